@@ -1,0 +1,63 @@
+package ecp
+
+import (
+	"context"
+	"time"
+)
+
+// Adapter speaks to running EMQX clusters of one major version. What a broker
+// can do beyond Describe it says by further interfaces, found by assertion.
+type Adapter interface {
+	// Major is the EMQX major version it speaks to, e.g. 5.
+	Major() int
+	// Open prepares to talk over e. It does no I/O; the error is invalid where
+	// the endpoint itself is wrong.
+	Open(e Endpoint) (Broker, error)
+}
+
+// Broker is one EMQX cluster seen through one of its nodes. Calls MUST end in
+// bounded time and memory whatever the far side does, and MUST honour ctx.
+type Broker interface {
+	// Describe says who the members are and how they are. A cluster some of
+	// whose nodes are down still describes: those nodes say so.
+	Describe(ctx context.Context) (Description, error)
+	// Close gives back idle connections. The broker must not be used after it.
+	Close()
+}
+
+// Description is a cluster as one of its nodes sees it. Units are the same
+// for both majors.
+type Description struct {
+	Version string       // of the node that answered, e.g. "5.8.9"
+	Edition string       // "enterprise" or "opensource"; "" = the broker does not say
+	Nodes   []BrokerNode // every member the node knows of, by name
+	// Connections are those of the MQTT clients connected now, all nodes.
+	Connections int
+	// Limit is the number of connections the broker's licence allows; 0 = it
+	// does not say.
+	Limit int
+}
+
+// NodeStatus is how a member is, in lower case for both majors.
+type NodeStatus string
+
+// The statuses.
+const (
+	NodeRunning NodeStatus = "running"
+	NodeStopped NodeStatus = "stopped"
+	NodeUnknown NodeStatus = "unknown" // the node that answered could not reach it
+)
+
+// BrokerNode is one member of an EMQX cluster.
+type BrokerNode struct {
+	Name        string // e.g. "emqx@10.0.0.1"
+	Status      NodeStatus
+	Role        string // "core" or "replicant"; v4 has core only
+	Version     string
+	Uptime      time.Duration
+	Connections int // MQTT clients connected now
+	Sessions    int // including those of clients that are away
+	MemoryUsed  int64
+	MemoryTotal int64  // bytes; 0 = unknown
+	Error       string // why Status is unknown
+}

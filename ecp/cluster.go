@@ -1,0 +1,137 @@
+package ecp
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Cluster is the handle of one cluster. It holds no state: every call asks the
+// Manager it came from, and needs an [Actor] in its context.
+type Cluster interface {
+	// ID gives the cluster's id; the cluster need not exist.
+	ID() ID
+	// Get gives what is wanted and what was found last. It never waits for the
+	// cluster itself.
+	Get(ctx context.Context) (Info, error)
+	// Do takes a command and returns at once; the Manager's Run carries it out.
+	// Where the command asks for what already holds, the operation is the zero
+	// value and the error nil.
+	Do(ctx context.Context, cmd Command) (Operation, error)
+	// Plan says what Do would do, and changes nothing.
+	Plan(ctx context.Context, cmd Command) (Plan, error)
+	// Watch yields every change of this cluster from now on, until ctx ends or
+	// the cluster is gone. The iteration runs in the caller's goroutine.
+	Watch(ctx context.Context) iter.Seq2[Change, error]
+}
+
+// ClusterRecord is all that is stored of one cluster: intent (name,
+// description, project, spec, deleting), what was last found, and where its
+// operation stands.
+type ClusterRecord struct {
+	ID          ID        `json:"id"`
+	Name        string    `json:"name"`        // unique in its project, see [ValidateName]
+	Description string    `json:"description"` // at most 500 characters
+	Project     string    `json:"project"`     // "org/project"
+	Mode        Mode      `json:"mode"`
+	Creator     string    `json:"creator"` // name of the actor who created it
+	CreatedAt   time.Time `json:"createdAt"`
+	UpdatedAt   time.Time `json:"updatedAt"` // last intent write
+
+	Spec       Spec     `json:"spec"`
+	Resolved   Resolved `json:"resolved"`           // catalogue entries as they were when the spec last changed
+	Deleting   bool     `json:"deleting,omitempty"` // never taken back
+	Force      bool     `json:"force,omitempty"`    // delete without waiting for nodes to stop
+	Generation int64    `json:"generation"`         // grows when the spec changes
+	Revision   int64    `json:"revision"`           // grows with every intent write; the ETag
+
+	Status Status `json:"status"`
+}
+
+// Resolved holds the catalogue entries a hosted spec names, copied so that a
+// change of the catalogue never touches a running cluster.
+type Resolved struct {
+	Image Image `json:"image,omitzero"`
+	Size  Size  `json:"size,omitzero"`
+}
+
+// Status is what is stored of what was found: transitions only. Node lists,
+// members and counts are looked at again and again and stay in memory.
+type Status struct {
+	State     State       `json:"state"`
+	Reason    Reason      `json:"reason"`
+	Message   string      `json:"message,omitempty"`
+	Since     time.Time   `json:"since"`               // when State was entered
+	Deadline  time.Time   `json:"deadline,omitzero"`   // when an unsteady state becomes abnormal; zero in steady ones
+	StaleFrom time.Time   `json:"staleFrom,omitzero"`  // since when nothing can be seen; zero = fresh. Deadlines stand still meanwhile
+	Operation OperationID `json:"operation,omitempty"` // the running one
+
+	// Dispatched: an Apply has returned nil at least once. Until then nothing
+	// of the cluster may exist, after it everything must.
+	Dispatched bool `json:"dispatched,omitempty"`
+	// Applied is the generation last applied with success.
+	Applied int64 `json:"applied,omitempty"`
+	// RenderVersion is how the cluster's objects were last rendered; it rises
+	// with operations only, so that a newer build of ours rolls nothing.
+	RenderVersion int `json:"renderVersion,omitempty"`
+	// Auth identifies the Secret with the cluster's cookie and keys, Volumes
+	// the claim of every ordinal: learned once, so that a loss shows.
+	Auth    string         `json:"auth,omitempty"`
+	Volumes map[int]string `json:"volumes,omitempty"`
+
+	Conditions []Condition `json:"conditions,omitempty"`
+}
+
+// Clone gives a copy that shares nothing with r.
+func (r ClusterRecord) Clone() ClusterRecord {
+	r.Spec = r.Spec.Clone()
+	r.Status.Conditions = slices.Clone(r.Status.Conditions)
+	r.Status.Volumes = maps.Clone(r.Status.Volumes)
+	return r
+}
+
+// Tombstone is what is left of a deleted cluster: its id is not given out again.
+type Tombstone struct {
+	ID        ID        `json:"id"`
+	Name      string    `json:"name"`
+	Project   string    `json:"project"`
+	DeletedAt time.Time `json:"deletedAt"`
+	DeletedBy string    `json:"deletedBy"`
+}
+
+// Project is a tenant of an organisation; its path is "org/project".
+type Project struct {
+	Path      string    `json:"path"`
+	CreatedAt time.Time `json:"createdAt"`
+}
+
+// Info is a cluster as the Manager shows it: the record, what was seen at the
+// last look, and what can be done with it.
+type Info struct {
+	ClusterRecord
+	Version    string          `json:"version"` // EMQX version found, else the image's
+	Nodes      []NodeInfo      `json:"nodes"`   // as last seen, by ordinal
+	ReadyNodes int             `json:"readyNodes"`
+	Current    ConnectionsInfo `json:"connections"`
+	Endpoints  Endpoints       `json:"endpoints"`
+	Features   []FeatureInfo   `json:"features"`
+	LookedAt   time.Time       `json:"lookedAt,omitzero"` // last look that saw anything; zero after a restart until the first
+}
+
+// NodeInfo joins what Kubernetes and EMQX say of one node.
+type NodeInfo struct {
+	NodeObservation
+	Member      bool          `json:"member"`            // EMQX counts it as running
+	Version     string        `json:"version,omitempty"` // as EMQX reports it
+	Uptime      time.Duration `json:"uptime,omitempty"`
+	Connections int           `json:"connections"`
+}
+
+// ConnectionsInfo is how many MQTT connections there are and may be.
+type ConnectionsInfo struct {
+	Current    int    `json:"current"`    // live now, all nodes
+	Limit      int    `json:"limit"`      // what is booked
+	EnforcedBy string `json:"enforcedBy"` // "licence", "listeners" (approximate) or "none"
+}

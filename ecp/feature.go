@@ -1,0 +1,146 @@
+package ecp
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Feature names something that can be done with a cluster.
+type Feature string
+
+// The features.
+const (
+	FeaturePower           Feature = "power"   // start and stop
+	FeatureScale           Feature = "scale"   // number of nodes
+	FeatureResize          Feature = "resize"  // size of a node
+	FeatureNetwork         Feature = "network" // network type and listeners
+	FeatureImage           Feature = "image"   // upgrade and downgrade
+	FeatureRepair          Feature = "repair"
+	FeatureDelete          Feature = "delete"
+	FeatureTransfer        Feature = "transfer"
+	FeatureLogs            Feature = "logs"
+	FeatureConnectionLimit Feature = "connectionLimit"
+	FeatureMonitoring      Feature = "monitoring"
+	FeatureAlarms          Feature = "alarms"
+	FeatureDashboard       Feature = "dashboard"
+)
+
+// FeatureInfo says whether a feature can be used on a cluster and, where not, why.
+type FeatureInfo struct {
+	Feature   Feature `json:"feature"`
+	Available bool    `json:"available"`
+	Why       string  `json:"why,omitempty"` // set where not available
+}
+
+// Capabilities are what was learned of one cluster beyond its version.
+type Capabilities struct {
+	LimitCall      bool // the broker lists the call that sets its connection limit
+	LicenceType    int  // EMQX customer type; 3 = business critical
+	ServiceAddress bool // an adopted cluster has one
+	Agent          bool // an agent is connected
+}
+
+// featureRow says for one feature why a cluster cannot use it; "" = it can.
+type featureRow struct {
+	feature Feature
+	why     func(mode Mode, v Version, c Capabilities) string
+}
+
+var featureRows = []featureRow{
+	{FeaturePower, hostedOnly},
+	{FeatureScale, hostedOnly},
+	{FeatureResize, hostedOnly},
+	{FeatureNetwork, hostedOnly},
+	{FeatureImage, hostedOnly},
+	{FeatureRepair, hostedOnly},
+	{FeatureDelete, always},
+	{FeatureTransfer, always},
+	{FeatureLogs, always},
+	{FeatureConnectionLimit, connectionLimit},
+	{FeatureMonitoring, always},
+	{FeatureAlarms, always},
+	{FeatureDashboard, dashboard},
+}
+
+// Features lists every feature with whether a cluster of the mode and version
+// can use it. It is the one place that knows.
+func Features(mode Mode, version string, c Capabilities) []FeatureInfo {
+	v, _ := ParseVersion(version)
+	out := make([]FeatureInfo, len(featureRows))
+	for i, row := range featureRows {
+		why := row.why(mode, v, c)
+		out[i] = FeatureInfo{Feature: row.feature, Available: why == "", Why: why}
+	}
+	return out
+}
+
+func always(Mode, Version, Capabilities) string { return "" }
+
+func hostedOnly(mode Mode, _ Version, _ Capabilities) string {
+	if mode == Hosted {
+		return ""
+	}
+	return "only for hosted clusters: this one was made by somebody else"
+}
+
+func connectionLimit(mode Mode, v Version, c Capabilities) string {
+	switch {
+	case mode == Hosted:
+		return ""
+	case v.Major == 4 && !c.LimitCall:
+		return "this broker does not list the call that sets its connection limit"
+	case v.Major >= 5 && v.Before(Version{5, 7, 0}):
+		return "needs EMQX 5.7.0 or later"
+	case v.Major >= 5 && c.LicenceType != 3:
+		return "needs a business critical licence (type 3)"
+	}
+	return ""
+}
+
+func dashboard(mode Mode, v Version, c Capabilities) string {
+	switch {
+	case mode == Hosted, c.Agent:
+		return ""
+	case v.Major >= 5 && c.ServiceAddress:
+		return ""
+	case v.Major >= 5:
+		return "needs a service address or a connected agent"
+	}
+	return "needs a connected agent"
+}
+
+// Version is an EMQX version, e.g. 5.8.9.
+type Version struct{ Major, Minor, Patch int }
+
+// ParseVersion reads "5.8.9"; a leading "v" or "e" and anything after a "-" or
+// "+" are left out. false if it is none.
+func ParseVersion(s string) (Version, bool) {
+	s = strings.TrimLeft(s, "ve")
+	if i := strings.IndexAny(s, "-+"); i >= 0 {
+		s = s[:i]
+	}
+	parts := strings.Split(s, ".")
+	if len(parts) != 3 {
+		return Version{}, false
+	}
+	var n [3]int
+	for i, p := range parts {
+		v, err := strconv.Atoi(p)
+		if err != nil || v < 0 {
+			return Version{}, false
+		}
+		n[i] = v
+	}
+	return Version{n[0], n[1], n[2]}, true
+}
+
+// Before says whether v is an earlier version than w.
+func (v Version) Before(w Version) bool {
+	a, b := [3]int{v.Major, v.Minor, v.Patch}, [3]int{w.Major, w.Minor, w.Patch}
+	for i := range a {
+		if a[i] != b[i] {
+			return a[i] < b[i]
+		}
+	}
+	return false
+}

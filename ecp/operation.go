@@ -1,0 +1,74 @@
+package ecp
+
+import (
+	"slices"
+	"time"
+)
+
+// OperationKind says what an operation is for; create has no command of its own.
+type OperationKind string
+
+// The kinds of operations.
+const (
+	OpCreate  OperationKind = "create"
+	OpStart   OperationKind = "start"
+	OpStop    OperationKind = "stop"
+	OpRestart OperationKind = "restart"
+	OpUpdate  OperationKind = "update"
+	OpRepair  OperationKind = "repair"
+	OpDelete  OperationKind = "delete"
+)
+
+// Phase is where an operation stands.
+type Phase string
+
+// The phases; all but queued and running are final.
+const (
+	PhaseQueued     Phase = "queued"
+	PhaseRunning    Phase = "running"
+	PhaseSucceeded  Phase = "succeeded"
+	PhaseFailed     Phase = "failed" // the spec stays and is applied on with back-off
+	PhaseCancelled  Phase = "cancelled"
+	PhaseSuperseded Phase = "superseded" // a later command took over
+)
+
+// Final says whether the operation will not move any more.
+func (p Phase) Final() bool { return p != PhaseQueued && p != PhaseRunning }
+
+// Operation is the record of long work on one cluster. At most one of a
+// cluster is not final. Steps are for reading: on re-entry the Manager looks
+// at the world, never at a saved step.
+type Operation struct {
+	ID         OperationID   `json:"id"`
+	Cluster    ID            `json:"cluster"`
+	Project    string        `json:"project"`
+	Kind       OperationKind `json:"kind"`
+	Actor      string        `json:"actor"`
+	Generation int64         `json:"generation"`     // the one it brings about
+	From       int64         `json:"fromGeneration"` // the one before it
+	Phase      Phase         `json:"phase"`
+	Steps      []Step        `json:"steps"`
+	Deadline   time.Time     `json:"deadline,omitzero"` // moves on while the cluster cannot be seen
+	Error      string        `json:"error,omitempty"`   // fit for users
+	CreatedAt  time.Time     `json:"createdAt"`
+	EndedAt    time.Time     `json:"endedAt,omitzero"`
+
+	// SupersededBy is the operation that took over, if one did.
+	SupersededBy OperationID `json:"supersededBy,omitempty"`
+	// CancelAsked is set by a request to cancel; the next safe point ends it.
+	CancelAsked bool `json:"cancelAsked,omitempty"`
+}
+
+// Step is one part of an operation.
+type Step struct {
+	Name    string `json:"name"`
+	Done    int    `json:"done"`
+	Total   int    `json:"total"`
+	Message string `json:"message,omitempty"` // what it waits for
+}
+
+// Clone gives a copy that shares nothing with o.
+func (o Operation) Clone() Operation {
+	o.Steps = slices.Clone(o.Steps)
+	return o
+}

@@ -1,0 +1,207 @@
+package ecp
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Provisioner makes hosted clusters. Everything said to EMQX itself is the
+// Manager's: a Provisioner moves pods and objects only.
+//
+// Calls may come from several goroutines at once, never two for one cluster.
+type Provisioner interface {
+	// Apply converges what exists towards d. It MUST be idempotent, MUST NOT
+	// wait for anything to come up, and MUST NOT write where nothing differs.
+	// A namespace, volume claim or auth Secret that existed before MUST NOT be
+	// made anew unless d.Create is set: the error is then a conflict with
+	// [*Loss] as its cause. Something of somebody else's under the cluster's
+	// name MUST NOT be touched: the error is a conflict.
+	Apply(ctx context.Context, d Desired) error
+	// Observe says what is there. Absence is an observation, not an error;
+	// an error means that nothing could be seen, and is unavailable.
+	Observe(ctx context.Context, id ID) (Observation, error)
+	// Delete starts the removal of everything of the cluster, data included.
+	// It returns nil where nothing is there, and never touches a namespace of
+	// somebody else.
+	Delete(ctx context.Context, id ID) error
+}
+
+// Watcher is a Provisioner that notices changes by itself. Without it the
+// Manager looks at every cluster at an interval.
+type Watcher interface {
+	// Watch calls wake for a cluster whenever something of it may have changed
+	// and for every cluster when its sight of the platform comes or goes. It
+	// blocks until ctx ends. wake returns at once and may be called from any
+	// goroutine.
+	Watch(ctx context.Context, wake func(ID)) error
+}
+
+// LogReader is a Provisioner that can read a node's log.
+type LogReader interface {
+	// Logs copies out the log of one node; the caller closes it.
+	Logs(ctx context.Context, id ID, node string, o LogOptions) (io.ReadCloser, error)
+}
+
+// LogOptions narrows a log. Zero values: everything kept, no following.
+type LogOptions struct {
+	Since  time.Time
+	Tail   int // lines; 0 = all
+	Follow bool
+}
+
+// Accessor is a Provisioner that knows the way to a node's management API.
+type Accessor interface {
+	// Endpoint gives the way to one node, by its EMQX node name; "" = any that
+	// is ready. The endpoint stays usable until ctx of the call it is used in
+	// ends; it holds no resource that must be closed.
+	Endpoint(ctx context.Context, id ID, node string) (Endpoint, error)
+}
+
+// Renderer is a Provisioner whose rendering changes between releases.
+type Renderer interface {
+	// RenderVersion is the newest way it renders objects. It renders every
+	// older version as it was.
+	RenderVersion() int
+}
+
+// Endpoint is the way to an EMQX management API.
+type Endpoint struct {
+	BaseURL   string            // e.g. "http://10.1.2.3:18083", no path
+	Transport http.RoundTripper // nil = http.DefaultTransport's settings; knows tunnels and port-forwards
+	// Credentials for Basic authentication; zero = the transport authenticates.
+	Credentials Credentials
+}
+
+// Credentials are a key and its secret. They print as "[redacted]".
+type Credentials struct {
+	Username string
+	Password string
+}
+
+// String hides both.
+func (Credentials) String() string { return "[redacted]" }
+
+// GoString hides both from %#v.
+func (Credentials) GoString() string { return "[redacted]" }
+
+// MarshalJSON hides both.
+func (Credentials) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
+
+// Link leads to adopted clusters: the side of the tunnel that the Manager sees.
+type Link interface {
+	// Endpoint gives the way to the broker beside an agent of the cluster;
+	// node "" = any live one. Unavailable when no agent is connected.
+	Endpoint(ctx context.Context, id ID, node string) (Endpoint, error)
+	// Drop closes the cluster's agent connections and turns their keys away.
+	Drop(ctx context.Context, id ID) error
+}
+
+// Desired is all a Provisioner needs to make a cluster so.
+type Desired struct {
+	ID         ID
+	Project    string // "org/project"; for labels
+	Name       string // for annotations
+	Generation int64
+	Spec       HostedSpec
+	Image      Image // what Spec.Image names
+	Size       Size  // what Spec.Size names
+	// Replicas is how many nodes should run: Spec.Nodes, or 0 when stopped.
+	Replicas int
+	// Roll lists the ordinals whose pods are to be replaced now; empty = none.
+	Roll []int
+	// RenderVersion is how objects are to be rendered, at most what the
+	// Renderer offers; 0 = the newest.
+	RenderVersion int
+	// Create allows what does not come back silently (namespace, auth Secret,
+	// volume claims) to be made.
+	Create bool
+}
+
+// Loss says what has gone that is not made anew unasked.
+type Loss struct {
+	Reason Reason // ReasonDataLost or ReasonSecretLost
+	What   string // e.g. "claim data-emqx-1a2b3c4d-emqx-0"
+}
+
+// Error names what has gone.
+func (l *Loss) Error() string { return string(l.Reason) + ": " + l.What + " has gone" }
+
+// Observation is what a Provisioner found of one cluster.
+type Observation struct {
+	Exists      bool   // something of the cluster is there
+	Terminating bool   // its removal has begun
+	Foreign     string // whose it is, where the name is somebody else's; nothing else is then filled in
+	// Replicas is how many nodes the platform is asked for now; -1 where the
+	// object that says so does not exist.
+	Replicas int
+	// Converged: the platform has taken up the newest objects, and every wanted
+	// pod is of the newest revision and ready.
+	Converged bool
+	// Drift names objects that differ from how they were rendered, or are
+	// missing; Apply would write them. Empty = none.
+	Drift []string
+	// Generation is the one that was last applied, as found; 0 = unknown.
+	Generation int64
+	Nodes      []NodeObservation   // pods that are there, by ordinal
+	Volumes    []VolumeObservation // claims that are there, by ordinal
+	// Auth identifies the Secret with cookie and keys; "" = it is not there.
+	Auth      string
+	Endpoints Endpoints
+}
+
+// NodeObservation is one pod.
+type NodeObservation struct {
+	Ordinal  int       `json:"ordinal"`
+	Name     string    `json:"name"` // EMQX node name, e.g. "emqx@emqx-…-0.….svc.cluster.local"
+	Pod      string    `json:"pod"`
+	PodUID   string    `json:"-"`
+	Host     string    `json:"host,omitempty"` // Kubernetes node
+	IP       string    `json:"ip,omitempty"`
+	Ready    bool      `json:"ready"`            // passes its readiness probe and is not going
+	Going    bool      `json:"going,omitempty"`  // being deleted
+	Broken   bool      `json:"broken,omitempty"` // will not start without help
+	Reason   string    `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
+	Message  string    `json:"message,omitempty"`
+	Revision string    `json:"revision,omitempty"`
+	Image    string    `json:"image,omitempty"`
+	Volume   string    `json:"volume,omitempty"` // claim's name
+	Restarts int       `json:"restarts"`
+	Since    time.Time `json:"since,omitzero"` // when it became ready or not
+}
+
+// VolumeObservation is one volume claim.
+type VolumeObservation struct {
+	Ordinal int
+	Name    string
+	UID     string // changes when the claim is made anew: its data is then new, too
+	Bound   bool
+	Going   bool // deletion was asked; the data goes as soon as no pod uses it
+}
+
+// Endpoints is where MQTT clients reach a cluster.
+type Endpoints struct {
+	Internal InternalEndpoint   `json:"internal"`
+	External []ExternalEndpoint `json:"external,omitempty"`
+}
+
+// InternalEndpoint is the address inside Kubernetes.
+type InternalEndpoint struct {
+	Host  string         `json:"host,omitempty"`
+	Ports []EndpointPort `json:"ports,omitempty"`
+}
+
+// EndpointPort is one port of an address.
+type EndpointPort struct {
+	Protocol Protocol `json:"protocol"`
+	Port     int      `json:"port"`
+}
+
+// ExternalEndpoint is an address outside: a node port (host "" = any
+// Kubernetes node) or a load balancer's.
+type ExternalEndpoint struct {
+	Protocol Protocol `json:"protocol"`
+	Host     string   `json:"host"`
+	Port     int      `json:"port"`
+}

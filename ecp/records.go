@@ -1,0 +1,145 @@
+package ecp
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+)
+
+// poolKey is the key of the one pool record.
+const poolKey = "pool"
+
+// Token is an API token; only the hash of its secret is kept.
+type Token struct {
+	ID   string `json:"id"`
+	Hash string `json:"hash"` // hex SHA-256 of the secret
+	Name string `json:"name"` // of the actor it stands for
+	Role Role   `json:"role"`
+	Org  string `json:"org,omitempty"`
+	// Project is set for roles on one project, "org/project".
+	Project string `json:"project,omitempty"`
+}
+
+// Describe gives kind, key and index.
+func (r ClusterRecord) Describe() (Kind, string, Index) {
+	return KindCluster, string(r.ID), Index{Project: r.Project, Name: r.Name, State: string(r.Status.State)}
+}
+
+// Copy gives a value that shares nothing with r.
+func (r ClusterRecord) Copy() Payload { return r.Clone() }
+
+// Describe gives kind, key and index.
+func (t Tombstone) Describe() (Kind, string, Index) {
+	return KindTombstone, string(t.ID), Index{Project: t.Project, State: string(Gone)}
+}
+
+// Copy gives t itself: it holds no reference.
+func (t Tombstone) Copy() Payload { return t }
+
+// Describe gives kind, key and index.
+func (o Operation) Describe() (Kind, string, Index) {
+	return KindOperation, string(o.ID), Index{Project: o.Project, Parent: string(o.Cluster), State: string(o.Phase)}
+}
+
+// Copy gives a value that shares nothing with o.
+func (o Operation) Copy() Payload { return o.Clone() }
+
+// Describe gives kind, key and index.
+func (p Project) Describe() (Kind, string, Index) { return KindProject, p.Path, Index{} }
+
+// Copy gives p itself: it holds no reference.
+func (p Project) Copy() Payload { return p }
+
+// Describe gives kind, key and index.
+func (i Image) Describe() (Kind, string, Index) { return KindImage, i.ID, Index{} }
+
+// Copy gives i itself: it holds no reference.
+func (i Image) Copy() Payload { return i }
+
+// Describe gives kind, key and index.
+func (s Size) Describe() (Kind, string, Index) { return KindSize, s.Name, Index{} }
+
+// Copy gives s itself: it holds no reference.
+func (s Size) Copy() Payload { return s }
+
+// Describe gives kind, key and index.
+func (p Pool) Describe() (Kind, string, Index) { return KindPool, poolKey, Index{} }
+
+// Copy gives p itself: it holds no reference.
+func (p Pool) Copy() Payload { return p }
+
+// Describe gives kind, key and index: a token is looked up by its hash.
+func (t Token) Describe() (Kind, string, Index) { return KindToken, t.Hash, Index{} }
+
+// Copy gives t itself: it holds no reference.
+func (t Token) Copy() Payload { return t }
+
+// decoders makes a payload of each kind from the JSON it was stored as.
+var decoders = map[Kind]func([]byte) (Payload, error){
+	KindCluster:   decode[ClusterRecord],
+	KindTombstone: decode[Tombstone],
+	KindOperation: decode[Operation],
+	KindProject:   decode[Project],
+	KindImage:     decode[Image],
+	KindSize:      decode[Size],
+	KindPool:      decode[Pool],
+	KindToken:     decode[Token],
+}
+
+func decode[P Payload](b []byte) (Payload, error) {
+	var p P
+	err := json.Unmarshal(b, &p)
+	return p, err
+}
+
+// DecodePayload makes a payload from the JSON that json.Marshal made of it;
+// for stores that keep text.
+func DecodePayload(kind Kind, b []byte) (Payload, error) {
+	dec, ok := decoders[kind]
+	if !ok {
+		return nil, fmt.Errorf("decode record: unknown kind %q", kind)
+	}
+	p, err := dec(b)
+	if err != nil {
+		return nil, fmt.Errorf("decode record of kind %q: %w", kind, err)
+	}
+	return p, nil
+}
+
+// NewRecord wraps a payload for Put.
+func NewRecord(p Payload) Record {
+	kind, key, index := p.Describe()
+	return Record{Kind: kind, Key: key, Index: index, Payload: p.Copy()}
+}
+
+// Get gives a payload by key and the version it was read at.
+func Get[P Payload](tx Tx, key string) (P, int64, error) {
+	var zero P
+	kind, _, _ := zero.Describe()
+	r, err := tx.Get(kind, key)
+	if err != nil {
+		return zero, 0, err
+	}
+	p, ok := r.Payload.(P)
+	if !ok {
+		return zero, 0, fmt.Errorf("read %s %q: the store gave a %T", kind, key, r.Payload)
+	}
+	return p, r.Version, nil
+}
+
+// List yields the payloads that q selects; q.Kind is filled in.
+func List[P Payload](tx Tx, q Query) iter.Seq2[P, error] {
+	var zero P
+	q.Kind, _, _ = zero.Describe()
+	return func(yield func(P, error) bool) {
+		for r, err := range tx.List(q) {
+			p, _ := r.Payload.(P)
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Put writes a payload; see [Tx] for ifVersion.
+func Put(tx Tx, p Payload, ifVersion int64) error { return tx.Put(NewRecord(p), ifVersion) }

@@ -1,0 +1,151 @@
+package ecp
+
+import "maps"
+
+// Mode says who made a cluster and therefore what can be done with it.
+type Mode string
+
+// The modes.
+const (
+	Hosted  Mode = "hosted"  // 托管: made by a [Provisioner], life cycle owned by the Manager
+	Adopted Mode = "adopted" // 纳管: made by somebody else, reached through an agent
+)
+
+// Spec is what the owner of a cluster wants. Exactly the part of the
+// cluster's mode is set.
+type Spec struct {
+	Hosted  *HostedSpec  `json:"hosted,omitempty"`
+	Adopted *AdoptedSpec `json:"adopted,omitempty"`
+}
+
+// HostedSpec is what is wanted of a hosted cluster. Zero values of fields
+// marked "default" are filled in when the cluster is created.
+type HostedSpec struct {
+	Image       string            `json:"image"`              // slug in the image catalogue; "" = the default image
+	Nodes       int               `json:"nodes"`              // 1 to 7
+	Size        string            `json:"size"`               // name in the size catalogue; "" = the default size
+	Connections int               `json:"connections"`        // MQTT connections booked in the pool, at least 1
+	Network     Network           `json:"network"`            // how clients reach it
+	Power       Power             `json:"power"`              // "" = on; moved by Start and Stop only
+	Target      string            `json:"target"`             // Kubernetes target; "" = "default"; fixed at creation
+	Evacuation  Evacuation        `json:"evacuation"`         // how clients are moved off a node before it goes
+	Config      map[string]string `json:"config,omitempty"`   // EMQX settings by dotted key, e.g. "mqtt.max_packet_size"; last word over ours
+	Placement   Placement         `json:"placement,omitzero"` // where nodes may run
+	Storage     string            `json:"storage,omitempty"`  // storage class; "" = the size's, else the cluster's default class
+}
+
+// AdoptedSpec is what is known and wanted of an adopted cluster.
+type AdoptedSpec struct {
+	ServiceAddress string `json:"serviceAddress,omitempty"` // http(s) URL of the dashboard as browsers reach it; "" = only through the agent
+	Connections    int    `json:"connections,omitempty"`    // MQTT connections booked in the pool; 0 = none booked
+}
+
+// Power is whether nodes should run at all.
+type Power string
+
+// The powers.
+const (
+	PowerOn  Power = "on"
+	PowerOff Power = "off" // no node runs, data is kept
+)
+
+// NetworkType is how the access Service is exposed; the names are Kubernetes'.
+type NetworkType string
+
+// The network types.
+const (
+	ClusterIP    NetworkType = "ClusterIP"
+	NodePort     NetworkType = "NodePort"
+	LoadBalancer NetworkType = "LoadBalancer"
+)
+
+// Protocol is a listener's protocol.
+type Protocol string
+
+// The protocols, with the container port each listens on for good; only
+// Service ports vary.
+const (
+	MQTT  Protocol = "mqtt"  // 1883
+	MQTTS Protocol = "mqtts" // 8883
+	WS    Protocol = "ws"    // 8083
+	WSS   Protocol = "wss"   // 8084
+)
+
+// Network is how MQTT clients reach a hosted cluster.
+type Network struct {
+	Type              NetworkType       `json:"type"`                        // "" = ClusterIP
+	Listeners         []Listener        `json:"listeners,omitempty"`         // empty = all four protocols on their container ports
+	Annotations       map[string]string `json:"annotations,omitempty"`       // put on the access Service
+	LoadBalancerClass string            `json:"loadBalancerClass,omitempty"` // LoadBalancer only; "" = the platform's default
+}
+
+// Listener is one port of the access Service.
+type Listener struct {
+	Protocol Protocol `json:"protocol"`
+	Port     int      `json:"port"` // Service port, 1 to 65535; 0 = the protocol's container port
+}
+
+// Evacuation says how clients leave a node that is about to go.
+type Evacuation struct {
+	Rate       int        `json:"rate,omitempty"`       // connections moved per second; 0 = 500
+	DeadlineS  int        `json:"deadline,omitempty"`   // seconds per node; 0 = 600
+	OnDeadline OnDeadline `json:"onDeadline,omitempty"` // "" = go-on
+}
+
+// OnDeadline is what happens to an evacuation whose time is up.
+type OnDeadline string
+
+// The ways to go on.
+const (
+	GoOn       OnDeadline = "go-on" // cut the clients that are left
+	StopAtTime OnDeadline = "stop"  // fail the operation, leave the node as it is
+)
+
+// Placement restricts the Kubernetes nodes a cluster may use.
+type Placement struct {
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	Tolerations  []Toleration      `json:"tolerations,omitempty"`
+}
+
+// Toleration lets nodes run on tainted Kubernetes nodes; the fields are
+// Kubernetes' own.
+type Toleration struct {
+	Key      string `json:"key,omitempty"`
+	Operator string `json:"operator,omitempty"` // "Exists" or "Equal"
+	Value    string `json:"value,omitempty"`
+	Effect   string `json:"effect,omitempty"` // "NoSchedule", "PreferNoSchedule", "NoExecute"; "" = all
+}
+
+// Clone gives a copy that shares nothing with s.
+func (s Spec) Clone() Spec {
+	if s.Hosted != nil {
+		h := s.Hosted.Clone()
+		s.Hosted = &h
+	}
+	if s.Adopted != nil {
+		a := *s.Adopted
+		s.Adopted = &a
+	}
+	return s
+}
+
+// Clone gives a copy that shares nothing with h.
+func (h HostedSpec) Clone() HostedSpec {
+	h.Config = maps.Clone(h.Config)
+	h.Network.Annotations = maps.Clone(h.Network.Annotations)
+	h.Network.Listeners = append([]Listener(nil), h.Network.Listeners...)
+	h.Placement.NodeSelector = maps.Clone(h.Placement.NodeSelector)
+	h.Placement.Tolerations = append([]Toleration(nil), h.Placement.Tolerations...)
+	return h
+}
+
+// Connections is what the cluster books in the pool.
+func (s Spec) Connections() int {
+	switch {
+	case s.Hosted != nil:
+		return s.Hosted.Connections
+	case s.Adopted != nil:
+		return s.Adopted.Connections
+	}
+	return 0
+}

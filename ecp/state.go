@@ -1,0 +1,133 @@
+package ecp
+
+// State says where a cluster's life stands, in one word for people. Software
+// waits on conditions instead.
+type State string
+
+// The states of hosted clusters.
+const (
+	Creating    State = "creating"
+	Updating    State = "updating"
+	Syncing     State = "syncing"
+	Starting    State = "starting"
+	Running     State = "running"
+	Degraded    State = "degraded"
+	Stopping    State = "stopping"
+	Stopped     State = "stopped"
+	Abnormal    State = "abnormal" // also of adopted clusters
+	Nonexistent State = "nonexistent"
+)
+
+// The states that only adopted clusters have; they share running and abnormal.
+const (
+	Created     State = "created"
+	Registering State = "registering"
+	Deleting    State = "deleting"
+)
+
+// Gone is what the last event of a deleted cluster says. No record has it.
+const Gone State = "gone"
+
+// Label is a state's name for people.
+type Label struct {
+	ZH string `json:"zh"`
+	EN string `json:"en"`
+}
+
+// stateInfo is one row of the documentation made from these tables.
+type stateInfo struct {
+	State   State
+	Label   Label
+	Meaning string
+}
+
+var hostedStates = []stateInfo{
+	{Creating, Label{"创建中", "Creating"}, "first objects and nodes come up"},
+	{Updating, Label{"更新中", "Updating"}, "a change is being rolled out"},
+	{Syncing, Label{"状态同步中", "Syncing"}, "Kubernetes has converged, EMQX does not agree yet (members, version)"},
+	{Starting, Label{"启动中", "Starting"}, "start was asked, nodes come up"},
+	{Running, Label{"运行中", "Running"}, "as asked for"},
+	{Degraded, Label{"降级运行中", "Degraded"}, "a node is unavailable outside a plan, at least one serves"},
+	{Stopping, Label{"停止中", "Stopping"}, "nodes go away: stop, or the first half of delete"},
+	{Stopped, Label{"已停止", "Stopped"}, "no node runs, data is kept; a deleted cluster passes through"},
+	{Abnormal, Label{"异常", "Abnormal"}, "the last task failed, or nothing serves, or what is found contradicts itself"},
+	{Nonexistent, Label{"不存在", "Nonexistent"}, "the create task was never dispatched"},
+}
+
+var adoptedStates = []stateInfo{
+	{Created, Label{"已创建", "Created"}, "no agent has registered yet"},
+	{Registering, Label{"注册中", "Registering"}, "an agent has registered, its first complete report is awaited"},
+	{Running, Label{"运行中", "Running"}, "agents report and EMQX answers"},
+	{Abnormal, Label{"异常", "Abnormal"}, "an agent, or EMQX behind it, is not as it should be; the reason says which"},
+	{Deleting, Label{"删除中", "Deleting"}, "agents are turned away, the quota is given back"},
+}
+
+// States lists the states a cluster of the mode can have, in the order of its life.
+func States(mode Mode) []State {
+	var out []State
+	for _, i := range stateInfos(mode) {
+		out = append(out, i.State)
+	}
+	return out
+}
+
+// LabelOf gives the state's name in Chinese and English.
+func LabelOf(mode Mode, s State) Label {
+	for _, i := range stateInfos(mode) {
+		if i.State == s {
+			return i.Label
+		}
+	}
+	return Label{ZH: string(s), EN: string(s)}
+}
+
+func stateInfos(mode Mode) []stateInfo {
+	if mode == Adopted {
+		return adoptedStates
+	}
+	return hostedStates
+}
+
+// Reason is a word from a fixed list that says why a state or a condition is
+// what it is.
+type Reason string
+
+// The reasons of hosted clusters.
+const (
+	ReasonAsExpected    Reason = "AsExpected"    // nothing to say
+	ReasonInProgress    Reason = "InProgress"    // an operation is on its way
+	ReasonByRequest     Reason = "ByRequest"     // somebody asked for it
+	ReasonNodeDown      Reason = "NodeDown"      // a pod is absent, not ready or going outside a plan
+	ReasonMemberMissing Reason = "MemberMissing" // pods are ready, EMQX counts fewer members
+	ReasonNothingServes Reason = "NothingServes" // no node is ready
+	ReasonPartitioned   Reason = "Partitioned"   // nodes disagree on who is a member
+	ReasonForeignOwner  Reason = "ForeignOwner"  // the namespace belongs to somebody else; it is not touched
+	ReasonDataLost      Reason = "DataLost"      // namespace or a volume claim has gone; nothing is made anew unasked
+	ReasonSecretLost    Reason = "SecretLost"    // the Secret with cookie and keys has gone; nothing is made anew unasked
+	ReasonCreateFailed  Reason = "CreateFailed"
+	ReasonStartFailed   Reason = "StartFailed"
+	ReasonUpdateFailed  Reason = "UpdateFailed"
+	ReasonSyncFailed    Reason = "SyncFailed"
+	ReasonStopFailed    Reason = "StopFailed"   // retried for ever
+	ReasonDeleteFailed  Reason = "DeleteFailed" // retried for ever
+	ReasonNotDispatched Reason = "NotDispatched"
+	ReasonScaledByHand  Reason = "ScaledByHand" // pods appeared in a stopped cluster; they are taken away again
+	ReasonUnseen        Reason = "Unseen"       // Kubernetes or the link to it does not answer
+	ReasonNoAnswer      Reason = "NoAnswer"     // the broker's management API does not answer
+	ReasonNotAsked      Reason = "NotAsked"     // nothing has been asked yet
+	ReasonPoweredOff    Reason = "PoweredOff"   // stopped by request
+	ReasonRendererNewer Reason = "RendererNewer"
+	ReasonDeleted       Reason = "Deleted"
+)
+
+// The reasons of adopted clusters, most severe first.
+const (
+	ReasonIdentityConflict   Reason = "IdentityConflict"
+	ReasonUnsupportedVersion Reason = "UnsupportedVersion"
+	ReasonAgentDisconnected  Reason = "AgentDisconnected"
+	ReasonEMQXAuthFailed     Reason = "EMQXAuthFailed"
+	ReasonEMQXUnreachable    Reason = "EMQXUnreachable"
+	ReasonReportStale        Reason = "ReportStale"
+	ReasonQuotaReleaseFailed Reason = "QuotaReleaseFailed"
+	ReasonNoAgentAddress     Reason = "AgentAddressNotConfigured"
+)

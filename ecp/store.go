@@ -1,0 +1,112 @@
+package ecp
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Store keeps records. Every implementation passes ecptest.TestStore.
+type Store interface {
+	// Read runs fn on a consistent snapshot. Tx must not be used after fn
+	// returns, and writing to it is an error.
+	Read(ctx context.Context, fn func(Tx) error) error
+	// Write runs fn in a serialisable transaction: all or nothing. When Write
+	// returns nil the change survives a crash of the process and, where the
+	// store is durable, of the machine. fn may run again, does no I/O, and gets
+	// its error back unwrapped.
+	Write(ctx context.Context, fn func(Tx) error) error
+	// Changes yields every change after the given sequence number in order,
+	// then waits for further ones, until ctx ends (which yields ctx's error) or
+	// the consumer stops. Changes are kept for [ChangesKept] at least; an older
+	// position yields one gone error. after < 0 means from now on.
+	Changes(ctx context.Context, after int64) iter.Seq2[Change, error]
+}
+
+// ChangesKept is how long changes can be resumed from.
+const ChangesKept = 24 * time.Hour
+
+// Tx reads and writes records. What goes in and out is copied. The typed
+// functions [Get], [List] and [Find] are nicer to use.
+type Tx interface {
+	// Get gives a record; not_found if there is none.
+	Get(kind Kind, key string) (Record, error)
+	// List yields the records of a kind in the order of their keys. The
+	// transaction must not be written to during the iteration.
+	List(q Query) iter.Seq2[Record, error]
+	// Put writes a record and its change. ifVersion: 0 = must not exist yet
+	// (exists otherwise); [AnyVersion] = whatever is there; else the version it
+	// was read at (conflict otherwise). A record whose unique name is taken by
+	// another of its kind and project is refused with exists.
+	Put(r Record, ifVersion int64) error
+	// Delete removes a record and writes the change; not_found if there is none.
+	Delete(kind Kind, key string) error
+	// Seq is the number of the last change in this snapshot: list, then watch
+	// from here, and nothing is missed or doubled.
+	Seq() (int64, error)
+}
+
+// AnyVersion makes Put overwrite whatever is there.
+const AnyVersion int64 = -1
+
+// Query selects records of one kind.
+type Query struct {
+	Kind    Kind
+	Project string // "" = all; else only those whose Index has it
+	Parent  string // "" = all; else only those whose Index has it
+	After   string // keys greater than this
+	Limit   int    // 0 = all
+}
+
+// Kind names a kind of record.
+type Kind string
+
+// The kinds.
+const (
+	KindCluster   Kind = "cluster"
+	KindTombstone Kind = "tombstone"
+	KindOperation Kind = "operation"
+	KindProject   Kind = "project"
+	KindImage     Kind = "image"
+	KindSize      Kind = "size"
+	KindPool      Kind = "pool"
+	KindToken     Kind = "token"
+)
+
+// Record is something a Store keeps. The set of payloads is [Payload]'s.
+type Record struct {
+	Kind    Kind
+	Key     string    // unique in its kind
+	Index   Index     // what it is found by
+	Version int64     // grows with every Put; set by the store
+	At      time.Time // of the last Put, UTC; set by the store
+	Payload Payload   // a value, not a pointer
+}
+
+// Index is what a store finds records by.
+type Index struct {
+	Project string // "org/project"; "" = none
+	Name    string // unique in (kind, project), compared exactly; "" = none
+	Parent  string // e.g. the cluster of an operation; "" = none
+	State   string // shown in changes
+}
+
+// Payload is the content of a record. Values are plain data that survive JSON.
+type Payload interface {
+	// Describe gives kind, key and index.
+	Describe() (Kind, string, Index)
+	// Copy gives a value that shares nothing with the receiver.
+	Copy() Payload
+}
+
+// Change says that a record was written. It is stored with the record, in the
+// same transaction.
+type Change struct {
+	Seq     int64     // grows by at least one from change to change
+	At      time.Time // UTC
+	Kind    Kind
+	Key     string
+	Index   Index
+	Deleted bool
+	Payload Payload // as written; the last one where Deleted
+}

@@ -1,0 +1,180 @@
+package ecp
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of what can be asked for.
+const (
+	MaxName        = 200 // characters of a cluster's name
+	MaxDescription = 500 // characters of a description
+	MaxNodes       = 7   // nodes of a hosted cluster
+	MaxConnections = 100_000_000
+)
+
+// problems collects what is wrong with a request, field by field.
+type problems []FieldError
+
+func (p *problems) add(field, format string, args ...any) {
+	*p = append(*p, FieldError{Field: field, Message: fmt.Sprintf(format, args...)})
+}
+
+// err gives an invalid error that names every field; nil if there is none.
+func (p problems) err(op string) error {
+	if len(p) == 0 {
+		return nil
+	}
+	return &Error{Code: CodeInvalid, Op: op, Message: "the request is not valid", Fields: p}
+}
+
+// ValidateName says what is wrong with a cluster's name; "" if nothing. A name
+// has 1 to 200 characters: letters of any script, digits, space, "-" and "_",
+// with no space at either end.
+func ValidateName(name string) string {
+	if !utf8.ValidString(name) {
+		return "is not valid UTF-8"
+	}
+	n := utf8.RuneCountInString(name)
+	if n == 0 {
+		return "is missing; give 1 to 200 characters"
+	}
+	if n > MaxName {
+		return fmt.Sprintf("has %d characters; at most %d are allowed", n, MaxName)
+	}
+	for _, r := range name {
+		if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && r != ' ' && r != '-' && r != '_' {
+			return fmt.Sprintf("has the character %q; letters, digits, space, \"-\" and \"_\" are allowed", r)
+		}
+	}
+	if strings.TrimSpace(name) != name {
+		return "begins or ends with a space"
+	}
+	return ""
+}
+
+var projectForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// ValidateProject says what is wrong with the form of a project's path; "" if nothing.
+func ValidateProject(path string) string {
+	if projectForm.MatchString(path) {
+		return ""
+	}
+	return `is not of the form "org/project" (lower-case letters, digits and "-")`
+}
+
+func validateText(p *problems, name, description string) {
+	if m := ValidateName(name); m != "" {
+		p.add("name", "%s", m)
+	}
+	if n := utf8.RuneCountInString(description); n > MaxDescription {
+		p.add("description", "has %d characters; at most %d are allowed", n, MaxDescription)
+	}
+	if !utf8.ValidString(description) {
+		p.add("description", "is not valid UTF-8")
+	}
+}
+
+func validateHosted(p *problems, s HostedSpec) {
+	if s.Nodes < 1 || s.Nodes > MaxNodes {
+		p.add("spec.nodes", "is %d; 1 to %d nodes are allowed", s.Nodes, MaxNodes)
+	}
+	if s.Connections < 1 || s.Connections > MaxConnections {
+		p.add("spec.connections", "is %d; 1 to %d connections are allowed", s.Connections, MaxConnections)
+	}
+	if s.Power != PowerOn && s.Power != PowerOff {
+		p.add("spec.power", `is %q; "on" and "off" are allowed`, s.Power)
+	}
+	validateNetwork(p, s.Network)
+	e := s.Evacuation
+	if e.Rate < 0 {
+		p.add("spec.evacuation.rate", "is %d; it cannot be negative", e.Rate)
+	}
+	if e.DeadlineS < 0 {
+		p.add("spec.evacuation.deadline", "is %d; it cannot be negative", e.DeadlineS)
+	}
+	if e.OnDeadline != GoOn && e.OnDeadline != StopAtTime && e.OnDeadline != "" {
+		p.add("spec.evacuation.onDeadline", `is %q; "go-on" and "stop" are allowed`, e.OnDeadline)
+	}
+	validateConfig(p, s.Config)
+}
+
+// containerPorts maps each protocol to the port EMQX listens on for good.
+var containerPorts = map[Protocol]int{MQTT: 1883, MQTTS: 8883, WS: 8083, WSS: 8084}
+
+// Protocols lists the protocols in the order listeners are shown.
+func Protocols() []Protocol { return []Protocol{MQTT, MQTTS, WS, WSS} }
+
+// ContainerPort is the port EMQX listens on for the protocol; 0 if there is no
+// such protocol.
+func (p Protocol) ContainerPort() int { return containerPorts[p] }
+
+func validateNetwork(p *problems, n Network) {
+	switch n.Type {
+	case ClusterIP, NodePort, LoadBalancer:
+	default:
+		p.add("spec.network.type", `is %q; "ClusterIP", "NodePort" and "LoadBalancer" are allowed`, n.Type)
+	}
+	if n.LoadBalancerClass != "" && n.Type != LoadBalancer {
+		p.add("spec.network.loadBalancerClass", "is for the network type LoadBalancer only")
+	}
+	protocols, ports := map[Protocol]bool{}, map[int]bool{}
+	for i, l := range n.Listeners {
+		at := fmt.Sprintf("spec.network.listeners[%d]", i)
+		if l.Protocol.ContainerPort() == 0 {
+			p.add(at+".protocol", `is %q; "mqtt", "mqtts", "ws" and "wss" are allowed`, l.Protocol)
+		}
+		if l.Port < 1 || l.Port > 65535 {
+			p.add(at+".port", "is %d; 1 to 65535 are allowed", l.Port)
+		}
+		if protocols[l.Protocol] {
+			p.add(at+".protocol", "%q stands twice", l.Protocol)
+		}
+		if ports[l.Port] {
+			p.add(at+".port", "%d stands twice", l.Port)
+		}
+		protocols[l.Protocol], ports[l.Port] = true, true
+	}
+}
+
+var configKey = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*$`)
+
+// ownConfig are settings the provisioner itself owns: overriding them breaks
+// discovery, identity or the way in.
+var ownConfig = []string{"node", "cluster", "rpc", "api_key", "dashboard.listeners", "management", "license"}
+
+func validateConfig(p *problems, config map[string]string) {
+	for key, value := range config {
+		at := "spec.config[" + key + "]"
+		if !configKey.MatchString(key) {
+			p.add(at, "the key is not of the form a.b_c.d in lower case")
+		}
+		if strings.ContainsAny(value, "\n\r\x00") {
+			p.add(at, "the value has a line break")
+		}
+		for _, own := range ownConfig {
+			if key == own || strings.HasPrefix(key, own+".") {
+				p.add(at, "%s.* is set by OpenECP and cannot be overridden", own)
+			}
+		}
+	}
+}
+
+func validateAdopted(p *problems, s AdoptedSpec) {
+	if s.Connections < 0 || s.Connections > MaxConnections {
+		p.add("spec.connections", "is %d; 0 to %d connections are allowed", s.Connections, MaxConnections)
+	}
+	if s.ServiceAddress == "" {
+		return
+	}
+	u, err := url.Parse(s.ServiceAddress)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		p.add("spec.serviceAddress", `is not an address such as "https://emqx.example.com:18083"`)
+	} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		p.add("spec.serviceAddress", "must not carry credentials, a query or a fragment")
+	}
+}
