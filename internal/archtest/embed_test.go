@@ -1,0 +1,54 @@
+package archtest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestEmbedderCompilesNothingElse builds a program in a module of its own that
+// imports ecp, with no network and an empty module cache: what it compiles is
+// the standard library and ecp.
+func TestEmbedderCompilesNothingElse(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "go.mod", "module example.com/embedder\n\ngo 1.26.0\n\nrequire "+module+" v0.0.0\n\nreplace "+module+" => "+root(t)+"\n")
+	write(t, dir, "main.go", `// Command embedder uses ecp and nothing else.
+package main
+
+import (
+	"fmt"
+
+	"`+module+`/ecp"
+)
+
+func main() { fmt.Println(ecp.States(ecp.Hosted)) }
+`)
+	env := []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "GOMODCACHE=" + t.TempDir()}
+	deps, err := goList(dir, env, "-deps", ".")
+	if err != nil {
+		t.Fatalf("%v\necp must import the standard library only; see what it imports: go list -deps ./ecp", err)
+	}
+	for _, d := range deps {
+		if !d.Standard && d.ImportPath != module+"/ecp" && d.ImportPath != "example.com/embedder" {
+			t.Errorf("who imports ecp compiles %s too; find out why with: go list -deps ./ecp", d.ImportPath)
+		}
+	}
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "embedder"), ".")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building an outside module that imports ecp: %v\n%s", err, out)
+	}
+	out, err := exec.Command(filepath.Join(dir, "embedder")).Output()
+	if err != nil || !strings.Contains(string(out), "running") {
+		t.Fatalf("the embedder printed %q, %v; it should list the states", out, err)
+	}
+}
+
+func write(t *testing.T, dir, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,116 @@
+package archtest
+
+// module is the path every package of the tree begins with.
+const module = "github.com/openecp/openecp"
+
+// layer is what one package of the module (or, with "/...", a tree of them)
+// may import of the module. Paths are below the module's root.
+type layer struct {
+	pkg   string
+	code  []string // by its code
+	tests []string // by its tests, beside what code and testKit allow
+}
+
+// testKit is what every package's tests may import of the module, unless the
+// package has to stand alone.
+var testKit = []string{"ecp", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/..."}
+
+// public is what a program outside the module could import too.
+var public = []string{
+	"ecp", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
+	"emqxsim", "sqlstore", "proxy", "httpapi", "ecpmetrics",
+}
+
+// layers is the table of docs/architecture.md. The first row that matches a
+// package counts.
+var layers = []layer{
+	{pkg: "ecp"},
+	{pkg: "ecp/memstore", code: []string{"ecp"}},
+	{pkg: "ecp/ecptest", code: []string{"ecp", "ecp/memstore"}},
+
+	// An adapter is an HTTP client and knows nothing of tunnels or Kubernetes.
+	{pkg: "emqxv4", code: []string{"ecp"}},
+	{pkg: "emqxv5", code: []string{"ecp"}},
+	{pkg: "emqxsim", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
+
+	{pkg: "k8sprovisioner", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "sqlstore", code: []string{"ecp"}},
+
+	// The agent's protocol is usable without OpenECP.
+	{pkg: "agentproto"},
+	{pkg: "adopt", code: []string{"ecp", "agentproto"}, tests: []string{"emqxv4", "emqxv5"}},
+
+	{pkg: "proxy", code: []string{"ecp"}},
+	{pkg: "httpapi", code: []string{"ecp", "adopt", "proxy"}},
+	{pkg: "ecpmetrics", code: []string{"ecp"}},
+
+	// Programs wire parts together; nobody imports them.
+	{pkg: "cmd/...", code: append([]string{"internal/emqxlog"}, public...)},
+	{pkg: "examples/...", code: public},
+
+	{pkg: "tools/..."},
+
+	{pkg: "internal/emqxlog"},
+	{pkg: "internal/archtest"},
+	{pkg: "internal/kubelab"},
+	{pkg: "internal/kubelab/...", code: []string{"ecp", "emqxsim", "internal/kubelab/..."}},
+}
+
+// standAlone are the packages whose tests get no testKit.
+var standAlone = []string{"agentproto", "internal/archtest", "internal/emqxlog", "tools/..."}
+
+// outside is a module of somebody else, or a family of them.
+type outside struct {
+	prefix string   // of the import path, whole path elements
+	code   []string // packages whose code may import it
+	tests  []string // packages whose tests may import it, beside those in code
+	why    string   // what it does for us that the standard library does not
+}
+
+// everywhere as the only entry of outside.tests: test files of every package,
+// and packages whose name ends in "test".
+var everywhere = []string{"..."}
+
+// outsides is the whole list of modules the tree may import. A new one needs a
+// reason here and the packages it is kept to.
+var outsides = []outside{
+	{prefix: "k8s.io", code: []string{"k8sprovisioner", "internal/kubelab/podsim", "internal/kubelab/emqxpod", "internal/kubelab/cmd/..."},
+		why: "the Kubernetes API"},
+	{prefix: "github.com/hashicorp/go-retryablehttp", code: []string{"emqxv4", "emqxv5"},
+		why: "retries of idempotent calls to a broker"},
+	{prefix: "github.com/cenkalti/backoff/v4", code: []string{"agentproto"},
+		why: "reconnecting with jitter"},
+	{prefix: "github.com/coder/websocket", code: []string{"agentproto"},
+		why: "the agent's connection through proxies"},
+	{prefix: "github.com/hashicorp/yamux", code: []string{"agentproto"},
+		why: "many streams over one connection"},
+	{prefix: "modernc.org/sqlite", code: []string{"sqlstore"},
+		why: "a database inside the daemon, without cgo"},
+	{prefix: "github.com/pressly/goose/v3", code: []string{"sqlstore"},
+		why: "numbered migrations"},
+	{prefix: "github.com/jackc/pgx/v5", code: []string{"sqlstore"},
+		why: "PostgreSQL"},
+	{prefix: "github.com/danielgtaylor/huma/v2", code: []string{"httpapi"},
+		why: "OpenAPI made from typed handlers"},
+	{prefix: "github.com/prometheus/client_golang", code: []string{"ecpmetrics", "cmd/ecpd"},
+		why: "metrics in the format everybody scrapes"},
+	{prefix: "github.com/spf13/cobra", code: []string{"cmd/..."},
+		why: "commands and flags"},
+	{prefix: "sigs.k8s.io/yaml", code: []string{"cmd/..."}, tests: everywhere,
+		why: "strict YAML with the names of the JSON tags"},
+
+	{prefix: "github.com/stretchr/testify", tests: everywhere, why: "assertions"},
+	{prefix: "pgregory.net/rapid", tests: everywhere, why: "random sequences that shrink"},
+	{prefix: "go.uber.org/goleak", tests: everywhere, why: "goroutines nobody waits for"},
+}
+
+// exception lets one file break one rule of style_test.go or docs_test.go.
+type exception struct {
+	rule string // as the failure names it
+	file string // path below the root
+	why  string
+}
+
+// exceptions are reviewed like code: each says why the rule is worse here. One
+// that is no longer needed fails the tests.
+var exceptions = []exception{}
