@@ -1,0 +1,184 @@
+package ecp
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Timings are the Manager's patience. Zero fields take the default.
+type Timings struct {
+	Dispatch time.Duration // until the first Apply must have succeeded; 60 s
+	Create   time.Duration // until a new cluster must run; 15 min
+	Start    time.Duration // until a started cluster must run; 15 min
+	Stop     time.Duration // until no node may be left; 5 min
+	Delete   time.Duration // until a deleted cluster must be gone; 15 min
+	Poll     time.Duration // between looks at EMQX while nothing moves; 15 s
+	Retry    time.Duration // first wait after a failed Apply; doubles up to 30 s; 500 ms
+}
+
+func (t Timings) withDefaults() Timings {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&t.Dispatch, time.Minute)
+	set(&t.Create, 15*time.Minute)
+	set(&t.Start, 15*time.Minute)
+	set(&t.Stop, 5*time.Minute)
+	set(&t.Delete, 15*time.Minute)
+	set(&t.Poll, 15*time.Second)
+	set(&t.Retry, 500*time.Millisecond)
+	return t
+}
+
+// deed is what was done to the platform in one pass.
+type deed struct {
+	applied      bool  // Apply returned nil
+	generation   int64 // the one it was called with
+	newestRender int
+	firstLook    bool // since the process began
+}
+
+// step is everything one pass writes: the cluster after each hop, the last one
+// final, and its operation. An empty step writes nothing.
+type step struct {
+	hops []ClusterRecord
+	op   *Operation
+}
+
+// advance is the pure core of a pass: from the stored record and operation, a
+// look and what was done, to what is to be stored. It is asked again with the
+// same input after a crash and gives the same answer.
+func advance(t Timings, now time.Time, rec ClusterRecord, op *Operation, look Look, did deed) step {
+	old := rec.Clone()
+	rec = rec.Clone()
+	if op != nil {
+		o := op.Clone()
+		op = &o
+	}
+	moveDeadlines(t, now, &rec, op, look, did)
+	learn(t, now, &rec, op, look, did)
+
+	var out step
+	j := Judge(now, rec, look)
+	for _, s := range route(rec.Mode, rec.Status.State, j.State) {
+		enter(t, now, &rec, s, j)
+		out.hops = append(out.hops, rec.Clone())
+	}
+	if j.State == rec.Status.State && !Unsteady(j.State) {
+		rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
+	}
+	newOp := finish(now, rec, op, look)
+	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
+		rec.Status.Operation = ""
+	}
+	rec.Status.Conditions = conditions(now, newView(now, rec, look), did.newestRender)
+	if n := len(out.hops); n > 0 {
+		out.hops[n-1] = rec
+	} else if !sameStatus(old.Status, rec.Status) {
+		out.hops = append(out.hops, rec)
+	}
+	if newOp != nil && !sameOperation(*op, *newOp) {
+		out.op = newOp
+	}
+	return out
+}
+
+// moveDeadlines lets time in which nothing could be seen not count, and gives
+// a cluster that was not looked at while the program was down a fair chance.
+func moveDeadlines(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Look, did deed) {
+	st := &rec.Status
+	if look.Unseen != "" {
+		if st.StaleFrom.IsZero() {
+			st.StaleFrom = now
+		}
+		return
+	}
+	if !st.StaleFrom.IsZero() {
+		shift := now.Sub(st.StaleFrom)
+		if !st.Deadline.IsZero() {
+			st.Deadline = st.Deadline.Add(shift)
+		}
+		st.StaleFrom = time.Time{}
+	}
+	if fair := now.Add(t.Dispatch); did.firstLook && !st.Deadline.IsZero() && st.Deadline.Before(fair) {
+		st.Deadline = fair
+	}
+	if op != nil && !st.Deadline.IsZero() {
+		op.Deadline = st.Deadline
+	}
+}
+
+// learn takes up what the pass did and what can be seen for the first time.
+func learn(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Look, did deed) {
+	st := &rec.Status
+	if did.applied {
+		if !st.Dispatched {
+			st.Dispatched = true
+			if st.State == Creating {
+				st.Deadline = now.Add(t.Create)
+				if op != nil {
+					op.Deadline = st.Deadline
+				}
+			}
+		}
+		st.Applied = did.generation
+	}
+	f := look.Found
+	if look.Unseen != "" || !st.Dispatched || f.Terminating || rec.Deleting {
+		return
+	}
+	if st.Auth == "" {
+		st.Auth = f.Auth
+	}
+	for _, v := range f.Volumes {
+		if _, known := st.Volumes[v.Ordinal]; !known && v.Bound && !v.Going {
+			if st.Volumes == nil {
+				st.Volumes = map[int]string{}
+			}
+			st.Volumes[v.Ordinal] = v.UID
+		}
+	}
+}
+
+// enter moves a record into a state.
+func enter(t Timings, now time.Time, rec *ClusterRecord, s State, j Judgement) {
+	st := &rec.Status
+	st.State, st.Since = s, now
+	st.Reason, st.Message = j.Reason, j.Message
+	if s != j.State {
+		st.Reason, st.Message = ReasonInProgress, ""
+	}
+	switch {
+	case !Unsteady(s) && !(rec.Deleting && s == Stopped):
+		st.Deadline = time.Time{}
+	case st.Deadline.IsZero():
+		st.Deadline = now.Add(t.patience(s))
+	}
+}
+
+// patience is how long a cluster may stay in an unsteady state.
+func (t Timings) patience(s State) time.Duration {
+	switch s {
+	case Creating, Updating, Syncing:
+		return t.Create
+	case Starting:
+		return t.Start
+	default:
+		return t.Stop
+	}
+}
+
+func sameStatus(a, b Status) bool {
+	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
+		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.Operation == b.Operation &&
+		a.Dispatched == b.Dispatched && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
+		maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+}
+
+// sameCondition leaves the message out: a new wording alone is no transition.
+func sameCondition(a, b Condition) bool {
+	return a.Type == b.Type && a.Status == b.Status && a.Reason == b.Reason && a.Generation == b.Generation
+}

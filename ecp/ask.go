@@ -1,0 +1,135 @@
+package ecp
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// askPatience bounds one question to one node of EMQX.
+const askPatience = 5 * time.Second
+
+// ask lets EMQX itself say who its members are, where that is due: while
+// something is awaited, when other pods are ready than at the last time, and
+// at an interval.
+func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, look *Look) {
+	v := newView(look.At, rec, *look)
+	if look.Unseen != "" || len(v.ready) == 0 || v.want == 0 {
+		look.Silent, look.SilentWhy, look.Missing, mem.pods = 0, "", 0, ""
+		return
+	}
+	access, ok := p.(Accessor)
+	adapter := m.adapterFor(rec.Resolved.Image.Version)
+	if !ok || adapter == nil {
+		look.Deaf = true
+		return
+	}
+	pods := readyPods(v.ready)
+	awaited := rec.Status.State != Running || mem.look.Silent > 0 || mem.look.Missing > 0
+	if pods == mem.pods && !awaited && look.At.Sub(mem.asked) < m.timings.Poll {
+		look.Views = mem.look.Views
+		return
+	}
+	views, descriptions, why := m.askNodes(ctx, access, adapter, rec, v.ready)
+	if ctx.Err() != nil {
+		return
+	}
+	if pods != mem.pods {
+		mem.pace = 0
+	}
+	m.mu.Lock()
+	mem.asked, mem.pods = look.At, pods
+	if len(descriptions) > 0 {
+		mem.brokers = descriptions
+	}
+	m.mu.Unlock()
+	look.Views = views
+	m.count(rec, mem, look, why)
+}
+
+// count keeps the two counters that debounce what EMQX says: each grows once
+// a second at most, and one good answer clears it.
+func (m *Manager) count(rec ClusterRecord, mem *memory, look *Look, why string) {
+	grow := func(n *int) {
+		if *n == 0 || look.At.Sub(mem.counted) >= time.Second {
+			*n++
+			mem.counted = look.At
+		}
+	}
+	if len(look.Views) == 0 {
+		m.counters.silent.Add(1)
+		look.SilentWhy = why
+		grow(&look.Silent)
+		return
+	}
+	look.Silent, look.SilentWhy = 0, ""
+	if len(newView(look.At, rec, *look).missing()) == 0 {
+		look.Missing = 0
+		return
+	}
+	grow(&look.Missing)
+}
+
+// askNodes asks ready nodes until one answers, and then those it does not
+// count: they may see a cluster of their own. why is the last refusal.
+func (m *Manager) askNodes(ctx context.Context, access Accessor, adapter Adapter, rec ClusterRecord, ready []NodeObservation) (views map[string][]Member, found []Description, why string) {
+	views = map[string][]Member{}
+	var first []Member
+	for _, n := range ready {
+		if len(views) > 0 && hasMember(first, n.Name) {
+			continue
+		}
+		d, err := m.askNode(ctx, access, adapter, rec.ID, n.Name)
+		if ctx.Err() != nil {
+			return nil, nil, ""
+		}
+		if err != nil {
+			why = MessageOf(err)
+			continue
+		}
+		views[n.Name] = runningMembers(d)
+		if len(views) == 1 {
+			first = views[n.Name]
+		}
+		found = append(found, d)
+	}
+	return views, found, why
+}
+
+func (m *Manager) askNode(ctx context.Context, access Accessor, adapter Adapter, id ID, node string) (Description, error) {
+	m.counters.asked.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	endpoint, err := access.Endpoint(ctx, id, node)
+	if err != nil {
+		return Description{}, err
+	}
+	broker, err := adapter.Open(endpoint)
+	if err != nil {
+		return Description{}, err
+	}
+	defer broker.Close()
+	return broker.Describe(ctx)
+}
+
+func runningMembers(d Description) []Member {
+	var out []Member
+	for _, n := range d.Nodes {
+		if n.Status == NodeRunning {
+			out = append(out, Member{Name: n.Name, Version: n.Version})
+		}
+	}
+	return out
+}
+
+// readyPods is a fingerprint of which pods are ready since when.
+func readyPods(nodes []NodeObservation) string {
+	parts := make([]string, len(nodes))
+	for i, n := range nodes {
+		parts[i] = n.Pod + "/" + n.PodUID + "/" + strconv.FormatInt(n.Since.UnixNano(), 36)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,329 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// memory is what the engine keeps of a cluster between passes; losing it costs
+// nothing but a look.
+type memory struct {
+	look    Look
+	seenAt  time.Time // of the last look that saw anything
+	asked   time.Time // when EMQX was last asked
+	pods    string    // which pods were ready then
+	brokers []Description
+	counted time.Time     // when Silent or Missing last grew
+	known   bool          // Apply has succeeded in this process
+	wait    time.Duration // back-off after a failed Apply or Delete
+	retryAt time.Time
+	pace    time.Duration // between looks at EMQX while it is waited for
+}
+
+func (m *Manager) memoryOf(id ID) *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mem := m.looks[id]
+	if mem == nil {
+		mem = &memory{}
+		m.looks[id] = mem
+	}
+	return mem
+}
+
+func (m *Manager) forget(id ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.looks, id)
+}
+
+func (m *Manager) forgetLooks() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.looks)
+}
+
+// pass looks at a cluster, does the one thing that is due, and stores what
+// follows. It returns when to look again at the latest; 0 = only when woken.
+func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
+	m.counters.passes.Add(1)
+	rec, op, err := m.load(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		m.forget(id)
+		return 0
+	}
+	if err != nil {
+		m.complain(ctx, "read cluster", id, err)
+		return time.Second
+	}
+	if rec.Mode != Hosted {
+		return 0
+	}
+	p, err := m.provisioner(rec)
+	if err != nil {
+		return m.settle(ctx, rec, op, Look{At: m.now(), Unseen: MessageOf(err)}, deed{})
+	}
+	mem := m.memoryOf(id)
+	look := m.lookAt(ctx, p, rec, *mem)
+	did := deed{firstLook: mem.look.At.IsZero(), newestRender: newestRender(p)}
+	m.act(ctx, p, rec, mem, &look, &did)
+	if ctx.Err() != nil {
+		return 0
+	}
+	m.ask(ctx, p, rec, mem, &look)
+	if ctx.Err() != nil {
+		return 0
+	}
+	m.remember(mem, look)
+	return m.settle(ctx, rec, op, look, did)
+}
+
+func (m *Manager) remember(mem *memory, look Look) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if look.Unseen != "" { // what was seen before is the best there is
+		mem.look.Unseen, mem.look.At = look.Unseen, look.At
+		return
+	}
+	mem.look, mem.seenAt = look, look.At
+}
+
+// load reads a cluster and its running operation.
+func (m *Manager) load(ctx context.Context, id ID) (rec ClusterRecord, op *Operation, err error) {
+	err = m.store.Read(ctx, func(tx Tx) error {
+		rec, op, err = loadTx(tx, id)
+		return err
+	})
+	return rec, op, err
+}
+
+func loadTx(tx Tx, id ID) (ClusterRecord, *Operation, error) {
+	rec, _, err := Get[ClusterRecord](tx, string(id))
+	if err != nil || rec.Status.Operation == "" {
+		return rec, nil, err
+	}
+	op, _, err := Get[Operation](tx, string(rec.Status.Operation))
+	if err != nil {
+		return rec, nil, fmt.Errorf("read operation %s: %w", rec.Status.Operation, err)
+	}
+	return rec, &op, nil
+}
+
+// lookAt asks the platform. Counters of earlier looks are carried on.
+func (m *Manager) lookAt(ctx context.Context, p Provisioner, rec ClusterRecord, mem memory) Look {
+	look := Look{At: m.now(), Silent: mem.look.Silent, SilentWhy: mem.look.SilentWhy, Missing: mem.look.Missing}
+	found, err := p.Observe(ctx, rec.ID)
+	if err != nil {
+		look.Unseen = MessageOf(err)
+		if mem.look.Unseen == "" && ctx.Err() == nil {
+			m.complain(ctx, "observe cluster", rec.ID, err)
+		}
+		return look
+	}
+	look.Found = found
+	return look
+}
+
+// act does what is due on the platform: at most one Apply or Delete.
+func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, look *Look, did *deed) {
+	if look.Unseen != "" || look.Found.Foreign != "" {
+		return
+	}
+	if look.At.Before(mem.retryAt) {
+		look.Failure = mem.look.Failure
+		return
+	}
+	var err error
+	switch due(rec, look.Found, mem.known, look.At, m.timings) {
+	case dueApply:
+		m.counters.applies.Add(1)
+		err = p.Apply(ctx, desired(rec))
+		if err == nil {
+			did.applied, did.generation, mem.known = true, rec.Generation, true
+		}
+	case dueDelete:
+		err = p.Delete(ctx, rec.ID)
+	case dueNothing:
+		return
+	}
+	if err == nil {
+		mem.wait, mem.retryAt = 0, time.Time{}
+		return
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	m.counters.applyFailures.Add(1)
+	m.complain(ctx, "converge cluster", rec.ID, err)
+	look.Failure = err
+	mem.wait = min(max(2*mem.wait, m.timings.Retry), 30*time.Second)
+	mem.retryAt = look.At.Add(mem.wait/2 + rand.N(mem.wait/2+1))
+}
+
+// dueAct is what is due on the platform.
+type dueAct int
+
+const (
+	dueNothing dueAct = iota
+	dueApply
+	dueDelete
+)
+
+// due says what to do next on the platform. known: this process has applied
+// the cluster before, so that the Provisioner can tell a drift.
+func due(rec ClusterRecord, found Observation, known bool, now time.Time, t Timings) dueAct {
+	if rec.Deleting {
+		return dueDeleting(rec, found, now, t)
+	}
+	if rec.Status.State == Nonexistent {
+		return dueNothing
+	}
+	want := wantedNodes(rec)
+	if lossOf(rec, found) != nil {
+		// Nothing is made anew, but nodes that should not run are taken away.
+		if want == 0 && found.Exists && !found.Terminating && found.Replicas > 0 {
+			return dueApply
+		}
+		return dueNothing
+	}
+	if !known || !rec.Status.Dispatched || rec.Status.Applied != rec.Generation || found.Replicas != want || len(found.Drift) > 0 {
+		return dueApply
+	}
+	return dueNothing
+}
+
+// dueDeleting: nodes are stopped in order first, for as long as a stop may
+// take; then everything is removed.
+func dueDeleting(rec ClusterRecord, found Observation, now time.Time, t Timings) dueAct {
+	switch {
+	case !found.Exists || found.Terminating:
+		return dueNothing
+	case rec.Force || !rec.Status.Dispatched || lossOf(rec, found) != nil:
+		return dueDelete
+	case found.Replicas > 0:
+		return dueApply
+	case len(found.Nodes) > 0 && now.Before(rec.UpdatedAt.Add(t.Stop)):
+		return dueNothing
+	}
+	return dueDelete
+}
+
+// desired is what a record wants of its platform.
+func desired(rec ClusterRecord) Desired {
+	return Desired{
+		ID: rec.ID, Project: rec.Project, Name: rec.Name, Generation: rec.Generation, Spec: rec.Spec.Hosted.Clone(),
+		Image: rec.Resolved.Image, Size: rec.Resolved.Size, Replicas: wantedNodes(rec),
+		RenderVersion: rec.Status.RenderVersion, Create: !rec.Status.Dispatched && !rec.Deleting,
+	}
+}
+
+// settle stores what follows from a look, and says when to look again.
+func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation, look Look, did deed) time.Duration {
+	first := advance(m.timings, m.now().UTC(), seen, op, look, did)
+	if len(first.hops) == 0 && first.op == nil {
+		return m.again(seen, look)
+	}
+	var after ClusterRecord
+	err := m.store.Write(ctx, func(tx Tx) error {
+		rec, op, err := loadTx(tx, seen.ID)
+		if err != nil {
+			return err
+		}
+		after = rec
+		if rec.Revision != seen.Revision { // a command came in between: look again for its sake
+			if !did.applied || seen.Status.Dispatched {
+				return nil
+			}
+			rec.Status.Dispatched = true
+			return Put(tx, rec, AnyVersion)
+		}
+		s := advance(m.timings, m.now().UTC(), rec, op, look, did)
+		if n := len(s.hops); n > 0 {
+			after = s.hops[n-1]
+		}
+		return writeStep(tx, s, m.now().UTC())
+	})
+	m.counters.writes.Add(1)
+	if err != nil {
+		if ctx.Err() == nil && !errors.Is(err, ErrNotFound) {
+			m.complain(ctx, "store cluster", seen.ID, err)
+		}
+		return time.Second
+	}
+	if after.Status.State != seen.Status.State {
+		m.log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State, "to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)
+		return time.Millisecond
+	}
+	if after.Revision != seen.Revision {
+		return time.Millisecond
+	}
+	return m.again(after, look)
+}
+
+// writeStep stores a step, each hop a change of its own; a cluster that is
+// gone leaves a tombstone and gives its booking back.
+func writeStep(tx Tx, s step, now time.Time) error {
+	for _, rec := range s.hops {
+		if err := Put(tx, rec, AnyVersion); err != nil {
+			return err
+		}
+	}
+	if s.op != nil {
+		if err := Put(tx, *s.op, AnyVersion); err != nil {
+			return err
+		}
+	}
+	if n := len(s.hops); n > 0 && s.hops[n-1].Status.State == Gone {
+		return bury(tx, s.hops[n-1], s.op, now)
+	}
+	return nil
+}
+
+// bury removes the record of a cluster that is gone.
+func bury(tx Tx, rec ClusterRecord, op *Operation, now time.Time) error {
+	by := ""
+	if op != nil {
+		by = op.Actor
+	}
+	if err := release(tx, rec.Spec.Connections(), 1); err != nil {
+		return err
+	}
+	if err := Put(tx, Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}, 0); err != nil {
+		return err
+	}
+	return tx.Delete(KindCluster, string(rec.ID))
+}
+
+// again says when a cluster is to be looked at without being woken.
+func (m *Manager) again(rec ClusterRecord, look Look) time.Duration {
+	mem := m.memoryOf(rec.ID)
+	settledDown := !Unsteady(rec.Status.State) && !rec.Deleting
+	v := newView(look.At, rec, look)
+	switch {
+	case look.Unseen != "":
+		return 5 * time.Second
+	case look.Failure != nil:
+		return max(mem.retryAt.Sub(m.now()), time.Millisecond)
+	case look.Silent == 1 || look.Missing == 1:
+		return time.Second
+	case v.want > 0 && v.asWanted() && !v.agreed():
+		mem.pace = min(mem.pace*3/2+100*time.Millisecond, 2*time.Second)
+		return mem.pace
+	case settledDown && rec.Status.State == Stopped:
+		return 10 * m.timings.Poll
+	case settledDown && rec.Status.State == Running:
+		return m.timings.Poll
+	}
+	mem.pace = 0
+	return time.Second
+}
+
+func (m *Manager) complain(ctx context.Context, doing string, id ID, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	m.log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, "error", err, "cause", errors.Unwrap(err))
+}

@@ -1,0 +1,48 @@
+package ecp
+
+import "fmt"
+
+// reserve books connections and one cluster in the pool, in the transaction
+// of the change they belong to: the pool's record is the point every booking
+// goes through.
+func reserve(tx Tx, connections, clusters int) error {
+	p, version, err := Get[Pool](tx, poolKey)
+	if err != nil {
+		return err
+	}
+	if err := p.refuse(connections, clusters); err != nil {
+		return err
+	}
+	p.UsedConnections += connections
+	p.UsedClusters += clusters
+	return Put(tx, p, version)
+}
+
+// refuse says why the pool does not hold what is asked for; nil if it does.
+func (p Pool) refuse(connections, clusters int) error {
+	quota := func(field, format string, args ...any) error {
+		return &Error{Code: CodeQuotaExceeded, Message: "the pool does not hold what was asked for",
+			Fields: []FieldError{{Field: field, Message: fmt.Sprintf(format, args...)}}}
+	}
+	if p.LargestCluster > 0 && connections > p.LargestCluster {
+		return quota("spec.connections", "is %d; one cluster may have at most %d", connections, p.LargestCluster)
+	}
+	if free := p.Connections - p.UsedConnections; p.Connections > 0 && connections > free {
+		return quota("spec.connections", "is %d; %d of %d connections are free", connections, max(free, 0), p.Connections)
+	}
+	if p.Clusters > 0 && clusters > p.Clusters-p.UsedClusters {
+		return quota("", "there are %d clusters, no more than %d are allowed; delete one first", p.UsedClusters, p.Clusters)
+	}
+	return nil
+}
+
+// release gives back what a cluster has booked.
+func release(tx Tx, connections, clusters int) error {
+	p, version, err := Get[Pool](tx, poolKey)
+	if err != nil {
+		return err
+	}
+	p.UsedConnections -= connections
+	p.UsedClusters -= clusters
+	return Put(tx, p, version)
+}

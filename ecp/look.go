@@ -1,0 +1,161 @@
+package ecp
+
+import (
+	"slices"
+	"time"
+)
+
+// Look is one completed look at a hosted cluster: what the platform showed
+// and what EMQX said.
+type Look struct {
+	At time.Time
+	// Unseen says why nothing could be seen; "" = Found was seen.
+	Unseen string
+	Found  Observation
+	// Views are the members each asked node counts as running, by the name of
+	// the node that was asked; empty = EMQX was not asked or did not answer.
+	Views map[string][]Member
+	// Deaf: there is no way to ask EMQX (no Accessor, or no Adapter for the
+	// version), so that what Kubernetes says has to do.
+	Deaf bool
+	// Silent counts the looks in a row, at least a second apart, in which no
+	// node answered; SilentWhy is what the last one said.
+	Silent    int
+	SilentWhy string
+	// Missing counts the looks in a row, at least a second apart, in which a
+	// ready node was not a member.
+	Missing int
+	// Failure is why the last Apply or Delete did not succeed; nil = it did.
+	Failure error
+}
+
+// Member is a member of an EMQX cluster as one of its nodes sees it.
+type Member struct {
+	Name    string
+	Version string
+}
+
+// view is what the rules read: the record, the look, and what follows from both.
+type view struct {
+	now   time.Time
+	rec   ClusterRecord
+	look  Look
+	want  int // nodes that should run
+	ready []NodeObservation
+	loss  *Loss
+}
+
+func newView(now time.Time, rec ClusterRecord, look Look) view {
+	v := view{now: now, rec: rec, look: look, want: wantedNodes(rec)}
+	for _, n := range look.Found.Nodes {
+		if n.Ready && !n.Going {
+			v.ready = append(v.ready, n)
+		}
+	}
+	v.loss = lossOf(rec, look.Found)
+	return v
+}
+
+// wantedNodes is how many nodes should run.
+func wantedNodes(rec ClusterRecord) int {
+	h := rec.Spec.Hosted
+	if h == nil || h.Power == PowerOff || rec.Deleting {
+		return 0
+	}
+	return h.Nodes
+}
+
+// lossOf says what has gone that does not come back by itself; nil if nothing.
+func lossOf(rec ClusterRecord, found Observation) *Loss {
+	if !rec.Status.Dispatched || found.Foreign != "" {
+		return nil
+	}
+	if !found.Exists || found.Terminating {
+		return &Loss{Reason: ReasonDataLost, What: "namespace " + string(rec.ID)}
+	}
+	if rec.Status.Auth != "" && found.Auth != rec.Status.Auth {
+		return &Loss{Reason: ReasonSecretLost, What: "secret " + string(rec.ID) + "-auth"}
+	}
+	return lostClaim(rec.Status.Volumes, found.Volumes)
+}
+
+func lostClaim(known map[int]string, found []VolumeObservation) *Loss {
+	for _, ordinal := range sortedKeys(known) {
+		i := slices.IndexFunc(found, func(v VolumeObservation) bool { return v.Ordinal == ordinal })
+		switch {
+		case i < 0:
+			return &Loss{Reason: ReasonDataLost, What: "the volume claim of node " + itoa(ordinal)}
+		case found[i].UID != known[ordinal]:
+			return &Loss{Reason: ReasonDataLost, What: "claim " + found[i].Name + " (another of the same name is there now)"}
+		case found[i].Going:
+			return &Loss{Reason: ReasonDataLost, What: "claim " + found[i].Name + " (it is being deleted)"}
+		}
+	}
+	return nil
+}
+
+// members gives the view of one asked node; nil if none answered.
+func (v view) members() []Member {
+	for _, n := range v.ready {
+		if m, ok := v.look.Views[n.Name]; ok {
+			return m
+		}
+	}
+	return nil
+}
+
+// missing names the ready nodes that the asked node does not count, or counts
+// at another version than wanted.
+func (v view) missing() []string {
+	members := v.members()
+	var out []string
+	for _, n := range v.ready {
+		i := slices.IndexFunc(members, func(m Member) bool { return m.Name == n.Name })
+		if i < 0 {
+			out = append(out, n.Name+" is not a member")
+		} else if want := v.rec.Resolved.Image.Version; members[i].Version != want {
+			out = append(out, n.Name+" runs "+members[i].Version+", wanted is "+want)
+		}
+	}
+	return out
+}
+
+// asWanted says that Kubernetes is where it should be: the current generation
+// is applied and every wanted node is there, of the newest revision, and ready.
+func (v view) asWanted() bool {
+	f := v.look.Found
+	return v.rec.Status.Applied == v.rec.Generation && f.Converged && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
+}
+
+// agreed says that EMQX, too, reports every wanted member at the wanted version.
+func (v view) agreed() bool {
+	if v.look.Deaf {
+		return v.asWanted()
+	}
+	return v.asWanted() && len(v.look.Views) > 0 && len(v.missing()) == 0 && !v.partitioned()
+}
+
+// partitioned says that two nodes were asked and each counts itself in a
+// cluster without the other.
+func (v view) partitioned() bool {
+	for a, as := range v.look.Views {
+		for b, bs := range v.look.Views {
+			if a != b && !hasMember(as, b) && !hasMember(bs, a) && hasMember(as, a) && hasMember(bs, b) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func hasMember(list []Member, name string) bool {
+	return slices.ContainsFunc(list, func(m Member) bool { return m.Name == name })
+}
+
+// overdue says that the deadline of an unsteady state has passed. Judge is not
+// asked while nothing can be seen, and the engine moves the deadline on
+// afterwards, so that time in which nothing could be seen does not count.
+func (v view) overdue() bool {
+	d := v.rec.Status.Deadline
+	return !d.IsZero() && v.now.After(d)
+}

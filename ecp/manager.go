@@ -1,0 +1,253 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config is what a Manager is made of. Store is required; everything else has
+// a usable zero value.
+type Config struct {
+	Store Store
+	// Provisioners make hosted clusters, by Kubernetes target; "default" is the
+	// one a spec gets that names none. Empty = no hosted clusters.
+	Provisioners map[string]Provisioner
+	// Adapters speak to EMQX, one for each major version; a later major than
+	// any of them is spoken to by the newest from 5 on.
+	Adapters []Adapter
+	// Link leads to adopted clusters; nil = none can be reached.
+	Link Link
+	// Logger gets what operators need; nil = nothing is logged.
+	Logger *slog.Logger
+	// Now is the clock; nil = time.Now. Waiting itself is done by real timers.
+	Now func() time.Time
+	// Workers is how many clusters are worked on at once; 0 = 20.
+	Workers int
+	// Timings is the Manager's patience.
+	Timings Timings
+	// Defaults fill an empty store; the zero value takes [DefaultImages],
+	// [DefaultSizes], [DefaultPool] and the project "default/default".
+	Defaults Defaults
+}
+
+// Defaults is what an empty store begins with. Nil and zero fields take the
+// package's own.
+type Defaults struct {
+	Images   []Image
+	Sizes    []Size
+	Pool     *Pool
+	Projects []string
+}
+
+// Manager holds the fleet: it takes commands and, while Run runs, makes what
+// is found agree with what is wanted. All methods may be called at once, also
+// while Run is not running; commands then wait for it.
+type Manager struct {
+	store        Store
+	provisioners map[string]Provisioner
+	adapters     map[int]Adapter
+	link         Link
+	log          *slog.Logger
+	now          func() time.Time
+	workers      int
+	timings      Timings
+	queue        *queue
+	running      atomic.Bool
+	counters     counters
+
+	mu    sync.Mutex
+	looks map[ID]*memory // what was seen, by cluster; guarded by mu
+}
+
+// New checks the configuration and fills an empty store with defaults. It
+// starts nothing: Run does.
+func New(ctx context.Context, c Config) (*Manager, error) {
+	if c.Store == nil {
+		return nil, fail(CodeInvalid, "new manager", "Config.Store is missing; memstore.New() or sqlstore.Open() give one")
+	}
+	m := &Manager{
+		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, workers: c.Workers,
+		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{},
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	if m.now == nil {
+		m.now = time.Now
+	}
+	if m.workers <= 0 {
+		m.workers = 20
+	}
+	for _, a := range c.Adapters {
+		if _, twice := m.adapters[a.Major()]; twice {
+			return nil, fail(CodeInvalid, "new manager", fmt.Sprintf("Config.Adapters has two for EMQX %d", a.Major()))
+		}
+		m.adapters[a.Major()] = a
+	}
+	if err := m.seed(ctx, c.Defaults); err != nil {
+		return nil, fmt.Errorf("fill the store with defaults: %w", err)
+	}
+	return m, nil
+}
+
+// Run works on the fleet until ctx ends, and returns after every goroutine it
+// started has ended: nil when ctx ended, else why it could not go on. A pass
+// that is under way when ctx ends is cut short; whatever it did is found
+// again by the next Run.
+func (m *Manager) Run(ctx context.Context) error {
+	if !m.running.CompareAndSwap(false, true) {
+		return fail(CodeConflict, "run manager", "it is running already")
+	}
+	defer m.running.Store(false)
+	ctx, cancel := context.WithCancelCause(ctx)
+	var group sync.WaitGroup
+	defer func() {
+		cancel(nil)
+		group.Wait()
+		m.queue.stop()
+		m.forgetLooks()
+	}()
+	for target, p := range m.provisioners {
+		if w, ok := p.(Watcher); ok {
+			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
+		}
+	}
+	for range m.workers {
+		group.Go(func() { m.work(ctx) })
+	}
+	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("read the clusters: %w", err)
+	}
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return cause
+	}
+	return nil
+}
+
+// watchTarget lets a Provisioner wake clusters, and ends the Run when it
+// cannot go on.
+func (m *Manager) watchTarget(ctx context.Context, target string, w Watcher, cancel context.CancelCauseFunc) {
+	if err := w.Watch(ctx, m.queue.add); err != nil && ctx.Err() == nil {
+		cancel(fmt.Errorf("watch the target %q: %w", target, err))
+	}
+}
+
+// work takes clusters from the queue until ctx ends.
+func (m *Manager) work(ctx context.Context) {
+	for {
+		id, ok := m.queue.get(ctx)
+		if !ok {
+			return
+		}
+		again := m.pass(ctx, id)
+		m.queue.done(id)
+		if again > 0 && ctx.Err() == nil {
+			m.queue.addAfter(id, again)
+		}
+	}
+}
+
+func (m *Manager) enqueueAll(ctx context.Context) error {
+	return m.store.Read(ctx, func(tx Tx) error {
+		for rec, err := range List[ClusterRecord](tx, Query{}) {
+			if err != nil {
+				return err
+			}
+			if rec.Mode == Hosted {
+				m.queue.add(rec.ID)
+			}
+		}
+		return nil
+	})
+}
+
+// seed fills an empty store.
+func (m *Manager) seed(ctx context.Context, d Defaults) error {
+	images, sizes, projects, pool := d.Images, d.Sizes, d.Projects, DefaultPool()
+	if images == nil {
+		images = DefaultImages()
+	}
+	if sizes == nil {
+		sizes = DefaultSizes()
+	}
+	if projects == nil {
+		projects = []string{"default/default"}
+	}
+	if d.Pool != nil {
+		pool = *d.Pool
+	}
+	return m.store.Write(ctx, func(tx Tx) error {
+		if _, _, err := Get[Pool](tx, poolKey); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		payloads := []Payload{pool}
+		for _, i := range images {
+			payloads = append(payloads, i)
+		}
+		for _, s := range sizes {
+			payloads = append(payloads, s)
+		}
+		for _, p := range projects {
+			payloads = append(payloads, Project{Path: p, CreatedAt: m.now().UTC()})
+		}
+		for _, p := range payloads {
+			if err := Put(tx, p, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// provisioner gives the one a cluster is made by.
+func (m *Manager) provisioner(rec ClusterRecord) (Provisioner, error) {
+	target := rec.Spec.Hosted.Target
+	if p := m.provisioners[target]; p != nil {
+		return p, nil
+	}
+	return nil, fail(CodeUnavailable, "reach the platform", fmt.Sprintf("the Kubernetes target %q is not configured", target))
+}
+
+// newestRender is the newest way the cluster's platform renders objects; 0 if
+// it has but one.
+func newestRender(p Provisioner) int {
+	if r, ok := p.(Renderer); ok {
+		return r.RenderVersion()
+	}
+	return 0
+}
+
+// adapterFor gives the adapter for an EMQX version; nil if there is none.
+func (m *Manager) adapterFor(version string) Adapter {
+	v, ok := ParseVersion(version)
+	if !ok {
+		return nil
+	}
+	if a := m.adapters[v.Major]; a != nil || v.Major < 5 {
+		return a
+	}
+	return m.adapters[5]
+}
+
+// Stats counts what the Manager has done since it was made, for metrics.
+type Stats struct {
+	Passes, Applies, ApplyFailures, Writes, Asked, Silent uint64
+	Queue                                                 int // clusters waiting for a worker
+}
+
+type counters struct{ passes, applies, applyFailures, writes, asked, silent atomic.Uint64 }
+
+// Stats gives the counters.
+func (m *Manager) Stats() Stats {
+	c := &m.counters
+	return Stats{
+		Passes: c.passes.Load(), Applies: c.applies.Load(), ApplyFailures: c.applyFailures.Load(), Writes: c.writes.Load(),
+		Asked: c.asked.Load(), Silent: c.silent.Load(), Queue: m.queue.depth(),
+	}
+}

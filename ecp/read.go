@@ -1,0 +1,290 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Get gives a cluster; see [Cluster].
+func (h handle) Get(ctx context.Context) (Info, error) {
+	op := "read cluster " + string(h.id)
+	if _, err := authorize(ctx, op, RightRead, ""); err != nil {
+		return Info{}, err
+	}
+	rec, _, err := h.m.load(ctx, h.id)
+	if err != nil {
+		if errors.Is(err, ErrNotFound) {
+			return Info{}, noCluster(op, h.id)
+		}
+		return Info{}, explain(op, err, "", "")
+	}
+	if _, err := authorize(ctx, op, RightRead, rec.Project); err != nil {
+		return Info{}, noCluster(op, h.id)
+	}
+	return h.m.info(rec), nil
+}
+
+// info joins a record with what was seen last. It asks nobody.
+func (m *Manager) info(rec ClusterRecord) Info {
+	i := Info{ClusterRecord: rec, Version: rec.Resolved.Image.Version, Nodes: []NodeInfo{}}
+	i.Current = ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: "none"}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if mem := m.looks[rec.ID]; mem != nil {
+		i.LookedAt = mem.seenAt
+		i.Endpoints = mem.look.Found.Endpoints
+		described := brokerNodes(mem)
+		for _, n := range mem.look.Found.Nodes {
+			b, member := described[n.Name]
+			i.Nodes = append(i.Nodes, NodeInfo{NodeObservation: n, Member: member && b.Status == NodeRunning, Version: b.Version, Uptime: b.Uptime, Connections: b.Connections})
+			i.Current.Current += b.Connections
+			if n.Ready {
+				i.ReadyNodes++
+			}
+		}
+	}
+	i.Features = Features(rec.Mode, i.Version, Capabilities{ServiceAddress: rec.Spec.Adopted != nil && rec.Spec.Adopted.ServiceAddress != ""})
+	return i
+}
+
+// brokerNodes is what EMQX said of its nodes, where the last look still stands
+// on it.
+func brokerNodes(mem *memory) map[string]BrokerNode {
+	out := map[string]BrokerNode{}
+	if len(mem.look.Views) == 0 {
+		return out
+	}
+	for _, d := range mem.brokers {
+		for _, n := range d.Nodes {
+			if old, ok := out[n.Name]; !ok || old.Status != NodeRunning {
+				out[n.Name] = n
+			}
+		}
+	}
+	return out
+}
+
+// ListOptions selects clusters. Zero values select all.
+type ListOptions struct {
+	Project string
+	Mode    Mode
+	State   State
+	Query   string // part of the name, the id or the description, in any case
+	After   ID     // clusters behind this one
+	Limit   int    // 0 = 50; at most 500
+}
+
+// Page is a part of a list.
+type Page struct {
+	Items []Info
+	Next  ID // After for the next page; "" = this was the last
+}
+
+// ListLimit bounds a page.
+const ListLimit = 500
+
+// Clusters lists the clusters the actor may read, in the order of their ids.
+func (m *Manager) Clusters(ctx context.Context, o ListOptions) (Page, error) {
+	const op = "list clusters"
+	actor, err := authorize(ctx, op, RightRead, "")
+	if err != nil {
+		return Page{}, err
+	}
+	if o.Limit <= 0 {
+		o.Limit = 50
+	}
+	o.Limit = min(o.Limit, ListLimit)
+	page := Page{Items: []Info{}}
+	err = m.store.Read(ctx, func(tx Tx) error {
+		page = Page{Items: []Info{}}
+		for rec, err := range List[ClusterRecord](tx, Query{Project: o.Project, After: string(o.After)}) {
+			if err != nil {
+				return err
+			}
+			if !actor.May(RightRead, rec.Project) || !o.matches(rec) {
+				continue
+			}
+			if len(page.Items) == o.Limit {
+				page.Next = page.Items[o.Limit-1].ID
+				return nil
+			}
+			page.Items = append(page.Items, m.info(rec))
+		}
+		return nil
+	})
+	if err != nil {
+		return Page{}, explain(op, err, "", "")
+	}
+	return page, nil
+}
+
+func (o ListOptions) matches(rec ClusterRecord) bool {
+	if (o.Mode != "" && o.Mode != rec.Mode) || (o.State != "" && o.State != rec.Status.State) {
+		return false
+	}
+	q := strings.ToLower(o.Query)
+	return q == "" || strings.Contains(strings.ToLower(rec.Name), q) || strings.Contains(strings.ToLower(rec.Description), q) || strings.Contains(string(rec.ID), q)
+}
+
+// Operation gives an operation by its id.
+func (m *Manager) Operation(ctx context.Context, id OperationID) (Operation, error) {
+	op := "read operation " + string(id)
+	if _, err := authorize(ctx, op, RightRead, ""); err != nil {
+		return Operation{}, err
+	}
+	var o Operation
+	err := m.store.Read(ctx, func(tx Tx) (err error) {
+		o, _, err = Get[Operation](tx, string(id))
+		return err
+	})
+	if err == nil {
+		_, err = authorize(ctx, op, RightRead, o.Project)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return Operation{}, fail(CodeNotFound, op, fmt.Sprintf("there is no operation %q", id))
+	}
+	if err != nil {
+		return Operation{}, explain(op, err, "", "")
+	}
+	return o, nil
+}
+
+// Operations lists a cluster's operations, newest first; also those of one
+// that is gone.
+func (m *Manager) Operations(ctx context.Context, id ID) ([]Operation, error) {
+	op := "list operations of " + string(id)
+	actor, err := authorize(ctx, op, RightRead, "")
+	if err != nil {
+		return nil, err
+	}
+	out := []Operation{}
+	err = m.store.Read(ctx, func(tx Tx) error {
+		out = out[:0]
+		for o, err := range List[Operation](tx, Query{Parent: string(id)}) {
+			if err != nil {
+				return err
+			}
+			if actor.May(RightRead, o.Project) {
+				out = append(out, o)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, explain(op, err, "", "")
+	}
+	if len(out) == 0 {
+		return nil, noCluster(op, id)
+	}
+	slices.SortFunc(out, func(a, b Operation) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	return out, nil
+}
+
+// WaitOperation waits until an operation has ended or patience is over, and
+// gives it as it then is. ctx ending early is an error.
+func (m *Manager) WaitOperation(ctx context.Context, id OperationID, patience time.Duration) (Operation, error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var from int64
+	if err := m.store.Read(waiting, func(tx Tx) (err error) { from, err = tx.Seq(); return err }); err != nil {
+		return Operation{}, explain("wait for operation", err, "", "")
+	}
+	o, err := m.Operation(ctx, id)
+	if err != nil || o.Phase.Final() {
+		return o, err
+	}
+	for c, err := range m.store.Changes(waiting, from) {
+		if err != nil {
+			break
+		}
+		if done, ok := c.Payload.(Operation); ok && done.ID == id && done.Phase.Final() {
+			return done, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return Operation{}, ctx.Err()
+	}
+	return m.Operation(ctx, id)
+}
+
+// Watch yields every change the actor may read after a sequence number (-1 =
+// from now on), until ctx ends. Tokens are never among them.
+func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		actor, err := authorize(ctx, "watch changes", RightRead, "")
+		if err != nil {
+			yield(Change{}, err)
+			return
+		}
+		for c, err := range m.store.Changes(ctx, after) {
+			if err == nil && (c.Kind == KindToken || !actor.May(RightRead, c.Index.Project)) {
+				continue
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Watch yields the changes of one cluster and its operations; see [Cluster].
+func (h handle) Watch(ctx context.Context) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		for c, err := range h.m.Watch(ctx, -1) {
+			if err == nil && c.Key != string(h.id) && c.Index.Parent != string(h.id) {
+				continue
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
+			if c.Kind == KindCluster && c.Deleted {
+				return
+			}
+		}
+	}
+}
+
+// Images lists the image catalogue.
+func (m *Manager) Images(ctx context.Context) ([]Image, error) {
+	return catalogue[Image](ctx, m, "list images")
+}
+
+// Sizes lists the size catalogue.
+func (m *Manager) Sizes(ctx context.Context) ([]Size, error) {
+	return catalogue[Size](ctx, m, "list sizes")
+}
+
+// Pool gives what all clusters together may use and have booked.
+func (m *Manager) Pool(ctx context.Context) (Pool, error) {
+	p, err := catalogue[Pool](ctx, m, "read pool")
+	if err != nil || len(p) == 0 {
+		return Pool{}, err
+	}
+	return p[0], nil
+}
+
+func catalogue[P Payload](ctx context.Context, m *Manager, op string) ([]P, error) {
+	if _, err := authorize(ctx, op, RightCatalog, ""); err != nil {
+		return nil, err
+	}
+	out := []P{}
+	err := m.store.Read(ctx, func(tx Tx) error {
+		out = out[:0]
+		for p, err := range List[P](tx, Query{}) {
+			if err != nil {
+				return err
+			}
+			out = append(out, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, explain(op, err, "", "")
+	}
+	return out, nil
+}
