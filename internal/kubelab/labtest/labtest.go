@@ -1,0 +1,156 @@
+// Package labtest gives tests a control plane of package kubelab: one for the
+// whole test binary, started by the first test that asks and stopped by M.
+//
+// A test that cannot have one is skipped with one line that says what is
+// missing. Where the control plane must not be missing, as in CI, the
+// environment variable OPENECP_REQUIRE_KUBELAB=1 turns that into a failure.
+//
+//	func TestMain(m *testing.M) { goleak.VerifyTestMain(labtest.M(m)) }
+//
+//	func TestSomething(t *testing.T) {
+//		lab := labtest.Start(t)
+//		ns := labtest.Namespace(t, lab)
+//		...
+//	}
+package labtest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/internal/kubelab"
+)
+
+// RequireEnv names the variable that makes a missing control plane a failure.
+const RequireEnv = "OPENECP_REQUIRE_KUBELAB"
+
+// shared is the test binary's lab.
+var shared struct {
+	mu  sync.Mutex
+	lab *kubelab.Lab // guarded by mu
+	err error        // guarded by mu; of the one attempt to start
+}
+
+// Start returns the lab of this test binary; all tests share it, so each makes
+// names of its own (see Namespace) and leaves the nodes alone. With -short, or
+// on a machine that lacks something, the test is skipped. A lab that fails to
+// start although nothing is missing fails the test.
+func Start(t testing.TB) *kubelab.Lab {
+	t.Helper()
+	if testing.Short() {
+		skip(t, "kubelab: no control plane with -short")
+	}
+	if err := kubelab.Available(); err != nil {
+		skip(t, err.Error())
+	}
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.lab == nil && shared.err == nil {
+		// Not the test's context: the lab outlives the test.
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+		defer cancel()
+		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		shared.lab, shared.err = kubelab.Start(ctx, kubelab.Config{Logger: log})
+	}
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.lab
+}
+
+func skip(t testing.TB, reason string) {
+	t.Helper()
+	if os.Getenv(RequireEnv) == "1" {
+		t.Fatalf("%s (and %s=1 forbids to skip)", reason, RequireEnv)
+	}
+	t.Skip(reason)
+}
+
+// TestingM is what goleak.VerifyTestMain takes.
+type TestingM interface{ Run() int }
+
+// M wraps m for TestMain: Run runs the tests, then stops the lab. Without it
+// the lab's programs still end with the test binary, but its folder and its
+// route stay until the next start of some lab.
+func M(m TestingM) TestingM { return main{m} }
+
+type main struct{ m TestingM }
+
+func (w main) Run() int {
+	code := w.m.Run()
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "labtest: stop the control plane:", err)
+		return max(code, 1)
+	}
+	return code
+}
+
+func stop() error {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.lab == nil {
+		return nil
+	}
+	lab := shared.lab
+	shared.lab = nil
+	return lab.Stop()
+}
+
+// Namespace makes a namespace with the given labels (given as
+// key, value, key, value) for one test and returns its name. It is deleted when
+// the test ends; nobody waits for that, since it takes five seconds and more.
+func Namespace(t testing.TB, lab *kubelab.Lab, labels ...string) string {
+	t.Helper()
+	name := fmt.Sprintf("test-%08x", rand.Uint32())
+	kv := map[string]string{}
+	for i := 0; i+1 < len(labels); i += 2 {
+		kv[labels[i]] = labels[i+1]
+	}
+	body, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name, "labels": kv},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, answer, err := lab.Do(t.Context(), http.MethodPost, "/api/v1/namespaces", body)
+	if err != nil || status != http.StatusCreated {
+		t.Fatalf("create namespace %s: %d %s %v", name, status, answer, err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if _, _, err := lab.Do(ctx, http.MethodDelete, "/api/v1/namespaces/"+name, nil); err != nil {
+			t.Logf("delete namespace %s: %v", name, err)
+		}
+	})
+	return name
+}
+
+// Eventually asks ok every 50 ms until it says yes and fails the test after
+// limit, with what ok saw last.
+func Eventually(t testing.TB, limit time.Duration, what string, ok func(ctx context.Context) (bool, string)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		yes, seen := ok(ctx)
+		if yes {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within %v: %s; last seen: %s", limit, what, seen)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package kubelab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// network is the part of the address space that one lab owns. Its number is
+// taken by adding the local route, which fails where another lab has it: the
+// route is the lock, and with it go the loopback addresses of the same number,
+// on which ports need not be searched for.
+type network struct{ octet int }
+
+// Networks are 10.64.0.0/16 to 10.95.0.0/16; services get 10.96.0.0/18 in
+// every lab, since no address of a service leads anywhere.
+const (
+	firstOctet   = 64
+	networkCount = 32
+	serviceCIDR  = "10.96.0.0/18"
+)
+
+// route is the /16 whose every address is this machine.
+func (n network) route() string { return fmt.Sprintf("10.%d.0.0/16", n.octet) }
+
+// pods is the half that nodes take their pod ranges from (16 nodes of 2046).
+func (n network) pods() string { return fmt.Sprintf("10.%d.0.0/17", n.octet) }
+
+// node is the address of every node. The API server refuses loopback here.
+func (n network) node() string { return fmt.Sprintf("10.%d.255.1", n.octet) }
+
+// loopback is where the control plane listens; other machines cannot reach it.
+func (n network) loopback() string { return fmt.Sprintf("127.%d.0.1", n.octet) }
+
+// prefix is the first two octets.
+func (n network) prefix() string { return fmt.Sprintf("10.%d", n.octet) }
+
+// claim takes a free network. record is called before each try, so that a
+// claim is on disk before it can be left behind.
+func claim(ctx context.Context, record func(network) error) (network, error) {
+	used := addressesInUse()
+	order := rand.Perm(networkCount)
+	for _, i := range order {
+		n := network{firstOctet + i}
+		if overlapsAny(n.route(), used) {
+			continue
+		}
+		if err := record(n); err != nil {
+			return network{}, err
+		}
+		err := ip(ctx, "route", "add", "local", n.route(), "dev", "lo")
+		if err == nil {
+			return n, nil
+		}
+		if !strings.Contains(err.Error(), "File exists") {
+			return network{}, fmt.Errorf("add a local route for pod addresses: %w", err)
+		}
+	}
+	return network{}, errors.New("add a local route for pod addresses: all of 10.64.0.0/16 to 10.95.0.0/16 are taken; see `ip route show table local`")
+}
+
+// release gives the network back. A route that is gone already is no error.
+func (n network) release(ctx context.Context) error {
+	err := ip(ctx, "route", "del", "local", n.route(), "dev", "lo")
+	if err != nil && strings.Contains(err.Error(), "No such process") {
+		return nil
+	}
+	return err
+}
+
+// ip runs the ip command.
+func ip(ctx context.Context, args ...string) error {
+	out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, lastLines(out, 2))
+	}
+	return nil
+}
+
+// addressesInUse are the networks of this machine's interfaces, which a local
+// route would cut off. It is empty when they cannot be read.
+func addressesInUse() []netip.Prefix {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var out []netip.Prefix
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			out = append(out, p.Masked())
+		}
+	}
+	return out
+}
+
+func overlapsAny(cidr string, used []netip.Prefix) bool {
+	p := netip.MustParsePrefix(cidr)
+	for _, u := range used {
+		if p.Overlaps(u) {
+			return true
+		}
+	}
+	return false
+}
+
+// netNamespace names the network namespace of this process: a route of another
+// namespace can neither be seen nor removed from here.
+func netNamespace() string {
+	s, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		return ""
+	}
+	return s
+}
+
+// namespaceGone says whether certainly no process is left in a network
+// namespace, so that its routes are gone too. It is false when some process may
+// not be looked at.
+func namespaceGone(ns string) bool {
+	links, err := filepath.Glob("/proc/[0-9]*/ns/net")
+	if err != nil || len(links) == 0 {
+		return false
+	}
+	for _, link := range links {
+		s, err := os.Readlink(link)
+		if s == ns || errors.Is(err, fs.ErrPermission) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,118 @@
+package kubelab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// owner is what a lab writes into its folder, for whoever finds the folder
+// after the lab was killed.
+type owner struct {
+	Pid       int
+	Octet     int
+	Namespace string // of the network
+	Started   time.Time
+}
+
+// settle gives the lab a folder and a network, after removing what killed runs
+// have left. One process at a time does this.
+func (l *Lab) settle(ctx context.Context) error {
+	cache, err := CacheDir()
+	if err != nil {
+		return err
+	}
+	labs := filepath.Join(cache, "labs")
+	if err := os.MkdirAll(labs, 0o755); err != nil {
+		return fmt.Errorf("make a folder for labs: %w; set %s to a folder that may be written", err, CacheEnv)
+	}
+	turn, err := waitLock(ctx, filepath.Join(cache, "labs.lock"))
+	if err != nil {
+		return err
+	}
+	defer turn.unlock()
+	l.sweep(ctx, labs)
+
+	if l.Dir, err = os.MkdirTemp(labs, "lab-"); err != nil {
+		return err
+	}
+	if l.lock, err = tryLock(filepath.Join(l.Dir, "lock")); err != nil {
+		return err
+	}
+	l.net, err = claim(ctx, func(n network) error {
+		return writeOwner(l.Dir, owner{os.Getpid(), n.octet, netNamespace(), time.Now()})
+	})
+	l.routed = err == nil
+	return err
+}
+
+// sweep removes the folders, routes and volumes of labs whose owner is dead,
+// which is so when their lock is free. Failing to is not worth failing a start.
+func (l *Lab) sweep(ctx context.Context, labs string) {
+	entries, err := os.ReadDir(labs)
+	if err != nil {
+		l.log.Warn("look for what killed labs have left", "err", err)
+		return
+	}
+	for _, e := range entries {
+		dir := filepath.Join(labs, e.Name())
+		lock, err := tryLock(filepath.Join(dir, "lock"))
+		if errors.Is(err, errLocked) {
+			continue
+		}
+		if err != nil {
+			l.log.Warn("look at a lab's folder", "dir", dir, "err", err)
+			continue
+		}
+		err = removeDead(ctx, dir)
+		lock.unlock()
+		l.log.Info("removed what a killed lab has left", "dir", dir, "err", err)
+	}
+}
+
+// removeDead removes one dead lab. The folder goes last, so that what fails
+// here is tried again by the next start.
+func removeDead(ctx context.Context, dir string) error {
+	b, err := os.ReadFile(filepath.Join(dir, "owner.json"))
+	if errors.Is(err, os.ErrNotExist) { // killed before it had a route
+		return os.RemoveAll(dir)
+	}
+	if err != nil {
+		return err
+	}
+	var o owner
+	if err := json.Unmarshal(b, &o); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	switch {
+	case o.Namespace == netNamespace():
+		if err := (network{o.Octet}).release(ctx); err != nil {
+			return err
+		}
+	case !namespaceGone(o.Namespace):
+		// Its route can only be removed from there: leave the record of it.
+		return errors.Join(removeEmptyVolumes(o.Started), removeBulk(dir))
+	}
+	return errors.Join(removeEmptyVolumes(o.Started), os.RemoveAll(dir))
+}
+
+// removeBulk removes what takes room and leaves what tells of the route.
+func removeBulk(dir string) error {
+	var errs []error
+	for _, name := range []string{"etcd", "logs", "pki", "kubectl"} {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
+	}
+	return errors.Join(errs...)
+}
+
+func writeOwner(dir string, o owner) error {
+	b, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "owner.json"), b, 0o600)
+}
