@@ -59,8 +59,8 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		m.complain(ctx, "read cluster", id, err)
 		return time.Second
 	}
-	if rec.Mode != Hosted {
-		return 0
+	if rec.Mode == Adopted {
+		return m.passAdopted(ctx, rec)
 	}
 	p, err := m.provisioner(rec)
 	if err != nil {

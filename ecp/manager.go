@@ -159,9 +159,7 @@ func (m *Manager) enqueueAll(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if rec.Mode == Hosted {
-				m.queue.add(rec.ID)
-			}
+			m.queue.add(rec.ID)
 		}
 		return nil
 	})

@@ -48,6 +48,7 @@ var layers = []layer{
 	{pkg: "cmd/...", code: append([]string{"internal/emqxlog"}, public...)},
 	{pkg: "examples/...", code: public},
 
+	{pkg: "tools/kubebuild", code: []string{"internal/kubelab"}},
 	{pkg: "tools/..."},
 
 	{pkg: "internal/emqxlog"},

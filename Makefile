@@ -1,0 +1,58 @@
+# OpenECP. `make help` lists the targets; CONTRIBUTING.md says more.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+DEV_DIR ?= .cache/dev
+BENCH ?= .
+BENCH_FLAGS ?=
+
+.PHONY: help run build test test-short test-long bench lint generate kube-up kube-down clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## start the daemon with simulated clusters; data in .cache/dev
+	exec bin/ecpd serve --dev --data-dir $(DEV_DIR)
+
+build: ## build the programs into bin/
+	@tools/need.sh go
+	@mkdir -p bin
+	go build -trimpath -o bin/ ./cmd/...
+
+test: ## run all tests but the long drills, with the race detector and a real Kubernetes control plane
+	@tools/need.sh go gcc ip
+	@tools/test.sh -race -timeout 30m
+
+test-short: ## run what needs nothing but Go, in a minute or two
+	@tools/need.sh go
+	@tools/test.sh -short -timeout 10m
+
+test-long: ## run everything: test, and the long drills
+	@tools/need.sh go gcc ip
+	@OPENECP_LONG=1 tools/test.sh -race -timeout 3h
+
+bench: ## run the benchmarks; BENCH=<regexp> chooses, BENCH_FLAGS=<flags> adds
+	@tools/need.sh go
+	go test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCH_FLAGS) ./...
+
+lint: ## check format, go vet and the linters of .golangci.yml
+	@tools/need.sh go
+	@bad=$$(gofmt -l .); if [[ -n $$bad ]]; then echo "not formatted; run gofmt -w on:"; echo "$$bad"; exit 1; fi
+	go vet ./...
+	@tools/lint/run.sh run ./...
+
+generate: ## make the generated files anew
+	@tools/need.sh go
+	go generate ./...
+
+kube-up: ## start the test control plane and print how to reach it
+	@tools/need.sh go ip
+	go run ./internal/kubelab/cmd/kubelab-up up
+
+kube-down: ## stop it
+	go run ./internal/kubelab/cmd/kubelab-up down
+
+clean: ## remove what was built and the data of `make run`; caches outside the tree stay
+	rm -rf bin .cache

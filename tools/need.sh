@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# need.sh TOOL...: check that what a make target calls is there. Missing Debian
+# packages are installed when we are root on Debian, else one line names them.
+set -euo pipefail
+
+declare -A package=([gcc]="gcc libc6-dev" [ip]="iproute2")
+declare -A reason=([gcc]="the race detector is linked with it" [ip]="routes pods of the test control plane")
+
+missing=()
+for tool in "$@"; do
+	if command -v "$tool" >/dev/null; then
+		continue
+	fi
+	if [[ $tool == go ]]; then
+		echo "need: go is missing; install Go 1.26 or newer (https://go.dev/dl/) and put it on PATH" >&2
+		exit 1
+	fi
+	echo "need: $tool is missing (${reason[$tool]})" >&2
+	read -ra names <<<"${package[$tool]}"
+	missing+=("${names[@]}")
+done
+if ((${#missing[@]} == 0)); then
+	exit 0
+fi
+if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+	echo "need: install it, on Debian: sudo apt-get install ${missing[*]}" >&2
+	exit 1
+fi
+echo "need: installing ${missing[*]}" >&2
+apt-get update -qq >&2
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2

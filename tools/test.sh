@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# test.sh FLAG...: run every test of the module with the flags of go test. The
+# suites on the test control plane need the right to route pod addresses: as
+# root, else in a namespace of our own. Where neither goes, they are skipped and
+# named; where one does, a skipped suite is a failure. What go test says of each
+# package comes last.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+mkdir -p .cache
+summary=$PWD/.cache/testsum
+go build -buildvcs=false -o "$summary" ./tools/testsum
+
+within=()
+if [[ " $* " != *" -short "* ]]; then
+	if ip link set dev lo up 2>/dev/null; then
+		export OPENECP_REQUIRE_KUBELAB=1
+	elif unshare -Urn ip link set dev lo up 2>/dev/null; then
+		export OPENECP_REQUIRE_KUBELAB=1
+		# No network in there: fetch and build first. What fails now fails again.
+		within=(unshare -Urn)
+		go test "$@" -run '^$' ./... >/dev/null 2>&1 || true
+	else
+		echo "test: neither root with CAP_NET_ADMIN nor unshare -Urn: the suites on the test control plane are skipped" >&2
+	fi
+	if [[ -n ${OPENECP_REQUIRE_KUBELAB:-} ]]; then
+		# Alone: it takes both cores for minutes when nothing is cached.
+		go run ./tools/kubebuild
+	fi
+fi
+
+"${within[@]}" go test "$@" -json -shuffle=on -count=1 ./... | "$summary"
