@@ -1,0 +1,87 @@
+package ecp
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write docs/states.md from the tables")
+
+const statesDoc = "../docs/states.md"
+
+// The document is made from the tables, so that it cannot say anything else.
+func TestStatesDocument(t *testing.T) {
+	want := statesDocument()
+	if *update {
+		require.NoError(t, os.WriteFile(statesDoc, []byte(want), 0o644))
+	}
+	got, err := os.ReadFile(statesDoc)
+	require.NoError(t, err)
+	require.Equal(t, want, string(got), "docs/states.md is out of date: go test ./ecp -run TestStatesDocument -update")
+}
+
+func statesDocument() string {
+	var b strings.Builder
+	b.WriteString(`# States
+
+This page is made from the tables in package ` + "`ecp`" + ` by a test; change the tables, not the page.
+
+A state is one word for people. Software waits on conditions: ` + "`Settled`" + ` (nothing is left to do for this
+generation) and ` + "`Healthy`" + ` (no attention needed).
+
+A command moves a cluster at once; everything else is learned by looking. A look moves a cluster along the arrows
+marked "look", one hop a write, and every hop is an event on the stream. While nothing can be seen (Kubernetes or the
+link to it does not answer) the state is kept, the cluster is marked stale, and deadlines stand still.
+
+Some product documents call a new hosted cluster 更新中 in one place and 创建中 in another: here it is ` + "`creating`" + ` 创建中.
+A stopped cluster in which nodes appear by hand goes back to ` + "`stopping`" + ` until they are gone again.
+`)
+	for _, mode := range []Mode{Hosted, Adopted} {
+		writeMode(&b, mode)
+	}
+	return b.String()
+}
+
+func writeMode(b *strings.Builder, mode Mode) {
+	fmt.Fprintf(b, "\n## %s clusters\n\n| state | 中文 | meaning | legal commands |\n|---|---|---|---|\n", map[Mode]string{Hosted: "Hosted", Adopted: "Adopted"}[mode])
+	for _, i := range stateInfos(mode) {
+		var legal []string
+		for _, k := range Legal(mode, i.State, false) {
+			legal = append(legal, string(k))
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", i.State, i.Label.ZH, i.Meaning, strings.Join(legal, ", "))
+	}
+	b.WriteString("\nWhile a cluster is being deleted only delete is taken (to add force).\n\n```mermaid\nstateDiagram-v2\n")
+	fmt.Fprintf(b, "    [*] --> %s: create\n", stateInfos(mode)[0].State)
+	for _, i := range stateInfos(mode) {
+		var order []State
+		words := map[State][]string{}
+		say := func(s State, w string) {
+			if words[s] == nil {
+				order = append(order, s)
+			}
+			words[s] = append(words[s], w)
+		}
+		for _, s := range lookTable(mode)[i.State] {
+			say(s, "look")
+		}
+		for _, k := range commandKinds {
+			if s, v := Next(mode, i.State, k); v == Moves {
+				say(s, string(k))
+			}
+		}
+		for _, s := range order {
+			name := string(s)
+			if s == Gone {
+				name = "[*]"
+			}
+			fmt.Fprintf(b, "    %s --> %s: %s\n", i.State, name, strings.Join(words[s], ", "))
+		}
+	}
+	b.WriteString("```\n")
+}
