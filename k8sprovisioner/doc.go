@@ -1,0 +1,30 @@
+// Package k8sprovisioner makes hosted EMQX clusters on Kubernetes. It is an
+// [ecp.Provisioner] and an [ecp.Watcher], [ecp.Accessor], [ecp.LogReader] and
+// [ecp.Renderer].
+//
+// # What a cluster is made of
+//
+// One namespace, named by the cluster's id and labelled openecp.io/cluster,
+// holds a Secret, a ConfigMap, three Services, a StatefulSet, a
+// PodDisruptionBudget and a NetworkPolicy. Objects are rendered by a pure
+// function and written by server-side apply.
+//
+// # What holds
+//
+//   - A pass that changes nothing sends no request at all: what is there is
+//     known from watches on objects with our label, and from the answers to
+//     our own writes. Secrets are neither listed nor watched: the ConfigMap is
+//     owned by the auth Secret, so the garbage collector tells of its loss.
+//   - Objects changed by hand come back. What holds data or identity (the
+//     namespace, volume claims, the auth Secret) is never made anew unless the
+//     call says so; see [ecp.Loss].
+//   - A namespace without our label is never touched.
+//   - Objects are rendered in the version they were last rendered in, so that
+//     a newer build of this package rolls nothing by itself.
+//   - Pods are replaced only when asked, through the Eviction API; a pod that
+//     cannot start is deleted.
+//   - While the API server does not answer, every call is refused as
+//     unavailable: what was seen last is not passed off as what is.
+//
+// The rights it needs are in deploy/kubernetes.
+package k8sprovisioner

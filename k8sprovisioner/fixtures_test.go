@@ -1,0 +1,54 @@
+package k8sprovisioner
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const (
+	testID  = ecp.ID("emqx-1a2b3c4d")
+	testUID = "6f1d2c3b-0000-4000-8000-000000000001"
+)
+
+// testConfig is a Config with its defaults and no client.
+func testConfig() Config { return Config{ClusterDomain: "cluster.local", Namespace: "openecp-system"} }
+
+// desired is a cluster of three nodes of an EMQX version of the default catalogue.
+func desired(version string) ecp.Desired {
+	image := ecp.Image{ID: "emqx-ee-" + version, Reference: "emqx/emqx-ee:" + version, Version: version}
+	for _, i := range ecp.DefaultImages() {
+		if i.Version == version {
+			image = i
+		}
+	}
+	return ecp.Desired{
+		ID: testID, Project: "default/default", Name: "一号 cluster", Generation: 7,
+		Spec: ecp.HostedSpec{
+			Image: image.ID, Nodes: 3, Connections: 1000,
+			Network: ecp.Network{Type: ecp.ClusterIP},
+		},
+		Image: image, Size: ecp.DefaultSizes()[0], Replicas: 3, Create: true,
+	}
+}
+
+// rendered gives the objects of d by kind and name.
+func rendered(t testing.TB, d ecp.Desired) map[string]object {
+	t.Helper()
+	in, err := newInput(d, testConfig())
+	require.NoError(t, err)
+	in.auth = testUID
+	list, err := render(renderers, in)
+	require.NoError(t, err)
+	out := map[string]object{}
+	for _, o := range list {
+		out[o.String()] = o
+	}
+	require.Len(t, out, len(list))
+	return out
+}

@@ -1,0 +1,84 @@
+package k8sprovisioner
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Labels and annotations of our own.
+const (
+	labelCluster = "openecp.io/cluster" // on everything; selects what is watched
+
+	annotationHash       = "openecp.io/spec-hash"      // of the object as rendered
+	annotationGeneration = "openecp.io/generation"     // of the spec; on the StatefulSet
+	annotationRender     = "openecp.io/render-version" // on the StatefulSet
+	annotationVolumes    = "openecp.io/volumes"        // on a stopped StatefulSet: ordinals below it have claims
+	annotationName       = "openecp.io/name"           // on the namespace
+	annotationProject    = "openecp.io/project"        // on the namespace
+)
+
+// container is the one container of a pod; claim the name of its volume.
+const (
+	container = "emqx"
+	claim     = "data"
+)
+
+// names gives the names of a cluster's objects.
+type names struct {
+	id    ecp.ID
+	major major
+}
+
+func (n names) namespace() string    { return string(n.id) }
+func (n names) auth() string         { return authName(n.id) }
+func (n names) config() string       { return configName(n.id) }
+func (n names) headless() string     { return string(n.id) + "-headless" }
+func (n names) management() string   { return string(n.id) + "-mgmt" }
+func (n names) workload() string     { return string(n.id) + n.major.suffix }
+func (n names) access() string       { return n.workload() }
+func (n names) pod(i int) string     { return n.workload() + "-" + strconv.Itoa(i) }
+func (n names) claimOf(i int) string { return claim + "-" + n.pod(i) }
+
+func authName(id ecp.ID) string   { return string(id) + "-auth" }
+func configName(id ecp.ID) string { return string(id) + "-config" }
+
+// domain is the DNS name under which every pod has a name of its own.
+func (n names) domain(clusterDomain string) string {
+	return n.headless() + "." + n.namespace() + ".svc." + clusterDomain
+}
+
+// node is the EMQX node name of a pod. Nothing else knows how it is made up.
+func (n names) node(pod, clusterDomain string) string {
+	return nodeUser + "@" + pod + "." + n.domain(clusterDomain)
+}
+
+// nodeUser is the part of an EMQX node name before the "@".
+const nodeUser = "emqx"
+
+// ordinal reads the number at the end of a pod's or claim's name; -1 if there
+// is none.
+func ordinal(name string) int {
+	i := strings.LastIndexByte(name, '-')
+	n, err := strconv.Atoi(name[i+1:])
+	if i < 0 || err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// selector is what tells a cluster's pods from all others; it never changes.
+func selector(id ecp.ID) map[string]string { return map[string]string{labelCluster: string(id)} }
+
+// labels are those of every object.
+func labels(id ecp.ID) map[string]string {
+	l := selector(id)
+	maps.Copy(l, map[string]string{
+		"app.kubernetes.io/name":       "emqx",
+		"app.kubernetes.io/instance":   string(id),
+		"app.kubernetes.io/managed-by": "openecp",
+	})
+	return l
+}

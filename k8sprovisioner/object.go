@@ -1,0 +1,63 @@
+package k8sprovisioner
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+)
+
+// object is one rendered object: exactly the fields that are ours, as they
+// are sent in a server-side apply.
+type object struct {
+	kind string // e.g. "StatefulSet"
+	name string
+	body map[string]any // numbers are int64, as in a decoded live object
+}
+
+// String names the object for people.
+func (o object) String() string { return o.kind + " " + o.name }
+
+// json gives the body to send; maps are encoded in order of their keys.
+func (o object) json() []byte {
+	b, err := json.Marshal(o.body)
+	if err != nil {
+		panic(fmt.Sprintf("encode %v: %v", o, err)) // made of JSON, so it encodes
+	}
+	return b
+}
+
+// hash gives the fingerprint the object carries as an annotation.
+func (o object) hash() string {
+	h, _ := o.metadata()["annotations"].(map[string]any)[annotationHash].(string)
+	return h
+}
+
+func (o object) metadata() map[string]any {
+	m, _ := o.body["metadata"].(map[string]any)
+	return m
+}
+
+// newObject turns an apply configuration into an object and puts the hash of
+// all its fields on it: a field that is no longer rendered changes the hash,
+// is written again, and so is taken away by the API server.
+func newObject(kind, name string, applyConfiguration any) (object, error) {
+	b, err := json.Marshal(applyConfiguration)
+	if err != nil {
+		return object{}, fmt.Errorf("render %s %s: %w", kind, name, err)
+	}
+	o := object{kind: kind, name: name}
+	if err := utiljson.Unmarshal(b, &o.body); err != nil {
+		return object{}, fmt.Errorf("render %s %s: %w", kind, name, err)
+	}
+	sum := sha256.Sum256(o.json())
+	annotations, ok := o.metadata()["annotations"].(map[string]any)
+	if !ok {
+		annotations = map[string]any{}
+		o.metadata()["annotations"] = annotations
+	}
+	annotations[annotationHash] = hex.EncodeToString(sum[:8])
+	return o, nil
+}

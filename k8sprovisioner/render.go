@@ -1,0 +1,162 @@
+package k8sprovisioner
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// input is all that rendering reads.
+type input struct {
+	ecp.Desired
+	names   names
+	major   major
+	version ecp.Version
+	domain  string // the Kubernetes cluster's DNS domain
+	daemon  string // namespace the daemon runs in; "" = none
+	auth    string // UID of the auth Secret, which owns the ConfigMap
+	// Claims can never be changed once there is a StatefulSet: size and class
+	// are then the live ones.
+	storage storage
+	// volumes is how many ordinals have claims, said of a stopped cluster; 0 = not said.
+	volumes int
+}
+
+// storage is the volume of one node.
+type storage struct {
+	class *string // nil = the Kubernetes cluster's default
+	size  resource.Quantity
+}
+
+// renderer makes every object of a cluster but the auth Secret, which is made
+// once and never rendered again.
+type renderer func(in input) ([]object, error)
+
+// renderers is every way objects have ever been rendered in a release that
+// was used. An entry MUST NOT change what it renders once released: a change
+// is a new entry, and clusters get it with their next operation.
+var renderers = map[int]renderer{1: render1}
+
+// newest gives the highest version of a set of renderers.
+func newest(set map[int]renderer) int { return slices.Max(slices.Collect(maps.Keys(set))) }
+
+// newInput reads what rendering needs out of d. Errors are invalid.
+func newInput(d ecp.Desired, c Config) (input, error) {
+	in := input{Desired: d, domain: c.ClusterDomain, daemon: c.Namespace}
+	v, ok := ecp.ParseVersion(d.Image.Version)
+	if ok {
+		in.major, ok = majorOf(v)
+	}
+	if !ok {
+		return in, invalid("image.version", "is %q; EMQX 4.4 and 5 can be made", d.Image.Version)
+	}
+	in.version, in.names = v, names{d.ID, in.major}
+	size, err := resource.ParseQuantity(d.Size.Storage.Size)
+	if err != nil {
+		return in, invalid("size.storage.size", "is %q, which is no quantity such as \"10Gi\"", d.Size.Storage.Size)
+	}
+	in.storage = storage{size: size}
+	for _, class := range []string{d.Size.Storage.Class, d.Spec.Storage} {
+		if class != "" {
+			in.storage.class = &class
+		}
+	}
+	_, err = resources(d.Size)
+	return in, err
+}
+
+// resources gives a container's requests and limits.
+func resources(s ecp.Size) (*corev1ac.ResourceRequirementsApplyConfiguration, error) {
+	requests, limits := corev1.ResourceList{}, corev1.ResourceList{}
+	for _, r := range []struct {
+		field string
+		name  corev1.ResourceName
+		value string
+		list  corev1.ResourceList
+	}{
+		{"size.cpu.request", corev1.ResourceCPU, s.CPU.Request, requests},
+		{"size.cpu.limit", corev1.ResourceCPU, s.CPU.Limit, limits},
+		{"size.memory.request", corev1.ResourceMemory, s.Memory.Request, requests},
+		{"size.memory.limit", corev1.ResourceMemory, s.Memory.Limit, limits},
+	} {
+		if r.value == "" {
+			continue
+		}
+		q, err := resource.ParseQuantity(r.value)
+		if err != nil {
+			return nil, invalid(r.field, "is %q, which is no quantity such as \"500m\" or \"4Gi\"", r.value)
+		}
+		r.list[r.name] = q
+	}
+	return corev1ac.ResourceRequirements().WithRequests(requests).WithLimits(limits), nil
+}
+
+// render1 is the first rendering.
+func render1(in input) ([]object, error) {
+	workload, err := statefulSet(in)
+	if err != nil {
+		return nil, err
+	}
+	var out []object
+	for _, r := range []struct {
+		kind, name string
+		body       any
+	}{
+		{kindNamespace, in.names.namespace(), namespace(in)},
+		{kindConfigMap, in.names.config(), configMap(in)},
+		{kindService, in.names.headless(), headless(in)},
+		{kindService, in.names.access(), access(in)},
+		{kindService, in.names.management(), management(in)},
+		{kindBudget, in.names.workload(), budget(in)},
+		{kindPolicy, in.names.workload(), policy(in)},
+		{kindStatefulSet, in.names.workload(), workload},
+	} {
+		o, err := newObject(r.kind, r.name, r.body)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+func namespace(in input) *corev1ac.NamespaceApplyConfiguration {
+	return corev1ac.Namespace(in.names.namespace()).
+		WithLabels(labels(in.ID)).
+		WithAnnotations(map[string]string{annotationName: in.Name, annotationProject: in.Project})
+}
+
+// stamp are the annotations by which a StatefulSet says what was applied.
+func stamp(in input) map[string]string {
+	a := map[string]string{
+		annotationGeneration: strconv.FormatInt(in.Generation, 10),
+		annotationRender:     strconv.Itoa(in.RenderVersion),
+	}
+	if in.volumes > 0 {
+		a[annotationVolumes] = strconv.Itoa(in.volumes)
+	}
+	return a
+}
+
+// render renders d in its own version. d.RenderVersion is set to the version
+// that was used.
+func render(set map[int]renderer, in input) ([]object, error) {
+	if in.RenderVersion == 0 {
+		in.RenderVersion = newest(set)
+	}
+	r, ok := set[in.RenderVersion]
+	if !ok {
+		return nil, &ecp.Error{
+			Code: ecp.CodeUnsupported, Op: "render cluster " + string(in.ID),
+			Message: fmt.Sprintf("its objects are of rendering %d, this build knows 1 to %d; run the newer build that made them", in.RenderVersion, newest(set)),
+		}
+	}
+	return r(in)
+}

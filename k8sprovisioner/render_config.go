@@ -1,0 +1,135 @@
+package k8sprovisioner
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"maps"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// env is one variable of the container: a value, or a key of the auth Secret.
+type env struct {
+	name, value string
+	secret      string
+}
+
+// bootstrapFile is where the auth Secret's API key is mounted.
+const bootstrapFile = bootstrapDir + "/" + keyBootstrap
+
+// bootstrapDir is outside EMQX's own folders, which images may replace.
+const bootstrapDir = "/etc/openecp/auth"
+
+// identity are the variables both majors derive their node name from: one
+// name for all nodes, as discovery by DNS needs, at the pod's own host name.
+func identity(in input) []env {
+	return []env{
+		{name: "EMQX_NAME", value: nodeUser},
+		{name: "EMQX_HOST", value: "$(POD_NAME)." + in.names.domain(in.domain)},
+		{name: "EMQX_NODE_NAME", value: nodeUser + "@$(EMQX_HOST)"},
+		{name: "EMQX_NODE__COOKIE", secret: keyCookie},
+		{name: "EMQX_RPC__PORT_DISCOVERY", value: "manual"},
+	}
+}
+
+func environ4(in input) []env {
+	return append(identity(in),
+		env{name: "EMQX_CLUSTER__DISCOVERY", value: "dns"},
+		env{name: "EMQX_CLUSTER__DNS__NAME", value: in.names.domain(in.domain)},
+		env{name: "EMQX_CLUSTER__DNS__APP", value: nodeUser},
+		env{name: "EMQX_CLUSTER__DNS__TYPE", value: "srv"},
+		env{name: "EMQX_MANAGEMENT__BOOTSTRAP_APPS_FILE", value: bootstrapFile},
+		// The application every installation has by default, with a well-known secret.
+		env{name: "EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID", secret: keyAPIKey},
+		env{name: "EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET", secret: keyAPISecret},
+		env{name: "EMQX_DASHBOARD__DEFAULT_USER__PASSWORD", secret: keyDashboard},
+	)
+}
+
+func environ5(in input) []env {
+	return append(identity(in),
+		env{name: "EMQX_NODE__DATA_DIR", value: "data"},
+		env{name: "EMQX_NODE__ROLE", value: "core"},
+		env{name: "EMQX_CLUSTER__DISCOVERY_STRATEGY", value: "dns"},
+		env{name: "EMQX_CLUSTER__DNS__NAME", value: in.names.domain(in.domain)},
+		env{name: "EMQX_CLUSTER__DNS__RECORD_TYPE", value: "srv"},
+		// Values are HOCON: a path needs quotes of its own.
+		env{name: "EMQX_API_KEY__BOOTSTRAP_FILE", value: strconv.Quote(bootstrapFile)},
+		env{name: "EMQX_DASHBOARD__LISTENERS__HTTP__BIND", value: strconv.Itoa(dashboardPort)},
+		env{name: "EMQX_DASHBOARD__DEFAULT_PASSWORD", secret: keyDashboard},
+	)
+}
+
+// configMap holds what can be changed at run time: listeners, limits, later
+// the licence. It is no part of the pod template, so a change replaces no pod;
+// a pod that starts takes up what it says then.
+func configMap(in input) *corev1ac.ConfigMapApplyConfiguration {
+	cm := corev1ac.ConfigMap(in.names.config(), in.names.namespace()).WithLabels(labels(in.ID)).WithData(in.major.config(in))
+	if in.auth == "" {
+		return cm
+	}
+	return cm.WithOwnerReferences(metav1ac.OwnerReference().
+		WithAPIVersion("v1").WithKind("Secret").WithName(in.names.auth()).WithUID(uid(in.auth)))
+}
+
+// config4 gives settings as environment variables: EMQX 4.4 has no file that
+// only adds to the one in the image.
+func config4(in input) map[string]string {
+	out := map[string]string{"EMQX_LOG__TO": "console"}
+	for _, p := range mqttPorts {
+		out[envName4(in.major.listener[p.protocol]+".max_connections")] = strconv.Itoa(in.Spec.Connections)
+	}
+	for key, value := range in.Spec.Config {
+		out[envName4(key)] = value
+	}
+	return out
+}
+
+func envName4(key string) string {
+	return "EMQX_" + strings.ToUpper(strings.ReplaceAll(key, ".", "__"))
+}
+
+// certificates are those of the image; EMQX puts its own folder in.
+const certificates = `ssl_options { keyfile = "${EMQX_ETC_DIR}/certs/key.pem", certfile = "${EMQX_ETC_DIR}/certs/cert.pem", cacertfile = "${EMQX_ETC_DIR}/certs/cacert.pem" }`
+
+// config5 gives the whole emqx.conf. Settings made at run time stand in
+// cluster.hocon, which it overrides at the next start; so it must say the same.
+func config5(in input) map[string]string {
+	var b strings.Builder
+	b.WriteString("## Written by OpenECP; changes made here by hand are undone.\n")
+	for _, p := range mqttPorts {
+		prefix := in.major.listener[p.protocol]
+		b.WriteString(prefix + " {\n  bind = \"0.0.0.0:" + strconv.Itoa(p.protocol.ContainerPort()) + "\"\n")
+		b.WriteString("  max_connections = " + strconv.Itoa(in.Spec.Connections) + "\n")
+		if p.protocol == ecp.MQTTS || p.protocol == ecp.WSS {
+			b.WriteString("  " + certificates + "\n")
+		}
+		b.WriteString("}\n")
+	}
+	for _, key := range slices.Sorted(maps.Keys(in.Spec.Config)) {
+		b.WriteString(key + " = " + hocon(in.Spec.Config[key]) + "\n")
+	}
+	return map[string]string{in.major.configFile: b.String()}
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_.%-]+$`)
+
+// hocon gives a value that cannot end the setting it stands in: JSON and
+// plain words as they are, anything else as a string.
+func hocon(value string) string {
+	if plain.MatchString(value) || json.Valid([]byte(value)) {
+		return value
+	}
+	b, err := json.Marshal(value)
+	if err != nil {
+		return `""` // a string always encodes
+	}
+	return string(b)
+}

@@ -1,0 +1,128 @@
+package k8sprovisioner
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
+	policyv1ac "k8s.io/client-go/applyconfigurations/policy/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+func service(in input, name string) *corev1ac.ServiceApplyConfiguration {
+	return corev1ac.Service(name, in.names.namespace()).WithLabels(labels(in.ID))
+}
+
+func servicePort(name string, number, target int) *corev1ac.ServicePortApplyConfiguration {
+	return corev1ac.ServicePort().WithName(name).WithProtocol(corev1.ProtocolTCP).
+		WithPort(int32(number)).WithTargetPort(intstr.FromInt32(int32(target)))
+}
+
+// headless gives every pod a name in DNS, before it is ready: nodes have to
+// find each other to become so.
+func headless(in input) *corev1ac.ServiceApplyConfiguration {
+	spec := corev1ac.ServiceSpec().WithType(corev1.ServiceTypeClusterIP).WithClusterIP(corev1.ClusterIPNone).
+		WithSelector(selector(in.ID)).WithPublishNotReadyAddresses(true)
+	for _, p := range peerPorts[1:3] {
+		spec.WithPorts(servicePort(p.name, p.number, p.number))
+	}
+	return service(in, in.names.headless()).WithSpec(spec)
+}
+
+// access is where MQTT clients come in. Node ports are never rendered: the API
+// server keeps the ones it gave, by the port's name.
+func access(in input) *corev1ac.ServiceApplyConfiguration {
+	n := in.Spec.Network
+	kind := corev1.ServiceType(n.Type)
+	if kind == "" {
+		kind = corev1.ServiceTypeClusterIP
+	}
+	spec := corev1ac.ServiceSpec().WithType(kind).WithSelector(selector(in.ID))
+	if n.LoadBalancerClass != "" && kind == corev1.ServiceTypeLoadBalancer {
+		spec.WithLoadBalancerClass(n.LoadBalancerClass)
+	}
+	for _, p := range mqttPorts {
+		if number := listens(n.Listeners, p.protocol); number != 0 {
+			spec.WithPorts(servicePort(p.name, number, p.protocol.ContainerPort()))
+		}
+	}
+	svc := service(in, in.names.access()).WithSpec(spec)
+	if len(n.Annotations) > 0 {
+		svc.WithAnnotations(n.Annotations)
+	}
+	return svc
+}
+
+// listens gives the Service port of a protocol; 0 = it is not offered.
+func listens(listeners []ecp.Listener, p ecp.Protocol) int {
+	if len(listeners) == 0 {
+		return p.ContainerPort()
+	}
+	for _, l := range listeners {
+		if l.Protocol == p && l.Port == 0 {
+			return p.ContainerPort()
+		}
+		if l.Protocol == p {
+			return l.Port
+		}
+	}
+	return 0
+}
+
+// management is for people inside the Kubernetes cluster; nothing of it is
+// ever offered outside.
+func management(in input) *corev1ac.ServiceApplyConfiguration {
+	spec := corev1ac.ServiceSpec().WithType(corev1.ServiceTypeClusterIP).WithSelector(selector(in.ID))
+	for _, p := range in.major.management {
+		spec.WithPorts(servicePort(p.name, p.number, p.number))
+	}
+	return service(in, in.names.management()).WithSpec(spec)
+}
+
+// budget lets one node be away at a time. A pod that is not ready anyway may
+// always be evicted, else a broken cluster blocks the drain of a machine.
+func budget(in input) *policyv1ac.PodDisruptionBudgetApplyConfiguration {
+	return policyv1ac.PodDisruptionBudget(in.names.workload(), in.names.namespace()).WithLabels(labels(in.ID)).
+		WithSpec(policyv1ac.PodDisruptionBudgetSpec().
+			WithMaxUnavailable(intstr.FromInt32(1)).
+			WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow).
+			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID))))
+}
+
+// policy lets anybody in to MQTT, the cluster's own pods in to everything, and
+// the daemon in to management.
+func policy(in input) *networkingv1ac.NetworkPolicyApplyConfiguration {
+	var mqtt []port
+	for _, p := range mqttPorts {
+		mqtt = append(mqtt, port{p.name, p.protocol.ContainerPort()})
+	}
+	own := networkingv1ac.NetworkPolicyPeer().WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID)))
+	rules := []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{
+		networkingv1ac.NetworkPolicyIngressRule().WithPorts(policyPorts(mqtt)...),
+		networkingv1ac.NetworkPolicyIngressRule().WithFrom(own).WithPorts(policyPorts(peerPorts, in.major.management)...),
+	}
+	if in.daemon != "" {
+		daemon := networkingv1ac.NetworkPolicyPeer().WithNamespaceSelector(
+			metav1ac.LabelSelector().WithMatchLabels(map[string]string{corev1.LabelMetadataName: in.daemon}))
+		rules = append(rules, networkingv1ac.NetworkPolicyIngressRule().WithFrom(daemon).WithPorts(policyPorts(in.major.management)...))
+	}
+	return networkingv1ac.NetworkPolicy(in.names.workload(), in.names.namespace()).WithLabels(labels(in.ID)).
+		WithSpec(networkingv1ac.NetworkPolicySpec().
+			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID))).
+			WithPolicyTypes(networkingv1.PolicyTypeIngress).
+			WithIngress(rules...))
+}
+
+func policyPorts(groups ...[]port) []*networkingv1ac.NetworkPolicyPortApplyConfiguration {
+	var out []*networkingv1ac.NetworkPolicyPortApplyConfiguration
+	for _, g := range groups {
+		for _, p := range g {
+			out = append(out, networkingv1ac.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP).WithPort(intstr.FromInt32(int32(p.number))))
+		}
+	}
+	return out
+}

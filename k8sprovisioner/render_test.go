@@ -1,0 +1,146 @@
+package k8sprovisioner
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// elaborate uses every field of the spec that is rendered.
+func elaborate(d ecp.Desired) ecp.Desired {
+	d.Spec.Network = ecp.Network{
+		Type: ecp.LoadBalancer, LoadBalancerClass: "example.com/lb",
+		Listeners:   []ecp.Listener{{Protocol: ecp.MQTTS, Port: 443}, {Protocol: ecp.MQTT}},
+		Annotations: map[string]string{"example.com/internal": "true"},
+	}
+	d.Spec.Config = map[string]string{"mqtt.max_packet_size": "10MB", "mqtt.shared_subscription_strategy": "round robin"}
+	d.Spec.Placement = ecp.Placement{
+		NodeSelector: map[string]string{"pool": "mqtt"},
+		Tolerations:  []ecp.Toleration{{Key: "mqtt", Operator: "Exists", Effect: "NoSchedule"}},
+	}
+	d.Spec.Storage = "fast"
+	return d
+}
+
+func TestGolden(t *testing.T) {
+	for name, d := range map[string]ecp.Desired{
+		"4.4.19": desired("4.4.19"), "4.4.24": elaborate(desired("4.4.24")), "5.8.9": desired("5.8.9"), "5.8.9-elaborate": elaborate(desired("5.8.9")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects := rendered(t, d)
+			var got bytes.Buffer
+			for _, key := range slices.Sorted(maps.Keys(objects)) {
+				b, err := yaml.Marshal(objects[key].body)
+				require.NoError(t, err)
+				got.WriteString("---\n")
+				got.Write(b)
+			}
+			file := filepath.Join("testdata", "golden", name+".yaml")
+			if *update {
+				require.NoError(t, os.WriteFile(file, got.Bytes(), 0o644))
+			}
+			want, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Equal(t, string(want), got.String(), "rendering 1 must never change once released; before that: go test ./k8sprovisioner -run Golden -update")
+		})
+	}
+}
+
+// TestPodTemplateStays: what must not replace pods is not in the template.
+func TestPodTemplateStays(t *testing.T) {
+	template := func(d ecp.Desired) any {
+		spec := rendered(t, d)[kindStatefulSet+" "+string(testID)+"-emqx"].body["spec"]
+		return spec.(map[string]any)["template"]
+	}
+	before := template(desired("5.8.9"))
+	for name, change := range map[string]func(*ecp.Desired){
+		"generation":  func(d *ecp.Desired) { d.Generation++ },
+		"name":        func(d *ecp.Desired) { d.Name, d.Project = "other", "o/p" },
+		"connections": func(d *ecp.Desired) { d.Spec.Connections = 5000 },
+		"network":     func(d *ecp.Desired) { d.Spec.Network.Type = ecp.NodePort },
+		"nodes":       func(d *ecp.Desired) { d.Spec.Nodes, d.Replicas = 5, 5 },
+		"stop":        func(d *ecp.Desired) { d.Replicas = 0 },
+		"settings":    func(d *ecp.Desired) { d.Spec.Config = map[string]string{"mqtt.max_packet_size": "2MB"} },
+	} {
+		d := desired("5.8.9")
+		change(&d)
+		require.Equal(t, before, template(d), name)
+	}
+	for name, change := range map[string]func(*ecp.Desired){
+		"image": func(d *ecp.Desired) { d.Image.Reference = "emqx/emqx-enterprise:5.8.10" },
+		"size":  func(d *ecp.Desired) { d.Size = ecp.DefaultSizes()[1] },
+	} {
+		d := desired("5.8.9")
+		change(&d)
+		require.NotEqual(t, before, template(d), name)
+	}
+}
+
+func TestRenderRefuses(t *testing.T) {
+	for name, change := range map[string]func(*ecp.Desired){
+		"no version":  func(d *ecp.Desired) { d.Image.Version = "latest" },
+		"old version": func(d *ecp.Desired) { d.Image.Version = "4.3.0" },
+		"cpu":         func(d *ecp.Desired) { d.Size.CPU.Limit = "much" },
+		"storage":     func(d *ecp.Desired) { d.Size.Storage.Size = "" },
+	} {
+		d := desired("5.8.9")
+		change(&d)
+		_, err := newInput(d, testConfig())
+		require.ErrorIs(t, err, ecp.ErrInvalid, name)
+	}
+	in, err := newInput(desired("5.8.9"), testConfig())
+	require.NoError(t, err)
+	in.RenderVersion = 2
+	_, err = render(renderers, in)
+	require.ErrorIs(t, err, ecp.ErrUnsupported)
+}
+
+// TestOlderRendering: a cluster of version 1 renders as before although there
+// is a version 2.
+func TestOlderRendering(t *testing.T) {
+	two := maps.Clone(renderers)
+	two[2] = func(in input) ([]object, error) {
+		in.Image.Reference += "-2"
+		return render1(in)
+	}
+	in, err := newInput(desired("5.8.9"), testConfig())
+	require.NoError(t, err)
+	in.RenderVersion = 1
+	before, err := render(renderers, in)
+	require.NoError(t, err)
+	after, err := render(two, in)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	in.RenderVersion = 0
+	newer, err := render(two, in)
+	require.NoError(t, err)
+	require.NotEqual(t, before, newer)
+}
+
+func TestHOCON(t *testing.T) {
+	for value, want := range map[string]string{
+		"10MB": "10MB", "75%": "75%", "true": "true", "1.5": "1.5", `"x y"`: `"x y"`, `["a","b"]`: `["a","b"]`, `{"a":1}`: `{"a":1}`,
+		"round robin": `"round robin"`, "1, node.cookie = x": `"1, node.cookie = x"`, "${HOME}": `"${HOME}"`, "a # b": `"a # b"`, "": `""`, `a"b`: `"a\"b"`,
+	} {
+		require.Equal(t, want, hocon(value))
+	}
+}
+
+func TestAuthSecret(t *testing.T) {
+	a, b := authSecret(testID).StringData, authSecret(testID).StringData
+	for _, key := range []string{keyCookie, keyAPISecret, keyDashboard} {
+		require.GreaterOrEqual(t, len(a[key]), 32, key)
+		require.LessOrEqual(t, len(a[key]), 64, key)
+		require.NotEqual(t, a[key], b[key], key)
+		require.Regexp(t, `^[A-Za-z][A-Za-z0-9]*[0-9]$`, a[key], key)
+	}
+	require.Equal(t, a[keyAPIKey]+":"+a[keyAPISecret]+"\n", a[keyBootstrap])
+}

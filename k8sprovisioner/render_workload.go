@@ -1,0 +1,194 @@
+package k8sprovisioner
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// user is the uid and gid EMQX's images run as.
+const user = 1000
+
+// statefulSet runs the nodes. Pods are replaced by us only, in our order
+// (OnDelete); claims stay whatever happens to the StatefulSet.
+func statefulSet(in input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
+	pod, err := podSpec(in)
+	if err != nil {
+		return nil, err
+	}
+	object := labels(in.ID)
+	object["app.kubernetes.io/version"] = in.Image.Version
+	return appsv1ac.StatefulSet(in.names.workload(), in.names.namespace()).
+		WithLabels(object).WithAnnotations(stamp(in)).
+		WithSpec(appsv1ac.StatefulSetSpec().
+			WithReplicas(int32(in.Replicas)).
+			WithServiceName(in.names.headless()).
+			WithPodManagementPolicy(appsv1.ParallelPodManagement).
+			WithUpdateStrategy(appsv1ac.StatefulSetUpdateStrategy().WithType(appsv1.OnDeleteStatefulSetStrategyType)).
+			WithPersistentVolumeClaimRetentionPolicy(appsv1ac.StatefulSetPersistentVolumeClaimRetentionPolicy().
+				WithWhenDeleted(appsv1.RetainPersistentVolumeClaimRetentionPolicyType).
+				WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
+			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID))).
+			WithTemplate(corev1ac.PodTemplateSpec().WithLabels(labels(in.ID)).WithSpec(pod)).
+			WithVolumeClaimTemplates(claimTemplate(in))), nil
+}
+
+func claimTemplate(in input) *corev1ac.PersistentVolumeClaimApplyConfiguration {
+	spec := corev1ac.PersistentVolumeClaimSpec().WithAccessModes(corev1.ReadWriteOnce).
+		WithResources(corev1ac.VolumeResourceRequirements().WithRequests(corev1.ResourceList{corev1.ResourceStorage: in.storage.size}))
+	if in.storage.class != nil {
+		spec.WithStorageClassName(*in.storage.class)
+	}
+	// Without kind and version, which the API server leaves out of a template.
+	return new(corev1ac.PersistentVolumeClaimApplyConfiguration).WithName(claim).WithLabels(labels(in.ID)).WithSpec(spec)
+}
+
+func podSpec(in input) (*corev1ac.PodSpecApplyConfiguration, error) {
+	c, err := emqxContainer(in)
+	if err != nil {
+		return nil, err
+	}
+	spec := corev1ac.PodSpec().
+		WithAutomountServiceAccountToken(false).
+		WithEnableServiceLinks(false). // they are named EMQX_…, which EMQX takes for settings
+		WithTerminationGracePeriodSeconds(60).
+		WithSecurityContext(corev1ac.PodSecurityContext().
+			WithRunAsNonRoot(true).WithRunAsUser(user).WithRunAsGroup(user).
+			WithFSGroup(user).WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
+			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
+		WithContainers(c).
+		WithVolumes(volumes(in)...).
+		WithTopologySpreadConstraints(spread(in, corev1.LabelHostname), spread(in, corev1.LabelTopologyZone))
+	if len(in.Spec.Placement.NodeSelector) > 0 {
+		spec.WithNodeSelector(in.Spec.Placement.NodeSelector)
+	}
+	for _, t := range in.Spec.Placement.Tolerations {
+		spec.WithTolerations(toleration(t))
+	}
+	return spec, nil
+}
+
+// spread wants the nodes apart but runs them together where there is no other
+// place.
+func spread(in input, key string) *corev1ac.TopologySpreadConstraintApplyConfiguration {
+	return corev1ac.TopologySpreadConstraint().WithMaxSkew(1).WithTopologyKey(key).
+		WithWhenUnsatisfiable(corev1.ScheduleAnyway).
+		WithLabelSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID)))
+}
+
+func toleration(t ecp.Toleration) *corev1ac.TolerationApplyConfiguration {
+	out := corev1ac.Toleration()
+	if t.Key != "" {
+		out.WithKey(t.Key)
+	}
+	if t.Operator != "" {
+		out.WithOperator(corev1.TolerationOperator(t.Operator))
+	}
+	if t.Value != "" {
+		out.WithValue(t.Value)
+	}
+	if t.Effect != "" {
+		out.WithEffect(corev1.TaintEffect(t.Effect))
+	}
+	return out
+}
+
+// Volumes of the pod beside its claim.
+const (
+	volumeLog    = "log"
+	volumeAuth   = "auth"
+	volumeConfig = "config"
+)
+
+func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
+	out := []*corev1ac.VolumeApplyConfiguration{
+		corev1ac.Volume().WithName(volumeLog).WithEmptyDir(corev1ac.EmptyDirVolumeSource()),
+		corev1ac.Volume().WithName(volumeAuth).WithSecret(corev1ac.SecretVolumeSource().
+			WithSecretName(in.names.auth()).WithDefaultMode(0o440).
+			WithItems(corev1ac.KeyToPath().WithKey(keyBootstrap).WithPath(keyBootstrap))),
+	}
+	if in.major.configFile != "" {
+		out = append(out, corev1ac.Volume().WithName(volumeConfig).
+			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(in.names.config()).WithDefaultMode(0o444)))
+	}
+	return out
+}
+
+func mounts(in input) []*corev1ac.VolumeMountApplyConfiguration {
+	out := []*corev1ac.VolumeMountApplyConfiguration{
+		corev1ac.VolumeMount().WithName(claim).WithMountPath("/opt/emqx/data"),
+		corev1ac.VolumeMount().WithName(volumeLog).WithMountPath("/opt/emqx/log"),
+		corev1ac.VolumeMount().WithName(volumeAuth).WithMountPath(bootstrapDir).WithReadOnly(true),
+	}
+	if f := in.major.configFile; f != "" {
+		out = append(out, corev1ac.VolumeMount().WithName(volumeConfig).WithMountPath("/opt/emqx/etc/"+f).WithSubPath(f).WithReadOnly(true))
+	}
+	return out
+}
+
+func emqxContainer(in input) (*corev1ac.ContainerApplyConfiguration, error) {
+	res, err := resources(in.Size)
+	if err != nil {
+		return nil, err
+	}
+	c := corev1ac.Container().WithName(container).WithImage(in.Image.Reference).
+		WithImagePullPolicy(corev1.PullIfNotPresent).
+		WithPorts(containerPorts(in)...).
+		WithEnv(environment(in)...).
+		WithResources(res).
+		WithVolumeMounts(mounts(in)...).
+		WithSecurityContext(corev1ac.SecurityContext().WithAllowPrivilegeEscalation(false).
+			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))).
+		// A node with much data takes minutes to load it.
+		WithStartupProbe(probe(in, in.major.status).WithPeriodSeconds(5).WithTimeoutSeconds(5).WithFailureThreshold(180)).
+		WithReadinessProbe(probe(in, in.major.ready(in.version)).WithPeriodSeconds(5).WithTimeoutSeconds(5).WithFailureThreshold(3)).
+		// A restart drops every client: only what has been dead for minutes is restarted.
+		WithLivenessProbe(probe(in, in.major.status).WithPeriodSeconds(30).WithTimeoutSeconds(25).WithFailureThreshold(6))
+	if in.major.configFile == "" {
+		c.WithEnvFrom(corev1ac.EnvFromSource().WithConfigMapRef(corev1ac.ConfigMapEnvSource().WithName(in.names.config())))
+	}
+	return c, nil
+}
+
+func probe(in input, path string) *corev1ac.ProbeApplyConfiguration {
+	return corev1ac.Probe().WithHTTPGet(corev1ac.HTTPGetAction().
+		WithPath(path).WithPort(intstr.FromInt32(int32(in.major.api))).WithScheme(corev1.URISchemeHTTP))
+}
+
+func containerPorts(in input) []*corev1ac.ContainerPortApplyConfiguration {
+	var all []port
+	for _, p := range mqttPorts {
+		all = append(all, port{p.name, p.protocol.ContainerPort()})
+	}
+	all = append(append(all, in.major.management...), peerPorts[1:3]...)
+	out := make([]*corev1ac.ContainerPortApplyConfiguration, len(all))
+	for i, p := range all {
+		out[i] = corev1ac.ContainerPort().WithName(p.name).WithContainerPort(int32(p.number)).WithProtocol(corev1.ProtocolTCP)
+	}
+	return out
+}
+
+// environment holds what never changes while a node lives, since it wins over
+// everything that is set at run time.
+func environment(in input) []*corev1ac.EnvVarApplyConfiguration {
+	out := []*corev1ac.EnvVarApplyConfiguration{
+		corev1ac.EnvVar().WithName("POD_NAME").WithValueFrom(corev1ac.EnvVarSource().
+			WithFieldRef(corev1ac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("metadata.name"))),
+	}
+	for _, e := range in.major.environ(in) {
+		v := corev1ac.EnvVar().WithName(e.name)
+		if e.secret == "" {
+			v.WithValue(e.value)
+		} else {
+			v.WithValueFrom(corev1ac.EnvVarSource().WithSecretKeyRef(
+				corev1ac.SecretKeySelector().WithName(in.names.auth()).WithKey(e.secret)))
+		}
+		out = append(out, v)
+	}
+	return out
+}
