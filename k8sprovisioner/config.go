@@ -2,10 +2,11 @@ package k8sprovisioner
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // Reach is how the management API of a node is reached.
@@ -14,17 +15,15 @@ type Reach string
 // The ways to a node.
 const (
 	PodIP       Reach = "pod-ip"       // straight to the pod's address: from inside the Kubernetes cluster
-	PortForward Reach = "port-forward" // through the API server; needs Config.RESTConfig
+	PortForward Reach = "port-forward" // through the API server, from anywhere; no local port is opened
 )
 
 // Config says which Kubernetes cluster is used and how.
 type Config struct {
-	// Client sends every request but port-forwards. Required. Give it a
-	// rest.Config that went through [Tune].
-	Client kubernetes.Interface
-	// RESTConfig leads to the same API server as Client. Required for
-	// PortForward; not used otherwise.
-	RESTConfig *rest.Config
+	// REST leads to the API server. Required; see [LoadREST]. It is copied, and
+	// the copy goes without client-go's own limit of 5 requests a second: the
+	// API server has priority and fairness.
+	REST *rest.Config
 	// Reach is how the brokers are reached; "" = PodIP.
 	Reach Reach
 	// Namespace is where the daemon runs: its pods are let in to the brokers'
@@ -34,32 +33,26 @@ type Config struct {
 	// "cluster.local". It is part of the nodes' names: never change it while
 	// there are clusters.
 	ClusterDomain string
-	// FieldManager owns the fields we write; "" = "openecp". Never change it
-	// while there are clusters.
-	FieldManager string
 	// Logger is told what people who run the daemon should know; nil = nothing.
 	Logger *slog.Logger
 }
 
-// withDefaults fills in what was left out and says what is missing.
+// fieldManager owns the fields we write, in every object for ever.
+const fieldManager = "openecp"
+
+// withDefaults fills in what was left out and says what is wrong.
 func (c Config) withDefaults() (Config, error) {
-	if c.Client == nil {
-		return c, errors.New("k8sprovisioner: Config.Client is missing; make one with kubernetes.NewForConfig")
+	if c.REST == nil {
+		return c, errors.New("k8sprovisioner: Config.REST is missing; make one with LoadREST")
 	}
 	if c.Reach == "" {
 		c.Reach = PodIP
 	}
 	if c.Reach != PodIP && c.Reach != PortForward {
-		return c, errors.New(`k8sprovisioner: Config.Reach is "` + string(c.Reach) + `"; "pod-ip" and "port-forward" are allowed`)
-	}
-	if c.Reach == PortForward && c.RESTConfig == nil {
-		return c, errors.New("k8sprovisioner: Config.RESTConfig is missing; port-forwards need it")
+		return c, fmt.Errorf("k8sprovisioner: Config.Reach is %q; %q and %q are allowed", c.Reach, PodIP, PortForward)
 	}
 	if c.ClusterDomain == "" {
 		c.ClusterDomain = "cluster.local"
-	}
-	if c.FieldManager == "" {
-		c.FieldManager = "openecp"
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -67,9 +60,19 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// Tune takes client-go's own limit off c, 5 requests a second by default: the
-// API server has priority and fairness of its own. Everything else is left as
-// it is.
-func Tune(c *rest.Config) {
-	c.QPS, c.Burst, c.RateLimiter = -1, -1, nil
+// LoadREST reads the way to an API server from a kubeconfig file and its
+// current context; "" takes the service account of the pod we run in.
+func LoadREST(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		c, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("use the service account of this pod: %w", err)
+		}
+		return c, nil
+	}
+	c, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig %s: %w", kubeconfig, err)
+	}
+	return c, nil
 }

@@ -1,0 +1,236 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Apply writes what differs from d, in an order in which every object finds
+// what it needs; see [ecp.Provisioner]. Where nothing differs it sends nothing.
+func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
+	op := "apply cluster " + string(d.ID)
+	in, err := newInput(d, p.cfg)
+	if err != nil {
+		return err
+	}
+	f, err := p.find(ctx, d.ID, op)
+	if err != nil {
+		return err
+	}
+	if err := p.refuse(f, in, op); err != nil {
+		return err
+	}
+	if err := p.prepare(ctx, &f, &in); err != nil {
+		return failure(op, err)
+	}
+	objects, err := render(renderers, in)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if err := p.converge(ctx, f, o); err != nil {
+			return failure(op+": "+o.String(), err)
+		}
+	}
+	p.remember(d.ID, func(m *memo) { m.rendered = objects })
+	return failure(op, p.roll(ctx, f, d.Roll))
+}
+
+// refuse says why nothing may be written: the name is somebody else's, or
+// something has gone that is not made anew unasked.
+func (p *Provisioner) refuse(f found, in input, op string) error {
+	switch {
+	case f.foreign != "":
+		return conflict(op, fmt.Sprintf("the namespace %s belongs to %s and is not touched", f.id, f.foreign), nil)
+	case f.namespace != nil && f.namespace.DeletionTimestamp != nil && in.Create:
+		return unavailable(op, fmt.Sprintf("the namespace %s is still being removed; it is tried again", f.id))
+	case in.Create:
+		p.remember(f.id, func(m *memo) { clear(m.claims) })
+		return nil
+	case f.namespace == nil || f.namespace.DeletionTimestamp != nil:
+		return loss(op, ecp.ReasonDataLost, "namespace "+string(f.id))
+	case f.auth == "":
+		return loss(op, ecp.ReasonSecretLost, "secret "+authName(f.id))
+	}
+	if lost := p.lostClaim(f); lost != "" && in.Replicas > 0 {
+		return loss(op, ecp.ReasonDataLost, "claim "+lost)
+	}
+	return nil
+}
+
+// lostClaim names a claim that was there and is not; "" if there is none. What
+// was there is known from this process's looks, from a pod that uses it, and,
+// for a stopped cluster, from the StatefulSet.
+func (p *Provisioner) lostClaim(f found) string {
+	if f.workload == nil {
+		return ""
+	}
+	n := names{f.id, majorOfWorkload(f.workload.Name)}
+	claims := f.claims()
+	was := map[int]string{}
+	p.remember(f.id, func(m *memo) {
+		for i, uid := range m.claims {
+			was[i] = uid
+		}
+	})
+	for i := range volumesOf(f) {
+		was[i] += ""
+	}
+	for i, pod := range f.pods() {
+		if pod.Spec.NodeName != "" {
+			was[i] += ""
+		}
+	}
+	for i, uid := range was {
+		c := claims[i]
+		if c == nil || c.DeletionTimestamp != nil || uid != "" && string(c.UID) != uid {
+			return n.claimOf(i)
+		}
+	}
+	return ""
+}
+
+// volumesOf is how many ordinals the StatefulSet of a stopped cluster says to
+// have claims.
+func volumesOf(f found) int {
+	if f.workload == nil || replicas(f) > 0 {
+		return 0
+	}
+	n, _ := strconv.Atoi(f.workload.Annotations[annotationVolumes])
+	return max(n, 0)
+}
+
+// replicas is how many pods the StatefulSet asks for; -1 if there is none.
+func replicas(f found) int {
+	if f.workload == nil {
+		return -1
+	}
+	if f.workload.Spec.Replicas == nil {
+		return 1
+	}
+	return int(*f.workload.Spec.Replicas)
+}
+
+// prepare makes what is made once, and reads from what is there what rendering
+// has to keep.
+func (p *Provisioner) prepare(ctx context.Context, f *found, in *input) error {
+	if f.namespace == nil {
+		o, err := newObject(kindNamespace, string(f.id), namespace(*in))
+		if err != nil {
+			return err
+		}
+		if err := p.createNamespace(ctx, f, o); err != nil {
+			return err
+		}
+	}
+	if f.auth == "" {
+		if err := p.createAuth(ctx, f); err != nil {
+			return err
+		}
+	}
+	in.auth = f.auth
+	if w := f.workload; w != nil && w.Name == in.names.workload() {
+		for _, t := range w.Spec.VolumeClaimTemplates {
+			in.storage = storage{class: t.Spec.StorageClassName, size: t.Spec.Resources.Requests[corev1.ResourceStorage]}
+		}
+	}
+	if in.Replicas == 0 {
+		in.volumes = volumesOf(*f)
+		for i := range f.claims() {
+			in.volumes = max(in.volumes, i+1)
+		}
+	}
+	return nil
+}
+
+// createNamespace makes the namespace, unless somebody was faster.
+func (p *Provisioner) createNamespace(ctx context.Context, f *found, o object) error {
+	made, err := p.create(ctx, o)
+	if apierrors.IsAlreadyExists(err) {
+		return conflict("create namespace", fmt.Sprintf("a namespace %s appeared meanwhile; it is looked at again", f.id), err)
+	}
+	if err != nil {
+		return err
+	}
+	f.namespace, _ = made.(*corev1.Namespace)
+	p.accept(f.id, o, made)
+	return nil
+}
+
+// createAuth makes the auth Secret with fresh keys.
+func (p *Provisioner) createAuth(ctx context.Context, f *found) error {
+	made := new(corev1.Secret)
+	err := p.send(ctx, core(p.client).Post().Namespace(string(f.id)).Resource("secrets").
+		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
+		Body(authSecret(f.id)), made)
+	if err != nil {
+		return err
+	}
+	f.auth = string(made.UID)
+	return nil
+}
+
+// converge writes one object where it differs from how it is rendered.
+func (p *Provisioner) converge(ctx context.Context, f found, o object) error {
+	if !p.differs(f, o) {
+		return nil
+	}
+	answer, err := p.apply(ctx, f.id, o)
+	if err != nil {
+		return err
+	}
+	p.accept(f.id, o, answer)
+	return nil
+}
+
+// accept takes down an object as the API server has it right after our write:
+// what differs then is its way to say the same.
+func (p *Provisioner) accept(id ecp.ID, o object, l live) {
+	c := checked{hash: o.hash(), version: l.GetResourceVersion(), accepted: differences(o, fields(o, l))}
+	p.remember(id, func(m *memo) { m.checked[o.String()] = c })
+}
+
+// differs says whether a live object has to be written. Each version of it is
+// compared once.
+func (p *Provisioner) differs(f found, o object) bool {
+	namespace := string(f.id)
+	if o.kind == kindNamespace {
+		namespace = ""
+	}
+	l := f.sight.get(o.kind, namespace, o.name)
+	if l == nil || l.GetDeletionTimestamp() != nil {
+		return l == nil // a going one is waited for
+	}
+	var last checked
+	p.remember(f.id, func(m *memo) { last = m.checked[o.String()] })
+	if last.hash == o.hash() && last.version == l.GetResourceVersion() {
+		return last.differs
+	}
+	now := checked{hash: o.hash(), version: l.GetResourceVersion()}
+	if last.hash == now.hash {
+		now.accepted = last.accepted
+	}
+	now.differs = !slices.Equal(differences(o, fields(o, l)), now.accepted)
+	p.remember(f.id, func(m *memo) { m.checked[o.String()] = now })
+	return now.differs
+}
+
+// fields gives a live object as a tree. Typed objects have lost their kind.
+func fields(o object, l live) map[string]any {
+	out, err := runtime.DefaultUnstructuredConverter.ToUnstructured(l)
+	if err != nil {
+		panic(fmt.Sprintf("convert %v: %v", o, err)) // the API's own types convert
+	}
+	out["apiVersion"], out["kind"] = o.body["apiVersion"], o.body["kind"]
+	return out
+}

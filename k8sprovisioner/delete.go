@@ -1,0 +1,39 @@
+package k8sprovisioner
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Delete starts the removal of the namespace and with it of everything of the
+// cluster; see [ecp.Provisioner]. The very namespace that was found is deleted
+// and no other that may have taken its name.
+func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
+	op := "delete cluster " + string(id)
+	f, err := p.find(ctx, id, op)
+	if err != nil {
+		return err
+	}
+	if f.namespace == nil || f.foreign != "" || f.namespace.DeletionTimestamp != nil {
+		return nil
+	}
+	is := f.namespace.UID
+	answer := new(corev1.Namespace)
+	err = p.send(ctx, core(p.client).Delete().Resource("namespaces").Name(string(id)).
+		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &is}}), answer)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return failure(op, err)
+	}
+	if answer.UID == is {
+		p.written.put(kindNamespace, answer)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// login is a cluster's API key, kept in memory only.
+type login struct {
+	auth        string // UID of the Secret it was read from
+	credentials ecp.Credentials
+	until       time.Time
+}
+
+// loginKept is how long an API key is used before the Secret is read again.
+const loginKept = 15 * time.Minute
+
+// Endpoint gives the way to a node's management API; see [ecp.Accessor].
+func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
+	op := "reach " + string(id)
+	f, err := p.find(ctx, id, op)
+	if err != nil {
+		return ecp.Endpoint{}, err
+	}
+	if f.workload == nil || f.foreign != "" || f.auth == "" {
+		return ecp.Endpoint{}, unavailable(op, "nothing of the cluster runs")
+	}
+	pod := p.podOf(f, node)
+	if pod == nil {
+		return ecp.Endpoint{}, unavailable(op, fmt.Sprintf("no pod with an address is node %q; empty = any that is ready", node))
+	}
+	credentials, err := p.credentials(ctx, f)
+	if err != nil {
+		return ecp.Endpoint{}, failure(op, err)
+	}
+	port := majorOfWorkload(f.workload.Name).api
+	e := ecp.Endpoint{Credentials: credentials, BaseURL: "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)), Transport: keepOpen{p.podIPs}}
+	if p.cfg.Reach == PortForward {
+		e.Transport = p.forwarded(pod, port)
+	}
+	return e, nil
+}
+
+// podOf finds the pod of an EMQX node; "" = the first that is ready.
+func (p *Provisioner) podOf(f found, node string) *corev1.Pod {
+	pods := f.pods()
+	for _, i := range slices.Sorted(maps.Keys(pods)) {
+		pod := pods[i]
+		if pod.Status.PodIP == "" {
+			continue
+		}
+		if node == (names{id: f.id}).node(pod.Name, p.cfg.ClusterDomain) || node == "" && ready(pod) {
+			return pod
+		}
+	}
+	return nil
+}
+
+// credentials reads the cluster's API key.
+func (p *Provisioner) credentials(ctx context.Context, f found) (ecp.Credentials, error) {
+	var l login
+	p.remember(f.id, func(m *memo) { l = m.login })
+	if l.auth == f.auth && time.Now().Before(l.until) {
+		return l.credentials, nil
+	}
+	s, err := p.readAuth(ctx, f.id)
+	if err != nil {
+		return ecp.Credentials{}, err
+	}
+	if s == nil {
+		return ecp.Credentials{}, loss("read the API key", ecp.ReasonSecretLost, "secret "+authName(f.id))
+	}
+	l = login{auth: string(s.UID), until: time.Now().Add(loginKept), credentials: ecp.Credentials{
+		Username: string(s.Data[keyAPIKey]), Password: string(s.Data[keyAPISecret]),
+	}}
+	p.remember(f.id, func(m *memo) { m.login = l })
+	return l.credentials, nil
+}
+
+// keepOpen shares one transport among endpoints: nobody who is given one
+// closes the connections of all.
+type keepOpen struct{ t *http.Transport }
+
+// RoundTrip sends the request over the shared transport.
+func (k keepOpen) RoundTrip(r *http.Request) (*http.Response, error) { return k.t.RoundTrip(r) }
+
+func dialPod(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}
+	return d.DialContext(ctx, network, address)
+}

@@ -1,0 +1,178 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+)
+
+// forwardTimeout bounds how long a port-forward takes to stand.
+const forwardTimeout = 10 * time.Second
+
+// forwarded gives a transport whose every connection is a port-forward of its
+// own to a pod. Connections are not kept: nothing is left when a request ends.
+func (p *Provisioner) forwarded(pod *corev1.Pod, port int) http.RoundTripper {
+	return &http.Transport{
+		DisableKeepAlives: true, DisableCompression: true, ResponseHeaderTimeout: 10 * time.Second,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			c, err := p.forward(ctx, pod, port)
+			if err != nil {
+				return nil, fmt.Errorf("forward port %d of pod %s: %w", port, pod.Name, err)
+			}
+			return c, nil
+		},
+	}
+}
+
+// forward opens a stream to a pod's port through the API server.
+func (p *Provisioner) forward(ctx context.Context, pod *corev1.Pod, port int) (net.Conn, error) {
+	target := core(p.client).Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("portforward").URL()
+	overWebSocket, err := portforward.NewSPDYOverWebsocketDialer(target, p.rest)
+	if err != nil {
+		return nil, err
+	}
+	round, upgrader, err := spdy.RoundTripperFor(p.rest)
+	if err != nil {
+		return nil, err
+	}
+	dialer := portforward.NewFallbackDialer(overWebSocket, spdy.NewDialer(upgrader, &http.Client{Transport: round}, http.MethodPost, target), func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	})
+	type outcome struct {
+		conn *forwardedConn
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() { // the dialer takes no context
+		c, err := openStream(dialer, port)
+		done <- outcome{c, err}
+	}()
+	timer := time.NewTimer(forwardTimeout)
+	defer timer.Stop()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return nil, o.err
+		}
+		return o.conn, nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timer.C:
+		err = fmt.Errorf("it does not stand after %v", forwardTimeout)
+	}
+	go func() {
+		if o := <-done; o.err == nil {
+			_ = o.conn.Close()
+		}
+	}()
+	return nil, err
+}
+
+func openStream(dialer httpstream.Dialer, port int) (*forwardedConn, error) {
+	conn, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
+	if err != nil {
+		return nil, err
+	}
+	headers := http.Header{}
+	headers.Set(corev1.PortHeader, strconv.Itoa(port))
+	headers.Set(corev1.PortForwardRequestIDHeader, "0")
+	headers.Set(corev1.StreamType, corev1.StreamTypeError)
+	errors, err := conn.CreateStream(headers)
+	if err == nil {
+		headers.Set(corev1.StreamType, corev1.StreamTypeData)
+		var data httpstream.Stream
+		if data, err = conn.CreateStream(headers); err == nil {
+			return newForwardedConn(conn, data, errors), nil
+		}
+	}
+	_ = conn.Close()
+	return nil, err
+}
+
+// forwardedConn is one port-forward as a connection. Deadlines are not kept:
+// whoever waits closes it instead, as net/http does.
+type forwardedConn struct {
+	httpstream.Stream // data
+	conn              httpstream.Connection
+	refused           chan struct{} // closed when the error stream has ended
+	why               string        // what it said; read after refused is closed
+	once              sync.Once
+}
+
+// mostRefusal bounds what is read of the error stream.
+const mostRefusal = 4 << 10
+
+func newForwardedConn(conn httpstream.Connection, data, refusals httpstream.Stream) *forwardedConn {
+	c := &forwardedConn{Stream: data, conn: conn, refused: make(chan struct{})}
+	_ = refusals.Close() // our half: we send no errors
+	go func() {
+		defer close(c.refused)
+		b, _ := io.ReadAll(io.LimitReader(refusals, mostRefusal))
+		c.why = strings.TrimSpace(string(b))
+		if c.why != "" {
+			_ = data.Reset() // nothing will come: let the reader know
+		}
+	}()
+	return c
+}
+
+// Read reads from the pod; where the far side refused, the error says why.
+func (c *forwardedConn) Read(b []byte) (int, error) {
+	n, err := c.Stream.Read(b)
+	if err == nil || n > 0 {
+		return n, nil
+	}
+	select {
+	case <-c.refused:
+		if c.why != "" {
+			return 0, fmt.Errorf("the node of the pod says: %s", c.why)
+		}
+	default:
+	}
+	return 0, err
+}
+
+// Close ends the port-forward and waits for its reader.
+func (c *forwardedConn) Close() error {
+	var err error
+	c.once.Do(func() {
+		_ = c.Stream.Reset()
+		err = c.conn.Close()
+		<-c.refused
+	})
+	return err
+}
+
+type forwardAddr struct{}
+
+// Network names the kind of address.
+func (forwardAddr) Network() string { return "port-forward" }
+
+// String says that there is no address.
+func (forwardAddr) String() string { return "port-forward" }
+
+// LocalAddr says that there is none.
+func (c *forwardedConn) LocalAddr() net.Addr { return forwardAddr{} }
+
+// RemoteAddr says that there is none.
+func (c *forwardedConn) RemoteAddr() net.Addr { return forwardAddr{} }
+
+// SetDeadline does nothing.
+func (c *forwardedConn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing.
+func (c *forwardedConn) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing.
+func (c *forwardedConn) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,131 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// found is what there is of one cluster.
+type found struct {
+	sight     *sight
+	id        ecp.ID
+	namespace *corev1.Namespace // nil = there is none
+	foreign   string            // whose the namespace is, if not ours
+	workload  *appsv1.StatefulSet
+	auth      string // UID of the auth Secret; "" = it is not there
+}
+
+// find looks a cluster up: in what the watches have brought, and, where that
+// says that something is missing which is never made anew, at the API server.
+func (p *Provisioner) find(ctx context.Context, id ecp.ID, op string) (found, error) {
+	f := found{id: id}
+	var err error
+	if f.sight, err = p.eyes.look(ctx, op); err != nil {
+		return f, err
+	}
+	f.namespace, _ = f.sight.get(kindNamespace, "", string(id)).(*corev1.Namespace)
+	if f.namespace == nil {
+		n, err := p.read(ctx, core(p.client), "namespaces", "", string(id), new(corev1.Namespace))
+		if err != nil {
+			return f, failure(op, err)
+		}
+		f.namespace, _ = n.(*corev1.Namespace)
+	}
+	if f.namespace == nil {
+		return f, nil
+	}
+	if f.namespace.Labels[labelCluster] != string(id) {
+		f.foreign = owner(f.namespace)
+		return f, nil
+	}
+	f.workload = f.findWorkload()
+	if f.namespace.DeletionTimestamp != nil {
+		return f, nil
+	}
+	f.auth, err = p.findAuth(ctx, f)
+	return f, failure(op, err)
+}
+
+// owner says in words whose a namespace is.
+func owner(n *corev1.Namespace) string {
+	if by := n.Labels["app.kubernetes.io/managed-by"]; by != "" {
+		return by
+	}
+	return "somebody else: it has no label " + labelCluster
+}
+
+func (f found) findWorkload() *appsv1.StatefulSet {
+	for _, m := range []major{major5, major4} {
+		if s, ok := f.sight.get(kindStatefulSet, string(f.id), names{f.id, m}.workload()).(*appsv1.StatefulSet); ok {
+			return s
+		}
+	}
+	return nil
+}
+
+// findAuth tells whether the auth Secret is there without watching Secrets: it
+// owns the ConfigMap, which the garbage collector removes after it.
+func (p *Provisioner) findAuth(ctx context.Context, f found) (string, error) {
+	if c, ok := f.sight.get(kindConfigMap, string(f.id), configName(f.id)).(*corev1.ConfigMap); ok && c.DeletionTimestamp == nil {
+		for _, o := range c.OwnerReferences {
+			if o.Kind == "Secret" && o.Name == authName(f.id) {
+				return string(o.UID), nil
+			}
+		}
+	}
+	s, err := p.readAuth(ctx, f.id)
+	if err != nil || s == nil {
+		return "", err
+	}
+	return string(s.UID), nil
+}
+
+// readAuth reads the auth Secret; nil if it is not there, or going.
+func (p *Provisioner) readAuth(ctx context.Context, id ecp.ID) (*corev1.Secret, error) {
+	s, err := p.read(ctx, core(p.client), "secrets", string(id), authName(id), new(corev1.Secret))
+	if err != nil || s == nil || s.GetDeletionTimestamp() != nil {
+		return nil, err
+	}
+	secret, _ := s.(*corev1.Secret)
+	return secret, nil
+}
+
+// pods gives the pods of the workload by ordinal.
+func (f found) pods() map[int]*corev1.Pod {
+	out := map[int]*corev1.Pod{}
+	for _, o := range f.sight.list(kindPod, string(f.id)) {
+		if pod, ok := o.(*corev1.Pod); ok {
+			out[f.ordinal(pod.Name, "")] = pod
+		}
+	}
+	delete(out, -1) // somebody else's
+	return out
+}
+
+// claims gives the volume claims of the workload by ordinal.
+func (f found) claims() map[int]*corev1.PersistentVolumeClaim {
+	out := map[int]*corev1.PersistentVolumeClaim{}
+	for _, o := range f.sight.list(kindClaim, string(f.id)) {
+		if c, ok := o.(*corev1.PersistentVolumeClaim); ok {
+			out[f.ordinal(c.Name, claim+"-")] = c
+		}
+	}
+	delete(out, -1) // somebody else's
+	return out
+}
+
+// ordinal reads the ordinal off the name of a pod or claim of either major's
+// workload; -1 if it is none.
+func (f found) ordinal(name, prefix string) int {
+	for _, m := range []major{major5, major4} {
+		if rest, ok := strings.CutPrefix(name, prefix+names{f.id, m}.workload()+"-"); ok && !strings.Contains(rest, "-") {
+			return ordinal(name)
+		}
+	}
+	return -1
+}

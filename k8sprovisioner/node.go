@@ -1,0 +1,95 @@
+package k8sprovisioner
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// node describes a pod.
+func node(i int, pod *corev1.Pod, id ecp.ID, domain string) ecp.NodeObservation {
+	n := ecp.NodeObservation{
+		Ordinal: i, Name: names{id: id}.node(pod.Name, domain), Pod: pod.Name, PodUID: string(pod.UID),
+		Host: pod.Spec.NodeName, IP: pod.Status.PodIP,
+		Ready: ready(pod), Going: pod.DeletionTimestamp != nil, Broken: broken(pod),
+		Revision: pod.Labels[appsv1.StatefulSetRevisionLabel],
+	}
+	if c := condition(pod, corev1.PodReady); c != nil {
+		n.Since = c.LastTransitionTime.UTC()
+	}
+	for _, c := range pod.Spec.Containers {
+		if c.Name == container {
+			n.Image = c.Image
+		}
+	}
+	for _, v := range pod.Spec.Volumes {
+		if v.PersistentVolumeClaim != nil && v.Name == claim {
+			n.Volume = v.PersistentVolumeClaim.ClaimName
+		}
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		n.Restarts += int(c.RestartCount)
+	}
+	if !n.Ready {
+		n.Reason, n.Message = trouble(pod)
+	}
+	return n
+}
+
+// ready says that a pod passes its readiness probe and is not going.
+func ready(pod *corev1.Pod) bool {
+	c := condition(pod, corev1.PodReady)
+	return pod.DeletionTimestamp == nil && c != nil && c.Status == corev1.ConditionTrue
+}
+
+func condition(pod *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == t {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// brokenReasons are the kubelet's words for a container that will not start
+// without help.
+var brokenReasons = map[string]bool{
+	"CrashLoopBackOff": true, "CreateContainerConfigError": true, "CreateContainerError": true, "ErrImageNeverPull": true,
+	"ErrImagePull": true, "ImageInspectError": true, "ImagePullBackOff": true, "InvalidImageName": true, "RunContainerError": true,
+}
+
+// broken says that a pod will not start without help.
+func broken(pod *corev1.Pod) bool {
+	if pod.Status.Phase == corev1.PodFailed {
+		return true
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.State.Waiting != nil && brokenReasons[c.State.Waiting.Reason] {
+			return true
+		}
+	}
+	return false
+}
+
+// trouble says why a pod is not ready, in Kubernetes' words: what its
+// container waits for, why it ended, else the first condition that is false.
+func trouble(pod *corev1.Pod) (reason, message string) {
+	if pod.Status.Reason != "" {
+		return pod.Status.Reason, pod.Status.Message
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if w := c.State.Waiting; w != nil {
+			return w.Reason, w.Message
+		}
+		if t := c.State.Terminated; t != nil {
+			return t.Reason, t.Message
+		}
+	}
+	for _, t := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
+		if c := condition(pod, t); c != nil && c.Status == corev1.ConditionFalse {
+			return c.Reason, c.Message
+		}
+	}
+	return string(pod.Status.Phase), ""
+}

@@ -1,0 +1,107 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Observe says what is there of a cluster; see [ecp.Provisioner]. It reads
+// what the watches have brought, and asks the API server only where something
+// is missing.
+func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, error) {
+	none := ecp.Observation{Replicas: -1}
+	f, err := p.find(ctx, id, "observe cluster "+string(id))
+	if err != nil {
+		return none, err
+	}
+	if f.foreign != "" {
+		none.Foreign = f.foreign
+		return none, nil
+	}
+	if f.namespace == nil {
+		p.forget(id)
+		return none, nil
+	}
+	o := ecp.Observation{
+		Exists: true, Terminating: f.namespace.DeletionTimestamp != nil, Replicas: replicas(f), Auth: f.auth,
+		Nodes: p.nodes(f), Volumes: p.volumes(f), Endpoints: endpoints(f, p.cfg.ClusterDomain),
+	}
+	if f.workload != nil {
+		o.Generation, _ = strconv.ParseInt(f.workload.Annotations[annotationGeneration], 10, 64)
+	}
+	if !o.Terminating {
+		o.Drift = p.drift(f)
+		o.Converged = len(o.Drift) == 0 && converged(f)
+	}
+	return o, nil
+}
+
+// drift names the objects that the next Apply would write.
+func (p *Provisioner) drift(f found) []string {
+	var rendered []object
+	p.remember(f.id, func(m *memo) { rendered = m.rendered })
+	var out []string
+	for _, o := range rendered {
+		if p.differs(f, o) {
+			out = append(out, o.String())
+		}
+	}
+	return out
+}
+
+// converged says that Kubernetes has taken up the newest StatefulSet, and that
+// every pod it asks for is of the newest revision and ready.
+func converged(f found) bool {
+	w := f.workload
+	if w == nil || w.Status.ObservedGeneration < w.Generation {
+		return false
+	}
+	pods := f.pods()
+	if len(pods) != replicas(f) {
+		return false
+	}
+	for _, pod := range pods {
+		if !ready(pod) || pod.Labels[appsv1.StatefulSetRevisionLabel] != w.Status.UpdateRevision {
+			return false
+		}
+	}
+	return true
+}
+
+// nodes describes the pods by ordinal.
+func (p *Provisioner) nodes(f found) []ecp.NodeObservation {
+	pods := f.pods()
+	out := make([]ecp.NodeObservation, 0, len(pods))
+	for _, i := range slices.Sorted(maps.Keys(pods)) {
+		out = append(out, node(i, pods[i], f.id, p.cfg.ClusterDomain))
+	}
+	return out
+}
+
+// volumes describes the claims by ordinal, and keeps in mind those that hold
+// data.
+func (p *Provisioner) volumes(f found) []ecp.VolumeObservation {
+	claims := f.claims()
+	out := make([]ecp.VolumeObservation, 0, len(claims))
+	for _, i := range slices.Sorted(maps.Keys(claims)) {
+		c := claims[i]
+		out = append(out, ecp.VolumeObservation{
+			Ordinal: i, Name: c.Name, UID: string(c.UID), Bound: c.Status.Phase == corev1.ClaimBound, Going: c.DeletionTimestamp != nil,
+		})
+	}
+	p.remember(f.id, func(m *memo) {
+		for _, v := range out {
+			if _, known := m.claims[v.Ordinal]; !known && v.Bound && !v.Going {
+				m.claims[v.Ordinal] = v.UID
+			}
+		}
+	})
+	return out
+}

@@ -1,0 +1,113 @@
+package k8sprovisioner
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Provisioner makes hosted clusters on one Kubernetes cluster. It sees nothing
+// until Watch runs.
+type Provisioner struct {
+	cfg      Config
+	rest     *rest.Config
+	client   kubernetes.Interface
+	podIPs   *http.Transport // to pods' own addresses
+	eyes     *eyes
+	written  *written
+	watching atomic.Bool
+
+	mu    sync.Mutex
+	memos map[ecp.ID]*memo // guarded by mu; the memos themselves, too
+}
+
+var (
+	_ ecp.Provisioner = (*Provisioner)(nil)
+	_ ecp.Watcher     = (*Provisioner)(nil)
+	_ ecp.Accessor    = (*Provisioner)(nil)
+	_ ecp.Renderer    = (*Provisioner)(nil)
+)
+
+// memo is what is kept of a cluster between calls. Losing it costs at most one
+// needless write for each object.
+type memo struct {
+	rendered []object           // by the last Apply that succeeded; nil = there was none
+	checked  map[string]checked // by object
+	claims   map[int]string     // UIDs of claims that were bound, by ordinal
+	login    login
+}
+
+// checked is the result of comparing an object with how it was rendered.
+type checked struct {
+	hash     string   // of the rendering compared with
+	version  string   // resource version of the live object
+	differs  bool     // it would be written
+	accepted []string // differences right after our own write: the API server's way to say the same
+}
+
+// New checks the configuration. It sends nothing and starts nothing.
+func New(c Config) (*Provisioner, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	tuned := rest.CopyConfig(c.REST)
+	tuned.QPS, tuned.Burst, tuned.RateLimiter = -1, -1, nil
+	tuned.ContentType = runtime.ContentTypeProtobuf
+	tuned.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	if tuned.UserAgent == "" {
+		tuned.UserAgent = fieldManager
+	}
+	client, err := kubernetes.NewForConfig(tuned)
+	if err != nil {
+		return nil, fmt.Errorf("k8sprovisioner: use Config.REST: %w", err)
+	}
+	return &Provisioner{
+		cfg: c, rest: tuned, client: client, eyes: newEyes(), written: newWritten(),
+		podIPs: &http.Transport{
+			DialContext: dialPod, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second,
+			ResponseHeaderTimeout: 10 * time.Second, DisableCompression: true,
+		},
+		memos: map[ecp.ID]*memo{},
+	}, nil
+}
+
+// RenderVersion is the newest way objects are rendered.
+func (p *Provisioner) RenderVersion() int { return newest(renderers) }
+
+// remember runs fn on a cluster's memo.
+func (p *Provisioner) remember(id ecp.ID, fn func(*memo)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.memos[id]
+	if m == nil {
+		m = &memo{checked: map[string]checked{}, claims: map[int]string{}}
+		p.memos[id] = m
+	}
+	fn(m)
+}
+
+func (p *Provisioner) forget(id ecp.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.memos, id)
+}
+
+// known lists the clusters that were asked for.
+func (p *Provisioner) known() []ecp.ID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ids := make([]ecp.ID, 0, len(p.memos))
+	for id := range p.memos {
+		ids = append(ids, id)
+	}
+	return ids
+}

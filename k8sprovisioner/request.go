@@ -1,0 +1,84 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// requestTimeout bounds one request; webhooks of others may take ten seconds
+// of it.
+const requestTimeout = 20 * time.Second
+
+// send sends one request and puts the answer into o (nil = it is dropped). An
+// error that is no answer puts the API server in doubt.
+func (p *Provisioner) send(ctx context.Context, r *rest.Request, o runtime.Object) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	result := r.Do(ctx)
+	err := result.Error()
+	if err == nil && o != nil {
+		err = result.Into(o)
+	}
+	var status apierrors.APIStatus
+	if err != nil && !errors.As(err, &status) {
+		p.eyes.question()
+	}
+	return err
+}
+
+// apply writes an object by server-side apply and gives it as it is then.
+func (p *Provisioner) apply(ctx context.Context, id ecp.ID, o object) (live, error) {
+	row, force := kinds[o.kind], true
+	r := row.client(p.client).Patch(types.ApplyPatchType).Resource(row.resource).Name(o.name).
+		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager, Force: &force}, scheme.ParameterCodec).
+		Body(o.json())
+	if o.kind != kindNamespace {
+		r.Namespace(string(id))
+	}
+	return p.write(ctx, r, o)
+}
+
+// create makes an object that must not exist yet.
+func (p *Provisioner) create(ctx context.Context, o object) (live, error) {
+	row := kinds[o.kind]
+	r := row.client(p.client).Post().Resource(row.resource).SetHeader("Content-Type", runtime.ContentTypeJSON).
+		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
+		Body(o.json())
+	return p.write(ctx, r, o)
+}
+
+func (p *Provisioner) write(ctx context.Context, r *rest.Request, o object) (live, error) {
+	answer := kinds[o.kind].empty()
+	if err := p.send(ctx, r, answer); err != nil {
+		return nil, err
+	}
+	p.written.put(o.kind, answer)
+	return answer, nil
+}
+
+// read gets an object straight from the API server; nil if it is not there.
+func (p *Provisioner) read(ctx context.Context, c rest.Interface, resource, namespace, name string, o live) (live, error) {
+	r := c.Get().Resource(resource).Name(name)
+	if namespace != "" {
+		r.Namespace(namespace)
+	}
+	err := p.send(ctx, r, o)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.SetManagedFields(nil)
+	return o, nil
+}

@@ -1,0 +1,124 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// How the API server is probed: informers do not tell when they see nothing.
+const (
+	probeEvery   = 5 * time.Second // while it answers
+	probeAgain   = time.Second     // after a failure, and until it answers
+	probeTimeout = 3 * time.Second
+)
+
+// Watch keeps objects with our label in sight, by watches and a probe of the
+// API server, and wakes clusters. Two failed probes end the sight; the next
+// good one begins a new one with fresh lists, so that nothing seen before the
+// outage is passed off as what is.
+func (p *Provisioner) Watch(ctx context.Context, wake func(ecp.ID)) error {
+	if !p.watching.CompareAndSwap(false, true) {
+		return &ecp.Error{Code: ecp.CodeConflict, Op: "watch Kubernetes", Message: "Watch is running already"}
+	}
+	defer p.watching.Store(false)
+	defer p.podIPs.CloseIdleConnections()
+	defer p.eyes.close("nothing watches Kubernetes: Watch is not running")
+	for p.awaitAnswer(ctx) {
+		p.watchOnce(ctx, wake)
+	}
+	return nil
+}
+
+// awaitAnswer probes until the API server answers; false when ctx ends.
+func (p *Provisioner) awaitAnswer(ctx context.Context) bool {
+	for failed := 1; ctx.Err() == nil; failed++ {
+		err := p.probe(ctx)
+		if err == nil {
+			return true
+		}
+		if failed == 2 {
+			p.lose(ctx, err)
+		}
+		pause(ctx, probeAgain, nil)
+	}
+	return false
+}
+
+// watchOnce watches for as long as the API server answers.
+func (p *Provisioner) watchOnce(ctx context.Context, wake func(ecp.ID)) {
+	watching, stop := context.WithCancel(ctx)
+	s := p.newSight(wake)
+	s.factory.Start(watching.Done())
+	defer s.factory.Shutdown()
+	var probing sync.WaitGroup
+	defer probing.Wait()
+	defer stop()
+	probing.Go(func() {
+		defer stop()
+		p.probeOn(watching)
+	})
+	for _, synced := range s.factory.WaitForCacheSync(watching.Done()) {
+		if !synced {
+			return
+		}
+	}
+	p.eyes.open(s)
+	p.wakeAll(wake)
+	<-watching.Done()
+	if ctx.Err() == nil {
+		p.wakeAll(wake) // they are not seen any more
+	}
+}
+
+// probeOn returns when two probes in a row have failed, or ctx ends.
+func (p *Provisioner) probeOn(ctx context.Context) {
+	failed, every := 0, probeEvery
+	for pause(ctx, every, p.eyes.doubt) {
+		err := p.probe(ctx)
+		if err == nil {
+			failed, every = 0, probeEvery
+			continue
+		}
+		failed, every = failed+1, probeAgain
+		if failed == 2 && ctx.Err() == nil {
+			p.lose(ctx, err)
+			return
+		}
+		pause(ctx, probeAgain, nil) // whatever is in doubt, the next one is a second later
+		every = 0
+	}
+}
+
+func (p *Provisioner) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return p.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+}
+
+// lose says that nothing is seen any more, and why.
+func (p *Provisioner) lose(ctx context.Context, err error) {
+	p.eyes.close(ecp.MessageOf(failure("probe the API server", err)))
+	p.cfg.Logger.WarnContext(ctx, "the Kubernetes API does not answer", "error", err)
+}
+
+func (p *Provisioner) wakeAll(wake func(ecp.ID)) {
+	for _, id := range p.known() {
+		wake(id)
+	}
+}
+
+// pause waits for d or a signal; false when ctx ends.
+func pause(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-signal:
+	case <-timer.C:
+	}
+	return ctx.Err() == nil
+}
