@@ -1,0 +1,235 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/openecp/openecp/internal/kubelab"
+	"github.com/openecp/openecp/internal/kubelab/labtest"
+)
+
+// account is whom the shipped rights are given to.
+const account = "system:serviceaccount:openecp-system:ecpd"
+
+// shipped applies the rights and the admission policy as they ship and gives
+// the way to the API server of the account they are for.
+func shipped(t testing.TB, lab *kubelab.Lab) *rest.Config {
+	t.Helper()
+	for _, file := range []string{"rights.yaml", "admission.yaml"} {
+		text, err := os.ReadFile(filepath.Join("..", "deploy", "kubernetes", file))
+		require.NoError(t, err)
+		_, err = lab.Kubectl(t.Context(), string(text), "apply", "-f", "-")
+		require.NoError(t, err)
+	}
+	path, err := lab.User(account, "system:serviceaccounts", "system:serviceaccounts:openecp-system")
+	require.NoError(t, err)
+	confined(t, lab, path)
+	return loaded(t, path)
+}
+
+// loaded is LoadREST with the client's certificate in memory: client-go starts
+// a goroutine for ever to follow one in a file.
+func loaded(t testing.TB, kubeconfig string) *rest.Config {
+	t.Helper()
+	c, err := LoadREST(kubeconfig)
+	require.NoError(t, err)
+	require.NoError(t, rest.LoadTLSFiles(c))
+	c.CertFile, c.KeyFile, c.CAFile = "", "", ""
+	return c
+}
+
+// confined waits until the admission policy is in force: the API server takes
+// it up a moment after it was made.
+func confined(t testing.TB, lab *kubelab.Lab, kubeconfig string) {
+	t.Helper()
+	labtest.Eventually(t, 30*time.Second, "the admission policy is in force", func(ctx context.Context) (bool, string) {
+		out, err := lab.Kubectl(ctx, "", "--kubeconfig="+kubeconfig, "create", "namespace", "not-a-cluster", "--dry-run=server")
+		if err == nil {
+			return false, out
+		}
+		return strings.Contains(err.Error(), "ecpd may write only"), err.Error()
+	})
+}
+
+// counter counts requests by verb as the API server understands it.
+type counter struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	seen map[string]int // guarded by mu; "create pods"
+}
+
+// counting makes every request over c count.
+func counting(c *rest.Config) *counter {
+	n := &counter{seen: map[string]int{}}
+	c.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		n.next = next
+		return n
+	})
+	return n
+}
+
+var verbs = map[string]string{http.MethodPost: "create", http.MethodPatch: "patch", http.MethodDelete: "delete", http.MethodPut: "update"}
+
+func (n *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	verb, what := verbs[r.Method], r.URL.Path
+	switch i := slices.Index(parts, "namespaces"); {
+	case r.URL.Path == "/readyz":
+	case i >= 0 && len(parts) > i+2:
+		what = strings.Join(slices.Delete(slices.Clone(parts[i+2:]), min(1, len(parts)-i-3), min(2, len(parts)-i-2)), "/")
+	case i >= 0:
+		what = "namespaces"
+	default:
+		what = parts[len(parts)-1]
+	}
+	if verb == "" {
+		verb = "get"
+		if r.URL.Query().Get("watch") != "" {
+			verb = "watch"
+		} else if r.URL.Query().Has("labelSelector") {
+			verb = "list"
+		}
+	}
+	n.mu.Lock()
+	n.seen[verb+" "+what]++
+	n.mu.Unlock()
+	return n.next.RoundTrip(r)
+}
+
+// since gives the requests since an earlier count; probes are left out.
+func (n *counter) since(earlier map[string]int) map[string]int {
+	out := map[string]int{}
+	for k, v := range n.all() {
+		if d := v - earlier[k]; d > 0 && k != "get /readyz" {
+			out[k] = d
+		}
+	}
+	return out
+}
+
+func (n *counter) all() map[string]int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.seen)
+}
+
+// writes sums the requests that change something.
+func writes(requests map[string]int) int {
+	sum := 0
+	for k, v := range requests {
+		if verb, _, _ := strings.Cut(k, " "); verb != "get" && verb != "list" && verb != "watch" {
+			sum += v
+		}
+	}
+	return sum
+}
+
+// watched makes a provisioner and lets it watch until the test ends.
+func watched(t testing.TB, c Config, wake func(ecp.ID)) *Provisioner {
+	t.Helper()
+	p, err := New(c)
+	require.NoError(t, err)
+	if wake == nil {
+		wake = func(ecp.ID) {}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Watch(ctx, wake) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Watch: %v", err)
+		}
+	})
+	return p
+}
+
+func TestObjectsOfAClusterOnTheAPIServer(t *testing.T) {
+	lab := labtest.Start(t)
+	config := shipped(t, lab)
+	for _, version := range []string{"4.4.19", "4.4.24", "5.8.9"} {
+		for _, kind := range []ecp.NetworkType{ecp.ClusterIP, ecp.NodePort, ecp.LoadBalancer} {
+			t.Run(version+" "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				c := rest.CopyConfig(config)
+				requests := counting(c)
+				p := watched(t, Config{REST: c, Namespace: "openecp-system"}, nil)
+				d := elaborate(desired(version))
+				d.ID = ecptest.NewID()
+				d.Spec.Placement = ecp.Placement{}
+				d.Spec.Network.Type = kind
+				if kind != ecp.LoadBalancer {
+					d.Spec.Network.LoadBalancerClass = ""
+				}
+				d.Spec.Storage = ""
+				ctx := t.Context()
+
+				before := requests.all()
+				found, err := p.Observe(ctx, d.ID)
+				require.NoError(t, err)
+				require.Equal(t, ecp.Observation{Replicas: -1}, found)
+				require.NoError(t, p.Apply(ctx, d))
+				made := requests.since(before)
+				require.LessOrEqual(t, writes(made), 9+2, "%v", made)
+
+				found, err = p.Observe(ctx, d.ID)
+				require.NoError(t, err)
+				require.True(t, found.Exists)
+				require.Equal(t, 3, found.Replicas)
+				require.Empty(t, found.Drift)
+				require.NotEmpty(t, found.Auth)
+				require.EqualValues(t, 7, found.Generation)
+
+				labtest.Eventually(t, 30*time.Second, "three pods with claims", func(ctx context.Context) (bool, string) {
+					found, err = p.Observe(ctx, d.ID)
+					bound := 0
+					for _, v := range found.Volumes {
+						if v.Bound {
+							bound++
+						}
+					}
+					running := 0
+					for _, n := range found.Nodes {
+						if n.IP != "" {
+							running++
+						}
+					}
+					return err == nil && bound == 3 && running == 3, fmt.Sprintf("%+v %v", found, err)
+				})
+				d.Create = false
+				before = requests.all()
+				require.NoError(t, p.Apply(ctx, d))
+				require.Empty(t, requests.since(before), "a pass that changes nothing sends nothing")
+
+				again := watched(t, Config{REST: c, Namespace: "openecp-system"}, nil)
+				before = requests.all()
+				require.NoError(t, again.Apply(ctx, d))
+				require.Zero(t, writes(requests.since(before)), "a new process finds everything as it should be: %v", requests.since(before))
+
+				require.NoError(t, p.Delete(ctx, d.ID))
+				require.NoError(t, p.Delete(ctx, d.ID))
+				found, err = p.Observe(ctx, d.ID)
+				require.NoError(t, err)
+				require.True(t, found.Terminating)
+				labtest.Eventually(t, 60*time.Second, "nothing is left", func(ctx context.Context) (bool, string) {
+					found, err = p.Observe(ctx, d.ID)
+					return err == nil && !found.Exists, fmt.Sprintf("%+v %v", found, err)
+				})
+			})
+		}
+	}
+}
