@@ -22,8 +22,9 @@ type Cluster interface {
 	Do(ctx context.Context, cmd Command) (Operation, error)
 	// Plan says what Do would do, and changes nothing.
 	Plan(ctx context.Context, cmd Command) (Plan, error)
-	// Watch yields every change of this cluster from now on, until ctx ends or
-	// the cluster is gone. The iteration runs in the caller's goroutine.
+	// Watch yields the cluster as it is, then every change of it and of its
+	// operations, until ctx ends or the cluster is gone: nothing is missed in
+	// between. The iteration runs in the caller's goroutine.
 	Watch(ctx context.Context) iter.Seq2[Change, error]
 }
 
@@ -71,6 +72,9 @@ type Status struct {
 	// Dispatched: an Apply has returned nil at least once. Until then nothing
 	// of the cluster may exist, after it everything must.
 	Dispatched bool `json:"dispatched,omitempty"`
+	// Seen: something of the cluster was found after that. Until then absence
+	// is no loss: the sight of the platform may lag behind what was done.
+	Seen bool `json:"seen,omitempty"`
 	// Applied is the generation last applied with success.
 	Applied int64 `json:"applied,omitempty"`
 	// RenderVersion is how the cluster's objects were last rendered; it rises

@@ -232,10 +232,15 @@ func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, erro
 	}
 }
 
-// Watch yields the changes of one cluster and its operations; see [Cluster].
+// Watch yields the cluster as it is, then its changes and those of its
+// operations; see [Cluster].
 func (h handle) Watch(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		for c, err := range h.m.Watch(ctx, -1) {
+		now, err := h.asChange(ctx)
+		if !yield(now, err) || err != nil {
+			return
+		}
+		for c, err := range h.m.Watch(ctx, now.Seq) {
 			if err == nil && c.Key != string(h.id) && c.Index.Parent != string(h.id) {
 				continue
 			}
@@ -247,6 +252,31 @@ func (h handle) Watch(ctx context.Context) iter.Seq2[Change, error] {
 			}
 		}
 	}
+}
+
+// asChange gives the cluster with the position its changes go on from.
+func (h handle) asChange(ctx context.Context) (Change, error) {
+	if _, err := h.Get(ctx); err != nil {
+		return Change{}, err
+	}
+	var c Change
+	err := h.m.store.Read(ctx, func(tx Tx) error {
+		r, err := tx.Get(KindCluster, string(h.id))
+		if err != nil {
+			return err
+		}
+		c = Change{At: r.At, Kind: r.Kind, Key: r.Key, Index: r.Index, Payload: r.Payload}
+		c.Seq, err = tx.Seq()
+		return err
+	})
+	op := "watch cluster " + string(h.id)
+	if errors.Is(err, ErrNotFound) {
+		return Change{}, noCluster(op, h.id)
+	}
+	if err != nil {
+		return Change{}, explain(op, err, "", "")
+	}
+	return c, nil
 }
 
 // Images lists the image catalogue.
