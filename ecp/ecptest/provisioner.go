@@ -1,0 +1,189 @@
+package ecptest
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// ProvisionerSuite says how a Provisioner is tested. Only New is required.
+//
+// The hooks do to the platform what people and accidents do. They are given
+// the Provisioner of the case and the cluster; they fail the test if they
+// cannot do it. A case whose hook is nil is skipped by name.
+type ProvisionerSuite struct {
+	// New makes a Provisioner that works until the test's cleanups run. It is
+	// called for every case; the platform beneath may be shared.
+	New func(t *testing.T) ecp.Provisioner
+	// Runs starts what the Provisioner needs beside its Watch, which the suite
+	// runs itself; nil = nothing. It ends with the test's cleanups.
+	Runs func(t *testing.T, p ecp.Provisioner)
+	// Ready is how long anything may take to come up, to go or to be seen; 0 =
+	// 30 s. It bounds failures only: nothing waits longer than it has to.
+	Ready time.Duration
+	// Images are what clusters are made of, each case once with each; nil = the
+	// first 4.4 and the first 5.x of the default catalogue.
+	Images []ecp.Image
+	Size   ecp.Size // what nodes get; zero = the default size
+	Nodes  int      // of the clusters that need several; 0 = 3, at least 2
+	// Adapters ask brokers through Endpoint; nil = that case is skipped.
+	Adapters []ecp.Adapter
+	// Parallel runs the cases at once, but for those that cut the platform off.
+	Parallel bool
+
+	// DeletePod deletes a node's pod, or what is one.
+	DeletePod func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int)
+	// KillNode ends EMQX in a pod. It may come back by itself.
+	KillNode func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int)
+	// ScaleByHand changes how many nodes the platform is asked for.
+	ScaleByHand func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int)
+	// DeleteClaim asks for the end of a node's volume claim.
+	DeleteClaim func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int)
+	// DeleteAuth deletes the Secret with the cluster's keys.
+	DeleteAuth func(t *testing.T, p ecp.Provisioner, id ecp.ID)
+	// DeleteNamespace asks for the end of everything the cluster has.
+	DeleteNamespace func(t *testing.T, p ecp.Provisioner, id ecp.ID)
+	// DeleteService deletes the Service that MQTT clients come in through.
+	DeleteService func(t *testing.T, p ecp.Provisioner, id ecp.ID)
+	// MakeForeign puts something of somebody else's under the cluster's name.
+	MakeForeign func(t *testing.T, p ecp.Provisioner, id ecp.ID)
+	// SetUnreachable cuts the platform off, and gives it back. The case undoes
+	// what it did.
+	SetUnreachable func(t *testing.T, p ecp.Provisioner, unreachable bool)
+	// Writes counts what was written to the platform so far.
+	Writes func(p ecp.Provisioner) int
+}
+
+// TestProvisioner holds a Provisioner to every sentence on [ecp.Provisioner]
+// and on its optional interfaces. It removes the clusters it makes.
+func TestProvisioner(t *testing.T, s ProvisionerSuite) {
+	s = s.withDefaults()
+	for _, image := range s.Images {
+		t.Run(image.Version, func(t *testing.T) {
+			t.Run("together", func(t *testing.T) {
+				for _, c := range provisionerCases {
+					if !c.alone {
+						t.Run(c.name, func(t *testing.T) { c.run(t, s, image) })
+					}
+				}
+			})
+			for _, c := range provisionerCases {
+				if c.alone {
+					t.Run(c.name, func(t *testing.T) { c.run(t, s, image) })
+				}
+			}
+		})
+	}
+}
+
+func (s ProvisionerSuite) withDefaults() ProvisionerSuite {
+	if s.Ready == 0 {
+		s.Ready = 30 * time.Second
+	}
+	if s.Images == nil {
+		for _, major := range []int{4, 5} {
+			s.Images = append(s.Images, firstImage(major))
+		}
+	}
+	if s.Size.Name == "" {
+		s.Size = ecp.DefaultSizes()[0]
+	}
+	if s.Nodes < 2 {
+		s.Nodes = 3
+	}
+	return s
+}
+
+func firstImage(major int) ecp.Image {
+	for _, i := range ecp.DefaultImages() {
+		if v, ok := ecp.ParseVersion(i.Version); ok && v.Major == major {
+			return i
+		}
+	}
+	panic("ecptest: the default catalogue has no image of this major version")
+}
+
+// provisionerCases are all promises.
+var provisionerCases = slices.Concat(lifeCases, lossCases, accessCases)
+
+// provisionerCase is one promise.
+type provisionerCase struct {
+	name  string
+	hook  string // name of the hook it needs; "" = none
+	given func(s ProvisionerSuite) bool
+	alone bool // it disturbs what shares the platform
+	test  func(b *bench)
+}
+
+func (c provisionerCase) run(t *testing.T, s ProvisionerSuite, image ecp.Image) {
+	if c.given != nil && !c.given(s) {
+		t.Skipf("ProvisionerSuite.%s is nil", c.hook)
+	}
+	if s.Parallel && !c.alone {
+		t.Parallel()
+	}
+	c.test(newBench(t, s, image))
+}
+
+// bench is one case at work: a Provisioner whose Watch runs, and a cluster of
+// its own.
+type bench struct {
+	*testing.T
+	suite ProvisionerSuite
+	p     ecp.Provisioner
+	image ecp.Image
+	id    ecp.ID
+	wakes *wakes // nil where it is no Watcher
+}
+
+func newBench(t *testing.T, s ProvisionerSuite, image ecp.Image) *bench {
+	b := &bench{T: t, suite: s, p: s.New(t), image: image, id: NewID()}
+	b.runWatch()
+	if s.Runs != nil {
+		s.Runs(t, b.p)
+	}
+	b.removeAfter(b.id)
+	return b
+}
+
+// runWatch runs the Provisioner's Watch until the test's cleanups.
+func (b *bench) runWatch() {
+	w, ok := b.p.(ecp.Watcher)
+	if !ok {
+		return
+	}
+	b.wakes = newWakes()
+	ctx, stop := context.WithCancel(context.WithoutCancel(b.Context()))
+	done := make(chan error, 1)
+	go func() { done <- w.Watch(ctx, b.wakes.wake) }()
+	b.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil && ecp.CodeOf(err) != ecp.CodeInternal {
+			b.Errorf("Watch ended with %v", err)
+		}
+	})
+}
+
+// removeAfter takes a cluster away in the test's cleanups.
+func (b *bench) removeAfter(id ecp.ID) {
+	b.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(b.Context()), b.suite.Ready)
+		defer cancel()
+		_ = b.p.Delete(ctx, id) // somebody else's stays; what is left is the platform's to remove
+	})
+}
+
+// desired is a cluster that is to be made.
+func (b *bench) desired(nodes int) ecp.Desired {
+	return ecp.Desired{
+		ID: b.id, Project: "default/default", Name: "suite", Generation: 1,
+		Spec: ecp.HostedSpec{
+			Image: b.image.ID, Nodes: nodes, Size: b.suite.Size.Name, Connections: 100, Power: ecp.PowerOn,
+			Network: ecp.Network{Type: ecp.ClusterIP, Listeners: []ecp.Listener{{Protocol: ecp.MQTT, Port: 1883}, {Protocol: ecp.WS, Port: 8083}}},
+		},
+		Image: b.image, Size: b.suite.Size, Replicas: nodes, Create: true,
+	}
+}

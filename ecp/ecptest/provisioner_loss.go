@@ -1,0 +1,258 @@
+package ecptest
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// lossCases: what people and accidents do to a cluster.
+var lossCases = []provisionerCase{
+	{name: "a deleted pod comes back", hook: "DeletePod", given: func(s ProvisionerSuite) bool { return s.DeletePod != nil }, test: podDeleted},
+	{name: "a dead node is seen", hook: "KillNode", given: func(s ProvisionerSuite) bool { return s.KillNode != nil }, test: nodeKilled},
+	{name: "a scaling by hand is seen and undone", hook: "ScaleByHand", given: func(s ProvisionerSuite) bool { return s.ScaleByHand != nil }, test: scaledByHand},
+	{name: "a deleted Service comes back", hook: "DeleteService", given: func(s ProvisionerSuite) bool { return s.DeleteService != nil }, test: serviceDeleted},
+	{name: "a claim lost while stopped", hook: "DeleteClaim", given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil }, test: claimLostStopped},
+	{name: "a claim lost while running", hook: "DeleteClaim", given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil }, test: claimLostRunning},
+	{name: "keys lost", hook: "DeleteAuth", given: func(s ProvisionerSuite) bool { return s.DeleteAuth != nil }, test: authLost},
+	{name: "a namespace lost", hook: "DeleteNamespace", given: func(s ProvisionerSuite) bool { return s.DeleteNamespace != nil }, test: namespaceLost},
+	{name: "nothing is made unasked", test: notUnasked},
+	{name: "what is somebody else's", hook: "MakeForeign", given: func(s ProvisionerSuite) bool { return s.MakeForeign != nil }, test: foreign},
+	{name: "a platform that is away", hook: "SetUnreachable", given: func(s ProvisionerSuite) bool { return s.SetUnreachable != nil }, alone: true, test: unreachable},
+}
+
+func podDeleted(b *bench) {
+	n := b.suite.Nodes
+	_, before := b.create(n)
+	before = b.seen("bound", bound(n))
+	b.suite.DeletePod(b.T, b.p, b.id, 1)
+	o := b.seen("running with another pod", func(o ecp.Observation) string {
+		if why := running(n)(o); why != "" {
+			return why
+		}
+		if o.Nodes[1].PodUID == before.Nodes[1].PodUID {
+			return "the pod is the same"
+		}
+		return ""
+	})
+	if o.Nodes[1].Name != before.Nodes[1].Name {
+		b.Errorf("the node was %q and is %q", before.Nodes[1].Name, o.Nodes[1].Name)
+	}
+	b.same(identity(before, false), identity(o, false))
+}
+
+func nodeKilled(b *bench) {
+	n := b.suite.Nodes
+	_, before := b.create(n)
+	b.suite.KillNode(b.T, b.p, b.id, 0)
+	o := b.seen("one node short", func(o ecp.Observation) string {
+		i := slices.IndexFunc(o.Nodes, func(node ecp.NodeObservation) bool { return node.Ordinal == 0 })
+		if i >= 0 && o.Nodes[i].Ready && o.Nodes[i].Since.Equal(before.Nodes[0].Since) {
+			return "the node is ready as before"
+		}
+		return ""
+	})
+	for _, node := range o.Nodes {
+		if node.Ordinal > 0 && !node.Ready {
+			b.Errorf("node %d is not ready: %+v", node.Ordinal, node)
+		}
+		if !node.Ready && node.Reason == "" {
+			b.Errorf("node %d does not say why it is not ready", node.Ordinal)
+		}
+	}
+}
+
+func scaledByHand(b *bench) {
+	n := b.suite.Nodes
+	d, _ := b.create(n)
+	before := b.seen("bound", bound(n))
+	b.suite.ScaleByHand(b.T, b.p, b.id, 0)
+	b.seen("scaled by hand", func(o ecp.Observation) string {
+		if o.Replicas != 0 || len(o.Nodes) > 0 {
+			return "nodes are asked for"
+		}
+		return ""
+	})
+	b.apply(d)
+	b.same(identity(before, false), identity(b.seen("running again", running(n)), false))
+}
+
+func serviceDeleted(b *bench) {
+	d, before := b.create(1)
+	b.suite.DeleteService(b.T, b.p, b.id)
+	b.seen("drifted", func(o ecp.Observation) string {
+		if len(o.Drift) == 0 {
+			return "no drift"
+		}
+		return ""
+	})
+	b.apply(d)
+	o := b.seen("healed", running(1))
+	if in := o.Endpoints.Internal; in.Host != before.Endpoints.Internal.Host || !slices.Equal(in.Ports, before.Endpoints.Internal.Ports) {
+		b.Errorf("endpoints were %+v and are %+v", before.Endpoints, o.Endpoints)
+	}
+	b.same(identity(before, true), identity(o, true))
+}
+
+// claimLostStopped: the claim goes at once, and stays away until a person says
+// that the node may come up empty.
+func claimLostStopped(b *bench) {
+	n := b.suite.Nodes
+	d, _ := b.create(n)
+	before := b.seen("bound", bound(n))
+	d.Replicas, d.Generation = 0, 2
+	b.apply(d)
+	b.seen("stopped", stopped)
+	b.suite.DeleteClaim(b.T, b.p, b.id, 1)
+	b.seen("without the claim", withoutClaim(1))
+	d.Replicas, d.Generation = n, 3
+	b.lost(d, ecp.ReasonDataLost)
+	o := b.seen("still without the claim", withoutClaim(1))
+	if len(o.Nodes) > 0 {
+		b.Errorf("a refused Apply started nodes: %s", describe(o))
+	}
+	d.Create = true
+	b.apply(d)
+	b.seen("running again", running(n))
+	after := identity(b.seen("bound", bound(n)), false)
+	was := identity(before, false)
+	if after["claim 1"] == was["claim 1"] {
+		b.Errorf("the new claim has the UID of the lost one, %s", was["claim 1"])
+	}
+	delete(was, "claim 1")
+	b.same(was, after)
+}
+
+// withoutClaim is what is missing until an ordinal has no claim.
+func withoutClaim(ordinal int) func(o ecp.Observation) string {
+	return func(o ecp.Observation) string {
+		if slices.ContainsFunc(o.Volumes, func(v ecp.VolumeObservation) bool { return v.Ordinal == ordinal }) {
+			return "the claim is there"
+		}
+		return ""
+	}
+}
+
+// claimLostRunning: the claim goes with the pod that uses it; until then it
+// shows that its end was asked for.
+func claimLostRunning(b *bench) {
+	n := b.suite.Nodes
+	d, before := b.create(n)
+	b.seen("bound", bound(n))
+	b.suite.DeleteClaim(b.T, b.p, b.id, 1)
+	b.seen("losing the claim", func(o ecp.Observation) string {
+		if slices.ContainsFunc(o.Volumes, func(v ecp.VolumeObservation) bool { return v.Ordinal == 1 && !v.Going }) {
+			return "the claim stays"
+		}
+		return ""
+	})
+	d.Generation = 2
+	b.lost(d, ecp.ReasonDataLost)
+	o := b.seen("observed", func(ecp.Observation) string { return "" })
+	b.same(map[string]string{"auth": before.Auth}, identity(o, false))
+}
+
+func authLost(b *bench) {
+	d, before := b.create(1)
+	b.suite.DeleteAuth(b.T, b.p, b.id)
+	without := func(o ecp.Observation) string {
+		if o.Auth != "" {
+			return "the Secret is there"
+		}
+		return ""
+	}
+	b.seen("without keys", without)
+	b.lost(d, ecp.ReasonSecretLost)
+	b.seen("still without keys", without)
+	d.Create = true
+	b.apply(d)
+	o := b.seen("with keys", func(o ecp.Observation) string {
+		if o.Auth == "" {
+			return "the Secret is not there"
+		}
+		return ""
+	})
+	if o.Auth == before.Auth {
+		b.Error("the new Secret is identified as the lost one was")
+	}
+}
+
+func namespaceLost(b *bench) {
+	d, before := b.create(1)
+	b.suite.DeleteNamespace(b.T, b.p, b.id)
+	b.seen("gone", gone)
+	b.lost(d, ecp.ReasonDataLost)
+	b.seen("still gone", gone)
+	d.Create = true
+	b.apply(d)
+	o := b.seen("running again", running(1))
+	if o.Auth == before.Auth {
+		b.Error("the new Secret is identified as the lost one was")
+	}
+}
+
+// notUnasked: a Provisioner that never saw the cluster does not make it either.
+func notUnasked(b *bench) {
+	b.lost(b.desired(1), ecp.ReasonDataLost)
+	b.seen("absent", gone)
+}
+
+func foreign(b *bench) {
+	b.suite.MakeForeign(b.T, b.p, b.id)
+	theirs := func(o ecp.Observation) string {
+		if o.Foreign == "" {
+			return "nobody else's"
+		}
+		return ""
+	}
+	b.refused(b.desired(1))
+	o := b.seen("somebody else's", theirs)
+	if o.Exists || o.Auth != "" || len(o.Nodes)+len(o.Volumes) > 0 {
+		b.Errorf("what is somebody else's was looked into: %s", describe(o))
+	}
+	if err := b.p.Delete(b.Context(), b.id); err != nil && !errors.Is(err, ecp.ErrConflict) {
+		b.Errorf("Delete of somebody else's: %v; want nil or a conflict", err)
+	}
+	b.seen("still somebody else's", theirs)
+}
+
+// unreachable: what is not seen is not said to be gone.
+func unreachable(b *bench) {
+	d, before := b.create(1)
+	woken, _ := b.wakes.of(b.id)
+	b.suite.SetUnreachable(b.T, b.p, true)
+	undone := false
+	defer func() {
+		if !undone {
+			b.suite.SetUnreachable(b.T, b.p, false)
+		}
+	}()
+	b.until("unavailable", func(ctx context.Context) string {
+		_, err := b.p.Observe(ctx, b.id)
+		if !errors.Is(err, ecp.ErrUnavailable) {
+			return describeErr("Observe", err)
+		}
+		return ""
+	})
+	if err := b.p.Apply(b.Context(), d); !errors.Is(err, ecp.ErrUnavailable) {
+		b.Error(describeErr("Apply", err) + ", want unavailable")
+	}
+	if err := b.p.Delete(b.Context(), b.id); !errors.Is(err, ecp.ErrUnavailable) {
+		b.Error(describeErr("Delete", err) + ", want unavailable")
+	}
+	b.wokenAgain("when the platform went away", woken)
+	woken, _ = b.wakes.of(b.id)
+	b.suite.SetUnreachable(b.T, b.p, false)
+	undone = true
+	b.same(identity(before, false), identity(b.seen("running as before", running(1)), false))
+	b.wokenAgain("when the platform came back", woken)
+}
+
+func describeErr(call string, err error) string {
+	if err == nil {
+		return call + " succeeded"
+	}
+	return call + " gave " + err.Error()
+}

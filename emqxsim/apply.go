@@ -1,0 +1,166 @@
+package emqxsim
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// check refuses what could not be made on any platform.
+func (p *Provisioner) check(d ecp.Desired) error {
+	bad := func(field, message string) error {
+		return &ecp.Error{
+			Code: ecp.CodeInvalid, Op: "apply cluster", Message: "the cluster cannot be made as asked",
+			Fields: []ecp.FieldError{{Field: field, Message: message}},
+		}
+	}
+	v, ok := ecp.ParseVersion(d.Image.Version)
+	switch {
+	case !d.ID.Valid():
+		return bad("id", fmt.Sprintf("is %q; \"emqx-\" and 8 hexadecimal digits are allowed", d.ID))
+	case !ok || v.Before(ecp.Version{Major: 4, Minor: 4}):
+		return bad("image.version", fmt.Sprintf("is %q; EMQX 4.4 and later can be made", d.Image.Version))
+	case d.Replicas < 0:
+		return bad("replicas", fmt.Sprintf("is %d; 0 or more are allowed", d.Replicas))
+	case d.RenderVersion < 0 || d.RenderVersion > p.cfg.RenderVersion:
+		return bad("renderVersion", fmt.Sprintf("is %d; 0 to %d are allowed", d.RenderVersion, p.cfg.RenderVersion))
+	}
+	return nil
+}
+
+// apply brings the state to what d wants.
+func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, error)) error {
+	if err := s.owned(d); err != nil {
+		return err
+	}
+	if lost := s.loss(d); lost != nil && !d.Create {
+		// Nodes that should not run need nothing of what is lost to be ended.
+		if s.Workload != nil && d.Replicas < s.Workload.Replicas {
+			s.Workload.Rendered = d.Replicas
+			s.scale(d.Replicas, now, t)
+		}
+		return lossError(lost)
+	}
+	if s.UID == "" {
+		s.UID = newUID()
+	}
+	s.Name, s.Project = d.Name, d.Project
+	s.recreate(d, now, t)
+	svc, err := renderService(s.ID, d.Spec.Network, s.Service, give)
+	if err != nil {
+		return err
+	}
+	s.Service = svc
+	s.Workload = &workload{
+		Generation: d.Generation, Render: d.RenderVersion, Rendered: d.Replicas, Revision: revision(d), Image: d.Image,
+	}
+	s.scale(d.Replicas, now, t)
+	return s.roll(d.Roll, now, t)
+}
+
+// owned refuses a namespace that is not ours, or not any more.
+func (s *state) owned(d ecp.Desired) error {
+	switch {
+	case s.Foreign != "":
+		return conflict("the namespace "+string(s.ID)+" belongs to "+s.Foreign+" and is not touched", nil)
+	case !s.Gone.IsZero() && d.Create:
+		return conflict("the namespace "+string(s.ID)+" is being removed; wait until it has gone", nil)
+	case !s.Gone.IsZero():
+		return lossError(&ecp.Loss{Reason: ecp.ReasonDataLost, What: "namespace " + string(s.ID)})
+	case s.Workload != nil && atLeast(s.Workload.Image.Version, 5, 0, 0) != atLeast(d.Image.Version, 5, 0, 0):
+		return &ecp.Error{
+			Code: ecp.CodeUnsupported, Op: "apply cluster",
+			Message: "EMQX " + s.Workload.Image.Version + " cannot become " + d.Image.Version + ": make a new cluster and migrate",
+		}
+	}
+	return nil
+}
+
+// loss says what has gone that does not come back unasked; nil if nothing.
+func (s *state) loss(d ecp.Desired) *ecp.Loss {
+	n := names{s.ID, d.Image.Version}
+	switch {
+	case s.UID == "":
+		return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "namespace " + string(s.ID)}
+	case s.Auth == nil:
+		return &ecp.Loss{Reason: ecp.ReasonSecretLost, What: "secret " + n.auth()}
+	}
+	for i := range min(s.Known, max(d.Spec.Nodes, d.Replicas)) {
+		if c := s.claim(i); c == nil || c.Going && !c.Again {
+			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim " + n.claimOf(i)}
+		}
+	}
+	return nil
+}
+
+// recreate makes what is lost anew: somebody said that it may be.
+func (s *state) recreate(d ecp.Desired, now time.Time, t pace) {
+	if !d.Create {
+		return
+	}
+	if s.Auth == nil {
+		s.Auth = &auth{UID: newUID(), Username: rand.Text()[:16], Password: rand.Text()}
+		for i := range s.Pods {
+			if s.Pods[i].Broken == noSecret {
+				s.Pods[i].boot(now, t)
+			}
+		}
+	}
+	for i := range min(s.Known, max(d.Spec.Nodes, d.Replicas)) {
+		c := s.claim(i)
+		switch {
+		case c == nil:
+			s.addClaim(i)
+		case c.Going && !c.Again: // it goes with its pod, and a new one takes its place
+			c.Again = true
+			if p := s.pod(i); p != nil {
+				p.end(now, t)
+			}
+		}
+	}
+}
+
+// roll replaces pods. A healthy one goes only while all others are healthy:
+// that is what a disruption budget of one allows.
+func (s *state) roll(ordinals []int, now time.Time, t pace) error {
+	for _, ordinal := range ordinals {
+		p := s.pod(ordinal)
+		if p == nil || !p.Deleted.IsZero() {
+			continue
+		}
+		others := !slices.ContainsFunc(s.Pods, func(o pod) bool { return o.Ordinal != ordinal && !o.ready(now) })
+		if p.ready(now) && (!others || len(s.Pods) < s.Workload.Replicas) {
+			return &ecp.Error{
+				Code: ecp.CodeUnavailable, Op: "replace node",
+				Message: "the disruption budget lets one node be away at a time; it is tried again",
+			}
+		}
+		p.end(now, t)
+	}
+	return nil
+}
+
+// revision identifies what pods are made from. What can change at run time is
+// no part of it.
+func revision(d ecp.Desired) string {
+	b, err := json.Marshal([]any{d.Image.Reference, d.Size.CPU, d.Size.Memory, d.Spec.Placement, d.RenderVersion})
+	if err != nil {
+		panic(err) // made of maps, strings and numbers only
+	}
+	sum := sha256.Sum256(b)
+	return names{d.ID, d.Image.Version}.workload() + "-" + hex.EncodeToString(sum[:5])
+}
+
+func conflict(message string, cause error) error {
+	return &ecp.Error{Code: ecp.CodeConflict, Op: "apply cluster", Message: message, Cause: cause}
+}
+
+func lossError(l *ecp.Loss) error {
+	return conflict(l.What+" has gone and is not made anew unasked; repair accepts the loss", l)
+}

@@ -1,0 +1,111 @@
+package emqxsim
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// service is the Service that MQTT clients come in through.
+type service struct {
+	Type        ecp.NetworkType   `json:"type"`
+	Class       string            `json:"class,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Ports       []servicePort     `json:"ports"`
+	Host        string            `json:"host,omitempty"` // the load balancer's
+}
+
+// servicePort is one port of a Service.
+type servicePort struct {
+	Protocol ecp.Protocol `json:"protocol"`
+	Port     int          `json:"port"`
+	NodePort int          `json:"nodePort,omitempty"` // 0 = none
+}
+
+func (s *service) clone() service {
+	c := *s
+	c.Annotations, c.Ports = maps.Clone(s.Annotations), slices.Clone(s.Ports)
+	return c
+}
+
+// renderService makes the Service of a network. Node ports that old already
+// has stay; new ones come from give, which may have none left.
+func renderService(id ecp.ID, n ecp.Network, old *service, give func() (int, error)) (*service, error) {
+	s := &service{Type: n.Type, Class: n.LoadBalancerClass, Annotations: maps.Clone(n.Annotations)}
+	if len(s.Annotations) == 0 {
+		s.Annotations = nil // as it comes back from a file
+	}
+	if s.Type == "" {
+		s.Type = ecp.ClusterIP
+	}
+	if s.Type == ecp.LoadBalancer {
+		s.Host = string(id) + ".lb.example"
+	}
+	for _, protocol := range ecp.Protocols() {
+		port := listens(n.Listeners, protocol)
+		if port == 0 {
+			continue
+		}
+		p := servicePort{Protocol: protocol, Port: port}
+		if s.Type != ecp.ClusterIP {
+			var err error
+			if p.NodePort = old.nodePort(protocol); p.NodePort == 0 {
+				p.NodePort, err = give()
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		s.Ports = append(s.Ports, p)
+	}
+	return s, nil
+}
+
+// nodePort is the one a protocol has; 0 = none.
+func (s *service) nodePort(protocol ecp.Protocol) int {
+	if s == nil {
+		return 0
+	}
+	for _, p := range s.Ports {
+		if p.Protocol == protocol {
+			return p.NodePort
+		}
+	}
+	return 0
+}
+
+// listens gives the Service port of a protocol; 0 = it is not offered.
+func listens(listeners []ecp.Listener, p ecp.Protocol) int {
+	if len(listeners) == 0 {
+		return p.ContainerPort()
+	}
+	for _, l := range listeners {
+		if l.Protocol == p {
+			if l.Port == 0 {
+				return p.ContainerPort()
+			}
+			return l.Port
+		}
+	}
+	return 0
+}
+
+// endpoints is where clients reach a Service.
+func (s *service) endpoints(host string) ecp.Endpoints {
+	if s == nil {
+		return ecp.Endpoints{}
+	}
+	e := ecp.Endpoints{Internal: ecp.InternalEndpoint{Host: host}}
+	for _, p := range s.Ports {
+		e.Internal.Ports = append(e.Internal.Ports, ecp.EndpointPort{Protocol: p.Protocol, Port: p.Port})
+		switch s.Type {
+		case ecp.NodePort:
+			e.External = append(e.External, ecp.ExternalEndpoint{Protocol: p.Protocol, Port: p.NodePort})
+		case ecp.LoadBalancer:
+			e.External = append(e.External, ecp.ExternalEndpoint{Protocol: p.Protocol, Host: s.Host, Port: p.Port})
+		case ecp.ClusterIP:
+		}
+	}
+	return e
+}

@@ -1,0 +1,164 @@
+package emqxsim
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// observe says what can be seen of a settled state.
+func (s *state) observe(now time.Time) ecp.Observation {
+	if s.Foreign != "" {
+		return ecp.Observation{Foreign: s.Foreign}
+	}
+	o := ecp.Observation{Exists: s.UID != "", Terminating: !s.Gone.IsZero(), Replicas: -1}
+	n := names{s.ID, s.version()}
+	if w := s.Workload; w != nil {
+		o.Replicas, o.Generation = w.Replicas, w.Generation
+		o.Converged, o.Drift = s.converged(now), s.drift(n)
+	}
+	if s.Auth != nil {
+		o.Auth = s.Auth.UID
+	}
+	for _, p := range s.Pods {
+		o.Nodes = append(o.Nodes, p.observe(n, now))
+	}
+	for _, c := range s.Claims {
+		o.Volumes = append(o.Volumes, ecp.VolumeObservation{
+			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Going: c.Going,
+		})
+	}
+	o.Endpoints = s.Service.endpoints(n.host())
+	return o
+}
+
+// version is the cluster's, for names. A cluster on its way out has no
+// workload any more, but pods.
+func (s *state) version() string {
+	switch {
+	case s.Workload != nil:
+		return s.Workload.Image.Version
+	case len(s.Pods) > 0:
+		return s.Pods[0].Image.Version
+	}
+	return ""
+}
+
+func (s *state) converged(now time.Time) bool {
+	if len(s.Pods) != s.Workload.Replicas {
+		return false
+	}
+	for _, p := range s.Pods {
+		if !p.ready(now) || p.Revision != s.Workload.Revision {
+			return false
+		}
+	}
+	return true
+}
+
+// drift names what Apply would write.
+func (s *state) drift(n names) []string {
+	var out []string
+	if s.Service == nil {
+		out = append(out, "Service "+n.service()+" is missing")
+	}
+	if s.Workload.Replicas != s.Workload.Rendered {
+		out = append(out, "StatefulSet "+n.workload())
+	}
+	return out
+}
+
+func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
+	o := ecp.NodeObservation{
+		Ordinal: p.Ordinal, Name: n.node(p.Ordinal), Pod: n.pod(p.Ordinal), PodUID: p.UID, Host: "simulated", IP: podIP(p.UID),
+		Ready: p.ready(now), Going: !p.Deleted.IsZero(), Broken: p.Broken != "",
+		Revision: p.Revision, Image: p.Image.Reference, Volume: n.claimOf(p.Ordinal), Restarts: p.Restarts, Since: p.since(now),
+	}
+	switch {
+	case o.Ready || o.Going:
+	case p.Broken == noSecret:
+		o.Reason, o.Message = p.Broken, "secret \""+n.auth()+"\" not found"
+	case p.Broken != "":
+		o.Reason, o.Message = p.Broken, "it will not start without help"
+	case !p.Down.IsZero():
+		o.Reason, o.Message = "ContainersNotReady", "EMQX does not answer its readiness probe"
+	default:
+		o.Reason, o.Message = "ContainersNotReady", "EMQX is starting"
+	}
+	return o
+}
+
+// Endpoint leads to a node's API without a socket. It stays usable whatever
+// happens to the node: connections are refused while it is down.
+func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
+	const op = "reach node"
+	if err := p.reach(ctx, op); err != nil {
+		return ecp.Endpoint{}, err
+	}
+	now := p.now()
+	st := p.at(id, now)
+	if st.absent() || st.Foreign != "" {
+		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeNotFound, Op: op, Message: "there is no cluster " + string(id)}
+	}
+	if st.Auth == nil {
+		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "the key to the cluster's API is not there"}
+	}
+	ordinal, err := st.choose(node, now)
+	if err != nil {
+		return ecp.Endpoint{}, err
+	}
+	dial := func() (http.Handler, bool) { return p.dial(id, ordinal) }
+	n := names{id, st.version()}
+	return ecp.Endpoint{
+		BaseURL: "http://" + hostOf(n.node(ordinal)) + n.api(), Transport: transport{dial},
+		Credentials: ecp.Credentials{Username: st.Auth.Username, Password: st.Auth.Password},
+	}, nil
+}
+
+// choose gives the ordinal of a node; "" = the first that is ready.
+func (s *state) choose(node string, now time.Time) (int, error) {
+	n := names{s.ID, s.version()}
+	for _, p := range s.Pods {
+		if node == n.node(p.Ordinal) || node == "" && p.ready(now) {
+			return p.Ordinal, nil
+		}
+	}
+	if node == "" {
+		return 0, &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach node", Message: "no node is ready"}
+	}
+	return 0, &ecp.Error{Code: ecp.CodeNotFound, Op: "reach node", Message: "there is no node " + node}
+}
+
+// dial gives what answers on a node now; false = connections are refused.
+func (p *Provisioner) dial(id ecp.ID, ordinal int) (http.Handler, bool) {
+	now := p.now()
+	st := p.at(id, now)
+	self := st.pod(ordinal)
+	if self == nil || !self.ready(now) {
+		return nil, false
+	}
+	v := st.view(ordinal, now)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, v) }), true
+}
+
+// view is the cluster as the node of an ordinal sees it. Whoever has once been
+// a member stays one: that is kept on its volume and on everybody else's.
+func (s *state) view(self int, now time.Time) view {
+	n := names{s.ID, s.version()}
+	v := view{now: now, self: n.node(self), version: s.pod(self).Image.Version, ready: true, limit: trialLimit}
+	if s.Auth != nil {
+		v.username, v.password = s.Auth.Username, s.Auth.Password
+	}
+	for _, c := range s.Claims {
+		m := member{name: n.node(c.Ordinal), version: v.version}
+		if p := s.pod(c.Ordinal); p != nil && p.ready(now) {
+			m.running, m.version, m.started = true, p.Image.Version, p.Ready
+		} else if !c.Joined {
+			continue
+		}
+		v.members = append(v.members, m)
+	}
+	return v
+}
