@@ -39,6 +39,9 @@ func (m *Manager) info(rec ClusterRecord) Info {
 		i.LookedAt = mem.seenAt
 		i.Endpoints = mem.look.Found.Endpoints
 		described := brokerNodes(mem)
+		if len(described) > 0 {
+			i.Version = mem.brokers[0].Version
+		}
 		for _, n := range mem.look.Found.Nodes {
 			b, member := described[n.Name]
 			i.Nodes = append(i.Nodes, NodeInfo{NodeObservation: n, Member: member && b.Status == NodeRunning, Version: b.Version, Uptime: b.Uptime, Connections: b.Connections})
@@ -188,6 +191,9 @@ func (m *Manager) Operations(ctx context.Context, id ID) ([]Operation, error) {
 // WaitOperation waits until an operation has ended or patience is over, and
 // gives it as it then is. ctx ending early is an error.
 func (m *Manager) WaitOperation(ctx context.Context, id OperationID, patience time.Duration) (Operation, error) {
+	if patience <= 0 {
+		return m.Operation(ctx, id)
+	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var from int64
@@ -212,6 +218,56 @@ func (m *Manager) WaitOperation(ctx context.Context, id OperationID, patience ti
 	return m.Operation(ctx, id)
 }
 
+// Position is the number of the last change: Watch after it yields everything
+// that happens from now on.
+func (m *Manager) Position(ctx context.Context) (seq int64, err error) {
+	const op = "read position"
+	if _, err := authorize(ctx, op, RightRead, ""); err != nil {
+		return 0, err
+	}
+	err = m.store.Read(ctx, func(tx Tx) (err error) { seq, err = tx.Seq(); return err })
+	if err != nil {
+		return 0, explain(op, err, "", "")
+	}
+	return seq, nil
+}
+
+// CountByState counts the clusters the actor may read, for metrics. States no
+// cluster is in are left out.
+func (m *Manager) CountByState(ctx context.Context) (map[Mode]map[State]int, error) {
+	const op = "count clusters"
+	actor, err := authorize(ctx, op, RightRead, "")
+	if err != nil {
+		return nil, err
+	}
+	var counts map[Mode]map[State]int
+	err = m.store.Read(ctx, func(tx Tx) error {
+		counts = map[Mode]map[State]int{Hosted: {}, Adopted: {}}
+		for rec, err := range List[ClusterRecord](tx, Query{}) {
+			if err != nil {
+				return err
+			}
+			if actor.May(RightRead, rec.Project) {
+				counts[rec.Mode][rec.Status.State]++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, explain(op, err, "", "")
+	}
+	return counts, nil
+}
+
+// projectOf is the project whose readers may see a change; "" = everybody who
+// may read anything.
+func projectOf(c Change) string {
+	if c.Kind == KindProject {
+		return c.Key
+	}
+	return c.Index.Project
+}
+
 // Watch yields every change the actor may read after a sequence number (-1 =
 // from now on), until ctx ends. Tokens are never among them.
 func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, error] {
@@ -222,7 +278,7 @@ func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, erro
 			return
 		}
 		for c, err := range m.store.Changes(ctx, after) {
-			if err == nil && (c.Kind == KindToken || !actor.May(RightRead, c.Index.Project)) {
+			if err == nil && (c.Kind == KindToken || !actor.May(RightRead, projectOf(c))) {
 				continue
 			}
 			if !yield(c, err) || err != nil {

@@ -1,0 +1,223 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Bounds of what is said about one body, so that a bad one does not have a
+// long answer.
+const (
+	maxFindings = 20
+	maxPointer  = 256
+)
+
+// decode reads a body into a pointer to a struct. Where encoding/json looks
+// away (unknown fields, fields twice, fields in another case, invalid UTF-8),
+// it does not, and it names everything of a wrong type at once. What the
+// values mean is checked by the domain.
+func decode(body []byte, into any) *problemView {
+	if !utf8.Valid(body) {
+		return malformed("the body is not valid UTF-8")
+	}
+	if err := json.Unmarshal(body, new(json.RawMessage)); err != nil {
+		return malformed(syntax(err, len(body)))
+	}
+	w := walker{dec: json.NewDecoder(bytes.NewReader(body))}
+	w.dec.UseNumber()
+	w.value(reflect.TypeOf(into).Elem(), "")
+	if len(w.found) > 0 {
+		return newProblem(ecp.CodeInvalid, "the body does not have the documented form", w.found...)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return newProblem(ecp.CodeInvalid, "the body does not have the documented form")
+	}
+	return nil
+}
+
+func malformed(detail string) *problemView {
+	return newProblem(ecp.CodeInvalid, detail, fieldView{Detail: detail}).as(http.StatusBadRequest)
+}
+
+func syntax(err error, length int) string {
+	var e *json.SyntaxError
+	if !errors.As(err, &e) {
+		return "the body is not JSON"
+	}
+	if e.Offset >= int64(length) && strings.Contains(e.Error(), "unexpected end") {
+		return fmt.Sprintf("the body ends within its JSON, after byte %d", length)
+	}
+	return fmt.Sprintf("the body is not JSON at byte %d: %s", e.Offset, e.Error())
+}
+
+// walker compares the tokens of syntactically correct JSON with a Go type.
+type walker struct {
+	dec   *json.Decoder
+	found []fieldView
+}
+
+func (w *walker) add(at, format string, args ...any) {
+	if len(w.found) == maxFindings {
+		return
+	}
+	if len(at) > maxPointer {
+		at = strings.ToValidUTF8(at[:maxPointer], "") + "…"
+	}
+	w.found = append(w.found, fieldView{Pointer: at, Detail: fmt.Sprintf(format, args...)})
+}
+
+// token gives the next token; there is one, since the syntax was checked.
+func (w *walker) token() json.Token {
+	t, _ := w.dec.Token()
+	return t
+}
+
+// value reads one value that should fit t; nil fits everything.
+func (w *walker) value(t reflect.Type, at string) {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t != nil && t.Kind() == reflect.Interface {
+		t = nil
+	}
+	switch v := w.token().(type) {
+	case json.Delim:
+		if v == '{' {
+			w.object(t, at)
+		} else {
+			w.array(t, at)
+		}
+	case string:
+		w.scalar(t, at, "a string", t != nil && t.Kind() == reflect.String)
+	case bool:
+		w.scalar(t, at, "a boolean", t != nil && t.Kind() == reflect.Bool)
+	case json.Number:
+		w.number(t, at, v.String())
+	case nil: // as if it were not given
+		w.scalar(t, at, "null", at != "")
+	}
+}
+
+func (w *walker) scalar(t reflect.Type, at, is string, fits bool) {
+	if t != nil && !fits {
+		w.add(at, "is %s; %s is wanted", is, wanted(t))
+	}
+}
+
+func (w *walker) number(t reflect.Type, at, v string) {
+	if t == nil {
+		return
+	}
+	if !t.ConvertibleTo(reflect.TypeFor[int]()) || t.Kind() == reflect.String {
+		w.add(at, "is a number; %s is wanted", wanted(t))
+		return
+	}
+	if _, err := strconv.ParseInt(v, 10, t.Bits()); err != nil {
+		w.add(at, "is %.40s; a whole number is wanted that is not too large", v)
+	}
+}
+
+func (w *walker) object(t reflect.Type, at string) {
+	var fields []field
+	var each reflect.Type
+	switch {
+	case t == nil:
+	case t.Kind() == reflect.Struct:
+		fields = fieldsOf(t)
+	case t.Kind() == reflect.Map:
+		each = t.Elem()
+	default:
+		w.add(at, "is an object; %s is wanted", wanted(t))
+		t = nil
+	}
+	seen := map[string]bool{}
+	for w.dec.More() {
+		key, _ := w.token().(string)
+		below := at + "/" + escapePointer(key)
+		if seen[key] {
+			w.add(below, "stands twice")
+		}
+		seen[key] = true
+		inner := each
+		if t != nil && t.Kind() == reflect.Struct {
+			i := slices.IndexFunc(fields, func(f field) bool { return f.name == key })
+			if i < 0 {
+				w.add(below, "is not known%s", known(fields))
+			} else {
+				inner = fields[i].t
+			}
+		}
+		w.value(inner, below)
+	}
+	w.token()
+}
+
+func (w *walker) array(t reflect.Type, at string) {
+	var each reflect.Type
+	switch {
+	case t == nil:
+	case t.Kind() == reflect.Slice:
+		each = t.Elem()
+	default:
+		w.add(at, "is an array; %s is wanted", wanted(t))
+	}
+	for i := 0; w.dec.More(); i++ {
+		w.value(each, at+"/"+strconv.Itoa(i))
+	}
+	w.token()
+}
+
+type field struct {
+	name string
+	t    reflect.Type
+}
+
+// fieldsOf lists the fields of a struct under their JSON names.
+func fieldsOf(t reflect.Type) []field {
+	var out []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			out = append(out, field{name, f.Type})
+		}
+	}
+	return out
+}
+
+func known(fields []field) string {
+	if len(fields) == 0 {
+		return "; no field is"
+	}
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	return "; known are " + strings.Join(names, ", ")
+}
+
+// wanted names a type as JSON does.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	default:
+		return "a whole number"
+	}
+}

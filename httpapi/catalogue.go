@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+func (a *api) catalogueRoutes() {
+	huma.Register(a.huma, a.operation(http.MethodGet, "/api/v1/images", "listImages", "List the images a hosted cluster can be made from"), catalogue(a, a.manager.Images))
+	huma.Register(a.huma, a.operation(http.MethodGet, "/api/v1/sizes", "listSizes", "List the sizes a node can have"), catalogue(a, a.manager.Sizes))
+	huma.Register(a.huma, a.operation(http.MethodGet, "/api/v1/pool", "getPool", "Get what all clusters together may use, and what is booked"),
+		func(ctx context.Context, _ *struct{}) (*poolOutput, error) {
+			pool, err := a.manager.Pool(ctx)
+			if err != nil {
+				return nil, a.failed(ctx, err)
+			}
+			return &poolOutput{pool}, nil
+		})
+}
+
+type poolOutput struct{ Body ecp.Pool }
+
+// catalogue answers with a whole catalogue: it is short, so that there is one page.
+func catalogue[T any](a *api, read func(context.Context) ([]T, error)) func(context.Context, *struct{}) (*listOutput[T], error) {
+	return func(ctx context.Context, _ *struct{}) (*listOutput[T], error) {
+		items, err := read(ctx)
+		if err != nil {
+			return nil, a.failed(ctx, err)
+		}
+		return &listOutput[T]{page[T]{Items: list(items)}}, nil
+	}
+}
+
+// processRoutes are about the process itself; they need no token.
+func (a *api) processRoutes() {
+	open := func(path, id, summary string) huma.Operation {
+		op := a.operation(http.MethodGet, path, id, summary)
+		op.Security = nil
+		return op
+	}
+	huma.Register(a.huma, open("/healthz", "healthz", "Say that the process lives"), func(context.Context, *struct{}) (*healthOutput, error) {
+		return &healthOutput{health{"ok"}}, nil
+	})
+	huma.Register(a.huma, open("/readyz", "readyz", "Say whether requests should be sent here"), func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
+		if a.ready != nil {
+			if err := a.ready(ctx); err != nil {
+				a.log.InfoContext(ctx, "not ready", "error", err)
+				return nil, newProblem(ecp.CodeUnavailable, "not ready; the server's log has the cause")
+			}
+		}
+		return &healthOutput{health{"ready"}}, nil
+	})
+	huma.Register(a.huma, open("/api/v1/version", "getVersion", "Say which build answers"), func(context.Context, *struct{}) (*versionOutput, error) {
+		return &versionOutput{versionView{a.version.Version, a.version.Commit, a.version.Go, a.dev}}, nil
+	})
+	document := open("/openapi.json", "openapi", "Get this document")
+	a.plain(document, "application/json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(a.document)
+	})
+}
+
+type health struct {
+	Status string `json:"status"`
+}
+
+type healthOutput struct{ Body health }
+
+type versionView struct {
+	Version string `json:"version" doc:"version of the build"`
+	Commit  string `json:"commit" doc:"commit it was built from"`
+	Go      string `json:"go" doc:"Go version it was built with"`
+	Dev     bool   `json:"dev" doc:"an installation for trying things out"`
+}
+
+type versionOutput struct{ Body versionView }
+
+// indented is the form in which the document is checked in.
+func indented(document any) ([]byte, error) {
+	b, err := json.MarshalIndent(document, "", "  ")
+	return append(b, '\n'), err
+}

@@ -1,0 +1,274 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+func (a *api) eventRoutes() {
+	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events")
+	op.Description = `The event's id is the number of the change, its name the kind of record, its data an Event. A stream
+begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it by themselves)
+or since. A position that is older than what is kept is answered with 410: list again, then follow from now.`
+	op.Metadata[patience] = time.Duration(0)
+	op.Parameters = eventParameters(a.schemas())
+	a.plain(op, "text/event-stream", a.events)
+	op.Responses["200"].Content["text/event-stream"].Schema = schemaOf[eventView](a.schemas())
+}
+
+// eventView is the data of one event.
+type eventView struct {
+	Seq     int64     `json:"seq" doc:"number of the change; grows"`
+	At      time.Time `json:"at"`
+	Kind    ecp.Kind  `json:"kind" doc:"cluster, operation, tombstone, project, image, size or pool"`
+	Key     string    `json:"key" doc:"id or name of the record"`
+	Project string    `json:"project" doc:"empty for what belongs to none"`
+	Parent  string    `json:"parent" doc:"the cluster of an operation"`
+	State   string    `json:"state" doc:"state of a cluster, phase of an operation"`
+	Deleted bool      `json:"deleted" doc:"the record has gone; object is how it was last"`
+	Object  any       `json:"object" doc:"the record; a cluster without what only a look at it shows (nodes, connections, endpoints)"`
+}
+
+// clusterEvent is a cluster as it is stored: a Cluster with fewer fields.
+type clusterEvent struct {
+	ID          ecp.ID      `json:"id"`
+	Name        string      `json:"name"`
+	Description string      `json:"description"`
+	Project     string      `json:"project"`
+	Mode        ecp.Mode    `json:"mode"`
+	Version     string      `json:"version"`
+	Spec        specView    `json:"spec"`
+	Status      statusEvent `json:"status"`
+	Generation  int64       `json:"generation"`
+	Revision    int64       `json:"revision"`
+	Creator     string      `json:"creator"`
+	CreatedAt   time.Time   `json:"createdAt"`
+	UpdatedAt   time.Time   `json:"updatedAt"`
+}
+
+type statusEvent struct {
+	State      ecp.State       `json:"state"`
+	Label      ecp.Label       `json:"label"`
+	Reason     ecp.Reason      `json:"reason"`
+	Message    string          `json:"message"`
+	Stale      bool            `json:"stale"`
+	StaleSince time.Time       `json:"staleSince,omitzero"`
+	Since      time.Time       `json:"since"`
+	Conditions []ecp.Condition `json:"conditions"`
+	Operation  ecp.OperationID `json:"operation"`
+}
+
+// viewEvent gives a change as the actor may see it; false if not at all. A
+// kind that is not named here is not shown.
+func viewEvent(actor ecp.Actor, c ecp.Change) (eventView, bool) {
+	v := eventView{Seq: c.Seq, At: c.At, Kind: c.Kind, Key: c.Key, Project: c.Index.Project, Parent: c.Index.Parent, State: c.Index.State, Deleted: c.Deleted}
+	switch p := c.Payload.(type) {
+	case ecp.ClusterRecord:
+		v.Object = viewRecord(p)
+	case ecp.Operation:
+		v.Object = viewOperation(p)
+	case ecp.Project:
+		v.Object = p
+		return v, actor.May(ecp.RightRead, p.Path)
+	case ecp.Tombstone, ecp.Image, ecp.Size, ecp.Pool:
+		v.Object = p
+	default:
+		return v, false
+	}
+	return v, true
+}
+
+func viewRecord(r ecp.ClusterRecord) clusterEvent {
+	st := r.Status
+	return clusterEvent{
+		ID: r.ID, Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Version: r.Resolved.Image.Version,
+		Spec: specView(r.Spec), Generation: r.Generation, Revision: r.Revision, Creator: r.Creator, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		Status: statusEvent{
+			State: st.State, Label: ecp.LabelOf(r.Mode, st.State), Reason: st.Reason, Message: st.Message,
+			Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Conditions: list(st.Conditions), Operation: st.Operation,
+		},
+	}
+}
+
+// subscription is what a client asked to follow.
+type subscription struct {
+	after   int64
+	resumed bool // at a position of the client's
+	project string
+}
+
+func (a *api) subscription(r *http.Request) (subscription, *problemView) {
+	now, err := a.manager.Position(r.Context())
+	if err != nil {
+		return subscription{}, a.failed(r.Context(), err)
+	}
+	s := subscription{after: now, project: r.URL.Query().Get("project")}
+	if why := ecp.ValidateProject(s.project); s.project != "" && why != "" {
+		return s, newProblem(ecp.CodeInvalid, "a parameter is not valid", fieldView{"/query/project", why})
+	}
+	at, text := "/header/Last-Event-ID", r.Header.Get("Last-Event-ID")
+	if text == "" {
+		at, text = "/query/since", r.URL.Query().Get("since")
+	}
+	if text == "" {
+		return s, nil
+	}
+	s.resumed = true
+	s.after, err = strconv.ParseInt(text, 10, 64)
+	if err != nil || s.after < 0 {
+		return s, newProblem(ecp.CodeInvalid, "a parameter is not valid", fieldView{at, "is not the id of an event"})
+	}
+	if s.after > now {
+		return s, newProblem(ecp.CodeGone, "the position lies ahead of everything that has happened here, as after a restored backup; list again, then follow from now")
+	}
+	return s, nil
+}
+
+// change is what the watching goroutine hands over.
+type change struct {
+	ecp.Change
+	err error
+}
+
+// events streams changes until the client goes or the process shuts down.
+func (a *api) events(w http.ResponseWriter, r *http.Request) {
+	sub, p := a.subscription(r)
+	if p != nil {
+		p.write(w)
+		return
+	}
+	ctx, cancel := a.untilDone(r.Context())
+	defer cancel()
+	changes, wait := a.watch(ctx, sub.after)
+	defer wait()
+	defer cancel()
+
+	// The store refuses a position at once, if it does; a stream that has begun
+	// cannot be answered with another status.
+	var first *change
+	if sub.resumed {
+		grace := time.NewTimer(a.grace)
+		defer grace.Stop()
+		select {
+		case c := <-changes:
+			if c.err != nil && ctx.Err() == nil {
+				a.failed(r.Context(), c.err).write(w)
+				return
+			}
+			first = &c
+		case <-grace.C:
+		case <-ctx.Done():
+		}
+	}
+	s := a.begin(w, sub.after)
+	if r.Method == http.MethodHead || s.err != nil {
+		return
+	}
+	actor, _ := ecp.ActorFrom(ctx)
+	if first != nil {
+		a.send(ctx, s, actor, sub, *first)
+	}
+	beat := time.NewTicker(a.heartbeat)
+	defer beat.Stop()
+	for s.err == nil && ctx.Err() == nil {
+		select {
+		case c := <-changes:
+			a.send(ctx, s, actor, sub, c)
+		case <-beat.C:
+			s.write([]byte(":\n\n"))
+		case <-ctx.Done():
+		}
+	}
+}
+
+// watch hands changes over one by one: a client that does not read holds up
+// this one goroutine and nothing else. wait returns when it has ended.
+func (a *api) watch(ctx context.Context, after int64) (<-chan change, func()) {
+	changes := make(chan change)
+	var group sync.WaitGroup
+	group.Go(func() {
+		for c, err := range a.manager.Watch(ctx, after) {
+			select {
+			case changes <- change{c, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return changes, group.Wait
+}
+
+func (a *api) send(ctx context.Context, s *stream, actor ecp.Actor, sub subscription, c change) {
+	switch {
+	case c.err != nil && ctx.Err() != nil:
+		return
+	case c.err != nil: // the client learns why and comes back
+		p := a.failed(ctx, c.err)
+		s.event("", "problem", p)
+		s.end()
+		return
+	case sub.project != "" && c.Index.Project != sub.project:
+		return
+	}
+	if v, ok := viewEvent(actor, c.Change); ok {
+		s.event(strconv.FormatInt(c.Seq, 10), string(c.Kind), v)
+	}
+}
+
+// stream writes server-sent events. After the first error it writes nothing.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	stuck   time.Duration
+	err     error
+}
+
+// begin answers with the head of a stream.
+func (a *api) begin(w http.ResponseWriter, after int64) *stream {
+	s := &stream{w: w, control: http.NewResponseController(w), stuck: a.stuck}
+	_ = s.control.SetReadDeadline(time.Time{}) // the server's own would end the stream
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+	s.write(fmt.Appendf(nil, "retry: 2000\nid: %d\n\n", after))
+	return s
+}
+
+func (s *stream) event(id, name string, data any) {
+	text, err := json.Marshal(data)
+	if err != nil {
+		s.err = err
+		return
+	}
+	var b bytes.Buffer
+	if id != "" {
+		fmt.Fprintf(&b, "id: %s\n", id)
+	}
+	fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", name, text)
+	s.write(b.Bytes())
+}
+
+// write sends bytes at once; a client that does not take them in time is left.
+func (s *stream) write(b []byte) {
+	if s.err != nil {
+		return
+	}
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.stuck)) // not every writer can
+	if _, s.err = s.w.Write(b); s.err == nil {
+		s.err = s.control.Flush()
+	}
+}
+
+func (s *stream) end() {
+	if s.err == nil {
+		s.err = http.ErrAbortHandler
+	}
+}

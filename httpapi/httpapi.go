@@ -1,0 +1,97 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// MaxBody is the size of the largest request body that is read, in bytes.
+const MaxBody = 1 << 20
+
+// Config is what the API is made of. Manager is required; everything else has
+// a usable zero value.
+type Config struct {
+	Manager *ecp.Manager
+	// Logger gets faults of ours and, at debug level, one line for each
+	// request; nil = nothing is logged.
+	Logger *slog.Logger
+	// Version is what GET /api/v1/version answers.
+	Version BuildInfo
+	// Ready says why requests should not be sent here now, for GET /readyz;
+	// nil = always ready. It has to return soon.
+	Ready func(ctx context.Context) error
+	// Dev marks an installation for trying things out; GET /api/v1/version
+	// says so.
+	Dev bool
+	// Done is closed when the process begins to shut down: event streams and
+	// waiting requests then end by themselves, which http.Server.Shutdown waits
+	// for. nil = they end with their client, or with the server's base context.
+	Done <-chan struct{}
+}
+
+// BuildInfo says which build answers.
+type BuildInfo struct {
+	Version string `json:"version" doc:"version of the build, e.g. 0.1.0"`
+	Commit  string `json:"commit" doc:"commit it was built from"`
+	Go      string `json:"go" doc:"Go version it was built with"`
+}
+
+// api is the handler. Everything in it is fixed by New.
+type api struct {
+	manager *ecp.Manager
+	log     *slog.Logger
+	version BuildInfo
+	ready   func(context.Context) error
+	dev     bool
+	done    <-chan struct{}
+
+	mux      *http.ServeMux
+	huma     huma.API
+	routes   map[string]*huma.Operation // by the mux's pattern
+	document []byte                     // the OpenAPI document
+
+	heartbeat time.Duration // between signs of life on an event stream
+	grace     time.Duration // for the store to refuse a position before a stream begins
+	stuck     time.Duration // for a client to take an event
+}
+
+// New makes the handler. It serves every path below /api/v1, /healthz, /readyz
+// and /openapi.json, and answers all others with not_found. The error says
+// what is missing in the configuration.
+func New(c Config) (http.Handler, error) {
+	a, err := newAPI(c)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func newAPI(c Config) (*api, error) {
+	if c.Manager == nil {
+		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
+	}
+	a := &api{
+		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done,
+		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
+		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	a.huma = a.typed()
+	a.clusterRoutes()
+	a.operationRoutes()
+	a.catalogueRoutes()
+	a.eventRoutes()
+	a.processRoutes()
+	var err error
+	a.document, err = a.describe()
+	return a, err
+}

@@ -1,0 +1,201 @@
+package httpapi
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+const schemaPrefix = "#/components/schemas/"
+
+// typed makes the huma side: JSON only, our errors, our names, and no routes
+// of its own.
+func (a *api) typed() huma.API {
+	names := func(t reflect.Type, hint string) string {
+		return strings.ReplaceAll(huma.DefaultSchemaNamer(t, hint), "View", "")
+	}
+	registry := huma.NewMapRegistry(schemaPrefix, names)
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: "OpenECP", Version: "1", Description: about},
+			Components: &huma.Components{
+				Schemas:         registry,
+				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
+			},
+		},
+		Formats:       huma.DefaultFormats,
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{ownErrors},
+	}
+	config.OnAddOperation = []huma.AddOpFunc{func(_ *huma.OpenAPI, op *huma.Operation) {
+		a.routes[op.Method+" "+op.Path] = op
+	}}
+	typed := humago.New(a.mux, config)
+	typed.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) { next(jsonOnly{ctx}) })
+	return typed
+}
+
+const about = `Creates and runs fleets of EMQX clusters.
+
+Every route but /healthz, /readyz, /openapi.json and /api/v1/version needs a bearer token. Every answer that is not a
+success is application/problem+json: see the schema Problem. Request bodies are read strictly: one JSON object of at most
+1 MiB, known fields only. Lists are {"items": [...], "next": cursor}.`
+
+// jsonOnly hides what else a client would take: there is nothing else.
+type jsonOnly struct{ humaContext }
+
+// humaContext is huma.Context under a name that does not hide its method Context.
+type humaContext huma.Context
+
+// Header gives a header of the request.
+func (c jsonOnly) Header(name string) string {
+	if http.CanonicalHeaderKey(name) == "Accept" {
+		return ""
+	}
+	return c.humaContext.Header(name)
+}
+
+func (a *api) schemas() huma.Registry { return a.huma.OpenAPI().Components.Schemas }
+
+func schemaOf[T any](r huma.Registry) *huma.Schema { return r.Schema(reflect.TypeFor[T](), true, "") }
+
+// operation begins the description of a route: with a token, bounded in time,
+// and with a problem for whatever is not a success.
+func (a *api) operation(method, path, id, summary string) huma.Operation {
+	return huma.Operation{
+		Method: method, Path: path, OperationID: id, Summary: summary, SkipValidateBody: true,
+		Metadata: map[string]any{patience: ordinary},
+		Security: []map[string][]string{{"token": {}}},
+		Responses: map[string]*huma.Response{"default": {
+			Description: "not a success",
+			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemaOf[problemView](a.schemas())}},
+		}},
+	}
+}
+
+// body describes a JSON body that is one of the schemas.
+func (a *api) body(schemas ...*huma.Schema) *huma.RequestBody {
+	return &huma.RequestBody{Required: true, Content: jsonContent(schemas)}
+}
+
+func (a *api) answer(description string, schemas ...*huma.Schema) *huma.Response {
+	return &huma.Response{Description: description, Content: jsonContent(schemas)}
+}
+
+func jsonContent(schemas []*huma.Schema) map[string]*huma.MediaType {
+	s := schemas[0]
+	if len(schemas) > 1 {
+		s = &huma.Schema{OneOf: schemas}
+	}
+	return map[string]*huma.MediaType{"application/json": {Schema: s}}
+}
+
+// plain adds a route that is not typed: a stream, or bytes that are there
+// already.
+func (a *api) plain(op huma.Operation, contentType string, serve http.HandlerFunc) {
+	op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: map[string]*huma.MediaType{contentType: {}}}
+	a.huma.OpenAPI().AddOperation(&op)
+	a.mux.HandleFunc(op.Method+" "+op.Path, serve)
+}
+
+// describe gives the document, with what the Go types do not say.
+func (a *api) describe() ([]byte, error) {
+	schemas := a.schemas().Map()
+	delete(schemas, "ErrorModel") // huma's own; ours is Problem
+	delete(schemas, "ErrorDetail")
+	for _, s := range schemas {
+		s.AdditionalProperties = openOr(s.AdditionalProperties)
+	}
+	for _, n := range notes {
+		s := schemas[n.schema]
+		if n.property == "" {
+			s.Required = n.required
+			continue
+		}
+		p := s.Properties[n.property]
+		p.Description = n.says
+		p.Minimum, p.Maximum = n.minimum, n.maximum
+		for _, word := range n.words {
+			p.Enum = append(p.Enum, word)
+		}
+	}
+	return indented(a.huma.OpenAPI())
+}
+
+// openOr leaves the schema of a map's values and drops "no other property":
+// answers get new ones over time. (Requests are read strictly all the same.)
+func openOr(additional any) any {
+	if closed, ok := additional.(bool); ok && !closed {
+		return nil
+	}
+	return additional
+}
+
+// note says of a domain type what its Go type cannot. It describes; the domain
+// decides.
+type note struct {
+	schema, property string
+	says             string
+	minimum, maximum *float64
+	words            []string
+	required         []string // of the schema, where there is no property
+}
+
+var notes = []note{
+	{schema: "CreateBodyHostedSpec", property: "mode", words: []string{string(ecp.Hosted)}},
+	{schema: "CreateBodyAdoptedSpec", property: "mode", words: []string{string(ecp.Adopted)}},
+	{schema: "Cluster", property: "mode", words: modes()},
+	{schema: "Status", property: "state", says: "one word for people; software waits on the conditions Settled and Healthy", words: states()},
+	{schema: "HostedSpec", required: []string{"nodes", "connections"}},
+	{schema: "HostedSpec", property: "image", says: "id in GET /api/v1/images; the default one when left out"},
+	{schema: "HostedSpec", property: "nodes", minimum: number(1), maximum: number(ecp.MaxNodes)},
+	{schema: "HostedSpec", property: "size", says: "name in GET /api/v1/sizes; the default one when left out"},
+	{schema: "HostedSpec", property: "connections", says: "MQTT connections booked in the pool", minimum: number(1), maximum: number(ecp.MaxConnections)},
+	{schema: "HostedSpec", property: "power", says: "on when left out; moved by start and stop", words: []string{string(ecp.PowerOn), string(ecp.PowerOff)}},
+	{schema: "HostedSpec", property: "target", says: "Kubernetes target; default when left out"},
+	{schema: "HostedSpec", property: "config", says: "EMQX settings by dotted key"},
+	{schema: "HostedSpec", property: "storage", says: "storage class; the size's, else the platform's when left out"},
+	{schema: "AdoptedSpec", property: "serviceAddress", says: "http(s) URL of the dashboard as browsers reach it"},
+	{schema: "AdoptedSpec", property: "connections", says: "MQTT connections booked in the pool; none when left out", minimum: number(0), maximum: number(ecp.MaxConnections)},
+	{schema: "Network"},
+	{schema: "Network", property: "type", says: "ClusterIP when left out", words: []string{string(ecp.ClusterIP), string(ecp.NodePort), string(ecp.LoadBalancer)}},
+	{schema: "Network", property: "listeners", says: "all four protocols on their usual ports when left out"},
+	{schema: "Network", property: "annotations", says: "put on the access Service"},
+	{schema: "Network", property: "loadBalancerClass", says: "for the type LoadBalancer only"},
+	{schema: "Listener", required: []string{"protocol"}},
+	{schema: "Listener", property: "protocol", words: protocols()},
+	{schema: "Listener", property: "port", says: "the protocol's usual port when left out", minimum: number(1), maximum: number(65535)},
+	{schema: "Evacuation", property: "rate", says: "connections moved per second; 500 when left out", minimum: number(0)},
+	{schema: "Evacuation", property: "deadline", says: "seconds for each node; 600 when left out", minimum: number(0)},
+	{schema: "Evacuation", property: "onDeadline", says: "go-on cuts the clients that are left, stop fails the operation; go-on when left out", words: []string{string(ecp.GoOn), string(ecp.StopAtTime)}},
+	{schema: "Pool", property: "connections", says: "MQTT connections in all; 0 is unlimited"},
+	{schema: "Pool", property: "largestCluster", says: "most connections one cluster may book; 0 is unlimited"},
+	{schema: "Pool", property: "clusters", says: "number of clusters; 0 is unlimited"},
+}
+
+func eventParameters(r huma.Registry) []*huma.Param {
+	text := func(in, name, says string) *huma.Param {
+		return &huma.Param{In: in, Name: name, Description: says, Schema: schemaOf[string](r)}
+	}
+	return []*huma.Param{
+		text("query", "since", "id of the last event that was seen; from now on when left out"),
+		text("query", "project", "only changes in org/project"),
+		text("header", "Last-Event-ID", "the same as since, and stronger"),
+	}
+}
+
+func number(n float64) *float64 { return &n }
+
+func protocols() []string {
+	var out []string
+	for _, p := range ecp.Protocols() {
+		out = append(out, string(p))
+	}
+	return out
+}

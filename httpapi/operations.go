@@ -1,0 +1,123 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+const operationsPath = "/api/v1/operations"
+
+// longestWait is how long a request may wait for an operation.
+const longestWait = time.Minute
+
+var operationForm = regexp.MustCompile(`^op-[0-9a-f]{16}$`)
+
+func (a *api) operationRoutes() {
+	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath+"/{id}/operations", "listOperations",
+		"List a cluster's operations, newest first; also those of one that is gone"), a.listOperations)
+	get := a.operation(http.MethodGet, operationsPath+"/{id}", "getOperation", "Get an operation, or wait for its end")
+	get.Metadata[patience] = longestWait + ordinary
+	huma.Register(a.huma, get, a.getOperation)
+}
+
+type operationsInput struct {
+	clusterInput
+	pageInput
+}
+
+func (a *api) listOperations(ctx context.Context, in *operationsInput) (*listOutput[ecp.Operation], error) {
+	c, p := a.cluster(in.ID)
+	if p != nil {
+		return nil, p
+	}
+	after, wrong := openCursor(in.Cursor, operationCursor)
+	all, err := a.manager.Operations(ctx, c.ID())
+	if err != nil {
+		return nil, a.failed(ctx, err)
+	}
+	begin := 0
+	if after != "" {
+		begin = 1 + slices.IndexFunc(all, func(o ecp.Operation) bool { return string(o.ID) == after })
+		if begin == 0 {
+			wrong = []fieldView{{"/query/cursor", "is not the next of a page of this list; begin without it"}}
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, newProblem(ecp.CodeInvalid, "a parameter is not valid", wrong...)
+	}
+	out := &listOutput[ecp.Operation]{Body: page[ecp.Operation]{Items: []ecp.Operation{}}}
+	end := min(begin+in.Limit, len(all))
+	for _, o := range all[begin:end] {
+		out.Body.Items = append(out.Body.Items, viewOperation(o))
+	}
+	if end < len(all) {
+		out.Body.Next = makeCursor(operationCursor, string(all[end-1].ID))
+	}
+	return out, nil
+}
+
+type operationInput struct {
+	ID   string `path:"id" doc:"the operation's"`
+	Wait string `query:"wait" doc:"answer only when the operation has ended, or after this long: a duration of at most 60s, e.g. 30s"`
+}
+
+type operationOutput struct{ Body ecp.Operation }
+
+func (a *api) getOperation(ctx context.Context, in *operationInput) (*operationOutput, error) {
+	if !operationForm.MatchString(in.ID) {
+		return nil, newProblem(ecp.CodeNotFound, "there is no operation of that id; ids are op- and 16 hexadecimal digits")
+	}
+	var wait time.Duration
+	if in.Wait != "" {
+		var err error
+		if wait, err = time.ParseDuration(in.Wait); err != nil || wait < 0 || wait > longestWait {
+			return nil, newProblem(ecp.CodeInvalid, "a parameter is not valid",
+				fieldView{"/query/wait", "is not a duration from 0s to 60s, such as 30s or 500ms"})
+		}
+	}
+	o, err := a.waitOperation(ctx, ecp.OperationID(in.ID), wait)
+	if err != nil {
+		return nil, a.failed(ctx, err)
+	}
+	return &operationOutput{Body: viewOperation(o)}, nil
+}
+
+// waitOperation waits for an operation's end, but not into a shutdown.
+func (a *api) waitOperation(ctx context.Context, id ecp.OperationID, wait time.Duration) (ecp.Operation, error) {
+	if wait <= 0 {
+		return a.manager.Operation(ctx, id)
+	}
+	waiting, cancel := a.untilDone(ctx)
+	defer cancel()
+	o, err := a.manager.WaitOperation(waiting, id, wait)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		return a.manager.Operation(ctx, id)
+	}
+	return o, err
+}
+
+// untilDone gives a context that also ends when the process begins to shut
+// down. cancel returns after everything it started has ended.
+func (a *api) untilDone(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-a.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-ended
+	}
+}

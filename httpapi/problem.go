@@ -1,0 +1,196 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// problemView is the body of every answer that is not a success (RFC 9457).
+type problemView struct {
+	Type   string      `json:"type" doc:"urn:openecp:problem: and the code"`
+	Title  string      `json:"title" doc:"what the code means"`
+	Status int         `json:"status" doc:"the HTTP status again"`
+	Code   ecp.Code    `json:"code" doc:"stable class of the problem; software decides by this"`
+	Detail string      `json:"detail" doc:"what was wrong this time and what to do next, for people"`
+	Errors []fieldView `json:"errors" doc:"what is wrong with which field; may be empty"`
+
+	header http.Header
+}
+
+// fieldView is one thing wrong with one field or parameter.
+type fieldView struct {
+	Pointer string `json:"pointer" doc:"JSON pointer into the body, e.g. /spec/nodes; /query/NAME or /header/NAME for a parameter; empty for the body as a whole"`
+	Detail  string `json:"detail" doc:"what was wrong and what is allowed"`
+}
+
+// codes says how each code goes over HTTP. The last row is also for codes that
+// are not in it.
+var codes = []struct {
+	code   ecp.Code
+	status int
+	title  string
+}{
+	{ecp.CodeInvalid, http.StatusUnprocessableEntity, "The request contradicts the rules"},
+	{ecp.CodeNotFound, http.StatusNotFound, "There is no such thing"},
+	{ecp.CodeExists, http.StatusConflict, "The name is taken"},
+	{ecp.CodeConflict, http.StatusConflict, "Not possible in the present state"},
+	{ecp.CodeDenied, http.StatusForbidden, "Not allowed"},
+	{ecp.CodeQuotaExceeded, http.StatusUnprocessableEntity, "The pool does not hold what was asked for"},
+	{ecp.CodeUnsupported, http.StatusUnprocessableEntity, "This cannot be done here"},
+	{ecp.CodeUnavailable, http.StatusServiceUnavailable, "Something did not answer; try again later"},
+	{ecp.CodeGone, http.StatusGone, "The position is not kept any more"},
+	{ecp.CodeInternal, http.StatusInternalServerError, "A fault of the server"},
+}
+
+// retryAfter is what is told to a client with an unavailable, in seconds.
+const retryAfter = "5"
+
+// blandText is all a client learns of a fault of ours.
+const blandText = "internal error; the server's log has the cause"
+
+// newProblem gives a problem with the code's own status.
+func newProblem(code ecp.Code, detail string, fields ...fieldView) *problemView {
+	row := codes[len(codes)-1]
+	for _, r := range codes {
+		if r.code == code {
+			row = r
+			break
+		}
+	}
+	p := &problemView{
+		Type: "urn:openecp:problem:" + string(row.code), Title: row.title, Status: row.status, Code: row.code,
+		Detail: detail, Errors: fields, header: http.Header{},
+	}
+	if p.Errors == nil {
+		p.Errors = []fieldView{}
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		p.header.Set("Retry-After", retryAfter)
+	}
+	return p
+}
+
+// as changes the status, for what HTTP knows more of than the code says.
+func (p *problemView) as(status int) *problemView {
+	p.Status, p.Title = status, http.StatusText(status)
+	return p
+}
+
+// with adds a header to the answer.
+func (p *problemView) with(key, value string) *problemView {
+	p.header.Set(key, value)
+	return p
+}
+
+// Error, GetStatus, GetHeaders and ContentType make huma answer with p as it is.
+
+func (p *problemView) Error() string             { return p.Detail }
+func (p *problemView) GetStatus() int            { return p.Status }
+func (p *problemView) GetHeaders() http.Header   { return p.header }
+func (p *problemView) ContentType(string) string { return "application/problem+json" }
+
+// write answers with p outside huma.
+func (p *problemView) write(w http.ResponseWriter) {
+	h := w.Header()
+	for k, v := range p.header {
+		h[k] = v
+	}
+	h.Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client has gone if this fails
+}
+
+// failed turns an error of the Manager into what the client is told, and logs
+// what it is not told.
+func (a *api) failed(ctx context.Context, err error) *problemView {
+	var e *ecp.Error
+	if !errors.As(err, &e) || e.Code == ecp.CodeInternal {
+		if ctx.Err() != nil {
+			return newProblem(ecp.CodeUnavailable, "the request took too long and was given up")
+		}
+		a.log.ErrorContext(ctx, "request failed", "error", err, "cause", errors.Unwrap(err))
+		return newProblem(ecp.CodeInternal, blandText)
+	}
+	detail := e.Message
+	if e.Op != "" {
+		detail = e.Op + ": " + detail
+	}
+	if e.Cause != nil {
+		a.log.DebugContext(ctx, "request refused", "error", err, "cause", e.Cause)
+	}
+	var fields []fieldView
+	for _, f := range e.Fields {
+		fields = append(fields, fieldView{Pointer: pointerOf(f.Field), Detail: f.Message})
+	}
+	return newProblem(e.Code, detail, fields...)
+}
+
+// pointerOf turns a field path of the domain, such as
+// spec.network.listeners[0].port or spec.config[a.b], into a JSON pointer.
+func pointerOf(field string) string {
+	var b strings.Builder
+	add := func(segment string) {
+		if segment != "" {
+			b.WriteString("/" + escapePointer(segment))
+		}
+	}
+	for field != "" {
+		i := strings.IndexAny(field, ".[")
+		if i < 0 {
+			add(field)
+			break
+		}
+		add(field[:i])
+		if field[i] == '.' {
+			field = field[i+1:]
+			continue
+		}
+		var key string
+		key, field = bracket(field[i+1:])
+		b.WriteString("/" + escapePointer(key))
+	}
+	return b.String()
+}
+
+// bracket cuts what stands between brackets: an index up to the next one, or a
+// key, which may hold anything and stands last.
+func bracket(s string) (key, rest string) {
+	if index, after, ok := strings.Cut(s, "]"); ok {
+		if _, err := strconv.ParseUint(index, 10, 32); err == nil {
+			return index, strings.TrimPrefix(after, ".")
+		}
+	}
+	return strings.TrimSuffix(s, "]"), ""
+}
+
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
+func escapePointer(segment string) string { return pointerEscapes.Replace(segment) }
+
+// ownErrors replaces huma's errors by ours; what is left to huma are
+// parameters of the wrong type.
+func ownErrors(_ huma.Context, _ string, v any) (any, error) {
+	e, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	code := ecp.CodeInvalid
+	if e.Status >= http.StatusInternalServerError {
+		return newProblem(ecp.CodeInternal, blandText), nil
+	}
+	var fields []fieldView
+	for _, d := range e.Errors {
+		fields = append(fields, fieldView{Pointer: pointerOf(d.Location), Detail: d.Message})
+	}
+	p := newProblem(code, "a parameter is not valid", fields...)
+	p.Status = e.Status
+	return p, nil
+}
