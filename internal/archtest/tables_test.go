@@ -29,8 +29,9 @@ var layers = []layer{
 	{pkg: "ecp/ecptest", code: []string{"ecp", "ecp/memstore"}},
 
 	// An adapter is an HTTP client and knows nothing of tunnels or Kubernetes.
-	{pkg: "emqxv4", code: []string{"ecp"}},
-	{pkg: "emqxv5", code: []string{"ecp"}},
+	{pkg: "emqxv4", code: []string{"ecp", "internal/emqxhttp"}},
+	{pkg: "emqxv5", code: []string{"ecp", "internal/emqxhttp"}},
+	{pkg: "internal/emqxhttp", code: []string{"ecp"}},
 	{pkg: "emqxsim", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	{pkg: "k8sprovisioner", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
@@ -77,7 +78,7 @@ var everywhere = []string{"..."}
 var outsides = []outside{
 	{prefix: "k8s.io", code: []string{"k8sprovisioner", "internal/kubelab/podsim", "internal/kubelab/emqxpod", "internal/kubelab/cmd/..."},
 		why: "the Kubernetes API"},
-	{prefix: "github.com/hashicorp/go-retryablehttp", code: []string{"emqxv4", "emqxv5"},
+	{prefix: "github.com/hashicorp/go-retryablehttp", code: []string{"internal/emqxhttp"},
 		why: "retries of idempotent calls to a broker"},
 	{prefix: "github.com/cenkalti/backoff/v4", code: []string{"agentproto"},
 		why: "reconnecting with jitter"},

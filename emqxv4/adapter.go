@@ -1,0 +1,119 @@
+package emqxv4
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+// Config tunes an adapter. The zero value is good.
+type Config struct {
+	// Timeout bounds one call of a broker with all its requests and
+	// repetitions; 0 = 10 s.
+	Timeout time.Duration
+	// Logger gets what a call succeeded without, at debug; nil = silent.
+	Logger *slog.Logger
+}
+
+// New gives the adapter for EMQX 4.4. It starts nothing and may be used for
+// any number of endpoints at once.
+func New(c Config) ecp.Adapter {
+	return adapter{emqxhttp.Config{Name: "EMQX 4", Timeout: c.Timeout, Logger: c.Logger}}
+}
+
+type adapter struct{ config emqxhttp.Config }
+
+// Major is 4.
+func (adapter) Major() int { return 4 }
+
+// Open checks the endpoint; the error names what is wrong with it and never
+// repeats it.
+func (a adapter) Open(e ecp.Endpoint) (ecp.Broker, error) {
+	c, err := emqxhttp.Open(e, a.config)
+	if err != nil {
+		return nil, err
+	}
+	return &broker{c}, nil
+}
+
+type broker struct{ client *emqxhttp.Client }
+
+// Close gives back idle connections of a transport of our own.
+func (b *broker) Close() { b.client.Close() }
+
+// Describe asks for the members; and for counters, licence and the answering
+// node's name as far as they matter and the broker has them.
+func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	members, err := emqxhttp.Ask(ctx, b.client, nodesPath, b.payload, decodeMembers)
+	if err != nil {
+		return ecp.Description{}, err
+	}
+	var d ecp.Description
+	counted := b.counters(ctx, members)
+	for _, m := range members {
+		d.Nodes = append(d.Nodes, m.node(counted[m.name()]))
+	}
+	b.client.Optional(ctx, "its licence", func(ctx context.Context) (err error) {
+		d.Edition, d.Limit, err = b.license(ctx)
+		return err
+	})
+	emqxhttp.Complete(&d, func() (self string) {
+		b.client.Optional(ctx, "its own name", func(ctx context.Context) (err error) {
+			self, err = b.self(ctx)
+			return err
+		})
+		return self
+	})
+	if err := b.client.Ended(ctx); err != nil {
+		return ecp.Description{}, err
+	}
+	return d, nil
+}
+
+// counters gives the counters of each node where the members' list lacks them.
+func (b *broker) counters(ctx context.Context, members []member) (found map[string]counters) {
+	if !slices.ContainsFunc(members, member.uncounted) {
+		return nil
+	}
+	b.client.Optional(ctx, "its counters", func(ctx context.Context) (err error) {
+		found, err = emqxhttp.Ask(ctx, b.client, statsPath, b.payload, decodeStats)
+		return err
+	})
+	return found
+}
+
+// license gives edition and limit: only the enterprise edition has the call.
+func (b *broker) license(ctx context.Context) (edition string, limit int, err error) {
+	a, err := b.client.Get(ctx, licensePath)
+	if err != nil {
+		return "", 0, err
+	}
+	if a.Status == http.StatusNotFound {
+		return "opensource", 0, nil
+	}
+	data, err := b.payload(ctx, a)
+	if err != nil {
+		return "", 0, err
+	}
+	if limit, err = decodeLicense(data); err != nil {
+		return "", 0, b.client.Unreadable(a, err)
+	}
+	return "enterprise", limit, nil
+}
+
+// self gives the name of the node that answers. The call is on port 8081 only,
+// and its answer is no JSON.
+func (b *broker) self(ctx context.Context) (string, error) {
+	a, err := b.client.Get(ctx, statusPath)
+	if err != nil {
+		return "", err
+	}
+	return decodeStatus(a.Body), nil
+}

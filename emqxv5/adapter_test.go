@@ -1,0 +1,233 @@
+package emqxv5_test
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/openecp/openecp/emqxv5"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var login = ecp.Credentials{Username: "testkey", Password: "testsecret-0123456789"}
+
+const (
+	gib = 1 << 30
+	// As the recordings have them: 23.54G, 1.68G, 1.61G and 1.40G.
+	memoryTotal = int64(2354 * gib / 100)
+)
+
+// memory gives hundredths of GiB in bytes, rounded as the adapter rounds.
+func memory(hundredths int64) int64 { return (hundredths*gib + 50) / 100 }
+
+func running(name string, uptime time.Duration, connections, sessions int, used int64) ecp.BrokerNode {
+	return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Uptime: uptime * time.Millisecond,
+		Connections: connections, Sessions: sessions, MemoryUsed: memory(used), MemoryTotal: memory(2354)}
+}
+
+var threeNodes = ecp.Description{
+	Version: "5.8.9", Edition: "enterprise", Connections: 2, Limit: 25,
+	Nodes: []ecp.BrokerNode{
+		running("emqx@127.0.0.1", 197537, 2, 2, 168),
+		running("emqx@127.0.0.2", 70652, 0, 0, 168),
+		running("emqx@127.0.0.3", 54682, 0, 0, 168),
+	},
+}
+
+// TestAgainstRecordings runs the suite against three nodes as recorded.
+func TestAgainstRecordings(t *testing.T) {
+	ecptest.TestAdapter(t, ecptest.AdapterSuite{
+		Adapter: emqxv5.New(emqxv5.Config{Timeout: time.Second}), Bound: 5 * time.Second,
+		Open: func(t *testing.T) ecp.Endpoint { return serve(t, replay(t, "three")) },
+		Want: threeNodes,
+	})
+}
+
+func TestDescribe(t *testing.T) {
+	stopped := ecp.BrokerNode{Name: "emqx@127.0.0.3", Status: ecp.NodeStopped, Role: "core"}
+	for _, c := range []struct {
+		name string
+		h    http.Handler
+		want ecp.Description
+	}{
+		{"one node", replay(t, "one"), ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 2, Limit: 25,
+			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 17510, 2, 3, 140)}}},
+		{"three nodes", replay(t, "three"), threeNodes},
+		{"one of three is stopped", replay(t, "stopped"), ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 16, Limit: 25,
+			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 278564, 16, 16, 161), running("emqx@127.0.0.2", 151679, 0, 0, 161), stopped}}},
+		{"no such call as the licence", except(replay(t, "three"), "/api/v5/license", ecptest.Recorded(t, "testdata/answers/03-404-unknown-path.txt")), withLimit(threeNodes, 0)},
+		{"the key may not read the licence", except(replay(t, "three"), "/api/v5/license", ecptest.Recorded(t, "testdata/answers/35-apikey-publisher-get-403.txt")), withLimit(threeNodes, 0)},
+		{"the licence does not come", except(replay(t, "three"), "/api/v5/license", hang{}), withLimit(threeNodes, 0)},
+		{"the licence has no limit", except(replay(t, "three"), "/api/v5/license", body(`{"max_sessions":"infinity","max_connections":"infinity"}`)), withLimit(threeNodes, 0)},
+		{"the licence is of before 5.8.5", except(replay(t, "three"), "/api/v5/license", body(`{"max_connections":100}`)), withLimit(threeNodes, 100)},
+		{"content type is wrong", retyped(replay(t, "three"), "text/plain"), threeNodes},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := describe(t, c.h)
+			require.NoError(t, err)
+			require.Equal(t, c.want, got)
+		})
+	}
+}
+
+// TestMixedVersions: the version is that of the node that answers, asked for
+// only where it matters, and the earliest where that does not help.
+func TestMixedVersions(t *testing.T) {
+	nodes := body(`[{"node":"b","node_status":"running","role":"core","version":"5.10.0"},
+		{"node":"a","node_status":"running","role":"core","version":"5.8.9"},
+		{"node":"c","node_status":"stopped","role":"core","version":"5.6.0"},
+		{"node":"d","node_status":"wedged","role":"replicant"},
+		{"node":"e","error":"timeout"}]`)
+	for self, want := range map[string]string{`{"self":"b"}`: "5.10.0", `{"self":"a"}`: "5.8.9", `{"self":"x"}`: "5.8.9", `{`: "5.8.9"} {
+		d, err := describe(t, except(except(http.NotFoundHandler(), "/api/v5/nodes", nodes), "/api/v5/cluster", body(self)))
+		require.NoError(t, err)
+		require.Equal(t, want, d.Version, self)
+		require.Equal(t, []ecp.BrokerNode{
+			{Name: "a", Status: ecp.NodeRunning, Role: "core", Version: "5.8.9"},
+			{Name: "b", Status: ecp.NodeRunning, Role: "core", Version: "5.10.0"},
+			{Name: "c", Status: ecp.NodeStopped, Role: "core", Version: "5.6.0"},
+			{Name: "d", Status: ecp.NodeUnknown, Role: "replicant", Error: `the broker gives its status as "wedged"`},
+			{Name: "e", Status: ecp.NodeUnknown, Error: "timeout"},
+		}, d.Nodes)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	answer := func(name string) http.Handler { return ecptest.Recorded(t, filepath.Join("testdata/answers", name)) }
+	for _, c := range []struct {
+		name string
+		h    http.Handler
+		code ecp.Code
+		says []string
+	}{
+		{"no credentials", answer("01-nodes-noauth-401.txt"), ecp.CodeDenied, []string{"EMQX 5", "401", "AUTHORIZATION_HEADER_ERROR", "check API key and secret"}},
+		{"key without rights", answer("35-apikey-publisher-get-403.txt"), ecp.CodeDenied, []string{"403", "UNAUTHORIZED_ROLE", "/api/v5/nodes", "viewer"}},
+		{"EMQX 4, dashboard's port", except(answer("22-v5-nodes-on-v4.txt"), "/api/v4/nodes", answer("00-nodes-noauth.txt")), ecp.CodeUnsupported, []string{"an EMQX 4 answers there"}},
+		{"something else", http.NotFoundHandler(), ecp.CodeUnsupported, []string{"404", "check the port and the version"}},
+		{"still starting", answer("03-404-unknown-path.txt"), ecp.CodeUnavailable, []string{"still starting"}},
+		{"a page", retyped(body("<html>"), "text/html; charset=utf-8"), ecp.CodeUnavailable, []string{"text/html", "proxy"}},
+		{"no member", body("[]"), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
+		{"a member without a name", body(`[{"node_status":"running"}]`), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
+		{"17 MiB", body("[" + strings.Repeat(" ", 17<<20) + "]"), ecp.CodeUnavailable, []string{"longer than 16 MiB"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := describe(t, c.h)
+			require.Equal(t, c.code, ecp.CodeOf(err), "%v", err)
+			for _, says := range c.says {
+				require.ErrorContains(t, err, says)
+			}
+			require.Less(t, len(err.Error()), 500)
+		})
+	}
+}
+
+// TestOnItsWayUp: a broker that is not there yet is asked again.
+func TestOnItsWayUp(t *testing.T) {
+	for status, want := range map[int]ecp.Code{http.StatusBadGateway: "", http.StatusServiceUnavailable: "", http.StatusGatewayTimeout: "", http.StatusInternalServerError: ecp.CodeUnavailable} {
+		asked := 0
+		healthy := replay(t, "three")
+		d, err := describe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if asked++; asked < 3 {
+				w.WriteHeader(status)
+				return
+			}
+			healthy.ServeHTTP(w, r)
+		}))
+		require.Equal(t, want, ecp.CodeOf(err), "status %d: %v", status, err)
+		if err == nil {
+			require.Equal(t, threeNodes, d)
+		}
+	}
+}
+
+// TestLogIsSilentOnCredentials: what was left out is logged, with its reason,
+// without credentials.
+func TestLogIsSilentOnCredentials(t *testing.T) {
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, r.Header.Get("Authorization")+login.Password, 500)
+	})
+	b, err := emqxv5.New(emqxv5.Config{Logger: logger}).Open(serve(t, except(replay(t, "one"), "/api/v5/license", echo)))
+	require.NoError(t, err)
+	defer b.Close()
+	_, err = b.Describe(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, log.String(), "its licence")
+	require.NotContains(t, log.String(), login.Password)
+	require.NotContains(t, log.String(), "dGVzdGtle", "base64 of the credentials")
+}
+
+func describe(t *testing.T, h http.Handler) (ecp.Description, error) {
+	t.Helper()
+	b, err := emqxv5.New(emqxv5.Config{Timeout: 2 * time.Second}).Open(serve(t, h))
+	require.NoError(t, err)
+	defer b.Close()
+	d, err := b.Describe(t.Context())
+	if err != nil {
+		t.Logf("%v (cause: %v)", err, errors.Unwrap(err))
+	}
+	return d, err
+}
+
+func serve(t *testing.T, h http.Handler) ecp.Endpoint {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return ecp.Endpoint{BaseURL: s.URL, Credentials: login}
+}
+
+func replay(t *testing.T, folder string) http.Handler {
+	return ecptest.Replay(t, login, filepath.Join("testdata", folder))
+}
+
+func withLimit(d ecp.Description, limit int) ecp.Description {
+	d.Limit = limit
+	return d
+}
+
+// except answers one path otherwise.
+func except(h http.Handler, path string, other http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path {
+			other.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// retyped gives every answer another content type.
+func retyped(h http.Handler, kind string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		w.Header().Set("Content-Type", kind)
+		w.WriteHeader(rec.Code)
+		_, _ = rec.Body.WriteTo(w)
+	})
+}
+
+// body is a success with this body.
+type body string
+
+func (b body) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte(b))
+}
+
+// hang answers nothing.
+type hang struct{}
+
+func (hang) ServeHTTP(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
