@@ -38,7 +38,7 @@ type deed struct {
 	applied      bool  // Apply returned nil
 	generation   int64 // the one it was called with
 	newestRender int
-	firstLook    bool // since the process began
+	firstLook    bool // nothing that was seen since the process began has been judged yet
 }
 
 // step is everything one pass writes: the cluster after each hop, the last one
@@ -115,21 +115,14 @@ func moveDeadlines(t Timings, now time.Time, rec *ClusterRecord, op *Operation, 
 func learn(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Look, did deed) {
 	st := &rec.Status
 	if did.applied {
-		if !st.Dispatched {
-			st.Dispatched = true
-			if st.State == Creating {
-				st.Deadline = now.Add(t.Create)
-				if op != nil {
-					op.Deadline = st.Deadline
-				}
-			}
-		}
+		dispatched(t, now, rec, op)
 		st.Applied = did.generation
 	}
 	f := look.Found
-	if look.Unseen != "" || !st.Dispatched || f.Terminating || rec.Deleting {
+	if look.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting {
 		return
 	}
+	st.Seen = true
 	if st.Auth == "" {
 		st.Auth = f.Auth
 	}
@@ -143,6 +136,23 @@ func learn(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Loo
 	}
 }
 
+// dispatched notes that an Apply has succeeded. With the first one the time
+// for the task itself begins.
+func dispatched(t Timings, now time.Time, rec *ClusterRecord, op *Operation) {
+	st := &rec.Status
+	if st.Dispatched {
+		return
+	}
+	st.Dispatched = true
+	if st.State != Creating {
+		return
+	}
+	st.Deadline = now.Add(t.Create)
+	if op != nil {
+		op.Deadline = st.Deadline
+	}
+}
+
 // enter moves a record into a state.
 func enter(t Timings, now time.Time, rec *ClusterRecord, s State, j Judgement) {
 	st := &rec.Status
@@ -152,7 +162,7 @@ func enter(t Timings, now time.Time, rec *ClusterRecord, s State, j Judgement) {
 		st.Reason, st.Message = ReasonInProgress, ""
 	}
 	switch {
-	case !Unsteady(s) && !(rec.Deleting && s == Stopped):
+	case !Unsteady(s) && (!rec.Deleting || s != Stopped):
 		st.Deadline = time.Time{}
 	case st.Deadline.IsZero():
 		st.Deadline = now.Add(t.patience(s))
@@ -174,7 +184,7 @@ func (t Timings) patience(s State) time.Duration {
 func sameStatus(a, b Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.Operation == b.Operation &&
-		a.Dispatched == b.Dispatched && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
+		a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
 		maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 

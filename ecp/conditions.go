@@ -96,7 +96,7 @@ func readyCondition(v view, _ int) verdictOf {
 		return onItsWay
 	case len(v.ready) < v.want:
 		return verdictOf{Status: False, Reason: ReasonNodeDown}
-	case v.partitioned():
+	case v.partitioned() && v.look.Missing >= 2:
 		return verdictOf{Status: False, Reason: ReasonPartitioned}
 	case v.look.Missing >= 2:
 		return verdictOf{Status: False, Reason: ReasonMemberMissing}

@@ -51,13 +51,25 @@ func (m *Manager) decide(rec ClusterRecord, cmd Command) (decision, error) {
 		d.to, d.rec = d.from, rec
 		return d, err
 	}
+	if next == Updating && wantedNodes(rec) == 0 { // no node runs: there is nothing to roll out
+		next = Stopping
+	}
 	if next != rec.Status.State {
 		rec.Status.State, rec.Status.Since = next, rec.UpdatedAt
 		rec.Status.Reason, rec.Status.Message = ReasonByRequest, ""
-		rec.Status.Deadline = rec.UpdatedAt.Add(d.patience)
+		rec.Status.Deadline = deadlineFrom(rec, d.patience)
 	}
 	d.to, d.rec = next, rec
 	return d, nil
+}
+
+// deadlineFrom gives a task that begins now its time. While nothing can be
+// seen it does not run: then it counts from where the time stood still.
+func deadlineFrom(rec ClusterRecord, patience time.Duration) time.Time {
+	if stale := rec.Status.StaleFrom; !stale.IsZero() {
+		return stale.Add(patience)
+	}
+	return rec.UpdatedAt.Add(patience)
 }
 
 // carry puts a command's intent into the record.
@@ -72,9 +84,12 @@ func (m *Manager) carry(d *decision, rec *ClusterRecord, cmd Command) error {
 		rec.Generation++
 		d.kind, d.patience = OpStop, m.timings.Stop
 	case Repair:
-		rec.Status.Dispatched, rec.Status.Auth, rec.Status.Volumes = false, "", nil
+		rec.Status.Dispatched, rec.Status.Seen, rec.Status.Auth, rec.Status.Volumes = false, false, "", nil
 		rec.Generation++
 		d.kind, d.patience = OpRepair, m.timings.Create
+		if rec.Status.State == Nonexistent {
+			d.patience = m.timings.Dispatch
+		}
 	case Delete:
 		if rec.Deleting && (rec.Force || !c.Force) {
 			d.nothing = true
@@ -84,7 +99,7 @@ func (m *Manager) carry(d *decision, rec *ClusterRecord, cmd Command) error {
 		d.kind, d.patience = OpDelete, m.timings.Delete
 		if !rec.Deleting {
 			rec.Deleting = true
-			rec.Status.Deadline = rec.UpdatedAt.Add(d.patience)
+			rec.Status.Deadline = deadlineFrom(*rec, d.patience)
 		} else {
 			d.kind = "" // the running deletion goes on, faster
 		}
@@ -102,8 +117,19 @@ func (m *Manager) carry(d *decision, rec *ClusterRecord, cmd Command) error {
 	return nil
 }
 
-// illegal says which commands are legal instead.
+// commandFeatures are the features that commands belong to.
+var commandFeatures = map[CommandKind]Feature{
+	KindStart: FeaturePower, KindStop: FeaturePower, KindRestart: FeaturePower, KindRepair: FeatureRepair,
+}
+
+// illegal says that a cluster of its kind never takes the command, or which
+// commands are legal instead now.
 func illegal(rec ClusterRecord, kind CommandKind) error {
+	for _, f := range Features(rec.Mode, rec.Resolved.Image.Version, Capabilities{}) {
+		if f.Feature == commandFeatures[kind] && !f.Available {
+			return fail(CodeUnsupported, "", f.Why)
+		}
+	}
 	legal := Legal(rec.Mode, rec.Status.State, rec.Deleting)
 	words := make([]string, len(legal))
 	for i, k := range legal {
@@ -132,6 +158,9 @@ func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
 		}
 		if d.move != "" {
 			if err := h.m.moveProject(tx, d.move); err != nil {
+				return err
+			}
+			if err := moveOperations(tx, h.id, d.move); err != nil {
 				return err
 			}
 		}
@@ -178,12 +207,32 @@ func noCluster(op string, id ID) error {
 	return fail(CodeNotFound, op, fmt.Sprintf("there is no cluster %q", id))
 }
 
+// moveProject checks that a cluster can be moved to a project.
 func (m *Manager) moveProject(tx Tx, project string) error {
 	var wrong problems
 	if err := m.checkProject(tx, &wrong, project); err != nil {
 		return err
 	}
 	return wrong.err("")
+}
+
+// moveOperations lets a cluster's operations follow it, so that who may read
+// the one may read the others.
+func moveOperations(tx Tx, id ID, project string) error {
+	var all []Operation
+	for o, err := range List[Operation](tx, Query{Parent: string(id)}) {
+		if err != nil {
+			return err
+		}
+		all = append(all, o)
+	}
+	for _, o := range all {
+		o.Project = project
+		if err := Put(tx, o, AnyVersion); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // beginOperation stores the operation of a command and lets it take over from
@@ -223,6 +272,11 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 		d, err := h.m.decide(rec, cmd)
 		if err != nil {
 			return err
+		}
+		if d.move != "" {
+			if err := h.m.moveProject(tx, d.move); err != nil {
+				return err
+			}
 		}
 		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(d.kind)}
 		return nil

@@ -18,8 +18,10 @@ type memory struct {
 	brokers []Description
 	counted time.Time     // when Silent or Missing last grew
 	known   bool          // Apply has succeeded in this process
+	judged  bool          // a look that saw something was judged and stored
 	wait    time.Duration // back-off after a failed Apply or Delete
 	retryAt time.Time
+	tried   int64         // revision that failed: another one does not wait
 	pace    time.Duration // between looks at EMQX while it is waited for
 }
 
@@ -68,8 +70,10 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 	}
 	mem := m.memoryOf(id)
 	look := m.lookAt(ctx, p, rec, *mem)
-	did := deed{firstLook: mem.look.At.IsZero(), newestRender: newestRender(p)}
-	m.act(ctx, p, rec, mem, &look, &did)
+	did := deed{firstLook: !mem.judged, newestRender: newestRender(p)}
+	if m.act(ctx, p, rec, mem, &look, &did) { // what was seen before says nothing of what was done
+		look = m.lookAt(ctx, p, rec, *mem)
+	}
 	if ctx.Err() != nil {
 		return 0
 	}
@@ -106,6 +110,10 @@ func loadTx(tx Tx, id ID) (ClusterRecord, *Operation, error) {
 		return rec, nil, err
 	}
 	op, _, err := Get[Operation](tx, string(rec.Status.Operation))
+	if errors.Is(err, ErrNotFound) { // a cluster must not be lost with the record of its operation
+		rec.Status.Operation = ""
+		return rec, nil, nil
+	}
 	if err != nil {
 		return rec, nil, fmt.Errorf("read operation %s: %w", rec.Status.Operation, err)
 	}
@@ -127,14 +135,15 @@ func (m *Manager) lookAt(ctx context.Context, p Provisioner, rec ClusterRecord, 
 	return look
 }
 
-// act does what is due on the platform: at most one Apply or Delete.
-func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, look *Look, did *deed) {
+// act does what is due on the platform: at most one Apply or Delete. It says
+// whether something was done.
+func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, look *Look, did *deed) bool {
 	if look.Unseen != "" || look.Found.Foreign != "" {
-		return
+		return false
 	}
-	if look.At.Before(mem.retryAt) {
+	if look.At.Before(mem.retryAt) && mem.tried == rec.Revision {
 		look.Failure = mem.look.Failure
-		return
+		return false
 	}
 	var err error
 	switch due(rec, look.Found, mem.known, look.At, m.timings) {
@@ -147,20 +156,24 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	case dueDelete:
 		err = p.Delete(ctx, rec.ID)
 	case dueNothing:
-		return
+		return false
 	}
 	if err == nil {
 		mem.wait, mem.retryAt = 0, time.Time{}
-		return
+		return true
 	}
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	m.counters.applyFailures.Add(1)
 	m.complain(ctx, "converge cluster", rec.ID, err)
 	look.Failure = err
+	if mem.tried != rec.Revision {
+		mem.wait, mem.tried = 0, rec.Revision
+	}
 	mem.wait = min(max(2*mem.wait, m.timings.Retry), 30*time.Second)
 	mem.retryAt = look.At.Add(mem.wait/2 + rand.N(mem.wait/2+1))
+	return false
 }
 
 // dueAct is what is due on the platform.
@@ -224,6 +237,7 @@ func desired(rec ClusterRecord) Desired {
 func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation, look Look, did deed) time.Duration {
 	first := advance(m.timings, m.now().UTC(), seen, op, look, did)
 	if len(first.hops) == 0 && first.op == nil {
+		m.memoryOf(seen.ID).judged = look.Unseen == ""
 		return m.again(seen, look)
 	}
 	var after ClusterRecord
@@ -237,8 +251,9 @@ func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation,
 			if !did.applied || seen.Status.Dispatched {
 				return nil
 			}
-			rec.Status.Dispatched = true
-			return Put(tx, rec, AnyVersion)
+			dispatched(m.timings, m.now().UTC(), &rec, op)
+			after = rec
+			return writeStep(tx, step{hops: []ClusterRecord{rec}, op: op}, m.now().UTC())
 		}
 		s := advance(m.timings, m.now().UTC(), rec, op, look, did)
 		if n := len(s.hops); n > 0 {
@@ -253,13 +268,15 @@ func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation,
 		}
 		return time.Second
 	}
-	if after.Status.State != seen.Status.State {
+	if after.Revision == seen.Revision && after.Status.State != seen.Status.State {
+		m.memoryOf(seen.ID).judged = true
 		m.log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State, "to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)
 		return time.Millisecond
 	}
 	if after.Revision != seen.Revision {
 		return time.Millisecond
 	}
+	m.memoryOf(seen.ID).judged = look.Unseen == ""
 	return m.again(after, look)
 }
 

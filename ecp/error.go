@@ -40,7 +40,7 @@ var (
 
 // FieldError is one thing wrong with one field of a request.
 type FieldError struct {
-	Field   string `json:"field"`   // path from the request's root, e.g. "spec.nodes"
+	Field   string `json:"field"`   // path from the request's root, e.g. "spec.nodes"; "" = the request as a whole
 	Message string `json:"message"` // what was wrong and what is allowed
 }
 
@@ -65,7 +65,11 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(e.Message)
 	for i, f := range e.Fields {
-		b.WriteString([]string{": ", "; "}[min(i, 1)] + f.Field + ": " + f.Message)
+		b.WriteString([]string{": ", "; "}[min(i, 1)])
+		if f.Field != "" {
+			b.WriteString(f.Field + ": ")
+		}
+		b.WriteString(f.Message)
 	}
 	return b.String()
 }

@@ -87,6 +87,8 @@ func connectionLimit(mode Mode, v Version, c Capabilities) string {
 	switch {
 	case mode == Hosted:
 		return ""
+	case v.Major == 0:
+		return "the broker's version is not known yet"
 	case v.Major == 4 && !c.LimitCall:
 		return "this broker does not list the call that sets its connection limit"
 	case v.Major >= 5 && v.Before(Version{5, 7, 0}):

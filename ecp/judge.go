@@ -56,7 +56,7 @@ var hostedRules = []rule{
 
 	// On the way up.
 	{"as asked for", func(v view) bool { return v.agreed() }, is(Running, ReasonAsExpected)},
-	{"nodes disagree on who is a member", func(v view) bool { return v.partitioned() && v.settling() == "" }, partition},
+	{"nodes disagree on who is a member", func(v view) bool { return v.partitioned() && v.look.Missing >= 2 && v.settling() == "" }, partition},
 	{"task overdue", func(v view) bool { return v.settling() != "" && v.overdue() }, taskFailed},
 	{"Kubernetes has converged", func(v view) bool { return v.rec.Status.State == Updating && v.asWanted() }, syncing},
 	{"diverged again", func(v view) bool { return v.rec.Status.State == Syncing && !v.asWanted() }, is(Updating, ReasonInProgress)},

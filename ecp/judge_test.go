@@ -17,7 +17,7 @@ func aRecord(s State) ClusterRecord {
 		Spec:     Spec{Hosted: &HostedSpec{Nodes: 3, Connections: 10, Power: PowerOn, Target: "default"}},
 		Resolved: Resolved{Image: Image{Version: "5.8.9"}},
 		Status: Status{
-			State: s, Since: t0, Dispatched: true, Applied: 1, Auth: "auth-1",
+			State: s, Since: t0, Dispatched: true, Seen: true, Applied: 1, Auth: "auth-1",
 			Volumes: map[int]string{0: "v0", 1: "v1", 2: "v2"},
 		},
 	}
@@ -93,8 +93,9 @@ var judgeCases = []judgeCase{
 	{name: "broker silent moves nothing", state: Running, look: aLook(3, 3), change: func(l *Look) { l.Views, l.Silent = nil, 9 }, want: Running},
 	{name: "member missing once", state: Running, look: aLook(3, 3), change: missingMember(1), want: Running},
 	{name: "member missing twice", state: Running, look: aLook(3, 3), change: missingMember(2), want: Degraded, reason: ReasonMemberMissing},
-	{name: "partition", state: Running, look: aLook(3, 3), change: split, want: Abnormal, reason: ReasonPartitioned},
-	{name: "two in one view each other", state: Starting, look: aLook(3, 3), change: split, want: Starting},
+	{name: "partition seen once", state: Running, look: aLook(3, 3), change: split(1), want: Running},
+	{name: "partition seen twice", state: Running, look: aLook(3, 3), change: split(2), want: Abnormal, reason: ReasonPartitioned},
+	{name: "two in one view each other", state: Starting, look: aLook(3, 3), change: split(2), want: Starting},
 	{name: "abnormal serves again a little", state: Abnormal, rec: reason(ReasonNothingServes), look: aLook(3, 1), want: Degraded},
 	{name: "abnormal agrees again", state: Abnormal, rec: reason(ReasonNothingServes), look: aLook(3, 3), want: Running},
 	{name: "a failed task stays until agreed", state: Abnormal, rec: reason(ReasonCreateFailed), look: aLook(3, 2), want: Abnormal, reason: ReasonCreateFailed},
@@ -107,6 +108,9 @@ var judgeCases = []judgeCase{
 	{name: "nonexistent stays", state: Nonexistent, rec: undispatched, look: Look{At: t0}, now: late, want: Nonexistent},
 	{name: "foreign namespace", state: Creating, rec: undispatched, look: Look{Found: Observation{Foreign: "team-a"}}, want: Abnormal, reason: ReasonForeignOwner},
 
+	{name: "namespace not seen yet", state: Creating, rec: func(r *ClusterRecord) { undispatched(r); r.Status.Dispatched = true }, look: Look{At: t0}, want: Creating},
+	{name: "an older generation is still found", state: Updating, rec: func(r *ClusterRecord) { r.Generation, r.Status.Applied = 2, 2 }, look: aLook(3, 3), change: func(l *Look) { l.Found.Generation = 1 }, want: Updating},
+	{name: "created powered off", state: Creating, rec: func(r *ClusterRecord) { r.Spec.Hosted.Power = PowerOff }, look: aLook(0, 0), change: func(l *Look) { l.Found.Replicas = 0 }, want: Stopped},
 	{name: "namespace gone", state: Running, look: Look{At: t0}, want: Abnormal, reason: ReasonDataLost},
 	{name: "secret gone", state: Running, look: aLook(3, 3), change: func(l *Look) { l.Found.Auth = "" }, want: Abnormal, reason: ReasonSecretLost},
 	{name: "claim gone", state: Running, look: aLook(3, 3), change: func(l *Look) { l.Found.Volumes = l.Found.Volumes[:2] }, want: Abnormal, reason: ReasonDataLost},
@@ -132,6 +136,7 @@ var judgeCases = []judgeCase{
 }
 
 func undispatched(r *ClusterRecord) {
+	r.Status.Seen = false
 	r.Status.Dispatched, r.Status.Applied, r.Status.Auth, r.Status.Volumes = false, 0, "", nil
 }
 
@@ -148,9 +153,12 @@ func missingMember(times int) func(*Look) {
 	}
 }
 
-func split(l *Look) {
-	all := l.Views[nodeName(0)]
-	l.Views = map[string][]Member{nodeName(0): all[:2], nodeName(2): all[2:]}
+func split(times int) func(*Look) {
+	return func(l *Look) {
+		all := l.Views[nodeName(0)]
+		l.Views = map[string][]Member{nodeName(0): all[:2], nodeName(2): all[2:]}
+		l.Missing = times
+	}
 }
 
 func TestJudge(t *testing.T) {

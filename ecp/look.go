@@ -70,8 +70,11 @@ func lossOf(rec ClusterRecord, found Observation) *Loss {
 	if !rec.Status.Dispatched || found.Foreign != "" {
 		return nil
 	}
-	if !found.Exists || found.Terminating {
+	if found.Terminating || (!found.Exists && rec.Status.Seen) {
 		return &Loss{Reason: ReasonDataLost, What: "namespace " + string(rec.ID)}
+	}
+	if !found.Exists {
+		return nil
 	}
 	if rec.Status.Auth != "" && found.Auth != rec.Status.Auth {
 		return &Loss{Reason: ReasonSecretLost, What: "secret " + string(rec.ID) + "-auth"}
@@ -121,10 +124,12 @@ func (v view) missing() []string {
 }
 
 // asWanted says that Kubernetes is where it should be: the current generation
-// is applied and every wanted node is there, of the newest revision, and ready.
+// is applied and found, and every wanted node is there, of the newest revision,
+// and ready.
 func (v view) asWanted() bool {
 	f := v.look.Found
-	return v.rec.Status.Applied == v.rec.Generation && f.Converged && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
+	found := f.Generation == 0 || f.Generation == v.rec.Generation
+	return found && v.rec.Status.Applied == v.rec.Generation && f.Converged && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
 }
 
 // agreed says that EMQX, too, reports every wanted member at the wanted version.

@@ -104,6 +104,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		return fail(CodeConflict, "run manager", "it is running already")
 	}
 	defer m.running.Store(false)
+	asked := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	var group sync.WaitGroup
 	defer func() {
@@ -124,10 +125,10 @@ func (m *Manager) Run(ctx context.Context) error {
 		return fmt.Errorf("read the clusters: %w", err)
 	}
 	<-ctx.Done()
-	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
-		return cause
+	if asked.Err() != nil { // whatever cause it gives: it is the caller's own
+		return nil
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // watchTarget lets a Provisioner wake clusters, and ends the Run when it

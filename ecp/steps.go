@@ -91,6 +91,9 @@ func finish(now time.Time, rec ClusterRecord, op *Operation, look Look) *Operati
 	}
 	o := op.Clone()
 	o.Phase = PhaseRunning
+	if len(o.Steps) != len(operationSteps[o.Kind]) { // stored by another build
+		o.Steps = newSteps(o.Kind)
+	}
 	if look.Unseen == "" {
 		v := newView(now, rec, look)
 		for i, row := range operationSteps[o.Kind] {

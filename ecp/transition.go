@@ -52,14 +52,14 @@ var adoptedCommands = map[State]map[CommandKind]move{
 
 // hostedLooks: where looks may lead a hosted cluster, one hop each.
 var hostedLooks = map[State][]State{
-	Creating:    {Running, Abnormal, Nonexistent},
+	Creating:    {Running, Abnormal, Nonexistent, Stopped},
 	Updating:    {Syncing, Abnormal},
 	Syncing:     {Running, Abnormal, Updating},
 	Starting:    {Running, Abnormal},
 	Running:     {Degraded, Abnormal},
 	Degraded:    {Running, Abnormal},
 	Stopping:    {Stopped, Abnormal},
-	Stopped:     {Gone, Stopping},
+	Stopped:     {Gone, Stopping, Abnormal},
 	Abnormal:    {Running, Degraded, Stopped},
 	Nonexistent: {Gone},
 }

@@ -46,15 +46,31 @@ func ValidateName(name string) string {
 	if n > MaxName {
 		return fmt.Sprintf("has %d characters; at most %d are allowed", n, MaxName)
 	}
+	before := ' '
 	for _, r := range name {
-		if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && r != ' ' && r != '-' && r != '_' {
+		if !inName(before, r) {
 			return fmt.Sprintf("has the character %q; letters, digits, space, \"-\" and \"_\" are allowed", r)
 		}
+		before = r
 	}
 	if strings.TrimSpace(name) != name {
 		return "begins or ends with a space"
 	}
 	return ""
+}
+
+// inName says whether a name may have r after another character. Many scripts
+// write vowels and accents as marks of their own: they belong to the letter
+// before them. What nobody can see is left out, so that names which look the
+// same are the same.
+func inName(before, r rune) bool {
+	switch {
+	case unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+		return false
+	case unicode.In(r, unicode.Mn, unicode.Mc):
+		return unicode.IsLetter(before) || unicode.In(before, unicode.Mn, unicode.Mc)
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || r == ' ' || r == '-' || r == '_'
 }
 
 var projectForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -101,6 +117,10 @@ func validateHosted(p *problems, s HostedSpec) {
 		p.add("spec.evacuation.onDeadline", `is %q; "go-on" and "stop" are allowed`, e.OnDeadline)
 	}
 	validateConfig(p, s.Config)
+	validatePlacement(p, s.Placement)
+	if s.Storage != "" && !isSubdomain(s.Storage) {
+		p.add("spec.storage", "is %q, which is not the name of a storage class", s.Storage)
+	}
 }
 
 // containerPorts maps each protocol to the port EMQX listens on for good.
@@ -121,7 +141,10 @@ func validateNetwork(p *problems, n Network) {
 	}
 	if n.LoadBalancerClass != "" && n.Type != LoadBalancer {
 		p.add("spec.network.loadBalancerClass", "is for the network type LoadBalancer only")
+	} else if n.LoadBalancerClass != "" && !qualified(n.LoadBalancerClass) {
+		p.add("spec.network.loadBalancerClass", "is %q, which is not of the form \"example.com/word\"", n.LoadBalancerClass)
 	}
+	validateAnnotations(p, "spec.network.annotations", n.Annotations)
 	protocols, ports := map[Protocol]bool{}, map[int]bool{}
 	for i, l := range n.Listeners {
 		at := fmt.Sprintf("spec.network.listeners[%d]", i)
@@ -148,8 +171,8 @@ var configKey = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*$`)
 var ownConfig = []string{"node", "cluster", "rpc", "api_key", "dashboard.listeners", "management", "license"}
 
 func validateConfig(p *problems, config map[string]string) {
-	for key, value := range config {
-		at := "spec.config[" + key + "]"
+	for _, key := range sortedKeys(config) {
+		at, value := "spec.config["+key+"]", config[key]
 		if !configKey.MatchString(key) {
 			p.add(at, "the key is not of the form a.b_c.d in lower case")
 		}
@@ -172,7 +195,7 @@ func validateAdopted(p *problems, s AdoptedSpec) {
 		return
 	}
 	u, err := url.Parse(s.ServiceAddress)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
 		p.add("spec.serviceAddress", `is not an address such as "https://emqx.example.com:18083"`)
 	} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		p.add("spec.serviceAddress", "must not carry credentials, a query or a fragment")
