@@ -89,14 +89,16 @@ func (b *broker) counters(ctx context.Context, members []member) (found map[stri
 	return found
 }
 
-// license gives edition and limit: only the enterprise edition has the call.
+// license gives edition and limit. Only the enterprise edition has the call;
+// where it is missing, the broker's description of itself decides.
 func (b *broker) license(ctx context.Context) (edition string, limit int, err error) {
 	a, err := b.client.Get(ctx, licensePath)
 	if err != nil {
 		return "", 0, err
 	}
 	if a.Status == http.StatusNotFound {
-		return "opensource", 0, nil
+		edition, err = emqxhttp.Ask(ctx, b.client, brokersPath, b.payload, decodeEdition)
+		return edition, 0, err
 	}
 	data, err := b.payload(ctx, a)
 	if err != nil {

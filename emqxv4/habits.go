@@ -79,14 +79,17 @@ func decodeEnvelope(body []byte) (json.RawMessage, refusal, error) {
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, refusal{}, err
 	}
-	code := strings.Trim(string(e.Code), `"`)
-	switch {
-	case string(e.Code) == "0":
+	if string(e.Code) == "0" {
 		return e.Data, refusal{}, nil
-	case code == "":
-		code = "missing"
 	}
-	return nil, refusal{code: code, message: e.Message}, nil
+	said := refusal{code: "missing", message: e.Message}
+	if len(e.Code) > 0 && json.Unmarshal(e.Code, &said.code) != nil {
+		said.code = string(e.Code)
+	}
+	if said.code == "" {
+		said.code = "empty"
+	}
+	return nil, said, nil
 }
 
 // member is an entry of /nodes or /brokers. One that is stopped may have
@@ -191,6 +194,24 @@ func decodeLicense(data []byte) (int, error) {
 	}
 	err := json.Unmarshal(data, &l)
 	return l.MaxConnections.Int(), err
+}
+
+// decodeEdition tells the edition by the description in the data of /brokers:
+// "EMQX Broker" is the open-source one's; "" where it is neither's.
+func decodeEdition(data []byte) (string, error) {
+	var brokers []struct {
+		Description string `json:"sysdescr"`
+	}
+	err := json.Unmarshal(data, &brokers)
+	for _, b := range brokers {
+		switch {
+		case strings.Contains(b.Description, "Enterprise"):
+			return "enterprise", err
+		case b.Description == "EMQX Broker":
+			return "opensource", err
+		}
+	}
+	return "", err
 }
 
 // decodeStatus finds the node's name in "Node emqx@10.0.0.1 is started"; "" if

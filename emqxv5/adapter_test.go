@@ -22,14 +22,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var login = ecp.Credentials{Username: "testkey", Password: "testsecret-0123456789"}
 
-const (
-	gib = 1 << 30
-	// As the recordings have them: 23.54G, 1.68G, 1.61G and 1.40G.
-	memoryTotal = int64(2354 * gib / 100)
-)
-
-// memory gives hundredths of GiB in bytes, rounded as the adapter rounds.
-func memory(hundredths int64) int64 { return (hundredths*gib + 50) / 100 }
+// memory gives hundredths of GiB, as the recordings have them ("23.54G"), in
+// bytes, rounded as the adapter rounds.
+func memory(hundredths int64) int64 { return (hundredths<<30 + 50) / 100 }
 
 func running(name string, uptime time.Duration, connections, sessions int, used int64) ecp.BrokerNode {
 	return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Uptime: uptime * time.Millisecond,
@@ -48,7 +43,7 @@ var threeNodes = ecp.Description{
 // TestAgainstRecordings runs the suite against three nodes as recorded.
 func TestAgainstRecordings(t *testing.T) {
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv5.New(emqxv5.Config{Timeout: time.Second}), Bound: 5 * time.Second,
+		Adapter: emqxv5.New(emqxv5.Config{Timeout: 2 * time.Second}), Bound: 10 * time.Second,
 		Open: func(t *testing.T) ecp.Endpoint { return serve(t, replay(t, "three")) },
 		Want: threeNodes,
 	})

@@ -39,7 +39,10 @@ func TestAdapter(t *testing.T, s AdapterSuite) {
 		t.Run(c.name, func(t *testing.T) { c.run(t, s) })
 	}
 	for _, f := range faults {
-		t.Run("far side "+f.name, func(t *testing.T) { testFault(t, s, f) })
+		t.Run("far side "+f.name, func(t *testing.T) {
+			t.Parallel() // some last as long as the adapter's patience
+			testFault(t, s, f)
+		})
 	}
 }
 

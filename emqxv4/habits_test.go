@@ -1,0 +1,148 @@
+package emqxv4
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+func TestParseUptime(t *testing.T) {
+	for words, want := range map[string]time.Duration{
+		"5 seconds":                             5 * time.Second,
+		"1 minutes, 46 seconds":                 time.Minute + 46*time.Second,
+		"1 minute, 1 second":                    time.Minute + time.Second,
+		"2 days, 3 hours, 4 minutes, 5 seconds": 51*time.Hour + 4*time.Minute + 5*time.Second,
+		"3 hours, 0 minutes, 0 seconds":         3 * time.Hour,
+		" 3 hours ,4 minutes":                   3*time.Hour + 4*time.Minute,
+		"36500 days":                            36500 * 24 * time.Hour,
+		"36501 days":                            0,
+		"36500 days, 1 seconds":                 0,
+		"":                                      0,
+		"forever":                               0,
+		"5":                                     0,
+		"5 fortnights":                          0,
+		"-5 seconds":                            0,
+		"1.5 hours":                             0,
+		"5 seconds, then some":                  0,
+		"99999999999999999999 days":             0,
+		strings.Repeat("36500 days,", 9) + "1 days": 0,
+	} {
+		require.Equal(t, want, parseUptime(words), "%q", words)
+	}
+}
+
+func TestDecodeStatus(t *testing.T) {
+	for body, want := range map[string]string{
+		"Node emqx@127.0.0.4 is started\nemqx is running": "emqx@127.0.0.4",
+		"Node emqx@a is starting\nemqx is not_running":    "emqx@a",
+		"Node ":          "",
+		"<html> is that": "",
+		"":               "",
+	} {
+		require.Equal(t, want, decodeStatus([]byte(body)), "%q", body)
+	}
+}
+
+// recordings adds the bodies of all recordings as seeds.
+func recordings(f *testing.F) {
+	names, err := filepath.Glob("testdata/*/*.txt")
+	if err != nil || len(names) == 0 {
+		f.Fatalf("no recordings: %v", err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		_, body, _ := strings.Cut(string(b), "\n\n")
+		f.Add([]byte(body))
+	}
+}
+
+// FuzzMembers: whatever comes in an envelope, members have names and figures
+// that count something.
+func FuzzMembers(f *testing.F) {
+	recordings(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		data, said, err := decodeEnvelope(body)
+		if err != nil || said != (refusal{}) {
+			return
+		}
+		members, err := decodeMembers(data)
+		if err != nil {
+			return
+		}
+		require.NotEmpty(t, members)
+		for _, m := range members {
+			n := m.node(counters{})
+			require.NotEmpty(t, n.Name)
+			require.Contains(t, []ecp.NodeStatus{ecp.NodeRunning, ecp.NodeStopped, ecp.NodeUnknown}, n.Status)
+			require.Equal(t, n.Status == ecp.NodeUnknown, n.Error != "")
+			require.Less(t, len(n.Error), 500)
+			for _, figure := range []int64{int64(n.Uptime), int64(n.Connections), int64(n.Sessions), n.MemoryUsed, n.MemoryTotal} {
+				require.GreaterOrEqual(t, figure, int64(0))
+			}
+		}
+	})
+}
+
+// FuzzStats: counters are never negative and never panic.
+func FuzzStats(f *testing.F) {
+	recordings(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		data, _, err := decodeEnvelope(body)
+		if err != nil {
+			return
+		}
+		found, err := decodeStats(data)
+		if err != nil {
+			return
+		}
+		for _, c := range found {
+			require.GreaterOrEqual(t, firstCount(c.Live, c.Connections), 0)
+		}
+	})
+}
+
+// FuzzLicense covers the two decoders of the edition.
+func FuzzLicense(f *testing.F) {
+	recordings(f)
+	f.Add([]byte(`{"max_connections":10000,"expiry_at":"2027-01-31 23:59:59"}`))
+	f.Add([]byte(`[{"sysdescr":"EMQX Enterprise"}]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		limit, _ := decodeLicense(data)
+		require.GreaterOrEqual(t, limit, 0)
+		edition, _ := decodeEdition(data)
+		require.Contains(t, []string{"", "enterprise", "opensource"}, edition)
+	})
+}
+
+// FuzzStatus: the name is a part of what was said.
+func FuzzStatus(f *testing.F) {
+	recordings(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		require.Contains(t, string(body), decodeStatus(body))
+	})
+}
+
+// FuzzUptime: an uptime is within bounds, in any JSON.
+func FuzzUptime(f *testing.F) {
+	for _, s := range []string{`"2 days, 3 hours, 4 minutes, 5 seconds"`, `"1 minutes, 46 seconds"`, `17510`, `null`, `"36500 days, 36500 days"`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var u uptime
+		if json.Unmarshal(b, &u) != nil {
+			return
+		}
+		require.GreaterOrEqual(t, u, uptime(0))
+		require.LessOrEqual(t, u, uptime(mostUptime))
+	})
+}
