@@ -9,6 +9,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/emqxv4"
+	"github.com/openecp/openecp/emqxv5"
 )
 
 // TestProvisionerSuite holds the simulation to what every Provisioner promises.
@@ -33,6 +35,7 @@ func suite(open func(t *testing.T) ecp.Provisioner) ecptest.ProvisionerSuite {
 	sim := func(p ecp.Provisioner) *emqxsim.Provisioner { return p.(*emqxsim.Provisioner) }
 	return ecptest.ProvisionerSuite{
 		New: open, Ready: 20 * time.Second, Parallel: true,
+		Adapters:  []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
 		DeletePod: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) { require.NoError(t, sim(p).DeletePod(id, n)) },
 		KillNode:  func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) { require.NoError(t, sim(p).KillNode(id, n)) },
 		ScaleByHand: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) {
