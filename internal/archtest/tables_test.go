@@ -115,4 +115,6 @@ type exception struct {
 
 // exceptions are reviewed like code: each says why the rule is worse here. One
 // that is no longer needed fails the tests.
-var exceptions = []exception{}
+var exceptions = []exception{
+	{rule: "context.Background", file: "ecpmetrics/ecpmetrics.go", why: "a Prometheus collector is handed no context: its calls begin there, bounded by Patience"},
+}
