@@ -20,25 +20,13 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// New gives the adapter for EMQX 4.4. It starts nothing and may be used for
-// any number of endpoints at once.
+// New gives the adapter for EMQX 4.4. It starts nothing and may be used for any
+// number of endpoints at once.
 func New(c Config) ecp.Adapter {
-	return adapter{emqxhttp.Config{Name: "EMQX 4", Timeout: c.Timeout, Logger: c.Logger}}
-}
-
-type adapter struct{ config emqxhttp.Config }
-
-// Major is 4.
-func (adapter) Major() int { return 4 }
-
-// Open checks the endpoint; the error names what is wrong with it and never
-// repeats it.
-func (a adapter) Open(e ecp.Endpoint) (ecp.Broker, error) {
-	c, err := emqxhttp.Open(e, a.config)
-	if err != nil {
-		return nil, err
+	return emqxhttp.Adapter{
+		Of: 4, Config: emqxhttp.Config{Name: "EMQX 4", Timeout: c.Timeout, Logger: c.Logger},
+		Broker: func(c *emqxhttp.Client) ecp.Broker { return &broker{c} },
 	}
-	return &broker{c}, nil
 }
 
 type broker struct{ client *emqxhttp.Client }
@@ -64,17 +52,7 @@ func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
 		d.Edition, d.Limit, err = b.license(ctx)
 		return err
 	})
-	emqxhttp.Complete(&d, func() (self string) {
-		b.client.Optional(ctx, "its own name", func(ctx context.Context) (err error) {
-			self, err = b.self(ctx)
-			return err
-		})
-		return self
-	})
-	if err := b.client.Ended(ctx); err != nil {
-		return ecp.Description{}, err
-	}
-	return d, nil
+	return b.client.Complete(ctx, d, b.self)
 }
 
 // counters gives the counters of each node where the members' list lacks them.

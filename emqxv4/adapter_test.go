@@ -1,9 +1,7 @@
 package emqxv4_test
 
 import (
-	"errors"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/emqxv4"
+	"github.com/openecp/openecp/internal/emqxtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -46,13 +45,13 @@ func described(edition string, limit int, nodes ...ecp.BrokerNode) ecp.Descripti
 func TestAgainstRecordings(t *testing.T) {
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
 		Adapter: emqxv4.New(emqxv4.Config{Timeout: 2 * time.Second}), Bound: 10 * time.Second,
-		Open: func(t *testing.T) ecp.Endpoint { return serve(t, replay(t, "two")) },
+		Open: func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, replay(t, "two"), login) },
 		Want: described("opensource", 0, first, second),
 	})
 }
 
 func TestDescribe(t *testing.T) {
-	licence := body(`{"code":0,"data":{"max_connections":10000,"expiry_at":"2027-01-31 23:59:59"}}`)
+	licence := emqxtest.Body(`{"code":0,"data":{"max_connections":10000,"expiry_at":"2027-01-31 23:59:59"}}`)
 	one, two := replay(t, "one"), replay(t, "two")
 	for _, c := range []struct {
 		name string
@@ -62,13 +61,13 @@ func TestDescribe(t *testing.T) {
 		{"one node", one, described("opensource", 0, alone)},
 		{"two nodes", two, described("opensource", 0, first, second)},
 		{"a killed member is not listed", replay(t, "stopped"), described("opensource", 0, running("emqx@127.0.0.4", 4*time.Minute+32*time.Second, 0, 0, 994.95/1024))},
-		{"with a licence", paths{license: licence}.before(one), described("enterprise", 10000, alone)},
-		{"the licence does not come", paths{license: hang{}}.before(one), described("", 0, alone)},
-		{"the licence may not be read", paths{license: status(http.StatusForbidden)}.before(one), described("", 0, alone)},
-		{"the licence is no number", paths{license: body(`{"code":0,"data":{"max_connections":"many"}}`)}.before(one), described("enterprise", 0, alone)},
-		{"the licence call fails its own way", paths{license: body(`{"message":"no"}`)}.before(one), described("", 0, alone)},
-		{"enterprise without the call", paths{brokers: body(`{"code":0,"data":[{"sysdescr":"EMQX Enterprise"}]}`)}.before(one), described("enterprise", 0, alone)},
-		{"neither says the edition", paths{brokers: body(`{"code":0,"data":[{"sysdescr":"EMQ"}]}`)}.before(one), described("", 0, alone)},
+		{"with a licence", emqxtest.Paths{license: licence}.Before(one), described("enterprise", 10000, alone)},
+		{"the licence does not come", emqxtest.Paths{license: emqxtest.Hang{}}.Before(one), described("", 0, alone)},
+		{"the licence may not be read", emqxtest.Paths{license: emqxtest.Status(http.StatusForbidden)}.Before(one), described("", 0, alone)},
+		{"the licence is no number", emqxtest.Paths{license: emqxtest.Body(`{"code":0,"data":{"max_connections":"many"}}`)}.Before(one), described("enterprise", 0, alone)},
+		{"the licence call fails its own way", emqxtest.Paths{license: emqxtest.Body(`{"message":"no"}`)}.Before(one), described("", 0, alone)},
+		{"enterprise without the call", emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQX Enterprise"}]}`)}.Before(one), described("enterprise", 0, alone)},
+		{"neither says the edition", emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQ"}]}`)}.Before(one), described("", 0, alone)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := describe(t, c.h)
@@ -80,25 +79,25 @@ func TestDescribe(t *testing.T) {
 
 // TestNodesCrash: /nodes itself may answer 500 while a member is stopped.
 func TestNodesCrash(t *testing.T) {
-	d, err := describe(t, paths{nodes: status(http.StatusInternalServerError)}.before(replay(t, "one")))
+	d, err := describe(t, emqxtest.Paths{nodes: emqxtest.Status(http.StatusInternalServerError)}.Before(replay(t, "one")))
 	require.NoError(t, err)
 	want := alone
 	want.MemoryUsed, want.MemoryTotal = 0, 0
 	require.Equal(t, described("opensource", 0, want), d, "connections and sessions come from /stats")
 
-	_, err = describe(t, paths{nodes: status(http.StatusInternalServerError), brokers: status(http.StatusInternalServerError)}.before(replay(t, "one")))
+	_, err = describe(t, emqxtest.Paths{nodes: emqxtest.Status(http.StatusInternalServerError), brokers: emqxtest.Status(http.StatusInternalServerError)}.Before(replay(t, "one")))
 	require.Equal(t, ecp.CodeUnavailable, ecp.CodeOf(err), "%v", err)
 }
 
 // TestMembersThatAreDown: in each form in which the major may say so.
 func TestMembersThatAreDown(t *testing.T) {
-	d, err := describe(t, paths{nodes: body(`{"code":0,"data":[
+	d, err := describe(t, emqxtest.Paths{nodes: emqxtest.Body(`{"code":0,"data":[
 		{"node":"e","error":"timeout"},
 		{"node":"d","error":"nodedown"},
 		{"name":"c","node_status":"Stopped"},
 		{"node":"b","node_status":"Running","version":"4.4.24","connections":4,"live_connections":3,"memory_used":1024,"memory_total":"1.50K"},
 		{"node":"a","node_status":"Running","version":"4.4.19","connections":"4","uptime":"forever"}]}`),
-		self: body("Node b is started\nemqx is running")}.before(replay(t, "one")))
+		self: emqxtest.Body("Node b is started\nemqx is running")}.Before(replay(t, "one")))
 	require.NoError(t, err)
 	require.Equal(t, ecp.Description{Version: "4.4.24", Edition: "opensource", Connections: 7, Nodes: []ecp.BrokerNode{
 		{Name: "a", Status: ecp.NodeRunning, Role: "core", Version: "4.4.19", Connections: 4, Sessions: 4},
@@ -112,15 +111,15 @@ func TestMembersThatAreDown(t *testing.T) {
 // TestConnectionsBefore4419: the members' list then lacks live_connections;
 // the counters have them since 4.4.15.
 func TestConnectionsBefore4419(t *testing.T) {
-	list := body(`{"code":0,"data":[{"node":"a","node_status":"Running","version":"4.4.16","connections":9}]}`)
+	list := emqxtest.Body(`{"code":0,"data":[{"node":"a","node_status":"Running","version":"4.4.16","connections":9}]}`)
 	for counters, want := range map[http.Handler]int{
-		body(`{"code":0,"data":[{"node":"a","stats":{"connections.count":9,"live_connections.count":7}}]}`): 7,
-		body(`{"code":0,"data":[{"node":"a","live_connections.count":6}]}`):                                 6,
-		body(`{"code":0,"data":[{"node":"a","stats":{"connections.count":9}}]}`):                            9,
-		body(`{"code":0,"data":{}}`):  9,
-		status(http.StatusBadGateway): 9,
+		emqxtest.Body(`{"code":0,"data":[{"node":"a","stats":{"connections.count":9,"live_connections.count":7}}]}`): 7,
+		emqxtest.Body(`{"code":0,"data":[{"node":"a","live_connections.count":6}]}`):                                 6,
+		emqxtest.Body(`{"code":0,"data":[{"node":"a","stats":{"connections.count":9}}]}`):                            9,
+		emqxtest.Body(`{"code":0,"data":{}}`):                                                                        9,
+		emqxtest.Status(http.StatusBadGateway):                                                                       9,
 	} {
-		d, err := describe(t, paths{nodes: list, stats: counters}.before(replay(t, "one")))
+		d, err := describe(t, emqxtest.Paths{nodes: list, stats: counters}.Before(replay(t, "one")))
 		require.NoError(t, err)
 		require.Equal(t, want, d.Nodes[0].Connections, "%v", counters)
 		require.Equal(t, 9, d.Nodes[0].Sessions)
@@ -128,7 +127,7 @@ func TestConnectionsBefore4419(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	answer := func(name string) http.Handler { return ecptest.Recorded(t, filepath.Join("testdata/answers", name)) }
+	answer := func(name string) http.Handler { return emqxtest.Recorded(t, filepath.Join("testdata/answers", name)) }
 	for _, c := range []struct {
 		name string
 		h    http.Handler
@@ -136,20 +135,20 @@ func TestErrors(t *testing.T) {
 		says []string
 	}{
 		{"no credentials", answer("00-nodes-noauth.txt"), ecp.CodeDenied, []string{"EMQX 4", "401", "check AppID and AppSecret"}},
-		{"EMQX 5", paths{"/api/v5/nodes": answer("01-nodes-noauth-401.txt")}.before(http.NotFoundHandler()), ecp.CodeUnsupported, []string{"an EMQX 5 or later answers there"}},
+		{"EMQX 5", emqxtest.Paths{"/api/v5/nodes": answer("01-nodes-noauth-401.txt")}.Before(http.NotFoundHandler()), ecp.CodeUnsupported, []string{"an EMQX 5 or later answers there"}},
 		{"no such call", answer("01-404-path.txt"), ecp.CodeUnsupported, []string{"404", "check the port and the version"}},
 		{"no code", answer("02-stats-node-down.txt"), ecp.CodeUnavailable, []string{"nodedown"}},
 		{"an object for a list", answer("02-node-down.txt"), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
-		{"code is a number", body(`{"code":101,"message":"bad rpc"}`), ecp.CodeUnavailable, []string{"bad rpc, code 101"}},
-		{"code is a word", body(`{"code":"ERROR1","message":"bad rpc"}`), ecp.CodeUnavailable, []string{"bad rpc, code ERROR1"}},
-		{"code is a string that reads 0", body(`{"code":"0","data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code 0"}},
-		{"code is empty", body(`{"code":"","data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code empty"}},
-		{"code is null", body(`{"code":null,"data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code"}},
-		{"a refused login with 200", body(`{"code":103,"message":"bad username_or_password"}`), ecp.CodeDenied, []string{"check AppID and AppSecret"}},
-		{"no data", body(`{"code":0}`), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
-		{"no member", body(`{"code":0,"data":[]}`), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
-		{"a member without a name", body(`{"code":0,"data":[{"node_status":"Running"}]}`), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
-		{"bad request", status(http.StatusBadRequest), ecp.CodeInternal, []string{"400"}},
+		{"code is a number", emqxtest.Body(`{"code":101,"message":"bad rpc"}`), ecp.CodeUnavailable, []string{"bad rpc, code 101"}},
+		{"code is a word", emqxtest.Body(`{"code":"ERROR1","message":"bad rpc"}`), ecp.CodeUnavailable, []string{"bad rpc, code ERROR1"}},
+		{"code is a string that reads 0", emqxtest.Body(`{"code":"0","data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code 0"}},
+		{"code is empty", emqxtest.Body(`{"code":"","data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code empty"}},
+		{"code is null", emqxtest.Body(`{"code":null,"data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code"}},
+		{"a refused login with 200", emqxtest.Body(`{"code":103,"message":"bad username_or_password"}`), ecp.CodeDenied, []string{"check AppID and AppSecret"}},
+		{"no data", emqxtest.Body(`{"code":0}`), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
+		{"no member", emqxtest.Body(`{"code":0,"data":[]}`), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
+		{"a member without a name", emqxtest.Body(`{"code":0,"data":[{"node_status":"Running"}]}`), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
+		{"bad request", emqxtest.Status(http.StatusBadRequest), ecp.CodeInternal, []string{"400"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := describe(t, c.h)
@@ -163,25 +162,11 @@ func TestErrors(t *testing.T) {
 
 func describe(t *testing.T, h http.Handler) (ecp.Description, error) {
 	t.Helper()
-	b, err := emqxv4.New(emqxv4.Config{Timeout: 4 * time.Second}).Open(serve(t, h))
-	require.NoError(t, err)
-	defer b.Close()
-	d, err := b.Describe(t.Context())
-	if err != nil {
-		t.Logf("%v (cause: %v)", err, errors.Unwrap(err))
-	}
-	return d, err
-}
-
-func serve(t *testing.T, h http.Handler) ecp.Endpoint {
-	t.Helper()
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	return ecp.Endpoint{BaseURL: s.URL, Credentials: login}
+	return emqxtest.Describe(t, emqxv4.New(emqxv4.Config{Timeout: 4 * time.Second}), emqxtest.Serve(t, h, login))
 }
 
 func replay(t *testing.T, folder string) http.Handler {
-	return ecptest.Replay(t, login, filepath.Join("testdata", folder))
+	return emqxtest.Replay(t, login, filepath.Join("testdata", folder))
 }
 
 const (
@@ -191,36 +176,3 @@ const (
 	license = "/api/v4/license"
 	self    = "/status"
 )
-
-// paths answers some paths in place of another handler.
-type paths map[string]http.Handler
-
-func (p paths) before(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if other, ok := p[r.URL.Path]; ok {
-			other.ServeHTTP(w, r)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-// body is a success with this body.
-type body string
-
-func (b body) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write([]byte(b))
-}
-
-// status is a failure with this status.
-type status int
-
-func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, http.StatusText(int(s)), int(s))
-}
-
-// hang answers nothing.
-type hang struct{}
-
-func (hang) ServeHTTP(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }

@@ -2,15 +2,13 @@ package emqxv4
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxtest"
 )
 
 func TestParseUptime(t *testing.T) {
@@ -50,26 +48,10 @@ func TestDecodeStatus(t *testing.T) {
 	}
 }
 
-// recordings adds the bodies of all recordings as seeds.
-func recordings(f *testing.F) {
-	names, err := filepath.Glob("testdata/*/*.txt")
-	if err != nil || len(names) == 0 {
-		f.Fatalf("no recordings: %v", err)
-	}
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		_, body, _ := strings.Cut(string(b), "\n\n")
-		f.Add([]byte(body))
-	}
-}
-
 // FuzzMembers: whatever comes in an envelope, members have names and figures
 // that count something.
 func FuzzMembers(f *testing.F) {
-	recordings(f)
+	emqxtest.AddBodies(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		data, said, err := decodeEnvelope(body)
 		if err != nil || said != (refusal{}) {
@@ -82,20 +64,14 @@ func FuzzMembers(f *testing.F) {
 		require.NotEmpty(t, members)
 		for _, m := range members {
 			n := m.node(counters{})
-			require.NotEmpty(t, n.Name)
-			require.Contains(t, []ecp.NodeStatus{ecp.NodeRunning, ecp.NodeStopped, ecp.NodeUnknown}, n.Status)
-			require.Equal(t, n.Status == ecp.NodeUnknown, n.Error != "")
-			require.Less(t, len(n.Error), 500)
-			for _, figure := range []int64{int64(n.Uptime), int64(n.Connections), int64(n.Sessions), n.MemoryUsed, n.MemoryTotal} {
-				require.GreaterOrEqual(t, figure, int64(0))
-			}
+			emqxtest.CheckNode(t, n)
 		}
 	})
 }
 
 // FuzzStats: counters are never negative and never panic.
 func FuzzStats(f *testing.F) {
-	recordings(f)
+	emqxtest.AddBodies(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		data, _, err := decodeEnvelope(body)
 		if err != nil {
@@ -113,7 +89,7 @@ func FuzzStats(f *testing.F) {
 
 // FuzzLicense covers the two decoders of the edition.
 func FuzzLicense(f *testing.F) {
-	recordings(f)
+	emqxtest.AddBodies(f)
 	f.Add([]byte(`{"max_connections":10000,"expiry_at":"2027-01-31 23:59:59"}`))
 	f.Add([]byte(`[{"sysdescr":"EMQX Enterprise"}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -126,7 +102,7 @@ func FuzzLicense(f *testing.F) {
 
 // FuzzStatus: the name is a part of what was said.
 func FuzzStatus(f *testing.F) {
-	recordings(f)
+	emqxtest.AddBodies(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		require.Contains(t, string(body), decodeStatus(body))
 	})

@@ -21,22 +21,10 @@ type Config struct {
 // New gives the adapter for EMQX 5. It starts nothing and may be used for any
 // number of endpoints at once.
 func New(c Config) ecp.Adapter {
-	return adapter{emqxhttp.Config{Name: "EMQX 5", Timeout: c.Timeout, Logger: c.Logger}}
-}
-
-type adapter struct{ config emqxhttp.Config }
-
-// Major is 5.
-func (adapter) Major() int { return 5 }
-
-// Open checks the endpoint; the error names what is wrong with it and never
-// repeats it.
-func (a adapter) Open(e ecp.Endpoint) (ecp.Broker, error) {
-	c, err := emqxhttp.Open(e, a.config)
-	if err != nil {
-		return nil, err
+	return emqxhttp.Adapter{
+		Of: 5, Config: emqxhttp.Config{Name: "EMQX 5", Timeout: c.Timeout, Logger: c.Logger},
+		Broker: func(c *emqxhttp.Client) ecp.Broker { return &broker{c} },
 	}
-	return &broker{c}, nil
 }
 
 type broker struct{ client *emqxhttp.Client }
@@ -57,15 +45,10 @@ func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
 		d.Limit, err = emqxhttp.Ask(ctx, b.client, licensePath, b.payload, decodeLicense)
 		return err
 	})
-	emqxhttp.Complete(&d, func() (self string) {
-		b.client.Optional(ctx, "its own name", func(ctx context.Context) (err error) {
-			self, err = emqxhttp.Ask(ctx, b.client, clusterPath, b.payload, decodeSelf)
-			return err
-		})
-		return self
-	})
-	if err := b.client.Ended(ctx); err != nil {
-		return ecp.Description{}, err
-	}
-	return d, nil
+	return b.client.Complete(ctx, d, b.self)
+}
+
+// self gives the name of the node that answers.
+func (b *broker) self(ctx context.Context) (string, error) {
+	return emqxhttp.Ask(ctx, b.client, clusterPath, b.payload, decodeSelf)
 }

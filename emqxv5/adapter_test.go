@@ -1,10 +1,8 @@
 package emqxv5_test
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/emqxv5"
+	"github.com/openecp/openecp/internal/emqxtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -44,7 +43,7 @@ var threeNodes = ecp.Description{
 func TestAgainstRecordings(t *testing.T) {
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
 		Adapter: emqxv5.New(emqxv5.Config{Timeout: 2 * time.Second}), Bound: 10 * time.Second,
-		Open: func(t *testing.T) ecp.Endpoint { return serve(t, replay(t, "three")) },
+		Open: func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, replay(t, "three"), login) },
 		Want: threeNodes,
 	})
 }
@@ -61,12 +60,12 @@ func TestDescribe(t *testing.T) {
 		{"three nodes", replay(t, "three"), threeNodes},
 		{"one of three is stopped", replay(t, "stopped"), ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 16, Limit: 25,
 			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 278564, 16, 16, 161), running("emqx@127.0.0.2", 151679, 0, 0, 161), stopped}}},
-		{"no such call as the licence", except(replay(t, "three"), "/api/v5/license", ecptest.Recorded(t, "testdata/answers/03-404-unknown-path.txt")), withLimit(threeNodes, 0)},
-		{"the key may not read the licence", except(replay(t, "three"), "/api/v5/license", ecptest.Recorded(t, "testdata/answers/35-apikey-publisher-get-403.txt")), withLimit(threeNodes, 0)},
-		{"the licence does not come", except(replay(t, "three"), "/api/v5/license", hang{}), withLimit(threeNodes, 0)},
-		{"the licence has no limit", except(replay(t, "three"), "/api/v5/license", body(`{"max_sessions":"infinity","max_connections":"infinity"}`)), withLimit(threeNodes, 0)},
-		{"the licence is of before 5.8.5", except(replay(t, "three"), "/api/v5/license", body(`{"max_connections":100}`)), withLimit(threeNodes, 100)},
-		{"content type is wrong", retyped(replay(t, "three"), "text/plain"), threeNodes},
+		{"no such call as the licence", emqxtest.Paths{license: emqxtest.Recorded(t, "testdata/answers/03-404-unknown-path.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
+		{"the key may not read the licence", emqxtest.Paths{license: emqxtest.Recorded(t, "testdata/answers/35-apikey-publisher-get-403.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
+		{"the licence does not come", emqxtest.Paths{license: emqxtest.Hang{}}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
+		{"the licence has no limit", emqxtest.Paths{license: emqxtest.Body(`{"max_sessions":"infinity","max_connections":"infinity"}`)}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
+		{"the licence is of before 5.8.5", emqxtest.Paths{license: emqxtest.Body(`{"max_connections":100}`)}.Before(replay(t, "three")), withLimit(threeNodes, 100)},
+		{"content type is wrong", emqxtest.Retyped(replay(t, "three"), "text/plain"), threeNodes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := describe(t, c.h)
@@ -79,13 +78,13 @@ func TestDescribe(t *testing.T) {
 // TestMixedVersions: the version is that of the node that answers, asked for
 // only where it matters, and the earliest where that does not help.
 func TestMixedVersions(t *testing.T) {
-	nodes := body(`[{"node":"b","node_status":"running","role":"core","version":"5.10.0"},
+	list := emqxtest.Body(`[{"node":"b","node_status":"running","role":"core","version":"5.10.0"},
 		{"node":"a","node_status":"running","role":"core","version":"5.8.9"},
 		{"node":"c","node_status":"stopped","role":"core","version":"5.6.0"},
 		{"node":"d","node_status":"wedged","role":"replicant"},
 		{"node":"e","error":"timeout"}]`)
 	for self, want := range map[string]string{`{"self":"b"}`: "5.10.0", `{"self":"a"}`: "5.8.9", `{"self":"x"}`: "5.8.9", `{`: "5.8.9"} {
-		d, err := describe(t, except(except(http.NotFoundHandler(), "/api/v5/nodes", nodes), "/api/v5/cluster", body(self)))
+		d, err := describe(t, emqxtest.Paths{nodes: list, cluster: emqxtest.Body(self)}.Before(http.NotFoundHandler()))
 		require.NoError(t, err)
 		require.Equal(t, want, d.Version, self)
 		require.Equal(t, []ecp.BrokerNode{
@@ -99,7 +98,7 @@ func TestMixedVersions(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	answer := func(name string) http.Handler { return ecptest.Recorded(t, filepath.Join("testdata/answers", name)) }
+	answer := func(name string) http.Handler { return emqxtest.Recorded(t, filepath.Join("testdata/answers", name)) }
 	for _, c := range []struct {
 		name string
 		h    http.Handler
@@ -108,13 +107,13 @@ func TestErrors(t *testing.T) {
 	}{
 		{"no credentials", answer("01-nodes-noauth-401.txt"), ecp.CodeDenied, []string{"EMQX 5", "401", "AUTHORIZATION_HEADER_ERROR", "check API key and secret"}},
 		{"key without rights", answer("35-apikey-publisher-get-403.txt"), ecp.CodeDenied, []string{"403", "UNAUTHORIZED_ROLE", "/api/v5/nodes", "viewer"}},
-		{"EMQX 4, dashboard's port", except(answer("22-v5-nodes-on-v4.txt"), "/api/v4/nodes", answer("00-nodes-noauth.txt")), ecp.CodeUnsupported, []string{"an EMQX 4 answers there"}},
+		{"EMQX 4, dashboard's port", emqxtest.Paths{"/api/v4/nodes": answer("00-nodes-noauth.txt")}.Before(answer("22-v5-nodes-on-v4.txt")), ecp.CodeUnsupported, []string{"an EMQX 4 answers there"}},
 		{"something else", http.NotFoundHandler(), ecp.CodeUnsupported, []string{"404", "check the port and the version"}},
 		{"still starting", answer("03-404-unknown-path.txt"), ecp.CodeUnavailable, []string{"still starting"}},
-		{"a page", retyped(body("<html>"), "text/html; charset=utf-8"), ecp.CodeUnavailable, []string{"text/html", "proxy"}},
-		{"no member", body("[]"), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
-		{"a member without a name", body(`[{"node_status":"running"}]`), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
-		{"17 MiB", body("[" + strings.Repeat(" ", 17<<20) + "]"), ecp.CodeUnavailable, []string{"longer than 16 MiB"}},
+		{"a page", emqxtest.Retyped(emqxtest.Body("<html>"), "text/html; charset=utf-8"), ecp.CodeUnavailable, []string{"text/html", "proxy"}},
+		{"no member", emqxtest.Body("[]"), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
+		{"a member without a name", emqxtest.Body(`[{"node_status":"running"}]`), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
+		{"17 MiB", emqxtest.Body("[" + strings.Repeat(" ", 17<<20) + "]"), ecp.CodeUnavailable, []string{"longer than 16 MiB"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := describe(t, c.h)
@@ -154,7 +153,7 @@ func TestLogIsSilentOnCredentials(t *testing.T) {
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, r.Header.Get("Authorization")+login.Password, 500)
 	})
-	b, err := emqxv5.New(emqxv5.Config{Logger: logger}).Open(serve(t, except(replay(t, "one"), "/api/v5/license", echo)))
+	b, err := emqxv5.New(emqxv5.Config{Logger: logger}).Open(emqxtest.Serve(t, emqxtest.Paths{license: echo}.Before(replay(t, "one")), login))
 	require.NoError(t, err)
 	defer b.Close()
 	_, err = b.Describe(t.Context())
@@ -166,25 +165,11 @@ func TestLogIsSilentOnCredentials(t *testing.T) {
 
 func describe(t *testing.T, h http.Handler) (ecp.Description, error) {
 	t.Helper()
-	b, err := emqxv5.New(emqxv5.Config{Timeout: 2 * time.Second}).Open(serve(t, h))
-	require.NoError(t, err)
-	defer b.Close()
-	d, err := b.Describe(t.Context())
-	if err != nil {
-		t.Logf("%v (cause: %v)", err, errors.Unwrap(err))
-	}
-	return d, err
-}
-
-func serve(t *testing.T, h http.Handler) ecp.Endpoint {
-	t.Helper()
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	return ecp.Endpoint{BaseURL: s.URL, Credentials: login}
+	return emqxtest.Describe(t, emqxv5.New(emqxv5.Config{Timeout: 4 * time.Second}), emqxtest.Serve(t, h, login))
 }
 
 func replay(t *testing.T, folder string) http.Handler {
-	return ecptest.Replay(t, login, filepath.Join("testdata", folder))
+	return emqxtest.Replay(t, login, filepath.Join("testdata", folder))
 }
 
 func withLimit(d ecp.Description, limit int) ecp.Description {
@@ -192,37 +177,8 @@ func withLimit(d ecp.Description, limit int) ecp.Description {
 	return d
 }
 
-// except answers one path otherwise.
-func except(h http.Handler, path string, other http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == path {
-			other.ServeHTTP(w, r)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-// retyped gives every answer another content type.
-func retyped(h http.Handler, kind string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, r)
-		w.Header().Set("Content-Type", kind)
-		w.WriteHeader(rec.Code)
-		_, _ = rec.Body.WriteTo(w)
-	})
-}
-
-// body is a success with this body.
-type body string
-
-func (b body) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write([]byte(b))
-}
-
-// hang answers nothing.
-type hang struct{}
-
-func (hang) ServeHTTP(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+const (
+	nodes   = "/api/v5/nodes"
+	license = "/api/v5/license"
+	cluster = "/api/v5/cluster"
+)

@@ -29,9 +29,10 @@ var layers = []layer{
 	{pkg: "ecp/ecptest", code: []string{"ecp", "ecp/memstore"}},
 
 	// An adapter is an HTTP client and knows nothing of tunnels or Kubernetes.
-	{pkg: "emqxv4", code: []string{"ecp", "internal/emqxhttp"}},
-	{pkg: "emqxv5", code: []string{"ecp", "internal/emqxhttp"}},
+	{pkg: "emqxv4", code: []string{"ecp", "internal/emqxhttp"}, tests: []string{"internal/emqxtest"}},
+	{pkg: "emqxv5", code: []string{"ecp", "internal/emqxhttp"}, tests: []string{"internal/emqxtest"}},
 	{pkg: "internal/emqxhttp", code: []string{"ecp"}},
+	{pkg: "internal/emqxtest", code: []string{"ecp", "emqxsim"}},
 	{pkg: "emqxsim", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	{pkg: "k8sprovisioner", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},

@@ -95,9 +95,9 @@ func (c *Client) Optional(ctx context.Context, what string, ask func(context.Con
 	}
 }
 
-// Ended gives the error for a call whose caller gave up while it was asked
-// what is optional; nil if there is still somebody to answer to.
-func (c *Client) Ended(ctx context.Context) error {
+// ended gives the error for a call whose caller gave up while what is
+// optional was asked; nil if there is still somebody to answer to.
+func (c *Client) ended(ctx context.Context) error {
 	if ctx.Err() == nil || errors.Is(context.Cause(ctx), errPatience) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package emqxhttp
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -9,30 +10,37 @@ import (
 
 // Complete fills in what follows from the nodes: their order, the total of
 // connections and the version of the node that answered. self tells that
-// node's name and is called only if the running nodes differ in version; where
+// node's name and is asked only if the running nodes differ in version; where
 // it does not know, the earliest version counts, which can do the least.
-func Complete(d *ecp.Description, self func() string) {
+func (c *Client) Complete(ctx context.Context, d ecp.Description, self func(context.Context) (string, error)) (ecp.Description, error) {
 	slices.SortFunc(d.Nodes, func(a, b ecp.BrokerNode) int { return strings.Compare(a.Name, b.Name) })
-	var earliest ecp.BrokerNode
-	mixed := false
+	earliest, latest := "", ""
 	for _, n := range d.Nodes {
 		d.Connections += n.Connections
 		if n.Status != ecp.NodeRunning || n.Version == "" {
 			continue
 		}
-		mixed = mixed || earliest.Version != "" && n.Version != earliest.Version
-		if earliest.Version == "" || before(n.Version, earliest.Version) {
-			earliest = n
+		if earliest == "" || before(n.Version, earliest) {
+			earliest = n.Version
+		}
+		if latest == "" || before(latest, n.Version) {
+			latest = n.Version
 		}
 	}
-	d.Version = earliest.Version
-	if !mixed {
-		return
+	d.Version = earliest
+	if earliest != latest {
+		c.Optional(ctx, "its own name", func(ctx context.Context) error {
+			name, err := self(ctx)
+			if i := slices.IndexFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == name && n.Version != "" }); i >= 0 {
+				d.Version = d.Nodes[i].Version
+			}
+			return err
+		})
 	}
-	name := self()
-	if i := slices.IndexFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == name && n.Version != "" }); i >= 0 {
-		d.Version = d.Nodes[i].Version
+	if err := c.ended(ctx); err != nil {
+		return ecp.Description{}, err
 	}
+	return d, nil
 }
 
 func before(a, b string) bool {
