@@ -19,10 +19,10 @@ const clustersPath = "/api/v1/clusters"
 func (a *api) clusterRoutes() {
 	create := a.operation(http.MethodPost, clustersPath, "createCluster", "Create a cluster")
 	create.Description = "A hosted cluster is made from now on: 202, and Operation-Location leads to its operation. An adopted one is there at once: 201."
-	create.RequestBody = a.body(schemaOf[createBody[ecp.HostedSpec]](a.schemas()), schemaOf[createBody[ecp.AdoptedSpec]](a.schemas()))
 	create.Responses["202"] = a.answer("being made", schemaOf[clusterView](a.schemas()))
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(a.huma, create, a.createCluster)
+	a.takes(create, schemaOf[createBody[ecp.HostedSpec]](a.schemas()), schemaOf[createBody[ecp.AdoptedSpec]](a.schemas()))
 
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath, "listClusters", "List clusters, in the order of their ids"), a.listClusters)
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath+"/{id}", "getCluster", "Get a cluster"), a.getCluster)
@@ -49,7 +49,6 @@ func (a *api) clusterRoutes() {
 			return a.command(ctx, in.ID, ecp.Delete{Force: in.Force}, in.DryRun)
 		})
 	transfer := command(http.MethodPost, "/transfer", "transferCluster", "Move a cluster to another project; nothing restarts")
-	transfer.RequestBody = a.body(schemaOf[transferBody](a.schemas()))
 	huma.Register(a.huma, transfer, func(ctx context.Context, in *transferInput) (*commandOutput, error) {
 		var body transferBody
 		if p := decode(in.RawBody, &body); p != nil {
@@ -57,6 +56,7 @@ func (a *api) clusterRoutes() {
 		}
 		return a.command(ctx, in.ID, ecp.Transfer{Project: body.Project}, in.DryRun)
 	})
+	a.takes(transfer, schemaOf[transferBody](a.schemas()))
 }
 
 // createBody is what a cluster is asked for with.
@@ -124,17 +124,16 @@ func (a *api) createCluster(ctx context.Context, in *createInput) (*createOutput
 	return out, nil
 }
 
+// huma reads no embedded fields of types that are not exported: inputs spell
+// out what they share.
+
 type listInput struct {
-	pageInput
+	Limit   int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"items of a page"`
+	Cursor  string `query:"cursor" doc:"next of the page before; pages of one list are asked for with the same filters"`
 	Project string `query:"project" doc:"only those of org/project"`
 	Mode    string `query:"mode" doc:"only hosted or only adopted ones"`
 	State   string `query:"state" doc:"only those in the state"`
 	Q       string `query:"q" doc:"part of the name, the id or the description, in any case"`
-}
-
-type pageInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"items of a page"`
-	Cursor string `query:"cursor" doc:"next of the page before; pages of one list are asked for with the same filters"`
 }
 
 type listOutput[T any] struct{ Body page[T] }
@@ -243,21 +242,19 @@ func (a *api) cluster(id string) (ecp.Cluster, *problemView) {
 }
 
 type commandInput struct {
-	clusterInput
-	planInput
-}
-
-type planInput struct {
-	DryRun bool `query:"dryRun" doc:"say what would be done, and do nothing"`
+	ID     string `path:"id" doc:"the cluster's"`
+	DryRun bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
 }
 
 type deleteInput struct {
-	commandInput
-	Force bool `query:"force" doc:"do not wait for nodes to stop in order"`
+	ID     string `path:"id" doc:"the cluster's"`
+	DryRun bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
+	Force  bool   `query:"force" doc:"do not wait for nodes to stop in order"`
 }
 
 type transferInput struct {
-	commandInput
+	ID      string `path:"id" doc:"the cluster's"`
+	DryRun  bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
 	RawBody []byte `contentType:"application/json"`
 }
 

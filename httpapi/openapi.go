@@ -79,9 +79,10 @@ func (a *api) operation(method, path, id, summary string) huma.Operation {
 	}
 }
 
-// body describes a JSON body that is one of the schemas.
-func (a *api) body(schemas ...*huma.Schema) *huma.RequestBody {
-	return &huma.RequestBody{Required: true, Content: jsonContent(schemas)}
+// takes describes the JSON body of a registered route that reads it by itself:
+// it is one of the schemas.
+func (a *api) takes(op huma.Operation, schemas ...*huma.Schema) {
+	a.routes[op.Method+" "+op.Path].RequestBody = &huma.RequestBody{Required: true, Content: jsonContent(schemas)}
 }
 
 func (a *api) answer(description string, schemas ...*huma.Schema) *huma.Response {
@@ -111,6 +112,9 @@ func (a *api) describe() ([]byte, error) {
 	delete(schemas, "ErrorDetail")
 	for _, s := range schemas {
 		s.AdditionalProperties = openOr(s.AdditionalProperties)
+		for _, p := range s.Properties {
+			p.Nullable = p.Nullable && p.Type != huma.TypeArray // an empty list is a list
+		}
 	}
 	for _, n := range notes {
 		s := schemas[n.schema]

@@ -28,8 +28,9 @@ func (a *api) operationRoutes() {
 }
 
 type operationsInput struct {
-	clusterInput
-	pageInput
+	ID     string `path:"id" doc:"the cluster's"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"items of a page"`
+	Cursor string `query:"cursor" doc:"next of the page before; pages of one list are asked for with the same filters"`
 }
 
 func (a *api) listOperations(ctx context.Context, in *operationsInput) (*listOutput[ecp.Operation], error) {

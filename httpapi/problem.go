@@ -105,7 +105,7 @@ func (p *problemView) write(w http.ResponseWriter) {
 	}
 	h.Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client has gone if this fails
+	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // strings and numbers only: if this fails, the client has gone
 }
 
 // failed turns an error of the Manager into what the client is told, and logs

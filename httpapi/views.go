@@ -88,9 +88,9 @@ func (s specView) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s.Hosted)
 }
 
-// Schema says that it is one of two things.
+// Schema says that it is the one or the other.
 func (specView) Schema(r huma.Registry) *huma.Schema {
-	return &huma.Schema{OneOf: []*huma.Schema{schemaOf[ecp.HostedSpec](r), schemaOf[ecp.AdoptedSpec](r)}}
+	return &huma.Schema{AnyOf: []*huma.Schema{schemaOf[ecp.HostedSpec](r), schemaOf[ecp.AdoptedSpec](r)}}
 }
 
 func viewCluster(i ecp.Info) clusterView {

@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// golden compares with a file, or writes it with -update.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(file, got, 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "%s is out of date; if the change is meant: go generate ./httpapi", file)
+}
+
+func TestDocumentIsCurrent(t *testing.T) {
+	f := newFixture(t, setup{})
+	golden(t, "openapi.json", f.api.document)
+}
+
+// The routes are these and no others.
+func TestRoutes(t *testing.T) {
+	f := newFixture(t, setup{})
+	var got []string
+	for pattern := range f.api.routes {
+		got = append(got, pattern)
+	}
+	slices.Sort(got)
+	require.Equal(t, []string{
+		"DELETE /api/v1/clusters/{id}",
+		"GET /api/v1/clusters",
+		"GET /api/v1/clusters/{id}",
+		"GET /api/v1/clusters/{id}/operations",
+		"GET /api/v1/events",
+		"GET /api/v1/images",
+		"GET /api/v1/operations/{id}",
+		"GET /api/v1/pool",
+		"GET /api/v1/sizes",
+		"GET /api/v1/version",
+		"GET /healthz",
+		"GET /openapi.json",
+		"GET /readyz",
+		"POST /api/v1/clusters",
+		"POST /api/v1/clusters/{id}/repair",
+		"POST /api/v1/clusters/{id}/start",
+		"POST /api/v1/clusters/{id}/stop",
+		"POST /api/v1/clusters/{id}/transfer",
+	}, got)
+	open := []string{"GET /api/v1/version", "GET /healthz", "GET /openapi.json", "GET /readyz"}
+	for pattern, op := range f.api.routes {
+		require.Equal(t, !slices.Contains(open, pattern), len(op.Security) > 0, pattern)
+	}
+}
+
+// One answer in full, so that a change of its shape is seen in review.
+func TestClusterAnswer(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	hosted := ecp.HostedSpec{
+		Image: "emqx-ee-5.8.9", Nodes: 2, Size: "1C1G", Connections: 1000, Power: ecp.PowerOn, Target: "default",
+		Network: ecp.Network{Type: ecp.NodePort, Listeners: []ecp.Listener{{Protocol: ecp.MQTT, Port: 1883}}},
+		Config:  map[string]string{"mqtt.max_packet_size": "2MB"},
+	}
+	info := ecp.Info{
+		ClusterRecord: ecp.ClusterRecord{
+			ID: "emqx-0a1b2c3d", Name: "测试 one", Description: "for <golden> & others", Project: "default/default", Mode: ecp.Hosted,
+			Creator: "ann", CreatedAt: at, UpdatedAt: at.Add(time.Minute), Spec: ecp.Spec{Hosted: &hosted}, Generation: 2, Revision: 3,
+			Status: ecp.Status{
+				State: ecp.Degraded, Reason: ecp.ReasonNodeDown, Message: "1 of 2 nodes are ready", Since: at, StaleFrom: at.Add(time.Hour),
+				Operation:  "op-0011223344556677",
+				Conditions: []ecp.Condition{{Type: ecp.CondAvailable, Status: ecp.True, Reason: ecp.ReasonAsExpected, Generation: 2, Since: at}},
+			},
+		},
+		Version: "5.8.9", ReadyNodes: 1, Current: ecp.ConnectionsInfo{Current: 12, Limit: 1000, EnforcedBy: "none"},
+		Nodes: []ecp.NodeInfo{
+			{NodeObservation: ecp.NodeObservation{Ordinal: 0, Name: "emqx@a", Pod: "a", PodUID: "u", Host: "h", IP: "10.0.0.1", Ready: true, Image: "i", Volume: "data-a", Since: at}, Member: true, Version: "5.8.9", Uptime: 90 * time.Second, Connections: 12},
+			{NodeObservation: ecp.NodeObservation{Ordinal: 1, Name: "emqx@b", Pod: "b", Broken: true, Reason: "ImagePullBackOff", Message: "no such image", Restarts: 3}},
+		},
+		Endpoints: ecp.Endpoints{
+			Internal: ecp.InternalEndpoint{Host: "x.svc", Ports: []ecp.EndpointPort{{Protocol: ecp.MQTT, Port: 1883}}},
+			External: []ecp.ExternalEndpoint{{Protocol: ecp.MQTT, Port: 31883}},
+		},
+		Features: ecp.Features(ecp.Hosted, "5.8.9", ecp.Capabilities{})[:2],
+	}
+	b, err := indented(viewCluster(info))
+	require.NoError(t, err)
+	golden(t, "testdata/cluster.json", b)
+}
+
+// Lists that are empty are lists.
+func TestEmptyListsAreNotNull(t *testing.T) {
+	b, err := json.Marshal([]any{viewCluster(ecp.Info{ClusterRecord: ecp.ClusterRecord{Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}}}), viewOperation(ecp.Operation{}), viewRecord(ecp.ClusterRecord{Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}}), newProblem(ecp.CodeInvalid, "x")})
+	require.NoError(t, err)
+	require.NotContains(t, string(b), "null")
+}

@@ -1,0 +1,284 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// event is one server-sent event as a client reads it.
+type event struct {
+	id, name string
+	data     eventView
+	comment  bool
+}
+
+// listener is a client of the event stream.
+type listener struct {
+	t      *testing.T
+	cancel context.CancelFunc
+	body   io.ReadCloser
+	lines  *bufio.Reader
+	last   string // id of the last event, as a browser keeps it
+}
+
+// listen opens a stream; lastID "" = from now on.
+func (f *fixture) listen(token, query, lastID string) *listener {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
+	r := f.request(token, http.MethodGet, "/api/v1/events"+query, nil).WithContext(ctx)
+	if lastID != "" {
+		r.Header.Set("Last-Event-ID", lastID)
+	}
+	resp, err := f.server.Client().Do(r) //nolint:bodyclose // listener.close does
+	require.NoError(f.t, err)
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(resp.Body)
+		f.t.Fatalf("events: %d %s", resp.StatusCode, body)
+	}
+	require.Equal(f.t, "text/event-stream", resp.Header.Get("Content-Type"))
+	l := &listener{t: f.t, cancel: cancel, body: resp.Body, lines: bufio.NewReader(resp.Body)}
+	f.t.Cleanup(l.close)
+	head := l.next()
+	require.Empty(f.t, head.name)
+	require.NotEmpty(f.t, l.last, "a stream begins with an id")
+	return l
+}
+
+func (l *listener) close() {
+	l.cancel()
+	l.body.Close()
+}
+
+// next reads one event, or one comment, or the head.
+func (l *listener) next() event {
+	l.t.Helper()
+	e, err := l.read()
+	require.NoError(l.t, err)
+	return e
+}
+
+func (l *listener) read() (e event, err error) {
+	for {
+		line, err := l.lines.ReadString('\n')
+		if err != nil {
+			return e, err
+		}
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		value = strings.TrimPrefix(value, " ")
+		switch {
+		case line == "\n":
+			if e.id != "" {
+				l.last = e.id
+			}
+			return e, nil
+		case key == "":
+			e.comment = true
+		case key == "id":
+			e.id = value
+		case key == "event":
+			e.name = value
+		case key == "data":
+			if err := json.Unmarshal([]byte(value), &e.data); err != nil {
+				return e, fmt.Errorf("data %s: %w", value, err)
+			}
+		}
+	}
+}
+
+// until reads events until one of a cluster has the state, and gives the
+// states of clusters on the way; numbers must grow.
+func (l *listener) until(state string) []string {
+	l.t.Helper()
+	var states []string
+	for {
+		before, _ := strconv.ParseInt(l.last, 10, 64)
+		e := l.next()
+		if e.comment {
+			continue
+		}
+		require.Greater(l.t, e.data.Seq, before)
+		require.Equal(l.t, e.id, strconv.FormatInt(e.data.Seq, 10))
+		require.Equal(l.t, e.name, string(e.data.Kind))
+		require.NotEqual(l.t, ecp.KindToken, e.data.Kind)
+		if e.data.Kind != ecp.KindCluster {
+			continue
+		}
+		if n := len(states); n == 0 || states[n-1] != e.data.State {
+			states = append(states, e.data.State)
+		}
+		if e.data.State == state {
+			return states
+		}
+	}
+}
+
+func TestEventsFollowALife(t *testing.T) {
+	f := newFixture(t, setup{run: true})
+	l := f.listen(asUser, "", "")
+	id := f.create()
+	require.Equal(t, []string{"creating", "running"}, l.until("running"))
+	l.close()
+
+	// What happens meanwhile is there when the client comes back.
+	f.awaitState(id, "running")
+	f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/stop", "").want(http.StatusAccepted)
+	f.awaitState(id, "stopped")
+	again := f.listen(asUser, "?since=0", l.last) // the header is the stronger one
+	states := again.until("stopped")
+	require.Subset(t, []string{"running", "stopping", "stopped"}, states)
+	require.Contains(t, states, "stopping")
+
+	f.call(asAdmin, http.MethodDelete, clustersPath+"/"+id, "").want(http.StatusAccepted)
+	again.until("gone")
+	for e := again.next(); ; e = again.next() {
+		if e.data.Kind == ecp.KindCluster && e.data.Deleted {
+			require.Equal(t, id, e.data.Key)
+			break
+		}
+	}
+
+	all := f.listen(asUser, "?since=0", "")
+	require.Equal(t, "creating", all.until("gone")[0], "everything is there from the beginning")
+}
+
+func TestEventIsACluster(t *testing.T) {
+	f := newFixture(t, setup{})
+	l := f.listen(asUser, "", "")
+	id := f.create()
+	for {
+		e := l.next()
+		if e.data.Kind != ecp.KindCluster {
+			continue
+		}
+		require.Equal(t, id, e.data.Key)
+		require.Equal(t, "default/default", e.data.Project)
+		object, _ := e.data.Object.(map[string]any)
+		status, _ := object["status"].(map[string]any)
+		require.Equal(t, id, object["id"])
+		require.Equal(t, "creating", status["state"])
+		require.NotContains(t, status, "nodes")
+		return
+	}
+}
+
+// Who may read nothing of it learns nothing, and a filter leaves out the rest.
+func TestEventsAreOnlyOnesOwn(t *testing.T) {
+	f := newFixture(t, setup{})
+	foreign := f.listen(asForeign, "", "")
+	filtered := f.listen(asSystem, "?project=other/one", "")
+	f.create()
+	require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
+		if err := ecp.Put(tx, ecp.Project{Path: "secret/plans"}, 0); err != nil {
+			return err
+		}
+		return ecp.Put(tx, ecp.Token{ID: "t9", Hash: "hash", Name: "n", Role: ecp.RoleSystem}, 0)
+	}))
+	f.call(asOrg, http.MethodPost, clustersPath, `{"mode":"adopted","project":"other/one","name":"delta"}`).want(http.StatusCreated)
+	for e := foreign.next(); e.data.Kind != ecp.KindCluster; e = foreign.next() {
+		require.Equal(t, ecp.KindPool, e.data.Kind, "%+v", e.data)
+	}
+	require.Equal(t, ecp.KindCluster, filtered.next().data.Kind)
+}
+
+func TestEventsBeatAndEndWithTheProcess(t *testing.T) {
+	f := newFixture(t, setup{})
+	f.api.heartbeat = 5 * time.Millisecond
+	l := f.listen(asUser, "", "")
+	require.True(t, l.next().comment)
+	require.True(t, l.next().comment)
+	close(f.done)
+	f.eventually("the stream ends", func() (bool, any) {
+		_, err := l.read()
+		return err == io.EOF, err //nolint:errorlint // a stream that ends cleanly ends so
+	})
+}
+
+func TestEventsHead(t *testing.T) {
+	f := newFixture(t, setup{})
+	r := f.call(asUser, http.MethodHead, "/api/v1/events", "").want(http.StatusOK)
+	require.Equal(t, "text/event-stream", r.header.Get("Content-Type"))
+}
+
+// failingFeed is a store whose changes end with an error.
+type failingFeed struct {
+	ecp.Store
+	err     error
+	release chan struct{} // nil = at once
+}
+
+func (s failingFeed) Changes(ctx context.Context, _ int64) iter.Seq2[ecp.Change, error] {
+	return func(yield func(ecp.Change, error) bool) {
+		if s.release != nil {
+			select {
+			case <-s.release:
+			case <-ctx.Done():
+			}
+		}
+		yield(ecp.Change{}, s.err)
+	}
+}
+
+func TestEventsTooOld(t *testing.T) {
+	gone := &ecp.Error{Code: ecp.CodeGone, Op: "read changes", Message: "older than what is kept"}
+	f := newFixture(t, setup{store: func(s ecp.Store) ecp.Store { return failingFeed{Store: s, err: gone} }})
+	p := f.call(asUser, http.MethodGet, "/api/v1/events?since=0", "").want(http.StatusGone).problem()
+	require.Equal(t, ecp.CodeGone, p.Code)
+}
+
+// A stream that has begun says why it ends.
+func TestEventsFailLater(t *testing.T) {
+	release := make(chan struct{})
+	f := newFixture(t, setup{store: func(s ecp.Store) ecp.Store { return failingFeed{s, errSecret, release} }})
+	l := f.listen(asUser, "", "")
+	close(release)
+	e, err := l.read()
+	require.NoError(t, err)
+	require.Equal(t, "problem", e.name)
+	_, err = l.read()
+	require.Error(t, err)
+	require.NotContains(t, fmt.Sprint(e), "secret")
+}
+
+// A client that does not read holds up nobody, and not for ever.
+func TestEventsToASlowReader(t *testing.T) {
+	var open atomic.Int32
+	f := newFixture(t, setup{wrap: func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/events") {
+				open.Add(1)
+				defer open.Add(-1)
+			}
+			h.ServeHTTP(w, r)
+		})
+	}})
+	f.api.stuck = 50 * time.Millisecond
+	conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", asSystem)
+	require.NoError(t, err)
+	f.eventually("the stream is open", func() (bool, any) { return open.Load() == 1, open.Load() })
+	long := strings.Repeat("x", 256<<10)
+	for i := range 100 {
+		require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
+			return ecp.Put(tx, ecp.Image{ID: "image-" + strconv.Itoa(i), Reference: long}, 0)
+		}))
+	}
+	f.call(asSystem, http.MethodGet, clustersPath, "").want(http.StatusOK) // others are served
+	f.eventually("the stream is given up", func() (bool, any) { return open.Load() == 0, open.Load() })
+}

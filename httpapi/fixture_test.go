@@ -1,0 +1,273 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/openecp/openecp/emqxsim"
+)
+
+// The tokens of a fixture, one for each kind of caller.
+const (
+	asSystem  = "system-token-0123456789"
+	asAdmin   = "admin-token-0123456789" // of default/default
+	asUser    = "user-token-0123456789"  // of default/default
+	asOrg     = "org-token-0123456789"   // of the organisation other
+	asForeign = "foreign-token-0123456789"
+	nobody    = ""
+)
+
+var tokens = map[string]ecp.Token{
+	asSystem:  {ID: "t1", Name: "root", Role: ecp.RoleSystem},
+	asAdmin:   {ID: "t2", Name: "ann", Role: ecp.RoleProjectAdmin, Project: "default/default"},
+	asUser:    {ID: "t3", Name: "uma", Role: ecp.RoleUser, Project: "default/default"},
+	asOrg:     {ID: "t4", Name: "olga", Role: ecp.RoleOrgAdmin, Org: "other"},
+	asForeign: {ID: "t5", Name: "fred", Role: ecp.RoleProjectAdmin, Project: "other/one"},
+}
+
+// fixture is the API over a real Manager, a store in memory and simulated
+// clusters, behind a real server.
+type fixture struct {
+	t       *testing.T
+	store   ecp.Store
+	manager *ecp.Manager
+	api     *api
+	server  *httptest.Server
+	log     *logBuffer
+	done    chan struct{}
+}
+
+// setup is what a test wants other than usual.
+type setup struct {
+	run   bool                            // the Manager runs
+	bare  bool                            // no server listens
+	pool  *ecp.Pool                       // nil = the default
+	store func(ecp.Store) ecp.Store       // wraps the store
+	wrap  func(http.Handler) http.Handler // wraps the handler
+	ready func(context.Context) error
+}
+
+func newFixture(t *testing.T, s setup) *fixture {
+	t.Helper()
+	f := &fixture{t: t, store: memstore.New(), log: &logBuffer{}, done: make(chan struct{})}
+	if s.store != nil {
+		f.store = s.store(f.store)
+	}
+	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 20 * time.Millisecond})
+	require.NoError(t, err)
+	f.manager, err = ecp.New(t.Context(), ecp.Config{
+		Store: f.store, Provisioners: map[string]ecp.Provisioner{"default": p},
+		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "other/one"}},
+	})
+	require.NoError(t, err)
+	require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
+		for secret, token := range tokens {
+			sum := sha256.Sum256([]byte(secret))
+			token.Hash = hex.EncodeToString(sum[:])
+			if err := ecp.Put(tx, token, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	f.api, err = newAPI(Config{
+		Manager: f.manager, Version: BuildInfo{"0.0.0", "abc", "go1"}, Ready: s.ready, Done: f.done, Dev: true,
+		Logger: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	require.NoError(t, err)
+	var handler http.Handler = f.api
+	if s.wrap != nil {
+		handler = s.wrap(handler)
+	}
+	if !s.bare {
+		f.server = httptest.NewServer(handler)
+		t.Cleanup(f.server.Close)
+	}
+	if s.run {
+		f.run()
+	}
+	return f
+}
+
+// run lets the Manager work until the test ends.
+func (f *fixture) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- f.manager.Run(ctx) }()
+	f.t.Cleanup(func() {
+		cancel()
+		require.NoError(f.t, <-ended)
+	})
+}
+
+// logBuffer is what was logged.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// reply is an answer, read to its end.
+type reply struct {
+	t      *testing.T
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (r reply) into(v any) {
+	r.t.Helper()
+	require.NoError(r.t, json.Unmarshal(r.body, v), "%s", r.body)
+}
+
+// want checks the status and gives the reply back.
+func (r reply) want(status int) reply {
+	r.t.Helper()
+	require.Equal(r.t, status, r.status, "%s", r.body)
+	return r
+}
+
+func (r reply) problem() problemView {
+	r.t.Helper()
+	require.Equal(r.t, "application/problem+json", r.header.Get("Content-Type"), "%s", r.body)
+	var p problemView
+	d := json.NewDecoder(bytes.NewReader(r.body))
+	d.DisallowUnknownFields()
+	require.NoError(r.t, d.Decode(&p), "%s", r.body)
+	return p
+}
+
+func (r reply) cluster() clusterReply {
+	r.t.Helper()
+	var c clusterReply
+	r.into(&c)
+	return c
+}
+
+// clusterReply is what tests read of a cluster.
+type clusterReply struct {
+	ID      string
+	Name    string
+	Project string
+	Status  struct {
+		State     string
+		Label     ecp.Label
+		Operation string
+	}
+	Revision int64
+}
+
+// call sends a request with a JSON body ("" = none).
+func (f *fixture) call(token, method, path, body string) reply {
+	f.t.Helper()
+	r := f.request(token, method, path, nil)
+	if body != "" {
+		r = f.request(token, method, path, bytes.NewReader([]byte(body)))
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return f.send(r)
+}
+
+func (f *fixture) request(token, method, path string, body io.Reader) *http.Request {
+	f.t.Helper()
+	r, err := http.NewRequestWithContext(f.t.Context(), method, f.server.URL+path, body)
+	require.NoError(f.t, err)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return r
+}
+
+func (f *fixture) send(r *http.Request) reply {
+	f.t.Helper()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: f.server.Client().Transport}
+	resp, err := client.Do(r)
+	require.NoError(f.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(f.t, err)
+	return reply{f.t, resp.StatusCode, resp.Header, body}
+}
+
+const hostedBody = `{"mode":"hosted","project":"default/default","name":"one","spec":{"nodes":3,"connections":1000}}`
+
+// create makes a hosted cluster and gives its id.
+func (f *fixture) create() string {
+	f.t.Helper()
+	return f.call(asAdmin, http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted).cluster().ID
+}
+
+// stored is everything a refused request must not have changed.
+type stored struct {
+	position int64
+	clusters string
+	pool     ecp.Pool
+	stats    ecp.Stats
+}
+
+func (f *fixture) stored() stored {
+	f.t.Helper()
+	ctx := ecp.WithActor(f.t.Context(), ecp.System)
+	position, err := f.manager.Position(ctx)
+	require.NoError(f.t, err)
+	pool, err := f.manager.Pool(ctx)
+	require.NoError(f.t, err)
+	page, err := f.manager.Clusters(ctx, ecp.ListOptions{Limit: ecp.ListLimit})
+	require.NoError(f.t, err)
+	clusters, err := json.Marshal(page)
+	require.NoError(f.t, err)
+	return stored{position, string(clusters), pool, f.manager.Stats()}
+}
+
+// eventually waits for a condition; seen is told when it does not come true.
+func (f *fixture) eventually(what string, cond func() (ok bool, seen any)) {
+	f.t.Helper()
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, seen := cond()
+		if ok {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			f.t.Fatalf("%s did not come true; last seen: %v", what, seen)
+		}
+	}
+}
+
+func (f *fixture) awaitState(id, state string) {
+	f.t.Helper()
+	f.eventually(id+" is "+state, func() (bool, any) {
+		c := f.call(asAdmin, http.MethodGet, clustersPath+"/"+id, "").want(http.StatusOK).cluster()
+		return c.Status.State == state, c.Status.State
+	})
+}
