@@ -124,6 +124,11 @@ func Namespace(t testing.TB, lab *kubelab.Lab, labels ...string) string {
 	if err != nil || status != http.StatusCreated {
 		t.Fatalf("create namespace %s: %d %s %v", name, status, answer, err)
 	}
+	// Until it has one, pods made by hand are refused.
+	Eventually(t, 30*time.Second, "namespace "+name+" has its service account", func(ctx context.Context) (bool, string) {
+		status, answer, err := lab.Do(ctx, http.MethodGet, "/api/v1/namespaces/"+name+"/serviceaccounts/default", nil)
+		return err == nil && status == http.StatusOK, fmt.Sprintf("%d %s %v", status, answer, err)
+	})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -142,10 +147,14 @@ func Eventually(t testing.TB, limit time.Duration, what string, ok func(ctx cont
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	seen := "nothing"
 	for {
-		yes, seen := ok(ctx)
+		yes, now := ok(ctx)
 		if yes {
 			return
+		}
+		if ctx.Err() == nil { // else it says only that time is over
+			seen = now
 		}
 		select {
 		case <-ctx.Done():

@@ -1,0 +1,304 @@
+// Package emqxpod puts a simulated EMQX node (package emqxsim) behind every pod
+// of a cluster on kubelab.
+//
+//   - The pods of one namespace are one EMQX cluster. A node's name, version and
+//     credentials are what EMQX would read: EMQX_NODE_NAME, the image's tag, the
+//     bootstrap file or variables; so a mistake in what is rendered shows.
+//   - Who joined stays a member: a pod that is killed, deleted or scaled in is
+//     shown as stopped by the others until somebody makes it leave, and is the
+//     same member when it comes back.
+//   - What a cluster knows outlives its pods as long as its claims do. A pod that
+//     comes back with a new claim joins as a new member; when it had been one and
+//     nobody else runs, the whole cluster begins anew.
+//   - API keys are those every started pod brought, as in EMQX's own database.
+//   - When the namespace is gone, so is the cluster.
+//
+// The management port answers; the ports of MQTT and of the nodes among each
+// other take connections and say nothing.
+package emqxpod
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/kubelab"
+	"github.com/openecp/openecp/internal/kubelab/podsim"
+)
+
+// Config tunes a fleet; the zero value is a good one.
+type Config struct {
+	ProbeEvery   time.Duration    // see podsim.Config
+	RestartAfter time.Duration    // of killed nodes; 0 = never
+	Now          func() time.Time // of the brokers; nil = time.Now
+	Logger       *slog.Logger     // nil = silence
+}
+
+// Fleet runs the nodes. Its methods may be called from any goroutine.
+type Fleet struct {
+	sim   *podsim.Sim
+	now   func() time.Time
+	log   *slog.Logger
+	close func() // of Start; nil else
+
+	mu       sync.Mutex
+	clusters map[string]*cluster // guarded by mu; by namespace
+}
+
+// New makes a fleet for the pods of lab. It starts nothing; see Run and Start.
+func New(lab *kubelab.Lab, cfg Config) (*Fleet, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	rest, err := podsim.Admin(lab)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{now: cfg.Now, log: cfg.Logger, clusters: map[string]*cluster{}}
+	f.sim, err = podsim.New(podsim.Config{
+		REST: rest, Factory: f.boot, ProbeEvery: cfg.ProbeEvery, RestartAfter: cfg.RestartAfter,
+		NamespaceGone: f.forget, Logger: cfg.Logger,
+	})
+	return f, err
+}
+
+// Run runs nodes until ctx ends and returns when the last has ended. Call it
+// once.
+func (f *Fleet) Run(ctx context.Context) error { return f.sim.Run(ctx) }
+
+// Start runs a fleet on lab until the test ends. One lab bears one fleet at a
+// time.
+func Start(t testing.TB, lab *kubelab.Lab, opts ...func(*Config)) *Fleet {
+	t.Helper()
+	var cfg Config
+	for _, o := range opts {
+		o(&cfg)
+	}
+	f, err := New(lab, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not the test's context: that ends before its clean-ups run.
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	f.close = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("run EMQX behind the pods: %v", err)
+		}
+	})
+	t.Cleanup(f.close)
+	return f
+}
+
+// Close ends what Start started before the test ends.
+func (f *Fleet) Close() {
+	if f.close != nil {
+		f.close()
+	}
+}
+
+// Kill ends the EMQX node of a pod; the pod stays and becomes NotReady.
+func (f *Fleet) Kill(namespace, pod string) error { return f.sim.Kill(namespace, pod) }
+
+// Revive starts a killed node again in the same pod.
+func (f *Fleet) Revive(namespace, pod string) error { return f.sim.Revive(namespace, pod) }
+
+// Restart ends the node and starts it again as the kubelet does, counted.
+func (f *Fleet) Restart(namespace, pod string) error { return f.sim.Restart(namespace, pod) }
+
+// Cluster is the EMQX cluster of a namespace, for its fault hooks; nil while no
+// pod of it has started.
+func (f *Fleet) Cluster(namespace string) *emqxsim.Cluster {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c := f.clusters[namespace]; c != nil {
+		return c.sim
+	}
+	return nil
+}
+
+func (f *Fleet) forget(namespace string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.clusters, namespace)
+}
+
+// cluster is the EMQX cluster of one namespace. The fleet's mutex guards it.
+type cluster struct {
+	sim    *emqxsim.Cluster
+	major  int
+	first  credentials          // what sim knows
+	keys   map[credentials]bool // what is let in
+	claims map[string]string    // uid of a member's claim, by node name
+	up     map[string]bool      // nodes with a process
+}
+
+// boot is a node's start: it joins its namespace's cluster.
+func (f *Fleet) boot(_ context.Context, p podsim.Pod) (podsim.Process, error) {
+	b, err := read(p)
+	if err != nil {
+		return podsim.Process{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.clusters[p.Namespace]
+	if c == nil || c.major != b.version.Major || c.lost(b) {
+		c = f.newCluster(b)
+		f.clusters[p.Namespace] = c
+	}
+	c.keys[b.key] = true
+	if n := c.sim.Node(b.node); n != nil && c.claims[b.node] != b.claim {
+		n.Leave() // its data is gone
+	}
+	c.claims[b.node], c.up[b.node] = b.claim, true
+	node := c.sim.Join(b.node)
+	node.SetVersion(b.tag)
+	f.log.Debug("node started", "node", b.node, "version", b.tag)
+	return podsim.Process{
+		HTTP: f.management(c, b, node),
+		TCP:  slices.DeleteFunc(slices.Clone(p.Ports), func(port int) bool { return slices.Contains(managementPorts(b), port) }),
+		Exit: func() { f.exit(c, node) },
+	}, nil
+}
+
+// lost says that the cluster's data is gone: a member comes back without its
+// own, and nobody is there to give it.
+func (c *cluster) lost(b boot) bool {
+	was, known := c.claims[b.node]
+	return known && was != b.claim && len(c.up) == 0
+}
+
+func (f *Fleet) newCluster(b boot) *cluster {
+	return &cluster{
+		sim: emqxsim.NewCluster(emqxsim.ClusterConfig{
+			Version: b.tag, Username: b.key.name, Password: b.key.secret, Now: f.now,
+		}),
+		major: b.version.Major, first: b.key,
+		keys: map[credentials]bool{}, claims: map[string]string{}, up: map[string]bool{},
+	}
+}
+
+func (f *Fleet) exit(c *cluster, n *emqxsim.Node) {
+	n.Kill()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(c.up, n.Name())
+}
+
+// managementPorts are where a node answers HTTP: the API of EMQX 4 has a port
+// beside the dashboard's, 5 has one for both.
+func managementPorts(b boot) []int {
+	if b.version.Major == 4 {
+		return []int{8081, 18083}
+	}
+	return []int{18083}
+}
+
+func (f *Fleet) management(c *cluster, b boot, node *emqxsim.Node) map[int]http.Handler {
+	h := f.letIn(c, node.Handler())
+	out := map[int]http.Handler{}
+	for _, port := range managementPorts(b) {
+		out[port] = h
+	}
+	return out
+}
+
+// letIn lets every key in that a pod brought: emqxsim knows one only.
+func (f *Fleet) letIn(c *cluster, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name, secret, ok := r.BasicAuth(); ok {
+			f.mu.Lock()
+			known := c.keys[credentials{name, secret}]
+			f.mu.Unlock()
+			if known {
+				r = r.Clone(r.Context())
+				r.SetBasicAuth(c.first.name, c.first.secret)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// boot is what a node reads when it starts.
+type boot struct {
+	node    string
+	version ecp.Version
+	tag     string // the version alone: image variants say the same in their API
+	key     credentials
+	claim   string // uid; "" = no data is kept
+}
+
+type credentials struct{ name, secret string }
+
+// read finds what EMQX would. Its errors are those that keep a broker from
+// starting.
+func read(p podsim.Pod) (boot, error) {
+	b := boot{node: p.Env["EMQX_NODE_NAME"], claim: p.Claims["data"]}
+	var ok bool
+	if b.version, ok = ecp.ParseVersion(tagOf(p.Image)); !ok || b.version.Major < 4 {
+		return b, fmt.Errorf("image %s: no version of EMQX in its tag", p.Image)
+	}
+	b.tag = fmt.Sprintf("%d.%d.%d", b.version.Major, b.version.Minor, b.version.Patch)
+	if b.node == "" && p.Env["EMQX_HOST"] != "" {
+		b.node = cmp.Or(p.Env["EMQX_NAME"], "emqx") + "@" + p.Env["EMQX_HOST"]
+	}
+	if b.node == "" {
+		b.node = "emqx@" + p.IP
+	}
+	if user, host, ok := strings.Cut(b.node, "@"); !ok || user == "" || host == "" || strings.ContainsAny(b.node, "$() ") {
+		return b, fmt.Errorf("%q is no node name: it needs the form name@host", b.node)
+	}
+	var err error
+	b.key, err = keyOf(p, b.version.Major)
+	return b, err
+}
+
+// tagOf is the tag of an image reference; "" when it has none.
+func tagOf(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	i := strings.LastIndexByte(image, ':')
+	if i < strings.LastIndexByte(image, '/') { // the registry's port
+		return ""
+	}
+	return image[i+1:]
+}
+
+// keyOf is the API key (v5) or application (v4) that a node starts with: the
+// first of the bootstrap file, else the default application of v4.
+func keyOf(p podsim.Pod, major int) (credentials, error) {
+	variable := "EMQX_API_KEY__BOOTSTRAP_FILE"
+	if major == 4 {
+		variable = "EMQX_MANAGEMENT__BOOTSTRAP_APPS_FILE"
+	}
+	if path := strings.Trim(p.Env[variable], `"`); path != "" {
+		content, ok := p.Files[path]
+		if !ok {
+			return credentials{}, fmt.Errorf("%s: %s: no such file", variable, path)
+		}
+		line, _, _ := strings.Cut(string(content), "\n")
+		fields := strings.Split(strings.TrimSpace(line), ":")
+		if len(fields) < 2 || fields[0] == "" || fields[1] == "" {
+			return credentials{}, fmt.Errorf("%s: %s: the first line is not key:secret", variable, path)
+		}
+		return credentials{fields[0], fields[1]}, nil
+	}
+	if major == 4 {
+		return credentials{
+			cmp.Or(p.Env["EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID"], "admin"),
+			cmp.Or(p.Env["EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET"], "public"),
+		}, nil
+	}
+	return credentials{}, errors.New("EMQX_API_KEY__BOOTSTRAP_FILE is not set: nobody could reach the API")
+}
