@@ -198,6 +198,9 @@ func freeID(tx Tx) (ID, error) {
 // the field and words a user understands.
 func explain(op string, err error, field, exists string) error {
 	var e *Error
+	if !errors.As(err, &e) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return &Error{Code: CodeUnavailable, Op: op, Message: "it was given up before it was done: the caller went away or its time was over", Cause: err}
+	}
 	if !errors.As(err, &e) {
 		return &Error{Code: CodeInternal, Op: op, Message: "it could not be stored; the log has the cause", Cause: err}
 	}

@@ -110,8 +110,12 @@ type forwardedConn struct {
 	once              sync.Once
 }
 
-// mostRefusal bounds what is read of the error stream.
-const mostRefusal = 4 << 10
+// The error stream: how much is read of it, and how long it may end after the
+// data.
+const (
+	mostRefusal     = 4 << 10
+	refusalPatience = time.Second
+)
 
 func newForwardedConn(conn httpstream.Connection, data, refusals httpstream.Stream) *forwardedConn {
 	c := &forwardedConn{Stream: data, conn: conn, refused: make(chan struct{})}
@@ -133,12 +137,14 @@ func (c *forwardedConn) Read(b []byte) (int, error) {
 	if err == nil || n > 0 {
 		return n, nil
 	}
+	timer := time.NewTimer(refusalPatience)
+	defer timer.Stop()
 	select {
 	case <-c.refused:
 		if c.why != "" {
-			return 0, fmt.Errorf("the node of the pod says: %s", c.why)
+			return 0, fmt.Errorf("the pod's machine says: %s", c.why)
 		}
-	default:
+	case <-timer.C:
 	}
 	return 0, err
 }

@@ -25,9 +25,24 @@ import (
 // account is whom the shipped rights are given to.
 const account = "system:serviceaccount:openecp-system:ecpd"
 
-// shipped applies the rights and the admission policy as they ship and gives
-// the way to the API server of the account they are for.
+// shipped applies the rights and the admission policy as they ship, once for
+// all tests, and gives the way to the API server of the account they are for.
 func shipped(t testing.TB, lab *kubelab.Lab) *rest.Config {
+	t.Helper()
+	granted.mu.Lock()
+	defer granted.mu.Unlock()
+	if granted.kubeconfig == "" {
+		granted.kubeconfig = grant(t, lab)
+	}
+	return loaded(t, granted.kubeconfig)
+}
+
+var granted struct {
+	mu         sync.Mutex
+	kubeconfig string // guarded by mu
+}
+
+func grant(t testing.TB, lab *kubelab.Lab) string {
 	t.Helper()
 	for _, file := range []string{"rights.yaml", "admission.yaml"} {
 		text, err := os.ReadFile(filepath.Join("..", "deploy", "kubernetes", file))
@@ -38,7 +53,7 @@ func shipped(t testing.TB, lab *kubelab.Lab) *rest.Config {
 	path, err := lab.User(account, "system:serviceaccounts", "system:serviceaccounts:openecp-system")
 	require.NoError(t, err)
 	confined(t, lab, path)
-	return loaded(t, path)
+	return path
 }
 
 // loaded is LoadREST with the client's certificate in memory: client-go starts
@@ -67,7 +82,6 @@ func confined(t testing.TB, lab *kubelab.Lab, kubeconfig string) {
 
 // counter counts requests by verb as the API server understands it.
 type counter struct {
-	next http.RoundTripper
 	mu   sync.Mutex
 	seen map[string]int // guarded by mu; "create pods"
 }
@@ -76,15 +90,21 @@ type counter struct {
 func counting(c *rest.Config) *counter {
 	n := &counter{seen: map[string]int{}}
 	c.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		n.next = next
-		return n
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			n.count(r)
+			return next.RoundTrip(r)
+		})
 	})
 	return n
 }
 
 var verbs = map[string]string{http.MethodPost: "create", http.MethodPatch: "patch", http.MethodDelete: "delete", http.MethodPut: "update"}
 
-func (n *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func (n *counter) count(r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	verb, what := verbs[r.Method], r.URL.Path
 	switch i := slices.Index(parts, "namespaces"); {
@@ -105,9 +125,8 @@ func (n *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.seen[verb+" "+what]++
-	n.mu.Unlock()
-	return n.next.RoundTrip(r)
 }
 
 // since gives the requests since an earlier count; probes are left out.

@@ -1,11 +1,59 @@
 package k8sprovisioner
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/openecp/openecp/internal/kubelab"
+	"github.com/openecp/openecp/internal/kubelab/emqxpod"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(labtest.M(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(labtest.M(podsLast{m})) }
+
+// podsLast ends the brokers behind the pods after the tests, and before the
+// control plane.
+type podsLast struct{ m labtest.TestingM }
+
+func (p podsLast) Run() int {
+	code := p.m.Run()
+	brokers.mu.Lock()
+	defer brokers.mu.Unlock()
+	if brokers.stop != nil {
+		if err := brokers.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stop the brokers:", err)
+			return max(code, 1)
+		}
+	}
+	return code
+}
+
+// brokers are behind the pods of every test: a control plane bears one fleet.
+var brokers struct {
+	mu    sync.Mutex
+	fleet *emqxpod.Fleet // guarded by mu
+	stop  func() error   // guarded by mu
+}
+
+// fleet gives the brokers behind the pods of the control plane.
+func fleet(t testing.TB, lab *kubelab.Lab) *emqxpod.Fleet {
+	t.Helper()
+	brokers.mu.Lock()
+	defer brokers.mu.Unlock()
+	if brokers.fleet == nil {
+		f, err := emqxpod.New(lab, emqxpod.Config{})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- f.Run(ctx) }()
+		brokers.fleet = f
+		brokers.stop = func() error { cancel(); return <-done }
+	}
+	return brokers.fleet
+}
