@@ -1,0 +1,27 @@
+// Package sqlstore is a Store in an SQLite database of one folder, in the
+// process, without cgo.
+//
+// It promises, beside what [ecp.Store] says:
+//
+//   - A write that was acknowledged survives kill -9 and the loss of power:
+//     write-ahead log, synchronous=FULL. A write that was not is there whole or
+//     not at all.
+//   - One process per folder. A second one is refused with a line that names
+//     the folder and who holds it; the hold ends with the process, however it
+//     ends.
+//   - A database written by a newer version, one of another program, or one
+//     that is damaged is refused with a line that says what to do, and is not
+//     changed.
+//   - Readers work on a snapshot and neither wait for writers nor hold them up.
+//     Writers take turns. Watchers are woken by the write itself.
+//
+// The folder holds ecpd.db with its -wal and -shm, readable by the owner only,
+// and ecpd.lock. To copy the database of a running process use SQLite's own
+// backup ("sqlite3 ecpd.db .backup"), never cp.
+//
+// Changes are kept until [Store.Purge] removes them; whoever owns the Store
+// calls it now and then with a time at least [ecp.ChangesKept] ago.
+//
+// All SQL and all knowledge of the driver's errors is in dialect.go, the tables
+// are in migrations/sqlite.
+package sqlstore

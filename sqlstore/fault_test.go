@@ -1,0 +1,141 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+func openHere(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), Config{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func big(id string) ecp.Image { return ecp.Image{ID: id, Reference: strings.Repeat("x", 10_000)} }
+
+// fill writes records until the database may not grow, and says how many were
+// acknowledged.
+func fill(t *testing.T, s *Store, prefix string) (n int, err error) {
+	t.Helper()
+	for ; n < 1000; n++ {
+		if err = s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, big(fmt.Sprint(prefix, n)), 0) }); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (s *Store) count(t *testing.T) (n int) {
+	t.Helper()
+	require.NoError(t, s.Read(t.Context(), func(tx ecp.Tx) error {
+		for _, err := range tx.List(ecp.Query{Kind: ecp.KindImage}) {
+			require.NoError(t, err)
+			n++
+		}
+		return nil
+	}))
+	return n
+}
+
+func TestFullDisk(t *testing.T) {
+	s := openHere(t)
+	limit := func(pages int) {
+		_, err := s.writer.ExecContext(context.WithoutCancel(t.Context()), fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+		require.NoError(t, err)
+	}
+	limit(100)
+	n, err := fill(t, s, "a")
+	require.ErrorIs(t, err, ecp.ErrUnavailable)
+	require.EqualError(t, err, "write: the disk that holds "+s.file+" is full; nothing was written, free some space")
+	require.Positive(t, n)
+	require.Equal(t, n, s.count(t), "what was acknowledged is there, and nothing else")
+
+	// A transaction that takes no notice is not half done, and does not go on
+	// outside of itself.
+	err = s.Write(t.Context(), func(tx ecp.Tx) error {
+		_ = ecp.Put(tx, big("half 1"), 0)
+		_ = ecp.Put(tx, big("half 2"), 0)
+		_ = ecp.Put(tx, ecp.Image{ID: "small"}, 0)
+		return nil
+	})
+	require.ErrorIs(t, err, ecp.ErrUnavailable)
+	require.Equal(t, n, s.count(t))
+
+	limit(10_000) // somebody has freed space
+	more, err := fill(t, s, "b")
+	require.NoError(t, err)
+	require.Equal(t, n+more, s.count(t))
+	i := 0
+	for c, err := range s.Changes(t.Context(), 0) {
+		require.NoError(t, err)
+		i++
+		require.EqualValues(t, i, c.Seq, "no number was lost")
+		if i == n+more {
+			break
+		}
+	}
+}
+
+// Every query finds what it looks for by an index, and in order: none sorts or
+// reads a whole table.
+func TestQueryPlans(t *testing.T) {
+	s := openHere(t)
+	for n, text := range texts {
+		if statement(n) == firstSince { // reads what it is about to remove, by design
+			continue
+		}
+		args := make([]any, strings.Count(text, "?"))
+		for i := range args {
+			args[i] = 1
+		}
+		count := 0
+		for i := 1; strings.Contains(text, fmt.Sprint("?", i)); i++ {
+			count = i
+		}
+		rows, err := s.writer.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args[:count]...)
+		require.NoError(t, err, text)
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+			require.NotContains(t, detail, "TEMP B-TREE", "%s\n%s", text, detail)
+			if !strings.Contains(text, "sqlite_sequence") && statement(n) != firstSeq {
+				require.NotContains(t, detail, "SCAN records", text)
+				require.NotContains(t, detail, "SCAN changes", text)
+			}
+			index := map[statement]string{listAll: "autoindex", listProject: "records_project", listParent: "records_parent", listBoth: "records_parent"}[statement(n)]
+			require.Contains(t, detail, index, text)
+		}
+		require.NoError(t, rows.Err())
+		require.NoError(t, rows.Close())
+	}
+}
+
+func TestSettings(t *testing.T) {
+	s := openHere(t)
+	for pragma, want := range map[string]string{
+		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000", "application_id": fmt.Sprint(applicationID),
+	} {
+		var got string
+		require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
+		require.Equal(t, want, got, pragma)
+	}
+	_, err := s.readers.ExecContext(t.Context(), "DELETE FROM records")
+	require.Error(t, err, "readers cannot write")
+}
+
+func TestFaultKeepsWhatIsKnown(t *testing.T) {
+	for _, err := range []error{nil, context.Canceled, context.DeadlineExceeded, errClosed} {
+		require.Equal(t, err, fault("write", "file", err))
+	}
+	require.ErrorIs(t, fault("write", "file", errLocked), ecp.ErrInternal)
+	require.NotContains(t, fault("write", "file", errLocked).Error(), errLocked.Error(), "a cause is not for users")
+}

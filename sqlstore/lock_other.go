@@ -1,0 +1,11 @@
+//go:build !(darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd)
+
+package sqlstore
+
+import (
+	"errors"
+	"os"
+)
+
+// lock refuses: without it two processes could write to one database.
+func lock(*os.File) error { return errors.ErrUnsupported }

@@ -1,0 +1,167 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/sqlstore"
+)
+
+func tryOpen(t *testing.T, dir string) error {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir})
+	if err == nil {
+		err = s.Close()
+	}
+	return err
+}
+
+func TestOnlyTheOwnerReads(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	s := openIn(t, dir)
+	put(t, s, ecp.Image{ID: "a"})
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	require.Equal(t, "drwx------", info.Mode().String())
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	names := []string{}
+	for _, f := range files {
+		info, err := f.Info()
+		require.NoError(t, err)
+		require.Equal(t, "-rw-------", info.Mode().String(), f.Name())
+		names = append(names, f.Name())
+	}
+	require.Subset(t, names, []string{"ecpd.db", "ecpd.db-wal", "ecpd.lock"})
+
+	require.NoError(t, s.Close())
+	require.NoError(t, os.Chmod(filepath.Join(dir, "ecpd.db"), 0o644)) //nolint:gosec // that it is undone is the point
+	require.NoError(t, tryOpen(t, dir))
+	info, err = os.Stat(filepath.Join(dir, "ecpd.db"))
+	require.NoError(t, err)
+	require.Equal(t, "-rw-------", info.Mode().String(), "what somebody opened up is closed again")
+}
+
+func TestSecondProcessIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := openIn(t, dir)
+	err := tryOpen(t, dir)
+	require.ErrorIs(t, err, ecp.ErrConflict)
+	require.EqualError(t, err, fmt.Sprintf("open store: process %d has the data directory %s already; end it, or choose another directory for this one", os.Getpid(), dir))
+	put(t, s, ecp.Image{ID: "a"}) // the first is not disturbed
+	require.NoError(t, s.Close())
+	require.NoError(t, tryOpen(t, dir))
+
+	// What an earlier process left in the file means nothing.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ecpd.lock"), []byte("1\n"), 0o600))
+	require.NoError(t, tryOpen(t, dir))
+}
+
+func TestUnusualPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "it's ü 100%20 #1?x=y&z")
+	s := openIn(t, dir)
+	put(t, s, ecp.Image{ID: "a"})
+	require.FileExists(t, filepath.Join(dir, "ecpd.db"))
+}
+
+func TestUnusableDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	err := tryOpen(t, filepath.Join(file, "sub"))
+	require.ErrorIs(t, err, ecp.ErrUnavailable)
+	require.ErrorContains(t, err, "the data directory "+file+"/sub cannot be used")
+	require.ErrorIs(t, tryOpen(t, ""), ecp.ErrInvalid)
+
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "ecpd.db"), 0o700))
+	require.ErrorIs(t, tryOpen(t, dir), ecp.ErrUnavailable)
+	require.NoError(t, os.Remove(filepath.Join(dir, "ecpd.db")))
+	require.NoError(t, tryOpen(t, dir), "a failed Open holds nothing")
+}
+
+// A database is refused and stays as it is, byte for byte.
+func TestRefusedDatabases(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(t *testing.T, file string)
+		code *ecp.Error
+		says string
+	}{
+		{"not a database", func(t *testing.T, file string) {
+			require.NoError(t, os.WriteFile(file, []byte("key: value\n"+string(make([]byte, 2000))), 0o600))
+		}, ecp.ErrInternal, "is not an SQLite database; move it away to begin anew, or put a backup in its place"},
+		{"of another program", func(t *testing.T, file string) {
+			execIn(t, file, "CREATE TABLE bookmarks (url TEXT)")
+		}, ecp.ErrConflict, "is the database of another program; choose another directory"},
+		{"of another program, by its mark", func(t *testing.T, file string) {
+			execIn(t, file, "PRAGMA application_id = 42; CREATE TABLE sqlite (a)")
+		}, ecp.ErrConflict, "is the database of another program; choose another directory"},
+		{"of a newer version", func(t *testing.T, file string) {
+			require.NoError(t, tryOpen(t, filepath.Dir(file)))
+			execIn(t, file, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (900, 1)")
+		}, ecp.ErrConflict, "is of version 900, this program knows versions up to 1 only; run the newer program that wrote it, or put the backup from before the upgrade in its place"},
+		{"damaged", func(t *testing.T, file string) {
+			require.NoError(t, tryOpen(t, filepath.Dir(file)))
+			b, err := os.ReadFile(file) //nolint:gosec // the test's own
+			require.NoError(t, err)
+			for i := 100; i < len(b); i++ { // all but the header
+				b[i] = 0xff
+			}
+			require.NoError(t, os.WriteFile(file, b, 0o600))
+		}, ecp.ErrInternal, "is damaged; put a backup in its place"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "ecpd.db")
+			c.make(t, file)
+			before, err := os.ReadFile(file) //nolint:gosec // the test's own
+			require.NoError(t, err)
+			err = tryOpen(t, dir)
+			require.ErrorIs(t, err, c.code)
+			require.ErrorContains(t, err, c.says)
+			require.NotContains(t, err.Error(), "\n", "one line")
+			require.ErrorContains(t, err, file)
+			after, err := os.ReadFile(file) //nolint:gosec // the test's own
+			require.NoError(t, err)
+			require.Equal(t, before, after)
+
+			require.NoError(t, os.Rename(file, file+".old"))
+			require.NoError(t, tryOpen(t, dir), "a failed Open holds nothing")
+		})
+	}
+}
+
+// execIn runs SQL on a file as another program would.
+func execIn(t *testing.T, file, text string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	_, err = db.ExecContext(context.WithoutCancel(t.Context()), text)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+}
+
+// An upgrade that was cut off after goose had made its own table goes on.
+func TestUpgradeCutOff(t *testing.T) {
+	dir := t.TempDir()
+	execIn(t, filepath.Join(dir, "ecpd.db"), `CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT,
+		version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')));
+		INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1)`)
+	put(t, openIn(t, dir), ecp.Image{ID: "a"})
+}
+
+func TestOpenHonoursContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := t.TempDir()
+	_, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir})
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, tryOpen(t, dir))
+}

@@ -1,0 +1,168 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Store is an [ecp.Store] in a file. Open makes one; all methods may be called
+// at once. Whoever opened it calls Close.
+type Store struct {
+	file string
+	lock *os.File // of the folder; held while it is open
+	log  *slog.Logger
+	now  func() time.Time
+
+	writer     *sql.DB // one connection
+	readers    *sql.DB
+	forWriting [statements]*sql.Stmt
+	forReading [statements]*sql.Stmt
+
+	turn    chan struct{} // held by who writes
+	feed    atomic.Pointer[feed]
+	closing chan struct{} // closed by Close
+	once    sync.Once
+	open    sync.RWMutex // read-locked by every transaction; Close takes it for good
+}
+
+var errClosed = &ecp.Error{Code: ecp.CodeUnavailable, Op: "use store", Message: "the store has been closed"}
+
+// Close waits for transactions under way, closes the database, and gives the
+// folder free. Calls after it fail, and waiting Changes end. A second Close
+// does nothing.
+func (s *Store) Close() (err error) {
+	s.once.Do(func() {
+		close(s.closing)
+		s.open.Lock() // and never unlocked
+		err = s.release()
+	})
+	if err != nil {
+		return fault("close store", s.file, err)
+	}
+	return nil
+}
+
+// enter keeps the store open until leave is called.
+func (s *Store) enter(ctx context.Context) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !s.open.TryRLock() { // fails only for Close
+		return nil, errClosed
+	}
+	return s.open.RUnlock, nil
+}
+
+// Read runs fn on a snapshot; see [ecp.Store]. It waits for a connection no
+// longer than ctx.
+func (s *Store) Read(ctx context.Context, fn func(ecp.Tx) error) error {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	t, err := s.begin(ctx, s.readers, &s.forReading, true)
+	if err != nil {
+		return fault("read", s.file, err)
+	}
+	defer t.rollback()
+	if err := fn(t); err != nil {
+		return err
+	}
+	return t.broken
+}
+
+// Write runs fn in a transaction of its own; see [ecp.Store]. It waits for its
+// turn no longer than ctx. fn is run once.
+func (s *Store) Write(ctx context.Context, fn func(ecp.Tx) error) error {
+	return s.write(ctx, func(t *tx) error {
+		if err := fn(t); err != nil {
+			return err
+		}
+		if t.broken != nil {
+			return t.broken
+		}
+		return ctx.Err()
+	})
+}
+
+// write runs fn while nobody else writes, and commits and publishes what it
+// wrote.
+func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.turn }()
+	t, err := s.begin(ctx, s.writer, &s.forWriting, false)
+	if err != nil {
+		return fault("write", s.file, err)
+	}
+	defer t.rollback()
+	if err := t.one(lastSeq, &t.seq); err != nil {
+		return err
+	}
+	if err := fn(t); err != nil {
+		return err
+	}
+	if err := t.commit(); err != nil {
+		return fault("write", s.file, err)
+	}
+	if len(t.changes) > 0 {
+		s.publish(t.changes)
+	}
+	return nil
+}
+
+// purgeBatch is how many changes are removed in one transaction, so that
+// writers do not wait long.
+const purgeBatch = 500
+
+// Purge removes changes older than a time, and says how many. Positions
+// before what is left are gone for [Store.Changes]; numbers are not given out
+// again. To keep what [ecp.Store] promises, before must lie [ecp.ChangesKept]
+// back at least.
+func (s *Store) Purge(ctx context.Context, before time.Time) (int64, error) {
+	var total, keep, n int64
+	for {
+		err := s.write(ctx, func(t *tx) (err error) {
+			if keep == 0 {
+				if keep, err = t.firstSince(before); err != nil {
+					return err
+				}
+			}
+			n, err = t.exec(purgeChanges, keep, purgeBatch)
+			return err
+		})
+		if err != nil {
+			return total, fmt.Errorf("purge changes: %w", err)
+		}
+		if total += n; n < purgeBatch {
+			s.forgetTail()
+			return total, nil
+		}
+	}
+}
+
+// firstSince is the number of the first change that is not older than a time,
+// or one that no change has where all are.
+func (t *tx) firstSince(at time.Time) (int64, error) {
+	first := int64(math.MaxInt64)
+	err := t.rows(firstSince, []any{at.UnixNano()}, func(rows *sql.Rows) error { return rows.Scan(&first) })
+	return first, err
+}
