@@ -26,7 +26,7 @@ type decision struct {
 	kind     OperationKind // "" = no operation is needed
 	patience time.Duration
 	rec      ClusterRecord // as it is stored
-	move     string        // project a transfer leads to
+	moves    bool          // to another project
 }
 
 // decide says what a command does, or why it cannot be taken.
@@ -108,7 +108,7 @@ func (m *Manager) carry(d *decision, rec *ClusterRecord, cmd Command) error {
 			d.nothing = true
 			return nil
 		}
-		rec.Project, d.move = c.Project, c.Project
+		rec.Project, d.moves = c.Project, true
 	case Restart, Update:
 		return fail(CodeUnsupported, "", "this build cannot "+string(cmd.Kind())+" a cluster yet")
 	default:
@@ -156,11 +156,11 @@ func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
 		if err != nil || d.nothing {
 			return err
 		}
-		if d.move != "" {
-			if err := h.m.moveProject(tx, d.move); err != nil {
+		if d.moves {
+			if err := h.m.moveProject(tx, d.rec.Project); err != nil {
 				return err
 			}
-			if err := moveOperations(tx, h.id, d.move); err != nil {
+			if err := moveOperations(tx, h.id, d.rec.Project); err != nil {
 				return err
 			}
 		}
@@ -273,8 +273,8 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 		if err != nil {
 			return err
 		}
-		if d.move != "" {
-			if err := h.m.moveProject(tx, d.move); err != nil {
+		if d.moves {
+			if err := h.m.moveProject(tx, d.rec.Project); err != nil {
 				return err
 			}
 		}

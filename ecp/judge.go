@@ -33,6 +33,9 @@ var hostedRules = []rule{
 	{"deleting without nodes is stopped", func(v view) bool {
 		return v.rec.Deleting && len(v.look.Found.Nodes) == 0 && v.look.Found.Replicas <= 0 && v.rec.Status.State != Stopped && v.rec.Status.Reason != ReasonDeleteFailed
 	}, is(Stopped, ReasonByRequest)},
+	{"nodes in a stopped cluster that is deleted", func(v view) bool {
+		return v.rec.Deleting && v.rec.Status.State == Stopped && len(v.look.Found.Nodes) > 0
+	}, is(Stopping, ReasonScaledByHand)},
 	{"deleting", func(v view) bool { return v.rec.Deleting }, keep},
 
 	// Never begun.

@@ -116,6 +116,7 @@ var judgeCases = []judgeCase{
 	{name: "claim gone", state: Running, look: aLook(3, 3), change: func(l *Look) { l.Found.Volumes = l.Found.Volumes[:2] }, want: Abnormal, reason: ReasonDataLost},
 	{name: "claim made anew", state: Running, look: aLook(3, 3), change: func(l *Look) { l.Found.Volumes[1].UID = "other" }, want: Abnormal, reason: ReasonDataLost},
 	{name: "claim going", state: Running, look: aLook(3, 3), change: func(l *Look) { l.Found.Volumes[1].Going = true }, want: Abnormal, reason: ReasonDataLost},
+	{name: "claim gone that was never seen", state: Running, look: aLook(3, 3), change: func(l *Look) { l.Failure = &Error{Code: CodeConflict, Cause: &Loss{ReasonDataLost, "claim x"}} }, want: Abnormal, reason: ReasonDataLost},
 	{name: "claim gone while stopped", state: Stopped, look: aLook(0, 0), change: func(l *Look) { l.Found.Replicas = 0; l.Found.Volumes = nil }, want: Abnormal, reason: ReasonDataLost},
 
 	{name: "stopping, nodes left", state: Stopping, look: aLook(1, 1), want: Stopping},
@@ -126,6 +127,7 @@ var judgeCases = []judgeCase{
 	{name: "nodes in a stopped cluster", state: Stopped, look: aLook(1, 1), want: Stopping, reason: ReasonScaledByHand},
 
 	{name: "deleting, nodes left", state: Stopping, rec: deleting, look: aLook(1, 1), want: Stopping},
+	{name: "deleting, stopped, nodes by hand", state: Stopped, rec: deleting, look: aLook(1, 1), want: Stopping, reason: ReasonScaledByHand},
 	{name: "deleting, none left", state: Stopping, rec: deleting, look: aLook(0, 0), change: func(l *Look) { l.Found.Replicas = 0 }, want: Stopped},
 	{name: "deleted", state: Stopped, rec: deleting, look: Look{At: t0}, want: Gone, reason: ReasonDeleted},
 	{name: "deleted, namespace of somebody else", state: Stopping, rec: deleting, look: Look{Found: Observation{Foreign: "x"}}, want: Gone},

@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -53,6 +54,9 @@ func newView(now time.Time, rec ClusterRecord, look Look) view {
 		}
 	}
 	v.loss = lossOf(rec, look.Found)
+	if v.loss == nil && rec.Status.Dispatched {
+		errors.As(look.Failure, &v.loss) // the platform may know of more than was ever looked at
+	}
 	return v
 }
 

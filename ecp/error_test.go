@@ -1,0 +1,94 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var sentinels = map[Code]*Error{
+	CodeInvalid: ErrInvalid, CodeNotFound: ErrNotFound, CodeExists: ErrExists, CodeConflict: ErrConflict, CodeDenied: ErrDenied,
+	CodeQuotaExceeded: ErrQuotaExceeded, CodeUnsupported: ErrUnsupported, CodeUnavailable: ErrUnavailable, CodeGone: ErrGone, CodeInternal: ErrInternal,
+}
+
+func TestErrorsMatchTheirCodeOnly(t *testing.T) {
+	for code := range sentinels {
+		err := fmt.Errorf("create: %w", &Error{Code: code, Op: "x", Message: "y", Cause: io.EOF})
+		for other, sentinel := range sentinels {
+			require.Equal(t, code == other, errors.Is(err, sentinel), "%s is %s", code, other)
+		}
+		require.ErrorIs(t, err, io.EOF)
+		require.Equal(t, code, CodeOf(err))
+		require.Equal(t, "x: y", MessageOf(err))
+		var e *Error
+		require.ErrorAs(t, err, &e)
+	}
+	a, b := fail(CodeConflict, "x", "y"), fail(CodeConflict, "x", "z")
+	require.NotErrorIs(t, a, b, "only a sentinel matches a whole code")
+}
+
+func TestErrorTexts(t *testing.T) {
+	secret := errors.New("password=hunter2")
+	for want, e := range map[string]*Error{
+		"not_found":   {Code: CodeNotFound},
+		"read: gone":  {Code: CodeGone, Op: "read"},
+		"read: no":    {Code: CodeInvalid, Op: "read", Message: "no", Cause: secret},
+		"no: a: b":    {Code: CodeInvalid, Message: "no", Fields: []FieldError{{"a", "b"}}},
+		"no: a: b; c": {Code: CodeInvalid, Message: "no", Fields: []FieldError{{"a", "b"}, {"", "c"}}},
+	} {
+		require.Equal(t, want, e.Error())
+		require.Equal(t, want, MessageOf(e))
+		require.NotContains(t, fmt.Sprintf("%v %s", e, e), "hunter2")
+	}
+}
+
+func TestForeignErrorsAreBland(t *testing.T) {
+	err := errors.New("dial tcp 10.0.0.1: password=hunter2")
+	require.Equal(t, CodeInternal, CodeOf(err))
+	require.NotContains(t, MessageOf(err), "hunter2")
+	require.Empty(t, CodeOf(nil))
+	require.Empty(t, MessageOf(nil))
+
+	got := explain("create cluster", err, "", "")
+	require.ErrorIs(t, got, ErrInternal)
+	require.ErrorIs(t, got, err, "the log gets the cause")
+	require.NotContains(t, got.Error(), "hunter2")
+}
+
+type retryable bool
+
+func (r retryable) Error() string   { return "edge" }
+func (r retryable) Retryable() bool { return bool(r) }
+
+func TestRetryability(t *testing.T) {
+	for code, e := range sentinels {
+		require.Equal(t, code == CodeUnavailable, e.Retryable(), code)
+	}
+	require.True(t, (&Error{Code: CodeConflict, Cause: fmt.Errorf("x: %w", retryable(true))}).Retryable(), "the edge knows better")
+	require.False(t, (&Error{Code: CodeUnavailable, Cause: retryable(false)}).Retryable())
+	require.True(t, (&Error{Code: CodeInternal, Cause: ErrUnavailable}).Retryable())
+	require.False(t, (&Error{Code: CodeInternal, Cause: context.Canceled}).Retryable())
+}
+
+func TestExplainNamesTheField(t *testing.T) {
+	in := &Error{Code: CodeExists, Op: "write cluster", Message: `the name "a" is taken in "p"`}
+	var e *Error
+	require.ErrorAs(t, explain("create cluster", in, "name", "choose another"), &e)
+	require.Equal(t, &Error{Code: CodeExists, Op: "create cluster", Message: "the name is taken", Fields: []FieldError{{"name", "choose another"}}}, e)
+	require.Equal(t, "write cluster", in.Op, "what a store returned is not touched")
+}
+
+func TestCredentialsDoNotPrint(t *testing.T) {
+	c := Credentials{Username: "key", Password: "hunter2"}
+	e := Endpoint{BaseURL: "http://a", Credentials: c}
+	for _, s := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v %q", c, c, c), fmt.Sprintf("%v %+v %#v", e, e, e)} {
+		require.NotContains(t, s, "hunter2")
+	}
+	b, err := c.MarshalJSON()
+	require.NoError(t, err)
+	require.Equal(t, `"[redacted]"`, string(b))
+}

@@ -1,0 +1,431 @@
+package ecp
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// fleet drives the engine by hand: random commands, looks, faults, crashes and
+// time against a world, with everything that must always hold checked at every
+// write and after every look.
+type fleet struct {
+	t    *rapid.T
+	m    *Manager
+	s    *mapStore
+	w    *world
+	now  time.Time
+	n    int // clusters ever made
+	cmd  Command
+	tale []string // what was done, for the failure
+
+	stored map[ID]ClusterRecord
+	task   map[ID]*task
+}
+
+// task keeps the time that an unsteady state has had, apart from the engine.
+type task struct {
+	began time.Time
+	stale time.Duration
+}
+
+func newFleet(t *rapid.T) *fleet {
+	f := &fleet{t: t, s: newMapStore(), w: newWorld(), now: t0, stored: map[ID]ClusterRecord{}, task: map[ID]*task{}}
+	f.s.wrote = f.wrote
+	f.w.remade = func(id ID, what string) {
+		require.False(t, f.stored[id].Status.Dispatched, "%s of %s was made anew unasked\n%s", what, id, f.story())
+	}
+	f.restart()
+	return f
+}
+
+func (f *fleet) restart() {
+	m, err := New(asSystem(), Config{
+		Store: f.s, Provisioners: map[string]Provisioner{"default": f.w}, Adapters: []Adapter{worldAdapter{f.w}}, Now: func() time.Time { return f.now },
+		Defaults: Defaults{Projects: []string{"default/default", "default/other"}, Pool: &Pool{Connections: 100, Clusters: 3}},
+	})
+	require.NoError(f.t, err)
+	f.m = m
+}
+
+func (f *fleet) say(format string, args ...any) {
+	f.tale = append(f.tale, f.now.Format("15:04:05.0 ")+fmt.Sprintf(format, args...))
+}
+
+func (f *fleet) story() string {
+	out := ""
+	for _, line := range f.tale[max(0, len(f.tale)-60):] {
+		out += line + "\n"
+	}
+	return out
+}
+
+func (f *fleet) require(ok bool, format string, args ...any) {
+	if !ok {
+		f.t.Fatalf(format+"\n%s", append(args, f.story())...)
+	}
+}
+
+// wrote checks everything that must hold of what one transaction stored.
+func (f *fleet) wrote(puts []Record) {
+	var hops []ClusterRecord
+	for _, r := range puts {
+		if rec, ok := r.Payload.(ClusterRecord); ok {
+			hops = append(hops, rec)
+		}
+	}
+	for i, rec := range hops {
+		f.hop(rec, i == len(hops)-1)
+	}
+	f.ledger()
+	f.operations()
+}
+
+func (f *fleet) hop(rec ClusterRecord, last bool) {
+	old, known := f.stored[rec.ID]
+	st := rec.Status
+	f.say("%s %s (%s) %s", rec.ID, st.State, st.Reason, st.Message)
+	f.require(known || st.State == Creating, "a new cluster is %s", st.State)
+	f.require(last || st.State == Syncing || st.State == Stopped, "it shows %s in passing", st.State)
+	if known && old.Status.State != st.State {
+		f.edge(rec, old.Status.State)
+	}
+	f.require(!old.Deleting || rec.Deleting, "a deletion was taken back")
+	f.require(rec.Revision >= old.Revision && rec.Generation >= old.Generation, "a counter fell")
+	_, repair := f.cmd.(Repair)
+	f.require(!old.Status.Dispatched || st.Dispatched || repair, "it was forgotten that it was dispatched")
+	onItsWay := Unsteady(st.State) || (rec.Deleting && st.State == Stopped)
+	f.require(!onItsWay || !st.Deadline.IsZero(), "%s without a deadline", st.State)
+	f.require(st.State == Gone || LabelOf(Hosted, st.State).EN != string(st.State), "%q is no state", st.State)
+	f.clock(old, rec, known)
+	f.stored[rec.ID] = rec
+	if st.State == Gone {
+		delete(f.stored, rec.ID)
+	}
+}
+
+// edge checks that a hop is one of the tables'.
+func (f *fleet) edge(rec ClusterRecord, from State) {
+	to := rec.Status.State
+	if f.cmd != nil {
+		want, _ := Next(Hosted, from, f.cmd.Kind())
+		f.require(want == to || (want == Updating && to == Stopping && wantedNodes(rec) == 0), "%s leads from %s to %s", f.cmd.Kind(), from, to)
+		return
+	}
+	for _, s := range hostedLooks[from] {
+		if s == to {
+			return
+		}
+	}
+	f.require(false, "a look leads from %s to %s", from, to)
+}
+
+// clock measures the time a task had, and that it was not cut short.
+func (f *fleet) clock(old, rec ClusterRecord, known bool) {
+	id, st := rec.ID, rec.Status
+	if !known || (f.cmd != nil && (old.Status.State != st.State || old.Deleting != rec.Deleting)) || (Unsteady(st.State) && !Unsteady(old.Status.State) && !rec.Deleting) {
+		f.task[id] = &task{began: f.now}
+	}
+	tk := f.task[id]
+	if from := old.Status.StaleFrom; !from.IsZero() && st.StaleFrom.IsZero() {
+		if from.Before(tk.began) {
+			from = tk.began
+		}
+		tk.stale += f.now.Sub(from)
+	}
+	patience, failed := map[Reason]time.Duration{
+		ReasonCreateFailed: f.m.timings.Dispatch, ReasonNotDispatched: f.m.timings.Dispatch, ReasonStartFailed: f.m.timings.Start,
+		ReasonUpdateFailed: f.m.timings.Create, ReasonSyncFailed: f.m.timings.Create, ReasonStopFailed: f.m.timings.Stop, ReasonDeleteFailed: f.m.timings.Delete,
+	}[st.Reason]
+	if failed && old.Status.Reason != st.Reason {
+		had := f.now.Sub(tk.began) - tk.stale
+		f.require(had >= patience, "%s after %s of %s", st.Reason, had, patience)
+	}
+}
+
+func (f *fleet) ledger() {
+	var want Pool
+	for _, r := range f.s.records[KindCluster] {
+		want.UsedClusters++
+		want.UsedConnections += r.Payload.(ClusterRecord).Spec.Connections()
+	}
+	got, _ := f.s.records[KindPool][poolKey].Payload.(Pool)
+	f.require(got.UsedClusters == want.UsedClusters && got.UsedConnections == want.UsedConnections, "the ledger says %+v, the clusters %+v", got, want)
+}
+
+// operations: at most one of a cluster is not final, and the cluster names it.
+func (f *fleet) operations() {
+	open := map[ID]OperationID{}
+	for _, r := range f.s.records[KindOperation] {
+		o := r.Payload.(Operation)
+		if o.Phase.Final() {
+			f.require(!o.EndedAt.IsZero(), "operation %s has ended, but not when", o.ID)
+			continue
+		}
+		f.require(open[o.Cluster] == "", "%s has two operations: %s and %s", o.Cluster, open[o.Cluster], o.ID)
+		open[o.Cluster] = o.ID
+	}
+	for id, r := range f.s.records[KindCluster] {
+		f.require(r.Payload.(ClusterRecord).Status.Operation == open[ID(id)], "%s names operation %q, %q is open", id, r.Payload.(ClusterRecord).Status.Operation, open[ID(id)])
+		delete(open, ID(id))
+	}
+	f.require(len(open) == 0, "operations of clusters that are gone: %v", open)
+}
+
+// live lists the clusters in the order of their making: ids are random.
+func (f *fleet) live() []ID {
+	var out []ID
+	for _, key := range sortedKeys(f.s.records[KindCluster]) {
+		out = append(out, ID(key))
+	}
+	order := func(id ID) string { return f.s.records[KindCluster][string(id)].Payload.(ClusterRecord).Name }
+	slices.SortFunc(out, func(a, b ID) int { return strings.Compare(order(a), order(b)) })
+	return out
+}
+
+func (f *fleet) create() {
+	f.n++
+	spec := HostedSpec{Nodes: rapid.IntRange(1, 3).Draw(f.t, "nodes"), Connections: rapid.IntRange(1, 60).Draw(f.t, "connections")}
+	if rapid.IntRange(0, 4).Draw(f.t, "off") == 0 {
+		spec.Power = PowerOff
+	}
+	_, _, err := f.m.Create(asSystem(), CreateRequest{Mode: Hosted, Name: fmt.Sprintf("c%03d", f.n), Spec: Spec{Hosted: &spec}})
+	f.require(err == nil || errors.Is(err, ErrQuotaExceeded) || errors.Is(err, errFault), "create: %v", err)
+}
+
+var someCommands = []Command{Start{}, Stop{}, Repair{}, Delete{}, Delete{Force: true}, Transfer{Project: "default/other"}, Transfer{Project: "default/default"}}
+
+func (f *fleet) command(id ID) {
+	f.do(id, rapid.SampledFrom(someCommands).Draw(f.t, "command"))
+}
+
+func (f *fleet) do(id ID, cmd Command) {
+	before, at := f.stored[id], f.s.seq
+	plan, planErr := f.m.Cluster(id).Plan(asSystem(), cmd)
+	f.cmd = cmd
+	defer func() { f.cmd = nil }()
+	op, err := f.m.Cluster(id).Do(asSystem(), cmd)
+	f.say("%s: %s %+v: %v", id, cmd.Kind(), cmd, err)
+	if errors.Is(err, errFault) {
+		return
+	}
+	f.require(CodeOf(err) == CodeOf(planErr), "plan says %v, do says %v", planErr, err)
+	if err != nil {
+		f.require(errors.Is(err, ErrConflict), "%v", err)
+		f.require(before.Deleting && cmd.Kind() != KindDelete || !before.Deleting, "deletion was refused: %v", err)
+		f.require(f.s.seq == at, "what was refused wrote something")
+		return
+	}
+	f.require(f.stored[id].Status.State == plan.To, "plan says %s, it is %s", plan.To, f.stored[id].Status.State)
+	f.require(plan.Nothing == (f.s.seq == at), "plan says nothing=%v", plan.Nothing)
+	f.require(op.ID == "" || f.stored[id].Status.Operation == op.ID, "the operation is not the cluster's")
+}
+
+// look lets the engine work on a cluster once, and checks what it then says.
+func (f *fleet) look(id ID) {
+	f.m.pass(asSystem(), id)
+	rec, there := f.stored[id]
+	if !there || f.s.fault != nil {
+		return
+	}
+	st, p := rec.Status, f.w.at(id)
+	if f.w.unseen {
+		f.require(!st.StaleFrom.IsZero(), "not stale while nothing can be seen")
+		for _, c := range []ConditionType{CondAvailable, CondReady, CondSettled, CondHealthy, CondProvisioned, CondManagementReachable} {
+			f.require(ConditionOf(st.Conditions, c).Status == Unknown, "%s is known of what cannot be seen", c)
+		}
+		return
+	}
+	f.require(st.StaleFrom.IsZero(), "stale although everything can be seen")
+	f.require(st.Deadline.Sub(f.now) <= f.m.timings.Create, "%s has %s left", st.State, st.Deadline.Sub(f.now))
+	f.require(!Unsteady(st.State) || !f.now.After(st.Deadline), "%s is overdue", st.State)
+	if p.lagging {
+		return
+	}
+	switch st.State {
+	case Running:
+		f.require(ConditionOf(st.Conditions, CondAvailable).Status == True, "running, but not available")
+		f.require(p.ready() > 0, "running, but no node is ready")
+	case Degraded:
+		f.require(p.ready() > 0, "degraded, but no node is ready")
+	case Stopped:
+		f.require(len(p.pods) == 0 || p.foreign != "", "stopped, but there are pods")
+	default:
+	}
+	settled := ConditionOf(st.Conditions, CondSettled).Status == True
+	f.require(!settled || p.applied.Generation == rec.Generation, "settled, but generation %d is there, not %d", p.applied.Generation, rec.Generation)
+}
+
+// rest looks until nothing more follows, which may take the hops of one
+// deletion, and then sees that another look with nothing new writes nothing.
+func (f *fleet) rest(id ID) {
+	for range 4 {
+		f.look(id)
+	}
+	writes, applies := f.s.writes, f.w.applies
+	f.look(id)
+	f.require(f.s.writes == writes, "a look that showed nothing new wrote something")
+	f.require(f.w.applies == applies || f.w.at(id).lagging, "a look that showed nothing new applied something")
+}
+
+var errFault = errors.New("the disk is away")
+
+// broken lets the store fail during what is done, before or after it keeps the
+// change; then the process may end.
+func (f *fleet) broken(do func()) {
+	after, left := rapid.Bool().Draw(f.t, "after"), rapid.IntRange(0, 1).Draw(f.t, "writes")
+	f.s.fault = func(kept bool) error {
+		if kept == after {
+			left--
+		}
+		if left < 0 && kept == after {
+			return &Error{Code: CodeUnavailable, Op: "store", Message: "it did not take it", Cause: errFault}
+		}
+		return nil
+	}
+	f.say("the store breaks (after=%v)", after)
+	do()
+	f.s.fault = nil
+	if rapid.Bool().Draw(f.t, "restart") {
+		f.say("restart")
+		f.restart()
+	}
+}
+
+func (f *fleet) fault(id ID) {
+	p, n := f.w.at(id), rapid.IntRange(0, 2).Draw(f.t, "ordinal")
+	faults := []struct {
+		name string
+		do   func()
+	}{
+		{"kill", func() { p.touch(n, func(pod *worldPod) { pod.down, pod.ready = true, false }) }},
+		{"revive", func() { p.touch(n, func(pod *worldPod) { pod.down = false }) }},
+		{"delete pod", func() { p.touch(n, func(pod *worldPod) { pod.going, pod.ready = true, false }) }},
+		{"scale by hand", func() { p.replicas = n }},
+		{"delete service", func() { p.service = false }},
+		{"delete auth", func() { p.auth = "" }},
+		{"delete claim", func() { delete(p.claims, n) }},
+		{"delete namespace", func() { p.going = p.there }},
+		{"foreign", func() { f.w.erase(id); f.w.at(id).foreign = "team-a" }},
+		{"not foreign", func() { p.foreign = "" }},
+		{"mute", func() { p.mute = !p.mute }},
+		{"split", func() { p.split[n] = !p.split[n] }},
+		{"lag", func() { p.lagging = !p.lagging }},
+		{"unseen", func() { f.w.unseen = !f.w.unseen }},
+		{"apply fails", func() { f.w.failApply = !f.w.failApply }},
+		{"delete fails", func() { f.w.failDelete = !f.w.failDelete }},
+	}
+	x := faults[rapid.IntRange(0, len(faults)-1).Draw(f.t, "fault")]
+	f.say("%s: %s %d", id, x.name, n)
+	x.do()
+}
+
+func (p *platform) touch(n int, do func(*worldPod)) {
+	if pod := p.pods[n]; pod != nil {
+		do(pod)
+	}
+}
+
+func (f *fleet) wait() {
+	d := rapid.SampledFrom([]time.Duration{300 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 16 * time.Minute}).Draw(f.t, "wait")
+	f.now = f.now.Add(d)
+}
+
+// step does one random thing.
+func (f *fleet) step() {
+	ids := f.live()
+	if len(ids) == 0 {
+		f.create()
+		return
+	}
+	id := ids[rapid.IntRange(0, len(ids)-1).Draw(f.t, "cluster")]
+	switch k := rapid.IntRange(0, 99).Draw(f.t, "step"); {
+	case k < 3:
+		f.create()
+	case k < 13:
+		f.command(id)
+	case k < 23:
+		f.fault(id)
+	case k < 35:
+		f.wait()
+	case k < 55:
+		f.w.tick(id)
+	case k < 58:
+		f.say("restart")
+		f.restart()
+	case k < 64:
+		f.broken(func() { f.look(id) })
+	case k < 67:
+		f.broken(func() { f.command(id) })
+	case k < 75:
+		f.rest(id)
+	default:
+		f.look(id)
+	}
+}
+
+// heal takes every fault away and sees that all clusters end where they should.
+func (f *fleet) heal() {
+	f.say("everything is mended")
+	f.w.unseen, f.w.failApply, f.w.failDelete = false, false, false
+	for _, p := range f.w.clusters {
+		p.foreign, p.mute, p.lagging, p.split = "", false, false, map[int]bool{}
+		for _, pod := range p.pods {
+			pod.down = false
+		}
+	}
+	for round := range 80 {
+		f.now = f.now.Add(time.Second)
+		for _, id := range f.live() {
+			f.w.tick(id)
+			f.look(id)
+			st := f.stored[id].Status
+			if round%20 == 10 && !f.stored[id].Deleting && (st.State == Abnormal || st.State == Nonexistent) {
+				f.do(id, Repair{})
+			}
+		}
+	}
+	for _, id := range f.live() {
+		rec := f.stored[id]
+		f.require(!rec.Deleting, "%s was never removed: %s %s", id, rec.Status.State, rec.Status.Message)
+		want := map[bool]State{true: Running, false: Stopped}[rec.Spec.Hosted.Power == PowerOn]
+		f.require(rec.Status.State == want, "%s ends %s (%s: %s), not %s", id, rec.Status.State, rec.Status.Reason, rec.Status.Message, want)
+		f.require(ConditionOf(rec.Status.Conditions, CondSettled).Status == True && ConditionOf(rec.Status.Conditions, CondHealthy).Status == True, "%s is not settled and healthy: %+v", id, rec.Status)
+		f.rest(id)
+	}
+}
+
+func TestWhatAlwaysHolds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := newFleet(t)
+		for range rapid.IntRange(1, 150).Draw(t, "steps") {
+			f.step()
+		}
+		f.heal()
+	})
+}
+
+// Every path is walked by looks alone, and shows nothing in passing that the
+// cluster is not.
+func TestRoutesShowNothingUntrue(t *testing.T) {
+	wanted := map[State][]State{
+		Creating: {Running, Abnormal, Nonexistent, Stopped}, Updating: {Syncing, Running, Abnormal}, Syncing: {Running, Abnormal, Updating},
+		Starting: {Running, Abnormal}, Running: {Degraded, Abnormal}, Degraded: {Running, Abnormal}, Stopping: {Stopped, Abnormal, Gone},
+		Stopped: {Stopping, Abnormal, Gone}, Abnormal: {Running, Degraded, Stopped, Gone}, Nonexistent: {Gone},
+	}
+	for from, all := range wanted {
+		for _, to := range all {
+			path := route(Hosted, from, to)
+			require.NotEmpty(t, path, "%s to %s", from, to)
+			for _, s := range path[:len(path)-1] {
+				require.Contains(t, []State{Syncing, Stopped}, s, "%s to %s", from, to)
+			}
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package ecp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// take gives what the queue hands out at once; "" = nothing waits.
+func take(q *queue) ID {
+	if q.depth() == 0 {
+		return ""
+	}
+	id, _ := q.get(context.Background())
+	return id
+}
+
+func TestQueueHandsOutEachOnce(t *testing.T) {
+	q := newQueue()
+	q.add("a")
+	q.add("b")
+	q.add("a")
+	require.Equal(t, 2, q.depth())
+	require.Equal(t, ID("a"), take(q))
+	require.Equal(t, ID("b"), take(q))
+	require.Empty(t, take(q))
+}
+
+func TestQueueWorksOnceMoreOnWhatIsAddedMeanwhile(t *testing.T) {
+	q := newQueue()
+	q.add("a")
+	require.Equal(t, ID("a"), take(q))
+	q.add("a")
+	q.add("a")
+	require.Empty(t, take(q), "nobody else gets it while it is worked on")
+	q.done("a")
+	require.Equal(t, ID("a"), take(q))
+	q.done("a")
+	require.Empty(t, take(q), "once more, not twice")
+}
+
+func TestQueueDelays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		start := time.Now()
+		after := func(want time.Duration) {
+			t.Helper()
+			id, ok := q.get(t.Context())
+			require.True(t, ok)
+			require.Equal(t, ID("a"), id)
+			require.Equal(t, want, time.Since(start))
+			q.done(id)
+		}
+		q.addAfter("a", 3*time.Second)
+		q.addAfter("a", time.Second)
+		q.addAfter("a", 2*time.Second)
+		after(time.Second) // the earliest counts
+		<-time.After(5 * time.Second)
+		require.Empty(t, take(q), "the later ones are gone with it")
+
+		start = time.Now()
+		q.addAfter("a", time.Second)
+		q.add("a")
+		after(0) // now is earlier
+		<-time.After(5 * time.Second)
+		require.Empty(t, take(q))
+
+		q.addAfter("a", time.Second)
+		q.stop()
+		<-time.After(5 * time.Second)
+		require.Empty(t, take(q), "a stopped queue forgets")
+		start = time.Now()
+		q.add("a")
+		after(0)
+	})
+}
+
+func TestQueueDelayWhileWorkedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		q.add("a")
+		require.Equal(t, ID("a"), take(q))
+		q.addAfter("a", time.Second)
+		<-time.After(2 * time.Second)
+		require.Empty(t, take(q))
+		q.done("a")
+		require.Equal(t, ID("a"), take(q), "what came due meanwhile is not lost")
+	})
+}
+
+func TestQueueGetEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-time.After(time.Second); cancel() }()
+		_, ok := q.get(ctx)
+		require.False(t, ok)
+		q.add("a")
+		_, ok = q.get(ctx)
+		require.False(t, ok, "even when something waits")
+		require.Equal(t, ID("a"), take(q), "which is then there for the next")
+	})
+}
+
+// Many add, many work: never two on one cluster, and the last add of each is
+// worked on after it was made.
+func TestQueueUnderLoad(t *testing.T) {
+	const ids, adders, adds, workers = 5, 8, 200, 7
+	q := newQueue()
+	ctx, cancel := context.WithCancel(context.Background())
+	var asked, seen [ids]atomic.Int64
+	var busy [ids]atomic.Bool
+	var all, adding sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for {
+				id, ok := q.get(ctx)
+				if !ok {
+					return
+				}
+				n := int(id[0] - '0')
+				if !busy[n].CompareAndSwap(false, true) {
+					t.Errorf("%s is worked on twice at once", id)
+				}
+				seen[n].Store(asked[n].Load())
+				busy[n].Store(false)
+				q.done(id)
+			}
+		})
+	}
+	for a := range adders {
+		adding.Go(func() {
+			for i := range adds {
+				n := (a + i) % ids
+				asked[n].Add(1)
+				if i%7 == 0 {
+					q.addAfter(ID(fmt.Sprint(n)), time.Microsecond)
+				} else {
+					q.add(ID(fmt.Sprint(n)))
+				}
+			}
+		})
+	}
+	adding.Wait()
+	require.Eventually(t, func() bool {
+		for n := range ids {
+			if seen[n].Load() != asked[n].Load() {
+				return false
+			}
+		}
+		return q.depth() == 0
+	}, 5*time.Second, time.Millisecond)
+	cancel()
+	all.Wait()
+	q.stop()
+}
