@@ -70,6 +70,7 @@ func TestScaledInNodeStaysAMember(t *testing.T) {
 	gone := h.observe(id).Nodes[1].Name
 	d.Replicas, d.Spec.Nodes, d.Create = 1, 1, false
 	h.apply(d)
+	h.reopen()
 	h.advance(time.Minute)
 	e, err := h.Endpoint(t.Context(), id, "")
 	require.NoError(t, err)

@@ -18,47 +18,76 @@ import (
 func TestRandomLives(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLife(t)
-		defer l.end()
+		defer func() { _ = os.RemoveAll(l.cfg.Dir) }()
+		nothing := func(int) {}
 		t.Repeat(map[string]func(*rapid.T){
-			"":       l.check,
-			"apply":  l.apply,
-			"again":  l.again,
-			"delete": l.remove,
-			"wait": func(t *rapid.T) {
-				l.clock.advance(time.Duration(rapid.IntRange(1, 20_000).Draw(t, "ms")) * time.Millisecond)
-			},
-			"restart":   func(t *rapid.T) { l.reopen(t) },
-			"pod":       l.hook(func(n int) error { return l.p.DeletePod(life, n) }),
-			"kill":      l.hook(func(n int) error { return l.p.KillNode(life, n) }),
-			"revive":    l.hook(func(n int) error { return l.p.ReviveNode(life, n) }),
-			"break":     l.hook(func(n int) error { return l.p.Break(life, n, "ImagePullBackOff") }),
-			"scale":     l.hook(func(n int) error { return l.p.ScaleByHand(life, n) }),
-			"service":   l.hook(func(int) error { return l.p.DeleteService(life) }),
-			"claim":     l.hook(func(n int) error { l.lossy = true; return l.p.DeleteClaim(life, n) }),
-			"auth":      l.hook(func(int) error { l.lossy = true; return l.p.DeleteAuth(life) }),
-			"namespace": l.hook(func(int) error { l.lossy = true; return l.p.DeleteNamespace(life) }),
+			"":          l.check,
+			"apply":     l.apply,
+			"again":     l.again,
+			"restart":   l.restart,
+			"soon":      func(t *rapid.T) { l.clock.advance(rapid.SampledFrom(waits).Draw(t, "time")) },
+			"later":     func(*rapid.T) { l.clock.advance(time.Minute) },
+			"pod":       l.hook(l.pod((*emqxsim.Provisioner).DeletePod), nothing),
+			"kill":      l.hook(l.pod((*emqxsim.Provisioner).KillNode), nothing),
+			"revive":    l.hook(l.pod((*emqxsim.Provisioner).ReviveNode), nothing),
+			"break":     l.hook(func(n int) error { return l.p.Break(life, n, "ImagePullBackOff") }, nothing),
+			"scale":     l.hook(l.pod((*emqxsim.Provisioner).ScaleByHand), func(n int) { l.model.grow(n) }),
+			"service":   l.hook(func(int) error { return l.p.DeleteService(life) }, nothing),
+			"claim":     l.hook(l.pod((*emqxsim.Provisioner).DeleteClaim), func(n int) { l.model.claims[n].lose() }),
+			"auth":      l.hook(func(int) error { return l.p.DeleteAuth(life) }, func(int) { l.model.auth.lose() }),
+			"namespace": l.remove,
 		})
 	})
 }
 
+// waits are chosen around the times things take.
+var waits = []time.Duration{time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second, 8 * time.Second}
+
 const life = ecp.ID("emqx-01234567")
 
-// seenLife is what must not change unasked.
-type seenLife struct {
+// model is what there has to be: kept by hand, from what was asked for only.
+type model struct {
 	exists bool
-	auth   string
-	claims map[int]string
+	auth   thing
+	claims []*thing // of every ordinal that ever had one
 }
 
-// life is a cluster things happen to, and what was last known of it.
+// thing does not come back unasked.
+type thing struct {
+	uid  string // "" = to be learned at the next look
+	old  string // of the one it replaces
+	lost bool
+}
+
+// grow: ordinals below n have had a claim.
+func (m *model) grow(n int) {
+	for len(m.claims) < n {
+		m.claims = append(m.claims, &thing{})
+	}
+}
+
+// lose says that the thing has gone, or goes as soon as it can. One that is
+// going already, to be replaced, is not lost twice.
+func (g *thing) lose() {
+	if g.uid != "" {
+		g.lost = true
+	}
+}
+
+// again says that a lost thing is made anew.
+func (g *thing) again() {
+	if g.lost {
+		*g = thing{old: g.uid}
+	}
+}
+
+// randomLife is a cluster things happen to.
 type randomLife struct {
 	p     *emqxsim.Provisioner
 	cfg   emqxsim.ProvisionerConfig
 	clock *clock
 	last  ecp.Desired // that was applied
-	made  bool        // something may be made anew by the step that just ran
-	lossy bool        // something may be lost by it
-	was   seenLife
+	model model
 }
 
 func newLife(t *rapid.T) *randomLife {
@@ -66,24 +95,21 @@ func newLife(t *rapid.T) *randomLife {
 	require.NoError(t, err)
 	l := &randomLife{clock: newClock()}
 	l.cfg = emqxsim.ProvisionerConfig{Dir: dir, Now: l.clock.Now, BootTime: 8 * time.Second, StopTime: 2 * time.Second, TerminateTime: 4 * time.Second}
-	l.reopen(t)
+	l.p, err = emqxsim.NewProvisioner(l.cfg)
+	require.NoError(t, err)
+	l.last = wanted(life, "5.8.9", 3)
+	require.NoError(t, l.p.Apply(t.Context(), l.last))
+	l.model.exists = true
+	l.model.grow(3)
 	return l
 }
 
-func (l *randomLife) end() { _ = os.RemoveAll(l.cfg.Dir) }
-
-func (l *randomLife) reopen(t *rapid.T) {
-	var before ecp.Observation
-	if l.p != nil {
-		before = l.observe(t)
-	}
+func (l *randomLife) restart(t *rapid.T) {
+	before := l.observe(t)
 	p, err := emqxsim.NewProvisioner(l.cfg)
 	require.NoError(t, err)
-	first := l.p == nil
 	l.p = p
-	if !first {
-		require.Equal(t, before, l.observe(t), "a restart changes nothing")
-	}
+	require.Equal(t, before, l.observe(t), "a restart changes nothing")
 }
 
 func (l *randomLife) observe(t *rapid.T) ecp.Observation {
@@ -92,57 +118,81 @@ func (l *randomLife) observe(t *rapid.T) ecp.Observation {
 	return o
 }
 
+// apply is refused exactly where something is lost and may not be made anew.
 func (l *randomLife) apply(t *rapid.T) {
-	d := wanted(life, "5.8.9", rapid.IntRange(1, 4).Draw(t, "nodes"))
+	nodes := rapid.IntRange(1, 4).Draw(t, "nodes")
+	d := wanted(life, "5.8.9", nodes)
 	d.Generation = l.last.Generation + 1
 	if rapid.Bool().Draw(t, "stopped") {
 		d.Replicas = 0
 	}
 	d.Create = rapid.Bool().Draw(t, "create")
-	l.do(t, d)
-}
-
-func (l *randomLife) do(t *rapid.T, d ecp.Desired) {
-	if d.Create {
-		l.made, l.lossy = true, true // a claim that is going makes room for another
+	going := l.observe(t).Terminating
+	lost := !l.model.exists || l.model.auth.lost
+	for _, c := range l.model.claims[:min(nodes, len(l.model.claims))] {
+		lost = lost || c.lost
 	}
 	err := l.p.Apply(t.Context(), d)
-	if err == nil {
-		l.last = d
+	if going || lost && !d.Create {
+		require.ErrorIs(t, err, ecp.ErrConflict)
+		var loss *ecp.Loss
+		require.Equal(t, !d.Create, errors.As(err, &loss), "a loss is the cause")
 		return
 	}
-	require.ErrorIs(t, err, ecp.ErrConflict)
-	var lost *ecp.Loss
-	if !d.Create && !errors.As(err, &lost) {
-		t.Fatalf("a conflict that names no loss: %v", err)
+	require.NoError(t, err)
+	l.last, l.model.exists = d, true
+	l.model.auth.again()
+	for _, c := range l.model.claims[:min(nodes, len(l.model.claims))] {
+		c.again()
 	}
+	l.model.grow(d.Replicas)
 }
 
 // again: what was applied and has nothing to heal writes nothing.
 func (l *randomLife) again(t *rapid.T) {
 	o := l.observe(t)
-	if l.last.Image.Version == "" || o.Generation != l.last.Generation || len(o.Drift) > 0 {
+	if o.Generation == 0 || o.Generation != l.last.Generation || o.Replicas != l.last.Replicas || len(o.Drift) > 0 {
 		return
 	}
 	d := l.last
 	d.Create = false
 	writes := l.p.Writes()
-	err := l.p.Apply(t.Context(), d)
-	if n := l.p.Writes(); err == nil && n != writes {
-		t.Fatalf("an Apply that changes nothing wrote %d times", n-writes)
+	if err := l.p.Apply(t.Context(), d); err == nil {
+		require.Equal(t, writes, l.p.Writes(), "an Apply that changes nothing wrote")
 	}
 }
 
+// remove takes everything away, one time in four: else lives would be short.
 func (l *randomLife) remove(t *rapid.T) {
-	l.lossy = true
-	require.NoError(t, l.p.Delete(t.Context(), life))
+	remove := rapid.SampledFrom([]func(ecp.ID) error{
+		nil, nil, nil, nil, nil, nil, l.p.DeleteNamespace, func(id ecp.ID) error { return l.p.Delete(t.Context(), id) },
+	}).Draw(t, "remove")
+	if remove == nil {
+		return
+	}
+	if err := remove(life); !errors.Is(err, ecp.ErrNotFound) {
+		require.NoError(t, err)
+	}
+	l.model = model{}
 }
 
-// hook does something to the cluster; that there is nothing to do it to is fine.
-func (l *randomLife) hook(do func(n int) error) func(*rapid.T) {
+// pod gives a hook that takes the cluster and a number.
+func (l *randomLife) pod(hook func(*emqxsim.Provisioner, ecp.ID, int) error) func(n int) error {
+	return func(n int) error { return hook(l.p, life, n) }
+}
+
+// hook does something to the cluster, then the same to the model; that there
+// is nothing to do it to is fine.
+func (l *randomLife) hook(do func(n int) error, then func(n int)) func(*rapid.T) {
 	return func(t *rapid.T) {
-		if err := do(rapid.IntRange(0, 3).Draw(t, "n")); !errors.Is(err, ecp.ErrNotFound) {
-			require.NoError(t, err)
+		n := rapid.IntRange(0, 3).Draw(t, "n")
+		err := do(n)
+		if errors.Is(err, ecp.ErrNotFound) {
+			return
+		}
+		require.NoError(t, err)
+		if l.model.exists { // not on its way out
+			then(n)
 		}
 	}
 }
@@ -151,60 +201,44 @@ func (l *randomLife) hook(do func(n int) error) func(*rapid.T) {
 func (l *randomLife) check(t *rapid.T) {
 	o := l.observe(t)
 	require.Equal(t, o, l.observe(t), "looking changes nothing")
+	require.Equal(t, l.model.exists, o.Exists && !o.Terminating, "existence")
 	for i, n := range o.Nodes {
 		require.False(t, n.Ready && (n.Going || n.Broken), "%+v", n)
-		if i > 0 {
-			require.Greater(t, n.Ordinal, o.Nodes[i-1].Ordinal)
-		}
+		require.False(t, i > 0 && n.Ordinal <= o.Nodes[i-1].Ordinal, "order of nodes")
 	}
 	if o.Converged {
 		require.Len(t, o.Nodes, o.Replicas)
 		require.Equal(t, o.Replicas, readyNodes(o))
 	}
-	is := seenLife{exists: o.Exists, auth: o.Auth, claims: map[int]string{}}
-	for _, v := range o.Volumes {
-		is.claims[v.Ordinal] = v.UID
+	if !l.model.exists {
+		return
 	}
-	if !l.made {
-		l.unchanged(t, is)
-	}
-	if o.Terminating {
-		is.exists = false // it goes by itself from here
-		is.auth, is.claims = "", map[int]string{}
-	}
-	for _, v := range o.Volumes {
-		if v.Going {
-			delete(is.claims, v.Ordinal)
+	l.model.auth.check(t, "keys", o.Auth, false)
+	for i, c := range l.model.claims {
+		uid, going := "", false
+		for _, v := range o.Volumes {
+			if v.Ordinal == i {
+				uid, going = v.UID, v.Going
+			}
 		}
+		c.check(t, "claim", uid, going)
 	}
-	l.was, l.made, l.lossy = is, pending(o) && l.made, false
 }
 
-// pending says that a claim is still to be replaced by one that was allowed.
-func pending(o ecp.Observation) bool {
-	for _, v := range o.Volumes {
-		if v.Going {
-			return true
-		}
-	}
-	return false
-}
-
-// unchanged: what was known is the same; gone only if the step could do that;
-// and there only if it was never known or is one of a new ordinal.
-func (l *randomLife) unchanged(t *rapid.T, is seenLife) {
-	if l.was.auth != "" && is.auth != l.was.auth && (is.auth != "" || !l.lossy) {
-		t.Fatalf("the keys were %q and are %q", l.was.auth, is.auth)
-	}
-	for ordinal, uid := range l.was.claims {
-		if now, there := is.claims[ordinal]; now != uid && (there || !l.lossy) {
-			t.Fatalf("claim %d was %q and is %q", ordinal, uid, now)
-		}
-	}
-	if l.was.exists && !is.exists && !l.lossy {
-		t.Fatal("the namespace has gone")
-	}
-	if !l.was.exists && is.exists && is.auth != "" {
-		t.Fatal("the namespace came back unasked")
+// check compares a thing with what is seen of it, and learns which one it is.
+func (g *thing) check(t *rapid.T, what, uid string, going bool) {
+	switch {
+	case g.lost && uid != "":
+		require.True(t, going && uid == g.uid, "%s came back unasked", what)
+	case g.lost:
+	case going: // the lost one makes room for the one that was allowed
+		require.Equal(t, g.old, uid, "%s goes unasked", what)
+		require.Empty(t, g.uid)
+	case g.uid == "":
+		require.NotEmpty(t, uid, "%s is not there", what)
+		require.NotEqual(t, g.old, uid, "%s is the lost one", what)
+		g.uid = uid
+	default:
+		require.Equal(t, g.uid, uid, "%s is another one", what)
 	}
 }

@@ -154,8 +154,7 @@ func (s *state) next(now time.Time) time.Time {
 // mayRun says whether the StatefulSet makes a pod for the ordinal. One whose
 // claim is lost is not made: it would come up empty.
 func (s *state) mayRun(ordinal int) bool {
-	c := s.claim(ordinal)
-	return s.Gone.IsZero() && s.Workload != nil && ordinal < s.Workload.Replicas && c != nil && !c.Going
+	return s.Gone.IsZero() && s.Workload != nil && ordinal < s.Workload.Replicas && s.claim(ordinal) != nil
 }
 
 // newPod is a pod of the newest revision. Without the Secret it never starts.
@@ -235,7 +234,7 @@ func (s *state) addClaim(ordinal int) {
 // loseClaim asks for a claim's end; a pod that uses it keeps it until it ends.
 func (s *state) loseClaim(ordinal int) {
 	if c := s.claim(ordinal); c != nil {
-		c.Going, c.Again = true, false
+		c.Going = true
 	}
 	if s.pod(ordinal) == nil {
 		s.release(ordinal)

@@ -41,15 +41,27 @@ func watched(t *testing.T, fn func(t *testing.T, p *emqxsim.Provisioner, d *diar
 			BootTime: 8 * time.Second, StopTime: 2 * time.Second, TerminateTime: 4 * time.Second,
 		})
 		d := &diary{began: time.Now(), notes: map[ecp.ID][]time.Duration{}}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- p.Watch(ctx, d.wake) }()
-		synctest.Wait()
+		stop := watch(t, p, d)
 		fn(t, p, d)
 		stop()
-		require.NoError(t, <-done)
-		require.NoError(t, p.Apply(t.Context(), wanted(ecptest.NewID(), "5.8.9", 1)))
+		late := ecptest.NewID()
+		require.NoError(t, p.Apply(t.Context(), wanted(late, "5.8.9", 1)))
+		require.Empty(t, d.take(late), "nobody is woken after the Watch has ended")
 	})
+}
+
+// watch runs a Watch until stop is called, at the latest until the test ends.
+func watch(t *testing.T, p *emqxsim.Provisioner, d *diary) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- p.Watch(ctx, d.wake) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	t.Cleanup(stop)
+	synctest.Wait()
+	return stop
 }
 
 // pass lets time go by.
@@ -119,12 +131,8 @@ func TestWatchAfterRestartGoesOn(t *testing.T) {
 		pass(5 * time.Second)
 		p := newProvisioner(t, cfg)
 		d := &diary{began: time.Now(), notes: map[ecp.ID][]time.Duration{}}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- p.Watch(ctx, d.wake) }()
+		watch(t, p, d)
 		pass(time.Hour)
 		require.Equal(t, []time.Duration{0, 3 * time.Second}, d.take(id), "all are woken at first; it boots when it would have")
-		stop()
-		require.NoError(t, <-done)
 	})
 }
