@@ -67,19 +67,16 @@ type statusEvent struct {
 	Operation  ecp.OperationID `json:"operation"`
 }
 
-// viewEvent gives a change as the actor may see it; false if not at all. A
-// kind that is not named here is not shown.
-func viewEvent(actor ecp.Actor, c ecp.Change) (eventView, bool) {
+// viewEvent gives a change as the API shows it. A kind that is not named here
+// is not shown: false.
+func viewEvent(c ecp.Change) (eventView, bool) {
 	v := eventView{Seq: c.Seq, At: c.At, Kind: c.Kind, Key: c.Key, Project: c.Index.Project, Parent: c.Index.Parent, State: c.Index.State, Deleted: c.Deleted}
 	switch p := c.Payload.(type) {
 	case ecp.ClusterRecord:
 		v.Object = viewRecord(p)
 	case ecp.Operation:
 		v.Object = viewOperation(p)
-	case ecp.Project:
-		v.Object = p
-		return v, actor.May(ecp.RightRead, p.Path)
-	case ecp.Tombstone, ecp.Image, ecp.Size, ecp.Pool:
+	case ecp.Tombstone, ecp.Project, ecp.Image, ecp.Size, ecp.Pool:
 		v.Object = p
 	default:
 		return v, false
@@ -173,16 +170,15 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead || s.err != nil {
 		return
 	}
-	actor, _ := ecp.ActorFrom(ctx)
 	if first != nil {
-		a.send(ctx, s, actor, sub, *first)
+		a.send(ctx, s, sub, *first)
 	}
 	beat := time.NewTicker(a.heartbeat)
 	defer beat.Stop()
 	for s.err == nil && ctx.Err() == nil {
 		select {
 		case c := <-changes:
-			a.send(ctx, s, actor, sub, c)
+			a.send(ctx, s, sub, c)
 		case <-beat.C:
 			s.write([]byte(":\n\n"))
 		case <-ctx.Done():
@@ -207,7 +203,7 @@ func (a *api) watch(ctx context.Context, after int64) (<-chan change, func()) {
 	return changes, group.Wait
 }
 
-func (a *api) send(ctx context.Context, s *stream, actor ecp.Actor, sub subscription, c change) {
+func (a *api) send(ctx context.Context, s *stream, sub subscription, c change) {
 	switch {
 	case c.err != nil && ctx.Err() != nil:
 		return
@@ -219,7 +215,7 @@ func (a *api) send(ctx context.Context, s *stream, actor ecp.Actor, sub subscrip
 	case sub.project != "" && c.Index.Project != sub.project:
 		return
 	}
-	if v, ok := viewEvent(actor, c.Change); ok {
+	if v, ok := viewEvent(c.Change); ok {
 		s.event(strconv.FormatInt(c.Seq, 10), string(c.Kind), v)
 	}
 }

@@ -156,6 +156,26 @@ func TestEventsFollowALife(t *testing.T) {
 	require.Equal(t, "creating", all.until("gone")[0], "everything is there from the beginning")
 }
 
+// From wherever a client resumes, the next event is the next one.
+func TestEventsResumeWithoutAGap(t *testing.T) {
+	f := newFixture(t, setup{})
+	f.create()
+	f.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"last"}`).want(http.StatusCreated)
+	var ids []string
+	for l := f.listen(asUser, "?since=0", ""); ; {
+		e := l.next()
+		ids = append(ids, e.id)
+		if object, ok := e.data.Object.(map[string]any); ok && object["name"] == "last" {
+			break
+		}
+	}
+	require.Greater(t, len(ids), 5)
+	for i, id := range ids[:len(ids)-1] {
+		require.Equal(t, ids[i+1], f.listen(asUser, "?since="+id, "").next().id)
+		require.Equal(t, ids[i+1], f.listen(asUser, "", id).next().id)
+	}
+}
+
 func TestEventIsACluster(t *testing.T) {
 	f := newFixture(t, setup{})
 	l := f.listen(asUser, "", "")
