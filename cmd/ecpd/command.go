@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a call that cobra could not make sense of.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// run is the whole program: it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ []string) int {
+	root := newCommand(stdout, stderr, environ)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(stderr, "ecpd: %s; see ecpd --help\n", oneLine(err))
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "ecpd: %s\n", oneLine(err))
+	return exitFailed
+}
+
+func newCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
+	serve := func(use string) *cobra.Command {
+		var c config
+		cmd := &cobra.Command{
+			Use:   use,
+			Short: "run the daemon (what ecpd does without a command)",
+			Long:  "ecpd keeps a fleet of EMQX clusters and serves its JSON API.\n\n" + environmentHelp,
+			Args:  noArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				strangers, err := c.fromEnvironment(cmd.Flags(), environ)
+				if err != nil {
+					return err
+				}
+				return serve(cmd.Context(), c, strangers, stdout, stderr)
+			},
+		}
+		c.define(cmd.Flags())
+		return cmd
+	}
+	root := serve("ecpd")
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(serve("serve"), &cobra.Command{
+		Use:   "version",
+		Short: "print which build this is",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			b := buildInfo()
+			_, err := fmt.Fprintf(stdout, "ecpd %s commit %s %s\n", b.Version, b.Commit, b.Go)
+			return err
+		},
+	})
+	return root
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])}
+}
+
+// oneLine keeps what others said on one line.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}

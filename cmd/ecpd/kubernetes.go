@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/k8sprovisioner"
+)
+
+// serviceAccountDir is where Kubernetes puts the account of a pod.
+const serviceAccountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// errNoKubernetes is what a daemon says that was told nothing.
+var errNoKubernetes = errors.New("no Kubernetes to make clusters on: give --kubeconfig FILE, run in a pod with a service account, or try --dev")
+
+// kubernetesConfig finds the way to the API server, and reads it: nothing is
+// asked of the server yet.
+func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error) {
+	inPod := c.kubeconfig == "" && isThere(filepath.Join(serviceAccountDir, "token"))
+	if c.kubeconfig == "" && !inPod {
+		return k8sprovisioner.Config{}, errNoKubernetes
+	}
+	rest, err := k8sprovisioner.LoadREST(c.kubeconfig)
+	if err != nil {
+		return k8sprovisioner.Config{}, err
+	}
+	k := k8sprovisioner.Config{REST: rest, Reach: k8sprovisioner.Reach(c.reach), Logger: log}
+	if k.Reach == "" {
+		k.Reach = k8sprovisioner.PortForward
+		if inPod {
+			k.Reach = k8sprovisioner.PodIP
+		}
+	}
+	if inPod {
+		namespace, err := os.ReadFile(filepath.Join(serviceAccountDir, "namespace"))
+		if err != nil {
+			return k8sprovisioner.Config{}, fmt.Errorf("read the namespace of this pod: %w", err)
+		}
+		k.Namespace = strings.TrimSpace(string(namespace))
+	}
+	return k, nil
+}
+
+func newKubernetes(k k8sprovisioner.Config) (ecp.Provisioner, error) {
+	p, err := k8sprovisioner.New(k)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func isThere(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}

@@ -1,0 +1,170 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// These tests run the built program as its users do: as a process, over HTTP,
+// with signals.
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if binary.dir != "" {
+			_ = os.RemoveAll(binary.dir)
+		}
+		os.Exit(code)
+	}))
+}
+
+// binary is the program under test, built once; without the race detector: it
+// is what users run.
+var binary struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func built(t *testing.T) string {
+	t.Helper()
+	binary.once.Do(func() {
+		if binary.dir, binary.err = os.MkdirTemp("", "ecpd-test-"); binary.err != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // no test's own: all share it
+		defer cancel()
+		out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary.dir, ".").CombinedOutput()
+		if err != nil {
+			binary.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	require.NoError(t, binary.err)
+	return filepath.Join(binary.dir, "ecpd")
+}
+
+// output collects what a process prints, line by line.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+	line chan string  // gets every line while somebody waits
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func (o *output) copy(r io.Reader) {
+	for s := bufio.NewScanner(r); s.Scan(); {
+		o.mu.Lock()
+		o.text.WriteString(s.Text() + "\n")
+		o.mu.Unlock()
+		select {
+		case o.line <- s.Text():
+		default:
+		}
+	}
+}
+
+// process is one run of the program.
+type process struct {
+	cmd            *exec.Cmd
+	stdout, stderr *output
+	ended          chan struct{} // closed when the process has ended and all is read
+	err            error         // valid once ended
+}
+
+// launch starts the program with these arguments and variables in dir.
+func launch(t *testing.T, dir string, environ []string, args ...string) *process {
+	t.Helper()
+	p := &process{
+		cmd:    exec.Command(built(t), args...),
+		stdout: &output{line: make(chan string, 64)}, stderr: &output{},
+		ended: make(chan struct{}),
+	}
+	p.cmd.Dir, p.cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, environ...)
+	stdout, err := p.cmd.StdoutPipe()
+	require.NoError(t, err)
+	stderr, err := p.cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
+	go func() {
+		defer close(p.ended)
+		var reading sync.WaitGroup
+		reading.Go(func() { p.stdout.copy(stdout) })
+		reading.Go(func() { p.stderr.copy(stderr) })
+		reading.Wait()
+		p.err = p.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("ecpd %s\nstdout:\n%sstderr:\n%s", strings.Join(args, " "), p.stdout, p.stderr)
+		}
+	})
+	return p
+}
+
+// kill ends the process with SIGKILL and waits for its end.
+func (p *process) kill() {
+	_ = p.cmd.Process.Signal(syscall.SIGKILL) // it may have ended before
+	<-p.ended
+}
+
+// wait gives the exit code, or fails when the process does not end in time.
+func (p *process) wait(t *testing.T, patience time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		t.Fatalf("the process has not ended after %v", patience)
+	}
+	var exit *exec.ExitError
+	if p.err != nil && !errors.As(p.err, &exit) {
+		t.Fatal(p.err)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// terminate sends SIGTERM and gives exit code and how long the end took.
+func (p *process) terminate(t *testing.T) (int, time.Duration) {
+	t.Helper()
+	began := time.Now()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	code := p.wait(t, 20*time.Second)
+	return code, time.Since(began)
+}
+
+// ready waits for the ready line and gives the address in it.
+func (p *process) ready(t *testing.T) string {
+	t.Helper()
+	timeout := time.After(30 * time.Second)
+	for {
+		select {
+		case line := <-p.stdout.line:
+			if url, ok := strings.CutPrefix(line, "ecpd ready on "); ok {
+				return url
+			}
+		case <-p.ended:
+			t.Fatalf("the process ended (%v) before it was ready: %s", p.err, p.stderr)
+		case <-timeout:
+			t.Fatalf("no ready line after 30 s: %s%s", p.stdout, p.stderr)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestREADME runs the session of README.md as it stands there, in a directory
+// where the daemon has its data as `make run` gives it; only the port is
+// another.
+func TestREADME(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("README's session needs %s: %v; install it", tool, err)
+		}
+	}
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(readme), "\n```sh\n")
+	require.True(t, found, "README.md has no block of sh")
+	session, rest, found := strings.Cut(rest, "\n```\n")
+	require.True(t, found)
+	require.NotContains(t, rest, "```sh\n", "one block of sh is run; mark others otherwise")
+	const address = "http://127.0.0.1:18180"
+	require.Contains(t, session, address)
+
+	dir := t.TempDir()
+	p := launch(t, dir, nil, "serve", "--dev", "--listen", "127.0.0.1:0")
+	url := p.ready(t)
+	readyAt := time.Now()
+
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "bash", "-u")
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, strings.NewReader(strings.ReplaceAll(session, address, url)), &stdout, &stderr
+	err = cmd.Run()
+	t.Logf("%s%s", &stdout, &stderr)
+	require.NoError(t, err)
+
+	type operation struct{ Kind, Phase, EndedAt string }
+	var operations []operation
+	var running bool
+	var last string
+	for line := range strings.Lines(stdout.String()) {
+		var o operation
+		var c cluster
+		switch {
+		case strings.HasPrefix(line, `{`) && strings.Contains(line, `"phase"`) && json.Unmarshal([]byte(line), &o) == nil:
+			operations = append(operations, o)
+		case strings.HasPrefix(line, `{`) && json.Unmarshal([]byte(line), &c) == nil && c.Name == "sensors":
+			require.Equal(t, "running", c.Status.State)
+			require.Len(t, c.Status.Nodes, 3)
+			running = true
+		}
+		last = line
+	}
+	require.True(t, running, "the cluster was shown while it ran")
+	require.Len(t, operations, 4)
+	for i, kind := range []string{"create", "stop", "start", "delete"} {
+		require.Equal(t, kind, operations[i].Kind)
+		require.Equal(t, "succeeded", operations[i].Phase)
+	}
+	created, err := time.Parse(time.RFC3339, operations[0].EndedAt)
+	require.NoError(t, err)
+	require.Less(t, created.Sub(readyAt), time.Minute, "from the ready line to running")
+	require.Contains(t, stdout.String(), "\nevent: cluster\n")
+
+	var booked pool
+	require.NoError(t, json.Unmarshal([]byte(last), &booked))
+	require.Equal(t, pool{}, booked)
+}

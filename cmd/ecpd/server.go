@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// How long the end of the program may take, in all less than the 15 s after
+// which others lose patience.
+const (
+	requestsMayTake = 2 * time.Second // until the context of those that still run ends
+	serverMayTake   = 4 * time.Second // until connections are closed, whoever uses them
+	workMayTake     = 8 * time.Second // until we go without the Manager's goodbye
+)
+
+// server is one listener with what it serves.
+type server struct {
+	listener net.Listener
+	http     *http.Server
+	cut      context.CancelFunc // ends every request that still runs
+	scheme   string
+}
+
+// listen opens an address. Nothing is served before serve is called, but
+// clients can connect from here on.
+func listen(ctx context.Context, flag, address string, certificate *tls.Certificate, handler http.Handler, log *slog.Logger) (*server, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	s := &server{listener: l, cut: cut, scheme: "http", http: &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}}
+	if certificate != nil {
+		s.scheme = "https"
+		s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12}
+	}
+	return s, nil
+}
+
+// url is where the server is reached from here.
+func (s *server) url() string { return s.scheme + "://" + s.listener.Addr().String() }
+
+// serve answers until shut is called; nil then.
+func (s *server) serve() error {
+	var err error
+	if s.scheme == "https" {
+		err = s.http.ServeTLS(s.listener, "", "")
+	} else {
+		err = s.http.Serve(s.listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", s.listener.Addr(), err)
+}
+
+// shut takes no new connection, lets requests come to their end for a moment,
+// cuts those that go on, and closes what is left.
+func (s *server) shut(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, serverMayTake)
+	defer cancel()
+	timer := time.AfterFunc(requestsMayTake, s.cut)
+	defer timer.Stop()
+	if err := s.http.Shutdown(ctx); err != nil {
+		_ = s.http.Close() // nothing can be done about a connection that does not close
+	}
+	s.cut()
+}
+
+// close gives the address back where serve was never called.
+func (s *server) close() {
+	_ = s.listener.Close()
+	s.cut()
+}

@@ -1,0 +1,194 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	return port
+}
+
+// refuses runs the program, which must end at once with one line that says
+// what is wrong, and gives that line.
+func refuses(t *testing.T, code int, environ []string, args ...string) string {
+	t.Helper()
+	p := launch(t, t.TempDir(), environ, args...)
+	require.Equal(t, code, p.wait(t, 20*time.Second), p.stderr.String())
+	line := p.stderr.String()
+	require.Equal(t, 1, strings.Count(line, "\n"), "stderr is one line: %q", line)
+	require.True(t, strings.HasPrefix(line, "ecpd: "), line)
+	require.Empty(t, p.stdout.String())
+	return line
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	p := launch(t, t.TempDir(), nil, "version")
+	require.Zero(t, p.wait(t, 20*time.Second))
+	assert.Regexp(t, `^ecpd \S+ commit \S+ go1\.\d+\S*\n$`, p.stdout.String())
+	assert.Empty(t, p.stderr.String())
+}
+
+func TestHelpNamesFlagsAndVariables(t *testing.T) {
+	t.Parallel()
+	p := launch(t, t.TempDir(), nil, "serve", "--help")
+	require.Zero(t, p.wait(t, 20*time.Second))
+	for _, want := range []string{"--listen", "127.0.0.1:18180", "--kubernetes-reach", "ECPD_DATA_DIR", "ECPD_BOOTSTRAP_TOKEN"} {
+		assert.Contains(t, p.stdout.String(), want)
+	}
+}
+
+func TestWrongCalls(t *testing.T) {
+	t.Parallel()
+	assert.Contains(t, refuses(t, 2, nil, "--nonsense"), "--nonsense")
+	assert.Contains(t, refuses(t, 2, nil, "nonsense"), "nonsense")
+	assert.Contains(t, refuses(t, 1, nil, "--dev", "--listen", "0.0.0.0:0"), "loopback")
+	short := "only15charsLong"
+	line := refuses(t, 1, []string{"ECPD_BOOTSTRAP_TOKEN=" + short}, "--dev")
+	assert.Contains(t, line, "ECPD_BOOTSTRAP_TOKEN has 15 characters")
+	assert.NotContains(t, line, short)
+}
+
+func TestNothingIsBegunWithoutKubernetes(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/var/run/secrets/kubernetes.io/serviceaccount/token"); err == nil {
+		t.Skip("this is a pod with a service account: here it would start")
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	assert.Contains(t, refuses(t, 1, nil, "--data-dir", data), "no Kubernetes")
+
+	missing := filepath.Join(t.TempDir(), "missing")
+	assert.Contains(t, refuses(t, 1, nil, "--data-dir", data, "--kubeconfig", missing), missing)
+
+	nonsense := filepath.Join(t.TempDir(), "nonsense")
+	require.NoError(t, os.WriteFile(nonsense, []byte("clusters: 7\n"), 0o600))
+	assert.Contains(t, refuses(t, 1, nil, "--data-dir", data, "--kubeconfig", nonsense), nonsense)
+	assert.NoDirExists(t, data)
+}
+
+func TestDataDirectoryThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	assert.Contains(t, refuses(t, 1, nil, "--dev", "--data-dir", filepath.Join(file, "below")), file)
+	assert.Contains(t, refuses(t, 1, nil, "--dev", "--data-dir", file), file)
+}
+
+func TestOccupiedPort(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	data := filepath.Join(t.TempDir(), "data")
+	line := refuses(t, 1, nil, "--dev", "--data-dir", data, "--listen", l.Addr().String())
+	assert.Contains(t, line, l.Addr().String())
+	assert.Contains(t, line, "in use")
+	assert.NoFileExists(t, filepath.Join(data, "token"), "a start that fails mints no token")
+
+	d := dev(t, data) // nothing is left behind that hinders the next one
+	line = refuses(t, 1, nil, "--dev", "--data-dir", filepath.Join(t.TempDir(), "x"), "--listen", "127.0.0.1:0", "--metrics-listen", strings.TrimPrefix(d.url, "http://"))
+	assert.Contains(t, line, "--metrics-listen")
+}
+
+func TestSecondDaemonIsRefused(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	d := dev(t, data)
+	assert.Contains(t, refuses(t, 1, nil, "--dev", "--data-dir", data, "--listen", "127.0.0.1:0"), data)
+	d.call(t, "GET", "/api/v1/clusters", "", nil, 200)
+}
+
+func TestBootstrapToken(t *testing.T) {
+	t.Parallel()
+	const given, other = "given-by-the-environment", "given-at-the-second-start"
+	data := filepath.Join(t.TempDir(), "data")
+	for i, token := range []string{given, other} {
+		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token}, "--dev", "--data-dir", data, "--listen", "127.0.0.1:0")
+		d := &daemon{process: p, url: p.ready(t), http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, token: given}
+		d.call(t, "GET", "/api/v1/clusters", "", nil, 200)
+		d.token = other
+		d.call(t, "GET", "/api/v1/clusters", "", nil, 401)
+		if i > 0 {
+			assert.NotContains(t, p.stdout.String(), "token")
+		}
+		code, _ := p.terminate(t)
+		require.Zero(t, code)
+		for _, secret := range []string{given, other} {
+			assert.NotContains(t, p.stderr.String(), secret)
+		}
+	}
+}
+
+func TestUnknownVariableIsAWarning(t *testing.T) {
+	t.Parallel()
+	p := launch(t, t.TempDir(), []string{"ECPD_LISTENN=127.0.0.1:1", "ECPD_LOG_FORMAT=json"}, "--dev", "--listen", "127.0.0.1:0")
+	p.ready(t)
+	assert.Contains(t, p.stderr.String(), `"variable":"ECPD_LISTENN"`)
+}
+
+// TestTerm ends the daemon while a stream of events is open and work is under way.
+func TestTerm(t *testing.T) {
+	t.Parallel()
+	d := dev(t, filepath.Join(t.TempDir(), "data"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", d.url+"/api/v1/events", nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+d.token)
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	require.Equal(t, 200, res.StatusCode)
+	require.Contains(t, res.Header.Get("Content-Type"), "text/event-stream")
+
+	d.create(t, "short-lived", 3)
+	stream := bufio.NewScanner(res.Body)
+	for stream.Scan() && !strings.Contains(stream.Text(), "short-lived") { // until the event arrives
+	}
+	require.NoError(t, stream.Err())
+
+	code, took := d.terminate(t)
+	assert.Zero(t, code)
+	assert.Less(t, took, 15*time.Second)
+	for stream.Scan() { // to the stream's end
+	}
+	require.NoError(t, ctx.Err(), "the stream did not end")
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	d := dev(t, filepath.Join(t.TempDir(), "data"))
+	// A request whose body never comes keeps the first signal waiting.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	_, err = conn.Write([]byte("POST /api/v1/clusters HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + d.token +
+		"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"))
+	require.NoError(t, err)
+	d.call(t, "GET", "/api/v1/clusters", "", nil, 200)
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGINT))
+	eventually(t, 10*time.Second, func() (bool, string) {
+		return strings.Contains(d.stderr.String(), "told to end"), d.stderr.String()
+	})
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGINT))
+	assert.Equal(t, 1, d.wait(t, 10*time.Second))
+	assert.Contains(t, d.stderr.String(), "ending at once")
+}

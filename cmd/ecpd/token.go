@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// bootstrap sees to it that somebody can call the API: the first token comes
+// from the environment or, with --dev, is minted.
+func bootstrap(ctx context.Context, c config, store ecp.Store, m *ecp.Manager, stdout io.Writer, log *slog.Logger) error {
+	some, err := hasToken(ctx, store)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the tokens: %w", err)
+	case c.dev && some:
+		return checkDevToken(ctx, c, m, log)
+	case c.dev:
+		return mintDevToken(ctx, c, m, stdout)
+	case some && c.token != "":
+		log.InfoContext(ctx, "there are tokens already: the one in the environment is not stored", "variable", envToken)
+	case c.token != "":
+		_, err := m.Bootstrap(ctx, string(c.token))
+		return err
+	case !some:
+		log.WarnContext(ctx, "there is no API token: nobody can call the API until a start with the variable set", "variable", envToken)
+	}
+	return nil
+}
+
+func hasToken(ctx context.Context, store ecp.Store) (some bool, err error) {
+	err = store.Read(ctx, func(tx ecp.Tx) error {
+		for _, err := range ecp.List[ecp.Token](tx, ecp.Query{Limit: 1}) {
+			some = err == nil
+			return err
+		}
+		return nil
+	})
+	return some, err
+}
+
+// mintDevToken makes the token of a simulated fleet, keeps it in a file of its
+// user's own and prints it, this once. The file comes first: a start that was
+// cut short in between takes it up.
+func mintDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Writer) error {
+	file := devTokenFile(c)
+	token := string(c.token)
+	if token == "" {
+		kept, err := readDevToken(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		token = kept
+	}
+	if token == "" {
+		b := make([]byte, 16)
+		rand.Read(b) // never fails: the program ends instead
+		token = hex.EncodeToString(b)
+	}
+	if err := writeSecret(file, token+"\n"); err != nil {
+		return fmt.Errorf("keep the token: %w", err)
+	}
+	if _, err := m.Bootstrap(ctx, token); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(stdout, "ecpd token %s kept in %s\n", token, file)
+	return err
+}
+
+// checkDevToken warns about a token file that does not lead in any more; only
+// the hash of the token is stored, so that it cannot be written anew.
+func checkDevToken(ctx context.Context, c config, m *ecp.Manager, log *slog.Logger) error {
+	token, err := readDevToken(devTokenFile(c))
+	if err == nil {
+		_, err = m.Authenticate(ctx, token)
+	}
+	if err != nil {
+		log.WarnContext(ctx, "the token file does not hold the token of this data directory; to begin anew, remove the directory", "file", devTokenFile(c), "error", err)
+	}
+	return nil
+}
+
+func devTokenFile(c config) string { return filepath.Join(c.dataDir, "token") }
+
+func readDevToken(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(string(b))
+	if why := wrongToken(token); why != "" || token == "" {
+		return "", fmt.Errorf("the token in %s cannot be used; remove the file", file)
+	}
+	return token, nil
+}
+
+// writeSecret puts a file in place at once and whole, for its owner only.
+func writeSecret(name, content string) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*") // made with 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
