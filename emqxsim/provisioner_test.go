@@ -70,8 +70,9 @@ func TestScaledInNodeStaysAMember(t *testing.T) {
 	gone := h.observe(id).Nodes[1].Name
 	d.Replicas, d.Spec.Nodes, d.Create = 1, 1, false
 	h.apply(d)
-	h.reopen()
 	h.advance(time.Minute)
+	require.NoError(t, h.DeleteService(id)) // stores the cluster without the node
+	h.reopen()
 	e, err := h.Endpoint(t.Context(), id, "")
 	require.NoError(t, err)
 	require.Equal(t, "stopped", statuses(t, e)[gone], "until it is made to leave")

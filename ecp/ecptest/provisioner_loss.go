@@ -25,8 +25,8 @@ var lossCases = []provisionerCase{
 
 func podDeleted(b *bench) {
 	n := b.suite.Nodes
-	_, before := b.create(n)
-	before = b.seen("bound", bound(n))
+	b.create(n)
+	before := b.seen("bound", bound(n))
 	b.suite.DeletePod(b.T, b.p, b.id, 1)
 	o := b.seen("running with another pod", func(o ecp.Observation) string {
 		if why := running(n)(o); why != "" {
@@ -207,7 +207,7 @@ func foreign(b *bench) {
 		}
 		return ""
 	}
-	b.refused(b.desired(1))
+	_ = b.refused(b.desired(1))
 	o := b.seen("somebody else's", theirs)
 	if o.Exists || o.Auth != "" || len(o.Nodes)+len(o.Volumes) > 0 {
 		b.Errorf("what is somebody else's was looked into: %s", describe(o))
