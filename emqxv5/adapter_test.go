@@ -25,8 +25,8 @@ var login = ecp.Credentials{Username: "testkey", Password: "testsecret-012345678
 // bytes, rounded as the adapter rounds.
 func memory(hundredths int64) int64 { return (hundredths<<30 + 50) / 100 }
 
-func running(name string, uptime time.Duration, connections, sessions int, used int64) ecp.BrokerNode {
-	return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Uptime: uptime * time.Millisecond,
+func running(name string, millis, connections, sessions int, used int64) ecp.BrokerNode {
+	return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Uptime: time.Duration(millis) * time.Millisecond,
 		Connections: connections, Sessions: sessions, MemoryUsed: memory(used), MemoryTotal: memory(2354)}
 }
 
@@ -151,7 +151,7 @@ func TestLogIsSilentOnCredentials(t *testing.T) {
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, r.Header.Get("Authorization")+login.Password, 500)
+		http.Error(w, r.Header.Get("Authorization")+login.Password, http.StatusInternalServerError)
 	})
 	b, err := emqxv5.New(emqxv5.Config{Logger: logger}).Open(emqxtest.Serve(t, emqxtest.Paths{license: echo}.Before(replay(t, "one")), login))
 	require.NoError(t, err)

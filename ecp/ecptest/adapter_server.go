@@ -59,6 +59,7 @@ func (c *connections) track(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		c.open[conn] = true
+	case http.StateActive, http.StateIdle: // open still
 	case http.StateClosed, http.StateHijacked:
 		delete(c.open, conn)
 	}
@@ -74,10 +75,10 @@ func (c *connections) count() int {
 	return len(c.open)
 }
 
-// wait waits until so many are open.
+// wait waits until so many are open, for less than connections are kept idle.
 func (c *connections) wait(t *testing.T, want int) {
 	t.Helper()
-	late := time.After(5 * time.Second)
+	late := time.After(2 * time.Second)
 	for c.count() != want {
 		select {
 		case <-c.moved:

@@ -21,8 +21,14 @@ func (c *Count) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Int gives the count as the domain has it.
-func (c Count) Int() int { return int(min(int64(c), math.MaxInt)) }
+// Int gives the count as the domain has it. Beyond two thousand million it is
+// 0, so that no broker can make a total overflow.
+func (c Count) Int() int {
+	if c > math.MaxInt32 {
+		return 0
+	}
+	return int(c)
+}
 
 // Millis gives a count of milliseconds as a duration; 0 if it does not fit.
 func (c Count) Millis() time.Duration {

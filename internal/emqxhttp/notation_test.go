@@ -24,6 +24,12 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestCountInt(t *testing.T) {
+	require.Equal(t, 10_000_000, Count(10_000_000).Int())
+	require.Equal(t, math.MaxInt32, Count(math.MaxInt32).Int())
+	require.Zero(t, Count(math.MaxInt32+1).Int())
+}
+
 func TestMillis(t *testing.T) {
 	require.Equal(t, 17*time.Second+510*time.Millisecond, Count(17510).Millis())
 	require.Equal(t, time.Duration(math.MaxInt64/1_000_000)*time.Millisecond, Count(math.MaxInt64/1_000_000).Millis())
