@@ -15,13 +15,17 @@ import (
 // disruption budget: where that refuses, the error is unavailable. A broken
 // one is deleted.
 func (p *Provisioner) roll(ctx context.Context, f found, ordinals []int) error {
-	if len(ordinals) == 0 || f.workload == nil {
+	if len(ordinals) == 0 {
 		return nil
+	}
+	w := f.findWorkload() // as it is after our writes
+	if w == nil || w.Status.ObservedGeneration < w.Generation {
+		return unavailable("replace pods", "Kubernetes has not taken up the newest StatefulSet yet; it is tried again")
 	}
 	pods := f.pods()
 	for _, i := range ordinals {
 		pod := pods[i]
-		if pod == nil || pod.DeletionTimestamp != nil || pod.Labels[appsv1.StatefulSetRevisionLabel] == f.workload.Status.UpdateRevision {
+		if pod == nil || pod.DeletionTimestamp != nil || pod.Labels[appsv1.StatefulSetRevisionLabel] == w.Status.UpdateRevision {
 			continue
 		}
 		if err := p.replace(ctx, pod); err != nil {

@@ -1,0 +1,166 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/openecp/openecp/emqxv4"
+	"github.com/openecp/openecp/emqxv5"
+	"github.com/openecp/openecp/internal/kubelab/labtest"
+)
+
+// TestProvisionerSuite holds us to every sentence on the interface, on a real
+// API server, under the shipped rights.
+func TestProvisionerSuite(t *testing.T) {
+	lab := labtest.Start(t)
+	pods := fleet(t, lab)
+	shipped(t, lab)
+	var mu sync.Mutex
+	counts := map[ecp.Provisioner]*counter{} // guarded by mu
+	workload := func(p ecp.Provisioner, id ecp.ID) string {
+		f, err := p.(*Provisioner).find(context.Background(), id, "test")
+		require.NoError(t, err)
+		require.NotNil(t, f.workload)
+		return f.workload.Name
+	}
+	remove := func(t *testing.T, id ecp.ID, kind, name string) {
+		t.Helper()
+		_, err := lab.Kubectl(t.Context(), "", "delete", kind, name, "-n", string(id), "--wait=false")
+		require.NoError(t, err)
+	}
+	ecptest.TestProvisioner(t, ecptest.ProvisionerSuite{
+		New: func(t *testing.T) ecp.Provisioner {
+			c := shipped(t, lab)
+			n := counting(c)
+			p, err := New(Config{REST: c, Namespace: "openecp-system"})
+			require.NoError(t, err)
+			mu.Lock()
+			defer mu.Unlock()
+			counts[p] = n
+			return p
+		},
+		Ready: settled, Nodes: 2, Parallel: true,
+		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
+		DeletePod: func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int) {
+			remove(t, id, "pod", fmt.Sprintf("%s-%d", workload(p, id), ordinal))
+		},
+		KillNode: func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int) {
+			require.NoError(t, pods.Kill(string(id), fmt.Sprintf("%s-%d", workload(p, id), ordinal)))
+		},
+		ScaleByHand: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) {
+			_, err := lab.Kubectl(t.Context(), "", "scale", "statefulset", workload(p, id), "-n", string(id), fmt.Sprint("--replicas=", n))
+			require.NoError(t, err)
+		},
+		DeleteClaim: func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int) {
+			remove(t, id, "pvc", fmt.Sprintf("data-%s-%d", workload(p, id), ordinal))
+		},
+		DeleteAuth: func(t *testing.T, _ ecp.Provisioner, id ecp.ID) { remove(t, id, "secret", authName(id)) },
+		DeleteNamespace: func(t *testing.T, _ ecp.Provisioner, id ecp.ID) {
+			_, err := lab.Kubectl(t.Context(), "", "delete", "namespace", string(id), "--wait=false")
+			require.NoError(t, err)
+		},
+		DeleteService: func(t *testing.T, p ecp.Provisioner, id ecp.ID) { remove(t, id, "service", workload(p, id)) },
+		MakeForeign: func(t *testing.T, _ ecp.Provisioner, id ecp.ID) {
+			_, err := lab.Kubectl(t.Context(), "", "create", "namespace", string(id))
+			require.NoError(t, err)
+			t.Cleanup(func() {
+				_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+string(id), nil)
+			})
+		},
+		SetUnreachable: func(t *testing.T, _ ecp.Provisioner, unreachable bool) {
+			if unreachable {
+				require.NoError(t, lab.StopAPIServer())
+				return
+			}
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), settled)
+			defer cancel()
+			require.NoError(t, lab.StartAPIServer(ctx))
+		},
+		Writes: func(p ecp.Provisioner) int {
+			mu.Lock()
+			defer mu.Unlock()
+			return writes(counts[p].all())
+		},
+	})
+}
+
+// TestConfinement: the account that ships may do what the provisioner does,
+// and nothing outside namespaces of its own.
+func TestConfinement(t *testing.T) {
+	t.Parallel()
+	lab := labtest.Start(t)
+	shipped(t, lab)
+	granted.mu.Lock()
+	kubeconfig := granted.kubeconfig
+	granted.mu.Unlock()
+	foreign := labtest.Namespace(t, lab)
+	lookalike := string(ecptest.NewID()) // named like a cluster, not labelled
+	_, err := lab.Kubectl(t.Context(), "", "create", "namespace", lookalike)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+lookalike, nil)
+	})
+	for name, c := range map[string]struct{ args, refusal string }{
+		"a Secret elsewhere":            {"create secret generic x -n " + foreign + " --from-literal=a=b", "ecpd may write only"},
+		"a ConfigMap elsewhere":         {"create configmap x -n kube-system --from-literal=a=b", "ecpd may write only"},
+		"a ConfigMap in a lookalike":    {"create configmap x -n " + lookalike + " --from-literal=a=b", "ecpd may write only"},
+		"deleting a foreign namespace":  {"delete namespace " + foreign, "ecpd may write only"},
+		"deleting a lookalike":          {"delete namespace " + lookalike, "ecpd may write only"},
+		"adopting a lookalike":          {"label namespace " + lookalike + " openecp.io/cluster=" + lookalike, "ecpd may write only"},
+		"a namespace of another name":   {"create namespace elsewhere", "ecpd may write only"},
+		"listing Secrets":               {"get secrets -A", "forbidden"},
+		"listing Secrets of a cluster":  {"get secrets -n " + lookalike, "forbidden"},
+		"making a pod":                  {"run x --image=x -n " + lookalike, "forbidden"},
+		"deleting a claim":              {"delete pvc x -n " + lookalike, "forbidden"},
+		"giving itself rights":          {"create clusterrolebinding x --clusterrole=cluster-admin --user=x", "forbidden"},
+		"taking the policy away":        {"delete validatingadmissionpolicy openecp-ecpd", "forbidden"},
+		"running something in a pod":    {"auth can-i create pods/exec -A", "exit status 1"},
+		"reading the nodes of machines": {"get nodes", "forbidden"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, err := lab.Kubectl(t.Context(), "", append([]string{"--kubeconfig=" + kubeconfig}, strings.Fields(c.args)...)...)
+			require.ErrorContains(t, err, c.refusal, "%s", out)
+		})
+	}
+}
+
+// TestMissingRight: an account without a right says which, in words.
+func TestMissingRight(t *testing.T) {
+	t.Parallel()
+	lab := labtest.Start(t)
+	path, err := lab.User("nobody-special")
+	require.NoError(t, err)
+	p := watched(t, Config{REST: loaded(t, path)}, nil)
+	labtest.Eventually(t, settled, "the missing right is named", func(ctx context.Context) (bool, string) {
+		_, err := p.Observe(ctx, ecptest.NewID())
+		return ecp.CodeOf(err) == ecp.CodeUnavailable && slices.ContainsFunc([]string{"cannot list", "cannot watch"}, func(s string) bool {
+			return strings.Contains(ecp.MessageOf(err), s)
+		}), fmt.Sprint(err)
+	})
+}
+
+// TestNobodyWatches: without Watch nothing is seen, and a call says so after a
+// moment instead of passing nothing off as absence.
+func TestNobodyWatches(t *testing.T) {
+	t.Parallel()
+	lab := labtest.Start(t)
+	p, err := New(Config{REST: shipped(t, lab)})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = p.Observe(ctx, ecptest.NewID())
+	require.ErrorIs(t, err, ecp.ErrUnavailable)
+	require.ErrorIs(t, p.Apply(ctx, desired("5.8.9")), ecp.ErrUnavailable)
+	require.ErrorIs(t, p.Delete(ctx, testID), ecp.ErrUnavailable)
+}
