@@ -26,10 +26,16 @@ type daemon struct {
 func dev(t *testing.T, dataDir string, args ...string) *daemon {
 	t.Helper()
 	p := launch(t, t.TempDir(), nil, append([]string{"serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", dataDir}, args...)...)
-	d := &daemon{process: p, url: p.ready(t), http: &http.Client{Timeout: 45 * time.Second, Transport: &http.Transport{}}}
+	url := p.ready(t)
 	token, err := os.ReadFile(filepath.Join(dataDir, "token"))
 	require.NoError(t, err)
-	d.token = strings.TrimSpace(string(token))
+	return client(t, p, url, strings.TrimSpace(string(token)))
+}
+
+// client speaks to a daemon that runs.
+func client(t *testing.T, p *process, url, token string) *daemon {
+	t.Helper()
+	d := &daemon{process: p, url: url, token: token, http: &http.Client{Timeout: 45 * time.Second, Transport: &http.Transport{}}}
 	t.Cleanup(func() {
 		d.http.CloseIdleConnections()
 		d.kill()

@@ -25,8 +25,9 @@ const environmentHelp = "Every flag can be given as a variable instead: --data-d
 // secret is a text that never shows in a log.
 type secret string
 
-func (secret) String() string   { return "[redacted]" }
-func (secret) GoString() string { return "[redacted]" }
+func (secret) String() string               { return "[redacted]" }
+func (secret) GoString() string             { return "[redacted]" }
+func (secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
 // config is everything that can be set.
 type config struct {

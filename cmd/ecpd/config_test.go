@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,9 +146,13 @@ func TestRunSaysOneLine(t *testing.T) {
 }
 
 func TestSecretDoesNotPrint(t *testing.T) {
-	var out bytes.Buffer
-	newLogger(config{logFormat: "json"}, &out).Info("x", "token", secret("hidden"), "config", config{token: "hidden"})
-	assert.NotContains(t, out.String(), "hidden")
+	for _, format := range []string{"text", "json"} {
+		var out bytes.Buffer
+		newLogger(config{logFormat: format}, &out).Info("x", "token", secret("hidden"))
+		assert.Contains(t, out.String(), "[redacted]")
+		assert.NotContains(t, out.String(), "hidden")
+	}
+	assert.NotContains(t, fmt.Sprintf("%v %+v %#v %s", secret("hidden"), secret("hidden"), secret("hidden"), secret("hidden")), "hidden")
 }
 
 func TestWriteSecret(t *testing.T) {

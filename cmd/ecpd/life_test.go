@@ -86,8 +86,9 @@ func TestKilled(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Logf("again with the same choices: OPENECP_SEED=%d", seed)
-	k := &killer{dir: filepath.Join(t.TempDir(), "data"), random: rand.New(rand.NewPCG(seed, 0))}
-	k.d = dev(t, k.dir)
+	dir := filepath.Join(t.TempDir(), "data")
+	k := &killer{start: func() *daemon { return dev(t, dir) }, random: rand.New(rand.NewPCG(seed, 0))}
+	k.d = k.start()
 	seen := map[string]bool{}
 	for round := range rounds {
 		name := fmt.Sprintf("round %d", round)
@@ -119,7 +120,7 @@ func TestKilled(t *testing.T) {
 // killer kills its daemon now and then and starts another on the same data.
 type killer struct {
 	d      *daemon
-	dir    string
+	start  func() *daemon
 	random *rand.Rand
 }
 
@@ -156,7 +157,7 @@ func (k *killer) strike(t *testing.T) {
 	delay := time.Duration(k.random.Int64N(int64(spans[k.random.IntN(len(spans))])))
 	<-time.After(delay)
 	k.d.kill()
-	k.d = dev(t, k.dir)
+	k.d = k.start()
 }
 
 // only gives the id of the one cluster there is, after checking its name.

@@ -18,13 +18,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/openecp/openecp/internal/kubelab/labtest"
 )
 
 // These tests run the built program as its users do: as a process, over HTTP,
 // with signals.
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(labtest.M(m), goleak.Cleanup(func(code int) {
 		if binary.dir != "" {
 			_ = os.RemoveAll(binary.dir)
 		}

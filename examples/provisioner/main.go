@@ -107,25 +107,25 @@ func theCluster(ctx context.Context, m *ecp.Manager) (ecp.Cluster, error) {
 	return m.Cluster(info.ID), nil
 }
 
-// untilHealthy waits until a look of this run has found the cluster well: what
-// the store says may be of an earlier run, whose nodes are gone.
+// untilHealthy waits until this run has seen the cluster well. What is stored
+// may be of an earlier run, and a look that finds nothing new is no change on
+// the stream: so it asks now and then.
 func untilHealthy(ctx context.Context, c ecp.Cluster) error {
-	for change, err := range c.Watch(ctx) {
-		if err != nil {
-			return err
-		}
-		rec, ok := change.Payload.(ecp.ClusterRecord)
-		if !ok {
-			continue
-		}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
 		info, err := c.Get(ctx)
 		if err != nil {
 			return err
 		}
-		healthy := ecp.ConditionOf(rec.Status.Conditions, ecp.CondHealthy).Status == ecp.True
-		if healthy && info.ReadyNodes == rec.Spec.Hosted.Nodes {
+		healthy := ecp.ConditionOf(info.Status.Conditions, ecp.CondHealthy).Status == ecp.True
+		if healthy && !info.LookedAt.IsZero() && info.ReadyNodes == info.Spec.Hosted.Nodes {
 			return nil
 		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the cluster is %s: %s: %w", info.Status.State, info.Status.Message, ctx.Err())
+		}
 	}
-	return errors.New("the cluster has gone")
 }
