@@ -2,6 +2,7 @@ package k8sprovisioner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,8 +28,9 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	if err != nil {
 		return err
 	}
+	in.keep(f)
 	if err := p.refuse(f, in, op); err != nil {
-		return err
+		return errors.Join(err, failure(op, p.shrink(ctx, f, in)))
 	}
 	if err := p.prepare(ctx, &f, &in); err != nil {
 		return failure(op, err)
@@ -121,8 +123,40 @@ func replicas(f found) int {
 	return int(*f.workload.Spec.Replicas)
 }
 
-// prepare makes what is made once, and reads from what is there what rendering
-// has to keep.
+// shrink takes nodes away that should not run although something is lost:
+// that makes nothing anew.
+func (p *Provisioner) shrink(ctx context.Context, f found, in input) error {
+	if f.foreign != "" || f.workload == nil || f.namespace.DeletionTimestamp != nil || in.Replicas >= replicas(f) {
+		return nil
+	}
+	objects, err := render(renderers, in)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if o.kind == kindStatefulSet {
+			return p.converge(ctx, f, o)
+		}
+	}
+	return nil
+}
+
+// keep reads from what is there what rendering must not change.
+func (in *input) keep(f found) {
+	if w := f.workload; w != nil && w.Name == in.names.workload() {
+		for _, t := range w.Spec.VolumeClaimTemplates {
+			in.storage = storage{class: t.Spec.StorageClassName, size: t.Spec.Resources.Requests[corev1.ResourceStorage]}
+		}
+	}
+	if in.Replicas == 0 && f.workload != nil {
+		in.volumes = volumesOf(f)
+		for i := range f.claims() {
+			in.volumes = max(in.volumes, i+1)
+		}
+	}
+}
+
+// prepare makes what is made once.
 func (p *Provisioner) prepare(ctx context.Context, f *found, in *input) error {
 	if f.namespace == nil {
 		o, err := newObject(kindNamespace, string(f.id), namespace(*in))
@@ -139,17 +173,6 @@ func (p *Provisioner) prepare(ctx context.Context, f *found, in *input) error {
 		}
 	}
 	in.auth = f.auth
-	if w := f.workload; w != nil && w.Name == in.names.workload() {
-		for _, t := range w.Spec.VolumeClaimTemplates {
-			in.storage = storage{class: t.Spec.StorageClassName, size: t.Spec.Resources.Requests[corev1.ResourceStorage]}
-		}
-	}
-	if in.Replicas == 0 {
-		in.volumes = volumesOf(*f)
-		for i := range f.claims() {
-			in.volumes = max(in.volumes, i+1)
-		}
-	}
 	return nil
 }
 

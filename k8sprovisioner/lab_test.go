@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,38 +20,10 @@ import (
 	"github.com/openecp/openecp/internal/kubelab/labtest"
 )
 
-// account is whom the shipped rights are given to.
-const account = "system:serviceaccount:openecp-system:ecpd"
-
-// shipped applies the rights and the admission policy as they ship, once for
-// all tests, and gives the way to the API server of the account they are for.
+// shipped gives the way to the API server of the account that ships.
 func shipped(t testing.TB, lab *kubelab.Lab) *rest.Config {
 	t.Helper()
-	granted.mu.Lock()
-	defer granted.mu.Unlock()
-	if granted.kubeconfig == "" {
-		granted.kubeconfig = grant(t, lab)
-	}
-	return loaded(t, granted.kubeconfig)
-}
-
-var granted struct {
-	mu         sync.Mutex
-	kubeconfig string // guarded by mu
-}
-
-func grant(t testing.TB, lab *kubelab.Lab) string {
-	t.Helper()
-	for _, file := range []string{"rights.yaml", "admission.yaml"} {
-		text, err := os.ReadFile(filepath.Join("..", "deploy", "kubernetes", file))
-		require.NoError(t, err)
-		_, err = lab.Kubectl(t.Context(), string(text), "apply", "-f", "-")
-		require.NoError(t, err)
-	}
-	path, err := lab.User(account, "system:serviceaccounts", "system:serviceaccounts:openecp-system")
-	require.NoError(t, err)
-	confined(t, lab, path)
-	return path
+	return loaded(t, labtest.Shipped(t, lab))
 }
 
 // loaded is LoadREST with the client's certificate in memory: client-go starts

@@ -99,10 +99,7 @@ func TestProvisionerSuite(t *testing.T) {
 func TestConfinement(t *testing.T) {
 	t.Parallel()
 	lab := labtest.Start(t)
-	shipped(t, lab)
-	granted.mu.Lock()
-	kubeconfig := granted.kubeconfig
-	granted.mu.Unlock()
+	kubeconfig := labtest.Shipped(t, lab)
 	foreign := labtest.Namespace(t, lab)
 	lookalike := string(ecptest.NewID()) // named like a cluster, not labelled
 	_, err := lab.Kubectl(t.Context(), "", "create", "namespace", lookalike)

@@ -140,13 +140,14 @@ func (d *daemon) create(t *testing.T, name string, nodes int) string {
 	return c.ID
 }
 
-// reaches waits until a cluster is in a state.
+// reaches waits until a cluster is in a state, and, where that is running, was
+// looked at: a daemon that has just begun knows the state, but not the nodes.
 func (d *daemon) reaches(t *testing.T, id, state string) cluster {
 	t.Helper()
 	var c cluster
 	eventually(t, time.Minute, func() (bool, string) {
 		c = d.cluster(t, id)
-		return c.Status.State == state, fmt.Sprintf("%s is %s (%s: %s), not yet %s", id, c.Status.State, c.Status.Reason, c.Status.Message, state)
+		return c.Status.State == state && (state != "running" || c.Status.ReadyNodes > 0), fmt.Sprintf("%s is %s (%s: %s), not yet %s", id, c.Status.State, c.Status.Reason, c.Status.Message, state)
 	})
 	return c
 }

@@ -18,7 +18,7 @@ import (
 // the account that ships, brokers reached by port-forwards.
 func onKubernetes(t *testing.T, kubeconfig, dataDir string) *daemon {
 	t.Helper()
-	const token = "a token of the tests, 32 characters"
+	const token = "only-for-tests-0123456789abcdef"
 	p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token},
 		"serve", "--listen", "127.0.0.1:0", "--data-dir", dataDir, "--kubeconfig", kubeconfig)
 	return client(t, p, p.ready(t), token)

@@ -45,25 +45,53 @@ var shared struct {
 // start although nothing is missing fails the test.
 func Start(t testing.TB) *kubelab.Lab {
 	t.Helper()
+	skipWithout(t)
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.lab == nil && shared.err == nil {
+		// Not the test's context: the lab outlives the test.
+		shared.lab, shared.err = start(context.Background())
+	}
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.lab
+}
+
+// Own returns a lab that nobody shares, for a test that breaks one: after an
+// outage of the API server the controllers need up to half a minute to come
+// back. It costs five seconds and most of a gigabyte; it goes with the test.
+func Own(t testing.TB) *kubelab.Lab {
+	t.Helper()
+	skipWithout(t)
+	lab, err := start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := lab.Stop(); err != nil {
+			t.Errorf("stop the control plane: %v", err)
+		}
+	})
+	return lab
+}
+
+func start(ctx context.Context) (*kubelab.Lab, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
+	defer cancel()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return kubelab.Start(ctx, kubelab.Config{Logger: log})
+}
+
+// skipWithout skips the test where no lab can be had.
+func skipWithout(t testing.TB) {
+	t.Helper()
 	if testing.Short() {
 		skip(t, "kubelab: no control plane with -short")
 	}
 	if err := kubelab.Available(); err != nil {
 		skip(t, err.Error())
 	}
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	if shared.lab == nil && shared.err == nil {
-		// Not the test's context: the lab outlives the test.
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
-		defer cancel()
-		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-		shared.lab, shared.err = kubelab.Start(ctx, kubelab.Config{Logger: log})
-	}
-	if shared.err != nil {
-		t.Fatal(shared.err)
-	}
-	return shared.lab
 }
 
 func skip(t testing.TB, reason string) {

@@ -1,0 +1,59 @@
+package labtest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/internal/kubelab"
+)
+
+// account is the one that deploy/kubernetes gives rights to.
+const account = "system:serviceaccount:openecp-system:ecpd"
+
+// granted is the test binary's.
+var granted struct {
+	mu         sync.Mutex
+	kubeconfig string // guarded by mu; "" = not granted yet
+}
+
+// Shipped applies the rights and the admission policy of deploy/kubernetes as
+// they ship, once for a test binary, and returns the path of a kubeconfig of
+// the account they are for.
+func Shipped(t testing.TB, lab *kubelab.Lab) string {
+	t.Helper()
+	granted.mu.Lock()
+	defer granted.mu.Unlock()
+	if granted.kubeconfig != "" {
+		return granted.kubeconfig
+	}
+	_, here, _, _ := runtime.Caller(0)
+	for _, file := range []string{"rights.yaml", "admission.yaml"} {
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "..", "deploy", "kubernetes", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lab.Kubectl(t.Context(), string(text), "apply", "-f", "-"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kubeconfig, err := lab.User(account, "system:serviceaccounts", "system:serviceaccounts:openecp-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The API server takes the policy up a moment after it was made.
+	Eventually(t, 30*time.Second, "the admission policy is in force", func(ctx context.Context) (bool, string) {
+		out, err := lab.Kubectl(ctx, "", "--kubeconfig="+kubeconfig, "create", "namespace", "not-a-cluster", "--dry-run=server")
+		if err == nil {
+			return false, out
+		}
+		return strings.Contains(err.Error(), "ecpd may write only"), err.Error()
+	})
+	granted.kubeconfig = kubeconfig
+	return kubeconfig
+}
