@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,9 +24,7 @@ func TestLikeMemstore(t *testing.T) { rapid.Check(t, likeMemstore) }
 func FuzzLikeMemstore(f *testing.F) { f.Fuzz(rapid.MakeFuzz(likeMemstore)) }
 
 func likeMemstore(t *rapid.T) {
-	dir, err := os.MkdirTemp("", "sqlstore")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, os.RemoveAll(dir)) }()
+	dir := fastDir(t)
 	ctx := context.Background()
 	reopen := func() *sqlstore.Store {
 		s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir})
@@ -35,7 +32,7 @@ func likeMemstore(t *rapid.T) {
 		return s
 	}
 	file, memory := reopen(), memstore.New()
-	defer func() { require.NoError(t, file.Close()) }()
+	t.Cleanup(func() { require.NoError(t, file.Close()) })
 	t.Repeat(map[string]func(*rapid.T){
 		"write": func(t *rapid.T) {
 			ops := rapid.SliceOfN(genOp, 1, 6).Draw(t, "ops")

@@ -154,12 +154,12 @@ func (s *Store) connect(ctx context.Context) (err error) {
 	s.readers.SetMaxOpenConns(readers)
 	s.readers.SetMaxIdleConns(readers)
 	for n, text := range texts {
-		if s.forWriting[n], err = s.writer.PrepareContext(ctx, text); err != nil {
+		if s.forWriting[n], err = s.writer.PrepareContext(ctx, text); err != nil { //nolint:sqlclosecheck // closed with the database
 			return err
 		}
 	}
 	for _, n := range readFrom {
-		if s.forReading[n], err = s.readers.PrepareContext(ctx, texts[n]); err != nil {
+		if s.forReading[n], err = s.readers.PrepareContext(ctx, texts[n]); err != nil { //nolint:sqlclosecheck // closed with the database
 			return err
 		}
 	}

@@ -44,5 +44,5 @@ func TestForbiddenDirectory(t *testing.T) {
 		require.ErrorContains(t, err, "it must belong to the user this runs as")
 		require.NotContains(t, err.Error(), "\n", "one line")
 	}
-	require.NoError(t, os.Chmod(locked, 0o700)) //nolint:gosec // for the cleanup
+	require.NoError(t, os.Chmod(locked, 0o700))
 }

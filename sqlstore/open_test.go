@@ -42,7 +42,7 @@ func TestOnlyTheOwnerReads(t *testing.T) {
 	require.Subset(t, names, []string{"ecpd.db", "ecpd.db-wal", "ecpd.lock"})
 
 	require.NoError(t, s.Close())
-	require.NoError(t, os.Chmod(filepath.Join(dir, "ecpd.db"), 0o644)) //nolint:gosec // that it is undone is the point
+	require.NoError(t, os.Chmod(filepath.Join(dir, "ecpd.db"), 0o644))
 	require.NoError(t, tryOpen(t, dir))
 	info, err = os.Stat(filepath.Join(dir, "ecpd.db"))
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestRefusedDatabases(t *testing.T) {
 		}, ecp.ErrConflict, "is of version 900, this program knows versions up to 1 only; run the newer program that wrote it, or put the backup from before the upgrade in its place"},
 		{"damaged", func(t *testing.T, file string) {
 			require.NoError(t, tryOpen(t, filepath.Dir(file)))
-			b, err := os.ReadFile(file) //nolint:gosec // the test's own
+			b, err := os.ReadFile(file)
 			require.NoError(t, err)
 			for i := 100; i < len(b); i++ { // all but the header
 				b[i] = 0xff
@@ -121,14 +121,14 @@ func TestRefusedDatabases(t *testing.T) {
 			dir := t.TempDir()
 			file := filepath.Join(dir, "ecpd.db")
 			c.make(t, file)
-			before, err := os.ReadFile(file) //nolint:gosec // the test's own
+			before, err := os.ReadFile(file)
 			require.NoError(t, err)
 			err = tryOpen(t, dir)
 			require.ErrorIs(t, err, c.code)
 			require.ErrorContains(t, err, c.says)
 			require.NotContains(t, err.Error(), "\n", "one line")
 			require.ErrorContains(t, err, file)
-			after, err := os.ReadFile(file) //nolint:gosec // the test's own
+			after, err := os.ReadFile(file)
 			require.NoError(t, err)
 			require.Equal(t, before, after)
 

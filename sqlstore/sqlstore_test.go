@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -19,6 +20,11 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(writerEnv); dir != "" {
 		os.Exit(writeUntilKilled(dir))
 	}
+	if os.Getenv("OPENECP_LONG") == "" { // a flag on the command line has the last word
+		if err := flag.Set("rapid.checks", "25"); err != nil {
+			panic(err)
+		}
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -31,7 +37,31 @@ func openIn(t testing.TB, dir string) *sqlstore.Store {
 	return s
 }
 
-func open(t *testing.T) ecp.Store { return openIn(t, t.TempDir()) }
+func open(t *testing.T) ecp.Store { return openIn(t, fastDir(t)) }
+
+// fastDir gives a folder in memory where there is one: for tests of what is
+// stored, not of whether it survives. They would wait for the disk only.
+func fastDir(t interface {
+	Helper()
+	Cleanup(fn func())
+	Fatal(args ...any)
+}) string {
+	t.Helper()
+	parent := "/dev/shm"
+	if _, err := os.Stat(parent); err != nil {
+		parent = ""
+	}
+	dir, err := os.MkdirTemp(parent, "sqlstore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return dir
+}
 
 func TestStore(t *testing.T)            { ecptest.TestStore(t, open) }
 func TestStoreConcurrency(t *testing.T) { ecptest.TestStoreConcurrency(t, open) }
@@ -64,7 +94,7 @@ func first(t *testing.T, s ecp.Store, after int64) (ecp.Change, error) {
 
 func TestPurge(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	dir := t.TempDir()
+	dir := fastDir(t)
 	cfg := sqlstore.Config{Dir: dir, Now: func() time.Time { return now }}
 	s, err := sqlstore.Open(t.Context(), cfg)
 	require.NoError(t, err)
@@ -162,7 +192,8 @@ func TestWritingDuringListIsRefused(t *testing.T) {
 	s := open(t)
 	put(t, s, ecp.Image{ID: "a"})
 	err := s.Write(t.Context(), func(tx ecp.Tx) error {
-		for range tx.List(ecp.Query{Kind: ecp.KindImage}) {
+		for _, err := range tx.List(ecp.Query{Kind: ecp.KindImage}) {
+			require.NoError(t, err)
 			return ecp.Put(tx, ecp.Image{ID: "b"}, 0)
 		}
 		return nil

@@ -50,8 +50,8 @@ func (s *Store) begin(ctx context.Context, db *sql.DB, from *[statements]*sql.St
 	}
 	return &tx{
 		s: s, readOnly: readOnly, alive: ctx.Err,
-		query:   func(n statement, args ...any) (*sql.Rows, error) { return stmt(n).QueryContext(calm, args...) },
-		run:     func(n statement, args ...any) (sql.Result, error) { return stmt(n).ExecContext(calm, args...) },
+		query:   func(n statement, args ...any) (*sql.Rows, error) { return stmt(n).QueryContext(calm, args...) }, //nolint:sqlclosecheck // by rows
+		run:     func(n statement, args ...any) (sql.Result, error) { return stmt(n).ExecContext(calm, args...) }, //nolint:sqlclosecheck // with the transaction
 		commit:  sqlTx.Commit,
 		discard: func() error { return errors.Join(sqlTx.Rollback(), conn.Close()) },
 	}, nil

@@ -133,14 +133,16 @@ func TestWritingDuringListIsRefused(t *testing.T) {
 	s := memstore.New()
 	put(t, s, ecp.Image{ID: "a"})
 	err := s.Write(t.Context(), func(tx ecp.Tx) error {
-		for range tx.List(ecp.Query{Kind: ecp.KindImage}) {
+		for _, err := range tx.List(ecp.Query{Kind: ecp.KindImage}) {
+			require.NoError(t, err)
 			return ecp.Put(tx, ecp.Image{ID: "b"}, 0)
 		}
 		return nil
 	})
 	require.ErrorIs(t, err, ecp.ErrInternal)
 	require.NoError(t, s.Write(t.Context(), func(tx ecp.Tx) error {
-		for range tx.List(ecp.Query{Kind: ecp.KindImage}) {
+		for _, err := range tx.List(ecp.Query{Kind: ecp.KindImage}) {
+			require.NoError(t, err)
 			break
 		}
 		return ecp.Put(tx, ecp.Image{ID: "b"}, 0)
