@@ -68,7 +68,8 @@ func TestChecksFindBreaches(t *testing.T) {
 		ok   bool
 	}{
 		{"ecp", false, module + "/sqlstore", false},
-		{"ecp", true, module + "/sqlstore", false},
+		{"ecp", true, module + "/sqlstore", true},
+		{"ecp", true, module + "/k8sprovisioner", false},
 		{"ecp", true, module + "/ecp/memstore", true},
 		{"ecp", false, module + "/ecp/memstore", false},
 		{"httpapi", false, module + "/cmd/ecpd", false},

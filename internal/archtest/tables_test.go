@@ -24,7 +24,7 @@ var public = []string{
 // layers is the table of docs/architecture.md. The first row that matches a
 // package counts.
 var layers = []layer{
-	{pkg: "ecp"},
+	{pkg: "ecp", tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecp/memstore", code: []string{"ecp"}},
 	{pkg: "ecp/ecptest", code: []string{"ecp", "ecp/memstore"}},
 
