@@ -174,7 +174,7 @@ func TestRefusedRequests(t *testing.T) {
 	d := dev(t, filepath.Join(t.TempDir(), "data"))
 
 	huge := strings.NewReader(request(strings.Repeat("x", 10<<20), 1))
-	req, err := http.NewRequest("POST", d.url+"/api/v1/clusters", huge)
+	req, err := http.NewRequest(http.MethodPost, d.url+"/api/v1/clusters", huge)
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+d.token)
 	req.Header.Set("Content-Type", "application/json")

@@ -179,7 +179,7 @@ func (h *host) openPorts(id ecp.ID, rec *record) error {
 func (r record) endpoints() ecp.Endpoints {
 	e := ecp.Endpoints{Internal: ecp.InternalEndpoint{Host: "localhost"}}
 	for _, l := range r.Network.Listeners {
-		e.Internal.Ports = append(e.Internal.Ports, ecp.EndpointPort{Protocol: l.Protocol, Port: l.Port})
+		e.Internal.Ports = append(e.Internal.Ports, ecp.EndpointPort(l))
 		if r.Network.Type == ecp.NodePort {
 			e.External = append(e.External, ecp.ExternalEndpoint{Protocol: l.Protocol, Host: "localhost", Port: r.Ports[l.Protocol]})
 		}
