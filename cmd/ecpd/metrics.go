@@ -76,7 +76,11 @@ type problemBody struct {
 
 // problem answers as the API does.
 func problem(w http.ResponseWriter, status int, code ecp.Code, detail string) {
-	b, _ := json.Marshal(problemBody{"about:blank", http.StatusText(status), status, code, detail}) // strings and a number: it cannot fail
+	b, err := json.Marshal(problemBody{"about:blank", http.StatusText(status), status, code, detail})
+	if err != nil {
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n')) // the caller has gone if this fails
