@@ -16,6 +16,9 @@ import (
 // where the daemon has its data as `make run` gives it; only the port is
 // another.
 func TestREADME(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs bash and curl; run without -short")
+	}
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
