@@ -145,8 +145,17 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 		look.Failure = mem.look.Failure
 		return false
 	}
+	act := due(rec, look.Found, mem.known, look.At, m.timings)
+	if act == dueNothing || !m.slots.take(rec.ID) {
+		return false
+	}
+	defer func() {
+		if next := m.slots.give(); next != "" {
+			m.queue.add(next)
+		}
+	}()
 	var err error
-	switch due(rec, look.Found, mem.known, look.At, m.timings) {
+	switch act {
 	case dueApply:
 		m.counters.applies.Add(1)
 		err = p.Apply(ctx, desired(rec))

@@ -26,7 +26,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Now is the clock; nil = time.Now. Waiting itself is done by real timers.
 	Now func() time.Time
-	// Workers is how many clusters are worked on at once; 0 = 20.
+	// Workers is how many clusters are written to at once; 0 = 20. Four times
+	// as many are looked at.
 	Workers int
 	// Timings is the Manager's patience.
 	Timings Timings
@@ -57,6 +58,7 @@ type Manager struct {
 	workers      int
 	timings      Timings
 	queue        *queue
+	slots        *slots
 	running      atomic.Bool
 	counters     counters
 
@@ -83,6 +85,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	if m.workers <= 0 {
 		m.workers = 20
 	}
+	m.slots = newSlots(m.workers)
 	for _, a := range c.Adapters {
 		if _, twice := m.adapters[a.Major()]; twice {
 			return nil, fail(CodeInvalid, "new manager", fmt.Sprintf("Config.Adapters has two for EMQX %d", a.Major()))
@@ -118,7 +121,7 @@ func (m *Manager) Run(ctx context.Context) error {
 			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
 		}
 	}
-	for range m.workers {
+	for range lookers * m.workers {
 		group.Go(func() { m.work(ctx) })
 	}
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
@@ -203,6 +206,10 @@ func (m *Manager) seed(ctx context.Context, d Defaults) error {
 		return nil
 	})
 }
+
+// lookers is how many clusters are looked at for each that is written to: a
+// look may wait some seconds for a broker that is dead.
+const lookers = 4
 
 // provisioner gives the one a cluster is made by.
 func (m *Manager) provisioner(rec ClusterRecord) (Provisioner, error) {
