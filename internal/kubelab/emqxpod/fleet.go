@@ -269,7 +269,7 @@ func read(p podsim.Pod) (boot, error) {
 func tagOf(image string) string {
 	image, _, _ = strings.Cut(image, "@")
 	i := strings.LastIndexByte(image, ':')
-	if i < strings.LastIndexByte(image, '/') { // the registry's port
+	if i <= strings.LastIndexByte(image, '/') { // none, or the one before the registry's port
 		return ""
 	}
 	return image[i+1:]
