@@ -19,7 +19,7 @@ run: build ## start the daemon with simulated clusters; data in .cache/dev
 build: ## build the programs into bin/
 	@tools/need.sh go
 	@mkdir -p bin
-	go build -trimpath -o bin/ ./cmd/...
+	go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
 
 test: ## run all tests but the long drills, with the race detector and a real Kubernetes control plane
 	@tools/need.sh go gcc ip curl

@@ -121,7 +121,10 @@ type Info struct {
 	Current    ConnectionsInfo `json:"connections"`
 	Endpoints  Endpoints       `json:"endpoints"`
 	Features   []FeatureInfo   `json:"features"`
-	LookedAt   time.Time       `json:"lookedAt,omitzero"` // last look that saw anything; zero after a restart until the first
+	// LookedAt is the last look that saw anything; zero after a restart until
+	// the first: state and conditions are then those of the earlier process,
+	// and nodes are not known.
+	LookedAt time.Time `json:"lookedAt,omitzero"`
 }
 
 // NodeInfo joins what Kubernetes and EMQX say of one node.

@@ -77,7 +77,7 @@ type ListOptions struct {
 	Project string
 	Mode    Mode
 	State   State
-	Query   string // part of the name, the id or the description, in any case
+	Query   string // part of the name or the id, in any case
 	After   ID     // clusters behind this one
 	Limit   int    // 0 = 50; at most 500
 }
@@ -105,11 +105,12 @@ func (m *Manager) Clusters(ctx context.Context, o ListOptions) (Page, error) {
 	page := Page{Items: []Info{}}
 	err = m.store.Read(ctx, func(tx Tx) error {
 		page = Page{Items: []Info{}}
-		for rec, err := range List[ClusterRecord](tx, Query{Project: o.Project, After: string(o.After)}) {
+		match := func(id string, i Index) bool { return actor.May(RightRead, i.Project) && o.matches(id, i) }
+		for rec, err := range List[ClusterRecord](tx, Query{Project: o.Project, After: string(o.After), Match: match}) {
 			if err != nil {
 				return err
 			}
-			if !actor.May(RightRead, rec.Project) || !o.matches(rec) {
+			if o.Mode != "" && o.Mode != rec.Mode {
 				continue
 			}
 			if len(page.Items) == o.Limit {
@@ -126,12 +127,12 @@ func (m *Manager) Clusters(ctx context.Context, o ListOptions) (Page, error) {
 	return page, nil
 }
 
-func (o ListOptions) matches(rec ClusterRecord) bool {
-	if (o.Mode != "" && o.Mode != rec.Mode) || (o.State != "" && o.State != rec.Status.State) {
+func (o ListOptions) matches(id string, i Index) bool {
+	if o.State != "" && string(o.State) != i.State {
 		return false
 	}
 	q := strings.ToLower(o.Query)
-	return q == "" || strings.Contains(strings.ToLower(rec.Name), q) || strings.Contains(strings.ToLower(rec.Description), q) || strings.Contains(string(rec.ID), q)
+	return q == "" || strings.Contains(strings.ToLower(i.Name), q) || strings.Contains(id, q)
 }
 
 // Operation gives an operation by its id.
@@ -191,6 +192,9 @@ func (m *Manager) Operations(ctx context.Context, id ID) ([]Operation, error) {
 // WaitOperation waits until an operation has ended or patience is over, and
 // gives it as it then is. ctx ending early is an error.
 func (m *Manager) WaitOperation(ctx context.Context, id OperationID, patience time.Duration) (Operation, error) {
+	if patience <= 0 {
+		return m.Operation(ctx, id)
+	}
 	if patience <= 0 {
 		return m.Operation(ctx, id)
 	}

@@ -19,7 +19,8 @@ type Store interface {
 	// Changes yields every change after the given sequence number in order,
 	// then waits for further ones, until ctx ends (which yields ctx's error) or
 	// the consumer stops. Changes are kept for [ChangesKept] at least; an older
-	// position yields one gone error. after < 0 means from now on.
+	// position yields one gone error, and so does one that was never reached.
+	// after < 0 means from now on, which is when Changes is called.
 	Changes(ctx context.Context, after int64) iter.Seq2[Change, error]
 }
 
@@ -27,7 +28,7 @@ type Store interface {
 const ChangesKept = 24 * time.Hour
 
 // Tx reads and writes records. What goes in and out is copied. The typed
-// functions [Get], [List] and [Find] are nicer to use.
+// functions [Get], [List] and [Put] are nicer to use.
 type Tx interface {
 	// Get gives a record; not_found if there is none.
 	Get(kind Kind, key string) (Record, error)
@@ -56,6 +57,9 @@ type Query struct {
 	Parent  string // "" = all; else only those whose Index has it
 	After   string // keys greater than this
 	Limit   int    // 0 = all
+	// Match narrows further by what stands beside the payload, which is not
+	// read for a record it refuses; nil = all.
+	Match func(key string, i Index) bool
 }
 
 // Kind names a kind of record.

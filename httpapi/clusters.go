@@ -133,7 +133,7 @@ type listInput struct {
 	Project string `query:"project" doc:"only those of org/project"`
 	Mode    string `query:"mode" doc:"only hosted or only adopted ones"`
 	State   string `query:"state" doc:"only those in the state"`
-	Q       string `query:"q" doc:"part of the name, the id or the description, in any case"`
+	Q       string `query:"q" doc:"part of the name or the id, in any case"`
 }
 
 type listOutput[T any] struct{ Body page[T] }

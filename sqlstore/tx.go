@@ -164,22 +164,28 @@ func (t *tx) List(q ecp.Query) iter.Seq2[ecp.Record, error] {
 		left := q.Limit
 		for {
 			n := listBatch
-			if left > 0 {
+			if left > 0 && q.Match == nil {
 				n = min(n, left)
 			}
 			batch, err := t.listSome(q, n)
 			for _, r := range batch {
+				q.After = r.Key
+				if q.Match != nil && !q.Match(r.Key, r.Index) {
+					continue
+				}
 				record, err := r.record()
 				if !yield(record, err) || err != nil {
 					return
 				}
-				q.After = r.Key
+				if left--; left == 0 {
+					return
+				}
 			}
 			if err != nil {
 				yield(ecp.Record{}, err)
 				return
 			}
-			if left -= len(batch); len(batch) < n || left == 0 {
+			if len(batch) < n {
 				return
 			}
 		}

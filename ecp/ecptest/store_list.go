@@ -18,6 +18,18 @@ var listCases = []storeCase{
 	}},
 	{"List: by project, parent, position and number", testQueries},
 	{"List: everything, however many there are", testLongList},
+	{"List: by what stands beside the payload", func(t *testing.T, s ecp.Store) {
+		for n := range 300 {
+			put(t, s, image(fmt.Sprintf("%03d", n), "1"))
+		}
+		odd := func(key string, i ecp.Index) bool {
+			require.Equal(t, ecp.Index{}, i)
+			return (key[2]-'0')%2 == 1
+		}
+		requireKeys(t, s, ecp.Query{Kind: ecp.KindImage, After: "296", Match: odd}, "297", "299")
+		requireKeys(t, s, ecp.Query{Kind: ecp.KindImage, Limit: 2, Match: odd}, "001", "003")
+		requireKeys(t, s, ecp.Query{Kind: ecp.KindImage, Match: func(key string, _ ecp.Index) bool { return key == "150" || key == "290" }}, "150", "290")
+	}},
 	{"List: the consumer may stop, and write afterwards", func(t *testing.T, s ecp.Store) {
 		put(t, s, image("a", "1"), image("b", "1"), image("c", "1"))
 		write(t, s, func(tx ecp.Tx) error {

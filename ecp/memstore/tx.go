@@ -73,6 +73,9 @@ func (t *tx) List(q ecp.Query) iter.Seq2[ecp.Record, error] {
 			if (q.Project != "" && r.Index.Project != q.Project) || (q.Parent != "" && r.Index.Parent != q.Parent) {
 				continue
 			}
+			if q.Match != nil && !q.Match(r.Key, r.Index) {
+				continue
+			}
 			if !yield(copyOut(r), nil) {
 				return
 			}
