@@ -25,6 +25,7 @@ func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error)
 	if c.kubeconfig == "" && !inPod {
 		return k8sprovisioner.Config{}, errNoKubernetes
 	}
+	k8sprovisioner.LogClientTo(log)
 	rest, err := k8sprovisioner.LoadREST(c.kubeconfig)
 	if err != nil {
 		return k8sprovisioner.Config{}, err
