@@ -45,7 +45,7 @@ var shared struct {
 // start although nothing is missing fails the test.
 func Start(t testing.TB) *kubelab.Lab {
 	t.Helper()
-	skipWithout(t)
+	Need(t)
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.lab == nil && shared.err == nil {
@@ -63,7 +63,7 @@ func Start(t testing.TB) *kubelab.Lab {
 // back. It costs five seconds and most of a gigabyte; it goes with the test.
 func Own(t testing.TB) *kubelab.Lab {
 	t.Helper()
-	skipWithout(t)
+	Need(t)
 	lab, err := start(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -83,8 +83,9 @@ func start(ctx context.Context) (*kubelab.Lab, error) {
 	return kubelab.Start(ctx, kubelab.Config{Logger: log})
 }
 
-// skipWithout skips the test where no lab can be had.
-func skipWithout(t testing.TB) {
+// Need skips the test where no lab can be had, for a test that starts one in
+// its own way.
+func Need(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
 		skip(t, "kubelab: no control plane with -short")
