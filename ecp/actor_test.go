@@ -123,10 +123,10 @@ func TestEveryCallByEveryRole(t *testing.T) {
 			require.Equal(t, before, s.writes, "nothing is stored")
 
 			want := onProject[name].read
-			switch {
-			case call[:2] == "w ":
+			switch call[:2] {
+			case "w ":
 				want = onProject[name].write
-			case call[:2] == "c ":
+			case "c ":
 				want = ""
 			}
 			if a.Role == "" || a.Role == "root" {

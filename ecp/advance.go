@@ -36,6 +36,7 @@ func (t Timings) withDefaults() Timings {
 // deed is what was done to the platform in one pass.
 type deed struct {
 	applied      bool  // Apply returned nil
+	inLine       bool  // something is due, and no slot to do it in was free
 	generation   int64 // the one it was called with
 	newestRender int
 	firstLook    bool // nothing that was seen since the process began has been judged yet

@@ -82,7 +82,11 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return 0
 	}
 	m.remember(mem, look)
-	return m.settle(ctx, rec, op, look, did)
+	again := m.settle(ctx, rec, op, look, did)
+	if did.inLine && again >= time.Second { // it is woken when its turn comes
+		return max(again, m.timings.Poll)
+	}
+	return again
 }
 
 func (m *Manager) remember(mem *memory, look Look) {
@@ -146,7 +150,11 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 		return false
 	}
 	act := due(rec, look.Found, mem.known, look.At, m.timings)
-	if act == dueNothing || !m.slots.take(rec.ID) {
+	if act == dueNothing {
+		return false
+	}
+	if !m.slots.take(rec.ID) {
+		did.inLine = true
 		return false
 	}
 	defer func() {

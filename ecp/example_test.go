@@ -90,10 +90,10 @@ func ExampleCluster_watch() {
 		}
 		state = ecp.State(change.Index.State)
 		fmt.Println(ecp.LabelOf(ecp.Hosted, state).EN)
-		switch state {
-		case ecp.Creating:
+		if state == ecp.Creating {
 			go func() { ended <- m.Run(ctx) }()
-		case ecp.Running:
+		}
+		if state == ecp.Running {
 			if _, err := m.Cluster(info.ID).Do(ctx, ecp.Delete{}); err != nil {
 				log.Fatal(err)
 			}

@@ -259,6 +259,8 @@ func (b worldBroker) Describe(context.Context) (Description, error) {
 }
 
 func ordinalOf(node string) (i int) {
-	fmt.Sscanf(node, "emqx@n%d", &i)
+	if _, err := fmt.Sscanf(node, "emqx@n%d", &i); err != nil {
+		panic(err)
+	}
 	return i
 }

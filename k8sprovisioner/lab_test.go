@@ -37,19 +37,6 @@ func loaded(t testing.TB, kubeconfig string) *rest.Config {
 	return c
 }
 
-// confined waits until the admission policy is in force: the API server takes
-// it up a moment after it was made.
-func confined(t testing.TB, lab *kubelab.Lab, kubeconfig string) {
-	t.Helper()
-	labtest.Eventually(t, 30*time.Second, "the admission policy is in force", func(ctx context.Context) (bool, string) {
-		out, err := lab.Kubectl(ctx, "", "--kubeconfig="+kubeconfig, "create", "namespace", "not-a-cluster", "--dry-run=server")
-		if err == nil {
-			return false, out
-		}
-		return strings.Contains(err.Error(), "ecpd may write only"), err.Error()
-	})
-}
-
 // counter counts requests by verb as the API server understands it.
 type counter struct {
 	mu   sync.Mutex

@@ -75,20 +75,23 @@ func (p *Provisioner) watchOnce(ctx context.Context, wake func(ecp.ID)) {
 
 // probeOn returns when two probes in a row have failed, or ctx ends.
 func (p *Provisioner) probeOn(ctx context.Context) {
-	failed, every := 0, probeEvery
-	for pause(ctx, every, p.eyes.doubt) {
+	for failed := 0; ; {
+		wait, signal := probeEvery, p.eyes.doubt
+		if failed > 0 { // whatever is in doubt, the second one is a second later
+			wait, signal = probeAgain, nil
+		}
+		if !pause(ctx, wait, signal) {
+			return
+		}
 		err := p.probe(ctx)
 		if err == nil {
-			failed, every = 0, probeEvery
+			failed = 0
 			continue
 		}
-		failed, every = failed+1, probeAgain
-		if failed == 2 && ctx.Err() == nil {
+		if failed++; failed >= 2 && ctx.Err() == nil {
 			p.lose(ctx, err)
 			return
 		}
-		pause(ctx, probeAgain, nil) // whatever is in doubt, the next one is a second later
-		every = 0
 	}
 }
 

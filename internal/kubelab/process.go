@@ -69,7 +69,7 @@ func (l *launcher) start(p program) (*process, error) {
 		return nil, err
 	}
 	defer out.Close()
-	cmd := exec.Command(filepath.Join(l.bin, p.name), p.args...)
+	cmd := exec.Command(filepath.Join(l.bin, p.name), p.args...) //nolint:noctx // it lives until kill, not as long as the call that starts it
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Dir = l.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "TMPDIR=" + l.dir}
@@ -99,7 +99,7 @@ func (p *process) kill() {
 func (p *process) death() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s ended by itself (%v); its log ends:\n%s", p.name, p.err, tail(p.log))
+		return fmt.Errorf("%s ended by itself (%w); its log ends:\n%s", p.name, p.err, tail(p.log))
 	default:
 		return nil
 	}
