@@ -93,7 +93,9 @@ func (l *Lab) start(ctx context.Context, nodes int) error {
 			return err
 		}
 	}
-	if err := l.until(ctx, "the API server answers", l.answers("/livez/ping")); err != nil {
+	// Ready, not only alive: until it has made its roles it forbids the others
+	// everything, and they come back after ever longer pauses.
+	if err := l.until(ctx, "the API server is ready", l.answers("/readyz")); err != nil {
 		return err
 	}
 	for _, p := range []program{l.controllerManager(), l.scheduler(), l.kwok(), l.kubelet()} {

@@ -15,9 +15,6 @@ type object = map[string]any
 
 // populate makes what a cluster has when one gets it: nodes and a storage class.
 func (l *Lab) populate(ctx context.Context, nodes int) error {
-	if err := l.until(ctx, "the API server is ready", l.answers("/readyz")); err != nil {
-		return err
-	}
 	for i := range nodes {
 		name := fmt.Sprintf("node-%d", i)
 		labels := object{

@@ -83,6 +83,7 @@ func TestCheckHTTP(t *testing.T) {
 	}
 	defer r.kill()
 	client := newProber()
+	defer client.CloseIdleConnections()
 	container := &corev1.Container{Ports: []corev1.ContainerPort{{Name: "api", ContainerPort: 18083}}}
 	number, name, unknown := intstr.FromInt32(18083), intstr.FromString("api"), intstr.FromString("none")
 	for _, c := range []struct {

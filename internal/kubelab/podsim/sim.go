@@ -118,6 +118,7 @@ func clientConfig(c *rest.Config) (*rest.Config, error) {
 // the API server is away processes live on and statuses wait. Call it once.
 func (s *Sim) Run(ctx context.Context) error {
 	defer utilnet.CloseIdleConnectionsFor(s.http.Transport)
+	defer s.prober.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(ctx)
 	factory := informers.NewSharedInformerFactoryWithOptions(s.client, 0,
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = Label }),
