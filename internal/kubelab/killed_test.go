@@ -30,7 +30,7 @@ func helper() int {
 		return 1
 	}
 	nodes, err := lab.Kubectl(ctx, "", "get", "nodes", "--no-headers")
-	fmt.Println(lab.Dir, lab.PodCIDR, strings.Join(strings.Fields(nodes), " "), err)
+	fmt.Fprintln(os.Stdout, lab.Dir, lab.PodCIDR, strings.Join(strings.Fields(nodes), " "), err)
 	_, _ = bufio.NewReader(os.Stdin).ReadByte()
 	if err := lab.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

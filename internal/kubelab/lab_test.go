@@ -150,9 +150,9 @@ func TestPortForward(t *testing.T) {
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "key "+r.Header.Get("Authorization"))
 	})}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
-	defer func() { srv.Close(); <-served }()
+	served := make(chan struct{})
+	go func() { defer close(served); _ = srv.Serve(l) }()
+	defer func() { _ = srv.Close(); <-served }()
 
 	cmd := lab.KubectlCommand(t.Context(), "port-forward", "-n", ns, "pod/p", ":18083")
 	out, err := cmd.StdoutPipe()
@@ -194,7 +194,7 @@ func TestLabsSideBySide(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("a lab of one node beside another started in %v", time.Since(begun).Round(10*time.Millisecond))
-	defer second.Stop()
+	defer func() { _ = second.Stop() }()
 	if first.URL == second.URL || first.PodCIDR == second.PodCIDR || first.Dir == second.Dir {
 		t.Errorf("shared: %s %s %s", first.URL, first.PodCIDR, first.Dir)
 	}

@@ -159,7 +159,8 @@ func TestDataFollowsClaims(t *testing.T) {
 	was, node := w.Cluster("ns"), w.Cluster("ns").Node("emqx@p-1")
 	first.Exit()
 	second.Exit()
-	first, second = w.boot(pod5("p-0", "a")), w.boot(pod5("p-1", "b"))
+	w.boot(pod5("p-0", "a"))
+	second = w.boot(pod5("p-1", "b"))
 	if w.Cluster("ns") != was || was.Node("emqx@p-1") != node {
 		t.Error("stopped and started with its claims, the cluster is another")
 	}

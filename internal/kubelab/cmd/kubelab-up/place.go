@@ -109,8 +109,8 @@ func (p place) read() (record, *os.Process, bool, error) {
 	if err != nil {
 		return r, nil, false, err
 	}
-	if json.Unmarshal(b, &r) != nil || r.Pid <= 0 {
-		return r, nil, false, nil
+	if bad := json.Unmarshal(b, &r); bad != nil || r.Pid <= 0 {
+		return r, nil, false, nil //nolint:nilerr // half a record is none: whoever wrote it has died
 	}
 	// The handle first: it stays with the process whose birth is then checked.
 	proc, err := os.FindProcess(r.Pid)
@@ -119,7 +119,7 @@ func (p place) read() (record, *os.Process, bool, error) {
 	}
 	if birth, err := birthOf(r.Pid); err != nil || birth != r.Birth {
 		_ = proc.Release()
-		return r, nil, false, nil
+		return r, nil, false, nil //nolint:nilerr // no process of that number, or another one: ours is gone
 	}
 	return r, proc, true, nil
 }

@@ -64,7 +64,7 @@ Its log is {{.log}}; ` + "`make kube-down`" + ` stops it.
 // background is a started process.
 type background struct {
 	proc *os.Process
-	done chan error // gets one value when it has ended
+	done chan struct{} // closed when it has ended
 }
 
 // spawn starts this program's run in a session of its own, so that neither the
@@ -79,21 +79,24 @@ func spawn(p place) (*background, error) {
 		return nil, err
 	}
 	defer out.Close()
-	cmd := exec.Command(exe, "-dir", string(p), "run")
+	cmd := exec.Command(exe, "-dir", string(p), "run") //nolint:noctx // it outlives the command that starts it
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", exe, err)
 	}
-	b := &background{cmd.Process, make(chan error, 1)}
-	go func() { b.done <- cmd.Wait() }() // ends with this process at the latest
+	b := &background{cmd.Process, make(chan struct{})}
+	go func() { // ends with this process at the latest
+		defer close(b.done)
+		_ = cmd.Wait() // what it ended with says nothing that its log does not
+	}()
 	return b, nil
 }
 
 // ready waits until the control plane is. child is nil when somebody else has
 // started it; a start that is given up takes the child along.
 func ready(ctx context.Context, p place, child *background) error {
-	var ended chan error
+	var ended <-chan struct{}
 	if child != nil {
 		ended = child.done
 	}
