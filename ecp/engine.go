@@ -52,6 +52,7 @@ func (m *Manager) forgetLooks() {
 // follows. It returns when to look again at the latest; 0 = only when woken.
 func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 	m.counters.passes.Add(1)
+	defer m.nextInLine()
 	rec, op, err := m.load(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		m.forget(id)
@@ -87,6 +88,13 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return max(again, m.timings.Poll)
 	}
 	return again
+}
+
+// nextInLine lets the next cluster try that waits for a slot.
+func (m *Manager) nextInLine() {
+	if id := m.slots.next(); id != "" {
+		m.queue.add(id)
+	}
 }
 
 func (m *Manager) remember(mem *memory, look Look) {
@@ -157,11 +165,8 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 		did.inLine = true
 		return false
 	}
-	defer func() {
-		if next := m.slots.give(); next != "" {
-			m.queue.add(next)
-		}
-	}()
+	defer m.nextInLine()
+	defer m.slots.give()
 	var err error
 	switch act {
 	case dueApply:

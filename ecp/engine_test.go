@@ -367,3 +367,30 @@ func TestNewChecksItsConfig(t *testing.T) {
 	require.Nil(t, m.adapterFor("4.4.24"))
 	require.Nil(t, m.adapterFor("latest"))
 }
+
+func TestWhatWasDoneIsLookedAt(t *testing.T) {
+	b := newBench(t)
+	rec := b.look(0)
+	require.True(t, rec.Status.Dispatched)
+	require.True(t, rec.Status.Seen, "what one pass makes, the same pass sees")
+}
+
+// An Apply that was under way when a repair was asked for did not make anew
+// what was lost: the repair's own has to.
+func TestARepairWhileApplyIsUnderWay(t *testing.T) {
+	b := newBench(t)
+	b.running()
+	b.w.at(b.id).touch(1, func(pod *worldPod) { pod.down, pod.ready = true, false })
+	require.Equal(t, Degraded, b.look(time.Second).Status.State)
+	h := &hooked{world: b.w}
+	h.apply = func() { b.do(Repair{}); h.apply = func() {} }
+	b.restart(h)
+	b.w.at(b.id).service = false
+	b.w.at(b.id).touch(1, func(pod *worldPod) { pod.down, pod.ready = false, true })
+	rec := b.look(time.Second)
+	require.Equal(t, Updating, rec.Status.State)
+	require.False(t, rec.Status.Dispatched)
+	delete(b.w.at(b.id).claims, 0)
+	b.look(time.Second)
+	require.Contains(t, b.w.at(b.id).claims, 0)
+}

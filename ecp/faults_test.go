@@ -161,8 +161,10 @@ func TestTheNamespaceIsSomebodyElses(t *testing.T) {
 		st := r.get(c).Status
 		require.Equal(t, ecp.ReasonForeignOwner, st.Reason)
 		require.Contains(t, st.Message, "team-a")
+		applies := r.m.Stats().Applies
 		<-time.After(time.Hour)
 		require.Equal(t, writes, r.sim.Writes(), "it is not touched")
+		require.Equal(t, applies, r.m.Stats().Applies, "nor is it tried to")
 
 		require.NoError(t, r.sim.SetForeign(c.ID(), ""))
 		r.reaches(c, ecp.Running)

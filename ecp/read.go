@@ -196,9 +196,6 @@ func (m *Manager) WaitOperation(ctx context.Context, id OperationID, patience ti
 	if patience <= 0 {
 		return m.Operation(ctx, id)
 	}
-	if patience <= 0 {
-		return m.Operation(ctx, id)
-	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var from int64

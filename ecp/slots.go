@@ -29,13 +29,20 @@ func (s *slots) take(id ID) bool {
 	return false
 }
 
-// give returns a slot and names the next in line, who is to try again; "" if
-// nobody is.
-func (s *slots) give() ID {
+// give returns a slot.
+func (s *slots) give() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free++
-	if len(s.waiting) == 0 {
+}
+
+// next names the first in line, who is to try again, where a slot is free; ""
+// if there is none or nobody waits. It is asked after every pass: who was named
+// may need no slot any more, and then the one behind must not wait for it.
+func (s *slots) next() ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.free == 0 || len(s.waiting) == 0 {
 		return ""
 	}
 	id := s.waiting[0]
