@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -33,13 +34,15 @@ var drills = []drill{
 	{ecp.OpDelete, []ecp.Command{ecp.Start{}}, ecp.Delete{}, ecp.Gone, "creating running stopping stopped gone"},
 }
 
-// stores are what a drill is run on.
+// stores are what a drill is run on. A look writes nothing: on the durable
+// store, which takes its time, the crashes around one are left out.
 var stores = []struct {
 	name string
+	skip []string
 	open func(t *testing.T) ecp.Store
 }{
-	{"memstore", func(*testing.T) ecp.Store { return memstore.New() }},
-	{"sqlstore", openSQL},
+	{"memstore", nil, func(*testing.T) ecp.Store { return memstore.New() }},
+	{"sqlstore", []string{ecptest.BeforeObserve, ecptest.AfterObserve}, openSQL},
 }
 
 func openSQL(t *testing.T) ecp.Store {
@@ -61,6 +64,9 @@ func TestCrashAnywhere(t *testing.T) {
 				require.Contains(t, points, ecptest.AfterObserve)
 				t.Logf("%d points", len(points))
 				for n, point := range points {
+					if slices.Contains(store.skip, point) {
+						continue
+					}
 					t.Run(fmt.Sprint(n+1, " ", point), func(t *testing.T) {
 						inDrill(t, store.open, d, func(r *crashRig) { r.crashedAt(n + 1) })
 					})

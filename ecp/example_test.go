@@ -32,8 +32,8 @@ func ExampleManager() {
 	go func() { ended <- m.Run(ctx) }()
 
 	// Every call says who makes it. System may do everything.
-	ctx = ecp.WithActor(ctx, ecp.System)
-	info, op, err := m.Create(ctx, ecp.CreateRequest{
+	as := ecp.WithActor(ctx, ecp.System)
+	info, op, err := m.Create(as, ecp.CreateRequest{
 		Mode: ecp.Hosted, Name: "my first cluster",
 		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 3, Connections: 1000}},
 	})
@@ -41,12 +41,12 @@ func ExampleManager() {
 		log.Fatal(err)
 	}
 	fmt.Println(info.Status.State)
-	op, err = m.WaitOperation(ctx, op.ID, time.Minute)
+	op, err = m.WaitOperation(as, op.ID, time.Minute)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(op.Kind, op.Phase)
-	info, err = m.Cluster(info.ID).Get(ctx)
+	info, err = m.Cluster(info.ID).Get(as)
 	if err != nil {
 		log.Fatal(err)
 	}

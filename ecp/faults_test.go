@@ -213,7 +213,7 @@ func TestCreateWhileNothingCanBeReached(t *testing.T) {
 		c, create := r.create("a")
 		d := r.watch(c)
 		r.run()
-		<-time.After(24 * time.Hour)
+		<-time.After(2 * time.Hour)
 		require.Equal(t, ecp.Creating, r.get(c).Status.State, "the deadline stands still")
 		r.sim.SetUnreachable(false)
 		r.ends(create, ecp.PhaseSucceeded)
