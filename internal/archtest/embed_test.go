@@ -46,6 +46,27 @@ func main() { fmt.Println(ecp.States(ecp.Hosted)) }
 	}
 }
 
+// TestEmbedderWithItsOwnParts runs a program in a module of its own that has
+// its own Store and its own Provisioner.
+func TestEmbedderWithItsOwnParts(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "go.mod", "module example.com/embedder\n\ngo 1.26.0\n\nrequire "+module+" v0.0.0\n\nreplace "+module+" => "+root(t)+"\n")
+	for _, file := range []string{"main.go", "store.go"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "embedder", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, file, string(text))
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "run", ".")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "GOMODCACHE="+t.TempDir())
+	out, err := cmd.CombinedOutput()
+	want := "create succeeded\nstop succeeded\nstart succeeded\ndelete succeeded\n"
+	if err != nil || string(out) != want {
+		t.Fatalf("the embedder printed %q, %v; it should print %q", out, err, want)
+	}
+}
+
 func write(t *testing.T, dir, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
