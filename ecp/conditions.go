@@ -131,10 +131,13 @@ func settled(v view, _ int) verdictOf {
 	if v.want == 0 {
 		wanted = Stopped
 	}
-	if st.State == wanted && st.Applied == v.rec.Generation && !v.rec.Deleting {
-		return yes
+	switch {
+	case st.State != wanted || v.rec.Deleting:
+		return verdictOf{Status: False, Reason: st.Reason}
+	case provisioned(v, 0) != yes:
+		return onItsWay
 	}
-	return verdictOf{Status: False, Reason: st.Reason}
+	return yes
 }
 
 func healthy(v view, _ int) verdictOf {

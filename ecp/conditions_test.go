@@ -44,13 +44,13 @@ var conditionCases = []struct {
 		CondProvisioned: "False ForeignOwner", CondAvailable: "False NothingServes", CondReady: "False NodeDown", CondManagementReachable: "Unknown NotAsked",
 		CondSettled: "False ForeignOwner", CondHealthy: "False ForeignOwner"}},
 	{name: "drift", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.Found.Drift = []string{"Service"} }, want: map[ConditionType]string{
-		CondProvisioned: "False InProgress"}},
+		CondProvisioned: "False InProgress", CondSettled: "False InProgress"}},
 	{name: "an older renderer", state: Running, rec: func(r *ClusterRecord) { r.Status.RenderVersion = 0 }, look: aLook(3, 3), want: map[ConditionType]string{
 		CondUpToDate: "False RendererNewer"}},
 	{name: "deaf", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.Views, l.Deaf = nil, true }, want: map[ConditionType]string{
 		CondManagementReachable: "Unknown NotAsked"}},
 	{name: "another generation is wanted", state: Running, rec: func(r *ClusterRecord) { r.Generation = 2 }, look: aLook(3, 3), want: map[ConditionType]string{
-		CondProvisioned: "False InProgress", CondReady: "Unknown NotAsked", CondSettled: "False AsExpected"}},
+		CondProvisioned: "False InProgress", CondReady: "Unknown NotAsked", CondSettled: "False InProgress"}},
 	{name: "unseen", state: Running, look: Look{Unseen: "away"}, want: map[ConditionType]string{
 		CondProvisioned: "Unknown Unseen", CondAvailable: "Unknown Unseen", CondReady: "Unknown Unseen", CondManagementReachable: "Unknown Unseen",
 		CondSettled: "Unknown Unseen", CondHealthy: "Unknown Unseen"}},

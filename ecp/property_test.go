@@ -382,6 +382,9 @@ func (f *fleet) heal() {
 	}
 	for round := range 80 {
 		f.now = f.now.Add(time.Second)
+		if round == 40 { // what was lost before it was ever seen shows by its deadline only
+			f.now = f.now.Add(16 * time.Minute)
+		}
 		for _, id := range f.live() {
 			f.w.tick(id)
 			f.look(id)
