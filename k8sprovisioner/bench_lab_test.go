@@ -106,7 +106,11 @@ func BenchmarkFleet(b *testing.B) {
 		}
 		tick.Stop()
 		states.all(b, ecp.Degraded)
-		maps.Copy(lost, pods.lostAt())
+		labtest.Eventually(b, settled, "the benchmark's own watch has seen every loss", func(context.Context) (bool, string) {
+			maps.Copy(lost, pods.lostAt())
+			missing := slices.DeleteFunc(w.ids(b), func(id ecp.ID) bool { _, seen := lost[string(id)]; return seen })
+			return len(missing) == 0, fmt.Sprint("not of ", missing)
+		})
 		var shown []time.Duration
 		for id, at := range states.times(ecp.Degraded) {
 			shown = append(shown, at.Sub(lost[string(id)]))
