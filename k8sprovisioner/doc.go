@@ -1,6 +1,5 @@
 // Package k8sprovisioner makes hosted EMQX clusters on Kubernetes. It is an
-// [ecp.Provisioner] and an [ecp.Watcher], [ecp.Accessor], [ecp.LogReader] and
-// [ecp.Renderer].
+// [ecp.Provisioner] and an [ecp.Watcher], [ecp.Accessor] and [ecp.Renderer].
 //
 // # What a cluster is made of
 //
