@@ -70,15 +70,28 @@ type Renderer interface {
 type Endpoint struct {
 	BaseURL   string            // e.g. "http://10.1.2.3:18083", no path
 	Transport http.RoundTripper // nil = http.DefaultTransport's settings; knows tunnels and port-forwards
-	// Credentials for Basic authentication; zero = the transport authenticates.
+	// Credentials that the broker takes; zero = the transport authenticates.
 	Credentials Credentials
 }
 
-// Credentials are a key and its secret. They print as "[redacted]".
+// Credentials are a key and its secret, or a user and a password. They print
+// as "[redacted]".
 type Credentials struct {
 	Username string
 	Password string
+	// Kind says what they are; "" = whichever of both the broker takes, the key
+	// being tried first.
+	Kind CredentialKind
 }
+
+// CredentialKind is what credentials are to EMQX.
+type CredentialKind string
+
+// The kinds.
+const (
+	CredentialKey  CredentialKind = "key"  // API key (5.x) or AppID (4.x), and its secret
+	CredentialUser CredentialKind = "user" // name and password of a dashboard user
+)
 
 // String hides both.
 func (Credentials) String() string { return "[redacted]" }

@@ -1,0 +1,50 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+)
+
+// Detector is an Adapter that finds out whether an EMQX of its major answers.
+type Detector interface {
+	// Detect says what answers at e. Without credentials it tells what the
+	// broker tells everybody, which from some versions on is the major only.
+	//
+	// The error is unsupported where something else answers, or an EMQX that
+	// cannot be managed: it says what was found and what is needed. Denied
+	// where credentials were given and refused, unavailable where nothing
+	// answers. The Detection then holds all the same what is known.
+	Detect(ctx context.Context, e Endpoint) (Detection, error)
+}
+
+// Detection is what was found behind an endpoint.
+type Detection struct {
+	Major         int    // 0 = no EMQX that is known
+	Version       string // e.g. "5.8.9"; "" = not told
+	Edition       string // as [Description.Edition]
+	Authenticated bool   // the credentials were taken
+}
+
+// Detect asks each adapter that is a [Detector] until one finds its major
+// behind e. The error is that of the adapter whose EMQX answers, else the one
+// that says most: a refusal or an outage before "something else answers".
+func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, error) {
+	var first error
+	for _, a := range adapters {
+		d, ok := a.(Detector)
+		if !ok {
+			continue
+		}
+		found, err := d.Detect(ctx, e)
+		if err == nil || found.Major != 0 || ctx.Err() != nil {
+			return found, err
+		}
+		if first == nil || errors.Is(first, ErrUnsupported) {
+			first = err
+		}
+	}
+	if first == nil {
+		first = fail(CodeUnsupported, "detect EMQX", "no adapter can tell what answers; configure those of EMQX 4 and 5")
+	}
+	return Detection{}, first
+}

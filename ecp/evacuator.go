@@ -1,0 +1,57 @@
+package ecp
+
+import (
+	"context"
+	"time"
+)
+
+// Evacuator is a Broker that can move the clients of one node to the others
+// before the node goes away. Any node takes the calls for any other.
+type Evacuator interface {
+	// StartEvacuation begins; a node that is being evacuated already is left to
+	// go on, whatever its settings. The node takes no client from now on.
+	StartEvacuation(ctx context.Context, node string, o EvacuationOrder) error
+	// EvacuationProgress says how far it is.
+	EvacuationProgress(ctx context.Context, node string) (EvacuationProgress, error)
+	// StopEvacuation ends it, and the node takes clients again; nil where none
+	// is under way. An evacuation survives the node's restart: end it after an
+	// upgrade.
+	StopEvacuation(ctx context.Context, node string) error
+}
+
+// EvacuationOrder tunes an evacuation. Zero values take the broker's defaults.
+type EvacuationOrder struct {
+	ConnectionRate int           // connections cut per second; 0 = 500
+	SessionRate    int           // sessions moved per second; 0 = 500
+	WaitHealth     time.Duration // for load balancers to notice, before the first cut (5.x); whole seconds
+	WaitTakeover   time.Duration // for clients to come back elsewhere, before sessions move; whole seconds
+	To             []string      // nodes that sessions move to; nil = all others
+}
+
+// EvacuationPhase is where an evacuation stands.
+type EvacuationPhase string
+
+// The phases, in their order.
+const (
+	EvacuationNone       EvacuationPhase = "none"               // no evacuation is under way
+	EvacuationWaiting    EvacuationPhase = "waiting-health"     // for load balancers to notice
+	EvacuationCutting    EvacuationPhase = "evicting-clients"   // connections are cut
+	EvacuationTakeover   EvacuationPhase = "waiting-takeover"   // for clients to come back elsewhere
+	EvacuationMoving     EvacuationPhase = "evicting-sessions"  // sessions of clients that are away move
+	EvacuationProhibited EvacuationPhase = "prohibiting"        // nothing is left; clients are refused
+	EvacuationOther      EvacuationPhase = "unknown-to-openecp" // a phase this build does not know
+)
+
+// EvacuationProgress is how far an evacuation is.
+type EvacuationProgress struct {
+	Phase              EvacuationPhase
+	InitialConnections int
+	Connections        int // still connected to the node
+	InitialSessions    int
+	Sessions           int // still on the node
+}
+
+// Done says that nobody is left on the node and nobody comes.
+func (p EvacuationProgress) Done() bool {
+	return p.Phase == EvacuationProhibited && p.Connections == 0 && p.Sessions == 0
+}

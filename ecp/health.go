@@ -1,0 +1,25 @@
+package ecp
+
+import "context"
+
+// HealthSource is a Broker that tells without credentials whether the node that
+// answers lives and takes clients, as load balancers ask.
+type HealthSource interface {
+	// Health asks. A node that says it is not up, or does not answer like one
+	// that is, is an answer; an error means that nothing answered.
+	Health(ctx context.Context) (Health, error)
+}
+
+// Health is how one node is.
+type Health struct {
+	Node    string // its EMQX name; "" = not told
+	Version string // "" = not told, as from 5.8.11 on
+	Edition string
+	// Running says that EMQX is up on the node: it need not have joined its
+	// cluster yet.
+	Running bool
+	// Available says whether the node takes new clients: False while it is
+	// evacuated. Unknown where this version tells nobody without credentials.
+	Available Truth
+	Why       string // why it is not running or available
+}
