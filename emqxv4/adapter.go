@@ -39,7 +39,7 @@ func (b *broker) Close() { b.client.Close() }
 func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	members, err := emqxhttp.Ask(ctx, b.client, nodesPath, b.payload, decodeMembers)
+	members, err := emqxhttp.Ask(ctx, b.client, emqxhttp.Request{Path: nodesPath}, b.payload, decodeMembers)
 	if err != nil {
 		return ecp.Description{}, err
 	}
@@ -61,7 +61,7 @@ func (b *broker) counters(ctx context.Context, members []member) (found map[stri
 		return nil
 	}
 	b.client.Optional(ctx, "its counters", func(ctx context.Context) (err error) {
-		found, err = emqxhttp.Ask(ctx, b.client, statsPath, b.payload, decodeStats)
+		found, err = emqxhttp.Ask(ctx, b.client, emqxhttp.Request{Path: statsPath}, b.payload, decodeStats)
 		return err
 	})
 	return found
@@ -75,7 +75,7 @@ func (b *broker) license(ctx context.Context) (edition string, limit int, err er
 		return "", 0, err
 	}
 	if a.Status == http.StatusNotFound {
-		edition, err = emqxhttp.Ask(ctx, b.client, brokersPath, b.payload, decodeEdition)
+		edition, err = emqxhttp.Ask(ctx, b.client, emqxhttp.Request{Path: brokersPath}, b.payload, decodeEdition)
 		return edition, 0, err
 	}
 	data, err := b.payload(ctx, a)

@@ -38,25 +38,25 @@ var refusedLogin = map[string]bool{"103": true, "104": true, "401": true, "403":
 // A member that is stopped can make /nodes itself crash; /brokers then still
 // lists those that run.
 func (b *broker) payload(ctx context.Context, a emqxhttp.Answer) ([]byte, error) {
-	if a.Path == nodesPath && a.Status == http.StatusInternalServerError {
+	if a.Request.Path == nodesPath && a.Status == http.StatusInternalServerError {
 		if brokers, err := b.client.Get(ctx, brokersPath); err == nil && brokers.OK() {
 			a = brokers
 		}
 	}
-	if a.Path == nodesPath && a.Status == http.StatusNotFound && b.client.Speaks(ctx, newerPath) {
+	if a.Request.Path == nodesPath && a.Status == http.StatusNotFound && b.client.Speaks(ctx, newerPath) {
 		return nil, b.client.Fail(ecp.CodeUnsupported, "an EMQX 5 or later answers there", nil)
 	}
 	if !a.OK() {
-		return nil, b.client.Refused(a, checks, "")
+		return nil, b.client.Refused(a, checks, ecp.BrokerError{})
 	}
 	data, said, err := decodeEnvelope(a.Body)
 	switch {
 	case err != nil:
 		return nil, b.client.Unreadable(a, err)
 	case refusedLogin[said.code]:
-		return nil, b.client.Refused(emqxhttp.Answer{Path: a.Path, Status: http.StatusUnauthorized}, checks, said.String())
+		return nil, b.client.Refused(emqxhttp.Answer{Request: a.Request, Status: http.StatusUnauthorized}, checks, ecp.BrokerError{Message: said.String()})
 	case said != (refusal{}):
-		return nil, b.client.Fail(ecp.CodeUnavailable, "it cannot answer "+a.Path+" now ("+b.client.Say(said.String())+")", nil)
+		return nil, b.client.Fail(ecp.CodeUnavailable, "it cannot answer "+a.Request.Path+" now ("+b.client.Say(said.String())+")", nil)
 	}
 	return data, nil
 }

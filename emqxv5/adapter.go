@@ -37,12 +37,12 @@ func (b *broker) Close() { b.client.Close() }
 func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	d, err := emqxhttp.Ask(ctx, b.client, nodesPath, b.payload, decodeNodes)
+	d, err := emqxhttp.Ask(ctx, b.client, emqxhttp.Request{Path: nodesPath}, b.payload, decodeNodes)
 	if err != nil {
 		return ecp.Description{}, err
 	}
 	b.client.Optional(ctx, "its licence", func(ctx context.Context) (err error) {
-		d.Limit, err = emqxhttp.Ask(ctx, b.client, licensePath, b.payload, decodeLicense)
+		d.Limit, err = emqxhttp.Ask(ctx, b.client, emqxhttp.Request{Path: licensePath}, b.payload, decodeLicense)
 		return err
 	})
 	return b.client.Complete(ctx, d, b.self)
@@ -50,5 +50,5 @@ func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
 
 // self gives the name of the node that answers.
 func (b *broker) self(ctx context.Context) (string, error) {
-	return emqxhttp.Ask(ctx, b.client, clusterPath, b.payload, decodeSelf)
+	return emqxhttp.Ask(ctx, b.client, emqxhttp.Request{Path: clusterPath}, b.payload, decodeSelf)
 }

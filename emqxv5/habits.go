@@ -120,8 +120,8 @@ func (b *broker) payload(ctx context.Context, a emqxhttp.Answer) ([]byte, error)
 	if a.Status == http.StatusNotFound {
 		switch {
 		case a.Type == "text/html" && bytes.Contains(a.Body, bootPage):
-			return nil, b.client.Fail(ecp.CodeUnavailable, "EMQX is still starting, or it is an EMQX of another major: there is no "+a.Path, nil)
-		case a.Path == nodesPath && b.client.Speaks(ctx, olderPath):
+			return nil, b.client.Fail(ecp.CodeUnavailable, "EMQX is still starting, or it is an EMQX of another major: there is no "+a.Request.Path, nil)
+		case a.Request.Path == nodesPath && b.client.Speaks(ctx, olderPath):
 			return nil, b.client.Fail(ecp.CodeUnsupported, "an EMQX 4 answers there", nil)
 		}
 	}
@@ -129,5 +129,5 @@ func (b *broker) payload(ctx context.Context, a emqxhttp.Answer) ([]byte, error)
 		Code string `json:"code"` // e.g. "BAD_API_KEY_OR_SECRET"
 	}
 	_ = json.Unmarshal(a.Body, &said) // a body without a code is answered for by its status
-	return nil, b.client.Refused(a, checks, said.Code)
+	return nil, b.client.Refused(a, checks, ecp.BrokerError{Code: said.Code})
 }

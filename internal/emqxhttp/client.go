@@ -3,9 +3,7 @@ package emqxhttp
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"time"
 
@@ -31,16 +29,33 @@ type Config struct {
 	Name    string        // for messages, e.g. "EMQX 5"
 	Timeout time.Duration // of one call with all its requests and repetitions; 0 or less = 10 s
 	Logger  *slog.Logger  // nil = silent
+	// Auth makes what authenticates requests with these credentials; nil =
+	// [Basic].
+	Auth func(ecp.Credentials) Auth
+	// Booting says that an answer with this status and type is that of a broker
+	// on its way up, which has done nothing yet; nil = none is.
+	Booting func(status int, mediaType string) bool
 }
 
-// Client sends GET requests to one endpoint. It may be used from several
+// Auth authenticates requests. It may be used from several goroutines.
+type Auth interface {
+	// Header gives what the header Authorization holds now; "" = nothing is
+	// sent. It may ask the broker for it, with requests that are Open.
+	Header(ctx context.Context, c *Client) (string, error)
+	// Refused takes note of the answer 401 to what was sent, and says whether
+	// to try again with what Header gives then.
+	Refused(a Answer, sent string) bool
+}
+
+// Client sends requests to one endpoint. It may be used from several
 // goroutines.
 type Client struct {
 	name    string
 	base    string // scheme and host, fit for messages
 	timeout time.Duration
-	login   ecp.Credentials
-	hide    secrets
+	auth    Auth
+	booting func(status int, mediaType string) bool
+	hide    *secrets
 	logger  *slog.Logger
 	http    *retryablehttp.Client
 	own     *http.Transport // nil = the endpoint's is used
@@ -53,7 +68,10 @@ func Open(e ecp.Endpoint, c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &Client{name: c.Name, base: base, timeout: c.Timeout, login: e.Credentials, hide: secretsOf(e.Credentials), logger: c.Logger}
+	client := &Client{name: c.Name, base: base, timeout: c.Timeout, auth: Basic(e.Credentials), booting: c.Booting, hide: secretsOf(e.Credentials), logger: c.Logger}
+	if c.Auth != nil && e.Credentials != (ecp.Credentials{}) {
+		client.auth = c.Auth(e.Credentials)
+	}
 	if client.timeout <= 0 {
 		client.timeout = defaultTimeout
 	}
@@ -79,7 +97,13 @@ func (c *Client) Close() {
 
 // Bound gives the context within which one call of the broker must end.
 func (c *Client) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, c.timeout, errPatience)
+	return c.BoundBy(ctx, 1)
+}
+
+// BoundBy is Bound for a call that is known to last: it has so many times the
+// patience.
+func (c *Client) BoundBy(ctx context.Context, times int) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, time.Duration(times)*c.timeout, errPatience)
 }
 
 // Optional asks a question without whose answer the call succeeds all the
@@ -104,12 +128,12 @@ func (c *Client) ended(ctx context.Context) error {
 	return c.unreached(ctx, nil)
 }
 
-// Ask gets a path and decodes its answer in two steps: payload is what the
+// Ask makes a request and decodes its answer in two steps: payload is what the
 // major does with every answer, its error says what a refusal means; decode is
 // the path's own, its error makes the answer unreadable.
-func Ask[T any](ctx context.Context, c *Client, path string, payload func(context.Context, Answer) ([]byte, error), decode func([]byte) (T, error)) (T, error) {
+func Ask[T any](ctx context.Context, c *Client, r Request, payload func(context.Context, Answer) ([]byte, error), decode func([]byte) (T, error)) (T, error) {
 	var none T
-	a, err := c.Get(ctx, path)
+	a, err := c.Do(ctx, r)
 	if err != nil {
 		return none, err
 	}
@@ -124,69 +148,9 @@ func Ask[T any](ctx context.Context, c *Client, path string, payload func(contex
 	return v, nil
 }
 
-// Answer is what came back for one request, wholly read unless it is a
-// refusal.
-type Answer struct {
-	Path   string
-	Status int
-	Type   string // media type in lower case, without parameters; "" = none
-	Body   []byte
-}
-
-// OK says that the status is the one a GET succeeds with.
-func (a Answer) OK() bool { return a.Status == http.StatusOK }
-
-// Get asks for a path below the endpoint. Any answer that could be read is
-// one; the error is an [ecp.Error] and says why there is none.
-func (c *Client) Get(ctx context.Context, path string) (Answer, error) {
-	return c.get(ctx, path, c.login)
-}
-
 // Speaks says whether something answers at path that would answer more to who
 // has credentials. It sends none.
 func (c *Client) Speaks(ctx context.Context, path string) bool {
-	a, err := c.get(ctx, path, ecp.Credentials{})
+	a, err := c.Do(ctx, Request{Path: path, Open: true})
 	return err == nil && (a.OK() || a.Status == http.StatusUnauthorized)
-}
-
-func (c *Client) get(ctx context.Context, path string, login ecp.Credentials) (Answer, error) {
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
-	if err != nil {
-		return Answer{}, c.Fail(ecp.CodeInternal, "the request for "+path+" could not be made", err)
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "openecp")
-	if login != (ecp.Credentials{}) {
-		req.SetBasicAuth(login.Username, login.Password)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		if resp != nil {
-			_ = resp.Body.Close()
-		}
-		return Answer{}, c.unreached(ctx, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	a := Answer{Path: path, Status: resp.StatusCode}
-	a.Type, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if a.Body, err = read(resp); err != nil && (a.OK() || ctx.Err() != nil) {
-		return Answer{}, c.unreached(ctx, err)
-	}
-	return a, nil
-}
-
-// read takes the body in, within bounds. What it leaves is dropped with the
-// connection when the body is closed.
-func read(resp *http.Response) ([]byte, error) {
-	if resp.StatusCode != http.StatusOK {
-		return io.ReadAll(io.LimitReader(resp.Body, mostRefusal))
-	}
-	if resp.ContentLength > mostAnswer {
-		return nil, errTooLong
-	}
-	b, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer+1))
-	if len(b) > mostAnswer {
-		return nil, errTooLong
-	}
-	return b, err
 }

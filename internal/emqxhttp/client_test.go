@@ -10,9 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -34,7 +36,8 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // over opens a client over a transport.
 func over(t *testing.T, f roundTrip) *Client {
 	t.Helper()
-	c, err := Open(ecp.Endpoint{BaseURL: "http://broker:18083", Transport: f, Credentials: login}, Config{Name: "EMQX 5"})
+	c, err := Open(ecp.Endpoint{BaseURL: "http://broker:18083", Transport: f, Credentials: login}, Config{Name: "EMQX 5",
+		Booting: func(status int, kind string) bool { return status == 404 && kind == "text/html" }})
 	require.NoError(t, err)
 	return c
 }
@@ -73,31 +76,47 @@ func TestDefaultTimeout(t *testing.T) {
 }
 
 // TestRepeats: what is worth repeating is repeated twice at most, after pauses
-// within bounds.
+// within bounds; a POST only where nothing can have been done.
 func TestRepeats(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	const most = 1200*time.Millisecond + 2*time.Millisecond
 	for _, c := range []struct {
 		name        string
+		request     Request
 		status      int
+		kind        string
 		err         error
 		after       string
 		sent        int
 		least, most time.Duration
 	}{
-		{name: "refused", err: refused, sent: 3, least: 300 * time.Millisecond, most: 900 * time.Millisecond},
-		{name: "502", status: 502, sent: 3, least: 300 * time.Millisecond, most: 900 * time.Millisecond},
-		{name: "503", status: 503, sent: 3, least: 300 * time.Millisecond, most: 900 * time.Millisecond},
-		{name: "504", status: 504, sent: 3, least: 300 * time.Millisecond, most: 900 * time.Millisecond},
+		{name: "refused", err: refused, sent: 3, most: most},
+		{name: "POST refused", request: Request{Method: "POST"}, err: refused, sent: 3, most: most},
+		{name: "502", status: 502, sent: 3, most: most},
+		{name: "503", status: 503, sent: 3, most: most},
+		{name: "504", status: 504, sent: 3, most: most},
+		{name: "429", status: 429, sent: 3, most: most},
+		{name: "503 to a POST", request: Request{Method: "POST"}, status: 503, sent: 1},
+		{name: "503 to a POST that may come twice", request: Request{Method: "POST", Again: true}, status: 503, sent: 3, most: most},
+		{name: "503 to a PUT", request: Request{Method: "PUT"}, status: 503, sent: 3, most: most},
+		{name: "503 to a DELETE", request: Request{Method: "DELETE"}, status: 503, sent: 3, most: most},
+		{name: "503 is the answer", request: Request{Answers: []int{503}}, status: 503, sent: 1},
 		{name: "503 in a second", status: 503, after: "1", sent: 3, least: 2 * time.Second, most: 2 * time.Second},
-		{name: "503 tomorrow", status: 503, after: "86400", sent: 3, least: 4 * time.Second, most: 4 * time.Second},
-		{name: "503 after the end of time", status: 503, after: "9223372036854775807", sent: 3, least: 0, most: 4 * time.Second},
+		{name: "429 in two seconds", status: 429, after: "2", sent: 3, least: 4 * time.Second, most: 4 * time.Second},
+		{name: "503 tomorrow", status: 503, after: "86400", sent: 1},
+		{name: "503 after the end of time", status: 503, after: "99999999999999999999", sent: 1},
 		{name: "503 now", status: 503, after: "0", sent: 3},
-		{name: "503 some day", status: 503, after: "soon", sent: 3, least: 300 * time.Millisecond, most: 900 * time.Millisecond},
-		{name: "reset", err: reset, sent: 1},
+		{name: "503 some day", status: 503, after: "soon", sent: 3, most: most},
+		{name: "503 on a day gone by", status: 503, after: "Fri, 01 Jan 1999 15:04:05 GMT", sent: 3},
+		{name: "reset", err: reset, sent: 3, most: most},
+		{name: "an idle connection closed", err: io.EOF, sent: 3, most: most},
+		{name: "POST reset", request: Request{Method: "POST"}, err: reset, sent: 1},
+		{name: "no such host", err: &net.DNSError{}, sent: 1},
+		{name: "booting", status: 404, kind: "text/html", sent: 3, most: most},
+		{name: "POST to one that boots", request: Request{Method: "POST"}, status: 404, kind: "text/html; charset=utf-8", sent: 3, most: most},
 		{name: "500", status: 500, sent: 1},
-		{name: "429", status: 429, sent: 1},
-		{name: "404", status: 404, sent: 1},
+		{name: "404", status: 404, kind: "application/json", sent: 1},
 		{name: "200", status: 200, sent: 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -108,10 +127,11 @@ func TestRepeats(t *testing.T) {
 					if c.err != nil {
 						return nil, c.err
 					}
-					return answer(r, c.status, http.Header{"Retry-After": {c.after}}, "x"), nil
+					return answer(r, c.status, http.Header{"Retry-After": {c.after}, "Content-Type": {c.kind}}, "x"), nil
 				})
+				c.request.Path = "/x"
 				start := time.Now()
-				a, err := client.Get(t.Context(), "/x")
+				a, err := client.Do(t.Context(), c.request)
 				require.Equal(t, c.sent, sent)
 				require.Equal(t, c.status, a.Status)
 				require.Equal(t, c.err != nil, err != nil, "%v", err)
@@ -122,11 +142,27 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// TestCutShort: an answer that ends early is asked for again, and its beginning
+// is forgotten.
+func TestCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bodies := []io.Reader{io.MultiReader(strings.NewReader("[1,"), iotest.ErrReader(io.ErrUnexpectedEOF)), strings.NewReader("[2]")}
+		c := over(t, func(r *http.Request) (*http.Response, error) {
+			a := answer(r, 200, nil, "")
+			a.Body, bodies = io.NopCloser(bodies[0]), bodies[1:]
+			return a, nil
+		})
+		a, err := c.Get(t.Context(), "/x")
+		require.NoError(t, err)
+		require.Equal(t, "[2]", string(a.Body))
+	})
+}
+
 // TestPauseEndsWithContext: nobody waits for a pause whose caller has gone.
 func TestPauseEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := over(t, func(r *http.Request) (*http.Response, error) {
-			return answer(r, 503, http.Header{"Retry-After": {"60"}}, ""), nil
+			return answer(r, 503, http.Header{"Retry-After": {"1"}}, ""), nil
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
@@ -156,6 +192,104 @@ func TestOptional(t *testing.T) {
 	})
 }
 
+// renewed is a login whose token has ended once.
+type renewed struct{ token string }
+
+func (a *renewed) Header(context.Context, *Client) (string, error) { return "Bearer " + a.token, nil }
+
+func (a *renewed) Refused(_ Answer, sent string) bool {
+	again := a.token == "old"
+	a.token = "new"
+	return again && sent == "Bearer old"
+}
+
+// TestLoginIsRenewed: the request is sent again with what is valid now, its
+// body whole, and a second refusal is the answer.
+func TestLoginIsRenewed(t *testing.T) {
+	for takes, want := range map[string]int{"Bearer new": 200, "Bearer other": 401} {
+		var sent []string
+		c := over(t, func(r *http.Request) (*http.Response, error) {
+			b, _ := io.ReadAll(r.Body)
+			require.JSONEq(t, `{"a":1}`, string(b))
+			sent = append(sent, r.Header.Get("Authorization"))
+			if r.Header.Get("Authorization") != takes {
+				return answer(r, 401, nil, ""), nil
+			}
+			return answer(r, 200, nil, ""), nil
+		})
+		c.auth = &renewed{"old"}
+		a, err := c.Do(t.Context(), Request{Method: "PUT", Path: "/x", Body: map[string]int{"a": 1}})
+		require.NoError(t, err)
+		require.Equal(t, want, a.Status)
+		require.Equal(t, []string{"Bearer old", "Bearer new"}, sent)
+	}
+}
+
+// TestPaths: what is escaped in an id arrives as it was escaped.
+func TestPaths(t *testing.T) {
+	for id, want := range map[string]string{"rule:1": "/r/rule:1", "a/b": "/r/a%2Fb", "..": "/r/%2E%2E", "a b?": "/r/a%20b%3F", "ü%": "/r/%C3%BC%25"} {
+		c := over(t, func(r *http.Request) (*http.Response, error) {
+			require.Equal(t, want, r.URL.EscapedPath())
+			require.Equal(t, "page=1", r.URL.RawQuery)
+			return answer(r, 200, nil, ""), nil
+		})
+		_, err := c.Do(t.Context(), Request{Path: "/r/" + Segment(id), Query: url.Values{"page": {"1"}}})
+		require.NoError(t, err)
+	}
+	c := over(t, func(r *http.Request) (*http.Response, error) {
+		require.Equal(t, "/r/rule%3A1", r.URL.RequestURI())
+		return answer(r, 200, nil, ""), nil
+	})
+	_, err := c.Get(t.Context(), "/r/rule%3A1")
+	require.NoError(t, err)
+}
+
+// TestStream: a success is copied as it comes, within bounds; what is none is
+// given back.
+func TestStream(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/good", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "emqx_x 1\n") })
+	mux.HandleFunc("/long", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 200)) })
+	mux.HandleFunc("/half", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "half")
+	})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	c := to(t, s.URL)
+	begin := func(a Answer) error {
+		if a.Type == "" {
+			return errors.New("no type")
+		}
+		return nil
+	}
+	for _, k := range []struct {
+		path   string
+		status int
+		copied string
+		is     error
+	}{
+		{"/good", 200, "emqx_x 1\n", nil},
+		{"/long", 200, strings.Repeat("x", 101), errTooLong},
+		{"/half", 200, "half", io.ErrUnexpectedEOF},
+		{"/none", 404, "", nil},
+	} {
+		var b strings.Builder
+		a, n, err := c.Stream(t.Context(), Request{Path: k.path}, &b, 100, begin)
+		require.ErrorIs(t, err, k.is, k.path)
+		require.Equal(t, k.status, a.Status)
+		require.Equal(t, k.copied, b.String())
+		require.Len(t, k.copied, int(n))
+	}
+	_, n, err := c.Stream(t.Context(), Request{Path: "/good"}, failingWriter{}, 100, begin)
+	require.Zero(t, n)
+	require.ErrorContains(t, err, "could not be passed on")
+}
+
+type failingWriter struct{}
+
+func (failingWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
 func TestEveryRequest(t *testing.T) {
 	c := over(t, func(r *http.Request) (*http.Response, error) {
 		require.Equal(t, http.MethodGet, r.Method)
@@ -165,7 +299,7 @@ func TestEveryRequest(t *testing.T) {
 	})
 	a, err := c.Get(t.Context(), "/api/v5/nodes")
 	require.NoError(t, err)
-	require.Equal(t, Answer{Path: "/api/v5/nodes", Status: 200, Type: "application/json", Body: []byte("[]")}, a)
+	require.Equal(t, Answer{Request: Request{Path: "/api/v5/nodes"}, Status: 200, Type: "application/json", Body: []byte("[]")}, a)
 }
 
 func TestBodiesAreBounded(t *testing.T) {
@@ -225,7 +359,7 @@ func TestRedirects(t *testing.T) {
 		a, err := c.Get(t.Context(), path)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusFound, a.Status)
-		err = c.Refused(a, Checks{}, "")
+		err = c.Refused(a, Checks{}, ecp.BrokerError{})
 		require.ErrorIs(t, err, ecp.ErrUnsupported)
 		require.ErrorContains(t, err, "redirects")
 	}
@@ -272,8 +406,8 @@ func TestErrorsAreShortAndClean(t *testing.T) {
 	c := over(t, nil)
 	long := strings.Repeat(login.Password+" "+login.Username+" ", 1000)
 	for _, err := range []error{
-		c.Refused(Answer{Path: "/x", Status: 401, Type: long, Body: []byte(long)}, Checks{}, long),
-		c.Unreadable(Answer{Path: "/x", Status: 200, Type: "text/html", Body: []byte(long)}, errors.New(long)),
+		c.Refused(Answer{Request: Request{Path: "/x"}, Status: 401, Type: long, Body: []byte(long)}, Checks{}, ecp.BrokerError{Message: long}),
+		c.Unreadable(Answer{Request: Request{Path: "/x"}, Status: 200, Type: "text/html", Body: []byte(long)}, errors.New(long)),
 		c.Fail(ecp.CodeUnavailable, "no", errors.New(long)),
 	} {
 		require.Less(t, len(err.Error()), 600)
@@ -292,9 +426,9 @@ func TestRefused(t *testing.T) {
 	c := over(t, nil)
 	for status, want := range map[int]ecp.Code{
 		301: ecp.CodeUnsupported, 400: ecp.CodeInternal, 401: ecp.CodeDenied, 403: ecp.CodeDenied, 404: ecp.CodeUnsupported,
-		405: ecp.CodeInternal, 429: ecp.CodeUnavailable, 500: ecp.CodeUnavailable, 503: ecp.CodeUnavailable,
+		405: ecp.CodeUnsupported, 429: ecp.CodeUnavailable, 500: ecp.CodeUnavailable, 503: ecp.CodeUnavailable,
 	} {
-		err := c.Refused(Answer{Path: "/x", Status: status}, Checks{Login: "check the key", Role: "check the role"}, "")
+		err := c.Refused(Answer{Request: Request{Path: "/x"}, Status: status}, Checks{Login: "check the key", Role: "check the role"}, ecp.BrokerError{})
 		require.Equal(t, want, ecp.CodeOf(err), status)
 	}
 }

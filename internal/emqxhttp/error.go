@@ -3,14 +3,15 @@ package emqxhttp
 import (
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/openecp/openecp/ecp"
@@ -27,6 +28,9 @@ const (
 // credentials.
 func (c *Client) Say(words string) string { return short(c.hide.in(printable(words)), mostQuote) }
 
+// Hide keeps a secret out of every error from now on, as the credentials are.
+func (c *Client) Hide(secret string) { c.hide.add(secret) }
+
 // Fail gives an error whose message begins with whom was spoken to. The
 // cause's text is kept for the log, shortened and without credentials.
 func (c *Client) Fail(code ecp.Code, says string, why error) error {
@@ -36,6 +40,26 @@ func (c *Client) Fail(code ecp.Code, says string, why error) error {
 	}
 	return e
 }
+
+// Deny is Fail for what the broker itself refused, in its words.
+func (c *Client) Deny(code ecp.Code, says string, said ecp.BrokerError, why error) error {
+	err := c.Fail(code, says, why)
+	said.Code, said.Message = c.Say(said.Code), c.Say(said.Message)
+	var e *ecp.Error
+	if errors.As(err, &e) {
+		e.Cause = &refusal{e.Cause, &said}
+	}
+	return err
+}
+
+// refusal is a cause that knows what the broker said.
+type refusal struct {
+	error
+	said *ecp.BrokerError
+}
+
+// Unwrap gives both.
+func (r *refusal) Unwrap() []error { return []error{r.error, r.said} }
 
 // cause stands for an error of the network or of a decoder. It does not unwrap:
 // the text below could hold what the far side sent back of our request.
@@ -104,36 +128,57 @@ type Checks struct {
 	Role  string // 403
 }
 
-// Refused gives the error for an answer that is no success. words is what the
-// broker itself says, "" = nothing.
-func (c *Client) Refused(a Answer, checks Checks, words string) error {
+// refusals is what a status means that the major has no better word for; the
+// first row that fits counts.
+var refusals = []struct {
+	fits   func(a Answer) bool
+	code   ecp.Code
+	advice func(c *Client, a Answer, checks Checks) string
+}{
+	{has(http.StatusUnauthorized), ecp.CodeDenied, func(_ *Client, _ Answer, k Checks) string { return "it does not accept the credentials; " + k.Login }},
+	{has(http.StatusForbidden), ecp.CodeDenied, func(_ *Client, a Answer, k Checks) string {
+		return "the credentials do not allow " + a.Request.String() + "; " + k.Role
+	}},
+	{has(http.StatusNotFound), ecp.CodeUnsupported, func(c *Client, _ Answer, _ Checks) string {
+		return "there is no " + c.name + " management API at this address; check the port and the version"
+	}},
+	{has(http.StatusMethodNotAllowed), ecp.CodeUnsupported, func(_ *Client, a Answer, _ Checks) string {
+		return "this version does not take " + a.Request.String()
+	}},
+	{func(a Answer) bool { return a.Status/100 == 3 }, ecp.CodeUnsupported, func(c *Client, _ Answer, _ Checks) string {
+		return "it redirects elsewhere; give the address of " + c.name + " itself"
+	}},
+	{func(a Answer) bool { return a.Status/100 == 5 || a.Status == http.StatusTooManyRequests }, ecp.CodeUnavailable, nil},
+	{func(a Answer) bool { return a.Status/100 == 4 && a.Request.method() != http.MethodGet }, ecp.CodeInvalid, nil},
+	{func(Answer) bool { return true }, ecp.CodeInternal, nil},
+}
+
+func has(status int) func(Answer) bool { return func(a Answer) bool { return a.Status == status } }
+
+// Refused gives the error for an answer that is no success. said is what the
+// broker itself says; its status is filled in.
+func (c *Client) Refused(a Answer, checks Checks, said ecp.BrokerError) error {
+	said.Status = a.Status
 	says := fmt.Sprintf("answered %d", a.Status)
-	if words != "" {
+	if words := said.Error(); words != "" {
 		says += " (" + c.Say(words) + ")"
 	}
-	code, advice := ecp.CodeInternal, ""
-	switch {
-	case a.Status == http.StatusUnauthorized:
-		code, advice = ecp.CodeDenied, "it does not accept the credentials; "+checks.Login
-	case a.Status == http.StatusForbidden:
-		code, advice = ecp.CodeDenied, "the credentials are not allowed to read "+a.Path+"; "+checks.Role
-	case a.Status == http.StatusNotFound:
-		code, advice = ecp.CodeUnsupported, "there is no "+c.name+" management API at this address; check the port and the version"
-	case a.Status/100 == 3:
-		code, advice = ecp.CodeUnsupported, "it redirects elsewhere; give the address of "+c.name+" itself"
-	case a.Status/100 == 5, a.Status == http.StatusTooManyRequests:
-		code = ecp.CodeUnavailable
+	for _, row := range refusals {
+		if !row.fits(a) {
+			continue
+		}
+		if row.advice != nil {
+			says += ": " + row.advice(c, a, checks)
+		}
+		return c.Deny(row.code, says, said, c.quote(a))
 	}
-	if advice != "" {
-		says += ": " + advice
-	}
-	return c.Fail(code, says, c.quote(a))
+	return c.Fail(ecp.CodeInternal, says, c.quote(a)) // the last row fits always
 }
 
 // Unreadable gives the error for a success whose body makes no sense.
 func (c *Client) Unreadable(a Answer, why error) error {
-	says := "its answer to " + a.Path + " is not that of " + c.name
-	if a.Type != "" && !strings.HasSuffix(a.Type, "json") {
+	says := "its answer to " + a.Request.String() + " is not that of " + c.name
+	if !a.JSON() {
 		says += "; it is of type " + short(a.Type, mostType) + ", perhaps a proxy's or a login page"
 	}
 	return c.Fail(ecp.CodeUnavailable, says, fmt.Errorf("%w: %w", c.quote(a), why))
@@ -142,7 +187,7 @@ func (c *Client) Unreadable(a Answer, why error) error {
 // quote gives what answered and how its body begins, for the log. The body is
 // cut after credentials are hidden, so that no half of them is left.
 func (c *Client) quote(a Answer) error {
-	says := fmt.Sprintf("GET %s: %d %s", a.Path, a.Status, short(a.Type, mostType))
+	says := fmt.Sprintf("%s: %d %s", a.Request, a.Status, short(a.Type, mostType))
 	if len(a.Body) == 0 {
 		return errors.New(says)
 	}
@@ -162,28 +207,51 @@ func printable(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
 }
 
-// secrets knows every form the credentials are sent or echoed in.
-type secrets struct{ hide *strings.Replacer }
+// How many forms of secrets are kept in mind: those of the credentials, which
+// come first, and of the latest tokens.
+const (
+	ofCredentials = 6
+	mostSecrets   = 32
+)
 
-func secretsOf(c ecp.Credentials) secrets {
-	var pairs []string
-	if c == (ecp.Credentials{}) {
-		return secrets{strings.NewReplacer()}
-	}
-	add := func(s string) {
-		if s != "" {
-			pairs = append(pairs, s, "[redacted]")
-		}
-	}
-	add(base64.StdEncoding.EncodeToString([]byte(c.Username + ":" + c.Password)))
-	for _, s := range []string{c.Password, c.Username} {
-		quoted, err := json.Marshal(s)
-		if err == nil {
-			add(string(quoted[1 : len(quoted)-1]))
-		}
-		add(s)
-	}
-	return secrets{strings.NewReplacer(pairs...)}
+// secrets knows every form in which what must not be shown is sent or echoed.
+type secrets struct {
+	mu    sync.Mutex
+	known []string          // guarded by mu
+	hide  *strings.Replacer // guarded by mu
 }
 
-func (s secrets) in(text string) string { return s.hide.Replace(text) }
+func secretsOf(c ecp.Credentials) *secrets {
+	s := &secrets{hide: strings.NewReplacer()}
+	if c != (ecp.Credentials{}) {
+		s.add(strings.TrimPrefix(BasicHeader(c), "Basic "))
+		s.add(c.Password)
+		s.add(c.Username)
+	}
+	return s
+}
+
+// add hides one more secret, also as JSON has it.
+func (s *secrets) add(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if quoted, err := json.Marshal(secret); err == nil && !slices.Contains(s.known, secret) {
+		s.known = append(s.known, string(quoted[1:len(quoted)-1]), secret)
+	}
+	if len(s.known) > mostSecrets { // tokens that ended long ago
+		s.known = slices.Delete(s.known, ofCredentials, len(s.known)-mostSecrets+ofCredentials)
+	}
+	var pairs []string
+	for _, k := range s.known {
+		if k != "" {
+			pairs = append(pairs, k, "[redacted]")
+		}
+	}
+	s.hide = strings.NewReplacer(pairs...)
+}
+
+func (s *secrets) in(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hide.Replace(text)
+}
