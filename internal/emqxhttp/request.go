@@ -95,7 +95,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 		if a.Status == 0 { // worth repeating, but often enough repeated
 			_ = take(resp)
 		}
-		if ctx.Err() != nil {
+		if !a.OK() && ctx.Err() != nil { // its end may be missing
 			return Answer{}, c.unreached(ctx, nil)
 		}
 		return a, nil
