@@ -56,14 +56,14 @@ func (e *BrokerError) Error() string {
 // Description is a cluster as one of its nodes sees it. Units are the same
 // for both majors.
 type Description struct {
-	Version string       // of the node that answered, e.g. "5.8.9"
-	Edition string       // [EditionEnterprise] or [EditionOpenSource]; "" = the broker does not say
-	Nodes   []BrokerNode // every member the node knows of, by name
+	Version string       `json:"version,omitempty"` // of the node that answered, e.g. "5.8.9"
+	Edition string       `json:"edition,omitempty"` // [EditionEnterprise] or [EditionOpenSource]; "" = the broker does not say
+	Nodes   []BrokerNode `json:"nodes"`             // every member the node knows of, by name
 	// Connections are those of the MQTT clients connected now, all nodes.
-	Connections int
+	Connections int `json:"connections"`
 	// Limit is the number of connections the broker's licence allows; 0 = it
 	// does not say.
-	Limit int
+	Limit int `json:"limit,omitempty"`
 }
 
 // The editions of EMQX.
@@ -84,14 +84,14 @@ const (
 
 // BrokerNode is one member of an EMQX cluster.
 type BrokerNode struct {
-	Name        string // e.g. "emqx@10.0.0.1"
-	Status      NodeStatus
-	Role        string // "core" or "replicant"; v4 has core only
-	Version     string
-	Uptime      time.Duration
-	Connections int // MQTT clients connected now
-	Sessions    int // including those of clients that are away
-	MemoryUsed  int64
-	MemoryTotal int64  // bytes; 0 = unknown
-	Error       string // why Status is unknown
+	Name        string        `json:"name"` // e.g. "emqx@10.0.0.1"
+	Status      NodeStatus    `json:"status"`
+	Role        string        `json:"role,omitempty"` // "core" or "replicant"; v4 has core only
+	Version     string        `json:"version,omitempty"`
+	Uptime      time.Duration `json:"-"`           // left to views, which say in what unit
+	Connections int           `json:"connections"` // MQTT clients connected now
+	Sessions    int           `json:"sessions"`    // including those of clients that are away
+	MemoryUsed  int64         `json:"memoryUsedBytes"`
+	MemoryTotal int64         `json:"memoryTotalBytes"` // bytes; 0 = unknown
+	Error       string        `json:"error,omitempty"`  // why Status is unknown
 }

@@ -21,12 +21,12 @@ const MostAlarms = 10_000
 
 // Alarm is one thing that is or was wrong with a cluster.
 type Alarm struct {
-	Name    string          // the broker's, e.g. "license_quota", "connector:http:c1"
-	Message string          // the broker's words
-	Details json.RawMessage // the broker's, an object; nil = none
-	Nodes   []string        // that raised it, by name
-	Since   time.Time       // UTC, of the first of them
-	Until   time.Time       // of the last of them; zero = not over yet
+	Name    string          `json:"name"`              // the broker's, e.g. "license_quota", "connector:http:c1"
+	Message string          `json:"message"`           // the broker's words
+	Details json.RawMessage `json:"details,omitempty"` // the broker's, an object; nil = none
+	Nodes   []string        `json:"nodes"`             // that raised it, by name
+	Since   time.Time       `json:"since,omitzero"`    // UTC, of the first of them
+	Until   time.Time       `json:"until,omitzero"`    // of the last of them; zero = not over yet
 }
 
 // Active says that the cause is still there.

@@ -19,10 +19,10 @@ type Detector interface {
 
 // Detection is what was found behind an endpoint.
 type Detection struct {
-	Major         int    // 0 = no EMQX that is known
-	Version       string // e.g. "5.8.9"; "" = not told
-	Edition       string // as [Description.Edition]
-	Authenticated bool   // the credentials were taken
+	Major         int    `json:"major"`             // 0 = no EMQX that is known
+	Version       string `json:"version,omitempty"` // e.g. "5.8.9"; "" = not told
+	Edition       string `json:"edition,omitempty"` // as [Description.Edition]
+	Authenticated bool   `json:"authenticated"`     // the credentials were taken
 }
 
 // Detect asks each adapter that is a [Detector] until one finds its major

@@ -44,11 +44,11 @@ const (
 
 // EvacuationProgress is how far an evacuation is.
 type EvacuationProgress struct {
-	Phase              EvacuationPhase
-	InitialConnections int
-	Connections        int // still connected to the node
-	InitialSessions    int
-	Sessions           int // still on the node
+	Phase              EvacuationPhase `json:"phase"`
+	InitialConnections int             `json:"initialConnections"`
+	Connections        int             `json:"connections"` // still connected to the node
+	InitialSessions    int             `json:"initialSessions"`
+	Sessions           int             `json:"sessions"` // still on the node
 }
 
 // Done says that nobody is left on the node and nobody comes.

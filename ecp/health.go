@@ -12,14 +12,14 @@ type HealthSource interface {
 
 // Health is how one node is.
 type Health struct {
-	Node    string // its EMQX name; "" = not told
-	Version string // "" = not told, as from 5.8.11 on
-	Edition string
+	Node    string `json:"node,omitempty"`    // its EMQX name; "" = not told
+	Version string `json:"version,omitempty"` // "" = not told, as from 5.8.11 on
+	Edition string `json:"edition,omitempty"`
 	// Running says that EMQX is up on the node: it need not have joined its
 	// cluster yet.
-	Running bool
+	Running bool `json:"running"`
 	// Available says whether the node takes new clients: False while it is
 	// evacuated. Unknown where this version tells nobody without credentials.
-	Available Truth
-	Why       string // why it is not running or available
+	Available Truth  `json:"available"`
+	Why       string `json:"why,omitempty"` // why it is not running or available
 }

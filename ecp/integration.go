@@ -16,14 +16,14 @@ type IntegrationSource interface {
 
 // Rule is a rule of the broker's rule engine.
 type Rule struct {
-	ID          string
-	Name        string // v4: as ID
-	Description string
-	SQL         string
-	Topics      []string // and events, that it is run for
-	Actions     []string // ids of actions (5.x) or resources (4.x), and names of built-in functions
-	Running     bool     // it is enabled; whether it does well is what its actions say
-	Created     time.Time
+	ID          string    `json:"id"`
+	Name        string    `json:"name"` // v4: as ID
+	Description string    `json:"description,omitempty"`
+	SQL         string    `json:"sql"`
+	Topics      []string  `json:"topics"`  // and events, that it is run for
+	Actions     []string  `json:"actions"` // ids of actions (5.x) or resources (4.x), and names of built-in functions
+	Running     bool      `json:"running"` // it is enabled; whether it does well is what its actions say
+	Created     time.Time `json:"created,omitzero"`
 }
 
 // IntegrationKind is what an [Integration] is to the broker.
@@ -51,22 +51,22 @@ const (
 
 // Integration is one thing that leads outside.
 type Integration struct {
-	Kind        IntegrationKind
-	ID          string // "type:name" (5.x), as given (4.x)
-	Type        string // e.g. "http", "web_hook"
-	Name        string
-	Description string
-	Enabled     bool
-	Status      IntegrationStatus
-	Reason      string            // why it is not connected; "" = it is, or the broker does not say
-	Nodes       []IntegrationNode // by name
-	Connector   string            // of an action or source: id of its connector
-	Rules       []string          // ids of the rules that use it, as far as told
+	Kind        IntegrationKind   `json:"kind"`
+	ID          string            `json:"id"`   // "type:name" (5.x), as given (4.x)
+	Type        string            `json:"type"` // e.g. "http", "web_hook"
+	Name        string            `json:"name"`
+	Description string            `json:"description,omitempty"`
+	Enabled     bool              `json:"enabled"`
+	Status      IntegrationStatus `json:"status"`
+	Reason      string            `json:"reason,omitempty"`    // why it is not connected; "" = it is, or the broker does not say
+	Nodes       []IntegrationNode `json:"nodes"`               // by name
+	Connector   string            `json:"connector,omitempty"` // of an action or source: id of its connector
+	Rules       []string          `json:"rules"`               // ids of the rules that use it, as far as told
 }
 
 // IntegrationNode is how an integration is on one node.
 type IntegrationNode struct {
-	Node   string
-	Status IntegrationStatus
-	Reason string
+	Node   string            `json:"node"`
+	Status IntegrationStatus `json:"status"`
+	Reason string            `json:"reason,omitempty"`
 }

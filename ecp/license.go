@@ -33,23 +33,23 @@ type LicenseChange struct {
 
 // License is a licence as a broker tells it.
 type License struct {
-	Customer     string
-	Email        string
-	Type         string // "trial", "official", "community"; "" = not told
-	CustomerType int    // 3 = business critical, 10 = evaluation; -1 = not told
-	Limit        int    // connections or sessions in force; 0 = not told
-	From         time.Time
-	Until        time.Time // UTC; zero = not told
-	Expired      bool
+	Customer     string    `json:"customer"`
+	Email        string    `json:"email,omitempty"`
+	Type         string    `json:"type"`            // "trial", "official", "community"; "" = not told
+	CustomerType int       `json:"customerType"`    // 3 = business critical, 10 = evaluation; -1 = not told
+	Limit        int       `json:"limit,omitempty"` // connections or sessions in force; 0 = not told
+	From         time.Time `json:"from,omitzero"`
+	Until        time.Time `json:"until,omitzero"` // UTC; zero = not told
+	Expired      bool      `json:"expired"`
 	// BuiltIn says that it is the one EMQX comes with.
-	BuiltIn bool
+	BuiltIn bool `json:"builtIn"`
 	// SingleNode says that it allows no second node.
-	SingleNode bool
+	SingleNode bool `json:"singleNode"`
 }
 
 // LicenseSettings are the shares of the limit at which the alarm
 // license_quota rises and clears, 0 to 1; zero = not told, or not to be set.
 type LicenseSettings struct {
-	HighWatermark float64
-	LowWatermark  float64
+	HighWatermark float64 `json:"highWatermark,omitempty"`
+	LowWatermark  float64 `json:"lowWatermark,omitempty"`
 }

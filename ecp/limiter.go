@@ -25,14 +25,14 @@ var ErrLicenceNotBusinessCritical = &BrokerError{Code: "LicenceNotBusinessCritic
 // ConnectionLimit is how many connections a cluster takes.
 type ConnectionLimit struct {
 	// Settable says that the broker takes a limit at run time; Why says why not.
-	Settable bool
-	Why      string
+	Settable bool   `json:"settable"`
+	Why      string `json:"why,omitempty"`
 	// Set is the number set at run time, which the licence may cap; 0 where
 	// none can be set.
-	Set int
+	Set int `json:"set,omitempty"`
 	// InForce is the limit that clients meet; 0 = not told.
-	InForce int
+	InForce int `json:"inForce,omitempty"`
 	// Sessions says that sessions of clients that are away count, too, as they
 	// do from 5.8.5 on.
-	Sessions bool
+	Sessions bool `json:"sessions"`
 }

@@ -19,20 +19,20 @@ type ListenerManager interface {
 
 // BrokerListener is a listener of a broker.
 type BrokerListener struct {
-	ID          string   // e.g. "tcp:default" (5.x), "mqtt:tcp:external" (4.x)
-	Protocol    Protocol // [MQTT], [MQTTS], [WS], [WSS], or the broker's word, e.g. "quic"
-	Bind        string   // address, e.g. "0.0.0.0:1883"
-	Enabled     bool
-	Running     Truth // on all nodes: Unknown = nodes differ
-	Connections int   // all nodes
-	Limit       int   // connections on each node; 0 = none
-	Nodes       []ListenerNode
+	ID          string         `json:"id"`       // e.g. "tcp:default" (5.x), "mqtt:tcp:external" (4.x)
+	Protocol    Protocol       `json:"protocol"` // [MQTT], [MQTTS], [WS], [WSS], or the broker's word, e.g. "quic"
+	Bind        string         `json:"bind"`     // address, e.g. "0.0.0.0:1883"
+	Enabled     bool           `json:"enabled"`
+	Running     Truth          `json:"running"`         // on all nodes: Unknown = nodes differ
+	Connections int            `json:"connections"`     // all nodes
+	Limit       int            `json:"limit,omitempty"` // connections on each node; 0 = none
+	Nodes       []ListenerNode `json:"nodes"`
 }
 
 // ListenerNode is a listener on one node.
 type ListenerNode struct {
-	Node        string
-	Running     bool
-	Connections int
-	Limit       int // 0 = none
+	Node        string `json:"node"`
+	Running     bool   `json:"running"`
+	Connections int    `json:"connections"`
+	Limit       int    `json:"limit,omitempty"` // 0 = none
 }

@@ -18,44 +18,52 @@ type Monitor interface {
 
 // Traffic is how busy a cluster is.
 type Traffic struct {
-	Connections         int // MQTT clients connected now
-	Sessions            int // including those of clients that are away
-	Topics              int
-	Subscriptions       int
-	SharedSubscriptions int
-	Retained            int // messages
+	Connections         int `json:"connections"` // MQTT clients connected now
+	Sessions            int `json:"sessions"`    // including those of clients that are away
+	Topics              int `json:"topics"`
+	Subscriptions       int `json:"subscriptions"`
+	SharedSubscriptions int `json:"sharedSubscriptions"`
+	Retained            int `json:"retained"` // messages
 
 	// Rates is nil where the broker counts none.
-	Rates *Rates
+	Rates *Rates `json:"rates,omitempty"`
 	// Totals are since the start of each node, all nodes.
-	Totals MessageTotals
-	Nodes  []NodeTraffic // by name
+	Totals MessageTotals `json:"totals"`
+	Nodes  []NodeTraffic `json:"nodes"` // by name
 }
 
 // NodeTraffic is the part of one node that answers for itself.
 type NodeTraffic struct {
-	Node        string
-	Connections int
-	Sessions    int
-	Totals      MessageTotals
-	Error       string // why there are no figures; "" = there are
+	Node        string        `json:"node"`
+	Connections int           `json:"connections"`
+	Sessions    int           `json:"sessions"`
+	Totals      MessageTotals `json:"totals"`
+	Error       string        `json:"error,omitempty"` // why there are no figures; "" = there are
 }
 
 // Rates are messages per second.
-type Rates struct{ Received, Sent, Dropped float64 }
+type Rates struct {
+	Received float64 `json:"received"`
+	Sent     float64 `json:"sent"`
+	Dropped  float64 `json:"dropped"`
+}
 
 // MessageTotals are messages since a node's start.
-type MessageTotals struct{ Received, Sent, Dropped int64 }
+type MessageTotals struct {
+	Received int64 `json:"received"`
+	Sent     int64 `json:"sent"`
+	Dropped  int64 `json:"dropped"`
+}
 
 // TrafficSample is one moment of a series. Messages are those since the sample
 // before.
 type TrafficSample struct {
-	At            time.Time // UTC
-	Connections   int       // connected at that moment
-	Sessions      int
-	Topics        int
-	Subscriptions int
-	Received      int64
-	Sent          int64
-	Dropped       int64
+	At            time.Time `json:"at,omitzero"` // UTC
+	Connections   int       `json:"connections"` // connected at that moment
+	Sessions      int       `json:"sessions"`
+	Topics        int       `json:"topics"`
+	Subscriptions int       `json:"subscriptions"`
+	Received      int64     `json:"received"`
+	Sent          int64     `json:"sent"`
+	Dropped       int64     `json:"dropped"`
 }
