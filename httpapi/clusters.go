@@ -17,9 +17,10 @@ import (
 const clustersPath = "/api/v1/clusters"
 
 func (a *api) clusterRoutes() {
-	create := a.operation(http.MethodPost, clustersPath, "createCluster", "Create a cluster")
+	create := a.operation(http.MethodPost, clustersPath, "createCluster", "Create a cluster",
+		ecp.CodeNotFound, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported)
 	create.Description = "A hosted cluster is made from now on: 202, and Operation-Location leads to its operation. An adopted one is there at once: 201."
-	create.Responses["202"] = a.answer("being made", schemaOf[clusterView](a.schemas()))
+	create.Responses["202"] = a.heads(a.answer("being made", schemaOf[clusterView](a.schemas())), "ETag", "Location", "Operation-Location")
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(a.huma, create, a.createCluster)
 	a.takes(create, schemaOf[createBody[ecp.HostedSpec]](a.schemas()), schemaOf[createBody[ecp.AdoptedSpec]](a.schemas()))
@@ -28,11 +29,12 @@ func (a *api) clusterRoutes() {
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath+"/{id}", "getCluster", "Get a cluster"), a.getCluster)
 
 	command := func(method, path, id, summary string) huma.Operation {
-		op := a.operation(method, clustersPath+"/{id}"+path, id, summary)
+		op := a.operation(method, clustersPath+"/{id}"+path, id, summary,
+			ecp.CodeConflict, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported)
 		op.Description = "202: the operation that was begun. 200: nothing has to be waited for, the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours to see any more."
 		op.DefaultStatus = http.StatusAccepted
-		op.Responses["200"] = a.answer("nothing to wait for, or a plan", schemaOf[clusterView](a.schemas()), schemaOf[ecp.Plan](a.schemas()))
-		op.Responses["202"] = a.answer("begun", schemaOf[ecp.Operation](a.schemas()))
+		op.Responses["200"] = a.heads(a.answer("nothing to wait for, or a plan", schemaOf[clusterView](a.schemas()), schemaOf[ecp.Plan](a.schemas())), "ETag")
+		op.Responses["202"] = a.heads(a.answer("begun", schemaOf[ecp.Operation](a.schemas())), "Location")
 		op.Responses["204"] = &huma.Response{Description: "gone"}
 		return op
 	}
@@ -213,7 +215,7 @@ func openCursor(cursor, kind string) (key string, wrong []fieldView) {
 }
 
 type clusterInput struct {
-	ID string `path:"id" doc:"the cluster's"`
+	ID string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
 }
 
 type clusterOutput struct {
@@ -242,18 +244,18 @@ func (a *api) cluster(id string) (ecp.Cluster, *problemView) {
 }
 
 type commandInput struct {
-	ID     string `path:"id" doc:"the cluster's"`
+	ID     string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
 	DryRun bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
 }
 
 type deleteInput struct {
-	ID     string `path:"id" doc:"the cluster's"`
+	ID     string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
 	DryRun bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
 	Force  bool   `query:"force" doc:"do not wait for nodes to stop in order"`
 }
 
 type transferInput struct {
-	ID      string `path:"id" doc:"the cluster's"`
+	ID      string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
 	DryRun  bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
 	RawBody []byte `contentType:"application/json"`
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *api) eventRoutes() {
-	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events")
+	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events", ecp.CodeGone)
 	op.Description = `The event's id is the number of the change, its name the kind of record, its data an Event. A stream
 begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it by themselves)
 or since. A position that is older than what is kept is answered with 410: list again, then follow from now.

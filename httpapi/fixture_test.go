@@ -89,7 +89,7 @@ func newFixture(t *testing.T, s setup) *fixture {
 		Logger: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)
-	var handler http.Handler = f.api
+	handler := f.conforming(f.api)
 	if s.wrap != nil {
 		handler = s.wrap(handler)
 	}

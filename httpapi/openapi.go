@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"reflect"
 	"strings"
@@ -65,17 +66,14 @@ func (a *api) schemas() huma.Registry { return a.huma.OpenAPI().Components.Schem
 
 func schemaOf[T any](r huma.Registry) *huma.Schema { return r.Schema(reflect.TypeFor[T](), true, "") }
 
-// operation begins the description of a route: with a token, bounded in time,
-// and with a problem for whatever is not a success.
-func (a *api) operation(method, path, id, summary string) huma.Operation {
+// operation begins the description of a route: with a token, bounded in time.
+// refuses are the codes it may be refused with beside those of its form.
+func (a *api) operation(method, path, id, summary string, refuses ...ecp.Code) huma.Operation {
 	return huma.Operation{
-		Method: method, Path: path, OperationID: id, Summary: summary, SkipValidateBody: true,
-		Metadata: map[string]any{patience: ordinary},
-		Security: []map[string][]string{{"token": {}}},
-		Responses: map[string]*huma.Response{"default": {
-			Description: "not a success",
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemaOf[problemView](a.schemas())}},
-		}},
+		Method: method, Path: path, OperationID: id, Summary: summary, SkipValidateBody: true, Tags: []string{group(path)},
+		Metadata:  map[string]any{patience: ordinary, alsoRefuses: refuses},
+		Security:  []map[string][]string{{"token": {}}},
+		Responses: map[string]*huma.Response{"default": {}}, // keeps huma from adding its own; see describeRefusals
 	}
 }
 
@@ -86,7 +84,32 @@ func (a *api) takes(op huma.Operation, schemas ...*huma.Schema) {
 }
 
 func (a *api) answer(description string, schemas ...*huma.Schema) *huma.Response {
-	return &huma.Response{Description: description, Content: jsonContent(schemas)}
+	return &huma.Response{Description: description, Content: jsonContent(schemas), Headers: map[string]*huma.Param{}}
+}
+
+// heads describes headers of a success that the Go types do not tell of.
+func (a *api) heads(r *huma.Response, names ...string) *huma.Response {
+	for _, name := range names {
+		r.Headers[name] = &huma.Param{Description: headerWords[name], Schema: schemaOf[string](a.schemas())}
+	}
+	return r
+}
+
+// headerWords describe the headers of answers.
+var headerWords = map[string]string{
+	"ETag":               "the revision, for If-Match",
+	"Location":           "path of what was made, or of the operation",
+	"Operation-Location": "path of the operation that was begun",
+}
+
+// group is the part of the API a path belongs to.
+func group(path string) string {
+	rest, ok := strings.CutPrefix(path, "/api/v1/")
+	if !ok || rest == "version" {
+		return "process"
+	}
+	word, _, _ := strings.Cut(rest, "/")
+	return word
 }
 
 func jsonContent(schemas []*huma.Schema) map[string]*huma.MediaType {
@@ -116,6 +139,9 @@ func (a *api) describe() ([]byte, error) {
 			p.Nullable = p.Nullable && p.Type != huma.TypeArray // an empty list is a list
 		}
 	}
+	a.describeRefusals()
+	a.describeSuccesses()
+	a.describeSamples()
 	for _, n := range notes {
 		s := schemas[n.schema]
 		if n.property == "" {
@@ -130,6 +156,17 @@ func (a *api) describe() ([]byte, error) {
 		}
 	}
 	return indented(a.huma.OpenAPI())
+}
+
+// describeSuccesses says of every header of a success what it is for.
+func (a *api) describeSuccesses() {
+	for _, op := range a.routes {
+		for _, r := range op.Responses {
+			for name, h := range r.Headers {
+				h.Description = cmp.Or(h.Description, headerWords[name])
+			}
+		}
+	}
 }
 
 // openOr leaves the schema of a map's values and drops "no other property":

@@ -23,8 +23,8 @@ func named(name string) string {
 	return fmt.Sprintf(`{"mode":"hosted","name":%q,"spec":{"nodes":1,"connections":10}}`, name)
 }
 
-// refusal is one request that must change nothing.
-type refusal struct {
+// refused is one request that must change nothing.
+type refused struct {
 	name     string
 	token    string // nobody = none
 	method   string // "" = POST
@@ -39,7 +39,7 @@ type refusal struct {
 // thisID stands for the id of a hosted cluster that is being created.
 const thisID = "{this}"
 
-var refusals = []refusal{
+var refusals = []refused{
 	// Who asks.
 	{name: "no token", token: nobody, body: hostedBody, status: 401, code: ecp.CodeDenied},
 	{name: "unknown token", token: "wrong-token-0123456789", body: hostedBody, status: 401, code: ecp.CodeDenied},
@@ -159,7 +159,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 	}
 }
 
-func (r refusal) check(t *testing.T, f *fixture, id string) {
+func (r refused) check(t *testing.T, f *fixture, id string) {
 	before := f.stored()
 	got := f.send(r.request(f, id))
 	assert.Equal(t, r.status, got.status, "%s", got.body)
@@ -183,7 +183,7 @@ func (r refusal) check(t *testing.T, f *fixture, id string) {
 	assert.Equal(t, before, f.stored(), "nothing is stored")
 }
 
-func (r refusal) request(f *fixture, id string) *http.Request {
+func (r refused) request(f *fixture, id string) *http.Request {
 	method, path, token := r.method, strings.ReplaceAll(r.path, thisID, id), r.token
 	if method == "" {
 		method = http.MethodPost
