@@ -57,7 +57,7 @@ func (k *keeper) Write(b []byte) (int, error) {
 func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
 
 // ordinaryHeaders come with any answer.
-var ordinaryHeaders = []string{"Content-Type", "Content-Length", "Date", "Connection", "X-Content-Type-Options", "Cache-Control", "Accept", "Link", "X-Accel-Buffering"}
+var ordinaryHeaders = []string{"Content-Type", "Content-Length", "Date", "Connection", "X-Content-Type-Options", "Cache-Control", "Accept", "Link", "X-Accel-Buffering", "Content-Security-Policy", "Referrer-Policy"}
 
 func (f *fixture) conform(op *huma.Operation, got *keeper) {
 	name := op.Method + " " + op.Path + " " + strconv.Itoa(got.status)

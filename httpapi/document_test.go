@@ -47,6 +47,8 @@ func TestRoutes(t *testing.T) {
 		"GET /api/v1/pool",
 		"GET /api/v1/sizes",
 		"GET /api/v1/version",
+		"GET /docs",
+		"GET /docs/{file}",
 		"GET /healthz",
 		"GET /openapi.json",
 		"GET /readyz",
@@ -56,7 +58,7 @@ func TestRoutes(t *testing.T) {
 		"POST /api/v1/clusters/{id}/stop",
 		"POST /api/v1/clusters/{id}/transfer",
 	}, got)
-	open := []string{"GET /api/v1/version", "GET /healthz", "GET /openapi.json", "GET /readyz"}
+	open := []string{"GET /api/v1/version", "GET /docs", "GET /docs/{file}", "GET /healthz", "GET /openapi.json", "GET /readyz"}
 	for pattern, op := range f.api.routes {
 		require.Equal(t, !slices.Contains(open, pattern), len(op.Security) > 0, pattern)
 	}

@@ -62,8 +62,8 @@ type api struct {
 	stuck     time.Duration // for a client to take an event
 }
 
-// New makes the handler. It serves every path below /api/v1, /healthz, /readyz
-// and /openapi.json, and answers all others with not_found. The error says
+// New makes the handler. It serves every path below /api/v1, /healthz, /readyz,
+// /openapi.json and its page /docs, and answers all others with not_found. The error says
 // what is missing in the configuration.
 func New(c Config) (http.Handler, error) {
 	a, err := newAPI(c)
@@ -91,6 +91,7 @@ func newAPI(c Config) (*api, error) {
 	a.catalogueRoutes()
 	a.eventRoutes()
 	a.processRoutes()
+	a.pageRoutes()
 	var err error
 	a.document, err = a.describe()
 	return a, err

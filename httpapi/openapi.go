@@ -25,6 +25,7 @@ func (a *api) typed() huma.API {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info:    &huma.Info{Title: "OpenECP", Version: "1", Description: about},
+			Tags:    groups,
 			Components: &huma.Components{
 				Schemas:         registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
@@ -44,7 +45,7 @@ func (a *api) typed() huma.API {
 
 const about = `Creates and runs fleets of EMQX clusters.
 
-Every route but /healthz, /readyz, /openapi.json and /api/v1/version needs a bearer token. Every answer that is not a
+Every route but /healthz, /readyz, /openapi.json, /docs and /api/v1/version needs a bearer token. Every answer that is not a
 success is application/problem+json: see the schema Problem. Request bodies are read strictly: one JSON object of at most
 1 MiB, known fields only. Lists are {"items": [...], "next": cursor}.`
 
@@ -60,6 +61,15 @@ func (c jsonOnly) Header(name string) string {
 		return ""
 	}
 	return c.humaContext.Header(name)
+}
+
+// groups are the parts of the API, in the order in which they are shown.
+var groups = []*huma.Tag{
+	{Name: "clusters", Description: "Clusters, and what is asked of them"},
+	{Name: "operations", Description: "Long work on one cluster"},
+	{Name: "events", Description: "Every change, as it happens"},
+	{Name: "images"}, {Name: "sizes"}, {Name: "pool"},
+	{Name: "process", Description: "The process itself; no token is needed"},
 }
 
 func (a *api) schemas() huma.Registry { return a.huma.OpenAPI().Components.Schemas }
