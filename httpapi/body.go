@@ -20,6 +20,7 @@ import (
 const (
 	maxFindings = 20
 	maxPointer  = 256
+	maxDetail   = 600
 )
 
 // decode reads a body into a pointer to a struct. Where encoding/json looks
@@ -70,10 +71,7 @@ func (w *walker) add(at, format string, args ...any) {
 	if len(w.found) == maxFindings {
 		return
 	}
-	if len(at) > maxPointer {
-		at = strings.ToValidUTF8(at[:maxPointer], "") + "…"
-	}
-	w.found = append(w.found, fieldView{Pointer: at, Detail: fmt.Sprintf(format, args...)})
+	w.found = append(w.found, fieldView{Pointer: shorten(at, maxPointer), Detail: fmt.Sprintf(format, args...)})
 }
 
 // token gives the next token; there is one, since the syntax was checked.

@@ -144,7 +144,7 @@ func TestDocumentIsComplete(t *testing.T) {
 }
 
 // plain gives a value as it looks after JSON.
-func plain(t *testing.T, v any) (out any) {
+func plain(t testing.TB, v any) (out any) {
 	t.Helper()
 	b, err := json.Marshal(v)
 	require.NoError(t, err)
@@ -178,7 +178,7 @@ func TestConformanceNotices(t *testing.T) {
 	}
 }
 
-func mustJSON(t *testing.T, v any) []byte {
+func mustJSON(t testing.TB, v any) []byte {
 	t.Helper()
 	b, err := json.Marshal(v)
 	require.NoError(t, err)

@@ -42,7 +42,7 @@ var tokens = map[string]ecp.Token{
 // fixture is the API over a real Manager, a store in memory and simulated
 // clusters, behind a real server.
 type fixture struct {
-	t       *testing.T
+	t       testing.TB
 	store   ecp.Store
 	manager *ecp.Manager
 	api     *api
@@ -61,7 +61,7 @@ type setup struct {
 	ready func(context.Context) error
 }
 
-func newFixture(t *testing.T, s setup) *fixture {
+func newFixture(t testing.TB, s setup) *fixture {
 	t.Helper()
 	f := &fixture{t: t, store: memstore.New(), log: &logBuffer{}, done: make(chan struct{})}
 	if s.store != nil {
@@ -134,7 +134,7 @@ func (l *logBuffer) String() string {
 
 // reply is an answer, read to its end.
 type reply struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   []byte

@@ -159,8 +159,11 @@ func (a *api) describe() ([]byte, error) {
 			continue
 		}
 		p := s.Properties[n.property]
-		p.Description = n.says
+		p.Description = cmp.Or(n.says, p.Description)
 		p.Minimum, p.Maximum = n.minimum, n.maximum
+		if n.longest > 0 {
+			p.MaxLength = &n.longest
+		}
 		for _, word := range n.words {
 			p.Enum = append(p.Enum, word)
 		}
@@ -194,12 +197,18 @@ type note struct {
 	schema, property string
 	says             string
 	minimum, maximum *float64
+	longest          int // characters; 0 = not said
 	words            []string
 	required         []string // of the schema, where there is no property
 }
 
 var notes = []note{
 	{schema: "CreateBodyHostedSpec", property: "mode", words: []string{string(ecp.Hosted)}},
+	{schema: "CreateBodyHostedSpec", property: "name", longest: ecp.MaxName},
+	{schema: "CreateBodyHostedSpec", property: "description", longest: ecp.MaxDescription},
+	{schema: "CreateBodyAdoptedSpec", required: []string{"mode", "name"}},
+	{schema: "CreateBodyAdoptedSpec", property: "name", longest: ecp.MaxName},
+	{schema: "CreateBodyAdoptedSpec", property: "description", longest: ecp.MaxDescription},
 	{schema: "CreateBodyAdoptedSpec", property: "mode", words: []string{string(ecp.Adopted)}},
 	{schema: "Cluster", property: "mode", words: modes()},
 	{schema: "Status", property: "state", says: "one word for people; software waits on the conditions Settled and Healthy", words: states()},
@@ -221,7 +230,7 @@ var notes = []note{
 	{schema: "Network", property: "loadBalancerClass", says: "for the type LoadBalancer only"},
 	{schema: "Listener", required: []string{"protocol"}},
 	{schema: "Listener", property: "protocol", words: protocols()},
-	{schema: "Listener", property: "port", says: "the protocol's usual port when left out", minimum: number(1), maximum: number(65535)},
+	{schema: "Listener", property: "port", says: "the protocol's usual port when left out or 0", minimum: number(0), maximum: number(65535)},
 	{schema: "Evacuation", property: "rate", says: "connections moved per second; 500 when left out", minimum: number(0)},
 	{schema: "Evacuation", property: "deadline", says: "seconds for each node; 600 when left out", minimum: number(0)},
 	{schema: "Evacuation", property: "onDeadline", says: "go-on cuts the clients that are left, stop fails the operation; go-on when left out", words: []string{string(ecp.GoOn), string(ecp.StopAtTime)}},

@@ -110,19 +110,21 @@ func (a *api) find(r *http.Request) (*huma.Operation, *problemView) {
 	probe := &headerOnly{header: http.Header{}}
 	refuse.ServeHTTP(probe, r)
 	if allow := probe.header.Get("Allow"); allow != "" {
-		return nil, newProblem(ecp.CodeUnsupported, "the path does not take "+shorten(r.Method)+"; it takes "+allow).
+		return nil, newProblem(ecp.CodeUnsupported, "the path does not take "+shorten(r.Method, maxWord)+"; it takes "+allow).
 			as(http.StatusMethodNotAllowed).with("Allow", allow)
 	}
 	return nil, noRoute(r)
 }
 
 func noRoute(r *http.Request) *problemView {
-	return newProblem(ecp.CodeNotFound, "there is nothing at "+shorten(r.URL.Path)+"; GET /openapi.json lists the paths")
+	return newProblem(ecp.CodeNotFound, "there is nothing at "+shorten(r.URL.Path, maxWord)+"; GET /openapi.json lists the paths")
 }
 
+// maxWord bounds how much of one word of a request is repeated, in bytes.
+const maxWord = 200
+
 // shorten keeps what a client wrote short enough to be repeated to it.
-func shorten(s string) string {
-	const most = 200
+func shorten(s string, most int) string {
 	if len(s) > most {
 		s = s[:most] + "…"
 	}
@@ -159,7 +161,7 @@ func checkQuery(op *huma.Operation, r *http.Request) *problemView {
 			if len(names) > 0 {
 				known = "; known are " + strings.Join(names, ", ")
 			}
-			found = append(found, fieldView{"/query/" + escapePointer(shorten(name)), "is not known" + known})
+			found = append(found, fieldView{"/query/" + escapePointer(shorten(name, maxWord)), "is not known" + known})
 		}
 	}
 	if len(found) == 0 {
