@@ -105,12 +105,6 @@ type Tombstone struct {
 	DeletedBy string    `json:"deletedBy"`
 }
 
-// Project is a tenant of an organisation; its path is "org/project".
-type Project struct {
-	Path      string    `json:"path"`
-	CreatedAt time.Time `json:"createdAt"`
-}
-
 // Info is a cluster as the Manager shows it: the record, what was seen at the
 // last look, and what can be done with it.
 type Info struct {

@@ -12,16 +12,19 @@ type Code string
 // The codes. Each names who has to act: the caller (Invalid to Unsupported),
 // nobody but time (Unavailable), the maintainers (Internal).
 const (
-	CodeInvalid       Code = "invalid"        // the request contradicts the rules; Fields says where
-	CodeNotFound      Code = "not_found"      // no such thing, or not one the actor may know of
-	CodeExists        Code = "exists"         // the name is taken
-	CodeConflict      Code = "conflict"       // legal in itself, but not in the present state or revision
-	CodeDenied        Code = "denied"         // the actor may not do this
-	CodeQuotaExceeded Code = "quota_exceeded" // the pool does not hold what was asked for
-	CodeUnsupported   Code = "unsupported"    // this cluster, version or build cannot do it, and why
-	CodeUnavailable   Code = "unavailable"    // something outside did not answer; the same call may succeed later
-	CodeGone          Code = "gone"           // the position asked for is older than what is kept
-	CodeInternal      Code = "internal"       // a fault of ours; the cause is in the log, never in the message
+	CodeInvalid       Code = "invalid"                // the request contradicts the rules; Fields says where
+	CodeNotFound      Code = "not_found"              // no such thing, or not one the actor may know of
+	CodeExists        Code = "exists"                 // the name is taken
+	CodeConflict      Code = "conflict"               // legal in itself, but not in the present state or revision
+	CodeDenied        Code = "denied"                 // the actor may not do this
+	CodeQuotaExceeded Code = "quota_exceeded"         // the pool does not hold what was asked for
+	CodeUnsupported   Code = "unsupported"            // this cluster, version or build cannot do it, and why
+	CodeUnavailable   Code = "unavailable"            // something outside did not answer; the same call may succeed later
+	CodeGone          Code = "gone"                   // the position asked for is older than what is kept
+	CodePrecondition  Code = "precondition_failed"    // it has changed since the revision the caller named
+	CodeKeyReused     Code = "idempotency_key_reused" // the same key with another request
+	CodeThrottled     Code = "throttled"              // too often in a short time; wait
+	CodeInternal      Code = "internal"               // a fault of ours; the cause is in the log, never in the message
 )
 
 // Sentinels for errors.Is: they match every [Error] of the same code.
@@ -35,6 +38,9 @@ var (
 	ErrUnsupported   = &Error{Code: CodeUnsupported}
 	ErrUnavailable   = &Error{Code: CodeUnavailable}
 	ErrGone          = &Error{Code: CodeGone}
+	ErrPrecondition  = &Error{Code: CodePrecondition}
+	ErrKeyReused     = &Error{Code: CodeKeyReused}
+	ErrThrottled     = &Error{Code: CodeThrottled}
 	ErrInternal      = &Error{Code: CodeInternal}
 )
 

@@ -13,6 +13,7 @@ import (
 var sentinels = map[Code]*Error{
 	CodeInvalid: ErrInvalid, CodeNotFound: ErrNotFound, CodeExists: ErrExists, CodeConflict: ErrConflict, CodeDenied: ErrDenied,
 	CodeQuotaExceeded: ErrQuotaExceeded, CodeUnsupported: ErrUnsupported, CodeUnavailable: ErrUnavailable, CodeGone: ErrGone, CodeInternal: ErrInternal,
+	CodePrecondition: ErrPrecondition, CodeKeyReused: ErrKeyReused, CodeThrottled: ErrThrottled,
 }
 
 func TestErrorsMatchTheirCodeOnly(t *testing.T) {

@@ -261,17 +261,26 @@ func (m *Manager) CountByState(ctx context.Context) (map[Mode]map[State]int, err
 	return counts, nil
 }
 
-// projectOf is the project whose readers may see a change; "" = everybody who
-// may read anything.
-func projectOf(c Change) string {
-	if c.Kind == KindProject {
-		return c.Key
-	}
-	return c.Index.Project
+// watchable says who may see the changes of each kind of record; nobody sees
+// those of a kind that is not in it. Who may read a record may see its changes.
+var watchable = map[Kind]func(Actor, Change) bool{
+	KindCluster:   readsProject,
+	KindTombstone: readsProject,
+	KindOperation: readsProject,
+	KindProject:   func(a Actor, c Change) bool { return a.May(RightRead, c.Key) },
+	KindOrg:       func(a Actor, c Change) bool { return a.sees(c.Key) },
+	KindImage:     readsCatalog,
+	KindSize:      readsCatalog,
+	KindPool:      readsCatalog,
 }
 
+func readsProject(a Actor, c Change) bool { return c.Index.Project != "" && a.May(RightRead, c.Index.Project) }
+
+func readsCatalog(a Actor, _ Change) bool { return a.May(RightCatalog, "") }
+
 // Watch yields every change the actor may read after a sequence number (-1 =
-// from now on), until ctx ends. Tokens are never among them.
+// from now on), until ctx ends. People, credentials, secrets and the audit are
+// never among them.
 func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		actor, err := authorize(ctx, "watch changes", RightRead, "")
@@ -280,7 +289,7 @@ func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, erro
 			return
 		}
 		for c, err := range m.store.Changes(ctx, after) {
-			if err == nil && (c.Kind == KindToken || !actor.May(RightRead, projectOf(c))) {
+			if sees := watchable[c.Kind]; err == nil && (sees == nil || !sees(actor, c)) {
 				continue
 			}
 			if !yield(c, err) || err != nil {
@@ -299,7 +308,8 @@ func (h handle) Watch(ctx context.Context) iter.Seq2[Change, error] {
 			return
 		}
 		for c, err := range h.m.Watch(ctx, now.Seq) {
-			if err == nil && c.Key != string(h.id) && c.Index.Parent != string(h.id) {
+			own := c.Key == string(h.id) || (c.Kind == KindOperation && c.Index.Parent == string(h.id))
+			if err == nil && !own {
 				continue
 			}
 			if !yield(c, err) || err != nil {

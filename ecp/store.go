@@ -75,6 +75,12 @@ const (
 	KindSize      Kind = "size"
 	KindPool      Kind = "pool"
 	KindToken     Kind = "token"
+	KindOrg       Kind = "org"
+	KindUser      Kind = "user"
+	KindPassword  Kind = "password" // hash of a user's
+	KindSession   Kind = "session"
+	KindAudit     Kind = "audit"
+	KindAnswered  Kind = "answered" // what was answered to an idempotency key
 )
 
 // Record is something a Store keeps. The set of payloads is [Payload]'s.
