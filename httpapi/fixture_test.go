@@ -78,6 +78,7 @@ func newFixture(t testing.TB, s setup) *fixture {
 		for secret, token := range tokens {
 			sum := sha256.Sum256([]byte(secret))
 			token.Hash = hex.EncodeToString(sum[:])
+			token.LastUsed = time.Now() // it is written once a minute, which no test counts
 			if err := ecp.Put(tx, token, 0); err != nil {
 				return err
 			}
@@ -242,6 +243,24 @@ func (f *fixture) stored() stored {
 	clusters, err := json.Marshal(page)
 	require.NoError(f.t, err)
 	return stored{position, string(clusters), pool, f.manager.Stats()}
+}
+
+// unchanged checks that what is stored is what was stored before: a refusal may
+// have gone to the audit, and nothing else anywhere.
+func (f *fixture) unchanged(before stored, what string) {
+	f.t.Helper()
+	now := f.stored()
+	if now.position > before.position {
+		for c, err := range f.store.Changes(f.t.Context(), before.position) {
+			require.NoError(f.t, err)
+			require.Equal(f.t, ecp.KindAudit, c.Kind, "%s: %s %s was written", what, c.Kind, c.Key)
+			if c.Seq >= now.position {
+				break
+			}
+		}
+		now.position = before.position
+	}
+	require.Equal(f.t, before, now, "%s: something is stored", what)
 }
 
 // eventually waits for a condition; seen is told when it does not come true.

@@ -14,8 +14,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // attempt is one request made from the document by breaking one thing.
@@ -111,8 +109,7 @@ func pathOf(op *huma.Operation, places map[string]string) string {
 
 func (f *fixture) try(op *huma.Operation, a attempt) {
 	f.t.Helper()
-	before, err := f.manager.Position(ecp.WithActor(f.t.Context(), ecp.System))
-	require.NoError(f.t, err)
+	before := f.stored()
 	got := f.serve(asSystem, a.method, a.path, a.body, a.header)
 	what := fmt.Sprintf("%s: %s %s %.200s", a.what, a.method, a.path, a.body)
 	assert.Less(f.t, got.status, http.StatusInternalServerError, "%s: %s", what, got.body)
@@ -120,9 +117,7 @@ func (f *fixture) try(op *huma.Operation, a attempt) {
 		assert.False(f.t, a.refuse, "%s is taken: %d %s", what, got.status, got.body)
 		return
 	}
-	after, err := f.manager.Position(ecp.WithActor(f.t.Context(), ecp.System))
-	require.NoError(f.t, err)
-	assert.Equal(f.t, before, after, "%s: something was stored", what)
+	f.unchanged(before, what)
 	p := got.problem()
 	assert.Less(f.t, len(got.body), 8<<10, what)
 	if a.refuse && a.what != "path" {
