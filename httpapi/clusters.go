@@ -23,7 +23,7 @@ func (a *api) clusterRoutes() {
 	create.Responses["202"] = a.heads(a.answer("being made", schemaOf[clusterView](a.schemas())), "ETag", "Location", "Operation-Location")
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(a.huma, create, a.createCluster)
-	a.takes(create, schemaOf[createBody[ecp.HostedSpec]](a.schemas()), schemaOf[createBody[ecp.AdoptedSpec]](a.schemas()))
+	a.takes(create, a.eitherMode("CreateBody", schemaOf[createBody[ecp.HostedSpec]](a.schemas()), schemaOf[createBody[ecp.AdoptedSpec]](a.schemas())))
 
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath, "listClusters", "List clusters, in the order of their ids"), a.listClusters)
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath+"/{id}", "getCluster", "Get a cluster"), a.getCluster)

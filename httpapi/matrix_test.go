@@ -142,7 +142,7 @@ func (f *fixture) attempts(op *huma.Operation, places map[string]string) []attem
 	if op.RequestBody != nil {
 		for _, s := range samples {
 			b := breaker{f: f, good: good}
-			schema := op.RequestBody.Content["application/json"].Schema
+			schema := b.resolved(op.RequestBody.Content["application/json"].Schema)
 			if len(schema.OneOf) > 0 {
 				schema = f.choice(schema, plain(f.t, s.body))
 			}

@@ -87,10 +87,22 @@ func (a *api) operation(method, path, id, summary string, refuses ...ecp.Code) h
 	}
 }
 
-// takes describes the JSON body of a registered route that reads it by itself:
-// it is one of the schemas.
-func (a *api) takes(op huma.Operation, schemas ...*huma.Schema) {
-	a.routes[op.Method+" "+op.Path].RequestBody = &huma.RequestBody{Required: true, Content: jsonContent(schemas)}
+// takes describes the JSON body of a registered route that reads it by itself.
+func (a *api) takes(op huma.Operation, schema *huma.Schema) {
+	a.routes[op.Method+" "+op.Path].RequestBody = &huma.RequestBody{Required: true, Content: jsonContent([]*huma.Schema{schema})}
+}
+
+// eitherMode describes a body that is one thing for hosted clusters and another
+// for adopted ones, told apart by its mode. It has a name, since generators
+// make types of names.
+func (a *api) eitherMode(name string, hosted, adopted *huma.Schema) *huma.Schema {
+	a.schemas().Map()[name] = &huma.Schema{
+		OneOf: []*huma.Schema{hosted, adopted},
+		Discriminator: &huma.Discriminator{PropertyName: "mode", Mapping: map[string]string{
+			string(ecp.Hosted): hosted.Ref, string(ecp.Adopted): adopted.Ref,
+		}},
+	}
+	return &huma.Schema{Ref: schemaPrefix + name}
 }
 
 func (a *api) answer(description string, schemas ...*huma.Schema) *huma.Response {
