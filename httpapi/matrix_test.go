@@ -344,7 +344,7 @@ func (b *breaker) scalars(s *huma.Schema, path []string) {
 		return
 	}
 	for kind, v := range kinds {
-		if kind != s.Type && !(s.Type == huma.TypeNumber && kind == huma.TypeInteger) {
+		if kind != s.Type {
 			b.set("wrong type", path, v, true)
 		}
 	}
