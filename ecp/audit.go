@@ -85,8 +85,11 @@ func (m *Manager) auditRefusal(ctx context.Context, a Actor, q request, err erro
 	if !errors.Is(err, errRefused) || ctx.Err() != nil {
 		return
 	}
-	now := m.now().UTC()
-	unwritten, ok := m.refusals.take(a.Name+"\x00"+a.Credential, now)
+	now, name := m.now().UTC(), a.Name+"\x00"+a.Credential
+	if a.Credential == loginCredential { // names that anybody can make up share
+		name = ""
+	}
+	unwritten, ok := m.refusals.take(name, now)
 	if !ok {
 		return
 	}
@@ -160,8 +163,8 @@ var pointerPart = strings.NewReplacer("~", "~0", "/", "~1")
 var secretWords = []string{"password", "secret", "token", "private", "credential", "apikey", "api_key"}
 
 func veil(path, value string) string {
-	if value == "" {
-		return ""
+	if !strings.HasPrefix(value, `"`) { // secrets are text
+		return value
 	}
 	path = strings.ToLower(path)
 	if slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(path, w) }) {

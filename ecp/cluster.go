@@ -56,6 +56,9 @@ type ClusterRecord struct {
 type Resolved struct {
 	Image Image `json:"image,omitzero"`
 	Size  Size  `json:"size,omitzero"`
+	// Connections is the limit the nodes were made with. Booking more or fewer
+	// changes no node that runs: nodes that are started get the booked limit.
+	Connections int `json:"connections,omitempty"`
 }
 
 // Status is what is stored of what was found: transitions only. Node lists,
@@ -103,6 +106,15 @@ type Tombstone struct {
 	Project   string    `json:"project"`
 	DeletedAt time.Time `json:"deletedAt"`
 	DeletedBy string    `json:"deletedBy"`
+}
+
+// Departure says that a cluster has left a project for another: for those who
+// watch the project it was in, and may not see where it is now.
+type Departure struct {
+	Cluster ID        `json:"cluster"`
+	Name    string    `json:"name"`
+	Project string    `json:"project"` // the one it left
+	At      time.Time `json:"at"`
 }
 
 // Info is a cluster as the Manager shows it: the record, what was seen at the

@@ -23,35 +23,41 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 	if r.Project == "" {
 		r.Project = "default/default"
 	}
-	actor, err := authorize(ctx, op, RightWrite, r.Project)
+	q := request{op: op, action: "create", kind: KindCluster, scope: r.Project, asked: r,
+		taken: FieldError{"name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project)}}
+	out, err := submit(ctx, m, q, func(w *work) (created, error) {
+		if err := w.permit(RightWrite, r.Project); err != nil {
+			return created{}, err
+		}
+		rec, err := m.newRecord(w.Tx, w.actor, r)
+		if err != nil {
+			return created{}, err
+		}
+		var operation Operation
+		if rec.Mode == Hosted {
+			operation = m.newOperation(rec, OpCreate, w.actor, m.timings.Dispatch)
+			rec.Status.Operation, rec.Status.Deadline = operation.ID, operation.Deadline
+			if err := Put(w.Tx, operation, 0); err != nil {
+				return created{}, err
+			}
+		}
+		if err := reserve(w.Tx, rec.Spec.Connections(), 1); err != nil {
+			return created{}, err
+		}
+		w.note(string(rec.ID), rec.Project, nil, intentOf(rec))
+		return created{rec, operation}, Put(w.Tx, rec, 0)
+	})
 	if err != nil {
 		return Info{}, Operation{}, err
 	}
-	var rec ClusterRecord
-	var operation Operation
-	err = m.store.Write(ctx, func(tx Tx) error {
-		var err error
-		rec, err = m.newRecord(tx, actor, r)
-		if err != nil {
-			return err
-		}
-		if rec.Mode == Hosted {
-			operation = m.newOperation(rec, OpCreate, actor, m.timings.Dispatch)
-			rec.Status.Operation, rec.Status.Deadline = operation.ID, operation.Deadline
-			if err := Put(tx, operation, 0); err != nil {
-				return err
-			}
-		}
-		if err := reserve(tx, rec.Spec.Connections(), 1); err != nil {
-			return err
-		}
-		return Put(tx, rec, 0)
-	})
-	if err != nil {
-		return Info{}, Operation{}, explain(op, err, "name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project))
-	}
-	m.queue.add(rec.ID)
-	return m.info(rec), operation, nil
+	m.queue.add(out.Cluster.ID)
+	return m.info(out.Cluster), out.Operation, nil
+}
+
+// created is what a create answers.
+type created struct {
+	Cluster   ClusterRecord
+	Operation Operation
 }
 
 // newRecord makes the record of a cluster that is asked for: checked, with
@@ -123,7 +129,7 @@ func (m *Manager) completeHosted(tx Tx, wrong *problems, rec *ClusterRecord) err
 		return err
 	}
 	s.Image, s.Size = image.ID, size.Name
-	rec.Resolved = Resolved{Image: image, Size: size}
+	rec.Resolved = Resolved{Image: image, Size: size, Connections: s.Connections}
 	p := m.provisioners[s.Target]
 	if p == nil {
 		wrong.add("spec.target", "there is no Kubernetes target %q", s.Target)

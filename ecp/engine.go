@@ -248,11 +248,15 @@ func dueDeleting(rec ClusterRecord, found Observation, now time.Time, t Timings)
 
 // desired is what a record wants of its platform.
 func desired(rec ClusterRecord) Desired {
-	return Desired{
+	d := Desired{
 		ID: rec.ID, Project: rec.Project, Name: rec.Name, Generation: rec.Generation, Spec: rec.Spec.Hosted.Clone(),
 		Image: rec.Resolved.Image, Size: rec.Resolved.Size, Replicas: wantedNodes(rec),
 		RenderVersion: rec.Status.RenderVersion, Create: !rec.Status.Dispatched && !rec.Deleting,
 	}
+	if n := rec.Resolved.Connections; n > 0 {
+		d.Spec.Connections = n
+	}
+	return d
 }
 
 // settle stores what follows from a look, and says when to look again.
@@ -331,6 +335,9 @@ func bury(tx Tx, rec ClusterRecord, op *Operation, now time.Time) error {
 		return err
 	}
 	if err := Put(tx, Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}, 0); err != nil {
+		return err
+	}
+	if err := deleteIfThere(tx, KindDeparture, string(rec.ID)); err != nil {
 		return err
 	}
 	return tx.Delete(KindCluster, string(rec.ID))

@@ -19,12 +19,12 @@ func (h handle) Get(ctx context.Context) (Info, error) {
 	rec, _, err := h.m.load(ctx, h.id)
 	if err != nil {
 		if errors.Is(err, ErrNotFound) {
-			return Info{}, noCluster(op, h.id)
+			return Info{}, noCluster(op, h.id, nil)
 		}
 		return Info{}, explain(op, err, "", "")
 	}
 	if _, err := authorize(ctx, op, RightRead, rec.Project); err != nil {
-		return Info{}, noCluster(op, h.id)
+		return Info{}, noCluster(op, h.id, nil)
 	}
 	return h.m.info(rec), nil
 }
@@ -184,7 +184,7 @@ func (m *Manager) Operations(ctx context.Context, id ID) ([]Operation, error) {
 		return nil, explain(op, err, "", "")
 	}
 	if len(out) == 0 {
-		return nil, noCluster(op, id)
+		return nil, noCluster(op, id, nil)
 	}
 	slices.SortFunc(out, func(a, b Operation) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	return out, nil
@@ -267,6 +267,7 @@ var watchable = map[Kind]func(Actor, Change) bool{
 	KindCluster:   readsProject,
 	KindTombstone: readsProject,
 	KindOperation: readsProject,
+	KindDeparture: func(a Actor, c Change) bool { return !c.Deleted && readsProject(a, c) },
 	KindProject:   func(a Actor, c Change) bool { return a.May(RightRead, c.Key) },
 	KindOrg:       func(a Actor, c Change) bool { return a.sees(c.Key) },
 	KindImage:     readsCatalog,
@@ -274,7 +275,9 @@ var watchable = map[Kind]func(Actor, Change) bool{
 	KindPool:      readsCatalog,
 }
 
-func readsProject(a Actor, c Change) bool { return c.Index.Project != "" && a.May(RightRead, c.Index.Project) }
+func readsProject(a Actor, c Change) bool {
+	return c.Index.Project != "" && a.May(RightRead, c.Index.Project)
+}
 
 func readsCatalog(a Actor, _ Change) bool { return a.May(RightCatalog, "") }
 
@@ -308,18 +311,24 @@ func (h handle) Watch(ctx context.Context) iter.Seq2[Change, error] {
 			return
 		}
 		for c, err := range h.m.Watch(ctx, now.Seq) {
-			own := c.Key == string(h.id) || (c.Kind == KindOperation && c.Index.Parent == string(h.id))
+			own := (c.Kind == KindCluster && c.Key == string(h.id)) || c.Index.Parent == string(h.id) && c.Kind != KindProject
 			if err == nil && !own {
 				continue
 			}
 			if !yield(c, err) || err != nil {
 				return
 			}
-			if c.Kind == KindCluster && c.Deleted {
+			if (c.Kind == KindCluster && c.Deleted) || (c.Kind == KindDeparture && h.lost(ctx)) {
 				return
 			}
 		}
 	}
+}
+
+// lost says that the cluster is in a project that the watcher may not read.
+func (h handle) lost(ctx context.Context) bool {
+	_, err := h.Get(ctx)
+	return errors.Is(err, ErrNotFound)
 }
 
 // asChange gives the cluster with the position its changes go on from.
@@ -339,7 +348,7 @@ func (h handle) asChange(ctx context.Context) (Change, error) {
 	})
 	op := "watch cluster " + string(h.id)
 	if errors.Is(err, ErrNotFound) {
-		return Change{}, noCluster(op, h.id)
+		return Change{}, noCluster(op, h.id, nil)
 	}
 	if err != nil {
 		return Change{}, explain(op, err, "", "")

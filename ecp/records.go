@@ -25,6 +25,14 @@ func (t Tombstone) Describe() (Kind, string, Index) {
 // Copy gives t itself: it holds no reference.
 func (t Tombstone) Copy() Payload { return t }
 
+// Describe gives kind, key and index: it is seen in the project that was left.
+func (d Departure) Describe() (Kind, string, Index) {
+	return KindDeparture, string(d.Cluster), Index{Project: d.Project, Parent: string(d.Cluster)}
+}
+
+// Copy gives d itself: it holds no reference.
+func (d Departure) Copy() Payload { return d }
+
 // Describe gives kind, key and index.
 func (o Operation) Describe() (Kind, string, Index) {
 	return KindOperation, string(o.ID), Index{Project: o.Project, Parent: string(o.Cluster), State: string(o.Phase)}
@@ -67,6 +75,7 @@ var decoders = map[Kind]func([]byte) (Payload, error){
 	KindSession:   decode[session],
 	KindAudit:     decode[AuditEntry],
 	KindAnswered:  decode[answered],
+	KindDeparture: decode[Departure],
 }
 
 func decode[P Payload](b []byte) (Payload, error) {

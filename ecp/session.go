@@ -11,6 +11,9 @@ import (
 // sessionCredential begins the credential of an actor who logged in.
 const sessionCredential = "session/"
 
+// loginCredential is that of somebody who tries to log in.
+const loginCredential = "login"
+
 // sessionsOfOne is how many sessions one user may have at a time; the oldest
 // ends when there is one more.
 const sessionsOfOne = 50
@@ -56,7 +59,7 @@ func (m *Manager) Login(ctx context.Context, user, password string) (Session, er
 		a.Name = "" // whatever was typed there, it is not for the audit
 	}
 	if err := m.checkPassword(ctx, op, user, password); err != nil {
-		a.Credential = "login"
+		a.Credential = loginCredential
 		m.auditRefusal(ctx, a, q, err)
 		return Session{}, err
 	}

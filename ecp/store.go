@@ -75,6 +75,7 @@ const (
 	KindSize      Kind = "size"
 	KindPool      Kind = "pool"
 	KindToken     Kind = "token"
+	KindDeparture Kind = "departure" // of a cluster from a project
 	KindOrg       Kind = "org"
 	KindUser      Kind = "user"
 	KindPassword  Kind = "password" // hash of a user's

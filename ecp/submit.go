@@ -19,8 +19,8 @@ type request struct {
 	kind   Kind
 	key    string // of what is changed; "" until it has one
 	scope  string // whose audit it belongs to, see [AuditEntry]; the work may know better
-	asked  any    // the arguments, without secrets
-	secret string // the secret ones: part of what an idempotency key stands for, never stored
+	asked  any    // the arguments: part of what an idempotency key stands for, never stored
+	secret string // an argument that asked leaves out
 	taken  FieldError
 }
 
@@ -30,6 +30,7 @@ type work struct {
 	Tx
 	actor Actor
 	now   time.Time
+	asked *request // the work may say whose it is
 	notes []AuditEntry
 }
 
@@ -51,7 +52,7 @@ func submit[R any](ctx context.Context, m *Manager, q request, fn func(*work) (R
 		if known, err := once.answer(tx, &out); known || err != nil {
 			return err
 		}
-		w := &work{Tx: tx, actor: a, now: m.now().UTC()}
+		w := &work{Tx: tx, actor: a, now: m.now().UTC(), asked: &q}
 		var err error
 		if out, err = fn(w); err != nil {
 			return err
