@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/openecp/openecp/ecp"
@@ -46,6 +47,35 @@ func decode(body []byte, into any) *problemView {
 	return nil
 }
 
+// decodeAs reads a body into a T.
+func decodeAs[T any](body []byte) (T, error) {
+	var v T
+	if p := decode(body, &v); p != nil {
+		return v, p
+	}
+	return v, nil
+}
+
+// decodePatch reads a merge patch into a struct of pointers: what is left out
+// stays nil, and null, which takes a value back, is the zero value.
+func decodePatch[T any](body []byte) (T, error) {
+	v, err := decodeAs[T](body)
+	if err != nil {
+		return v, err
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(body, &raw); err != nil {
+		return v, malformed("the body is not a JSON object")
+	}
+	s := reflect.ValueOf(&v).Elem()
+	for i, f := range fieldsOf(s.Type()) {
+		if string(raw[f.name]) == "null" {
+			s.Field(i).Set(reflect.New(f.t.Elem()))
+		}
+	}
+	return v, nil
+}
+
 func malformed(detail string) *problemView {
 	return newProblem(ecp.CodeInvalid, detail, fieldView{Detail: detail}).as(http.StatusBadRequest)
 }
@@ -80,8 +110,9 @@ func (w *walker) token() json.Token {
 	return t
 }
 
-// value reads one value that should fit t; nil fits everything.
-func (w *walker) value(t reflect.Type, at string) {
+// value reads one value that should fit t; nil fits everything. It says
+// whether there is nothing in the value: null or an empty text.
+func (w *walker) value(t reflect.Type, at string) (nothing bool) {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -96,19 +127,32 @@ func (w *walker) value(t reflect.Type, at string) {
 			w.array(t, at)
 		}
 	case string:
+		if t == reflect.TypeFor[time.Time]() {
+			w.time(at, v)
+			return false
+		}
 		w.scalar(t, at, "a string", t != nil && t.Kind() == reflect.String)
+		return v == ""
 	case bool:
 		w.scalar(t, at, "a boolean", t != nil && t.Kind() == reflect.Bool)
 	case json.Number:
 		w.number(t, at, v.String())
 	case nil: // as if it were not given
 		w.scalar(t, at, "null", at != "")
+		return true
 	}
+	return false
 }
 
 func (w *walker) scalar(t reflect.Type, at, is string, fits bool) {
 	if t != nil && !fits {
 		w.add(at, "is %s; %s is wanted", is, wanted(t))
+	}
+}
+
+func (w *walker) time(at, v string) {
+	if _, err := time.Parse(time.RFC3339, v); err != nil {
+		w.add(at, "is not a time such as 2026-01-02T03:04:05Z")
 	}
 }
 
@@ -130,7 +174,7 @@ func (w *walker) object(t reflect.Type, at string) {
 	var each reflect.Type
 	switch {
 	case t == nil:
-	case t.Kind() == reflect.Struct:
+	case t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]():
 		fields = fieldsOf(t)
 	case t.Kind() == reflect.Map:
 		each = t.Elem()
@@ -138,7 +182,7 @@ func (w *walker) object(t reflect.Type, at string) {
 		w.add(at, "is an object; %s is wanted", wanted(t))
 		t = nil
 	}
-	seen := map[string]bool{}
+	seen, given := map[string]bool{}, map[string]bool{}
 	for w.dec.More() {
 		key, _ := w.token().(string)
 		below := at + "/" + escapePointer(key)
@@ -155,9 +199,14 @@ func (w *walker) object(t reflect.Type, at string) {
 				inner = fields[i].t
 			}
 		}
-		w.value(inner, below)
+		given[key] = !w.value(inner, below)
 	}
 	w.token()
+	for _, f := range fields {
+		if f.required && !given[f.name] {
+			w.add(at+"/"+f.name, "is missing or empty; %s is wanted", wanted(f.t))
+		}
+	}
 }
 
 func (w *walker) array(t reflect.Type, at string) {
@@ -176,8 +225,9 @@ func (w *walker) array(t reflect.Type, at string) {
 }
 
 type field struct {
-	name string
-	t    reflect.Type
+	name     string
+	t        reflect.Type
+	required bool
 }
 
 // fieldsOf lists the fields of a struct under their JSON names.
@@ -187,7 +237,7 @@ func fieldsOf(t reflect.Type) []field {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "" && name != "-" {
-			out = append(out, field{name, f.Type})
+			out = append(out, field{name, f.Type, f.Tag.Get("required") == "true"})
 		}
 	}
 	return out
@@ -206,6 +256,12 @@ func known(fields []field) string {
 
 // wanted names a type as JSON does.
 func wanted(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == reflect.TypeFor[time.Time]() {
+		return "a time such as 2026-01-02T03:04:05Z"
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,37 +27,7 @@ func (a *api) clusterRoutes() {
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath, "listClusters", "List clusters, in the order of their ids"), a.listClusters)
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath+"/{id}", "getCluster", "Get a cluster"), a.getCluster)
 
-	command := func(method, path, id, summary string) huma.Operation {
-		op := a.operation(method, clustersPath+"/{id}"+path, id, summary,
-			ecp.CodeConflict, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported)
-		op.Description = "202: the operation that was begun. 200: nothing has to be waited for, the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours to see any more."
-		op.DefaultStatus = http.StatusAccepted
-		op.Responses["200"] = a.heads(a.answer("nothing to wait for, or a plan", schemaOf[clusterView](a.schemas()), schemaOf[ecp.Plan](a.schemas())), "ETag")
-		op.Responses["202"] = a.heads(a.answer("begun", schemaOf[ecp.Operation](a.schemas())), "Location")
-		op.Responses["204"] = &huma.Response{Description: "gone"}
-		return op
-	}
-	plain := func(cmd ecp.Command) func(context.Context, *commandInput) (*commandOutput, error) {
-		return func(ctx context.Context, in *commandInput) (*commandOutput, error) {
-			return a.command(ctx, in.ID, cmd, in.DryRun)
-		}
-	}
-	huma.Register(a.huma, command(http.MethodPost, "/start", "startCluster", "Let the nodes of a stopped cluster run again"), plain(ecp.Start{}))
-	huma.Register(a.huma, command(http.MethodPost, "/stop", "stopCluster", "Take all nodes away and keep the data"), plain(ecp.Stop{}))
-	huma.Register(a.huma, command(http.MethodPost, "/repair", "repairCluster", "Apply the spec again and accept what was lost"), plain(ecp.Repair{}))
-	huma.Register(a.huma, command(http.MethodDelete, "", "deleteCluster", "Remove a cluster with its data"),
-		func(ctx context.Context, in *deleteInput) (*commandOutput, error) {
-			return a.command(ctx, in.ID, ecp.Delete{Force: in.Force}, in.DryRun)
-		})
-	transfer := command(http.MethodPost, "/transfer", "transferCluster", "Move a cluster to another project; nothing restarts")
-	huma.Register(a.huma, transfer, func(ctx context.Context, in *transferInput) (*commandOutput, error) {
-		var body transferBody
-		if p := decode(in.RawBody, &body); p != nil {
-			return nil, p
-		}
-		return a.command(ctx, in.ID, ecp.Transfer{Project: body.Project}, in.DryRun)
-	})
-	a.takes(transfer, schemaOf[transferBody](a.schemas()))
+	a.commandRoutes()
 }
 
 // createBody is what a cluster is asked for with.
@@ -68,10 +37,6 @@ type createBody[S any] struct {
 	Name        string   `json:"name" doc:"1 to 200 letters of any script, digits, spaces, - and _; unique in its project"`
 	Description string   `json:"description" required:"false" doc:"at most 500 characters"`
 	Spec        S        `json:"spec"`
-}
-
-type transferBody struct {
-	Project string `json:"project" doc:"where to, org/project"`
 }
 
 // decodeCreate reads a request with the spec of its mode. Of an unknown mode
@@ -241,59 +206,4 @@ func (a *api) cluster(id string) (ecp.Cluster, *problemView) {
 		return nil, newProblem(ecp.CodeNotFound, "there is no cluster of that id; ids are emqx- and 8 hexadecimal digits")
 	}
 	return a.manager.Cluster(ecp.ID(id)), nil
-}
-
-type commandInput struct {
-	ID     string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
-	DryRun bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
-}
-
-type deleteInput struct {
-	ID     string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
-	DryRun bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
-	Force  bool   `query:"force" doc:"do not wait for nodes to stop in order"`
-}
-
-type transferInput struct {
-	ID      string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
-	DryRun  bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
-	RawBody []byte `contentType:"application/json"`
-}
-
-type commandOutput struct {
-	Status   int
-	Location string `header:"Location"`
-	ETag     string `header:"ETag"`
-	Body     any
-}
-
-// command carries a command out, or says what it would do.
-func (a *api) command(ctx context.Context, id string, cmd ecp.Command, dryRun bool) (*commandOutput, error) {
-	c, p := a.cluster(id)
-	if p != nil {
-		return nil, p
-	}
-	if dryRun {
-		plan, err := c.Plan(ctx, cmd)
-		if err != nil {
-			return nil, a.failed(ctx, err)
-		}
-		plan.Steps = list(plan.Steps)
-		return &commandOutput{Status: http.StatusOK, Body: plan}, nil
-	}
-	operation, err := c.Do(ctx, cmd)
-	if err != nil {
-		return nil, a.failed(ctx, err)
-	}
-	if operation.ID != "" {
-		return &commandOutput{Status: http.StatusAccepted, Location: operationsPath + "/" + string(operation.ID), Body: viewOperation(operation)}, nil
-	}
-	info, err := c.Get(ctx)
-	if errors.Is(err, ecp.ErrNotFound) {
-		return &commandOutput{Status: http.StatusNoContent}, nil
-	}
-	if err != nil {
-		return nil, a.failed(ctx, err)
-	}
-	return &commandOutput{Status: http.StatusOK, ETag: etag(info.Revision), Body: viewCluster(info)}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -34,6 +35,9 @@ type Config struct {
 	// waiting requests then end by themselves, which http.Server.Shutdown waits
 	// for. nil = they end with their client, or with the server's base context.
 	Done <-chan struct{}
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is
+	// believed where it says who asks, for the audit; nil = none is.
+	TrustedProxies []netip.Prefix
 }
 
 // BuildInfo says which build answers.
@@ -51,6 +55,7 @@ type api struct {
 	ready   func(context.Context) error
 	dev     bool
 	done    <-chan struct{}
+	proxies []netip.Prefix
 
 	mux      *http.ServeMux
 	huma     huma.API
@@ -78,7 +83,7 @@ func newAPI(c Config) (*api, error) {
 		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
 	}
 	a := &api{
-		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done,
+		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies,
 		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
 		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,
 	}
@@ -89,6 +94,9 @@ func newAPI(c Config) (*api, error) {
 	a.clusterRoutes()
 	a.operationRoutes()
 	a.catalogueRoutes()
+	a.tenancyRoutes()
+	a.sessionRoutes()
+	a.auditRoutes()
 	a.eventRoutes()
 	a.processRoutes()
 	a.pageRoutes()

@@ -69,6 +69,9 @@ var groups = []*huma.Tag{
 	{Name: "operations", Description: "Long work on one cluster"},
 	{Name: "events", Description: "Every change, as it happens"},
 	{Name: "images"}, {Name: "sizes"}, {Name: "pool"},
+	{Name: "orgs", Description: "Organisations"}, {Name: "projects", Description: "Tenants of an organisation; clusters are in one"},
+	{Name: "users", Description: "People who log in"}, {Name: "tokens", Description: "API tokens for programs"},
+	{Name: "login"}, {Name: "logout"}, {Name: "me"}, {Name: "roles"}, {Name: "audit", Description: "Who changed what, and from where"},
 	{Name: "process", Description: "The process itself; no token is needed"},
 }
 
@@ -107,6 +110,12 @@ func (a *api) eitherMode(name string, hosted, adopted *huma.Schema) *huma.Schema
 
 func (a *api) answer(description string, schemas ...*huma.Schema) *huma.Response {
 	return &huma.Response{Description: description, Content: jsonContent(schemas), Headers: map[string]*huma.Param{}}
+}
+
+// eitherSpec describes a body that goes by the mode of the thing it changes.
+func (a *api) eitherSpec(name string, hosted, adopted *huma.Schema) *huma.Schema {
+	a.schemas().Map()[name] = &huma.Schema{AnyOf: []*huma.Schema{hosted, adopted}}
+	return &huma.Schema{Ref: schemaPrefix + name}
 }
 
 // heads describes headers of a success that the Go types do not tell of.
@@ -161,6 +170,11 @@ func (a *api) describe() ([]byte, error) {
 			p.Nullable = p.Nullable && p.Type != huma.TypeArray // an empty list is a list
 		}
 	}
+	for _, op := range a.routes {
+		if op.Method != http.MethodGet && op.Metadata[keyless] == nil {
+			mindsKey(op)
+		}
+	}
 	a.describeRefusals()
 	a.describeSuccesses()
 	a.describeSamples()
@@ -179,6 +193,12 @@ func (a *api) describe() ([]byte, error) {
 		for _, word := range n.words {
 			p.Enum = append(p.Enum, word)
 		}
+	}
+	for _, name := range []string{"HostedSpec", "AdoptedSpec"} {
+		patch := *schemas[name] // of which nothing has to be there
+		patch.Required = nil
+		schemas[name+"Patch"] = &patch
+		schemas["UpdateBody"+name].Properties["spec"] = &huma.Schema{Ref: schemaPrefix + name + "Patch", Description: "merge patch of the spec; power and target are not changed by it"}
 	}
 	return indented(a.huma.OpenAPI())
 }

@@ -32,6 +32,7 @@ var forms = []struct {
 	{every, 0, ecp.CodeInvalid},
 	{every, 0, ecp.CodeUnavailable},
 	{every, 0, ecp.CodeInternal},
+	{isLogin, http.StatusUnauthorized, ecp.CodeDenied},
 	{hasToken, http.StatusUnauthorized, ecp.CodeDenied},
 	{hasToken, 0, ecp.CodeDenied},
 	{namesOne, 0, ecp.CodeNotFound},
@@ -42,6 +43,7 @@ var forms = []struct {
 
 func every(*huma.Operation) bool          { return true }
 func hasToken(op *huma.Operation) bool    { return len(op.Security) > 0 }
+func isLogin(op *huma.Operation) bool     { return op.OperationID == "login" }
 func namesOne(op *huma.Operation) bool    { return strings.Contains(op.Path, "{") }
 func mayHaveBody(op *huma.Operation) bool { return op.Method != http.MethodGet }
 

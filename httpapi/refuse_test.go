@@ -113,9 +113,9 @@ var refusals = []refused{
 	{name: "unknown operation", method: "GET", path: operationsPath + "/op-0000000000000000", status: 404, code: ecp.CodeNotFound},
 	{name: "no operation's id", method: "GET", path: operationsPath + "/7", status: 404, code: ecp.CodeNotFound},
 	{name: "delete of an unknown one", method: "DELETE", path: clustersPath + "/emqx-00000000", status: 404, code: ecp.CodeNotFound},
-	{name: "method of no route", method: "PATCH", path: clustersPath + "/" + thisID, status: 405, code: ecp.CodeUnsupported},
+	{name: "method of no route", method: "PUT", path: clustersPath + "/" + thisID, status: 405, code: ecp.CodeUnsupported},
 	{name: "delete of all", method: "DELETE", path: clustersPath, status: 405, code: ecp.CodeUnsupported},
-	{name: "command that is not built", path: clustersPath + "/" + thisID + "/restart", status: 404, code: ecp.CodeNotFound},
+	{name: "restart while it is made", path: clustersPath + "/" + thisID + "/restart", status: 409, code: ecp.CodeConflict},
 
 	// Commands.
 	{name: "illegal command", path: clustersPath + "/" + thisID + "/repair", status: 409, code: ecp.CodeConflict},

@@ -39,7 +39,25 @@ var requestSamples = map[string][]sample{
 		}}},
 		{"adopted", object{"mode": "adopted", "project": sampleProject, "name": "plant", "spec": object{"serviceAddress": "https://emqx.example.com:18083", "connections": 500}}},
 	},
-	"transferCluster": {{"transfer", object{"project": sampleProject}}},
+	"updateCluster": {
+		{"hosted", object{"name": "orders", "description": "of all shops", "spec": object{"connections": 2000, "evacuation": object{"rate": 1000}}}},
+	},
+	"transferCluster":    {{"transfer", object{"project": sampleProject}}},
+	"scaleCluster":       {{"scale", object{"nodes": 5}}},
+	"resizeCluster":      {{"resize", object{"size": "2C4G"}}},
+	"connectionsCluster": {{"connections", object{"connections": 5000}}},
+	"imageCluster":       {{"image", object{"image": "emqx-ee-5.8.9"}}},
+	"networkCluster":     {{"network", object{"type": "NodePort", "listeners": []object{{"protocol": "mqtt", "port": 1883}}, "annotations": object{"example.com/team": "shops"}, "loadBalancerClass": ""}}},
+
+	"createOrg":      {{"organisation", object{"name": "acme", "description": "makes everything"}}},
+	"updateOrg":      {{"description", object{"description": "makes anything"}}},
+	"createProject":  {{"project", object{"path": "default/shops", "description": "of all shops"}}},
+	"updateProject":  {{"description", object{"description": "of some shops"}}},
+	"createUser":     {{"user", object{"name": "ann", "displayName": "Ann", "password": "a long password", "grants": []object{{"role": "project-admin", "project": sampleProject}}}}},
+	"updateUser":     {{"disable", object{"displayName": "Ann B.", "disabled": true}}},
+	"createToken":    {{"token", object{"name": "deployer", "role": "project-admin", "project": sampleProject, "expiresAt": "2099-01-01T00:00:00Z"}}},
+	"login":          {{"login", object{"user": "ann", "password": "a long password"}}},
+	"changePassword": {{"password", object{"old": "a long password", "password": "a longer password"}}},
 }
 
 // describeSamples puts the samples of requests and answers into the document.

@@ -30,12 +30,13 @@ const maxToken = 512
 const patience = "patience"
 
 // ServeHTTP answers one request: it finds the route, checks in this order the
-// query, who asks, and the body, and hands on to the route's own handler.
+// query, the conditions, who asks, and the body, and hands on to the route's own handler.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := &answer{ResponseWriter: w}
 	out.Header().Set("X-Content-Type-Options", "nosniff")
 	out.Header().Set("Cache-Control", "no-store")
-	line := &logLine{began: time.Now(), method: r.Method}
+	line := &logLine{began: time.Now(), method: r.Method, request: requestID(r)}
+	out.Header().Set(headerRequest, line.request)
 	defer a.finish(r.Context(), out, line)
 	if p := a.route(out, r, line); p != nil {
 		p.write(out)
@@ -47,20 +48,21 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type logLine struct {
 	began                  time.Time
 	method, pattern, actor string
+	request                string // its id
 }
 
 // finish logs a request and answers for one that panicked.
 func (a *api) finish(ctx context.Context, out *answer, line *logLine) {
 	cause := recover()
 	if cause != nil && !out.broken && cause != http.ErrAbortHandler { //nolint:errorlint // the sentinel itself is thrown
-		a.log.ErrorContext(ctx, "request panicked", "route", line.pattern, "panic", cause, "stack", string(debug.Stack()))
+		a.log.ErrorContext(ctx, "request panicked", "route", line.pattern, "request", line.request, "panic", cause, "stack", string(debug.Stack()))
 		if out.status == 0 {
 			newProblem(ecp.CodeInternal, blandText).write(out)
 			cause = nil
 		}
 	}
 	a.log.DebugContext(ctx, "request", "method", line.method, "route", line.pattern, "status", out.status,
-		"duration", time.Since(line.began), "actor", line.actor)
+		"duration", time.Since(line.began), "actor", line.actor, "request", line.request)
 	if cause != nil {
 		panic(http.ErrAbortHandler) // the answer has begun and cannot be completed
 	}
@@ -75,7 +77,11 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *prob
 	if p := checkQuery(op, r); p != nil {
 		return p
 	}
-	ctx := r.Context()
+	ctx, p := conditions(r.Context(), op, r)
+	if p != nil {
+		return p
+	}
+	ctx = ecp.WithOrigin(ctx, ecp.Origin{RemoteAddress: a.remote(r), RequestID: line.request})
 	if len(op.Security) > 0 {
 		actor, p := a.authenticate(r)
 		if p != nil {
@@ -84,6 +90,7 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *prob
 		line.actor = actor.Name
 		ctx = ecp.WithActor(ctx, actor)
 	}
+	r = r.WithContext(ctx)
 	if most, ok := op.Metadata[patience].(time.Duration); ok && most > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, most)
