@@ -103,7 +103,7 @@ func (a *api) exportAudit(w http.ResponseWriter, r *http.Request) {
 	control, encoder := http.NewResponseController(w), json.NewEncoder(w)
 	for e, err := range a.manager.ExportAudit(r.Context(), o) {
 		if err != nil && begun {
-			a.failed(r.Context(), err) // for the log: the status is out
+			_ = a.failed(r.Context(), err) // for the log: the status is out
 			panic(http.ErrAbortHandler)
 		}
 		if err != nil {
@@ -112,7 +112,7 @@ func (a *api) exportAudit(w http.ResponseWriter, r *http.Request) {
 		}
 		begin()
 		_ = control.SetWriteDeadline(time.Now().Add(a.stuck)) // not every writer can
-		if encoder.Encode(e) != nil {
+		if err := encoder.Encode(e); err != nil {             //nolint:errchkjson // the client has gone
 			return
 		}
 	}

@@ -28,6 +28,9 @@ const (
 	asUser    = "user-token-0123456789"  // of default/default
 	asOrg     = "org-token-0123456789"   // of the organisation other
 	asForeign = "foreign-token-0123456789"
+	asHead    = "head-token-0123456789"      // of the organisation default
+	asNext    = "neighbour-token-0123456789" // of default/second
+	asExpired = "expired-token-0123456789"   // of default/default, until yesterday
 	nobody    = ""
 )
 
@@ -36,6 +39,9 @@ var tokens = map[string]ecp.Token{
 	asAdmin:   {ID: "t2", Name: "ann", Role: ecp.RoleProjectAdmin, Project: "default/default"},
 	asUser:    {ID: "t3", Name: "uma", Role: ecp.RoleUser, Project: "default/default"},
 	asOrg:     {ID: "t4", Name: "olga", Role: ecp.RoleOrgAdmin, Org: "other"},
+	asHead:    {ID: "t6", Name: "hana", Role: ecp.RoleOrgAdmin, Org: "default"},
+	asNext:    {ID: "t7", Name: "nora", Role: ecp.RoleProjectAdmin, Project: "default/second"},
+	asExpired: {ID: "t8", Name: "ed", Role: ecp.RoleProjectAdmin, Project: "default/default", ExpiresAt: time.Now().Add(-24 * time.Hour)},
 	asForeign: {ID: "t5", Name: "fred", Role: ecp.RoleProjectAdmin, Project: "other/one"},
 }
 
@@ -71,7 +77,7 @@ func newFixture(t testing.TB, s setup) *fixture {
 	require.NoError(t, err)
 	f.manager, err = ecp.New(t.Context(), ecp.Config{
 		Store: f.store, Hasher: quickHasher{}, Provisioners: map[string]ecp.Provisioner{"default": p},
-		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "other/one"}},
+		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "default/second", "other/one"}},
 	})
 	require.NoError(t, err)
 	require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {

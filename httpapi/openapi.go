@@ -175,6 +175,7 @@ func (a *api) describe() ([]byte, error) {
 			mindsKey(op)
 		}
 	}
+	a.describeRights()
 	a.describeRefusals()
 	a.describeSuccesses()
 	a.describeSamples()
