@@ -59,6 +59,14 @@ type Resolved struct {
 	// Connections is the limit the nodes were made with. Booking more or fewer
 	// changes no node that runs: nodes that are started get the booked limit.
 	Connections int `json:"connections,omitempty"`
+	// Registry and Licence name the entries whose secrets the cluster gets; ""
+	// = it needs none, or there was none.
+	Registry string `json:"registry,omitempty"`
+	Licence  string `json:"licence,omitempty"`
+	// LBProfile is where LBAnnotations come from, which its load balancer gets
+	// beneath the spec's own.
+	LBProfile     string            `json:"lbProfile,omitempty"`
+	LBAnnotations map[string]string `json:"lbAnnotations,omitempty"`
 }
 
 // Status is what is stored of what was found: transitions only. Node lists,
@@ -94,6 +102,7 @@ type Status struct {
 // Clone gives a copy that shares nothing with r.
 func (r ClusterRecord) Clone() ClusterRecord {
 	r.Spec = r.Spec.Clone()
+	r.Resolved.LBAnnotations = maps.Clone(r.Resolved.LBAnnotations)
 	r.Status.Conditions = slices.Clone(r.Status.Conditions)
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
 	return r

@@ -41,6 +41,9 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 				return created{}, err
 			}
 		}
+		if err := m.mayBook(w.Tx, 0, rec.Spec.Connections()+1); err != nil {
+			return created{}, err
+		}
 		if err := reserve(w.Tx, rec.Spec.Connections(), 1); err != nil {
 			return created{}, err
 		}
@@ -129,17 +132,32 @@ func (m *Manager) completeHosted(tx Tx, wrong *problems, rec *ClusterRecord) err
 		return err
 	}
 	s.Image, s.Size = image.ID, size.Name
-	rec.Resolved = Resolved{Image: image, Size: size, Connections: s.Connections}
-	p := m.provisioners[s.Target]
-	if p == nil {
-		wrong.add("spec.target", "there is no Kubernetes target %q", s.Target)
-		return nil
+	if err := resolve(tx, rec, image, size); err != nil {
+		return err
+	}
+	p, err := m.targetFor(tx, wrong, s.Target)
+	if err != nil || p == nil {
+		return err
 	}
 	rec.Status.RenderVersion = newestRender(p)
 	if v, ok := ParseVersion(image.Version); ok && s.Nodes > 1 && !v.Before(Version{5, 9, 0}) {
 		wrong.add("spec.nodes", "is %d; EMQX 5.9 and later run more than one node only with a licence", s.Nodes)
 	}
 	return nil
+}
+
+// resolve notes what the catalogues say now of what a spec names: the cluster
+// keeps it, whatever becomes of the catalogues.
+func resolve(tx Tx, rec *ClusterRecord, image Image, size Size) (err error) {
+	image.Revision, size.Revision = 0, 0
+	rec.Resolved = Resolved{Image: image, Size: size, Connections: rec.Spec.Connections()}
+	if rec.Resolved.Registry, err = registryOf(tx, image); err != nil {
+		return err
+	}
+	if rec.Resolved.Licence, err = licenceFor(tx, image); err != nil {
+		return err
+	}
+	return resolveLB(tx, rec)
 }
 
 // fillIn sets the defaults of a hosted spec.

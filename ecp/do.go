@@ -183,6 +183,9 @@ func (m *Manager) take(w *work, id ID, cmd Command) (Operation, error) {
 	if err != nil || d.nothing {
 		return Operation{}, err
 	}
+	if err := m.mayBook(w.Tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
+		return Operation{}, err
+	}
 	if err := rebook(w.Tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
 		return Operation{}, err
 	}
@@ -328,6 +331,9 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 		}
 		d, err := h.m.decide(rec, cmd)
 		if err != nil {
+			return err
+		}
+		if err := h.m.mayBook(tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
 			return err
 		}
 		if err := mayRebook(tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 )
@@ -171,7 +172,10 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	switch act {
 	case dueApply:
 		m.counters.applies.Add(1)
-		err = p.Apply(ctx, desired(rec))
+		d := desired(rec)
+		if err = m.addSecrets(ctx, rec, &d); err == nil {
+			err = p.Apply(ctx, d)
+		}
 		if err == nil {
 			did.applied, did.generation, mem.known = true, rec.Generation, true
 		}
@@ -256,7 +260,34 @@ func desired(rec ClusterRecord) Desired {
 	if n := rec.Resolved.Connections; n > 0 {
 		d.Spec.Connections = n
 	}
+	if len(rec.Resolved.LBAnnotations) > 0 {
+		own := d.Spec.Network.Annotations
+		d.Spec.Network.Annotations = maps.Clone(rec.Resolved.LBAnnotations)
+		maps.Copy(d.Spec.Network.Annotations, own)
+	}
 	return d
+}
+
+// addSecrets opens what a cluster was given of registries and licences.
+func (m *Manager) addSecrets(ctx context.Context, rec ClusterRecord, d *Desired) error {
+	if rec.Resolved.Registry == "" && rec.Resolved.Licence == "" {
+		return nil
+	}
+	return m.store.Read(ctx, func(tx Tx) error {
+		r, _, err := Get[Registry](tx, rec.Resolved.Registry)
+		if err == nil {
+			d.Pull = PullCredentials{Host: r.Host, User: r.User}
+			d.Pull.Password, err = m.secret(tx, KindRegistry, r.Name, registries.secret)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if rec.Resolved.Licence == "" {
+			return nil
+		}
+		d.Licence, err = m.secret(tx, KindLicence, rec.Resolved.Licence, licences.secret)
+		return err
+	})
 }
 
 // settle stores what follows from a look, and says when to look again.

@@ -81,3 +81,12 @@ func (p Pool) refuseMore(from, to int) error {
 	p.UsedConnections -= from
 	return p.refuse(to, 0)
 }
+
+// mayBook says whether anything more can be booked at all.
+func (m *Manager) mayBook(tx Tx, from, to int) error {
+	p, _, err := Get[Pool](tx, poolKey)
+	if err != nil || to <= from {
+		return err
+	}
+	return p.expiredBy(m)
+}

@@ -17,6 +17,11 @@ type Config struct {
 	// Provisioners make hosted clusters, by Kubernetes target; "default" is the
 	// one a spec gets that names none. Empty = no hosted clusters.
 	Provisioners map[string]Provisioner
+	// NewProvisioner makes the Provisioners of targets that are added at run
+	// time; nil = none can be.
+	NewProvisioner ProvisionerFactory
+	// Sealer encrypts the secrets of catalogues; nil = none can be stored.
+	Sealer Sealer
 	// Adapters speak to EMQX, one for each major version; a later major than
 	// any of them is spoken to by the newest from 5 on.
 	Adapters []Adapter
@@ -70,12 +75,17 @@ type Manager struct {
 	running      atomic.Bool
 	counters     counters
 	limits       Limits
-	hasher       PasswordHasher
-	sessionLife  time.Duration
-	auditKept    time.Duration
-	refusals     buckets  // bounds what is written of refusals
-	attempts     attempts // slows down who guesses passwords
-	uses         uses     // of tokens
+	sealer       Sealer
+
+	newProvisioner ProvisionerFactory
+	targets        *targets
+
+	hasher      PasswordHasher
+	sessionLife time.Duration
+	auditKept   time.Duration
+	refusals    buckets  // bounds what is written of refusals
+	attempts    attempts // slows down who guesses passwords
+	uses        uses     // of tokens
 
 	nobodyTurn sync.Mutex
 	nobodyHash string // of no password; guarded by nobodyTurn
@@ -93,7 +103,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{},
-		limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept,
+		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept,
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -145,7 +155,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		if w, ok := p.(Watcher); ok {
 			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
 		}
+		group.Go(func() { m.watchHealth(ctx, target, p) })
 	}
+	group.Go(func() { m.keepTargets(ctx) })
 	for range lookers * m.workers {
 		group.Go(func() { m.work(ctx) })
 	}
@@ -221,9 +233,11 @@ func (m *Manager) seed(ctx context.Context, d Defaults) error {
 		}
 		payloads := []Payload{pool}
 		for _, i := range images {
+			i.Revision = 1
 			payloads = append(payloads, i)
 		}
 		for _, s := range sizes {
+			s.Revision = 1
 			payloads = append(payloads, s)
 		}
 		for _, p := range projects {
@@ -271,7 +285,10 @@ func (m *Manager) provisioner(rec ClusterRecord) (Provisioner, error) {
 	if p := m.provisioners[target]; p != nil {
 		return p, nil
 	}
-	return nil, fail(CodeUnavailable, "reach the platform", fmt.Sprintf("the Kubernetes target %q is not configured", target))
+	if p := m.targets.get(target); p != nil {
+		return p, nil
+	}
+	return nil, fail(CodeUnavailable, "reach the platform", fmt.Sprintf("the Kubernetes target %q is not configured, or not up", target))
 }
 
 // newestRender is the newest way the cluster's platform renders objects; 0 if

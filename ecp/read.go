@@ -273,11 +273,17 @@ var watchable = map[Kind]func(Actor, Change) bool{
 	KindImage:     readsCatalog,
 	KindSize:      readsCatalog,
 	KindPool:      readsCatalog,
+	KindLBProfile: readsCatalog,
+	KindTarget:    readsCatalog,
+	KindRegistry:  administers,
+	KindLicence:   administers,
 }
 
 func readsProject(a Actor, c Change) bool {
 	return c.Index.Project != "" && a.May(RightRead, c.Index.Project)
 }
+
+func administers(a Actor, _ Change) bool { return a.May(RightAdmin, "") }
 
 func readsCatalog(a Actor, _ Change) bool { return a.May(RightCatalog, "") }
 
@@ -356,42 +362,16 @@ func (h handle) asChange(ctx context.Context) (Change, error) {
 	return c, nil
 }
 
-// Images lists the image catalogue.
-func (m *Manager) Images(ctx context.Context) ([]Image, error) {
-	return catalogue[Image](ctx, m, "list images")
-}
-
-// Sizes lists the size catalogue.
-func (m *Manager) Sizes(ctx context.Context) ([]Size, error) {
-	return catalogue[Size](ctx, m, "list sizes")
-}
-
 // Pool gives what all clusters together may use and have booked.
 func (m *Manager) Pool(ctx context.Context) (Pool, error) {
-	p, err := catalogue[Pool](ctx, m, "read pool")
-	if err != nil || len(p) == 0 {
+	const op = "read pool"
+	if _, err := authorize(ctx, op, RightCatalog, ""); err != nil {
 		return Pool{}, err
 	}
-	return p[0], nil
-}
-
-func catalogue[P Payload](ctx context.Context, m *Manager, op string) ([]P, error) {
-	if _, err := authorize(ctx, op, RightCatalog, ""); err != nil {
-		return nil, err
-	}
-	out := []P{}
-	err := m.store.Read(ctx, func(tx Tx) error {
-		out = out[:0]
-		for p, err := range List[P](tx, Query{}) {
-			if err != nil {
-				return err
-			}
-			out = append(out, p)
-		}
-		return nil
-	})
+	var p Pool
+	err := m.store.Read(ctx, func(tx Tx) (err error) { p, _, err = Get[Pool](tx, poolKey); return err })
 	if err != nil {
-		return nil, explain(op, err, "", "")
+		return Pool{}, explain(op, err, "", "")
 	}
-	return out, nil
+	return p.shown(), nil
 }

@@ -76,6 +76,11 @@ var decoders = map[Kind]func([]byte) (Payload, error){
 	KindAudit:     decode[AuditEntry],
 	KindAnswered:  decode[answered],
 	KindDeparture: decode[Departure],
+	KindSecret:    decode[sealedSecret],
+	KindRegistry:  decode[Registry],
+	KindLicence:   decode[Licence],
+	KindLBProfile: decode[LBProfile],
+	KindTarget:    decode[Target],
 }
 
 func decode[P Payload](b []byte) (Payload, error) {

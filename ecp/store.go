@@ -76,6 +76,11 @@ const (
 	KindPool      Kind = "pool"
 	KindToken     Kind = "token"
 	KindDeparture Kind = "departure" // of a cluster from a project
+	KindSecret    Kind = "secret"    // encrypted, of a catalogue entry
+	KindRegistry  Kind = "registry"
+	KindLicence   Kind = "licence"
+	KindLBProfile Kind = "lb-profile"
+	KindTarget    Kind = "target"
 	KindOrg       Kind = "org"
 	KindUser      Kind = "user"
 	KindPassword  Kind = "password" // hash of a user's
