@@ -28,14 +28,16 @@ const (
 // away (unknown fields, fields twice, fields in another case, invalid UTF-8),
 // it does not, and it names everything of a wrong type at once. What the
 // values mean is checked by the domain.
-func decode(body []byte, into any) *problemView {
+func decode(body []byte, into any) *problemView { return decodeWith(body, into, walker{}) }
+
+func decodeWith(body []byte, into any, w walker) *problemView {
 	if !utf8.Valid(body) {
 		return malformed("the body is not valid UTF-8")
 	}
 	if err := json.Unmarshal(body, new(json.RawMessage)); err != nil {
 		return malformed(syntax(err, len(body)))
 	}
-	w := walker{dec: json.NewDecoder(bytes.NewReader(body))}
+	w.dec = json.NewDecoder(bytes.NewReader(body))
 	w.dec.UseNumber()
 	w.value(reflect.TypeOf(into).Elem(), "")
 	if len(w.found) > 0 {
@@ -93,8 +95,9 @@ func syntax(err error, length int) string {
 
 // walker compares the tokens of syntactically correct JSON with a Go type.
 type walker struct {
-	dec   *json.Decoder
-	found []fieldView
+	dec     *json.Decoder
+	found   []fieldView
+	lenient bool // nothing has to be there: a patch
 }
 
 func (w *walker) add(at, format string, args ...any) {
@@ -203,7 +206,7 @@ func (w *walker) object(t reflect.Type, at string) {
 	}
 	w.token()
 	for _, f := range fields {
-		if f.required && !given[f.name] {
+		if f.required && !w.lenient && !given[f.name] {
 			w.add(at+"/"+f.name, "is missing or empty; %s is wanted", wanted(f.t))
 		}
 	}

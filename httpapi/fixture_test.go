@@ -75,8 +75,12 @@ func newFixture(t testing.TB, s setup) *fixture {
 	}
 	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 20 * time.Millisecond})
 	require.NoError(t, err)
+	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)})
+	require.NoError(t, err)
 	f.manager, err = ecp.New(t.Context(), ecp.Config{
-		Store: f.store, Hasher: quickHasher{}, Provisioners: map[string]ecp.Provisioner{"default": p},
+		Store: f.store, Hasher: quickHasher{}, Sealer: ring, NewProvisioner: func(context.Context, ecp.TargetConfig) (ecp.Provisioner, error) {
+			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
+		}, Provisioners: map[string]ecp.Provisioner{"default": p},
 		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "default/second", "other/one"}},
 	})
 	require.NoError(t, err)

@@ -68,9 +68,11 @@ var groups = []*huma.Tag{
 	{Name: "clusters", Description: "Clusters, and what is asked of them"},
 	{Name: "operations", Description: "Long work on one cluster"},
 	{Name: "events", Description: "Every change, as it happens"},
-	{Name: "images"}, {Name: "sizes"}, {Name: "pool"},
 	{Name: "orgs", Description: "Organisations"}, {Name: "projects", Description: "Tenants of an organisation; clusters are in one"},
 	{Name: "users", Description: "People who log in"}, {Name: "tokens", Description: "API tokens for programs"},
+	{Name: "images", Description: "What clusters can be made from"}, {Name: "sizes", Description: "What a node can get"}, {Name: "registries"}, {Name: "emqx-licenses"},
+	{Name: "lb-profiles", Description: "Annotations for load balancers, by how many connections are booked"}, {Name: "kubernetes-targets", Description: "Where hosted clusters can be"},
+	{Name: "pool", Description: "What all clusters together may use"},
 	{Name: "login"}, {Name: "logout"}, {Name: "me"}, {Name: "roles"}, {Name: "audit", Description: "Who changed what, and from where"},
 	{Name: "process", Description: "The process itself; no token is needed"},
 }
@@ -196,9 +198,7 @@ func (a *api) describe() ([]byte, error) {
 		}
 	}
 	for _, name := range []string{"HostedSpec", "AdoptedSpec"} {
-		patch := *schemas[name] // of which nothing has to be there
-		patch.Required = nil
-		schemas[name+"Patch"] = &patch
+		schemas[name+"Patch"] = loosened(schemas[name])
 		schemas["UpdateBody"+name].Properties["spec"] = &huma.Schema{Ref: schemaPrefix + name + "Patch", Description: "merge patch of the spec; power and target are not changed by it"}
 	}
 	return indented(a.huma.OpenAPI())
@@ -267,9 +267,6 @@ var notes = []note{
 	{schema: "Evacuation", property: "rate", says: "connections moved per second; 500 when left out", minimum: number(0)},
 	{schema: "Evacuation", property: "deadline", says: "seconds for each node; 600 when left out", minimum: number(0)},
 	{schema: "Evacuation", property: "onDeadline", says: "go-on cuts the clients that are left, stop fails the operation; go-on when left out", words: []string{string(ecp.GoOn), string(ecp.StopAtTime)}},
-	{schema: "Pool", property: "connections", says: "MQTT connections in all; 0 is unlimited"},
-	{schema: "Pool", property: "largestCluster", says: "most connections one cluster may book; 0 is unlimited"},
-	{schema: "Pool", property: "clusters", says: "number of clusters; 0 is unlimited"},
 }
 
 func eventParameters(r huma.Registry) []*huma.Param {

@@ -76,6 +76,7 @@ func administer[V any](a *api, r resource[V]) {
 	if r.change != nil {
 		op := a.operation(http.MethodPatch, one, "update"+r.one, "Change "+article(r.word), r.refuses...)
 		op.Description = mergePatch
+		op.Metadata[keyless] = true // it is decided on a revision
 		r.match(&op)
 		a.serve(op, http.StatusOK, shape, func(ctx context.Context, q *http.Request, body []byte) (success, error) {
 			v, err := r.change(ctx, r.keyOf(q), body)

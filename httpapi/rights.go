@@ -21,7 +21,13 @@ var needs = map[string]ecp.Right{
 	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite, "repairCluster": ecp.RightWrite, "transferCluster": ecp.RightWrite,
 	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite, "imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite,
 
-	"listImages": ecp.RightCatalog, "listSizes": ecp.RightCatalog, "getPool": ecp.RightCatalog,
+	"listImages": ecp.RightCatalog, "getImage": ecp.RightCatalog, "createImage": ecp.RightAdmin, "updateImage": ecp.RightAdmin, "deleteImage": ecp.RightAdmin,
+	"listSizes": ecp.RightCatalog, "getSize": ecp.RightCatalog, "createSize": ecp.RightAdmin, "updateSize": ecp.RightAdmin, "deleteSize": ecp.RightAdmin,
+	"listRegistries": ecp.RightAdmin, "getRegistry": ecp.RightAdmin, "createRegistry": ecp.RightAdmin, "updateRegistry": ecp.RightAdmin, "deleteRegistry": ecp.RightAdmin,
+	"listLicenses": ecp.RightAdmin, "getLicense": ecp.RightAdmin, "createLicense": ecp.RightAdmin, "updateLicense": ecp.RightAdmin, "deleteLicense": ecp.RightAdmin,
+	"listLBProfiles": ecp.RightCatalog, "getLBProfile": ecp.RightCatalog, "createLBProfile": ecp.RightAdmin, "updateLBProfile": ecp.RightAdmin, "deleteLBProfile": ecp.RightAdmin,
+	"listTargets": ecp.RightCatalog, "getTarget": ecp.RightCatalog, "createTarget": ecp.RightAdmin, "updateTarget": ecp.RightAdmin, "deleteTarget": ecp.RightAdmin,
+	"getPool": ecp.RightCatalog, "updatePool": ecp.RightAdmin,
 
 	"listOrgs": anyToken, "getOrg": anyToken, "createOrg": ecp.RightAdmin, "updateOrg": ecp.RightProjects, "deleteOrg": ecp.RightAdmin,
 	"listProjects": ecp.RightRead, "getProject": ecp.RightRead, "createProject": ecp.RightProjects, "updateProject": ecp.RightProjects, "deleteProject": ecp.RightProjects,

@@ -18,6 +18,9 @@ type sample struct {
 // object is a JSON object.
 type object map[string]any
 
+// sampleLicence has the form of a key of EMQX 5, and opens nothing.
+const sampleLicence = "MjIwMTExCjAKMTAKRXhhbXBsZQpvcHNAZXhhbXBsZS5jb20KZGVmYXVsdAoyMDI2MDEwMQozNjUwCjEwMDAK.c2lnbmF0dXJl"
+
 // Samples of ids and times, the same wherever one is shown.
 const (
 	sampleCluster   = "emqx-0a1b2c3d"
@@ -48,6 +51,20 @@ var requestSamples = map[string][]sample{
 	"connectionsCluster": {{"connections", object{"connections": 5000}}},
 	"imageCluster":       {{"image", object{"image": "emqx-ee-5.8.9"}}},
 	"networkCluster":     {{"network", object{"type": "NodePort", "listeners": []object{{"protocol": "mqtt", "port": 1883}}, "annotations": object{"example.com/team": "shops"}, "loadBalancerClass": ""}}},
+
+	"createImage":     {{"image", object{"id": "emqx-ee-5.8.8", "reference": "registry.example.com/emqx/emqx-enterprise:5.8.8", "version": "5.8.8", "default": false}}},
+	"updateImage":     {{"reference", object{"reference": "registry.example.com/emqx/emqx-enterprise:5.8.8-1"}}},
+	"createSize":      {{"size", object{"name": "8C16G", "cpu": object{"request": "4", "limit": "8"}, "memory": object{"request": "16Gi", "limit": "16Gi"}, "storage": object{"class": "fast", "size": "80Gi"}, "default": false}}},
+	"updateSize":      {{"storage", object{"storage": object{"class": nil, "size": "160Gi"}}}},
+	"createRegistry":  {{"registry", object{"name": "harbor", "host": "registry.example.com", "user": "puller", "password": "a secret"}}},
+	"updateRegistry":  {{"password", object{"password": "another secret"}}},
+	"createLicense":   {{"key", object{"name": "main", "format": "v5", "content": sampleLicence, "default": true}}},
+	"updateLicense":   {{"key", object{"content": sampleLicence}}},
+	"createLBProfile": {{"profile", object{"name": "large", "minConnections": 10_000, "maxConnections": 0, "annotations": object{"example.com/load-balancer": "large"}}}},
+	"updateLBProfile": {{"range", object{"minConnections": 20_000, "annotations": object{"example.com/zone": "a"}}}},
+	"createTarget":    {{"target", object{"name": "plant", "description": "in the plant", "kubeconfig": "apiVersion: v1\nkind: Config\n"}}},
+	"updateTarget":    {{"description", object{"description": "in the new plant"}}},
+	"updatePool":      {{"limits", object{"connections": 2_000_000, "expiresAt": "2099-01-01T00:00:00Z"}}},
 
 	"createOrg":      {{"organisation", object{"name": "acme", "description": "makes everything"}}},
 	"updateOrg":      {{"description", object{"description": "makes anything"}}},

@@ -189,10 +189,14 @@ func within(prefix string, err error) error {
 var (
 	pathWords = map[string]string{
 		"org": "the organisation's name", "project": "the project's name in it", "user": "the user's name", "token": "the token's id",
+		"image": "the image's id", "size": "the size's name", "registry": "the registry's name", "license": "the licence's name",
+		"profile": "the profile's name", "target": "the target's name",
 		"id": "the cluster's", "file": "name of the part",
 	}
 	pathSamples = map[string]string{
 		"orgs/org": "default", "projects/org": "default", "projects/project": "default", "users/user": "ann", "tokens/token": "tok-0123456789abcdef",
+		"images/image": "emqx-ee-5.8.9", "sizes/size": "1C1G", "registries/registry": "harbor", "emqx-licenses/license": "main",
+		"lb-profiles/profile": "large", "kubernetes-targets/target": "default",
 		"clusters/id": sampleCluster, "operations/id": sampleOperation,
 	}
 )

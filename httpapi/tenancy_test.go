@@ -43,7 +43,13 @@ var rightsTable = map[string]string{
 	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh", "transferCluster": "yyydhhh",
 	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh", "networkCluster": "yyydhhh",
 
-	"listImages": "yyyyyyy", "listSizes": "yyyyyyy", "getPool": "yyyyyyy",
+	"getPool": "yyyyyyy", "updatePool": "ydddddd",
+	"listImages": "yyyyyyy", "getImage": "yyyyyyy", "createImage": "ydddddd", "updateImage": "ydddddd", "deleteImage": "ydddddd",
+	"listSizes": "yyyyyyy", "getSize": "yyyyyyy", "createSize": "ydddddd", "updateSize": "ydddddd", "deleteSize": "ydddddd",
+	"listLBProfiles": "yyyyyyy", "getLBProfile": "yyyyyyy", "createLBProfile": "ydddddd", "updateLBProfile": "ydddddd", "deleteLBProfile": "ydddddd",
+	"listTargets": "yyyyyyy", "getTarget": "yyyyyyy", "createTarget": "ydddddd", "updateTarget": "ydddddd", "deleteTarget": "ydddddd",
+	"listRegistries": "ydddddd", "getRegistry": "ydddddd", "createRegistry": "ydddddd", "updateRegistry": "ydddddd", "deleteRegistry": "ydddddd",
+	"listLicenses": "ydddddd", "getLicense": "ydddddd", "createLicense": "ydddddd", "updateLicense": "ydddddd", "deleteLicense": "ydddddd",
 
 	"getOrg": "yyyyyhh", "createOrg": "ydddddd", "updateOrg": "yydddhh", "deleteOrg": "yddddhh",
 	"getProject": "yyyyhhh", "createProject": "yydddhh", "updateProject": "yyddhhh", "deleteProject": "yyddhhh",

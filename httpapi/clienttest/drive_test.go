@@ -56,7 +56,8 @@ func TestDrive(t *testing.T) {
 	require.NoError(t, body.FromCreateBodyHostedSpec(CreateBodyHostedSpec{
 		Mode: CreateBodyHostedSpecModeHosted, Project: &project, Name: "driven", Spec: HostedSpec{Nodes: 3, Connections: 1000},
 	}))
-	created, err := c.CreateClusterWithResponse(ctx, body)
+	key := "drive-1"
+	created, err := c.CreateClusterWithResponse(ctx, &CreateClusterParams{IdempotencyKey: &key}, body)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusAccepted, created.StatusCode(), "%s", created.Body)
 	id := created.JSON202.Id
@@ -71,7 +72,10 @@ func TestDrive(t *testing.T) {
 	require.Equal(t, Running, got.JSON200.Status.State)
 	require.Len(t, got.JSON200.Status.Nodes, 3)
 
-	again, err := c.CreateClusterWithResponse(ctx, body)
+	same, err := c.CreateClusterWithResponse(ctx, &CreateClusterParams{IdempotencyKey: &key}, body)
+	require.NoError(t, err)
+	require.Equal(t, id, same.JSON202.Id)
+	again, err := c.CreateClusterWithResponse(ctx, nil, body)
 	require.NoError(t, err)
 	require.Equal(t, "exists", again.ApplicationproblemJSON409.Code)
 
