@@ -74,6 +74,7 @@ type Manager struct {
 	slots        *slots
 	running      atomic.Bool
 	counters     counters
+	roster       roster // for lists
 	limits       Limits
 	sealer       Sealer
 

@@ -141,7 +141,7 @@ func TestListing(t *testing.T) {
 				require.Equal(t, 3, pages)
 				break
 			}
-			o.After = page.Next
+			o.Cursor = page.Next
 		}
 		require.Len(t, seen, 7)
 		require.IsIncreasing(t, seen)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -70,70 +69,6 @@ func brokerNodes(mem *memory) map[string]BrokerNode {
 		}
 	}
 	return out
-}
-
-// ListOptions selects clusters. Zero values select all.
-type ListOptions struct {
-	Project string
-	Mode    Mode
-	State   State
-	Query   string // part of the name or the id, in any case
-	After   ID     // clusters behind this one
-	Limit   int    // 0 = 50; at most 500
-}
-
-// Page is a part of a list.
-type Page struct {
-	Items []Info
-	Next  ID // After for the next page; "" = this was the last
-}
-
-// ListLimit bounds a page.
-const ListLimit = 500
-
-// Clusters lists the clusters the actor may read, in the order of their ids.
-func (m *Manager) Clusters(ctx context.Context, o ListOptions) (Page, error) {
-	const op = "list clusters"
-	actor, err := authorize(ctx, op, RightRead, "")
-	if err != nil {
-		return Page{}, err
-	}
-	if o.Limit <= 0 {
-		o.Limit = 50
-	}
-	o.Limit = min(o.Limit, ListLimit)
-	page := Page{Items: []Info{}}
-	err = m.store.Read(ctx, func(tx Tx) error {
-		page = Page{Items: []Info{}}
-		match := func(id string, i Index) bool { return actor.May(RightRead, i.Project) && o.matches(id, i) }
-		for rec, err := range List[ClusterRecord](tx, Query{Project: o.Project, After: string(o.After), Match: match}) {
-			if err != nil {
-				return err
-			}
-			// Asked again: who may see what does not hang on how well a store filters.
-			if _, _, i := rec.Describe(); !match(string(rec.ID), i) || (o.Mode != "" && o.Mode != rec.Mode) {
-				continue
-			}
-			if len(page.Items) == o.Limit {
-				page.Next = page.Items[o.Limit-1].ID
-				return nil
-			}
-			page.Items = append(page.Items, m.info(rec))
-		}
-		return nil
-	})
-	if err != nil {
-		return Page{}, explain(op, err, "", "")
-	}
-	return page, nil
-}
-
-func (o ListOptions) matches(id string, i Index) bool {
-	if o.State != "" && string(o.State) != i.State {
-		return false
-	}
-	q := strings.ToLower(o.Query)
-	return q == "" || strings.Contains(strings.ToLower(i.Name), q) || strings.Contains(id, q)
 }
 
 // Operation gives an operation by its id.
@@ -232,33 +167,6 @@ func (m *Manager) Position(ctx context.Context) (seq int64, err error) {
 		return 0, explain(op, err, "", "")
 	}
 	return seq, nil
-}
-
-// CountByState counts the clusters the actor may read, for metrics. States no
-// cluster is in are left out.
-func (m *Manager) CountByState(ctx context.Context) (map[Mode]map[State]int, error) {
-	const op = "count clusters"
-	actor, err := authorize(ctx, op, RightRead, "")
-	if err != nil {
-		return nil, err
-	}
-	var counts map[Mode]map[State]int
-	err = m.store.Read(ctx, func(tx Tx) error {
-		counts = map[Mode]map[State]int{Hosted: {}, Adopted: {}}
-		for rec, err := range List[ClusterRecord](tx, Query{}) {
-			if err != nil {
-				return err
-			}
-			if actor.May(RightRead, rec.Project) {
-				counts[rec.Mode][rec.Status.State]++
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, explain(op, err, "", "")
-	}
-	return counts, nil
 }
 
 // watchable says who may see the changes of each kind of record; nobody sees
