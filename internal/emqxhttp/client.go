@@ -128,14 +128,20 @@ func (c *Client) ended(ctx context.Context) error {
 	return c.unreached(ctx, nil)
 }
 
+var errNoJSON = errors.New("it is not JSON")
+
 // Ask makes a request and decodes its answer in two steps: payload is what the
 // major does with every answer, its error says what a refusal means; decode is
-// the path's own, its error makes the answer unreadable.
+// the path's own, its error makes the answer unreadable, as does a success of a
+// type that is not JSON's.
 func Ask[T any](ctx context.Context, c *Client, r Request, payload func(context.Context, Answer) ([]byte, error), decode func([]byte) (T, error)) (T, error) {
 	var none T
 	a, err := c.Do(ctx, r)
 	if err != nil {
 		return none, err
+	}
+	if a.OK() && !a.JSON() {
+		return none, c.Unreadable(a, errNoJSON)
 	}
 	body, err := payload(ctx, a)
 	if err != nil {

@@ -38,6 +38,34 @@ func (c Count) Millis() time.Duration {
 	return time.Duration(c) * time.Millisecond
 }
 
+// Rate is how many of something there are in a second, written as [Count] is.
+type Rate float64
+
+// UnmarshalJSON never fails.
+func (r *Rate) UnmarshalJSON(b []byte) error {
+	*r = 0
+	if n, err := strconv.ParseFloat(text(b), 64); err == nil && n >= 0 && !math.IsInf(n, 0) {
+		*r = Rate(n)
+	}
+	return nil
+}
+
+// Words are what a broker says, fit for people: a string's content, nothing for
+// null, and any other value as it is written.
+type Words string
+
+// UnmarshalJSON never fails.
+func (w *Words) UnmarshalJSON(b []byte) error {
+	*w = ""
+	if t := text(b); string(b) != "null" {
+		*w = Words(short(printable(t), mostWords))
+	}
+	return nil
+}
+
+// mostWords is how many bytes of a broker's words are kept.
+const mostWords = 1000
+
 // Bytes is a size that a broker writes as a number of bytes or as text such as
 // "96.75M", in steps of 1024. What makes no sense is 0, as for [Count].
 type Bytes int64

@@ -59,6 +59,7 @@ type Answer struct {
 	Request Request
 	Status  int
 	Type    string // media type in lower case, without parameters; "" = none
+	Realm   string // what a 401 asks credentials for; "" = not told
 	Body    []byte
 }
 
@@ -127,7 +128,20 @@ const mostLogins = 3
 func answerOf(r Request, resp *http.Response) Answer {
 	a := Answer{Request: r, Status: resp.StatusCode}
 	a.Type, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if a.Status == http.StatusUnauthorized {
+		a.Realm = realm(resp.Header.Get("WWW-Authenticate"))
+	}
 	return a
+}
+
+// realm reads what both majors send as `Basic Realm="emqx-dashboard"`.
+func realm(challenge string) string {
+	_, quoted, _ := strings.Cut(challenge, `ealm="`)
+	name, _, ok := strings.Cut(quoted, `"`)
+	if !ok {
+		return ""
+	}
+	return name
 }
 
 // send makes the request; take reads the answer, within what is repeated. The
