@@ -199,7 +199,7 @@ func nodesOf(stats, metrics []nodeFigures, members []ecp.BrokerNode) []ecp.NodeT
 	}
 	nodes := make([]ecp.NodeTraffic, 0, len(byName))
 	for name, n := range byName {
-		if n.Error == "" && !(counted[name] && measured[name]) {
+		if n.Error == "" && (!counted[name] || !measured[name]) {
 			n.Error = "the broker tells only part of its figures"
 		}
 		nodes = append(nodes, *n)
