@@ -158,7 +158,7 @@ var calls = []call{
 	asks(asLicense, "License", 0, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.License, error) {
 		return b.License(ctx)
 	}, checkLicense),
-	asks(asLicense, "SetLicense", changes|once, func(ctx context.Context, a subject, b ecp.LicenseManager) (ecp.License, error) {
+	asks(asLicense, "SetLicense", changes, func(ctx context.Context, a subject, b ecp.LicenseManager) (ecp.License, error) {
 		return b.SetLicense(ctx, ecp.LicenseChange{Key: a.key(), Replace: true})
 	}, checkLicense),
 	asks(asLicense, "LicenseSettings", 0, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.LicenseSettings, error) {
