@@ -37,7 +37,7 @@ func (c *Client) Complete(ctx context.Context, d ecp.Description, self func(cont
 			return err
 		})
 	}
-	if err := c.ended(ctx); err != nil {
+	if err := c.Ended(ctx); err != nil {
 		return ecp.Description{}, err
 	}
 	return d, nil
