@@ -1,29 +1,13 @@
 package emqxv5
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
-
-// The calls that are used, and one that only the major before answers.
-const (
-	nodesPath   = "/api/v5/nodes"
-	licensePath = "/api/v5/license"
-	clusterPath = "/api/v5/cluster"
-	olderPath   = "/api/v4/nodes"
-)
-
-var checks = emqxhttp.Checks{
-	Login: "check API key and secret, and that the key is enabled and not expired",
-	Role:  "give the API key the role administrator or viewer and, where keys have scopes, at least monitoring, cluster_operations, system and license",
-}
 
 // node is a member in /nodes. One that is stopped has name, status and role
 // only; a stopped replicant is not listed at all.
@@ -82,21 +66,6 @@ func edition(word string) string {
 	return ""
 }
 
-// decodeLicense reads /license. The limit has two names: the first counts
-// clients, the second, since 5.8.5, sessions, and is the only one in some
-// later documents.
-func decodeLicense(body []byte) (int, error) {
-	var l struct {
-		MaxConnections emqxhttp.Count  `json:"max_connections"`
-		MaxSessions    *emqxhttp.Count `json:"max_sessions"`
-	}
-	err := json.Unmarshal(body, &l)
-	if l.MaxSessions != nil {
-		return l.MaxSessions.Int(), err
-	}
-	return l.MaxConnections.Int(), err
-}
-
 // decodeSelf reads the name of the node that answers from /cluster.
 func decodeSelf(body []byte) (string, error) {
 	var c struct {
@@ -104,30 +73,4 @@ func decodeSelf(body []byte) (string, error) {
 	}
 	err := json.Unmarshal(body, &c)
 	return c.Self, err
-}
-
-// bootPage is in the page that every path answers with, for a moment, when the
-// listener is up and the API is not yet.
-var bootPage = []byte("404 - NOT FOUND")
-
-// payload gives the body of a success; the error says what another answer
-// means. Errors are JSON with a code in capitals and a message that may itself
-// be anything.
-func (b *broker) payload(ctx context.Context, a emqxhttp.Answer) ([]byte, error) {
-	if a.OK() {
-		return a.Body, nil
-	}
-	if a.Status == http.StatusNotFound {
-		switch {
-		case a.Type == "text/html" && bytes.Contains(a.Body, bootPage):
-			return nil, b.client.Fail(ecp.CodeUnavailable, "EMQX is still starting, or it is an EMQX of another major: there is no "+a.Request.Path, nil)
-		case a.Request.Path == nodesPath && b.client.Speaks(ctx, olderPath):
-			return nil, b.client.Fail(ecp.CodeUnsupported, "an EMQX 4 answers there", nil)
-		}
-	}
-	var said struct {
-		Code string `json:"code"` // e.g. "BAD_API_KEY_OR_SECRET"
-	}
-	_ = json.Unmarshal(a.Body, &said) // a body without a code is answered for by its status
-	return nil, b.client.Refused(a, checks, ecp.BrokerError{Code: said.Code})
 }

@@ -33,7 +33,7 @@ func FuzzLicense(f *testing.F) {
 	f.Add([]byte(`{"max_connections":100}`))
 	f.Add([]byte(`{"max_connections":1,"max_sessions":"infinity"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		limit, _ := decodeLicense(body)
+		limit, _ := decodeLimit(body)
 		require.GreaterOrEqual(t, limit, 0)
 	})
 }
