@@ -44,6 +44,9 @@ func (c *Client) Complete(ctx context.Context, d ecp.Description, self func(cont
 }
 
 func before(a, b string) bool {
+	if a == b { // as nearly always, which is worth not reading them
+		return false
+	}
 	v, _ := ecp.ParseVersion(a)
 	w, _ := ecp.ParseVersion(b)
 	return v.Before(w)
