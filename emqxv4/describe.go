@@ -23,7 +23,7 @@ func (b *broker) describe(ctx context.Context) (ecp.Description, error) {
 	if err != nil {
 		return ecp.Description{}, err
 	}
-	var d ecp.Description
+	d := ecp.Description{Nodes: make([]ecp.BrokerNode, 0, len(members))}
 	counted := b.counters(ctx, members)
 	for _, m := range members {
 		d.Nodes = append(d.Nodes, m.node(counted[m.name()]))
@@ -69,12 +69,16 @@ func (b *broker) members(ctx context.Context) ([]member, error) {
 }
 
 // counters gives the counters of each node where the members' list lacks them.
-func (b *broker) counters(ctx context.Context, members []member) (found map[string]counters) {
+func (b *broker) counters(ctx context.Context, members []member) map[string]counters {
 	if !slices.ContainsFunc(members, member.uncounted) {
 		return nil
 	}
-	b.client.Optional(ctx, "its counters", func(ctx context.Context) (err error) {
-		found, err = ask(ctx, b, get(statsPath, need{}), decodeCounters)
+	found := map[string]counters{}
+	b.client.Optional(ctx, "its counters", func(ctx context.Context) error {
+		all, err := ask(ctx, b, get(statsPath, need{}), decodeFigures[counters](statsOfAll.key))
+		for _, f := range all {
+			found[f.node] = f.data
+		}
 		return err
 	})
 	return found

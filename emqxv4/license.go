@@ -181,12 +181,13 @@ type date struct{ time.Time }
 
 // UnmarshalJSON never fails: what makes no sense is not told.
 func (d *date) UnmarshalJSON(b []byte) error {
-	var s string
-	_ = json.Unmarshal(b, &s)
-	for _, layout := range []string{time.DateTime, time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, s); err == nil {
-			d.Time = t.UTC()
-		}
+	d.Time = time.Time{}
+	layout, text := time.DateTime, strings.Trim(string(b), `"`)
+	if len(text) == len(time.DateOnly) {
+		layout = time.DateOnly
+	}
+	if t, err := time.Parse(layout, text); err == nil {
+		d.Time = t
 	}
 	return nil
 }

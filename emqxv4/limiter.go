@@ -106,7 +106,8 @@ func decodeCalls(data []byte) ([]listedCall, error) {
 		return nil, err
 	}
 	listed = slices.DeleteFunc(listed, func(l listedCall) bool {
-		return !strings.HasPrefix(l.Path, "/") || strings.ContainsAny(l.Path, "?#%\\ ") || strings.Contains(l.Path, "..")
+		return !strings.HasPrefix(l.Path, "/") || strings.Contains(l.Path, "..") ||
+			strings.ContainsFunc(l.Path, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`?#%\`, r) })
 	})
 	for i := range listed {
 		listed[i].Method = strings.ToUpper(listed[i].Method)

@@ -13,16 +13,16 @@ import (
 // member is an entry of /nodes or /brokers. One that is stopped may have
 // "name" for "node"; one that could not be asked has name and error only.
 type member struct {
-	Node        string          `json:"node"`
-	Name        string          `json:"name"`
-	Status      string          `json:"node_status"` // "Running" or "Stopped"
-	Version     string          `json:"version"`
-	Uptime      uptime          `json:"uptime"`
-	Connections *emqxhttp.Count `json:"connections"`      // with those of clients that are away; not in /brokers
-	Live        *emqxhttp.Count `json:"live_connections"` // since 4.4.19
-	MemoryUsed  emqxhttp.Bytes  `json:"memory_used"`
-	MemoryTotal emqxhttp.Bytes  `json:"memory_total"`
-	Error       string          `json:"error"`
+	Node        string         `json:"node"`
+	Name        string         `json:"name"`
+	Status      string         `json:"node_status"` // "Running" or "Stopped"
+	Version     string         `json:"version"`
+	Uptime      uptime         `json:"uptime"`
+	Connections told           `json:"connections"`      // with those of clients that are away; not in /brokers
+	Live        told           `json:"live_connections"` // since 4.4.19
+	MemoryUsed  emqxhttp.Bytes `json:"memory_used"`
+	MemoryTotal emqxhttp.Bytes `json:"memory_total"`
+	Error       string         `json:"error"`
 }
 
 func (m member) name() string {
@@ -35,7 +35,7 @@ func (m member) name() string {
 // uncounted says that the node runs and its connections are not all known.
 func (m member) uncounted() bool {
 	status, _ := emqxhttp.Status(m.Status, m.Error)
-	return status == ecp.NodeRunning && (m.Live == nil || m.Connections == nil)
+	return status == ecp.NodeRunning && (!m.Live.ok || !m.Connections.ok)
 }
 
 // node gives the member with what the list lacks from its counters. Every
@@ -51,10 +51,22 @@ func (m member) node(c counters) ecp.BrokerNode {
 	return n
 }
 
+// told is a count that may be missing.
+type told struct {
+	emqxhttp.Count
+	ok bool
+}
+
+// UnmarshalJSON never fails; null is missing.
+func (t *told) UnmarshalJSON(b []byte) error {
+	t.ok = string(b) != "null"
+	return t.Count.UnmarshalJSON(b)
+}
+
 // firstCount gives the first number that is there, else 0.
-func firstCount(counts ...*emqxhttp.Count) int {
+func firstCount(counts ...told) int {
 	for _, c := range counts {
-		if c != nil {
+		if c.ok {
 			return c.Int()
 		}
 	}
@@ -80,29 +92,8 @@ func decodeMembers(data []byte) ([]member, error) {
 
 // counters are those of one node that are used.
 type counters struct {
-	Connections *emqxhttp.Count `json:"connections.count"`
-	Live        *emqxhttp.Count `json:"live_connections.count"` // since about 4.4.15
-}
-
-// decodeCounters reads the data of /stats by node. The counters stand under
-// "stats", or beside "node" in the form the dashboard reads.
-func decodeCounters(data []byte) (map[string]counters, error) {
-	var list []struct {
-		Node string `json:"node"`
-		counters
-		Stats *counters `json:"stats"`
-	}
-	if err := json.Unmarshal(data, &list); err != nil {
-		return nil, err
-	}
-	found := map[string]counters{}
-	for _, e := range list {
-		found[e.Node] = e.counters
-		if e.Stats != nil {
-			found[e.Node] = *e.Stats
-		}
-	}
-	return found, nil
+	Connections told `json:"connections.count"`
+	Live        told `json:"live_connections.count"` // since about 4.4.15
 }
 
 // decodeEdition tells the edition by the description in the data of /brokers:

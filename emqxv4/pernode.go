@@ -29,7 +29,7 @@ type question struct {
 // member that does not answer makes that fail, one by one. The error is that
 // of the call if no node says anything.
 func askNodes[T any](ctx context.Context, b *broker, q question) ([]figures[T], error) {
-	all, err := ask(ctx, b, get(q.path, always), func(data []byte) ([]figures[T], error) { return decodeFigures[T](data, q.key) })
+	all, err := ask(ctx, b, get(q.path, always), decodeFigures[T](q.key))
 	if err != nil && ecp.CodeOf(err) == ecp.CodeUnavailable && ctx.Err() == nil {
 		if one := askEach[T](ctx, b, q); slices.ContainsFunc(one, func(f figures[T]) bool { return f.err == "" }) {
 			all, err = one, nil
@@ -82,30 +82,32 @@ func abreast(n int, do func(i int)) {
 	wg.Wait()
 }
 
-// decodeFigures reads a list of {"node":…, <key>:…}. A node that could not be
+// decodeFigures gives what reads a list of {"node":…, <key>:…}. A node that could not be
 // asked has "error" for the key, or below it. Where the key is missing the
 // figures stand beside "node", as the dashboard reads them.
-func decodeFigures[T any](data []byte, key string) ([]figures[T], error) {
-	var list []json.RawMessage
-	if err := json.Unmarshal(data, &list); err != nil {
-		return nil, err
-	}
-	out := make([]figures[T], 0, len(list))
-	for _, entry := range list {
-		var parts map[string]json.RawMessage
-		_ = json.Unmarshal(entry, &parts) // nil where it is no object
-		raw, ok := parts[key]
-		if !ok {
-			raw = entry
+func decodeFigures[T any](key string) func(data []byte) ([]figures[T], error) {
+	return func(data []byte) ([]figures[T], error) {
+		var list []json.RawMessage
+		if err := json.Unmarshal(data, &list); err != nil {
+			return nil, err
 		}
-		var name emqxhttp.Words
-		_ = json.Unmarshal(parts["node"], &name) // never fails but for nothing
-		f, _ := decodeFigure[T](raw)
-		if f.node = string(name); f.node != "" {
-			out = append(out, f)
+		out := make([]figures[T], 0, len(list))
+		for _, entry := range list {
+			var parts map[string]json.RawMessage
+			_ = json.Unmarshal(entry, &parts) // nil where it is no object
+			raw, ok := parts[key]
+			if !ok {
+				raw = entry
+			}
+			var name emqxhttp.Words
+			_ = json.Unmarshal(parts["node"], &name) // never fails but for nothing
+			f, _ := decodeFigure[T](raw)
+			if f.node = string(name); f.node != "" {
+				out = append(out, f)
+			}
 		}
+		return out, nil
 	}
-	return out, nil
 }
 
 // decodeFigure reads what one node says. That it makes no sense is said there:

@@ -1,7 +1,6 @@
 package emqxv4
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -13,9 +12,7 @@ type uptime time.Duration
 
 // UnmarshalJSON never fails: what makes no sense is 0.
 func (u *uptime) UnmarshalJSON(b []byte) error {
-	var words string
-	_ = json.Unmarshal(b, &words) // no string: no words
-	*u = uptime(parseUptime(words))
+	*u = uptime(parseUptime(strings.Trim(string(b), `"`))) // nothing in it that JSON would escape
 	return nil
 }
 
