@@ -59,7 +59,8 @@ func FuzzTraffic(f *testing.F) {
 			for _, n := range traffic.Nodes {
 				require.NotEmpty(t, n.Node)
 				connections += n.Connections
-				received += n.Totals.Received
+				received = plus(received, n.Totals.Received)
+				require.GreaterOrEqual(t, min(n.Totals.Received, n.Totals.Sent, n.Totals.Dropped), int64(0))
 			}
 			require.Equal(t, traffic.Connections, connections)
 			require.Equal(t, traffic.Totals.Received, received)
@@ -74,9 +75,9 @@ func FuzzTraffic(f *testing.F) {
 
 // FuzzSeries: samples are in order, one a minute, none before what was asked.
 func FuzzSeries(f *testing.F) {
-	seed(f, `{"a":[[1795426420825,5],[1795426480825,"6"]],"b":[[1795426420,1]]}`, `{"a":[[1,2,3],[],null]}`)
+	seed(f, `{"a":[[1795426420825,5],[1795426480825,"6"]],"b":[[1795426420,1]]}`, `{"a":[[1,2,3],[],null]}`, `[{"timestamp":1795426480825,"sent":5},{"sent":1}]`)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		s, err := decodeSeries(dataOf(body))
+		s, err := decodeSeries("sent")(dataOf(body))
 		if err != nil {
 			return
 		}
@@ -86,6 +87,7 @@ func FuzzSeries(f *testing.F) {
 			require.False(t, one.At.Before(from.Truncate(time.Minute)))
 			require.Equal(t, time.UTC, one.At.Location())
 			require.GreaterOrEqual(t, min(one.Connections, one.Topics, one.Subscriptions), 0)
+			require.GreaterOrEqual(t, min(one.Received, one.Sent, one.Dropped), int64(0))
 			require.True(t, i == 0 || all[i-1].At.Before(one.At))
 		}
 	})

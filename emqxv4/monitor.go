@@ -3,6 +3,7 @@ package emqxv4
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -86,13 +87,21 @@ func trafficOf(now []figures[gauges], since []figures[sums]) ecp.Traffic {
 	for _, n := range nodes {
 		t.Connections += n.Connections
 		t.Sessions += n.Sessions
-		t.Totals.Received += n.Totals.Received
-		t.Totals.Sent += n.Totals.Sent
-		t.Totals.Dropped += n.Totals.Dropped
+		t.Totals.Received = plus(t.Totals.Received, n.Totals.Received)
+		t.Totals.Sent = plus(t.Totals.Sent, n.Totals.Sent)
+		t.Totals.Dropped = plus(t.Totals.Dropped, n.Totals.Dropped)
 		t.Nodes = append(t.Nodes, *n)
 	}
 	slices.SortFunc(t.Nodes, func(x, y ecp.NodeTraffic) int { return strings.Compare(x.Node, y.Node) })
 	return t
+}
+
+// plus adds what is not below zero, and stays at the largest number there is.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // decodeRates reads the data of monitor/current_metrics: one object for the
@@ -150,11 +159,11 @@ func (k kindOfSeries) add(s *ecp.TrafficSample, value float64) {
 	count, messages := k.into(s)
 	switch {
 	case messages != nil:
-		*messages += int64(value)
+		*messages = plus(*messages, int64(min(value, 1<<53)))
 	case k.all:
-		*count = max(*count, emqxhttp.Count(value).Int())
+		*count = max(*count, emqxhttp.Count(min(value, 1<<53)).Int())
 	default:
-		*count += emqxhttp.Count(value).Int()
+		*count += emqxhttp.Count(min(value, 1<<53)).Int()
 	}
 }
 
@@ -168,7 +177,7 @@ func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.T
 	answers := make([]seriesByNode, len(kindsOfSeries))
 	errs := make([]error, len(kindsOfSeries))
 	abreast(len(kindsOfSeries), func(i int) {
-		answers[i], errs[i] = ask(ctx, b, get(seriesPath+kindsOfSeries[i].path, charts), decodeSeries)
+		answers[i], errs[i] = ask(ctx, b, get(seriesPath+kindsOfSeries[i].path, charts), decodeSeries(kindsOfSeries[i].path))
 	})
 	if !slices.Contains(errs, nil) {
 		return nil, errs[0]
@@ -185,24 +194,47 @@ type point struct {
 // seriesByNode are the points of one kind.
 type seriesByNode map[string][]point
 
-// decodeSeries reads the data of monitor/metrics/{type}: {node: [[time,
-// value]…]…}, with the time in milliseconds. Seconds and microseconds are told
-// by their size. Points that make no sense are left out.
-func decodeSeries(data []byte) (seriesByNode, error) {
-	var nodes map[string][]json.RawMessage
-	if err := json.Unmarshal(data, &nodes); err != nil {
-		return nil, err
-	}
-	out := seriesByNode{}
-	for node, list := range nodes {
-		for _, raw := range list {
-			var pair []emqxhttp.Rate
-			if json.Unmarshal(raw, &pair) == nil && len(pair) == 2 && pair[0] > 0 {
-				out[node] = append(out[node], point{moment(int64(pair[0])), float64(pair[1])})
+// decodeSeries gives what reads the data of monitor/metrics/{kind}: {node:
+// [[time, value]…]…}, with the time in milliseconds; seconds and microseconds
+// are told by their size. A list for the cluster as a whole is read, too, and
+// points that are objects. Those that make no sense are left out.
+func decodeSeries(kind string) func(data []byte) (seriesByNode, error) {
+	return func(data []byte) (seriesByNode, error) {
+		nodes := map[string][]json.RawMessage{}
+		var list []json.RawMessage
+		if json.Unmarshal(data, &list) == nil {
+			nodes[""] = list
+		} else if err := json.Unmarshal(data, &nodes); err != nil {
+			return nil, err
+		}
+		out := seriesByNode{}
+		for node, list := range nodes {
+			for _, raw := range list {
+				if p, ok := pointOf(raw, kind); ok {
+					out[node] = append(out[node], p)
+				}
 			}
 		}
+		return out, nil
 	}
-	return out, nil
+}
+
+// pointOf reads [time, value], or an object with a timestamp and the kind.
+func pointOf(raw json.RawMessage, kind string) (point, bool) {
+	var pair []emqxhttp.Rate
+	if json.Unmarshal(raw, &pair) != nil {
+		var o map[string]json.RawMessage
+		if json.Unmarshal(raw, &o) != nil || o[kind] == nil || o["timestamp"] == nil {
+			return point{}, false
+		}
+		pair = make([]emqxhttp.Rate, 2)
+		_ = json.Unmarshal(o["timestamp"], &pair[0])
+		_ = json.Unmarshal(o[kind], &pair[1])
+	}
+	if len(pair) != 2 || pair[0] < 1 || pair[0] >= 1<<53 {
+		return point{}, false
+	}
+	return point{moment(int64(pair[0])), float64(pair[1])}, true
 }
 
 // samples brings the points of all kinds and nodes together, by minute.

@@ -110,7 +110,7 @@ func TestTrafficSeries(t *testing.T) {
 		"/api/v4/monitor/metrics/route":         kind(`{"emqx@a":[[%d,3]],"emqx@b":[[%d,4]]}`, at(-2), at(-2)),
 		"/api/v4/monitor/metrics/subscriptions": kind(`[]`),
 		"/api/v4/monitor/metrics/received":      kind(`{"emqx@a":[[%d,100]],"emqx@b":[[%d,11]]}`, at(-2), at(-2)),
-		"/api/v4/monitor/metrics/sent":          kind(`{"emqx@a":[[%d,1],[%d,2]]}`, at(-2), at(-2)+1),
+		"/api/v4/monitor/metrics/sent":          kind(`[{"timestamp":%d,"sent":1},{"timestamp":%d,"sent":"2"},{"timestamp":1},{}]`, at(-2), at(-2)+1),
 	}}
 	got, err := brokerOf[ecp.Monitor](t, s).TrafficSeries(t.Context(), time.Hour)
 	require.NoError(t, err)
