@@ -46,6 +46,9 @@ func (b *broker) StopEvacuation(ctx context.Context, node string) error {
 func (b *broker) evacuate(ctx context.Context, node, verb string, body any, already []string, as func(ecp.EvacuationPhase) bool) error {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
+	if node == "" {
+		return noNode(verb + " evacuation")
+	}
 	err := b.do(ctx, call{
 		needs: evacuation, node: node, already: already,
 		Request: emqxhttp.Request{Method: http.MethodPost, Path: evacuationPath(node, verb), Body: body, Again: true},

@@ -82,6 +82,7 @@ func TestEvacuationOrder(t *testing.T) {
 		"POST /api/v4/load_rebalance/%2E%2E/evacuation/stop",
 	}, j.requests())
 	refusedWith(t, b.StartEvacuation(t.Context(), "emqx@b", ecp.EvacuationOrder{SessionRate: -1}), ecp.CodeInvalid, "below zero")
+	refusedWith(t, b.StartEvacuation(t.Context(), "", ecp.EvacuationOrder{}), ecp.CodeInvalid, "node: is empty")
 }
 
 func TestStopEvacuation(t *testing.T) {

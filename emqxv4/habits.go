@@ -81,6 +81,8 @@ func (b *broker) payload(ctx context.Context, c call, a emqxhttp.Answer) ([]byte
 	switch {
 	case unknownCall(a):
 		return nil, b.missing(ctx, c, a)
+	case !a.OK() && refusalIn(a).has(c.already):
+		return nil, nil
 	case !a.OK():
 		return nil, b.refused(a)
 	case !a.JSON():
@@ -109,14 +111,19 @@ func unknownCall(a emqxhttp.Answer) bool {
 	return a.Status == http.StatusNotFound && bytes.HasPrefix(a.Body, []byte("Not found"))
 }
 
-// refused gives the error for an answer whose status is no success. It may
-// have an envelope all the same.
+// refused gives the error for an answer whose status is no success.
 func (b *broker) refused(a emqxhttp.Answer) error {
-	var said ecp.BrokerError
+	r := refusalIn(a)
+	return b.client.Refused(a, b.checks, ecp.BrokerError{Code: r.code, Message: r.message})
+}
+
+// refusalIn is the business error in an answer whose status is no success,
+// should a version send one there; empty where it is none.
+func refusalIn(a emqxhttp.Answer) refusal {
 	if _, r, err := decodeEnvelope(a.Body); err == nil && r != nil {
-		said = ecp.BrokerError{Code: r.code, Message: r.message}
+		return *r
 	}
-	return b.client.Refused(a, b.checks, said)
+	return refusal{}
 }
 
 // deny gives the error for a business error.
@@ -159,7 +166,11 @@ func (b *broker) missing(ctx context.Context, c call, a emqxhttp.Answer) error {
 			return b.client.Deny(ecp.CodeNotFound, "it knows no node "+c.node+"; those that run are "+nodeNames(d), said, why)
 		}
 	}
-	return b.client.Deny(ecp.CodeUnsupported, c.needs.unsupported(version, edition), said, why)
+	n := c.needs
+	if n.what == always.what {
+		n.what += " " + a.Request.String()
+	}
+	return b.client.Deny(ecp.CodeUnsupported, n.unsupported(version, edition), said, why)
 }
 
 func hasNode(d ecp.Description, name string) bool {
@@ -231,6 +242,20 @@ func (w *words) UnmarshalJSON(b []byte) error {
 	err := plain.UnmarshalJSON(b)
 	*w = words(plain)
 	return err
+}
+
+// plain is a string exactly as it is, or anything else as it is written: ids,
+// which are sent back, and what has lines.
+type plain string
+
+// UnmarshalJSON never fails.
+func (p *plain) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		s = string(b)
+	}
+	*p = plain(s) // empty for null
+	return nil
 }
 
 // flatten writes a list of characters out; false where it is none.

@@ -16,7 +16,7 @@ import (
 // not read.
 func decodeResources(data []byte) ([]ecp.Integration, error) {
 	var list []struct {
-		ID          emqxhttp.Words  `json:"id"`
+		ID          plain           `json:"id"`
 		Type        emqxhttp.Words  `json:"type"`
 		Description emqxhttp.Words  `json:"description"`
 		Status      json.RawMessage `json:"status"`
@@ -46,7 +46,7 @@ func decodeResources(data []byte) ([]ecp.Integration, error) {
 func decodeResourceNodes(data []byte) ([]ecp.IntegrationNode, error) {
 	var r struct {
 		Status []struct {
-			Node  emqxhttp.Words  `json:"node"`
+			Node  plain           `json:"node"`
 			Alive json.RawMessage `json:"is_alive"`
 		} `json:"status"`
 	}

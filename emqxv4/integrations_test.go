@@ -44,14 +44,15 @@ func TestRulesArePaged(t *testing.T) {
 	b := brokerOf[ecp.IntegrationSource](t, site{version: "4.4.24", paths: emqxtest.Paths{rules: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.RawQuery)
 		page := r.URL.Query().Get("_page")
-		emqxtest.Body(fmt.Sprintf(`{"code":0,"meta":{"count":-1,"hasnext":%t},"data":[{"id":"r%s","for":"t","enabled":"true","created_at":1795426291087000,"actions":[
-			{"name":"a","params":{"$resource":"x"},"fallbacks":[{"name":"republish"},{"name":"a","params":{"$resource":"x"}}]}]},{"sql":"no id"}]}`, page != "3", page)).ServeHTTP(w, r)
+		emqxtest.Body(fmt.Sprintf(`{"code":0,"meta":{"count":-1,"hasnext":%[1]t},"data":[{"id":"r%[2]s","for":"t","enabled":"true","created_at":1795426291087000,"actions":[
+			{"name":"a","params":{"$resource":"x"},"fallbacks":[{"name":"republish"},{"name":"a","params":{"$resource":"x"}}]}]},{"sql":"no id"},7,{"id":"odd%[2]s","rawsql":"a\n  b","actions":"none","for":[1]}]}`, page != "3", page)).ServeHTTP(w, r)
 	})}})
 	got, err := b.Rules(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"_limit=1000&_page=1", "_limit=1000&_page=2", "_limit=1000&_page=3"}, asked)
-	require.Len(t, got, 3)
-	require.Equal(t, ecp.Rule{ID: "r1", Name: "r1", Topics: []string{"t"}, Actions: []string{"x", "republish"}, Running: true, Created: time.UnixMilli(1795426291087).UTC()}, got[0])
+	require.Len(t, got, 6)
+	require.Equal(t, ecp.Rule{ID: "odd1", Name: "odd1", SQL: "a\n  b", Topics: []string{"1"}}, got[0], "what makes sense of it")
+	require.Equal(t, ecp.Rule{ID: "r1", Name: "r1", Topics: []string{"t"}, Actions: []string{"x", "republish"}, Running: true, Created: time.UnixMilli(1795426291087).UTC()}, got[3])
 }
 
 // TestIntegrations: each is asked for on its own, a few at a time; what does

@@ -72,7 +72,7 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 // limitCall gives the call that sets the limit, or why there is none.
 func (b *broker) limitCall(ctx context.Context) (c call, why string, err error) {
 	if b.limitField == "" {
-		return call{}, "limits of EMQX 4 are not set unless OpenECP is configured to: EMQX does not document the call", nil
+		return call{}, "limits of EMQX 4 are set only where it is configured how (LimitField of emqxv4): EMQX does not document the call", nil
 	}
 	listed, err := ask(ctx, b, get(listPath, always), decodeCalls)
 	if err != nil {

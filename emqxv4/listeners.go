@@ -13,9 +13,9 @@ var listenersOfAll = question{path: listenersPath, rest: "/listeners", key: "lis
 
 // listener is one as a node tells it: those that are stopped are not listed.
 type listener struct {
-	Identifier  emqxhttp.Words `json:"identifier"` // e.g. "mqtt:tcp:external"; WebSocket has none
-	Protocol    emqxhttp.Words `json:"protocol"`   // e.g. "mqtt:tcp", "mqtt:ws:8083", "http:management"
-	Bind        emqxhttp.Words `json:"listen_on"`
+	Identifier  plain          `json:"identifier"` // e.g. "mqtt:tcp:external"; WebSocket has none
+	Protocol    plain          `json:"protocol"`   // e.g. "mqtt:tcp", "mqtt:ws:8083", "http:management"
+	Bind        plain          `json:"listen_on"`
 	Limit       emqxhttp.Count `json:"max_conns"`
 	Connections emqxhttp.Count `json:"current_conns"`
 }

@@ -22,7 +22,7 @@ type member struct {
 	Live        told           `json:"live_connections"` // since 4.4.19
 	MemoryUsed  emqxhttp.Bytes `json:"memory_used"`
 	MemoryTotal emqxhttp.Bytes `json:"memory_total"`
-	Error       string         `json:"error"`
+	Error       emqxhttp.Words `json:"error"`
 }
 
 func (m member) name() string {
@@ -34,7 +34,7 @@ func (m member) name() string {
 
 // uncounted says that the node runs and its connections are not all known.
 func (m member) uncounted() bool {
-	status, _ := emqxhttp.Status(m.Status, m.Error)
+	status, _ := emqxhttp.Status(m.Status, string(m.Error))
 	return status == ecp.NodeRunning && (!m.Live.ok || !m.Connections.ok)
 }
 
@@ -46,7 +46,7 @@ func (m member) node(c counters) ecp.BrokerNode {
 		Sessions:   firstCount(m.Connections, c.Connections),
 		MemoryUsed: int64(m.MemoryUsed), MemoryTotal: int64(m.MemoryTotal),
 	}
-	n.Status, n.Error = emqxhttp.Status(m.Status, m.Error)
+	n.Status, n.Error = emqxhttp.Status(m.Status, string(m.Error))
 	n.Connections = firstCount(m.Live, c.Live, m.Connections, c.Connections)
 	return n
 }

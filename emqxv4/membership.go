@@ -20,6 +20,9 @@ const (
 func (b *broker) InviteMember(ctx context.Context, node string) error {
 	ctx, cancel := b.client.BoundBy(ctx, invitePatience)
 	defer cancel()
+	if node == "" {
+		return noNode("invite member")
+	}
 	if joined, err := b.runs(ctx, node); joined || err != nil {
 		return err
 	}
@@ -62,7 +65,7 @@ func (b *broker) joined(ctx context.Context, node string) error {
 func (b *broker) runs(ctx context.Context, node string) (bool, error) {
 	members, err := b.members(ctx)
 	return slices.ContainsFunc(members, func(m member) bool {
-		status, _ := emqxhttp.Status(m.Status, m.Error)
+		status, _ := emqxhttp.Status(m.Status, string(m.Error))
 		return m.name() == node && status == ecp.NodeRunning
 	}), err
 }
@@ -72,6 +75,9 @@ func (b *broker) runs(ctx context.Context, node string) (bool, error) {
 func (b *broker) RemoveMember(ctx context.Context, node string) error {
 	ctx, cancel := b.client.BoundBy(ctx, 2)
 	defer cancel()
+	if node == "" {
+		return noNode("remove member")
+	}
 	if err := b.notItself(ctx, node); err != nil {
 		return err
 	}
@@ -113,4 +119,9 @@ func (b *broker) notItself(ctx context.Context, node string) error {
 		return b.client.Fail(ecp.CodeInvalid, node+" is the node that was asked, which cannot remove itself; ask another member", nil)
 	}
 	return nil
+}
+
+// noNode gives the error for a call that is about a node and names none.
+func noNode(op string) error {
+	return invalid(op, "node", "is empty; give the name of a node, e.g. emqx@10.0.0.1")
 }

@@ -99,7 +99,7 @@ func decodeFigures[T any](key string) func(data []byte) ([]figures[T], error) {
 			if !ok {
 				raw = entry
 			}
-			var name emqxhttp.Words
+			var name plain
 			_ = json.Unmarshal(parts["node"], &name) // never fails but for nothing
 			f, _ := decodeFigure[T](raw)
 			if f.node = string(name); f.node != "" {

@@ -18,8 +18,8 @@ const mostRules = 100_000
 
 // rule is one of the rule engine's.
 type rule struct {
-	ID          emqxhttp.Words `json:"id"`
-	SQL         string         `json:"rawsql"`
+	ID          plain          `json:"id"`
+	SQL         plain          `json:"rawsql"`
 	Topics      topics         `json:"for"`
 	Enabled     flag           `json:"enabled"`
 	Description emqxhttp.Words `json:"description"`
@@ -33,7 +33,7 @@ type action struct {
 	Name      emqxhttp.Words `json:"name"`
 	Fallbacks []action       `json:"fallbacks"`
 	Params    struct {
-		Resource emqxhttp.Words `json:"$resource"`
+		Resource plain `json:"$resource"`
 	} `json:"params"`
 }
 
@@ -55,11 +55,11 @@ type topics []string
 
 // UnmarshalJSON never fails.
 func (t *topics) UnmarshalJSON(b []byte) error {
-	var list []emqxhttp.Words
+	var list []plain
 	if json.Unmarshal(b, &list) != nil {
-		var one emqxhttp.Words
+		var one plain
 		_ = json.Unmarshal(b, &one) // never fails
-		list = []emqxhttp.Words{one}
+		list = []plain{one}
 	}
 	for _, w := range list {
 		if w != "" {
@@ -71,15 +71,27 @@ func (t *topics) UnmarshalJSON(b []byte) error {
 
 func (r rule) domain() ecp.Rule {
 	return ecp.Rule{
-		ID: string(r.ID), Name: string(r.ID), Description: string(r.Description), SQL: r.SQL, Topics: r.Topics,
+		ID: string(r.ID), Name: string(r.ID), Description: string(r.Description), SQL: string(r.SQL), Topics: r.Topics,
 		Actions: leadsTo(r.Actions), Running: bool(r.Enabled), Created: moment(int64(r.Created)),
 	}
 }
 
-// decodeRules reads a page of rules, envelope included.
+// decodeRules reads a page of rules, envelope included. A part that is of
+// another type than it should be is left out, not its rule.
 func decodeRules(body []byte) (page[rule], error) {
-	items, more, err := emqxhttp.DecodePage[rule](body)
-	return page[rule]{slices.DeleteFunc(items, func(r rule) bool { return r.ID == "" }), more}, err
+	items, more, err := emqxhttp.DecodePage[json.RawMessage](body)
+	if err != nil {
+		return page[rule]{}, err
+	}
+	p := page[rule]{more: more}
+	for _, raw := range items {
+		var r rule
+		_ = json.Unmarshal(raw, &r) // it is JSON, and what fits is taken
+		if r.ID != "" {
+			p.items = append(p.items, r)
+		}
+	}
+	return p, nil
 }
 
 // page is a part of a list, and whether more follow.

@@ -50,7 +50,7 @@ var (
 		more: "load the plugin on every node: `emqx_ctl plugins load emqx_rule_engine`",
 	}
 	// always is what every broker of 4.4 has.
-	always = need{what: "call like this", Need: since("", first)}
+	always = need{what: "call", Need: since("", first)}
 )
 
 // first is the version with which the line begins.
