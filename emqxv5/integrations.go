@@ -88,13 +88,17 @@ func decodeIntegrations(body []byte, kind ecp.IntegrationKind) ([]ecp.Integratio
 	return all, nil
 }
 
+// statuses are EMQX's words, which are ours.
+var statuses = map[string]ecp.IntegrationStatus{
+	"connected":    ecp.IntegrationConnected,
+	"connecting":   ecp.IntegrationConnecting,
+	"disconnected": ecp.IntegrationDisconnected,
+	"inconsistent": ecp.IntegrationInconsistent,
+}
+
 // connection is a status of ours; what is none is not known.
 func connection(word emqxhttp.Words) ecp.IntegrationStatus {
-	switch s := ecp.IntegrationStatus(strings.ToLower(string(word))); s {
-	case ecp.IntegrationConnected, ecp.IntegrationConnecting, ecp.IntegrationDisconnected, ecp.IntegrationInconsistent:
-		return s
-	}
-	return ecp.IntegrationUnknown
+	return cmp.Or(statuses[strings.ToLower(string(word))], ecp.IntegrationUnknown)
 }
 
 // reason is why it is not connected.

@@ -49,7 +49,7 @@ type login struct {
 // Header gives the key or the token. One caller at a time logs in; those that
 // waited for it share what it got, a failure too.
 func (l *login) Header(ctx context.Context, c *emqxhttp.Client) (string, error) {
-	header, err, tried := l.have(-1)
+	header, tried, err := l.have(-1)
 	if header != "" || err != nil {
 		return header, err
 	}
@@ -59,7 +59,7 @@ func (l *login) Header(ctx context.Context, c *emqxhttp.Client) (string, error) 
 		return "", c.Fail(ecp.CodeUnavailable, "no answer in time to the login of another call", ctx.Err())
 	}
 	defer func() { <-l.turn }()
-	if header, err, _ := l.have(tried); header != "" || err != nil {
+	if header, _, err := l.have(tried); header != "" || err != nil {
 		return header, err
 	}
 	token, err := l.logIn(ctx, c)
@@ -72,7 +72,7 @@ func (l *login) Header(ctx context.Context, c *emqxhttp.Client) (string, error) 
 // have gives what is there to be sent or to be said. seen is the number of
 // logins that had ended when the caller came: one that has ended since was
 // waited for.
-func (l *login) have(seen int) (header string, refusal error, tried int) {
+func (l *login) have(seen int) (header string, tried int, refusal error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.hold.IsZero() && !time.Now().Before(l.hold) { // begin anew
@@ -80,13 +80,13 @@ func (l *login) have(seen int) (header string, refusal error, tried int) {
 	}
 	switch {
 	case l.key != "" && !l.asUser:
-		return l.key, nil, l.tried
+		return l.key, l.tried, nil
 	case l.token != "":
-		return "Bearer " + l.token, nil, l.tried
+		return "Bearer " + l.token, l.tried, nil
 	case l.refusal != nil && (!l.hold.IsZero() || seen >= 0 && seen != l.tried):
-		return "", l.refusal, l.tried
+		return "", l.tried, l.refusal
 	}
-	return "", nil, l.tried
+	return "", l.tried, nil
 }
 
 // keep takes note of how a login ended.

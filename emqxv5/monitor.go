@@ -189,7 +189,7 @@ func nodesOf(stats, metrics []nodeFigures, members []ecp.BrokerNode) []ecp.NodeT
 	for _, f := range metrics {
 		n := at(f.Node)
 		n.Error = cmp.Or(n.Error, f.silent())
-		n.Totals = ecp.MessageTotals{Received: int64(f.Received), Sent: int64(f.Sent), Dropped: int64(f.Dropped)}
+		n.Totals = ecp.MessageTotals{Received: messages(f.Received), Sent: messages(f.Sent), Dropped: messages(f.Dropped)}
 		measured[f.Node] = f.silent() == ""
 	}
 	for _, m := range members {
@@ -199,13 +199,22 @@ func nodesOf(stats, metrics []nodeFigures, members []ecp.BrokerNode) []ecp.NodeT
 	}
 	nodes := make([]ecp.NodeTraffic, 0, len(byName))
 	for name, n := range byName {
-		if n.Error == "" && !(counted[name] && measured[name]) {
+		if n.Error == "" && (!counted[name] || !measured[name]) {
 			n.Error = "the broker tells only part of its figures"
 		}
 		nodes = append(nodes, *n)
 	}
 	slices.SortFunc(nodes, func(a, b ecp.NodeTraffic) int { return strings.Compare(a.Node, b.Node) })
 	return nodes
+}
+
+// messages is a count of them; 0 where it is beyond all reason, so that no
+// broker can make a total overflow.
+func messages(c emqxhttp.Count) int64 {
+	if c > 1<<53 {
+		return 0
+	}
+	return int64(c)
 }
 
 // point is one moment of /monitor. Messages are those since the sample before,
@@ -241,7 +250,7 @@ func decodeSeries(body []byte) ([]ecp.TrafficSample, error) {
 		series = append(series, ecp.TrafficSample{
 			At:          time.UnixMilli(int64(at)).UTC(),
 			Connections: count(p.Live).Int(), Sessions: count(p.Connections).Int(), Topics: count(p.Topics).Int(), Subscriptions: count(p.Subscriptions).Int(),
-			Received: int64(count(p.Received)), Sent: int64(count(p.Sent)), Dropped: int64(count(p.Dropped)),
+			Received: messages(count(p.Received)), Sent: messages(count(p.Sent)), Dropped: messages(count(p.Dropped)),
 		})
 	}
 	slices.SortStableFunc(series, func(a, b ecp.TrafficSample) int { return a.At.Compare(b.At) })

@@ -154,9 +154,12 @@ func Ask[T any](ctx context.Context, c *Client, r Request, payload func(context.
 	return v, nil
 }
 
-// Speaks says whether something answers at path that would answer more to who
-// has credentials. It sends none.
+// realms are what EMQX asks credentials for, 4 and 5.
+var realms = map[string]bool{"minirest-server": true, "emqx-dashboard": true}
+
+// Speaks says whether an EMQX answers at path that would answer more to who has
+// credentials. It sends none.
 func (c *Client) Speaks(ctx context.Context, path string) bool {
 	a, err := c.Do(ctx, Request{Path: path, Open: true})
-	return err == nil && (a.OK() || a.Status == http.StatusUnauthorized)
+	return err == nil && (a.OK() && a.Type != "" && a.JSON() || realms[a.Realm])
 }

@@ -51,7 +51,11 @@ func (c *Client) Deny(code ecp.Code, says string, said ecp.BrokerError, why erro
 	err := c.Fail(code, says, why)
 	said.Code, said.Message = c.Say(said.Code), c.Say(said.Message)
 	var e *ecp.Error
-	if errors.As(err, &e) {
+	switch {
+	case !errors.As(err, &e):
+	case e.Cause == nil:
+		e.Cause = &said
+	default:
 		e.Cause = &refusal{e.Cause, &said}
 	}
 	return err

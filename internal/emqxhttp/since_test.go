@@ -1,6 +1,7 @@
 package emqxhttp
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,4 +70,19 @@ func TestLowestRunning(t *testing.T) {
 		{Status: ecp.NodeStopped, Version: "5.6.0"}, {Status: ecp.NodeRunning},
 	}}))
 	require.Equal(t, "5.8.9", LowestRunning(ecp.Description{Version: "5.8.9"}))
+}
+
+// TestDeny: what the broker said is in the chain, with and without another
+// cause, and an error of the domain is a cause as it is.
+func TestDeny(t *testing.T) {
+	c := over(t, nil)
+	for _, why := range []error{nil, errors.New("because")} {
+		err := c.Deny(ecp.CodeConflict, "no", ecp.BrokerError{Code: "BUSY", Message: login.Password}, why)
+		var said *ecp.BrokerError
+		require.ErrorAs(t, err, &said)
+		require.Equal(t, &ecp.BrokerError{Code: "BUSY", Message: "[redacted]"}, said)
+		require.NotPanics(t, func() { _ = errors.Unwrap(err).Error() })
+	}
+	err := c.Fail(ecp.CodeUnsupported, "no", ecp.ErrLicenceNotBusinessCritical)
+	require.ErrorIs(t, err, ecp.ErrLicenceNotBusinessCritical)
 }
