@@ -77,9 +77,10 @@ func worthRepeating(ctx context.Context, resp *http.Response, err error) (bool, 
 	if slices.Contains(p.request.Answers, resp.StatusCode) {
 		return false, nil
 	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if p.booting != nil && p.booting(resp.StatusCode, kind) {
-		return true, nil
+	if p.booting != nil {
+		if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); p.booting(resp.StatusCode, kind) {
+			return true, nil
+		}
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
