@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -77,10 +76,8 @@ func worthRepeating(ctx context.Context, resp *http.Response, err error) (bool, 
 	if slices.Contains(p.request.Answers, resp.StatusCode) {
 		return false, nil
 	}
-	if p.booting != nil {
-		if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); p.booting(resp.StatusCode, kind) {
-			return true, nil
-		}
+	if p.booting != nil && p.booting(resp.StatusCode, mediaType(resp)) {
+		return true, nil
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
