@@ -14,7 +14,7 @@ import (
 
 const base4 = "/api/v4"
 
-var routes4 = []route{
+var routes4 = []oldRoute{
 	{path: "/nodes", answer: wrapped(func(v view) any { return each(v, node4) })},
 	{path: "/nodes/{node}", answer: ofNode4(node4, obj{"error": "nodedown"})},
 	{path: "/nodes/{node}/stats", answer: ofNode4(stats4, nil)},
@@ -41,7 +41,7 @@ func respond4(v view, r *http.Request) answer {
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
-	call, node, found := match(routes4, path)
+	call, node, found := oldMatch(routes4, path)
 	if found && call.open != nil && call.open(v) {
 		return call.answer(v, r, node)
 	}
