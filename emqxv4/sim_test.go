@@ -12,7 +12,7 @@ import (
 	"github.com/openecp/openecp/internal/emqxtest"
 )
 
-// TestAgainstSimulator runs the suite against a node of emqxsim; the simulator has no licence call for this major.
+// TestAgainstSimulator runs the suite against a node of emqxsim.
 func TestAgainstSimulator(t *testing.T) {
 	c, want := emqxtest.Simulated("4.4.24")
 	want.Limit = 10 // that of the licence EMQX comes with
