@@ -10,7 +10,7 @@ import (
 
 const base5 = "/api/v5"
 
-var routes5 = []route{
+var routes5 = []oldRoute{
 	{path: "/status", answer: status5, open: always},
 	{path: "/load_rebalance/availability_check", answer: available5, open: always},
 	{path: "/nodes", answer: func(v view, _ *http.Request, _ string) answer { return asJSON(nodes5(v)) }},
@@ -29,7 +29,7 @@ func respond5(v view, r *http.Request) answer {
 	if r.URL.Path == "/status" {
 		path, ok = r.URL.Path, true
 	}
-	call, node, found := match(routes5, path)
+	call, node, found := oldMatch(routes5, path)
 	switch {
 	case !ok || !found:
 		return unknownPath5(r)

@@ -1,13 +1,10 @@
 package emqxsim
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // view is all that an answer is made from: a cluster as one of its nodes sees
@@ -72,55 +69,8 @@ func (v view) sum(figure func(member) int) int {
 	return total
 }
 
-// atLeast says whether a version is x.y.z or later.
-func atLeast(version string, x, y, z int) bool {
-	v, _ := ecp.ParseVersion(version)
-	return !v.Before(ecp.Version{Major: x, Minor: y, Patch: z})
-}
-
-// obj is a JSON object.
-type obj map[string]any
-
-// answer is a response as a broker gave it.
-type answer struct {
-	status      int    // 0 = 200
-	contentType string // "" = none is sent
-	header      [2]string
-	body        string
-}
-
-// asJSON answers 200 with a body.
-func asJSON(body any) answer { return jsonWith(http.StatusOK, body) }
-
-func jsonWith(status int, body any) answer {
-	b, err := json.Marshal(body)
-	if err != nil {
-		panic(err) // made of maps, strings and numbers only
-	}
-	return answer{status: status, contentType: "application/json", body: string(b)}
-}
-
-func asText(status int, body string) answer {
-	return answer{status: status, contentType: "text/plain", body: body}
-}
-
-func (a answer) write(w http.ResponseWriter) {
-	h := w.Header()
-	h["Content-Type"] = nil // else one is guessed
-	if a.contentType != "" {
-		h.Set("Content-Type", a.contentType)
-	}
-	if a.header[0] != "" {
-		h.Set(a.header[0], a.header[1])
-	}
-	if a.status != 0 {
-		w.WriteHeader(a.status)
-	}
-	_, _ = w.Write([]byte(a.body)) // the client has gone: nothing to do about it
-}
-
-// route is one call of an API. {node} in the path matches one segment.
-type route struct {
+// oldRoute is one call of an API. {node} in the path matches one segment.
+type oldRoute struct {
 	path   string // below the API's base
 	open   func(v view) bool
 	answer func(v view, r *http.Request, node string) answer
@@ -128,8 +78,8 @@ type route struct {
 
 func always(view) bool { return true }
 
-// match finds the route of a path and the node named in it.
-func match(routes []route, path string) (route, string, bool) {
+// oldMatch finds the route of a path and the node named in it.
+func oldMatch(routes []oldRoute, path string) (oldRoute, string, bool) {
 	for _, r := range routes {
 		if r.path == path {
 			return r, "", true
@@ -144,20 +94,7 @@ func match(routes []route, path string) (route, string, bool) {
 			return r, node, true
 		}
 	}
-	return route{}, "", false
-}
-
-// serve answers one request.
-func serve(w http.ResponseWriter, r *http.Request, v view) {
-	respond := respond5
-	if !atLeast(v.version, 5, 0, 0) {
-		respond = respond4
-	}
-	a := respond(v, r)
-	if r.Method == http.MethodHead {
-		a.body = ""
-	}
-	a.write(w)
+	return oldRoute{}, "", false
 }
 
 // authorised checks Basic credentials.
@@ -174,10 +111,18 @@ func (v view) statusText() string {
 	return "Node " + v.self + " is started\nemqx is running"
 }
 
-// What every simulated machine shows of itself.
-const (
-	otpRelease  = "26.2.5.2/14.2.5.2"
-	memoryTotal = "23.54G"
-	memoryUsed  = "1.12G"
-	maxFds      = 1048576
-)
+// view is what the node would say at t.
+func (n *Node) view(t time.Time) view {
+	cfg := n.c.cfg
+	v := view{
+		now: t, self: n.name, version: n.version, ready: n.ready(t) && n.evac == nil,
+		username: cfg.Username, password: cfg.Password, limit: n.db.limitFor(n.version),
+	}
+	for _, m := range n.peers() {
+		v.members = append(v.members, member{
+			name: m.name, version: m.version, running: n.sees(m, t), started: t.Add(-m.uptime(t)),
+			connections: n.c.sessions(m), live: n.c.live(m),
+		})
+	}
+	return v
+}

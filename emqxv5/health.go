@@ -29,8 +29,8 @@ func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 	default:
 		h.Available, h.Why = b.takesClients(ctx)
 	}
-	if ctx.Err() != nil && h.Available == ecp.Unknown { // nobody is left to tell, or part of it is missing
-		h.Why = "it did not say in time whether it takes clients"
+	if err := b.client.Ended(ctx); err != nil {
+		return ecp.Health{}, err
 	}
 	return h, nil
 }
@@ -52,7 +52,7 @@ func (b *broker) takesClients(ctx context.Context) (ecp.Truth, string) {
 	a, err := b.client.Do(ctx, r)
 	switch {
 	case err != nil:
-		return ecp.Unknown, "it does not answer whether it takes clients"
+		return ecp.Unknown, "it does not answer in time whether it takes clients"
 	case a.OK():
 		return ecp.True, ""
 	case a.Status == http.StatusServiceUnavailable:

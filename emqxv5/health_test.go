@@ -58,14 +58,14 @@ func TestHealth(t *testing.T) {
 			require.Less(t, time.Since(start), time.Second)
 		})
 	}
-	_, err := open[ecp.HealthSource](t, emqxtest.Hang{}).Health(t.Context())
+	_, err := openFor[ecp.HealthSource](t, emqxtest.Hang{}, hasty).Health(t.Context())
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
 }
 
 // TestHealthInPart: a node that does not say in time whether it takes clients
 // is said to be up.
 func TestHealthInPart(t *testing.T) {
-	h, err := open[ecp.HealthSource](t, emqxtest.Paths{takes: emqxtest.Hang{}}.Before(replay(t, "one"))).Health(t.Context())
+	h, err := openFor[ecp.HealthSource](t, emqxtest.Paths{takes: emqxtest.Hang{}}.Before(replay(t, "one")), hasty).Health(t.Context())
 	require.NoError(t, err)
 	require.True(t, h.Running)
 	require.Equal(t, ecp.Unknown, h.Available)

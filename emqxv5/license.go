@@ -82,33 +82,39 @@ func (b *broker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSettings) 
 	return set.LicenseSettings, err
 }
 
-// wireLicense is the answer of /license. The limit has two names: the first
-// counts clients; the second, since 5.8.5, sessions, and is the only one in
-// some later documents.
-type wireLicense struct {
-	Customer       emqxhttp.Words  `json:"customer"`
-	Email          emqxhttp.Words  `json:"email"`
-	Type           emqxhttp.Words  `json:"type"` // "trial", "official", since 5.9 "community"
-	CustomerType   *emqxhttp.Count `json:"customer_type"`
+// wireLimit is the limit in the answer of /license. It has two names: the first
+// counts clients; the second, since 5.8.5, sessions, and is the only one in some
+// later documents.
+type wireLimit struct {
 	MaxConnections emqxhttp.Count  `json:"max_connections"`
 	MaxSessions    *emqxhttp.Count `json:"max_sessions"`
-	StartAt        emqxhttp.Words  `json:"start_at"`  // "2024-04-18"
-	ExpiryAt       emqxhttp.Words  `json:"expiry_at"` // "2029-04-17"
-	Expiry         any             `json:"expiry"`    // true = it has ended
 }
 
-func (w wireLicense) limit() int {
+func (w wireLimit) limit() int {
 	if w.MaxSessions != nil {
 		return w.MaxSessions.Int()
 	}
 	return w.MaxConnections.Int()
 }
 
-// decodeLimit reads the limit from /license.
+// decodeLimit reads the limit alone.
 func decodeLimit(body []byte) (int, error) {
-	var w wireLicense
+	var w wireLimit
 	err := json.Unmarshal(body, &w)
 	return w.limit(), err
+}
+
+// wireLicense is the whole answer of /license.
+type wireLicense struct {
+	wireLimit
+
+	Customer     emqxhttp.Words  `json:"customer"`
+	Email        emqxhttp.Words  `json:"email"`
+	Type         emqxhttp.Words  `json:"type"` // "trial", "official", since 5.9 "community"
+	CustomerType *emqxhttp.Count `json:"customer_type"`
+	StartAt      emqxhttp.Words  `json:"start_at"`  // "2024-04-18"
+	ExpiryAt     emqxhttp.Words  `json:"expiry_at"` // "2029-04-17"
+	Expiry       any             `json:"expiry"`    // true = it has ended
 }
 
 // decodeLicense reads /license. Up to 5.8 EMQX comes with a licence of a

@@ -88,7 +88,7 @@ func TestSetLicense(t *testing.T) {
 func unwrapAll(err error) (all []string) {
 	for err != nil {
 		all = append(all, err.Error())
-		u, ok := err.(interface{ Unwrap() error }) //nolint:errorlint // walks the chain
+		u, ok := err.(interface{ Unwrap() error })
 		if !ok {
 			return all
 		}

@@ -48,13 +48,16 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 		metrics, err = ask(ctx, b, emqxhttp.Request{Path: metricsPath}, decodeFigures)
 		return err
 	})
-	if !told || first != nil && ctx.Err() != nil {
+	if !told {
 		return ecp.Traffic{}, first
 	}
 	b.client.Optional(ctx, "its members", func(ctx context.Context) (err error) {
 		members, err = b.members(ctx)
 		return err
 	})
+	if err := b.client.Ended(ctx); err != nil {
+		return ecp.Traffic{}, err
+	}
 	return trafficOf(current, stats, metrics, members.Nodes), nil
 }
 

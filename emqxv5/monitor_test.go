@@ -72,9 +72,9 @@ func TestTrafficInPart(t *testing.T) {
 func TestTrafficFails(t *testing.T) {
 	_, err := open[ecp.Monitor](t, answer(t, "35-apikey-publisher-get-403")).Traffic(t.Context())
 	refusedAs(t, err, ecp.CodeDenied, "UNAUTHORIZED_ROLE", "monitor_current", "viewer")
-	_, err = open[ecp.Monitor](t, emqxtest.Hang{}).Traffic(t.Context())
+	_, err = openFor[ecp.Monitor](t, emqxtest.Hang{}, hasty).Traffic(t.Context())
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	got, err := open[ecp.Monitor](t, emqxtest.Paths{current: emqxtest.Hang{}}.Before(replay(t, "one"))).Traffic(t.Context())
+	got, err := openFor[ecp.Monitor](t, emqxtest.Paths{current: emqxtest.Hang{}}.Before(replay(t, "one")), 4*hasty).Traffic(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, got.Connections)
 	require.Nil(t, got.Rates)

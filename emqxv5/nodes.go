@@ -36,7 +36,7 @@ func decodeNodes(body []byte) (ecp.Description, error) {
 	if len(nodes) == 0 {
 		return ecp.Description{}, errors.New("it names no member, not even the node that answers")
 	}
-	var d ecp.Description
+	d := ecp.Description{Nodes: make([]ecp.BrokerNode, 0, len(nodes))}
 	for _, n := range nodes {
 		if n.Node == "" {
 			return ecp.Description{}, errors.New("a member has no name")
@@ -59,9 +59,10 @@ func decodeNodes(body []byte) (ecp.Description, error) {
 }
 
 func edition(word string) string {
-	switch word = strings.ToLower(word); word {
-	case "enterprise", "opensource":
-		return word
+	for _, e := range []string{ecp.EditionEnterprise, ecp.EditionOpenSource} {
+		if strings.EqualFold(word, e) {
+			return e
+		}
 	}
 	return ""
 }

@@ -15,15 +15,19 @@ import (
 	"github.com/openecp/openecp/internal/emqxtest"
 )
 
-// open opens a broker of h that can do T, for somebody with little patience.
+// hasty is the patience where something hangs: part of it has to do for the rest.
+const hasty = time.Second
+
+// open opens a broker of h that can do T.
 func open[T any](t *testing.T, h http.Handler) T {
 	t.Helper()
-	return openAs[T](t, h, login)
+	return openFor[T](t, h, 4*time.Second)
 }
 
-func openAs[T any](t *testing.T, h http.Handler, who ecp.Credentials) T {
+// openFor opens it for somebody with that much patience.
+func openFor[T any](t *testing.T, h http.Handler, patience time.Duration) T {
 	t.Helper()
-	b, err := emqxv5.New(emqxv5.Config{Timeout: 4 * time.Second}).Open(emqxtest.Serve(t, h, who))
+	b, err := emqxv5.New(emqxv5.Config{Timeout: patience}).Open(emqxtest.Serve(t, h, login))
 	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	can, ok := b.(T)

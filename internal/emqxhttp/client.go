@@ -119,9 +119,9 @@ func (c *Client) Optional(ctx context.Context, what string, ask func(context.Con
 	}
 }
 
-// ended gives the error for a call whose caller gave up while what is
+// Ended gives the error for a call whose caller gave up while what is
 // optional was asked; nil if there is still somebody to answer to.
-func (c *Client) ended(ctx context.Context) error {
+func (c *Client) Ended(ctx context.Context) error {
 	if ctx.Err() == nil || errors.Is(context.Cause(ctx), errPatience) {
 		return nil
 	}

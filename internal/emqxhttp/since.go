@@ -1,10 +1,6 @@
 package emqxhttp
 
-import (
-	"slices"
-
-	"github.com/openecp/openecp/ecp"
-)
+import "github.com/openecp/openecp/ecp"
 
 // Need is what a broker must be for a call to exist, or for an answer to have
 // a shape. The zero value is fulfilled by every broker.
@@ -97,22 +93,14 @@ func (c *Client) Lacks(what, version, edition string, n Need) error {
 // LowestRunning is the earliest version among the nodes that run, which can do
 // the least: what the whole cluster can do.
 func LowestRunning(d ecp.Description) string {
-	var all []string
+	lowest := ""
 	for _, n := range d.Nodes {
-		if n.Status == ecp.NodeRunning && n.Version != "" {
-			all = append(all, n.Version)
+		if n.Status == ecp.NodeRunning && n.Version != "" && (lowest == "" || before(n.Version, lowest)) {
+			lowest = n.Version
 		}
 	}
-	if len(all) == 0 {
+	if lowest == "" {
 		return d.Version
 	}
-	return slices.MinFunc(all, func(a, b string) int {
-		switch {
-		case before(a, b):
-			return -1
-		case before(b, a):
-			return 1
-		}
-		return 0
-	})
+	return lowest
 }
