@@ -47,6 +47,7 @@ type Cluster struct {
 	mu         sync.Mutex
 	at         time.Time // guarded by mu, as all below; what was settled
 	nodes      []*Node   // in the order they joined; also those that left
+	v4         state4
 	db         *database // what members share
 	groups     []*group
 	turn       int // of the next client among the nodes that take some

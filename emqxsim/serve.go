@@ -213,7 +213,7 @@ func (n *Node) answer(r *http.Request, body []byte, port int) (a answer, up bool
 		}
 		q := &request{Request: r, c: n.c, n: n, db: n.db, now: t, body: body, port: port}
 		if n.c.major == 4 {
-			a = respond4(n.view(t), r)
+			a = answer4(q)
 			return
 		}
 		a = respond5(q)
