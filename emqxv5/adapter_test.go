@@ -65,7 +65,7 @@ func TestDescribe(t *testing.T) {
 		{"the licence does not come", emqxtest.Paths{license: emqxtest.Hang{}}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
 		{"the licence has no limit", emqxtest.Paths{license: emqxtest.Body(`{"max_sessions":"infinity","max_connections":"infinity"}`)}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
 		{"the licence is of before 5.8.5", emqxtest.Paths{license: emqxtest.Body(`{"max_connections":100}`)}.Before(replay(t, "three")), withLimit(threeNodes, 100)},
-		{"content type is wrong", emqxtest.Retyped(replay(t, "three"), "text/plain"), threeNodes},
+		{"content type is misspelt, as in 5.6.1", emqxtest.Retyped(replay(t, "three"), "applicatin/json"), threeNodes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := describe(t, c.h)
@@ -111,6 +111,7 @@ func TestErrors(t *testing.T) {
 		{"something else", http.NotFoundHandler(), ecp.CodeUnsupported, []string{"404", "check the port and the version"}},
 		{"still starting", answer("03-404-unknown-path.txt"), ecp.CodeUnavailable, []string{"still starting"}},
 		{"a page", emqxtest.Retyped(emqxtest.Body("<html>"), "text/html; charset=utf-8"), ecp.CodeUnavailable, []string{"text/html", "proxy"}},
+		{"JSON that is said to be text", emqxtest.Retyped(replay(t, "three"), "text/plain"), ecp.CodeUnavailable, []string{"text/plain", "proxy"}},
 		{"no member", emqxtest.Body("[]"), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
 		{"a member without a name", emqxtest.Body(`[{"node_status":"running"}]`), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
 		{"17 MiB", emqxtest.Body("[" + strings.Repeat(" ", 17<<20) + "]"), ecp.CodeUnavailable, []string{"longer than 16 MiB"}},

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,7 +27,11 @@ const mostSent = 64 << 20
 type fault struct {
 	name  string
 	serve func(w http.ResponseWriter, r *http.Request)
-	codes []ecp.Code // any of them
+	codes []ecp.Code // any of them; nil = any at all
+	// agrees says that it looks like the success of a call that gives nothing.
+	agrees bool
+	lasts  bool // as long as there is patience
+	passes bool // it may be waited for a while, and asked again
 }
 
 var (
@@ -34,60 +40,193 @@ var (
 )
 
 var faults = []fault{
-	{"accepts and says nothing", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, away},
-	{"says a byte at a time for ever", dribble, away},
-	{"sends a body without end", func(w http.ResponseWriter, _ *http.Request) { pour(w, "[", strings.Repeat("[", 64<<10)) }, away},
-	{"sends a header without end", func(w http.ResponseWriter, _ *http.Request) {
+	{name: "accepts and says nothing", serve: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, codes: away, lasts: true},
+	{name: "says a byte at a time for ever", serve: dribble, codes: away, lasts: true},
+	{name: "sends a body without end", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		pour(w, "[", strings.Repeat("[", 64<<10))
+	}, codes: away},
+	{name: "sends a header without end", serve: func(w http.ResponseWriter, _ *http.Request) {
 		c := raw(w)
 		pour(c, "HTTP/1.1 200 OK\r\n", "X-More: "+strings.Repeat("m", 8<<10)+"\r\n")
 		_ = c.Close()
-	}, away},
-	{"promises more than it sends", say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[{\"no"), away},
-	{"closes at once", say(""), away},
-	{"speaks something else", say("220 mail.example ESMTP\r\n"), away},
-	{"answers with an empty body", status(http.StatusOK, "application/json", ""), away},
-	{"answers with a page", status(http.StatusOK, "text/html", "<html><body>Please log in</body></html>"), away},
-	{"answers with JSON cut short", status(http.StatusOK, "application/json", `{"code":0,"data":[{"node":"emqx@10.0`), away},
-	{"answers with JSON of other types", status(http.StatusOK, "application/json", `{"code":0,"data":{"node":{}}}`), away},
-	{"answers with null", status(http.StatusOK, "application/json", `null`), away},
-	{"answers with JSON too deep", status(http.StatusOK, "application/json", strings.Repeat("[", 1<<20)), away},
-	{"redirects in a circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, other},
-	{"lacks rights", status(http.StatusForbidden, "application/json", `{"code":"X","message":"no"}`), []ecp.Code{ecp.CodeDenied}},
-	{"knows no such path", status(http.StatusNotFound, "text/plain", "Not found."), []ecp.Code{ecp.CodeUnsupported}},
-	{"fails", status(http.StatusInternalServerError, "text/plain", "Internal Error"), away},
-	{"asks to come back tomorrow", func(w http.ResponseWriter, r *http.Request) {
+	}, codes: away},
+	{name: "promises more than it sends", serve: say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[{\"no"), codes: away, passes: true},
+	{name: "closes at once", serve: say(""), codes: away, passes: true},
+	{name: "speaks something else", serve: say("220 mail.example ESMTP\r\n"), codes: away, passes: true},
+	{name: "answers with an empty body", serve: status(http.StatusOK, "application/json", ""), codes: away, agrees: true},
+	{name: "answers with a page", serve: status(http.StatusOK, "text/html", "<html><body>Please log in</body></html>"), codes: away},
+	{name: "answers with JSON cut short", serve: status(http.StatusOK, "application/json", `{"code":0,"data":[{"node":"emqx@10.0`), codes: away, agrees: true},
+	{name: "answers with JSON of other types", serve: status(http.StatusOK, "application/json", `{"code":0,"data":{"node":{}}}`), codes: away, agrees: true},
+	{name: "answers with null", serve: status(http.StatusOK, "application/json", `null`), codes: away, agrees: true},
+	{name: "answers with JSON too deep", serve: status(http.StatusOK, "application/json", strings.Repeat("[", 1<<20)), codes: away, agrees: true},
+	{name: "redirects in a circle", serve: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, codes: other},
+	{name: "redirects to another host", serve: func(w http.ResponseWriter, r *http.Request) { // the gate sees whether that is asked
+		_, port, _ := net.SplitHostPort(r.Host)
+		http.Redirect(w, r, "http://localhost:"+port+r.URL.Path, http.StatusTemporaryRedirect)
+	}, codes: other},
+	{name: "lacks rights", serve: status(http.StatusForbidden, "application/json", `{"code":"X","message":"no"}`), codes: []ecp.Code{ecp.CodeDenied}},
+	{name: "knows no such path", serve: status(http.StatusNotFound, "text/plain", "Not found."), codes: []ecp.Code{ecp.CodeUnsupported}},
+	{name: "fails", serve: status(http.StatusInternalServerError, "text/plain", "Internal Error"), codes: away, passes: true},
+	{name: "asks to come back tomorrow", serve: func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "86400")
 		w.WriteHeader(http.StatusServiceUnavailable)
-	}, away},
-	{"echoes the request as a success", echo(http.StatusOK), away},
-	{"echoes the request as bad", echo(http.StatusBadRequest), nil},
-	{"echoes the request as denied", echo(http.StatusUnauthorized), []ecp.Code{ecp.CodeDenied}},
-	{"echoes the request as unknown", echo(http.StatusNotFound), other},
-	{"echoes the request as failed", echo(http.StatusInternalServerError), away},
-	{"echoes the request without HTTP", func(w http.ResponseWriter, r *http.Request) { say(headersOf(r))(w, r) }, away},
+	}, codes: away, passes: true},
+	{name: "echoes the request as a success", serve: echo(http.StatusOK), codes: away, agrees: true},
+	{name: "echoes the request as bad", serve: echo(http.StatusBadRequest)},
+	{name: "echoes the request as denied", serve: echo(http.StatusUnauthorized), codes: []ecp.Code{ecp.CodeDenied}},
+	{name: "echoes the request as unknown", serve: echo(http.StatusNotFound), codes: other},
+	{name: "echoes the request as failed", serve: echo(http.StatusInternalServerError), codes: away, passes: true},
+	{name: "echoes the request without HTTP", serve: func(w http.ResponseWriter, r *http.Request) { say(headersOf(r))(w, r) }, codes: away, passes: true},
 }
 
-// testFault lets the adapter meet a fault: the call ends in time, has read no
-// more than it may, and its error has the right code and no credentials.
-func testFault(t *testing.T, s AdapterSuite, f fault) {
-	var sent atomic.Int64
-	e := serve(t, func(w http.ResponseWriter, r *http.Request) { f.serve(counting{w, &sent}, r) })
-	start := time.Now()
-	d, err := open(t, s, e).Describe(t.Context())
-	checkBound(t, s, start)
-	checkFailure(t, err, e.Credentials, f.codes...)
-	if len(d.Nodes) > 0 {
-		t.Errorf("an error, but a description too: %+v", d)
+// testFaults lets every method meet every fault, at each of its requests: the
+// call ends in time, has read no more than it may, and its error has the right
+// code and no secrets.
+func testFaults(t *testing.T, s AdapterSuite) {
+	quick := newTurns(t, 4) // they compute
+	long := newTurns(t, 64) // they wait
+	methods := plan(t, s)
+	for _, f := range faults {
+		for _, p := range methods {
+			for n := range p.requests {
+				turn, s := quick, s
+				switch {
+				case f.lasts:
+					turn, s = long, s.impatient()
+				case f.passes:
+					turn = long
+				}
+				turn.run("that "+f.name+": "+name(p, n), func(t *testing.T) { testFault(t, s, f, p.call, n) })
+			}
+		}
 	}
-	if n := sent.Load(); n > mostSent {
+	for _, f := range s.Faults {
+		for _, p := range methods {
+			if p.works(s) || !p.is(changes) {
+				long.run(f.Name+": "+p.name, func(t *testing.T) { testOwnFault(t, s.impatient(), f, p.call) })
+			}
+		}
+	}
+	quick.wait()
+	long.wait()
+}
+
+// turns runs cases, a number of them at once.
+type turns struct {
+	t     *testing.T
+	most  int
+	cases []func()
+}
+
+func newTurns(t *testing.T, most int) *turns { return &turns{t: t, most: most} }
+
+func (q *turns) run(name string, test func(t *testing.T)) {
+	q.cases = append(q.cases, func() { q.t.Run(name, test) })
+}
+
+// wait runs all that is there.
+func (q *turns) wait() {
+	var all sync.WaitGroup
+	var next atomic.Int64
+	for range q.most {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(q.cases)); i = next.Add(1) - 1 {
+				q.cases[i]()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// testFault lets the requests of a call after the first few meet a fault.
+func testFault(t *testing.T, s AdapterSuite, f fault, c call, after int) {
+	g := gateTo(t, s.way(t, c), func(w http.ResponseWriter, r *http.Request, n int) bool {
+		if n > after {
+			f.serve(w, r)
+		}
+		return n > after
+	})
+	a := subjectAt(t, s, g)
+	start := time.Now()
+	v, err := c.do(t.Context(), a)
+	checkBound(t, s, start)
+	if n := g.sent.Load(); n > mostSent {
 		t.Errorf("the far side got rid of %d MiB; the adapter should stop reading earlier", n>>20)
+	}
+	if err != nil {
+		checkCode(t, err, g.secrets(s), f.codesFor(c, s)...)
+		c.checkNothing(t, v)
+		return
+	}
+	h, isHealth := v.(ecp.Health)
+	switch {
+	case isHealth && after == 0 && h.Running:
+		t.Errorf("%+v is running, although it answers like nothing that is", h)
+	case isHealth, after > 0, c.check == nil && f.agrees:
+		if c.check != nil {
+			c.check(t, s, v)
+		}
+	default:
+		t.Errorf("there is no error, but %+v", v)
+	}
+}
+
+// codesFor gives the codes that a call's error may have.
+func (f fault) codesFor(c call, s AdapterSuite) []ecp.Code {
+	if f.codes == nil {
+		return nil
+	}
+	codes := slices.Clone(f.codes)
+	if !c.wanted(s) {
+		codes = append(codes, ecp.CodeInvalid) // the argument is one of ours
+	}
+	if c.name == "Detect" {
+		codes = append(codes, ecp.CodeUnsupported) // something else answers
+	}
+	if c.is(byID) && slices.Contains(codes, ecp.CodeUnsupported) {
+		codes = append(codes, ecp.CodeNotFound)
+	}
+	return codes
+}
+
+// testOwnFault lets a call meet a fault that the suite was given.
+func testOwnFault(t *testing.T, s AdapterSuite, f AdapterFault, c call) {
+	e := f.Open(t)
+	start := time.Now()
+	v, err := c.do(t.Context(), subject{s, e, open(t, s, e)})
+	checkBound(t, s, start)
+	switch {
+	case err != nil:
+		checkCode(t, err, append(secretsOf(e.Credentials), s.secret()), f.Codes...)
+		if errors.Is(err, ecp.ErrInternal) && !slices.Contains(f.Codes, ecp.CodeInternal) {
+			t.Errorf("%v is internal; it is the far side that is unwell", err)
+		}
+		c.checkNothing(t, v)
+	case slices.Contains(f.Fails, c.name):
+		t.Errorf("there is no error, but %+v", v)
+	case c.check != nil:
+		c.check(t, s, v)
+	}
+}
+
+// checkNothing checks that an error came with no result. Of what answers, and of
+// metrics, something may be known all the same.
+func (c call) checkNothing(t *testing.T, v any) {
+	t.Helper()
+	switch v.(type) {
+	case nil, ecp.Detection, exposition:
+		return
+	}
+	if r := reflect.ValueOf(v); !r.IsZero() && !(r.Kind() == reflect.Slice && r.Len() == 0) {
+		t.Errorf("there is an error, but a result too: %+v", v)
 	}
 }
 
 // dribble keeps the answer open with white space.
 func dribble(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if _, err := io.WriteString(w, " "); err != nil {
@@ -140,11 +279,12 @@ func echo(code int) func(http.ResponseWriter, *http.Request) {
 	}
 }
 
-// headersOf gives the headers as they came, credentials in both forms.
+// headersOf gives headers and body as they came, credentials in both forms.
 func headersOf(r *http.Request) string {
 	user, password, _ := r.BasicAuth()
 	var b bytes.Buffer
 	_ = r.Header.Write(&b)
+	_, _ = io.Copy(&b, r.Body)
 	return user + ":" + password + " " + b.String()
 }
 
@@ -196,6 +336,12 @@ func checkBound(t *testing.T, s AdapterSuite, start time.Time) {
 // the codes (none = any), with a message and without credentials.
 func checkFailure(t *testing.T, err error, login ecp.Credentials, codes ...ecp.Code) {
 	t.Helper()
+	checkCode(t, err, secretsOf(login), codes...)
+}
+
+// checkCode is checkFailure for any secrets.
+func checkCode(t *testing.T, err error, secrets []string, codes ...ecp.Code) {
+	t.Helper()
 	var e *ecp.Error
 	if !errors.As(err, &e) || e.Message == "" {
 		t.Fatalf("got %v; want an ecp.Error with a message", err)
@@ -203,24 +349,49 @@ func checkFailure(t *testing.T, err error, login ecp.Credentials, codes ...ecp.C
 	if len(codes) > 0 && !slices.Contains(codes, e.Code) {
 		t.Errorf("got code %s (%v, cause %v), want one of %v", e.Code, e, e.Cause, codes)
 	}
-	checkSecret(t, err, login)
+	checkSecret(t, err, secrets)
 	if n := len(fmt.Sprint(e, e.Cause)); n > 4<<10 {
 		t.Errorf("the error is %d bytes long; it should not carry the answer", n)
 	}
 }
 
-// checkSecret looks for credentials in everything an error can be printed as.
-func checkSecret(t *testing.T, err error, login ecp.Credentials) {
+// secretsOf gives the forms in which credentials are sent and echoed.
+func secretsOf(c ecp.Credentials) []string {
+	if c == (ecp.Credentials{}) {
+		return nil
+	}
+	return []string{c.Username, c.Password, basic(c)}
+}
+
+// checkSecret looks for secrets in everything an error can be printed as.
+func checkSecret(t *testing.T, err error, secrets []string) {
 	t.Helper()
-	for e := err; e != nil; e = errors.Unwrap(e) {
+	for _, e := range chain(err) {
 		for _, text := range []string{e.Error(), fmt.Sprintf("%+v", e), fmt.Sprintf("%#v", e)} {
-			for _, secret := range []string{login.Username, login.Password, strings.Trim(strconv.Quote(login.Password), `"`), basic(login)} {
-				if secret != "" && strings.Contains(text, secret) {
+			for _, secret := range secrets {
+				if quoted := strings.Trim(strconv.Quote(secret), `"`); secret != "" && (strings.Contains(text, secret) || strings.Contains(text, quoted)) {
 					t.Errorf("an error holds credentials: %s", text)
 				}
 			}
 		}
 	}
+}
+
+// chain gives an error and all below it.
+func chain(err error) []error {
+	if err == nil {
+		return nil
+	}
+	out := []error{err}
+	switch e := err.(type) { //nolint:errorlint // the chain itself is wanted
+	case interface{ Unwrap() error }:
+		out = append(out, chain(e.Unwrap())...)
+	case interface{ Unwrap() []error }:
+		for _, below := range e.Unwrap() {
+			out = append(out, chain(below)...)
+		}
+	}
+	return out
 }
 
 // checkEnded checks the error of a call whose context ended, and that it

@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -86,24 +84,6 @@ func (c *connections) wait(t *testing.T, want int) {
 			t.Fatalf("%d connections are still open, want %d", c.count(), want)
 		}
 	}
-}
-
-// front puts a server of ours before an endpoint, to see its connections.
-func front(t *testing.T, e ecp.Endpoint) (ecp.Endpoint, *connections) {
-	t.Helper()
-	target, err := url.Parse(e.BaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &connections{open: map[net.Conn]bool{}, moved: make(chan struct{}, 1)}
-	s := quiet(&httputil.ReverseProxy{
-		Transport: transportOf(e), ErrorLog: log.New(io.Discard, "", 0),
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
-	})
-	s.Config.ConnState = c.track
-	s.Start()
-	t.Cleanup(s.Close)
-	return ecp.Endpoint{BaseURL: s.URL, Credentials: e.Credentials}, c
 }
 
 // deadAddress gives an address nobody listens on.

@@ -1,13 +1,21 @@
 package emqxhttp
 
-import "github.com/openecp/openecp/ecp"
+import (
+	"context"
 
-// Adapter is the [ecp.Adapter] of a major whose brokers are made of clients.
+	"github.com/openecp/openecp/ecp"
+)
+
+// Adapter is the [ecp.Adapter] and [ecp.Detector] of a major whose brokers are
+// made of clients.
 type Adapter struct {
 	Of     int // the major
 	Config Config
 	// Broker speaks the major's way through a client, which it closes.
 	Broker func(*Client) ecp.Broker
+	// Find says what answers a client, within the time of a call. login says
+	// that there are credentials, or a transport that has them.
+	Find func(ctx context.Context, c *Client, login bool) (ecp.Detection, error)
 }
 
 // Major is the major it was made of.
@@ -20,4 +28,16 @@ func (a Adapter) Open(e ecp.Endpoint) (ecp.Broker, error) {
 		return nil, err
 	}
 	return a.Broker(c), nil
+}
+
+// Detect says what answers at an endpoint.
+func (a Adapter) Detect(ctx context.Context, e ecp.Endpoint) (ecp.Detection, error) {
+	c, err := Open(e, a.Config)
+	if err != nil {
+		return ecp.Detection{}, err
+	}
+	defer c.Close()
+	ctx, cancel := c.Bound(ctx)
+	defer cancel()
+	return a.Find(ctx, c, e.Credentials != (ecp.Credentials{}) || e.Transport != nil)
 }

@@ -119,23 +119,29 @@ func (c *Client) Optional(ctx context.Context, what string, ask func(context.Con
 	}
 }
 
-// ended gives the error for a call whose caller gave up while what is
+// Ended gives the error for a call whose caller gave up while what is
 // optional was asked; nil if there is still somebody to answer to.
-func (c *Client) ended(ctx context.Context) error {
+func (c *Client) Ended(ctx context.Context) error {
 	if ctx.Err() == nil || errors.Is(context.Cause(ctx), errPatience) {
 		return nil
 	}
 	return c.unreached(ctx, nil)
 }
 
+var errNoJSON = errors.New("it is not JSON")
+
 // Ask makes a request and decodes its answer in two steps: payload is what the
 // major does with every answer, its error says what a refusal means; decode is
-// the path's own, its error makes the answer unreadable.
+// the path's own, its error makes the answer unreadable, as does a success of a
+// type that is not JSON's.
 func Ask[T any](ctx context.Context, c *Client, r Request, payload func(context.Context, Answer) ([]byte, error), decode func([]byte) (T, error)) (T, error) {
 	var none T
 	a, err := c.Do(ctx, r)
 	if err != nil {
 		return none, err
+	}
+	if a.OK() && !a.JSON() {
+		return none, c.Unreadable(a, errNoJSON)
 	}
 	body, err := payload(ctx, a)
 	if err != nil {
@@ -148,9 +154,12 @@ func Ask[T any](ctx context.Context, c *Client, r Request, payload func(context.
 	return v, nil
 }
 
-// Speaks says whether something answers at path that would answer more to who
-// has credentials. It sends none.
+// realms are what EMQX asks credentials for, 4 and 5.
+var realms = map[string]bool{"minirest-server": true, "emqx-dashboard": true}
+
+// Speaks says whether an EMQX answers at path that would answer more to who has
+// credentials. It sends none.
 func (c *Client) Speaks(ctx context.Context, path string) bool {
 	a, err := c.Do(ctx, Request{Path: path, Open: true})
-	return err == nil && (a.OK() || a.Status == http.StatusUnauthorized)
+	return err == nil && (a.OK() && a.Type != "" && a.JSON() || realms[a.Realm])
 }

@@ -186,9 +186,9 @@ func TestOptional(t *testing.T) {
 			return ctx.Err()
 		})
 		require.Equal(t, 5*time.Second, time.Since(start))
-		require.NoError(t, c.ended(ctx))
+		require.NoError(t, c.Ended(ctx))
 		cancel()
-		require.ErrorIs(t, c.ended(ctx), context.Canceled)
+		require.ErrorIs(t, c.Ended(ctx), context.Canceled)
 	})
 }
 

@@ -37,13 +37,16 @@ func (c *Client) Complete(ctx context.Context, d ecp.Description, self func(cont
 			return err
 		})
 	}
-	if err := c.ended(ctx); err != nil {
+	if err := c.Ended(ctx); err != nil {
 		return ecp.Description{}, err
 	}
 	return d, nil
 }
 
 func before(a, b string) bool {
+	if a == b { // as nearly always, which is worth not reading them
+		return false
+	}
 	v, _ := ecp.ParseVersion(a)
 	w, _ := ecp.ParseVersion(b)
 	return v.Before(w)

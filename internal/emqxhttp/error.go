@@ -32,10 +32,15 @@ func (c *Client) Say(words string) string { return short(c.hide.in(printable(wor
 func (c *Client) Hide(secret string) { c.hide.add(secret) }
 
 // Fail gives an error whose message begins with whom was spoken to. The
-// cause's text is kept for the log, shortened and without credentials.
+// cause's text is kept for the log, shortened and without credentials; an
+// [ecp.BrokerError], which is fit for both, is the cause itself.
 func (c *Client) Fail(code ecp.Code, says string, why error) error {
 	e := &ecp.Error{Code: code, Op: "ask " + c.name + " at " + c.base, Message: says}
-	if why != nil {
+	var said *ecp.BrokerError
+	switch {
+	case errors.As(why, &said):
+		e.Cause = said
+	case why != nil:
 		e.Cause = &cause{text: short(c.hide.in(printable(why.Error())), mostCause), err: why}
 	}
 	return e
@@ -46,7 +51,11 @@ func (c *Client) Deny(code ecp.Code, says string, said ecp.BrokerError, why erro
 	err := c.Fail(code, says, why)
 	said.Code, said.Message = c.Say(said.Code), c.Say(said.Message)
 	var e *ecp.Error
-	if errors.As(err, &e) {
+	switch {
+	case !errors.As(err, &e):
+	case e.Cause == nil:
+		e.Cause = &said
+	default:
 		e.Cause = &refusal{e.Cause, &said}
 	}
 	return err
@@ -158,21 +167,31 @@ func has(status int) func(Answer) bool { return func(a Answer) bool { return a.S
 // Refused gives the error for an answer that is no success. said is what the
 // broker itself says; its status is filled in.
 func (c *Client) Refused(a Answer, checks Checks, said ecp.BrokerError) error {
+	for _, row := range refusals {
+		if !row.fits(a) {
+			continue
+		}
+		advice := ""
+		if row.advice != nil {
+			advice = row.advice(c, a, checks)
+		}
+		return c.RefusedAs(a, row.code, advice, said)
+	}
+	return c.RefusedAs(a, ecp.CodeInternal, "", said) // the last row fits always
+}
+
+// RefusedAs is Refused where the major knows better what the answer means and
+// what to do; advice "" = nothing to add to the broker's words.
+func (c *Client) RefusedAs(a Answer, code ecp.Code, advice string, said ecp.BrokerError) error {
 	said.Status = a.Status
 	says := fmt.Sprintf("answered %d", a.Status)
 	if words := said.Error(); words != "" {
 		says += " (" + c.Say(words) + ")"
 	}
-	for _, row := range refusals {
-		if !row.fits(a) {
-			continue
-		}
-		if row.advice != nil {
-			says += ": " + row.advice(c, a, checks)
-		}
-		return c.Deny(row.code, says, said, c.quote(a))
+	if advice != "" {
+		says += ": " + advice
 	}
-	return c.Fail(ecp.CodeInternal, says, c.quote(a)) // the last row fits always
+	return c.Deny(code, says, said, c.quote(a))
 }
 
 // Unreadable gives the error for a success whose body makes no sense.
@@ -210,7 +229,7 @@ func printable(s string) string {
 // How many forms of secrets are kept in mind: those of the credentials, which
 // come first, and of the latest tokens.
 const (
-	ofCredentials = 6
+	ofCredentials = 9
 	mostSecrets   = 32
 )
 
@@ -237,6 +256,9 @@ func (s *secrets) add(secret string) {
 	defer s.mu.Unlock()
 	if quoted, err := json.Marshal(secret); err == nil && !slices.Contains(s.known, secret) {
 		s.known = append(s.known, string(quoted[1:len(quoted)-1]), secret)
+		if line := printable(secret); line != secret { // a licence file's lines
+			s.known = append(s.known, line)
+		}
 	}
 	if len(s.known) > mostSecrets { // tokens that ended long ago
 		s.known = slices.Delete(s.known, ofCredentials, len(s.known)-mostSecrets+ofCredentials)

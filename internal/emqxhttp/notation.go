@@ -1,6 +1,7 @@
 package emqxhttp
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -17,8 +18,23 @@ type Count int64
 
 // UnmarshalJSON never fails.
 func (c *Count) UnmarshalJSON(b []byte) error {
-	*c = Count(whole(number(text(b), 1)))
+	n, ok := digits(b)
+	if !ok {
+		n = whole(number(text(b), 1))
+	}
+	*c = Count(n)
 	return nil
+}
+
+// digits reads what nearly every count is; false for anything else.
+func digits(b []byte) (n int64, ok bool) {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, len(b) > 0 && len(b) <= 15 // all of which a float64 has exactly
 }
 
 // Int gives the count as the domain has it. Beyond two thousand million it is
@@ -37,6 +53,34 @@ func (c Count) Millis() time.Duration {
 	}
 	return time.Duration(c) * time.Millisecond
 }
+
+// Rate is how many of something there are in a second, written as [Count] is.
+type Rate float64
+
+// UnmarshalJSON never fails.
+func (r *Rate) UnmarshalJSON(b []byte) error {
+	*r = 0
+	if n, err := strconv.ParseFloat(text(b), 64); err == nil && n >= 0 && !math.IsInf(n, 0) {
+		*r = Rate(n)
+	}
+	return nil
+}
+
+// Words are what a broker says, fit for people: a string's content, nothing for
+// null, and any other value as it is written.
+type Words string
+
+// UnmarshalJSON never fails.
+func (w *Words) UnmarshalJSON(b []byte) error {
+	*w = ""
+	if t := text(b); string(b) != "null" {
+		*w = Words(short(printable(t), mostWords))
+	}
+	return nil
+}
+
+// mostWords is how many bytes of a broker's words are kept.
+const mostWords = 1000
 
 // Bytes is a size that a broker writes as a number of bytes or as text such as
 // "96.75M", in steps of 1024. What makes no sense is 0, as for [Count].
@@ -59,16 +103,21 @@ func (s *Bytes) UnmarshalJSON(b []byte) error {
 
 // text gives a JSON string's content, or any other value as it is written.
 func text(b []byte) string {
+	if n := len(b); n >= 2 && b[0] == '"' && bytes.IndexByte(b, '\\') < 0 { // the usual case, without a decoder
+		return strings.TrimSpace(strings.ToValidUTF8(string(b[1:n-1]), "\ufffd"))
+	}
 	var s string
-	if json.Unmarshal(b, &s) == nil {
+	if len(b) > 0 && b[0] == '"' && json.Unmarshal(b, &s) == nil {
 		return strings.TrimSpace(s)
 	}
 	return string(b)
 }
 
 func number(s string, unit float64) float64 {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil && unit == 1 && n < 1<<53 {
-		return float64(n)
+	if unit == 1 {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil && n < 1<<53 {
+			return float64(n)
+		}
 	}
 	n, err := strconv.ParseFloat(s, 64)
 	if err != nil {

@@ -24,6 +24,25 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestRate(t *testing.T) {
+	for in, want := range map[string]Rate{`0`: 0, `1.25`: 1.25, `"0.5"`: 0.5, `-1`: 0, `"NaN"`: 0, `"Inf"`: 0, `1e999`: 0, `null`: 0, `{}`: 0} {
+		got := Rate(7)
+		require.NoError(t, json.Unmarshal([]byte(in), &got), in)
+		require.Equal(t, want, got, in)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for in, want := range map[string]Words{`"a\n b"`: "a b", `null`: "", `""`: "", `7`: "7", `true`: "true", `{"a": 1}`: `{"a": 1}`} {
+		got := Words("x")
+		require.NoError(t, json.Unmarshal([]byte(in), &got), in)
+		require.Equal(t, want, got, in)
+	}
+	var long Words
+	require.NoError(t, json.Unmarshal([]byte(`"`+strings.Repeat("x", 5000)+`"`), &long))
+	require.Less(t, len(long), 1100)
+}
+
 func TestCountInt(t *testing.T) {
 	require.Equal(t, 10_000_000, Count(10_000_000).Int())
 	require.Equal(t, math.MaxInt32, Count(math.MaxInt32).Int())
@@ -81,13 +100,17 @@ func FuzzNotations(f *testing.F) {
 		var figures struct {
 			Count Count
 			Bytes Bytes
+			Rate  Rate
+			Words Words
 		}
 		if !json.Valid(b) {
 			return
 		}
-		require.NoError(t, json.Unmarshal([]byte(`{"Count":`+string(b)+`,"Bytes":`+string(b)+`}`), &figures))
+		require.NoError(t, json.Unmarshal([]byte(`{"Count":`+string(b)+`,"Bytes":`+string(b)+`,"Rate":`+string(b)+`,"Words":`+string(b)+`}`), &figures))
 		require.GreaterOrEqual(t, figures.Count, Count(0))
 		require.GreaterOrEqual(t, figures.Count.Millis(), time.Duration(0))
 		require.GreaterOrEqual(t, figures.Bytes, Bytes(0))
+		require.GreaterOrEqual(t, figures.Rate, Rate(0))
+		require.LessOrEqual(t, len(figures.Words), mostWords+len("…"))
 	})
 }

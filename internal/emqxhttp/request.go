@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -59,6 +58,7 @@ type Answer struct {
 	Request Request
 	Status  int
 	Type    string // media type in lower case, without parameters; "" = none
+	Realm   string // what a 401 asks credentials for; "" = not told
 	Body    []byte
 }
 
@@ -125,9 +125,27 @@ func (c *Client) authorised(ctx context.Context, r Request, send func(header str
 const mostLogins = 3
 
 func answerOf(r Request, resp *http.Response) Answer {
-	a := Answer{Request: r, Status: resp.StatusCode}
-	a.Type, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	a := Answer{Request: r, Status: resp.StatusCode, Type: mediaType(resp)}
+	if a.Status == http.StatusUnauthorized {
+		a.Realm = realm(resp.Header.Get("WWW-Authenticate"))
+	}
 	return a
+}
+
+// mediaType gives the type of an answer, in lower case and without parameters.
+func mediaType(resp *http.Response) string {
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
+}
+
+// realm reads what both majors send as `Basic Realm="emqx-dashboard"`.
+func realm(challenge string) string {
+	_, quoted, _ := strings.Cut(challenge, `ealm="`)
+	name, _, ok := strings.Cut(quoted, `"`)
+	if !ok {
+		return ""
+	}
+	return name
 }
 
 // send makes the request; take reads the answer, within what is repeated. The

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -77,8 +76,7 @@ func worthRepeating(ctx context.Context, resp *http.Response, err error) (bool, 
 	if slices.Contains(p.request.Answers, resp.StatusCode) {
 		return false, nil
 	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if p.booting != nil && p.booting(resp.StatusCode, kind) {
+	if p.booting != nil && p.booting(resp.StatusCode, mediaType(resp)) {
 		return true, nil
 	}
 	switch resp.StatusCode {

@@ -3,6 +3,7 @@ package emqxtest
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,23 +14,29 @@ import (
 )
 
 // Replay answers every call recorded in a folder's *.txt files as it was
-// answered then, and every other with 404. Without the credentials, login, a
-// call gets the 401 that was recorded, else a bare one; /status needs none, as
-// in EMQX.
+// answered then, and every other with 404. A call that was recorded with other
+// parameters or fewer is answered as the one that has most of them, and none
+// that are different. Without the credentials, login, a call gets the 401 that
+// was recorded, else a bare one; what EMQX tells everybody needs none.
 func Replay(t testing.TB, login ecp.Credentials, folder string) http.Handler {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no recordings in %s: %v", folder, err)
 	}
-	r := replay{login: login, answers: map[string]recorded{}, refusal: recorded{status: http.StatusUnauthorized}}
+	r := replay{login: login, refusal: recorded{status: http.StatusUnauthorized}}
 	for _, name := range names {
 		request, a := readRecording(t, name)
 		if a.status == http.StatusUnauthorized {
 			r.refusal = a
 			continue
 		}
-		r.answers[request] = a
+		method, uri, _ := strings.Cut(request, " ")
+		u, err := url.Parse(uri)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		r.calls = append(r.calls, call{method, u.Path, u.Query(), a})
 	}
 	return r
 }
@@ -68,8 +75,25 @@ func readRecording(t testing.TB, name string) (request string, a recorded) {
 
 type replay struct {
 	login   ecp.Credentials
-	answers map[string]recorded
+	calls   []call
 	refusal recorded
+}
+
+// call is what was recorded of one.
+type call struct {
+	method, path string
+	query        url.Values
+	answer       recorded
+}
+
+// match says how many parameters of the call are in q; false where one is not.
+func (c call) match(q url.Values) (int, bool) {
+	for k := range c.query {
+		if c.query.Get(k) != q.Get(k) {
+			return 0, false
+		}
+	}
+	return len(c.query), true
 }
 
 type recorded struct {
@@ -78,15 +102,26 @@ type recorded struct {
 	body   string
 }
 
+// open are the paths that EMQX answers without credentials.
+var open = map[string]bool{
+	"/status": true, "/api/v5/status": true, "/api/v5/load_rebalance/availability_check": true, "/api/v4/emqx_prometheus": true,
+}
+
 // ServeHTTP answers as recorded.
 func (r replay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	a, ok := r.answers[req.Method+" "+req.URL.RequestURI()]
 	user, password, _ := req.BasicAuth()
-	switch {
-	case (ecp.Credentials{Username: user, Password: password}) != r.login && req.URL.Path != "/status":
-		a = r.refusal
-	case !ok:
-		a = recorded{status: http.StatusNotFound}
+	if (ecp.Credentials{Username: user, Password: password}) != r.login && !open[req.URL.Path] {
+		r.refusal.ServeHTTP(w, req)
+		return
+	}
+	a, most := recorded{status: http.StatusNotFound}, -1
+	for _, c := range r.calls {
+		if c.method != req.Method || c.path != req.URL.Path {
+			continue
+		}
+		if n, ok := c.match(req.URL.Query()); ok && n > most {
+			a, most = c.answer, n
+		}
 	}
 	a.ServeHTTP(w, req)
 }

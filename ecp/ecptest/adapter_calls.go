@@ -1,0 +1,306 @@
+package ecptest
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// subject is a broker under test and the way to it.
+type subject struct {
+	AdapterSuite
+	endpoint ecp.Endpoint
+	broker   ecp.Broker
+}
+
+// call is one method of a broker or an adapter, with arguments from the suite.
+type call struct {
+	name   string
+	part   string                    // the interface it belongs to
+	wanted func(s AdapterSuite) bool // somebody said what it should find
+	has    func(a subject) bool
+	do     func(ctx context.Context, a subject) (any, error)
+	check  func(t *testing.T, s AdapterSuite, v any) // nil = it gives an error only
+	traits traits
+}
+
+// traits are what else is to be known of a method.
+type traits uint
+
+const (
+	changes  traits = 1 << iota // the cluster is different afterwards
+	once                        // a POST of it may not be carried out twice
+	unsigned                    // it sends no credentials
+	byID                        // it may find nothing of that name
+)
+
+func (c call) is(x traits) bool { return c.traits&x != 0 }
+
+// part is an interface by whose name a suite says what is wanted.
+type part[I any] struct {
+	name   string
+	wanted func(s AdapterSuite) bool
+}
+
+func (p part[I]) of(a subject) (i I, ok bool) {
+	if i, ok = a.broker.(I); ok {
+		return i, true
+	}
+	i, ok = a.Adapter.(I)
+	return i, ok
+}
+
+func (p part[I]) call(name string, is traits, do func(context.Context, subject, I) (any, error)) call {
+	return call{
+		name: name, part: p.name, wanted: p.wanted, traits: is,
+		has: func(a subject) bool { _, ok := p.of(a); return ok },
+		do: func(ctx context.Context, a subject) (any, error) {
+			i, _ := p.of(a)
+			return do(ctx, a, i)
+		},
+	}
+}
+
+// asks is a method that gives something.
+func asks[I, T any](p part[I], name string, is traits, do func(context.Context, subject, I) (T, error), check func(*testing.T, AdapterSuite, T)) call {
+	c := p.call(name, is, func(ctx context.Context, a subject, i I) (any, error) { return do(ctx, a, i) })
+	c.check = func(t *testing.T, s AdapterSuite, v any) { check(t, s, v.(T)) }
+	return c
+}
+
+// tells is a method that gives an error only.
+func tells[I any](p part[I], name string, is traits, do func(context.Context, subject, I) error) call {
+	return p.call(name, is|changes, func(ctx context.Context, a subject, i I) (any, error) { return nil, do(ctx, a, i) })
+}
+
+var (
+	asBroker       = part[ecp.Broker]{"Broker", func(AdapterSuite) bool { return true }}
+	asDetector     = part[ecp.Detector]{"Detector", func(s AdapterSuite) bool { return s.Detector != nil }}
+	asLimiter      = part[ecp.ConnectionLimiter]{"ConnectionLimiter", func(s AdapterSuite) bool { return s.Limiter != nil }}
+	asMonitor      = part[ecp.Monitor]{"Monitor", func(s AdapterSuite) bool { return s.Monitor != nil }}
+	asAlarms       = part[ecp.AlarmSource]{"AlarmSource", func(s AdapterSuite) bool { return s.Alarms != nil }}
+	asIntegrations = part[ecp.IntegrationSource]{"IntegrationSource", func(s AdapterSuite) bool { return s.Integrations != nil }}
+	asEvacuator    = part[ecp.Evacuator]{"Evacuator", func(s AdapterSuite) bool { return s.Evacuator != nil }}
+	asMembers      = part[ecp.MemberManager]{"MemberManager", func(s AdapterSuite) bool { return s.Members != nil }}
+	asListeners    = part[ecp.ListenerManager]{"ListenerManager", func(s AdapterSuite) bool { return s.Listeners != nil }}
+	asLicense      = part[ecp.LicenseManager]{"LicenseManager", func(s AdapterSuite) bool { return s.License != nil }}
+	asMetrics      = part[ecp.Metrics]{"Metrics", func(s AdapterSuite) bool { return s.Metrics != nil }}
+	asHealth       = part[ecp.HealthSource]{"HealthSource", func(s AdapterSuite) bool { return s.Health != nil }}
+)
+
+// calls is every method that an adapter or its brokers may have.
+var calls = []call{
+	asks(asBroker, "Describe", 0, func(ctx context.Context, _ subject, b ecp.Broker) (ecp.Description, error) { return b.Describe(ctx) }, checkDescribed),
+	asks(asDetector, "Detect", 0, func(ctx context.Context, a subject, d ecp.Detector) (ecp.Detection, error) {
+		return d.Detect(ctx, a.endpoint)
+	}, checkDetection),
+
+	asks(asLimiter, "ConnectionLimit", 0, func(ctx context.Context, _ subject, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
+		return b.ConnectionLimit(ctx)
+	}, checkLimit),
+	asks(asLimiter, "SetConnectionLimit", changes, func(ctx context.Context, a subject, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
+		return b.SetConnectionLimit(ctx, a.limit())
+	}, checkLimit),
+
+	asks(asMonitor, "Traffic", 0, func(ctx context.Context, _ subject, b ecp.Monitor) (ecp.Traffic, error) { return b.Traffic(ctx) }, checkTraffic),
+	asks(asMonitor, "TrafficSeries", 0, func(ctx context.Context, _ subject, b ecp.Monitor) ([]ecp.TrafficSample, error) {
+		return b.TrafficSeries(ctx, seriesOf)
+	}, checkSeries),
+
+	asks(asAlarms, "ActiveAlarms", 0, func(ctx context.Context, _ subject, b ecp.AlarmSource) ([]ecp.Alarm, error) {
+		return b.ActiveAlarms(ctx)
+	}, checkActive),
+	asks(asAlarms, "AlarmHistory", 0, func(ctx context.Context, _ subject, b ecp.AlarmSource) ([]ecp.Alarm, error) {
+		return b.AlarmHistory(ctx)
+	}, checkHistory),
+
+	asks(asIntegrations, "Rules", 0, func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Rule, error) {
+		return b.Rules(ctx)
+	}, checkRules),
+	asks(asIntegrations, "Integrations", 0, func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Integration, error) {
+		return b.Integrations(ctx)
+	}, checkIntegrations),
+
+	tells(asEvacuator, "StartEvacuation", byID, func(ctx context.Context, a subject, b ecp.Evacuator) error {
+		return b.StartEvacuation(ctx, a.node(), ecp.EvacuationOrder{ConnectionRate: 1, SessionRate: 1})
+	}),
+	asks(asEvacuator, "EvacuationProgress", byID, func(ctx context.Context, a subject, b ecp.Evacuator) (ecp.EvacuationProgress, error) {
+		return b.EvacuationProgress(ctx, a.node())
+	}, checkProgress),
+	tells(asEvacuator, "StopEvacuation", byID, func(ctx context.Context, a subject, b ecp.Evacuator) error {
+		return b.StopEvacuation(ctx, a.node())
+	}),
+
+	tells(asMembers, "InviteMember", once|byID, func(ctx context.Context, a subject, b ecp.MemberManager) error {
+		return b.InviteMember(ctx, a.stranger())
+	}),
+	tells(asMembers, "RemoveMember", byID, func(ctx context.Context, a subject, b ecp.MemberManager) error {
+		return b.RemoveMember(ctx, a.stopped())
+	}),
+
+	asks(asListeners, "Listeners", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) ([]ecp.BrokerListener, error) {
+		return b.Listeners(ctx)
+	}, checkListeners),
+	tells(asListeners, "SetListenerLimit", byID, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
+		return b.SetListenerLimit(ctx, a.listener(), 1000)
+	}),
+	tells(asListeners, "StartListener", byID, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
+		return b.StartListener(ctx, a.listener())
+	}),
+	tells(asListeners, "StopListener", byID, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
+		return b.StopListener(ctx, a.listener())
+	}),
+
+	asks(asLicense, "License", 0, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.License, error) {
+		return b.License(ctx)
+	}, checkLicense),
+	asks(asLicense, "SetLicense", changes, func(ctx context.Context, a subject, b ecp.LicenseManager) (ecp.License, error) {
+		return b.SetLicense(ctx, ecp.LicenseChange{Key: a.key(), Replace: true})
+	}, checkLicense),
+	asks(asLicense, "LicenseSettings", 0, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.LicenseSettings, error) {
+		return b.LicenseSettings(ctx)
+	}, checkSettings),
+	asks(asLicense, "SetLicenseSettings", changes, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.LicenseSettings, error) {
+		return b.SetLicenseSettings(ctx, ecp.LicenseSettings{HighWatermark: 0.9, LowWatermark: 0.7})
+	}, checkSettings),
+
+	asks(asMetrics, "WriteMetrics", 0, func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
+		return writeMetrics(ctx, b, ecp.MetricsOfNode)
+	}, checkExposition),
+	asks(asMetrics, "WriteMetrics of nodes", 0, func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
+		return writeMetrics(ctx, b, ecp.MetricsOfNodes)
+	}, checkExposition),
+
+	asks(asHealth, "Health", unsigned, func(ctx context.Context, _ subject, b ecp.HealthSource) (ecp.Health, error) { return b.Health(ctx) }, checkHealth),
+}
+
+// seriesOf is the time of which a series is asked for.
+const seriesOf = time.Hour
+
+// Arguments where the suite has none: names such as brokers have.
+
+// strangeKey is no licence, but what must be hidden as one is.
+const strangeKey = "LICENCE-51c0-not-to-be-shown"
+
+func (s AdapterSuite) node() string {
+	if s.Evacuator != nil && s.Evacuator.Node != "" {
+		return s.Evacuator.Node
+	}
+	if len(s.Want.Nodes) > 0 {
+		return s.Want.Nodes[0].Name
+	}
+	return "emqx@10.0.0.1"
+}
+
+func (s AdapterSuite) stranger() string {
+	if s.Members != nil && s.Members.Stranger != "" {
+		return s.Members.Stranger
+	}
+	return "emqx@10.0.0.77"
+}
+
+func (s AdapterSuite) stopped() string {
+	if s.Members != nil && s.Members.Stopped != "" {
+		return s.Members.Stopped
+	}
+	return "emqx@10.0.0.78"
+}
+
+func (s AdapterSuite) listener() string {
+	if s.Listeners != nil && s.Listeners.ID != "" {
+		return s.Listeners.ID
+	}
+	return "tcp:default"
+}
+
+func (s AdapterSuite) key() string {
+	if s.License != nil && s.License.Key != "" {
+		return s.License.Key
+	}
+	return strangeKey
+}
+
+// secret gives the licence's key where it is one. A word such as "default" is
+// known to everybody.
+func (s AdapterSuite) secret() string {
+	if k := s.key(); len(k) >= shortestSecret {
+		return k
+	}
+	return ""
+}
+
+// shortestSecret is the length of the shortest key that is taken for a secret.
+const shortestSecret = 12
+
+func (s AdapterSuite) limit() int {
+	if s.Limiter == nil {
+		return 10
+	}
+	for _, n := range []int{s.Limiter.Set, s.Limiter.Limit.Set, s.Limiter.Limit.InForce} {
+		if n > 0 {
+			return n
+		}
+	}
+	return 10
+}
+
+// way gives the way to a healthy cluster for a method.
+func (s AdapterSuite) way(t *testing.T, c call) ecp.Endpoint {
+	if c.part == asMembers.name && s.Members != nil && s.Members.Open != nil {
+		return s.Members.Open(t)
+	}
+	return s.Open(t)
+}
+
+// lacks says that the cluster does not have a method, as the suite has it.
+func (s AdapterSuite) lacks(name string) bool { return slices.Contains(s.Unsupported, name) }
+
+// works says that a method should succeed on the healthy cluster.
+func (c call) works(s AdapterSuite) bool {
+	if !c.wanted(s) || s.lacks(c.name) {
+		return false
+	}
+	switch c.name {
+	case "SetConnectionLimit":
+		return s.Limiter.Limit.Settable && !s.Limiter.Dropped
+	case "SetLicense":
+		return s.License.Key != ""
+	case "InviteMember":
+		return s.Members.Stranger != ""
+	case "RemoveMember":
+		return s.Members.Stopped != ""
+	case "Detect":
+		return !s.Detector.Unmanageable
+	}
+	return true
+}
+
+// callsOf gives the methods that a broker has, and in a suite are so.
+func callsOf(t *testing.T, s AdapterSuite, fits func(call) bool) (out []call) {
+	t.Helper()
+	e := s.Open(t)
+	a := subject{s, e, open(t, s, e)}
+	for _, c := range calls {
+		if c.has(a) && fits(c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// exposition is what WriteMetrics gave.
+type exposition struct {
+	n    int64
+	text bytes.Buffer
+}
+
+func writeMetrics(ctx context.Context, b ecp.Metrics, scope ecp.MetricsScope) (exposition, error) {
+	var x exposition
+	var err error
+	x.n, err = b.WriteMetrics(ctx, &x.text, scope)
+	return x, err
+}

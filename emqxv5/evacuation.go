@@ -1,0 +1,142 @@
+package emqxv5
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+// StartEvacuation sends what is not zero in o; the broker has defaults for the
+// rest.
+func (b *broker) StartEvacuation(ctx context.Context, node string, o ecp.EvacuationOrder) error {
+	body, err := orderOf(node, o)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	return b.do(ctx, emqxhttp.Request{Method: http.MethodPost, Path: evacuationPath(node, "start"), Body: body, Again: true})
+}
+
+// StopEvacuation ends what is under way.
+func (b *broker) StopEvacuation(ctx context.Context, node string) error {
+	if err := checkNode("stop evacuation", node); err != nil {
+		return err
+	}
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	return b.do(ctx, emqxhttp.Request{Method: http.MethodPost, Path: evacuationPath(node, "stop"), Again: true})
+}
+
+// EvacuationProgress asks what is under way in the whole cluster. A node that
+// is not in it is looked for among the members.
+func (b *broker) EvacuationProgress(ctx context.Context, node string) (ecp.EvacuationProgress, error) {
+	none := ecp.EvacuationProgress{Phase: ecp.EvacuationNone}
+	if err := checkNode("watch evacuation", node); err != nil {
+		return none, err
+	}
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	all, err := ask(ctx, b, emqxhttp.Request{Path: globalPath}, decodeEvacuations)
+	if err != nil {
+		return none, err
+	}
+	if p, ok := all[node]; ok {
+		return p, nil
+	}
+	d, err := b.members(ctx)
+	if err == nil && !slices.ContainsFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == node }) {
+		err = b.client.Fail(ecp.CodeNotFound, "has no member "+b.client.Say(node)+"; Describe has the names", nil)
+	}
+	return none, err
+}
+
+// order is the body that starts an evacuation. Times are in seconds.
+type order struct {
+	ConnectionRate int      `json:"conn_evict_rate,omitempty"`
+	SessionRate    int      `json:"sess_evict_rate,omitempty"`
+	WaitHealth     int64    `json:"wait_health_check,omitempty"`
+	WaitTakeover   int64    `json:"wait_takeover,omitempty"`
+	To             []string `json:"migrate_to,omitempty"`
+}
+
+// orderOf checks what is asked for.
+func orderOf(node string, o ecp.EvacuationOrder) (order, error) {
+	const op = "start evacuation"
+	if err := checkNode(op, node); err != nil {
+		return order{}, err
+	}
+	for _, f := range []struct {
+		field string
+		value int64
+	}{{"connectionRate", int64(o.ConnectionRate)}, {"sessionRate", int64(o.SessionRate)}, {"waitHealth", int64(o.WaitHealth)}, {"waitTakeover", int64(o.WaitTakeover)}} {
+		if f.value < 0 {
+			return order{}, invalid(op, f.field, "must not be negative; 0 takes the broker's default")
+		}
+	}
+	if slices.Contains(o.To, node) {
+		return order{}, invalid(op, "to", "must not name the node that is evacuated")
+	}
+	return order{o.ConnectionRate, o.SessionRate, seconds(o.WaitHealth), seconds(o.WaitTakeover), o.To}, nil
+}
+
+// seconds rounds up, so that no wait becomes the broker's default.
+func seconds(d time.Duration) int64 {
+	s := int64(d / time.Second)
+	if d%time.Second > 0 {
+		s++
+	}
+	return s
+}
+
+// phases are the states of an evacuation. Those of a rebalance are spelled
+// differently in part and are read, too.
+var phases = map[string]ecp.EvacuationPhase{
+	"waiting_health_check": ecp.EvacuationWaiting,
+	"wait_health_check":    ecp.EvacuationWaiting,
+	"evicting_conns":       ecp.EvacuationCutting,
+	"waiting_takeover":     ecp.EvacuationTakeover,
+	"wait_takeover":        ecp.EvacuationTakeover,
+	"evicting_sessions":    ecp.EvacuationMoving,
+	"prohibiting":          ecp.EvacuationProhibited,
+}
+
+// decodeEvacuations reads /load_rebalance/global_status: the evacuations that
+// are under way, by node.
+func decodeEvacuations(body []byte) (map[string]ecp.EvacuationProgress, error) {
+	var s struct {
+		Evacuations []struct {
+			Node  string         `json:"node"`
+			State emqxhttp.Words `json:"state"`
+			Stats struct {
+				InitialConnections emqxhttp.Count `json:"initial_connected"`
+				Connections        emqxhttp.Count `json:"current_connected"`
+				InitialSessions    emqxhttp.Count `json:"initial_sessions"`
+				Sessions           emqxhttp.Count `json:"current_sessions"`
+			} `json:"stats"`
+		} `json:"evacuations"`
+	}
+	if err := json.Unmarshal(body, &s); err != nil {
+		return nil, err
+	}
+	all := map[string]ecp.EvacuationProgress{}
+	for _, e := range s.Evacuations {
+		if e.Node == "" {
+			return nil, errNoNode
+		}
+		phase, ok := phases[string(e.State)]
+		if !ok {
+			phase = ecp.EvacuationOther
+		}
+		all[e.Node] = ecp.EvacuationProgress{
+			Phase: phase, InitialConnections: e.Stats.InitialConnections.Int(), Connections: e.Stats.Connections.Int(),
+			InitialSessions: e.Stats.InitialSessions.Int(), Sessions: e.Stats.Sessions.Int(),
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,84 @@
+package emqxv5
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+// Customer types of licences.
+const businessCritical = 3
+
+// defaultDynamic is the limit of a business critical licence that nobody has
+// set yet.
+const defaultDynamic = 25
+
+const notCritical = "the licence is not business critical (customer type 3), and only such a one takes a limit at run time"
+
+// ConnectionLimit asks for licence and settings.
+func (b *broker) ConnectionLimit(ctx context.Context) (ecp.ConnectionLimit, error) {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	version, edition, err := b.version(ctx)
+	if err != nil {
+		return ecp.ConnectionLimit{}, err
+	}
+	l, err := b.license(ctx)
+	if err != nil {
+		return ecp.ConnectionLimit{}, err
+	}
+	limit := b.limit(l, version)
+	if !limitAtRunTime.Met(version, edition) {
+		limit.Why = "found " + emqxhttp.Named(version, edition) + "; needed " + limitAtRunTime.String()
+		return limit, nil
+	}
+	s, err := ask(ctx, b, emqxhttp.Request{Path: settingPath}, decodeSettings)
+	if err != nil {
+		return ecp.ConnectionLimit{}, err
+	}
+	switch {
+	case s.dynamic != nil:
+		limit.Settable, limit.Set = true, *s.dynamic
+	case l.CustomerType == businessCritical:
+		limit.Settable, limit.Set = true, defaultDynamic
+	default:
+		limit.Why = notCritical
+	}
+	return limit, nil
+}
+
+// SetConnectionLimit sets dynamic_max_connections. EMQX takes the number with
+// any licence and drops it silently with most, so its echo is compared.
+func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionLimit, error) {
+	if n < 0 {
+		return ecp.ConnectionLimit{}, invalid("set connection limit", "limit", "must not be negative")
+	}
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	if err := b.needs(ctx, "a connection limit that is set at run time", limitAtRunTime); err != nil {
+		return ecp.ConnectionLimit{}, err
+	}
+	s, err := ask(ctx, b, emqxhttp.Request{Method: http.MethodPut, Path: settingPath, Body: map[string]int{"dynamic_max_connections": n}}, decodeSettings)
+	switch {
+	case err != nil:
+		return ecp.ConnectionLimit{}, err
+	case s.dynamic == nil || *s.dynamic != n:
+		return ecp.ConnectionLimit{}, b.client.Fail(ecp.CodeUnsupported, "took the number and dropped it: "+notCritical+"; load one first", ecp.ErrLicenceNotBusinessCritical)
+	}
+	l, err := b.license(ctx)
+	if err != nil {
+		return ecp.ConnectionLimit{}, err
+	}
+	version, _, err := b.version(ctx)
+	limit := b.limit(l, version)
+	limit.Settable, limit.Set = true, n
+	return limit, err
+}
+
+// limit is the part of the answer that the licence gives.
+func (b *broker) limit(l ecp.License, version string) ecp.ConnectionLimit {
+	v, _ := ecp.ParseVersion(version)
+	return ecp.ConnectionLimit{InForce: l.Limit, Sessions: sessionsCount.In(v)}
+}

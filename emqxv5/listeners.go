@@ -1,0 +1,178 @@
+package emqxv5
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+// Listeners lists them with how they are on each node that runs.
+func (b *broker) Listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	return b.listeners(ctx)
+}
+
+func (b *broker) listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
+	return ask(ctx, b, emqxhttp.Request{Path: listenersPath}, decodeListeners)
+}
+
+// SetListenerLimit sends the one setting with the listener's id and type,
+// without which EMQX takes no change; it merges that into the settings it has.
+// A limit that is set already is left, because a change of ws or wss suspends
+// the listener for a moment.
+func (b *broker) SetListenerLimit(ctx context.Context, id string, limit int) error {
+	kind, err := checkListener("limit listener", id)
+	switch {
+	case err != nil:
+		return err
+	case limit < 0:
+		return invalid("limit listener", "limit", "must not be negative; 0 = no limit")
+	}
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	now, err := ask(ctx, b, emqxhttp.Request{Path: listenerPath(id)}, decodeListenerLimit)
+	if err != nil || now == limit {
+		return err
+	}
+	body := map[string]any{"id": id, "type": kind, "max_connections": limit}
+	if limit == 0 {
+		body["max_connections"] = "infinity"
+	}
+	set, err := ask(ctx, b, emqxhttp.Request{Method: http.MethodPut, Path: listenerPath(id), Body: body}, decodeListenerLimit)
+	if err == nil && set != limit {
+		err = b.client.Fail(ecp.CodeUnavailable, "took the limit of listener "+b.client.Say(id)+" and has another; look again", nil)
+	}
+	return err
+}
+
+// StartListener enables it on all nodes. One that runs is left: EMQX would
+// restart it and cut its clients off.
+func (b *broker) StartListener(ctx context.Context, id string) error {
+	return b.turn(ctx, id, "start", ecp.True)
+}
+
+// StopListener disables it on all nodes.
+func (b *broker) StopListener(ctx context.Context, id string) error {
+	return b.turn(ctx, id, "stop", ecp.False)
+}
+
+func (b *broker) turn(ctx context.Context, id, what string, wanted ecp.Truth) error {
+	if _, err := checkListener(what+" listener", id); err != nil {
+		return err
+	}
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	all, err := b.listeners(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(l ecp.BrokerListener) bool {
+		return l.ID == id && l.Running == wanted && l.Enabled == (wanted == ecp.True)
+	}) {
+		return nil
+	}
+	return b.do(ctx, emqxhttp.Request{Method: http.MethodPost, Path: listenerPath(id) + "/" + what, Again: true})
+}
+
+// checkListener gives the type that is in an id.
+func checkListener(op, id string) (kind string, err error) {
+	kind, name, _ := strings.Cut(id, ":")
+	if kind == "" || name == "" {
+		return "", invalid(op, "id", `must be an id as in Listeners, e.g. "tcp:default"`)
+	}
+	return kind, nil
+}
+
+// protocols are EMQX's words for those we have words for.
+var protocols = map[string]ecp.Protocol{"tcp": ecp.MQTT, "ssl": ecp.MQTTS, "ws": ecp.WS, "wss": ecp.WSS}
+
+// listener is an entry of /listeners. Its status sums up the nodes', the limit
+// too, and the limit is "infinity" where there is none.
+type listener struct {
+	ID     string         `json:"id"`
+	Type   emqxhttp.Words `json:"type"`
+	Bind   emqxhttp.Words `json:"bind"`
+	Enable any            `json:"enable"`
+	Status listenerStatus `json:"status"`
+	Nodes  []struct {
+		Node   emqxhttp.Words `json:"node"`
+		Status listenerStatus `json:"status"`
+	} `json:"node_status"`
+}
+
+type listenerStatus struct {
+	Running     any            `json:"running"` // true, false, "inconsistent"
+	Connections emqxhttp.Count `json:"current_connections"`
+	Limit       emqxhttp.Count `json:"max_connections"`
+}
+
+// truth of all nodes.
+func (s listenerStatus) truth() ecp.Truth {
+	switch s.Running {
+	case true, "true":
+		return ecp.True
+	case false, "false":
+		return ecp.False
+	}
+	return ecp.Unknown
+}
+
+// decodeListeners reads /listeners, a bare array.
+func decodeListeners(body []byte) ([]ecp.BrokerListener, error) {
+	entries, _, err := emqxhttp.DecodePage[listener](body)
+	if err != nil {
+		return nil, err
+	}
+	all := []ecp.BrokerListener{}
+	for _, e := range entries {
+		if e.ID == "" {
+			return nil, errNoID
+		}
+		all = append(all, e.listener())
+	}
+	slices.SortFunc(all, func(a, b ecp.BrokerListener) int { return strings.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+func (e listener) listener() ecp.BrokerListener {
+	l := ecp.BrokerListener{
+		ID: e.ID, Protocol: protocols[string(e.Type)], Bind: string(e.Bind), Enabled: e.Enable != false && e.Enable != "false",
+		Running: e.Status.truth(), Connections: e.Status.Connections.Int(), Limit: e.Status.Limit.Int(),
+	}
+	if l.Protocol == "" {
+		l.Protocol = ecp.Protocol(e.Type)
+	}
+	for _, n := range e.Nodes {
+		l.Nodes = append(l.Nodes, ecp.ListenerNode{
+			Node: string(n.Node), Running: n.Status.truth() == ecp.True, Connections: n.Status.Connections.Int(), Limit: n.Status.Limit.Int(),
+		})
+	}
+	if len(l.Nodes) > 0 {
+		slices.SortFunc(l.Nodes, func(a, b ecp.ListenerNode) int { return strings.Compare(a.Node, b.Node) })
+		l.Limit = l.Nodes[0].Limit // it is configured for all
+	}
+	return l
+}
+
+var errNoLimit = errors.New("it has no max_connections")
+
+// decodeListenerLimit reads the limit of one listener from its settings.
+func decodeListenerLimit(body []byte) (int, error) {
+	var l struct {
+		Limit *emqxhttp.Count `json:"max_connections"`
+	}
+	if err := json.Unmarshal(body, &l); err != nil {
+		return 0, err
+	}
+	if l.Limit == nil {
+		return 0, errNoLimit
+	}
+	return l.Limit.Int(), nil
+}

@@ -1,0 +1,49 @@
+package emqxv5
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+// inviteMillis is how long the broker may wait for the node, which restarts.
+const inviteMillis = 15_000
+
+// InviteMember lets a node join. A member is left alone: to EMQX that is an
+// error, with words that depend on the version.
+func (b *broker) InviteMember(ctx context.Context, node string) error {
+	if err := checkNode("invite member", node); err != nil {
+		return err
+	}
+	ctx, cancel := b.client.BoundBy(ctx, 2)
+	defer cancel()
+	d, err := b.members(ctx)
+	if err != nil || slices.ContainsFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == node }) {
+		return err
+	}
+	return b.do(ctx, emqxhttp.Request{Method: http.MethodPut, Path: invitePath(node), Body: map[string]int{"timeout": inviteMillis}})
+}
+
+// RemoveMember lets the others forget a node.
+func (b *broker) RemoveMember(ctx context.Context, node string) error {
+	if err := checkNode("remove member", node); err != nil {
+		return err
+	}
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	return b.do(ctx, emqxhttp.Request{Method: http.MethodDelete, Path: leavePath(node)})
+}
+
+// checkNode refuses what is no name of a node. EMQX does, too, in words that
+// say less.
+func checkNode(op, node string) error {
+	name, host, _ := strings.Cut(node, "@")
+	if name == "" || host == "" || strings.Contains(host, "@") {
+		return invalid(op, "node", `must be a name as in Describe, e.g. "emqx@10.0.0.1"`)
+	}
+	return nil
+}

@@ -1,0 +1,26 @@
+package emqxv5
+
+import (
+	"context"
+	"io"
+	"net/url"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+// modes are what EMQX calls the scopes. In the second each series has a label
+// "node".
+var modes = map[ecp.MetricsScope]string{ecp.MetricsOfNode: "node", ecp.MetricsOfNodes: "all_nodes_unaggregated"}
+
+// WriteMetrics copies /prometheus/stats, with the credentials, which some
+// configurations ask for. Large clusters need a while for it.
+func (b *broker) WriteMetrics(ctx context.Context, w io.Writer, s ecp.MetricsScope) (int64, error) {
+	mode, ok := modes[s]
+	if !ok {
+		return 0, invalid("write metrics", "scope", `must be "" or "nodes"`)
+	}
+	ctx, cancel := b.client.BoundBy(ctx, 6)
+	defer cancel()
+	return b.client.WriteExposition(ctx, w, emqxhttp.Request{Path: expoPath, Query: url.Values{"mode": {mode}}}, b.refused)
+}

@@ -1,0 +1,268 @@
+package emqxv5
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+// Traffic asks for the cluster's sums and rates, for each node's counters, and
+// for the members, because one that is stopped is in none of the others. It
+// fails only where nothing at all is told.
+func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	var current monitored
+	var stats, metrics []nodeFigures
+	var members ecp.Description
+	var first error
+	told := false
+	try := func(what string, question func(context.Context) error) {
+		b.client.Optional(ctx, what, func(ctx context.Context) error {
+			err := question(ctx)
+			told = told || err == nil
+			if first == nil {
+				first = err
+			}
+			return err
+		})
+	}
+	try("its traffic", func(ctx context.Context) (err error) {
+		current, err = ask(ctx, b, emqxhttp.Request{Path: currentPath}, decodeCurrent)
+		return err
+	})
+	try("its statistics", func(ctx context.Context) (err error) {
+		stats, err = ask(ctx, b, emqxhttp.Request{Path: statsPath}, decodeFigures)
+		return err
+	})
+	try("its counters", func(ctx context.Context) (err error) {
+		metrics, err = ask(ctx, b, emqxhttp.Request{Path: metricsPath}, decodeFigures)
+		return err
+	})
+	if !told {
+		return ecp.Traffic{}, first
+	}
+	b.client.Optional(ctx, "its members", func(ctx context.Context) (err error) {
+		members, err = b.members(ctx)
+		return err
+	})
+	if err := b.client.Ended(ctx); err != nil {
+		return ecp.Traffic{}, err
+	}
+	return trafficOf(current, stats, metrics, members.Nodes), nil
+}
+
+// TrafficSeries asks for the points of the last while.
+func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.TrafficSample, error) {
+	if last <= 0 {
+		return nil, invalid("read traffic", "last", "must be more than nothing")
+	}
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	seconds := int64((last + time.Second - 1) / time.Second)
+	return ask(ctx, b, emqxhttp.Request{Path: seriesPath, Query: url.Values{"latest": {strconv.FormatInt(seconds, 10)}}}, decodeSeries)
+}
+
+// monitored is the answer of /monitor_current, of the whole cluster.
+type monitored struct {
+	Connections         emqxhttp.Count `json:"connections"` // those of clients that are away, too
+	Live                emqxhttp.Count `json:"live_connections"`
+	Topics              emqxhttp.Count `json:"topics"`
+	Subscriptions       emqxhttp.Count `json:"subscriptions"`
+	SharedSubscriptions emqxhttp.Count `json:"shared_subscriptions"`
+	Retained            emqxhttp.Count `json:"retained_msg_count"`
+	Received            *emqxhttp.Rate `json:"received_msg_rate"`
+	Sent                *emqxhttp.Rate `json:"sent_msg_rate"`
+	Dropped             *emqxhttp.Rate `json:"dropped_msg_rate"`
+
+	told bool
+}
+
+// decodeCurrent reads /monitor_current.
+func decodeCurrent(body []byte) (monitored, error) {
+	var m monitored
+	err := json.Unmarshal(body, &m)
+	m.told = err == nil
+	return m, err
+}
+
+func (m monitored) rates() *ecp.Rates {
+	if m.Received == nil && m.Sent == nil && m.Dropped == nil {
+		return nil
+	}
+	var r ecp.Rates
+	for _, f := range []struct {
+		from *emqxhttp.Rate
+		to   *float64
+	}{{m.Received, &r.Received}, {m.Sent, &r.Sent}, {m.Dropped, &r.Dropped}} {
+		if f.from != nil {
+			*f.to = float64(*f.from)
+		}
+	}
+	return &r
+}
+
+// nodeFigures is one element of /stats or /metrics. A node that could not be
+// asked has a reason and no figures.
+type nodeFigures struct {
+	Node                string         `json:"node"`
+	Reason              emqxhttp.Words `json:"reason"`
+	Error               emqxhttp.Words `json:"error"`
+	Connections         emqxhttp.Count `json:"connections.count"` // those of clients that are away, too
+	Live                emqxhttp.Count `json:"live_connections.count"`
+	Topics              emqxhttp.Count `json:"topics.count"` // of the cluster, as each node knows them
+	Subscriptions       emqxhttp.Count `json:"subscriptions.count"`
+	SharedSubscriptions emqxhttp.Count `json:"subscriptions.shared.count"` // of the cluster
+	Retained            emqxhttp.Count `json:"retained.count"`             // of the cluster
+	Received            emqxhttp.Count `json:"messages.received"`
+	Sent                emqxhttp.Count `json:"messages.sent"`
+	Dropped             emqxhttp.Count `json:"messages.dropped"`
+}
+
+var errNoNode = errors.New("an element names no node")
+
+// decodeFigures reads /stats and /metrics, arrays with an element for each
+// node that runs.
+func decodeFigures(body []byte) ([]nodeFigures, error) {
+	var all []nodeFigures
+	if err := json.Unmarshal(body, &all); err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(all, func(f nodeFigures) bool { return f.Node == "" }) {
+		return nil, errNoNode
+	}
+	return all, nil
+}
+
+// silent says that a node has told nothing.
+func (f nodeFigures) silent() string { return string(cmp.Or(f.Reason, f.Error)) }
+
+// trafficOf puts together what was told; parts may be missing.
+func trafficOf(current monitored, stats, metrics []nodeFigures, members []ecp.BrokerNode) ecp.Traffic {
+	nodes := nodesOf(stats, metrics, members)
+	t := ecp.Traffic{Nodes: nodes, Rates: current.rates()}
+	for _, n := range nodes {
+		t.Totals.Received += n.Totals.Received
+		t.Totals.Sent += n.Totals.Sent
+		t.Totals.Dropped += n.Totals.Dropped
+	}
+	if current.told {
+		t.Connections, t.Sessions = current.Live.Int(), current.Connections.Int()
+		t.Topics, t.Subscriptions = current.Topics.Int(), current.Subscriptions.Int()
+		t.SharedSubscriptions, t.Retained = current.SharedSubscriptions.Int(), current.Retained.Int()
+		return t
+	}
+	for _, f := range stats {
+		t.Connections += f.Live.Int()
+		t.Sessions += f.Connections.Int()
+		t.Subscriptions += f.Subscriptions.Int()
+		t.Topics = max(t.Topics, f.Topics.Int())
+		t.SharedSubscriptions = max(t.SharedSubscriptions, f.SharedSubscriptions.Int())
+		t.Retained = max(t.Retained, f.Retained.Int())
+	}
+	return t
+}
+
+// nodesOf gives each node's part, by name. One of which a part is missing says
+// why.
+func nodesOf(stats, metrics []nodeFigures, members []ecp.BrokerNode) []ecp.NodeTraffic {
+	byName := map[string]*ecp.NodeTraffic{}
+	at := func(name string) *ecp.NodeTraffic {
+		if byName[name] == nil {
+			byName[name] = &ecp.NodeTraffic{Node: name}
+		}
+		return byName[name]
+	}
+	counted, measured := map[string]bool{}, map[string]bool{}
+	for _, f := range stats {
+		n := at(f.Node)
+		n.Error = cmp.Or(n.Error, f.silent())
+		n.Connections, n.Sessions = f.Live.Int(), f.Connections.Int()
+		counted[f.Node] = f.silent() == ""
+	}
+	for _, f := range metrics {
+		n := at(f.Node)
+		n.Error = cmp.Or(n.Error, f.silent())
+		n.Totals = ecp.MessageTotals{Received: messages(f.Received), Sent: messages(f.Sent), Dropped: messages(f.Dropped)}
+		measured[f.Node] = f.silent() == ""
+	}
+	for _, m := range members {
+		if n := at(m.Name); !counted[m.Name] && !measured[m.Name] {
+			n.Error = cmp.Or(n.Error, m.Error, "the node is "+string(m.Status))
+		}
+	}
+	nodes := make([]ecp.NodeTraffic, 0, len(byName))
+	for name, n := range byName {
+		if n.Error == "" && (!counted[name] || !measured[name]) {
+			n.Error = "the broker tells only part of its figures"
+		}
+		nodes = append(nodes, *n)
+	}
+	slices.SortFunc(nodes, func(a, b ecp.NodeTraffic) int { return strings.Compare(a.Node, b.Node) })
+	return nodes
+}
+
+// messages is a count of them; 0 where it is beyond all reason, so that no
+// broker can make a total overflow.
+func messages(c emqxhttp.Count) int64 {
+	if c > 1<<53 {
+		return 0
+	}
+	return int64(c)
+}
+
+// point is one moment of /monitor. Messages are those since the sample before,
+// ten seconds earlier as a rule. From some version on the moments in between
+// come, too, with nothing but their time.
+type point struct {
+	At            emqxhttp.Count  `json:"time_stamp"` // milliseconds
+	Connections   *emqxhttp.Count `json:"connections"`
+	Live          *emqxhttp.Count `json:"live_connections"`
+	Topics        *emqxhttp.Count `json:"topics"`
+	Subscriptions *emqxhttp.Count `json:"subscriptions"`
+	Received      *emqxhttp.Count `json:"received"`
+	Sent          *emqxhttp.Count `json:"sent"`
+	Dropped       *emqxhttp.Count `json:"dropped"`
+}
+
+// decodeSeries reads /monitor.
+func decodeSeries(body []byte) ([]ecp.TrafficSample, error) {
+	var points []point
+	if err := json.Unmarshal(body, &points); err != nil {
+		return nil, err
+	}
+	series := []ecp.TrafficSample{}
+	for _, p := range points {
+		at := p.At
+		p.At = 0
+		if at == 0 || at > mostMillis || p == (point{}) {
+			continue
+		}
+		if p.Live == nil { // not in each version
+			p.Live = p.Connections
+		}
+		series = append(series, ecp.TrafficSample{
+			At:          time.UnixMilli(int64(at)).UTC(),
+			Connections: count(p.Live).Int(), Sessions: count(p.Connections).Int(), Topics: count(p.Topics).Int(), Subscriptions: count(p.Subscriptions).Int(),
+			Received: messages(count(p.Received)), Sent: messages(count(p.Sent)), Dropped: messages(count(p.Dropped)),
+		})
+	}
+	slices.SortStableFunc(series, func(a, b ecp.TrafficSample) int { return a.At.Compare(b.At) })
+	return series, nil
+}
+
+func count(c *emqxhttp.Count) emqxhttp.Count {
+	if c == nil {
+		return 0
+	}
+	return *c
+}

@@ -1,0 +1,65 @@
+package emqxv5_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxv5"
+	"github.com/openecp/openecp/internal/emqxtest"
+)
+
+// hasty is the patience where something hangs: part of it has to do for the rest.
+const hasty = time.Second
+
+// open opens a broker of h that can do T.
+func open[T any](t *testing.T, h http.Handler) T {
+	t.Helper()
+	return openFor[T](t, h, 4*time.Second)
+}
+
+// openFor opens it for somebody with that much patience.
+func openFor[T any](t *testing.T, h http.Handler, patience time.Duration) T {
+	t.Helper()
+	b, err := emqxv5.New(emqxv5.Config{Timeout: patience}).Open(emqxtest.Serve(t, h, login))
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	can, ok := b.(T)
+	require.True(t, ok)
+	return can
+}
+
+// answer is a recording in testdata/answers.
+func answer(t *testing.T, name string) http.Handler {
+	return emqxtest.Recorded(t, filepath.Join("testdata/answers", name+".txt"))
+}
+
+// version is /nodes of one node of that version.
+func version(v, edition string) http.Handler {
+	return emqxtest.Body(fmt.Sprintf(`[{"node":"emqx@a","node_status":"running","role":"core","version":%q,"edition":%q}]`, v, edition))
+}
+
+// refusedAs checks code and words of an error, and that the broker's own words
+// are in its chain where they are given.
+func refusedAs(t *testing.T, err error, code ecp.Code, broker string, says ...string) {
+	t.Helper()
+	require.Equal(t, code, ecp.CodeOf(err), "%v", err)
+	if err == nil {
+		return
+	}
+	for _, s := range says {
+		require.ErrorContains(t, err, s)
+	}
+	require.Less(t, len(err.Error()), 700)
+	var said *ecp.BrokerError
+	if broker != "" {
+		require.True(t, errors.As(err, &said), "%v has no *ecp.BrokerError", err)
+		require.Equal(t, broker, said.Code)
+	}
+}

@@ -1,0 +1,98 @@
+package emqxv5
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+// mostRules is how many rules are read.
+const mostRules = 20_000
+
+// Rules lists the rules. Where there are namespaces (6.x) those of the
+// credentials are listed.
+func (b *broker) Rules(ctx context.Context) ([]ecp.Rule, error) {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	rules, whole, err := pages(ctx, b, rulesPath, nil, mostRules, decodeRules)
+	if err == nil && !whole {
+		err = b.client.Fail(ecp.CodeUnavailable, fmt.Sprintf("has more than %d rules, or its list does not end", mostRules), nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(rules, func(a, b ecp.Rule) int { return strings.Compare(a.ID, b.ID) })
+	return rules, nil
+}
+
+// rule is an entry of /rules.
+type rule struct {
+	ID          emqxhttp.Words   `json:"id"`
+	Name        emqxhttp.Words   `json:"name"`
+	Description emqxhttp.Words   `json:"description"`
+	SQL         string           `json:"sql"`
+	From        []emqxhttp.Words `json:"from"`
+	Actions     []ruleAction     `json:"actions"`
+	Enable      any              `json:"enable"`
+	Created     emqxhttp.Words   `json:"created_at"` // RFC 3339
+}
+
+// ruleAction is the id of an action, "type:name", or the name of a function of
+// EMQX's own, which is written as an object.
+type ruleAction string
+
+// UnmarshalJSON never fails.
+func (a *ruleAction) UnmarshalJSON(b []byte) error {
+	var object struct {
+		Function string `json:"function"`
+		Type     string `json:"type"`
+		Name     string `json:"name"`
+	}
+	var id string
+	switch {
+	case json.Unmarshal(b, &id) == nil:
+		*a = ruleAction(id)
+	case json.Unmarshal(b, &object) == nil && object.Function != "":
+		*a = ruleAction(object.Function)
+	case object.Type != "" && object.Name != "":
+		*a = ruleAction(object.Type + ":" + object.Name)
+	}
+	return nil
+}
+
+// decodeRules reads a page of /rules.
+func decodeRules(body []byte) (page[ecp.Rule], error) {
+	rules, more, err := emqxhttp.DecodePage[rule](body)
+	p := page[ecp.Rule]{more: more}
+	for _, r := range rules {
+		if r.ID == "" {
+			return page[ecp.Rule]{}, errNoID
+		}
+		out := ecp.Rule{
+			ID: string(r.ID), Name: string(r.Name), Description: string(r.Description), SQL: r.SQL,
+			Running: r.Enable != false && r.Enable != "false", Created: moment(r.Created), Topics: texts(r.From),
+		}
+		for _, a := range r.Actions {
+			if a != "" {
+				out.Actions = append(out.Actions, string(a))
+			}
+		}
+		p.items = append(p.items, out)
+	}
+	return p, err
+}
+
+func texts(all []emqxhttp.Words) []string {
+	var out []string
+	for _, w := range all {
+		if w != "" {
+			out = append(out, string(w))
+		}
+	}
+	return out
+}

@@ -1,0 +1,28 @@
+package emqxhttp
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+var errNoExposition = errors.New("it is no exposition of metrics")
+
+// WriteExposition copies metrics in Prometheus' text format to w as they come
+// and says how many bytes that were. An answer of another type is not begun.
+// refused gives the error for an answer that is no success.
+func (c *Client) WriteExposition(ctx context.Context, w io.Writer, r Request, refused func(context.Context, Answer) error) (int64, error) {
+	r.Accept = "text/plain"
+	a, n, err := c.Stream(ctx, r, w, ecp.MostMetrics, func(a Answer) error {
+		if a.Type != "text/plain" && a.Type != "application/openmetrics-text" {
+			return c.Unreadable(a, errNoExposition)
+		}
+		return nil
+	})
+	if err == nil && !a.OK() {
+		err = refused(ctx, a)
+	}
+	return n, err
+}

@@ -1,0 +1,45 @@
+package emqxhttp
+
+import (
+	"context"
+	"sync"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Known is what a cluster is, learned once and kept until it is described anew.
+// It may be used from several goroutines.
+type Known struct {
+	mu      sync.Mutex
+	known   bool   // guarded by mu
+	version string // guarded by mu
+	edition string // guarded by mu
+}
+
+// Learn keeps what a description says. What does not name a version is left.
+func (k *Known) Learn(d ecp.Description) {
+	version := LowestRunning(d)
+	if version == "" {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known, k.version, k.edition = true, version, d.Edition
+}
+
+// What gives the version that the whole cluster has, and its edition. ask is
+// called where nothing has been learned; several callers may ask at once.
+func (k *Known) What(ctx context.Context, ask func(context.Context) (ecp.Description, error)) (version, edition string, err error) {
+	k.mu.Lock()
+	known, version, edition := k.known, k.version, k.edition
+	k.mu.Unlock()
+	if known {
+		return version, edition, nil
+	}
+	d, err := ask(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	k.Learn(d)
+	return LowestRunning(d), d.Edition, nil
+}

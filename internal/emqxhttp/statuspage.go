@@ -1,0 +1,25 @@
+package emqxhttp
+
+import (
+	"regexp"
+	"strings"
+)
+
+// StatusPath answers without credentials whether the node is up.
+const StatusPath = "/status"
+
+var nodeLine = regexp.MustCompile(`(?m)^Node (\S+) is (\S+)`)
+
+// StatusPage reads the text of /status, which is the same for both majors: the
+// node's name, and whether EMQX runs on it. ok says that it is such a text.
+//
+//	Node emqx@10.0.0.1 is started
+//	emqx is running
+func StatusPage(text string) (node string, running, ok bool) {
+	m := nodeLine.FindStringSubmatch(text)
+	if m == nil {
+		return "", false, false
+	}
+	_, state, ok := strings.Cut(text, "emqx is ")
+	return m[1], m[2] == "started" && strings.TrimSpace(state) == "running", ok
+}
