@@ -79,7 +79,7 @@ func (a *api) listAudit(ctx context.Context, r *http.Request, _ []byte) (success
 	o.Limit, o.Cursor = limit, after
 	found, err := a.manager.Audit(ctx, o)
 	if err != nil {
-		return success{}, err
+		return success{}, ofQuery(err)
 	}
 	return success{status: http.StatusOK, body: page[ecp.AuditEntry]{Items: list(found.Items), Next: makeCursor(auditCursor, found.Next)}}, nil
 }
@@ -112,7 +112,7 @@ func (a *api) exportAudit(w http.ResponseWriter, r *http.Request) {
 		}
 		begin()
 		_ = control.SetWriteDeadline(time.Now().Add(a.stuck)) // not every writer can
-		if err := encoder.Encode(e); err != nil {             //nolint:errchkjson // the client has gone
+		if err := encoder.Encode(e); err != nil {
 			return
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,15 +20,18 @@ func (a *api) clusterRoutes() {
 	create := a.operation(http.MethodPost, clustersPath, "createCluster", "Create a cluster",
 		ecp.CodeNotFound, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported)
 	create.Description = "A hosted cluster is made from now on: 202, and Operation-Location leads to its operation. An adopted one is there at once: 201."
+	create.Parameters = []*huma.Param{toggle("dryRun", "say what would be done, and do nothing")}
+	create.Responses["200"] = a.answer("a plan", schemaOf[ecp.Plan](a.schemas()))
+	create.Responses["201"] = a.heads(a.answer("made", schemaOf[clusterView](a.schemas())), "ETag", "Location")
 	create.Responses["202"] = a.heads(a.answer("being made", schemaOf[clusterView](a.schemas())), "ETag", "Location", "Operation-Location")
-	create.DefaultStatus = http.StatusCreated
-	huma.Register(a.huma, create, a.createCluster)
+	a.handle(create, a.createCluster)
 	a.takes(create, a.eitherMode("CreateBody", schemaOf[createBody[ecp.HostedSpec]](a.schemas()), schemaOf[createBody[ecp.AdoptedSpec]](a.schemas())))
 
-	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath, "listClusters", "List clusters, in the order of their ids"), a.listClusters)
+	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath, "listClusters", "List clusters"), a.listClusters)
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath+"/{id}", "getCluster", "Get a cluster"), a.getCluster)
 
 	a.commandRoutes()
+	a.explainRoutes()
 }
 
 // createBody is what a cluster is asked for with.
@@ -63,30 +67,27 @@ func decodeMode[S any](body []byte, spec func(S) ecp.Spec) (ecp.CreateRequest, *
 	return ecp.CreateRequest{Mode: b.Mode, Project: b.Project, Name: b.Name, Description: b.Description, Spec: spec(b.Spec)}, nil
 }
 
-type createInput struct {
-	RawBody []byte `contentType:"application/json"`
-}
-
-type createOutput struct {
-	Status            int
-	Location          string `header:"Location"`
-	OperationLocation string `header:"Operation-Location"`
-	ETag              string `header:"ETag"`
-	Body              clusterView
-}
-
-func (a *api) createCluster(ctx context.Context, in *createInput) (*createOutput, error) {
-	request, p := decodeCreate(in.RawBody)
+// createCluster makes a cluster, or says what making it would do.
+func (a *api) createCluster(ctx context.Context, r *http.Request, body []byte) (success, error) {
+	dryRun, p := toggled(r, "dryRun")
 	if p != nil {
-		return nil, p
+		return success{}, p
+	}
+	request, p := decodeCreate(body)
+	if p != nil {
+		return success{}, p
+	}
+	if dryRun {
+		plan, err := a.manager.PlanCreate(ctx, request)
+		return success{status: http.StatusOK, body: plan}, err
 	}
 	info, operation, err := a.manager.Create(ctx, request)
 	if err != nil {
-		return nil, a.failed(ctx, err)
+		return success{}, err
 	}
-	out := &createOutput{Status: http.StatusCreated, Location: clustersPath + "/" + string(info.ID), ETag: etag(info.Revision), Body: viewCluster(info)}
+	out := success{status: http.StatusCreated, location: clustersPath + "/" + string(info.ID), etag: etag(info.Revision), body: viewCluster(info)}
 	if operation.ID != "" {
-		out.Status, out.OperationLocation = http.StatusAccepted, operationsPath+"/"+string(operation.ID)
+		out.status, out.operationLocation = http.StatusAccepted, operationsPath+"/"+string(operation.ID)
 	}
 	return out, nil
 }
@@ -100,7 +101,9 @@ type listInput struct {
 	Project string `query:"project" doc:"only those of org/project"`
 	Mode    string `query:"mode" doc:"only hosted or only adopted ones"`
 	State   string `query:"state" doc:"only those in the state"`
+	Version string `query:"version" doc:"only those of this EMQX version, as it is wanted"`
 	Q       string `query:"q" doc:"part of the name or the id, in any case"`
+	Sort    string `query:"sort" doc:"what they are ordered by, with - before it downwards; where that is equal, the id decides; id when left out"`
 }
 
 type listOutput[T any] struct{ Body page[T] }
@@ -114,14 +117,17 @@ func (a *api) listClusters(ctx context.Context, in *listInput) (*listOutput[clus
 	}
 	wrong = append(wrong, oneOf("mode", in.Mode, modes())...)
 	wrong = append(wrong, oneOf("state", in.State, states())...)
+	name, down := strings.CutPrefix(in.Sort, "-")
+	wrong = append(wrong, oneOf("sort", name, sortNames())...)
 	if len(wrong) > 0 {
 		return nil, newProblem(ecp.CodeInvalid, "a parameter is not valid", wrong...)
 	}
 	found, err := a.manager.Clusters(ctx, ecp.ListOptions{
-		Project: in.Project, Mode: ecp.Mode(in.Mode), State: ecp.State(in.State), Query: in.Q, Cursor: after, Limit: in.Limit,
+		Project: in.Project, Mode: ecp.Mode(in.Mode), State: ecp.State(in.State), Version: in.Version, Query: in.Q,
+		Sort: sortKey(name), Descending: down, Cursor: after, Limit: in.Limit,
 	})
 	if err != nil {
-		return nil, a.failed(ctx, err)
+		return nil, a.failed(ctx, ofQuery(err))
 	}
 	out := &listOutput[clusterView]{}
 	out.Body.Items = make([]clusterView, len(found.Items))
@@ -130,6 +136,47 @@ func (a *api) listClusters(ctx context.Context, in *listInput) (*listOutput[clus
 	}
 	out.Body.Next = makeCursor(clusterCursor, found.Next)
 	return out, nil
+}
+
+// ofQuery lets an error about an option point to the parameter it came in.
+func ofQuery(err error) error {
+	var e *ecp.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	out := *e
+	out.Fields = nil
+	for _, f := range e.Fields {
+		out.Fields = append(out.Fields, ecp.FieldError{Field: "query." + f.Field, Message: f.Message})
+	}
+	return &out
+}
+
+// sortNames lists what clusters can be ordered by, named as a cluster's fields
+// are.
+func sortNames() []string {
+	var out []string
+	for _, k := range ecp.SortKeys() {
+		out = append(out, sortName(k))
+	}
+	return out
+}
+
+func sortName(k ecp.SortKey) string {
+	if k == ecp.SortCreated || k == ecp.SortUpdated {
+		return string(k) + "At"
+	}
+	return string(k)
+}
+
+// sortKey is the key of a name that is one.
+func sortKey(name string) ecp.SortKey {
+	for _, k := range ecp.SortKeys() {
+		if sortName(k) == name {
+			return k
+		}
+	}
+	return ""
 }
 
 func modes() []string { return []string{string(ecp.Hosted), string(ecp.Adopted)} }

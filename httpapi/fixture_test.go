@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -308,4 +311,31 @@ func (f *fixture) awaitState(id, state string) {
 		c := f.call(asAdmin, http.MethodGet, clustersPath+"/"+id, "").want(http.StatusOK).cluster()
 		return c.Status.State == state, c.Status.State
 	})
+}
+
+// origin makes a change from somewhere and gives what the audit says of it.
+func (f *fixture) origin(peer, forwarded string) ecp.Origin {
+	f.t.Helper()
+	r := httptest.NewRequestWithContext(f.t.Context(), http.MethodPatch, "/api/v1/orgs/default", strings.NewReader(`{"description":"`+rand.Text()+`"}`))
+	r.RemoteAddr = peer
+	r.Header.Set("Authorization", "Bearer "+asSystem)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(headerRequest, "my-request")
+	if forwarded != "" {
+		r.Header.Set("X-Forwarded-For", forwarded)
+	}
+	w := httptest.NewRecorder()
+	f.api.ServeHTTP(w, r)
+	require.Equal(f.t, http.StatusOK, w.Code, "%s", w.Body)
+	audit, err := f.manager.Audit(ecp.WithActor(f.t.Context(), ecp.System), ecp.AuditOptions{Limit: 1})
+	require.NoError(f.t, err)
+	return audit.Items[0].Origin
+}
+
+func prefixes(t *testing.T, text string) []netip.Prefix {
+	t.Helper()
+	if text == "" {
+		return nil
+	}
+	return []netip.Prefix{netip.MustParsePrefix(text)}
 }

@@ -125,7 +125,7 @@ var refusals = []refused{
 
 	// Parameters.
 	{name: "unknown parameter", method: "GET", path: clustersPath + "?colour=red", status: 422, code: ecp.CodeInvalid, pointers: []string{"/query/colour"}},
-	{name: "parameter of another route", path: clustersPath + "?dryRun=true", body: hostedBody, status: 422, code: ecp.CodeInvalid, pointers: []string{"/query/dryRun"}},
+	{name: "parameter of another route", path: clustersPath + "?force=true", body: hostedBody, status: 422, code: ecp.CodeInvalid, pointers: []string{"/query/force"}},
 	{name: "parameter twice", method: "GET", path: clustersPath + "?limit=1&limit=2", status: 422, code: ecp.CodeInvalid, pointers: []string{"/query/limit"}},
 	{name: "malformed query", method: "GET", path: clustersPath + "?q=%zz", status: 400, code: ecp.CodeInvalid, pointers: []string{"/query"}},
 	{name: "dryRun without a value", method: "DELETE", path: clustersPath + "/" + thisID + "?dryRun", status: 422, code: ecp.CodeInvalid, pointers: []string{"/query/dryRun"}},
