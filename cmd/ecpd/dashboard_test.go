@@ -45,7 +45,9 @@ func TestDashboard(t *testing.T) {
 	var dashboard struct {
 		Title, UID string
 		Panels     []panel
-		Templating struct{ List []struct{ Name, Query string } }
+		Templating struct {
+			List []struct{ Name, Query string }
+		}
 	}
 	require.NoError(t, json.Unmarshal(content, &dashboard))
 	require.NotEmpty(t, dashboard.Title)
