@@ -2,25 +2,39 @@ package emqxsim
 
 import (
 	"cmp"
-	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+)
 
-	"github.com/openecp/openecp/ecp"
+// Edition is one of EMQX's products.
+type Edition string
+
+// The editions. Up to 5.8 the open source one lacks licences, evacuation and
+// most connectors.
+const (
+	Enterprise Edition = "enterprise"
+	OpenSource Edition = "opensource"
 )
 
 // ClusterConfig says what a simulated cluster is. The zero value is a 5.8.9
-// whose key is admin/public.
+// Enterprise whose key is admin/public.
 type ClusterConfig struct {
-	Version  string // of every node that joins, e.g. "4.4.24"; "" = "5.8.9"
-	Username string // application id (v4) or API key (v5); "" = "admin"
-	Password string // its secret; "" = "public"
-	// Limit is the number of connections the licence allows (v5); 0 = 25, as
-	// the licence a broker comes with.
+	Version  string  // of every node that joins, e.g. "4.4.24"; "" = "5.8.9"
+	Edition  Edition // "" = Enterprise
+	Username string  // application id (v4) or API key (v5); "" = "admin"
+	Password string  // its secret; "" = "public"
+	// Limit is the number of connections that the licence allows a broker
+	// comes with; 0 = what it is in reality: 10 (4.4), 25, or 10 000 000 (5.9).
 	Limit int
-	Now   func() time.Time // nil = time.Now
+	// License takes the place of the one a broker comes with; nil = it does not.
+	License *License
+	// BootTime is how long a starting node refuses connections, BootPage how
+	// long it then answers 404 (5.x) or that it is starting (4.4); 0 = not at all.
+	BootTime, BootPage time.Duration
+	Now                func() time.Time // nil = time.Now
 }
 
 // Cluster is a simulated EMQX cluster. Its methods may be called at any time,
@@ -28,70 +42,159 @@ type ClusterConfig struct {
 type Cluster struct {
 	cfg   ClusterConfig
 	major int
+	drive func() // called before every look; nil = nothing drives the nodes
 
-	mu    sync.Mutex
-	nodes []*Node // guarded by mu; in the order they joined
-}
-
-// Node is one broker of a [Cluster]. It is a member until it leaves.
-type Node struct {
-	c    *Cluster
-	name string
-
-	// Guarded by c.mu.
-	version     string
-	started     time.Time
-	dead        bool
-	left        bool
-	ready       bool
-	slow        time.Duration
-	side        int // of the partition; nodes see those of their own side
-	connections int
-	live        int
+	mu         sync.Mutex
+	at         time.Time // guarded by mu, as all below; what was settled
+	nodes      []*Node   // in the order they joined; also those that left
+	v4         state4
+	db         *database // what members share
+	groups     []*group
+	turn       int // of the next client among the nodes that take some
+	refused    map[string]int
+	lost       int // sessions that ended with a node
+	faults     []*fault
+	rebalances []*rebalance
 }
 
 // NewCluster makes a cluster without nodes. It panics if the version is not
 // one of EMQX 4 or later: that is a mistake in the program.
 func NewCluster(c ClusterConfig) *Cluster {
-	c.Version = cmp.Or(c.Version, "5.8.9")
+	c.Version, c.Edition = cmp.Or(c.Version, "5.8.9"), cmp.Or(c.Edition, Enterprise)
 	c.Username, c.Password = cmp.Or(c.Username, "admin"), cmp.Or(c.Password, "public")
-	c.Limit = cmp.Or(c.Limit, trialLimit)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Cluster{cfg: c, major: mustMajor(c.Version)}
+	s := &Cluster{cfg: c, major: mustMajor(c.Version), refused: map[string]int{}}
+	s.at = s.now()
+	s.db = newDatabase(c, s.at)
+	return s
 }
 
-// trialLimit is how many connections the licence allows that EMQX comes with.
-const trialLimit = 25
+// now is without the monotonic clock: times are compared and stored.
+func (c *Cluster) now() time.Time { return c.cfg.Now().Round(0).UTC() }
 
-func mustMajor(version string) int {
-	v, ok := ecp.ParseVersion(version)
-	if !ok || v.Major < 4 {
-		panic("emqxsim: " + strconv.Quote(version) + " is no version of EMQX 4 or later")
+// change runs fn on the cluster as it is now.
+func (c *Cluster) change(fn func(now time.Time)) {
+	if c.drive != nil {
+		c.drive()
 	}
-	return v.Major
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changeLocked(c.now(), fn)
+}
+
+func (c *Cluster) changeLocked(now time.Time, fn func(now time.Time)) {
+	if now.Before(c.at) {
+		now = c.at // the clock went back: time stands still
+	}
+	c.settle(now)
+	fn(now)
+	c.refresh(now)
+}
+
+// settle lets everything happen that time brings until now, each at its time:
+// what is seen then does not depend on when it was looked at.
+func (c *Cluster) settle(now time.Time) {
+	for {
+		next := c.next()
+		if next.IsZero() || next.After(now) {
+			break
+		}
+		c.at = next
+		c.step(next)
+	}
+	if now.After(c.at) {
+		c.at = now
+	}
+}
+
+// next is the first moment after the settled one at which something happens.
+func (c *Cluster) next() time.Time {
+	var first time.Time
+	consider := func(t time.Time) {
+		if t.After(c.at) && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	for _, n := range c.nodes {
+		n.moments(consider)
+	}
+	for _, g := range c.groups {
+		for i := range g.wants {
+			consider(g.wants[i].due)
+		}
+	}
+	for _, r := range c.rebalances {
+		consider(r.next)
+	}
+	for _, t := range c.db.license.moments() {
+		consider(t)
+	}
+	return first
+}
+
+// step is what happens at one moment.
+func (c *Cluster) step(t time.Time) {
+	for _, n := range c.nodes {
+		c.evacuateStep(n, t)
+	}
+	c.rebalanceStep(t)
+	c.connectDue(t)
+	c.refresh(t)
+}
+
+// refresh brings what follows from the state up to date: alarms, rates, peaks.
+func (c *Cluster) refresh(t time.Time) {
+	c.refreshAlarms(t)
+	c.refreshTraffic(t)
 }
 
 // Join adds a running member. A name that is a member already is started
-// anew, which is how a node comes back.
+// anew, which is how a node comes back. Where the licence is for one node only,
+// a second one runs by itself and is no member, as in reality.
 func (c *Cluster) Join(name string) *Node {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	var n *Node
+	c.change(func(now time.Time) { n = c.join(name, now) })
+	return n
+}
+
+func (c *Cluster) join(name string, now time.Time) *Node {
 	n := c.find(name)
 	if n == nil {
-		n = &Node{c: c, name: name, version: c.cfg.Version}
-		c.nodes = append(c.nodes, n)
+		n = c.add(name)
+		if c.singleNode() && len(c.members()) > 1 {
+			n.leave(now)
+		}
+	} else {
+		n.kill(now)
 	}
-	n.start()
+	n.start(now)
+	return n
+}
+
+// Standalone starts a node that is no member; an invitation makes it one.
+func (c *Cluster) Standalone(name string) *Node {
+	var n *Node
+	c.change(func(now time.Time) {
+		n = c.add(name)
+		n.leave(now)
+		n.start(now)
+	})
+	return n
+}
+
+func (c *Cluster) add(name string) *Node {
+	n := &Node{c: c, db: c.db, name: name, version: c.cfg.Version, role: "core"}
+	c.nodes = append(c.nodes, n)
 	return n
 }
 
 // Node gives a member by its name, running or not; nil if there is none.
 func (c *Cluster) Node(name string) *Node {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.find(name)
+	var n *Node
+	c.change(func(time.Time) { n = c.find(name) })
+	return n
 }
 
 func (c *Cluster) find(name string) *Node {
@@ -102,134 +205,90 @@ func (c *Cluster) find(name string) *Node {
 	return c.nodes[i]
 }
 
+// members are those that have not left, by name.
+func (c *Cluster) members() []*Node {
+	var out []*Node
+	for _, n := range c.nodes {
+		if !n.left {
+			out = append(out, n)
+		}
+	}
+	slices.SortFunc(out, func(a, b *Node) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+// running are the members that run at t, by name.
+func (c *Cluster) running(t time.Time) []*Node {
+	return slices.DeleteFunc(c.members(), func(n *Node) bool { return !n.up(t) })
+}
+
 // Partition splits the cluster: a node sees as running those of its own group
 // only. Nodes in no group are a group together. Without groups the split heals.
 func (c *Cluster) Partition(groups ...[]string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, n := range c.nodes {
-		n.side = 1 + slices.IndexFunc(groups, func(g []string) bool { return slices.Contains(g, n.name) })
-	}
-}
-
-// Name is the node's EMQX name, e.g. "emqx@10.0.0.1".
-func (n *Node) Name() string { return n.name }
-
-// start is a boot; the caller holds the cluster's lock or owns the node.
-func (n *Node) start() {
-	n.started, n.dead, n.ready = n.c.now(), false, true
-}
-
-// Kill ends the node's process: its handler closes connections unanswered,
-// the others see it stopped. It stays a member.
-func (n *Node) Kill() { n.set(func() { n.dead = true }) }
-
-// Revive starts a killed node again; its uptime begins at zero.
-func (n *Node) Revive() { n.set(n.start) }
-
-// Leave ends the node's membership. It goes on running, in a cluster of its own.
-func (n *Node) Leave() { n.set(func() { n.left = true }) }
-
-// Slow makes every answer of the node wait for d of real time; 0 ends that.
-func (n *Node) Slow(d time.Duration) { n.set(func() { n.slow = d }) }
-
-// SetReady(false) makes the node turn clients away, as while it boots or is
-// evacuated: /status and availability_check answer 503, the API goes on.
-func (n *Node) SetReady(ready bool) { n.set(func() { n.ready = ready }) }
-
-// SetVersion makes the node run another version of the same major, as after a
-// rolling upgrade. It panics on another major.
-func (n *Node) SetVersion(version string) {
-	if mustMajor(version) != n.c.major {
-		panic("emqxsim: a node of EMQX " + strconv.Itoa(n.c.major) + " cannot run " + version)
-	}
-	n.set(func() { n.version = version })
-}
-
-// SetClients says how many MQTT clients are connected to the node, and how many
-// sessions of clients that are away it keeps beside them.
-func (n *Node) SetClients(connected, away int) {
-	n.set(func() { n.live, n.connections = connected, connected+away })
-}
-
-func (n *Node) set(change func()) {
-	n.c.mu.Lock()
-	defer n.c.mu.Unlock()
-	change()
-}
-
-func (c *Cluster) now() time.Time { return c.cfg.Now() }
-
-// Handler answers as the node's management listener does: the API and /status.
-func (n *Node) Handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n.c.mu.Lock()
-		slow := n.slow
-		n.c.mu.Unlock()
-		if !pause(r, slow) {
-			return
+	c.change(func(time.Time) {
+		for _, n := range c.nodes {
+			n.side = 1 + slices.IndexFunc(groups, func(g []string) bool { return slices.Contains(g, n.name) })
 		}
-		v, up := n.view()
-		if !up {
-			hangUp(w)
-			return
-		}
-		serve(w, r, v)
 	})
 }
 
-// pause waits for d; false means that the caller gave up first.
-func pause(r *http.Request, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
-}
-
-// hangUp closes the connection without an answer.
-func hangUp(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler) // HTTP/2 and the like: the server resets the stream
-	}
-	_ = conn.Close()
-}
-
-// Endpoint leads to the node without a socket, with the right credentials.
-func (n *Node) Endpoint() ecp.Endpoint {
-	dial := func() (http.Handler, bool) {
-		_, up := n.view()
-		return n.Handler(), up
-	}
-	return ecp.Endpoint{
-		BaseURL: "http://" + hostOf(n.name), Transport: transport{dial},
-		Credentials: ecp.Credentials{Username: n.c.cfg.Username, Password: n.c.cfg.Password},
-	}
-}
-
-// view is what the node would say now; false = it is dead.
-func (n *Node) view() (view, bool) {
-	n.c.mu.Lock()
-	defer n.c.mu.Unlock()
-	cfg := n.c.cfg
-	v := view{
-		now: cfg.Now(), self: n.name, version: n.version, ready: n.ready,
-		username: cfg.Username, password: cfg.Password, limit: cfg.Limit,
-	}
-	for _, m := range n.c.nodes {
-		if m == n || !m.left && !n.left {
-			v.members = append(v.members, member{
-				name: m.name, version: m.version, running: m == n || !m.dead && m.side == n.side,
-				started: m.started, connections: m.connections, live: m.live,
-			})
+// Refused says how often clients were turned away, by reason: evacuating,
+// listener_full, listener_stopped, license_limit, license_expired, no_node.
+func (c *Cluster) Refused() map[string]int {
+	out := map[string]int{}
+	c.change(func(time.Time) {
+		for k, v := range c.refused {
+			out[k] = v
 		}
+	})
+	return out
+}
+
+// database is what the members of a cluster share: it outlives each of them.
+type database struct {
+	license   License
+	setting   licenseSetting
+	keys      []*apiKey
+	users     []*user
+	tokens    map[string]*token
+	serial    int // of what is numbered
+	rules     []*rule
+	resources []*resource // connectors, actions, sources; v4's resources
+	listeners []*listener
+	history   []*alarm
+	invites   []invitation
+	backups   []backup
+	config    map[string]any // what was put, by root
+}
+
+func newDatabase(c ClusterConfig, now time.Time) *database {
+	d := &database{
+		license: startLicense(c), setting: licenseSetting{low: 75, high: 80, dynamic: -1},
+		tokens: map[string]*token{}, listeners: defaultListeners(c.Version), config: map[string]any{},
 	}
-	return v, !n.dead
+	d.keys = []*apiKey{{
+		name: "from_bootstrap_file_" + hexOf("name "+c.Username, 16), id: c.Username, secret: c.Password,
+		desc: "Bootstrapped From File", enable: true, role: roleAdministrator, created: now,
+	}}
+	d.users = []*user{{name: "admin", password: "public", desc: "administrator", role: roleAdministrator}}
+	return d
+}
+
+// clone is what a node takes along that leaves.
+func (d *database) clone() *database {
+	c := *d
+	c.keys, c.users, c.history = slices.Clone(d.keys), slices.Clone(d.users), slices.Clone(d.history)
+	c.rules, c.resources, c.listeners = slices.Clone(d.rules), slices.Clone(d.resources), slices.Clone(d.listeners)
+	for i, l := range c.listeners {
+		own := *l
+		c.listeners[i] = &own
+	}
+	c.tokens, c.config, c.invites, c.backups = map[string]*token{}, map[string]any{}, nil, nil
+	return &c
+}
+
+// id numbers something that the cluster makes.
+func (d *database) id() string {
+	d.serial++
+	return strconv.Itoa(d.serial)
 }

@@ -1,188 +1,155 @@
 package emqxsim
 
 import (
-	_ "embed"
-	"fmt"
+	"encoding/json"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
-	"time"
 )
 
-// EMQX 4.4 answers business errors with 200, unknown calls with text, and
-// calls outside its prefixes with nothing at all. A member that is down is not
-// listed; asked for by name it gives "nodedown".
+// EMQX 4.4 answers business errors with 200, in one of three shapes; unknown
+// calls below its prefix, and what it cannot make sense of, with text; and
+// everything else with nothing at all.
 
 const base4 = "/api/v4"
 
-var routes4 = []route{
-	{path: "/nodes", answer: wrapped(func(v view) any { return each(v, node4) })},
-	{path: "/nodes/{node}", answer: ofNode4(node4, obj{"error": "nodedown"})},
-	{path: "/nodes/{node}/stats", answer: ofNode4(stats4, nil)},
-	{path: "/nodes/{node}/metrics", answer: ofNode4(metrics4, nil)},
-	{path: "/brokers", answer: wrapped(func(v view) any { return each(v, broker4) })},
-	{path: "/brokers/{node}", answer: ofNode4(broker4, obj{"error": "nodedown"})},
-	{path: "/stats", answer: wrapped(func(v view) any { return each(v, named("stats", stats4)) })},
-	{path: "/metrics", answer: wrapped(func(v view) any { return each(v, named("metrics", metrics4)) })},
-	{path: "/load_rebalance/availability_check", answer: available4,
-		open: func(v view) bool { return atLeast(v.version, 4, 4, 24) }},
-}
+// The listeners of a node of EMQX 4.4 that answer HTTP.
+const (
+	management = 8081
+	dashboard  = 18083
+)
 
-func respond4(v view, r *http.Request) answer {
-	if r.URL.Path == "/status" {
-		if !v.ready {
-			return asText(http.StatusServiceUnavailable, v.statusText())
-		}
-		return asText(http.StatusOK, v.statusText())
+// call4 is a request to a node of EMQX 4.4.
+type call4 struct{ *request }
+
+// answer4 answers one request.
+func answer4(q *request) answer {
+	c := &call4{q}
+	if c.URL.Path == "/status" && c.port == management {
+		return status4(c)
 	}
-	path, ok := strings.CutPrefix(r.URL.Path, base4)
+	path, ok := strings.CutPrefix(c.URL.EscapedPath(), base4)
 	if !ok || path != "" && path[0] != '/' {
+		if c.port == dashboard {
+			if a, ok := page4(c.Request); ok {
+				return a
+			}
+		}
 		return answer{status: http.StatusNotFound}
 	}
-	if len(path) > 1 {
-		path = strings.TrimSuffix(path, "/")
+	route, found := c.route(path)
+	if found && route.open != "" && has(c.n.version, route.open) {
+		return route.answer(c)
 	}
-	call, node, found := match(routes4, path)
-	if found && call.open != nil && call.open(v) {
-		return call.answer(v, r, node)
-	}
-	if !v.authorised(r) {
-		return answer{
-			status: http.StatusUnauthorized, body: "UNAUTHORIZED",
-			header: [2]string{"WWW-Authenticate", `Basic Realm="minirest-server"`},
-		}
-	}
-	if !found || r.Method != http.MethodGet && r.Method != http.MethodHead {
+	switch {
+	case !c.authorised():
+		return refused4()
+	case strings.Trim(path, "/") == "" && c.Method == http.MethodGet:
+		return c.list()
+	case !found:
 		return notFound4()
 	}
-	return call.answer(v, r, node)
+	return route.answer(c)
 }
 
-func notFound4() answer { return asText(http.StatusNotFound, "Not found.") }
-
-// wrapped answers with data in the envelope of a success.
-func wrapped(data func(v view) any) func(view, *http.Request, string) answer {
-	return func(v view, _ *http.Request, _ string) answer { return asJSON(obj{"code": 0, "data": data(v)}) }
+// route finds the call that a path asks for and the variables in it.
+func (c *call4) route(path string) (*route4, bool) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	method := c.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for i := range routes4 {
+		if r := &routes4[i]; r.method == method && r.fits(parts) && c.serves(r) {
+			c.params = c.variables(r, parts)
+			return r, true
+		}
+	}
+	return nil, false
 }
 
-// each makes a list of the members that run, the node that answers last.
-func each(v view, show func(view, member) obj) []obj {
-	out := []obj{}
-	var self []obj
-	for _, m := range v.running() {
-		if m.name == v.self {
-			self = append(self, show(v, m))
+// serves says whether this broker has the call on this listener.
+func (c *call4) serves(r *route4) bool {
+	return (c.enterprise() || !r.enterprise) && has(c.n.version, r.since) && (r.port == 0 || r.port == c.port)
+}
+
+func (c *call4) enterprise() bool { return c.c.cfg.Edition == Enterprise }
+
+// fits compares a path, in its parts, with that of the call.
+func (r *route4) fits(parts []string) bool {
+	want := strings.Split(strings.Trim(r.path, "/"), "/")
+	return slices.EqualFunc(want, parts, func(w, part string) bool { return w[0] == ':' || w == part })
+}
+
+// variables are those in the path. Before 4.4.11 the ids of rules and resources
+// were taken as they come, escapes and all.
+func (c *call4) variables(r *route4, parts []string) map[string]string {
+	ids := map[string]string{}
+	for i, w := range strings.Split(strings.Trim(r.path, "/"), "/") {
+		name, variable := strings.CutPrefix(w, ":")
+		if !variable {
 			continue
 		}
-		out = append(out, show(v, m))
-	}
-	return append(out, self...)
-}
-
-// named puts a node's figures under a key, beside its name.
-func named(key string, show func(view, member) obj) func(view, member) obj {
-	return func(v view, m member) obj { return obj{"node": m.name, key: show(v, m)} }
-}
-
-// ofNode4 answers for one node. down is what is said, beside its name, of a
-// member that does not run; nil = a message without code.
-func ofNode4(show func(view, member) obj, down obj) func(view, *http.Request, string) answer {
-	return func(v view, _ *http.Request, name string) answer {
-		m, ok := v.find(name)
-		switch {
-		case !ok:
-			return notFound4()
-		case m.running:
-			return asJSON(obj{"code": 0, "data": show(v, m)})
-		case down == nil:
-			return asJSON(obj{"message": "nodedown"})
+		ids[name] = parts[i]
+		if id, err := url.PathUnescape(parts[i]); err == nil && (name != "id" || has(c.n.version, "4.4.11")) {
+			ids[name] = id
 		}
-		data := obj{"node": m.name}
-		for k, value := range down {
-			data[k] = value
+	}
+	return ids
+}
+
+// list is every call the listener serves, as GET /api/v4 tells it. A call whose
+// plugin is not loaded is among them.
+func (c *call4) list() answer {
+	list := []obj{}
+	for i := range routes4 {
+		if r := &routes4[i]; c.serves(r) {
+			list = append(list, obj{"path": r.path, "name": r.name, "method": r.method, "descr": r.descr})
 		}
-		return asJSON(obj{"code": 0, "data": data})
 	}
+	return data4(list)
 }
 
-func node4(v view, m member) obj {
-	o := obj{
-		"node": m.name, "node_status": "Running", "version": m.version, "otp_release": otpRelease,
-		"uptime": uptimeWords(v.now.Sub(m.started)), "connections": m.connections,
-		"load1": "0.52", "load5": "0.40", "load15": "0.33", "max_fds": maxFds,
-		"memory_total": memoryTotal, "memory_used": memoryUsed, "process_available": 262144, "process_used": 306,
+// object reads the body; nil = it is no JSON object, with what is said then.
+func (c *call4) object() (in obj, bad answer) {
+	if len(c.body) == 0 {
+		return obj{}, answer{}
 	}
-	if atLeast(m.version, 4, 4, 19) {
-		o["live_connections"] = m.live
+	if json.Unmarshal(c.body, &in) != nil || in == nil {
+		return nil, badRequest4()
 	}
-	return o
+	return in, answer{}
 }
 
-func broker4(v view, m member) obj {
-	return obj{
-		"node": m.name, "node_status": "Running", "version": m.version, "otp_release": otpRelease,
-		"sysdescr": "EMQX Enterprise", // no recording has the Enterprise edition's words
-		"uptime":   uptimeWords(v.now.Sub(m.started)), "datetime": v.now.UTC().Format(time.DateTime),
-	}
+// text is a value that should be a string; "" if it is none.
+func text(v any) string {
+	s, _ := v.(string)
+	return s
 }
 
-// uptimeWords says a duration as EMQX 4 does: "2 days, 0 hours, 4 minutes, 28
-// seconds", leading zeros left out.
-func uptimeWords(d time.Duration) string {
-	seconds := max(int(d/time.Second), 0)
-	parts := []struct {
-		n    int
-		unit string
-	}{
-		{seconds / 86400, "days"}, {seconds / 3600 % 24, "hours"}, {seconds / 60 % 60, "minutes"}, {seconds % 60, "seconds"},
+// The answers of EMQX 4.4.
+
+// data4 is a success with something to tell.
+func data4(data any) answer { return asJSON(obj{"code": 0, "data": data}) }
+
+// done4 is a success with nothing to tell.
+func done4() answer { return asJSON(obj{"code": 0}) }
+
+// message4 is a failure without a code, the commonest.
+func message4(message string) answer { return asJSON(obj{"message": message}) }
+
+// code4 is a failure with a code, one of HTTP's or one of its own.
+func code4(code any, message string) answer { return asJSON(obj{"code": code, "message": message}) }
+
+func notFound4() answer   { return asText(http.StatusNotFound, "Not found.") }
+func badRequest4() answer { return asText(http.StatusBadRequest, "Bad Request") }
+func crashed4() answer    { return asText(http.StatusInternalServerError, "Internal Error") }
+
+// refused4 is what a call without the right credentials gets.
+func refused4() answer {
+	return answer{
+		status: http.StatusUnauthorized, body: "UNAUTHORIZED",
+		header: [2]string{"WWW-Authenticate", `Basic Realm="minirest-server"`},
 	}
-	for len(parts) > 1 && parts[0].n == 0 {
-		parts = parts[1:]
-	}
-	words := make([]string, len(parts))
-	for i, p := range parts {
-		words[i] = fmt.Sprintf("%d %s", p.n, p.unit)
-	}
-	return strings.Join(words, ", ")
-}
-
-// gauges4 are the figures of /stats; each has its highest value beside it.
-var gauges4 = map[string]func(member) int{
-	"channels": sessions, "connections": sessions, "live_connections": live, "sessions": sessions,
-	"topics": nothing, "routes": nothing, "subscriptions": nothing, "subscriptions.shared": nothing,
-	"subscribers": nothing, "suboptions": nothing, "retained": nothing,
-}
-
-func sessions(m member) int { return m.connections }
-func live(m member) int     { return m.live }
-func nothing(member) int    { return 0 }
-
-func stats4(_ view, m member) obj { return gauges(gauges4, m) }
-
-func gauges(table map[string]func(member) int, m member) obj {
-	o := obj{}
-	for name, figure := range table {
-		o[name+".count"], o[name+".max"] = figure(m), figure(m)
-	}
-	return o
-}
-
-//go:embed keys/metrics4.txt
-var metricNames4 string
-
-// metrics4 are the counters since the node's start. Nothing is ever sent here.
-func metrics4(view, member) obj {
-	o := obj{}
-	for name := range strings.FieldsSeq(metricNames4) {
-		o[name] = 0
-	}
-	return o
-}
-
-// available4 is the check that load balancers make. What an Enterprise node
-// writes beside the status is not recorded.
-func available4(v view, _ *http.Request, _ string) answer {
-	if !v.ready {
-		return jsonWith(http.StatusServiceUnavailable, obj{})
-	}
-	return asJSON(obj{})
 }

@@ -109,7 +109,8 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 	if err != nil {
 		return ecp.Endpoint{}, err
 	}
-	dial := func() (http.Handler, bool) { return p.dial(id, ordinal) }
+	name := names{id, st.version()}.node(ordinal)
+	dial := func() (http.Handler, bool) { return p.dial(id, name) }
 	n := names{id, st.version()}
 	return ecp.Endpoint{
 		BaseURL: "http://" + hostOf(n.node(ordinal)) + n.api(), Transport: transport{dial},
@@ -129,36 +130,4 @@ func (s *state) choose(node string, now time.Time) (int, error) {
 		return 0, &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach node", Message: "no node is ready"}
 	}
 	return 0, &ecp.Error{Code: ecp.CodeNotFound, Op: "reach node", Message: "there is no node " + node}
-}
-
-// dial gives what answers on a node now; false = connections are refused.
-func (p *Provisioner) dial(id ecp.ID, ordinal int) (http.Handler, bool) {
-	now := p.now()
-	st := p.at(id, now)
-	self := st.pod(ordinal)
-	if self == nil || !self.ready(now) {
-		return nil, false
-	}
-	v := st.view(ordinal, now)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, v) }), true
-}
-
-// view is the cluster as the node of an ordinal sees it. Whoever has once been
-// a member stays one: that is kept on its volume and on everybody else's.
-func (s *state) view(self int, now time.Time) view {
-	n := names{s.ID, s.version()}
-	v := view{now: now, self: n.node(self), version: s.pod(self).Image.Version, ready: true, limit: trialLimit}
-	if s.Auth != nil {
-		v.username, v.password = s.Auth.Username, s.Auth.Password
-	}
-	for _, c := range s.Claims {
-		m := member{name: n.node(c.Ordinal), version: v.version}
-		if p := s.pod(c.Ordinal); p != nil && p.ready(now) {
-			m.running, m.version, m.started = true, p.Image.Version, p.Ready
-		} else if !c.Joined {
-			continue
-		}
-		v.members = append(v.members, m)
-	}
-	return v
 }

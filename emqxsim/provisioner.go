@@ -28,7 +28,10 @@ type ProvisionerConfig struct {
 	// RenderVersion is the newest way of rendering it claims to have; 0 = 1. A
 	// higher one is how a newer build of it looks.
 	RenderVersion int
-	Logger        *slog.Logger // nil = nothing is said
+	// License and Limit are those of the EMQX clusters, as of [ClusterConfig].
+	License *License
+	Limit   int
+	Logger  *slog.Logger // nil = nothing is said
 }
 
 // Provisioner simulates the platform that hosted clusters run on. Beside the
@@ -60,6 +63,8 @@ type entry struct {
 	// guarded by mu, zero after a change.
 	from, next time.Time
 	quiet      bool // nothing changes after from
+
+	hosted *hosted // guarded by mu; the EMQX cluster, nil until somebody looks
 }
 
 var (

@@ -35,6 +35,12 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+	if aborted && w.status != 0 { // it broke off in the middle
+		res := w.response(r)
+		res.ContentLength = -1
+		res.Body = io.NopCloser(io.MultiReader(&w.body, brokenOff{}))
+		return res, nil
+	}
 	if aborted {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Addr: address(r.URL.Host), Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 	}
@@ -116,3 +122,9 @@ func hostOf(node string) string {
 	}
 	return host
 }
+
+// brokenOff is where a body ends that a node did not finish.
+type brokenOff struct{}
+
+// Read says that more was to come.
+func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -3,8 +3,6 @@ package emqxv4
 import (
 	"context"
 	"log/slog"
-	"net/http"
-	"slices"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -14,86 +12,72 @@ import (
 // Config tunes an adapter. The zero value is good.
 type Config struct {
 	// Timeout bounds one call of a broker with all its requests and
-	// repetitions; 0 = 10 s.
+	// repetitions; 0 = 10 s. Calls that are known to last have a multiple.
 	Timeout time.Duration
 	// Logger gets what a call succeeded without, at debug; nil = silent.
 	Logger *slog.Logger
+	// LimitField lets connection limits be set on brokers that list a call
+	// below /dynamic_license. It is the name that the number has in the body of
+	// that call, e.g. "max_connections". EMQX documents neither call nor body:
+	// set it once you have seen on a broker of your version what it takes.
+	// What was set is read back, and an error says where it is not in force.
+	// "" = limits are not set.
+	LimitField string
 }
 
 // New gives the adapter for EMQX 4.4. It starts nothing and may be used for any
-// number of endpoints at once.
-func New(c Config) ecp.Adapter {
+// number of endpoints at once. It is an [ecp.Detector] too, and its brokers
+// have all the further interfaces that [ecp.Adapter] names.
+func New(c Config) ecp.Adapter { return adapter{c} }
+
+type adapter struct{ config Config }
+
+// Major is 4.
+func (adapter) Major() int { return 4 }
+
+// Open checks the endpoint and gives the broker behind it.
+func (a adapter) Open(e ecp.Endpoint) (ecp.Broker, error) { return a.of(e).Open(e) }
+
+// Detect says what answers at an endpoint.
+func (a adapter) Detect(ctx context.Context, e ecp.Endpoint) (ecp.Detection, error) {
+	return a.of(e).Detect(ctx, e)
+}
+
+// of is the adapter for one endpoint: its advice depends on the credentials.
+func (a adapter) of(e ecp.Endpoint) emqxhttp.Adapter {
+	open := func(c *emqxhttp.Client) *broker {
+		return &broker{client: c, checks: checksOf(e.Credentials), limitField: a.config.LimitField}
+	}
 	return emqxhttp.Adapter{
-		Of: 4, Config: emqxhttp.Config{Name: "EMQX 4", Timeout: c.Timeout, Logger: c.Logger},
-		Broker: func(c *emqxhttp.Client) ecp.Broker { return &broker{c} },
+		Of: 4, Config: emqxhttp.Config{Name: "EMQX 4", Timeout: a.config.Timeout, Logger: a.config.Logger},
+		Broker: func(c *emqxhttp.Client) ecp.Broker { return open(c) },
+		Find: func(ctx context.Context, c *emqxhttp.Client, login bool) (ecp.Detection, error) {
+			return open(c).detect(ctx, login)
+		},
 	}
 }
 
-type broker struct{ client *emqxhttp.Client }
+// broker is an EMQX 4.4 behind an endpoint.
+type broker struct {
+	client     *emqxhttp.Client
+	checks     emqxhttp.Checks
+	limitField string
+	known      emqxhttp.Known
+}
+
+var _ interface {
+	ecp.Broker
+	ecp.ConnectionLimiter
+	ecp.Monitor
+	ecp.AlarmSource
+	ecp.IntegrationSource
+	ecp.Evacuator
+	ecp.MemberManager
+	ecp.ListenerManager
+	ecp.LicenseManager
+	ecp.Metrics
+	ecp.HealthSource
+} = (*broker)(nil)
 
 // Close gives back idle connections of a transport of our own.
 func (b *broker) Close() { b.client.Close() }
-
-// Describe asks for the members; and for counters, licence and the answering
-// node's name as far as they matter and the broker has them.
-func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
-	ctx, cancel := b.client.Bound(ctx)
-	defer cancel()
-	members, err := emqxhttp.Ask(ctx, b.client, emqxhttp.Request{Path: nodesPath}, b.payload, decodeMembers)
-	if err != nil {
-		return ecp.Description{}, err
-	}
-	var d ecp.Description
-	counted := b.counters(ctx, members)
-	for _, m := range members {
-		d.Nodes = append(d.Nodes, m.node(counted[m.name()]))
-	}
-	b.client.Optional(ctx, "its licence", func(ctx context.Context) (err error) {
-		d.Edition, d.Limit, err = b.license(ctx)
-		return err
-	})
-	return b.client.Complete(ctx, d, b.self)
-}
-
-// counters gives the counters of each node where the members' list lacks them.
-func (b *broker) counters(ctx context.Context, members []member) (found map[string]counters) {
-	if !slices.ContainsFunc(members, member.uncounted) {
-		return nil
-	}
-	b.client.Optional(ctx, "its counters", func(ctx context.Context) (err error) {
-		found, err = emqxhttp.Ask(ctx, b.client, emqxhttp.Request{Path: statsPath}, b.payload, decodeStats)
-		return err
-	})
-	return found
-}
-
-// license gives edition and limit. Only the enterprise edition has the call;
-// where it is missing, the broker's description of itself decides.
-func (b *broker) license(ctx context.Context) (edition string, limit int, err error) {
-	a, err := b.client.Get(ctx, licensePath)
-	if err != nil {
-		return "", 0, err
-	}
-	if a.Status == http.StatusNotFound {
-		edition, err = emqxhttp.Ask(ctx, b.client, emqxhttp.Request{Path: brokersPath}, b.payload, decodeEdition)
-		return edition, 0, err
-	}
-	data, err := b.payload(ctx, a)
-	if err != nil {
-		return "", 0, err
-	}
-	if limit, err = decodeLicense(data); err != nil {
-		return "", 0, b.client.Unreadable(a, err)
-	}
-	return "enterprise", limit, nil
-}
-
-// self gives the name of the node that answers. The call is on port 8081 only,
-// and its answer is no JSON.
-func (b *broker) self(ctx context.Context) (string, error) {
-	a, err := b.client.Get(ctx, statusPath)
-	if err != nil {
-		return "", err
-	}
-	return decodeStatus(a.Body), nil
-}

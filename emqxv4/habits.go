@@ -1,64 +1,191 @@
 package emqxv4
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// The calls that are used, and one that only the next major answers.
-const (
-	nodesPath   = "/api/v4/nodes"
-	brokersPath = "/api/v4/brokers"
-	statsPath   = "/api/v4/stats"
-	licensePath = "/api/v4/license"
-	statusPath  = "/status"
-	newerPath   = "/api/v5/nodes"
+// What people should check when the broker refuses, by what they gave.
+var (
+	checksKey = emqxhttp.Checks{
+		Login: "check AppID and AppSecret, and that the application is enabled and not expired (port 18083 takes a dashboard user instead)",
+		Role:  "give it an application that may do so",
+	}
+	checksUser = emqxhttp.Checks{
+		Login: "check the dashboard user's name and password, and that the user is not locked (port 8081 takes an AppID and its AppSecret instead)",
+		Role:  "give it a dashboard user with the role administrator",
+	}
+	checksAny = emqxhttp.Checks{
+		Login: "check AppID and AppSecret (on port 18083: a dashboard user's name and password), and that the application is enabled and not expired",
+		Role:  "give it an application, or a dashboard user with the role administrator",
+	}
 )
 
-var checks = emqxhttp.Checks{
-	Login: "check AppID and AppSecret (on port 18083: a dashboard user's name and password), and that the application is enabled and not expired",
-	Role:  "give it an application or a user that may read",
+// checksOf gives the advice for credentials.
+func checksOf(login ecp.Credentials) emqxhttp.Checks {
+	switch login.Kind {
+	case ecp.CredentialKey:
+		return checksKey
+	case ecp.CredentialUser:
+		return checksUser
+	}
+	return checksAny
 }
 
-// refusedLogin are the codes of a refused login inside an answer of 200.
-var refusedLogin = map[string]bool{"103": true, "104": true, "401": true, "403": true}
+// Words of refusals that say that what was asked is so already.
+var (
+	evacuatedAlready = []string{"already_started"}
+	evacuatedNot     = []string{"not_started"}
+	memberAlready    = []string{"already_in_cluster", "already in cluster"}
+	memberNot        = []string{"not_in_cluster", "not in cluster"}
+)
+
+// Codes of business errors. 101 to 116 are EMQX's own, others are those of
+// HTTP.
+var (
+	refusedLogin = []string{"103", "104", "401", "403"}
+	badRequest   = []string{"107", "108", "109", "115", "116", "400"}
+)
+
+// nodeAway are words that say that another node did not answer the one that
+// was asked.
+var nodeAway = []string{"nodedown", "node_down", "badrpc", "bad_rpc", "bad rpc", "timeout", "noproc"}
+
+// meaning is what a business error is to whoever asked; the first row that
+// fits counts.
+var meaning = []struct {
+	fits   func(c call, r refusal) bool
+	code   ecp.Code
+	advice string
+}{
+	{func(_ call, r refusal) bool { return r.has(nodeAway) || r.code == "101" }, ecp.CodeUnavailable, "a node that has to take part does not answer"},
+	{func(_ call, r refusal) bool { return r.code == "404" || r.has([]string{"not_found", "not found"}) }, ecp.CodeNotFound, "it has no such thing"},
+	{func(c call, _ refusal) bool { return c.wrong != "" }, ecp.CodeInvalid, ""},
+	{func(c call, r refusal) bool { return c.mutates() && slices.Contains(badRequest, r.code) }, ecp.CodeInvalid, "it does not take that"},
+	{func(call, refusal) bool { return true }, ecp.CodeUnavailable, ""},
+}
 
 // payload gives the data of a success: status 200 and code 0. Business errors
 // come with 200 as well, with a number or a word as code or with none; other
 // errors are plain text.
-//
-// A member that is stopped can make /nodes itself crash; /brokers then still
-// lists those that run.
-func (b *broker) payload(ctx context.Context, a emqxhttp.Answer) ([]byte, error) {
-	if a.Request.Path == nodesPath && a.Status == http.StatusInternalServerError {
-		if brokers, err := b.client.Get(ctx, brokersPath); err == nil && brokers.OK() {
-			a = brokers
-		}
-	}
-	if a.Request.Path == nodesPath && a.Status == http.StatusNotFound && b.client.Speaks(ctx, newerPath) {
-		return nil, b.client.Fail(ecp.CodeUnsupported, "an EMQX 5 or later answers there", nil)
-	}
-	if !a.OK() {
-		return nil, b.client.Refused(a, checks, ecp.BrokerError{})
+func (b *broker) payload(ctx context.Context, c call, a emqxhttp.Answer) ([]byte, error) {
+	switch {
+	case unknownCall(a):
+		return nil, b.missing(ctx, c, a)
+	case !a.OK() && refusalIn(a).has(c.already):
+		return nil, nil
+	case !a.OK():
+		return nil, b.refused(a)
+	case !a.JSON():
+		return nil, b.client.Unreadable(a, errNoJSON)
+	case c.bare:
+		return a.Body, nil
 	}
 	data, said, err := decodeEnvelope(a.Body)
 	switch {
 	case err != nil:
 		return nil, b.client.Unreadable(a, err)
-	case refusedLogin[said.code]:
-		return nil, b.client.Refused(emqxhttp.Answer{Request: a.Request, Status: http.StatusUnauthorized}, checks, ecp.BrokerError{Message: said.String()})
-	case said != (refusal{}):
-		return nil, b.client.Fail(ecp.CodeUnavailable, "it cannot answer "+a.Request.Path+" now ("+b.client.Say(said.String())+")", nil)
+	case said == nil && c.whole:
+		return a.Body, nil
+	case said == nil, said.has(c.already):
+		return data, nil
 	}
-	return data, nil
+	return nil, b.deny(c, a, *said)
+}
+
+var errNoJSON = errors.New("it is not JSON")
+
+// unknownCall says that the management API answers that it has no such call:
+// one that this version, edition or set of plugins lacks, or one that names a
+// node it has never heard of. Below other paths its 404 is empty.
+func unknownCall(a emqxhttp.Answer) bool {
+	return a.Status == http.StatusNotFound && bytes.HasPrefix(a.Body, []byte("Not found"))
+}
+
+// refused gives the error for an answer whose status is no success.
+func (b *broker) refused(a emqxhttp.Answer) error {
+	r := refusalIn(a)
+	return b.client.Refused(a, b.checks, ecp.BrokerError{Code: r.code, Message: r.message})
+}
+
+// refusalIn is the business error in an answer whose status is no success,
+// should a version send one there; empty where it is none.
+func refusalIn(a emqxhttp.Answer) refusal {
+	if _, r, err := decodeEnvelope(a.Body); err == nil && r != nil {
+		return *r
+	}
+	return refusal{}
+}
+
+// deny gives the error for a business error.
+func (b *broker) deny(c call, a emqxhttp.Answer, r refusal) error {
+	said := ecp.BrokerError{Status: a.Status, Code: r.code, Message: r.message}
+	if slices.Contains(refusedLogin, r.code) {
+		a.Status = http.StatusUnauthorized
+		return b.client.Refused(a, b.checks, said)
+	}
+	for _, row := range meaning {
+		if !row.fits(c, r) {
+			continue
+		}
+		says := "it refused " + a.Request.String()
+		if advice := cmp.Or(row.advice, c.wrong); advice != "" {
+			says += ": " + advice
+		}
+		return b.client.Deny(row.code, says+" ("+b.client.Say(r.String())+")", said, errors.New(a.Request.String()+": "+r.String()))
+	}
+	return nil // the last row fits always
+}
+
+// missing gives the error for a call that the broker does not know: what it
+// lacks, or that there is no such node.
+func (b *broker) missing(ctx context.Context, c call, a emqxhttp.Answer) error {
+	if c.needs.what == "" { // asked to learn what the broker is
+		return b.client.Refused(a, b.checks, ecp.BrokerError{})
+	}
+	version, edition, err := b.known.What(ctx, b.describe)
+	if err != nil {
+		return err
+	}
+	said, why := ecp.BrokerError{Status: a.Status, Message: "Not found."}, errors.New(a.Request.String()+" is answered with 404")
+	if c.node != "" && c.needs.Met(version, edition) {
+		d, err := b.describe(ctx)
+		if err != nil {
+			return err
+		}
+		if !hasNode(d, c.node) {
+			return b.client.Deny(ecp.CodeNotFound, "it knows no node "+c.node+"; those that run are "+nodeNames(d), said, why)
+		}
+	}
+	n := c.needs
+	if n.what == always.what {
+		n.what += " " + a.Request.String()
+	}
+	return b.client.Deny(ecp.CodeUnsupported, n.unsupported(version, edition), said, why)
+}
+
+func hasNode(d ecp.Description, name string) bool {
+	return slices.ContainsFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == name })
+}
+
+// nodeNames are those of the nodes that run, fit for a message.
+func nodeNames(d ecp.Description) string {
+	var names []string
+	for _, n := range d.Nodes {
+		if n.Status == ecp.NodeRunning {
+			names = append(names, n.Name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // refusal is a business error as the broker words it.
@@ -69,20 +196,27 @@ func (r refusal) String() string {
 	return strings.TrimPrefix(r.message+", code "+r.code, ", ")
 }
 
-// decodeEnvelope opens {"code":0,"data":…}.
-func decodeEnvelope(body []byte) (json.RawMessage, refusal, error) {
+// has says that the message has one of some words in it. It is matched as
+// text because the broker gives no better: code 400 stands for all of them.
+func (r refusal) has(words []string) bool {
+	message := strings.ToLower(r.message)
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(message, w) })
+}
+
+// decodeEnvelope opens {"code":0,"data":…}; the refusal is nil for a success.
+func decodeEnvelope(body []byte) (json.RawMessage, *refusal, error) {
 	var e struct {
 		Code    json.RawMessage `json:"code"`
 		Data    json.RawMessage `json:"data"`
-		Message string          `json:"message"`
+		Message words           `json:"message"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, refusal{}, err
+		return nil, nil, err
 	}
 	if string(e.Code) == "0" {
-		return e.Data, refusal{}, nil
+		return e.Data, nil, nil
 	}
-	said := refusal{code: "missing", message: e.Message}
+	said := &refusal{code: "missing", message: string(e.Message)}
 	if len(e.Code) > 0 && json.Unmarshal(e.Code, &said.code) != nil {
 		said.code = string(e.Code)
 	}
@@ -92,173 +226,50 @@ func decodeEnvelope(body []byte) (json.RawMessage, refusal, error) {
 	return nil, said, nil
 }
 
-// member is an entry of /nodes or /brokers. One that is stopped may have
-// "name" for "node"; one that could not be asked has name and error only.
-type member struct {
-	Node        string          `json:"node"`
-	Name        string          `json:"name"`
-	Status      string          `json:"node_status"` // "Running" or "Stopped"
-	Version     string          `json:"version"`
-	Uptime      uptime          `json:"uptime"`
-	Connections *emqxhttp.Count `json:"connections"`      // with those of clients that are away; not in /brokers
-	Live        *emqxhttp.Count `json:"live_connections"` // since 4.4.19
-	MemoryUsed  emqxhttp.Bytes  `json:"memory_used"`
-	MemoryTotal emqxhttp.Bytes  `json:"memory_total"`
-	Error       string          `json:"error"`
+// words are a string, or anything else as it is written. Before 4.4.17 messages
+// may come as Erlang has them, as lists of characters and of such lists.
+type words string
+
+// UnmarshalJSON never fails.
+func (w *words) UnmarshalJSON(b []byte) error {
+	var list []any
+	var s strings.Builder
+	if json.Unmarshal(b, &list) == nil && flatten(&s, list) {
+		*w = words(s.String())
+		return nil
+	}
+	var plain emqxhttp.Words
+	err := plain.UnmarshalJSON(b)
+	*w = words(plain)
+	return err
 }
 
-func (m member) name() string {
-	if m.Node != "" {
-		return m.Node
-	}
-	return m.Name
-}
+// plain is a string exactly as it is, or anything else as it is written: ids,
+// which are sent back, and what has lines.
+type plain string
 
-// uncounted says that the node runs and its connections are not all known.
-func (m member) uncounted() bool {
-	status, _ := emqxhttp.Status(m.Status, m.Error)
-	return status == ecp.NodeRunning && (m.Live == nil || m.Connections == nil)
-}
-
-// node gives the member with what the list lacks from its counters. Every
-// member of a v4 cluster is a core.
-func (m member) node(c counters) ecp.BrokerNode {
-	n := ecp.BrokerNode{
-		Name: m.name(), Role: "core", Version: m.Version, Uptime: time.Duration(m.Uptime),
-		Sessions:   firstCount(m.Connections, c.Connections),
-		MemoryUsed: int64(m.MemoryUsed), MemoryTotal: int64(m.MemoryTotal),
+// UnmarshalJSON never fails.
+func (p *plain) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		s = string(b)
 	}
-	n.Status, n.Error = emqxhttp.Status(m.Status, m.Error)
-	n.Connections = firstCount(m.Live, c.Live, m.Connections, c.Connections)
-	return n
-}
-
-// firstCount gives the first number that is there, else 0.
-func firstCount(counts ...*emqxhttp.Count) int {
-	for _, c := range counts {
-		if c != nil {
-			return c.Int()
-		}
-	}
-	return 0
-}
-
-// decodeMembers reads the data of /nodes and /brokers.
-func decodeMembers(data []byte) ([]member, error) {
-	var members []member
-	if err := json.Unmarshal(data, &members); err != nil {
-		return nil, err
-	}
-	if len(members) == 0 {
-		return nil, errors.New("it names no member, not even the node that answers")
-	}
-	for _, m := range members {
-		if m.name() == "" {
-			return nil, errors.New("a member has no name")
-		}
-	}
-	return members, nil
-}
-
-// counters are those of one node that are used.
-type counters struct {
-	Connections *emqxhttp.Count `json:"connections.count"`
-	Live        *emqxhttp.Count `json:"live_connections.count"` // since about 4.4.15
-}
-
-// decodeStats reads the data of /stats by node. The counters stand under
-// "stats", or beside "node" in the form the dashboard reads.
-func decodeStats(data []byte) (map[string]counters, error) {
-	var list []struct {
-		Node string `json:"node"`
-		counters
-		Stats *counters `json:"stats"`
-	}
-	if err := json.Unmarshal(data, &list); err != nil {
-		return nil, err
-	}
-	found := map[string]counters{}
-	for _, e := range list {
-		found[e.Node] = e.counters
-		if e.Stats != nil {
-			found[e.Node] = *e.Stats
-		}
-	}
-	return found, nil
-}
-
-// decodeLicense reads the data of /license.
-func decodeLicense(data []byte) (int, error) {
-	var l struct {
-		MaxConnections emqxhttp.Count `json:"max_connections"`
-	}
-	err := json.Unmarshal(data, &l)
-	return l.MaxConnections.Int(), err
-}
-
-// decodeEdition tells the edition by the description in the data of /brokers:
-// "EMQX Broker" is the open-source one's; "" where it is neither's.
-func decodeEdition(data []byte) (string, error) {
-	var brokers []struct {
-		Description string `json:"sysdescr"`
-	}
-	err := json.Unmarshal(data, &brokers)
-	for _, b := range brokers {
-		switch {
-		case strings.Contains(b.Description, "Enterprise"):
-			return "enterprise", err
-		case b.Description == "EMQX Broker":
-			return "opensource", err
-		}
-	}
-	return "", err
-}
-
-// decodeStatus finds the node's name in "Node emqx@10.0.0.1 is started"; "" if
-// it is not there.
-func decodeStatus(body []byte) string {
-	name, ok := strings.CutPrefix(string(body), "Node ")
-	if !ok {
-		return ""
-	}
-	name, _, ok = strings.Cut(name, " is ")
-	if !ok {
-		return ""
-	}
-	return name
-}
-
-// uptime is written in words: "2 days, 3 hours, 4 minutes, 5 seconds", without
-// the parts that lead and are zero.
-type uptime time.Duration
-
-// UnmarshalJSON never fails: what makes no sense is 0.
-func (u *uptime) UnmarshalJSON(b []byte) error {
-	var words string
-	_ = json.Unmarshal(b, &words) // no string: no words
-	*u = uptime(parseUptime(words))
+	*p = plain(s) // empty for null
 	return nil
 }
 
-// spans are the units of an uptime, singular.
-var spans = map[string]time.Duration{"day": 24 * time.Hour, "hour": time.Hour, "minute": time.Minute, "second": time.Second}
-
-// parseUptime gives 0 for what it does not understand or what does not fit.
-func parseUptime(words string) time.Duration {
-	var sum time.Duration
-	for part := range strings.SplitSeq(words, ",") {
-		digits, unit, _ := strings.Cut(strings.TrimSpace(part), " ")
-		span, ok := spans[strings.TrimSuffix(unit, "s")]
-		n, err := strconv.ParseUint(digits, 10, 32)
-		if !ok || err != nil || n > uint64(mostUptime/span) {
-			return 0
-		}
-		if sum += time.Duration(n) * span; sum > mostUptime {
-			return 0
-		}
+// flatten writes a list of characters out; false where it is none.
+func flatten(s *strings.Builder, v any) bool {
+	switch v := v.(type) {
+	case string:
+		s.WriteString(v)
+		return true
+	case float64:
+		c := rune(v)
+		s.WriteRune(c)
+		return float64(c) == v && c >= ' '
+	case []any:
+		return !slices.ContainsFunc(v, func(e any) bool { return !flatten(s, e) })
 	}
-	return sum
+	return false
 }
-
-// mostUptime keeps the sum of two such parts within a duration.
-const mostUptime = 100 * 365 * 24 * time.Hour

@@ -12,9 +12,10 @@ import (
 	"github.com/openecp/openecp/internal/emqxtest"
 )
 
-// TestAgainstSimulator runs the suite against a node of emqxsim; the simulator has no licence call for this major.
+// TestAgainstSimulator runs the suite against a node of emqxsim.
 func TestAgainstSimulator(t *testing.T) {
 	c, want := emqxtest.Simulated("4.4.24")
+	want.Limit = 10 // that of the licence EMQX comes with
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
 		Adapter: emqxv4.New(emqxv4.Config{Timeout: 2 * time.Second}), Bound: 10 * time.Second, Want: want,
 		Open: func(*testing.T) ecp.Endpoint { return c.Node("emqx@b").Endpoint() },

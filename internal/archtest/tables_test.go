@@ -34,6 +34,7 @@ var layers = []layer{
 	{pkg: "internal/emqxhttp", code: []string{"ecp"}},
 	{pkg: "internal/emqxtest", code: []string{"ecp", "emqxsim"}},
 	{pkg: "emqxsim", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "emqxsim/cmd/...", code: []string{"ecp", "emqxsim"}},
 
 	{pkg: "k8sprovisioner", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
 	{pkg: "sqlstore", code: []string{"ecp"}},

@@ -1,0 +1,123 @@
+package emqxsim
+
+import (
+	"slices"
+	"time"
+)
+
+// Why clients are turned away; see Refused.
+const (
+	refusedNoNode     = "no_node"
+	refusedEvacuating = "evacuating"
+	refusedStopped    = "listener_stopped"
+	refusedFull       = "listener_full"
+	refusedLimit      = "license_limit"
+	refusedExpired    = "license_expired"
+)
+
+// connectDue lets the clients try whose time has come.
+func (c *Cluster) connectDue(t time.Time) {
+	for _, g := range c.groups {
+		due := []want{}
+		g.wants = slices.DeleteFunc(g.wants, func(w want) bool {
+			if w.due.After(t) {
+				return false
+			}
+			if w.n > 0 {
+				due = append(due, w)
+			}
+			return true
+		})
+		for i := range due {
+			c.connect(g, &due[i], t)
+		}
+	}
+}
+
+// connect lets clients try; those that are refused try again later.
+func (c *Cluster) connect(g *group, w *want, t time.Time) {
+	room, why := c.room(g, t)
+	free := w.n
+	if reason := c.licenseRefuses(t); reason != "" {
+		free, why = 0, reason
+	} else if left := c.licenseLeft(w.session, t); left < free {
+		free, why = left, refusedLimit
+	}
+	for free > 0 {
+		open := c.open(room)
+		if len(open) == 0 {
+			break
+		}
+		share := max(free/len(open), 1)
+		for range open {
+			n := open[c.turn%len(open)]
+			c.turn++
+			k := min(share, free, room[n])
+			c.admit(g, w, n, k)
+			room[n], free = room[n]-k, free-k
+		}
+	}
+	if w.n > 0 {
+		c.refused[why] += w.n
+		wait := min(g.Reconnect<<min(w.tries, 5), longestWait)
+		g.want(w.spans, w.session, t.Add(max(wait, g.Reconnect)), w.tries+1)
+	}
+}
+
+// room is how many clients each node takes through the group's listener, and
+// why the others do not.
+func (c *Cluster) room(g *group, t time.Time) (map[*Node]int, string) {
+	room, why := map[*Node]int{}, refusedNoNode
+	for _, n := range c.nodes {
+		if n.left || !n.up(t) {
+			continue
+		}
+		l := n.db.listener(g.Listener)
+		switch {
+		case !n.takes(t):
+			if why == refusedNoNode && (n.evac != nil || c.donating(n) != nil) {
+				why = refusedEvacuating
+			}
+		case l == nil || !l.running(n):
+			why = refusedStopped
+		default:
+			why = refusedFull
+			if left := l.max - c.through(l.id, n); l.max == 0 {
+				room[n] = 1 << 40 // no limit
+			} else if left > 0 {
+				room[n] = left
+			}
+		}
+	}
+	return room, why
+}
+
+// open are the nodes that have room.
+func (c *Cluster) open(room map[*Node]int) []*Node {
+	return slices.DeleteFunc(slices.Clone(c.nodes), func(n *Node) bool { return room[n] <= 0 })
+}
+
+// admit connects k clients to a node; a session they have moves with them.
+func (c *Cluster) admit(g *group, w *want, n *Node, k int) {
+	at(g.on, n).put(w.take(k)...)
+	n.traffic.connected += k
+	switch w.session {
+	case nil:
+		n.traffic.sessions += k
+	case n:
+		n.traffic.resumed += k
+	default:
+		n.traffic.takenover += k
+	}
+}
+
+// through counts the connections of a listener on a node.
+func (c *Cluster) through(listener string, n *Node) int {
+	sum := 0
+	for _, g := range c.groups {
+		if g.Listener == listener {
+			sum += count(g.on, n)
+		}
+	}
+	return sum
+}

@@ -1,0 +1,95 @@
+package emqxsim
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// listener is one way in for MQTT clients, on every node alike.
+type listener struct {
+	id        string // "tcp:default"; v4: "mqtt:tcp:external"
+	bind      string
+	acceptors int
+	max       int // connections on one node; 0 = no limit
+	enable    bool
+	conf      map[string]any  // what else was configured
+	stopped   map[string]bool // by hand, by node name; a restart of the node forgets it
+}
+
+// protocol is the part of the id that says how clients speak.
+func (l *listener) protocol() string { return l.id[:strings.LastIndexByte(l.id, ':')] }
+
+func (l *listener) name() string { return l.id[strings.LastIndexByte(l.id, ':')+1:] }
+
+func (l *listener) running(n *Node) bool { return l.enable && !l.stopped[n.name] }
+
+func defaultListeners(version string) []*listener {
+	if mustMajor(version) == 4 {
+		return []*listener{
+			{id: "mqtt:ssl:external", bind: "0.0.0.0:8883", acceptors: 16, max: 102400, enable: true},
+			{id: "mqtt:tcp:external", bind: "0.0.0.0:1883", acceptors: 8, max: 1024000, enable: true},
+			{id: "mqtt:tcp:internal", bind: "127.0.0.1:11883", acceptors: 4, max: 1024000, enable: true},
+			{id: "mqtt:ws:external", bind: "0.0.0.0:8083", acceptors: 4, max: 102400, enable: true},
+			{id: "mqtt:wss:external", bind: "0.0.0.0:8084", acceptors: 4, max: 16, enable: true},
+		}
+	}
+	return []*listener{
+		{id: "ssl:default", bind: "0.0.0.0:8883", acceptors: 16, enable: true},
+		{id: "tcp:default", bind: "0.0.0.0:1883", acceptors: 16, enable: true},
+		{id: "ws:default", bind: "0.0.0.0:8083", acceptors: 16, enable: true},
+		{id: "wss:default", bind: "0.0.0.0:8084", acceptors: 16, enable: true},
+	}
+}
+
+func (d *database) listener(id string) *listener {
+	i := slices.IndexFunc(d.listeners, func(l *listener) bool { return l.id == id })
+	if i < 0 {
+		return nil
+	}
+	return d.listeners[i]
+}
+
+// SetListener changes a listener: how many clients each node takes through it
+// (0 = no limit), and whether it takes any. It panics if there is none.
+func (c *Cluster) SetListener(id string, maxConnections int, enable bool) {
+	c.change(func(t time.Time) {
+		l := c.db.listener(id)
+		if l == nil {
+			panic("emqxsim: there is no listener " + id)
+		}
+		l.max, l.enable = maxConnections, enable
+		if !enable {
+			c.closeListener(l, c.nodes, t)
+		}
+	})
+}
+
+// stopListener and the two below work on the nodes given, by hand.
+func (c *Cluster) stopListener(l *listener, nodes []*Node, t time.Time) {
+	if l.stopped == nil {
+		l.stopped = map[string]bool{}
+	}
+	for _, n := range nodes {
+		l.stopped[n.name] = true
+	}
+	c.closeListener(l, nodes, t)
+}
+
+func (c *Cluster) startListener(l *listener, nodes []*Node) {
+	for _, n := range nodes {
+		delete(l.stopped, n.name)
+	}
+}
+
+// closeListener cuts the clients that came through it.
+func (c *Cluster) closeListener(l *listener, nodes []*Node, t time.Time) {
+	for _, g := range c.groups {
+		if g.Listener != l.id {
+			continue
+		}
+		for _, n := range nodes {
+			c.cut(g, n, count(g.on, n), t)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package emqxsim
+
+import (
+	"net"
+	"strings"
+)
+
+// listeners4 lists those of every node that runs.
+func listeners4(c *call4) answer {
+	return data4(c.each(func(m *Node) obj { return obj{"node": m.name, "listeners": c.listeners(m)} }))
+}
+
+func nodeListeners4(c *call4) answer {
+	return c.onNode(func(m *Node) answer { return data4(c.listeners(m)) })
+}
+
+// listeners are those of a node, as the broker lists them: those for MQTT over
+// TCP and TLS with an identifier, those of HTTP, and those for WebSockets with
+// their port instead.
+func (c *call4) listeners(m *Node) []obj {
+	raw, sockets := []obj{}, []obj{}
+	for _, l := range c.db.listeners {
+		o := obj{
+			"listen_on": l.bind, "acceptors": l.acceptors, "max_conns": l.max,
+			"current_conns": c.c.through(l.id, m), "shutdown_count": []any{}, // why connections ended is not counted
+		}
+		protocol := l.protocol()
+		if strings.HasPrefix(protocol, "mqtt:ws") {
+			_, port, _ := net.SplitHostPort(l.bind)
+			o["protocol"] = protocol + ":" + port
+			sockets = append(sockets, o)
+			continue
+		}
+		o["protocol"], o["identifier"] = protocol, l.id
+		raw = append(raw, o)
+	}
+	raw = append(raw, http4("http:dashboard", "0.0.0.0:18083", 4), http4("http:management", "0.0.0.0:8081", 2))
+	return append(raw, sockets...)
+}
+
+func http4(protocol, bind string, acceptors int) obj {
+	return obj{
+		"protocol": protocol, "listen_on": bind, "acceptors": acceptors, "max_conns": 512, "current_conns": 0, "shutdown_count": []any{},
+	}
+}
+
+// restartListener4 cuts the clients of a listener, on every node.
+func restartListener4(c *call4) answer { return c.restartListener(c.running()) }
+
+func restartNodeListener4(c *call4) answer {
+	return c.onNode(func(m *Node) answer { return c.restartListener([]*Node{m}) })
+}
+
+// restartListener is over at once. The words for a listener that is none are
+// not recorded.
+func (c *call4) restartListener(nodes []*Node) answer {
+	l := c.db.listener(c.params["identifier"])
+	if l == nil {
+		return message4("not_found")
+	}
+	c.c.closeListener(l, nodes, c.now)
+	c.c.startListener(l, nodes)
+	return done4()
+}

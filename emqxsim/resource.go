@@ -1,0 +1,213 @@
+package emqxsim
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The kinds of resources. EMQX 4 knows one kind, which is kept as a connector.
+const (
+	kindConnector = "connectors"
+	kindAction    = "actions"
+	kindSource    = "sources"
+)
+
+// The states of a resource on a node.
+const (
+	connected    = "connected"
+	connecting   = "connecting"
+	disconnected = "disconnected"
+	inconsistent = "inconsistent" // of the cluster, where nodes differ
+)
+
+// resource is a connector, an action or a source.
+type resource struct {
+	kind, typ, name   string
+	enable            bool
+	conf              map[string]any // as it is shown, without what stands beside
+	connector         *resource      // of an action or source
+	created, modified time.Time
+	faults            map[string]trouble // of a connector, by node name; "" = everywhere
+	matched, failed   map[*Node]*meter   // of an action
+}
+
+// trouble is what is wrong with a connector on a node.
+type trouble struct{ status, reason string }
+
+func (r *resource) id() string { return r.typ + ":" + r.name }
+
+// unreachable are ports where nothing listens: a connector to one of them is
+// down from its first moment, as recorded.
+func (r *resource) unreachable() bool {
+	for _, key := range []string{"url", "server", "servers", "bootstrap_hosts"} {
+		s, _ := r.conf[key].(string)
+		s = strings.TrimPrefix(strings.TrimPrefix(s, "http://"), "https://")
+		host, _, _ := strings.Cut(s, "/")
+		if strings.HasSuffix(host, ":9") {
+			return true
+		}
+	}
+	return false
+}
+
+// status is how the resource does on a node.
+func (r *resource) status(n *Node) (status, reason string) {
+	if r.connector != nil {
+		s, _ := r.connector.status(n)
+		switch {
+		case !r.enable:
+			return disconnected, "Not connected. Reason: resource is disabled"
+		case s == connected:
+			return connected, ""
+		case s == connecting:
+			return connecting, "Resource not operational"
+		}
+		return disconnected, "Resource not operational"
+	}
+	f, ok := r.faults[n.name]
+	if !ok {
+		f, ok = r.faults[""]
+	}
+	switch {
+	case !r.enable:
+		return disconnected, "Not connected. Reason: resource is disabled"
+	case ok:
+		return f.status, f.reason
+	case r.unreachable():
+		return disconnected, "Connection refused"
+	}
+	return connected, ""
+}
+
+// overall is the state over several nodes.
+func (r *resource) overall(nodes []*Node) (status, reason string) {
+	for i, n := range nodes {
+		s, why := r.status(n)
+		if i > 0 && s != status {
+			return inconsistent, reason
+		}
+		status, reason = s, why
+	}
+	return status, reason
+}
+
+// alarmCause is the alarm a node has because of the resource; nil = none.
+func (r *resource) alarmCause(n *Node, major int) *raised {
+	status, reason := r.status(n)
+	if !r.enable || status == connected || r.connector != nil && !r.connector.enable {
+		return nil
+	}
+	if major == 4 {
+		return &raised{"resource down: " + r.name, map[string]any{"id": r.name, "type": r.typ}}
+	}
+	if r.connector != nil {
+		reason = "#{error => not_added_yet,status => " + status + "}"
+	}
+	return &raised{"resource down: " + reason, map[string]any{"reason": "resource_down", "resource_id": r.alarmName(major)}}
+}
+
+// alarmName is the name of the resource in alarms.
+func (r *resource) alarmName(major int) string {
+	if major == 4 {
+		return "resource/" + r.name + "/down" // not recorded
+	}
+	if r.connector == nil {
+		return "connector:" + r.id()
+	}
+	return strings.TrimSuffix(r.kind, "s") + ":" + r.id() + ":connector:" + r.connector.id()
+}
+
+func (d *database) resource(kind, id string) *resource {
+	i := slices.IndexFunc(d.resources, func(r *resource) bool { return r.kind == kind && r.id() == id })
+	if i < 0 {
+		return nil
+	}
+	return d.resources[i]
+}
+
+// of are the resources of a kind, the oldest first.
+func (d *database) of(kind string) []*resource {
+	return slices.DeleteFunc(slices.Clone(d.resources), func(r *resource) bool { return r.kind != kind })
+}
+
+// channels are the names of what uses a connector.
+func (d *database) channels(kind string, connector *resource) []string {
+	out := []string{}
+	for _, r := range d.of(kind) {
+		if r.connector == connector {
+			out = append(out, r.name)
+		}
+	}
+	return out
+}
+
+func (d *database) add(r *resource, t time.Time) {
+	r.created, r.modified = t, t
+	d.resources = append(d.resources, r)
+}
+
+func (d *database) remove(r *resource) {
+	d.resources = slices.DeleteFunc(d.resources, func(o *resource) bool { return o == r })
+}
+
+// AddConnector makes a connector, on EMQX 4 a resource, that works until a
+// fault is set. It panics if there is one of the same type and name.
+func (c *Cluster) AddConnector(typ, name string, conf map[string]any) {
+	c.change(func(t time.Time) {
+		r := &resource{kind: kindConnector, typ: typ, name: name, enable: true, conf: maps.Clone(conf)}
+		if c.db.resource(r.kind, r.id()) != nil {
+			panic("emqxsim: there is a connector " + r.id())
+		}
+		c.db.add(r, t)
+	})
+}
+
+// AddAction makes an action of a connector that is there. It panics if it is
+// not, or if there is an action of the same type and name.
+func (c *Cluster) AddAction(typ, name, connector string) {
+	c.addChannel(kindAction, typ, name, connector)
+}
+
+// AddSource is as AddAction, of a source.
+func (c *Cluster) AddSource(typ, name, connector string) {
+	c.addChannel(kindSource, typ, name, connector)
+}
+
+func (c *Cluster) addChannel(kind, typ, name, connector string) {
+	c.change(func(t time.Time) {
+		r := &resource{kind: kind, typ: typ, name: name, enable: true, connector: c.db.resource(kindConnector, typ+":"+connector)}
+		if r.connector == nil || c.db.resource(kind, r.id()) != nil {
+			panic("emqxsim: " + r.id() + " cannot be made with connector " + connector)
+		}
+		c.db.add(r, t)
+	})
+}
+
+// SetConnectorFault breaks a connector ("type:name"; EMQX 4: its resource) on
+// a node, "" = on all, with a reason in the broker's words. Its actions and
+// sources go down with it and an alarm rises; reason "" mends it. A reason that
+// begins with "connecting" makes it so instead of disconnected. It panics if
+// there is no such connector.
+func (c *Cluster) SetConnectorFault(id, node, reason string) {
+	c.change(func(time.Time) {
+		r := c.db.resource(kindConnector, id)
+		if r == nil {
+			panic("emqxsim: there is no connector " + id)
+		}
+		if r.faults == nil {
+			r.faults = map[string]trouble{}
+		}
+		switch {
+		case reason == "" && node == "":
+			clear(r.faults)
+		case reason == "":
+			delete(r.faults, node)
+		case strings.HasPrefix(reason, connecting):
+			r.faults[node] = trouble{connecting, reason}
+		default:
+			r.faults[node] = trouble{disconnected, reason}
+		}
+	})
+}

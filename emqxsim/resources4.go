@@ -1,0 +1,131 @@
+package emqxsim
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
+
+// A resource is a connection of EMQX 4.4 to a system outside: what connectors,
+// actions and sources are in EMQX 5 is one thing in 4.
+
+// resource gives one by its id; nil if there is none.
+func (c *call4) resource(id string) *resource {
+	i := slices.IndexFunc(c.db.resources, func(r *resource) bool { return r.kind == kindConnector && r.name == id })
+	if i < 0 {
+		return nil
+	}
+	return c.db.resources[i]
+}
+
+func (r *resource) alive(n *Node) bool {
+	status, _ := r.status(n)
+	return status == connected
+}
+
+func showResource(r *resource) obj {
+	return obj{"id": r.name, "type": r.typ, "description": text(r.conf["description"]), "config": configOf4(r)}
+}
+
+// configOf4 is the configuration of a resource, filled up.
+func configOf4(r *resource) obj {
+	out := obj{}
+	maps.Copy(out, resourceDefaults4[r.typ])
+	maps.Copy(out, r.conf)
+	delete(out, "description")
+	return out
+}
+
+func resources4(c *call4) answer {
+	list := []obj{}
+	for _, r := range c.db.of(kindConnector) {
+		o := showResource(r)
+		o["status"] = r.alive(c.n)
+		list = append(list, o)
+	}
+	return data4(list)
+}
+
+// showResource4 tells of one resource how it is on each node.
+func showResource4(c *call4) answer {
+	r := c.resource(c.params["id"])
+	if r == nil {
+		return code4(http.StatusNotFound, "Not Found")
+	}
+	o := showResource(r)
+	status := []obj{}
+	for _, m := range c.running() {
+		status = append(status, obj{"node": m.name, "is_alive": r.alive(m)})
+	}
+	o["status"] = status
+	return data4(o)
+}
+
+func resourceStatus4(c *call4) answer {
+	r := c.resource(c.params["id"])
+	if r == nil {
+		return code4(http.StatusBadRequest, "Resource "+c.params["id"]+" Not Found")
+	}
+	return data4(obj{"is_alive": r.alive(c.n)})
+}
+
+// createResource4 makes a resource, or with ?test=true only tries it.
+func createResource4(c *call4) answer {
+	in, bad := c.object()
+	if in == nil {
+		return bad
+	}
+	typ := text(in["type"])
+	if _, known := resourceDefaults4[typ]; !known {
+		return code4(http.StatusBadRequest, "Bad Arguments: {resource_type_not_found,"+typ+"}")
+	}
+	conf := obj{"description": text(in["description"])}
+	given, _ := in["config"].(map[string]any)
+	maps.Copy(conf, given)
+	r := &resource{kind: kindConnector, typ: typ, name: text(in["id"]), enable: true, conf: conf}
+	if c.URL.Query().Get("test") == "true" {
+		if !r.alive(c.n) {
+			return code4(http.StatusInternalServerError, "Init resource failure!")
+		}
+		return done4()
+	}
+	if r.name == "" {
+		r.name = "resource:" + c.db.id()
+	}
+	if old := c.resource(r.name); old != nil {
+		c.db.remove(old)
+	}
+	c.db.add(r, c.now)
+	return data4(showResource(r))
+}
+
+// resourceDefaults4 are the types of resources that are known and how their
+// configuration is filled up.
+var resourceDefaults4 = map[string]obj{
+	"web_hook": {
+		"url": "", "headers": obj{}, "pool_size": 32, "connect_timeout": "5s", "request_timeout": "5s",
+		"enable_pipelining": true, "verify": false, "cacertfile": "", "certfile": "", "keyfile": "",
+	},
+	"bridge_mqtt":   {"address": "127.0.0.1:1883", "pool_size": 8, "clientid": "", "reconnect_interval": "30s", "disk_cache": "off"},
+	"backend_kafka": {}, "backend_mysql": {}, "backend_pgsql": {}, "backend_redis": {}, "backend_mongo_single": {},
+}
+
+// startResource4 connects it anew; what keeps it from that is not known to the
+// broker. The words of a failure are not recorded.
+func startResource4(c *call4) answer {
+	r := c.resource(c.params["id"])
+	if r == nil {
+		return code4(http.StatusBadRequest, "Resource "+c.params["id"]+" Not Found")
+	}
+	if !r.alive(c.n) {
+		return code4(http.StatusInternalServerError, "Start resource failure!")
+	}
+	return done4()
+}
+
+func deleteResource4(c *call4) answer {
+	if r := c.resource(c.params["id"]); r != nil {
+		c.db.remove(r)
+	}
+	return done4()
+}

@@ -1,0 +1,52 @@
+package emqxv4
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+// realm is what the management API asks credentials for, on both of its ports.
+const realm = "minirest-server"
+
+// detect finds out what answers: with credentials by describing it, without by
+// how it asks for them, which tells the major alone.
+func (b *broker) detect(ctx context.Context, login bool) (ecp.Detection, error) {
+	if !login {
+		return b.knock(ctx)
+	}
+	d, err := b.describe(ctx)
+	switch {
+	case ecp.CodeOf(err) == ecp.CodeUnsupported:
+		return ecp.Detection{}, err
+	case err != nil: // its own failure, or something else's
+		found, knockErr := b.knock(ctx)
+		if ecp.CodeOf(knockErr) == ecp.CodeUnsupported {
+			err = knockErr
+		}
+		return found, err
+	}
+	found := ecp.Detection{Major: 4, Version: emqxhttp.LowestRunning(d), Edition: d.Edition, Authenticated: true}
+	if !managed.Met(found.Version, found.Edition) {
+		return found, b.client.Lacks("", found.Version, found.Edition, managed)
+	}
+	return found, nil
+}
+
+// knock asks for the members without credentials.
+func (b *broker) knock(ctx context.Context) (ecp.Detection, error) {
+	a, err := b.client.Do(ctx, emqxhttp.Request{Path: nodesPath, Open: true})
+	switch {
+	case err != nil:
+		return ecp.Detection{}, err
+	case a.Status == http.StatusUnauthorized && (a.Realm == realm || a.Realm == "" && string(a.Body) == "UNAUTHORIZED"):
+		return ecp.Detection{Major: 4}, nil
+	case a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden:
+		return ecp.Detection{}, b.client.Fail(ecp.CodeUnsupported, "something else than EMQX 4 asks for credentials there, perhaps a proxy", nil)
+	case a.Status/100 == 5:
+		return ecp.Detection{}, b.refused(a)
+	}
+	return ecp.Detection{}, b.client.Fail(ecp.CodeUnsupported, "found no EMQX 4; needed "+managed.String(), nil)
+}

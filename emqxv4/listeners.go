@@ -1,0 +1,157 @@
+package emqxv4
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+var listenersOfAll = question{path: listenersPath, rest: "/listeners", key: "listeners"}
+
+// listener is one as a node tells it: those that are stopped are not listed.
+type listener struct {
+	Identifier  plain          `json:"identifier"` // e.g. "mqtt:tcp:external"; WebSocket has none
+	Protocol    plain          `json:"protocol"`   // e.g. "mqtt:tcp", "mqtt:ws:8083", "http:management"
+	Bind        plain          `json:"listen_on"`
+	Limit       emqxhttp.Count `json:"max_conns"`
+	Connections emqxhttp.Count `json:"current_conns"`
+}
+
+func (l listener) id() string {
+	if l.Identifier != "" {
+		return string(l.Identifier)
+	}
+	return string(l.Protocol)
+}
+
+// protocols are the broker's words for the domain's.
+var protocols = map[string]ecp.Protocol{"tcp": ecp.MQTT, "ssl": ecp.MQTTS, "ws": ecp.WS, "wss": ecp.WSS}
+
+// protocol gives the domain's word, else the broker's; false for what is not
+// for clients.
+func (l listener) protocol() (ecp.Protocol, bool) {
+	family, kind, _ := strings.Cut(string(l.Protocol), ":")
+	kind, _, _ = strings.Cut(kind, ":")
+	p, known := protocols[kind]
+	switch {
+	case family == "http", family == "https", family == "":
+		return "", false
+	case family == "mqtt" && known:
+		return p, true
+	}
+	return ecp.Protocol(strings.ToLower(string(l.Protocol))), true
+}
+
+// Listeners asks every node.
+func (b *broker) Listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	return b.listeners(ctx)
+}
+
+func (b *broker) listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
+	nodes, err := askNodes[[]listener](ctx, b, listenersOfAll)
+	if err != nil {
+		return nil, err
+	}
+	return listenersOf(nodes), nil
+}
+
+// listenersOf brings together what is one listener on several nodes. One that
+// is missing on some of those that answered runs there no longer.
+func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
+	byID := map[string]*ecp.BrokerListener{}
+	answered := 0
+	for _, f := range nodes {
+		if f.err != "" {
+			continue
+		}
+		answered++
+		for _, l := range f.data {
+			protocol, ok := l.protocol()
+			if !ok {
+				continue
+			}
+			one := byID[l.id()]
+			if one == nil {
+				one = &ecp.BrokerListener{ID: l.id(), Protocol: protocol, Bind: string(l.Bind), Enabled: true, Limit: l.Limit.Int()}
+				byID[l.id()] = one
+			}
+			one.Connections += l.Connections.Int()
+			if n := len(one.Nodes); n > 0 && one.Nodes[n-1].Node == f.node { // a second socket of one name
+				one.Nodes[n-1].Connections += l.Connections.Int()
+				continue
+			}
+			one.Nodes = append(one.Nodes, ecp.ListenerNode{Node: f.node, Running: true, Connections: l.Connections.Int(), Limit: l.Limit.Int()})
+		}
+	}
+	out := make([]ecp.BrokerListener, 0, len(byID))
+	for _, one := range byID {
+		one.Running = ecp.True
+		if len(one.Nodes) < answered {
+			one.Running = ecp.Unknown
+		}
+		out = append(out, *one)
+	}
+	slices.SortFunc(out, func(x, y ecp.BrokerListener) int { return strings.Compare(x.ID, y.ID) })
+	return out
+}
+
+// SetListenerLimit is nil where the limit is that already: 4.4 changes none at
+// run time.
+func (b *broker) SetListenerLimit(ctx context.Context, id string, limit int) error {
+	if limit < 0 {
+		return invalid("set listener limit", "limit", "is below zero; 0 is no limit")
+	}
+	setting, variable := settingOf(id, "max_connections")
+	return b.unlessListener(ctx, id, func(l *ecp.BrokerListener) bool {
+		return l != nil && !slices.ContainsFunc(l.Nodes, func(n ecp.ListenerNode) bool { return n.Limit != limit })
+	}, "set "+setting+" in its configuration file, or "+variable+" in its environment, and restart the nodes")
+}
+
+// StartListener is nil where the listener runs on all nodes.
+func (b *broker) StartListener(ctx context.Context, id string) error {
+	return b.unlessListener(ctx, id, func(l *ecp.BrokerListener) bool { return l != nil && l.Running == ecp.True },
+		"run `emqx_ctl listeners restart "+id+"` on each node")
+}
+
+// StopListener is nil where no node has the listener: one that is stopped is
+// not listed.
+func (b *broker) StopListener(ctx context.Context, id string) error {
+	return b.unlessListener(ctx, id, func(l *ecp.BrokerListener) bool { return l == nil },
+		"run `emqx_ctl listeners stop "+id+"` on each node")
+}
+
+// unlessListener is nil where a listener is as wanted already; else the error
+// says what to do by hand.
+func (b *broker) unlessListener(ctx context.Context, id string, already func(*ecp.BrokerListener) bool, instead string) error {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	all, err := b.listeners(ctx)
+	if err != nil {
+		return err
+	}
+	var found *ecp.BrokerListener
+	if i := slices.IndexFunc(all, func(l ecp.BrokerListener) bool { return l.ID == id }); i >= 0 {
+		found = &all[i]
+	}
+	if already(found) {
+		return nil
+	}
+	return b.client.Fail(ecp.CodeUnsupported, "EMQX 4 has no call for that; "+instead, nil)
+}
+
+// settingOf names a listener's setting, in the configuration file and in the
+// environment. The identifier "mqtt:tcp:external" is that of
+// listener.tcp.external; WebSocket's listeners tell their port only.
+func settingOf(id, what string) (setting, variable string) {
+	kind, name, _ := strings.Cut(strings.TrimPrefix(id, "mqtt:"), ":")
+	if strings.Trim(name, "0123456789") == "" {
+		name = "<name>"
+	}
+	setting = "listener." + kind + "." + name + "." + what
+	return setting, "EMQX_" + strings.ToUpper(strings.ReplaceAll(setting, ".", "__"))
+}

@@ -1,0 +1,127 @@
+package emqxv4
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+const (
+	invitePatience = 6                      // times the patience of other calls: the node restarts
+	inviteInterval = 500 * time.Millisecond // between looks whether it has joined
+)
+
+// InviteMember invites a node and waits until it is listed.
+func (b *broker) InviteMember(ctx context.Context, node string) error {
+	ctx, cancel := b.client.BoundBy(ctx, invitePatience)
+	defer cancel()
+	if node == "" {
+		return noNode("invite member")
+	}
+	if joined, err := b.runs(ctx, node); joined || err != nil {
+		return err
+	}
+	err := b.do(ctx, call{
+		needs: inviting, already: memberAlready, wrong: "make sure that " + node + " runs, has the same cookie and can be reached from the node that was asked",
+		Request: emqxhttp.Request{Method: http.MethodPost, Path: invitePath, Body: map[string]string{"node": node}, Again: true},
+	})
+	if err != nil {
+		if joined, askErr := b.runs(ctx, node); joined && askErr == nil {
+			return nil
+		}
+		return err
+	}
+	return b.joined(ctx, node)
+}
+
+// joined waits until a node is listed. That members cannot be asked meanwhile
+// is no failure: they are getting to know each other.
+func (b *broker) joined(ctx context.Context, node string) error {
+	tick := time.NewTicker(inviteInterval)
+	defer tick.Stop()
+	for {
+		joined, err := b.runs(ctx, node)
+		switch {
+		case joined && err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return b.client.Fail(ecp.CodeUnavailable, "it invited "+node+", which has not joined in time; its log says why", errors.Join(ctx.Err(), err))
+		case err != nil && ecp.CodeOf(err) != ecp.CodeUnavailable:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+// runs says whether a node is a member that runs.
+func (b *broker) runs(ctx context.Context, node string) (bool, error) {
+	members, err := b.members(ctx)
+	return slices.ContainsFunc(members, func(m member) bool {
+		status, _ := emqxhttp.Status(m.Status, string(m.Error))
+		return m.name() == node && status == ecp.NodeRunning
+	}), err
+}
+
+// RemoveMember ends a membership. A node that the broker has never heard of is
+// answered as an unknown call is: it is no member.
+func (b *broker) RemoveMember(ctx context.Context, node string) error {
+	ctx, cancel := b.client.BoundBy(ctx, 2)
+	defer cancel()
+	if node == "" {
+		return noNode("remove member")
+	}
+	if err := b.notItself(ctx, node); err != nil {
+		return err
+	}
+	err := b.do(ctx, call{
+		needs: removing, node: node, already: memberNot,
+		Request: emqxhttp.Request{Method: http.MethodDelete, Path: forceLeavePath + emqxhttp.Segment(node)},
+	})
+	if !errors.Is(err, ecp.ErrNotFound) {
+		return err
+	}
+	listed, err := ask(ctx, b, get(listPath, always), decodeCalls)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(listed, func(l listedCall) bool { return l.Method == http.MethodDelete && l.below(forceLeavePath) }) {
+		return b.client.Fail(ecp.CodeUnsupported, "it has no "+removing.what+"; "+removing.instead, nil)
+	}
+	return nil
+}
+
+// notItself refuses the node that answers: by its name where the port tells
+// it, else where it is the only member.
+func (b *broker) notItself(ctx context.Context, node string) error {
+	itself := ""
+	b.client.Optional(ctx, "its own name", func(ctx context.Context) (err error) {
+		itself, err = b.self(ctx)
+		return err
+	})
+	if itself == "" {
+		b.client.Optional(ctx, "its members", func(ctx context.Context) error {
+			members, err := b.members(ctx)
+			if len(members) == 1 {
+				itself = members[0].name()
+			}
+			return err
+		})
+	}
+	if itself == node {
+		return b.client.Fail(ecp.CodeInvalid, node+" is the node that was asked, which cannot remove itself; ask another member", nil)
+	}
+	return nil
+}
+
+// noNode gives the error for a call that is about a node and names none.
+func noNode(op string) error {
+	return invalid(op, "node", "is empty; give the name of a node, e.g. emqx@10.0.0.1")
+}

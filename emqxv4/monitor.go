@@ -1,0 +1,265 @@
+package emqxv4
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/emqxhttp"
+)
+
+var (
+	statsOfAll   = question{path: statsPath, rest: "/stats", key: "stats"}
+	metricsOfAll = question{path: metricsPath, rest: "/metrics", key: "metrics"}
+)
+
+// gauges are the counters of a node that are used: what there is now.
+type gauges struct {
+	counters
+	Topics        emqxhttp.Count `json:"topics.count"`
+	Subscriptions emqxhttp.Count `json:"subscriptions.count"`
+	Shared        emqxhttp.Count `json:"subscriptions.shared.count"`
+	Retained      emqxhttp.Count `json:"retained.count"`
+}
+
+// sums are the metrics of a node that are used, since its start.
+type sums struct {
+	Received emqxhttp.Count `json:"messages.received"`
+	Sent     emqxhttp.Count `json:"messages.sent"`
+	Dropped  emqxhttp.Count `json:"messages.dropped"`
+}
+
+// Traffic asks for counters and metrics, which every broker has, and for rates,
+// which the enterprise edition has.
+func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	now, err := askNodes[gauges](ctx, b, statsOfAll)
+	since, sinceErr := askNodes[sums](ctx, b, metricsOfAll)
+	if err != nil && sinceErr != nil {
+		return ecp.Traffic{}, err
+	}
+	t := trafficOf(now, since)
+	b.client.Optional(ctx, "rates of messages", func(ctx context.Context) (err error) {
+		t.Rates, err = ask(ctx, b, get(ratesPath, rates), decodeRates)
+		return err
+	})
+	return t, b.client.Ended(ctx)
+}
+
+// trafficOf adds up what the nodes say. Routes, shared subscriptions and
+// retained messages are tables that every node has a whole copy of: each gives
+// the number of all.
+func trafficOf(now []figures[gauges], since []figures[sums]) ecp.Traffic {
+	nodes := map[string]*ecp.NodeTraffic{}
+	of := func(name, why string) *ecp.NodeTraffic {
+		if nodes[name] == nil {
+			nodes[name] = &ecp.NodeTraffic{Node: name}
+		}
+		if nodes[name].Error == "" {
+			nodes[name].Error = why
+		}
+		return nodes[name]
+	}
+	var t ecp.Traffic
+	for _, f := range now {
+		n := of(f.node, f.err)
+		if f.err != "" {
+			continue
+		}
+		n.Connections = firstCount(f.data.Live, f.data.Connections)
+		n.Sessions = firstCount(f.data.Connections)
+		t.Topics = max(t.Topics, f.data.Topics.Int())
+		t.SharedSubscriptions = max(t.SharedSubscriptions, f.data.Shared.Int())
+		t.Retained = max(t.Retained, f.data.Retained.Int())
+		t.Subscriptions += f.data.Subscriptions.Int()
+	}
+	for _, f := range since {
+		n := of(f.node, f.err)
+		if f.err == "" {
+			n.Totals = ecp.MessageTotals{Received: int64(f.data.Received), Sent: int64(f.data.Sent), Dropped: int64(f.data.Dropped)}
+		}
+	}
+	for _, n := range nodes {
+		t.Connections += n.Connections
+		t.Sessions += n.Sessions
+		t.Totals.Received = plus(t.Totals.Received, n.Totals.Received)
+		t.Totals.Sent = plus(t.Totals.Sent, n.Totals.Sent)
+		t.Totals.Dropped = plus(t.Totals.Dropped, n.Totals.Dropped)
+		t.Nodes = append(t.Nodes, *n)
+	}
+	slices.SortFunc(t.Nodes, func(x, y ecp.NodeTraffic) int { return strings.Compare(x.Node, y.Node) })
+	return t
+}
+
+// plus adds what is not below zero, and stays at the largest number there is.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// decodeRates reads the data of monitor/current_metrics: one object for the
+// cluster, as two clients of the enterprise edition read it, or one for each
+// node, should a version have that. No client knows of dropped messages there.
+func decodeRates(data []byte) (*ecp.Rates, error) {
+	type rate struct {
+		Received *emqxhttp.Rate `json:"received"`
+		Sent     *emqxhttp.Rate `json:"sent"`
+		Dropped  *emqxhttp.Rate `json:"dropped"`
+	}
+	list := make([]rate, 1)
+	if err := json.Unmarshal(data, &list[0]); err != nil {
+		if err := json.Unmarshal(data, &list); err != nil {
+			return nil, err
+		}
+	}
+	var sum *ecp.Rates
+	for _, r := range list {
+		if r.Received == nil && r.Sent == nil {
+			continue
+		}
+		if sum == nil {
+			sum = &ecp.Rates{}
+		}
+		for from, to := range map[*emqxhttp.Rate]*float64{r.Received: &sum.Received, r.Sent: &sum.Sent, r.Dropped: &sum.Dropped} {
+			if from != nil {
+				*to += float64(*from)
+			}
+		}
+	}
+	return sum, nil
+}
+
+// kindOfSeries is one of the series that the dashboard draws, and where its
+// figures go in a sample.
+type kindOfSeries struct {
+	path string
+	into func(s *ecp.TrafficSample) (count *int, messages *int64)
+	all  bool // every node has the figure of all
+}
+
+// Kinds are named as in the enterprise dashboard, which draws no more of them.
+var kindsOfSeries = []kindOfSeries{
+	{path: "connection", into: func(s *ecp.TrafficSample) (*int, *int64) { return &s.Connections, nil }},
+	{path: "route", into: func(s *ecp.TrafficSample) (*int, *int64) { return &s.Topics, nil }, all: true},
+	{path: "subscriptions", into: func(s *ecp.TrafficSample) (*int, *int64) { return &s.Subscriptions, nil }},
+	{path: "received", into: func(s *ecp.TrafficSample) (*int, *int64) { return nil, &s.Received }},
+	{path: "sent", into: func(s *ecp.TrafficSample) (*int, *int64) { return nil, &s.Sent }},
+	{path: "dropped", into: func(s *ecp.TrafficSample) (*int, *int64) { return nil, &s.Dropped }},
+}
+
+// add puts a figure into a sample.
+func (k kindOfSeries) add(s *ecp.TrafficSample, value float64) {
+	count, messages := k.into(s)
+	switch {
+	case messages != nil:
+		*messages = plus(*messages, int64(min(value, 1<<53)))
+	case k.all:
+		*count = max(*count, emqxhttp.Count(min(value, 1<<53)).Int())
+	default:
+		*count += emqxhttp.Count(min(value, 1<<53)).Int()
+	}
+}
+
+// TrafficSeries asks for what the enterprise dashboard draws: one value a
+// minute, of each node and kind. No answer of a running broker is known; names
+// and shape are those its dashboard reads. Whether messages are those of the
+// minute, as here, is not verified. Sessions are not among the kinds: 0.
+func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.TrafficSample, error) {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	answers := make([]seriesByNode, len(kindsOfSeries))
+	errs := make([]error, len(kindsOfSeries))
+	abreast(len(kindsOfSeries), func(i int) {
+		answers[i], errs[i] = ask(ctx, b, get(seriesPath+kindsOfSeries[i].path, charts), decodeSeries(kindsOfSeries[i].path))
+	})
+	if !slices.Contains(errs, nil) {
+		return nil, errs[0]
+	}
+	return samples(answers, time.Now().Add(-last)), b.client.Ended(ctx)
+}
+
+// point is one value of a series.
+type point struct {
+	at    time.Time
+	value float64
+}
+
+// seriesByNode are the points of one kind.
+type seriesByNode map[string][]point
+
+// decodeSeries gives what reads the data of monitor/metrics/{kind}: {node:
+// [[time, value]…]…}, with the time in milliseconds; seconds and microseconds
+// are told by their size. A list for the cluster as a whole is read, too, and
+// points that are objects. Those that make no sense are left out.
+func decodeSeries(kind string) func(data []byte) (seriesByNode, error) {
+	return func(data []byte) (seriesByNode, error) {
+		nodes := map[string][]json.RawMessage{}
+		var list []json.RawMessage
+		if json.Unmarshal(data, &list) == nil {
+			nodes[""] = list
+		} else if err := json.Unmarshal(data, &nodes); err != nil {
+			return nil, err
+		}
+		out := seriesByNode{}
+		for node, list := range nodes {
+			for _, raw := range list {
+				if p, ok := pointOf(raw, kind); ok {
+					out[node] = append(out[node], p)
+				}
+			}
+		}
+		return out, nil
+	}
+}
+
+// pointOf reads [time, value], or an object with a timestamp and the kind.
+func pointOf(raw json.RawMessage, kind string) (point, bool) {
+	var pair []emqxhttp.Rate
+	if json.Unmarshal(raw, &pair) != nil {
+		var o map[string]json.RawMessage
+		if json.Unmarshal(raw, &o) != nil || o[kind] == nil || o["timestamp"] == nil {
+			return point{}, false
+		}
+		pair = make([]emqxhttp.Rate, 2)
+		_ = json.Unmarshal(o["timestamp"], &pair[0])
+		_ = json.Unmarshal(o[kind], &pair[1])
+	}
+	if len(pair) != 2 || pair[0] < 1 || pair[0] >= 1<<53 {
+		return point{}, false
+	}
+	return point{moment(int64(pair[0])), float64(pair[1])}, true
+}
+
+// samples brings the points of all kinds and nodes together, by minute.
+func samples(kinds []seriesByNode, from time.Time) []ecp.TrafficSample {
+	byMinute := map[time.Time]*ecp.TrafficSample{}
+	for i, nodes := range kinds {
+		for _, points := range nodes {
+			latest := map[time.Time]point{}
+			for _, p := range points {
+				if minute := p.at.Truncate(time.Minute); !p.at.Before(from) && !p.at.Before(latest[minute].at) {
+					latest[minute] = p
+				}
+			}
+			for minute, p := range latest {
+				if byMinute[minute] == nil {
+					byMinute[minute] = &ecp.TrafficSample{At: minute}
+				}
+				kindsOfSeries[i].add(byMinute[minute], p.value)
+			}
+		}
+	}
+	out := make([]ecp.TrafficSample, 0, len(byMinute))
+	for _, s := range byMinute {
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(x, y ecp.TrafficSample) int { return x.At.Compare(y.At) })
+	return out
+}
