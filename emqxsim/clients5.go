@@ -101,7 +101,7 @@ func clients5(q *request) answer {
 		}
 		return true
 	})
-	return asJSON(obj{"data": data, "meta": p.meta(seen)})
+	return asJSON(obj{"data": data, "meta": q.meta(p, seen)})
 }
 
 // picked are the fields of a client that were asked for.
@@ -199,7 +199,7 @@ func subscriptions5(q *request) answer {
 		}
 		return true
 	})
-	return asJSON(obj{"data": data, "meta": p.meta(seen)})
+	return asJSON(obj{"data": data, "meta": q.meta(p, seen)})
 }
 
 // routesOf are the filters that nodes have subscribers of.
