@@ -151,7 +151,7 @@ func (a *api) listClusters(ctx context.Context, in *listInput) (*listOutput[clus
 		return nil, newProblem(ecp.CodeInvalid, "a parameter is not valid", wrong...)
 	}
 	found, err := a.manager.Clusters(ctx, ecp.ListOptions{
-		Project: in.Project, Mode: ecp.Mode(in.Mode), State: ecp.State(in.State), Query: in.Q, After: ecp.ID(after), Limit: in.Limit,
+		Project: in.Project, Mode: ecp.Mode(in.Mode), State: ecp.State(in.State), Query: in.Q, Cursor: after, Limit: in.Limit,
 	})
 	if err != nil {
 		return nil, a.failed(ctx, err)
@@ -161,7 +161,7 @@ func (a *api) listClusters(ctx context.Context, in *listInput) (*listOutput[clus
 	for i, info := range found.Items {
 		out.Body.Items[i] = viewCluster(info)
 	}
-	out.Body.Next = makeCursor(clusterCursor, string(found.Next))
+	out.Body.Next = makeCursor(clusterCursor, found.Next)
 	return out, nil
 }
 

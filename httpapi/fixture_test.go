@@ -77,7 +77,7 @@ func newFixture(t *testing.T, s setup) *fixture {
 	require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
 		for secret, token := range tokens {
 			sum := sha256.Sum256([]byte(secret))
-			token.Hash = hex.EncodeToString(sum[:])
+			token.Hash, token.LastUsed = hex.EncodeToString(sum[:]), time.Now() // a use now writes nothing
 			if err := ecp.Put(tx, token, 0); err != nil {
 				return err
 			}
@@ -235,6 +235,15 @@ func (f *fixture) stored() stored {
 	ctx := ecp.WithActor(f.t.Context(), ecp.System)
 	position, err := f.manager.Position(ctx)
 	require.NoError(f.t, err)
+	require.NoError(f.t, f.store.Read(ctx, func(tx ecp.Tx) error { // that something was refused is told
+		for _, err := range ecp.List[ecp.AuditEntry](tx, ecp.Query{}) {
+			if err != nil {
+				return err
+			}
+			position--
+		}
+		return nil
+	}))
 	pool, err := f.manager.Pool(ctx)
 	require.NoError(f.t, err)
 	page, err := f.manager.Clusters(ctx, ecp.ListOptions{Limit: ecp.ListLimit})

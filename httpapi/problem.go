@@ -47,6 +47,9 @@ var codes = []struct {
 	{ecp.CodeUnsupported, http.StatusUnprocessableEntity, "This cannot be done here"},
 	{ecp.CodeUnavailable, http.StatusServiceUnavailable, "Something did not answer; try again later"},
 	{ecp.CodeGone, http.StatusGone, "The position is not kept any more"},
+	{ecp.CodePrecondition, http.StatusPreconditionFailed, "It has changed since it was read"},
+	{ecp.CodeKeyReused, http.StatusUnprocessableEntity, "The idempotency key belongs to another request"},
+	{ecp.CodeThrottled, http.StatusTooManyRequests, "Too often in a short time"},
 	{ecp.CodeInternal, http.StatusInternalServerError, "A fault of the server"},
 }
 

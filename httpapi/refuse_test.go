@@ -270,6 +270,7 @@ func TestEveryCodeHasAStatus(t *testing.T) {
 	all := []ecp.Code{
 		ecp.CodeInvalid, ecp.CodeNotFound, ecp.CodeExists, ecp.CodeConflict, ecp.CodeDenied, ecp.CodeQuotaExceeded,
 		ecp.CodeUnsupported, ecp.CodeUnavailable, ecp.CodeGone, ecp.CodeInternal,
+		ecp.CodePrecondition, ecp.CodeKeyReused, ecp.CodeThrottled,
 	}
 	require.Len(t, codes, len(all))
 	for _, c := range all {
