@@ -13,6 +13,9 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
 func (a *api) eventRoutes() {
 	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events")
 	op.Description = `The event's id is the number of the change, its name the kind of record, its data an Event. A stream
@@ -21,8 +24,8 @@ or since. A position that is older than what is kept is answered with 410: list 
 An event named problem, with a Problem as its data, ends a stream.`
 	op.Metadata[patience] = time.Duration(0)
 	op.Parameters = eventParameters(a.schemas())
-	a.plain(op, "text/event-stream", a.events)
-	op.Responses["200"].Content["text/event-stream"].Schema = schemaOf[eventView](a.schemas())
+	a.plain(op, eventStream, a.events)
+	op.Responses["200"].Content[eventStream].Schema = schemaOf[eventView](a.schemas())
 }
 
 // eventView is the data of one event.
@@ -184,6 +187,17 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 		case <-ctx.Done():
 		}
 	}
+	a.farewell(s)
+}
+
+// farewell tells a client why its stream ends where that is for us to say, and
+// that it may come back.
+func (a *api) farewell(s *stream) {
+	select {
+	case <-a.done:
+		s.event("", "problem", newProblem(ecp.CodeUnavailable, "the daemon is ending; follow on from the last id you have seen"))
+	default:
+	}
 }
 
 // watch hands changes over one by one: a client that does not read holds up
@@ -232,7 +246,7 @@ type stream struct {
 func (a *api) begin(w http.ResponseWriter, after int64) *stream {
 	s := &stream{w: w, control: http.NewResponseController(w), stuck: a.stuck}
 	_ = s.control.SetReadDeadline(time.Time{}) // the server's own would end the stream
-	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Content-Type", eventStream)
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	s.write(fmt.Appendf(nil, "retry: 2000\nid: %d\n\n", after))

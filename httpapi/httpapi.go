@@ -34,6 +34,9 @@ type Config struct {
 	// waiting requests then end by themselves, which http.Server.Shutdown waits
 	// for. nil = they end with their client, or with the server's base context.
 	Done <-chan struct{}
+	// Observe is told of every request once it is answered, on its goroutine,
+	// for metrics; it has to return at once. nil = nobody is told.
+	Observe func(Observation)
 }
 
 // BuildInfo says which build answers.
@@ -51,6 +54,8 @@ type api struct {
 	ready   func(context.Context) error
 	dev     bool
 	done    <-chan struct{}
+
+	observer func(Observation)
 
 	mux      *http.ServeMux
 	huma     huma.API
@@ -78,7 +83,7 @@ func newAPI(c Config) (*api, error) {
 		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
 	}
 	a := &api{
-		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done,
+		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done, observer: c.Observe,
 		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
 		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,
 	}

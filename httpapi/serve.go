@@ -61,6 +61,7 @@ func (a *api) finish(ctx context.Context, out *answer, line *logLine) {
 	}
 	a.log.DebugContext(ctx, "request", "method", line.method, "route", line.pattern, "status", out.status,
 		"duration", time.Since(line.began), "actor", line.actor)
+	a.observe(out, line)
 	if cause != nil {
 		panic(http.ErrAbortHandler) // the answer has begun and cannot be completed
 	}
