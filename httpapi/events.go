@@ -17,7 +17,7 @@ import (
 const eventStream = "text/event-stream"
 
 func (a *api) eventRoutes() {
-	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events")
+	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events", ecp.CodeGone)
 	op.Description = `The event's id is the number of the change, its name the kind of record, its data an Event. A stream
 begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it by themselves)
 or since. A position that is older than what is kept is answered with 410: list again, then follow from now.
@@ -32,7 +32,7 @@ An event named problem, with a Problem as its data, ends a stream.`
 type eventView struct {
 	Seq     int64     `json:"seq" doc:"number of the change; grows"`
 	At      time.Time `json:"at"`
-	Kind    ecp.Kind  `json:"kind" doc:"cluster, operation, tombstone, project, image, size or pool"`
+	Kind    ecp.Kind  `json:"kind" doc:"cluster, operation, tombstone, departure (a cluster has left the project), org, project, or one of the catalogues"`
 	Key     string    `json:"key" doc:"id or name of the record"`
 	Project string    `json:"project" doc:"empty for what belongs to none"`
 	Parent  string    `json:"parent" doc:"the cluster of an operation"`
@@ -79,7 +79,7 @@ func viewEvent(c ecp.Change) (eventView, bool) {
 		v.Object = viewRecord(p)
 	case ecp.Operation:
 		v.Object = viewOperation(p)
-	case ecp.Tombstone, ecp.Project, ecp.Image, ecp.Size, ecp.Pool:
+	case ecp.Tombstone, ecp.Departure, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.LBProfile, ecp.Target, ecp.Registry, ecp.Licence:
 		v.Object = p
 	default:
 		return v, false

@@ -29,7 +29,7 @@ type event struct {
 
 // listener is a client of the event stream.
 type listener struct {
-	t      *testing.T
+	t      testing.TB
 	cancel context.CancelFunc
 	body   io.ReadCloser
 	lines  *bufio.Reader

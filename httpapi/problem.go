@@ -131,9 +131,11 @@ func (a *api) failed(ctx context.Context, err error) *problemView {
 	}
 	var fields []fieldView
 	for _, f := range e.Fields {
-		fields = append(fields, fieldView{Pointer: pointerOf(f.Field), Detail: f.Message})
+		if len(fields) < maxFindings {
+			fields = append(fields, fieldView{Pointer: shorten(pointerOf(f.Field), maxPointer), Detail: shorten(f.Message, maxDetail)})
+		}
 	}
-	return newProblem(e.Code, detail, fields...)
+	return newProblem(e.Code, shorten(detail, maxDetail), fields...)
 }
 
 // pointerOf turns a field path of the domain, such as
@@ -191,7 +193,7 @@ func ownErrors(_ huma.Context, _ string, v any) (any, error) {
 	}
 	var fields []fieldView
 	for _, d := range e.Errors {
-		fields = append(fields, fieldView{Pointer: pointerOf(d.Location), Detail: d.Message})
+		fields = append(fields, fieldView{Pointer: pointerOf(d.Location), Detail: shorten(d.Message, maxDetail)})
 	}
 	p := newProblem(code, "a parameter is not valid", fields...)
 	p.Status = e.Status

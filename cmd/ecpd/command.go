@@ -71,7 +71,7 @@ func newCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand("serve"), checkCommand(stdout, stderr, environ), &cobra.Command{
+	root.AddCommand(serveCommand("serve"), tokenCommand(stdout, stderr, environ), checkCommand(stdout, stderr, environ), &cobra.Command{
 		Use:   "version",
 		Short: "print which build this is",
 		Args:  noArgs,
