@@ -103,6 +103,40 @@ func TestLicense4(t *testing.T) {
 	}
 }
 
+// TestDynamicLicense4: the call is there if somebody says how it goes, and never
+// lets in more than the licence does.
+func TestDynamicLicense4(t *testing.T) {
+	for _, b := range brokers4 {
+		c := b.cluster("emqx@a")
+		h := c.Node("emqx@a").Handler()
+		const call = "PUT /api/v4/dynamic_license"
+		require.Equal(t, 404, ask4(t, h, call, `{"limit":5}`).status)
+		require.NotContains(t, ask4(t, h, "GET /api/v4").body, "dynamic_license")
+		c.SetDynamicLicense("PUT", "limit")
+		if !b.enterprise() || !b.atLeast("11") {
+			require.Equal(t, 404, ask4(t, h, call, `{"limit":5}`).status, b)
+			continue
+		}
+		require.Contains(t, ask4(t, h, "GET /api/v4").body, `"method":"PUT","name":"set_dynamic_license","path":"/dynamic_license"`)
+		limits := func() [2]any {
+			o := ask4(t, h, "GET /api/v4/license_info").object(t)["data"].(map[string]any)
+			return [2]any{o["max_connections"], o["original_max_connections"]}
+		}
+		told := func(n float64) any { // from 4.4.20 on
+			if b.atLeast("20") {
+				return n
+			}
+			return nil
+		}
+		require.Equal(t, [2]any{10.0, told(10)}, limits())
+		require.JSONEq(t, `{"code":0}`, ask4(t, h, call, `{"limit":5}`).body)
+		require.Equal(t, [2]any{5.0, told(10)}, limits())
+		require.JSONEq(t, `{"code":0}`, ask4(t, h, call, `{"limit":500}`).body)
+		require.Equal(t, [2]any{10.0, told(10)}, limits(), "the licence's own")
+		require.Equal(t, 107.0, ask4(t, h, call, `{"max":5}`).object(t)["code"])
+	}
+}
+
 // TestMembers4: Enterprise alone.
 func TestMembers4(t *testing.T) {
 	c := broker4{"4.4.24", emqxsim.Enterprise}.cluster("emqx@a", "emqx@b")
@@ -151,9 +185,12 @@ func TestMonitor4(t *testing.T) {
 	require.EqualValues(t, 10, data["received"], "messages a second")
 	require.EqualValues(t, 50, data["sent"])
 	require.EqualValues(t, 5, data["connection"])
-	points := ask4(t, h, "GET /api/v4/monitor/metrics/received").object(t)["data"].([]any)
-	last := points[len(points)-1].(map[string]any)
-	require.EqualValues(t, 600, last["received"], "in a minute")
+	points := ask4(t, h, "GET /api/v4/monitor/metrics/received").object(t)["data"].(map[string]any)["emqx@a"].([]any)
+	require.Len(t, points, 11, "one a minute")
+	require.Equal(t, []any{float64(now.UnixMilli()), 600.0}, points[10])
+	require.Equal(t, []any{float64(now.Add(-10 * time.Minute).UnixMilli()), 0.0}, points[0])
+	require.Len(t, ask4(t, h, "GET /api/v4/monitor/metrics").object(t)["data"], 6)
+	require.Equal(t, 404, ask4(t, h, "GET /api/v4/monitor/metrics/nope").status)
 	metrics := ask4(t, h, "GET /api/v4/nodes/emqx@a/metrics").object(t)["data"].(map[string]any)
 	require.EqualValues(t, 6000, metrics["messages.received"])
 }
