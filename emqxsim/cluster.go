@@ -134,14 +134,33 @@ func (c *Cluster) next() time.Time {
 	return first
 }
 
-// step is what happens at one moment.
+// step is what happens at one moment. Clients that try and are refused change
+// nothing that would have to be looked at.
 func (c *Cluster) step(t time.Time) {
+	more := c.moreThanClients(t)
 	for _, n := range c.nodes {
 		c.evacuateStep(n, t)
 	}
 	c.rebalanceStep(t)
-	c.connectDue(t)
-	c.refresh(t)
+	if c.connectDue(t) || more {
+		c.refresh(t)
+	}
+}
+
+// moreThanClients says whether anything happens at t but clients that try.
+func (c *Cluster) moreThanClients(t time.Time) bool {
+	more := false
+	consider := func(m time.Time) { more = more || m.Equal(t) }
+	for _, n := range c.nodes {
+		n.moments(consider)
+	}
+	for _, r := range c.rebalances {
+		consider(r.next)
+	}
+	for _, m := range c.db.license.moments() {
+		consider(m)
+	}
+	return more
 }
 
 // refresh brings what follows from the state up to date: alarms, rates, peaks.
