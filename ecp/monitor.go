@@ -38,7 +38,7 @@ type NodeTraffic struct {
 	Connections int           `json:"connections"`
 	Sessions    int           `json:"sessions"`
 	Totals      MessageTotals `json:"totals"`
-	Error       string        `json:"error,omitempty"` // why there are no figures; "" = there are
+	Error       string        `json:"error,omitempty"` // why there are no figures, or not all; "" = there are
 }
 
 // Rates are messages per second.

@@ -95,6 +95,7 @@ func (h *hosted) rekey(a auth) {
 			k.id, k.secret = a.Username, a.Password
 		}
 	}
+	h.sim.cfg.Username, h.sim.cfg.Password = a.Username, a.Password
 	h.auth = a
 }
 

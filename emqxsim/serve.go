@@ -97,6 +97,7 @@ type request struct {
 	user   *user // who logged in; nil else
 	key    *apiKey
 	port   int // v4: 8081 or 18083
+	table  []route
 }
 
 // node gives the member that the path names; nil if it does not run here.
@@ -215,8 +216,7 @@ func (n *Node) answer(r *http.Request, body []byte, port int) (a answer, up bool
 			a = answer4(q)
 			return
 		}
-		a = respond5(n.view(t), r)
-		_ = q
+		a = respond5(q)
 	})
 	return a, up
 }

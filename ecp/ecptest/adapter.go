@@ -17,9 +17,11 @@ import (
 // whose field is nil but which is there all the same is held to those promises
 // that need no knowledge of the cluster; nothing is then changed in it.
 type AdapterSuite struct {
-	// Adapter is what is tested. Give it little patience, a second say: each
-	// case in which the far side never ends lasts as long as it has.
+	// Adapter is what is tested.
 	Adapter ecp.Adapter
+	// Impatient is the same with little patience, half a second say: each case
+	// in which the far side never ends lasts as long as it has. nil = Adapter.
+	Impatient ecp.Adapter
 	// Open gives the way to a healthy cluster, with the credentials that it
 	// takes. It is called once in each case that needs one, hundreds of times,
 	// and from several goroutines. What one case changes MUST NOT show in
@@ -118,7 +120,8 @@ type WantListeners struct {
 // WantLicense is the licence of the cluster.
 type WantLicense struct {
 	License ecp.License
-	// Key is one that the broker takes; "" = none is loaded.
+	// Key is one that the broker takes; "" = none is loaded. It is a secret
+	// unless it is as short as "default".
 	Key string
 	// Refused is one that the broker refuses; "" = not tried.
 	Refused string
@@ -144,6 +147,12 @@ type AdapterFault struct {
 	Fails []string
 }
 
+// impatient is the suite for a far side that may never end.
+func (s AdapterSuite) impatient() AdapterSuite {
+	s.Adapter = s.Impatient
+	return s
+}
+
 // TestAdapter checks that an Adapter keeps what [ecp.Adapter], [ecp.Broker] and
 // the further interfaces of its brokers promise: every method does what it says
 // on a healthy cluster, and ends in bounded time and memory with an error of
@@ -154,6 +163,9 @@ type AdapterFault struct {
 // in the package that calls this.
 func TestAdapter(t *testing.T, s AdapterSuite) {
 	s.Bound = cmp.Or(s.Bound, 15*time.Second)
+	if s.Impatient == nil {
+		s.Impatient = s.Adapter
+	}
 	for _, c := range adapterCases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, s) })
 	}

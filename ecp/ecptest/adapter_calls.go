@@ -224,6 +224,18 @@ func (s AdapterSuite) key() string {
 	return strangeKey
 }
 
+// secret gives the licence's key where it is one. A word such as "default" is
+// known to everybody.
+func (s AdapterSuite) secret() string {
+	if k := s.key(); len(k) >= shortestSecret {
+		return k
+	}
+	return ""
+}
+
+// shortestSecret is the length of the shortest key that is taken for a secret.
+const shortestSecret = 12
+
 func (s AdapterSuite) limit() int {
 	if s.Limiter == nil {
 		return 10

@@ -30,7 +30,8 @@ type fault struct {
 	codes []ecp.Code // any of them; nil = any at all
 	// agrees says that it looks like the success of a call that gives nothing.
 	agrees bool
-	much   bool // it sends as much as it gets rid of
+	lasts  bool // as long as there is patience
+	passes bool // it may be waited for a while, and asked again
 }
 
 var (
@@ -39,20 +40,20 @@ var (
 )
 
 var faults = []fault{
-	{name: "accepts and says nothing", serve: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, codes: away},
-	{name: "says a byte at a time for ever", serve: dribble, codes: away},
+	{name: "accepts and says nothing", serve: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, codes: away, lasts: true},
+	{name: "says a byte at a time for ever", serve: dribble, codes: away, lasts: true},
 	{name: "sends a body without end", serve: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		pour(w, "[", strings.Repeat("[", 64<<10))
-	}, codes: away, much: true},
+	}, codes: away},
 	{name: "sends a header without end", serve: func(w http.ResponseWriter, _ *http.Request) {
 		c := raw(w)
 		pour(c, "HTTP/1.1 200 OK\r\n", "X-More: "+strings.Repeat("m", 8<<10)+"\r\n")
 		_ = c.Close()
-	}, codes: away, much: true},
-	{name: "promises more than it sends", serve: say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[{\"no"), codes: away},
-	{name: "closes at once", serve: say(""), codes: away},
-	{name: "speaks something else", serve: say("220 mail.example ESMTP\r\n"), codes: away},
+	}, codes: away},
+	{name: "promises more than it sends", serve: say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[{\"no"), codes: away, passes: true},
+	{name: "closes at once", serve: say(""), codes: away, passes: true},
+	{name: "speaks something else", serve: say("220 mail.example ESMTP\r\n"), codes: away, passes: true},
 	{name: "answers with an empty body", serve: status(http.StatusOK, "application/json", ""), codes: away, agrees: true},
 	{name: "answers with a page", serve: status(http.StatusOK, "text/html", "<html><body>Please log in</body></html>"), codes: away},
 	{name: "answers with JSON cut short", serve: status(http.StatusOK, "application/json", `{"code":0,"data":[{"node":"emqx@10.0`), codes: away, agrees: true},
@@ -66,50 +67,49 @@ var faults = []fault{
 	}, codes: other},
 	{name: "lacks rights", serve: status(http.StatusForbidden, "application/json", `{"code":"X","message":"no"}`), codes: []ecp.Code{ecp.CodeDenied}},
 	{name: "knows no such path", serve: status(http.StatusNotFound, "text/plain", "Not found."), codes: []ecp.Code{ecp.CodeUnsupported}},
-	{name: "fails", serve: status(http.StatusInternalServerError, "text/plain", "Internal Error"), codes: away},
+	{name: "fails", serve: status(http.StatusInternalServerError, "text/plain", "Internal Error"), codes: away, passes: true},
 	{name: "asks to come back tomorrow", serve: func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "86400")
 		w.WriteHeader(http.StatusServiceUnavailable)
-	}, codes: away},
+	}, codes: away, passes: true},
 	{name: "echoes the request as a success", serve: echo(http.StatusOK), codes: away, agrees: true},
 	{name: "echoes the request as bad", serve: echo(http.StatusBadRequest)},
 	{name: "echoes the request as denied", serve: echo(http.StatusUnauthorized), codes: []ecp.Code{ecp.CodeDenied}},
 	{name: "echoes the request as unknown", serve: echo(http.StatusNotFound), codes: other},
-	{name: "echoes the request as failed", serve: echo(http.StatusInternalServerError), codes: away},
-	{name: "echoes the request without HTTP", serve: func(w http.ResponseWriter, r *http.Request) { say(headersOf(r))(w, r) }, codes: away},
+	{name: "echoes the request as failed", serve: echo(http.StatusInternalServerError), codes: away, passes: true},
+	{name: "echoes the request without HTTP", serve: func(w http.ResponseWriter, r *http.Request) { say(headersOf(r))(w, r) }, codes: away, passes: true},
 }
 
 // testFaults lets every method meet every fault, at each of its requests: the
 // call ends in time, has read no more than it may, and its error has the right
 // code and no secrets.
 func testFaults(t *testing.T, s AdapterSuite) {
-	quick := newTurns(t, 4) // what is told at once, or much, must not wait for its turn to compute
-	long := newTurns(t, 64) // the others wait, as long as the adapter's patience lasts
+	quick := newTurns(t, 4) // they compute
+	long := newTurns(t, 64) // they wait
 	methods := plan(t, s)
 	for _, f := range faults {
 		for _, p := range methods {
 			for n := range p.requests {
-				f.among(quick, long).run("that "+f.name+": "+name(p, n), func(t *testing.T) { testFault(t, s, f, p.call, n) })
+				turn, s := quick, s
+				switch {
+				case f.lasts:
+					turn, s = long, s.impatient()
+				case f.passes:
+					turn = long
+				}
+				turn.run("that "+f.name+": "+name(p, n), func(t *testing.T) { testFault(t, s, f, p.call, n) })
 			}
 		}
 	}
 	for _, f := range s.Faults {
 		for _, p := range methods {
 			if p.works(s) || !p.is(changes) {
-				long.run(f.Name+": "+p.name, func(t *testing.T) { testOwnFault(t, s, f, p.call) })
+				long.run(f.Name+": "+p.name, func(t *testing.T) { testOwnFault(t, s.impatient(), f, p.call) })
 			}
 		}
 	}
 	quick.wait()
 	long.wait()
-}
-
-// among chooses: a fault may last whose error says nothing but unavailable.
-func (f fault) among(quick, long *turns) *turns {
-	if !f.much && len(f.codes) == 1 && f.codes[0] == ecp.CodeUnavailable {
-		return long
-	}
-	return quick
 }
 
 // turns runs cases, a number of them at once.
@@ -198,7 +198,7 @@ func testOwnFault(t *testing.T, s AdapterSuite, f AdapterFault, c call) {
 	checkBound(t, s, start)
 	switch {
 	case err != nil:
-		checkCode(t, err, append(secretsOf(e.Credentials), s.key()), f.Codes...)
+		checkCode(t, err, append(secretsOf(e.Credentials), s.secret()), f.Codes...)
 		if errors.Is(err, ecp.ErrInternal) && !slices.Contains(f.Codes, ecp.CodeInternal) {
 			t.Errorf("%v is internal; it is the far side that is unwell", err)
 		}

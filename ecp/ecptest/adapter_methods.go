@@ -144,14 +144,16 @@ func testUnsupported(t *testing.T, s AdapterSuite) {
 	}
 }
 
-// badArgument is a call that no broker should hear of.
+// badArgument is a call that no broker should hear of, unless it is the one to
+// judge.
 type badArgument struct {
-	what string
-	call call
+	what   string
+	judged bool // by the broker
+	call   call
 }
 
 func badArguments() []badArgument {
-	bad := func(what string, c call) badArgument { return badArgument{what, c} }
+	bad := func(what string, c call) badArgument { return badArgument{what, false, c} }
 	evacuate := func(node string, o ecp.EvacuationOrder) call {
 		return tells(asEvacuator, "StartEvacuation", 0, func(ctx context.Context, _ subject, b ecp.Evacuator) error { return b.StartEvacuation(ctx, node, o) })
 	}
@@ -189,10 +191,10 @@ func badArguments() []badArgument {
 		bad("StartListener without an id", tells(asListeners, "StartListener", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) error { return b.StartListener(ctx, "") })),
 		bad("StopListener without an id", tells(asListeners, "StopListener", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) error { return b.StopListener(ctx, "") })),
 		bad("SetLicense without a key", license("")),
-		bad("SetLicense of white space", license(" \n")),
+		{"SetLicense of white space", true, license(" \n")},
 		bad("SetLicenseSettings above one", settings(1.5, 0)),
 		bad("SetLicenseSettings below zero", settings(0, -0.5)),
-		bad("SetLicenseSettings the wrong way round", settings(0.5, 0.8)),
+		{"SetLicenseSettings the wrong way round", true, settings(0.5, 0.8)},
 	}
 }
 
@@ -203,7 +205,7 @@ func testArguments(t *testing.T, s AdapterSuite) {
 		t.Run(bad.what, func(t *testing.T) {
 			g := gateTo(t, s.Open(t), nil)
 			a := subjectAt(t, s, g)
-			if !bad.call.has(a) {
+			if !bad.call.has(a) || bad.judged && (s.Recorded || !bad.call.wanted(s)) {
 				return
 			}
 			_, err := bad.call.do(t.Context(), a)
@@ -212,7 +214,7 @@ func testArguments(t *testing.T, s AdapterSuite) {
 				return
 			}
 			checkCode(t, err, g.secrets(s), ecp.CodeInvalid)
-			if n := g.asked.Load(); n > 0 {
+			if n := g.asked.Load(); n > 0 && !bad.judged {
 				t.Errorf("%d requests were sent", n)
 			}
 		})

@@ -171,16 +171,17 @@ var badMetrics = []struct {
 	name  string
 	serve func(w http.ResponseWriter, r *http.Request)
 	begun bool // something of it is passed on
+	lasts bool // as long as there is patience
 }{
 	{"cut in the middle", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000000")
 		_, _ = io.WriteString(w, line)
-	}, true},
+	}, true, false},
 	{"silent in the middle", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, line)
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
-	}, true},
+	}, true, true},
 	{"without end", func(w http.ResponseWriter, _ *http.Request) {
 		chunk := []byte(strings.Repeat(line, 1<<20/len(line)))
 		for n := 0; n < ecp.MostMetrics+64<<20; n += len(chunk) {
@@ -188,14 +189,18 @@ var badMetrics = []struct {
 				return
 			}
 		}
-	}, true},
-	{"of another type", status(http.StatusOK, "text/html; charset=utf-8", "<html>Please log in</html>"), false},
-	{"of JSON", status(http.StatusOK, "application/json", `{"code":"X","message":"no"}`), false},
+	}, true, false},
+	{"of another type", status(http.StatusOK, "text/html; charset=utf-8", "<html>Please log in</html>"), false, false},
+	{"of JSON", status(http.StatusOK, "application/json", `{"code":"X","message":"no"}`), false, false},
 }
 
 func testMetricsEnds(t *testing.T, s AdapterSuite) {
 	all := newTurns(t, 64)
 	for _, c := range badMetrics {
+		s := s
+		if c.lasts {
+			s = s.impatient()
+		}
 		all.run(c.name, func(t *testing.T) {
 			b, ok := metricsFrom(t, s, c.serve)
 			if !ok {
@@ -204,7 +209,7 @@ func testMetricsEnds(t *testing.T, s AdapterSuite) {
 			w, start := newTold(), time.Now()
 			n, err := b.WriteMetrics(t.Context(), w, ecp.MetricsOfNode)
 			checkBound(t, s, start)
-			checkCode(t, err, []string{s.key()}, ecp.CodeUnavailable, ecp.CodeUnsupported)
+			checkCode(t, err, []string{s.secret()}, ecp.CodeUnavailable, ecp.CodeUnsupported)
 			if n != w.n.Load() || (n > 0) != c.begun || n > ecp.MostMetrics+1 {
 				t.Errorf("%d bytes were written, and %d said to be; that something was should be %t", w.n.Load(), n, c.begun)
 			}
@@ -232,7 +237,7 @@ func testWriterFails(t *testing.T, s AdapterSuite) {
 	w, start := newTold(), time.Now()
 	w.err = errWriter
 	n, err := b.WriteMetrics(t.Context(), w, ecp.MetricsOfNode)
-	checkCode(t, err, []string{s.key()})
+	checkCode(t, err, []string{s.secret()})
 	if !errors.Is(err, errWriter) {
 		t.Errorf("got %v (cause: %v); the writer's own error should be in the chain", err, errors.Unwrap(err))
 	}

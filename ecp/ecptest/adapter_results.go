@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,9 +60,6 @@ func checkTraffic(t *testing.T, s AdapterSuite, v ecp.Traffic) {
 	for _, n := range v.Nodes {
 		names = append(names, n.Node)
 		checkCounts(t, n)
-		if n.Error != "" && (n.Connections != 0 || n.Sessions != 0 || n.Totals != (ecp.MessageTotals{})) {
-			t.Errorf("%+v has figures, and a reason why it has none", n)
-		}
 	}
 	checkNames(t, "nodes", names)
 	checkMembers(t, s, names)
@@ -223,7 +221,7 @@ func checkLicense(t *testing.T, s AdapterSuite, l ecp.License) {
 	if !l.Until.IsZero() && l.Until.Before(l.From) {
 		t.Errorf("the licence ends at %s before it begins at %s", l.Until, l.From)
 	}
-	if text := fmt.Sprintf("%+v", l); bytes.Contains([]byte(text), []byte(s.key())) {
+	if text := fmt.Sprintf("%+v", l); s.secret() != "" && strings.Contains(text, s.secret()) {
 		t.Error("what is told of the licence holds its key")
 	}
 }

@@ -14,11 +14,13 @@ import (
 	"github.com/openecp/openecp/ecp/ecptest"
 )
 
+const toyImpatience = 300 * time.Millisecond
+
 // toySuite is the suite for toys, with everything that can be wanted.
 func toySuite(breaks string) ecptest.AdapterSuite {
 	members := newToy()
 	return ecptest.AdapterSuite{
-		Adapter: toyAdapter{breaks: breaks}, Bound: 5 * time.Second, Want: members.described,
+		Adapter: toyAdapter{breaks: breaks}, Impatient: toyAdapter{breaks: breaks, patience: toyImpatience}, Bound: 5 * time.Second, Want: members.described,
 		Open:         func(t *testing.T) ecp.Endpoint { return newToy().endpoint(t) },
 		Detector:     &ecptest.WantDetector{Detection: ecp.Detection{Major: 7, Version: "7.1.0", Edition: ecp.EditionEnterprise, Authenticated: true}},
 		Limiter:      &ecptest.WantLimiter{Limit: ecp.ConnectionLimit{Settable: true, Set: 50, InForce: 50}, Set: 70, Most: 100},
@@ -47,7 +49,7 @@ func TestAdapterSuite(t *testing.T) {
 	t.Run("all is wanted", func(t *testing.T) { ecptest.TestAdapter(t, toySuite("")) })
 	t.Run("nothing is wanted", func(t *testing.T) {
 		ecptest.TestAdapter(t, ecptest.AdapterSuite{
-			Adapter: toyAdapter{}, Want: newToy().described, Bound: 5 * time.Second,
+			Adapter: toyAdapter{}, Impatient: toyAdapter{patience: toyImpatience}, Want: newToy().described, Bound: 5 * time.Second,
 			Open: func(t *testing.T) ecp.Endpoint { return newToy().endpoint(t) },
 		})
 	})
@@ -73,7 +75,7 @@ func limitSuites(breaks string) map[string]ecptest.AdapterSuite {
 		b := newToy()
 		change(b)
 		out[name] = ecptest.AdapterSuite{
-			Adapter: toyAdapter{breaks, onlyLimiter}, Want: b.described, Bound: 5 * time.Second,
+			Adapter: toyAdapter{breaks: breaks, only: onlyLimiter}, Impatient: toyAdapter{breaks, toyImpatience, onlyLimiter}, Want: b.described, Bound: 5 * time.Second,
 			Limiter: &ecptest.WantLimiter{Limit: b.limit, Set: 70, Dropped: b.drops},
 			Open: func(t *testing.T) ecp.Endpoint {
 				b := newToy()

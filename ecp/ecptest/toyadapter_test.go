@@ -20,7 +20,8 @@ import (
 
 // toyAdapter speaks to toys. It keeps every promise but the one it breaks.
 type toyAdapter struct {
-	breaks string // "" = none
+	breaks   string        // "" = none
+	patience time.Duration // 0 = toyPatience
 	// only makes of a broker one with fewer interfaces; nil = it has all.
 	only func(*toyBroker) ecp.Broker
 }
@@ -32,7 +33,7 @@ func (a toyAdapter) Major() int {
 	return 7
 }
 
-const toyPatience = time.Second
+const toyPatience = 10 * time.Second
 
 func (a toyAdapter) Open(e ecp.Endpoint) (ecp.Broker, error) {
 	b, err := a.open(e)
@@ -53,7 +54,7 @@ func (a toyAdapter) open(e ecp.Endpoint) (*toyBroker, error) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || len(u.Port()) > 0 && (len(u.Port()) > 5 || u.Port() > "65535" && len(u.Port()) == 5) {
 		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: "open a toy", Message: "that is no endpoint"}
 	}
-	b := &toyBroker{breaks: a.breaks, endpoint: e, http: &http.Client{Transport: e.Transport}}
+	b := &toyBroker{breaks: a.breaks, patience: cmp.Or(a.patience, toyPatience), endpoint: e, http: &http.Client{Transport: e.Transport}}
 	if e.Transport == nil {
 		b.own = http.DefaultTransport.(*http.Transport).Clone()
 		b.own.MaxResponseHeaderBytes = 64 << 10
@@ -96,6 +97,7 @@ func (a toyAdapter) Detect(ctx context.Context, e ecp.Endpoint) (ecp.Detection, 
 
 type toyBroker struct {
 	breaks   string
+	patience time.Duration
 	endpoint ecp.Endpoint
 	http     *http.Client
 	own      *http.Transport
@@ -140,9 +142,9 @@ const toyMost = 16 << 20
 
 // bound gives the call's own patience; ended says who gave up.
 func (b *toyBroker) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	patience := toyPatience
+	patience := b.patience
 	if b.breaks == "patience" || b.breaks == "reads for ever" {
-		patience = 6 * time.Second
+		patience = 8 * time.Second
 	}
 	if b.breaks == "ignores its context" {
 		ctx = context.WithoutCancel(ctx)
@@ -480,7 +482,7 @@ func (b *toyBroker) WriteMetrics(outer context.Context, w io.Writer, _ ecp.Metri
 	ctx, cancel := b.bound(outer)
 	if b.breaks == "" || strings.HasPrefix(b.breaks, "metrics") { // they last
 		cancel()
-		ctx, cancel = context.WithTimeout(outer, 2*toyPatience)
+		ctx, cancel = context.WithTimeout(outer, 2*b.patience)
 	}
 	defer cancel()
 	resp, err := b.send(ctx, http.MethodGet, "/metrics", nil, true)

@@ -1,0 +1,149 @@
+package emqxsim
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// configs5 are the roots of the configuration that can be read: what they are
+// when nothing was configured.
+func configs5(q *request) obj {
+	return obj{
+		"alarm":  obj{"actions": []string{"log", "publish"}, "size_limit": 1000, "validity_period": "24h"},
+		"broker": obj{"enable_session_registry": true, "session_history_retain": "0s"},
+		"dashboard": obj{
+			"cors": false, "default_password": "******", "swagger_support": true, "token_expired_time": "60m",
+			"listeners": obj{"http": obj{
+				"backlog": 1024, "bind": "0.0.0.0:18083", "inet6": false, "ipv6_v6only": false, "max_connections": 512,
+				"num_acceptors": 2, "proxy_header": false, "send_timeout": "10s",
+			}},
+		},
+		"log": obj{
+			"console": logHandler(false, ""), "file": obj{"default": logHandler(true, "emqx.log")}, "throttling": obj{"time_window": "1m"},
+			"audit": obj{
+				"enable": false, "ignore_high_frequency_request": true, "level": "info", "max_filter_size": 5000, "path": "${EMQX_LOG_DIR}/audit.log",
+				"payload_encode": "text", "rotation_count": 10, "rotation_size": "50MB", "time_offset": "system", "timestamp_format": "auto",
+			},
+		},
+		"sys_topics": obj{
+			"sys_heartbeat_interval": "30s", "sys_msg_interval": "1m",
+			"sys_event_messages": obj{"client_connected": true, "client_disconnected": true, "client_subscribed": false, "client_unsubscribed": false},
+		},
+		"sysmon": obj{
+			"broker_pool_mailbox_size_alarm_threshold": 500, "mnesia_tm_mailbox_size_alarm_threshold": 500,
+			"os": obj{
+				"cpu_check_interval": "60s", "cpu_high_watermark": "80%", "cpu_low_watermark": "60%", "mem_check_interval": "60s",
+				"procmem_high_watermark": "5%", "sysmem_high_watermark": "70%",
+			},
+			"vm": obj{
+				"busy_dist_port": true, "busy_port": true, "large_heap": "32MB", "long_gc": "disabled", "long_schedule": "240ms",
+				"process_check_interval": "30s", "process_high_watermark": "80%", "process_low_watermark": "60%",
+			},
+		},
+	}
+}
+
+// unlisted5 are roots that only the HOCON form has.
+func unlisted5(q *request) obj {
+	return obj{
+		"cluster": obj{
+			"autoclean": "24h", "autoheal": true, "discovery_strategy": "manual", "name": clusterName, "proto_dist": "inet_tcp",
+		},
+		"node": obj{"name": q.n.name, "cookie": "******", "data_dir": "/opt/emqx/data", "role": q.n.role},
+	}
+}
+
+func logHandler(enable bool, file string) obj {
+	o := obj{
+		"enable": enable, "formatter": "text", "level": "warning", "payload_encode": "text", "time_offset": "system", "timestamp_format": "auto",
+	}
+	if file != "" {
+		o["path"], o["rotation_count"], o["rotation_size"] = "${EMQX_LOG_DIR}/"+file, 10, "50MB"
+	}
+	return o
+}
+
+// config is the configuration in force.
+func (q *request) config() obj {
+	out := configs5(q)
+	for root, put := range q.db.config {
+		over, _ := asObject(put)
+		under, _ := asObject(out[root])
+		out[root] = filled(under, over)
+	}
+	return out
+}
+
+// readConfig5 is JSON or HOCON by what is accepted.
+func readConfig5(q *request) answer {
+	if node := q.URL.Query().Get("node"); node != "" && !slices.Contains(nodeNames(q.n.visible(q.now)), node) {
+		return fail5(http.StatusNotFound, "NOT_FOUND", "Node not found: "+node)
+	}
+	accept := q.Header.Get("Accept")
+	switch {
+	case strings.Contains(accept, "application/json"): // the key does not count, as recorded
+		return asJSON(q.config())
+	case accept == "" || strings.Contains(accept, "*/*") || strings.Contains(accept, "text/plain"):
+		all := q.config()
+		maps.Copy(all, unlisted5(q))
+		if key := q.URL.Query().Get("key"); key != "" {
+			if all[key] == nil {
+				return notFound5("Config key not found: " + key) // not recorded
+			}
+			all = obj{key: all[key]}
+		}
+		var b strings.Builder
+		hocon(&b, all, "")
+		return asText(http.StatusOK, b.String())
+	}
+	return fail5(http.StatusBadRequest, "INVALID_ACCEPT", "Accept must be text/plain or application/json")
+}
+
+// hocon writes an object, its keys in order.
+func hocon(b *strings.Builder, o obj, indent string) {
+	for _, k := range slices.Sorted(maps.Keys(o)) {
+		switch v := o[k].(type) {
+		case obj, map[string]any:
+			inner, _ := asObject(v)
+			if len(inner) == 0 {
+				fmt.Fprintf(b, "%s%s {}\n", indent, k)
+				continue
+			}
+			fmt.Fprintf(b, "%s%s {\n", indent, k)
+			hocon(b, inner, indent+"  ")
+			fmt.Fprintf(b, "%s}\n", indent)
+		case string:
+			fmt.Fprintf(b, "%s%s = %q\n", indent, k, v)
+		case []string:
+			fmt.Fprintf(b, "%s%s = [%s]\n", indent, k, strings.Join(v, ", "))
+		default:
+			fmt.Fprintf(b, "%s%s = %v\n", indent, k, v)
+		}
+	}
+}
+
+func readRoot5(q *request) answer {
+	root := q.config()[q.params["root"]]
+	if root == nil {
+		return unknownPath5(q.Request)
+	}
+	return asJSON(root)
+}
+
+// putRoot5 merges, and shows what is in force then.
+func putRoot5(q *request) answer {
+	in, bad := q.object("", []input{{name: ""}})
+	if bad != nil {
+		return *bad
+	}
+	root := q.params["root"]
+	if configs5(q)[root] == nil {
+		return unknownPath5(q.Request)
+	}
+	was, _ := asObject(q.db.config[root])
+	q.db.config[root] = filled(was, in)
+	return asJSON(q.config()[root])
+}

@@ -1,0 +1,106 @@
+package emqxsim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func license5(q *request) answer {
+	l := q.db.license
+	limit := q.db.limitFor(q.n.version)
+	return asJSON(fields(q.n.version,
+		field{key: "customer", value: l.Customer}, field{key: "customer_type", value: l.CustomerType}, field{key: "deployment", value: l.Deployment},
+		field{key: "email", value: l.Email}, field{key: "type", value: l.Type}, field{key: "expiry", value: l.expired(q.now)},
+		field{key: "start_at", value: l.Start.Format(time.DateOnly)}, field{key: "expiry_at", value: l.Expiry.Format(time.DateOnly)},
+		field{key: "max_connections", value: limit}, field{key: "max_sessions", since: sinceSessions, value: limit},
+	))
+}
+
+// setLicense5: a node with others beside it does not take a licence for one.
+func setLicense5(q *request) answer {
+	in, bad := q.jsonBody()
+	if bad != nil {
+		return *bad
+	}
+	o, _ := in.(map[string]any)
+	key, ok := o["key"].(string)
+	if !ok {
+		return bad5("Invalid request params")
+	}
+	l, ok := parseLicense(key, q.now)
+	switch {
+	case key == "default":
+		l, ok = builtIn(q.n.version, q.now), true
+	case key == "evaluation" && has(q.n.version, sinceCommunity):
+		l, ok = evaluation(q.now), true
+	}
+	switch {
+	case !ok && has(q.n.version, sinceCommunity):
+		return bad5("Bad license key, see logs for more details")
+	case !ok || l.CustomerType == BusinessCriticalCustomer && !has(q.n.version, sinceDynamic):
+		return bad5("Bad license key") // a customer type that the version does not know: not recorded
+	case l.singleNode && len(q.n.peers()) > 1:
+		return bad5("SINGLE_NODE_LICENSE")
+	}
+	q.db.license = l
+	return license5(q)
+}
+
+func licenseSetting5(q *request) answer {
+	set := q.db.setting
+	o := obj{"connection_low_watermark": fmt.Sprintf("%d%%", set.low), "connection_high_watermark": fmt.Sprintf("%d%%", set.high)}
+	if q.db.dynamicCounts(q.n.version) {
+		o["dynamic_max_connections"] = q.db.dynamic()
+	}
+	return asJSON(o)
+}
+
+// percentOf reads "75%" or 0.75.
+func percentOf(v any) (int, bool) {
+	switch v := v.(type) {
+	case float64:
+		return int(v*100 + 0.5), v > 0 && v <= 1
+	case string:
+		n, err := strconv.Atoi(strings.TrimSuffix(v, "%"))
+		return n, err == nil && n > 0 && n <= 100 && strings.HasSuffix(v, "%")
+	}
+	return 0, false
+}
+
+// putLicenseSetting5 merges. A limit that the licence does not let be set is
+// dropped without a word, as in reality.
+func putLicenseSetting5(q *request) answer {
+	bad := bad5("Bad license setting")
+	in, refusal := q.jsonBody()
+	o, ok := in.(map[string]any)
+	if refusal != nil || !ok {
+		return bad
+	}
+	set := q.db.setting
+	for k, v := range o {
+		switch {
+		case k == "connection_low_watermark":
+			set.low, ok = percentOf(v)
+		case k == "connection_high_watermark":
+			set.high, ok = percentOf(v)
+		case k == "dynamic_max_connections" && has(q.n.version, sinceDynamic):
+			f, number := v.(float64)
+			ok = number && f >= 0 && f == float64(int(f))
+			if q.db.dynamicCounts(q.n.version) {
+				set.dynamic = int(f)
+			}
+		default:
+			return bad5(fmt.Sprintf(`{"unmatched":"connection_high_watermark,connection_low_watermark","unknown":%q,"reason":"unknown_fields","path":"root","kind":"validation_error"}`, k))
+		}
+		if !ok {
+			return bad
+		}
+	}
+	if set.low >= set.high {
+		return bad
+	}
+	q.db.setting = set
+	return licenseSetting5(q)
+}

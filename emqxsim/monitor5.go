@@ -1,0 +1,169 @@
+package emqxsim
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// The monitor takes a sample of every node each ten seconds of the clock.
+const sampleEvery = 10 * time.Second
+
+// figures are what one node, or several together, looked like at a sample.
+type figures struct {
+	live, sessions, subs, topics int
+	received, sent, dropped      int // within the ten seconds before
+}
+
+// sample is what the monitor saw of nodes at t, a multiple of ten seconds;
+// false = none of them ran. What ran less than that long gave no sample yet.
+func (q *request) sample(nodes []*Node, t time.Time) (figures, bool) {
+	var f figures
+	seen := false
+	for _, n := range nodes {
+		m, ok := n.when(t)
+		if !ok {
+			continue
+		}
+		before, ran := n.when(t.Add(-sampleEvery))
+		in := func(now, was meter) int {
+			if !ran {
+				return now.at(t)
+			}
+			return max(now.at(t)-was.at(t.Add(-sampleEvery)), 0)
+		}
+		seen = true
+		f.live, f.sessions, f.subs = f.live+m.live, f.sessions+m.sessions, f.subs+m.subs
+		f.topics = max(f.topics, m.topics) // of the whole cluster
+		f.received += in(m.received, before.received)
+		f.sent += in(m.sent, before.sent)
+		f.dropped += in(m.dropped, before.dropped)
+	}
+	return f, seen
+}
+
+// series are the points of the last seconds: one a second, of which those hold
+// figures at which there was a sample. The last point is the last sample.
+func (q *request) series(nodes []*Node) answer {
+	latest := 24 * time.Hour // without a wish; not recorded
+	if s := q.URL.Query().Get("latest"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return invalid(s, "pos_integer()", "latest")
+		}
+		latest = min(time.Duration(n)*time.Second, historyLength)
+	}
+	step := time.Second
+	if latest > time.Hour {
+		step = sampleEvery // of longer times the distance is not recorded
+	}
+	end := q.now.Truncate(sampleEvery)
+	points := []obj{}
+	some := false
+	for t := q.now.Add(-latest).Truncate(step).Add(step); !t.After(end); t = t.Add(step) {
+		p := obj{"time_stamp": t.UnixMilli()}
+		if t.Equal(t.Truncate(sampleEvery)) {
+			if f, ok := q.sample(nodes, t); ok {
+				some = true
+				f.fill(p, q.n.version)
+			}
+		}
+		points = append(points, p)
+	}
+	if !some {
+		points = []obj{}
+	}
+	return asJSON(points)
+}
+
+func (f figures) fill(p obj, version string) {
+	for k, v := range fields(version,
+		field{key: "connections", value: f.sessions}, field{key: "live_connections", value: f.live},
+		field{key: "subscriptions", value: f.subs}, field{key: "topics", value: f.topics},
+		field{key: "received", value: f.received}, field{key: "sent", value: f.sent}, field{key: "dropped", value: f.dropped},
+		field{key: "validation_succeeded", since: "5.7.0", value: 0}, field{key: "validation_failed", since: "5.7.0", value: 0},
+		field{key: "persisted", since: "5.7.0", value: 0},
+		field{key: "disconnected_durable_sessions", since: "5.7.0", value: 0},
+		field{key: "subscriptions_durable", since: "5.7.0", value: 0}, field{key: "subscriptions_ram", since: "5.7.0", value: f.subs},
+		field{key: "transformation_succeeded", since: "5.8.0", value: 0}, field{key: "transformation_failed", since: "5.8.0", value: 0},
+	) {
+		p[k] = v
+	}
+}
+
+func monitor5(q *request) answer { return q.series(q.n.visible(q.now)) }
+
+func nodeMonitor5(q *request) answer {
+	n := q.node()
+	if n == nil {
+		return q.unknownNode()
+	}
+	return q.series([]*Node{n})
+}
+
+func clearMonitor5(q *request) answer {
+	for _, n := range q.n.visible(q.now) {
+		if m, ok := n.when(q.now); ok {
+			m.from = q.now
+			n.history = []moment{m}
+		}
+	}
+	return empty(http.StatusNoContent)
+}
+
+// rates are the messages a second within the last sample.
+func (q *request) rates(nodes []*Node) (received, sent, dropped int) {
+	f, _ := q.sample(nodes, q.now.Truncate(sampleEvery))
+	seconds := int(sampleEvery / time.Second)
+	return f.received / seconds, f.sent / seconds, f.dropped / seconds
+}
+
+// current are the figures of both forms of monitor_current.
+func (q *request) current(nodes []*Node) obj {
+	received, sent, dropped := q.rates(nodes)
+	live, sessions, subs := 0, 0, 0
+	for _, n := range nodes {
+		live, sessions, subs = live+q.c.live(n), sessions+q.c.sessions(n), subs+q.c.subscriptions(n)
+	}
+	quota := 0
+	if q.c.licensed(q.n.version) {
+		quota = q.db.limitFor(q.n.version)
+	}
+	return fields(q.n.version,
+		field{key: "received_msg_rate", value: received}, field{key: "sent_msg_rate", value: sent}, field{key: "dropped_msg_rate", value: dropped},
+		field{key: "connections", value: sessions}, field{key: "live_connections", value: live},
+		field{key: "topics", value: q.c.topics()}, field{key: "subscriptions", value: subs},
+		field{key: "shared_subscriptions", value: q.sum(q.c.shared)}, field{key: "retained_msg_count", value: 0},
+		field{key: "license_quota", value: quota},
+		field{key: "persisted_rate", since: "5.7.0", value: 0},
+		field{key: "validation_succeeded_rate", since: "5.7.0", value: 0}, field{key: "validation_failed_rate", since: "5.7.0", value: 0},
+		field{key: "transformation_succeeded_rate", since: "5.8.0", value: 0}, field{key: "transformation_failed_rate", since: "5.8.0", value: 0},
+	)
+}
+
+func monitorCurrent5(q *request) answer {
+	nodes := q.n.visible(q.now)
+	o := q.current(nodes)
+	peak := 0
+	for _, n := range nodes {
+		peak = max(peak, n.traffic.peakAll)
+	}
+	for k, v := range fields(q.n.version,
+		field{key: "disconnected_durable_sessions", since: "5.7.0", value: 0}, field{key: "subscriptions_durable", since: "5.7.0", value: 0},
+		field{key: "subscriptions_ram", since: "5.7.0", value: o["subscriptions"]},
+		field{key: "cluster_sessions", since: "5.9.0", value: q.sum(q.c.sessions)},
+		field{key: "rules_matched_rate", since: "5.10.0", value: 0}, field{key: "actions_executed_rate", since: "5.10.0", value: 0},
+		field{key: "sessions_hist_hwmark", since: "5.10.0", value: peak},
+	) {
+		o[k] = v
+	}
+	return asJSON(o)
+}
+
+func nodeMonitorCurrent5(q *request, n *Node) any {
+	o := q.current([]*Node{n})
+	o["node_uptime"] = n.uptime(q.now).Milliseconds()
+	return o
+}
+
+func sessionsCount5(q *request) answer { return asJSON(q.sum(q.c.sessions)) }
