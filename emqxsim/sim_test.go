@@ -2,6 +2,7 @@ package emqxsim_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -23,13 +24,20 @@ type said struct {
 	o      map[string]any
 }
 
+// failing is what call needs of a test, also of a random one.
+type failing interface {
+	require.TestingT
+	Helper()
+	Context() context.Context
+}
+
 // call asks a node of EMQX 5; path is below /api/v5.
-func call(t testing.TB, n *emqxsim.Node, method, path, body string) said {
+func call(t failing, n *emqxsim.Node, method, path, body string) said {
 	t.Helper()
 	return callAt(t, n.Endpoint(), method, path, body)
 }
 
-func callAt(t testing.TB, e ecp.Endpoint, method, path, body string) said {
+func callAt(t failing, e ecp.Endpoint, method, path, body string) said {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, e.BaseURL+"/api/v5"+path, bytes.NewReader([]byte(body)))
 	require.NoError(t, err)
