@@ -58,3 +58,18 @@ func crowdAt(k *clock) *emqxsim.Cluster {
 	c.AddClients(emqxsim.Clients{Name: "s", Count: 40_000, Subscribe: []string{"up"}})
 	return c
 }
+
+// BenchmarkYear lets a year pass at once for clients that the licence keeps
+// out all the time.
+func BenchmarkYear(b *testing.B) {
+	for b.Loop() {
+		k := newClock()
+		c := emqxsim.NewCluster(emqxsim.ClusterConfig{Now: k.Now})
+		c.Join("emqx@a")
+		c.AddClients(emqxsim.Clients{Name: "c", Count: 1000, Topic: "t", Rate: 1})
+		k.advance(365 * 24 * time.Hour)
+		if u := c.Usage(); u.Connected != 25 {
+			b.Fatalf("%+v", u)
+		}
+	}
+}

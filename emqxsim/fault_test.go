@@ -61,7 +61,7 @@ func TestFaults(t *testing.T) {
 				if f.fault.Hang {
 					ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 				}
-				res, body, err := askURL(ctx, client, url+"/api/v5/cluster")
+				res, body, err := askURL(ctx, client, url+"/api/v5/cluster") //nolint:bodyclose // it is closed there
 				cancel()
 				f.check(t, res, body, err)
 			}

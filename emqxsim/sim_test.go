@@ -242,3 +242,21 @@ func TestBoot(t *testing.T) {
 	require.Equal(t, 200, status)
 	require.Contains(t, body, `"uptime":1000`)
 }
+
+// TestWhatLeftIsItsOwn: a node takes along what the cluster had, and changes
+// of the one are none of the other.
+func TestWhatLeftIsItsOwn(t *testing.T) {
+	c := emqxsim.NewCluster(emqxsim.ClusterConfig{})
+	a, b := c.Join("emqx@a"), c.Join("emqx@b")
+	c.AddConnector("http", "h", map[string]any{"url": "http://sink"})
+	c.AddAction("http", "x", "h")
+	c.AddRule("r", `SELECT * FROM "t"`, "http:x")
+	b.Leave()
+	require.Equal(t, 200, call(t, b, "PUT", "/rules/r", `{"sql":"SELECT * FROM \"u\"","enable":false}`).status)
+	require.Equal(t, 204, call(t, b, "PUT", "/connectors/http:h/enable/false", "").status)
+	require.Equal(t, "disconnected", call(t, b, "GET", "/actions/http:x", "").o["status"])
+	require.Equal(t, true, call(t, a, "GET", "/rules/r", "").o["enable"])
+	require.Equal(t, "connected", call(t, a, "GET", "/actions/http:x", "").o["status"])
+	require.Equal(t, 204, call(t, a, "DELETE", "/rules/r", "").status)
+	require.Equal(t, 200, call(t, b, "GET", "/rules/r", "").status)
+}
