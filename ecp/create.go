@@ -209,6 +209,9 @@ func pick[P Payload](tx Tx, wrong *problems, field, name string, describe func(P
 func freeID(tx Tx) (ID, error) {
 	for range 16 {
 		id := newID()
+		if id == probeID {
+			continue
+		}
 		_, errCluster := tx.Get(KindCluster, string(id))
 		_, errTombstone := tx.Get(KindTombstone, string(id))
 		if errors.Is(errCluster, ErrNotFound) && errors.Is(errTombstone, ErrNotFound) {

@@ -29,7 +29,9 @@ type Detection struct {
 // behind e. The error is that of the adapter whose EMQX answers, else the one
 // that says most: a refusal or an outage before "something else answers".
 func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, error) {
-	var first error
+	const op = "detect EMQX"
+	var worst error
+	var strangers []error
 	for _, a := range adapters {
 		d, ok := a.(Detector)
 		if !ok {
@@ -39,12 +41,20 @@ func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, er
 		if err == nil || found.Major != 0 || ctx.Err() != nil {
 			return found, err
 		}
-		if first == nil || errors.Is(first, ErrUnsupported) {
-			first = err
+		if errors.Is(err, ErrUnsupported) {
+			strangers = append(strangers, err)
+		} else if worst == nil {
+			worst = err
 		}
 	}
-	if first == nil {
-		first = fail(CodeUnsupported, "detect EMQX", "no adapter can tell what answers; configure those of EMQX 4 and 5")
+	switch {
+	case worst != nil:
+		return Detection{}, worst
+	case len(strangers) == 0:
+		return Detection{}, fail(CodeUnsupported, op, "no adapter can tell what answers; configure those of EMQX 4 and 5")
 	}
-	return Detection{}, first
+	return Detection{}, &Error{
+		Code: CodeUnsupported, Op: op, Cause: errors.Join(strangers...),
+		Message: "found no EMQX at this address; check host and port: the dashboard's is 18083 as a rule, that of EMQX 4's management API 8081",
+	}
 }

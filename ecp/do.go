@@ -37,7 +37,7 @@ func (m *Manager) decide(rec ClusterRecord, cmd Command) (decision, error) {
 		return d, err
 	}
 	next, verdict := Next(rec.Mode, rec.Status.State, cmd.Kind())
-	if u, ok := cmd.(Update); ok && u.Spec == nil && u.Patch == nil { // a name or a description can always be changed
+	if u, ok := cmd.(Update); ok && u.Spec == nil && u.Patch == nil && !rec.Deleting { // a name or a description can always be changed
 		next, verdict = rec.Status.State, Stays
 	}
 	if rec.Deleting {

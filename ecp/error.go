@@ -3,6 +3,7 @@ package ecp
 import (
 	"errors"
 	"strings"
+	"time"
 )
 
 // Code is the stable class of an [Error]. Codes travel over the API unchanged;
@@ -58,6 +59,9 @@ type Error struct {
 	Message string // what was wrong and what to do next
 	Fields  []FieldError
 	Cause   error
+	// RetryAfter is how long to wait at least before the same call may succeed;
+	// 0 = not known.
+	RetryAfter time.Duration
 }
 
 // Error gives operation, message and fields, without the cause.
@@ -90,14 +94,14 @@ func (e *Error) Is(target error) bool {
 }
 
 // Retryable says whether the same call may succeed later without a change:
-// true for unavailable only. An edge that knows better implements the same
+// true for unavailable and throttled only. An edge that knows better implements the same
 // method on its cause, which then decides.
 func (e *Error) Retryable() bool {
 	var r interface{ Retryable() bool }
 	if errors.As(e.Cause, &r) {
 		return r.Retryable()
 	}
-	return e.Code == CodeUnavailable
+	return e.Code == CodeUnavailable || e.Code == CodeThrottled
 }
 
 // CodeOf gives the code of err; [CodeInternal] for an error that is not ours,

@@ -151,6 +151,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		group.Wait()
 		m.queue.stop()
 		m.forgetLooks()
+		m.targets.unknown()
 	}()
 	for target, p := range m.provisioners {
 		if w, ok := p.(Watcher); ok {

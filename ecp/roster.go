@@ -33,6 +33,7 @@ type listed struct {
 	updated     time.Time
 	nodes       int
 	connections int
+	target      string // "" = it is adopted
 }
 
 func listedOf(r ClusterRecord) *listed {
@@ -41,7 +42,7 @@ func listedOf(r ClusterRecord) *listed {
 		created: r.CreatedAt, updated: r.UpdatedAt, connections: r.Spec.Connections(),
 	}
 	if r.Spec.Hosted != nil {
-		l.nodes = r.Spec.Hosted.Nodes
+		l.nodes, l.target = r.Spec.Hosted.Nodes, r.Spec.Hosted.Target
 	}
 	return l
 }

@@ -100,7 +100,8 @@ func (m *Manager) checkPassword(ctx context.Context, op, user, password string) 
 		user, password = "", ""
 	}
 	if wait := m.attempts.begin(user, m.now()); wait > 0 {
-		return fail(CodeThrottled, op, fmt.Sprintf("there were too many attempts with a wrong password; wait %s", (wait+time.Second-1).Truncate(time.Second)))
+		wait = (wait + time.Second - 1).Truncate(time.Second)
+		return &Error{Code: CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
 	}
 	nobody, err := m.nobody(ctx)
 	if err != nil {

@@ -102,6 +102,9 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 			err := guess(goodPassword)
 			require.ErrorIs(t, err, ErrThrottled, "not even the right one is looked at")
 			require.ErrorContains(t, err, fmt.Sprintf("wait %s", wait))
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, wait, e.RetryAfter)
 			require.Len(t, o.hasher.verified, compared)
 			o.now = o.now.Add(wait)
 			require.ErrorIs(t, guess("wrong"), ErrDenied)

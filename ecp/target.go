@@ -128,21 +128,13 @@ func (m *Manager) targetUses(ctx context.Context) (map[string]int, error) {
 	if a, _ := ActorFrom(ctx); !a.May(RightAdmin, "") {
 		return nil, nil
 	}
-	used := map[string]int{}
-	err := m.store.Read(ctx, func(tx Tx) error {
-		clear(used)
-		for r, err := range List[ClusterRecord](tx, Query{}) {
-			if err != nil {
-				return err
-			}
-			if r.Spec.Hosted != nil {
-				used[r.Spec.Hosted.Target]++
-			}
-		}
-		return nil
-	})
+	all, err := m.roster.all(ctx, m.store)
 	if err != nil {
 		return nil, explain("count clusters", err, "", "")
+	}
+	used := map[string]int{}
+	for _, l := range all {
+		used[l.target]++
 	}
 	return used, nil
 }

@@ -85,6 +85,13 @@ func (t *targets) saw(name string, now time.Time, why string) {
 	t.healths[name] = h
 }
 
+// unknown forgets what was seen of all, when nobody looks any more.
+func (t *targets) unknown() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.healths)
+}
+
 func (t *targets) forget(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

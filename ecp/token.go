@@ -188,6 +188,8 @@ func (m *Manager) CreateToken(ctx context.Context, r TokenRequest) (NewToken, er
 		var wrong problems
 		if why := ValidateName(r.Name); why != "" {
 			wrong.add("name", "%s", why)
+		} else if r.Name == System.Name {
+			wrong.add("name", "is the name under which the program itself works")
 		}
 		validateGrant(&wrong, "grant", r.Grant)
 		if !r.ExpiresAt.IsZero() && !r.ExpiresAt.After(w.now) {

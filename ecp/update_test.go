@@ -104,6 +104,18 @@ func TestUpdateOfAnAdoptedCluster(t *testing.T) {
 	})
 }
 
+// A name can be changed at any time but while the cluster is being deleted.
+func TestNoUpdateOfWhatIsDeleted(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		c, _ := r.create("a")
+		r.do(c, ecp.Delete{})
+		for _, u := range []ecp.Update{{Name: ptr("b")}, {Patch: json.RawMessage(`{"connections":5}`)}} {
+			_, err := c.Do(asSystem(), u)
+			require.ErrorIs(t, err, ecp.ErrConflict)
+		}
+	})
+}
+
 // A stopped cluster's nodes start with the limit that is booked by then.
 func TestUpdateOfAStoppedCluster(t *testing.T) {
 	inBubble(t, func(r *rig) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // What can be left out of an export.
@@ -34,11 +35,8 @@ func export5(q *request) answer {
 		}
 	}
 	name := "emqx-export-" + q.now.UTC().Format("2006-01-02-15-04-05.000")
-	for i := 1; q.backup(name+".tar.gz", "") != nil; i++ {
-		name = fmt.Sprintf("emqx-export-%s", q.now.UTC().Add(1e6*1).Format("2006-01-02-15-04-05.000"))
-		if i > 1 {
-			return fail5(http.StatusInternalServerError, "INTERNAL_ERROR", "eexist")
-		}
+	for at := q.now; q.backup(name+".tar.gz", "") != nil; at = at.Add(time.Millisecond) { // the clock stands still
+		name = "emqx-export-" + at.UTC().Format("2006-01-02-15-04-05.000")
 	}
 	b := backup{name: name + ".tar.gz", node: q.n.name, made: q.now, content: q.archive(name)}
 	q.db.backups = slices.Insert(q.db.backups, 0, b)

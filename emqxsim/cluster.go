@@ -2,6 +2,7 @@ package emqxsim
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,14 +135,33 @@ func (c *Cluster) next() time.Time {
 	return first
 }
 
-// step is what happens at one moment.
+// step is what happens at one moment. Clients that try and are refused change
+// nothing that would have to be looked at.
 func (c *Cluster) step(t time.Time) {
+	more := c.moreThanClients(t)
 	for _, n := range c.nodes {
 		c.evacuateStep(n, t)
 	}
 	c.rebalanceStep(t)
-	c.connectDue(t)
-	c.refresh(t)
+	if c.connectDue(t) || more {
+		c.refresh(t)
+	}
+}
+
+// moreThanClients says whether anything happens at t but clients that try.
+func (c *Cluster) moreThanClients(t time.Time) bool {
+	more := false
+	consider := func(m time.Time) { more = more || m.Equal(t) }
+	for _, n := range c.nodes {
+		n.moments(consider)
+	}
+	for _, r := range c.rebalances {
+		consider(r.next)
+	}
+	for _, m := range c.db.license.moments() {
+		consider(m)
+	}
+	return more
 }
 
 // refresh brings what follows from the state up to date: alarms, rates, peaks.
@@ -274,17 +294,35 @@ func newDatabase(c ClusterConfig, now time.Time) *database {
 	return d
 }
 
-// clone is what a node takes along that leaves.
+// clone is what a node takes along that leaves; nothing of it is shared.
 func (d *database) clone() *database {
 	c := *d
-	c.keys, c.users, c.history = slices.Clone(d.keys), slices.Clone(d.users), slices.Clone(d.history)
-	c.rules, c.resources, c.listeners = slices.Clone(d.rules), slices.Clone(d.resources), slices.Clone(d.listeners)
-	for i, l := range c.listeners {
-		own := *l
-		c.listeners[i] = &own
+	c.keys, c.users, c.rules = copies(d.keys), copies(d.users), copies(d.rules)
+	c.listeners, c.resources, c.history = copies(d.listeners), copies(d.resources), slices.Clone(d.history)
+	for _, l := range c.listeners {
+		l.stopped = nil
 	}
-	c.tokens, c.config, c.invites, c.backups = map[string]*token{}, map[string]any{}, nil, nil
+	for _, r := range c.rules {
+		r.matched, r.failed = nil, nil
+	}
+	for _, r := range c.resources {
+		r.faults, r.matched, r.failed = maps.Clone(r.faults), nil, nil
+		if i := slices.Index(d.resources, r.connector); i >= 0 {
+			r.connector = c.resources[i]
+		}
+	}
+	c.tokens, c.config, c.invites, c.backups = map[string]*token{}, maps.Clone(d.config), nil, nil
 	return &c
+}
+
+// copies of what is pointed to.
+func copies[T any](list []*T) []*T {
+	out := make([]*T, len(list))
+	for i, p := range list {
+		own := *p
+		out[i] = &own
+	}
+	return out
 }
 
 // id numbers something that the cluster makes.

@@ -14,9 +14,6 @@ func configs5(q *request) obj {
 	return obj{
 		"alarm":  obj{"actions": []string{"log", "publish"}, "size_limit": 1000, "validity_period": "24h"},
 		"broker": obj{"enable_session_registry": true, "session_history_retain": "0s"},
-		"cluster": obj{
-			"autoclean": "24h", "autoheal": true, "discovery_strategy": "manual", "links": []any{}, "name": clusterName, "proto_dist": "inet_tcp",
-		},
 		"dashboard": obj{
 			"cors": false, "default_password": "******", "swagger_support": true, "token_expired_time": "60m",
 			"listeners": obj{"http": obj{
@@ -31,11 +28,31 @@ func configs5(q *request) obj {
 				"payload_encode": "text", "rotation_count": 10, "rotation_size": "50MB", "time_offset": "system", "timestamp_format": "auto",
 			},
 		},
+		"sys_topics": obj{
+			"sys_heartbeat_interval": "30s", "sys_msg_interval": "1m",
+			"sys_event_messages": obj{"client_connected": true, "client_disconnected": true, "client_subscribed": false, "client_unsubscribed": false},
+		},
+		"sysmon": obj{
+			"broker_pool_mailbox_size_alarm_threshold": 500, "mnesia_tm_mailbox_size_alarm_threshold": 500,
+			"os": obj{
+				"cpu_check_interval": "60s", "cpu_high_watermark": "80%", "cpu_low_watermark": "60%", "mem_check_interval": "60s",
+				"procmem_high_watermark": "5%", "sysmem_high_watermark": "70%",
+			},
+			"vm": obj{
+				"busy_dist_port": true, "busy_port": true, "large_heap": "32MB", "long_gc": "disabled", "long_schedule": "240ms",
+				"process_check_interval": "30s", "process_high_watermark": "80%", "process_low_watermark": "60%",
+			},
+		},
+	}
+}
+
+// unlisted5 are roots that only the HOCON form has.
+func unlisted5(q *request) obj {
+	return obj{
+		"cluster": obj{
+			"autoclean": "24h", "autoheal": true, "discovery_strategy": "manual", "name": clusterName, "proto_dist": "inet_tcp",
+		},
 		"node": obj{"name": q.n.name, "cookie": "******", "data_dir": "/opt/emqx/data", "role": q.n.role},
-		"sysmon": obj{"os": obj{
-			"cpu_check_interval": "60s", "cpu_high_watermark": "80%", "cpu_low_watermark": "60%", "mem_check_interval": "60s",
-			"procmem_high_watermark": "5%", "sysmem_high_watermark": "70%",
-		}},
 	}
 }
 
@@ -65,18 +82,19 @@ func readConfig5(q *request) answer {
 	if node := q.URL.Query().Get("node"); node != "" && !slices.Contains(nodeNames(q.n.visible(q.now)), node) {
 		return fail5(http.StatusNotFound, "NOT_FOUND", "Node not found: "+node)
 	}
-	all := q.config()
-	if key := q.URL.Query().Get("key"); key != "" {
-		if all[key] == nil {
-			return notFound5("Config key not found: " + key) // not recorded
-		}
-		all = obj{key: all[key]}
-	}
 	accept := q.Header.Get("Accept")
 	switch {
-	case strings.Contains(accept, "application/json"):
-		return asJSON(all)
+	case strings.Contains(accept, "application/json"): // the key does not count, as recorded
+		return asJSON(q.config())
 	case accept == "" || strings.Contains(accept, "*/*") || strings.Contains(accept, "text/plain"):
+		all := q.config()
+		maps.Copy(all, unlisted5(q))
+		if key := q.URL.Query().Get("key"); key != "" {
+			if all[key] == nil {
+				return notFound5("Config key not found: " + key) // not recorded
+			}
+			all = obj{key: all[key]}
+		}
 		var b strings.Builder
 		hocon(&b, all, "")
 		return asText(http.StatusOK, b.String())

@@ -15,23 +15,24 @@ const (
 	refusedExpired    = "license_expired"
 )
 
-// connectDue lets the clients try whose time has come.
-func (c *Cluster) connectDue(t time.Time) {
+// connectDue lets the clients try whose time has come. One run of them is
+// taken out at a time: the licence counts the sessions of the others. It says
+// whether anybody connected.
+func (c *Cluster) connectDue(t time.Time) (some bool) {
 	for _, g := range c.groups {
-		due := []want{}
-		g.wants = slices.DeleteFunc(g.wants, func(w want) bool {
-			if w.due.After(t) {
-				return false
+		for {
+			i := slices.IndexFunc(g.wants, func(w want) bool { return !w.due.After(t) })
+			if i < 0 {
+				break
 			}
-			if w.n > 0 {
-				due = append(due, w)
-			}
-			return true
-		})
-		for i := range due {
-			c.connect(g, &due[i], t)
+			w := g.wants[i]
+			g.wants = slices.Delete(g.wants, i, i+1)
+			tried := w.n
+			c.connect(g, &w, t)
+			some = some || w.n < tried
 		}
 	}
+	return some
 }
 
 // connect lets clients try; those that are refused try again later.

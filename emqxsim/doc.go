@@ -3,15 +3,33 @@
 //
 //   - [Cluster] and [Node] are the broker: the management API of EMQX 4.4 or
 //     5.x, with the bodies, statuses and content types that running brokers
-//     gave. Nodes can be killed, slowed down, made to leave, partitioned.
+//     gave, each version with the calls and fields it has.
 //   - [Provisioner] is the platform: an [ecp.Provisioner] that behaves as the
 //     one on Kubernetes does, with pods that take time to come and go, volume
 //     claims that outlive them, and hooks for everything that goes wrong.
+//     [Provisioner.Cluster] gives the EMQX cluster that runs on its pods.
+//
+// # What happens in a cluster
+//
+// [Clients] come in groups. They connect through nodes that take some, come
+// back when they are cut, and are refused by nodes that are evacuated, full
+// listeners and the licence; [Cluster.Usage] and [Cluster.Refused] count them.
+// What they publish moves the counters of nodes, rules and actions. A
+// [License] limits them; [LicenseKey] makes keys that only simulated brokers
+// take. Nodes are killed, revived, restarted, partitioned, evacuated and
+// rebalanced, by hooks or by the API; alarms rise and clear by what causes
+// them. [Cluster.SetConnectorFault] breaks integrations, [Fault] the HTTP
+// answers themselves.
+//
+// # Time
 //
 // Nothing here opens a socket or starts a goroutine. Everything that is seen
 // follows from what was stored and from the clock, so that the same clock
-// gives the same answers, and a restart between any two lines changes nothing.
+// gives the same answers however often somebody looks, and a restart of the
+// program between any two lines changes nothing that a Provisioner stores.
+// What brokers hold lives in memory only.
 //
 // It is a simulation for development and tests. What it does not simulate
-// answers 404, as a broker that lacks the call does.
+// answers 404, as a broker that lacks the call does; comments say where an
+// answer was not recorded but guessed.
 package emqxsim

@@ -50,7 +50,8 @@ func (p *Provisioner) sync(e *entry) *hosted {
 	now := p.now()
 	st := e.at(now, p.pace)
 	if st.UID == "" || st.Auth == nil || st.version() == "" {
-		if st.UID == "" {
+		if st.UID == "" && e.hosted != nil {
+			e.hosted.end(now)
 			e.hosted = nil
 		}
 		return e.hosted
@@ -83,6 +84,17 @@ func (p *Provisioner) host(st *state) *hosted {
 	})
 	sim.at = time.Time{} // it begins with its first pod
 	return &hosted{sim: sim, uid: st.UID, auth: *st.Auth, major: mustMajor(st.version()), nodes: map[int]podLife{}}
+}
+
+// end is that of the namespace: nothing runs any more.
+func (h *hosted) end(now time.Time) {
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	h.sim.changeLocked(now, func(t time.Time) {
+		for _, n := range h.sim.nodes {
+			n.kill(t)
+		}
+	})
 }
 
 // rekey lets the key of the Secret in; sim.mu is held.
@@ -181,13 +193,16 @@ func (c *Cluster) down(name string, t time.Time) {
 }
 
 // boot starts a node. One that had left finds its cluster again, as discovery
-// makes it.
+// makes it, unless the licence is for one node.
 func (c *Cluster) boot(name, version string, t time.Time) {
 	n := c.any(name)
 	if n == nil {
 		n = c.add(name)
 	}
 	n.version, n.left, n.db = version, false, c.db
+	if others := len(c.members()) - 1; others > 0 && c.singleNode() {
+		n.leave(t)
+	}
 	n.start(t)
 }
 

@@ -191,8 +191,14 @@ func (q *request) paging() (page, *answer) {
 	return p, read("limit", &p.limit, "1..10000", largestPage)
 }
 
-// meta says which rows a page has, of how many.
-func (p page) meta(count int) obj {
+// meta says which rows a page has, of how many. How many are like something is
+// not told.
+func (q *request) meta(p page, count int) obj {
+	for name := range q.URL.Query() {
+		if strings.HasPrefix(name, "like_") {
+			return obj{"page": p.page, "limit": p.limit, "hasnext": p.page*p.limit < count}
+		}
+	}
 	return obj{"page": p.page, "limit": p.limit, "count": count, "hasnext": p.page*p.limit < count}
 }
 
@@ -213,7 +219,7 @@ func paged[T any](q *request, rows []T, show func(T) any) answer {
 	for _, row := range rows[from:to] {
 		data = append(data, show(row))
 	}
-	return asJSON(obj{"data": data, "meta": p.meta(len(rows))})
+	return asJSON(obj{"data": data, "meta": q.meta(p, len(rows))})
 }
 
 // rfc3339 is how the broker writes times, milliseconds included.

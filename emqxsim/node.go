@@ -15,23 +15,22 @@ type Node struct {
 	name string
 
 	// Guarded by c.mu.
-	db       *database // its cluster's, or its own when it has left
-	role     string    // core or replicant
-	version  string
-	started  time.Time // its process
-	dead     bool
-	left     bool // or never was a member
-	unready  bool
-	slow     time.Duration
-	side     int // of the partition; nodes see those of their own side
-	memory   int // percent of the machine's; 0 = as usual
-	cpu      int
-	evac     *evacuation // outlives the process, as in 5.x; nil = none
-	evacPast *evacuation // of a node of 4.4 that was restarted: it has forgotten
-	alarms   []*alarm    // active
-	raised   map[string]raised
-	traffic  traffic
-	history  []moment
+	db      *database // its cluster's, or its own when it has left
+	role    string    // core or replicant
+	version string
+	started time.Time // its process
+	dead    bool
+	left    bool // or never was a member
+	unready bool
+	slow    time.Duration
+	side    int // of the partition; nodes see those of their own side
+	memory  int // percent of the machine's; 0 = as usual
+	cpu     int
+	evac    *evacuation // outlives the process, as in 5.x; nil = none
+	alarms  []*alarm    // active
+	raised  map[string]raised
+	traffic traffic
+	history []moment
 }
 
 // Name is the node's EMQX name, e.g. "emqx@10.0.0.1".

@@ -101,7 +101,8 @@ func (q *request) prometheusStats(nodes []*Node, each bool) map[string][]labelle
 			out[name] = []labelled{{nil, v}}
 		}
 	}
-	delete(out, "emqx_client_disconnected_reason") // has labels of its own
+	delete(out, "emqx_client_disconnected_reason") // has labels of its own; no reasons are kept
+	delete(out, "emqx_cert_expiry_at")
 	stopped := len(q.n.peers()) - len(q.n.visible(q.now))
 	out["emqx_cluster_nodes_running"] = []labelled{{nil, len(q.n.visible(q.now))}}
 	out["emqx_cluster_nodes_stopped"] = []labelled{{nil, stopped}}

@@ -29,6 +29,7 @@ type ProvisionerConfig struct {
 	// higher one is how a newer build of it looks.
 	RenderVersion int
 	// License and Limit are those of the EMQX clusters, as of [ClusterConfig].
+	// From 5.9 on nodes form a cluster with a License only.
 	License *License
 	Limit   int
 	Logger  *slog.Logger // nil = nothing is said

@@ -112,7 +112,8 @@ func (q *request) node() *Node {
 
 // available says whether a version and edition have the route.
 func (r *route) available(version string, e Edition) bool {
-	if r.editions == "e" && e != Enterprise && !(mustMajor(version) > 4 && has(version, sinceCommunity)) {
+	oneEdition := mustMajor(version) > 4 && has(version, sinceCommunity)
+	if r.editions == "e" && e != Enterprise && !oneEdition {
 		return false
 	}
 	return has(version, r.since) && (r.until == "" || !has(version, r.until))

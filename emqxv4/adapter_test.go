@@ -17,6 +17,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// impatience is that of an adapter that meets many far sides which never end.
+const impatience = 500 * time.Millisecond
+
 var login = ecp.Credentials{Username: "admin", Password: "public"}
 
 // running is a node of the recordings, of whose memory only the used part
@@ -41,12 +44,38 @@ func described(edition string, limit int, nodes ...ecp.BrokerNode) ecp.Descripti
 	return d
 }
 
+// recordedCluster answers as two nodes did, and as one did where two were not
+// asked; it takes the credentials of then.
+func recordedCluster(t *testing.T) http.Handler {
+	return emqxtest.Paths{
+		"/status": recordedAs(t, "one/00-status-page-noauth"), prometheus: recorded(t, "17-prometheus-noauth"),
+	}.Before(locked(emqxtest.Paths{
+		metrics: recorded(t, "cluster-01-metrics"), listeners: recorded(t, "cluster-01-listeners"),
+		activated: recorded(t, "30-alarms-activated-one"), deactivated: recorded(t, "30-alarms-deactivated"),
+		rules: recorded(t, "13-rules-with-resource"), resources: recorded(t, "13-resources"), resources + "/resource:w1": recorded(t, "13-resource"),
+	}.Before(replay(t, "two"))))
+}
+
+func recordedAs(t *testing.T, name string) http.Handler {
+	return emqxtest.Recorded(t, "testdata/"+name+".txt")
+}
+
 // TestAgainstRecordings runs the suite against two nodes as recorded.
 func TestAgainstRecordings(t *testing.T) {
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv4.New(emqxv4.Config{Timeout: 2 * time.Second}), Bound: 10 * time.Second,
-		Open: func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, replay(t, "two"), login) },
-		Want: described("opensource", 0, first, second),
+		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}), Recorded: true,
+		Open:     func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, recordedCluster(t), login) },
+		Want:     described("opensource", 0, first, second),
+		Detector: &ecptest.WantDetector{Detection: ecp.Detection{Major: 4, Version: "4.4.19", Edition: "opensource", Authenticated: true}, Unmanageable: true},
+		Monitor:  &ecptest.WantMonitor{Traffic: ecp.Traffic{Retained: 4, Totals: ecp.MessageTotals{Received: 8, Sent: 14, Dropped: 1}}},
+		Alarms: &ecptest.WantAlarms{
+			Active:  []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt}},
+			History: []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt, Until: clearedAt}}},
+		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{{ID: "rule:r1"}, {ID: "rule:r2", Actions: []string{"resource:w1"}}}, Integrations: []ecp.Integration{{ID: "resource:w1", Type: "web_hook"}}},
+		Metrics:      &ecptest.WantMetrics{Series: []string{"erlang_vm_ets_limit"}},
+		Health:       &ecp.Health{Node: "emqx@127.0.0.4", Running: true, Available: ecp.Unknown},
+		Unsupported: append([]string{"ConnectionLimit", "TrafficSeries", "License", "SetLicense", "InviteMember", "RemoveMember",
+			"StartEvacuation", "EvacuationProgress", "StopEvacuation"}, never...),
 	})
 }
 
@@ -66,6 +95,7 @@ func TestDescribe(t *testing.T) {
 		{"the licence may not be read", emqxtest.Paths{license: emqxtest.Status(http.StatusForbidden)}.Before(one), described("", 0, alone)},
 		{"the licence is no number", emqxtest.Paths{license: emqxtest.Body(`{"code":0,"data":{"max_connections":"many"}}`)}.Before(one), described("enterprise", 0, alone)},
 		{"the licence call fails its own way", emqxtest.Paths{license: emqxtest.Body(`{"message":"no"}`)}.Before(one), described("", 0, alone)},
+		{"the licence is of a page's type", emqxtest.Paths{license: answer{200, "text/html", string(licence)}}.Before(one), described("", 0, alone)},
 		{"enterprise without the call", emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQX Enterprise"}]}`)}.Before(one), described("enterprise", 0, alone)},
 		{"neither says the edition", emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQ"}]}`)}.Before(one), described("", 0, alone)},
 	} {

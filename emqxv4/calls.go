@@ -50,6 +50,7 @@ type call struct {
 	node    string   // that the path names; "" = none. An unknown one is answered like an unknown call
 	already []string // words of a refusal that say that it is so already
 	wrong   string   // what a refusal means for which the broker has no better word; "" = that it cannot now
+	secret  string   // that it sends, no line of which may be shown
 	bare    bool     // its answer has no envelope
 	whole   bool     // its decoder reads what is beside the data, too
 }

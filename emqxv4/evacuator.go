@@ -30,7 +30,7 @@ func orderOf(o ecp.EvacuationOrder) order {
 // StartEvacuation begins. There is no wait for health checks in this major's
 // evacuation; WaitHealth has no effect.
 func (b *broker) StartEvacuation(ctx context.Context, node string, o ecp.EvacuationOrder) error {
-	if min(o.ConnectionRate, o.SessionRate) < 0 || o.WaitTakeover < 0 {
+	if min(o.ConnectionRate, o.SessionRate) < 0 || min(o.WaitHealth, o.WaitTakeover) < 0 {
 		return invalid("start evacuation", "order", "has a rate or a time below zero; 0 takes the broker's default")
 	}
 	return b.evacuate(ctx, node, "start", orderOf(o), evacuatedAlready, func(p ecp.EvacuationPhase) bool { return p != ecp.EvacuationNone })
@@ -66,6 +66,9 @@ func (b *broker) evacuate(ctx context.Context, node, verb string, body any, alre
 func (b *broker) EvacuationProgress(ctx context.Context, node string) (ecp.EvacuationProgress, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
+	if node == "" {
+		return ecp.EvacuationProgress{}, noNode("evacuation progress")
+	}
 	return b.evacuation(ctx, node)
 }
 
@@ -78,6 +81,15 @@ func (b *broker) evacuation(ctx context.Context, node string) (ecp.EvacuationPro
 	}
 	if p, ok := all[node]; ok {
 		return p, nil
+	}
+	// Whether there is such a node is known of those that are away, too.
+	c = get(ofNode(node, ""), always)
+	c.node = node
+	if err := b.do(ctx, c); errors.Is(err, ecp.ErrNotFound) {
+		return ecp.EvacuationProgress{}, err
+	}
+	if err := b.client.Ended(ctx); err != nil {
+		return ecp.EvacuationProgress{}, err
 	}
 	return ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, nil
 }

@@ -71,8 +71,8 @@ func TestStartEvacuation(t *testing.T) {
 // TestEvacuationOrder: zero values are left to the broker, times are whole
 // seconds and never less than asked for, names are escaped.
 func TestEvacuationOrder(t *testing.T) {
-	j := &journal{Handler: emqxtest.Body(`{"data":[],"code":0}`)}
-	b := brokerOf[ecp.Evacuator](t, j)
+	var j emqxtest.Requests
+	b := brokerOf[ecp.Evacuator](t, j.Of(emqxtest.Body(`{"data":[],"code":0}`)))
 	require.NoError(t, b.StartEvacuation(t.Context(), "emqx@b", ecp.EvacuationOrder{WaitHealth: time.Minute}))
 	require.NoError(t, b.StartEvacuation(t.Context(), "a/b c", ecp.EvacuationOrder{ConnectionRate: 7, SessionRate: 8, WaitTakeover: 1500 * time.Millisecond, To: []string{"emqx@a"}}))
 	require.NoError(t, b.StopEvacuation(t.Context(), ".."))
@@ -80,7 +80,7 @@ func TestEvacuationOrder(t *testing.T) {
 		"POST " + startB + " {}",
 		`POST /api/v4/load_rebalance/a%2Fb%20c/evacuation/start {"conn_evict_rate":7,"sess_evict_rate":8,"wait_takeover":2,"migrate_to":["emqx@a"]}`,
 		"POST /api/v4/load_rebalance/%2E%2E/evacuation/stop",
-	}, j.requests())
+	}, j.Changes())
 	refusedWith(t, b.StartEvacuation(t.Context(), "emqx@b", ecp.EvacuationOrder{SessionRate: -1}), ecp.CodeInvalid, "below zero")
 	refusedWith(t, b.StartEvacuation(t.Context(), "", ecp.EvacuationOrder{}), ecp.CodeInvalid, "node: is empty")
 }

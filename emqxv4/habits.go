@@ -22,11 +22,11 @@ var (
 	}
 	checksUser = emqxhttp.Checks{
 		Login: "check the dashboard user's name and password, and that the user is not locked (port 8081 takes an AppID and its AppSecret instead)",
-		Role:  "give it a dashboard user with the role administrator",
+		Role:  "give it a dashboard user with the role Administrator",
 	}
 	checksAny = emqxhttp.Checks{
 		Login: "check AppID and AppSecret (on port 18083: a dashboard user's name and password), and that the application is enabled and not expired",
-		Role:  "give it an application, or a dashboard user with the role administrator",
+		Role:  "give it an application, or a dashboard user with the role Administrator",
 	}
 )
 
@@ -69,7 +69,7 @@ var meaning = []struct {
 }{
 	{func(_ call, r refusal) bool { return r.has(nodeAway) || r.code == "101" }, ecp.CodeUnavailable, "a node that has to take part does not answer"},
 	{func(_ call, r refusal) bool { return r.code == "404" || r.has([]string{"not_found", "not found"}) }, ecp.CodeNotFound, "it has no such thing"},
-	{func(c call, _ refusal) bool { return c.wrong != "" }, ecp.CodeInvalid, ""},
+	{func(c call, r refusal) bool { return c.wrong != "" && r.said() }, ecp.CodeInvalid, ""},
 	{func(c call, r refusal) bool { return c.mutates() && slices.Contains(badRequest, r.code) }, ecp.CodeInvalid, "it does not take that"},
 	{func(call, refusal) bool { return true }, ecp.CodeUnavailable, ""},
 }
@@ -78,6 +78,7 @@ var meaning = []struct {
 // come with 200 as well, with a number or a word as code or with none; other
 // errors are plain text.
 func (b *broker) payload(ctx context.Context, c call, a emqxhttp.Answer) ([]byte, error) {
+	a.Body = hideLines(a.Body, c.secret)
 	switch {
 	case unknownCall(a):
 		return nil, b.missing(ctx, c, a)
@@ -100,6 +101,16 @@ func (b *broker) payload(ctx context.Context, c call, a emqxhttp.Answer) ([]byte
 		return data, nil
 	}
 	return nil, b.deny(c, a, *said)
+}
+
+// hideLines takes the longer lines of a secret out of an answer.
+func hideLines(body []byte, secret string) []byte {
+	for line := range strings.Lines(secret) {
+		if line = strings.TrimSpace(line); len(line) >= 12 {
+			body = bytes.ReplaceAll(body, []byte(line), []byte("[redacted]"))
+		}
+	}
+	return body
 }
 
 var errNoJSON = errors.New("it is not JSON")
@@ -173,6 +184,15 @@ func (b *broker) missing(ctx context.Context, c call, a emqxhttp.Answer) error {
 	return b.client.Deny(ecp.CodeUnsupported, n.unsupported(version, edition), said, why)
 }
 
+// byHand gives the error for what no call of this major does, which says how it
+// is done.
+func (b *broker) byHand(ctx context.Context, says string) error {
+	if err := b.client.Ended(ctx); err != nil {
+		return err
+	}
+	return b.client.Fail(ecp.CodeUnsupported, says, nil)
+}
+
 func hasNode(d ecp.Description, name string) bool {
 	return slices.ContainsFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == name })
 }
@@ -196,6 +216,13 @@ func (r refusal) String() string {
 	return strings.TrimPrefix(r.message+", code "+r.code, ", ")
 }
 
+// said says that the code is one a broker has: a number, an atom, or none.
+func (r refusal) said() bool {
+	return !strings.ContainsFunc(r.code, func(c rune) bool {
+		return c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	})
+}
+
 // has says that the message has one of some words in it. It is matched as
 // text because the broker gives no better: code 400 stands for all of them.
 func (r refusal) has(words []string) bool {
@@ -213,8 +240,11 @@ func decodeEnvelope(body []byte) (json.RawMessage, *refusal, error) {
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, nil, err
 	}
-	if string(e.Code) == "0" {
+	switch {
+	case string(e.Code) == "0":
 		return e.Data, nil, nil
+	case len(e.Code) == 0 && e.Message == "":
+		return nil, nil, errors.New("it has neither code nor message")
 	}
 	said := &refusal{code: "missing", message: string(e.Message)}
 	if len(e.Code) > 0 && json.Unmarshal(e.Code, &said.code) != nil {

@@ -30,7 +30,10 @@ func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 	default:
 		h.Available, h.Why = b.available(ctx)
 	}
-	return h, b.client.Ended(ctx)
+	if err := b.client.Ended(ctx); err != nil {
+		return ecp.Health{}, err
+	}
+	return h, nil
 }
 
 // available says whether the node takes clients, and why not.

@@ -1,11 +1,9 @@
 package emqxv4_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -62,30 +60,6 @@ func (a answer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", a.kind)
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body)
-}
-
-// journal remembers the requests that change something, and answers them all.
-type journal struct {
-	http.Handler
-	mu   sync.Mutex
-	said []string // guarded by mu
-}
-
-// ServeHTTP writes the request down.
-func (j *journal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet {
-		body, _ := io.ReadAll(r.Body)
-		j.mu.Lock()
-		j.said = append(j.said, strings.TrimSpace(fmt.Sprintf("%s %s %s", r.Method, r.URL.EscapedPath(), body)))
-		j.mu.Unlock()
-	}
-	j.Handler.ServeHTTP(w, r)
-}
-
-func (j *journal) requests() []string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return append([]string(nil), j.said...)
 }
 
 // recorded is an answer of testdata/calls.

@@ -95,8 +95,11 @@ func (b *broker) Integrations(ctx context.Context) ([]ecp.Integration, error) {
 		abreast(len(all), func(i int) { errs[i] = b.onNodes(ctx, &all[i]) })
 		return cmp.Or(errs...)
 	})
+	if err := b.client.Ended(ctx); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(all, func(x, y ecp.Integration) int { return strings.Compare(x.ID, y.ID) })
-	return all, b.client.Ended(ctx)
+	return all, nil
 }
 
 // usersOf are the ids of the rules that use a resource.

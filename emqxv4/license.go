@@ -19,8 +19,16 @@ import (
 func (b *broker) License(ctx context.Context) (ecp.License, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
+	return b.toldLicense(ctx)
+}
+
+// toldLicense is what the broker says of its licence, as people see it.
+func (b *broker) toldLicense(ctx context.Context) (ecp.License, error) {
 	l, err := b.license(ctx)
-	return l.domain(time.Now()), err
+	if err != nil {
+		return ecp.License{}, err
+	}
+	return l.domain(time.Now()), nil
 }
 
 func (b *broker) license(ctx context.Context) (l license, err error) {
@@ -34,7 +42,7 @@ func (b *broker) license(ctx context.Context) (l license, err error) {
 		err = oneErr
 	}
 	if told {
-		return l, nil
+		return l, b.client.Ended(ctx)
 	}
 	return license{}, err
 }
@@ -63,47 +71,26 @@ func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.Licen
 	if err := b.upload(ctx, c.Key); err != nil {
 		return ecp.License{}, err
 	}
-	l, err := b.license(ctx)
-	return l.domain(time.Now()), err
+	return b.toldLicense(ctx)
 }
 
-// upload loads a licence. Nothing of what the broker says to it is shown that
-// has a line of the licence in it.
+// upload loads a licence.
 func (b *broker) upload(ctx context.Context, text string) error {
 	b.client.Hide(text)
-	c := call{
-		needs: licensed, wrong: "it does not take this licence, and keeps the one it has",
+	return b.do(ctx, call{
+		needs: licensed, wrong: "it does not take this licence, and keeps the one it has", secret: text,
 		Request: emqxhttp.Request{Method: http.MethodPost, Path: uploadPath, Body: map[string]string{"license": text}, Again: true},
-	}
-	a, err := b.client.Do(ctx, c.Request)
-	if err != nil {
-		return err
-	}
-	if quotes(string(a.Body), text) {
-		a.Body = []byte(`{"message":"(not shown: it quotes the licence)"}`)
-	}
-	_, err = b.payload(ctx, c, a)
-	return err
-}
-
-// quotes says that an answer has a longer line of the text in it.
-func quotes(answer, text string) bool {
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); len(line) >= 12 && strings.Contains(answer, line) {
-			return true
-		}
-	}
-	return false
+	})
 }
 
 // LicenseSettings are in the configuration only, which no call of 4.4 gives.
-func (b *broker) LicenseSettings(context.Context) (ecp.LicenseSettings, error) {
-	return ecp.LicenseSettings{}, b.client.Fail(ecp.CodeUnsupported, "EMQX 4 does not tell them: "+settingsSay, nil)
+func (b *broker) LicenseSettings(ctx context.Context) (ecp.LicenseSettings, error) {
+	return ecp.LicenseSettings{}, b.byHand(ctx, "EMQX 4 does not tell them: "+settingsSay)
 }
 
 // SetLicenseSettings are in the configuration only.
-func (b *broker) SetLicenseSettings(context.Context, ecp.LicenseSettings) (ecp.LicenseSettings, error) {
-	return ecp.LicenseSettings{}, b.client.Fail(ecp.CodeUnsupported, "EMQX 4 does not take them at run time: "+settingsSay, nil)
+func (b *broker) SetLicenseSettings(ctx context.Context, _ ecp.LicenseSettings) (ecp.LicenseSettings, error) {
+	return ecp.LicenseSettings{}, b.byHand(ctx, "EMQX 4 does not take them at run time: "+settingsSay)
 }
 
 const settingsSay = "they are license.connection_high_watermark_alarm and license.connection_low_watermark_alarm in its configuration file, " +
@@ -133,8 +120,8 @@ func decodeLicense(data []byte) (license, error) {
 	if err := json.Unmarshal(data, &l); err != nil {
 		return license{}, err
 	}
-	if l == nil {
-		return license{}, errors.New("it says nothing")
+	if l == nil || *l == (license{}) {
+		return license{}, errors.New("it says nothing of a licence")
 	}
 	return *l, nil
 }

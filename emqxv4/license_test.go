@@ -73,15 +73,16 @@ func TestSetLicense(t *testing.T) {
 		{name: "in place of somebody's, as asked", change: ecp.LicenseChange{Key: licenceText, Replace: true}, info: ownInfo, answer: done, posted: true},
 		{name: "refused", change: ecp.LicenseChange{Key: licenceText, Replace: true}, answer: emqxtest.Body(`{"code":400,"message":"invalid_license"}`), code: ecp.CodeInvalid, says: "invalid_license", posted: true},
 		{name: "refused without a code", change: ecp.LicenseChange{Key: licenceText, Replace: true}, answer: emqxtest.Body(`{"message":"bad license"}`), code: ecp.CodeInvalid, says: "keeps the one it has", posted: true},
-		{name: "quoted", change: ecp.LicenseChange{Key: licenceText, Replace: true}, answer: emqxtest.Body(`{"code":400,"message":"bad line MIIENzCCAx+gAwIBAgIDdMvVMA0GCSqG"}`), code: ecp.CodeInvalid, says: "quotes the licence", posted: true},
+		{name: "quoted", change: ecp.LicenseChange{Key: licenceText, Replace: true}, answer: emqxtest.Body(`{"code":400,"message":"bad line MIIENzCCAx+gAwIBAgIDdMvVMA0GCSqG"}`), code: ecp.CodeInvalid, says: "bad line [redacted]", posted: true},
 		{name: "a node is away", change: ecp.LicenseChange{Key: licenceText, Replace: true}, answer: emqxtest.Body(`{"code":500,"message":"nodedown"}`), code: ecp.CodeUnavailable, posted: true},
 		{name: "nothing", change: ecp.LicenseChange{Key: " \n"}, code: ecp.CodeInvalid, says: "licence file"},
 		{name: "the built-in one", change: ecp.LicenseChange{Key: "default"}, code: ecp.CodeInvalid, says: "EMQX 5"},
 		{name: "no such call", change: ecp.LicenseChange{Key: licenceText, Replace: true}, code: ecp.CodeUnsupported, posted: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			j := &journal{Handler: site{version: "4.4.24", enterprise: true, paths: emqxtest.Paths{licenseInfo: c.info, upload: c.answer}}}
-			l, err := brokerOf[ecp.LicenseManager](t, j).SetLicense(t.Context(), c.change)
+			var j emqxtest.Requests
+			h := j.Of(site{version: "4.4.24", enterprise: true, paths: emqxtest.Paths{licenseInfo: c.info, upload: c.answer}})
+			l, err := brokerOf[ecp.LicenseManager](t, h).SetLicense(t.Context(), c.change)
 			refusedWith(t, err, c.code, c.says)
 			if err != nil {
 				for e := err; e != nil; e = unwrapped(e) {
@@ -91,11 +92,11 @@ func TestSetLicense(t *testing.T) {
 				require.NotZero(t, l.Limit)
 			}
 			if !c.posted {
-				require.Empty(t, j.requests())
+				require.Empty(t, j.Changes())
 				return
 			}
-			require.Len(t, j.requests(), 1)
-			require.Contains(t, j.requests()[0], `{"license":"-----BEGIN CERTIFICATE-----\nMIIEN`)
+			require.Len(t, j.Changes(), 1)
+			require.Contains(t, j.Changes()[0], `{"license":"-----BEGIN CERTIFICATE-----\nMIIEN`)
 		})
 	}
 }
@@ -156,8 +157,9 @@ func TestConnectionLimit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			limit = "25"
-			j := &journal{Handler: site{version: "4.4.24", enterprise: true, paths: emqxtest.Paths{licenseInfo: told, dynamic: c.set, "/api/v4": c.calls}}}
-			b := openAs[ecp.ConnectionLimiter](t, emqxv4.Config{LimitField: c.field}, emqxtest.Serve(t, j, login))
+			var j emqxtest.Requests
+			h := j.Of(site{version: "4.4.24", enterprise: true, paths: emqxtest.Paths{licenseInfo: told, dynamic: c.set, "/api/v4": c.calls}})
+			b := openAs[ecp.ConnectionLimiter](t, emqxv4.Config{LimitField: c.field}, emqxtest.Serve(t, h, login))
 			before, err := b.ConnectionLimit(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 25, before.InForce)
@@ -169,10 +171,10 @@ func TestConnectionLimit(t *testing.T) {
 				require.ErrorIs(t, err, ecp.ErrLicenceNotBusinessCritical)
 			}
 			if c.request == "" {
-				require.Empty(t, j.requests())
+				require.Empty(t, j.Changes())
 				return
 			}
-			require.Equal(t, []string{c.request}, j.requests())
+			require.Equal(t, []string{c.request}, j.Changes())
 		})
 	}
 	_, err := brokerOf[ecp.ConnectionLimiter](t, site{version: "4.4.24"}).ConnectionLimit(t.Context())

@@ -1,6 +1,7 @@
 package emqxv4
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -51,7 +52,7 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 		return ecp.ConnectionLimit{}, err
 	}
 	if why != "" {
-		return ecp.ConnectionLimit{}, b.client.Fail(ecp.CodeUnsupported, why, nil)
+		return ecp.ConnectionLimit{}, b.byHand(ctx, why)
 	}
 	c.Body, c.wrong = map[string]int{b.limitField: n}, "it does not take the number in the field "+b.limitField
 	if err := b.do(ctx, c); err != nil {
@@ -111,9 +112,7 @@ func decodeCalls(data []byte) ([]listedCall, error) {
 	})
 	for i := range listed {
 		listed[i].Method = strings.ToUpper(listed[i].Method)
-		if len(listed[i].Path) > 1 {
-			listed[i].Path = strings.TrimRight(listed[i].Path, "/")
-		}
+		listed[i].Path = cmp.Or(strings.TrimRight(listed[i].Path, "/"), "/")
 	}
 	return listed, nil
 }

@@ -49,10 +49,6 @@ func (l listener) protocol() (ecp.Protocol, bool) {
 func (b *broker) Listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	return b.listeners(ctx)
-}
-
-func (b *broker) listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
 	nodes, err := askNodes[[]listener](ctx, b, listenersOfAll)
 	if err != nil {
 		return nil, err
@@ -100,48 +96,31 @@ func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
 	return out
 }
 
-// SetListenerLimit is nil where the limit is that already: 4.4 changes none at
-// run time.
+// SetListenerLimit is not among the calls of 4.4, which restarts listeners and
+// does no more with them.
 func (b *broker) SetListenerLimit(ctx context.Context, id string, limit int) error {
-	if limit < 0 {
-		return invalid("set listener limit", "limit", "is below zero; 0 is no limit")
+	if limit < 0 || id == "" {
+		return invalid("set listener limit", "limit", "is below zero, or of no listener; 0 is no limit")
 	}
 	setting, variable := settingOf(id, "max_connections")
-	return b.unlessListener(ctx, id, func(l *ecp.BrokerListener) bool {
-		return l != nil && !slices.ContainsFunc(l.Nodes, func(n ecp.ListenerNode) bool { return n.Limit != limit })
-	}, "set "+setting+" in its configuration file, or "+variable+" in its environment, and restart the nodes")
+	return b.byHand(ctx, "EMQX 4 changes no listener at run time; set "+setting+" in its configuration file, or "+variable+" in its environment, and restart the nodes")
 }
 
-// StartListener is nil where the listener runs on all nodes.
+// StartListener is not among the calls of 4.4.
 func (b *broker) StartListener(ctx context.Context, id string) error {
-	return b.unlessListener(ctx, id, func(l *ecp.BrokerListener) bool { return l != nil && l.Running == ecp.True },
-		"run `emqx_ctl listeners restart "+id+"` on each node")
+	return b.listenerByHand(ctx, id, "restart") // which starts one that is stopped
 }
 
-// StopListener is nil where no node has the listener: one that is stopped is
-// not listed.
+// StopListener is not among the calls of 4.4.
 func (b *broker) StopListener(ctx context.Context, id string) error {
-	return b.unlessListener(ctx, id, func(l *ecp.BrokerListener) bool { return l == nil },
-		"run `emqx_ctl listeners stop "+id+"` on each node")
+	return b.listenerByHand(ctx, id, "stop")
 }
 
-// unlessListener is nil where a listener is as wanted already; else the error
-// says what to do by hand.
-func (b *broker) unlessListener(ctx context.Context, id string, already func(*ecp.BrokerListener) bool, instead string) error {
-	ctx, cancel := b.client.Bound(ctx)
-	defer cancel()
-	all, err := b.listeners(ctx)
-	if err != nil {
-		return err
+func (b *broker) listenerByHand(ctx context.Context, id, verb string) error {
+	if id == "" {
+		return invalid(verb+" listener", "id", "is empty; give the id of a listener, e.g. mqtt:tcp:external")
 	}
-	var found *ecp.BrokerListener
-	if i := slices.IndexFunc(all, func(l ecp.BrokerListener) bool { return l.ID == id }); i >= 0 {
-		found = &all[i]
-	}
-	if already(found) {
-		return nil
-	}
-	return b.client.Fail(ecp.CodeUnsupported, "EMQX 4 has no call for that; "+instead, nil)
+	return b.byHand(ctx, "EMQX 4 has no call for that; run `emqx_ctl listeners "+verb+" "+id+"` on each node")
 }
 
 // settingOf names a listener's setting, in the configuration file and in the

@@ -14,6 +14,7 @@ import (
 const (
 	invitePatience = 6                      // times the patience of other calls: the node restarts
 	inviteInterval = 500 * time.Millisecond // between looks whether it has joined
+	mostMisses     = 3                      // looks in a row that may fail
 )
 
 // InviteMember invites a node and waits until it is listed.
@@ -28,7 +29,7 @@ func (b *broker) InviteMember(ctx context.Context, node string) error {
 	}
 	err := b.do(ctx, call{
 		needs: inviting, already: memberAlready, wrong: "make sure that " + node + " runs, has the same cookie and can be reached from the node that was asked",
-		Request: emqxhttp.Request{Method: http.MethodPost, Path: invitePath, Body: map[string]string{"node": node}, Again: true},
+		Request: emqxhttp.Request{Method: http.MethodPost, Path: invitePath, Body: map[string]string{"node": node}},
 	})
 	if err != nil {
 		if joined, askErr := b.runs(ctx, node); joined && askErr == nil {
@@ -44,14 +45,17 @@ func (b *broker) InviteMember(ctx context.Context, node string) error {
 func (b *broker) joined(ctx context.Context, node string) error {
 	tick := time.NewTicker(inviteInterval)
 	defer tick.Stop()
-	for {
+	for misses := 0; ; {
 		joined, err := b.runs(ctx, node)
+		if misses++; err == nil {
+			misses = 0
+		}
 		switch {
 		case joined && err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return b.client.Fail(ecp.CodeUnavailable, "it invited "+node+", which has not joined in time; its log says why", errors.Join(ctx.Err(), err))
-		case err != nil && ecp.CodeOf(err) != ecp.CodeUnavailable:
+		case misses == mostMisses, err != nil && ecp.CodeOf(err) != ecp.CodeUnavailable:
 			return err
 		}
 		select {

@@ -100,7 +100,7 @@ func TestRemoveMember(t *testing.T) {
 // TestRemoveItselfOnTheDashboardsPort: there no page tells the node's name, but
 // the only member is the one that answers.
 func TestRemoveItselfOnTheDashboardsPort(t *testing.T) {
-	j := &journal{Handler: emqxtest.Paths{"/status": http.NotFoundHandler()}.Before(replay(t, "one"))}
-	refusedWith(t, brokerOf[ecp.MemberManager](t, j).RemoveMember(t.Context(), "emqx@127.0.0.4"), ecp.CodeInvalid, "cannot remove itself")
-	require.Empty(t, j.requests())
+	var j emqxtest.Requests
+	refusedWith(t, brokerOf[ecp.MemberManager](t, j.Of(emqxtest.Paths{"/status": http.NotFoundHandler()}.Before(replay(t, "one")))).RemoveMember(t.Context(), "emqx@127.0.0.4"), ecp.CodeInvalid, "cannot remove itself")
+	require.Empty(t, j.Changes())
 }

@@ -1,8 +1,10 @@
 package emqxv4
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -39,8 +41,11 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	now, err := askNodes[gauges](ctx, b, statsOfAll)
-	since, sinceErr := askNodes[sums](ctx, b, metricsOfAll)
-	if err != nil && sinceErr != nil {
+	if err != nil {
+		return ecp.Traffic{}, err
+	}
+	since, err := askNodes[sums](ctx, b, metricsOfAll)
+	if err != nil { // without totals there is no telling that they did not begin anew
 		return ecp.Traffic{}, err
 	}
 	t := trafficOf(now, since)
@@ -48,52 +53,58 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 		t.Rates, err = ask(ctx, b, get(ratesPath, rates), decodeRates)
 		return err
 	})
-	return t, b.client.Ended(ctx)
+	if err := b.client.Ended(ctx); err != nil {
+		return ecp.Traffic{}, err
+	}
+	return t, nil
 }
 
-// trafficOf adds up what the nodes say. Routes, shared subscriptions and
-// retained messages are tables that every node has a whole copy of: each gives
-// the number of all.
+// trafficOf adds up what the nodes say, counters and metrics. Routes, shared
+// subscriptions and retained messages are tables that every node has a whole
+// copy of: each gives the number of all.
 func trafficOf(now []figures[gauges], since []figures[sums]) ecp.Traffic {
-	nodes := map[string]*ecp.NodeTraffic{}
-	of := func(name, why string) *ecp.NodeTraffic {
-		if nodes[name] == nil {
-			nodes[name] = &ecp.NodeTraffic{Node: name}
-		}
-		if nodes[name].Error == "" {
-			nodes[name].Error = why
-		}
-		return nodes[name]
+	totals := map[string]figures[sums]{}
+	for _, f := range since {
+		totals[f.node] = f
 	}
 	var t ecp.Traffic
 	for _, f := range now {
-		n := of(f.node, f.err)
-		if f.err != "" {
-			continue
+		sum, told := totals[f.node]
+		delete(totals, f.node)
+		if !told {
+			sum.err = "it does not tell its metrics"
 		}
-		n.Connections = firstCount(f.data.Live, f.data.Connections)
-		n.Sessions = firstCount(f.data.Connections)
-		t.Topics = max(t.Topics, f.data.Topics.Int())
-		t.SharedSubscriptions = max(t.SharedSubscriptions, f.data.Shared.Int())
-		t.Retained = max(t.Retained, f.data.Retained.Int())
-		t.Subscriptions += f.data.Subscriptions.Int()
-	}
-	for _, f := range since {
-		n := of(f.node, f.err)
+		n := ecp.NodeTraffic{Node: f.node, Error: cmp.Or(f.err, sum.err)}
 		if f.err == "" {
-			n.Totals = ecp.MessageTotals{Received: int64(f.data.Received), Sent: int64(f.data.Sent), Dropped: int64(f.data.Dropped)}
+			n.Connections, n.Sessions = firstCount(f.data.Live, f.data.Connections), firstCount(f.data.Connections)
+			t.Topics = max(t.Topics, f.data.Topics.Int())
+			t.SharedSubscriptions = max(t.SharedSubscriptions, f.data.Shared.Int())
+			t.Retained = max(t.Retained, f.data.Retained.Int())
+			t.Subscriptions += f.data.Subscriptions.Int()
 		}
+		n.Totals = totalsOf(sum)
+		t.Nodes = append(t.Nodes, n)
 	}
-	for _, n := range nodes {
+	for node, sum := range totals {
+		t.Nodes = append(t.Nodes, ecp.NodeTraffic{Node: node, Error: "it does not tell its counters", Totals: totalsOf(sum)})
+	}
+	for _, n := range t.Nodes {
 		t.Connections += n.Connections
 		t.Sessions += n.Sessions
 		t.Totals.Received = plus(t.Totals.Received, n.Totals.Received)
 		t.Totals.Sent = plus(t.Totals.Sent, n.Totals.Sent)
 		t.Totals.Dropped = plus(t.Totals.Dropped, n.Totals.Dropped)
-		t.Nodes = append(t.Nodes, *n)
 	}
 	slices.SortFunc(t.Nodes, func(x, y ecp.NodeTraffic) int { return strings.Compare(x.Node, y.Node) })
 	return t
+}
+
+// totalsOf are those of a node; none where it does not tell them.
+func totalsOf(f figures[sums]) ecp.MessageTotals {
+	if f.err != "" {
+		return ecp.MessageTotals{}
+	}
+	return ecp.MessageTotals{Received: int64(f.data.Received), Sent: int64(f.data.Sent), Dropped: int64(f.data.Dropped)}
 }
 
 // plus adds what is not below zero, and stays at the largest number there is.
@@ -174,15 +185,23 @@ func (k kindOfSeries) add(s *ecp.TrafficSample, value float64) {
 func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.TrafficSample, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	answers := make([]seriesByNode, len(kindsOfSeries))
-	errs := make([]error, len(kindsOfSeries))
-	abreast(len(kindsOfSeries), func(i int) {
-		answers[i], errs[i] = ask(ctx, b, get(seriesPath+kindsOfSeries[i].path, charts), decodeSeries(kindsOfSeries[i].path))
-	})
-	if !slices.Contains(errs, nil) {
-		return nil, errs[0]
+	answers, has := make([]seriesByNode, len(kindsOfSeries)), false
+	var lacks error
+	for i, k := range kindsOfSeries {
+		answer, err := ask(ctx, b, get(seriesPath+k.path, charts), decodeSeries(k.path))
+		switch {
+		case errors.Is(err, ecp.ErrUnsupported):
+			lacks = err
+		case err != nil:
+			return nil, err
+		default:
+			answers[i], has = answer, true
+		}
 	}
-	return samples(answers, time.Now().Add(-last)), b.client.Ended(ctx)
+	if !has {
+		return nil, lacks
+	}
+	return samples(answers, time.Now().Add(-last)), nil
 }
 
 // point is one value of a series.

@@ -13,7 +13,7 @@ import (
 type Config struct {
 	// Timeout bounds one call of a broker with all its requests and
 	// repetitions; 0 = 10 s. Calls that the broker itself takes long for have
-	// twice the time (InviteMember) or six times (WriteMetrics).
+	// twice the time (InviteMember) or three times (WriteMetrics).
 	Timeout time.Duration
 	// Logger gets what a call succeeded without, at debug; nil = silent.
 	Logger *slog.Logger

@@ -22,18 +22,26 @@ func detect(ctx context.Context, c *emqxhttp.Client, login bool) (ecp.Detection,
 		return detectOpenly(ctx, c)
 	}
 	b := &broker{client: c}
-	d, err := b.members(ctx)
+	a, err := c.Get(ctx, nodesPath)
 	switch {
-	case err == nil:
-		return found(c, ecp.Detection{Major: 5, Version: emqxhttp.LowestRunning(d), Edition: d.Edition, Authenticated: true})
-	case errors.Is(err, ecp.ErrDenied):
-		known, openly := detectOpenly(ctx, c)
-		if known.Major == 0 && openly != nil { // something else refuses
-			return known, openly
+	case err != nil:
+	case a.OK():
+		d, no := decodeNodes(a.Body)
+		if no != nil || !a.JSON() {
+			return ecp.Detection{}, stranger(ctx, c, a)
 		}
-		return known, err
+		return found(c, ecp.Detection{Major: 5, Version: emqxhttp.LowestRunning(d), Edition: d.Edition, Authenticated: true})
+	default:
+		err = b.refused(ctx, a)
 	}
-	return ecp.Detection{}, err
+	if !errors.Is(err, ecp.ErrDenied) {
+		return ecp.Detection{}, err
+	}
+	known, openly := detectOpenly(ctx, c)
+	if known.Major == 0 && openly != nil { // something else refuses
+		return known, openly
+	}
+	return known, err
 }
 
 // detectOpenly says what the broker tells everybody.

@@ -53,6 +53,8 @@ func TestDetect(t *testing.T) {
 		{"something else, without", http.NotFoundHandler(), nobody, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX 5; needed EMQX Enterprise", 2},
 		{"something else that asks for credentials", emqxtest.Status(401), ecp.Credentials{Username: "u-12", Password: "p-12", Kind: ecp.CredentialKey}, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX 5", 3},
 		{"a page", emqxtest.Retyped(emqxtest.Body("<html>"), "text/html"), nobody, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX 5", 2},
+		{"a page, with a key", emqxtest.Retyped(emqxtest.Body("<html>"), "text/html"), login, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX 5", 2},
+		{"other JSON, with a key", emqxtest.Failing(200, `{"code":0}`), login, ecp.Detection{}, ecp.CodeUnsupported, "an EMQX 4 answers", 2},
 		{"still starting", answer(t, "03-404-unknown-path"), nobody, ecp.Detection{}, ecp.CodeUnavailable, "still starting", 3},
 		{"not well", emqxtest.Status(500), nobody, ecp.Detection{}, ecp.CodeUnavailable, "answered 500", 1},
 	} {

@@ -36,24 +36,26 @@ func (b *broker) StopEvacuation(ctx context.Context, node string) error {
 // EvacuationProgress asks what is under way in the whole cluster. A node that
 // is not in it is looked for among the members.
 func (b *broker) EvacuationProgress(ctx context.Context, node string) (ecp.EvacuationProgress, error) {
-	none := ecp.EvacuationProgress{Phase: ecp.EvacuationNone}
 	if err := checkNode("watch evacuation", node); err != nil {
-		return none, err
+		return ecp.EvacuationProgress{}, err
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	all, err := ask(ctx, b, emqxhttp.Request{Path: globalPath}, decodeEvacuations)
 	if err != nil {
-		return none, err
+		return ecp.EvacuationProgress{}, err
 	}
 	if p, ok := all[node]; ok {
 		return p, nil
 	}
 	d, err := b.members(ctx)
-	if err == nil && !slices.ContainsFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == node }) {
-		err = b.client.Fail(ecp.CodeNotFound, "has no member "+b.client.Say(node)+"; Describe has the names", nil)
+	if err != nil {
+		return ecp.EvacuationProgress{}, err
 	}
-	return none, err
+	if !slices.ContainsFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == node }) {
+		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeNotFound, "has no member "+b.client.Say(node)+"; Describe has the names", nil)
+	}
+	return ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, nil
 }
 
 // order is the body that starts an evacuation. Times are in seconds.
@@ -110,7 +112,7 @@ var phases = map[string]ecp.EvacuationPhase{
 // are under way, by node.
 func decodeEvacuations(body []byte) (map[string]ecp.EvacuationProgress, error) {
 	var s struct {
-		Evacuations []struct {
+		Evacuations *[]struct {
 			Node  string         `json:"node"`
 			State emqxhttp.Words `json:"state"`
 			Stats struct {
@@ -124,8 +126,11 @@ func decodeEvacuations(body []byte) (map[string]ecp.EvacuationProgress, error) {
 	if err := json.Unmarshal(body, &s); err != nil {
 		return nil, err
 	}
+	if s.Evacuations == nil {
+		return nil, errNotIt
+	}
 	all := map[string]ecp.EvacuationProgress{}
-	for _, e := range s.Evacuations {
+	for _, e := range *s.Evacuations {
 		if e.Node == "" {
 			return nil, errNoNode
 		}

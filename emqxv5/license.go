@@ -30,7 +30,7 @@ func (b *broker) license(ctx context.Context) (ecp.License, error) {
 // SetLicense loads a key, unless that would take away one that somebody else
 // has loaded and that is not to be replaced.
 func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.License, error) {
-	if c.Key == "" {
+	if strings.TrimSpace(c.Key) == "" {
 		return ecp.License{}, invalid("load licence", "key", `must not be empty; "default" is the licence EMQX comes with`)
 	}
 	if !keywords[c.Key] {
@@ -73,8 +73,11 @@ func (b *broker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSettings) 
 			body[m.name] = strconv.FormatFloat(math.Round(m.share*1e4)/100, 'f', -1, 64) + "%"
 		}
 	}
-	if len(body) == 0 {
+	switch {
+	case len(body) == 0:
 		return b.LicenseSettings(ctx)
+	case len(body) == 2 && s.LowWatermark >= s.HighWatermark:
+		return ecp.LicenseSettings{}, invalid("set licence settings", "lowWatermark", "must be below highWatermark")
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
@@ -86,7 +89,7 @@ func (b *broker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSettings) 
 // counts clients; the second, since 5.8.5, sessions, and is the only one in some
 // later documents.
 type wireLimit struct {
-	MaxConnections emqxhttp.Count  `json:"max_connections"`
+	MaxConnections *emqxhttp.Count `json:"max_connections"`
 	MaxSessions    *emqxhttp.Count `json:"max_sessions"`
 }
 
@@ -94,7 +97,7 @@ func (w wireLimit) limit() int {
 	if w.MaxSessions != nil {
 		return w.MaxSessions.Int()
 	}
-	return w.MaxConnections.Int()
+	return count(w.MaxConnections).Int()
 }
 
 // decodeLimit reads the limit alone.
@@ -124,6 +127,9 @@ func decodeLicense(body []byte) (ecp.License, error) {
 	var w wireLicense
 	if err := json.Unmarshal(body, &w); err != nil {
 		return ecp.License{}, err
+	}
+	if w.MaxConnections == nil && w.MaxSessions == nil { // one of which each version has
+		return ecp.License{}, errNotIt
 	}
 	l := ecp.License{
 		Customer: string(w.Customer), Email: string(w.Email), Type: strings.ToLower(string(w.Type)), CustomerType: -1,
@@ -161,6 +167,9 @@ func decodeSettings(body []byte) (settings, error) {
 	}
 	if err := json.Unmarshal(body, &w); err != nil {
 		return settings{}, err
+	}
+	if w.High == "" && w.Low == "" { // which each version has
+		return settings{}, errNotIt
 	}
 	s := settings{LicenseSettings: ecp.LicenseSettings{HighWatermark: share(w.High), LowWatermark: share(w.Low)}}
 	if w.Dynamic != nil {

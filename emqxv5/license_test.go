@@ -111,6 +111,7 @@ func TestLicenseSettings(t *testing.T) {
 		{ecp.LicenseSettings{}, "", ""},
 		{ecp.LicenseSettings{LowWatermark: 1.01}, "", ecp.CodeInvalid},
 		{ecp.LicenseSettings{HighWatermark: -0.1}, "", ecp.CodeInvalid},
+		{ecp.LicenseSettings{HighWatermark: 0.7, LowWatermark: 0.7}, "", ecp.CodeInvalid},
 	} {
 		var requests emqxtest.Requests
 		b := open[ecp.LicenseManager](t, requests.Of(emqxtest.Calls{"PUT " + setting: answer(t, "30-license-setting-put")}.Before(replay(t, "one"))))

@@ -43,7 +43,7 @@ func TestConnectionLimit(t *testing.T) {
 	}{
 		{"the licence EMQX comes with", replay(t, "one"), ecp.ConnectionLimit{InForce: 25, Sessions: true, Why: "the licence is not business critical (customer type 3), and only such a one takes a limit at run time"}},
 		{"business critical", critical("5.7.0", 1000), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
-		{"business critical, and it does not say what is set", emqxtest.Paths{setting: emqxtest.Body(`{}`)}.Before(critical("5.8.4", 1000)), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
+		{"business critical, and it does not say what is set", emqxtest.Paths{setting: emqxtest.Body(`{"connection_low_watermark":"75%"}`)}.Before(critical("5.8.4", 1000)), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
 		{"sessions count", critical("5.8.5", 10), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 10, Sessions: true}},
 		{"too old", critical("5.6.1", 1000), ecp.ConnectionLimit{InForce: 25, Why: "found EMQX Enterprise 5.6.1; needed EMQX Enterprise 5.7.0 or later"}},
 	} {
@@ -75,7 +75,7 @@ func TestSetConnectionLimit(t *testing.T) {
 // TestLimitIsDropped: a broker that takes the number and drops it, or has
 // another, is told apart from one that has it.
 func TestLimitIsDropped(t *testing.T) {
-	for _, put := range []http.Handler{answer(t, "30-license-setting-put"), emqxtest.Body(`{"dynamic_max_connections":25}`)} {
+	for _, put := range []http.Handler{answer(t, "30-license-setting-put"), emqxtest.Body(`{"connection_high_watermark":"80%","dynamic_max_connections":25}`)} {
 		b := open[ecp.ConnectionLimiter](t, emqxtest.Calls{"PUT " + setting: put}.Before(replay(t, "one")))
 		_, err := b.SetConnectionLimit(t.Context(), 100)
 		require.ErrorIs(t, err, ecp.ErrLicenceNotBusinessCritical)

@@ -3,7 +3,6 @@ package emqxv5
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -161,8 +160,6 @@ func (e listener) listener() ecp.BrokerListener {
 	return l
 }
 
-var errNoLimit = errors.New("it has no max_connections")
-
 // decodeListenerLimit reads the limit of one listener from its settings.
 func decodeListenerLimit(body []byte) (int, error) {
 	var l struct {
@@ -172,7 +169,7 @@ func decodeListenerLimit(body []byte) (int, error) {
 		return 0, err
 	}
 	if l.Limit == nil {
-		return 0, errNoLimit
+		return 0, errNotIt
 	}
 	return l.Limit.Int(), nil
 }

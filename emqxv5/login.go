@@ -116,10 +116,9 @@ func (l *login) Refused(a emqxhttp.Answer, sent string) bool {
 	case sent == l.key && code == "BAD_API_KEY_OR_SECRET":
 		l.asUser = true
 		return true
-	case sent == l.key || !endings[code]:
+	case !endings[code]: // API_KEY_NOT_ALLOW, too
 		return false
-	}
-	if sent == "Bearer "+l.token {
+	case sent == "Bearer "+l.token:
 		l.token = ""
 	}
 	return true

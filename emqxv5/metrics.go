@@ -20,7 +20,7 @@ func (b *broker) WriteMetrics(ctx context.Context, w io.Writer, s ecp.MetricsSco
 	if !ok {
 		return 0, invalid("write metrics", "scope", `must be "" or "nodes"`)
 	}
-	ctx, cancel := b.client.BoundBy(ctx, 6)
+	ctx, cancel := b.client.BoundBy(ctx, 3)
 	defer cancel()
 	return b.client.WriteExposition(ctx, w, emqxhttp.Request{Path: expoPath, Query: url.Values{"mode": {mode}}}, b.refused)
 }

@@ -74,15 +74,15 @@ func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.T
 
 // monitored is the answer of /monitor_current, of the whole cluster.
 type monitored struct {
-	Connections         emqxhttp.Count `json:"connections"` // those of clients that are away, too
-	Live                emqxhttp.Count `json:"live_connections"`
-	Topics              emqxhttp.Count `json:"topics"`
-	Subscriptions       emqxhttp.Count `json:"subscriptions"`
-	SharedSubscriptions emqxhttp.Count `json:"shared_subscriptions"`
-	Retained            emqxhttp.Count `json:"retained_msg_count"`
-	Received            *emqxhttp.Rate `json:"received_msg_rate"`
-	Sent                *emqxhttp.Rate `json:"sent_msg_rate"`
-	Dropped             *emqxhttp.Rate `json:"dropped_msg_rate"`
+	Connections         *emqxhttp.Count `json:"connections"` // those of clients that are away, too
+	Live                *emqxhttp.Count `json:"live_connections"`
+	Topics              emqxhttp.Count  `json:"topics"`
+	Subscriptions       emqxhttp.Count  `json:"subscriptions"`
+	SharedSubscriptions emqxhttp.Count  `json:"shared_subscriptions"`
+	Retained            emqxhttp.Count  `json:"retained_msg_count"`
+	Received            *emqxhttp.Rate  `json:"received_msg_rate"`
+	Sent                *emqxhttp.Rate  `json:"sent_msg_rate"`
+	Dropped             *emqxhttp.Rate  `json:"dropped_msg_rate"`
 
 	told bool
 }
@@ -90,9 +90,14 @@ type monitored struct {
 // decodeCurrent reads /monitor_current.
 func decodeCurrent(body []byte) (monitored, error) {
 	var m monitored
-	err := json.Unmarshal(body, &m)
-	m.told = err == nil
-	return m, err
+	if err := json.Unmarshal(body, &m); err != nil {
+		return monitored{}, err
+	}
+	if m.Connections == nil && m.Live == nil { // which each version has
+		return monitored{}, errNotIt
+	}
+	m.told = true
+	return m, nil
 }
 
 func (m monitored) rates() *ecp.Rates {
@@ -133,8 +138,8 @@ var errNoNode = errors.New("an element names no node")
 // decodeFigures reads /stats and /metrics, arrays with an element for each
 // node that runs.
 func decodeFigures(body []byte) ([]nodeFigures, error) {
-	var all []nodeFigures
-	if err := json.Unmarshal(body, &all); err != nil {
+	all, _, err := emqxhttp.DecodePage[nodeFigures](body)
+	if err != nil {
 		return nil, err
 	}
 	if slices.ContainsFunc(all, func(f nodeFigures) bool { return f.Node == "" }) {
@@ -156,7 +161,7 @@ func trafficOf(current monitored, stats, metrics []nodeFigures, members []ecp.Br
 		t.Totals.Dropped += n.Totals.Dropped
 	}
 	if current.told {
-		t.Connections, t.Sessions = current.Live.Int(), current.Connections.Int()
+		t.Connections, t.Sessions = count(current.Live).Int(), count(current.Connections).Int()
 		t.Topics, t.Subscriptions = current.Topics.Int(), current.Subscriptions.Int()
 		t.SharedSubscriptions, t.Retained = current.SharedSubscriptions.Int(), current.Retained.Int()
 		return t
@@ -236,8 +241,8 @@ type point struct {
 
 // decodeSeries reads /monitor.
 func decodeSeries(body []byte) ([]ecp.TrafficSample, error) {
-	var points []point
-	if err := json.Unmarshal(body, &points); err != nil {
+	points, _, err := emqxhttp.DecodePage[point](body)
+	if err != nil {
 		return nil, err
 	}
 	series := []ecp.TrafficSample{}

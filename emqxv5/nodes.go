@@ -72,6 +72,8 @@ func decodeSelf(body []byte) (string, error) {
 	var c struct {
 		Self string `json:"self"`
 	}
-	err := json.Unmarshal(body, &c)
-	return c.Self, err
+	if err := json.Unmarshal(body, &c); err != nil {
+		return "", err
+	}
+	return c.Self, nil
 }

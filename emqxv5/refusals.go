@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -135,12 +136,21 @@ func refusal(c *emqxhttp.Client, a emqxhttp.Answer, words ecp.BrokerError) error
 	return c.Refused(a, checks, words)
 }
 
+// errNotIt says of a success that it is somebody else's: a proxy's, or that of
+// another API.
+var errNotIt = errors.New("it has nothing of what this call answers")
+
 // do makes a request whose answer says nothing but that it was done, or that
 // nothing was left to do.
 func (b *broker) do(ctx context.Context, r emqxhttp.Request) error {
 	a, err := b.client.Do(ctx, r)
-	if err != nil || a.OK() {
+	switch {
+	case err != nil:
 		return err
+	case a.OK() && !a.JSON() && len(bytes.TrimSpace(a.Body)) > 0:
+		return b.client.Unreadable(a, errNotIt)
+	case a.OK():
+		return nil
 	}
 	words := said(a.Body)
 	for _, row := range alreadySo {

@@ -1,6 +1,12 @@
 package emqxv5_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -8,18 +14,202 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/emqxtest"
 )
 
-// TestAgainstSimulator runs the suite against a node of emqxsim.
+const simKey, simSecret = "key-77", "secret-88"
+
+// critical licence of customer type 3, for a thousand.
+var criticalLicense = emqxsim.License{Type: emqxsim.OfficialLicense, CustomerType: emqxsim.BusinessCriticalCustomer, Customer: "Fleet", Email: "fleet@example.org", Limit: 1000}
+
+// simulated is a cluster of three nodes with something of everything.
+func simulated(c emqxsim.ClusterConfig) *emqxsim.Cluster {
+	c.Username, c.Password = simKey, simSecret
+	s := emqxsim.NewCluster(c)
+	for _, name := range []string{"emqx@a", "emqx@b", "emqx@c"} {
+		s.Join(name)
+	}
+	s.Node("emqx@a").SetClients(2, 0)
+	s.Node("emqx@c").SetClients(1, 4)
+	s.AddConnector("mqtt", "m1", nil)
+	s.AddAction("mqtt", "am1", "m1")
+	s.AddSource("mqtt", "s1", "m1")
+	s.AddRule("r1", `SELECT * FROM "t/#"`, "mqtt:am1")
+	for _, name := range []string{"emqx@b", "emqx@a"} {
+		s.Node(name).RaiseAlarm("partition", "somewhere else", nil)
+	}
+	return s
+}
+
+// largeLicense takes no limit at run time.
+var largeLicense = emqxsim.License{Type: emqxsim.OfficialLicense, CustomerType: emqxsim.LargeCustomer, Customer: "Fleet", Email: "fleet@example.org", Limit: 300}
+
+const whyNotSettable = "the licence is not business critical (customer type 3), and only such a one takes a limit at run time"
+
+// TestAgainstSimulator runs the suite against a version that drops limits or
+// takes them; with OPENECP_LONG=1 against each that differs.
 func TestAgainstSimulator(t *testing.T) {
-	c, want := emqxtest.Simulated("5.8.9")
-	want.Limit = 25 // that of the licence EMQX comes with
-	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv5.New(emqxv5.Config{Timeout: 2 * time.Second}), Bound: 10 * time.Second, Want: want,
-		Open: func(*testing.T) ecp.Endpoint { return c.Node("emqx@b").Endpoint() },
-	})
+	for _, c := range []struct {
+		version string
+		license emqxsim.License
+		limiter ecptest.WantLimiter
+		lacks   []string
+		long    bool
+	}{
+		{"5.6.1", largeLicense, ecptest.WantLimiter{Limit: ecp.ConnectionLimit{InForce: 300, Why: "found EMQX Enterprise 5.6.1; needed EMQX Enterprise 5.7.0 or later"}}, []string{"SetConnectionLimit"}, true},
+		{"5.8.4", largeLicense, ecptest.WantLimiter{Limit: ecp.ConnectionLimit{InForce: 300, Why: whyNotSettable}, Dropped: true}, nil, true},
+		{"5.8.9", criticalLicense, ecptest.WantLimiter{Limit: ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25, Sessions: true}, Set: 500, Most: 1000}, nil, false},
+		{"5.10.4", criticalLicense, ecptest.WantLimiter{Limit: ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25, Sessions: true}, Set: 500, Most: 1000}, nil, true},
+	} {
+		t.Run(c.version, func(t *testing.T) {
+			if c.long && os.Getenv("OPENECP_LONG") == "" {
+				t.Skip("set OPENECP_LONG=1 to run the suite against this version too")
+			}
+			t.Parallel()
+			_, want := emqxtest.Simulated(c.version)
+			want.Limit = c.limiter.Limit.InForce
+			ecptest.TestAdapter(t, ecptest.AdapterSuite{
+				Adapter: emqxv5.New(emqxv5.Config{Timeout: 5 * time.Second}), Impatient: emqxv5.New(emqxv5.Config{Timeout: 500 * time.Millisecond}), Want: want,
+				Open: func(*testing.T) ecp.Endpoint {
+					return simulated(emqxsim.ClusterConfig{Version: c.version, License: &c.license}).Node("emqx@a").Endpoint()
+				},
+				Unsupported:  c.lacks,
+				Detector:     &ecptest.WantDetector{Detection: ecp.Detection{Major: 5, Version: c.version, Edition: "enterprise", Authenticated: true}},
+				Limiter:      &c.limiter,
+				Monitor:      &ecptest.WantMonitor{Traffic: ecp.Traffic{Connections: 3, Sessions: 7}},
+				Alarms:       &ecptest.WantAlarms{},
+				Integrations: &ecptest.WantIntegrations{},
+				Evacuator:    &ecptest.WantEvacuator{Node: "emqx@b"},
+				Members:      &ecptest.WantMembers{Open: simulatedMembers(c.version, c.license), Self: "emqx@a", Stopped: "emqx@c", Stranger: "emqx@d"},
+				Listeners:    &ecptest.WantListeners{ID: "tcp:default"},
+				License:      &ecptest.WantLicense{Key: emqxsim.LicenseKey(c.license), Refused: "no-such-key-4471", Settings: ecp.LicenseSettings{HighWatermark: 0.8, LowWatermark: 0.75}},
+				Metrics:      &ecptest.WantMetrics{Series: []string{"emqx_connections_count"}},
+			})
+		})
+	}
+}
+
+// TestSimulatedVersions makes every call of every version that differs, as a
+// key and as a user.
+func TestSimulatedVersions(t *testing.T) {
+	for _, version := range []string{"5.6.0", "5.6.1", "5.7.2", "5.8.1", "5.8.4", "5.8.5", "5.8.9", "5.8.11", "5.9.2", "5.10.4", "6.0.1", "6.2.1"} {
+		t.Run(version, func(t *testing.T) {
+			v, _ := ecp.ParseVersion(version)
+			license := criticalLicense
+			if v.Before(ecp.Version{Major: 5, Minor: 7}) {
+				license = largeLicense
+			}
+			s := simulated(emqxsim.ClusterConfig{Version: version, License: &license})
+			s.Standalone("emqx@d")
+			s.AddUser("fleet", "Fleet_pass-1", "administrator")
+			e := s.Node("emqx@a").Endpoint()
+			for _, who := range []ecp.Credentials{e.Credentials, {Username: "fleet", Password: "Fleet_pass-1", Kind: ecp.CredentialUser}} {
+				e.Credentials = who
+				everyCall(t, e, version)
+			}
+		})
+	}
+}
+
+// everyCall makes every call of a broker of simulated, and undoes what it does.
+func everyCall(t *testing.T, e ecp.Endpoint, version string) {
+	t.Helper()
+	found, err := emqxv5.New(emqxv5.Config{}).(ecp.Detector).Detect(t.Context(), e)
+	require.NoError(t, err)
+	require.Equal(t, ecp.Detection{Major: 5, Version: version, Edition: "enterprise", Authenticated: true}, found)
+	b, err := emqxv5.New(emqxv5.Config{}).Open(e)
+	require.NoError(t, err)
+	defer b.Close()
+	v, _ := ecp.ParseVersion(version)
+	old := v.Before(ecp.Version{Major: 5, Minor: 7})
+	for _, c := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"Describe", func(ctx context.Context) error { _, err := b.Describe(ctx); return err }},
+		{"Health", func(ctx context.Context) error { _, err := b.(ecp.HealthSource).Health(ctx); return err }},
+		{"Traffic", func(ctx context.Context) error { _, err := b.(ecp.Monitor).Traffic(ctx); return err }},
+		{"TrafficSeries", func(ctx context.Context) error { _, err := b.(ecp.Monitor).TrafficSeries(ctx, time.Hour); return err }},
+		{"ActiveAlarms", func(ctx context.Context) error { _, err := b.(ecp.AlarmSource).ActiveAlarms(ctx); return err }},
+		{"AlarmHistory", func(ctx context.Context) error { _, err := b.(ecp.AlarmSource).AlarmHistory(ctx); return err }},
+		{"Rules", func(ctx context.Context) error { _, err := b.(ecp.IntegrationSource).Rules(ctx); return err }},
+		{"Integrations", func(ctx context.Context) error { _, err := b.(ecp.IntegrationSource).Integrations(ctx); return err }},
+		{"Listeners", func(ctx context.Context) error { _, err := b.(ecp.ListenerManager).Listeners(ctx); return err }},
+		{"SetListenerLimit", func(ctx context.Context) error {
+			return errors.Join(b.(ecp.ListenerManager).SetListenerLimit(ctx, "tcp:default", 7), b.(ecp.ListenerManager).SetListenerLimit(ctx, "tcp:default", 0))
+		}},
+		{"StopListener", func(ctx context.Context) error { return b.(ecp.ListenerManager).StopListener(ctx, "ws:default") }},
+		{"StartListener", func(ctx context.Context) error { return b.(ecp.ListenerManager).StartListener(ctx, "ws:default") }},
+		{"License", func(ctx context.Context) error { _, err := b.(ecp.LicenseManager).License(ctx); return err }},
+		{"LicenseSettings", func(ctx context.Context) error { _, err := b.(ecp.LicenseManager).LicenseSettings(ctx); return err }},
+		{"SetLicenseSettings", func(ctx context.Context) error {
+			s, err := b.(ecp.LicenseManager).SetLicenseSettings(ctx, ecp.LicenseSettings{HighWatermark: 0.85})
+			if err == nil && (s.HighWatermark != 0.85 || s.LowWatermark != 0.75) {
+				return fmt.Errorf("set to %+v", s)
+			}
+			return err
+		}},
+		{"SetLicense", func(ctx context.Context) error {
+			_, err := b.(ecp.LicenseManager).SetLicense(ctx, ecp.LicenseChange{Key: emqxsim.LicenseKey(largeLicense)})
+			if !errors.Is(err, ecp.ErrConflict) {
+				return fmt.Errorf("loaded over another: %w", err)
+			}
+			return nil
+		}},
+		{"ConnectionLimit", func(ctx context.Context) error {
+			l, err := b.(ecp.ConnectionLimiter).ConnectionLimit(ctx)
+			if err == nil && (l.Settable == old || l.Sessions == v.Before(ecp.Version{Major: 5, Minor: 8, Patch: 5})) {
+				return fmt.Errorf("is %+v", l)
+			}
+			return err
+		}},
+		{"SetConnectionLimit", func(ctx context.Context) error {
+			l, err := b.(ecp.ConnectionLimiter).SetConnectionLimit(ctx, 40)
+			switch {
+			case old && errors.Is(err, ecp.ErrUnsupported):
+				return nil
+			case err == nil && (l.Set != 40 || l.InForce != 40):
+				return fmt.Errorf("set to %+v", l)
+			}
+			return err
+		}},
+		{"StartEvacuation", func(ctx context.Context) error {
+			return b.(ecp.Evacuator).StartEvacuation(ctx, "emqx@b", ecp.EvacuationOrder{WaitHealth: time.Second, To: []string{"emqx@a"}})
+		}},
+		{"EvacuationProgress", func(ctx context.Context) error {
+			p, err := b.(ecp.Evacuator).EvacuationProgress(ctx, "emqx@b")
+			if err == nil && (p.Phase == ecp.EvacuationNone || p.Phase == ecp.EvacuationOther) {
+				return fmt.Errorf("is %+v", p)
+			}
+			return err
+		}},
+		{"StopEvacuation", func(ctx context.Context) error { return b.(ecp.Evacuator).StopEvacuation(ctx, "emqx@b") }},
+		{"InviteMember", func(ctx context.Context) error { return b.(ecp.MemberManager).InviteMember(ctx, "emqx@d") }},
+		{"InviteMember again", func(ctx context.Context) error { return b.(ecp.MemberManager).InviteMember(ctx, "emqx@d") }},
+		{"RemoveMember", func(ctx context.Context) error { return b.(ecp.MemberManager).RemoveMember(ctx, "emqx@d") }},
+		{"RemoveMember again", func(ctx context.Context) error { return b.(ecp.MemberManager).RemoveMember(ctx, "emqx@d") }},
+		{"WriteMetrics", func(ctx context.Context) error {
+			n, err := b.(ecp.Metrics).WriteMetrics(ctx, io.Discard, ecp.MetricsOfNodes)
+			if err == nil && n == 0 {
+				return errors.New("nothing was written")
+			}
+			return err
+		}},
+	} {
+		require.NoError(t, c.do(t.Context()), c.name)
+	}
+}
+
+// simulatedMembers is a cluster of two with a node that could join it.
+func simulatedMembers(version string, license emqxsim.License) func(*testing.T) ecp.Endpoint {
+	return func(*testing.T) ecp.Endpoint {
+		s := simulated(emqxsim.ClusterConfig{Version: version, License: &license})
+		s.Node("emqx@c").Kill()
+		s.Standalone("emqx@d")
+		return s.Node("emqx@a").Endpoint()
+	}
 }
 
 // TestSimulatedUpgrade: while versions differ, the one that counts is that of
@@ -37,4 +227,216 @@ func TestSimulatedUpgrade(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "5.8.9", d.Version)
 	require.Equal(t, ecp.BrokerNode{Name: "emqx@b", Status: ecp.NodeStopped, Role: "core"}, d.Nodes[1])
+}
+
+// TestSimulatedAlarms: two nodes raise one alarm.
+func TestSimulatedAlarms(t *testing.T) {
+	s := simulated(emqxsim.ClusterConfig{})
+	b, err := emqxv5.New(emqxv5.Config{}).Open(s.Node("emqx@c").Endpoint())
+	require.NoError(t, err)
+	defer b.Close()
+	source := b.(ecp.AlarmSource)
+	active, err := source.ActiveAlarms(t.Context())
+	require.NoError(t, err)
+	require.Len(t, active, 1, "%+v", active)
+	require.Equal(t, "partition", active[0].Name)
+	require.Equal(t, []string{"emqx@a", "emqx@b"}, active[0].Nodes)
+	s.Node("emqx@a").ClearAlarm("partition")
+	s.Node("emqx@b").ClearAlarm("partition")
+	over, err := source.AlarmHistory(t.Context())
+	require.NoError(t, err)
+	require.Len(t, over, 1)
+	require.Equal(t, []string{"emqx@a", "emqx@b"}, over[0].Nodes)
+	active, err = source.ActiveAlarms(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, active)
+}
+
+// TestSimulatedIntegrations: rule, action, connector and back.
+func TestSimulatedIntegrations(t *testing.T) {
+	s := simulated(emqxsim.ClusterConfig{})
+	s.SetConnectorFault("mqtt:m1", "emqx@b", "Connection refused")
+	b, err := emqxv5.New(emqxv5.Config{}).Open(s.Node("emqx@a").Endpoint())
+	require.NoError(t, err)
+	defer b.Close()
+	rules, err := b.(ecp.IntegrationSource).Rules(t.Context())
+	require.NoError(t, err)
+	require.Len(t, rules, 1)
+	require.Equal(t, []string{"mqtt:am1"}, rules[0].Actions)
+	require.True(t, rules[0].Running)
+	all, err := b.(ecp.IntegrationSource).Integrations(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 3)
+	require.Equal(t, "mqtt:m1", all[0].Connector)
+	require.Equal(t, []string{"r1"}, all[1].Rules)
+	require.Equal(t, ecp.IntegrationInconsistent, all[1].Status)
+	require.Equal(t, ecp.IntegrationDisconnected, all[1].Nodes[1].Status)
+	require.Equal(t, "Connection refused", all[1].Nodes[1].Reason)
+}
+
+// clock is one that is set by hand.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time // guarded by mu
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// TestSimulatedEvacuation: a node is emptied, tells so to load balancers, and
+// takes clients again afterwards; figures over time show it.
+func TestSimulatedEvacuation(t *testing.T) {
+	now := &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	s := simulated(emqxsim.ClusterConfig{Now: now.Now, License: &criticalLicense})
+	b, err := emqxv5.New(emqxv5.Config{}).Open(s.Node("emqx@a").Endpoint())
+	require.NoError(t, err)
+	defer b.Close()
+	c, err := emqxv5.New(emqxv5.Config{}).Open(s.Node("emqx@c").Endpoint())
+	require.NoError(t, err)
+	defer c.Close()
+	e := b.(ecp.Evacuator)
+	require.NoError(t, e.StartEvacuation(t.Context(), "emqx@c", ecp.EvacuationOrder{ConnectionRate: 1, SessionRate: 1, WaitHealth: 5 * time.Second, WaitTakeover: 2 * time.Second}))
+	require.NoError(t, e.StartEvacuation(t.Context(), "emqx@c", ecp.EvacuationOrder{}), "twice is as once")
+	h, err := c.(ecp.HealthSource).Health(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ecp.False, h.Available)
+
+	var seen []ecp.EvacuationPhase
+	for range 120 {
+		p, err := e.EvacuationProgress(t.Context(), "emqx@c")
+		require.NoError(t, err)
+		if len(seen) == 0 || seen[len(seen)-1] != p.Phase {
+			seen = append(seen, p.Phase)
+		}
+		if p.Done() {
+			break
+		}
+		now.pass(time.Second)
+	}
+	require.Equal(t, ecp.EvacuationWaiting, seen[0])
+	require.Equal(t, ecp.EvacuationProhibited, seen[len(seen)-1], "%q", seen)
+	require.NotContains(t, seen, ecp.EvacuationOther)
+	for range 2 {
+		require.NoError(t, e.StopEvacuation(t.Context(), "emqx@c"))
+	}
+	p, err := e.EvacuationProgress(t.Context(), "emqx@c")
+	require.NoError(t, err)
+	require.Equal(t, ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, p)
+	h, err = c.(ecp.HealthSource).Health(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ecp.True, h.Available)
+	now.pass(time.Minute)
+	series, err := b.(ecp.Monitor).TrafficSeries(t.Context(), 10*time.Minute)
+	require.NoError(t, err)
+	require.NotEmpty(t, series)
+}
+
+// TestSimulatedUser: a dashboard user works, across logins that end; so does
+// one where it is not said what it is. Who guesses is locked out by us before
+// EMQX does it.
+func TestSimulatedUser(t *testing.T) {
+	for _, kind := range []ecp.CredentialKind{ecp.CredentialUser, ""} {
+		s := simulated(emqxsim.ClusterConfig{Version: "5.10.0", License: &criticalLicense})
+		s.AddUser("fleet", "Fleet_pass-1", "administrator")
+		e := s.Node("emqx@a").Endpoint()
+		e.Credentials = ecp.Credentials{Username: "fleet", Password: "Fleet_pass-1", Kind: kind}
+		b, err := emqxv5.New(emqxv5.Config{}).Open(e)
+		require.NoError(t, err)
+		defer b.Close()
+		for range 3 {
+			_, err := b.Describe(t.Context())
+			require.NoError(t, err)
+			s.EndLogins()
+		}
+		limit, err := b.(ecp.ConnectionLimiter).SetConnectionLimit(t.Context(), 77)
+		require.NoError(t, err)
+		require.Equal(t, 77, limit.InForce)
+
+		wrong := e
+		wrong.Credentials.Password = "Guess_pass-1"
+		w, err := emqxv5.New(emqxv5.Config{}).Open(wrong)
+		require.NoError(t, err)
+		defer w.Close()
+		for range 20 {
+			_, err := w.Describe(t.Context())
+			require.ErrorIs(t, err, ecp.ErrDenied)
+		}
+		s.EndLogins()
+		_, err = b.Describe(t.Context())
+		require.NoError(t, err, "the user is not locked")
+	}
+}
+
+// TestSimulatedScopes: an API key without the scope for licences may do the
+// rest, and is told which scopes a manager's key needs.
+func TestSimulatedScopes(t *testing.T) {
+	s := simulated(emqxsim.ClusterConfig{Version: "6.2.1", License: &criticalLicense})
+	s.AddAPIKey(emqxsim.APIKey{Name: "few", Key: "key-few", Secret: "secret-few", Scopes: []string{"monitoring", "cluster_operations"}})
+	e := s.Node("emqx@a").Endpoint()
+	e.Credentials = ecp.Credentials{Username: "key-few", Password: "secret-few", Kind: ecp.CredentialKey}
+	b, err := emqxv5.New(emqxv5.Config{}).Open(e)
+	require.NoError(t, err)
+	defer b.Close()
+	d, err := b.Describe(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, d.Limit)
+	_, err = b.(ecp.ConnectionLimiter).SetConnectionLimit(t.Context(), 5)
+	refusedAs(t, err, ecp.CodeDenied, "UNAUTHORIZED_ROLE", "license")
+}
+
+// TestSimulatedBoot: a call that meets a broker on its way up is made again,
+// and says so where that lasts.
+func TestSimulatedBoot(t *testing.T) {
+	now := &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	s := simulated(emqxsim.ClusterConfig{Now: now.Now, BootPage: time.Second, License: &criticalLicense})
+	b, err := emqxv5.New(emqxv5.Config{}).Open(s.Node("emqx@a").Endpoint())
+	require.NoError(t, err)
+	defer b.Close()
+	now.pass(time.Minute)
+	_, err = b.Describe(t.Context())
+	require.NoError(t, err)
+	s.Node("emqx@a").Restart()
+	_, err = b.Describe(t.Context())
+	refusedAs(t, err, ecp.CodeUnavailable, "", "still starting")
+	h, err := b.(ecp.HealthSource).Health(t.Context())
+	require.NoError(t, err)
+	require.False(t, h.Running)
+	now.pass(time.Minute)
+	_, err = b.Describe(t.Context())
+	require.NoError(t, err)
+}
+
+// TestSimulatedOpenSource: a person may look at it as far as it goes.
+func TestSimulatedOpenSource(t *testing.T) {
+	s := simulated(emqxsim.ClusterConfig{Version: "5.8.9", Edition: emqxsim.OpenSource})
+	b, err := emqxv5.New(emqxv5.Config{}).Open(s.Node("emqx@a").Endpoint())
+	require.NoError(t, err)
+	defer b.Close()
+	d, err := b.Describe(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ecp.EditionOpenSource, d.Edition)
+	_, err = b.(ecp.Monitor).Traffic(t.Context())
+	require.NoError(t, err)
+	_, err = b.(ecp.ListenerManager).Listeners(t.Context())
+	require.NoError(t, err)
+	_, err = b.(ecp.Metrics).WriteMetrics(t.Context(), io.Discard, ecp.MetricsOfNodes)
+	require.NoError(t, err)
+	for _, call := range []func(context.Context) error{
+		func(ctx context.Context) error { _, err := b.(ecp.LicenseManager).License(ctx); return err },
+		func(ctx context.Context) error { _, err := b.(ecp.ConnectionLimiter).ConnectionLimit(ctx); return err },
+		func(ctx context.Context) error {
+			return b.(ecp.Evacuator).StartEvacuation(ctx, "emqx@b", ecp.EvacuationOrder{})
+		},
+	} {
+		refusedAs(t, call(t.Context()), ecp.CodeUnsupported, "", "found open-source EMQX 5.8.9; needed EMQX Enterprise")
+	}
 }

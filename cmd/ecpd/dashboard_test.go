@@ -28,7 +28,7 @@ type panel struct {
 var (
 	quoted    = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 	metricUse = regexp.MustCompile(`\b((?:openecp|ecpd|go|process)_\w+)(?:\{([^}]*)\})?`)
-	matcher   = regexp.MustCompile(`(\w+)\s*(?:=~|!~|!=|=)`)
+	matcher   = regexp.MustCompile(`(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"`)
 	grouping  = regexp.MustCompile(`\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)`)
 	legend    = regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`)
 )
@@ -89,7 +89,7 @@ func checkQuery(t *testing.T, title, expr, legendFormat string, all map[string]*
 	t.Helper()
 	bare := quoted.ReplaceAllString(expr, `""`)
 	known := slices.Clone(scraperLabels)
-	uses := metricUse.FindAllStringSubmatch(bare, -1)
+	uses := metricUse.FindAllStringSubmatch(expr, -1)
 	assert.NotEmpty(t, uses, "%s asks for no metric of ours: %s", title, expr)
 	for _, use := range uses {
 		f := familyOf(use[1], all)
@@ -106,6 +106,9 @@ func checkQuery(t *testing.T, title, expr, legendFormat string, all map[string]*
 		}
 		for _, m := range matcher.FindAllStringSubmatch(use[2], -1) {
 			assert.Contains(t, labels, m[1], "%s: a label of %s", title, use[1])
+			if m[2] == "=" {
+				assert.True(t, f.labels[m[1]][m[3]], "%s: no %s has %s=%q", title, use[1], m[1], m[3])
+			}
 		}
 		known = append(known, labels...)
 	}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/openecp/openecp/emqxsim"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// call runs the program and gives what it printed.
+func call(t *testing.T, user, password string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs strings.Builder
+	env := map[string]string{"EMQX_USERNAME": user, "EMQX_PASSWORD": password}
+	status = run(t.Context(), append([]string{"--timeout", "5s"}, args...), func(k string) string { return env[k] }, &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+func serve(t *testing.T, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// busy is a cluster of three nodes, one of them stopped, with clients, a rule
+// and a connector that has lost its server.
+func busy(version, edition string) *emqxsim.Node {
+	c := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version, Edition: emqxsim.Edition(edition)})
+	n := c.Join("emqx@10.0.0.1")
+	c.Join("emqx@10.0.0.2").SetClients(2, 1)
+	c.Join("emqx@10.0.0.3").Kill()
+	c.AddConnector("http", "c1", map[string]any{"url": "http://10.0.0.9"})
+	c.AddAction("http", "a1", "c1")
+	c.AddRule("r1", `SELECT * FROM "t/#"`, "http:a1")
+	c.SetConnectorFault("http:c1", "", "Connection refused")
+	return n
+}
+
+func TestTables(t *testing.T) {
+	for _, c := range []struct {
+		name, version, edition string
+		dashboard              bool
+		want                   []string
+	}{
+		{"5.8", "5.8.9", "enterprise", false, []string{
+			"EMQX      5.8.9 enterprise", "emqx@10.0.0.1 runs and takes clients", "2 connected, 3 sessions", "trial of Evaluation", "25 connections",
+			"emqx@10.0.0.2  running  core  5.8.9", "emqx@10.0.0.3  stopped", "tcp:default", "connector:http:c1", "r1", "http:a1", "connector", "disconnected  Connection refused",
+		}},
+		{"4.4", "4.4.24", "enterprise", false, []string{"EMQX      4.4.24 enterprise", "2 connected, 3 sessions", "mqtt:tcp:external", "10 connections"}},
+		{"4.4 by the dashboard's port", "4.4.24", "enterprise", true, []string{"EMQX      4.4.24 enterprise", "2 connected, 3 sessions"}},
+		{"open source", "4.4.19", "opensource", false, []string{"no: found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later", "2 connected, 3 sessions", "NOT THERE", "licence"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := busy(c.version, c.edition)
+			h := n.Handler()
+			if c.dashboard {
+				h = n.Dashboard()
+			}
+			status, out, errs := call(t, "admin", "public", serve(t, h))
+			require.Zero(t, status, "%s%s", out, errs)
+			require.Empty(t, errs)
+			for _, want := range c.want {
+				require.Contains(t, out, want)
+			}
+		})
+	}
+}
+
+func TestJSON(t *testing.T) {
+	status, out, errs := call(t, "admin", "public", "--json", serve(t, busy("5.8.9", "enterprise").Handler()))
+	require.Zero(t, status, errs)
+	var r report
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	require.Equal(t, "5.8.9", r.Version)
+	require.Len(t, r.Nodes, 3)
+	require.Equal(t, 2, r.Traffic.Connections)
+	require.Len(t, r.Rules, 1)
+	require.Len(t, r.Integrations, 2)
+	require.NotEmpty(t, r.Alarms)
+	require.Empty(t, r.Unanswered)
+}
+
+// TestWhatGoesWrong: what is known is printed, and one line says what to do.
+func TestWhatGoesWrong(t *testing.T) {
+	n := busy("5.8.9", "enterprise")
+	broker := serve(t, n.Handler())
+	notes := filepath.Join(t.TempDir(), "notes.pem")
+	require.NoError(t, os.WriteFile(notes, []byte("no certificate"), 0o600))
+	for _, c := range []struct {
+		name           string
+		user, password string
+		args           []string
+		status         int
+		out, errs      string
+	}{
+		{"no credentials", "", "", []string{broker}, 1, "EMQX   5.8.9", "set EMQX_USERNAME and EMQX_PASSWORD"},
+		{"wrong credentials", "admin", "guessed-9d1", []string{broker}, 1, "runs and takes clients", "401"},
+		{"no EMQX", "admin", "public", []string{serve(t, http.NotFoundHandler())}, 1, "", "found no EMQX"},
+		{"nobody there", "admin", "public", []string{"http://127.0.0.1:1"}, 1, "", "connection refused"},
+		{"no URL", "admin", "public", nil, 2, "", "usage"},
+		{"no scheme", "admin", "public", []string{"10.1.2.3:18083"}, 2, "", "baseURL"},
+		{"two URLs", "admin", "public", []string{broker, broker}, 2, "", "usage"},
+		{"a flag of another program", "admin", "public", []string{"--wide", broker}, 2, "", "wide"},
+		{"a file without certificates", "admin", "public", []string{"--ca-file", notes, broker}, 2, "", "holds no certificate"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			status, out, errs := call(t, c.user, c.password, c.args...)
+			require.Equal(t, c.status, status, "%s%s", out, errs)
+			require.Contains(t, out, c.out)
+			require.Contains(t, errs, c.errs)
+			require.NotContains(t, out+errs, "guessed-9d1")
+		})
+	}
+}
+
+// TestPartUnanswered: what one call refuses does not keep back the rest.
+func TestPartUnanswered(t *testing.T) {
+	inner := busy("5.8.9", "enterprise").Handler()
+	status, out, _ := call(t, "admin", "public", serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v5/rules" {
+			http.Error(w, "Internal Error", http.StatusInternalServerError)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})))
+	require.Equal(t, 1, status)
+	require.Contains(t, out, "NOT ANSWERED")
+	require.Contains(t, out, "rules")
+	require.Contains(t, out, "connector:http:c1")
+}
+
+func TestCertificates(t *testing.T) {
+	s := httptest.NewTLSServer(busy("5.8.9", "enterprise").Handler())
+	t.Cleanup(s.Close)
+	status, _, errs := call(t, "admin", "public", s.URL)
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "not trusted")
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(file, pemOf(s), 0o600))
+	status, out, errs := call(t, "admin", "public", "--ca-file", file, s.URL)
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "5.8.9")
+}
+
+func pemOf(s *httptest.Server) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+}
