@@ -112,20 +112,20 @@ func (a Actor) sees(org string) bool {
 	})
 }
 
-// holds says whether a may give a grant to somebody: nobody gives more than
-// they have, and only within their reach.
+// holds says whether a may give a grant to somebody: only within its reach, and
+// there nobody who may give anything has less than what can be given.
 func (a Actor) holds(g Grant) bool {
 	return slices.ContainsFunc(a.AllGrants(), func(own Grant) bool {
 		if own.Role == RoleSystem {
 			return true
 		}
-		return rights[own.Role][RightMembers] && rank[own.Role] <= rank[g.Role] && g.Where() != "" && own.reaches(g.Where())
+		return rights[own.Role][RightMembers] && g.Where() != "" && own.reaches(g.Where())
 	})
 }
 
 // validateGrant says what is wrong with the form of a grant.
 func validateGrant(p *problems, field string, g Grant) {
-	if _, known := rank[g.Role]; !known {
+	if rights[g.Role] == nil {
 		p.add(field+".role", `is %q; "system", "org-admin", "project-admin" and "user" are allowed`, g.Role)
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -186,24 +185,29 @@ func counted(t *testing.T, m *ecp.Manager) []int {
 
 // Twenty times the same request at once makes one cluster.
 func TestTheSameRequestTwentyTimesAtOnce(t *testing.T) {
-	inBubble(t, func(r *rig) {
-		var all sync.WaitGroup
-		ids, ops := make([]ecp.ID, 20), make([]ecp.OperationID, 20)
-		for i := range 20 {
-			all.Go(func() {
-				info, op, err := r.m.Create(ecp.WithIdempotencyKey(asSystem(), "k"), ecp.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.8.9", 1)})
-				if err != nil {
-					r.t.Error(err)
-				}
-				ids[i], ops[i] = info.ID, op.ID
-			})
-		}
-		all.Wait()
-		synctest.Wait()
-		for i := range 20 {
-			require.Equal(t, ids[0], ids[i])
-			require.Equal(t, ops[0], ops[i])
-		}
-		require.Equal(t, 1, r.pool().UsedClusters)
-	})
+	t.Parallel()
+	for _, store := range stores {
+		t.Run(store.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, store.open(t))
+			var all sync.WaitGroup
+			ids, ops := make([]ecp.ID, 20), make([]ecp.OperationID, 20)
+			for i := range 20 {
+				all.Go(func() {
+					info, op, err := r.m.Create(ecp.WithIdempotencyKey(asSystem(), "k"), ecp.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.8.9", 1)})
+					if err != nil {
+						r.t.Error(err)
+					}
+					ids[i], ops[i] = info.ID, op.ID
+				})
+			}
+			all.Wait()
+			for i := range 20 {
+				require.Equal(t, ids[0], ids[i])
+				require.Equal(t, ops[0], ops[i])
+			}
+			require.Equal(t, 1, r.pool().UsedClusters)
+			exactLedger(t, r.store)
+		})
+	}
 }

@@ -47,4 +47,6 @@
 // records of their own, encrypted by a [Sealer] and bound to their entry; no
 // call gives them back. Kubernetes targets that are added at run time are made
 // by [Config].NewProvisioner, and worked with by Run.
+//
+//go:generate go test -run TestStatesDocument|TestRolesDocument . -update
 package ecp

@@ -80,16 +80,16 @@ func Roles() []Role {
 	return out
 }
 
-// rights is the role table by role; rank orders the roles, 0 the highest.
-var rights, rank = func() (map[Role]map[Right]bool, map[Role]int) {
-	held, order := map[Role]map[Right]bool{}, map[Role]int{}
-	for i, r := range roleInfos {
-		held[r.Role], order[r.Role] = map[Right]bool{}, i
+// rights is the role table by role.
+var rights = func() map[Role]map[Right]bool {
+	held := map[Role]map[Right]bool{}
+	for _, r := range roleInfos {
+		held[r.Role] = map[Right]bool{}
 	}
 	for _, row := range roleTable {
 		for _, role := range row.Roles {
 			held[role][row.Right] = true
 		}
 	}
-	return held, order
+	return held
 }()

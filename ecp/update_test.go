@@ -3,6 +3,7 @@ package ecp_test
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -134,7 +135,8 @@ func TestUpdateOfAStoppedCluster(t *testing.T) {
 func TestTransferIsSeenFromBothSides(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
-		seen := map[string][]ecp.Change{}
+		var mu sync.Mutex
+		seen := map[string][]ecp.Change{} // guarded by mu
 		stop := map[string]func(){}
 		for _, project := range []string{"default/default", "default/other"} {
 			ctx, cancel := context.WithCancel(ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Role: ecp.RoleUser, Project: project}))
@@ -143,7 +145,9 @@ func TestTransferIsSeenFromBothSides(t *testing.T) {
 				defer close(ended)
 				for ch, err := range r.m.Watch(ctx, -1) {
 					if err == nil && ch.Kind != ecp.KindPool { // the pool is everybody's
+						mu.Lock()
 						seen[project] = append(seen[project], ch)
+						mu.Unlock()
 					}
 				}
 			}()
