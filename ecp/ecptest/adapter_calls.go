@@ -35,6 +35,7 @@ const (
 	changes  traits = 1 << iota // the cluster is different afterwards
 	once                        // a POST of it may not be carried out twice
 	unsigned                    // it sends no credentials
+	public                      // some brokers let everybody make it
 	byID                        // it may find nothing of that name
 )
 
@@ -168,10 +169,10 @@ var calls = []call{
 		return b.SetLicenseSettings(ctx, ecp.LicenseSettings{HighWatermark: 0.9, LowWatermark: 0.7})
 	}, checkSettings),
 
-	asks(asMetrics, "WriteMetrics", 0, func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
+	asks(asMetrics, "WriteMetrics", public, func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
 		return writeMetrics(ctx, b, ecp.MetricsOfNode)
 	}, checkExposition),
-	asks(asMetrics, "WriteMetrics of nodes", 0, func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
+	asks(asMetrics, "WriteMetrics of nodes", public, func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
 		return writeMetrics(ctx, b, ecp.MetricsOfNodes)
 	}, checkExposition),
 
