@@ -69,7 +69,7 @@ func TestAgainstRecordings(t *testing.T) {
 			Active:  []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt}},
 			History: []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt, Until: clearedAt}}},
 		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{{ID: "rule:r1"}, {ID: "rule:r2", Actions: []string{"resource:w1"}}}, Integrations: []ecp.Integration{{ID: "resource:w1", Type: "web_hook"}}},
-		Metrics:      &ecptest.WantMetrics{Series: []string{"erlang_vm_ets_limit"}, Open: true},
+		Metrics:      &ecptest.WantMetrics{Series: []string{"erlang_vm_ets_limit"}},
 		Health:       &ecp.Health{Node: "emqx@127.0.0.4", Running: true, Available: ecp.Unknown},
 		Unsupported: append([]string{"ConnectionLimit", "TrafficSeries", "License", "SetLicense", "InviteMember", "RemoveMember",
 			"StartEvacuation", "EvacuationProgress", "StopEvacuation"}, never...),

@@ -78,7 +78,7 @@ func wanted(t *testing.T, version string, edition emqxsim.Edition) ecptest.Adapt
 			Rules:        []ecp.Rule{{ID: "rule:r1", Name: "rule:r1", Topics: []string{"t/#"}, Actions: []string{"inspect"}, Running: true}},
 			Integrations: []ecp.Integration{{Kind: ecp.ResourceIntegration, Type: "web_hook", Status: ecp.IntegrationConnected, Enabled: true}}},
 		Listeners:   &ecptest.WantListeners{ID: "mqtt:tcp:external"},
-		Metrics:     &ecptest.WantMetrics{Series: []string{"emqx_connections_count"}, Open: true},
+		Metrics:     &ecptest.WantMetrics{Series: []string{"emqx_connections_count"}},
 		Health:      &ecp.Health{Node: "emqx@b", Running: true},
 		Unsupported: slices.Clone(never),
 	}

@@ -132,7 +132,6 @@ type WantLicense struct {
 // WantMetrics is what the exposition has.
 type WantMetrics struct {
 	Series []string // names that lines begin with
-	Open   bool     // everybody is told, whatever the credentials
 }
 
 // AdapterFault is a way in which a cluster may be unwell.

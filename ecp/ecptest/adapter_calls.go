@@ -35,7 +35,7 @@ const (
 	changes  traits = 1 << iota // the cluster is different afterwards
 	once                        // a POST of it may not be carried out twice
 	unsigned                    // it sends no credentials
-	public                      // brokers may tell it everybody, whatever the credentials
+	public                      // some brokers let everybody make it
 	byID                        // it may find nothing of that name
 )
 

@@ -157,6 +157,9 @@ func testNobodyListens(t *testing.T, s AdapterSuite) {
 			v, err := c.do(t.Context(), a)
 			checkBound(t, s, start)
 			codes := []ecp.Code{ecp.CodeUnavailable}
+			if s.lacks(c.name) {
+				codes = append(codes, ecp.CodeUnsupported) // which may be known without asking
+			}
 			if !c.wanted(s) {
 				codes = append(codes, ecp.CodeInvalid) // the argument is one of ours
 			}
