@@ -12,7 +12,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/emqxtest"
 )
@@ -37,21 +36,6 @@ var threeNodes = ecp.Description{
 		running("emqx@127.0.0.2", 70652, 0, 0, 168),
 		running("emqx@127.0.0.3", 54682, 0, 0, 168),
 	},
-}
-
-// TestAgainstRecordings runs the suite against one node as recorded, which has
-// something of everything.
-func TestAgainstRecordings(t *testing.T) {
-	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv5.New(emqxv5.Config{Timeout: 5 * time.Second}), Impatient: emqxv5.New(emqxv5.Config{Timeout: 500 * time.Millisecond}), Recorded: true,
-		Open: func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, replay(t, "one"), login) },
-		Want: ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 2, Limit: 25,
-			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 17510, 2, 3, 140)}},
-		Detector: &ecptest.WantDetector{Detection: ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise", Authenticated: true}},
-		Monitor:  &ecptest.WantMonitor{Traffic: ecp.Traffic{SharedSubscriptions: 1, Totals: ecp.MessageTotals{Received: 1}}, Samples: 3},
-		Metrics:  &ecptest.WantMetrics{Series: []string{"emqx_connections_count", "emqx_live_connections_max"}},
-		Health:   &ecp.Health{Node: "emqx@127.0.0.1", Version: "5.8.9", Edition: "enterprise", Running: true, Available: ecp.True},
-	})
 }
 
 func TestDescribe(t *testing.T) {
