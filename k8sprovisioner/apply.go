@@ -173,7 +173,7 @@ func (p *Provisioner) prepare(ctx context.Context, f *found, in *input) error {
 		}
 	}
 	in.auth = f.auth
-	return nil
+	return p.giveSecrets(ctx, *f, in)
 }
 
 // createNamespace makes the namespace, unless somebody was faster.
@@ -200,6 +200,7 @@ func (p *Provisioner) createAuth(ctx context.Context, f *found) error {
 		return err
 	}
 	f.auth = string(made.UID)
+	p.remember(f.id, func(m *memo) { m.hashKey = hashKeyOf(made) })
 	return nil
 }
 

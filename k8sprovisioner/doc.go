@@ -4,17 +4,20 @@
 // # What a cluster is made of
 //
 // One namespace, named by the cluster's id and labelled openecp.io/cluster,
-// holds a Secret, a ConfigMap, three Services, a StatefulSet, a
-// PodDisruptionBudget and a NetworkPolicy. Objects are rendered by a pure
-// function and written by server-side apply.
+// holds a Secret with its keys, a ConfigMap, three Services, a StatefulSet, a
+// PodDisruptionBudget and a NetworkPolicy, and, where they are wanted, a Secret
+// with EMQX's licence and one with a registry's credentials. Objects are
+// rendered by pure functions and written by server-side apply.
 //
 // # What holds
 //
 //   - A pass that changes nothing sends no request at all: what is there is
 //     known from watches on objects with our label, and from the answers to
 //     our own writes. Secrets are neither listed nor watched: the ConfigMap is
-//     owned by the auth Secret, so the garbage collector tells of its loss.
-//   - Objects changed by hand come back. What holds data or identity (the
+//     owned by them, so the garbage collector tells of their loss, and keyed
+//     hashes on it tell what is in them.
+//   - Objects changed by hand come back; what is changed inside of a Secret,
+//     which leaves no trace, with the next generation. What holds data or identity (the
 //     namespace, volume claims, the auth Secret) is never made anew unless the
 //     call says so; see [ecp.Loss].
 //   - A namespace without our label is never touched.

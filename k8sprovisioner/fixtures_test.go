@@ -2,6 +2,9 @@ package k8sprovisioner
 
 import (
 	"flag"
+	"maps"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,13 +45,34 @@ func rendered(t testing.TB, d ecp.Desired) map[string]object {
 	t.Helper()
 	in, err := newInput(d, testConfig())
 	require.NoError(t, err)
-	in.auth = testUID
+	in.auth, in.traces = testUID, traces{}
+	secrets := secretsOf(t, in, "obviously-fake-cookie")
+	for i, r := range secretRows {
+		if o, ok := secrets[r.suffix]; ok {
+			in.traces[r.suffix] = trace{uid: testUID[:len(testUID)-1] + strconv.Itoa(i+2), hash: o.hash()}
+		}
+	}
 	list, err := render(renderers, in)
 	require.NoError(t, err)
+	list = slices.AppendSeq(list, maps.Values(secrets))
 	out := map[string]object{}
 	for _, o := range list {
 		out[o.String()] = o
 	}
 	require.Len(t, out, len(list))
+	return out
+}
+
+// secretsOf renders the Secrets that are wanted, by suffix.
+func secretsOf(t testing.TB, in input, cookie string) map[string]object {
+	t.Helper()
+	out := map[string]object{}
+	for _, r := range secretRows {
+		if r.wanted(in) {
+			o, err := r.render(in, []byte(cookie))
+			require.NoError(t, err)
+			out[r.suffix] = o
+		}
+	}
 	return out
 }

@@ -2,6 +2,7 @@ package k8sprovisioner
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -59,6 +60,15 @@ func owner(n *corev1.Namespace) string {
 	return "somebody else: it has no label " + labelCluster
 }
 
+// generation is the one that was applied last; 0 = not known.
+func (f found) generation() int64 {
+	if f.workload == nil {
+		return 0
+	}
+	n, _ := strconv.ParseInt(f.workload.Annotations[annotationGeneration], 10, 64)
+	return n
+}
+
 func (f found) findWorkload() *appsv1.StatefulSet {
 	for _, m := range []major{major5, major4} {
 		if s, ok := f.sight.get(kindStatefulSet, string(f.id), names{f.id, m}.workload()).(*appsv1.StatefulSet); ok {
@@ -73,7 +83,7 @@ func (f found) findWorkload() *appsv1.StatefulSet {
 func (p *Provisioner) findAuth(ctx context.Context, f found) (string, error) {
 	if c, ok := f.sight.get(kindConfigMap, string(f.id), configName(f.id)).(*corev1.ConfigMap); ok && c.DeletionTimestamp == nil {
 		for _, o := range c.OwnerReferences {
-			if o.Kind == "Secret" && o.Name == authName(f.id) {
+			if o.Kind == kindSecret && o.Name == authName(f.id) {
 				return string(o.UID), nil
 			}
 		}

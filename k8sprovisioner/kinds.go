@@ -25,6 +25,9 @@ const (
 	kindClaim       = "PersistentVolumeClaim"
 )
 
+// kindSecret is neither listed nor watched: it is no row of kinds.
+const kindSecret = "Secret"
+
 // live is an object as the API server has it. It is shared: never changed.
 type live interface {
 	metav1.Object

@@ -44,6 +44,17 @@ func (o object) metadata() map[string]any {
 // all its fields on it: a field that is no longer rendered changes the hash,
 // is written again, and so is taken away by the API server.
 func newObject(kind, name string, applyConfiguration any) (object, error) {
+	o, err := decoded(kind, name, applyConfiguration)
+	if err != nil {
+		return o, err
+	}
+	sum := sha256.Sum256(o.json())
+	o.sign(sum[:8])
+	return o, nil
+}
+
+// decoded turns an apply configuration into an object without a hash.
+func decoded(kind, name string, applyConfiguration any) (object, error) {
 	b, err := json.Marshal(applyConfiguration)
 	if err != nil {
 		return object{}, fmt.Errorf("render %s %s: %w", kind, name, err)
@@ -52,12 +63,15 @@ func newObject(kind, name string, applyConfiguration any) (object, error) {
 	if err := utiljson.Unmarshal(b, &o.body); err != nil {
 		return object{}, fmt.Errorf("render %s %s: %w", kind, name, err)
 	}
-	sum := sha256.Sum256(o.json())
+	return o, nil
+}
+
+// sign puts the hash of the object on it.
+func (o object) sign(hash []byte) {
 	annotations, ok := o.metadata()["annotations"].(map[string]any)
 	if !ok {
 		annotations = map[string]any{}
 		o.metadata()["annotations"] = annotations
 	}
-	annotations[annotationHash] = hex.EncodeToString(sum[:8])
-	return o, nil
+	annotations[annotationHash] = hex.EncodeToString(hash)
 }

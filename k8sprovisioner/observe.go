@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -30,11 +29,8 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		return none, nil
 	}
 	o := ecp.Observation{
-		Exists: true, Terminating: f.namespace.DeletionTimestamp != nil, Replicas: replicas(f), Auth: f.auth,
+		Exists: true, Terminating: f.namespace.DeletionTimestamp != nil, Replicas: replicas(f), Auth: f.auth, Generation: f.generation(),
 		Nodes: p.nodes(f), Volumes: p.volumes(f), Endpoints: endpoints(f, p.cfg.ClusterDomain),
-	}
-	if f.workload != nil {
-		o.Generation, _ = strconv.ParseInt(f.workload.Annotations[annotationGeneration], 10, 64)
 	}
 	if !o.Terminating {
 		o.Drift = p.drift(f)
@@ -43,7 +39,7 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 	return o, nil
 }
 
-// drift names the objects that the next Apply would write.
+// drift names the objects that the next Apply would write or remove.
 func (p *Provisioner) drift(f found) []string {
 	var rendered []object
 	p.remember(f.id, func(m *memo) { rendered = m.rendered })
@@ -53,7 +49,7 @@ func (p *Provisioner) drift(f found) []string {
 			out = append(out, o.String())
 		}
 	}
-	return out
+	return append(out, p.leftovers(f)...)
 }
 
 // converged says that Kubernetes has taken up the newest StatefulSet, and that

@@ -43,6 +43,8 @@ type memo struct {
 	checked  map[string]checked // by object
 	claims   map[int]string     // UIDs of claims that were bound, by ordinal
 	login    login
+	hashKey  hashKey
+	leftover []secretRow // Secrets that are not wanted any more, but were in use
 }
 
 // checked is the result of comparing an object with how it was rendered.

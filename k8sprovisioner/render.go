@@ -22,6 +22,7 @@ type input struct {
 	domain  string // the Kubernetes cluster's DNS domain
 	daemon  string // namespace the daemon runs in; "" = none
 	auth    string // UID of the auth Secret, which owns the ConfigMap
+	traces  traces // of the Secrets that are rendered
 	// Claims can never be changed once there is a StatefulSet: size and class
 	// are then the live ones.
 	storage storage
@@ -35,8 +36,8 @@ type storage struct {
 	size  resource.Quantity
 }
 
-// renderer makes every object of a cluster but the auth Secret, which is made
-// once and never rendered again.
+// renderer makes every object of a cluster but its Secrets: see authSecret and
+// secretRows.
 type renderer func(in input) ([]object, error)
 
 // renderers is every way objects have ever been rendered in a release that

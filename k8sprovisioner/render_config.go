@@ -67,16 +67,25 @@ func environ5(in input) []env {
 	)
 }
 
-// configMap holds what can be changed at run time: listeners, limits, later
-// the licence. It is no part of the pod template, so a change replaces no pod;
-// a pod that starts takes up what it says then.
+// configMap holds what can be changed at run time: listeners, limits, where
+// the licence is. It is no part of the pod template, so a change replaces no
+// pod; a pod that starts takes up what it says then. All Secrets own it: see
+// traces.
 func configMap(in input) *corev1ac.ConfigMapApplyConfiguration {
 	cm := corev1ac.ConfigMap(in.names.config(), in.names.namespace()).WithLabels(labels(in.ID)).WithData(in.major.config(in))
-	if in.auth == "" {
-		return cm
+	own := func(name, by string) {
+		cm.WithOwnerReferences(metav1ac.OwnerReference().WithAPIVersion("v1").WithKind(kindSecret).WithName(name).WithUID(uid(by)))
 	}
-	return cm.WithOwnerReferences(metav1ac.OwnerReference().
-		WithAPIVersion("v1").WithKind("Secret").WithName(in.names.auth()).WithUID(uid(in.auth)))
+	if in.auth != "" {
+		own(in.names.auth(), in.auth)
+	}
+	for _, row := range secretRows {
+		if t, ok := in.traces[row.suffix]; ok {
+			own(row.name(in.ID), t.uid)
+			cm.WithAnnotations(map[string]string{row.annotation: t.hash})
+		}
+	}
+	return cm
 }
 
 // config4 gives settings as environment variables: EMQX 4.4 has no file that
@@ -85,6 +94,9 @@ func config4(in input) map[string]string {
 	out := map[string]string{"EMQX_LOG__TO": "console"}
 	for _, p := range mqttPorts {
 		out[envName4(in.major.listener[p.protocol]+".max_connections")] = strconv.Itoa(in.Spec.Connections)
+	}
+	if licenceRow.wanted(in) {
+		out[envName4("license.file")] = licenceFile
 	}
 	for key, value := range in.Spec.Config {
 		out[envName4(key)] = value
@@ -112,6 +124,9 @@ func config5(in input) map[string]string {
 			b.WriteString("  " + certificates + "\n")
 		}
 		b.WriteString("}\n")
+	}
+	if licenceRow.wanted(in) {
+		b.WriteString("license.key = \"file://" + licenceFile + "\"\n")
 	}
 	for _, key := range slices.Sorted(maps.Keys(in.Spec.Config)) {
 		b.WriteString(key + " = " + hocon(in.Spec.Config[key]) + "\n")

@@ -30,8 +30,16 @@ func elaborate(d ecp.Desired) ecp.Desired {
 	return d
 }
 
+// secretive is a cluster with a licence and pull credentials.
+func secretive(d ecp.Desired) ecp.Desired {
+	d.Licence = "obviously-fake-licence\n"
+	d.Pull = ecp.PullCredentials{Host: "registry.example:5000", User: "robot", Password: "obviously-fake-password"}
+	return d
+}
+
 func TestGolden(t *testing.T) {
 	for name, d := range map[string]ecp.Desired{
+		"4.4.24-secrets": secretive(desired("4.4.24")), "5.8.9-secrets": secretive(desired("5.8.9")),
 		"4.4.19": desired("4.4.19"), "4.4.24": elaborate(desired("4.4.24")), "5.8.9": desired("5.8.9"), "5.8.9-elaborate": elaborate(desired("5.8.9")),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +68,7 @@ func TestPodTemplateStays(t *testing.T) {
 		spec := rendered(t, d)[kindStatefulSet+" "+string(testID)+"-emqx"].body["spec"]
 		return spec.(map[string]any)["template"]
 	}
-	before := template(desired("5.8.9"))
+	before := template(secretive(desired("5.8.9")))
 	for name, change := range map[string]func(*ecp.Desired){
 		"generation":  func(d *ecp.Desired) { d.Generation++ },
 		"name":        func(d *ecp.Desired) { d.Name, d.Project = "other", "o/p" },
@@ -69,16 +77,21 @@ func TestPodTemplateStays(t *testing.T) {
 		"nodes":       func(d *ecp.Desired) { d.Spec.Nodes, d.Replicas = 5, 5 },
 		"stop":        func(d *ecp.Desired) { d.Replicas = 0 },
 		"settings":    func(d *ecp.Desired) { d.Spec.Config = map[string]string{"mqtt.max_packet_size": "2MB"} },
+		"licence":     func(d *ecp.Desired) { d.Licence = "another" },
+		"password":    func(d *ecp.Desired) { d.Pull.Password = "another" },
+		"registry":    func(d *ecp.Desired) { d.Pull.Host, d.Pull.User = "other.example", "other" },
 	} {
-		d := desired("5.8.9")
+		d := secretive(desired("5.8.9"))
 		change(&d)
 		require.Equal(t, before, template(d), name)
 	}
 	for name, change := range map[string]func(*ecp.Desired){
-		"image": func(d *ecp.Desired) { d.Image.Reference = "emqx/emqx-enterprise:5.8.10" },
-		"size":  func(d *ecp.Desired) { d.Size = ecp.DefaultSizes()[1] },
+		"image":      func(d *ecp.Desired) { d.Image.Reference = "emqx/emqx-enterprise:5.8.10" },
+		"size":       func(d *ecp.Desired) { d.Size = ecp.DefaultSizes()[1] },
+		"no licence": func(d *ecp.Desired) { d.Licence = "" },
+		"no pull":    func(d *ecp.Desired) { d.Pull = ecp.PullCredentials{} },
 	} {
-		d := desired("5.8.9")
+		d := secretive(desired("5.8.9"))
 		change(&d)
 		require.NotEqual(t, before, template(d), name)
 	}

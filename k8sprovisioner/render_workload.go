@@ -64,6 +64,9 @@ func podSpec(in input) (*corev1ac.PodSpecApplyConfiguration, error) {
 		WithContainers(c).
 		WithVolumes(volumes(in)...).
 		WithTopologySpreadConstraints(spread(in, corev1.LabelHostname), spread(in, corev1.LabelTopologyZone))
+	if pullRow.wanted(in) {
+		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(pullRow.name(in.ID)))
+	}
 	if len(in.Spec.Placement.NodeSelector) > 0 {
 		spec.WithNodeSelector(in.Spec.Placement.NodeSelector)
 	}
@@ -100,9 +103,10 @@ func toleration(t ecp.Toleration) *corev1ac.TolerationApplyConfiguration {
 
 // Volumes of the pod beside its claim.
 const (
-	volumeLog    = "log"
-	volumeAuth   = "auth"
-	volumeConfig = "config"
+	volumeLog     = "log"
+	volumeAuth    = "auth"
+	volumeConfig  = "config"
+	volumeLicence = "license"
 )
 
 func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
@@ -116,6 +120,10 @@ func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
 		out = append(out, corev1ac.Volume().WithName(volumeConfig).
 			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(in.names.config()).WithDefaultMode(0o444)))
 	}
+	if licenceRow.wanted(in) {
+		out = append(out, corev1ac.Volume().WithName(volumeLicence).
+			WithSecret(corev1ac.SecretVolumeSource().WithSecretName(licenceRow.name(in.ID)).WithDefaultMode(0o440)))
+	}
 	return out
 }
 
@@ -127,6 +135,9 @@ func mounts(in input) []*corev1ac.VolumeMountApplyConfiguration {
 	}
 	if f := in.major.configFile; f != "" {
 		out = append(out, corev1ac.VolumeMount().WithName(volumeConfig).WithMountPath("/opt/emqx/etc/"+f).WithSubPath(f).WithReadOnly(true))
+	}
+	if licenceRow.wanted(in) { // the whole folder: the kubelet follows changes of it, not of a sub-path
+		out = append(out, corev1ac.VolumeMount().WithName(volumeLicence).WithMountPath(licenceDir).WithReadOnly(true))
 	}
 	return out
 }

@@ -38,14 +38,20 @@ func (p *Provisioner) send(ctx context.Context, r *rest.Request, o runtime.Objec
 
 // apply writes an object by server-side apply and gives it as it is then.
 func (p *Provisioner) apply(ctx context.Context, id ecp.ID, o object) (live, error) {
-	row, force := kinds[o.kind], true
-	r := row.client(p.client).Patch(types.ApplyPatchType).Resource(row.resource).Name(o.name).
-		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager, Force: &force}, scheme.ParameterCodec).
-		Body(o.json())
+	row := kinds[o.kind]
+	r := applying(row.client(p.client), row.resource, o)
 	if o.kind != kindNamespace {
 		r.Namespace(string(id))
 	}
 	return p.write(ctx, r, o)
+}
+
+// applying is a server-side apply of an object.
+func applying(c rest.Interface, resource string, o object) *rest.Request {
+	force := true
+	return c.Patch(types.ApplyPatchType).Resource(resource).Name(o.name).
+		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager, Force: &force}, scheme.ParameterCodec).
+		Body(o.json())
 }
 
 // create makes an object that must not exist yet.

@@ -1,0 +1,91 @@
+package k8sprovisioner
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// secretRow is a Secret that is made of what the Manager knows: unlike the
+// auth Secret it comes back by itself, and goes when nobody wants it.
+type secretRow struct {
+	suffix     string // of its name
+	annotation string // on the ConfigMap
+	kind       corev1.SecretType
+	data       func(in input) map[string][]byte // nil = it is not wanted
+}
+
+var (
+	licenceRow = secretRow{"-license", annotationLicence, corev1.SecretTypeOpaque, licenceData}
+	pullRow    = secretRow{"-pull", annotationPull, corev1.SecretTypeDockerConfigJson, pullData}
+	secretRows = []secretRow{licenceRow, pullRow}
+)
+
+func (r secretRow) name(id ecp.ID) string { return string(id) + r.suffix }
+func (r secretRow) wanted(in input) bool  { return r.data(in) != nil }
+
+// Where the licence is mounted: outside EMQX's own folders, as bootstrapDir.
+const (
+	licenceDir  = "/etc/openecp/license"
+	keyLicence  = "emqx.lic"
+	licenceFile = licenceDir + "/" + keyLicence
+)
+
+// licenceData is the file EMQX reads: 4.4 a licence file as it came, 5 a key
+// and nothing else, not even a line's end.
+func licenceData(in input) map[string][]byte {
+	text := string(in.Licence)
+	if in.major.number >= 5 {
+		text = strings.TrimSpace(text)
+	}
+	if text == "" {
+		return nil
+	}
+	return map[string][]byte{keyLicence: []byte(text)}
+}
+
+// dockerHub is how images name Docker's own registry, and dockerHubKey how
+// registry credentials do.
+const (
+	dockerHub    = "docker.io"
+	dockerHubKey = "https://index.docker.io/v1/"
+)
+
+// pullData is Docker's configuration file, as the kubelet reads it.
+func pullData(in input) map[string][]byte {
+	host, user, password := in.Pull.Host, in.Pull.User, string(in.Pull.Password)
+	switch host {
+	case "":
+		return nil
+	case dockerHub:
+		host = dockerHubKey
+	}
+	b, err := json.Marshal(map[string]any{"auths": map[string]any{host: map[string]string{
+		"username": user, "password": password, "auth": base64.StdEncoding.EncodeToString([]byte(user + ":" + password)),
+	}}})
+	if err != nil {
+		return nil // texts always encode
+	}
+	return map[string][]byte{corev1.DockerConfigJsonKey: b}
+}
+
+// render makes a Secret that is wanted. Its hash is keyed: whoever reads
+// annotations but no Secrets cannot try passwords against it.
+func (r secretRow) render(in input, key []byte) (object, error) {
+	o, err := decoded(kindSecret, r.name(in.ID), corev1ac.Secret(r.name(in.ID), in.names.namespace()).
+		WithLabels(labels(in.ID)).WithType(r.kind).WithData(r.data(in)))
+	if err != nil {
+		return o, err
+	}
+	h := hmac.New(sha256.New, key)
+	h.Write(o.json())
+	o.sign(h.Sum(nil)[:8])
+	return o, nil
+}
