@@ -17,6 +17,7 @@ var lifeCases = []provisionerCase{
 	{name: "absence is an observation", test: absence},
 	{name: "create converges", test: createConverges},
 	{name: "a second Apply changes nothing", test: secondApply},
+	{name: "licence and pull credentials replace no pod", test: secretsChange},
 	{name: "stop and start keep claims and keys", test: stopAndStart},
 	{name: "replicas go up and down", test: scaling},
 	{name: "pods are replaced only when asked", test: rolling},
@@ -125,6 +126,25 @@ func (b *bench) writes() int {
 		return 0
 	}
 	return b.suite.Writes(b.p)
+}
+
+// secretsChange: what a cluster is given of the catalogues converges, and new
+// contents reach it without a pod being replaced.
+func secretsChange(b *bench) {
+	d := b.desired(1)
+	d.Licence = "obviously-fake-licence"
+	d.Pull = ecp.PullCredentials{Host: "registry.example", User: "robot", Password: "obviously-fake-password"}
+	b.apply(d)
+	before := b.seen("running", running(1))
+	d.Create = false
+	d.Licence, d.Pull.Password = "another-fake-licence", "another-fake-password"
+	b.apply(d)
+	writes := b.writes()
+	b.apply(d)
+	if now := b.writes(); now != writes {
+		b.Errorf("an Apply that changes nothing wrote %d times", now-writes)
+	}
+	b.same(identity(before, true), identity(b.seen("running", running(1)), true))
 }
 
 func stopAndStart(b *bench) {
