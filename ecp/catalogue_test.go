@@ -496,3 +496,22 @@ func FuzzLearnLicence(f *testing.F) {
 		}
 	})
 }
+
+// Booking more renders nothing anew: pods would be replaced for it on some
+// versions. Nodes that are started get what is booked.
+func TestNodesKeepTheLimitTheyWereMadeWith(t *testing.T) {
+	o := newShop(t)
+	info, _, err := o.m.Create(o.system(), CreateRequest{Mode: Hosted, Project: "a/p", Name: "one", Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 7}}})
+	require.NoError(t, err)
+	c := o.m.Cluster(info.ID)
+	for _, step := range []struct {
+		cmd  Command
+		want int
+	}{{Update{Patch: []byte(`{"connections":9}`)}, 7}, {Stop{}, 7}, {Start{}, 9}, {Update{Patch: []byte(`{"connections":8}`)}, 9}} {
+		_, err = c.Do(o.system(), step.cmd)
+		require.NoError(t, err)
+		got, err := c.Get(o.system())
+		require.NoError(t, err)
+		require.Equal(t, step.want, desired(got.ClusterRecord).Spec.Connections, "after %s", step.cmd.Kind())
+	}
+}

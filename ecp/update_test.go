@@ -130,6 +130,27 @@ func TestUpdateOfAStoppedCluster(t *testing.T) {
 	})
 }
 
+// What a project has booked goes along with the cluster.
+func TestUsageFollowsTheCluster(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		theirs := ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Role: ecp.RoleUser, Project: "default/other"})
+		usage := func(ctx context.Context) map[string]ecp.Usage {
+			u, err := r.m.UsageByProject(ctx)
+			require.NoError(t, err)
+			return u
+		}
+		c, _ := r.create("a")
+		r.create("b")
+		require.Equal(t, map[string]ecp.Usage{"default/default": {2, 20}}, usage(asSystem()))
+		require.Empty(t, usage(theirs))
+		r.do(c, ecp.Update{Patch: json.RawMessage(`{"connections":30}`)})
+		r.do(c, ecp.Transfer{Project: "default/other"})
+		require.Equal(t, map[string]ecp.Usage{"default/default": {1, 10}, "default/other": {1, 30}}, usage(asSystem()))
+		require.Equal(t, map[string]ecp.Usage{"default/other": {1, 30}}, usage(theirs))
+		require.Equal(t, 40, r.pool().UsedConnections)
+	})
+}
+
 // Who watches the project that a cluster leaves learns that it left, and
 // nothing of what follows.
 func TestTransferIsSeenFromBothSides(t *testing.T) {
