@@ -21,6 +21,10 @@
 // them. [Cluster.SetConnectorFault] breaks integrations, [Fault] the HTTP
 // answers themselves.
 //
+// A node's listeners are handlers: [Node.Handler] for the API, [Node.Dashboard]
+// for the one that EMQX 4.4 has beside it. The program cmd/emqxsim puts them on
+// sockets; [NewServer] makes a server that drops idle connections as they do.
+//
 // # Time
 //
 // Nothing here opens a socket or starts a goroutine. Everything that is seen

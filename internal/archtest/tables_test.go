@@ -32,7 +32,7 @@ var layers = []layer{
 	{pkg: "emqxv4", code: []string{"ecp", "internal/emqxhttp"}, tests: []string{"internal/emqxtest"}},
 	{pkg: "emqxv5", code: []string{"ecp", "internal/emqxhttp"}, tests: []string{"internal/emqxtest"}},
 	{pkg: "internal/emqxhttp", code: []string{"ecp"}},
-	{pkg: "internal/emqxtest", code: []string{"ecp", "emqxsim"}},
+	{pkg: "internal/emqxtest", code: []string{"ecp", "ecp/ecptest", "emqxsim"}},
 	{pkg: "emqxsim", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
 	{pkg: "emqxsim/cmd/...", code: []string{"ecp", "emqxsim"}},
 

@@ -237,3 +237,17 @@ func TestHelp(t *testing.T) {
 		require.Contains(t, string(out), "-"+flag+" ")
 	}
 }
+
+// TestBoots: a node that starts answers nobody.
+func TestBoots(t *testing.T) {
+	r := start(t, 1, "--boot-time", "1h")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.listeners[0].url+"/status", http.NoBody)
+	require.NoError(t, err)
+	res, err := client.Do(req)
+	if err == nil {
+		_ = res.Body.Close()
+	}
+	require.ErrorIs(t, err, io.EOF)
+	require.Zero(t, r.stop(t, syscall.SIGTERM))
+}
