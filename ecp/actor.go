@@ -2,28 +2,30 @@ package ecp
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
-// Role is what an actor may do; a higher role holds the rights of every lower
-// one within its reach.
-type Role string
-
-// The roles, highest first.
-const (
-	RoleSystem       Role = "system"        // everything, everywhere
-	RoleOrgAdmin     Role = "org-admin"     // every project of one organisation
-	RoleProjectAdmin Role = "project-admin" // one project
-	RoleUser         Role = "user"          // reads one project
-)
+// Grant is a role and its reach. A role without the reach it needs gives
+// nothing.
+type Grant struct {
+	Role    Role   `json:"role"`
+	Org     string `json:"org,omitempty"`     // of an org admin
+	Project string `json:"project,omitempty"` // of a project admin or user, "org/project"
+}
 
 // Actor is who asks. Every call of the Manager needs one in its context; a
-// call without one is denied.
+// call without one is denied. Role, Org and Project are its first grant, which
+// is all that most actors have.
 type Actor struct {
-	Name    string // for the record: creator, operations
+	Name    string // for the record: creator, operations, audit
 	Role    Role
-	Org     string // reach of an org admin
-	Project string // reach of a project admin or user, "org/project"
+	Org     string  // reach of an org admin
+	Project string  // reach of a project admin or user, "org/project"
+	Grants  []Grant // further ones; nil = none
+	// Credential says what the actor came with, for the audit: "token/…",
+	// "session/…"; "" where the embedder vouches for it.
+	Credential string
 }
 
 // System is an actor that may do everything, for embedders who authorise by
@@ -43,57 +45,136 @@ func ActorFrom(ctx context.Context) (Actor, bool) {
 	return a, ok
 }
 
-// Right is one thing a role may allow.
-type Right string
-
-// The rights.
-const (
-	RightRead    Right = "read"    // clusters, operations, events of a project
-	RightWrite   Right = "write"   // create and command clusters of a project
-	RightCatalog Right = "catalog" // read images, sizes and the pool
-	RightAdmin   Right = "admin"   // change catalogues, the pool and tokens
-)
-
-// rights is the role table: which rights a role has within its reach.
-var rights = map[Role]map[Right]bool{
-	RoleSystem:       {RightRead: true, RightWrite: true, RightCatalog: true, RightAdmin: true},
-	RoleOrgAdmin:     {RightRead: true, RightWrite: true, RightCatalog: true},
-	RoleProjectAdmin: {RightRead: true, RightWrite: true, RightCatalog: true},
-	RoleUser:         {RightRead: true, RightCatalog: true},
+// AllGrants lists every grant of the actor, the first one included.
+func (a Actor) AllGrants() []Grant {
+	if a.Role == "" {
+		return slices.Clone(a.Grants)
+	}
+	return append([]Grant{{Role: a.Role, Org: a.Org, Project: a.Project}}, a.Grants...)
 }
 
-// May says whether a holds the right over a project; project "" asks for
-// rights that belong to no project.
-func (a Actor) May(right Right, project string) bool {
-	return rights[a.Role][right] && (project == "" || a.reaches(project))
+// actorOf gives an actor with a list of grants.
+func actorOf(name string, grants []Grant) Actor {
+	a := Actor{Name: name}
+	if len(grants) > 0 {
+		a.Role, a.Org, a.Project = grants[0].Role, grants[0].Org, grants[0].Project
+		a.Grants = append([]Grant(nil), grants[1:]...)
+	}
+	return a
 }
 
-func (a Actor) reaches(project string) bool {
-	switch a.Role {
+// Where is what the grant reaches: "" everything, "org", or "org/project".
+func (g Grant) Where() string {
+	switch g.Role {
+	case RoleOrgAdmin:
+		return g.Org
+	case RoleProjectAdmin, RoleUser:
+		return g.Project
+	case RoleSystem:
+	}
+	return ""
+}
+
+// org is the organisation the grant lies in; "" = everywhere.
+func (g Grant) org() string {
+	org, _, _ := strings.Cut(g.Where(), "/")
+	return org
+}
+
+// reaches says whether the grant is about where: "org" or "org/project".
+func (g Grant) reaches(where string) bool {
+	switch g.Role {
 	case RoleSystem:
 		return true
 	case RoleOrgAdmin:
-		org, _, _ := strings.Cut(project, "/")
-		return a.Org != "" && org == a.Org
+		org, _, _ := strings.Cut(where, "/")
+		return g.Org != "" && org == g.Org
 	case RoleProjectAdmin, RoleUser:
-		return a.Project != "" && project == a.Project
+		return g.Project != "" && where == g.Project
 	}
 	return false
 }
 
-// authorize gives the actor of ctx if it holds the right over project. What
-// an actor may not read does not exist for it: not_found. What it may read
-// but not do is denied.
-func authorize(ctx context.Context, op string, right Right, project string) (Actor, error) {
+// May says whether a holds the right over a project ("org/project") or a whole
+// organisation ("org"); "" asks for the right wherever it reaches.
+func (a Actor) May(right Right, where string) bool {
+	may := func(g Grant) bool { return rights[g.Role][right] && (where == "" || g.reaches(where)) }
+	if may(Grant{Role: a.Role, Org: a.Org, Project: a.Project}) {
+		return true
+	}
+	return slices.ContainsFunc(a.Grants, may)
+}
+
+// sees says whether an organisation exists for a: it has a grant there.
+func (a Actor) sees(org string) bool {
+	return slices.ContainsFunc(a.AllGrants(), func(g Grant) bool {
+		return g.Role == RoleSystem || (org != "" && g.org() == org)
+	})
+}
+
+// holds says whether a may give a grant to somebody: only within its reach, and
+// there nobody who may give anything has less than what can be given.
+func (a Actor) holds(g Grant) bool {
+	return slices.ContainsFunc(a.AllGrants(), func(own Grant) bool {
+		if own.Role == RoleSystem {
+			return true
+		}
+		return rights[own.Role][RightMembers] && g.Where() != "" && own.reaches(g.Where())
+	})
+}
+
+// validateGrant says what is wrong with the form of a grant.
+func validateGrant(p *problems, field string, g Grant) {
+	if rights[g.Role] == nil {
+		p.add(field+".role", `is %q; "system", "org-admin", "project-admin" and "user" are allowed`, g.Role)
+		return
+	}
+	org, project := g.Role == RoleOrgAdmin, g.Role == RoleProjectAdmin || g.Role == RoleUser
+	if why := validateReach(g.Org, org, ValidateOrg); why != "" {
+		p.add(field+".org", "%s", why)
+	}
+	if why := validateReach(g.Project, project, ValidateProject); why != "" {
+		p.add(field+".project", "%s", why)
+	}
+}
+
+func validateReach(reach string, wanted bool, form func(string) string) string {
+	switch {
+	case !wanted && reach != "":
+		return "does not belong to this role; leave it out"
+	case wanted && reach == "":
+		return "is missing: it is what the role reaches"
+	case wanted:
+		return form(reach)
+	}
+	return ""
+}
+
+// authorize gives the actor of ctx if it holds the right over where; see
+// [Actor.permit].
+func authorize(ctx context.Context, op string, right Right, where string) (Actor, error) {
 	a, ok := ActorFrom(ctx)
 	if !ok {
 		return Actor{}, fail(CodeDenied, op, "the call carries no actor; authenticate first, or use ecp.WithActor")
 	}
-	if a.May(right, project) {
-		return a, nil
+	return a, a.permit(op, right, where)
+}
+
+// permit says why a does not hold a right over where; nil if it does. What an
+// actor may not read does not exist for it: not_found. What it may read but
+// not do is denied.
+func (a Actor) permit(op string, right Right, where string) error {
+	if a.May(right, where) {
+		return nil
 	}
-	if project != "" && !a.May(RightRead, project) {
-		return Actor{}, fail(CodeNotFound, op, "there is no such thing in a project you may see")
+	if where != "" && !a.May(RightRead, where) && (strings.Contains(where, "/") || !a.sees(where)) {
+		return &Error{Code: CodeNotFound, Op: op, Message: "there is no such thing in a project you may see", Cause: errRefused}
 	}
-	return Actor{}, fail(CodeDenied, op, "the role "+string(a.Role)+" may not do this; ask an administrator of the project")
+	var roles []string
+	for _, g := range a.AllGrants() {
+		if role := string(g.Role); !slices.Contains(roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	return &Error{Code: CodeDenied, Op: op, Message: "the role " + strings.Join(roles, ", ") + " may not do this; ask an administrator of the project", Cause: errRefused}
 }

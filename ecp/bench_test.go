@@ -100,7 +100,7 @@ func BenchmarkList(b *testing.B) {
 		return nil
 	}))
 	for name, o := range map[string]ecp.ListOptions{
-		"page": {Limit: 50}, "last": {Limit: 50, After: "emqx-04b00000"}, "state": {Limit: 50, State: ecp.Abnormal}, "query": {Limit: 50, Query: "ter 999"}, "none": {Limit: 50, Query: "nothing like it"},
+		"page": {Limit: 50}, "name": {Limit: 50, Sort: ecp.SortName, Descending: true}, "version": {Limit: 50, Sort: ecp.SortVersion, State: ecp.Running}, "state": {Limit: 50, State: ecp.Abnormal}, "query": {Limit: 50, Query: "ter 999"}, "none": {Limit: 50, Query: "nothing like it"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			var took []time.Duration

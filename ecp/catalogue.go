@@ -1,20 +1,24 @@
 package ecp
 
+import "time"
+
 // Image is an entry of the image catalogue.
 type Image struct {
-	ID        string `json:"id"`        // slug, e.g. "emqx-ee-4.4.24"; what HostedSpec.Image names
-	Reference string `json:"reference"` // what Kubernetes pulls, e.g. "emqx/emqx-ee:4.4.24"
-	Version   string `json:"version"`   // EMQX version, e.g. "4.4.24"
-	Default   bool   `json:"default"`   // taken when a spec names none
+	ID        string `json:"id"`                 // slug, e.g. "emqx-ee-4.4.24"; what HostedSpec.Image names
+	Reference string `json:"reference"`          // what Kubernetes pulls, e.g. "emqx/emqx-ee:4.4.24"
+	Version   string `json:"version"`            // EMQX version, e.g. "4.4.24"
+	Default   bool   `json:"default"`            // taken when a spec names none
+	Revision  int64  `json:"revision,omitempty"` // grows with every change; the ETag. 0 in what a cluster was made with
 }
 
 // Size is an entry of the size catalogue: what one node of a cluster gets.
 type Size struct {
-	Name    string   `json:"name"` // e.g. "2C4G"; what HostedSpec.Size names
-	CPU     Resource `json:"cpu"`
-	Memory  Resource `json:"memory"`
-	Storage Storage  `json:"storage"`
-	Default bool     `json:"default"` // taken when a spec names none
+	Name     string   `json:"name"` // e.g. "2C4G"; what HostedSpec.Size names
+	CPU      Resource `json:"cpu"`
+	Memory   Resource `json:"memory"`
+	Storage  Storage  `json:"storage"`
+	Default  bool     `json:"default"`            // taken when a spec names none
+	Revision int64    `json:"revision,omitempty"` // as of an Image
 }
 
 // Resource is a Kubernetes resource: quantities such as "500m" or "4Gi".
@@ -38,6 +42,9 @@ type Pool struct {
 
 	UsedConnections int `json:"usedConnections"` // sum over all clusters; kept by the ledger
 	UsedClusters    int `json:"usedClusters"`
+
+	ExpiresAt time.Time `json:"expiresAt,omitzero"` // nothing more is booked from then on; zero = never
+	Revision  int64     `json:"revision,omitempty"` // grows when limits or expiry change; the ETag
 }
 
 // DefaultImages is the image catalogue of a fresh installation.

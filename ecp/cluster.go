@@ -56,6 +56,17 @@ type ClusterRecord struct {
 type Resolved struct {
 	Image Image `json:"image,omitzero"`
 	Size  Size  `json:"size,omitzero"`
+	// Connections is the limit the nodes were made with. Booking more or fewer
+	// changes no node that runs: nodes that are started get the booked limit.
+	Connections int `json:"connections,omitempty"`
+	// Registry and Licence name the entries whose secrets the cluster gets; ""
+	// = it needs none, or there was none.
+	Registry string `json:"registry,omitempty"`
+	Licence  string `json:"licence,omitempty"`
+	// LBProfile is where LBAnnotations come from, which its load balancer gets
+	// beneath the spec's own.
+	LBProfile     string            `json:"lbProfile,omitempty"`
+	LBAnnotations map[string]string `json:"lbAnnotations,omitempty"`
 }
 
 // Status is what is stored of what was found: transitions only. Node lists,
@@ -91,6 +102,7 @@ type Status struct {
 // Clone gives a copy that shares nothing with r.
 func (r ClusterRecord) Clone() ClusterRecord {
 	r.Spec = r.Spec.Clone()
+	r.Resolved.LBAnnotations = maps.Clone(r.Resolved.LBAnnotations)
 	r.Status.Conditions = slices.Clone(r.Status.Conditions)
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
 	return r
@@ -105,10 +117,13 @@ type Tombstone struct {
 	DeletedBy string    `json:"deletedBy"`
 }
 
-// Project is a tenant of an organisation; its path is "org/project".
-type Project struct {
-	Path      string    `json:"path"`
-	CreatedAt time.Time `json:"createdAt"`
+// Departure says that a cluster has left a project for another: for those who
+// watch the project it was in, and may not see where it is now.
+type Departure struct {
+	Cluster ID        `json:"cluster"`
+	Name    string    `json:"name"`
+	Project string    `json:"project"` // the one it left
+	At      time.Time `json:"at"`
 }
 
 // Info is a cluster as the Manager shows it: the record, what was seen at the

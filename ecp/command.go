@@ -1,5 +1,7 @@
 package ecp
 
+import "encoding/json"
+
 // Command is something that can be asked of a cluster. The set is sealed:
 // Start, Stop, Restart, Update, Repair, Transfer, Delete.
 type Command interface{ Kind() CommandKind }
@@ -18,32 +20,47 @@ const (
 	KindDelete   CommandKind = "delete"
 )
 
+// Every command has IfRevision: 0 = whatever the cluster's revision is, else
+// the command is refused with [CodePrecondition] where it is another.
+
 // Start lets the nodes of a stopped hosted cluster run again.
-type Start struct{}
+type Start struct{ IfRevision int64 }
 
 // Stop takes all nodes of a hosted cluster away and keeps its data.
-type Stop struct{}
+type Stop struct{ IfRevision int64 }
 
 // Restart replaces the nodes of a hosted cluster one after the other.
-type Restart struct{}
+type Restart struct{ IfRevision int64 }
 
-// Update replaces parts of what is wanted; nil fields stay as they are.
+// Update changes what is wanted, all of it as one operation; nil fields stay
+// as they are. Power and target are not changed by it.
 type Update struct {
 	Name        *string
 	Description *string
 	Spec        *Spec // whole spec of the cluster's mode
-	IfRevision  int64 // 0 = whatever revision; else conflict when another
+	// Patch is a JSON merge patch (RFC 7396) of the spec of the cluster's mode,
+	// e.g. {"connections":5000}; null takes a value back to its default, but for
+	// image, size and target, which stay. It is merged with what is stored, in
+	// the same transaction. Not together with Spec.
+	Patch      json.RawMessage
+	IfRevision int64
 }
 
 // Repair applies the spec again and accepts what was lost.
-type Repair struct{}
+type Repair struct{ IfRevision int64 }
 
 // Transfer moves the cluster to another project; nothing restarts.
-type Transfer struct{ Project string }
+type Transfer struct {
+	Project    string
+	IfRevision int64
+}
 
 // Delete removes the cluster with its data. Force does not wait for nodes to
 // stop in order.
-type Delete struct{ Force bool }
+type Delete struct {
+	Force      bool
+	IfRevision int64
+}
 
 // Kind names the command.
 func (Start) Kind() CommandKind { return KindStart }
@@ -65,6 +82,27 @@ func (Transfer) Kind() CommandKind { return KindTransfer }
 
 // Kind names the command.
 func (Delete) Kind() CommandKind { return KindDelete }
+
+// revisionOf is the revision a command is for; 0 = whatever.
+func revisionOf(cmd Command) int64 {
+	switch c := cmd.(type) {
+	case Start:
+		return c.IfRevision
+	case Stop:
+		return c.IfRevision
+	case Restart:
+		return c.IfRevision
+	case Update:
+		return c.IfRevision
+	case Repair:
+		return c.IfRevision
+	case Transfer:
+		return c.IfRevision
+	case Delete:
+		return c.IfRevision
+	}
+	return 0
+}
 
 // Plan is what a command would do.
 type Plan struct {

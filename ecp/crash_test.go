@@ -31,6 +31,7 @@ var drills = []drill{
 	{ecp.OpCreate, nil, nil, ecp.Running, "creating running"},
 	{ecp.OpStop, []ecp.Command{ecp.Start{}}, ecp.Stop{}, ecp.Stopped, "creating running stopping stopped"},
 	{ecp.OpStart, []ecp.Command{ecp.Stop{}}, ecp.Start{}, ecp.Running, "creating running stopping stopped starting running"},
+	{ecp.OpUpdate, []ecp.Command{ecp.Start{}}, ecp.Update{Patch: []byte(`{"connections":25}`)}, ecp.Running, "creating running updating syncing running"},
 	{ecp.OpDelete, []ecp.Command{ecp.Start{}}, ecp.Delete{}, ecp.Gone, "creating running stopping stopped gone"},
 }
 
@@ -216,7 +217,7 @@ func (r *crashRig) over() bool {
 		return rec.ID == "" && r.taken()
 	}
 	settled := ecp.ConditionOf(rec.Status.Conditions, ecp.CondSettled)
-	return rec.Status.State == r.end && settled.Status == ecp.True && settled.Generation == rec.Generation
+	return r.taken() && rec.Status.State == r.end && settled.Status == ecp.True && settled.Generation == rec.Generation
 }
 
 // check holds the end against what it must be. then is what was there when the
@@ -242,6 +243,9 @@ func (r *crashRig) check(then ecp.Observation) {
 	found, err := r.sim.Observe(context.Background(), r.applied.ids[0])
 	require.NoError(r.t, err)
 	used := ecp.Pool{Connections: 1000, Clusters: 40, UsedConnections: 10, UsedClusters: 1}
+	if r.kind == ecp.OpUpdate {
+		used.UsedConnections = 25
+	}
 	if r.end == ecp.Gone {
 		require.False(r.t, found.Exists)
 		used.UsedConnections, used.UsedClusters = 0, 0

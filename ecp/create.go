@@ -23,35 +23,44 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 	if r.Project == "" {
 		r.Project = "default/default"
 	}
-	actor, err := authorize(ctx, op, RightWrite, r.Project)
+	q := request{op: op, action: "create", kind: KindCluster, scope: r.Project, asked: r,
+		taken: FieldError{"name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project)}}
+	out, err := submit(ctx, m, q, func(w *work) (created, error) {
+		if err := w.permit(RightWrite, r.Project); err != nil {
+			return created{}, err
+		}
+		rec, err := m.newRecord(w.Tx, w.actor, r)
+		if err != nil {
+			return created{}, err
+		}
+		var operation Operation
+		if rec.Mode == Hosted {
+			operation = m.newOperation(rec, OpCreate, w.actor, m.timings.Dispatch)
+			rec.Status.Operation, rec.Status.Deadline = operation.ID, operation.Deadline
+			if err := Put(w.Tx, operation, 0); err != nil {
+				return created{}, err
+			}
+		}
+		if err := m.mayBook(w.Tx, 0, rec.Spec.Connections()+1); err != nil {
+			return created{}, err
+		}
+		if err := reserve(w.Tx, rec.Spec.Connections(), 1); err != nil {
+			return created{}, err
+		}
+		w.note(string(rec.ID), rec.Project, nil, intentOf(rec))
+		return created{rec, operation}, Put(w.Tx, rec, 0)
+	})
 	if err != nil {
 		return Info{}, Operation{}, err
 	}
-	var rec ClusterRecord
-	var operation Operation
-	err = m.store.Write(ctx, func(tx Tx) error {
-		var err error
-		rec, err = m.newRecord(tx, actor, r)
-		if err != nil {
-			return err
-		}
-		if rec.Mode == Hosted {
-			operation = m.newOperation(rec, OpCreate, actor, m.timings.Dispatch)
-			rec.Status.Operation, rec.Status.Deadline = operation.ID, operation.Deadline
-			if err := Put(tx, operation, 0); err != nil {
-				return err
-			}
-		}
-		if err := reserve(tx, rec.Spec.Connections(), 1); err != nil {
-			return err
-		}
-		return Put(tx, rec, 0)
-	})
-	if err != nil {
-		return Info{}, Operation{}, explain(op, err, "name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project))
-	}
-	m.queue.add(rec.ID)
-	return m.info(rec), operation, nil
+	m.queue.add(out.Cluster.ID)
+	return m.info(out.Cluster), out.Operation, nil
+}
+
+// created is what a create answers.
+type created struct {
+	Cluster   ClusterRecord
+	Operation Operation
 }
 
 // newRecord makes the record of a cluster that is asked for: checked, with
@@ -123,17 +132,32 @@ func (m *Manager) completeHosted(tx Tx, wrong *problems, rec *ClusterRecord) err
 		return err
 	}
 	s.Image, s.Size = image.ID, size.Name
-	rec.Resolved = Resolved{Image: image, Size: size}
-	p := m.provisioners[s.Target]
-	if p == nil {
-		wrong.add("spec.target", "there is no Kubernetes target %q", s.Target)
-		return nil
+	if err := resolve(tx, rec, image, size); err != nil {
+		return err
+	}
+	p, err := m.targetFor(tx, wrong, s.Target)
+	if err != nil || p == nil {
+		return err
 	}
 	rec.Status.RenderVersion = newestRender(p)
 	if v, ok := ParseVersion(image.Version); ok && s.Nodes > 1 && !v.Before(Version{5, 9, 0}) {
 		wrong.add("spec.nodes", "is %d; EMQX 5.9 and later run more than one node only with a licence", s.Nodes)
 	}
 	return nil
+}
+
+// resolve notes what the catalogues say now of what a spec names: the cluster
+// keeps it, whatever becomes of the catalogues.
+func resolve(tx Tx, rec *ClusterRecord, image Image, size Size) (err error) {
+	image.Revision, size.Revision = 0, 0
+	rec.Resolved = Resolved{Image: image, Size: size, Connections: rec.Spec.Connections()}
+	if rec.Resolved.Registry, err = registryOf(tx, image); err != nil {
+		return err
+	}
+	if rec.Resolved.Licence, err = licenceFor(tx, image); err != nil {
+		return err
+	}
+	return resolveLB(tx, rec)
 }
 
 // fillIn sets the defaults of a hosted spec.
@@ -185,6 +209,9 @@ func pick[P Payload](tx Tx, wrong *problems, field, name string, describe func(P
 func freeID(tx Tx) (ID, error) {
 	for range 16 {
 		id := newID()
+		if id == probeID {
+			continue
+		}
 		_, errCluster := tx.Get(KindCluster, string(id))
 		_, errTombstone := tx.Get(KindTombstone, string(id))
 		if errors.Is(errCluster, ErrNotFound) && errors.Is(errTombstone, ErrNotFound) {

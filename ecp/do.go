@@ -33,7 +33,13 @@ type decision struct {
 func (m *Manager) decide(rec ClusterRecord, cmd Command) (decision, error) {
 	rec = rec.Clone()
 	d := decision{from: rec.Status.State}
+	if err := checkRevision(revisionOf(cmd), rec.Revision); err != nil {
+		return d, err
+	}
 	next, verdict := Next(rec.Mode, rec.Status.State, cmd.Kind())
+	if u, ok := cmd.(Update); ok && u.Spec == nil && u.Patch == nil && !rec.Deleting { // a name or a description can always be changed
+		next, verdict = rec.Status.State, Stays
+	}
 	if rec.Deleting {
 		next, verdict = NextDeleting(rec.Status.State, cmd.Kind())
 	}
@@ -50,6 +56,9 @@ func (m *Manager) decide(rec ClusterRecord, cmd Command) (decision, error) {
 	if err := m.carry(&d, &rec, cmd); err != nil || d.nothing {
 		d.to, d.rec = d.from, rec
 		return d, err
+	}
+	if d.kind == "" && cmd.Kind() == KindUpdate { // nothing that nodes would notice
+		next = rec.Status.State
 	}
 	if next == Updating && wantedNodes(rec) == 0 { // no node runs: there is nothing to roll out
 		next = Stopping
@@ -77,6 +86,7 @@ func (m *Manager) carry(d *decision, rec *ClusterRecord, cmd Command) error {
 	switch c := cmd.(type) {
 	case Start:
 		rec.Spec.Hosted.Power = PowerOn
+		rec.Resolved.Connections = rec.Spec.Hosted.Connections
 		rec.Generation++
 		d.kind, d.patience = OpStart, m.timings.Start
 	case Stop:
@@ -109,7 +119,9 @@ func (m *Manager) carry(d *decision, rec *ClusterRecord, cmd Command) error {
 			return nil
 		}
 		rec.Project, d.moves = c.Project, true
-	case Restart, Update:
+	case Update:
+		return m.carryUpdate(d, rec, c)
+	case Restart:
 		return fail(CodeUnsupported, "", "this build cannot "+string(cmd.Kind())+" a cluster yet")
 	default:
 		return fail(CodeInvalid, "", fmt.Sprintf("%T is not a command of this package", cmd))
@@ -144,67 +156,109 @@ func illegal(rec ClusterRecord, kind CommandKind) error {
 
 // Do takes a command; see [Cluster].
 func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
-	op := string(cmd.Kind()) + " cluster " + string(h.id)
-	var operation Operation
-	err := h.m.store.Write(ctx, func(tx Tx) error {
-		operation = Operation{}
-		actor, rec, running, err := h.m.mayDo(ctx, tx, op, h.id, cmd)
-		if err != nil {
-			return err
-		}
-		d, err := h.m.decide(rec, cmd)
-		if err != nil || d.nothing {
-			return err
-		}
-		if d.moves {
-			if err := h.m.moveProject(tx, d.rec.Project); err != nil {
-				return err
-			}
-			if err := moveOperations(tx, h.id, d.rec.Project); err != nil {
-				return err
-			}
-		}
-		if d.kind != "" && d.rec.Mode == Hosted {
-			operation, err = h.m.beginOperation(tx, &d, actor, rec.Generation, running)
-			if err != nil {
-				return err
-			}
-		}
-		return Put(tx, d.rec, AnyVersion)
-	})
+	q := request{op: string(cmd.Kind()) + " cluster " + string(h.id), action: string(cmd.Kind()), kind: KindCluster, key: string(h.id), asked: cmd, taken: takenBy(cmd)}
+	operation, err := submit(ctx, h.m, q, func(w *work) (Operation, error) { return h.m.take(w, h.id, cmd) })
 	if err != nil {
-		return Operation{}, explain(op, err, "project", "a cluster of the same name is there already in that project")
+		return Operation{}, err
 	}
 	h.m.queue.add(h.id)
 	return operation, nil
 }
 
-// mayDo loads a cluster for an actor who may command it; a transfer needs the
-// right on both sides.
-func (m *Manager) mayDo(ctx context.Context, tx Tx, op string, id ID, cmd Command) (Actor, ClusterRecord, *Operation, error) {
-	if _, ok := ActorFrom(ctx); !ok {
-		_, err := authorize(ctx, op, RightWrite, "")
-		return Actor{}, ClusterRecord{}, nil, err
+// takenBy says where a name that is taken stands in a command.
+func takenBy(cmd Command) FieldError {
+	if cmd.Kind() == KindUpdate {
+		return FieldError{"name", "a cluster of that name is there already in the project"}
 	}
-	rec, running, err := loadTx(tx, id)
-	if errors.Is(err, ErrNotFound) {
-		return Actor{}, rec, nil, noCluster(op, id)
-	}
-	if err != nil {
-		return Actor{}, rec, nil, err
-	}
-	actor, err := authorize(ctx, op, RightWrite, rec.Project)
-	if errors.Is(err, ErrNotFound) {
-		return actor, rec, nil, noCluster(op, id)
-	}
-	if t, ok := cmd.(Transfer); ok && err == nil {
-		_, err = authorize(ctx, op, RightWrite, t.Project)
-	}
-	return actor, rec, running, err
+	return FieldError{"project", "a cluster of the same name is there already in that project"}
 }
 
-func noCluster(op string, id ID) error {
-	return fail(CodeNotFound, op, fmt.Sprintf("there is no cluster %q", id))
+// take carries a command out as far as the store is concerned.
+func (m *Manager) take(w *work, id ID, cmd Command) (Operation, error) {
+	rec, running, err := m.mayDo(w.Tx, w.actor, &w.asked.scope, id, cmd)
+	if err != nil {
+		return Operation{}, err
+	}
+	d, err := m.decide(rec, cmd)
+	if err != nil || d.nothing {
+		return Operation{}, err
+	}
+	if err := m.mayBook(w.Tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
+		return Operation{}, err
+	}
+	if err := rebook(w.Tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
+		return Operation{}, err
+	}
+	before, after := intentOf(rec), intentOf(d.rec)
+	w.note(string(id), rec.Project, before, after)
+	if d.moves {
+		w.note(string(id), d.rec.Project, before, after)
+		if err := m.depart(w, rec, d.rec.Project); err != nil {
+			return Operation{}, err
+		}
+	}
+	var operation Operation
+	if d.kind != "" && d.rec.Mode == Hosted {
+		operation, err = m.beginOperation(w.Tx, &d, w.actor, rec.Generation, running)
+		if err != nil {
+			return Operation{}, err
+		}
+	}
+	return operation, Put(w.Tx, d.rec, AnyVersion)
+}
+
+// intent is what of a cluster is asked for: the part that the audit tells.
+type intent struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Project     string `json:"project"`
+	Mode        Mode   `json:"mode"`
+	Spec        Spec   `json:"spec"`
+	Deleting    bool   `json:"deleting"`
+}
+
+func intentOf(r ClusterRecord) intent {
+	return intent{r.Name, r.Description, r.Project, r.Mode, r.Spec, r.Deleting}
+}
+
+// mayDo loads a cluster for an actor who may command it; a transfer needs the
+// right on both sides. scope is told whose cluster it is, also where the
+// actor is not.
+func (m *Manager) mayDo(tx Tx, a Actor, scope *string, id ID, cmd Command) (ClusterRecord, *Operation, error) {
+	rec, running, err := loadTx(tx, id)
+	if errors.Is(err, ErrNotFound) {
+		return rec, nil, noCluster("", id, nil)
+	}
+	if err != nil {
+		return rec, nil, err
+	}
+	*scope = rec.Project
+	err = a.permit("", RightWrite, rec.Project)
+	if errors.Is(err, ErrNotFound) {
+		return rec, nil, noCluster("", id, errRefused)
+	}
+	if t, ok := cmd.(Transfer); ok && err == nil {
+		err = a.permit("", RightWrite, t.Project)
+	}
+	return rec, running, err
+}
+
+// noCluster says that there is no such cluster, or none that the actor may
+// know of; cause tells the two apart for the audit.
+func noCluster(op string, id ID, cause error) error {
+	return &Error{Code: CodeNotFound, Op: op, Message: fmt.Sprintf("there is no cluster %q", id), Cause: cause}
+}
+
+// depart lets a cluster leave its project: what it has booked goes with it,
+// since the pool is everybody's, and so do its operations.
+func (m *Manager) depart(w *work, rec ClusterRecord, to string) error {
+	if err := m.moveProject(w.Tx, to); err != nil {
+		return err
+	}
+	if err := moveOperations(w.Tx, rec.ID, to); err != nil {
+		return err
+	}
+	return Put(w.Tx, Departure{Cluster: rec.ID, Name: rec.Name, Project: rec.Project, At: w.now}, AnyVersion)
 }
 
 // moveProject checks that a cluster can be moved to a project.
@@ -264,13 +318,25 @@ func (m *Manager) newOperation(rec ClusterRecord, kind OperationKind, actor Acto
 // Plan says what Do would do; see [Cluster].
 func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 	op := "plan " + string(cmd.Kind()) + " of cluster " + string(h.id)
+	actor, ok := ActorFrom(ctx)
+	if !ok {
+		_, err := authorize(ctx, op, RightRead, "")
+		return Plan{}, err
+	}
 	err = h.m.store.Read(ctx, func(tx Tx) error {
-		_, rec, _, err := h.m.mayDo(ctx, tx, op, h.id, cmd)
+		var scope string
+		rec, _, err := h.m.mayDo(tx, actor, &scope, h.id, cmd)
 		if err != nil {
 			return err
 		}
 		d, err := h.m.decide(rec, cmd)
 		if err != nil {
+			return err
+		}
+		if err := h.m.mayBook(tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
+			return err
+		}
+		if err := mayRebook(tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
 			return err
 		}
 		if d.moves {

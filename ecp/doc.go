@@ -23,5 +23,30 @@
 // # Actors
 //
 // Every call needs an [Actor] in its context ([WithActor]); a call without one
-// is denied. Programs that authorise by themselves use [System].
+// is denied. Programs that authorise by themselves use [System]. An actor has
+// one or more grants: a role and what it reaches. [RoleTable] says which rights
+// a role holds there. What an actor may not read does not exist for it.
+//
+// [Manager.Authenticate] gives the actor of an API token or of a session, which
+// [Manager.Login] gives to who knows a user's password; a [PasswordHasher] is
+// brought along in the [Config].
+//
+// # Changes
+//
+// Every change that an actor asks for is one transaction: what is written, what
+// the ledger books, the audit entry that says who, what, from where
+// ([WithOrigin]) and how it was before, and the answer for whoever asks again
+// with the same key ([WithIdempotencyKey]). A revision, where one is given, has
+// to be the one that is stored. Where any of it fails nothing has happened.
+//
+// # Catalogues
+//
+// What a cluster is made from (images, sizes, registries, licences, profiles)
+// is copied to it when it is made, so that a change of a catalogue touches no
+// cluster, and what a cluster was made from cannot be deleted. Secrets stand in
+// records of their own, encrypted by a [Sealer] and bound to their entry; no
+// call gives them back. Kubernetes targets that are added at run time are made
+// by [Config].NewProvisioner, and worked with by Run.
+//
+//go:generate go test -run TestStatesDocument|TestRolesDocument . -update
 package ecp

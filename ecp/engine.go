@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 )
@@ -171,7 +172,10 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	switch act {
 	case dueApply:
 		m.counters.applies.Add(1)
-		err = p.Apply(ctx, desired(rec))
+		d := desired(rec)
+		if err = m.addSecrets(ctx, rec, &d); err == nil {
+			err = p.Apply(ctx, d)
+		}
 		if err == nil {
 			did.applied, did.generation, mem.known = true, rec.Generation, true
 		}
@@ -248,11 +252,42 @@ func dueDeleting(rec ClusterRecord, found Observation, now time.Time, t Timings)
 
 // desired is what a record wants of its platform.
 func desired(rec ClusterRecord) Desired {
-	return Desired{
+	d := Desired{
 		ID: rec.ID, Project: rec.Project, Name: rec.Name, Generation: rec.Generation, Spec: rec.Spec.Hosted.Clone(),
 		Image: rec.Resolved.Image, Size: rec.Resolved.Size, Replicas: wantedNodes(rec),
 		RenderVersion: rec.Status.RenderVersion, Create: !rec.Status.Dispatched && !rec.Deleting,
 	}
+	if n := rec.Resolved.Connections; n > 0 {
+		d.Spec.Connections = n
+	}
+	if len(rec.Resolved.LBAnnotations) > 0 {
+		own := d.Spec.Network.Annotations
+		d.Spec.Network.Annotations = maps.Clone(rec.Resolved.LBAnnotations)
+		maps.Copy(d.Spec.Network.Annotations, own)
+	}
+	return d
+}
+
+// addSecrets opens what a cluster was given of registries and licences.
+func (m *Manager) addSecrets(ctx context.Context, rec ClusterRecord, d *Desired) error {
+	if rec.Resolved.Registry == "" && rec.Resolved.Licence == "" {
+		return nil
+	}
+	return m.store.Read(ctx, func(tx Tx) error {
+		r, _, err := Get[Registry](tx, rec.Resolved.Registry)
+		if err == nil {
+			d.Pull = PullCredentials{Host: r.Host, User: r.User}
+			d.Pull.Password, err = m.secret(tx, KindRegistry, r.Name, registries.secret)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if rec.Resolved.Licence == "" {
+			return nil
+		}
+		d.Licence, err = m.secret(tx, KindLicence, rec.Resolved.Licence, licences.secret)
+		return err
+	})
 }
 
 // settle stores what follows from a look, and says when to look again.
@@ -331,6 +366,9 @@ func bury(tx Tx, rec ClusterRecord, op *Operation, now time.Time) error {
 		return err
 	}
 	if err := Put(tx, Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}, 0); err != nil {
+		return err
+	}
+	if err := deleteIfThere(tx, KindDeparture, string(rec.ID)); err != nil {
 		return err
 	}
 	return tx.Delete(KindCluster, string(rec.ID))

@@ -3,6 +3,7 @@ package ecp
 import (
 	"errors"
 	"strings"
+	"time"
 )
 
 // Code is the stable class of an [Error]. Codes travel over the API unchanged;
@@ -12,16 +13,19 @@ type Code string
 // The codes. Each names who has to act: the caller (Invalid to Unsupported),
 // nobody but time (Unavailable), the maintainers (Internal).
 const (
-	CodeInvalid       Code = "invalid"        // the request contradicts the rules; Fields says where
-	CodeNotFound      Code = "not_found"      // no such thing, or not one the actor may know of
-	CodeExists        Code = "exists"         // the name is taken
-	CodeConflict      Code = "conflict"       // legal in itself, but not in the present state or revision
-	CodeDenied        Code = "denied"         // the actor may not do this
-	CodeQuotaExceeded Code = "quota_exceeded" // the pool does not hold what was asked for
-	CodeUnsupported   Code = "unsupported"    // this cluster, version or build cannot do it, and why
-	CodeUnavailable   Code = "unavailable"    // something outside did not answer; the same call may succeed later
-	CodeGone          Code = "gone"           // the position asked for is older than what is kept
-	CodeInternal      Code = "internal"       // a fault of ours; the cause is in the log, never in the message
+	CodeInvalid       Code = "invalid"                // the request contradicts the rules; Fields says where
+	CodeNotFound      Code = "not_found"              // no such thing, or not one the actor may know of
+	CodeExists        Code = "exists"                 // the name is taken
+	CodeConflict      Code = "conflict"               // legal in itself, but not in the present state or revision
+	CodeDenied        Code = "denied"                 // the actor may not do this
+	CodeQuotaExceeded Code = "quota_exceeded"         // the pool does not hold what was asked for
+	CodeUnsupported   Code = "unsupported"            // this cluster, version or build cannot do it, and why
+	CodeUnavailable   Code = "unavailable"            // something outside did not answer; the same call may succeed later
+	CodeGone          Code = "gone"                   // the position asked for is older than what is kept
+	CodePrecondition  Code = "precondition_failed"    // it has changed since the revision the caller named
+	CodeKeyReused     Code = "idempotency_key_reused" // the same key with another request
+	CodeThrottled     Code = "throttled"              // too often in a short time; wait
+	CodeInternal      Code = "internal"               // a fault of ours; the cause is in the log, never in the message
 )
 
 // Sentinels for errors.Is: they match every [Error] of the same code.
@@ -35,6 +39,9 @@ var (
 	ErrUnsupported   = &Error{Code: CodeUnsupported}
 	ErrUnavailable   = &Error{Code: CodeUnavailable}
 	ErrGone          = &Error{Code: CodeGone}
+	ErrPrecondition  = &Error{Code: CodePrecondition}
+	ErrKeyReused     = &Error{Code: CodeKeyReused}
+	ErrThrottled     = &Error{Code: CodeThrottled}
 	ErrInternal      = &Error{Code: CodeInternal}
 )
 
@@ -52,6 +59,9 @@ type Error struct {
 	Message string // what was wrong and what to do next
 	Fields  []FieldError
 	Cause   error
+	// RetryAfter is how long to wait at least before the same call may succeed;
+	// 0 = not known.
+	RetryAfter time.Duration
 }
 
 // Error gives operation, message and fields, without the cause.
@@ -84,14 +94,14 @@ func (e *Error) Is(target error) bool {
 }
 
 // Retryable says whether the same call may succeed later without a change:
-// true for unavailable only. An edge that knows better implements the same
+// true for unavailable and throttled only. An edge that knows better implements the same
 // method on its cause, which then decides.
 func (e *Error) Retryable() bool {
 	var r interface{ Retryable() bool }
 	if errors.As(e.Cause, &r) {
 		return r.Retryable()
 	}
-	return e.Code == CodeUnavailable
+	return e.Code == CodeUnavailable || e.Code == CodeThrottled
 }
 
 // CodeOf gives the code of err; [CodeInternal] for an error that is not ours,

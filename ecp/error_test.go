@@ -13,6 +13,7 @@ import (
 var sentinels = map[Code]*Error{
 	CodeInvalid: ErrInvalid, CodeNotFound: ErrNotFound, CodeExists: ErrExists, CodeConflict: ErrConflict, CodeDenied: ErrDenied,
 	CodeQuotaExceeded: ErrQuotaExceeded, CodeUnsupported: ErrUnsupported, CodeUnavailable: ErrUnavailable, CodeGone: ErrGone, CodeInternal: ErrInternal,
+	CodePrecondition: ErrPrecondition, CodeKeyReused: ErrKeyReused, CodeThrottled: ErrThrottled,
 }
 
 func TestErrorsMatchTheirCodeOnly(t *testing.T) {
@@ -66,7 +67,7 @@ func (r retryable) Retryable() bool { return bool(r) }
 
 func TestRetryability(t *testing.T) {
 	for code, e := range sentinels {
-		require.Equal(t, code == CodeUnavailable, e.Retryable(), code)
+		require.Equal(t, code == CodeUnavailable || code == CodeThrottled, e.Retryable(), code)
 	}
 	require.True(t, (&Error{Code: CodeConflict, Cause: fmt.Errorf("x: %w", retryable(true))}).Retryable(), "the edge knows better")
 	require.False(t, (&Error{Code: CodeUnavailable, Cause: retryable(false)}).Retryable())

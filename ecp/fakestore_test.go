@@ -13,7 +13,7 @@ import (
 type mapStore struct {
 	records map[Kind]map[string]Record
 	seq     int64
-	writes  int // transactions that changed something
+	writes  int // transactions that changed something beside the audit
 
 	// wrote is told of every record a transaction has put, in order.
 	wrote func(tx []Record)
@@ -39,7 +39,7 @@ func (s *mapStore) Write(_ context.Context, fn func(Tx) error) error {
 		return err
 	}
 	maps.Copy(s.records, tx.own)
-	if s.seq != tx.seq {
+	if slices.ContainsFunc(tx.puts, func(r Record) bool { return r.Kind != KindAudit }) || (s.seq != tx.seq && len(tx.puts) == 0) {
 		s.writes++
 	}
 	s.seq = tx.seq

@@ -46,3 +46,47 @@ func release(tx Tx, connections, clusters int) error {
 	p.UsedClusters -= clusters
 	return Put(tx, p, version)
 }
+
+// rebook books another number of connections for a cluster that is there.
+func rebook(tx Tx, from, to int) error {
+	if from == to {
+		return nil
+	}
+	p, version, err := Get[Pool](tx, poolKey)
+	if err != nil {
+		return err
+	}
+	if err := p.refuseMore(from, to); err != nil {
+		return err
+	}
+	p.UsedConnections += to - from
+	return Put(tx, p, version)
+}
+
+// mayRebook says whether rebook would be refused, and books nothing.
+func mayRebook(tx Tx, from, to int) error {
+	p, _, err := Get[Pool](tx, poolKey)
+	if err != nil || from == to {
+		return err
+	}
+	return p.refuseMore(from, to)
+}
+
+// refuseMore says why a cluster cannot have another number of connections;
+// giving some back is never refused.
+func (p Pool) refuseMore(from, to int) error {
+	if to <= from {
+		return nil
+	}
+	p.UsedConnections -= from
+	return p.refuse(to, 0)
+}
+
+// mayBook says whether anything more can be booked at all.
+func (m *Manager) mayBook(tx Tx, from, to int) error {
+	p, _, err := Get[Pool](tx, poolKey)
+	if err != nil || to <= from {
+		return err
+	}
+	return p.expiredBy(m)
+}

@@ -17,7 +17,7 @@ type ListenerManager interface {
 	StopListener(ctx context.Context, id string) error
 }
 
-// BrokerListener is a listener of a broker.
+// BrokerListener is a listener with its figures, of all nodes and of each.
 type BrokerListener struct {
 	ID          string         `json:"id"`       // e.g. "tcp:default" (5.x), "mqtt:tcp:external" (4.x)
 	Protocol    Protocol       `json:"protocol"` // [MQTT], [MQTTS], [WS], [WSS], or the broker's word, e.g. "quic"

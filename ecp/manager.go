@@ -17,6 +17,11 @@ type Config struct {
 	// Provisioners make hosted clusters, by Kubernetes target; "default" is the
 	// one a spec gets that names none. Empty = no hosted clusters.
 	Provisioners map[string]Provisioner
+	// NewProvisioner makes the Provisioners of targets that are added at run
+	// time; nil = none can be.
+	NewProvisioner ProvisionerFactory
+	// Sealer encrypts the secrets of catalogues; nil = none can be stored.
+	Sealer Sealer
 	// Adapters speak to EMQX, one for each major version; a later major than
 	// any of them is spoken to by the newest from 5 on.
 	Adapters []Adapter
@@ -34,6 +39,14 @@ type Config struct {
 	// Defaults fill an empty store; the zero value takes [DefaultImages],
 	// [DefaultSizes], [DefaultPool] and the project "default/default".
 	Defaults Defaults
+	// Limits bound projects and the like.
+	Limits Limits
+	// Hasher makes what is stored of passwords; nil = nobody can log in.
+	Hasher PasswordHasher
+	// SessionLife is how long a login is good for; 0 = an hour.
+	SessionLife time.Duration
+	// AuditKept is how long audit entries are kept; 0 = 90 days.
+	AuditKept time.Duration
 }
 
 // Defaults is what an empty store begins with. Nil and zero fields take the
@@ -61,6 +74,22 @@ type Manager struct {
 	slots        *slots
 	running      atomic.Bool
 	counters     counters
+	roster       roster // for lists
+	limits       Limits
+	sealer       Sealer
+
+	newProvisioner ProvisionerFactory
+	targets        *targets
+
+	hasher      PasswordHasher
+	sessionLife time.Duration
+	auditKept   time.Duration
+	refusals    buckets  // bounds what is written of refusals
+	attempts    attempts // slows down who guesses passwords
+	uses        uses     // of tokens
+
+	nobodyTurn sync.Mutex
+	nobodyHash string // of no password; guarded by nobodyTurn
 
 	mu    sync.Mutex
 	looks map[ID]*memory // what was seen, by cluster; guarded by mu
@@ -75,6 +104,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{},
+		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept,
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -84,6 +114,12 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	}
 	if m.workers <= 0 {
 		m.workers = 20
+	}
+	if m.sessionLife <= 0 {
+		m.sessionLife = time.Hour
+	}
+	if m.auditKept <= 0 {
+		m.auditKept = 90 * 24 * time.Hour
 	}
 	m.slots = newSlots(m.workers)
 	for _, a := range c.Adapters {
@@ -115,15 +151,19 @@ func (m *Manager) Run(ctx context.Context) error {
 		group.Wait()
 		m.queue.stop()
 		m.forgetLooks()
+		m.targets.unknown()
 	}()
 	for target, p := range m.provisioners {
 		if w, ok := p.(Watcher); ok {
 			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
 		}
+		group.Go(func() { m.watchHealth(ctx, target, p) })
 	}
+	group.Go(func() { m.keepTargets(ctx) })
 	for range lookers * m.workers {
 		group.Go(func() { m.work(ctx) })
 	}
+	group.Go(func() { m.tidy(ctx) })
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read the clusters: %w", err)
 	}
@@ -184,27 +224,57 @@ func (m *Manager) seed(ctx context.Context, d Defaults) error {
 	if d.Pool != nil {
 		pool = *d.Pool
 	}
+	now := m.now().UTC()
 	return m.store.Write(ctx, func(tx Tx) error {
-		if _, _, err := Get[Pool](tx, poolKey); !errors.Is(err, ErrNotFound) {
+		_, _, err := Get[Pool](tx, poolKey)
+		if err == nil {
+			return seedOrgs(tx, now)
+		}
+		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
 		payloads := []Payload{pool}
 		for _, i := range images {
+			i.Revision = 1
 			payloads = append(payloads, i)
 		}
 		for _, s := range sizes {
+			s.Revision = 1
 			payloads = append(payloads, s)
 		}
 		for _, p := range projects {
-			payloads = append(payloads, Project{Path: p, CreatedAt: m.now().UTC()})
+			payloads = append(payloads, Project{Path: p, CreatedAt: now, Revision: 1})
 		}
 		for _, p := range payloads {
 			if err := Put(tx, p, 0); err != nil {
 				return err
 			}
 		}
-		return nil
+		return seedOrgs(tx, now)
 	})
+}
+
+// seedOrgs makes the organisations that projects name and that are not there:
+// those of a new store, and of one that an earlier build has filled.
+func seedOrgs(tx Tx, now time.Time) error {
+	missing := map[string]bool{}
+	for p, err := range List[Project](tx, Query{}) {
+		if err != nil {
+			return err
+		}
+		missing[p.Org()] = true
+	}
+	for _, name := range sortedKeys(missing) {
+		if _, _, err := Get[Org](tx, name); err == nil {
+			continue
+		} else if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err := Put(tx, Org{Name: name, CreatedAt: now, Revision: 1}, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lookers is how many clusters are looked at for each that is written to: a
@@ -217,7 +287,10 @@ func (m *Manager) provisioner(rec ClusterRecord) (Provisioner, error) {
 	if p := m.provisioners[target]; p != nil {
 		return p, nil
 	}
-	return nil, fail(CodeUnavailable, "reach the platform", fmt.Sprintf("the Kubernetes target %q is not configured", target))
+	if p := m.targets.get(target); p != nil {
+		return p, nil
+	}
+	return nil, fail(CodeUnavailable, "reach the platform", fmt.Sprintf("the Kubernetes target %q is not configured, or not up", target))
 }
 
 // newestRender is the newest way the cluster's platform renders objects; 0 if

@@ -199,7 +199,8 @@ func (f *fleet) create() {
 	f.require(err == nil || errors.Is(err, ErrQuotaExceeded) || errors.Is(err, errFault), "create: %v", err)
 }
 
-var someCommands = []Command{Start{}, Stop{}, Repair{}, Delete{}, Delete{Force: true}, Transfer{Project: "default/other"}, Transfer{Project: "default/default"}}
+var someCommands = []Command{Start{}, Stop{}, Repair{}, Delete{}, Delete{Force: true}, Transfer{Project: "default/other"}, Transfer{Project: "default/default"},
+	Update{Patch: []byte(`{"connections":5}`)}, Update{Patch: []byte(`{"connections":50}`)}, Update{Patch: []byte(`{"connections":101}`)}, Update{Patch: []byte(`{"evacuation":{"rate":7}}`)}}
 
 func (f *fleet) command(id ID) {
 	f.do(id, rapid.SampledFrom(someCommands).Draw(f.t, "command"))
@@ -217,7 +218,7 @@ func (f *fleet) do(id ID, cmd Command) {
 	}
 	f.require(CodeOf(err) == CodeOf(planErr), "plan says %v, do says %v", planErr, err)
 	if err != nil {
-		f.require(errors.Is(err, ErrConflict), "%v", err)
+		f.require(errors.Is(err, ErrConflict) || (cmd.Kind() == KindUpdate && errors.Is(err, ErrQuotaExceeded)), "%v", err)
 		f.require(before.Deleting && cmd.Kind() != KindDelete || !before.Deleting, "deletion was refused: %v", err)
 		f.require(f.s.seq == at, "what was refused wrote something")
 		return

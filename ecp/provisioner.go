@@ -120,6 +120,11 @@ type Desired struct {
 	Spec       HostedSpec
 	Image      Image // what Spec.Image names
 	Size       Size  // what Spec.Size names
+	// Pull lets Kubernetes pull the image; zero = nothing is needed.
+	Pull PullCredentials
+	// Licence is EMQX': the text of a file (v4) or a key (v5); "" = EMQX runs
+	// with the one it brings along.
+	Licence Secret
 	// Replicas is how many nodes should run: Spec.Nodes, or 0 when stopped.
 	Replicas int
 	// Roll lists the ordinals whose pods are to be replaced now; empty = none.
@@ -130,6 +135,13 @@ type Desired struct {
 	// Create allows what does not come back silently (namespace, auth Secret,
 	// volume claims) to be made.
 	Create bool
+}
+
+// PullCredentials are what an image registry wants.
+type PullCredentials struct {
+	Host     string // with port
+	User     string
+	Password Secret
 }
 
 // Loss says what has gone that is not made anew unasked.

@@ -25,7 +25,7 @@ func TestTheLedgerUnderConcurrentCreates(t *testing.T) {
 				defer func() { r.stop() }()
 				made := createMany(r, 100)
 				require.Len(t, made, 40)
-				require.Equal(t, ecp.Pool{Connections: 1000, Clusters: 40, UsedConnections: 40 * 25, UsedClusters: 40}, r.pool())
+				require.Equal(t, ecp.Pool{Connections: 1000, Clusters: 40, UsedConnections: 40 * 25, UsedClusters: 40, Revision: 1}, r.pool())
 
 				var all sync.WaitGroup
 				for i, c := range made {
@@ -38,7 +38,7 @@ func TestTheLedgerUnderConcurrentCreates(t *testing.T) {
 				for _, c := range made {
 					r.gone(c)
 				}
-				require.Equal(t, ecp.Pool{Connections: 1000, Clusters: 40}, r.pool())
+				require.Equal(t, ecp.Pool{Connections: 1000, Clusters: 40, Revision: 1}, r.pool())
 				require.Len(t, createMany(r, 1), 1, "and can be booked again")
 			})
 		})
@@ -141,7 +141,7 @@ func TestListing(t *testing.T) {
 				require.Equal(t, 3, pages)
 				break
 			}
-			o.After = page.Next
+			o.Cursor = page.Next
 		}
 		require.Len(t, seen, 7)
 		require.IsIncreasing(t, seen)

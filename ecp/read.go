@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -19,12 +18,12 @@ func (h handle) Get(ctx context.Context) (Info, error) {
 	rec, _, err := h.m.load(ctx, h.id)
 	if err != nil {
 		if errors.Is(err, ErrNotFound) {
-			return Info{}, noCluster(op, h.id)
+			return Info{}, noCluster(op, h.id, nil)
 		}
 		return Info{}, explain(op, err, "", "")
 	}
 	if _, err := authorize(ctx, op, RightRead, rec.Project); err != nil {
-		return Info{}, noCluster(op, h.id)
+		return Info{}, noCluster(op, h.id, nil)
 	}
 	return h.m.info(rec), nil
 }
@@ -70,70 +69,6 @@ func brokerNodes(mem *memory) map[string]BrokerNode {
 		}
 	}
 	return out
-}
-
-// ListOptions selects clusters. Zero values select all.
-type ListOptions struct {
-	Project string
-	Mode    Mode
-	State   State
-	Query   string // part of the name or the id, in any case
-	After   ID     // clusters behind this one
-	Limit   int    // 0 = 50; at most 500
-}
-
-// Page is a part of a list.
-type Page struct {
-	Items []Info
-	Next  ID // After for the next page; "" = this was the last
-}
-
-// ListLimit bounds a page.
-const ListLimit = 500
-
-// Clusters lists the clusters the actor may read, in the order of their ids.
-func (m *Manager) Clusters(ctx context.Context, o ListOptions) (Page, error) {
-	const op = "list clusters"
-	actor, err := authorize(ctx, op, RightRead, "")
-	if err != nil {
-		return Page{}, err
-	}
-	if o.Limit <= 0 {
-		o.Limit = 50
-	}
-	o.Limit = min(o.Limit, ListLimit)
-	page := Page{Items: []Info{}}
-	err = m.store.Read(ctx, func(tx Tx) error {
-		page = Page{Items: []Info{}}
-		match := func(id string, i Index) bool { return actor.May(RightRead, i.Project) && o.matches(id, i) }
-		for rec, err := range List[ClusterRecord](tx, Query{Project: o.Project, After: string(o.After), Match: match}) {
-			if err != nil {
-				return err
-			}
-			// Asked again: who may see what does not hang on how well a store filters.
-			if _, _, i := rec.Describe(); !match(string(rec.ID), i) || (o.Mode != "" && o.Mode != rec.Mode) {
-				continue
-			}
-			if len(page.Items) == o.Limit {
-				page.Next = page.Items[o.Limit-1].ID
-				return nil
-			}
-			page.Items = append(page.Items, m.info(rec))
-		}
-		return nil
-	})
-	if err != nil {
-		return Page{}, explain(op, err, "", "")
-	}
-	return page, nil
-}
-
-func (o ListOptions) matches(id string, i Index) bool {
-	if o.State != "" && string(o.State) != i.State {
-		return false
-	}
-	q := strings.ToLower(o.Query)
-	return q == "" || strings.Contains(strings.ToLower(i.Name), q) || strings.Contains(id, q)
 }
 
 // Operation gives an operation by its id.
@@ -184,7 +119,7 @@ func (m *Manager) Operations(ctx context.Context, id ID) ([]Operation, error) {
 		return nil, explain(op, err, "", "")
 	}
 	if len(out) == 0 {
-		return nil, noCluster(op, id)
+		return nil, noCluster(op, id, nil)
 	}
 	slices.SortFunc(out, func(a, b Operation) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	return out, nil
@@ -234,44 +169,35 @@ func (m *Manager) Position(ctx context.Context) (seq int64, err error) {
 	return seq, nil
 }
 
-// CountByState counts the clusters the actor may read, for metrics. States no
-// cluster is in are left out.
-func (m *Manager) CountByState(ctx context.Context) (map[Mode]map[State]int, error) {
-	const op = "count clusters"
-	actor, err := authorize(ctx, op, RightRead, "")
-	if err != nil {
-		return nil, err
-	}
-	var counts map[Mode]map[State]int
-	err = m.store.Read(ctx, func(tx Tx) error {
-		counts = map[Mode]map[State]int{Hosted: {}, Adopted: {}}
-		for rec, err := range List[ClusterRecord](tx, Query{}) {
-			if err != nil {
-				return err
-			}
-			if actor.May(RightRead, rec.Project) {
-				counts[rec.Mode][rec.Status.State]++
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, explain(op, err, "", "")
-	}
-	return counts, nil
+// watchable says who may see the changes of each kind of record; nobody sees
+// those of a kind that is not in it. Who may read a record may see its changes.
+var watchable = map[Kind]func(Actor, Change) bool{
+	KindCluster:   readsProject,
+	KindTombstone: readsProject,
+	KindOperation: readsProject,
+	KindDeparture: func(a Actor, c Change) bool { return !c.Deleted && readsProject(a, c) },
+	KindProject:   func(a Actor, c Change) bool { return a.May(RightRead, c.Key) },
+	KindOrg:       func(a Actor, c Change) bool { return a.sees(c.Key) },
+	KindImage:     readsCatalog,
+	KindSize:      readsCatalog,
+	KindPool:      readsCatalog,
+	KindLBProfile: readsCatalog,
+	KindTarget:    readsCatalog,
+	KindRegistry:  administers,
+	KindLicence:   administers,
 }
 
-// projectOf is the project whose readers may see a change; "" = everybody who
-// may read anything.
-func projectOf(c Change) string {
-	if c.Kind == KindProject {
-		return c.Key
-	}
-	return c.Index.Project
+func readsProject(a Actor, c Change) bool {
+	return c.Index.Project != "" && a.May(RightRead, c.Index.Project)
 }
+
+func administers(a Actor, _ Change) bool { return a.May(RightAdmin, "") }
+
+func readsCatalog(a Actor, _ Change) bool { return a.May(RightCatalog, "") }
 
 // Watch yields every change the actor may read after a sequence number (-1 =
-// from now on), until ctx ends. Tokens are never among them.
+// from now on), until ctx ends. People, credentials, secrets and the audit are
+// never among them.
 func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		actor, err := authorize(ctx, "watch changes", RightRead, "")
@@ -280,7 +206,7 @@ func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, erro
 			return
 		}
 		for c, err := range m.store.Changes(ctx, after) {
-			if err == nil && (c.Kind == KindToken || !actor.May(RightRead, projectOf(c))) {
+			if sees := watchable[c.Kind]; err == nil && (sees == nil || !sees(actor, c)) {
 				continue
 			}
 			if !yield(c, err) || err != nil {
@@ -299,17 +225,24 @@ func (h handle) Watch(ctx context.Context) iter.Seq2[Change, error] {
 			return
 		}
 		for c, err := range h.m.Watch(ctx, now.Seq) {
-			if err == nil && c.Key != string(h.id) && c.Index.Parent != string(h.id) {
+			own := (c.Kind == KindCluster && c.Key == string(h.id)) || c.Index.Parent == string(h.id) && c.Kind != KindProject
+			if err == nil && !own {
 				continue
 			}
 			if !yield(c, err) || err != nil {
 				return
 			}
-			if c.Kind == KindCluster && c.Deleted {
+			if (c.Kind == KindCluster && c.Deleted) || (c.Kind == KindDeparture && h.lost(ctx)) {
 				return
 			}
 		}
 	}
+}
+
+// lost says that the cluster is in a project that the watcher may not read.
+func (h handle) lost(ctx context.Context) bool {
+	_, err := h.Get(ctx)
+	return errors.Is(err, ErrNotFound)
 }
 
 // asChange gives the cluster with the position its changes go on from.
@@ -329,7 +262,7 @@ func (h handle) asChange(ctx context.Context) (Change, error) {
 	})
 	op := "watch cluster " + string(h.id)
 	if errors.Is(err, ErrNotFound) {
-		return Change{}, noCluster(op, h.id)
+		return Change{}, noCluster(op, h.id, nil)
 	}
 	if err != nil {
 		return Change{}, explain(op, err, "", "")
@@ -337,42 +270,16 @@ func (h handle) asChange(ctx context.Context) (Change, error) {
 	return c, nil
 }
 
-// Images lists the image catalogue.
-func (m *Manager) Images(ctx context.Context) ([]Image, error) {
-	return catalogue[Image](ctx, m, "list images")
-}
-
-// Sizes lists the size catalogue.
-func (m *Manager) Sizes(ctx context.Context) ([]Size, error) {
-	return catalogue[Size](ctx, m, "list sizes")
-}
-
 // Pool gives what all clusters together may use and have booked.
 func (m *Manager) Pool(ctx context.Context) (Pool, error) {
-	p, err := catalogue[Pool](ctx, m, "read pool")
-	if err != nil || len(p) == 0 {
+	const op = "read pool"
+	if _, err := authorize(ctx, op, RightCatalog, ""); err != nil {
 		return Pool{}, err
 	}
-	return p[0], nil
-}
-
-func catalogue[P Payload](ctx context.Context, m *Manager, op string) ([]P, error) {
-	if _, err := authorize(ctx, op, RightCatalog, ""); err != nil {
-		return nil, err
-	}
-	out := []P{}
-	err := m.store.Read(ctx, func(tx Tx) error {
-		out = out[:0]
-		for p, err := range List[P](tx, Query{}) {
-			if err != nil {
-				return err
-			}
-			out = append(out, p)
-		}
-		return nil
-	})
+	var p Pool
+	err := m.store.Read(ctx, func(tx Tx) (err error) { p, _, err = Get[Pool](tx, poolKey); return err })
 	if err != nil {
-		return nil, explain(op, err, "", "")
+		return Pool{}, explain(op, err, "", "")
 	}
-	return out, nil
+	return p.shown(), nil
 }

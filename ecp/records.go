@@ -9,17 +9,6 @@ import (
 // poolKey is the key of the one pool record.
 const poolKey = "pool"
 
-// Token is an API token; only the hash of its secret is kept.
-type Token struct {
-	ID   string `json:"id"`
-	Hash string `json:"hash"` // hex SHA-256 of the secret
-	Name string `json:"name"` // of the actor it stands for
-	Role Role   `json:"role"`
-	Org  string `json:"org,omitempty"`
-	// Project is set for roles on one project, "org/project".
-	Project string `json:"project,omitempty"`
-}
-
 // Describe gives kind, key and index.
 func (r ClusterRecord) Describe() (Kind, string, Index) {
 	return KindCluster, string(r.ID), Index{Project: r.Project, Name: r.Name, State: string(r.Status.State)}
@@ -36,6 +25,14 @@ func (t Tombstone) Describe() (Kind, string, Index) {
 // Copy gives t itself: it holds no reference.
 func (t Tombstone) Copy() Payload { return t }
 
+// Describe gives kind, key and index: it is seen in the project that was left.
+func (d Departure) Describe() (Kind, string, Index) {
+	return KindDeparture, string(d.Cluster), Index{Project: d.Project, Parent: string(d.Cluster)}
+}
+
+// Copy gives d itself: it holds no reference.
+func (d Departure) Copy() Payload { return d }
+
 // Describe gives kind, key and index.
 func (o Operation) Describe() (Kind, string, Index) {
 	return KindOperation, string(o.ID), Index{Project: o.Project, Parent: string(o.Cluster), State: string(o.Phase)}
@@ -43,12 +40,6 @@ func (o Operation) Describe() (Kind, string, Index) {
 
 // Copy gives a value that shares nothing with o.
 func (o Operation) Copy() Payload { return o.Clone() }
-
-// Describe gives kind, key and index.
-func (p Project) Describe() (Kind, string, Index) { return KindProject, p.Path, Index{} }
-
-// Copy gives p itself: it holds no reference.
-func (p Project) Copy() Payload { return p }
 
 // Describe gives kind, key and index.
 func (i Image) Describe() (Kind, string, Index) { return KindImage, i.ID, Index{} }
@@ -68,12 +59,6 @@ func (p Pool) Describe() (Kind, string, Index) { return KindPool, poolKey, Index
 // Copy gives p itself: it holds no reference.
 func (p Pool) Copy() Payload { return p }
 
-// Describe gives kind, key and index: a token is looked up by its hash.
-func (t Token) Describe() (Kind, string, Index) { return KindToken, t.Hash, Index{} }
-
-// Copy gives t itself: it holds no reference.
-func (t Token) Copy() Payload { return t }
-
 // decoders makes a payload of each kind from the JSON it was stored as.
 var decoders = map[Kind]func([]byte) (Payload, error){
 	KindCluster:   decode[ClusterRecord],
@@ -84,6 +69,18 @@ var decoders = map[Kind]func([]byte) (Payload, error){
 	KindSize:      decode[Size],
 	KindPool:      decode[Pool],
 	KindToken:     decode[Token],
+	KindOrg:       decode[Org],
+	KindUser:      decode[User],
+	KindPassword:  decode[passwordHash],
+	KindSession:   decode[session],
+	KindAudit:     decode[AuditEntry],
+	KindAnswered:  decode[answered],
+	KindDeparture: decode[Departure],
+	KindSecret:    decode[sealedSecret],
+	KindRegistry:  decode[Registry],
+	KindLicence:   decode[Licence],
+	KindLBProfile: decode[LBProfile],
+	KindTarget:    decode[Target],
 }
 
 func decode[P Payload](b []byte) (Payload, error) {

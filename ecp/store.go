@@ -75,6 +75,18 @@ const (
 	KindSize      Kind = "size"
 	KindPool      Kind = "pool"
 	KindToken     Kind = "token"
+	KindDeparture Kind = "departure" // of a cluster from a project
+	KindSecret    Kind = "secret"    // encrypted, of a catalogue entry
+	KindRegistry  Kind = "registry"
+	KindLicence   Kind = "licence"
+	KindLBProfile Kind = "lb-profile"
+	KindTarget    Kind = "target"
+	KindOrg       Kind = "org"
+	KindUser      Kind = "user"
+	KindPassword  Kind = "password" // hash of a user's
+	KindSession   Kind = "session"
+	KindAudit     Kind = "audit"
+	KindAnswered  Kind = "answered" // what was answered to an idempotency key
 )
 
 // Record is something a Store keeps. The set of payloads is [Payload]'s.

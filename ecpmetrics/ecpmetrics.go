@@ -1,13 +1,13 @@
-// Package ecpmetrics shows a Manager to Prometheus. It holds nothing itself:
-// every number is read from the Manager when it is scraped, the counters from
-// memory, the clusters and the pool from the store. A scrape never asks a
-// cluster, takes [Patience] at most, and where the store does not answer in
-// time it leaves out what it could not read and counts that.
+// Package ecpmetrics shows a Manager to Prometheus. [New] makes the metrics and
+// [Metrics.Run] follows the fleet's changes for them, so that a scrape asks no
+// cluster and reads nothing of the store but the pool, however large the fleet
+// is. No metric has a label that grows with it.
 package ecpmetrics
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"log/slog"
 	"math"
 	"sync/atomic"
 	"time"
@@ -20,19 +20,40 @@ import (
 // Patience bounds how long one scrape waits for the store.
 const Patience = 5 * time.Second
 
-// Register adds the metrics of a Manager to a registry; all names begin with
-// openecp_. It fails where they are registered there already: give each
-// Manager of a process a registry of its own, or one wrapped with a label.
-func Register(reg prometheus.Registerer, m *ecp.Manager) error {
-	if err := reg.Register(&collector{manager: m}); err != nil {
-		return fmt.Errorf("register metrics of the manager: %w", err)
-	}
-	return nil
+// Config is what the metrics are made of. Manager is required.
+type Config struct {
+	Manager *ecp.Manager
+	// Logger is told when the fleet cannot be followed; nil = nothing is logged.
+	Logger *slog.Logger
+	// Retry is the time before the fleet is read again after that; 0 = a second.
+	Retry time.Duration
 }
 
-type collector struct {
+// Metrics is a prometheus.Collector; all its names begin with openecp_. A
+// registry takes one of them: give each Manager of a process a registry of its
+// own, or one wrapped with a label.
+type Metrics struct {
 	manager *ecp.Manager
+	log     *slog.Logger
+	retry   time.Duration
 	failed  atomic.Uint64 // reads of the store that did not work
+	fleet   *fleet
+}
+
+// New makes the metrics and starts nothing. Until Run runs, what it follows is
+// left out of the page. It fails where the Manager is missing.
+func New(c Config) (*Metrics, error) {
+	if c.Manager == nil {
+		return nil, errors.New("ecpmetrics: Config.Manager is missing; ecp.New makes one")
+	}
+	m := &Metrics{manager: c.Manager, log: c.Logger, retry: c.Retry, fleet: newFleet()}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	if m.retry <= 0 {
+		m.retry = time.Second
+	}
+	return m, nil
 }
 
 // counter is a metric that the Manager counts by itself.
@@ -65,10 +86,7 @@ var bookings = []booking{
 	{describe("pool_clusters_limit", "Clusters that can be booked in all; +Inf where they are not limited."), func(p ecp.Pool) float64 { return limit(p.Clusters) }},
 }
 
-var (
-	clusters = describe("clusters", "Clusters by mode and state; every state of a mode is there.", "mode", "state")
-	failures = describe("metrics_failures_total", "Reads of the store for metrics that failed; what they would have shown is left out.")
-)
+var failures = describe("metrics_failures_total", "Reads of the store for metrics that failed; what they would have shown is left out.")
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("openecp_"+name, help, labels, nil)
@@ -83,45 +101,33 @@ func limit(n int) float64 {
 }
 
 // Describe names every metric, for the registry.
-func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range counters {
-		ch <- m.desc
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range counters {
+		ch <- c.desc
 	}
-	for _, m := range bookings {
-		ch <- m.desc
+	for _, b := range bookings {
+		ch <- b.desc
 	}
-	ch <- clusters
 	ch <- failures
+	m.fleet.describe(ch)
 }
 
-// Collect reads everything once.
-func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	stats := c.manager.Stats()
-	for _, m := range counters {
-		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(stats))
+// Collect gives every metric as it is now.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	stats := m.manager.Stats()
+	for _, c := range counters {
+		ch <- prometheus.MustNewConstMetric(c.desc, c.kind, c.read(stats))
 	}
 	// A collector is handed no context; this is where its calls begin.
 	ctx, cancel := context.WithTimeout(ecp.WithActor(context.Background(), ecp.System), Patience) //nolint:forbidigo // as said above
 	defer cancel()
-	if pool, err := c.manager.Pool(ctx); err == nil {
-		for _, m := range bookings {
-			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, m.read(pool))
+	if pool, err := m.manager.Pool(ctx); err == nil {
+		for _, b := range bookings {
+			ch <- prometheus.MustNewConstMetric(b.desc, prometheus.GaugeValue, b.read(pool))
 		}
 	} else {
-		c.failed.Add(1)
+		m.failed.Add(1)
 	}
-	if counts, err := c.manager.CountByState(ctx); err == nil {
-		collectClusters(ch, counts)
-	} else {
-		c.failed.Add(1)
-	}
-	ch <- prometheus.MustNewConstMetric(failures, prometheus.CounterValue, float64(c.failed.Load()))
-}
-
-func collectClusters(ch chan<- prometheus.Metric, counts map[ecp.Mode]map[ecp.State]int) {
-	for _, mode := range []ecp.Mode{ecp.Hosted, ecp.Adopted} {
-		for _, state := range ecp.States(mode) {
-			ch <- prometheus.MustNewConstMetric(clusters, prometheus.GaugeValue, float64(counts[mode][state]), string(mode), string(state))
-		}
-	}
+	m.fleet.collect(ch)
+	ch <- prometheus.MustNewConstMetric(failures, prometheus.CounterValue, float64(m.failed.Load()))
 }

@@ -192,6 +192,9 @@ func TestConfigCalls(t *testing.T) {
 		{"PUT", "/configs/log", `{"console":{"level":"debug"}}`, 200, `"level":"debug"`},
 		{"PUT", "/configs/log", `{"console":{"enable":true}}`, 200, `"enable":true,"formatter":"text","level":"debug"`},
 		{"GET", "/configs", "", 200, `"sysmon"`},
+		{"GET", "/nodes", "", 200, `"log_path":"/opt/emqx/log"`},
+		{"PUT", "/configs/log", `{"file":{"default":{"enable":false}}}`, 200, `"rotation_size":"50MB"`},
+		{"GET", "/nodes", "", 200, `not logging to file`},
 		{"GET", "/configs/nonesuch", "", 404, "Request Path Not Found"},
 	})
 	for accept, want := range map[string]string{"text/plain": "cluster {\n", "*/*": "cluster {\n", "image/png": "INVALID_ACCEPT"} {

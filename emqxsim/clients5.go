@@ -38,8 +38,10 @@ func (q *request) client5(k client) obj {
 		o[zero] = 0
 	}
 	if !k.connected {
-		delete(o, "connected_at") // it has "disconnected_at" instead; not recorded
-		o["disconnected_at"] = since
+		o["disconnected_at"], o["disconn_props"] = since, obj{}
+		for _, name := range strings.Fields("recv_cnt recv_oct send_cnt send_oct") {
+			delete(o, name) // those of a connection
+		}
 	}
 	return o
 }

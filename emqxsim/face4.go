@@ -71,7 +71,7 @@ func (c *call4) route(path string) (*route4, bool) {
 
 // serves says whether this broker has the call on this listener.
 func (c *call4) serves(r *route4) bool {
-	return (c.enterprise() || !r.enterprise) && has(c.n.version, r.since) && (r.port == 0 || r.port == c.port)
+	return (c.enterprise() || !r.enterprise) && has(c.n.version, r.since) && (r.port == 0 || r.port == c.port) && (r.when == nil || r.when(c.c))
 }
 
 func (c *call4) enterprise() bool { return c.c.cfg.Edition == Enterprise }

@@ -77,6 +77,9 @@ func TestMessagesMoveCounters(t *testing.T) {
 	require.Equal(t, 204, call(t, a, "PUT", "/rules/r1/metrics/reset", "").status)
 	require.Equal(t, 0.0, call(t, a, "GET", "/rules/r1/metrics", "").o["metrics"].(map[string]any)["matched"])
 	require.Equal(t, 10.0, call(t, a, "GET", "/monitor_current", "").o["received_msg_rate"].(float64)-1)
+	c.RemoveClients("lost")
+	k.advance(10 * time.Second)
+	require.Equal(t, 320.0, call(t, a, "GET", "/metrics?aggregate=true", "").o["messages.received"], "11 a second, then 10")
 }
 
 // TestMonitorSeries: a point a second up to the last sample; every tenth holds

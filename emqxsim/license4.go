@@ -20,7 +20,7 @@ func licenseInfo4(c *call4) answer {
 		"expiry_at": l.Expiry.Format(time.DateTime), "expiry": l.expired(c.now),
 	}
 	if has(c.n.version, "4.4.20") {
-		o["original_max_connections"] = l.Limit
+		o["original_max_connections"] = c.licensed()
 	}
 	return data4(o)
 }
@@ -36,6 +36,45 @@ func uploadLicense4(c *call4) answer {
 	if !ok {
 		return code4(500, "invalid_license")
 	}
-	c.db.license = l
+	c.db.license, c.c.v4.licensed = l, 0
+	return done4()
+}
+
+// licensed is what the licence itself allows.
+func (c *call4) licensed() int { return max(c.c.v4.licensed, c.db.license.Limit) }
+
+// sinceDynamic4 is the first version whose source knows of dynamic licences.
+const sinceDynamic4 = "4.4.11"
+
+// dynamic4 is the call that sets a limit below the licence's.
+type dynamic4 struct{ method, field string }
+
+// SetDynamicLicense makes nodes of EMQX Enterprise 4.4.11 or later have a call
+// that sets the connection limit: /dynamic_license, by POST or PUT, with the
+// limit in a field of the body. That there is one is all that is public of it:
+// method and field are the caller's guess. An empty method takes it away, as at
+// first.
+func (c *Cluster) SetDynamicLicense(method, field string) {
+	c.change(func(time.Time) { c.v4.dynamic = dynamic4{method, field} })
+}
+
+// dynamicBy4 says whether the call is made by a method.
+func dynamicBy4(method string) func(*Cluster) bool {
+	return func(c *Cluster) bool { return c.v4.dynamic.method == method }
+}
+
+// dynamicLicense4 sets the limit that is in force, which is never above the
+// licence's.
+func dynamicLicense4(c *call4) answer {
+	in, bad := c.object()
+	if in == nil {
+		return bad
+	}
+	var n int
+	if !positive4(in[c.c.v4.dynamic.field], &n) {
+		return code4(107, "missing mandatory params: ['"+c.c.v4.dynamic.field+"']")
+	}
+	c.c.v4.licensed = c.licensed()
+	c.db.license.Limit = min(n, c.c.v4.licensed)
 	return done4()
 }

@@ -19,35 +19,53 @@ func currentMetrics4(c *call4) answer {
 	return data4(o)
 }
 
-// chart4 is how far the charts go back, and in which steps.
+// How far the charts go back, and in which steps.
 const (
-	chartLength4 = time.Hour
+	chartLength4 = 2 * time.Hour
 	chartStep4   = time.Minute
 )
 
-// monitorMetrics4 are points of the last hour, one of them chosen or all.
+// charts4 are the figures there are charts of: what a node has at the end of a
+// step, and at its beginning.
+var charts4 = map[string]func(end, begin moment) int{
+	"connection":    func(end, _ moment) int { return end.sessions },
+	"route":         func(end, _ moment) int { return end.topics },
+	"subscriptions": func(end, _ moment) int { return end.subs },
+	"received":      func(end, begin moment) int { return end.received.at(end.from) - begin.received.at(begin.from) },
+	"sent":          func(end, begin moment) int { return end.sent.at(end.from) - begin.sent.at(begin.from) },
+	"dropped":       func(end, begin moment) int { return end.dropped.at(end.from) - begin.dropped.at(begin.from) },
+}
+
+// monitorMetrics4 is one chart, or all: for each node points of time, in
+// milliseconds, and value. Only the form of the one is known.
 func monitorMetrics4(c *call4) answer {
-	points := []obj{}
-	for at := c.now.Truncate(chartStep4).Add(chartStep4 - chartLength4); !at.After(c.now); at = at.Add(chartStep4) {
-		p := obj{"received": 0, "sent": 0, "subscription": 0, "connection": 0}
-		for _, m := range c.running() {
-			w, ok := m.when(at)
-			before, _ := m.when(at.Add(-chartStep4))
-			if !ok {
+	if kind, one := c.params["type"]; one {
+		if charts4[kind] == nil {
+			return notFound4()
+		}
+		return data4(c.chart(kind))
+	}
+	all := obj{}
+	for kind := range charts4 {
+		all[kind] = c.chart(kind)
+	}
+	return data4(all)
+}
+
+func (c *call4) chart(kind string) obj {
+	out := obj{}
+	for _, m := range c.running() {
+		points := [][2]int64{}
+		for t := c.now.Truncate(chartStep4).Add(chartStep4 - chartLength4); !t.After(c.now); t = t.Add(chartStep4) {
+			end, ran := m.when(t)
+			if !ran {
 				continue
 			}
-			for key, n := range map[string]int{
-				"received": w.received.at(at) - before.received.at(at.Add(-chartStep4)),
-				"sent":     w.sent.at(at) - before.sent.at(at.Add(-chartStep4)), "subscription": w.subs, "connection": w.sessions,
-			} {
-				p[key] = p[key].(int) + n
-			}
+			begin, _ := m.when(t.Add(-chartStep4))
+			end.from, begin.from = t, t.Add(-chartStep4)
+			points = append(points, [2]int64{t.UnixMilli(), int64(charts4[kind](end, begin))})
 		}
-		if kind := c.params["type"]; kind != "" {
-			p = obj{kind: p[kind]}
-		}
-		p["timestamp"] = at.UnixMilli()
-		points = append(points, p)
+		out[m.name] = points
 	}
-	return data4(points)
+	return out
 }

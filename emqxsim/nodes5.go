@@ -48,8 +48,20 @@ func node5(q *request, n *Node) obj {
 		"connections": q.c.sessions(n), "live_connections": q.c.live(n), "cluster_sessions": q.sum(q.c.sessions),
 		"load1": 0.52, "load5": 0.4, "load15": 0.33, "max_fds": maxFds,
 		"memory_total": memoryTotal, "memory_used": used, "process_available": 2097152, "process_used": 707,
-		"log_path": "/opt/emqx/log", "sys_path": "/opt/emqx",
+		"log_path": logPath(q), "sys_path": "/opt/emqx",
 	}
+}
+
+// logPath is a directory, or says that no file is written: then in words that
+// are not recorded.
+func logPath(q *request) string {
+	log, _ := asObject(q.config()["log"])
+	file, _ := asObject(log["file"])
+	handler, _ := asObject(file["default"])
+	if !handler.flag("enable", true) {
+		return "log.file.default.enable is false, not logging to file."
+	}
+	return "/opt/emqx/log"
 }
 
 // status5 needs no credentials.

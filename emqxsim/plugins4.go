@@ -34,6 +34,9 @@ func loadPlugin4(load bool) func(*call4) answer {
 type state4 struct {
 	plugins map[plugin4]bool // those that were loaded or unloaded
 	crashes bool             // over members that are stopped
+	dynamic dynamic4         // the call that sets a limit; "" = there is none
+	// licensed is what the licence allows while less is set; 0 = no less is.
+	licensed int
 }
 
 // plugin4 is a plugin on a node.

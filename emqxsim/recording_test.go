@@ -164,8 +164,11 @@ func compareShape(at string, want, got any) []difference {
 		}
 	case []any:
 		g, ok := got.([]any)
-		if !ok || len(g) != len(w) {
-			return []difference{{at + "[]", fmt.Sprintf("%d elements, recorded %d", len(g), len(w))}}
+		if !ok {
+			return []difference{{at, fmt.Sprintf("is %T, recorded as a list", got)}}
+		}
+		if len(g) != len(w) {
+			out = append(out, difference{at + "[]", fmt.Sprintf("%d elements, recorded %d", len(g), len(w))})
 		}
 		for _, item := range g {
 			out = append(out, closest(at+"[]", w, item)...)
@@ -190,7 +193,7 @@ func keysWithout(a, b map[string]any) []string {
 
 // closest compares an element with the recorded one it differs least from.
 func closest(at string, like []any, got any) []difference {
-	var best []difference
+	var best []difference // none if nothing was recorded to compare with
 	for i, one := range like {
 		d := compareShape(at, one, got)
 		if len(d) == 0 {

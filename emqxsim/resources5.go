@@ -165,7 +165,7 @@ func summary5(kind string) func(*request) answer {
 		for _, r := range q.db.of(kind) {
 			o := r.show(q).(obj)
 			s := obj{}
-			for _, k := range strings.Fields("created_at description enable last_modified_at name node_status rules status type") {
+			for _, k := range strings.Fields("created_at description enable last_modified_at name node_status rules status status_reason type") {
 				s[k] = o[k]
 			}
 			out = append(out, s)

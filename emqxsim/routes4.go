@@ -7,10 +7,11 @@ type route4 struct {
 	name, descr  string
 	answer       func(c *call4) answer
 
-	enterprise bool   // the open source edition lacks it
-	since      string // the first version that has it, see has
-	port       int    // the only listener that serves it; 0 = both
-	open       string // the first version that wants no credentials; "" = none
+	enterprise bool                  // the open source edition lacks it
+	since      string                // the first version that has it, see has
+	port       int                   // the only listener that serves it; 0 = both
+	open       string                // the first version that wants no credentials; "" = none
+	when       func(c *Cluster) bool // it is there at all; nil = yes
 }
 
 // routes4 are the calls that are simulated. What only Enterprise has is not
@@ -78,6 +79,8 @@ var routes4 = []route4{
 	{enterprise: true, method: "GET", path: "/license", name: "get_license", descr: "Get the license", answer: license4},
 	{enterprise: true, method: "GET", path: "/license_info", name: "get_license_info", descr: "Get the license info", answer: licenseInfo4},
 	{enterprise: true, method: "POST", path: "/license/upload", name: "upload_license", descr: "Upload a license", answer: uploadLicense4},
+	{enterprise: true, since: sinceDynamic4, method: "POST", path: "/dynamic_license", name: "set_dynamic_license", descr: "Set Dynamic License", answer: dynamicLicense4, when: dynamicBy4("POST")},
+	{enterprise: true, since: sinceDynamic4, method: "PUT", path: "/dynamic_license", name: "set_dynamic_license", descr: "Set Dynamic License", answer: dynamicLicense4, when: dynamicBy4("PUT")},
 	{enterprise: true, method: "GET", path: "/monitor/current_metrics", name: "current_metrics", descr: "Current metrics of the cluster", answer: currentMetrics4},
 	{enterprise: true, method: "GET", path: "/monitor/metrics", name: "list_monitor_metrics", descr: "Metrics of the cluster over time", answer: monitorMetrics4},
 	{enterprise: true, method: "GET", path: "/monitor/metrics/:type", name: "lookup_monitor_metrics", descr: "One of the metrics over time", answer: monitorMetrics4},

@@ -98,7 +98,7 @@ func createRule4(c *call4) answer {
 	}
 	topics, good := topicsOf(sql)
 	if !good {
-		return code4(http.StatusBadRequest, "Bad Arguments: "+syntaxError4(sql))
+		return code4(http.StatusBadRequest, "Bad Arguments: "+syntaxError(sql))
 	}
 	r := &rule{id: text(in["id"]), sql: sql, from: topics, enable: true, created: c.now, modified: c.now, actions: actions}
 	if r.id == "" {
@@ -174,7 +174,7 @@ func updateRule4(c *call4) answer {
 	sql, topics, actions := r.sql, r.from, r.actions
 	if given, ok := in["rawsql"].(string); ok {
 		if topics, ok = topicsOf(given); !ok {
-			return code4(http.StatusBadRequest, "Bad Arguments: "+syntaxError4(given))
+			return code4(http.StatusBadRequest, "Bad Arguments: "+syntaxError(given))
 		}
 		sql = given
 	}
@@ -207,9 +207,9 @@ var (
 	nameWord = regexp.MustCompile(`^\w+$`)
 )
 
-// syntaxError4 is what the broker's parser says when it stumbles over the first
+// syntaxError is what the broker's parser says when it stumbles over the first
 // word: each token is told with its length.
-func syntaxError4(sql string) string {
+func syntaxError(sql string) string {
 	words := sqlWord.FindAllString(sql, -1)
 	if len(words) == 0 {
 		return "{parse_error,empty_sql}"

@@ -73,7 +73,7 @@ func (q *request) ruleFrom(in obj, id string, r *rule) *answer {
 	}
 	from, ok := topicsOf(sql)
 	if !ok {
-		a := bad5(fmt.Sprintf("Bad Arguments: #{kind => validation_error,path => %q,reason => {parse_error,{\"syntax error\",[]}},value => <<%q>>}", path, sql))
+		a := bad5(fmt.Sprintf("Bad Arguments: #{kind => validation_error,path => %q,reason => %s,value => <<%q>>}", path, syntaxError(sql), sql))
 		return &a
 	}
 	r.id, r.sql, r.from = id, sql, from

@@ -2,13 +2,10 @@ package emqxsim_test
 
 import "strings"
 
-// The calls below are those the simulator answers, because the adapters, or
-// people with the dashboard, make them. Every recording is of one of them, or
-// of one that is named as not simulated.
-
-// simulated are paths; a recorded call of any method on one is replayed, for
-// a refused method is an answer, too.
-var simulated = []string{
+// used are the paths that adapters ask, or people with the dashboard. A recorded
+// call of any method on one is replayed: a refused method is an answer, too.
+// Every other recording has to be of one of the others.
+var used = []string{
 	"/", "/status",
 
 	"/api/v5/status", "/api/v5/login", "/api/v5/logout",
@@ -18,10 +15,15 @@ var simulated = []string{
 	"/api/v5/stats", "/api/v5/metrics",
 	"/api/v5/monitor", "/api/v5/monitor/nodes/{}", "/api/v5/monitor_current", "/api/v5/monitor_current/nodes/{}",
 	"/api/v5/alarms", "/api/v5/alarms/force_deactivate",
-	"/api/v5/rules", "/api/v5/rules/{}", "/api/v5/rules/{}/metrics",
-	"/api/v5/connectors", "/api/v5/actions", "/api/v5/sources", "/api/v5/actions_summary", "/api/v5/sources_summary",
-	"/api/v5/listeners", "/api/v5/listeners/{}",
+	"/api/v5/rules", "/api/v5/rules/{}", "/api/v5/rules/{}/metrics", "/api/v5/rules/{}/metrics/reset", "/api/v5/rule_engine",
+	"/api/v5/connectors", "/api/v5/connectors/{}", "/api/v5/connectors/{}/enable/{}", "/api/v5/connectors/{}/start", "/api/v5/connectors_probe",
+	"/api/v5/actions", "/api/v5/actions/{}", "/api/v5/actions/{}/metrics", "/api/v5/actions_summary", "/api/v5/action_types",
+	"/api/v5/sources", "/api/v5/sources/{}", "/api/v5/sources_summary",
+	"/api/v5/listeners", "/api/v5/listeners/{}", "/api/v5/listeners_status",
 	"/api/v5/listeners/{}/start", "/api/v5/listeners/{}/stop", "/api/v5/listeners/{}/restart",
+	"/api/v5/clients", "/api/v5/clients/{}", "/api/v5/clients/{}/subscriptions", "/api/v5/clients/kickout/bulk",
+	"/api/v5/subscriptions", "/api/v5/topics",
+	"/api/v5/api_key", "/api/v5/api_key/{}", "/api/v5/users", "/api/v5/users/{}",
 	"/api/v5/license", "/api/v5/license/setting",
 	"/api/v5/load_rebalance/{}/evacuation/start", "/api/v5/load_rebalance/{}/evacuation/stop",
 	"/api/v5/load_rebalance/{}/start", "/api/v5/load_rebalance/{}/stop",
@@ -45,25 +47,18 @@ var simulated = []string{
 	"/api/v4/nonexistent", "/api/v3/nodes",
 }
 
-// notSimulated are calls nobody here makes: paths, or one method of a path that
-// is simulated otherwise.
-var notSimulated = []string{
-	// EMQX 5: messages and clients.
-	"/api/v5/clients/...", "/api/v5/sessions_count", "/api/v5/subscriptions", "/api/v5/topics/...",
-	"/api/v5/publish/...", "/api/v5/banned/...", "/api/v5/mqtt/...", "/api/v5/slow_subscriptions/...",
+// others are calls no adapter makes: paths, or one method of a path that is used
+// otherwise. They are replayed by nobody.
+var others = []string{
+	// EMQX 5.
+	"/api/v5/clients/{}/inflight_messages", "/api/v5/clients/{}/mqueue_messages", "/api/v5/clients/{}/subscribe", "/api/v5/clients/{}/unsubscribe",
+	"/api/v5/configs/...", "/api/v5/data/...", "/api/v5/sessions_count", "/api/v5/topics/{}", "/api/v5/publish/...", "/api/v5/banned/...", "/api/v5/mqtt/...", "/api/v5/slow_subscriptions/...",
 	"/api/v5/durable_queues", "/api/v5/ds/...", "/api/v5/file_transfer/...", "/api/v5/gateways", "/api/v5/gcp_devices",
-	// EMQX 5: making and trying integrations.
-	"POST /api/v5/actions", "/api/v5/actions/{}/...", "/api/v5/action_types", "/api/v5/bridges/...",
-	"POST /api/v5/connectors", "/api/v5/connectors/{}/...", "/api/v5/connectors_probe",
-	"POST /api/v5/sources", "/api/v5/sources/{}/...", "/api/v5/source_types",
-	"/api/v5/rules/{}/metrics/reset", "/api/v5/rule_engine", "/api/v5/rule_events", "/api/v5/rule_test",
+	"/api/v5/bridges/...", "/api/v5/source_types", "/api/v5/rule_events", "/api/v5/rule_test",
 	"/api/v5/message_transformations", "/api/v5/schema_validations", "/api/v5/schema_registry", "/api/v5/schema_registry_external",
-	"/api/v5/exhooks",
-	// EMQX 5: users, configuration, tools.
-	"/api/v5/api_key/...", "/api/v5/users/...", "/api/v5/sso/...", "/api/v5/audit", "/api/v5/authentication/...", "/api/v5/authorization/...",
-	"/api/v5/configs/...", "/api/v5/listeners_status", "POST /api/v5/listeners", "DELETE /api/v5/listeners/{}", "/api/v5/prometheus",
-	"/api/v5/opentelemetry", "/api/v5/plugins", "/api/v5/relup/...", "/api/v5/trace/...", "/api/v5/cluster/links",
-	"/api/v5/data/...", "/api/v5/error_codes", "/api-docs/...",
+	"/api/v5/exhooks", "/api/v5/sso/...", "/api/v5/audit", "/api/v5/authentication/...", "/api/v5/authorization/...",
+	"/api/v5/prometheus", "/api/v5/opentelemetry", "/api/v5/plugins", "/api/v5/relup/...", "/api/v5/trace/...", "/api/v5/cluster/links",
+	"/api/v5/error_codes", "/api-docs/...",
 
 	// EMQX 4.4.
 	"/api/v4/acl/...", "/api/v4/auth_clientid", "/api/v4/auth_username", "/api/v4/sasl", "/api/v4/banned/...",

@@ -211,3 +211,24 @@ func FuzzCalls(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLicense: a licence that is told has a limit that counts something, and is
+// the built-in one only by its customer type; editions are those there are.
+func FuzzLicense(f *testing.F) {
+	seed(f, `{"max_connections":10000,"expiry_at":"2027-01-31 23:59:59"}`, `{"customer_type":"10","expiry":"true","issued_at":"2020-06-20"}`, `[{"sysdescr":"EMQX Enterprise"}]`)
+	now := time.Unix(1795426450, 0)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		data := dataOf(body)
+		if l, err := decodeLicense(data); err == nil {
+			d := l.or(license{}).domain(now)
+			require.GreaterOrEqual(t, d.Limit, 0)
+			require.GreaterOrEqual(t, d.CustomerType, -1)
+			require.Equal(t, d.BuiltIn, d.CustomerType == evaluation)
+			require.Equal(t, time.UTC, d.Until.Location())
+			require.Equal(t, strings.ToLower(d.Type), d.Type)
+			require.Equal(t, d.Limit, limitOf(l, "").Set)
+		}
+		edition, _ := decodeEdition(data)
+		require.Contains(t, []string{"", ecp.EditionEnterprise, ecp.EditionOpenSource}, edition)
+	})
+}

@@ -45,7 +45,7 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 		return ecp.Traffic{}, err
 	}
 	since, err := askNodes[sums](ctx, b, metricsOfAll)
-	if err != nil {
+	if err != nil { // without totals there is no telling that they did not begin anew
 		return ecp.Traffic{}, err
 	}
 	t := trafficOf(now, since)
@@ -59,9 +59,9 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 	return t, nil
 }
 
-// trafficOf adds up what the nodes say that tell both, counters and metrics.
-// Routes, shared subscriptions and retained messages are tables that every node
-// has a whole copy of: each gives the number of all.
+// trafficOf adds up what the nodes say, counters and metrics. Routes, shared
+// subscriptions and retained messages are tables that every node has a whole
+// copy of: each gives the number of all.
 func trafficOf(now []figures[gauges], since []figures[sums]) ecp.Traffic {
 	totals := map[string]figures[sums]{}
 	for _, f := range since {
@@ -71,33 +71,40 @@ func trafficOf(now []figures[gauges], since []figures[sums]) ecp.Traffic {
 	for _, f := range now {
 		sum, told := totals[f.node]
 		delete(totals, f.node)
-		if !told && f.err == "" {
-			f.err = "it does not tell its metrics"
+		if !told {
+			sum.err = "it does not tell its metrics"
 		}
-		if why := cmp.Or(f.err, sum.err); why != "" {
-			t.Nodes = append(t.Nodes, ecp.NodeTraffic{Node: f.node, Error: why})
-			continue
+		n := ecp.NodeTraffic{Node: f.node, Error: cmp.Or(f.err, sum.err)}
+		if f.err == "" {
+			n.Connections, n.Sessions = firstCount(f.data.Live, f.data.Connections), firstCount(f.data.Connections)
+			t.Topics = max(t.Topics, f.data.Topics.Int())
+			t.SharedSubscriptions = max(t.SharedSubscriptions, f.data.Shared.Int())
+			t.Retained = max(t.Retained, f.data.Retained.Int())
+			t.Subscriptions += f.data.Subscriptions.Int()
 		}
-		n := ecp.NodeTraffic{
-			Node: f.node, Connections: firstCount(f.data.Live, f.data.Connections), Sessions: firstCount(f.data.Connections),
-			Totals: ecp.MessageTotals{Received: int64(sum.data.Received), Sent: int64(sum.data.Sent), Dropped: int64(sum.data.Dropped)},
-		}
+		n.Totals = totalsOf(sum)
 		t.Nodes = append(t.Nodes, n)
+	}
+	for node, sum := range totals {
+		t.Nodes = append(t.Nodes, ecp.NodeTraffic{Node: node, Error: "it does not tell its counters", Totals: totalsOf(sum)})
+	}
+	for _, n := range t.Nodes {
 		t.Connections += n.Connections
 		t.Sessions += n.Sessions
 		t.Totals.Received = plus(t.Totals.Received, n.Totals.Received)
 		t.Totals.Sent = plus(t.Totals.Sent, n.Totals.Sent)
 		t.Totals.Dropped = plus(t.Totals.Dropped, n.Totals.Dropped)
-		t.Topics = max(t.Topics, f.data.Topics.Int())
-		t.SharedSubscriptions = max(t.SharedSubscriptions, f.data.Shared.Int())
-		t.Retained = max(t.Retained, f.data.Retained.Int())
-		t.Subscriptions += f.data.Subscriptions.Int()
-	}
-	for node := range totals {
-		t.Nodes = append(t.Nodes, ecp.NodeTraffic{Node: node, Error: "it does not tell its counters"})
 	}
 	slices.SortFunc(t.Nodes, func(x, y ecp.NodeTraffic) int { return strings.Compare(x.Node, y.Node) })
 	return t
+}
+
+// totalsOf are those of a node; none where it does not tell them.
+func totalsOf(f figures[sums]) ecp.MessageTotals {
+	if f.err != "" {
+		return ecp.MessageTotals{}
+	}
+	return ecp.MessageTotals{Received: int64(f.data.Received), Sent: int64(f.data.Sent), Dropped: int64(f.data.Dropped)}
 }
 
 // plus adds what is not below zero, and stays at the largest number there is.

@@ -64,8 +64,8 @@ func wanted(t *testing.T, version string, edition emqxsim.Edition) ecptest.Adapt
 		return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: version, Connections: connections, Sessions: sessions}
 	}
 	return ecptest.AdapterSuite{
-		Adapter: emqxv4.New(emqxv4.Config{Timeout: time.Second}),
-		Open:    func(t *testing.T) ecp.Endpoint { return simulated(t, version, edition).Node("emqx@b").Endpoint() },
+		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}),
+		Open: func(t *testing.T) ecp.Endpoint { return simulated(t, version, edition).Node("emqx@b").Endpoint() },
 		Want: ecp.Description{Version: version, Edition: string(edition), Connections: 3,
 			Nodes: []ecp.BrokerNode{node("emqx@a", 2, 2), node("emqx@b", 0, 0), node("emqx@c", 1, 5)}},
 		Detector: &ecptest.WantDetector{Detection: ecp.Detection{Major: 4, Version: version, Edition: string(edition), Authenticated: true}},

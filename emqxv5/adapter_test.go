@@ -12,7 +12,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/emqxtest"
 )
@@ -37,15 +36,6 @@ var threeNodes = ecp.Description{
 		running("emqx@127.0.0.2", 70652, 0, 0, 168),
 		running("emqx@127.0.0.3", 54682, 0, 0, 168),
 	},
-}
-
-// TestAgainstRecordings runs the suite against three nodes as recorded.
-func TestAgainstRecordings(t *testing.T) {
-	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv5.New(emqxv5.Config{Timeout: 2 * time.Second}), Bound: 10 * time.Second,
-		Open: func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, replay(t, "three"), login) },
-		Want: threeNodes,
-	})
 }
 
 func TestDescribe(t *testing.T) {

@@ -36,8 +36,8 @@ func (b *broker) alarms(ctx context.Context, active bool) ([]ecp.Alarm, error) {
 
 // alarm is an entry of /alarms: the same cause is there once for each node.
 type alarm struct {
-	Node     emqxhttp.Words  `json:"node"`
-	Name     emqxhttp.Words  `json:"name"`
+	Node     emqxhttp.Text   `json:"node"`
+	Name     emqxhttp.Text   `json:"name"`
 	Message  emqxhttp.Words  `json:"message"`
 	Details  json.RawMessage `json:"details"`
 	Since    emqxhttp.Words  `json:"activate_at"`   // RFC 3339

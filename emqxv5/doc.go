@@ -23,11 +23,11 @@
 // each broker and anew by Describe; while nodes differ, the earliest counts. The
 // open-source edition answers as far as it has the calls.
 //
-// Everything any of them sends is bounded in time and memory whatever answers:
-// slow, half dead or endless brokers, proxies, and pages for people. A broker
-// that is on its way up is asked again for a moment. What changes a cluster is
-// repeated only where twice is the same as once; so may the caller. It knows
-// nothing of tunnels or Kubernetes: those come as the endpoint's transport.
+// A call is bounded in time and memory whatever answers: slow, half dead or
+// endless brokers, proxies, and pages for people. A broker that is on its way up
+// is asked again for a moment. What changes a cluster is repeated only where
+// twice is the same as once, and the caller may repeat all of it. Nothing here
+// knows of tunnels or Kubernetes: those come as the endpoint's transport.
 //
 // One file each has a thing that a broker can do, with the path it asks, what
 // the answer looks like and how it is read. Which version has what is in

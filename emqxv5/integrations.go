@@ -40,20 +40,20 @@ func (b *broker) Integrations(ctx context.Context) ([]ecp.Integration, error) {
 // integration is an entry of /connectors, /actions and /sources, without its
 // configuration.
 type integration struct {
-	Type         emqxhttp.Words   `json:"type"`
-	Name         emqxhttp.Words   `json:"name"`
-	Description  emqxhttp.Words   `json:"description"`
-	Enable       any              `json:"enable"`
-	Status       emqxhttp.Words   `json:"status"`
-	StatusReason emqxhttp.Words   `json:"status_reason"`
-	Error        emqxhttp.Words   `json:"error"` // of an action or source: as status_reason
-	Nodes        []nodeStatus     `json:"node_status"`
-	Connector    emqxhttp.Words   `json:"connector"` // its name, without the type
-	Rules        []emqxhttp.Words `json:"rules"`
+	Type         emqxhttp.Text   `json:"type"`
+	Name         emqxhttp.Text   `json:"name"`
+	Description  emqxhttp.Text   `json:"description"`
+	Enable       any             `json:"enable"`
+	Status       emqxhttp.Words  `json:"status"`
+	StatusReason emqxhttp.Words  `json:"status_reason"`
+	Error        emqxhttp.Words  `json:"error"` // of an action or source: as status_reason
+	Nodes        []nodeStatus    `json:"node_status"`
+	Connector    emqxhttp.Text   `json:"connector"` // its name, without the type
+	Rules        []emqxhttp.Text `json:"rules"`
 }
 
 type nodeStatus struct {
-	Node         emqxhttp.Words `json:"node"`
+	Node         emqxhttp.Text  `json:"node"`
 	Status       emqxhttp.Words `json:"status"`
 	StatusReason emqxhttp.Words `json:"status_reason"`
 }

@@ -27,11 +27,11 @@ func TestRules(t *testing.T) {
 
 	page := emqxtest.Body(`{"data":[
 		{"id":"z","enable":false,"actions":["http:a1",{"type":"mqtt","name":"am1"},7,null],"from":null,"created_at":1795425629972,"namespace":"n1"},
-		{"id":"b","actions":null}
+		{"id":"b  c","actions":null,"description":"one\n  two","sql":"SELECT\n  *"}
 	],"meta":{}}`)
 	got, err = open[ecp.IntegrationSource](t, page).Rules(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []ecp.Rule{{ID: "b", Running: true}, {ID: "z", Actions: []string{"http:a1", "mqtt:am1"}, Created: moment("2026-11-23T09:20:29.972Z")}}, got)
+	require.Equal(t, []ecp.Rule{{ID: "b  c", Description: "one\n  two", SQL: "SELECT\n  *", Running: true}, {ID: "z", Actions: []string{"http:a1", "mqtt:am1"}, Created: moment("2026-11-23T09:20:29.972Z")}}, got)
 
 	got, err = open[ecp.IntegrationSource](t, answer(t, "20-rules-empty")).Rules(t.Context())
 	require.NoError(t, err)

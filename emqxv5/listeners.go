@@ -96,12 +96,12 @@ var protocols = map[string]ecp.Protocol{"tcp": ecp.MQTT, "ssl": ecp.MQTTS, "ws":
 // too, and the limit is "infinity" where there is none.
 type listener struct {
 	ID     string         `json:"id"`
-	Type   emqxhttp.Words `json:"type"`
+	Type   emqxhttp.Text  `json:"type"`
 	Bind   emqxhttp.Words `json:"bind"`
 	Enable any            `json:"enable"`
 	Status listenerStatus `json:"status"`
 	Nodes  []struct {
-		Node   emqxhttp.Words `json:"node"`
+		Node   emqxhttp.Text  `json:"node"`
 		Status listenerStatus `json:"status"`
 	} `json:"node_status"`
 }

@@ -32,14 +32,14 @@ func (b *broker) Rules(ctx context.Context) ([]ecp.Rule, error) {
 
 // rule is an entry of /rules.
 type rule struct {
-	ID          emqxhttp.Words   `json:"id"`
-	Name        emqxhttp.Words   `json:"name"`
-	Description emqxhttp.Words   `json:"description"`
-	SQL         string           `json:"sql"`
-	From        []emqxhttp.Words `json:"from"`
-	Actions     []ruleAction     `json:"actions"`
-	Enable      any              `json:"enable"`
-	Created     emqxhttp.Words   `json:"created_at"` // RFC 3339
+	ID          emqxhttp.Text   `json:"id"`
+	Name        emqxhttp.Text   `json:"name"`
+	Description emqxhttp.Text   `json:"description"`
+	SQL         emqxhttp.Text   `json:"sql"`
+	From        []emqxhttp.Text `json:"from"`
+	Actions     []ruleAction    `json:"actions"`
+	Enable      any             `json:"enable"`
+	Created     emqxhttp.Words  `json:"created_at"` // RFC 3339
 }
 
 // ruleAction is the id of an action, "type:name", or the name of a function of
@@ -74,7 +74,7 @@ func decodeRules(body []byte) (page[ecp.Rule], error) {
 			return page[ecp.Rule]{}, errNoID
 		}
 		out := ecp.Rule{
-			ID: string(r.ID), Name: string(r.Name), Description: string(r.Description), SQL: r.SQL,
+			ID: string(r.ID), Name: string(r.Name), Description: string(r.Description), SQL: string(r.SQL),
 			Running: r.Enable != false && r.Enable != "false", Created: moment(r.Created), Topics: texts(r.From),
 		}
 		for _, a := range r.Actions {
@@ -87,7 +87,7 @@ func decodeRules(body []byte) (page[ecp.Rule], error) {
 	return p, err
 }
 
-func texts(all []emqxhttp.Words) []string {
+func texts(all []emqxhttp.Text) []string {
 	var out []string
 	for _, w := range all {
 		if w != "" {

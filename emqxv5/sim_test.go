@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/emqxtest"
@@ -45,51 +43,6 @@ func simulated(c emqxsim.ClusterConfig) *emqxsim.Cluster {
 
 // largeLicense takes no limit at run time.
 var largeLicense = emqxsim.License{Type: emqxsim.OfficialLicense, CustomerType: emqxsim.LargeCustomer, Customer: "Fleet", Email: "fleet@example.org", Limit: 300}
-
-const whyNotSettable = "the licence is not business critical (customer type 3), and only such a one takes a limit at run time"
-
-// TestAgainstSimulator runs the suite against a version that drops limits or
-// takes them; with OPENECP_LONG=1 against each that differs.
-func TestAgainstSimulator(t *testing.T) {
-	for _, c := range []struct {
-		version string
-		license emqxsim.License
-		limiter ecptest.WantLimiter
-		lacks   []string
-		long    bool
-	}{
-		{"5.6.1", largeLicense, ecptest.WantLimiter{Limit: ecp.ConnectionLimit{InForce: 300, Why: "found EMQX Enterprise 5.6.1; needed EMQX Enterprise 5.7.0 or later"}}, []string{"SetConnectionLimit"}, true},
-		{"5.8.4", largeLicense, ecptest.WantLimiter{Limit: ecp.ConnectionLimit{InForce: 300, Why: whyNotSettable}, Dropped: true}, nil, true},
-		{"5.8.9", criticalLicense, ecptest.WantLimiter{Limit: ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25, Sessions: true}, Set: 500, Most: 1000}, nil, false},
-		{"5.10.4", criticalLicense, ecptest.WantLimiter{Limit: ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25, Sessions: true}, Set: 500, Most: 1000}, nil, true},
-	} {
-		t.Run(c.version, func(t *testing.T) {
-			if c.long && os.Getenv("OPENECP_LONG") == "" {
-				t.Skip("set OPENECP_LONG=1 to run the suite against this version too")
-			}
-			t.Parallel()
-			_, want := emqxtest.Simulated(c.version)
-			want.Limit = c.limiter.Limit.InForce
-			ecptest.TestAdapter(t, ecptest.AdapterSuite{
-				Adapter: emqxv5.New(emqxv5.Config{Timeout: 5 * time.Second}), Impatient: emqxv5.New(emqxv5.Config{Timeout: 500 * time.Millisecond}), Want: want,
-				Open: func(*testing.T) ecp.Endpoint {
-					return simulated(emqxsim.ClusterConfig{Version: c.version, License: &c.license}).Node("emqx@a").Endpoint()
-				},
-				Unsupported:  c.lacks,
-				Detector:     &ecptest.WantDetector{Detection: ecp.Detection{Major: 5, Version: c.version, Edition: "enterprise", Authenticated: true}},
-				Limiter:      &c.limiter,
-				Monitor:      &ecptest.WantMonitor{Traffic: ecp.Traffic{Connections: 3, Sessions: 7}},
-				Alarms:       &ecptest.WantAlarms{},
-				Integrations: &ecptest.WantIntegrations{},
-				Evacuator:    &ecptest.WantEvacuator{Node: "emqx@b"},
-				Members:      &ecptest.WantMembers{Open: simulatedMembers(c.version, c.license), Self: "emqx@a", Stopped: "emqx@c", Stranger: "emqx@d"},
-				Listeners:    &ecptest.WantListeners{ID: "tcp:default"},
-				License:      &ecptest.WantLicense{Key: emqxsim.LicenseKey(c.license), Refused: "no-such-key-4471", Settings: ecp.LicenseSettings{HighWatermark: 0.8, LowWatermark: 0.75}},
-				Metrics:      &ecptest.WantMetrics{Series: []string{"emqx_connections_count"}},
-			})
-		})
-	}
-}
 
 // TestSimulatedVersions makes every call of every version that differs, as a
 // key and as a user.
@@ -199,16 +152,6 @@ func everyCall(t *testing.T, e ecp.Endpoint, version string) {
 		}},
 	} {
 		require.NoError(t, c.do(t.Context()), c.name)
-	}
-}
-
-// simulatedMembers is a cluster of two with a node that could join it.
-func simulatedMembers(version string, license emqxsim.License) func(*testing.T) ecp.Endpoint {
-	return func(*testing.T) ecp.Endpoint {
-		s := simulated(emqxsim.ClusterConfig{Version: version, License: &license})
-		s.Node("emqx@c").Kill()
-		s.Standalone("emqx@d")
-		return s.Node("emqx@a").Endpoint()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/openecp/openecp/ecp"
@@ -20,20 +21,23 @@ import (
 const (
 	maxFindings = 20
 	maxPointer  = 256
+	maxDetail   = 600
 )
 
 // decode reads a body into a pointer to a struct. Where encoding/json looks
 // away (unknown fields, fields twice, fields in another case, invalid UTF-8),
 // it does not, and it names everything of a wrong type at once. What the
 // values mean is checked by the domain.
-func decode(body []byte, into any) *problemView {
+func decode(body []byte, into any) *problemView { return decodeWith(body, into, walker{}) }
+
+func decodeWith(body []byte, into any, w walker) *problemView {
 	if !utf8.Valid(body) {
 		return malformed("the body is not valid UTF-8")
 	}
 	if err := json.Unmarshal(body, new(json.RawMessage)); err != nil {
 		return malformed(syntax(err, len(body)))
 	}
-	w := walker{dec: json.NewDecoder(bytes.NewReader(body))}
+	w.dec = json.NewDecoder(bytes.NewReader(body))
 	w.dec.UseNumber()
 	w.value(reflect.TypeOf(into).Elem(), "")
 	if len(w.found) > 0 {
@@ -43,6 +47,35 @@ func decode(body []byte, into any) *problemView {
 		return newProblem(ecp.CodeInvalid, "the body does not have the documented form")
 	}
 	return nil
+}
+
+// decodeAs reads a body into a T.
+func decodeAs[T any](body []byte) (T, error) {
+	var v T
+	if p := decode(body, &v); p != nil {
+		return v, p
+	}
+	return v, nil
+}
+
+// decodePatch reads a merge patch into a struct of pointers: what is left out
+// stays nil, and null, which takes a value back, is the zero value.
+func decodePatch[T any](body []byte) (T, error) {
+	v, err := decodeAs[T](body)
+	if err != nil {
+		return v, err
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(body, &raw); err != nil {
+		return v, malformed("the body is not a JSON object")
+	}
+	s := reflect.ValueOf(&v).Elem()
+	for i, f := range fieldsOf(s.Type()) {
+		if string(raw[f.name]) == "null" {
+			s.Field(i).Set(reflect.New(f.t.Elem()))
+		}
+	}
+	return v, nil
 }
 
 func malformed(detail string) *problemView {
@@ -62,18 +95,16 @@ func syntax(err error, length int) string {
 
 // walker compares the tokens of syntactically correct JSON with a Go type.
 type walker struct {
-	dec   *json.Decoder
-	found []fieldView
+	dec     *json.Decoder
+	found   []fieldView
+	lenient bool // nothing has to be there: a patch
 }
 
 func (w *walker) add(at, format string, args ...any) {
 	if len(w.found) == maxFindings {
 		return
 	}
-	if len(at) > maxPointer {
-		at = strings.ToValidUTF8(at[:maxPointer], "") + "…"
-	}
-	w.found = append(w.found, fieldView{Pointer: at, Detail: fmt.Sprintf(format, args...)})
+	w.found = append(w.found, fieldView{Pointer: shorten(at, maxPointer), Detail: fmt.Sprintf(format, args...)})
 }
 
 // token gives the next token; there is one, since the syntax was checked.
@@ -82,8 +113,9 @@ func (w *walker) token() json.Token {
 	return t
 }
 
-// value reads one value that should fit t; nil fits everything.
-func (w *walker) value(t reflect.Type, at string) {
+// value reads one value that should fit t; nil fits everything. It says
+// whether there is nothing in the value: null or an empty text.
+func (w *walker) value(t reflect.Type, at string) (nothing bool) {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -98,19 +130,32 @@ func (w *walker) value(t reflect.Type, at string) {
 			w.array(t, at)
 		}
 	case string:
+		if t == reflect.TypeFor[time.Time]() {
+			w.time(at, v)
+			return false
+		}
 		w.scalar(t, at, "a string", t != nil && t.Kind() == reflect.String)
+		return v == ""
 	case bool:
 		w.scalar(t, at, "a boolean", t != nil && t.Kind() == reflect.Bool)
 	case json.Number:
 		w.number(t, at, v.String())
 	case nil: // as if it were not given
 		w.scalar(t, at, "null", at != "")
+		return true
 	}
+	return false
 }
 
 func (w *walker) scalar(t reflect.Type, at, is string, fits bool) {
 	if t != nil && !fits {
 		w.add(at, "is %s; %s is wanted", is, wanted(t))
+	}
+}
+
+func (w *walker) time(at, v string) {
+	if _, err := time.Parse(time.RFC3339, v); err != nil {
+		w.add(at, "is not a time such as 2026-01-02T03:04:05Z")
 	}
 }
 
@@ -132,7 +177,7 @@ func (w *walker) object(t reflect.Type, at string) {
 	var each reflect.Type
 	switch {
 	case t == nil:
-	case t.Kind() == reflect.Struct:
+	case t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]():
 		fields = fieldsOf(t)
 	case t.Kind() == reflect.Map:
 		each = t.Elem()
@@ -140,7 +185,7 @@ func (w *walker) object(t reflect.Type, at string) {
 		w.add(at, "is an object; %s is wanted", wanted(t))
 		t = nil
 	}
-	seen := map[string]bool{}
+	seen, given := map[string]bool{}, map[string]bool{}
 	for w.dec.More() {
 		key, _ := w.token().(string)
 		below := at + "/" + escapePointer(key)
@@ -157,9 +202,14 @@ func (w *walker) object(t reflect.Type, at string) {
 				inner = fields[i].t
 			}
 		}
-		w.value(inner, below)
+		given[key] = !w.value(inner, below)
 	}
 	w.token()
+	for _, f := range fields {
+		if f.required && !w.lenient && !given[f.name] {
+			w.add(at+"/"+f.name, "is missing or empty; %s is wanted", wanted(f.t))
+		}
+	}
 }
 
 func (w *walker) array(t reflect.Type, at string) {
@@ -178,8 +228,9 @@ func (w *walker) array(t reflect.Type, at string) {
 }
 
 type field struct {
-	name string
-	t    reflect.Type
+	name     string
+	t        reflect.Type
+	required bool
 }
 
 // fieldsOf lists the fields of a struct under their JSON names.
@@ -189,7 +240,7 @@ func fieldsOf(t reflect.Type) []field {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "" && name != "-" {
-			out = append(out, field{name, f.Type})
+			out = append(out, field{name, f.Type, f.Tag.Get("required") == "true"})
 		}
 	}
 	return out
@@ -208,6 +259,12 @@ func known(fields []field) string {
 
 // wanted names a type as JSON does.
 func wanted(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == reflect.TypeFor[time.Time]() {
+		return "a time such as 2026-01-02T03:04:05Z"
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"

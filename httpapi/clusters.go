@@ -17,46 +17,21 @@ import (
 const clustersPath = "/api/v1/clusters"
 
 func (a *api) clusterRoutes() {
-	create := a.operation(http.MethodPost, clustersPath, "createCluster", "Create a cluster")
+	create := a.operation(http.MethodPost, clustersPath, "createCluster", "Create a cluster",
+		ecp.CodeNotFound, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported)
 	create.Description = "A hosted cluster is made from now on: 202, and Operation-Location leads to its operation. An adopted one is there at once: 201."
-	create.Responses["202"] = a.answer("being made", schemaOf[clusterView](a.schemas()))
-	create.DefaultStatus = http.StatusCreated
-	huma.Register(a.huma, create, a.createCluster)
-	a.takes(create, schemaOf[createBody[ecp.HostedSpec]](a.schemas()), schemaOf[createBody[ecp.AdoptedSpec]](a.schemas()))
+	create.Parameters = []*huma.Param{toggle("dryRun", "say what would be done, and do nothing")}
+	create.Responses["200"] = a.answer("a plan", schemaOf[ecp.Plan](a.schemas()))
+	create.Responses["201"] = a.heads(a.answer("made", schemaOf[clusterView](a.schemas())), "ETag", "Location")
+	create.Responses["202"] = a.heads(a.answer("being made", schemaOf[clusterView](a.schemas())), "ETag", "Location", "Operation-Location")
+	a.handle(create, a.createCluster)
+	a.takes(create, a.eitherMode("CreateBody", schemaOf[createBody[ecp.HostedSpec]](a.schemas()), schemaOf[createBody[ecp.AdoptedSpec]](a.schemas())))
 
-	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath, "listClusters", "List clusters, in the order of their ids"), a.listClusters)
+	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath, "listClusters", "List clusters"), a.listClusters)
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath+"/{id}", "getCluster", "Get a cluster"), a.getCluster)
 
-	command := func(method, path, id, summary string) huma.Operation {
-		op := a.operation(method, clustersPath+"/{id}"+path, id, summary)
-		op.Description = "202: the operation that was begun. 200: nothing has to be waited for, the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours to see any more."
-		op.DefaultStatus = http.StatusAccepted
-		op.Responses["200"] = a.answer("nothing to wait for, or a plan", schemaOf[clusterView](a.schemas()), schemaOf[ecp.Plan](a.schemas()))
-		op.Responses["202"] = a.answer("begun", schemaOf[ecp.Operation](a.schemas()))
-		op.Responses["204"] = &huma.Response{Description: "gone"}
-		return op
-	}
-	plain := func(cmd ecp.Command) func(context.Context, *commandInput) (*commandOutput, error) {
-		return func(ctx context.Context, in *commandInput) (*commandOutput, error) {
-			return a.command(ctx, in.ID, cmd, in.DryRun)
-		}
-	}
-	huma.Register(a.huma, command(http.MethodPost, "/start", "startCluster", "Let the nodes of a stopped cluster run again"), plain(ecp.Start{}))
-	huma.Register(a.huma, command(http.MethodPost, "/stop", "stopCluster", "Take all nodes away and keep the data"), plain(ecp.Stop{}))
-	huma.Register(a.huma, command(http.MethodPost, "/repair", "repairCluster", "Apply the spec again and accept what was lost"), plain(ecp.Repair{}))
-	huma.Register(a.huma, command(http.MethodDelete, "", "deleteCluster", "Remove a cluster with its data"),
-		func(ctx context.Context, in *deleteInput) (*commandOutput, error) {
-			return a.command(ctx, in.ID, ecp.Delete{Force: in.Force}, in.DryRun)
-		})
-	transfer := command(http.MethodPost, "/transfer", "transferCluster", "Move a cluster to another project; nothing restarts")
-	huma.Register(a.huma, transfer, func(ctx context.Context, in *transferInput) (*commandOutput, error) {
-		var body transferBody
-		if p := decode(in.RawBody, &body); p != nil {
-			return nil, p
-		}
-		return a.command(ctx, in.ID, ecp.Transfer{Project: body.Project}, in.DryRun)
-	})
-	a.takes(transfer, schemaOf[transferBody](a.schemas()))
+	a.commandRoutes()
+	a.explainRoutes()
 }
 
 // createBody is what a cluster is asked for with.
@@ -66,10 +41,6 @@ type createBody[S any] struct {
 	Name        string   `json:"name" doc:"1 to 200 letters of any script, digits, spaces, - and _; unique in its project"`
 	Description string   `json:"description" required:"false" doc:"at most 500 characters"`
 	Spec        S        `json:"spec"`
-}
-
-type transferBody struct {
-	Project string `json:"project" doc:"where to, org/project"`
 }
 
 // decodeCreate reads a request with the spec of its mode. Of an unknown mode
@@ -96,30 +67,27 @@ func decodeMode[S any](body []byte, spec func(S) ecp.Spec) (ecp.CreateRequest, *
 	return ecp.CreateRequest{Mode: b.Mode, Project: b.Project, Name: b.Name, Description: b.Description, Spec: spec(b.Spec)}, nil
 }
 
-type createInput struct {
-	RawBody []byte `contentType:"application/json"`
-}
-
-type createOutput struct {
-	Status            int
-	Location          string `header:"Location"`
-	OperationLocation string `header:"Operation-Location"`
-	ETag              string `header:"ETag"`
-	Body              clusterView
-}
-
-func (a *api) createCluster(ctx context.Context, in *createInput) (*createOutput, error) {
-	request, p := decodeCreate(in.RawBody)
+// createCluster makes a cluster, or says what making it would do.
+func (a *api) createCluster(ctx context.Context, r *http.Request, body []byte) (success, error) {
+	dryRun, p := toggled(r, "dryRun")
 	if p != nil {
-		return nil, p
+		return success{}, p
+	}
+	request, p := decodeCreate(body)
+	if p != nil {
+		return success{}, p
+	}
+	if dryRun {
+		plan, err := a.manager.PlanCreate(ctx, request)
+		return success{status: http.StatusOK, body: plan}, err
 	}
 	info, operation, err := a.manager.Create(ctx, request)
 	if err != nil {
-		return nil, a.failed(ctx, err)
+		return success{}, err
 	}
-	out := &createOutput{Status: http.StatusCreated, Location: clustersPath + "/" + string(info.ID), ETag: etag(info.Revision), Body: viewCluster(info)}
+	out := success{status: http.StatusCreated, location: clustersPath + "/" + string(info.ID), etag: etag(info.Revision), body: viewCluster(info)}
 	if operation.ID != "" {
-		out.Status, out.OperationLocation = http.StatusAccepted, operationsPath+"/"+string(operation.ID)
+		out.status, out.operationLocation = http.StatusAccepted, operationsPath+"/"+string(operation.ID)
 	}
 	return out, nil
 }
@@ -133,7 +101,9 @@ type listInput struct {
 	Project string `query:"project" doc:"only those of org/project"`
 	Mode    string `query:"mode" doc:"only hosted or only adopted ones"`
 	State   string `query:"state" doc:"only those in the state"`
+	Version string `query:"version" doc:"only those of this EMQX version, as it is wanted"`
 	Q       string `query:"q" doc:"part of the name or the id, in any case"`
+	Sort    string `query:"sort" doc:"what they are ordered by, with - before it downwards; where that is equal, the id decides; id when left out"`
 }
 
 type listOutput[T any] struct{ Body page[T] }
@@ -147,22 +117,66 @@ func (a *api) listClusters(ctx context.Context, in *listInput) (*listOutput[clus
 	}
 	wrong = append(wrong, oneOf("mode", in.Mode, modes())...)
 	wrong = append(wrong, oneOf("state", in.State, states())...)
+	name, down := strings.CutPrefix(in.Sort, "-")
+	wrong = append(wrong, oneOf("sort", name, sortNames())...)
 	if len(wrong) > 0 {
 		return nil, newProblem(ecp.CodeInvalid, "a parameter is not valid", wrong...)
 	}
 	found, err := a.manager.Clusters(ctx, ecp.ListOptions{
-		Project: in.Project, Mode: ecp.Mode(in.Mode), State: ecp.State(in.State), Query: in.Q, After: ecp.ID(after), Limit: in.Limit,
+		Project: in.Project, Mode: ecp.Mode(in.Mode), State: ecp.State(in.State), Version: in.Version, Query: in.Q,
+		Sort: sortKey(name), Descending: down, Cursor: after, Limit: in.Limit,
 	})
 	if err != nil {
-		return nil, a.failed(ctx, err)
+		return nil, a.failed(ctx, ofQuery(err))
 	}
 	out := &listOutput[clusterView]{}
 	out.Body.Items = make([]clusterView, len(found.Items))
 	for i, info := range found.Items {
 		out.Body.Items[i] = viewCluster(info)
 	}
-	out.Body.Next = makeCursor(clusterCursor, string(found.Next))
+	out.Body.Next = makeCursor(clusterCursor, found.Next)
 	return out, nil
+}
+
+// ofQuery lets an error about an option point to the parameter it came in.
+func ofQuery(err error) error {
+	var e *ecp.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	out := *e
+	out.Fields = nil
+	for _, f := range e.Fields {
+		out.Fields = append(out.Fields, ecp.FieldError{Field: "query." + f.Field, Message: f.Message})
+	}
+	return &out
+}
+
+// sortNames lists what clusters can be ordered by, named as a cluster's fields
+// are.
+func sortNames() []string {
+	var out []string
+	for _, k := range ecp.SortKeys() {
+		out = append(out, sortName(k))
+	}
+	return out
+}
+
+func sortName(k ecp.SortKey) string {
+	if k == ecp.SortCreated || k == ecp.SortUpdated {
+		return string(k) + "At"
+	}
+	return string(k)
+}
+
+// sortKey is the key of a name that is one.
+func sortKey(name string) ecp.SortKey {
+	for _, k := range ecp.SortKeys() {
+		if sortName(k) == name {
+			return k
+		}
+	}
+	return ""
 }
 
 func modes() []string { return []string{string(ecp.Hosted), string(ecp.Adopted)} }
@@ -213,7 +227,7 @@ func openCursor(cursor, kind string) (key string, wrong []fieldView) {
 }
 
 type clusterInput struct {
-	ID string `path:"id" doc:"the cluster's"`
+	ID string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
 }
 
 type clusterOutput struct {
@@ -239,59 +253,4 @@ func (a *api) cluster(id string) (ecp.Cluster, *problemView) {
 		return nil, newProblem(ecp.CodeNotFound, "there is no cluster of that id; ids are emqx- and 8 hexadecimal digits")
 	}
 	return a.manager.Cluster(ecp.ID(id)), nil
-}
-
-type commandInput struct {
-	ID     string `path:"id" doc:"the cluster's"`
-	DryRun bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
-}
-
-type deleteInput struct {
-	ID     string `path:"id" doc:"the cluster's"`
-	DryRun bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
-	Force  bool   `query:"force" doc:"do not wait for nodes to stop in order"`
-}
-
-type transferInput struct {
-	ID      string `path:"id" doc:"the cluster's"`
-	DryRun  bool   `query:"dryRun" doc:"say what would be done, and do nothing"`
-	RawBody []byte `contentType:"application/json"`
-}
-
-type commandOutput struct {
-	Status   int
-	Location string `header:"Location"`
-	ETag     string `header:"ETag"`
-	Body     any
-}
-
-// command carries a command out, or says what it would do.
-func (a *api) command(ctx context.Context, id string, cmd ecp.Command, dryRun bool) (*commandOutput, error) {
-	c, p := a.cluster(id)
-	if p != nil {
-		return nil, p
-	}
-	if dryRun {
-		plan, err := c.Plan(ctx, cmd)
-		if err != nil {
-			return nil, a.failed(ctx, err)
-		}
-		plan.Steps = list(plan.Steps)
-		return &commandOutput{Status: http.StatusOK, Body: plan}, nil
-	}
-	operation, err := c.Do(ctx, cmd)
-	if err != nil {
-		return nil, a.failed(ctx, err)
-	}
-	if operation.ID != "" {
-		return &commandOutput{Status: http.StatusAccepted, Location: operationsPath + "/" + string(operation.ID), Body: viewOperation(operation)}, nil
-	}
-	info, err := c.Get(ctx)
-	if errors.Is(err, ecp.ErrNotFound) {
-		return &commandOutput{Status: http.StatusNoContent}, nil
-	}
-	if err != nil {
-		return nil, a.failed(ctx, err)
-	}
-	return &commandOutput{Status: http.StatusOK, ETag: etag(info.Revision), Body: viewCluster(info)}, nil
 }

@@ -19,4 +19,4 @@
 // is also what GET /openapi.json answers.
 package httpapi
 
-//go:generate go test -run TestDocumentIsCurrent|TestClusterAnswer . -update
+//go:generate go test -run TestDocumentIsCurrent|TestClusterAnswer|TestRoutesDocument . -update

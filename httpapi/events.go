@@ -13,23 +13,26 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
 func (a *api) eventRoutes() {
-	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events")
+	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events", ecp.CodeGone)
 	op.Description = `The event's id is the number of the change, its name the kind of record, its data an Event. A stream
 begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it by themselves)
 or since. A position that is older than what is kept is answered with 410: list again, then follow from now.
 An event named problem, with a Problem as its data, ends a stream.`
 	op.Metadata[patience] = time.Duration(0)
 	op.Parameters = eventParameters(a.schemas())
-	a.plain(op, "text/event-stream", a.events)
-	op.Responses["200"].Content["text/event-stream"].Schema = schemaOf[eventView](a.schemas())
+	a.plain(op, eventStream, a.events)
+	op.Responses["200"].Content[eventStream].Schema = schemaOf[eventView](a.schemas())
 }
 
 // eventView is the data of one event.
 type eventView struct {
 	Seq     int64     `json:"seq" doc:"number of the change; grows"`
 	At      time.Time `json:"at"`
-	Kind    ecp.Kind  `json:"kind" doc:"cluster, operation, tombstone, project, image, size or pool"`
+	Kind    ecp.Kind  `json:"kind" doc:"cluster, operation, tombstone, departure (a cluster has left the project), org, project, or one of the catalogues"`
 	Key     string    `json:"key" doc:"id or name of the record"`
 	Project string    `json:"project" doc:"empty for what belongs to none"`
 	Parent  string    `json:"parent" doc:"the cluster of an operation"`
@@ -76,7 +79,7 @@ func viewEvent(c ecp.Change) (eventView, bool) {
 		v.Object = viewRecord(p)
 	case ecp.Operation:
 		v.Object = viewOperation(p)
-	case ecp.Tombstone, ecp.Project, ecp.Image, ecp.Size, ecp.Pool:
+	case ecp.Tombstone, ecp.Departure, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.LBProfile, ecp.Target, ecp.Registry, ecp.Licence:
 		v.Object = p
 	default:
 		return v, false
@@ -184,6 +187,17 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 		case <-ctx.Done():
 		}
 	}
+	a.farewell(s)
+}
+
+// farewell tells a client why its stream ends where that is for us to say, and
+// that it may come back.
+func (a *api) farewell(s *stream) {
+	select {
+	case <-a.done:
+		s.event("", "problem", newProblem(ecp.CodeUnavailable, "the daemon is ending; follow on from the last id you have seen"))
+	default:
+	}
 }
 
 // watch hands changes over one by one: a client that does not read holds up
@@ -232,7 +246,7 @@ type stream struct {
 func (a *api) begin(w http.ResponseWriter, after int64) *stream {
 	s := &stream{w: w, control: http.NewResponseController(w), stuck: a.stuck}
 	_ = s.control.SetReadDeadline(time.Time{}) // the server's own would end the stream
-	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Content-Type", eventStream)
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	s.write(fmt.Appendf(nil, "retry: 2000\nid: %d\n\n", after))

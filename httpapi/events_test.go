@@ -29,7 +29,7 @@ type event struct {
 
 // listener is a client of the event stream.
 type listener struct {
-	t      *testing.T
+	t      testing.TB
 	cancel context.CancelFunc
 	body   io.ReadCloser
 	lines  *bufio.Reader
@@ -222,10 +222,16 @@ func TestEventsBeatAndEndWithTheProcess(t *testing.T) {
 	require.True(t, l.next().comment)
 	require.True(t, l.next().comment)
 	close(f.done)
+	var last event
 	f.eventually("the stream ends", func() (bool, any) {
-		_, err := l.read()
+		e, err := l.read()
+		if err == nil {
+			last = e
+		}
 		return err == io.EOF, err //nolint:errorlint // a stream that ends cleanly ends so
 	})
+	require.Equal(t, "problem", last.name, "the client is told")
+	require.Empty(t, last.id, "and goes on from the last change it has seen")
 }
 
 func TestEventsHead(t *testing.T) {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +31,9 @@ const (
 	asUser    = "user-token-0123456789"  // of default/default
 	asOrg     = "org-token-0123456789"   // of the organisation other
 	asForeign = "foreign-token-0123456789"
+	asHead    = "head-token-0123456789"      // of the organisation default
+	asNext    = "neighbour-token-0123456789" // of default/second
+	asExpired = "expired-token-0123456789"   // of default/default, until yesterday
 	nobody    = ""
 )
 
@@ -36,13 +42,16 @@ var tokens = map[string]ecp.Token{
 	asAdmin:   {ID: "t2", Name: "ann", Role: ecp.RoleProjectAdmin, Project: "default/default"},
 	asUser:    {ID: "t3", Name: "uma", Role: ecp.RoleUser, Project: "default/default"},
 	asOrg:     {ID: "t4", Name: "olga", Role: ecp.RoleOrgAdmin, Org: "other"},
+	asHead:    {ID: "t6", Name: "hana", Role: ecp.RoleOrgAdmin, Org: "default"},
+	asNext:    {ID: "t7", Name: "nora", Role: ecp.RoleProjectAdmin, Project: "default/second"},
+	asExpired: {ID: "t8", Name: "ed", Role: ecp.RoleProjectAdmin, Project: "default/default", ExpiresAt: time.Now().Add(-24 * time.Hour)},
 	asForeign: {ID: "t5", Name: "fred", Role: ecp.RoleProjectAdmin, Project: "other/one"},
 }
 
 // fixture is the API over a real Manager, a store in memory and simulated
 // clusters, behind a real server.
 type fixture struct {
-	t       *testing.T
+	t       testing.TB
 	store   ecp.Store
 	manager *ecp.Manager
 	api     *api
@@ -61,7 +70,7 @@ type setup struct {
 	ready func(context.Context) error
 }
 
-func newFixture(t *testing.T, s setup) *fixture {
+func newFixture(t testing.TB, s setup) *fixture {
 	t.Helper()
 	f := &fixture{t: t, store: memstore.New(), log: &logBuffer{}, done: make(chan struct{})}
 	if s.store != nil {
@@ -69,15 +78,19 @@ func newFixture(t *testing.T, s setup) *fixture {
 	}
 	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 20 * time.Millisecond})
 	require.NoError(t, err)
+	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)})
+	require.NoError(t, err)
 	f.manager, err = ecp.New(t.Context(), ecp.Config{
-		Store: f.store, Provisioners: map[string]ecp.Provisioner{"default": p},
-		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "other/one"}},
+		Store: f.store, Hasher: quickHasher{}, Sealer: ring, NewProvisioner: func(context.Context, ecp.TargetConfig) (ecp.Provisioner, error) {
+			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
+		}, Provisioners: map[string]ecp.Provisioner{"default": p},
+		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "default/second", "other/one"}},
 	})
 	require.NoError(t, err)
 	require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
 		for secret, token := range tokens {
 			sum := sha256.Sum256([]byte(secret))
-			token.Hash = hex.EncodeToString(sum[:])
+			token.Hash, token.LastUsed = hex.EncodeToString(sum[:]), time.Now() // a use now writes nothing
 			if err := ecp.Put(tx, token, 0); err != nil {
 				return err
 			}
@@ -89,7 +102,7 @@ func newFixture(t *testing.T, s setup) *fixture {
 		Logger: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)
-	var handler http.Handler = f.api
+	handler := f.conforming(f.api)
 	if s.wrap != nil {
 		handler = s.wrap(handler)
 	}
@@ -101,6 +114,19 @@ func newFixture(t *testing.T, s setup) *fixture {
 		f.run()
 	}
 	return f
+}
+
+// quickHasher is no use against anybody, and costs no time.
+type quickHasher struct{}
+
+func (quickHasher) Hash(_ context.Context, password string) (string, error) {
+	sum := sha256.Sum256([]byte(password))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func (h quickHasher) Verify(ctx context.Context, hash, password string) (ok, outdated bool, err error) {
+	is, err := h.Hash(ctx, password)
+	return is == hash, false, err
 }
 
 // run lets the Manager work until the test ends.
@@ -134,7 +160,7 @@ func (l *logBuffer) String() string {
 
 // reply is an answer, read to its end.
 type reply struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   []byte
@@ -235,6 +261,15 @@ func (f *fixture) stored() stored {
 	ctx := ecp.WithActor(f.t.Context(), ecp.System)
 	position, err := f.manager.Position(ctx)
 	require.NoError(f.t, err)
+	require.NoError(f.t, f.store.Read(ctx, func(tx ecp.Tx) error { // that something was refused is told
+		for _, err := range ecp.List[ecp.AuditEntry](tx, ecp.Query{}) {
+			if err != nil {
+				return err
+			}
+			position--
+		}
+		return nil
+	}))
 	pool, err := f.manager.Pool(ctx)
 	require.NoError(f.t, err)
 	page, err := f.manager.Clusters(ctx, ecp.ListOptions{Limit: ecp.ListLimit})
@@ -242,6 +277,12 @@ func (f *fixture) stored() stored {
 	clusters, err := json.Marshal(page)
 	require.NoError(f.t, err)
 	return stored{position, string(clusters), pool, f.manager.Stats()}
+}
+
+// unchanged checks that what is stored is what was stored before.
+func (f *fixture) unchanged(before stored, what string) {
+	f.t.Helper()
+	require.Equal(f.t, before, f.stored(), "%s: something is stored", what)
 }
 
 // eventually waits for a condition; seen is told when it does not come true.
@@ -270,4 +311,31 @@ func (f *fixture) awaitState(id, state string) {
 		c := f.call(asAdmin, http.MethodGet, clustersPath+"/"+id, "").want(http.StatusOK).cluster()
 		return c.Status.State == state, c.Status.State
 	})
+}
+
+// origin makes a change from somewhere and gives what the audit says of it.
+func (f *fixture) origin(peer, forwarded string) ecp.Origin {
+	f.t.Helper()
+	r := httptest.NewRequestWithContext(f.t.Context(), http.MethodPatch, "/api/v1/orgs/default", strings.NewReader(`{"description":"`+rand.Text()+`"}`))
+	r.RemoteAddr = peer
+	r.Header.Set("Authorization", "Bearer "+asSystem)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(headerRequest, "my-request")
+	if forwarded != "" {
+		r.Header.Set("X-Forwarded-For", forwarded)
+	}
+	w := httptest.NewRecorder()
+	f.api.ServeHTTP(w, r)
+	require.Equal(f.t, http.StatusOK, w.Code, "%s", w.Body)
+	audit, err := f.manager.Audit(ecp.WithActor(f.t.Context(), ecp.System), ecp.AuditOptions{Limit: 1})
+	require.NoError(f.t, err)
+	return audit.Items[0].Origin
+}
+
+func prefixes(t *testing.T, text string) []netip.Prefix {
+	t.Helper()
+	if text == "" {
+		return nil
+	}
+	return []netip.Prefix{netip.MustParsePrefix(text)}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -34,6 +35,12 @@ type Config struct {
 	// waiting requests then end by themselves, which http.Server.Shutdown waits
 	// for. nil = they end with their client, or with the server's base context.
 	Done <-chan struct{}
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is
+	// believed where it says who asks, for the audit; nil = none is.
+	TrustedProxies []netip.Prefix
+	// Observe is told of every request once it is answered, on its goroutine,
+	// for metrics; it has to return at once. nil = nobody is told.
+	Observe func(Observation)
 }
 
 // BuildInfo says which build answers.
@@ -51,6 +58,9 @@ type api struct {
 	ready   func(context.Context) error
 	dev     bool
 	done    <-chan struct{}
+	proxies []netip.Prefix
+
+	observer func(Observation)
 
 	mux      *http.ServeMux
 	huma     huma.API
@@ -62,8 +72,8 @@ type api struct {
 	stuck     time.Duration // for a client to take an event
 }
 
-// New makes the handler. It serves every path below /api/v1, /healthz, /readyz
-// and /openapi.json, and answers all others with not_found. The error says
+// New makes the handler. It serves every path below /api/v1, /healthz, /readyz,
+// /openapi.json and its page /docs, and answers all others with not_found. The error says
 // what is missing in the configuration.
 func New(c Config) (http.Handler, error) {
 	a, err := newAPI(c)
@@ -78,7 +88,7 @@ func newAPI(c Config) (*api, error) {
 		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
 	}
 	a := &api{
-		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done,
+		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe,
 		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
 		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,
 	}
@@ -89,8 +99,12 @@ func newAPI(c Config) (*api, error) {
 	a.clusterRoutes()
 	a.operationRoutes()
 	a.catalogueRoutes()
+	a.tenancyRoutes()
+	a.sessionRoutes()
+	a.auditRoutes()
 	a.eventRoutes()
 	a.processRoutes()
+	a.pageRoutes()
 	var err error
 	a.document, err = a.describe()
 	return a, err

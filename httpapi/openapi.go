@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"reflect"
 	"strings"
@@ -24,6 +25,7 @@ func (a *api) typed() huma.API {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info:    &huma.Info{Title: "OpenECP", Version: "1", Description: about},
+			Tags:    groups,
 			Components: &huma.Components{
 				Schemas:         registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
@@ -43,7 +45,7 @@ func (a *api) typed() huma.API {
 
 const about = `Creates and runs fleets of EMQX clusters.
 
-Every route but /healthz, /readyz, /openapi.json and /api/v1/version needs a bearer token. Every answer that is not a
+Every route but /healthz, /readyz, /openapi.json, /docs and /api/v1/version needs a bearer token. Every answer that is not a
 success is application/problem+json: see the schema Problem. Request bodies are read strictly: one JSON object of at most
 1 MiB, known fields only. Lists are {"items": [...], "next": cursor}.`
 
@@ -61,32 +63,86 @@ func (c jsonOnly) Header(name string) string {
 	return c.humaContext.Header(name)
 }
 
+// groups are the parts of the API, in the order in which they are shown.
+var groups = []*huma.Tag{
+	{Name: "clusters", Description: "Clusters, and what is asked of them"},
+	{Name: "operations", Description: "Long work on one cluster"},
+	{Name: "events", Description: "Every change, as it happens"},
+	{Name: "orgs", Description: "Organisations"}, {Name: "projects", Description: "Tenants of an organisation; clusters are in one"},
+	{Name: "users", Description: "People who log in"}, {Name: "tokens", Description: "API tokens for programs"},
+	{Name: "images", Description: "What clusters can be made from"}, {Name: "sizes", Description: "What a node can get"}, {Name: "registries"}, {Name: "emqx-licenses"},
+	{Name: "lb-profiles", Description: "Annotations for load balancers, by how many connections are booked"}, {Name: "kubernetes-targets", Description: "Where hosted clusters can be"},
+	{Name: "pool", Description: "What all clusters together may use"},
+	{Name: "login"}, {Name: "logout"}, {Name: "me"}, {Name: "roles"}, {Name: "audit", Description: "Who changed what, and from where"},
+	{Name: "process", Description: "The process itself; no token is needed"},
+}
+
 func (a *api) schemas() huma.Registry { return a.huma.OpenAPI().Components.Schemas }
 
 func schemaOf[T any](r huma.Registry) *huma.Schema { return r.Schema(reflect.TypeFor[T](), true, "") }
 
-// operation begins the description of a route: with a token, bounded in time,
-// and with a problem for whatever is not a success.
-func (a *api) operation(method, path, id, summary string) huma.Operation {
+// operation begins the description of a route: with a token, bounded in time.
+// refuses are the codes it may be refused with beside those of its form.
+func (a *api) operation(method, path, id, summary string, refuses ...ecp.Code) huma.Operation {
 	return huma.Operation{
-		Method: method, Path: path, OperationID: id, Summary: summary, SkipValidateBody: true,
-		Metadata: map[string]any{patience: ordinary},
-		Security: []map[string][]string{{"token": {}}},
-		Responses: map[string]*huma.Response{"default": {
-			Description: "not a success",
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemaOf[problemView](a.schemas())}},
-		}},
+		Method: method, Path: path, OperationID: id, Summary: summary, SkipValidateBody: true, Tags: []string{group(path)},
+		Metadata:  map[string]any{patience: ordinary, alsoRefuses: refuses},
+		Security:  []map[string][]string{{"token": {}}},
+		Responses: map[string]*huma.Response{"default": {}}, // keeps huma from adding its own; see describeRefusals
 	}
 }
 
-// takes describes the JSON body of a registered route that reads it by itself:
-// it is one of the schemas.
-func (a *api) takes(op huma.Operation, schemas ...*huma.Schema) {
-	a.routes[op.Method+" "+op.Path].RequestBody = &huma.RequestBody{Required: true, Content: jsonContent(schemas)}
+// takes describes the JSON body of a registered route that reads it by itself.
+func (a *api) takes(op huma.Operation, schema *huma.Schema) {
+	a.routes[op.Method+" "+op.Path].RequestBody = &huma.RequestBody{Required: true, Content: jsonContent([]*huma.Schema{schema})}
+}
+
+// eitherMode describes a body that is one thing for hosted clusters and another
+// for adopted ones, told apart by its mode. It has a name, since generators
+// make types of names.
+func (a *api) eitherMode(name string, hosted, adopted *huma.Schema) *huma.Schema {
+	a.schemas().Map()[name] = &huma.Schema{
+		OneOf: []*huma.Schema{hosted, adopted},
+		Discriminator: &huma.Discriminator{PropertyName: "mode", Mapping: map[string]string{
+			string(ecp.Hosted): hosted.Ref, string(ecp.Adopted): adopted.Ref,
+		}},
+	}
+	return &huma.Schema{Ref: schemaPrefix + name}
 }
 
 func (a *api) answer(description string, schemas ...*huma.Schema) *huma.Response {
-	return &huma.Response{Description: description, Content: jsonContent(schemas)}
+	return &huma.Response{Description: description, Content: jsonContent(schemas), Headers: map[string]*huma.Param{}}
+}
+
+// eitherSpec describes a body that goes by the mode of the thing it changes.
+func (a *api) eitherSpec(name string, hosted, adopted *huma.Schema) *huma.Schema {
+	a.schemas().Map()[name] = &huma.Schema{AnyOf: []*huma.Schema{hosted, adopted}}
+	return &huma.Schema{Ref: schemaPrefix + name}
+}
+
+// heads describes headers of a success that the Go types do not tell of.
+func (a *api) heads(r *huma.Response, names ...string) *huma.Response {
+	for _, name := range names {
+		r.Headers[name] = &huma.Param{Description: headerWords[name], Schema: schemaOf[string](a.schemas())}
+	}
+	return r
+}
+
+// headerWords describe the headers of answers.
+var headerWords = map[string]string{
+	"ETag":               "the revision, for If-Match",
+	"Location":           "path of what was made, or of the operation",
+	"Operation-Location": "path of the operation that was begun",
+}
+
+// group is the part of the API a path belongs to.
+func group(path string) string {
+	rest, ok := strings.CutPrefix(path, "/api/v1/")
+	if !ok || rest == "version" {
+		return "process"
+	}
+	word, _, _ := strings.Cut(rest, "/")
+	return word
 }
 
 func jsonContent(schemas []*huma.Schema) map[string]*huma.MediaType {
@@ -116,6 +172,15 @@ func (a *api) describe() ([]byte, error) {
 			p.Nullable = p.Nullable && p.Type != huma.TypeArray // an empty list is a list
 		}
 	}
+	for _, op := range a.routes {
+		if op.Method != http.MethodGet && op.Metadata[keyless] == nil {
+			mindsKey(op)
+		}
+	}
+	a.describeRights()
+	a.describeRefusals()
+	a.describeSuccesses()
+	a.describeSamples()
 	for _, n := range notes {
 		s := schemas[n.schema]
 		if n.property == "" {
@@ -123,13 +188,31 @@ func (a *api) describe() ([]byte, error) {
 			continue
 		}
 		p := s.Properties[n.property]
-		p.Description = n.says
+		p.Description = cmp.Or(n.says, p.Description)
 		p.Minimum, p.Maximum = n.minimum, n.maximum
+		if n.longest > 0 {
+			p.MaxLength = &n.longest
+		}
 		for _, word := range n.words {
 			p.Enum = append(p.Enum, word)
 		}
 	}
+	for _, name := range []string{"HostedSpec", "AdoptedSpec"} {
+		schemas[name+"Patch"] = loosened(schemas[name])
+		schemas["UpdateBody"+name].Properties["spec"] = &huma.Schema{Ref: schemaPrefix + name + "Patch", Description: "merge patch of the spec; power and target are not changed by it"}
+	}
 	return indented(a.huma.OpenAPI())
+}
+
+// describeSuccesses says of every header of a success what it is for.
+func (a *api) describeSuccesses() {
+	for _, op := range a.routes {
+		for _, r := range op.Responses {
+			for name, h := range r.Headers {
+				h.Description = cmp.Or(h.Description, headerWords[name])
+			}
+		}
+	}
 }
 
 // openOr leaves the schema of a map's values and drops "no other property":
@@ -147,12 +230,18 @@ type note struct {
 	schema, property string
 	says             string
 	minimum, maximum *float64
+	longest          int // characters; 0 = not said
 	words            []string
 	required         []string // of the schema, where there is no property
 }
 
 var notes = []note{
 	{schema: "CreateBodyHostedSpec", property: "mode", words: []string{string(ecp.Hosted)}},
+	{schema: "CreateBodyHostedSpec", property: "name", longest: ecp.MaxName},
+	{schema: "CreateBodyHostedSpec", property: "description", longest: ecp.MaxDescription},
+	{schema: "CreateBodyAdoptedSpec", required: []string{"mode", "name"}},
+	{schema: "CreateBodyAdoptedSpec", property: "name", longest: ecp.MaxName},
+	{schema: "CreateBodyAdoptedSpec", property: "description", longest: ecp.MaxDescription},
 	{schema: "CreateBodyAdoptedSpec", property: "mode", words: []string{string(ecp.Adopted)}},
 	{schema: "Cluster", property: "mode", words: modes()},
 	{schema: "Status", property: "state", says: "one word for people; software waits on the conditions Settled and Healthy", words: states()},
@@ -174,13 +263,10 @@ var notes = []note{
 	{schema: "Network", property: "loadBalancerClass", says: "for the type LoadBalancer only"},
 	{schema: "Listener", required: []string{"protocol"}},
 	{schema: "Listener", property: "protocol", words: protocols()},
-	{schema: "Listener", property: "port", says: "the protocol's usual port when left out", minimum: number(1), maximum: number(65535)},
+	{schema: "Listener", property: "port", says: "the protocol's usual port when left out or 0", minimum: number(0), maximum: number(65535)},
 	{schema: "Evacuation", property: "rate", says: "connections moved per second; 500 when left out", minimum: number(0)},
 	{schema: "Evacuation", property: "deadline", says: "seconds for each node; 600 when left out", minimum: number(0)},
 	{schema: "Evacuation", property: "onDeadline", says: "go-on cuts the clients that are left, stop fails the operation; go-on when left out", words: []string{string(ecp.GoOn), string(ecp.StopAtTime)}},
-	{schema: "Pool", property: "connections", says: "MQTT connections in all; 0 is unlimited"},
-	{schema: "Pool", property: "largestCluster", says: "most connections one cluster may book; 0 is unlimited"},
-	{schema: "Pool", property: "clusters", says: "number of clusters; 0 is unlimited"},
 }
 
 func eventParameters(r huma.Registry) []*huma.Param {

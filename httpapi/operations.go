@@ -28,7 +28,7 @@ func (a *api) operationRoutes() {
 }
 
 type operationsInput struct {
-	ID     string `path:"id" doc:"the cluster's"`
+	ID     string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"items of a page"`
 	Cursor string `query:"cursor" doc:"next of the page before; pages of one list are asked for with the same filters"`
 }
@@ -65,7 +65,7 @@ func (a *api) listOperations(ctx context.Context, in *operationsInput) (*listOut
 }
 
 type operationInput struct {
-	ID   string `path:"id" doc:"the operation's"`
+	ID   string `path:"id" example:"op-0123456789abcdef" doc:"the operation's"`
 	Wait string `query:"wait" doc:"answer only when the operation has ended, or after this long: a duration of at most 60s, e.g. 30s"`
 }
 

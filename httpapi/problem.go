@@ -47,6 +47,9 @@ var codes = []struct {
 	{ecp.CodeUnsupported, http.StatusUnprocessableEntity, "This cannot be done here"},
 	{ecp.CodeUnavailable, http.StatusServiceUnavailable, "Something did not answer; try again later"},
 	{ecp.CodeGone, http.StatusGone, "The position is not kept any more"},
+	{ecp.CodePrecondition, http.StatusPreconditionFailed, "It has changed since it was read"},
+	{ecp.CodeKeyReused, http.StatusUnprocessableEntity, "The idempotency key belongs to another request"},
+	{ecp.CodeThrottled, http.StatusTooManyRequests, "Too often in a short time"},
 	{ecp.CodeInternal, http.StatusInternalServerError, "A fault of the server"},
 }
 
@@ -128,9 +131,11 @@ func (a *api) failed(ctx context.Context, err error) *problemView {
 	}
 	var fields []fieldView
 	for _, f := range e.Fields {
-		fields = append(fields, fieldView{Pointer: pointerOf(f.Field), Detail: f.Message})
+		if len(fields) < maxFindings {
+			fields = append(fields, fieldView{Pointer: shorten(pointerOf(f.Field), maxPointer), Detail: shorten(f.Message, maxDetail)})
+		}
 	}
-	return newProblem(e.Code, detail, fields...)
+	return newProblem(e.Code, shorten(detail, maxDetail), fields...)
 }
 
 // pointerOf turns a field path of the domain, such as
@@ -188,7 +193,7 @@ func ownErrors(_ huma.Context, _ string, v any) (any, error) {
 	}
 	var fields []fieldView
 	for _, d := range e.Errors {
-		fields = append(fields, fieldView{Pointer: pointerOf(d.Location), Detail: d.Message})
+		fields = append(fields, fieldView{Pointer: pointerOf(d.Location), Detail: shorten(d.Message, maxDetail)})
 	}
 	p := newProblem(code, "a parameter is not valid", fields...)
 	p.Status = e.Status

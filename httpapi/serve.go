@@ -30,12 +30,13 @@ const maxToken = 512
 const patience = "patience"
 
 // ServeHTTP answers one request: it finds the route, checks in this order the
-// query, who asks, and the body, and hands on to the route's own handler.
+// query, the conditions, who asks, and the body, and hands on to the route's own handler.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := &answer{ResponseWriter: w}
 	out.Header().Set("X-Content-Type-Options", "nosniff")
 	out.Header().Set("Cache-Control", "no-store")
-	line := &logLine{began: time.Now(), method: r.Method}
+	line := &logLine{began: time.Now(), method: r.Method, request: requestID(r)}
+	out.Header().Set(headerRequest, line.request)
 	defer a.finish(r.Context(), out, line)
 	if p := a.route(out, r, line); p != nil {
 		p.write(out)
@@ -47,20 +48,22 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type logLine struct {
 	began                  time.Time
 	method, pattern, actor string
+	request                string // its id
 }
 
 // finish logs a request and answers for one that panicked.
 func (a *api) finish(ctx context.Context, out *answer, line *logLine) {
 	cause := recover()
 	if cause != nil && !out.broken && cause != http.ErrAbortHandler { //nolint:errorlint // the sentinel itself is thrown
-		a.log.ErrorContext(ctx, "request panicked", "route", line.pattern, "panic", cause, "stack", string(debug.Stack()))
+		a.log.ErrorContext(ctx, "request panicked", "route", line.pattern, "request", line.request, "panic", cause, "stack", string(debug.Stack()))
 		if out.status == 0 {
 			newProblem(ecp.CodeInternal, blandText).write(out)
 			cause = nil
 		}
 	}
 	a.log.DebugContext(ctx, "request", "method", line.method, "route", line.pattern, "status", out.status,
-		"duration", time.Since(line.began), "actor", line.actor)
+		"duration", time.Since(line.began), "actor", line.actor, "request", line.request)
+	a.observe(out, line)
 	if cause != nil {
 		panic(http.ErrAbortHandler) // the answer has begun and cannot be completed
 	}
@@ -75,7 +78,11 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *prob
 	if p := checkQuery(op, r); p != nil {
 		return p
 	}
-	ctx := r.Context()
+	ctx, p := conditions(r.Context(), op, r)
+	if p != nil {
+		return p
+	}
+	ctx = ecp.WithOrigin(ctx, ecp.Origin{RemoteAddress: a.remote(r), RequestID: line.request})
 	if len(op.Security) > 0 {
 		actor, p := a.authenticate(r)
 		if p != nil {
@@ -84,6 +91,7 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *prob
 		line.actor = actor.Name
 		ctx = ecp.WithActor(ctx, actor)
 	}
+	r = r.WithContext(ctx)
 	if most, ok := op.Metadata[patience].(time.Duration); ok && most > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, most)
@@ -110,19 +118,21 @@ func (a *api) find(r *http.Request) (*huma.Operation, *problemView) {
 	probe := &headerOnly{header: http.Header{}}
 	refuse.ServeHTTP(probe, r)
 	if allow := probe.header.Get("Allow"); allow != "" {
-		return nil, newProblem(ecp.CodeUnsupported, "the path does not take "+shorten(r.Method)+"; it takes "+allow).
+		return nil, newProblem(ecp.CodeUnsupported, "the path does not take "+shorten(r.Method, maxWord)+"; it takes "+allow).
 			as(http.StatusMethodNotAllowed).with("Allow", allow)
 	}
 	return nil, noRoute(r)
 }
 
 func noRoute(r *http.Request) *problemView {
-	return newProblem(ecp.CodeNotFound, "there is nothing at "+shorten(r.URL.Path)+"; GET /openapi.json lists the paths")
+	return newProblem(ecp.CodeNotFound, "there is nothing at "+shorten(r.URL.Path, maxWord)+"; GET /openapi.json lists the paths")
 }
 
+// maxWord bounds how much of one word of a request is repeated, in bytes.
+const maxWord = 200
+
 // shorten keeps what a client wrote short enough to be repeated to it.
-func shorten(s string) string {
-	const most = 200
+func shorten(s string, most int) string {
 	if len(s) > most {
 		s = s[:most] + "…"
 	}
@@ -159,7 +169,7 @@ func checkQuery(op *huma.Operation, r *http.Request) *problemView {
 			if len(names) > 0 {
 				known = "; known are " + strings.Join(names, ", ")
 			}
-			found = append(found, fieldView{"/query/" + escapePointer(shorten(name)), "is not known" + known})
+			found = append(found, fieldView{"/query/" + escapePointer(shorten(name, maxWord)), "is not known" + known})
 		}
 	}
 	if len(found) == 0 {

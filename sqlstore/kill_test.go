@@ -80,14 +80,7 @@ func countOn(tx ecp.Tx, w int) (int, error) {
 // TestKillNine kills a process that writes, at random moments, and finds every
 // write it had acknowledged, whole, in a database that is intact.
 func TestKillNine(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv(killSeed); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err)
-	}
-	t.Logf("%s=%d", killSeed, seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := seeded(t)
 	rounds := 8
 	if os.Getenv("OPENECP_LONG") != "" {
 		rounds = 100
@@ -105,11 +98,24 @@ func TestKillNine(t *testing.T) {
 	t.Logf("%d kills, acknowledged by writer: %v", rounds, acknowledged)
 }
 
+// seeded gives random numbers, and prints how to have them again.
+func seeded(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv(killSeed); s != "" {
+		var err error
+		seed, err = strconv.ParseUint(s, 10, 64)
+		require.NoError(t, err)
+	}
+	t.Logf("%s=%d", killSeed, seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
 // TestSecondDaemon has a process refused while another one has the folder, and
 // let in as soon as that one is dead.
 func TestSecondDaemon(t *testing.T) {
 	dir := t.TempDir()
-	cmd, out := startWriter(t, dir)
+	cmd, out := startWriter(t, writerEnv, dir)
 	require.True(t, out.Scan(), "the other process says that it has opened the store")
 	err := tryOpen(t, dir)
 	require.ErrorIs(t, err, ecp.ErrConflict)
@@ -121,13 +127,13 @@ func TestSecondDaemon(t *testing.T) {
 	require.NoError(t, tryOpen(t, dir))
 }
 
-// startWriter starts a process that writes to a folder.
-func startWriter(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
+// startWriter starts a process that writes to a folder: the variable says what.
+func startWriter(t *testing.T, variable, value string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), program)
-	cmd.Env = append(os.Environ(), writerEnv+"="+dir)
+	cmd.Env = append(os.Environ(), variable+"="+value)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -139,7 +145,7 @@ func startWriter(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
 // notes all it has acknowledged until then.
 func killAfter(t *testing.T, dir string, lines int, acknowledged *[writers]int) {
 	t.Helper()
-	cmd, scanner := startWriter(t, dir)
+	cmd, scanner := startWriter(t, writerEnv, dir)
 	n := 0
 	kill := func() {
 		if n++; n == lines+1 {

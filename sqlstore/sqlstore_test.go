@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(writerEnv); dir != "" {
 		os.Exit(writeUntilKilled(dir))
 	}
+	if dir := os.Getenv(officeEnv); dir != "" {
+		os.Exit(administerUntilKilled(dir))
+	}
 	if os.Getenv("OPENECP_LONG") == "" { // a flag on the command line has the last word
 		if err := flag.Set("rapid.checks", "25"); err != nil {
 			panic(err)

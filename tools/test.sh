@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# test.sh FLAG...: run every test of the module with the flags of go test. The
-# suites on the test control plane need the right to route pod addresses: as
-# root, else in a namespace of our own. Where neither goes, they are skipped and
-# named; where one does, a skipped suite is a failure. What go test says of each
-# package comes last.
+# test.sh FLAG...: run every test of the module, and of the test-only modules
+# within, with the flags of go test. The suites on the test control plane need
+# the right to route pod addresses: as root, else in a namespace of our own.
+# Where neither goes, they are skipped and named; where one does, a skipped suite
+# is a failure. What go test says of each package comes last.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+# Tests alone need what these require, so the module does not.
+modules=(. emqxsim/contract)
 
 mkdir -p .cache
 summary=$PWD/.cache/testsum
@@ -20,7 +23,9 @@ if [[ " $* " != *" -short "* ]]; then
 		# No network in there: fetch and build first. What fails now fails again.
 		# Its loopback is down at first; tests with servers need it.
 		within=(unshare -Urn bash -c 'ip link set dev lo up && exec "$@"' within)
-		go test "$@" -run '^$' ./... >/dev/null 2>&1 || true
+		for m in "${modules[@]}"; do
+			go -C "$m" test "$@" -run '^$' ./... >/dev/null 2>&1 || true
+		done
 	else
 		echo "test: neither root with CAP_NET_ADMIN nor unshare -Urn: the suites on the test control plane are skipped" >&2
 	fi
@@ -30,4 +35,11 @@ if [[ " $* " != *" -short "* ]]; then
 	fi
 fi
 
-"${within[@]}" go test "$@" -json -shuffle=on -count=1 ./... | "$summary"
+tests() {
+	local failed=0
+	for m in "${modules[@]}"; do
+		"${within[@]}" go -C "$m" test "$@" -json -shuffle=on -count=1 ./... || failed=1
+	done
+	return $failed
+}
+tests "$@" | "$summary"

@@ -33,7 +33,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ [
 		return exitDone
 	}
 	var usage usageError
-	if errors.As(err, &usage) {
+	var many manyLines
+	switch {
+	case errors.As(err, &many):
+		for line := range strings.Lines(many.Error() + "\n") {
+			fmt.Fprint(stderr, "ecpd: ", line)
+		}
+		return exitFailed
+	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "ecpd: %s; see ecpd --help\n", oneLine(err))
 		return exitUsage
 	}
@@ -42,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ [
 }
 
 func newCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
-	serve := func(use string) *cobra.Command {
+	serveCommand := func(use string) *cobra.Command {
 		var c config
 		cmd := &cobra.Command{
 			Use:   use,
@@ -50,21 +57,21 @@ func newCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 			Long:  "ecpd keeps a fleet of EMQX clusters and serves its JSON API.\n\n" + environmentHelp,
 			Args:  noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				strangers, err := c.fromEnvironment(cmd.Flags(), environ)
-				if err != nil {
+				warnings, err := c.resolve(cmd, environ)
+				if err := errors.Join(err, c.check()); err != nil {
 					return err
 				}
-				return serve(cmd.Context(), c, strangers, stdout, stderr)
+				return serve(cmd.Context(), c, started{warnings, stdout, stderr, environ})
 			},
 		}
-		c.define(cmd.Flags())
+		c.define(cmd)
 		return cmd
 	}
-	root := serve("ecpd")
+	root := serveCommand("ecpd")
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serve("serve"), &cobra.Command{
+	root.AddCommand(serveCommand("serve"), tokenCommand(stdout, stderr, environ), checkCommand(stdout, stderr, environ), &cobra.Command{
 		Use:   "version",
 		Short: "print which build this is",
 		Args:  noArgs,

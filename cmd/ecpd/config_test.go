@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
@@ -14,55 +16,115 @@ import (
 )
 
 // configOf gives what arguments and environment come to.
-func configOf(t *testing.T, args, environ []string) (c config, strangers []string, err error) {
+func configOf(t *testing.T, args, environ []string) (c config, warnings []string, err error) {
 	t.Helper()
 	cmd := &cobra.Command{Use: "x", RunE: func(cmd *cobra.Command, _ []string) (err error) {
-		strangers, err = c.fromEnvironment(cmd.Flags(), environ)
+		warnings, err = c.resolve(cmd, environ)
 		return err
 	}, SilenceErrors: true, SilenceUsage: true}
-	c.define(cmd.Flags())
+	c.define(cmd)
 	cmd.SetArgs(args)
 	err = cmd.Execute()
-	return c, strangers, err
+	return c, warnings, err
 }
 
-func TestEveryFlagIsAVariable(t *testing.T) {
-	for _, o := range options {
-		key := "ECPD_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
-		c, strangers, err := configOf(t, nil, []string{key + "=from variable"})
-		require.NoError(t, err)
-		assert.Empty(t, strangers)
-		assert.Equal(t, "from variable", *o.field(&c), key)
-
-		c, _, err = configOf(t, []string{"--" + o.name, "from flag"}, []string{key + "=from variable"})
-		require.NoError(t, err)
-		assert.Equal(t, "from flag", *o.field(&c), "the flag wins")
-
-		c, _, err = configOf(t, nil, nil)
-		require.NoError(t, err)
-		assert.Equal(t, o.value, *o.field(&c), "default of "+o.name)
+// samples are two values other than the default for each kind of setting, as
+// texts and as YAML.
+func samples(o option) (values, yaml [2]string) {
+	switch o.field(new(config)).(type) {
+	case *truth:
+		values = [2]string{"true", "false"}
+	case *count:
+		values = [2]string{"7", "8"}
+	case *span:
+		values = [2]string{"7s", "8s"}
+	default:
+		return [2]string{"from one", "from another"}, [2]string{`"from one"`, "from another"}
 	}
-	c, _, err := configOf(t, nil, []string{"ECPD_DEV=true", "ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"})
-	require.NoError(t, err)
-	assert.True(t, c.dev)
-	assert.Equal(t, "0123456789abcdef", string(c.token))
-	_, _, err = configOf(t, nil, []string{"ECPD_DEV=perhaps"})
-	assert.ErrorContains(t, err, "ECPD_DEV: ")
+	return values, values
+}
+
+// inFile writes a file with one setting.
+func inFile(t *testing.T, key, value string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "ecpd.yaml")
+	content := key + ": " + value + "\n"
+	if section, key, nested := strings.Cut(key, "."); nested {
+		content = "# a comment\n" + section + ":\n  " + key + ": " + value + "\n"
+	}
+	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
+	return name
+}
+
+// A flag wins over a variable, a variable over the file, the file over the
+// default, for every setting.
+func TestPrecedence(t *testing.T) {
+	for _, o := range options {
+		t.Run(o.name, func(t *testing.T) {
+			values, yaml := samples(o)
+			is := func(want string, from source, args, environ []string) {
+				t.Helper()
+				c, warnings, err := configOf(t, args, environ)
+				require.NoError(t, err)
+				assert.Empty(t, warnings)
+				assert.Equal(t, want, string(plainText(o, &c)))
+				assert.Equal(t, from, c.origins[o.name].source)
+			}
+			if o.name == "config" { // the file itself
+				c, _, err := configOf(t, nil, []string{"ECPD_CONFIG=/nowhere/at-all"})
+				require.ErrorContains(t, err, "/nowhere/at-all")
+				assert.Equal(t, "ECPD_CONFIG", c.at("config"))
+				_, _, err = configOf(t, []string{"--config", "/nowhere/else"}, []string{"ECPD_CONFIG=/nowhere/at-all"})
+				require.ErrorContains(t, err, "/nowhere/else")
+				return
+			}
+			variable := o.variable() + "=" + values[0]
+			is(plainDefault(t, o), fromDefault, nil, nil)
+			is(values[0], fromVariable, nil, []string{variable})
+			file := inFile(t, o.key, yaml[0])
+			is(values[0], fromFile, []string{"--config", file}, nil)
+			is(values[1], fromVariable, nil, []string{"ECPD_CONFIG=" + file, o.variable() + "=" + values[1]})
+			if o.hidden {
+				_, _, err := configOf(t, []string{"--" + o.name, "x"}, nil)
+				require.ErrorContains(t, err, "unknown flag", "others see flags")
+				return
+			}
+			is(values[1], fromFlag, []string{"--config", file, "--" + o.name + "=" + values[1]}, []string{variable})
+		})
+	}
+}
+
+// plainText is a value as it was set, also of a secret.
+func plainText(o option, c *config) text { return text(o.field(c).String()) }
+
+func plainDefault(t *testing.T, o option) string {
+	t.Helper()
+	var c config
+	v := o.field(&c)
+	if o.value != "" {
+		require.NoError(t, v.Set(o.value))
+	}
+	return v.String()
 }
 
 func TestUnknownVariables(t *testing.T) {
 	links := []string{"ECPD_SERVICE_HOST=10.0.0.1", "ECPD_PORT=tcp://10.0.0.1:80", "ECPD_PORT_80_TCP_ADDR=10.0.0.1"}
-	_, strangers, err := configOf(t, nil, append(links, "ECPD_LISTENN=x", "PATH=/bin", "ECPDX=1"))
+	_, warnings, err := configOf(t, nil, append(links, "ECPD_LISTENN=x", "PATH=/bin", "ECPDX=1"))
 	require.NoError(t, err)
-	assert.Equal(t, []string{"ECPD_LISTENN", "ECPD_PORT", "ECPD_PORT_80_TCP_ADDR", "ECPD_SERVICE_HOST"}, strangers)
+	require.Len(t, warnings, 4)
+	assert.Equal(t, "the variable ECPD_LISTENN is not known and not used; did you mean ECPD_LISTEN?", warnings[0])
 
-	_, strangers, err = configOf(t, nil, append(links, "ECPD_LISTENN=x", "KUBERNETES_SERVICE_HOST=10.0.0.1"))
+	_, warnings, err = configOf(t, nil, append(links, "ECPD_LISTENN=x", "KUBERNETES_SERVICE_HOST=10.0.0.1"))
 	require.NoError(t, err)
-	assert.Equal(t, []string{"ECPD_LISTENN"}, strangers, "what Kubernetes sets for a Service named ecpd is left out")
+	assert.Len(t, warnings, 1, "what Kubernetes sets for a Service named ecpd is left out")
+
+	_, _, err = configOf(t, nil, []string{"ECPD_DEV=perhaps", "ECPD_WORKERS=many"})
+	assert.ErrorContains(t, err, `ECPD_DEV is "perhaps"; true or false is wanted`)
+	assert.ErrorContains(t, err, `ECPD_WORKERS is "many"; a whole number is wanted`)
 }
 
 func TestCheck(t *testing.T) {
-	good := config{listen: "127.0.0.1:0", logLevel: "info", logFormat: "text", dev: true}
+	good := config{listen: "127.0.0.1:0", logLevel: "info", logFormat: "text", dev: true, workers: 1, tlsCheck: time.Second}
 	c := good
 	require.NoError(t, c.check())
 	assert.Equal(t, ".cache/dev", c.dataDir)
@@ -86,6 +148,11 @@ func TestCheck(t *testing.T) {
 		{"dev on localhost", func(c *config) { c.listen = "localhost:0" }, ""},
 		{"all addresses", func(c *config) { c.listen, c.dev = ":18180", false }, ""},
 		{"dev metrics on all addresses", func(c *config) { c.metricsListen = ":9090" }, "--metrics-listen"},
+		{"no worker", func(c *config) { c.workers = 0 }, "--workers is 0"},
+		{"too many workers", func(c *config) { c.workers = 1001 }, "1 to 1000"},
+		{"drain without end", func(c *config) { c.drain = 6 * time.Second }, "--drain is 6s"},
+		{"drain backwards", func(c *config) { c.drain = -1 }, "--drain"},
+		{"certificate looked at all the time", func(c *config) { c.tlsCheck = 1 }, "--tls-check"},
 		{"dev and kubeconfig", func(c *config) { c.kubeconfig = "x" }, "--kubeconfig"},
 		{"reach", func(c *config) { c.reach = "proxy" }, "--kubernetes-reach"},
 		{"level", func(c *config) { c.logLevel = "trace" }, "--log-level"},
@@ -133,12 +200,15 @@ func TestRunSaysOneLine(t *testing.T) {
 		{args: []string{"--dev=perhaps"}, code: exitUsage, want: "perhaps"},
 		{args: []string{"--log-level", "a", "--log-format", "b"}, code: exitFailed, want: "--log-format"},
 		{env: []string{"ECPD_DEV=perhaps"}, code: exitFailed, want: "ECPD_DEV"},
+		{args: []string{"config"}, code: exitUsage, want: "check"},
+		{args: []string{"config", "check", "nonsense"}, code: exitUsage, want: "nonsense"},
+		{args: []string{"--config", "/nowhere", "--log-level", "a"}, code: exitFailed, want: "--log-level"},
 	} {
 		t.Run(strings.Join(append(row.args, row.env...), " "), func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			assert.Equal(t, row.code, run(t.Context(), row.args, &stdout, &stderr, row.env))
 			assert.Empty(t, stdout.String())
-			assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+			require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
 			assert.True(t, strings.HasPrefix(stderr.String(), "ecpd: "), stderr.String())
 			assert.Contains(t, stderr.String(), row.want)
 		})
@@ -148,7 +218,7 @@ func TestRunSaysOneLine(t *testing.T) {
 func TestSecretDoesNotPrint(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		var out bytes.Buffer
-		newLogger(config{logFormat: format}, &out).Info("x", "token", secret("hidden"))
+		newLogger(config{logFormat: format}, new(slog.LevelVar), &out).Info("x", "token", secret("hidden"))
 		assert.Contains(t, out.String(), "[redacted]")
 		assert.NotContains(t, out.String(), "hidden")
 	}

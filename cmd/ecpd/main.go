@@ -21,12 +21,16 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Environ()))
 }
 
-// untilSignal gives a context that ends with the first SIGTERM or SIGINT. The
-// second one ends the process where it stands: what was acknowledged is stored.
+// untilSignal gives a context that ends with the first SIGTERM or SIGINT, or
+// when the terminal goes that the program was started from. The second one ends
+// the process where it stands: what was acknowledged is stored.
 func untilSignal(parent context.Context, stderr io.Writer) context.Context {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	if fromTerminal(os.Stdin) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		<-signals
 		cancel()
@@ -35,4 +39,15 @@ func untilSignal(parent context.Context, stderr io.Writer) context.Context {
 		os.Exit(exitFailed)
 	}()
 	return ctx
+}
+
+// fromTerminal says whether somebody sits before the program. /dev/null, which
+// daemons are given, is a device like a terminal, too.
+func fromTerminal(stdin *os.File) bool {
+	info, err := stdin.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err == nil && !os.SameFile(info, null)
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,21 +15,119 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecpmetrics"
+	"github.com/openecp/openecp/httpapi"
 )
 
-// newMetrics gives the page of a registry of our own with the fleet's, Go's and
-// the process's metrics.
-func newMetrics(m *ecp.Manager) (http.Handler, error) {
-	reg := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
-		if err := reg.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
+// metrics are those of the fleet and of the daemon itself, in a registry of
+// their own. No label holds anything that a client wrote or that grows with the
+// fleet: routes, methods and statuses are as many as the API has.
+type metrics struct {
+	registry *prometheus.Registry
+	fleet    *ecpmetrics.Metrics
+
+	requests *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+	streams  prometheus.Gauge
+	lost     *prometheus.CounterVec
+	store    *prometheus.HistogramVec
+	reloads  *prometheus.CounterVec
+}
+
+// How a stream of events ends before its client or the daemon ends it.
+const (
+	lostSlow = "slow" // the client did not take what was sent in time
+	lostGone = "gone" // the connection broke
+)
+
+// How a reload ends.
+const (
+	reloadDone   = "success"
+	reloadFailed = "failure"
+)
+
+// quick are the bounds of what is answered from memory and the database, in
+// seconds; the last ones are for requests that wait for an operation.
+var quick = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30}
+
+func newMetrics() *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: quick}, labels)
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: counter("ecpd_http_requests_total", "Answered requests to the API; route is empty where there is no such path.", "method", "route", "code"),
+		took:     histogram("ecpd_http_request_duration_seconds", "Time to answer a request to the API; streams of events are left out, requests with wait= are not.", "method", "route"),
+		streams:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "ecpd_event_streams", Help: "Streams of events that are open."}),
+		lost:     counter("ecpd_event_streams_lost_total", "Streams of events that broke, by reason: slow = cut off because the client did not read, gone = its connection broke.", "reason"),
+		store:    histogram("ecpd_store_duration_seconds", "Time of a transaction of the database, with the wait for its turn: only one writes at a time.", "access"),
+		reloads:  counter("ecpd_reloads_total", "Attempts to take a changed certificate or, with SIGHUP, the settings anew.", "result"),
+	}
+	for _, reason := range []string{lostSlow, lostGone} {
+		m.lost.WithLabelValues(reason)
+	}
+	for _, result := range []string{reloadDone, reloadFailed} {
+		m.reloads.WithLabelValues(result)
+	}
+	return m
+}
+
+// register joins everything that can be scraped; certificate may be nil.
+func (m *metrics) register(manager *ecp.Manager, dataDir string, pair *certificate, log *slog.Logger) (err error) {
+	if m.fleet, err = ecpmetrics.New(ecpmetrics.Config{Manager: manager, Logger: log}); err != nil {
+		return err
+	}
+	all := []prometheus.Collector{
+		m.fleet, m.requests, m.took, m.streams, m.lost, m.store, m.reloads, buildMetric(),
+		&fileSizes{database: filepath.Join(dataDir, databaseFile)},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	}
+	if pair != nil {
+		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ecpd_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate in use stops being valid, as seconds since 1970.",
+		}, func() float64 { return float64(pair.notAfter().Unix()) }))
+	}
+	for _, c := range all {
+		if err := m.registry.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	if err := ecpmetrics.Register(reg, m); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+	return nil
+}
+
+// page serves the metrics; what cannot be gathered is left out.
+func (m *metrics) page() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+}
+
+// request counts an answer of the API.
+func (m *metrics) request(o httpapi.Observation) {
+	m.requests.WithLabelValues(o.Method, o.Route, strconv.Itoa(o.Status)).Inc()
+	if !o.Stream {
+		m.took.WithLabelValues(o.Method, o.Route).Observe(o.Took.Seconds())
 	}
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), nil
+}
+
+// reload counts an attempt.
+func (m *metrics) reload(err error) {
+	result := reloadDone
+	if err != nil {
+		result = reloadFailed
+	}
+	m.reloads.WithLabelValues(result).Inc()
+}
+
+// buildMetric is the one of which only the labels matter.
+func buildMetric() prometheus.Collector {
+	b := buildInfo()
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "ecpd_build_info", Help: "Always 1; the labels say which build this is.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "goversion": b.Go},
+	})
+	g.Set(1)
+	return g
 }
 
 // metricsOnly serves /metrics to whoever can connect, and nothing else.

@@ -95,8 +95,14 @@ type process struct {
 // launch starts the program with these arguments and variables in dir.
 func launch(t *testing.T, dir string, environ []string, args ...string) *process {
 	t.Helper()
+	return launchProgram(t, built(t), dir, environ, args...)
+}
+
+// launchProgram starts any program so.
+func launchProgram(t *testing.T, name, dir string, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{
-		cmd:    exec.Command(built(t), args...),
+		cmd:    exec.Command(name, args...),
 		stdout: &output{line: make(chan string, 64)}, stderr: &output{},
 		ended: make(chan struct{}),
 	}
@@ -117,7 +123,7 @@ func launch(t *testing.T, dir string, environ []string, args ...string) *process
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("ecpd %s\nstdout:\n%sstderr:\n%s", strings.Join(args, " "), p.stdout, p.stderr)
+			t.Logf("%s %s\nstdout:\n%sstderr:\n%s", filepath.Base(name), strings.Join(args, " "), p.stdout, p.stderr)
 		}
 	})
 	return p

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -78,4 +79,23 @@ func TestREADME(t *testing.T) {
 	var booked pool
 	require.NoError(t, json.Unmarshal([]byte(last), &booked))
 	require.Equal(t, pool{}, booked)
+}
+
+// TestREADMEListsFlags keeps the table of flags whole.
+func TestREADMEListsFlags(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	p := launch(t, t.TempDir(), nil, "serve", "--help")
+	require.Zero(t, p.wait(t, 20*time.Second))
+	flags := regexp.MustCompile(`(?m)^ +--([a-z-]+)`).FindAllStringSubmatch(p.stdout.String(), -1)
+	require.Greater(t, len(flags), 10)
+	for _, f := range flags {
+		require.Regexp(t, "(?m)^\\| .*`--"+f[1]+"`.* \\| ", string(readme), "README.md's table of flags lacks one")
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `--.*?\\|").FindAllString(string(readme), -1) {
+		for _, f := range regexp.MustCompile("--[a-z-]+").FindAllString(m, -1) {
+			require.Contains(t, p.stdout.String(), " "+f+" ", "README.md names a flag that there is not")
+		}
+	}
 }

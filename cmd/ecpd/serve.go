@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"sync/atomic"
-	"time"
+	"syscall"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
@@ -19,17 +20,23 @@ import (
 	"github.com/openecp/openecp/sqlstore"
 )
 
-// purgeEvery is the time between two removals of changes nobody can resume
-// from any more.
-const purgeEvery = time.Hour
+// started is how the program was started, beside its configuration.
+type started struct {
+	warnings       []string
+	stdout, stderr io.Writer
+	environ        []string
+}
 
-// serve runs the daemon until ctx ends. Whatever can be wrong with the
-// configuration is found before anything is touched.
-func serve(ctx context.Context, c config, strangers []string, stdout, stderr io.Writer) (err error) {
-	if err := c.check(); err != nil {
-		return err
+// serve runs the daemon until ctx ends. The configuration has been checked;
+// whatever else can be wrong is found before anything is touched.
+func serve(ctx context.Context, c config, with started) (err error) {
+	hangups := make(chan os.Signal, 1)
+	if !fromTerminal(os.Stdin) { // else it means that the terminal has gone, which main takes for the end
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
 	}
-	log := newLogger(c, stderr)
+	level := new(slog.LevelVar)
+	log := newLogger(c, level, with.stderr)
 	var kube k8sprovisioner.Config
 	if !c.dev {
 		if kube, err = kubernetesConfig(c, log); err != nil {
@@ -41,75 +48,97 @@ func serve(ctx context.Context, c config, strangers []string, stdout, stderr io.
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	d, err := newDaemon(ctx, c, kube, store, stdout, log)
-	if err != nil {
+	d := &daemon{config: c, store: store, log: log, metrics: newMetrics(), notify: newNotifier(with.environ), done: make(chan struct{})}
+	if err := d.build(ctx, kube, with.stdout); err != nil {
 		return err
 	}
-	for _, name := range strangers {
-		log.WarnContext(ctx, "a variable is not known and not used; see ecpd --help", "variable", name)
+	d.reloader = &reloader{config: c, level: level, certificate: d.certificate, hangups: hangups, notify: d.notify, log: log, done: d.metrics.reload}
+	for _, w := range with.warnings {
+		log.WarnContext(ctx, "the configuration is not what it seems", "warning", w)
 	}
-	if c.certificate == nil && !c.loopbackOnly() {
+	if d.certificate == nil && !c.loopbackOnly() {
 		log.WarnContext(ctx, "tokens travel unencrypted: give --tls-cert and --tls-key, or end TLS in front of the daemon", "listen", c.listen)
 	}
-	return d.run(ctx, stdout)
+	return d.run(ctx, with.stdout)
 }
 
 // daemon is the parts of a running program.
 type daemon struct {
-	store   *sqlstore.Store
-	manager *ecp.Manager
-	servers []*server // the API's first
-	log     *slog.Logger
-	up      atomic.Bool   // the Manager runs and nobody has asked for the end
-	done    chan struct{} // closed when the end begins: streams and long polls end then
+	config      config
+	store       *sqlstore.Store
+	manager     *ecp.Manager
+	metrics     *metrics
+	certificate *certificate // nil = plain HTTP
+	reloader    *reloader
+	notify      notifier
+	servers     []*server // the API's first
+	log         *slog.Logger
+	up          atomic.Bool   // the Manager runs and nobody has asked for the end
+	done        chan struct{} // closed when streams and long polls have to end
 }
 
-// newDaemon puts the parts together. The last thing it does is to open the
+// build puts the parts together. The last thing it does is to open the
 // listeners; it starts nothing.
-func newDaemon(ctx context.Context, c config, kube k8sprovisioner.Config, store *sqlstore.Store, stdout io.Writer, log *slog.Logger) (*daemon, error) {
-	d := &daemon{store: store, log: log, done: make(chan struct{})}
-	provisioner, err := newProvisioner(c, kube, log)
+func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout io.Writer) error {
+	provisioner, err := newProvisioner(d.config, kube, d.log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.manager, err = ecp.New(ctx, ecp.Config{
-		Store:        store,
+		Store:        timedStore{d.store, d.metrics},
 		Provisioners: map[string]ecp.Provisioner{"default": provisioner},
-		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: log}), emqxv5.New(emqxv5.Config{Logger: log})},
-		Logger:       log,
+		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: d.log}), emqxv5.New(emqxv5.Config{Logger: d.log})},
+		Logger:       d.log,
+		Workers:      d.config.workers,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	api, err := httpapi.New(httpapi.Config{Manager: d.manager, Logger: log, Version: buildInfo(), Ready: d.ready, Dev: c.dev, Done: d.done})
+	if d.config.tlsCert != "" {
+		if d.certificate, err = newCertificate(d.config.tlsCert, d.config.tlsKey, d.log); err != nil {
+			return err
+		}
+	}
+	if err := d.metrics.register(d.manager, d.config.dataDir, d.certificate, d.log); err != nil {
+		return err
+	}
+	if err := d.listen(ctx); err != nil {
+		d.close()
+		return err
+	}
+	if err := bootstrap(ctx, d.config, d.store, d.manager, stdout, d.log); err != nil {
+		d.close()
+		return err
+	}
+	return nil
+}
+
+// listen opens the listeners.
+func (d *daemon) listen(ctx context.Context) error {
+	api, err := httpapi.New(httpapi.Config{
+		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Dev: d.config.dev, Done: d.done, Observe: d.metrics.request,
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	metrics, err := newMetrics(d.manager)
+	api = d.metrics.withStreams(api)
+	if d.config.metricsListen == "" {
+		api = withMetrics(api, d.metrics.page(), d.manager)
+	}
+	s, err := listen(ctx, d.config.at("listen"), d.config.listen, d.certificate, api, d.log)
 	if err != nil {
-		return nil, err
-	}
-	if c.metricsListen == "" {
-		api = withMetrics(api, metrics, d.manager)
-	}
-	s, err := listen(ctx, "--listen", c.listen, c.certificate, api, log)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	d.servers = append(d.servers, s)
-	if c.metricsListen != "" {
-		s, err := listen(ctx, "--metrics-listen", c.metricsListen, nil, metricsOnly(metrics), log)
-		if err != nil {
-			d.close()
-			return nil, err
-		}
-		d.servers = append(d.servers, s)
+	if d.config.metricsListen == "" {
+		return nil
 	}
-	if err := bootstrap(ctx, c, store, d.manager, stdout, log); err != nil {
-		d.close()
-		return nil, err
+	s, err = listen(ctx, d.config.at("metrics-listen"), d.config.metricsListen, nil, metricsOnly(d.metrics.page()), d.log)
+	if err != nil {
+		return err
 	}
-	return d, nil
+	d.servers = append(d.servers, s)
+	return nil
 }
 
 func newProvisioner(c config, kube k8sprovisioner.Config, log *slog.Logger) (ecp.Provisioner, error) {
@@ -132,80 +161,4 @@ func (d *daemon) ready(ctx context.Context) error {
 	}
 	_, err := d.manager.Pool(ecp.WithActor(ctx, ecp.System))
 	return err
-}
-
-// run starts everything, says so, and ends everything in order when ctx ends
-// or a part cannot go on: no new request, no running one, no work.
-func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
-	detached := context.WithoutCancel(ctx)
-	working, stopWork := context.WithCancel(detached)
-	defer stopWork()
-	parts := []func() error{
-		func() error { return d.manager.Run(working) },
-		func() error { d.purge(working); return nil },
-	}
-	for _, s := range d.servers {
-		parts = append(parts, s.serve)
-	}
-	left, ended := len(parts), make(chan error, len(parts))
-	for _, part := range parts {
-		go func() { ended <- part() }()
-	}
-	d.up.Store(true)
-	err := d.announce(ctx, stdout)
-	if err == nil {
-		select {
-		case <-ctx.Done():
-			d.log.InfoContext(detached, "told to end")
-		case err = <-ended:
-			left--
-		}
-	}
-
-	d.up.Store(false)
-	close(d.done)
-	for _, s := range d.servers {
-		s.shut(detached)
-	}
-	stopWork()
-	late := time.After(workMayTake)
-	for range left {
-		select {
-		case e := <-ended:
-			err = errors.Join(err, e)
-		case <-late:
-			return errors.Join(err, errors.New("the work on the clusters did not end in time; the next start takes it up"))
-		}
-	}
-	return err
-}
-
-// announce prints the ready line, which promises that requests are answered.
-func (d *daemon) announce(ctx context.Context, stdout io.Writer) error {
-	if err := d.ready(ctx); err != nil {
-		return fmt.Errorf("read the store: %w", err)
-	}
-	if _, err := fmt.Fprintf(stdout, "ecpd ready on %s\n", d.servers[0].url()); err != nil {
-		return fmt.Errorf("print the ready line: %w", err)
-	}
-	return nil
-}
-
-// purge removes old changes now and then until ctx ends.
-func (d *daemon) purge(ctx context.Context) {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
-	for {
-		n, err := d.store.Purge(ctx, time.Now().Add(-ecp.ChangesKept))
-		if err != nil && ctx.Err() == nil {
-			d.log.WarnContext(ctx, "old changes could not be removed; it is tried again", "error", err)
-		} else if n > 0 {
-			d.log.DebugContext(ctx, "old changes removed", "count", n)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,12 +10,12 @@ import (
 	"time"
 )
 
-// How long the end of the program may take, in all less than the 15 s after
-// which others lose patience.
+// How long the end of the program may take after its drain of [maxDrain] at most,
+// in all less than the 15 s after which others lose patience.
 const (
 	requestsMayTake = 2 * time.Second // until the context of those that still run ends
 	serverMayTake   = 4 * time.Second // until connections are closed, whoever uses them
-	workMayTake     = 8 * time.Second // until we go without the Manager's goodbye
+	workMayTake     = 5 * time.Second // until we go without the Manager's goodbye
 )
 
 // server is one listener with what it serves.
@@ -29,11 +28,11 @@ type server struct {
 
 // listen opens an address. Nothing is served before serve is called, but
 // clients can connect from here on.
-func listen(ctx context.Context, flag, address string, certificate *tls.Certificate, handler http.Handler, log *slog.Logger) (*server, error) {
+func listen(ctx context.Context, setting, address string, pair *certificate, handler http.Handler, log *slog.Logger) (*server, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	s := &server{listener: l, cut: cut, scheme: "http", http: &http.Server{
@@ -44,9 +43,9 @@ func listen(ctx context.Context, flag, address string, certificate *tls.Certific
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
-	if certificate != nil {
+	if pair != nil {
 		s.scheme = "https"
-		s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12}
+		s.http.TLSConfig = pair.config()
 	}
 	return s, nil
 }

@@ -1,14 +1,11 @@
 package main_test
 
 import (
-	"bufio"
-	"context"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -141,54 +138,7 @@ func TestUnknownVariableIsAWarning(t *testing.T) {
 	t.Parallel()
 	p := launch(t, t.TempDir(), []string{"ECPD_LISTENN=127.0.0.1:1", "ECPD_LOG_FORMAT=json"}, "--dev", "--listen", "127.0.0.1:0")
 	p.ready(t)
-	assert.Contains(t, p.stderr.String(), `"variable":"ECPD_LISTENN"`)
-}
-
-// TestTerm ends the daemon while a stream of events is open and work is under way.
-func TestTerm(t *testing.T) {
-	t.Parallel()
-	d := dev(t, filepath.Join(t.TempDir(), "data"))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+"/api/v1/events", nil)
-	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+d.token)
-	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	require.NoError(t, err)
-	defer func() { _ = res.Body.Close() }()
-	require.Equal(t, 200, res.StatusCode)
-	require.Contains(t, res.Header.Get("Content-Type"), "text/event-stream")
-
-	d.create(t, "short-lived", 3)
-	stream := bufio.NewScanner(res.Body)
-	for stream.Scan() && !strings.Contains(stream.Text(), "short-lived") { // until the event arrives
-	}
-	require.NoError(t, stream.Err())
-
-	code, took := d.terminate(t)
-	assert.Zero(t, code)
-	assert.Less(t, took, 15*time.Second)
-	for stream.Scan() { // to the stream's end
-	}
-	require.NoError(t, ctx.Err(), "the stream did not end")
-}
-
-func TestSecondSignalEndsAtOnce(t *testing.T) {
-	t.Parallel()
-	d := dev(t, filepath.Join(t.TempDir(), "data"))
-	// A request whose body never comes keeps the first signal waiting.
-	conn, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
-	require.NoError(t, err)
-	defer func() { _ = conn.Close() }()
-	_, err = conn.Write([]byte("POST /api/v1/clusters HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + d.token +
-		"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"))
-	require.NoError(t, err)
-	d.call(t, "GET", "/api/v1/clusters", "", nil, 200)
-	require.NoError(t, d.cmd.Process.Signal(syscall.SIGINT))
 	eventually(t, 10*time.Second, func() (bool, string) {
-		return strings.Contains(d.stderr.String(), "told to end"), d.stderr.String()
+		return strings.Contains(p.stderr.String(), "the variable ECPD_LISTENN is not known"), p.stderr.String()
 	})
-	require.NoError(t, d.cmd.Process.Signal(syscall.SIGINT))
-	assert.Equal(t, 1, d.wait(t, 10*time.Second))
-	assert.Contains(t, d.stderr.String(), "ending at once")
 }

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +42,58 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, os.WriteFile(keyFile, []byte("no key"), 0o600))
 	line := refuses(t, 1, nil, "--dev", "--listen", "127.0.0.1:0", "--tls-cert", certFile, "--tls-key", keyFile)
 	assert.Contains(t, line, "--tls-key")
+}
+
+// TestCertificateIsRenewed replaces the certificate of a running daemon: it is
+// shown to new connections without a restart, by looking and by SIGHUP; one that
+// is broken changes nothing and is complained of once.
+func TestCertificateIsRenewed(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile, _ := certificate(t)
+	p := launch(t, t.TempDir(), nil, "--dev", "--listen", "127.0.0.1:0", "--tls-cert", certFile, "--tls-key", keyFile, "--tls-check", "1s")
+	address := strings.TrimPrefix(p.ready(t), "https://")
+	first := shown(t, address)
+
+	// By looking: a pair put in place as tools for certificates do, by renaming.
+	newCert, newKey, _ := certificate(t)
+	require.NoError(t, os.Rename(newKey, keyFile))
+	require.NoError(t, os.Rename(newCert, certFile))
+	var second []byte
+	eventually(t, 20*time.Second, func() (bool, string) {
+		second = shown(t, address)
+		return !bytes.Equal(first, second), "the first certificate is shown"
+	})
+	eventually(t, 20*time.Second, func() (bool, string) {
+		return strings.Contains(p.stderr.String(), "certificate renewed"), p.stderr.String()
+	})
+
+	// A broken one is not taken, and said once however often it is looked at.
+	require.NoError(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
+	const complaint = "the certificate was not renewed, the one before stays in use"
+	eventually(t, 20*time.Second, func() (bool, string) {
+		return strings.Contains(p.stderr.String(), complaint), p.stderr.String()
+	})
+	require.Equal(t, second, shown(t, address))
+
+	// By SIGHUP, at once.
+	newCert, newKey, _ = certificate(t)
+	require.NoError(t, os.Rename(newKey, keyFile))
+	require.NoError(t, os.Rename(newCert, certFile))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	eventually(t, 20*time.Second, func() (bool, string) {
+		return !bytes.Equal(second, shown(t, address)), p.stderr.String()
+	})
+	code, _ := p.terminate(t)
+	require.Zero(t, code)
+}
+
+// shown gives the certificate that a new connection is shown, in DER.
+func shown(t *testing.T, address string) []byte {
+	t.Helper()
+	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", address) // which one it is, is the question
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Raw
 }
 
 // certificate makes a certificate for loopback and who trusts it.

@@ -66,6 +66,20 @@ func (r *Rate) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// Text is a name or an id, kept as it is: a string's content, nothing for null,
+// and any other value as it is written.
+type Text string
+
+// UnmarshalJSON never fails.
+func (t *Text) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil { // null is nothing to it
+		s = string(b)
+	}
+	*t = Text(s)
+	return nil
+}
+
 // Words are what a broker says, fit for people: a string's content, nothing for
 // null, and any other value as it is written.
 type Words string

@@ -43,6 +43,14 @@ func TestWords(t *testing.T) {
 	require.Less(t, len(long), 1100)
 }
 
+func TestText(t *testing.T) {
+	for in, want := range map[string]Text{`" a\n  b "`: " a\n  b ", `null`: "", `""`: "", `7`: "7", `true`: "true", `{"a": 1}`: `{"a": 1}`} {
+		got := Text("x")
+		require.NoError(t, json.Unmarshal([]byte(in), &got), in)
+		require.Equal(t, want, got, in)
+	}
+}
+
 func TestCountInt(t *testing.T) {
 	require.Equal(t, 10_000_000, Count(10_000_000).Int())
 	require.Equal(t, math.MaxInt32, Count(math.MaxInt32).Int())
@@ -102,11 +110,12 @@ func FuzzNotations(f *testing.F) {
 			Bytes Bytes
 			Rate  Rate
 			Words Words
+			Text  Text
 		}
 		if !json.Valid(b) {
 			return
 		}
-		require.NoError(t, json.Unmarshal([]byte(`{"Count":`+string(b)+`,"Bytes":`+string(b)+`,"Rate":`+string(b)+`,"Words":`+string(b)+`}`), &figures))
+		require.NoError(t, json.Unmarshal([]byte(`{"Count":`+string(b)+`,"Bytes":`+string(b)+`,"Rate":`+string(b)+`,"Words":`+string(b)+`,"Text":`+string(b)+`}`), &figures))
 		require.GreaterOrEqual(t, figures.Count, Count(0))
 		require.GreaterOrEqual(t, figures.Count.Millis(), time.Duration(0))
 		require.GreaterOrEqual(t, figures.Bytes, Bytes(0))

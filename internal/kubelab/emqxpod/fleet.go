@@ -215,7 +215,7 @@ func (f *Fleet) management(c *cluster, b boot, node *emqxsim.Node) map[int]http.
 	return out
 }
 
-// letIn lets every key in that a pod brought: emqxsim knows one only.
+// letIn lets every key in that a pod brought, as if it were the first.
 func (f *Fleet) letIn(c *cluster, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name, secret, ok := r.BasicAuth(); ok {

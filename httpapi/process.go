@@ -10,32 +10,6 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-func (a *api) catalogueRoutes() {
-	huma.Register(a.huma, a.operation(http.MethodGet, "/api/v1/images", "listImages", "List the images a hosted cluster can be made from"), catalogue(a, a.manager.Images))
-	huma.Register(a.huma, a.operation(http.MethodGet, "/api/v1/sizes", "listSizes", "List the sizes a node can have"), catalogue(a, a.manager.Sizes))
-	huma.Register(a.huma, a.operation(http.MethodGet, "/api/v1/pool", "getPool", "Get what all clusters together may use, and what is booked"),
-		func(ctx context.Context, _ *struct{}) (*poolOutput, error) {
-			pool, err := a.manager.Pool(ctx)
-			if err != nil {
-				return nil, a.failed(ctx, err)
-			}
-			return &poolOutput{pool}, nil
-		})
-}
-
-type poolOutput struct{ Body ecp.Pool }
-
-// catalogue answers with a whole catalogue: it is short, so that there is one page.
-func catalogue[T any](a *api, read func(context.Context) ([]T, error)) func(context.Context, *struct{}) (*listOutput[T], error) {
-	return func(ctx context.Context, _ *struct{}) (*listOutput[T], error) {
-		items, err := read(ctx)
-		if err != nil {
-			return nil, a.failed(ctx, err)
-		}
-		return &listOutput[T]{page[T]{Items: list(items)}}, nil
-	}
-}
-
 // processRoutes are about the process itself; they need no token.
 func (a *api) processRoutes() {
 	open := func(path, id, summary string) huma.Operation {

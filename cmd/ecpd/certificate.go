@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// certificate is what the API's listener shows. It is read anew when its files
+// change; a pair that cannot be used leaves the one before in place.
+type certificate struct {
+	certFile, keyFile string
+	log               *slog.Logger
+	pair              atomic.Pointer[tls.Certificate]
+	seen              [2]os.FileInfo // of both files when they were last read; used by one goroutine
+}
+
+// newCertificate reads the pair.
+func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
+	c.seen = c.look()
+	pair, err := loadPair(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	c.pair.Store(pair)
+	return c, nil
+}
+
+// loadPair reads a certificate chain and its key, which have to fit.
+func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return &pair, nil
+}
+
+// config is what the listener needs.
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.pair.Load(), nil },
+	}
+}
+
+// notAfter is when the pair in use stops being valid.
+func (c *certificate) notAfter() time.Time {
+	if leaf := c.pair.Load().Leaf; leaf != nil {
+		return leaf.NotAfter
+	}
+	return time.Time{}
+}
+
+// look says how the files are now; nil for one that is not there.
+func (c *certificate) look() (now [2]os.FileInfo) {
+	for i, name := range []string{c.certFile, c.keyFile} {
+		if info, err := os.Stat(name); err == nil {
+			now[i] = info
+		}
+	}
+	return now
+}
+
+// changed says whether a file is not the one that was read. Files are replaced
+// by renaming as often as they are written to.
+func changed(before, now os.FileInfo) bool {
+	if before == nil || now == nil {
+		return before != now
+	}
+	return !os.SameFile(before, now) || !before.ModTime().Equal(now.ModTime()) || before.Size() != now.Size()
+}
+
+// renew reads the pair again where its files have changed, or where it is asked
+// to. A pair that is broken is complained of once, until its files change again:
+// certificate and key are rarely replaced in the same moment.
+func (c *certificate) renew(ctx context.Context, asked bool) error {
+	now := c.look()
+	if !asked && !changed(c.seen[0], now[0]) && !changed(c.seen[1], now[1]) {
+		return nil
+	}
+	c.seen = now
+	pair, err := loadPair(c.certFile, c.keyFile)
+	if err != nil {
+		return fmt.Errorf("the certificate was not renewed, the one before stays in use: %w", err)
+	}
+	c.pair.Store(pair)
+	c.log.InfoContext(ctx, "certificate renewed", "file", c.certFile, "valid until", c.notAfter().UTC())
+	return nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+)
+
+// checkCommand shows what flags, variables and file come to, or what is wrong.
+func checkCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
+	var c config
+	check := &cobra.Command{
+		Use:   "check",
+		Short: "say everything that is wrong with the configuration, or print what it comes to",
+		Long: "It takes the flags of serve, reads what serve would read, and starts nothing.\n\n" +
+			environmentHelp,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			warnings, err := c.resolve(cmd, environ)
+			for _, w := range warnings {
+				fmt.Fprintln(stderr, "ecpd: warning:", w)
+			}
+			if err := errors.Join(err, c.check(), c.checkKubernetes()); err != nil {
+				return manyLines{err}
+			}
+			_, err = io.WriteString(stdout, c.effective())
+			return err
+		},
+	}
+	c.define(check)
+	parent := &cobra.Command{Use: "config", Short: "look at the configuration", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageError{errors.New("config takes a command: check")}
+		}}
+	parent.AddCommand(check)
+	return parent
+}
+
+// manyLines is an error whose parts are printed one a line.
+type manyLines struct{ error }
+
+func (e manyLines) Unwrap() error { return e.error }
+
+// checkKubernetes says why there is no way to Kubernetes.
+func (c *config) checkKubernetes() error {
+	if c.dev {
+		return nil
+	}
+	_, err := kubernetesConfig(*c, slog.New(slog.DiscardHandler))
+	return err
+}
+
+// effective is the configuration as a file, secrets left out, each value with
+// where it comes from.
+func (c *config) effective() string {
+	var b strings.Builder
+	section := ""
+	for _, o := range options {
+		if o.key == "" {
+			continue
+		}
+		in, key, nested := strings.Cut(o.key, ".")
+		if !nested {
+			in, key = "", o.key
+		}
+		if in != section && in != "" {
+			fmt.Fprintf(&b, "%s:\n", in)
+		}
+		section = in
+		line := key + ": " + o.printed(c)
+		if nested {
+			line = "  " + line
+		}
+		fmt.Fprintf(&b, "%-40s # %s\n", line, c.whence(o))
+	}
+	return b.String()
+}
+
+// printed is a value as YAML.
+func (o option) printed(c *config) string {
+	v := o.field(c)
+	text := v.String()
+	if o.hidden && text != "" {
+		text = redacted
+	}
+	if v.tag() != "!!str" {
+		return text
+	}
+	out, err := yaml.Marshal(text)
+	if err != nil {
+		return fmt.Sprintf("%q", text)
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// reloader brings in what may change while the daemon runs: the certificate's
+// files, and with SIGHUP the options marked reload. One goroutine uses it.
+type reloader struct {
+	config      config // as it is in effect
+	level       *slog.LevelVar
+	certificate *certificate // nil = plain HTTP
+	hangups     <-chan os.Signal
+	notify      notifier
+	log         *slog.Logger
+	done        func(error) // told of every attempt; for metrics
+}
+
+// run works until ctx ends.
+func (r *reloader) run(ctx context.Context) {
+	tick := time.NewTicker(r.config.tlsCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.hangups:
+			r.reload(ctx)
+		case <-tick.C:
+			r.poll(ctx)
+		}
+	}
+}
+
+// poll renews the certificate where its files have changed.
+func (r *reloader) poll(ctx context.Context) {
+	if r.certificate == nil {
+		return
+	}
+	if err := r.certificate.renew(ctx, false); err != nil {
+		r.done(err)
+		r.log.ErrorContext(ctx, "reload", "error", err)
+	}
+}
+
+// reload does what SIGHUP asks for. What cannot be used is said and left as it
+// was; the rest is taken.
+func (r *reloader) reload(ctx context.Context) {
+	r.tell(ctx, notifyReloading, "reading the configuration again")
+	defer r.tell(ctx, notifyReady, "serving")
+	var err error
+	if r.certificate != nil {
+		err = r.certificate.renew(ctx, true)
+	}
+	next, wrong := r.config.again()
+	if wrong != nil {
+		err = errors.Join(err, errors.New("the settings stay as they were: "+oneLine(wrong)))
+	} else {
+		r.take(ctx, next)
+	}
+	r.done(err)
+	if err != nil {
+		r.log.ErrorContext(ctx, "reload", "error", oneLine(err))
+		return
+	}
+	r.log.InfoContext(ctx, "reloaded", "log level", r.config.logLevel)
+}
+
+// take puts the options marked reload into effect and warns of others that
+// have changed.
+func (r *reloader) take(ctx context.Context, next config) {
+	for _, o := range options {
+		was, is := o.field(&r.config).String(), o.field(&next).String()
+		switch {
+		case was == is:
+		case o.reload:
+			_ = o.field(&r.config).Set(is) // it was read from the same text before
+		default:
+			r.log.WarnContext(ctx, "a setting has changed that takes effect at the next start only", "setting", o.key)
+		}
+	}
+	r.level.Set(logLevels[r.config.logLevel])
+}
+
+func (r *reloader) tell(ctx context.Context, state, status string) {
+	if err := r.notify.tell(ctx, state, status); err != nil {
+		r.log.WarnContext(ctx, "reload", "error", err)
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// purgeEvery is the time between two removals of changes nobody can resume
+// from any more.
+const purgeEvery = time.Hour
+
+// run starts everything, says so, and ends everything in order when ctx ends
+// or a part cannot go on: /readyz says no, then no new request, then no running
+// one, then no work.
+func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
+	detached := context.WithoutCancel(ctx)
+	working, stopWork := context.WithCancel(detached)
+	defer stopWork()
+	parts := []func() error{
+		func() error { return d.manager.Run(working) },
+		func() error { d.purge(working); return nil },
+		func() error { d.metrics.fleet.Run(working); return nil },
+		func() error { d.reloader.run(working); return nil },
+	}
+	for _, s := range d.servers {
+		parts = append(parts, s.serve)
+	}
+	left, ended := len(parts), make(chan error, len(parts))
+	for _, part := range parts {
+		go func() { ended <- part() }()
+	}
+	d.up.Store(true)
+	err := d.announce(ctx, stdout)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+			d.log.InfoContext(detached, "told to end")
+		case err = <-ended:
+			left--
+		}
+	}
+
+	left, err = d.drain(detached, ended, left, err)
+	close(d.done)
+	var shut sync.WaitGroup
+	for _, s := range d.servers {
+		shut.Go(func() { s.shut(detached) })
+	}
+	shut.Wait()
+	stopWork()
+	return errors.Join(err, await(ended, left))
+}
+
+// drain says that the end has come and goes on serving for a moment, so that
+// whoever asks /readyz sends requests elsewhere before they are refused. After
+// an error it does not wait: a part is missing. It gives how many parts still
+// run, and what has gone wrong.
+func (d *daemon) drain(ctx context.Context, ended <-chan error, left int, wrong error) (int, error) {
+	d.up.Store(false)
+	d.tell(ctx, notifyStopping, "ending")
+	if wrong != nil {
+		return left, wrong
+	}
+	drained := time.NewTimer(d.config.drain)
+	defer drained.Stop()
+	select {
+	case <-drained.C:
+		return left, nil
+	case wrong = <-ended:
+		return left - 1, wrong
+	}
+}
+
+// await collects what the parts say that still run.
+func await(ended <-chan error, left int) (err error) {
+	late := time.NewTimer(workMayTake)
+	defer late.Stop()
+	for range left {
+		select {
+		case e := <-ended:
+			err = errors.Join(err, e)
+		case <-late.C:
+			return errors.Join(err, errors.New("the work on the clusters did not end in time; the next start takes it up"))
+		}
+	}
+	return err
+}
+
+// tell lets systemd know; that it cannot be told ends nothing.
+func (d *daemon) tell(ctx context.Context, state, status string) {
+	if err := d.notify.tell(ctx, state, status); err != nil {
+		d.log.WarnContext(ctx, "systemd was not told how the daemon stands", "error", err)
+	}
+}
+
+// announce prints the ready line, which promises that requests are answered.
+func (d *daemon) announce(ctx context.Context, stdout io.Writer) error {
+	if err := d.ready(ctx); err != nil {
+		return fmt.Errorf("read the store: %w", err)
+	}
+	if _, err := fmt.Fprintf(stdout, "ecpd ready on %s\n", d.servers[0].url()); err != nil {
+		return fmt.Errorf("print the ready line: %w", err)
+	}
+	d.tell(ctx, notifyReady, "serving on "+d.servers[0].url())
+	return nil
+}
+
+// purge removes old changes now and then until ctx ends.
+func (d *daemon) purge(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	for {
+		n, err := d.store.Purge(ctx, time.Now().Add(-ecp.ChangesKept))
+		if err != nil && ctx.Err() == nil {
+			d.log.WarnContext(ctx, "old changes could not be removed; it is tried again", "error", err)
+		} else if n > 0 {
+			d.log.DebugContext(ctx, "old changes removed", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package ecp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func (o *office) audit(ctx context.Context, q AuditOptions) []AuditEntry {
+	o.t.Helper()
+	page, err := o.m.Audit(ctx, q)
+	require.NoError(o.t, err)
+	return page.Items
+}
+
+func TestEveryChangeIsAudited(t *testing.T) {
+	o := newOffice(t)
+	o.now = o.now.Add(time.Hour)
+	ctx := WithOrigin(o.as("a-boss"), Origin{RemoteAddress: "192.0.2.7", RequestID: "r-1"})
+	_, err := o.m.UpdateProject(ctx, "a/p", "new words", 0)
+	require.NoError(t, err)
+	got := o.audit(o.system(), AuditOptions{Limit: 1})
+	require.Len(t, got, 1)
+	require.NotEmpty(t, got[0].ID)
+	got[0].ID = ""
+	require.Equal(t, AuditEntry{
+		At: o.now.UTC(), Actor: "a-boss", Credential: "session/test", Origin: Origin{"192.0.2.7", "r-1"}, Action: "update", Kind: KindProject, Key: "a/p", Scope: "a/p",
+		Outcome: OutcomeDone, Changes: []AuditChange{{Path: "/description", After: `"new words"`}, {Path: "/revision", Before: "1", After: "2"}},
+	}, got[0])
+
+	since := o.now.Add(time.Second)
+	o.now = since
+	word, name := "another password", "New Name"
+	_, err = o.m.UpdateUser(o.as("a-boss"), "ap-user", UserChange{Password: &word})
+	require.NoError(t, err)
+	id := o.token("a/p")
+	require.NoError(t, o.m.DeleteToken(o.as("ap-lead"), id))
+	s := o.login("ap-lead")
+	info, _, err := o.m.Create(o.as("ap-lead"), CreateRequest{Mode: Hosted, Project: "a/p", Name: "one", Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5, Config: map[string]string{"authn.password": "hush"}}}})
+	require.NoError(t, err)
+	for _, cmd := range []Command{Update{Name: &name}, Stop{}, Stop{}, Transfer{Project: "a/q"}, Delete{}} {
+		_, err = o.m.Cluster(info.ID).Do(o.as("a-boss"), cmd)
+		require.NoError(t, err)
+	}
+	_, err = o.m.CreateOrg(o.as("root"), "z", "")
+	require.NoError(t, err)
+	require.NoError(t, o.m.DeleteOrg(o.as("root"), "z", 0))
+	var said []string
+	for _, e := range o.audit(o.system(), AuditOptions{Since: since, Limit: 100}) {
+		said = append(said, fmt.Sprintf("%s %s %s %s", e.Actor, e.Action, e.Kind, e.Scope))
+		require.False(t, strings.Contains(fmt.Sprint(e), "hush") || strings.Contains(fmt.Sprint(e), word))
+	}
+	slices.Reverse(said)
+	slices.Sort(said)
+	want := []string{
+		"a-boss update user a/p", "system create token a/p", "ap-lead delete token a/p", "ap-lead login session a/p", "ap-lead create cluster a/p",
+		"a-boss update cluster a/p", "a-boss stop cluster a/p", "a-boss transfer cluster a/p", "a-boss transfer cluster a/q", "a-boss delete cluster a/q",
+		"root create org z", "root delete org z",
+	}
+	slices.Sort(want)
+	require.Equal(t, want, said, "the second stop held already, and changed nothing")
+	require.NotContains(t, fmt.Sprint(o.s.records[KindAudit]), s.Secret)
+
+	create := o.audit(o.system(), AuditOptions{Kind: KindCluster, Key: string(info.ID), Since: since, Limit: 100})
+	b, err := json.Marshal(create)
+	require.NoError(t, err)
+	require.Contains(t, string(b), `{"path":"/spec/hosted/config/authn.password","after":"\"[redacted]\""}`)
+	require.Contains(t, string(b), `{"path":"/name","before":"\"one\"","after":"\"New Name\""}`)
+}
+
+func TestAuditIsReadWithinReach(t *testing.T) {
+	o := newOffice(t)
+	for _, p := range []string{"a/p", "a/q", "b/p"} {
+		_, _, err := o.m.Create(o.system(), CreateRequest{Mode: Adopted, Project: p, Name: "x"})
+		require.NoError(t, err)
+	}
+	_, err := o.m.UpdateOrg(o.system(), "a", "x", 0)
+	require.NoError(t, err)
+	for name, want := range map[string][]string{
+		"root": {"", "a", "a/p", "a/q", "b", "b/p"}, "a-boss": {"a", "a/p", "a/q"}, "b-boss": {"b", "b/p"}, "ap-lead": {"a/p"},
+	} {
+		var got []string
+		for _, e := range o.audit(o.as(name), AuditOptions{Limit: 100}) {
+			if !slices.Contains(got, e.Scope) {
+				got = append(got, e.Scope)
+			}
+		}
+		slices.Sort(got)
+		require.Equal(t, want, got, name)
+		require.Empty(t, o.audit(o.as(name), AuditOptions{Scope: "none"}))
+	}
+	_, err = o.m.Audit(o.as("ap-user"), AuditOptions{})
+	require.ErrorIs(t, err, ErrDenied)
+	_, err = o.m.Audit(context.Background(), AuditOptions{})
+	require.ErrorIs(t, err, ErrDenied)
+	for scope, n := range map[string]int{"a": 7, "a/q": 2, "b": 2} { // the people's own entries, too
+		got := o.audit(o.system(), AuditOptions{Scope: scope, Limit: 100})
+		require.Len(t, got, n, "%s: %v", scope, got)
+	}
+}
+
+func TestAuditPagesAndExport(t *testing.T) {
+	o := newOffice(t)
+	var ids []string
+	for i := range 1234 {
+		o.now = o.now.Add(time.Second)
+		_, err := o.m.UpdateProject(o.system(), "a/p", fmt.Sprint(i), 0)
+		require.NoError(t, err)
+	}
+	q := AuditOptions{Kind: KindProject, Limit: 100}
+	for {
+		page, err := o.m.Audit(o.system(), q)
+		require.NoError(t, err)
+		for _, e := range page.Items {
+			ids = append(ids, e.ID)
+		}
+		if q.Cursor = page.Next; page.Next == "" {
+			break
+		}
+	}
+	require.Len(t, ids, 1234)
+	require.True(t, slices.IsSorted(ids))
+	var exported []string
+	var at []time.Time
+	for e, err := range o.m.ExportAudit(o.system(), AuditOptions{Kind: KindProject}) {
+		require.NoError(t, err)
+		exported, at = append(exported, e.ID), append(at, e.At)
+	}
+	require.Equal(t, ids, exported)
+	slices.Reverse(at)
+	require.True(t, slices.IsSortedFunc(at, time.Time.Compare), "newest first")
+
+	got := o.audit(o.system(), AuditOptions{Since: at[10], Until: at[20], Kind: KindProject, Limit: 100})
+	require.Len(t, got, 10)
+	require.Equal(t, at[19], got[0].At)
+	require.Equal(t, at[10], got[9].At)
+	for _, err := range o.m.ExportAudit(o.as("ap-user"), AuditOptions{}) {
+		require.ErrorIs(t, err, ErrDenied)
+	}
+}
+
+// What is refused is told, but does not fill the disk.
+func TestRefusalsAreAuditedAndBounded(t *testing.T) {
+	o := newOffice(t)
+	info, _, err := o.m.Create(o.system(), CreateRequest{Mode: Adopted, Project: "a/p", Name: "x"})
+	require.NoError(t, err)
+	refused := func() []AuditEntry { return o.audit(o.system(), AuditOptions{Outcome: OutcomeDenied, Limit: 500}) }
+	_, err = o.m.Cluster(info.ID).Do(o.as("aq-lead"), Delete{})
+	require.ErrorIs(t, err, ErrNotFound)
+	_, err = o.m.Cluster("emqx-00000000").Do(o.as("aq-lead"), Delete{})
+	require.ErrorIs(t, err, ErrNotFound)
+	got := refused()
+	require.Len(t, got, 1, "a mistyped id is no attempt at what is not theirs")
+	require.Equal(t, []any{"aq-lead", "delete", "a/p", "not_found"}, []any{got[0].Actor, got[0].Action, got[0].Scope, got[0].Why})
+	require.Len(t, o.audit(o.as("ap-lead"), AuditOptions{Outcome: OutcomeDenied}), 1, "the project's own administrator sees it")
+
+	for range 1000 {
+		_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
+		require.ErrorIs(t, err, ErrDenied)
+	}
+	require.Len(t, refused(), 1+refusalsAtOnce)
+	o.now = o.now.Add(refusalEvery)
+	_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
+	require.ErrorIs(t, err, ErrDenied)
+	require.Equal(t, 1000-refusalsAtOnce, refused()[0].Unwritten)
+
+	for i := range 100 {
+		_, err := o.m.Login(context.Background(), fmt.Sprint("guess", i), "wrong password")
+		require.ErrorIs(t, err, ErrDenied)
+	}
+	logins := 0
+	for _, e := range refused() {
+		if e.Action == "login" {
+			logins++
+		}
+	}
+	require.LessOrEqual(t, logins, refusalsAtOnce, "whoever is tried")
+	require.NotZero(t, logins)
+}
+
+func TestBucketsAreBounded(t *testing.T) {
+	var b buckets
+	for i := range 10 * refusalsWatched {
+		b.take(fmt.Sprint(i), t0)
+	}
+	require.LessOrEqual(t, len(b.names), refusalsWatched+1)
+}
+
+func TestTidyRemovesWhatIsOver(t *testing.T) {
+	o := newOffice(t)
+	o.login("root")
+	ctx := WithIdempotencyKey(o.system(), "key")
+	_, err := o.m.CreateOrg(ctx, "fresh", "")
+	require.NoError(t, err)
+	for range 3 * tidyBatch {
+		_, err := o.m.UpdateOrg(o.system(), "fresh", "x", 0)
+		require.NoError(t, err)
+	}
+	require.NoError(t, o.m.tidyOnce(t.Context()))
+	require.Len(t, o.s.records[KindSession], 1)
+	require.Len(t, o.s.records[KindAnswered], 1)
+	o.now = t0.Add(IdempotencyKept + time.Second)
+	require.NoError(t, o.m.tidyOnce(t.Context()))
+	require.Empty(t, o.s.records[KindSession])
+	require.Empty(t, o.s.records[KindAnswered])
+	_, err = o.m.UpdateOrg(o.system(), "fresh", "kept", 0)
+	require.NoError(t, err)
+	o.now = t0.Add(90*24*time.Hour + time.Second)
+	require.NoError(t, o.m.tidyOnce(t.Context()))
+	require.Len(t, o.s.records[KindAudit], 1, "ninety days are kept")
+	writes := o.s.writes
+	require.NoError(t, o.m.tidyOnce(t.Context()))
+	require.Equal(t, writes, o.s.writes)
+}

@@ -1,0 +1,498 @@
+package ecp
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func aKey(id string, n byte) Key { return Key{ID: id, Secret: bytes.Repeat([]byte{n}, 32)} }
+
+// store is an office whose catalogues can hold secrets.
+func newShop(t *testing.T) *office {
+	t.Helper()
+	o := newOffice(t)
+	ring, err := NewKeyRing(aKey("k1", 1))
+	require.NoError(t, err)
+	o.m.sealer = ring
+	o.m.newProvisioner = func(_ context.Context, c TargetConfig) (Provisioner, error) {
+		if !strings.HasPrefix(string(c.Kubeconfig), "apiVersion") {
+			return nil, fail(CodeInvalid, "", "not a kubeconfig")
+		}
+		return newWorld(), nil
+	}
+	return o
+}
+
+var (
+	anImage    = Image{ID: "emqx-5.8.0", Reference: "emqx/emqx-enterprise:5.8.0", Version: "5.8.0"}
+	aSize      = Size{Name: "8C16G", CPU: Resource{"8", "8"}, Memory: Resource{"16Gi", "16Gi"}, Storage: Storage{Size: "80Gi"}}
+	aRegistry  = Registry{Name: "ours", Host: "registry.example.com:5000", User: "robot"}
+	aLicence   = Licence{Name: "prod", Format: LicenceV5}
+	aLBProfile = LBProfile{Name: "small", MaxConnections: 1000, Annotations: map[string]string{"example.com/class": "s"}}
+	aTarget    = Target{Name: "west"}
+	aKeyText   = Secret(base64.StdEncoding.EncodeToString([]byte("220111\n0\n10\nEvaluation\ncontact@emqx.io\ndefault\n20230109\n1825\n100\n")) + ".c2ln")
+)
+
+// shopCalls make, read, change and remove one entry of each catalogue.
+var shopCalls = []struct {
+	name                 string
+	create, read, update func(*Manager, context.Context) (int64, error) // give the entry's revision
+	list                 func(*Manager, context.Context) (int, error)
+	remove               func(*Manager, context.Context, int64) error
+	secret               string // what must not be shown
+	usersRead            bool
+}{
+	{"image",
+		func(m *Manager, ctx context.Context) (int64, error) {
+			i, err := m.CreateImage(ctx, anImage)
+			return i.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			i, err := m.Image(ctx, anImage.ID)
+			return i.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			i := anImage
+			i.Reference, i.Revision = "emqx/emqx-enterprise:5.8.0-1", 1
+			i, err := m.UpdateImage(ctx, i)
+			return i.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Images(ctx); return len(l), err },
+		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteImage(ctx, anImage.ID, rev) }, "", true},
+	{"size",
+		func(m *Manager, ctx context.Context) (int64, error) {
+			s, err := m.CreateSize(ctx, aSize)
+			return s.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			s, err := m.Size(ctx, aSize.Name)
+			return s.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			s := aSize
+			s.Storage.Size, s.Revision = "90Gi", 1
+			s, err := m.UpdateSize(ctx, s)
+			return s.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Sizes(ctx); return len(l), err },
+		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteSize(ctx, aSize.Name, rev) }, "", true},
+	{"registry",
+		func(m *Manager, ctx context.Context) (int64, error) {
+			r, err := m.CreateRegistry(ctx, aRegistry, "hush-1")
+			return r.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			r, err := m.Registry(ctx, "ours")
+			return r.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			r, word := aRegistry, Secret("hush-2")
+			r.User, r.Revision = "other", 1
+			r, err := m.UpdateRegistry(ctx, r, &word)
+			return r.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Registries(ctx); return len(l), err },
+		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteRegistry(ctx, "ours", rev) }, "hush", false},
+	{"licence",
+		func(m *Manager, ctx context.Context) (int64, error) {
+			if _, err := m.CreateLicence(ctx, Licence{Name: "first", Format: LicenceV5}, "key"); err != nil && !errors.Is(err, ErrExists) {
+				return 0, err
+			}
+			l, err := m.CreateLicence(ctx, aLicence, aKeyText)
+			return l.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			l, err := m.Licence(ctx, "prod")
+			return l.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			l, key := aLicence, Secret("other-"+string(aKeyText))
+			l.Revision = 1
+			l, err := m.UpdateLicence(ctx, l, &key)
+			return l.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Licences(ctx); return len(l), err },
+		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteLicence(ctx, "prod", rev) }, string(aKeyText), false},
+	{"load-balancer profile",
+		func(m *Manager, ctx context.Context) (int64, error) {
+			l, err := m.CreateLBProfile(ctx, aLBProfile)
+			return l.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			l, err := m.LBProfile(ctx, "small")
+			return l.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			l := aLBProfile
+			l.MinConnections, l.Revision = 5, 1
+			l, err := m.UpdateLBProfile(ctx, l)
+			return l.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int, error) { l, err := m.LBProfiles(ctx); return len(l), err },
+		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteLBProfile(ctx, "small", rev) }, "", true},
+	{"Kubernetes target",
+		func(m *Manager, ctx context.Context) (int64, error) {
+			t, err := m.CreateTarget(ctx, aTarget, "apiVersion: hush-1")
+			return t.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			t, err := m.Target(ctx, "west")
+			return t.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int64, error) {
+			t, config := aTarget, Secret("apiVersion: hush-2")
+			t.Description, t.Revision = "words", 1
+			t, err := m.UpdateTarget(ctx, t, &config)
+			return t.Revision, err
+		},
+		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Targets(ctx); return len(l), err },
+		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteTarget(ctx, "west", rev) }, "hush", true},
+}
+
+func TestEveryCatalogue(t *testing.T) {
+	for _, c := range shopCalls {
+		t.Run(c.name, func(t *testing.T) {
+			o := newShop(t)
+			_, err := c.read(o.m, o.system())
+			require.ErrorIs(t, err, ErrNotFound)
+			_, err = c.update(o.m, o.system())
+			require.ErrorIs(t, err, ErrNotFound)
+			require.ErrorIs(t, c.remove(o.m, o.system(), 0), ErrNotFound)
+
+			rev, err := c.create(o.m, o.system())
+			require.NoError(t, err)
+			require.EqualValues(t, 1, rev)
+			_, err = c.create(o.m, o.system())
+			require.ErrorIs(t, err, ErrExists)
+			n, err := c.list(o.m, o.system())
+			require.NoError(t, err)
+			rev, err = c.update(o.m, o.system())
+			require.NoError(t, err)
+			require.EqualValues(t, 2, rev)
+			rev, err = c.read(o.m, o.system())
+			require.NoError(t, err)
+			require.EqualValues(t, 2, rev)
+			_, err = c.update(o.m, o.system())
+			require.ErrorIs(t, err, ErrPrecondition)
+			require.ErrorIs(t, c.remove(o.m, o.system(), 1), ErrPrecondition)
+
+			for _, who := range []string{"a-boss", "ap-lead", "ap-user"} { // the catalogues are the installation's
+				_, err = c.create(o.m, o.as(who))
+				require.ErrorIs(t, err, ErrDenied, who)
+				_, err = c.update(o.m, o.as(who))
+				require.ErrorIs(t, err, ErrDenied, who)
+				require.ErrorIs(t, c.remove(o.m, o.as(who), 0), ErrDenied, who)
+				_, err = c.read(o.m, o.as(who))
+				require.Equal(t, c.usersRead, err == nil, who)
+				_, err = c.list(o.m, o.as(who))
+				require.Equal(t, c.usersRead, err == nil, who)
+			}
+			_, err = c.create(o.m, context.Background())
+			require.ErrorIs(t, err, ErrDenied)
+
+			if c.secret != "" { // neither in the database nor in anything derived from it
+				require.NotEmpty(t, o.s.records[KindSecret])
+				for kind, table := range o.s.records {
+					for key, r := range table {
+						b, err := json.Marshal(r)
+						require.NoError(t, err)
+						require.NotContains(t, string(b)+fmt.Sprintf("%#v", r), c.secret, "%s %s", kind, key)
+					}
+				}
+			}
+			require.NoError(t, c.remove(o.m, o.system(), 2))
+			less, err := c.list(o.m, o.system())
+			require.NoError(t, err)
+			require.Equal(t, n-1, less)
+			for key := range o.s.records[KindSecret] {
+				require.NotContains(t, key, "/prod/")
+				require.NotContains(t, key, "/west/")
+				require.NotContains(t, key, "/ours/")
+			}
+		})
+	}
+}
+
+func TestRefusedEntries(t *testing.T) {
+	o := newShop(t)
+	ctx := o.system()
+	one := func(err error, field string) {
+		t.Helper()
+		var e *Error
+		require.ErrorAs(t, err, &e, field)
+		require.Equal(t, CodeInvalid, e.Code, "%s: %v", field, err)
+		require.Equal(t, field, e.Fields[0].Field, err.Error())
+	}
+	image := func(spoil func(*Image)) error { i := anImage; spoil(&i); _, err := o.m.CreateImage(ctx, i); return err }
+	one(image(func(i *Image) { i.ID = "Upper" }), "id")
+	one(image(func(i *Image) { i.ID = strings.Repeat("x", 64) }), "id")
+	one(image(func(i *Image) { i.Reference = "emqx emqx" }), "reference")
+	one(image(func(i *Image) { i.Reference = "" }), "reference")
+	one(image(func(i *Image) { i.Version = "5.8" }), "version")
+	one(image(func(i *Image) { i.Version = "4.3.22" }), "version")
+	size := func(spoil func(*Size)) error { s := aSize; spoil(&s); _, err := o.m.CreateSize(ctx, s); return err }
+	one(size(func(s *Size) { s.Name = "a b" }), "name")
+	one(size(func(s *Size) { s.CPU.Request = "one" }), "cpu.request")
+	one(size(func(s *Size) { s.CPU.Limit = "500m" }), "cpu.limit")
+	one(size(func(s *Size) { s.Memory.Limit = "0" }), "memory.limit")
+	one(size(func(s *Size) { s.Storage.Size = "-1Gi" }), "storage.size")
+	one(size(func(s *Size) { s.Storage.Class = "A B" }), "storage.class")
+	registry := func(spoil func(*Registry)) error {
+		r := aRegistry
+		spoil(&r)
+		_, err := o.m.CreateRegistry(ctx, r, "x")
+		return err
+	}
+	one(registry(func(r *Registry) { r.Host = "https://x" }), "host")
+	one(registry(func(r *Registry) { r.User = "" }), "user")
+	_, err := o.m.CreateRegistry(ctx, aRegistry, Secret(strings.Repeat("x", MaxSecret+1)))
+	one(err, "password")
+	_, err = o.m.CreateLicence(ctx, aLicence, "")
+	one(err, "content")
+	_, err = o.m.CreateLicence(ctx, aLicence, "two words")
+	one(err, "content")
+	_, err = o.m.CreateLicence(ctx, Licence{Name: "x", Format: "v6"}, "key")
+	one(err, "format")
+	profile := func(spoil func(*LBProfile)) error {
+		l := aLBProfile
+		spoil(&l)
+		_, err := o.m.CreateLBProfile(ctx, l)
+		return err
+	}
+	one(profile(func(l *LBProfile) { l.MinConnections = 1001 }), "maxConnections")
+	one(profile(func(l *LBProfile) { l.MinConnections = -1 }), "minConnections")
+	one(profile(func(l *LBProfile) { l.Annotations = nil }), "annotations")
+	one(profile(func(l *LBProfile) { l.Annotations = map[string]string{"openecp.io/cluster": "x"} }), "annotations[openecp.io/cluster]")
+	_, err = o.m.CreateTarget(ctx, aTarget, "not a kubeconfig")
+	one(err, "kubeconfig")
+	_, err = o.m.CreateTarget(ctx, aTarget, "")
+	one(err, "kubeconfig")
+	_, err = o.m.CreateTarget(ctx, Target{Name: "A"}, "apiVersion")
+	one(err, "name")
+	_, err = o.m.CreateTarget(ctx, Target{Name: "default"}, "apiVersion")
+	require.ErrorIs(t, err, ErrExists, "the program has one of that name")
+	require.ErrorIs(t, o.m.DeleteTarget(ctx, "default", 0), ErrUnsupported)
+	_, err = o.m.UpdateTarget(ctx, Target{Name: "default"}, nil)
+	require.ErrorIs(t, err, ErrUnsupported)
+	empty := Secret("")
+	_, err = o.m.CreateTarget(ctx, aTarget, "apiVersion")
+	require.NoError(t, err)
+	_, err = o.m.UpdateTarget(ctx, aTarget, &empty)
+	one(err, "kubeconfig")
+	require.NoError(t, registry(func(*Registry) {}))
+	require.ErrorIs(t, registry(func(r *Registry) { r.Name = "twin" }), ErrExists, "one registry for each host")
+
+	o.m.sealer = nil
+	_, err = o.m.CreateRegistry(ctx, Registry{Name: "b", Host: "b.example.com", User: "u"}, "x")
+	require.ErrorIs(t, err, ErrUnsupported, "no secret is stored in the clear")
+	o.m.newProvisioner = nil
+	_, err = o.m.CreateTarget(ctx, Target{Name: "east"}, "apiVersion")
+	require.ErrorIs(t, err, ErrUnsupported)
+}
+
+func TestThereIsExactlyOneDefault(t *testing.T) {
+	o := newShop(t)
+	ctx := o.system()
+	check := func(want string) {
+		t.Helper()
+		all, err := o.m.Images(ctx)
+		require.NoError(t, err)
+		var defaults []string
+		for _, i := range all {
+			if i.Default {
+				defaults = append(defaults, i.ID)
+			}
+		}
+		require.Equal(t, []string{want}, defaults)
+	}
+	check("emqx-ee-5.8.9")
+	require.ErrorIs(t, o.m.DeleteImage(ctx, "emqx-ee-5.8.9", 0), ErrConflict)
+	i, err := o.m.Image(ctx, "emqx-ee-5.8.9")
+	require.NoError(t, err)
+	i.Default = false
+	_, err = o.m.UpdateImage(ctx, i)
+	require.ErrorIs(t, err, ErrConflict)
+	fresh := anImage
+	fresh.Default = true
+	_, err = o.m.CreateImage(ctx, fresh)
+	require.NoError(t, err)
+	check(anImage.ID)
+	i, err = o.m.Image(ctx, "emqx-ee-5.8.9")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, i.Revision, "it has changed, too")
+	i.Default = true
+	_, err = o.m.UpdateImage(ctx, i)
+	require.NoError(t, err)
+	check("emqx-ee-5.8.9")
+	require.NoError(t, o.m.DeleteImage(ctx, anImage.ID, 0))
+
+	for _, format := range []LicenceFormat{LicenceV4, LicenceV5} { // one for each
+		for _, name := range []string{"a", "b"} {
+			l, err := o.m.CreateLicence(ctx, Licence{Name: string(format) + name, Format: format}, "key")
+			require.NoError(t, err)
+			require.Equal(t, name == "a", l.Default)
+		}
+	}
+}
+
+// What a cluster was made with stays, whatever becomes of the catalogues; and
+// what it was made with cannot be deleted.
+func TestCataloguesTouchNoCluster(t *testing.T) {
+	o := newShop(t)
+	ctx := o.system()
+	image := anImage
+	image.Reference, image.Default = "registry.example.com:5000/emqx/emqx:5.8.0", true
+	for _, err := range []error{
+		errOf(o.m.CreateRegistry(ctx, aRegistry, "hush")), errOf(o.m.CreateImage(ctx, image)), errOf(o.m.CreateSize(ctx, aSize)),
+		errOf(o.m.CreateLicence(ctx, aLicence, aKeyText)), errOf(o.m.CreateLBProfile(ctx, aLBProfile)),
+	} {
+		require.NoError(t, err)
+	}
+	info, _, err := o.m.Create(ctx, CreateRequest{Mode: Hosted, Project: "a/p", Name: "one", Spec: Spec{Hosted: &HostedSpec{
+		Nodes: 1, Connections: 7, Size: aSize.Name, Network: Network{Type: LoadBalancer, Annotations: map[string]string{"example.com/own": "1"}},
+	}}})
+	require.NoError(t, err)
+	made := info.Resolved
+	require.Equal(t, []any{"ours", "prod", "small", int64(0)}, []any{made.Registry, made.Licence, made.LBProfile, made.Image.Revision})
+	d := desired(info.ClusterRecord)
+	require.NoError(t, o.m.addSecrets(ctx, info.ClusterRecord, &d))
+	require.Equal(t, PullCredentials{Host: "registry.example.com:5000", User: "robot", Password: "hush"}, d.Pull)
+	require.Equal(t, aKeyText, d.Licence)
+	require.Equal(t, map[string]string{"example.com/own": "1", "example.com/class": "s"}, d.Spec.Network.Annotations)
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", d, d, d), "hush")
+
+	image.Reference = "elsewhere/emqx:5.8.0"
+	_, err = o.m.UpdateImage(ctx, image)
+	require.NoError(t, err)
+	size := aSize
+	size.CPU = Resource{"1", "1"}
+	_, err = o.m.UpdateSize(ctx, size)
+	require.NoError(t, err)
+	profile := aLBProfile
+	profile.Annotations = map[string]string{"example.com/class": "xxl"}
+	_, err = o.m.UpdateLBProfile(ctx, profile)
+	require.NoError(t, err)
+	got, err := o.m.Cluster(info.ID).Get(ctx)
+	require.NoError(t, err)
+	require.Equal(t, made, got.Resolved)
+
+	for what, err := range map[string]error{
+		"image": o.m.DeleteImage(ctx, image.ID, 0), "size": o.m.DeleteSize(ctx, aSize.Name, 0), "registry": o.m.DeleteRegistry(ctx, "ours", 0),
+		"licence": o.m.DeleteLicence(ctx, "prod", 0), "profile": o.m.DeleteLBProfile(ctx, "small", 0),
+	} {
+		require.ErrorIs(t, err, ErrConflict, what)
+		require.ErrorContains(t, err, "it is in use by cluster one", what)
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }
+
+func TestLBProfilesByRange(t *testing.T) {
+	o := newShop(t)
+	o.m.limits.LBProfiles = 3
+	make := func(name string, low, high int) error {
+		o.now = o.now.Add(time.Second)
+		_, err := o.m.CreateLBProfile(o.system(), LBProfile{Name: name, MinConnections: low, MaxConnections: high, Annotations: map[string]string{"example.com/x": name}})
+		return err
+	}
+	require.NoError(t, make("z-oldest", 100, 200))
+	require.NoError(t, make("a-younger", 150, 0))
+	require.NoError(t, make("m-youngest", 0, 120))
+	require.ErrorIs(t, make("one-too-many", 0, 0), ErrQuotaExceeded)
+	require.ErrorIs(t, make("a-younger", 0, 0), ErrExists)
+	for connections, want := range map[int]string{0: "m-youngest", 99: "m-youngest", 100: "z-oldest", 120: "z-oldest", 200: "z-oldest", 201: "a-younger", 1_000_000: "a-younger"} {
+		require.NoError(t, o.s.Read(t.Context(), func(tx Tx) error {
+			l, err := lbProfileFor(tx, connections)
+			require.Equal(t, want, l.Name, "%d", connections)
+			return err
+		}))
+	}
+	require.NoError(t, o.m.DeleteLBProfile(o.system(), "a-younger", 0))
+	require.NoError(t, o.s.Read(t.Context(), func(tx Tx) error {
+		_, err := lbProfileFor(tx, 201)
+		require.ErrorIs(t, err, ErrNotFound)
+		return nil
+	}))
+}
+
+func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
+	o := newShop(t)
+	for name, n := range map[string]int{"one": 30, "two": 12} {
+		_, _, err := o.m.Create(o.system(), CreateRequest{Mode: Adopted, Project: "a/p", Name: name, Spec: Spec{Adopted: &AdoptedSpec{Connections: n}}})
+		require.NoError(t, err)
+	}
+	for _, c := range []struct {
+		pool  Pool
+		code  Code
+		field string
+	}{
+		{Pool{Connections: 41}, CodeConflict, "connections"},
+		{Pool{LargestCluster: 29}, CodeConflict, "largestCluster"},
+		{Pool{Clusters: 1}, CodeConflict, "clusters"},
+		{Pool{Connections: -1}, CodeInvalid, "connections"},
+		{Pool{Revision: 7}, CodePrecondition, ""},
+	} {
+		_, err := o.m.UpdatePool(o.system(), c.pool)
+		require.Equal(t, c.code, CodeOf(err), "%+v", c.pool)
+		var e *Error
+		if require.ErrorAs(t, err, &e); c.field != "" {
+			require.Equal(t, c.field, e.Fields[0].Field)
+		}
+	}
+	p, err := o.m.UpdatePool(o.system(), Pool{Connections: 42, LargestCluster: 30, Clusters: 3, UsedConnections: 999, ExpiresAt: t0.Add(time.Hour), Revision: 1})
+	require.NoError(t, err)
+	require.Equal(t, Pool{Connections: 42, LargestCluster: 30, Clusters: 3, UsedConnections: 42, UsedClusters: 2, ExpiresAt: t0.Add(time.Hour), Revision: 2}, p)
+	_, err = o.m.UpdatePool(o.as("a-boss"), Pool{})
+	require.ErrorIs(t, err, ErrDenied)
+
+	o.now = t0.Add(time.Hour)
+	_, _, err = o.m.Create(o.system(), CreateRequest{Mode: Adopted, Project: "a/p", Name: "late"})
+	require.ErrorIs(t, err, ErrQuotaExceeded)
+	require.ErrorContains(t, err, "the pool expired at")
+	p.ExpiresAt = time.Time{}
+	_, err = o.m.UpdatePool(o.system(), p)
+	require.NoError(t, err)
+	_, _, err = o.m.Create(o.system(), CreateRequest{Mode: Adopted, Project: "a/p", Name: "late"})
+	require.NoError(t, err)
+}
+
+func TestWhatLicencesSayOfThemselves(t *testing.T) {
+	o := newShop(t)
+	l, err := o.m.CreateLicence(o.system(), aLicence, aKeyText)
+	require.NoError(t, err)
+	require.Equal(t, Licence{
+		Name: "prod", Format: LicenceV5, Default: true, ContentSet: true, Customer: "Evaluation", Type: "evaluation", Limit: 100,
+		ExpiresAt: time.Date(2028, 1, 8, 0, 0, 0, 0, time.UTC), Revision: 1,
+	}, l)
+	other := Secret("a-key-of-an-unknown-form")
+	l, err = o.m.UpdateLicence(o.system(), Licence{Name: "prod", Format: LicenceV5, Default: true, Customer: "made up"}, &other)
+	require.NoError(t, err)
+	require.Equal(t, Licence{Name: "prod", Format: LicenceV5, Default: true, ContentSet: true, Revision: 2}, l, "what is not known is not said")
+	_, err = o.m.UpdateLicence(o.system(), Licence{Name: "prod", Format: LicenceV4, Default: true}, nil)
+	require.ErrorIs(t, err, ErrInvalid)
+}
+
+func FuzzLearnLicence(f *testing.F) {
+	f.Add("v5", string(aKeyText))
+	f.Add("v4", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----")
+	f.Fuzz(func(t *testing.T, format, content string) {
+		var wrong problems
+		l := Licence{Name: "x", Format: LicenceFormat(format)}
+		learnLicence(&wrong, &l, Secret(content))
+		if _, err := json.Marshal(l); err != nil {
+			t.Fatal(err)
+		}
+		if len([]rune(l.Customer)) > MaxName {
+			t.Fatal("too long to be shown")
+		}
+	})
+}

@@ -1,0 +1,66 @@
+package ecp
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestARepeatedCallIsAnsweredOnce(t *testing.T) {
+	o := newOffice(t)
+	create := func(who, key, name string) (Info, Operation, error) {
+		return o.m.Create(WithIdempotencyKey(o.as(who), key), CreateRequest{Mode: Hosted, Project: "a/p", Name: name, Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5}}})
+	}
+	info, op, err := create("ap-lead", "k1", "one")
+	require.NoError(t, err)
+	for range 3 {
+		again, sameOp, err := create("ap-lead", "k1", "one")
+		require.NoError(t, err)
+		require.Equal(t, info, again)
+		require.Equal(t, op, sameOp)
+	}
+	require.Len(t, o.s.records[KindCluster], 1)
+	_, _, err = create("ap-lead", "k1", "two")
+	require.ErrorIs(t, err, ErrKeyReused)
+	_, _, err = create("a-boss", "k1", "two")
+	require.NoError(t, err, "another actor's keys are its own")
+	_, err = o.m.Cluster(info.ID).Do(WithIdempotencyKey(o.as("ap-lead"), "k1"), Stop{})
+	require.NoError(t, err, "another route's keys are its own")
+	_, err = o.m.Cluster(info.ID).Do(WithIdempotencyKey(o.as("ap-lead"), "k1"), Stop{IfRevision: 1})
+	require.ErrorIs(t, err, ErrKeyReused, "another revision is another request")
+
+	stop, err := o.m.Cluster(info.ID).Do(WithIdempotencyKey(o.as("ap-lead"), "k1"), Stop{})
+	require.NoError(t, err)
+	require.NotZero(t, stop.ID, "the same answer, though the cluster is stopping by now")
+
+	_, _, err = create("ap-lead", "k2", "one")
+	require.ErrorIs(t, err, ErrExists)
+	_, _, err = create("ap-lead", "k2", "three")
+	require.NoError(t, err, "a failed call has used up no key")
+	_, _, err = create("ap-lead", strings.Repeat("k", 256), "four")
+	require.ErrorIs(t, err, ErrInvalid)
+
+	o.now = o.now.Add(IdempotencyKept + time.Second)
+	_, _, err = create("ap-lead", "k1", "five")
+	require.NoError(t, err, "a day later the key is free again")
+}
+
+// The same password or another is the same or another request, and neither
+// can be guessed from what is stored.
+func TestIdempotencyOfSecrets(t *testing.T) {
+	o := newOffice(t)
+	create := func(password string) error {
+		_, err := o.m.CreateUser(WithIdempotencyKey(o.system(), "the key itself"), UserRequest{Name: "fresh", Password: password, Grants: []Grant{{Role: RoleSystem}}})
+		return err
+	}
+	require.NoError(t, create(goodPassword))
+	require.NoError(t, create(goodPassword))
+	require.ErrorIs(t, create("another password"), ErrKeyReused)
+	for key, r := range o.s.records[KindAnswered] {
+		a := r.Payload.(answered)
+		require.NotContains(t, key+a.Result+a.Fingerprint, "the key itself")
+		require.NotContains(t, a.Result, goodPassword)
+	}
+}

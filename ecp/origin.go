@@ -1,0 +1,38 @@
+package ecp
+
+import "context"
+
+// Origin is where a call came from, for the audit. It decides nothing.
+type Origin struct {
+	RemoteAddress string `json:"remoteAddress,omitempty"` // as the edge believes it, e.g. "192.0.2.7"
+	RequestID     string `json:"requestId,omitempty"`
+}
+
+type originKey struct{}
+
+// WithOrigin gives a context whose calls come from o.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+// originFrom gives the origin of a context; zero if it has none.
+func originFrom(ctx context.Context) Origin {
+	o, _ := ctx.Value(originKey{}).(Origin)
+	return o
+}
+
+type idempotencyKey struct{}
+
+// WithIdempotencyKey gives a context in which a change is made once, however
+// often it is asked for: who repeats a call with the same key, within
+// [IdempotencyKept], gets the answer of the first. The key holds for one actor
+// and one kind of call on one thing; with other arguments it is refused with
+// [CodeKeyReused]. Secrets are not answered a second time. Reads ignore it.
+func WithIdempotencyKey(ctx context.Context, key string) context.Context {
+	return context.WithValue(ctx, idempotencyKey{}, key)
+}
+
+func idempotencyKeyFrom(ctx context.Context) string {
+	key, _ := ctx.Value(idempotencyKey{}).(string)
+	return key
+}

@@ -1,0 +1,186 @@
+package ecp
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// PasswordHasher makes what is stored of passwords. Package argon2id has one;
+// this package brings none along, since the standard library has no function
+// that is slow and large enough.
+type PasswordHasher interface {
+	// Hash gives a text that Verify understands and that does not tell the
+	// password. It may wait its turn, no longer than ctx.
+	Hash(ctx context.Context, password string) (string, error)
+	// Verify says whether the hash is the password's, in a time that does not
+	// depend on the answer, and whether it should be made anew because it is
+	// weaker than those made now. An error means that it could not be found out.
+	Verify(ctx context.Context, hash, password string) (ok, outdated bool, err error)
+}
+
+// passwordHash is what is stored of a user's password.
+type passwordHash struct {
+	User string    `json:"user"`
+	Hash string    `json:"hash"`
+	At   time.Time `json:"at"`
+}
+
+// Describe gives kind, key and index.
+func (p passwordHash) Describe() (Kind, string, Index) { return KindPassword, p.User, Index{} }
+
+// Copy gives p itself: it holds no reference.
+func (p passwordHash) Copy() Payload { return p }
+
+// hashPassword gives what is to be stored; "" for "". It is asked before the
+// transaction begins: hashing takes long on purpose.
+func (m *Manager) hashPassword(ctx context.Context, wrong *problems, op, password string) (string, error) {
+	if password == "" {
+		return "", nil
+	}
+	if why := ValidatePassword(password); why != "" {
+		wrong.add("password", "%s", why)
+		return "", nil
+	}
+	a, _ := ActorFrom(ctx)
+	if may := a.May(RightMembers, "") || a.user() != ""; !may || len(*wrong) > 0 {
+		return "", nil // it will be refused: nobody gets our time for that
+	}
+	if m.hasher == nil {
+		return "", fail(CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher")
+	}
+	hash, err := m.hasher.Hash(ctx, password)
+	if err != nil {
+		return "", explain(op, hasherBusy(err), "", "")
+	}
+	return hash, nil
+}
+
+func hasherBusy(err error) error {
+	return &Error{Code: CodeUnavailable, Message: "the password could not be worked on; try again", Cause: err}
+}
+
+// setPassword stores a password's hash, and says so in the audit; "" = nothing.
+func (w *work) setPassword(user, hash string) error {
+	if hash == "" {
+		return nil
+	}
+	w.noteSecret("password")
+	return Put(w.Tx, passwordHash{User: user, Hash: hash, At: w.now}, AnyVersion)
+}
+
+// ChangePassword replaces the actor's own password, who logged in as a user,
+// and ends all of its sessions. The old one is wanted once more, since a
+// session may be left open.
+func (m *Manager) ChangePassword(ctx context.Context, old, password string) error {
+	const op = "change password"
+	a, err := authorize(ctx, op, RightRead, "")
+	if err != nil {
+		return err
+	}
+	name := a.user()
+	if name == "" {
+		return fail(CodeUnsupported, op, "only a user who has logged in has a password to change")
+	}
+	if err := m.checkPassword(ctx, op, name, old); err != nil {
+		return err
+	}
+	var wrong problems
+	hash, err := m.hashPassword(ctx, &wrong, op, password)
+	if err != nil {
+		return err
+	}
+	if password == "" {
+		wrong.add("password", "is missing")
+	}
+	q := request{op: op, action: "update", kind: KindUser, key: name, secret: password}
+	return do(ctx, m, q, func(w *work) error {
+		u, _, err := Get[User](w.Tx, name)
+		if err != nil {
+			return err
+		}
+		if err := wrong.err(""); err != nil {
+			return err
+		}
+		before := u
+		u.Revision++
+		u.UpdatedAt = w.now
+		w.note(name, u.scope(), before, u)
+		if err := w.setPassword(name, hash); err != nil {
+			return err
+		}
+		if err := endSessions(w.Tx, name); err != nil {
+			return err
+		}
+		return Put(w.Tx, u, AnyVersion)
+	})
+}
+
+// attempts slows down who guesses passwords, for names that are users and for
+// those that are not alike. It is kept in memory: it is about the next minutes.
+type attempts struct {
+	mu    sync.Mutex
+	names map[string]*attempt // guarded by mu
+}
+
+type attempt struct {
+	failed int
+	last   time.Time
+}
+
+// Patience with wrong passwords.
+const (
+	attemptsFree    = 5               // without a wait
+	attemptsLongest = 5 * time.Minute // the wait between later ones doubles up to this
+	attemptsWatched = 10_000          // names
+	attemptsForgot  = 15 * time.Minute
+)
+
+// begin counts an attempt before its outcome is known, so that guesses made at
+// once count, too; it says how long to wait where it is too early.
+func (t *attempts) begin(name string, now time.Time) (wait time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.names == nil {
+		t.names = map[string]*attempt{}
+	}
+	a := t.names[name]
+	if a == nil || now.Sub(a.last) > attemptsForgot {
+		t.makeRoomLocked(now)
+		a = &attempt{}
+		t.names[name] = a
+	}
+	if over := a.failed - attemptsFree; over >= 0 {
+		pause := min(time.Second<<min(over, 20), attemptsLongest)
+		if until := a.last.Add(pause); now.Before(until) {
+			return until.Sub(now)
+		}
+	}
+	a.failed++
+	a.last = now
+	return 0
+}
+
+// succeeded forgets a name's failures.
+func (t *attempts) succeeded(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.names, name)
+}
+
+func (t *attempts) makeRoomLocked(now time.Time) {
+	if len(t.names) < attemptsWatched {
+		return
+	}
+	oldest, at := "", now
+	for name, a := range t.names {
+		if now.Sub(a.last) > attemptsForgot {
+			delete(t.names, name)
+		} else if !a.last.After(at) {
+			oldest, at = name, a.last
+		}
+	}
+	if len(t.names) >= attemptsWatched {
+		delete(t.names, oldest)
+	}
+}

@@ -1,0 +1,45 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// errPlanned takes back what a plan has tried.
+var errPlanned = errors.New("it was only a plan")
+
+// PlanCreate says what Create would do, and changes nothing: the same checks in
+// a transaction that is given up.
+func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (Plan, error) {
+	const op = "plan create of cluster"
+	if r.Project == "" {
+		r.Project = "default/default"
+	}
+	actor, err := authorize(ctx, op, RightWrite, r.Project)
+	if err != nil {
+		return Plan{}, err
+	}
+	var plan Plan
+	err = m.store.Write(ctx, func(tx Tx) error {
+		rec, err := m.newRecord(tx, actor, r)
+		if err != nil {
+			return err
+		}
+		if err := m.mayBook(tx, 0, rec.Spec.Connections()+1); err != nil {
+			return err
+		}
+		if err := reserve(tx, rec.Spec.Connections(), 1); err != nil {
+			return err
+		}
+		plan = Plan{Command: CommandKind(OpCreate), To: rec.Status.State, Steps: []string{}}
+		if rec.Mode == Hosted {
+			plan.Steps = stepNames(OpCreate)
+		}
+		return errors.Join(Put(tx, rec, 0), errPlanned)
+	})
+	if errors.Is(err, errPlanned) && !errors.As(err, new(*Error)) {
+		return plan, nil
+	}
+	return Plan{}, explain(op, err, "name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project))
+}

@@ -1,0 +1,199 @@
+package ecp
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// roster is what lists filter and sort by, of every cluster, in memory: it is
+// brought up to date from the feed of changes before it is read, so that a
+// list sees every write that was acknowledged before it.
+type roster struct {
+	mu     sync.Mutex
+	known  bool                  // entries hold what the store held at seq; guarded by mu
+	seq    int64                 // guarded by mu
+	of     map[ID]*listed        // guarded by mu; what the pointers lead to is never changed
+	sorted map[SortKey][]*listed // orders that still hold; guarded by mu
+}
+
+// listed is one cluster.
+type listed struct {
+	id          ID
+	project     string
+	name        string // in lower case
+	mode        Mode
+	state       State
+	version     string
+	created     time.Time
+	updated     time.Time
+	nodes       int
+	connections int
+	target      string // "" = it is adopted
+}
+
+func listedOf(r ClusterRecord) *listed {
+	l := &listed{
+		id: r.ID, project: r.Project, name: strings.ToLower(r.Name), mode: r.Mode, state: r.Status.State, version: r.Resolved.Image.Version,
+		created: r.CreatedAt, updated: r.UpdatedAt, connections: r.Spec.Connections(),
+	}
+	if r.Spec.Hosted != nil {
+		l.nodes, l.target = r.Spec.Hosted.Nodes, r.Spec.Hosted.Target
+	}
+	return l
+}
+
+// SortKey is what a list is sorted by.
+type SortKey string
+
+// The keys. Clusters that have the same are in the order of their ids.
+const (
+	SortID          SortKey = "id"
+	SortName        SortKey = "name" // without regard to case
+	SortProject     SortKey = "project"
+	SortState       SortKey = "state"
+	SortVersion     SortKey = "version" // as wanted
+	SortCreated     SortKey = "created"
+	SortUpdated     SortKey = "updated" // last change of what is wanted
+	SortNodes       SortKey = "nodes"
+	SortConnections SortKey = "connections" // booked
+)
+
+// sortValues give texts whose order is that of the key.
+var sortValues = map[SortKey]func(*listed) string{
+	SortID:          func(*listed) string { return "" },
+	SortName:        func(l *listed) string { return l.name },
+	SortProject:     func(l *listed) string { return l.project },
+	SortState:       func(l *listed) string { return string(l.state) },
+	SortVersion:     func(l *listed) string { return sortableVersion(l.version) },
+	SortCreated:     func(l *listed) string { return sortableTime(l.created) },
+	SortUpdated:     func(l *listed) string { return sortableTime(l.updated) },
+	SortNodes:       func(l *listed) string { return fmt.Sprintf("%010d", l.nodes) },
+	SortConnections: func(l *listed) string { return fmt.Sprintf("%010d", l.connections) },
+}
+
+// SortKeys lists the keys a list can be sorted by.
+func SortKeys() []SortKey {
+	return []SortKey{SortID, SortName, SortProject, SortState, SortVersion, SortCreated, SortUpdated, SortNodes, SortConnections}
+}
+
+func sortableTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000") }
+
+func sortableVersion(s string) string {
+	v, _ := ParseVersion(s)
+	return fmt.Sprintf("%05d.%05d.%05d %s", v.Major, v.Minor, v.Patch, s)
+}
+
+// order gives every cluster in the order of a key. The list is shared: it must
+// not be changed.
+func (f *roster) order(ctx context.Context, store Store, by SortKey) ([]*listed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.catchUpLocked(ctx, store); err != nil {
+		return nil, err
+	}
+	if f.sorted[by] == nil {
+		f.sorted[by] = sortListed(f.of, sortValues[by])
+	}
+	return f.sorted[by], nil
+}
+
+func sortListed(of map[ID]*listed, value func(*listed) string) []*listed {
+	type keyed struct {
+		value string
+		l     *listed
+	}
+	all := make([]keyed, 0, len(of))
+	for _, l := range of {
+		all = append(all, keyed{value(l), l})
+	}
+	slices.SortFunc(all, func(a, b keyed) int {
+		if c := strings.Compare(a.value, b.value); c != 0 {
+			return c
+		}
+		return strings.Compare(string(a.l.id), string(b.l.id))
+	})
+	out := make([]*listed, len(all))
+	for i, k := range all {
+		out[i] = k.l
+	}
+	return out
+}
+
+// catchUpLocked takes up what was written since. Where the feed does not reach
+// back that far, or reading everything costs less, everything is read.
+func (f *roster) catchUpLocked(ctx context.Context, store Store) error {
+	var now int64
+	if err := store.Read(ctx, func(tx Tx) (err error) { now, err = tx.Seq(); return err }); err != nil {
+		return err
+	}
+	if f.known && now <= f.seq {
+		return nil
+	}
+	if !f.known || now-f.seq > int64(max(1000, 2*len(f.of))) || f.followLocked(ctx, store, now) != nil {
+		return f.readLocked(ctx, store)
+	}
+	return nil
+}
+
+// followLocked takes up the changes until a position.
+func (f *roster) followLocked(ctx context.Context, store Store, until int64) error {
+	for c, err := range store.Changes(ctx, f.seq) {
+		if err != nil {
+			return err
+		}
+		if rec, ok := c.Payload.(ClusterRecord); ok {
+			f.takeLocked(rec, c.Deleted)
+		}
+		if f.seq = c.Seq; c.Seq >= until {
+			return nil
+		}
+	}
+	return nil
+}
+
+// takeLocked takes up one change, and forgets the orders it upsets.
+func (f *roster) takeLocked(rec ClusterRecord, deleted bool) {
+	old, is := f.of[rec.ID], listedOf(rec)
+	if deleted {
+		delete(f.of, rec.ID)
+		clear(f.sorted)
+		return
+	}
+	if old != nil && *old == *is {
+		return
+	}
+	f.of[rec.ID] = is
+	clear(f.sorted)
+}
+
+func (f *roster) readLocked(ctx context.Context, store Store) error {
+	f.known = false
+	err := store.Read(ctx, func(tx Tx) (err error) {
+		f.of, f.sorted = map[ID]*listed{}, map[SortKey][]*listed{}
+		for r, err := range List[ClusterRecord](tx, Query{}) {
+			if err != nil {
+				return err
+			}
+			f.of[r.ID] = listedOf(r)
+		}
+		f.seq, err = tx.Seq()
+		return err
+	})
+	f.known = err == nil
+	return err
+}
+
+// all gives every cluster, in no order.
+func (f *roster) all(ctx context.Context, store Store) ([]*listed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.catchUpLocked(ctx, store); err != nil {
+		return nil, err
+	}
+	return slices.Collect(maps.Values(f.of)), nil
+}

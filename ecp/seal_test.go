@@ -1,0 +1,111 @@
+package ecp
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestKeyRing(t *testing.T) {
+	old, err := NewKeyRing(aKey("k1", 1))
+	require.NoError(t, err)
+	sealed, err := old.Seal([]byte("hush"), "registry/a/password")
+	require.NoError(t, err)
+	again, err := old.Seal([]byte("hush"), "registry/a/password")
+	require.NoError(t, err)
+	require.NotEqual(t, sealed, again, "each has a nonce of its own")
+	require.NotContains(t, sealed, "hush")
+
+	both, err := NewKeyRing(aKey("k2", 2), aKey("k1", 1))
+	require.NoError(t, err)
+	plain, err := both.Open(sealed, "registry/a/password")
+	require.NoError(t, err)
+	require.Equal(t, "hush", string(plain))
+	require.False(t, both.Current(sealed))
+	newer, err := both.Seal(plain, "registry/a/password")
+	require.NoError(t, err)
+	require.True(t, both.Current(newer))
+
+	for name, c := range map[string]struct {
+		sealed, binding string
+		code            Code
+		says            string
+	}{
+		"another record":    {sealed, "registry/b/password", CodeInternal, "was changed from outside"},
+		"missing key":       {newer, "registry/a/password", CodeUnavailable, `sealed with the key "k2", which is not configured`},
+		"renamed key":       {strings.Replace(newer, "k2", "k1", 1), "registry/a/password", CodeInternal, "another key of the same id"},
+		"flipped":           {sealed[:len(sealed)-1] + map[bool]string{true: "A", false: "B"}[sealed[len(sealed)-1] != 'A'], "registry/a/password", CodeInternal, "was changed"},
+		"cut":               {sealed[:20], "registry/a/password", CodeInternal, "was changed"},
+		"of something else": {"hush", "registry/a/password", CodeInternal, "not sealed by a key ring"},
+		"empty":             {"", "registry/a/password", CodeInternal, "not sealed by a key ring"},
+	} {
+		_, err := old.Open(c.sealed, c.binding)
+		require.Equal(t, c.code, CodeOf(err), name)
+		require.ErrorContains(t, err, c.says, name)
+	}
+}
+
+func TestBadKeys(t *testing.T) {
+	for _, keys := range [][]Key{nil, {{"", make([]byte, 32)}}, {{"a.b", make([]byte, 32)}}, {{"a", make([]byte, 31)}}, {aKey("a", 1), aKey("a", 2)}} {
+		_, err := NewKeyRing(keys...)
+		require.Error(t, err)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	o := newShop(t)
+	ctx := o.system()
+	_, err := o.m.CreateRegistry(ctx, aRegistry, "hush")
+	require.NoError(t, err)
+	open := func() (Secret, error) {
+		var s Secret
+		err := o.s.Read(ctx, func(tx Tx) (err error) { s, err = o.m.secret(tx, KindRegistry, "ours", "password"); return err })
+		return s, err
+	}
+	only2, err := NewKeyRing(aKey("k2", 2))
+	require.NoError(t, err)
+	o.m.sealer = only2
+	_, err = open()
+	require.ErrorIs(t, err, ErrUnavailable)
+	require.ErrorContains(t, err, `the password of registry "ours" cannot be read`)
+	require.ErrorContains(t, err, `the key "k1"`)
+	_, err = o.m.ResealSecrets(ctx)
+	require.ErrorIs(t, err, ErrUnavailable)
+	r, err := o.m.Registry(ctx, "ours")
+	require.NoError(t, err, "everything but the secret is there")
+	require.True(t, r.PasswordSet)
+
+	o.m.sealer, err = NewKeyRing(aKey("k2", 2), aKey("k1", 1))
+	require.NoError(t, err)
+	s, err := open()
+	require.NoError(t, err)
+	require.Equal(t, "hush", string(s), "nothing was lost")
+	n, err := o.m.ResealSecrets(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	o.m.sealer = only2
+	s, err = open()
+	require.NoError(t, err)
+	require.Equal(t, "hush", string(s))
+	n, err = o.m.ResealSecrets(ctx)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	_, err = o.m.ResealSecrets(o.as("a-boss"))
+	require.ErrorIs(t, err, ErrDenied)
+	o.m.sealer = nil
+	_, err = open()
+	require.ErrorContains(t, err, "no key is configured")
+}
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	var b strings.Builder
+	s := struct{ S Secret }{"hush"}
+	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "secret", s.S, "in", s)
+	j, err := json.Marshal(s)
+	require.NoError(t, err)
+	require.NotContains(t, b.String()+string(j)+fmt.Sprintf("%v %+v %#v %s %q", s, s, s, s.S, s.S), "hush")
+}

@@ -1,0 +1,266 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// sessionCredential begins the credential of an actor who logged in.
+const sessionCredential = "session/"
+
+// loginCredential is that of somebody who tries to log in.
+const loginCredential = "login"
+
+// sessionsOfOne is how many sessions one user may have at a time; the oldest
+// ends when there is one more.
+const sessionsOfOne = 50
+
+// Session is what a login gives.
+type Session struct {
+	Secret    string    // the bearer token; shown this once
+	ID        string    // names the session in the audit
+	User      string    //
+	ExpiresAt time.Time // it ends then, or with a logout, a new password, or the user's disabling
+}
+
+// session is what is stored of one: the hash of its secret.
+type session struct {
+	ID        string    `json:"id"`
+	Hash      string    `json:"hash"` // hex SHA-256 of the secret
+	User      string    `json:"user"`
+	CreatedAt time.Time `json:"createdAt"`
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+// Describe gives kind, key and index: a session is looked up by its hash, and
+// those of a user by the name.
+func (s session) Describe() (Kind, string, Index) { return KindSession, s.Hash, Index{Parent: s.User} }
+
+// Copy gives s itself: it holds no reference.
+func (s session) Copy() Payload { return s }
+
+// wrongLogin is all that anybody learns who cannot log in: whether there is
+// such a user is nobody's business.
+func wrongLogin(op string) error {
+	return &Error{Code: CodeDenied, Op: op, Message: "the user name or the password is wrong, or the user is disabled", Cause: errRefused}
+}
+
+// Login gives a session to who knows a user's password. It needs no actor.
+// Wrong guesses make the next ones wait; the answer for a user who does not
+// exist is the same, and takes as long.
+func (m *Manager) Login(ctx context.Context, user, password string) (Session, error) {
+	const op = "log in"
+	a := Actor{Name: user}
+	q := request{op: op, action: "login", kind: KindSession}
+	if ValidateUserName(user) != "" {
+		a.Name = "" // whatever was typed there, it is not for the audit
+	}
+	if err := m.checkPassword(ctx, op, user, password); err != nil {
+		a.Credential = loginCredential
+		m.auditRefusal(ctx, a, q, err)
+		return Session{}, err
+	}
+	var out Session
+	err := m.store.Write(ctx, func(tx Tx) error {
+		u, _, err := Get[User](tx, user)
+		if errors.Is(err, ErrNotFound) || (err == nil && u.Disabled) { // meanwhile
+			return wrongLogin(op)
+		}
+		if err != nil {
+			return err
+		}
+		now := m.now().UTC()
+		out = Session{Secret: "ecps_" + randomHex(32), ID: randomHex(8), User: user, ExpiresAt: now.Add(m.sessionLife)}
+		if err := roomForSession(tx, user, now); err != nil {
+			return err
+		}
+		w := &work{Tx: tx, actor: a, now: now}
+		w.note(out.ID, u.scope(), nil, nil)
+		if err := w.writeNotes(ctx, q); err != nil {
+			return err
+		}
+		return Put(tx, session{ID: out.ID, Hash: hashToken(out.Secret), User: user, CreatedAt: now, ExpiresAt: out.ExpiresAt}, 0)
+	})
+	if err != nil {
+		return Session{}, explain(op, err, "", "")
+	}
+	return out, nil
+}
+
+// checkPassword says whether a password is a user's; every wrong one is
+// answered alike and after the same work.
+func (m *Manager) checkPassword(ctx context.Context, op, user, password string) error {
+	if m.hasher == nil {
+		return fail(CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher; use an API token")
+	}
+	if ValidateUserName(user) != "" || len(password) > MaxPassword {
+		user, password = "", ""
+	}
+	if wait := m.attempts.begin(user, m.now()); wait > 0 {
+		wait = (wait + time.Second - 1).Truncate(time.Second)
+		return &Error{Code: CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
+	}
+	nobody, err := m.nobody(ctx)
+	if err != nil {
+		return explain(op, hasherBusy(err), "", "")
+	}
+	var stored passwordHash
+	known := false
+	err = m.store.Read(ctx, func(tx Tx) error {
+		u, _, err := Get[User](tx, user)
+		if err == nil && !u.Disabled {
+			stored, _, err = Get[passwordHash](tx, user)
+			known = err == nil
+		}
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return explain(op, err, "", "")
+	}
+	if !known {
+		stored.Hash = nobody
+	}
+	ok, outdated, err := m.hasher.Verify(ctx, stored.Hash, password)
+	if err != nil {
+		return explain(op, hasherBusy(err), "", "")
+	}
+	if !ok || !known {
+		return wrongLogin(op)
+	}
+	m.attempts.succeeded(user)
+	if outdated {
+		m.strengthen(ctx, stored, password)
+	}
+	return nil
+}
+
+// nobody gives the hash that guesses for unknown users are compared with. It
+// is made before the first comparison, whoever that is for.
+func (m *Manager) nobody(ctx context.Context) (string, error) {
+	m.nobodyTurn.Lock()
+	defer m.nobodyTurn.Unlock()
+	if m.nobodyHash == "" {
+		hash, err := m.hasher.Hash(ctx, randomHex(16))
+		if err != nil {
+			return "", err
+		}
+		m.nobodyHash = hash
+	}
+	return m.nobodyHash, nil
+}
+
+// strengthen stores a password's hash anew, as they are made now. That it
+// cannot is no reason to turn the user away.
+func (m *Manager) strengthen(ctx context.Context, old passwordHash, password string) {
+	hash, err := m.hasher.Hash(ctx, password)
+	if err == nil {
+		err = m.store.Write(ctx, func(tx Tx) error {
+			now, _, err := Get[passwordHash](tx, old.User)
+			if err != nil || now.Hash != old.Hash {
+				return err
+			}
+			now.Hash = hash
+			return Put(tx, now, AnyVersion)
+		})
+	}
+	if err != nil && ctx.Err() == nil {
+		m.log.WarnContext(ctx, "a password's hash could not be made stronger; the next login tries again", "user", old.User, "error", err)
+	}
+}
+
+// Logout ends the session the actor came with.
+func (m *Manager) Logout(ctx context.Context) error {
+	const op = "log out"
+	a, err := authorize(ctx, op, RightRead, "")
+	if err != nil {
+		return err
+	}
+	if a.user() == "" {
+		return fail(CodeUnsupported, op, "only a session ends with a logout; an API token is deleted")
+	}
+	id := a.Credential[len(sessionCredential):]
+	return do(ctx, m, request{op: op, action: "logout", kind: KindSession, key: id}, func(w *work) error {
+		all, err := sessionsOf(w.Tx, a.Name)
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			if s.ID == id {
+				u, _, err := Get[User](w.Tx, a.Name)
+				if err != nil && !errors.Is(err, ErrNotFound) {
+					return err
+				}
+				w.note(id, u.scope(), nil, nil)
+				return w.Delete(KindSession, s.Hash)
+			}
+		}
+		return nil
+	})
+}
+
+// sessionsOf lists a user's sessions, oldest first.
+func sessionsOf(tx Tx, user string) ([]session, error) {
+	var all []session
+	for s, err := range List[session](tx, Query{Parent: user}) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b session) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return all, nil
+}
+
+func endSessions(tx Tx, user string) error {
+	all, err := sessionsOf(tx, user)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if err := tx.Delete(KindSession, s.Hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roomForSession ends sessions that are over, and the oldest of too many.
+func roomForSession(tx Tx, user string, now time.Time) error {
+	all, err := sessionsOf(tx, user)
+	if err != nil {
+		return err
+	}
+	for i, s := range all {
+		if s.ExpiresAt.After(now) && len(all)-i < sessionsOfOne {
+			continue
+		}
+		if err := tx.Delete(KindSession, s.Hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bySession gives the actor of a session that has not ended.
+func bySession(tx Tx, hash string, now time.Time) (Actor, error) {
+	s, _, err := Get[session](tx, hash)
+	if err != nil {
+		return Actor{}, err
+	}
+	u, _, err := Get[User](tx, s.User)
+	if err != nil {
+		return Actor{}, err
+	}
+	if u.Disabled || !s.ExpiresAt.After(now) {
+		return Actor{}, fail(CodeDenied, "", "the session has ended; log in again")
+	}
+	a := actorOf(u.Name, u.Grants)
+	a.Credential = sessionCredential + s.ID
+	return a, nil
+}

@@ -1,0 +1,183 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestLoginAndLogout(t *testing.T) {
+	o := newOffice(t)
+	s := o.login("a-boss")
+	require.Equal(t, t0.Add(time.Hour), s.ExpiresAt)
+	a, err := o.m.Authenticate(context.Background(), s.Secret)
+	require.NoError(t, err)
+	require.Equal(t, Actor{Name: "a-boss", Role: RoleOrgAdmin, Org: "a", Credential: "session/" + s.ID}, a)
+	require.True(t, a.May(RightWrite, "a/p"))
+
+	other := o.login("a-boss")
+	require.NoError(t, o.m.Logout(WithActor(context.Background(), a)))
+	_, err = o.m.Authenticate(context.Background(), s.Secret)
+	require.ErrorIs(t, err, ErrDenied)
+	_, err = o.m.Authenticate(context.Background(), other.Secret)
+	require.NoError(t, err, "the other session goes on")
+	require.ErrorIs(t, o.m.Logout(o.system()), ErrUnsupported)
+}
+
+// A session holds what the user holds now, and ends with the user's rights.
+func TestSessionsFollowTheUser(t *testing.T) {
+	yes, word := true, "another password"
+	for name, end := range map[string]func(o *office, ctx context.Context) error{
+		"time": func(o *office, _ context.Context) error { o.now = t0.Add(time.Hour); return nil },
+		"disabled": func(o *office, _ context.Context) error {
+			_, err := o.m.UpdateUser(o.as("root"), "ap-lead", UserChange{Disabled: &yes})
+			return err
+		},
+		"new password": func(o *office, _ context.Context) error {
+			_, err := o.m.UpdateUser(o.as("root"), "ap-lead", UserChange{Password: &word})
+			return err
+		},
+		"own password": func(o *office, ctx context.Context) error { return o.m.ChangePassword(ctx, goodPassword, word) },
+		"deleted":      func(o *office, _ context.Context) error { return o.m.DeleteUser(o.as("a-boss"), "ap-lead", 0) },
+	} {
+		o := newOffice(t)
+		s := o.login("ap-lead")
+		a, err := o.m.Authenticate(context.Background(), s.Secret)
+		require.NoError(t, err)
+		require.NoError(t, end(o, WithActor(context.Background(), a)), name)
+		_, err = o.m.Authenticate(context.Background(), s.Secret)
+		require.ErrorIs(t, err, ErrDenied, name)
+		if name != "time" {
+			require.Empty(t, o.s.records[KindSession], name)
+		}
+	}
+	o := newOffice(t)
+	s := o.login("ap-lead")
+	less := []Grant{{Role: RoleUser, Project: "a/q"}}
+	_, err := o.m.UpdateUser(o.as("root"), "ap-lead", UserChange{Grants: &less})
+	require.NoError(t, err)
+	a, err := o.m.Authenticate(context.Background(), s.Secret)
+	require.NoError(t, err)
+	require.False(t, a.May(RightRead, "a/p"))
+	require.True(t, a.May(RightRead, "a/q"))
+}
+
+// Whoever is asked for, a failed login reads alike and costs one comparison.
+func TestFailedLoginsLookAlike(t *testing.T) {
+	o := newOffice(t)
+	yes := true
+	_, err := o.m.UpdateUser(o.system(), "b-boss", UserChange{Disabled: &yes})
+	require.NoError(t, err)
+	_, err = o.m.CreateUser(o.system(), UserRequest{Name: "no-password", Grants: []Grant{{Role: RoleSystem}}})
+	require.NoError(t, err)
+	o.login("root")
+	const want = "log in: the user name or the password is wrong, or the user is disabled"
+	for _, c := range []struct{ user, password string }{
+		{"root", "wrong password"}, {"nobody", goodPassword}, {"b-boss", goodPassword}, {"no-password", ""}, {"no-password", goodPassword},
+		{"", ""}, {"NOT A NAME", goodPassword}, {"root", ""}, {"root", string(make([]byte, 10_000))},
+	} {
+		o.now = o.now.Add(time.Hour)
+		compared := len(o.hasher.verified)
+		_, err := o.m.Login(context.Background(), c.user, c.password)
+		require.EqualError(t, err, want, "%q", c.user)
+		require.ErrorIs(t, err, ErrDenied)
+		require.Len(t, o.hasher.verified, compared+1, "%q", c.user)
+	}
+}
+
+func TestGuessingIsSlowedDown(t *testing.T) {
+	for _, user := range []string{"root", "nobody"} { // alike
+		o := newOffice(t)
+		guess := func(password string) error { _, err := o.m.Login(context.Background(), user, password); return err }
+		for range attemptsFree {
+			require.ErrorIs(t, guess("wrong"), ErrDenied)
+		}
+		wait := time.Second
+		for range 12 {
+			compared := len(o.hasher.verified)
+			err := guess(goodPassword)
+			require.ErrorIs(t, err, ErrThrottled, "not even the right one is looked at")
+			require.ErrorContains(t, err, fmt.Sprintf("wait %s", wait))
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, wait, e.RetryAfter)
+			require.Len(t, o.hasher.verified, compared)
+			o.now = o.now.Add(wait)
+			require.ErrorIs(t, guess("wrong"), ErrDenied)
+			wait = min(2*wait, attemptsLongest)
+		}
+		require.Equal(t, attemptsLongest, wait)
+		o.now = o.now.Add(wait)
+		if user == "root" {
+			require.NoError(t, guess(goodPassword))
+			require.ErrorIs(t, guess("wrong"), ErrDenied, "and begins anew")
+		}
+	}
+}
+
+func TestAttemptsAreBounded(t *testing.T) {
+	var a attempts
+	for i := range attemptsWatched + 100 {
+		require.Zero(t, a.begin(fmt.Sprint(i), t0.Add(time.Duration(i)*time.Millisecond)))
+	}
+	require.Len(t, a.names, attemptsWatched)
+	require.Zero(t, a.begin("later", t0.Add(time.Hour)))
+	require.Len(t, a.names, 1, "what is long ago is forgotten")
+}
+
+func TestHashesAreMadeStrongerAtLogin(t *testing.T) {
+	o := newOffice(t)
+	stored := func() string { return o.s.records[KindPassword]["root"].Payload.(passwordHash).Hash }
+	require.Equal(t, "1:"+goodPassword, stored())
+	o.hasher.version = "2"
+	o.login("root")
+	require.Equal(t, "2:"+goodPassword, stored())
+	writes := o.s.writes
+	o.login("root")
+	require.Equal(t, writes+1, o.s.writes, "the session only")
+}
+
+func TestABusyHasher(t *testing.T) {
+	o := newOffice(t)
+	o.login("root")
+	o.hasher.err = errors.New("no turn in time")
+	_, err := o.m.Login(context.Background(), "root", goodPassword)
+	require.ErrorIs(t, err, ErrUnavailable)
+	_, err = o.m.CreateUser(o.system(), UserRequest{Name: "fresh", Password: goodPassword, Grants: []Grant{{Role: RoleSystem}}})
+	require.ErrorIs(t, err, ErrUnavailable)
+	o.m.hasher = nil
+	_, err = o.m.Login(context.Background(), "root", goodPassword)
+	require.ErrorIs(t, err, ErrUnsupported)
+}
+
+func TestSessionsOfOneAreBounded(t *testing.T) {
+	o := newOffice(t)
+	var all []Session
+	for range sessionsOfOne + 5 {
+		o.now = o.now.Add(time.Second)
+		all = append(all, o.login("root"))
+	}
+	require.Len(t, o.s.records[KindSession], sessionsOfOne)
+	_, err := o.m.Authenticate(context.Background(), all[4].Secret)
+	require.ErrorIs(t, err, ErrDenied, "the oldest have ended")
+	_, err = o.m.Authenticate(context.Background(), all[5].Secret)
+	require.NoError(t, err)
+}
+
+func TestChangePassword(t *testing.T) {
+	o := newOffice(t)
+	require.ErrorIs(t, o.m.ChangePassword(o.system(), "x", "another password"), ErrUnsupported)
+	ctx := o.as("ap-user")
+	require.ErrorIs(t, o.m.ChangePassword(ctx, "wrong", "another password"), ErrDenied)
+	require.ErrorIs(t, o.m.ChangePassword(ctx, goodPassword, "short"), ErrInvalid)
+	require.ErrorIs(t, o.m.ChangePassword(ctx, goodPassword, ""), ErrInvalid)
+	require.NoError(t, o.m.ChangePassword(ctx, goodPassword, "another password"))
+	_, err := o.m.Login(context.Background(), "ap-user", goodPassword)
+	require.ErrorIs(t, err, ErrDenied)
+	_, err = o.m.Login(context.Background(), "ap-user", "another password")
+	require.NoError(t, err)
+}

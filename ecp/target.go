@@ -1,0 +1,235 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Target is a Kubernetes cluster that hosted clusters are made on.
+type Target struct {
+	Name          string    `json:"name"` // slug; what HostedSpec.Target names; never changes
+	Description   string    `json:"description"`
+	KubeconfigSet bool      `json:"kubeconfigSet"` // false for one that the program itself was given
+	BuiltIn       bool      `json:"builtIn"`       // of Config.Provisioners: cannot be changed here
+	CreatedAt     time.Time `json:"createdAt,omitzero"`
+	Revision      int64     `json:"revision"` // grows with every change; the ETag
+}
+
+// TargetInfo is a target with what is seen of it.
+type TargetInfo struct {
+	Target
+	Health TargetHealth `json:"health"`
+	// Clusters is how many name it; only counted for who may see all of them.
+	Clusters int `json:"clusters"`
+}
+
+// TargetHealth says whether a target can be seen. It is looked up every few
+// seconds while Run runs.
+type TargetHealth struct {
+	Reachable Truth     `json:"reachable"`
+	Message   string    `json:"message,omitempty"` // why not
+	Since     time.Time `json:"since,omitzero"`    // when Reachable last changed
+	CheckedAt time.Time `json:"checkedAt,omitzero"`
+}
+
+// TargetConfig is what a Provisioner for a target is made of.
+type TargetConfig struct {
+	Name       string
+	Kubeconfig Secret
+}
+
+// ProvisionerFactory makes the Provisioner of a target that was added at run
+// time. It checks the configuration and starts nothing, reaches nobody, and
+// keeps no reference to ctx: a Watcher begins with Watch. What has resources
+// of its own implements io.Closer, which is called after Watch has returned.
+type ProvisionerFactory func(ctx context.Context, t TargetConfig) (Provisioner, error)
+
+// Describe gives kind, key and index.
+func (t Target) Describe() (Kind, string, Index) { return KindTarget, t.Name, Index{} }
+
+// Copy gives t itself: it holds no reference.
+func (t Target) Copy() Payload { return t }
+
+func (m *Manager) targetShelf() *shelf[Target] {
+	return &shelf[Target]{
+		kind: KindTarget, what: "Kubernetes target", read: RightCatalog, secret: "kubeconfig",
+		key: func(t Target) string { return t.Name }, rev: func(t *Target) *int64 { return &t.Revision },
+		set: func(t *Target, set bool) { t.KubeconfigSet = set },
+		check: func(p *problems, t *Target) {
+			validateSlug(p, "name", t.Name)
+			validateDescription(p, t.Description)
+			if !t.KubeconfigSet {
+				p.add("kubeconfig", "is missing")
+			}
+		},
+		learn: func(_ *problems, t *Target, _ Secret) { t.KubeconfigSet = true },
+		prepare: func(w *work, old, t *Target) error {
+			t.BuiltIn = false
+			if old != nil {
+				t.CreatedAt, t.KubeconfigSet = old.CreatedAt, old.KubeconfigSet
+				return nil
+			}
+			if m.provisioners[t.Name] != nil {
+				return &Error{Code: CodeExists, Message: "the program itself has a target of that name"}
+			}
+			t.CreatedAt = w.now
+			return nil
+		},
+		uses: func(tx Tx, t Target) ([]use, error) {
+			u, err := clustersThat(tx, func(r ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
+			return []use{u}, err
+		},
+	}
+}
+
+// Targets lists the Kubernetes targets, by name, with their health.
+// Kubeconfigs are not shown.
+func (m *Manager) Targets(ctx context.Context) ([]TargetInfo, error) {
+	all, err := m.targetShelf().list(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range sortedKeys(m.provisioners) {
+		all = append(all, Target{Name: name, BuiltIn: true, Revision: 1})
+	}
+	slices.SortFunc(all, func(a, b Target) int { return strings.Compare(a.Name, b.Name) })
+	used, err := m.targetUses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]TargetInfo, len(all))
+	for i, t := range all {
+		out[i] = TargetInfo{Target: t, Health: m.targets.health(t.Name), Clusters: used[t.Name]}
+	}
+	return out, nil
+}
+
+// Target gives a Kubernetes target by its name.
+func (m *Manager) Target(ctx context.Context, name string) (TargetInfo, error) {
+	all, err := m.Targets(ctx)
+	if err != nil {
+		return TargetInfo{}, err
+	}
+	for _, t := range all {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return TargetInfo{}, explain("read Kubernetes target "+name, noSuch("Kubernetes target", name, ErrNotFound), "", "")
+}
+
+// targetUses counts the clusters of each target, for who may see all of them.
+func (m *Manager) targetUses(ctx context.Context) (map[string]int, error) {
+	if a, _ := ActorFrom(ctx); !a.May(RightAdmin, "") {
+		return nil, nil
+	}
+	all, err := m.roster.all(ctx, m.store)
+	if err != nil {
+		return nil, explain("count clusters", err, "", "")
+	}
+	used := map[string]int{}
+	for _, l := range all {
+		used[l.target]++
+	}
+	return used, nil
+}
+
+// CreateTarget adds a Kubernetes target; its kubeconfig is stored encrypted.
+// Run begins to work with it at once.
+func (m *Manager) CreateTarget(ctx context.Context, t Target, kubeconfig Secret) (Target, error) {
+	if err := m.tryTarget(ctx, "create Kubernetes target", t.Name, kubeconfig); err != nil {
+		return Target{}, err
+	}
+	t, err := m.targetShelf().create(ctx, m, t, kubeconfig)
+	m.targets.poke()
+	return t, err
+}
+
+// UpdateTarget replaces a Kubernetes target; its revision is the one that was
+// read, 0 = whatever. kubeconfig nil = it stays.
+func (m *Manager) UpdateTarget(ctx context.Context, t Target, kubeconfig *Secret) (Target, error) {
+	op := "update Kubernetes target " + t.Name
+	if err := m.builtIn(ctx, op, t.Name); err != nil {
+		return Target{}, err
+	}
+	if kubeconfig != nil && *kubeconfig == "" {
+		return Target{}, &Error{Code: CodeInvalid, Op: op, Message: "the request is not valid", Fields: []FieldError{{"kubeconfig", "is empty; it can be replaced, not taken away"}}}
+	}
+	if kubeconfig != nil {
+		if err := m.tryTarget(ctx, op, t.Name, *kubeconfig); err != nil {
+			return Target{}, err
+		}
+	}
+	t, err := m.targetShelf().update(ctx, m, t, kubeconfig)
+	m.targets.poke()
+	return t, err
+}
+
+// DeleteTarget removes a Kubernetes target that no cluster names.
+func (m *Manager) DeleteTarget(ctx context.Context, name string, ifRevision int64) error {
+	if err := m.builtIn(ctx, "delete Kubernetes target "+name, name); err != nil {
+		return err
+	}
+	err := m.targetShelf().delete(ctx, m, name, ifRevision)
+	m.targets.poke()
+	return err
+}
+
+// builtIn refuses to change a target that the program was given.
+func (m *Manager) builtIn(ctx context.Context, op, name string) error {
+	if m.provisioners[name] == nil {
+		return nil
+	}
+	if _, err := authorize(ctx, op, RightAdmin, ""); err != nil {
+		return err
+	}
+	return fail(CodeUnsupported, op, "the program itself was given this target; it is changed where that is configured")
+}
+
+// tryTarget refuses a kubeconfig that no Provisioner can be made of. It is
+// asked before the transaction, and reaches nobody.
+func (m *Manager) tryTarget(ctx context.Context, op, name string, kubeconfig Secret) error {
+	a, ok := ActorFrom(ctx)
+	if !ok || !a.May(RightAdmin, "") || kubeconfig == "" || len(kubeconfig) > MaxSecret {
+		return nil // refused in the transaction
+	}
+	if m.newProvisioner == nil {
+		return fail(CodeUnsupported, op, "this program cannot add Kubernetes targets: it was given no Config.NewProvisioner")
+	}
+	p, err := m.newProvisioner(ctx, TargetConfig{Name: name, Kubeconfig: kubeconfig})
+	if err != nil {
+		return &Error{Code: CodeInvalid, Op: op, Message: "the request is not valid", Fields: []FieldError{{"kubeconfig", "cannot be used: " + MessageOf(err)}}, Cause: err}
+	}
+	return closeProvisioner(p)
+}
+
+func closeProvisioner(p Provisioner) error {
+	if c, ok := p.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// targetFor gives the Provisioner of the target that a new cluster names.
+func (m *Manager) targetFor(tx Tx, wrong *problems, name string) (Provisioner, error) {
+	if p := m.provisioners[name]; p != nil {
+		return p, nil
+	}
+	_, _, err := Get[Target](tx, name)
+	if errors.Is(err, ErrNotFound) {
+		wrong.add("spec.target", "there is no Kubernetes target %q", name)
+		return nil, nil //nolint:nilnil // what is wrong has been said
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p := m.targets.get(name); p != nil {
+		return p, nil
+	}
+	return nil, fail(CodeUnavailable, "", fmt.Sprintf("the Kubernetes target %q is not up: %s", name, m.targets.health(name).Message))
+}

@@ -1,0 +1,270 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// How targets are looked after.
+const (
+	healthEvery   = 5 * time.Second  // between two looks whether a target is seen
+	healthTakes   = 10 * time.Second // what a look may take
+	targetRetried = 10 * time.Second // after one that could not be started, or ended
+)
+
+// probeID is a cluster that nobody looks for: to see that it is not there is
+// to see.
+const probeID ID = "emqx-00000000"
+
+// targets are the Provisioners of the targets that were added at run time, and
+// the health of all.
+type targets struct {
+	wake chan struct{} // asks to compare with the store; holds one
+
+	mu      sync.Mutex
+	up      map[string]Provisioner  // guarded by mu
+	healths map[string]TargetHealth // guarded by mu
+}
+
+func newTargets() *targets {
+	return &targets{wake: make(chan struct{}, 1), up: map[string]Provisioner{}, healths: map[string]TargetHealth{}}
+}
+
+// poke says that a target was added, changed or removed.
+func (t *targets) poke() {
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// get gives the Provisioner of a target that was added at run time; nil if it
+// is not up.
+func (t *targets) get(name string) Provisioner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.up[name]
+}
+
+func (t *targets) set(name string, p Provisioner) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p == nil {
+		delete(t.up, name)
+	} else {
+		t.up[name] = p
+	}
+}
+
+// health gives what was last seen of a target.
+func (t *targets) health(name string) TargetHealth {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h, ok := t.healths[name]; ok {
+		return h
+	}
+	return TargetHealth{Reachable: Unknown, Message: "it has not been looked at yet"}
+}
+
+// saw notes whether a target was seen; why "" = it was.
+func (t *targets) saw(name string, now time.Time, why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	is := True
+	if why != "" {
+		is = False
+	}
+	h := t.healths[name]
+	if h.Reachable != is {
+		h.Since = now
+	}
+	h.Reachable, h.Message, h.CheckedAt = is, why, now
+	t.healths[name] = h
+}
+
+// unknown forgets what was seen of all, when nobody looks any more.
+func (t *targets) unknown() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.healths)
+}
+
+func (t *targets) forget(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.healths, name)
+}
+
+// runningTarget is a target that is worked with.
+type runningTarget struct {
+	sealed string // its kubeconfig as stored: another one means another Provisioner
+	stop   func() // ends it and waits
+}
+
+// keepTargets works with the targets the store has until ctx ends: it begins
+// with new ones, begins anew with changed ones, and ends removed ones.
+func (m *Manager) keepTargets(ctx context.Context) {
+	running := map[string]runningTarget{}
+	defer func() {
+		for _, r := range running {
+			r.stop()
+		}
+	}()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.targets.wake:
+		case <-retry.C:
+		}
+		wanted, err := m.wantedTargets(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				m.log.WarnContext(ctx, "the Kubernetes targets could not be read; it is tried again", "error", err)
+			}
+			retry.Reset(targetRetried)
+			continue
+		}
+		for _, name := range sortedKeys(running) {
+			if wanted[name] != running[name].sealed {
+				running[name].stop()
+				delete(running, name)
+			}
+			if _, still := wanted[name]; !still {
+				m.targets.forget(name)
+			}
+		}
+		for _, name := range sortedKeys(wanted) {
+			if _, ok := running[name]; !ok {
+				running[name] = runningTarget{wanted[name], m.beginTarget(ctx, name)}
+			}
+		}
+	}
+}
+
+// wantedTargets gives the sealed kubeconfig of every target of the store.
+func (m *Manager) wantedTargets(ctx context.Context) (map[string]string, error) {
+	wanted := map[string]string{}
+	err := m.store.Read(ctx, func(tx Tx) error {
+		clear(wanted)
+		for t, err := range List[Target](tx, Query{}) {
+			if err != nil {
+				return err
+			}
+			s, _, err := Get[sealedSecret](tx, sealedSecret{Kind: KindTarget, Key: t.Name, Field: "kubeconfig"}.binding())
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			wanted[t.Name] = s.Sealed
+		}
+		return nil
+	})
+	return wanted, err
+}
+
+// beginTarget works with one target in a goroutine of its own until the
+// function it gives is called, which waits for its end.
+func (m *Manager) beginTarget(ctx context.Context, name string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			if err := m.workTarget(ctx, name); err != nil && ctx.Err() == nil {
+				m.targets.saw(name, m.now().UTC(), MessageOf(err))
+				m.log.WarnContext(ctx, "a Kubernetes target is not up; it is tried again", "target", name, "error", err, "cause", errors.Unwrap(err))
+			}
+			sleep(ctx, targetRetried)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// workTarget makes a target's Provisioner and lets it watch, until ctx ends or
+// it cannot go on.
+func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
+	var kubeconfig Secret
+	err = m.store.Read(ctx, func(tx Tx) (err error) {
+		kubeconfig, err = m.secret(tx, KindTarget, name, "kubeconfig")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if m.newProvisioner == nil {
+		return fail(CodeUnsupported, "start Kubernetes target", "the program was given no Config.NewProvisioner")
+	}
+	p, err := m.newProvisioner(ctx, TargetConfig{Name: name, Kubeconfig: kubeconfig})
+	if err != nil {
+		return err
+	}
+	m.targets.set(name, p)
+	if err := m.wakeTarget(ctx, name); err != nil && ctx.Err() == nil {
+		m.log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
+	}
+	watching, cancel := context.WithCancel(ctx)
+	var looks sync.WaitGroup
+	defer func() {
+		cancel()
+		looks.Wait()
+		m.targets.set(name, nil)
+		err = errors.Join(err, closeProvisioner(p))
+	}()
+	looks.Go(func() { m.watchHealth(watching, name, p) })
+	w, ok := p.(Watcher)
+	if !ok {
+		<-ctx.Done()
+		return nil
+	}
+	if err := w.Watch(ctx, m.queue.add); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("watch the target %q: %w", name, err)
+	}
+	return nil
+}
+
+// wakeTarget lets every cluster of a target be looked at: it can be now.
+func (m *Manager) wakeTarget(ctx context.Context, name string) error {
+	return m.store.Read(ctx, func(tx Tx) error {
+		for r, err := range List[ClusterRecord](tx, Query{}) {
+			if err != nil {
+				return err
+			}
+			if r.Spec.Hosted != nil && r.Spec.Hosted.Target == name {
+				m.queue.add(r.ID)
+			}
+		}
+		return nil
+	})
+}
+
+// watchHealth looks whether a target is seen, now and then until ctx ends.
+func (m *Manager) watchHealth(ctx context.Context, name string, p Provisioner) {
+	for ctx.Err() == nil {
+		look, cancel := context.WithTimeout(ctx, healthTakes)
+		_, err := p.Observe(look, probeID)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		m.targets.saw(name, m.now().UTC(), MessageOf(err))
+		sleep(ctx, healthEvery)
+	}
+}
+
+// sleep waits, no longer than ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

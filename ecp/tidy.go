@@ -1,0 +1,96 @@
+package ecp
+
+import (
+	"context"
+	"time"
+)
+
+// tidyEvery is the time between two removals of what is over.
+const tidyEvery = time.Hour
+
+// tidyBatch is how many records are removed in one transaction, so that
+// writers do not wait long.
+const tidyBatch = 200
+
+// tidy removes, now and then until ctx ends, what nobody needs any more:
+// sessions that are over, answers that are not given again, audit entries past
+// their time.
+func (m *Manager) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		if err := m.tidyOnce(ctx); err != nil && ctx.Err() == nil {
+			m.log.WarnContext(ctx, "what is over could not be removed; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *Manager) tidyOnce(ctx context.Context) error {
+	now := m.now().UTC()
+	for _, over := range []func(Tx) ([]Record, error){
+		func(tx Tx) ([]Record, error) {
+			return overdue(tx, Query{}, func(s session) bool { return !s.ExpiresAt.After(now) })
+		},
+		func(tx Tx) ([]Record, error) {
+			return overdue(tx, Query{}, func(a answered) bool { return a.over(now) })
+		},
+		func(tx Tx) ([]Record, error) {
+			return overdue(tx, Query{After: auditMark(now.Add(-m.auditKept))}, func(AuditEntry) bool { return true })
+		},
+	} {
+		for {
+			n, err := m.removeBatch(ctx, over)
+			if err != nil {
+				return err
+			}
+			if n < tidyBatch {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// overdue finds some records of a kind that are over.
+func overdue[P Payload](tx Tx, q Query, over func(P) bool) ([]Record, error) {
+	var out []Record
+	for p, err := range List[P](tx, q) {
+		if err != nil {
+			return nil, err
+		}
+		if over(p) {
+			out = append(out, NewRecord(p))
+		}
+		if len(out) == tidyBatch {
+			break
+		}
+	}
+	return out, nil
+}
+
+// removeBatch removes what is found, and says how much. Where nothing is
+// found nothing is written.
+func (m *Manager) removeBatch(ctx context.Context, find func(Tx) ([]Record, error)) (int, error) {
+	var found []Record
+	err := m.store.Read(ctx, func(tx Tx) (err error) { found, err = find(tx); return err })
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	err = m.store.Write(ctx, func(tx Tx) (err error) {
+		if found, err = find(tx); err != nil { // as it is now
+			return err
+		}
+		for _, r := range found {
+			if err := tx.Delete(r.Kind, r.Key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return len(found), err
+}

@@ -1,0 +1,235 @@
+package ecp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// updatable are the fields of a hosted spec that this build changes on a
+// cluster that is there: those that no node notices.
+var updatable = []string{"connections", "evacuation"}
+
+// fixed are fields of a hosted spec that Update never changes.
+var fixed = map[string]string{
+	"power":  "is moved by start and stop",
+	"target": "is fixed when the cluster is created",
+}
+
+// carryUpdate puts a changed name, description and spec into the record.
+func (m *Manager) carryUpdate(d *decision, rec *ClusterRecord, u Update) error {
+	before := rec.Clone()
+	if u.Name != nil {
+		rec.Name = *u.Name
+	}
+	if u.Description != nil {
+		rec.Description = *u.Description
+	}
+	var wrong problems
+	validateText(&wrong, rec.Name, rec.Description)
+	if err := u.merge(&wrong, rec); err != nil {
+		return err
+	}
+	if err := wrong.err(""); err != nil {
+		return err
+	}
+	changed := differing(before.Spec, rec.Spec)
+	if err := mayUpdate(changed); rec.Mode == Hosted && err != nil {
+		return err
+	}
+	if len(changed) > 0 {
+		rec.Generation++
+		if rec.Mode == Hosted {
+			d.kind, d.patience = OpUpdate, m.timings.Create
+		}
+		if rec.Resolved.Connections == 0 { // made by a build that did not note it
+			rec.Resolved.Connections = before.Spec.Connections()
+		}
+	}
+	d.nothing = len(changed) == 0 && rec.Name == before.Name && rec.Description == before.Description
+	if d.nothing {
+		*rec = before
+	}
+	return nil
+}
+
+// merge puts the wanted spec into the record, checked and with its defaults.
+func (u Update) merge(wrong *problems, rec *ClusterRecord) error {
+	if u.Spec != nil && u.Patch != nil {
+		return fail(CodeInvalid, "", "give a whole spec or a patch, not both")
+	}
+	spec := rec.Spec.Clone()
+	if u.Spec != nil {
+		spec = u.Spec.Clone()
+	}
+	old := rec.Spec
+	rec.Spec = spec
+	switch {
+	case rec.Mode == Hosted && (spec.Hosted == nil || spec.Adopted != nil), rec.Mode == Adopted && (spec.Adopted == nil || spec.Hosted != nil):
+		wrong.add("spec", "is not that of a cluster of the mode %s", rec.Mode)
+		rec.Spec = old
+	case rec.Mode == Hosted:
+		if err := patch(wrong, spec.Hosted, u.Patch); err != nil {
+			return err
+		}
+		keepHosted(spec.Hosted, *old.Hosted)
+		fillIn(spec.Hosted)
+		validateHosted(wrong, *spec.Hosted)
+	default:
+		if err := patch(wrong, spec.Adopted, u.Patch); err != nil {
+			return err
+		}
+		validateAdopted(wrong, *spec.Adopted)
+	}
+	return nil
+}
+
+// keepHosted keeps what was chosen at creation where a new spec leaves it to
+// the defaults: those of the catalogues may be others by now.
+func keepHosted(s *HostedSpec, old HostedSpec) {
+	keep := func(field *string, was string) {
+		if *field == "" {
+			*field = was
+		}
+	}
+	keep(&s.Image, old.Image)
+	keep(&s.Size, old.Size)
+	keep(&s.Target, old.Target)
+	if s.Power == "" {
+		s.Power = old.Power
+	}
+}
+
+// mayUpdate says which of the changed fields this build cannot change.
+func mayUpdate(changed []string) error {
+	var wrong, later problems
+	for _, field := range changed {
+		if why := fixed[field]; why != "" {
+			wrong.add("spec."+field, "%s", why)
+		} else if !slices.Contains(updatable, field) {
+			later.add("spec."+field, "cannot be changed on a cluster that is there, by this build")
+		}
+	}
+	if err := wrong.err(""); err != nil || len(later) == 0 {
+		return err
+	}
+	return &Error{Code: CodeUnsupported, Message: "this build changes " + strings.Join(updatable, " and ") + " only", Fields: later}
+}
+
+// differing names the fields, by their JSON names, in which two specs of one
+// mode differ.
+func differing(a, b Spec) []string {
+	var x, y reflect.Value
+	switch {
+	case a.Hosted != nil && b.Hosted != nil:
+		x, y = reflect.ValueOf(normal(*a.Hosted)), reflect.ValueOf(normal(*b.Hosted))
+	case a.Adopted != nil && b.Adopted != nil:
+		x, y = reflect.ValueOf(*a.Adopted), reflect.ValueOf(*b.Adopted)
+	default:
+		return nil
+	}
+	var out []string
+	for i := range x.NumField() {
+		if !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
+			name, _, _ := strings.Cut(x.Type().Field(i).Tag.Get("json"), ",")
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// normal lets empty maps and lists be equal to none.
+func normal(h HostedSpec) HostedSpec {
+	if len(h.Config) == 0 {
+		h.Config = nil
+	}
+	if len(h.Network.Annotations) == 0 {
+		h.Network.Annotations = nil
+	}
+	if len(h.Placement.NodeSelector) == 0 {
+		h.Placement.NodeSelector = nil
+	}
+	if len(h.Placement.Tolerations) == 0 {
+		h.Placement.Tolerations = nil
+	}
+	return h
+}
+
+// patch merges a JSON merge patch (RFC 7396) into a spec.
+func patch[S any](wrong *problems, into *S, p json.RawMessage) error {
+	if p == nil {
+		return nil
+	}
+	var change any
+	if err := decodeNumbers(p, &change); err != nil || !json.Valid(p) {
+		return fail(CodeInvalid, "", "the patch is not JSON")
+	}
+	object, ok := change.(map[string]any)
+	if !ok {
+		wrong.add("spec", "is not an object")
+		return nil
+	}
+	was, err := json.Marshal(into)
+	if err != nil {
+		return err
+	}
+	var tree map[string]any
+	if err := decodeNumbers(was, &tree); err != nil {
+		return err
+	}
+	merged, err := json.Marshal(mergePatch(tree, object))
+	if err != nil {
+		return err
+	}
+	var out S
+	d := json.NewDecoder(bytes.NewReader(merged))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&out); err != nil {
+		wrong.add(fieldOf(err), "does not have the documented form")
+		return nil
+	}
+	*into = out
+	return nil
+}
+
+// fieldOf says which field of a patch is of a wrong type, or not known.
+func fieldOf(err error) string {
+	var e *json.UnmarshalTypeError
+	if errors.As(err, &e) && e.Field != "" {
+		return "spec." + e.Field
+	}
+	var name string
+	if _, err := fmt.Sscanf(err.Error(), "json: unknown field %q", &name); err == nil {
+		return "spec." + name
+	}
+	return "spec"
+}
+
+func decodeNumbers(b []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return d.Decode(into)
+}
+
+// mergePatch is the algorithm of RFC 7396, section 2.
+func mergePatch(target, change map[string]any) map[string]any {
+	if target == nil {
+		target = map[string]any{}
+	}
+	for key, value := range change {
+		switch v := value.(type) {
+		case nil:
+			delete(target, key)
+		case map[string]any:
+			inner, _ := target[key].(map[string]any)
+			target[key] = mergePatch(inner, v)
+		default:
+			target[key] = v
+		}
+	}
+	return target
+}

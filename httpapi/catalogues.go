@@ -1,0 +1,253 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// catalogueRoutes are about what clusters are made from, and the pool.
+func (a *api) catalogueRoutes() {
+	administer(a, a.images())
+	administer(a, a.sizes())
+	administer(a, a.registries())
+	administer(a, a.licences())
+	administer(a, a.lbProfiles())
+	administer(a, a.targets())
+	administer(a, a.pool())
+}
+
+// ofCatalogue are the codes that changes of catalogues may be refused with.
+var ofCatalogue = []ecp.Code{ecp.CodeExists, ecp.CodeConflict, ecp.CodeQuotaExceeded, ecp.CodeUnsupported}
+
+type imageEntry struct {
+	ID        string `json:"id" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; what a spec names; never changes"`
+	Reference string `json:"reference" required:"true" doc:"what Kubernetes pulls"`
+	Version   string `json:"version" required:"true" doc:"EMQX version, e.g. 5.8.9"`
+	Default   bool   `json:"default" required:"false" doc:"taken when a spec names none; there is exactly one"`
+}
+
+func (a *api) images() resource[ecp.Image] {
+	m := a.manager
+	s := shelf[ecp.Image, imageEntry]{
+		key: "id", get: m.Image, set: func(i *ecp.Image, n int64) { i.Revision = n },
+		body: func(i ecp.Image) imageEntry { return imageEntry{i.ID, i.Reference, i.Version, i.Default} },
+		entry: func(b imageEntry, i ecp.Image) ecp.Image {
+			i.ID, i.Reference, i.Version, i.Default = b.ID, b.Reference, b.Version, b.Default
+			return i
+		},
+		create: func(ctx context.Context, i ecp.Image, _ imageEntry) (ecp.Image, error) { return m.CreateImage(ctx, i) },
+		update: func(ctx context.Context, i ecp.Image, _ imageEntry, _ written) (ecp.Image, error) {
+			return m.UpdateImage(ctx, i)
+		},
+	}
+	return resource[ecp.Image]{
+		path: "/api/v1/images", at: "/{image}", one: "Image", many: "Images", word: "image", words: "the images a hosted cluster can be made from",
+		key: func(i ecp.Image) string { return i.ID }, revision: func(i ecp.Image) int64 { return i.Revision }, refuses: ofCatalogue,
+		list: m.Images, get: m.Image, create: s.make, change: s.change, made: schemaOf[imageEntry], changed: patchOf[imageEntry],
+		remove: func(ctx context.Context, key string) error { return m.DeleteImage(ctx, key, ifRevision(ctx)) },
+	}
+}
+
+type sizeEntry struct {
+	Name    string       `json:"name" required:"true" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$" doc:"what a spec names; never changes"`
+	CPU     quantityPair `json:"cpu" required:"true"`
+	Memory  quantityPair `json:"memory" required:"true"`
+	Storage storageEntry `json:"storage" required:"true" doc:"the volume of each node"`
+	Default bool         `json:"default" required:"false" doc:"taken when a spec names none; there is exactly one"`
+}
+
+type quantityPair struct {
+	Request string `json:"request" required:"false" doc:"Kubernetes quantity, e.g. 500m or 4Gi"`
+	Limit   string `json:"limit" required:"false" doc:"not less than the request"`
+}
+
+type storageEntry struct {
+	Class string `json:"class" required:"false" doc:"storage class; the platform's default when left out"`
+	Size  string `json:"size" required:"false" doc:"Kubernetes quantity, e.g. 10Gi"`
+}
+
+func (a *api) sizes() resource[ecp.Size] {
+	m := a.manager
+	s := shelf[ecp.Size, sizeEntry]{
+		key: "name", get: m.Size, set: func(z *ecp.Size, n int64) { z.Revision = n },
+		body: func(z ecp.Size) sizeEntry {
+			return sizeEntry{z.Name, quantityPair(z.CPU), quantityPair(z.Memory), storageEntry(z.Storage), z.Default}
+		},
+		entry: func(b sizeEntry, z ecp.Size) ecp.Size {
+			z.Name, z.CPU, z.Memory, z.Storage, z.Default = b.Name, ecp.Resource(b.CPU), ecp.Resource(b.Memory), ecp.Storage(b.Storage), b.Default
+			return z
+		},
+		create: func(ctx context.Context, z ecp.Size, _ sizeEntry) (ecp.Size, error) { return m.CreateSize(ctx, z) },
+		update: func(ctx context.Context, z ecp.Size, _ sizeEntry, _ written) (ecp.Size, error) {
+			return m.UpdateSize(ctx, z)
+		},
+	}
+	return resource[ecp.Size]{
+		path: "/api/v1/sizes", at: "/{size}", one: "Size", many: "Sizes", word: "size", words: "the sizes a node can have",
+		key: func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision }, refuses: ofCatalogue,
+		list: m.Sizes, get: m.Size, create: s.make, change: s.change, made: schemaOf[sizeEntry], changed: patchOf[sizeEntry],
+		remove: func(ctx context.Context, key string) error { return m.DeleteSize(ctx, key, ifRevision(ctx)) },
+	}
+}
+
+type registryEntry struct {
+	Name     string `json:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; never changes"`
+	Host     string `json:"host" required:"true" doc:"with its port, as in image references"`
+	User     string `json:"user" required:"true"`
+	Password string `json:"password" required:"false" writeOnly:"true" doc:"stored encrypted; never shown"`
+}
+
+func (a *api) registries() resource[ecp.Registry] {
+	m := a.manager
+	s := shelf[ecp.Registry, registryEntry]{
+		key: "name", get: m.Registry, set: func(r *ecp.Registry, n int64) { r.Revision = n },
+		body: func(r ecp.Registry) registryEntry { return registryEntry{r.Name, r.Host, r.User, ""} },
+		entry: func(b registryEntry, r ecp.Registry) ecp.Registry {
+			r.Name, r.Host, r.User = b.Name, b.Host, b.User
+			return r
+		},
+		create: func(ctx context.Context, r ecp.Registry, b registryEntry) (ecp.Registry, error) {
+			return m.CreateRegistry(ctx, r, ecp.Secret(b.Password))
+		},
+		update: func(ctx context.Context, r ecp.Registry, b registryEntry, has written) (ecp.Registry, error) {
+			return m.UpdateRegistry(ctx, r, secretOf("password", b.Password, has))
+		},
+	}
+	return resource[ecp.Registry]{
+		path: "/api/v1/registries", at: "/{registry}", one: "Registry", many: "Registries", word: "registry", words: "the registries that want a password",
+		key: func(r ecp.Registry) string { return r.Name }, revision: func(r ecp.Registry) int64 { return r.Revision }, refuses: ofCatalogue,
+		list: m.Registries, get: m.Registry, create: s.make, change: s.change, made: schemaOf[registryEntry], changed: patchOf[registryEntry],
+		remove: func(ctx context.Context, key string) error { return m.DeleteRegistry(ctx, key, ifRevision(ctx)) },
+	}
+}
+
+type licenceEntry struct {
+	Name    string            `json:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; never changes"`
+	Format  ecp.LicenceFormat `json:"format" required:"true" enum:"v4,v5" doc:"v4 is a file, v5 a key; never changes"`
+	Default bool              `json:"default" required:"false" doc:"taken for new clusters; one for each format"`
+	Content string            `json:"content" required:"true" writeOnly:"true" doc:"the file or the key; stored encrypted, never shown"`
+}
+
+func (a *api) licences() resource[ecp.Licence] {
+	m := a.manager
+	s := shelf[ecp.Licence, licenceEntry]{
+		key: "name", get: m.Licence, set: func(l *ecp.Licence, n int64) { l.Revision = n },
+		body: func(l ecp.Licence) licenceEntry { return licenceEntry{l.Name, l.Format, l.Default, ""} },
+		entry: func(b licenceEntry, l ecp.Licence) ecp.Licence {
+			l.Name, l.Format, l.Default = b.Name, b.Format, b.Default
+			return l
+		},
+		create: func(ctx context.Context, l ecp.Licence, b licenceEntry) (ecp.Licence, error) {
+			return m.CreateLicence(ctx, l, ecp.Secret(b.Content))
+		},
+		update: func(ctx context.Context, l ecp.Licence, b licenceEntry, has written) (ecp.Licence, error) {
+			return m.UpdateLicence(ctx, l, secretOf("content", b.Content, has))
+		},
+	}
+	return resource[ecp.Licence]{
+		path: "/api/v1/emqx-licenses", at: "/{license}", one: "License", many: "Licenses", word: "EMQX licence", words: "the EMQX licences",
+		key: func(l ecp.Licence) string { return l.Name }, revision: func(l ecp.Licence) int64 { return l.Revision }, refuses: ofCatalogue,
+		list: m.Licences, get: m.Licence, create: s.make, change: s.change, made: schemaOf[licenceEntry], changed: patchOf[licenceEntry],
+		remove: func(ctx context.Context, key string) error { return m.DeleteLicence(ctx, key, ifRevision(ctx)) },
+	}
+}
+
+type lbProfileEntry struct {
+	Name           string            `json:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; never changes"`
+	MinConnections int               `json:"minConnections" required:"false" minimum:"0" maximum:"100000000" doc:"for clusters that book at least as many"`
+	MaxConnections int               `json:"maxConnections" required:"false" minimum:"0" maximum:"100000000" doc:"and at most as many; 0 is without end"`
+	Annotations    map[string]string `json:"annotations" required:"true" doc:"put on the access Service; the cluster's own win"`
+}
+
+func (a *api) lbProfiles() resource[ecp.LBProfile] {
+	m := a.manager
+	s := shelf[ecp.LBProfile, lbProfileEntry]{
+		key: "name", get: m.LBProfile, set: func(l *ecp.LBProfile, n int64) { l.Revision = n },
+		body: func(l ecp.LBProfile) lbProfileEntry {
+			return lbProfileEntry{l.Name, l.MinConnections, l.MaxConnections, l.Annotations}
+		},
+		entry: func(b lbProfileEntry, l ecp.LBProfile) ecp.LBProfile {
+			l.Name, l.MinConnections, l.MaxConnections, l.Annotations = b.Name, b.MinConnections, b.MaxConnections, b.Annotations
+			return l
+		},
+		create: func(ctx context.Context, l ecp.LBProfile, _ lbProfileEntry) (ecp.LBProfile, error) {
+			return m.CreateLBProfile(ctx, l)
+		},
+		update: func(ctx context.Context, l ecp.LBProfile, _ lbProfileEntry, _ written) (ecp.LBProfile, error) {
+			return m.UpdateLBProfile(ctx, l)
+		},
+	}
+	return resource[ecp.LBProfile]{
+		path: "/api/v1/lb-profiles", at: "/{profile}", one: "LBProfile", many: "LBProfiles", word: "load-balancer profile", words: "the load-balancer profiles; where two fit, the older wins",
+		key: func(l ecp.LBProfile) string { return l.Name }, revision: func(l ecp.LBProfile) int64 { return l.Revision }, refuses: ofCatalogue,
+		list: m.LBProfiles, get: m.LBProfile, create: s.make, change: s.change, made: schemaOf[lbProfileEntry], changed: patchOf[lbProfileEntry],
+		remove: func(ctx context.Context, key string) error { return m.DeleteLBProfile(ctx, key, ifRevision(ctx)) },
+	}
+}
+
+type targetEntry struct {
+	Name        string `json:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; what a spec names; never changes"`
+	Description string `json:"description" required:"false" maxLength:"500"`
+	Kubeconfig  string `json:"kubeconfig" required:"true" writeOnly:"true" doc:"stored encrypted; never shown"`
+}
+
+func (a *api) targets() resource[ecp.TargetInfo] {
+	m := a.manager
+	info := func(ctx context.Context, t ecp.Target, err error) (ecp.TargetInfo, error) {
+		if err != nil {
+			return ecp.TargetInfo{}, err
+		}
+		return m.Target(ctx, t.Name)
+	}
+	s := shelf[ecp.TargetInfo, targetEntry]{
+		key: "name", get: m.Target, set: func(t *ecp.TargetInfo, n int64) { t.Revision = n },
+		body: func(t ecp.TargetInfo) targetEntry { return targetEntry{t.Name, t.Description, ""} },
+		entry: func(b targetEntry, t ecp.TargetInfo) ecp.TargetInfo {
+			t.Name, t.Description = b.Name, b.Description
+			return t
+		},
+		create: func(ctx context.Context, t ecp.TargetInfo, b targetEntry) (ecp.TargetInfo, error) {
+			made, err := m.CreateTarget(ctx, t.Target, ecp.Secret(b.Kubeconfig))
+			return info(ctx, made, err)
+		},
+		update: func(ctx context.Context, t ecp.TargetInfo, b targetEntry, has written) (ecp.TargetInfo, error) {
+			changed, err := m.UpdateTarget(ctx, t.Target, secretOf("kubeconfig", b.Kubeconfig, has))
+			return info(ctx, changed, err)
+		},
+	}
+	return resource[ecp.TargetInfo]{
+		path: "/api/v1/kubernetes-targets", at: "/{target}", one: "Target", many: "Targets", word: "Kubernetes target", words: "the Kubernetes targets, with their health",
+		key: func(t ecp.TargetInfo) string { return t.Name }, revision: func(t ecp.TargetInfo) int64 { return t.Revision }, refuses: ofCatalogue,
+		list: m.Targets, get: m.Target, create: s.make, change: s.change, made: schemaOf[targetEntry], changed: patchOf[targetEntry],
+		remove: func(ctx context.Context, key string) error { return m.DeleteTarget(ctx, key, ifRevision(ctx)) },
+	}
+}
+
+type poolEntry struct {
+	Connections    int       `json:"connections" required:"false" minimum:"0" doc:"MQTT connections in all; 0 is unlimited"`
+	LargestCluster int       `json:"largestCluster" required:"false" minimum:"0" doc:"most connections one cluster may book; 0 is unlimited"`
+	Clusters       int       `json:"clusters" required:"false" minimum:"0" doc:"number of clusters; 0 is unlimited"`
+	ExpiresAt      time.Time `json:"expiresAt,omitzero" required:"false" doc:"nothing more is booked from then on; never when left out"`
+}
+
+func (a *api) pool() resource[ecp.Pool] {
+	m := a.manager
+	get := func(ctx context.Context, _ string) (ecp.Pool, error) { return m.Pool(ctx) }
+	s := shelf[ecp.Pool, poolEntry]{
+		get: get, set: func(p *ecp.Pool, n int64) { p.Revision = n },
+		body: func(p ecp.Pool) poolEntry { return poolEntry{p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt} },
+		entry: func(b poolEntry, p ecp.Pool) ecp.Pool {
+			p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt = b.Connections, b.LargestCluster, b.Clusters, b.ExpiresAt
+			return p
+		},
+		update: func(ctx context.Context, p ecp.Pool, _ poolEntry, _ written) (ecp.Pool, error) {
+			return m.UpdatePool(ctx, p)
+		},
+	}
+	return resource[ecp.Pool]{
+		path: "/api/v1/pool", one: "Pool", word: "pool of what all clusters together may use, and what is booked", revision: func(p ecp.Pool) int64 { return p.Revision }, refuses: ofCatalogue,
+		get: get, change: s.change, changed: schemaOf[poolEntry],
+	}
+}

@@ -1,0 +1,78 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// explainRoutes say more of one cluster than its state does.
+func (a *api) explainRoutes() {
+	explain := a.operation(http.MethodGet, clustersPath+"/{id}/explain", "explainCluster", "Say why a cluster is in its state, what it waits for, and what can be asked of it now")
+	a.serve(explain, http.StatusOK, schemaOf[explainView](a.schemas()), a.explain)
+	nodes := a.operation(http.MethodGet, clustersPath+"/{id}/nodes", "listNodes", "List a cluster's nodes, as last seen")
+	a.serve(nodes, http.StatusOK, schemaOf[page[nodeView]](a.schemas()), func(ctx context.Context, r *http.Request, _ []byte) (success, error) {
+		info, err := a.infoOf(ctx, r)
+		return success{status: http.StatusOK, body: page[nodeView]{Items: viewCluster(info).Status.Nodes}}, err
+	})
+}
+
+// explainView is why a cluster is as it is.
+type explainView struct {
+	State     ecp.State         `json:"state"`
+	Label     ecp.Label         `json:"label" doc:"the state's name"`
+	Reason    ecp.Reason        `json:"reason" doc:"word from a fixed list"`
+	Message   string            `json:"message" doc:"the same for people"`
+	Since     time.Time         `json:"since" doc:"when the state was entered"`
+	Deadline  time.Time         `json:"deadline,omitzero" doc:"when the task counts as failed; only where one runs, and it stands still while nothing can be seen"`
+	Stale     bool              `json:"stale" doc:"nothing can be seen at present"`
+	LookedAt  time.Time         `json:"lookedAt,omitzero" doc:"the last look that saw anything; left out before the first since the start of the process"`
+	Settled   bool              `json:"settled" doc:"nothing is left to do for what is wanted"`
+	Healthy   bool              `json:"healthy"`
+	Differs   []ecp.Condition   `json:"differs" doc:"conditions that are not true, and so what the cluster waits for"`
+	Operation *ecp.Operation    `json:"operation,omitempty" doc:"the one that runs; left out if none does"`
+	Nodes     []nodeView        `json:"nodes" doc:"those that are not ready"`
+	Legal     []ecp.CommandKind `json:"legal" doc:"commands that would be taken now"`
+}
+
+func (a *api) infoOf(ctx context.Context, r *http.Request) (ecp.Info, error) {
+	c, p := a.cluster(r.PathValue("id"))
+	if p != nil {
+		return ecp.Info{}, p
+	}
+	return c.Get(ctx)
+}
+
+func (a *api) explain(ctx context.Context, r *http.Request, _ []byte) (success, error) {
+	info, err := a.infoOf(ctx, r)
+	if err != nil {
+		return success{}, err
+	}
+	out := viewExplanation(info)
+	if id := info.Status.Operation; id != "" {
+		o, err := a.manager.Operation(ctx, id)
+		if err != nil {
+			return success{}, err
+		}
+		o = viewOperation(o)
+		out.Operation = &o
+	}
+	return success{status: http.StatusOK, body: out}, nil
+}
+
+func viewExplanation(info ecp.Info) explainView {
+	st := viewCluster(info).Status
+	holds := func(t ecp.ConditionType) bool {
+		return slices.ContainsFunc(st.Conditions, func(c ecp.Condition) bool { return c.Type == t && c.Status == ecp.True })
+	}
+	return explainView{
+		State: st.State, Label: st.Label, Reason: st.Reason, Message: st.Message, Since: st.Since, Deadline: info.Status.Deadline,
+		Stale: st.Stale, LookedAt: info.LookedAt, Settled: holds(ecp.CondSettled), Healthy: holds(ecp.CondHealthy),
+		Differs: slices.DeleteFunc(slices.Clone(st.Conditions), func(c ecp.Condition) bool { return c.Status == ecp.True }),
+		Nodes:   slices.DeleteFunc(slices.Clone(st.Nodes), func(n nodeView) bool { return n.Ready }),
+		Legal:   list(ecp.Legal(info.Mode, info.Status.State, info.Deleting)),
+	}
+}

@@ -1,0 +1,160 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+type clusterPage struct {
+	Items []clusterReply
+	Next  string
+}
+
+// walk reads a list page by page.
+func (f *fixture) walk(query string, limit int) (names []string) {
+	f.t.Helper()
+	for cursor := ""; ; {
+		var p clusterPage
+		f.admin(http.MethodGet, fmt.Sprintf("%s?limit=%d&%s&cursor=%s", clustersPath, limit, query, url.QueryEscape(cursor)), "").want(http.StatusOK).into(&p)
+		require.LessOrEqual(f.t, len(p.Items), limit)
+		for _, c := range p.Items {
+			names = append(names, c.Name)
+		}
+		if cursor = p.Next; cursor == "" {
+			return names
+		}
+	}
+}
+
+// Pages joined are the list: in its order, each cluster once, also where one is
+// made while the list is read.
+func TestSortedPages(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	var names []string
+	for i := range 23 {
+		name := fmt.Sprintf("x%02d", (i*7)%23)
+		names = append(names, name)
+		project := []string{"default/default", "default/second"}[i%2]
+		f.admin(http.MethodPost, clustersPath, fmt.Sprintf(`{"mode":"adopted","project":%q,"name":%q}`, project, name)).want(http.StatusCreated)
+	}
+	byName := slices.Sorted(slices.Values(names))
+	for _, limit := range []int{1, 4, 23, 500} {
+		require.Equal(t, byName, f.walk("sort=name", limit))
+		require.Equal(t, names, f.walk("sort=createdAt", limit))
+		down := f.walk("sort=-name", limit)
+		slices.Reverse(down)
+		require.Equal(t, byName, down)
+		require.Len(t, f.walk("sort=name&project=default/second", limit), 11)
+		require.Equal(t, []string{"x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19"}, f.walk("sort=name&q=X1", limit))
+	}
+	require.Empty(t, f.walk("version=5.8.9", 10))
+	require.Empty(t, f.walk("state=running", 10))
+	require.Len(t, f.walk("state=created&mode=adopted", 10), 23)
+
+	var p clusterPage
+	f.admin(http.MethodGet, clustersPath+"?limit=5&sort=name", "").want(http.StatusOK).into(&p)
+	other := f.admin(http.MethodGet, clustersPath+"?sort=-name&cursor="+p.Next, "").want(http.StatusUnprocessableEntity).problem()
+	require.Equal(t, "/query/cursor", other.Errors[0].Pointer)
+	wrong := f.admin(http.MethodGet, clustersPath+"?sort=colour", "").want(http.StatusUnprocessableEntity).problem()
+	require.Equal(t, "/query/sort", wrong.Errors[0].Pointer)
+}
+
+// Lists of catalogues and tenants are paged, too.
+func TestPagesOfResources(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	for i := range 7 {
+		f.admin(http.MethodPost, "/api/v1/projects", fmt.Sprintf(`{"path":"default/p%d"}`, i)).want(http.StatusCreated)
+	}
+	var paths []string
+	for cursor := ""; ; {
+		var p page[ecp.Project]
+		f.admin(http.MethodGet, "/api/v1/projects?limit=3&q=P&cursor="+cursor, "").want(http.StatusOK).into(&p)
+		for _, project := range p.Items {
+			paths = append(paths, project.Path)
+		}
+		if cursor = p.Next; cursor == "" {
+			break
+		}
+	}
+	require.Len(t, paths, 7)
+	require.True(t, slices.IsSorted(paths))
+	f.admin(http.MethodGet, "/api/v1/projects?cursor="+makeCursor("Users:", "x"), "").want(http.StatusUnprocessableEntity)
+}
+
+// A dry run says what would be done, or why it would not, and does nothing.
+func TestPlanOfACreation(t *testing.T) {
+	f := newFixture(t, setup{bare: true, pool: &ecp.Pool{Connections: 1500}})
+	before := f.stored()
+	var plan ecp.Plan
+	f.admin(http.MethodPost, clustersPath+"?dryRun=true", hostedBody).want(http.StatusOK).into(&plan)
+	require.Equal(t, ecp.Creating, plan.To)
+	require.NotEmpty(t, plan.Steps)
+	f.admin(http.MethodPost, clustersPath+"?dryRun=true", `{"mode":"adopted","name":"a"}`).want(http.StatusOK)
+	f.admin(http.MethodPost, clustersPath+"?dryRun=true", strings.Replace(hostedBody, "1000", "2000", 1)).want(http.StatusUnprocessableEntity)
+	f.unchanged(before, "a plan")
+	f.admin(http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted)
+	before = f.stored()
+	f.admin(http.MethodPost, clustersPath+"?dryRun=true", strings.Replace(hostedBody, "1000", "1", 1)).want(http.StatusConflict)
+	f.unchanged(before, "a plan that fails")
+}
+
+func TestExplain(t *testing.T) {
+	f := newFixture(t, setup{})
+	id := f.create()
+	var e explainView
+	f.call(asUser, http.MethodGet, clustersPath+"/"+id+"/explain", "").want(http.StatusOK).into(&e)
+	require.Equal(t, ecp.Creating, e.State)
+	require.False(t, e.Settled)
+	require.Equal(t, ecp.OpCreate, e.Operation.Kind)
+	require.NotZero(t, e.Deadline)
+	require.Contains(t, e.Legal, ecp.KindDelete)
+	require.True(t, e.LookedAt.IsZero())
+
+	f.run()
+	f.awaitState(id, "running")
+	f.eventually("nothing differs", func() (bool, any) {
+		e = explainView{}
+		f.call(asUser, http.MethodGet, clustersPath+"/"+id+"/explain", "").want(http.StatusOK).into(&e)
+		return e.Settled && e.Operation == nil, e
+	})
+	require.Equal(t, ecp.Running, e.State)
+	require.WithinDuration(t, time.Now(), e.LookedAt, time.Minute)
+	var nodes page[nodeView]
+	f.call(asUser, http.MethodGet, clustersPath+"/"+id+"/nodes", "").want(http.StatusOK).into(&nodes)
+	require.Len(t, nodes.Items, 3)
+}
+
+// Where a request comes from is in the audit; a proxy's word counts only where
+// the proxy is trusted.
+func TestOriginOfAChange(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	for _, c := range []struct {
+		peer, forwarded, trusted, want string
+	}{
+		{"192.0.2.7:1234", "", "", "192.0.2.7"},
+		{"192.0.2.7:1234", "198.51.100.1", "", "192.0.2.7"},
+		{"10.0.0.1:1", "198.51.100.1", "10.0.0.0/8", "198.51.100.1"},
+		{"10.0.0.1:1", "203.0.113.9, 198.51.100.1, 10.0.0.2", "10.0.0.0/8", "198.51.100.1"},
+		{"10.0.0.1:1", "", "10.0.0.0/8", "10.0.0.1"},
+		{"10.0.0.1:1", "nonsense, 198.51.100.1, 10.0.0.2", "10.0.0.0/8", "198.51.100.1"},
+		{"10.0.0.1:1", "<script>", "10.0.0.0/8", "10.0.0.1"},
+		{"[::ffff:10.0.0.1]:1", "2001:db8::1", "10.0.0.0/8", "2001:db8::1"},
+		{"@", "198.51.100.1", "", ""},
+	} {
+		f.api.proxies = prefixes(t, c.trusted)
+		got := f.origin(c.peer, c.forwarded)
+		require.Equal(t, c.want, got.RemoteAddress, "%+v", c)
+		require.Equal(t, "my-request", got.RequestID)
+	}
+	id := f.serve(asSystem, http.MethodGet, "/api/v1/me", "", map[string]string{headerRequest: "not an id"}).header.Get(headerRequest)
+	require.Regexp(t, `^[0-9a-f]{16}$`, id, "what cannot be repeated is replaced")
+}

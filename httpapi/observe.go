@@ -1,0 +1,31 @@
+package httpapi
+
+import (
+	"strings"
+	"time"
+)
+
+// Observation is a request that has been answered, without anything its client
+// wrote: there are as many methods and routes as the API has, and no more.
+type Observation struct {
+	// Method and Route are those of the API's description, e.g. GET and
+	// /api/v1/clusters/{id}; both are empty where no route was found.
+	Method, Route string
+	Status        int
+	Took          time.Duration
+	// Stream says that the answer was a stream of events, which lasts as long
+	// as its client likes.
+	Stream bool
+}
+
+// observe tells whoever wants to know of requests.
+func (a *api) observe(out *answer, line *logLine) {
+	if a.observer == nil {
+		return
+	}
+	method, route, _ := strings.Cut(line.pattern, " ")
+	a.observer(Observation{
+		Method: method, Route: route, Status: out.status, Took: time.Since(line.began),
+		Stream: out.Header().Get("Content-Type") == eventStream,
+	})
+}

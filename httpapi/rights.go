@@ -1,0 +1,77 @@
+package httpapi
+
+import (
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// anyToken stands for routes that everybody with a token may use; what they
+// show is the caller's own.
+const anyToken ecp.Right = ""
+
+// needs says which right each operation asks for, over what the request is
+// about. The Manager decides; this is what the document says of it, and a test
+// holds every route against it as every role.
+var needs = map[string]ecp.Right{
+	"listClusters": ecp.RightRead, "getCluster": ecp.RightRead, "explainCluster": ecp.RightRead, "listNodes": ecp.RightRead, "listOperations": ecp.RightRead, "getOperation": ecp.RightRead, "watchEvents": ecp.RightRead,
+	"createCluster": ecp.RightWrite, "updateCluster": ecp.RightWrite, "deleteCluster": ecp.RightWrite,
+	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite, "repairCluster": ecp.RightWrite, "transferCluster": ecp.RightWrite,
+	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite, "imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite,
+
+	"listImages": ecp.RightCatalog, "getImage": ecp.RightCatalog, "createImage": ecp.RightAdmin, "updateImage": ecp.RightAdmin, "deleteImage": ecp.RightAdmin,
+	"listSizes": ecp.RightCatalog, "getSize": ecp.RightCatalog, "createSize": ecp.RightAdmin, "updateSize": ecp.RightAdmin, "deleteSize": ecp.RightAdmin,
+	"listRegistries": ecp.RightAdmin, "getRegistry": ecp.RightAdmin, "createRegistry": ecp.RightAdmin, "updateRegistry": ecp.RightAdmin, "deleteRegistry": ecp.RightAdmin,
+	"listLicenses": ecp.RightAdmin, "getLicense": ecp.RightAdmin, "createLicense": ecp.RightAdmin, "updateLicense": ecp.RightAdmin, "deleteLicense": ecp.RightAdmin,
+	"listLBProfiles": ecp.RightCatalog, "getLBProfile": ecp.RightCatalog, "createLBProfile": ecp.RightAdmin, "updateLBProfile": ecp.RightAdmin, "deleteLBProfile": ecp.RightAdmin,
+	"listTargets": ecp.RightCatalog, "getTarget": ecp.RightCatalog, "createTarget": ecp.RightAdmin, "updateTarget": ecp.RightAdmin, "deleteTarget": ecp.RightAdmin,
+	"getPool": ecp.RightCatalog, "updatePool": ecp.RightAdmin,
+
+	"listOrgs": anyToken, "getOrg": anyToken, "createOrg": ecp.RightAdmin, "updateOrg": ecp.RightProjects, "deleteOrg": ecp.RightAdmin,
+	"listProjects": ecp.RightRead, "getProject": ecp.RightRead, "createProject": ecp.RightProjects, "updateProject": ecp.RightProjects, "deleteProject": ecp.RightProjects,
+	"listUsers": ecp.RightMembers, "getUser": ecp.RightMembers, "createUser": ecp.RightMembers, "updateUser": ecp.RightMembers, "deleteUser": ecp.RightMembers,
+	"listTokens": ecp.RightMembers, "getToken": ecp.RightMembers, "createToken": ecp.RightMembers, "deleteToken": ecp.RightMembers,
+
+	"logout": anyToken, "getMe": anyToken, "changePassword": anyToken, "listRoles": anyToken,
+	"listAudit": ecp.RightAudit, "exportAudit": ecp.RightAudit,
+}
+
+// describeRights says of each route which right it asks for.
+func (a *api) describeRights() {
+	for _, op := range a.routes {
+		if right := needs[op.OperationID]; right != anyToken {
+			op.Extensions = map[string]any{"x-right": string(right)}
+		}
+	}
+}
+
+// rightOf names in words what a route asks for.
+func rightOf(op *huma.Operation) string {
+	switch right := needs[op.OperationID]; {
+	case len(op.Security) == 0:
+		return "–"
+	case right == anyToken:
+		return "any token"
+	default:
+		return "`" + string(right) + "`"
+	}
+}
+
+// holders names the roles that hold what a route asks for.
+func holders(op *huma.Operation) string {
+	if len(op.Security) == 0 {
+		return "everybody"
+	}
+	for _, row := range ecp.RoleTable() {
+		if row.Right == needs[op.OperationID] {
+			words := make([]string, len(row.Roles))
+			for i, r := range row.Roles {
+				words[i] = string(r)
+			}
+			return strings.Join(words, ", ")
+		}
+	}
+	return "every role"
+}
