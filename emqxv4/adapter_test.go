@@ -20,6 +20,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // impatience is that of an adapter that meets many far sides which never end.
 const impatience = 500 * time.Millisecond
 
+// mostLoaded is how long a call may take here: with the race detector on a
+// loaded machine, 16 MiB take a while.
+const mostLoaded = 45 * time.Second
+
 var login = ecp.Credentials{Username: "admin", Password: "public"}
 
 // running is a node of the recordings, of whose memory only the used part
@@ -63,7 +67,7 @@ func recordedAs(t *testing.T, name string) http.Handler {
 // TestAgainstRecordings runs the suite against two nodes as recorded.
 func TestAgainstRecordings(t *testing.T) {
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}), Recorded: true,
+		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}), Bound: mostLoaded, Recorded: true,
 		Open:     func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, recordedCluster(t), login) },
 		Want:     described("opensource", 0, first, second),
 		Detector: &ecptest.WantDetector{Detection: ecp.Detection{Major: 4, Version: "4.4.19", Edition: "opensource", Authenticated: true}, Unmanageable: true},

@@ -64,7 +64,7 @@ func wanted(t *testing.T, version string, edition emqxsim.Edition) ecptest.Adapt
 		return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: version, Connections: connections, Sessions: sessions}
 	}
 	return ecptest.AdapterSuite{
-		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}),
+		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}), Bound: mostLoaded,
 		Open: func(t *testing.T) ecp.Endpoint { return simulated(t, version, edition).Node("emqx@b").Endpoint() },
 		Want: ecp.Description{Version: version, Edition: string(edition), Connections: 3,
 			Nodes: []ecp.BrokerNode{node("emqx@a", 2, 2), node("emqx@b", 0, 0), node("emqx@c", 1, 5)}},
