@@ -110,14 +110,14 @@ func (b *toyBroker) Close() {
 }
 
 func (b *toyBroker) fail(code ecp.Code, says string, why error) error {
-	switch {
-	case b.breaks == "foreign error":
+	switch b.breaks {
+	case "foreign error":
 		return errors.New(says)
-	case b.breaks == "internal":
+	case "internal":
 		code = ecp.CodeInternal
-	case b.breaks == "tells credentials":
+	case "tells credentials":
 		says += fmt.Sprint(" to ", b.endpoint.Credentials.Username)
-	case b.breaks == "tells credentials in the cause":
+	case "tells credentials in the cause":
 		why = fmt.Errorf("%w: as %s", why, b.endpoint.Credentials.Password)
 	}
 	return &ecp.Error{Code: code, Op: "ask the toy", Message: says, Cause: why}
@@ -535,12 +535,12 @@ type keenWriter struct {
 
 func (k *keenWriter) Write(b []byte) (int, error) {
 	if k.err != nil {
-		return len(b), nil
+		return len(b), nil //nolint:nilerr // going on is what it breaks
 	}
 	n, err := k.w.Write(b)
 	if err != nil && k.on {
 		k.err = err
-		return len(b), nil //nolint:nilerr // that is what it breaks
+		return len(b), nil
 	}
 	return n, err
 }
