@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +54,23 @@ func (c *config) check() error {
 	}
 	if c.tlsCheck < minTLSCheck {
 		bad("tls-check", "is %v; %v or more is allowed", c.tlsCheck, minTLSCheck)
+	}
+	if c.sessionLife < time.Minute || c.sessionLife > 30*24*time.Hour {
+		bad("session-life", "is %v; 1m to 720h are allowed", c.sessionLife)
+	}
+	if c.auditKept < 24*time.Hour {
+		bad("audit-kept", "is %v; 24h or more is allowed", c.auditKept)
+	}
+	for name, n := range map[string]int{"projects-per-org": c.projectsPerOrg, "projects": c.projects} {
+		if n < 1 {
+			bad(name, "is %d; 1 or more is allowed", n)
+		}
+	}
+	if _, err := c.proxies(); err != nil {
+		bad("trusted-proxies", "%v", err)
+	}
+	if _, err := c.sealing(); err != nil {
+		wrong = append(wrong, err)
 	}
 	if why := wrongToken(string(c.token)); why != "" {
 		bad("bootstrap-token", "%s", why)
@@ -107,6 +125,23 @@ func wrongToken(token string) string {
 		return "holds a space, a line end or something else that a header cannot carry"
 	}
 	return ""
+}
+
+// proxies gives the networks whose word on who asks is believed.
+func (c *config) proxies() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, word := range strings.FieldsFunc(c.trustedProxies, func(r rune) bool { return r == ',' || r == ' ' }) {
+		p, err := netip.ParsePrefix(word)
+		if err != nil {
+			a, failed := netip.ParseAddr(word)
+			if failed != nil {
+				return nil, fmt.Errorf("has %q; addresses and networks are wanted, e.g. 10.0.0.1,192.168.0.0/24", word)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 func (c *config) checkCertificate(bad complain) {

@@ -123,8 +123,12 @@ func TestUnknownVariables(t *testing.T) {
 	assert.ErrorContains(t, err, `ECPD_WORKERS is "many"; a whole number is wanted`)
 }
 
+// someKey is 32 bytes in base64.
+const someKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
 func TestCheck(t *testing.T) {
-	good := config{listen: "127.0.0.1:0", logLevel: "info", logFormat: "text", dev: true, workers: 1, tlsCheck: time.Second}
+	good := config{listen: "127.0.0.1:0", logLevel: "info", logFormat: "text", dev: true, workers: 1, tlsCheck: time.Second,
+		sessionLife: time.Hour, auditKept: 24 * time.Hour, projectsPerOrg: 1, projects: 1}
 	c := good
 	require.NoError(t, c.check())
 	assert.Equal(t, ".cache/dev", c.dataDir)
@@ -153,6 +157,18 @@ func TestCheck(t *testing.T) {
 		{"drain without end", func(c *config) { c.drain = 6 * time.Second }, "--drain is 6s"},
 		{"drain backwards", func(c *config) { c.drain = -1 }, "--drain"},
 		{"certificate looked at all the time", func(c *config) { c.tlsCheck = 1 }, "--tls-check"},
+		{"login for no time", func(c *config) { c.sessionLife = time.Second }, "--session-life is 1s"},
+		{"audit of an hour", func(c *config) { c.auditKept = time.Hour }, "--audit-kept is 1h"},
+		{"no project", func(c *config) { c.projects = 0 }, "--projects is 0"},
+		{"no project of an organisation", func(c *config) { c.projectsPerOrg = 0 }, "--projects-per-org is 0"},
+		{"a proxy and a network", func(c *config) { c.trustedProxies = "10.0.0.1, 192.168.0.0/24,::1" }, ""},
+		{"a proxy by name", func(c *config) { c.trustedProxies = "10.0.0.1,proxy" }, `--trusted-proxies has "proxy"`},
+		{"keys", func(c *config) { c.secretsKey = secret("b:" + someKey + "\na:" + someKey) }, ""},
+		{"half a key", func(c *config) { c.secretsKey = secret("a:" + someKey + ",b:" + someKey[:8]) }, "ECPD_SECRETS_KEY: key 2 is not well-formed"},
+		{"a key without id", func(c *config) { c.secretsKey = someKey }, "ID:KEY"},
+		{"two keys of one id", func(c *config) { c.secretsKey = "a:" + someKey + ",a:" + someKey }, `two keys "a"`},
+		{"no key", func(c *config) { c.secretsKey = " " }, "holds no key"},
+		{"no file of keys", func(c *config) { c.secretsKeyFile = "/nowhere/keys" }, "--secrets-key-file"},
 		{"dev and kubeconfig", func(c *config) { c.kubeconfig = "x" }, "--kubeconfig"},
 		{"reach", func(c *config) { c.reach = "proxy" }, "--kubernetes-reach"},
 		{"level", func(c *config) { c.logLevel = "trace" }, "--log-level"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/k8sprovisioner"
 )
 
@@ -45,6 +47,24 @@ func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error)
 		k.Namespace = strings.TrimSpace(string(namespace))
 	}
 	return k, nil
+}
+
+// newTargets gives what makes the platforms of the Kubernetes targets that are
+// added over the API. Their brokers are reached through their API servers: pods
+// of another Kubernetes cluster have no way to here.
+func newTargets(c config, log *slog.Logger) ecp.ProvisionerFactory {
+	if c.dev {
+		return func(_ context.Context, t ecp.TargetConfig) (ecp.Provisioner, error) {
+			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: filepath.Join(c.dataDir, "targets", t.Name), Logger: log})
+		}
+	}
+	return func(_ context.Context, t ecp.TargetConfig) (ecp.Provisioner, error) {
+		rest, err := k8sprovisioner.ParseKubeconfig([]byte(t.Kubeconfig))
+		if err != nil {
+			return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: "reach Kubernetes target " + t.Name, Fields: []ecp.FieldError{{Field: "kubeconfig", Message: err.Error()}}}
+		}
+		return newKubernetes(k8sprovisioner.Config{REST: rest, Reach: k8sprovisioner.PortForward, Logger: log.With("target", t.Name)})
+	}
 }
 
 func newKubernetes(k k8sprovisioner.Config) (ecp.Provisioner, error) {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/openecp/openecp/argon2id"
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
@@ -84,15 +85,32 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 	if err != nil {
 		return err
 	}
+	sealer, err := newSealer(d.config)
+	if err != nil {
+		return err
+	}
+	hasher, err := argon2id.New(argon2id.Config{})
+	if err != nil {
+		return err
+	}
 	d.manager, err = ecp.New(ctx, ecp.Config{
-		Store:        timedStore{d.store, d.metrics},
-		Provisioners: map[string]ecp.Provisioner{"default": provisioner},
-		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: d.log}), emqxv5.New(emqxv5.Config{Logger: d.log})},
-		Logger:       d.log,
-		Workers:      d.config.workers,
+		Store:          timedStore{d.store, d.metrics},
+		Provisioners:   map[string]ecp.Provisioner{"default": provisioner},
+		NewProvisioner: newTargets(d.config, d.log),
+		Sealer:         sealer,
+		Adapters:       []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: d.log}), emqxv5.New(emqxv5.Config{Logger: d.log})},
+		Logger:         d.log,
+		Workers:        d.config.workers,
+		Limits:         ecp.Limits{ProjectsPerOrg: d.config.projectsPerOrg, Projects: d.config.projects},
+		Hasher:         hasher,
+		SessionLife:    d.config.sessionLife,
+		AuditKept:      d.config.auditKept,
 	})
 	if err != nil {
 		return err
+	}
+	if sealer != nil {
+		reseal(ctx, d.manager, d.log)
 	}
 	if d.config.tlsCert != "" {
 		if d.certificate, err = newCertificate(d.config.tlsCert, d.config.tlsKey, d.log); err != nil {
@@ -115,8 +133,13 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 
 // listen opens the listeners.
 func (d *daemon) listen(ctx context.Context) error {
+	proxies, err := d.config.proxies()
+	if err != nil {
+		return err
+	}
 	api, err := httpapi.New(httpapi.Config{
-		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Dev: d.config.dev, Done: d.done, Observe: d.metrics.request,
+		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Dev: d.config.dev, Done: d.done,
+		TrustedProxies: proxies, Observe: d.metrics.request,
 	})
 	if err != nil {
 		return err

@@ -35,6 +35,14 @@ type config struct {
 	dev           bool
 	token         secret // "" = none given
 
+	secretsKeyFile string // "" = none
+	secretsKey     secret // "" = none
+	sessionLife    time.Duration
+	auditKept      time.Duration
+	projectsPerOrg int
+	projects       int
+	trustedProxies string // addresses and networks with commas between
+
 	origins map[string]origin // by the option's name; what is missing is a default
 }
 
@@ -77,6 +85,20 @@ var options = []option{
 		field: func(c *config) value { return (*text)(&c.tlsKey) }},
 	{name: "tls-check", key: "tls.check", value: "10s", usage: "`time` between two looks whether certificate and key have changed",
 		field: func(c *config) value { return (*span)(&c.tlsCheck) }},
+	{name: "trusted-proxies", key: "trustedProxies", usage: "`networks` of proxies whose X-Forwarded-For is believed, with commas between",
+		field: func(c *config) value { return (*text)(&c.trustedProxies) }},
+	{name: "secrets-key-file", key: "secrets.keyFile", usage: "`file` with the keys that encrypt kubeconfigs, licences and passwords of registries in the database",
+		field: func(c *config) value { return (*text)(&c.secretsKeyFile) }},
+	{name: "secrets-key", key: "secrets.key", hidden: true, usage: "the keys of --secrets-key-file themselves; wins over it",
+		field: func(c *config) value { return (*text)(&c.secretsKey) }},
+	{name: "session-life", key: "sessionLife", value: "1h", usage: "`time` that a login is good for",
+		field: func(c *config) value { return (*span)(&c.sessionLife) }},
+	{name: "audit-kept", key: "auditKept", value: "2160h", usage: "`time` that entries of the audit are kept",
+		field: func(c *config) value { return (*span)(&c.auditKept) }},
+	{name: "projects-per-org", key: "limits.projectsPerOrg", value: "100", usage: "`number` of projects an organisation can have",
+		field: func(c *config) value { return (*count)(&c.projectsPerOrg) }},
+	{name: "projects", key: "limits.projects", value: "1000", usage: "`number` of projects in all",
+		field: func(c *config) value { return (*count)(&c.projects) }},
 	{name: "log-level", key: "log.level", value: "info", usage: "`level`: debug, info, warn or error", reload: true,
 		field: func(c *config) value { return (*text)(&c.logLevel) }},
 	{name: "log-format", key: "log.format", value: "text", usage: "`format`: text or json",

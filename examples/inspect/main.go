@@ -1,4 +1,4 @@
-// Inspect shows what a running EMQX says of itself: version, nodes,
+// Command inspect shows what a running EMQX says of itself: version, nodes,
 // connections, licence, alarms, rules and what they lead to.
 //
 //	EMQX_USERNAME=key EMQX_PASSWORD=secret inspect http://10.1.2.3:18083

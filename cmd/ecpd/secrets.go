@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// keysForm says how keys are written, for errors. The keys themselves are never
+// part of one.
+const keysForm = `give ID:KEY, the newest first, with spaces, commas or line ends between several; KEY is 32 random bytes in base64, as "openssl rand -base64 32" makes them`
+
+// sealing makes what encrypts the secrets of the catalogues of the keys that
+// are configured; nil = there are none.
+func (c *config) sealing() (ecp.Sealer, error) {
+	switch {
+	case c.secretsKey != "":
+		return keyRing(string(c.secretsKey), c.at("secrets-key"))
+	case c.secretsKeyFile != "":
+		return keyRingOf(c.secretsKeyFile, c.at("secrets-key-file"))
+	}
+	return nil, nil
+}
+
+// newSealer is what is configured. Without it no secret can be stored; but with
+// --dev a key is made at the first start.
+func newSealer(c config) (ecp.Sealer, error) {
+	if sealer, err := c.sealing(); sealer != nil || err != nil || !c.dev {
+		return sealer, err
+	}
+	file := filepath.Join(c.dataDir, "secrets.key")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		b := make([]byte, 32)
+		rand.Read(b) // never fails: the program ends instead
+		if err := writeSecret(file, "dev:"+base64.StdEncoding.EncodeToString(b)+"\n"); err != nil {
+			return nil, fmt.Errorf("keep the key of secrets: %w", err)
+		}
+	}
+	return keyRingOf(file, file)
+}
+
+func keyRingOf(file, at string) (ecp.Sealer, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	return keyRing(string(b), at)
+}
+
+func keyRing(text, at string) (ecp.Sealer, error) {
+	var keys []ecp.Key
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == ',' }) {
+		id, key, _ := strings.Cut(word, ":")
+		secret, err := base64.StdEncoding.DecodeString(key)
+		if err != nil || len(secret) != 32 {
+			return nil, fmt.Errorf("%s: key %d is not well-formed; %s", at, len(keys)+1, keysForm)
+		}
+		keys = append(keys, ecp.Key{ID: id, Secret: secret})
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%s holds no key; %s", at, keysForm)
+	}
+	ring, err := ecp.NewKeyRing(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	return ring, nil
+}
+
+// reseal encrypts anew what an older key has sealed, so that the key can be
+// dropped at a later start. What cannot be opened stays as it is.
+func reseal(ctx context.Context, m *ecp.Manager, log *slog.Logger) {
+	n, err := m.ResealSecrets(ecp.WithActor(ctx, ecp.System))
+	if err != nil {
+		log.WarnContext(ctx, "secrets could not all be encrypted with the newest key; keep the older ones", "error", err)
+	} else if n > 0 {
+		log.InfoContext(ctx, "secrets encrypted with the newest key", "count", n)
+	}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// TestDevKey: a daemon for trying out has a key of its own, for its owner only,
+// that stays the same; any other has none unasked.
+func TestDevKey(t *testing.T) {
+	c := config{dev: true, dataDir: t.TempDir()}
+	first, err := newSealer(c)
+	require.NoError(t, err)
+	sealed, err := first.Seal([]byte("hush"), "x")
+	require.NoError(t, err)
+	second, err := newSealer(c)
+	require.NoError(t, err)
+	plain, err := second.Open(sealed, "x")
+	require.NoError(t, err)
+	require.Equal(t, "hush", string(plain))
+	info, err := os.Stat(filepath.Join(c.dataDir, "secrets.key"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	c.dev = false
+	none, err := newSealer(c)
+	require.NoError(t, err)
+	require.Nil(t, none)
+}
+
+// TestTargetsOfKubeconfigs: what would lead to a file or program of this
+// machine is refused with the field's name.
+func TestTargetsOfKubeconfigs(t *testing.T) {
+	target := newTargets(config{}, slog.New(slog.DiscardHandler))
+	_, err := target(t.Context(), ecp.TargetConfig{Name: "far", Kubeconfig: "users: [{name: u, user: {exec: {command: /bin/sh, apiVersion: v1}}}]"})
+	require.ErrorContains(t, err, "kubeconfig: ")
+	require.ErrorContains(t, err, "exec")
+	require.Equal(t, ecp.CodeInvalid, ecp.CodeOf(err))
+}

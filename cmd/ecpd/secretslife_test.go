@@ -1,0 +1,50 @@
+package main_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestSecretsOutliveARestart: a secret that was stored over the API is in no
+// file as it is, is encrypted anew with another newest key, and never comes back
+// over the API.
+func TestSecretsOutliveARestart(t *testing.T) {
+	t.Parallel()
+	const hush = "hush-4711"
+	dir := t.TempDir()
+	keys := filepath.Join(t.TempDir(), "keys")
+	start := func(content string) *daemon {
+		require.NoError(t, os.WriteFile(keys, []byte(content), 0o600))
+		return dev(t, dir, "--secrets-key-file", keys)
+	}
+	const older, newer = "a:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "b:MDEzMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+	d := start(older)
+	d.call(t, http.MethodPost, "/api/v1/registries", `{"name":"ours","host":"registry.example.com","user":"u","password":"`+hush+`"}`, nil, http.StatusCreated)
+	code, _ := d.terminate(t)
+	require.Zero(t, code)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, name := range files {
+		if b, err := os.ReadFile(name); err == nil {
+			require.NotContains(t, string(b), hush, name)
+		}
+	}
+
+	d = start(newer + "\n" + older)
+	require.Contains(t, d.stderr.String(), "secrets encrypted with the newest key")
+	a := d.call(t, http.MethodGet, "/api/v1/registries/ours", "", nil, http.StatusOK)
+	require.NotContains(t, string(a.body), hush)
+	code, _ = d.terminate(t)
+	require.Zero(t, code)
+
+	d = start(newer)
+	require.NotContains(t, d.stderr.String(), "could not all be encrypted")
+	d.call(t, http.MethodPost, "/api/v1/kubernetes-targets", `{"name":"far","kubeconfig":"any text will do for a simulated one"}`, nil, http.StatusCreated)
+	require.NotContains(t, d.stderr.String(), hush)
+}
