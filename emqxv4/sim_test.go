@@ -84,28 +84,6 @@ func wanted(t *testing.T, version string, edition emqxsim.Edition) ecptest.Adapt
 	}
 }
 
-// TestAgainstSimulator runs the suite against an enterprise cluster.
-func TestAgainstSimulator(t *testing.T) {
-	const version, edition = "4.4.24", emqxsim.Enterprise
-	s := wanted(t, version, edition)
-	s.Want.Limit, s.Monitor.Samples, s.Health.Available = 10, 1, ecp.True
-	s.Evacuator = &ecptest.WantEvacuator{Node: "emqx@a"}
-	s.Limiter = &ecptest.WantLimiter{Limit: ecp.ConnectionLimit{InForce: 10}}
-	s.Members = &ecptest.WantMembers{
-		Self: "emqx@b", Stopped: "emqx@c", Stranger: "emqx@z",
-		Open: func(t *testing.T) ecp.Endpoint {
-			c := simulated(t, version, edition)
-			c.Node("emqx@c").Kill()
-			return c.Node("emqx@b").Endpoint()
-		},
-	}
-	s.License = &ecptest.WantLicense{
-		License: ecp.License{Type: "trial", CustomerType: 10}, Refused: licenceText,
-		Key: emqxsim.LicenseFile(emqxsim.License{CustomerType: emqxsim.LargeCustomer, Limit: 5000}),
-	}
-	ecptest.TestAdapter(t, s)
-}
-
 // TestAgainstSimulatedOpenSource runs the suite against a cluster of the
 // open-source edition, which can be looked at but not managed.
 func TestAgainstSimulatedOpenSource(t *testing.T) {

@@ -163,7 +163,7 @@ func follow(ctx context.Context, b *testing.B, url string) io.ReadCloser {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/events", nil)
 	require.NoError(b, err)
 	r.Header.Set("Authorization", "Bearer "+asSystem)
-	resp, err := http.DefaultClient.Do(r) //nolint:bodyclose // the reader does
+	resp, err := http.DefaultClient.Do(r)
 	require.NoError(b, err)
 	require.Equal(b, http.StatusOK, resp.StatusCode)
 	return resp.Body

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -21,7 +22,8 @@ func (a *api) eventRoutes() {
 	op.Description = `The event's id is the number of the change, its name the kind of record, its data an Event. A stream
 begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it by themselves)
 or since. A position that is older than what is kept is answered with 410: list again, then follow from now.
-An event named problem, with a Problem as its data, ends a stream.`
+An event named problem, with a Problem as its data, ends a stream: the process ends, the token is not valid any more, or
+what its holder may see has changed. Between events there is a comment every 15 seconds.`
 	op.Metadata[patience] = time.Duration(0)
 	op.Parameters = eventParameters(a.schemas())
 	a.plain(op, eventStream, a.events)
@@ -183,11 +185,29 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 		case c := <-changes:
 			a.send(ctx, s, sub, c)
 		case <-beat.C:
-			s.write([]byte(":\n\n"))
+			a.beat(ctx, s, r)
 		case <-ctx.Done():
 		}
 	}
 	a.farewell(s)
+}
+
+// beat is a sign of life, and asks again who reads: a stream ends with the
+// token, and where rights have changed it has to be begun anew.
+func (a *api) beat(ctx context.Context, s *stream, r *http.Request) {
+	was, _ := ecp.ActorFrom(ctx)
+	now, p := a.authenticate(r)
+	switch {
+	case ctx.Err() != nil:
+	case p != nil:
+		s.event("", "problem", p)
+		s.end()
+	case !reflect.DeepEqual(was, now):
+		s.event("", "problem", newProblem(ecp.CodeUnavailable, "your rights have changed; follow on from the last id you have seen"))
+		s.end()
+	default:
+		s.write([]byte(":\n\n"))
+	}
 }
 
 // farewell tells a client why its stream ends where that is for us to say, and

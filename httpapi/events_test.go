@@ -24,6 +24,7 @@ import (
 type event struct {
 	id, name string
 	data     eventView
+	problem  problemView // of the event that ends a stream
 	comment  bool
 }
 
@@ -92,6 +93,10 @@ func (l *listener) read() (e event, err error) {
 			e.id = value
 		case key == "event":
 			e.name = value
+		case key == "data" && e.name == "problem":
+			if err := json.Unmarshal([]byte(value), &e.problem); err != nil {
+				return e, fmt.Errorf("data %s: %w", value, err)
+			}
 		case key == "data":
 			if err := json.Unmarshal([]byte(value), &e.data); err != nil {
 				return e, fmt.Errorf("data %s: %w", value, err)
@@ -307,4 +312,44 @@ func TestEventsToASlowReader(t *testing.T) {
 	}
 	f.call(asSystem, http.MethodGet, clustersPath, "").want(http.StatusOK) // others are served
 	f.eventually("the stream is given up", func() (bool, any) { return open.Load() == 0, open.Load() })
+}
+
+// A stream ends when whoever reads it may not any more, or sees other things
+// than before.
+func TestEventsEndWithTheRight(t *testing.T) {
+	f := newFixture(t, setup{})
+	f.api.heartbeat = 5 * time.Millisecond
+	ctx := ecp.WithActor(t.Context(), ecp.System)
+	const password = "correct horse battery"
+	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
+	require.NoError(t, err)
+	login := func() string {
+		s, err := f.manager.Login(t.Context(), "sam", password)
+		require.NoError(t, err)
+		return s.Secret
+	}
+	ends := func(l *listener, code ecp.Code) {
+		for {
+			e, err := l.read()
+			require.NoError(t, err)
+			if e.name == "problem" {
+				require.Equal(t, code, e.problem.Code)
+				_, err = l.read()
+				require.Error(t, err, "and there is nothing behind it")
+				return
+			}
+			require.True(t, e.comment || e.data.Kind != "", "%+v", e)
+		}
+	}
+	demoted := f.listen(login(), "", "")
+	grants := []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}
+	_, err = f.manager.UpdateUser(ctx, "sam", ecp.UserChange{Grants: &grants})
+	require.NoError(t, err)
+	ends(demoted, ecp.CodeUnavailable)
+
+	disabled := f.listen(login(), "", "")
+	yes := true
+	_, err = f.manager.UpdateUser(ctx, "sam", ecp.UserChange{Disabled: &yes})
+	require.NoError(t, err)
+	ends(disabled, ecp.CodeDenied)
 }

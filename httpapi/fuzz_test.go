@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"flag"
+	"hash/crc32"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -77,21 +78,21 @@ func FuzzBodies(f *testing.F) {
 		}
 	}
 	require.NotEmpty(f, routes, "no operation %q takes a body", *onlyRoute)
-	for i, op := range routes {
+	for _, op := range routes {
 		for _, s := range requestSamples[op.OperationID] {
 			b, err := json.Marshal(s.body)
 			require.NoError(f, err)
-			f.Add(uint8(i), string(b))
+			f.Add(op.OperationID, string(b))
 		}
 	}
 	var places map[string]string
-	f.Fuzz(func(t *testing.T, which uint8, body string) {
+	f.Fuzz(func(t *testing.T, route, body string) {
 		fx.t = t
 		if places == nil || fx.stored().position > 2000 { // room for the next, and quick to look through
 			fx = newFixture(t, setup{bare: true})
 			places = fx.furnish()
 		}
-		op := routes[int(which)%len(routes)]
+		op := chosen(routes, route)
 		before := fx.stored()
 		got := fx.serve(asSystem, op.Method, pathOf(op, places), body, nil)
 		require.Less(t, got.status, http.StatusInternalServerError, "%s", got.body)
@@ -100,4 +101,12 @@ func FuzzBodies(f *testing.F) {
 			fx.unchanged(before, body)
 		}
 	})
+}
+
+// chosen is the operation of an id; an id that is none stands for some one.
+func chosen(routes []*huma.Operation, id string) *huma.Operation {
+	if i := slices.IndexFunc(routes, func(op *huma.Operation) bool { return op.OperationID == id }); i >= 0 {
+		return routes[i]
+	}
+	return routes[int(crc32.ChecksumIEEE([]byte(id)))%len(routes)]
 }

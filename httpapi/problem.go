@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -135,7 +136,11 @@ func (a *api) failed(ctx context.Context, err error) *problemView {
 			fields = append(fields, fieldView{Pointer: shorten(pointerOf(f.Field), maxPointer), Detail: shorten(f.Message, maxDetail)})
 		}
 	}
-	return newProblem(e.Code, shorten(detail, maxDetail), fields...)
+	p := newProblem(e.Code, shorten(detail, maxDetail), fields...)
+	if e.RetryAfter > 0 {
+		p = p.with("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+	return p
 }
 
 // pointerOf turns a field path of the domain, such as

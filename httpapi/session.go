@@ -11,7 +11,7 @@ import (
 
 // sessionRoutes are about whoever asks: coming, going, and what they may do.
 func (a *api) sessionRoutes() {
-	login := a.operation(http.MethodPost, "/api/v1/login", "login", "Get a bearer token for a user's password", ecp.CodeThrottled)
+	login := a.operation(http.MethodPost, "/api/v1/login", "login", "Get a bearer token for a user's password", ecp.CodeThrottled, ecp.CodeUnsupported)
 	login.Security, login.Metadata[keyless] = nil, true
 	login.Description = "The token ends after a while, with a logout, and when the user gets another password or is disabled."
 	a.serve(login, http.StatusOK, schemaOf[sessionView](a.schemas()), a.login)

@@ -36,22 +36,60 @@ func (a *api) orgs() resource[ecp.Org] {
 	}
 }
 
-func (a *api) projects() resource[ecp.Project] {
+// projectView is a project with what its clusters have booked.
+type projectView struct {
+	ecp.Project
+	Usage ecp.Usage `json:"usage" doc:"what its clusters have booked in the pool"`
+}
+
+// withUsage adds to projects what their clusters have booked.
+func (a *api) withUsage(ctx context.Context, projects []ecp.Project, err error) ([]projectView, error) {
+	if err != nil {
+		return nil, err
+	}
+	usage, err := a.manager.UsageByProject(ctx)
+	out := make([]projectView, len(projects))
+	for i, p := range projects {
+		out[i] = projectView{p, usage[p.Path]}
+	}
+	return out, err
+}
+
+func (a *api) projects() resource[projectView] {
 	m := a.manager
-	return resource[ecp.Project]{
+	one := func(ctx context.Context, p ecp.Project, err error) (projectView, error) {
+		all, err := a.withUsage(ctx, []ecp.Project{p}, err)
+		if err != nil {
+			return projectView{}, err
+		}
+		return all[0], nil
+	}
+	change := describe(m.Project, m.UpdateProject)
+	return resource[projectView]{
 		path: "/api/v1/projects", at: "/{org}/{project}", one: "Project", many: "Projects", word: "project", words: "the projects you may see",
-		key: func(p ecp.Project) string { return p.Path }, revision: func(p ecp.Project) int64 { return p.Revision },
-		list: func(ctx context.Context) ([]ecp.Project, error) { return m.Projects(ctx, "") },
-		get:  m.Project, refuses: []ecp.Code{ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeNotFound},
-		made: schemaOf[projectBody], changed: schemaOf[describedPatch],
-		create: func(ctx context.Context, body []byte) (ecp.Project, error) {
+		key: func(p projectView) string { return p.Path }, revision: func(p projectView) int64 { return p.Revision },
+		refuses: []ecp.Code{ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeNotFound},
+		made:    schemaOf[projectBody], changed: schemaOf[describedPatch],
+		list: func(ctx context.Context) ([]projectView, error) {
+			all, err := m.Projects(ctx, "")
+			return a.withUsage(ctx, all, err)
+		},
+		get: func(ctx context.Context, key string) (projectView, error) {
+			p, err := m.Project(ctx, key)
+			return one(ctx, p, err)
+		},
+		create: func(ctx context.Context, body []byte) (projectView, error) {
 			b, err := decodeAs[projectBody](body)
 			if err != nil {
-				return ecp.Project{}, err
+				return projectView{}, err
 			}
-			return m.CreateProject(ctx, b.Path, b.Description)
+			p, err := m.CreateProject(ctx, b.Path, b.Description)
+			return one(ctx, p, err)
 		},
-		change: describe(m.Project, m.UpdateProject),
+		change: func(ctx context.Context, key string, body []byte) (projectView, error) {
+			p, err := change(ctx, key, body)
+			return one(ctx, p, err)
+		},
 		remove: func(ctx context.Context, key string) error { return m.DeleteProject(ctx, key, ifRevision(ctx)) },
 	}
 }

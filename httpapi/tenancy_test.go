@@ -201,6 +201,11 @@ func TestTransferNeedsBothSides(t *testing.T) {
 	got := f.serve(asHead, http.MethodPost, path+"/transfer", to, nil)
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 	require.Equal(t, "default/second", got.cluster().Project)
+	for project, connections := range map[string]int{"default/default": 0, "default/second": 1000} { // the quota follows
+		var p projectView
+		f.admin(http.MethodGet, "/api/v1/projects/"+project, "").want(http.StatusOK).into(&p)
+		require.Equal(t, ecp.Usage{Clusters: connections / 1000, Connections: connections}, p.Usage, project)
+	}
 	require.Equal(t, http.StatusNotFound, f.serve(asAdmin, http.MethodGet, path, "", nil).status)
 	require.Equal(t, http.StatusNotFound, f.serve(asAdmin, http.MethodGet, path+"/operations", "", nil).status)
 	require.Equal(t, http.StatusOK, f.serve(asNext, http.MethodGet, path+"/operations", "", nil).status)

@@ -32,7 +32,7 @@ func (v *vault) secret(suffix string) *corev1.Secret {
 	v.Helper()
 	out, err := v.lab.Kubectl(v.Context(), "", "get", "secret", string(v.d.ID)+suffix, "-n", string(v.d.ID), "-o", "json", "--ignore-not-found")
 	require.NoError(v, err)
-	if strings.TrimSpace(string(out)) == "" {
+	if strings.TrimSpace(out) == "" {
 		return nil
 	}
 	s := new(corev1.Secret)

@@ -144,6 +144,8 @@ type AdapterFault struct {
 	// Fails names methods that MUST fail; nil = all may succeed, with as much
 	// as can be known.
 	Fails []string
+	// Much says that it sends a lot: few methods then meet it at once.
+	Much bool
 }
 
 // impatient is the suite for a far side that may never end.

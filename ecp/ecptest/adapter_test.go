@@ -125,6 +125,9 @@ var finds = map[string]string{
 // TestAdapterSuiteFinds: for each promise there is an adapter that breaks it,
 // and a case that fails for it.
 func TestAdapterSuiteFinds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs a process for each promise that can be broken")
+	}
 	breaks := map[string]string{}
 	for name := range spoils {
 		breaks[name] = "every method"

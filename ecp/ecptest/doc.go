@@ -4,7 +4,8 @@
 //
 //   - [TestStore], [TestStoreConcurrency] and [TestDurableStore] for a Store.
 //   - [TestProvisioner] for a Provisioner.
-//   - [TestAdapter] for an Adapter.
+//   - [TestAdapter] for an Adapter, and all that its brokers can do: it is told
+//     by an [AdapterSuite] how to reach a cluster and what is to be found there.
 //
 // It also has what is needed to crash a program at every line that matters: a
 // [Crasher] counts the boundaries that calls through [NewFaultyStore] and

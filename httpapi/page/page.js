@@ -183,11 +183,17 @@ function isBinary(r) {
   return !Object.keys(r.content).some((type) => type.endsWith("json"));
 }
 
+// needs says what a caller has to come with.
+function needs(op) {
+  if (!(op.security || []).length) return "needs no token";
+  return op["x-right"] ? "needs the right " + op["x-right"] : "needs any token";
+}
+
 function operation(method, path, op) {
   const media = mediaOf(op.requestBody);
   const parts = [
     el("h3", "", link("#" + op.operationId, el("span", "method " + method, method), " ", el("code", "", path))),
-    el("div", "", op.summary, (op.security || []).length ? "" : el("span", "dim", " (needs no token)")),
+    el("div", "", op.summary, el("span", "dim", " (" + needs(op) + ")")),
     op.description ? el("p", "about dim", op.description) : null,
     (op.parameters || []).length ? [el("h4", "", "Parameters"), parameterRows(op.parameters)] : [],
     media ? [el("h4", "", "Body"), fields(media.schema)] : [],
