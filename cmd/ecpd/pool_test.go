@@ -65,7 +65,9 @@ func TestPoolIsExactOverAKill(t *testing.T) {
 			}
 		}
 		for i, id := range ids {
-			group.Go(func() { ask("/api/v1/clusters", fmt.Sprintf(`{"mode":"adopted","name":"new %d","spec":{"connections":1}}`, i)) })
+			group.Go(func() {
+				ask("/api/v1/clusters", fmt.Sprintf(`{"mode":"adopted","name":"new %d","spec":{"connections":1}}`, i))
+			})
 			group.Go(func() { ask("/api/v1/clusters/"+id+"/connections", `{"connections":2}`) })
 		}
 		group.Wait()
