@@ -153,8 +153,9 @@ func Namespace(t testing.TB, lab *kubelab.Lab, labels ...string) string {
 	if err != nil || status != http.StatusCreated {
 		t.Fatalf("create namespace %s: %d %s %v", name, status, answer, err)
 	}
-	// Until it has one, pods made by hand are refused.
-	Eventually(t, 30*time.Second, "namespace "+name+" has its service account", func(ctx context.Context) (bool, string) {
+	// Until it has one, pods made by hand are refused. Kubernetes' own controllers
+	// take their time to come back after an outage of the API server.
+	Eventually(t, 2*time.Minute, "namespace "+name+" has its service account", func(ctx context.Context) (bool, string) {
 		status, answer, err := lab.Do(ctx, http.MethodGet, "/api/v1/namespaces/"+name+"/serviceaccounts/default", nil)
 		return err == nil && status == http.StatusOK, fmt.Sprintf("%d %s %v", status, answer, err)
 	})
