@@ -82,7 +82,7 @@ func (m *Manager) ChangePassword(ctx context.Context, old, password string) erro
 	if name == "" {
 		return fail(CodeUnsupported, op, "only a user who has logged in has a password to change")
 	}
-	if err := m.checkPassword(ctx, op, name, old); err != nil {
+	if _, err := m.checkPassword(ctx, op, name, old); err != nil {
 		return err
 	}
 	var wrong problems

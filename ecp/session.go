@@ -58,17 +58,15 @@ func (m *Manager) Login(ctx context.Context, user, password string) (Session, er
 	if ValidateUserName(user) != "" {
 		a.Name = "" // whatever was typed there, it is not for the audit
 	}
-	if err := m.checkPassword(ctx, op, user, password); err != nil {
+	set, err := m.checkPassword(ctx, op, user, password)
+	if err != nil {
 		a.Credential = loginCredential
 		m.auditRefusal(ctx, a, q, err)
 		return Session{}, err
 	}
 	var out Session
-	err := m.store.Write(ctx, func(tx Tx) error {
-		u, _, err := Get[User](tx, user)
-		if errors.Is(err, ErrNotFound) || (err == nil && u.Disabled) { // meanwhile
-			return wrongLogin(op)
-		}
+	err = m.store.Write(ctx, func(tx Tx) error {
+		u, err := checked(tx, op, user, set)
 		if err != nil {
 			return err
 		}
@@ -90,22 +88,39 @@ func (m *Manager) Login(ctx context.Context, user, password string) (Session, er
 	return out, nil
 }
 
-// checkPassword says whether a password is a user's; every wrong one is
-// answered alike and after the same work.
-func (m *Manager) checkPassword(ctx context.Context, op, user, password string) error {
+// checked gives a user whose password was checked a moment ago: a new one, a
+// disabling or a deletion since then ends what the old one would have begun.
+func checked(tx Tx, op, user string, set time.Time) (User, error) {
+	u, _, err := Get[User](tx, user)
+	if err == nil {
+		var now passwordHash
+		now, _, err = Get[passwordHash](tx, user)
+		if err == nil && (u.Disabled || !now.At.Equal(set)) {
+			return u, wrongLogin(op)
+		}
+	}
+	if errors.Is(err, ErrNotFound) {
+		return u, wrongLogin(op)
+	}
+	return u, err
+}
+
+// checkPassword says whether a password is a user's, and since when; every
+// wrong one is answered alike and after the same work.
+func (m *Manager) checkPassword(ctx context.Context, op, user, password string) (since time.Time, _ error) {
 	if m.hasher == nil {
-		return fail(CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher; use an API token")
+		return since, fail(CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher; use an API token")
 	}
 	if ValidateUserName(user) != "" || len(password) > MaxPassword {
 		user, password = "", ""
 	}
 	if wait := m.attempts.begin(user, m.now()); wait > 0 {
 		wait = (wait + time.Second - 1).Truncate(time.Second)
-		return &Error{Code: CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
+		return since, &Error{Code: CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
 	}
 	nobody, err := m.nobody(ctx)
 	if err != nil {
-		return explain(op, hasherBusy(err), "", "")
+		return since, explain(op, hasherBusy(err), "", "")
 	}
 	var stored passwordHash
 	known := false
@@ -121,23 +136,23 @@ func (m *Manager) checkPassword(ctx context.Context, op, user, password string) 
 		return err
 	})
 	if err != nil {
-		return explain(op, err, "", "")
+		return since, explain(op, err, "", "")
 	}
 	if !known {
 		stored.Hash = nobody
 	}
 	ok, outdated, err := m.hasher.Verify(ctx, stored.Hash, password)
 	if err != nil {
-		return explain(op, hasherBusy(err), "", "")
+		return since, explain(op, hasherBusy(err), "", "")
 	}
 	if !ok || !known {
-		return wrongLogin(op)
+		return since, wrongLogin(op)
 	}
 	m.attempts.succeeded(user)
 	if outdated {
 		m.strengthen(ctx, stored, password)
 	}
-	return nil
+	return stored.At, nil
 }
 
 // nobody gives the hash that guesses for unknown users are compared with. It

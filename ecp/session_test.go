@@ -66,6 +66,39 @@ func TestSessionsFollowTheUser(t *testing.T) {
 	require.True(t, a.May(RightRead, "a/q"))
 }
 
+// slowHasher lets something happen while a password is compared.
+type slowHasher struct {
+	PasswordHasher
+	meanwhile func()
+}
+
+func (h slowHasher) Verify(ctx context.Context, hash, password string) (ok, outdated bool, err error) {
+	ok, outdated, err = h.PasswordHasher.Verify(ctx, hash, password)
+	h.meanwhile()
+	return ok, outdated, err
+}
+
+// TestNothingBeginsWithAnOldPassword: what ends sessions ends a login that is
+// under way, too.
+func TestNothingBeginsWithAnOldPassword(t *testing.T) {
+	yes, word := true, "another password"
+	for name, change := range map[string]UserChange{"disabled": {Disabled: &yes}, "new password": {Password: &word}, "new grants": {Grants: &[]Grant{{Role: RoleUser, Project: "a/q"}}}} {
+		o := newOffice(t)
+		o.m.hasher = slowHasher{o.hasher, func() {
+			o.now = o.now.Add(time.Millisecond)
+			_, err := o.m.UpdateUser(o.as("root"), "ap-lead", change)
+			require.NoError(t, err)
+		}}
+		_, err := o.m.Login(context.Background(), "ap-lead", goodPassword)
+		if change.Grants != nil { // the session has those of the user, whatever they are
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorIs(t, err, ErrDenied, name)
+		require.Empty(t, o.s.records[KindSession], name)
+	}
+}
+
 // Whoever is asked for, a failed login reads alike and costs one comparison.
 func TestFailedLoginsLookAlike(t *testing.T) {
 	o := newOffice(t)
