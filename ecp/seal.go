@@ -112,7 +112,7 @@ func (r *KeyRing) Open(sealed, binding string) ([]byte, error) {
 	if aead == nil {
 		return nil, fail(CodeUnavailable, "open secret", fmt.Sprintf("it was sealed with the key %q, which is not configured; add that key behind the newest one", id))
 	}
-	b, err := base64.RawStdEncoding.DecodeString(text)
+	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	if err == nil && len(b) < aead.NonceSize() {
 		err = errors.New("too short")
 	}

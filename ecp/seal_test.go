@@ -38,7 +38,6 @@ func TestKeyRing(t *testing.T) {
 		"another record":    {sealed, "registry/b/password", CodeInternal, "was changed from outside"},
 		"missing key":       {newer, "registry/a/password", CodeUnavailable, `sealed with the key "k2", which is not configured`},
 		"renamed key":       {strings.Replace(newer, "k2", "k1", 1), "registry/a/password", CodeInternal, "another key of the same id"},
-		"flipped":           {sealed[:len(sealed)-1] + map[bool]string{true: "A", false: "B"}[sealed[len(sealed)-1] != 'A'], "registry/a/password", CodeInternal, "was changed"},
 		"cut":               {sealed[:20], "registry/a/password", CodeInternal, "was changed"},
 		"of something else": {"hush", "registry/a/password", CodeInternal, "not sealed by a key ring"},
 		"empty":             {"", "registry/a/password", CodeInternal, "not sealed by a key ring"},
@@ -46,6 +45,14 @@ func TestKeyRing(t *testing.T) {
 		_, err := old.Open(c.sealed, c.binding)
 		require.Equal(t, c.code, CodeOf(err), name)
 		require.ErrorContains(t, err, c.says, name)
+	}
+	for i := len("ecp1.k1."); i < len(sealed); i++ { // the last character has bits that stand for nothing
+		for _, other := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" {
+			if changed := sealed[:i] + string(other) + sealed[i+1:]; changed != sealed {
+				_, err := old.Open(changed, "registry/a/password")
+				require.Equal(t, CodeInternal, CodeOf(err), "%s opens, it was sealed as %s", changed, sealed)
+			}
+		}
 	}
 }
 
