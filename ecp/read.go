@@ -11,19 +11,9 @@ import (
 
 // Get gives a cluster; see [Cluster].
 func (h handle) Get(ctx context.Context) (Info, error) {
-	op := "read cluster " + string(h.id)
-	if _, err := authorize(ctx, op, RightRead, ""); err != nil {
-		return Info{}, err
-	}
-	rec, _, err := h.m.load(ctx, h.id)
+	rec, err := h.m.readable(ctx, "read cluster "+string(h.id), RightRead, h.id)
 	if err != nil {
-		if errors.Is(err, ErrNotFound) {
-			return Info{}, noCluster(op, h.id, nil)
-		}
-		return Info{}, explain(op, err, "", "")
-	}
-	if _, err := authorize(ctx, op, RightRead, rec.Project); err != nil {
-		return Info{}, noCluster(op, h.id, nil)
+		return Info{}, err
 	}
 	return h.m.info(rec), nil
 }
