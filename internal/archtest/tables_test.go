@@ -45,7 +45,7 @@ var layers = []layer{
 	{pkg: "adopt", code: []string{"ecp", "agentproto"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	{pkg: "proxy", code: []string{"ecp"}},
-	{pkg: "httpapi", code: []string{"ecp", "adopt", "proxy"}, tests: []string{"sqlstore"}},
+	{pkg: "httpapi", code: []string{"ecp", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecpmetrics", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	// Programs wire parts together; nobody imports them.
