@@ -159,6 +159,9 @@ func TestBrokerPages(t *testing.T) {
 		for _, list := range []string{"/alarms?cursor=", "/connectors?cursor=", "/alarms?active=false&cursor="} {
 			require.Equal(t, "/query/cursor", f.read(path + list + url.QueryEscape(p.Next)).want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer)
 		}
+		f.read(path + "/alarms?limit=3").into(&p)
+		require.NotEmpty(t, p.Next)
+		f.read(path + "/alarms?active=false&cursor=" + url.QueryEscape(p.Next)).want(http.StatusUnprocessableEntity)
 	})
 }
 
