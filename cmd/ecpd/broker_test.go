@@ -26,13 +26,13 @@ func TestAskABroker(t *testing.T) {
 		var stats struct {
 			At          time.Time
 			Connections int
-			Totals      struct{ Received int }
+			Totals      struct{ Sent int }
 			Nodes       []struct{ Node, Error string }
 			Series      []struct{ Connections int }
 		}
 		eventually(t, 30*time.Second, func() (bool, string) {
 			a := d.call(t, "GET", path+"/stats?window=1m", "", &stats, 200)
-			return stats.Connections == 5 && stats.Totals.Received > 0, string(a.body)
+			return stats.Connections == 6 && stats.Totals.Sent > 0, string(a.body)
 		})
 		require.WithinDuration(t, time.Now(), stats.At, 10*time.Second)
 		require.Len(t, stats.Nodes, 2)

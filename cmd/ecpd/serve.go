@@ -175,6 +175,7 @@ func newProvisioner(c config, kube k8sprovisioner.Config, log *slog.Logger) (ecp
 // they publish: there is something to see.
 func furnish(c *emqxsim.Cluster) {
 	c.AddClients(emqxsim.Clients{Name: "sensor", Count: 5, Subscribe: []string{"commands/%c"}, Topic: "readings/%c", Rate: 0.5})
+	c.AddClients(emqxsim.Clients{Name: "reader", Count: 1, Subscribe: []string{"readings/#"}})
 	c.AddConnector("http", "archive", nil)
 	c.AddAction("http", "store", "archive")
 	c.AddRule("readings", `SELECT * FROM "readings/#"`, "http:store")
