@@ -166,6 +166,9 @@ type Info struct {
 	Current    ConnectionsInfo `json:"connections"`
 	Endpoints  Endpoints       `json:"endpoints"`
 	Features   []FeatureInfo   `json:"features"`
+	// Waits says in words what the running operation waits for, as last seen, e.g.
+	// how many clients have yet to leave a node; "" = nothing, or not known.
+	Waits string `json:"waits,omitempty"`
 	// LookedAt is the last look that saw anything; zero after a restart until
 	// the first: state and conditions are then those of the earlier process,
 	// and nodes are not known.

@@ -365,7 +365,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 				return err
 			}
 		}
-		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(d.kind)}
+		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(d.kind), Notes: notes(rec, d)}
 		return nil
 	})
 	if err != nil {

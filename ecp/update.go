@@ -117,11 +117,9 @@ func (m *Manager) changeNodes(d *decision, rec *ClusterRecord, before ClusterRec
 	rec.Status.Ordinals = was
 	maps.DeleteFunc(rec.Status.Volumes, func(i int, _ string) bool { return i >= h.Nodes })
 	moving := max(0, was-h.Nodes)
-	for _, field := range differing(before.Spec, rec.Spec) {
-		if rolls[field] {
-			moving = max(moving, was, h.Nodes)
-			rec.Resolved.Connections = h.Connections // nodes are made anew
-		}
+	if rolled(before, *rec) {
+		moving = max(moving, was, h.Nodes)
+		rec.Resolved.Connections = h.Connections // nodes are made anew
 	}
 	d.kind, d.patience = OpUpdate, m.timings.Create+time.Duration(moving)*h.Evacuation.deadline()
 }
