@@ -124,7 +124,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 			return err
 		case over && spec.OnDeadline == StopAtTime && at.Phase != EvacuationNone && !nobodyLeft(at):
 			return e.StopEvacuation(ctx, node)
-		case at.Phase == EvacuationNone && !(over && spec.OnDeadline != StopAtTime):
+		case at.Phase == EvacuationNone && (!over || spec.OnDeadline == StopAtTime):
 			return e.StartEvacuation(ctx, node, EvacuationOrder{ConnectionRate: spec.Rate, SessionRate: spec.Rate, WaitHealth: noticeWithin, WaitTakeover: takeoverWithin})
 		}
 		return nil

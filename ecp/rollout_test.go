@@ -247,7 +247,7 @@ func TestClientsThatWouldNotLeave(t *testing.T) {
 func TestAnImageThatDoesNotStart(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.runningOn("5.8.1", 3)
-		up := r.change(c, `{"image":"5.8.5"}`)
+		up := r.change(c, `{"image":"5.8.5","evacuation":{"deadline":30}}`)
 		outdated := func() (n int) {
 			for _, node := range r.found(c).Nodes {
 				if node.Outdated {
@@ -269,7 +269,7 @@ func TestAnImageThatDoesNotStart(t *testing.T) {
 // Another process goes on where the first one was ended, at any moment.
 func TestRolloutOverRestarts(t *testing.T) {
 	t.Parallel()
-	for pause := 50 * time.Millisecond; pause < 20*time.Second; pause = pause * 3 / 2 {
+	for pause := 250 * time.Millisecond; pause < 20*time.Second; pause *= 2 {
 		t.Run(pause.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
