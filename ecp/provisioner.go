@@ -127,8 +127,15 @@ type Desired struct {
 	Licence Secret
 	// Replicas is how many nodes should run: Spec.Nodes, or 0 when stopped.
 	Replicas int
-	// Roll lists the ordinals whose pods are to be replaced now; empty = none.
+	// Roll lists the ordinals whose pods are to be replaced now, where they are
+	// not of the newest revision; empty = none.
 	Roll []int
+	// Restarts is part of what pods are made from and nothing else: where it
+	// grows every pod is outdated. 0 = it never did.
+	Restarts int
+	// Drop lists the ordinals whose volume claims are to be deleted: the nodes
+	// have left for good. Never one below Replicas or Spec.Nodes.
+	Drop []int
 	// RenderVersion is how objects are to be rendered, at most what the
 	// Renderer offers; 0 = the newest.
 	RenderVersion int
@@ -190,6 +197,7 @@ type NodeObservation struct {
 	Reason   string    `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
 	Message  string    `json:"message,omitempty"`
 	Revision string    `json:"revision,omitempty"`
+	Outdated bool      `json:"outdated,omitempty"` // the platform would make it anew in another way: it is not of the newest revision
 	Image    string    `json:"image,omitempty"`
 	Volume   string    `json:"volume,omitempty"` // claim's name
 	Restarts int       `json:"restarts"`
