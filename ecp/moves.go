@@ -65,42 +65,51 @@ func (m *Manager) move(ctx context.Context, p Provisioner, rec ClusterRecord, me
 	return false
 }
 
-// otherBroker opens EMQX through a ready node that is not the one named; the
-// caller closes it.
-func (m *Manager) otherBroker(ctx context.Context, p Provisioner, v view, node string) (Broker, error) {
+// throughOther lets do speak to EMQX through ready nodes other than the one
+// named, until one answers.
+func (m *Manager) throughOther(ctx context.Context, p Provisioner, v view, node string, do func(context.Context, Broker) error) error {
 	access, ok := p.(Accessor)
 	adapter := m.adapterFor(v.rec.Resolved.Image.Version)
 	if !ok || adapter == nil {
-		return nil, fail(CodeUnsupported, "", "there is no way to ask EMQX")
+		return fail(CodeUnsupported, "", "there is no way to ask EMQX")
 	}
+	err := error(fail(CodeUnavailable, "", "no other node is ready"))
 	for _, n := range v.ready {
 		if n.Name == node {
 			continue
 		}
-		e, err := access.Endpoint(ctx, v.rec.ID, n.Name)
-		if err != nil {
-			return nil, err
+		if err = m.through(ctx, access, adapter, v.rec.ID, n.Name, do); !errors.Is(err, ErrUnavailable) {
+			return err
 		}
-		return adapter.Open(e)
 	}
-	return nil, fail(CodeUnavailable, "", "no other node is ready")
+	return err
 }
 
-// withEvacuator lets do speak to EMQX about the clients of a node.
-func (m *Manager) withEvacuator(ctx context.Context, p Provisioner, v view, node string, do func(context.Context, Evacuator) error) error {
+func (m *Manager) through(ctx context.Context, access Accessor, adapter Adapter, id ID, node string, do func(context.Context, Broker) error) error {
+	m.counters.asked.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	m.counters.asked.Add(1)
-	b, err := m.otherBroker(ctx, p, v, node)
+	e, err := access.Endpoint(ctx, id, node)
+	if err != nil {
+		return err
+	}
+	b, err := adapter.Open(e)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	e, ok := b.(Evacuator)
-	if !ok {
-		return fail(CodeUnsupported, "", "this adapter moves no clients")
-	}
-	return do(ctx, e)
+	return do(ctx, b)
+}
+
+// withEvacuator lets do speak to EMQX about the clients of a node.
+func (m *Manager) withEvacuator(ctx context.Context, p Provisioner, v view, node string, do func(context.Context, Evacuator) error) error {
+	return m.throughOther(ctx, p, v, node, func(ctx context.Context, b Broker) error {
+		e, ok := b.(Evacuator)
+		if !ok {
+			return fail(CodeUnsupported, "", "this adapter moves no clients")
+		}
+		return do(ctx, e)
+	})
 }
 
 // vacate lets the clients of a node leave it, and says whether it may go. That
@@ -176,16 +185,10 @@ func (m *Manager) removeMember(ctx context.Context, p Provisioner, v view, ordin
 }
 
 func (m *Manager) forceLeave(ctx context.Context, p Provisioner, v view, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	m.counters.asked.Add(1)
-	b, err := m.otherBroker(ctx, p, v, name)
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	if members, ok := b.(MemberManager); ok {
-		return members.RemoveMember(ctx, name)
-	}
-	return nil
+	return m.throughOther(ctx, p, v, name, func(ctx context.Context, b Broker) error {
+		if members, ok := b.(MemberManager); ok {
+			return members.RemoveMember(ctx, name)
+		}
+		return nil
+	})
 }
