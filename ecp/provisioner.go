@@ -46,10 +46,10 @@ type LogReader interface {
 	// line above) and a space. Not found where no node has the name, unavailable
 	// where its process has never started, or cannot be asked.
 	//
-	// The log ends with io.EOF where o does not ask to follow, and when the node
-	// is gone for good; any other error says that it broke off. Read MUST return
-	// soon after ctx has ended, and a caller that does not read MUST hold up
-	// nobody but itself.
+	// The log ends with io.EOF where o does not ask to follow, and else when the
+	// process has ended, or its pod at the latest; any other error says that it
+	// broke off. Read MUST return soon after ctx has ended, and a caller that does
+	// not read MUST hold up nobody but itself.
 	Logs(ctx context.Context, id ID, node string, o LogOptions) (io.ReadCloser, error)
 }
 
