@@ -84,6 +84,9 @@ func (n *Node) print(t time.Time, text string) {
 		return r
 	}, text[:min(len(text), logLongest)])
 	l := &n.log
+	if i := len(l.lines) - 1; i >= 0 && !t.After(l.lines[i].at) { // as in reality no two are taken up at one moment
+		t = l.lines[i].at.Add(1)
+	}
 	l.lines = append(l.lines, logLine{l.next, t, strings.ToValidUTF8(text, "?")})
 	l.next++
 	if len(l.lines) > logKept {
