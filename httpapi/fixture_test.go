@@ -54,6 +54,7 @@ type fixture struct {
 	t       testing.TB
 	store   ecp.Store
 	manager *ecp.Manager
+	sim     *emqxsim.Provisioner // of the target default
 	api     *api
 	server  *httptest.Server
 	log     *logBuffer
@@ -78,6 +79,7 @@ func newFixture(t testing.TB, s setup) *fixture {
 	}
 	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 20 * time.Millisecond})
 	require.NoError(t, err)
+	f.sim = p
 	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)})
 	require.NoError(t, err)
 	f.manager, err = ecp.New(t.Context(), ecp.Config{

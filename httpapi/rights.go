@@ -16,7 +16,7 @@ const anyToken ecp.Right = ""
 // about. The Manager decides; this is what the document says of it, and a test
 // holds every route against it as every role.
 var needs = map[string]ecp.Right{
-	"listClusters": ecp.RightRead, "getCluster": ecp.RightRead, "explainCluster": ecp.RightRead, "listNodes": ecp.RightRead, "listOperations": ecp.RightRead, "getOperation": ecp.RightRead, "watchEvents": ecp.RightRead,
+	"listClusters": ecp.RightRead, "getCluster": ecp.RightRead, "explainCluster": ecp.RightRead, "listNodes": ecp.RightRead, "listOperations": ecp.RightRead, "getOperation": ecp.RightRead, "watchEvents": ecp.RightRead, "readLogs": ecp.RightRead,
 	"createCluster": ecp.RightWrite, "updateCluster": ecp.RightWrite, "deleteCluster": ecp.RightWrite,
 	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite, "repairCluster": ecp.RightWrite, "transferCluster": ecp.RightWrite,
 	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite, "imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite,

@@ -38,7 +38,7 @@ var callers = []struct{ name, token string }{
 //	system, org admin, project admin, user, other project, other org, other org's project
 var rightsTable = map[string]string{
 	"listClusters": "yyyyyyy", "listProjects": "yyyyyyy", "listOrgs": "yyyyyyy", "listUsers": "yyyyyyy", "listTokens": "yyyyyyy", "watchEvents": "yyyyyyy",
-	"getCluster": "yyyyhhh", "explainCluster": "yyyyhhh", "listNodes": "yyyyhhh", "listOperations": "yyyyhhh", "getOperation": "yyyyhhh",
+	"getCluster": "yyyyhhh", "explainCluster": "yyyyhhh", "listNodes": "yyyyhhh", "listOperations": "yyyyhhh", "getOperation": "yyyyhhh", "readLogs": "yyyyhhh",
 	"createCluster": "yyydhhh", "updateCluster": "yyydhhh", "deleteCluster": "yyydhhh",
 	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh", "transferCluster": "yyydhhh",
 	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh", "networkCluster": "yyydhhh",
