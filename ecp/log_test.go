@@ -308,13 +308,16 @@ func TestLogsOfNodesThatFail(t *testing.T) {
 			case "0":
 				return nil, errors.New("password=secret")
 			case "1":
-				return io.NopCloser(io.MultiReader(strings.NewReader("2026-01-01T00:00:02Z b\n2026-01-01T00:00:04.5+01:00 a\n"), hung{ctx.Done()})), nil
+				return io.NopCloser(io.MultiReader(strings.NewReader("unable to retrieve it\n2026-01-01T00:00:02Z b\n2026-01-01T00:00:04.5+01:00 a\n"), hung{ctx.Done()})), nil
 			}
 			return text("2026-01-01T00:00:01Z 2026-01-01T00:00:03Z [error] c\n2026-01-01T00:00:01Z   of c\nno time at all\n" +
 				"2026-01-01T00:00:05Z 2020-01-01 00:00:00 [error] a clock on the wall")
 		})
 		began := time.Now()
 		lines := r.readLogs(id, ecp.LogQuery{})
+		require.Equal(t, "unable to retrieve it", lines[0].Raw, "against the promise, without a time")
+		require.False(t, lines[0].At.IsZero())
+		lines = lines[1:]
 		require.LessOrEqual(t, time.Since(began), 30*time.Second)
 		var got []string
 		for _, l := range lines {

@@ -240,7 +240,7 @@ func (r *logs) session(ctx context.Context, name string, s *source, lines chan<-
 // pass makes entries of lines and hands them over. An entry ends with the next
 // one, or when nothing more comes for a moment.
 func (r *logs) pass(ctx context.Context, name string, mark *bookmark, taken <-chan takenLine, lines chan<- LogLine) {
-	join := logJoin{node: name}
+	join := logJoin{node: name, now: r.m.now}
 	hand := func(l LogLine, ok bool) bool { return !ok || r.hand(ctx, lines, l) }
 	quiet := time.NewTimer(logQuiet)
 	defer quiet.Stop()

@@ -50,6 +50,7 @@ const together = 100 * time.Millisecond
 // logJoin makes entries of the lines of one node.
 type logJoin struct {
 	node  string
+	now   func() time.Time
 	join  emqxlog.Joiner
 	first time.Time // of the entry under way
 	last  time.Time // of the last line
@@ -77,6 +78,9 @@ func (j *logJoin) line(e emqxlog.Entry) LogLine {
 	l := LogLine{At: e.At, Node: j.node, Level: LogLevel(e.Level), Message: e.Message, Fields: e.Fields, Raw: e.Raw, Cut: e.Cut}
 	if !e.Zoned {
 		l.At = j.first
+	}
+	if l.At.IsZero() { // what a platform says instead of a log
+		l.At = j.now().UTC()
 	}
 	return l
 }
@@ -163,7 +167,7 @@ func (r *logs) history(ctx context.Context, node NodeObservation, keep *recent, 
 	}
 	defer body.Close()
 	mark.opened(node.PodUID)
-	join := logJoin{node: node.Name}
+	join := logJoin{node: node.Name, now: r.m.now}
 	take := func(l LogLine, ok bool) {
 		if ok && r.q.wants(l) {
 			keep.add(l)
