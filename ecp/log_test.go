@@ -311,7 +311,7 @@ func TestLogsOfNodesThatFail(t *testing.T) {
 				return io.NopCloser(io.MultiReader(strings.NewReader("unable to retrieve it\n2026-01-01T00:00:02Z b\n2026-01-01T00:00:04.5+01:00 a\n"), hung{ctx.Done()})), nil
 			}
 			return text("2026-01-01T00:00:01Z 2026-01-01T00:00:03Z [error] c\n2026-01-01T00:00:01Z   of c\nno time at all\n" +
-				"2026-01-01T00:00:05Z 2020-01-01 00:00:00 [error] a clock on the wall")
+				"2026-01-01T00:00:05Z 2020-01-01 00:00:00 [error] a clock on the wall\n2026-01-01T00:00:06Z printed later")
 		})
 		began := time.Now()
 		lines := r.readLogs(id, ecp.LogQuery{})
@@ -324,11 +324,11 @@ func TestLogsOfNodesThatFail(t *testing.T) {
 			got = append(got, strings.TrimPrefix(l.At.Format("15:04:05 "), "00:00:0")+l.Raw+l.Gap)
 			require.NotContains(t, l.Gap, "secret")
 		}
-		require.Equal(t, []string{"2 b", "23:00:04 a", "3 2026-01-01T00:00:03Z [error] c\n  of c\nno time at all", "5 2020-01-01 00:00:00 [error] a clock on the wall"}, got[:4],
+		require.Equal(t, []string{"2 b", "23:00:04 a", "3 2026-01-01T00:00:03Z [error] c\n  of c\nno time at all", "5 2020-01-01 00:00:00 [error] a clock on the wall", "6 printed later"}, got[:5],
 			"the lines of one node stay in their order")
-		require.Len(t, got, 6)
-		require.Contains(t, got[4], "internal error")
-		require.Contains(t, got[5], "broke off")
+		require.Len(t, got, 7)
+		require.Contains(t, got[5], "internal error")
+		require.Contains(t, got[6], "broke off")
 	})
 }
 
