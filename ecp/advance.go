@@ -73,7 +73,7 @@ func advance(t Timings, now time.Time, rec ClusterRecord, op *Operation, look Lo
 	}
 	newOp := finish(now, rec, op, look)
 	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
-		rec.Status.Operation = ""
+		rec.Status.Operation, rec.Status.Before = "", nil
 	}
 	rec.Status.Conditions = conditions(now, newView(now, rec, look), did.newestRender)
 	if n := len(out.hops); n > 0 {

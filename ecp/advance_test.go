@@ -133,7 +133,7 @@ func TestOperationsEndWithTheirState(t *testing.T) {
 		OpCreate:  {Running: PhaseSucceeded, Stopped: PhaseSucceeded, Abnormal: PhaseFailed, Nonexistent: PhaseFailed},
 		OpStart:   {Running: PhaseSucceeded, Abnormal: PhaseFailed},
 		OpRestart: {Running: PhaseSucceeded, Abnormal: PhaseFailed},
-		OpUpdate:  {Running: PhaseSucceeded, Stopped: PhaseSucceeded, Abnormal: PhaseFailed},
+		OpUpdate:  {Running: PhaseSucceeded, Stopped: PhaseSucceeded, Abnormal: PhaseFailed, Nonexistent: PhaseFailed},
 		OpRepair:  {Running: PhaseSucceeded, Stopped: PhaseSucceeded, Abnormal: PhaseFailed, Nonexistent: PhaseFailed},
 		OpStop:    {Stopped: PhaseSucceeded, Abnormal: PhaseFailed},
 		OpDelete:  {Gone: PhaseSucceeded},

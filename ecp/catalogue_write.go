@@ -211,9 +211,14 @@ func (m *Manager) CreateRegistry(ctx context.Context, r Registry, password Secre
 }
 
 // UpdateRegistry replaces a registry; its revision is the one that was read,
-// 0 = whatever. password nil = it stays, "" = it is forgotten.
+// 0 = whatever. password nil = it stays, "" = it is forgotten. Clusters that use
+// it get what it is now at once; no node is replaced for it.
 func (m *Manager) UpdateRegistry(ctx context.Context, r Registry, password *Secret) (Registry, error) {
-	return registries.update(ctx, m, r, password)
+	out, err := registries.update(ctx, m, r, password)
+	if err == nil {
+		m.handOut(ctx, func(c ClusterRecord) bool { return c.Resolved.Registry == r.Name })
+	}
+	return out, err
 }
 
 // DeleteRegistry removes a registry that no image and no cluster uses.

@@ -79,6 +79,7 @@ type Status struct {
 	Deadline  time.Time   `json:"deadline,omitzero"`   // when an unsteady state becomes abnormal; zero in steady ones
 	StaleFrom time.Time   `json:"staleFrom,omitzero"`  // since when nothing can be seen; zero = fresh. Deadlines stand still meanwhile
 	Operation OperationID `json:"operation,omitempty"` // the running one
+	Before    *Spec       `json:"before,omitempty"`    // what was wanted before the running operation; nil = there is no way back
 
 	// Dispatched: an Apply has returned nil at least once. Until then nothing
 	// of the cluster may exist, after it everything must.
@@ -105,6 +106,10 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	r.Resolved.LBAnnotations = maps.Clone(r.Resolved.LBAnnotations)
 	r.Status.Conditions = slices.Clone(r.Status.Conditions)
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
+	if r.Status.Before != nil {
+		before := r.Status.Before.Clone()
+		r.Status.Before = &before
+	}
 	return r
 }
 

@@ -140,10 +140,16 @@ func (m *Manager) completeHosted(tx Tx, wrong *problems, rec *ClusterRecord) err
 		return err
 	}
 	rec.Status.RenderVersion = newestRender(p)
-	if v, ok := ParseVersion(image.Version); ok && s.Nodes > 1 && !v.Before(Version{5, 9, 0}) {
-		wrong.add("spec.nodes", "is %d; EMQX 5.9 and later run more than one node only with a licence", s.Nodes)
-	}
+	mayCluster(wrong, *rec)
 	return nil
+}
+
+// mayCluster: from 5.9 on what EMQX brings along is for one node.
+func mayCluster(wrong *problems, rec ClusterRecord) {
+	v, ok := ParseVersion(rec.Resolved.Image.Version)
+	if n := rec.Spec.Hosted.Nodes; ok && n > 1 && !v.Before(Version{5, 9, 0}) && rec.Resolved.Licence == "" {
+		wrong.add("spec.nodes", "is %d; EMQX %s runs more than one node only with a licence, and the catalogue has no default one for 5.x", n, rec.Resolved.Image.Version)
+	}
 }
 
 // resolve notes what the catalogues say now of what a spec names: the cluster

@@ -27,12 +27,13 @@ type decision struct {
 	patience time.Duration
 	rec      ClusterRecord // as it is stored
 	moves    bool          // to another project
+	ends     Phase         // of the operation it takes over from
 }
 
 // decide says what a command does, or why it cannot be taken.
 func (m *Manager) decide(rec ClusterRecord, cmd Command) (decision, error) {
 	rec = rec.Clone()
-	d := decision{from: rec.Status.State}
+	d := decision{from: rec.Status.State, ends: PhaseSuperseded}
 	if err := checkRevision(revisionOf(cmd), rec.Revision); err != nil {
 		return d, err
 	}
@@ -183,6 +184,12 @@ func (m *Manager) take(w *work, id ID, cmd Command) (Operation, error) {
 	if err != nil || d.nothing {
 		return Operation{}, err
 	}
+	return m.begin(w, rec, d, running)
+}
+
+// begin stores what was decided of a command: what it books, the audit, its
+// operation and the record.
+func (m *Manager) begin(w *work, rec ClusterRecord, d decision, running *Operation) (_ Operation, err error) {
 	if err := m.mayBook(w.Tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
 		return Operation{}, err
 	}
@@ -190,16 +197,16 @@ func (m *Manager) take(w *work, id ID, cmd Command) (Operation, error) {
 		return Operation{}, err
 	}
 	before, after := intentOf(rec), intentOf(d.rec)
-	w.note(string(id), rec.Project, before, after)
+	w.note(string(rec.ID), rec.Project, before, after)
 	if d.moves {
-		w.note(string(id), d.rec.Project, before, after)
+		w.note(string(rec.ID), d.rec.Project, before, after)
 		if err := m.depart(w, rec, d.rec.Project); err != nil {
 			return Operation{}, err
 		}
 	}
 	var operation Operation
 	if d.kind != "" && d.rec.Mode == Hosted {
-		operation, err = m.beginOperation(w.Tx, &d, w.actor, rec.Generation, running)
+		operation, err = m.beginOperation(w.Tx, &d, w.actor, rec, running)
 		if err != nil {
 			return Operation{}, err
 		}
@@ -291,19 +298,23 @@ func moveOperations(tx Tx, id ID, project string) error {
 
 // beginOperation stores the operation of a command and lets it take over from
 // one that is running.
-func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, from int64, running *Operation) (Operation, error) {
+func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before ClusterRecord, running *Operation) (Operation, error) {
 	if p, err := m.provisioner(d.rec); err == nil && d.kind != OpDelete {
 		d.rec.Status.RenderVersion = newestRender(p)
 	}
 	o := m.newOperation(d.rec, d.kind, actor, d.patience)
-	o.From = from
+	o.From = before.Generation
 	if running != nil && !running.Phase.Final() {
-		running.Phase, running.EndedAt, running.SupersededBy = PhaseSuperseded, m.now().UTC(), o.ID
+		running.Phase, running.EndedAt, running.SupersededBy = d.ends, m.now().UTC(), o.ID
 		if err := Put(tx, *running, AnyVersion); err != nil {
 			return Operation{}, err
 		}
 	}
-	d.rec.Status.Operation = o.ID
+	d.rec.Status.Operation, d.rec.Status.Before = o.ID, nil
+	if _, ok := waysBack[d.kind]; ok {
+		spec := before.Spec.Clone()
+		d.rec.Status.Before = &spec
+	}
 	return o, Put(tx, o, 0)
 }
 

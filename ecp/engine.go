@@ -41,6 +41,7 @@ func (m *Manager) forget(id ID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.looks, id)
+	delete(m.changed, id)
 }
 
 func (m *Manager) forgetLooks() {
@@ -71,6 +72,9 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return m.settle(ctx, rec, op, Look{At: m.now(), Unseen: MessageOf(err)}, deed{})
 	}
 	mem := m.memoryOf(id)
+	if m.takeChanged(id) {
+		mem.known = false
+	}
 	look := m.lookAt(ctx, p, rec, *mem)
 	did := deed{firstLook: !mem.judged, newestRender: newestRender(p)}
 	if m.act(ctx, p, rec, mem, &look, &did) { // what was seen before says nothing of what was done

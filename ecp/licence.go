@@ -85,9 +85,14 @@ func (m *Manager) CreateLicence(ctx context.Context, l Licence, content Secret) 
 }
 
 // UpdateLicence replaces an EMQX licence; its revision is the one that was
-// read, 0 = whatever. content nil = it stays.
+// read, 0 = whatever. content nil = it stays. The platforms of clusters that use
+// it get the new content at once; nodes read it when they start.
 func (m *Manager) UpdateLicence(ctx context.Context, l Licence, content *Secret) (Licence, error) {
-	return licences.update(ctx, m, l, content)
+	out, err := licences.update(ctx, m, l, content)
+	if err == nil && content != nil {
+		m.handOut(ctx, func(c ClusterRecord) bool { return c.Resolved.Licence == l.Name })
+	}
+	return out, err
 }
 
 // DeleteLicence removes an EMQX licence that no cluster uses. The default goes

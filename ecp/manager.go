@@ -93,6 +93,9 @@ type Manager struct {
 
 	mu    sync.Mutex
 	looks map[ID]*memory // what was seen, by cluster; guarded by mu
+	// changed are clusters whose secrets have changed since they were applied;
+	// guarded by mu.
+	changed map[ID]bool
 }
 
 // New checks the configuration and fills an empty store with defaults. It
@@ -103,7 +106,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	}
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, workers: c.Workers,
-		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{},
+		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{},
 		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept,
 	}
 	if m.log == nil {

@@ -27,8 +27,8 @@ const (
 	PhaseQueued     Phase = "queued"
 	PhaseRunning    Phase = "running"
 	PhaseSucceeded  Phase = "succeeded"
-	PhaseFailed     Phase = "failed" // the spec stays and is applied on with back-off
-	PhaseCancelled  Phase = "cancelled"
+	PhaseFailed     Phase = "failed"     // the spec stays and is applied on with back-off
+	PhaseCancelled  Phase = "cancelled"  // the cluster goes back to what was wanted before it
 	PhaseSuperseded Phase = "superseded" // a later command took over
 )
 
@@ -53,10 +53,9 @@ type Operation struct {
 	CreatedAt  time.Time     `json:"createdAt"`
 	EndedAt    time.Time     `json:"endedAt,omitzero"`
 
-	// SupersededBy is the operation that took over, if one did.
+	// SupersededBy is the operation that took over, if one did: a later command,
+	// or the way back of one that was cancelled.
 	SupersededBy OperationID `json:"supersededBy,omitempty"`
-	// CancelAsked is set by a request to cancel; the next safe point ends it.
-	CancelAsked bool `json:"cancelAsked,omitempty"`
 }
 
 // Step is one part of an operation.

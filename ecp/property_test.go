@@ -3,6 +3,7 @@ package ecp
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ type fleet struct {
 
 	stored map[ID]ClusterRecord
 	task   map[ID]*task
+	before map[OperationID]Spec // what was wanted before each operation
 }
 
 // task keeps the time that an unsteady state has had, apart from the engine.
@@ -36,7 +38,7 @@ type task struct {
 }
 
 func newFleet(t *rapid.T) *fleet {
-	f := &fleet{t: t, s: newMapStore(), w: newWorld(), now: t0, stored: map[ID]ClusterRecord{}, task: map[ID]*task{}}
+	f := &fleet{t: t, s: newMapStore(), w: newWorld(), now: t0, stored: map[ID]ClusterRecord{}, task: map[ID]*task{}, before: map[OperationID]Spec{}}
 	f.s.wrote = f.wrote
 	f.w.remade = func(id ID, what string) {
 		require.False(t, f.stored[id].Status.Dispatched, "%s of %s was made anew unasked\n%s", what, id, f.story())
@@ -104,6 +106,9 @@ func (f *fleet) hop(rec ClusterRecord, last bool) {
 	f.require(!onItsWay || !st.Deadline.IsZero(), "%s without a deadline", st.State)
 	f.require(st.State == Gone || LabelOf(Hosted, st.State).EN != string(st.State), "%q is no state", st.State)
 	f.clock(old, rec, known)
+	if st.Operation != old.Status.Operation {
+		f.before[st.Operation] = old.Spec
+	}
 	f.stored[rec.ID] = rec
 	if st.State == Gone {
 		delete(f.stored, rec.ID)
@@ -172,7 +177,9 @@ func (f *fleet) operations() {
 		open[o.Cluster] = o.ID
 	}
 	for id, r := range f.s.records[KindCluster] {
-		f.require(r.Payload.(ClusterRecord).Status.Operation == open[ID(id)], "%s names operation %q, %q is open", id, r.Payload.(ClusterRecord).Status.Operation, open[ID(id)])
+		st := r.Payload.(ClusterRecord).Status
+		f.require(st.Operation == open[ID(id)], "%s names operation %q, %q is open", id, st.Operation, open[ID(id)])
+		f.require(st.Operation == "" || Unsteady(st.State) || st.State == Stopped || f.cmd != nil || r.Payload.(ClusterRecord).Deleting, "%s is %s, and its operation goes on", id, st.State)
 		delete(open, ID(id))
 	}
 	f.require(len(open) == 0, "operations of clusters that are gone: %v", open)
@@ -226,6 +233,37 @@ func (f *fleet) do(id ID, cmd Command) {
 	f.require(f.stored[id].Status.State == plan.To, "plan says %s, it is %s", plan.To, f.stored[id].Status.State)
 	f.require(plan.Nothing == (f.s.seq == at), "plan says nothing=%v", plan.Nothing)
 	f.require(op.ID == "" || f.stored[id].Status.Operation == op.ID, "the operation is not the cluster's")
+}
+
+// cancel takes the cluster's operation back, if it has one.
+func (f *fleet) cancel(id ID) {
+	before, at := f.stored[id], f.s.seq
+	o, there := f.s.records[KindOperation][string(before.Status.Operation)].Payload.(Operation)
+	if !there {
+		return
+	}
+	var way Command
+	if back := waysBack[o.Kind]; back != nil {
+		way = back(f.before[o.ID])
+	}
+	f.cmd = way
+	defer func() { f.cmd = nil }()
+	back, err := f.m.CancelOperation(asSystem(), o.ID)
+	f.say("%s: cancel %s: %v", id, o.Kind, err)
+	if errors.Is(err, errFault) {
+		return
+	}
+	if err != nil {
+		f.require(way == nil && errors.Is(err, ErrConflict) || way != nil && errors.Is(err, ErrQuotaExceeded), "cancel %s: %v", o.Kind, err)
+		f.require(f.s.seq == at, "what was refused wrote something")
+		return
+	}
+	f.require(way != nil, "a %s was cancelled", o.Kind)
+	is, was := f.stored[id], f.before[o.ID]
+	f.require(reflect.DeepEqual(is.Spec, was), "%+v is wanted, before it was %+v", is.Spec.Hosted, was.Hosted)
+	f.require(is.Status.Operation == back.ID, "the way back is not the cluster's operation")
+	o = f.s.records[KindOperation][string(o.ID)].Payload.(Operation)
+	f.require(o.Phase == PhaseCancelled && o.SupersededBy == back.ID, "what was cancelled is %+v", o)
 }
 
 // look lets the engine work on a cluster once, and checks what it then says.
@@ -349,8 +387,10 @@ func (f *fleet) step() {
 	switch k := rapid.IntRange(0, 99).Draw(f.t, "step"); {
 	case k < 3:
 		f.create()
-	case k < 13:
+	case k < 11:
 		f.command(id)
+	case k < 13:
+		f.cancel(id)
 	case k < 23:
 		f.fault(id)
 	case k < 35:

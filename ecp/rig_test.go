@@ -30,13 +30,15 @@ type rig struct {
 	stop  func() // ends Run and waits for it
 
 	applied appliedTo
+	sealer  ecp.Sealer // nil = the Manager keeps no secrets
 }
 
 // appliedTo records which clusters were ever applied.
 type appliedTo struct {
 	*emqxsim.Provisioner
 	mu  sync.Mutex
-	ids []ecp.ID // guarded by mu
+	ids []ecp.ID      // guarded by mu
+	all []ecp.Desired // guarded by mu
 }
 
 func (a *appliedTo) Apply(ctx context.Context, d ecp.Desired) error {
@@ -44,6 +46,7 @@ func (a *appliedTo) Apply(ctx context.Context, d ecp.Desired) error {
 	if !slices.Contains(a.ids, d.ID) {
 		a.ids = append(a.ids, d.ID)
 	}
+	a.all = append(a.all, d)
 	a.mu.Unlock()
 	return a.Provisioner.Apply(ctx, d)
 }
@@ -82,6 +85,7 @@ func (r *rig) make(store ecp.Store, p ecp.Provisioner) {
 func (r *rig) manager(store ecp.Store, p ecp.Provisioner) (*ecp.Manager, error) {
 	return ecp.New(context.Background(), ecp.Config{
 		Store: store, Provisioners: map[string]ecp.Provisioner{"default": p}, Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
+		Sealer:   r.sealer,
 		Defaults: ecp.Defaults{Projects: []string{"default/default", "default/other"}, Pool: &ecp.Pool{Connections: 1000, Clusters: 40}},
 	})
 }

@@ -58,6 +58,46 @@ func (m *Manager) secret(tx Tx, kind Kind, key, field string) (Secret, error) {
 	return Secret(b), nil
 }
 
+// handOut lets clusters be applied once more, since what they get of a
+// catalogue's secrets is another now. Nothing of it is stored: a process that
+// begins applies every cluster once.
+func (m *Manager) handOut(ctx context.Context, uses func(ClusterRecord) bool) {
+	var due []ID
+	err := m.store.Read(context.WithoutCancel(ctx), func(tx Tx) error {
+		due = due[:0]
+		for rec, err := range List[ClusterRecord](tx, Query{}) {
+			if err != nil {
+				return err
+			}
+			if rec.Mode == Hosted && uses(rec) {
+				due = append(due, rec.ID)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		m.log.WarnContext(ctx, "changed secrets reach their clusters with the next change or start only", "error", err)
+		return
+	}
+	m.mu.Lock()
+	for _, id := range due {
+		m.changed[id] = true
+	}
+	m.mu.Unlock()
+	for _, id := range due {
+		m.queue.add(id)
+	}
+}
+
+// takeChanged says whether a cluster is to be applied for its secrets' sake.
+func (m *Manager) takeChanged(id ID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.changed[id]
+	delete(m.changed, id)
+	return was
+}
+
 // ResealSecrets seals every secret with the newest key that is not yet, and
 // says how many; afterwards older keys can be dropped. Where one cannot be
 // opened nothing is changed.

@@ -77,7 +77,7 @@ var ends = map[OperationKind]struct{ succeeded, failed []State }{
 	OpCreate:  {[]State{Running, Stopped}, []State{Abnormal, Nonexistent}},
 	OpStart:   {[]State{Running}, []State{Abnormal}},
 	OpRestart: {[]State{Running}, []State{Abnormal}},
-	OpUpdate:  {[]State{Running, Stopped}, []State{Abnormal}},
+	OpUpdate:  {[]State{Running, Stopped}, []State{Abnormal, Nonexistent}},
 	OpRepair:  {[]State{Running, Stopped}, []State{Abnormal, Nonexistent}},
 	OpStop:    {[]State{Stopped}, []State{Abnormal}},
 	OpDelete:  {[]State{Gone}, nil},

@@ -50,7 +50,10 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if s.UID == "" {
 		s.UID = newUID()
 	}
-	s.Name, s.Project = d.Name, d.Project
+	s.Name, s.Project, s.License = d.Name, d.Project, ""
+	if _, ok := parseLicense(string(d.Licence), now); ok {
+		s.License = string(d.Licence)
+	}
 	s.recreate(d, now, t)
 	svc, err := renderService(s.ID, d.Spec.Network, s.Service, give)
 	if err != nil {

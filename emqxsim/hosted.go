@@ -17,6 +17,7 @@ type hosted struct {
 	auth  auth
 	major int
 	nodes map[int]podLife // as the cluster was last told
+	key   string          // of the licence that nodes have started with; "" = the configured one
 }
 
 // podLife is what of a pod makes a node: another pod or another start is
@@ -168,9 +169,26 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []hap
 		out = append(out, happening{ended, func(t time.Time) { h.sim.down(name, t) }})
 	}
 	if !is.down && (was.down || !known || was.uid != is.uid || !was.ready.Equal(is.ready)) {
-		out = append(out, happening{is.ready, func(t time.Time) { h.sim.boot(name, is.version, t) }})
+		out = append(out, happening{is.ready, func(t time.Time) {
+			h.license(st.License, t)
+			h.sim.boot(name, is.version, t)
+		}})
 	}
 	return out
+}
+
+// license puts a key into force that a node finds when it starts, if it is
+// another than at the last time; sim.mu is held.
+func (h *hosted) license(key string, t time.Time) {
+	if h.key == key {
+		return
+	}
+	h.key = key
+	if l, ok := parseLicense(key, t); ok {
+		h.sim.db.license = l
+		return
+	}
+	h.sim.db.license = startLicense(h.sim.cfg)
 }
 
 // drop makes a node that is gone for good no member any more.

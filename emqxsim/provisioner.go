@@ -28,8 +28,9 @@ type ProvisionerConfig struct {
 	// RenderVersion is the newest way of rendering it claims to have; 0 = 1. A
 	// higher one is how a newer build of it looks.
 	RenderVersion int
-	// License and Limit are those of the EMQX clusters, as of [ClusterConfig].
-	// From 5.9 on nodes form a cluster with a License only.
+	// License and Limit are those of EMQX clusters that are made without one of
+	// their own, as of [ClusterConfig]. From 5.9 on nodes form a cluster with a
+	// licence only; [LicenseKey] makes one for the catalogue.
 	License *License
 	Limit   int
 	Logger  *slog.Logger // nil = nothing is said

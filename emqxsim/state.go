@@ -23,6 +23,10 @@ type state struct {
 	// Gone is when the removal of everything ends; zero = none has begun.
 	Gone time.Time `json:"gone,omitzero"`
 
+	// License is a simulated licence's key, as last applied; "" = none, or one
+	// that no simulated cluster takes. Nodes read it when they start.
+	License string `json:"license,omitempty"`
+
 	Auth     *auth     `json:"auth,omitempty"`
 	Service  *service  `json:"service,omitempty"`
 	Workload *workload `json:"workload,omitempty"`

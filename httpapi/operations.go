@@ -25,6 +25,34 @@ func (a *api) operationRoutes() {
 	get := a.operation(http.MethodGet, operationsPath+"/{id}", "getOperation", "Get an operation, or wait for its end")
 	get.Metadata[patience] = longestWait + ordinary
 	huma.Register(a.huma, get, a.getOperation)
+	a.cancelRoute()
+}
+
+// cancelRoute takes an operation back.
+func (a *api) cancelRoute() {
+	op := a.operation(http.MethodPost, operationsPath+"/{id}/cancel", "cancelOperation", "End an operation, and go back to what was wanted before it", ecp.CodeConflict, ecp.CodeQuotaExceeded)
+	op.Description = "A start, a stop and a change can be taken back from wherever they have come to; for a create, a repair and a deletion the answer is 409 and says what to do instead. 202: the operation that leads back; the cancelled one names it as supersededBy. 200: it was cancelled before, here it is."
+	op.Responses["200"] = a.answer("cancelled already", schemaOf[ecp.Operation](a.schemas()))
+	op.Responses["202"] = a.heads(a.answer("on the way back", schemaOf[ecp.Operation](a.schemas())), "Location")
+	a.handle(op, func(ctx context.Context, r *http.Request, _ []byte) (success, error) {
+		id := r.PathValue("id")
+		if !operationForm.MatchString(id) {
+			return success{}, noOperation()
+		}
+		o, err := a.manager.CancelOperation(ctx, ecp.OperationID(id))
+		if err != nil {
+			return success{}, err
+		}
+		out := success{status: http.StatusAccepted, body: viewOperation(o), location: operationsPath + "/" + string(o.ID)}
+		if o.Phase == ecp.PhaseCancelled && string(o.ID) == id {
+			out.status, out.location = http.StatusOK, ""
+		}
+		return out, nil
+	})
+}
+
+func noOperation() *problemView {
+	return newProblem(ecp.CodeNotFound, "there is no operation of that id; ids are op- and 16 hexadecimal digits")
 }
 
 type operationsInput struct {
@@ -73,7 +101,7 @@ type operationOutput struct{ Body ecp.Operation }
 
 func (a *api) getOperation(ctx context.Context, in *operationInput) (*operationOutput, error) {
 	if !operationForm.MatchString(in.ID) {
-		return nil, newProblem(ecp.CodeNotFound, "there is no operation of that id; ids are op- and 16 hexadecimal digits")
+		return nil, noOperation()
 	}
 	var wait time.Duration
 	if in.Wait != "" {

@@ -19,7 +19,7 @@ var needs = map[string]ecp.Right{
 	"listClusters": ecp.RightRead, "getCluster": ecp.RightRead, "explainCluster": ecp.RightRead, "listNodes": ecp.RightRead, "listOperations": ecp.RightRead, "getOperation": ecp.RightRead, "watchEvents": ecp.RightRead, "readLogs": ecp.RightRead,
 	"createCluster": ecp.RightWrite, "updateCluster": ecp.RightWrite, "deleteCluster": ecp.RightWrite,
 	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite, "repairCluster": ecp.RightWrite, "transferCluster": ecp.RightWrite,
-	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite, "imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite,
+	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite, "imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite, "cancelOperation": ecp.RightWrite,
 
 	"listImages": ecp.RightCatalog, "getImage": ecp.RightCatalog, "createImage": ecp.RightAdmin, "updateImage": ecp.RightAdmin, "deleteImage": ecp.RightAdmin,
 	"listSizes": ecp.RightCatalog, "getSize": ecp.RightCatalog, "createSize": ecp.RightAdmin, "updateSize": ecp.RightAdmin, "deleteSize": ecp.RightAdmin,

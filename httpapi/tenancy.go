@@ -229,7 +229,7 @@ var (
 		"org": "the organisation's name", "project": "the project's name in it", "user": "the user's name", "token": "the token's id",
 		"image": "the image's id", "size": "the size's name", "registry": "the registry's name", "license": "the licence's name",
 		"profile": "the profile's name", "target": "the target's name",
-		"id": "the cluster's", "file": "name of the part",
+		"id": "its id", "file": "name of the part",
 	}
 	pathSamples = map[string]string{
 		"orgs/org": "default", "projects/org": "default", "projects/project": "default", "users/user": "ann", "tokens/token": "tok-0123456789abcdef",

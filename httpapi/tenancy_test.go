@@ -41,7 +41,7 @@ var rightsTable = map[string]string{
 	"getCluster": "yyyyhhh", "explainCluster": "yyyyhhh", "listNodes": "yyyyhhh", "listOperations": "yyyyhhh", "getOperation": "yyyyhhh", "readLogs": "yyyyhhh",
 	"createCluster": "yyydhhh", "updateCluster": "yyydhhh", "deleteCluster": "yyydhhh",
 	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh", "transferCluster": "yyydhhh",
-	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh", "networkCluster": "yyydhhh",
+	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh", "networkCluster": "yyydhhh", "cancelOperation": "yyydhhh",
 
 	"getPool": "yyyyyyy", "updatePool": "ydddddd",
 	"listImages": "yyyyyyy", "getImage": "yyyyyyy", "createImage": "ydddddd", "updateImage": "ydddddd", "deleteImage": "ydddddd",
