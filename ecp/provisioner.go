@@ -40,15 +40,24 @@ type Watcher interface {
 
 // LogReader is a Provisioner that can read a node's log.
 type LogReader interface {
-	// Logs copies out the log of one node; the caller closes it.
+	// Logs gives what the node with the EMQX name wrote, since its process was
+	// last started at least; the caller closes it. Before each line stand the
+	// time at which the platform took it up (RFC 3339, never before that of the
+	// line above) and a space. Not found where no node has the name, unavailable
+	// where its process has never started, or cannot be asked.
+	//
+	// The log ends with io.EOF where o does not ask to follow, and else when the
+	// process has ended, or its pod at the latest; any other error says that it
+	// broke off. Read MUST return soon after ctx has ended, and a caller that does
+	// not read MUST hold up nobody but itself.
 	Logs(ctx context.Context, id ID, node string, o LogOptions) (io.ReadCloser, error)
 }
 
 // LogOptions narrows a log. Zero values: everything kept, no following.
 type LogOptions struct {
-	Since  time.Time
-	Tail   int // lines; 0 = all
-	Follow bool
+	Since  time.Time // lines taken up before it are left out, but for some of the same second
+	Tail   int       // the last lines only; 0 = all. Those that follow come after them
+	Follow bool      // go on with what is written from now on
 }
 
 // Accessor is a Provisioner that knows the way to a node's management API.

@@ -79,6 +79,7 @@ var (
 	_ ecp.Watcher     = (*Provisioner)(nil)
 	_ ecp.Accessor    = (*Provisioner)(nil)
 	_ ecp.Renderer    = (*Provisioner)(nil)
+	_ ecp.LogReader   = (*Provisioner)(nil)
 )
 
 // NewProvisioner reads what Dir holds. An error names the file that cannot be
