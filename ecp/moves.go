@@ -126,12 +126,13 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	end := leaving.Since.Add(spec.deadline())
 	over := look.At.After(end) && !did.firstLook // nobody looked while the program was down
 	var at EvacuationProgress
+	version := v.rec.Resolved.Image.Version
 	err := m.withEvacuator(ctx, p, v, node, func(ctx context.Context, e Evacuator) (err error) {
 		at, err = e.EvacuationProgress(ctx, node)
 		switch {
 		case err != nil:
 			return err
-		case over && spec.OnDeadline == StopAtTime && at.Phase != EvacuationNone && !nobodyLeft(at):
+		case over && spec.OnDeadline == StopAtTime && at.Phase != EvacuationNone && !nobodyLeft(at, version):
 			return e.StopEvacuation(ctx, node)
 		case at.Phase == EvacuationNone && (!over || spec.OnDeadline == StopAtTime):
 			return e.StartEvacuation(ctx, node, EvacuationOrder{ConnectionRate: spec.Rate, SessionRate: spec.Rate, WaitHealth: noticeWithin, WaitTakeover: takeoverWithin})
@@ -141,7 +142,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	switch {
 	case errors.Is(err, ErrUnsupported): // clients are cut, and come back elsewhere
 		return true
-	case err == nil && nobodyLeft(at), over && spec.OnDeadline != StopAtTime:
+	case err == nil && nobodyLeft(at, version), over && spec.OnDeadline != StopAtTime:
 		return true
 	case err != nil:
 		look.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, MessageOf(err))
@@ -156,10 +157,13 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	return false
 }
 
-// nobodyLeft says that the node has neither clients nor sessions. It takes none
-// from the moment its evacuation began, whatever EMQX still waits for.
-func nobodyLeft(at EvacuationProgress) bool {
-	return at.Phase != EvacuationNone && at.Phase != EvacuationOther && at.Connections == 0 && at.Sessions == 0
+// nobodyLeft says that the node has neither clients nor sessions, and gets none:
+// 5.x takes none from the moment the evacuation began, 4.x only when it has
+// waited for load balancers to notice.
+func nobodyLeft(at EvacuationProgress, version string) bool {
+	v, _ := ParseVersion(version)
+	takes := at.Phase == EvacuationNone || at.Phase == EvacuationOther || at.Phase == EvacuationWaiting && v.Major < 5
+	return !takes && at.Connections == 0 && at.Sessions == 0
 }
 
 // takeBack lets a node take clients again.

@@ -109,6 +109,13 @@ func (h *hosted) end(now time.Time) {
 	})
 }
 
+// evacuates says whether any node was told to let its clients go.
+func (h *hosted) evacuates() bool {
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	return slices.ContainsFunc(h.sim.nodes, func(n *Node) bool { return n.evac != nil })
+}
+
 // rekey lets the key of the Secret in; sim.mu is held.
 func (h *hosted) rekey(a auth) {
 	if h.auth == a {

@@ -92,6 +92,32 @@ func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
 	return o
 }
 
+// probe is the readiness probe: from the version on that tells whether a node
+// takes clients, one that is evacuated is not ready.
+func (p *Provisioner) probe(o *ecp.Observation, id ecp.ID, version string) {
+	if !atLeast(version, 4, 4, 24) {
+		return
+	}
+	e := p.entry(id)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.hosted == nil || !e.hosted.evacuates() {
+		return
+	}
+	h := p.sync(e)
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	h.sim.changeLocked(h.sim.now(), func(t time.Time) {
+		for i := range o.Nodes {
+			n := &o.Nodes[i]
+			node := h.sim.any(n.Name)
+			if n.Ready && node != nil && node.up(t) && !node.available(t) {
+				n.Ready, n.Reason, n.Message, o.Converged = false, "ContainersNotReady", "the availability check answers 503", false
+			}
+		}
+	})
+}
+
 // Endpoint leads to a node's API without a socket. It stays usable whatever
 // happens to the node: connections are refused while it is down.
 func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {

@@ -226,7 +226,9 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 	}
 	now := p.now()
 	st := p.at(id, now)
-	return st.observe(now), nil
+	o := st.observe(now)
+	p.probe(&o, id, st.version())
+	return o, nil
 }
 
 // Apply converges what is there towards d. Ordinals in d.Roll are replaced in
