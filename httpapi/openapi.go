@@ -183,6 +183,7 @@ func (a *api) describe() ([]byte, error) {
 	}
 	a.describeRights()
 	a.describeRefusals()
+	a.describeThrough()
 	a.describeSuccesses()
 	a.describeSamples()
 	for _, n := range notes {

@@ -195,6 +195,9 @@ var requestHeaders = []string{"Accept", "Accept-Encoding", "Accept-Language", "C
 // or whom to log in to, are not among them.
 var answerHeaders = []string{"Accept-Ranges", "Allow", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range", "Content-Type", "Etag", "Last-Modified", "Retry-After", "Vary"}
 
+// AnswerHeaders lists the headers of a broker's answer that come out.
+func AnswerHeaders() []string { return append([]string(nil), answerHeaders...) }
+
 func onlyRequest(h http.Header) http.Header {
 	out := only(h, requestHeaders)
 	if _, asked := out["Accept-Encoding"]; !asked { // else the transport would ask, and unpack
