@@ -14,7 +14,8 @@ import (
 	"github.com/openecp/openecp/proxy"
 )
 
-// MaxBody is the size of the largest request body that is read, in bytes.
+// MaxBody is the size of the largest request body that is read, in bytes. What is
+// passed on to brokers is not read, and has a bound of its own.
 const MaxBody = 1 << 20
 
 // Config is what the API is made of. Manager is required; everything else has

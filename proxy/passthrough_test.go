@@ -117,13 +117,11 @@ func TestWhatIsPassedOn(t *testing.T) {
 	require.Equal(t, "the body", body)
 	user, password, _ := seen.BasicAuth()
 	require.Equal(t, "the-key:the-secret", user+":"+password)
-	seen.Header.Del("Content-Length")
-	require.Equal(t, http.Header{
-		"Accept": {"text/html"}, "Accept-Encoding": {"gzip"}, "Authorization": seen.Header["Authorization"], "Connection": {"close"}, // of the hop itself
-		"Content-Type": {"text/csv"}, "Te": {"trailers"}, "User-Agent": {"openecp"},
-	}.Get("Accept"), seen.Header.Get("Accept"))
+	require.Equal(t, "text/html", seen.Header.Get("Accept"))
+	require.Equal(t, "text/csv", seen.Header.Get("Content-Type"))
+	require.Equal(t, "openecp", seen.Header.Get("User-Agent"))
 	for name := range seen.Header {
-		require.Contains(t, append(requestHeaders, "Authorization", "User-Agent", "Connection"), name)
+		require.Contains(t, append(requestHeaders, "Authorization", "User-Agent", "Connection", "Content-Length"), name) // the last ones are the hop's own
 	}
 	require.Equal(t, "<script>", got.body)
 	for name := range got.header {
