@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,34 +68,69 @@ type bodyIn struct {
 	dog     *watchdog
 	control *http.ResponseController
 	whole   atomic.Bool // it was read to its end
+	waits   atomic.Bool // for the client, now
+	late    atomic.Bool // the client did not send in time
+	large   atomic.Bool // there was more than there may be
 }
 
-// bound puts bounds around the body of a request. done, called before the
-// handler returns, keeps the server from waiting for what is left of it.
-func bound(w http.ResponseWriter, r *http.Request, b Bounds, dog *watchdog) (done func()) {
+// bound puts bounds around the body of a request; nil = it has none.
+func bound(w http.ResponseWriter, r *http.Request, b Bounds, dog *watchdog) *bodyIn {
 	if r.Body == nil || r.Body == http.NoBody {
-		return func() {}
+		return nil
 	}
 	in := &bodyIn{ReadCloser: http.MaxBytesReader(w, r.Body, b.Body), dog: dog, control: http.NewResponseController(w)}
 	r.Body = in
-	return func() {
-		until := time.Now()
-		if in.whole.Load() {
-			until = time.Time{} // the connection goes on
-		}
-		_ = in.control.SetReadDeadline(until) // not every writer can
+	return in
+}
+
+// done, called before the handler returns, keeps the server from waiting for what
+// is left of the body.
+func (b *bodyIn) done() {
+	if b == nil {
+		return
 	}
+	until := time.Now()
+	if b.whole.Load() {
+		until = time.Time{} // the connection goes on
+	}
+	_ = b.control.SetReadDeadline(until) // not every writer can
 }
 
 // Read waits for the client no longer than for anybody.
 func (b *bodyIn) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(time.Now().Add(b.dog.idle)) // not every writer can; the watchdog stays
+	b.waits.Store(true)
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
+	var large *http.MaxBytesError
+	switch {
+	case err == nil:
+	case err == io.EOF:
 		b.whole.Store(true)
+		_ = b.control.SetReadDeadline(time.Time{}) // the server reads on, to see whether the client goes
+	case errors.As(err, &large):
+		b.large.Store(true)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.late.Store(true)
 	}
-	b.dog.moved()
+	if !b.late.Load() {
+		b.waits.Store(false)
+		b.dog.moved()
+	}
 	return n, err
+}
+
+// fault says what was wrong with the body, as a status; 0 = nothing. What the
+// exchange itself says of it depends on who was quicker.
+func (b *bodyIn) fault(cause error) int {
+	switch {
+	case b == nil:
+		return 0
+	case b.large.Load():
+		return http.StatusRequestEntityTooLarge
+	case b.late.Load(), b.waits.Load() && errors.Is(cause, errIdle):
+		return http.StatusRequestTimeout
+	}
+	return 0
 }
 
 // bodyOut is an answer's body on its way from a broker.
@@ -103,14 +140,18 @@ type bodyOut struct {
 	left int64
 }
 
-// Read fails where the answer is larger than it may be: who reads it sees it
-// broken off, which is what it is.
+// Read gives as much as there may be, and fails where there is more: who reads it
+// sees it broken off, which is what it is.
 func (b *bodyOut) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.dog.moved()
-	if b.left -= int64(n); b.left < 0 {
-		return 0, errTooLarge
+	if int64(n) > b.left {
+		n, err = int(b.left), errTooLarge
 	}
+	b.left -= int64(n)
 	return n, err
 }
 
@@ -150,6 +191,15 @@ func (a *answer) Write(p []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
 	a.patience()
 	return a.ResponseWriter.Write(p)
+}
+
+// done sends what was written, and lets the connection go on without the patience
+// that this answer was given.
+func (a *answer) done() {
+	if a.begun {
+		_ = a.control.Flush() // the client has gone: the server sees it, too
+	}
+	_ = a.control.SetWriteDeadline(time.Time{}) // not every writer can
 }
 
 func (a *answer) patience() {

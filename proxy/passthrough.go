@@ -138,7 +138,9 @@ func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, id ecp.ID
 	defer stop()
 	out := newAnswer(w, p.bounds.Idle)
 	in := r.WithContext(ctx)
-	defer bound(w, in, p.bounds, dog)()
+	defer out.done()
+	body := bound(w, in, p.bounds, dog)
+	defer body.done()
 	proxy := &httputil.ReverseProxy{
 		Transport:     transportOf(e),
 		FlushInterval: -1, // what comes slowly is sent as it comes
@@ -159,7 +161,7 @@ func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, id ecp.ID
 			if r.Context().Err() == nil { // else the caller has gone
 				p.log.InfoContext(ctx, "a broker's answer was not passed on", "cluster", id, "error", err)
 			}
-			p.refuse(w, r, refusalOf(q.Context(), err, p.bounds))
+			p.refuse(w, r, refusalOf(q.Context(), err, body, p.bounds))
 		},
 	}
 	proxy.ServeHTTP(out, in)

@@ -326,6 +326,26 @@ func TestAnswersStream(t *testing.T) {
 	require.Equal(t, "second", string(rest))
 }
 
+// What the client was given for its body is not what the broker is given for its
+// answer.
+func TestLongAnswers(t *testing.T) {
+	c := newRig(t, image5).passthrough(Bounds{Idle: 300 * time.Millisecond})
+	admin, _ := c.token(ecp.RoleProjectAdmin, "default/default")
+	c.lead(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for range 12 {
+			_, _ = w.Write([]byte("x"))
+			_ = http.NewResponseController(w).Flush()
+			<-tick.C
+		}
+	})
+	got := c.call("POST", "/api/v5/data/export", admin, "{}")
+	require.NoError(t, got.err)
+	require.Equal(t, strings.Repeat("x", 12), got.body)
+}
+
 // A client that sends slower than anybody waits is left.
 func TestBodyThatDoesNotCome(t *testing.T) {
 	c := newRig(t, image5).passthrough(Bounds{Idle: 150 * time.Millisecond, Total: time.Minute})
@@ -339,7 +359,22 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
 	b, err := io.ReadAll(conn)
 	require.NoError(t, err, "the connection is closed: %s", b)
-	require.Regexp(t, "^HTTP/1.1 (408|504) ", string(b))
+	require.Regexp(t, "^HTTP/1.1 408 ", string(b))
+}
+
+// The patience with one answer is not left to the next on the same connection.
+func TestConnectionsGoOn(t *testing.T) {
+	c := newRig(t, image5).passthrough(Bounds{Idle: 300 * time.Millisecond})
+	admin, _ := c.token(ecp.RoleProjectAdmin, "default/default")
+	for range 3 {
+		require.Equal(t, 200, c.call("GET", "/api/v5/nodes", admin, "").status)
+		later := time.NewTimer(400 * time.Millisecond)
+		<-later.C
+		conn, err := c.client.Post(c.server.URL+"/api/v5/%2e", "text/plain", strings.NewReader("x")) // what is not sent again by itself
+		require.NoError(t, err)
+		require.NoError(t, conn.Body.Close())
+		require.Equal(t, 400, conn.StatusCode)
+	}
 }
 
 // One cluster takes so many calls at once, whoever makes them.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -39,15 +38,14 @@ var (
 
 // refusalOf says what the caller is told of an exchange that has failed before an
 // answer began. The error itself may hold addresses, and is for the log.
-func refusalOf(ctx context.Context, err error, b Bounds) *Refusal {
-	var large *http.MaxBytesError
+func refusalOf(ctx context.Context, err error, in *bodyIn, b Bounds) *Refusal {
 	cause := context.Cause(ctx)
 	var r *Refusal
-	switch {
-	case errors.As(err, &large):
-		return refuse(http.StatusRequestEntityTooLarge, ecp.CodeInvalid, "the body is too large; "+inMiB(b.Body)+" are allowed")
-	case errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded):
-		return refuse(http.StatusRequestTimeout, ecp.CodeInvalid, "the body did not arrive in time")
+	switch fault := in.fault(cause); {
+	case fault == http.StatusRequestEntityTooLarge:
+		return refuse(fault, ecp.CodeInvalid, "the body is too large; "+inMiB(b.Body)+" are allowed")
+	case fault != 0:
+		return refuse(fault, ecp.CodeInvalid, "the body did not arrive in time")
 	case errors.Is(err, errTooLarge):
 		r = refuse(http.StatusBadGateway, ecp.CodeUnavailable, "the broker's answer is larger than "+inMiB(b.Answer)+"; ask for less at a time")
 	case errors.Is(err, errRedirect):

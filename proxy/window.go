@@ -22,7 +22,9 @@ func (v visit) exchange(w http.ResponseWriter, r *http.Request, e ecp.Endpoint) 
 	defer stop()
 	out := newAnswer(w, v.d.bounds.Idle)
 	in := r.WithContext(ctx)
-	defer bound(w, in, v.d.bounds, dog)()
+	defer out.done()
+	body := bound(w, in, v.d.bounds, dog)
+	defer body.done()
 	proxy := &httputil.ReverseProxy{
 		Transport:     transportOf(e),
 		FlushInterval: -1,
@@ -36,7 +38,7 @@ func (v visit) exchange(w http.ResponseWriter, r *http.Request, e ecp.Endpoint) 
 			return v.vet(res, base, dog)
 		},
 		ErrorHandler: func(_ http.ResponseWriter, q *http.Request, err error) {
-			refusal := refusalOf(q.Context(), err, v.d.bounds)
+			refusal := refusalOf(q.Context(), err, body, v.d.bounds)
 			if r.Context().Err() == nil { // else the person has gone
 				v.d.log.InfoContext(ctx, "a dashboard's answer was not passed on", "cluster", v.id, "error", err)
 			}
