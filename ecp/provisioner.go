@@ -81,6 +81,9 @@ type Endpoint struct {
 	Transport http.RoundTripper // nil = http.DefaultTransport's settings; knows tunnels and port-forwards
 	// Credentials that the broker takes; zero = the transport authenticates.
 	Credentials Credentials
+	// DashboardURL is where the dashboard is, over the same Transport, no path;
+	// "" = at BaseURL, as in 5.x. Credentials are none of its users'.
+	DashboardURL string
 }
 
 // Credentials are a key and its secret, or a user and a password. They print

@@ -19,8 +19,65 @@ func (m *Manager) Endpoint(ctx context.Context, right Right, id ID, node string)
 		return Endpoint{}, err
 	}
 	e, err := m.endpoint(ctx, rec, node)
+	if node == "" && errors.Is(err, ErrNotFound) { // the cluster is there, as a record
+		err = fail(CodeUnavailable, "", "nothing of the cluster runs")
+	}
 	if err != nil {
 		return Endpoint{}, explain(op, err, "", "")
+	}
+	return e, nil
+}
+
+// BrokerCall is one call to a broker's management API, as the audit keeps it.
+type BrokerCall struct {
+	Method string `json:"method"`
+	// Path is as it was sent, escapes and all, without the query: what stands
+	// there may be secret.
+	Path string `json:"path"`
+}
+
+// EndpointForCall gives the way to a cluster's broker for one call that may
+// change something there, and writes into the audit who makes it: the entry is
+// stored before the way is given, and says that the call was let through, not
+// what the broker made of it. It wants [RightWrite]; a refusal for want of it is
+// in the audit, too.
+func (m *Manager) EndpointForCall(ctx context.Context, id ID, call BrokerCall) (Endpoint, error) {
+	return m.letThrough(ctx, RightWrite, id, "call broker", call)
+}
+
+// EndpointForDashboard is as EndpointForCall for somebody who opens a cluster's
+// dashboard. It wants [RightRead]: what they may do there is decided by their
+// login to EMQX.
+func (m *Manager) EndpointForDashboard(ctx context.Context, id ID) (Endpoint, error) {
+	return m.letThrough(ctx, RightRead, id, "open dashboard", nil)
+}
+
+// letThrough gives the way to any node that is ready, and says so in the audit.
+func (m *Manager) letThrough(ctx context.Context, right Right, id ID, action string, what any) (Endpoint, error) {
+	op := action + " of cluster " + string(id)
+	e, unreachable := m.Endpoint(ctx, right, id, "")
+	err := do(ctx, m, request{op: op, action: action, kind: KindCluster, key: string(id)}, func(w *work) error {
+		rec, _, err := loadTx(w.Tx, id)
+		if errors.Is(err, ErrNotFound) {
+			return noCluster("", id, nil)
+		}
+		if err != nil {
+			return err
+		}
+		w.asked.scope = rec.Project
+		if err := w.permit(right, rec.Project); errors.Is(err, ErrNotFound) {
+			return noCluster("", id, errRefused)
+		} else if err != nil {
+			return err
+		}
+		if unreachable != nil {
+			return unreachable
+		}
+		w.note(string(id), rec.Project, nil, what)
+		return nil
+	})
+	if err != nil {
+		return Endpoint{}, err
 	}
 	return e, nil
 }

@@ -16,30 +16,26 @@ import (
 func TestEndpoint(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
-		as := func(role ecp.Role, project string) *ecp.Actor {
-			return &ecp.Actor{Name: "somebody", Role: role, Project: "default/" + project}
+		as := func(role ecp.Role, project string) ecp.Actor {
+			return ecp.Actor{Name: "somebody", Role: role, Project: "default/" + project}
 		}
 		for name, c := range map[string]struct {
-			actor *ecp.Actor // nil = none
+			who   ecp.Actor // zero = none
 			right ecp.Right
 			id    ecp.ID
 			node  string
 			code  ecp.Code
 		}{
-			"no actor":               {nil, ecp.RightRead, c.ID(), "", ecp.CodeDenied},
+			"no actor":               {ecp.Actor{}, ecp.RightRead, c.ID(), "", ecp.CodeDenied},
 			"reader for reads":       {as(ecp.RoleUser, "default"), ecp.RightRead, c.ID(), "", ""},
 			"reader for everything":  {as(ecp.RoleUser, "default"), ecp.RightWrite, c.ID(), "", ecp.CodeDenied},
 			"admin for everything":   {as(ecp.RoleProjectAdmin, "default"), ecp.RightWrite, c.ID(), "", ""},
 			"admin of another":       {as(ecp.RoleProjectAdmin, "other"), ecp.RightWrite, c.ID(), "", ecp.CodeNotFound},
-			"no such cluster":        {&ecp.System, ecp.RightWrite, "emqx-00000000", "", ecp.CodeNotFound},
-			"no node of that name":   {&ecp.System, ecp.RightWrite, c.ID(), "emqx@elsewhere", ecp.CodeNotFound},
-			"system, whatever right": {&ecp.System, ecp.RightWrite, c.ID(), "", ""},
+			"no such cluster":        {ecp.System, ecp.RightWrite, "emqx-00000000", "", ecp.CodeNotFound},
+			"no node of that name":   {ecp.System, ecp.RightWrite, c.ID(), "emqx@elsewhere", ecp.CodeNotFound},
+			"system, whatever right": {ecp.System, ecp.RightWrite, c.ID(), "", ""},
 		} {
-			ctx := context.Background()
-			if c.actor != nil {
-				ctx = ecp.WithActor(ctx, *c.actor)
-			}
-			e, err := r.m.Endpoint(ctx, c.right, c.id, c.node)
+			e, err := r.m.Endpoint(ctxOf(c.who), c.right, c.id, c.node)
 			require.Equal(t, c.code, ecp.CodeOf(err), "%s: %v", name, err)
 			if err != nil {
 				continue
@@ -50,5 +46,79 @@ func TestEndpoint(t *testing.T) {
 			require.NoError(t, resp.Body.Close())
 			require.Contains(t, string(body), "emqx is running", name)
 		}
+	})
+}
+
+// ctxOf gives a context of an actor's; the zero actor is none.
+func ctxOf(a ecp.Actor) context.Context {
+	if a.Name == "" {
+		return context.Background()
+	}
+	return ecp.WithActor(context.Background(), a)
+}
+
+// TestLetThrough: a call that may change something, and a dashboard that is
+// opened, are in the audit before the way is given; so is who was refused, and
+// not who found nobody there.
+func TestLetThrough(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		c, _ := r.running()
+		as := func(role ecp.Role, project string) ecp.Actor {
+			return ecp.Actor{Name: string(role) + " of " + project, Role: role, Project: "default/" + project}
+		}
+		call := ecp.BrokerCall{Method: "POST", Path: "/api/v5/publish"}
+		dashboard := ecp.BrokerCall{}
+		for _, row := range []struct {
+			name string
+			who  ecp.Actor // zero = none
+			id   ecp.ID
+			call ecp.BrokerCall
+			code ecp.Code
+		}{
+			{"no actor", ecp.Actor{}, c.ID(), call, ecp.CodeDenied},
+			{"reader calls", as(ecp.RoleUser, "default"), c.ID(), call, ecp.CodeDenied},
+			{"admin calls", as(ecp.RoleProjectAdmin, "default"), c.ID(), call, ""},
+			{"admin of another calls", as(ecp.RoleProjectAdmin, "other"), c.ID(), call, ecp.CodeNotFound},
+			{"no such cluster", as(ecp.RoleProjectAdmin, "default"), "emqx-00000000", call, ecp.CodeNotFound},
+			{"reader opens", as(ecp.RoleUser, "default"), c.ID(), dashboard, ""},
+			{"reader of another opens", as(ecp.RoleUser, "other"), c.ID(), dashboard, ecp.CodeNotFound},
+		} {
+			var e ecp.Endpoint
+			var err error
+			if row.call == dashboard {
+				e, err = r.m.EndpointForDashboard(ctxOf(row.who), row.id)
+			} else {
+				e, err = r.m.EndpointForCall(ctxOf(row.who), row.id, row.call)
+			}
+			require.Equal(t, row.code, ecp.CodeOf(err), "%s: %v", row.name, err)
+			require.Equal(t, err == nil, e.BaseURL != "", row.name)
+		}
+		said := func() (out []string) {
+			page, err := r.m.Audit(asSystem(), ecp.AuditOptions{Kind: ecp.KindCluster, Limit: 100})
+			require.NoError(t, err)
+			for _, e := range page.Items {
+				if e.Action == "call broker" || e.Action == "open dashboard" {
+					require.Equal(t, string(c.ID())+" default/default", e.Key+" "+e.Scope)
+					line := e.Actor + " " + e.Action + " " + string(e.Outcome)
+					for _, change := range e.Changes {
+						line += " " + change.Path + change.After
+					}
+					out = append(out, line)
+				}
+			}
+			return out
+		}
+		want := []string{
+			"user of default call broker denied", `project-admin of default call broker done /method"POST" /path"/api/v5/publish"`,
+			"project-admin of other call broker denied", "user of default open dashboard done", "user of other open dashboard denied",
+		}
+		require.ElementsMatch(t, want, said())
+
+		require.NoError(t, r.sim.KillAll(c.ID()))
+		_, err := r.m.EndpointForCall(asSystem(), c.ID(), call)
+		require.ErrorIs(t, err, ecp.ErrUnavailable)
+		_, err = r.m.EndpointForDashboard(asSystem(), c.ID())
+		require.ErrorIs(t, err, ecp.ErrUnavailable)
+		require.ElementsMatch(t, want, said(), "where there was no way, nobody was let through")
 	})
 }

@@ -124,10 +124,18 @@ func (m *Manager) Authenticate(ctx context.Context, secret string) (Actor, error
 	if t.Hash == "" {
 		return a, nil
 	}
-	if !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) {
-		return Actor{}, fail(CodeDenied, op, "the token has expired")
+	if a, err = t.actor(now); err != nil {
+		return Actor{}, explain(op, err, "", "")
 	}
 	m.noteUse(ctx, t, now)
+	return a, nil
+}
+
+// actor gives who a token stands for while it is valid.
+func (t Token) actor(now time.Time) (Actor, error) {
+	if !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) {
+		return Actor{}, fail(CodeDenied, "", "the token has expired")
+	}
 	return Actor{Name: t.Name, Role: t.Role, Org: t.Org, Project: t.Project, Credential: tokenCredential + t.ID}, nil
 }
 

@@ -242,8 +242,8 @@ func (c *Cluster) boot(name, version string, t time.Time) {
 	n.start(t)
 }
 
-// dial gives what answers on a node now; false = connections are refused.
-func (p *Provisioner) dial(id ecp.ID, name string) (http.Handler, bool) {
+// dial gives what answers on a port of a node now; false = connections are refused.
+func (p *Provisioner) dial(id ecp.ID, name, port string) (http.Handler, bool) {
 	e := p.entry(id)
 	e.mu.Lock()
 	h := p.sync(e)
@@ -257,5 +257,5 @@ func (p *Provisioner) dial(id ecp.ID, name string) (http.Handler, bool) {
 	if n == nil {
 		return nil, false
 	}
-	return n.dial(n.Handler())
+	return n.dial(port)
 }

@@ -202,14 +202,18 @@ func (n *Node) set(change func()) { n.c.change(func(time.Time) { change() }) }
 // Endpoint leads to the node without a socket, with the right credentials.
 func (n *Node) Endpoint() ecp.Endpoint {
 	return ecp.Endpoint{
-		BaseURL: "http://" + hostOf(n.name), Transport: transport{func() (http.Handler, bool) { return n.dial(n.Handler()) }},
-		Credentials: ecp.Credentials{Username: n.c.cfg.Username, Password: n.c.cfg.Password},
+		BaseURL: "http://" + hostOf(n.name), Transport: transport{n.dial},
+		Credentials:  ecp.Credentials{Username: n.c.cfg.Username, Password: n.c.cfg.Password},
+		DashboardURL: "http://" + hostOf(n.name) + ":" + dashboardPort,
 	}
 }
 
-// dial gives a handler; false = a connection would be refused.
-func (n *Node) dial(h http.Handler) (http.Handler, bool) {
+// dial gives what answers on a port; false = a connection would be refused.
+func (n *Node) dial(port string) (http.Handler, bool) {
 	var up bool
 	n.c.change(func(t time.Time) { up = n.up(t) && !n.refuses(t) })
-	return h, up
+	if port == dashboardPort {
+		return n.Dashboard(), up
+	}
+	return n.Handler(), up
 }

@@ -138,11 +138,12 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 		return ecp.Endpoint{}, err
 	}
 	name := names{id, st.version()}.node(ordinal)
-	dial := func() (http.Handler, bool) { return p.dial(id, name) }
+	dial := func(port string) (http.Handler, bool) { return p.dial(id, name, port) }
 	n := names{id, st.version()}
 	return ecp.Endpoint{
 		BaseURL: "http://" + hostOf(n.node(ordinal)) + n.api(), Transport: transport{dial},
-		Credentials: ecp.Credentials{Username: st.Auth.Username, Password: st.Auth.Password},
+		Credentials:  ecp.Credentials{Username: st.Auth.Username, Password: st.Auth.Password},
+		DashboardURL: "http://" + hostOf(n.node(ordinal)) + ":" + dashboardPort,
 	}, nil
 }
 

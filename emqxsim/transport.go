@@ -11,11 +11,14 @@ import (
 	"syscall"
 )
 
-// transport is a way to a handler without a socket. dial gives the handler, or
-// false where a connection would be refused.
+// transport is a way to a node without sockets. dial gives what answers on a
+// port, "" = the API's, or false where a connection would be refused.
 type transport struct {
-	dial func() (http.Handler, bool)
+	dial func(port string) (http.Handler, bool)
 }
+
+// dashboardPort is that of the dashboard's listener, in both majors.
+const dashboardPort = "18083"
 
 // RoundTrip runs the handler on the caller's goroutine, so that it ends when
 // the handler does: at the latest when the request's context ends.
@@ -26,7 +29,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	h, ok := t.dial()
+	h, ok := t.dial(r.URL.Port())
 	if !ok {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(r.URL.Host), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
+	"github.com/openecp/openecp/proxy"
 )
 
 // The tokens of a fixture, one for each kind of caller.
@@ -106,8 +107,11 @@ func newFixture(t testing.TB, s setup) *fixture {
 		}
 		return nil
 	}))
+	dashboards, err := proxy.NewDashboards(proxy.DashboardsConfig{Manager: f.manager, Domain: &proxy.Domain{Scheme: "https", Host: "dash.example.com"}})
+	require.NoError(t, err)
 	f.api, err = newAPI(Config{
-		Manager: f.manager, Version: BuildInfo{"0.0.0", "abc", "go1"}, Ready: s.ready, Done: f.done, Dev: true,
+		Dashboards: dashboards,
+		Manager:    f.manager, Version: BuildInfo{"0.0.0", "abc", "go1"}, Ready: s.ready, Done: f.done, Dev: true,
 		Logger: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)

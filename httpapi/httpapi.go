@@ -11,9 +11,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/proxy"
 )
 
-// MaxBody is the size of the largest request body that is read, in bytes.
+// MaxBody is the size of the largest request body that is read, in bytes. What is
+// passed on to brokers is not read, and has a bound of its own.
 const MaxBody = 1 << 20
 
 // Config is what the API is made of. Manager is required; everything else has
@@ -38,6 +40,9 @@ type Config struct {
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is
 	// believed where it says who asks, for the audit; nil = none is.
 	TrustedProxies []netip.Prefix
+	// Dashboards makes the links of POST /api/v1/clusters/{id}/dashboard; nil =
+	// it answers that there are none. Whoever made it serves it.
+	Dashboards *proxy.Dashboards
 	// Observe is told of every request once it is answered, on its goroutine,
 	// for metrics; it has to return at once. nil = nobody is told.
 	Observe func(Observation)
@@ -61,6 +66,9 @@ type api struct {
 	proxies []netip.Prefix
 
 	observer func(Observation)
+
+	passthrough *proxy.Passthrough
+	dashboards  *proxy.Dashboards // nil = none
 
 	mux      *http.ServeMux
 	huma     huma.API
@@ -88,7 +96,7 @@ func newAPI(c Config) (*api, error) {
 		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
 	}
 	a := &api{
-		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe,
+		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards,
 		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
 		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,
 	}
@@ -104,6 +112,9 @@ func newAPI(c Config) (*api, error) {
 	a.auditRoutes()
 	a.eventRoutes()
 	a.logRoutes()
+	if err := a.throughRoutes(); err != nil {
+		return nil, err
+	}
 	a.processRoutes()
 	a.pageRoutes()
 	var err error

@@ -46,8 +46,8 @@ func (a *api) typed() huma.API {
 const about = `Creates and runs fleets of EMQX clusters.
 
 Every route but /healthz, /readyz, /openapi.json, /docs and /api/v1/version needs a bearer token. Every answer that is not a
-success is application/problem+json: see the schema Problem. Request bodies are read strictly: one JSON object of at most
-1 MiB, known fields only. Lists are {"items": [...], "next": cursor}.
+success is application/problem+json: see the schema Problem. Request bodies, but those for a broker, are read strictly: one
+JSON object of at most 1 MiB, known fields only. Lists are {"items": [...], "next": cursor}.
 
 A change can be sent with an Idempotency-Key, so that it happens once however often it is sent, and with If-Match, so that
 it happens only where nobody was quicker. Every answer has an X-Request-Id; the request's own is taken where it is of 1 to
@@ -183,6 +183,7 @@ func (a *api) describe() ([]byte, error) {
 	}
 	a.describeRights()
 	a.describeRefusals()
+	a.describeThrough()
 	a.describeSuccesses()
 	a.describeSamples()
 	for _, n := range notes {

@@ -38,14 +38,20 @@ var forms = []struct {
 	{namesOne, 0, ecp.CodeNotFound},
 	{mayHaveBody, http.StatusRequestTimeout, ecp.CodeInvalid},
 	{mayHaveBody, http.StatusRequestEntityTooLarge, ecp.CodeInvalid},
-	{mayHaveBody, http.StatusUnsupportedMediaType, ecp.CodeInvalid},
+	{mayHaveJSON, http.StatusUnsupportedMediaType, ecp.CodeInvalid},
+	{isThrough, http.StatusExpectationFailed, ecp.CodeInvalid},
+	{isThrough, http.StatusBadGateway, ecp.CodeUnavailable},
+	{isThrough, http.StatusGatewayTimeout, ecp.CodeUnavailable},
 }
 
-func every(*huma.Operation) bool          { return true }
-func hasToken(op *huma.Operation) bool    { return len(op.Security) > 0 }
-func isLogin(op *huma.Operation) bool     { return op.OperationID == "login" }
-func namesOne(op *huma.Operation) bool    { return strings.Contains(op.Path, "{") }
-func mayHaveBody(op *huma.Operation) bool { return op.Method != http.MethodGet }
+func every(*huma.Operation) bool       { return true }
+func hasToken(op *huma.Operation) bool { return len(op.Security) > 0 }
+func isLogin(op *huma.Operation) bool  { return op.OperationID == "login" }
+func namesOne(op *huma.Operation) bool { return strings.Contains(op.Path, "{") }
+func mayHaveBody(op *huma.Operation) bool {
+	return op.Method != http.MethodGet && op.Method != http.MethodHead
+}
+func mayHaveJSON(op *huma.Operation) bool { return mayHaveBody(op) && !isThrough(op) }
 
 // refusalsOf lists what a route can answer that is no success, by status.
 func refusalsOf(op *huma.Operation) []refusal {

@@ -22,6 +22,10 @@ var needs = map[string]ecp.Right{
 	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite, "repairCluster": ecp.RightWrite, "transferCluster": ecp.RightWrite,
 	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite, "imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite, "cancelOperation": ecp.RightWrite,
 
+	// What of a broker is read is looked at once more: see package proxy.
+	"getBroker": ecp.RightRead, "headBroker": ecp.RightRead, "postBroker": ecp.RightWrite, "putBroker": ecp.RightWrite, "patchBroker": ecp.RightWrite, "deleteBroker": ecp.RightWrite,
+	"openDashboard": ecp.RightRead,
+
 	"listImages": ecp.RightCatalog, "getImage": ecp.RightCatalog, "createImage": ecp.RightAdmin, "updateImage": ecp.RightAdmin, "deleteImage": ecp.RightAdmin,
 	"listSizes": ecp.RightCatalog, "getSize": ecp.RightCatalog, "createSize": ecp.RightAdmin, "updateSize": ecp.RightAdmin, "deleteSize": ecp.RightAdmin,
 	"listRegistries": ecp.RightAdmin, "getRegistry": ecp.RightAdmin, "createRegistry": ecp.RightAdmin, "updateRegistry": ecp.RightAdmin, "deleteRegistry": ecp.RightAdmin,

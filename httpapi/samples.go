@@ -80,7 +80,7 @@ var requestSamples = map[string][]sample{
 // describeSamples puts the samples of requests and answers into the document.
 func (a *api) describeSamples() {
 	for _, op := range a.routes {
-		if op.RequestBody == nil {
+		if op.RequestBody == nil || isThrough(op) {
 			continue
 		}
 		content := op.RequestBody.Content["application/json"]

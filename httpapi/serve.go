@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/proxy"
 )
 
 // ordinary is how long a request may take that does not wait for anything.
@@ -75,6 +76,9 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *prob
 		return p
 	}
 	line.pattern = op.Method + " " + op.Path
+	if isThrough(op) {
+		w.Header().Set(proxy.AnsweredBy, proxy.Ours)
+	}
 	if p := checkQuery(op, r); p != nil {
 		return p
 	}
@@ -92,6 +96,9 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *prob
 		ctx = ecp.WithActor(ctx, actor)
 	}
 	r = r.WithContext(ctx)
+	if isThrough(op) {
+		return a.serveThrough(w, r)
+	}
 	if most, ok := op.Metadata[patience].(time.Duration); ok && most > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, most)
@@ -108,6 +115,9 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *prob
 // find gives the route of a request. The mux's own answers, plain text and
 // redirects, become problems.
 func (a *api) find(r *http.Request) (*huma.Operation, *problemView) {
+	if op, p := a.findBroker(r); op != nil || p != nil {
+		return op, p
+	}
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		return nil, noRoute(r)
 	}
@@ -118,10 +128,14 @@ func (a *api) find(r *http.Request) (*huma.Operation, *problemView) {
 	probe := &headerOnly{header: http.Header{}}
 	refuse.ServeHTTP(probe, r)
 	if allow := probe.header.Get("Allow"); allow != "" {
-		return nil, newProblem(ecp.CodeUnsupported, "the path does not take "+shorten(r.Method, maxWord)+"; it takes "+allow).
-			as(http.StatusMethodNotAllowed).with("Allow", allow)
+		return nil, wrongMethod(r, allow)
 	}
 	return nil, noRoute(r)
+}
+
+func wrongMethod(r *http.Request, allow string) *problemView {
+	return newProblem(ecp.CodeUnsupported, "the path does not take "+shorten(r.Method, maxWord)+"; it takes "+allow).
+		as(http.StatusMethodNotAllowed).with("Allow", allow)
 }
 
 func noRoute(r *http.Request) *problemView {
@@ -140,7 +154,7 @@ func shorten(s string, most int) string {
 }
 
 // checkQuery refuses parameters that the route does not know, that stand twice,
-// or that switch something without saying which way.
+// or that switch something without saying which way. Those of a broker are its own.
 func checkQuery(op *huma.Operation, r *http.Request) *problemView {
 	if r.URL.RawQuery == "" {
 		return nil
@@ -148,6 +162,9 @@ func checkQuery(op *huma.Operation, r *http.Request) *problemView {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return newProblem(ecp.CodeInvalid, "the query is not well-formed", fieldView{Pointer: "/query", Detail: "is not percent-encoded correctly"}).as(http.StatusBadRequest)
+	}
+	if isThrough(op) {
+		return nil
 	}
 	var found []fieldView
 	var names []string

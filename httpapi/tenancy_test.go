@@ -44,6 +44,9 @@ var rightsTable = map[string]string{
 	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh", "transferCluster": "yyydhhh",
 	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh", "networkCluster": "yyydhhh", "cancelOperation": "yyydhhh",
 
+	"getBroker": "yyyyhhh", "headBroker": "yyyyhhh", "postBroker": "yyydhhh", "putBroker": "yyydhhh", "patchBroker": "yyydhhh", "deleteBroker": "yyydhhh",
+	"openDashboard": "yyyyhhh",
+
 	"getPool": "yyyyyyy", "updatePool": "ydddddd",
 	"listImages": "yyyyyyy", "getImage": "yyyyyyy", "createImage": "ydddddd", "updateImage": "ydddddd", "deleteImage": "ydddddd",
 	"listSizes": "yyyyyyy", "getSize": "yyyyyyy", "createSize": "ydddddd", "updateSize": "ydddddd", "deleteSize": "ydddddd",

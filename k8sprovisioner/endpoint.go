@@ -43,10 +43,13 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 	if err != nil {
 		return ecp.Endpoint{}, failure(op, err)
 	}
-	port := majorOfWorkload(f.workload.Name).api
-	e := ecp.Endpoint{Credentials: credentials, BaseURL: "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)), Transport: keepOpen{p.podIPs}}
+	at := func(port int) string { return "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)) }
+	e := ecp.Endpoint{
+		Credentials: credentials, Transport: keepOpen{p.podIPs},
+		BaseURL: at(majorOfWorkload(f.workload.Name).api), DashboardURL: at(dashboardPort),
+	}
 	if p.cfg.Reach == PortForward {
-		e.Transport = p.forwarded(pod, port)
+		e.Transport = p.forwarded(pod)
 	}
 	return e, nil
 }

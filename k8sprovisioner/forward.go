@@ -21,14 +21,20 @@ import (
 const forwardTimeout = 10 * time.Second
 
 // forwarded gives a transport whose every connection is a port-forward of its
-// own to a pod. Connections are not kept: nothing is left when a request ends.
-func (p *Provisioner) forwarded(pod *corev1.Pod, port int) http.RoundTripper {
+// own to the port of a pod that the request names. Connections are not kept:
+// nothing is left when a request ends.
+func (p *Provisioner) forwarded(pod *corev1.Pod) http.RoundTripper {
 	return &http.Transport{
 		DisableKeepAlives: true, DisableCompression: true, ResponseHeaderTimeout: 10 * time.Second,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			c, err := p.forward(ctx, pod, port)
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			_, text, _ := net.SplitHostPort(address)
+			port, err := strconv.Atoi(text)
+			var c *forwardedConn
+			if err == nil {
+				c, err = p.forward(ctx, pod, port)
+			}
 			if err != nil {
-				return nil, fmt.Errorf("forward port %d of pod %s: %w", port, pod.Name, err)
+				return nil, fmt.Errorf("forward port %s of pod %s: %w", text, pod.Name, err)
 			}
 			return c, nil
 		},
@@ -36,7 +42,7 @@ func (p *Provisioner) forwarded(pod *corev1.Pod, port int) http.RoundTripper {
 }
 
 // forward opens a stream to a pod's port through the API server.
-func (p *Provisioner) forward(ctx context.Context, pod *corev1.Pod, port int) (net.Conn, error) {
+func (p *Provisioner) forward(ctx context.Context, pod *corev1.Pod, port int) (*forwardedConn, error) {
 	target := core(p.client).Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("portforward").URL()
 	overWebSocket, err := portforward.NewSPDYOverWebsocketDialer(target, p.rest)
 	if err != nil {

@@ -69,6 +69,7 @@ func (c *config) check() error {
 	if _, err := c.proxies(); err != nil {
 		bad("trusted-proxies", "%v", err)
 	}
+	c.checkDashboards(bad)
 	if _, err := c.sealing(); err != nil {
 		wrong = append(wrong, err)
 	}

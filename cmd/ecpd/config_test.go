@@ -132,10 +132,12 @@ func TestCheck(t *testing.T) {
 	c := good
 	require.NoError(t, c.check())
 	assert.Equal(t, ".cache/dev", c.dataDir)
+	assert.Equal(t, anyPort, c.dashListen)
 	c = good
 	c.dev = false
 	require.NoError(t, c.check())
 	assert.Equal(t, "/var/lib/ecpd", c.dataDir)
+	assert.Empty(t, c.dashListen)
 
 	for _, row := range []struct {
 		name string
@@ -163,6 +165,24 @@ func TestCheck(t *testing.T) {
 		{"no project of an organisation", func(c *config) { c.projectsPerOrg = 0 }, "--projects-per-org is 0"},
 		{"a proxy and a network", func(c *config) { c.trustedProxies = "10.0.0.1, 192.168.0.0/24,::1" }, ""},
 		{"a proxy by name", func(c *config) { c.trustedProxies = "10.0.0.1,proxy" }, `--trusted-proxies has "proxy"`},
+		{"domain", func(c *config) { c.dashDomain = "dash.example.com" }, ""},
+		{"domain behind a proxy", func(c *config) { c.dashDomain = "https://dash.example.com:8443" }, ""},
+		{"domain of a page", func(c *config) { c.dashDomain = "https://dash.example.com/x" }, "--dashboard-domain is"},
+		{"domain with a star", func(c *config) { c.dashDomain = "*.example.com" }, "--dashboard-domain is"},
+		{"domain of numbers", func(c *config) { c.dashDomain = "10.0.0.1" }, "--dashboard-domain is"},
+		{"domain of another scheme", func(c *config) { c.dashDomain = "ftp://x" }, "--dashboard-domain is"},
+		{"domain and ports", func(c *config) { c.dashDomain, c.dashListen = "x.example", "127.0.0.1:0" }, "exclude one another"},
+		{"ports", func(c *config) { c.dashListen = "127.0.0.1:1-65535" }, ""},
+		{"one port", func(c *config) { c.dashListen = "[::1]:18200" }, ""},
+		{"ports backwards", func(c *config) { c.dashListen = "127.0.0.1:20-10" }, "--dashboard-listen is"},
+		{"ports from none", func(c *config) { c.dashListen = "127.0.0.1:0-10" }, "--dashboard-listen is"},
+		{"ports too high", func(c *config) { c.dashListen = "127.0.0.1:1-65536" }, "--dashboard-listen is"},
+		{"no ports", func(c *config) { c.dashListen = "127.0.0.1" }, "--dashboard-listen is"},
+		{"dev ports elsewhere", func(c *config) { c.dashListen, c.dashHost = "0.0.0.0:0", "x" }, "loopback"},
+		{"ports everywhere", func(c *config) { c.dev, c.dashListen = false, "0.0.0.0:18200-18299" }, "--dashboard-host"},
+		{"ports everywhere, unnamed", func(c *config) { c.dev, c.dashListen = false, ":18200-18299" }, "--dashboard-host"},
+		{"ports everywhere under a name", func(c *config) { c.dev, c.dashListen, c.dashHost = false, ":18200-18299", "ecp.example.com" }, ""},
+		{"host with a port", func(c *config) { c.dashHost = "ecp.example.com:80" }, "--dashboard-host is"},
 		{"keys", func(c *config) { c.secretsKey = secret("b:" + someKey + "\na:" + someKey) }, ""},
 		{"half a key", func(c *config) { c.secretsKey = secret("a:" + someKey + ",b:" + someKey[:8]) }, "ECPD_SECRETS_KEY: key 2 is not well-formed"},
 		{"a key without id", func(c *config) { c.secretsKey = someKey }, "ID:KEY"},
@@ -199,6 +219,22 @@ func TestCheck(t *testing.T) {
 	err := c.check()
 	for _, flag := range []string{"--listen", "--log-level", "--log-format"} {
 		assert.ErrorContains(t, err, flag, "everything wrong is said at once")
+	}
+}
+
+// Where browsers are sent, by what was set.
+func TestDashboardDomain(t *testing.T) {
+	for _, row := range []struct{ setting, cert, want string }{
+		{"dash.example.com", "", "http://dash.example.com:18180"},
+		{"dash.example.com", "x", "https://dash.example.com:18180"},
+		{"dash.example.com:99", "x", "https://dash.example.com:99"},
+		{"https://dash.example.com", "", "https://dash.example.com"},
+		{"http://dash.example.com:99", "x", "http://dash.example.com:99"},
+	} {
+		c := config{dashDomain: row.setting, tlsCert: row.cert}
+		d, err := c.dashboardDomain("18180")
+		require.NoError(t, err)
+		assert.Equal(t, row.want, d.Scheme+"://"+d.Host)
 	}
 }
 

@@ -52,6 +52,7 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 	for _, s := range d.servers {
 		shut.Go(func() { s.shut(detached) })
 	}
+	shut.Go(func() { d.shutDashboards(detached) })
 	shut.Wait()
 	stopWork()
 	return errors.Join(err, await(ended, left))

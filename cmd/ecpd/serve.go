@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,6 +21,7 @@ import (
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/httpapi"
 	"github.com/openecp/openecp/k8sprovisioner"
+	"github.com/openecp/openecp/proxy"
 	"github.com/openecp/openecp/sqlstore"
 )
 
@@ -72,7 +76,9 @@ type daemon struct {
 	certificate *certificate // nil = plain HTTP
 	reloader    *reloader
 	notify      notifier
-	servers     []*server // the API's first
+	servers     []*server         // the API's first
+	dashboards  *proxy.Dashboards // nil = none are shown
+	doors       *doors            // nil = no dashboard has a port of its own
 	log         *slog.Logger
 	up          atomic.Bool   // the Manager runs and nobody has asked for the end
 	done        chan struct{} // closed when streams and long polls have to end
@@ -137,22 +143,14 @@ func (d *daemon) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	api, err := httpapi.New(httpapi.Config{
-		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Dev: d.config.dev, Done: d.done,
-		TrustedProxies: proxies, Observe: d.metrics.request,
-	})
-	if err != nil {
-		return err
-	}
-	api = d.metrics.withStreams(api)
-	if d.config.metricsListen == "" {
-		api = withMetrics(api, d.metrics.page(), d.manager)
-	}
-	s, err := listen(ctx, d.config.at("listen"), d.config.listen, d.certificate, api, d.log)
+	s, err := listen(ctx, d.config.at("listen"), d.config.listen, d.certificate, nil, d.log)
 	if err != nil {
 		return err
 	}
 	d.servers = append(d.servers, s)
+	if s.http.Handler, err = d.api(ctx, s, proxies); err != nil {
+		return err
+	}
 	if d.config.metricsListen == "" {
 		return nil
 	}
@@ -162,6 +160,32 @@ func (d *daemon) listen(ctx context.Context) error {
 	}
 	d.servers = append(d.servers, s)
 	return nil
+}
+
+// api makes what the API's listener serves.
+func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (api http.Handler, err error) {
+	_, port, err := net.SplitHostPort(s.listener.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	if d.dashboards, err = d.newDashboards(ctx, port); err != nil {
+		return nil, err
+	}
+	api, err = httpapi.New(httpapi.Config{
+		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Dev: d.config.dev, Done: d.done,
+		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards,
+	})
+	if err != nil {
+		return nil, err
+	}
+	api = d.metrics.withStreams(api)
+	if d.config.metricsListen == "" {
+		api = withMetrics(api, d.metrics.page(), d.manager)
+	}
+	if domain, err := d.config.dashboardDomain(port); domain != nil || err != nil {
+		return withDashboards(api, domain, d.dashboards), err
+	}
+	return api, nil
 }
 
 func newProvisioner(c config, kube k8sprovisioner.Config, log *slog.Logger) (ecp.Provisioner, error) {

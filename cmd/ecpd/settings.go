@@ -42,6 +42,9 @@ type config struct {
 	projectsPerOrg int
 	projects       int
 	trustedProxies string // addresses and networks with commas between
+	dashDomain     string // "" = none
+	dashListen     string // "" = none; with dev any free ports
+	dashHost       string // "" = that of dashListen
 
 	origins map[string]origin // by the option's name; what is missing is a default
 }
@@ -87,6 +90,12 @@ var options = []option{
 		field: func(c *config) value { return (*span)(&c.tlsCheck) }},
 	{name: "trusted-proxies", key: "trustedProxies", usage: "`networks` of proxies whose X-Forwarded-For is believed, with commas between",
 		field: func(c *config) value { return (*text)(&c.trustedProxies) }},
+	{name: "dashboard-domain", key: "dashboard.domain", usage: "`domain` below which each cluster's dashboard has a name, ID.DOMAIN; https://DOMAIN where TLS ends in front of the daemon",
+		field: func(c *config) value { return (*text)(&c.dashDomain) }},
+	{name: "dashboard-listen", key: "dashboard.listen", usage: "`address` HOST:FIRST-LAST whose ports dashboards get, one for each cluster; port 0 = any free ones (default none; with --dev 127.0.0.1:0)",
+		field: func(c *config) value { return (*text)(&c.dashListen) }},
+	{name: "dashboard-host", key: "dashboard.host", usage: "`name` or address under which browsers reach the ports of --dashboard-listen (default the one there)",
+		field: func(c *config) value { return (*text)(&c.dashHost) }},
 	{name: "secrets-key-file", key: "secrets.keyFile", usage: "`file` with the keys that encrypt kubeconfigs, licences and passwords of registries in the database",
 		field: func(c *config) value { return (*text)(&c.secretsKeyFile) }},
 	{name: "secrets-key", key: "secrets.key", hidden: true, usage: "the keys of --secrets-key-file themselves; wins over it",

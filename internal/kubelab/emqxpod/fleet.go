@@ -217,11 +217,11 @@ func managementPorts(b boot) []int {
 }
 
 func (f *Fleet) management(c *cluster, b boot, node *emqxsim.Node) map[int]http.Handler {
-	h := f.letIn(c, node.Handler())
 	out := map[int]http.Handler{}
 	for _, port := range managementPorts(b) {
-		out[port] = h
+		out[port] = f.letIn(c, node.Handler())
 	}
+	out[18083] = f.letIn(c, node.Dashboard()) // of 5 it is the API's port, too
 	return out
 }
 

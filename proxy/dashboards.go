@@ -1,0 +1,235 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Below this path of a dashboard's origin are our own pages; EMQX has nothing
+// there.
+const (
+	ownPages  = "/_ecp/"
+	enterPath = ownPages + "enter/" // and the secret of a link
+	leavePath = ownPages + "leave"
+)
+
+// DashboardsConfig is what Dashboards are made of: a Manager, and one of Domain
+// and Ports.
+type DashboardsConfig struct {
+	Manager *ecp.Manager
+	Domain  *Domain
+	Ports   *Ports
+	// Logger gets what brokers did wrong; nil = nothing is logged.
+	Logger *slog.Logger
+	// Now is the clock of links and sessions; nil = time.Now.
+	Now func() time.Time
+	// Bounds of one request; zero fields = 64 MiB, 256 MiB, 60 s, 15 min. A
+	// WebSocket has none but its session's.
+	Bounds Bounds
+	// Recheck is how often it is asked again whether somebody with an open
+	// WebSocket may have it; 0 = 15 s.
+	Recheck time.Duration
+}
+
+// Link leads one person to one dashboard, once.
+type Link struct {
+	URL       string // holds a secret
+	ExpiresAt time.Time
+}
+
+// Dashboards shows the dashboards of clusters, each on an origin of its own. All
+// methods may be called at once.
+type Dashboards struct {
+	manager *ecp.Manager
+	domain  *Domain // nil = ports
+	ports   *quay
+	log     *slog.Logger
+	now     func() time.Time
+	bounds  Bounds
+	recheck time.Duration
+	book    *book
+	gate    gate[ecp.ID]
+
+	closing chan struct{} // closed by Shutdown
+	ended   chan struct{} // closed when no request runs any more after that
+	mu      sync.Mutex
+	closed  bool // guarded by mu
+	running int  // requests; guarded by mu
+}
+
+// How many requests run at once.
+const (
+	visitsAtOnce      = 512
+	visitsOfOneAtOnce = 64 // of one cluster
+)
+
+// usualVisit are the bounds of one request to a dashboard.
+var usualVisit = Bounds{Body: 64 << 20, Answer: 256 << 20, Idle: time.Minute, Total: 15 * time.Minute}
+
+// NewDashboards checks the configuration. It starts nothing.
+func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
+	if c.Manager == nil || (c.Domain == nil) == (c.Ports == nil) {
+		return nil, errors.New("proxy: DashboardsConfig wants a Manager, and one of Domain and Ports")
+	}
+	d := &Dashboards{
+		manager: c.Manager, domain: c.Domain, log: loggerOr(c.Logger), now: c.Now, bounds: c.Bounds.or(usualVisit), recheck: c.Recheck,
+		book: newBook(), gate: gate[ecp.ID]{all: visitsAtOnce, each: visitsOfOneAtOnce}, closing: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if c.Ports != nil {
+		d.ports = newQuay(*c.Ports)
+	}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	if d.recheck == 0 {
+		d.recheck = 15 * time.Second
+	}
+	return d, nil
+}
+
+// Mint makes a link to a cluster's dashboard for the actor in ctx: good for a
+// minute, and once. Whoever has it is that actor to the dashboard's door, so it is
+// shown to nobody else. It wants [ecp.RightRead] over the cluster's project, and
+// the audit says who asked: EMQX has logins of its own, and nobody is logged in
+// by a link.
+func (d *Dashboards) Mint(ctx context.Context, id ecp.ID) (Link, error) {
+	const op = "open dashboard"
+	actor, _ := ecp.ActorFrom(ctx) // none = refused below
+	secret, expires, ok := d.book.mint(id, actor, d.now())
+	if !ok {
+		return Link{}, &ecp.Error{Code: ecp.CodeThrottled, Op: op, Message: "there are many links already that nobody has used; they are over in a minute", RetryAfter: linkLife}
+	}
+	origin, err := d.admit(ctx, id)
+	if err != nil {
+		d.book.forget(secret)
+		return Link{}, err
+	}
+	return Link{URL: origin.JoinPath(enterPath, secret).String(), ExpiresAt: expires}, nil
+}
+
+// admit asks whether an actor may come, writes down that it does, and gives the
+// origin it comes to.
+func (d *Dashboards) admit(ctx context.Context, id ecp.ID) (*url.URL, error) {
+	if _, err := d.manager.EndpointForDashboard(ctx, id); err != nil {
+		return nil, err
+	}
+	if d.domain != nil {
+		return d.domain.origin(id), nil
+	}
+	port, err := d.ports.berth(ctx, id, d.atPort, func(other ecp.ID) bool { return !d.book.uses(other, d.now()) })
+	if err != nil {
+		return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: "open dashboard", Message: "every port for dashboards is in use; try again when others have left theirs, or ask for more ports", Cause: err}
+	}
+	return d.ports.origin(port), nil
+}
+
+// ServeHTTP serves the dashboards of a domain, each at its host name. Where they
+// have ports, each port has a handler of its own, which [Ports].Open is given.
+func (d *Dashboards) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var id ecp.ID
+	ok := false
+	if d.domain != nil {
+		id, ok = d.domain.cluster(r.Host)
+	}
+	if !ok {
+		say(w, http.StatusMisdirectedRequest, "There is no dashboard at this address.")
+		return
+	}
+	d.serve(w, r, id, d.domain.origin(id))
+}
+
+// atPort serves the dashboard whose port it is at present.
+func (d *Dashboards) atPort(port int) http.Handler {
+	origin := d.ports.origin(port)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, ok := d.ports.cluster(port)
+		if !ok || bareHost(r.Host) != bareHost(origin.Host) { // a name that somebody made lead here, perhaps
+			say(w, http.StatusMisdirectedRequest, "There is no dashboard at this address.")
+			return
+		}
+		d.serve(w, r, id, origin)
+	})
+}
+
+// Shutdown lets nobody in any more, ends WebSockets at once, and waits until the
+// other requests have come to their end, or ctx to its own.
+func (d *Dashboards) Shutdown(ctx context.Context) error {
+	d.mu.Lock()
+	if !d.closed {
+		d.closed = true
+		close(d.closing)
+		if d.running == 0 {
+			close(d.ended)
+		}
+	}
+	d.mu.Unlock()
+	select {
+	case <-d.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// begin counts a request in; false = the end has come.
+func (d *Dashboards) begin() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.running++
+	}
+	return !d.closed
+}
+
+// done counts it out.
+func (d *Dashboards) done() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running--; d.closed && d.running == 0 {
+		close(d.ended)
+	}
+}
+
+// serve answers on the origin of one cluster.
+func (d *Dashboards) serve(w http.ResponseWriter, r *http.Request, id ecp.ID, origin *url.URL) {
+	if !d.begin() {
+		say(w, http.StatusServiceUnavailable, "The daemon is ending. Come again soon.")
+		return
+	}
+	defer d.done()
+	v := visit{d: d, id: id, origin: origin, cookies: cookiesOf(string(id), origin.Scheme == "https")}
+	path := r.URL.EscapedPath()
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		say(w, http.StatusBadRequest, "This is no address of a page.")
+	case strings.HasPrefix(path, enterPath):
+		v.enter(w, r, path[len(enterPath):])
+	case path == leavePath:
+		v.leave(w, r)
+	case strings.HasPrefix(path, ownPages):
+		say(w, http.StatusNotFound, "There is no such page.")
+	default:
+		v.show(w, r)
+	}
+}
+
+// say answers a person in a few words. Nothing of the request is in them.
+func say(w http.ResponseWriter, status int, words string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set(AnsweredBy, Ours)
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(words + "\n")) // the person has gone: nothing to do about it
+}

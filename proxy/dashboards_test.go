@@ -1,0 +1,671 @@
+package proxy
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// house is Dashboards on ports of this host, and a clock.
+type house struct {
+	*rig
+	d   *Dashboards
+	mu  sync.Mutex
+	now time.Time // guarded by mu
+}
+
+func (h *house) clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+// onPorts opens a test server for every port that is asked for.
+func (r *rig) onPorts(change func(*DashboardsConfig)) *house {
+	r.t.Helper()
+	h := &house{rig: r, now: time.Now()}
+	c := DashboardsConfig{Manager: r.manager, Logger: r.logger, Now: h.clock, Ports: &Ports{Scheme: "http", Host: "127.0.0.1", Open: r.open}}
+	if change != nil {
+		change(&c)
+	}
+	var err error
+	h.d, err = NewDashboards(c)
+	require.NoError(r.t, err)
+	return h
+}
+
+func (r *rig) open(ctx context.Context, port int, h http.Handler) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return 0, err
+	}
+	s := httptest.NewUnstartedServer(h)
+	_ = s.Listener.Close()
+	s.Listener = l
+	s.Start()
+	r.t.Cleanup(s.Close)
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// browser keeps cookies, and shows redirects.
+func browser(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func (h *house) mint(secret string) string {
+	h.t.Helper()
+	link, err := h.d.Mint(h.as(secret), h.id)
+	require.NoError(h.t, err)
+	return link.URL
+}
+
+func get(t *testing.T, b *http.Client, address string, headers ...string) reply {
+	t.Helper()
+	return do(t, b, http.MethodGet, address, "", headers...)
+}
+
+func do(t *testing.T, b *http.Client, method, address, body string, headers ...string) reply {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	require.NoError(t, err)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return send(t, b, r)
+}
+
+// enter opens a link in a browser of its own and gives the origin, too.
+func (h *house) enter(secret string) (b *http.Client, origin string) {
+	h.t.Helper()
+	b = browser(h.t)
+	link := h.mint(secret)
+	require.Equal(h.t, 303, get(h.t, b, link).status)
+	origin, _, _ = strings.Cut(link, "/_ecp/")
+	return b, origin
+}
+
+// A reader comes to the dashboard by a link, sees the page and what belongs to it,
+// and logs in there with a login of EMQX; ours is no use to the broker.
+func TestDashboardsOfBothMajors(t *testing.T) {
+	for image, row := range map[string]struct{ asset, title string }{
+		image4: {"/static/app.js", "EMQX"}, image5: {"/static/app.js", "EMQX"},
+	} {
+		t.Run(image, func(t *testing.T) {
+			h := newRig(t, image).onPorts(nil)
+			user, _ := h.token(ecp.RoleUser, "default/default")
+			link := h.mint(user)
+			require.Regexp(t, `^http://127\.0\.0\.1:[0-9]+/_ecp/enter/[A-Za-z0-9_-]{43}$`, link)
+			origin, _, _ := strings.Cut(link, "/_ecp/")
+			b := browser(t)
+			require.Equal(t, 403, get(t, b, origin+"/").status, "without a session nobody is let in")
+
+			got := get(t, b, link)
+			require.Equal(t, 303, got.status)
+			require.Equal(t, "/", got.header.Get("Location"))
+			require.Equal(t, "no-store", got.header.Get("Cache-Control"))
+			require.Equal(t, "no-referrer", got.header.Get("Referrer-Policy"))
+			require.Equal(t, `"storage"`, got.header.Get("Clear-Site-Data"), "the port may have been another cluster's")
+			cookie := got.header.Get("Set-Cookie")
+			require.Regexp(t, "^ecp-"+string(h.id)+"=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; SameSite=Lax$", cookie)
+			require.NotContains(t, link, strings.Split(strings.Split(cookie, "=")[1], ";")[0], "the session's secret is another")
+
+			got = get(t, b, origin+"/")
+			require.Equal(t, 200, got.status, got.body)
+			require.Contains(t, got.body, row.title)
+			require.Equal(t, "DENY", got.header.Get("X-Frame-Options"))
+			require.Equal(t, "frame-ancestors 'none'", got.header.Get("Content-Security-Policy"))
+			require.Equal(t, "no-referrer", got.header.Get("Referrer-Policy"))
+			require.Equal(t, "private", got.header.Get("Cache-Control"))
+			require.Equal(t, 200, get(t, b, origin+row.asset).status)
+
+			if image == image4 {
+				require.Equal(t, 401, get(t, b, origin+"/api/v4/nodes").status)
+				e, err := h.sim.Endpoint(t.Context(), h.id, "")
+				require.NoError(t, err)
+				require.NotEqual(t, e.BaseURL, e.DashboardURL)
+				got = do(t, b, "POST", origin+"/api/v4/auth", `{"username":"admin","password":"public"}`, "Content-Type", "application/json")
+				require.Contains(t, got.body, `"code":0`)
+			} else {
+				require.Equal(t, 401, get(t, b, origin+"/api/v5/nodes").status)
+				got = do(t, b, "POST", origin+"/api/v5/login", `{"username":"admin","password":"public"}`, "Content-Type", "application/json")
+				require.Equal(t, 200, got.status, got.body)
+			}
+			entries := h.audit("open dashboard")
+			require.Len(t, entries, 1)
+			require.Equal(t, "user of default-default", entries[0].Actor)
+			for _, s := range []string{link[len(origin)+len(enterPath):], strings.Split(cookie, ";")[0]} {
+				require.NotContains(t, h.log.String(), s, "secrets are in no log")
+			}
+		})
+	}
+}
+
+// A link is good once, for a minute, for its own cluster, for who may still come.
+func TestLinks(t *testing.T) {
+	h := newRig(t, image5).onPorts(nil)
+	user, id := h.token(ecp.RoleUser, "default/default")
+	foreign, _ := h.token(ecp.RoleProjectAdmin, "other/one")
+	_, err := h.d.Mint(h.as(foreign), h.id)
+	require.ErrorIs(t, err, ecp.ErrNotFound)
+	_, err = h.d.Mint(t.Context(), h.id)
+	require.ErrorIs(t, err, ecp.ErrDenied)
+	require.Empty(t, h.d.book.links, "who is refused leaves nothing")
+	require.Empty(t, h.d.ports.of)
+
+	link := h.mint(user)
+	for _, method := range []string{"HEAD", "POST", "OPTIONS"} {
+		require.Equal(t, 405, do(t, browser(t), method, link, "").status, method)
+	}
+	require.Equal(t, 405, get(t, browser(t), link, "Sec-Purpose", "prefetch").status)
+	require.Equal(t, 303, get(t, browser(t), link).status, "nothing of that has used it up")
+	again := get(t, browser(t), link)
+	require.Equal(t, 403, again.status, "twice")
+	require.Empty(t, again.header.Get("Set-Cookie"))
+
+	link = h.mint(user)
+	h.pass(linkLife)
+	require.Equal(t, 403, get(t, browser(t), link).status, "too late")
+
+	link = h.mint(user)
+	require.Equal(t, 403, get(t, browser(t), link[:len(link)-1]+"!").status, "guessed")
+	require.NoError(t, h.manager.DeleteToken(system(t), id))
+	require.Equal(t, 403, get(t, browser(t), link).status, "the token has gone")
+
+	other, _, err := h.manager.Create(system(t), ecp.CreateRequest{Mode: ecp.Hosted, Name: "two", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image5, Nodes: 1, Connections: 10}}})
+	require.NoError(t, err)
+	h.eventually("the other runs", func() bool { _, err := h.sim.Endpoint(t.Context(), other.ID, ""); return err == nil })
+	user, _ = h.token(ecp.RoleUser, "default/default")
+	elsewhere, err := h.d.Mint(h.as(user), other.ID)
+	require.NoError(t, err)
+	origin, secret, _ := strings.Cut(h.mint(user), enterPath)
+	theirs, theirSecret, _ := strings.Cut(elsewhere.URL, enterPath)
+	require.NotEqual(t, origin, theirs, "each has an origin of its own")
+	require.Equal(t, 403, get(t, browser(t), origin+enterPath+theirSecret).status)
+	require.Equal(t, 403, get(t, browser(t), elsewhere.URL).status, "shown in the wrong place, it is used up")
+
+	// A session is one cluster's, whatever name its cookie is given.
+	b := browser(t)
+	require.Equal(t, 303, get(t, b, origin+enterPath+secret).status)
+	require.Equal(t, 403, get(t, b, theirs+"/").status, "cookies know no ports, sessions do")
+	at, err := url.Parse(origin)
+	require.NoError(t, err)
+	value := b.Jar.Cookies(at)[0].Value
+	require.Equal(t, 403, get(t, browser(t), theirs+"/", "Cookie", "ecp-"+string(other.ID)+"="+value).status)
+	require.Equal(t, 200, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"="+value).status)
+	require.Equal(t, 403, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"="+value+"; ecp-"+string(h.id)+"=x").status, "twice: somebody else has put one there")
+
+	// A session that a browser was given beforehand is not what a link turns into one.
+	b = browser(t)
+	b.Jar.SetCookies(at, []*http.Cookie{{Name: "ecp-" + string(h.id), Value: "planted"}})
+	require.Equal(t, 303, get(t, b, h.mint(user)).status)
+	require.NotEqual(t, "planted", b.Jar.Cookies(at)[0].Value)
+	require.Equal(t, 403, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"=planted").status)
+	first := b.Jar.Cookies(at)[0].Value
+	require.Equal(t, 303, get(t, b, h.mint(user)).status)
+	require.Equal(t, 403, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"="+first).status, "a new link ends the session that the browser had")
+}
+
+// A session ends with what it began with: at the next request.
+func TestSessionsEnd(t *testing.T) {
+	h := newRig(t, image5).onPorts(nil)
+	people := func(name string, grants ...ecp.Grant) (secret string) {
+		const password = "correct horse battery"
+		_, err := h.manager.CreateUser(system(t), ecp.UserRequest{Name: name, Password: password, Grants: grants})
+		require.NoError(t, err)
+		s, err := h.manager.Login(t.Context(), name, password)
+		require.NoError(t, err)
+		return s.Secret
+	}
+	reader := ecp.Grant{Role: ecp.RoleUser, Project: "default/default"}
+	elsewhere := []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}
+	disabled := true
+	for what, row := range map[string]struct {
+		status int
+		happen func(secret, name string)
+	}{
+		"logout": {403, func(secret, _ string) { require.NoError(t, h.manager.Logout(h.as(secret))) }},
+		"disabled": {403, func(_, name string) {
+			_, err := h.manager.UpdateUser(system(t), name, ecp.UserChange{Disabled: &disabled})
+			require.NoError(t, err)
+		}},
+		"role lost": {404, func(_, name string) {
+			_, err := h.manager.UpdateUser(system(t), name, ecp.UserChange{Grants: &elsewhere})
+			require.NoError(t, err)
+		}},
+		"user deleted": {403, func(_, name string) { require.NoError(t, h.manager.DeleteUser(system(t), name, 0)) }},
+		"its own time": {403, func(string, string) { h.pass(sessionLife) }},
+	} {
+		name := strings.ReplaceAll(what, " ", "-")
+		secret := people(name, reader)
+		b, origin := h.enter(secret)
+		require.Equal(t, 200, get(t, b, origin+"/").status, what)
+		row.happen(secret, name)
+		require.Equal(t, row.status, get(t, b, origin+"/").status, what)
+		require.Equal(t, 403, get(t, b, origin+"/").status, "%s: and there is no session any more", what)
+	}
+	token, id := h.token(ecp.RoleUser, "default/default")
+	b, origin := h.enter(token)
+	require.NoError(t, h.manager.DeleteToken(system(t), id))
+	require.Equal(t, 403, get(t, b, origin+"/").status, "token deleted")
+
+	token, _ = h.token(ecp.RoleUser, "default/default")
+	b, origin = h.enter(token)
+	require.Equal(t, 405, get(t, b, origin+leavePath).status)
+	require.Equal(t, 405, do(t, b, "POST", origin+leavePath, "", "Origin", "http://evil.example").status)
+	got := do(t, b, "POST", origin+leavePath, "", "Origin", origin)
+	require.Equal(t, 200, got.status)
+	require.Contains(t, got.header.Get("Set-Cookie"), "Max-Age=0")
+	require.Equal(t, 403, get(t, b, origin+"/").status, "left")
+	require.Equal(t, 404, get(t, b, origin+"/_ecp/anything").status)
+
+	b, origin = h.enter(token)
+	require.NoError(t, h.sim.KillAll(h.id))
+	got = get(t, b, origin+"/")
+	require.Equal(t, 503, got.status, got.body)
+	require.NoError(t, h.sim.ReviveAll(h.id))
+	h.eventually("it comes back, with the same session", func() bool { return get(t, b, origin+"/").status == 200 })
+}
+
+// What pages of other origins ask for is refused; to be opened from elsewhere is
+// what links are for.
+func TestOtherOrigins(t *testing.T) {
+	h := newRig(t, image5).onPorts(nil)
+	user, _ := h.token(ecp.RoleUser, "default/default")
+	b, origin := h.enter(user)
+	for what, row := range map[string]struct {
+		method  string
+		headers []string
+		status  int
+	}{
+		"plain":               {"GET", nil, 200},
+		"own":                 {"GET", []string{"Origin", origin, "Sec-Fetch-Site", "same-origin"}, 200},
+		"own form":            {"GET", []string{"Origin", "null", "Sec-Fetch-Site", "same-origin"}, 200},
+		"typed":               {"GET", []string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200},
+		"opened from a link":  {"GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200},
+		"in a frame":          {"GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, 403},
+		"script of a sibling": {"GET", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"}, 403},
+		"form of another":     {"POST", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 403},
+		"other origin":        {"POST", []string{"Origin", "http://evil.example"}, 403},
+		"other port":          {"POST", []string{"Origin", "http://127.0.0.1:1"}, 403},
+		"other scheme":        {"POST", []string{"Origin", strings.Replace(origin, "http", "https", 1)}, 403},
+		"hidden":              {"POST", []string{"Origin", "null"}, 403},
+	} {
+		got := do(t, b, row.method, origin+"/", "", row.headers...)
+		require.Equal(t, row.status, got.status, "%s: %s", what, got.body)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, origin+"/", nil)
+	require.NoError(t, err)
+	r.Host = "rebound.example"
+	require.Equal(t, 421, send(t, b, r).status, "a name that was made to lead here")
+}
+
+// What goes to the dashboard and comes from it.
+func TestDashboardHeaders(t *testing.T) {
+	h := newRig(t, image5).onPorts(nil)
+	user, _ := h.token(ecp.RoleUser, "default/default")
+	b, origin := h.enter(user)
+	var seen *http.Request
+	var upstream *httptest.Server
+	upstream = h.lead(func(w http.ResponseWriter, r *http.Request) {
+		seen = r.Clone(context.Background())
+		header := w.Header()
+		for k, v := range map[string]string{
+			"Server": "Cowboy", "Strict-Transport-Security": "max-age=1", "Alt-Svc": "h3", "Access-Control-Allow-Origin": "*", "X-Accel-Redirect": "/etc/passwd", "Refresh": "0;url=http://x",
+			"Content-Encoding": "gzip", "Content-Type": "text/html", "Cache-Control": "public, max-age=60", "Clear-Site-Data": `"*"`, "Service-Worker-Allowed": "/", "X-Powered-By": "x",
+			"Content-Security-Policy": "script-src 'self'", "X-Theirs": "kept", "Location": upstream.URL + "/there?x=1#/login",
+		} {
+			header.Set(k, v)
+		}
+		header.Add("Set-Cookie", "sid=abc; Domain=example.com; Path=/x; HttpOnly; SameSite=None; Secure")
+		header.Add("Set-Cookie", "plain=1")
+		w.WriteHeader(http.StatusFound)
+		z := gzip.NewWriter(w)
+		_, _ = z.Write([]byte("<html>"))
+		_ = z.Close()
+	})
+	got := do(t, b, "GET", origin+"/a%2Fb/?x=%2F&y=1;2", "",
+		"Authorization", "Bearer eyJ", "Cookie", "foreign=1; ecp-emqx-00000000=2; ecp-emqx-00000000-sid=3; ecp-"+string(h.id)+"-sid=mine", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-User", "root",
+		"Referer", origin+"/secret", "Origin", origin, "X-Custom", "1", "Accept-Encoding", "gzip")
+	require.Equal(t, 302, got.status)
+	require.Equal(t, "/a%2Fb/?x=%2F&y=1;2", seen.RequestURI)
+	require.Equal(t, "Bearer eyJ", seen.Header.Get("Authorization"), "who logs in there is logged in there")
+	require.Equal(t, []string{"sid=mine"}, seen.Header["Cookie"], "their own cookie, under their own name, and none of ours")
+	require.Equal(t, upstream.URL, seen.Header.Get("Origin"))
+	require.Equal(t, "1", seen.Header.Get("X-Custom"))
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-User", "Referer"} {
+		require.Empty(t, seen.Header.Get(name), name)
+	}
+	for _, name := range []string{"Server", "Strict-Transport-Security", "Alt-Svc", "Access-Control-Allow-Origin", "X-Accel-Redirect", "Refresh", "Clear-Site-Data", "Service-Worker-Allowed", "X-Powered-By"} {
+		require.Empty(t, got.header.Get(name), name)
+	}
+	require.Equal(t, "/there?x=1#/login", got.header.Get("Location"), "an address of the broker's is one here")
+	require.Equal(t, []string{"ecp-" + string(h.id) + "-sid=abc; Path=/x; HttpOnly; SameSite=Lax", "ecp-" + string(h.id) + "-plain=1; SameSite=Lax"}, got.header.Values("Set-Cookie"))
+	require.Equal(t, []string{"script-src 'self'", "frame-ancestors 'none'"}, got.header.Values("Content-Security-Policy"))
+	require.Equal(t, "private, max-age=60", got.header.Get("Cache-Control"))
+	require.Equal(t, "kept", got.header.Get("X-Theirs"))
+	require.Equal(t, "gzip", got.header.Get("Content-Encoding"))
+	z, err := gzip.NewReader(strings.NewReader(got.body))
+	require.NoError(t, err, "packed as it came")
+	plain, err := io.ReadAll(z)
+	require.NoError(t, err)
+	require.Equal(t, "<html>", string(plain))
+
+	do(t, b, "GET", origin+"/", "", "Authorization", "Bearer "+user)
+	require.Empty(t, seen.Header.Get("Authorization"), "a token of ours is none of the broker's business")
+}
+
+func TestLocations(t *testing.T) {
+	base, err := url.Parse("http://10.0.0.1:18083")
+	require.NoError(t, err)
+	for location, want := range map[string]string{
+		"/x": "/x", "x?y": "x?y", "http://10.0.0.1:18083": "/", "HTTP://10.0.0.1:18083/a%2Fb?c#d": "/a%2Fb?c#d", "//10.0.0.1:18083/x": "/x",
+		"https://idp.example/login": "", "//evil.example/x": "", "http://10.0.0.1/x": "", ":": "",
+	} {
+		got, ok := own(location, base)
+		require.Equal(t, want, got, location)
+		require.Equal(t, want != "", ok, location)
+	}
+}
+
+// echo is a WebSocket, near enough: it takes the upgrade and sends back what comes.
+func echo(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") != "websocket" {
+		http.Error(w, "no", http.StatusBadRequest)
+		return
+	}
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-Websocket-Accept: x\r\nServer: Cowboy\r\n\r\n")
+	_ = rw.Flush()
+	_, _ = io.Copy(conn, rw)
+}
+
+// dial asks for a WebSocket as a browser does.
+func (h *house) dial(b *http.Client, origin string, headers ...string) (net.Conn, *bufio.Reader, reply) {
+	h.t.Helper()
+	at, err := url.Parse(origin)
+	require.NoError(h.t, err)
+	conn, err := net.Dial("tcp", at.Host)
+	require.NoError(h.t, err)
+	h.t.Cleanup(func() { _ = conn.Close() })
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, origin+"/ws", nil)
+	require.NoError(h.t, err)
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	for _, c := range b.Jar.Cookies(at) {
+		r.AddCookie(c)
+	}
+	require.NoError(h.t, r.Write(conn))
+	require.NoError(h.t, conn.SetReadDeadline(time.Now().Add(15*time.Second)))
+	in := bufio.NewReader(conn)
+	res, err := http.ReadResponse(in, r)
+	require.NoError(h.t, err)
+	require.NoError(h.t, res.Body.Close())
+	return conn, in, reply{status: res.StatusCode, header: res.Header}
+}
+
+// A WebSocket goes through for the dashboard's own page, and ends when its person
+// may not have it any more, and when the program ends.
+func TestWebSockets(t *testing.T) {
+	h := newRig(t, image5).onPorts(func(c *DashboardsConfig) {
+		c.Recheck = 20 * time.Millisecond
+		c.Bounds.Idle = 200 * time.Millisecond // which is none of its business
+	})
+	h.lead(echo)
+	said := func(conn net.Conn, in *bufio.Reader, words string) {
+		t.Helper()
+		_, err := conn.Write([]byte(words))
+		require.NoError(t, err)
+		b := make([]byte, len(words))
+		_, err = io.ReadFull(in, b)
+		require.NoError(t, err)
+		require.Equal(t, words, string(b))
+	}
+	user, id := h.token(ecp.RoleUser, "default/default")
+	b, origin := h.enter(user)
+	for _, headers := range [][]string{nil, {"Origin", "http://evil.example"}, {"Origin", "null"}, {"Origin", origin, "Upgrade", "h2c"}} {
+		_, _, res := h.dial(b, origin, headers...)
+		require.Contains(t, []int{400, 403}, res.status, "%v", headers)
+	}
+	_, _, res := h.dial(browser(t), origin, "Origin", origin)
+	require.Equal(t, 403, res.status, "no session")
+
+	conn, in, res := h.dial(b, origin, "Origin", origin)
+	require.Equal(t, 101, res.status)
+	require.Empty(t, res.header.Get("Server"))
+	require.Equal(t, "x", res.header.Get("Sec-Websocket-Accept"))
+	said(conn, in, "hello")
+	quiet := time.NewTimer(400 * time.Millisecond)
+	<-quiet.C
+	said(conn, in, "still there")
+	require.NoError(t, h.manager.DeleteToken(system(t), id))
+	_, err := in.ReadByte()
+	require.ErrorIs(t, err, io.EOF, "it is cut when the token goes")
+
+	user, _ = h.token(ecp.RoleUser, "default/default")
+	b, origin = h.enter(user)
+	conn, in, res = h.dial(b, origin, "Origin", origin)
+	require.Equal(t, 101, res.status)
+	said(conn, in, "hello")
+	h.pass(sessionLife)
+	_, err = in.ReadByte()
+	require.ErrorIs(t, err, io.EOF, "it is cut when the session is over")
+
+	b, origin = h.enter(user)
+	conn, in, res = h.dial(b, origin, "Origin", origin)
+	require.Equal(t, 101, res.status)
+	said(conn, in, "hello")
+	require.NoError(t, h.d.Shutdown(t.Context()))
+	_, err = in.ReadByte()
+	require.ErrorIs(t, err, io.EOF, "it is cut when the program ends")
+	require.Equal(t, 503, get(t, b, origin+"/").status)
+	require.NoError(t, h.d.Shutdown(t.Context()), "twice is once")
+}
+
+// Shutdown waits for what runs, as long as it may.
+func TestShutdownWaits(t *testing.T) {
+	h := newRig(t, image5).onPorts(nil)
+	began, end := make(chan struct{}), make(chan struct{})
+	h.lead(func(http.ResponseWriter, *http.Request) {
+		close(began)
+		<-end
+	})
+	user, _ := h.token(ecp.RoleUser, "default/default")
+	b, origin := h.enter(user)
+	got := make(chan int)
+	go func() { got <- get(t, b, origin+"/").status }()
+	<-began
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, h.d.Shutdown(ctx), context.Canceled)
+	close(end)
+	require.NoError(t, h.d.Shutdown(t.Context()))
+	require.Equal(t, 200, <-got)
+}
+
+// Dashboards that fail cost a bounded time, and the person is told.
+func TestDashboardsThatFail(t *testing.T) {
+	h := newRig(t, image5).onPorts(func(c *DashboardsConfig) { c.Bounds = Bounds{Idle: 100 * time.Millisecond, Answer: 1000, Body: 1000} })
+	user, _ := h.token(ecp.RoleUser, "default/default")
+	b, origin := h.enter(user)
+	for what, row := range map[string]struct {
+		serve  http.HandlerFunc
+		body   int
+		status int
+		broken bool
+	}{
+		"hangs":     {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, 504, false},
+		"resets":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, 502, false},
+		"too large": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "1001") }, 0, 502, false},
+		"too large, and does not say so": {func(w http.ResponseWriter, _ *http.Request) {
+			for range 20 {
+				_, _ = w.Write(make([]byte, 100))
+				_ = http.NewResponseController(w).Flush()
+			}
+		}, 0, 200, true},
+		"asked too much": {func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, 1001, 413, false},
+	} {
+		h.lead(row.serve)
+		got := do(t, b, "POST", origin+"/x", strings.Repeat("x", row.body))
+		require.Equal(t, row.status, got.status, "%s: %s", what, got.body)
+		require.Equal(t, row.broken, got.err != nil, what)
+		require.NotContains(t, got.body, "127.0.0.1", what)
+	}
+}
+
+// Links and sessions are bounded, for one and for all.
+func TestBookIsBounded(t *testing.T) {
+	b, now := newBook(), time.Now()
+	someone := func(i int) ecp.Actor { return ecp.Actor{Name: fmt.Sprint("actor", i)} }
+	for range linksOfOne {
+		_, _, ok := b.mint("c", someone(0), now)
+		require.True(t, ok)
+	}
+	_, _, ok := b.mint("c", someone(0), now)
+	require.False(t, ok)
+	for i := 1; len(b.links) < linksInAll; i++ {
+		_, _, ok := b.mint("c", someone(i), now)
+		require.True(t, ok)
+	}
+	_, _, ok = b.mint("c", ecp.Actor{Name: "one more"}, now)
+	require.False(t, ok)
+	_, _, ok = b.mint("c", someone(0), now.Add(linkLife))
+	require.True(t, ok, "those that are over count no more")
+	require.Len(t, b.links, 1)
+
+	first, ok := b.begin(pass{cluster: "c", actor: someone(0)}, "", now)
+	require.True(t, ok)
+	for i := range sessionsOfOne {
+		_, ok := b.begin(pass{cluster: "c", actor: someone(0)}, "", now.Add(time.Duration(i+1)))
+		require.True(t, ok)
+	}
+	require.Len(t, b.sessions, sessionsOfOne)
+	_, ok = b.session(first, "c", now)
+	require.False(t, ok, "the oldest makes room")
+	for i := 1; len(b.sessions) < sessionsInAll; i++ {
+		_, ok := b.begin(pass{cluster: "c", actor: someone(i)}, "", now)
+		require.True(t, ok)
+	}
+	_, ok = b.begin(pass{cluster: "c", actor: ecp.Actor{Name: "one more"}}, "", now)
+	require.False(t, ok)
+	require.True(t, b.uses("c", now))
+	require.False(t, b.uses("d", now))
+	require.False(t, b.uses("c", now.Add(2*sessionLife)))
+}
+
+// Each cluster has a port of its own; one is another's when nobody comes any more.
+func TestPorts(t *testing.T) {
+	opened := map[int]int{}
+	taken := errors.New("taken")
+	q := newQuay(Ports{Scheme: "http", Host: "::1", First: 5, Last: 8, Open: func(_ context.Context, port int, _ http.Handler) (int, error) {
+		if port == 7 {
+			return 0, taken
+		}
+		opened[port]++
+		return port, nil
+	}})
+	busy := map[ecp.ID]bool{"a": true, "b": true, "c": true, "d": true}
+	berth := func(id ecp.ID) (int, error) {
+		return q.berth(t.Context(), id, func(int) http.Handler { return nil }, func(other ecp.ID) bool { return !busy[other] })
+	}
+	a, err := berth("a")
+	require.NoError(t, err)
+	again, err := berth("a")
+	require.NoError(t, err)
+	require.Equal(t, a, again)
+	b, err := berth("b")
+	require.NoError(t, err)
+	c, err := berth("c")
+	require.NoError(t, err)
+	require.ElementsMatch(t, []int{5, 6, 8}, []int{a, b, c}, "what somebody else has is passed over")
+	_, err = berth("d")
+	require.ErrorIs(t, err, errNoPort)
+	busy["b"] = false
+	d, err := berth("d")
+	require.NoError(t, err)
+	require.Equal(t, b, d)
+	whose, _ := q.cluster(d)
+	require.Equal(t, ecp.ID("d"), whose)
+	require.Equal(t, map[int]int{5: 1, 6: 1, 8: 1}, opened)
+	require.Equal(t, "http://[::1]:8", q.origin(8).String())
+	require.Equal(t, "http://[::1]", q.origin(80).String(), "as browsers write it")
+}
+
+// Each cluster has a name below the domain; the cookie there is nobody else's.
+func TestDomain(t *testing.T) {
+	r := newRig(t, image5)
+	d, err := NewDashboards(DashboardsConfig{Manager: r.manager, Logger: r.logger, Domain: &Domain{Scheme: "https", Host: "Dash.example.com:443"}})
+	require.NoError(t, err)
+	user, _ := r.token(ecp.RoleUser, "default/default")
+	link, err := d.Mint(r.as(user), r.id)
+	require.NoError(t, err)
+	require.Contains(t, link.URL, "https://"+string(r.id)+".Dash.example.com/_ecp/enter/")
+	ask := func(host, path string, headers ...string) *httptest.ResponseRecorder {
+		q := httptest.NewRequestWithContext(t.Context(), "GET", "https://"+host+path, nil)
+		for i := 0; i < len(headers); i += 2 {
+			q.Header.Set(headers[i], headers[i+1])
+		}
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, q)
+		return w
+	}
+	host := string(r.id) + ".dash.example.com"
+	path := link.URL[strings.Index(link.URL, enterPath):]
+	for _, other := range []string{"dash.example.com", "x.dash.example.com", string(r.id) + ".example.com", string(r.id) + ".dash.example.com.evil.example", "127.0.0.1"} {
+		require.Equal(t, 421, ask(other, path).Code, other)
+	}
+	require.Equal(t, 403, ask("emqx-00000000.dash.example.com", "/").Code)
+	got := ask(host+":8443", path) // whatever port a proxy in front has
+	require.Equal(t, 303, got.Code, got.Body.String())
+	require.Empty(t, got.Header().Get("Clear-Site-Data"), "the origin is one cluster's for ever")
+	cookie := got.Header().Get("Set-Cookie")
+	require.Regexp(t, "^__Host-ecp-"+string(r.id)+"=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; Secure; SameSite=Lax$", cookie)
+	got = ask(host, "/", "Cookie", strings.Split(cookie, ";")[0])
+	require.Equal(t, 200, got.Code)
+	require.Contains(t, got.Body.String(), "EMQX")
+
+	domain := Domain{Scheme: "https", Host: "dash.example.com"}
+	for host, want := range map[string]bool{"dash.example.com": true, "x.dash.example.com": true, "X.DASH.example.com.:443": true, "dash.example.com:8443": true, "xdash.example.com": false, "example.com": false, "": false} {
+		require.Equal(t, want, domain.Covers(host), host)
+	}
+}
+
+func TestConfigs(t *testing.T) {
+	_, err := NewDashboards(DashboardsConfig{})
+	require.Error(t, err)
+	_, err = NewPassthrough(PassthroughConfig{})
+	require.Error(t, err)
+}
