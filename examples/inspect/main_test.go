@@ -56,10 +56,12 @@ func TestTables(t *testing.T) {
 	}{
 		{"5.8", "5.8.9", "enterprise", false, []string{
 			"EMQX      5.8.9 enterprise", "emqx@10.0.0.1 runs and takes clients", "2 connected, 3 sessions", "trial of Evaluation", "25 connections",
-			"emqx@10.0.0.2  running  core  5.8.9", "emqx@10.0.0.3  stopped", "tcp:default", "connector:http:c1", "r1", "http:a1", "connector", "disconnected  Connection refused",
+			"emqx@10.0.0.2  running  core  5.8.9", "emqx@10.0.0.3  stopped", "tcp:default", "connector:http:c1", "r1", "http:a1", "1 of kind connector, 0 of them connected", "disconnected  Connection refused",
 		}},
 		{"4.4", "4.4.24", "enterprise", false, []string{"EMQX      4.4.24 enterprise", "2 connected, 3 sessions", "mqtt:tcp:external", "10 connections"}},
-		{"4.4 by the dashboard's port", "4.4.24", "enterprise", true, []string{"EMQX      4.4.24 enterprise", "2 connected, 3 sessions"}},
+		{"4.4 by the dashboard's port", "4.4.24", "enterprise", true, []string{
+			"EMQX      4.4.24 enterprise", "2 connected, 3 sessions", "asked     does not say whether it runs (it has no page /status",
+		}},
 		{"open source", "4.4.19", "opensource", false, []string{"no: found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later", "2 connected, 3 sessions", "NOT THERE", "licence"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,6 +92,39 @@ func TestJSON(t *testing.T) {
 	require.Len(t, r.Integrations, 2)
 	require.NotEmpty(t, r.Alarms)
 	require.Empty(t, r.Unanswered)
+}
+
+// TestNothingThere: that there is no alarm, rule or connector is told, and is
+// not the same as no answer.
+func TestNothingThere(t *testing.T) {
+	for _, version := range []string{"4.4.24", "5.8.9"} {
+		c := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version})
+		broker := c.Join("emqx@10.0.0.1").Handler()
+		url := serve(t, broker)
+		status, out, errs := call(t, "admin", "public", url)
+		require.Zero(t, status, errs)
+		for _, want := range []string{"alarms    0\n", "rules     0, 0 of them running\n", "outside   0\n"} {
+			require.Contains(t, out, want)
+		}
+		_, out, _ = call(t, "admin", "public", "--json", url)
+		for _, want := range []string{`"alarms": []`, `"rules": []`, `"integrations": []`} {
+			require.Contains(t, out, want)
+		}
+
+		url = serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "alarms") {
+				http.Error(w, "Internal Error", http.StatusInternalServerError)
+				return
+			}
+			broker.ServeHTTP(w, r)
+		}))
+		_, out, _ = call(t, "admin", "public", url)
+		require.NotContains(t, out, "alarms    0")
+		require.Contains(t, out, "rules     0")
+		_, out, _ = call(t, "admin", "public", "--json", url)
+		require.NotContains(t, out, `"alarms": null`)
+		require.NotContains(t, out, `"alarms": []`)
+	}
 }
 
 // TestWhatGoesWrong: what is known is printed, and one line says what to do.

@@ -86,22 +86,48 @@ func (p *printer) head(r report) {
 	if l := r.Limit; l != nil {
 		p.line("limit", limitWords(*l))
 	}
-	if r.Alarms != nil || r.Rules != nil {
+	if r.Alarms != nil {
 		p.line("alarms", strconv.Itoa(len(r.Alarms)))
-		running := 0
-		for _, rule := range r.Rules {
-			if rule.Running {
-				running++
-			}
-		}
-		p.line("rules", fmt.Sprintf("%d, %d of them running", len(r.Rules), running))
 	}
+	if r.Rules != nil {
+		p.line("rules", fmt.Sprintf("%d, %d of them running", len(r.Rules), number(r.Rules, func(rule ecp.Rule) bool { return rule.Running })))
+	}
+	if r.Integrations != nil {
+		p.line("outside", outsideWords(r.Integrations))
+	}
+}
+
+// outsideWords counts what leads outside by kind.
+func outsideWords(all []ecp.Integration) string {
+	var words []string
+	for _, kind := range []ecp.IntegrationKind{ecp.ConnectorIntegration, ecp.ActionIntegration, ecp.SourceIntegration, ecp.ResourceIntegration} {
+		n := number(all, func(i ecp.Integration) bool { return i.Kind == kind })
+		connected := number(all, func(i ecp.Integration) bool { return i.Kind == kind && i.Status == ecp.IntegrationConnected })
+		if n > 0 {
+			words = append(words, fmt.Sprintf("%d of kind %s, %d of them connected", n, kind, connected))
+		}
+	}
+	return cmp.Or(strings.Join(words, "; "), "0")
+}
+
+// number is how many of a list are so.
+func number[T any](list []T, so func(T) bool) int {
+	n := 0
+	for _, v := range list {
+		if so(v) {
+			n++
+		}
+	}
+	return n
 }
 
 func healthWords(h ecp.Health) string {
 	words := []string{"does not run"}
-	if h.Running {
+	switch {
+	case h.Running:
 		words[0] = "runs"
+	case h.Available == ecp.Unknown: // nothing that is known answers there
+		words[0] = "does not say whether it runs"
 	}
 	switch h.Available {
 	case ecp.True:
@@ -160,11 +186,14 @@ func nodeRow(n nodeView) []string {
 	if n.Error != "" {
 		status += " (" + n.Error + ")"
 	}
-	memory := ""
+	uptime, memory := "", ""
+	if n.Uptime > 0 {
+		uptime = n.Uptime.Round(time.Second).String()
+	}
 	if n.MemoryTotal > 0 {
 		memory = fmt.Sprintf("%.2f of %.2f GiB", gib(n.MemoryUsed), gib(n.MemoryTotal))
 	}
-	return []string{n.Name, status, n.Role, n.Version, n.Uptime.Round(time.Second).String(), strconv.Itoa(n.Connections), strconv.Itoa(n.Sessions), memory}
+	return []string{n.Name, status, n.Role, n.Version, uptime, strconv.Itoa(n.Connections), strconv.Itoa(n.Sessions), memory}
 }
 
 func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
