@@ -176,6 +176,23 @@ func TestPartUnanswered(t *testing.T) {
 	require.Contains(t, out, "connector:http:c1")
 }
 
+// TestWordsOfOthers: a client id in an alarm's name neither breaks the table nor
+// reaches the terminal as an order.
+func TestWordsOfOthers(t *testing.T) {
+	inner := busy("5.8.9", "enterprise").Handler()
+	_, out, _ := call(t, "admin", "public", serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v5/alarms" {
+			inner.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"data":[{"node":"n","name":"conn_congestion/a\u001b[2J\tb\u009bc","message":"x\ny"}],"meta":{"hasnext":false}}`))
+	})))
+	require.Contains(t, out, "conn_congestion/a [2J b c")
+	require.Contains(t, out, "x y")
+	require.NotContains(t, out, "0001-01-01")
+}
+
 func TestCertificates(t *testing.T) {
 	s := httptest.NewTLSServer(busy("5.8.9", "enterprise").Handler())
 	t.Cleanup(s.Close)

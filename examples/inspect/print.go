@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -37,7 +38,11 @@ type printer struct {
 	err error
 }
 
+// line writes one line of cells.
 func (p *printer) line(cells ...string) {
+	for i, c := range cells {
+		cells[i] = oneLine(c)
+	}
 	if p.err == nil {
 		_, p.err = fmt.Fprintln(p.w, strings.Join(cells, "\t"))
 	}
@@ -49,7 +54,7 @@ func (p *printer) table(head string, rows [][]string) {
 		return
 	}
 	p.line()
-	p.line(head)
+	p.line(strings.Split(head, "\t")...)
 	for _, r := range rows {
 		p.line(r...)
 	}
@@ -58,11 +63,7 @@ func (p *printer) table(head string, rows [][]string) {
 func rows[T any](list []T, row func(T) []string) [][]string {
 	var out [][]string
 	for _, v := range list {
-		cells := row(v)
-		for i, c := range cells {
-			cells[i] = oneLine(c)
-		}
-		out = append(out, cells)
+		out = append(out, row(v))
 	}
 	return out
 }
@@ -207,7 +208,11 @@ func listenerRow(l ecp.BrokerListener) []string {
 }
 
 func alarmRow(a ecp.Alarm) []string {
-	return []string{a.Name, a.Since.Format(time.RFC3339), strings.Join(a.Nodes, " "), a.Message}
+	since := ""
+	if !a.Since.IsZero() {
+		since = a.Since.Format(time.RFC3339)
+	}
+	return []string{a.Name, since, strings.Join(a.Nodes, " "), a.Message}
 }
 
 func ruleRow(r ecp.Rule) []string {
@@ -223,5 +228,8 @@ func reasonRows(reasons map[string]string) [][]string {
 	return rows(parts, func(part string) []string { return []string{part, reasons[part]} })
 }
 
-// oneLine keeps what a broker says from breaking the table.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine keeps what a broker says, and clients say to it, from breaking the
+// table and from telling the terminal what to do.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+}
