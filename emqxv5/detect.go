@@ -78,7 +78,7 @@ func stranger(ctx context.Context, c *emqxhttp.Client, a emqxhttp.Answer) error 
 	switch {
 	case starting(a), said(a.Body).Message == pathMissing:
 		return c.Fail(ecp.CodeUnavailable, "EMQX is still starting, or it is an EMQX of another major: there is no "+nodesPath, nil)
-	case a.Status/100 == 5 || a.Status == http.StatusTooManyRequests:
+	case a.Status/100 == 5, a.Status/100 == 3, a.Status == http.StatusTooManyRequests:
 		return c.Refused(a, checks, said(a.Body))
 	case c.Speaks(ctx, olderPath):
 		return older(c)

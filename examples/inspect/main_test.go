@@ -143,6 +143,8 @@ func TestWhatGoesWrong(t *testing.T) {
 		{"no credentials", "", "", []string{broker}, 1, "EMQX   5.8.9", "set EMQX_USERNAME and EMQX_PASSWORD"},
 		{"wrong credentials", "admin", "guessed-9d1", []string{broker}, 1, "runs and takes clients", "401"},
 		{"no EMQX", "admin", "public", []string{serve(t, http.NotFoundHandler())}, 1, "", "found no EMQX"},
+		{"a redirect", "admin", "public", []string{serve(t, http.RedirectHandler("https://10.1.2.3:18084/", http.StatusMovedPermanently))}, 1, "", "redirects elsewhere"},
+		{"a redirect without credentials", "", "", []string{serve(t, http.RedirectHandler("https://10.1.2.3:18084/", http.StatusFound))}, 1, "", "redirects elsewhere"},
 		{"nobody there", "admin", "public", []string{"http://127.0.0.1:1"}, 1, "", "connection refused"},
 		{"no URL", "admin", "public", nil, 2, "", "usage"},
 		{"no scheme", "admin", "public", []string{"10.1.2.3:18083"}, 2, "", "baseURL"},
