@@ -1,9 +1,15 @@
 package emqxv5
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/emqxhttp"
@@ -56,6 +62,123 @@ func decodeNodes(body []byte) (ecp.Description, error) {
 		d.Nodes = append(d.Nodes, m)
 	}
 	return d, nil
+}
+
+// members asks for the members. A member that hangs lets that take half a
+// minute, and one it cannot make sense of could let it fail: each is then asked
+// for by itself, and those that do not answer are not known to run.
+func (b *broker) members(ctx context.Context) (ecp.Description, error) {
+	return hedged(ctx, func(ctx context.Context) (ecp.Description, error) {
+		return ask(ctx, b, emqxhttp.Request{Path: nodesPath}, decodeNodes)
+	}, b.eachMember)
+}
+
+// hedged asks one question and, where that fails within the broker or takes half
+// of the time, another one beside it. The answer that comes first counts; the
+// error is that of the first.
+func hedged[T any](ctx context.Context, first, second func(context.Context) (T, error)) (T, error) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return first(ctx)
+	}
+	type answer struct {
+		is  T
+		err error
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make(chan answer, 1)
+	wg.Go(func() {
+		is, err := first(ctx)
+		answers <- answer{is, err}
+	})
+	late := time.NewTimer(time.Until(end) / 2)
+	defer late.Stop()
+	select {
+	case a := <-answers:
+		if !crashed(a.err) {
+			return a.is, a.err
+		}
+		if is, err := second(ctx); err == nil {
+			return is, nil
+		}
+		return a.is, a.err
+	case <-late.C:
+	}
+	others := make(chan answer, 1)
+	wg.Go(func() {
+		is, err := second(ctx)
+		others <- answer{is, err}
+	})
+	for {
+		select {
+		case a := <-answers:
+			return a.is, a.err
+		case a := <-others:
+			if a.err == nil {
+				return a.is, nil
+			}
+			others = nil // which never answers
+		}
+	}
+}
+
+// crashed says that an error is a call's that failed within the broker.
+func crashed(err error) bool {
+	var said *ecp.BrokerError
+	return errors.As(err, &said) && said.Status == http.StatusInternalServerError
+}
+
+// mostMembers is how many members are asked for one by one.
+const mostMembers = 100
+
+// eachMember asks for the members by name, all at once.
+func (b *broker) eachMember(ctx context.Context) (ecp.Description, error) {
+	names, err := ask(ctx, b, emqxhttp.Request{Path: clusterPath}, decodeNames)
+	if err != nil {
+		return ecp.Description{}, err
+	}
+	nodes := make([]ecp.BrokerNode, len(names))
+	editions := make([]string, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			nodes[i] = ecp.BrokerNode{Name: name, Status: ecp.NodeUnknown, Error: "the node that was asked gets no answer from it"}
+			b.client.Optional(ctx, "a member", func(ctx context.Context) error {
+				m, err := ask(ctx, b, emqxhttp.Request{Path: nodesPath + "/" + emqxhttp.Segment(name)}, decodeNode)
+				if err == nil {
+					nodes[i], editions[i] = m.Nodes[0], m.Edition
+				}
+				return err
+			})
+		})
+	}
+	wg.Wait()
+	if !slices.ContainsFunc(nodes, func(n ecp.BrokerNode) bool { return n.Status == ecp.NodeRunning }) {
+		return ecp.Description{}, b.client.Fail(ecp.CodeUnavailable, "none of its members answers", nil)
+	}
+	return ecp.Description{Nodes: nodes, Edition: cmp.Or(editions...)}, nil
+}
+
+// decodeNames reads the names of the members that run from /cluster.
+func decodeNames(body []byte) ([]string, error) {
+	var c struct {
+		Nodes []string `json:"nodes"`
+	}
+	if err := json.Unmarshal(body, &c); err != nil {
+		return nil, err
+	}
+	if len(c.Nodes) == 0 || len(c.Nodes) > mostMembers || slices.Contains(c.Nodes, "") {
+		return nil, errNotIt
+	}
+	return c.Nodes, nil
+}
+
+// decodeNode reads one member.
+func decodeNode(body []byte) (ecp.Description, error) {
+	return decodeNodes(slices.Concat([]byte("["), body, []byte("]")))
 }
 
 func edition(word string) string {
