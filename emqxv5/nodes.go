@@ -85,44 +85,33 @@ func hedged[T any](ctx context.Context, first, second func(context.Context) (T, 
 		is  T
 		err error
 	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	answers := make(chan answer, 1)
-	wg.Go(func() {
-		is, err := first(ctx)
-		answers <- answer{is, err}
-	})
-	late := time.NewTimer(time.Until(end) / 2)
-	defer late.Stop()
-	select {
-	case a := <-answers:
-		if !crashed(a.err) {
-			return a.is, a.err
+	toFirst, endFirst := context.WithCancel(ctx)
+	defer endFirst()
+	toSecond, endSecond := context.WithCancel(ctx)
+	defer endSecond()
+	other := make(chan answer, 1)
+	late := time.AfterFunc(time.Until(end)/2, func() {
+		is, err := second(toSecond)
+		other <- answer{is, err}
+		if err == nil {
+			endFirst()
 		}
-		if is, err := second(ctx); err == nil {
-			return is, nil
-		}
-		return a.is, a.err
-	case <-late.C:
-	}
-	others := make(chan answer, 1)
-	wg.Go(func() {
-		is, err := second(ctx)
-		others <- answer{is, err}
 	})
-	for {
-		select {
-		case a := <-answers:
-			return a.is, a.err
-		case a := <-others:
-			if a.err == nil {
-				return a.is, nil
-			}
-			others = nil // which never answers
+	is, err := first(toFirst)
+	switch {
+	case !late.Stop(): // the second is under way
+		if err == nil {
+			endSecond()
+		}
+		if a := <-other; err != nil && a.err == nil {
+			return a.is, nil
+		}
+	case crashed(err):
+		if other, otherErr := second(toSecond); otherErr == nil {
+			return other, nil
 		}
 	}
+	return is, err
 }
 
 // crashed says that an error is a call's that failed within the broker.
