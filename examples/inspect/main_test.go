@@ -94,6 +94,25 @@ func TestJSON(t *testing.T) {
 	require.Empty(t, r.Unanswered)
 }
 
+// TestArguments: flags may follow the URL, which may be in the environment.
+func TestArguments(t *testing.T) {
+	url := serve(t, busy("5.8.9", "enterprise").Handler())
+	status, out, errs := call(t, "admin", "public", url, "--json")
+	require.Zero(t, status, errs)
+	require.True(t, json.Valid([]byte(out)), out)
+	status, _, errs = call(t, "admin", "public", url, "--wide")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "wide")
+	status, _, errs = call(t, "admin", "public", "--help")
+	require.Zero(t, status)
+	require.Contains(t, errs, "usage")
+
+	var text, words strings.Builder
+	env := map[string]string{"EMQX_URL": url, "EMQX_USERNAME": "admin", "EMQX_PASSWORD": "public"}
+	require.Zero(t, run(t.Context(), nil, func(k string) string { return env[k] }, &text, &words), words.String())
+	require.Contains(t, text.String(), "EMQX      5.8.9 enterprise")
+}
+
 // TestNothingThere: that there is no alarm, rule or connector is told, and is
 // not the same as no answer.
 func TestNothingThere(t *testing.T) {
