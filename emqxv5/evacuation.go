@@ -157,7 +157,7 @@ func decodeEvacuations(body []byte) (map[string]ecp.EvacuationProgress, error) {
 		if !ok {
 			phase = ecp.EvacuationOther
 		}
-		if phase == ecp.EvacuationProhibited && !(e.Stats.Connections.told && e.Stats.Sessions.told) {
+		if phase == ecp.EvacuationProhibited && (!e.Stats.Connections.told || !e.Stats.Sessions.told) {
 			return nil, errNothingLeft
 		}
 		all[e.Node] = ecp.EvacuationProgress{
