@@ -41,11 +41,11 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 		return err
 	})
 	try("its statistics", func(ctx context.Context) (err error) {
-		stats, err = ask(ctx, b, emqxhttp.Request{Path: statsPath}, decodeFigures)
+		stats, err = b.figures(ctx, statsPath, "/stats")
 		return err
 	})
 	try("its counters", func(ctx context.Context) (err error) {
-		metrics, err = ask(ctx, b, emqxhttp.Request{Path: metricsPath}, decodeFigures)
+		metrics, err = b.figures(ctx, metricsPath, "/metrics")
 		return err
 	})
 	if !told {
@@ -144,6 +144,27 @@ func decodeFigures(body []byte) ([]nodeFigures, error) {
 		return nil, errNoNode
 	}
 	return all, nil
+}
+
+// figures asks for those of all nodes. One that hangs lets that take as long as
+// it does: each is then asked by itself.
+func (b *broker) figures(ctx context.Context, path, ofNode string) ([]nodeFigures, error) {
+	return hedged(ctx, func(ctx context.Context) ([]nodeFigures, error) {
+		return ask(ctx, b, emqxhttp.Request{Path: path}, decodeFigures)
+	}, func(ctx context.Context) ([]nodeFigures, error) {
+		all, err := each(ctx, b, ofNode, func(body []byte) (f nodeFigures, err error) {
+			err = json.Unmarshal(body, &f)
+			return f, err
+		})
+		figures := make([]nodeFigures, len(all))
+		for i, m := range all {
+			figures[i] = m.says
+			if figures[i].Node = m.name; !m.told {
+				figures[i] = nodeFigures{Node: m.name, Reason: noAnswer}
+			}
+		}
+		return figures, err
+	})
 }
 
 // silent says that a node has told nothing.

@@ -123,32 +123,56 @@ func crashed(err error) bool {
 // mostMembers is how many members are asked for one by one.
 const mostMembers = 100
 
-// eachMember asks for the members by name, all at once.
+// eachMember asks for the members by name.
 func (b *broker) eachMember(ctx context.Context) (ecp.Description, error) {
-	names, err := ask(ctx, b, emqxhttp.Request{Path: clusterPath}, decodeNames)
+	all, err := each(ctx, b, "", decodeNode)
 	if err != nil {
 		return ecp.Description{}, err
 	}
-	nodes := make([]ecp.BrokerNode, len(names))
-	editions := make([]string, len(names))
+	var d ecp.Description
+	for _, m := range all {
+		if m.told {
+			d.Nodes, d.Edition = append(d.Nodes, m.says.Nodes...), cmp.Or(d.Edition, m.says.Edition)
+		} else {
+			d.Nodes = append(d.Nodes, ecp.BrokerNode{Name: m.name, Status: ecp.NodeUnknown, Error: noAnswer})
+		}
+	}
+	return d, nil
+}
+
+// noAnswer is why nothing is told of a member.
+const noAnswer = "the node that was asked gets no answer from it"
+
+// byMember is what one member says of itself, if it does.
+type byMember[T any] struct {
+	name string
+	says T
+	told bool
+}
+
+// each asks all members that run the same, at once and by name. It fails where
+// none answers.
+func each[T any](ctx context.Context, b *broker, rest string, decode func([]byte) (T, error)) ([]byMember[T], error) {
+	names, err := ask(ctx, b, emqxhttp.Request{Path: clusterPath}, decodeNames)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]byMember[T], len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
 		wg.Go(func() {
-			nodes[i] = ecp.BrokerNode{Name: name, Status: ecp.NodeUnknown, Error: "the node that was asked gets no answer from it"}
 			b.client.Optional(ctx, "a member", func(ctx context.Context) error {
-				m, err := ask(ctx, b, emqxhttp.Request{Path: nodesPath + "/" + emqxhttp.Segment(name)}, decodeNode)
-				if err == nil {
-					nodes[i], editions[i] = m.Nodes[0], m.Edition
-				}
+				says, err := ask(ctx, b, emqxhttp.Request{Path: nodesPath + "/" + emqxhttp.Segment(name) + rest}, decode)
+				all[i] = byMember[T]{name, says, err == nil}
 				return err
 			})
 		})
 	}
 	wg.Wait()
-	if !slices.ContainsFunc(nodes, func(n ecp.BrokerNode) bool { return n.Status == ecp.NodeRunning }) {
-		return ecp.Description{}, b.client.Fail(ecp.CodeUnavailable, "none of its members answers", nil)
+	if !slices.ContainsFunc(all, func(m byMember[T]) bool { return m.told }) {
+		return nil, b.client.Fail(ecp.CodeUnavailable, "none of its members answers", nil)
 	}
-	return ecp.Description{Nodes: nodes, Edition: cmp.Or(editions...)}, nil
+	return all, nil
 }
 
 // decodeNames reads the names of the members that run from /cluster.
