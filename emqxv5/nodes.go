@@ -120,6 +120,10 @@ func crashed(err error) bool {
 	return errors.As(err, &said) && said.Status == http.StatusInternalServerError
 }
 
+// mostOfOne is how many bytes are read of what one member says, which comes to a
+// few thousand.
+const mostOfOne = 1 << 18
+
 // mostMembers is how many members are asked for one by one.
 const mostMembers = 100
 
@@ -153,7 +157,7 @@ type byMember[T any] struct {
 // each asks all members that run the same, at once and by name. It fails where
 // none answers.
 func each[T any](ctx context.Context, b *broker, rest string, decode func([]byte) (T, error)) ([]byMember[T], error) {
-	names, err := ask(ctx, b, emqxhttp.Request{Path: clusterPath}, decodeNames)
+	names, err := ask(ctx, b, emqxhttp.Request{Path: clusterPath, Most: mostOfOne}, decodeNames)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +166,7 @@ func each[T any](ctx context.Context, b *broker, rest string, decode func([]byte
 	for i, name := range names {
 		wg.Go(func() {
 			b.client.Optional(ctx, "a member", func(ctx context.Context) error {
-				says, err := ask(ctx, b, emqxhttp.Request{Path: nodesPath + "/" + emqxhttp.Segment(name) + rest}, decode)
+				says, err := ask(ctx, b, emqxhttp.Request{Path: nodesPath + "/" + emqxhttp.Segment(name) + rest, Most: mostOfOne}, decode)
 				all[i] = byMember[T]{name, says, err == nil}
 				return err
 			})

@@ -321,6 +321,16 @@ func TestEveryRequest(t *testing.T) {
 	require.Equal(t, Answer{Request: Request{Path: "/api/v5/nodes"}, Status: 200, Type: "application/json", Body: []byte("[]")}, a)
 }
 
+// TestLessIsEnough: a request may say that less is read than of others.
+func TestLessIsEnough(t *testing.T) {
+	c := over(t, func(r *http.Request) (*http.Response, error) { return answer(r, 200, nil, "12345"), nil })
+	a, err := c.Do(t.Context(), Request{Path: "/x", Most: 5})
+	require.NoError(t, err)
+	require.Equal(t, "12345", string(a.Body))
+	_, err = c.Do(t.Context(), Request{Path: "/x", Most: 4})
+	require.ErrorIs(t, err, ecp.ErrUnavailable)
+}
+
 func TestBodiesAreBounded(t *testing.T) {
 	full := strings.Repeat("x", mostAnswer)
 	for _, c := range []struct {
