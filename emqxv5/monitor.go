@@ -37,7 +37,7 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 		})
 	}
 	try("its traffic", func(ctx context.Context) (err error) {
-		current, err = ask(ctx, b, emqxhttp.Request{Path: currentPath}, decodeCurrent)
+		current, err = ask(ctx, b, emqxhttp.Request{Path: currentPath, Most: mostOfOne}, decodeCurrent)
 		return err
 	})
 	try("its statistics", func(ctx context.Context) (err error) {

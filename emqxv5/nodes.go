@@ -120,8 +120,8 @@ func crashed(err error) bool {
 	return errors.As(err, &said) && said.Status == http.StatusInternalServerError
 }
 
-// mostOfOne is how many bytes are read of what one member says, which comes to a
-// few thousand.
+// mostOfOne is how many bytes are read of what one member, or the cluster as one,
+// says of itself, which comes to a few thousand.
 const mostOfOne = 1 << 18
 
 // mostMembers is how many members are asked for one by one.
