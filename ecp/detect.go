@@ -27,7 +27,8 @@ type Detection struct {
 
 // Detect asks each adapter that is a [Detector] until one finds its major
 // behind e. The error is that of the adapter whose EMQX answers, else the one
-// that says most: a refusal or an outage before "something else answers".
+// that says most: a refusal, an outage or a redirect before "something else
+// answers".
 func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, error) {
 	const op = "detect EMQX"
 	var worst error
@@ -41,7 +42,7 @@ func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, er
 		if err == nil || found.Major != 0 || ctx.Err() != nil {
 			return found, err
 		}
-		if errors.Is(err, ErrUnsupported) {
+		if errors.Is(err, ErrUnsupported) && !redirects(err) {
 			strangers = append(strangers, err)
 		} else if worst == nil {
 			worst = err
@@ -57,4 +58,11 @@ func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, er
 		Code: CodeUnsupported, Op: op, Cause: errors.Join(strangers...),
 		Message: "found no EMQX at this address; check host and port: the dashboard's is 18083 as a rule, that of EMQX 4's management API 8081",
 	}
+}
+
+// redirects says that what answered names another address, as in the scheme's
+// being another: that is worth more than that it is no EMQX.
+func redirects(err error) bool {
+	var said *BrokerError
+	return errors.As(err, &said) && said.Status/100 == 3
 }

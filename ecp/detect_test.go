@@ -27,6 +27,7 @@ func TestDetect(t *testing.T) {
 	denied := finder{err: &ecp.Error{Code: ecp.CodeDenied, Message: "wrong key"}, found: ecp.Detection{Major: 5}}
 	old := finder{err: &ecp.Error{Code: ecp.CodeUnsupported, Message: "found 4.4.5"}, found: ecp.Detection{Major: 4, Version: "4.4.5"}}
 	good := finder{found: ecp.Detection{Major: 5, Version: "5.8.9", Authenticated: true}}
+	moved := finder{err: &ecp.Error{Code: ecp.CodeUnsupported, Message: "it redirects elsewhere", Cause: &ecp.BrokerError{Status: 301}}}
 	deaf := struct{ ecp.Adapter }{}
 	for _, c := range []struct {
 		name     string
@@ -41,6 +42,7 @@ func TestDetect(t *testing.T) {
 		{"found and too old", []ecp.Adapter{old, stranger}, old.found, ecp.CodeUnsupported, "found 4.4.5"},
 		{"an outage", []ecp.Adapter{stranger, away}, ecp.Detection{}, ecp.CodeUnavailable, "refused"},
 		{"strangers", []ecp.Adapter{stranger, deaf, stranger}, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX"},
+		{"a redirect", []ecp.Adapter{stranger, moved}, ecp.Detection{}, ecp.CodeUnsupported, "it redirects elsewhere"},
 		{"nobody who can tell", []ecp.Adapter{deaf}, ecp.Detection{}, ecp.CodeUnsupported, "no adapter can tell"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -82,6 +82,24 @@ func TestMessagesMoveCounters(t *testing.T) {
 	require.Equal(t, 320.0, call(t, a, "GET", "/metrics?aggregate=true", "").o["messages.received"], "11 a second, then 10")
 }
 
+// TestMonitorLags: what /monitor_current tells is the last sample, while the
+// nodes' own counters are of this moment.
+func TestMonitorLags(t *testing.T) {
+	k := newClock()
+	c := emqxsim.NewCluster(emqxsim.ClusterConfig{Now: k.Now, Limit: 100})
+	a := c.Join("emqx@a")
+	k.advance(31 * time.Second)
+	c.AddClients(emqxsim.Clients{Name: "sub", Count: 4, Subscribe: []string{"t"}})
+	told := func() []any {
+		m := call(t, a, "GET", "/monitor_current", "").o
+		return []any{m["live_connections"], m["connections"], m["subscriptions"], m["topics"]}
+	}
+	require.Equal(t, 4.0, call(t, a, "GET", "/nodes/emqx@a", "").o["live_connections"])
+	require.Equal(t, []any{0.0, 0.0, 0.0, 0.0}, told())
+	k.advance(10 * time.Second)
+	require.Equal(t, []any{4.0, 4.0, 4.0, 1.0}, told())
+}
+
 // TestMonitorSeries: a point a second up to the last sample; every tenth holds
 // figures.
 func TestMonitorSeries(t *testing.T) {

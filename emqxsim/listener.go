@@ -31,7 +31,7 @@ func defaultListeners(version string) []*listener {
 			{id: "mqtt:tcp:external", bind: "0.0.0.0:1883", acceptors: 8, max: 1024000, enable: true},
 			{id: "mqtt:tcp:internal", bind: "127.0.0.1:11883", acceptors: 4, max: 1024000, enable: true},
 			{id: "mqtt:ws:external", bind: "0.0.0.0:8083", acceptors: 4, max: 102400, enable: true},
-			{id: "mqtt:wss:external", bind: "0.0.0.0:8084", acceptors: 4, max: 16, enable: true},
+			{id: "mqtt:wss:external", bind: "0.0.0.0:8084", acceptors: 4, max: 102400, enable: true},
 		}
 	}
 	return []*listener{

@@ -111,28 +111,19 @@ func clearMonitor5(q *request) answer {
 	return empty(http.StatusNoContent)
 }
 
-// rates are the messages a second within the last sample.
-func (q *request) rates(nodes []*Node) (received, sent, dropped int) {
+// current are the figures of both forms of monitor_current: those of the last
+// sample, zero before the first, but for what any node has a table of.
+func (q *request) current(nodes []*Node) obj {
 	f, _ := q.sample(nodes, q.now.Truncate(sampleEvery))
 	seconds := int(sampleEvery / time.Second)
-	return f.received / seconds, f.sent / seconds, f.dropped / seconds
-}
-
-// current are the figures of both forms of monitor_current.
-func (q *request) current(nodes []*Node) obj {
-	received, sent, dropped := q.rates(nodes)
-	live, sessions, subs := 0, 0, 0
-	for _, n := range nodes {
-		live, sessions, subs = live+q.c.live(n), sessions+q.c.sessions(n), subs+q.c.subscriptions(n)
-	}
 	quota := 0
 	if q.c.licensed(q.n.version) {
 		quota = q.db.limitFor(q.n.version)
 	}
 	return fields(q.n.version,
-		field{key: "received_msg_rate", value: received}, field{key: "sent_msg_rate", value: sent}, field{key: "dropped_msg_rate", value: dropped},
-		field{key: "connections", value: sessions}, field{key: "live_connections", value: live},
-		field{key: "topics", value: q.c.topics()}, field{key: "subscriptions", value: subs},
+		field{key: "received_msg_rate", value: f.received / seconds}, field{key: "sent_msg_rate", value: f.sent / seconds}, field{key: "dropped_msg_rate", value: f.dropped / seconds},
+		field{key: "connections", value: f.sessions}, field{key: "live_connections", value: f.live},
+		field{key: "topics", value: f.topics}, field{key: "subscriptions", value: f.subs},
 		field{key: "shared_subscriptions", value: q.sum(q.c.shared)}, field{key: "retained_msg_count", value: 0},
 		field{key: "license_quota", value: quota},
 		field{key: "persisted_rate", since: "5.7.0", value: 0},

@@ -19,14 +19,14 @@ func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 		return ecp.Health{}, err
 	}
 	node, running, ok := emqxhttp.StatusPage(string(page.Body))
-	h := ecp.Health{Node: node, Running: ok && running && page.OK(), Available: ecp.False}
+	h := ecp.Health{Node: node, Running: ok && running && page.OK(), Available: ecp.Unknown}
 	switch {
 	case !ok && page.Status == http.StatusNotFound:
 		h.Why = "it has no page " + statusPath + "; ask at the port of the management API, 8081"
 	case !ok:
 		h.Why = "it does not answer " + statusPath + " as EMQX does; check the port"
 	case !h.Running:
-		h.Why = "EMQX is not running on the node, or on its way up"
+		h.Available, h.Why = ecp.False, "EMQX is not running on the node, or on its way up"
 	default:
 		h.Available, h.Why = b.available(ctx)
 	}

@@ -71,11 +71,6 @@ func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
 	return b.client.Complete(ctx, d, b.self)
 }
 
-// members asks for the members only.
-func (b *broker) members(ctx context.Context) (ecp.Description, error) {
-	return ask(ctx, b, emqxhttp.Request{Path: nodesPath}, decodeNodes)
-}
-
 // self gives the name of the node that answers.
 func (b *broker) self(ctx context.Context) (string, error) {
 	return ask(ctx, b, emqxhttp.Request{Path: clusterPath}, decodeSelf)

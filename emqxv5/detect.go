@@ -22,17 +22,9 @@ func detect(ctx context.Context, c *emqxhttp.Client, login bool) (ecp.Detection,
 		return detectOpenly(ctx, c)
 	}
 	b := &broker{client: c}
-	a, err := c.Get(ctx, nodesPath)
-	switch {
-	case err != nil:
-	case a.OK():
-		d, no := decodeNodes(a.Body)
-		if no != nil || !a.JSON() {
-			return ecp.Detection{}, stranger(ctx, c, a)
-		}
+	d, err := hedged(ctx, b.detected, b.eachMember)
+	if err == nil {
 		return found(c, ecp.Detection{Major: 5, Version: emqxhttp.LowestRunning(d), Edition: d.Edition, Authenticated: true})
-	default:
-		err = b.refused(ctx, a)
 	}
 	if !errors.Is(err, ecp.ErrDenied) {
 		return ecp.Detection{}, err
@@ -42,6 +34,22 @@ func detect(ctx context.Context, c *emqxhttp.Client, login bool) (ecp.Detection,
 		return known, openly
 	}
 	return known, err
+}
+
+// detected asks for the members of what may be something else.
+func (b *broker) detected(ctx context.Context) (ecp.Description, error) {
+	a, err := b.client.Get(ctx, nodesPath)
+	switch {
+	case err != nil:
+		return ecp.Description{}, err
+	case !a.OK():
+		return ecp.Description{}, b.refused(ctx, a)
+	}
+	d, err := decodeNodes(a.Body)
+	if err != nil || !a.JSON() {
+		return ecp.Description{}, stranger(ctx, b.client, a)
+	}
+	return d, nil
 }
 
 // detectOpenly says what the broker tells everybody.
@@ -78,7 +86,7 @@ func stranger(ctx context.Context, c *emqxhttp.Client, a emqxhttp.Answer) error 
 	switch {
 	case starting(a), said(a.Body).Message == pathMissing:
 		return c.Fail(ecp.CodeUnavailable, "EMQX is still starting, or it is an EMQX of another major: there is no "+nodesPath, nil)
-	case a.Status/100 == 5 || a.Status == http.StatusTooManyRequests:
+	case a.Status/100 == 5, a.Status/100 == 3, a.Status == http.StatusTooManyRequests:
 		return c.Refused(a, checks, said(a.Body))
 	case c.Speaks(ctx, olderPath):
 		return older(c)

@@ -3,8 +3,11 @@ package emqxv5
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -108,6 +111,22 @@ var phases = map[string]ecp.EvacuationPhase{
 	"prohibiting":          ecp.EvacuationProhibited,
 }
 
+var errNothingLeft = errors.New("it does not say how many clients and sessions are left")
+
+// left is a count that is told or not: one that is not is never taken for none,
+// which would end the node with its clients.
+type left struct {
+	emqxhttp.Count
+	told bool
+}
+
+// UnmarshalJSON never fails.
+func (l *left) UnmarshalJSON(b []byte) error {
+	n, err := strconv.ParseUint(strings.Trim(string(b), `"`), 10, 31)
+	l.Count, l.told = emqxhttp.Count(n), err == nil
+	return nil
+}
+
 // decodeEvacuations reads /load_rebalance/global_status: the evacuations that
 // are under way, by node.
 func decodeEvacuations(body []byte) (map[string]ecp.EvacuationProgress, error) {
@@ -117,9 +136,9 @@ func decodeEvacuations(body []byte) (map[string]ecp.EvacuationProgress, error) {
 			State emqxhttp.Words `json:"state"`
 			Stats struct {
 				InitialConnections emqxhttp.Count `json:"initial_connected"`
-				Connections        emqxhttp.Count `json:"current_connected"`
+				Connections        left           `json:"current_connected"`
 				InitialSessions    emqxhttp.Count `json:"initial_sessions"`
-				Sessions           emqxhttp.Count `json:"current_sessions"`
+				Sessions           left           `json:"current_sessions"`
 			} `json:"stats"`
 		} `json:"evacuations"`
 	}
@@ -137,6 +156,9 @@ func decodeEvacuations(body []byte) (map[string]ecp.EvacuationProgress, error) {
 		phase, ok := phases[string(e.State)]
 		if !ok {
 			phase = ecp.EvacuationOther
+		}
+		if phase == ecp.EvacuationProhibited && (!e.Stats.Connections.told || !e.Stats.Sessions.told) {
+			return nil, errNothingLeft
 		}
 		all[e.Node] = ecp.EvacuationProgress{
 			Phase: phase, InitialConnections: e.Stats.InitialConnections.Int(), Connections: e.Stats.Connections.Int(),

@@ -97,6 +97,11 @@ func TestEvacuationProgress(t *testing.T) {
 		require.Equal(t, c.want, got, c.name)
 		require.Equal(t, c.done, got.Done(), c.name)
 	}
+	for _, stats := range []string{`{}`, `{"current_connected":0}`, `{"current_connected":0,"current_sessions":null}`, `{"current_connected":"infinity","current_sessions":0}`} {
+		h := emqxtest.Paths{global: emqxtest.Body(`{"evacuations":[{"node":"emqx@127.0.0.1","state":"prohibiting","stats":` + stats + `}]}`)}.Before(replay(t, "one"))
+		_, err := open[ecp.Evacuator](t, h).EvacuationProgress(t.Context(), member)
+		require.Equal(t, ecp.CodeUnavailable, ecp.CodeOf(err), "%s: what is not told is not nothing", stats)
+	}
 	_, err := open[ecp.Evacuator](t, replay(t, "three")).EvacuationProgress(t.Context(), "emqx@127.0.0.9")
 	refusedAs(t, err, ecp.CodeNotFound, "", "has no member emqx@127.0.0.9")
 	ce := emqxtest.Paths{nodes: version("5.8.9", "Opensource")}.Before(emqxtest.Failing(404, `{"code":"NOT_FOUND","message":"Request Path Not Found"}`))

@@ -36,6 +36,11 @@ func TestRules(t *testing.T) {
 	got, err = open[ecp.IntegrationSource](t, answer(t, "20-rules-empty")).Rules(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, got)
+	// One that is made while pages are turned moves another to the next page.
+	turned := emqxtest.Turns(emqxtest.Body(`{"data":[{"id":"b"},{"id":"a"}],"meta":{"hasnext":true}}`), emqxtest.Body(`{"data":[{"id":"a"},{"id":"0"}],"meta":{"hasnext":false}}`))
+	got, err = open[ecp.IntegrationSource](t, turned).Rules(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []ecp.Rule{{ID: "0", Running: true}, {ID: "a", Running: true}, {ID: "b", Running: true}}, got)
 	_, err = open[ecp.IntegrationSource](t, emqxtest.Body(`{"data":[{"id":"a"}],"meta":{"hasnext":true}}`)).Rules(t.Context())
 	refusedAs(t, err, ecp.CodeUnavailable, "", "does not end")
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// Traffic asks for the cluster's sums and rates, for each node's counters, and
+// Traffic asks for the cluster's rates and sums, for each node's counters, and
 // for the members, because one that is stopped is in none of the others. It
 // fails only where nothing at all is told.
 func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
@@ -37,15 +37,15 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 		})
 	}
 	try("its traffic", func(ctx context.Context) (err error) {
-		current, err = ask(ctx, b, emqxhttp.Request{Path: currentPath}, decodeCurrent)
+		current, err = ask(ctx, b, emqxhttp.Request{Path: currentPath, Most: mostOfOne}, decodeCurrent)
 		return err
 	})
 	try("its statistics", func(ctx context.Context) (err error) {
-		stats, err = ask(ctx, b, emqxhttp.Request{Path: statsPath}, decodeFigures)
+		stats, err = b.figures(ctx, statsPath, "/stats")
 		return err
 	})
 	try("its counters", func(ctx context.Context) (err error) {
-		metrics, err = ask(ctx, b, emqxhttp.Request{Path: metricsPath}, decodeFigures)
+		metrics, err = b.figures(ctx, metricsPath, "/metrics")
 		return err
 	})
 	if !told {
@@ -72,7 +72,8 @@ func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.T
 	return ask(ctx, b, emqxhttp.Request{Path: seriesPath, Query: url.Values{"latest": {strconv.FormatInt(seconds, 10)}}}, decodeSeries)
 }
 
-// monitored is the answer of /monitor_current, of the whole cluster.
+// monitored is the answer of /monitor_current, of the whole cluster. Most of it
+// is from the last sample, of which there is one every ten seconds.
 type monitored struct {
 	Connections         *emqxhttp.Count `json:"connections"` // those of clients that are away, too
 	Live                *emqxhttp.Count `json:"live_connections"`
@@ -83,8 +84,6 @@ type monitored struct {
 	Received            *emqxhttp.Rate  `json:"received_msg_rate"`
 	Sent                *emqxhttp.Rate  `json:"sent_msg_rate"`
 	Dropped             *emqxhttp.Rate  `json:"dropped_msg_rate"`
-
-	told bool
 }
 
 // decodeCurrent reads /monitor_current.
@@ -96,7 +95,6 @@ func decodeCurrent(body []byte) (monitored, error) {
 	if m.Connections == nil && m.Live == nil { // which each version has
 		return monitored{}, errNotIt
 	}
-	m.told = true
 	return m, nil
 }
 
@@ -148,10 +146,33 @@ func decodeFigures(body []byte) ([]nodeFigures, error) {
 	return all, nil
 }
 
+// figures asks for those of all nodes. One that hangs lets that take as long as
+// it does: each is then asked by itself.
+func (b *broker) figures(ctx context.Context, path, ofNode string) ([]nodeFigures, error) {
+	return hedged(ctx, func(ctx context.Context) ([]nodeFigures, error) {
+		return ask(ctx, b, emqxhttp.Request{Path: path}, decodeFigures)
+	}, func(ctx context.Context) ([]nodeFigures, error) {
+		all, err := each(ctx, b, ofNode, func(body []byte) (f nodeFigures, err error) {
+			err = json.Unmarshal(body, &f)
+			return f, err
+		})
+		figures := make([]nodeFigures, len(all))
+		for i, m := range all {
+			figures[i] = m.says
+			if figures[i].Node = m.name; !m.told {
+				figures[i] = nodeFigures{Node: m.name, Reason: noAnswer}
+			}
+		}
+		return figures, err
+	})
+}
+
 // silent says that a node has told nothing.
 func (f nodeFigures) silent() string { return string(cmp.Or(f.Reason, f.Error)) }
 
-// trafficOf puts together what was told; parts may be missing.
+// trafficOf puts together what was told; parts may be missing. The nodes'
+// counters are of this moment; the cluster's sums, which are those of the last
+// sample and zero before the first, are taken where no node tells its own.
 func trafficOf(current monitored, stats, metrics []nodeFigures, members []ecp.BrokerNode) ecp.Traffic {
 	nodes := nodesOf(stats, metrics, members)
 	t := ecp.Traffic{Nodes: nodes, Rates: current.rates()}
@@ -160,7 +181,7 @@ func trafficOf(current monitored, stats, metrics []nodeFigures, members []ecp.Br
 		t.Totals.Sent += n.Totals.Sent
 		t.Totals.Dropped += n.Totals.Dropped
 	}
-	if current.told {
+	if !slices.ContainsFunc(stats, func(f nodeFigures) bool { return f.silent() == "" }) {
 		t.Connections, t.Sessions = count(current.Live).Int(), count(current.Connections).Int()
 		t.Topics, t.Subscriptions = current.Topics.Int(), current.Subscriptions.Int()
 		t.SharedSubscriptions, t.Retained = current.SharedSubscriptions.Int(), current.Retained.Int()

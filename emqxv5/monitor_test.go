@@ -22,8 +22,8 @@ func TestTraffic(t *testing.T) {
 	got, err := open[ecp.Monitor](t, replay(t, "one")).Traffic(t.Context())
 	require.NoError(t, err)
 	totals := ecp.MessageTotals{Received: 1}
-	require.Equal(t, ecp.Traffic{
-		SharedSubscriptions: 1, Rates: &ecp.Rates{}, Totals: totals,
+	require.Equal(t, ecp.Traffic{ // not the sums of /monitor_current, which has no sample yet
+		Connections: 2, Sessions: 3, Topics: 3, Subscriptions: 3, SharedSubscriptions: 1, Rates: &ecp.Rates{}, Totals: totals,
 		Nodes: []ecp.NodeTraffic{{Node: "emqx@127.0.0.1", Connections: 2, Sessions: 3, Totals: totals}},
 	}, got)
 }
@@ -78,6 +78,29 @@ func TestTrafficFails(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, got.Connections)
 	require.Nil(t, got.Rates)
+}
+
+// TestTrafficOfTheRest: a member that hangs holds up what all are asked for; it
+// is left out of the sums and says so.
+func TestTrafficOfTheRest(t *testing.T) {
+	is := emqxtest.Body(`{"node":"emqx@a","node_status":"running","role":"core","version":"5.8.9"}`)
+	h := emqxtest.Paths{
+		current: emqxtest.Hang{}, stats: emqxtest.Hang{}, metrics: emqxtest.Hang{}, nodes: emqxtest.Hang{},
+		cluster:                   emqxtest.Body(`{"nodes":["emqx@a","emqx@b"],"self":"emqx@a"}`),
+		nodes + "/emqx@a":         is,
+		nodes + "/emqx@a/stats":   emqxtest.Body(`{"connections.count":3,"live_connections.count":2,"topics.count":7}`),
+		nodes + "/emqx@a/metrics": emqxtest.Body(`{"messages.received":5}`),
+		nodes + "/emqx@b":         emqxtest.Hang{},
+		nodes + "/emqx@b/stats":   emqxtest.Hang{},
+		nodes + "/emqx@b/metrics": emqxtest.Hang{},
+	}.Before(http.NotFoundHandler())
+	got, err := openFor[ecp.Monitor](t, h, 4*hasty).Traffic(t.Context())
+	require.NoError(t, err)
+	totals := ecp.MessageTotals{Received: 5}
+	require.Equal(t, ecp.Traffic{Connections: 2, Sessions: 3, Topics: 7, Totals: totals, Nodes: []ecp.NodeTraffic{
+		{Node: "emqx@a", Connections: 2, Sessions: 3, Totals: totals},
+		{Node: "emqx@b", Error: "the node that was asked gets no answer from it"},
+	}}, got)
 }
 
 // TestTrafficSeries: moments at which nothing was sampled are left out; figures

@@ -27,7 +27,7 @@ func (b *broker) Rules(ctx context.Context) ([]ecp.Rule, error) {
 		return nil, err
 	}
 	slices.SortStableFunc(rules, func(a, b ecp.Rule) int { return strings.Compare(a.ID, b.ID) })
-	return rules, nil
+	return slices.CompactFunc(rules, func(a, b ecp.Rule) bool { return a.ID == b.ID }), nil // a page may repeat what moved
 }
 
 // rule is an entry of /rules.

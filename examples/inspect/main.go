@@ -5,7 +5,8 @@
 //
 // The credentials are an API key (EMQX 5), an AppID (EMQX 4, port 8081), or the
 // name and password of a dashboard user. They come from the environment, where
-// other users of the machine do not see them. Nothing on the broker is changed.
+// other users of the machine do not see them; the URL may, too, as EMQX_URL.
+// Nothing on the broker is changed.
 package main
 
 import (
@@ -43,13 +44,19 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	caFile := flags.String("ca-file", "", "PEM file of the authorities that signed the broker's certificate; system's own when left out")
 	patience := flags.Duration("timeout", 10*time.Second, "for each question to the broker")
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: EMQX_USERNAME=… EMQX_PASSWORD=… inspect [flags] URL")
+		fmt.Fprintln(stderr, "usage: EMQX_USERNAME=… EMQX_PASSWORD=… inspect [flags] URL   (the URL may be in EMQX_URL instead)")
 		flags.PrintDefaults()
 	}
-	if err := flags.Parse(args); err != nil {
+	urls, err := parse(flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
 		return 2
+	case len(urls) == 0 && getenv("EMQX_URL") != "":
+		urls = []string{getenv("EMQX_URL")}
 	}
-	if flags.NArg() != 1 {
+	if len(urls) != 1 {
 		flags.Usage()
 		return 2
 	}
@@ -60,7 +67,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	defer transport.CloseIdleConnections()
 	endpoint := ecp.Endpoint{
-		BaseURL: flags.Arg(0), Transport: transport,
+		BaseURL: urls[0], Transport: transport,
 		Credentials: ecp.Credentials{Username: getenv("EMQX_USERNAME"), Password: getenv("EMQX_PASSWORD")},
 	}
 	r, err := inspect(ctx, endpoint, emqxv4.New(emqxv4.Config{Timeout: *patience}), emqxv5.New(emqxv5.Config{Timeout: *patience}))
@@ -82,6 +89,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return 1
 	}
 	return 0
+}
+
+// parse takes flags before and behind the other arguments, which it gives.
+func parse(flags *flag.FlagSet, args []string) (others []string, err error) {
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) {
+		others = append(others, flags.Arg(0))
+	}
+	return others, err
 }
 
 // transportWith is the standard transport, trusting a file of authorities in

@@ -56,10 +56,12 @@ func TestTables(t *testing.T) {
 	}{
 		{"5.8", "5.8.9", "enterprise", false, []string{
 			"EMQX      5.8.9 enterprise", "emqx@10.0.0.1 runs and takes clients", "2 connected, 3 sessions", "trial of Evaluation", "25 connections",
-			"emqx@10.0.0.2  running  core  5.8.9", "emqx@10.0.0.3  stopped", "tcp:default", "connector:http:c1", "r1", "http:a1", "connector", "disconnected  Connection refused",
+			"emqx@10.0.0.2  running  core  5.8.9", "emqx@10.0.0.3  stopped", "tcp:default", "connector:http:c1", "r1", "http:a1", "1 of kind connector, 0 of them connected", "disconnected  Connection refused",
 		}},
 		{"4.4", "4.4.24", "enterprise", false, []string{"EMQX      4.4.24 enterprise", "2 connected, 3 sessions", "mqtt:tcp:external", "10 connections"}},
-		{"4.4 by the dashboard's port", "4.4.24", "enterprise", true, []string{"EMQX      4.4.24 enterprise", "2 connected, 3 sessions"}},
+		{"4.4 by the dashboard's port", "4.4.24", "enterprise", true, []string{
+			"EMQX      4.4.24 enterprise", "2 connected, 3 sessions", "asked     does not say whether it runs (it has no page /status",
+		}},
 		{"open source", "4.4.19", "opensource", false, []string{"no: found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later", "2 connected, 3 sessions", "NOT THERE", "licence"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -92,6 +94,58 @@ func TestJSON(t *testing.T) {
 	require.Empty(t, r.Unanswered)
 }
 
+// TestArguments: flags may follow the URL, which may be in the environment.
+func TestArguments(t *testing.T) {
+	url := serve(t, busy("5.8.9", "enterprise").Handler())
+	status, out, errs := call(t, "admin", "public", url, "--json")
+	require.Zero(t, status, errs)
+	require.True(t, json.Valid([]byte(out)), out)
+	status, _, errs = call(t, "admin", "public", url, "--wide")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "wide")
+	status, _, errs = call(t, "admin", "public", "--help")
+	require.Zero(t, status)
+	require.Contains(t, errs, "usage")
+
+	var text, words strings.Builder
+	env := map[string]string{"EMQX_URL": url, "EMQX_USERNAME": "admin", "EMQX_PASSWORD": "public"}
+	require.Zero(t, run(t.Context(), nil, func(k string) string { return env[k] }, &text, &words), words.String())
+	require.Contains(t, text.String(), "EMQX      5.8.9 enterprise")
+}
+
+// TestNothingThere: that there is no alarm, rule or connector is told, and is
+// not the same as no answer.
+func TestNothingThere(t *testing.T) {
+	for _, version := range []string{"4.4.24", "5.8.9"} {
+		c := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version})
+		broker := c.Join("emqx@10.0.0.1").Handler()
+		url := serve(t, broker)
+		status, out, errs := call(t, "admin", "public", url)
+		require.Zero(t, status, errs)
+		for _, want := range []string{"alarms    0\n", "rules     0, 0 of them running\n", "outside   0\n"} {
+			require.Contains(t, out, want)
+		}
+		_, out, _ = call(t, "admin", "public", "--json", url)
+		for _, want := range []string{`"alarms": []`, `"rules": []`, `"integrations": []`} {
+			require.Contains(t, out, want)
+		}
+
+		url = serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "alarms") {
+				http.Error(w, "Internal Error", http.StatusInternalServerError)
+				return
+			}
+			broker.ServeHTTP(w, r)
+		}))
+		_, out, _ = call(t, "admin", "public", url)
+		require.NotContains(t, out, "alarms    0")
+		require.Contains(t, out, "rules     0")
+		_, out, _ = call(t, "admin", "public", "--json", url)
+		require.NotContains(t, out, `"alarms": null`)
+		require.NotContains(t, out, `"alarms": []`)
+	}
+}
+
 // TestWhatGoesWrong: what is known is printed, and one line says what to do.
 func TestWhatGoesWrong(t *testing.T) {
 	n := busy("5.8.9", "enterprise")
@@ -108,6 +162,8 @@ func TestWhatGoesWrong(t *testing.T) {
 		{"no credentials", "", "", []string{broker}, 1, "EMQX   5.8.9", "set EMQX_USERNAME and EMQX_PASSWORD"},
 		{"wrong credentials", "admin", "guessed-9d1", []string{broker}, 1, "runs and takes clients", "401"},
 		{"no EMQX", "admin", "public", []string{serve(t, http.NotFoundHandler())}, 1, "", "found no EMQX"},
+		{"a redirect", "admin", "public", []string{serve(t, http.RedirectHandler("https://10.1.2.3:18084/", http.StatusMovedPermanently))}, 1, "", "redirects elsewhere"},
+		{"a redirect without credentials", "", "", []string{serve(t, http.RedirectHandler("https://10.1.2.3:18084/", http.StatusFound))}, 1, "", "redirects elsewhere"},
 		{"nobody there", "admin", "public", []string{"http://127.0.0.1:1"}, 1, "", "connection refused"},
 		{"no URL", "admin", "public", nil, 2, "", "usage"},
 		{"no scheme", "admin", "public", []string{"10.1.2.3:18083"}, 2, "", "baseURL"},
@@ -139,6 +195,23 @@ func TestPartUnanswered(t *testing.T) {
 	require.Contains(t, out, "NOT ANSWERED")
 	require.Contains(t, out, "rules")
 	require.Contains(t, out, "connector:http:c1")
+}
+
+// TestWordsOfOthers: a client id in an alarm's name neither breaks the table nor
+// reaches the terminal as an order.
+func TestWordsOfOthers(t *testing.T) {
+	inner := busy("5.8.9", "enterprise").Handler()
+	_, out, _ := call(t, "admin", "public", serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v5/alarms" {
+			inner.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"data":[{"node":"n","name":"conn_congestion/a\u001b[2J\tb\u009bc","message":"x\ny"}],"meta":{"hasnext":false}}`))
+	})))
+	require.Contains(t, out, "conn_congestion/a [2J b c")
+	require.Contains(t, out, "x y")
+	require.NotContains(t, out, "0001-01-01")
 }
 
 func TestCertificates(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -37,7 +38,11 @@ type printer struct {
 	err error
 }
 
+// line writes one line of cells.
 func (p *printer) line(cells ...string) {
+	for i, c := range cells {
+		cells[i] = oneLine(c)
+	}
 	if p.err == nil {
 		_, p.err = fmt.Fprintln(p.w, strings.Join(cells, "\t"))
 	}
@@ -49,7 +54,7 @@ func (p *printer) table(head string, rows [][]string) {
 		return
 	}
 	p.line()
-	p.line(head)
+	p.line(strings.Split(head, "\t")...)
 	for _, r := range rows {
 		p.line(r...)
 	}
@@ -58,11 +63,7 @@ func (p *printer) table(head string, rows [][]string) {
 func rows[T any](list []T, row func(T) []string) [][]string {
 	var out [][]string
 	for _, v := range list {
-		cells := row(v)
-		for i, c := range cells {
-			cells[i] = oneLine(c)
-		}
-		out = append(out, cells)
+		out = append(out, row(v))
 	}
 	return out
 }
@@ -86,22 +87,48 @@ func (p *printer) head(r report) {
 	if l := r.Limit; l != nil {
 		p.line("limit", limitWords(*l))
 	}
-	if r.Alarms != nil || r.Rules != nil {
+	if r.Alarms != nil {
 		p.line("alarms", strconv.Itoa(len(r.Alarms)))
-		running := 0
-		for _, rule := range r.Rules {
-			if rule.Running {
-				running++
-			}
-		}
-		p.line("rules", fmt.Sprintf("%d, %d of them running", len(r.Rules), running))
 	}
+	if r.Rules != nil {
+		p.line("rules", fmt.Sprintf("%d, %d of them running", len(r.Rules), number(r.Rules, func(rule ecp.Rule) bool { return rule.Running })))
+	}
+	if r.Integrations != nil {
+		p.line("outside", outsideWords(r.Integrations))
+	}
+}
+
+// outsideWords counts what leads outside by kind.
+func outsideWords(all []ecp.Integration) string {
+	var words []string
+	for _, kind := range []ecp.IntegrationKind{ecp.ConnectorIntegration, ecp.ActionIntegration, ecp.SourceIntegration, ecp.ResourceIntegration} {
+		n := number(all, func(i ecp.Integration) bool { return i.Kind == kind })
+		connected := number(all, func(i ecp.Integration) bool { return i.Kind == kind && i.Status == ecp.IntegrationConnected })
+		if n > 0 {
+			words = append(words, fmt.Sprintf("%d of kind %s, %d of them connected", n, kind, connected))
+		}
+	}
+	return cmp.Or(strings.Join(words, "; "), "0")
+}
+
+// number is how many of a list are so.
+func number[T any](list []T, so func(T) bool) int {
+	n := 0
+	for _, v := range list {
+		if so(v) {
+			n++
+		}
+	}
+	return n
 }
 
 func healthWords(h ecp.Health) string {
 	words := []string{"does not run"}
-	if h.Running {
+	switch {
+	case h.Running:
 		words[0] = "runs"
+	case h.Available == ecp.Unknown: // nothing that is known answers there
+		words[0] = "does not say whether it runs"
 	}
 	switch h.Available {
 	case ecp.True:
@@ -160,11 +187,14 @@ func nodeRow(n nodeView) []string {
 	if n.Error != "" {
 		status += " (" + n.Error + ")"
 	}
-	memory := ""
+	uptime, memory := "", ""
+	if n.Uptime > 0 {
+		uptime = n.Uptime.Round(time.Second).String()
+	}
 	if n.MemoryTotal > 0 {
 		memory = fmt.Sprintf("%.2f of %.2f GiB", gib(n.MemoryUsed), gib(n.MemoryTotal))
 	}
-	return []string{n.Name, status, n.Role, n.Version, n.Uptime.Round(time.Second).String(), strconv.Itoa(n.Connections), strconv.Itoa(n.Sessions), memory}
+	return []string{n.Name, status, n.Role, n.Version, uptime, strconv.Itoa(n.Connections), strconv.Itoa(n.Sessions), memory}
 }
 
 func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
@@ -178,7 +208,11 @@ func listenerRow(l ecp.BrokerListener) []string {
 }
 
 func alarmRow(a ecp.Alarm) []string {
-	return []string{a.Name, a.Since.Format(time.RFC3339), strings.Join(a.Nodes, " "), a.Message}
+	since := ""
+	if !a.Since.IsZero() {
+		since = a.Since.Format(time.RFC3339)
+	}
+	return []string{a.Name, since, strings.Join(a.Nodes, " "), a.Message}
 }
 
 func ruleRow(r ecp.Rule) []string {
@@ -194,5 +228,8 @@ func reasonRows(reasons map[string]string) [][]string {
 	return rows(parts, func(part string) []string { return []string{part, reasons[part]} })
 }
 
-// oneLine keeps what a broker says from breaking the table.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine keeps what a broker says, and clients say to it, from breaking the
+// table and from telling the terminal what to do.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+}

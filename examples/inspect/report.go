@@ -23,9 +23,9 @@ type report struct {
 	Limit        *ecp.ConnectionLimit `json:"limit,omitempty"`
 	Licence      *ecp.License         `json:"licence,omitempty"`
 	Listeners    []ecp.BrokerListener `json:"listeners,omitempty"`
-	Alarms       []ecp.Alarm          `json:"alarms"`
-	Rules        []ecp.Rule           `json:"rules"`
-	Integrations []ecp.Integration    `json:"integrations"`
+	Alarms       []ecp.Alarm          `json:"alarms,omitzero"` // none is an empty list, here and below
+	Rules        []ecp.Rule           `json:"rules,omitzero"`
+	Integrations []ecp.Integration    `json:"integrations,omitzero"`
 	Missing      map[string]string    `json:"missing,omitempty"`    // part → why this broker does not have it
 	Unanswered   map[string]string    `json:"unanswered,omitempty"` // part → why it did not answer
 }
@@ -92,9 +92,9 @@ func (r *report) askRest(ctx context.Context, broker ecp.Broker) {
 	ask(r, "licence", func(b ecp.LicenseManager) (err error) { r.Licence, err = pointer(b.License(ctx)); return err }, broker)
 	ask(r, "limit", func(b ecp.ConnectionLimiter) (err error) { r.Limit, err = pointer(b.ConnectionLimit(ctx)); return err }, broker)
 	ask(r, "listeners", func(b ecp.ListenerManager) (err error) { r.Listeners, err = b.Listeners(ctx); return err }, broker)
-	ask(r, "alarms", func(b ecp.AlarmSource) (err error) { r.Alarms, err = b.ActiveAlarms(ctx); return err }, broker)
-	ask(r, "rules", func(b ecp.IntegrationSource) (err error) { r.Rules, err = b.Rules(ctx); return err }, broker)
-	ask(r, "integrations", func(b ecp.IntegrationSource) (err error) { r.Integrations, err = b.Integrations(ctx); return err }, broker)
+	ask(r, "alarms", func(b ecp.AlarmSource) (err error) { r.Alarms, err = list(b.ActiveAlarms(ctx)); return err }, broker)
+	ask(r, "rules", func(b ecp.IntegrationSource) (err error) { r.Rules, err = list(b.Rules(ctx)); return err }, broker)
+	ask(r, "integrations", func(b ecp.IntegrationSource) (err error) { r.Integrations, err = list(b.Integrations(ctx)); return err }, broker)
 }
 
 // ask puts a question to a broker that can answer it, and notes why not.
@@ -129,4 +129,12 @@ func pointer[T any](v T, err error) (*T, error) {
 		return nil, err
 	}
 	return &v, nil
+}
+
+// list makes an answer that names nothing another than none.
+func list[T any](v []T, err error) ([]T, error) {
+	if err == nil && v == nil {
+		v = []T{}
+	}
+	return v, err
 }

@@ -20,7 +20,7 @@ const (
 )
 
 var (
-	errTooLong  = errors.New("the answer is longer than 16 MiB")
+	errTooLong  = errors.New("the answer is longer than it may be")
 	errPatience = errors.New("the time for the call is over")
 )
 

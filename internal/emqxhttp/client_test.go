@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log"
@@ -244,6 +245,24 @@ func TestPaths(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestAddresses: what a URL names is what is asked.
+func TestAddresses(t *testing.T) {
+	for given, want := range map[string]string{
+		"http://10.1.2.3:18083/": "10.1.2.3:18083", "HTTPS://Broker": "Broker",
+		"http://[2001:db8::1]:18083": "[2001:db8::1]:18083", "http://[fe80::1%25eth0]:18083": "[fe80::1%eth0]:18083",
+	} {
+		asked := ""
+		c, err := Open(ecp.Endpoint{BaseURL: given, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			asked = r.URL.Host
+			return answer(r, 200, nil, ""), nil
+		})}, Config{Name: "EMQX 5"})
+		require.NoError(t, err)
+		_, err = c.Get(t.Context(), "/x")
+		require.NoError(t, err)
+		require.Equal(t, want, asked)
+	}
+}
+
 // TestStream: a success is copied as it comes, within bounds; what is none is
 // given back.
 func TestStream(t *testing.T) {
@@ -300,6 +319,16 @@ func TestEveryRequest(t *testing.T) {
 	a, err := c.Get(t.Context(), "/api/v5/nodes")
 	require.NoError(t, err)
 	require.Equal(t, Answer{Request: Request{Path: "/api/v5/nodes"}, Status: 200, Type: "application/json", Body: []byte("[]")}, a)
+}
+
+// TestLessIsEnough: a request may say that less is read than of others.
+func TestLessIsEnough(t *testing.T) {
+	c := over(t, func(r *http.Request) (*http.Response, error) { return answer(r, 200, nil, "12345"), nil })
+	a, err := c.Do(t.Context(), Request{Path: "/x", Most: 5})
+	require.NoError(t, err)
+	require.Equal(t, "12345", string(a.Body))
+	_, err = c.Do(t.Context(), Request{Path: "/x", Most: 4})
+	require.ErrorIs(t, err, ecp.ErrUnavailable)
 }
 
 func TestBodiesAreBounded(t *testing.T) {
@@ -381,6 +410,7 @@ func TestUnreached(t *testing.T) {
 	}{
 		{"not trusted", to(t, secure.URL), ecp.CodeUnavailable, "certificate is not trusted"},
 		{"plain", to(t, strings.Replace(plain.URL, "http:", "https:", 1)), ecp.CodeUnavailable, "use http://"},
+		{"another's certificate", failing(t, &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "10.1.2.3"}}), ecp.CodeUnavailable, "certificate is for other names"},
 		{"no TLS", failing(t, tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), ecp.CodeUnavailable, "use http://"},
 		{"no such host", failing(t, &net.DNSError{Err: "no such host"}), ecp.CodeUnavailable, "host name is not known"},
 		{"reset", failing(t, syscall.ECONNRESET), ecp.CodeUnavailable, "closed the connection"},

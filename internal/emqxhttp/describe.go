@@ -1,6 +1,7 @@
 package emqxhttp
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -8,12 +9,19 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Complete fills in what follows from the nodes: their order, the total of
-// connections and the version of the node that answered. self tells that
-// node's name and is asked only if the running nodes differ in version; where
-// it does not know, the earliest version counts, which can do the least.
+// preferred says which of two entries of one node counts: it was listed while it
+// came or went.
+var preferred = map[ecp.NodeStatus]int{ecp.NodeRunning: 0, ecp.NodeUnknown: 1, ecp.NodeStopped: 2}
+
+// Complete fills in what follows from the nodes: each once and in order, the
+// total of connections and the version of the node that answered. self tells
+// that node's name and is asked only if the running nodes differ in version;
+// where it does not know, the earliest version counts, which can do the least.
 func (c *Client) Complete(ctx context.Context, d ecp.Description, self func(context.Context) (string, error)) (ecp.Description, error) {
-	slices.SortFunc(d.Nodes, func(a, b ecp.BrokerNode) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(d.Nodes, func(a, b ecp.BrokerNode) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), preferred[a.Status]-preferred[b.Status])
+	})
+	d.Nodes = slices.CompactFunc(d.Nodes, func(a, b ecp.BrokerNode) bool { return a.Name == b.Name })
 	earliest, latest := "", ""
 	for _, n := range d.Nodes {
 		d.Connections += n.Connections

@@ -42,7 +42,7 @@ func baseOf(e ecp.Endpoint) (string, error) {
 				Fields: []ecp.FieldError{{Field: r.field, Message: r.message}}}
 		}
 	}
-	return u.Scheme + "://" + u.Host, nil
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String(), nil // with a zone of IPv6 escaped
 }
 
 func portOK(port string) bool {

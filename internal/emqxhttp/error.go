@@ -3,6 +3,7 @@ package emqxhttp
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,10 +90,11 @@ var unreachedSays = []struct {
 	is   func(error) bool
 	says string
 }{
-	{is(errTooLong), "gave an answer longer than 16 MiB"},
+	{is(errTooLong), "gave an answer that is longer than it may be"},
 	{is(syscall.ECONNREFUSED), "connection refused; check that EMQX runs and that its management API has this port"},
 	{as[*net.DNSError], "its host name is not known"},
 	{is(http.ErrSchemeMismatch), "speaks plain HTTP there; use http://"},
+	{as[x509.HostnameError], "its certificate is for other names than the one in the URL; use a name that it has, or give EMQX a certificate for this one"},
 	{as[*tls.CertificateVerificationError], "its certificate is not trusted"},
 	{as[tls.RecordHeaderError], "does not speak TLS there; use http://"},
 	{func(err error) bool {

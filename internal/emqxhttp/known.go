@@ -1,6 +1,7 @@
 package emqxhttp
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -16,7 +17,9 @@ type Known struct {
 	edition string // guarded by mu
 }
 
-// Learn keeps what a description says. What does not name a version is left.
+// Learn keeps what a description says. What does not name a version is left, and
+// where only the edition is not told, which takes v4 a call more, the one that
+// is known stays.
 func (k *Known) Learn(d ecp.Description) {
 	version := LowestRunning(d)
 	if version == "" {
@@ -24,7 +27,7 @@ func (k *Known) Learn(d ecp.Description) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.known, k.version, k.edition = true, version, d.Edition
+	k.known, k.version, k.edition = true, version, cmp.Or(d.Edition, k.edition)
 }
 
 // What gives the version that the whole cluster has, and its edition. ask is

@@ -32,4 +32,7 @@ func TestKnown(t *testing.T) {
 	k.Learn(ecp.Description{Version: "5.10.0", Edition: "enterprise"})
 	v, _, _ := k.What(t.Context(), ask)
 	require.Equal(t, "5.10.0", v)
+	k.Learn(ecp.Description{Version: "5.10.1"}) // the edition did not come in time
+	v, e, _ := k.What(t.Context(), ask)
+	require.Equal(t, []string{"5.10.1", "enterprise"}, []string{v, e})
 }

@@ -2,6 +2,7 @@ package emqxhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -26,6 +27,8 @@ type Request struct {
 	// Again allows a POST to be repeated where it may have been carried out: it
 	// does the same when it is made twice. Other methods always are.
 	Again bool
+	// Most is how many bytes a success may have; 0 = 16 MiB.
+	Most int
 	// Answers are statuses that are an answer here and not worth repeating.
 	Answers []int
 }
@@ -82,7 +85,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 		var a Answer
 		take := func(resp *http.Response) (err error) {
 			a = answerOf(r, resp)
-			if a.Body, err = read(resp); !a.OK() {
+			if a.Body, err = read(resp, cmp.Or(r.Most, mostAnswer)); !a.OK() {
 				return nil // half a refusal is one
 			}
 			return err
@@ -200,19 +203,19 @@ func (c *Client) request(ctx context.Context, r Request) (*retryablehttp.Request
 
 // read takes the body in, within bounds. What it leaves is dropped with the
 // connection when the body is closed.
-func read(resp *http.Response) ([]byte, error) {
+func read(resp *http.Response, most int) ([]byte, error) {
 	if resp.StatusCode/100 != 2 {
 		return io.ReadAll(io.LimitReader(resp.Body, mostRefusal))
 	}
-	if resp.ContentLength > mostAnswer {
+	if resp.ContentLength > int64(most) {
 		return nil, errTooLong
 	}
 	var b bytes.Buffer
 	if resp.ContentLength > 0 {
 		b.Grow(int(resp.ContentLength) + bytes.MinRead)
 	}
-	_, err := b.ReadFrom(io.LimitReader(resp.Body, mostAnswer+1))
-	if b.Len() > mostAnswer {
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, int64(most)+1))
+	if b.Len() > most {
 		return nil, errTooLong
 	}
 	return b.Bytes(), err
@@ -231,7 +234,7 @@ func (c *Client) Stream(ctx context.Context, r Request, w io.Writer, most int64,
 		defer func() { _ = resp.Body.Close() }()
 		a = answerOf(r, resp)
 		if !a.OK() {
-			a.Body, _ = read(resp) // half a refusal is one
+			a.Body, _ = read(resp, mostAnswer) // half a refusal is one
 			return a, nil
 		}
 		if err := begin(a); err != nil {
