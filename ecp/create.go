@@ -54,7 +54,9 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 		return Info{}, Operation{}, err
 	}
 	m.queue.add(out.Cluster.ID)
-	return m.info(out.Cluster), out.Operation, nil
+	// Who repeats the call gets the same answer: what was seen of the cluster
+	// since then is not for it, which may be somebody else's by now.
+	return unseen(out.Cluster), out.Operation, nil
 }
 
 // created is what a create answers.

@@ -18,10 +18,22 @@ func (h handle) Get(ctx context.Context) (Info, error) {
 	return h.m.info(rec), nil
 }
 
+// unseen is a record of which nothing was seen yet.
+func unseen(rec ClusterRecord) Info {
+	return Info{
+		ClusterRecord: rec, Version: rec.Resolved.Image.Version, Nodes: []NodeInfo{},
+		Current:  ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: "none"},
+		Features: featuresOf(rec, rec.Resolved.Image.Version),
+	}
+}
+
+func featuresOf(rec ClusterRecord, version string) []FeatureInfo {
+	return Features(rec.Mode, version, Capabilities{ServiceAddress: rec.Spec.Adopted != nil && rec.Spec.Adopted.ServiceAddress != ""})
+}
+
 // info joins a record with what was seen last. It asks nobody.
 func (m *Manager) info(rec ClusterRecord) Info {
-	i := Info{ClusterRecord: rec, Version: rec.Resolved.Image.Version, Nodes: []NodeInfo{}}
-	i.Current = ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: "none"}
+	i := unseen(rec)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if mem := m.looks[rec.ID]; mem != nil {
@@ -40,7 +52,7 @@ func (m *Manager) info(rec ClusterRecord) Info {
 			}
 		}
 	}
-	i.Features = Features(rec.Mode, i.Version, Capabilities{ServiceAddress: rec.Spec.Adopted != nil && rec.Spec.Adopted.ServiceAddress != ""})
+	i.Features = featuresOf(rec, i.Version)
 	return i
 }
 
