@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -243,6 +244,9 @@ func (a *api) send(ctx context.Context, s *stream, sub subscription, c change) {
 		return
 	case c.err != nil: // the client learns why and comes back
 		p := a.failed(ctx, c.err)
+		if errors.Is(c.err, ecp.ErrDenied) { // who asks is nobody any more
+			p = p.as(http.StatusUnauthorized)
+		}
 		s.event("", "problem", p)
 		s.end()
 		return
