@@ -30,6 +30,7 @@ type resource[V any] struct {
 
 	key      func(V) string // below the list; parts are separated by /
 	revision func(V) int64  // nil = it has none, and so no ETag
+	called   func(V) string // what people call it beside the key; nil = nothing
 
 	list   func(context.Context) ([]V, error)
 	get    func(ctx context.Context, key string) (V, error)
@@ -42,7 +43,7 @@ type resource[V any] struct {
 }
 
 // mergePatch says how the body of a PATCH is read (RFC 7396).
-const mergePatch = "The body is a JSON merge patch: what is left out stays, null takes a value back."
+const mergePatch = "The body is a JSON merge patch: what is left out stays, null takes a value back. It may be sent as " + mergePatchType + ", too."
 
 // administer adds the routes of a resource.
 func administer[V any](a *api, r resource[V]) {
@@ -164,7 +165,7 @@ func (r resource[V]) serveList(ctx context.Context, q *http.Request, _ []byte) (
 	text := strings.ToLower(q.URL.Query().Get("q"))
 	all = slices.DeleteFunc(all, func(v V) bool {
 		key := r.key(v)
-		return (after != "" && key <= after) || !strings.Contains(strings.ToLower(key), text)
+		return (after != "" && key <= after) || !r.matches(v, text)
 	})
 	slices.SortFunc(all, func(a, b V) int { return cmp.Compare(r.key(a), r.key(b)) })
 	out := page[V]{Items: list(all)}
@@ -173,6 +174,11 @@ func (r resource[V]) serveList(ctx context.Context, q *http.Request, _ []byte) (
 		out.Next = makeCursor(r.many+":", r.key(all[limit-1]))
 	}
 	return success{status: http.StatusOK, body: out}, nil
+}
+
+// matches says whether a text in lower case is part of a thing's key or name.
+func (r resource[V]) matches(v V, text string) bool {
+	return strings.Contains(strings.ToLower(r.key(v)), text) || r.called != nil && strings.Contains(strings.ToLower(r.called(v)), text)
 }
 
 const (
