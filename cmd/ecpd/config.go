@@ -49,10 +49,25 @@ func (c *config) resolve(cmd *cobra.Command, environ []string) (warnings []strin
 	}
 	warnings, err = c.fromEnvironment(environ)
 	err = errors.Join(err, c.fromFile())
-	if c.token != "" && c.origins["bootstrap-token"].source == fromFile && readableByOthers(c.file) {
-		warnings = append(warnings, c.file+" holds a secret and others may read it: chmod 600 it")
+	for _, file := range c.secretFiles() {
+		if readableByOthers(file) {
+			warnings = append(warnings, file+" holds a secret and others may read it: chmod 600 it")
+		}
 	}
 	return warnings, err
+}
+
+// secretFiles lists the files that only the daemon should read.
+func (c *config) secretFiles() (files []string) {
+	if slices.ContainsFunc(options, func(o option) bool {
+		return o.hidden && o.field(c).String() != "" && c.origins[o.name].source == fromFile
+	}) {
+		files = append(files, c.file)
+	}
+	if c.secretsKeyFile != "" && c.secretsKey == "" {
+		files = append(files, c.secretsKeyFile)
+	}
+	return files
 }
 
 // fromEnvironment fills in what no flag has set, and warns of variables that
@@ -105,6 +120,7 @@ func (c *config) fromFile() error {
 		return nil
 	}
 	found, err := readSettings(c.file)
+	c.unread = err != nil && found == nil
 	for _, o := range options {
 		g, ok := found[o.key]
 		if !ok || c.origins[o.name].source > fromFile {
