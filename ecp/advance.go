@@ -39,7 +39,10 @@ type deed struct {
 	inLine       bool  // something is due, and no slot to do it in was free
 	generation   int64 // the one it was called with
 	newestRender int
-	firstLook    bool // nothing that was seen since the process began has been judged yet
+	firstLook    bool     // nothing that was seen since the process began has been judged yet
+	leaving      *Leaving // the node whose clients have to leave from now on
+	left         bool     // nobody has to leave any more
+	ordinals     int      // how many nodes belong to the cluster now; 0 = as many as before
 }
 
 // step is everything one pass writes: the cluster after each hop, the last one
@@ -102,10 +105,18 @@ func moveDeadlines(t Timings, now time.Time, rec *ClusterRecord, op *Operation, 
 		if !st.Deadline.IsZero() {
 			st.Deadline = st.Deadline.Add(shift)
 		}
+		if st.Leaving != nil {
+			st.Leaving.Since = st.Leaving.Since.Add(shift)
+		}
 		st.StaleFrom = time.Time{}
 	}
 	if fair := now.Add(t.Dispatch); did.firstLook && !st.Deadline.IsZero() && st.Deadline.Before(fair) {
 		st.Deadline = fair
+	}
+	if l := st.Leaving; did.firstLook && l != nil {
+		if patience := rec.Spec.Hosted.Evacuation.deadline(); l.Since.Add(patience).Before(now.Add(t.Dispatch)) {
+			l.Since = now.Add(t.Dispatch - patience)
+		}
 	}
 	if op != nil && !st.Deadline.IsZero() {
 		op.Deadline = st.Deadline
@@ -119,6 +130,14 @@ func learn(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Loo
 		dispatched(t, now, rec, op)
 		st.Applied = did.generation
 	}
+	if did.ordinals > 0 {
+		st.Ordinals = did.ordinals
+	}
+	if did.leaving != nil {
+		st.Leaving = did.leaving
+	} else if did.left {
+		st.Leaving = nil
+	}
 	f := look.Found
 	if look.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting {
 		return
@@ -128,7 +147,7 @@ func learn(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Loo
 		st.Auth = f.Auth
 	}
 	for _, v := range f.Volumes {
-		if _, known := st.Volumes[v.Ordinal]; !known && v.Bound && !v.Going {
+		if _, known := st.Volumes[v.Ordinal]; !known && v.Bound && !v.Going && v.Ordinal < min(rec.Spec.Hosted.Nodes, ordinalsOf(*rec)) {
 			if st.Volumes == nil {
 				st.Volumes = map[int]string{}
 			}
@@ -186,7 +205,14 @@ func sameStatus(a, b Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.Operation == b.Operation &&
 		a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
-		maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+		a.Ordinals == b.Ordinals && sameLeaving(a.Leaving, b.Leaving) && maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+}
+
+func sameLeaving(a, b *Leaving) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Node == b.Node && a.Since.Equal(b.Since) && a.GivenUp == b.GivenUp
 }
 
 // sameCondition leaves the message out: a new wording alone is no transition.

@@ -52,7 +52,7 @@ func TestACommandWhileStaleHasItsWholeTime(t *testing.T) {
 	for _, cmd := range []Command{Stop{}, Delete{}} {
 		rec := aRecord(Running)
 		rec.Status.StaleFrom = t0
-		d, err := m.decide(rec, cmd)
+		d, err := m.decide(nil, rec, cmd)
 		require.NoError(t, err)
 		back := t0.Add(2 * time.Hour)
 		seen := last(t, advance(patient, back, d.rec, nil, aLook(3, 3), deed{}))

@@ -99,19 +99,9 @@ func (m *Manager) askNodes(ctx context.Context, access Accessor, adapter Adapter
 }
 
 func (m *Manager) askNode(ctx context.Context, access Accessor, adapter Adapter, id ID, node string) (Description, error) {
-	m.counters.asked.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	endpoint, err := access.Endpoint(ctx, id, node)
-	if err != nil {
-		return Description{}, err
-	}
-	broker, err := adapter.Open(endpoint)
-	if err != nil {
-		return Description{}, err
-	}
-	defer broker.Close()
-	return broker.Describe(ctx)
+	var d Description
+	err := m.through(ctx, access, adapter, id, node, func(ctx context.Context, b Broker) (err error) { d, err = b.Describe(ctx); return err })
+	return d, err
 }
 
 func runningMembers(d Description) []Member {

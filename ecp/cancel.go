@@ -10,15 +10,29 @@ import (
 // waysBack are the commands that lead back to what was wanted before an
 // operation, from wherever it has come to; nil = the same is wanted now. Kinds
 // that are not in it have no way back.
-var waysBack = map[OperationKind]func(before Spec) Command{
-	OpStart:  func(before Spec) Command { return backTo(before, PowerOff, Stop{}) },
-	OpStop:   func(before Spec) Command { return backTo(before, PowerOn, Start{}) },
-	OpUpdate: func(before Spec) Command { return Update{Spec: &before} },
+var waysBack = map[OperationKind]func(before Wanted) Command{
+	OpStart:  func(before Wanted) Command { return backTo(before, PowerOff, Stop{}) },
+	OpStop:   func(before Wanted) Command { return backTo(before, PowerOn, Start{}) },
+	OpUpdate: func(before Wanted) Command { return goBack{before} },
+}
+
+// goBack is an update to what was wanted at an earlier time, whatever the
+// catalogues say by now.
+type goBack struct{ to Wanted }
+
+// Kind names the command.
+func (goBack) Kind() CommandKind { return KindUpdate }
+
+func (m *Manager) carryBack(d *decision, rec *ClusterRecord, c goBack) {
+	before := rec.Clone()
+	rec.Spec, rec.Resolved = c.to.Spec, c.to.Resolved
+	rec.Generation++
+	m.changeNodes(d, rec, before)
 }
 
 // backTo gives a command that leads to the power, if that was wanted before.
-func backTo(before Spec, power Power, c Command) Command {
-	if before.Hosted.Power != power {
+func backTo(before Wanted, power Power, c Command) Command {
+	if before.Spec.Hosted.Power != power {
 		return nil
 	}
 	return c
@@ -26,9 +40,10 @@ func backTo(before Spec, power Power, c Command) Command {
 
 // noWayBack says what to do instead about an operation that cannot be taken back.
 var noWayBack = map[OperationKind]string{
-	OpCreate: "there was nothing before it; delete removes the cluster, stop takes its nodes away",
-	OpRepair: "it has accepted what was lost; delete removes the cluster, stop takes its nodes away",
-	OpDelete: "a deletion is never taken back: data may have gone already",
+	OpCreate:  "there was nothing before it; delete removes the cluster, stop takes its nodes away",
+	OpRestart: "nodes that were replaced cannot be had back; a change or stop takes over from it",
+	OpRepair:  "it has accepted what was lost; delete removes the cluster, stop takes its nodes away",
+	OpDelete:  "a deletion is never taken back: data may have gone already",
 }
 
 // CancelOperation ends an operation that has not ended: the cluster goes back
@@ -74,7 +89,10 @@ func (m *Manager) cancelOperation(w *work, id OperationID) (Operation, error) {
 	if back == nil {
 		return o, fail(CodeConflict, "", fmt.Sprintf("the %s has changed nothing that was wanted, so there is nothing to go back to", o.Kind))
 	}
-	d, err := m.decide(rec, back)
+	if why := mayBecome(rec.Resolved.Image.Version, rec.Status.Before.Resolved.Image.Version, ordinalsOf(rec)); why != "" && o.Kind == OpUpdate {
+		return o, fail(CodeConflict, "", why+"; some nodes may run it already")
+	}
+	d, err := m.decide(w.Tx, rec, back)
 	if err != nil {
 		return o, err
 	}

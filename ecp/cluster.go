@@ -45,6 +45,7 @@ type ClusterRecord struct {
 	Resolved   Resolved `json:"resolved"`           // catalogue entries as they were when the spec last changed
 	Deleting   bool     `json:"deleting,omitempty"` // never taken back
 	Force      bool     `json:"force,omitempty"`    // delete without waiting for nodes to stop
+	Restarts   int      `json:"restarts,omitempty"` // how often all nodes were asked to be replaced
 	Generation int64    `json:"generation"`         // grows when the spec changes
 	Revision   int64    `json:"revision"`           // grows with every intent write; the ETag
 
@@ -79,7 +80,7 @@ type Status struct {
 	Deadline  time.Time   `json:"deadline,omitzero"`   // when an unsteady state becomes abnormal; zero in steady ones
 	StaleFrom time.Time   `json:"staleFrom,omitzero"`  // since when nothing can be seen; zero = fresh. Deadlines stand still meanwhile
 	Operation OperationID `json:"operation,omitempty"` // the running one
-	Before    *Spec       `json:"before,omitempty"`    // what was wanted before the running operation; nil = there is no way back
+	Before    *Wanted     `json:"before,omitempty"`    // what was wanted before the running operation; nil = there is no way back
 
 	// Dispatched: an Apply has returned nil at least once. Until then nothing
 	// of the cluster may exist, after it everything must.
@@ -96,6 +97,11 @@ type Status struct {
 	// the claim of every ordinal: learned once, so that a loss shows.
 	Auth    string         `json:"auth,omitempty"`
 	Volumes map[int]string `json:"volumes,omitempty"`
+	// Ordinals is how many nodes belong to the cluster, beginning with 0: what a
+	// claim beyond holds is nobody's. 0 = as many as the spec says.
+	Ordinals int `json:"ordinals,omitempty"`
+	// Leaving is the node whose clients are moved to others; nil = none.
+	Leaving *Leaving `json:"leaving,omitempty"`
 
 	Conditions []Condition `json:"conditions,omitempty"`
 }
@@ -107,10 +113,29 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	r.Status.Conditions = slices.Clone(r.Status.Conditions)
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
 	if r.Status.Before != nil {
-		before := r.Status.Before.Clone()
+		before := *r.Status.Before
+		before.Spec = before.Spec.Clone()
+		before.Resolved.LBAnnotations = maps.Clone(before.Resolved.LBAnnotations)
 		r.Status.Before = &before
 	}
+	if r.Status.Leaving != nil {
+		leaving := *r.Status.Leaving
+		r.Status.Leaving = &leaving
+	}
 	return r
+}
+
+// Wanted is what was asked for of a cluster at one time.
+type Wanted struct {
+	Spec     Spec     `json:"spec"`
+	Resolved Resolved `json:"resolved"`
+}
+
+// Leaving is a node whose clients are being moved away, so that it can go.
+type Leaving struct {
+	Node    string    `json:"node"` // its EMQX name
+	Since   time.Time `json:"since"`
+	GivenUp bool      `json:"givenUp,omitempty"` // its time was over, and it is not to go with clients on it
 }
 
 // Tombstone is what is left of a deleted cluster: its id is not given out again.
@@ -141,6 +166,9 @@ type Info struct {
 	Current    ConnectionsInfo `json:"connections"`
 	Endpoints  Endpoints       `json:"endpoints"`
 	Features   []FeatureInfo   `json:"features"`
+	// Waits says in words what the running operation waits for, as last seen, e.g.
+	// how many clients have yet to leave a node; "" = nothing, or not known.
+	Waits string `json:"waits,omitempty"`
 	// LookedAt is the last look that saw anything; zero after a restart until
 	// the first: state and conditions are then those of the earlier process,
 	// and nodes are not known.

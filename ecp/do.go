@@ -31,7 +31,7 @@ type decision struct {
 }
 
 // decide says what a command does, or why it cannot be taken.
-func (m *Manager) decide(rec ClusterRecord, cmd Command) (decision, error) {
+func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error) {
 	rec = rec.Clone()
 	d := decision{from: rec.Status.State, ends: PhaseSuperseded}
 	if err := checkRevision(revisionOf(cmd), rec.Revision); err != nil {
@@ -54,7 +54,7 @@ func (m *Manager) decide(rec ClusterRecord, cmd Command) (decision, error) {
 	}
 	rec.Revision++
 	rec.UpdatedAt = m.now().UTC()
-	if err := m.carry(&d, &rec, cmd); err != nil || d.nothing {
+	if err := m.carry(tx, &d, &rec, cmd); err != nil || d.nothing {
 		d.to, d.rec = d.from, rec
 		return d, err
 	}
@@ -68,6 +68,8 @@ func (m *Manager) decide(rec ClusterRecord, cmd Command) (decision, error) {
 		rec.Status.State, rec.Status.Since = next, rec.UpdatedAt
 		rec.Status.Reason, rec.Status.Message = ReasonByRequest, ""
 		rec.Status.Deadline = deadlineFrom(rec, d.patience)
+	} else if more := deadlineFrom(rec, d.patience); d.kind == OpUpdate && !rec.Status.Deadline.IsZero() && wantedNodes(rec) > 0 && more.After(rec.Status.Deadline) {
+		rec.Status.Deadline = more
 	}
 	d.to, d.rec = next, rec
 	return d, nil
@@ -83,7 +85,7 @@ func deadlineFrom(rec ClusterRecord, patience time.Duration) time.Time {
 }
 
 // carry puts a command's intent into the record.
-func (m *Manager) carry(d *decision, rec *ClusterRecord, cmd Command) error {
+func (m *Manager) carry(tx Tx, d *decision, rec *ClusterRecord, cmd Command) error {
 	switch c := cmd.(type) {
 	case Start:
 		rec.Spec.Hosted.Power = PowerOn
@@ -121,9 +123,14 @@ func (m *Manager) carry(d *decision, rec *ClusterRecord, cmd Command) error {
 		}
 		rec.Project, d.moves = c.Project, true
 	case Update:
-		return m.carryUpdate(d, rec, c)
+		return m.carryUpdate(tx, d, rec, c)
+	case goBack:
+		m.carryBack(d, rec, c)
 	case Restart:
-		return fail(CodeUnsupported, "", "this build cannot "+string(cmd.Kind())+" a cluster yet")
+		rec.Restarts++
+		rec.Resolved.Connections = rec.Spec.Hosted.Connections
+		rec.Generation++
+		d.kind, d.patience = OpRestart, m.timings.Create+time.Duration(ordinalsOf(*rec))*rec.Spec.Hosted.Evacuation.deadline()
 	default:
 		return fail(CodeInvalid, "", fmt.Sprintf("%T is not a command of this package", cmd))
 	}
@@ -180,7 +187,7 @@ func (m *Manager) take(w *work, id ID, cmd Command) (Operation, error) {
 	if err != nil {
 		return Operation{}, err
 	}
-	d, err := m.decide(rec, cmd)
+	d, err := m.decide(w.Tx, rec, cmd)
 	if err != nil || d.nothing {
 		return Operation{}, err
 	}
@@ -311,9 +318,12 @@ func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before Cluster
 		}
 	}
 	d.rec.Status.Operation, d.rec.Status.Before = o.ID, nil
+	if l := d.rec.Status.Leaving; l != nil { // it has its time anew
+		l.Since, l.GivenUp = d.rec.UpdatedAt, false
+	}
 	if _, ok := waysBack[d.kind]; ok {
-		spec := before.Spec.Clone()
-		d.rec.Status.Before = &spec
+		was := before.Clone()
+		d.rec.Status.Before = &Wanted{was.Spec, was.Resolved}
 	}
 	return o, Put(tx, o, 0)
 }
@@ -340,7 +350,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 		if err != nil {
 			return err
 		}
-		d, err := h.m.decide(rec, cmd)
+		d, err := h.m.decide(tx, rec, cmd)
 		if err != nil {
 			return err
 		}
@@ -355,7 +365,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 				return err
 			}
 		}
-		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(d.kind)}
+		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(d.kind), Notes: notes(rec, d)}
 		return nil
 	})
 	if err != nil {

@@ -84,6 +84,11 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return 0
 	}
 	m.ask(ctx, p, rec, mem, &look)
+	if ctx.Err() == nil && m.move(ctx, p, rec, mem, &look, &did) {
+		asked := look
+		look = m.lookAt(ctx, p, rec, *mem)
+		look.Views, look.Deaf, look.Silent, look.SilentWhy, look.Missing = asked.Views, asked.Deaf, asked.Silent, asked.SilentWhy, asked.Missing
+	}
 	if ctx.Err() != nil {
 		return 0
 	}
@@ -166,28 +171,41 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	if act == dueNothing {
 		return false
 	}
+	if act == dueDelete {
+		return m.write(ctx, rec, mem, look, did, func() error { return p.Delete(ctx, rec.ID) })
+	}
+	return m.apply(ctx, p, rec, desiredOf(rec, look.Found), mem, look, did)
+}
+
+// apply asks the platform for what is wanted now.
+func (m *Manager) apply(ctx context.Context, p Provisioner, rec ClusterRecord, d Desired, mem *memory, look *Look, did *deed) bool {
+	return m.write(ctx, rec, mem, look, did, func() error {
+		m.counters.applies.Add(1)
+		err := m.addSecrets(ctx, rec, &d)
+		if err == nil {
+			err = p.Apply(ctx, d)
+		}
+		if err != nil {
+			return err
+		}
+		did.applied, did.generation, mem.known = true, rec.Generation, true
+		if d.Replicas > ordinalsOf(rec) {
+			did.ordinals = d.Replicas
+		}
+		return nil
+	})
+}
+
+// write does something to the platform in a slot, and backs off where that
+// fails. It says whether it was done.
+func (m *Manager) write(ctx context.Context, rec ClusterRecord, mem *memory, look *Look, did *deed, do func() error) bool {
 	if !m.slots.take(rec.ID) {
 		did.inLine = true
 		return false
 	}
 	defer m.nextInLine()
 	defer m.slots.give()
-	var err error
-	switch act {
-	case dueApply:
-		m.counters.applies.Add(1)
-		d := desired(rec)
-		if err = m.addSecrets(ctx, rec, &d); err == nil {
-			err = p.Apply(ctx, d)
-		}
-		if err == nil {
-			did.applied, did.generation, mem.known = true, rec.Generation, true
-		}
-	case dueDelete:
-		err = p.Delete(ctx, rec.ID)
-	case dueNothing:
-		return false
-	}
+	err := do()
 	if err == nil {
 		mem.wait, mem.retryAt = 0, time.Time{}
 		return true
@@ -232,7 +250,7 @@ func due(rec ClusterRecord, found Observation, known bool, now time.Time, t Timi
 		}
 		return dueNothing
 	}
-	if !known || !rec.Status.Dispatched || rec.Status.Applied != rec.Generation || found.Replicas != want || len(found.Drift) > 0 {
+	if !known || !rec.Status.Dispatched || rec.Status.Applied != rec.Generation || found.Replicas != replicasFor(rec, found) || len(found.Drift) > 0 || len(leftovers(rec, found)) > 0 && want > 0 {
 		return dueApply
 	}
 	return dueNothing
@@ -254,11 +272,23 @@ func dueDeleting(rec ClusterRecord, found Observation, now time.Time, t Timings)
 	return dueDelete
 }
 
-// desired is what a record wants of its platform.
+// desiredOf is what a record wants of its platform now, where this was found.
+// Its number of nodes is that of those which are meant to have claims.
+func desiredOf(rec ClusterRecord, found Observation) Desired {
+	d := desired(rec)
+	d.Replicas, d.Drop = replicasFor(rec, found), leftovers(rec, found)
+	d.Spec.Nodes = d.Replicas
+	if d.Replicas == 0 {
+		d.Drop, d.Spec.Nodes = nil, min(rec.Spec.Hosted.Nodes, ordinalsOf(rec))
+	}
+	return d
+}
+
+// desired is what a record wants of its platform in the end.
 func desired(rec ClusterRecord) Desired {
 	d := Desired{
 		ID: rec.ID, Project: rec.Project, Name: rec.Name, Generation: rec.Generation, Spec: rec.Spec.Hosted.Clone(),
-		Image: rec.Resolved.Image, Size: rec.Resolved.Size, Replicas: wantedNodes(rec),
+		Image: rec.Resolved.Image, Size: rec.Resolved.Size, Replicas: wantedNodes(rec), Restarts: rec.Restarts,
 		RenderVersion: rec.Status.RenderVersion, Create: !rec.Status.Dispatched && !rec.Deleting,
 	}
 	if n := rec.Resolved.Connections; n > 0 {

@@ -7,3 +7,10 @@ import (
 
 // Pass lets tests work on one cluster once, without Run.
 func (m *Manager) Pass(ctx context.Context, id ID) time.Duration { return m.pass(ctx, id) }
+
+// Turns is of how many clusters turns at their broker are kept.
+func (m *Manager) Turns() int {
+	m.turns.mu.Lock()
+	defer m.turns.mu.Unlock()
+	return len(m.turns.of)
+}

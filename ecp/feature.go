@@ -22,6 +22,7 @@ const (
 	FeatureConnectionLimit Feature = "connectionLimit"
 	FeatureMonitoring      Feature = "monitoring"
 	FeatureAlarms          Feature = "alarms"
+	FeatureIntegrations    Feature = "integrations" // rules, and what they lead to
 	FeatureDashboard       Feature = "dashboard"
 )
 
@@ -59,6 +60,7 @@ var featureRows = []featureRow{
 	{FeatureConnectionLimit, connectionLimit},
 	{FeatureMonitoring, always},
 	{FeatureAlarms, always},
+	{FeatureIntegrations, always},
 	{FeatureDashboard, dashboard},
 }
 

@@ -8,10 +8,10 @@ import (
 )
 
 // everything is every feature, in the order they are listed.
-const everything = "power scale resize network image repair delete transfer logs connectionLimit monitoring alarms dashboard"
+const everything = "power scale resize network image repair delete transfer logs connectionLimit monitoring alarms integrations dashboard"
 
 // shared is what a cluster of somebody else's can always be asked for.
-const shared = "delete transfer logs monitoring alarms"
+const shared = "delete transfer logs monitoring alarms integrations"
 
 // featureTable is the table of the design, row for row.
 var featureTable = []struct {

@@ -60,6 +60,9 @@ var hostedRules = []rule{
 	// On the way up.
 	{"as asked for", func(v view) bool { return v.agreed() }, is(Running, ReasonAsExpected)},
 	{"nodes disagree on who is a member", func(v view) bool { return v.partitioned() && v.look.Missing >= 2 && v.settling() == "" }, partition},
+	{"clients would not leave", func(v view) bool {
+		return v.settling() != "" && v.rec.Status.Leaving != nil && v.rec.Status.Leaving.GivenUp
+	}, taskFailed},
 	{"task overdue", func(v view) bool { return v.settling() != "" && v.overdue() }, taskFailed},
 	{"Kubernetes has converged", func(v view) bool { return v.rec.Status.State == Updating && v.asWanted() }, syncing},
 	{"diverged again", func(v view) bool { return v.rec.Status.State == Syncing && !v.asWanted() }, is(Updating, ReasonInProgress)},
@@ -177,7 +180,14 @@ func (v view) waitsFor() string {
 		return fmt.Sprintf("%d nodes are still there", len(v.look.Found.Nodes))
 	}
 	if len(v.ready) < v.want {
-		return fmt.Sprintf("%d of %d nodes are ready%s", len(v.ready), v.want, v.notReady())
+		ready := fmt.Sprintf("%d of %d nodes are ready%s", len(v.ready), v.want, v.notReady())
+		if v.look.Waits != "" {
+			return v.look.Waits + "; " + ready
+		}
+		return ready
+	}
+	if v.look.Waits != "" {
+		return v.look.Waits
 	}
 	if v.look.SilentWhy != "" {
 		return "EMQX does not answer: " + v.look.SilentWhy

@@ -72,6 +72,12 @@ var judgeCases = []judgeCase{
 	{name: "all agree", state: Creating, look: aLook(3, 3), want: Running, reason: ReasonAsExpected},
 	{name: "agreement counts even when overdue", state: Creating, look: aLook(3, 3), now: late, want: Running},
 	{name: "EMQX was not heard yet", state: Creating, look: aLook(3, 3), change: func(l *Look) { l.Views = nil }, want: Creating},
+	{name: "a node that clients would not leave", state: Updating, look: aLook(3, 3), rec: func(r *ClusterRecord) { r.Status.Leaving = &Leaving{Node: nodeName(2), GivenUp: true} }, want: Abnormal, reason: ReasonUpdateFailed},
+	{name: "clients are leaving", state: Updating, look: aLook(3, 3), rec: func(r *ClusterRecord) { r.Status.Leaving = &Leaving{Node: nodeName(2)} }, want: Updating},
+	{name: "nodes have to leave yet", state: Updating, look: aLook(3, 3), rec: func(r *ClusterRecord) { r.Status.Ordinals = 4 }, want: Updating},
+	{name: "a claim is left over", state: Updating, look: aLook(3, 3), change: func(l *Look) {
+		l.Found.Volumes = append(l.Found.Volumes, VolumeObservation{Ordinal: 3, UID: "v3", Bound: true})
+	}, want: Updating},
 	{name: "one member is missing", state: Starting, look: aLook(3, 3), change: func(l *Look) { l.Views[nodeName(0)] = l.Views[nodeName(0)][:2] }, want: Starting},
 	{name: "one member runs another version", state: Starting, look: aLook(3, 3), change: func(l *Look) { l.Views[nodeName(0)][1].Version = "5.8.8" }, want: Starting},
 	{name: "no way to ask EMQX", state: Creating, look: aLook(3, 3), change: func(l *Look) { l.Views, l.Deaf = nil, true }, want: Running},

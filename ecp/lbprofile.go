@@ -134,6 +134,7 @@ func lbProfileFor(tx Tx, connections int) (LBProfile, error) {
 
 // resolveLB notes the annotations a cluster's load balancer gets.
 func resolveLB(tx Tx, rec *ClusterRecord) error {
+	rec.Resolved.LBProfile, rec.Resolved.LBAnnotations = "", nil
 	if rec.Spec.Hosted.Network.Type != LoadBalancer {
 		return nil
 	}

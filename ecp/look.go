@@ -26,6 +26,9 @@ type Look struct {
 	// Missing counts the looks in a row, at least a second apart, in which a
 	// ready node was not a member.
 	Missing int
+	// Waits says for people what has to come before the next node can go; "" =
+	// nothing, or no node has to.
+	Waits string
 	// Failure is why the last Apply or Delete did not succeed; nil = it did.
 	Failure error
 }
@@ -133,7 +136,8 @@ func (v view) missing() []string {
 func (v view) asWanted() bool {
 	f := v.look.Found
 	found := f.Generation == 0 || f.Generation == v.rec.Generation
-	return found && v.rec.Status.Applied == v.rec.Generation && f.Converged && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
+	settled := v.rec.Status.Leaving == nil && (v.want == 0 || v.want == ordinalsOf(v.rec) && len(leftovers(v.rec, f)) == 0)
+	return found && settled && v.rec.Status.Applied == v.rec.Generation && f.Converged && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
 }
 
 // agreed says that EMQX, too, reports every wanted member at the wanted version.

@@ -72,6 +72,7 @@ type Manager struct {
 	timings      Timings
 	queue        *queue
 	slots        *slots
+	turns        turns // of users' questions to brokers
 	running      atomic.Bool
 	counters     counters
 	roster       roster // for lists
@@ -311,7 +312,12 @@ func (m *Manager) adapterFor(version string) Adapter {
 	if !ok {
 		return nil
 	}
-	if a := m.adapters[v.Major]; a != nil || v.Major < 5 {
+	return m.adapterOf(v.Major)
+}
+
+// adapterOf is adapterFor a major version.
+func (m *Manager) adapterOf(major int) Adapter {
+	if a := m.adapters[major]; a != nil || major < 5 {
 		return a
 	}
 	return m.adapters[5]

@@ -28,7 +28,7 @@ type fleet struct {
 
 	stored map[ID]ClusterRecord
 	task   map[ID]*task
-	before map[OperationID]Spec // what was wanted before each operation
+	before map[OperationID]Wanted // what was wanted before each operation
 }
 
 // task keeps the time that an unsteady state has had, apart from the engine.
@@ -38,11 +38,12 @@ type task struct {
 }
 
 func newFleet(t *rapid.T) *fleet {
-	f := &fleet{t: t, s: newMapStore(), w: newWorld(), now: t0, stored: map[ID]ClusterRecord{}, task: map[ID]*task{}, before: map[OperationID]Spec{}}
+	f := &fleet{t: t, s: newMapStore(), w: newWorld(), now: t0, stored: map[ID]ClusterRecord{}, task: map[ID]*task{}, before: map[OperationID]Wanted{}}
 	f.s.wrote = f.wrote
 	f.w.remade = func(id ID, what string) {
 		require.False(t, f.stored[id].Status.Dispatched, "%s of %s was made anew unasked\n%s", what, id, f.story())
 	}
+	f.w.wrong = func(id ID, what string) { f.require(false, "%s: %s", id, what) }
 	f.restart()
 	return f
 }
@@ -50,7 +51,8 @@ func newFleet(t *rapid.T) *fleet {
 func (f *fleet) restart() {
 	m, err := New(asSystem(), Config{
 		Store: f.s, Provisioners: map[string]Provisioner{"default": f.w}, Adapters: []Adapter{worldAdapter{f.w}}, Now: func() time.Time { return f.now },
-		Defaults: Defaults{Projects: []string{"default/default", "default/other"}, Pool: &Pool{Connections: 100, Clusters: 3}},
+		Defaults: Defaults{Projects: []string{"default/default", "default/other"}, Pool: &Pool{Connections: 100, Clusters: 3},
+			Images: []Image{{ID: "a", Version: "5.8.9", Default: true}, {ID: "b", Version: "5.8.5"}}},
 	})
 	require.NoError(f.t, err)
 	f.m = m
@@ -107,7 +109,7 @@ func (f *fleet) hop(rec ClusterRecord, last bool) {
 	f.require(st.State == Gone || LabelOf(Hosted, st.State).EN != string(st.State), "%q is no state", st.State)
 	f.clock(old, rec, known)
 	if st.Operation != old.Status.Operation {
-		f.before[st.Operation] = old.Spec
+		f.before[st.Operation] = Wanted{old.Spec, old.Resolved}
 	}
 	f.stored[rec.ID] = rec
 	if st.State == Gone {
@@ -148,7 +150,7 @@ func (f *fleet) clock(old, rec ClusterRecord, known bool) {
 		ReasonCreateFailed: f.m.timings.Dispatch, ReasonNotDispatched: f.m.timings.Dispatch, ReasonStartFailed: f.m.timings.Start,
 		ReasonUpdateFailed: f.m.timings.Create, ReasonSyncFailed: f.m.timings.Create, ReasonStopFailed: f.m.timings.Stop, ReasonDeleteFailed: f.m.timings.Delete,
 	}[st.Reason]
-	if failed && old.Status.Reason != st.Reason {
+	if gaveUp := st.Leaving != nil && st.Leaving.GivenUp; failed && !gaveUp && old.Status.Reason != st.Reason {
 		had := f.now.Sub(tk.began) - tk.stale
 		f.require(had >= patience, "%s after %s of %s", st.Reason, had, patience)
 	}
@@ -207,7 +209,9 @@ func (f *fleet) create() {
 }
 
 var someCommands = []Command{Start{}, Stop{}, Repair{}, Delete{}, Delete{Force: true}, Transfer{Project: "default/other"}, Transfer{Project: "default/default"},
-	Update{Patch: []byte(`{"connections":5}`)}, Update{Patch: []byte(`{"connections":50}`)}, Update{Patch: []byte(`{"connections":101}`)}, Update{Patch: []byte(`{"evacuation":{"rate":7}}`)}}
+	Update{Patch: []byte(`{"connections":5}`)}, Update{Patch: []byte(`{"connections":50}`)}, Update{Patch: []byte(`{"connections":101}`)}, Update{Patch: []byte(`{"evacuation":{"rate":7}}`)},
+	Restart{}, Update{Patch: []byte(`{"nodes":1}`)}, Update{Patch: []byte(`{"nodes":2}`)}, Update{Patch: []byte(`{"nodes":4}`)}, Update{Patch: []byte(`{"image":"b"}`)},
+	Update{Patch: []byte(`{"image":"a","nodes":3}`)}, Update{Patch: []byte(`{"size":"2C4G"}`)}, Update{Patch: []byte(`{"evacuation":{"deadline":60,"onDeadline":"stop"}}`)}}
 
 func (f *fleet) command(id ID) {
 	f.do(id, rapid.SampledFrom(someCommands).Draw(f.t, "command"))
@@ -260,7 +264,7 @@ func (f *fleet) cancel(id ID) {
 	}
 	f.require(way != nil, "a %s was cancelled", o.Kind)
 	is, was := f.stored[id], f.before[o.ID]
-	f.require(reflect.DeepEqual(is.Spec, was), "%+v is wanted, before it was %+v", is.Spec.Hosted, was.Hosted)
+	f.require(reflect.DeepEqual(is.Spec, was.Spec), "%+v is wanted, before it was %+v", is.Spec.Hosted, was.Spec.Hosted)
 	f.require(is.Status.Operation == back.ID, "the way back is not the cluster's operation")
 	o = f.s.records[KindOperation][string(o.ID)].Payload.(Operation)
 	f.require(o.Phase == PhaseCancelled && o.SupersededBy == back.ID, "what was cancelled is %+v", o)
@@ -282,7 +286,7 @@ func (f *fleet) look(id ID) {
 		return
 	}
 	f.require(st.StaleFrom.IsZero(), "stale although everything can be seen")
-	f.require(st.Deadline.Sub(f.now) <= f.m.timings.Create, "%s has %s left", st.State, st.Deadline.Sub(f.now))
+	f.require(st.Deadline.Sub(f.now) <= f.m.timings.Create+MaxNodes*leaveWithin, "%s has %s left", st.State, st.Deadline.Sub(f.now))
 	f.require(!Unsteady(st.State) || !f.now.After(st.Deadline), "%s is overdue", st.State)
 	if p.lagging {
 		return
@@ -302,9 +306,10 @@ func (f *fleet) look(id ID) {
 }
 
 // rest looks until nothing more follows, which may take the hops of one
-// deletion, and then sees that another look with nothing new writes nothing.
+// deletion or the nodes that never ran of one change, and then sees that another
+// look with nothing new writes nothing.
 func (f *fleet) rest(id ID) {
-	for range 4 {
+	for range 4 + 2*MaxNodes {
 		f.look(id)
 	}
 	writes, applies := f.s.writes, f.w.applies

@@ -40,15 +40,24 @@ type Watcher interface {
 
 // LogReader is a Provisioner that can read a node's log.
 type LogReader interface {
-	// Logs copies out the log of one node; the caller closes it.
+	// Logs gives what the node with the EMQX name wrote, since its process was
+	// last started at least; the caller closes it. Before each line stand the
+	// time at which the platform took it up (RFC 3339, never before that of the
+	// line above) and a space. Not found where no node has the name, unavailable
+	// where its process has never started, or cannot be asked.
+	//
+	// The log ends with io.EOF where o does not ask to follow, and else when the
+	// process has ended, or its pod at the latest; any other error says that it
+	// broke off. Read MUST return soon after ctx has ended, and a caller that does
+	// not read MUST hold up nobody but itself.
 	Logs(ctx context.Context, id ID, node string, o LogOptions) (io.ReadCloser, error)
 }
 
 // LogOptions narrows a log. Zero values: everything kept, no following.
 type LogOptions struct {
-	Since  time.Time
-	Tail   int // lines; 0 = all
-	Follow bool
+	Since  time.Time // lines taken up before it are left out, but for some of the same second
+	Tail   int       // the last lines only; 0 = all. Those that follow come after them
+	Follow bool      // go on with what is written from now on
 }
 
 // Accessor is a Provisioner that knows the way to a node's management API.
@@ -127,8 +136,15 @@ type Desired struct {
 	Licence Secret
 	// Replicas is how many nodes should run: Spec.Nodes, or 0 when stopped.
 	Replicas int
-	// Roll lists the ordinals whose pods are to be replaced now; empty = none.
+	// Roll lists the ordinals whose pods are to be replaced now, where they are
+	// not of the newest revision; empty = none.
 	Roll []int
+	// Restarts is part of what pods are made from and nothing else: where it
+	// grows every pod is outdated. 0 = it never did.
+	Restarts int
+	// Drop lists the ordinals whose volume claims are to be deleted: the nodes
+	// have left for good. Never one below Replicas or Spec.Nodes.
+	Drop []int
 	// RenderVersion is how objects are to be rendered, at most what the
 	// Renderer offers; 0 = the newest.
 	RenderVersion int
@@ -190,6 +206,7 @@ type NodeObservation struct {
 	Reason   string    `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
 	Message  string    `json:"message,omitempty"`
 	Revision string    `json:"revision,omitempty"`
+	Outdated bool      `json:"outdated,omitempty"` // the platform would make it anew in another way: it is not of the newest revision
 	Image    string    `json:"image,omitempty"`
 	Volume   string    `json:"volume,omitempty"` // claim's name
 	Restarts int       `json:"restarts"`

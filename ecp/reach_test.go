@@ -16,26 +16,30 @@ import (
 func TestEndpoint(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
-		as := func(role ecp.Role, project string) context.Context {
-			return ecp.WithActor(context.Background(), ecp.Actor{Name: "somebody", Role: role, Project: "default/" + project})
+		as := func(role ecp.Role, project string) *ecp.Actor {
+			return &ecp.Actor{Name: "somebody", Role: role, Project: "default/" + project}
 		}
 		for name, c := range map[string]struct {
-			ctx   context.Context
+			actor *ecp.Actor // nil = none
 			right ecp.Right
 			id    ecp.ID
 			node  string
 			code  ecp.Code
 		}{
-			"no actor":               {context.Background(), ecp.RightRead, c.ID(), "", ecp.CodeDenied},
+			"no actor":               {nil, ecp.RightRead, c.ID(), "", ecp.CodeDenied},
 			"reader for reads":       {as(ecp.RoleUser, "default"), ecp.RightRead, c.ID(), "", ""},
 			"reader for everything":  {as(ecp.RoleUser, "default"), ecp.RightWrite, c.ID(), "", ecp.CodeDenied},
 			"admin for everything":   {as(ecp.RoleProjectAdmin, "default"), ecp.RightWrite, c.ID(), "", ""},
 			"admin of another":       {as(ecp.RoleProjectAdmin, "other"), ecp.RightWrite, c.ID(), "", ecp.CodeNotFound},
-			"no such cluster":        {asSystem(), ecp.RightWrite, "emqx-00000000", "", ecp.CodeNotFound},
-			"no node of that name":   {asSystem(), ecp.RightWrite, c.ID(), "emqx@elsewhere", ecp.CodeNotFound},
-			"system, whatever right": {asSystem(), ecp.RightWrite, c.ID(), "", ""},
+			"no such cluster":        {&ecp.System, ecp.RightWrite, "emqx-00000000", "", ecp.CodeNotFound},
+			"no node of that name":   {&ecp.System, ecp.RightWrite, c.ID(), "emqx@elsewhere", ecp.CodeNotFound},
+			"system, whatever right": {&ecp.System, ecp.RightWrite, c.ID(), "", ""},
 		} {
-			e, err := r.m.Endpoint(c.ctx, c.right, c.id, c.node)
+			ctx := context.Background()
+			if c.actor != nil {
+				ctx = ecp.WithActor(ctx, *c.actor)
+			}
+			e, err := r.m.Endpoint(ctx, c.right, c.id, c.node)
 			require.Equal(t, c.code, ecp.CodeOf(err), "%s: %v", name, err)
 			if err != nil {
 				continue

@@ -16,6 +16,8 @@ var (
 	stepObjects     = stepRow{"objects", appliedObjects}
 	stepNodes       = stepRow{"nodes", func(v view) (int, int) { return min(len(v.ready), v.want), v.want }}
 	stepMembers     = stepRow{"members", joinedMembers}
+	stepReplaced    = stepRow{"nodes-replaced", nodesReplaced}
+	stepSurplus     = stepRow{"surplus-gone", func(v view) (int, int) { return truth(ordinalsOf(v.rec) <= v.rec.Spec.Hosted.Nodes), 1 }}
 	stepNodesGone   = stepRow{"nodes-gone", nodesGone}
 	stepObjectsGone = stepRow{"objects-gone", func(v view) (int, int) { return truth(v.absent()), 1 }}
 )
@@ -24,14 +26,24 @@ var (
 var operationSteps = map[OperationKind][]stepRow{
 	OpCreate:  {stepObjects, stepNodes, stepMembers},
 	OpStart:   {stepObjects, stepNodes, stepMembers},
-	OpRestart: {stepObjects, stepNodes, stepMembers},
-	OpUpdate:  {stepObjects, stepNodes, stepMembers},
+	OpRestart: {stepObjects, stepReplaced, stepNodes, stepMembers},
+	OpUpdate:  {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
 	OpRepair:  {stepObjects, stepNodes, stepMembers},
 	OpStop:    {stepObjects, stepNodesGone},
 	OpDelete:  {stepNodesGone, stepObjectsGone},
 }
 
 func appliedObjects(v view) (int, int) { return truth(v.rec.Status.Applied == v.rec.Generation), 1 }
+
+func nodesReplaced(v view) (int, int) {
+	done := 0
+	for _, n := range v.ready {
+		if !n.Outdated && n.Ordinal < v.want {
+			done++
+		}
+	}
+	return done, v.want
+}
 
 func joinedMembers(v view) (int, int) {
 	if len(v.look.Views) == 0 {

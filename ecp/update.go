@@ -5,23 +5,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
-// updatable are the fields of a hosted spec that this build changes on a
-// cluster that is there: those that no node notices.
-var updatable = []string{"connections", "evacuation"}
+// rolls says of every field of a hosted spec that can be changed on a cluster
+// that is there whether nodes are replaced for it.
+var rolls = map[string]bool{
+	"connections": false, "evacuation": false, "network": false, "nodes": false,
+	"image": true, "size": true, "placement": true,
+}
 
 // fixed are fields of a hosted spec that Update never changes.
 var fixed = map[string]string{
-	"power":  "is moved by start and stop",
-	"target": "is fixed when the cluster is created",
+	"power":   "is moved by start and stop",
+	"target":  "is fixed when the cluster is created",
+	"storage": "is fixed when the cluster is created",
 }
 
 // carryUpdate puts a changed name, description and spec into the record.
-func (m *Manager) carryUpdate(d *decision, rec *ClusterRecord, u Update) error {
+func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) error {
 	before := rec.Clone()
 	if u.Name != nil {
 		rec.Name = *u.Name
@@ -44,7 +50,10 @@ func (m *Manager) carryUpdate(d *decision, rec *ClusterRecord, u Update) error {
 	if len(changed) > 0 {
 		rec.Generation++
 		if rec.Mode == Hosted {
-			d.kind, d.patience = OpUpdate, m.timings.Create
+			if err := m.resolveAgain(tx, rec, before, changed); err != nil {
+				return err
+			}
+			m.changeNodes(d, rec, before)
 		}
 		if rec.Resolved.Connections == 0 { // made by a build that did not note it
 			rec.Resolved.Connections = before.Spec.Connections()
@@ -55,6 +64,64 @@ func (m *Manager) carryUpdate(d *decision, rec *ClusterRecord, u Update) error {
 		*rec = before
 	}
 	return nil
+}
+
+// resolveAgain notes what the catalogues say now of what the changed fields
+// name; what the others name stays as it was.
+func (m *Manager) resolveAgain(tx Tx, rec *ClusterRecord, before ClusterRecord, changed []string) error {
+	var wrong problems
+	s, is := rec.Spec.Hosted, func(field string) bool { return slices.Contains(changed, field) }
+	was := rec.Resolved
+	if is("image") {
+		image, err := pick(tx, &wrong, "spec.image", s.Image, func(i Image) (string, bool) { return i.ID, i.Default })
+		if err != nil {
+			return err
+		}
+		if why := mayBecome(was.Image.Version, image.Version, before.Spec.Hosted.Nodes); why != "" && len(wrong) == 0 {
+			return &Error{Code: CodeUnsupported, Message: "the image cannot be changed so", Fields: []FieldError{{"spec.image", why}}}
+		}
+		image.Revision = 0
+		rec.Resolved.Image = image
+		if rec.Resolved.Registry, err = registryOf(tx, image); err != nil {
+			return err
+		}
+		if was.Licence == "" {
+			if rec.Resolved.Licence, err = licenceFor(tx, image); err != nil {
+				return err
+			}
+		}
+	}
+	if is("size") {
+		size, err := pick(tx, &wrong, "spec.size", s.Size, func(z Size) (string, bool) { return z.Name, z.Default })
+		if err != nil {
+			return err
+		}
+		size.Revision = 0
+		rec.Resolved.Size = size
+	}
+	if is("network") {
+		if err := resolveLB(tx, rec); err != nil {
+			return err
+		}
+	}
+	if is("image") || is("nodes") {
+		mayCluster(&wrong, *rec)
+	}
+	return wrong.err("")
+}
+
+// changeNodes begins the operation of a change, with the time that it may take
+// where nodes leave, and keeps apart what belongs to nodes that will go.
+func (m *Manager) changeNodes(d *decision, rec *ClusterRecord, before ClusterRecord) {
+	h, was := rec.Spec.Hosted, ordinalsOf(before)
+	rec.Status.Ordinals = was
+	maps.DeleteFunc(rec.Status.Volumes, func(i int, _ string) bool { return i >= h.Nodes })
+	moving := max(0, was-h.Nodes)
+	if rolled(before, *rec) {
+		moving = max(moving, was, h.Nodes)
+		rec.Resolved.Connections = h.Connections // nodes are made anew
+	}
+	d.kind, d.patience = OpUpdate, m.timings.Create+time.Duration(moving)*h.Evacuation.deadline()
 }
 
 // merge puts the wanted spec into the record, checked and with its defaults.
@@ -110,14 +177,14 @@ func mayUpdate(changed []string) error {
 	for _, field := range changed {
 		if why := fixed[field]; why != "" {
 			wrong.add("spec."+field, "%s", why)
-		} else if !slices.Contains(updatable, field) {
+		} else if _, can := rolls[field]; !can {
 			later.add("spec."+field, "cannot be changed on a cluster that is there, by this build")
 		}
 	}
 	if err := wrong.err(""); err != nil || len(later) == 0 {
 		return err
 	}
-	return &Error{Code: CodeUnsupported, Message: "this build changes " + strings.Join(updatable, " and ") + " only", Fields: later}
+	return &Error{Code: CodeUnsupported, Message: "this build changes " + strings.Join(sortedKeys(rolls), ", ") + " only", Fields: later}
 }
 
 // differing names the fields, by their JSON names, in which two specs of one

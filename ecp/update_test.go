@@ -67,8 +67,12 @@ func TestRefusedUpdates(t *testing.T) {
 			"taken away":    {ecp.Update{Patch: json.RawMessage(`{"connections":null}`)}, ecp.CodeInvalid, "spec.connections"},
 			"power":         {ecp.Update{Patch: json.RawMessage(`{"power":"off"}`)}, ecp.CodeInvalid, "spec.power"},
 			"target":        {ecp.Update{Patch: json.RawMessage(`{"target":"other"}`)}, ecp.CodeInvalid, "spec.target"},
-			"nodes":         {ecp.Update{Patch: json.RawMessage(`{"nodes":5}`)}, ecp.CodeUnsupported, "spec.nodes"},
-			"network":       {ecp.Update{Patch: json.RawMessage(`{"network":{"type":"NodePort"}}`)}, ecp.CodeUnsupported, "spec.network"},
+			"storage":       {ecp.Update{Patch: json.RawMessage(`{"storage":"fast"}`)}, ecp.CodeInvalid, "spec.storage"},
+			"config":        {ecp.Update{Patch: json.RawMessage(`{"config":{"mqtt.max_packet_size":"2MB"}}`)}, ecp.CodeUnsupported, "spec.config"},
+			"too many":      {ecp.Update{Patch: json.RawMessage(`{"nodes":8}`)}, ecp.CodeInvalid, "spec.nodes"},
+			"no image":      {ecp.Update{Patch: json.RawMessage(`{"image":"nine"}`)}, ecp.CodeInvalid, "spec.image"},
+			"other major":   {ecp.Update{Patch: json.RawMessage(`{"image":"emqx-ee-4.4.24"}`)}, ecp.CodeUnsupported, "spec.image"},
+			"no size":       {ecp.Update{Patch: json.RawMessage(`{"size":"huge"}`)}, ecp.CodeInvalid, "spec.size"},
 			"old revision":  {ecp.Update{Name: ptr("b"), IfRevision: 7}, ecp.CodePrecondition, ""},
 		} {
 			before := r.get(c)

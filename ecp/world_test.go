@@ -20,6 +20,8 @@ type world struct {
 	// remade is told when something that does not come back silently was made
 	// once more.
 	remade func(id ID, what string)
+	// wrong is told of what must never be asked for.
+	wrong func(id ID, what string)
 }
 
 // platform is what is there of one cluster.
@@ -38,23 +40,24 @@ type platform struct {
 	pods     map[int]*worldPod
 	split    map[int]bool // nodes that count only themselves
 	mute     bool         // EMQX does not answer
+	leaving  map[int]int  // clients left on nodes that are evacuated; outlives pods
 	lagging  bool         // what is seen is one tick old
 	seen     *Observation
 }
 
 type worldPod struct {
-	uid                string
+	uid, made, version string // made: what it was made from
 	ready, going, down bool
 }
 
 func newWorld() *world {
-	return &world{clusters: map[ID]*platform{}, remade: func(ID, string) {}}
+	return &world{clusters: map[ID]*platform{}, remade: func(ID, string) {}, wrong: func(ID, string) {}}
 }
 
 func (w *world) at(id ID) *platform {
 	p := w.clusters[id]
 	if p == nil {
-		p = &platform{had: map[int]bool{}, claims: map[int]string{}, pods: map[int]*worldPod{}, split: map[int]bool{}}
+		p = &platform{had: map[int]bool{}, claims: map[int]string{}, pods: map[int]*worldPod{}, split: map[int]bool{}, leaving: map[int]int{}}
 		w.clusters[id] = p
 	}
 	return p
@@ -103,8 +106,33 @@ func (w *world) Apply(_ context.Context, d Desired) error {
 		}
 	}
 	p.applied, p.rendered, p.service, p.replicas = d, true, true, d.Replicas
+	for _, i := range d.Drop {
+		if i < d.Replicas || i < d.Spec.Nodes {
+			w.wrong(d.ID, fmt.Sprintf("the claim of node %d of %d is dropped", i, d.Replicas))
+		}
+		delete(p.claims, i)
+		delete(p.had, i)
+	}
+	for _, i := range d.Roll {
+		w.roll(d.ID, p, i)
+	}
 	return nil
 }
+
+// roll replaces a pod; a healthy one goes only while all others are.
+func (w *world) roll(id ID, p *platform, i int) {
+	pod := p.pods[i]
+	if pod == nil || pod.going || pod.made == madeOf(p.applied) {
+		return
+	}
+	if len(p.pods) > 1 && p.ready()-truth(pod.ready) < len(p.pods)-1 && (pod.ready || p.leaving[i] > 0) && !p.lagging {
+		w.wrong(id, fmt.Sprintf("node %d is replaced while another is away", i))
+	}
+	pod.going, pod.ready = true, false
+}
+
+// madeOf is what pods are made from.
+func madeOf(d Desired) string { return fmt.Sprint(d.Image.ID, d.Size.Name, d.Restarts) }
 
 // lost says what was there once and does not come back silently.
 func (p *platform) lost(d Desired) *Loss {
@@ -148,8 +176,8 @@ func (p *platform) observe() Observation {
 	}
 	for _, i := range sortedKeys(p.pods) {
 		pod := p.pods[i]
-		o.Nodes = append(o.Nodes, NodeObservation{Ordinal: i, Name: nodeName(i), Pod: fmt.Sprint("pod-", i), PodUID: pod.uid, Ready: pod.ready && !pod.going, Going: pod.going})
-		o.Converged = o.Converged && pod.ready && !pod.going
+		o.Nodes = append(o.Nodes, NodeObservation{Ordinal: i, Name: nodeName(i), Pod: fmt.Sprint("n", i), PodUID: pod.uid, Ready: pod.ready && !pod.going, Going: pod.going, Outdated: pod.made != madeOf(p.applied)})
+		o.Converged = o.Converged && pod.ready && !pod.going && pod.made == madeOf(p.applied)
 	}
 	for _, i := range sortedKeys(p.claims) {
 		o.Volumes = append(o.Volumes, VolumeObservation{Ordinal: i, Name: fmt.Sprint("data-", i), UID: p.claims[i], Bound: true})
@@ -186,7 +214,11 @@ func (w *world) tick(id ID) {
 		case i >= p.replicas:
 			pod.going, pod.ready = true, false
 		default:
-			pod.ready = !pod.down
+			left, leaving := p.leaving[i]
+			p.pods[i].ready = !pod.down && !leaving
+			if leaving {
+				p.leaving[i] = max(0, left-1)
+			}
 		}
 	}
 	if !p.rendered || p.auth == "" {
@@ -199,7 +231,7 @@ func (w *world) tick(id ID) {
 		if !p.had[i] {
 			p.had[i], p.claims[i] = true, w.uid("claim")
 		}
-		p.pods[i] = &worldPod{uid: w.uid("pod")}
+		p.pods[i] = &worldPod{uid: w.uid("pod"), made: madeOf(p.applied), version: p.applied.Image.Version}
 	}
 }
 
@@ -251,11 +283,57 @@ func (b worldBroker) Describe(context.Context) (Description, error) {
 	d := Description{Version: "5.8.9"}
 	for _, i := range slices.Sorted(maps.Keys(p.pods)) {
 		self := nodeName(i) == b.node
-		if p.pods[i].ready && (self || !p.split[i] && !p.split[ordinalOf(b.node)]) {
-			d.Nodes = append(d.Nodes, BrokerNode{Name: nodeName(i), Status: NodeRunning, Version: p.applied.Image.Version})
+		if _, leaving := p.leaving[i]; !p.pods[i].down && (p.pods[i].ready || leaving) && (self || !p.split[i] && !p.split[ordinalOf(b.node)]) {
+			d.Nodes = append(d.Nodes, BrokerNode{Name: nodeName(i), Status: NodeRunning, Version: p.pods[i].version})
 		}
 	}
 	return d, nil
+}
+
+func (b worldBroker) StartEvacuation(_ context.Context, node string, _ EvacuationOrder) error {
+	p, i := b.w.at(b.id), ordinalOf(node)
+	if p.mute || p.pods[i] == nil {
+		return fail(CodeUnavailable, "start evacuation", "connection refused")
+	}
+	if _, leaving := p.leaving[i]; !leaving {
+		p.leaving[i] = 2
+	}
+	return nil
+}
+
+func (b worldBroker) EvacuationProgress(_ context.Context, node string) (EvacuationProgress, error) {
+	p := b.w.at(b.id)
+	left, leaving := p.leaving[ordinalOf(node)]
+	switch {
+	case p.mute:
+		return EvacuationProgress{}, fail(CodeUnavailable, "watch evacuation", "connection refused")
+	case !leaving:
+		return EvacuationProgress{Phase: EvacuationNone}, nil
+	}
+	return EvacuationProgress{Phase: EvacuationCutting, Connections: left}, nil
+}
+
+func (b worldBroker) StopEvacuation(_ context.Context, node string) error {
+	p, i := b.w.at(b.id), ordinalOf(node)
+	if p.mute || p.pods[i] == nil {
+		return fail(CodeUnavailable, "stop evacuation", "connection refused")
+	}
+	delete(p.leaving, i)
+	return nil
+}
+
+func (b worldBroker) InviteMember(context.Context, string) error { return nil }
+
+func (b worldBroker) RemoveMember(_ context.Context, node string) error {
+	p, i := b.w.at(b.id), ordinalOf(node)
+	if p.mute {
+		return fail(CodeUnavailable, "remove member", "connection refused")
+	}
+	if p.pods[i] != nil {
+		b.w.wrong(b.id, node+" is removed while its pod is there")
+	}
+	delete(p.leaving, i)
+	return nil
 }
 
 func ordinalOf(node string) (i int) {

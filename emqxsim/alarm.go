@@ -55,6 +55,7 @@ func (c *Cluster) refreshAlarms(t time.Time) {
 		for _, name := range slices.Sorted(maps.Keys(causes)) {
 			if !slices.ContainsFunc(n.alarms, func(a *alarm) bool { return a.name == name }) {
 				n.alarms = append(n.alarms, &alarm{node: n.name, name: name, message: causes[name].message, details: causes[name].details, from: t})
+				n.say(t, alarmRises, "message", causes[name].message, "name", name)
 			}
 		}
 	}
@@ -125,6 +126,7 @@ func (n *Node) endAlarm(a *alarm, t time.Time) {
 	past.to = t
 	n.db.history = slices.Insert(n.db.history, 0, &past)
 	n.db.history = n.db.history[:min(len(n.db.history), alarmHistory)]
+	n.say(t, alarmEnds, "name", a.name)
 }
 
 func (n *Node) endAlarms(t time.Time) {

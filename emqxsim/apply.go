@@ -64,7 +64,18 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 		Generation: d.Generation, Render: d.RenderVersion, Rendered: d.Replicas, Revision: revision(d), Image: d.Image,
 	}
 	s.scale(d.Replicas, now, t)
+	s.dropClaims(d)
 	return s.roll(d.Roll, now, t)
+}
+
+// dropClaims deletes what nodes have left behind that are gone for good.
+func (s *state) dropClaims(d ecp.Desired) {
+	for _, ordinal := range d.Drop {
+		if ordinal >= max(d.Replicas, d.Spec.Nodes) {
+			s.loseClaim(ordinal)
+			s.Known = min(s.Known, ordinal)
+		}
+	}
 }
 
 // owned refuses a namespace that is not ours, or not any more.
@@ -152,7 +163,11 @@ func (s *state) roll(ordinals []int, now time.Time, t pace) error {
 // revision identifies what pods are made from. What can change at run time is
 // no part of it.
 func revision(d ecp.Desired) string {
-	b, err := json.Marshal([]any{d.Image.Reference, d.Size.CPU, d.Size.Memory, d.Spec.Placement, d.RenderVersion})
+	of := []any{d.Image.Reference, d.Size.CPU, d.Size.Memory, d.Spec.Placement, d.RenderVersion}
+	if d.Restarts > 0 {
+		of = append(of, d.Restarts)
+	}
+	b, err := json.Marshal(of)
 	if err != nil {
 		panic(err) // made of maps, strings and numbers only
 	}

@@ -140,6 +140,9 @@ func (c *Cluster) next() time.Time {
 func (c *Cluster) step(t time.Time) {
 	more := c.moreThanClients(t)
 	for _, n := range c.nodes {
+		if !n.dead && n.bootedAt().Equal(t) {
+			n.sayRunning(t)
+		}
 		c.evacuateStep(n, t)
 	}
 	c.rebalanceStep(t)

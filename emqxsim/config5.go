@@ -145,5 +145,6 @@ func putRoot5(q *request) answer {
 	}
 	was, _ := asObject(q.db.config[root])
 	q.db.config[root] = filled(was, in)
+	q.n.say(q.now, configChanges, "root", root)
 	return asJSON(q.config()[root])
 }

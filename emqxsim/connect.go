@@ -60,6 +60,7 @@ func (c *Cluster) connect(g *group, w *want, t time.Time) {
 	}
 	if w.n > 0 {
 		c.refused[why] += w.n
+		c.sayRefused(g, why, w.n, t)
 		wait := min(g.Reconnect<<min(w.tries, 5), longestWait)
 		g.want(w.spans, w.session, t.Add(max(wait, g.Reconnect)), w.tries+1)
 	}

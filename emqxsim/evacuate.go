@@ -2,6 +2,7 @@ package emqxsim
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -47,6 +48,7 @@ func (c *Cluster) startEvacuation(n *Node, e eviction, t time.Time) {
 		eviction: e, state: waitingHealthCheck, next: t.Add(e.waitHealth),
 		initialConns: c.live(n), initialSess: c.sessions(n),
 	}
+	n.say(t, evacuationBegins, "connections", strconv.Itoa(n.evac.initialConns), "sessions", strconv.Itoa(n.evac.initialSess))
 	if e.waitHealth <= 0 {
 		c.evacuateStep(n, t)
 	}
@@ -65,6 +67,12 @@ func (c *Cluster) evacuateStep(n *Node, t time.Time) {
 		return
 	}
 	e.next = t.Add(time.Second)
+	was := e.state
+	defer func() {
+		if e.state != was {
+			n.say(t, evacuationMoves, "state", e.state)
+		}
+	}()
 	switch e.state {
 	case waitingHealthCheck:
 		e.state = evictingConns
@@ -265,7 +273,14 @@ func (n *Node) StartEvacuation(connRate, sessRate int, waitHealthCheck, waitTake
 }
 
 // StopEvacuation lets the node take clients again.
-func (n *Node) StopEvacuation() { n.set(func() { n.evac = nil }) }
+func (n *Node) StopEvacuation() { n.c.change(n.stopEvacuation) }
+
+func (n *Node) stopEvacuation(t time.Time) {
+	if n.evac != nil {
+		n.evac = nil
+		n.say(t, evacuationEnds)
+	}
+}
 
 // nodeNames are the names of nodes, in their order.
 func nodeNames(nodes []*Node) []string {

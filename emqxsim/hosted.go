@@ -58,9 +58,16 @@ func (p *Provisioner) sync(e *entry) *hosted {
 		return e.hosted
 	}
 	h := e.hosted
-	if h == nil || h.uid != st.UID || h.major != mustMajor(st.version()) {
+	fresh := h == nil || h.uid != st.UID || h.major != mustMajor(st.version())
+	if fresh {
 		h = p.host(&st)
 		e.hosted = h
+	}
+	h.follow(&st, now)
+	if fresh {
+		if p.cfg.Furnish != nil {
+			p.cfg.Furnish(h.sim)
+		}
 		h.sim.drive = func() {
 			e.mu.Lock()
 			defer e.mu.Unlock()
@@ -69,13 +76,17 @@ func (p *Provisioner) sync(e *entry) *hosted {
 			}
 		}
 	}
+	return h
+}
+
+// follow lets happen in the cluster what has happened to its pods.
+func (h *hosted) follow(st *state, now time.Time) {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	h.rekey(*st.Auth)
-	for _, ch := range h.changes(&st, now) {
+	for _, ch := range h.changes(st, now) {
 		h.sim.changeLocked(ch.at, ch.do)
 	}
-	return h
 }
 
 func (p *Provisioner) host(st *state) *hosted {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
 )
 
@@ -52,4 +53,23 @@ func TestHostedClusterHasClients(t *testing.T) {
 	require.NoError(t, p.Delete(t.Context(), d.ID))
 	k.advance(time.Hour)
 	require.Nil(t, p.Cluster(d.ID))
+}
+
+// TestFurnish: every new cluster has what it is to begin with, and gets it once.
+func TestFurnish(t *testing.T) {
+	k := newClock()
+	p := newProvisioner(t, emqxsim.ProvisionerConfig{Now: k.Now, BootTime: 10 * time.Second, Furnish: func(c *emqxsim.Cluster) {
+		c.AddClients(emqxsim.Clients{Name: "c", Count: 4})
+		c.AddRule("r", `SELECT * FROM "t"`) // panics the second time
+	}})
+	for _, id := range []ecp.ID{"emqx-00000001", "emqx-00000002"} {
+		require.NoError(t, p.Apply(t.Context(), wanted(id, "5.8.9", 2)))
+		c := p.Cluster(id) // no node is up
+		k.advance(time.Minute)
+		require.Equal(t, 4, c.Usage().Connected)
+		require.NoError(t, p.KillAll(id))
+		require.NoError(t, p.ReviveAll(id))
+		k.advance(time.Minute)
+		require.Equal(t, 4, p.Cluster(id).Usage().Connected)
+	}
 }

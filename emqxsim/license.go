@@ -151,7 +151,12 @@ type licenseSetting struct {
 
 // SetLicense puts a licence into force, as a new key does.
 func (c *Cluster) SetLicense(l License) {
-	c.change(func(now time.Time) { c.db.license = l.withDefaults(now) })
+	c.change(func(now time.Time) {
+		c.db.license = l.withDefaults(now)
+		if n := c.speaker(now); n != nil {
+			n.sayLicense(now)
+		}
+	})
 }
 
 // limitFor is the limit in force on a node of the version.

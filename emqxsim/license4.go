@@ -37,6 +37,7 @@ func uploadLicense4(c *call4) answer {
 		return code4(500, "invalid_license")
 	}
 	c.db.license, c.c.v4.licensed = l, 0
+	c.n.sayLicense(c.now)
 	return done4()
 }
 

@@ -45,6 +45,7 @@ func setLicense5(q *request) answer {
 		return bad5("SINGLE_NODE_LICENSE")
 	}
 	q.db.license = l
+	q.n.sayLicense(q.now)
 	return license5(q)
 }
 

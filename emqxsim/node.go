@@ -31,6 +31,7 @@ type Node struct {
 	raised  map[string]raised
 	traffic traffic
 	history []moment
+	log     nodeLog
 }
 
 // Name is the node's EMQX name, e.g. "emqx@10.0.0.1".
@@ -49,6 +50,10 @@ func (n *Node) start(t time.Time) {
 	if n.evac != nil {
 		n.evac.resume(n.bootedAt())
 	}
+	n.sayListeners(t)
+	if n.booted(t) {
+		n.sayRunning(t)
+	}
 }
 
 // kill ends the process: connections and the sessions it held are gone.
@@ -59,6 +64,7 @@ func (n *Node) kill(t time.Time) {
 	n.dead = true
 	n.c.lose(n, t)
 	n.endAlarms(t)
+	n.c.sayDown(n, t)
 }
 
 // leave ends the membership; the node goes on with a copy of what it knew.

@@ -23,7 +23,9 @@ func (s *state) observe(now time.Time) ecp.Observation {
 		o.Auth = s.Auth.UID
 	}
 	for _, p := range s.Pods {
-		o.Nodes = append(o.Nodes, p.observe(n, now))
+		node := p.observe(n, now)
+		node.Outdated = s.Workload != nil && p.Revision != s.Workload.Revision
+		o.Nodes = append(o.Nodes, node)
 	}
 	for _, c := range s.Claims {
 		o.Volumes = append(o.Volumes, ecp.VolumeObservation{

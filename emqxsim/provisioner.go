@@ -33,6 +33,11 @@ type ProvisionerConfig struct {
 	// licence only; [LicenseKey] makes one for the catalogue.
 	License *License
 	Limit   int
+	// Furnish puts into a new EMQX cluster what is in it from the beginning, such
+	// as clients and rules, when somebody first looks at it. It must not call the
+	// Provisioner. What brokers hold lives in memory: after a restart of the
+	// program they are new. nil = nothing.
+	Furnish func(*Cluster)
 	Logger  *slog.Logger // nil = nothing is said
 }
 
@@ -74,6 +79,7 @@ var (
 	_ ecp.Watcher     = (*Provisioner)(nil)
 	_ ecp.Accessor    = (*Provisioner)(nil)
 	_ ecp.Renderer    = (*Provisioner)(nil)
+	_ ecp.LogReader   = (*Provisioner)(nil)
 )
 
 // NewProvisioner reads what Dir holds. An error names the file that cannot be

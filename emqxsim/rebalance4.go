@@ -33,7 +33,7 @@ func stopEvacuation4(c *call4) answer {
 		if m.evac == nil {
 			return refusedTo4("not_started")
 		}
-		m.evac = nil
+		m.stopEvacuation(c.now)
 		return evacuated4()
 	})
 }

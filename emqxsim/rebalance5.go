@@ -83,7 +83,7 @@ func stopEvacuation5(q *request) answer {
 	case n.evac == nil:
 		return onNode5(n, "not_started")
 	}
-	n.evac = nil
+	n.stopEvacuation(q.now)
 	return asJSON(obj{})
 }
 

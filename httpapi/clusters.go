@@ -32,6 +32,7 @@ func (a *api) clusterRoutes() {
 
 	a.commandRoutes()
 	a.explainRoutes()
+	a.brokerRoutes()
 }
 
 // createBody is what a cluster is asked for with.

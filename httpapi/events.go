@@ -1,22 +1,15 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
 )
-
-// eventStream is the media type of server-sent events.
-const eventStream = "text/event-stream"
 
 func (a *api) eventRoutes() {
 	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events", ecp.CodeGone)
@@ -136,12 +129,6 @@ func (a *api) subscription(r *http.Request) (subscription, *problemView) {
 	return s, nil
 }
 
-// change is what the watching goroutine hands over.
-type change struct {
-	ecp.Change
-	err error
-}
-
 // events streams changes until the client goes or the process shuts down.
 func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	sub, p := a.subscription(r)
@@ -151,13 +138,13 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := a.untilDone(r.Context())
 	defer cancel()
-	changes, wait := a.watch(ctx, sub.after)
+	changes, wait := handOver(ctx, a.manager.Watch(ctx, sub.after))
 	defer wait()
 	defer cancel()
 
 	// The store refuses a position at once, if it does; a stream that has begun
 	// cannot be answered with another status.
-	var first *change
+	var first *each[ecp.Change]
 	if sub.resumed {
 		grace := time.NewTimer(a.grace)
 		defer grace.Stop()
@@ -172,138 +159,30 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 		case <-ctx.Done():
 		}
 	}
-	s := a.begin(w, sub.after)
+	s := a.begin(w, fmt.Sprintf("id: %d\n", sub.after), "follow on from the last id you have seen")
 	if r.Method == http.MethodHead || s.err != nil {
 		return
 	}
 	if first != nil {
 		a.send(ctx, s, sub, *first)
 	}
-	beat := time.NewTicker(a.heartbeat)
-	defer beat.Stop()
-	for s.err == nil && ctx.Err() == nil {
-		select {
-		case c := <-changes:
-			a.send(ctx, s, sub, c)
-		case <-beat.C:
-			a.beat(ctx, s, r)
-		case <-ctx.Done():
-		}
-	}
-	a.farewell(s)
+	pass(ctx, a, s, r, changes, func(c each[ecp.Change]) { a.send(ctx, s, sub, c) })
 }
 
-// beat is a sign of life, and asks again who reads: a stream ends with the
-// token, and where rights have changed it has to be begun anew.
-func (a *api) beat(ctx context.Context, s *stream, r *http.Request) {
-	was, _ := ecp.ActorFrom(ctx)
-	now, p := a.authenticate(r)
-	switch {
-	case ctx.Err() != nil:
-	case p != nil:
-		s.event("", "problem", p)
-		s.end()
-	case !reflect.DeepEqual(was, now):
-		s.event("", "problem", newProblem(ecp.CodeUnavailable, "your rights have changed; follow on from the last id you have seen"))
-		s.end()
-	default:
-		s.write([]byte(":\n\n"))
-	}
-}
-
-// farewell tells a client why its stream ends where that is for us to say, and
-// that it may come back.
-func (a *api) farewell(s *stream) {
-	select {
-	case <-a.done:
-		s.event("", "problem", newProblem(ecp.CodeUnavailable, "the daemon is ending; follow on from the last id you have seen"))
-	default:
-	}
-}
-
-// watch hands changes over one by one: a client that does not read holds up
-// this one goroutine and nothing else. wait returns when it has ended.
-func (a *api) watch(ctx context.Context, after int64) (<-chan change, func()) {
-	changes := make(chan change)
-	var group sync.WaitGroup
-	group.Go(func() {
-		for c, err := range a.manager.Watch(ctx, after) {
-			select {
-			case changes <- change{c, err}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	return changes, group.Wait
-}
-
-func (a *api) send(ctx context.Context, s *stream, sub subscription, c change) {
-	switch {
-	case c.err != nil && ctx.Err() != nil:
-		return
-	case c.err != nil: // the client learns why and comes back
-		p := a.failed(ctx, c.err)
-		if errors.Is(c.err, ecp.ErrDenied) { // who asks is nobody any more
-			p = p.as(http.StatusUnauthorized)
-		}
-		s.event("", "problem", p)
+func (a *api) send(ctx context.Context, s *stream, sub subscription, c each[ecp.Change]) {
+	if errors.Is(c.err, ecp.ErrDenied) && ctx.Err() == nil { // who asks is nobody any more
+		s.event("", "problem", a.failed(ctx, c.err).as(http.StatusUnauthorized))
 		s.end()
 		return
-	case sub.project != "" && c.Index.Project != sub.project:
+	}
+	if c.err != nil {
+		a.fail(ctx, s, c.err)
 		return
 	}
-	if v, ok := viewEvent(c.Change); ok {
-		s.event(strconv.FormatInt(c.Seq, 10), string(c.Kind), v)
-	}
-}
-
-// stream writes server-sent events. After the first error it writes nothing.
-type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	stuck   time.Duration
-	err     error
-}
-
-// begin answers with the head of a stream.
-func (a *api) begin(w http.ResponseWriter, after int64) *stream {
-	s := &stream{w: w, control: http.NewResponseController(w), stuck: a.stuck}
-	_ = s.control.SetReadDeadline(time.Time{}) // the server's own would end the stream
-	w.Header().Set("Content-Type", eventStream)
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	s.write(fmt.Appendf(nil, "retry: 2000\nid: %d\n\n", after))
-	return s
-}
-
-func (s *stream) event(id, name string, data any) {
-	text, err := json.Marshal(data)
-	if err != nil {
-		s.err = err
+	if sub.project != "" && c.value.Index.Project != sub.project {
 		return
 	}
-	var b bytes.Buffer
-	if id != "" {
-		fmt.Fprintf(&b, "id: %s\n", id)
-	}
-	fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", name, text)
-	s.write(b.Bytes())
-}
-
-// write sends bytes at once; a client that does not take them in time is left.
-func (s *stream) write(b []byte) {
-	if s.err != nil {
-		return
-	}
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.stuck)) // not every writer can
-	if _, s.err = s.w.Write(b); s.err == nil {
-		s.err = s.control.Flush()
-	}
-}
-
-func (s *stream) end() {
-	if s.err == nil {
-		s.err = http.ErrAbortHandler
+	if v, ok := viewEvent(c.value); ok {
+		s.event(strconv.FormatInt(c.value.Seq, 10), string(c.value.Kind), v)
 	}
 }

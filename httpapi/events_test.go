@@ -393,6 +393,7 @@ func TestEventsEndAtOnce(t *testing.T) {
 				e := l.next()
 				require.NotEqual(t, "cluster", e.name, "%+v", e.data)
 				if e.name == "problem" {
+					require.Equal(t, name != "new grants", e.problem.Status == http.StatusUnauthorized, "%+v", e.problem)
 					break
 				}
 			}

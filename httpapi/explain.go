@@ -30,6 +30,7 @@ type explainView struct {
 	Deadline  time.Time         `json:"deadline,omitzero" doc:"when the task counts as failed; only where one runs, and it stands still while nothing can be seen"`
 	Stale     bool              `json:"stale" doc:"nothing can be seen at present"`
 	LookedAt  time.Time         `json:"lookedAt,omitzero" doc:"the last look that saw anything; left out before the first since the start of the process"`
+	WaitsFor  string            `json:"waitsFor,omitempty" doc:"what the operation waits for, as last seen, e.g. how many clients have yet to leave a node; left out where none runs"`
 	Settled   bool              `json:"settled" doc:"nothing is left to do for what is wanted"`
 	Healthy   bool              `json:"healthy"`
 	Differs   []ecp.Condition   `json:"differs" doc:"conditions that are not true, and so what the cluster waits for"`
@@ -70,7 +71,7 @@ func viewExplanation(info ecp.Info) explainView {
 	}
 	return explainView{
 		State: st.State, Label: st.Label, Reason: st.Reason, Message: st.Message, Since: st.Since, Deadline: info.Status.Deadline,
-		Stale: st.Stale, LookedAt: info.LookedAt, Settled: holds(ecp.CondSettled), Healthy: holds(ecp.CondHealthy),
+		Stale: st.Stale, LookedAt: info.LookedAt, WaitsFor: info.Waits, Settled: holds(ecp.CondSettled), Healthy: holds(ecp.CondHealthy),
 		Differs: slices.DeleteFunc(slices.Clone(st.Conditions), func(c ecp.Condition) bool { return c.Status == ecp.True }),
 		Nodes:   slices.DeleteFunc(slices.Clone(st.Nodes), func(n nodeView) bool { return n.Ready }),
 		Legal:   list(ecp.Legal(info.Mode, info.Status.State, info.Deleting)),

@@ -22,6 +22,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/emqxv4"
+	"github.com/openecp/openecp/emqxv5"
 )
 
 // The tokens of a fixture, one for each kind of caller.
@@ -53,6 +55,7 @@ var tokens = map[string]ecp.Token{
 type fixture struct {
 	t       testing.TB
 	store   ecp.Store
+	sim     *emqxsim.Provisioner
 	manager *ecp.Manager
 	api     *api
 	server  *httptest.Server
@@ -64,6 +67,7 @@ type fixture struct {
 type setup struct {
 	run   bool                            // the Manager runs
 	bare  bool                            // no server listens
+	talks bool                            // the Manager has adapters, and so speaks to EMQX
 	pool  *ecp.Pool                       // nil = the default
 	store func(ecp.Store) ecp.Store       // wraps the store
 	wrap  func(http.Handler) http.Handler // wraps the handler
@@ -78,10 +82,15 @@ func newFixture(t testing.TB, s setup) *fixture {
 	}
 	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 20 * time.Millisecond})
 	require.NoError(t, err)
+	f.sim = p
+	var adapters []ecp.Adapter
+	if s.talks {
+		adapters = []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})}
+	}
 	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)})
 	require.NoError(t, err)
 	f.manager, err = ecp.New(t.Context(), ecp.Config{
-		Store: f.store, Hasher: quickHasher{}, Sealer: ring, NewProvisioner: func(context.Context, ecp.TargetConfig) (ecp.Provisioner, error) {
+		Store: f.store, Adapters: adapters, Hasher: quickHasher{}, Sealer: ring, NewProvisioner: func(context.Context, ecp.TargetConfig) (ecp.Provisioner, error) {
 			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
 		}, Provisioners: map[string]ecp.Provisioner{"default": p},
 		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "default/second", "other/one"}},

@@ -103,6 +103,7 @@ func newAPI(c Config) (*api, error) {
 	a.sessionRoutes()
 	a.auditRoutes()
 	a.eventRoutes()
+	a.logRoutes()
 	a.processRoutes()
 	a.pageRoutes()
 	var err error

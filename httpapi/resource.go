@@ -163,17 +163,21 @@ func (r resource[V]) serveList(ctx context.Context, q *http.Request, _ []byte) (
 		return success{}, err
 	}
 	text := strings.ToLower(q.URL.Query().Get("q"))
-	all = slices.DeleteFunc(all, func(v V) bool {
-		key := r.key(v)
-		return (after != "" && key <= after) || !r.matches(v, text)
-	})
-	slices.SortFunc(all, func(a, b V) int { return cmp.Compare(r.key(a), r.key(b)) })
+	all = slices.DeleteFunc(all, func(v V) bool { return !r.matches(v, text) })
+	return success{status: http.StatusOK, body: pageOf(all, r.key, r.many+":", after, limit)}, nil
+}
+
+// pageOf gives the page of a whole list that is behind a cursor of a kind, in
+// the order of the keys. It takes the list over.
+func pageOf[V any](all []V, key func(V) string, kind, after string, limit int) page[V] {
+	all = slices.DeleteFunc(all, func(v V) bool { return after != "" && key(v) <= after })
+	slices.SortFunc(all, func(a, b V) int { return cmp.Compare(key(a), key(b)) })
 	out := page[V]{Items: list(all)}
 	if len(all) > limit {
 		out.Items = all[:limit]
-		out.Next = makeCursor(r.many+":", r.key(all[limit-1]))
+		out.Next = makeCursor(kind, key(all[limit-1]))
 	}
-	return success{status: http.StatusOK, body: out}, nil
+	return out
 }
 
 // matches says whether a text in lower case is part of a thing's key or name.
@@ -242,11 +246,7 @@ func (a *api) serve(op huma.Operation, status int, shape *huma.Schema, h handler
 
 // handle adds a route whose successes are described already.
 func (a *api) handle(op huma.Operation, h handler) {
-	for _, name := range pathNames(op.Path) {
-		op.Parameters = append(op.Parameters, &huma.Param{
-			In: "path", Name: name, Required: true, Description: pathWords[name], Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{pathSamples[group(op.Path)+"/"+name]}},
-		})
-	}
+	describePath(&op)
 	a.huma.OpenAPI().AddOperation(&op)
 	a.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body) // it is in memory
@@ -261,6 +261,15 @@ func (a *api) handle(op huma.Operation, h handler) {
 		}
 		out.write(w)
 	})
+}
+
+// describePath describes the parameters of a route's path.
+func describePath(op *huma.Operation) {
+	for _, name := range pathNames(op.Path) {
+		op.Parameters = append(op.Parameters, &huma.Param{
+			In: "path", Name: name, Required: true, Description: pathWords[name], Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{pathSamples[group(op.Path)+"/"+name]}},
+		})
+	}
 }
 
 // problem is what a client is told of an error.

@@ -39,6 +39,7 @@ var callers = []struct{ name, token string }{
 var rightsTable = map[string]string{
 	"listClusters": "yyyyyyy", "listProjects": "yyyyyyy", "listOrgs": "yyyyyyy", "listUsers": "yyyyyyy", "listTokens": "yyyyyyy", "watchEvents": "yyyyyyy",
 	"getCluster": "yyyyhhh", "explainCluster": "yyyyhhh", "listNodes": "yyyyhhh", "listOperations": "yyyyhhh", "getOperation": "yyyyhhh",
+	"getStats": "yyyyhhh", "getMetrics": "yyyyhhh", "listAlarms": "yyyyhhh", "listRules": "yyyyhhh", "listConnectors": "yyyyhhh", "readLogs": "yyyyhhh",
 	"createCluster": "yyydhhh", "updateCluster": "yyydhhh", "deleteCluster": "yyydhhh",
 	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh", "transferCluster": "yyydhhh",
 	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh", "networkCluster": "yyydhhh", "cancelOperation": "yyydhhh",

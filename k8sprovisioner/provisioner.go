@@ -34,6 +34,7 @@ var (
 	_ ecp.Watcher     = (*Provisioner)(nil)
 	_ ecp.Accessor    = (*Provisioner)(nil)
 	_ ecp.Renderer    = (*Provisioner)(nil)
+	_ ecp.LogReader   = (*Provisioner)(nil)
 )
 
 // memo is what is kept of a cluster between calls. Losing it costs at most one

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"bufio"
-	"context"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -18,21 +17,7 @@ import (
 // stream opens the stream of events; lines gives what comes until it ends.
 func (d *daemon) stream(t *testing.T, query string) (lines *bufio.Scanner) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // outlives the test's own at its end
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+"/api/v1/events"+query, nil)
-	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+d.token)
-	transport := &http.Transport{DisableKeepAlives: true}
-	res, err := (&http.Client{Transport: transport}).Do(req)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		cancel()
-		_ = res.Body.Close()
-		transport.CloseIdleConnections()
-	})
-	require.Equal(t, 200, res.StatusCode)
-	require.Contains(t, res.Header.Get("Content-Type"), "text/event-stream")
-	return bufio.NewScanner(res.Body)
+	return d.follow(t, "/api/v1/events"+query)
 }
 
 // rest reads a stream to its end, which has to be an orderly one.

@@ -66,8 +66,8 @@ func TestREADME(t *testing.T) {
 		last = line
 	}
 	require.True(t, running, "the cluster was shown while it ran")
-	require.Len(t, operations, 4)
-	for i, kind := range []string{"create", "stop", "start", "delete"} {
+	require.Len(t, operations, 6)
+	for i, kind := range []string{"create", "stop", "start", "update", "update", "delete"} {
 		require.Equal(t, kind, operations[i].Kind)
 		require.Equal(t, "succeeded", operations[i].Phase)
 	}

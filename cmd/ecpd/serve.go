@@ -166,9 +166,19 @@ func (d *daemon) listen(ctx context.Context) error {
 
 func newProvisioner(c config, kube k8sprovisioner.Config, log *slog.Logger) (ecp.Provisioner, error) {
 	if c.dev {
-		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: filepath.Join(c.dataDir, "sim"), Logger: log})
+		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: filepath.Join(c.dataDir, "sim"), Logger: log, Furnish: furnish})
 	}
 	return newKubernetes(kube)
+}
+
+// furnish gives a simulated cluster a few clients, and a rule that sends on what
+// they publish: there is something to see.
+func furnish(c *emqxsim.Cluster) {
+	c.AddClients(emqxsim.Clients{Name: "sensor", Count: 5, Subscribe: []string{"commands/%c"}, Topic: "readings/%c", Rate: 0.5})
+	c.AddClients(emqxsim.Clients{Name: "reader", Count: 1, Subscribe: []string{"readings/#"}})
+	c.AddConnector("http", "archive", nil)
+	c.AddAction("http", "store", "archive")
+	c.AddRule("readings", `SELECT * FROM "readings/#"`, "http:store")
 }
 
 func (d *daemon) close() {

@@ -107,7 +107,7 @@ func firstImage(major int) ecp.Image {
 }
 
 // provisionerCases are all promises.
-var provisionerCases = slices.Concat(lifeCases, lossCases, accessCases)
+var provisionerCases = slices.Concat(lifeCases, lossCases, accessCases, logCases)
 
 // provisionerCase is one promise.
 type provisionerCase struct {

@@ -163,11 +163,14 @@ func (f *Fleet) boot(_ context.Context, p podsim.Pod) (podsim.Process, error) {
 		n.Leave() // its data is gone
 	}
 	c.claims[b.node], c.up[b.node] = b.claim, true
+	started := f.clock()
 	node := c.sim.Join(b.node)
 	node.SetVersion(b.tag)
 	f.log.Debug("node started", "node", b.node, "version", b.tag)
+	served := f.management(c, b, node)
+	served[podsim.LogPort] = logOf(node, started)
 	return podsim.Process{
-		HTTP: f.management(c, b, node),
+		HTTP: served,
 		TCP:  slices.DeleteFunc(slices.Clone(p.Ports), func(port int) bool { return slices.Contains(managementPorts(b), port) }),
 		Exit: func() { f.exit(c, node) },
 	}, nil
@@ -178,6 +181,13 @@ func (f *Fleet) boot(_ context.Context, p podsim.Pod) (podsim.Process, error) {
 func (c *cluster) lost(b boot) bool {
 	was, known := c.claims[b.node]
 	return known && was != b.claim && len(c.up) == 0
+}
+
+func (f *Fleet) clock() time.Time {
+	if f.now != nil {
+		return f.now()
+	}
+	return time.Now()
 }
 
 func (f *Fleet) newCluster(b boot) *cluster {

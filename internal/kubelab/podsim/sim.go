@@ -23,6 +23,11 @@ import (
 // Label selects the pods that get a process: those kwok leaves unready.
 const Label = "openecp.io/cluster"
 
+// LogPort is where the lab's kubelet fetches the log of a pod with the label:
+// the process serves it, with the query of the kubelet's own call, if it has
+// one. The kubelet program in tools names the same port.
+const LogPort = 10255
+
 // Factory makes the process of a pod. It is called once per start, from a
 // goroutine of the pod's own; ctx ends with the process. An error is a process
 // that exited at once: the container goes into CrashLoopBackOff and is tried

@@ -26,9 +26,10 @@ import (
 )
 
 // kubeletMain serves the node endpoint that the API server dials. It answers
-// port-forward itself, with a connection to the pod's own address, and passes
-// everything else (logs, exec) on to kwok. kwok's port-forward needs an object
-// with a fixed address for every pod; a real kubelet needs none.
+// port-forward itself, with a connection to the pod's own address, and logs of
+// simulated pods with what they serve; everything else (exec) goes on to kwok.
+// kwok's port-forward needs an object with a fixed address for every pod, and
+// its logs are files; a real kubelet needs neither.
 func kubeletMain() {
 	if err := serveKubelet(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "kubelet:", err)
@@ -65,7 +66,9 @@ func serveKubelet(args []string) error {
 	mux.HandleFunc("/portForward/{namespace}/{pod}", forward.serve)
 	mux.HandleFunc("/portForward/{namespace}/{pod}/{uid}", forward.serve)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
-	mux.Handle("/", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
+	kwok := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	mux.Handle("GET /containerLogs/{namespace}/{pod}/{container}", logs{client, kwok})
+	mux.Handle("/", kwok)
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -117,6 +120,37 @@ func (f forwarder) PortForward(ctx context.Context, name, uid string, port int32
 	}
 	defer conn.Close()
 	return tunnel(conn, stream)
+}
+
+// simulated is the label of pods that serve their log at logPort; package
+// podsim names both, too.
+const (
+	simulated = "openecp.io/cluster"
+	logPort   = "10255"
+)
+
+// logs gives the log of a simulated pod as the pod serves it.
+type logs struct {
+	client kubernetes.Interface
+	kwok   http.Handler // for all others
+}
+
+func (l logs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p, err := l.client.CoreV1().Pods(r.PathValue("namespace")).Get(r.Context(), r.PathValue("pod"), metav1.GetOptions{})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	if _, ok := p.Labels[simulated]; !ok || p.Status.PodIP == "" {
+		l.kwok.ServeHTTP(w, r)
+		return
+	}
+	pod := &url.URL{Scheme: "http", Host: net.JoinHostPort(p.Status.PodIP, logPort)}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(pod) }, FlushInterval: -1,
+		Transport: &http.Transport{DisableKeepAlives: true},
+	}
+	proxy.ServeHTTP(w, r)
 }
 
 // tunnel copies both ways. The client closing its half is passed on as a half

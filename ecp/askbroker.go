@@ -1,0 +1,106 @@
+package ecp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// What follows asks a cluster's own broker, now: nothing is kept and nothing is
+// given out twice. The actor needs [RightRead] over the cluster's project. An
+// answer takes 20 seconds at most, or it is unavailable, naming every node that
+// was asked and why it did not answer. The error is a conflict where the
+// cluster's state says that no node runs, and what to do; unsupported where its
+// version, edition or licence has no such call; denied where EMQX refuses the
+// credentials that are kept for it.
+
+// Traffic says how busy a cluster is now.
+func (m *Manager) Traffic(ctx context.Context, id ID) (Traffic, error) {
+	return inquire(ctx, m, about("traffic", id, FeatureMonitoring), func(ctx context.Context, b Monitor) (Traffic, error) {
+		return b.Traffic(ctx)
+	})
+}
+
+// LongestSeries is how far back traffic is read.
+const LongestSeries = 7 * 24 * time.Hour
+
+// TrafficSeries says how busy a cluster was during the last while, up to
+// [LongestSeries], as far as its broker has kept it, oldest first.
+func (m *Manager) TrafficSeries(ctx context.Context, id ID, last time.Duration) ([]TrafficSample, error) {
+	q := about("traffic", id, FeatureMonitoring)
+	if last <= 0 || last > LongestSeries {
+		return nil, q.invalid("last", fmt.Sprintf("is %s; more than 0 and at most %s are allowed", last, LongestSeries))
+	}
+	return inquire(ctx, m, q, func(ctx context.Context, b Monitor) ([]TrafficSample, error) {
+		return b.TrafficSeries(ctx, last)
+	})
+}
+
+// ActiveAlarms lists what is wrong with a cluster now in its broker's eyes, the
+// newest first.
+func (m *Manager) ActiveAlarms(ctx context.Context, id ID) ([]Alarm, error) {
+	return inquire(ctx, m, about("alarms", id, FeatureAlarms), func(ctx context.Context, b AlarmSource) ([]Alarm, error) {
+		return b.ActiveAlarms(ctx)
+	})
+}
+
+// AlarmHistory lists what was wrong with a cluster and is over, the newest
+// first, as far as its broker has kept it and no more than [MostAlarms].
+func (m *Manager) AlarmHistory(ctx context.Context, id ID) ([]Alarm, error) {
+	return inquire(ctx, m, about("alarms", id, FeatureAlarms), func(ctx context.Context, b AlarmSource) ([]Alarm, error) {
+		return b.AlarmHistory(ctx)
+	})
+}
+
+// Rules lists the rules of a cluster's rule engine, by id.
+func (m *Manager) Rules(ctx context.Context, id ID) ([]Rule, error) {
+	return inquire(ctx, m, about("rules", id, FeatureIntegrations), func(ctx context.Context, b IntegrationSource) ([]Rule, error) {
+		return b.Rules(ctx)
+	})
+}
+
+// Integrations lists what leads from a cluster to systems outside, by kind and
+// id.
+func (m *Manager) Integrations(ctx context.Context, id ID) ([]Integration, error) {
+	return inquire(ctx, m, about("integrations", id, FeatureIntegrations), func(ctx context.Context, b IntegrationSource) ([]Integration, error) {
+		return b.Integrations(ctx)
+	})
+}
+
+// BrokerLicense says what a cluster's broker tells of the licence it runs under,
+// to whoever may read the cluster: never the key, but whose it is.
+func (m *Manager) BrokerLicense(ctx context.Context, id ID) (License, error) {
+	return inquire(ctx, m, about("licence", id, FeatureMonitoring), func(ctx context.Context, b LicenseManager) (License, error) {
+		return b.License(ctx)
+	})
+}
+
+// metricsPatience bounds a whole exposition: that of a large cluster takes a
+// while.
+const metricsPatience = time.Minute
+
+// WriteMetrics copies a cluster's metrics in Prometheus' text format to w as
+// they come, and says how many bytes that were. It begins within 20 seconds,
+// as every answer does, and ends within a minute if w blocks for no longer. As
+// long as nothing was written another node can take over. Where the error is not nil and something was written, that is not
+// whole, and whoever serves it on has to say so.
+func (m *Manager) WriteMetrics(ctx context.Context, id ID, w io.Writer, s MetricsScope) (int64, error) {
+	q := about("metrics", id, FeatureMonitoring)
+	if s != MetricsOfNode && s != MetricsOfNodes {
+		return 0, q.invalid("scope", fmt.Sprintf("is %q; %q and %q are allowed", s, MetricsOfNode, MetricsOfNodes))
+	}
+	ctx, cancel := context.WithTimeout(ctx, metricsPatience)
+	defer cancel()
+	q.out = &stream{w: w}
+	_, err := inquire(ctx, m, q, func(ctx context.Context, b Metrics) (int64, error) { return b.WriteMetrics(ctx, q.out, s) })
+	return q.out.n, err
+}
+
+func about(what string, id ID, f Feature) inquiry {
+	return inquiry{op: "read " + what + " of " + string(id), id: id, feature: f}
+}
+
+func (q inquiry) invalid(field, says string) error {
+	return &Error{Code: CodeInvalid, Op: q.op, Message: "the question contradicts the rules", Fields: []FieldError{{Field: field, Message: says}}}
+}

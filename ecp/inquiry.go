@@ -1,0 +1,176 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// inquiry is one question of a user to a cluster's own broker.
+type inquiry struct {
+	op      string // in words, e.g. "read traffic of emqx-0a1b2c3d"
+	id      ID
+	feature Feature // that it is part of
+	out     *stream // that the answer is written to as it comes; nil = it comes at once
+}
+
+// inquire lets a node of a cluster answer: one after the other, the likeliest
+// first, until one does. Another node is asked where one cannot be reached or
+// answers what makes no sense; where it refuses, all would.
+func inquire[I, R any](ctx context.Context, m *Manager, q inquiry, question func(context.Context, I) (R, error)) (answer R, err error) {
+	rec, err := m.readable(ctx, q.op, RightRead, q.id)
+	if err != nil {
+		return answer, err
+	}
+	version, nodes, err := m.askable(rec, q)
+	if err != nil {
+		return answer, err
+	}
+	bounded, end := q.within(ctx, inquiryPatience)
+	defer end()
+	if err := m.turns.take(bounded, q.id); err != nil {
+		return answer, q.untimely(ctx, "too many questions to this cluster are under way; ask again in a moment", err)
+	}
+	defer m.turns.give(q.id)
+	var told refusals
+	for _, node := range nodes {
+		if bounded.Err() != nil {
+			told.add(node, fail(CodeUnavailable, "", "was not asked, the time was over"))
+			continue
+		}
+		answer, err = questionNode(bounded, m, q, rec, version, node, question)
+		if err == nil {
+			return answer, nil
+		}
+		if ctx.Err() != nil {
+			return answer, q.untimely(ctx, "", err)
+		}
+		told.add(node, err)
+		if final(err) || q.out.begun() {
+			return answer, q.refused(node, err)
+		}
+		if CodeOf(err) == CodeInternal {
+			m.log.WarnContext(ctx, "broker gave no answer that makes sense", "cluster", q.id, "node", node, "error", err, "cause", errors.Unwrap(err))
+		}
+	}
+	return answer, &Error{Code: CodeUnavailable, Op: q.op, Message: "no node gives an answer: " + told.String(), Cause: errors.Join(told.causes...)}
+}
+
+// questionNode asks one node.
+func questionNode[I, R any](ctx context.Context, m *Manager, q inquiry, rec ClusterRecord, version, node string, question func(context.Context, I) (R, error)) (answer R, err error) {
+	ctx, end := q.within(ctx, nodePatience)
+	defer end()
+	m.counters.asked.Add(1)
+	endpoint, err := m.endpoint(ctx, rec, node)
+	if err != nil {
+		return answer, inTime(ctx, err)
+	}
+	adapter, err := m.adapterAt(ctx, endpoint, version)
+	if err != nil {
+		return answer, inTime(ctx, err)
+	}
+	broker, err := adapter.Open(endpoint)
+	if err != nil {
+		return answer, err
+	}
+	defer broker.Close()
+	able, ok := broker.(I)
+	if !ok {
+		return answer, fail(CodeUnsupported, "", fmt.Sprintf("the adapter for EMQX %d in this build has no such question", adapter.Major()))
+	}
+	answer, err = question(ctx, able)
+	return answer, inTime(ctx, err)
+}
+
+// adapterAt gives the adapter for a version; "" = that of whatever answers, as
+// with a cluster of somebody else's that has not been reported on yet.
+func (m *Manager) adapterAt(ctx context.Context, e Endpoint, version string) (Adapter, error) {
+	adapter := m.adapterFor(version)
+	if version == "" {
+		var all []Adapter
+		for _, major := range sortedKeys(m.adapters) {
+			all = append(all, m.adapters[major])
+		}
+		found, err := Detect(ctx, e, all...)
+		if err != nil {
+			return nil, err
+		}
+		adapter, version = m.adapterOf(found.Major), strconv.Itoa(found.Major)
+	}
+	if adapter == nil {
+		return nil, fail(CodeUnsupported, "", "it is EMQX "+version+", and this program has no adapter for that major version")
+	}
+	return adapter, nil
+}
+
+// askable gives the version that is asked, "" = not known yet, and the nodes;
+// the error says why nobody can be asked.
+func (m *Manager) askable(rec ClusterRecord, q inquiry) (version string, nodes []string, err error) {
+	info := m.info(rec)
+	for _, f := range info.Features {
+		if f.Feature == q.feature && !f.Available {
+			return "", nil, fail(CodeUnsupported, q.op, f.Why)
+		}
+	}
+	nodes, ready := m.likeliest(rec)
+	if why := unaskable(rec, ready); why != "" {
+		return "", nil, fail(CodeConflict, q.op, fmt.Sprintf("the cluster is %s: %s", rec.Status.State, why))
+	}
+	return info.Version, nodes, nil
+}
+
+// unaskable says why a cluster in its state answers nothing, and what to do;
+// "" = it may.
+func unaskable(rec ClusterRecord, ready bool) string {
+	upcoming := rec.Status.State == Creating || rec.Status.State == Starting
+	switch why := noBroker[rec.Status.State]; {
+	case rec.Deleting:
+		return "it is being deleted"
+	case upcoming && ready:
+		return ""
+	default:
+		return why
+	}
+}
+
+// noBroker are the states in which no node is meant to run, or none does yet.
+var noBroker = map[State]string{
+	Creating:    "no node is ready yet; ask again once it is running",
+	Starting:    "no node is ready yet; ask again once it is running",
+	Stopping:    "its nodes go away; start it to ask it",
+	Stopped:     "no node runs; start it first",
+	Nonexistent: "it was never made; repair it, or delete it",
+}
+
+// likeliest names the nodes to ask, those first that are likeliest to answer:
+// who answered the Manager's own last question, then who else is ready; where
+// nobody is ready everybody who is not going away. "" = any, where nobody is known.
+func (m *Manager) likeliest(rec ClusterRecord) (nodes []string, ready bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mem := m.looks[rec.ID]
+	if mem == nil || rec.Mode == Adopted {
+		return []string{""}, false
+	}
+	var answered, others, rest []string
+	for _, n := range mem.look.Found.Nodes {
+		_, told := mem.look.Views[n.Name]
+		switch {
+		case n.Going:
+		case n.Ready && told:
+			answered = append(answered, n.Name)
+		case n.Ready:
+			others = append(others, n.Name)
+		default:
+			rest = append(rest, n.Name)
+		}
+	}
+	switch up := append(answered, others...); {
+	case len(up) > 0:
+		return up, true
+	case len(rest) > 0:
+		return rest, false
+	}
+	return []string{""}, false
+}

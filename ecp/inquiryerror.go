@@ -1,0 +1,87 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// final says that every node would say the same. What is denied by anybody but
+// the broker is a matter of how it is reached.
+func final(err error) bool {
+	switch CodeOf(err) {
+	case CodeDenied:
+		var said *BrokerError
+		return errors.As(err, &said)
+	case CodeUnsupported, CodeInvalid:
+		return true
+	default:
+		return false
+	}
+}
+
+// refused is the error for what one node says, in its words.
+func (q inquiry) refused(node string, err error) error {
+	out := Error{Code: CodeOf(err), Op: q.op, Message: reasonOf(err), Cause: err}
+	if out.Code == CodeInternal { // it is the broker that went wrong, and the log has how
+		out.Code = CodeUnavailable
+	}
+	if node != "" {
+		out.Message = node + ": " + out.Message
+	}
+	if out.Code == CodeDenied {
+		out.Message = "EMQX refuses the credentials that are kept for it, not yours: " + out.Message
+	}
+	return &out
+}
+
+// untimely is the error for a question that ended before its answer: because
+// whoever asked went away, else for the reason given.
+func (q inquiry) untimely(ctx context.Context, why string, cause error) error {
+	if ctx.Err() != nil {
+		return explain(q.op, ctx.Err(), "", "")
+	}
+	return &Error{Code: CodeUnavailable, Op: q.op, Message: why, Cause: cause}
+}
+
+// reasonOf is what an error says, without what was being done.
+func reasonOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) && e.Message != "" {
+		return e.Message
+	}
+	return MessageOf(err)
+}
+
+// refusals is what nodes have said instead of answers.
+type refusals struct {
+	reasons []string            // each once
+	nodes   map[string][]string // by reason
+	causes  []error
+}
+
+func (r *refusals) add(node string, err error) {
+	if node == "" {
+		node = "any node"
+	}
+	why := reasonOf(err)
+	if r.nodes == nil {
+		r.nodes = map[string][]string{}
+	}
+	if !slices.Contains(r.reasons, why) {
+		r.reasons = append(r.reasons, why)
+	}
+	r.nodes[why] = append(r.nodes[why], node)
+	r.causes = append(r.causes, err)
+}
+
+// String gives every reason with its nodes behind it: names are long, and where
+// the text is cut short a reason counts for more.
+func (r *refusals) String() string {
+	parts := make([]string, len(r.reasons))
+	for i, why := range r.reasons {
+		parts[i] = why + " (" + strings.Join(r.nodes[why], ", ") + ")"
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,144 @@
+package ecp
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// moving is a cluster of three nodes under an update, as a look shows it.
+type moving struct {
+	rec  ClusterRecord
+	look Look
+}
+
+func newMoving(change func(*moving)) moving {
+	m := moving{aRecord(Updating), aLook(3, 3)}
+	change(&m)
+	return m
+}
+
+func (m *moving) outdated(ordinals ...int) {
+	for _, i := range ordinals {
+		m.look.Found.Nodes[i].Outdated = true
+	}
+}
+
+func (m *moving) notReady(i int) { m.look.Found.Nodes[i].Ready = false }
+
+func (m *moving) leaving(i int) { m.rec.Status.Leaving = &Leaving{Node: nodeName(i), Since: t0} }
+
+// fewer lets the spec want fewer nodes than belong to the cluster.
+func (m *moving) fewer(nodes int) {
+	m.rec.Status.Ordinals, m.rec.Spec.Hosted.Nodes = m.rec.Spec.Hosted.Nodes, nodes
+}
+
+func TestNextMove(t *testing.T) {
+	for name, c := range map[string]struct {
+		is      func(*moving)
+		vacated bool
+		want    nodeMove
+	}{
+		"nothing to do":          {func(*moving) {}, false, nodeMove{}},
+		"the highest first":      {func(m *moving) { m.outdated(0, 1, 2) }, false, nodeMove{vacate: nodeName(2)}},
+		"it may go":              {func(m *moving) { m.outdated(0, 1, 2) }, true, nodeMove{roll: []int{2}}},
+		"then the next":          {func(m *moving) { m.outdated(0, 1) }, false, nodeMove{vacate: nodeName(1)}},
+		"not ready before ready": {func(m *moving) { m.outdated(0, 1, 2); m.notReady(0) }, false, nodeMove{roll: []int{0}}},
+		"broken before not ready": {func(m *moving) {
+			m.outdated(0, 1, 2)
+			m.notReady(1)
+			m.notReady(0)
+			m.look.Found.Nodes[0].Broken = true
+		}, false, nodeMove{roll: []int{0}}},
+		"another is away":            {func(m *moving) { m.outdated(0, 1); m.notReady(2) }, false, nodeMove{waits: "n2 is not ready"}},
+		"another is going":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes[2].Going = true }, false, nodeMove{waits: "n2 is not ready"}},
+		"a pod is missing":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, nodeMove{waits: "2 of 3 nodes are there"}},
+		"a new one is no member yet": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2] }, false, nodeMove{waits: nodeName(2) + " is not a member"}},
+		"a new one of a wrong kind":  {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][2].Version = "5.8.1" }, false, nodeMove{waits: nodeName(2) + " runs 5.8.1, wanted is 5.8.9"}},
+		"an old one of the old kind": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][0].Version = "5.8.1" }, false, nodeMove{vacate: nodeName(1)}},
+		"nobody answers":             {func(m *moving) { m.outdated(0, 1, 2); m.look.Views = nil }, true, nodeMove{roll: []int{2}}},
+		"nobody to move clients to":  {func(m *moving) { m.outdated(0); m.look = aLook(1, 1); m.look.Found.Replicas = 1; m.outdated(0) }, false, nodeMove{roll: []int{0}}},
+		"not ready as it is leaving": {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2) }, false, nodeMove{vacate: nodeName(2)}},
+		"not ready, nobody to ask":   {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2); m.look.Views = nil }, false, nodeMove{vacate: nodeName(2)}},
+		"dead while leaving": {func(m *moving) {
+			m.outdated(0, 1, 2)
+			m.leaving(2)
+			m.notReady(2)
+			m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2]
+		}, false, nodeMove{roll: []int{2}}},
+		"replaced, takes clients":     {func(m *moving) { m.outdated(0, 1); m.leaving(2); m.notReady(2) }, false, nodeMove{back: nodeName(2)}},
+		"taken back by a new change":  {func(m *moving) { m.leaving(1) }, false, nodeMove{back: nodeName(1)}},
+		"one of another cluster":      {func(m *moving) { m.leaving(5) }, false, nodeMove{forget: true}},
+		"clients would not leave":     {func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Leaving.GivenUp = true }, false, nodeMove{waits: "the clients of " + nodeName(2) + " did not leave in time"}},
+		"fewer: the highest":          {func(m *moving) { m.fewer(1) }, false, nodeMove{vacate: nodeName(2)}},
+		"fewer: it may go":            {func(m *moving) { m.fewer(1) }, true, nodeMove{lower: true}},
+		"fewer: it goes":              {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Going = true }, false, nodeMove{waits: "n2 is going"}},
+		"fewer: it has gone":          {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, nodeMove{remove: 2}},
+		"fewer: its pod is lost":      {func(m *moving) { m.fewer(1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, nodeMove{lower: true}},
+		"fewer: not while one is out": {func(m *moving) { m.fewer(1); m.notReady(0) }, false, nodeMove{waits: "n0 is not ready"}},
+		"fewer before outdated":       {func(m *moving) { m.fewer(2); m.outdated(0, 1, 2) }, false, nodeMove{vacate: nodeName(2)}},
+		"more before outdated": {func(m *moving) {
+			m.outdated(0, 1, 2)
+			m.rec.Spec.Hosted.Nodes, m.rec.Status.Ordinals, m.look.Found.Replicas = 4, 4, 4
+		}, false, nodeMove{waits: "3 of 4 nodes are there"}},
+	} {
+		m := newMoving(c.is)
+		require.Equal(t, c.want, nextMove(newView(t0, m.rec, m.look), c.vacated), name)
+	}
+}
+
+func TestReplicasAndLeftovers(t *testing.T) {
+	claims := func(n int) (out []VolumeObservation) {
+		for i := range n {
+			out = append(out, VolumeObservation{Ordinal: i})
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		nodes, ordinals, replicas, claims int
+		power                             Power
+		want                              int
+		drop                              []int
+	}{
+		"as wanted":                        {3, 3, 3, 3, PowerOn, 3, nil},
+		"from before it was noted":         {3, 0, 3, 3, PowerOn, 3, nil},
+		"new":                              {3, 0, -1, 0, PowerOn, 3, nil},
+		"more":                             {5, 3, 3, 3, PowerOn, 5, nil},
+		"more, with what others have left": {5, 3, 3, 5, PowerOn, 3, []int{3, 4}},
+		"more, on the way":                 {5, 3, 5, 5, PowerOn, 5, nil},
+		"fewer":                            {3, 5, 5, 5, PowerOn, 5, nil},
+		"fewer, on the way":                {3, 5, 4, 5, PowerOn, 4, nil},
+		"fewer, one has left":              {3, 4, 4, 5, PowerOn, 4, []int{4}},
+		"fewer, from a stop":               {3, 5, 0, 5, PowerOn, 3, nil},
+		"fewer, scaled by hand":            {3, 5, 7, 5, PowerOn, 5, nil},
+		"off":                              {3, 5, 5, 5, PowerOff, 0, nil},
+	} {
+		rec := aRecord(Updating)
+		rec.Spec.Hosted.Nodes, rec.Spec.Hosted.Power, rec.Status.Ordinals = c.nodes, c.power, c.ordinals
+		found := Observation{Replicas: c.replicas, Volumes: claims(c.claims)}
+		require.Equal(t, c.want, replicasFor(rec, found), name)
+		require.Equal(t, c.drop, leftovers(rec, found), name)
+		d := desiredOf(rec, found)
+		for _, i := range d.Drop {
+			require.GreaterOrEqual(t, i, max(d.Replicas, d.Spec.Nodes), name)
+		}
+	}
+}
+
+func TestMayBecome(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		nodes    int
+		says     string
+	}{
+		{"5.8.1", "5.8.9", 3, ""}, {"5.8.9", "5.8.1", 3, ""}, {"5.6.1", "5.10.0", 3, ""}, {"5.8.0", "6.1.0", 3, ""}, {"4.4.6", "4.4.24", 3, ""},
+		{"4.4.24", "5.8.9", 1, "make a new cluster"}, {"4.4.24", "6.1.0", 1, "make a new cluster"}, {"5.8.9", "4.4.24", 1, "earlier major"},
+		{"5.7.2", "6.0.1", 1, "begins at 5.8.0"}, {"5.8.1", "5.7.2", 1, "within a minor version only"},
+		{"4.4.24", "4.4.25", 2, "take 4.4.26"}, {"4.4.24", "4.4.25", 1, ""}, {"4.4.26", "4.4.25", 2, ""},
+		{"latest", "5.8.9", 1, ""},
+	} {
+		got := mayBecome(c.from, c.to, c.nodes)
+		require.Contains(t, got, c.says, "%s to %s", c.from, c.to)
+		require.Equal(t, c.says == "", got == "", "%s to %s: %s", c.from, c.to, got)
+	}
+}

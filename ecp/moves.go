@@ -1,0 +1,194 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// leaveWithin is the patience with the clients of one node where the spec
+	// names none.
+	leaveWithin = 10 * time.Minute
+	// noticeWithin is how long load balancers and Kubernetes' Services take to
+	// see that a node is not ready: a probe every 5 s that fails three times, and
+	// some to spread it.
+	noticeWithin = 20 * time.Second
+	// takeoverWithin is how long clients that were cut are waited for before
+	// their sessions are moved without them.
+	takeoverWithin = 10 * time.Second
+)
+
+func (e Evacuation) deadline() time.Duration {
+	if e.DeadlineS > 0 {
+		return time.Duration(e.DeadlineS) * time.Second
+	}
+	return leaveWithin
+}
+
+// move does what nextMove says: to the platform, or to EMQX. It says whether
+// something was done that the platform shows.
+func (m *Manager) move(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, look *Look, did *deed) bool {
+	if did.applied {
+		rec.Status.Applied = did.generation
+	}
+	v := newView(look.At, rec, *look)
+	if !v.mayMove() {
+		return false
+	}
+	next := nextMove(v, false)
+	look.Waits = next.waits
+	if next.vacate != "" {
+		done := m.vacate(ctx, p, v, next.vacate, look, did)
+		if !done || ctx.Err() != nil {
+			return false
+		}
+		next = nextMove(v, true)
+	}
+	switch {
+	case next.forget:
+		did.left = true
+	case next.back != "":
+		look.Waits = m.takeBack(ctx, p, v, next.back, did)
+	case next.remove > 0:
+		look.Waits = m.removeMember(ctx, p, v, next.remove, did)
+	case len(next.roll) > 0, next.lower:
+		d := desiredOf(rec, look.Found)
+		d.Roll = next.roll
+		if next.lower {
+			d.Replicas--
+			d.Spec.Nodes = d.Replicas
+		}
+		return m.apply(ctx, p, rec, d, mem, look, did)
+	}
+	return false
+}
+
+// throughOther lets do speak to EMQX through ready nodes other than the one
+// named, until one answers.
+func (m *Manager) throughOther(ctx context.Context, p Provisioner, v view, node string, do func(context.Context, Broker) error) error {
+	access, ok := p.(Accessor)
+	adapter := m.adapterFor(v.rec.Resolved.Image.Version)
+	if !ok || adapter == nil {
+		return fail(CodeUnsupported, "", "there is no way to ask EMQX")
+	}
+	err := error(fail(CodeUnavailable, "", "no other node is ready"))
+	for _, n := range v.ready {
+		if n.Name == node {
+			continue
+		}
+		if err = m.through(ctx, access, adapter, v.rec.ID, n.Name, do); !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+	}
+	return err
+}
+
+func (m *Manager) through(ctx context.Context, access Accessor, adapter Adapter, id ID, node string, do func(context.Context, Broker) error) error {
+	m.counters.asked.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	e, err := access.Endpoint(ctx, id, node)
+	if err != nil {
+		return err
+	}
+	b, err := adapter.Open(e)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	return do(ctx, b)
+}
+
+// withEvacuator lets do speak to EMQX about the clients of a node.
+func (m *Manager) withEvacuator(ctx context.Context, p Provisioner, v view, node string, do func(context.Context, Evacuator) error) error {
+	return m.throughOther(ctx, p, v, node, func(ctx context.Context, b Broker) error {
+		e, ok := b.(Evacuator)
+		if !ok {
+			return fail(CodeUnsupported, "", "this adapter moves no clients")
+		}
+		return do(ctx, e)
+	})
+}
+
+// vacate lets the clients of a node leave it, and says whether it may go. That
+// it has begun is stored before EMQX is told: an evacuation survives much, and
+// somebody has to end it.
+func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string, look *Look, did *deed) bool {
+	leaving := v.rec.Status.Leaving
+	if leaving == nil {
+		did.leaving = &Leaving{Node: node, Since: look.At.UTC()}
+		look.Waits = "the clients of " + node + " are about to be moved"
+		return false
+	}
+	spec := v.rec.Spec.Hosted.Evacuation
+	end := leaving.Since.Add(spec.deadline())
+	over := look.At.After(end) && !did.firstLook // nobody looked while the program was down
+	var at EvacuationProgress
+	err := m.withEvacuator(ctx, p, v, node, func(ctx context.Context, e Evacuator) (err error) {
+		at, err = e.EvacuationProgress(ctx, node)
+		switch {
+		case err != nil:
+			return err
+		case over && spec.OnDeadline == StopAtTime && at.Phase != EvacuationNone && !nobodyLeft(at):
+			return e.StopEvacuation(ctx, node)
+		case at.Phase == EvacuationNone && (!over || spec.OnDeadline == StopAtTime):
+			return e.StartEvacuation(ctx, node, EvacuationOrder{ConnectionRate: spec.Rate, SessionRate: spec.Rate, WaitHealth: noticeWithin, WaitTakeover: takeoverWithin})
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, ErrUnsupported): // clients are cut, and come back elsewhere
+		return true
+	case err == nil && nobodyLeft(at), over && spec.OnDeadline != StopAtTime:
+		return true
+	case err != nil:
+		look.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, MessageOf(err))
+	case over && at.Phase == EvacuationNone: // it begins only now
+		did.leaving = &Leaving{Node: node, Since: look.At.UTC()}
+	case over:
+		did.leaving = &Leaving{Node: node, Since: leaving.Since, GivenUp: true}
+		look.Waits = fmt.Sprintf("%s still has %d clients and %d sessions, its time is over, and the spec wants it to stop there", node, at.Connections, at.Sessions)
+	default:
+		look.Waits = fmt.Sprintf("%s still has %d clients and %d sessions; they are given until %s", node, at.Connections, at.Sessions, end.UTC().Format(time.RFC3339))
+	}
+	return false
+}
+
+// nobodyLeft says that the node has neither clients nor sessions. It takes none
+// from the moment its evacuation began, whatever EMQX still waits for.
+func nobodyLeft(at EvacuationProgress) bool {
+	return at.Phase != EvacuationNone && at.Phase != EvacuationOther && at.Connections == 0 && at.Sessions == 0
+}
+
+// takeBack lets a node take clients again.
+func (m *Manager) takeBack(ctx context.Context, p Provisioner, v view, node string, did *deed) (waits string) {
+	err := m.withEvacuator(ctx, p, v, "", func(ctx context.Context, e Evacuator) error { return e.StopEvacuation(ctx, node) })
+	if err == nil || errors.Is(err, ErrUnsupported) {
+		did.left = true
+		return ""
+	}
+	return fmt.Sprintf("%s cannot be told to take clients again: %s", node, MessageOf(err))
+}
+
+// removeMember ends the membership of a node that has gone for good.
+func (m *Manager) removeMember(ctx context.Context, p Provisioner, v view, ordinal int, did *deed) (waits string) {
+	name := v.nameOf(ordinal)
+	if name != "" {
+		if err := m.forceLeave(ctx, p, v, name); err != nil && !errors.Is(err, ErrUnsupported) {
+			return fmt.Sprintf("%s has gone, and is still a member: %s", name, MessageOf(err))
+		}
+	}
+	did.ordinals = ordinal
+	return ""
+}
+
+func (m *Manager) forceLeave(ctx context.Context, p Provisioner, v view, name string) error {
+	return m.throughOther(ctx, p, v, name, func(ctx context.Context, b Broker) error {
+		if members, ok := b.(MemberManager); ok {
+			return members.RemoveMember(ctx, name)
+		}
+		return nil
+	})
+}

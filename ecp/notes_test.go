@@ -1,0 +1,47 @@
+package ecp_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+func TestPlansSayWhatClientsWillSee(t *testing.T) {
+	for name, c := range map[string]struct {
+		image string
+		nodes int
+		cmd   ecp.Command
+		notes []string
+	}{
+		"nothing that nodes notice": {"5.8.1", 3, ecp.Update{Patch: json.RawMessage(`{"connections":11,"network":{"type":"NodePort"}}`)}, nil},
+		"more":                      {"5.8.1", 3, ecp.Update{Patch: json.RawMessage(`{"nodes":5}`)}, []string{"2 nodes are added"}},
+		"fewer": {"5.8.1", 3, ecp.Update{Patch: json.RawMessage(`{"nodes":1}`)},
+			[]string{"2 nodes leave for good with their volumes, one at a time; clients are moved to other nodes before, up to 10m0s for each"}},
+		"image and fewer": {"5.8.1", 3, ecp.Update{Patch: json.RawMessage(`{"nodes":2,"image":"5.8.5","evacuation":{"deadline":60}}`)}, []string{
+			"1 node leaves for good with its volume; clients are moved to other nodes before, up to 1m0s for each",
+			"2 nodes are replaced, one at a time; clients are moved to other nodes before, up to 1m0s for each",
+		}},
+		"the only one": {"5.8.1", 1, ecp.Restart{}, []string{"the only node is replaced: clients are cut and nothing serves until it is back"}},
+		"old":          {"4.4.6", 2, ecp.Restart{}, []string{"2 nodes are replaced, one at a time; clients are cut: EMQX before 4.4.12 moves none"}},
+		"stop":         {"5.8.1", 2, ecp.Stop{}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				cluster, _ := r.runningOn(c.image, c.nodes)
+				plan, err := cluster.Plan(asSystem(), c.cmd)
+				require.NoError(t, err)
+				require.Equal(t, c.notes, plan.Notes)
+				if name != "more" {
+					return
+				}
+				r.ends(r.do(cluster, ecp.Stop{}), ecp.PhaseSucceeded)
+				plan, err = cluster.Plan(asSystem(), c.cmd)
+				require.NoError(t, err)
+				require.Equal(t, []string{"no node runs: it shows when the cluster is started"}, plan.Notes)
+			})
+		})
+	}
+}

@@ -1,0 +1,41 @@
+package httpapi
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Each verb changes what it says, as one operation, and a patch does the same.
+func TestChanges(t *testing.T) {
+	f := newFixture(t, setup{run: true})
+	f.call(asSystem, http.MethodPost, "/api/v1/images", `{"id":"older","reference":"emqx/emqx-enterprise:5.8.5","version":"5.8.5"}`).want(http.StatusCreated)
+	created := f.call(asAdmin, http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted)
+	f.waitFor(created.header.Get("Operation-Location"))
+	path := clustersPath + "/" + created.cluster().ID
+
+	for _, c := range []struct{ method, at, body, shows string }{
+		{http.MethodPost, "/scale", `{"nodes":4}`, `"nodes":4`},
+		{http.MethodPost, "/scale", `{"nodes":2}`, `"nodes":2`},
+		{http.MethodPost, "/resize", `{"size":"2C4G"}`, `"size":"2C4G"`},
+		{http.MethodPost, "/image", `{"image":"older"}`, `"version":"5.8.5"`},
+		{http.MethodPost, "/network", `{"type":"NodePort"}`, `"type":"NodePort"`},
+		{http.MethodPost, "/connections", `{"connections":77}`, `"connections":77`},
+		{http.MethodPost, "/restart", ``, `"state":"running"`},
+		{http.MethodPatch, "", `{"name":"two","spec":{"nodes":3,"size":"1C1G","image":"emqx-ee-5.8.9","connections":5}}`, `"name":"two"`},
+	} {
+		plan := f.call(asAdmin, c.method, path+c.at+"?dryRun=true", c.body).want(http.StatusOK)
+		conform[ecp.Plan](plan, f.api)
+		begun := conform[ecp.Operation](f.call(asAdmin, c.method, path+c.at, c.body).want(http.StatusAccepted), f.api)
+		o := f.waitFor(begun.header.Get("Location"))
+		require.Equal(t, ecp.PhaseSucceeded, o.Phase, "%s %s: %s", c.method, c.at, o.Error)
+		require.Contains(t, string(f.call(asUser, http.MethodGet, path, "").want(http.StatusOK).body), c.shows)
+	}
+	p := f.call(asAdmin, http.MethodPost, path+"/image", `{"image":"emqx-ee-4.4.24"}`).want(http.StatusUnprocessableEntity).problem()
+	require.Equal(t, ecp.CodeUnsupported, p.Code)
+	require.Equal(t, "/image", p.Errors[0].Pointer)
+	require.Contains(t, p.Errors[0].Detail, "earlier major version")
+}

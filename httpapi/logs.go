@@ -1,0 +1,215 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+func (a *api) logRoutes() {
+	op := a.operation(http.MethodGet, clustersPath+"/{id}/logs", "readLogs", "Read the logs of a hosted cluster's nodes, or follow them", ecp.CodeUnsupported)
+	op.Description = `The newest lines of all nodes by time, oldest first. A node whose log cannot be read, wholly or in part, stands in
+gaps with the reason; the others are shown all the same.
+
+With format=text the answer is the lines as EMQX wrote them, and a gap is a line that begins with #.
+
+With follow=true the answer is a stream of server-sent events, which goes on with what is written from now on, also over
+nodes that are replaced: events named line with a Log as data, and gap with a LogGap. An event named problem, with a
+Problem as its data, ends it: the process ends, the cluster is gone, or the token or a right is. Between events there is
+a comment every 15 seconds. To go on after a stream has broken, give since: the time of the last line that was seen.`
+	op.Metadata[patience] = time.Duration(0) // see readLogs
+	op.Parameters = append(logParameters(), &huma.Param{
+		In: "path", Name: "id", Required: true, Description: pathWords["id"], Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{sampleCluster}},
+	})
+	a.plain(op, "application/json", a.readLogs)
+	content := op.Responses["200"].Content
+	content["application/json"].Schema = schemaOf[logsView](a.schemas())
+	content[eventStream] = &huma.MediaType{Schema: schemaOf[logView](a.schemas())}
+	content["text/plain"] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+}
+
+// logsView is the answer where logs are not followed.
+type logsView struct {
+	Items []logView    `json:"items" doc:"oldest first"`
+	Gaps  []logGapView `json:"gaps" doc:"what is missing, and why; mostly empty"`
+}
+
+// logView is one entry of a log.
+type logView struct {
+	At      time.Time         `json:"at" doc:"when it was written, where the line says so with its zone; else when Kubernetes took it up"`
+	Node    string            `json:"node" doc:"EMQX node name"`
+	Level   ecp.LogLevel      `json:"level" doc:"debug, info, notice, warning, error, critical, alert, emergency; empty for what is printed at a start"`
+	Message string            `json:"message" doc:"without what the other fields tell"`
+	Fields  map[string]string `json:"fields" doc:"a reading of the line, e.g. clientid, peername, mfa. EMQX' text form quotes nothing: what a client named itself may look like a field"`
+	Raw     string            `json:"raw" doc:"as EMQX wrote it; may have several lines"`
+	Cut     bool              `json:"cut" doc:"it was longer than 64 KiB"`
+}
+
+// logGapView says that lines are missing.
+type logGapView struct {
+	At   time.Time `json:"at"`
+	Node string    `json:"node" doc:"EMQX node name"`
+	Why  string    `json:"why" doc:"why its lines are missing"`
+}
+
+func viewLog(l ecp.LogLine) logView {
+	fields := l.Fields
+	if fields == nil {
+		fields = map[string]string{}
+	}
+	return logView{At: l.At, Node: l.Node, Level: l.Level, Message: l.Message, Fields: fields, Raw: l.Raw, Cut: l.Cut}
+}
+
+func viewGap(l ecp.LogLine) logGapView { return logGapView{l.At, l.Node, l.Gap} }
+
+func logParameters() []*huma.Param {
+	given := func(name, says string, s *huma.Schema) *huma.Param {
+		return &huma.Param{In: "query", Name: name, Description: says, Schema: s}
+	}
+	var levels []any
+	for _, l := range ecp.LogLevels() {
+		levels = append(levels, string(l))
+	}
+	when := func() *huma.Schema {
+		return &huma.Schema{Type: huma.TypeString, Format: "date-time", Pattern: `^[0-9]{4}-`}
+	}
+	return []*huma.Param{
+		given("level", "only lines that are as severe, or more", &huma.Schema{Type: huma.TypeString, Enum: levels}),
+		given("q", "only lines with this text, whatever the case", &huma.Schema{Type: huma.TypeString}),
+		given("node", "only of the node of this EMQX name", &huma.Schema{Type: huma.TypeString}),
+		given("since", "only what is not older, RFC 3339", when()), given("until", "only what is older, RFC 3339; not with follow", when()),
+		given("limit", "lines of history, the newest; 500 when left out", &huma.Schema{Type: huma.TypeInteger, Minimum: number(1), Maximum: number(ecp.MaxLogLimit)}),
+		given("follow", "go on with what is written", &huma.Schema{Type: huma.TypeBoolean}),
+		given("format", "json when left out; text not with follow", &huma.Schema{Type: huma.TypeString, Enum: []any{"json", "text"}}),
+	}
+}
+
+// logQuery reads what of the logs is wanted.
+func logQuery(query url.Values) (q ecp.LogQuery, text bool, wrong []fieldView) {
+	q = ecp.LogQuery{Node: query.Get("node"), Level: ecp.LogLevel(query.Get("level")), Query: query.Get("q")}
+	when := func(name string) (t time.Time) {
+		if !query.Has(name) {
+			return t
+		}
+		t, err := time.Parse(time.RFC3339, query.Get(name))
+		if err != nil {
+			wrong = append(wrong, fieldView{"/query/" + name, "is not a time such as 2026-01-02T03:04:05Z"})
+		}
+		return t
+	}
+	q.Since, q.Until = when("since"), when("until")
+	if query.Has("limit") {
+		n, err := strconv.Atoi(query.Get("limit"))
+		if q.Limit = n; err != nil || n < 1 || n > ecp.MaxLogLimit {
+			wrong = append(wrong, fieldView{"/query/limit", "is not a whole number from 1 to " + strconv.Itoa(ecp.MaxLogLimit)})
+		}
+	}
+	switch query.Get("follow") {
+	case "true":
+		q.Follow = true
+	case "", "false":
+	default:
+		wrong = append(wrong, fieldView{"/query/follow", "is neither true nor false"})
+	}
+	wrong = append(wrong, oneOf("format", query.Get("format"), []string{"json", "text"})...)
+	if text = query.Get("format") == "text"; text && q.Follow {
+		wrong = append(wrong, fieldView{"/query/format", "cannot be text together with follow; leave it out"})
+	}
+	return q, text, wrong
+}
+
+// readLogs answers with history, which is bounded in time, or with a stream.
+func (a *api) readLogs(w http.ResponseWriter, r *http.Request) {
+	c, p := a.cluster(r.PathValue("id"))
+	if p != nil {
+		p.write(w)
+		return
+	}
+	q, text, wrong := logQuery(r.URL.Query())
+	if len(wrong) > 0 {
+		badParameter(wrong...).write(w)
+		return
+	}
+	ctx, cancel := a.untilDone(r.Context())
+	defer cancel()
+	if !q.Follow {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, ordinary)
+		defer stop()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * ordinary)) // not every writer can
+	}
+	lines, err := a.manager.Logs(ctx, c.ID(), q)
+	switch {
+	case err != nil:
+		a.failed(r.Context(), ofQuery(err)).write(w)
+	case q.Follow:
+		a.followLogs(ctx, cancel, w, r, lines)
+	default:
+		a.answerLogs(ctx, w, lines, text)
+	}
+}
+
+func (a *api) answerLogs(ctx context.Context, w http.ResponseWriter, lines iter.Seq2[ecp.LogLine, error], text bool) {
+	answer := logsView{Items: []logView{}, Gaps: []logGapView{}}
+	for l, err := range lines {
+		switch {
+		case err != nil:
+			a.failed(ctx, err).write(w)
+			return
+		case l.Gap != "":
+			answer.Gaps = append(answer.Gaps, viewGap(l))
+		default:
+			answer.Items = append(answer.Items, viewLog(l))
+		}
+	}
+	if text {
+		answer.text(w)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // strings and numbers only: if this fails, the client has gone
+}
+
+func (v logsView) text(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="emqx.log"`)
+	for _, l := range v.Items {
+		if _, err := fmt.Fprintln(w, l.Raw); err != nil {
+			return
+		}
+	}
+	for _, g := range v.Gaps {
+		_, _ = fmt.Fprintf(w, "# %s: %s\n", g.Node, g.Why)
+	}
+}
+
+// followLogs streams lines until the client goes or the sequence ends, which
+// goes on until ctx ends: cancel does that.
+func (a *api) followLogs(ctx context.Context, cancel func(), w http.ResponseWriter, r *http.Request, lines iter.Seq2[ecp.LogLine, error]) {
+	s := a.begin(w, "", "follow again, since the time of the last line you have seen")
+	if r.Method == http.MethodHead || s.err != nil {
+		return
+	}
+	values, wait := handOver(ctx, lines)
+	defer wait()
+	defer cancel()
+	pass(ctx, a, s, r, values, func(l each[ecp.LogLine]) {
+		switch {
+		case l.err != nil:
+			a.fail(ctx, s, l.err)
+		case l.value.Gap != "":
+			s.event("", "gap", viewGap(l.value))
+		default:
+			s.event("", "line", viewLog(l.value))
+		}
+	})
+}

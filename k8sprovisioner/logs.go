@@ -1,0 +1,80 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Logs gives what the container emqx of a node's pod has written since it last
+// began, as the pod's machine keeps it; see [ecp.LogReader].
+func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.LogOptions) (io.ReadCloser, error) {
+	op := "read log of " + node
+	f, err := p.find(ctx, id, op)
+	if err != nil {
+		return nil, err
+	}
+	pod := p.podNamed(f, node)
+	if pod == nil {
+		return nil, &ecp.Error{Code: ecp.CodeNotFound, Op: op, Message: "there is no pod of that node now"}
+	}
+	if why := unstarted(pod); why != "" {
+		return nil, unavailable(op, why)
+	}
+	body, err := core(p.client).Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("log").
+		VersionedParams(logOptions(o), scheme.ParameterCodec).Stream(ctx)
+	if err = failure(op, err); ecp.CodeOf(err) == ecp.CodeInvalid { // so a container is answered for that has not begun yet
+		return nil, unavailable(op, ecp.MessageOf(err))
+	}
+	return body, err
+}
+
+// logOptions is what the API server is asked for. It takes whole seconds.
+func logOptions(o ecp.LogOptions) *corev1.PodLogOptions {
+	out := &corev1.PodLogOptions{Container: container, Follow: o.Follow, Timestamps: true}
+	if !o.Since.IsZero() {
+		out.SinceTime = &metav1.Time{Time: o.Since}
+	}
+	if o.Tail > 0 {
+		n := int64(o.Tail)
+		out.TailLines = &n
+	}
+	return out
+}
+
+// podNamed finds the pod of an EMQX node, whatever state it is in.
+func (p *Provisioner) podNamed(f found, node string) *corev1.Pod {
+	if f.namespace == nil || f.foreign != "" {
+		return nil
+	}
+	for _, pod := range f.pods() {
+		if node == (names{id: f.id}).node(pod.Name, p.cfg.ClusterDomain) {
+			return pod
+		}
+	}
+	return nil
+}
+
+// unstarted says why there cannot be a log: no process has ever begun in the
+// pod. "" = there may be one.
+func unstarted(pod *corev1.Pod) string {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name != container {
+			continue
+		}
+		if w := c.State.Waiting; w != nil && c.LastTerminationState.Terminated == nil {
+			return fmt.Sprintf("the container of pod %s has not started: %s", pod.Name, w.Reason)
+		}
+		return ""
+	}
+	if pod.Spec.NodeName == "" {
+		return fmt.Sprintf("pod %s has no machine yet", pod.Name)
+	}
+	return ""
+}
