@@ -49,25 +49,18 @@ func (c *config) resolve(cmd *cobra.Command, environ []string) (warnings []strin
 	}
 	warnings, err = c.fromEnvironment(environ)
 	err = errors.Join(err, c.fromFile())
-	for _, file := range c.secretFiles() {
-		if readableByOthers(file) {
-			warnings = append(warnings, file+" holds a secret and others may read it: chmod 600 it")
-		}
+	if c.fileHoldsSecrets() && readableByOthers(c.file) {
+		warnings = append(warnings, c.file+" holds a secret and others may read it: chmod 600 it")
 	}
 	return warnings, err
 }
 
-// secretFiles lists the files that only the daemon should read.
-func (c *config) secretFiles() (files []string) {
-	if slices.ContainsFunc(options, func(o option) bool {
+// fileHoldsSecrets says whether the file of settings is one that only the
+// daemon should read.
+func (c *config) fileHoldsSecrets() bool {
+	return slices.ContainsFunc(options, func(o option) bool {
 		return o.hidden && o.field(c).String() != "" && c.origins[o.name].source == fromFile
-	}) {
-		files = append(files, c.file)
-	}
-	if c.secretsKeyFile != "" && c.secretsKey == "" {
-		files = append(files, c.secretsKeyFile)
-	}
-	return files
+	})
 }
 
 // fromEnvironment fills in what no flag has set, and warns of variables that
