@@ -2,6 +2,8 @@ package ecp
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -176,5 +178,16 @@ func (a Actor) permit(op string, right Right, where string) error {
 			roles = append(roles, role)
 		}
 	}
-	return &Error{Code: CodeDenied, Op: op, Message: "the role " + strings.Join(roles, ", ") + " may not do this; ask an administrator of the project", Cause: errRefused}
+	return &Error{Code: CodeDenied, Op: op, Message: fmt.Sprintf("the role %s may not do this; ask somebody with the role %s", strings.Join(roles, ", "), lowest(right)), Cause: errRefused}
+}
+
+// permitProject is permit for a right over a project that the caller names: it
+// is told which it named.
+func (a Actor) permitProject(op string, right Right, path string) error {
+	err := a.permit(op, right, path)
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return &Error{Code: CodeNotFound, Op: op, Message: fmt.Sprintf("there is no project %q", path), Cause: errRefused,
+		Fields: []FieldError{{"project", "is not there, or not yours to see"}}}
 }

@@ -3,6 +3,7 @@ package ecp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -50,6 +51,37 @@ func TestRolesOnAProject(t *testing.T) {
 			if err == nil {
 				require.Equal(t, a, got)
 			}
+		}
+	}
+}
+
+// A refusal says who can help, and which name was not to be found.
+func TestRefusalsSayWhatNext(t *testing.T) {
+	o := newOffice(t)
+	_, err := o.m.CreateOrg(o.as("ap-lead"), "new", "")
+	require.EqualError(t, err, "create organisation: the role project-admin may not do this; ask somebody with the role system")
+	_, err = o.m.CreateProject(o.as("ap-lead"), "a/new", "")
+	require.EqualError(t, err, "create project: the role project-admin may not do this; ask somebody with the role org-admin")
+	request := CreateRequest{Mode: Adopted, Project: "a/p", Name: "x"}
+	_, _, err = o.m.Create(o.as("ap-user"), request)
+	require.EqualError(t, err, "create cluster: the role user may not do this; ask somebody with the role project-admin")
+	info, _, err := o.m.Create(o.as("ap-lead"), request)
+	require.NoError(t, err)
+
+	for _, foreign := range []string{"b/p", "b/none"} { // one that is there, and one that is not
+		said := fmt.Sprintf("there is no project %q", foreign)
+		request.Project = foreign
+		_, _, err = o.m.Create(o.as("ap-lead"), request)
+		require.ErrorContains(t, err, said)
+		_, planned := o.m.PlanCreate(o.as("ap-lead"), request)
+		require.ErrorContains(t, planned, said)
+		_, moved := o.m.Cluster(info.ID).Do(o.as("ap-lead"), Transfer{Project: foreign})
+		require.ErrorContains(t, moved, said)
+		for _, err := range []error{err, planned, moved} {
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, CodeNotFound, e.Code)
+			require.Equal(t, []FieldError{{"project", "is not there, or not yours to see"}}, e.Fields)
 		}
 	}
 }

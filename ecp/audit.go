@@ -82,7 +82,7 @@ func newAuditEntry(ctx context.Context, a Actor, q request, now time.Time) Audit
 // auditRefusal writes that something was refused for want of a right. An actor
 // that is refused again and again fills no disk: the rest is counted.
 func (m *Manager) auditRefusal(ctx context.Context, a Actor, q request, err error) {
-	if !errors.Is(err, errRefused) || ctx.Err() != nil {
+	if !a.wasRefused(err) || ctx.Err() != nil {
 		return
 	}
 	now, name := m.now().UTC(), a.Name+"\x00"+a.Credential
@@ -99,6 +99,13 @@ func (m *Manager) auditRefusal(ctx context.Context, a Actor, q request, err erro
 	if err != nil {
 		m.log.WarnContext(ctx, "a refusal could not be written to the audit", "actor", a.Name, "action", q.action, "kind", q.kind, "key", q.key, "error", err)
 	}
+}
+
+// wasRefused says whether an error is a refusal. That there is no such thing is
+// one, too, for who may not see everything: if only things that are there left
+// a trace, the number of changes would tell which are.
+func (a Actor) wasRefused(err error) bool {
+	return errors.Is(err, errRefused) || errors.Is(err, ErrNotFound) && !a.May(RightAdmin, "")
 }
 
 // compare lists the fields in which two values differ, as JSON sees them.

@@ -155,16 +155,22 @@ func TestRefusalsAreAuditedAndBounded(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotFound)
 	_, err = o.m.Cluster("emqx-00000000").Do(o.as("aq-lead"), Delete{})
 	require.ErrorIs(t, err, ErrNotFound)
+	_, err = o.m.Cluster("emqx-00000000").Do(o.as("root"), Delete{})
+	require.ErrorIs(t, err, ErrNotFound)
 	got := refused()
-	require.Len(t, got, 1, "a mistyped id is no attempt at what is not theirs")
-	require.Equal(t, []any{"aq-lead", "delete", "a/p", "not_found"}, []any{got[0].Actor, got[0].Action, got[0].Scope, got[0].Why})
+	require.Len(t, got, 2, "a mistyped id is no attempt of who may do everything")
+	var of [][]any
+	for _, e := range got {
+		of = append(of, []any{e.Actor, e.Action, e.Key, e.Scope, e.Why})
+	}
+	require.ElementsMatch(t, [][]any{{"aq-lead", "delete", string(info.ID), "a/p", "not_found"}, {"aq-lead", "delete", "emqx-00000000", "", "not_found"}}, of)
 	require.Len(t, o.audit(o.as("ap-lead"), AuditOptions{Outcome: OutcomeDenied}), 1, "the project's own administrator sees it")
 
 	for range 1000 {
 		_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
 		require.ErrorIs(t, err, ErrDenied)
 	}
-	require.Len(t, refused(), 1+refusalsAtOnce)
+	require.Len(t, refused(), 2+refusalsAtOnce)
 	o.now = o.now.Add(refusalEvery)
 	_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
 	require.ErrorIs(t, err, ErrDenied)
@@ -217,4 +223,55 @@ func TestTidyRemovesWhatIsOver(t *testing.T) {
 	writes := o.s.writes
 	require.NoError(t, o.m.tidyOnce(t.Context()))
 	require.Equal(t, writes, o.s.writes)
+}
+
+// The number of a change is for everybody who follows events: it has to grow
+// alike for what is somebody else's and for what is not there.
+func TestRefusalsDoNotTellWhatIsThere(t *testing.T) {
+	o := newOffice(t)
+	info, operation, err := o.m.Create(o.system(), CreateRequest{Mode: Hosted, Project: "b/p", Name: "x", Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5}}})
+	require.NoError(t, err)
+	token, err := o.m.CreateToken(o.system(), TokenRequest{Name: "x", Grant: Grant{Role: RoleUser, Project: "b/p"}})
+	require.NoError(t, err)
+	for what, try := range map[string]func(context.Context, bool) error{
+		"cluster": func(ctx context.Context, there bool) error {
+			_, err := o.m.Cluster(pickID(there, info.ID, "emqx-00000000")).Do(ctx, Stop{})
+			return err
+		},
+		"operation": func(ctx context.Context, there bool) error {
+			_, err := o.m.CancelOperation(ctx, pickID(there, operation.ID, "op-0000000000000000"))
+			return err
+		},
+		"org": func(ctx context.Context, there bool) error { return o.m.DeleteOrg(ctx, pickID(there, "b", "none"), 0) },
+		"project": func(ctx context.Context, there bool) error {
+			return o.m.DeleteProject(ctx, pickID(there, "b/p", "b/none"), 0)
+		},
+		"new project": func(ctx context.Context, there bool) error {
+			_, err := o.m.CreateProject(ctx, pickID(there, "b/new", "none/new"), "")
+			return err
+		},
+		"user": func(ctx context.Context, there bool) error {
+			return o.m.DeleteUser(ctx, pickID(there, "b-boss", "none"), 0)
+		},
+		"token": func(ctx context.Context, there bool) error {
+			return o.m.DeleteToken(ctx, pickID(there, token.ID, "tok-none"))
+		},
+	} {
+		var writes []int64
+		for _, there := range []bool{true, false} {
+			o.now = o.now.Add(time.Hour) // enough may be written
+			before := o.s.seq
+			err := try(o.as("ap-lead"), there)
+			require.ErrorIs(t, err, ErrNotFound, what)
+			writes = append(writes, o.s.seq-before)
+		}
+		require.Equal(t, []int64{1, 1}, writes, what)
+	}
+}
+
+func pickID[T any](first bool, a, b T) T {
+	if first {
+		return a
+	}
+	return b
 }

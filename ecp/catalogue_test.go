@@ -172,7 +172,10 @@ func TestEveryCatalogue(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, 1, rev)
 			_, err = c.create(o.m, o.system())
-			require.ErrorIs(t, err, ErrExists)
+			var taken *Error
+			require.ErrorAs(t, err, &taken)
+			require.Equal(t, CodeExists, taken.Code)
+			require.Contains(t, []string{"id", "name"}, taken.Fields[0].Field)
 			n, err := c.list(o.m, o.system())
 			require.NoError(t, err)
 			rev, err = c.update(o.m, o.system())
@@ -289,7 +292,9 @@ func TestRefusedEntries(t *testing.T) {
 	_, err = o.m.UpdateTarget(ctx, aTarget, &empty)
 	one(err, "kubeconfig")
 	require.NoError(t, registry(func(*Registry) {}))
-	require.ErrorIs(t, registry(func(r *Registry) { r.Name = "twin" }), ErrExists, "one registry for each host")
+	twin := registry(func(r *Registry) { r.Name = "twin" })
+	require.ErrorIs(t, twin, ErrExists, "one registry for each host")
+	require.ErrorContains(t, twin, "host: the registry")
 
 	o.m.sealer = nil
 	_, err = o.m.CreateRegistry(ctx, Registry{Name: "b", Host: "b.example.com", User: "u"}, "x")

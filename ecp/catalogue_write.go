@@ -21,7 +21,7 @@ func validateSlug(p *problems, field, value string) {
 }
 
 var images = &shelf[Image]{
-	kind: KindImage, what: "image", read: RightCatalog,
+	kind: KindImage, what: "image", id: "id", read: RightCatalog,
 	key: func(i Image) string { return i.ID }, rev: func(i *Image) *int64 { return &i.Revision }, dflt: func(i *Image) *bool { return &i.Default },
 	check: func(p *problems, i *Image) {
 		validateSlug(p, "id", i.ID)
@@ -62,7 +62,7 @@ func (m *Manager) DeleteImage(ctx context.Context, id string, ifRevision int64) 
 }
 
 var sizes = &shelf[Size]{
-	kind: KindSize, what: "size", read: RightCatalog,
+	kind: KindSize, what: "size", id: "name", read: RightCatalog,
 	key: func(s Size) string { return s.Name }, rev: func(s *Size) *int64 { return &s.Revision }, dflt: func(s *Size) *bool { return &s.Default },
 	check: func(p *problems, s *Size) {
 		if !sizeNameForm.MatchString(s.Name) {
@@ -160,7 +160,7 @@ const dockerHub = "docker.io"
 var hostForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
 
 var registries = &shelf[Registry]{
-	kind: KindRegistry, what: "registry", read: RightAdmin, secret: "password",
+	kind: KindRegistry, what: "registry", id: "name", read: RightAdmin, secret: "password",
 	key: func(r Registry) string { return r.Name }, rev: func(r *Registry) *int64 { return &r.Revision },
 	set: func(r *Registry, set bool) { r.PasswordSet = set },
 	check: func(p *problems, r *Registry) {
@@ -172,9 +172,17 @@ var registries = &shelf[Registry]{
 			p.add("user", "is missing, too long, or has a colon or a line break")
 		}
 	},
-	prepare: func(_ *work, old, r *Registry) error {
+	prepare: func(w *work, old, r *Registry) error {
 		if old != nil {
 			r.PasswordSet = old.PasswordSet
+		}
+		for other, err := range List[Registry](w.Tx, Query{}) {
+			if err != nil {
+				return err
+			}
+			if other.Host == r.Host && other.Name != r.Name {
+				return &Error{Code: CodeExists, Message: "the host is taken", Fields: []FieldError{{"host", fmt.Sprintf("the registry %q is that of this host already", other.Name)}}}
+			}
 		}
 		return nil
 	},

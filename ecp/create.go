@@ -26,7 +26,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 	q := request{op: op, action: "create", kind: KindCluster, scope: r.Project, asked: r,
 		taken: FieldError{"name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project)}}
 	out, err := submit(ctx, m, q, func(w *work) (created, error) {
-		if err := w.permit(RightWrite, r.Project); err != nil {
+		if err := w.actor.permitProject("", RightWrite, r.Project); err != nil {
 			return created{}, err
 		}
 		rec, err := m.newRecord(w.Tx, w.actor, r)
@@ -54,7 +54,9 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 		return Info{}, Operation{}, err
 	}
 	m.queue.add(out.Cluster.ID)
-	return m.info(out.Cluster), out.Operation, nil
+	// Who repeats the call gets the same answer: what was seen of the cluster
+	// since then is not for it, which may be somebody else's by now.
+	return unseen(out.Cluster), out.Operation, nil
 }
 
 // created is what a create answers.

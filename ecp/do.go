@@ -252,7 +252,7 @@ func (m *Manager) mayDo(tx Tx, a Actor, scope *string, id ID, cmd Command) (Clus
 		return rec, nil, noCluster("", id, errRefused)
 	}
 	if t, ok := cmd.(Transfer); ok && err == nil {
-		err = a.permit("", RightWrite, t.Project)
+		err = a.permitProject("", RightWrite, t.Project)
 	}
 	return rec, running, err
 }

@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,33 @@ func TestARepeatedCallIsAnsweredOnce(t *testing.T) {
 	o.now = o.now.Add(IdempotencyKept + time.Second)
 	_, _, err = create("ap-lead", "k1", "five")
 	require.NoError(t, err, "a day later the key is free again")
+}
+
+// What becomes of a cluster after the first call is not for who repeats it:
+// it may be somebody else's by then. Who has lost the project hears nothing.
+func TestARepeatedCallTellsNothingNew(t *testing.T) {
+	o := newOffice(t)
+	create := func(ctx context.Context) (Info, error) {
+		info, _, err := o.m.Create(WithIdempotencyKey(ctx, "k"), CreateRequest{Mode: Hosted, Project: "a/p", Name: "one", Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5}}})
+		return info, err
+	}
+	first, err := create(o.as("ap-lead"))
+	require.NoError(t, err)
+	_, err = o.m.Cluster(first.ID).Do(o.as("root"), Transfer{Project: "b/p"})
+	require.NoError(t, err)
+	o.m.memoryOf(first.ID).look.Found.Nodes = []NodeObservation{{Name: "emqx@secret", Ready: true}}
+	now, err := o.m.Cluster(first.ID).Get(o.as("root"))
+	require.NoError(t, err)
+	require.Len(t, now.Nodes, 1)
+
+	again, err := create(o.as("ap-lead"))
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+
+	moved := actorOf("ap-lead", []Grant{{Role: RoleProjectAdmin, Project: "a/q"}})
+	moved.Credential = sessionCredential + "test"
+	_, err = create(WithActor(context.Background(), moved))
+	require.ErrorIs(t, err, ErrNotFound)
 }
 
 // The same password or another is the same or another request, and neither

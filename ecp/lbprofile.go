@@ -37,7 +37,7 @@ func (l LBProfile) covers(connections int) bool {
 
 func (m *Manager) lbProfiles() *shelf[LBProfile] {
 	return &shelf[LBProfile]{
-		kind: KindLBProfile, what: "load-balancer profile", read: RightCatalog,
+		kind: KindLBProfile, what: "load-balancer profile", id: "name", read: RightCatalog,
 		key: func(l LBProfile) string { return l.Name }, rev: func(l *LBProfile) *int64 { return &l.Revision },
 		check: checkLBProfile,
 		prepare: func(w *work, old, l *LBProfile) error {

@@ -40,7 +40,7 @@ func (l Licence) Describe() (Kind, string, Index) { return KindLicence, l.Name, 
 func (l Licence) Copy() Payload { return l }
 
 var licences = &shelf[Licence]{
-	kind: KindLicence, what: "licence", read: RightAdmin, secret: "content",
+	kind: KindLicence, what: "licence", id: "name", read: RightAdmin, secret: "content",
 	key: func(l Licence) string { return l.Name }, rev: func(l *Licence) *int64 { return &l.Revision },
 	dflt: func(l *Licence) *bool { return &l.Default }, pile: func(l Licence) string { return string(l.Format) },
 	set: func(l *Licence, set bool) { l.ContentSet = set },

@@ -2,6 +2,7 @@ package ecp
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -82,7 +83,9 @@ func (m *Manager) ChangePassword(ctx context.Context, old, password string) erro
 	if name == "" {
 		return fail(CodeUnsupported, op, "only a user who has logged in has a password to change")
 	}
-	if _, err := m.checkPassword(ctx, op, name, old); err != nil {
+	if _, err := m.checkPassword(ctx, op, name, old); errors.Is(err, ErrDenied) {
+		return &Error{Code: CodeDenied, Op: op, Message: "the present password is another one", Fields: []FieldError{{"old", "is not the present password"}}}
+	} else if err != nil {
 		return err
 	}
 	var wrong problems

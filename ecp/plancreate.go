@@ -16,12 +16,16 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (Plan, error)
 	if r.Project == "" {
 		r.Project = "default/default"
 	}
-	actor, err := authorize(ctx, op, RightWrite, r.Project)
-	if err != nil {
+	actor, ok := ActorFrom(ctx)
+	if !ok {
+		_, err := authorize(ctx, op, RightRead, "")
+		return Plan{}, err
+	}
+	if err := actor.permitProject(op, RightWrite, r.Project); err != nil {
 		return Plan{}, err
 	}
 	var plan Plan
-	err = m.store.Write(ctx, func(tx Tx) error {
+	err := m.store.Write(ctx, func(tx Tx) error {
 		rec, err := m.newRecord(tx, actor, r)
 		if err != nil {
 			return err

@@ -18,10 +18,22 @@ func (h handle) Get(ctx context.Context) (Info, error) {
 	return h.m.info(rec), nil
 }
 
+// unseen is a record of which nothing was seen yet.
+func unseen(rec ClusterRecord) Info {
+	return Info{
+		ClusterRecord: rec, Version: rec.Resolved.Image.Version, Nodes: []NodeInfo{},
+		Current:  ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: "none"},
+		Features: featuresOf(rec, rec.Resolved.Image.Version),
+	}
+}
+
+func featuresOf(rec ClusterRecord, version string) []FeatureInfo {
+	return Features(rec.Mode, version, Capabilities{ServiceAddress: rec.Spec.Adopted != nil && rec.Spec.Adopted.ServiceAddress != ""})
+}
+
 // info joins a record with what was seen last. It asks nobody.
 func (m *Manager) info(rec ClusterRecord) Info {
-	i := Info{ClusterRecord: rec, Version: rec.Resolved.Image.Version, Nodes: []NodeInfo{}}
-	i.Current = ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: "none"}
+	i := unseen(rec)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if mem := m.looks[rec.ID]; mem != nil {
@@ -43,7 +55,7 @@ func (m *Manager) info(rec ClusterRecord) Info {
 			}
 		}
 	}
-	i.Features = Features(rec.Mode, i.Version, Capabilities{ServiceAddress: rec.Spec.Adopted != nil && rec.Spec.Adopted.ServiceAddress != ""})
+	i.Features = featuresOf(rec, i.Version)
 	return i
 }
 
@@ -189,16 +201,25 @@ func administers(a Actor, _ Change) bool { return a.May(RightAdmin, "") }
 func readsCatalog(a Actor, _ Change) bool { return a.May(RightCatalog, "") }
 
 // Watch yields every change the actor may read after a sequence number (-1 =
-// from now on), until ctx ends. People, credentials, secrets and the audit are
-// never among them.
+// from now on), until ctx ends, or the session or token the actor came with: the
+// last thing is an error then, denied, or unavailable where the actor may come
+// again with other rights. People, credentials, secrets and the audit are never
+// among the changes.
 func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		actor, err := authorize(ctx, "watch changes", RightRead, "")
+		actor, _ := ActorFrom(ctx)
+		now, err := m.Position(ctx)
 		if err != nil {
 			yield(Change{}, err)
 			return
 		}
 		for c, err := range m.store.Changes(ctx, after) {
+			if err == nil && c.Seq > now { // what was before, the actor came with
+				if ended := actor.endedBy(c); ended != nil {
+					yield(Change{}, ended)
+					return
+				}
+			}
 			if sees := watchable[c.Kind]; err == nil && (sees == nil || !sees(actor, c)) {
 				continue
 			}

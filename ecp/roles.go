@@ -80,6 +80,16 @@ func Roles() []Role {
 	return out
 }
 
+// lowest is the role next to the people that holds a right.
+func lowest(right Right) Role {
+	for _, row := range roleTable {
+		if row.Right == right {
+			return row.Roles[len(row.Roles)-1]
+		}
+	}
+	return RoleSystem
+}
+
 // rights is the role table by role.
 var rights = func() map[Role]map[Right]bool {
 	held := map[Role]map[Right]bool{}

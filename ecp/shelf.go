@@ -14,6 +14,7 @@ type shelf[E Payload] struct {
 	kind Kind
 	what string          // for people, e.g. "size"
 	key  func(E) string  //
+	id   string          // the name of the field that is the key
 	rev  func(*E) *int64 // the entry's revision
 	read Right           // who sees entries
 	dflt func(*E) *bool  // marks the default; nil = there is none
@@ -36,8 +37,19 @@ func (s *shelf[E]) request(verb, key string, asked any) request {
 	if verb != "create" {
 		op += " " + key
 	}
-	return request{op: op, action: verb, kind: s.kind, key: key, asked: asked,
-		taken: FieldError{"", fmt.Sprintf("there is such a %s already", s.what)}}
+	return request{op: op, action: verb, kind: s.kind, key: key, asked: asked}
+}
+
+// free refuses a key that another entry has.
+func (s *shelf[E]) free(tx Tx, key string) error {
+	_, _, err := Get[E](tx, key)
+	if err == nil {
+		return &Error{Code: CodeExists, Message: "the name is taken", Fields: []FieldError{{s.id, fmt.Sprintf("there is a %s %q already", s.what, key)}}}
+	}
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // list gives every entry in the order of keys.
@@ -107,6 +119,9 @@ func (s *shelf[E]) create(ctx context.Context, m *Manager, e E, secret Secret) (
 		s.checkSecret(&wrong, &e, secret)
 		s.check(&wrong, &e)
 		if err := wrong.err(""); err != nil {
+			return e, err
+		}
+		if err := s.free(w.Tx, s.key(e)); err != nil {
 			return e, err
 		}
 		*s.rev(&e) = 1

@@ -49,8 +49,10 @@ func submit[R any](ctx context.Context, m *Manager, q request, fn func(*work) (R
 	}
 	err = m.store.Write(ctx, func(tx Tx) error {
 		out = zero
-		if known, err := once.answer(tx, &out); known || err != nil {
+		if known, err := once.answer(tx, &out); err != nil {
 			return err
+		} else if known {
+			return q.mayHear(a)
 		}
 		w := &work{Tx: tx, actor: a, now: m.now().UTC(), asked: &q}
 		var err error
@@ -67,6 +69,15 @@ func submit[R any](ctx context.Context, m *Manager, q request, fn func(*work) (R
 		return zero, explain(q.op, err, q.taken.Field, q.taken.Message)
 	}
 	return out, nil
+}
+
+// mayHear says why an actor is not given the answer of its earlier call again:
+// it may not see any more what that was about.
+func (q request) mayHear(a Actor) error {
+	if q.scope == "" {
+		return nil
+	}
+	return a.permit("", RightRead, q.scope)
 }
 
 // do is submit for changes that answer nothing.

@@ -57,7 +57,7 @@ func (t Target) Copy() Payload { return t }
 
 func (m *Manager) targetShelf() *shelf[Target] {
 	return &shelf[Target]{
-		kind: KindTarget, what: "Kubernetes target", read: RightCatalog, secret: "kubeconfig",
+		kind: KindTarget, what: "Kubernetes target", id: "name", read: RightCatalog, secret: "kubeconfig",
 		key: func(t Target) string { return t.Name }, rev: func(t *Target) *int64 { return &t.Revision },
 		set: func(t *Target, set bool) { t.KubeconfigSet = set },
 		check: func(p *problems, t *Target) {

@@ -136,9 +136,9 @@ func TestTargetsAreAddedChangedAndRemovedWhileRunning(t *testing.T) {
 		require.ErrorIs(t, err, ecp.ErrConflict)
 		require.ErrorContains(t, err, "in use by cluster a")
 
-		p.breakDown("west-1", &ecp.Error{Code: ecp.CodeUnavailable, Message: "the API server does not answer"})
+		p.breakDown("west-1", &ecp.Error{Code: ecp.CodeUnavailable, Op: "observe cluster emqx-00000000", Message: "the API server does not answer"})
 		h := r.reachable("west", ecp.False).Health
-		require.Contains(t, h.Message, "does not answer")
+		require.Equal(t, "the API server does not answer", h.Message, "without the cluster that nobody has")
 		p.breakDown("west-1", nil)
 		require.True(t, r.reachable("west", ecp.True).Health.Since.After(h.Since))
 

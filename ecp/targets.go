@@ -254,9 +254,19 @@ func (m *Manager) watchHealth(ctx context.Context, name string, p Provisioner) {
 		if ctx.Err() != nil {
 			return
 		}
-		m.targets.saw(name, m.now().UTC(), MessageOf(err))
+		m.targets.saw(name, m.now().UTC(), unseenWhy(err))
 		sleep(ctx, healthEvery)
 	}
+}
+
+// unseenWhy says why a target is not seen, without the cluster that nobody has;
+// "" = it is.
+func unseenWhy(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return MessageOf(err)
 }
 
 // sleep waits, no longer than ctx.

@@ -419,9 +419,10 @@ func TestTokenLife(t *testing.T) {
 	}
 	require.Equal(t, writes+1, o.s.writes, "written at most once a minute")
 	require.Equal(t, t0.Truncate(time.Minute), lastUsed())
-	o.now = t0.Add(2 * time.Minute)
+	o.now = t0.Truncate(time.Minute).Add(time.Minute + time.Second)
 	require.NoError(t, use())
 	require.Equal(t, writes+2, o.s.writes)
+	require.Equal(t, t0.Truncate(time.Minute).Add(time.Minute), lastUsed(), "the minute it was, though less than one has passed")
 	a, err := o.m.Authenticate(context.Background(), n.Secret)
 	require.NoError(t, err)
 	require.Equal(t, Actor{Name: "ci", Role: RoleUser, Project: "a/p", Credential: "token/" + n.ID}, a)

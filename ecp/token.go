@@ -94,7 +94,7 @@ func (u *uses) claim(hash string, now time.Time) bool {
 	if u.at == nil {
 		u.at = map[string]time.Time{}
 	}
-	if now.Sub(u.at[hash]) < lastUseEvery {
+	if !now.After(u.at[hash]) {
 		return false
 	}
 	u.at[hash] = now
@@ -139,10 +139,11 @@ func (t Token) actor(now time.Time) (Actor, error) {
 	return Actor{Name: t.Name, Role: t.Role, Org: t.Org, Project: t.Project, Credential: tokenCredential + t.ID}, nil
 }
 
-// noteUse writes when a token was last used, once a minute. Where that fails
-// the token is still good.
+// noteUse writes in which minute a token was last used. Where that fails the
+// token is still good.
 func (m *Manager) noteUse(ctx context.Context, t Token, now time.Time) {
-	if now.Sub(t.LastUsed) < lastUseEvery || !m.uses.claim(t.Hash, now) {
+	now = now.Truncate(lastUseEvery)
+	if !now.After(t.LastUsed) || !m.uses.claim(t.Hash, now) {
 		return
 	}
 	err := m.store.Write(ctx, func(tx Tx) error {
@@ -150,7 +151,7 @@ func (m *Manager) noteUse(ctx context.Context, t Token, now time.Time) {
 		if err != nil {
 			return err
 		}
-		t.LastUsed = now.Truncate(lastUseEvery)
+		t.LastUsed = now
 		return Put(tx, t, AnyVersion)
 	})
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrNotFound) {

@@ -248,6 +248,6 @@ func (a *api) pool() resource[ecp.Pool] {
 	}
 	return resource[ecp.Pool]{
 		path: "/api/v1/pool", one: "Pool", word: "pool of what all clusters together may use, and what is booked", revision: func(p ecp.Pool) int64 { return p.Revision }, refuses: ofCatalogue,
-		get: get, change: s.change, changed: schemaOf[poolEntry],
+		get: get, change: s.change, changed: patchOf[poolEntry],
 	}
 }

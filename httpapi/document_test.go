@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
@@ -35,6 +37,29 @@ func TestOpenRoutes(t *testing.T) {
 	for pattern, op := range f.api.routes {
 		require.Equal(t, !slices.Contains(open, pattern), len(op.Security) > 0, pattern)
 	}
+}
+
+// Merge patches take values back with null, and the document lets clients send
+// it.
+func TestPatchesTakeNull(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	seen := 0
+	for name, s := range f.api.schemas().Map() {
+		if !strings.HasSuffix(name, "Patch") {
+			continue
+		}
+		for field, p := range s.Properties {
+			if name+"."+field == "UserPatch.grants" { // there is no user without
+				continue
+			}
+			require.True(t, p.Ref != "" || p.Nullable, "%s.%s", name, field)
+			if each, ok := p.AdditionalProperties.(*huma.Schema); ok {
+				require.True(t, each.Nullable, "%s.%s: what a map holds", name, field)
+			}
+			seen++
+		}
+	}
+	require.Greater(t, seen, 30)
 }
 
 // One answer in full, so that a change of its shape is seen in review.

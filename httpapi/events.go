@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -169,6 +170,11 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) send(ctx context.Context, s *stream, sub subscription, c each[ecp.Change]) {
+	if errors.Is(c.err, ecp.ErrDenied) && ctx.Err() == nil { // who asks is nobody any more
+		s.event("", "problem", a.failed(ctx, c.err).as(http.StatusUnauthorized))
+		s.end()
+		return
+	}
 	if c.err != nil {
 		a.fail(ctx, s, c.err)
 		return

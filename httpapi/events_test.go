@@ -353,3 +353,52 @@ func TestEventsEndWithTheRight(t *testing.T) {
 	require.NoError(t, err)
 	ends(disabled, ecp.CodeDenied)
 }
+
+// Nothing that happens after a token is deleted or a right is taken is told
+// under it: the stream does not wait for its next sign of life.
+func TestEventsEndAtOnce(t *testing.T) {
+	for name, lose := range map[string]func(f *fixture, ctx context.Context, token string){
+		"token deleted": func(f *fixture, ctx context.Context, token string) {
+			require.NoError(f.t, f.manager.DeleteToken(ctx, token))
+		},
+		"logged out": func(f *fixture, _ context.Context, token string) {
+			f.call(token, http.MethodPost, "/api/v1/logout", "").want(http.StatusNoContent)
+		},
+		"new grants": func(f *fixture, ctx context.Context, _ string) {
+			grants := []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}
+			_, err := f.manager.UpdateUser(ctx, "sam", ecp.UserChange{Grants: &grants})
+			require.NoError(f.t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, setup{})
+			ctx := ecp.WithActor(t.Context(), ecp.System)
+			const password = "correct horse battery"
+			grant := ecp.Grant{Role: ecp.RoleUser, Project: "default/default"}
+			_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{grant}})
+			require.NoError(t, err)
+			session, err := f.manager.Login(t.Context(), "sam", password)
+			require.NoError(t, err)
+			made, err := f.manager.CreateToken(ctx, ecp.TokenRequest{Name: "sam", Grant: grant})
+			require.NoError(t, err)
+			secret, lost := session.Secret, session.Secret
+			if name == "token deleted" {
+				secret, lost = made.Secret, made.ID
+			}
+			l := f.listen(secret, "", "")
+			other := f.listen(asUser, "", "")
+			lose(f, ctx, lost)
+			f.create()
+			for {
+				e := l.next()
+				require.NotEqual(t, "cluster", e.name, "%+v", e.data)
+				if e.name == "problem" {
+					require.Equal(t, name != "new grants", e.problem.Status == http.StatusUnauthorized, "%+v", e.problem)
+					break
+				}
+			}
+			for other.next().name != "cluster" {
+			}
+		})
+	}
+}

@@ -90,6 +90,32 @@ func TestPagesOfResources(t *testing.T) {
 	f.admin(http.MethodGet, "/api/v1/projects?cursor="+makeCursor("Users:", "x"), "").want(http.StatusUnprocessableEntity)
 }
 
+// What q finds is what the document says: a part of the id or the name.
+func TestResourcesAreFoundByName(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	f.admin(http.MethodPost, "/api/v1/tokens", `{"name":"Nightly build","role":"user","project":"default/default"}`).want(http.StatusCreated)
+	f.admin(http.MethodPost, "/api/v1/users", `{"name":"ann","displayName":"Ann Nightingale","grants":[{"role":"user","project":"default/default"}]}`).want(http.StatusCreated)
+	for path, want := range map[string]int{"tokens?q=NIGHTLY": 1, "users?q=nightin": 1, "users?q=ANN": 1, "tokens?q=none": 0, "users?q=none": 0} {
+		var p page[map[string]any]
+		f.admin(http.MethodGet, "/api/v1/"+path, "").want(http.StatusOK).into(&p)
+		require.Len(t, p.Items, want, path)
+	}
+}
+
+// A merge patch may be sent as what it is, and nothing else may.
+func TestMergePatchIsTakenUnderItsName(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	f.admin(http.MethodPatch, "/api/v1/orgs/default", `{"description":"ours"}`, "Content-Type", "application/merge-patch+json; charset=utf-8").want(http.StatusOK)
+	f.admin(http.MethodPatch, "/api/v1/orgs/default", `{"description":"ours"}`, "Content-Type", "application/json-patch+json").want(http.StatusUnsupportedMediaType)
+	f.admin(http.MethodPost, "/api/v1/orgs", `{"name":"new"}`, "Content-Type", "application/merge-patch+json").want(http.StatusUnsupportedMediaType)
+}
+
+// Who has a token may know that it is over, not only that it is no good.
+func TestATokenThatIsOver(t *testing.T) {
+	f := newFixture(t, setup{})
+	require.Equal(t, "the token has expired", f.call(asExpired, http.MethodGet, "/api/v1/me", "").want(http.StatusUnauthorized).problem().Detail)
+}
+
 // A dry run says what would be done, or why it would not, and does nothing.
 func TestPlanOfACreation(t *testing.T) {
 	f := newFixture(t, setup{bare: true, pool: &ecp.Pool{Connections: 1500}})

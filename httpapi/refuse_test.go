@@ -48,9 +48,9 @@ var refusals = []refused{
 	{name: "endless token", token: strings.Repeat("x", 5000), body: hostedBody, status: 401, code: ecp.CodeDenied},
 	{name: "reader creates", token: asUser, body: hostedBody, status: 403, code: ecp.CodeDenied},
 	{name: "reader deletes", token: asUser, method: "DELETE", path: clustersPath + "/" + thisID, status: 403, code: ecp.CodeDenied},
-	{name: "stranger creates", token: asForeign, body: hostedBody, status: 404, code: ecp.CodeNotFound},
+	{name: "stranger creates", token: asForeign, body: hostedBody, status: 404, code: ecp.CodeNotFound, pointers: []string{"/project"}},
 	{name: "stranger deletes", token: asForeign, method: "DELETE", path: clustersPath + "/" + thisID, status: 404, code: ecp.CodeNotFound},
-	{name: "transfer to a stranger", token: asAdmin, path: clustersPath + "/" + thisID + "/transfer", body: `{"project":"other/one"}`, status: 404, code: ecp.CodeNotFound},
+	{name: "transfer to a stranger", token: asAdmin, path: clustersPath + "/" + thisID + "/transfer", body: `{"project":"other/one"}`, status: 404, code: ecp.CodeNotFound, pointers: []string{"/project"}},
 
 	// The body as a whole.
 	{name: "no body", status: 400, code: ecp.CodeInvalid, pointers: []string{""}},

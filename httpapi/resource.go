@@ -30,6 +30,7 @@ type resource[V any] struct {
 
 	key      func(V) string // below the list; parts are separated by /
 	revision func(V) int64  // nil = it has none, and so no ETag
+	called   func(V) string // what people call it beside the key; nil = nothing
 
 	list   func(context.Context) ([]V, error)
 	get    func(ctx context.Context, key string) (V, error)
@@ -42,7 +43,7 @@ type resource[V any] struct {
 }
 
 // mergePatch says how the body of a PATCH is read (RFC 7396).
-const mergePatch = "The body is a JSON merge patch: what is left out stays, null takes a value back."
+const mergePatch = "The body is a JSON merge patch: what is left out stays, null takes a value back. It may be sent as " + mergePatchType + ", too."
 
 // administer adds the routes of a resource.
 func administer[V any](a *api, r resource[V]) {
@@ -162,7 +163,7 @@ func (r resource[V]) serveList(ctx context.Context, q *http.Request, _ []byte) (
 		return success{}, err
 	}
 	text := strings.ToLower(q.URL.Query().Get("q"))
-	all = slices.DeleteFunc(all, func(v V) bool { return !strings.Contains(strings.ToLower(r.key(v)), text) })
+	all = slices.DeleteFunc(all, func(v V) bool { return !r.matches(v, text) })
 	return success{status: http.StatusOK, body: pageOf(all, r.key, r.many+":", after, limit)}, nil
 }
 
@@ -177,6 +178,11 @@ func pageOf[V any](all []V, key func(V) string, kind, after string, limit int) p
 		out.Next = makeCursor(kind, key(all[limit-1]))
 	}
 	return out
+}
+
+// matches says whether a text in lower case is part of a thing's key or name.
+func (r resource[V]) matches(v V, text string) bool {
+	return strings.Contains(strings.ToLower(r.key(v)), text) || r.called != nil && strings.Contains(strings.ToLower(r.called(v)), text)
 }
 
 const (

@@ -212,8 +212,9 @@ func (a *api) authenticate(r *http.Request) (ecp.Actor, *problemView) {
 		return ecp.Actor{}, refuse("the Authorization header is not understood; "+wanted, `Bearer realm="openecp", error="invalid_request"`)
 	}
 	actor, err := a.manager.Authenticate(r.Context(), token)
-	if errors.Is(err, ecp.ErrDenied) {
-		return ecp.Actor{}, refuse("the token is not known here", `Bearer realm="openecp", error="invalid_token"`)
+	var e *ecp.Error
+	if errors.Is(err, ecp.ErrDenied) && errors.As(err, &e) { // not known, or over: who has the token may know which
+		return ecp.Actor{}, refuse(e.Message, `Bearer realm="openecp", error="invalid_token"`)
 	}
 	if err != nil {
 		return ecp.Actor{}, a.failed(r.Context(), err)
@@ -245,7 +246,7 @@ func readBody(op *huma.Operation, w http.ResponseWriter, r *http.Request) *probl
 	}
 	r.Body = io.NopCloser(strings.NewReader(string(body)))
 	if len(body) > 0 {
-		if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || !takesMedia(op, t) {
 			return newProblem(ecp.CodeInvalid, `the body has to be JSON; send the header "Content-Type: application/json"`,
 				fieldView{"/header/Content-Type", "is not application/json"}).as(http.StatusUnsupportedMediaType).with("Accept", "application/json")
 		}
@@ -257,6 +258,13 @@ func readBody(op *huma.Operation, w http.ResponseWriter, r *http.Request) *probl
 		return malformed("the body is missing; a JSON object is wanted")
 	}
 	return nil
+}
+
+// mergePatchType is the media type of a merge patch (RFC 7396).
+const mergePatchType = "application/merge-patch+json"
+
+func takesMedia(op *huma.Operation, t string) bool {
+	return t == "application/json" || t == mergePatchType && op.Method == http.MethodPatch
 }
 
 func tooLarge() *problemView {

@@ -31,7 +31,7 @@ func (a *api) sessionRoutes() {
 
 	password := a.operation(http.MethodPost, "/api/v1/me/password", "changePassword", "Change one's own password", ecp.CodeConflict, ecp.CodeUnsupported, ecp.CodeThrottled)
 	password.Metadata[keyless] = true
-	password.Description = "Every session of the user ends but the one that asks."
+	password.Description = "Every session of the user ends, also the one that asks: log in again."
 	a.serve(password, http.StatusNoContent, nil, func(ctx context.Context, _ *http.Request, body []byte) (success, error) {
 		b, err := decodeAs[passwordBody](body)
 		if err != nil {

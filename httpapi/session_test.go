@@ -28,6 +28,7 @@ func TestLoginOverHTTP(t *testing.T) {
 	p := f.serve(s.Token, http.MethodPost, "/api/v1/me/password", `{"old":"a long password","password":"short"}`, nil).want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, "/password", p.Errors[0].Pointer)
 	f.serve(s.Token, http.MethodPost, "/api/v1/me/password", `{"old":"a long password","password":"another long one"}`, nil).want(http.StatusNoContent)
+	f.serve(s.Token, http.MethodGet, "/api/v1/me", "", nil).want(http.StatusUnauthorized)
 	require.NotEmpty(t, login("a long password").want(http.StatusUnauthorized).header.Get("WWW-Authenticate"))
 
 	var again sessionView

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -141,11 +142,32 @@ func patchOf[B any](r huma.Registry) *huma.Schema {
 	return &huma.Schema{Ref: schemaPrefix + name}
 }
 
-// loosened is a schema's copy of which nothing has to be there.
+// loosened is a schema's copy of which nothing has to be there, and in which
+// null takes a value back.
 func loosened(s *huma.Schema) *huma.Schema {
-	loose := &huma.Schema{Type: s.Type, Properties: s.Properties, AdditionalProperties: s.AdditionalProperties}
+	loose := &huma.Schema{Type: s.Type, Properties: map[string]*huma.Schema{}, AdditionalProperties: s.AdditionalProperties}
+	for name, p := range s.Properties {
+		loose.Properties[name] = orNull(p)
+	}
 	loose.PrecomputeMessages()
 	return loose
+}
+
+// orNull is a schema's copy that null fits, too, and in its place each value of a
+// map. What is described elsewhere stays as it is.
+func orNull(s *huma.Schema) *huma.Schema {
+	if s.Ref != "" {
+		return s
+	}
+	null := *s
+	null.Nullable = true
+	if null.Enum != nil {
+		null.Enum = append(slices.Clone(null.Enum), nil)
+	}
+	if each, ok := null.AdditionalProperties.(*huma.Schema); ok {
+		null.AdditionalProperties = orNull(each)
+	}
+	return &null
 }
 
 // decodeForm checks the form of a patch: as decode, with nothing missing.

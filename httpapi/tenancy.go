@@ -128,7 +128,7 @@ func (a *api) users() resource[ecp.User] {
 	m := a.manager
 	return resource[ecp.User]{
 		path: "/api/v1/users", at: "/{user}", one: "User", many: "Users", word: "user", words: "the users within your reach",
-		key: func(u ecp.User) string { return u.Name }, revision: func(u ecp.User) int64 { return u.Revision },
+		key: func(u ecp.User) string { return u.Name }, called: func(u ecp.User) string { return u.DisplayName }, revision: func(u ecp.User) int64 { return u.Revision },
 		list: m.Users, get: m.User, refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeExists, ecp.CodeConflict, ecp.CodeNotFound},
 		made: schemaOf[userBody], changed: schemaOf[userPatch],
 		create: func(ctx context.Context, body []byte) (ecp.User, error) {
@@ -183,7 +183,7 @@ func (a *api) tokens() resource[tokenView] {
 	m := a.manager
 	return resource[tokenView]{
 		path: "/api/v1/tokens", at: "/{token}", one: "Token", many: "Tokens", word: "API token", words: "the API tokens within your reach",
-		key: func(t tokenView) string { return t.ID }, refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeNotFound},
+		key: func(t tokenView) string { return t.ID }, called: func(t tokenView) string { return t.Name }, refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeNotFound},
 		made: schemaOf[tokenBody],
 		list: func(ctx context.Context) ([]tokenView, error) {
 			all, err := m.Tokens(ctx)

@@ -76,4 +76,21 @@ func TestRenew(t *testing.T) {
 	writePair(t, certFile, keyFile, 4)
 	require.NoError(t, c.renew(t.Context(), false))
 	require.Equal(t, int64(4), serial())
+
+	// Every attempt is counted, and no look without one.
+	var attempts []error
+	r := reloader{certificate: c, log: slog.New(slog.DiscardHandler), done: func(err error) { attempts = append(attempts, err) }}
+	r.poll(t.Context())
+	require.Empty(t, attempts)
+	writePair(t, certFile, keyFile, 5)
+	later = later.Add(time.Hour)
+	touch()
+	r.poll(t.Context())
+	require.Equal(t, []error{nil}, attempts)
+	writePair(t, certFile, "", 6)
+	touch()
+	r.poll(t.Context())
+	r.poll(t.Context())
+	require.Len(t, attempts, 2)
+	require.Error(t, attempts[1])
 }

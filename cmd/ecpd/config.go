@@ -49,10 +49,18 @@ func (c *config) resolve(cmd *cobra.Command, environ []string) (warnings []strin
 	}
 	warnings, err = c.fromEnvironment(environ)
 	err = errors.Join(err, c.fromFile())
-	if c.token != "" && c.origins["bootstrap-token"].source == fromFile && readableByOthers(c.file) {
+	if c.fileHoldsSecrets() && readableByOthers(c.file) {
 		warnings = append(warnings, c.file+" holds a secret and others may read it: chmod 600 it")
 	}
 	return warnings, err
+}
+
+// fileHoldsSecrets says whether the file of settings is one that only the
+// daemon should read.
+func (c *config) fileHoldsSecrets() bool {
+	return slices.ContainsFunc(options, func(o option) bool {
+		return o.hidden && o.field(c).String() != "" && c.origins[o.name].source == fromFile
+	})
 }
 
 // fromEnvironment fills in what no flag has set, and warns of variables that
@@ -105,6 +113,7 @@ func (c *config) fromFile() error {
 		return nil
 	}
 	found, err := readSettings(c.file)
+	c.unread = err != nil && found == nil
 	for _, o := range options {
 		g, ok := found[o.key]
 		if !ok || c.origins[o.name].source > fromFile {

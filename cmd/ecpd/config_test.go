@@ -154,6 +154,8 @@ func TestCheck(t *testing.T) {
 		{"dev on localhost", func(c *config) { c.listen = "localhost:0" }, ""},
 		{"all addresses", func(c *config) { c.listen, c.dev = ":18180", false }, ""},
 		{"dev metrics on all addresses", func(c *config) { c.metricsListen = ":9090" }, "--metrics-listen"},
+		{"metrics where the API is", func(c *config) { c.listen, c.metricsListen = "127.0.0.1:18180", "127.0.0.1:18180" }, "--metrics-listen is the address of the API"},
+		{"both on any port", func(c *config) { c.listen, c.metricsListen = "127.0.0.1:0", "127.0.0.1:0" }, ""},
 		{"no worker", func(c *config) { c.workers = 0 }, "--workers is 0"},
 		{"too many workers", func(c *config) { c.workers = 1001 }, "1 to 1000"},
 		{"drain without end", func(c *config) { c.drain = 6 * time.Second }, "--drain is 6s"},

@@ -46,9 +46,10 @@ type manyLines struct{ error }
 
 func (e manyLines) Unwrap() error { return e.error }
 
-// checkKubernetes says why there is no way to Kubernetes.
+// checkKubernetes says why there is no way to Kubernetes. What a file that
+// cannot be read says of it is not known.
 func (c *config) checkKubernetes() error {
-	if c.dev {
+	if c.dev || c.unread {
 		return nil
 	}
 	_, err := kubernetesConfig(*c, slog.New(slog.DiscardHandler))

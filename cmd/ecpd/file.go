@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -66,11 +67,11 @@ func parse(name string, content []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, syntaxError(name, err)
+		return nil, syntaxError(name, content, err)
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		if err != nil {
-			return nil, syntaxError(name, err)
+			return nil, syntaxError(name, content, err)
 		}
 		return nil, fmt.Errorf("%s:%d: a second document begins; one is wanted", name, more.Line)
 	}
@@ -83,12 +84,28 @@ func parse(name string, content []byte) (*yaml.Node, error) {
 
 var lineInError = regexp.MustCompile(`^yaml: line (\d+): `)
 
-// syntaxError puts the line where compilers have it.
-func syntaxError(name string, err error) error {
+// syntaxError puts the line where compilers have it. The parser names none for
+// the first line, and none for characters that no line may have.
+func syntaxError(name string, content []byte, err error) error {
 	if m := lineInError.FindStringSubmatch(err.Error()); m != nil {
 		return fmt.Errorf("%s:%s: %s", name, m[1], strings.TrimPrefix(err.Error(), m[0]))
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	return fmt.Errorf("%s:%d: %s", name, oddLine(content), strings.TrimPrefix(err.Error(), "yaml: "))
+}
+
+// oddLine is the line of the first character that YAML does not have; 1 if all
+// are fine.
+func oddLine(content []byte) int {
+	line := 1
+	for _, r := range string(content) {
+		switch {
+		case r == '\n':
+			line++
+		case r == utf8.RuneError, r == 0x7f, r < ' ' && r != '\t' && r != '\r':
+			return line
+		}
+	}
+	return 1
 }
 
 type settingsReader struct {

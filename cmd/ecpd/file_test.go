@@ -53,6 +53,9 @@ func TestWrongFiles(t *testing.T) {
 		{"text", "hello\n", "\"key: value\" lines are wanted"},
 		{"two documents", "dev: true\n---\ndev: true\n", "FILE:2: a second document begins"},
 		{"no YAML", "dev: true\n\tlisten: x\n", "FILE:2: "},
+		{"no YAML from the start", "\tdev: true\n", "FILE:1: found character that cannot start any token"},
+		{"control character", "dev: true\nlisten: \x01\n", "FILE:2: control characters are not allowed"},
+		{"not UTF-8", "dev: true\n\nlisten: \xff\n", "FILE:3: invalid leading UTF-8 octet"},
 		{"unclosed", "listen: [::1]:0\n", "FILE:"},
 		{"secret of a wrong kind", "bootstrapToken: 12345678901234567890\n", "bootstrapToken is [redacted], which YAML does not take as text"},
 		{"huge", strings.Repeat("# a comment\n", 100_000), "FILE is larger than 1 MiB"},
@@ -116,6 +119,41 @@ func TestConfigCheckSaysEverything(t *testing.T) {
 		assert.Contains(t, lines, want)
 	}
 	assert.Len(t, lines, 8)
+}
+
+// What a file that cannot be read says of Kubernetes is not known.
+func TestConfigCheckOfAnUnreadableFile(t *testing.T) {
+	name := settingsFile(t, "kubernetes: {kubeconfig: x\n")
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, exitFailed, run(t.Context(), []string{"config", "check", "--config", name}, &stdout, &stderr, nil))
+	require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+	require.Contains(t, stderr.String(), name+":")
+}
+
+// Keys in the file are a secret as a token is; where they are given otherwise,
+// anybody may read it.
+func TestConfigWarnsOfSecretsOthersCanRead(t *testing.T) {
+	key := "k1:" + strings.Repeat("A", 43) + "="
+	for _, row := range []struct {
+		content string
+		environ []string
+		warns   bool
+	}{
+		{"secrets:\n  key: " + key + "\n", nil, true},
+		{"dev: true\n", []string{"ECPD_SECRETS_KEY=" + key}, false},
+	} {
+		name := settingsFile(t, row.content)
+		for mode, others := range map[os.FileMode]bool{0o600: false, 0o644: true} {
+			require.NoError(t, os.Chmod(name, mode))
+			var stdout, stderr bytes.Buffer
+			require.Equal(t, exitDone, run(t.Context(), []string{"config", "check", "--dev", "--config", name}, &stdout, &stderr, row.environ), stderr.String())
+			want := ""
+			if others && row.warns {
+				want = "ecpd: warning: " + name + " holds a secret and others may read it: chmod 600 it\n"
+			}
+			require.Equal(t, want, stderr.String(), row.content)
+		}
+	}
 }
 
 // What config check prints is a file itself, with the same settings.

@@ -41,8 +41,12 @@ func (r *reloader) poll(ctx context.Context) {
 	if r.certificate == nil {
 		return
 	}
-	if err := r.certificate.renew(ctx, false); err != nil {
+	before := r.certificate.pair.Load()
+	err := r.certificate.renew(ctx, false)
+	if err != nil || r.certificate.pair.Load() != before {
 		r.done(err)
+	}
+	if err != nil {
 		r.log.ErrorContext(ctx, "reload", "error", err)
 	}
 }

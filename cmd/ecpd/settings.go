@@ -47,6 +47,7 @@ type config struct {
 	dashHost       string // "" = that of dashListen
 
 	origins map[string]origin // by the option's name; what is missing is a default
+	unread  bool              // there is a file, and nothing in it could be read
 }
 
 // option is one row of the table of settings. From it come the flag, the

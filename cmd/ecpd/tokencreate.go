@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,6 +77,23 @@ func (r tokenRequest) request(now time.Time) (ecp.TokenRequest, error) {
 	return out, nil
 }
 
+// asFlags lets an error about a token name the flags that it was asked for with.
+func asFlags(err error) error {
+	var e *ecp.Error
+	if !errors.As(err, &e) || len(e.Fields) == 0 {
+		return err
+	}
+	var wrong []string
+	for _, f := range e.Fields {
+		name := strings.TrimPrefix(f.Field, "grant.")
+		if name == "expiresAt" {
+			name = "expires"
+		}
+		wrong = append(wrong, "--"+name+" "+f.Message)
+	}
+	return errors.New(strings.Join(wrong, "; "))
+}
+
 // createToken stores a token and prints it: the secret alone on stdout, so that
 // a script can take it, and what it is on stderr.
 func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr io.Writer) (err error) {
@@ -101,7 +119,7 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 	ctx = ecp.WithOrigin(ecp.WithActor(ctx, ecp.System), ecp.Origin{RemoteAddress: "ecpd token create"})
 	token, err := m.CreateToken(ctx, request)
 	if err != nil {
-		return err
+		return asFlags(err)
 	}
 	until := "until it is deleted"
 	if !token.ExpiresAt.IsZero() {
