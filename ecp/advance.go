@@ -15,6 +15,13 @@ type Timings struct {
 	Delete   time.Duration // until a deleted cluster must be gone; 15 min
 	Poll     time.Duration // between looks at EMQX while nothing moves; 15 s
 	Retry    time.Duration // first wait after a failed Apply; doubles up to 30 s; 500 ms
+	// Notice is what load balancers and Services get to see that a node takes no
+	// clients any more, before those it has are cut; whole seconds. 20 s: a probe
+	// every 5 s that fails three times, and some to spread it.
+	Notice time.Duration
+	// Takeover is what clients that were cut get to come back elsewhere, before
+	// their sessions are moved without them; whole seconds; 10 s.
+	Takeover time.Duration
 }
 
 func (t Timings) withDefaults() Timings {
@@ -30,6 +37,8 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Delete, 15*time.Minute)
 	set(&t.Poll, 15*time.Second)
 	set(&t.Retry, 500*time.Millisecond)
+	set(&t.Notice, 20*time.Second)
+	set(&t.Takeover, 10*time.Second)
 	return t
 }
 

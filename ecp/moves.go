@@ -7,18 +7,9 @@ import (
 	"time"
 )
 
-const (
-	// leaveWithin is the patience with the clients of one node where the spec
-	// names none.
-	leaveWithin = 10 * time.Minute
-	// noticeWithin is how long load balancers and Kubernetes' Services take to
-	// see that a node is not ready: a probe every 5 s that fails three times, and
-	// some to spread it.
-	noticeWithin = 20 * time.Second
-	// takeoverWithin is how long clients that were cut are waited for before
-	// their sessions are moved without them.
-	takeoverWithin = 10 * time.Second
-)
+// leaveWithin is the patience with the clients of one node where the spec names
+// none.
+const leaveWithin = 10 * time.Minute
 
 func (e Evacuation) deadline() time.Duration {
 	if e.DeadlineS > 0 {
@@ -135,7 +126,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 		case over && spec.OnDeadline == StopAtTime && at.Phase != EvacuationNone && !nobodyLeft(at, version):
 			return e.StopEvacuation(ctx, node)
 		case at.Phase == EvacuationNone && (!over || spec.OnDeadline == StopAtTime):
-			return e.StartEvacuation(ctx, node, EvacuationOrder{ConnectionRate: spec.Rate, SessionRate: spec.Rate, WaitHealth: noticeWithin, WaitTakeover: takeoverWithin})
+			return e.StartEvacuation(ctx, node, EvacuationOrder{ConnectionRate: spec.Rate, SessionRate: spec.Rate, WaitHealth: m.timings.Notice, WaitTakeover: m.timings.Takeover})
 		}
 		return nil
 	})

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/openecp/openecp/argon2id"
 	"github.com/openecp/openecp/ecp"
@@ -111,6 +112,7 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 		Hasher:         hasher,
 		SessionLife:    d.config.sessionLife,
 		AuditKept:      d.config.auditKept,
+		Timings:        timings(d.config),
 	})
 	if err != nil {
 		return err
@@ -218,4 +220,12 @@ func (d *daemon) ready(ctx context.Context) error {
 	}
 	_, err := d.manager.Pool(ecp.WithActor(ctx, ecp.System))
 	return err
+}
+
+// timings: simulated clients have no load balancer that has to notice anything.
+func timings(c config) ecp.Timings {
+	if c.dev {
+		return ecp.Timings{Notice: time.Second, Takeover: time.Second}
+	}
+	return ecp.Timings{}
 }
