@@ -165,7 +165,7 @@ func flattenTree(into map[string]string, at string, v any) {
 
 var pointerPart = strings.NewReplacer("~", "~0", "/", "~1")
 
-// secretWords in a path mean that the value is not for the audit: people put
+// secretWords in a path mean that the value is not to be shown: people put
 // passwords into settings of their brokers.
 var secretWords = []string{"password", "secret", "token", "private", "credential", "apikey", "api_key"}
 
@@ -173,9 +173,29 @@ func veil(path, value string) string {
 	if !strings.HasPrefix(value, `"`) { // secrets are text
 		return value
 	}
-	path = strings.ToLower(path)
-	if slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(path, w) }) {
-		return `"[redacted]"`
+	if namesSecret(path) {
+		return `"` + redacted + `"`
 	}
 	return value
+}
+
+func namesSecret(path string) bool {
+	path = strings.ToLower(path)
+	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(path, w) })
+}
+
+// Redacted gives a spec as it can be shown to who may read the cluster: EMQX
+// settings whose names speak of secrets say "[redacted]". Update and Create take
+// no such value.
+func (s Spec) Redacted() Spec {
+	s = s.Clone()
+	if s.Hosted == nil {
+		return s
+	}
+	for key := range s.Hosted.Config {
+		if namesSecret(key) {
+			s.Hosted.Config[key] = redacted
+		}
+	}
+	return s
 }

@@ -319,7 +319,11 @@ func TestTheLastSystemAdminStays(t *testing.T) {
 		require.ErrorIs(t, o.m.DeleteUser(o.system(), "root", 0), ErrConflict)
 	}
 	last()
-	_, err := o.m.CreateUser(o.system(), UserRequest{Name: "second", Grants: []Grant{{Role: RoleSystem}}})
+	_, err := o.m.CreateUser(o.system(), UserRequest{Name: "idle", Grants: []Grant{{Role: RoleSystem}}})
+	require.NoError(t, err)
+	last()
+	require.NoError(t, o.m.DeleteUser(o.system(), "idle", 0), "who cannot log in keeps nobody from anything")
+	_, err = o.m.CreateUser(o.system(), UserRequest{Name: "second", Password: "a password of some length", Grants: []Grant{{Role: RoleSystem}}})
 	require.NoError(t, err)
 	_, err = o.m.UpdateUser(o.system(), "second", UserChange{Disabled: &yes})
 	require.NoError(t, err)

@@ -350,9 +350,10 @@ func describeGrant(g Grant) string {
 	return string(g.Role) + " of " + g.Where()
 }
 
-// systemAdminStays refuses a change that leaves no user who may do everything.
+// systemAdminStays refuses a change that leaves nobody who can log in and may do
+// everything.
 func (w *work) systemAdminStays(before, after User) error {
-	admin := func(u User) bool { return !u.Disabled && anyGrant(u.Grants, isSystem) }
+	admin := func(u User) bool { return u.PasswordSet && !u.Disabled && anyGrant(u.Grants, isSystem) }
 	if !admin(before) || admin(after) {
 		return nil
 	}
@@ -360,7 +361,7 @@ func (w *work) systemAdminStays(before, after User) error {
 	if err != nil || others.count > 0 {
 		return err
 	}
-	return fail(CodeConflict, "", "it is the last user with the role system; give that role to another user first")
+	return fail(CodeConflict, "", "it is the last user with the role system who can log in; give that role to another user first")
 }
 
 func validateDisplayName(p *problems, name string) {

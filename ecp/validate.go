@@ -179,6 +179,9 @@ func validateConfig(p *problems, config map[string]string) {
 		if strings.ContainsAny(value, "\n\r\x00") {
 			p.add(at, "the value has a line break")
 		}
+		if value == redacted {
+			p.add(at, "is what a secret is shown as; give the secret itself, or leave the setting out")
+		}
 		for _, own := range ownConfig {
 			if key == own || strings.HasPrefix(key, own+".") {
 				p.add(at, "%s.* is set by OpenECP and cannot be overridden", own)

@@ -9,6 +9,24 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
+// What people have put into settings that speak of secrets is shown to nobody
+// who may only read.
+func TestSettingsHideSecrets(t *testing.T) {
+	f := newFixture(t, setup{})
+	body := func(value string) string {
+		return `{"mode":"hosted","name":"one","spec":{"nodes":1,"connections":5,"config":{"authentication.1.password":"` + value + `","mqtt.max_packet_size":"2MB"}}}`
+	}
+	made := f.call(asAdmin, http.MethodPost, clustersPath, body("hush")).want(http.StatusAccepted)
+	path := clustersPath + "/" + made.cluster().ID
+	for _, r := range []reply{made, f.call(asUser, http.MethodGet, path, "").want(http.StatusOK), f.call(asUser, http.MethodGet, clustersPath, "").want(http.StatusOK)} {
+		require.Contains(t, string(r.body), `"authentication.1.password":"[redacted]"`)
+		require.Contains(t, string(r.body), `"mqtt.max_packet_size":"2MB"`)
+		require.NotContains(t, string(r.body), "hush")
+	}
+	p := f.call(asAdmin, http.MethodPost, clustersPath, body("[redacted]")).want(http.StatusUnprocessableEntity).problem()
+	require.Equal(t, "/spec/config/authentication.1.password", p.Errors[0].Pointer)
+}
+
 // Each verb changes what it says, as one operation, and a patch does the same.
 func TestChanges(t *testing.T) {
 	f := newFixture(t, setup{run: true})

@@ -97,7 +97,7 @@ func viewCluster(i ecp.Info) clusterView {
 	st := i.Status
 	v := clusterView{
 		ID: i.ID, Name: i.Name, Description: i.Description, Project: i.Project, Mode: i.Mode, Version: i.Version,
-		Spec: specView(i.Spec), Features: list(i.Features), Generation: i.Generation, Revision: i.Revision,
+		Spec: specView(i.Spec.Redacted()), Features: list(i.Features), Generation: i.Generation, Revision: i.Revision,
 		Creator: i.Creator, CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt,
 	}
 	v.Status = statusView{
