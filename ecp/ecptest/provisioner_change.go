@@ -13,6 +13,7 @@ var changeCases = []provisionerCase{
 		rolling(b, func(d *ecp.Desired) { d.Size.CPU.Request = "150m" })
 	}},
 	{name: "a restart is a change of all pods", test: func(b *bench) { rolling(b, func(d *ecp.Desired) { d.Restarts++ }) }},
+	{name: "a change taken back outdates none", test: takenBack},
 	{name: "what is around pods outdates none", test: aroundPods},
 	{name: "claims stay until they are dropped", test: dropping},
 	{name: "claims are dropped while stopped", test: droppingStopped},
@@ -65,6 +66,32 @@ func replaced(before ecp.Observation, i, n int) func(o ecp.Observation) string {
 			}
 		}
 		return ""
+	}
+}
+
+// takenBack: from the moment a change is taken back, nodes are as they should be.
+func takenBack(b *bench) {
+	n := b.suite.Nodes
+	d, before := b.create(n)
+	was := d.Size.CPU.Request
+	for range 3 {
+		d.Size.CPU.Request, d.Generation = "150m", d.Generation+1
+		b.apply(d)
+		b.seen("outdated", func(o ecp.Observation) string {
+			if len(outdated(o)) != n {
+				return "the new revision is not taken up"
+			}
+			return ""
+		})
+		d.Size.CPU.Request, d.Generation = was, d.Generation+1
+		b.apply(d)
+		o := b.seen("running", func(o ecp.Observation) string {
+			if wrong := outdated(o); len(wrong) > 0 {
+				b.Fatalf("nodes %v are outdated, although they are what is wanted: %s", wrong, describe(o))
+			}
+			return running(n)(o)
+		})
+		b.same(identity(before, true), identity(o, true))
 	}
 }
 
