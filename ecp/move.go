@@ -35,6 +35,9 @@ func nextMove(v view, vacated bool) nodeMove {
 	case leaving != nil && !v.hasNode(leaving.Node):
 		return nodeMove{forget: true}
 	case leaving != nil && (n == nil || n.Name != leaving.Node):
+		if i := slices.IndexFunc(v.look.Found.Nodes, func(o NodeObservation) bool { return o.Name == leaving.Node && o.Going }); i >= 0 {
+			return nodeMove{waits: v.look.Found.Nodes[i].Pod + " is going"} // it would take clients until it has gone
+		}
 		return nodeMove{back: leaving.Node}
 	case n == nil && v.want <= last:
 		return nodeMove{lower: true}

@@ -66,6 +66,7 @@ func TestNextMove(t *testing.T) {
 			m.notReady(2)
 			m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2]
 		}, false, nodeMove{roll: []int{2}}},
+		"it is being replaced":        {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.look.Found.Nodes[2].Going = true }, false, nodeMove{waits: "n2 is going"}},
 		"replaced, takes clients":     {func(m *moving) { m.outdated(0, 1); m.leaving(2); m.notReady(2) }, false, nodeMove{back: nodeName(2)}},
 		"taken back by a new change":  {func(m *moving) { m.leaving(1) }, false, nodeMove{back: nodeName(1)}},
 		"one of another cluster":      {func(m *moving) { m.leaving(5) }, false, nodeMove{forget: true}},

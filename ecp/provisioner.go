@@ -138,6 +138,8 @@ type Desired struct {
 	// with the one it brings along.
 	Licence Secret
 	// Replicas is how many nodes should run: Spec.Nodes, or 0 when stopped.
+	// Ordinals below both are meant to have volume claims, others are not:
+	// whatever becomes of the claim of another is no loss.
 	Replicas int
 	// Roll lists the ordinals whose pods are to be replaced now, where they are
 	// not of the newest revision; empty = none.
@@ -146,7 +148,9 @@ type Desired struct {
 	// grows every pod is outdated. 0 = it never did.
 	Restarts int
 	// Drop lists the ordinals whose volume claims are to be deleted: the nodes
-	// have left for good. Never one below Replicas or Spec.Nodes.
+	// have left for good. Never one below Replicas or Spec.Nodes: such a one MUST
+	// NOT be deleted. One that a pod still uses is left for a later call. Without
+	// it every claim stays, also of nodes that are not wanted any more.
 	Drop []int
 	// RenderVersion is how objects are to be rendered, at most what the
 	// Renderer offers; 0 = the newest.
@@ -209,7 +213,7 @@ type NodeObservation struct {
 	Reason   string    `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
 	Message  string    `json:"message,omitempty"`
 	Revision string    `json:"revision,omitempty"`
-	Outdated bool      `json:"outdated,omitempty"` // the platform would make it anew in another way: it is not of the newest revision
+	Outdated bool      `json:"outdated,omitempty"` // the platform would make it anew in another way: it is not of the newest revision; false while that cannot be told
 	Image    string    `json:"image,omitempty"`
 	Volume   string    `json:"volume,omitempty"` // claim's name
 	Restarts int       `json:"restarts"`

@@ -39,6 +39,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if err := s.owned(d); err != nil {
 		return err
 	}
+	s.expect(max(d.Replicas, d.Spec.Nodes))
 	if lost := s.loss(d); lost != nil && !d.Create {
 		// Nodes that should not run need nothing of what is lost to be ended.
 		if s.Workload != nil && d.Replicas < s.Workload.Replicas {
@@ -64,16 +65,21 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 		Generation: d.Generation, Render: d.RenderVersion, Rendered: d.Replicas, Revision: revision(d), Image: d.Image,
 	}
 	s.scale(d.Replicas, now, t)
+	s.Known = max(s.Known, d.Replicas)
 	s.dropClaims(d)
 	return s.roll(d.Roll, now, t)
 }
 
-// dropClaims deletes what nodes have left behind that are gone for good.
+// expect forgets claims of ordinals that are meant to have none: whatever
+// becomes of them is no loss.
+func (s *state) expect(below int) { s.Known = min(s.Known, below) }
+
+// dropClaims deletes what nodes have left behind that are gone for good. What
+// is meant to be there, or in use, stays.
 func (s *state) dropClaims(d ecp.Desired) {
 	for _, ordinal := range d.Drop {
-		if ordinal >= max(d.Replicas, d.Spec.Nodes) {
+		if ordinal >= max(d.Replicas, d.Spec.Nodes) && s.pod(ordinal) == nil {
 			s.loseClaim(ordinal)
-			s.Known = min(s.Known, ordinal)
 		}
 	}
 }

@@ -31,9 +31,9 @@ func TestRandomLives(t *testing.T) {
 			"kill":      l.hook(l.pod((*emqxsim.Provisioner).KillNode), nothing),
 			"revive":    l.hook(l.pod((*emqxsim.Provisioner).ReviveNode), nothing),
 			"break":     l.hook(func(n int) error { return l.p.Break(life, n, "ImagePullBackOff") }, nothing),
-			"scale":     l.hook(l.pod((*emqxsim.Provisioner).ScaleByHand), func(n int) { l.model.grow(n) }),
+			"scale":     l.hook(l.pod((*emqxsim.Provisioner).ScaleByHand), nothing),
 			"service":   l.hook(func(int) error { return l.p.DeleteService(life) }, nothing),
-			"claim":     l.hook(l.pod((*emqxsim.Provisioner).DeleteClaim), func(n int) { l.model.claims[n].lose() }),
+			"claim":     l.hook(l.pod((*emqxsim.Provisioner).DeleteClaim), l.model.lose),
 			"auth":      l.hook(func(int) error { return l.p.DeleteAuth(life) }, func(int) { l.model.auth.lose() }),
 			"namespace": l.remove,
 		})
@@ -49,7 +49,7 @@ const life = ecp.ID("emqx-01234567")
 type model struct {
 	exists bool
 	auth   thing
-	claims []*thing // of every ordinal that ever had one
+	claims []*thing // of every ordinal that had one and is meant to
 }
 
 // thing does not come back unasked.
@@ -57,6 +57,15 @@ type thing struct {
 	uid  string // "" = to be learned at the next look
 	old  string // of the one it replaces
 	lost bool
+}
+
+// shrink: ordinals from n up are meant to have no claim, whatever they have.
+func (m *model) shrink(n int) { m.claims = m.claims[:min(n, len(m.claims))] }
+
+func (m *model) lose(n int) {
+	if n < len(m.claims) {
+		m.claims[n].lose()
+	}
 }
 
 // grow: ordinals below n have had a claim.
@@ -127,9 +136,15 @@ func (l *randomLife) apply(t *rapid.T) {
 		d.Replicas = 0
 	}
 	d.Create = rapid.Bool().Draw(t, "create")
+	if rapid.Bool().Draw(t, "drop") {
+		d.Drop = []int{0, 1, 2, 3, 4} // those that are meant to be there stay
+	}
 	going := l.observe(t).Terminating
 	lost := !l.model.exists || l.model.auth.lost
-	for _, c := range l.model.claims[:min(nodes, len(l.model.claims))] {
+	if !going {
+		l.model.shrink(nodes)
+	}
+	for _, c := range l.model.claims {
 		lost = lost || c.lost
 	}
 	err := l.p.Apply(t.Context(), d)
@@ -142,7 +157,7 @@ func (l *randomLife) apply(t *rapid.T) {
 	require.NoError(t, err)
 	l.last, l.model.exists = d, true
 	l.model.auth.again()
-	for _, c := range l.model.claims[:min(nodes, len(l.model.claims))] {
+	for _, c := range l.model.claims {
 		c.again()
 	}
 	l.model.grow(d.Replicas)
@@ -155,7 +170,7 @@ func (l *randomLife) again(t *rapid.T) {
 		return
 	}
 	d := l.last
-	d.Create = false
+	d.Create, d.Drop = false, nil
 	writes := l.p.Writes()
 	if err := l.p.Apply(t.Context(), d); err == nil {
 		require.Equal(t, writes, l.p.Writes(), "an Apply that changes nothing wrote")
@@ -231,6 +246,7 @@ func (g *thing) check(t *rapid.T, what, uid string, going bool) {
 	case g.lost && uid != "":
 		require.True(t, going && uid == g.uid, "%s came back unasked", what)
 	case g.lost:
+	case going && g.uid+g.old == "": // it makes room for the first one that counts
 	case going: // the lost one makes room for the one that was allowed
 		require.Equal(t, g.old, uid, "%s goes unasked", what)
 		require.Empty(t, g.uid)

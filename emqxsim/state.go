@@ -30,8 +30,8 @@ type state struct {
 	Auth     *auth     `json:"auth,omitempty"`
 	Service  *service  `json:"service,omitempty"`
 	Workload *workload `json:"workload,omitempty"`
-	// Known is how many ordinals have ever had a claim: one of them that has
-	// none has lost it.
+	// Known is how many ordinals have had a claim and are meant to have one: one
+	// of them that has none has lost it.
 	Known  int     `json:"known,omitempty"`
 	Claims []claim `json:"claims,omitempty"` // by ordinal
 	Pods   []pod   `json:"pods,omitempty"`   // by ordinal
@@ -189,8 +189,13 @@ func (s *state) fill(now time.Time, d pace) {
 // scale sets the replicas: pods above are ended, new ordinals get a claim.
 func (s *state) scale(n int, now time.Time, d pace) {
 	s.Workload.Replicas = n
-	for ; s.Known < n; s.Known++ {
-		s.addClaim(s.Known)
+	for i := s.Known; i < n; i++ {
+		switch c := s.claim(i); {
+		case c == nil:
+			s.addClaim(i)
+		case c.Going: // a node that has left had it
+			c.Again = true
+		}
 	}
 	for i := range s.Pods {
 		if s.Pods[i].Ordinal >= n {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -29,6 +30,7 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 		return err
 	}
 	in.keep(f)
+	p.remember(d.ID, func(m *memo) { m.expect(meant(d)) })
 	if err := p.refuse(f, in, op); err != nil {
 		return errors.Join(err, failure(op, p.shrink(ctx, f, in)))
 	}
@@ -45,6 +47,9 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 		}
 	}
 	p.remember(d.ID, func(m *memo) { m.rendered = objects })
+	if err := p.drop(ctx, f, d); err != nil {
+		return failure(op, err)
+	}
 	return failure(op, p.roll(ctx, f, d.Roll))
 }
 
@@ -64,16 +69,16 @@ func (p *Provisioner) refuse(f found, in input, op string) error {
 	case f.auth == "":
 		return loss(op, ecp.ReasonSecretLost, "secret "+authName(f.id))
 	}
-	if lost := p.lostClaim(f); lost != "" && in.Replicas > 0 {
+	if lost := p.lostClaim(f, meant(in.Desired)); lost != "" && in.Replicas > 0 {
 		return loss(op, ecp.ReasonDataLost, "claim "+lost)
 	}
 	return nil
 }
 
-// lostClaim names a claim that was there and is not; "" if there is none. What
-// was there is known from this process's looks, from a pod that uses it, and,
-// for a stopped cluster, from the StatefulSet.
-func (p *Provisioner) lostClaim(f found) string {
+// lostClaim names a claim of an ordinal below a number that was there and is
+// not; "" if there is none. What was there is known from this process's looks,
+// from a pod that uses it, and, for a stopped cluster, from the StatefulSet.
+func (p *Provisioner) lostClaim(f found, below int) string {
 	if f.workload == nil {
 		return ""
 	}
@@ -93,6 +98,7 @@ func (p *Provisioner) lostClaim(f found) string {
 			was[i] += ""
 		}
 	}
+	maps.DeleteFunc(was, func(i int, _ string) bool { return i >= below })
 	for i, uid := range was {
 		c := claims[i]
 		if c == nil || c.DeletionTimestamp != nil || uid != "" && string(c.UID) != uid {
@@ -153,6 +159,7 @@ func (in *input) keep(f found) {
 		for i := range f.claims() {
 			in.volumes = max(in.volumes, i+1)
 		}
+		in.volumes = min(in.volumes, meant(in.Desired))
 	}
 }
 

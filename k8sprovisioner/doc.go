@@ -25,6 +25,8 @@
 //     a newer build of this package rolls nothing by itself.
 //   - Pods are replaced only when asked, through the Eviction API; a pod that
 //     cannot start is deleted.
+//   - A volume claim is deleted only when asked, of an ordinal that is meant to
+//     have none, and while no pod uses it.
 //   - While the API server does not answer, every call is refused as
 //     unavailable: what was seen last is not passed off as what is.
 //

@@ -78,6 +78,13 @@ func (f found) findWorkload() *appsv1.StatefulSet {
 	return nil
 }
 
+// takenUp says that Kubernetes has taken up the StatefulSet as it stands, so
+// that its status says what the newest revision is.
+func (f found) takenUp() bool {
+	w := f.workload
+	return w != nil && w.Status.ObservedGeneration >= w.Generation
+}
+
 // findAuth tells whether the auth Secret is there without watching Secrets: it
 // owns the ConfigMap, which the garbage collector removes after it.
 func (p *Provisioner) findAuth(ctx context.Context, f found) (string, error) {

@@ -13,7 +13,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// The kinds of objects we watch; all but pods and claims are written, too.
+// The kinds of objects we watch; all but pods and claims are written, too. Of
+// those, some are deleted.
 const (
 	kindNamespace   = "Namespace"
 	kindConfigMap   = "ConfigMap"

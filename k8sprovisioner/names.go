@@ -16,6 +16,7 @@ const (
 	annotationGeneration = "openecp.io/generation"     // of the spec; on the StatefulSet
 	annotationRender     = "openecp.io/render-version" // on the StatefulSet
 	annotationVolumes    = "openecp.io/volumes"        // on a stopped StatefulSet: ordinals below it have claims
+	annotationRestarts   = "openecp.io/restarts"       // on the pod template: how often all nodes were asked to be replaced
 	annotationLicence    = "openecp.io/license-hash"   // on the ConfigMap: keyed hash of the licence Secret
 	annotationPull       = "openecp.io/pull-hash"      // on the ConfigMap: keyed hash of the pull Secret
 	annotationName       = "openecp.io/name"           // on the namespace

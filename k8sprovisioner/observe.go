@@ -55,8 +55,7 @@ func (p *Provisioner) drift(f found) []string {
 // converged says that Kubernetes has taken up the newest StatefulSet, and that
 // every pod it asks for is of the newest revision and ready.
 func converged(f found) bool {
-	w := f.workload
-	if w == nil || w.Status.ObservedGeneration < w.Generation {
+	if !f.takenUp() {
 		return false
 	}
 	pods := f.pods()
@@ -64,7 +63,7 @@ func converged(f found) bool {
 		return false
 	}
 	for _, pod := range pods {
-		if !ready(pod) || pod.Labels[appsv1.StatefulSetRevisionLabel] != w.Status.UpdateRevision {
+		if !ready(pod) || pod.Labels[appsv1.StatefulSetRevisionLabel] != f.workload.Status.UpdateRevision {
 			return false
 		}
 	}
@@ -76,7 +75,9 @@ func (p *Provisioner) nodes(f found) []ecp.NodeObservation {
 	pods := f.pods()
 	out := make([]ecp.NodeObservation, 0, len(pods))
 	for _, i := range slices.Sorted(maps.Keys(pods)) {
-		out = append(out, node(i, pods[i], f.id, p.cfg.ClusterDomain))
+		n := node(i, pods[i], f.id, p.cfg.ClusterDomain)
+		n.Outdated = f.takenUp() && n.Revision != f.workload.Status.UpdateRevision
+		out = append(out, n)
 	}
 	return out
 }
@@ -86,17 +87,17 @@ func (p *Provisioner) nodes(f found) []ecp.NodeObservation {
 func (p *Provisioner) volumes(f found) []ecp.VolumeObservation {
 	claims := f.claims()
 	out := make([]ecp.VolumeObservation, 0, len(claims))
-	for _, i := range slices.Sorted(maps.Keys(claims)) {
-		c := claims[i]
-		out = append(out, ecp.VolumeObservation{
-			Ordinal: i, Name: c.Name, UID: string(c.UID), Bound: c.Status.Phase == corev1.ClaimBound, Going: c.DeletionTimestamp != nil,
-		})
-	}
 	p.remember(f.id, func(m *memo) {
-		for _, v := range out {
-			if _, known := m.claims[v.Ordinal]; !known && v.Bound && !v.Going {
-				m.claims[v.Ordinal] = v.UID
+		for _, i := range slices.Sorted(maps.Keys(claims)) {
+			c := claims[i]
+			v := ecp.VolumeObservation{
+				Ordinal: i, Name: c.Name, UID: string(c.UID), Bound: c.Status.Phase == corev1.ClaimBound,
+				Going: c.DeletionTimestamp != nil || m.dropped[i] == string(c.UID),
 			}
+			if _, known := m.claims[i]; !known && v.Bound && !v.Going && (m.expected < 0 || i < m.expected) {
+				m.claims[i] = v.UID
+			}
+			out = append(out, v)
 		}
 	})
 	return out

@@ -42,7 +42,9 @@ var (
 type memo struct {
 	rendered []object           // by the last Apply that succeeded; nil = there was none
 	checked  map[string]checked // by object
-	claims   map[int]string     // UIDs of claims that were bound, by ordinal
+	claims   map[int]string     // UIDs of claims that were bound, by ordinal; of those that are expected only
+	expected int                // ordinals below it are meant to have claims; -1 = nothing was applied yet
+	dropped  map[int]string     // UIDs of claims whose deletion we asked for, by ordinal
 	login    login
 	hashKey  hashKey
 	leftover []secretRow // Secrets that are not wanted any more, but were in use
@@ -92,7 +94,7 @@ func (p *Provisioner) remember(id ecp.ID, fn func(*memo)) {
 	defer p.mu.Unlock()
 	m := p.memos[id]
 	if m == nil {
-		m = &memo{checked: map[string]checked{}, claims: map[int]string{}}
+		m = &memo{checked: map[string]checked{}, claims: map[int]string{}, expected: -1, dropped: map[int]string{}}
 		p.memos[id] = m
 	}
 	fn(m)

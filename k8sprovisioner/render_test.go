@@ -37,10 +37,17 @@ func secretive(d ecp.Desired) ecp.Desired {
 	return d
 }
 
+// restarted is a cluster whose nodes were asked to be made anew, twice.
+func restarted(d ecp.Desired) ecp.Desired {
+	d.Restarts = 2
+	return d
+}
+
 func TestGolden(t *testing.T) {
 	for name, d := range map[string]ecp.Desired{
 		"4.4.24-secrets": secretive(desired("4.4.24")), "5.8.9-secrets": secretive(desired("5.8.9")),
-		"4.4.19": desired("4.4.19"), "4.4.24": elaborate(desired("4.4.24")), "5.8.9": desired("5.8.9"), "5.8.9-elaborate": elaborate(desired("5.8.9")),
+		"5.8.9-restarted": restarted(desired("5.8.9")),
+		"4.4.19":          desired("4.4.19"), "4.4.24": elaborate(desired("4.4.24")), "5.8.9": desired("5.8.9"), "5.8.9-elaborate": elaborate(desired("5.8.9")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			objects := rendered(t, d)
@@ -76,6 +83,7 @@ func TestPodTemplateStays(t *testing.T) {
 		"network":     func(d *ecp.Desired) { d.Spec.Network.Type = ecp.NodePort },
 		"nodes":       func(d *ecp.Desired) { d.Spec.Nodes, d.Replicas = 5, 5 },
 		"stop":        func(d *ecp.Desired) { d.Replicas = 0 },
+		"drop":        func(d *ecp.Desired) { d.Drop = []int{3} },
 		"settings":    func(d *ecp.Desired) { d.Spec.Config = map[string]string{"mqtt.max_packet_size": "2MB"} },
 		"licence":     func(d *ecp.Desired) { d.Licence = "another" },
 		"password":    func(d *ecp.Desired) { d.Pull.Password = "another" },
@@ -90,6 +98,7 @@ func TestPodTemplateStays(t *testing.T) {
 		"size":       func(d *ecp.Desired) { d.Size = ecp.DefaultSizes()[1] },
 		"no licence": func(d *ecp.Desired) { d.Licence = "" },
 		"no pull":    func(d *ecp.Desired) { d.Pull = ecp.PullCredentials{} },
+		"restart":    func(d *ecp.Desired) { d.Restarts++ },
 	} {
 		d := secretive(desired("5.8.9"))
 		change(&d)

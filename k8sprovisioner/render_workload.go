@@ -1,6 +1,8 @@
 package k8sprovisioner
 
 import (
+	"strconv"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -34,8 +36,17 @@ func statefulSet(in input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 				WithWhenDeleted(appsv1.RetainPersistentVolumeClaimRetentionPolicyType).
 				WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID))).
-			WithTemplate(corev1ac.PodTemplateSpec().WithLabels(labels(in.ID)).WithSpec(pod)).
+			WithTemplate(template(in).WithSpec(pod)).
 			WithVolumeClaimTemplates(claimTemplate(in))), nil
+}
+
+// template says how often nodes were asked to be made anew, where they were.
+func template(in input) *corev1ac.PodTemplateSpecApplyConfiguration {
+	t := corev1ac.PodTemplateSpec().WithLabels(labels(in.ID))
+	if in.Restarts > 0 {
+		t.WithAnnotations(map[string]string{annotationRestarts: strconv.Itoa(in.Restarts)})
+	}
+	return t
 }
 
 func claimTemplate(in input) *corev1ac.PersistentVolumeClaimApplyConfiguration {

@@ -18,14 +18,14 @@ func (p *Provisioner) roll(ctx context.Context, f found, ordinals []int) error {
 	if len(ordinals) == 0 {
 		return nil
 	}
-	w := f.findWorkload() // as it is after our writes
-	if w == nil || w.Status.ObservedGeneration < w.Generation {
+	f.workload = f.findWorkload() // as it is after our writes
+	if !f.takenUp() {
 		return unavailable("replace pods", "Kubernetes has not taken up the newest StatefulSet yet; it is tried again")
 	}
 	pods := f.pods()
 	for _, i := range ordinals {
 		pod := pods[i]
-		if pod == nil || pod.DeletionTimestamp != nil || pod.Labels[appsv1.StatefulSetRevisionLabel] == w.Status.UpdateRevision {
+		if pod == nil || pod.DeletionTimestamp != nil || pod.Labels[appsv1.StatefulSetRevisionLabel] == f.workload.Status.UpdateRevision {
 			continue
 		}
 		if err := p.replace(ctx, pod); err != nil {

@@ -141,11 +141,16 @@ func (v *vault) areLeftAlone(config *rest.Config) {
 func (v *vault) areConfined(kubeconfig string) {
 	const refusal = "ecpd may write only a cluster's own Secrets"
 	id := string(v.d.ID)
+	_, err := v.lab.Kubectl(v.Context(), `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data-of-somebody"},
+		"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}}`, "create", "-n", id, "-f", "-")
+	require.NoError(v, err)
 	for args, refused := range map[string]string{
 		"create secret generic x --from-literal=a=b":            refusal,
 		"delete secret " + id + "-auth":                         refusal,
 		"label secret " + id + "-auth a=b":                      refusal,
 		"get secrets":                                           "forbidden",
+		"delete pvc data-of-somebody --wait=false":              "ecpd may delete only the volume claims of a cluster's nodes",
+		"label pvc data-of-somebody a=b":                        "forbidden",
 		"label secret " + id + "-pull example.com/somebody=was": "",
 	} {
 		out, err := v.lab.Kubectl(v.Context(), "", append([]string{"--kubeconfig=" + kubeconfig, "-n", id}, strings.Fields(args)...)...)

@@ -107,6 +107,12 @@ func TestConfinement(t *testing.T) {
 	t.Cleanup(func() {
 		_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+lookalike, nil)
 	})
+	for _, ns := range []string{foreign, lookalike} {
+		claim := fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data-%s-emqx-0"},
+			"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}}`, ns)
+		_, err := lab.Kubectl(t.Context(), claim, "create", "-n", ns, "-f", "-")
+		require.NoError(t, err)
+	}
 	for name, c := range map[string]struct{ args, refusal string }{
 		"a Secret elsewhere":            {"create secret generic x -n " + foreign + " --from-literal=a=b", "ecpd may write only"},
 		"a ConfigMap elsewhere":         {"create configmap x -n kube-system --from-literal=a=b", "ecpd may write only"},
@@ -118,7 +124,10 @@ func TestConfinement(t *testing.T) {
 		"listing Secrets":               {"get secrets -A", "forbidden"},
 		"listing Secrets of a cluster":  {"get secrets -n " + lookalike, "forbidden"},
 		"making a pod":                  {"run x --image=x -n " + lookalike, "forbidden"},
-		"deleting a claim":              {"delete pvc x -n " + lookalike, "forbidden"},
+		"deleting a claim elsewhere":    {"delete pvc data-" + foreign + "-emqx-0 --wait=false -n " + foreign, "ecpd may write only"},
+		"deleting a lookalike's claim":  {"delete pvc data-" + lookalike + "-emqx-0 --wait=false -n " + lookalike, "ecpd may write only"},
+		"deleting claims at large":      {"delete --raw /api/v1/namespaces/" + lookalike + "/persistentvolumeclaims", "forbidden"},
+		"changing a claim":              {"label pvc data-" + lookalike + "-emqx-0 a=b -n " + lookalike, "forbidden"},
 		"giving itself rights":          {"create clusterrolebinding x --clusterrole=cluster-admin --user=x", "forbidden"},
 		"taking the policy away":        {"delete validatingadmissionpolicy openecp-ecpd", "forbidden"},
 		"running something in a pod":    {"auth can-i create pods/exec -A", "exit status 1"},

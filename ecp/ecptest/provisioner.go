@@ -57,8 +57,18 @@ type ProvisionerSuite struct {
 	Writes func(p ecp.Provisioner) int
 }
 
-// TestProvisioner holds a Provisioner to every sentence on [ecp.Provisioner]
-// and on its optional interfaces. It removes the clusters it makes.
+// TestProvisioner holds a Provisioner to every sentence on [ecp.Provisioner],
+// on [ecp.Desired] and on its optional interfaces. It removes the clusters it
+// makes. Of clusters that are changed it demands:
+//
+//   - Outdated is said of every node that is not of the newest revision, after
+//     a change of what pods are made from and after one of Restarts, and at no
+//     time of a node after anything else.
+//   - Nodes are replaced one by one as Roll names them, and keep their claims.
+//   - With fewer replicas every claim stays until Drop names it; it goes then,
+//     unless a node uses it or is meant to have it.
+//   - What was dropped, or got lost while no node was meant to have it, is not
+//     called lost afterwards: a node that is wanted again gets a new claim.
 func TestProvisioner(t *testing.T, s ProvisionerSuite) {
 	s = s.withDefaults()
 	for _, image := range s.Images {
@@ -107,7 +117,7 @@ func firstImage(major int) ecp.Image {
 }
 
 // provisionerCases are all promises.
-var provisionerCases = slices.Concat(lifeCases, lossCases, accessCases, logCases)
+var provisionerCases = slices.Concat(lifeCases, changeCases, lossCases, accessCases, logCases)
 
 // provisionerCase is one promise.
 type provisionerCase struct {

@@ -20,7 +20,6 @@ var lifeCases = []provisionerCase{
 	{name: "licence and pull credentials replace no pod", test: secretsChange},
 	{name: "stop and start keep claims and keys", test: stopAndStart},
 	{name: "replicas go up and down", test: scaling},
-	{name: "pods are replaced only when asked", test: rolling},
 	{name: "node ports stay", test: nodePortsStay},
 	{name: "delete leaves nothing", test: deletion},
 	{name: "an older way of rendering is accepted", test: renderVersions},
@@ -172,46 +171,6 @@ func scaling(b *bench) {
 	d.Replicas, d.Spec.Nodes, d.Generation = n, n, 3
 	b.apply(d)
 	b.same(before, identity(b.seen("scaled in", running(n)), true))
-}
-
-// rolling: new contents of a pod wait until its ordinal is named.
-func rolling(b *bench) {
-	n := b.suite.Nodes
-	d, before := b.create(n)
-	d.Size.CPU.Request, d.Generation = "150m", 2
-	b.apply(d)
-	o := b.seen("outdated", func(o ecp.Observation) string {
-		if o.Generation != 2 || o.Converged {
-			return "the new revision is not taken up"
-		}
-		return ""
-	})
-	b.same(identity(before, true), identity(o, true))
-	for i := n - 1; i >= 0; i-- {
-		d.Roll = []int{i}
-		b.apply(d)
-		d.Roll = nil
-		o = b.seen(fmt.Sprintf("replaced at %d", i), replaced(before, i, n))
-	}
-	b.seen("running", running(n))
-	b.same(identity(before, false), identity(o, false))
-}
-
-// replaced is what is missing until the pods from ordinal i up are other ones
-// than before, and those below are not.
-func replaced(before ecp.Observation, i, n int) func(o ecp.Observation) string {
-	return func(o ecp.Observation) string {
-		if len(o.Nodes) != n {
-			return "nodes are missing"
-		}
-		for _, node := range o.Nodes {
-			old := before.Nodes[node.Ordinal]
-			if !node.Ready || (node.PodUID != old.PodUID) != (node.Ordinal >= i) || (node.Revision != old.Revision) != (node.Ordinal >= i) {
-				return fmt.Sprintf("node %d is not as it should be", node.Ordinal)
-			}
-		}
-		return ""
-	}
 }
 
 func nodePortsStay(b *bench) {

@@ -96,7 +96,7 @@ func describe(o ecp.Observation) string {
 	fmt.Fprintf(&s, "exists %v, terminating %v, foreign %q, replicas %d, converged %v, generation %d, auth there %v, drift %q",
 		o.Exists, o.Terminating, o.Foreign, o.Replicas, o.Converged, o.Generation, o.Auth != "", o.Drift)
 	for _, n := range o.Nodes {
-		fmt.Fprintf(&s, ", node %d (ready %v, going %v, broken %v %s, %s)", n.Ordinal, n.Ready, n.Going, n.Broken, n.Reason, n.Revision)
+		fmt.Fprintf(&s, ", node %d (ready %v, going %v, broken %v %s, %s, outdated %v)", n.Ordinal, n.Ready, n.Going, n.Broken, n.Reason, n.Revision, n.Outdated)
 	}
 	for _, v := range o.Volumes {
 		fmt.Fprintf(&s, ", volume %d (bound %v, going %v)", v.Ordinal, v.Bound, v.Going)
@@ -122,11 +122,23 @@ func running(n int) func(o ecp.Observation) string {
 			return fmt.Sprintf("%d of %d nodes are ready", ready, n)
 		case !o.Converged:
 			return "not converged"
+		case len(outdated(o)) > 0:
+			return "converged, although nodes are outdated"
 		case len(o.Drift) > 0:
 			return "drift"
 		}
 		return ""
 	}
+}
+
+// outdated are the ordinals of nodes that would be made anew in another way.
+func outdated(o ecp.Observation) (ordinals []int) {
+	for _, n := range o.Nodes {
+		if n.Outdated {
+			ordinals = append(ordinals, n.Ordinal)
+		}
+	}
+	return ordinals
 }
 
 // stopped is what is missing until no node is left.

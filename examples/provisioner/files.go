@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,7 @@ type record struct {
 	Revision   string               `json:"revision"` // of what nodes are started with
 	Network    ecp.Network          `json:"network"`
 	Ports      map[ecp.Protocol]int `json:"ports,omitempty"` // outside; once given, kept
-	Volumes    int                  `json:"volumes"`         // how many data directories were made
+	Volumes    int                  `json:"volumes"`         // nodes below it had a data directory, and are meant to have one
 }
 
 // auth is auth.json.
@@ -46,7 +47,9 @@ const (
 // errForeign says that a directory has no cluster.json.
 var errForeign = errors.New("not made by this program")
 
-func volumeName(ordinal int) string { return "data-" + strconv.Itoa(ordinal) }
+const volumePrefix = "data-"
+
+func volumeName(ordinal int) string { return volumePrefix + strconv.Itoa(ordinal) }
 
 func (h *host) path(id ecp.ID, rest ...string) string {
 	return filepath.Join(append([]string{h.dir, string(id)}, rest...)...)
@@ -115,6 +118,30 @@ func (h *host) makeVolume(id ecp.ID, ordinal int) error {
 		return err
 	}
 	return h.write(h.path(id, volumeName(ordinal), uidFile), []byte(newUID()))
+}
+
+// volumes lists the ordinals that have a data directory, in order.
+func (h *host) volumes(id ecp.ID) []int {
+	var out []int
+	names, _ := filepath.Glob(h.path(id, volumePrefix+"*")) // the pattern is a good one
+	for _, name := range names {
+		if n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(name), volumePrefix)); err == nil {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// dropVolume removes the data of a node. The directory is renamed first: half
+// of it would look like a whole one.
+func (h *host) dropVolume(id ecp.ID, ordinal int) error {
+	if _, err := os.Stat(h.path(id, volumeName(ordinal))); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	h.writes++
+	away := filepath.Join(h.dir, ".dropped-"+string(id)+"-"+newUID())
+	return errors.Join(os.Rename(h.path(id, volumeName(ordinal)), away), os.RemoveAll(away))
 }
 
 // ids lists the clusters that are there.
@@ -189,7 +216,7 @@ func (r record) endpoints() ecp.Endpoints {
 
 // revision identifies what nodes are started with.
 func revision(d ecp.Desired) string {
-	sum := sha256.Sum256(fmt.Append(nil, d.Image.Reference, d.Size.CPU, d.Size.Memory))
+	sum := sha256.Sum256(fmt.Append(nil, d.Image.Reference, d.Size.CPU, d.Size.Memory, d.Restarts))
 	return hex.EncodeToString(sum[:5])
 }
 

@@ -66,6 +66,7 @@ func (h *host) Apply(_ context.Context, d ecp.Desired) error {
 	if rec.Major != 0 && rec.Major != major(d.Image) {
 		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "apply cluster", Message: "one major version of EMQX cannot become another"}
 	}
+	rec.Volumes = min(rec.Volumes, meant(d)) // what becomes of others is no loss
 	if lossErr := h.loss(rec, d); rec.Major != 0 && lossErr != nil && !d.Create {
 		if d.Replicas < rec.Replicas { // to end a node takes nothing that is lost
 			rec.Replicas = d.Replicas
@@ -77,7 +78,7 @@ func (h *host) Apply(_ context.Context, d ecp.Desired) error {
 		return unseen(err)
 	}
 	for _, ordinal := range d.Roll {
-		if n := h.nodes[d.ID][ordinal]; n != nil {
+		if n := h.nodes[d.ID][ordinal]; n != nil && n.revision != rec.Revision {
 			n.stop() // Watch starts it anew, as it is wanted now
 		}
 	}
@@ -102,16 +103,26 @@ func (h *host) make(d ecp.Desired, rec *record) error {
 			return err
 		}
 	}
+	for _, i := range d.Drop {
+		if i >= meant(d) && h.nodes[d.ID][i] == nil {
+			if err := h.dropVolume(d.ID, i); err != nil {
+				return err
+			}
+		}
+	}
 	rec.Volumes = max(rec.Volumes, d.Replicas)
 	return h.save(d.ID, *rec)
 }
+
+// meant is how many nodes are meant to have data.
+func meant(d ecp.Desired) int { return max(d.Spec.Nodes, d.Replicas) }
 
 // loss says what has gone of a cluster that does not come back unasked.
 func (h *host) loss(rec record, d ecp.Desired) error {
 	if _, err := h.auth(d.ID); err != nil {
 		return lost(ecp.ReasonSecretLost, "file "+h.path(d.ID, authFile))
 	}
-	for i := range min(rec.Volumes, max(d.Spec.Nodes, d.Replicas)) {
+	for i := range rec.Volumes {
 		if _, err := h.volume(d.ID, i); err != nil {
 			return lost(ecp.ReasonDataLost, "directory "+h.path(d.ID, volumeName(i)))
 		}
@@ -142,14 +153,16 @@ func (h *host) observe(id ecp.ID) (ecp.Observation, error) {
 	if a, err := h.auth(id); err == nil {
 		o.Auth = a.UID
 	}
-	for i := range rec.Volumes {
+	for _, i := range h.volumes(id) {
 		if uid, err := h.volume(id, i); err == nil {
 			o.Volumes = append(o.Volumes, ecp.VolumeObservation{Ordinal: i, Name: volumeName(i), UID: uid, Bound: true})
 		}
 	}
 	o.Converged = len(h.nodes[id]) == rec.Replicas
 	for _, n := range h.nodes[id] {
-		o.Nodes = append(o.Nodes, n.observation())
+		node := n.observation()
+		node.Outdated = n.revision != rec.Revision
+		o.Nodes = append(o.Nodes, node)
 		o.Converged = o.Converged && n.revision == rec.Revision && n.running()
 	}
 	slices.SortFunc(o.Nodes, func(a, b ecp.NodeObservation) int { return a.Ordinal - b.Ordinal })

@@ -216,3 +216,40 @@ func TestEveryKeyOfAPodIsLetIn(t *testing.T) {
 	ask("key", "secret2", http.StatusUnauthorized)
 	ask("", "", http.StatusUnauthorized)
 }
+
+// TestEvacuatedNodeIsNotReady: where the broker has the check that readiness is
+// probed at, a node that is being emptied fails it, and a 5.x one also after it
+// was started anew with its data.
+func TestEvacuatedNodeIsNotReady(t *testing.T) {
+	for _, c := range []struct {
+		pod   func(name, claim string) podsim.Pod
+		port  int
+		check string
+		after int // status once it was started anew
+	}{
+		{pod5, 18083, "/api/v5/load_rebalance/availability_check", http.StatusServiceUnavailable},
+		{pod4, 8081, "/api/v4/load_rebalance/availability_check", http.StatusOK},
+	} {
+		w := newWorld(t)
+		w.boot(c.pod("p-0", "a"))
+		node := w.boot(c.pod("p-1", "b"))
+		probe := func(when, path string, want int) {
+			t.Helper()
+			rec := httptest.NewRecorder()
+			node.HTTP[c.port].ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+			if rec.Code != want {
+				t.Errorf("%s: %s answers %d %s, want %d", when, path, rec.Code, rec.Body, want)
+			}
+		}
+		probe("at first", c.check, http.StatusOK)
+		w.Cluster("ns").Node("emqx@p-1").StartEvacuation(0, 0, 0, 0)
+		probe("evacuating", c.check, http.StatusServiceUnavailable)
+		probe("evacuating", "/status", http.StatusOK)
+		node.Exit()
+		node = w.boot(c.pod("p-1", "b"))
+		probe("with its claim", c.check, c.after)
+		node.Exit()
+		node = w.boot(c.pod("p-1", "new"))
+		probe("with a new claim", c.check, http.StatusOK)
+	}
+}

@@ -1,0 +1,346 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/kubelab/labtest"
+)
+
+// changing is a running cluster with a Manager of its own that is changed.
+type changing struct {
+	*testing.T
+	*world
+	id   ecp.ID
+	pods *podDiary
+}
+
+// newChanging makes a cluster of an image that need not be in the catalogue.
+func newChanging(t *testing.T, version string, nodes int) *changing {
+	c := &changing{T: t, world: newWorld(t, PodIP)}
+	c.image(version)
+	c.id = c.create(t, "t-"+version, nodes)
+	c.await(t, c.id, ecp.Running)
+	c.pods = keepDiary(t, c.lab.Kubeconfig, string(c.id))
+	return c
+}
+
+func (c *changing) image(version string) {
+	c.Helper()
+	reference := "emqx/emqx-enterprise:" + version
+	if strings.HasPrefix(version, "4.") {
+		reference = "emqx/emqx-ee:" + version
+	}
+	_, err := c.CreateImage(system(c.Context()), ecp.Image{ID: "t-" + version, Reference: reference, Version: version})
+	require.NoError(c, err)
+}
+
+// change does a command to its end and gives the cluster as it is then. It may
+// take so many writes, and nothing is written afterwards.
+func (c *changing) change(what string, cmd ecp.Command, most int) ecp.Info {
+	c.Helper()
+	before, begun := c.requests.all(), time.Now()
+	o := c.do(c.T, c.id, cmd)
+	c.ends(o)
+	requests := c.requests.since(before)
+	c.Logf("%s took %v and %d writes: %v", what, time.Since(begun).Round(100*time.Millisecond), writes(requests), requests)
+	require.LessOrEqual(c, writes(requests), most, "%s: %v", what, requests)
+	require.Zero(c, requests["delete pods"], "healthy pods go through the Eviction API")
+	info := c.await(c.T, c.id, ecp.Running)
+	require.Equal(c, ecp.True, ecp.ConditionOf(info.Status.Conditions, ecp.CondSettled).Status)
+	return info
+}
+
+func (c *changing) patch(what, spec string, most int) ecp.Info {
+	c.Helper()
+	return c.change(what+" "+spec, ecp.Update{Patch: json.RawMessage(spec)}, most)
+}
+
+func (c *changing) ends(o ecp.Operation) {
+	c.Helper()
+	labtest.Eventually(c, 2*settled, string(o.Kind)+" has ended", func(ctx context.Context) (bool, string) {
+		now, err := c.Operation(system(ctx), o.ID)
+		info, _ := c.get(ctx, c.id)
+		if err == nil && now.Phase.Final() {
+			o = now
+			return true, ""
+		}
+		return false, fmt.Sprintf("%+v %v; %s", now, err, describe(info, nil))
+	})
+	require.Equal(c, ecp.PhaseSucceeded, o.Phase, "%+v", o)
+}
+
+// settledDown: neither this Manager nor one that begins anew writes anything.
+func (c *changing) settledDown() {
+	c.Helper()
+	before := c.requests.all()
+	passes := c.Stats().Passes
+	c.kubectl(c, "annotate", "statefulset", "--all", "-n", string(c.id), "example.com/note=by-somebody")
+	labtest.Eventually(c, settled, "it was looked at again", func(context.Context) (bool, string) {
+		return c.Stats().Passes > passes, fmt.Sprint(c.Stats())
+	})
+	c.stop()
+	p, err := New(Config{REST: c.config, Namespace: "openecp-system"})
+	require.NoError(c, err)
+	c.manage(c.T, c.store, p)
+	labtest.Eventually(c, settled, "it was looked at by another process", func(ctx context.Context) (bool, string) {
+		info, err := c.get(ctx, c.id)
+		s := c.Stats()
+		return err == nil && s.Applies > 0 && s.Queue == 0 && !info.LookedAt.IsZero() && info.ReadyNodes == info.Spec.Hosted.Nodes, describe(info, err)
+	})
+	require.Zero(c, writes(c.requests.since(before)), "%v", c.requests.since(before))
+}
+
+// onlyClaims waits until these claims are left and no other: their end is asked
+// for, and takes a moment.
+func (c *changing) onlyClaims(want []string) {
+	c.Helper()
+	labtest.Eventually(c, settled, "the claims of nodes that have left are gone", func(context.Context) (bool, string) {
+		is := c.claims(c, c.id)
+		return slices.Equal(want, is), fmt.Sprint(is)
+	})
+}
+
+// service reads the access Service.
+func (c *changing) service() corev1.Service {
+	c.Helper()
+	var s corev1.Service
+	require.NoError(c, json.Unmarshal([]byte(c.kubectl(c, "get", "service", string(c.id)+"-emqx", "-n", string(c.id), "-o", "json")), &s))
+	return s
+}
+
+// clients lets some connect, and gives a function that waits until all are.
+func (c *changing) clients(n int) (all func()) {
+	sim := c.world.pods.Cluster(string(c.id))
+	sim.AddClients(emqxsim.Clients{Name: "c", Count: n, Persistent: true})
+	all = func() {
+		c.Helper()
+		labtest.Eventually(c, settled, "all clients are connected", func(context.Context) (bool, string) {
+			u := sim.Usage()
+			return u.Connected == n, fmt.Sprintf("%+v", u)
+		})
+		require.Zero(c, sim.Usage().Lost, "sessions that ended with a node: it had not been emptied")
+	}
+	all()
+	return all
+}
+
+func (c *changing) versions(info ecp.Info) (out []string) {
+	for _, n := range info.Nodes {
+		require.True(c, n.Member && n.Ready && !n.Outdated, "%+v", n)
+		out = append(out, n.Version)
+	}
+	return out
+}
+
+func podUIDs(info ecp.Info) (out []string) {
+	for _, n := range info.Nodes {
+		out = append(out, n.PodUID)
+	}
+	return out
+}
+
+// podDiary is what happened to the pods of one namespace.
+type podDiary struct {
+	mu      sync.Mutex
+	serving map[string]bool // guarded by mu; ready and not going, by UID
+	going   map[string]bool // guarded by mu; by UID
+	fewest  int             // guarded by mu; that served at once
+	cut     []string        // guarded by mu; that were ready when their end was asked for
+	ended   int             // guarded by mu; whose end was asked for
+}
+
+func keepDiary(t *testing.T, kubeconfig, namespace string) *podDiary {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(loaded(t, kubeconfig))
+	require.NoError(t, err)
+	d := &podDiary{serving: map[string]bool{}, going: map[string]bool{}}
+	f := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(namespace),
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = labelCluster }))
+	_, err = f.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: d.see, UpdateFunc: func(_, o any) { d.see(o) }, DeleteFunc: d.gone,
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.Start(ctx.Done())
+	f.WaitForCacheSync(ctx.Done())
+	t.Cleanup(func() { cancel(); f.Shutdown() })
+	return d
+}
+
+func (d *podDiary) see(o any) {
+	pod, ok := o.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id := string(pod.UID)
+	if pod.DeletionTimestamp != nil && !d.going[id] {
+		d.going[id] = true
+		d.ended++
+		if c := condition(pod, corev1.PodReady); c != nil && c.Status == corev1.ConditionTrue {
+			d.cut = append(d.cut, pod.Name)
+		}
+	}
+	d.note(id, ready(pod))
+}
+
+func (d *podDiary) gone(o any) {
+	if pod, ok := o.(*corev1.Pod); ok {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.note(string(pod.UID), false)
+	}
+}
+
+// note takes down whether a pod serves; the caller holds d.mu.
+func (d *podDiary) note(id string, serves bool) {
+	delete(d.serving, id)
+	if serves {
+		d.serving[id] = true
+	}
+	d.fewest = min(d.fewest, len(d.serving))
+}
+
+// begin forgets what was.
+func (d *podDiary) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fewest, d.cut, d.ended = len(d.serving), nil, 0
+}
+
+func (d *podDiary) read() (fewest, ended int, cut []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fewest, d.ended, slices.Clone(d.cut)
+}
+
+// TestChangesOnKubernetes takes clusters through every change, under the shipped
+// rights.
+func TestChangesOnKubernetes(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"nodes and network": nodesAndNetwork, "what pods are made of": whatPodsAreMadeOf, "all at once on 4.4": allAtOnce4,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
+	}
+}
+
+func nodesAndNetwork(t *testing.T) {
+	c := newChanging(t, "5.8.5", 2)
+	clusterIP, claims := c.service().Spec.ClusterIP, c.claims(t, c.id)
+	two := c.await(t, c.id, ecp.Running)
+
+	three := c.patch("scale out", `{"nodes":3}`, 1)
+	require.Len(t, c.versions(three), 3)
+	require.Equal(t, podUIDs(two), podUIDs(three)[:2], "the nodes that were there go on")
+	all := c.claims(t, c.id)
+	require.Len(t, all, 3)
+	require.Subset(t, all, claims)
+
+	open := c.patch("open", `{"network":{"type":"NodePort"}}`, 2)
+	require.Len(t, open.Endpoints.External, 4)
+	require.Equal(t, podUIDs(three), podUIDs(open))
+
+	in := c.patch("scale in", `{"nodes":2}`, 3)
+	require.Len(t, c.versions(in), 2)
+	c.onlyClaims(claims)
+	require.Nil(t, c.world.pods.Cluster(string(c.id)).Node(three.Nodes[2].Name), "the third is no member any more")
+	require.Equal(t, open.Endpoints, in.Endpoints, "addresses stay")
+	require.Equal(t, podUIDs(two), podUIDs(in))
+
+	again := c.patch("scale out again", `{"nodes":3}`, 1)
+	require.Len(t, c.versions(again), 3)
+	for _, claim := range c.claims(t, c.id) {
+		require.False(t, slices.Contains(all, claim) && !slices.Contains(claims, claim), "%s had been left behind", claim)
+	}
+	require.Equal(t, open.Endpoints, again.Endpoints, "addresses stay")
+
+	closed := c.patch("close", `{"network":{"type":"ClusterIP"}}`, 2)
+	require.Equal(t, two.Endpoints, closed.Endpoints)
+	require.Equal(t, podUIDs(again), podUIDs(closed))
+	s := c.service()
+	require.Equal(t, clusterIP, s.Spec.ClusterIP, "the address inside is the same ever since")
+	for _, p := range s.Spec.Ports {
+		require.Zero(t, p.NodePort, "it is not open any more")
+	}
+
+	c.ends(c.do(t, c.id, ecp.Stop{}))
+	c.ends(c.do(t, c.id, ecp.Update{Patch: json.RawMessage(`{"nodes":2}`)}))
+	require.Len(t, c.claims(t, c.id), 3, "data are kept while nothing runs")
+	started := c.change("start with fewer nodes", ecp.Start{}, 2)
+	require.Len(t, c.versions(started), 2)
+	c.onlyClaims(claims)
+	c.settledDown()
+}
+
+func whatPodsAreMadeOf(t *testing.T) {
+	c := newChanging(t, "5.8.1", 3)
+	c.image("5.8.5")
+	claims, endpoints := c.claims(t, c.id), c.await(t, c.id, ecp.Running).Endpoints
+	connected := c.clients(9)
+	before := c.await(t, c.id, ecp.Running)
+	for _, change := range []struct {
+		name string
+		cmd  ecp.Command
+		is   string // what shows on every pod that it was done
+	}{
+		{"image", ecp.Update{Patch: json.RawMessage(`{"image":"t-5.8.5"}`)}, "emqx/emqx-enterprise:5.8.5"},
+		{"size", ecp.Update{Patch: json.RawMessage(`{"size":"2C4G"}`)}, "4Gi"},
+		{"restart", ecp.Restart{}, `"openecp.io/restarts":"1"`},
+	} {
+		c.pods.begin()
+		after := c.change(change.name, change.cmd, 1+3+3) // an eviction may be refused until the budget has seen the last one's end
+		require.Equal(t, []string{"5.8.5", "5.8.5", "5.8.5"}, c.versions(after))
+		fewest, ended, cut := c.pods.read()
+		require.Equal(t, 2, fewest, "one node is away at a time")
+		require.Equal(t, 3, ended)
+		require.Empty(t, cut, "these served clients when their end was asked for")
+		connected()
+		for _, n := range after.Nodes {
+			require.NotContains(t, podUIDs(before), n.PodUID)
+			require.Contains(t, c.kubectl(t, "get", "pod", n.Pod, "-n", string(c.id), "-o", "json"), strings.ReplaceAll(change.is, `":"`, `": "`))
+		}
+		require.Equal(t, claims, c.claims(t, c.id))
+		require.Equal(t, endpoints, after.Endpoints, "addresses stay")
+		before = after
+	}
+	c.settledDown()
+}
+
+// allAtOnce4: an EMQX whose readiness does not tell of an evacuation becomes one
+// whose does, and has fewer nodes.
+func allAtOnce4(t *testing.T) {
+	c := newChanging(t, "4.4.19", 3)
+	c.image("4.4.24")
+	claims := c.claims(t, c.id)
+	connected := c.clients(9)
+	c.pods.begin()
+	after := c.patch("image, size, network and nodes", `{"image":"t-4.4.24","size":"2C4G","nodes":2,"network":{"type":"NodePort"}}`, 2+2+2+2)
+	require.Equal(t, []string{"4.4.24", "4.4.24"}, c.versions(after))
+	fewest, ended, _ := c.pods.read()
+	require.Equal(t, 1, fewest, "of two, one is away at a time")
+	require.Equal(t, 3, ended)
+	connected()
+	c.onlyClaims(claims[:2])
+	require.Len(t, after.Endpoints.External, 4)
+	c.settledDown()
+}

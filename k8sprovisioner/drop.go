@@ -1,0 +1,73 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// meant is how many ordinals are meant to have claims.
+func meant(d ecp.Desired) int { return max(d.Replicas, d.Spec.Nodes) }
+
+// expect notes that ordinals below a number are meant to have claims. What is
+// known of others is forgotten: whatever becomes of them is no loss.
+func (m *memo) expect(below int) {
+	m.expected = below
+	maps.DeleteFunc(m.claims, func(i int, _ string) bool { return i >= below })
+}
+
+// drop deletes the claims of ordinals whose nodes have left for good. It leaves
+// those that are meant to have one, or whose claim a pod uses: they are named
+// again in the next call, if they are to go.
+func (p *Provisioner) drop(ctx context.Context, f found, d ecp.Desired) error {
+	if len(d.Drop) == 0 {
+		return nil
+	}
+	f.workload = f.findWorkload() // as it is after our writes
+	claims, keep := f.claims(), max(meant(d), replicas(f))
+	for _, i := range d.Drop {
+		c := claims[i]
+		if i < keep || c == nil || c.DeletionTimestamp != nil || p.hasDropped(f.id, i, c) || f.mounts(c.Name) {
+			continue
+		}
+		if err := p.dropClaim(ctx, f.id, i, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mounts says whether a pod uses a claim, or is about to.
+func (f found) mounts(name string) bool {
+	return slices.ContainsFunc(f.sight.list(kindPod, string(f.id)), func(o any) bool {
+		pod, ok := o.(*corev1.Pod)
+		return ok && slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool {
+			return v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == name
+		})
+	})
+}
+
+// hasDropped says whether the deletion of the very claim was asked for: the
+// watch that shows it may be behind.
+func (p *Provisioner) hasDropped(id ecp.ID, ordinal int, c *corev1.PersistentVolumeClaim) (was bool) {
+	p.remember(id, func(m *memo) { was = m.dropped[ordinal] == string(c.UID) })
+	return was
+}
+
+// dropClaim deletes the very claim that was seen.
+func (p *Provisioner) dropClaim(ctx context.Context, id ecp.ID, ordinal int, c *corev1.PersistentVolumeClaim) error {
+	is := c.UID
+	err := p.send(ctx, core(p.client).Delete().Namespace(string(id)).Resource("persistentvolumeclaims").Name(c.Name).
+		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &is}}), nil)
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) { // else somebody was faster
+		return err
+	}
+	p.remember(id, func(m *memo) { m.dropped[ordinal] = string(is) })
+	return nil
+}
