@@ -152,20 +152,27 @@ func (a *api) refuseThrough(w http.ResponseWriter, r *http.Request, err error) {
 // broker's, too.
 func (a *api) describeThrough() {
 	whose := &huma.Param{Description: "whose the answer is", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{proxy.Broker, proxy.Ours}}}
+	shared := a.huma.OpenAPI().Components.Responses
 	for _, op := range a.routes {
 		if !isThrough(op) {
 			continue
 		}
+		share := func(status, name string, r *huma.Response) {
+			shared[name] = both(r, whose)
+			op.Responses[status] = &huma.Response{Ref: responsesRef + name}
+		}
 		for status, r := range op.Responses {
-			if name, ok := strings.CutPrefix(r.Ref, "#/components/responses/"); ok {
-				op.Responses[status] = both(a.huma.OpenAPI().Components.Responses[name], whose)
+			if name, ok := strings.CutPrefix(r.Ref, responsesRef); ok {
+				share(status, "Through"+name, shared[name])
 			}
 		}
 		for status, says := range map[string]string{"2XX": "the broker's answer", "304": "the broker's answer", "4XX": "the broker's refusal", "5XX": "the broker's fault"} {
-			op.Responses[status] = both(&huma.Response{Description: says}, whose)
+			share(status, "Broker"+status, &huma.Response{Description: says})
 		}
 	}
 }
+
+const responsesRef = "#/components/responses/"
 
 // both adds to an answer of ours that it may be a broker's.
 func both(r *huma.Response, whose *huma.Param) *huma.Response {
