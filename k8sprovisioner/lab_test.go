@@ -170,7 +170,7 @@ func TestObjectsOfAClusterOnTheAPIServer(t *testing.T) {
 				require.NotEmpty(t, found.Auth)
 				require.EqualValues(t, 7, found.Generation)
 
-				labtest.Eventually(t, 30*time.Second, "three pods with claims", func(ctx context.Context) (bool, string) {
+				labtest.Eventually(t, 3*time.Minute, "three pods with claims", func(ctx context.Context) (bool, string) {
 					found, err = p.Observe(ctx, d.ID)
 					bound := 0
 					for _, v := range found.Volumes {
