@@ -1,7 +1,9 @@
 package ecp
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -142,4 +144,103 @@ func TestMayBecome(t *testing.T) {
 		require.Contains(t, got, c.says, "%s to %s", c.from, c.to)
 		require.Equal(t, c.says == "", got == "", "%s to %s: %s", c.from, c.to, got)
 	}
+}
+
+// What a failed change has left to be done is done, also where its nodes were
+// cut off from one another in between.
+func TestAPartitionEndsNoChange(t *testing.T) {
+	m := newMoving(func(m *moving) { m.outdated(0, 1, 2); m.leaving(2) })
+	m.rec.Status.State, m.rec.Status.Reason = Abnormal, ReasonUpdateFailed
+	apart := m.look
+	apart.Missing = 2
+	apart.Views = map[string][]Member{}
+	for i := range 2 {
+		apart.Views[nodeName(i)] = []Member{{nodeName(i), "5.8.9"}}
+	}
+	rec := m.rec
+	for _, look := range []Look{apart, m.look} {
+		if s := advance(patient, t0, rec, nil, look, deed{}); len(s.hops) > 0 {
+			rec = s.hops[len(s.hops)-1]
+		}
+	}
+	require.True(t, newView(t0, rec, m.look).mayMove(), "%s, %s: %s", rec.Status.State, rec.Status.Reason, rec.Status.Message)
+}
+
+// hookedAdapter lets a test do something when a node was removed.
+type hookedAdapter struct {
+	worldAdapter
+	removed func()
+}
+
+func (a hookedAdapter) Open(e Endpoint) (Broker, error) {
+	b, err := a.worldAdapter.Open(e)
+	return hookedBroker{b.(worldBroker), a.removed}, err //nolint:errcheck // a world has no other
+}
+
+type hookedBroker struct {
+	worldBroker
+	removed func()
+}
+
+func (b hookedBroker) RemoveMember(ctx context.Context, node string) error {
+	err := b.worldBroker.RemoveMember(ctx, node)
+	b.removed()
+	return err
+}
+
+func (b *bench) change(patch string) {
+	_, err := b.m.Cluster(b.id).Do(asSystem(), Update{Patch: []byte(patch)})
+	require.NoError(b.t, err)
+}
+
+// runs lets time pass until the cluster runs with a number of nodes.
+func (b *bench) runs(nodes int) ClusterRecord {
+	b.t.Helper()
+	for range 60 {
+		b.w.tick(b.id)
+		if rec := b.look(time.Second); rec.Status.State == Running && len(b.w.at(b.id).pods) == nodes {
+			return rec
+		}
+	}
+	b.t.Fatalf("%+v", b.rec().Status)
+	return ClusterRecord{}
+}
+
+// A node that was removed does not come back with what it had, whoever asks for
+// nodes while it is removed.
+func TestACommandWhileANodeIsRemoved(t *testing.T) {
+	b := newBench(t)
+	b.runs(2)
+	b.change(`{"nodes":3}`)
+	b.runs(3)
+	old := b.w.at(b.id).claims[2]
+	asked := false
+	hook := hookedAdapter{worldAdapter{b.w}, func() {
+		if !asked {
+			asked = true
+			b.change(`{"nodes":3}`)
+		}
+	}}
+	b.m.adapters = map[int]Adapter{hook.Major(): hook}
+	b.change(`{"nodes":2}`)
+	b.runs(3)
+	require.True(t, asked)
+	require.NotEqual(t, old, b.w.at(b.id).claims[2], "the node that was removed is back with its old volume")
+}
+
+// Nodes that were asked for leave one by one, also where nobody wants them any
+// more by the time they were.
+func TestACommandWhileNodesAreAsked(t *testing.T) {
+	b := newBench(t)
+	b.runs(2)
+	h := &hooked{b.w, func() {}}
+	b.restart(h)
+	b.runs(2)
+	b.change(`{"nodes":4}`)
+	h.apply = func() {
+		h.apply = func() {}
+		b.change(`{"nodes":2}`)
+	}
+	require.Equal(t, 4, b.look(time.Second).Status.Ordinals)
+	require.Equal(t, 2, b.runs(2).Status.Ordinals)
 }
