@@ -77,7 +77,7 @@ func (m *Manager) resolveAgain(tx Tx, rec *ClusterRecord, before ClusterRecord, 
 		if err != nil {
 			return err
 		}
-		if why := mayBecome(was.Image.Version, image.Version, before.Spec.Hosted.Nodes); why != "" && len(wrong) == 0 {
+		if why := mayBecome(was.Image.Version, image.Version, max(ordinalsOf(before), s.Nodes)); why != "" && len(wrong) == 0 {
 			return &Error{Code: CodeUnsupported, Message: "the image cannot be changed so", Fields: []FieldError{{"spec.image", why}}}
 		}
 		image.Revision = 0
