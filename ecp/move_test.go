@@ -244,3 +244,27 @@ func TestACommandWhileNodesAreAsked(t *testing.T) {
 	require.Equal(t, 4, b.look(time.Second).Status.Ordinals)
 	require.Equal(t, 2, b.runs(2).Status.Ordinals)
 }
+
+// What takes over from a change that has not come to its end has time for all
+// that is left of it.
+func TestTimeForWhatIsLeft(t *testing.T) {
+	all := patient.Create + 2*time.Hour
+	b := newBench(t)
+	b.runs(2)
+	b.w.at(b.id).mute = true
+	b.change(`{"size":"2C4G","evacuation":{"deadline":3600,"onDeadline":"stop"}}`)
+	require.Equal(t, all, b.rec().Status.Deadline.Sub(b.now))
+	b.look(time.Second)
+	b.look(time.Hour)
+	b.change(`{"connections":6}`)
+	require.Equal(t, all, b.rec().Status.Deadline.Sub(b.now))
+	b.look(time.Second)
+	require.Equal(t, ReasonUpdateFailed, b.look(all).Status.Reason)
+	b.change(`{"connections":7}`)
+	require.Equal(t, all, b.rec().Status.Deadline.Sub(b.now))
+	b.look(time.Second)
+	require.Equal(t, ReasonUpdateFailed, b.look(all).Status.Reason)
+	_, err := b.m.Cluster(b.id).Do(asSystem(), Repair{})
+	require.NoError(t, err)
+	require.Equal(t, all, b.rec().Status.Deadline.Sub(b.now))
+}
