@@ -62,6 +62,7 @@ func TestNextMove(t *testing.T) {
 		"nobody to move clients to":  {func(m *moving) { m.outdated(0); m.look = aLook(1, 1); m.look.Found.Replicas = 1; m.outdated(0) }, false, nodeMove{roll: []int{0}}},
 		"not ready as it is leaving": {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2) }, false, nodeMove{vacate: nodeName(2)}},
 		"not ready, nobody to ask":   {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2); m.look.Views = nil }, false, nodeMove{vacate: nodeName(2)}},
+		"no other is ready":          {func(m *moving) { m.look = aLook(3, 0); m.outdated(0, 1, 2); m.leaving(2) }, false, nodeMove{back: nodeName(2)}},
 		"dead while leaving": {func(m *moving) {
 			m.outdated(0, 1, 2)
 			m.leaving(2)
@@ -267,4 +268,38 @@ func TestTimeForWhatIsLeft(t *testing.T) {
 	_, err := b.m.Cluster(b.id).Do(asSystem(), Repair{})
 	require.NoError(t, err)
 	require.Equal(t, all, b.rec().Status.Deadline.Sub(b.now))
+}
+
+// A node that is being freed of its clients takes them again where no other is
+// ready any more, by itself or because somebody wants the change no more: it is
+// told so itself.
+func TestTheLastNodeTakesClients(t *testing.T) {
+	for name, then := range map[string]func(*bench){
+		"by itself": func(*bench) {},
+		"cancelled": func(b *bench) {
+			_, err := b.m.CancelOperation(asSystem(), b.rec().Status.Operation)
+			require.NoError(b.t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.runs(2)
+			p := b.w.at(b.id)
+			b.change(`{"size":"2C4G"}`)
+			for i := 0; len(p.leaving) == 0; i++ {
+				require.Less(t, i, 20)
+				b.look(time.Second)
+			}
+			b.w.tick(b.id)
+			p.pods[0].down = true
+			then(b)
+			for i := 0; len(p.leaving) > 0; i++ {
+				require.Less(t, i, 5, b.rec().Status.Message)
+				b.w.tick(b.id)
+				b.look(time.Second)
+			}
+			p.pods[0].down = false
+			b.runs(2)
+		})
+	}
 }
