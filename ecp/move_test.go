@@ -175,7 +175,7 @@ type hookedAdapter struct {
 
 func (a hookedAdapter) Open(e Endpoint) (Broker, error) {
 	b, err := a.worldAdapter.Open(e)
-	return hookedBroker{b.(worldBroker), a.removed}, err //nolint:errcheck // a world has no other
+	return hookedBroker{b.(worldBroker), a.removed}, err
 }
 
 type hookedBroker struct {
