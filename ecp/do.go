@@ -91,7 +91,7 @@ func (m *Manager) carry(tx Tx, d *decision, rec *ClusterRecord, cmd Command) err
 		rec.Spec.Hosted.Power = PowerOn
 		rec.Resolved.Connections = rec.Spec.Hosted.Connections
 		rec.Generation++
-		d.kind, d.patience = OpStart, m.timings.Start
+		d.kind, d.patience = OpStart, m.timings.Start+leftToMove(*rec)
 	case Stop:
 		rec.Spec.Hosted.Power = PowerOff
 		rec.Generation++
@@ -99,7 +99,7 @@ func (m *Manager) carry(tx Tx, d *decision, rec *ClusterRecord, cmd Command) err
 	case Repair:
 		rec.Status.Dispatched, rec.Status.Seen, rec.Status.Auth, rec.Status.Volumes = false, false, "", nil
 		rec.Generation++
-		d.kind, d.patience = OpRepair, m.timings.Create
+		d.kind, d.patience = OpRepair, m.timings.Create+leftToMove(*rec)
 		if rec.Status.State == Nonexistent {
 			d.patience = m.timings.Dispatch
 		}

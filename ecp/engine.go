@@ -339,10 +339,16 @@ func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation,
 		}
 		after = rec
 		if rec.Revision != seen.Revision { // a command came in between: look again for its sake
-			if !did.applied || seen.Status.Dispatched {
+			first := did.applied && !seen.Status.Dispatched
+			if !first && did.ordinals == 0 {
 				return nil
 			}
-			dispatched(m.timings, m.now().UTC(), &rec, op)
+			if first {
+				dispatched(m.timings, m.now().UTC(), &rec, op)
+			}
+			if did.ordinals > 0 { // a node that has been removed must not come back with what it had
+				rec.Status.Ordinals = did.ordinals
+			}
 			after = rec
 			return writeStep(tx, step{hops: []ClusterRecord{rec}, op: op}, m.now().UTC())
 		}

@@ -59,7 +59,6 @@ var hostedRules = []rule{
 
 	// On the way up.
 	{"as asked for", func(v view) bool { return v.agreed() }, is(Running, ReasonAsExpected)},
-	{"nodes disagree on who is a member", func(v view) bool { return v.partitioned() && v.look.Missing >= 2 && v.settling() == "" }, partition},
 	{"clients would not leave", func(v view) bool {
 		return v.settling() != "" && v.rec.Status.Leaving != nil && v.rec.Status.Leaving.GivenUp
 	}, taskFailed},
@@ -70,6 +69,7 @@ var hostedRules = []rule{
 
 	// Outside a plan.
 	{"the last task failed", func(v view) bool { return taskFailures[v.rec.Status.Reason] }, keep},
+	{"nodes disagree on who is a member", func(v view) bool { return v.partitioned() && v.look.Missing >= 2 }, partition},
 	{"nothing serves", func(v view) bool { return len(v.ready) == 0 }, nothingServes},
 	{"a node is away", func(v view) bool { return len(v.ready) < v.want }, nodeDown},
 	{"a member is missing", func(v view) bool { return v.look.Missing >= 2 }, memberMissing},

@@ -101,6 +101,7 @@ var judgeCases = []judgeCase{
 	{name: "member missing twice", state: Running, look: aLook(3, 3), change: missingMember(2), want: Degraded, reason: ReasonMemberMissing},
 	{name: "partition seen once", state: Running, look: aLook(3, 3), change: split(1), want: Running},
 	{name: "partition seen twice", state: Running, look: aLook(3, 3), change: split(2), want: Abnormal, reason: ReasonPartitioned},
+	{name: "partition after a failed change", state: Abnormal, rec: reason(ReasonUpdateFailed), look: aLook(3, 3), change: split(2), want: Abnormal, reason: ReasonUpdateFailed},
 	{name: "two in one view each other", state: Starting, look: aLook(3, 3), change: split(2), want: Starting},
 	{name: "abnormal serves again a little", state: Abnormal, rec: reason(ReasonNothingServes), look: aLook(3, 1), want: Degraded},
 	{name: "abnormal agrees again", state: Abnormal, rec: reason(ReasonNothingServes), look: aLook(3, 3), want: Running},

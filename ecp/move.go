@@ -47,6 +47,9 @@ func nextMove(v view, vacated bool) nodeMove {
 		return nodeMove{waits: "the clients of " + n.Name + " did not leave in time"}
 	}
 	if v.serves(*n) {
+		if leaving != nil && len(v.ready) == 0 { // its clients have nowhere to go
+			return nodeMove{back: n.Name}
+		}
 		if waits := v.unsteady(n.Name); waits != "" {
 			return nodeMove{waits: waits}
 		}

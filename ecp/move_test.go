@@ -1,7 +1,9 @@
 package ecp
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -60,6 +62,7 @@ func TestNextMove(t *testing.T) {
 		"nobody to move clients to":  {func(m *moving) { m.outdated(0); m.look = aLook(1, 1); m.look.Found.Replicas = 1; m.outdated(0) }, false, nodeMove{roll: []int{0}}},
 		"not ready as it is leaving": {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2) }, false, nodeMove{vacate: nodeName(2)}},
 		"not ready, nobody to ask":   {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2); m.look.Views = nil }, false, nodeMove{vacate: nodeName(2)}},
+		"no other is ready":          {func(m *moving) { m.look = aLook(3, 0); m.outdated(0, 1, 2); m.leaving(2) }, false, nodeMove{back: nodeName(2)}},
 		"dead while leaving": {func(m *moving) {
 			m.outdated(0, 1, 2)
 			m.leaving(2)
@@ -141,5 +144,162 @@ func TestMayBecome(t *testing.T) {
 		got := mayBecome(c.from, c.to, c.nodes)
 		require.Contains(t, got, c.says, "%s to %s", c.from, c.to)
 		require.Equal(t, c.says == "", got == "", "%s to %s: %s", c.from, c.to, got)
+	}
+}
+
+// What a failed change has left to be done is done, also where its nodes were
+// cut off from one another in between.
+func TestAPartitionEndsNoChange(t *testing.T) {
+	m := newMoving(func(m *moving) { m.outdated(0, 1, 2); m.leaving(2) })
+	m.rec.Status.State, m.rec.Status.Reason = Abnormal, ReasonUpdateFailed
+	apart := m.look
+	apart.Missing = 2
+	apart.Views = map[string][]Member{}
+	for i := range 2 {
+		apart.Views[nodeName(i)] = []Member{{nodeName(i), "5.8.9"}}
+	}
+	rec := m.rec
+	for _, look := range []Look{apart, m.look} {
+		if s := advance(patient, t0, rec, nil, look, deed{}); len(s.hops) > 0 {
+			rec = s.hops[len(s.hops)-1]
+		}
+	}
+	require.True(t, newView(t0, rec, m.look).mayMove(), "%s, %s: %s", rec.Status.State, rec.Status.Reason, rec.Status.Message)
+}
+
+// hookedAdapter lets a test do something when a node was removed.
+type hookedAdapter struct {
+	worldAdapter
+	removed func()
+}
+
+func (a hookedAdapter) Open(e Endpoint) (Broker, error) {
+	b, err := a.worldAdapter.Open(e)
+	return hookedBroker{b.(worldBroker), a.removed}, err
+}
+
+type hookedBroker struct {
+	worldBroker
+	removed func()
+}
+
+func (b hookedBroker) RemoveMember(ctx context.Context, node string) error {
+	err := b.worldBroker.RemoveMember(ctx, node)
+	b.removed()
+	return err
+}
+
+func (b *bench) change(patch string) {
+	_, err := b.m.Cluster(b.id).Do(asSystem(), Update{Patch: []byte(patch)})
+	require.NoError(b.t, err)
+}
+
+// runs lets time pass until the cluster runs with a number of nodes.
+func (b *bench) runs(nodes int) ClusterRecord {
+	b.t.Helper()
+	for range 60 {
+		b.w.tick(b.id)
+		if rec := b.look(time.Second); rec.Status.State == Running && len(b.w.at(b.id).pods) == nodes {
+			return rec
+		}
+	}
+	b.t.Fatalf("%+v", b.rec().Status)
+	return ClusterRecord{}
+}
+
+// A node that was removed does not come back with what it had, whoever asks for
+// nodes while it is removed.
+func TestACommandWhileANodeIsRemoved(t *testing.T) {
+	b := newBench(t)
+	b.runs(2)
+	b.change(`{"nodes":3}`)
+	b.runs(3)
+	old := b.w.at(b.id).claims[2]
+	asked := false
+	hook := hookedAdapter{worldAdapter{b.w}, func() {
+		if !asked {
+			asked = true
+			b.change(`{"nodes":3}`)
+		}
+	}}
+	b.m.adapters = map[int]Adapter{hook.Major(): hook}
+	b.change(`{"nodes":2}`)
+	b.runs(3)
+	require.True(t, asked)
+	require.NotEqual(t, old, b.w.at(b.id).claims[2], "the node that was removed is back with its old volume")
+}
+
+// Nodes that were asked for leave one by one, also where nobody wants them any
+// more by the time they were.
+func TestACommandWhileNodesAreAsked(t *testing.T) {
+	b := newBench(t)
+	b.runs(2)
+	h := &hooked{b.w, func() {}}
+	b.restart(h)
+	b.runs(2)
+	b.change(`{"nodes":4}`)
+	h.apply = func() {
+		h.apply = func() {}
+		b.change(`{"nodes":2}`)
+	}
+	require.Equal(t, 4, b.look(time.Second).Status.Ordinals)
+	require.Equal(t, 2, b.runs(2).Status.Ordinals)
+}
+
+// What takes over from a change that has not come to its end has time for all
+// that is left of it.
+func TestTimeForWhatIsLeft(t *testing.T) {
+	all := patient.Create + 2*time.Hour
+	b := newBench(t)
+	b.runs(2)
+	b.w.at(b.id).mute = true
+	b.change(`{"size":"2C4G","evacuation":{"deadline":3600,"onDeadline":"stop"}}`)
+	require.Equal(t, all, b.rec().Status.Deadline.Sub(b.now))
+	b.look(time.Second)
+	b.look(time.Hour)
+	b.change(`{"connections":6}`)
+	require.Equal(t, all, b.rec().Status.Deadline.Sub(b.now))
+	b.look(time.Second)
+	require.Equal(t, ReasonUpdateFailed, b.look(all).Status.Reason)
+	b.change(`{"connections":7}`)
+	require.Equal(t, all, b.rec().Status.Deadline.Sub(b.now))
+	b.look(time.Second)
+	require.Equal(t, ReasonUpdateFailed, b.look(all).Status.Reason)
+	_, err := b.m.Cluster(b.id).Do(asSystem(), Repair{})
+	require.NoError(t, err)
+	require.Equal(t, all, b.rec().Status.Deadline.Sub(b.now))
+}
+
+// A node that is being freed of its clients takes them again where no other is
+// ready any more, by itself or because somebody wants the change no more: it is
+// told so itself.
+func TestTheLastNodeTakesClients(t *testing.T) {
+	for name, then := range map[string]func(*bench){
+		"by itself": func(*bench) {},
+		"cancelled": func(b *bench) {
+			_, err := b.m.CancelOperation(asSystem(), b.rec().Status.Operation)
+			require.NoError(b.t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.runs(2)
+			p := b.w.at(b.id)
+			b.change(`{"size":"2C4G"}`)
+			for i := 0; len(p.leaving) == 0; i++ {
+				require.Less(t, i, 20)
+				b.look(time.Second)
+			}
+			b.w.tick(b.id)
+			p.pods[0].down = true
+			then(b)
+			for i := 0; len(p.leaving) > 0; i++ {
+				require.Less(t, i, 5, b.rec().Status.Message)
+				b.w.tick(b.id)
+				b.look(time.Second)
+			}
+			p.pods[0].down = false
+			b.runs(2)
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -157,9 +158,15 @@ func nobodyLeft(at EvacuationProgress, version string) bool {
 	return !takes && at.Connections == 0 && at.Sessions == 0
 }
 
-// takeBack lets a node take clients again.
+// takeBack lets a node take clients again. Where no other can tell it, it is told
+// itself: while it takes none it is not ready, and serves all the same.
 func (m *Manager) takeBack(ctx context.Context, p Provisioner, v view, node string, did *deed) (waits string) {
-	err := m.withEvacuator(ctx, p, v, "", func(ctx context.Context, e Evacuator) error { return e.StopEvacuation(ctx, node) })
+	stop := func(ctx context.Context, e Evacuator) error { return e.StopEvacuation(ctx, node) }
+	err := m.withEvacuator(ctx, p, v, "", stop)
+	if i := slices.IndexFunc(v.look.Found.Nodes, func(n NodeObservation) bool { return n.Name == node && !n.Ready }); i >= 0 && errors.Is(err, ErrUnavailable) {
+		v.ready = v.look.Found.Nodes[i : i+1]
+		err = m.withEvacuator(ctx, p, v, "", stop)
+	}
 	if err == nil || errors.Is(err, ErrUnsupported) {
 		did.left = true
 		return ""

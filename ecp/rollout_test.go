@@ -308,3 +308,19 @@ func TestImageRules(t *testing.T) {
 		}
 	})
 }
+
+// A node that has not left yet counts, and so does one that is to come.
+func TestImageRulesCountEveryNode(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		_, err := r.m.CreateImage(asSystem(), ecp.Image{ID: "4.4.25", Reference: "emqx/emqx-ee:4.4.25", Version: "4.4.25"})
+		require.NoError(t, err)
+		c, _ := r.runningOn("4.4.12", 2)
+		in := r.change(c, `{"nodes":1}`)
+		_, err = c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"image":"4.4.25"}`)})
+		require.ErrorContains(t, err, "take 4.4.26")
+		r.ends(in, ecp.PhaseSucceeded)
+		_, err = c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"image":"4.4.25","nodes":2}`)})
+		require.ErrorContains(t, err, "take 4.4.26")
+		r.ends(r.change(c, `{"image":"4.4.25"}`), ecp.PhaseSucceeded)
+	})
+}

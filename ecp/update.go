@@ -77,7 +77,7 @@ func (m *Manager) resolveAgain(tx Tx, rec *ClusterRecord, before ClusterRecord, 
 		if err != nil {
 			return err
 		}
-		if why := mayBecome(was.Image.Version, image.Version, before.Spec.Hosted.Nodes); why != "" && len(wrong) == 0 {
+		if why := mayBecome(was.Image.Version, image.Version, max(ordinalsOf(before), s.Nodes)); why != "" && len(wrong) == 0 {
 			return &Error{Code: CodeUnsupported, Message: "the image cannot be changed so", Fields: []FieldError{{"spec.image", why}}}
 		}
 		image.Revision = 0
@@ -116,12 +116,22 @@ func (m *Manager) changeNodes(d *decision, rec *ClusterRecord, before ClusterRec
 	h, was := rec.Spec.Hosted, ordinalsOf(before)
 	rec.Status.Ordinals = was
 	maps.DeleteFunc(rec.Status.Volumes, func(i int, _ string) bool { return i >= h.Nodes })
-	moving := max(0, was-h.Nodes)
+	each, moving := h.Evacuation.deadline(), max(0, was-h.Nodes)
 	if rolled(before, *rec) {
 		moving = max(moving, was, h.Nodes)
 		rec.Resolved.Connections = h.Connections // nodes are made anew
 	}
-	d.kind, d.patience = OpUpdate, m.timings.Create+time.Duration(moving)*h.Evacuation.deadline()
+	d.kind, d.patience = OpUpdate, m.timings.Create+max(time.Duration(moving)*each, leftToMove(*rec))
+}
+
+// leftToMove is the time that the clients of all nodes may need to leave, where
+// an earlier change has perhaps not come to its end; else 0.
+func leftToMove(rec ClusterRecord) time.Duration {
+	st := rec.Status
+	if st.State != Updating && st.State != Syncing && st.Reason != ReasonUpdateFailed && st.Reason != ReasonSyncFailed {
+		return 0
+	}
+	return time.Duration(ordinalsOf(rec)) * rec.Spec.Hosted.Evacuation.deadline()
 }
 
 // merge puts the wanted spec into the record, checked and with its defaults.

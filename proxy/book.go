@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,8 +44,14 @@ type pass struct {
 	expires time.Time
 }
 
-// who tells actors apart: by what they came with, else by name.
-func (p pass) who() string { return p.actor.Name + "\x00" + p.actor.Credential }
+// who tells actors apart. A user who logs in again is the same one; tokens are
+// not, whatever they are called.
+func (p pass) who() string {
+	if strings.HasPrefix(p.actor.Credential, "session/") {
+		return "user " + p.actor.Name
+	}
+	return p.actor.Name + "\x00" + p.actor.Credential
+}
 
 // book keeps links and sessions, in memory and as hashes.
 type book struct {

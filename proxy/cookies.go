@@ -88,7 +88,7 @@ func own(location string, base *url.URL) (string, bool) {
 	if u.Host == "" && u.Scheme == "" {
 		return location, true
 	}
-	if !strings.EqualFold(u.Host, base.Host) {
+	if !strings.EqualFold(u.Host, base.Host) || strings.HasPrefix(u.EscapedPath(), "//") { // cut down, that would name a host
 		return "", false
 	}
 	u.Scheme, u.Host, u.User = "", "", nil

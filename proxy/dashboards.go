@@ -118,7 +118,11 @@ func (d *Dashboards) Mint(ctx context.Context, id ecp.ID) (Link, error) {
 // admit asks whether an actor may come, writes down that it does, and gives the
 // origin it comes to.
 func (d *Dashboards) admit(ctx context.Context, id ecp.ID) (*url.URL, error) {
-	if _, err := d.manager.EndpointForDashboard(ctx, id); err != nil {
+	e, err := d.manager.EndpointForDashboard(ctx, id)
+	if err == nil {
+		err = mayBeShown(e)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if d.domain != nil {

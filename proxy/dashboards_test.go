@@ -387,11 +387,32 @@ func TestLocations(t *testing.T) {
 	for location, want := range map[string]string{
 		"/x": "/x", "x?y": "x?y", "http://10.0.0.1:18083": "/", "HTTP://10.0.0.1:18083/a%2Fb?c#d": "/a%2Fb?c#d", "//10.0.0.1:18083/x": "/x",
 		"https://idp.example/login": "", "//evil.example/x": "", "http://10.0.0.1/x": "", ":": "",
+		"http://10.0.0.1:18083//evil.example/x": "", `http://10.0.0.1:18083/\evil.example/x`: "/%5Cevil.example/x", "http:x": "", "javascript:x": "",
 	} {
 		got, ok := own(location, base)
 		require.Equal(t, want, got, location)
 		require.Equal(t, want != "", ok, location)
 	}
+}
+
+// A dashboard is not shown where whoever comes there is logged in already, by the
+// way there.
+func TestWaysThatLogIn(t *testing.T) {
+	r := newRig(t, image5)
+	h := r.onPorts(nil)
+	user, _ := r.token(ecp.RoleUser, "default/default")
+	asked := 0
+	r.lead(func(http.ResponseWriter, *http.Request) { asked++ })
+	b, origin := h.enter(user)
+	link := h.mint(user)
+	r.detour.mu.Lock()
+	r.detour.to.Credentials = ecp.Credentials{}
+	r.detour.mu.Unlock()
+	require.Equal(t, 503, get(t, b, origin+"/").status)
+	require.Equal(t, 503, get(t, browser(t), link).status)
+	_, err := h.d.Mint(h.as(user), h.id)
+	require.ErrorIs(t, err, ecp.ErrUnsupported)
+	require.Zero(t, asked)
 }
 
 // echo is a WebSocket, near enough: it takes the upgrade and sends back what comes.
@@ -546,52 +567,12 @@ func TestDashboardsThatFail(t *testing.T) {
 	}
 }
 
-// Links and sessions are bounded, for one and for all.
-func TestBookIsBounded(t *testing.T) {
-	b, now := newBook(), time.Now()
-	someone := func(i int) ecp.Actor { return ecp.Actor{Name: fmt.Sprint("actor", i)} }
-	for range linksOfOne {
-		_, _, ok := b.mint("c", someone(0), now)
-		require.True(t, ok)
-	}
-	_, _, ok := b.mint("c", someone(0), now)
-	require.False(t, ok)
-	for i := 1; len(b.links) < linksInAll; i++ {
-		_, _, ok := b.mint("c", someone(i), now)
-		require.True(t, ok)
-	}
-	_, _, ok = b.mint("c", ecp.Actor{Name: "one more"}, now)
-	require.False(t, ok)
-	_, _, ok = b.mint("c", someone(0), now.Add(linkLife))
-	require.True(t, ok, "those that are over count no more")
-	require.Len(t, b.links, 1)
-
-	first, ok := b.begin(pass{cluster: "c", actor: someone(0)}, "", now)
-	require.True(t, ok)
-	for i := range sessionsOfOne {
-		_, ok := b.begin(pass{cluster: "c", actor: someone(0)}, "", now.Add(time.Duration(i+1)))
-		require.True(t, ok)
-	}
-	require.Len(t, b.sessions, sessionsOfOne)
-	_, ok = b.session(first, "c", now)
-	require.False(t, ok, "the oldest makes room")
-	for i := 1; len(b.sessions) < sessionsInAll; i++ {
-		_, ok := b.begin(pass{cluster: "c", actor: someone(i)}, "", now)
-		require.True(t, ok)
-	}
-	_, ok = b.begin(pass{cluster: "c", actor: ecp.Actor{Name: "one more"}}, "", now)
-	require.False(t, ok)
-	require.True(t, b.uses("c", now))
-	require.False(t, b.uses("d", now))
-	require.False(t, b.uses("c", now.Add(2*sessionLife)))
-}
-
 // Each cluster has a port of its own; one is another's when nobody comes any more.
 func TestPorts(t *testing.T) {
 	opened := map[int]int{}
 	taken := errors.New("taken")
 	q := newQuay(Ports{Scheme: "http", Host: "::1", First: 5, Last: 8, Open: func(_ context.Context, port int, _ http.Handler) (int, error) {
-		if port == 7 {
+		if port == 7 && taken != nil {
 			return 0, taken
 		}
 		opened[port]++
@@ -620,6 +601,11 @@ func TestPorts(t *testing.T) {
 	whose, _ := q.cluster(d)
 	require.Equal(t, ecp.ID("d"), whose)
 	require.Equal(t, map[int]int{5: 1, 6: 1, 8: 1}, opened)
+	taken = nil
+	busy["b"] = true
+	e, err := berth("e")
+	require.NoError(t, err, "somebody else has gone")
+	require.Equal(t, 7, e)
 	require.Equal(t, "http://[::1]:8", q.origin(8).String())
 	require.Equal(t, "http://[::1]", q.origin(80).String(), "as browsers write it")
 }

@@ -81,7 +81,7 @@ type quay struct {
 	mu    sync.Mutex
 	of    map[ecp.ID]int // guarded by mu
 	whose map[int]ecp.ID // guarded by mu; every open port is in it
-	tried map[int]bool   // guarded by mu; could not be opened: somebody else has them
+	tried map[int]bool   // guarded by mu; could not be opened lately: somebody else has them
 }
 
 func newQuay(p Ports) *quay {
@@ -150,6 +150,7 @@ func (q *quay) openLocked(ctx context.Context, id ecp.ID, serve func(port int) h
 		}
 		return port, nil
 	}
+	clear(q.tried) // whoever has them may have gone when it is asked again
 	return 0, last
 }
 

@@ -148,7 +148,7 @@ func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, id ecp.ID
 		Rewrite: func(q *httputil.ProxyRequest) {
 			q.Out.URL = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: t.plain, RawPath: t.raw, RawQuery: q.In.URL.RawQuery}
 			q.Out.Host = ""
-			q.Out.Header = onlyRequest(q.In.Header)
+			q.Out.Header, q.Out.Trailer = onlyRequest(q.In.Header), nil
 			if c := e.Credentials; c != (ecp.Credentials{}) {
 				q.Out.SetBasicAuth(c.Username, c.Password)
 			}

@@ -111,8 +111,10 @@ func TestWhatIsPassedOn(t *testing.T) {
 	} {
 		r.Header.Set(k, v)
 	}
+	r.ContentLength, r.Trailer = -1, http.Header{"X-Late": {"mine"}}
 	got := send(t, c.client, r)
 	require.Equal(t, 201, got.status, got.body)
+	require.Empty(t, seen.Trailer)
 	require.Equal(t, "/api/v5/rules/rule%3A1/t%2Fx?a=b&a=c&q=%2F+%20", seen.RequestURI)
 	require.Equal(t, "the body", body)
 	user, password, _ := seen.BasicAuth()

@@ -111,7 +111,19 @@ func (v visit) endpoint(ctx context.Context, p pass) (context.Context, ecp.Endpo
 	}
 	ctx = ecp.WithActor(ctx, actor)
 	e, err := v.d.manager.Endpoint(ctx, ecp.RightRead, v.id, "")
+	if err == nil {
+		err = mayBeShown(e)
+	}
 	return ctx, e, err
+}
+
+// mayBeShown refuses a way that logs in by itself: whoever comes to the dashboard
+// would be the broker's administrator.
+func mayBeShown(e ecp.Endpoint) error {
+	if e.Credentials != (ecp.Credentials{}) {
+		return nil
+	}
+	return &ecp.Error{Code: ecp.CodeUnsupported, Op: "open dashboard", Message: "the way to this cluster's broker logs in by itself, so nobody is let through to the dashboard"}
 }
 
 // over says whether a session can never be good again.

@@ -77,7 +77,7 @@ var ours = []string{"bearer ecpt_", "bearer ecps_"}
 func (v visit) rewrite(q *httputil.ProxyRequest, base *url.URL) {
 	in := q.In.URL
 	q.Out.URL = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: in.Path, RawPath: in.RawPath, RawQuery: in.RawQuery}
-	q.Out.Host = ""
+	q.Out.Host, q.Out.Trailer = "", nil
 	h := q.Out.Header
 	for name := range h {
 		if strings.HasPrefix(name, "X-Forwarded") || name == "X-Real-Ip" || name == "Via" || name == "Referer" {
