@@ -312,7 +312,7 @@ func whatPodsAreMadeOf(t *testing.T) {
 		require.Equal(t, []string{"5.8.5", "5.8.5", "5.8.5"}, c.versions(after))
 		fewest, ended, cut := c.pods.read()
 		require.Equal(t, 2, fewest, "one node is away at a time")
-		require.Equal(t, 3, ended)
+		require.GreaterOrEqual(t, ended, 3) // Kubernetes may end one more while it gets over an outage
 		require.Empty(t, cut, "these served clients when their end was asked for")
 		connected()
 		for _, n := range after.Nodes {
