@@ -2,6 +2,7 @@ package k8sprovisioner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -170,9 +171,14 @@ func bareCluster(ctx context.Context, p *Provisioner, id ecp.ID) error {
 		return err
 	}
 	f := found{id: id}
-	if err := p.prepare(ctx, &f, &in); err != nil {
+	ns, err := newObject(kindNamespace, string(id), namespace(in))
+	if err != nil {
 		return err
 	}
+	if err := errors.Join(p.createNamespace(ctx, &f, ns), p.createAuth(ctx, &f)); err != nil {
+		return err
+	}
+	in.auth = f.auth
 	objects, err := render(renderers, in)
 	if err != nil {
 		return err
