@@ -201,7 +201,7 @@ func TestObjectsOfAClusterOnTheAPIServer(t *testing.T) {
 				found, err = p.Observe(ctx, d.ID)
 				require.NoError(t, err)
 				require.True(t, found.Terminating)
-				labtest.Eventually(t, 60*time.Second, "nothing is left", func(ctx context.Context) (bool, string) {
+				labtest.Eventually(t, 3*time.Minute, "nothing is left", func(ctx context.Context) (bool, string) {
 					found, err = p.Observe(ctx, d.ID)
 					return err == nil && !found.Exists, fmt.Sprintf("%+v %v", found, err)
 				})

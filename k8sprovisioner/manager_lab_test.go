@@ -27,7 +27,7 @@ import (
 
 // settled bounds every wait on the control plane: two busy cores with the race
 // detector on are slow.
-const settled = 90 * time.Second
+const settled = 4 * time.Minute
 
 // world is a Manager on the control plane, with an EMQX behind every pod.
 type world struct {

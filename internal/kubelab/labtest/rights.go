@@ -47,7 +47,7 @@ func Shipped(t testing.TB, lab *kubelab.Lab) string {
 		t.Fatal(err)
 	}
 	// The API server takes the policy up a moment after it was made.
-	Eventually(t, 30*time.Second, "the admission policy is in force", func(ctx context.Context) (bool, string) {
+	Eventually(t, 2*time.Minute, "the admission policy is in force", func(ctx context.Context) (bool, string) {
 		out, err := lab.Kubectl(ctx, "", "--kubeconfig="+kubeconfig, "create", "namespace", "not-a-cluster", "--dry-run=server")
 		if err == nil {
 			return false, out
