@@ -153,8 +153,13 @@ func replicasFor(rec ClusterRecord, found Observation) int {
 	return want
 }
 
-// leftovers are the ordinals of claims whose nodes have left for good.
+// leftovers are the ordinals of claims whose nodes have left for good. Only a
+// change looks for them: what somebody's own scaling has left behind is no
+// business of a cluster that just runs.
 func leftovers(rec ClusterRecord, found Observation) []int {
+	if !changing(rec.Status) {
+		return nil
+	}
 	var out []int
 	for _, v := range found.Volumes {
 		if v.Ordinal >= max(ordinalsOf(rec), found.Replicas) && !v.Going {
@@ -185,11 +190,17 @@ func (v view) hasNode(name string) bool {
 	return false
 }
 
+// changing says that something is brought up or changed, or was to be and has
+// failed: it is tried on.
+func changing(st Status) bool {
+	_, onItsWay := failureOf[st.State]
+	return onItsWay || taskFailures[st.Reason]
+}
+
 // mayMove says that nodes may be replaced or let go now: something is being
 // changed, all of it is on the platform, and nothing is in doubt.
 func (v view) mayMove() bool {
 	st := v.rec.Status
-	changing := v.settling() != "" || taskFailures[st.Reason]
-	return changing && v.look.Unseen == "" && v.look.Failure == nil && v.loss == nil && v.want > 0 &&
+	return changing(st) && v.look.Unseen == "" && v.look.Failure == nil && v.loss == nil && v.want > 0 &&
 		v.look.Found.Exists && !v.look.Found.Terminating && v.look.Found.Foreign == "" && st.Applied == v.rec.Generation && len(v.look.Found.Drift) == 0
 }

@@ -129,6 +129,13 @@ func TestReplicasAndLeftovers(t *testing.T) {
 	}
 }
 
+func TestACalmClusterHasNoLeftovers(t *testing.T) {
+	found := Observation{Replicas: 3, Volumes: []VolumeObservation{{Ordinal: 2}, {Ordinal: 3}}}
+	for state, want := range map[State][]int{Running: nil, Degraded: nil, Stopped: nil, Updating: {3}, Starting: {3}} {
+		require.Equal(t, want, leftovers(aRecord(state), found), "%s", state)
+	}
+}
+
 func TestMayBecome(t *testing.T) {
 	for _, c := range []struct {
 		from, to string

@@ -295,6 +295,26 @@ func TestRolloutOverRestarts(t *testing.T) {
 	}
 }
 
+// What somebody's own scaling leaves behind is not thrown away; a change that
+// needs the ordinals gives its new nodes volumes of their own.
+func TestVolumesOfHandMadeNodes(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		c, _ := r.runningOn("5.8.5", 2)
+		require.NoError(t, r.sim.ScaleByHand(c.ID(), 4))
+		r.until("they are taken away again", func() bool { return len(r.found(c).Nodes) == 2 }, func() any { return r.found(c) })
+		r.looked(10)
+		left := r.found(c).Volumes
+		require.Len(t, left, 4)
+		require.Equal(t, ecp.Running, r.reaches(c, ecp.Running).Status.State)
+		r.settled(c)
+		r.ends(r.change(c, `{"nodes":4}`), ecp.PhaseSucceeded)
+		now := r.found(c).Volumes
+		require.Equal(t, left[:2], now[:2])
+		require.NotEqual(t, left[2].UID, now[2].UID)
+		require.NotEqual(t, left[3].UID, now[3].UID)
+	})
+}
+
 func TestImageRules(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.runningOn("5.8.5", 2)
