@@ -84,7 +84,7 @@ func (c *Cluster) room(g *group, t time.Time) (map[*Node]int, string) {
 			why = refusedStopped
 		default:
 			why = refusedFull
-			if left := l.max - c.through(l.id, n); l.max == 0 {
+			if left := l.limit(n) - c.through(l.id, n); l.limit(n) == 0 {
 				room[n] = 1 << 40 // no limit
 			} else if left > 0 {
 				room[n] = left

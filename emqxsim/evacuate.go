@@ -54,16 +54,17 @@ func (c *Cluster) startEvacuation(n *Node, e eviction, t time.Time) {
 	}
 }
 
-// resume goes on after a restart: nothing is on the node any more.
-func (e *evacuation) resume(t time.Time) {
-	e.state, e.next = waitingHealthCheck, t.Add(e.waitHealth)
+// goOn is what an evacuation does after a restart of its node: it evicts, and
+// does not wait for load balancers again. Nothing is on the node any more.
+func (e *evacuation) goOn(t time.Time) {
+	e.state, e.next = evictingConns, t
 	e.initialConns, e.initialSess = 0, 0
 }
 
 // evacuateStep does what is due on a node at t.
 func (c *Cluster) evacuateStep(n *Node, t time.Time) {
 	e := n.evac
-	if e == nil || n.dead || e.next.IsZero() || e.next.After(t) {
+	if e == nil || n.dead || n.suspended != nil || e.next.IsZero() || e.next.After(t) {
 		return
 	}
 	e.next = t.Add(time.Second)

@@ -15,7 +15,35 @@ type listener struct {
 	enable    bool
 	conf      map[string]any  // what else was configured
 	stopped   map[string]bool // by hand, by node name; a restart of the node forgets it
+	kept      map[string]int  // limits that nodes have kept, by name, because the change failed on them; a restart takes the new one
 }
+
+// limit is how many connections the listener takes on a node; 0 = no limit.
+func (l *listener) limit(n *Node) int {
+	if kept, ok := l.kept[n.name]; ok {
+		return kept
+	}
+	return l.max
+}
+
+// keepOn lets nodes keep the limit they have whatever the next change is.
+func (l *listener) keepOn(nodes []*Node) {
+	for _, n := range nodes {
+		switch {
+		case !n.keeps:
+			delete(l.kept, n.name)
+		case l.kept == nil:
+			l.kept = map[string]int{n.name: l.max}
+		default:
+			l.kept[n.name] = l.limit(n)
+		}
+	}
+}
+
+// KeepListeners(true) makes changes of listeners fail on the node, which keeps
+// the limits that it has. The others take them, and the answer does not say so:
+// each node of EMQX 5 applies such a change by itself.
+func (n *Node) KeepListeners(keep bool) { n.set(func() { n.keeps = keep }) }
 
 // protocol is the part of the id that says how clients speak.
 func (l *listener) protocol() string { return l.id[:strings.LastIndexByte(l.id, ':')] }

@@ -19,18 +19,19 @@ func limitOf(n int) any {
 // state is how a listener does on nodes: together, and on each.
 func (l *listener) state(q *request) (all obj, each []obj) {
 	each = []obj{}
-	running, current := []any{}, 0
+	running, current, sum, limited := []any{}, 0, 0, true
 	for _, n := range q.n.visible(q.now) {
 		k := q.c.through(l.id, n)
 		current += k
 		if on := any(l.running(n)); !slices.Contains(running, on) {
 			running = append(running, on)
 		}
-		each = append(each, obj{"node": n.name, "status": obj{"running": l.running(n), "current_connections": k, "max_connections": limitOf(l.max)}})
+		each = append(each, obj{"node": n.name, "status": obj{"running": l.running(n), "current_connections": k, "max_connections": limitOf(l.limit(n))}})
+		sum, limited = sum+l.limit(n), limited && l.limit(n) > 0
 	}
-	total := limitOf(l.max)
-	if l.max > 0 {
-		total = l.max * len(each) // the limits are added up
+	total := limitOf(sum) // the limits are added up
+	if !limited {
+		total = limitOf(0)
 	}
 	all = obj{"running": inconsistent, "current_connections": current, "max_connections": total}
 	if len(running) == 1 {
@@ -127,6 +128,9 @@ func badListener(status int, message string) answer { return fail5(status, "BAD_
 func ofListener(do func(q *request, l *listener) answer) func(*request) answer {
 	return func(q *request) answer {
 		l := q.db.listener(q.params["id"])
+		if typ, name, _ := strings.Cut(q.params["id"], ":"); name == "" || !isListenerType(typ) {
+			return bad5("invalid_listener_id")
+		}
 		if l == nil {
 			return badListener(http.StatusNotFound, "Listener id not found")
 		}
@@ -205,7 +209,11 @@ func updateListener5(q *request, l *listener) answer {
 	if given := in.text("id"); given != "" && given != l.id || in.text("type") != "" && in.text("type") != l.protocol() {
 		return bad5("Listener type inconsistent") // not recorded
 	}
+	if in.text("type") == "" {
+		return bad5("unknown listener type") // how it is spelled is not recorded
+	}
 	was := l.bind
+	l.keepOn(q.n.peers())
 	l.configure(in)
 	if l.bind != was || !l.enable {
 		q.c.closeListener(l, q.n.peers(), q.now)

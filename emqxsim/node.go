@@ -15,23 +15,25 @@ type Node struct {
 	name string
 
 	// Guarded by c.mu.
-	db      *database // its cluster's, or its own when it has left
-	role    string    // core or replicant
-	version string
-	started time.Time // its process
-	dead    bool
-	left    bool // or never was a member
-	unready bool
-	slow    time.Duration
-	side    int // of the partition; nodes see those of their own side
-	memory  int // percent of the machine's; 0 = as usual
-	cpu     int
-	evac    *evacuation // outlives the process, as in 5.x; nil = none
-	alarms  []*alarm    // active
-	raised  map[string]raised
-	traffic traffic
-	history []moment
-	log     nodeLog
+	db        *database // its cluster's, or its own when it has left
+	role      string    // core or replicant
+	version   string
+	started   time.Time // its process
+	dead      bool
+	suspended *suspension // nil = it is not
+	keeps     bool        // it takes no change of listeners
+	left      bool        // or never was a member
+	unready   bool
+	slow      time.Duration
+	side      int // of the partition; nodes see those of their own side
+	memory    int // percent of the machine's; 0 = as usual
+	cpu       int
+	evac      *evacuation // outlives the process, as in 5.x; nil = none
+	alarms    []*alarm    // active
+	raised    map[string]raised
+	traffic   traffic
+	history   []moment
+	log       nodeLog
 }
 
 // Name is the node's EMQX name, e.g. "emqx@10.0.0.1".
@@ -39,16 +41,18 @@ func (n *Node) Name() string { return n.name }
 
 // start is a boot.
 func (n *Node) start(t time.Time) {
+	n.resume(t)
 	n.started, n.dead, n.unready = t, false, false
 	n.traffic, n.history = traffic{}, nil
 	for _, l := range n.db.listeners {
 		delete(l.stopped, n.name)
+		delete(l.kept, n.name)
 	}
 	if n.c.major == 4 && n.evac != nil {
 		n.evac = nil
 	}
 	if n.evac != nil {
-		n.evac.resume(n.bootedAt())
+		n.evac.goOn(n.bootedAt())
 	}
 	n.sayListeners(t)
 	if n.booted(t) {
@@ -61,6 +65,7 @@ func (n *Node) kill(t time.Time) {
 	if n.dead {
 		return
 	}
+	n.resume(t)
 	n.dead = true
 	n.c.lose(n, t)
 	n.endAlarms(t)
@@ -105,10 +110,12 @@ func (n *Node) available(t time.Time) bool {
 	return n.ready(t) && n.evac == nil && n.c.donating(n) == nil
 }
 
-// takes says whether the node takes new clients.
+// takes says whether the node takes new clients. While an evacuation waits for
+// load balancers to notice, it does, although available tells them that it does
+// not: so 5.8.9 was seen to do.
 func (n *Node) takes(t time.Time) bool {
-	waits := n.evac != nil && n.evac.state == waitingHealthCheck && n.c.major == 4 && has(n.version, sinceHealthWait4)
-	return !n.left && n.ready(t) && n.c.donating(n) == nil && (n.evac == nil || waits)
+	waits := n.evac != nil && n.evac.state == waitingHealthCheck && (n.c.major > 4 || has(n.version, sinceHealthWait4))
+	return !n.left && n.suspended == nil && n.ready(t) && n.c.donating(n) == nil && (n.evac == nil || waits)
 }
 
 // sees says whether a member runs, as this node sees it.
@@ -116,7 +123,7 @@ func (n *Node) sees(m *Node, t time.Time) bool {
 	if m == n {
 		return true
 	}
-	return !n.left && !m.left && m.up(t) && m.side == n.side
+	return !n.left && !m.left && m.up(t) && m.side == n.side && !m.lost(t)
 }
 
 // peers are the members of the node's cluster, itself among them, by name.

@@ -11,6 +11,10 @@ import (
 func nodes5(q *request) answer {
 	out := []obj{}
 	for _, n := range q.n.visible(q.now) {
+		if n.suspended != nil {
+			out = append(out, obj{"node": n.name, "node_status": "unknown", "role": n.role}) // its form is not recorded
+			continue
+		}
 		out = append(out, node5(q, n))
 	}
 	for _, n := range q.n.peers() {

@@ -20,6 +20,7 @@ const (
 	connecting   = "connecting"
 	disconnected = "disconnected"
 	inconsistent = "inconsistent" // of the cluster, where nodes differ
+	stopped      = "stopped"      // of a connector that is disabled
 )
 
 // resource is a connector, an action or a source.
@@ -72,7 +73,7 @@ func (r *resource) status(n *Node) (status, reason string) {
 	}
 	switch {
 	case !r.enable:
-		return disconnected, "Not connected. Reason: resource is disabled"
+		return stopped, ""
 	case ok:
 		return f.status, f.reason
 	case r.unreachable():

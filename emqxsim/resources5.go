@@ -121,7 +121,7 @@ func (r *resource) show(q *request) any {
 	o["node_status"] = r.nodeStatus(nodes)
 	if r.kind == kindConnector {
 		o["actions"], o["sources"] = q.db.channels(kindAction, r), q.db.channels(kindSource, r)
-		if status != connected {
+		if status != connected && status != stopped {
 			o["status_reason"] = reason
 		}
 	} else {
@@ -134,14 +134,14 @@ func (r *resource) show(q *request) any {
 	return o
 }
 
-// nodeStatus: a connector that is connected gives no reason, an action an
-// empty one.
+// nodeStatus: a connector that is connected or stopped gives no reason, an
+// action an empty one.
 func (r *resource) nodeStatus(nodes []*Node) []obj {
 	out := []obj{}
 	for _, n := range nodes {
 		status, reason := r.status(n)
 		o := obj{"node": n.name, "status": status}
-		if status != connected || r.kind != kindConnector {
+		if status != connected && status != stopped || r.kind != kindConnector {
 			o["status_reason"] = reason
 		}
 		out = append(out, o)

@@ -1,6 +1,7 @@
 package emqxsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -181,9 +182,14 @@ func (n *Node) listen(port int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var f Fault
 		var slow time.Duration
-		n.c.change(func(t time.Time) { f, slow = n.faultFor(r, t), n.slow })
-		if !pause(r, slow+f.Latency) {
+		var hangs wait
+		n.c.change(func(t time.Time) { f, slow, hangs = n.faultFor(r, t), n.slow, n.waitFor(r, t) })
+		goOn, late := hangs.done(r)
+		if !goOn || !pause(r, slow+f.Latency) {
 			return
+		}
+		if late && hangs.status != 0 {
+			f.Status = cmp.Or(f.Status, hangs.status)
 		}
 		if f.Hang {
 			<-r.Context().Done()

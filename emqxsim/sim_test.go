@@ -116,7 +116,8 @@ func TestEvacuation(t *testing.T) {
 	require.Zero(t, u.Lost)
 
 	a.Restart()
-	require.Equal(t, "waiting_health_check", look().state, "5.x goes on after a restart")
+	require.Equal(t, "evicting_conns", look().state, "5.x goes on with evicting after a restart")
+	require.Equal(t, 503, call(t, a, "GET", "/load_rebalance/availability_check", "").status)
 	require.Equal(t, 200, call(t, b, "POST", "/load_rebalance/emqx%40a/evacuation/stop", "").status)
 	require.Equal(t, "disabled", call(t, a, "GET", "/load_rebalance/status", "").o["status"])
 	require.Equal(t, 200, call(t, a, "GET", "/load_rebalance/availability_check", "").status)
