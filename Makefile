@@ -22,7 +22,7 @@ build: ## build the programs into bin/
 	go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
 
 test: ## run all tests but the long drills, with the race detector and a real Kubernetes control plane
-	@tools/need.sh go gcc ip curl
+	@tools/need.sh go gcc ip curl chromium
 	@tools/test.sh -race -timeout 30m
 
 test-short: ## run what needs nothing but Go, in a minute or two
@@ -30,7 +30,7 @@ test-short: ## run what needs nothing but Go, in a minute or two
 	@tools/test.sh -short -timeout 10m
 
 test-long: ## run everything: test, and the long drills
-	@tools/need.sh go gcc ip curl
+	@tools/need.sh go gcc ip curl chromium
 	@OPENECP_LONG=1 tools/test.sh -race -timeout 3h
 
 bench: ## run the benchmarks; BENCH=<regexp> chooses, BENCH_FLAGS=<flags> adds

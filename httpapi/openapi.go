@@ -45,7 +45,7 @@ func (a *api) typed() huma.API {
 
 const about = `Creates and runs fleets of EMQX clusters.
 
-Every route but /healthz, /readyz, /openapi.json, /docs and /api/v1/version needs a bearer token. Every answer that is not a
+Every route but /healthz, /readyz, /openapi.json, /docs/api and /api/v1/version needs a bearer token. Every answer that is not a
 success is application/problem+json: see the schema Problem. Request bodies, but those for a broker, are read strictly: one
 JSON object of at most 1 MiB, known fields only. Lists are {"items": [...], "next": cursor}.
 

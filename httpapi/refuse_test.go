@@ -103,7 +103,6 @@ var refusals = []refused{
 
 	// Which one.
 	{name: "unknown path", method: "GET", path: "/api/v1/nothing", status: 404, code: ecp.CodeNotFound},
-	{name: "the root", method: "GET", path: "/", status: 404, code: ecp.CodeNotFound},
 	{name: "path with a slash at its end", method: "GET", path: clustersPath + "/", status: 404, code: ecp.CodeNotFound},
 	{name: "path that is not clean", method: "GET", path: "/api//v1/clusters", status: 404, code: ecp.CodeNotFound},
 	{name: "unknown cluster", method: "GET", path: clustersPath + "/emqx-00000000", status: 404, code: ecp.CodeNotFound},

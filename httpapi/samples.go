@@ -85,7 +85,10 @@ func (a *api) describeSamples() {
 		}
 		content := op.RequestBody.Content["application/json"]
 		content.Examples = map[string]*huma.Example{}
-		for _, s := range requestSamples[op.OperationID] {
+		for i, s := range requestSamples[op.OperationID] {
+			if i == 0 && len(requestSamples[op.OperationID]) > 1 { // a map has no order
+				content.Extensions = map[string]any{"x-first": s.name}
+			}
 			content.Examples[s.name] = &huma.Example{Value: s.body}
 		}
 	}

@@ -71,6 +71,9 @@ func (a *api) finish(ctx context.Context, out *answer, line *logLine) {
 }
 
 func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *problemView {
+	if leadToPage(w, r) {
+		return nil
+	}
 	op, p := a.find(r)
 	if p != nil {
 		return p

@@ -244,7 +244,7 @@ func TestTokensOverHTTP(t *testing.T) {
 func TestRoutesDocument(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
 	var b strings.Builder
-	b.WriteString("# Routes and rights\n\nThis page is made from the API's own tables by a test: go generate ./httpapi. [roles.md](roles.md) says what the\nrights mean and how far each role reaches; [the document](../httpapi/openapi.json), or `/docs` of a running daemon, says the\nrest.\n\n| route | needs | held by |\n|---|---|---|\n")
+	b.WriteString("# Routes and rights\n\nThis page is made from the API's own tables by a test: go generate ./httpapi. [roles.md](roles.md) says what the\nrights mean and how far each role reaches; [the document](../httpapi/openapi.json), or `/docs/api` of a running daemon, says the\nrest.\n\n| route | needs | held by |\n|---|---|---|\n")
 	for _, g := range groups {
 		for _, pattern := range slices.Sorted(maps.Keys(f.api.routes)) {
 			if op := f.api.routes[pattern]; group(op.Path) == g.Name {

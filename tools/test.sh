@@ -14,6 +14,11 @@ mkdir -p .cache
 summary=$PWD/.cache/testsum
 go build -buildvcs=false -o "$summary" ./tools/testsum
 
+# make has seen to a browser where the whole is tested.
+if [[ " $* " != *" -short "* ]]; then
+	export OPENECP_REQUIRE_BROWSER=1
+fi
+
 within=()
 if [[ " $* " != *" -short "* ]]; then
 	if ip link set dev lo up 2>/dev/null; then

@@ -2,7 +2,7 @@
 // 3.1, adds text as text only, and asks for nothing but the document.
 "use strict";
 
-const methods = ["get", "post", "put", "patch", "delete"];
+const methods = ["get", "head", "post", "put", "patch", "delete"];
 let doc;
 
 // el makes an element; parts are strings, elements, or nothing.
@@ -60,6 +60,12 @@ function boundsOf(schema) {
   return out.join("; ");
 }
 
+// paragraphs splits prose of the document, whose lines end where the source's
+// do: a blank line begins a paragraph, any other line end is a space.
+function paragraphs(text) {
+  return (text || "").split(/\n\s*\n/).map((p) => p.replace(/\s*\n\s*/g, " ").trim()).filter(Boolean);
+}
+
 // fields draws the properties of a schema; those that hold more are opened
 // by the reader, so that no schema is drawn within itself.
 function fields(schema) {
@@ -93,7 +99,7 @@ function opened(line, schema) {
 // exampleOf gives an example of a body: the document's own, else one made
 // from the schema.
 function exampleOf(media) {
-  const given = Object.values(media.examples || {})[0];
+  const given = (media.examples || {})[media["x-first"]] || Object.values(media.examples || {})[0];
   if (given) return given.value;
   return media.example !== undefined ? media.example : made(media.schema || {}, 0);
 }
@@ -128,10 +134,10 @@ function curl(method, path, op) {
   for (const p of parameters.filter((p) => p.in === "path")) {
     path = path.replace("{" + p.name + "}", encodeURIComponent((p.schema.examples || [p.name])[0]));
   }
-  const parts = ["curl" + (method === "get" ? "" : " -X " + method.toUpperCase()) + (isStream(op) ? " -N" : "")];
+  const parts = ["curl" + ({ get: "", head: " -I" }[method] ?? " -X " + method.toUpperCase()) + (isStream(op) ? " -N" : "")];
   if ((op.security || []).length) parts.push('-H "Authorization: Bearer $TOKEN"');
   const media = mediaOf(op.requestBody);
-  if (media) parts.push("-H 'Content-Type: application/json'", "-d " + quoted(JSON.stringify(exampleOf(media))));
+  if (media && media.schema) parts.push("-H 'Content-Type: application/json'", "-d " + quoted(JSON.stringify(exampleOf(media))));
   parts.push(quoted(location.origin + path));
   return parts.join(" \\\n  ");
 }
@@ -194,10 +200,10 @@ function operation(method, path, op) {
   const parts = [
     el("h3", "", link("#" + op.operationId, el("span", "method " + method, method), " ", el("code", "", path))),
     el("div", "", op.summary, el("span", "dim", " (" + needs(op) + ")")),
-    op.description ? el("p", "about dim", op.description) : null,
+    paragraphs(op.description).map((p) => el("p", "dim", p)),
     (op.parameters || []).length ? [el("h4", "", "Parameters"), parameterRows(op.parameters)] : [],
-    media ? [el("h4", "", "Body"), fields(media.schema)] : [],
-    media ? Object.entries(media.examples || {}).map(([name, e]) => el("details", "", el("summary", "", "example: " + name), el("pre", "", json(e.value)))) : [],
+    media ? [el("h4", "", "Body"), fields(media.schema) || el("div", "dim", "any media type; passed on as it is")] : [],
+    media ? Object.entries(media.examples || {}).sort(([a], [b]) => (b === media["x-first"]) - (a === media["x-first"])).map(([name, e]) => el("details", "", el("summary", "", "example: " + name), el("pre", "", json(e.value)))) : [],
     el("h4", "", "Answers"), Object.entries(op.responses).map(([status, r]) => response(status, r)),
     el("h4", "", "Call"), copyable(curl(method, path, op)),
   ];
@@ -221,7 +227,7 @@ function groups() {
 
 function draw() {
   const main = document.getElementById("main"), index = document.getElementById("index");
-  main.replaceChildren(el("h1", "", doc.info.title + " API"), el("p", "about", doc.info.description), el("p", "", link("openapi.json", "openapi.json"), " for generators of clients"));
+  main.replaceChildren(el("h1", "", doc.info.title + " API"), ...paragraphs(doc.info.description).map((p) => el("p", "", p)), el("p", "", link("../openapi.json", "openapi.json"), " for generators of clients"));
   for (const [tag, operations] of groups()) {
     if (!operations.length) continue;
     const says = ((doc.tags || []).find((t) => t.name === tag) || {}).description;
@@ -253,14 +259,14 @@ function filter() {
 async function main() {
   const place = document.getElementById("main");
   try {
-    const answer = await fetch("openapi.json");
+    const answer = await fetch("../openapi.json");
     if (!answer.ok) throw new Error("openapi.json is answered with " + answer.status);
     doc = await answer.json();
     draw();
     document.getElementById("filter").addEventListener("input", filter);
     if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
   } catch (err) {
-    place.replaceChildren(el("p", "", "The page could not be drawn: " + err.message + ". Reload it, or read ", link("openapi.json", "openapi.json"), "."));
+    place.replaceChildren(el("p", "", "The page could not be drawn: " + err.message + ". Reload it, or read ", link("../openapi.json", "openapi.json"), "."));
   }
 }
 
