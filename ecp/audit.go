@@ -65,12 +65,20 @@ func (e AuditEntry) Copy() Payload {
 // auditID gives ids whose order is that of time, turned round: lists begin
 // with the newest. n is the entry's place in its transaction.
 func auditID(at time.Time, n int) string {
-	return auditMark(at) + fmt.Sprintf("%02x", 0xff-n) + randomHex(4)
+	return auditMark(at) + fmt.Sprintf("%08x", math.MaxUint32-n) + randomHex(4)
 }
 
 // auditMark is less than the id of every entry older than a time, and not less
-// than the rest.
-func auditMark(at time.Time) string { return fmt.Sprintf("%016x", math.MaxInt64-at.UnixNano()) }
+// than the rest. Times that an id cannot hold count as the nearest it can.
+func auditMark(at time.Time) string {
+	switch first, last := time.Unix(0, 0), time.Unix(0, math.MaxInt64); {
+	case at.Before(first):
+		at = first
+	case at.After(last):
+		at = last
+	}
+	return fmt.Sprintf("%016x", math.MaxInt64-at.UnixNano())
+}
 
 func newAuditEntry(ctx context.Context, a Actor, q request, now time.Time) AuditEntry {
 	return AuditEntry{

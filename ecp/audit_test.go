@@ -275,3 +275,38 @@ func pickID[T any](first bool, a, b T) T {
 	}
 	return b
 }
+
+// Times that lie beyond what an id can hold are times all the same.
+func TestAuditOfAnyTime(t *testing.T) {
+	o := newOffice(t)
+	all := o.audit(o.system(), AuditOptions{Limit: 100})
+	require.NotEmpty(t, all)
+	for _, c := range []struct {
+		name         string
+		since, until time.Time
+		want         int
+	}{
+		{"since before 1970", time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC), time.Time{}, len(all)},
+		{"since 1970", time.Unix(0, 0), time.Time{}, len(all)},
+		{"since long before", time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), time.Time{}, len(all)},
+		{"since far ahead", time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{}, 0},
+		{"until before 1970", time.Time{}, time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC), 0},
+		{"until far ahead", time.Time{}, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), len(all)},
+		{"ever", time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC), len(all)},
+	} {
+		require.Len(t, o.audit(o.system(), AuditOptions{Since: c.since, Until: c.until, Limit: 100}), c.want, c.name)
+	}
+}
+
+// However many entries a transaction has, the later ones come first, and none
+// has an id of another form.
+func TestAuditIDsAreOfOneForm(t *testing.T) {
+	last := ""
+	for n := 1000; n >= 0; n-- {
+		id := auditID(t0, n)
+		require.Regexp(t, `^[0-9a-f]{32}$`, id, n)
+		require.Less(t, last, id, n)
+		last = id
+	}
+	require.Less(t, auditID(t0.Add(1), 0), auditID(t0, 1000))
+}

@@ -78,7 +78,7 @@ func (m *Manager) auditPage(ctx context.Context, o AuditOptions) (page AuditPage
 	if !o.Until.IsZero() {
 		after = max(after, auditMark(o.Until)+"g") // behind every entry of that very moment
 	}
-	if !o.Since.IsZero() {
+	if o.Since.After(time.Unix(0, 0)) { // nothing is older than that
 		last = auditMark(o.Since.Add(-time.Nanosecond))
 	}
 	q := Query{After: after}

@@ -2,6 +2,7 @@ package ecp
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -150,7 +151,12 @@ func (r *logs) attend(ctx context.Context, group *sync.WaitGroup, sources map[st
 		if err == nil {
 			_, err = r.m.readable(ctx, r.op, RightRead, r.id)
 		}
-		if err != nil && CodeOf(err) != CodeUnavailable && ctx.Err() == nil {
+		_, _, ended := r.m.standing(ctx)
+		over := errors.Is(ended, errOtherRights)
+		if over || err == nil {
+			err = ended
+		}
+		if err != nil && (over || CodeOf(err) != CodeUnavailable) && ctx.Err() == nil {
 			refused <- explain(r.op, err, "", "")
 			tick.Stop()
 			return

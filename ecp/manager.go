@@ -89,8 +89,8 @@ type Manager struct {
 	attempts    attempts // slows down who guesses passwords
 	uses        uses     // of tokens
 
-	nobodyTurn sync.Mutex
-	nobodyHash string // of no password; guarded by nobodyTurn
+	nobodyTurn chan struct{} // of one
+	nobodyHash string        // of no password; guarded by nobodyTurn
 
 	mu    sync.Mutex
 	looks map[ID]*memory // what was seen, by cluster; guarded by mu
@@ -108,7 +108,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{},
-		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept,
+		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept,
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -126,6 +126,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		m.auditKept = 90 * 24 * time.Hour
 	}
 	m.slots = newSlots(m.workers)
+	m.nobodyTurn = make(chan struct{}, 1)
 	for _, a := range c.Adapters {
 		if _, twice := m.adapters[a.Major()]; twice {
 			return nil, fail(CodeInvalid, "new manager", fmt.Sprintf("Config.Adapters has two for EMQX %d", a.Major()))

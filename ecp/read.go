@@ -138,17 +138,20 @@ func (m *Manager) WaitOperation(ctx context.Context, id OperationID, patience ti
 	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var from int64
-	if err := m.store.Read(waiting, func(tx Tx) (err error) { from, err = tx.Seq(); return err }); err != nil {
+	from, err := m.Position(waiting)
+	if err != nil {
 		return Operation{}, explain("wait for operation", err, "", "")
 	}
 	o, err := m.Operation(ctx, id)
 	if err != nil || o.Phase.Final() {
 		return o, err
 	}
-	for c, err := range m.store.Changes(waiting, from) {
-		if err != nil {
+	for c, err := range m.Watch(waiting, from) {
+		if waiting.Err() != nil {
 			break
+		}
+		if err != nil {
+			return Operation{}, explain("wait for operation", err, "", "")
 		}
 		if done, ok := c.Payload.(Operation); ok && done.ID == id && done.Phase.Final() {
 			return done, nil
@@ -201,29 +204,37 @@ func administers(a Actor, _ Change) bool { return a.May(RightAdmin, "") }
 func readsCatalog(a Actor, _ Change) bool { return a.May(RightCatalog, "") }
 
 // Watch yields every change the actor may read after a sequence number (-1 =
-// from now on), until ctx ends, or the session or token the actor came with: the
-// last thing is an error then, denied, or unavailable where the actor may come
-// again with other rights. People, credentials, secrets and the audit are never
-// among the changes.
+// from now on), until ctx ends, or the session or token the actor came with, by
+// its time or by being taken away: the last thing is an error then, denied, or
+// unavailable where the actor may come again with other rights. People,
+// credentials, secrets and the audit are never among the changes.
 func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		actor, _ := ActorFrom(ctx)
-		now, err := m.Position(ctx)
+		good, cancel, now, err := m.whileGood(ctx)
 		if err != nil {
 			yield(Change{}, err)
 			return
 		}
-		for c, err := range m.store.Changes(ctx, after) {
-			if err == nil && c.Seq > now { // what was before, the actor came with
-				if ended := actor.endedBy(c); ended != nil {
-					yield(Change{}, ended)
-					return
-				}
+		defer cancel()
+		if after < 0 {
+			after = now
+		}
+		for c, err := range m.store.Changes(good, after) {
+			if err != nil && ctx.Err() == nil && errors.Is(context.Cause(good), errOver) {
+				err = errOver
 			}
-			if sees := watchable[c.Kind]; err == nil && (sees == nil || !sees(actor, c)) {
+			if err == nil && c.Seq > now { // what was before, the actor came with
+				err = actor.endedBy(c)
+			}
+			if err != nil {
+				yield(Change{}, err)
+				return
+			}
+			if sees := watchable[c.Kind]; sees == nil || !sees(actor, c) {
 				continue
 			}
-			if !yield(c, err) || err != nil {
+			if !yield(c, nil) {
 				return
 			}
 		}

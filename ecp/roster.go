@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -14,11 +13,29 @@ import (
 // brought up to date from the feed of changes before it is read, so that a
 // list sees every write that was acknowledged before it.
 type roster struct {
-	mu     sync.Mutex
-	known  bool                  // entries hold what the store held at seq; guarded by mu
-	seq    int64                 // guarded by mu
-	of     map[ID]*listed        // guarded by mu; what the pointers lead to is never changed
-	sorted map[SortKey][]*listed // orders that still hold; guarded by mu
+	turn   chan struct{}         // held by who reads or changes the rest; of one
+	known  bool                  // entries hold what the store held at seq; guarded by turn
+	seq    int64                 // guarded by turn
+	of     map[ID]*listed        // guarded by turn; what the pointers lead to is never changed
+	sorted map[SortKey][]*listed // orders that still hold; guarded by turn
+}
+
+func newRoster() roster { return roster{turn: make(chan struct{}, 1)} }
+
+// use runs fn alone, on entries that are up to date. Who waits for its turn, or
+// for the store, waits no longer than ctx.
+func (f *roster) use(ctx context.Context, store Store, fn func()) error {
+	select {
+	case f.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-f.turn }()
+	if err := f.catchUpLocked(ctx, store); err != nil {
+		return err
+	}
+	fn()
+	return nil
 }
 
 // listed is one cluster.
@@ -90,16 +107,14 @@ func sortableVersion(s string) string {
 
 // order gives every cluster in the order of a key. The list is shared: it must
 // not be changed.
-func (f *roster) order(ctx context.Context, store Store, by SortKey) ([]*listed, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.catchUpLocked(ctx, store); err != nil {
-		return nil, err
-	}
-	if f.sorted[by] == nil {
-		f.sorted[by] = sortListed(f.of, sortValues[by])
-	}
-	return f.sorted[by], nil
+func (f *roster) order(ctx context.Context, store Store, by SortKey) (out []*listed, _ error) {
+	err := f.use(ctx, store, func() {
+		if f.sorted[by] == nil {
+			f.sorted[by] = sortListed(f.of, sortValues[by])
+		}
+		out = f.sorted[by]
+	})
+	return out, err
 }
 
 func sortListed(of map[ID]*listed, value func(*listed) string) []*listed {
@@ -125,7 +140,8 @@ func sortListed(of map[ID]*listed, value func(*listed) string) []*listed {
 }
 
 // catchUpLocked takes up what was written since. Where the feed does not reach
-// back that far, or reading everything costs less, everything is read.
+// back that far, or reading everything costs less, everything is read. Where ctx
+// ends it, what was known stays known.
 func (f *roster) catchUpLocked(ctx context.Context, store Store) error {
 	var now int64
 	if err := store.Read(ctx, func(tx Tx) (err error) { now, err = tx.Seq(); return err }); err != nil {
@@ -134,10 +150,12 @@ func (f *roster) catchUpLocked(ctx context.Context, store Store) error {
 	if f.known && now <= f.seq {
 		return nil
 	}
-	if !f.known || now-f.seq > int64(max(1000, 2*len(f.of))) || f.followLocked(ctx, store, now) != nil {
-		return f.readLocked(ctx, store)
+	if f.known && now-f.seq <= int64(max(1000, 2*len(f.of))) {
+		if err := f.followLocked(ctx, store, now); err == nil || ctx.Err() != nil {
+			return err
+		}
 	}
-	return nil
+	return f.readLocked(ctx, store)
 }
 
 // followLocked takes up the changes until a position.
@@ -172,28 +190,27 @@ func (f *roster) takeLocked(rec ClusterRecord, deleted bool) {
 }
 
 func (f *roster) readLocked(ctx context.Context, store Store) error {
-	f.known = false
+	var of map[ID]*listed
+	var seq int64
 	err := store.Read(ctx, func(tx Tx) (err error) {
-		f.of, f.sorted = map[ID]*listed{}, map[SortKey][]*listed{}
+		of = map[ID]*listed{}
 		for r, err := range List[ClusterRecord](tx, Query{}) {
 			if err != nil {
 				return err
 			}
-			f.of[r.ID] = listedOf(r)
+			of[r.ID] = listedOf(r)
 		}
-		f.seq, err = tx.Seq()
+		seq, err = tx.Seq()
 		return err
 	})
-	f.known = err == nil
+	if err == nil {
+		f.known, f.seq, f.of, f.sorted = true, seq, of, map[SortKey][]*listed{}
+	}
 	return err
 }
 
 // all gives every cluster, in no order.
-func (f *roster) all(ctx context.Context, store Store) ([]*listed, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.catchUpLocked(ctx, store); err != nil {
-		return nil, err
-	}
-	return slices.Collect(maps.Values(f.of)), nil
+func (f *roster) all(ctx context.Context, store Store) (out []*listed, _ error) {
+	err := f.use(ctx, store, func() { out = slices.Collect(maps.Values(f.of)) })
+	return out, err
 }

@@ -158,8 +158,12 @@ func (m *Manager) checkPassword(ctx context.Context, op, user, password string) 
 // nobody gives the hash that guesses for unknown users are compared with. It
 // is made before the first comparison, whoever that is for.
 func (m *Manager) nobody(ctx context.Context) (string, error) {
-	m.nobodyTurn.Lock()
-	defer m.nobodyTurn.Unlock()
+	select {
+	case m.nobodyTurn <- struct{}{}:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	defer func() { <-m.nobodyTurn }()
 	if m.nobodyHash == "" {
 		hash, err := m.hasher.Hash(ctx, randomHex(16))
 		if err != nil {
