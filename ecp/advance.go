@@ -214,7 +214,7 @@ func sameStatus(a, b Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.Operation == b.Operation &&
 		a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
-		a.Ordinals == b.Ordinals && sameLeaving(a.Leaving, b.Leaving) && maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+		a.Ordinals == b.Ordinals && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 
 func sameLeaving(a, b *Leaving) bool {

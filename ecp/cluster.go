@@ -90,8 +90,9 @@ type Status struct {
 	Seen bool `json:"seen,omitempty"`
 	// Applied is the generation last applied with success.
 	Applied int64 `json:"applied,omitempty"`
-	// RenderVersion is how the cluster's objects were last rendered; it rises
-	// with operations only, so that a newer build of ours rolls nothing.
+	// RenderVersion is how the cluster's objects were last rendered; it rises with
+	// operations that make nodes anew only, so that a newer build of ours is no
+	// reason to replace any.
 	RenderVersion int `json:"renderVersion,omitempty"`
 	// Auth identifies the Secret with the cluster's cookie and keys, Volumes
 	// the claim of every ordinal: learned once, so that a loss shows.
@@ -100,6 +101,10 @@ type Status struct {
 	// Ordinals is how many nodes belong to the cluster, beginning with 0: what a
 	// claim beyond holds is nobody's. 0 = as many as the spec says.
 	Ordinals int `json:"ordinals,omitempty"`
+	// KeepOutdated: what was asked for last is no reason to replace nodes, so that
+	// those of an older pod template than the platform has now are left as they
+	// are. Otherwise a task on its way replaces them.
+	KeepOutdated bool `json:"keepOutdated,omitempty"`
 	// Leaving is the node whose clients are moved to others; nil = none.
 	Leaving *Leaving `json:"leaving,omitempty"`
 

@@ -24,7 +24,7 @@ const (
 	CondReady               ConditionType = "Ready"               // every wanted node serves and is a member
 	CondManagementReachable ConditionType = "ManagementReachable" // the broker's management API answers
 	CondAgentConnected      ConditionType = "AgentConnected"      // adopted only
-	CondUpToDate            ConditionType = "UpToDate"            // rendered by the newest renderer
+	CondUpToDate            ConditionType = "UpToDate"            // rendered by the newest renderer, and every node is of the newest pod template
 	CondSettled             ConditionType = "Settled"             // nothing is left to do for this generation
 	CondHealthy             ConditionType = "Healthy"             // no attention needed
 )

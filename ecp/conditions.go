@@ -119,6 +119,12 @@ func managementReachable(v view, _ int) verdictOf {
 }
 
 func upToDate(v view, newest int) verdictOf {
+	if v.look.Unseen != "" && ConditionOf(v.rec.Status.Conditions, CondUpToDate).Reason == ReasonTemplateChanged {
+		return unchanged
+	}
+	if n := len(outdatedOf(v.look.Found)); n > 0 && !v.replaces() {
+		return verdictOf{Status: False, Reason: ReasonTemplateChanged, Message: templateChanged(n, len(v.look.Found.Nodes))}
+	}
 	if v.rec.Status.RenderVersion < newest {
 		return verdictOf{Status: False, Reason: ReasonRendererNewer}
 	}

@@ -47,6 +47,15 @@ var conditionCases = []struct {
 		CondProvisioned: "False InProgress", CondSettled: "False InProgress"}},
 	{name: "an older renderer", state: Running, rec: func(r *ClusterRecord) { r.Status.RenderVersion = 0 }, look: aLook(3, 3), want: map[ConditionType]string{
 		CondUpToDate: "False RendererNewer"}},
+	{name: "somebody changed the pod template", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.Found.Converged, l.Found.Nodes[1].Outdated = false, true }, want: map[ConditionType]string{
+		CondUpToDate: "False TemplateChanged"}},
+	{name: "somebody changed the pod template, and nothing is seen", state: Running, look: Look{Unseen: "away"}, rec: func(r *ClusterRecord) {
+		r.Status.Conditions = []Condition{{Type: CondUpToDate, Status: False, Reason: ReasonTemplateChanged, Since: t0}}
+	}, want: map[ConditionType]string{
+		CondProvisioned: "Unknown Unseen", CondAvailable: "Unknown Unseen", CondReady: "Unknown Unseen", CondManagementReachable: "Unknown Unseen",
+		CondUpToDate: "False TemplateChanged", CondSettled: "Unknown Unseen", CondHealthy: "Unknown Unseen"}},
+	{name: "a change of our own replaces nodes", state: Updating, rec: reason(ReasonByRequest), look: aLook(3, 3), edit: func(l *Look) { l.Found.Converged, l.Found.Nodes[1].Outdated = false, true }, want: map[ConditionType]string{
+		CondReady: "False InProgress", CondSettled: "False ByRequest", CondHealthy: "Unknown InProgress"}},
 	{name: "deaf", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.Views, l.Deaf = nil, true }, want: map[ConditionType]string{
 		CondManagementReachable: "Unknown NotAsked"}},
 	{name: "another generation is wanted", state: Running, rec: func(r *ClusterRecord) { r.Generation = 2 }, look: aLook(3, 3), want: map[ConditionType]string{

@@ -32,6 +32,7 @@ type decision struct {
 
 // decide says what a command does, or why it cannot be taken.
 func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error) {
+	old := rec
 	rec = rec.Clone()
 	d := decision{from: rec.Status.State, ends: PhaseSuperseded}
 	if err := checkRevision(revisionOf(cmd), rec.Revision); err != nil {
@@ -63,6 +64,9 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 	}
 	if next == Updating && wantedNodes(rec) == 0 { // no node runs: there is nothing to roll out
 		next = Stopping
+	}
+	if d.kind != "" {
+		rec.Status.KeepOutdated = !replaces(d.kind, old, rec)
 	}
 	if next != rec.Status.State {
 		rec.Status.State, rec.Status.Since = next, rec.UpdatedAt
@@ -306,7 +310,7 @@ func moveOperations(tx Tx, id ID, project string) error {
 // beginOperation stores the operation of a command and lets it take over from
 // one that is running.
 func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before ClusterRecord, running *Operation) (Operation, error) {
-	if p, err := m.provisioner(d.rec); err == nil && d.kind != OpDelete {
+	if p, err := m.provisioner(d.rec); err == nil && d.kind != OpDelete && !d.rec.Status.KeepOutdated {
 		d.rec.Status.RenderVersion = newestRender(p)
 	}
 	o := m.newOperation(d.rec, d.kind, actor, d.patience)
@@ -365,7 +369,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 				return err
 			}
 		}
-		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(d.kind), Notes: notes(rec, d)}
+		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(d.kind), Notes: notes(rec, d, h.m.outdated(rec.ID))}
 		return nil
 	})
 	if err != nil {

@@ -131,13 +131,13 @@ func (v view) missing() []string {
 }
 
 // asWanted says that Kubernetes is where it should be: the current generation
-// is applied and found, and every wanted node is there, of the newest revision,
-// and ready.
+// is applied and found, and every wanted node is there, of the newest revision
+// where that is wanted, and ready.
 func (v view) asWanted() bool {
 	f := v.look.Found
 	found := f.Generation == 0 || f.Generation == v.rec.Generation
 	settled := v.rec.Status.Leaving == nil && (v.want == 0 || v.want == ordinalsOf(v.rec) && len(leftovers(v.rec, f)) == 0)
-	return found && settled && v.rec.Status.Applied == v.rec.Generation && f.Converged && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
+	return found && settled && v.rec.Status.Applied == v.rec.Generation && v.converged() && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
 }
 
 // agreed says that EMQX, too, reports every wanted member at the wanted version.

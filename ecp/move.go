@@ -83,7 +83,7 @@ func (v view) nextToGo(last int) *NodeObservation {
 			if n.Ordinal == last {
 				return n
 			}
-		case !n.Outdated || n.Going:
+		case !n.Outdated || n.Going || !v.replaces():
 		case out == nil || rank(*n) > rank(*out) || rank(*n) == rank(*out) && n.Ordinal > out.Ordinal:
 			out = n
 		}

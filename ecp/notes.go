@@ -2,14 +2,14 @@ package ecp
 
 import "fmt"
 
-// notes say what nodes and clients will see of a command: for plans.
-func notes(rec ClusterRecord, d decision) []string {
+// notes say what nodes and clients will see of a command: for plans. outdated
+// is how many nodes are of an older pod template than the platform has now.
+func notes(rec ClusterRecord, d decision, outdated int) []string {
 	var out []string
-	if rec.Mode != Hosted || d.nothing || d.kind != OpUpdate && d.kind != OpRestart {
+	if rec.Mode != Hosted || d.nothing || d.kind != OpUpdate && d.kind != OpRestart && d.kind != OpRepair {
 		return out
 	}
-	runs := wantedNodes(rec)
-	if runs == 0 {
+	if runs := wantedNodes(rec); runs == 0 && d.kind != OpRepair {
 		return append(out, "no node runs: it shows when the cluster is started")
 	}
 	has, want := ordinalsOf(rec), d.rec.Spec.Hosted.Nodes
@@ -23,13 +23,20 @@ func notes(rec ClusterRecord, d decision) []string {
 	if want < has {
 		out = append(out, some(has-want, "leaves for good with its volume; ", "leave for good with their volumes, one at a time; ")+alone)
 	}
-	if !rolled(rec, d.rec) {
-		return out
+	n, why := min(has, want), ""
+	switch {
+	case outdated > 0 && d.rec.Status.KeepOutdated:
+		return append(out, some(outdated, "runs", "run")+" on an older pod template than the platform has now; this replaces none: a restart, or a change of image, size or placement does")
+	case !rolled(rec, d.rec):
+		if n = min(n, outdated); n == 0 || d.rec.Status.KeepOutdated {
+			return out
+		}
+		why = "an earlier change has not come to its end: "
 	}
 	if min(has, want) == 1 {
-		return append(out, "the only node is replaced: clients are cut and nothing serves until it is back")
+		return append(out, why+"the only node is replaced: clients are cut and nothing serves until it is back")
 	}
-	return append(out, some(min(has, want), "is replaced; ", "are replaced, one at a time; ")+alone)
+	return append(out, why+some(n, "is replaced; ", "are replaced, one at a time; ")+alone)
 }
 
 // some counts nodes in words.

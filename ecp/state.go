@@ -94,30 +94,31 @@ type Reason string
 
 // The reasons of hosted clusters.
 const (
-	ReasonAsExpected    Reason = "AsExpected"    // nothing to say
-	ReasonInProgress    Reason = "InProgress"    // an operation is on its way
-	ReasonByRequest     Reason = "ByRequest"     // somebody asked for it
-	ReasonNodeDown      Reason = "NodeDown"      // a pod is absent, not ready or going outside a plan
-	ReasonMemberMissing Reason = "MemberMissing" // pods are ready, EMQX counts fewer members
-	ReasonNothingServes Reason = "NothingServes" // no node is ready
-	ReasonPartitioned   Reason = "Partitioned"   // nodes disagree on who is a member
-	ReasonForeignOwner  Reason = "ForeignOwner"  // the namespace belongs to somebody else; it is not touched
-	ReasonDataLost      Reason = "DataLost"      // namespace or a volume claim has gone; nothing is made anew unasked
-	ReasonSecretLost    Reason = "SecretLost"    // the Secret with cookie and keys has gone; nothing is made anew unasked
-	ReasonCreateFailed  Reason = "CreateFailed"
-	ReasonStartFailed   Reason = "StartFailed"
-	ReasonUpdateFailed  Reason = "UpdateFailed"
-	ReasonSyncFailed    Reason = "SyncFailed"
-	ReasonStopFailed    Reason = "StopFailed"   // retried for ever
-	ReasonDeleteFailed  Reason = "DeleteFailed" // retried for ever
-	ReasonNotDispatched Reason = "NotDispatched"
-	ReasonScaledByHand  Reason = "ScaledByHand" // pods appeared in a stopped cluster; they are taken away again
-	ReasonUnseen        Reason = "Unseen"       // Kubernetes or the link to it does not answer
-	ReasonNoAnswer      Reason = "NoAnswer"     // the broker's management API does not answer
-	ReasonNotAsked      Reason = "NotAsked"     // nothing has been asked yet
-	ReasonPoweredOff    Reason = "PoweredOff"   // stopped by request
-	ReasonRendererNewer Reason = "RendererNewer"
-	ReasonDeleted       Reason = "Deleted"
+	ReasonAsExpected      Reason = "AsExpected"    // nothing to say
+	ReasonInProgress      Reason = "InProgress"    // an operation is on its way
+	ReasonByRequest       Reason = "ByRequest"     // somebody asked for it
+	ReasonNodeDown        Reason = "NodeDown"      // a pod is absent, not ready or going outside a plan
+	ReasonMemberMissing   Reason = "MemberMissing" // pods are ready, EMQX counts fewer members
+	ReasonNothingServes   Reason = "NothingServes" // no node is ready
+	ReasonPartitioned     Reason = "Partitioned"   // nodes disagree on who is a member
+	ReasonForeignOwner    Reason = "ForeignOwner"  // the namespace belongs to somebody else; it is not touched
+	ReasonDataLost        Reason = "DataLost"      // namespace or a volume claim has gone; nothing is made anew unasked
+	ReasonSecretLost      Reason = "SecretLost"    // the Secret with cookie and keys has gone; nothing is made anew unasked
+	ReasonCreateFailed    Reason = "CreateFailed"
+	ReasonStartFailed     Reason = "StartFailed"
+	ReasonUpdateFailed    Reason = "UpdateFailed"
+	ReasonSyncFailed      Reason = "SyncFailed"
+	ReasonStopFailed      Reason = "StopFailed"   // retried for ever
+	ReasonDeleteFailed    Reason = "DeleteFailed" // retried for ever
+	ReasonNotDispatched   Reason = "NotDispatched"
+	ReasonScaledByHand    Reason = "ScaledByHand" // pods appeared in a stopped cluster; they are taken away again
+	ReasonUnseen          Reason = "Unseen"       // Kubernetes or the link to it does not answer
+	ReasonNoAnswer        Reason = "NoAnswer"     // the broker's management API does not answer
+	ReasonNotAsked        Reason = "NotAsked"     // nothing has been asked yet
+	ReasonPoweredOff      Reason = "PoweredOff"   // stopped by request
+	ReasonRendererNewer   Reason = "RendererNewer"
+	ReasonTemplateChanged Reason = "TemplateChanged" // nodes are of an older pod template than the platform has now, and nothing on its way replaces them
+	ReasonDeleted         Reason = "Deleted"
 )
 
 // The reasons of adopted clusters, most severe first.

@@ -38,7 +38,7 @@ func appliedObjects(v view) (int, int) { return truth(v.rec.Status.Applied == v.
 func nodesReplaced(v view) (int, int) {
 	done := 0
 	for _, n := range v.ready {
-		if !n.Outdated && n.Ordinal < v.want {
+		if (!n.Outdated || !v.replaces()) && n.Ordinal < v.want {
 			done++
 		}
 	}

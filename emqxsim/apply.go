@@ -61,9 +61,12 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 		return err
 	}
 	s.Service = svc
-	s.Workload = &workload{
-		Generation: d.Generation, Render: d.RenderVersion, Rendered: d.Replicas, Revision: revision(d), Image: d.Image,
+	foreign := ""
+	if s.Workload != nil {
+		foreign = s.Workload.Foreign
 	}
+	s.Workload = &workload{Generation: d.Generation, Render: d.RenderVersion, Rendered: d.Replicas, Own: revision(d), Image: d.Image}
+	s.Workload.with(foreign)
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)
 	s.dropClaims(d)

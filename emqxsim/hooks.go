@@ -69,6 +69,21 @@ func (p *Provisioner) Break(id ecp.ID, ordinal int, reason string) error {
 	})
 }
 
+// RestartByHand changes the pod template past everybody, as "kubectl rollout
+// restart" does: nodes are outdated, and none is replaced for it.
+func (p *Provisioner) RestartByHand(id ecp.ID) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		if s.Workload == nil {
+			return noSuch(id, "StatefulSet to restart")
+		}
+		if s.Workload.Own == "" { // stored by an earlier build
+			s.Workload.Own = s.Workload.Revision
+		}
+		s.Workload.with("restarted at " + now.Format(time.RFC3339Nano))
+		return nil
+	})
+}
+
 // ScaleByHand sets the replicas behind everybody's back.
 func (p *Provisioner) ScaleByHand(id ecp.ID, n int) error {
 	return p.changeHosted(id, func(s *state, now time.Time) error {

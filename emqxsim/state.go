@@ -52,6 +52,19 @@ type workload struct {
 	Rendered   int       `json:"rendered"` // as it was last applied
 	Revision   string    `json:"revision"` // of the pods made from now on
 	Image      ecp.Image `json:"image"`
+	// Foreign is what somebody else has put on the pod template. Apply leaves it:
+	// it is part of every revision from then on.
+	Foreign string `json:"foreign,omitempty"`
+	Own     string `json:"own,omitempty"` // the revision without it
+}
+
+// with gives the revision of a pod template that somebody else has changed.
+func (w *workload) with(foreign string) {
+	w.Foreign, w.Revision = foreign, w.Own
+	if foreign != "" {
+		sum := sha256.Sum256([]byte(w.Own + foreign))
+		w.Revision = w.Own[:len(w.Own)-10] + hex.EncodeToString(sum[:5])
+	}
 }
 
 // claim is a volume claim. It goes with the last pod that uses it, not before.

@@ -41,6 +41,7 @@ func suite(open func(t *testing.T) ecp.Provisioner) ecptest.ProvisionerSuite {
 		ScaleByHand: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) {
 			require.NoError(t, sim(p).ScaleByHand(id, n))
 		},
+		ChangeTemplate: func(t *testing.T, p ecp.Provisioner, id ecp.ID) { require.NoError(t, sim(p).RestartByHand(id)) },
 		DeleteClaim: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) {
 			require.NoError(t, sim(p).DeleteClaim(id, n))
 		},

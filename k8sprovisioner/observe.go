@@ -34,7 +34,7 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 	}
 	if !o.Terminating {
 		o.Drift = p.drift(f)
-		o.Converged = len(o.Drift) == 0 && converged(f)
+		o.Converged = converged(f) && (f.workload == nil || !slices.Contains(o.Drift, kindStatefulSet+" "+f.workload.Name))
 	}
 	return o, nil
 }

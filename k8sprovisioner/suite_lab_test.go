@@ -61,6 +61,10 @@ func TestProvisionerSuite(t *testing.T) {
 			_, err := lab.Kubectl(t.Context(), "", "scale", "statefulset", workload(p, id), "-n", string(id), fmt.Sprint("--replicas=", n))
 			require.NoError(t, err)
 		},
+		ChangeTemplate: func(t *testing.T, p ecp.Provisioner, id ecp.ID) {
+			_, err := lab.Kubectl(t.Context(), "", "rollout", "restart", "statefulset", workload(p, id), "-n", string(id))
+			require.NoError(t, err)
+		},
 		DeleteClaim: func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int) {
 			remove(t, id, "pvc", fmt.Sprintf("data-%s-%d", workload(p, id), ordinal))
 		},

@@ -40,6 +40,9 @@ type ProvisionerSuite struct {
 	KillNode func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int)
 	// ScaleByHand changes how many nodes the platform is asked for.
 	ScaleByHand func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int)
+	// ChangeTemplate changes what pods are made from past the Provisioner, in a
+	// place that it does not write, as "kubectl rollout restart" does.
+	ChangeTemplate func(t *testing.T, p ecp.Provisioner, id ecp.ID)
 	// DeleteClaim asks for the end of a node's volume claim.
 	DeleteClaim func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int)
 	// DeleteAuth deletes the Secret with the cluster's keys.
@@ -64,6 +67,8 @@ type ProvisionerSuite struct {
 //   - Outdated is said of every node that is not of the newest revision, after
 //     a change of what pods are made from and after one of Restarts, and at no
 //     time of a node after anything else.
+//   - It is said of every node when somebody else has changed what pods are made
+//     from, which replaces none, and which no Apply undoes.
 //   - Nodes are replaced one by one as Roll names them, and keep their claims.
 //   - With fewer replicas every claim stays until Drop names it; it goes then,
 //     unless a node uses it or is meant to have it.

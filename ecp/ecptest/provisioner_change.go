@@ -15,6 +15,7 @@ var changeCases = []provisionerCase{
 	{name: "a restart is a change of all pods", test: func(b *bench) { rolling(b, func(d *ecp.Desired) { d.Restarts++ }) }},
 	{name: "a change taken back outdates none", test: takenBack},
 	{name: "what is around pods outdates none", test: aroundPods},
+	{name: "a change by somebody else outdates all and replaces none", hook: "ChangeTemplate", given: func(s ProvisionerSuite) bool { return s.ChangeTemplate != nil }, test: templateChanged},
 	{name: "claims stay until they are dropped", test: dropping},
 	{name: "claims are dropped while stopped", test: droppingStopped},
 	{name: "claims that are meant to be there stay", test: droppingTooMuch},
@@ -135,6 +136,36 @@ func aroundPods(b *bench) {
 		}
 		ports = o.Endpoints.External
 	}
+}
+
+// templateChanged: what somebody else does to the pod template is seen, and
+// waits for Roll whatever else is applied meanwhile.
+func templateChanged(b *bench) {
+	n := b.suite.Nodes
+	d, before := b.create(n)
+	b.suite.ChangeTemplate(b.T, b.p, b.id)
+	all := func(o ecp.Observation) string {
+		if len(outdated(o)) != n || o.Converged || len(o.Drift) > 0 {
+			return "not all nodes are outdated, or it is called a drift"
+		}
+		return ""
+	}
+	b.seen("outdated", all)
+	d.Spec.Network.Type, d.Generation = ecp.NodePort, 2
+	b.apply(d)
+	o := b.seen("open, and outdated", func(o ecp.Observation) string {
+		if len(o.Endpoints.External) == 0 {
+			return "it is not open"
+		}
+		return all(o)
+	})
+	b.same(identity(before, true), identity(o, true))
+	for i := n - 1; i >= 0; i-- {
+		d.Roll = []int{i}
+		b.apply(d)
+		b.seen(fmt.Sprintf("replaced at %d", i), replaced(before, i, n))
+	}
+	b.seen("running", running(n))
 }
 
 // fewer makes a cluster and takes its highest node away, which leaves its claim.
