@@ -4,12 +4,18 @@ import "context"
 
 // ListenerManager is a Broker that tells its MQTT listeners and lets them be
 // changed. A change is made on all nodes, without touching clients that are
-// connected unless it says so.
+// connected unless it says so. What one node says MUST NOT be taken for what
+// all have: each node of a cluster applies changes by itself, and may fail.
 type ListenerManager interface {
 	// Listeners lists them, by id.
 	Listeners(ctx context.Context) ([]BrokerListener, error)
 	// SetListenerLimit sets how many connections a listener takes on each
 	// node; 0 = no limit. Clients beyond it stay; new ones are refused.
+	//
+	// It MUST return nil only where every node that runs has the limit. Where
+	// some have it and others do not, the error MUST be unavailable and name
+	// those that do not. The same call again MUST NOT return nil for what is
+	// stored where it is not in force.
 	SetListenerLimit(ctx context.Context, id string, limit int) error
 	// StartListener lets it take connections again; nil where it does.
 	StartListener(ctx context.Context, id string) error
@@ -19,14 +25,39 @@ type ListenerManager interface {
 
 // BrokerListener is a listener with its figures, of all nodes and of each.
 type BrokerListener struct {
-	ID          string         `json:"id"`       // e.g. "tcp:default" (5.x), "mqtt:tcp:external" (4.x)
-	Protocol    Protocol       `json:"protocol"` // [MQTT], [MQTTS], [WS], [WSS], or the broker's word, e.g. "quic"
-	Bind        string         `json:"bind"`     // address, e.g. "0.0.0.0:1883"
-	Enabled     bool           `json:"enabled"`
-	Running     Truth          `json:"running"`         // on all nodes: Unknown = nodes differ
-	Connections int            `json:"connections"`     // all nodes
-	Limit       int            `json:"limit,omitempty"` // connections on each node; 0 = none
-	Nodes       []ListenerNode `json:"nodes"`
+	ID          string   `json:"id"`       // e.g. "tcp:default" (5.x), "mqtt:tcp:external" (4.x)
+	Protocol    Protocol `json:"protocol"` // [MQTT], [MQTTS], [WS], [WSS], or the broker's word, e.g. "quic"
+	Bind        string   `json:"bind"`     // address, e.g. "0.0.0.0:1883"
+	Enabled     bool     `json:"enabled"`
+	Running     Truth    `json:"running"`     // on all nodes: Unknown = nodes differ
+	Connections int      `json:"connections"` // all nodes
+	// Limit is how many connections each node takes, the lowest of the nodes'
+	// limits where they differ; 0 = none of them has a limit.
+	Limit int            `json:"limit,omitempty"`
+	Nodes []ListenerNode `json:"nodes"`
+}
+
+// LimitOfAll returns the limit that goes for all nodes: the lowest of theirs, 0
+// where none has one.
+func (l BrokerListener) LimitOfAll() int {
+	lowest := 0
+	for _, n := range l.Nodes {
+		if n.Limit > 0 && (lowest == 0 || n.Limit < lowest) {
+			lowest = n.Limit
+		}
+	}
+	return lowest
+}
+
+// Without returns the names of the nodes whose limit is another one.
+func (l BrokerListener) Without(limit int) []string {
+	var names []string
+	for _, n := range l.Nodes {
+		if n.Limit != limit {
+			names = append(names, n.Node)
+		}
+	}
+	return names
 }
 
 // ListenerNode is a listener on one node.

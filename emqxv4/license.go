@@ -141,7 +141,7 @@ func (l license) limit() int {
 	if l.Max == nil {
 		return 0
 	}
-	return l.Max.Int()
+	return l.Max.Limit()
 }
 
 func (l license) builtIn() bool { return l.CustomerType != nil && *l.CustomerType == evaluation }

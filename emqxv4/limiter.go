@@ -62,7 +62,7 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 	if err != nil {
 		return ecp.ConnectionLimit{}, err
 	}
-	capped := l.Original != nil && l.Original.Int() < n && l.Original.Int() == l.limit()
+	capped := l.Original != nil && l.Original.Limit() < n && l.Original.Limit() == l.limit()
 	if l.limit() != n && !capped {
 		says := "it took " + strconv.Itoa(n) + " in the field " + b.limitField + " and dropped it: " + strconv.Itoa(l.limit()) + " is in force; needed: a licence that takes a limit at run time, and the field's right name"
 		return ecp.ConnectionLimit{}, b.client.Deny(ecp.CodeUnsupported, says, *ecp.ErrLicenceNotBusinessCritical, ecp.ErrLicenceNotBusinessCritical)

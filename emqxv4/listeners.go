@@ -73,7 +73,7 @@ func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
 			}
 			one := byID[l.id()]
 			if one == nil {
-				one = &ecp.BrokerListener{ID: l.id(), Protocol: protocol, Bind: string(l.Bind), Enabled: true, Limit: l.Limit.Int()}
+				one = &ecp.BrokerListener{ID: l.id(), Protocol: protocol, Bind: string(l.Bind), Enabled: true}
 				byID[l.id()] = one
 			}
 			one.Connections += l.Connections.Int()
@@ -81,12 +81,12 @@ func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
 				one.Nodes[n-1].Connections += l.Connections.Int()
 				continue
 			}
-			one.Nodes = append(one.Nodes, ecp.ListenerNode{Node: f.node, Running: true, Connections: l.Connections.Int(), Limit: l.Limit.Int()})
+			one.Nodes = append(one.Nodes, ecp.ListenerNode{Node: f.node, Running: true, Connections: l.Connections.Int(), Limit: l.Limit.Limit()})
 		}
 	}
 	out := make([]ecp.BrokerListener, 0, len(byID))
 	for _, one := range byID {
-		one.Running = ecp.True
+		one.Running, one.Limit = ecp.True, one.LimitOfAll()
 		if len(one.Nodes) < answered {
 			one.Running = ecp.Unknown
 		}

@@ -74,7 +74,7 @@ func (b *broker) runs(ctx context.Context, node string) (bool, error) {
 	}), err
 }
 
-// RemoveMember ends a membership. A node that the broker has never heard of is
+// RemoveMember ends a membership, of a node that does not run. A node that the broker has never heard of is
 // answered as an unknown call is: it is no member.
 func (b *broker) RemoveMember(ctx context.Context, node string) error {
 	ctx, cancel := b.client.BoundBy(ctx, 2)
@@ -82,7 +82,7 @@ func (b *broker) RemoveMember(ctx context.Context, node string) error {
 	if node == "" {
 		return noNode("remove member")
 	}
-	if err := b.notItself(ctx, node); err != nil {
+	if err := b.removable(ctx, node); err != nil {
 		return err
 	}
 	err := b.do(ctx, call{
@@ -102,27 +102,24 @@ func (b *broker) RemoveMember(ctx context.Context, node string) error {
 	return nil
 }
 
-// notItself refuses the node that answers: by its name where the port tells
-// it, else where it is the only member.
-func (b *broker) notItself(ctx context.Context, node string) error {
-	itself := ""
-	b.client.Optional(ctx, "its own name", func(ctx context.Context) (err error) {
-		itself, err = b.self(ctx)
+// removable gives the error for a node that must stay a member. The one that
+// answers is known by its name where the port tells it, else where it is the
+// only member.
+func (b *broker) removable(ctx context.Context, node string) error {
+	members, err := b.members(ctx)
+	if err != nil {
 		return err
+	}
+	nodes := make([]ecp.BrokerNode, len(members))
+	for i, m := range members {
+		nodes[i] = m.node(counters{})
+	}
+	return b.client.Removable(ctx, nodes, node, func(ctx context.Context) (string, error) {
+		if len(nodes) == 1 {
+			return nodes[0].Name, nil
+		}
+		return b.self(ctx)
 	})
-	if itself == "" {
-		b.client.Optional(ctx, "its members", func(ctx context.Context) error {
-			members, err := b.members(ctx)
-			if len(members) == 1 {
-				itself = members[0].name()
-			}
-			return err
-		})
-	}
-	if itself == node {
-		return b.client.Fail(ecp.CodeInvalid, node+" is the node that was asked, which cannot remove itself; ask another member", nil)
-	}
-	return nil
 }
 
 // noNode gives the error for a call that is about a node and names none.

@@ -84,6 +84,7 @@ func TestRemoveMember(t *testing.T) {
 		{name: "there is no such call", answer: unknown, calls: emqxtest.Body(`{"code":0,"data":[]}`), code: ecp.CodeUnsupported, says: []string{"emqx_ctl cluster force-leave"}},
 		{name: "the calls are not told", answer: unknown, calls: emqxtest.Status(http.StatusInternalServerError), code: ecp.CodeUnavailable},
 		{name: "open source", open: true, calls: lists, code: ecp.CodeUnsupported, says: []string{"found open-source EMQX 4.4.24", "emqx_ctl cluster force-leave"}},
+		{name: "it runs", node: "emqx@b", code: ecp.CodeConflict, says: []string{"emqx@b runs", "stop EMQX on it"}},
 		{name: "itself", node: "emqx@a", code: ecp.CodeInvalid, says: []string{"cannot remove itself"}},
 		{name: "it fails", answer: emqxtest.Body(`{"code":500,"message":"no"}`), code: ecp.CodeUnavailable},
 	} {

@@ -18,7 +18,7 @@ const littlePatience = 300 * time.Millisecond
 // oneNode is a broker as recorded, which takes changes as brokers do and has
 // nothing different afterwards. Nobody asked it how busy it was.
 func oneNode(t *testing.T) http.Handler {
-	h := emqxtest.Calls{
+	h := limited(emqxtest.Calls{
 		"POST " + evacuation + "start":                                 answer(t, "33-evacuation-start"),
 		"POST " + evacuation + "stop":                                  answer(t, "33-evacuation-stop"),
 		"POST /api/v5/load_rebalance/nobody@10.9.9.9/evacuation/start": answer(t, "33-rebalance-start-badnode"),
@@ -33,7 +33,7 @@ func oneNode(t *testing.T) http.Handler {
 		"POST /api/v5/listeners/tcp:nobody/start":                      answer(t, "36-listener-404"),
 		"POST /api/v5/listeners/tcp:nobody/stop":                       answer(t, "36-listener-404"),
 		"POST /api/v5/load_rebalance/Zürich@10.9.9.9/evacuation/start": answer(t, "33-rebalance-start-badnode"),
-	}.Before(replay(t, "one"))
+	}.Before(replay(t, "one")))
 	refused := replay(t, "one")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name, secret, _ := r.BasicAuth(); (ecp.Credentials{Username: name, Password: secret}) != login {

@@ -95,9 +95,9 @@ type wireLimit struct {
 
 func (w wireLimit) limit() int {
 	if w.MaxSessions != nil {
-		return w.MaxSessions.Int()
+		return w.MaxSessions.Limit()
 	}
-	return count(w.MaxConnections).Int()
+	return count(w.MaxConnections).Limit()
 }
 
 // decodeLimit reads the limit alone.
@@ -173,7 +173,7 @@ func decodeSettings(body []byte) (settings, error) {
 	}
 	s := settings{LicenseSettings: ecp.LicenseSettings{HighWatermark: share(w.High), LowWatermark: share(w.Low)}}
 	if w.Dynamic != nil {
-		n := w.Dynamic.Int()
+		n := w.Dynamic.Limit()
 		s.dynamic = &n
 	}
 	return s, nil

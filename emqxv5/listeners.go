@@ -1,6 +1,7 @@
 package emqxv5
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -37,18 +38,56 @@ func (b *broker) SetListenerLimit(ctx context.Context, id string, limit int) err
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	now, err := ask(ctx, b, emqxhttp.Request{Path: listenerPath(id)}, decodeListenerLimit)
-	if err != nil || now == limit {
+	if err != nil {
 		return err
+	}
+	if now == limit {
+		if without, err := b.without(ctx, id, limit); err != nil || len(without) == 0 {
+			return err
+		}
 	}
 	body := map[string]any{"id": id, "type": kind, "max_connections": limit}
 	if limit == 0 {
 		body["max_connections"] = "infinity"
 	}
 	set, err := ask(ctx, b, emqxhttp.Request{Method: http.MethodPut, Path: listenerPath(id), Body: body}, decodeListenerLimit)
-	if err == nil && set != limit {
-		err = b.client.Fail(ecp.CodeUnavailable, "took the limit of listener "+b.client.Say(id)+" and has another; look again", nil)
+	switch {
+	case err != nil && ecp.CodeOf(err) != ecp.CodeUnavailable:
+		return err
+	case err == nil && set != limit:
+		return b.client.Fail(ecp.CodeUnavailable, "took the limit of listener "+b.client.Say(id)+" and has another; look again", nil)
 	}
-	return err
+	return b.limited(ctx, id, limit, err)
+}
+
+// limited says whether a change of a limit is in force everywhere. failed is the
+// error of the change, which may have been made all the same, or by some nodes.
+func (b *broker) limited(ctx context.Context, id string, limit int, failed error) error {
+	without, err := b.without(ctx, id, limit)
+	switch {
+	case err != nil:
+		return cmp.Or(failed, err)
+	case len(without) == 0:
+		return nil
+	}
+	says := "the limit of listener " + b.client.Say(id) + " is not in force on " + b.client.Say(strings.Join(without, ", ")) +
+		", where the change failed or is late; call again, and restart EMQX there if that does not help"
+	return b.client.Fail(ecp.CodeUnavailable, says, failed)
+}
+
+// without names the nodes on which a listener has another limit. The setting
+// itself is that of the node that answers: each node applies a change by
+// itself, and one that failed is heard of nowhere else.
+func (b *broker) without(ctx context.Context, id string, limit int) ([]string, error) {
+	all, err := b.listeners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(all, func(l ecp.BrokerListener) bool { return l.ID == id })
+	if i < 0 {
+		return nil, b.client.Fail(ecp.CodeUnavailable, "has a listener "+b.client.Say(id)+" and does not list it; look again", nil)
+	}
+	return all[i].Without(limit), nil
 }
 
 // StartListener enables it on all nodes. One that runs is left: EMQX would
@@ -143,19 +182,19 @@ func decodeListeners(body []byte) ([]ecp.BrokerListener, error) {
 func (e listener) listener() ecp.BrokerListener {
 	l := ecp.BrokerListener{
 		ID: e.ID, Protocol: protocols[string(e.Type)], Bind: string(e.Bind), Enabled: e.Enable != false && e.Enable != "false",
-		Running: e.Status.truth(), Connections: e.Status.Connections.Int(), Limit: e.Status.Limit.Int(),
+		Running: e.Status.truth(), Connections: e.Status.Connections.Int(), Limit: e.Status.Limit.Limit(),
 	}
 	if l.Protocol == "" {
 		l.Protocol = ecp.Protocol(e.Type)
 	}
 	for _, n := range e.Nodes {
 		l.Nodes = append(l.Nodes, ecp.ListenerNode{
-			Node: string(n.Node), Running: n.Status.truth() == ecp.True, Connections: n.Status.Connections.Int(), Limit: n.Status.Limit.Int(),
+			Node: string(n.Node), Running: n.Status.truth() == ecp.True, Connections: n.Status.Connections.Int(), Limit: n.Status.Limit.Limit(),
 		})
 	}
 	if len(l.Nodes) > 0 {
 		slices.SortFunc(l.Nodes, func(a, b ecp.ListenerNode) int { return strings.Compare(a.Node, b.Node) })
-		l.Limit = l.Nodes[0].Limit // it is configured for all
+		l.Limit = l.LimitOfAll()
 	}
 	return l
 }
@@ -171,5 +210,5 @@ func decodeListenerLimit(body []byte) (int, error) {
 	if l.Limit == nil {
 		return 0, errNotIt
 	}
-	return l.Limit.Int(), nil
+	return l.Limit.Limit(), nil
 }

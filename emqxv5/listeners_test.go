@@ -1,12 +1,15 @@
 package emqxv5_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/emqxtest"
 )
 
@@ -56,7 +59,7 @@ func TestSetListenerLimit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var requests emqxtest.Requests
-			b := open[ecp.ListenerManager](t, requests.Of(emqxtest.Calls{"PUT " + tcp: c.put}.Before(replay(t, "one"))))
+			b := open[ecp.ListenerManager](t, requests.Of(limited(emqxtest.Calls{"PUT " + tcp: c.put}.Before(replay(t, "one")))))
 			err := b.SetListenerLimit(t.Context(), c.id, c.limit)
 			refusedAs(t, err, c.code, "")
 			if c.code != "" {
@@ -70,12 +73,65 @@ func TestSetListenerLimit(t *testing.T) {
 		})
 	}
 	var requests emqxtest.Requests
-	limited := emqxtest.Calls{"GET " + tcp: emqxtest.Body(`{"max_connections":"100"}`), "PUT " + tcp: emqxtest.Body(`{"max_connections":"infinity"}`)}
-	require.NoError(t, open[ecp.ListenerManager](t, requests.Of(limited.Before(replay(t, "one")))).SetListenerLimit(t.Context(), "tcp:default", 0))
+	hundred := emqxtest.Calls{"GET " + tcp: emqxtest.Body(`{"max_connections":"100"}`), "PUT " + tcp: emqxtest.Body(`{"max_connections":"infinity"}`)}
+	require.NoError(t, open[ecp.ListenerManager](t, requests.Of(hundred.Before(replay(t, "one")))).SetListenerLimit(t.Context(), "tcp:default", 0))
 	require.Equal(t, []string{"PUT " + tcp + ` {"id":"tcp:default","max_connections":"infinity","type":"tcp"}`}, requests.Changes())
 
 	err := open[ecp.ListenerManager](t, answer(t, "36-listener-404")).SetListenerLimit(t.Context(), "tcp:nope", 5)
 	refusedAs(t, err, ecp.CodeNotFound, "BAD_LISTENER_ID", "Listener id not found")
+}
+
+// TestListenerLimitOnEveryNode: what is stored on the node that answers is not
+// in force on one where the change failed, however often it is made.
+func TestListenerLimitOnEveryNode(t *testing.T) {
+	s := emqxsim.NewCluster(emqxsim.ClusterConfig{})
+	for _, name := range []string{"emqx@a", "emqx@b", "emqx@c"} {
+		s.Join(name)
+	}
+	b, err := emqxv5.New(emqxv5.Config{}).Open(s.Node("emqx@a").Endpoint())
+	require.NoError(t, err)
+	defer b.Close()
+	manager := b.(ecp.ListenerManager)
+	s.Node("emqx@b").KeepListeners(true)
+	for range 3 {
+		refusedAs(t, manager.SetListenerLimit(t.Context(), "tcp:default", 1000), ecp.CodeUnavailable, "", "is not in force on emqx@b,")
+	}
+	all, err := manager.Listeners(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1000, all[1].Limit, "the lowest")
+	require.Equal(t, []string{"emqx@b"}, all[1].Without(1000))
+	s.Node("emqx@b").KeepListeners(false)
+	require.NoError(t, manager.SetListenerLimit(t.Context(), "tcp:default", 1000), "it is made again where it is not in force")
+
+	const large = 5_000_000_000 // more than 2^31-1, which EMQX takes
+	require.NoError(t, manager.SetListenerLimit(t.Context(), "tcp:default", large))
+	all, err = manager.Listeners(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, large, all[1].Limit)
+	require.Equal(t, large, all[1].Nodes[0].Limit)
+
+	for _, id := range []string{"nope:x", "xx:default"} {
+		refusedAs(t, manager.SetListenerLimit(t.Context(), id, 5), ecp.CodeInvalid, "BAD_REQUEST", "tcp, ssl, ws, wss, quic")
+		refusedAs(t, manager.StopListener(t.Context(), id), ecp.CodeInvalid, "BAD_REQUEST", "tcp, ssl, ws, wss, quic")
+	}
+}
+
+// TestLostListenerLimit: a change whose answer is lost is judged by what is in
+// force.
+func TestLostListenerLimit(t *testing.T) {
+	var list string
+	h := emqxtest.Calls{
+		"PUT " + tcp:       emqxtest.Status(http.StatusInternalServerError),
+		"GET " + listeners: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { emqxtest.Body(list).ServeHTTP(w, r) }),
+	}.Before(replay(t, "one"))
+	b := open[ecp.ListenerManager](t, h)
+	entry := func(a, b int) string {
+		return fmt.Sprintf(`[{"id":"tcp:default","type":"tcp","node_status":[{"node":"a","status":{"max_connections":%d}},{"node":"b","status":{"max_connections":%d}}]}]`, a, b)
+	}
+	list = entry(7, 7)
+	require.NoError(t, b.SetListenerLimit(t.Context(), "tcp:default", 7))
+	list = entry(7, 9)
+	refusedAs(t, b.SetListenerLimit(t.Context(), "tcp:default", 7), ecp.CodeUnavailable, "", "is not in force on b,")
 }
 
 // TestTurnListener: a listener is started or stopped where it is not so yet:

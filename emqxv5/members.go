@@ -28,13 +28,21 @@ func (b *broker) InviteMember(ctx context.Context, node string) error {
 	return b.do(ctx, emqxhttp.Request{Method: http.MethodPut, Path: invitePath(node), Body: map[string]int{"timeout": inviteMillis}})
 }
 
-// RemoveMember lets the others forget a node.
+// RemoveMember lets the others forget a node. EMQX would also let one that runs
+// be forgotten, which resets it.
 func (b *broker) RemoveMember(ctx context.Context, node string) error {
 	if err := checkNode("remove member", node); err != nil {
 		return err
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
+	d, err := b.members(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.client.Removable(ctx, d.Nodes, node, b.self); err != nil {
+		return err
+	}
 	return b.do(ctx, emqxhttp.Request{Method: http.MethodDelete, Path: leavePath(node)})
 }
 

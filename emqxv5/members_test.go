@@ -49,23 +49,49 @@ func TestInviteMember(t *testing.T) {
 }
 
 func TestRemoveMember(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		code ecp.Code
-		says string
-	}{
-		{"08-force-leave-3", "", ""},
-		{"11-cluster-force-leave-unknown", "", ""},
-		{"11-cluster-force-leave-self", ecp.CodeInvalid, "ask another member to remove it"},
-		{"35-apikey-viewer-post-403", ecp.CodeDenied, "administrator"},
-	} {
-		var requests emqxtest.Requests
-		err := open[ecp.MemberManager](t, requests.Of(answer(t, c.name))).RemoveMember(t.Context(), "emqx@127.0.0.3")
-		require.Equal(t, c.code, ecp.CodeOf(err), "%s: %v", c.name, err)
-		if c.code != "" {
-			require.ErrorContains(t, err, c.says)
-		}
-		require.Equal(t, []string{"DELETE /api/v5/cluster/emqx@127.0.0.3/force_leave"}, requests.Sent())
+	const node = "emqx@127.0.0.3"
+	leave := "DELETE /api/v5/cluster/" + node + "/force_leave"
+	listed := func(status string) http.Handler {
+		return emqxtest.Body(`[{"node":"emqx@127.0.0.1","node_status":"running"},{"node":"` + node + `","node_status":"` + status + `","role":"core"}]`)
 	}
-	require.ErrorIs(t, open[ecp.MemberManager](t, replay(t, "one")).RemoveMember(t.Context(), "@"), ecp.ErrInvalid)
+	for _, c := range []struct {
+		name  string
+		nodes http.Handler // nil = it is not among them
+		leave string       // what the broker answers; "" = it is not asked
+		code  ecp.Code
+		says  string
+	}{
+		{"not listed", nil, "08-force-leave-3", "", ""},
+		{"stopped", listed("stopped"), "08-force-leave-3", "", ""},
+		{"no member", nil, "11-cluster-force-leave-unknown", "", ""},
+		{"itself, as the broker says", nil, "11-cluster-force-leave-self", ecp.CodeInvalid, "ask another member to remove it"},
+		{"denied", nil, "35-apikey-viewer-post-403", ecp.CodeDenied, "administrator"},
+		{"running", listed("running"), "", ecp.CodeConflict, "stop EMQX on it"},
+		{"hanging", listed("unknown"), "", ecp.CodeUnavailable, "may run all the same"},
+		{"members that are not told", emqxtest.Status(http.StatusForbidden), "", ecp.CodeDenied, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var requests emqxtest.Requests
+			calls := emqxtest.Calls{}
+			if c.nodes != nil {
+				calls["GET "+nodes] = c.nodes
+			}
+			if c.leave != "" {
+				calls[leave] = answer(t, c.leave)
+			}
+			err := open[ecp.MemberManager](t, requests.Of(calls.Before(replay(t, "one")))).RemoveMember(t.Context(), node)
+			require.Equal(t, c.code, ecp.CodeOf(err), "%v", err)
+			if c.code != "" {
+				require.ErrorContains(t, err, c.says)
+			}
+			if c.leave == "" {
+				require.Empty(t, requests.Changes())
+			} else {
+				require.Equal(t, []string{leave}, requests.Changes())
+			}
+		})
+	}
+	b := open[ecp.MemberManager](t, replay(t, "one"))
+	require.ErrorIs(t, b.RemoveMember(t.Context(), "@"), ecp.ErrInvalid)
+	refusedAs(t, b.RemoveMember(t.Context(), member), ecp.CodeInvalid, "", "cannot remove itself")
 }

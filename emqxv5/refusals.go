@@ -47,6 +47,8 @@ var refusals = []struct {
 	{400, "", "Bad license key", ecp.CodeInvalid, "check that the key is whole, not expired, and one for EMQX 5 or later"},
 	{400, "", "Bad license setting", ecp.CodeInvalid, "the low watermark has to be below the high one"},
 	{400, "NOT_FOUND", "", ecp.CodeNotFound, "name nodes that run"},
+	{400, "", "invalid_listener_id", ecp.CodeInvalid, "an id is a type (tcp, ssl, ws, wss, quic), a colon and a name; Listeners has those there are"},
+	{400, "", "unknown listener type", ecp.CodeInvalid, "the type is tcp, ssl, ws, wss or quic; Listeners has the ids there are"},
 
 	{404, "BAD_LISTENER_ID", "", ecp.CodeNotFound, "Listeners has the ids"},
 	{404, "NOT_FOUND", "Node not found", ecp.CodeNotFound, "Describe has the names; a node that is stopped is not found either"},

@@ -1,10 +1,15 @@
 package emqxv5_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,4 +67,42 @@ func refusedAs(t *testing.T, err error, code ecp.Code, broker string, says ...st
 		require.True(t, errors.As(err, &said), "%v has no *ecp.BrokerError", err)
 		require.Equal(t, broker, said.Code)
 	}
+}
+
+// limited lists a listener with the limit that it was last given, as a broker
+// does, where h answers always alike.
+func limited(h http.Handler) http.Handler {
+	var mu sync.Mutex
+	limit := any("infinity") // guarded by mu
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		var sent map[string]any
+		var list []map[string]any
+		switch {
+		case rec.Code != http.StatusOK:
+		case r.Method == http.MethodPut && r.URL.Path == tcp && json.Unmarshal(body, &sent) == nil:
+			limit = sent["max_connections"]
+		case r.Method == http.MethodGet && r.URL.Path == listeners && json.Unmarshal(rec.Body.Bytes(), &list) == nil:
+			for _, l := range list {
+				nodes, _ := l["node_status"].([]any)
+				for _, n := range nodes {
+					if l["id"] == "tcp:default" {
+						n.(map[string]any)["status"].(map[string]any)["max_connections"] = limit
+					}
+				}
+			}
+			rec.Body.Reset()
+			_ = json.NewEncoder(rec.Body).Encode(list)
+		}
+		for k, v := range rec.Header() {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(rec.Code)
+		_, _ = rec.Body.WriteTo(w)
+	})
 }

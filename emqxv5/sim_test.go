@@ -55,19 +55,21 @@ func TestSimulatedVersions(t *testing.T) {
 				license = largeLicense
 			}
 			s := simulated(emqxsim.ClusterConfig{Version: version, License: &license})
-			s.Standalone("emqx@d")
+			d := s.Standalone("emqx@d")
 			s.AddUser("fleet", "Fleet_pass-1", "administrator")
 			e := s.Node("emqx@a").Endpoint()
 			for _, who := range []ecp.Credentials{e.Credentials, {Username: "fleet", Password: "Fleet_pass-1", Kind: ecp.CredentialUser}} {
 				e.Credentials = who
-				everyCall(t, e, version)
+				everyCall(t, d, e, version)
+				d.Revive()
 			}
 		})
 	}
 }
 
-// everyCall makes every call of a broker of simulated, and undoes what it does.
-func everyCall(t *testing.T, e ecp.Endpoint, version string) {
+// everyCall makes every call of a broker of simulated, beside which d runs, and
+// undoes what it does.
+func everyCall(t *testing.T, d *emqxsim.Node, e ecp.Endpoint, version string) {
 	t.Helper()
 	found, err := emqxv5.New(emqxv5.Config{}).(ecp.Detector).Detect(t.Context(), e)
 	require.NoError(t, err)
@@ -141,6 +143,13 @@ func everyCall(t *testing.T, e ecp.Endpoint, version string) {
 		{"StopEvacuation", func(ctx context.Context) error { return b.(ecp.Evacuator).StopEvacuation(ctx, "emqx@b") }},
 		{"InviteMember", func(ctx context.Context) error { return b.(ecp.MemberManager).InviteMember(ctx, "emqx@d") }},
 		{"InviteMember again", func(ctx context.Context) error { return b.(ecp.MemberManager).InviteMember(ctx, "emqx@d") }},
+		{"RemoveMember of one that runs", func(ctx context.Context) error {
+			if err := b.(ecp.MemberManager).RemoveMember(ctx, "emqx@d"); !errors.Is(err, ecp.ErrConflict) {
+				return fmt.Errorf("removed while it runs: %w", err)
+			}
+			d.Kill()
+			return nil
+		}},
 		{"RemoveMember", func(ctx context.Context) error { return b.(ecp.MemberManager).RemoveMember(ctx, "emqx@d") }},
 		{"RemoveMember again", func(ctx context.Context) error { return b.(ecp.MemberManager).RemoveMember(ctx, "emqx@d") }},
 		{"WriteMetrics", func(ctx context.Context) error {

@@ -115,6 +115,10 @@ type WantListeners struct {
 	Listeners []ecp.BrokerListener
 	// ID is one that runs and may be changed; the suite stops and starts it.
 	ID string
+	// Lagging is a node on which every change of a listener fails, of the
+	// cluster that OpenLagging leads to; "" = not tried.
+	Lagging     string
+	OpenLagging func(t *testing.T) ecp.Endpoint
 }
 
 // WantLicense is the licence of the cluster.
@@ -196,6 +200,7 @@ var adapterCases = []struct {
 	{"an evacuation may be started and stopped twice", testEvacuation},
 	{"members come and go, and the one that answers stays", testMembers},
 	{"a listener may be stopped and started twice", testListener},
+	{"a listener's limit is in force on every node", testLaggingListener},
 	{"a licence that was loaded is not replaced unasked", testLicense},
 	{"metrics are copied as they come", testMetricsStream},
 	{"metrics stop where they have to", testMetricsEnds},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -136,6 +137,7 @@ func testMembers(t *testing.T, s AdapterSuite) {
 		way = s.Open
 	}
 	t.Run("RemoveMember of a node that is stopped", func(t *testing.T) { testRemove(t, s, way) })
+	t.Run("RemoveMember of a node that runs", func(t *testing.T) { testRemoveRunning(t, s, way) })
 	t.Run("RemoveMember of the node that answers", func(t *testing.T) { testRemoveSelf(t, s, way) })
 	t.Run("InviteMember", func(t *testing.T) { testInvite(t, s, way) })
 }
@@ -162,6 +164,26 @@ func testRemove(t *testing.T, s AdapterSuite, way func(*testing.T) ecp.Endpoint)
 		t.Errorf("%s is a member after it was removed", s.Members.Stopped)
 	}
 	must(t, "RemoveMember again", b.RemoveMember(t.Context(), s.Members.Stopped))
+}
+
+// testRemoveRunning: it would lose its clients and all it knows.
+func testRemoveRunning(t *testing.T, s AdapterSuite, way func(*testing.T) ecp.Endpoint) {
+	b, g, ok := scene(t, s, asMembers, way, "RemoveMember")
+	if !ok || s.Members.Self == "" {
+		return
+	}
+	d, err := b.(ecp.Broker).Describe(t.Context())
+	must(t, "Describe", err)
+	for _, n := range d.Nodes {
+		if n.Status != ecp.NodeRunning || n.Name == s.Members.Self {
+			continue
+		}
+		checkCode(t, b.RemoveMember(t.Context(), n.Name), g.secrets(s), ecp.CodeConflict)
+		if made := g.changes(); len(made) > 0 {
+			t.Errorf("%s runs, and was to be removed all the same: %v", n.Name, made)
+		}
+		return
+	}
 }
 
 func testRemoveSelf(t *testing.T, s AdapterSuite, way func(*testing.T) ecp.Endpoint) {
@@ -231,6 +253,25 @@ func testListener(t *testing.T, s AdapterSuite) {
 	for _, limit := range []int{1234, 0} {
 		must(t, "SetListenerLimit", b.SetListenerLimit(t.Context(), id, limit))
 		found("after its limit was set", func(l ecp.BrokerListener) bool { return l.Limit == limit && l.Running == ecp.True })
+	}
+}
+
+// testLaggingListener: a change that failed on one node is no success, the first
+// time or the second.
+func testLaggingListener(t *testing.T, s AdapterSuite) {
+	if s.Listeners == nil || s.Listeners.ID == "" || s.Listeners.Lagging == "" {
+		return
+	}
+	b, g, ok := scene(t, s, asListeners, s.Listeners.OpenLagging, "Listeners", "SetListenerLimit")
+	if !ok {
+		return
+	}
+	for _, when := range []string{"", " again"} {
+		err := b.SetListenerLimit(t.Context(), s.Listeners.ID, 1234)
+		checkCode(t, err, g.secrets(s), ecp.CodeUnavailable)
+		if !strings.Contains(ecp.MessageOf(err), s.Listeners.Lagging) {
+			t.Errorf("SetListenerLimit%s gives %v; it should name %s, where the change failed", when, err, s.Listeners.Lagging)
+		}
 	}
 }
 

@@ -201,6 +201,9 @@ func checkListeners(t *testing.T, s AdapterSuite, list []ecp.BrokerListener) {
 				t.Errorf("%s: running is %s on all nodes, and %s on %s", l.ID, l.Running, runs, n.Node)
 			}
 		}
+		if len(l.Nodes) > 0 && l.Limit != l.LimitOfAll() {
+			t.Errorf("%s has limit %d; the lowest of its nodes is %d: %+v", l.ID, l.Limit, l.LimitOfAll(), l.Nodes)
+		}
 		if len(l.Nodes) > 0 && sum != l.Connections {
 			t.Errorf("%s has %d connections, its nodes %d", l.ID, l.Connections, sum)
 		}

@@ -29,10 +29,14 @@ func toySuite(breaks string) ecptest.AdapterSuite {
 		Integrations: &ecptest.WantIntegrations{Rules: toyRules, Integrations: toyLeading},
 		Evacuator:    &ecptest.WantEvacuator{Node: "toy@b"},
 		Members:      &ecptest.WantMembers{Self: "toy@a", Stopped: "toy@c", Stranger: "toy@d"},
-		Listeners:    &ecptest.WantListeners{Listeners: members.listeners, ID: "tcp:default"},
-		License:      &ecptest.WantLicense{License: members.license, Key: goodKey, Refused: badKey, Settings: members.settings},
-		Metrics:      &ecptest.WantMetrics{Series: []string{"toy_connections{"}},
-		Health:       &toyHealth,
+		Listeners: &ecptest.WantListeners{Listeners: members.listeners, ID: "tcp:default", Lagging: "toy@b", OpenLagging: func(t *testing.T) ecp.Endpoint {
+			b := newToy()
+			b.lagging = "toy@b"
+			return b.endpoint(t)
+		}},
+		License: &ecptest.WantLicense{License: members.license, Key: goodKey, Refused: badKey, Settings: members.settings},
+		Metrics: &ecptest.WantMetrics{Series: []string{"toy_connections{"}},
+		Health:  &toyHealth,
 		Faults: []ecptest.AdapterFault{
 			{Name: "its licence is lost", Codes: []ecp.Code{ecp.CodeUnavailable}, Fails: []string{"License"}, Open: func(t *testing.T) ecp.Endpoint {
 				b := newToy()
@@ -112,9 +116,9 @@ var finds = map[string]string{
 	"tells credentials in the cause": "are denied", "tells what it is told": "a far side/echoes", "tells the key": "a licence",
 	"result beside an error": "nobody listens", "asks by PUT": "only read", "ignores its context": "ended ends",
 	"redirect": "a far side/to another host", "reads for ever": "a far side/body without end", "patience": "a far side/says nothing", "takes pages": "a far side/with a page", "takes garbage": "a far side/of other types",
-	"repeats": "not made twice", "takes any argument": "are invalid", "already is an error": "members", "unknown is unsupported": "ids that",
+	"repeats": "not made twice", "takes any argument": "are invalid", "already is an error": "members", "removes who runs": "members", "unknown is unsupported": "ids that",
 	"does not escape": "ids that", "limit as asked": "connection limit", "dropped is not told": "connection limit",
-	"limit of no listener": "ids that", "replaces a licence": "a licence", "sets what is zero": "a licence",
+	"limit of no listener": "ids that", "limit of one node": "on every node", "replaces a licence": "a licence", "sets what is zero": "a licence",
 	"detect anything": "Detect tells", "detect wrong key": "Detect tells",
 	"health with credentials": "health", "health of anything": "a far side/fails.*Health",
 	"metrics of any type": "metrics stop", "metrics held": "metrics are", "metrics without end": "metrics stop",

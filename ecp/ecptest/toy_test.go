@@ -25,6 +25,7 @@ type toy struct {
 	evacuating map[string]ecp.EvacuationProgress
 	stranger   string
 	listeners  []ecp.BrokerListener
+	lagging    string // takes no limit of a listener; "" = none
 	license    ecp.License
 	settings   ecp.LicenseSettings
 }
@@ -50,7 +51,7 @@ func newToy() *toy {
 		evacuating: map[string]ecp.EvacuationProgress{}, stranger: "toy@d",
 		listeners: []ecp.BrokerListener{
 			{ID: "tcp:default", Protocol: ecp.MQTT, Bind: "0.0.0.0:1883", Enabled: true, Running: ecp.True, Connections: 3, Limit: 7,
-				Nodes: []ecp.ListenerNode{{Node: "toy@a", Running: true, Connections: 1}, {Node: "toy@b", Running: true, Connections: 2}}},
+				Nodes: []ecp.ListenerNode{{Node: "toy@a", Running: true, Connections: 1, Limit: 7}, {Node: "toy@b", Running: true, Connections: 2, Limit: 7}}},
 		},
 		license:  ecp.License{Customer: "toys", Type: "trial", CustomerType: 10, Limit: 100, BuiltIn: true},
 		settings: ecp.LicenseSettings{HighWatermark: 0.8, LowWatermark: 0.75},
@@ -234,7 +235,14 @@ func (b *toy) listener(w http.ResponseWriter, r *http.Request) {
 	l, what := &b.listeners[i], r.PathValue("what")
 	switch {
 	case what == "limit":
-		_ = json.NewDecoder(r.Body).Decode(&l.Limit)
+		var limit int
+		_ = json.NewDecoder(r.Body).Decode(&limit)
+		for j := range l.Nodes {
+			if l.Nodes[j].Node != b.lagging {
+				l.Nodes[j].Limit = limit
+			}
+		}
+		l.Limit = l.LimitOfAll()
 	case (what == "start") == (l.Running == ecp.True):
 		say(w, http.StatusConflict, "already")
 		return
@@ -242,7 +250,7 @@ func (b *toy) listener(w http.ResponseWriter, r *http.Request) {
 		l.Running = map[string]ecp.Truth{"start": ecp.True, "stop": ecp.False}[what]
 		l.Connections = 0
 		for j := range l.Nodes {
-			l.Nodes[j] = ecp.ListenerNode{Node: l.Nodes[j].Node, Running: what == "start"}
+			l.Nodes[j] = ecp.ListenerNode{Node: l.Nodes[j].Node, Running: what == "start", Limit: l.Nodes[j].Limit}
 		}
 	}
 	say(w, http.StatusOK, strings.ToUpper(what))

@@ -368,7 +368,11 @@ func (b *toyBroker) RemoveMember(ctx context.Context, node string) error {
 		return err
 	}
 	for _, m := range d.Nodes {
-		if m.Name == node {
+		switch {
+		case m.Name != node:
+		case m.Status == ecp.NodeRunning && node != d.Nodes[0].Name && b.breaks != "removes who runs":
+			return b.fail(ecp.CodeConflict, "it runs", nil)
+		default:
 			return b.unknown(b.do(ctx, http.MethodDelete, "/members/"+b.segment(node), nil))
 		}
 	}
@@ -396,7 +400,16 @@ func (b *toyBroker) SetListenerLimit(ctx context.Context, id string, limit int) 
 	if b.breaks == "limit of no listener" {
 		return nil
 	}
-	return b.changeListener(ctx, id, "limit", limit)
+	if err := b.changeListener(ctx, id, "limit", limit); err != nil || b.breaks == "limit of one node" {
+		return err
+	}
+	all, err := b.Listeners(ctx)
+	for _, l := range all {
+		if without := l.Without(limit); l.ID == id && len(without) > 0 {
+			err = b.fail(ecp.CodeUnavailable, "it is not in force on "+strings.Join(without, ", "), nil)
+		}
+	}
+	return err
 }
 
 func (b *toyBroker) StartListener(ctx context.Context, id string) error {

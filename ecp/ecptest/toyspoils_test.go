@@ -57,7 +57,8 @@ var spoils = map[string]any{
 		v[0].Nodes[0].Running = false
 		return v
 	},
-	"listener sum": func(v []ecp.BrokerListener) []ecp.BrokerListener { v[0].Connections++; return v },
+	"listener limit": func(v []ecp.BrokerListener) []ecp.BrokerListener { v[0].Nodes[1].Limit = 3; return v },
+	"listener sum":   func(v []ecp.BrokerListener) []ecp.BrokerListener { v[0].Connections++; return v },
 	"license backward": func(l ecp.License) ecp.License {
 		l.From, l.Until = toyTime, toyTime.Add(-time.Hour)
 		return l

@@ -46,6 +46,11 @@ func (c Count) Int() int {
 	return int(c)
 }
 
+// Limit gives a count that bounds something, which is never added up: brokers
+// take more than two thousand million, and 0 would be no limit. What does not
+// fit an int is the largest one.
+func (c Count) Limit() int { return int(min(int64(c), math.MaxInt)) }
+
 // Millis gives a count of milliseconds as a duration; 0 if it does not fit.
 func (c Count) Millis() time.Duration {
 	if int64(c) > math.MaxInt64/int64(time.Millisecond) {

@@ -98,11 +98,14 @@ func Conformance(version string, loaded bool) ecptest.AdapterSuite {
 		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{{ID: "r1", Topics: []string{"t/#"}, Running: true}}},
 		Evacuator:    &ecptest.WantEvacuator{Node: evacuable},
 		Members:      &ecptest.WantMembers{Self: answering, Stopped: killable, Stranger: stranger, Open: open(func(c *emqxsim.Cluster) { c.Node(killable).Kill() })},
-		Listeners:    &ecptest.WantListeners{ID: map[int]string{4: "mqtt:tcp:external", 5: "tcp:default"}[major(version)]},
-		License:      &ecptest.WantLicense{License: ecp.License{BuiltIn: !loaded}, Refused: "no-licence-51c0-at-all"},
-		Metrics:      &ecptest.WantMetrics{Series: []string{"emqx_connections_count"}},
-		Health:       &ecp.Health{Running: true, Node: answering},
-		Faults:       faults(open),
+		Listeners: &ecptest.WantListeners{
+			ID:      map[int]string{4: "mqtt:tcp:external", 5: "tcp:default"}[major(version)],
+			Lagging: evacuable, OpenLagging: open(func(c *emqxsim.Cluster) { c.Node(evacuable).KeepListeners(true) }),
+		},
+		License: &ecptest.WantLicense{License: ecp.License{BuiltIn: !loaded}, Refused: "no-licence-51c0-at-all"},
+		Metrics: &ecptest.WantMetrics{Series: []string{"emqx_connections_count"}},
+		Health:  &ecp.Health{Running: true, Node: answering},
+		Faults:  faults(open),
 	}
 	if loaded {
 		s.License.License.Customer = licensed.Customer
