@@ -109,6 +109,10 @@ type Status struct {
 	Leaving *Leaving `json:"leaving,omitempty"`
 
 	Conditions []Condition `json:"conditions,omitempty"`
+
+	// QuietAt is the revision at which the last write changed nothing that is
+	// shown; another than the record's, or 0 = it did. See [ClusterRecord.Quiet].
+	QuietAt int64 `json:"quietAt,omitempty"`
 }
 
 // Clone gives a copy that shares nothing with r.

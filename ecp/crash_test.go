@@ -268,7 +268,7 @@ func (r *crashRig) states() string {
 	var out []string
 	for c, err := range r.store.Changes(context.Background(), 0) {
 		require.NoError(r.t, err)
-		if c.Kind == ecp.KindCluster && !c.Deleted && (len(out) == 0 || out[len(out)-1] != c.Index.State) {
+		if c.Kind == ecp.KindCluster && (len(out) == 0 || out[len(out)-1] != c.Index.State) {
 			out = append(out, c.Index.State)
 		}
 		if c.Seq >= last {

@@ -380,10 +380,8 @@ func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation,
 // writeStep stores a step, each hop a change of its own; a cluster that is
 // gone leaves a tombstone and gives its booking back.
 func writeStep(tx Tx, s step, now time.Time) error {
-	for _, rec := range s.hops {
-		if err := Put(tx, rec, AnyVersion); err != nil {
-			return err
-		}
+	if err := putHops(tx, s.hops); err != nil {
+		return err
 	}
 	if s.op != nil {
 		if err := Put(tx, *s.op, AnyVersion); err != nil {

@@ -85,7 +85,7 @@ func ExampleCluster_watch() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if change.Kind != ecp.KindCluster || change.Deleted || change.Index.State == string(state) {
+		if change.Kind != ecp.KindCluster || change.Index.State == string(state) {
 			continue
 		}
 		state = ecp.State(change.Index.State)
@@ -108,7 +108,7 @@ func ExampleCluster_watch() {
 	// Running
 	// Stopping
 	// Stopped
-	// gone
+	// Deleted
 }
 
 // An error says what went wrong in a word for programs, and field by field for

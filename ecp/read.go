@@ -231,6 +231,9 @@ func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, erro
 				yield(Change{}, err)
 				return
 			}
+			if rec, ok := c.Payload.(ClusterRecord); ok && rec.Status.State == Gone && !c.Deleted {
+				continue // the deletion, in the same transaction, tells of it
+			}
 			if sees := watchable[c.Kind]; sees == nil || !sees(actor, c) {
 				continue
 			}

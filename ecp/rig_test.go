@@ -246,7 +246,7 @@ func (d *diary) states() string {
 	var out []string
 	for _, c := range d.changes {
 		rec, ok := c.Payload.(ecp.ClusterRecord)
-		if s := string(rec.Status.State); ok && !c.Deleted && (len(out) == 0 || out[len(out)-1] != s) {
+		if s := string(rec.Status.State); ok && (len(out) == 0 || out[len(out)-1] != s) {
 			out = append(out, s)
 		}
 	}

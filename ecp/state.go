@@ -25,8 +25,11 @@ const (
 	Deleting    State = "deleting"
 )
 
-// Gone is what the last event of a deleted cluster says. No record has it.
+// Gone is what the last event of a deleted cluster says, which is the one that
+// tells of the deletion. No cluster that can be read has it.
 const Gone State = "gone"
+
+var goneLabel = Label{"已删除", "Deleted"}
 
 // Label is a state's name for people.
 type Label struct {
@@ -73,6 +76,9 @@ func States(mode Mode) []State {
 
 // LabelOf gives the state's name in Chinese and English.
 func LabelOf(mode Mode, s State) Label {
+	if s == Gone {
+		return goneLabel
+	}
 	for _, i := range stateInfos(mode) {
 		if i.State == s {
 			return i.Label

@@ -40,6 +40,8 @@ link to it does not answer) the state is kept, the cluster is marked stale, and 
 
 Some product documents call a new hosted cluster 更新中 in one place and 创建中 in another: here it is ` + "`creating`" + ` 创建中.
 A stopped cluster in which nodes appear by hand goes back to ` + "`stopping`" + ` until they are gone again.
+
+The last event of a cluster tells that its record was deleted, and says ` + "`" + string(Gone) + "` " + goneLabel.ZH + `, which no cluster has that can still be read.
 `)
 	for _, mode := range []Mode{Hosted, Adopted} {
 		writeMode(&b, mode)

@@ -32,7 +32,7 @@ type eventView struct {
 	Key     string    `json:"key" doc:"id or name of the record"`
 	Project string    `json:"project" doc:"empty for what belongs to none"`
 	Parent  string    `json:"parent" doc:"the cluster of an operation"`
-	State   string    `json:"state" doc:"state of a cluster, phase of an operation"`
+	State   string    `json:"state" doc:"state of a cluster, phase of an operation, gone for a tombstone"`
 	Deleted bool      `json:"deleted" doc:"the record has gone; object is how it was last"`
 	Object  any       `json:"object" doc:"the record; a cluster without what only a look at it shows (nodes, connections, endpoints)"`
 }
@@ -67,11 +67,14 @@ type statusEvent struct {
 }
 
 // viewEvent gives a change as the API shows it. A kind that is not named here
-// is not shown: false.
+// is not shown, nor is a cluster that looks as it did before: false.
 func viewEvent(c ecp.Change) (eventView, bool) {
 	v := eventView{Seq: c.Seq, At: c.At, Kind: c.Kind, Key: c.Key, Project: c.Index.Project, Parent: c.Index.Parent, State: c.Index.State, Deleted: c.Deleted}
 	switch p := c.Payload.(type) {
 	case ecp.ClusterRecord:
+		if p.Quiet() && !c.Deleted {
+			return v, false
+		}
 		v.Object = viewRecord(p)
 	case ecp.Operation:
 		v.Object = viewOperation(p)

@@ -150,15 +150,27 @@ func TestEventsFollowALife(t *testing.T) {
 
 	f.call(asAdmin, http.MethodDelete, clustersPath+"/"+id, "").want(http.StatusAccepted)
 	again.until("gone")
-	for e := again.next(); ; e = again.next() {
-		if e.data.Kind == ecp.KindCluster && e.data.Deleted {
-			require.Equal(t, id, e.data.Key)
+
+	var events []eventView
+	for all := f.listen(asUser, "?since=0", ""); ; {
+		e := all.next()
+		if e.data.Kind != ecp.KindCluster || e.data.Key != id {
+			continue
+		}
+		events = append(events, e.data)
+		if n := len(events); n > 1 {
+			require.NotEqual(t, events[n-2].Object, events[n-1].Object, "it says nothing new")
+		}
+		status := e.data.Object.(map[string]any)["status"].(map[string]any)
+		require.Equal(t, e.data.State == "gone", e.data.Deleted)
+		require.Equal(t, e.data.State, status["state"])
+		require.Contains(t, f.api.schemas().Map()["Status"].Properties["state"].Enum, status["state"])
+		if e.data.Deleted {
+			require.Equal(t, map[string]any{"zh": "已删除", "en": "Deleted"}, status["label"])
 			break
 		}
 	}
-
-	all := f.listen(asUser, "?since=0", "")
-	require.Equal(t, "creating", all.until("gone")[0], "everything is there from the beginning")
+	require.Equal(t, "creating", events[0].State, "everything is there from the beginning")
 }
 
 // From wherever a client resumes, the next event is the next one.
@@ -304,6 +316,8 @@ func TestEventsToASlowReader(t *testing.T) {
 	_, err = fmt.Fprintf(conn, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", asSystem)
 	require.NoError(t, err)
 	f.eventually("the stream is open", func() (bool, any) { return open.Load() == 1, open.Load() })
+	_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 200 OK"))) // and has a position
+	require.NoError(t, err)
 	long := strings.Repeat("x", 256<<10)
 	for i := range 100 {
 		require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {

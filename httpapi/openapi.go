@@ -249,7 +249,7 @@ var notes = []note{
 	{schema: "CreateBodyAdoptedSpec", property: "description", longest: ecp.MaxDescription},
 	{schema: "CreateBodyAdoptedSpec", property: "mode", words: []string{string(ecp.Adopted)}},
 	{schema: "Cluster", property: "mode", words: modes()},
-	{schema: "Status", property: "state", says: "one word for people; software waits on the conditions Settled and Healthy", words: states()},
+	{schema: "Status", property: "state", says: "one word for people; software waits on the conditions Settled and Healthy. gone is only in the last event of a deleted cluster", words: append(states(), string(ecp.Gone))},
 	{schema: "HostedSpec", required: []string{"nodes", "connections"}},
 	{schema: "HostedSpec", property: "image", says: "id in GET /api/v1/images; the default one when left out"},
 	{schema: "HostedSpec", property: "nodes", minimum: number(1), maximum: number(ecp.MaxNodes)},
