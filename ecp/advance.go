@@ -99,25 +99,17 @@ func advance(t Timings, now time.Time, rec ClusterRecord, op *Operation, look Lo
 	return out
 }
 
-// moveDeadlines lets time in which nothing could be seen not count, and gives
+// moveDeadlines lets time in which nothing could be seen, or done because
+// another program holds the platform, not count, and gives
 // a cluster that was not looked at while the program was down a fair chance.
 func moveDeadlines(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Look, did deed) {
 	st := &rec.Status
-	if look.Unseen != "" {
-		if st.StaleFrom.IsZero() {
-			st.StaleFrom = now
-		}
+	stale := look.Unseen != ""
+	waiting := !stale && look.NotHeld != ""
+	st.pause(&st.StaleFrom, stale, now)
+	st.pause(&st.WaitingFrom, waiting, now)
+	if stale || waiting {
 		return
-	}
-	if !st.StaleFrom.IsZero() {
-		shift := now.Sub(st.StaleFrom)
-		if !st.Deadline.IsZero() {
-			st.Deadline = st.Deadline.Add(shift)
-		}
-		if st.Leaving != nil {
-			st.Leaving.Since = st.Leaving.Since.Add(shift)
-		}
-		st.StaleFrom = time.Time{}
 	}
 	if fair := now.Add(t.Dispatch); did.firstLook && !st.Deadline.IsZero() && st.Deadline.Before(fair) {
 		st.Deadline = fair
@@ -129,6 +121,24 @@ func moveDeadlines(t Timings, now time.Time, rec *ClusterRecord, op *Operation, 
 	}
 	if op != nil && !st.Deadline.IsZero() {
 		op.Deadline = st.Deadline
+	}
+}
+
+// pause notes in from since when deadlines stand still, and moves them on by
+// that time when they do not any more.
+func (st *Status) pause(from *time.Time, paused bool, now time.Time) {
+	switch {
+	case paused && from.IsZero():
+		*from = now
+	case !paused && !from.IsZero():
+		shift := now.Sub(*from)
+		if !st.Deadline.IsZero() {
+			st.Deadline = st.Deadline.Add(shift)
+		}
+		if st.Leaving != nil {
+			st.Leaving.Since = st.Leaving.Since.Add(shift)
+		}
+		*from = time.Time{}
 	}
 }
 
@@ -212,7 +222,7 @@ func (t Timings) patience(s State) time.Duration {
 
 func sameStatus(a, b Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
-		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.Operation == b.Operation &&
+		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation &&
 		a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
 		a.Ordinals == b.Ordinals && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }

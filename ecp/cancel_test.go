@@ -103,6 +103,7 @@ func TestRefusedCancels(t *testing.T) {
 		refused("superseded", asSystem(), smaller.ID, ecp.CodeConflict, "it is superseded")
 		r.run()
 		r.ends(stop, ecp.PhaseSucceeded)
+		<-time.After(100 * time.Millisecond) // the other cluster's first Apply is done, its nodes are not
 		refused("succeeded", asSystem(), stop.ID, ecp.CodeConflict, "it is succeeded")
 		r.stop()
 		refused("a deletion", asSystem(), r.do(c, ecp.Delete{}).ID, ecp.CodeConflict, "never taken back")

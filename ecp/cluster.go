@@ -107,6 +107,9 @@ type Status struct {
 	KeepOutdated bool `json:"keepOutdated,omitempty"`
 	// Leaving is the node whose clients are moved to others; nil = none.
 	Leaving *Leaving `json:"leaving,omitempty"`
+	// WaitingFrom is since when another program holds the platform, so that this
+	// one writes nothing to it; zero = it may. Deadlines stand still meanwhile.
+	WaitingFrom time.Time `json:"waitingFrom,omitzero"`
 
 	Conditions []Condition `json:"conditions,omitempty"`
 

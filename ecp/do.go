@@ -80,10 +80,12 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 }
 
 // deadlineFrom gives a task that begins now its time. While nothing can be
-// seen it does not run: then it counts from where the time stood still.
+// seen, or another program holds the platform, it does not run: then it counts from where the time stood still.
 func deadlineFrom(rec ClusterRecord, patience time.Duration) time.Time {
-	if stale := rec.Status.StaleFrom; !stale.IsZero() {
-		return stale.Add(patience)
+	for _, still := range []time.Time{rec.Status.StaleFrom, rec.Status.WaitingFrom} {
+		if !still.IsZero() {
+			return still.Add(patience)
+		}
 	}
 	return rec.UpdatedAt.Add(patience)
 }

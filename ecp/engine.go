@@ -71,6 +71,9 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 	if err != nil {
 		return m.settle(ctx, rec, op, Look{At: m.now(), Unseen: MessageOf(err)}, deed{})
 	}
+	if m.lease(p).undecided() { // it is woken when that is known
+		return 5 * time.Second
+	}
 	mem := m.memoryOf(id)
 	if m.takeChanged(id) {
 		mem.known = false
@@ -144,7 +147,7 @@ func loadTx(tx Tx, id ID) (ClusterRecord, *Operation, error) {
 
 // lookAt asks the platform. Counters of earlier looks are carried on.
 func (m *Manager) lookAt(ctx context.Context, p Provisioner, rec ClusterRecord, mem memory) Look {
-	look := Look{At: m.now(), Silent: mem.look.Silent, SilentWhy: mem.look.SilentWhy, Missing: mem.look.Missing}
+	look := Look{At: m.now(), NotHeld: m.lease(p).Waiting(), Silent: mem.look.Silent, SilentWhy: mem.look.SilentWhy, Missing: mem.look.Missing}
 	found, err := p.Observe(ctx, rec.ID)
 	if err != nil {
 		look.Unseen = MessageOf(err)
@@ -160,7 +163,7 @@ func (m *Manager) lookAt(ctx context.Context, p Provisioner, rec ClusterRecord, 
 // act does what is due on the platform: at most one Apply or Delete. It says
 // whether something was done.
 func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, look *Look, did *deed) bool {
-	if look.Unseen != "" || look.Found.Foreign != "" {
+	if look.Unseen != "" || look.NotHeld != "" || look.Found.Foreign != "" {
 		return false
 	}
 	if look.At.Before(mem.retryAt) && mem.tried == rec.Revision {
@@ -418,7 +421,7 @@ func (m *Manager) again(rec ClusterRecord, look Look) time.Duration {
 	settledDown := !Unsteady(rec.Status.State) && !rec.Deleting
 	v := newView(look.At, rec, look)
 	switch {
-	case look.Unseen != "":
+	case look.Unseen != "" || look.NotHeld != "":
 		return 5 * time.Second
 	case look.Failure != nil:
 		return max(mem.retryAt.Sub(m.now()), time.Millisecond)

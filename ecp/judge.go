@@ -173,6 +173,9 @@ func keepOrRecover(v view) (State, Reason, string) {
 
 // waitsFor says in words what stands between what is found and what is wanted.
 func (v view) waitsFor() string {
+	if v.look.NotHeld != "" {
+		return v.look.NotHeld
+	}
 	if v.look.Failure != nil {
 		return MessageOf(v.look.Failure)
 	}

@@ -13,6 +13,8 @@ type Look struct {
 	// Unseen says why nothing could be seen; "" = Found was seen.
 	Unseen string
 	Found  Observation
+	// NotHeld says why this program may not write to the platform; "" = it may.
+	NotHeld string
 	// Views are the members each asked node counts as running, by the name of
 	// the node that was asked; empty = EMQX was not asked or did not answer.
 	Views map[string][]Member
@@ -166,9 +168,10 @@ func hasMember(list []Member, name string) bool {
 }
 
 // overdue says that the deadline of an unsteady state has passed. Judge is not
-// asked while nothing can be seen, and the engine moves the deadline on
+// asked while nothing can be seen, nor does anything become overdue while another
+// program holds the platform, and the engine moves the deadline on
 // afterwards, so that time in which nothing could be seen does not count.
 func (v view) overdue() bool {
 	d := v.rec.Status.Deadline
-	return !d.IsZero() && v.now.After(d)
+	return v.look.NotHeld == "" && !d.IsZero() && v.now.After(d)
 }

@@ -150,10 +150,13 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer m.running.Store(false)
 	asked := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
-	var group sync.WaitGroup
+	var group, holds sync.WaitGroup
+	holding, release := context.WithCancel(context.WithoutCancel(ctx)) // leases are given free when nobody works any more
 	defer func() {
 		cancel(nil)
 		group.Wait()
+		release()
+		holds.Wait()
 		m.queue.stop()
 		m.forgetLooks()
 		m.targets.unknown()
@@ -163,6 +166,11 @@ func (m *Manager) Run(ctx context.Context) error {
 			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
 		}
 		group.Go(func() { m.watchHealth(ctx, target, p) })
+		holds.Go(func() {
+			if err := m.holdTarget(holding, target, p); err != nil {
+				cancel(err)
+			}
+		})
 	}
 	group.Go(func() { m.keepTargets(ctx) })
 	for range lookers * m.workers {

@@ -65,7 +65,12 @@ func (m *Manager) throughOther(ctx context.Context, p Provisioner, v view, node 
 	if !ok || adapter == nil {
 		return fail(CodeUnsupported, "", "there is no way to ask EMQX")
 	}
-	err := error(fail(CodeUnavailable, "", "no other node is ready"))
+	ctx, done, err := m.boundByLease(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = error(fail(CodeUnavailable, "", "no other node is ready"))
 	for _, n := range v.ready {
 		if n.Name == node {
 			continue

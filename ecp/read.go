@@ -39,7 +39,9 @@ func (m *Manager) info(rec ClusterRecord) Info {
 	if mem := m.looks[rec.ID]; mem != nil {
 		i.LookedAt = mem.seenAt
 		i.Endpoints = mem.look.Found.Endpoints
-		if rec.Mode == Hosted && rec.Status.Operation != "" && mem.look.Unseen == "" {
+		if mem.look.NotHeld != "" {
+			i.Waits = mem.look.NotHeld
+		} else if rec.Mode == Hosted && rec.Status.Operation != "" && mem.look.Unseen == "" {
 			i.Waits = newView(mem.look.At, rec, mem.look).waitsFor()
 		}
 		described := brokerNodes(mem)

@@ -35,6 +35,9 @@ type TargetHealth struct {
 	Message   string    `json:"message,omitempty"` // why not
 	Since     time.Time `json:"since,omitzero"`    // when Reachable last changed
 	CheckedAt time.Time `json:"checkedAt,omitzero"`
+	// Lease is the right to write there: one daemon has it at a time. nil = this
+	// kind of platform has none, or the target is not up.
+	Lease *Lease `json:"lease,omitempty"`
 }
 
 // TargetConfig is what a Provisioner for a target is made of.
@@ -104,9 +107,23 @@ func (m *Manager) Targets(ctx context.Context) ([]TargetInfo, error) {
 	}
 	out := make([]TargetInfo, len(all))
 	for i, t := range all {
-		out[i] = TargetInfo{Target: t, Health: m.targets.health(t.Name), Clusters: used[t.Name]}
+		out[i] = TargetInfo{Target: t, Health: m.healthOf(t.Name), Clusters: used[t.Name]}
 	}
 	return out, nil
+}
+
+// healthOf is what was last seen of a target, and who may write to it.
+func (m *Manager) healthOf(name string) TargetHealth {
+	h := m.targets.health(name)
+	p := m.provisioners[name]
+	if p == nil {
+		p = m.targets.get(name)
+	}
+	if f, ok := p.(Fencer); ok {
+		l := f.Lease()
+		h.Lease = &l
+	}
+	return h
 }
 
 // Target gives a Kubernetes target by its name.

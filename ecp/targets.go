@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 )
@@ -47,6 +48,13 @@ func (t *targets) get(name string) Provisioner {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.up[name]
+}
+
+// all gives the Provisioners that are up, by target.
+func (t *targets) all() map[string]Provisioner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.up)
 }
 
 func (t *targets) set(name string, p Provisioner) {
@@ -219,6 +227,11 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 		err = errors.Join(err, closeProvisioner(p))
 	}()
 	looks.Go(func() { m.watchHealth(watching, name, p) })
+	looks.Go(func() {
+		if err := m.holdTarget(watching, name, p); err != nil {
+			m.log.WarnContext(ctx, "the lease of a target is not looked after any more", "target", name, "error", err)
+		}
+	})
 	w, ok := p.(Watcher)
 	if !ok {
 		<-ctx.Done()

@@ -48,6 +48,8 @@ type Provisioner struct {
 	cfg   ProvisionerConfig
 	pace  pace
 	files *files // nil = memory only
+	fence *fence
+	seat  *seat // this program's, of those that Peer adds
 
 	unreachable atomic.Bool
 	writes      atomic.Int64
@@ -80,6 +82,8 @@ var (
 	_ ecp.Accessor    = (*Provisioner)(nil)
 	_ ecp.Renderer    = (*Provisioner)(nil)
 	_ ecp.LogReader   = (*Provisioner)(nil)
+	_ ecp.Fencer      = (*Provisioner)(nil)
+	_ ecp.Fencer      = (*Peer)(nil)
 )
 
 // NewProvisioner reads what Dir holds. An error names the file that cannot be
@@ -103,7 +107,7 @@ func NewProvisioner(c ProvisionerConfig) (*Provisioner, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Provisioner{
-		cfg: c, pace: pace{c.BootTime, c.StopTime, c.TerminateTime},
+		cfg: c, pace: pace{c.BootTime, c.StopTime, c.TerminateTime}, fence: newFence(), seat: newSeat(thisHost()),
 		clusters: map[ecp.ID]*entry{}, ports: map[int]ecp.ID{}, watchers: map[*watcher]bool{},
 	}
 	if c.Dir == "" {
@@ -126,6 +130,7 @@ func (p *Provisioner) open(dir string) error {
 		e := &entry{}
 		p.clusters[st.ID] = e
 		p.keep(e, st)
+		p.fence.seen(st.Epoch)
 		p.sweep(st.ID)
 	}
 	return nil
@@ -234,6 +239,10 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 // Apply converges what is there towards d. Ordinals in d.Roll are replaced in
 // every call that names them; a healthy one only while all others are healthy.
 func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
+	return p.applyAs(ctx, p.seat, d)
+}
+
+func (p *Provisioner) applyAs(ctx context.Context, as *seat, d ecp.Desired) error {
 	if err := p.reach(ctx, "apply cluster"); err != nil {
 		return err
 	}
@@ -249,17 +258,21 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	if d.RenderVersion == 0 {
 		d.RenderVersion = p.cfg.RenderVersion
 	}
-	return p.change(d.ID, func(s *state, now time.Time) error {
+	return p.write(as, "apply cluster", d.ID, func(s *state, now time.Time) error {
 		return s.apply(d, now, p.pace, func() (int, error) { return p.nodePort(d.ID) })
 	})
 }
 
 // Delete begins the removal of everything, data included.
 func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
+	return p.deleteAs(ctx, p.seat, id)
+}
+
+func (p *Provisioner) deleteAs(ctx context.Context, as *seat, id ecp.ID) error {
 	if err := p.reach(ctx, "delete cluster"); err != nil {
 		return err
 	}
-	return p.change(id, func(s *state, now time.Time) error {
+	return p.write(as, "delete cluster", id, func(s *state, now time.Time) error {
 		s.remove(now, p.pace)
 		return nil
 	})

@@ -22,6 +22,8 @@ type state struct {
 	Project string `json:"project,omitempty"`
 	// Gone is when the removal of everything ends; zero = none has begun.
 	Gone time.Time `json:"gone,omitzero"`
+	// Epoch is that of the lease under which it was last written; 0 = without one.
+	Epoch int64 `json:"epoch,omitempty"`
 
 	// License is a simulated licence's key, as last applied; "" = none, or one
 	// that no simulated cluster takes. Nodes read it when they start.

@@ -30,7 +30,7 @@ type explainView struct {
 	Deadline  time.Time         `json:"deadline,omitzero" doc:"when the task counts as failed; only where one runs, and it stands still while nothing can be seen"`
 	Stale     bool              `json:"stale" doc:"nothing can be seen at present"`
 	LookedAt  time.Time         `json:"lookedAt,omitzero" doc:"the last look that saw anything; left out before the first since the start of the process"`
-	WaitsFor  string            `json:"waitsFor,omitempty" doc:"what the operation waits for, as last seen, e.g. how many clients have yet to leave a node; left out where none runs"`
+	WaitsFor  string            `json:"waitsFor,omitempty" doc:"what the operation waits for, as last seen, e.g. how many clients have yet to leave a node; also that another daemon holds the platform, so that this one writes nothing to it; left out where neither is so"`
 	Settled   bool              `json:"settled" doc:"nothing is left to do for what is wanted"`
 	Healthy   bool              `json:"healthy"`
 	Differs   []ecp.Condition   `json:"differs" doc:"conditions that are not true, and so what the cluster waits for"`

@@ -80,7 +80,8 @@ func (s *faultyStore) Changes(ctx context.Context, after int64) iter.Seq2[ecp.Ch
 // boundaries named after it. The optional interfaces [ecp.Watcher],
 // [ecp.Accessor], [ecp.Renderer] and [ecp.LogReader] are there if the one
 // inside has them; they fail after the crash as well, and so does every
-// request over an endpoint they gave.
+// request over an endpoint they gave. [ecp.Fencer] is not: who crashes here is
+// no process whose lease would outlive it.
 func NewFaultyProvisioner(inside ecp.Provisioner, c *Crasher) ecp.Provisioner {
 	type provisioner = faultyProvisioner
 	const watches, accesses, renders, reads = 1, 2, 4, 8

@@ -1,0 +1,195 @@
+package ecptest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// FencerSuite says how an [ecp.Fencer] is tested.
+type FencerSuite struct {
+	// New makes two Provisioners of one platform, as two daemons with copies of
+	// one database have them. Nobody has asked either for the lease; what else
+	// they need, such as Watch, runs.
+	New func(t *testing.T) (a, b ecp.Provisioner)
+	// Suspend stops what stands for the process of a Provisioner, or lets it go
+	// on; nil = the case is skipped.
+	Suspend func(t *testing.T, p ecp.Provisioner, stopped bool)
+	// Within is how long a take-over may take, the life of a lease included; 0 =
+	// 30 s.
+	Within time.Duration
+	// Run runs a case, e.g. in a bubble of testing/synctest; nil = as it is.
+	Run   func(t *testing.T, run func(t *testing.T))
+	Image ecp.Image // what clusters are made of; zero = the first 5.x of the default catalogue
+}
+
+// TestFencer holds two Provisioners of one platform to every sentence on
+// [ecp.Fencer]. It removes the clusters it makes.
+func TestFencer(t *testing.T, s FencerSuite) {
+	if s.Within == 0 {
+		s.Within = 30 * time.Second
+	}
+	if s.Image.Version == "" {
+		s.Image = firstImage(5)
+	}
+	if s.Run == nil {
+		s.Run = func(t *testing.T, run func(*testing.T)) { run(t) }
+	}
+	for name, run := range map[string]func(*duel){
+		"the second waits, and takes over from the first that ends": (*duel).handOver,
+		"one that is stopped loses the lease, and does not write":   (*duel).stopped,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.Run(t, func(t *testing.T) {
+				d := &duel{T: t, s: s, id: NewID()}
+				d.a, d.b = s.New(t)
+				run(d)
+			})
+		})
+	}
+}
+
+// duel is one case.
+type duel struct {
+	*testing.T
+	s    FencerSuite
+	a, b ecp.Provisioner
+	id   ecp.ID
+}
+
+// hold runs Hold until the function it gives is called, which waits for its end.
+func (d *duel) hold(p ecp.Provisioner) (stop func()) {
+	d.Helper()
+	ctx, cancel := context.WithCancel(d.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.(ecp.Fencer).Hold(ctx, func() {}) }()
+	ended := false
+	stop = func() {
+		cancel()
+		if ended {
+			return
+		}
+		ended = true
+		if err := <-done; err != nil {
+			d.Errorf("Hold: %v", err)
+		}
+	}
+	d.Cleanup(stop)
+	return stop
+}
+
+func (d *duel) until(p ecp.Provisioner, what string, is func(ecp.Lease) bool) ecp.Lease {
+	d.Helper()
+	ctx, cancel := context.WithTimeout(d.Context(), d.s.Within)
+	defer cancel()
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		l := p.(ecp.Fencer).Lease()
+		if is(l) {
+			return l
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			d.Fatalf("after %v still not %s: %+v", d.s.Within, what, l)
+		}
+	}
+}
+
+func held(l ecp.Lease) bool { return l.Held }
+
+// waitsFor is a lease that another incarnation is known to have.
+func waitsFor(incarnation string) func(ecp.Lease) bool {
+	return func(l ecp.Lease) bool { return !l.MayWrite() && l.Holder.Incarnation == incarnation }
+}
+
+func (d *duel) wanted(generation int64, create bool) ecp.Desired {
+	return ecp.Desired{
+		ID: d.id, Project: "default/default", Name: "fenced", Generation: generation, Create: create, Replicas: 1,
+		Image: d.s.Image, Size: ecp.DefaultSizes()[0],
+		Spec: ecp.HostedSpec{Nodes: 1, Connections: 10, Power: ecp.PowerOn, Network: ecp.Network{Type: ecp.ClusterIP}},
+	}
+}
+
+// makes has the cluster made by one that holds the lease.
+func (d *duel) makes(p ecp.Provisioner) {
+	d.Helper()
+	if err := p.Apply(d.Context(), d.wanted(1, true)); err != nil {
+		d.Fatalf("Apply by the holder: %v", err)
+	}
+	d.Cleanup(func() {
+		if err := d.b.Delete(context.WithoutCancel(d.Context()), d.id); err != nil {
+			d.Errorf("Delete at the end: %v", err)
+		}
+	})
+}
+
+// refused demands that one that does not hold the lease changes nothing.
+func (d *duel) refused(p ecp.Provisioner, generation int64) {
+	d.Helper()
+	before, err := p.Observe(d.Context(), d.id)
+	if err != nil {
+		d.Fatalf("Observe goes on without the lease: %v", err)
+	}
+	other := d.wanted(generation, !before.Exists)
+	other.Replicas, other.Spec.Nodes = 2, 2
+	for what, err := range map[string]error{"Apply": p.Apply(d.Context(), other), "Delete": p.Delete(d.Context(), d.id)} {
+		if ecp.CodeOf(err) != ecp.CodeUnavailable {
+			d.Errorf("%s without the lease: %v, wanted is unavailable", what, err)
+		}
+	}
+	after, err := d.a.Observe(d.Context(), d.id)
+	if err != nil || after.Exists != before.Exists || after.Replicas != before.Replicas || after.Terminating {
+		d.Errorf("without the lease something was changed: %s, was %s (%v)", describe(after), describe(before), err)
+	}
+}
+
+func (d *duel) handOver() {
+	if l := d.a.(ecp.Fencer).Lease(); l.MayWrite() || l.Holder.Incarnation != "" {
+		d.Errorf("nobody asked for the lease: %+v", l)
+	}
+	stopA := d.hold(d.a)
+	first := d.until(d.a, "held by the first", held)
+	d.hold(d.b)
+	d.until(d.b, "waiting for the first", waitsFor(first.Holder.Incarnation))
+	if first.Epoch < 1 || first.Holder.Incarnation == "" || first.Holder.Host == "" || first.Holder.Since.IsZero() {
+		d.Errorf("the holder is not told: %+v", first)
+	}
+	d.refused(d.b, 1)
+	d.makes(d.a)
+	d.refused(d.b, 2)
+	stopA()
+	second := d.until(d.b, "held by the second", held)
+	if second.Holder.Incarnation == first.Holder.Incarnation || second.Epoch <= first.Epoch {
+		d.Errorf("the second has the lease as %+v, the first had it as %+v", second, first)
+	}
+	d.hold(d.a)
+	d.until(d.a, "waiting for the second", waitsFor(second.Holder.Incarnation))
+	d.refused(d.a, 3)
+	if err := d.b.Apply(d.Context(), d.wanted(4, false)); err != nil {
+		d.Errorf("Apply after the take-over: %v", err)
+	}
+}
+
+func (d *duel) stopped() {
+	if d.s.Suspend == nil {
+		d.Skip("FencerSuite.Suspend is nil")
+	}
+	d.hold(d.a)
+	first := d.until(d.a, "held by the first", held)
+	d.hold(d.b)
+	d.until(d.b, "waiting for the first", waitsFor(first.Holder.Incarnation))
+	d.makes(d.a)
+	d.s.Suspend(d.T, d.a, true)
+	second := d.until(d.b, "held by the second", held)
+	if second.Epoch <= first.Epoch {
+		d.Errorf("the second has the epoch %d, the first had %d", second.Epoch, first.Epoch)
+	}
+	d.refused(d.a, 2)
+	d.s.Suspend(d.T, d.a, false)
+	d.until(d.a, "waiting for the second", waitsFor(second.Holder.Incarnation))
+	d.refused(d.a, 2)
+}

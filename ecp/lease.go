@@ -1,0 +1,159 @@
+package ecp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Fencer is a Provisioner whose platform may be worked on by several programs,
+// such as two daemons with copies of one database, and lets one of them write
+// at a time.
+//
+// A Provisioner of which nobody asked for the lease writes as one that is no
+// Fencer. From the call of Hold on until it returns, Apply and Delete MUST
+// return unavailable, and change nothing, unless Lease says that writing is
+// allowed at the moment of each write: a process that was stopped for a while
+// must not go on where another has taken over.
+type Fencer interface {
+	// Hold takes the lease of the platform as soon as nobody else has it, and
+	// keeps it until ctx ends; it then waits for writes that are under way and
+	// gives the lease free at once. It calls changed, from any goroutine, when
+	// what Lease returns has changed in anything but the times. The holder is an
+	// incarnation of its own for every process: a copy of a database MUST NOT
+	// bring it along. An error means that it cannot go on; ctx's end is none.
+	Hold(ctx context.Context, changed func()) error
+	// Lease says how things stand. It asks nobody.
+	Lease() Lease
+}
+
+// Lease is how this program stands to the right to write to a platform.
+type Lease struct {
+	Held bool `json:"held"`
+	// Unfenced: the platform cannot keep a lease, e.g. for want of a right, and
+	// this program writes without one. Message says what is missing.
+	Unfenced bool `json:"unfenced,omitempty"`
+	// Holder is who has it, as last seen; zero = nobody, or nothing was seen yet.
+	Holder LeaseHolder `json:"holder,omitzero"`
+	// Epoch grows whenever another holder takes the lease; 0 = not known.
+	Epoch   int64  `json:"epoch,omitempty"`
+	Message string `json:"message,omitempty"` // why it is not held
+	// Until is when this program must stop writing if it hears nothing more;
+	// zero = no such time.
+	Until time.Time `json:"-"`
+}
+
+// LeaseHolder is a process that holds a lease.
+type LeaseHolder struct {
+	Incarnation string    `json:"incarnation"` // minted when the process started; never stored
+	Host        string    `json:"host,omitempty"`
+	Since       time.Time `json:"since,omitzero"`
+	Renewed     time.Time `json:"renewed,omitzero"`
+}
+
+// MayWrite says whether this program may write to the platform.
+func (l Lease) MayWrite() bool { return l.Held || l.Unfenced }
+
+// undecided says that nothing is known yet.
+func (l Lease) undecided() bool {
+	return !l.MayWrite() && l.Holder.Incarnation == "" && l.Message == ""
+}
+
+// Waiting says for people why this program does not write; "" = it may.
+func (l Lease) Waiting() string {
+	switch h := l.Holder; {
+	case l.MayWrite():
+		return ""
+	case h.Incarnation != "":
+		return fmt.Sprintf("another daemon holds this platform: %s on host %s, since %s, renewed %s; this one waits until it has gone",
+			h.Incarnation, h.Host, h.Since.UTC().Format(time.RFC3339), h.Renewed.UTC().Format(time.RFC3339))
+	case l.Message != "":
+		return "this daemon does not hold the lease of the platform: " + l.Message
+	}
+	return "this daemon does not hold the lease of the platform yet"
+}
+
+// lease is how this program stands to a Provisioner; one that is no Fencer is as
+// if held, and so is one whose lease nobody asks for, because Run does not run.
+func (m *Manager) lease(p Provisioner) Lease {
+	f, ok := p.(Fencer)
+	if !ok || !m.running.Load() {
+		return Lease{Held: true}
+	}
+	return f.Lease()
+}
+
+// boundByLease gives a context that ends when the lease does, for writes that
+// do not go through the Provisioner; unavailable where it is not held.
+func (m *Manager) boundByLease(ctx context.Context, p Provisioner) (context.Context, context.CancelFunc, error) {
+	l := m.lease(p)
+	if why := l.Waiting(); why != "" {
+		return ctx, nil, fail(CodeUnavailable, "", why)
+	}
+	if l.Until.IsZero() {
+		return ctx, func() {}, nil
+	}
+	ctx, cancel := context.WithDeadline(ctx, l.Until)
+	return ctx, cancel, nil
+}
+
+// holdTarget holds the lease of a target, where its Provisioner has one, until
+// ctx ends.
+func (m *Manager) holdTarget(ctx context.Context, name string, p Provisioner) error {
+	f, ok := p.(Fencer)
+	if !ok {
+		return nil
+	}
+	var mu sync.Mutex
+	var last Lease // guarded by mu
+	err := f.Hold(ctx, func() {
+		now := f.Lease()
+		mu.Lock()
+		before := last
+		last = now
+		mu.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
+		m.tellLease(ctx, name, before, now)
+		if err := m.wakeTarget(ctx, name); err != nil && ctx.Err() == nil {
+			m.log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("hold the target %q: %w", name, err)
+	}
+	return nil
+}
+
+// tellLease logs what people who run the daemon should know of a lease.
+func (m *Manager) tellLease(ctx context.Context, name string, before, now Lease) {
+	log := m.log.With("target", name, "epoch", now.Epoch)
+	switch {
+	case now.Unfenced && !before.Unfenced:
+		log.WarnContext(ctx, "nothing keeps a second daemon from writing to this target at the same time", "reason", now.Message)
+	case now.Held && !before.Held:
+		log.InfoContext(ctx, "this daemon holds the target", "incarnation", now.Holder.Incarnation)
+	case !now.MayWrite() && (before.MayWrite() || before.Holder.Incarnation != now.Holder.Incarnation):
+		log.WarnContext(ctx, "this daemon writes nothing to the target", "reason", now.Waiting())
+	}
+}
+
+// Leases says for each target that has a lease how this program stands to it.
+// It asks nobody, and is for whoever runs the program: it needs no actor.
+func (m *Manager) Leases() map[string]Lease {
+	out := map[string]Lease{}
+	add := func(name string, p Provisioner) {
+		if f, ok := p.(Fencer); ok {
+			out[name] = f.Lease()
+		}
+	}
+	for name, p := range m.provisioners {
+		add(name, p)
+	}
+	for name, p := range m.targets.all() {
+		add(name, p)
+	}
+	return out
+}
