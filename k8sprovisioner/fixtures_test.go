@@ -46,6 +46,7 @@ func rendered(t testing.TB, d ecp.Desired) map[string]object {
 	in, err := newInput(d, testConfig())
 	require.NoError(t, err)
 	in.auth, in.traces = testUID, traces{}
+	in.settings = settingsVersion(in, []byte("obviously-fake-cookie"))
 	secrets := secretsOf(t, in, "obviously-fake-cookie")
 	for i, r := range secretRows {
 		if o, ok := secrets[r.suffix]; ok {

@@ -19,6 +19,7 @@ const (
 	annotationRestarts   = "openecp.io/restarts"       // on the pod template: how often all nodes were asked to be replaced
 	annotationLicence    = "openecp.io/license-hash"   // on the ConfigMap: keyed hash of the licence Secret
 	annotationPull       = "openecp.io/pull-hash"      // on the ConfigMap: keyed hash of the pull Secret
+	annotationSettings   = "openecp.io/settings-hash"  // on the ConfigMap: keyed hash of the settings Secret
 	annotationName       = "openecp.io/name"           // on the namespace
 	annotationProject    = "openecp.io/project"        // on the namespace
 )

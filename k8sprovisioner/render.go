@@ -16,13 +16,14 @@ import (
 // input is all that rendering reads.
 type input struct {
 	ecp.Desired
-	names   names
-	major   major
-	version ecp.Version
-	domain  string // the Kubernetes cluster's DNS domain
-	daemon  string // namespace the daemon runs in; "" = none
-	auth    string // UID of the auth Secret, which owns the ConfigMap
-	traces  traces // of the Secrets that are rendered
+	names    names
+	major    major
+	version  ecp.Version
+	domain   string // the Kubernetes cluster's DNS domain
+	daemon   string // namespace the daemon runs in; "" = none
+	auth     string // UID of the auth Secret, which owns the ConfigMap
+	traces   traces // of the Secrets that are rendered
+	settings string // version of the spec's own settings; see settingsRow
 	// Claims can never be changed once there is a StatefulSet: size and class
 	// are then the live ones.
 	storage storage
@@ -43,7 +44,15 @@ type renderer func(in input) ([]object, error)
 // renderers is every way objects have ever been rendered in a release that
 // was used. An entry MUST NOT change what it renders once released: a change
 // is a new entry, and clusters get it with their next operation.
-var renderers = map[int]renderer{1: render1}
+var renderers = map[int]renderer{1: renderAll, 2: renderAll}
+
+// What later renderings do that earlier ones do not.
+const (
+	settingsInSecret = 2 // the spec's settings are in a Secret
+)
+
+// since reports whether objects are rendered in a version or a later one.
+func (in input) since(version int) bool { return in.RenderVersion >= version }
 
 // newest gives the highest version of a set of renderers.
 func newest(set map[int]renderer) int { return slices.Max(slices.Collect(maps.Keys(set))) }
@@ -51,6 +60,9 @@ func newest(set map[int]renderer) int { return slices.Max(slices.Collect(maps.Ke
 // newInput reads what rendering needs out of d. Errors are invalid.
 func newInput(d ecp.Desired, c Config) (input, error) {
 	in := input{Desired: d, domain: c.ClusterDomain, daemon: c.Namespace}
+	if in.RenderVersion == 0 {
+		in.RenderVersion = newest(renderers)
+	}
 	v, ok := ecp.ParseVersion(d.Image.Version)
 	if ok {
 		in.major, ok = majorOf(v)
@@ -99,8 +111,9 @@ func resources(s ecp.Size) (*corev1ac.ResourceRequirementsApplyConfiguration, er
 	return corev1ac.ResourceRequirements().WithRequests(requests).WithLimits(limits), nil
 }
 
-// render1 is the first rendering.
-func render1(in input) ([]object, error) {
+// renderAll renders every object; what differs between versions asks
+// [input.since].
+func renderAll(in input) ([]object, error) {
 	workload, err := statefulSet(in)
 	if err != nil {
 		return nil, err
@@ -146,12 +159,8 @@ func stamp(in input) map[string]string {
 	return a
 }
 
-// render renders d in its own version. d.RenderVersion is set to the version
-// that was used.
+// render renders d in its own version.
 func render(set map[int]renderer, in input) ([]object, error) {
-	if in.RenderVersion == 0 {
-		in.RenderVersion = newest(set)
-	}
 	r, ok := set[in.RenderVersion]
 	if !ok {
 		return nil, &ecp.Error{

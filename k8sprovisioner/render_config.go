@@ -1,16 +1,11 @@
 package k8sprovisioner
 
 import (
-	"encoding/json"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
-
-	"maps"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -98,8 +93,10 @@ func config4(in input) map[string]string {
 	if licenceRow.wanted(in) {
 		out[envName4("license.file")] = licenceFile
 	}
-	for key, value := range in.Spec.Config {
-		out[envName4(key)] = value
+	if !in.since(settingsInSecret) {
+		for key, value := range in.Spec.Config {
+			out[envName4(key)] = value
+		}
 	}
 	return out
 }
@@ -128,23 +125,11 @@ func config5(in input) map[string]string {
 	if licenceRow.wanted(in) {
 		b.WriteString("license.key = \"file://" + licenceFile + "\"\n")
 	}
-	for _, key := range slices.Sorted(maps.Keys(in.Spec.Config)) {
-		b.WriteString(key + " = " + hocon(in.Spec.Config[key]) + "\n")
+	switch {
+	case !in.since(settingsInSecret):
+		b.WriteString(settings5(in))
+	case settingsRow.wanted(in): // the last word is the spec's
+		b.WriteString("include \"" + settingsFile + "\"\n")
 	}
 	return map[string]string{in.major.configFile: b.String()}
-}
-
-var plain = regexp.MustCompile(`^[A-Za-z0-9_.%-]+$`)
-
-// hocon gives a value that cannot end the setting it stands in: JSON and
-// plain words as they are, anything else as a string.
-func hocon(value string) string {
-	if plain.MatchString(value) || json.Valid([]byte(value)) {
-		return value
-	}
-	b, err := json.Marshal(value)
-	if err != nil {
-		return `""` // a string always encodes
-	}
-	return string(b)
 }

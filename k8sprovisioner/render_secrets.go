@@ -25,7 +25,7 @@ type secretRow struct {
 var (
 	licenceRow = secretRow{"-license", annotationLicence, corev1.SecretTypeOpaque, licenceData}
 	pullRow    = secretRow{"-pull", annotationPull, corev1.SecretTypeDockerConfigJson, pullData}
-	secretRows = []secretRow{licenceRow, pullRow}
+	secretRows = []secretRow{licenceRow, pullRow, settingsRow}
 )
 
 func (r secretRow) name(id ecp.ID) string { return string(id) + r.suffix }

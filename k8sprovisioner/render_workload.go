@@ -114,10 +114,11 @@ func toleration(t ecp.Toleration) *corev1ac.TolerationApplyConfiguration {
 
 // Volumes of the pod beside its claim.
 const (
-	volumeLog     = "log"
-	volumeAuth    = "auth"
-	volumeConfig  = "config"
-	volumeLicence = "license"
+	volumeLog      = "log"
+	volumeAuth     = "auth"
+	volumeConfig   = "config"
+	volumeLicence  = "license"
+	volumeSettings = "settings"
 )
 
 func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
@@ -135,6 +136,9 @@ func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
 		out = append(out, corev1ac.Volume().WithName(volumeLicence).
 			WithSecret(corev1ac.SecretVolumeSource().WithSecretName(licenceRow.name(in.ID)).WithDefaultMode(0o440)))
 	}
+	if in.major.configFile != "" && settingsRow.wanted(in) {
+		out = append(out, settingsVolume(in))
+	}
 	return out
 }
 
@@ -149,6 +153,9 @@ func mounts(in input) []*corev1ac.VolumeMountApplyConfiguration {
 	}
 	if licenceRow.wanted(in) { // the whole folder: the kubelet follows changes of it, not of a sub-path
 		out = append(out, corev1ac.VolumeMount().WithName(volumeLicence).WithMountPath(licenceDir).WithReadOnly(true))
+	}
+	if in.major.configFile != "" && settingsRow.wanted(in) {
+		out = append(out, corev1ac.VolumeMount().WithName(volumeSettings).WithMountPath(settingsDir).WithReadOnly(true))
 	}
 	return out
 }
@@ -212,5 +219,5 @@ func environment(in input) []*corev1ac.EnvVarApplyConfiguration {
 		}
 		out = append(out, v)
 	}
-	return out
+	return append(out, settingsEnv(in)...)
 }

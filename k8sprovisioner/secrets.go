@@ -40,6 +40,13 @@ func (f found) traceOf(r secretRow) trace {
 // the next generation, for which all are written.
 func (p *Provisioner) giveSecrets(ctx context.Context, f found, in *input) error {
 	in.traces = traces{}
+	if settingsRow.wanted(*in) {
+		key, err := p.hashKey(ctx, f)
+		if err != nil {
+			return err
+		}
+		in.settings = settingsVersion(*in, key)
+	}
 	var leftover []secretRow
 	for _, r := range secretRows {
 		t, err := p.giveSecret(ctx, f, *in, r)
@@ -77,6 +84,11 @@ func (p *Provisioner) giveSecret(ctx context.Context, f found, in input, r secre
 	if t.uid != "" && t.hash == o.hash() && f.generation() == in.Generation {
 		return t, nil
 	}
+	if r.suffix == settingsRow.suffix {
+		if err := p.keepSettings(ctx, f, o); err != nil {
+			return t, err
+		}
+	}
 	made := new(corev1.Secret)
 	if err := p.send(ctx, applying(core(p.client), "secrets", o).Namespace(string(f.id)), made); err != nil {
 		return t, err
@@ -95,7 +107,8 @@ func (f found) uses(r secretRow) bool {
 	}
 	return slices.ContainsFunc(specs, func(s corev1.PodSpec) bool {
 		return slices.Contains(s.ImagePullSecrets, corev1.LocalObjectReference{Name: r.name(f.id)}) ||
-			slices.ContainsFunc(s.Volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == r.name(f.id) })
+			slices.ContainsFunc(s.Volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == r.name(f.id) }) ||
+			len(secretKeys(s, r.name(f.id))) > 0
 	})
 }
 

@@ -1,0 +1,113 @@
+package k8sprovisioner
+
+import (
+	"encoding/json"
+	"maps"
+	"math/big"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// bare are the words that EMQX's HOCON reads as what they look like. Whatever
+// else is not quoted may stop the boot (1.2.3.4, 1e5, include), or be read as
+// something else (007).
+var bare = regexp.MustCompile(`^(-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false)$`)
+
+// hocon returns a value as EMQX's HOCON reads it, so that it cannot end the
+// setting it stands in: numbers and booleans bare, since EMQX's converters do
+// not take quoted ones; JSON texts, arrays and objects encoded anew; anything
+// else as a text.
+func hocon(value string) string {
+	if bare.MatchString(value) {
+		return value
+	}
+	if trimmed := strings.TrimSpace(value); trimmed != "" && strings.Contains(`"[{`, trimmed[:1]) {
+		d := json.NewDecoder(strings.NewReader(value))
+		d.UseNumber()
+		var tree any
+		if json.Valid([]byte(value)) && d.Decode(&tree) == nil {
+			var b strings.Builder
+			writeHocon(&b, tree, hoconBreak(tree))
+			return b.String()
+		}
+	}
+	return quote(value)
+}
+
+// hoconEscapes are all the escapes that EMQX's HOCON reads: others, such as
+// those of JSON with a code point, are taken literally.
+var hoconEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
+
+func quote(text string) string { return `"` + hoconEscapes.Replace(text) + `"` }
+
+// hoconBreak is what stands after each part of an array or object. EMQX's
+// scanner takes the longest text it can: one that ends with a backslash is read
+// together with the next one on its line.
+func hoconBreak(tree any) string {
+	b, err := json.Marshal(tree)
+	if err == nil && !strings.Contains(string(b), `\\`) {
+		return ""
+	}
+	return "\n"
+}
+
+// writeHocon encodes decoded JSON. A null inside is HOCON's own.
+func writeHocon(b *strings.Builder, v any, after string) {
+	switch v := v.(type) {
+	case map[string]any:
+		b.WriteString("{" + after)
+		for i, key := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				b.WriteString("," + after)
+			}
+			b.WriteString(quote(key) + ":" + after)
+			writeHocon(b, v[key], after)
+		}
+		b.WriteString(after + "}")
+	case []any:
+		b.WriteString("[" + after)
+		for i, inner := range v {
+			if i > 0 {
+				b.WriteString("," + after)
+			}
+			writeHocon(b, inner, after)
+		}
+		b.WriteString(after + "]")
+	case string:
+		b.WriteString(quote(v))
+	case json.Number:
+		b.WriteString(decimal(v.String()))
+	case bool:
+		b.WriteString(map[bool]string{true: "true", false: "false"}[v])
+	default:
+		b.WriteString("null")
+	}
+}
+
+// mostExponent bounds how many digits an exponent may become.
+const mostExponent = 400
+
+// decimal returns a JSON number without an exponent, which EMQX's HOCON does not
+// read everywhere. One that would become endless digits is left as a text.
+func decimal(number string) string {
+	if bare.MatchString(number) {
+		return number
+	}
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	power, ok := new(big.Int).SetString(strings.TrimPrefix(exponent, "+"), 10)
+	if !ok || !power.IsInt64() || power.Int64() > mostExponent || power.Int64() < -mostExponent {
+		return quote(number)
+	}
+	exact, ok := new(big.Rat).SetString(mantissa + "e" + power.String())
+	if !ok {
+		return quote(number)
+	}
+	_, fraction, _ := strings.Cut(mantissa, ".")
+	digits := max(0, len(fraction)-int(power.Int64()))
+	text := exact.FloatString(digits)
+	if strings.Contains(text, ".") {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}

@@ -1,0 +1,141 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+)
+
+// The spec's own settings of EMQX may hold passwords: they are in a Secret. Each
+// version of them has keys of its own there, which the pod template names: nodes
+// are replaced one at a time for new settings, and those whose turn has not come
+// keep the old ones through restarts. So settings that EMQX refuses stop one node.
+
+// Where settings are mounted for EMQX 5: outside EMQX's own folders, as
+// bootstrapDir. emqx.conf includes the file.
+const (
+	settingsDir  = "/etc/openecp/settings"
+	keySettings  = "settings.conf"
+	settingsFile = settingsDir + "/" + keySettings
+)
+
+// settingsRow holds the settings of the spec.
+var settingsRow = secretRow{"-settings", annotationSettings, corev1.SecretTypeOpaque, settingsData}
+
+// settingsData is one file for EMQX 5, and one variable for each setting for 4.4.
+func settingsData(in input) map[string][]byte {
+	if len(in.Spec.Config) == 0 || !in.since(settingsInSecret) {
+		return nil
+	}
+	if in.major.configFile != "" {
+		return map[string][]byte{in.settingsKey(keySettings): []byte(settings5(in))}
+	}
+	out := map[string][]byte{}
+	for key, value := range in.Spec.Config {
+		out[in.settingsKey(envName4(key))] = []byte(value)
+	}
+	return out
+}
+
+func settings5(in input) string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(in.Spec.Config)) {
+		b.WriteString(key + " = " + hocon(in.Spec.Config[key]) + "\n")
+	}
+	return b.String()
+}
+
+// settingsKey is the Secret's key of a part of the settings of this version.
+func (in input) settingsKey(part string) string { return in.settings + "." + part }
+
+// settingsVersion tells settings from others. It is keyed, as hashes of Secrets are:
+// it can be read by who may not read Secrets.
+func settingsVersion(in input, key []byte) string {
+	b, err := json.Marshal(in.Spec.Config)
+	if err != nil {
+		return "" // texts always encode
+	}
+	h := hmac.New(sha256.New, key)
+	h.Write(b)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// settingsVolume is the file for EMQX 5.
+func settingsVolume(in input) *corev1ac.VolumeApplyConfiguration {
+	return corev1ac.Volume().WithName(volumeSettings).WithSecret(corev1ac.SecretVolumeSource().
+		WithSecretName(settingsRow.name(in.ID)).WithDefaultMode(0o440).
+		WithItems(corev1ac.KeyToPath().WithKey(in.settingsKey(keySettings)).WithPath(keySettings)))
+}
+
+// settingsEnv are the variables for EMQX 4.4. They win over those of the
+// ConfigMap: the last word is the spec's.
+func settingsEnv(in input) []*corev1ac.EnvVarApplyConfiguration {
+	if in.major.configFile != "" || !settingsRow.wanted(in) {
+		return nil
+	}
+	var out []*corev1ac.EnvVarApplyConfiguration
+	for _, key := range slices.Sorted(maps.Keys(in.Spec.Config)) {
+		name := envName4(key)
+		out = append(out, corev1ac.EnvVar().WithName(name).WithValueFrom(corev1ac.EnvVarSource().WithSecretKeyRef(
+			corev1ac.SecretKeySelector().WithName(settingsRow.name(in.ID)).WithKey(in.settingsKey(name)))))
+	}
+	return out
+}
+
+// keepSettings adds to the Secret that is about to be written what pods of
+// earlier settings still read: without it they could not start again.
+func (p *Provisioner) keepSettings(ctx context.Context, f found, o object) error {
+	used := map[string]bool{}
+	for _, pod := range f.pods() {
+		for _, key := range secretKeys(pod.Spec, o.name) {
+			used[key] = true
+		}
+	}
+	data, _ := o.body["data"].(map[string]any)
+	for key := range data {
+		delete(used, key)
+	}
+	if len(used) == 0 || data == nil {
+		return nil
+	}
+	old, err := p.read(ctx, core(p.client), "secrets", string(f.id), o.name, new(corev1.Secret))
+	if err != nil || old == nil {
+		return err
+	}
+	if s, ok := old.(*corev1.Secret); ok {
+		for key := range used {
+			if value, there := s.Data[key]; there {
+				data[key] = base64.StdEncoding.EncodeToString(value)
+			}
+		}
+	}
+	return nil
+}
+
+// secretKeys names the keys of a Secret that a pod reads one by one.
+func secretKeys(s corev1.PodSpec, secret string) (out []string) {
+	for _, v := range s.Volumes {
+		if v.Secret != nil && v.Secret.SecretName == secret {
+			for _, item := range v.Secret.Items {
+				out = append(out, item.Key)
+			}
+		}
+	}
+	for _, c := range s.Containers {
+		for _, e := range c.Env {
+			if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil && e.ValueFrom.SecretKeyRef.Name == secret {
+				out = append(out, e.ValueFrom.SecretKeyRef.Key)
+			}
+		}
+	}
+	return out
+}
