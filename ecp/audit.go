@@ -181,7 +181,7 @@ func veil(path, value string) string {
 	if !strings.HasPrefix(value, `"`) { // secrets are text
 		return value
 	}
-	if namesSecret(path) {
+	if namesSecret(path) || hidesSetting(path, value) {
 		return `"` + redacted + `"`
 	}
 	return value
@@ -192,18 +192,12 @@ func namesSecret(path string) bool {
 	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(path, w) })
 }
 
-// Redacted gives a spec as it can be shown to who may read the cluster: EMQX
-// settings whose names speak of secrets say "[redacted]". Update and Create take
-// no such value.
-func (s Spec) Redacted() Spec {
-	s = s.Clone()
-	if s.Hosted == nil {
-		return s
-	}
-	for key := range s.Hosted.Config {
-		if namesSecret(key) {
-			s.Hosted.Config[key] = redacted
-		}
-	}
-	return s
+// settingsPath is where a cluster's EMQX settings stand in what the audit compares.
+const settingsPath = "/spec/hosted/config/"
+
+// hidesSetting reports whether a value is that of an EMQX setting which may be
+// secret.
+func hidesSetting(path, value string) bool {
+	key, is := strings.CutPrefix(path, settingsPath)
+	return is && !harmless(key, strings.Trim(value, `"`))
 }

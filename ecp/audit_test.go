@@ -42,6 +42,8 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	id := o.token("a/p")
 	require.NoError(t, o.m.DeleteToken(o.as("ap-lead"), id))
 	s := o.login("ap-lead")
+	o.m.sealer, err = NewKeyRing(aKey("k1", 1))
+	require.NoError(t, err)
 	info, _, err := o.m.Create(o.as("ap-lead"), CreateRequest{Mode: Hosted, Project: "a/p", Name: "one", Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5, Config: map[string]string{"authn.password": "hush"}}}})
 	require.NoError(t, err)
 	for _, cmd := range []Command{Update{Name: &name}, Stop{}, Stop{}, Transfer{Project: "a/q"}, Delete{}} {

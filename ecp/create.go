@@ -99,6 +99,9 @@ func (m *Manager) newRecord(tx Tx, actor Actor, r CreateRequest) (ClusterRecord,
 	}
 	id, err := freeID(tx)
 	rec.ID = id
+	if err == nil && rec.Mode == Hosted {
+		err = errors.Join(m.sealSettings(&wrong, id, rec.Spec.Hosted, nil), wrong.err(""))
+	}
 	return rec, err
 }
 
@@ -124,6 +127,7 @@ func (m *Manager) completeHosted(tx Tx, wrong *problems, rec *ClusterRecord) err
 	rec.Spec.Adopted = nil
 	s := rec.Spec.Hosted
 	fillIn(s)
+	keepSettings(wrong, s.Config, nil)
 	validateHosted(wrong, *s)
 	image, err := pick(tx, wrong, "spec.image", s.Image, func(i Image) (string, bool) { return i.ID, i.Default })
 	if err != nil {

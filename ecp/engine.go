@@ -307,6 +307,10 @@ func desired(rec ClusterRecord) Desired {
 
 // addSecrets opens what a cluster was given of registries and licences.
 func (m *Manager) addSecrets(ctx context.Context, rec ClusterRecord, d *Desired) error {
+	var err error
+	if d.Spec.Config, err = m.openSettings(rec.ID, d.Spec.Config); err != nil {
+		return err
+	}
 	if rec.Resolved.Registry == "" && rec.Resolved.Licence == "" {
 		return nil
 	}

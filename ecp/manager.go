@@ -161,6 +161,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.forgetLooks()
 		m.targets.unknown()
 	}()
+	m.sealStored(ctx)
 	for target, p := range m.provisioners {
 		if w, ok := p.(Watcher); ok {
 			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })

@@ -98,8 +98,8 @@ func (m *Manager) takeChanged(id ID) bool {
 	return was
 }
 
-// ResealSecrets seals every secret with the newest key that is not yet, and
-// says how many; afterwards older keys can be dropped. Where one cannot be
+// ResealSecrets seals every secret with the newest key that is not yet, those in
+// clusters' settings too, and says how many records it wrote; afterwards older keys can be dropped. Where one cannot be
 // opened nothing is changed.
 func (m *Manager) ResealSecrets(ctx context.Context) (int, error) {
 	q := request{op: "reseal secrets", action: "reseal", kind: KindSecret}
@@ -126,6 +126,7 @@ func (m *Manager) ResealSecrets(ctx context.Context) (int, error) {
 			}
 			w.note(s.binding(), "", nil, nil)
 		}
-		return len(old), nil
+		clusters, err := m.sealRecords(w.Tx)
+		return len(old) + clusters, errors.Join(err, m.sealAnswers(w.Tx))
 	})
 }

@@ -16,7 +16,7 @@ import (
 // that is there whether nodes are replaced for it.
 var rolls = map[string]bool{
 	"connections": false, "evacuation": false, "network": false, "nodes": false,
-	"image": true, "size": true, "placement": true,
+	"image": true, "size": true, "placement": true, "config": true,
 }
 
 // fixed are fields of a hosted spec that Update never changes.
@@ -42,6 +42,14 @@ func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) 
 	}
 	if err := wrong.err(""); err != nil {
 		return err
+	}
+	if rec.Mode == Hosted {
+		if err := m.sealSettings(&wrong, rec.ID, rec.Spec.Hosted, before.Spec.Hosted.Config); err != nil {
+			return err
+		}
+		if err := wrong.err(""); err != nil {
+			return err
+		}
 	}
 	changed := differing(before.Spec, rec.Spec)
 	if err := mayUpdate(changed); rec.Mode == Hosted && err != nil {
@@ -154,6 +162,7 @@ func (u Update) merge(wrong *problems, rec *ClusterRecord) error {
 			return err
 		}
 		keepHosted(spec.Hosted, *old.Hosted)
+		keepSettings(wrong, spec.Hosted.Config, old.Hosted.Config)
 		fillIn(spec.Hosted)
 		validateHosted(wrong, *spec.Hosted)
 	default:

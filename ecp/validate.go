@@ -171,13 +171,23 @@ var configKey = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*$`)
 var ownConfig = []string{"node", "cluster", "rpc", "api_key", "dashboard.listeners", "management", "license"}
 
 func validateConfig(p *problems, config map[string]string) {
+	size := 0
 	for _, key := range sortedKeys(config) {
 		at, value := "spec.config["+key+"]", config[key]
+		if isSealed(value) { // stored as it was checked
+			size += len(key) + len(value)*3/4
+			continue
+		}
+		size += len(key) + len(value)
+		if len(value) > MaxSetting {
+			p.add(at, "the value has %d bytes; at most %d are allowed", len(value), MaxSetting)
+		}
 		if !configKey.MatchString(key) {
 			p.add(at, "the key is not of the form a.b_c.d in lower case")
 		}
-		if strings.ContainsAny(value, "\n\r\x00") {
-			p.add(at, "the value has a line break")
+		if i := strings.IndexFunc(value, inNoSetting); i >= 0 {
+			r, _ := utf8.DecodeRuneInString(value[i:])
+			p.add(at, "the value has a line break or the character %q, which EMQX cannot read", r)
 		}
 		if value == redacted {
 			p.add(at, "is what a secret is shown as; give the secret itself, or leave the setting out")
@@ -188,6 +198,15 @@ func validateConfig(p *problems, config map[string]string) {
 			}
 		}
 	}
+	if size > MaxSettings {
+		p.add("spec.config", "has %d bytes of keys and values; at most %d are allowed", size, MaxSettings)
+	}
+}
+
+// inNoSetting reports whether a character can stand in no setting of EMQX: control
+// characters but tabs, line ends of any kind, and what is no UTF-8.
+func inNoSetting(r rune) bool {
+	return r != '\t' && unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == utf8.RuneError
 }
 
 func validateAdopted(p *problems, s AdoptedSpec) {

@@ -111,14 +111,22 @@ var specCases = map[string]struct {
 	"unknown end":             {func(s *HostedSpec) { s.Evacuation.OnDeadline = "panic" }, []string{"spec.evacuation.onDeadline"}},
 	"known end":               {func(s *HostedSpec) { s.Evacuation.OnDeadline = StopAtTime }, nil},
 
-	"a setting":              {config("mqtt.max_packet_size", "2MB"), nil},
-	"a setting in capitals":  {config("MQTT.x", "1"), []string{"spec.config[MQTT.x]"}},
-	"a setting with a space": {config("a b", "1"), []string{"spec.config[a b]"}},
-	"an empty setting":       {config("", "1"), []string{"spec.config[]"}},
-	"a value of two lines":   {config("a", "1\nnode.cookie = x"), []string{"spec.config[a]"}},
-	"a setting of ours":      {config("node.cookie", "x"), []string{"spec.config[node.cookie]"}},
-	"a whole part of ours":   {config("cluster", "x"), []string{"spec.config[cluster]"}},
-	"a setting beside ours":  {config("nodes.a", "x"), nil},
+	"a setting":                        {config("mqtt.max_packet_size", "2MB"), nil},
+	"a setting in capitals":            {config("MQTT.x", "1"), []string{"spec.config[MQTT.x]"}},
+	"a setting with a space":           {config("a b", "1"), []string{"spec.config[a b]"}},
+	"an empty setting":                 {config("", "1"), []string{"spec.config[]"}},
+	"a value of two lines":             {config("a", "1\nnode.cookie = x"), []string{"spec.config[a]"}},
+	"a setting of a control character": {config("a", "x\x01"), []string{"spec.config[a]"}},
+	"a setting that is too large":      {config("a", strings.Repeat("x", MaxSetting+1)), []string{"spec.config[a]"}},
+	"settings that are too large": {func(s *HostedSpec) {
+		s.Config = map[string]string{}
+		for i := range 5 {
+			s.Config["a"+itoa(i)] = strings.Repeat("x", MaxSetting)
+		}
+	}, []string{"spec.config"}},
+	"a setting of ours":     {config("node.cookie", "x"), []string{"spec.config[node.cookie]"}},
+	"a whole part of ours":  {config("cluster", "x"), []string{"spec.config[cluster]"}},
+	"a setting beside ours": {config("nodes.a", "x"), nil},
 
 	"an annotation":                 {annotation("service.beta.kubernetes.io/aws-load-balancer-type", "nlb"), nil},
 	"an annotation without domain":  {annotation("Team", "any value \n at all"), nil},

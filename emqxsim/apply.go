@@ -176,6 +176,9 @@ func revision(d ecp.Desired) string {
 	if d.Restarts > 0 {
 		of = append(of, d.Restarts)
 	}
+	if len(d.Spec.Config) > 0 {
+		of = append(of, d.Spec.Config)
+	}
 	b, err := json.Marshal(of)
 	if err != nil {
 		panic(err) // made of maps, strings and numbers only

@@ -9,12 +9,12 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// What people have put into settings that speak of secrets is shown to nobody
-// who may only read.
+// What people have put into settings is shown to nobody, but for settings that are
+// known to hold no secrets, and what was read can be applied again.
 func TestSettingsHideSecrets(t *testing.T) {
 	f := newFixture(t, setup{})
 	body := func(value string) string {
-		return `{"mode":"hosted","name":"one","spec":{"nodes":1,"connections":5,"config":{"authentication.1.password":"` + value + `","mqtt.max_packet_size":"2MB"}}}`
+		return `{"mode":"hosted","name":"one","spec":{"nodes":1,"connections":5,"config":{"authentication.1.password":"` + value + `","exhook.passphrase":"hush","bridges.url":"http://user:hush@host","mqtt.max_packet_size":"2MB"}}}`
 	}
 	made := f.call(asAdmin, http.MethodPost, clustersPath, body("hush")).want(http.StatusAccepted)
 	path := clustersPath + "/" + made.cluster().ID
@@ -23,6 +23,7 @@ func TestSettingsHideSecrets(t *testing.T) {
 		require.Contains(t, string(r.body), `"mqtt.max_packet_size":"2MB"`)
 		require.NotContains(t, string(r.body), "hush")
 	}
+	f.call(asAdmin, http.MethodPatch, path, `{"spec":{"config":{"authentication.1.password":"[redacted]","exhook.passphrase":"[redacted]","mqtt.max_packet_size":"2MB"}}}`).want(http.StatusOK)
 	p := f.call(asAdmin, http.MethodPost, clustersPath, body("[redacted]")).want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, "/spec/config/authentication.1.password", p.Errors[0].Pointer)
 }
