@@ -147,6 +147,7 @@ func (m *Manager) completeHosted(tx Tx, wrong *problems, rec *ClusterRecord) err
 	}
 	rec.Status.RenderVersion = newestRender(p)
 	mayCluster(wrong, *rec)
+	mayLog(wrong, *rec)
 	return nil
 }
 

@@ -285,5 +285,5 @@ func (r *logs) open(ctx context.Context, name string, s *source) (io.ReadCloser,
 	if o.Since = s.mark.at; o.Since.IsZero() {
 		o.Since, o.Tail = r.q.Since, r.q.Limit
 	}
-	return r.reader.Logs(ctx, r.id, name, o)
+	return r.body(ctx, name, o)
 }

@@ -161,7 +161,7 @@ func (r *logs) history(ctx context.Context, node NodeObservation, keep *recent, 
 	if r.q.unfiltered() {
 		o.Tail = r.q.Limit + spareLines
 	}
-	body, err := r.reader.Logs(ctx, r.id, node.Name, o)
+	body, err := r.body(ctx, node.Name, o)
 	if err != nil {
 		return err
 	}

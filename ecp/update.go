@@ -115,6 +115,9 @@ func (m *Manager) resolveAgain(tx Tx, rec *ClusterRecord, before ClusterRecord, 
 	if is("image") || is("nodes") {
 		mayCluster(&wrong, *rec)
 	}
+	if is("image") || is("config") {
+		mayLog(&wrong, *rec)
+	}
 	return wrong.err("")
 }
 

@@ -19,6 +19,7 @@ import (
 type login struct {
 	auth        string // UID of the Secret it was read from
 	credentials ecp.Credentials
+	secrets     []ecp.Secret // all of the Secret
 	until       time.Time
 }
 
@@ -71,23 +72,43 @@ func (p *Provisioner) podOf(f found, node string) *corev1.Pod {
 
 // credentials reads the cluster's API key.
 func (p *Provisioner) credentials(ctx context.Context, f found) (ecp.Credentials, error) {
+	l, err := p.login(ctx, f)
+	return l.credentials, err
+}
+
+// Secrets gives the cookie, the API's secret and the dashboard's password; see
+// [ecp.SecretTeller].
+func (p *Provisioner) Secrets(ctx context.Context, id ecp.ID) ([]ecp.Secret, error) {
+	op := "read the keys of " + string(id)
+	f, err := p.find(ctx, id, op)
+	if err != nil || f.foreign != "" || f.auth == "" {
+		return nil, err
+	}
+	l, err := p.login(ctx, f)
+	return l.secrets, failure(op, err)
+}
+
+func (p *Provisioner) login(ctx context.Context, f found) (login, error) {
 	var l login
 	p.remember(f.id, func(m *memo) { l = m.login })
 	if l.auth == f.auth && time.Now().Before(l.until) {
-		return l.credentials, nil
+		return l, nil
 	}
 	s, err := p.readAuth(ctx, f.id)
 	if err != nil {
-		return ecp.Credentials{}, err
+		return login{}, err
 	}
 	if s == nil {
-		return ecp.Credentials{}, loss("read the API key", ecp.ReasonSecretLost, "secret "+authName(f.id))
+		return login{}, loss("read the API key", ecp.ReasonSecretLost, "secret "+authName(f.id))
 	}
 	l = login{auth: string(s.UID), until: time.Now().Add(loginKept), credentials: ecp.Credentials{
 		Username: string(s.Data[keyAPIKey]), Password: string(s.Data[keyAPISecret]),
 	}}
+	for _, key := range []string{keyCookie, keyAPISecret, keyDashboard} {
+		l.secrets = append(l.secrets, ecp.Secret(s.Data[key]))
+	}
 	p.remember(f.id, func(m *memo) { m.login = l })
-	return l.credentials, nil
+	return l, nil
 }
 
 // keepOpen shares one transport among endpoints: nobody who is given one

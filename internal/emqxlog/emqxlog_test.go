@@ -72,6 +72,8 @@ var table = []struct {
 	{"a level in the middle", "x [error] y", Entry{Message: "x [error] y"}},
 	{"a year before computers", "0001-01-01T00:00:00Z [error] y", Entry{Message: "0001-01-01T00:00:00Z [error] y"}},
 	{"a zone that leaves the calendar", "9999-12-31T23:59:59-23:59 [error] y", Entry{Message: "9999-12-31T23:59:59-23:59 [error] y"}},
+	{"EMQX 5 at its end", "2024-03-20T11:08:39.568980+01:00 received_terminate_signal, shutting down now.",
+		Entry{At: at, Zoned: true, Message: "received_terminate_signal, shutting down now."}},
 	{"nothing", "", Entry{}},
 }
 

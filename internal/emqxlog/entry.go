@@ -30,6 +30,9 @@ func Parse(line string) Entry {
 		e, ok = parseText(line)
 	}
 	if !ok {
+		e, ok = parseShutdown(line)
+	}
+	if !ok {
 		e, ok = readReport(line)
 	}
 	if !ok {

@@ -29,6 +29,21 @@ func parseText(line string) (Entry, bool) {
 	return e, true
 }
 
+// shutdownWords end the line that EMQX 5 prints of a normal end: it has a time and
+// no level.
+const shutdownWords = " received_terminate_signal, shutting down now."
+
+// parseShutdown reads that line. A time before anything else says nothing: what
+// programs print may begin with one.
+func parseShutdown(line string) (Entry, bool) {
+	stamp, ok := strings.CutSuffix(line, shutdownWords)
+	if !ok {
+		return Entry{}, false
+	}
+	at, ok := readStamp(stamp)
+	return Entry{At: at.at, Zoned: at.zoned, Message: strings.TrimSpace(shutdownWords)}, ok
+}
+
 // takePeer reads whom the entry is about where EMQX 4 writes that, before the
 // message: "clientid@peer " or "peer ". A client's id alone cannot be told from
 // the first word of a message, and stays there.

@@ -1,0 +1,133 @@
+package ecp
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/openecp/openecp/internal/emqxlog"
+)
+
+// EMQX prints secrets: 4.4 its cookie with any error of its configuration, and at
+// level info the secret of its API and the password of its dashboard. So the
+// cluster's own secrets are taken out of whatever is shown of its logs.
+
+// SecretTeller is a Provisioner that tells the secrets it has made for a cluster, so
+// that they can be taken out of what is shown.
+type SecretTeller interface {
+	// Secrets gives the cookie, the keys and the passwords that were made for a
+	// cluster; none where there is no cluster. An error is unavailable.
+	Secrets(ctx context.Context, id ID) ([]Secret, error)
+}
+
+// secretsOf lists what must not be shown of a cluster's logs: what the platform has
+// made, what the catalogues give it, and its own settings, also those that nodes
+// may still have from before a change.
+func (m *Manager) secretsOf(ctx context.Context, p Provisioner, rec ClusterRecord) ([]string, error) {
+	var out []string
+	if t, ok := p.(SecretTeller); ok {
+		made, err := t.Secrets(ctx, rec.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range made {
+			out = append(out, string(s))
+		}
+	}
+	var d Desired
+	if err := m.addSecrets(ctx, rec, &d); err != nil {
+		return nil, err
+	}
+	out = append(out, string(d.Pull.Password), string(d.Licence))
+	specs := []Spec{rec.Spec}
+	if rec.Status.Before != nil {
+		specs = append(specs, rec.Status.Before.Spec)
+	}
+	for _, s := range specs {
+		if s.Hosted == nil {
+			continue
+		}
+		for key, stored := range s.Hosted.Config {
+			if harmless(key, stored) {
+				continue
+			}
+			plain, err := m.openSetting(rec.ID, key, stored)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, textsOf(plain)...)
+		}
+	}
+	return out, nil
+}
+
+// textsOf are the texts in the value of a setting: itself, and those of an array or
+// object.
+func textsOf(value string) []string {
+	out := []string{value}
+	var tree any
+	if strings.ContainsAny(value, `[{"`) && decodeNumbers([]byte(value), &tree) == nil {
+		found := map[string]string{}
+		flattenTexts(found, tree)
+		out = append(out, sortedKeys(found)...)
+	}
+	return out
+}
+
+func flattenTexts(into map[string]string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, inner := range v {
+			flattenTexts(into, inner)
+		}
+	case []any:
+		for _, inner := range v {
+			flattenTexts(into, inner)
+		}
+	case string:
+		into[v] = ""
+	}
+}
+
+// maskedLog is a log without secrets.
+type maskedLog struct {
+	io.Reader
+	io.Closer
+}
+
+// body opens the log of a node, without the cluster's secrets. Where they cannot be
+// told nothing is shown.
+func (r *logs) body(ctx context.Context, node string, o LogOptions) (io.ReadCloser, error) {
+	rec, _, err := r.m.load(ctx, r.id)
+	if err != nil {
+		return nil, explain(r.op, err, "", "")
+	}
+	secrets, err := r.m.secretsOf(ctx, r.platform, rec)
+	if err != nil {
+		return nil, err
+	}
+	log, err := r.reader.Logs(ctx, r.id, node, o)
+	if err != nil {
+		return nil, err
+	}
+	return maskedLog{emqxlog.Mask(log, secrets), log}, nil
+}
+
+// printsSecrets are the levels at which EMQX 4.4 prints the secret of its API and
+// the password of its dashboard.
+var printsSecrets = map[string]bool{"debug": true, "info": true}
+
+// mayLog refuses levels of the log at which EMQX would print secrets, where they
+// are read by others than by us: on Kubernetes' machines and by what collects logs.
+func mayLog(wrong *problems, rec ClusterRecord) {
+	v, ok := ParseVersion(rec.Resolved.Image.Version)
+	if !ok || v.Major > 4 {
+		return
+	}
+	config := rec.Spec.Hosted.Config
+	for _, key := range sortedKeys(config) {
+		if strings.HasPrefix(key, "log.") && strings.HasSuffix(key, "level") && printsSecrets[strings.ToLower(strings.Trim(config[key], `"`))] {
+			wrong.add("spec.config["+key+"]", "is %q: EMQX %s prints its own secrets at that level; notice is the most detailed one that is allowed", config[key], rec.Resolved.Image.Version)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package emqxlog
+
+import (
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+)
+
+// masked is what stands in the place of a secret.
+const masked = "[redacted]"
+
+// leastSecret is the length of the shortest text that is masked, in bytes: shorter
+// ones are words that stand everywhere, and guessed at once.
+const leastSecret = 6
+
+// leastLine is that of the lines of a secret of several lines.
+const leastLine = 16
+
+// Mask returns a reader of what r reads with each secret replaced by "[redacted]",
+// wherever the pieces that are read begin and end. Secrets are found as they are
+// and as EMQX prints texts; one of several lines is found line by line. What may
+// be the beginning of a secret is held back until more is read. Where there is
+// nothing to mask it is r itself.
+func Mask(r io.Reader, secrets []string) io.Reader {
+	m := &masker{from: r, chunk: make([]byte, 16<<10)}
+	for _, s := range forms(secrets) {
+		m.secrets[s[0]] = append(m.secrets[s[0]], s)
+	}
+	if !slices.ContainsFunc(m.secrets[:], func(l []string) bool { return l != nil }) {
+		return r
+	}
+	return m
+}
+
+// MaskText is Mask of a text.
+func MaskText(text string, secrets []string) string {
+	b, err := io.ReadAll(Mask(strings.NewReader(text), secrets))
+	if err != nil {
+		return "" // texts can be read
+	}
+	return string(b)
+}
+
+// forms are the texts by which secrets are found, the longest first.
+func forms(secrets []string) (out []string) {
+	for _, s := range secrets {
+		s = strings.TrimSpace(s)
+		lines := strings.Split(s, "\n")
+		for _, line := range lines {
+			if line = strings.TrimSpace(line); len(line) >= leastSecret && (len(lines) == 1 || len(line) >= leastLine) {
+				out = append(out, line, quoted(line))
+			}
+		}
+		if len(lines) > 1 {
+			out = append(out, quoted(s))
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(slices.DeleteFunc(out, func(s string) bool { return len(s) < leastSecret }))
+}
+
+// quoted is a text as JSON, HOCON and Erlang write it between quotes.
+func quoted(s string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(s) != nil {
+		return ""
+	}
+	text := strings.TrimSuffix(b.String(), "\n")
+	return text[1 : len(text)-1]
+}
+
+// masker is the reader of Mask.
+type masker struct {
+	from    io.Reader
+	secrets [256][]string // by first byte, the longest first
+	chunk   []byte
+	held    []byte // read, and perhaps the beginning of a secret
+	ready   []byte // to be handed out
+	err     error  // of from; handed out after ready
+}
+
+// Read gives what is ready, and reads on where nothing is.
+func (m *masker) Read(p []byte) (int, error) {
+	for len(m.ready) == 0 && m.err == nil {
+		n, err := m.from.Read(m.chunk)
+		m.held, m.err = append(m.held, m.chunk[:n]...), err
+		m.ready, m.held = m.scan(m.ready[:0], m.held, err != nil)
+	}
+	n := copy(p, m.ready)
+	m.ready = m.ready[n:]
+	if n == 0 && len(p) > 0 {
+		return 0, m.err
+	}
+	return n, nil
+}
+
+// scan appends to out what of text is certain, and gives what is not: with last
+// everything is.
+func (m *masker) scan(out, text []byte, last bool) (_, held []byte) {
+	for i := 0; i < len(text); {
+		length, open := m.match(text[i:])
+		switch {
+		case open && !last:
+			return out, slices.Clone(text[i:])
+		case length > 0:
+			out = append(out, masked...)
+			i += length
+		default:
+			out = append(out, text[i])
+			i++
+		}
+	}
+	return out, nil
+}
+
+// match gives the length of the longest secret that text begins with, and whether a
+// longer one may come when more is read.
+func (m *masker) match(text []byte) (length int, open bool) {
+	for _, s := range m.secrets[text[0]] {
+		switch {
+		case len(text) < len(s):
+			open = open || s[:len(text)] == string(text)
+		case length == 0 && string(text[:len(s)]) == s:
+			length = len(s)
+		}
+	}
+	return length, open
+}
