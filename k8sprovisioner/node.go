@@ -28,8 +28,8 @@ func node(i int, pod *corev1.Pod, id ecp.ID, domain string) ecp.NodeObservation 
 			n.Volume = v.PersistentVolumeClaim.ClaimName
 		}
 	}
-	for _, c := range pod.Status.ContainerStatuses {
-		n.Restarts += int(c.RestartCount)
+	if c := statusOf(pod); c != nil {
+		n.Restarts = int(c.RestartCount)
 	}
 	if !n.Ready {
 		n.Reason, n.Message = trouble(pod)
@@ -50,46 +50,4 @@ func condition(pod *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition 
 		}
 	}
 	return nil
-}
-
-// brokenReasons are the kubelet's words for a container that will not start
-// without help.
-var brokenReasons = map[string]bool{
-	"CrashLoopBackOff": true, "CreateContainerConfigError": true, "CreateContainerError": true, "ErrImageNeverPull": true,
-	"ErrImagePull": true, "ImageInspectError": true, "ImagePullBackOff": true, "InvalidImageName": true, "RunContainerError": true,
-}
-
-// broken says that a pod will not start without help.
-func broken(pod *corev1.Pod) bool {
-	if pod.Status.Phase == corev1.PodFailed {
-		return true
-	}
-	for _, c := range pod.Status.ContainerStatuses {
-		if c.State.Waiting != nil && brokenReasons[c.State.Waiting.Reason] {
-			return true
-		}
-	}
-	return false
-}
-
-// trouble says why a pod is not ready, in Kubernetes' words: what its
-// container waits for, why it ended, else the first condition that is false.
-func trouble(pod *corev1.Pod) (reason, message string) {
-	if pod.Status.Reason != "" {
-		return pod.Status.Reason, pod.Status.Message
-	}
-	for _, c := range pod.Status.ContainerStatuses {
-		if w := c.State.Waiting; w != nil {
-			return w.Reason, w.Message
-		}
-		if t := c.State.Terminated; t != nil {
-			return t.Reason, t.Message
-		}
-	}
-	for _, t := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
-		if c := condition(pod, t); c != nil && c.Status == corev1.ConditionFalse {
-			return c.Reason, c.Message
-		}
-	}
-	return string(pod.Status.Phase), ""
 }

@@ -1,0 +1,139 @@
+package k8sprovisioner
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// A pod holds more than EMQX: admission of others puts containers beside it
+// and in front of it. What is said of a node is what EMQX' own container does,
+// and of the others only what keeps that one from being ready.
+
+// brokenReasons are the kubelet's words for a container that will not start
+// without help.
+var brokenReasons = map[string]bool{
+	"CrashLoopBackOff": true, "CreateContainerConfigError": true, "CreateContainerError": true, "ErrImageNeverPull": true,
+	"ErrImagePull": true, "ImageInspectError": true, "ImagePullBackOff": true, "InvalidImageName": true, "RunContainerError": true,
+}
+
+// reasonOOM is the kubelet's word for a process that was ended by the kernel
+// because it used more memory than its limit.
+const reasonOOM = "OOMKilled"
+
+// statusOf returns the status of EMQX' own container; nil while there is none.
+func statusOf(pod *corev1.Pod) *corev1.ContainerStatus {
+	for i := range pod.Status.ContainerStatuses {
+		if pod.Status.ContainerStatuses[i].Name == container {
+			return &pod.Status.ContainerStatuses[i]
+		}
+	}
+	return nil
+}
+
+// broken reports whether a pod will not start without help.
+func broken(pod *corev1.Pod) bool {
+	if pod.Status.Phase == corev1.PodFailed {
+		return true
+	}
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for _, c := range list {
+			if c.State.Waiting != nil && brokenReasons[c.State.Waiting.Reason] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// trouble returns why a pod is not ready, in Kubernetes' words: what an init
+// container that has not ended waits for, what EMQX' own container waits for or
+// why it ended last, what a container beside it waits for, and else the first
+// condition that is false.
+func trouble(pod *corev1.Pod) (reason, message string) {
+	if pod.Status.Reason != "" {
+		return pod.Status.Reason, pod.Status.Message
+	}
+	for _, c := range pod.Status.InitContainerStatuses {
+		if reason, message = ailment(c, pod); reason != "" && !succeeded(c) {
+			return reason, said("init container "+c.Name, message)
+		}
+	}
+	if c := statusOf(pod); c != nil {
+		if reason, message = ailment(*c, pod); reason != "" {
+			return reason, message
+		}
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if reason, message = ailment(c, pod); reason != "" && c.Name != container {
+			return reason, said("container "+c.Name, message)
+		}
+	}
+	for _, t := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
+		if c := condition(pod, t); c != nil && c.Status == corev1.ConditionFalse {
+			return c.Reason, c.Message
+		}
+	}
+	return string(pod.Status.Phase), ""
+}
+
+func succeeded(c corev1.ContainerStatus) bool {
+	return c.State.Terminated != nil && c.State.Terminated.ExitCode == 0
+}
+
+// ailment returns what is wrong with a container that is not ready; "" where
+// its status does not tell. An end for want of memory is the cause of the
+// back-off that follows it, and is told in its place.
+func ailment(c corev1.ContainerStatus, pod *corev1.Pod) (reason, message string) {
+	if c.Ready {
+		return "", ""
+	}
+	last := c.LastTerminationState.Terminated
+	switch {
+	case c.State.Terminated != nil:
+		return c.State.Terminated.Reason, ending(*c.State.Terminated)
+	case c.State.Waiting != nil && last == nil:
+		return c.State.Waiting.Reason, c.State.Waiting.Message
+	case c.State.Waiting != nil && last.Reason == reasonOOM:
+		return last.Reason, joined(ending(*last), c.State.Waiting.Message)
+	case c.State.Waiting != nil:
+		return c.State.Waiting.Reason, joined(c.State.Waiting.Message, "it last ended with "+ending(*last))
+	case last != nil && !servedSince(c, pod):
+		return last.Reason, joined(ending(*last), "it has been started again")
+	}
+	return "", ""
+}
+
+// servedSince reports whether a container that runs was ready since it was
+// last started: how it ended before that is not why it is not ready now.
+func servedSince(c corev1.ContainerStatus, pod *corev1.Pod) bool {
+	r := condition(pod, corev1.PodReady)
+	return r != nil && c.State.Running != nil && !c.State.Running.StartedAt.IsZero() && r.LastTransitionTime.After(c.State.Running.StartedAt.Time)
+}
+
+// ending says how a process ended, and what helps where that is certain.
+func ending(t corev1.ContainerStateTerminated) string {
+	out := fmt.Sprintf("exit code %d", t.ExitCode)
+	if t.Reason == reasonOOM {
+		out += ": it used more memory than its limit; a size with more memory, or less load, helps"
+	}
+	return joined(out, strings.TrimSpace(t.Message))
+}
+
+func joined(parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+func said(who, what string) string {
+	if what == "" {
+		return who
+	}
+	return who + ": " + what
+}
