@@ -85,7 +85,7 @@ func advance(t Timings, now time.Time, rec ClusterRecord, op *Operation, look Lo
 	}
 	newOp := finish(now, rec, op, look)
 	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
-		rec.Status.Operation, rec.Status.Before = "", nil
+		rec.Status.Operation, rec.Status.Before, rec.Status.RepairOf = "", nil, ""
 	}
 	rec.Status.Conditions = conditions(now, newView(now, rec, look), did.newestRender)
 	if n := len(out.hops); n > 0 {
@@ -222,7 +222,7 @@ func (t Timings) patience(s State) time.Duration {
 
 func sameStatus(a, b Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
-		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation &&
+		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
 		a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
 		a.Ordinals == b.Ordinals && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }

@@ -82,6 +82,10 @@ type Status struct {
 	Operation OperationID `json:"operation,omitempty"` // the running one
 	Before    *Wanted     `json:"before,omitempty"`    // what was wanted before the running operation; nil = there is no way back
 
+	// RepairOf is the state that the running repair began in: where it does not
+	// help, the cluster is to be no worse. "" = no repair runs.
+	RepairOf State `json:"repairOf,omitempty"`
+
 	// Dispatched: an Apply has returned nil at least once. Until then nothing
 	// of the cluster may exist, after it everything must.
 	Dispatched bool `json:"dispatched,omitempty"`

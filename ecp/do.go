@@ -53,6 +53,9 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 		return d, nil
 	case Moves, Stays:
 	}
+	if err := m.repairHelps(rec, cmd.Kind()); err != nil {
+		return d, err
+	}
 	rec.Revision++
 	rec.UpdatedAt = m.now().UTC()
 	if err := m.carry(tx, &d, &rec, cmd); err != nil || d.nothing {
@@ -323,7 +326,10 @@ func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before Cluster
 			return Operation{}, err
 		}
 	}
-	d.rec.Status.Operation, d.rec.Status.Before = o.ID, nil
+	d.rec.Status.Operation, d.rec.Status.Before, d.rec.Status.RepairOf = o.ID, nil, ""
+	if d.kind == OpRepair {
+		d.rec.Status.RepairOf = d.from
+	}
 	if l := d.rec.Status.Leaving; l != nil { // it has its time anew
 		l.Since, l.GivenUp = d.rec.UpdatedAt, false
 	}

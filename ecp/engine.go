@@ -24,6 +24,8 @@ type memory struct {
 	retryAt time.Time
 	tried   int64         // revision that failed: another one does not wait
 	pace    time.Duration // between looks at EMQX while it is waited for
+
+	rehearsal rehearsal // the last that was made
 }
 
 func (m *Manager) memoryOf(id ID) *memory {

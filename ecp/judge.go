@@ -2,6 +2,7 @@ package ecp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -144,7 +145,16 @@ func partition(v view) (State, Reason, string) {
 	return Abnormal, ReasonPartitioned, "nodes count different members: " + describeViews(v)
 }
 
+// taskFailed ends a task. A repair that has not helped leaves a cluster that
+// serves no worse than it found it.
 func taskFailed(v view) (State, Reason, string) {
+	if v.rec.Status.RepairOf == Degraded && len(v.ready) > 0 {
+		reason := ReasonMemberMissing
+		if len(v.ready) < v.want {
+			reason = ReasonNodeDown
+		}
+		return Degraded, reason, "repair has not helped: " + v.waitsFor()
+	}
 	return Abnormal, failureOf[v.settling()], "not done in time: " + v.waitsFor()
 }
 
@@ -180,14 +190,11 @@ func (v view) waitsFor() string {
 		return MessageOf(v.look.Failure)
 	}
 	if v.want == 0 {
-		return fmt.Sprintf("%d nodes are still there", len(v.look.Found.Nodes))
+		return v.stillThere()
 	}
-	if len(v.ready) < v.want {
+	if len(v.ready) < v.want { // what the platform says of it is the cause, the number is what follows
 		ready := fmt.Sprintf("%d of %d nodes are ready%s", len(v.ready), v.want, v.notReady())
-		if v.look.Waits != "" {
-			return v.look.Waits + "; " + ready
-		}
-		return ready
+		return joinCauses(append(slices.Clone(v.look.Found.Obstacles), v.look.Waits, ready)...)
 	}
 	if v.look.Waits != "" {
 		return v.look.Waits
@@ -202,6 +209,21 @@ func (v view) waitsFor() string {
 		return "objects differ: " + strings.Join(v.look.Found.Drift, ", ")
 	}
 	return "Kubernetes has not finished"
+}
+
+// stillThere says what is left of a cluster that is to have no nodes, or to go.
+func (v view) stillThere() string {
+	f := v.look.Found
+	left := fmt.Sprintf("%d nodes are still there%s", len(f.Nodes), v.notReady())
+	if f.Terminating && len(f.Nodes) == 0 {
+		left = "the namespace " + string(v.rec.ID) + " is being removed"
+	}
+	return joinCauses(append(slices.Clone(f.Obstacles), left)...)
+}
+
+// joinCauses puts sentences one after the other and leaves empty ones out.
+func joinCauses(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
 }
 
 func (v view) notReady() string {

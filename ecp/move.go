@@ -26,6 +26,9 @@ func nextMove(v view, vacated bool) nodeMove {
 	last := ordinalsOf(v.rec) - 1
 	leaving := v.rec.Status.Leaving
 	n := v.nextToGo(last)
+	if gone := v.stranded(); len(gone) > 0 {
+		return nodeMove{roll: gone}
+	}
 	switch {
 	case v.want <= last && v.look.Found.Replicas <= last: // it was asked to go
 		if n != nil {

@@ -31,18 +31,30 @@ func (m *Manager) move(ctx context.Context, p Provisioner, rec ClusterRecord, me
 	}
 	next := nextMove(v, false)
 	look.Waits = next.waits
+	if n := v.toReplace(next); n != nil && rec.Status.Leaving == nil {
+		if look.Waits = m.rehearse(ctx, p, v, *n, mem); look.Waits != "" {
+			return false
+		}
+	}
 	if next.vacate != "" {
 		done := m.vacate(ctx, p, v, next.vacate, look, did)
 		if !done || ctx.Err() != nil {
 			return false
 		}
 		next = nextMove(v, true)
+		if n := v.toReplace(next); n != nil { // much may have changed while its clients left
+			if look.Waits = m.rehearse(ctx, p, v, *n, mem); look.Waits != "" {
+				next = nodeMove{back: n.Name}
+			}
+		}
 	}
 	switch {
 	case next.forget:
 		did.left = true
 	case next.back != "":
-		look.Waits = m.takeBack(ctx, p, v, next.back, did)
+		if waits := m.takeBack(ctx, p, v, next.back, did); waits != "" || look.Waits == "" {
+			look.Waits = waits
+		}
 	case next.remove > 0:
 		look.Waits = m.removeMember(ctx, p, v, next.remove, did)
 	case len(next.roll) > 0, next.lower:

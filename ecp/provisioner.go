@@ -75,6 +75,25 @@ type Renderer interface {
 	RenderVersion() int
 }
 
+// Rehearser is a Provisioner that can try whether its platform would take the
+// node that is to replace one, before that one goes.
+type Rehearser interface {
+	// Rehearse returns nil where a node of the ordinal, made anew from what was
+	// applied last, would be taken now in the place of the one that is there. A
+	// conflict is a refusal, its message the platform's words; any other error
+	// says nothing of the node, and unsupported that this cannot be tried. It
+	// MUST NOT change anything.
+	Rehearse(ctx context.Context, id ID, ordinal int) error
+}
+
+// Warner is a Provisioner that knows what people should mend about it although
+// it works, such as rights that its account lacks.
+type Warner interface {
+	// Warnings returns a sentence for each; empty = nothing is to be said. It
+	// asks nobody.
+	Warnings() []string
+}
+
 // Endpoint is the way to an EMQX management API.
 type Endpoint struct {
 	BaseURL   string            // e.g. "http://10.1.2.3:18083", no path
@@ -192,8 +211,12 @@ type Observation struct {
 	Drift []string
 	// Generation is the one that was last applied, as found; 0 = unknown.
 	Generation int64
-	Nodes      []NodeObservation   // pods that are there, by ordinal
-	Volumes    []VolumeObservation // claims that are there, by ordinal
+	// Obstacles are what the platform itself says stands in the way, for people:
+	// why it refuses a pod that should be there, or what keeps the rest of the
+	// cluster from going. Empty = nothing, or it does not tell.
+	Obstacles []string
+	Nodes     []NodeObservation   // pods that are there, by ordinal
+	Volumes   []VolumeObservation // claims that are there, by ordinal
 	// Auth identifies the Secret with cookie and keys; "" = it is not there.
 	Auth      string
 	Endpoints Endpoints
@@ -218,7 +241,22 @@ type NodeObservation struct {
 	Volume   string    `json:"volume,omitempty"` // claim's name
 	Restarts int       `json:"restarts"`
 	Since    time.Time `json:"since,omitzero"` // when it became ready or not
+	// Machine is what is known of the machine under a node that does not end or
+	// answer; "" = nobody had to ask, or could.
+	Machine MachineState `json:"machine,omitempty"`
 }
+
+// MachineState is what is known of the machine that a node is on.
+type MachineState string
+
+// The states of machines.
+const (
+	MachineThere MachineState = "there" // it works
+	// MachineSilent: it does not answer, and may or may not still run the node.
+	// The node must not be taken for ended.
+	MachineSilent MachineState = "silent"
+	MachineGone   MachineState = "gone" // it is known to run nothing any more
+)
 
 // VolumeObservation is one volume claim.
 type VolumeObservation struct {

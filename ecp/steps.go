@@ -90,7 +90,7 @@ var ends = map[OperationKind]struct{ succeeded, failed []State }{
 	OpStart:   {[]State{Running}, []State{Abnormal}},
 	OpRestart: {[]State{Running}, []State{Abnormal}},
 	OpUpdate:  {[]State{Running, Stopped}, []State{Abnormal, Nonexistent}},
-	OpRepair:  {[]State{Running, Stopped}, []State{Abnormal, Nonexistent}},
+	OpRepair:  {[]State{Running, Stopped}, []State{Abnormal, Degraded, Nonexistent}},
 	OpStop:    {[]State{Stopped}, []State{Abnormal}},
 	OpDelete:  {[]State{Gone}, nil},
 }

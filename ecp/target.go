@@ -38,6 +38,8 @@ type TargetHealth struct {
 	// Lease is the right to write there: one daemon has it at a time. nil = this
 	// kind of platform has none, or the target is not up.
 	Lease *Lease `json:"lease,omitempty"`
+	// Warnings are what should be mended although the target works.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // TargetConfig is what a Provisioner for a target is made of.

@@ -93,6 +93,15 @@ func (t *targets) saw(name string, now time.Time, why string) {
 	t.healths[name] = h
 }
 
+// warn notes what should be mended about a target.
+func (t *targets) warn(name string, warnings []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.healths[name]
+	h.Warnings = warnings
+	t.healths[name] = h
+}
+
 // unknown forgets what was seen of all, when nobody looks any more.
 func (t *targets) unknown() {
 	t.mu.Lock()
@@ -268,6 +277,9 @@ func (m *Manager) watchHealth(ctx context.Context, name string, p Provisioner) {
 			return
 		}
 		m.targets.saw(name, m.now().UTC(), unseenWhy(err))
+		if w, ok := p.(Warner); ok {
+			m.targets.warn(name, w.Warnings())
+		}
 		sleep(ctx, healthEvery)
 	}
 }

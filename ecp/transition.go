@@ -53,8 +53,8 @@ var adoptedCommands = map[State]map[CommandKind]move{
 // hostedLooks: where looks may lead a hosted cluster, one hop each.
 var hostedLooks = map[State][]State{
 	Creating:    {Running, Abnormal, Nonexistent, Stopped},
-	Updating:    {Syncing, Abnormal},
-	Syncing:     {Running, Abnormal, Updating},
+	Updating:    {Syncing, Abnormal, Degraded},
+	Syncing:     {Running, Abnormal, Updating, Degraded},
 	Starting:    {Running, Abnormal},
 	Running:     {Degraded, Abnormal},
 	Degraded:    {Running, Abnormal},

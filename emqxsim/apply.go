@@ -154,6 +154,10 @@ func (s *state) recreate(d ecp.Desired, now time.Time, t pace) {
 func (s *state) roll(ordinals []int, now time.Time, t pace) error {
 	for _, ordinal := range ordinals {
 		p := s.pod(ordinal)
+		if p != nil && p.Machine == ecp.MachineGone && p.Gone.IsZero() {
+			p.Gone = now
+			continue
+		}
 		if p == nil || !p.Deleted.IsZero() {
 			continue
 		}

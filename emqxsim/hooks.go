@@ -84,6 +84,34 @@ func (p *Provisioner) RestartByHand(id ecp.ID) error {
 	})
 }
 
+// LoseMachine cuts the power of the machine under a pod: the pod is deleted,
+// and nobody confirms that it has gone.
+func (p *Provisioner) LoseMachine(id ecp.ID, ordinal int) error {
+	return p.changePod(id, ordinal, func(_ *state, pod *pod, now time.Time) {
+		pod.kill(now)
+		pod.Deleted, pod.Gone, pod.Machine = now, time.Time{}, ecp.MachineSilent
+	})
+}
+
+// FenceMachine says of a lost machine that it is known to run nothing any more.
+func (p *Provisioner) FenceMachine(id ecp.ID, ordinal int) error {
+	return p.changePod(id, ordinal, func(_ *state, pod *pod, _ time.Time) {
+		if pod.Machine == ecp.MachineSilent {
+			pod.Machine = ecp.MachineGone
+		}
+	})
+}
+
+// RefusePods lets the platform make no pods of a cluster from now on, and say
+// why, as a full quota does; "" ends that.
+func (p *Provisioner) RefusePods(id ecp.ID, why string) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		s.Refusal = why
+		s.fill(now, p.pace)
+		return nil
+	})
+}
+
 // ScaleByHand sets the replicas behind everybody's back.
 func (p *Provisioner) ScaleByHand(id ecp.ID, n int) error {
 	return p.changeHosted(id, func(s *state, now time.Time) error {

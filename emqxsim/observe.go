@@ -27,6 +27,9 @@ func (s *state) observe(now time.Time) ecp.Observation {
 		node.Outdated = s.Workload != nil && p.Revision != s.Workload.Revision
 		o.Nodes = append(o.Nodes, node)
 	}
+	if s.Refusal != "" && s.Workload != nil && len(s.Pods) < s.Workload.Replicas {
+		o.Obstacles = append(o.Obstacles, s.refusal())
+	}
 	for _, c := range s.Claims {
 		o.Volumes = append(o.Volumes, ecp.VolumeObservation{
 			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Going: c.Going,
@@ -78,7 +81,12 @@ func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
 		Ready: p.ready(now), Going: !p.Deleted.IsZero(), Broken: p.Broken != "",
 		Revision: p.Revision, Image: p.Image.Reference, Volume: n.claimOf(p.Ordinal), Restarts: p.Restarts, Since: p.since(now),
 	}
+	o.Machine = p.Machine
 	switch {
+	case p.Machine == ecp.MachineSilent:
+		o.Reason, o.Message = "MachineSilent", "its machine does not answer; if it is off for good, say so"
+	case p.Machine == ecp.MachineGone:
+		o.Reason, o.Message = "MachineGone", "its machine is out of service"
 	case o.Ready || o.Going:
 	case p.Broken == noSecret:
 		o.Reason, o.Message = p.Broken, "secret \""+n.auth()+"\" not found"

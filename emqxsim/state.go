@@ -37,6 +37,8 @@ type state struct {
 	Known  int     `json:"known,omitempty"`
 	Claims []claim `json:"claims,omitempty"` // by ordinal
 	Pods   []pod   `json:"pods,omitempty"`   // by ordinal
+	// Refusal is why the platform makes no pods; "" = it makes them.
+	Refusal string `json:"refusal,omitempty"`
 }
 
 // auth is the Secret with the cluster's keys.
@@ -93,7 +95,9 @@ type pod struct {
 	Broken   string    `json:"broken,omitempty"` // why it is stuck for good
 	Restarts int       `json:"restarts,omitempty"`
 	Deleted  time.Time `json:"deleted,omitzero"` // when its end was asked for
-	Gone     time.Time `json:"gone,omitzero"`    // when it has ended
+	Gone     time.Time `json:"gone,omitzero"`    // when it has ended; zero with Deleted: nobody confirms it
+	// Machine is that of the machine under it, where it was lost.
+	Machine ecp.MachineState `json:"machine,omitempty"`
 }
 
 // ready says whether the pod passes its readiness probe.
@@ -173,7 +177,7 @@ func (s *state) next(now time.Time) time.Time {
 // mayRun says whether the StatefulSet makes a pod for the ordinal. One whose
 // claim is lost is not made: it would come up empty.
 func (s *state) mayRun(ordinal int) bool {
-	return s.Gone.IsZero() && s.Workload != nil && ordinal < s.Workload.Replicas && s.claim(ordinal) != nil
+	return s.Gone.IsZero() && s.Refusal == "" && s.Workload != nil && ordinal < s.Workload.Replicas && s.claim(ordinal) != nil
 }
 
 // newPod is a pod of the newest revision. Without the Secret it never starts.

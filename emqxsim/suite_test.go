@@ -51,6 +51,11 @@ func suite(open func(t *testing.T) ecp.Provisioner) ecptest.ProvisionerSuite {
 		MakeForeign: func(t *testing.T, p ecp.Provisioner, id ecp.ID) {
 			require.NoError(t, sim(p).SetForeign(id, "somebody else"))
 		},
+		RefusePods: func(t *testing.T, p ecp.Provisioner, id ecp.ID, refuse bool) string {
+			why := map[bool]string{true: "exceeded quota"}[refuse]
+			require.NoError(t, sim(p).RefusePods(id, why))
+			return why
+		},
 		SetUnreachable: func(_ *testing.T, p ecp.Provisioner, away bool) { sim(p).SetUnreachable(away) },
 		Writes:         func(p ecp.Provisioner) int { return sim(p).Writes() },
 	}

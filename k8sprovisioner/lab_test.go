@@ -64,6 +64,9 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func (n *counter) count(r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	verb, what := verbs[r.Method], r.URL.Path
+	if r.URL.Query().Has("dryRun") { // it makes nothing
+		verb = "get"
+	}
 	switch i := slices.Index(parts, "namespaces"); {
 	case r.URL.Path == "/readyz":
 	case i >= 0 && len(parts) > i+2:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -32,10 +33,14 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		Exists: true, Terminating: f.namespace.DeletionTimestamp != nil, Replicas: replicas(f), Auth: f.auth, Generation: f.generation(),
 		Nodes: p.nodes(f), Volumes: p.volumes(f), Endpoints: endpoints(f, p.cfg.ClusterDomain),
 	}
-	if !o.Terminating {
-		o.Drift = p.drift(f)
-		o.Converged = converged(f) && (f.workload == nil || !slices.Contains(o.Drift, kindStatefulSet+" "+f.workload.Name))
+	if o.Terminating {
+		o.Obstacles = holding(f.namespace)
+		p.lookAtMachines(ctx, f, &o, time.Now())
+		return o, nil
 	}
+	o.Drift = p.drift(f)
+	o.Converged = converged(f) && (f.workload == nil || !slices.Contains(o.Drift, kindStatefulSet+" "+f.workload.Name))
+	p.explain(ctx, f, &o)
 	return o, nil
 }
 

@@ -25,8 +25,11 @@ type Provisioner struct {
 	written  *written
 	watching atomic.Bool
 
-	mu    sync.Mutex
-	memos map[ecp.ID]*memo // guarded by mu; the memos themselves, too
+	rights rightSet // which of the rights that came later the account lacks
+
+	mu       sync.Mutex
+	memos    map[ecp.ID]*memo   // guarded by mu; the memos themselves, too
+	machines map[string]machine // guarded by mu; those that were asked about, by name
 }
 
 var (
@@ -48,6 +51,8 @@ type memo struct {
 	dropped  map[int]string     // UIDs of claims whose deletion we asked for, by ordinal
 	login    login
 	hashKey  hashKey
+	hints    hints
+	released string      // UID of the last pod that was removed without its machine's word
 	leftover []secretRow // Secrets that are not wanted any more, but were in use
 }
 
@@ -82,7 +87,7 @@ func New(c Config) (*Provisioner, error) {
 			DialContext: dialPod, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: 10 * time.Second, DisableCompression: true,
 		},
-		memos: map[ecp.ID]*memo{},
+		memos: map[ecp.ID]*memo{}, machines: map[string]machine{},
 	}, nil
 }
 

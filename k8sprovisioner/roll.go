@@ -2,18 +2,22 @@ package k8sprovisioner
 
 import (
 	"context"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openecp/openecp/ecp"
 )
 
 // roll replaces the pods of the given ordinals that are not of the newest
 // revision. A healthy one goes through the Eviction API, which respects the
 // disruption budget: where that refuses, the error is unavailable. A broken
-// one is deleted.
+// one is deleted. One whose machine is known to run nothing any more is removed
+// without waiting for that machine, whatever its revision.
 func (p *Provisioner) roll(ctx context.Context, f found, ordinals []int) error {
 	if len(ordinals) == 0 {
 		return nil
@@ -25,6 +29,12 @@ func (p *Provisioner) roll(ctx context.Context, f found, ordinals []int) error {
 	pods := f.pods()
 	for _, i := range ordinals {
 		pod := pods[i]
+		if pod != nil && !ready(pod) && pod.Spec.NodeName != "" && p.machine(ctx, pod.Spec.NodeName, time.Now()).state == ecp.MachineGone {
+			if err := p.release(ctx, f.id, pod); err != nil {
+				return err
+			}
+			continue
+		}
 		if pod == nil || pod.DeletionTimestamp != nil || pod.Labels[appsv1.StatefulSetRevisionLabel] == f.workload.Status.UpdateRevision {
 			continue
 		}
@@ -33,6 +43,26 @@ func (p *Provisioner) roll(ctx context.Context, f found, ordinals []int) error {
 		}
 	}
 	return nil
+}
+
+// release removes a pod without the word of its machine: once, a finalizer may
+// hold it nevertheless.
+func (p *Provisioner) release(ctx context.Context, id ecp.ID, pod *corev1.Pod) error {
+	again := false
+	p.remember(id, func(m *memo) {
+		again = m.released == string(pod.UID)
+		m.released = string(pod.UID)
+	})
+	if again {
+		return nil
+	}
+	none := int64(0)
+	err := p.send(ctx, core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
+		Body(&metav1.DeleteOptions{GracePeriodSeconds: &none, Preconditions: &metav1.Preconditions{UID: &pod.UID}}), nil)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }
 
 func (p *Provisioner) replace(ctx context.Context, pod *corev1.Pod) error {

@@ -81,6 +81,16 @@ func TestProvisionerSuite(t *testing.T) {
 				_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+string(id), nil)
 			})
 		},
+		RefusePods: func(t *testing.T, _ ecp.Provisioner, id ecp.ID, refuse bool) string {
+			const quota = `{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"project-quota"},"spec":{"hard":{"pods":"0"}}}`
+			args := []string{"delete", "resourcequota", "project-quota", "-n", string(id)}
+			if refuse {
+				args = []string{"apply", "-n", string(id), "-f", "-"}
+			}
+			_, err := lab.Kubectl(t.Context(), quota, args...)
+			require.NoError(t, err)
+			return "exceeded quota: project-quota"
+		},
 		SetUnreachable: func(t *testing.T, _ ecp.Provisioner, unreachable bool) {
 			if unreachable {
 				require.NoError(t, lab.StopAPIServer())
@@ -105,8 +115,14 @@ func TestConfinement(t *testing.T) {
 	lab := labtest.Start(t)
 	kubeconfig := labtest.Shipped(t, lab)
 	foreign := labtest.Namespace(t, lab)
+	own := string(ecptest.NewID())
+	_, err := lab.Kubectl(t.Context(), fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"labels":{"openecp.io/cluster":%q}}}`, own, own), "create", "-f", "-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+own, nil)
+	})
 	lookalike := string(ecptest.NewID()) // named like a cluster, not labelled
-	_, err := lab.Kubectl(t.Context(), "", "create", "namespace", lookalike)
+	_, err = lab.Kubectl(t.Context(), "", "create", "namespace", lookalike)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+lookalike, nil)
@@ -118,24 +134,28 @@ func TestConfinement(t *testing.T) {
 		require.NoError(t, err)
 	}
 	for name, c := range map[string]struct{ args, refusal string }{
-		"a Secret elsewhere":            {"create secret generic x -n " + foreign + " --from-literal=a=b", "ecpd may write only"},
-		"a ConfigMap elsewhere":         {"create configmap x -n kube-system --from-literal=a=b", "ecpd may write only"},
-		"a ConfigMap in a lookalike":    {"create configmap x -n " + lookalike + " --from-literal=a=b", "ecpd may write only"},
-		"deleting a foreign namespace":  {"delete namespace " + foreign, "ecpd may write only"},
-		"deleting a lookalike":          {"delete namespace " + lookalike, "ecpd may write only"},
-		"adopting a lookalike":          {"label namespace " + lookalike + " openecp.io/cluster=" + lookalike, "ecpd may write only"},
-		"a namespace of another name":   {"create namespace elsewhere", "ecpd may write only"},
-		"listing Secrets":               {"get secrets -A", "forbidden"},
-		"listing Secrets of a cluster":  {"get secrets -n " + lookalike, "forbidden"},
-		"making a pod":                  {"run x --image=x -n " + lookalike, "forbidden"},
-		"deleting a claim elsewhere":    {"delete pvc data-" + foreign + "-emqx-0 --wait=false -n " + foreign, "ecpd may write only"},
-		"deleting a lookalike's claim":  {"delete pvc data-" + lookalike + "-emqx-0 --wait=false -n " + lookalike, "ecpd may write only"},
-		"deleting claims at large":      {"delete --raw /api/v1/namespaces/" + lookalike + "/persistentvolumeclaims", "forbidden"},
-		"changing a claim":              {"label pvc data-" + lookalike + "-emqx-0 a=b -n " + lookalike, "forbidden"},
-		"giving itself rights":          {"create clusterrolebinding x --clusterrole=cluster-admin --user=x", "forbidden"},
-		"taking the policy away":        {"delete validatingadmissionpolicy openecp-ecpd", "forbidden"},
-		"running something in a pod":    {"auth can-i create pods/exec -A", "exit status 1"},
-		"reading the nodes of machines": {"get nodes", "forbidden"},
+		"a Secret elsewhere":           {"create secret generic x -n " + foreign + " --from-literal=a=b", "ecpd may write only"},
+		"a ConfigMap elsewhere":        {"create configmap x -n kube-system --from-literal=a=b", "ecpd may write only"},
+		"a ConfigMap in a lookalike":   {"create configmap x -n " + lookalike + " --from-literal=a=b", "ecpd may write only"},
+		"deleting a foreign namespace": {"delete namespace " + foreign, "ecpd may write only"},
+		"deleting a lookalike":         {"delete namespace " + lookalike, "ecpd may write only"},
+		"adopting a lookalike":         {"label namespace " + lookalike + " openecp.io/cluster=" + lookalike, "ecpd may write only"},
+		"a namespace of another name":  {"create namespace elsewhere", "ecpd may write only"},
+		"listing Secrets":              {"get secrets -A", "forbidden"},
+		"listing Secrets of a cluster": {"get secrets -n " + lookalike, "forbidden"},
+		"making a pod":                 {"run x --image=x -n " + own, "ecpd makes no pods"},
+		"trying a pod elsewhere":       {"run x --image=x --dry-run=server -n " + lookalike, "ecpd may write only"},
+		"deleting a claim elsewhere":   {"delete pvc data-" + foreign + "-emqx-0 --wait=false -n " + foreign, "ecpd may write only"},
+		"deleting a lookalike's claim": {"delete pvc data-" + lookalike + "-emqx-0 --wait=false -n " + lookalike, "ecpd may write only"},
+		"deleting claims at large":     {"delete --raw /api/v1/namespaces/" + lookalike + "/persistentvolumeclaims", "forbidden"},
+		"changing a claim":             {"label pvc data-" + lookalike + "-emqx-0 a=b -n " + lookalike, "forbidden"},
+		"giving itself rights":         {"create clusterrolebinding x --clusterrole=cluster-admin --user=x", "forbidden"},
+		"taking the policy away":       {"delete validatingadmissionpolicy openecp-ecpd", "forbidden"},
+		"running something in a pod":   {"auth can-i create pods --subresource=exec -A", "exit status 1"},
+		"listing machines":             {"get nodes", "forbidden"},
+		"changing a machine":           {"delete node x", "forbidden"},
+		"changing events":              {"delete event x -n " + own, "forbidden"},
+		"changing a quota":             {"create quota x -n " + own, "forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

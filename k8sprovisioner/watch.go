@@ -67,6 +67,7 @@ func (p *Provisioner) watchOnce(ctx context.Context, wake func(ecp.ID)) {
 	}
 	p.eyes.open(s)
 	p.wakeAll(wake)
+	probing.Go(func() { p.checkRights(watching) })
 	<-watching.Done()
 	if ctx.Err() == nil {
 		p.wakeAll(wake) // they are not seen any more

@@ -77,7 +77,8 @@ func (s *faultyStore) Changes(ctx context.Context, after int64) iter.Seq2[ecp.Ch
 
 // NewFaultyProvisioner gives a provisioner that fails for ever when c crashes,
 // and else is the one inside. Each Apply, Delete and Observe crosses the
-// boundaries named after it. The optional interfaces [ecp.Watcher],
+// boundaries named after it. It is an [ecp.Rehearser] that says unsupported
+// where the one inside is none. The optional interfaces [ecp.Watcher],
 // [ecp.Accessor], [ecp.Renderer] and [ecp.LogReader] are there if the one
 // inside has them; they fail after the crash as well, and so does every
 // request over an endpoint they gave. [ecp.Fencer] is not: who crashes here is
@@ -210,6 +211,18 @@ type faultyProvisioner struct {
 // Apply crosses a boundary on either side.
 func (p *faultyProvisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	return p.c.around(BeforeApply, AfterApply, func() error { return p.inside.Apply(ctx, d) })
+}
+
+// Rehearse fails after the crash.
+func (p *faultyProvisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
+	if err := p.c.dead("rehearse"); err != nil {
+		return err
+	}
+	r, ok := p.inside.(ecp.Rehearser)
+	if !ok {
+		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "rehearse", Message: "this platform tries no nodes"}
+	}
+	return r.Rehearse(ctx, id, ordinal)
 }
 
 // Delete crosses a boundary on either side.

@@ -56,6 +56,9 @@ type ProvisionerSuite struct {
 	// SetUnreachable cuts the platform off, and gives it back. The case undoes
 	// what it did.
 	SetUnreachable func(t *testing.T, p ecp.Provisioner, unreachable bool)
+	// RefusePods lets the platform take no pods of a cluster from now on but those
+	// that it has, or take them again, and returns a word that its refusals hold.
+	RefusePods func(t *testing.T, p ecp.Provisioner, id ecp.ID, refuse bool) string
 	// Writes counts what was written to the platform so far.
 	Writes func(p ecp.Provisioner) int
 }
@@ -74,6 +77,9 @@ type ProvisionerSuite struct {
 //     unless a node uses it or is meant to have it.
 //   - What was dropped, or got lost while no node was meant to have it, is not
 //     called lost afterwards: a node that is wanted again gets a new claim.
+//   - A Rehearser says of every node that it would be taken in place of the one
+//     that is there, and changes nothing; what would be refused is said as a
+//     conflict before, and as an obstacle after a node has gone.
 func TestProvisioner(t *testing.T, s ProvisionerSuite) {
 	s = s.withDefaults()
 	for _, image := range s.Images {
@@ -122,7 +128,7 @@ func firstImage(major int) ecp.Image {
 }
 
 // provisionerCases are all promises.
-var provisionerCases = slices.Concat(lifeCases, changeCases, lossCases, accessCases, logCases)
+var provisionerCases = slices.Concat(lifeCases, changeCases, lossCases, accessCases, logCases, refusalCases)
 
 // provisionerCase is one promise.
 type provisionerCase struct {

@@ -1,0 +1,46 @@
+package ecp
+
+import "fmt"
+
+// repairHelps refuses a repair of which it is known that it cannot help: every
+// node that does not serve is on a machine that does not answer. Whether such a
+// machine still runs its node is not known, so nothing may be done to it before
+// a person has said that it is off.
+func (m *Manager) repairHelps(rec ClusterRecord, kind CommandKind) error {
+	if kind != KindRepair || rec.Status.Reason != ReasonNodeDown && rec.Status.Reason != ReasonNothingServes {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mem := m.looks[rec.ID]
+	if mem == nil || mem.look.Unseen != "" {
+		return nil
+	}
+	why := ""
+	for _, n := range mem.look.Found.Nodes {
+		switch {
+		case n.Ready:
+		case n.Machine != MachineSilent:
+			return nil
+		case why == "":
+			why = fmt.Sprintf("%s: %s", n.Pod, n.Message)
+		}
+	}
+	if why == "" || len(mem.look.Found.Nodes) < mem.look.Found.Replicas {
+		return nil
+	}
+	return fail(CodeConflict, "", "repair cannot help while a machine does not answer: "+why+"; repair works once that is said, and nothing has to be done if the machine comes back")
+}
+
+// stranded returns the ordinals of nodes whose machines are known to run
+// nothing any more, and whose pods are still shown: nobody else confirms their
+// end.
+func (v view) stranded() []int {
+	var out []int
+	for _, n := range v.look.Found.Nodes {
+		if n.Machine == MachineGone && !n.Ready {
+			out = append(out, n.Ordinal)
+		}
+	}
+	return out
+}

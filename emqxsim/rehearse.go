@@ -1,0 +1,27 @@
+package emqxsim
+
+import (
+	"context"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Rehearse says whether the platform would take a pod now; see [ecp.Rehearser].
+func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
+	const op = "rehearse node"
+	if err := p.reach(ctx, op); err != nil {
+		return err
+	}
+	st := p.at(id, p.now())
+	switch {
+	case st.Workload == nil || ordinal < 0 || ordinal >= st.Workload.Replicas:
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "no such node is to run"}
+	case st.Refusal != "":
+		return &ecp.Error{Code: ecp.CodeConflict, Op: op, Message: st.refusal()}
+	}
+	return nil
+}
+
+func (s *state) refusal() string { return "the platform refuses to make a pod: " + s.Refusal }
+
+var _ ecp.Rehearser = (*Provisioner)(nil)

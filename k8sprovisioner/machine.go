@@ -1,0 +1,129 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// A machine that dies takes its pods' voices with it: Kubernetes goes on
+// showing them, deleted after five minutes and never gone, since nobody is left
+// to say that their processes have ended. Only a person knows whether the
+// machine is off or merely cut off; they say so to Kubernetes by the taint
+// out-of-service, or by removing the Node.
+const (
+	machineAfter = 10 * time.Second // over which a pod that goes, or is not ready, is not looked into
+	machineEvery = 10 * time.Second // between two questions about one machine
+)
+
+// machine is what is known of a Kubernetes node.
+type machine struct {
+	asked  time.Time
+	state  ecp.MachineState
+	reason string // for people; "" = nothing is wrong with it
+}
+
+// lookAtMachines says of nodes whose pods do not end, or are not ready without
+// a reason of their own, what their machines have to do with it.
+func (p *Provisioner) lookAtMachines(ctx context.Context, f found, o *ecp.Observation, now time.Time) {
+	pods := f.pods()
+	for i := range o.Nodes {
+		n := &o.Nodes[i]
+		pod := pods[n.Ordinal]
+		if pod == nil || n.Host == "" || !overdue(pod, now) && !unaccounted(pod, now) {
+			continue
+		}
+		m := p.machine(ctx, n.Host, now)
+		n.Machine = m.state
+		switch {
+		case m.state != ecp.MachineThere:
+			n.Reason, n.Message = "Machine"+strings.ToUpper(string(m.state[:1]))+string(m.state[1:]), m.reason
+		case overdue(pod, now):
+			n.Reason, n.Message = "EndOverdue", joined(heldBy(pod), m.reason)
+		}
+	}
+}
+
+// overdue reports whether a pod should have gone by now. Its deletion time is
+// when its grace ends.
+func overdue(pod *corev1.Pod, now time.Time) bool {
+	return pod.DeletionTimestamp != nil && now.Sub(pod.DeletionTimestamp.Time) > machineAfter
+}
+
+// unaccounted reports whether a pod is not ready although its container was
+// when the kubelet last spoke: it is then not the kubelet that says so.
+func unaccounted(pod *corev1.Pod, now time.Time) bool {
+	c, r := statusOf(pod), condition(pod, corev1.PodReady)
+	return c != nil && c.Ready && r != nil && r.Status != corev1.ConditionTrue && now.Sub(r.LastTransitionTime.Time) > machineAfter
+}
+
+func heldBy(pod *corev1.Pod) string {
+	if len(pod.Finalizers) == 0 {
+		return "it should have ended at " + pod.DeletionTimestamp.UTC().Format(time.RFC3339)
+	}
+	return "it is held by the finalizers " + strings.Join(pod.Finalizers, ", ")
+}
+
+// machine looks a Kubernetes node up, once in a while for all clusters.
+func (p *Provisioner) machine(ctx context.Context, name string, now time.Time) machine {
+	if p.rights.lacks(getNodes) {
+		return machine{}
+	}
+	p.mu.Lock()
+	m, known := p.machines[name]
+	p.mu.Unlock()
+	if known && now.Sub(m.asked) < machineEvery {
+		return m
+	}
+	node := new(corev1.Node)
+	err := p.send(ctx, core(p.client).Get().Resource("nodes").Name(name), node)
+	switch {
+	case apierrors.IsNotFound(err):
+		node = nil
+	case err != nil:
+		return m // as it was last seen
+	}
+	m = machineOf(name, node)
+	m.asked = now
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.machines[name] = m
+	return m
+}
+
+// machineOf says what a Kubernetes node tells of its machine; nil = there is no
+// such node.
+func machineOf(name string, node *corev1.Node) machine {
+	if node == nil {
+		return machine{state: ecp.MachineGone, reason: fmt.Sprintf("its machine %s has been removed from Kubernetes", name)}
+	}
+	for _, t := range node.Spec.Taints {
+		if t.Key == corev1.TaintNodeOutOfService {
+			return machine{state: ecp.MachineGone, reason: fmt.Sprintf("its machine %s is out of service, as its taint says", name)}
+		}
+	}
+	i := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
+	if i >= 0 && node.Status.Conditions[i].Status != corev1.ConditionTrue {
+		c := node.Status.Conditions[i]
+		return machine{state: ecp.MachineSilent, reason: joined(
+			fmt.Sprintf("its machine %s is not ready since %s (%s)", name, c.LastTransitionTime.UTC().Format(time.RFC3339), joined(c.Reason, c.Message)),
+			fmt.Sprintf("if it is off for good, say so: kubectl taint node %s %s=nodeshutdown:NoExecute, or kubectl delete node %s", name, corev1.TaintNodeOutOfService, name))}
+	}
+	var taints []string
+	for _, t := range node.Spec.Taints {
+		if t.Effect == corev1.TaintEffectNoExecute {
+			taints = append(taints, t.ToString())
+		}
+	}
+	if len(taints) > 0 {
+		return machine{state: ecp.MachineThere, reason: fmt.Sprintf("its machine %s has the taint %s, which sends pods away", name, strings.Join(taints, ", "))}
+	}
+	return machine{state: ecp.MachineThere}
+}

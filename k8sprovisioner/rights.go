@@ -1,0 +1,143 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// right is one that the shipped role has grown by. An account without it works
+// on: what the right is for is then not done, and it is named.
+type right struct {
+	name    string // as people write it
+	purpose string
+	request func(*Provisioner) *rest.Request // answered in any way but "forbidden" to who has the right; changes nothing
+}
+
+var (
+	listEvents = &right{"list events", "to say why Kubernetes refuses a pod", func(p *Provisioner) *rest.Request {
+		return core(p.client).Get().Namespace(nowhere).Resource("events").VersionedParams(&metav1.ListOptions{Limit: 1}, scheme.ParameterCodec)
+	}}
+	getNodes = &right{"get nodes", "to tell a dead machine from a slow one", func(p *Provisioner) *rest.Request {
+		return core(p.client).Get().Resource("nodes").Name(nowhere)
+	}}
+	listQuotas = &right{"list resourcequotas", "to see whether a full quota leaves room for a pod that takes another's place", func(p *Provisioner) *rest.Request {
+		return core(p.client).Get().Namespace(nowhere).Resource("resourcequotas").VersionedParams(&metav1.ListOptions{Limit: 1}, scheme.ParameterCodec)
+	}}
+	createPods = &right{"create pods", "to try without making anything whether a pod would be taken, before one that serves goes", func(p *Provisioner) *rest.Request {
+		return dryRunPod(p, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}})
+	}}
+
+	laterRights = []*right{listEvents, getNodes, listQuotas, createPods}
+)
+
+// nowhere is a name that no cluster has: nobody makes a namespace for it.
+const nowhere = "emqx-00000000"
+
+// rightsAgain is how long a missing right is taken to be missing.
+const rightsAgain = 5 * time.Minute
+
+// rightSet is which of the later rights the account lacks.
+type rightSet struct {
+	mu      sync.Mutex
+	missing []*right // guarded by mu; in order of the table
+}
+
+func (s *rightSet) lacks(r *right) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.missing, r)
+}
+
+// warning names what is missing, for people; "" = nothing.
+func (s *rightSet) warning() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.missing) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, r := range s.missing {
+		parts = append(parts, r.name+" ("+r.purpose+")")
+	}
+	return "the account has fewer rights than deploy/kubernetes/rights.yaml gives it; it works on without: " + strings.Join(parts, ", ")
+}
+
+// checkRights finds out which of the later rights are missing, and looks again
+// from time to time while any is. It returns when none is, or ctx ends.
+func (p *Provisioner) checkRights(ctx context.Context) {
+	for {
+		var missing []*right
+		for _, r := range laterRights {
+			if p.forbidden(ctx, r) {
+				missing = append(missing, r)
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		before := p.rights.warning()
+		p.rights.mu.Lock()
+		p.rights.missing = missing
+		p.rights.mu.Unlock()
+		if w := p.rights.warning(); w != "" && w != before {
+			p.cfg.Logger.WarnContext(ctx, "rights are missing on Kubernetes", "warning", w)
+		}
+		if len(missing) == 0 || !pause(ctx, rightsAgain, nil) {
+			return
+		}
+	}
+}
+
+func (p *Provisioner) forbidden(ctx context.Context, r *right) bool {
+	return unauthorized(p.send(ctx, r.request(p), nil))
+}
+
+// unauthorized reports whether the account has no right to ask. Admission
+// refuses with the same code, but names the object: the authoriser of a create
+// does not know its name yet.
+func unauthorized(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsForbidden(err) || !errors.As(err, &status) {
+		return false
+	}
+	d := status.Status().Details
+	return d == nil || d.Name == "" || d.Kind != "pods"
+}
+
+// dryRunPod is a create of a pod that makes nothing: it passes admission and
+// quota, and is forgotten.
+func dryRunPod(p *Provisioner, pod *corev1.Pod) *rest.Request {
+	return core(p.client).Verb(http.MethodPost).Namespace(pod.Namespace).Resource("pods").
+		VersionedParams(&metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: fieldManager}, scheme.ParameterCodec).Body(pod)
+}
+
+// Warnings names what people should know of the way to Kubernetes and what is
+// missing on it; see [ecp.Warner].
+func (p *Provisioner) Warnings() []string {
+	var out []string
+	if p.rest.Insecure {
+		out = append(out, insecureTLS)
+	}
+	if w := p.rights.warning(); w != "" {
+		out = append(out, w)
+	}
+	return out
+}
+
+// insecureTLS is said wherever a kubeconfig asks for it.
+const insecureTLS = "insecure-skip-tls-verify is set: whoever is on the way to the API server can pose as it, read the credentials and every cluster's keys; give certificate-authority-data instead"
+
+var _ ecp.Warner = (*Provisioner)(nil)
