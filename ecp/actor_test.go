@@ -107,7 +107,7 @@ func everyCall(m *Manager, id ID, op OperationID) map[string]func(context.Contex
 	return map[string]func(context.Context) error{
 		"get":        func(ctx context.Context) error { _, err := c.Get(ctx); return err },
 		"operation":  func(ctx context.Context) error { _, err := m.Operation(ctx, op); return err },
-		"operations": func(ctx context.Context) error { _, err := m.Operations(ctx, id); return err },
+		"operations": func(ctx context.Context) error { _, err := m.Operations(ctx, id, OperationOptions{}); return err },
 		"wait":       func(ctx context.Context) error { _, err := m.WaitOperation(ctx, op, 0); return err },
 		"watch": func(ctx context.Context) error {
 			for _, err := range c.Watch(ctx) {

@@ -63,7 +63,7 @@ func (m *Manager) CancelOperation(ctx context.Context, id OperationID) (Operatio
 }
 
 func (m *Manager) cancelOperation(w *work, id OperationID) (Operation, error) {
-	o, _, err := Get[Operation](w.Tx, string(id))
+	o, err := operationOf(w.Tx, id)
 	if err == nil {
 		w.asked.scope = o.Project
 		err = w.permit(RightWrite, o.Project)

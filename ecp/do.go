@@ -216,7 +216,7 @@ func (m *Manager) begin(w *work, rec ClusterRecord, d decision, running *Operati
 	w.note(string(rec.ID), rec.Project, before, after)
 	if d.moves {
 		w.note(string(rec.ID), d.rec.Project, before, after)
-		if err := m.depart(w, rec, d.rec.Project); err != nil {
+		if err := m.depart(w, rec, running, d.rec.Project); err != nil {
 			return Operation{}, err
 		}
 	}
@@ -273,13 +273,17 @@ func noCluster(op string, id ID, cause error) error {
 }
 
 // depart lets a cluster leave its project: what it has booked goes with it,
-// since the pool is everybody's, and so do its operations.
-func (m *Manager) depart(w *work, rec ClusterRecord, to string) error {
+// since the pool is everybody's. Its operations are those of its project, wherever
+// it is; the changes of the one that runs are from now on for that project to see.
+func (m *Manager) depart(w *work, rec ClusterRecord, running *Operation, to string) error {
 	if err := m.moveProject(w.Tx, to); err != nil {
 		return err
 	}
-	if err := moveOperations(w.Tx, rec.ID, to); err != nil {
-		return err
+	if running != nil && !running.Phase.Final() {
+		running.Project = to
+		if err := Put(w.Tx, *running, AnyVersion); err != nil {
+			return err
+		}
 	}
 	return Put(w.Tx, Departure{Cluster: rec.ID, Name: rec.Name, Project: rec.Project, At: w.now}, AnyVersion)
 }
@@ -291,25 +295,6 @@ func (m *Manager) moveProject(tx Tx, project string) error {
 		return err
 	}
 	return wrong.err("")
-}
-
-// moveOperations lets a cluster's operations follow it, so that who may read
-// the one may read the others.
-func moveOperations(tx Tx, id ID, project string) error {
-	var all []Operation
-	for o, err := range List[Operation](tx, Query{Parent: string(id)}) {
-		if err != nil {
-			return err
-		}
-		all = append(all, o)
-	}
-	for _, o := range all {
-		o.Project = project
-		if err := Put(tx, o, AnyVersion); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // beginOperation stores the operation of a command and lets it take over from
@@ -337,7 +322,10 @@ func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before Cluster
 		was := before.Clone()
 		d.rec.Status.Before = &Wanted{was.Spec, was.Resolved}
 	}
-	return o, Put(tx, o, 0)
+	if err := Put(tx, o, 0); err != nil {
+		return Operation{}, err
+	}
+	return o, m.pruneOperations(tx, o.Cluster)
 }
 
 func (m *Manager) newOperation(rec ClusterRecord, kind OperationKind, actor Actor, patience time.Duration) Operation {

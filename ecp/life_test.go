@@ -72,8 +72,9 @@ func (r *rig) leftover(c ecp.Cluster, end ecp.Operation) {
 		return err
 	}))
 	require.Equal(r.t, end.Actor, grave.DeletedBy)
-	ops, err := r.m.Operations(asSystem(), c.ID())
+	page, err := r.m.Operations(asSystem(), c.ID(), ecp.OperationOptions{})
 	require.NoError(r.t, err)
+	ops := page.Items
 	require.Equal(r.t, ecp.OpDelete, ops[0].Kind, "newest first")
 	for _, o := range ops {
 		require.True(r.t, o.Phase.Final(), "%+v", o)
@@ -231,9 +232,9 @@ func TestTransferOfARunningCluster(t *testing.T) {
 		theirs := ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Role: ecp.RoleUser, Project: "default/other"})
 		_, err := c.Get(theirs)
 		require.NoError(t, err)
-		ops, err := r.m.Operations(theirs, c.ID())
+		ops, err := r.m.Operations(theirs, c.ID(), ecp.OperationOptions{})
 		require.NoError(t, err)
-		require.Len(t, ops, 1)
+		require.Len(t, ops.Items, 1)
 		ours := ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Role: ecp.RoleUser, Project: "default/default"})
 		_, err = c.Get(ours)
 		require.ErrorIs(t, err, ecp.ErrNotFound)

@@ -47,6 +47,9 @@ type Config struct {
 	SessionLife time.Duration
 	// AuditKept is how long audit entries are kept; 0 = 90 days.
 	AuditKept time.Duration
+	// OperationsKept is how long operations that have ended are kept, of those
+	// that [Limits] leaves; 0 = 90 days.
+	OperationsKept time.Duration
 }
 
 // Defaults is what an empty store begins with. Nil and zero fields take the
@@ -85,9 +88,11 @@ type Manager struct {
 	hasher      PasswordHasher
 	sessionLife time.Duration
 	auditKept   time.Duration
-	refusals    buckets  // bounds what is written of refusals
-	attempts    attempts // slows down who guesses passwords
-	uses        uses     // of tokens
+
+	operationsKept time.Duration
+	refusals       buckets  // bounds what is written of refusals
+	attempts       attempts // slows down who guesses passwords
+	uses           uses     // of tokens
 
 	nobodyTurn chan struct{} // of one
 	nobodyHash string        // of no password; guarded by nobodyTurn
@@ -108,7 +113,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{},
-		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept,
+		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -124,6 +129,9 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	}
 	if m.auditKept <= 0 {
 		m.auditKept = 90 * 24 * time.Hour
+	}
+	if m.operationsKept <= 0 {
+		m.operationsKept = 90 * 24 * time.Hour
 	}
 	m.slots = newSlots(m.workers)
 	m.nobodyTurn = make(chan struct{}, 1)

@@ -3,9 +3,7 @@ package ecp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"slices"
 	"time"
 )
 
@@ -76,60 +74,6 @@ func brokerNodes(mem *memory) map[string]BrokerNode {
 		}
 	}
 	return out
-}
-
-// Operation gives an operation by its id.
-func (m *Manager) Operation(ctx context.Context, id OperationID) (Operation, error) {
-	op := "read operation " + string(id)
-	if _, err := authorize(ctx, op, RightRead, ""); err != nil {
-		return Operation{}, err
-	}
-	var o Operation
-	err := m.store.Read(ctx, func(tx Tx) (err error) {
-		o, _, err = Get[Operation](tx, string(id))
-		return err
-	})
-	if err == nil {
-		_, err = authorize(ctx, op, RightRead, o.Project)
-	}
-	if errors.Is(err, ErrNotFound) {
-		return Operation{}, fail(CodeNotFound, op, fmt.Sprintf("there is no operation %q", id))
-	}
-	if err != nil {
-		return Operation{}, explain(op, err, "", "")
-	}
-	return o, nil
-}
-
-// Operations lists a cluster's operations, newest first; also those of one
-// that is gone.
-func (m *Manager) Operations(ctx context.Context, id ID) ([]Operation, error) {
-	op := "list operations of " + string(id)
-	actor, err := authorize(ctx, op, RightRead, "")
-	if err != nil {
-		return nil, err
-	}
-	out := []Operation{}
-	err = m.store.Read(ctx, func(tx Tx) error {
-		out = out[:0]
-		for o, err := range List[Operation](tx, Query{Parent: string(id)}) {
-			if err != nil {
-				return err
-			}
-			if actor.May(RightRead, o.Project) {
-				out = append(out, o)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, explain(op, err, "", "")
-	}
-	if len(out) == 0 {
-		return nil, noCluster(op, id, nil)
-	}
-	slices.SortFunc(out, func(a, b Operation) int { return b.CreatedAt.Compare(a.CreatedAt) })
-	return out, nil
 }
 
 // WaitOperation waits until an operation has ended or patience is over, and

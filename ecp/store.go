@@ -27,6 +27,13 @@ type Store interface {
 // ChangesKept is how long changes can be resumed from.
 const ChangesKept = 24 * time.Hour
 
+// Purger is a Store that keeps changes until they are removed: Run of the Manager
+// does that now and then with those that are older than [ChangesKept].
+type Purger interface {
+	// Purge removes changes older than a time, and returns how many.
+	Purge(ctx context.Context, before time.Time) (int64, error)
+}
+
 // Tx reads and writes records. What goes in and out is copied. The typed
 // functions [Get], [List] and [Put] are nicer to use.
 type Tx interface {

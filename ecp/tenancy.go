@@ -16,6 +16,7 @@ type Limits struct {
 	ProjectsPerOrg int // 100
 	Projects       int // in all; 1,000
 	LBProfiles     int // load-balancer profiles; 100
+	Operations     int // of one cluster, that have ended: the newest are kept; 100
 }
 
 func (l Limits) withDefaults() Limits {
@@ -27,6 +28,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.ProjectsPerOrg, 100)
 	set(&l.Projects, 1000)
 	set(&l.LBProfiles, 100)
+	set(&l.Operations, 100)
 	return l
 }
 

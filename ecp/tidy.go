@@ -2,6 +2,7 @@ package ecp
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -13,8 +14,8 @@ const tidyEvery = time.Hour
 const tidyBatch = 200
 
 // tidy removes, now and then until ctx ends, what nobody needs any more:
-// sessions that are over, answers that are not given again, audit entries past
-// their time.
+// sessions that are over, answers that are not given again, audit entries,
+// operations and changes past their time.
 func (m *Manager) tidy(ctx context.Context) {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
@@ -30,8 +31,27 @@ func (m *Manager) tidy(ctx context.Context) {
 	}
 }
 
+// tidyOnce removes what is over. Where one kind cannot be removed, others are.
 func (m *Manager) tidyOnce(ctx context.Context) error {
 	now := m.now().UTC()
+	return errors.Join(m.tidyRecords(ctx, now), m.tidyOperations(ctx, now), m.purgeChanges(ctx, now))
+}
+
+// purgeChanges removes what nobody can resume from any more, where the store
+// does not do that by itself.
+func (m *Manager) purgeChanges(ctx context.Context, now time.Time) error {
+	p, ok := m.store.(Purger)
+	if !ok {
+		return nil
+	}
+	n, err := p.Purge(ctx, now.Add(-ChangesKept))
+	if err == nil && n > 0 {
+		m.log.DebugContext(ctx, "old changes removed", "count", n)
+	}
+	return err
+}
+
+func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
 	for _, over := range []func(Tx) ([]Record, error){
 		func(tx Tx) ([]Record, error) {
 			return overdue(tx, Query{}, func(s session) bool { return !s.ExpiresAt.After(now) })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,7 +20,7 @@ var operationForm = regexp.MustCompile(`^op-[0-9a-f]{16}$`)
 
 func (a *api) operationRoutes() {
 	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath+"/{id}/operations", "listOperations",
-		"List a cluster's operations, newest first; also those of one that is gone"), a.listOperations)
+		"List a cluster's operations, newest first; also those of one that is gone, for as long as they are kept"), a.listOperations)
 	get := a.operation(http.MethodGet, operationsPath+"/{id}", "getOperation", "Get an operation, or wait for its end")
 	get.Metadata[patience] = longestWait + ordinary
 	huma.Register(a.huma, get, a.getOperation)
@@ -67,27 +66,16 @@ func (a *api) listOperations(ctx context.Context, in *operationsInput) (*listOut
 		return nil, p
 	}
 	after, wrong := openCursor(in.Cursor, operationCursor)
-	all, err := a.manager.Operations(ctx, c.ID())
-	if err != nil {
-		return nil, a.failed(ctx, err)
-	}
-	begin := 0
-	if after != "" {
-		begin = 1 + slices.IndexFunc(all, func(o ecp.Operation) bool { return string(o.ID) == after })
-		if begin == 0 {
-			wrong = []fieldView{{"/query/cursor", "is not the next of a page of this list; begin without it"}}
-		}
-	}
 	if len(wrong) > 0 {
 		return nil, newProblem(ecp.CodeInvalid, "a parameter is not valid", wrong...)
 	}
-	out := &listOutput[ecp.Operation]{Body: page[ecp.Operation]{Items: []ecp.Operation{}}}
-	end := min(begin+in.Limit, len(all))
-	for _, o := range all[begin:end] {
-		out.Body.Items = append(out.Body.Items, viewOperation(o))
+	found, err := a.manager.Operations(ctx, c.ID(), ecp.OperationOptions{Cursor: after, Limit: in.Limit})
+	if err != nil {
+		return nil, a.failed(ctx, ofQuery(err))
 	}
-	if end < len(all) {
-		out.Body.Next = makeCursor(operationCursor, string(all[end-1].ID))
+	out := &listOutput[ecp.Operation]{Body: page[ecp.Operation]{Items: []ecp.Operation{}, Next: makeCursor(operationCursor, found.Next)}}
+	for _, o := range found.Items {
+		out.Body.Items = append(out.Body.Items, viewOperation(o))
 	}
 	return out, nil
 }

@@ -441,10 +441,10 @@ func TestKilledAnywhere(t *testing.T) {
 			w.killed(t, n, func(ctx context.Context) error { _, err := w.Cluster(id).Do(ctx, ecp.Delete{}); return err })
 			w.awaitGone(t, id)
 			w.ledger(t, 0, 0)
-			operations, err := w.Operations(system(t.Context()), id)
+			operations, err := w.Operations(system(t.Context()), id, ecp.OperationOptions{})
 			require.NoError(t, err)
 			succeeded := map[ecp.OperationKind]int{}
-			for _, o := range operations {
+			for _, o := range operations.Items {
 				require.Equal(t, ecp.PhaseSucceeded, o.Phase, "%+v", o)
 				succeeded[o.Kind]++
 			}

@@ -19,8 +19,9 @@
 // and ecpd.lock. To copy the database of a running process use SQLite's own
 // backup ("sqlite3 ecpd.db .backup"), never cp.
 //
-// Changes are kept until [Store.Purge] removes them; whoever owns the Store
-// calls it now and then with a time at least [ecp.ChangesKept] ago.
+// Changes are kept until [Store.Purge] removes them: Run of a Manager on the
+// Store does that now and then. Without one, whoever owns the Store calls it
+// with a time at least [ecp.ChangesKept] ago.
 //
 // All SQL and all knowledge of the driver's errors is in dialect.go, the tables
 // are in migrations/sqlite.

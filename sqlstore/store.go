@@ -133,6 +133,8 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 // writers do not wait long.
 const purgeBatch = 500
 
+var _ ecp.Purger = (*Store)(nil)
+
 // Purge removes changes older than a time, and says how many. Positions
 // before what is left are gone for [Store.Changes]; numbers are not given out
 // again. To keep what [ecp.Store] promises, before must lie [ecp.ChangesKept]

@@ -64,7 +64,10 @@ func (c *config) check() error {
 	if c.auditKept < 24*time.Hour {
 		bad("audit-kept", "is %v; 24h or more is allowed", c.auditKept)
 	}
-	for name, n := range map[string]int{"projects-per-org": c.projectsPerOrg, "projects": c.projects} {
+	if c.operationsKept < 24*time.Hour { // an idempotency key leads to one for as long
+		bad("operations-kept", "is %v; 24h or more is allowed", c.operationsKept)
+	}
+	for name, n := range map[string]int{"projects-per-org": c.projectsPerOrg, "projects": c.projects, "operations-per-cluster": c.operations} {
 		if n < 1 {
 			bad(name, "is %d; 1 or more is allowed", n)
 		}

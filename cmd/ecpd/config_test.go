@@ -128,7 +128,7 @@ const someKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 func TestCheck(t *testing.T) {
 	good := config{listen: "127.0.0.1:0", logLevel: "info", logFormat: "text", dev: true, workers: 1, tlsCheck: time.Second,
-		sessionLife: time.Hour, auditKept: 24 * time.Hour, projectsPerOrg: 1, projects: 1}
+		sessionLife: time.Hour, auditKept: 24 * time.Hour, operationsKept: 24 * time.Hour, operations: 1, projectsPerOrg: 1, projects: 1}
 	c := good
 	require.NoError(t, c.check())
 	assert.Equal(t, ".cache/dev", c.dataDir)
@@ -163,6 +163,8 @@ func TestCheck(t *testing.T) {
 		{"certificate looked at all the time", func(c *config) { c.tlsCheck = 1 }, "--tls-check"},
 		{"login for no time", func(c *config) { c.sessionLife = time.Second }, "--session-life is 1s"},
 		{"audit of an hour", func(c *config) { c.auditKept = time.Hour }, "--audit-kept is 1h"},
+		{"operations of an hour", func(c *config) { c.operationsKept = time.Hour }, "--operations-kept is 1h"},
+		{"no operation", func(c *config) { c.operations = 0 }, "--operations-per-cluster is 0"},
 		{"no project", func(c *config) { c.projects = 0 }, "--projects is 0"},
 		{"no project of an organisation", func(c *config) { c.projectsPerOrg = 0 }, "--projects-per-org is 0"},
 		{"a proxy and a network", func(c *config) { c.trustedProxies = "10.0.0.1, 192.168.0.0/24,::1" }, ""},

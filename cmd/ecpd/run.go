@@ -7,13 +7,7 @@ import (
 	"io"
 	"sync"
 	"time"
-
-	"github.com/openecp/openecp/ecp"
 )
-
-// purgeEvery is the time between two removals of changes nobody can resume
-// from any more.
-const purgeEvery = time.Hour
 
 // run starts everything, says so, and ends everything in order when ctx ends
 // or a part cannot go on: /readyz says no, then no new request, then no running
@@ -24,7 +18,6 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 	defer stopWork()
 	parts := []func() error{
 		func() error { return d.manager.Run(working) },
-		func() error { d.purge(working); return nil },
 		func() error { d.metrics.fleet.Run(working); return nil },
 		func() error { d.reloader.run(working); return nil },
 	}
@@ -110,23 +103,4 @@ func (d *daemon) announce(ctx context.Context, stdout io.Writer) error {
 	}
 	d.tell(ctx, notifyReady, "serving on "+d.servers[0].url())
 	return nil
-}
-
-// purge removes old changes now and then until ctx ends.
-func (d *daemon) purge(ctx context.Context) {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
-	for {
-		n, err := d.store.Purge(ctx, time.Now().Add(-ecp.ChangesKept))
-		if err != nil && ctx.Err() == nil {
-			d.log.WarnContext(ctx, "old changes could not be removed; it is tried again", "error", err)
-		} else if n > 0 {
-			d.log.DebugContext(ctx, "old changes removed", "count", n)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }

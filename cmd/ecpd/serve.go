@@ -108,10 +108,11 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 		Adapters:       []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: d.log}), emqxv5.New(emqxv5.Config{Logger: d.log})},
 		Logger:         d.log,
 		Workers:        d.config.workers,
-		Limits:         ecp.Limits{ProjectsPerOrg: d.config.projectsPerOrg, Projects: d.config.projects},
+		Limits:         ecp.Limits{ProjectsPerOrg: d.config.projectsPerOrg, Projects: d.config.projects, Operations: d.config.operations},
 		Hasher:         hasher,
 		SessionLife:    d.config.sessionLife,
 		AuditKept:      d.config.auditKept,
+		OperationsKept: d.config.operationsKept,
 		Timings:        timings(d.config),
 	})
 	if err != nil {

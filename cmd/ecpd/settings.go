@@ -39,6 +39,8 @@ type config struct {
 	secretsKey     secret // "" = none
 	sessionLife    time.Duration
 	auditKept      time.Duration
+	operationsKept time.Duration
+	operations     int
 	projectsPerOrg int
 	projects       int
 	trustedProxies string // addresses and networks with commas between
@@ -105,6 +107,10 @@ var options = []option{
 		field: func(c *config) value { return (*span)(&c.sessionLife) }},
 	{name: "audit-kept", key: "auditKept", value: "2160h", usage: "`time` that entries of the audit are kept",
 		field: func(c *config) value { return (*span)(&c.auditKept) }},
+	{name: "operations-kept", key: "operationsKept", value: "2160h", usage: "`time` that operations are kept that have ended",
+		field: func(c *config) value { return (*span)(&c.operationsKept) }},
+	{name: "operations-per-cluster", key: "limits.operationsPerCluster", value: "100", usage: "`number` of operations of one cluster that are kept when they have ended, the newest",
+		field: func(c *config) value { return (*count)(&c.operations) }},
 	{name: "projects-per-org", key: "limits.projectsPerOrg", value: "100", usage: "`number` of projects an organisation can have",
 		field: func(c *config) value { return (*count)(&c.projectsPerOrg) }},
 	{name: "projects", key: "limits.projects", value: "1000", usage: "`number` of projects in all",
