@@ -157,6 +157,7 @@ func learn(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Loo
 	} else if did.left {
 		st.Leaving = nil
 	}
+	learnRefusal(st, rec.Generation, look, did)
 	f := look.Found
 	if look.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting {
 		return
@@ -224,7 +225,7 @@ func sameStatus(a, b Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
 		a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
-		a.Ordinals == b.Ordinals && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+		a.Ordinals == b.Ordinals && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 
 func sameLeaving(a, b *Leaving) bool {
@@ -233,6 +234,8 @@ func sameLeaving(a, b *Leaving) bool {
 	}
 	return a.Node == b.Node && a.Since.Equal(b.Since) && a.GivenUp == b.GivenUp
 }
+
+func sameRefused(a, b *Refused) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // sameCondition leaves the message out: a new wording alone is no transition.
 func sameCondition(a, b Condition) bool {

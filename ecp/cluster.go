@@ -109,6 +109,8 @@ type Status struct {
 	// those of an older pod template than the platform has now are left as they
 	// are. Otherwise a task on its way replaces them.
 	KeepOutdated bool `json:"keepOutdated,omitempty"`
+	// Refused is what the platform will not take; nil = nothing is known of.
+	Refused *Refused `json:"refused,omitempty"`
 	// Leaving is the node whose clients are moved to others; nil = none.
 	Leaving *Leaving `json:"leaving,omitempty"`
 	// WaitingFrom is since when another program holds the platform, so that this
@@ -133,6 +135,10 @@ func (r ClusterRecord) Clone() ClusterRecord {
 		before.Spec = before.Spec.Clone()
 		before.Resolved.LBAnnotations = maps.Clone(before.Resolved.LBAnnotations)
 		r.Status.Before = &before
+	}
+	if r.Status.Refused != nil {
+		refused := *r.Status.Refused
+		r.Status.Refused = &refused
 	}
 	if r.Status.Leaving != nil {
 		leaving := *r.Status.Leaving

@@ -68,6 +68,8 @@ func provisioned(v view, _ int) verdictOf {
 		return verdictOf{Status: False, Reason: v.loss.Reason}
 	case f.Foreign != "":
 		return verdictOf{Status: False, Reason: ReasonForeignOwner}
+	case v.refused() != nil:
+		return verdictOf{Status: False, Reason: ReasonRefused, Message: MessageOf(v.look.Failure)}
 	case v.rec.Status.Applied == v.rec.Generation && f.Exists && !f.Terminating && len(f.Drift) == 0:
 		return yes
 	}
@@ -140,6 +142,8 @@ func settled(v view, _ int) verdictOf {
 	switch {
 	case st.State != wanted || v.rec.Deleting:
 		return verdictOf{Status: False, Reason: st.Reason}
+	case v.refused() != nil:
+		return verdictOf{Status: False, Reason: ReasonRefused}
 	case provisioned(v, 0) != yes:
 		return onItsWay
 	}

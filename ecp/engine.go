@@ -83,7 +83,9 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 	look := m.lookAt(ctx, p, rec, *mem)
 	did := deed{firstLook: !mem.judged, newestRender: newestRender(p)}
 	if m.act(ctx, p, rec, mem, &look, &did) { // what was seen before says nothing of what was done
+		failure := look.Failure // of what was done in part
 		look = m.lookAt(ctx, p, rec, *mem)
+		look.Failure = failure
 	}
 	if ctx.Err() != nil {
 		return 0
@@ -93,6 +95,7 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		asked := look
 		look = m.lookAt(ctx, p, rec, *mem)
 		look.Views, look.Deaf, look.Silent, look.SilentWhy, look.Missing = asked.Views, asked.Deaf, asked.Silent, asked.SilentWhy, asked.Missing
+		look.Failure = asked.Failure
 	}
 	if ctx.Err() != nil {
 		return 0
@@ -190,14 +193,14 @@ func (m *Manager) apply(ctx context.Context, p Provisioner, rec ClusterRecord, d
 		if err == nil {
 			err = p.Apply(ctx, d)
 		}
-		if err != nil {
+		if r := RefusalOf(err); err != nil && (r == nil || !r.Rest) {
 			return err
 		}
 		did.applied, did.generation, mem.known = true, rec.Generation, true
 		if d.Replicas > ordinalsOf(rec) {
 			did.ordinals = d.Replicas
 		}
-		return nil
+		return err
 	})
 }
 
@@ -212,15 +215,21 @@ func (m *Manager) write(ctx context.Context, rec ClusterRecord, mem *memory, loo
 	defer m.slots.give()
 	err := do()
 	if err == nil {
-		mem.wait, mem.retryAt = 0, time.Time{}
+		mem.wait, mem.retryAt, look.Failure = 0, time.Time{}, nil
 		return true
 	}
 	if ctx.Err() != nil {
 		return false
 	}
 	m.counters.applyFailures.Add(1)
-	m.complain(ctx, "converge cluster", rec.ID, err)
+	if RefusalOf(err) == nil || MessageOf(err) != MessageOf(mem.look.Failure) {
+		m.complain(ctx, "converge cluster", rec.ID, err)
+	}
 	look.Failure = err
+	if r := RefusalOf(err); r != nil {
+		mem.wait, mem.tried, mem.retryAt = 0, rec.Revision, look.At.Add(refusedAgain)
+		return r.Rest
+	}
 	if mem.tried != rec.Revision {
 		mem.wait, mem.tried = 0, rec.Revision
 	}
@@ -255,7 +264,7 @@ func due(rec ClusterRecord, found Observation, known bool, now time.Time, t Timi
 		}
 		return dueNothing
 	}
-	if !known || !rec.Status.Dispatched || rec.Status.Applied != rec.Generation || found.Replicas != replicasFor(rec, found) || len(found.Drift) > 0 || len(leftovers(rec, found)) > 0 && want > 0 {
+	if !known || rec.Status.Refused != nil || !rec.Status.Dispatched || rec.Status.Applied != rec.Generation || found.Replicas != replicasFor(rec, found) || len(found.Drift) > 0 || len(leftovers(rec, found)) > 0 && want > 0 {
 		return dueApply
 	}
 	return dueNothing
@@ -429,7 +438,7 @@ func (m *Manager) again(rec ClusterRecord, look Look) time.Duration {
 	switch {
 	case look.Unseen != "" || look.NotHeld != "":
 		return 5 * time.Second
-	case look.Failure != nil:
+	case v.stuck():
 		return max(mem.retryAt.Sub(m.now()), time.Millisecond)
 	case look.Silent == 1 || look.Missing == 1:
 		return time.Second
@@ -438,7 +447,7 @@ func (m *Manager) again(rec ClusterRecord, look Look) time.Duration {
 		return mem.pace
 	case settledDown && rec.Status.State == Stopped:
 		return 10 * m.timings.Poll
-	case settledDown && rec.Status.State == Running:
+	case settledDown && (rec.Status.State == Running || v.refused() != nil && v.restAsWanted()):
 		return m.timings.Poll
 	}
 	mem.pace = 0

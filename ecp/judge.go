@@ -41,13 +41,16 @@ var hostedRules = []rule{
 
 	// Never begun.
 	{"nonexistent stays", inState(Nonexistent), keep},
+	{"refused before anything was made", func(v view) bool {
+		return v.rec.Status.State == Creating && !v.rec.Status.Dispatched && v.refused() != nil && v.absent() && v.look.Found.Foreign == ""
+	}, refusedFirst},
 	{"never dispatched", func(v view) bool {
 		return v.rec.Status.State == Creating && !v.rec.Status.Dispatched && v.overdue() && v.absent() && v.look.Found.Foreign == ""
 	}, notDispatched},
 
 	// What is found contradicts itself.
 	{"namespace of somebody else", func(v view) bool { return v.look.Found.Foreign != "" }, foreign},
-	{"not dispatched yet", func(v view) bool { return !v.rec.Status.Dispatched && !v.overdue() }, keep},
+	{"not dispatched yet", func(v view) bool { return !v.rec.Status.Dispatched && !v.overdue() && v.refused() == nil }, keep},
 	{"something is lost", func(v view) bool { return v.loss != nil }, lost},
 
 	// Power off.
@@ -55,10 +58,14 @@ var hostedRules = []rule{
 		return v.want == 0 && v.rec.Status.State == Stopped && len(v.look.Found.Nodes) > 0
 	}, is(Stopping, ReasonScaledByHand)},
 	{"no node is left", func(v view) bool { return v.want == 0 && len(v.look.Found.Nodes) == 0 && v.look.Found.Replicas <= 0 }, is(Stopped, ReasonByRequest)},
+	{"stop refused", func(v view) bool {
+		return v.want == 0 && Unsteady(v.rec.Status.State) && v.refused() != nil && !v.refused().Rest
+	}, refusedTask},
 	{"stop overdue", func(v view) bool { return v.want == 0 && v.overdue() }, failedAs(ReasonStopFailed)},
 	{"stopping", func(v view) bool { return v.want == 0 }, keep},
 
 	// On the way up.
+	{"the platform refuses", func(v view) bool { return v.settling() != "" && v.refusedNow() }, refusedTask},
 	{"as asked for", func(v view) bool { return v.agreed() }, is(Running, ReasonAsExpected)},
 	{"clients would not leave", func(v view) bool {
 		return v.settling() != "" && v.rec.Status.Leaving != nil && v.rec.Status.Leaving.GivenUp
@@ -81,7 +88,7 @@ var hostedRules = []rule{
 // until what is found agrees with what is wanted.
 var taskFailures = map[Reason]bool{
 	ReasonCreateFailed: true, ReasonStartFailed: true, ReasonUpdateFailed: true, ReasonSyncFailed: true,
-	ReasonForeignOwner: true, ReasonDataLost: true, ReasonSecretLost: true,
+	ReasonForeignOwner: true, ReasonDataLost: true, ReasonSecretLost: true, ReasonRefused: true,
 }
 
 // failureOf is the reason a state ends with when its deadline passes.

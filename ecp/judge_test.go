@@ -64,6 +64,16 @@ type judgeCase struct {
 	reason Reason
 }
 
+func refusal(rest bool) error {
+	return &Error{Code: CodeInvalid, Message: "Service a is invalid: no", Cause: &Refusal{What: "Service a", Why: "no", Rest: rest}}
+}
+
+func refuses(rest bool) func(*Look) { return func(l *Look) { l.Failure = refusal(rest) } }
+
+func refusedSince(generation int64) func(*ClusterRecord) {
+	return func(r *ClusterRecord) { r.Status.Refused = &Refused{What: "Service a", Generation: generation} }
+}
+
 var late = t0.Add(time.Hour)
 
 var judgeCases = []judgeCase{
@@ -88,6 +98,16 @@ var judgeCases = []judgeCase{
 	{name: "Kubernetes has converged, EMQX not", state: Updating, look: aLook(3, 3), change: func(l *Look) { l.Views = nil }, want: Syncing},
 	{name: "diverged again", state: Syncing, look: aLook(3, 2), want: Updating},
 	{name: "an older generation is no agreement", state: Updating, rec: func(r *ClusterRecord) { r.Generation = 2 }, look: aLook(3, 3), want: Updating},
+
+	{name: "refused before anything was made", state: Creating, rec: undispatched, look: Look{Failure: refusal(false)}, want: Nonexistent, reason: ReasonRefused},
+	{name: "refused when only a part was made", state: Creating, rec: undispatched, look: aLook(0, 0), change: refuses(false), want: Abnormal, reason: ReasonRefused},
+	{name: "refused altogether", state: Updating, look: aLook(3, 3), change: refuses(false), want: Abnormal, reason: ReasonRefused},
+	{name: "refused in part", state: Updating, look: aLook(3, 3), change: refuses(true), want: Abnormal, reason: ReasonRefused},
+	{name: "refused since an earlier change", state: Updating, look: aLook(3, 2), rec: refusedSince(0), change: refuses(true), want: Updating},
+	{name: "refused since an earlier change, the rest is done", state: Updating, look: aLook(3, 3), rec: refusedSince(0), change: refuses(true), want: Abnormal, reason: ReasonRefused},
+	{name: "refused while it runs", state: Running, look: aLook(3, 3), change: refuses(true), want: Running},
+	{name: "stop refused", state: Stopping, look: aLook(3, 3), change: refuses(false), want: Abnormal, reason: ReasonRefused},
+	{name: "a part refused while stopping", state: Stopping, look: aLook(0, 0), change: func(l *Look) { l.Failure, l.Found.Replicas = refusal(true), 0 }, want: Stopped},
 
 	{name: "one node down", state: Running, look: aLook(3, 2), want: Degraded, reason: ReasonNodeDown},
 	{name: "one pod absent", state: Running, look: aLook(2, 2), want: Degraded, reason: ReasonNodeDown},

@@ -139,7 +139,7 @@ func (v view) asWanted() bool {
 	f := v.look.Found
 	found := f.Generation == 0 || f.Generation == v.rec.Generation
 	settled := v.rec.Status.Leaving == nil && (v.want == 0 || v.want == ordinalsOf(v.rec) && len(leftovers(v.rec, f)) == 0)
-	return found && settled && v.rec.Status.Applied == v.rec.Generation && v.converged() && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
+	return v.refused() == nil && found && settled && v.rec.Status.Applied == v.rec.Generation && v.converged() && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
 }
 
 // agreed says that EMQX, too, reports every wanted member at the wanted version.

@@ -204,6 +204,6 @@ func changing(st Status) bool {
 // changed, all of it is on the platform, and nothing is in doubt.
 func (v view) mayMove() bool {
 	st := v.rec.Status
-	return changing(st) && v.look.Unseen == "" && v.look.NotHeld == "" && v.look.Failure == nil && v.loss == nil && v.want > 0 &&
-		v.look.Found.Exists && !v.look.Found.Terminating && v.look.Found.Foreign == "" && st.Applied == v.rec.Generation && len(v.look.Found.Drift) == 0
+	return changing(st) && v.look.Unseen == "" && v.look.NotHeld == "" && !v.stuck() && v.loss == nil && v.want > 0 &&
+		v.look.Found.Exists && !v.look.Found.Terminating && v.look.Found.Foreign == "" && st.Applied == v.rec.Generation && (len(v.look.Found.Drift) == 0 || v.refused() != nil)
 }

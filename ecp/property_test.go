@@ -363,6 +363,8 @@ func (f *fleet) fault(id ID) {
 		{"lag", func() { p.lagging = !p.lagging }},
 		{"unseen", func() { f.w.unseen = !f.w.unseen }},
 		{"apply fails", func() { f.w.failApply = !f.w.failApply }},
+		{"everything is refused", func() { f.w.refuse = !f.w.refuse }},
+		{"a Service is refused", func() { f.w.refuseLB = !f.w.refuseLB }},
 		{"delete fails", func() { f.w.failDelete = !f.w.failDelete }},
 	}
 	x := faults[rapid.IntRange(0, len(faults)-1).Draw(f.t, "fault")]
@@ -419,7 +421,7 @@ func (f *fleet) step() {
 // heal takes every fault away and sees that all clusters end where they should.
 func (f *fleet) heal() {
 	f.say("everything is mended")
-	f.w.unseen, f.w.failApply, f.w.failDelete = false, false, false
+	f.w.unseen, f.w.failApply, f.w.failDelete, f.w.refuse, f.w.refuseLB = false, false, false, false, false
 	for _, p := range f.w.clusters {
 		p.foreign, p.mute, p.lagging, p.split = "", false, false, map[int]bool{}
 		for _, pod := range p.pods {

@@ -18,6 +18,11 @@ type Provisioner interface {
 	// made anew unless d.Create is set: the error is then a conflict with
 	// [*Loss] as its cause. Something of somebody else's under the cluster's
 	// name MUST NOT be touched: the error is a conflict.
+	//
+	// Where the platform will never take an object as it is, the error is
+	// invalid, in the platform's own words and with [*Refusal] as its cause: the
+	// operation then ends at once. Objects that do not depend on it MUST be
+	// converged all the same. An error of any other code is tried again.
 	Apply(ctx context.Context, d Desired) error
 	// Observe says what is there. Absence is an observation, not an error;
 	// an error means that nothing could be seen, and is unavailable.

@@ -14,6 +14,8 @@ type world struct {
 	clusters   map[ID]*platform
 	unseen     bool // nothing can be reached
 	failApply  bool
+	refuse     bool // everything, for good
+	refuseLB   bool // one object that nodes do not depend on
 	failDelete bool
 	applies    int
 	uids       int
@@ -84,6 +86,8 @@ func (w *world) Apply(_ context.Context, d Desired) error {
 	switch {
 	case w.failApply:
 		return fail(CodeUnavailable, "apply", "admission webhook is away")
+	case w.refuse:
+		return fail(CodeInvalid, "apply", "StatefulSet is invalid")
 	case p.foreign != "":
 		return fail(CodeConflict, "apply", "somebody else's")
 	case p.going:
@@ -115,6 +119,9 @@ func (w *world) Apply(_ context.Context, d Desired) error {
 	}
 	for _, i := range d.Roll {
 		w.roll(d.ID, p, i)
+	}
+	if w.refuseLB {
+		return &Error{Code: CodeInvalid, Op: "apply", Message: "Service is invalid", Cause: &Refusal{What: "Service", Why: "invalid", Rest: true}}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -60,7 +61,10 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if err != nil {
 		return err
 	}
-	s.Service = svc
+	refused := s.Service.refuses(s.ID, d.Spec.Network)
+	if refused == nil {
+		s.Service = svc
+	}
 	foreign := ""
 	if s.Workload != nil {
 		foreign = s.Workload.Foreign
@@ -70,7 +74,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)
 	s.dropClaims(d)
-	return s.roll(d.Roll, now, t)
+	return errors.Join(s.roll(d.Roll, now, t), refused)
 }
 
 // expect forgets claims of ordinals that are meant to have none: whatever

@@ -1,6 +1,7 @@
 package emqxsim
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -60,6 +61,17 @@ func renderService(id ecp.ID, n ecp.Network, old *service, give func() (int, err
 		s.Ports = append(s.Ports, p)
 	}
 	return s, nil
+}
+
+// refuses says why Kubernetes does not let the Service become what is wanted;
+// nil = it does.
+func (s *service) refuses(id ecp.ID, n ecp.Network) error {
+	if s == nil || s.Type != ecp.LoadBalancer || n.Type != ecp.LoadBalancer || s.Class == n.LoadBalancerClass {
+		return nil
+	}
+	what := "Service " + string(id)
+	why := fmt.Sprintf("spec.loadBalancerClass: Invalid value: %q: may not change once set", n.LoadBalancerClass)
+	return &ecp.Error{Code: ecp.CodeInvalid, Op: "apply cluster", Message: what + " is invalid: " + why, Cause: &ecp.Refusal{What: what, Why: why, Rest: true}}
 }
 
 // nodePort is the one a protocol has; 0 = none.

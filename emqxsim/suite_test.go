@@ -57,7 +57,13 @@ func suite(open func(t *testing.T) ecp.Provisioner) ecptest.ProvisionerSuite {
 			return why
 		},
 		SetUnreachable: func(_ *testing.T, p ecp.Provisioner, away bool) { sim(p).SetUnreachable(away) },
-		Writes:         func(p ecp.Provisioner) int { return sim(p).Writes() },
+		Refused: func(d *ecp.Desired, made bool) {
+			d.Spec.Network.Type, d.Spec.Network.LoadBalancerClass = ecp.LoadBalancer, "example.com/first"
+			if made {
+				d.Spec.Network.LoadBalancerClass = "example.com/second"
+			}
+		},
+		Writes: func(p ecp.Provisioner) int { return sim(p).Writes() },
 	}
 }
 

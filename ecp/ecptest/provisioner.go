@@ -59,6 +59,10 @@ type ProvisionerSuite struct {
 	// RefusePods lets the platform take no pods of a cluster from now on but those
 	// that it has, or take them again, and returns a word that its refusals hold.
 	RefusePods func(t *testing.T, p ecp.Provisioner, id ecp.ID, refuse bool) string
+	// Refused makes a Desired one that the platform takes, before a cluster is
+	// made of it, and when it is made one of which it will never take an object
+	// that nodes do not depend on.
+	Refused func(d *ecp.Desired, made bool)
 	// Writes counts what was written to the platform so far.
 	Writes func(p ecp.Provisioner) int
 }

@@ -3,6 +3,7 @@ package ecptest
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -20,7 +21,38 @@ var changeCases = []provisionerCase{
 	{name: "claims are dropped while stopped", test: droppingStopped},
 	{name: "claims that are meant to be there stay", test: droppingTooMuch},
 	{name: "a claim in use stays", test: droppingInUse},
+	{name: "what the platform will never take", hook: "Refused", given: func(s ProvisionerSuite) bool { return s.Refused != nil }, test: neverTaken},
 	{name: "a claim lost that was left behind", hook: "DeleteClaim", given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil }, test: leftoverLost},
+}
+
+// neverTaken: a definite refusal of one object is told as one, in the
+// platform's words, and what does not depend on it goes on.
+func neverTaken(b *bench) {
+	d := b.desired(b.suite.Nodes)
+	b.suite.Refused(&d, false)
+	b.apply(d)
+	b.seen("running", running(b.suite.Nodes))
+	d.Create = false
+	taken := d
+	b.suite.Refused(&d, true)
+	d.Generation, d.Replicas = 2, b.suite.Nodes-1
+	d.Spec.Nodes = d.Replicas
+	for range 2 {
+		err := b.fails(d, ecp.ErrInvalid)
+		r := ecp.RefusalOf(err)
+		if r == nil || !r.Rest || r.What == "" || r.Why == "" || !strings.Contains(ecp.MessageOf(err), r.Why) {
+			b.Fatalf("Apply gave %v with the refusal %+v; want what was refused, in the platform's words, and the rest done", err, r)
+		}
+	}
+	b.seen("one node less all the same", func(o ecp.Observation) string {
+		if o.Generation != 2 || len(o.Nodes) != d.Replicas {
+			return "the rest is not done"
+		}
+		return ""
+	})
+	taken.Generation, taken.Replicas, taken.Spec.Nodes = 3, d.Replicas, d.Spec.Nodes
+	b.apply(taken)
+	b.seen("running", running(d.Replicas))
 }
 
 // rolling: new contents of a pod wait until its ordinal is named. Until then

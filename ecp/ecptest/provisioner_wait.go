@@ -180,18 +180,24 @@ func (b *bench) apply(d ecp.Desired) {
 // refused says that an Apply must be a conflict, and gives the error.
 func (b *bench) refused(d ecp.Desired) (refusal error) {
 	b.Helper()
+	return b.fails(d, ecp.ErrConflict)
+}
+
+// fails demands that an Apply fails in one way, and gives the error.
+func (b *bench) fails(d ecp.Desired, want *ecp.Error) (failure error) {
+	b.Helper()
 	b.until("refused", func(ctx context.Context) string {
 		err := b.p.Apply(ctx, d)
 		if errors.Is(err, ecp.ErrUnavailable) {
 			return err.Error()
 		}
-		if !errors.Is(err, ecp.ErrConflict) {
-			b.Fatalf("Apply gave %v, want a conflict", err)
+		if !errors.Is(err, want) {
+			b.Fatalf("Apply gave %v, want %s", err, want.Code)
 		}
-		refusal = err
+		failure = err
 		return ""
 	})
-	return refusal
+	return failure
 }
 
 // lost says that an Apply must be refused for a loss.
