@@ -51,7 +51,9 @@ type deed struct {
 	firstLook    bool     // nothing that was seen since the process began has been judged yet
 	leaving      *Leaving // the node whose clients have to leave from now on
 	left         bool     // nobody has to leave any more
-	ordinals     int      // how many nodes belong to the cluster now; 0 = as many as before
+	ordinals     int      // how many nodes belong to the cluster from now on; 0 = as many as before
+	removing     int      // ordinal of the node whose membership is to be ended; 0 = none
+	removed      bool     // its membership has ended
 }
 
 // step is everything one pass writes: the cluster after each hop, the last one
@@ -152,6 +154,11 @@ func learn(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Loo
 	if did.ordinals > 0 {
 		st.Ordinals = did.ordinals
 	}
+	if did.removing > 0 {
+		st.Removing = did.removing
+	} else if did.removed {
+		st.Removing = 0
+	}
 	if did.leaving != nil {
 		st.Leaving = did.leaving
 	} else if did.left {
@@ -225,7 +232,7 @@ func sameStatus(a, b Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
 		a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
-		a.Ordinals == b.Ordinals && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 
 func sameLeaving(a, b *Leaving) bool {

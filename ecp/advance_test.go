@@ -1,6 +1,8 @@
 package ecp
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 	"time"
 
@@ -129,24 +131,25 @@ func TestOperationsEndWithTheirState(t *testing.T) {
 		rec.Status.Message = "because"
 		return rec
 	}
-	ended := map[OperationKind]map[State]Phase{
-		OpCreate:  {Running: PhaseSucceeded, Stopped: PhaseSucceeded, Abnormal: PhaseFailed, Nonexistent: PhaseFailed},
-		OpStart:   {Running: PhaseSucceeded, Abnormal: PhaseFailed},
-		OpRestart: {Running: PhaseSucceeded, Abnormal: PhaseFailed},
-		OpUpdate:  {Running: PhaseSucceeded, Stopped: PhaseSucceeded, Abnormal: PhaseFailed, Nonexistent: PhaseFailed},
-		OpRepair:  {Running: PhaseSucceeded, Stopped: PhaseSucceeded, Abnormal: PhaseFailed, Nonexistent: PhaseFailed},
-		OpStop:    {Stopped: PhaseSucceeded, Abnormal: PhaseFailed},
-		OpDelete:  {Gone: PhaseSucceeded},
+	// Where an operation that has not done what it is for stands.
+	others := map[State]Phase{Degraded: PhaseFailed, Abnormal: PhaseFailed, Nonexistent: PhaseFailed, Running: PhaseFailed, Stopped: PhaseFailed, Gone: PhaseFailed}
+	done := map[OperationKind][]State{
+		OpCreate: {Running, Stopped}, OpStart: {Running}, OpRestart: {Running}, OpUpdate: {Running, Stopped},
+		OpRepair: {Running, Stopped}, OpStop: {Stopped}, OpDelete: {Gone},
 	}
-	for kind, ends := range ended {
+	for kind := range operationSteps {
 		for _, s := range append(States(Hosted), Gone) {
 			rec := at(s)
 			o := finish(t0, rec, anOperation(&rec, kind), aLook(3, 2))
-			want := ends[s]
-			if want == "" {
+			want := cmp.Or(others[s], PhaseRunning)
+			if kind == OpDelete {
 				want = PhaseRunning
 			}
+			if slices.Contains(done[kind], s) {
+				want = PhaseSucceeded
+			}
 			require.Equal(t, want, o.Phase, "%s in %s", kind, s)
+			require.True(t, want.Final() || Unsteady(s) || kind == OpDelete, "%s goes on in %s", kind, s)
 			require.Equal(t, want.Final(), !o.EndedAt.IsZero(), "%s in %s", kind, s)
 			require.Equal(t, want == PhaseFailed || (want == PhaseRunning && s == Abnormal), o.Error != "", "%s in %s: %q", kind, s, o.Error)
 		}

@@ -109,6 +109,10 @@ type Status struct {
 	// those of an older pod template than the platform has now are left as they
 	// are. Otherwise a task on its way replaces them.
 	KeepOutdated bool `json:"keepOutdated,omitempty"`
+	// Removing is the ordinal of a node that has gone for good and is no part of
+	// the cluster any more, while its membership of EMQX is yet to be ended: no
+	// node of that ordinal comes before that. 0 = none; the first node never goes.
+	Removing int `json:"removing,omitempty"`
 	// Refused is what the platform will not take; nil = nothing is known of.
 	Refused *Refused `json:"refused,omitempty"`
 	// Leaving is the node whose clients are moved to others; nil = none.

@@ -136,6 +136,9 @@ func (m *Manager) carry(tx Tx, d *decision, rec *ClusterRecord, cmd Command) err
 	case goBack:
 		m.carryBack(d, rec, c)
 	case Restart:
+		if wantedNodes(*rec) == 0 {
+			return fail(CodeConflict, "", fmt.Sprintf("a cluster that is %s and powered off has no nodes to restart; stop takes away those that are left, start brings it up", rec.Status.State))
+		}
 		rec.Restarts++
 		rec.Resolved.Connections = rec.Spec.Hosted.Connections
 		rec.Generation++

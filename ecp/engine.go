@@ -182,7 +182,12 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	if act == dueDelete {
 		return m.write(ctx, rec, mem, look, did, func() error { return p.Delete(ctx, rec.ID) })
 	}
-	return m.apply(ctx, p, rec, desiredOf(rec, look.Found), mem, look, did)
+	d := desiredOf(rec, look.Found)
+	if d.Replicas > ordinalsOf(rec) { // stored first: who takes it back has to know that the node may be there
+		did.ordinals = d.Replicas
+		return false
+	}
+	return m.apply(ctx, p, rec, d, mem, look, did)
 }
 
 // apply asks the platform for what is wanted now.
@@ -197,9 +202,6 @@ func (m *Manager) apply(ctx context.Context, p Provisioner, rec ClusterRecord, d
 			return err
 		}
 		did.applied, did.generation, mem.known = true, rec.Generation, true
-		if d.Replicas > ordinalsOf(rec) {
-			did.ordinals = d.Replicas
-		}
 		return err
 	})
 }
@@ -357,16 +359,10 @@ func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation,
 		}
 		after = rec
 		if rec.Revision != seen.Revision { // a command came in between: look again for its sake
-			first := did.applied && !seen.Status.Dispatched
-			if !first && did.ordinals == 0 {
+			if !did.applied || seen.Status.Dispatched {
 				return nil
 			}
-			if first {
-				dispatched(m.timings, m.now().UTC(), &rec, op)
-			}
-			if did.ordinals > 0 { // a node that has been removed must not come back with what it had
-				rec.Status.Ordinals = did.ordinals
-			}
+			dispatched(m.timings, m.now().UTC(), &rec, op)
 			after = rec
 			return writeStep(tx, step{hops: []ClusterRecord{rec}, op: op}, m.now().UTC())
 		}
@@ -392,6 +388,9 @@ func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation,
 		return time.Millisecond
 	}
 	m.memoryOf(seen.ID).judged = look.Unseen == ""
+	if did.ordinals > 0 { // what was meant to be done next can be done now
+		return time.Millisecond
+	}
 	return m.again(after, look)
 }
 

@@ -317,6 +317,22 @@ func TestStopIsOverdueAndNeverGivenUp(t *testing.T) {
 	})
 }
 
+// After a stop that failed there is nothing to restart: every operation ends.
+func TestRestartAfterAFailedStop(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		c, _ := r.running()
+		r.sim.FailApply(errors.New("away"))
+		r.ends(r.do(c, ecp.Stop{}), ecp.PhaseFailed)
+		_, err := c.Plan(asSystem(), ecp.Restart{})
+		require.ErrorIs(t, err, ecp.ErrConflict)
+		_, err = c.Do(asSystem(), ecp.Restart{})
+		require.ErrorContains(t, err, "powered off")
+		r.sim.FailApply(nil)
+		r.reaches(c, ecp.Stopped)
+		r.ends(r.do(c, ecp.Start{}), ecp.PhaseSucceeded)
+	})
+}
+
 func TestDeletionIsOverdueAndNeverGivenUp(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, d := r.running()

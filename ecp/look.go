@@ -138,7 +138,7 @@ func (v view) missing() []string {
 func (v view) asWanted() bool {
 	f := v.look.Found
 	found := f.Generation == 0 || f.Generation == v.rec.Generation
-	settled := v.rec.Status.Leaving == nil && (v.want == 0 || v.want == ordinalsOf(v.rec) && len(leftovers(v.rec, f)) == 0)
+	settled := v.rec.Status.Leaving == nil && v.rec.Status.Removing == 0 && (v.want == 0 || v.want == ordinalsOf(v.rec) && len(leftovers(v.rec, f)) == 0)
 	return v.refused() == nil && found && settled && v.rec.Status.Applied == v.rec.Generation && v.converged() && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
 }
 

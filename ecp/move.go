@@ -30,6 +30,8 @@ func nextMove(v view, vacated bool) nodeMove {
 		return nodeMove{roll: gone}
 	}
 	switch {
+	case v.rec.Status.Removing > 0:
+		return nodeMove{remove: v.rec.Status.Removing}
 	case v.want <= last && v.look.Found.Replicas <= last: // it was asked to go
 		if n != nil {
 			return nodeMove{waits: n.Pod + " is going"}
@@ -147,6 +149,9 @@ func ordinalsOf(rec ClusterRecord) int {
 // one that nextMove may let go.
 func replicasFor(rec ClusterRecord, found Observation) int {
 	want, has := wantedNodes(rec), ordinalsOf(rec)
+	if gone := rec.Status.Removing; gone > 0 { // it must not come back as the member that it was
+		want = min(want, gone)
+	}
 	switch {
 	case want > has && len(leftovers(rec, found)) > 0: // they must not come back with new nodes
 		return has

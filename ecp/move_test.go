@@ -236,6 +236,59 @@ func TestACommandWhileANodeIsRemoved(t *testing.T) {
 	require.NotEqual(t, old, b.w.at(b.id).claims[2], "the node that was removed is back with its old volume")
 }
 
+// The process ends at the worst moment of a change of the number of nodes: what
+// was done is not stored any more. Whoever asks for nodes afterwards gets a node
+// with a new volume, and who wants fewer has each of them leave in order.
+func TestCrashBesideANodeThatComesOrGoes(t *testing.T) {
+	crash := func(b *bench) {
+		b.s.fault = func(bool) error { return &Error{Code: CodeUnavailable, Message: "the process has ended"} }
+	}
+	begin := func(t *testing.T, nodes string) *bench {
+		b := newBench(t)
+		b.runs(2)
+		b.change(`{"nodes":` + nodes + `}`)
+		return b
+	}
+	again := func(b *bench, nodes string) {
+		b.s.fault = nil
+		b.restart(b.w)
+		b.change(`{"nodes":` + nodes + `}`)
+	}
+	t.Run("removed", func(t *testing.T) {
+		b := begin(t, "3")
+		b.runs(3)
+		old, removed := b.w.at(b.id).claims[2], false
+		hook := hookedAdapter{worldAdapter{b.w}, func() { removed = true; crash(b) }}
+		b.m.adapters = map[int]Adapter{hook.Major(): hook}
+		b.change(`{"nodes":2}`)
+		for i := 0; !removed; i++ {
+			require.Less(t, i, 60)
+			b.w.tick(b.id)
+			b.look(time.Second)
+		}
+		again(b, "3")
+		b.runs(3)
+		require.NotEqual(t, old, b.w.at(b.id).claims[2], "the node that was removed is back with its old volume")
+		require.Zero(t, b.rec().Status.Removing)
+	})
+	t.Run("asked for", func(t *testing.T) {
+		b := begin(t, "2")
+		b.change(`{"nodes":4}`)
+		h := &hooked{b.w, func() { crash(b) }}
+		b.restart(h)
+		for i := 0; b.s.fault == nil; i++ {
+			require.Less(t, i, 60)
+			b.look(time.Second)
+		}
+		again(b, "2")
+		var left int
+		hook := hookedAdapter{worldAdapter{b.w}, func() { left++ }}
+		b.m.adapters = map[int]Adapter{hook.Major(): hook}
+		require.Equal(t, 2, b.runs(2).Status.Ordinals)
+		require.Equal(t, 2, left, "nodes that had come were members")
+	})
+}
+
 // Nodes that were asked for leave one by one, also where nobody wants them any
 // more by the time they were.
 func TestACommandWhileNodesAreAsked(t *testing.T) {

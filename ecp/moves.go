@@ -55,6 +55,8 @@ func (m *Manager) move(ctx context.Context, p Provisioner, rec ClusterRecord, me
 		if waits := m.takeBack(ctx, p, v, next.back, did); waits != "" || look.Waits == "" {
 			look.Waits = waits
 		}
+	case next.remove > 0 && rec.Status.Removing == 0: // stored first: a command in between must not bring it back
+		did.removing, did.ordinals = next.remove, next.remove
 	case next.remove > 0:
 		look.Waits = m.removeMember(ctx, p, v, next.remove, did)
 	case len(next.roll) > 0, next.lower:
@@ -194,12 +196,15 @@ func (m *Manager) takeBack(ctx context.Context, p Provisioner, v view, node stri
 // removeMember ends the membership of a node that has gone for good.
 func (m *Manager) removeMember(ctx context.Context, p Provisioner, v view, ordinal int, did *deed) (waits string) {
 	name := v.nameOf(ordinal)
+	if name == "" && len(v.look.Found.Nodes) == 0 {
+		return fmt.Sprintf("node %d has gone, and no other is there to end its membership", ordinal)
+	}
 	if name != "" {
 		if err := m.forceLeave(ctx, p, v, name); err != nil && !errors.Is(err, ErrUnsupported) {
 			return fmt.Sprintf("%s has gone, and is still a member: %s", name, MessageOf(err))
 		}
 	}
-	did.ordinals = ordinal
+	did.removed = true
 	return ""
 }
 

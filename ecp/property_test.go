@@ -446,6 +446,7 @@ func (f *fleet) heal() {
 		rec := f.stored[id]
 		f.require(!rec.Deleting, "%s was never removed: %s %s", id, rec.Status.State, rec.Status.Message)
 		want := map[bool]State{true: Running, false: Stopped}[rec.Spec.Hosted.Power == PowerOn]
+		f.require(rec.Status.Operation == "", "%s is %s, and its operation has not ended", id, rec.Status.State)
 		f.require(rec.Status.State == want, "%s ends %s (%s: %s), not %s", id, rec.Status.State, rec.Status.Reason, rec.Status.Message, want)
 		f.require(ConditionOf(rec.Status.Conditions, CondSettled).Status == True && ConditionOf(rec.Status.Conditions, CondHealthy).Status == True, "%s is not settled and healthy: %+v", id, rec.Status)
 		f.rest(id)

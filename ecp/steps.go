@@ -1,6 +1,8 @@
 package ecp
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -17,7 +19,7 @@ var (
 	stepNodes       = stepRow{"nodes", func(v view) (int, int) { return min(len(v.ready), v.want), v.want }}
 	stepMembers     = stepRow{"members", joinedMembers}
 	stepReplaced    = stepRow{"nodes-replaced", nodesReplaced}
-	stepSurplus     = stepRow{"surplus-gone", func(v view) (int, int) { return truth(ordinalsOf(v.rec) <= v.rec.Spec.Hosted.Nodes), 1 }}
+	stepSurplus     = stepRow{"surplus-gone", func(v view) (int, int) { return truth(ordinalsOf(v.rec) <= v.rec.Spec.Hosted.Nodes && v.rec.Status.Removing == 0), 1 }}
 	stepNodesGone   = stepRow{"nodes-gone", nodesGone}
 	stepObjectsGone = stepRow{"objects-gone", func(v view) (int, int) { return truth(v.absent()), 1 }}
 )
@@ -83,16 +85,28 @@ func stepNames(kind OperationKind) []string {
 	return out
 }
 
-// ends says in which states an operation has succeeded and failed. Deletion
-// is never given up: it does not fail.
-var ends = map[OperationKind]struct{ succeeded, failed []State }{
-	OpCreate:  {[]State{Running, Stopped}, []State{Abnormal, Nonexistent}},
-	OpStart:   {[]State{Running}, []State{Abnormal}},
-	OpRestart: {[]State{Running}, []State{Abnormal}},
-	OpUpdate:  {[]State{Running, Stopped}, []State{Abnormal, Nonexistent}},
-	OpRepair:  {[]State{Running, Stopped}, []State{Abnormal, Degraded, Nonexistent}},
-	OpStop:    {[]State{Stopped}, []State{Abnormal}},
-	OpDelete:  {[]State{Gone}, nil},
+// succeeds says in which states an operation has done what it is for.
+var succeeds = map[OperationKind][]State{
+	OpCreate:  {Running, Stopped},
+	OpStart:   {Running},
+	OpRestart: {Running},
+	OpUpdate:  {Running, Stopped},
+	OpRepair:  {Running, Stopped},
+	OpStop:    {Stopped},
+	OpDelete:  {Gone},
+}
+
+// phaseIn is where an operation stands with its cluster in a state. Every
+// operation ends in every state that the cluster can stay in. Only deletion is
+// never given up: it does not fail.
+func phaseIn(kind OperationKind, s State) Phase {
+	switch {
+	case slices.Contains(succeeds[kind], s):
+		return PhaseSucceeded
+	case Unsteady(s), kind == OpDelete:
+		return PhaseRunning
+	}
+	return PhaseFailed
 }
 
 // finish gives the operation after a look: its steps as found, and its end
@@ -102,7 +116,6 @@ func finish(now time.Time, rec ClusterRecord, op *Operation, look Look) *Operati
 		return nil
 	}
 	o := op.Clone()
-	o.Phase = PhaseRunning
 	if len(o.Steps) != len(operationSteps[o.Kind]) { // stored by another build
 		o.Steps = newSteps(o.Kind)
 	}
@@ -117,14 +130,15 @@ func finish(now time.Time, rec ClusterRecord, op *Operation, look Look) *Operati
 	if look.Failure != nil {
 		o.Error = MessageOf(look.Failure)
 	}
-	end := ends[o.Kind]
+	o.Phase = phaseIn(o.Kind, rec.Status.State)
+	if o.Phase.Final() {
+		o.EndedAt = now
+	}
 	switch {
-	case slices.Contains(end.succeeded, rec.Status.State):
-		o.Phase, o.EndedAt, o.Error = PhaseSucceeded, now, ""
-	case slices.Contains(end.failed, rec.Status.State):
-		o.Phase, o.EndedAt, o.Error = PhaseFailed, now, rec.Status.Message
-	case rec.Status.State == Abnormal:
-		o.Error = rec.Status.Message
+	case o.Phase == PhaseSucceeded:
+		o.Error = ""
+	case o.Phase == PhaseFailed, rec.Status.State == Abnormal:
+		o.Error = cmp.Or(rec.Status.Message, fmt.Sprintf("the cluster is %s, where a %s does not lead", rec.Status.State, o.Kind))
 	}
 	return &o
 }
