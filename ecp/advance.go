@@ -44,9 +44,10 @@ func (t Timings) withDefaults() Timings {
 
 // deed is what was done to the platform in one pass.
 type deed struct {
-	applied      bool  // Apply returned nil
-	inLine       bool  // something is due, and no slot to do it in was free
-	generation   int64 // the one it was called with
+	applied      bool     // Apply returned nil
+	inLine       bool     // something is due, and no slot to do it in was free
+	generation   int64    // the one it was called with
+	lost         lostTime // in which nobody looked, or by which the clock has stepped
 	newestRender int
 	firstLook    bool     // nothing that was seen since the process began has been judged yet
 	leaving      *Leaving // the node whose clients have to leave from now on
@@ -99,49 +100,6 @@ func advance(t Timings, now time.Time, rec ClusterRecord, op *Operation, look Lo
 		out.op = newOp
 	}
 	return out
-}
-
-// moveDeadlines lets time in which nothing could be seen, or done because
-// another program holds the platform, not count, and gives
-// a cluster that was not looked at while the program was down a fair chance.
-func moveDeadlines(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Look, did deed) {
-	st := &rec.Status
-	stale := look.Unseen != ""
-	waiting := !stale && look.NotHeld != ""
-	st.pause(&st.StaleFrom, stale, now)
-	st.pause(&st.WaitingFrom, waiting, now)
-	if stale || waiting {
-		return
-	}
-	if fair := now.Add(t.Dispatch); did.firstLook && !st.Deadline.IsZero() && st.Deadline.Before(fair) {
-		st.Deadline = fair
-	}
-	if l := st.Leaving; did.firstLook && l != nil {
-		if patience := rec.Spec.Hosted.Evacuation.deadline(); l.Since.Add(patience).Before(now.Add(t.Dispatch)) {
-			l.Since = now.Add(t.Dispatch - patience)
-		}
-	}
-	if op != nil && !st.Deadline.IsZero() {
-		op.Deadline = st.Deadline
-	}
-}
-
-// pause notes in from since when deadlines stand still, and moves them on by
-// that time when they do not any more.
-func (st *Status) pause(from *time.Time, paused bool, now time.Time) {
-	switch {
-	case paused && from.IsZero():
-		*from = now
-	case !paused && !from.IsZero():
-		shift := now.Sub(*from)
-		if !st.Deadline.IsZero() {
-			st.Deadline = st.Deadline.Add(shift)
-		}
-		if st.Leaving != nil {
-			st.Leaving.Since = st.Leaving.Since.Add(shift)
-		}
-		*from = time.Time{}
-	}
 }
 
 // learn takes up what the pass did and what can be seen for the first time.

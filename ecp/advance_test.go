@@ -242,7 +242,7 @@ var dueCases = []struct {
 	{name: "secret lost, and it is stopped", rec: off, found: func(o *Observation) { o.Auth, o.Replicas = "", 0 }},
 	{name: "deleting, nodes run", rec: deleting, want: dueApply},
 	{name: "deleting, nodes go", rec: deleting, found: func(o *Observation) { o.Replicas = 0 }},
-	{name: "deleting, nodes do not go", rec: func(r *ClusterRecord) { deleting(r); r.UpdatedAt = t0.Add(-time.Hour) }, found: func(o *Observation) { o.Replicas = 0 }, want: dueDelete},
+	{name: "deleting, nodes do not go", rec: func(r *ClusterRecord) { deleting(r); r.Status.Deadline = t0.Add(patient.Delete - time.Hour) }, found: func(o *Observation) { o.Replicas = 0 }, want: dueDelete},
 	{name: "deleting, nodes are gone", rec: deleting, found: func(o *Observation) { o.Replicas, o.Nodes = 0, nil }, want: dueDelete},
 	{name: "deleting by force", rec: func(r *ClusterRecord) { deleting(r); r.Force = true }, want: dueDelete},
 	{name: "deleting what was never dispatched", rec: func(r *ClusterRecord) { undispatched(r); deleting(r) }, want: dueDelete},

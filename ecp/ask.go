@@ -28,7 +28,7 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	}
 	pods := readyPods(v.ready)
 	awaited := rec.Status.State != Running || mem.look.Silent > 0 || mem.look.Missing > 0
-	if pods == mem.pods && !awaited && look.At.Sub(mem.asked) < m.timings.Poll {
+	if pods == mem.pods && !awaited && look.tick.Sub(mem.asked) < m.timings.Poll {
 		look.Views = mem.look.Views
 		return
 	}
@@ -40,7 +40,7 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 		mem.pace = 0
 	}
 	m.mu.Lock()
-	mem.asked, mem.pods = look.At, pods
+	mem.asked, mem.pods = look.tick, pods
 	if len(descriptions) > 0 {
 		mem.brokers = descriptions
 	}
@@ -53,9 +53,9 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 // a second at most, and one good answer clears it.
 func (m *Manager) count(rec ClusterRecord, mem *memory, look *Look, why string) {
 	grow := func(n *int) {
-		if *n == 0 || look.At.Sub(mem.counted) >= time.Second {
+		if *n == 0 || look.tick.Sub(mem.counted) >= time.Second {
 			*n++
-			mem.counted = look.At
+			mem.counted = look.tick
 		}
 	}
 	if len(look.Views) == 0 {

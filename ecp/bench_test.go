@@ -26,6 +26,7 @@ func aFleet(t testing.TB, n int) (*ecp.Manager, *emqxsim.Provisioner, []ecp.ID, 
 		Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{"default": sim}, Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})}, Now: clock,
 	})
 	require.NoError(t, err)
+	m.SetTick(clock)
 	ids := make([]ecp.ID, n)
 	for i := range ids {
 		info, _, err := m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("c", i), Spec: spec("", 1)})

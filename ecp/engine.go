@@ -14,7 +14,8 @@ import (
 type memory struct {
 	look    Look
 	seenAt  time.Time // of the last look that saw anything
-	asked   time.Time // when EMQX was last asked
+	mark    mark      // of the last one that was stored
+	asked   time.Time // when EMQX was last asked; as all below by the monotonic clock
 	pods    string    // which pods were ready then
 	brokers []Description
 	counted time.Time     // when Silent or Missing last grew
@@ -81,7 +82,10 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		mem.known = false
 	}
 	look := m.lookAt(ctx, p, rec, *mem)
-	did := deed{firstLook: !mem.judged, newestRender: newestRender(p)}
+	did := deed{firstLook: !mem.judged, newestRender: newestRender(p), lost: mem.mark.lost(rec.Status, m.now(), m.tick())}
+	stored := rec
+	rec = rec.Clone()
+	moveDeadlines(m.timings, m.now().UTC(), &rec, nil, look, did)
 	if m.act(ctx, p, rec, mem, &look, &did) { // what was seen before says nothing of what was done
 		failure := look.Failure // of what was done in part
 		look = m.lookAt(ctx, p, rec, *mem)
@@ -101,10 +105,11 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return 0
 	}
 	m.remember(mem, look)
-	again := m.settle(ctx, rec, op, look, did)
+	again := m.settle(ctx, stored, op, look, did)
 	if did.inLine && again >= time.Second { // it is woken when its turn comes
-		return max(again, m.timings.Poll)
+		again = max(again, m.timings.Poll)
 	}
+	mem.mark.planned = again
 	return again
 }
 
@@ -152,7 +157,7 @@ func loadTx(tx Tx, id ID) (ClusterRecord, *Operation, error) {
 
 // lookAt asks the platform. Counters of earlier looks are carried on.
 func (m *Manager) lookAt(ctx context.Context, p Provisioner, rec ClusterRecord, mem memory) Look {
-	look := Look{At: m.now(), NotHeld: m.lease(p).Waiting(), Silent: mem.look.Silent, SilentWhy: mem.look.SilentWhy, Missing: mem.look.Missing}
+	look := Look{At: m.now(), tick: m.tick(), NotHeld: m.lease(p).Waiting(), Silent: mem.look.Silent, SilentWhy: mem.look.SilentWhy, Missing: mem.look.Missing}
 	found, err := p.Observe(ctx, rec.ID)
 	if err != nil {
 		look.Unseen = MessageOf(err)
@@ -171,7 +176,7 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	if look.Unseen != "" || look.NotHeld != "" || look.Found.Foreign != "" {
 		return false
 	}
-	if look.At.Before(mem.retryAt) && mem.tried == rec.Revision {
+	if look.tick.Before(mem.retryAt) && mem.tried == rec.Revision {
 		look.Failure = mem.look.Failure
 		return false
 	}
@@ -229,14 +234,14 @@ func (m *Manager) write(ctx context.Context, rec ClusterRecord, mem *memory, loo
 	}
 	look.Failure = err
 	if r := RefusalOf(err); r != nil {
-		mem.wait, mem.tried, mem.retryAt = 0, rec.Revision, look.At.Add(refusedAgain)
+		mem.wait, mem.tried, mem.retryAt = 0, rec.Revision, look.tick.Add(refusedAgain)
 		return r.Rest
 	}
 	if mem.tried != rec.Revision {
 		mem.wait, mem.tried = 0, rec.Revision
 	}
 	mem.wait = min(max(2*mem.wait, m.timings.Retry), 30*time.Second)
-	mem.retryAt = look.At.Add(mem.wait/2 + rand.N(mem.wait/2+1))
+	mem.retryAt = look.tick.Add(mem.wait/2 + rand.N(mem.wait/2+1))
 	return false
 }
 
@@ -282,7 +287,7 @@ func dueDeleting(rec ClusterRecord, found Observation, now time.Time, t Timings)
 		return dueDelete
 	case found.Replicas > 0:
 		return dueApply
-	case len(found.Nodes) > 0 && now.Before(rec.UpdatedAt.Add(t.Stop)):
+	case len(found.Nodes) > 0 && now.Before(rec.Status.Deadline.Add(t.Stop-t.Delete)): // from when it was asked for on
 		return dueNothing
 	}
 	return dueDelete
@@ -346,9 +351,11 @@ func (m *Manager) addSecrets(ctx context.Context, rec ClusterRecord, d *Desired)
 
 // settle stores what follows from a look, and says when to look again.
 func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation, look Look, did deed) time.Duration {
-	first := advance(m.timings, m.now().UTC(), seen, op, look, did)
+	now, tick, mem := m.now().UTC(), m.tick(), m.memoryOf(seen.ID)
+	did.lost = mem.mark.lost(seen.Status, now, tick)
+	first := advance(m.timings, now, seen, op, look, did)
 	if len(first.hops) == 0 && first.op == nil {
-		m.memoryOf(seen.ID).judged = look.Unseen == ""
+		mem.judged, mem.mark = look.Unseen == "", newMark(seen.Status, now, tick)
 		return m.again(seen, look)
 	}
 	var after ClusterRecord
@@ -362,15 +369,15 @@ func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation,
 			if !did.applied || seen.Status.Dispatched {
 				return nil
 			}
-			dispatched(m.timings, m.now().UTC(), &rec, op)
+			dispatched(m.timings, now, &rec, op)
 			after = rec
-			return writeStep(tx, step{hops: []ClusterRecord{rec}, op: op}, m.now().UTC())
+			return writeStep(tx, step{hops: []ClusterRecord{rec}, op: op}, now)
 		}
-		s := advance(m.timings, m.now().UTC(), rec, op, look, did)
+		s := advance(m.timings, now, rec, op, look, did)
 		if n := len(s.hops); n > 0 {
 			after = s.hops[n-1]
 		}
-		return writeStep(tx, s, m.now().UTC())
+		return writeStep(tx, s, now)
 	})
 	m.counters.writes.Add(1)
 	if err != nil {
@@ -379,15 +386,18 @@ func (m *Manager) settle(ctx context.Context, seen ClusterRecord, op *Operation,
 		}
 		return time.Second
 	}
+	if after.Revision == seen.Revision {
+		mem.mark = newMark(after.Status, now, tick)
+	}
 	if after.Revision == seen.Revision && after.Status.State != seen.Status.State {
-		m.memoryOf(seen.ID).judged = true
+		mem.judged = true
 		m.log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State, "to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)
 		return time.Millisecond
 	}
 	if after.Revision != seen.Revision {
 		return time.Millisecond
 	}
-	m.memoryOf(seen.ID).judged = look.Unseen == ""
+	mem.judged = look.Unseen == ""
 	if did.ordinals > 0 { // what was meant to be done next can be done now
 		return time.Millisecond
 	}
@@ -438,7 +448,7 @@ func (m *Manager) again(rec ClusterRecord, look Look) time.Duration {
 	case look.Unseen != "" || look.NotHeld != "":
 		return 5 * time.Second
 	case v.stuck():
-		return max(mem.retryAt.Sub(m.now()), time.Millisecond)
+		return max(mem.retryAt.Sub(m.tick()), time.Millisecond)
 	case look.Silent == 1 || look.Missing == 1:
 		return time.Second
 	case v.want > 0 && v.asWanted() && !v.agreed():

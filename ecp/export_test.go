@@ -8,6 +8,9 @@ import (
 // Pass lets tests work on one cluster once, without Run.
 func (m *Manager) Pass(ctx context.Context, id ID) time.Duration { return m.pass(ctx, id) }
 
+// SetTick lets tests move the monotonic clock.
+func (m *Manager) SetTick(tick func() time.Time) { m.tick = tick }
+
 // Turns is of how many clusters turns at their broker are kept.
 func (m *Manager) Turns() int {
 	m.turns.mu.Lock()

@@ -169,7 +169,7 @@ func undispatched(r *ClusterRecord) {
 	r.Status.Dispatched, r.Status.Applied, r.Status.Auth, r.Status.Volumes = false, 0, "", nil
 }
 
-func deleting(r *ClusterRecord) { r.Deleting = true }
+func deleting(r *ClusterRecord) { r.Deleting = true; r.Status.Deadline = t0.Add(patient.Delete) }
 
 func reason(x Reason) func(*ClusterRecord) {
 	return func(r *ClusterRecord) { r.Status.Reason = x }

@@ -9,7 +9,8 @@ import (
 // Look is one completed look at a hosted cluster: what the platform showed
 // and what EMQX said.
 type Look struct {
-	At time.Time
+	At   time.Time
+	tick time.Time // the same by the monotonic clock
 	// Unseen says why nothing could be seen; "" = Found was seen.
 	Unseen string
 	Found  Observation

@@ -29,7 +29,8 @@ type Config struct {
 	Link Link
 	// Logger gets what operators need; nil = nothing is logged.
 	Logger *slog.Logger
-	// Now is the clock; nil = time.Now. Waiting itself is done by real timers.
+	// Now is the wall clock, which may step; nil = time.Now. Waiting and patience
+	// go by real timers and the monotonic clock.
 	Now func() time.Time
 	// Workers is how many clusters are written to at once; 0 = 20. Four times
 	// as many are looked at.
@@ -71,6 +72,7 @@ type Manager struct {
 	link         Link
 	log          *slog.Logger
 	now          func() time.Time
+	tick         func() time.Time // the monotonic clock
 	workers      int
 	timings      Timings
 	queue        *queue
@@ -111,7 +113,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		return nil, fail(CodeInvalid, "new manager", "Config.Store is missing; memstore.New() or sqlstore.Open() give one")
 	}
 	m := &Manager{
-		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, workers: c.Workers,
+		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{},
 		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 	}

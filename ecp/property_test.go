@@ -56,6 +56,7 @@ func (f *fleet) restart() {
 	})
 	require.NoError(f.t, err)
 	f.m = m
+	m.tick = func() time.Time { return f.now }
 }
 
 func (f *fleet) say(format string, args ...any) {
@@ -380,7 +381,16 @@ func (p *platform) touch(n int, do func(*worldPod)) {
 
 func (f *fleet) wait() {
 	d := rapid.SampledFrom([]time.Duration{300 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 16 * time.Minute}).Draw(f.t, "wait")
-	f.now = f.now.Add(d)
+	if rapid.Bool().Draw(f.t, "nobody looks") {
+		f.now = f.now.Add(d)
+		return
+	}
+	for ; d > 0; d -= lookSlack {
+		f.now = f.now.Add(min(d, lookSlack))
+		for _, id := range f.live() {
+			f.look(id)
+		}
+	}
 }
 
 // step does one random thing.
@@ -431,7 +441,12 @@ func (f *fleet) heal() {
 	for round := range 80 {
 		f.now = f.now.Add(time.Second)
 		if round == 40 { // what was lost before it was ever seen shows by its deadline only
-			f.now = f.now.Add(16 * time.Minute)
+			for range 16 * 6 {
+				f.now = f.now.Add(lookSlack)
+				for _, id := range f.live() {
+					f.look(id)
+				}
+			}
 		}
 		for _, id := range f.live() {
 			f.w.tick(id)

@@ -15,11 +15,13 @@ type stepRow struct {
 }
 
 var (
-	stepObjects     = stepRow{"objects", appliedObjects}
-	stepNodes       = stepRow{"nodes", func(v view) (int, int) { return min(len(v.ready), v.want), v.want }}
-	stepMembers     = stepRow{"members", joinedMembers}
-	stepReplaced    = stepRow{"nodes-replaced", nodesReplaced}
-	stepSurplus     = stepRow{"surplus-gone", func(v view) (int, int) { return truth(ordinalsOf(v.rec) <= v.rec.Spec.Hosted.Nodes && v.rec.Status.Removing == 0), 1 }}
+	stepObjects  = stepRow{"objects", appliedObjects}
+	stepNodes    = stepRow{"nodes", func(v view) (int, int) { return min(len(v.ready), v.want), v.want }}
+	stepMembers  = stepRow{"members", joinedMembers}
+	stepReplaced = stepRow{"nodes-replaced", nodesReplaced}
+	stepSurplus  = stepRow{"surplus-gone", func(v view) (int, int) {
+		return truth(ordinalsOf(v.rec) <= v.rec.Spec.Hosted.Nodes && v.rec.Status.Removing == 0), 1
+	}}
 	stepNodesGone   = stepRow{"nodes-gone", nodesGone}
 	stepObjectsGone = stepRow{"objects-gone", func(v view) (int, int) { return truth(v.absent()), 1 }}
 )
