@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -286,32 +285,4 @@ func (w *work) wayInStays(t Token) error {
 		return err
 	}
 	return fail(CodeConflict, "", "it is the last way in with the role system; make another token of that role without expiry, or a user with a password, first")
-}
-
-// Bootstrap stores a system token where the store has no token yet, and says
-// whether it did. A secret of fewer than [MinTokenLength] characters is invalid.
-func (m *Manager) Bootstrap(ctx context.Context, secret string) (bool, error) {
-	const op = "store the bootstrap token"
-	if len(secret) < MinTokenLength {
-		return false, fail(CodeInvalid, op, fmt.Sprintf("it is too short; give at least %d characters", MinTokenLength))
-	}
-	stored := false
-	err := m.store.Write(ctx, func(tx Tx) error {
-		stored = false
-		for _, err := range List[Token](tx, Query{Limit: 1}) {
-			return err
-		}
-		stored = true
-		t := Token{ID: "bootstrap", Hash: hashToken(secret), Name: "admin", Role: RoleSystem, CreatedAt: m.now().UTC(), CreatedBy: System.Name}
-		w := &work{Tx: tx, actor: System, now: t.CreatedAt}
-		w.note(t.ID, "", nil, t.info())
-		if err := w.writeNotes(ctx, request{action: "create", kind: KindToken}); err != nil {
-			return err
-		}
-		return Put(tx, t, 0)
-	})
-	if err != nil {
-		return false, explain(op, err, "", "")
-	}
-	return stored, nil
 }

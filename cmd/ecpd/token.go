@@ -26,14 +26,17 @@ func bootstrap(ctx context.Context, c config, store ecp.Store, m *ecp.Manager, s
 	case c.dev && some:
 		return checkDevToken(ctx, c, m, log)
 	case c.dev:
-		return mintDevToken(ctx, c, m, stdout)
-	case some && c.token != "":
-		log.InfoContext(ctx, "there are tokens already: the one in the environment is not stored", "variable", envToken)
+		return mintDevToken(ctx, c, m, stdout, log)
 	case c.token != "":
-		_, err := m.Bootstrap(ctx, string(c.token))
+		stored, err := m.Bootstrap(ctx, string(c.token))
+		if err == nil && !stored {
+			log.InfoContext(ctx, "the bootstrap token is not stored: this installation has tokens or users already, and one that was deleted does not come back; leave it out",
+				"setting", c.at("bootstrap-token"))
+		}
 		return err
 	case !some:
-		log.WarnContext(ctx, "there is no API token: nobody can call the API until a start with the variable set", "variable", envToken)
+		log.WarnContext(ctx, "there is no API token; only users with a password can call the API. ecpd token create makes one while no daemon runs, and a start of a new installation with the variable set does",
+			"variable", envToken)
 	}
 	return nil
 }
@@ -52,7 +55,7 @@ func hasToken(ctx context.Context, store ecp.Store) (some bool, err error) {
 // mintDevToken makes the token of a simulated fleet, keeps it in a file of its
 // user's own and prints it, this once. The file comes first: a start that was
 // cut short in between takes it up.
-func mintDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Writer) error {
+func mintDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Writer, log *slog.Logger) error {
 	file := devTokenFile(c)
 	token := string(c.token)
 	if token == "" {
@@ -70,10 +73,15 @@ func mintDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Write
 	if err := writeSecret(file, token+"\n"); err != nil {
 		return fmt.Errorf("keep the token: %w", err)
 	}
-	if _, err := m.Bootstrap(ctx, token); err != nil {
+	stored, err := m.Bootstrap(ctx, token)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(stdout, "ecpd token %s kept in %s\n", token, file)
+	if !stored {
+		log.WarnContext(ctx, "all tokens were deleted, so none is printed: log in as a user, or make one with ecpd token create --dev while no daemon runs")
+		return os.Remove(file)
+	}
+	_, err = fmt.Fprintf(stdout, "ecpd token %s kept in %s\n", token, file)
 	return err
 }
 
