@@ -19,6 +19,7 @@ run: build ## start the daemon with simulated clusters; data in .cache/dev
 build: ## build the programs into bin/
 	@tools/need.sh go
 	@mkdir -p bin
+	@echo "make: building into bin/; the first build fetches and compiles what is needed and takes some minutes"
 	go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
 
 test: ## run all tests but the long drills, with the race detector and a real Kubernetes control plane

@@ -33,7 +33,7 @@ const patience = "patience"
 // ServeHTTP answers one request: it finds the route, checks in this order the
 // query, the conditions, who asks, and the body, and hands on to the route's own handler.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := &answer{ResponseWriter: w}
+	out := &answer{ResponseWriter: w, people: isReadByPeople(r)}
 	out.Header().Set("X-Content-Type-Options", "nosniff")
 	out.Header().Set("Cache-Control", "no-store")
 	line := &logLine{began: time.Now(), method: r.Method, request: requestID(r)}
@@ -70,7 +70,7 @@ func (a *api) finish(ctx context.Context, out *answer, line *logLine) {
 	}
 }
 
-func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *problemView {
+func (a *api) route(w *answer, r *http.Request, line *logLine) *problemView {
 	if leadToPage(w, r) {
 		return nil
 	}
@@ -81,6 +81,7 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, line *logLine) *prob
 	line.pattern = op.Method + " " + op.Path
 	if isThrough(op) {
 		w.Header().Set(proxy.AnsweredBy, proxy.Ours)
+		w.people = false // the broker's own bytes
 	}
 	if p := checkQuery(op, r); p != nil {
 		return p
@@ -274,38 +275,3 @@ func tooLarge() *problemView {
 	return newProblem(ecp.CodeInvalid, "the body is too large; 1 MiB is allowed").
 		as(http.StatusRequestEntityTooLarge).with("Connection", "close")
 }
-
-// answer remembers what has been answered.
-type answer struct {
-	http.ResponseWriter
-	status int
-	broken bool // the client does not take it
-}
-
-// WriteHeader remembers the status.
-func (o *answer) WriteHeader(status int) {
-	if o.status == 0 {
-		o.status = status
-	}
-	o.ResponseWriter.WriteHeader(status)
-}
-
-// Write remembers whether it worked.
-func (o *answer) Write(b []byte) (int, error) {
-	if o.status == 0 {
-		o.status = http.StatusOK
-	}
-	n, err := o.ResponseWriter.Write(b)
-	o.broken = o.broken || err != nil
-	return n, err
-}
-
-// Unwrap lets http.ResponseController reach the server's own writer.
-func (o *answer) Unwrap() http.ResponseWriter { return o.ResponseWriter }
-
-// headerOnly catches what the mux would have said.
-type headerOnly struct{ header http.Header }
-
-func (h *headerOnly) Header() http.Header         { return h.header }
-func (h *headerOnly) Write(b []byte) (int, error) { return len(b), nil }
-func (h *headerOnly) WriteHeader(int)             {}

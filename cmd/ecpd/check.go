@@ -23,18 +23,11 @@ const (
 // complain notes something that is wrong; name is the option's.
 type complain func(name, format string, args ...any)
 
-// check fills in defaults that depend on others and says everything that is
-// wrong. It reads the certificate and changes nothing.
+// check says everything that is wrong. It reads the certificate and changes nothing.
 func (c *config) check() error {
 	var wrong []error
 	bad := func(name, format string, args ...any) {
 		wrong = append(wrong, fmt.Errorf("%s "+format, append([]any{c.at(name)}, args...)...))
-	}
-	if c.dataDir == "" {
-		c.dataDir = "/var/lib/ecpd"
-		if c.dev {
-			c.dataDir = ".cache/dev"
-		}
 	}
 	c.checkListener(bad, "listen", c.listen)
 	if c.metricsListen != "" {

@@ -71,13 +71,15 @@ func newCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	b := buildInfo()
+	root.Version = fmt.Sprintf("%s commit %s %s", b.Version, b.Commit, b.Go)
+	root.SetVersionTemplate("ecpd {{.Version}}\n")
 	root.AddCommand(serveCommand("serve"), tokenCommand(stdout, stderr, environ), checkCommand(stdout, stderr, environ), &cobra.Command{
 		Use:   "version",
 		Short: "print which build this is",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			b := buildInfo()
-			_, err := fmt.Fprintf(stdout, "ecpd %s commit %s %s\n", b.Version, b.Commit, b.Go)
+			_, err := fmt.Fprintf(stdout, "ecpd %s\n", root.Version)
 			return err
 		},
 	})

@@ -21,14 +21,15 @@ const environmentHelp = "Every flag can be given as a variable instead, --data-d
 	"A flag wins over a variable, a variable over the file. ecpd config check shows what they come to.\n" +
 	envToken + " is the API token of a system administrator, stored (as a hash) at the first start."
 
-// define adds the flags to a command; parsing them writes to c.
-func (c *config) define(cmd *cobra.Command) {
+// define sets the defaults and adds flags to a command: those that are named,
+// or all. Parsing them writes to c.
+func (c *config) define(cmd *cobra.Command, names ...string) {
 	for _, o := range options {
 		v := o.field(c)
 		if err := v.Set(o.value); o.value != "" && err != nil {
 			panic("default of --" + o.name + ": " + err.Error())
 		}
-		if o.hidden {
+		if o.hidden || len(names) > 0 && !slices.Contains(names, o.name) {
 			continue
 		}
 		cmd.Flags().Var(v, o.name, o.usage)
@@ -49,10 +50,21 @@ func (c *config) resolve(cmd *cobra.Command, environ []string) (warnings []strin
 	}
 	warnings, err = c.fromEnvironment(environ)
 	err = errors.Join(err, c.fromFile())
+	c.fill()
 	if c.fileHoldsSecrets() && readableByOthers(c.file) {
 		warnings = append(warnings, c.file+" holds a secret and others may read it: chmod 600 it")
 	}
 	return warnings, err
+}
+
+// fill sets the defaults that depend on other settings, for every command alike.
+func (c *config) fill() {
+	if c.dataDir == "" {
+		c.dataDir = "/var/lib/ecpd"
+		if c.dev {
+			c.dataDir = ".cache/dev"
+		}
+	}
 }
 
 // fileHoldsSecrets says whether the file of settings is one that only the
@@ -141,6 +153,7 @@ func (c config) again() (config, error) {
 	}
 	c.origins = origins
 	err := c.fromFile()
+	c.fill()
 	return c, errors.Join(err, c.check())
 }
 

@@ -25,7 +25,12 @@ func checkCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 			for _, w := range warnings {
 				fmt.Fprintln(stderr, "ecpd: warning:", w)
 			}
-			if err := errors.Join(err, c.check(), c.checkKubernetes()); err != nil {
+			unreachable := c.checkKubernetes()
+			if errors.Is(unreachable, errNoKubernetes) { // nothing in the file is wrong: it may be for a pod
+				fmt.Fprintln(stderr, "ecpd: warning: serve would not start here:", unreachable)
+				unreachable = nil
+			}
+			if err := errors.Join(err, c.check(), unreachable); err != nil {
 				return manyLines{err}
 			}
 			_, err = io.WriteString(stdout, c.effective())
