@@ -467,5 +467,5 @@ func (m *Manager) complain(ctx context.Context, doing string, id ID, err error) 
 	if ctx.Err() != nil {
 		return
 	}
-	m.log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, "error", err, "cause", errors.Unwrap(err))
+	m.log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, ErrorAttr(err))
 }

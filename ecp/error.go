@@ -2,6 +2,7 @@ package ecp
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 )
@@ -133,4 +134,14 @@ func MessageOf(err error) string {
 // fail builds an Error in one line.
 func fail(code Code, op, message string) *Error {
 	return &Error{Code: code, Op: op, Message: message}
+}
+
+// ErrorAttr is an error for a log: the attribute "error" and, where there is
+// one that is not shown to users, "cause".
+func ErrorAttr(err error) slog.Attr {
+	attrs := []any{slog.Any("error", err)}
+	if cause := errors.Unwrap(err); cause != nil {
+		attrs = append(attrs, slog.Any("cause", cause))
+	}
+	return slog.Group("", attrs...) // of no name: the attributes stand where it stands
 }

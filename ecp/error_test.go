@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -92,4 +94,25 @@ func TestCredentialsDoNotPrint(t *testing.T) {
 	b, err := c.MarshalJSON()
 	require.NoError(t, err)
 	require.Equal(t, `"[redacted]"`, string(b))
+}
+
+// A log has the cause where there is one, and no word of it where there is none.
+func TestErrorAttr(t *testing.T) {
+	for _, row := range []struct {
+		err  error
+		want string
+	}{
+		{&Error{Code: CodeUnavailable, Message: "away"}, "level=WARN msg=m cluster=c error=away\n"},
+		{&Error{Code: CodeUnavailable, Message: "away", Cause: errors.New("refused")}, "level=WARN msg=m cluster=c error=away cause=refused\n"},
+	} {
+		var b strings.Builder
+		h := slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}})
+		slog.New(h).Warn("m", "cluster", "c", ErrorAttr(row.err))
+		require.Equal(t, row.want, b.String())
+	}
 }

@@ -51,7 +51,7 @@ func inquire[I, R any](ctx context.Context, m *Manager, q inquiry, question func
 			return answer, q.refused(node, err)
 		}
 		if CodeOf(err) == CodeInternal {
-			m.log.WarnContext(ctx, "broker gave no answer that makes sense", "cluster", q.id, "node", node, "error", err, "cause", errors.Unwrap(err))
+			m.log.WarnContext(ctx, "broker gave no answer that makes sense", "cluster", q.id, "node", node, ErrorAttr(err))
 		}
 	}
 	return answer, &Error{Code: CodeUnavailable, Op: q.op, Message: "no node gives an answer: " + told.String(), Cause: errors.Join(told.causes...)}

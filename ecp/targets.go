@@ -194,7 +194,7 @@ func (m *Manager) beginTarget(ctx context.Context, name string) (stop func()) {
 		for ctx.Err() == nil {
 			if err := m.workTarget(ctx, name); err != nil && ctx.Err() == nil {
 				m.targets.saw(name, m.now().UTC(), MessageOf(err))
-				m.log.WarnContext(ctx, "a Kubernetes target is not up; it is tried again", "target", name, "error", err, "cause", errors.Unwrap(err))
+				m.log.WarnContext(ctx, "a Kubernetes target is not up; it is tried again", "target", name, ErrorAttr(err))
 			}
 			sleep(ctx, targetRetried)
 		}

@@ -20,3 +20,16 @@ func TestJSONForPeople(t *testing.T) {
 		}
 	}
 }
+
+// Who is turned away stands in the log with address and path, without debugging.
+func TestRefusedRequestsAreLogged(t *testing.T) {
+	f := newFixture(t, setup{})
+	f.call("no-such-token-0123456789", http.MethodGet, "/api/v1/clusters?q=hush", "").want(http.StatusUnauthorized)
+	f.call(asUser, http.MethodPost, "/api/v1/orgs", `{"name":"mine"}`).want(http.StatusForbidden)
+	lines := f.log.String()
+	for _, path := range []string{"/api/v1/clusters", "/api/v1/orgs"} {
+		require.Regexp(t, `"level":"INFO","msg":"request",.*"path":"`+path+`",.*"remote":"127.0.0.1"`, lines)
+	}
+	require.NotContains(t, lines, "hush")
+	require.NotContains(t, lines, "no-such-token")
+}

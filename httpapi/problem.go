@@ -120,7 +120,7 @@ func (a *api) failed(ctx context.Context, err error) *problemView {
 		if ctx.Err() != nil {
 			return newProblem(ecp.CodeUnavailable, "the request took too long and was given up")
 		}
-		a.log.ErrorContext(ctx, "request failed", "error", err, "cause", errors.Unwrap(err))
+		a.log.ErrorContext(ctx, "request failed", ecp.ErrorAttr(err))
 		return newProblem(ecp.CodeInternal, blandText)
 	}
 	detail := e.Message

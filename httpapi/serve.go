@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -36,7 +37,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := &answer{ResponseWriter: w, people: isReadByPeople(r)}
 	out.Header().Set("X-Content-Type-Options", "nosniff")
 	out.Header().Set("Cache-Control", "no-store")
-	line := &logLine{began: time.Now(), method: r.Method, request: requestID(r)}
+	line := &logLine{began: time.Now(), method: r.Method, request: requestID(r), remote: a.remote(r), path: shorten(r.URL.EscapedPath(), maxWord)}
 	out.Header().Set(headerRequest, line.request)
 	defer a.finish(r.Context(), out, line)
 	if p := a.route(out, r, line); p != nil {
@@ -44,12 +45,26 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// logLine is what the log learns of a request: nothing a client wrote but the
-// method.
+// logLine is what the log learns of a request: of what a client wrote the method
+// and, cut short, the escaped path; never the query or a header.
 type logLine struct {
 	began                  time.Time
 	method, pattern, actor string
 	request                string // its id
+	remote, path           string
+}
+
+// level is that of a request's line: who is turned away, and what failed, is
+// there to be seen without debugging.
+func (l *logLine) level(status int) slog.Level {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return slog.LevelInfo
+	}
+	if status >= http.StatusInternalServerError {
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
 }
 
 // finish logs a request and answers for one that panicked.
@@ -62,8 +77,8 @@ func (a *api) finish(ctx context.Context, out *answer, line *logLine) {
 			cause = nil
 		}
 	}
-	a.log.DebugContext(ctx, "request", "method", line.method, "route", line.pattern, "status", out.status,
-		"duration", time.Since(line.began), "actor", line.actor, "request", line.request)
+	a.log.Log(ctx, line.level(out.status), "request", "method", line.method, "route", line.pattern, "path", line.path, "status", out.status,
+		"duration", time.Since(line.began), "actor", line.actor, "remote", line.remote, "request", line.request)
 	a.observe(out, line)
 	if cause != nil {
 		panic(http.ErrAbortHandler) // the answer has begun and cannot be completed
@@ -90,7 +105,7 @@ func (a *api) route(w *answer, r *http.Request, line *logLine) *problemView {
 	if p != nil {
 		return p
 	}
-	ctx = ecp.WithOrigin(ctx, ecp.Origin{RemoteAddress: a.remote(r), RequestID: line.request})
+	ctx = ecp.WithOrigin(ctx, ecp.Origin{RemoteAddress: line.remote, RequestID: line.request})
 	if len(op.Security) > 0 {
 		actor, p := a.authenticate(r)
 		if p != nil {

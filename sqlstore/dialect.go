@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
+	"fmt"
 	"net/url"
 	"path/filepath"
 
@@ -166,28 +167,32 @@ func code(err error) int {
 
 // fault gives an error of the driver a class, and words that say what to do.
 // Errors that have these already, and those of a context, stay as they are.
+// Tenants read the words, so that the file is in the cause only, but where the
+// store is opened: nobody but the operator is there then.
 func fault(op, file string, err error) error {
 	var known *ecp.Error
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &known) {
 		return err
 	}
-	class, message := ecp.CodeInternal, "the database "+file+" did not do as it was told; the log has the cause"
-	if op == opening { // nobody but the operator sees it, and there may be no log yet
-		message = "the database " + file + " cannot be opened: " + err.Error()
+	class, message, name := ecp.CodeInternal, "the database did not do as it was told; the log has the cause", "the database"
+	cause := fmt.Errorf("%s: %w", file, err)
+	if op == opening {
+		name, cause = "the database "+file, err
+		message = name + " cannot be opened: " + err.Error()
 	}
 	switch code(err) & 0xff { // the rest of the code is detail
 	case codes.SQLITE_FULL:
-		class, message = ecp.CodeUnavailable, "the disk that holds "+file+" is full; nothing was written, free some space"
+		class, message = ecp.CodeUnavailable, "the disk that holds "+name+" is full; nothing was written, an operator has to free some space"
 	case codes.SQLITE_NOTADB:
 		message = file + " is not an SQLite database; move it away to begin anew, or put a backup in its place"
 	case codes.SQLITE_CORRUPT:
-		message = "the database " + file + " is damaged; put a backup in its place"
+		message = name + " is damaged; put a backup in its place"
 	case codes.SQLITE_READONLY, codes.SQLITE_PERM, codes.SQLITE_CANTOPEN:
-		class, message = ecp.CodeUnavailable, "the database "+file+" cannot be written; it and its folder must belong to the user this runs as"
+		class, message = ecp.CodeUnavailable, name+" cannot be written; it and its folder must belong to the user this runs as"
 	case codes.SQLITE_IOERR:
-		class, message = ecp.CodeUnavailable, "the disk that holds "+file+" reports an error"
+		class, message = ecp.CodeUnavailable, "the disk that holds "+name+" reports an error"
 	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED:
-		class, message = ecp.CodeUnavailable, "another program holds the database "+file+" locked"
+		class, message = ecp.CodeUnavailable, "another program holds "+name+" locked"
 	}
-	return &ecp.Error{Code: class, Op: op, Message: message, Cause: err}
+	return &ecp.Error{Code: class, Op: op, Message: message, Cause: cause}
 }

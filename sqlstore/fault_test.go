@@ -54,7 +54,7 @@ func TestFullDisk(t *testing.T) {
 	limit(80)
 	n, err := fill(t, s, "a")
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	require.EqualError(t, err, "write: the disk that holds "+s.file+" is full; nothing was written, free some space")
+	require.EqualError(t, err, "write: the disk that holds the database is full; nothing was written, an operator has to free some space")
 	require.Positive(t, n)
 	require.Equal(t, n, s.count(t), "what was acknowledged is there, and nothing else")
 

@@ -27,7 +27,8 @@ type Store struct {
 	forWriting [statements]*sql.Stmt
 	forReading [statements]*sql.Stmt
 
-	turn    chan struct{} // held by who writes
+	failed  atomic.Pointer[error] // fault of the last write; nil = it had none
+	turn    chan struct{}         // held by who writes
 	feed    atomic.Pointer[feed]
 	closing chan struct{} // closed by Close
 	once    sync.Once
@@ -118,11 +119,17 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 		return err
 	}
 	if err := fn(t); err != nil {
+		if t.broken != nil {
+			s.note(ctx, t.broken)
+		}
 		return err
 	}
 	if err := t.commit(); err != nil {
-		return fault("write", s.file, err)
+		err = fault("write", s.file, err)
+		s.note(ctx, err)
+		return err
 	}
+	s.note(ctx, nil)
 	if len(t.changes) > 0 {
 		s.publish(t.changes)
 	}

@@ -114,7 +114,7 @@ func TestConfigCheckSaysEverything(t *testing.T) {
 		"ecpd: " + name + ":5: tls.cert has no key: the two belong together, give --tls-key too or neither",
 		"ecpd: ECPD_WORKERS is 0; 1 to 1000 are allowed",
 		"ecpd: --drain is 1h0m0s; 0s to 5s are allowed",
-		"ecpd: " + errNoKubernetes.Error(),
+		"ecpd: warning: serve would not start here: " + errNoKubernetes.Error(),
 	} {
 		assert.Contains(t, lines, want)
 	}

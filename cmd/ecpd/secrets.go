@@ -77,10 +77,13 @@ func keyRing(text, at string) (ecp.Sealer, error) {
 }
 
 // reseal encrypts anew what an older key has sealed, so that the key can be
-// dropped at a later start. What cannot be opened stays as it is.
-func reseal(ctx context.Context, m *ecp.Manager, log *slog.Logger) {
+// dropped at a later start. What cannot be opened stays as it is, all of it where
+// no key is configured.
+func reseal(ctx context.Context, m *ecp.Manager, keyed bool, log *slog.Logger) {
 	n, err := m.ResealSecrets(ecp.WithActor(ctx, ecp.System))
-	if err != nil {
+	if err != nil && !keyed {
+		log.WarnContext(ctx, "the database holds secrets that were encrypted, and no key is configured: what needs them does not work; give --secrets-key-file with the keys of before", "error", err)
+	} else if err != nil {
 		log.WarnContext(ctx, "secrets could not all be encrypted with the newest key; keep the older ones", "error", err)
 	} else if n > 0 {
 		log.InfoContext(ctx, "secrets encrypted with the newest key", "count", n)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/memstore"
 )
 
 // TestDevKey: a daemon for trying out has a key of its own, for its owner only,
@@ -42,4 +44,26 @@ func TestTargetsOfKubeconfigs(t *testing.T) {
 	require.ErrorContains(t, err, "kubeconfig: ")
 	require.ErrorContains(t, err, "exec")
 	require.Equal(t, ecp.CodeInvalid, ecp.CodeOf(err))
+}
+
+// A start without the key that has encrypted what the database holds says so.
+func TestMissingKeyIsTold(t *testing.T) {
+	store := memstore.New()
+	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k", Secret: bytes.Repeat([]byte{1}, 32)})
+	require.NoError(t, err)
+	ctx := ecp.WithActor(t.Context(), ecp.System)
+	m, err := ecp.New(ctx, ecp.Config{Store: store, Sealer: ring})
+	require.NoError(t, err)
+	var log bytes.Buffer
+	start := func() string {
+		log.Reset()
+		m, err := ecp.New(ctx, ecp.Config{Store: store})
+		require.NoError(t, err)
+		reseal(ctx, m, false, slog.New(slog.NewTextHandler(&log, nil)))
+		return log.String()
+	}
+	require.Empty(t, start(), "nothing is encrypted yet")
+	_, err = m.CreateRegistry(ctx, ecp.Registry{Name: "ours", Host: "registry.example.com", User: "u"}, "hush")
+	require.NoError(t, err)
+	require.Contains(t, start(), "--secrets-key-file")
 }

@@ -62,6 +62,7 @@ func serve(ctx context.Context, c config, with started) (err error) {
 	for _, w := range with.warnings {
 		log.WarnContext(ctx, "the configuration is not what it seems", "warning", w)
 	}
+	warnOfFewFiles(ctx, log)
 	if d.certificate == nil && !c.loopbackOnly() {
 		log.WarnContext(ctx, "tokens travel unencrypted: give --tls-cert and --tls-key, or end TLS in front of the daemon", "listen", c.listen)
 	}
@@ -118,9 +119,7 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 	if err != nil {
 		return err
 	}
-	if sealer != nil {
-		reseal(ctx, d.manager, d.log)
-	}
+	reseal(ctx, d.manager, sealer != nil, d.log)
 	if d.config.tlsCert != "" {
 		if d.certificate, err = newCertificate(d.config.tlsCert, d.config.tlsKey, d.log); err != nil {
 			return err
@@ -153,6 +152,9 @@ func (d *daemon) listen(ctx context.Context) error {
 	d.servers = append(d.servers, s)
 	if s.http.Handler, err = d.api(ctx, s, proxies); err != nil {
 		return err
+	}
+	if d.certificate != nil {
+		s.http.Handler = withStrictTransport(s.http.Handler)
 	}
 	if d.config.metricsListen == "" {
 		return nil
@@ -219,8 +221,10 @@ func (d *daemon) ready(ctx context.Context) error {
 	if !d.up.Load() {
 		return &ecp.Error{Code: ecp.CodeUnavailable, Message: "the daemon is starting or ending"}
 	}
-	_, err := d.manager.Pool(ecp.WithActor(ctx, ecp.System))
-	return err
+	if _, err := d.manager.Pool(ecp.WithActor(ctx, ecp.System)); err != nil {
+		return err
+	}
+	return d.store.Writable()
 }
 
 // timings: simulated clients have no load balancer that has to notice anything.

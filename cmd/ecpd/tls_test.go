@@ -33,7 +33,8 @@ func TestTLS(t *testing.T) {
 		return &http.Client{Transport: &http.Transport{TLSClientConfig: c, DisableKeepAlives: true}}
 	}
 	d := &daemon{process: p, url: url, token: "0123456789abcdef", http: client(&tls.Config{RootCAs: pool})}
-	d.call(t, http.MethodGet, "/api/v1/clusters", "", nil, 200)
+	a := d.call(t, http.MethodGet, "/api/v1/clusters", "", nil, 200)
+	require.Equal(t, "max-age=31536000", a.header.Get("Strict-Transport-Security"))
 
 	d.http = client(&tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
 	_, err := d.try(http.MethodGet, "/healthz", "")

@@ -115,7 +115,7 @@ func (c *Client) Optional(ctx context.Context, what string, ask func(context.Con
 		defer cancel()
 	}
 	if err := ask(ctx); err != nil {
-		c.logger.DebugContext(ctx, "broker does not say", "what", what, "broker", c.base, "error", err, "cause", errors.Unwrap(err))
+		c.logger.DebugContext(ctx, "broker does not say", "what", what, "broker", c.base, ecp.ErrorAttr(err))
 	}
 }
 

@@ -1,0 +1,68 @@
+package main_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestFullDisk fills the disk under a running daemon: it says that it is not
+// ready, tells its users no path, and goes on when there is space again.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	own := []string{"-m"}
+	if os.Geteuid() != 0 {
+		own = []string{"-Urm"}
+	}
+	if out, err := exec.Command("unshare", append(own, "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no mount namespace of our own: %v %s", err, out)
+	}
+	data := t.TempDir()
+	const mount = `mount -t tmpfs -o size=3m none "$0" && exec "$@"`
+	args := append(own, "sh", "-c", mount, data, built(t), "serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", data)
+	p := launchProgram(t, "unshare", t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, args...)
+	d := client(t, p, p.ready(t), "0123456789abcdef")
+	d.call(t, http.MethodGet, "/readyz", "", nil, http.StatusOK)
+
+	inside := filepath.Join("/proc", fmt.Sprint(p.cmd.Process.Pid), "root", data)
+	filler, err := os.Create(filepath.Join(inside, "filler"))
+	require.NoError(t, err)
+	for err == nil {
+		_, err = filler.Write(make([]byte, 4096))
+	}
+	require.NoError(t, filler.Close())
+
+	var refused answer
+	eventually(t, 20*time.Second, func() (bool, string) {
+		body := fmt.Sprintf(`{"path":"default/p%d","description":%q}`, time.Now().UnixNano(), strings.Repeat("x", 400))
+		refused, err = d.try(http.MethodPost, "/api/v1/projects", body)
+		require.NoError(t, err)
+		return refused.status == http.StatusServiceUnavailable, fmt.Sprint(refused.status, " ", string(refused.body))
+	})
+	require.Contains(t, string(refused.body), "full")
+	require.NotContains(t, string(refused.body), data)
+	a, err := d.try(http.MethodGet, "/readyz", "")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, a.status)
+	require.Contains(t, d.stderr.String(), "the database cannot be written")
+
+	require.NoError(t, os.Remove(filler.Name()))
+	d.call(t, http.MethodGet, "/readyz", "", nil, http.StatusOK)
+	d.call(t, http.MethodPost, "/api/v1/projects", `{"path":"default/after"}`, nil, http.StatusCreated)
+	d.terminate(t)
+}
+
+// TestFewFiles starts the daemon with a limit that it cannot work with for long.
+func TestFewFiles(t *testing.T) {
+	t.Parallel()
+	p := launchProgram(t, "sh", t.TempDir(), nil, "-c", `ulimit -n 64 && exec "$@"`, "sh", built(t), "serve", "--dev", "--listen", "127.0.0.1:0")
+	p.ready(t)
+	require.Contains(t, p.stderr.String(), "few files may be open at once")
+}

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package main
+
+import (
+	"context"
+	"log/slog"
+)
+
+// warnOfFewFiles has nothing to tell where there is no such limit.
+func warnOfFewFiles(context.Context, *slog.Logger) {}
