@@ -9,7 +9,9 @@ import (
 // AlarmSource is a Broker that tells its alarms. What several nodes raise for
 // one cause is one [Alarm].
 type AlarmSource interface {
-	// ActiveAlarms lists what is wrong now, the newest first.
+	// ActiveAlarms lists what is wrong now, the newest first. A list from which
+	// alarms of a member that hangs are missing MUST NOT pass for the whole: the
+	// error is unavailable and names the member.
 	ActiveAlarms(ctx context.Context) ([]Alarm, error)
 	// AlarmHistory lists what was wrong and is over, the newest first, as far
 	// back as the broker keeps it and no more than [MostAlarms].

@@ -11,7 +11,10 @@ type Evacuator interface {
 	// StartEvacuation begins; a node that is being evacuated already is left to
 	// go on, whatever its settings. The node takes no client from now on.
 	StartEvacuation(ctx context.Context, node string, o EvacuationOrder) error
-	// EvacuationProgress says how far it is.
+	// EvacuationProgress says how far it is. A member that hangs MUST NOT keep it
+	// from being told of a healthy node: where the others cannot tell, the node
+	// itself, asked at its own endpoint, MUST say what it knows of itself, if
+	// need be as [EvacuationUntold].
 	EvacuationProgress(ctx context.Context, node string) (EvacuationProgress, error)
 	// StopEvacuation ends it, and the node takes clients again; nil where none
 	// is under way. An evacuation survives the node's restart: end it after an
@@ -40,6 +43,10 @@ const (
 	EvacuationMoving     EvacuationPhase = "evicting-sessions"  // sessions of clients that are away move
 	EvacuationProhibited EvacuationPhase = "prohibiting"        // nothing is left; clients are refused
 	EvacuationOther      EvacuationPhase = "unknown-to-openecp" // a phase this build does not know
+	// EvacuationUntold says that the node takes no clients by its own word, and
+	// that nobody tells the phase, because another member hangs. It may be
+	// waiting still, and what is left on it is its own figure.
+	EvacuationUntold EvacuationPhase = "phase-not-told"
 )
 
 // EvacuationProgress is how far an evacuation is.

@@ -46,6 +46,7 @@ const (
 	IntegrationConnecting   IntegrationStatus = "connecting"
 	IntegrationDisconnected IntegrationStatus = "disconnected"
 	IntegrationInconsistent IntegrationStatus = "inconsistent" // nodes differ
+	IntegrationStopped      IntegrationStatus = "stopped"      // it is disabled
 	IntegrationUnknown      IntegrationStatus = "unknown"      // the broker does not say
 )
 

@@ -7,7 +7,9 @@ import "context"
 // connected unless it says so. What one node says MUST NOT be taken for what
 // all have: each node of a cluster applies changes by itself, and may fail.
 type ListenerManager interface {
-	// Listeners lists them, by id.
+	// Listeners lists them, by id. A node that does not answer MUST be named: in
+	// each listener with its Error, or in the error of the call where the broker
+	// tells nothing without it.
 	Listeners(ctx context.Context) ([]BrokerListener, error)
 	// SetListenerLimit sets how many connections a listener takes on each
 	// node; 0 = no limit. Clients beyond it stay; new ones are refused.
@@ -42,18 +44,19 @@ type BrokerListener struct {
 func (l BrokerListener) LimitOfAll() int {
 	lowest := 0
 	for _, n := range l.Nodes {
-		if n.Limit > 0 && (lowest == 0 || n.Limit < lowest) {
+		if n.Error == "" && n.Limit > 0 && (lowest == 0 || n.Limit < lowest) {
 			lowest = n.Limit
 		}
 	}
 	return lowest
 }
 
-// Without returns the names of the nodes whose limit is another one.
+// Without returns the names of the nodes whose limit is another one, or that do
+// not tell it.
 func (l BrokerListener) Without(limit int) []string {
 	var names []string
 	for _, n := range l.Nodes {
-		if n.Limit != limit {
+		if n.Error != "" || n.Limit != limit {
 			names = append(names, n.Node)
 		}
 	}
@@ -66,4 +69,5 @@ type ListenerNode struct {
 	Running     bool   `json:"running"`
 	Connections int    `json:"connections"`
 	Limit       int    `json:"limit,omitempty"` // 0 = none
+	Error       string `json:"error,omitempty"` // why nothing is told of it; "" = it is
 }

@@ -8,7 +8,7 @@ import (
 // Monitor is a Broker that tells how busy the cluster is.
 type Monitor interface {
 	// Traffic says how busy the cluster is now. Nodes that cannot be asked are
-	// left out of the sums and say so.
+	// left out of the sums and MUST say so, rates that are missing too.
 	Traffic(ctx context.Context) (Traffic, error)
 	// TrafficSeries gives what the broker has kept of the last while, for the
 	// whole cluster, oldest first; moments at which nothing was sampled are
@@ -27,6 +27,9 @@ type Traffic struct {
 
 	// Rates is nil where the broker counts none.
 	Rates *Rates `json:"rates,omitempty"`
+	// RatesError is why there are no rates, or whose are not in them; "" = they
+	// are those of all nodes, or the broker counts none.
+	RatesError string `json:"ratesError,omitempty"`
 	// Totals are since the start of each node, all nodes.
 	Totals MessageTotals `json:"totals"`
 	Nodes  []NodeTraffic `json:"nodes"` // by name

@@ -108,6 +108,10 @@ type Endpoint struct {
 	// DashboardURL is where the dashboard is, over the same Transport, no path;
 	// "" = at BaseURL, as in 5.x. Credentials are none of its users'.
 	DashboardURL string
+	// Nodes are the EMQX names of the nodes that the cluster should have; nil =
+	// not known. While one of them hangs EMQX 4 lists none, and is asked for each
+	// of these.
+	Nodes []string
 }
 
 // Credentials are a key and its secret, or a user and a password. They print

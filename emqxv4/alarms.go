@@ -45,6 +45,15 @@ func (b *broker) alarms(ctx context.Context, q question, active bool) ([]ecp.Ala
 	if err != nil {
 		return nil, err
 	}
+	var hanging []string
+	for _, f := range nodes {
+		if f.silent {
+			hanging = append(hanging, f.node)
+		}
+	}
+	if len(hanging) > 0 {
+		return nil, b.client.Hanging(hanging)
+	}
 	return emqxhttp.GroupAlarms(raised(nodes, active)), nil
 }
 

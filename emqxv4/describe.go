@@ -2,6 +2,8 @@ package emqxv4
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -43,14 +45,93 @@ func (b *broker) describe(ctx context.Context) (ecp.Description, error) {
 // make the call itself crash (4.4's public source says so, no recording does):
 // /brokers then still lists those that run. Neither names those that do not:
 // who has to know them keeps a list of its own.
+//
+// A member that hangs lets both hang: those whose names are known are then asked
+// one by one.
 func (b *broker) members(ctx context.Context) ([]member, error) {
+	members, err := emqxhttp.Hedged(ctx, b.listedMembers, b.eachMember)
+	if err == nil {
+		names := make([]string, len(members))
+		for i, m := range members {
+			names[i] = m.name()
+		}
+		b.known.LearnNames(names)
+	}
+	return members, err
+}
+
+// names are those of the members as far as they are known without the broker's
+// list: from an earlier one, from the caller, and of the node that answers.
+func (b *broker) names(ctx context.Context) []string {
+	names := slices.Concat(b.known.Names(), b.client.Nodes())
+	if len(names) == 0 {
+		b.client.Optional(ctx, "its own name", func(ctx context.Context) error {
+			self, err := b.self(ctx)
+			if self != "" {
+				names = append(names, self)
+			}
+			return err
+		})
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// eachMember asks for the members by name. That the node which answers is the
+// only one whose name is known does not make it the only member.
+func (b *broker) eachMember(ctx context.Context) ([]member, error) {
+	names := b.names(ctx)
+	if len(names) < 2 {
+		return nil, b.client.Fail(ecp.CodeUnavailable, "does not list its members in time, and nobody else has named them", nil)
+	}
+	all := b.askMembers(ctx, names)
+	if len(emqxhttp.Missing(all)) == 0 && all[0].Err != nil {
+		return nil, all[0].Err // none answers
+	}
+	members := make([]member, len(all))
+	for i, m := range all {
+		if members[i] = m.Says; m.Err != nil {
+			members[i] = member{Node: m.Name, Error: emqxhttp.Words("the node that was asked gets no answer from it")}
+		}
+	}
+	return slices.DeleteFunc(members, func(m member) bool { return m.Status == "" && m.Error == "" }), nil
+}
+
+// askMembers asks nodes by name what they are.
+func (b *broker) askMembers(ctx context.Context, names []string) []emqxhttp.OfMember[member] {
+	return emqxhttp.EachMember(ctx, names, func(ctx context.Context, name string) (member, error) {
+		c := get(ofNode(name, ""), need{})
+		m, err := ask(ctx, b, c, func(data []byte) (m member, err error) {
+			err = json.Unmarshal(data, &m)
+			return m, err
+		})
+		if errors.Is(err, ecp.ErrUnsupported) { // it is none of the members
+			return member{}, nil
+		}
+		return m, err
+	})
+}
+
+// silent names the members that do not answer.
+func (b *broker) silent(ctx context.Context) []string {
+	return emqxhttp.Missing(b.askMembers(ctx, b.names(ctx)))
+}
+
+// ofAll asks what is told of all members at once only.
+func ofAll[T any](ctx context.Context, b *broker, question func(context.Context) (T, error)) (T, error) {
+	return emqxhttp.Watched(ctx, b.client, b.silent, question)
+}
+
+// listedMembers asks for the members' list.
+func (b *broker) listedMembers(ctx context.Context) ([]member, error) {
 	c := get(nodesPath, need{})
+	c.Most = mostFigures
 	a, err := b.client.Do(ctx, c.Request)
 	if err != nil {
 		return nil, err
 	}
 	if a.Status == http.StatusInternalServerError {
-		if brokers, err := b.client.Get(ctx, brokersPath); err == nil && brokers.OK() {
+		if brokers, err := b.client.Do(ctx, emqxhttp.Request{Path: brokersPath, Most: mostFigures}); err == nil && brokers.OK() {
 			a = brokers
 		}
 	}

@@ -73,9 +73,51 @@ func (b *broker) EvacuationProgress(ctx context.Context, node string) (ecp.Evacu
 }
 
 func (b *broker) evacuation(ctx context.Context, node string) (ecp.EvacuationProgress, error) {
+	return emqxhttp.Hedged(ctx, func(ctx context.Context) (ecp.EvacuationProgress, error) {
+		return b.progress(ctx, node)
+	}, func(ctx context.Context) (ecp.EvacuationProgress, error) { return b.ownProgress(ctx, node) })
+}
+
+var errNotSelf = errors.New("it is another node that was asked")
+
+// ownProgress is what the node itself, where it is the one that was asked, says
+// without the others: whether it takes clients, and how many it has.
+func (b *broker) ownProgress(ctx context.Context, node string) (ecp.EvacuationProgress, error) {
+	self, err := b.self(ctx)
+	if err == nil && self != node {
+		err = errNotSelf
+	}
+	if err != nil {
+		return ecp.EvacuationProgress{}, err
+	}
+	a, err := b.client.Do(ctx, emqxhttp.Request{Path: availabilityPath, Answers: []int{http.StatusServiceUnavailable}})
+	switch {
+	case err != nil:
+		return ecp.EvacuationProgress{}, err
+	case a.OK():
+		return ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, nil
+	case a.Status != http.StatusServiceUnavailable:
+		return ecp.EvacuationProgress{}, b.refused(a)
+	}
+	own, err := ask(ctx, b, get(ofNode(node, statsOfAll.rest), always), decodeFigure[counters])
+	if err == nil && own.err != "" {
+		err = b.client.Fail(ecp.CodeUnavailable, "does not tell its counters: "+b.client.Say(own.err), nil)
+	}
+	if err != nil {
+		return ecp.EvacuationProgress{}, err
+	}
+	return ecp.EvacuationProgress{
+		Phase: ecp.EvacuationUntold, Connections: firstCount(own.data.Live, own.data.Connections), Sessions: firstCount(own.data.Connections),
+	}, nil
+}
+
+// progress looks into what is under way in the whole cluster.
+func (b *broker) progress(ctx context.Context, node string) (ecp.EvacuationProgress, error) {
 	c := get(evacuationsPath, evacuation)
 	c.bare = true
-	all, err := ask(ctx, b, c, decodeEvacuations)
+	all, err := ofAll(ctx, b, func(ctx context.Context) (map[string]ecp.EvacuationProgress, error) {
+		return ask(ctx, b, c, decodeEvacuations)
+	})
 	if err != nil {
 		return ecp.EvacuationProgress{}, err
 	}

@@ -79,7 +79,9 @@ var aliveness = map[string]ecp.IntegrationStatus{
 func (b *broker) Integrations(ctx context.Context) ([]ecp.Integration, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	all, err := ask(ctx, b, get(resourcesPath, ruleEngine), decodeResources)
+	all, err := ofAll(ctx, b, func(ctx context.Context) ([]ecp.Integration, error) {
+		return ask(ctx, b, get(resourcesPath, ruleEngine), decodeResources)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +94,7 @@ func (b *broker) Integrations(ctx context.Context) ([]ecp.Integration, error) {
 	})
 	b.client.Optional(ctx, "resources on each node", func(ctx context.Context) error {
 		errs := make([]error, len(all))
-		abreast(len(all), func(i int) { errs[i] = b.onNodes(ctx, &all[i]) })
+		emqxhttp.Abreast(len(all), func(i int) { errs[i] = b.onNodes(ctx, &all[i]) })
 		return cmp.Or(errs...)
 	})
 	if err := b.client.Ended(ctx); err != nil {

@@ -61,8 +61,10 @@ func (b *broker) Listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
 func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
 	byID := map[string]*ecp.BrokerListener{}
 	answered := 0
+	var without []ecp.ListenerNode
 	for _, f := range nodes {
 		if f.err != "" {
+			without = append(without, ecp.ListenerNode{Node: f.node, Error: f.err})
 			continue
 		}
 		answered++
@@ -87,9 +89,11 @@ func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
 	out := make([]ecp.BrokerListener, 0, len(byID))
 	for _, one := range byID {
 		one.Running, one.Limit = ecp.True, one.LimitOfAll()
-		if len(one.Nodes) < answered {
+		if len(one.Nodes) < answered || len(without) > 0 {
 			one.Running = ecp.Unknown
 		}
+		one.Nodes = append(one.Nodes, without...)
+		slices.SortFunc(one.Nodes, func(x, y ecp.ListenerNode) int { return strings.Compare(x.Node, y.Node) })
 		out = append(out, *one)
 	}
 	slices.SortFunc(out, func(x, y ecp.BrokerListener) int { return strings.Compare(x.ID, y.ID) })

@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	statsOfAll   = question{path: statsPath, rest: "/stats", key: "stats"}
-	metricsOfAll = question{path: metricsPath, rest: "/metrics", key: "metrics"}
+	statsOfAll   = question{path: statsPath, rest: "/stats", key: "stats", most: mostFigures}
+	metricsOfAll = question{path: metricsPath, rest: "/metrics", key: "metrics", most: mostFigures}
 )
 
 // gauges are the counters of a node that are used: what there is now.
@@ -40,19 +40,38 @@ type sums struct {
 func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	now, err := askNodes[gauges](ctx, b, statsOfAll)
-	if err != nil {
-		return ecp.Traffic{}, err
+	var now []figures[gauges]
+	var since []figures[sums]
+	var perSecond *ecp.Rates
+	errs := make([]error, 3)
+	emqxhttp.Abreast(len(errs), func(i int) {
+		switch i {
+		case 0:
+			now, errs[i] = askNodes[gauges](ctx, b, statsOfAll)
+		case 1:
+			since, errs[i] = askNodes[sums](ctx, b, metricsOfAll)
+		case 2:
+			b.client.Optional(ctx, "rates of messages", func(ctx context.Context) error {
+				perSecond, errs[i] = ofAll(ctx, b, func(ctx context.Context) (*ecp.Rates, error) {
+					c := get(ratesPath, rates)
+					c.Most = mostFigures
+					return ask(ctx, b, c, decodeRates)
+				})
+				return errs[i]
+			})
+		}
+	})
+	if errs[0] != nil {
+		return ecp.Traffic{}, errs[0]
 	}
-	since, err := askNodes[sums](ctx, b, metricsOfAll)
-	if err != nil { // without totals there is no telling that they did not begin anew
+	if err := errs[1]; err != nil { // without totals there is no telling that they did not begin anew
 		return ecp.Traffic{}, err
 	}
 	t := trafficOf(now, since)
-	b.client.Optional(ctx, "rates of messages", func(ctx context.Context) (err error) {
-		t.Rates, err = ask(ctx, b, get(ratesPath, rates), decodeRates)
-		return err
-	})
+	t.Rates = perSecond
+	if errs[2] != nil && !errors.Is(errs[2], ecp.ErrUnsupported) {
+		t.RatesError = emqxhttp.MessageOnly(errs[2])
+	}
 	if err := b.client.Ended(ctx); err != nil {
 		return ecp.Traffic{}, err
 	}
@@ -185,6 +204,11 @@ func (k kindOfSeries) add(s *ecp.TrafficSample, value float64) {
 func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.TrafficSample, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
+	return ofAll(ctx, b, func(ctx context.Context) ([]ecp.TrafficSample, error) { return b.series(ctx, last) })
+}
+
+// series is TrafficSeries within the time of another call.
+func (b *broker) series(ctx context.Context, last time.Duration) ([]ecp.TrafficSample, error) {
 	answers, has := make([]seriesByNode, len(kindsOfSeries)), false
 	var lacks error
 	for i, k := range kindsOfSeries {

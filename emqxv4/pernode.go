@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/emqxhttp"
@@ -13,9 +12,10 @@ import (
 
 // figures are what one node says of itself, or why it says nothing.
 type figures[T any] struct {
-	node string
-	data T
-	err  string
+	node   string
+	data   T
+	err    string
+	silent bool // it gave no answer at all
 }
 
 // question is what every node can be asked of itself.
@@ -23,15 +23,36 @@ type question struct {
 	path string // of the call for all nodes
 	rest string // of the call for one node, behind its name
 	key  string // beside "node" in the answer for all
+	most int    // bytes that an answer may have; 0 = as many as any
+}
+
+// mostFigures is how many bytes are read of figures of all nodes, of which one
+// has some thousand, and of the members' list.
+const mostFigures = 4 << 20
+
+// ofAll is the call for all nodes.
+func (q question) ofAll() call {
+	c := get(q.path, always)
+	c.Most = q.most
+	return c
+}
+
+// ofOne is the call for one node.
+func (q question) ofOne(node string) call {
+	c := get(ofNode(node, q.rest), always)
+	c.Most = q.most
+	return c
 }
 
 // askNodes asks all nodes for something, by name: with one call, or, where a
-// member that does not answer makes that fail, one by one. The error is that
-// of the call if no node says anything.
+// member that does not answer makes that fail or last, one by one. The error is
+// that of the call if no node says anything.
 func askNodes[T any](ctx context.Context, b *broker, q question) ([]figures[T], error) {
-	all, err := ask(ctx, b, get(q.path, always), decodeFigures[T](q.key))
+	all, err := emqxhttp.Hedged(ctx, func(ctx context.Context) ([]figures[T], error) {
+		return ask(ctx, b, q.ofAll(), decodeFigures[T](q.key))
+	}, func(ctx context.Context) ([]figures[T], error) { return askEach[T](ctx, b, q, b.names(ctx)) })
 	if err != nil && ecp.CodeOf(err) == ecp.CodeUnavailable && ctx.Err() == nil {
-		if one := askEach[T](ctx, b, q); slices.ContainsFunc(one, func(f figures[T]) bool { return f.err == "" }) {
+		if one, oneErr := askListed[T](ctx, b, q); oneErr == nil {
 			all, err = one, nil
 		}
 	}
@@ -42,44 +63,35 @@ func askNodes[T any](ctx context.Context, b *broker, q question) ([]figures[T], 
 	return all, nil
 }
 
-// askEach asks the members one by one.
-func askEach[T any](ctx context.Context, b *broker, q question) []figures[T] {
+// askListed asks the members one by one.
+func askListed[T any](ctx context.Context, b *broker, q question) ([]figures[T], error) {
 	members, err := b.members(ctx)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	out := make([]figures[T], len(members))
-	abreast(len(members), func(i int) {
-		node := members[i].name()
-		one, err := ask(ctx, b, get(ofNode(node, q.rest), always), decodeFigure[T])
-		if err != nil {
-			one.err = ecp.MessageOf(err)
-		}
-		one.node = node
-		out[i] = one
-	})
-	return out
+	names := make([]string, len(members))
+	for i, m := range members {
+		names[i] = m.name()
+	}
+	return askEach[T](ctx, b, q, names)
 }
 
-// mostAbreast is how many requests of one call are under way at once.
-const mostAbreast = 4
-
-// abreast does n things, a few at a time, and waits for all of them.
-func abreast(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(n, mostAbreast) {
-		wg.Go(func() {
-			for i := range next {
-				do(i)
-			}
-		})
+// askEach asks nodes by name. The error says that none answers.
+func askEach[T any](ctx context.Context, b *broker, q question, names []string) ([]figures[T], error) {
+	all := emqxhttp.EachMember(ctx, names, func(ctx context.Context, name string) (figures[T], error) {
+		return ask(ctx, b, q.ofOne(name), decodeFigure[T])
+	})
+	out := make([]figures[T], len(all))
+	for i, m := range all {
+		if out[i] = m.Says; m.Err != nil {
+			out[i] = figures[T]{err: emqxhttp.MessageOnly(m.Err), silent: ecp.CodeOf(m.Err) == ecp.CodeUnavailable}
+		}
+		out[i].node = m.Name
 	}
-	for i := range n {
-		next <- i
+	if !slices.ContainsFunc(out, func(f figures[T]) bool { return f.err == "" }) {
+		return nil, b.client.Fail(ecp.CodeUnavailable, "none of its members answers", nil)
 	}
-	close(next)
-	wg.Wait()
+	return out, nil
 }
 
 // decodeFigures gives what reads a list of {"node":…, <key>:…}. A node that could not be

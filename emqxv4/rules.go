@@ -104,7 +104,7 @@ type page[T any] struct {
 func (b *broker) Rules(ctx context.Context) ([]ecp.Rule, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	return b.rules(ctx)
+	return ofAll(ctx, b, b.rules)
 }
 
 func (b *broker) rules(ctx context.Context) ([]ecp.Rule, error) {

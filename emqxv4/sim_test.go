@@ -137,7 +137,7 @@ var methods = map[string]func(ctx context.Context, b ecp.Broker) error{
 		return b.(ecp.MemberManager).InviteMember(ctx, "emqx@z")
 	},
 	"RemoveMember": func(ctx context.Context, b ecp.Broker) error {
-		return b.(ecp.MemberManager).RemoveMember(ctx, "emqx@c")
+		return b.(ecp.MemberManager).RemoveMember(ctx, "emqx@gone") // none that runs
 	},
 	"Listeners": func(ctx context.Context, b ecp.Broker) error {
 		_, err := b.(ecp.ListenerManager).Listeners(ctx)

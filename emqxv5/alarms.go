@@ -25,8 +25,11 @@ func (b *broker) AlarmHistory(ctx context.Context) ([]ecp.Alarm, error) {
 func (b *broker) alarms(ctx context.Context, active bool) ([]ecp.Alarm, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	raised, _, err := pages(ctx, b, alarmsPath, url.Values{"activated": {strconv.FormatBool(active)}}, ecp.MostAlarms, func(body []byte) (page[emqxhttp.NodeAlarm], error) {
-		return decodeAlarms(body, active)
+	raised, err := ofAll(ctx, b, func(ctx context.Context) ([]emqxhttp.NodeAlarm, error) {
+		raised, _, err := pages(ctx, b, alarmsPath, url.Values{"activated": {strconv.FormatBool(active)}}, ecp.MostAlarms, func(body []byte) (page[emqxhttp.NodeAlarm], error) {
+			return decodeAlarms(body, active)
+		})
+		return raised, err
 	})
 	if err != nil {
 		return nil, err

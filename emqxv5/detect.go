@@ -22,7 +22,7 @@ func detect(ctx context.Context, c *emqxhttp.Client, login bool) (ecp.Detection,
 		return detectOpenly(ctx, c)
 	}
 	b := &broker{client: c}
-	d, err := hedged(ctx, b.detected, b.eachMember)
+	d, err := emqxhttp.Hedged(ctx, b.detected, b.eachMember)
 	if err == nil {
 		return found(c, ecp.Detection{Major: 5, Version: emqxhttp.LowestRunning(d), Edition: d.Edition, Authenticated: true})
 	}

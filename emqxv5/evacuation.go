@@ -44,7 +44,17 @@ func (b *broker) EvacuationProgress(ctx context.Context, node string) (ecp.Evacu
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	all, err := ask(ctx, b, emqxhttp.Request{Path: globalPath}, decodeEvacuations)
+	return emqxhttp.Hedged(ctx, func(ctx context.Context) (ecp.EvacuationProgress, error) {
+		return b.progress(ctx, node)
+	}, func(ctx context.Context) (ecp.EvacuationProgress, error) { return b.ownProgress(ctx, node) })
+}
+
+// progress looks into what is under way in the whole cluster, which nobody tells
+// while a member hangs.
+func (b *broker) progress(ctx context.Context, node string) (ecp.EvacuationProgress, error) {
+	all, err := ofAll(ctx, b, func(ctx context.Context) (map[string]ecp.EvacuationProgress, error) {
+		return ask(ctx, b, emqxhttp.Request{Path: globalPath}, decodeEvacuations)
+	})
 	if err != nil {
 		return ecp.EvacuationProgress{}, err
 	}
@@ -59,6 +69,31 @@ func (b *broker) EvacuationProgress(ctx context.Context, node string) (ecp.Evacu
 		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeNotFound, "has no member "+b.client.Say(node)+"; Describe has the names", nil)
 	}
 	return ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, nil
+}
+
+var errNotSelf = errors.New("it is another node that was asked")
+
+// ownProgress is what the node itself, where it is the one that was asked, says
+// without the others: whether it takes clients, and how many it has.
+func (b *broker) ownProgress(ctx context.Context, node string) (ecp.EvacuationProgress, error) {
+	self, err := b.self(ctx)
+	if err != nil {
+		return ecp.EvacuationProgress{}, err
+	}
+	if self != node {
+		return ecp.EvacuationProgress{}, errNotSelf
+	}
+	takes, _ := b.takesClients(ctx)
+	d, err := ask(ctx, b, emqxhttp.Request{Path: nodePath(node), Most: mostOfOne}, decodeNode)
+	switch {
+	case err != nil:
+		return ecp.EvacuationProgress{}, err
+	case takes == ecp.True:
+		return ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, nil
+	case takes != ecp.False:
+		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeUnavailable, "does not say whether it takes clients", nil)
+	}
+	return ecp.EvacuationProgress{Phase: ecp.EvacuationUntold, Connections: d.Nodes[0].Connections, Sessions: d.Nodes[0].Sessions}, nil
 }
 
 // order is the body that starts an evacuation. Times are in seconds.

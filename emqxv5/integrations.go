@@ -17,7 +17,19 @@ import (
 func (b *broker) Integrations(ctx context.Context) ([]ecp.Integration, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	var all []ecp.Integration
+	all, err := ofAll(ctx, b, b.integrations)
+	if err != nil {
+		return nil, err
+	}
+	link(all)
+	slices.SortStableFunc(all, func(a, b ecp.Integration) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.ID, b.ID))
+	})
+	return all, nil
+}
+
+// integrations asks for the three lists.
+func (b *broker) integrations(ctx context.Context) (all []ecp.Integration, err error) {
 	for _, list := range []struct {
 		path string
 		kind ecp.IntegrationKind
@@ -30,10 +42,6 @@ func (b *broker) Integrations(ctx context.Context) ([]ecp.Integration, error) {
 		}
 		all = append(all, part...)
 	}
-	link(all)
-	slices.SortStableFunc(all, func(a, b ecp.Integration) int {
-		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.ID, b.ID))
-	})
 	return all, nil
 }
 
@@ -94,6 +102,7 @@ var statuses = map[string]ecp.IntegrationStatus{
 	"connecting":   ecp.IntegrationConnecting,
 	"disconnected": ecp.IntegrationDisconnected,
 	"inconsistent": ecp.IntegrationInconsistent,
+	"stopped":      ecp.IntegrationStopped,
 }
 
 // connection is a status of ours; what is none is not known.

@@ -20,7 +20,9 @@ func (b *broker) Listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
 }
 
 func (b *broker) listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
-	return ask(ctx, b, emqxhttp.Request{Path: listenersPath}, decodeListeners)
+	return ofAll(ctx, b, func(ctx context.Context) ([]ecp.BrokerListener, error) {
+		return ask(ctx, b, emqxhttp.Request{Path: listenersPath}, decodeListeners)
+	})
 }
 
 // SetListenerLimit sends the one setting with the listener's id and type,

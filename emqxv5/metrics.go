@@ -22,5 +22,11 @@ func (b *broker) WriteMetrics(ctx context.Context, w io.Writer, s ecp.MetricsSco
 	}
 	ctx, cancel := b.client.BoundBy(ctx, 3)
 	defer cancel()
-	return b.client.WriteExposition(ctx, w, emqxhttp.Request{Path: expoPath, Query: url.Values{"mode": {mode}}}, b.refused)
+	write := func(ctx context.Context) (int64, error) {
+		return b.client.WriteExposition(ctx, w, emqxhttp.Request{Path: expoPath, Query: url.Values{"mode": {mode}}}, b.refused)
+	}
+	if s == ecp.MetricsOfNode {
+		return write(ctx)
+	}
+	return ofAll(ctx, b, write)
 }

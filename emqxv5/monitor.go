@@ -16,49 +16,82 @@ import (
 )
 
 // Traffic asks for the cluster's rates and sums, for each node's counters, and
-// for the members, because one that is stopped is in none of the others. It
-// fails only where nothing at all is told.
+// for the members, because one that is stopped is in none of the others: all at
+// once, since a member that hangs takes time from each. It fails only where
+// nothing at all is told.
 func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	var current monitored
 	var stats, metrics []nodeFigures
 	var members ecp.Description
-	var first error
-	told := false
-	try := func(what string, question func(context.Context) error) {
-		b.client.Optional(ctx, what, func(ctx context.Context) error {
-			err := question(ctx)
-			told = told || err == nil
-			if first == nil {
-				first = err
-			}
+	questions := []struct {
+		what string
+		ask  func(context.Context) error
+	}{
+		{"its traffic", func(ctx context.Context) (err error) { current, err = b.current(ctx); return err }},
+		{"its statistics", func(ctx context.Context) (err error) { stats, err = b.figures(ctx, statsPath, "/stats"); return err }},
+		{"its counters", func(ctx context.Context) (err error) {
+			metrics, err = b.figures(ctx, metricsPath, "/metrics")
 			return err
+		}},
+		{"its members", func(ctx context.Context) (err error) { members, err = b.members(ctx); return err }},
+	}
+	errs := make([]error, len(questions))
+	emqxhttp.Abreast(len(questions), func(i int) {
+		b.client.Optional(ctx, questions[i].what, func(ctx context.Context) error {
+			errs[i] = questions[i].ask(ctx)
+			return errs[i]
 		})
-	}
-	try("its traffic", func(ctx context.Context) (err error) {
-		current, err = ask(ctx, b, emqxhttp.Request{Path: currentPath, Most: mostOfOne}, decodeCurrent)
-		return err
-	})
-	try("its statistics", func(ctx context.Context) (err error) {
-		stats, err = b.figures(ctx, statsPath, "/stats")
-		return err
-	})
-	try("its counters", func(ctx context.Context) (err error) {
-		metrics, err = b.figures(ctx, metricsPath, "/metrics")
-		return err
-	})
-	if !told {
-		return ecp.Traffic{}, first
-	}
-	b.client.Optional(ctx, "its members", func(ctx context.Context) (err error) {
-		members, err = b.members(ctx)
-		return err
 	})
 	if err := b.client.Ended(ctx); err != nil {
 		return ecp.Traffic{}, err
 	}
-	return trafficOf(current, stats, metrics, members.Nodes), nil
+	if figures := errs[:3]; !slices.Contains(figures, nil) {
+		return ecp.Traffic{}, figures[0]
+	}
+	t := trafficOf(current, stats, metrics, members.Nodes)
+	if errs[0] != nil {
+		t.RatesError = emqxhttp.MessageOnly(errs[0])
+	}
+	return t, nil
+}
+
+// current asks for the figures of the last sample. While a member hangs nobody
+// tells those of all: what each says of itself is added up then, and who says
+// nothing is named.
+func (b *broker) current(ctx context.Context) (monitored, error) {
+	return emqxhttp.Hedged(ctx, func(ctx context.Context) (monitored, error) {
+		return ask(ctx, b, emqxhttp.Request{Path: currentPath, Most: mostOfOne}, decodeCurrent)
+	}, func(ctx context.Context) (monitored, error) {
+		all, err := each(ctx, b, func(node string) string { return currentPath + "/nodes/" + emqxhttp.Segment(node) }, decodeCurrent)
+		return sumOf(all), err
+	})
+}
+
+// sumOf adds up the rates of the members that tell them; what is beside them is
+// taken from each node's counters.
+func sumOf(all []emqxhttp.OfMember[monitored]) monitored {
+	var sum monitored
+	for _, m := range all {
+		for _, f := range []struct {
+			from *emqxhttp.Rate
+			to   **emqxhttp.Rate
+		}{{m.Says.Received, &sum.Received}, {m.Says.Sent, &sum.Sent}, {m.Says.Dropped, &sum.Dropped}} {
+			switch {
+			case f.from == nil:
+			case *f.to == nil:
+				total := *f.from
+				*f.to = &total
+			default:
+				**f.to += *f.from
+			}
+		}
+	}
+	if names := emqxhttp.Missing(all); len(names) > 0 {
+		sum.without = "without those of " + strings.Join(names, ", ") + ", from which the other members get no answer"
+	}
+	return sum
 }
 
 // TrafficSeries asks for the points of the last while.
@@ -69,7 +102,9 @@ func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.T
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	seconds := int64((last + time.Second - 1) / time.Second)
-	return ask(ctx, b, emqxhttp.Request{Path: seriesPath, Query: url.Values{"latest": {strconv.FormatInt(seconds, 10)}}}, decodeSeries)
+	return ofAll(ctx, b, func(ctx context.Context) ([]ecp.TrafficSample, error) {
+		return ask(ctx, b, emqxhttp.Request{Path: seriesPath, Query: url.Values{"latest": {strconv.FormatInt(seconds, 10)}}}, decodeSeries)
+	})
 }
 
 // monitored is the answer of /monitor_current, of the whole cluster. Most of it
@@ -84,6 +119,8 @@ type monitored struct {
 	Received            *emqxhttp.Rate  `json:"received_msg_rate"`
 	Sent                *emqxhttp.Rate  `json:"sent_msg_rate"`
 	Dropped             *emqxhttp.Rate  `json:"dropped_msg_rate"`
+
+	without string // whose rates are not in it; "" = it has all
 }
 
 // decodeCurrent reads /monitor_current.
@@ -149,18 +186,18 @@ func decodeFigures(body []byte) ([]nodeFigures, error) {
 // figures asks for those of all nodes. One that hangs lets that take as long as
 // it does: each is then asked by itself.
 func (b *broker) figures(ctx context.Context, path, ofNode string) ([]nodeFigures, error) {
-	return hedged(ctx, func(ctx context.Context) ([]nodeFigures, error) {
+	return emqxhttp.Hedged(ctx, func(ctx context.Context) ([]nodeFigures, error) {
 		return ask(ctx, b, emqxhttp.Request{Path: path}, decodeFigures)
 	}, func(ctx context.Context) ([]nodeFigures, error) {
-		all, err := each(ctx, b, ofNode, func(body []byte) (f nodeFigures, err error) {
+		all, err := each(ctx, b, func(node string) string { return nodePath(node) + ofNode }, func(body []byte) (f nodeFigures, err error) {
 			err = json.Unmarshal(body, &f)
 			return f, err
 		})
 		figures := make([]nodeFigures, len(all))
 		for i, m := range all {
-			figures[i] = m.says
-			if figures[i].Node = m.name; !m.told {
-				figures[i] = nodeFigures{Node: m.name, Reason: noAnswer}
+			figures[i] = m.Says
+			if figures[i].Node = m.Name; m.Err != nil {
+				figures[i] = nodeFigures{Node: m.Name, Reason: noAnswer}
 			}
 		}
 		return figures, err
@@ -175,7 +212,7 @@ func (f nodeFigures) silent() string { return string(cmp.Or(f.Reason, f.Error)) 
 // sample and zero before the first, are taken where no node tells its own.
 func trafficOf(current monitored, stats, metrics []nodeFigures, members []ecp.BrokerNode) ecp.Traffic {
 	nodes := nodesOf(stats, metrics, members)
-	t := ecp.Traffic{Nodes: nodes, Rates: current.rates()}
+	t := ecp.Traffic{Nodes: nodes, Rates: current.rates(), RatesError: current.without}
 	for _, n := range nodes {
 		t.Totals.Received += n.Totals.Received
 		t.Totals.Sent += n.Totals.Sent

@@ -5,11 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/emqxhttp"
@@ -68,56 +65,9 @@ func decodeNodes(body []byte) (ecp.Description, error) {
 // minute, and one it cannot make sense of could let it fail: each is then asked
 // for by itself, and those that do not answer are not known to run.
 func (b *broker) members(ctx context.Context) (ecp.Description, error) {
-	return hedged(ctx, func(ctx context.Context) (ecp.Description, error) {
+	return emqxhttp.Hedged(ctx, func(ctx context.Context) (ecp.Description, error) {
 		return ask(ctx, b, emqxhttp.Request{Path: nodesPath}, decodeNodes)
 	}, b.eachMember)
-}
-
-// hedged asks one question and, where that fails within the broker or takes half
-// of the time, another one beside it. The answer that comes first counts; the
-// error is that of the first.
-func hedged[T any](ctx context.Context, first, second func(context.Context) (T, error)) (T, error) {
-	end, ok := ctx.Deadline()
-	if !ok {
-		return first(ctx)
-	}
-	type answer struct {
-		is  T
-		err error
-	}
-	toFirst, endFirst := context.WithCancel(ctx)
-	defer endFirst()
-	toSecond, endSecond := context.WithCancel(ctx)
-	defer endSecond()
-	other := make(chan answer, 1)
-	late := time.AfterFunc(time.Until(end)/2, func() {
-		is, err := second(toSecond)
-		other <- answer{is, err}
-		if err == nil {
-			endFirst()
-		}
-	})
-	is, err := first(toFirst)
-	switch {
-	case !late.Stop(): // the second is under way
-		if err == nil {
-			endSecond()
-		}
-		if a := <-other; err != nil && a.err == nil {
-			return a.is, nil
-		}
-	case crashed(err):
-		if other, otherErr := second(toSecond); otherErr == nil {
-			return other, nil
-		}
-	}
-	return is, err
-}
-
-// crashed says that an error is a call's that failed within the broker.
-func crashed(err error) bool {
-	var said *ecp.BrokerError
-	return errors.As(err, &said) && said.Status == http.StatusInternalServerError
 }
 
 // mostOfOne is how many bytes are read of what one member, or the cluster as one,
@@ -129,16 +79,16 @@ const mostMembers = 100
 
 // eachMember asks for the members by name.
 func (b *broker) eachMember(ctx context.Context) (ecp.Description, error) {
-	all, err := each(ctx, b, "", decodeNode)
+	all, err := each(ctx, b, nodePath, decodeNode)
 	if err != nil {
 		return ecp.Description{}, err
 	}
 	var d ecp.Description
 	for _, m := range all {
-		if m.told {
-			d.Nodes, d.Edition = append(d.Nodes, m.says.Nodes...), cmp.Or(d.Edition, m.says.Edition)
+		if m.Err == nil {
+			d.Nodes, d.Edition = append(d.Nodes, m.Says.Nodes...), cmp.Or(d.Edition, m.Says.Edition)
 		} else {
-			d.Nodes = append(d.Nodes, ecp.BrokerNode{Name: m.name, Status: ecp.NodeUnknown, Error: noAnswer})
+			d.Nodes = append(d.Nodes, ecp.BrokerNode{Name: m.Name, Status: ecp.NodeUnknown, Error: noAnswer})
 		}
 	}
 	return d, nil
@@ -147,36 +97,35 @@ func (b *broker) eachMember(ctx context.Context) (ecp.Description, error) {
 // noAnswer is why nothing is told of a member.
 const noAnswer = "the node that was asked gets no answer from it"
 
-// byMember is what one member says of itself, if it does.
-type byMember[T any] struct {
-	name string
-	says T
-	told bool
-}
-
 // each asks all members that run the same, at once and by name. It fails where
 // none answers.
-func each[T any](ctx context.Context, b *broker, rest string, decode func([]byte) (T, error)) ([]byMember[T], error) {
+func each[T any](ctx context.Context, b *broker, path func(node string) string, decode func([]byte) (T, error)) ([]emqxhttp.OfMember[T], error) {
 	names, err := ask(ctx, b, emqxhttp.Request{Path: clusterPath, Most: mostOfOne}, decodeNames)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]byMember[T], len(names))
-	var wg sync.WaitGroup
-	for i, name := range names {
-		wg.Go(func() {
-			b.client.Optional(ctx, "a member", func(ctx context.Context) error {
-				says, err := ask(ctx, b, emqxhttp.Request{Path: nodesPath + "/" + emqxhttp.Segment(name) + rest, Most: mostOfOne}, decode)
-				all[i] = byMember[T]{name, says, err == nil}
-				return err
-			})
-		})
-	}
-	wg.Wait()
-	if !slices.ContainsFunc(all, func(m byMember[T]) bool { return m.told }) {
+	all := emqxhttp.EachMember(ctx, names, func(ctx context.Context, name string) (T, error) {
+		return ask(ctx, b, emqxhttp.Request{Path: path(name), Most: mostOfOne}, decode)
+	})
+	if !slices.ContainsFunc(all, func(m emqxhttp.OfMember[T]) bool { return m.Err == nil }) {
 		return nil, b.client.Fail(ecp.CodeUnavailable, "none of its members answers", nil)
 	}
 	return all, nil
+}
+
+// missing names the members that run and do not answer.
+func (b *broker) missing(ctx context.Context) []string {
+	all, err := each(ctx, b, nodePath, decodeNode)
+	if err != nil {
+		return nil
+	}
+	return emqxhttp.Missing(all)
+}
+
+// ofAll asks what EMQX 5 tells of all members at once only: while one hangs
+// nobody tells it, and the error names that member.
+func ofAll[T any](ctx context.Context, b *broker, question func(context.Context) (T, error)) (T, error) {
+	return emqxhttp.Watched(ctx, b.client, b.missing, question)
 }
 
 // decodeNames reads the names of the members that run from /cluster.

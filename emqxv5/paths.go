@@ -43,4 +43,6 @@ func evacuationPath(node, what string) string {
 	return rebalancePath + "/" + emqxhttp.Segment(node) + "/evacuation/" + what
 }
 
+func nodePath(node string) string { return nodesPath + "/" + emqxhttp.Segment(node) }
+
 func listenerPath(id string) string { return listenersPath + "/" + emqxhttp.Segment(id) }

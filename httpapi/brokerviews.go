@@ -19,6 +19,7 @@ type statsView struct {
 	SharedSubscriptions int             `json:"sharedSubscriptions"`
 	Retained            int             `json:"retained" doc:"retained messages"`
 	Rates               *ratesView      `json:"rates,omitempty" doc:"messages per second; left out where the broker counts none"`
+	RatesError          string          `json:"ratesError,omitempty" doc:"why there are no rates, or whose are not in them"`
 	Totals              totalsView      `json:"totals" doc:"messages since the start of each node, all nodes"`
 	Nodes               []nodeStatsView `json:"nodes" doc:"by name"`
 	Series              []sampleView    `json:"series,omitzero" doc:"of the window, as far as the broker has kept it, oldest first; only where one was asked for"`
@@ -100,7 +101,7 @@ type connectorView struct {
 	Name        string                `json:"name"`
 	Description string                `json:"description"`
 	Enabled     bool                  `json:"enabled"`
-	Status      ecp.IntegrationStatus `json:"status" doc:"connected, connecting, disconnected, inconsistent (nodes differ) or unknown"`
+	Status      ecp.IntegrationStatus `json:"status" doc:"connected, connecting, disconnected, inconsistent (nodes differ), stopped (it is disabled) or unknown"`
 	Reason      string                `json:"reason" doc:"why it is not connected; empty if it is, or the broker does not say"`
 	Nodes       []connectorNodeView   `json:"nodes" doc:"by name"`
 	Connector   string                `json:"connector" doc:"of an action or source: id of its connector; else empty"`
@@ -125,6 +126,7 @@ func viewStats(at time.Time, t ecp.Traffic) statsView {
 			return nodeStatsView{Node: n.Node, Connections: n.Connections, Sessions: n.Sessions, Totals: totalsView(n.Totals), Error: n.Error}
 		}),
 	}
+	v.RatesError = t.RatesError
 	if t.Rates != nil {
 		rates := ratesView(*t.Rates)
 		v.Rates = &rates

@@ -96,6 +96,9 @@ type WantIntegrations struct {
 type WantEvacuator struct {
 	// Node may be evacuated; the suite does.
 	Node string
+	// OpenHanging leads to Node itself, which is healthy, in a cluster of which
+	// another member hangs; nil = not tried.
+	OpenHanging func(t *testing.T) ecp.Endpoint
 }
 
 // WantMembers names nodes of a cluster. A case whose node is "" is skipped.
@@ -198,6 +201,7 @@ var adapterCases = []struct {
 	{"Detect tells what answers", testDetect},
 	{"a connection limit is set, capped or dropped", testLimit},
 	{"an evacuation may be started and stopped twice", testEvacuation},
+	{"an evacuation is told of a healthy node while another hangs", testHangingEvacuation},
 	{"members come and go, and the one that answers stays", testMembers},
 	{"a listener may be stopped and started twice", testListener},
 	{"a listener's limit is in force on every node", testLaggingListener},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -126,6 +127,32 @@ func testEvacuation(t *testing.T, s AdapterSuite) {
 	all.Wait()
 	phase("after many have started it", true)
 	must(t, "StopEvacuation", b.StopEvacuation(t.Context(), node))
+}
+
+// testHangingEvacuation: the node itself says whether it is evacuated, as far as
+// it knows, and how many it has.
+func testHangingEvacuation(t *testing.T, s AdapterSuite) {
+	if s.Evacuator == nil || s.Evacuator.OpenHanging == nil {
+		return
+	}
+	b, _, ok := scene(t, s, asEvacuator, s.Evacuator.OpenHanging, "StartEvacuation", "StopEvacuation", "EvacuationProgress")
+	if !ok {
+		return
+	}
+	for _, under := range []bool{false, true} {
+		if under {
+			must(t, "StartEvacuation", b.StartEvacuation(t.Context(), s.node(), ecp.EvacuationOrder{ConnectionRate: 1, SessionRate: 1}))
+		}
+		start := time.Now()
+		p, err := b.EvacuationProgress(t.Context(), s.node())
+		must(t, "EvacuationProgress while another member hangs", err)
+		checkBound(t, s, start)
+		checkProgress(t, s, p)
+		if got := p.Phase != ecp.EvacuationNone; got != under || p.Done() {
+			t.Errorf("the phase is %s; that an evacuation is under way is %t", p.Phase, under)
+		}
+	}
+	must(t, "StopEvacuation", b.StopEvacuation(t.Context(), s.node()))
 }
 
 func testMembers(t *testing.T, s AdapterSuite) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -59,7 +60,11 @@ type Client struct {
 	logger  *slog.Logger
 	http    *retryablehttp.Client
 	own     *http.Transport // nil = the endpoint's is used
+	nodes   []string        // that the cluster should have, as far as the caller knows
 }
+
+// Nodes are those that the cluster should have, as far as the caller knows.
+func (c *Client) Nodes() []string { return slices.Clone(c.nodes) }
 
 // Open prepares a client for e without any I/O. The error is invalid and never
 // repeats what was given, since that may hold credentials.
@@ -68,7 +73,7 @@ func Open(e ecp.Endpoint, c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &Client{name: c.Name, base: base, timeout: c.Timeout, auth: Basic(e.Credentials), booting: c.Booting, hide: secretsOf(e.Credentials), logger: c.Logger}
+	client := &Client{name: c.Name, base: base, timeout: c.Timeout, auth: Basic(e.Credentials), booting: c.Booting, hide: secretsOf(e.Credentials), logger: c.Logger, nodes: slices.Clone(e.Nodes)}
 	if c.Auth != nil && e.Credentials != (ecp.Credentials{}) {
 		client.auth = c.Auth(e.Credentials)
 	}

@@ -3,6 +3,7 @@ package emqxhttp
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/openecp/openecp/ecp"
@@ -12,9 +13,24 @@ import (
 // It may be used from several goroutines.
 type Known struct {
 	mu      sync.Mutex
-	known   bool   // guarded by mu
-	version string // guarded by mu
-	edition string // guarded by mu
+	known   bool     // guarded by mu
+	version string   // guarded by mu
+	edition string   // guarded by mu
+	names   []string // guarded by mu; of the members, as last listed
+}
+
+// LearnNames keeps the names of the members that a broker has listed.
+func (k *Known) LearnNames(names []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.names = names
+}
+
+// Names are those of the members, as last listed; nil = they never were.
+func (k *Known) Names() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.names)
 }
 
 // Learn keeps what a description says. What does not name a version is left, and

@@ -96,8 +96,12 @@ func Conformance(version string, loaded bool) ecptest.AdapterSuite {
 			{Node: answering, Connections: 2}, {Node: evacuable}, {Node: killable, Connections: 1 + countedAway(version), Sessions: 5}}}},
 		Alarms:       &ecptest.WantAlarms{Active: []ecp.Alarm{{Name: "too_many_processes", Nodes: []string{answering, evacuable}}}, History: []ecp.Alarm{{Name: "over_again", Nodes: []string{answering}}}},
 		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{{ID: "r1", Topics: []string{"t/#"}, Running: true}}},
-		Evacuator:    &ecptest.WantEvacuator{Node: evacuable},
-		Members:      &ecptest.WantMembers{Self: answering, Stopped: killable, Stranger: stranger, Open: open(func(c *emqxsim.Cluster) { c.Node(killable).Kill() })},
+		Evacuator: &ecptest.WantEvacuator{Node: evacuable, OpenHanging: func(t *testing.T) ecp.Endpoint {
+			c := cluster(t, version, license)
+			c.Node(killable).Suspend()
+			return c.Node(evacuable).Endpoint()
+		}},
+		Members: &ecptest.WantMembers{Self: answering, Stopped: killable, Stranger: stranger, Open: open(func(c *emqxsim.Cluster) { c.Node(killable).Kill() })},
 		Listeners: &ecptest.WantListeners{
 			ID:      map[int]string{4: "mqtt:tcp:external", 5: "tcp:default"}[major(version)],
 			Lagging: evacuable, OpenLagging: open(func(c *emqxsim.Cluster) { c.Node(evacuable).KeepListeners(true) }),
@@ -199,6 +203,7 @@ func faults(open func(change ...func(*emqxsim.Cluster)) func(*testing.T) ecp.End
 			c.CrashOnStoppedMember(true)
 			c.Node(killable).Kill()
 		})},
+		{Name: "hangs on a member", Open: onNode((*emqxsim.Node).Suspend), Codes: away},
 		{Name: "is slow on a member", Open: onNode(func(n *emqxsim.Node) { n.Slow(time.Second) })},
 		{Name: "is cut in two", Open: open(func(c *emqxsim.Cluster) { c.Partition([]string{answering}) })},
 		{Name: "has just started a member", Open: onNode((*emqxsim.Node).Restart)},
