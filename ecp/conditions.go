@@ -70,6 +70,8 @@ func provisioned(v view, _ int) verdictOf {
 		return verdictOf{Status: False, Reason: ReasonForeignOwner}
 	case v.refused() != nil:
 		return verdictOf{Status: False, Reason: ReasonRefused, Message: MessageOf(v.look.Failure)}
+	case len(f.Contested) > 0:
+		return verdictOf{Status: False, Reason: ReasonContested, Message: f.Contested[0].String() + "; take the fields from either side"}
 	case v.rec.Status.Applied == v.rec.Generation && f.Exists && !f.Terminating && len(f.Drift) == 0:
 		return yes
 	}
@@ -145,7 +147,7 @@ func settled(v view, _ int) verdictOf {
 	case v.refused() != nil:
 		return verdictOf{Status: False, Reason: ReasonRefused}
 	case provisioned(v, 0) != yes:
-		return onItsWay
+		return verdictOf{Status: False, Reason: provisioned(v, 0).Reason}
 	}
 	return yes
 }

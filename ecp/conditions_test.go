@@ -56,6 +56,8 @@ var conditionCases = []struct {
 		CondUpToDate: "False TemplateChanged", CondSettled: "Unknown Unseen", CondHealthy: "Unknown Unseen"}},
 	{name: "a change of our own replaces nodes", state: Updating, rec: reason(ReasonByRequest), look: aLook(3, 3), edit: func(l *Look) { l.Found.Converged, l.Found.Nodes[1].Outdated = false, true }, want: map[ConditionType]string{
 		CondReady: "False InProgress", CondSettled: "False ByRequest", CondHealthy: "Unknown InProgress"}},
+	{name: "a fight over a field", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.Found.Contested = []Contest{{Object: "StatefulSet x"}} }, want: map[ConditionType]string{
+		CondProvisioned: "False Contested", CondSettled: "False Contested"}},
 	{name: "deaf", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.Views, l.Deaf = nil, true }, want: map[ConditionType]string{
 		CondManagementReachable: "Unknown NotAsked"}},
 	{name: "another generation is wanted", state: Running, rec: func(r *ClusterRecord) { r.Generation = 2 }, look: aLook(3, 3), want: map[ConditionType]string{

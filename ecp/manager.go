@@ -347,6 +347,9 @@ func (m *Manager) adapterOf(major int) Adapter {
 type Stats struct {
 	Passes, Applies, ApplyFailures, Writes, Asked, Silent uint64
 	Queue                                                 int // clusters waiting for a worker
+	// Contested counts objects that somebody else keeps changing, by the name
+	// that one has on the platform; "" = not known.
+	Contested map[string]int
 }
 
 type counters struct{ passes, applies, applyFailures, writes, asked, silent atomic.Uint64 }
@@ -356,6 +359,19 @@ func (m *Manager) Stats() Stats {
 	c := &m.counters
 	return Stats{
 		Passes: c.passes.Load(), Applies: c.applies.Load(), ApplyFailures: c.applyFailures.Load(), Writes: c.writes.Load(),
-		Asked: c.asked.Load(), Silent: c.silent.Load(), Queue: m.queue.depth(),
+		Asked: c.asked.Load(), Silent: c.silent.Load(), Queue: m.queue.depth(), Contested: m.contested(),
 	}
+}
+
+// contested counts the contests that were last seen.
+func (m *Manager) contested() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[string]int{}
+	for _, mem := range m.looks {
+		for _, c := range mem.look.Found.Contested {
+			out[c.Manager]++
+		}
+	}
+	return out
 }

@@ -2,8 +2,10 @@ package ecp
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -218,6 +220,10 @@ type Observation struct {
 	// Drift names objects that differ from how they were rendered, or are
 	// missing; Apply would write them. Empty = none.
 	Drift []string
+	// Contested are objects that somebody else keeps changing back. While one
+	// rests it is no drift: Apply leaves those fields alone until it writes them
+	// once more.
+	Contested []Contest
 	// Generation is the one that was last applied, as found; 0 = unknown.
 	Generation int64
 	// Obstacles are what the platform itself says stands in the way, for people:
@@ -229,6 +235,24 @@ type Observation struct {
 	// Auth identifies the Secret with cookie and keys; "" = it is not there.
 	Auth      string
 	Endpoints Endpoints
+}
+
+// Contest is a fight over fields of one object.
+type Contest struct {
+	Object  string        // e.g. "StatefulSet emqx-1a2b3c4d-emqx"
+	Fields  []string      // paths in it, e.g. "spec.template.spec.terminationGracePeriodSeconds"
+	Manager string        // what the other calls itself on the platform; "" = not known
+	Writes  int           // of ours that were undone in a row
+	Rest    time.Duration // between the last write and the next
+}
+
+// String tells people of the contest.
+func (c Contest) String() string {
+	by := "somebody else"
+	if c.Manager != "" {
+		by = fmt.Sprintf("%q", c.Manager)
+	}
+	return fmt.Sprintf("%s keeps changing %s of %s, which was written %d times; the next time comes %s after the last", by, strings.Join(c.Fields, ", "), c.Object, c.Writes, c.Rest)
 }
 
 // NodeObservation is one pod.

@@ -8,7 +8,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -86,6 +89,31 @@ var bookings = []booking{
 	{describe("pool_clusters_limit", "Clusters that can be booked in all; +Inf where they are not limited."), func(p ecp.Pool) float64 { return limit(p.Clusters) }},
 }
 
+// contestedDesc is the one metric whose label is not ours: how the programs call
+// themselves that undo what a platform was asked for.
+var contestedDesc = describe("contested_objects", "Objects of clusters that somebody else keeps changing back, by that one's field manager; empty = not known.", "manager")
+
+// contestedManagers is how many field managers are shown by name; those beyond
+// are added up as "other".
+const contestedManagers = 10
+
+func (m *Metrics) collectContested(ch chan<- prometheus.Metric, by map[string]int) {
+	named, other := map[string]int{"": by[""]}, 0
+	for _, manager := range slices.Sorted(maps.Keys(by)) {
+		if len(named) <= contestedManagers || manager == "" {
+			named[manager] = by[manager]
+		} else {
+			other += by[manager]
+		}
+	}
+	if other > 0 {
+		named["other"] += other
+	}
+	for manager, n := range named {
+		ch <- prometheus.MustNewConstMetric(contestedDesc, prometheus.GaugeValue, float64(n), strings.ToValidUTF8(manager, "?"))
+	}
+}
+
 var failures = describe("metrics_failures_total", "Reads of the store for metrics that failed; what they would have shown is left out.")
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -108,6 +136,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, b := range bookings {
 		ch <- b.desc
 	}
+	ch <- contestedDesc
 	ch <- failures
 	m.fleet.describe(ch)
 }
@@ -118,6 +147,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, c := range counters {
 		ch <- prometheus.MustNewConstMetric(c.desc, c.kind, c.read(stats))
 	}
+	m.collectContested(ch, stats.Contested)
 	// A collector is handed no context; this is where its calls begin.
 	ctx, cancel := context.WithTimeout(ecp.WithActor(context.Background(), ecp.System), Patience) //nolint:forbidigo // as said above
 	defer cancel()

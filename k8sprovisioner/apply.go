@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -41,16 +42,15 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range objects {
-		if err := p.converge(ctx, f, o); err != nil {
-			return failure(op+": "+o.String(), err)
-		}
+	missed := p.convergeAll(ctx, f, in.names, objects, op)
+	if missed.nodes() {
+		return missed.err(false)
 	}
 	p.remember(d.ID, func(m *memo) { m.rendered = objects })
-	if err := p.drop(ctx, f, d); err != nil {
+	if err := errors.Join(p.drop(ctx, f, d), p.roll(ctx, f, d.Roll)); err != nil {
 		return failure(op, err)
 	}
-	return failure(op, p.roll(ctx, f, d.Roll))
+	return missed.err(true)
 }
 
 // refuse says why nothing may be written: the name is somebody else's, or
@@ -211,11 +211,14 @@ func (p *Provisioner) createAuth(ctx context.Context, f *found) error {
 	return nil
 }
 
-// converge writes one object where it differs from how it is rendered.
+// converge writes one object where it differs from how it is rendered, unless
+// somebody else keeps undoing that.
 func (p *Provisioner) converge(ctx context.Context, f found, o object) error {
-	if !p.differs(f, o) {
+	differs, fields := p.differs(f, o)
+	if !differs || p.contest(f.id, o).rests(time.Now(), o.hash(), fields) {
 		return nil
 	}
+	p.contend(ctx, f.id, o, fields)
 	answer, err := p.apply(ctx, f.id, o)
 	if err != nil {
 		return err
@@ -231,29 +234,31 @@ func (p *Provisioner) accept(id ecp.ID, o object, l live) {
 	p.remember(id, func(m *memo) { m.checked[o.String()] = c })
 }
 
-// differs says whether a live object has to be written. Each version of it is
-// compared once.
-func (p *Provisioner) differs(f found, o object) bool {
+// differs reports whether a live object has to be written, and because of which
+// fields; none where it is not there. Each version of it is compared once.
+func (p *Provisioner) differs(f found, o object) (bool, []string) {
 	namespace := string(f.id)
 	if o.kind == kindNamespace {
 		namespace = ""
 	}
 	l := f.sight.get(o.kind, namespace, o.name)
 	if l == nil || l.GetDeletionTimestamp() != nil {
-		return l == nil // a going one is waited for
+		return l == nil, nil // a going one is waited for
 	}
 	var last checked
 	p.remember(f.id, func(m *memo) { last = m.checked[o.String()] })
 	if last.hash == o.hash() && last.version == l.GetResourceVersion() {
-		return last.differs
+		return last.differs, last.fields
 	}
 	now := checked{hash: o.hash(), version: l.GetResourceVersion()}
 	if last.hash == now.hash {
 		now.accepted = last.accepted
 	}
-	now.differs = !slices.Equal(differences(o, fields(o, l)), now.accepted)
+	found := differences(o, fields(o, l))
+	now.differs = !slices.Equal(found, now.accepted)
+	now.fields = fieldsOf(slices.DeleteFunc(found, func(d string) bool { return slices.Contains(now.accepted, d) }))
 	p.remember(f.id, func(m *memo) { m.checked[o.String()] = now })
-	return now.differs
+	return now.differs, now.fields
 }
 
 // fields gives a live object as a tree. Typed objects have lost their kind.

@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -31,9 +35,12 @@ func failure(op string, err error) error {
 	if !errors.As(err, &status) {
 		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: unanswered(err), Cause: err}
 	}
-	code, hint := classify(err, int(status.Status().Code))
-	return &ecp.Error{Code: code, Op: op, Message: "Kubernetes says: " + status.Status().Message + hint, Cause: err}
+	code, hint := classify(err, status.Status())
+	return &ecp.Error{Code: code, Op: op, Message: says + status.Status().Message + hint, Cause: err}
 }
+
+// says comes before the API server's own words.
+const says = "Kubernetes says: "
 
 func unanswered(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -48,16 +55,52 @@ func unanswered(err error) string {
 // rights is the hint for a refusal.
 const rights = "; if a right is missing, compare the account's with the ClusterRole in deploy/kubernetes"
 
-func classify(err error, status int) (ecp.Code, string) {
-	switch {
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return ecp.CodeConflict, ""
-	case status == http.StatusForbidden || status == http.StatusUnauthorized:
-		return ecp.CodeDenied, rights
-	case status == http.StatusConflict:
-		return ecp.CodeConflict, ""
-	case status == http.StatusUnprocessableEntity || status == http.StatusBadRequest:
-		return ecp.CodeInvalid, ""
+// answers sort what the API server says when it does not do what it was asked
+// to, by the first row that matches. Forbidden has several meanings, which only
+// the words tell apart: a right that is missing, a quota that has no room now,
+// and an object that admission never takes.
+var answers = []struct {
+	is   func(err error, s metav1.Status) bool
+	code ecp.Code
+	hint string
+}{
+	{func(err error, _ metav1.Status) bool {
+		return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+	}, ecp.CodeConflict, ""},
+	{coded(http.StatusUnauthorized), ecp.CodeDenied, rights},
+	{saying(ownPolicy), ecp.CodeDenied, "; the rules of deploy/kubernetes/admission.yaml are older than this build, or somebody has changed the namespace's label"},
+	{func(_ error, s metav1.Status) bool {
+		return s.Code == http.StatusForbidden && rightsMissing.MatchString(s.Message)
+	}, ecp.CodeDenied, rights},
+	{func(err error, s metav1.Status) bool {
+		return s.Code == http.StatusForbidden && strings.Contains(s.Message, "quota")
+	}, ecp.CodeUnavailable, "; it is tried again: give the quota more room, or ask for less"},
+	{coded(http.StatusConflict), ecp.CodeConflict, ""},
+	{coded(http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusBadRequest, http.StatusRequestEntityTooLarge), ecp.CodeInvalid, ""},
+	{func(_ error, s metav1.Status) bool {
+		return s.Code >= 400 && s.Code < 500 && strings.Contains(s.Message, "denied the request")
+	}, ecp.CodeInvalid, ""}, // a webhook may answer with any code
+}
+
+// ownPolicy is how a refusal by deploy/kubernetes/admission.yaml begins.
+const ownPolicy = "ValidatingAdmissionPolicy 'openecp-ecpd'"
+
+// rightsMissing is how authorization refuses.
+var rightsMissing = regexp.MustCompile(`User ".*" cannot |cannot set blockOwnerDeletion`)
+
+func coded(codes ...int32) func(error, metav1.Status) bool {
+	return func(_ error, s metav1.Status) bool { return slices.Contains(codes, s.Code) }
+}
+
+func saying(words string) func(error, metav1.Status) bool {
+	return func(_ error, s metav1.Status) bool { return strings.Contains(s.Message, words) }
+}
+
+func classify(err error, s metav1.Status) (ecp.Code, string) {
+	for _, a := range answers {
+		if a.is(err, s) {
+			return a.code, a.hint
+		}
 	}
 	// 429, 5xx, and 404 of something that went while we were at it.
 	return ecp.CodeUnavailable, "; it is tried again"

@@ -290,6 +290,27 @@ func TestWhatComesBackByItself(t *testing.T) {
 		return err == nil && strings.HasPrefix(out, "OnDelete ") && len(strings.Fields(out)) == 5, fmt.Sprintf("%s %v", out, err)
 	})
 	w.await(t, id, ecp.Running)
+	w.contested(t, id)
+}
+
+// contested: somebody who keeps changing a field back is named, and is answered
+// ever more rarely.
+func (w *world) contested(t testing.TB, id ecp.ID) {
+	t.Helper()
+	sts, theirs, undone := string(id)+"-emqx", 0, w.requests.all()["patch statefulsets"]
+	labtest.Eventually(t, settled, "the fight is told", func(ctx context.Context) (bool, string) {
+		is, err := w.lab.Kubectl(ctx, "", "get", "statefulset", sts, "-n", string(id), "-o", "jsonpath={.spec.template.spec.terminationGracePeriodSeconds}")
+		if err == nil && is != "120" {
+			_, err = w.lab.Kubectl(ctx, "", "patch", "statefulset", sts, "-n", string(id), "--field-manager=policy-engine", "-p", `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":120}}}}`)
+			theirs++
+		}
+		info, _ := w.get(ctx, id)
+		c := ecp.ConditionOf(info.Status.Conditions, ecp.CondProvisioned)
+		return c.Reason == ecp.ReasonContested && strings.Contains(c.Message, "policy-engine") && strings.Contains(c.Message, "spec.template.spec.terminationGracePeriodSeconds"), fmt.Sprint(c, err)
+	})
+	require.LessOrEqual(t, w.requests.all()["patch statefulsets"]-undone, contestAfter+2, "they wrote %d times", theirs)
+	require.Equal(t, map[string]int{"policy-engine": 1}, w.Stats().Contested)
+	require.Equal(t, ecp.Running, w.await(t, id, ecp.Running).Status.State)
 }
 
 // awaitChange waits until the history goes through the states in this order,

@@ -38,23 +38,24 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		p.lookAtMachines(ctx, f, &o, time.Now())
 		return o, nil
 	}
-	o.Drift = p.drift(f)
+	o.Drift, o.Contested = p.drift(f)
 	o.Converged = converged(f) && (f.workload == nil || !slices.Contains(o.Drift, kindStatefulSet+" "+f.workload.Name))
 	p.explain(ctx, f, &o)
 	return o, nil
 }
 
-// drift names the objects that the next Apply would write or remove.
-func (p *Provisioner) drift(f found) []string {
+// drift names the objects that the next Apply would write or remove, and those
+// that somebody else keeps changing.
+func (p *Provisioner) drift(f found) ([]string, []ecp.Contest) {
 	var rendered []object
 	p.remember(f.id, func(m *memo) { rendered = m.rendered })
 	var out []string
 	for _, o := range rendered {
-		if p.differs(f, o) {
+		if differs, fields := p.differs(f, o); differs && !p.contest(f.id, o).rests(time.Now(), o.hash(), fields) {
 			out = append(out, o.String())
 		}
 	}
-	return append(out, p.leftovers(f)...)
+	return append(out, p.leftovers(f)...), p.contests(f.id, rendered)
 }
 
 // converged says that Kubernetes has taken up the newest StatefulSet, and that

@@ -46,6 +46,7 @@ var (
 type memo struct {
 	rendered []object           // by the last Apply that succeeded; nil = there was none
 	checked  map[string]checked // by object
+	contests map[string]contest // by object
 	claims   map[int]string     // UIDs of claims that were bound, by ordinal; of those that are expected only
 	expected int                // ordinals below it are meant to have claims; -1 = nothing was applied yet
 	dropped  map[int]string     // UIDs of claims whose deletion we asked for, by ordinal
@@ -61,6 +62,7 @@ type checked struct {
 	hash     string   // of the rendering compared with
 	version  string   // resource version of the live object
 	differs  bool     // it would be written
+	fields   []string // because of these
 	accepted []string // differences right after our own write: the API server's way to say the same
 }
 
@@ -100,7 +102,7 @@ func (p *Provisioner) remember(id ecp.ID, fn func(*memo)) {
 	defer p.mu.Unlock()
 	m := p.memos[id]
 	if m == nil {
-		m = &memo{checked: map[string]checked{}, claims: map[int]string{}, expected: -1, dropped: map[int]string{}}
+		m = &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1, dropped: map[int]string{}}
 		p.memos[id] = m
 	}
 	fn(m)

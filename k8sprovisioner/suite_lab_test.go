@@ -65,6 +65,12 @@ func TestProvisionerSuite(t *testing.T) {
 			_, err := lab.Kubectl(t.Context(), "", "rollout", "restart", "statefulset", workload(p, id), "-n", string(id))
 			require.NoError(t, err)
 		},
+		Refused: func(d *ecp.Desired, made bool) {
+			d.Spec.Network.Type, d.Spec.Network.LoadBalancerClass = ecp.LoadBalancer, "example.com/first"
+			if made {
+				d.Spec.Network.LoadBalancerClass = "example.com/second"
+			}
+		},
 		DeleteClaim: func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int) {
 			remove(t, id, "pvc", fmt.Sprintf("data-%s-%d", workload(p, id), ordinal))
 		},

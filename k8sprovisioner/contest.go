@@ -1,0 +1,168 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// How somebody else who undoes our writes is met.
+const (
+	contestAfter = 4                // writes in a row that the same fields were undone before
+	contestGap   = 10 * time.Minute // between two of them at most, beside the rest
+	firstRest    = time.Second
+	longestRest  = 5 * time.Minute
+)
+
+// contest is what is known of writes of one object that were undone. The zero
+// value is one that was never written.
+type contest struct {
+	hash   string    // of the rendering: another one begins anew
+	fields []string  // that were undone, e.g. "spec.replicas"
+	writes int       // in a row because of them
+	wrote  time.Time // the last of those
+	rest   time.Duration
+	by     string // the other field manager; "" = not known
+}
+
+// rests reports whether an object is to be left as it is for now: only fields
+// that are contested differ, and the last write of them is not long ago.
+func (c contest) rests(now time.Time, hash string, fields []string) bool {
+	return c.hash == hash && now.Before(c.wrote.Add(c.rest)) && len(fields) > 0 && !slices.ContainsFunc(fields, func(f string) bool { return !slices.Contains(c.fields, f) })
+}
+
+// next is the contest after one more write because of these fields.
+func (c contest) next(now time.Time, hash string, fields []string) contest {
+	again := c.hash == hash && now.Sub(c.wrote) <= 2*c.rest+contestGap && slices.ContainsFunc(fields, func(f string) bool { return slices.Contains(c.fields, f) })
+	if !again {
+		return contest{hash: hash, fields: fields, writes: 1, wrote: now}
+	}
+	c.fields, c.wrote = fields, now
+	if c.writes++; c.writes >= contestAfter {
+		c.rest = min(max(2*c.rest, firstRest), longestRest)
+	}
+	return c
+}
+
+// on reports whether the contest has not ended: what was written last has not
+// stood for long enough.
+func (c contest) on(now time.Time) bool {
+	return c.rest > 0 && now.Before(c.wrote.Add(2*c.rest+time.Minute))
+}
+
+// contested tells people of the contest.
+func (c contest) contested(object string) ecp.Contest {
+	return ecp.Contest{Object: object, Fields: c.fields, Manager: c.by, Writes: c.writes, Rest: c.rest}
+}
+
+// contests lists what somebody else keeps undoing.
+func (p *Provisioner) contests(id ecp.ID, rendered []object) []ecp.Contest {
+	var out []ecp.Contest
+	now := time.Now()
+	p.remember(id, func(m *memo) {
+		for _, o := range rendered {
+			if c := m.contests[o.String()]; c.hash == o.hash() && c.on(now) {
+				out = append(out, c.contested(o.String()))
+			}
+		}
+	})
+	return out
+}
+
+// contest gives what is known of writes of an object.
+func (p *Provisioner) contest(id ecp.ID, o object) (c contest) {
+	p.remember(id, func(m *memo) { c = m.contests[o.String()] })
+	return c
+}
+
+// contend notes that an object is written because of some fields, and says so
+// where that is a contest.
+func (p *Provisioner) contend(ctx context.Context, id ecp.ID, o object, fields []string) {
+	if len(fields) == 0 { // it was not there
+		return
+	}
+	c := p.contest(id, o).next(time.Now(), o.hash(), fields)
+	if c.rest > 0 {
+		if by := p.otherManager(ctx, id, o, fields); by != "" {
+			c.by = by
+		}
+		p.cfg.Logger.WarnContext(ctx, "somebody else keeps changing what OpenECP writes; it waits before it writes that again",
+			"cluster", id, "object", o.String(), "fields", fields, "manager", c.by, "writes", c.writes, "wait", c.rest)
+	}
+	p.remember(id, func(m *memo) { m.contests[o.String()] = c })
+}
+
+// otherManager asks who holds fields now; "" where that cannot be told.
+func (p *Provisioner) otherManager(ctx context.Context, id ecp.ID, o object, fields []string) string {
+	row := kinds[o.kind]
+	r := row.client(p.client).Get().Resource(row.resource).Name(o.name)
+	if o.kind != kindNamespace {
+		r.Namespace(string(id))
+	}
+	l := row.empty()
+	if p.send(ctx, r, l) != nil {
+		return ""
+	}
+	return managerOf(l.GetManagedFields(), fields)
+}
+
+// managerOf names the field manager beside us that holds one of some fields,
+// or, where they were removed and nobody does, that wrote anything last. What
+// controllers write into the status does not count.
+func managerOf(entries []metav1.ManagedFieldsEntry, fields []string) string {
+	last, at := "", time.Time{}
+	for _, e := range entries {
+		if e.Manager == fieldManager || e.Subresource != "" || e.FieldsV1 == nil {
+			continue
+		}
+		var tree map[string]any
+		if json.Unmarshal(e.FieldsV1.Raw, &tree) != nil {
+			continue
+		}
+		if slices.ContainsFunc(fields, func(f string) bool { return holds(tree, strings.Split(f, ".")) }) {
+			return e.Manager
+		}
+		if e.Time != nil && e.Time.After(at) {
+			last, at = e.Manager, e.Time.Time
+		}
+	}
+	return last
+}
+
+// holds reports whether a tree of managed fields has a path. Names in it may
+// have dots, and an element of a list stands under its keys.
+func holds(tree map[string]any, path []string) bool {
+	if len(path) == 0 {
+		return true
+	}
+	for i := 1; i <= len(path); i++ {
+		if inner, ok := tree["f:"+strings.Join(path[:i], ".")].(map[string]any); ok && holds(inner, path[i:]) {
+			return true
+		}
+	}
+	for key, value := range tree {
+		if inner, ok := value.(map[string]any); ok && strings.HasPrefix(key, "k:") && holds(inner, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// fieldsOf gives the paths of differences, without kind and value.
+func fieldsOf(differences []string) []string {
+	var out []string
+	for _, d := range differences {
+		path, _, _ := strings.Cut(d, "=")
+		_, path, _ = strings.Cut(path, ".")
+		if !slices.Contains(out, path) {
+			out = append(out, path)
+		}
+	}
+	return out
+}

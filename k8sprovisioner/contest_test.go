@@ -1,0 +1,69 @@
+package k8sprovisioner
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestContest follows the writes of one object that somebody else undoes at
+// once, for as long as half an hour.
+func TestContest(t *testing.T) {
+	field := []string{"spec.replicas"}
+	now := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
+	end := now.Add(30 * time.Minute)
+	var c contest
+	writes := 0
+	for ; now.Before(end); now = now.Add(20 * time.Millisecond) {
+		if c.rests(now, "a", field) {
+			require.True(t, c.on(now))
+			continue
+		}
+		c = c.next(now, "a", field)
+		writes++
+	}
+	require.Less(t, writes, 20)
+	require.Equal(t, longestRest, c.rest)
+
+	require.True(t, c.rests(now, "a", field))
+	require.False(t, c.rests(now, "b", field), "something else is wanted")
+	require.False(t, c.rests(now, "a", nil), "the object has gone")
+	require.False(t, c.rests(now, "a", []string{"spec.replicas", "spec.selector"}), "another field differs, too")
+	require.Zero(t, c.next(now, "b", field).rest)
+	require.Zero(t, c.next(now, "a", []string{"spec.selector"}).rest)
+	require.Zero(t, c.next(now.Add(longestRest*2+contestGap+time.Second), "a", field).rest, "it had stood for long")
+	require.False(t, c.on(now.Add(longestRest*2+time.Minute)))
+
+	slow := contest{}
+	for range 100 {
+		now = now.Add(contestGap + time.Second)
+		slow = slow.next(now, "a", field)
+	}
+	require.Zero(t, slow.rest, "a person who changes something now and then is no contest")
+}
+
+func TestManagerOf(t *testing.T) {
+	at := func(minute int) *metav1.Time {
+		t := metav1.NewTime(time.Date(2026, 11, 28, 0, minute, 0, 0, time.UTC))
+		return &t
+	}
+	entries := []metav1.ManagedFieldsEntry{
+		{Manager: fieldManager, Time: at(9), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{}}}`)}},
+		{Manager: "kube-controller-manager", Subresource: "status", Time: at(8), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)}},
+		{Manager: "policy-engine", Time: at(1), FieldsV1: &metav1.FieldsV1{Raw: []byte(
+			`{"f:metadata":{"f:annotations":{"f:example.com/a":{}}},"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"emqx\"}":{"f:image":{}}}}}}}`)}},
+		{Manager: "kubectl", Time: at(2), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:paused":{}}}`)}},
+	}
+	for field, want := range map[string]string{
+		"spec.template.spec.containers.image": "policy-engine",
+		"metadata.annotations.example.com/a":  "policy-engine",
+		"spec.paused":                         "kubectl",
+		"spec.replicas":                       "kubectl", // removed: whoever wrote last
+	} {
+		require.Equal(t, want, managerOf(entries, []string{field}), field)
+	}
+	require.Empty(t, managerOf(entries[:2], []string{"spec.paused"}))
+	require.Equal(t, []string{"spec.template.spec.a", "metadata.labels.x/y"}, fieldsOf([]string{"StatefulSet.spec.template.spec.a=1=2", "StatefulSet.metadata.labels.x/y=<nil>"}))
+}
