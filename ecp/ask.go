@@ -32,8 +32,8 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 		look.Views = mem.look.Views
 		return
 	}
-	views, descriptions, why := m.askNodes(ctx, access, adapter, rec, v.ready)
-	if ctx.Err() != nil {
+	views, descriptions, why := m.askNodes(ctx, access, adapter, rec, byAnswer(v.ready, mem.look.Views))
+	if ctx.Err() != nil || len(views) == 0 && m.tick().Sub(look.tick) > 2*askPatience { // the program stood still, not EMQX
 		return
 	}
 	if pods != mem.pods {
@@ -70,32 +70,6 @@ func (m *Manager) count(rec ClusterRecord, mem *memory, look *Look, why string) 
 		return
 	}
 	grow(&look.Missing)
-}
-
-// askNodes asks ready nodes until one answers, and then those it does not
-// count: they may see a cluster of their own. why is the last refusal.
-func (m *Manager) askNodes(ctx context.Context, access Accessor, adapter Adapter, rec ClusterRecord, ready []NodeObservation) (views map[string][]Member, found []Description, why string) {
-	views = map[string][]Member{}
-	var first []Member
-	for _, n := range ready {
-		if len(views) > 0 && hasMember(first, n.Name) {
-			continue
-		}
-		d, err := m.askNode(ctx, access, adapter, rec.ID, n.Name)
-		if ctx.Err() != nil {
-			return nil, nil, ""
-		}
-		if err != nil {
-			why = MessageOf(err)
-			continue
-		}
-		views[n.Name] = runningMembers(d)
-		if len(views) == 1 {
-			first = views[n.Name]
-		}
-		found = append(found, d)
-	}
-	return views, found, why
 }
 
 func (m *Manager) askNode(ctx context.Context, access Accessor, adapter Adapter, id ID, node string) (Description, error) {

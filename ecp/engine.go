@@ -25,6 +25,8 @@ type memory struct {
 	retryAt time.Time
 	tried   int64         // revision that failed: another one does not wait
 	pace    time.Duration // between looks at EMQX while it is waited for
+	target  string        // that the cluster is on; guarded by Manager.mu, as slow
+	slow    bool          // the last pass was held up
 
 	rehearsal rehearsal // the last that was made
 }
@@ -78,6 +80,7 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return 5 * time.Second
 	}
 	mem := m.memoryOf(id)
+	m.onTarget(mem, rec)
 	if m.takeChanged(id) {
 		mem.known = false
 	}
@@ -95,21 +98,24 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return 0
 	}
 	m.ask(ctx, p, rec, mem, &look)
+	if m.tick().Sub(look.tick) > oldLook && ctx.Err() == nil { // much may have happened while a node did not answer
+		look = m.lookAfresh(ctx, p, rec, mem, look)
+	}
 	if ctx.Err() == nil && m.move(ctx, p, rec, mem, &look, &did) {
-		asked := look
-		look = m.lookAt(ctx, p, rec, *mem)
-		look.Views, look.Deaf, look.Silent, look.SilentWhy, look.Missing = asked.Views, asked.Deaf, asked.Silent, asked.SilentWhy, asked.Missing
-		look.Failure = asked.Failure
+		look = m.lookAfresh(ctx, p, rec, mem, look)
 	}
 	if ctx.Err() != nil {
 		return 0
 	}
 	m.remember(mem, look)
+	was := mem.mark.tick
 	again := m.settle(ctx, stored, op, look, did)
 	if did.inLine && again >= time.Second { // it is woken when its turn comes
 		again = max(again, m.timings.Poll)
 	}
-	mem.mark.planned = again
+	if mem.mark.tick != was {
+		mem.mark.planned = again
+	}
 	return again
 }
 
@@ -167,6 +173,29 @@ func (m *Manager) lookAt(ctx context.Context, p Provisioner, rec ClusterRecord, 
 		return look
 	}
 	look.Found = found
+	return look
+}
+
+// oldLook is how long ago a look may be that is acted on and judged by.
+const oldLook = time.Second
+
+// lookAfresh asks the platform once more and keeps what EMQX has said of the
+// nodes that are still ready, and what was done.
+func (m *Manager) lookAfresh(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, old Look) Look {
+	look := m.lookAt(ctx, p, rec, *mem)
+	look.Deaf, look.Silent, look.SilentWhy, look.Missing, look.Failure = old.Deaf, old.Silent, old.SilentWhy, old.Missing, old.Failure
+	if look.Unseen != "" {
+		look.Views = old.Views
+		return look
+	}
+	for _, n := range look.Found.Nodes {
+		if view, ok := old.Views[n.Name]; ok && n.Ready && !n.Going {
+			if look.Views == nil {
+				look.Views = map[string][]Member{}
+			}
+			look.Views[n.Name] = view
+		}
+	}
 	return look
 }
 

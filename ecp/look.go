@@ -107,14 +107,15 @@ func lostClaim(known map[int]string, found []VolumeObservation) *Loss {
 	return nil
 }
 
-// members gives the view of one asked node; nil if none answered.
-func (v view) members() []Member {
+// members gives the largest view of an asked node, of several the first; nil if
+// none answered.
+func (v view) members() (out []Member) {
 	for _, n := range v.ready {
-		if m, ok := v.look.Views[n.Name]; ok {
-			return m
+		if m := v.look.Views[n.Name]; out == nil || len(m) > len(out) {
+			out = m
 		}
 	}
-	return nil
+	return out
 }
 
 // missing names the ready nodes that the asked node does not count, or counts

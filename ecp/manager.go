@@ -136,6 +136,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		m.operationsKept = 90 * 24 * time.Hour
 	}
 	m.slots = newSlots(m.workers)
+	m.queue.lines.of, m.queue.lines.share = m.lineOf, m.workers
 	m.nobodyTurn = make(chan struct{}, 1)
 	for _, a := range c.Adapters {
 		if _, twice := m.adapters[a.Major()]; twice {
@@ -213,7 +214,9 @@ func (m *Manager) work(ctx context.Context) {
 		if !ok {
 			return
 		}
+		began := m.tick()
 		again := m.pass(ctx, id)
+		m.remarkPace(id, m.tick().Sub(began))
 		m.queue.done(id)
 		if again > 0 && ctx.Err() == nil {
 			m.queue.addAfter(id, again)

@@ -85,7 +85,7 @@ func (m *Manager) throughOther(ctx context.Context, p Provisioner, v view, node 
 	}
 	defer done()
 	err = error(fail(CodeUnavailable, "", "no other node is ready"))
-	for _, n := range v.ready {
+	for _, n := range byAnswer(v.ready, v.look.Views) {
 		if n.Name == node {
 			continue
 		}

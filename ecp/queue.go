@@ -10,11 +10,11 @@ import (
 // time, and one that is added meanwhile is worked on once more afterwards.
 type queue struct {
 	mu      sync.Mutex
-	waiting []ID            // in order of arrival; each once
-	dirty   map[ID]bool     // in waiting, or to be put there when done
-	working map[ID]bool     // handed out, not done yet
+	lines   lines           // those that wait; each once
+	dirty   map[ID]bool     // in a line, or to be put there when done
+	working map[ID]line     // handed out, not done yet: from which line
 	timers  map[ID]*delayed // one each: the earliest
-	wake    chan struct{}   // closed and replaced when something arrives
+	wake    chan struct{}   // closed and replaced when something arrives or may go on
 }
 
 type delayed struct {
@@ -23,7 +23,7 @@ type delayed struct {
 }
 
 func newQueue() *queue {
-	return &queue{dirty: map[ID]bool{}, working: map[ID]bool{}, timers: map[ID]*delayed{}, wake: make(chan struct{})}
+	return &queue{lines: newLines(), dirty: map[ID]bool{}, working: map[ID]line{}, timers: map[ID]*delayed{}, wake: make(chan struct{})}
 }
 
 // add asks for one pass over the cluster as soon as a worker is free.
@@ -42,10 +42,14 @@ func (q *queue) addLocked(id ID) {
 		return
 	}
 	q.dirty[id] = true
-	if q.working[id] {
+	if _, working := q.working[id]; working {
 		return
 	}
-	q.waiting = append(q.waiting, id)
+	q.lines.push(id)
+	q.wakeLocked()
+}
+
+func (q *queue) wakeLocked() {
 	close(q.wake)
 	q.wake = make(chan struct{})
 }
@@ -77,13 +81,13 @@ func (q *queue) addAfter(id ID, d time.Duration) {
 func (q *queue) get(ctx context.Context) (ID, bool) {
 	for {
 		q.mu.Lock()
-		if len(q.waiting) > 0 && ctx.Err() == nil {
-			id := q.waiting[0]
-			q.waiting = q.waiting[1:]
-			delete(q.dirty, id)
-			q.working[id] = true
-			q.mu.Unlock()
-			return id, true
+		if ctx.Err() == nil {
+			if id, from, ok := q.lines.pop(); ok {
+				delete(q.dirty, id)
+				q.working[id] = from
+				q.mu.Unlock()
+				return id, true
+			}
 		}
 		wake := q.wake
 		q.mu.Unlock()
@@ -99,11 +103,13 @@ func (q *queue) get(ctx context.Context) (ID, bool) {
 func (q *queue) done(id ID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.lines.leave(q.working[id])
 	delete(q.working, id)
 	if q.dirty[id] {
-		q.waiting = append(q.waiting, id)
-		close(q.wake)
-		q.wake = make(chan struct{})
+		q.lines.push(id)
+	}
+	if q.lines.len() > 0 { // its place may be what another waits for
+		q.wakeLocked()
 	}
 }
 
@@ -116,12 +122,12 @@ func (q *queue) stop() {
 	}
 	clear(q.timers)
 	clear(q.dirty)
-	q.waiting = nil
+	q.lines.clear()
 }
 
 // depth is how many clusters wait for a worker.
 func (q *queue) depth() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.waiting)
+	return q.lines.len()
 }

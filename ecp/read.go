@@ -42,13 +42,13 @@ func (m *Manager) info(rec ClusterRecord) Info {
 		} else if rec.Mode == Hosted && rec.Status.Operation != "" && mem.look.Unseen == "" {
 			i.Waits = newView(mem.look.At, rec, mem.look).waitsFor()
 		}
-		described := brokerNodes(mem)
+		described, members := brokerNodes(mem), []Member(nil)
 		if len(described) > 0 {
-			i.Version = mem.brokers[0].Version
+			i.Version, members = mem.brokers[0].Version, runningMembers(mem.brokers[0])
 		}
 		for _, n := range mem.look.Found.Nodes {
-			b, member := described[n.Name]
-			i.Nodes = append(i.Nodes, NodeInfo{NodeObservation: n, Member: member && b.Status == NodeRunning, Version: b.Version, Uptime: b.Uptime, Connections: b.Connections})
+			b := described[n.Name]
+			i.Nodes = append(i.Nodes, NodeInfo{NodeObservation: n, Member: hasMember(members, n.Name), Version: b.Version, Uptime: b.Uptime, Connections: b.Connections})
 			i.Current.Current += b.Connections
 			if n.Ready {
 				i.ReadyNodes++
