@@ -28,9 +28,8 @@ var images = &shelf[Image]{
 		if len(i.Reference) > 255 || !referenceForm.MatchString(i.Reference) {
 			p.add("reference", `is not what Kubernetes can pull, such as "registry.example.com/emqx/emqx-enterprise:5.8.9"`)
 		}
-		v, ok := ParseVersion(i.Version)
-		if !ok || v.Before(Version{4, 4, 0}) {
-			p.add("version", `is %q; an EMQX version from 4.4.0 on is wanted, such as "5.8.9"`, i.Version)
+		if why := wrongImageVersion(i.Version, i.Reference); why != "" {
+			p.add("version", "%s", why)
 		}
 	},
 	uses: func(tx Tx, i Image) ([]use, error) {

@@ -1,6 +1,9 @@
 package ecp
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+)
 
 // imageRule is one line of what EMQX' documents allow of a change of version;
 // the first whose when holds forbids it.
@@ -30,6 +33,35 @@ func mayBecome(from, to string, nodes int) string {
 	for _, r := range imageRules {
 		if r.when(a, b, nodes) {
 			return fmt.Sprintf("EMQX %s cannot become %s here: %s", from, to, r.why)
+		}
+	}
+	return ""
+}
+
+// hostedVersions are the ranges of EMQX versions that clusters can be made of:
+// each from its first on and before its second.
+var hostedVersions = [][2]Version{
+	{{4, 4, 6}, {4, 5, 0}},
+	{{5, 6, 0}, {7, 0, 0}},
+}
+
+// tagVersion finds the version that a reference's tag begins with.
+var tagVersion = regexp.MustCompile(`:v?([0-9]+\.[0-9]+\.[0-9]+)[^/:@]*(@|$)`)
+
+// wrongImageVersion says why an image cannot be of a version; "" = it can. A tag
+// that names a version has to name this one: what is pulled decides what runs.
+func wrongImageVersion(version, reference string) string {
+	v, ok := ParseVersion(version)
+	within := false
+	for _, r := range hostedVersions {
+		within = within || !v.Before(r[0]) && v.Before(r[1])
+	}
+	if !ok || !within {
+		return fmt.Sprintf(`is %q; EMQX Enterprise 4.4.6 to 4.4.x and 5.6.0 to 6.x can be run, such as "5.8.9"`, version)
+	}
+	if m := tagVersion.FindStringSubmatch(reference); m != nil {
+		if tag, ok := ParseVersion(m[1]); ok && tag != v {
+			return fmt.Sprintf("is %s, and the reference is tagged %s: they have to be the same", version, m[1])
 		}
 	}
 	return ""

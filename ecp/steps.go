@@ -20,6 +20,9 @@ var (
 	stepMembers  = stepRow{"members", joinedMembers}
 	stepReplaced = stepRow{"nodes-replaced", nodesReplaced}
 	stepSurplus  = stepRow{"surplus-gone", func(v view) (int, int) {
+		if v.want == 0 { // they leave at the next start
+			return 0, 0
+		}
 		return truth(ordinalsOf(v.rec) <= v.rec.Spec.Hosted.Nodes && v.rec.Status.Removing == 0), 1
 	}}
 	stepNodesGone   = stepRow{"nodes-gone", nodesGone}

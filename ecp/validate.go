@@ -56,6 +56,9 @@ func ValidateName(name string) string {
 	if strings.TrimSpace(name) != name {
 		return "begins or ends with a space"
 	}
+	if c := composedName(name); c != name { // else two names would look the same
+		return fmt.Sprintf("has letters and their accents as characters of their own; write it as %q", c)
+	}
 	return ""
 }
 
@@ -87,12 +90,7 @@ func validateText(p *problems, name, description string) {
 	if m := ValidateName(name); m != "" {
 		p.add("name", "%s", m)
 	}
-	if n := utf8.RuneCountInString(description); n > MaxDescription {
-		p.add("description", "has %d characters; at most %d are allowed", n, MaxDescription)
-	}
-	if !utf8.ValidString(description) {
-		p.add("description", "is not valid UTF-8")
-	}
+	validateDescription(p, description)
 }
 
 func validateHosted(p *problems, s HostedSpec) {

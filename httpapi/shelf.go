@@ -16,6 +16,7 @@ import (
 // shelf is a catalogue of the Manager's: entries of type E, of which B is what
 // people write.
 type shelf[E, B any] struct {
+	limits []string        // fields whose zero value takes a limit away: null would do so by mistake
 	key    string          // name of the field that names an entry, and never changes; "" = there is one entry
 	body   func(E) B       // what people write of an entry; secrets stay empty
 	entry  func(B, E) E    // an entry of what was written; what is not written stays
@@ -69,6 +70,11 @@ func (s shelf[E, B]) changeOnce(ctx context.Context, key string, body []byte) (E
 	}
 	if name, ok := patch[s.key]; ok && s.key != "" && name != key {
 		return zero, newProblem(ecp.CodeInvalid, "the body contradicts the path", fieldView{"/" + s.key, "never changes; it is " + shorten(key, maxWord)})
+	}
+	for _, name := range s.limits {
+		if v, ok := patch[name]; ok && v == nil {
+			return zero, newProblem(ecp.CodeInvalid, "the limit would be taken away", fieldView{"/" + name, "is null; leave it out to keep the limit, or give 0 to have none"})
+		}
 	}
 	merged, err := mergeInto(s.body(old), patch)
 	if err != nil {

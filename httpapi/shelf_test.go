@@ -181,3 +181,13 @@ func TestChangeOfACluster(t *testing.T) {
 	p := f.call(asAdmin, http.MethodPost, path+"/connections", `{"connections":0}`).want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, "/connections", p.Errors[0].Pointer)
 }
+
+// null takes no limit of the pool away; 0 does, on purpose.
+func TestPoolKeepsItsLimits(t *testing.T) {
+	f := newFixture(t, setup{})
+	for _, field := range []string{"connections", "largestCluster", "clusters"} {
+		p := f.call(asSystem, http.MethodPatch, "/api/v1/pool", `{"`+field+`":null}`).want(http.StatusUnprocessableEntity).problem()
+		require.Equal(t, "/"+field, p.Errors[0].Pointer)
+	}
+	f.call(asSystem, http.MethodPatch, "/api/v1/pool", `{"connections":0,"expiresAt":null}`).want(http.StatusOK)
+}

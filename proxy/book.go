@@ -83,13 +83,17 @@ func (b *book) forget(secret string) {
 	delete(b.links, digestOf(secret))
 }
 
-// redeem takes a link, which is then used up, wherever it was shown.
+// redeem takes a link, which is then used up; one that was shown at another
+// cluster's dashboard stays good for its own.
 func (b *book) redeem(secret string, id ecp.ID, now time.Time) (pass, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p, ok := b.links[digestOf(secret)]
+	if !ok || p.cluster != id {
+		return pass{}, false
+	}
 	delete(b.links, digestOf(secret))
-	return p, ok && p.cluster == id && now.Before(p.expires)
+	return p, now.Before(p.expires)
 }
 
 // begin opens a session for who has redeemed a link, in place of the one that the

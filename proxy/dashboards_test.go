@@ -208,7 +208,8 @@ func TestLinks(t *testing.T) {
 	theirs, theirSecret, _ := strings.Cut(elsewhere.URL, enterPath)
 	require.NotEqual(t, origin, theirs, "each has an origin of its own")
 	require.Equal(t, 403, get(t, browser(t), origin+enterPath+theirSecret).status)
-	require.Equal(t, 403, get(t, browser(t), elsewhere.URL).status, "shown in the wrong place, it is used up")
+	require.Equal(t, 303, get(t, browser(t), elsewhere.URL).status, "tried in the wrong place, it is still good in its own")
+	require.Equal(t, 403, get(t, browser(t), elsewhere.URL).status, "and there once")
 
 	// A session is one cluster's, whatever name its cookie is given.
 	b := browser(t)

@@ -87,6 +87,7 @@ func scrape(t *testing.T) (page, later []byte) {
 		d := dev(t, filepath.Join(t.TempDir(), "data"), "--tls-cert", certFile, "--tls-key", keyFile)
 		d.http.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
 		metrics := func() []byte { return d.call(t, "GET", "/metrics", "", nil, 200).body }
+		require.Equal(t, "GET, HEAD", d.call(t, "POST", "/metrics", "", nil, 405).header.Get("Allow"))
 		d.exercise(t, 1)
 		first := metrics()
 		d.exercise(t, 5)
