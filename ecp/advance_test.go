@@ -14,7 +14,7 @@ var patient = Timings{}.withDefaults()
 // anOperation is the running one of a record.
 func anOperation(rec *ClusterRecord, kind OperationKind) *Operation {
 	rec.Status.Operation = "op-1"
-	return &Operation{ID: "op-1", Cluster: rec.ID, Kind: kind, Phase: PhaseQueued, Steps: newSteps(kind), Deadline: rec.Status.Deadline}
+	return &Operation{ID: "op-1", Cluster: rec.ID, Kind: kind, Phase: PhaseQueued, Steps: newSteps(operationSteps[kind]), Deadline: rec.Status.Deadline}
 }
 
 // last gives the record after a step.

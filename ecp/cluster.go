@@ -195,6 +195,9 @@ type Info struct {
 	// Waits says in words what the running operation waits for, as last seen, e.g.
 	// how many clients have yet to leave a node; "" = nothing, or not known.
 	Waits string `json:"waits,omitempty"`
+	// Unseen says why nothing can be seen of it at present; "" = it can, or nobody
+	// has looked yet.
+	Unseen string `json:"unseen,omitempty"`
 	// LookedAt is the last look that saw anything; zero after a restart until
 	// the first: state and conditions are then those of the earlier process,
 	// and nodes are not known.
@@ -213,6 +216,6 @@ type NodeInfo struct {
 // ConnectionsInfo is how many MQTT connections there are and may be.
 type ConnectionsInfo struct {
 	Current    int    `json:"current"`    // live now, all nodes
-	Limit      int    `json:"limit"`      // what is booked
-	EnforcedBy string `json:"enforcedBy"` // "licence", "listeners" (approximate) or "none"
+	Limit      int    `json:"limit"`      // what is booked, or less where the licence allows less
+	EnforcedBy string `json:"enforcedBy"` // see [EnforcedByLicence] and its like
 }

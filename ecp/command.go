@@ -26,7 +26,9 @@ const (
 // Start lets the nodes of a stopped hosted cluster run again.
 type Start struct{ IfRevision int64 }
 
-// Stop takes all nodes of a hosted cluster away and keeps its data.
+// Stop takes all nodes of a hosted cluster away and keeps its volumes. What EMQX
+// keeps in memory is lost: sessions, and retained messages unless they are set to
+// be kept on disk.
 type Stop struct{ IfRevision int64 }
 
 // Restart replaces the nodes of a hosted cluster one after the other.

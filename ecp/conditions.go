@@ -46,6 +46,7 @@ func conditions(now time.Time, v view, newestRender int) []Condition {
 	for _, row := range conditionRows {
 		old := ConditionOf(v.rec.Status.Conditions, row.kind)
 		got := cannotBeSee
+		got.Message = v.look.Unseen
 		if row.blind || v.look.Unseen == "" {
 			got = row.eval(v, newestRender)
 		}

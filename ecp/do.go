@@ -56,6 +56,9 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 	if err := m.repairHelps(rec, cmd.Kind()); err != nil {
 		return d, err
 	}
+	if err := m.repairJoins(rec, cmd.Kind()); err != nil {
+		return d, err
+	}
 	rec.Revision++
 	rec.UpdatedAt = m.now().UTC()
 	if err := m.carry(tx, &d, &rec, cmd); err != nil || d.nothing {
@@ -307,7 +310,7 @@ func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before Cluster
 		d.rec.Status.RenderVersion = newestRender(p)
 	}
 	o := m.newOperation(d.rec, d.kind, actor, d.patience)
-	o.From = before.Generation
+	o.From, o.Steps = before.Generation, newSteps(stepsOf(d.kind, before, d.rec))
 	if running != nil && !running.Phase.Final() {
 		running.Phase, running.EndedAt, running.SupersededBy = d.ends, m.now().UTC(), o.ID
 		if err := Put(tx, *running, AnyVersion); err != nil {
@@ -335,7 +338,7 @@ func (m *Manager) newOperation(rec ClusterRecord, kind OperationKind, actor Acto
 	now := m.now().UTC()
 	return Operation{
 		ID: newOperationID(), Cluster: rec.ID, Project: rec.Project, Kind: kind, Actor: actor.Name, Generation: rec.Generation,
-		Phase: PhaseQueued, Steps: newSteps(kind), Deadline: now.Add(patience), CreatedAt: now,
+		Phase: PhaseQueued, Steps: newSteps(operationSteps[kind]), Deadline: now.Add(patience), CreatedAt: now,
 	}
 }
 
@@ -368,7 +371,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 				return err
 			}
 		}
-		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(d.kind), Notes: notes(rec, d, h.m.outdated(rec.ID))}
+		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(stepsOf(d.kind, rec, d.rec)), Notes: notes(h.m.timings, h.m.info(rec), d, h.m.outdated(rec.ID))}
 		return nil
 	})
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 // before the node goes away. Any node takes the calls for any other.
 type Evacuator interface {
 	// StartEvacuation begins; a node that is being evacuated already is left to
-	// go on, whatever its settings. The node takes no client from now on.
+	// go on, whatever its settings. The node takes clients for as long as it waits
+	// for load balancers ([EvacuationWaiting]), and then none.
 	StartEvacuation(ctx context.Context, node string, o EvacuationOrder) error
 	// EvacuationProgress says how far it is. A member that hangs MUST NOT keep it
 	// from being told of a healthy node: where the others cannot tell, the node

@@ -149,7 +149,7 @@ func lost(v view) (State, Reason, string) {
 }
 
 func partition(v view) (State, Reason, string) {
-	return Abnormal, ReasonPartitioned, "nodes count different members: " + describeViews(v)
+	return Abnormal, ReasonPartitioned, divided(v)
 }
 
 // taskFailed ends a task. A repair that has not helped leaves a cluster that
@@ -206,6 +206,9 @@ func (v view) waitsFor() string {
 	if v.look.Waits != "" {
 		return v.look.Waits
 	}
+	if v.partitioned() {
+		return divided(v)
+	}
 	if v.look.SilentWhy != "" {
 		return "EMQX does not answer: " + v.look.SilentWhy
 	}
@@ -239,9 +242,12 @@ func (v view) notReady() string {
 		if n.Ready && !n.Going {
 			continue
 		}
-		why := n.Reason
+		why, leaving := n.Reason, v.rec.Status.Leaving
 		if n.Going {
 			why = "being deleted"
+		} else if leaving != nil && leaving.Node == n.Name && !n.Broken && v.serves(n) {
+			b.WriteString("; " + n.Pod + ": its clients are moved") // that its probe fails is meant so
+			continue
 		} else if why == "" {
 			why = "not ready"
 		}
@@ -251,6 +257,13 @@ func (v view) notReady() string {
 		}
 	}
 	return b.String()
+}
+
+// whatHeals says what to expect of nodes that count different members.
+const whatHeals = "EMQX takes some minutes to find that its nodes have lost one another, and heals by itself when they reach one another again: it restarts the smaller part, whose clients are cut; look at the network between the nodes. Repair cannot join them"
+
+func divided(v view) string {
+	return "nodes count different members: " + describeViews(v) + "; " + whatHeals
 }
 
 func describeViews(v view) string {

@@ -59,9 +59,11 @@ func newView(now time.Time, rec ClusterRecord, look Look) view {
 			v.ready = append(v.ready, n)
 		}
 	}
-	v.loss = lossOf(rec, look.Found)
-	if v.loss == nil && rec.Status.Dispatched {
-		errors.As(look.Failure, &v.loss) // the platform may know of more than was ever looked at
+	if !rec.Deleting { // what a deletion takes away is no loss
+		v.loss = lossOf(rec, look.Found)
+		if v.loss == nil && rec.Status.Dispatched {
+			errors.As(look.Failure, &v.loss) // the platform may know of more than was ever looked at
+		}
 	}
 	return v
 }

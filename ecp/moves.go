@@ -137,13 +137,12 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	end := leaving.Since.Add(spec.deadline())
 	over := look.At.After(end) && !did.firstLook // nobody looked while the program was down
 	var at EvacuationProgress
-	version := v.rec.Resolved.Image.Version
 	err := m.withEvacuator(ctx, p, v, node, func(ctx context.Context, e Evacuator) (err error) {
 		at, err = e.EvacuationProgress(ctx, node)
 		switch {
 		case err != nil:
 			return err
-		case over && spec.OnDeadline == StopAtTime && at.Phase != EvacuationNone && !nobodyLeft(at, version):
+		case over && spec.OnDeadline == StopAtTime && at.Phase != EvacuationNone && !nobodyLeft(at):
 			return e.StopEvacuation(ctx, node)
 		case at.Phase == EvacuationNone && (!over || spec.OnDeadline == StopAtTime):
 			return e.StartEvacuation(ctx, node, EvacuationOrder{ConnectionRate: spec.Rate, SessionRate: spec.Rate, WaitHealth: m.timings.Notice, WaitTakeover: m.timings.Takeover})
@@ -153,7 +152,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	switch {
 	case errors.Is(err, ErrUnsupported): // clients are cut, and come back elsewhere
 		return true
-	case err == nil && nobodyLeft(at, version), over && spec.OnDeadline != StopAtTime:
+	case err == nil && nobodyLeft(at), over && spec.OnDeadline != StopAtTime:
 		return true
 	case err != nil:
 		look.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, MessageOf(err))
@@ -163,17 +162,15 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 		did.leaving = &Leaving{Node: node, Since: leaving.Since, GivenUp: true}
 		look.Waits = fmt.Sprintf("%s still has %d clients and %d sessions, its time is over, and the spec wants it to stop there", node, at.Connections, at.Sessions)
 	default:
-		look.Waits = fmt.Sprintf("%s still has %d clients and %d sessions; they are given until %s", node, at.Connections, at.Sessions, end.UTC().Format(time.RFC3339))
+		look.Waits = evacuating(m.timings, v.rec.Resolved.Image.Version, node, at, end)
 	}
 	return false
 }
 
 // nobodyLeft says that the node has neither clients nor sessions, and gets none:
-// 5.x takes none from the moment the evacuation began, 4.x only when it has
-// waited for load balancers to notice.
-func nobodyLeft(at EvacuationProgress, version string) bool {
-	v, _ := ParseVersion(version)
-	takes := at.Phase == EvacuationNone || at.Phase == EvacuationOther || at.Phase == EvacuationWaiting && v.Major < 5
+// it takes clients until it has waited for load balancers to notice.
+func nobodyLeft(at EvacuationProgress) bool {
+	takes := at.Phase == EvacuationNone || at.Phase == EvacuationOther || at.Phase == EvacuationWaiting
 	return !takes && at.Connections == 0 && at.Sessions == 0
 }
 
@@ -189,6 +186,10 @@ func (m *Manager) takeBack(ctx context.Context, p Provisioner, v view, node stri
 	if err == nil || errors.Is(err, ErrUnsupported) {
 		did.left = true
 		return ""
+	}
+	i := slices.IndexFunc(v.look.Found.Nodes, func(n NodeObservation) bool { return n.Name == node && n.Ready })
+	if i < 0 && (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNotFound)) { // nobody there to be told yet
+		return node + " has to start"
 	}
 	return fmt.Sprintf("%s cannot be told to take clients again: %s", node, MessageOf(err))
 }

@@ -4,8 +4,12 @@ import "fmt"
 
 // notes say what nodes and clients will see of a command: for plans. outdated
 // is how many nodes are of an older pod template than the platform has now.
-func notes(rec ClusterRecord, d decision, outdated int) []string {
+func notes(t Timings, now Info, d decision, outdated int) []string {
 	var out []string
+	rec := now.ClusterRecord
+	if rec.Mode == Hosted && !d.nothing && d.kind == OpStop {
+		return append(out, stopLoses)
+	}
 	if rec.Mode != Hosted || d.nothing || d.kind != OpUpdate && d.kind != OpRestart && d.kind != OpRepair {
 		return out
 	}
@@ -13,7 +17,8 @@ func notes(rec ClusterRecord, d decision, outdated int) []string {
 		return append(out, "no node runs: it shows when the cluster is started")
 	}
 	has, want := ordinalsOf(rec), d.rec.Spec.Hosted.Nodes
-	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each", d.rec.Spec.Hosted.Evacuation.deadline())
+	e := d.rec.Spec.Hosted.Evacuation
+	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", e.deadline(), t.eachTakes(rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
 	if v, ok := ParseVersion(rec.Resolved.Image.Version); ok && v.Before(Version{4, 4, 12}) {
 		alone = "clients are cut: EMQX before 4.4.12 moves none"
 	}
@@ -34,10 +39,16 @@ func notes(rec ClusterRecord, d decision, outdated int) []string {
 		why = "an earlier change has not come to its end: "
 	}
 	if min(has, want) == 1 {
-		return append(out, why+"the only node is replaced: clients are cut and nothing serves until it is back")
+		return append(out, why+"the only node is replaced: clients are cut and nothing serves until it is back; "+memoryLoses)
 	}
 	return append(out, why+some(n, "is replaced; ", "are replaced, one at a time; ")+alone)
 }
+
+// What no node keeps where none runs.
+const (
+	memoryLoses = "what EMQX keeps in memory is lost: sessions, and retained messages unless they are set to be kept on disk"
+	stopLoses   = "all clients are cut; " + memoryLoses + "; configuration, users and rules stay on the volumes"
+)
 
 // some counts nodes in words.
 func some(n int, one, many string) string {

@@ -58,12 +58,12 @@ type Operation struct {
 	SupersededBy OperationID `json:"supersededBy,omitempty"`
 }
 
-// Step is one part of an operation.
+// Step is one part of an operation. What an operation waits for says
+// [Info].Waits of its cluster.
 type Step struct {
-	Name    string `json:"name"`
-	Done    int    `json:"done"`
-	Total   int    `json:"total"`
-	Message string `json:"message,omitempty"` // what it waits for
+	Name  string `json:"name"`
+	Done  int    `json:"done"`
+	Total int    `json:"total"`
 }
 
 // Clone gives a copy that shares nothing with o.

@@ -38,7 +38,7 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (Plan, error)
 		}
 		plan = Plan{Command: CommandKind(OpCreate), To: rec.Status.State, Steps: []string{}}
 		if rec.Mode == Hosted {
-			plan.Steps = stepNames(OpCreate)
+			plan.Steps = stepNames(operationSteps[OpCreate])
 		}
 		return errors.Join(Put(tx, rec, 0), errPlanned)
 	})

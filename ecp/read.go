@@ -20,7 +20,7 @@ func (h handle) Get(ctx context.Context) (Info, error) {
 func unseen(rec ClusterRecord) Info {
 	return Info{
 		ClusterRecord: rec, Version: rec.Resolved.Image.Version, Nodes: []NodeInfo{},
-		Current:  ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: "none"},
+		Current:  ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: EnforcedByNone},
 		Features: featuresOf(rec, rec.Resolved.Image.Version),
 	}
 }
@@ -37,9 +37,14 @@ func (m *Manager) info(rec ClusterRecord) Info {
 	if mem := m.looks[rec.ID]; mem != nil {
 		i.LookedAt = mem.seenAt
 		i.Endpoints = mem.look.Found.Endpoints
-		if mem.look.NotHeld != "" {
+		i.Unseen = mem.look.Unseen
+		switch {
+		case mem.look.NotHeld != "":
 			i.Waits = mem.look.NotHeld
-		} else if rec.Mode == Hosted && rec.Status.Operation != "" && mem.look.Unseen == "" {
+		case rec.Mode != Hosted || rec.Status.Operation == "":
+		case i.Unseen != "":
+			i.Waits = "nothing can be seen: " + i.Unseen
+		default:
 			i.Waits = newView(mem.look.At, rec, mem.look).waitsFor()
 		}
 		described, members := brokerNodes(mem), []Member(nil)
@@ -54,6 +59,11 @@ func (m *Manager) info(rec ClusterRecord) Info {
 				i.ReadyNodes++
 			}
 		}
+		allowed := 0
+		if len(described) > 0 {
+			allowed = licensed(mem.brokers)
+		}
+		i.Current.Limit, i.Current.EnforcedBy = enforced(rec, allowed, i.ReadyNodes > 0)
 	}
 	i.Features = featuresOf(rec, i.Version)
 	return i

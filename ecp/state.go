@@ -52,7 +52,7 @@ var hostedStates = []stateInfo{
 	{Running, Label{"运行中", "Running"}, "as asked for"},
 	{Degraded, Label{"降级运行中", "Degraded"}, "a node is unavailable outside a plan, at least one serves"},
 	{Stopping, Label{"停止中", "Stopping"}, "nodes go away: stop, or the first half of delete"},
-	{Stopped, Label{"已停止", "Stopped"}, "no node runs, data is kept; a deleted cluster passes through"},
+	{Stopped, Label{"已停止", "Stopped"}, "no node runs; what is on volumes is kept (configuration, users, rules), sessions and retained messages in memory are not; a deleted cluster passes through"},
 	{Abnormal, Label{"异常", "Abnormal"}, "the last task failed, or nothing serves, or what is found contradicts itself"},
 	{Nonexistent, Label{"不存在", "Nonexistent"}, "the create task was never dispatched"},
 }

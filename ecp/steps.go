@@ -72,8 +72,7 @@ func truth(b bool) int {
 }
 
 // newSteps are an operation's steps before anything was looked at.
-func newSteps(kind OperationKind) []Step {
-	rows := operationSteps[kind]
+func newSteps(rows []stepRow) []Step {
 	out := make([]Step, len(rows))
 	for i, r := range rows {
 		out[i] = Step{Name: r.name}
@@ -81,10 +80,47 @@ func newSteps(kind OperationKind) []Step {
 	return out
 }
 
-// stepNames names the steps of an operation, for plans.
-func stepNames(kind OperationKind) []string {
-	var out []string
+// progressOf tells how far a step is; nil for one that operations of the kind do
+// not have.
+func progressOf(kind OperationKind, name string) func(view) (done, total int) {
 	for _, r := range operationSteps[kind] {
+		if r.name == name {
+			return r.progress
+		}
+	}
+	return nil
+}
+
+// stepsKnown reports whether an operation has the steps of its kind, of which
+// changes may have fewer.
+func stepsKnown(o Operation) bool {
+	if len(o.Steps) == 0 || o.Kind != OpUpdate && len(o.Steps) != len(operationSteps[o.Kind]) {
+		return false
+	}
+	return !slices.ContainsFunc(o.Steps, func(s Step) bool { return progressOf(o.Kind, s.Name) == nil })
+}
+
+// stepsOf are the steps that a change needs: one that replaces no node, or lets
+// none go, has no step for that, and where no node runs only objects change.
+func stepsOf(kind OperationKind, before, after ClusterRecord) []stepRow {
+	rows := operationSteps[kind]
+	if kind != OpUpdate {
+		return rows
+	}
+	if wantedNodes(after) == 0 {
+		return []stepRow{stepObjects}
+	}
+	needless := map[string]bool{
+		stepSurplus.name:  ordinalsOf(before) <= after.Spec.Hosted.Nodes && before.Status.Removing == 0,
+		stepReplaced.name: !replaces(kind, before, after),
+	}
+	return slices.DeleteFunc(slices.Clone(rows), func(r stepRow) bool { return needless[r.name] })
+}
+
+// stepNames names the steps of an operation, for plans.
+func stepNames(rows []stepRow) []string {
+	var out []string
+	for _, r := range rows {
 		out = append(out, r.name)
 	}
 	return out
@@ -121,14 +157,13 @@ func finish(now time.Time, rec ClusterRecord, op *Operation, look Look) *Operati
 		return nil
 	}
 	o := op.Clone()
-	if len(o.Steps) != len(operationSteps[o.Kind]) { // stored by another build
-		o.Steps = newSteps(o.Kind)
+	if !stepsKnown(o) { // stored by another build
+		o.Steps = newSteps(operationSteps[o.Kind])
 	}
 	if look.Unseen == "" {
 		v := newView(now, rec, look)
-		for i, row := range operationSteps[o.Kind] {
-			done, total := row.progress(v)
-			o.Steps[i].Done, o.Steps[i].Total = done, total
+		for i, s := range o.Steps {
+			o.Steps[i].Done, o.Steps[i].Total = progressOf(o.Kind, s.Name)(v)
 		}
 	}
 	o.Error = ""

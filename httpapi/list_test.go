@@ -157,6 +157,17 @@ func TestExplain(t *testing.T) {
 	var nodes page[nodeView]
 	f.call(asUser, http.MethodGet, clustersPath+"/"+id+"/nodes", "").want(http.StatusOK).into(&nodes)
 	require.Len(t, nodes.Items, 3)
+
+	f.sim.SetUnreachable(true)
+	f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/restart", "").want(http.StatusAccepted)
+	f.eventually("nothing can be seen", func() (bool, any) {
+		e = explainView{}
+		f.call(asUser, http.MethodGet, clustersPath+"/"+id+"/explain", "").want(http.StatusOK).into(&e)
+		return e.Stale, e
+	})
+	require.NotZero(t, e.StaleSince)
+	require.NotEmpty(t, e.StaleMessage)
+	require.Equal(t, "nothing can be seen: "+e.StaleMessage, e.WaitsFor)
 }
 
 // Where a request comes from is in the audit; a proxy's word counts only where

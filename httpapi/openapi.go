@@ -250,6 +250,8 @@ var notes = []note{
 	{schema: "CreateBodyAdoptedSpec", property: "mode", words: []string{string(ecp.Adopted)}},
 	{schema: "Cluster", property: "mode", words: modes()},
 	{schema: "Status", property: "state", says: "one word for people; software waits on the conditions Settled and Healthy. gone is only in the last event of a deleted cluster", words: append(states(), string(ecp.Gone))},
+	{schema: "ConnectionsInfo", property: "limit", says: "what is booked, or less where the licence allows less"},
+	{schema: "ConnectionsInfo", property: "enforcedBy", says: "who sees to the limit: the licence, listeners (approximately: each takes as many), or nobody, as far as is known", words: []string{ecp.EnforcedByLicence, ecp.EnforcedByListeners, ecp.EnforcedByNone}},
 	{schema: "HostedSpec", required: []string{"nodes", "connections"}},
 	{schema: "HostedSpec", property: "image", says: "id in GET /api/v1/images; the default one when left out"},
 	{schema: "HostedSpec", property: "nodes", minimum: number(1), maximum: number(ecp.MaxNodes)},

@@ -103,7 +103,7 @@ func answerSamples() map[string]any {
 	return map[string]any{
 		"Cluster":   viewCluster(sampleInfo()),
 		"Operation": viewOperation(sampleRunning()),
-		"Plan":      ecp.Plan{Command: ecp.KindStop, From: ecp.Running, To: ecp.Stopping, Steps: []string{"stop"}},
+		"Plan":      ecp.Plan{Command: ecp.KindStop, From: ecp.Running, To: ecp.Stopping, Steps: []string{"objects", "nodes-gone"}, Notes: []string{"all clients are cut"}},
 		"Problem": newProblem(ecp.CodeInvalid, "create cluster: the request contradicts the rules",
 			fieldView{Pointer: "/spec/nodes", Detail: "is 8; 1 to 7 are allowed"}),
 	}
@@ -112,7 +112,7 @@ func answerSamples() map[string]any {
 func sampleRunning() ecp.Operation {
 	return ecp.Operation{
 		ID: sampleOperation, Cluster: sampleCluster, Project: sampleProject, Kind: ecp.OpCreate, Actor: "ann", Generation: 1,
-		Phase: ecp.PhaseRunning, Steps: []ecp.Step{{Name: "apply", Done: 1, Total: 1}, {Name: "nodes", Done: 1, Total: 3, Message: "1 of 3 nodes are ready"}},
+		Phase: ecp.PhaseRunning, Steps: []ecp.Step{{Name: "objects", Done: 1, Total: 1}, {Name: "nodes", Done: 1, Total: 3}, {Name: "members", Done: 0, Total: 3}},
 		Deadline: sampleTime.Add(10 * time.Minute), CreatedAt: sampleTime,
 	}
 }
@@ -130,7 +130,7 @@ func sampleInfo() ecp.Info {
 				{Type: ecp.CondAvailable, Status: ecp.True, Reason: ecp.ReasonAsExpected, Generation: 1, Since: sampleTime},
 			}},
 		},
-		Version: "5.8.9", ReadyNodes: 1, Current: ecp.ConnectionsInfo{Current: 12, Limit: 1000, EnforcedBy: "none"},
+		Version: "5.8.9", ReadyNodes: 1, Current: ecp.ConnectionsInfo{Current: 12, Limit: 1000, EnforcedBy: ecp.EnforcedByListeners},
 		Nodes: []ecp.NodeInfo{{
 			NodeObservation: ecp.NodeObservation{
 				Ordinal: 0, Name: "emqx@" + sampleCluster + "-emqx-0", Pod: sampleCluster + "-emqx-0", Host: "worker-1", IP: "10.0.0.7",

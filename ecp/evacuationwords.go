@@ -1,0 +1,72 @@
+package ecp
+
+import (
+	"fmt"
+	"time"
+)
+
+// noticeOn4 is how long EMQX 4 waits for load balancers, whatever it is told.
+const noticeOn4 = time.Minute
+
+// noticeOf is how long a node of a version waits for load balancers before it
+// cuts the first client.
+func (t Timings) noticeOf(version string) time.Duration {
+	if v, _ := ParseVersion(version); v.Major < 5 {
+		return noticeOn4
+	}
+	return t.Notice
+}
+
+// evacuationWords say, by the phase of an evacuation, what it waits for. Others
+// say how many clients and sessions are left.
+var evacuationWords = map[EvacuationPhase]func(t Timings, version string, at EvacuationProgress) string{
+	EvacuationNone: func(Timings, string, EvacuationProgress) string { return "begins to move its clients" },
+	EvacuationWaiting: func(t Timings, version string, at EvacuationProgress) string {
+		return fmt.Sprintf("waits %s until load balancers have noticed that it is to get no clients; it has %d clients and %d sessions", t.noticeOf(version), at.Connections, at.Sessions)
+	},
+	EvacuationTakeover: func(t Timings, _ string, at EvacuationProgress) string {
+		if at.Connections > 0 {
+			return clientsLeft(at)
+		}
+		return fmt.Sprintf("has no clients any more, and gives them %s to come back elsewhere before it moves the sessions of the others", t.Takeover)
+	},
+	EvacuationMoving: func(_ Timings, _ string, at EvacuationProgress) string {
+		if at.Connections > 0 {
+			return clientsLeft(at)
+		}
+		return fmt.Sprintf("has no clients any more, and moves the %d sessions that are left", at.Sessions)
+	},
+}
+
+func clientsLeft(at EvacuationProgress) string {
+	return fmt.Sprintf("still has %d clients and %d sessions", at.Connections, at.Sessions)
+}
+
+// evacuating says in words what the evacuation of a node waits for.
+func evacuating(t Timings, version, node string, at EvacuationProgress, until time.Time) string {
+	words := clientsLeft(at)
+	if say := evacuationWords[at.Phase]; say != nil {
+		words = say(t, version, at)
+	}
+	return fmt.Sprintf("%s %s; clients are given until %s", node, words, until.UTC().Format(time.RFC3339))
+}
+
+// eachTakes says how long the clients of one of several nodes will need at least
+// to leave it, with so many of them on all of them together.
+func (t Timings) eachTakes(version string, e Evacuation, clients, nodes int) string {
+	rate := e.Rate
+	if rate == 0 {
+		rate = usualRate
+	}
+	each := (clients + nodes - 1) / nodes
+	moving := time.Duration((each+rate-1)/rate) * time.Second
+	words := fmt.Sprintf("each takes about %s: %s until load balancers have noticed, %s for clients to come back elsewhere",
+		t.noticeOf(version)+t.Takeover+moving, t.noticeOf(version), t.Takeover)
+	if each > 0 {
+		words += fmt.Sprintf(", %s to move %d clients, %d a second", moving, each, rate)
+	}
+	return words
+}
+
+// usualRate is how many clients EMQX moves a second where nothing else is asked.
+const usualRate = 500
