@@ -58,6 +58,7 @@ func (w *world) manage(t testing.TB, store ecp.Store, p ecp.Provisioner) {
 	m, err := ecp.New(t.Context(), ecp.Config{
 		Store: store, Provisioners: map[string]ecp.Provisioner{"default": p},
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
+		Timings:  ecp.Timings{Notice: time.Second, Takeover: time.Second}, // no load balancer has to notice anything here
 	})
 	require.NoError(t, err)
 	w.Manager = m
