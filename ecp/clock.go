@@ -122,3 +122,14 @@ func fairTimes(t Timings, now time.Time, rec *ClusterRecord) {
 
 // longest is the most that a task gets beside the time for clients to leave.
 func (t Timings) longest() time.Duration { return max(t.Create, t.Start, t.Stop, t.Delete) }
+
+// sureNow is the time by which things are removed for good: that of the wall
+// clock, or an earlier one where it has been set forward since the Manager was
+// made. What goes too late does no harm; what a wrong clock removes is lost.
+func (m *Manager) sureNow() time.Time {
+	now, counted := m.now(), m.made.wall.Add(m.tick().Sub(m.made.tick))
+	if counted.Before(now) {
+		return counted
+	}
+	return now
+}

@@ -47,7 +47,7 @@ func (b *bench) restart(p Provisioner) {
 		Defaults: Defaults{Projects: []string{"default/default", "default/other"}},
 	})
 	require.NoError(b.t, err)
-	m.tick = func() time.Time { return b.now }
+	m.setTick(func() time.Time { return b.now })
 	b.m = m
 }
 

@@ -9,7 +9,9 @@ import (
 func (m *Manager) Pass(ctx context.Context, id ID) time.Duration { return m.pass(ctx, id) }
 
 // SetTick lets tests move the monotonic clock.
-func (m *Manager) SetTick(tick func() time.Time) { m.tick = tick }
+func (m *Manager) SetTick(tick func() time.Time) { m.setTick(tick) }
+
+func (m *Manager) setTick(tick func() time.Time) { m.tick, m.made.tick = tick, tick() }
 
 // Turns is of how many clusters turns at their broker are kept.
 func (m *Manager) Turns() int {

@@ -73,6 +73,7 @@ type Manager struct {
 	log          *slog.Logger
 	now          func() time.Time
 	tick         func() time.Time // the monotonic clock
+	made         mark             // when the Manager was
 	workers      int
 	timings      Timings
 	queue        *queue
@@ -135,6 +136,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	if m.operationsKept <= 0 {
 		m.operationsKept = 90 * 24 * time.Hour
 	}
+	m.made = newMark(Status{}, m.now(), m.tick())
 	m.slots = newSlots(m.workers)
 	m.queue.lines.of, m.queue.lines.share = m.lineOf, m.workers
 	m.nobodyTurn = make(chan struct{}, 1)

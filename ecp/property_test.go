@@ -56,7 +56,7 @@ func (f *fleet) restart() {
 	})
 	require.NoError(f.t, err)
 	f.m = m
-	m.tick = func() time.Time { return f.now }
+	m.setTick(func() time.Time { return f.now })
 }
 
 func (f *fleet) say(format string, args ...any) {

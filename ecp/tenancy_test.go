@@ -56,6 +56,7 @@ func newOffice(t *testing.T) *office {
 		Provisioners: map[string]Provisioner{"default": newWorld()}, Defaults: Defaults{Projects: []string{"a/p", "a/q", "b/p"}},
 	})
 	require.NoError(t, err)
+	m.setTick(func() time.Time { return o.now })
 	o.m = m
 	for _, name := range sortedKeys(officeGrants) {
 		_, err := m.CreateUser(o.system(), UserRequest{Name: name, Password: goodPassword, Grants: []Grant{officeGrants[name]}})

@@ -33,7 +33,7 @@ func (m *Manager) tidy(ctx context.Context) {
 
 // tidyOnce removes what is over. Where one kind cannot be removed, others are.
 func (m *Manager) tidyOnce(ctx context.Context) error {
-	now := m.now().UTC()
+	now := m.sureNow().UTC()
 	return errors.Join(m.tidyRecords(ctx, now), m.tidyOperations(ctx, now), m.purgeChanges(ctx, now))
 }
 
