@@ -124,7 +124,7 @@ func learn(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Loo
 	}
 	learnRefusal(st, rec.Generation, look, did)
 	f := look.Found
-	if look.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting {
+	if look.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting || recordOlder(*rec, f) != nil {
 		return
 	}
 	st.Seen = true

@@ -40,10 +40,12 @@ func backTo(before Wanted, power Power, c Command) Command {
 
 // noWayBack says what to do instead about an operation that cannot be taken back.
 var noWayBack = map[OperationKind]string{
-	OpCreate:  "there was nothing before it; delete removes the cluster, stop takes its nodes away",
-	OpRestart: "nodes that were replaced cannot be had back; a change or stop takes over from it",
-	OpRepair:  "it has accepted what was lost; delete removes the cluster, stop takes its nodes away",
-	OpDelete:  "a deletion is never taken back: data may have gone already",
+	OpCreate:   "there was nothing before it; delete removes the cluster, stop takes its nodes away",
+	OpRestart:  "nodes that were replaced cannot be had back; a change or stop takes over from it",
+	OpRepair:   "it has accepted what was lost; delete removes the cluster, stop takes its nodes away",
+	OpTakeOver: "what is there is what counts now; a change or stop takes over from it",
+	OpPutBack:  "what was there is not recorded any more; a change or stop takes over from it",
+	OpDelete:   "a deletion is never taken back: data may have gone already",
 }
 
 // CancelOperation ends an operation that has not ended: the cluster goes back

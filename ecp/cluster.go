@@ -47,7 +47,10 @@ type ClusterRecord struct {
 	Force      bool     `json:"force,omitempty"`    // delete without waiting for nodes to stop
 	Restarts   int      `json:"restarts,omitempty"` // how often all nodes were asked to be replaced
 	Generation int64    `json:"generation"`         // grows when the spec changes
-	Revision   int64    `json:"revision"`           // grows with every intent write; the ETag
+	// Changes identify the generations that may be found on the platform, the
+	// newest last. Empty = an earlier build has made the record.
+	Changes  []ChangeID `json:"changes,omitempty"`
+	Revision int64      `json:"revision"` // grows with every intent write; the ETag
 
 	Status Status `json:"status"`
 }
@@ -115,6 +118,9 @@ type Status struct {
 	Removing int `json:"removing,omitempty"`
 	// Refused is what the platform will not take; nil = nothing is known of.
 	Refused *Refused `json:"refused,omitempty"`
+	// KeepVolumes: volumes beyond Ordinals were there when the record took over what
+	// it found; they stay until the next change.
+	KeepVolumes bool `json:"keepVolumes,omitempty"`
 	// Leaving is the node whose clients are moved to others; nil = none.
 	Leaving *Leaving `json:"leaving,omitempty"`
 	// WaitingFrom is since when another program holds the platform, so that this
@@ -131,6 +137,7 @@ type Status struct {
 // Clone gives a copy that shares nothing with r.
 func (r ClusterRecord) Clone() ClusterRecord {
 	r.Spec = r.Spec.Clone()
+	r.Changes = slices.Clone(r.Changes)
 	r.Resolved.LBAnnotations = maps.Clone(r.Resolved.LBAnnotations)
 	r.Status.Conditions = slices.Clone(r.Status.Conditions)
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)

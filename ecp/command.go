@@ -3,7 +3,7 @@ package ecp
 import "encoding/json"
 
 // Command is something that can be asked of a cluster. The set is sealed:
-// Start, Stop, Restart, Update, Repair, Transfer, Delete.
+// Start, Stop, Restart, Update, Repair, TakeOver, PutBack, Transfer, Delete.
 type Command interface{ Kind() CommandKind }
 
 // CommandKind names a command in tables, errors and operations.
@@ -16,6 +16,8 @@ const (
 	KindRestart  CommandKind = "restart"
 	KindUpdate   CommandKind = "update"
 	KindRepair   CommandKind = "repair"
+	KindTakeOver CommandKind = "take-over"
+	KindPutBack  CommandKind = "put-back"
 	KindTransfer CommandKind = "transfer"
 	KindDelete   CommandKind = "delete"
 )
@@ -97,6 +99,10 @@ func revisionOf(cmd Command) int64 {
 	case Update:
 		return c.IfRevision
 	case Repair:
+		return c.IfRevision
+	case TakeOver:
+		return c.IfRevision
+	case PutBack:
 		return c.IfRevision
 	case Transfer:
 		return c.IfRevision

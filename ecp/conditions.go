@@ -65,6 +65,8 @@ func conditions(now time.Time, v view, newestRender int) []Condition {
 func provisioned(v view, _ int) verdictOf {
 	f := v.look.Found
 	switch {
+	case v.older != nil:
+		return verdictOf{Status: False, Reason: ReasonRecordOlder, Message: v.older.Error()}
 	case v.loss != nil:
 		return verdictOf{Status: False, Reason: v.loss.Reason}
 	case f.Foreign != "":

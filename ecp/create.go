@@ -102,6 +102,7 @@ func (m *Manager) newRecord(tx Tx, actor Actor, r CreateRequest) (ClusterRecord,
 	if err == nil && rec.Mode == Hosted {
 		err = errors.Join(m.sealSettings(&wrong, id, rec.Spec.Hosted, nil), wrong.err(""))
 	}
+	noteChange(&rec)
 	return rec, err
 }
 

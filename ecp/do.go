@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,6 +29,7 @@ type decision struct {
 	rec      ClusterRecord // as it is stored
 	moves    bool          // to another project
 	ends     Phase         // of the operation it takes over from
+	notes    []string      // what is to be said of it in a plan, beside what follows from the record
 }
 
 // decide says what a command does, or why it cannot be taken.
@@ -36,6 +38,9 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 	rec = rec.Clone()
 	d := decision{from: rec.Status.State, ends: PhaseSuperseded}
 	if err := checkRevision(revisionOf(cmd), rec.Revision); err != nil {
+		return d, err
+	}
+	if err := m.mayWhileOlder(rec, cmd); err != nil {
 		return d, err
 	}
 	next, verdict := Next(rec.Mode, rec.Status.State, cmd.Kind())
@@ -71,7 +76,7 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 	if next == Updating && wantedNodes(rec) == 0 { // no node runs: there is nothing to roll out
 		next = Stopping
 	}
-	if d.kind != "" {
+	if d.kind != "" && d.kind != OpTakeOver {
 		rec.Status.KeepOutdated = !replaces(d.kind, old, rec)
 	}
 	if next != rec.Status.State {
@@ -115,6 +120,10 @@ func (m *Manager) carry(tx Tx, d *decision, rec *ClusterRecord, cmd Command) err
 		if rec.Status.State == Nonexistent {
 			d.patience = m.timings.Dispatch
 		}
+	case TakeOver:
+		return m.carryTakeOver(tx, d, rec)
+	case PutBack:
+		return m.carryPutBack(d, rec)
 	case Delete:
 		if rec.Deleting && (rec.Force || !c.Force) {
 			d.nothing = true
@@ -154,7 +163,7 @@ func (m *Manager) carry(tx Tx, d *decision, rec *ClusterRecord, cmd Command) err
 
 // commandFeatures are the features that commands belong to.
 var commandFeatures = map[CommandKind]Feature{
-	KindStart: FeaturePower, KindStop: FeaturePower, KindRestart: FeaturePower, KindRepair: FeatureRepair,
+	KindStart: FeaturePower, KindStop: FeaturePower, KindRestart: FeaturePower, KindRepair: FeatureRepair, KindTakeOver: FeatureRepair, KindPutBack: FeatureRepair,
 }
 
 // illegal says that a cluster of its kind never takes the command, or which
@@ -165,16 +174,11 @@ func illegal(rec ClusterRecord, kind CommandKind) error {
 			return fail(CodeUnsupported, "", f.Why)
 		}
 	}
-	legal := Legal(rec.Mode, rec.Status.State, rec.Deleting)
-	words := make([]string, len(legal))
-	for i, k := range legal {
-		words[i] = string(k)
-	}
 	state := string(rec.Status.State)
 	if rec.Deleting {
 		state += " and being deleted"
 	}
-	return fail(CodeConflict, "", fmt.Sprintf("a cluster that is %s cannot take %s; legal now: %s", state, kind, strings.Join(words, ", ")))
+	return fail(CodeConflict, "", fmt.Sprintf("a cluster that is %s cannot take %s; legal now: %s", state, kind, strings.Join(kindNames(rec.Legal()), ", ")))
 }
 
 // Do takes a command; see [Cluster].
@@ -217,6 +221,9 @@ func (m *Manager) begin(w *work, rec ClusterRecord, d decision, running *Operati
 	}
 	if err := rebook(w.Tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
 		return Operation{}, err
+	}
+	if d.rec.Generation != rec.Generation {
+		noteChange(&d.rec)
 	}
 	before, after := intentOf(rec), intentOf(d.rec)
 	w.note(string(rec.ID), rec.Project, before, after)
@@ -306,7 +313,7 @@ func (m *Manager) moveProject(tx Tx, project string) error {
 // beginOperation stores the operation of a command and lets it take over from
 // one that is running.
 func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before ClusterRecord, running *Operation) (Operation, error) {
-	if p, err := m.provisioner(d.rec); err == nil && d.kind != OpDelete && !d.rec.Status.KeepOutdated {
+	if p, err := m.provisioner(d.rec); err == nil && d.kind != OpDelete && d.kind != OpTakeOver && !d.rec.Status.KeepOutdated {
 		d.rec.Status.RenderVersion = newestRender(p)
 	}
 	o := m.newOperation(d.rec, d.kind, actor, d.patience)
@@ -320,6 +327,9 @@ func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before Cluster
 	d.rec.Status.Operation, d.rec.Status.Before, d.rec.Status.RepairOf = o.ID, nil, ""
 	if d.kind == OpRepair {
 		d.rec.Status.RepairOf = d.from
+	}
+	if d.kind != OpTakeOver {
+		d.rec.Status.KeepVolumes = false
 	}
 	if l := d.rec.Status.Leaving; l != nil { // it has its time anew
 		l.Since, l.GivenUp = d.rec.UpdatedAt, false
@@ -371,7 +381,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 				return err
 			}
 		}
-		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(stepsOf(d.kind, rec, d.rec)), Notes: notes(h.m.timings, h.m.info(rec), d, h.m.outdated(rec.ID))}
+		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(stepsOf(d.kind, rec, d.rec)), Notes: slices.Concat(d.notes, notes(h.m.timings, h.m.info(rec), d, h.m.outdated(rec.ID)), h.m.surplusNotes(rec, d))}
 		return nil
 	})
 	if err != nil {

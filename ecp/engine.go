@@ -20,6 +20,7 @@ type memory struct {
 	brokers []Description
 	counted time.Time     // when Silent or Missing last grew
 	known   bool          // Apply has succeeded in this process
+	older   bool          // it is in the log that the record is older than what is found
 	judged  bool          // a look that saw something was judged and stored
 	wait    time.Duration // back-off after a failed Apply or Delete
 	retryAt time.Time
@@ -205,6 +206,9 @@ func (m *Manager) act(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	if look.Unseen != "" || look.NotHeld != "" || look.Found.Foreign != "" {
 		return false
 	}
+	if held := heldBack(rec, look.Found); m.toldOlder(mem, held) != held && held {
+		m.log.WarnContext(ctx, "the record is older than what is found; nothing is written", "cluster", rec.ID, "found", look.Found.Generation, "recorded", rec.Generation)
+	}
 	if look.tick.Before(mem.retryAt) && mem.tried == rec.Revision {
 		look.Failure = mem.look.Failure
 		return false
@@ -286,6 +290,9 @@ const (
 // due says what to do next on the platform. known: this process has applied
 // the cluster before, so that the Provisioner can tell a drift.
 func due(rec ClusterRecord, found Observation, known bool, now time.Time, t Timings) dueAct {
+	if heldBack(rec, found) {
+		return dueNothing
+	}
 	if rec.Deleting {
 		return dueDeleting(rec, found, now, t)
 	}
@@ -337,7 +344,7 @@ func desiredOf(rec ClusterRecord, found Observation) Desired {
 // desired is what a record wants of its platform in the end.
 func desired(rec ClusterRecord) Desired {
 	d := Desired{
-		ID: rec.ID, Project: rec.Project, Name: rec.Name, Generation: rec.Generation, Spec: rec.Spec.Hosted.Clone(),
+		ID: rec.ID, Project: rec.Project, Name: rec.Name, Generation: rec.Generation, ChangeID: rec.changeID(), Manifest: manifestOf(rec), Spec: rec.Spec.Hosted.Clone(),
 		Image: rec.Resolved.Image, Size: rec.Resolved.Size, Replicas: wantedNodes(rec), Restarts: rec.Restarts,
 		RenderVersion: rec.Status.RenderVersion, Create: !rec.Status.Dispatched && !rec.Deleting,
 	}

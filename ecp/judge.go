@@ -30,6 +30,9 @@ var hostedRules = []rule{
 
 	// On the way out.
 	{"deleted and absent is gone", func(v view) bool { return v.rec.Deleting && v.absent() }, is(Gone, ReasonDeleted)},
+	{"record older than what is found", func(v view) bool {
+		return v.older != nil && !(v.rec.Deleting && v.rec.Force) && v.rec.Status.State != Nonexistent
+	}, olderRecord},
 	{"deletion overdue", func(v view) bool { return v.rec.Deleting && v.overdue() }, failedAs(ReasonDeleteFailed)},
 	{"deleting without nodes is stopped", func(v view) bool {
 		return v.rec.Deleting && len(v.look.Found.Nodes) == 0 && v.look.Found.Replicas <= 0 && v.rec.Status.State != Stopped && v.rec.Status.Reason != ReasonDeleteFailed
@@ -182,7 +185,7 @@ func memberMissing(v view) (State, Reason, string) {
 // nodes were away is better than that now.
 func keepOrRecover(v view) (State, Reason, string) {
 	st := v.rec.Status
-	if st.Reason == ReasonNothingServes || st.Reason == ReasonNodeDown {
+	if st.Reason == ReasonRecordOlder || st.Reason == ReasonNothingServes || st.Reason == ReasonNodeDown {
 		return Degraded, ReasonNodeDown, v.waitsFor()
 	}
 	return keep(v)

@@ -50,6 +50,9 @@ type view struct {
 	want  int // nodes that should run
 	ready []NodeObservation
 	loss  *Loss
+	// older: what is found was made by a change the record does not know of. It
+	// says nothing of losses then.
+	older *RecordOlder
 }
 
 func newView(now time.Time, rec ClusterRecord, look Look) view {
@@ -58,6 +61,9 @@ func newView(now time.Time, rec ClusterRecord, look Look) view {
 		if n.Ready && !n.Going {
 			v.ready = append(v.ready, n)
 		}
+	}
+	if v.older = recordOlder(rec, look.Found); v.older != nil {
+		return v
 	}
 	if !rec.Deleting { // what a deletion takes away is no loss
 		v.loss = lossOf(rec, look.Found)
@@ -143,7 +149,7 @@ func (v view) asWanted() bool {
 	f := v.look.Found
 	found := f.Generation == 0 || f.Generation == v.rec.Generation
 	settled := v.rec.Status.Leaving == nil && v.rec.Status.Removing == 0 && (v.want == 0 || v.want == ordinalsOf(v.rec) && len(leftovers(v.rec, f)) == 0)
-	return v.refused() == nil && found && settled && v.rec.Status.Applied == v.rec.Generation && v.converged() && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
+	return v.refused() == nil && v.older == nil && found && settled && v.rec.Status.Applied == v.rec.Generation && v.converged() && f.Replicas == v.want && len(v.ready) == v.want && len(f.Nodes) == v.want
 }
 
 // agreed says that EMQX, too, reports every wanted member at the wanted version.

@@ -97,6 +97,9 @@ type Manager struct {
 	attempts       attempts // slows down who guesses passwords
 	uses           uses     // of tokens
 
+	unrecorded     unrecordedSeen
+	unrecordedTurn sync.Mutex // held while somebody decides of an unrecorded cluster
+
 	nobodyTurn chan struct{} // of one
 	nobodyHash string        // of no password; guarded by nobodyTurn
 
@@ -185,6 +188,7 @@ func (m *Manager) Run(ctx context.Context) error {
 				cancel(err)
 			}
 		})
+		group.Go(func() { m.watchUnrecorded(ctx, target, p) })
 	}
 	group.Go(func() { m.keepTargets(ctx) })
 	for range lookers * m.workers {
@@ -352,6 +356,7 @@ func (m *Manager) adapterOf(major int) Adapter {
 type Stats struct {
 	Passes, Applies, ApplyFailures, Writes, Asked, Silent uint64
 	Queue                                                 int // clusters waiting for a worker
+	Unrecorded                                            int // clusters that are there and that no record knows, as last seen
 	// Contested counts objects that somebody else keeps changing, by the name
 	// that one has on the platform; "" = not known.
 	Contested map[string]int
@@ -364,7 +369,7 @@ func (m *Manager) Stats() Stats {
 	c := &m.counters
 	return Stats{
 		Passes: c.passes.Load(), Applies: c.applies.Load(), ApplyFailures: c.applyFailures.Load(), Writes: c.writes.Load(),
-		Asked: c.asked.Load(), Silent: c.silent.Load(), Queue: m.queue.depth(), Contested: m.contested(),
+		Asked: c.asked.Load(), Silent: c.silent.Load(), Queue: m.queue.depth(), Contested: m.contested(), Unrecorded: m.unrecorded.count(),
 	}
 }
 

@@ -165,7 +165,7 @@ func replicasFor(rec ClusterRecord, found Observation) int {
 // change looks for them: what somebody's own scaling has left behind is no
 // business of a cluster that just runs.
 func leftovers(rec ClusterRecord, found Observation) []int {
-	if !changing(rec.Status) {
+	if !changing(rec.Status) || rec.Status.KeepVolumes {
 		return nil
 	}
 	var out []int
@@ -209,6 +209,6 @@ func changing(st Status) bool {
 // changed, all of it is on the platform, and nothing is in doubt.
 func (v view) mayMove() bool {
 	st := v.rec.Status
-	return changing(st) && v.look.Unseen == "" && v.look.NotHeld == "" && !v.stuck() && v.loss == nil && v.want > 0 &&
+	return changing(st) && v.look.Unseen == "" && v.look.NotHeld == "" && !v.stuck() && v.loss == nil && v.older == nil && v.want > 0 &&
 		v.look.Found.Exists && !v.look.Found.Terminating && v.look.Found.Foreign == "" && st.Applied == v.rec.Generation && (len(v.look.Found.Drift) == 0 || v.refused() != nil)
 }

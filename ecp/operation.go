@@ -10,13 +10,15 @@ type OperationKind string
 
 // The kinds of operations.
 const (
-	OpCreate  OperationKind = "create"
-	OpStart   OperationKind = "start"
-	OpStop    OperationKind = "stop"
-	OpRestart OperationKind = "restart"
-	OpUpdate  OperationKind = "update"
-	OpRepair  OperationKind = "repair"
-	OpDelete  OperationKind = "delete"
+	OpCreate   OperationKind = "create"
+	OpStart    OperationKind = "start"
+	OpStop     OperationKind = "stop"
+	OpRestart  OperationKind = "restart"
+	OpUpdate   OperationKind = "update"
+	OpRepair   OperationKind = "repair"
+	OpTakeOver OperationKind = "take-over"
+	OpPutBack  OperationKind = "put-back"
+	OpDelete   OperationKind = "delete"
 )
 
 // Phase is where an operation stands.

@@ -19,7 +19,9 @@ type Provisioner interface {
 	// A namespace, volume claim or auth Secret that existed before MUST NOT be
 	// made anew unless d.Create is set: the error is then a conflict with
 	// [*Loss] as its cause. Something of somebody else's under the cluster's
-	// name MUST NOT be touched: the error is a conflict.
+	// name MUST NOT be touched: the error is a conflict. Where what is there is
+	// newer than d, as [Desired.Older] says, nothing at all is done: the error is
+	// that of [RecordOlderError].
 	//
 	// Where the platform will never take an object as it is, the error is
 	// invalid, in the platform's own words and with [*Refusal] as its cause: the
@@ -159,9 +161,14 @@ type Desired struct {
 	Project    string // "org/project"; for labels
 	Name       string // for annotations
 	Generation int64
-	Spec       HostedSpec
-	Image      Image // what Spec.Image names
-	Size       Size  // what Spec.Size names
+	// ChangeID identifies what Generation was given for, see [Desired.Older]; "" =
+	// it is not known. Manifest is a text of the Manager's. Both are kept with the
+	// objects, together with Generation, for Observe to find.
+	ChangeID string
+	Manifest string
+	Spec     HostedSpec
+	Image    Image // what Spec.Image names
+	Size     Size  // what Spec.Size names
 	// Pull lets Kubernetes pull the image; zero = nothing is needed.
 	Pull PullCredentials
 	// Licence is EMQX': the text of a file (v4) or a key (v5); "" = EMQX runs
@@ -226,6 +233,10 @@ type Observation struct {
 	Contested []Contest
 	// Generation is the one that was last applied, as found; 0 = unknown.
 	Generation int64
+	// ChangeID and Manifest are those of the last Apply, as found; "" = there are
+	// none, or it was without.
+	ChangeID string
+	Manifest string
 	// Obstacles are what the platform itself says stands in the way, for people:
 	// why it refuses a pod that should be there, or what keeps the rest of the
 	// cluster from going. Empty = nothing, or it does not tell.

@@ -109,6 +109,7 @@ const (
 	ReasonPartitioned     Reason = "Partitioned"   // nodes disagree on who is a member
 	ReasonForeignOwner    Reason = "ForeignOwner"  // the namespace belongs to somebody else; it is not touched
 	ReasonDataLost        Reason = "DataLost"      // namespace or a volume claim has gone; nothing is made anew unasked
+	ReasonRecordOlder     Reason = "RecordOlder"   // what is found was made by a change that the record does not know of: an older database was put back; nothing is written
 	ReasonSecretLost      Reason = "SecretLost"    // the Secret with cookie and keys has gone; nothing is made anew unasked
 	ReasonCreateFailed    Reason = "CreateFailed"
 	ReasonStartFailed     Reason = "StartFailed"

@@ -42,6 +42,11 @@ Some product documents call a new hosted cluster 更新中 in one place and 创�
 A stopped cluster in which nodes appear by hand goes back to ` + "`stopping`" + ` until they are gone again.
 
 The last event of a cluster tells that its record was deleted, and says ` + "`" + string(Gone) + "` " + goneLabel.ZH + `, which no cluster has that can still be read.
+
+A cluster whose record is older than what is found is ` + "`abnormal`" + ` with the reason ` + "`RecordOlder`" + `, whatever state it was in:
+an older database was put back, or another program works with a copy of it. Nothing is written to it. Only take-over (the
+record becomes what is there), put-back (what is there becomes what is recorded), transfer and a delete with force are
+then taken, and a change of name and description; the first two are taken of no other cluster.
 `)
 	for _, mode := range []Mode{Hosted, Adopted} {
 		writeMode(&b, mode)

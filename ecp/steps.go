@@ -31,13 +31,15 @@ var (
 
 // operationSteps are the steps of each kind of operation, in order.
 var operationSteps = map[OperationKind][]stepRow{
-	OpCreate:  {stepObjects, stepNodes, stepMembers},
-	OpStart:   {stepObjects, stepNodes, stepMembers},
-	OpRestart: {stepObjects, stepReplaced, stepNodes, stepMembers},
-	OpUpdate:  {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
-	OpRepair:  {stepObjects, stepNodes, stepMembers},
-	OpStop:    {stepObjects, stepNodesGone},
-	OpDelete:  {stepNodesGone, stepObjectsGone},
+	OpCreate:   {stepObjects, stepNodes, stepMembers},
+	OpStart:    {stepObjects, stepNodes, stepMembers},
+	OpRestart:  {stepObjects, stepReplaced, stepNodes, stepMembers},
+	OpUpdate:   {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
+	OpRepair:   {stepObjects, stepNodes, stepMembers},
+	OpTakeOver: {stepObjects, stepNodes, stepMembers},
+	OpPutBack:  {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
+	OpStop:     {stepObjects, stepNodesGone},
+	OpDelete:   {stepNodesGone, stepObjectsGone},
 }
 
 func appliedObjects(v view) (int, int) { return truth(v.rec.Status.Applied == v.rec.Generation), 1 }
@@ -128,13 +130,15 @@ func stepNames(rows []stepRow) []string {
 
 // succeeds says in which states an operation has done what it is for.
 var succeeds = map[OperationKind][]State{
-	OpCreate:  {Running, Stopped},
-	OpStart:   {Running},
-	OpRestart: {Running},
-	OpUpdate:  {Running, Stopped},
-	OpRepair:  {Running, Stopped},
-	OpStop:    {Stopped},
-	OpDelete:  {Gone},
+	OpCreate:   {Running, Stopped},
+	OpStart:    {Running},
+	OpRestart:  {Running},
+	OpUpdate:   {Running, Stopped},
+	OpRepair:   {Running, Stopped},
+	OpTakeOver: {Running, Stopped},
+	OpPutBack:  {Running, Stopped},
+	OpStop:     {Stopped},
+	OpDelete:   {Gone},
 }
 
 // phaseIn is where an operation stands with its cluster in a state. Every

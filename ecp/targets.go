@@ -241,6 +241,7 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 			m.log.WarnContext(ctx, "the lease of a target is not looked after any more", "target", name, "error", err)
 		}
 	})
+	looks.Go(func() { m.watchUnrecorded(watching, name, p) })
 	w, ok := p.(Watcher)
 	if !ok {
 		<-ctx.Done()

@@ -37,7 +37,7 @@ var hostedCommands = map[State]map[CommandKind]move{
 	Degraded:    {KindStart: holds, KindStop: to(Stopping), KindRestart: to(Updating), KindUpdate: to(Updating), KindRepair: to(Updating), KindTransfer: stays, KindDelete: to(Stopping)},
 	Stopping:    {KindStart: to(Starting), KindStop: holds, KindUpdate: stays, KindTransfer: stays, KindDelete: stays},
 	Stopped:     {KindStart: to(Starting), KindStop: holds, KindUpdate: stays, KindTransfer: stays, KindDelete: stays},
-	Abnormal:    {KindStart: to(Starting), KindStop: to(Stopping), KindRestart: to(Updating), KindUpdate: to(Updating), KindRepair: to(Updating), KindTransfer: stays, KindDelete: to(Stopping)},
+	Abnormal:    {KindStart: to(Starting), KindStop: to(Stopping), KindRestart: to(Updating), KindUpdate: to(Updating), KindRepair: to(Updating), KindTakeOver: to(Updating), KindPutBack: to(Updating), KindTransfer: stays, KindDelete: to(Stopping)},
 	Nonexistent: {KindRepair: to(Creating), KindTransfer: stays, KindDelete: stays},
 }
 
@@ -107,7 +107,7 @@ func NextDeleting(s State, kind CommandKind) (State, Verdict) {
 }
 
 // commandKinds is the order in which commands are listed to users.
-var commandKinds = []CommandKind{KindStart, KindStop, KindRestart, KindUpdate, KindRepair, KindTransfer, KindDelete}
+var commandKinds = []CommandKind{KindStart, KindStop, KindRestart, KindUpdate, KindRepair, KindTakeOver, KindPutBack, KindTransfer, KindDelete}
 
 // Legal lists the commands that are taken in a state.
 func Legal(mode Mode, s State, deleting bool) []CommandKind {

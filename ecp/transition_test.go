@@ -18,7 +18,7 @@ var legalCommands = map[Mode]map[State]string{
 		Degraded:    "start= stop>stopping restart>updating update>updating repair>updating transfer. delete>stopping",
 		Stopping:    "start>starting stop= update. transfer. delete.",
 		Stopped:     "start>starting stop= update. transfer. delete.",
-		Abnormal:    "start>starting stop>stopping restart>updating update>updating repair>updating transfer. delete>stopping",
+		Abnormal:    "start>starting stop>stopping restart>updating update>updating repair>updating take-over>updating put-back>updating transfer. delete>stopping",
 		Nonexistent: "repair>creating transfer. delete.",
 	},
 	Adopted: {

@@ -43,7 +43,7 @@ var (
 // kinds and the phases are shown from the start, so that a rate has a zero to
 // begin at.
 var (
-	kinds       = []ecp.OperationKind{ecp.OpCreate, ecp.OpStart, ecp.OpStop, ecp.OpRestart, ecp.OpUpdate, ecp.OpRepair, ecp.OpDelete}
+	kinds       = []ecp.OperationKind{ecp.OpCreate, ecp.OpStart, ecp.OpStop, ecp.OpRestart, ecp.OpUpdate, ecp.OpRepair, ecp.OpTakeOver, ecp.OpPutBack, ecp.OpDelete}
 	openPhases  = []ecp.Phase{ecp.PhaseQueued, ecp.PhaseRunning}
 	finalPhases = []ecp.Phase{ecp.PhaseSucceeded, ecp.PhaseFailed, ecp.PhaseCancelled, ecp.PhaseSuperseded}
 )

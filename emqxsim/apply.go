@@ -69,7 +69,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if s.Workload != nil {
 		foreign = s.Workload.Foreign
 	}
-	s.Workload = &workload{Generation: d.Generation, Render: d.RenderVersion, Rendered: d.Replicas, Own: revision(d), Image: d.Image}
+	s.Workload = &workload{Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion, Rendered: d.Replicas, Own: revision(d), Image: d.Image}
 	s.Workload.with(foreign)
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)
@@ -96,6 +96,8 @@ func (s *state) owned(d ecp.Desired) error {
 	switch {
 	case s.Foreign != "":
 		return conflict("the namespace "+string(s.ID)+" belongs to "+s.Foreign+" and is not touched", nil)
+	case s.Workload != nil && d.Older(s.Workload.Generation, s.Workload.ChangeID) != nil:
+		return ecp.RecordOlderError("apply cluster", d.Older(s.Workload.Generation, s.Workload.ChangeID))
 	case !s.Gone.IsZero() && d.Create:
 		return conflict("the namespace "+string(s.ID)+" is being removed; wait until it has gone", nil)
 	case !s.Gone.IsZero():

@@ -16,7 +16,7 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	o := ecp.Observation{Exists: s.UID != "", Terminating: !s.Gone.IsZero(), Replicas: -1}
 	n := names{s.ID, s.version()}
 	if w := s.Workload; w != nil {
-		o.Replicas, o.Generation = w.Replicas, w.Generation
+		o.Replicas, o.Generation, o.ChangeID, o.Manifest = w.Replicas, w.Generation, w.ChangeID, w.Manifest
 		o.Converged, o.Drift = s.converged(now), s.drift(n)
 	}
 	if s.Auth != nil {

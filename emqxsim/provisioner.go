@@ -77,13 +77,14 @@ type entry struct {
 }
 
 var (
-	_ ecp.Provisioner = (*Provisioner)(nil)
-	_ ecp.Watcher     = (*Provisioner)(nil)
-	_ ecp.Accessor    = (*Provisioner)(nil)
-	_ ecp.Renderer    = (*Provisioner)(nil)
-	_ ecp.LogReader   = (*Provisioner)(nil)
-	_ ecp.Fencer      = (*Provisioner)(nil)
-	_ ecp.Fencer      = (*Peer)(nil)
+	_ ecp.Provisioner   = (*Provisioner)(nil)
+	_ ecp.Watcher       = (*Provisioner)(nil)
+	_ ecp.Accessor      = (*Provisioner)(nil)
+	_ ecp.Renderer      = (*Provisioner)(nil)
+	_ ecp.LogReader     = (*Provisioner)(nil)
+	_ ecp.Fencer        = (*Provisioner)(nil)
+	_ ecp.Fencer        = (*Peer)(nil)
+	_ ecp.ClusterLister = (*Provisioner)(nil)
 )
 
 // NewProvisioner reads what Dir holds. An error names the file that cannot be

@@ -51,6 +51,8 @@ type auth struct {
 // workload is the StatefulSet.
 type workload struct {
 	Generation int64     `json:"generation"`
+	ChangeID   string    `json:"changeId,omitempty"`
+	Manifest   string    `json:"manifest,omitempty"` // the Manager's text, as last applied
 	Render     int       `json:"render"`
 	Replicas   int       `json:"replicas"` // as it stands
 	Rendered   int       `json:"rendered"` // as it was last applied

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -24,6 +25,8 @@ var verbs = []verb{
 	{"stop", "Take all nodes away and keep the data", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Stop{IfRevision: n}, nil }},
 	{"restart", "Replace the nodes one after the other", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Restart{IfRevision: n}, nil }},
 	{"repair", "Apply the spec again and accept what was lost", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Repair{IfRevision: n}, nil }},
+	{"take-over", "Record what is there of a cluster whose record is older than that, after an older database was put back", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.TakeOver{IfRevision: n}, nil }},
+	{"put-back", "Make what is there of such a cluster what is recorded, with its nodes and volumes; ask for the plan first", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.PutBack{IfRevision: n}, nil }},
 	{"transfer", "Move a cluster to another project; nothing restarts", reflect.TypeFor[transferBody](), transferCommand},
 	{"scale", "Change the number of nodes", reflect.TypeFor[scaleBody](), specCommand[scaleBody]("")},
 	{"resize", "Change the size of the nodes", reflect.TypeFor[resizeBody](), specCommand[resizeBody]("")},
@@ -75,7 +78,7 @@ func specCommand[B any](part string) func(*http.Request, []byte, int64) (ecp.Com
 // commandRoutes are what can be asked of a cluster.
 func (a *api) commandRoutes() {
 	for _, v := range verbs {
-		op := a.commandOperation(http.MethodPost, "/"+v.name, v.name+"Cluster", v.summary)
+		op := a.commandOperation(http.MethodPost, "/"+v.name, v.operationID(), v.summary)
 		a.handle(op, func(ctx context.Context, r *http.Request, body []byte) (success, error) {
 			cmd, err := v.command(r, body, ifRevision(ctx))
 			if err != nil {
@@ -102,6 +105,15 @@ func (a *api) commandRoutes() {
 		}
 		return a.command(ctx, r, ecp.Delete{Force: force, IfRevision: ifRevision(ctx)})
 	})
+}
+
+// operationID names the operation in the document.
+func (v verb) operationID() string {
+	first, more, _ := strings.Cut(v.name, "-")
+	if more != "" {
+		more = strings.ToUpper(more[:1]) + more[1:]
+	}
+	return first + more + "Cluster"
 }
 
 // asAsked lets an error point into the body of the verb, not into the patch

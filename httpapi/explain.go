@@ -77,7 +77,7 @@ func viewExplanation(info ecp.Info) explainView {
 		Stale: st.Stale, StaleSince: st.StaleSince, StaleMessage: staleMessage(info), LookedAt: info.LookedAt, WaitsFor: info.Waits, Settled: holds(ecp.CondSettled), Healthy: holds(ecp.CondHealthy),
 		Differs: slices.DeleteFunc(slices.Clone(st.Conditions), func(c ecp.Condition) bool { return c.Status == ecp.True }),
 		Nodes:   slices.DeleteFunc(slices.Clone(st.Nodes), func(n nodeView) bool { return n.Ready }),
-		Legal:   list(ecp.Legal(info.Mode, info.Status.State, info.Deleting)),
+		Legal:   list(info.Legal()),
 	}
 }
 

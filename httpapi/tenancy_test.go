@@ -41,7 +41,7 @@ var rightsTable = map[string]string{
 	"getCluster": "yyyyhhh", "explainCluster": "yyyyhhh", "listNodes": "yyyyhhh", "listOperations": "yyyyhhh", "getOperation": "yyyyhhh",
 	"getStats": "yyyyhhh", "getMetrics": "yyyyhhh", "listAlarms": "yyyyhhh", "listRules": "yyyyhhh", "listConnectors": "yyyyhhh", "readLogs": "yyyyhhh",
 	"createCluster": "yyydhhh", "updateCluster": "yyydhhh", "deleteCluster": "yyydhhh",
-	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh", "transferCluster": "yyydhhh",
+	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh", "takeOverCluster": "yyydhhh", "putBackCluster": "yyydhhh", "transferCluster": "yyydhhh",
 	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh", "networkCluster": "yyydhhh", "cancelOperation": "yyydhhh",
 
 	"getBroker": "yyyyhhh", "headBroker": "yyyyhhh", "postBroker": "yyydhhh", "putBroker": "yyydhhh", "patchBroker": "yyydhhh", "deleteBroker": "yyydhhh",

@@ -30,6 +30,9 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	if err != nil {
 		return err
 	}
+	if older := d.Older(f.generation(), f.annotation(annotationChange)); older != nil && f.foreign == "" {
+		return ecp.RecordOlderError(op, older)
+	}
 	in.keep(f)
 	p.remember(d.ID, func(m *memo) { m.expect(meant(d)) })
 	if err := p.refuse(f, in, op); err != nil {

@@ -69,6 +69,14 @@ func (f found) generation() int64 {
 	return n
 }
 
+// annotation reads one of ours off the StatefulSet; "" = it is not there.
+func (f found) annotation(name string) string {
+	if f.workload == nil {
+		return ""
+	}
+	return f.workload.Annotations[name]
+}
+
 func (f found) findWorkload() *appsv1.StatefulSet {
 	for _, m := range []major{major5, major4} {
 		if s, ok := f.sight.get(kindStatefulSet, string(f.id), names{f.id, m}.workload()).(*appsv1.StatefulSet); ok {

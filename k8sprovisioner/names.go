@@ -14,6 +14,8 @@ const (
 
 	annotationHash       = "openecp.io/spec-hash"      // of the object as rendered
 	annotationGeneration = "openecp.io/generation"     // of the spec; on the StatefulSet
+	annotationChange     = "openecp.io/change-id"      // of the generation; on the StatefulSet
+	annotationManifest   = "openecp.io/manifest"       // the Manager's text; on the StatefulSet
 	annotationRender     = "openecp.io/render-version" // on the StatefulSet
 	annotationVolumes    = "openecp.io/volumes"        // on a stopped StatefulSet: ordinals below it have claims
 	annotationRestarts   = "openecp.io/restarts"       // on the pod template: how often all nodes were asked to be replaced

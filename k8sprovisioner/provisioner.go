@@ -33,12 +33,13 @@ type Provisioner struct {
 }
 
 var (
-	_ ecp.Provisioner  = (*Provisioner)(nil)
-	_ ecp.Watcher      = (*Provisioner)(nil)
-	_ ecp.Accessor     = (*Provisioner)(nil)
-	_ ecp.Renderer     = (*Provisioner)(nil)
-	_ ecp.LogReader    = (*Provisioner)(nil)
-	_ ecp.SecretTeller = (*Provisioner)(nil)
+	_ ecp.Provisioner   = (*Provisioner)(nil)
+	_ ecp.Watcher       = (*Provisioner)(nil)
+	_ ecp.Accessor      = (*Provisioner)(nil)
+	_ ecp.Renderer      = (*Provisioner)(nil)
+	_ ecp.LogReader     = (*Provisioner)(nil)
+	_ ecp.SecretTeller  = (*Provisioner)(nil)
+	_ ecp.ClusterLister = (*Provisioner)(nil)
 )
 
 // memo is what is kept of a cluster between calls. Losing it costs at most one

@@ -153,6 +153,12 @@ func stamp(in input) map[string]string {
 		annotationGeneration: strconv.FormatInt(in.Generation, 10),
 		annotationRender:     strconv.Itoa(in.RenderVersion),
 	}
+	if in.ChangeID != "" {
+		a[annotationChange] = in.ChangeID
+	}
+	if in.Manifest != "" {
+		a[annotationManifest] = in.Manifest
+	}
 	if in.volumes > 0 {
 		a[annotationVolumes] = strconv.Itoa(in.volumes)
 	}

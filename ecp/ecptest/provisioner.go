@@ -132,7 +132,7 @@ func firstImage(major int) ecp.Image {
 }
 
 // provisionerCases are all promises.
-var provisionerCases = slices.Concat(lifeCases, changeCases, lossCases, accessCases, logCases, refusalCases)
+var provisionerCases = slices.Concat(lifeCases, changeCases, olderCases, lossCases, accessCases, logCases, refusalCases)
 
 // provisionerCase is one promise.
 type provisionerCase struct {

@@ -1,0 +1,26 @@
+package k8sprovisioner
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Clusters lists the namespaces with our label, whoever asked for them; see
+// [ecp.ClusterLister]. It reads what the watches have brought.
+func (p *Provisioner) Clusters(ctx context.Context) ([]ecp.FoundCluster, error) {
+	s, err := p.eyes.look(ctx, "list clusters")
+	if err != nil {
+		return nil, err
+	}
+	var out []ecp.FoundCluster
+	for _, o := range s.caches[kindNamespace].List() {
+		n, ok := o.(*corev1.Namespace)
+		if ok && ecp.ID(n.Name).Valid() && n.Labels[labelCluster] == n.Name {
+			out = append(out, ecp.FoundCluster{ID: ecp.ID(n.Name), Name: n.Annotations[annotationName], Project: n.Annotations[annotationProject], Since: n.CreationTimestamp.UTC()})
+		}
+	}
+	return out, nil
+}
