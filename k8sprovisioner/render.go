@@ -49,6 +49,7 @@ var renderers = map[int]renderer{1: renderAll, 2: renderAll}
 // What later renderings do that earlier ones do not.
 const (
 	settingsInSecret = 2 // the spec's settings are in a Secret
+	soonAndSteady    = 2 // nodes that hang are given up soon, and new ones are ready once they are steady
 )
 
 // since reports whether objects are rendered in a version or a later one.

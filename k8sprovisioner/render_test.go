@@ -2,10 +2,12 @@ package k8sprovisioner
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -168,4 +170,45 @@ func TestAuthSecret(t *testing.T) {
 		require.Regexp(t, `^[A-Za-z][A-Za-z0-9]*[0-9]$`, a[key], key)
 	}
 	require.Equal(t, a[keyAPIKey]+":"+a[keyAPISecret]+"\n", a[keyBootstrap])
+}
+
+// TestSteadiness: what keeps clients off a node that has not joined, off one that
+// hangs, and lets them in where others wait; clusters of an earlier rendering keep
+// what they have.
+func TestSteadiness(t *testing.T) {
+	for _, c := range []struct {
+		version   string
+		render    int
+		ticktime  any
+		success   any
+		listeners string
+	}{
+		{"5.8.9", 1, nil, nil, "max_connections = 1000\n"}, {"5.8.9", 2, `"45s"`, int64(6), "max_connections = 1100\n"},
+		{"4.4.24", 1, nil, nil, "1000"}, {"4.4.24", 2, "45", int64(6), "1100"},
+	} {
+		d := desired(c.version)
+		d.RenderVersion = c.render
+		objects := rendered(t, d)
+		in, err := newInput(d, testConfig())
+		require.NoError(t, err)
+		container := dig(objects[kindStatefulSet+" "+in.names.workload()].body, "spec", "template", "spec", "containers").([]any)[0].(map[string]any)
+		require.Equal(t, c.success, dig(container, "readinessProbe", "successThreshold"), c)
+		var ticktime any
+		for _, e := range container["env"].([]any) {
+			if e := e.(map[string]any); e["name"] == "EMQX_NODE__DIST_NET_TICKTIME" {
+				ticktime = e["value"]
+			}
+		}
+		require.Equal(t, c.ticktime, ticktime, c)
+		data := dig(objects[kindConfigMap+" "+in.names.config()].body, "data").(map[string]any)
+		text, _ := json.Marshal(data)
+		require.Contains(t, string(text), strings.TrimSpace(c.listeners), c)
+	}
+}
+
+func dig(v any, path ...string) any {
+	for _, p := range path {
+		v = v.(map[string]any)[p]
+	}
+	return v
 }

@@ -175,13 +175,29 @@ func emqxContainer(in input) (*corev1ac.ContainerApplyConfiguration, error) {
 			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))).
 		// A node with much data takes minutes to load it.
 		WithStartupProbe(probe(in, in.major.status).WithPeriodSeconds(5).WithTimeoutSeconds(5).WithFailureThreshold(180)).
-		WithReadinessProbe(probe(in, in.major.ready(in.version)).WithPeriodSeconds(5).WithTimeoutSeconds(5).WithFailureThreshold(3)).
+		WithReadinessProbe(readiness(in)).
 		// A restart drops every client: only what has been dead for minutes is restarted.
 		WithLivenessProbe(probe(in, in.major.status).WithPeriodSeconds(30).WithTimeoutSeconds(25).WithFailureThreshold(6))
 	if in.major.configFile == "" {
 		c.WithEnvFrom(corev1ac.EnvFromSource().WithConfigMapRef(corev1ac.ConfigMapEnvSource().WithName(in.names.config())))
 	}
 	return c, nil
+}
+
+// readiness keeps clients away from a node until it has joined. A new node answers
+// as if it were ready while it is still a cluster of its own, for up to 5 s as seen;
+// then joining restarts its listeners and its API, and cuts whoever is there. So it
+// has to answer for 10 s without a break, looked at often enough to see the break.
+// Nothing else is needed for it: a single node, all nodes at once, and a pod that
+// is made anew while the daemon is away become ready by themselves, and no tool of
+// the image is relied on. It is not ready 16 s after it has stopped answering, as
+// before: evacuations count on less than 20 s.
+func readiness(in input) *corev1ac.ProbeApplyConfiguration {
+	p := probe(in, in.major.ready(in.version))
+	if !in.since(soonAndSteady) {
+		return p.WithPeriodSeconds(5).WithTimeoutSeconds(5).WithFailureThreshold(3)
+	}
+	return p.WithPeriodSeconds(2).WithTimeoutSeconds(2).WithSuccessThreshold(6).WithFailureThreshold(8)
 }
 
 func probe(in input, path string) *corev1ac.ProbeApplyConfiguration {
