@@ -29,10 +29,10 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	pods := readyPods(v.ready)
 	awaited := rec.Status.State != Running || mem.look.Silent > 0 || mem.look.Missing > 0
 	if pods == mem.pods && !awaited && look.tick.Sub(mem.asked) < m.timings.Poll {
-		look.Views = mem.look.Views
+		look.Views, look.Knows = mem.look.Views, mem.look.Knows
 		return
 	}
-	views, descriptions, why := m.askNodes(ctx, access, adapter, rec, byAnswer(v.ready, mem.look.Views))
+	views, knows, descriptions, why := m.askNodes(ctx, access, adapter, rec, byAnswer(v.ready, mem.look.Views))
 	if ctx.Err() != nil || len(views) == 0 && m.tick().Sub(look.tick) > 2*askPatience { // the program stood still, not EMQX
 		return
 	}
@@ -45,7 +45,7 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 		mem.brokers = descriptions
 	}
 	m.mu.Unlock()
-	look.Views = views
+	look.Views, look.Knows = views, knows
 	m.count(rec, mem, look, why)
 }
 
@@ -70,6 +70,15 @@ func (m *Manager) count(rec ClusterRecord, mem *memory, look *Look, why string) 
 		return
 	}
 	grow(&look.Missing)
+}
+
+// knownTo lists whom a node knows, running or not.
+func knownTo(d Description) []string {
+	var out []string
+	for _, n := range d.Nodes {
+		out = append(out, n.Name)
+	}
+	return out
 }
 
 func (m *Manager) askNode(ctx context.Context, access Accessor, adapter Adapter, id ID, node string) (Description, error) {

@@ -33,7 +33,7 @@ type nodeAnswer struct {
 // The round ends when every node has answered or is counted by one that has. The
 // descriptions begin with that of the largest cluster seen; why is the last
 // refusal.
-func (m *Manager) askNodes(ctx context.Context, access Accessor, adapter Adapter, rec ClusterRecord, ready []NodeObservation) (views map[string][]Member, found []Description, why string) {
+func (m *Manager) askNodes(ctx context.Context, access Accessor, adapter Adapter, rec ClusterRecord, ready []NodeObservation) (views map[string][]Member, knows map[string][]string, found []Description, why string) {
 	a := asking{
 		ask: func(ctx context.Context, node string) (Description, error) {
 			return m.askNode(ctx, access, adapter, rec.ID, node)
@@ -44,17 +44,19 @@ func (m *Manager) askNodes(ctx context.Context, access Accessor, adapter Adapter
 	for i, n := range ready {
 		nodes[i] = n.Name
 	}
+	knows = map[string][]string{}
 	a.round(ctx, nodes)
 	if ctx.Err() != nil {
-		return nil, nil, ""
+		return nil, nil, nil, ""
 	}
 	for _, n := range nodes {
 		if d, ok := a.found[n]; ok {
+			knows[n] = knownTo(d)
 			found = append(found, d)
 		}
 	}
 	slices.SortStableFunc(found, func(x, y Description) int { return cmp.Compare(len(runningMembers(y)), len(runningMembers(x))) })
-	return a.views, found, a.why
+	return a.views, knows, found, a.why
 }
 
 // round asks, the first node with a head start, and returns when no question is

@@ -99,6 +99,8 @@ func readyCondition(v view, _ int) verdictOf {
 		return yes
 	case v.want == 0:
 		return poweredOff
+	case v.apart():
+		return verdictOf{Status: False, Reason: ReasonPartitioned, Message: apartWords(v.sides())}
 	case v.settling() != "":
 		return onItsWay
 	case len(v.ready) < v.want:

@@ -29,7 +29,8 @@ type memory struct {
 	target  string        // that the cluster is on; guarded by Manager.mu, as slow
 	slow    bool          // the last pass was held up
 
-	rehearsal rehearsal // the last that was made
+	rehearsal rehearsal         // the last that was made
+	words     map[int]lastWords // of nodes that did not start, by ordinal
 }
 
 func (m *Manager) memoryOf(id ID) *memory {
@@ -86,6 +87,7 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		mem.known = false
 	}
 	look := m.lookAt(ctx, p, rec, *mem)
+	m.addWords(ctx, p, rec, mem, &look)
 	did := deed{firstLook: !mem.judged, newestRender: newestRender(p), lost: mem.mark.lost(rec.Status, m.now(), m.tick())}
 	stored := rec
 	rec = rec.Clone()
@@ -93,6 +95,7 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 	if m.act(ctx, p, rec, mem, &look, &did) { // what was seen before says nothing of what was done
 		failure := look.Failure // of what was done in part
 		look = m.lookAt(ctx, p, rec, *mem)
+		m.addWords(ctx, p, rec, mem, &look)
 		look.Failure = failure
 	}
 	if ctx.Err() != nil {
@@ -102,7 +105,7 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 	if m.tick().Sub(look.tick) > oldLook && ctx.Err() == nil { // much may have happened while a node did not answer
 		look = m.lookAfresh(ctx, p, rec, mem, look)
 	}
-	if ctx.Err() == nil && m.move(ctx, p, rec, mem, &look, &did) {
+	if ctx.Err() == nil && (m.unite(ctx, p, rec, mem, &look, &did) || m.move(ctx, p, rec, mem, &look, &did)) {
 		look = m.lookAfresh(ctx, p, rec, mem, look)
 	}
 	if ctx.Err() != nil {
@@ -184,6 +187,8 @@ const oldLook = time.Second
 // nodes that are still ready, and what was done.
 func (m *Manager) lookAfresh(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, old Look) Look {
 	look := m.lookAt(ctx, p, rec, *mem)
+	m.addWords(ctx, p, rec, mem, &look)
+	look.Knows = old.Knows
 	look.Deaf, look.Silent, look.SilentWhy, look.Missing, look.Failure = old.Deaf, old.Silent, old.SilentWhy, old.Missing, old.Failure
 	if look.Unseen != "" {
 		look.Views = old.Views

@@ -203,7 +203,7 @@ func (v view) waitsFor() string {
 		return v.stillThere()
 	}
 	if len(v.ready) < v.want { // what the platform says of it is the cause, the number is what follows
-		ready := fmt.Sprintf("%d of %d nodes are ready%s", len(v.ready), v.want, v.notReady())
+		ready := fmt.Sprintf("%d of %d nodes are ready%s%s", len(v.ready), v.want, v.notReady(), v.wayBack())
 		return joinCauses(append(slices.Clone(v.look.Found.Obstacles), v.look.Waits, ready)...)
 	}
 	if v.look.Waits != "" {

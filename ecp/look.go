@@ -19,6 +19,9 @@ type Look struct {
 	// Views are the members each asked node counts as running, by the name of
 	// the node that was asked; empty = EMQX was not asked or did not answer.
 	Views map[string][]Member
+	// Knows names the members that each asked node has ever heard of and has not
+	// forgotten, running or not, by the name of the node that was asked.
+	Knows map[string][]string
 	// Deaf: there is no way to ask EMQX (no Accessor, or no Adapter for the
 	// version), so that what Kubernetes says has to do.
 	Deaf bool

@@ -181,6 +181,10 @@ type Desired struct {
 	// Roll lists the ordinals whose pods are to be replaced now, where they are
 	// not of the newest revision; empty = none.
 	Roll []int
+	// Replace names pods to be replaced now although they are of the newest
+	// revision: the UID by ordinal. One that is another by now stays. It never
+	// makes more nodes be away at once than Roll does.
+	Replace map[int]string
 	// Restarts is part of what pods are made from and nothing else: where it
 	// grows every pod is outdated. 0 = it never did.
 	Restarts int

@@ -74,7 +74,13 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)
 	s.dropClaims(d)
-	return errors.Join(s.roll(d.Roll, now, t), refused)
+	named := slices.Clone(d.Roll)
+	for ordinal, uid := range d.Replace {
+		if p := s.pod(ordinal); p != nil && p.UID == uid {
+			named = append(named, ordinal)
+		}
+	}
+	return errors.Join(s.roll(named, now, t), refused)
 }
 
 // expect forgets claims of ordinals that are meant to have none: whatever

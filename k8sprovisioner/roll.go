@@ -65,6 +65,21 @@ func (p *Provisioner) release(ctx context.Context, id ecp.ID, pod *corev1.Pod) e
 	return err
 }
 
+// replaceNamed replaces the very pods that were seen, whatever they are made from.
+func (p *Provisioner) replaceNamed(ctx context.Context, f found, uids map[int]string) error {
+	pods := f.pods()
+	for ordinal, uid := range uids {
+		pod := pods[ordinal]
+		if pod == nil || pod.DeletionTimestamp != nil || string(pod.UID) != uid {
+			continue
+		}
+		if err := p.replace(ctx, pod); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *Provisioner) replace(ctx context.Context, pod *corev1.Pod) error {
 	is := metav1.Preconditions{UID: &pod.UID}
 	r := core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).Body(&metav1.DeleteOptions{Preconditions: &is})
