@@ -197,7 +197,7 @@ func sameLeaving(a, b *Leaving) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Node == b.Node && a.Since.Equal(b.Since) && a.GivenUp == b.GivenUp
+	return a.Node == b.Node && a.Since.Equal(b.Since) && a.GivenUp == b.GivenUp && a.Begun.Equal(b.Begun)
 }
 
 func sameRefused(a, b *Refused) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -83,7 +83,7 @@ func knownTo(d Description) []string {
 
 func (m *Manager) askNode(ctx context.Context, access Accessor, adapter Adapter, id ID, node string) (Description, error) {
 	var d Description
-	err := m.through(ctx, access, adapter, id, node, func(ctx context.Context, b Broker) (err error) { d, err = b.Describe(ctx); return err })
+	err := m.through(ctx, access, adapter, id, node, nil, func(ctx context.Context, b Broker) (err error) { d, err = b.Describe(ctx); return err })
 	return d, err
 }
 

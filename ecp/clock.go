@@ -58,6 +58,9 @@ func (st *Status) shift(by lostTime) {
 	}
 	if st.Leaving != nil {
 		st.Leaving.Since = st.Leaving.Since.Add(by.leaving)
+		if !st.Leaving.Begun.IsZero() {
+			st.Leaving.Begun = st.Leaving.Begun.Add(by.leaving)
+		}
 	}
 }
 
@@ -116,6 +119,9 @@ func fairTimes(t Timings, now time.Time, rec *ClusterRecord) {
 		}
 		if l.Since.After(now) {
 			l.Since = now
+		}
+		if !l.Begun.IsZero() { // how long ago that is by the clock, nobody knows
+			l.Begun = now
 		}
 	}
 }

@@ -169,6 +169,7 @@ type Leaving struct {
 	Node    string    `json:"node"` // its EMQX name
 	Since   time.Time `json:"since"`
 	GivenUp bool      `json:"givenUp,omitempty"` // its time was over, and it is not to go with clients on it
+	Begun   time.Time `json:"begun,omitzero"`    // EMQX had begun by then; zero = not seen yet
 }
 
 // Tombstone is what is left of a deleted cluster: its id is not given out again.

@@ -363,3 +363,54 @@ func TestTheLastNodeTakesClients(t *testing.T) {
 		})
 	}
 }
+
+// hangingAdapter speaks to a world in which a member hangs: of an evacuation
+// nobody tells but the node itself, and that not how far it is.
+type hangingAdapter struct{ worldAdapter }
+
+func (a hangingAdapter) Open(e Endpoint) (Broker, error) {
+	b, err := a.worldAdapter.Open(e)
+	return hangingBroker{b.(worldBroker)}, err
+}
+
+type hangingBroker struct{ worldBroker }
+
+func (b hangingBroker) EvacuationProgress(ctx context.Context, node string) (EvacuationProgress, error) {
+	p, err := b.worldBroker.EvacuationProgress(ctx, node)
+	switch {
+	case node != b.node:
+		return EvacuationProgress{}, fail(CodeUnavailable, "watch evacuation", "a member hangs")
+	case p.Phase != EvacuationNone:
+		p.Phase = EvacuationUntold
+	}
+	return p, err
+}
+
+// An evacuation of a healthy node goes on while another hangs, and the node does
+// not go before load balancers had time to notice.
+func TestEvacuationWhileAnotherHangs(t *testing.T) {
+	b := newBench(t)
+	b.runs(2)
+	b.change(`{"nodes":3}`)
+	b.runs(3)
+	b.m.adapters = map[int]Adapter{5: hangingAdapter{worldAdapter{b.w}}}
+	b.change(`{"nodes":2}`)
+	b.runs(2)
+}
+
+func TestUntoldEvacuationMayWait(t *testing.T) {
+	begun := Leaving{Begun: t0}
+	for _, c := range []struct {
+		leaving Leaving
+		phase   EvacuationPhase
+		after   time.Duration
+		want    bool
+	}{
+		{begun, EvacuationUntold, 20 * time.Second, true},
+		{begun, EvacuationUntold, 20*time.Second + askPatience, false},
+		{Leaving{}, EvacuationUntold, time.Hour, true},
+		{begun, EvacuationCutting, 0, false},
+	} {
+		require.Equal(t, c.want, c.leaving.waitsUnseen(EvacuationProgress{Phase: c.phase}, t0.Add(c.after), 20*time.Second), "%+v", c)
+	}
+}

@@ -89,14 +89,14 @@ func (m *Manager) throughOther(ctx context.Context, p Provisioner, v view, node 
 		if n.Name == node {
 			continue
 		}
-		if err = m.through(ctx, access, adapter, v.rec.ID, n.Name, do); !errors.Is(err, ErrUnavailable) {
+		if err = m.through(ctx, access, adapter, v.rec.ID, n.Name, v.nodeNames(), do); !errors.Is(err, ErrUnavailable) {
 			return err
 		}
 	}
 	return err
 }
 
-func (m *Manager) through(ctx context.Context, access Accessor, adapter Adapter, id ID, node string, do func(context.Context, Broker) error) error {
+func (m *Manager) through(ctx context.Context, access Accessor, adapter Adapter, id ID, node string, nodes []string, do func(context.Context, Broker) error) error {
 	m.counters.asked.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
@@ -104,6 +104,7 @@ func (m *Manager) through(ctx context.Context, access Accessor, adapter Adapter,
 	if err != nil {
 		return err
 	}
+	e.Nodes = nodes
 	b, err := adapter.Open(e)
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	end := leaving.Since.Add(spec.deadline())
 	over := look.At.After(end) && !did.firstLook // nobody looked while the program was down
 	var at EvacuationProgress
-	err := m.withEvacuator(ctx, p, v, node, func(ctx context.Context, e Evacuator) (err error) {
+	err := m.aboutClients(ctx, p, v, node, func(ctx context.Context, e Evacuator) (err error) {
 		at, err = e.EvacuationProgress(ctx, node)
 		switch {
 		case err != nil:
@@ -152,7 +153,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	switch {
 	case errors.Is(err, ErrUnsupported): // clients are cut, and come back elsewhere
 		return true
-	case err == nil && nobodyLeft(at), over && spec.OnDeadline != StopAtTime:
+	case err == nil && nobodyLeft(at) && !leaving.waitsUnseen(at, look.At, m.timings.Notice), over && spec.OnDeadline != StopAtTime:
 		return true
 	case err != nil:
 		look.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, MessageOf(err))
@@ -162,6 +163,9 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 		did.leaving = &Leaving{Node: node, Since: leaving.Since, GivenUp: true}
 		look.Waits = fmt.Sprintf("%s still has %d clients and %d sessions, its time is over, and the spec wants it to stop there", node, at.Connections, at.Sessions)
 	default:
+		if leaving.Begun.IsZero() { // EMQX was told, now or before
+			did.leaving = &Leaving{Node: node, Since: leaving.Since, Begun: look.At.UTC()}
+		}
 		look.Waits = evacuating(m.timings, v.rec.Resolved.Image.Version, node, at, end)
 	}
 	return false
