@@ -50,6 +50,10 @@ func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, er
 	}
 	switch {
 	case worst != nil:
+		var said *Error
+		if errors.As(worst, &said) { // which adapter asked first says nothing of what is there
+			worst = &Error{Code: said.Code, Op: op, Message: said.Message, Fields: said.Fields, Cause: worst}
+		}
 		return Detection{}, worst
 	case len(strangers) == 0:
 		return Detection{}, fail(CodeUnsupported, op, "no adapter can tell what answers; configure those of EMQX 4 and 5")

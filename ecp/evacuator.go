@@ -12,7 +12,9 @@ type Evacuator interface {
 	// go on, whatever its settings. The node takes clients for as long as it waits
 	// for load balancers ([EvacuationWaiting]), and then none.
 	StartEvacuation(ctx context.Context, node string, o EvacuationOrder) error
-	// EvacuationProgress says how far it is. A member that hangs MUST NOT keep it
+	// EvacuationProgress says how far it is. Of a node that does not run it MUST be
+	// unavailable, not none: an evacuation outlives a restart, and nobody tells
+	// what the node keeps of one. A member that hangs MUST NOT keep it
 	// from being told of a healthy node: where the others cannot tell, the node
 	// itself, asked at its own endpoint, MUST say what it knows of itself, if
 	// need be as [EvacuationUntold].

@@ -63,7 +63,7 @@ func (n *Node) waitFor(r *http.Request, t time.Time) wait {
 		return wait{on: n.suspended.resumed}
 	}
 	for _, m := range n.visible(t) {
-		if m.suspended == nil {
+		if m.suspended == nil || r.Header.Get("Authorization") == "" { // who is refused is refused at once
 			continue
 		}
 		if w, waits := waitingCall(n.c.major, r, m.name); waits {

@@ -61,27 +61,18 @@ func (b *broker) members(ctx context.Context) ([]member, error) {
 }
 
 // names are those of the members as far as they are known without the broker's
-// list: from an earlier one, from the caller, and of the node that answers.
-func (b *broker) names(ctx context.Context) []string {
+// list: from an earlier one, and from the caller. That of the node that answers
+// is not enough: it would pass for the whole cluster.
+func (b *broker) names() []string {
 	names := slices.Concat(b.known.Names(), b.client.Nodes())
-	if len(names) == 0 {
-		b.client.Optional(ctx, "its own name", func(ctx context.Context) error {
-			self, err := b.self(ctx)
-			if self != "" {
-				names = append(names, self)
-			}
-			return err
-		})
-	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// eachMember asks for the members by name. That the node which answers is the
-// only one whose name is known does not make it the only member.
+// eachMember asks for the members by name.
 func (b *broker) eachMember(ctx context.Context) ([]member, error) {
-	names := b.names(ctx)
-	if len(names) < 2 {
+	names := b.names()
+	if len(names) == 0 {
 		return nil, b.client.Fail(ecp.CodeUnavailable, "does not list its members in time, and nobody else has named them", nil)
 	}
 	all := b.askMembers(ctx, names)
@@ -114,7 +105,7 @@ func (b *broker) askMembers(ctx context.Context, names []string) []emqxhttp.OfMe
 
 // silent names the members that do not answer.
 func (b *broker) silent(ctx context.Context) []string {
-	return emqxhttp.Missing(b.askMembers(ctx, b.names(ctx)))
+	return emqxhttp.Missing(b.askMembers(ctx, b.names()))
 }
 
 // ofAll asks what is told of all members at once only.

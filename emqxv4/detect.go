@@ -17,7 +17,7 @@ func (b *broker) detect(ctx context.Context, login bool) (ecp.Detection, error) 
 	if !login {
 		return b.knock(ctx)
 	}
-	d, err := b.describe(ctx)
+	d, err := emqxhttp.Hedged(ctx, b.describe, b.describeSelf)
 	switch {
 	case ecp.CodeOf(err) == ecp.CodeUnsupported:
 		return ecp.Detection{}, err
@@ -49,4 +49,29 @@ func (b *broker) knock(ctx context.Context) (ecp.Detection, error) {
 		return ecp.Detection{}, b.refused(a)
 	}
 	return ecp.Detection{}, b.client.Fail(ecp.CodeUnsupported, "found no EMQX 4; needed "+managed.String(), nil)
+}
+
+// describeSelf is what the node that answers says of itself, which is all there
+// is to be known while a member hangs and nobody names the others.
+func (b *broker) describeSelf(ctx context.Context) (ecp.Description, error) {
+	name, err := b.self(ctx)
+	if err == nil && name == "" {
+		err = errNotSelf
+	}
+	if err != nil {
+		return ecp.Description{}, err
+	}
+	m := b.askMembers(ctx, []string{name})[0]
+	if m.Err == nil && m.Says.Version == "" { // another major has no such call
+		m.Err = errNotSelf
+	}
+	if m.Err != nil {
+		return ecp.Description{}, m.Err
+	}
+	d := ecp.Description{Nodes: []ecp.BrokerNode{m.Says.node(counters{})}, Version: m.Says.Version}
+	b.client.Optional(ctx, "its licence", func(ctx context.Context) (err error) {
+		d.Edition, d.Limit, err = b.edition(ctx)
+		return err
+	})
+	return d, b.client.Ended(ctx)
 }

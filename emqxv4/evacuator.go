@@ -127,8 +127,12 @@ func (b *broker) progress(ctx context.Context, node string) (ecp.EvacuationProgr
 	// Whether there is such a node is known of those that are away, too.
 	c = get(ofNode(node, ""), always)
 	c.node = node
-	if err := b.do(ctx, c); errors.Is(err, ecp.ErrNotFound) {
+	own, err := ask(ctx, b, c, decodeFigure[json.RawMessage])
+	switch {
+	case errors.Is(err, ecp.ErrNotFound):
 		return ecp.EvacuationProgress{}, err
+	case err == nil && own.err != "":
+		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeUnavailable, "says nothing of "+b.client.Say(node)+": "+b.client.Say(own.err), nil)
 	}
 	if err := b.client.Ended(ctx); err != nil {
 		return ecp.EvacuationProgress{}, err

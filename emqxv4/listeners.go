@@ -63,8 +63,10 @@ func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
 	answered := 0
 	var without []ecp.ListenerNode
 	for _, f := range nodes {
-		if f.err != "" {
+		if f.silent { // it may run; one that is down has no listeners
 			without = append(without, ecp.ListenerNode{Node: f.node, Error: f.err})
+		}
+		if f.err != "" {
 			continue
 		}
 		answered++
@@ -110,9 +112,13 @@ func (b *broker) SetListenerLimit(ctx context.Context, id string, limit int) err
 	return b.byHand(ctx, "EMQX 4 changes no listener at run time; set "+setting+" in its configuration file, or "+variable+" in its environment, and restart the nodes")
 }
 
-// StartListener is not among the calls of 4.4.
+// StartListener is not among the calls of 4.4. Its command line restarts one
+// that is stopped where it speaks WebSocket; of others it says "not_found".
 func (b *broker) StartListener(ctx context.Context, id string) error {
-	return b.listenerByHand(ctx, id, "restart") // which starts one that is stopped
+	if id == "" || strings.HasPrefix(id, "mqtt:ws") {
+		return b.listenerByHand(ctx, id, "restart")
+	}
+	return b.byHand(ctx, "EMQX 4 has no call for that, nor a command that starts listener "+b.client.Say(id)+" once it is stopped; restart EMQX on each node on which it is")
 }
 
 // StopListener is not among the calls of 4.4.

@@ -64,7 +64,8 @@ func TestListenersCannotBeChanged(t *testing.T) {
 		{b.SetListenerLimit(t.Context(), "mqtt:tcp:external", 5), ecp.CodeUnsupported, "set listener.tcp.external.max_connections in its configuration file, or EMQX_LISTENER__TCP__EXTERNAL__MAX_CONNECTIONS"},
 		{b.SetListenerLimit(t.Context(), "mqtt:ws:8083", 5), ecp.CodeUnsupported, "listener.ws.<name>.max_connections"},
 		{b.SetListenerLimit(t.Context(), "mqtt:tcp:external", -5), ecp.CodeInvalid, "below zero"},
-		{b.StartListener(t.Context(), "mqtt:tcp:external"), ecp.CodeUnsupported, "emqx_ctl listeners restart mqtt:tcp:external"},
+		{b.StartListener(t.Context(), "mqtt:tcp:external"), ecp.CodeUnsupported, "restart EMQX on each node"},
+		{b.StartListener(t.Context(), "mqtt:ws:8083"), ecp.CodeUnsupported, "emqx_ctl listeners restart mqtt:ws:8083"},
 		{b.StopListener(t.Context(), "mqtt:tcp:external"), ecp.CodeUnsupported, "emqx_ctl listeners stop mqtt:tcp:external"},
 		{b.StopListener(t.Context(), ""), ecp.CodeInvalid, "is empty"},
 	} {

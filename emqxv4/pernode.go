@@ -3,6 +3,7 @@ package emqxv4
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ func (q question) ofOne(node string) call {
 func askNodes[T any](ctx context.Context, b *broker, q question) ([]figures[T], error) {
 	all, err := emqxhttp.Hedged(ctx, func(ctx context.Context) ([]figures[T], error) {
 		return ask(ctx, b, q.ofAll(), decodeFigures[T](q.key))
-	}, func(ctx context.Context) ([]figures[T], error) { return askEach[T](ctx, b, q, b.names(ctx)) })
+	}, func(ctx context.Context) ([]figures[T], error) { return askEach[T](ctx, b, q, b.names()) })
 	if err != nil && ecp.CodeOf(err) == ecp.CodeUnavailable && ctx.Err() == nil {
 		if one, oneErr := askListed[T](ctx, b, q); oneErr == nil {
 			all, err = one, nil
@@ -84,7 +85,7 @@ func askEach[T any](ctx context.Context, b *broker, q question, names []string) 
 	out := make([]figures[T], len(all))
 	for i, m := range all {
 		if out[i] = m.Says; m.Err != nil {
-			out[i] = figures[T]{err: emqxhttp.MessageOnly(m.Err), silent: ecp.CodeOf(m.Err) == ecp.CodeUnavailable}
+			out[i] = figures[T]{err: emqxhttp.MessageOnly(m.Err), silent: errors.Is(m.Err, context.DeadlineExceeded)}
 		}
 		out[i].node = m.Name
 	}

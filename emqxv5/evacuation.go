@@ -65,8 +65,13 @@ func (b *broker) progress(ctx context.Context, node string) (ecp.EvacuationProgr
 	if err != nil {
 		return ecp.EvacuationProgress{}, err
 	}
-	if !slices.ContainsFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == node }) {
+	at := slices.IndexFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == node })
+	switch {
+	case at < 0:
 		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeNotFound, "has no member "+b.client.Say(node)+"; Describe has the names", nil)
+	case d.Nodes[at].Status != ecp.NodeRunning:
+		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeUnavailable, "says nothing of "+b.client.Say(node)+", which is "+string(d.Nodes[at].Status)+
+			"; an evacuation outlives a restart and goes on when the node is back", nil)
 	}
 	return ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, nil
 }

@@ -15,7 +15,7 @@ const businessCritical = 3
 // set yet.
 const defaultDynamic = 25
 
-const notCritical = "the licence is not business critical (customer type 3), and only such a one takes a limit at run time"
+const notCritical = "only a business critical licence takes a limit at run time, one of customer type 3, and this is another one"
 
 // ConnectionLimit asks for licence and settings.
 func (b *broker) ConnectionLimit(ctx context.Context) (ecp.ConnectionLimit, error) {

@@ -41,7 +41,7 @@ func TestConnectionLimit(t *testing.T) {
 		h    http.Handler
 		want ecp.ConnectionLimit
 	}{
-		{"the licence EMQX comes with", replay(t, "one"), ecp.ConnectionLimit{InForce: 25, Sessions: true, Why: "the licence is not business critical (customer type 3), and only such a one takes a limit at run time"}},
+		{"the licence EMQX comes with", replay(t, "one"), ecp.ConnectionLimit{InForce: 25, Sessions: true, Why: "only a business critical licence takes a limit at run time, one of customer type 3, and this is another one"}},
 		{"business critical", critical("5.7.0", 1000), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
 		{"business critical, and it does not say what is set", emqxtest.Paths{setting: emqxtest.Body(`{"connection_low_watermark":"75%"}`)}.Before(critical("5.8.4", 1000)), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
 		{"sessions count", critical("5.8.5", 10), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 10, Sessions: true}},

@@ -13,8 +13,8 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// lockout is how long a login that was refused is not tried again. EMQX locks
-// a user for ten minutes after five refusals within five.
+// lockout is how long a login that was refused is not tried again. From 5.9 on
+// EMQX locks a user for ten minutes after five refusals within five.
 const lockout = 5 * time.Minute
 
 // authOf gives what authenticates with these credentials: a key in every

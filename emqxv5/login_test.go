@@ -287,7 +287,7 @@ func TestLockout(t *testing.T) {
 		refuses string
 		says    string
 	}{
-		{asUser, "BAD_USERNAME_OR_PWD", "locks the user for ten minutes"},
+		{asUser, "BAD_USERNAME_OR_PWD", "locks a user for ten minutes"},
 		{asUser, "LOGIN_LOCKED", "then wait, or make an API key"},
 		{asUser, "BAD_MFA_TOKEN", "make an API key"},
 		{either, "BAD_USERNAME_OR_PWD", "neither"},

@@ -29,8 +29,8 @@ var refusals = []struct {
 	advice string // what to do
 }{
 	{401, "API_KEY_NOT_ALLOW", "", ecp.CodeDenied, "an API key may never make this call; give name and password of a dashboard user"},
-	{401, "BAD_USERNAME_OR_PWD", "", ecp.CodeDenied, "check name and password of the dashboard user; after five wrong ones EMQX locks the user for ten minutes"},
-	{0, "LOGIN_LOCKED", "", ecp.CodeDenied, "the dashboard user is locked, as it is for ten minutes after five wrong passwords; correct the password, then wait, or make an API key"},
+	{401, "BAD_USERNAME_OR_PWD", "", ecp.CodeDenied, "check name and password of the dashboard user; from 5.9 on EMQX locks a user for ten minutes after five wrong ones"},
+	{0, "LOGIN_LOCKED", "", ecp.CodeDenied, "the dashboard user is locked, as from 5.9 on for ten minutes after five wrong passwords; correct the password, then wait, or make an API key"},
 	{0, "BAD_MFA_TOKEN", "", ecp.CodeDenied, "the dashboard user needs a second factor, which no program has; make an API key"},
 	{401, "BAD_TOKEN", "", ecp.CodeDenied, "each login ends as soon as it is made; check that the user was not removed"},
 	{401, "TOKEN_TIME_OUT", "", ecp.CodeDenied, "each login ends as soon as it is made; check dashboard.token_expired_time"},

@@ -202,6 +202,7 @@ var adapterCases = []struct {
 	{"a connection limit is set, capped or dropped", testLimit},
 	{"an evacuation may be started and stopped twice", testEvacuation},
 	{"an evacuation is told of a healthy node while another hangs", testHangingEvacuation},
+	{"an evacuation of a node that is stopped is not none", testEvacuationOfStopped},
 	{"members come and go, and the one that answers stays", testMembers},
 	{"a listener may be stopped and started twice", testListener},
 	{"a listener's limit is in force on every node", testLaggingListener},

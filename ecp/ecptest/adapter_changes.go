@@ -129,6 +129,19 @@ func testEvacuation(t *testing.T, s AdapterSuite) {
 	must(t, "StopEvacuation", b.StopEvacuation(t.Context(), node))
 }
 
+// testEvacuationOfStopped: what nobody tells is not "none".
+func testEvacuationOfStopped(t *testing.T, s AdapterSuite) {
+	if s.Members == nil || s.Members.Stopped == "" || s.Members.Open == nil {
+		return
+	}
+	b, g, ok := scene(t, s, asEvacuator, s.Members.Open, "EvacuationProgress")
+	if !ok {
+		return
+	}
+	_, err := b.EvacuationProgress(t.Context(), s.Members.Stopped)
+	checkCode(t, err, g.secrets(s), ecp.CodeUnavailable)
+}
+
 // testHangingEvacuation: the node itself says whether it is evacuated, as far as
 // it knows, and how many it has.
 func testHangingEvacuation(t *testing.T, s AdapterSuite) {

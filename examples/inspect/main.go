@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	flags.SetOutput(stderr)
 	asJSON := flags.Bool("json", false, "print JSON")
 	caFile := flags.String("ca-file", "", "PEM file of the authorities that signed the broker's certificate; system's own when left out")
-	patience := flags.Duration("timeout", 10*time.Second, "for each question to the broker")
+	patience := flags.Duration("timeout", 10*time.Second, "for each question to the broker; all of them together, which are asked side by side, have a tenth more")
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: EMQX_USERNAME=… EMQX_PASSWORD=… inspect [flags] URL   (the URL may be in EMQX_URL instead)")
 		flags.PrintDefaults()
@@ -70,6 +70,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		BaseURL: urls[0], Transport: transport,
 		Credentials: ecp.Credentials{Username: getenv("EMQX_USERNAME"), Password: getenv("EMQX_PASSWORD")},
 	}
+	ctx, cancel := context.WithTimeout(ctx, *patience+*patience/10)
+	defer cancel()
 	r, err := inspect(ctx, endpoint, emqxv4.New(emqxv4.Config{Timeout: *patience}), emqxv5.New(emqxv5.Config{Timeout: *patience}))
 	switch {
 	case errors.Is(err, ecp.ErrInvalid):

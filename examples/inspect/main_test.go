@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"net/http"
@@ -9,11 +10,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/emqxv4"
+	"github.com/openecp/openecp/emqxv5"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -229,4 +234,30 @@ func TestCertificates(t *testing.T) {
 
 func pemOf(s *httptest.Server) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+}
+
+// TestHangingMember: what is known of the others is there within the time of one
+// question and a little more, and what nobody tells names who hangs.
+func TestHangingMember(t *testing.T) {
+	for version, says := range map[string][]string{
+		"5.8.9":  {"emqx@10.0.0.1  running", "emqx@10.0.0.2  unknown", "runs and takes clients", "no answer from emqx@10.0.0.2", "NOT ANSWERED"},
+		"4.4.24": {"4.4.24 enterprise", "emqx@10.0.0.1 runs", "10 connections", "NOT ANSWERED", "nodes", "alarms"}, // nobody names the others
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version})
+			n := c.Join("emqx@10.0.0.1")
+			c.Join("emqx@10.0.0.2").Suspend()
+			ctx, cancel := context.WithTimeout(t.Context(), 11*time.Second)
+			defer cancel()
+			start := time.Now()
+			r, err := inspect(ctx, n.Endpoint(), emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{}))
+			require.Less(t, time.Since(start), 12*time.Second)
+			require.NoError(t, err)
+			var out strings.Builder
+			require.NoError(t, r.print(&out))
+			for _, s := range says {
+				require.Contains(t, out.String(), s, version)
+			}
+		})
+	}
 }

@@ -148,6 +148,9 @@ func trafficWords(t ecp.Traffic) string {
 	if t.Rates != nil {
 		words += fmt.Sprintf("; %.1f, %.1f, %.1f per second", t.Rates.Received, t.Rates.Sent, t.Rates.Dropped)
 	}
+	if t.RatesError != "" {
+		words += " (per second: " + t.RatesError + ")"
+	}
 	return words
 }
 
@@ -203,6 +206,9 @@ func listenerRow(l ecp.BrokerListener) []string {
 	limit := "none"
 	if l.Limit > 0 {
 		limit = strconv.Itoa(l.Limit)
+	}
+	if without := l.Without(l.Limit); len(without) > 0 {
+		limit += ", another or none on " + strings.Join(without, " ")
 	}
 	return []string{l.ID, string(l.Protocol), l.Bind, string(l.Running), strconv.Itoa(l.Connections), limit}
 }

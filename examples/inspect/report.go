@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -38,7 +39,7 @@ type nodeView struct {
 
 // errNoCredentials says why nothing more can be asked.
 var errNoCredentials = &ecp.Error{
-	Code: ecp.CodeDenied, Op: "inspect",
+	Code:    ecp.CodeDenied,
 	Message: "the rest is told only to who logs in: set EMQX_USERNAME and EMQX_PASSWORD to an API key (EMQX 5), an AppID (EMQX 4) or a dashboard user",
 }
 
@@ -63,20 +64,68 @@ func inspect(ctx context.Context, e ecp.Endpoint, adapters ...ecp.Adapter) (repo
 		return r, failed
 	}
 	defer broker.Close()
-	ask(&r, "health", func(b ecp.HealthSource) (err error) { r.Health, err = pointer(b.Health(ctx)); return err }, broker)
-	if err != nil {
-		return r, err
-	}
-	r.describe(ctx, broker)
-	r.askRest(ctx, broker)
-	return r, nil
+	r.askAll(ctx, broker, err == nil)
+	return r, err
 }
 
-func (r *report) describe(ctx context.Context, b ecp.Broker) {
+// part is one question: it fills in its part of a report, which no other does.
+type part struct {
+	name string
+	ask  func() (why error, has bool)
+}
+
+// of is a question to a broker that can answer it.
+func of[B any](name string, broker ecp.Broker, question func(B) error) part {
+	return part{name, func() (error, bool) {
+		b, ok := broker.(B)
+		if !ok {
+			return nil, false
+		}
+		return question(b), true
+	}}
+}
+
+// askAll asks all questions side by side, so that a member that hangs holds up
+// each of them only once. Without a login only health is told.
+func (r *report) askAll(ctx context.Context, broker ecp.Broker, login bool) {
+	parts := []part{of("health", broker, func(b ecp.HealthSource) (err error) { r.Health, err = pointer(b.Health(ctx)); return err })}
+	if login {
+		parts = append(parts,
+			of("nodes", broker, func(b ecp.Broker) error { return r.describe(ctx, b) }),
+			of("traffic", broker, func(b ecp.Monitor) (err error) { r.Traffic, err = pointer(b.Traffic(ctx)); return err }),
+			of("licence", broker, func(b ecp.LicenseManager) (err error) { r.Licence, err = pointer(b.License(ctx)); return err }),
+			of("limit", broker, func(b ecp.ConnectionLimiter) (err error) { r.Limit, err = pointer(b.ConnectionLimit(ctx)); return err }),
+			of("listeners", broker, func(b ecp.ListenerManager) (err error) { r.Listeners, err = b.Listeners(ctx); return err }),
+			of("alarms", broker, func(b ecp.AlarmSource) (err error) { r.Alarms, err = list(b.ActiveAlarms(ctx)); return err }),
+			of("rules", broker, func(b ecp.IntegrationSource) (err error) { r.Rules, err = list(b.Rules(ctx)); return err }),
+			of("integrations", broker, func(b ecp.IntegrationSource) (err error) { r.Integrations, err = list(b.Integrations(ctx)); return err }),
+		)
+	}
+	errs, has := make([]error, len(parts)), make([]bool, len(parts))
+	var all sync.WaitGroup
+	for i, p := range parts {
+		all.Go(func() { errs[i], has[i] = p.ask() })
+	}
+	all.Wait()
+	for i, p := range parts {
+		switch {
+		case !has[i]:
+			r.Missing[p.name] = "this adapter does not ask for it"
+		case errs[i] == nil:
+		case errors.Is(errs[i], ecp.ErrUnsupported):
+			r.Missing[p.name] = why(errs[i])
+		default:
+			r.Unanswered[p.name] = why(errs[i])
+		}
+	}
+}
+
+// describe asks for the members, of which the version and the edition are
+// better known than to who has only knocked.
+func (r *report) describe(ctx context.Context, b ecp.Broker) error {
 	d, err := b.Describe(ctx)
 	if err != nil {
-		r.Unanswered["nodes"] = why(err)
-		return
+		return err
 	}
 	r.Version = d.Version
 	for _, n := range d.Nodes {
@@ -85,33 +134,7 @@ func (r *report) describe(ctx context.Context, b ecp.Broker) {
 	if d.Edition != "" {
 		r.Edition = d.Edition
 	}
-}
-
-func (r *report) askRest(ctx context.Context, broker ecp.Broker) {
-	ask(r, "traffic", func(b ecp.Monitor) (err error) { r.Traffic, err = pointer(b.Traffic(ctx)); return err }, broker)
-	ask(r, "licence", func(b ecp.LicenseManager) (err error) { r.Licence, err = pointer(b.License(ctx)); return err }, broker)
-	ask(r, "limit", func(b ecp.ConnectionLimiter) (err error) { r.Limit, err = pointer(b.ConnectionLimit(ctx)); return err }, broker)
-	ask(r, "listeners", func(b ecp.ListenerManager) (err error) { r.Listeners, err = b.Listeners(ctx); return err }, broker)
-	ask(r, "alarms", func(b ecp.AlarmSource) (err error) { r.Alarms, err = list(b.ActiveAlarms(ctx)); return err }, broker)
-	ask(r, "rules", func(b ecp.IntegrationSource) (err error) { r.Rules, err = list(b.Rules(ctx)); return err }, broker)
-	ask(r, "integrations", func(b ecp.IntegrationSource) (err error) { r.Integrations, err = list(b.Integrations(ctx)); return err }, broker)
-}
-
-// ask puts a question to a broker that can answer it, and notes why not.
-func ask[B any](r *report, part string, question func(B) error, broker ecp.Broker) {
-	b, ok := broker.(B)
-	if !ok {
-		r.Missing[part] = "this adapter does not ask for it"
-		return
-	}
-	err := question(b)
-	switch {
-	case err == nil:
-	case errors.Is(err, ecp.ErrUnsupported):
-		r.Missing[part] = why(err)
-	default:
-		r.Unanswered[part] = why(err)
-	}
+	return nil
 }
 
 // why is what an error says, without whom was asked: that is the same in all.
