@@ -124,6 +124,18 @@ func (l *login) Refused(a emqxhttp.Answer, sent string) bool {
 	return true
 }
 
+// End logs out: EMQX keeps each login until it ends by itself, an hour after it
+// was last used.
+func (l *login) End(c *emqxhttp.Client) {
+	l.mu.Lock()
+	token := l.token
+	l.token = ""
+	l.mu.Unlock()
+	if token != "" {
+		c.Farewell(emqxhttp.Request{Method: http.MethodPost, Path: logoutPath, Body: map[string]string{"username": l.who.Username}}, "Bearer "+token)
+	}
+}
+
 // logIn asks for a token.
 func (l *login) logIn(ctx context.Context, c *emqxhttp.Client) (string, error) {
 	r := emqxhttp.Request{

@@ -325,3 +325,45 @@ func TestTokenIsSecret(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrDenied)
 	require.NotContains(t, fmt.Sprintf("%v %v", err, errors.Unwrap(err)), "3c9a")
 }
+
+// TestLogout: a login ends with the broker that made it, once, and that of a
+// detection at once; a key has nothing that would have to end.
+func TestLogout(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		who     ecp.Credentials
+		logouts int
+	}{{"a user", asUser, 1}, {"what turns out to be a user", either, 1}, {"a key", asKey, 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &door{tokens: map[string]bool{}}
+			logouts := 0
+			way := roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Path == "/api/v5/logout" {
+					body, _ := io.ReadAll(r.Body)
+					require.JSONEq(t, `{"username":"`+c.who.Username+`"}`, string(body))
+					require.True(t, strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "))
+					logouts++
+				}
+				return d.RoundTrip(r)
+			})
+			e := ecp.Endpoint{BaseURL: "http://broker:18083", Credentials: c.who, Transport: way}
+			b, err := emqxv5.New(emqxv5.Config{}).Open(e)
+			require.NoError(t, err)
+			_, err = b.Describe(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, logouts)
+			b.Close()
+			b.Close()
+			require.Equal(t, c.logouts, logouts)
+			_, err = emqxv5.New(emqxv5.Config{}).(ecp.Detector).Detect(t.Context(), e)
+			require.NoError(t, err)
+			require.Equal(t, 2*c.logouts, logouts)
+		})
+	}
+}
+
+// roundTrip is a transport made of a function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+// RoundTrip calls it.
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

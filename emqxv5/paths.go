@@ -7,6 +7,7 @@ const (
 	root = "/api/v5"
 
 	loginPath     = root + "/login"
+	logoutPath    = root + "/logout"
 	statusPath    = root + "/status"
 	nodesPath     = root + "/nodes"
 	clusterPath   = root + "/cluster"

@@ -87,9 +87,9 @@ func (g *gate) note(r *http.Request, body []byte) {
 }
 
 // isChange says that a request may change something. A login does not: it has
-// no credentials but those it brings.
+// no credentials but those it brings; nor does its end.
 func (g *gate) isChange(r *http.Request) bool {
-	return r.Method != http.MethodGet && r.Method != http.MethodHead &&
+	return !strings.HasSuffix(r.URL.Path, "/logout") && r.Method != http.MethodGet && r.Method != http.MethodHead &&
 		(r.Header.Get("Authorization") != "" || g.Credentials == (ecp.Credentials{}))
 }
 

@@ -92,9 +92,17 @@ func Open(e ecp.Endpoint, c Config) (*Client, error) {
 	return client, nil
 }
 
-// Close gives back the idle connections of a transport of our own; one that
-// came with the endpoint belongs to who made it. It may be called again.
+// farewell bounds what is said to a broker when a client is closed.
+const farewell = 2 * time.Second
+
+// Close ends what the credentials have begun at the broker, such as a login, as
+// far as that takes no longer than a moment, and gives back the idle connections
+// of a transport of our own; one that came with the endpoint belongs to who made
+// it. It may be called again.
 func (c *Client) Close() {
+	if a, ok := c.auth.(interface{ End(c *Client) }); ok {
+		a.End(c)
+	}
 	if c.own != nil {
 		c.own.CloseIdleConnections()
 	}
