@@ -24,6 +24,9 @@ var evacuationWords = map[EvacuationPhase]func(t Timings, version string, at Eva
 	EvacuationWaiting: func(t Timings, version string, at EvacuationProgress) string {
 		return fmt.Sprintf("waits %s until load balancers have noticed that it is to get no clients; it has %d clients and %d sessions", t.noticeOf(version), at.Connections, at.Sessions)
 	},
+	EvacuationUntold: func(_ Timings, _ string, at EvacuationProgress) string {
+		return clientsLeft(at) + " by its own count, as another node does not answer; it goes when it has none and load balancers have had their time to notice"
+	},
 	EvacuationTakeover: func(t Timings, _ string, at EvacuationProgress) string {
 		if at.Connections > 0 {
 			return clientsLeft(at)

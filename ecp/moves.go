@@ -153,7 +153,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	switch {
 	case errors.Is(err, ErrUnsupported): // clients are cut, and come back elsewhere
 		return true
-	case err == nil && nobodyLeft(at) && !leaving.waitsUnseen(at, look.At, m.timings.Notice), over && spec.OnDeadline != StopAtTime:
+	case err == nil && nobodyLeft(at) && !leaving.waitsUnseen(at, look.At, m.timings.noticeOf(v.rec.Resolved.Image.Version)), over && spec.OnDeadline != StopAtTime:
 		return true
 	case err != nil:
 		look.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, MessageOf(err))

@@ -22,6 +22,7 @@ func notes(t Timings, now Info, d decision, outdated int) []string {
 	if v, ok := ParseVersion(rec.Resolved.Image.Version); ok && v.Before(Version{4, 4, 12}) {
 		alone = "clients are cut: EMQX before 4.4.12 moves none"
 	}
+	alone += noRoom(now.Current)
 	if want > has {
 		out = append(out, some(want-has, "is added", "are added"))
 	}
@@ -42,6 +43,15 @@ func notes(t Timings, now Info, d decision, outdated int) []string {
 		return append(out, why+"the only node is replaced: clients are cut and nothing serves until it is back; "+memoryLoses)
 	}
 	return append(out, why+some(n, "is replaced; ", "are replaced, one at a time; ")+alone)
+}
+
+// noRoom says that clients which have to leave a node will be refused elsewhere:
+// EMQX empties the node all the same, and calls that done.
+func noRoom(c ConnectionsInfo) string {
+	if c.Limit == 0 || c.Current < c.Limit {
+		return ""
+	}
+	return fmt.Sprintf("; warning: %d clients are connected and the limit is %d, so that those that leave a node may be refused by the others until there is room; raise the limit first", c.Current, c.Limit)
 }
 
 // What no node keeps where none runs.
