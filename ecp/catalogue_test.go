@@ -247,7 +247,12 @@ func TestRefusedEntries(t *testing.T) {
 	one(size(func(s *Size) { s.CPU.Request = "one" }), "cpu.request")
 	one(size(func(s *Size) { s.CPU.Limit = "500m" }), "cpu.limit")
 	one(size(func(s *Size) { s.Memory.Limit = "0" }), "memory.limit")
+	one(size(func(s *Size) { s.Memory = Resource{"512m", "512Mi"} }), "memory.request")
+	one(size(func(s *Size) { s.Memory = Resource{"64Mi", "128Mi"} }), "memory.limit")
+	one(size(func(s *Size) { s.Memory = Resource{"0.3", "1Gi"} }), "memory.request")
 	one(size(func(s *Size) { s.Storage.Size = "-1Gi" }), "storage.size")
+	one(size(func(s *Size) { s.Storage.Size = "10Mi" }), "storage.size")
+	one(size(func(s *Size) { s.Storage.Size = "80000000000m" }), "storage.size")
 	one(size(func(s *Size) { s.Storage.Class = "A B" }), "storage.class")
 	registry := func(spoil func(*Registry)) error {
 		r := aRegistry

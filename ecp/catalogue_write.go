@@ -3,6 +3,7 @@ package ecp
 import (
 	"context"
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -69,9 +70,12 @@ var sizes = &shelf[Size]{
 		}
 		validateResource(p, "cpu", s.CPU)
 		validateResource(p, "memory", s.Memory)
-		if q, ok := quantity(s.Storage.Size); !ok || q < 1<<20 {
+		validateBytes(p, "memory.request", s.Memory.Request, 1)
+		validateBytes(p, "memory.limit", s.Memory.Limit, leastMemory)
+		if q, ok := quantity(s.Storage.Size); !ok || q <= 0 {
 			p.add("storage.size", `is %q; a quantity such as "10Gi" is wanted`, s.Storage.Size)
 		}
+		validateBytes(p, "storage.size", s.Storage.Size, leastStorage)
 		if s.Storage.Class != "" && !isSubdomain(s.Storage.Class) {
 			p.add("storage.class", "is %q, which is not the name of a storage class", s.Storage.Class)
 		}
@@ -117,6 +121,28 @@ func validateResource(p *problems, field string, r Resource) {
 	}
 	if ok && fine && limit < request {
 		p.add(field+".limit", "is less than the request")
+	}
+}
+
+// The least that EMQX starts with, in bytes: below it the kernel ends the
+// process while it boots, or its database does not fit. What a load takes is
+// much more.
+const (
+	leastMemory  = 256 << 20
+	leastStorage = 64 << 20
+)
+
+// validateBytes refuses an amount that is no whole number of bytes, which is
+// always a slip of the unit ("512m" is half a byte), and one that is less than
+// the least. What is no quantity has been refused before.
+func validateBytes(p *problems, field, amount string, least float64) {
+	q, ok := quantity(amount)
+	switch {
+	case !ok || q <= 0:
+	case strings.HasSuffix(amount, "m"):
+		p.add(field, `is %q, which is thousandths of a byte; Mi and M are the units of megabytes, e.g. "512Mi"`, amount)
+	case q < least || q != math.Trunc(q):
+		p.add(field, `is %q; whole bytes are wanted, at least %.0f: EMQX does not start with less`, amount, least)
 	}
 }
 

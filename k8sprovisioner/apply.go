@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,6 +63,8 @@ func (p *Provisioner) refuse(f found, in input, op string) error {
 	switch {
 	case f.foreign != "":
 		return conflict(op, fmt.Sprintf("the namespace %s belongs to %s and is not touched", f.id, f.foreign), nil)
+	case f.unlabeled:
+		return conflict(op, strings.Join(f.unlabeledObstacles(), "; "), nil)
 	case f.namespace != nil && f.namespace.DeletionTimestamp != nil && in.Create:
 		return unavailable(op, fmt.Sprintf("the namespace %s is still being removed; it is tried again", f.id))
 	case in.Create:
@@ -135,7 +138,7 @@ func replicas(f found) int {
 // shrink takes nodes away that should not run although something is lost:
 // that makes nothing anew.
 func (p *Provisioner) shrink(ctx context.Context, f found, in input) error {
-	if f.foreign != "" || f.workload == nil || f.namespace.DeletionTimestamp != nil || in.Replicas >= replicas(f) {
+	if f.foreign != "" || f.unlabeled || f.workload == nil || f.namespace.DeletionTimestamp != nil || in.Replicas >= replicas(f) {
 		return nil
 	}
 	objects, err := render(renderers, in)

@@ -24,6 +24,9 @@ type Config struct {
 	// the copy goes without client-go's own limit of 5 requests a second: the
 	// API server has priority and fairness.
 	REST *rest.Config
+	// Kubeconfig is the file that leads there instead; REST is then not read.
+	// [Provisioner.ReloadKubeconfig] reads it again. "" = REST says all.
+	Kubeconfig string
 	// Reach is how the brokers are reached; "" = PodIP.
 	Reach Reach
 	// Namespace is where the daemon runs: its pods are let in to the brokers'
@@ -42,7 +45,7 @@ const fieldManager = "openecp"
 
 // withDefaults fills in what was left out and says what is wrong.
 func (c Config) withDefaults() (Config, error) {
-	if c.REST == nil {
+	if c.REST == nil && c.Kubeconfig == "" {
 		return c, errors.New("k8sprovisioner: Config.REST is missing; make one with LoadREST")
 	}
 	if c.Reach == "" {

@@ -2,6 +2,7 @@ package k8sprovisioner
 
 import (
 	"context"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,9 @@ func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
 	}
 	if f.namespace == nil || f.foreign != "" || f.namespace.DeletionTimestamp != nil {
 		return nil
+	}
+	if f.unlabeled {
+		return conflict(op, strings.Join(f.unlabeledObstacles(), "; "), nil)
 	}
 	is := f.namespace.UID
 	answer := new(corev1.Namespace)

@@ -1,7 +1,6 @@
 package k8sprovisioner
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -42,15 +41,8 @@ func failure(op string, err error) error {
 // says comes before the API server's own words.
 const says = "Kubernetes says: "
 
-func unanswered(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "the Kubernetes API did not answer in time; it is tried again"
-	}
-	if errors.Is(err, context.Canceled) {
-		return "it was given up"
-	}
-	return "the Kubernetes API does not answer; it is tried again"
-}
+// strangers is the hint where the API server does not know who asks.
+const strangers = "; the credentials are not accepted: they have expired, were revoked, or are another cluster's; no right is missing. Give new ones in the kubeconfig"
 
 // rights is the hint for a refusal.
 const rights = "; if a right is missing, compare the account's with the ClusterRole in deploy/kubernetes"
@@ -67,7 +59,7 @@ var answers = []struct {
 	{func(err error, _ metav1.Status) bool {
 		return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 	}, ecp.CodeConflict, ""},
-	{coded(http.StatusUnauthorized), ecp.CodeDenied, rights},
+	{coded(http.StatusUnauthorized), ecp.CodeDenied, strangers},
 	{saying(ownPolicy), ecp.CodeDenied, "; the rules of deploy/kubernetes/admission.yaml are older than this build, or somebody has changed the namespace's label"},
 	{func(_ error, s metav1.Status) bool {
 		return s.Code == http.StatusForbidden && rightsMissing.MatchString(s.Message)

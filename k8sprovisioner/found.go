@@ -2,6 +2,9 @@ package k8sprovisioner
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,8 +18,10 @@ import (
 type found struct {
 	sight     *sight
 	id        ecp.ID
-	namespace *corev1.Namespace // nil = there is none
-	foreign   string            // whose the namespace is, if not ours
+	namespace *corev1.Namespace                     // nil = there is none
+	foreign   string                                // whose the namespace is, if not ours
+	unlabeled bool                                  // the namespace is ours and has lost its label
+	strays    map[int]*corev1.PersistentVolumeClaim // claims of ours that have lost their label, by ordinal
 	workload  *appsv1.StatefulSet
 	auth      string // UID of the auth Secret; "" = it is not there
 }
@@ -41,15 +46,84 @@ func (p *Provisioner) find(ctx context.Context, id ecp.ID, op string) (found, er
 		return f, nil
 	}
 	if f.namespace.Labels[labelCluster] != string(id) {
-		f.foreign = owner(f.namespace)
-		return f, nil
+		if !ours(f.namespace) {
+			f.foreign = owner(f.namespace)
+			return f, nil
+		}
+		f.unlabeled = true
 	}
 	f.workload = f.findWorkload()
 	if f.namespace.DeletionTimestamp != nil {
 		return f, nil
 	}
+	if f.strays, err = p.findStrays(ctx, f); err != nil {
+		return f, failure(op, err)
+	}
 	f.auth, err = p.findAuth(ctx, f)
 	return f, failure(op, err)
+}
+
+// ours reports whether a namespace without our label is one that we made: it
+// has a cluster's name, and still says which cluster of which project it is
+// for. Nobody else writes these annotations, and taking a label off by mistake
+// takes neither.
+func ours(n *corev1.Namespace) bool {
+	_, named := n.Annotations[annotationName]
+	_, placed := n.Annotations[annotationProject]
+	return named && placed && n.Labels[labelCluster] == ""
+}
+
+// findStrays reads the claims that must be there, by what was seen before and by
+// the pods that use them, and that no watch shows: one without our label is not
+// lost.
+func (p *Provisioner) findStrays(ctx context.Context, f found) (map[int]*corev1.PersistentVolumeClaim, error) {
+	if f.workload == nil {
+		return nil, nil
+	}
+	claims, used := f.claims(), map[int]string{}
+	p.remember(f.id, func(m *memo) {
+		for i := range m.claims {
+			if m.dropped[i] == "" {
+				used[i] = names{f.id, majorOfWorkload(f.workload.Name)}.claimOf(i)
+			}
+		}
+	})
+	for i, pod := range f.pods() {
+		if pod.Spec.NodeName != "" {
+			used[i] = claim + "-" + pod.Name
+		}
+	}
+	var out map[int]*corev1.PersistentVolumeClaim
+	for i, name := range used {
+		if claims[i] != nil {
+			continue
+		}
+		o, err := p.read(ctx, core(p.client), "persistentvolumeclaims", string(f.id), name, new(corev1.PersistentVolumeClaim))
+		if err != nil {
+			return nil, err
+		}
+		if c, ok := o.(*corev1.PersistentVolumeClaim); ok && c.Labels[labelCluster] == "" {
+			if out == nil {
+				out = map[int]*corev1.PersistentVolumeClaim{}
+			}
+			out[i] = c
+		}
+	}
+	return out, nil
+}
+
+// unlabeledObstacles say what has lost our label, and how it gets it back. That
+// takes a person: the shipped account may label neither.
+func (f found) unlabeledObstacles() (out []string) {
+	label := labelCluster + "=" + string(f.id)
+	if f.unlabeled {
+		out = append(out, fmt.Sprintf("the namespace %s has lost its label, and nothing is written in it until it is back: kubectl label namespace %s %s", f.id, f.id, label))
+	}
+	for _, i := range slices.Sorted(maps.Keys(f.strays)) {
+		name := f.strays[i].Name
+		out = append(out, fmt.Sprintf("the claim %s has lost its label; its data is there: kubectl label pvc -n %s %s %s", name, f.id, name, label))
+	}
+	return out
 }
 
 // owner says in words whose a namespace is.
@@ -140,6 +214,7 @@ func (f found) claims() map[int]*corev1.PersistentVolumeClaim {
 			out[f.ordinal(c.Name, claim+"-")] = c
 		}
 	}
+	maps.Copy(out, f.strays)
 	delete(out, -1) // somebody else's
 	return out
 }

@@ -18,7 +18,7 @@ import (
 // until Watch runs.
 type Provisioner struct {
 	cfg      Config
-	rest     *rest.Config
+	way      *way
 	client   kubernetes.Interface
 	podIPs   *http.Transport // to pods' own addresses
 	eyes     *eyes
@@ -73,25 +73,44 @@ func New(c Config) (*Provisioner, error) {
 	if err != nil {
 		return nil, err
 	}
-	tuned := rest.CopyConfig(c.REST)
-	tuned.QPS, tuned.Burst, tuned.RateLimiter = -1, -1, nil
-	tuned.ContentType = runtime.ContentTypeProtobuf
-	tuned.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	if tuned.UserAgent == "" {
-		tuned.UserAgent = fieldManager
+	w := &way{}
+	if c.Kubeconfig != "" {
+		if w.digest, err = digestOf(c.Kubeconfig); err == nil {
+			c.REST, err = LoadREST(c.Kubeconfig)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("k8sprovisioner: use Config.Kubeconfig: %w", err)
+		}
 	}
-	client, err := kubernetes.NewForConfig(tuned)
+	over := tuned(c.REST)
+	err = w.take(over)
+	var client kubernetes.Interface
+	if err == nil {
+		client, err = kubernetes.NewForConfigAndClient(over, &http.Client{Transport: w, Timeout: over.Timeout})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("k8sprovisioner: use Config.REST: %w", err)
 	}
 	return &Provisioner{
-		cfg: c, rest: tuned, client: client, eyes: newEyes(), written: newWritten(),
+		cfg: c, way: w, client: client, eyes: newEyes(), written: newWritten(),
 		podIPs: &http.Transport{
 			DialContext: dialPod, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: 10 * time.Second, DisableCompression: true,
 		},
 		memos: map[ecp.ID]*memo{}, machines: map[string]machine{},
 	}, nil
+}
+
+// tuned is a configuration as we use it. It is a copy.
+func tuned(c *rest.Config) *rest.Config {
+	t := rest.CopyConfig(c)
+	t.QPS, t.Burst, t.RateLimiter = -1, -1, nil
+	t.ContentType = runtime.ContentTypeProtobuf
+	t.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	if t.UserAgent == "" {
+		t.UserAgent = fieldManager
+	}
+	return t
 }
 
 // RenderVersion is the newest way objects are rendered.

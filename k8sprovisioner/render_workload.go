@@ -1,6 +1,7 @@
 package k8sprovisioner
 
 import (
+	"maps"
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -78,13 +79,25 @@ func podSpec(in input) (*corev1ac.PodSpecApplyConfiguration, error) {
 	if pullRow.wanted(in) {
 		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(pullRow.name(in.ID)))
 	}
-	if len(in.Spec.Placement.NodeSelector) > 0 {
-		spec.WithNodeSelector(in.Spec.Placement.NodeSelector)
+	if s := nodeSelector(in); len(s) > 0 {
+		spec.WithNodeSelector(s)
 	}
 	for _, t := range in.Spec.Placement.Tolerations {
 		spec.WithTolerations(toleration(t))
 	}
 	return spec, nil
+}
+
+// nodeSelector keeps nodes off machines that cannot run them: every image of
+// EMQX is for Linux. The placement has the last word.
+func nodeSelector(in input) map[string]string {
+	own := in.Spec.Placement.NodeSelector
+	if _, said := own[corev1.LabelOSStable]; said || !in.since(2) {
+		return own
+	}
+	out := map[string]string{corev1.LabelOSStable: string(corev1.Linux)}
+	maps.Copy(out, own)
+	return out
 }
 
 // spread wants the nodes apart but runs them together where there is no other

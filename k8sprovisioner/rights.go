@@ -128,7 +128,7 @@ func dryRunPod(p *Provisioner, pod *corev1.Pod) *rest.Request {
 // missing on it; see [ecp.Warner].
 func (p *Provisioner) Warnings() []string {
 	var out []string
-	if p.rest.Insecure {
+	if p.way.config().Insecure {
 		out = append(out, insecureTLS)
 	}
 	if w := p.rights.warning(); w != "" {

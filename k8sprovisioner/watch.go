@@ -26,6 +26,9 @@ func (p *Provisioner) Watch(ctx context.Context, wake func(ecp.ID)) error {
 	defer p.watching.Store(false)
 	defer p.podIPs.CloseIdleConnections()
 	defer p.eyes.close("nothing watches Kubernetes: Watch is not running")
+	if p.way.config().Insecure {
+		p.cfg.Logger.WarnContext(ctx, "the way to Kubernetes is not safe", "warning", insecureTLS)
+	}
 	for p.awaitAnswer(ctx) {
 		p.watchOnce(ctx, wake)
 	}

@@ -32,7 +32,7 @@ func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error)
 	if err != nil {
 		return k8sprovisioner.Config{}, err
 	}
-	k := k8sprovisioner.Config{REST: rest, Reach: k8sprovisioner.Reach(c.reach), Logger: log}
+	k := k8sprovisioner.Config{REST: rest, Kubeconfig: c.kubeconfig, Reach: k8sprovisioner.Reach(c.reach), Logger: log}
 	if k.Reach == "" {
 		k.Reach = k8sprovisioner.PortForward
 		if inPod {

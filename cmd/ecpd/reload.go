@@ -9,15 +9,19 @@ import (
 )
 
 // reloader brings in what may change while the daemon runs: the certificate's
-// files, and with SIGHUP the options marked reload. One goroutine uses it.
+// and the kubeconfig's files, and with SIGHUP the options marked reload. One goroutine uses it.
 type reloader struct {
 	config      config // as it is in effect
 	level       *slog.LevelVar
 	certificate *certificate // nil = plain HTTP
-	hangups     <-chan os.Signal
-	notify      notifier
-	log         *slog.Logger
-	done        func(error) // told of every attempt; for metrics
+	// kubeconfig reads the file of --kubeconfig again, if it has changed or is to
+	// be taken in any case; nil = there is none.
+	kubeconfig func(force bool) (changed bool, err error)
+	unreadable string // what was last wrong with that file: said once, not at every look
+	hangups    <-chan os.Signal
+	notify     notifier
+	log        *slog.Logger
+	done       func(error) // told of every attempt; for metrics
 }
 
 // run works until ctx ends.
@@ -36,8 +40,28 @@ func (r *reloader) run(ctx context.Context) {
 	}
 }
 
-// poll renews the certificate where its files have changed.
+// pollKubeconfig takes the kubeconfig where its files have changed.
+func (r *reloader) pollKubeconfig(ctx context.Context) {
+	if r.kubeconfig == nil {
+		return
+	}
+	changed, err := r.kubeconfig(false)
+	switch {
+	case err != nil && err.Error() != r.unreadable:
+		r.unreadable = err.Error()
+		r.done(err)
+		r.log.ErrorContext(ctx, "the changed kubeconfig cannot be used, the old one stays", "error", oneLine(err))
+	case changed:
+		r.unreadable = ""
+		r.done(nil)
+		r.log.InfoContext(ctx, "the kubeconfig has changed and is used from now on")
+	}
+}
+
+// poll renews the certificate and takes the kubeconfig where their files have
+// changed.
 func (r *reloader) poll(ctx context.Context) {
+	r.pollKubeconfig(ctx)
 	if r.certificate == nil {
 		return
 	}
@@ -59,6 +83,10 @@ func (r *reloader) reload(ctx context.Context) {
 	var err error
 	if r.certificate != nil {
 		err = r.certificate.renew(ctx, true)
+	}
+	if r.kubeconfig != nil {
+		_, wrong := r.kubeconfig(true)
+		err = errors.Join(err, wrong)
 	}
 	next, wrong := r.config.again()
 	if wrong != nil {

@@ -58,7 +58,7 @@ func serve(ctx context.Context, c config, with started) (err error) {
 	if err := d.build(ctx, kube, with.stdout); err != nil {
 		return err
 	}
-	d.reloader = &reloader{config: c, level: level, certificate: d.certificate, hangups: hangups, notify: d.notify, log: log, done: d.metrics.reload}
+	d.reloader = &reloader{config: c, level: level, certificate: d.certificate, kubeconfig: d.kubeconfig, hangups: hangups, notify: d.notify, log: log, done: d.metrics.reload}
 	for _, w := range with.warnings {
 		log.WarnContext(ctx, "the configuration is not what it seems", "warning", w)
 	}
@@ -75,7 +75,8 @@ type daemon struct {
 	store       *sqlstore.Store
 	manager     *ecp.Manager
 	metrics     *metrics
-	certificate *certificate // nil = plain HTTP
+	certificate *certificate                               // nil = plain HTTP
+	kubeconfig  func(force bool) (changed bool, err error) // reads it again; nil = there is none
 	reloader    *reloader
 	notify      notifier
 	servers     []*server         // the API's first
@@ -92,6 +93,9 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 	provisioner, err := newProvisioner(d.config, kube, d.log)
 	if err != nil {
 		return err
+	}
+	if k, ok := provisioner.(*k8sprovisioner.Provisioner); ok && kube.Kubeconfig != "" {
+		d.kubeconfig = k.ReloadKubeconfig
 	}
 	sealer, err := newSealer(d.config)
 	if err != nil {

@@ -1,0 +1,143 @@
+package k8sprovisioner
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"sync"
+
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// way leads to the API server. Its credentials and addresses can be exchanged
+// while requests are under way: those that have begun end on the old ones.
+type way struct {
+	mu        sync.Mutex
+	rest      *rest.Config      // guarded by mu
+	transport http.RoundTripper // guarded by mu
+	base      *url.URL          // guarded by mu
+	digest    [sha256.Size]byte // guarded by mu; of the files that it was last read from
+}
+
+// take makes a configuration the way from now on.
+func (w *way) take(c *rest.Config) error {
+	base, _, err := rest.DefaultServerUrlFor(c)
+	if err != nil {
+		return err
+	}
+	t, err := rest.TransportFor(c)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	old := w.transport
+	if w.base != nil && w.base.Path != base.Path {
+		w.mu.Unlock()
+		return fmt.Errorf("the server's path was %q and is %q now; that takes a restart", w.base.Path, base.Path)
+	}
+	w.rest, w.transport, w.base = c, t, base
+	w.mu.Unlock()
+	if old != nil {
+		utilnet.CloseIdleConnectionsFor(old)
+	}
+	return nil
+}
+
+// config returns the configuration in use.
+func (w *way) config() *rest.Config {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rest
+}
+
+// aim lets a URL lead to the server in use.
+func (w *way) aim(u *url.URL) *url.URL {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := *u
+	out.Scheme, out.Host = w.base.Scheme, w.base.Host
+	return &out
+}
+
+// RoundTrip sends a request over the way in use.
+func (w *way) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	t := w.transport
+	w.mu.Unlock()
+	if u := w.aim(r.URL); u.Host != r.URL.Host || u.Scheme != r.URL.Scheme {
+		r = r.Clone(r.Context())
+		r.URL, r.Host = u, ""
+	}
+	return t.RoundTrip(r)
+}
+
+// ReloadKubeconfig reads Config.Kubeconfig again, and works with what stands
+// there from now on, if anything has changed in it or in the files that it
+// names. Where it cannot be used the old one stays, and the error says why.
+// force takes it in any case. Without Config.Kubeconfig it does nothing.
+func (p *Provisioner) ReloadKubeconfig(force bool) (changed bool, err error) {
+	file := p.cfg.Kubeconfig
+	if file == "" {
+		return false, nil
+	}
+	digest, err := digestOf(file)
+	if err != nil {
+		return false, err
+	}
+	p.way.mu.Lock()
+	before := p.way.digest
+	p.way.mu.Unlock()
+	if !force && digest == before {
+		return false, nil
+	}
+	c, err := LoadREST(file)
+	if err != nil {
+		return false, err
+	}
+	if err := p.way.take(tuned(c)); err != nil {
+		return false, fmt.Errorf("use kubeconfig %s: %w", file, err)
+	}
+	p.way.mu.Lock()
+	p.way.digest = digest
+	p.way.mu.Unlock()
+	p.eyes.question()
+	return true, nil
+}
+
+// digestOf is a fingerprint of a kubeconfig and of the files that it names.
+func digestOf(file string) (sum [sha256.Size]byte, err error) {
+	c, err := clientcmd.LoadFromFile(file)
+	if err != nil {
+		return sum, errors.New("kubeconfig " + file + " cannot be read, or is not well-formed YAML of the kind Config")
+	}
+	if err := clientcmd.ResolveLocalPaths(c); err != nil {
+		return sum, fmt.Errorf("read kubeconfig %s: %w", file, err)
+	}
+	files := []string{file}
+	for _, u := range c.AuthInfos {
+		files = append(files, u.TokenFile, u.ClientCertificate, u.ClientKey)
+	}
+	for _, s := range c.Clusters {
+		files = append(files, s.CertificateAuthority)
+	}
+	slices.Sort(files)
+	h := sha256.New()
+	for _, name := range slices.Compact(files) {
+		if name == "" {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return sum, fmt.Errorf("read kubeconfig %s: %w", file, err)
+		}
+		fmt.Fprintf(h, "%d %s %d ", len(name), name, len(text))
+		h.Write(text)
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
