@@ -21,6 +21,7 @@ const (
 	CondAccepted            ConditionType = "Accepted"            // the spec was checked and booked
 	CondProvisioned         ConditionType = "Provisioned"         // every object is there as rendered
 	CondAvailable           ConditionType = "Available"           // MQTT is served by at least one node
+	CondExposed             ConditionType = "Exposed"             // the address that clients use is there; always so without a load balancer
 	CondReady               ConditionType = "Ready"               // every wanted node serves and is a member
 	CondManagementReachable ConditionType = "ManagementReachable" // the broker's management API answers
 	CondAgentConnected      ConditionType = "AgentConnected"      // adopted only

@@ -32,6 +32,7 @@ var conditionRows = []conditionRow{
 	{CondAccepted, true, func(view, int) verdictOf { return yes }},
 	{CondProvisioned, false, provisioned},
 	{CondAvailable, false, available},
+	{CondExposed, false, exposed},
 	{CondReady, false, readyCondition},
 	{CondManagementReachable, false, managementReachable},
 	{CondUpToDate, true, upToDate},
@@ -162,6 +163,8 @@ func settled(v view, _ int) verdictOf {
 func healthy(v view, _ int) verdictOf {
 	st := v.rec.Status
 	switch {
+	case st.State == Running && v.unexposedFor() > addressPatience:
+		return verdictOf{Status: False, Reason: ReasonAddressPending}
 	case st.State == Running, st.State == Stopped:
 		return yes
 	case Unsteady(st.State):

@@ -250,6 +250,10 @@ type Observation struct {
 	// Auth identifies the Secret with cookie and keys; "" = it is not there.
 	Auth      string
 	Endpoints Endpoints
+	// AddressPending says why clients outside have no address although they are
+	// to have one: the platform's words, or what it has not done. "" = they have
+	// it, or are to have none.
+	AddressPending string
 }
 
 // Contest is a fight over fields of one object.

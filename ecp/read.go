@@ -47,6 +47,9 @@ func (m *Manager) info(rec ClusterRecord) Info {
 		default:
 			i.Waits = newView(mem.look.At, rec, mem.look).waitsFor()
 		}
+		if rec.Mode == Hosted && mem.look.Unseen == "" {
+			i.Status.Conditions = reworded(rec, mem.look)
+		}
 		described, members := brokerNodes(mem), []Member(nil)
 		if len(described) > 0 {
 			i.Version, members = mem.brokers[0].Version, runningMembers(mem.brokers[0])

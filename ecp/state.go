@@ -124,6 +124,7 @@ const (
 	ReasonNotAsked        Reason = "NotAsked"     // nothing has been asked yet
 	ReasonPoweredOff      Reason = "PoweredOff"   // stopped by request
 	ReasonRendererNewer   Reason = "RendererNewer"
+	ReasonAddressPending  Reason = "AddressPending"  // the platform has given the load balancer no address
 	ReasonContested       Reason = "Contested"       // somebody else keeps changing back what is written to an object
 	ReasonTemplateChanged Reason = "TemplateChanged" // nodes are of an older pod template than the platform has now, and nothing on its way replaces them
 	ReasonDeleted         Reason = "Deleted"

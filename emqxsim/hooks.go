@@ -69,6 +69,18 @@ func (p *Provisioner) Break(id ecp.ID, ordinal int, reason string) error {
 	})
 }
 
+// WithholdAddress lets the cluster's Service go without the address of a load
+// balancer, where it is to have one, and says why; "" gives it.
+func (p *Provisioner) WithholdAddress(id ecp.ID, why string) error {
+	return p.changeHosted(id, func(s *state, _ time.Time) error {
+		if s.Service == nil {
+			return noSuch(id, "Service")
+		}
+		s.Service.Withheld = why
+		return nil
+	})
+}
+
 // RestartByHand changes the pod template past everybody, as "kubectl rollout
 // restart" does: nodes are outdated, and none is replaced for it.
 func (p *Provisioner) RestartByHand(id ecp.ID) error {

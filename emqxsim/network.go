@@ -14,7 +14,8 @@ type service struct {
 	Class       string            `json:"class,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Ports       []servicePort     `json:"ports"`
-	Host        string            `json:"host,omitempty"` // the load balancer's
+	Host        string            `json:"host,omitempty"`     // the load balancer's
+	Withheld    string            `json:"withheld,omitempty"` // why the load balancer has no address; "" = it has one
 }
 
 // servicePort is one port of a Service.
@@ -39,6 +40,9 @@ func renderService(id ecp.ID, n ecp.Network, old *service, give func() (int, err
 	}
 	if s.Type == "" {
 		s.Type = ecp.ClusterIP
+	}
+	if old != nil {
+		s.Withheld = old.Withheld
 	}
 	if s.Type == ecp.LoadBalancer {
 		s.Host = string(id) + ".lb.example"
@@ -115,6 +119,9 @@ func (s *service) endpoints(host string) ecp.Endpoints {
 		case ecp.NodePort:
 			e.External = append(e.External, ecp.ExternalEndpoint{Protocol: p.Protocol, Port: p.NodePort})
 		case ecp.LoadBalancer:
+			if s.Withheld != "" {
+				continue
+			}
 			e.External = append(e.External, ecp.ExternalEndpoint{Protocol: p.Protocol, Host: s.Host, Port: p.Port})
 		case ecp.ClusterIP:
 		}

@@ -36,6 +36,9 @@ func (s *state) observe(now time.Time) ecp.Observation {
 		})
 	}
 	o.Endpoints = s.Service.endpoints(n.host())
+	if s.Service != nil && s.Service.Type == ecp.LoadBalancer {
+		o.AddressPending = s.Service.Withheld
+	}
 	return o
 }
 

@@ -1,6 +1,11 @@
 package k8sprovisioner
 
 import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openecp/openecp/ecp"
@@ -9,12 +14,8 @@ import (
 // endpoints reads the addresses clients use off the access Service.
 func endpoints(f found, domain string) ecp.Endpoints {
 	var out ecp.Endpoints
-	if f.workload == nil {
-		return out
-	}
-	n := names{f.id, majorOfWorkload(f.workload.Name)}
-	s, ok := f.sight.get(kindService, string(f.id), n.access()).(*corev1.Service)
-	if !ok {
+	s := f.access()
+	if s == nil {
 		return out
 	}
 	out.Internal.Host = s.Name + "." + s.Namespace + ".svc." + domain
@@ -27,6 +28,76 @@ func endpoints(f found, domain string) ecp.Endpoints {
 		out.External = append(out.External, external(s, p, protocol)...)
 	}
 	return out
+}
+
+// access returns the Service that MQTT clients come in through; nil if there is
+// none.
+func (f found) access() *corev1.Service {
+	if f.workload == nil {
+		return nil
+	}
+	n := names{f.id, majorOfWorkload(f.workload.Name)}
+	s, _ := f.sight.get(kindService, string(f.id), n.access()).(*corev1.Service)
+	return s
+}
+
+// balanced reports whether a load balancer has given a Service an address.
+func balanced(s *corev1.Service) bool {
+	return slices.ContainsFunc(s.Status.LoadBalancer.Ingress, func(in corev1.LoadBalancerIngress) bool { return in.IP != "" || in.Hostname != "" })
+}
+
+// How often events are asked for while a load balancer has no address.
+const (
+	addressAfter = 5 * time.Second
+	addressEvery = 30 * time.Second
+)
+
+// pending is what is known of an address that is missing.
+type pending struct {
+	since, asked time.Time
+	why          string
+}
+
+// addressPending says why a load balancer has no address, in the words of what
+// should give one where it has any; "" = it has one, or there is none.
+func (p *Provisioner) addressPending(ctx context.Context, f found) string {
+	s, now := f.access(), time.Now()
+	if s == nil || s.Spec.Type != corev1.ServiceTypeLoadBalancer || balanced(s) {
+		p.remember(f.id, func(m *memo) { m.address = pending{} })
+		return ""
+	}
+	var a pending
+	p.remember(f.id, func(m *memo) {
+		if m.address.since.IsZero() {
+			m.address.since = now
+		}
+		a = m.address
+	})
+	if now.Sub(a.since) >= addressAfter && now.Sub(a.asked) >= addressEvery && !p.rights.lacks(listEvents) {
+		a.asked = now
+		if notes, err := p.warnings(ctx, f.id); err == nil {
+			a.why = saidOf(notes, kindService, s.Name)
+		}
+		p.remember(f.id, func(m *memo) { m.address = a })
+	}
+	by := "the default one of the Kubernetes cluster"
+	if c := s.Spec.LoadBalancerClass; c != nil {
+		by = strconv.Quote(*c)
+	}
+	out := "the load balancer has no address: " + by + " gives none"
+	if a.why != "" {
+		return out + "; Kubernetes says: " + a.why
+	}
+	return out + ", and no event says why; see that a controller for it runs"
+}
+
+// saidOf returns the newest event about an object; notes are sorted so.
+func saidOf(notes []corev1.Event, kind, name string) string {
+	i := slices.IndexFunc(notes, func(e corev1.Event) bool { return e.InvolvedObject.Kind == kind && e.InvolvedObject.Name == name })
+	if i < 0 {
+		return ""
+	}
+	return notes[i].Reason + ": " + notes[i].Message
 }
 
 func protocolOf(port string) (ecp.Protocol, bool) {

@@ -42,6 +42,7 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 	o.Drift, o.Contested = p.drift(f)
 	o.Converged = converged(f) && (f.workload == nil || !slices.Contains(o.Drift, kindStatefulSet+" "+f.workload.Name))
 	o.Obstacles = f.unlabeledObstacles()
+	o.AddressPending = p.addressPending(ctx, f)
 	p.explain(ctx, f, &o)
 	return o, nil
 }

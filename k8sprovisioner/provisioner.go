@@ -51,6 +51,7 @@ type memo struct {
 	claims   map[int]string     // UIDs of claims that were bound, by ordinal; of those that are expected only
 	expected int                // ordinals below it are meant to have claims; -1 = nothing was applied yet
 	dropped  map[int]string     // UIDs of claims whose deletion we asked for, by ordinal
+	address  pending            // the load balancer's, while it is missing
 	login    login
 	hashKey  hashKey
 	hints    hints
