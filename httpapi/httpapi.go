@@ -28,8 +28,13 @@ type Config struct {
 	// Version is what GET /api/v1/version answers.
 	Version BuildInfo
 	// Ready says why requests should not be sent here now, for GET /readyz;
-	// nil = always ready. It has to return soon.
+	// nil = always ready. It has to return soon. The words of a conflict, e.g.
+	// which other daemon does the work, are shown; of every other error the log
+	// has the cause.
 	Ready func(ctx context.Context) error
+	// Notes is what GET /readyz says beside it for people who run the server; nil
+	// = nothing.
+	Notes func() []string
 	// Dev marks an installation for trying things out; GET /api/v1/version
 	// says so.
 	Dev bool
@@ -61,6 +66,7 @@ type api struct {
 	log     *slog.Logger
 	version BuildInfo
 	ready   func(context.Context) error
+	notes   func() []string
 	dev     bool
 	done    <-chan struct{}
 	proxies []netip.Prefix
@@ -96,7 +102,7 @@ func newAPI(c Config) (*api, error) {
 		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
 	}
 	a := &api{
-		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards,
+		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards,
 		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
 		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,16 +19,23 @@ func (a *api) processRoutes() {
 		return op
 	}
 	huma.Register(a.huma, open("/healthz", "healthz", "Say that the process lives"), func(context.Context, *struct{}) (*healthOutput, error) {
-		return &healthOutput{health{"ok"}}, nil
+		return &healthOutput{health{Status: "ok"}}, nil
 	})
 	huma.Register(a.huma, open("/readyz", "readyz", "Say whether requests should be sent here"), func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 		if a.ready != nil {
 			if err := a.ready(ctx); err != nil {
 				a.log.InfoContext(ctx, "not ready", "error", err)
+				if errors.Is(err, ecp.ErrConflict) { // another daemon is where requests should go
+					return nil, newProblem(ecp.CodeUnavailable, "not ready; "+ecp.MessageOf(err))
+				}
 				return nil, newProblem(ecp.CodeUnavailable, "not ready; the server's log has the cause")
 			}
 		}
-		return &healthOutput{health{"ready"}}, nil
+		out := &healthOutput{health{Status: "ready"}}
+		if a.notes != nil {
+			out.Body.Notes = a.notes()
+		}
+		return out, nil
 	})
 	huma.Register(a.huma, open("/api/v1/version", "getVersion", "Say which build answers"), func(context.Context, *struct{}) (*versionOutput, error) {
 		return &versionOutput{versionView{a.version.Version, a.version.Commit, a.version.Go, a.dev}}, nil
@@ -40,7 +48,8 @@ func (a *api) processRoutes() {
 }
 
 type health struct {
-	Status string `json:"status"`
+	Status string   `json:"status"`
+	Notes  []string `json:"notes,omitempty" doc:"what people who run the server should put right"`
 }
 
 type healthOutput struct{ Body health }

@@ -34,6 +34,11 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	if older := d.Older(f.generation(), f.annotation(annotationChange)); older != nil && f.foreign == "" {
 		return ecp.RecordOlderError(op, older)
 	}
+	leave, err := p.begin(&f, op)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	in.keep(f)
 	p.remember(d.ID, func(m *memo) { m.expect(meant(d)) })
 	if err := p.refuse(f, in, op); err != nil {
@@ -191,7 +196,7 @@ func (p *Provisioner) prepare(ctx context.Context, f *found, in *input) error {
 
 // createNamespace makes the namespace, unless somebody was faster.
 func (p *Provisioner) createNamespace(ctx context.Context, f *found, o object) error {
-	made, err := p.create(ctx, o)
+	made, err := p.create(ctx, o.stamped(f.pass.stamp(), nil))
 	if apierrors.IsAlreadyExists(err) {
 		return conflict("create namespace", fmt.Sprintf("a namespace %s appeared meanwhile; it is looked at again", f.id), err)
 	}
@@ -206,7 +211,7 @@ func (p *Provisioner) createNamespace(ctx context.Context, f *found, o object) e
 // createAuth makes the auth Secret with fresh keys.
 func (p *Provisioner) createAuth(ctx context.Context, f *found) error {
 	made := new(corev1.Secret)
-	err := p.send(ctx, core(p.client).Post().Namespace(string(f.id)).Resource("secrets").
+	err := p.sendWrite(ctx, core(p.client).Post().Namespace(string(f.id)).Resource("secrets").
 		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
 		Body(authSecret(f.id)), made)
 	if err != nil {
@@ -217,20 +222,86 @@ func (p *Provisioner) createAuth(ctx context.Context, f *found) error {
 	return nil
 }
 
+// convergeTries bounds how often an object is looked at again that somebody,
+// e.g. a controller with its status, has changed between our look and our write.
+const convergeTries = 4
+
 // converge writes one object where it differs from how it is rendered, unless
-// somebody else keeps undoing that.
+// somebody else keeps undoing that. The very object is written that was
+// compared, in the very version.
 func (p *Provisioner) converge(ctx context.Context, f found, o object) error {
-	differs, fields := p.differs(f, o)
-	if !differs || p.contest(f.id, o).rests(time.Now(), o.hash(), fields) {
-		return nil
+	for try := 1; ; try++ {
+		differs, fields := p.differs(f, o)
+		if !differs || try == 1 && p.contest(f.id, o).rests(time.Now(), o.hash(), fields) {
+			return nil
+		}
+		was := f.live(o)
+		if err := f.pass.check("write "+o.String(), was); err != nil {
+			return err
+		}
+		if try == 1 {
+			p.contend(ctx, f.id, o, fields)
+		}
+		answer, err := p.apply(ctx, f.id, o.stamped(f.pass.stamp(), was))
+		if err == nil {
+			p.accept(f.id, o, answer)
+			return nil
+		}
+		if was == nil || !apierrors.IsConflict(err) || try == convergeTries {
+			return err
+		}
+		if err := p.lookAgain(ctx, f, o); err != nil {
+			return err
+		}
 	}
-	p.contend(ctx, f.id, o, fields)
-	answer, err := p.apply(ctx, f.id, o)
+}
+
+// lookAgain reads an object that was changed since it was last seen.
+func (p *Provisioner) lookAgain(ctx context.Context, f found, o object) error {
+	row, namespace := kinds[o.kind], string(f.id)
+	if o.kind == kindNamespace {
+		namespace = ""
+	}
+	now, err := p.read(ctx, row.client(p.client), row.resource, namespace, o.name, row.empty())
 	if err != nil {
 		return err
 	}
-	p.accept(f.id, o, answer)
+	if now == nil {
+		return conflict("write "+o.String(), "it has gone meanwhile; it is looked at again", nil)
+	}
+	p.written.put(o.kind, now)
 	return nil
+}
+
+// live gives the object as it was last seen; nil if it is not there.
+func (f found) live(o object) live {
+	namespace := string(f.id)
+	if o.kind == kindNamespace {
+		namespace = ""
+	}
+	return f.sight.get(o.kind, namespace, o.name)
+}
+
+// begin lets a call write, where this process holds the lease of the target and
+// nobody has written to the cluster under a later one. leave ends that.
+func (p *Provisioner) begin(f *found, op string) (leave func(), err error) {
+	if f.pass, err = p.fence.enter(op); err != nil {
+		return nil, err
+	}
+	carriers := []metav1.Object{}
+	if f.namespace != nil {
+		carriers = append(carriers, f.namespace)
+	}
+	if f.workload != nil {
+		carriers = append(carriers, f.workload)
+	}
+	for _, o := range carriers {
+		if err := f.pass.check(op, o); err != nil {
+			f.pass.leave()
+			return nil, err
+		}
+	}
+	return f.pass.leave, nil
 }
 
 // accept takes down an object as the API server has it right after our write:
@@ -243,11 +314,7 @@ func (p *Provisioner) accept(id ecp.ID, o object, l live) {
 // differs reports whether a live object has to be written, and because of which
 // fields; none where it is not there. Each version of it is compared once.
 func (p *Provisioner) differs(f found, o object) (bool, []string) {
-	namespace := string(f.id)
-	if o.kind == kindNamespace {
-		namespace = ""
-	}
-	l := f.sight.get(o.kind, namespace, o.name)
+	l := f.live(o)
 	if l == nil || l.GetDeletionTimestamp() != nil {
 		return l == nil, nil // a going one is waited for
 	}

@@ -77,7 +77,7 @@ func BenchmarkFleet(b *testing.B) {
 
 		// A full pass of a new process, and then nothing.
 		w.stop()
-		p, err := New(Config{REST: w.config, Namespace: "openecp-system"})
+		p, err := New(Config{REST: w.config, Namespace: "openecp-system", Lease: w.lease})
 		require.NoError(b, err)
 		before = w.requests.all()
 		w.manage(b, w.store, p)

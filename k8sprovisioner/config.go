@@ -36,6 +36,15 @@ type Config struct {
 	// "cluster.local". It is part of the nodes' names: never change it while
 	// there are clusters.
 	ClusterDomain string
+	// Lease is the name of the Lease in the namespace openecp-system whose holder
+	// writes to this Kubernetes cluster; "" = "openecp". Daemons that have copies
+	// of one database MUST have the same name here.
+	Lease string
+	// Incarnation tells this process from every other, also from one with a copy
+	// of its database; "" = one is made up. Dead are those of processes that are
+	// known to have ended, whose lease need not run out.
+	Incarnation string
+	Dead        []string
 	// Logger is told what people who run the daemon should know; nil = nothing.
 	Logger *slog.Logger
 }
@@ -56,6 +65,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.ClusterDomain == "" {
 		c.ClusterDomain = "cluster.local"
+	}
+	if c.Lease == "" {
+		c.Lease = leaseName
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -26,10 +25,14 @@ func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
 	if f.unlabeled {
 		return conflict(op, strings.Join(f.unlabeledObstacles(), "; "), nil)
 	}
+	leave, err := p.begin(&f, op)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	is := f.namespace.UID
 	answer := new(corev1.Namespace)
-	err = p.send(ctx, core(p.client).Delete().Resource("namespaces").Name(string(id)).
-		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &is}}), answer)
+	err = p.sendWrite(ctx, core(p.client).Delete().Resource("namespaces").Name(string(id)).Body(only(f.namespace)), answer)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -62,12 +61,13 @@ func (p *Provisioner) hasDropped(id ecp.ID, ordinal int, c *corev1.PersistentVol
 
 // dropClaim deletes the very claim that was seen.
 func (p *Provisioner) dropClaim(ctx context.Context, id ecp.ID, ordinal int, c *corev1.PersistentVolumeClaim) error {
-	is := c.UID
-	err := p.send(ctx, core(p.client).Delete().Namespace(string(id)).Resource("persistentvolumeclaims").Name(c.Name).
-		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &is}}), nil)
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) { // else somebody was faster
+	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(string(id)).Resource("persistentvolumeclaims").Name(c.Name).Body(only(c)), nil)
+	if apierrors.IsConflict(err) { // it has changed since: it is looked at again
+		return nil
+	}
+	if err != nil && !apierrors.IsNotFound(err) { // else somebody was faster
 		return err
 	}
-	p.remember(id, func(m *memo) { m.dropped[ordinal] = string(is) })
+	p.remember(id, func(m *memo) { m.dropped[ordinal] = string(c.UID) })
 	return nil
 }

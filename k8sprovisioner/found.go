@@ -23,6 +23,7 @@ type found struct {
 	unlabeled bool                                  // the namespace is ours and has lost its label
 	strays    map[int]*corev1.PersistentVolumeClaim // claims of ours that have lost their label, by ordinal
 	workload  *appsv1.StatefulSet
+	pass      *pass  // what lets us write; nil = we only look
 	auth      string // UID of the auth Secret; "" = it is not there
 }
 

@@ -37,16 +37,20 @@ type world struct {
 	store    ecp.Store
 	config   *rest.Config
 	requests *counter
+	lease    string // of this Manager and those that follow it: other tests have their own
 	stop     func()
 }
+
+// newLease is a name of a Lease that no other test has.
+func newLease() string { return "openecp-" + string(ecptest.NewID()) }
 
 // newWorld starts a Manager under the shipped rights.
 func newWorld(t testing.TB, reach Reach) *world {
 	t.Helper()
 	lab := labtest.Start(t)
-	w := &world{lab: lab, pods: fleet(t, lab), store: memstore.New(), config: shipped(t, lab)}
+	w := &world{lab: lab, pods: fleet(t, lab), store: memstore.New(), config: shipped(t, lab), lease: newLease()}
 	w.requests = counting(w.config)
-	p, err := New(Config{REST: w.config, Reach: reach, Namespace: "openecp-system"})
+	p, err := New(Config{REST: w.config, Reach: reach, Namespace: "openecp-system", Lease: w.lease})
 	require.NoError(t, err)
 	w.manage(t, w.store, p)
 	return w
@@ -350,7 +354,7 @@ func TestWhatIsLostStaysLost(t *testing.T) {
 			// A pass after it, and one by a process that remembers nothing.
 			before := w.requests.all()
 			w.stop()
-			p, err := New(Config{REST: w.config, Namespace: "openecp-system"})
+			p, err := New(Config{REST: w.config, Namespace: "openecp-system", Lease: w.lease})
 			require.NoError(t, err)
 			w.manage(t, w.store, p)
 			labtest.Eventually(t, settled, "it was looked at again", func(ctx context.Context) (bool, string) {
@@ -374,7 +378,7 @@ func TestNamespaceOfSomebodyElse(t *testing.T) {
 	w.kubectl(t, "create", "namespace", string(id))
 	w.kubectl(t, "create", "configmap", "theirs", "-n", string(id))
 	uid := w.kubectl(t, "get", "namespace", string(id), "-o", "jsonpath={.metadata.uid} {.metadata.resourceVersion}")
-	p, err := New(Config{REST: w.config, Namespace: "openecp-system"})
+	p, err := New(Config{REST: w.config, Namespace: "openecp-system", Lease: w.lease})
 	require.NoError(t, err)
 	w.manage(t, w.store, p)
 	info := w.await(t, id, ecp.Abnormal)
@@ -481,7 +485,7 @@ func (w *world) killed(t *testing.T, n int, command func(context.Context) error)
 	t.Helper()
 	w.stop()
 	crasher := ecptest.NewCrasher()
-	p, err := New(Config{REST: w.config, Namespace: "openecp-system"})
+	p, err := New(Config{REST: w.config, Namespace: "openecp-system", Lease: w.lease})
 	require.NoError(t, err)
 	w.manage(t, ecptest.NewFaultyStore(w.store, crasher), ecptest.NewFaultyProvisioner(p, crasher))
 	crasher.Arm(n)
@@ -494,7 +498,7 @@ func (w *world) killed(t *testing.T, n int, command func(context.Context) error)
 		t.Fatalf("only these boundaries were crossed: %v", crasher.Points())
 	}
 	w.stop()
-	p, err = New(Config{REST: w.config, Namespace: "openecp-system"})
+	p, err = New(Config{REST: w.config, Namespace: "openecp-system", Lease: w.lease})
 	require.NoError(t, err)
 	w.manage(t, w.store, p)
 	err = command(system(t.Context()))

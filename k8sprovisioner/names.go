@@ -22,6 +22,7 @@ const (
 	annotationLicence    = "openecp.io/license-hash"   // on the ConfigMap: keyed hash of the licence Secret
 	annotationPull       = "openecp.io/pull-hash"      // on the ConfigMap: keyed hash of the pull Secret
 	annotationSettings   = "openecp.io/settings-hash"  // on the ConfigMap: keyed hash of the settings Secret
+	annotationEpoch      = "openecp.io/epoch"          // HOLDER/SHARD/EPOCH of the lease under which the object was last written; on all but pods
 	annotationName       = "openecp.io/name"           // on the namespace
 	annotationProject    = "openecp.io/project"        // on the namespace
 )

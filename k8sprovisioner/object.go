@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
@@ -74,4 +76,35 @@ func (o object) sign(hash []byte) {
 		o.metadata()["annotations"] = annotations
 	}
 	annotations[annotationHash] = hex.EncodeToString(hash)
+}
+
+// stamped is the object as it is sent: with the lease it is written under, "" =
+// none, and only to the very object that was seen, in the version that was seen,
+// nil = none was. Neither is part of what is compared.
+func (o object) stamped(stamp string, seen metav1.Object) object {
+	if stamp == "" && seen == nil {
+		return o
+	}
+	o.body = maps.Clone(o.body)
+	metadata := maps.Clone(o.metadata())
+	if metadata == nil {
+		metadata = map[string]any{}
+	}
+	o.body["metadata"] = metadata
+	if stamp != "" {
+		annotations, _ := metadata["annotations"].(map[string]any)
+		annotations = maps.Clone(annotations)
+		if annotations == nil {
+			annotations = map[string]any{}
+		}
+		annotations[annotationEpoch] = stamp
+		metadata["annotations"] = annotations
+	}
+	if seen != nil {
+		metadata["uid"] = string(seen.GetUID())
+		if v := seen.GetResourceVersion(); v != "" {
+			metadata["resourceVersion"] = v
+		}
+	}
+	return o
 }

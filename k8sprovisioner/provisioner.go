@@ -23,6 +23,7 @@ type Provisioner struct {
 	podIPs   *http.Transport // to pods' own addresses
 	eyes     *eyes
 	written  *written
+	fence    *fence
 	watching atomic.Bool
 
 	rights rightSet // which of the rights that came later the account lacks
@@ -40,6 +41,7 @@ var (
 	_ ecp.LogReader     = (*Provisioner)(nil)
 	_ ecp.SecretTeller  = (*Provisioner)(nil)
 	_ ecp.ClusterLister = (*Provisioner)(nil)
+	_ ecp.Fencer        = (*Provisioner)(nil)
 )
 
 // memo is what is kept of a cluster between calls. Losing it costs at most one
@@ -93,7 +95,7 @@ func New(c Config) (*Provisioner, error) {
 		return nil, fmt.Errorf("k8sprovisioner: use Config.REST: %w", err)
 	}
 	return &Provisioner{
-		cfg: c, way: w, client: client, eyes: newEyes(), written: newWritten(),
+		cfg: c, way: w, client: client, eyes: newEyes(), written: newWritten(), fence: newFence(c),
 		podIPs: &http.Transport{
 			DialContext: dialPod, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: 10 * time.Second, DisableCompression: true,

@@ -36,6 +36,28 @@ func (p *Provisioner) send(ctx context.Context, r *rest.Request, o runtime.Objec
 	return err
 }
 
+// sendWrite is send for what changes something: not without the lease of the
+// target, and not for longer than it is ours.
+func (p *Provisioner) sendWrite(ctx context.Context, r *rest.Request, o runtime.Object) error {
+	ctx, cancel, err := p.fence.bound(ctx, requestTimeout)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	return p.send(ctx, r, o)
+}
+
+// only lets a request change the very object that was seen, in the version that
+// was seen.
+func only(o metav1.Object) *metav1.DeleteOptions {
+	uid, version := o.GetUID(), o.GetResourceVersion()
+	is := &metav1.Preconditions{UID: &uid}
+	if version != "" {
+		is.ResourceVersion = &version
+	}
+	return &metav1.DeleteOptions{Preconditions: is}
+}
+
 // apply writes an object by server-side apply and gives it as it is then.
 func (p *Provisioner) apply(ctx context.Context, id ecp.ID, o object) (live, error) {
 	row := kinds[o.kind]
@@ -65,7 +87,7 @@ func (p *Provisioner) create(ctx context.Context, o object) (live, error) {
 
 func (p *Provisioner) write(ctx context.Context, r *rest.Request, o object) (live, error) {
 	answer := kinds[o.kind].empty()
-	if err := p.send(ctx, r, answer); err != nil {
+	if err := p.sendWrite(ctx, r, answer); err != nil {
 		return nil, err
 	}
 	p.written.put(o.kind, answer)

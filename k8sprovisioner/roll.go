@@ -57,7 +57,7 @@ func (p *Provisioner) release(ctx context.Context, id ecp.ID, pod *corev1.Pod) e
 		return nil
 	}
 	none := int64(0)
-	err := p.send(ctx, core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
+	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
 		Body(&metav1.DeleteOptions{GracePeriodSeconds: &none, Preconditions: &metav1.Preconditions{UID: &pod.UID}}), nil)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
@@ -81,17 +81,16 @@ func (p *Provisioner) replaceNamed(ctx context.Context, f found, uids map[int]st
 }
 
 func (p *Provisioner) replace(ctx context.Context, pod *corev1.Pod) error {
-	is := metav1.Preconditions{UID: &pod.UID}
-	r := core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).Body(&metav1.DeleteOptions{Preconditions: &is})
+	r := core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).Body(only(pod))
 	if !broken(pod) {
 		r = core(p.client).Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("eviction").
 			Body(&policyv1.Eviction{
 				ObjectMeta:    metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace},
-				DeleteOptions: &metav1.DeleteOptions{Preconditions: &is},
+				DeleteOptions: only(pod),
 			})
 	}
-	err := p.send(ctx, r, nil)
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it went by itself
+	err := p.sendWrite(ctx, r, nil)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it went by itself, or is looked at again
 		return nil
 	}
 	return err

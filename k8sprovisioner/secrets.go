@@ -90,7 +90,12 @@ func (p *Provisioner) giveSecret(ctx context.Context, f found, in input, r secre
 		}
 	}
 	made := new(corev1.Secret)
-	if err := p.send(ctx, applying(core(p.client), "secrets", o).Namespace(string(f.id)), made); err != nil {
+	var seen metav1.Object
+	if t.uid != "" {
+		seen = &metav1.ObjectMeta{UID: uid(t.uid)}
+	}
+	o = o.stamped(f.pass.stamp(), seen)
+	if err := p.sendWrite(ctx, applying(core(p.client), "secrets", o).Namespace(string(f.id)), made); err != nil {
 		return t, err
 	}
 	return trace{uid: string(made.UID), hash: o.hash()}, nil
@@ -128,7 +133,7 @@ func (p *Provisioner) leftovers(f found) []string {
 // removeSecret deletes the very Secret that was seen.
 func (p *Provisioner) removeSecret(ctx context.Context, id ecp.ID, r secretRow, seen string) error {
 	is := uid(seen)
-	err := p.send(ctx, core(p.client).Delete().Namespace(string(id)).Resource("secrets").Name(r.name(id)).
+	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(string(id)).Resource("secrets").Name(r.name(id)).
 		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &is}}), nil)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // somebody was faster
 		return nil

@@ -16,8 +16,13 @@
 //     Writers take turns. Watchers are woken by the write itself.
 //
 // The folder holds ecpd.db with its -wal and -shm, readable by the owner only,
-// and ecpd.lock. To copy the database of a running process use SQLite's own
-// backup ("sqlite3 ecpd.db .backup"), never cp.
+// and ecpd.lock. What was written is in ecpd.db itself a moment later (a second
+// without writes, ten at most), so that a copy of that file alone is recent. For
+// one that is whole in any case use SQLite's own backup
+// ("sqlite3 ecpd.db .backup").
+//
+// An empty file, one that is cut off, and a log without its database are refused:
+// none is taken for a new installation.
 //
 // Changes are kept until [Store.Purge] removes them: Run of a Manager on the
 // Store does that now and then. Without one, whoever owns the Store calls it

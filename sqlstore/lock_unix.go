@@ -4,6 +4,7 @@ package sqlstore
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 )
@@ -20,4 +21,13 @@ func lock(f *os.File) error {
 			return err
 		}
 	}
+}
+
+// fileIdentity tells a file from every copy of it.
+func fileIdentity(f *os.File) string {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(int(f.Fd()), &st); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }

@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -30,6 +28,11 @@ type Config struct {
 	// Dir is the folder of the database, made if it is not there. It MUST be
 	// on a local disk: locks of network file systems do not hold.
 	Dir string
+	// Platform is what the clusters in the database are made on. A database that
+	// was made for another is refused; "" = any is taken.
+	Platform Platform
+	// Unmarked is the platform of a database of an earlier build, which kept none.
+	Unmarked Platform
 	// Logger gets what operators need; nil = nothing is logged.
 	Logger *slog.Logger
 	// Now is the clock of At; nil = time.Now.
@@ -40,7 +43,7 @@ type Config struct {
 // tables up to date. Whatever is wrong is said in one line, and then nothing is
 // held. It starts nothing that Close does not end.
 func Open(ctx context.Context, c Config) (_ *Store, err error) {
-	s := &Store{log: c.Logger, now: c.Now, turn: make(chan struct{}, 1), closing: make(chan struct{})}
+	s := &Store{log: c.Logger, now: c.Now, turn: make(chan struct{}, 1), closing: make(chan struct{}), wrote: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -63,9 +66,17 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	if err := s.hold(dir); err != nil {
 		return nil, err
 	}
-	if err := s.connect(ctx); err != nil {
+	if err := s.connect(ctx, c); err != nil {
 		return nil, fault(opening, s.file, err)
 	}
+	if s.owner.making {
+		s.owner.making = false
+		if err := s.owner.write(s.lock); err != nil {
+			return nil, unusable(dir, err)
+		}
+	}
+	own := context.WithoutCancel(ctx)
+	s.ended.Go(func() { s.checkpoints(own) })
 	return s, nil
 }
 
@@ -85,7 +96,15 @@ func (s *Store) hold(dir string) error {
 	} else if err != nil {
 		return unusable(dir, fmt.Errorf("lock it: %w", err))
 	}
-	if err := writePID(f); err != nil {
+	if s.owner, err = takeNote(f); err != nil {
+		return unusable(dir, err)
+	}
+	isNew, err := s.mayBegin()
+	if err != nil {
+		return err
+	}
+	s.owner.making = isNew
+	if err := s.owner.write(f); err != nil {
 		return unusable(dir, err)
 	}
 	db, err := os.OpenFile(s.file, os.O_RDWR|os.O_CREATE, 0o600)
@@ -107,21 +126,11 @@ var errLocked = errors.New("locked by another process")
 // held says who has the folder.
 func held(dir string, f *os.File) error {
 	who := "another process"
-	b := make([]byte, 32)
-	n, _ := f.ReadAt(b, 0) // the end of the file is an error, too
-	if pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n]))); err == nil {
+	if pid := readNote(f).pid; pid > 0 {
 		who = fmt.Sprintf("process %d", pid)
 	}
 	return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Cause: errLocked,
 		Message: fmt.Sprintf("%s has the data directory %s already; end it, or choose another directory for this one", who, dir)}
-}
-
-func writePID(f *os.File) error {
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	return err
 }
 
 // unusable says what is wrong with the folder.
@@ -135,7 +144,7 @@ func unusable(dir string, err error) error {
 }
 
 // connect opens the database and brings it up to date.
-func (s *Store) connect(ctx context.Context) (err error) {
+func (s *Store) connect(ctx context.Context, c Config) (err error) {
 	if theirs, err := foreign(ctx, s.file); err != nil {
 		return err
 	} else if theirs {
@@ -145,6 +154,9 @@ func (s *Store) connect(ctx context.Context) (err error) {
 		return err
 	}
 	s.writer.SetMaxOpenConns(1)
+	if err := s.settlePlatform(ctx, c); err != nil {
+		return err
+	}
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}

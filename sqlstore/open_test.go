@@ -1,12 +1,14 @@
 package sqlstore_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -97,6 +99,20 @@ func TestRefusedDatabases(t *testing.T) {
 		{"not a database", func(t *testing.T, file string) {
 			require.NoError(t, os.WriteFile(file, []byte("key: value\n"+string(make([]byte, 2000))), 0o600))
 		}, ecp.ErrInternal, "is not an SQLite database; move it away to begin anew, or put a backup in its place"},
+		{"empty", func(t *testing.T, file string) {
+			require.NoError(t, os.WriteFile(file, nil, 0o600))
+		}, ecp.ErrInternal, "is empty (0 bytes): its content was lost, and nothing is written over it; put a backup in its place"},
+		{"emptied", func(t *testing.T, file string) {
+			require.NoError(t, tryOpen(t, filepath.Dir(file)))
+			require.NoError(t, os.Truncate(file, 0))
+		}, ecp.ErrInternal, "is empty (0 bytes)"},
+		{"a few bytes", func(t *testing.T, file string) {
+			require.NoError(t, os.WriteFile(file, []byte("SQLite"), 0o600))
+		}, ecp.ErrInternal, "is not an SQLite database"},
+		{"cut off", func(t *testing.T, file string) {
+			require.NoError(t, tryOpen(t, filepath.Dir(file)))
+			require.NoError(t, os.Truncate(file, 8192))
+		}, ecp.ErrInternal, "is cut off: 8192 of "},
 		{"of another program", func(t *testing.T, file string) {
 			execIn(t, file, "CREATE TABLE bookmarks (url TEXT)")
 		}, ecp.ErrConflict, "is the database of another program; choose another directory"},
@@ -164,4 +180,100 @@ func TestOpenHonoursContext(t *testing.T) {
 	_, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, tryOpen(t, dir))
+}
+
+// The log of a database that is not there is not thrown away for a new one.
+func TestLogWithoutItsDatabase(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "ecpd.db-wal")
+	require.NoError(t, os.WriteFile(log, []byte("changes"), 0o600))
+	require.ErrorContains(t, tryOpen(t, dir), "is not there, but the log of its last changes is")
+	require.NoFileExists(t, filepath.Join(dir, "ecpd.db"))
+	require.FileExists(t, log)
+}
+
+// A first start that was cut short before anything was in the database goes on.
+func TestFirstStartCutShort(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ecpd.lock"), []byte("1\nmaking\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ecpd.db"), nil, 0o600))
+	require.NoError(t, tryOpen(t, dir))
+	require.NoError(t, os.Truncate(filepath.Join(dir, "ecpd.db"), 0))
+	require.ErrorContains(t, tryOpen(t, dir), "is empty")
+}
+
+// A copy of the database's file alone has what was written a moment ago.
+func TestCopyOfTheFileAlone(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	s := openIn(t, from)
+	put(t, s, ecp.Image{ID: "a"})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		b, err := os.ReadFile(filepath.Join(from, "ecpd.db"))
+		require.NoError(t, err)
+		if bytes.Contains(b, []byte(`"id":"a"`)) {
+			require.NoError(t, os.WriteFile(filepath.Join(to, "ecpd.db"), b, 0o600))
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			require.Fail(t, "the log was not taken over")
+		}
+	}
+	require.NoError(t, openIn(t, to).Read(t.Context(), func(tx ecp.Tx) error {
+		_, err := tx.Get(ecp.KindImage, "a")
+		return err
+	}))
+}
+
+// Every process has an incarnation of its own. That of the one before has ended
+// where the lock of this very folder says so, and in no copy.
+func TestIncarnations(t *testing.T) {
+	dir, moved := t.TempDir(), t.TempDir()
+	first := openIn(t, dir)
+	was := first.Incarnation()
+	require.Len(t, was, 16)
+	require.Empty(t, first.Dead())
+	for _, name := range []string{"ecpd.db", "ecpd.db-wal", "ecpd.lock"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		if name != "ecpd.lock" {
+			require.NotContains(t, string(b), was, "no part of the database")
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(moved, name), b, 0o600))
+	}
+	other := openIn(t, moved)
+	require.NotEqual(t, was, other.Incarnation())
+	require.Empty(t, other.Dead(), "the first one lives")
+	require.NoError(t, first.Close())
+	again := openIn(t, dir)
+	require.Equal(t, []string{was}, again.Dead())
+}
+
+// A database for simulated clusters is not taken by a daemon for Kubernetes, nor
+// the other way round.
+func TestPlatforms(t *testing.T) {
+	for _, p := range [][2]sqlstore.Platform{{sqlstore.Simulated, sqlstore.Kubernetes}, {sqlstore.Kubernetes, sqlstore.Simulated}} {
+		dir := t.TempDir()
+		open := func(as, unmarked sqlstore.Platform) error {
+			s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Platform: as, Unmarked: unmarked})
+			if err != nil {
+				return err
+			}
+			return s.Close()
+		}
+		require.NoError(t, open(p[0], p[1]))
+		require.NoError(t, open("", ""))
+		require.ErrorIs(t, open(p[1], p[1]), ecp.ErrConflict)
+		require.NoError(t, open(p[0], p[1]))
+
+		execIn(t, filepath.Join(dir, "ecpd.db"), "PRAGMA user_version = 0") // of an earlier build
+		require.ErrorContains(t, open(p[1], p[0]), "give another --data-dir")
+		require.NoError(t, open(p[0], p[0]))
+		require.ErrorIs(t, open(p[1], p[1]), ecp.ErrConflict)
+	}
 }

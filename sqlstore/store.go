@@ -17,10 +17,14 @@ import (
 // Store is an [ecp.Store] in a file. Open makes one; all methods may be called
 // at once. Whoever opened it calls Close.
 type Store struct {
-	file string
-	lock *os.File // of the folder; held while it is open
-	log  *slog.Logger
-	now  func() time.Time
+	file  string
+	lock  *os.File // of the folder; held while it is open
+	log   *slog.Logger
+	now   func() time.Time
+	owner note // what the lock's file says of this process
+
+	wrote chan struct{}  // holds one: something waits for a checkpoint
+	ended sync.WaitGroup // goroutines of the Store's own
 
 	writer     *sql.DB // one connection
 	readers    *sql.DB
@@ -43,6 +47,7 @@ var errClosed = &ecp.Error{Code: ecp.CodeUnavailable, Op: "use store", Message: 
 func (s *Store) Close() (err error) {
 	s.once.Do(func() {
 		close(s.closing)
+		s.ended.Wait()
 		s.open.Lock() // and never unlocked
 		err = s.release()
 	})
@@ -132,6 +137,10 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	s.note(ctx, nil)
 	if len(t.changes) > 0 {
 		s.publish(t.changes)
+	}
+	select {
+	case s.wrote <- struct{}{}:
+	default:
 	}
 	return nil
 }

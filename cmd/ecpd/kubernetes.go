@@ -52,7 +52,7 @@ func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error)
 // newTargets gives what makes the platforms of the Kubernetes targets that are
 // added over the API. Their brokers are reached through their API servers: pods
 // of another Kubernetes cluster have no way to here.
-func newTargets(c config, log *slog.Logger) ecp.ProvisionerFactory {
+func newTargets(c config, kube k8sprovisioner.Config, log *slog.Logger) ecp.ProvisionerFactory {
 	if c.dev {
 		return func(_ context.Context, t ecp.TargetConfig) (ecp.Provisioner, error) {
 			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: filepath.Join(c.dataDir, "targets", t.Name), Logger: log})
@@ -63,7 +63,8 @@ func newTargets(c config, log *slog.Logger) ecp.ProvisionerFactory {
 		if err != nil {
 			return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: "reach Kubernetes target " + t.Name, Fields: []ecp.FieldError{{Field: "kubeconfig", Message: err.Error()}}}
 		}
-		return newKubernetes(k8sprovisioner.Config{REST: rest, Reach: k8sprovisioner.PortForward, Logger: log.With("target", t.Name)})
+		return newKubernetes(k8sprovisioner.Config{REST: rest, Reach: k8sprovisioner.PortForward, Logger: log.With("target", t.Name),
+			Lease: "openecp-" + t.Name, Incarnation: kube.Incarnation, Dead: kube.Dead})
 	}
 }
 

@@ -95,7 +95,7 @@ func (d *daemon) tell(ctx context.Context, state, status string) {
 
 // announce prints the ready line, which promises that requests are answered.
 func (d *daemon) announce(ctx context.Context, stdout io.Writer) error {
-	if err := d.ready(ctx); err != nil {
+	if err := d.working(ctx); err != nil {
 		return fmt.Errorf("read the store: %w", err)
 	}
 	if _, err := fmt.Fprintf(stdout, "ecpd ready on %s\n", d.servers[0].url()); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/openecp/openecp/k8sprovisioner"
 )
 
 // TestDevKey: a daemon for trying out has a key of its own, for its owner only,
@@ -39,7 +40,7 @@ func TestDevKey(t *testing.T) {
 // TestTargetsOfKubeconfigs: what would lead to a file or program of this
 // machine is refused with the field's name.
 func TestTargetsOfKubeconfigs(t *testing.T) {
-	target := newTargets(config{}, slog.New(slog.DiscardHandler))
+	target := newTargets(config{}, k8sprovisioner.Config{}, slog.New(slog.DiscardHandler))
 	_, err := target(t.Context(), ecp.TargetConfig{Name: "far", Kubeconfig: "users: [{name: u, user: {exec: {command: /bin/sh, apiVersion: v1}}}]"})
 	require.ErrorContains(t, err, "kubeconfig: ")
 	require.ErrorContains(t, err, "exec")

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -49,7 +52,7 @@ func serve(ctx context.Context, c config, with started) (err error) {
 			return err
 		}
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Logger: log})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Platform: platformOf(c), Unmarked: unmarked(c), Logger: log})
 	if err != nil {
 		return err
 	}
@@ -90,6 +93,7 @@ type daemon struct {
 // build puts the parts together. The last thing it does is to open the
 // listeners; it starts nothing.
 func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout io.Writer) error {
+	kube.Incarnation, kube.Dead = d.store.Incarnation(), d.store.Dead()
 	provisioner, err := newProvisioner(d.config, kube, d.log)
 	if err != nil {
 		return err
@@ -108,7 +112,7 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 	d.manager, err = ecp.New(ctx, ecp.Config{
 		Store:          timedStore{d.store, d.metrics},
 		Provisioners:   map[string]ecp.Provisioner{"default": provisioner},
-		NewProvisioner: newTargets(d.config, d.log),
+		NewProvisioner: newTargets(d.config, kube, d.log),
 		Sealer:         sealer,
 		Adapters:       []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: d.log}), emqxv5.New(emqxv5.Config{Logger: d.log})},
 		Logger:         d.log,
@@ -181,7 +185,7 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 		return nil, err
 	}
 	api, err = httpapi.New(httpapi.Config{
-		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Dev: d.config.dev, Done: d.done,
+		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Notes: d.notes, Dev: d.config.dev, Done: d.done,
 		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards,
 	})
 	if err != nil {
@@ -197,9 +201,28 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 	return api, nil
 }
 
+// platformOf is what this daemon makes clusters on.
+func platformOf(c config) sqlstore.Platform {
+	if c.dev {
+		return sqlstore.Simulated
+	}
+	return sqlstore.Kubernetes
+}
+
+// unmarked is what a database of an earlier build holds: simulated clusters have
+// always had a folder beside it.
+func unmarked(c config) sqlstore.Platform {
+	if isThere(simulationDir(c)) {
+		return sqlstore.Simulated
+	}
+	return sqlstore.Kubernetes
+}
+
+func simulationDir(c config) string { return filepath.Join(c.dataDir, "sim") }
+
 func newProvisioner(c config, kube k8sprovisioner.Config, log *slog.Logger) (ecp.Provisioner, error) {
 	if c.dev {
-		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: filepath.Join(c.dataDir, "sim"), Logger: log, Furnish: furnish})
+		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: simulationDir(c), Logger: log, Furnish: furnish})
 	}
 	return newKubernetes(kube)
 }
@@ -220,8 +243,43 @@ func (d *daemon) close() {
 	}
 }
 
-// ready says why the daemon cannot do its work; nil if it can.
+// ready says why requests should not be sent here; nil if they should: the
+// daemon cannot do its work, or another one does it.
 func (d *daemon) ready(ctx context.Context) error {
+	if err := d.working(ctx); err != nil {
+		return err
+	}
+	return waits(d.manager.Leases())
+}
+
+// waits says which targets other daemons hold; nil if none.
+func waits(leases map[string]ecp.Lease) error {
+	var all []string
+	for _, target := range slices.Sorted(maps.Keys(leases)) {
+		if l := leases[target]; l.Holder.Incarnation != "" && !l.MayWrite() {
+			all = append(all, "target "+target+": "+l.Waiting())
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return &ecp.Error{Code: ecp.CodeConflict, Message: strings.Join(all, "; ")}
+}
+
+// notes are what /readyz adds for people: targets that a second daemon could
+// write to at the same time.
+func (d *daemon) notes() (out []string) {
+	leases := d.manager.Leases()
+	for _, target := range slices.Sorted(maps.Keys(leases)) {
+		if l := leases[target]; l.Unfenced {
+			out = append(out, "target "+target+": nothing keeps a second daemon from writing to it at the same time: "+l.Message)
+		}
+	}
+	return out
+}
+
+// working says why the daemon cannot do its work; nil if it can.
+func (d *daemon) working(ctx context.Context) error {
 	if !d.up.Load() {
 		return &ecp.Error{Code: ecp.CodeUnavailable, Message: "the daemon is starting or ending"}
 	}

@@ -17,6 +17,9 @@ type FencerSuite struct {
 	// Suspend stops what stands for the process of a Provisioner, or lets it go
 	// on; nil = the case is skipped.
 	Suspend func(t *testing.T, p ecp.Provisioner, stopped bool)
+	// Remove removes a cluster when its case has ended and the Provisioners do not
+	// work any more; nil = the platform goes with them.
+	Remove func(t *testing.T, id ecp.ID)
 	// Within is how long a take-over may take, the life of a lease included; 0 =
 	// 30 s.
 	Within time.Duration
@@ -26,7 +29,7 @@ type FencerSuite struct {
 }
 
 // TestFencer holds two Provisioners of one platform to every sentence on
-// [ecp.Fencer]. It removes the clusters it makes.
+// [ecp.Fencer].
 func TestFencer(t *testing.T, s FencerSuite) {
 	if s.Within == 0 {
 		s.Within = 30 * time.Second
@@ -120,23 +123,28 @@ func (d *duel) makes(p ecp.Provisioner) {
 	if err := p.Apply(d.Context(), d.wanted(1, true)); err != nil {
 		d.Fatalf("Apply by the holder: %v", err)
 	}
-	d.Cleanup(func() {
-		if err := d.b.Delete(context.WithoutCancel(d.Context()), d.id); err != nil {
-			d.Errorf("Delete at the end: %v", err)
-		}
-	})
+	if d.s.Remove != nil {
+		d.Cleanup(func() { d.s.Remove(d.T, d.id) })
+	}
 }
 
 // refused demands that one that does not hold the lease changes nothing.
 func (d *duel) refused(p ecp.Provisioner, generation int64) {
 	d.Helper()
-	before, err := p.Observe(d.Context(), d.id)
-	if err != nil {
+	if _, err := p.Observe(d.Context(), d.id); err != nil {
 		d.Fatalf("Observe goes on without the lease: %v", err)
+	}
+	before, err := d.a.Observe(d.Context(), d.id) // the other's sight may lag behind
+	if err != nil {
+		d.Fatalf("Observe: %v", err)
 	}
 	other := d.wanted(generation, !before.Exists)
 	other.Replicas, other.Spec.Nodes = 2, 2
-	for what, err := range map[string]error{"Apply": p.Apply(d.Context(), other), "Delete": p.Delete(d.Context(), d.id)} {
+	calls := map[string]error{"Apply": p.Apply(d.Context(), other)}
+	if before.Exists { // else there is nothing to delete
+		calls["Delete"] = p.Delete(d.Context(), d.id)
+	}
+	for what, err := range calls {
 		if ecp.CodeOf(err) != ecp.CodeUnavailable {
 			d.Errorf("%s without the lease: %v, wanted is unavailable", what, err)
 		}

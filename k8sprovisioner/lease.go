@@ -1,0 +1,460 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Where the lease is. Every daemon on one Kubernetes has to look at the same
+// place, so that it is no setting.
+const (
+	leaseNamespace = "openecp-system"
+	leaseName      = "openecp" // where Config.Lease names none
+)
+
+// How the lease is looked after. The margin is how much earlier than anybody
+// else its holder believes it lost.
+const (
+	leaseLife   = 15 * time.Second
+	leaseMargin = 2 * time.Second
+	leaseRenew  = 5 * time.Second
+	leaseLook   = 2 * time.Second // while somebody else holds it, and after a failure
+	leaseAsk    = 5 * time.Second // one request
+)
+
+// fence is this process's part in the lease of a target.
+type fence struct {
+	incarnation, host string
+	dead              []string // incarnations of processes that are known to have ended
+	writing           sync.RWMutex
+
+	mu      sync.Mutex
+	asks    bool // guarded by mu, as all below; Hold is running
+	held    bool
+	lease   ecp.Lease // as last told, but for Held and Until
+	renewed time.Time // when the request began that last renewed it: its life counts from there
+	above   int64     // the highest epoch of somebody else's that was found on an object
+	bump    bool      // renew at once, with an epoch above that
+	wake    chan struct{}
+}
+
+func newFence(c Config) *fence {
+	f := &fence{incarnation: c.Incarnation, dead: c.Dead, wake: make(chan struct{}, 1)}
+	if f.incarnation == "" {
+		b := make([]byte, 8)
+		rand.Read(b) // never fails: the program ends instead
+		f.incarnation = hex.EncodeToString(b)
+	}
+	if f.host, _ = os.Hostname(); f.host == "" {
+		f.host = "localhost"
+	}
+	return f
+}
+
+// identity is what stands in the Lease as its holder, for people, too.
+func (f *fence) identity() string { return f.host + "_" + f.incarnation }
+
+// splitIdentity gives host and incarnation of a holder.
+func splitIdentity(identity string) (host, incarnation string) {
+	i := strings.LastIndexByte(identity, '_')
+	if i < 0 {
+		return "", identity
+	}
+	return identity[:i], identity[i+1:]
+}
+
+// Lease says how this process stands to the lease of the target; see [ecp.Fencer].
+func (p *Provisioner) Lease() ecp.Lease {
+	p.fence.mu.Lock()
+	defer p.fence.mu.Unlock()
+	return p.fence.leaseLocked()
+}
+
+func (f *fence) leaseLocked() ecp.Lease {
+	if !f.asks {
+		return ecp.Lease{}
+	}
+	l := f.lease
+	l.Until = f.untilLocked()
+	l.Held = f.aliveLocked()
+	if l.Held {
+		l.Message, l.Unfenced = "", false
+	} else if f.held { // whether somebody else has it is not known yet
+		l.Holder = ecp.LeaseHolder{}
+		if l.Message == "" {
+			l.Message = "it could not be renewed in time; it is tried again"
+		}
+	}
+	return l
+}
+
+// untilLocked is when the holder has to stop if it hears nothing more.
+func (f *fence) untilLocked() time.Time {
+	if !f.held {
+		return time.Time{}
+	}
+	return f.renewed.Add(leaseLife - leaseMargin)
+}
+
+// aliveLocked says whether the lease is held and its time is not over: by the
+// monotonic clock, and by the wall clock, which alone goes on while a machine
+// is suspended.
+func (f *fence) aliveLocked() bool {
+	const life = leaseLife - leaseMargin
+	return f.held && !f.bump && time.Since(f.renewed) < life && time.Now().Round(0).Sub(f.renewed.Round(0)) < life
+}
+
+// pass is the right to write for one call of the Provisioner.
+type pass struct {
+	fence *fence
+	epoch int64 // 0 = nobody asked for a lease, or there is none
+	leave func()
+}
+
+// enter lets a call write until its leave is called, or refuses it.
+func (f *fence) enter(op string) (*pass, error) {
+	f.writing.RLock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := &pass{fence: f, leave: f.writing.RUnlock}
+	switch {
+	case !f.asks || f.lease.Unfenced && !f.held:
+		return p, nil
+	case f.aliveLocked():
+		p.epoch = f.lease.Epoch
+		return p, nil
+	}
+	f.writing.RUnlock()
+	return nil, unavailable(op, f.leaseLocked().Waiting())
+}
+
+// bound gives one write a context that ends with the lease. It is asked right
+// before the write is sent: the process may have been stopped meanwhile.
+func (f *fence) bound(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ends := time.Now().Add(limit)
+	switch {
+	case !f.asks || f.lease.Unfenced && !f.held:
+	case !f.aliveLocked():
+		return nil, nil, unavailable("write to Kubernetes", f.leaseLocked().Waiting())
+	default:
+		if until := f.untilLocked(); until.Before(ends) {
+			ends = until
+		}
+	}
+	ctx, cancel := context.WithDeadline(ctx, ends)
+	return ctx, cancel, nil
+}
+
+// stamp is what objects carry of the lease under which they were last written:
+// HOLDER/SHARD/EPOCH. One lease is of the whole target so far. Epochs grow over
+// all shards: whoever makes a lease begins above what objects carry.
+func (p *pass) stamp() string {
+	if p == nil || p.epoch == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s/%d", p.fence.incarnation, wholeTarget, p.epoch)
+}
+
+// wholeTarget is the one shard there is.
+const wholeTarget = "all"
+
+// stampOf reads holder and epoch off an object; 0 = it has none.
+func stampOf(o metav1.Object) (holder string, epoch int64) {
+	parts := strings.Split(o.GetAnnotations()[annotationEpoch], "/")
+	if len(parts) != 3 {
+		return "", 0
+	}
+	n, err := strconv.ParseInt(parts[2], 10, 64)
+	if err != nil || n < 0 {
+		return "", 0
+	}
+	return parts[0], n
+}
+
+// check refuses to go on where an object was written under a later lease than
+// ours, or under one where we have none. Whoever still holds the lease then
+// raises its epoch: the Lease itself was made anew.
+func (p *pass) check(op string, o metav1.Object) error {
+	if p == nil || o == nil {
+		return nil
+	}
+	holder, epoch := stampOf(o)
+	f := p.fence
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if epoch == 0 || !f.asks || epoch < p.epoch || epoch == p.epoch && holder == f.incarnation {
+		return nil
+	}
+	if p.epoch == 0 {
+		return unavailable(op, fmt.Sprintf("it was written by a daemon that held the Lease %s, and this one has none: %s", leaseNamespace, f.lease.Message))
+	}
+	f.above, f.bump = max(f.above, epoch), true
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+	return unavailable(op, fmt.Sprintf("it was written under a later lease (epoch %d, ours is %d); whether this daemon still holds the target is looked up first", epoch, p.epoch))
+}
+
+// Hold takes the lease of the target when nobody else has it, and keeps it until
+// ctx ends; see [ecp.Fencer].
+func (p *Provisioner) Hold(ctx context.Context, changed func()) error {
+	f := p.fence
+	f.mu.Lock()
+	if f.asks {
+		f.mu.Unlock()
+		return &ecp.Error{Code: ecp.CodeConflict, Op: "hold the target", Message: "Hold is running already"}
+	}
+	f.asks, f.held, f.lease = true, false, ecp.Lease{}
+	f.mu.Unlock()
+	k := &keeper{p: p, f: f, name: p.cfg.Lease}
+	defer k.release(context.WithoutCancel(ctx))
+	var told ecp.Lease
+	for ctx.Err() == nil {
+		well := k.turn(ctx)
+		now := p.Lease()
+		if !sameLease(told, now) {
+			told = now
+			changed()
+		}
+		wait := leaseLook
+		if now.Held && well {
+			wait = leaseRenew
+		}
+		pause(ctx, wait, f.wake)
+	}
+	return nil
+}
+
+// sameLease compares all but the times.
+func sameLease(a, b ecp.Lease) bool {
+	return a.Held == b.Held && a.Unfenced == b.Unfenced && a.Epoch == b.Epoch && a.Message == b.Message && a.Holder.Incarnation == b.Holder.Incarnation
+}
+
+// keeper looks after the Lease object.
+type keeper struct {
+	p    *Provisioner
+	f    *fence
+	name string
+
+	seen    *coordinationv1.Lease // as last read or written; nil = it was not there
+	since   time.Time             // when it was first seen as it is
+	touched bool                  // it was held by us, or seen in the hands of somebody: it can be kept
+}
+
+// turn reads the Lease, or renews it, and takes it where it may. It says
+// whether that went well.
+func (k *keeper) turn(ctx context.Context) bool {
+	err := k.try(ctx)
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) && k.seen != nil {
+		k.seen = nil // somebody was faster, or it has gone: look, and decide anew
+		err = k.try(ctx)
+	}
+	if err == nil || ctx.Err() != nil {
+		return true
+	}
+	k.f.mu.Lock()
+	defer k.f.mu.Unlock()
+	k.f.lease.Message = "the Lease " + leaseNamespace + "/" + k.name + " cannot be used: " + ecp.MessageOf(failure("hold the target", err))
+	if apierrors.IsForbidden(err) && !k.touched {
+		k.f.lease.Unfenced = true
+	}
+	return false
+}
+
+func (k *keeper) try(ctx context.Context) error {
+	if k.seen == nil || !k.mine(k.seen) {
+		if err := k.look(ctx); err != nil {
+			return err
+		}
+	}
+	switch l := k.seen; {
+	case l == nil:
+		return k.take(ctx, nil)
+	case k.mine(l):
+		return k.take(ctx, l)
+	case k.free(l):
+		return k.take(ctx, l)
+	}
+	k.touched = true
+	k.f.mu.Lock()
+	defer k.f.mu.Unlock()
+	k.f.held = false
+	k.f.lease = ecp.Lease{Holder: holderOf(k.seen), Epoch: epochOf(k.seen)}
+	return nil
+}
+
+func (k *keeper) mine(l *coordinationv1.Lease) bool { return identityOf(l) == k.f.identity() }
+
+// free says whether nobody holds the Lease any more: it was given free, its
+// holder is known to have ended, or it has not changed for its life while we
+// looked on. Its own times are of another clock and do not count.
+func (k *keeper) free(l *coordinationv1.Lease) bool {
+	_, incarnation := splitIdentity(identityOf(l))
+	life := leaseLife
+	if s := l.Spec.LeaseDurationSeconds; s != nil && time.Duration(*s)*time.Second > life {
+		life = time.Duration(*s) * time.Second
+	}
+	return incarnation == "" || slices.Contains(k.f.dead, incarnation) || time.Since(k.since) >= life
+}
+
+// look reads the Lease.
+func (k *keeper) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseAsk)
+	defer cancel()
+	l, err := k.p.client.CoordinationV1().Leases(leaseNamespace).Get(ctx, k.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		k.seen = nil
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if k.seen == nil || k.seen.UID != l.UID || k.seen.ResourceVersion != l.ResourceVersion {
+		k.since = time.Now()
+	}
+	k.seen = l
+	return nil
+}
+
+// take makes, takes or renews the Lease.
+func (k *keeper) take(ctx context.Context, old *coordinationv1.Lease) error {
+	f := k.f
+	f.mu.Lock()
+	above := f.above
+	f.mu.Unlock()
+	began := time.Now()
+	next := k.next(old, above, began)
+	asking, cancel := context.WithTimeout(ctx, leaseAsk)
+	defer cancel()
+	leases := k.p.client.CoordinationV1().Leases(leaseNamespace)
+	var now *coordinationv1.Lease
+	var err error
+	if old != nil {
+		now, err = leases.Update(asking, next, metav1.UpdateOptions{FieldManager: fieldManager})
+	} else if now, err = leases.Create(asking, next, metav1.CreateOptions{FieldManager: fieldManager}); apierrors.IsNotFound(err) {
+		if err = k.makeNamespace(asking); err == nil {
+			now, err = leases.Create(asking, next, metav1.CreateOptions{FieldManager: fieldManager})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	k.seen, k.since, k.touched = now, began, true
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held, f.renewed = true, began
+	f.lease = ecp.Lease{Holder: holderOf(now), Epoch: epochOf(now)}
+	f.bump = f.above > f.lease.Epoch
+	return nil
+}
+
+// next is the Lease as we want it. Whoever renews it keeps its epoch, unless
+// objects carry a higher one; whoever takes it raises it.
+func (k *keeper) next(old *coordinationv1.Lease, above int64, now time.Time) *coordinationv1.Lease {
+	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: k.name, Namespace: leaseNamespace}}
+	var epoch int64
+	var transitions int32
+	if old != nil {
+		l, epoch = old.DeepCopy(), epochOf(old)
+		if old.Spec.LeaseTransitions != nil {
+			transitions = *old.Spec.LeaseTransitions
+		}
+	}
+	at, identity, life := metav1.NewMicroTime(now), k.f.identity(), int32(leaseLife/time.Second)
+	if old == nil || !k.mine(old) {
+		epoch++
+		transitions++
+		l.Spec.AcquireTime = &at
+	}
+	if above >= epoch {
+		epoch = above + 1
+	}
+	if l.Annotations == nil {
+		l.Annotations = map[string]string{}
+	}
+	l.Annotations[annotationEpoch] = fmt.Sprintf("%s/%s/%d", k.f.incarnation, wholeTarget, epoch)
+	l.Spec.HolderIdentity, l.Spec.RenewTime, l.Spec.LeaseDurationSeconds, l.Spec.LeaseTransitions = &identity, &at, &life, &transitions
+	return l
+}
+
+// makeNamespace makes the namespace of the Lease, where rights.yaml has not.
+func (k *keeper) makeNamespace(ctx context.Context) error {
+	_, err := k.p.client.CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: leaseNamespace}}, metav1.CreateOptions{FieldManager: fieldManager})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}
+
+// release waits for the writes that are under way, and gives the Lease free.
+func (k *keeper) release(ctx context.Context) {
+	f := k.f
+	f.mu.Lock()
+	held := f.held
+	f.held, f.lease.Unfenced, f.lease.Message = false, false, "this daemon is ending"
+	f.mu.Unlock()
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	if held {
+		if err := k.giveFree(ctx); err != nil {
+			k.p.cfg.Logger.WarnContext(ctx, "the lease could not be given free; another daemon takes over when it has run out",
+				"lease", leaseNamespace+"/"+k.name, "error", err)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asks = false
+}
+
+func (k *keeper) giveFree(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseAsk)
+	defer cancel()
+	l := k.seen.DeepCopy()
+	nobody := ""
+	l.Spec.HolderIdentity = &nobody
+	_, err := k.p.client.CoordinationV1().Leases(leaseNamespace).Update(ctx, l, metav1.UpdateOptions{FieldManager: fieldManager})
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) { // somebody has it already
+		return nil
+	}
+	return err
+}
+
+func identityOf(l *coordinationv1.Lease) string {
+	if l.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *l.Spec.HolderIdentity
+}
+
+func epochOf(l *coordinationv1.Lease) int64 { _, n := stampOf(l); return n }
+
+func holderOf(l *coordinationv1.Lease) ecp.LeaseHolder {
+	h := ecp.LeaseHolder{}
+	h.Host, h.Incarnation = splitIdentity(identityOf(l))
+	if t := l.Spec.AcquireTime; t != nil {
+		h.Since = t.UTC()
+	}
+	if t := l.Spec.RenewTime; t != nil {
+		h.Renewed = t.UTC()
+	}
+	return h
+}
