@@ -71,4 +71,5 @@ func TestKubernetes(t *testing.T) {
 		require.Empty(t, kubectl("get", "namespace", id, "--ignore-not-found"))
 		require.Equal(t, pool{}, k.d.pool(t))
 	}
+	secondDaemon(t, k, kubeconfig, dir, kubectl)
 }
