@@ -187,7 +187,7 @@ func decodeFigures(body []byte) ([]nodeFigures, error) {
 // it does: each is then asked by itself.
 func (b *broker) figures(ctx context.Context, path, ofNode string) ([]nodeFigures, error) {
 	return emqxhttp.Hedged(ctx, func(ctx context.Context) ([]nodeFigures, error) {
-		return ask(ctx, b, emqxhttp.Request{Path: path}, decodeFigures)
+		return ask(ctx, b, emqxhttp.Request{Path: path, Most: mostOfAll}, decodeFigures)
 	}, func(ctx context.Context) ([]nodeFigures, error) {
 		all, err := each(ctx, b, func(node string) string { return nodePath(node) + ofNode }, func(body []byte) (f nodeFigures, err error) {
 			err = json.Unmarshal(body, &f)

@@ -66,13 +66,17 @@ func decodeNodes(body []byte) (ecp.Description, error) {
 // for by itself, and those that do not answer are not known to run.
 func (b *broker) members(ctx context.Context) (ecp.Description, error) {
 	return emqxhttp.Hedged(ctx, func(ctx context.Context) (ecp.Description, error) {
-		return ask(ctx, b, emqxhttp.Request{Path: nodesPath}, decodeNodes)
+		return ask(ctx, b, emqxhttp.Request{Path: nodesPath, Most: mostOfAll}, decodeNodes)
 	}, b.eachMember)
 }
 
 // mostOfOne is how many bytes are read of what one member, or the cluster as one,
 // says of itself, which comes to a few thousand.
 const mostOfOne = 1 << 18
+
+// mostOfAll is that of what all members say of themselves: several such answers
+// are read at once.
+const mostOfAll = 4 << 20
 
 // mostMembers is how many members are asked for one by one.
 const mostMembers = 100

@@ -9,7 +9,7 @@ import (
 // it. It follows when the last call has ended, whose context may have, too: it
 // has a bound of its own.
 func (c *Client) Farewell(r Request, header string) {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), farewell, errPatience)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), farewell, errPatience) //nolint:forbidigo // it is the detached part of a shutdown
 	defer cancel()
 	resp, err := c.send(ctx, r, header, func(resp *http.Response) error {
 		_, err := read(resp, mostRefusal)
