@@ -29,7 +29,7 @@ func (m *Manager) TakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (In
 		taken: FieldError{"name", "a cluster of that name is there already in the project; give another name"}}
 	m.unrecordedTurn.Lock()
 	defer m.unrecordedTurn.Unlock()
-	u, refused := m.mayDecideUnrecorded(ctx, r.ID, r.Target)
+	u, refused := m.mayTakeOverUnrecorded(ctx, r)
 	out, err := submit(ctx, m, q, func(w *work) (created, error) {
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return created{}, err
@@ -61,7 +61,7 @@ func (m *Manager) PlanTakeOverUnrecorded(ctx context.Context, r TakeOverRequest)
 	if err != nil {
 		return Plan{}, err
 	}
-	u, err := m.mayDecideUnrecorded(ctx, r.ID, r.Target)
+	u, err := m.mayTakeOverUnrecorded(ctx, r)
 	if err != nil {
 		return Plan{}, explain(op, err, "", "")
 	}
@@ -132,6 +132,21 @@ func (m *Manager) mayDecideUnrecorded(ctx context.Context, id ID, target string)
 		return UnrecordedCluster{}, err
 	}
 	return m.oneUnrecorded(ctx, id, target)
+}
+
+// mayTakeOverUnrecorded checks what was asked for before it looks for the cluster.
+func (m *Manager) mayTakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (UnrecordedCluster, error) {
+	var wrong problems
+	if r.Name != "" {
+		validateText(&wrong, r.Name, "")
+	}
+	if why := ValidateProject(r.Project); r.Project != "" && why != "" {
+		wrong.add("project", "%s", why)
+	}
+	if err := wrong.err(""); err != nil {
+		return UnrecordedCluster{}, err
+	}
+	return m.mayDecideUnrecorded(ctx, r.ID, r.Target)
 }
 
 // recordOf makes the record of an unrecorded cluster, and says of it what a plan

@@ -111,6 +111,7 @@ func newAPI(c Config) (*api, error) {
 	}
 	a.huma = a.typed()
 	a.clusterRoutes()
+	a.unrecordedRoutes()
 	a.operationRoutes()
 	a.catalogueRoutes()
 	a.tenancyRoutes()

@@ -70,6 +70,7 @@ func (c jsonOnly) Header(name string) string {
 // groups are the parts of the API, in the order in which they are shown.
 var groups = []*huma.Tag{
 	{Name: "clusters", Description: "Clusters, and what is asked of them"},
+	{Name: "unrecorded-clusters", Description: "Clusters that are there and that no record knows"},
 	{Name: "operations", Description: "Long work on one cluster"},
 	{Name: "events", Description: "Every change, as it happens"},
 	{Name: "orgs", Description: "Organisations"}, {Name: "projects", Description: "Tenants of an organisation; clusters are in one"},

@@ -26,6 +26,7 @@ var needs = map[string]ecp.Right{
 	"getBroker": ecp.RightRead, "headBroker": ecp.RightRead, "postBroker": ecp.RightWrite, "putBroker": ecp.RightWrite, "patchBroker": ecp.RightWrite, "deleteBroker": ecp.RightWrite,
 	"openDashboard": ecp.RightRead,
 
+	"listUnrecorded": ecp.RightAdmin, "takeOverUnrecorded": ecp.RightAdmin, "removeUnrecorded": ecp.RightAdmin,
 	"listImages": ecp.RightCatalog, "getImage": ecp.RightCatalog, "createImage": ecp.RightAdmin, "updateImage": ecp.RightAdmin, "deleteImage": ecp.RightAdmin,
 	"listSizes": ecp.RightCatalog, "getSize": ecp.RightCatalog, "createSize": ecp.RightAdmin, "updateSize": ecp.RightAdmin, "deleteSize": ecp.RightAdmin,
 	"listRegistries": ecp.RightAdmin, "getRegistry": ecp.RightAdmin, "createRegistry": ecp.RightAdmin, "updateRegistry": ecp.RightAdmin, "deleteRegistry": ecp.RightAdmin,

@@ -52,6 +52,8 @@ var requestSamples = map[string][]sample{
 	"imageCluster":       {{"image", object{"image": "emqx-ee-5.8.9"}}},
 	"networkCluster":     {{"network", object{"type": "NodePort", "listeners": []object{{"protocol": "mqtt", "port": 1883}}, "annotations": object{"example.com/team": "shops"}, "loadBalancerClass": ""}}},
 
+	"takeOverUnrecorded": {{"take over", object{"name": "orders", "project": sampleProject, "config": object{"exhook.servers": "[]"}}}},
+
 	"createImage":     {{"image", object{"id": "emqx-ee-5.8.8", "reference": "registry.example.com/emqx/emqx-enterprise:5.8.8", "version": "5.8.8", "default": false}}},
 	"updateImage":     {{"reference", object{"reference": "registry.example.com/emqx/emqx-enterprise:5.8.8-1"}}},
 	"createSize":      {{"size", object{"name": "8C16G", "cpu": object{"request": "4", "limit": "8"}, "memory": object{"request": "16Gi", "limit": "16Gi"}, "storage": object{"class": "fast", "size": "80Gi"}, "default": false}}},

@@ -235,6 +235,6 @@ var (
 		"orgs/org": "default", "projects/org": "default", "projects/project": "default", "users/user": "ann", "tokens/token": "tok-0123456789abcdef",
 		"images/image": "emqx-ee-5.8.9", "sizes/size": "1C1G", "registries/registry": "harbor", "emqx-licenses/license": "main",
 		"lb-profiles/profile": "large", "kubernetes-targets/target": "default",
-		"clusters/id": sampleCluster, "operations/id": sampleOperation,
+		"unrecorded-clusters/id": sampleCluster, "clusters/id": sampleCluster, "operations/id": sampleOperation,
 	}
 )

@@ -47,6 +47,7 @@ var rightsTable = map[string]string{
 	"getBroker": "yyyyhhh", "headBroker": "yyyyhhh", "postBroker": "yyydhhh", "putBroker": "yyydhhh", "patchBroker": "yyydhhh", "deleteBroker": "yyydhhh",
 	"openDashboard": "yyyyhhh",
 
+	"listUnrecorded": "ydddddd", "takeOverUnrecorded": "hdddddd", "removeUnrecorded": "hdddddd",
 	"getPool": "yyyyyyy", "updatePool": "ydddddd",
 	"listImages": "yyyyyyy", "getImage": "yyyyyyy", "createImage": "ydddddd", "updateImage": "ydddddd", "deleteImage": "ydddddd",
 	"listSizes": "yyyyyyy", "getSize": "yyyyyyy", "createSize": "ydddddd", "updateSize": "ydddddd", "deleteSize": "ydddddd",
