@@ -136,6 +136,7 @@ func TestOperationsEndWithTheirState(t *testing.T) {
 	done := map[OperationKind][]State{
 		OpCreate: {Running, Stopped}, OpStart: {Running}, OpRestart: {Running}, OpUpdate: {Running, Stopped},
 		OpRepair: {Running, Stopped}, OpStop: {Stopped}, OpDelete: {Gone},
+		OpTakeOver: {Running, Stopped}, OpPutBack: {Running, Stopped},
 	}
 	for kind := range operationSteps {
 		for _, s := range append(States(Hosted), Gone) {

@@ -111,6 +111,6 @@ func TestIdempotencyKey(t *testing.T) {
 	// What was refused is not kept: the same request may be good later.
 	full := newFixture(t, setup{bare: true, pool: &ecp.Pool{Connections: 10}})
 	full.serve(asAdmin, http.MethodPost, clustersPath, hostedBody, key).want(http.StatusUnprocessableEntity)
-	full.admin(http.MethodPatch, "/api/v1/pool", `{"connections":null}`).want(http.StatusOK)
+	full.admin(http.MethodPatch, "/api/v1/pool", `{"connections":0}`).want(http.StatusOK)
 	full.serve(asAdmin, http.MethodPost, clustersPath, hostedBody, key).want(http.StatusAccepted)
 }

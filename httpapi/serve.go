@@ -46,7 +46,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // logLine is what the log learns of a request: of what a client wrote the method
-// and, cut short, the escaped path; never the query or a header.
+// and, of who is turned away, the escaped path, cut short; never the query, a
+// header, or a path of a broker's.
 type logLine struct {
 	began                  time.Time
 	method, pattern, actor string
@@ -77,7 +78,11 @@ func (a *api) finish(ctx context.Context, out *answer, line *logLine) {
 			cause = nil
 		}
 	}
-	a.log.Log(ctx, line.level(out.status), "request", "method", line.method, "route", line.pattern, "path", line.path, "status", out.status,
+	level := line.level(out.status)
+	if level < slog.LevelInfo {
+		line.path = ""
+	}
+	a.log.Log(ctx, level, "request", "method", line.method, "route", line.pattern, "path", line.path, "status", out.status,
 		"duration", time.Since(line.began), "actor", line.actor, "remote", line.remote, "request", line.request)
 	a.observe(out, line)
 	if cause != nil {
@@ -97,6 +102,7 @@ func (a *api) route(w *answer, r *http.Request, line *logLine) *problemView {
 	if isThrough(op) {
 		w.Header().Set(proxy.AnsweredBy, proxy.Ours)
 		w.people = false // the broker's own bytes
+		line.path = ""   // and its own names of clients, topics and the like
 	}
 	if p := checkQuery(op, r); p != nil {
 		return p

@@ -21,7 +21,9 @@ import (
 // record is cluster.json.
 type record struct {
 	Generation int64                `json:"generation"`
-	Replicas   int                  `json:"replicas"` // nodes that should run
+	ChangeID   string               `json:"changeId,omitempty"`
+	Manifest   string               `json:"manifest,omitempty"` // the Manager's text, kept for it
+	Replicas   int                  `json:"replicas"`           // nodes that should run
 	Image      ecp.Image            `json:"image"`
 	Major      int                  `json:"major"`    // of EMQX; 0 = nothing was applied yet
 	Revision   string               `json:"revision"` // of what nodes are started with

@@ -63,6 +63,9 @@ func (h *host) Apply(_ context.Context, d ecp.Desired) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return unseen(err)
 	}
+	if older := d.Older(rec.Generation, rec.ChangeID); rec.Major != 0 && older != nil {
+		return ecp.RecordOlderError("apply cluster", older)
+	}
 	if rec.Major != 0 && rec.Major != major(d.Image) {
 		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "apply cluster", Message: "one major version of EMQX cannot become another"}
 	}
@@ -87,6 +90,7 @@ func (h *host) Apply(_ context.Context, d ecp.Desired) error {
 
 // make brings the files of a cluster to what is wanted; the caller holds mu.
 func (h *host) make(d ecp.Desired, rec *record) error {
+	rec.ChangeID, rec.Manifest = d.ChangeID, d.Manifest
 	rec.Generation, rec.Replicas, rec.Image, rec.Major, rec.Revision = d.Generation, d.Replicas, d.Image, major(d.Image), revision(d)
 	rec.Network = d.Spec.Network
 	if err := h.openPorts(d.ID, rec); err != nil {
@@ -149,7 +153,7 @@ func (h *host) observe(id ecp.ID) (ecp.Observation, error) {
 	case err != nil:
 		return o, unseen(err)
 	}
-	o.Exists, o.Replicas, o.Generation = true, rec.Replicas, rec.Generation
+	o.Exists, o.Replicas, o.Generation, o.ChangeID, o.Manifest = true, rec.Replicas, rec.Generation, rec.ChangeID, rec.Manifest
 	if a, err := h.auth(id); err == nil {
 		o.Auth = a.UID
 	}
