@@ -31,7 +31,7 @@ var hostedRules = []rule{
 	// On the way out.
 	{"deleted and absent is gone", func(v view) bool { return v.rec.Deleting && v.absent() }, is(Gone, ReasonDeleted)},
 	{"record older than what is found", func(v view) bool {
-		return v.older != nil && !(v.rec.Deleting && v.rec.Force) && v.rec.Status.State != Nonexistent
+		return v.older != nil && (!v.rec.Deleting || !v.rec.Force) && v.rec.Status.State != Nonexistent
 	}, olderRecord},
 	{"deletion overdue", func(v view) bool { return v.rec.Deleting && v.overdue() }, failedAs(ReasonDeleteFailed)},
 	{"deleting without nodes is stopped", func(v view) bool {

@@ -86,7 +86,7 @@ func TestLevelsThatPrintSecrets(t *testing.T) {
 			_, _, err := r.m.Create(asSystem(), req)
 			require.Equal(t, want, ecp.CodeOf(err), image)
 			if err != nil {
-				require.Equal(t, "spec.config[log.level]", err.(*ecp.Error).Fields[0].Field)
+				require.Equal(t, "spec.config[log.level]", fieldsOf(t, err)[0].Field)
 			}
 		}
 	})

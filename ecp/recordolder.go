@@ -85,7 +85,7 @@ func recordOlder(rec ClusterRecord, f Observation) *RecordOlder {
 // heldBack says that nothing is written to the cluster: the record is older than
 // what is found, and nobody has decided to remove the cluster all the same.
 func heldBack(rec ClusterRecord, f Observation) bool {
-	return recordOlder(rec, f) != nil && !(rec.Deleting && rec.Force)
+	return recordOlder(rec, f) != nil && (!rec.Deleting || !rec.Force)
 }
 
 func olderRecord(v view) (State, Reason, string) {

@@ -109,7 +109,7 @@ func TestSettingsAreSecrets(t *testing.T) {
 
 		_, err = c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"config":{"a.b":"sealed:x","c.d":"[redacted]"}}`)})
 		require.Equal(t, ecp.CodeInvalid, ecp.CodeOf(err))
-		require.Len(t, err.(*ecp.Error).Fields, 2)
+		require.Len(t, fieldsOf(t, err), 2)
 
 		// A newer key: everything is sealed with it, and the old one can go.
 		r.stop()
@@ -129,7 +129,7 @@ func TestSettingsWithoutKey(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		_, _, err := r.m.Create(asSystem(), withSettings(secretSettings()))
 		require.Equal(t, ecp.CodeInvalid, ecp.CodeOf(err))
-		fields := err.(*ecp.Error).Fields
+		fields := fieldsOf(t, err)
 		require.Len(t, fields, 5)
 		require.Equal(t, "spec.config[authentication.1.password]", fields[0].Field)
 		require.Contains(t, fields[0].Message, "no key was configured")
@@ -167,4 +167,12 @@ func TestOldSettingsAreSealed(t *testing.T) {
 		require.NotContains(t, r.stored(), "hush")
 		require.Equal(t, "hush", r.lastApplied().Spec.Config["exhook.passphrase"])
 	})
+}
+
+// fieldsOf returns what an error says of single fields.
+func fieldsOf(t *testing.T, err error) []ecp.FieldError {
+	t.Helper()
+	var e *ecp.Error
+	require.ErrorAs(t, err, &e)
+	return e.Fields
 }
