@@ -1,0 +1,94 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// documented are the commands that the documents show, each with what replaces
+// the words that stand for something of the reader's own.
+var documented = map[string]*strings.Replacer{
+	"bin/ecpd serve --data-dir /var/lib/ecpd --kubeconfig ecpd.kubeconfig": strings.NewReplacer(),
+	"bin/ecpd token create --role system":                                  strings.NewReplacer(),
+	"bin/ecpd config check":                                                strings.NewReplacer(),
+	"ecpd config check --config FILE":                                      strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml"),
+	"ecpd serve --config FILE":                                             strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml --kubeconfig ecpd.kubeconfig"),
+}
+
+var commandForm = regexp.MustCompile("(?m)(?:bin/)?ecpd (?:serve|token create|config check|version|backup|restore)(?: [^`,\n]*)?")
+
+// nowhere leads to an API server that does not answer: commands have to work all
+// the same.
+const nowhere = `{"apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "t", "user": "u"}}],
+"clusters": [{"name": "t", "cluster": {"server": "https://127.0.0.1:1"}}], "users": [{"name": "u", "user": {"token": "none"}}]}`
+
+// TestDocumentedCommands runs every command of the documents as it stands there,
+// defaults included, on a /var/lib of its own.
+func TestDocumentedCommands(t *testing.T) {
+	t.Parallel()
+	own := []string{"-m"}
+	if os.Geteuid() != 0 {
+		own = []string{"-Urm"}
+	}
+	if out, err := exec.Command("unshare", append(own, "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no mount namespace of our own: %v %s", err, out)
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o755))
+	require.NoError(t, os.Symlink(built(t), filepath.Join(dir, "bin", "ecpd")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ecpd.kubeconfig"), []byte(nowhere), 0o600))
+	shipped, err := os.ReadFile("../../deploy/ecpd.yaml")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ecpd.yaml"), shipped, 0o600))
+
+	script := "set -eu\nmount -t tmpfs none /var/lib\n"
+	for _, command := range commandsOfTheDocs(t) {
+		with, ok := documented[command]
+		require.True(t, ok, "%q stands in the documents and is run by no test", command)
+		line := with.Replace(command)
+		if strings.Contains(line, " serve ") {
+			script += line + " >out 2>err & pid=$!\n" +
+				"n=0; until grep -q '^ecpd ready on ' out; do n=$((n+1)); if [ $n -gt 300 ] || ! kill -0 $pid; then cat err >&2; exit 1; fi; sleep 0.1; done\n" +
+				"kill $pid; wait $pid\n"
+			continue
+		}
+		script += line + "\n"
+	}
+	p := launchProgram(t, "unshare", dir, []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, append(own, "sh", "-c", script)...)
+	require.Zero(t, p.wait(t, 2*time.Minute), "%s", p.stderr)
+	require.Regexp(t, `(?m)^ecpt_[0-9a-f]{64}$`, p.stdout.String())
+}
+
+// commandsOfTheDocs finds the commands, those that begin a data directory first.
+func commandsOfTheDocs(t *testing.T) (first []string) {
+	t.Helper()
+	files, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	var others []string
+	for _, name := range append(files, "../../README.md", "../../deploy/ecpd.yaml", "../../deploy/kubernetes/README.md") {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, c := range commandForm.FindAllString(string(b), -1) {
+			c = strings.TrimRight(c, ". ")
+			if seen[c] || !strings.Contains(c, " -") && !strings.HasPrefix(c, "bin/") { // prose about a command
+				continue
+			}
+			seen[c] = true
+			if strings.Contains(c, " serve ") {
+				first = append(first, c)
+			} else {
+				others = append(others, c)
+			}
+		}
+	}
+	require.Len(t, seen, len(documented), "commands that no document shows any more: %v", seen)
+	return append(first, others...)
+}
