@@ -64,13 +64,16 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func (n *counter) count(r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	verb, what := verbs[r.Method], r.URL.Path
-	if r.URL.Query().Has("dryRun") { // it makes nothing
-		verb = "get"
+	if r.URL.Query().Has("dryRun") || slices.Contains(parts, nowhere) { // it makes nothing, or asks what the account may do
+		verb = "try"
 	}
 	switch i := slices.Index(parts, "namespaces"); {
 	case r.URL.Path == "/readyz":
 	case i >= 0 && len(parts) > i+2:
-		what = strings.Join(slices.Delete(slices.Clone(parts[i+2:]), min(1, len(parts)-i-3), min(2, len(parts)-i-2)), "/")
+		what = parts[i+2]
+		if len(parts) > i+4 {
+			what += "/" + parts[i+4]
+		}
 	case i >= 0:
 		what = "namespaces"
 	default:
@@ -89,11 +92,12 @@ func (n *counter) count(r *http.Request) {
 	n.seen[verb+" "+what]++
 }
 
-// since gives the requests since an earlier count; probes are left out.
+// since gives the requests since an earlier count; probes, and what is only tried,
+// are left out.
 func (n *counter) since(earlier map[string]int) map[string]int {
 	out := map[string]int{}
 	for k, v := range n.all() {
-		if d := v - earlier[k]; d > 0 && k != "get /readyz" {
+		if d := v - earlier[k]; d > 0 && k != "get /readyz" && !strings.HasPrefix(k, "try ") {
 			out[k] = d
 		}
 	}

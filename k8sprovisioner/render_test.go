@@ -206,6 +206,26 @@ func TestSteadiness(t *testing.T) {
 	}
 }
 
+// The notice that a node takes no clients any more, 20 s where nothing else is
+// asked for, is longer than the probes need to take it out of the Services: only
+// then do load balancers send nobody to a node that is about to go.
+func TestProbesSeeANotice(t *testing.T) {
+	const notice = 20
+	for _, render := range []int{1, 2} {
+		for _, version := range []string{"5.8.9", "4.4.24"} {
+			d := desired(version)
+			d.RenderVersion = render
+			in, err := newInput(d, testConfig())
+			require.NoError(t, err)
+			container := dig(rendered(t, d)[kindStatefulSet+" "+in.names.workload()].body, "spec", "template", "spec", "containers").([]any)[0]
+			period, _ := dig(container, "readinessProbe", "periodSeconds").(int64)
+			failures, _ := dig(container, "readinessProbe", "failureThreshold").(int64)
+			require.Positive(t, period*failures)
+			require.Less(t, period*failures, int64(notice), "%s, rendering %d", version, render)
+		}
+	}
+}
+
 func dig(v any, path ...string) any {
 	for _, p := range path {
 		v = v.(map[string]any)[p]
