@@ -266,7 +266,7 @@ func nodesAndNetwork(t *testing.T) {
 	require.Len(t, open.Endpoints.External, 4)
 	require.Equal(t, podUIDs(three), podUIDs(open))
 
-	in := c.patch("scale in", `{"nodes":2}`, 3+1) // one may meet what Kubernetes itself has just written
+	in := c.patch("scale in", `{"nodes":2}`, 3)
 	require.Len(t, c.versions(in), 2)
 	c.onlyClaims(claims)
 	require.Nil(t, c.world.pods.Cluster(string(c.id)).Node(three.Nodes[2].Name), "the third is no member any more")

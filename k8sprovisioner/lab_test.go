@@ -93,12 +93,18 @@ func (n *counter) count(r *http.Request) {
 }
 
 // since gives the requests since an earlier count; probes, and what is only tried,
-// are left out.
+// are left out, and a write that had to be repeated counts once.
 func (n *counter) since(earlier map[string]int) map[string]int {
 	out := map[string]int{}
 	for k, v := range n.all() {
 		if d := v - earlier[k]; d > 0 && k != "get /readyz" && !strings.HasPrefix(k, "try ") {
 			out[k] = d
+		}
+	}
+	for k, looks := range maps.Clone(out) { // a write that met a newer version: it was looked at and is made again
+		if what, ok := strings.CutPrefix(k, "get "); ok && out["patch "+what] > looks {
+			out["patch "+what] -= looks
+			delete(out, k)
 		}
 	}
 	return out
