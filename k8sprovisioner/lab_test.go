@@ -121,7 +121,7 @@ func (n *counter) all() map[string]int {
 func writes(requests map[string]int) int {
 	sum := 0
 	for k, v := range requests {
-		if verb, what, _ := strings.Cut(k, " "); what != "leases" && verb != "get" && verb != "list" && verb != "watch" {
+		if verb, what, _ := strings.Cut(k, " "); what != "leases" && verb != "try" && verb != "get" && verb != "list" && verb != "watch" {
 			sum += v
 		}
 	}

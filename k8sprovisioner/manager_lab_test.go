@@ -302,7 +302,7 @@ func TestWhatComesBackByItself(t *testing.T) {
 // ever more rarely.
 func (w *world) contested(t testing.TB, id ecp.ID) {
 	t.Helper()
-	sts, theirs, undone := string(id)+"-emqx", 0, w.requests.all()["patch statefulsets"]
+	sts, theirs, before := string(id)+"-emqx", 0, w.requests.all()
 	labtest.Eventually(t, settled, "the fight is told", func(ctx context.Context) (bool, string) {
 		is, err := w.lab.Kubectl(ctx, "", "get", "statefulset", sts, "-n", string(id), "-o", "jsonpath={.spec.template.spec.terminationGracePeriodSeconds}")
 		if err == nil && is != "120" {
@@ -313,7 +313,7 @@ func (w *world) contested(t testing.TB, id ecp.ID) {
 		c := ecp.ConditionOf(info.Status.Conditions, ecp.CondProvisioned)
 		return c.Reason == ecp.ReasonContested && strings.Contains(c.Message, "policy-engine") && strings.Contains(c.Message, "spec.template.spec.terminationGracePeriodSeconds"), fmt.Sprint(c, err)
 	})
-	require.LessOrEqual(t, w.requests.all()["patch statefulsets"]-undone, contestAfter+2, "they wrote %d times", theirs)
+	require.LessOrEqual(t, w.requests.since(before)["patch statefulsets"], contestAfter+2, "they wrote %d times", theirs)
 	require.Equal(t, map[string]int{"policy-engine": 1}, w.Stats().Contested)
 	require.Equal(t, ecp.Running, w.await(t, id, ecp.Running).Status.State)
 }
