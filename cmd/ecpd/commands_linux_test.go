@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -33,13 +32,7 @@ const nowhere = `{"apiVersion": "v1", "kind": "Config", "current-context": "c", 
 // defaults included, on a /var/lib of its own.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
-	own := []string{"-m"}
-	if os.Geteuid() != 0 {
-		own = []string{"-Urm"}
-	}
-	if out, err := exec.Command("unshare", append(own, "true")...).CombinedOutput(); err != nil {
-		t.Skipf("no mount namespace of our own: %v %s", err, out)
-	}
+	own := ownMounts(t)
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o755))
 	require.NoError(t, os.Symlink(built(t), filepath.Join(dir, "bin", "ecpd")))

@@ -13,17 +13,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFullDisk fills the disk under a running daemon: it says that it is not
-// ready, tells its users no path, and goes on when there is space again.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
-	own := []string{"-m"}
+// ownMounts returns the flags with which unshare runs a program that can mount
+// what it likes; the test is skipped where that is not allowed.
+func ownMounts(t *testing.T) []string {
+	t.Helper()
+	flags := []string{"-m"}
 	if os.Geteuid() != 0 {
-		own = []string{"-Urm"}
+		flags = []string{"-Urm"}
 	}
-	if out, err := exec.Command("unshare", append(own, "true")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare", append(flags, "true")...).CombinedOutput(); err != nil {
 		t.Skipf("no mount namespace of our own: %v %s", err, out)
 	}
+	return flags
+}
+
+// TestFullDisk fills the disk under a running daemon: /readyz fails, users are
+// shown no path, and the daemon goes on when there is space again.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	own := ownMounts(t)
 	data := t.TempDir()
 	const mount = `mount -t tmpfs -o size=3m none "$0" && exec "$@"`
 	args := append(own, "sh", "-c", mount, data, built(t), "serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", data)
