@@ -55,15 +55,27 @@ func (b *bench) wokenUntil(what string, missing func(o ecp.Observation) string) 
 // wokenAgain waits until the cluster was woken more often than before.
 func (b *bench) wokenAgain(when string, before int) {
 	b.Helper()
-	if b.wakes == nil {
-		return
+	if b.wakes != nil && !b.wokenBy(before) {
+		b.Fatalf("after %v no wake came %s", b.suite.Ready, when)
 	}
-	b.until("woken "+when, func(context.Context) string {
-		if now, _ := b.wakes.of(b.id); now == before {
-			return "no wake came"
+}
+
+// wokenBy waits until the cluster was woken more often than before, and
+// reports whether that came within the suite's patience.
+func (b *bench) wokenBy(before int) bool {
+	ctx, cancel := context.WithTimeout(b.Context(), b.suite.Ready)
+	defer cancel()
+	for {
+		now, next := b.wakes.of(b.id)
+		if now != before {
+			return true
 		}
-		return ""
-	})
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 func endpoints(b *bench) {
