@@ -37,6 +37,9 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 	old := rec
 	rec = rec.Clone()
 	d := decision{from: rec.Status.State, ends: PhaseSuperseded}
+	if err := refuseHostedOnly(rec.Mode, cmd); err != nil {
+		return d, err
+	}
 	if err := checkRevision(revisionOf(cmd), rec.Revision); err != nil {
 		return d, err
 	}
@@ -161,19 +164,13 @@ func (m *Manager) carry(tx Tx, d *decision, rec *ClusterRecord, cmd Command) err
 	return nil
 }
 
-// commandFeatures are the features that commands belong to.
+// commandFeatures are the features of commands that only hosted clusters take.
 var commandFeatures = map[CommandKind]Feature{
 	KindStart: FeaturePower, KindStop: FeaturePower, KindRestart: FeaturePower, KindRepair: FeatureRepair, KindTakeOver: FeatureRepair, KindPutBack: FeatureRepair,
 }
 
-// illegal says that a cluster of its kind never takes the command, or which
-// commands are legal instead now.
+// illegal says which commands are legal instead now.
 func illegal(rec ClusterRecord, kind CommandKind) error {
-	for _, f := range Features(rec.Mode, rec.Resolved.Image.Version, Capabilities{}) {
-		if f.Feature == commandFeatures[kind] && !f.Available {
-			return fail(CodeUnsupported, "", f.Why)
-		}
-	}
 	state := string(rec.Status.State)
 	if rec.Deleting {
 		state += " and being deleted"

@@ -2,6 +2,7 @@ package ecp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -282,11 +283,20 @@ func TestAdoptedClustersRefuseWhatTheyNeverTake(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, op)
 	require.Equal(t, Created, info.Status.State)
-	for _, cmd := range []Command{Start{}, Stop{}, Restart{}, Repair{}} {
+	for _, cmd := range []Command{
+		Start{}, Stop{}, Restart{IfRevision: 99}, Repair{}, TakeOver{}, PutBack{},
+		Update{Patch: json.RawMessage(`{"nodes":"many"}`)}, Update{Patch: json.RawMessage(`{"connections":5,"size":null,"image":"x"}`)},
+	} {
 		_, err := b.m.Cluster(info.ID).Do(asSystem(), cmd)
 		require.ErrorIs(t, err, ErrUnsupported, "%T", cmd)
 		require.Contains(t, err.Error(), "only for hosted clusters")
+		_, err = b.m.Cluster(info.ID).Plan(asSystem(), cmd)
+		require.ErrorIs(t, err, ErrUnsupported, "%T", cmd)
 	}
+	_, err = b.m.Cluster(info.ID).Do(asSystem(), Update{Patch: json.RawMessage(`{"replicas":2}`)})
+	require.ErrorIs(t, err, ErrInvalid, "nobody has such a field")
+	_, err = b.m.Cluster(info.ID).Do(asSystem(), Update{Patch: json.RawMessage(`{"connections":2}`)})
+	require.NoError(t, err)
 }
 
 // droppers count how often agents were dropped, and fail at first.

@@ -16,23 +16,24 @@ import (
 // verb is one thing that can be asked of a cluster at a path of its own.
 type verb struct {
 	name, summary string
+	fields        string       // a patch that touches what it changes in a hosted spec; "" = nothing there
 	body          reflect.Type // nil = it takes none
 	command       func(r *http.Request, body []byte, revision int64) (ecp.Command, error)
 }
 
 var verbs = []verb{
-	{"start", "Let the nodes of a stopped cluster run again", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Start{IfRevision: n}, nil }},
-	{"stop", "Take all nodes away and keep the data", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Stop{IfRevision: n}, nil }},
-	{"restart", "Replace the nodes one after the other", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Restart{IfRevision: n}, nil }},
-	{"repair", "Apply the spec again and accept what was lost", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Repair{IfRevision: n}, nil }},
-	{"take-over", "Record what is there of a cluster whose record is older than that, after an older database was put back", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.TakeOver{IfRevision: n}, nil }},
-	{"put-back", "Make what is there of such a cluster what is recorded, with its nodes and volumes; ask for the plan first", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.PutBack{IfRevision: n}, nil }},
-	{"transfer", "Move a cluster to another project; nothing restarts", reflect.TypeFor[transferBody](), transferCommand},
-	{"scale", "Change the number of nodes", reflect.TypeFor[scaleBody](), specCommand[scaleBody]("")},
-	{"resize", "Change the size of the nodes", reflect.TypeFor[resizeBody](), specCommand[resizeBody]("")},
-	{"connections", "Change how many connections are booked", reflect.TypeFor[connectionsBody](), specCommand[connectionsBody]("")},
-	{"image", "Change to another image, and so to another version", reflect.TypeFor[imageBody](), specCommand[imageBody]("")},
-	{"network", "Change how clients reach the cluster; a merge patch of the spec's network", reflect.TypeFor[ecp.Network](), specCommand[ecp.Network]("network")},
+	{"start", "Let the nodes of a stopped cluster run again", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Start{IfRevision: n}, nil }},
+	{"stop", "Take all nodes away and keep the data", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Stop{IfRevision: n}, nil }},
+	{"restart", "Replace the nodes one after the other", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Restart{IfRevision: n}, nil }},
+	{"repair", "Apply the spec again and accept what was lost", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Repair{IfRevision: n}, nil }},
+	{"take-over", "Record what is there of a cluster whose record is older than that, after an older database was put back", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.TakeOver{IfRevision: n}, nil }},
+	{"put-back", "Make what is there of such a cluster what is recorded, with its nodes and volumes; ask for the plan first", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.PutBack{IfRevision: n}, nil }},
+	{"transfer", "Move a cluster to another project; nothing restarts", "", reflect.TypeFor[transferBody](), transferCommand},
+	{"scale", "Change the number of nodes", `{"nodes":null}`, reflect.TypeFor[scaleBody](), specCommand[scaleBody]("")},
+	{"resize", "Change the size of the nodes", `{"size":null}`, reflect.TypeFor[resizeBody](), specCommand[resizeBody]("")},
+	{"connections", "Change how many connections are booked", "", reflect.TypeFor[connectionsBody](), specCommand[connectionsBody]("")},
+	{"image", "Change to another image, and so to another version", `{"image":null}`, reflect.TypeFor[imageBody](), specCommand[imageBody]("")},
+	{"network", "Change how clients reach the cluster; a merge patch of the spec's network", `{"network":null}`, reflect.TypeFor[ecp.Network](), specCommand[ecp.Network]("network")},
 }
 
 type transferBody struct {
@@ -80,6 +81,9 @@ func (a *api) commandRoutes() {
 	for _, v := range verbs {
 		op := a.commandOperation(http.MethodPost, "/"+v.name, v.operationID(), v.summary)
 		a.handle(op, func(ctx context.Context, r *http.Request, body []byte) (success, error) {
+			if err := a.takesFields(ctx, r, v.fields); err != nil {
+				return success{}, v.asAsked(err)
+			}
 			cmd, err := v.command(r, body, ifRevision(ctx))
 			if err != nil {
 				return success{}, err
@@ -121,7 +125,7 @@ func (v verb) operationID() string {
 func (v verb) asAsked(err error) error {
 	switch v.name {
 	case "network":
-		return within("spec.network.", err)
+		return within("spec.network", within("spec.network.", err))
 	case "transfer":
 		return err
 	}
@@ -192,6 +196,23 @@ type updateBody[S any] struct {
 	Spec        *S      `json:"spec" required:"false" doc:"merge patch of the spec; power and target are not changed by it"`
 }
 
+// takesFields refuses a change that a cluster of its mode never takes, whatever
+// else is wrong with the body: patch touches the same fields, and nothing is done.
+func (a *api) takesFields(ctx context.Context, r *http.Request, patch string) error {
+	c, p := a.cluster(r.PathValue("id"))
+	if p != nil || patch == "" {
+		return nil
+	}
+	info, err := c.Get(ctx)
+	if err != nil || info.Mode == ecp.Hosted {
+		return err
+	}
+	if _, err = c.Plan(ctx, ecp.Update{Patch: json.RawMessage(patch)}); errors.Is(err, ecp.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
 // updateCluster reads a patch with the spec of the cluster's mode.
 func (a *api) updateCluster(ctx context.Context, r *http.Request, body []byte) (success, error) {
 	c, p := a.cluster(r.PathValue("id"))
@@ -208,10 +229,20 @@ func (a *api) updateCluster(ctx context.Context, r *http.Request, body []byte) (
 	}
 	update, err := read(body)
 	if err != nil {
+		if err := a.takesFields(ctx, r, specOf(body)); err != nil {
+			return success{}, err
+		}
 		return success{}, err
 	}
 	update.IfRevision = ifRevision(ctx)
 	return a.command(ctx, r, update)
+}
+
+// specOf is the patch of a spec in the body of an update; "" if there is none.
+func specOf(body []byte) string {
+	var raw struct{ Spec json.RawMessage }
+	_ = json.Unmarshal(body, &raw) // what is wrong with it is said where it is read
+	return string(raw.Spec)
 }
 
 func decodeUpdate[S any](body []byte) (ecp.Update, error) {
@@ -219,9 +250,9 @@ func decodeUpdate[S any](body []byte) (ecp.Update, error) {
 	if err != nil {
 		return ecp.Update{}, err
 	}
-	var raw struct{ Spec json.RawMessage }
-	if err := json.Unmarshal(body, &raw); err != nil {
-		return ecp.Update{}, malformed("the body is not a JSON object")
+	update := ecp.Update{Name: b.Name, Description: b.Description}
+	if spec := specOf(body); spec != "" {
+		update.Patch = json.RawMessage(spec)
 	}
-	return ecp.Update{Name: b.Name, Description: b.Description, Patch: raw.Spec}, nil
+	return update, nil
 }

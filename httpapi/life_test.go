@@ -117,6 +117,40 @@ func TestAdopted(t *testing.T) {
 	f.call(asAdmin, http.MethodDelete, r.header.Get("Location"), "").want(http.StatusOK)
 }
 
+// What only hosted clusters take is refused with the same words whatever else is
+// wrong with the request, and only to who may command the cluster.
+func TestAdoptedClustersRefuseWhatIsForHostedOnes(t *testing.T) {
+	f := newFixture(t, setup{})
+	path := f.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"far"}`).want(http.StatusCreated).header.Get("Location")
+	before := f.stored()
+	for _, c := range []struct{ method, at, body, pointer string }{
+		{"POST", "/start", "", ""}, {"POST", "/stop", "", ""}, {"POST", "/restart", "", ""}, {"POST", "/repair", "", ""},
+		{"POST", "/take-over", "", ""}, {"POST", "/put-back", "", ""},
+		{"POST", "/scale", `{"nodes":3}`, "/nodes"}, {"POST", "/scale", `{"nodes":"3"}`, "/nodes"}, {"POST", "/scale?dryRun=true", `{}`, "/nodes"},
+		{"POST", "/resize", `{"size":"4C8G"}`, "/size"}, {"POST", "/image", `{"image":"emqx-ee-5.8.9"}`, "/image"}, {"POST", "/image", `{"version":"x"}`, "/image"},
+		{"POST", "/network", `{"type":"NodePort"}`, ""}, {"POST", "/network", `{"kind":1}`, ""},
+		{"PATCH", "", `{"spec":{"nodes":3}}`, "/spec/nodes"}, {"PATCH", "", `{"spec":{"placement":{}},"nonsense":1}`, "/spec/placement"},
+		{"PATCH", "", `{"spec":{"connections":3,"config":{"a":"b"}}}`, "/spec/config"},
+	} {
+		t.Run(c.method+c.at+c.body, func(t *testing.T) {
+			p := f.call(asAdmin, c.method, path+c.at, c.body).problem()
+			require.Equal(t, ecp.CodeUnsupported, p.Code, "%+v", p)
+			require.Contains(t, p.Detail, "only for hosted clusters")
+			if strings.HasSuffix(c.at, "/network") || c.pointer != "" {
+				require.Equal(t, c.pointer, p.Errors[0].Pointer)
+			}
+			require.Equal(t, ecp.CodeNotFound, f.call(asOrg, c.method, path+c.at, c.body).problem().Code)
+			require.NotEqual(t, ecp.CodeUnsupported, f.call(asUser, c.method, path+c.at, c.body).problem().Code)
+		})
+	}
+	require.Equal(t, before.position, f.stored().position)
+	require.Equal(t, ecp.CodeInvalid, f.call(asAdmin, "PATCH", path, `{"spec":{"replicas":3}}`).problem().Code)
+	f.call(asAdmin, "POST", path+"/connections", `{"connections":3}`).want(http.StatusOK)
+	var operations page[ecp.Operation]
+	f.call(asAdmin, "GET", path+"/operations", "").want(http.StatusOK).into(&operations)
+	require.Empty(t, operations.Items)
+}
+
 func TestListIsPagedAndFiltered(t *testing.T) {
 	f := newFixture(t, setup{})
 	names := map[string]bool{"Alpha": true, "beta": true, "gamma 集群": true}
