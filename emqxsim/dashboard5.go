@@ -1,27 +1,14 @@
 package emqxsim
 
-import (
-	_ "embed"
+import "strings"
 
-	"strings"
-)
-
-// The dashboard is a small page with the real one's habits: assets beside it,
-// routes behind the "#", calls to a relative api/v5, and what a login gave in
-// localStorage under uKV5; "#/login?login_meta=" hands one over.
-var (
-	//go:embed keys/dashboard5.html
-	dashboardPage string
-	//go:embed keys/dashboard5.js
-	dashboardScript string
-)
-
-func dashboard5(*request) answer {
-	return answer{contentType: "text/html", body: dashboardPage}
-}
-
-func dashboardScript5(*request) answer {
-	return answer{contentType: "application/javascript", body: dashboardScript}
+// dashboard5 answers with a file of the page.
+func dashboard5(q *request) answer {
+	a, ok := pageFile("page5", q.Request)
+	if !ok {
+		return unknownPath5(q.Request)
+	}
+	return a
 }
 
 // swagger5 names the calls; their schemas are not simulated.

@@ -32,7 +32,7 @@ func answer4(q *request) answer {
 	path, ok := strings.CutPrefix(c.URL.EscapedPath(), base4)
 	if !ok || path != "" && path[0] != '/' {
 		if c.port == dashboard {
-			if a, ok := page4(c.Request); ok {
+			if a, ok := pageFile("page4", c.Request); ok {
 				return a
 			}
 		}

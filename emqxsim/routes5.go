@@ -23,7 +23,7 @@ func calls5() []route {
 	return []route{
 		{method: "GET", path: "/status", access: open, answer: status5},
 		{method: "GET", path: "/", access: open, answer: dashboard5},
-		{method: "GET", path: "/static/app.js", access: open, answer: dashboardScript5},
+		{method: "GET", path: "/static/{file}", access: open, answer: dashboard5},
 		{method: "GET", path: "/api-docs/swagger.json", access: open, answer: swagger5},
 		v5("GET", "/status", status5, public),
 		v5("POST", "/login", login5, public),
