@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Grant is a role and its reach. A role without the reach it needs gives
-// nothing.
+// Grant is a role and its reach. A grant without the reach that its role needs,
+// or with another one, gives nothing.
 type Grant struct {
 	Role    Role   `json:"role"`
 	Org     string `json:"org,omitempty"`     // of an org admin
@@ -65,6 +65,22 @@ func actorOf(name string, grants []Grant) Actor {
 	return a
 }
 
+// wellFormed reports whether the grant has the reach that its role needs, and no
+// other. It is asked for every right, so it looks at the parts only and not at
+// their letters, as validateGrant does.
+func (g Grant) wellFormed() bool {
+	switch g.Role {
+	case RoleSystem:
+		return g.Org == "" && g.Project == ""
+	case RoleOrgAdmin:
+		return g.Project == "" && g.Org != "" && !strings.Contains(g.Org, "/")
+	case RoleProjectAdmin, RoleUser:
+		org, project, two := strings.Cut(g.Project, "/")
+		return g.Org == "" && two && org != "" && project != "" && !strings.Contains(project, "/")
+	}
+	return false
+}
+
 // Where is what the grant reaches: "" everything, "org", or "org/project".
 func (g Grant) Where() string {
 	switch g.Role {
@@ -85,14 +101,17 @@ func (g Grant) org() string {
 
 // reaches says whether the grant is about where: "org" or "org/project".
 func (g Grant) reaches(where string) bool {
+	if !g.wellFormed() {
+		return false
+	}
 	switch g.Role {
 	case RoleSystem:
 		return true
 	case RoleOrgAdmin:
 		org, _, _ := strings.Cut(where, "/")
-		return g.Org != "" && org == g.Org
+		return org == g.Org
 	case RoleProjectAdmin, RoleUser:
-		return g.Project != "" && where == g.Project
+		return where == g.Project
 	}
 	return false
 }
@@ -100,7 +119,9 @@ func (g Grant) reaches(where string) bool {
 // May says whether a holds the right over a project ("org/project") or a whole
 // organisation ("org"); "" asks for the right wherever it reaches.
 func (a Actor) May(right Right, where string) bool {
-	may := func(g Grant) bool { return rights[g.Role][right] && (where == "" || g.reaches(where)) }
+	may := func(g Grant) bool {
+		return rights[g.Role][right] && g.wellFormed() && (where == "" || g.reaches(where))
+	}
 	if may(Grant{Role: a.Role, Org: a.Org, Project: a.Project}) {
 		return true
 	}
@@ -110,7 +131,7 @@ func (a Actor) May(right Right, where string) bool {
 // sees says whether an organisation exists for a: it has a grant there.
 func (a Actor) sees(org string) bool {
 	return slices.ContainsFunc(a.AllGrants(), func(g Grant) bool {
-		return g.Role == RoleSystem || (org != "" && g.org() == org)
+		return g.wellFormed() && (g.Role == RoleSystem || org != "" && g.org() == org)
 	})
 }
 
@@ -118,10 +139,10 @@ func (a Actor) sees(org string) bool {
 // there nobody who may give anything has less than what can be given.
 func (a Actor) holds(g Grant) bool {
 	return slices.ContainsFunc(a.AllGrants(), func(own Grant) bool {
-		if own.Role == RoleSystem {
-			return true
+		if isSystem(own) {
+			return true // also what is malformed, which somebody has to remove
 		}
-		return rights[own.Role][RightMembers] && g.Where() != "" && own.reaches(g.Where())
+		return rights[own.Role][RightMembers] && g.wellFormed() && g.Where() != "" && own.reaches(g.Where())
 	})
 }
 
@@ -174,11 +195,15 @@ func (a Actor) permit(op string, right Right, where string) error {
 	}
 	var roles []string
 	for _, g := range a.AllGrants() {
-		if role := string(g.Role); !slices.Contains(roles, role) {
+		if role := string(g.Role); g.wellFormed() && !slices.Contains(roles, role) {
 			roles = append(roles, role)
 		}
 	}
-	return &Error{Code: CodeDenied, Op: op, Message: fmt.Sprintf("the role %s may not do this; ask somebody with the role %s", strings.Join(roles, ", "), lowest(right)), Cause: errRefused}
+	held := "the role " + strings.Join(roles, ", ") + " may not do this"
+	if len(roles) == 0 {
+		held = "this needs a role, and no grant of the actor gives one: a role needs its own reach, and no other"
+	}
+	return &Error{Code: CodeDenied, Op: op, Message: fmt.Sprintf("%s; ask somebody with the role %s", held, lowest(right)), Cause: errRefused}
 }
 
 // permitProject is permit for a right over a project that the caller names: it

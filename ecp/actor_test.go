@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,11 @@ var actors = map[string]Actor{
 	"admin of no org":       {Name: "no", Role: RoleOrgAdmin},
 	"admin of no project":   {Name: "np", Role: RoleProjectAdmin},
 	"user given an org":     {Name: "uo", Role: RoleUser, Org: "default"},
+	"project admin, no /":   {Name: "pn", Role: RoleProjectAdmin, Project: "default"},
+	"project with two /":    {Name: "pt", Role: RoleProjectAdmin, Project: "default/default/x"},
+	"org of a project":      {Name: "op", Role: RoleOrgAdmin, Org: "default/default"},
+	"two reaches":           {Name: "tr", Role: RoleOrgAdmin, Org: "default", Project: "default/default"},
+	"system of an org":      {Name: "so", Role: RoleSystem, Org: "default"},
 	"no role":               {Name: "n", Project: "default/default", Org: "default"},
 	"unknown role":          {Name: "x", Role: "root", Project: "default/default"},
 }
@@ -37,8 +43,18 @@ var onProject = map[string]struct{ read, write Code }{
 	"admin of no org":       {CodeNotFound, CodeNotFound},
 	"admin of no project":   {CodeNotFound, CodeNotFound},
 	"user given an org":     {CodeNotFound, CodeNotFound},
+	"project admin, no /":   {CodeNotFound, CodeNotFound},
+	"project with two /":    {CodeNotFound, CodeNotFound},
+	"org of a project":      {CodeNotFound, CodeNotFound},
+	"two reaches":           {CodeNotFound, CodeNotFound},
+	"system of an org":      {CodeNotFound, CodeNotFound},
 	"no role":               {CodeNotFound, CodeNotFound},
 	"unknown role":          {CodeNotFound, CodeNotFound},
+}
+
+// wellFormedGrant reports whether one of actors has one, whatever it reaches.
+func wellFormedGrant(name string) bool {
+	return onProject[name].read == "" || strings.HasPrefix(name, "other ")
 }
 
 func TestRolesOnAProject(t *testing.T) {
@@ -52,6 +68,32 @@ func TestRolesOnAProject(t *testing.T) {
 				require.Equal(t, a, got)
 			}
 		}
+	}
+}
+
+// A grant whose form is not that of its role gives nothing, wherever it is asked,
+// and nobody can give it.
+func TestMalformedGrantsGiveNothing(t *testing.T) {
+	for _, g := range []Grant{
+		{}, {Role: "root"}, {Role: RoleSystem, Org: "a"}, {Role: RoleSystem, Project: "a/p"},
+		{Role: RoleOrgAdmin}, {Role: RoleOrgAdmin, Org: "a/p"}, {Role: RoleOrgAdmin, Project: "a/p"}, {Role: RoleOrgAdmin, Org: "a", Project: "a/p"},
+		{Role: RoleProjectAdmin}, {Role: RoleProjectAdmin, Project: "a"}, {Role: RoleProjectAdmin, Project: "a/"}, {Role: RoleProjectAdmin, Project: "/p"},
+		{Role: RoleProjectAdmin, Project: "a/p/q"}, {Role: RoleProjectAdmin, Org: "a"}, {Role: RoleUser, Org: "a", Project: "a/p"}, {Role: RoleUser, Project: "a"},
+	} {
+		var wrong problems
+		validateGrant(&wrong, "grant", g)
+		require.NotEmpty(t, wrong, "%v is refused", g)
+		a := actorOf("x", []Grant{g})
+		require.False(t, a.sees("a"), "%v sees an organisation", g)
+		for right := range rights[RoleSystem] {
+			for _, where := range []string{"", "a", "a/p", "a/p/q", "/p", "a/"} {
+				require.False(t, a.May(right, where), "%v may %s %q", g, right, where)
+			}
+		}
+		for _, given := range []Grant{{Role: RoleSystem}, {Role: RoleOrgAdmin, Org: "a"}, {Role: RoleUser, Project: "a/p"}, g} {
+			require.False(t, a.holds(given), "%v gives %v", g, given)
+		}
+		require.False(t, actorOf("b", []Grant{{Role: RoleOrgAdmin, Org: "a"}}).holds(g), "an administrator gives %v", g)
 	}
 }
 
@@ -88,9 +130,10 @@ func TestRefusalsSayWhatNext(t *testing.T) {
 
 func TestRolesOnNoProject(t *testing.T) {
 	for name, a := range actors {
+		good := wellFormedGrant(name)
 		ctx := WithActor(context.Background(), a)
 		for right, want := range map[Right]bool{
-			RightRead: a.Role != "" && a.Role != "root", RightCatalog: a.Role != "" && a.Role != "root", RightAdmin: a.Role == RoleSystem,
+			RightRead: good, RightCatalog: good, RightAdmin: name == "system",
 		} {
 			_, err := authorize(ctx, "test", right, "")
 			require.Equal(t, want, err == nil, "%s may %s", name, right)
@@ -161,7 +204,7 @@ func TestEveryCallByEveryRole(t *testing.T) {
 			case "c ":
 				want = ""
 			}
-			if a.Role == "" || a.Role == "root" {
+			if !wellFormedGrant(name) {
 				if want == "" || call == "get" || call[:2] != "w " {
 					want = CodeDenied
 				}

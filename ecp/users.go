@@ -99,7 +99,7 @@ func ValidatePassword(password string) string {
 
 func anyGrant(grants []Grant, which func(Grant) bool) bool { return slices.ContainsFunc(grants, which) }
 
-func isSystem(g Grant) bool { return g.Role == RoleSystem }
+func isSystem(g Grant) bool { return g.Role == RoleSystem && g.wellFormed() }
 
 // user gives the name of the user who logged in; "" for a token and for an
 // actor of an embedder's.
