@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -125,6 +126,23 @@ func (r *KeyRing) Open(sealed, binding string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// sealedTexts are the texts of a KeyRing within a stored record.
+var sealedTexts = regexp.MustCompile(`"` + sealedForm + `\.([A-Za-z0-9_-]{1,32})\.[A-Za-z0-9+/]{22,}"`)
+
+// SealedWith returns the ids of the keys, each once, with which a [KeyRing] has
+// sealed what stands in a record as it is stored. Other Sealers leave none.
+func SealedWith(record string) (ids []string) {
+	for _, found := range sealedTexts.FindAllStringSubmatch(record, -1) {
+		if !slices.Contains(ids, found[1]) {
+			ids = append(ids, found[1])
+		}
+	}
+	return ids
+}
+
+// Has reports whether the ring has the key with this id.
+func (r *KeyRing) Has(id string) bool { return r.keys[id] != nil }
 
 // Current says whether the newest key has sealed it; see [Sealer].
 func (r *KeyRing) Current(sealed string) bool {

@@ -17,9 +17,8 @@
 //
 // The folder holds ecpd.db with its -wal and -shm, readable by the owner only,
 // and ecpd.lock. What was written is in ecpd.db itself a moment later (a second
-// without writes, ten at most), so that a copy of that file alone is recent. For
-// one that is whole in any case use SQLite's own backup
-// ("sqlite3 ecpd.db .backup").
+// without writes, ten at most), so that a copy of that file alone is recent. [Backup]
+// makes one that is whole in any case, and [Restore] puts it back.
 //
 // An empty file, one that is cut off, and a log without its database are refused:
 // none is taken for a new installation.

@@ -31,3 +31,22 @@ func fileIdentity(f *os.File) string {
 	}
 	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
+
+// asFolder gives files to the owner of the folder, where root has made them for
+// somebody else.
+func asFolder(dir string, files ...string) error {
+	info, err := os.Stat(dir)
+	if err != nil || os.Getuid() != 0 {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	for _, file := range files {
+		if err := os.Lchown(file, int(st.Uid), int(st.Gid)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -88,51 +88,54 @@ func TestUnusableDirectory(t *testing.T) {
 	require.NoError(t, tryOpen(t, dir), "a failed Open holds nothing")
 }
 
+// refusedDatabases are files that are no database to work on.
+var refusedDatabases = []struct {
+	name string
+	make func(t *testing.T, file string)
+	code *ecp.Error
+	says string
+}{
+	{"not a database", func(t *testing.T, file string) {
+		require.NoError(t, os.WriteFile(file, []byte("key: value\n"+string(make([]byte, 2000))), 0o600))
+	}, ecp.ErrInternal, "is not an SQLite database; move it away to begin anew, or put a backup in its place"},
+	{"empty", func(t *testing.T, file string) {
+		require.NoError(t, os.WriteFile(file, nil, 0o600))
+	}, ecp.ErrInternal, "is empty (0 bytes): its content was lost, and nothing is written over it; put a backup in its place"},
+	{"emptied", func(t *testing.T, file string) {
+		require.NoError(t, tryOpen(t, filepath.Dir(file)))
+		require.NoError(t, os.Truncate(file, 0))
+	}, ecp.ErrInternal, "is empty (0 bytes)"},
+	{"a few bytes", func(t *testing.T, file string) {
+		require.NoError(t, os.WriteFile(file, []byte("SQLite"), 0o600))
+	}, ecp.ErrInternal, "is not an SQLite database"},
+	{"cut off", func(t *testing.T, file string) {
+		require.NoError(t, tryOpen(t, filepath.Dir(file)))
+		require.NoError(t, os.Truncate(file, 8192))
+	}, ecp.ErrInternal, "is cut off: 8192 of "},
+	{"of another program", func(t *testing.T, file string) {
+		execIn(t, file, "CREATE TABLE bookmarks (url TEXT)")
+	}, ecp.ErrConflict, "is the database of another program; choose another directory"},
+	{"of another program, by its mark", func(t *testing.T, file string) {
+		execIn(t, file, "PRAGMA application_id = 42; CREATE TABLE sqlite (a)")
+	}, ecp.ErrConflict, "is the database of another program; choose another directory"},
+	{"of a newer version", func(t *testing.T, file string) {
+		require.NoError(t, tryOpen(t, filepath.Dir(file)))
+		execIn(t, file, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (900, 1)")
+	}, ecp.ErrConflict, "is of version 900, this program knows versions up to 1 only; run the newer program that wrote it, or put the backup from before the upgrade in its place"},
+	{"damaged", func(t *testing.T, file string) {
+		require.NoError(t, tryOpen(t, filepath.Dir(file)))
+		b, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for i := 100; i < len(b); i++ { // all but the header
+			b[i] = 0xff
+		}
+		require.NoError(t, os.WriteFile(file, b, 0o600))
+	}, ecp.ErrInternal, "is damaged; put a backup in its place"},
+}
+
 // A database is refused and stays as it is, byte for byte.
 func TestRefusedDatabases(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		make func(t *testing.T, file string)
-		code *ecp.Error
-		says string
-	}{
-		{"not a database", func(t *testing.T, file string) {
-			require.NoError(t, os.WriteFile(file, []byte("key: value\n"+string(make([]byte, 2000))), 0o600))
-		}, ecp.ErrInternal, "is not an SQLite database; move it away to begin anew, or put a backup in its place"},
-		{"empty", func(t *testing.T, file string) {
-			require.NoError(t, os.WriteFile(file, nil, 0o600))
-		}, ecp.ErrInternal, "is empty (0 bytes): its content was lost, and nothing is written over it; put a backup in its place"},
-		{"emptied", func(t *testing.T, file string) {
-			require.NoError(t, tryOpen(t, filepath.Dir(file)))
-			require.NoError(t, os.Truncate(file, 0))
-		}, ecp.ErrInternal, "is empty (0 bytes)"},
-		{"a few bytes", func(t *testing.T, file string) {
-			require.NoError(t, os.WriteFile(file, []byte("SQLite"), 0o600))
-		}, ecp.ErrInternal, "is not an SQLite database"},
-		{"cut off", func(t *testing.T, file string) {
-			require.NoError(t, tryOpen(t, filepath.Dir(file)))
-			require.NoError(t, os.Truncate(file, 8192))
-		}, ecp.ErrInternal, "is cut off: 8192 of "},
-		{"of another program", func(t *testing.T, file string) {
-			execIn(t, file, "CREATE TABLE bookmarks (url TEXT)")
-		}, ecp.ErrConflict, "is the database of another program; choose another directory"},
-		{"of another program, by its mark", func(t *testing.T, file string) {
-			execIn(t, file, "PRAGMA application_id = 42; CREATE TABLE sqlite (a)")
-		}, ecp.ErrConflict, "is the database of another program; choose another directory"},
-		{"of a newer version", func(t *testing.T, file string) {
-			require.NoError(t, tryOpen(t, filepath.Dir(file)))
-			execIn(t, file, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (900, 1)")
-		}, ecp.ErrConflict, "is of version 900, this program knows versions up to 1 only; run the newer program that wrote it, or put the backup from before the upgrade in its place"},
-		{"damaged", func(t *testing.T, file string) {
-			require.NoError(t, tryOpen(t, filepath.Dir(file)))
-			b, err := os.ReadFile(file)
-			require.NoError(t, err)
-			for i := 100; i < len(b); i++ { // all but the header
-				b[i] = 0xff
-			}
-			require.NoError(t, os.WriteFile(file, b, 0o600))
-		}, ecp.ErrInternal, "is damaged; put a backup in its place"},
-	} {
+	for _, c := range refusedDatabases {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			file := filepath.Join(dir, "ecpd.db")

@@ -74,16 +74,28 @@ func newCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	b := buildInfo()
 	root.Version = fmt.Sprintf("%s commit %s %s", b.Version, b.Commit, b.Go)
 	root.SetVersionTemplate("ecpd {{.Version}}\n")
-	root.AddCommand(serveCommand("serve"), tokenCommand(stdout, stderr, environ), checkCommand(stdout, stderr, environ), &cobra.Command{
-		Use:   "version",
-		Short: "print which build this is",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(stdout, "ecpd %s\n", root.Version)
-			return err
-		},
-	})
+	root.AddCommand(serveCommand("serve"), tokenCommand(stdout, stderr, environ), checkCommand(stdout, stderr, environ),
+		backupCommand(stdout, environ), restoreCommand(stdout, environ), &cobra.Command{
+			Use:   "version",
+			Short: "print which build this is",
+			Args:  noArgs,
+			RunE: func(*cobra.Command, []string) error {
+				_, err := fmt.Fprintf(stdout, "ecpd %s\n", root.Version)
+				return err
+			},
+		})
 	return root
+}
+
+// oneFile takes the name of one file and nothing else.
+func oneFile(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0 || args[0] == "":
+		return usageError{fmt.Errorf("%s takes the name of a file", cmd.CommandPath())}
+	case len(args) > 1:
+		return usageError{fmt.Errorf("%s takes one file, and no argument %q", cmd.CommandPath(), args[1])}
+	}
+	return nil
 }
 
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -19,6 +19,8 @@ var documented = map[string]*strings.Replacer{
 	"bin/ecpd config check":                                                strings.NewReplacer(),
 	"ecpd config check --config FILE":                                      strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml"),
 	"ecpd serve --config FILE":                                             strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml --kubeconfig ecpd.kubeconfig"),
+	"bin/ecpd backup /var/backups/ecpd.db":                                 strings.NewReplacer(),
+	"bin/ecpd restore /var/backups/ecpd.db":                                strings.NewReplacer(),
 }
 
 var commandForm = regexp.MustCompile("(?m)(?:bin/)?ecpd (?:serve|token create|config check|version|backup|restore)(?: [^`,\n]*)?")
@@ -41,7 +43,7 @@ func TestDocumentedCommands(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "ecpd.yaml"), shipped, 0o600))
 
-	script := "set -eu\nmount -t tmpfs none /var/lib\n"
+	script := "set -eu\nmount -t tmpfs none /var/lib\nmkdir -p /var/backups\nmount -t tmpfs none /var/backups\n"
 	for _, command := range commandsOfTheDocs(t) {
 		with, ok := documented[command]
 		require.True(t, ok, "%q stands in the documents and is run by no test", command)

@@ -20,19 +20,18 @@ func TestOlderDatabaseIsPutBack(t *testing.T) {
 	first, second := d.create(t, "first", 3), d.create(t, "second", 2)
 	d.reaches(t, first, "running")
 	d.reaches(t, second, "running")
-	code, _ := d.terminate(t)
-	require.Zero(t, code)
-	older := saveDatabase(t, dir)
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	out := command(t, "backup", backup, "--data-dir", dir)
+	require.Regexp(t, `^backup `+backup+`: 2 clusters, \d+ KiB, last change 20\d\d-\S+Z\n$`, out)
 
-	d = dev(t, dir)
 	d.operation(t, "POST", "/api/v1/clusters/"+first+"/scale", `{"nodes":5}`)
 	d.operation(t, "POST", "/api/v1/clusters/"+first+"/network", `{"type":"NodePort"}`)
 	d.operation(t, "POST", "/api/v1/clusters/"+second+"/scale", `{"nodes":3}`)
 	third := d.create(t, "third", 1)
 	d.reaches(t, third, "running")
-	code, _ = d.terminate(t)
+	code, _ := d.terminate(t)
 	require.Zero(t, code)
-	older.putBack(t)
+	require.Contains(t, command(t, "restore", backup, "--data-dir", dir), "the database that was there is now "+dir)
 	simulated := snapshot(t, dir)
 
 	d = dev(t, dir)
@@ -80,33 +79,14 @@ func (d *daemon) operation(t *testing.T, method, path, body string) {
 	require.Equal(t, "succeeded", op.Phase, "%s: %s", path, op.Error)
 }
 
-// savedDatabase is what a database was.
-type savedDatabase map[string][]byte
-
-// saveDatabase keeps the files of the database of a daemon that has ended.
-func saveDatabase(t *testing.T, dir string) savedDatabase {
+// command runs a command of the program that ends by itself, and returns what it
+// prints.
+func command(t *testing.T, args ...string) string {
 	t.Helper()
-	out := savedDatabase{}
-	names, err := filepath.Glob(filepath.Join(dir, "ecpd.db*"))
-	require.NoError(t, err)
-	require.NotEmpty(t, names)
-	for _, name := range names {
-		out[name], err = os.ReadFile(name)
-		require.NoError(t, err)
-	}
-	return out
-}
-
-func (s savedDatabase) putBack(t *testing.T) {
-	t.Helper()
-	for name, content := range s {
-		for _, old := range []string{name, name + "-wal", name + "-shm"} {
-			if _, saved := s[old]; !saved {
-				_ = os.Remove(old) // it need not be there
-			}
-		}
-		require.NoError(t, os.WriteFile(name, content, 0o600))
-	}
+	p := launch(t, t.TempDir(), nil, args...)
+	require.Zero(t, p.wait(t, 30*time.Second), "%v: %s", args, p.stderr)
+	require.Empty(t, p.stderr.String())
+	return p.stdout.String()
 }
 
 // snapshot reads what the simulated platform has stored.

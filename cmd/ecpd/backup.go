@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/sqlstore"
+)
+
+// backupCommand copies the database while a daemon works on it.
+func backupCommand(stdout io.Writer, environ []string) *cobra.Command {
+	var c config
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "write the database to a new file, beside a running daemon",
+		Long: "The copy is whole and as of one moment; it is checked before it gets its name, and\n" +
+			"only its owner can read it. The daemon need not be ended. The keys of secrets are\n" +
+			"not part of it: keep the file of --secrets-key-file somewhere else.\n\n" +
+			"The data directory is found as serve finds it: its variables and its file count, too.",
+		Args: oneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := c.resolve(cmd, environ); err != nil {
+				return err
+			}
+			copied, err := sqlstore.Backup(cmd.Context(), c.dataDir, args[0])
+			if errors.Is(err, ecp.ErrNotFound) {
+				return fmt.Errorf("%w; start ecpd on it once, or give --data-dir", err)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(stdout, "backup %s: %s\n", copied.File, contentOf(copied))
+			return err
+		},
+	}
+	c.define(cmd, "config", "data-dir", "dev")
+	return cmd
+}
+
+// restoreCommand puts a copy in the place of the database.
+func restoreCommand(stdout io.Writer, environ []string) *cobra.Command {
+	var c config
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "put a backup in the place of the database",
+		Long: "End the daemon first. The backup is checked, and the database that was there is kept\n" +
+			"beside it. What was done since the backup is not in it: the daemon finds that at its\n" +
+			"next start, writes nothing to what is newer, and a person decides.\n" +
+			"Tokens and passwords are those of the backup, too.\n\n" +
+			"The data directory is found as serve finds it: its variables and its file count, too.",
+		Args: oneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := c.resolve(cmd, environ); err != nil {
+				return err
+			}
+			return restore(cmd.Context(), c, args[0], stdout)
+		},
+	}
+	c.define(cmd, "config", "data-dir", "dev", "secrets-key-file")
+	return cmd
+}
+
+func restore(ctx context.Context, c config, file string, stdout io.Writer) error {
+	sealer, err := c.sealing()
+	if err != nil {
+		return err
+	}
+	copied, kept, err := sqlstore.Restore(ctx, file, c.dataDir)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("restored %s from %s: %s\n", copied.File, file, contentOf(copied))
+	if kept != "" {
+		text += "the database that was there is now " + kept + "\n"
+	}
+	if missing := missingKeys(sealer, copied.Keys); len(missing) > 0 && !c.dev {
+		text += "the key " + listed(missing) + " is not configured: what it has encrypted cannot be opened until it is (--secrets-key-file)\n"
+	}
+	_, err = io.WriteString(stdout, text+"at its next start the daemon finds what was done since, and leaves that alone until somebody decides\n")
+	return err
+}
+
+// missingKeys are those of a backup that are not configured.
+func missingKeys(sealer ecp.Sealer, ids []string) (missing []string) {
+	ring, _ := sealer.(*ecp.KeyRing)
+	for _, id := range ids {
+		if ring == nil || !ring.Has(id) {
+			missing = append(missing, id)
+		}
+	}
+	return missing
+}
+
+// contentOf says what a copy holds.
+func contentOf(c sqlstore.Copied) string {
+	text := fmt.Sprintf("%d clusters, %d KiB", c.Clusters, (c.Size+1023)/1024)
+	if !c.LastChange.IsZero() {
+		text += ", last change " + c.LastChange.Format(time.RFC3339)
+	}
+	if len(c.Keys) > 0 {
+		text += ", secrets encrypted with the key " + listed(c.Keys)
+	}
+	return text
+}
+
+func listed(ids []string) string { return `"` + strings.Join(ids, `" and "`) + `"` }
