@@ -12,12 +12,15 @@ import (
 )
 
 func (a *api) eventRoutes() {
-	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events", ecp.CodeGone)
+	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events", ecp.CodeGone, ecp.CodeThrottled)
 	op.Description = `The event's id is the number of the change, its name the kind of record, its data an Event. A stream
 begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it by themselves)
 or since. A position that is older than what is kept is answered with 410: list again, then follow from now.
 An event named problem, with a Problem as its data, ends a stream: the process ends, the token is not valid any more, or
-what its holder may see has changed. Between events there is a comment every 15 seconds.`
+what its holder may see has changed. Between events there is a comment every 15 seconds.
+
+One user or token can have a number of streams open, and all together another; who wants more gets 429. A client
+that does not take what is sent for 15 seconds is cut off: it comes back with the last id it has seen.`
 	op.Metadata[patience] = time.Duration(0)
 	op.Parameters = eventParameters(a.schemas())
 	a.plain(op, eventStream, a.events)
@@ -139,6 +142,12 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	leave, p := a.mayStream(r)
+	if p != nil {
+		p.write(w)
+		return
+	}
+	defer leave()
 	ctx, cancel := a.untilDone(r.Context())
 	defer cancel()
 	changes, wait := handOver(ctx, a.manager.Watch(ctx, sub.after))
@@ -185,7 +194,11 @@ func (a *api) send(ctx context.Context, s *stream, sub subscription, c each[ecp.
 	if sub.project != "" && c.value.Index.Project != sub.project {
 		return
 	}
-	if v, ok := viewEvent(c.value); ok {
-		s.event(strconv.FormatInt(c.value.Seq, 10), string(c.value.Kind), v)
+	text, err := a.texts.of(ctx, c.value)
+	switch {
+	case err != nil:
+		a.fail(ctx, s, err)
+	case text != nil:
+		s.write(text)
 	}
 }

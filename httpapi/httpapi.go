@@ -45,6 +45,9 @@ type Config struct {
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is
 	// believed where it says who asks, for the audit; nil = none is.
 	TrustedProxies []netip.Prefix
+	// Streams bounds the event streams and followed logs that are open at the same
+	// time; the zero value has defaults.
+	Streams Streams
 	// Dashboards makes the links of POST /api/v1/clusters/{id}/dashboard; nil =
 	// it answers that there are none. Whoever made it serves it.
 	Dashboards *proxy.Dashboards
@@ -81,6 +84,9 @@ type api struct {
 	routes   map[string]*huma.Operation // by the mux's pattern
 	document []byte                     // the OpenAPI document
 
+	streams *streamCount
+	texts   *eventTexts
+
 	heartbeat time.Duration // between signs of life on an event stream
 	grace     time.Duration // for the store to refuse a position before a stream begins
 	stuck     time.Duration // for a client to take an event
@@ -103,6 +109,7 @@ func newAPI(c Config) (*api, error) {
 	}
 	a := &api{
 		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards,
+		streams: newStreamCount(c.Streams), texts: newEventTexts(),
 		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
 		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *api) logRoutes() {
-	op := a.operation(http.MethodGet, clustersPath+"/{id}/logs", "readLogs", "Read the logs of a hosted cluster's nodes, or follow them", ecp.CodeUnsupported)
+	op := a.operation(http.MethodGet, clustersPath+"/{id}/logs", "readLogs", "Read the logs of a hosted cluster's nodes, or follow them", ecp.CodeUnsupported, ecp.CodeThrottled)
 	op.Description = `The newest lines of all nodes by time, oldest first. A node whose log cannot be read, wholly or in part, stands in
 gaps with the reason; the others are shown all the same.
 
@@ -138,6 +138,14 @@ func (a *api) readLogs(w http.ResponseWriter, r *http.Request) {
 	if len(wrong) > 0 {
 		badParameter(wrong...).write(w)
 		return
+	}
+	if q.Follow {
+		leave, p := a.mayStream(r)
+		if p != nil {
+			p.write(w)
+			return
+		}
+		defer leave()
 	}
 	ctx, cancel := a.untilDone(r.Context())
 	defer cancel()

@@ -1,10 +1,7 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"iter"
 	"net/http"
 	"reflect"
@@ -117,17 +114,12 @@ func (a *api) begin(w http.ResponseWriter, first, again string) *stream {
 }
 
 func (s *stream) event(id, name string, data any) {
-	text, err := json.Marshal(data)
+	text, err := eventText(id, name, data)
 	if err != nil {
 		s.err = err
 		return
 	}
-	var b bytes.Buffer
-	if id != "" {
-		fmt.Fprintf(&b, "id: %s\n", id)
-	}
-	fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", name, text)
-	s.write(b.Bytes())
+	s.write(text)
 }
 
 // write sends bytes at once; a client that does not take them in time is left.

@@ -41,6 +41,12 @@ func (f *feed) after(seq int64) ([]ecp.Change, bool) {
 	return f.tail[int64(len(f.tail))-n:], true
 }
 
+// backlog is some changes that a watcher has before it.
+type backlog struct {
+	changes  []ecp.Change
+	payloads [][]byte // where they were read from the database: of each change, not decoded yet
+}
+
 // Changes yields what was written after a position; see [ecp.Store]. after < 0
 // means from the call of Changes on. A position that was never reached, e.g.
 // one of another database, is gone, too.
@@ -51,12 +57,12 @@ func (s *Store) Changes(ctx context.Context, after int64) iter.Seq2[ecp.Change, 
 	return func(yield func(ecp.Change, error) bool) {
 		for at := after; ; {
 			f := s.feed.Load()
-			changes, err := s.changesAfter(ctx, f, at)
-			for _, c := range changes {
-				if err = ctx.Err(); err != nil {
+			some, err := s.changesAfter(ctx, f, at)
+			for i := range some.changes {
+				var c ecp.Change
+				if c, err = s.unpack(ctx, some, i); err != nil {
 					break
 				}
-				c.Payload = c.Payload.Copy()
 				if !yield(c, nil) {
 					return
 				}
@@ -85,52 +91,117 @@ func (s *Store) wait(ctx context.Context, f *feed) error {
 	}
 }
 
-// changesBatch is how many changes are read from the database at once.
-const changesBatch = 128
+// What a watcher that is behind reads from the database at once. It is held
+// while the watcher does not take it, so that it is small: thousands of watchers
+// must fit into memory.
+const (
+	changesBatch = 128
+	backlogBytes = 32 << 10 // of payloads; one change is read in any case
+)
+
+// replaysAtOnce is how many watchers that are behind read or decode at the same
+// time. The others wait: whoever reads a record or writes one needs a connection
+// and the processor, too, and comes first.
+const replaysAtOnce = 2
+
+// replay waits for one of the turns of watchers that are behind; leave gives it
+// back.
+func (s *Store) replay(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.replays <- struct{}{}:
+		return func() { <-s.replays }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.closing:
+		return nil, errClosed
+	}
+}
+
+// unpack gives one change of a backlog, which shares nothing with it.
+func (s *Store) unpack(ctx context.Context, from backlog, i int) (c ecp.Change, err error) {
+	c = from.changes[i]
+	if from.payloads == nil {
+		c.Payload = c.Payload.Copy()
+		return c, ctx.Err()
+	}
+	leave, err := s.replay(ctx)
+	if err != nil {
+		return c, err
+	}
+	defer leave()
+	if c.Payload, err = ecp.DecodePayload(c.Kind, from.payloads[i]); err != nil {
+		return c, fault("read", s.file, err)
+	}
+	from.payloads[i] = nil
+	return c, nil
+}
 
 // changesAfter gives some of the changes behind a position, in order; none if
 // there are none yet.
-func (s *Store) changesAfter(ctx context.Context, f *feed, after int64) (out []ecp.Change, err error) {
+func (s *Store) changesAfter(ctx context.Context, f *feed, after int64) (out backlog, err error) {
 	if changes, ok := f.after(after); ok {
-		return changes, ctx.Err()
+		return backlog{changes: changes}, ctx.Err()
 	}
+	leave, err := s.replay(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer leave()
 	err = s.Read(ctx, func(reading ecp.Tx) error {
 		t := reading.(*tx)
-		last, err := t.Seq()
-		if err != nil {
+		if err := t.keeps(after); err != nil {
 			return err
 		}
-		var first sql.NullInt64
-		if err := t.one(firstSeq, &first); err != nil {
-			return err
-		}
-		kept := last // everything until here has been purged
-		if first.Valid {
-			kept = first.Int64 - 1
-		}
-		if after < kept || after > last {
-			return &ecp.Error{Code: ecp.CodeGone, Op: "read changes", Message: fmt.Sprintf(
-				"changes are kept from %d to %d, position %d is outside; list again and go on from there", kept, last, after)}
-		}
-		return t.rows(listChanges, []any{after, changesBatch}, func(rows *sql.Rows) error {
-			c, err := scanChange(rows)
-			out = append(out, c)
-			return err
-		})
+		return t.readBacklog(&out, after)
 	})
 	return out, err
 }
 
-func scanChange(rows *sql.Rows) (c ecp.Change, err error) {
-	var at int64
-	var payload []byte
-	i := &c.Index
-	if err := rows.Scan(&c.Seq, &at, &c.Kind, &c.Key, &i.Project, &i.Name, &i.Parent, &i.State, &c.Deleted, &payload); err != nil {
-		return c, err
+// keeps refuses a position that the changes that are kept do not go on from.
+func (t *tx) keeps(after int64) error {
+	last, err := t.Seq()
+	if err != nil {
+		return err
 	}
+	var first sql.NullInt64
+	if err := t.one(firstSeq, &first); err != nil {
+		return err
+	}
+	kept := last // everything until here has been purged
+	if first.Valid {
+		kept = first.Int64 - 1
+	}
+	if after < kept || after > last {
+		return &ecp.Error{Code: ecp.CodeGone, Op: "read changes", Message: fmt.Sprintf(
+			"changes are kept from %d to %d, position %d is outside; list again and go on from there", kept, last, after)}
+	}
+	return nil
+}
+
+// readBacklog reads changes until there are enough of them.
+func (t *tx) readBacklog(out *backlog, after int64) error {
+	size := 0
+	out.payloads = [][]byte{}
+	return t.rows(listChanges, []any{after, changesBatch}, func(rows *sql.Rows) error {
+		c, payload, err := scanChange(rows)
+		if err != nil {
+			return err
+		}
+		out.changes, out.payloads = append(out.changes, c), append(out.payloads, payload)
+		if size += len(payload); size >= backlogBytes {
+			return errEnough
+		}
+		return nil
+	})
+}
+
+// scanChange reads a change but for its payload.
+func scanChange(rows *sql.Rows) (c ecp.Change, payload []byte, err error) {
+	var at int64
+	i := &c.Index
+	err = rows.Scan(&c.Seq, &at, &c.Kind, &c.Key, &i.Project, &i.Name, &i.Parent, &i.State, &c.Deleted, &payload)
 	c.At = utc(at)
-	c.Payload, err = ecp.DecodePayload(c.Kind, payload)
-	return c, err
+	return c, payload, err
 }
 
 // forgetTail makes watchers that are behind ask the database, after changes

@@ -43,7 +43,7 @@ type Config struct {
 // tables up to date. Whatever is wrong is said in one line, and then nothing is
 // held. It starts nothing that Close does not end.
 func Open(ctx context.Context, c Config) (_ *Store, err error) {
-	s := &Store{log: c.Logger, now: c.Now, turn: make(chan struct{}, 1), closing: make(chan struct{}), wrote: make(chan struct{}, 1)}
+	s := &Store{log: c.Logger, now: c.Now, turn: make(chan struct{}, 1), closing: make(chan struct{}), replays: make(chan struct{}, replaysAtOnce), wrote: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -34,6 +34,7 @@ type Store struct {
 	failed  atomic.Pointer[error] // fault of the last write; nil = it had none
 	turn    chan struct{}         // held by who writes
 	feed    atomic.Pointer[feed]
+	replays chan struct{} // held by watchers that read old changes
 	closing chan struct{} // closed by Close
 	once    sync.Once
 	open    sync.RWMutex // read-locked by every transaction; Close takes it for good

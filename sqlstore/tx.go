@@ -91,7 +91,10 @@ func (t *tx) one(n statement, into any) error {
 	return t.rows(n, nil, func(rows *sql.Rows) error { return rows.Scan(into) })
 }
 
-// rows calls each for every row.
+// errEnough ends the reading of rows before their end; it is no fault.
+var errEnough = errors.New("enough has been read")
+
+// rows calls each for every row, until it returns errEnough.
 func (t *tx) rows(n statement, args []any, each func(*sql.Rows) error) (err error) {
 	rows, err := t.query(n, args...)
 	if err != nil {
@@ -99,7 +102,9 @@ func (t *tx) rows(n statement, args []any, each func(*sql.Rows) error) (err erro
 	}
 	defer func() { _ = rows.Close() }() // Err has said what there is to say
 	for rows.Next() {
-		if err := each(rows); err != nil {
+		if err := each(rows); errors.Is(err, errEnough) {
+			return nil
+		} else if err != nil {
 			return t.fail("read", err)
 		}
 	}

@@ -60,7 +60,8 @@ func (c *config) check() error {
 	if c.operationsKept < 24*time.Hour { // an idempotency key leads to one for as long
 		bad("operations-kept", "is %v; 24h or more is allowed", c.operationsKept)
 	}
-	for name, n := range map[string]int{"projects-per-org": c.projectsPerOrg, "projects": c.projects, "operations-per-cluster": c.operations} {
+	for name, n := range map[string]int{"projects-per-org": c.projectsPerOrg, "projects": c.projects, "operations-per-cluster": c.operations,
+		"streams": c.streams, "streams-per-actor": c.streamsPerActor} {
 		if n < 1 {
 			bad(name, "is %d; 1 or more is allowed", n)
 		}

@@ -165,6 +165,8 @@ func TestCheck(t *testing.T) {
 		{"login for no time", func(c *config) { c.sessionLife = time.Second }, "--session-life is 1s"},
 		{"audit of an hour", func(c *config) { c.auditKept = time.Hour }, "--audit-kept is 1h"},
 		{"operations of an hour", func(c *config) { c.operationsKept = time.Hour }, "--operations-kept is 1h"},
+		{"no stream", func(c *config) { c.streams = 0 }, "--streams is 0"},
+		{"no stream of one", func(c *config) { c.streamsPerActor = -1 }, "--streams-per-actor is -1"},
 		{"no operation", func(c *config) { c.operations = 0 }, "--operations-per-cluster is 0"},
 		{"no project", func(c *config) { c.projects = 0 }, "--projects is 0"},
 		{"no project of an organisation", func(c *config) { c.projectsPerOrg = 0 }, "--projects-per-org is 0"},

@@ -31,15 +31,17 @@ func rest(t *testing.T, lines *bufio.Scanner) string {
 	return all.String()
 }
 
-// TestTerm ends the daemon while a stream of events is open, a request waits
+// TestTerm ends the daemon while a stream of events is open (no second one is
+// taken: the settings reach the API), a request waits
 // for an operation, and that is under way: /readyz says no first while the rest
 // goes on, then the stream ends with an event that says so, the waiting request
 // is answered, and the next start takes the work up.
 func TestTerm(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	d := dev(t, dir, "--drain", "2s")
+	d := dev(t, dir, "--drain", "2s", "--streams", "1")
 	stream := d.stream(t, "")
+	assert.Contains(t, string(d.call(t, "GET", "/api/v1/events", "", nil, 429).body), "which is the limit of this server")
 	var created struct{ ID string }
 	d.call(t, "POST", "/api/v1/clusters", request("cut short", 7), &created, 202)
 	for stream.Scan() && !strings.Contains(stream.Text(), "cut short") { // until the event arrives

@@ -67,7 +67,7 @@ func (f *fileSizes) Collect(ch chan<- prometheus.Metric) {
 // withStreams counts the streams of events that a handler serves.
 func (m *metrics) withStreams(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := &streamWriter{ResponseWriter: w, metrics: m}
+		s := &streamWriter{ResponseWriter: w, metrics: m, begins: func() { shrinkBuffer(r.Context()) }}
 		defer s.end()
 		next.ServeHTTP(s, r)
 	})
@@ -81,6 +81,7 @@ const blocked = 5 * time.Second
 type streamWriter struct {
 	http.ResponseWriter
 	metrics *metrics
+	begins  func() // called when the answer turns out to be a stream
 	stream  bool
 	lost    string // why it broke; "" = it did not
 }
@@ -90,6 +91,7 @@ func (s *streamWriter) WriteHeader(status int) {
 	if !s.stream && strings.HasPrefix(s.Header().Get("Content-Type"), "text/event-stream") {
 		s.stream = true
 		s.metrics.streams.Inc()
+		s.begins()
 	}
 	s.ResponseWriter.WriteHeader(status)
 }

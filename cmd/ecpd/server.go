@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,7 @@ func listen(ctx context.Context, setting, address string, pair *certificate, han
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       withConn,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
 	if pair != nil {
@@ -48,6 +50,28 @@ func listen(ctx context.Context, setting, address string, pair *certificate, han
 		s.http.TLSConfig = pair.config()
 	}
 	return s, nil
+}
+
+// connKey is where a request's context has its connection.
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// streamBuffer is how much the system keeps for a client that does not read its
+// stream, in bytes. By itself it lets that grow to megabytes for each.
+const streamBuffer = 128 << 10
+
+// shrinkBuffer bounds what the system keeps for the client of a request.
+func shrinkBuffer(ctx context.Context) {
+	c, _ := ctx.Value(connKey{}).(net.Conn)
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	if b, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = b.SetWriteBuffer(streamBuffer) // it is slower to notice who does not read, otherwise
+	}
 }
 
 // withStrictTransport lets browsers come back over TLS only (RFC 6797), for a

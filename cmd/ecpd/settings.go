@@ -35,18 +35,20 @@ type config struct {
 	dev           bool
 	token         secret // "" = none given
 
-	secretsKeyFile string // "" = none
-	secretsKey     secret // "" = none
-	sessionLife    time.Duration
-	auditKept      time.Duration
-	operationsKept time.Duration
-	operations     int
-	projectsPerOrg int
-	projects       int
-	trustedProxies string // addresses and networks with commas between
-	dashDomain     string // "" = none
-	dashListen     string // "" = none; with dev any free ports
-	dashHost       string // "" = that of dashListen
+	secretsKeyFile  string // "" = none
+	secretsKey      secret // "" = none
+	sessionLife     time.Duration
+	auditKept       time.Duration
+	operationsKept  time.Duration
+	operations      int
+	projectsPerOrg  int
+	projects        int
+	streams         int
+	streamsPerActor int
+	trustedProxies  string // addresses and networks with commas between
+	dashDomain      string // "" = none
+	dashListen      string // "" = none; with dev any free ports
+	dashHost        string // "" = that of dashListen
 
 	origins map[string]origin // by the option's name; what is missing is a default
 	unread  bool              // there is a file, and nothing in it could be read
@@ -115,6 +117,10 @@ var options = []option{
 		field: func(c *config) value { return (*count)(&c.projectsPerOrg) }},
 	{name: "projects", key: "limits.projects", value: "1000", usage: "`number` of projects in all",
 		field: func(c *config) value { return (*count)(&c.projects) }},
+	{name: "streams", key: "limits.streams", value: "1000", usage: "`number` of streams of events and of followed logs that can be open, in all",
+		field: func(c *config) value { return (*count)(&c.streams) }},
+	{name: "streams-per-actor", key: "limits.streamsPerActor", value: "100", usage: "`number` of them that one user, or one API token, can have open",
+		field: func(c *config) value { return (*count)(&c.streamsPerActor) }},
 	{name: "log-level", key: "log.level", value: "info", usage: "`level`: debug, info, warn or error", reload: true,
 		field: func(c *config) value { return (*text)(&c.logLevel) }},
 	{name: "log-format", key: "log.format", value: "text", usage: "`format`: text or json",
