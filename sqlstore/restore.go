@@ -175,11 +175,11 @@ func samePlatform(ctx context.Context, file, staged, target string) (Platform, e
 	if err != nil {
 		return "", inWords(file, err)
 	}
-	if _, err := os.Stat(target); err != nil {
-		return is, nil
+	was := Platform("")
+	if _, err := os.Stat(target); err == nil {
+		was, _ = platformOf(ctx, target) // one that cannot be read is why somebody restores
 	}
-	was, err := platformOf(ctx, target)
-	if err != nil || is == "" || was == "" || is == was { // one that cannot be read is why somebody restores
+	if is == "" || was == "" || is == was {
 		return is, nil
 	}
 	return "", &ecp.Error{Code: ecp.CodeConflict, Op: restoring, Message: fmt.Sprintf(
