@@ -40,7 +40,7 @@ func logout5(q *request) answer {
 		return *bad
 	}
 	if in.text("username") != q.user.name {
-		return fail5(http.StatusUnauthorized, "WRONG_USERNAME_OR_TOKEN", "Ensure your token & username") // not recorded
+		return fail5(http.StatusUnauthorized, "WRONG_TOKEN_OR_USERNAME", "Ensure your token & username") // words not recorded
 	}
 	_, token, _ := strings.Cut(q.Header.Get("Authorization"), " ")
 	delete(q.db.tokens, token)
@@ -102,8 +102,32 @@ func updateUser5(q *request, u *user) answer {
 	return asJSON(user5(u))
 }
 
+// deleteUser5 keeps the user that a broker comes with.
 func deleteUser5(q *request, u *user) answer {
+	if u.name == "admin" {
+		return fail5(http.StatusBadRequest, "NOT_ALLOWED", "Cannot delete admin") // words not recorded
+	}
 	q.db.users = slices.DeleteFunc(q.db.users, func(o *user) bool { return o == u })
+	return empty(http.StatusNoContent)
+}
+
+// changePassword5 is for a user's own password and, without the old one, for none;
+// its words are not recorded.
+func changePassword5(q *request, u *user) answer {
+	in, bad := q.object("", []input{
+		{name: "old_pwd", required: true, expected: "binary()", ok: isString}, {name: "new_pwd", required: true, expected: "binary()", ok: isString},
+	})
+	if bad != nil {
+		return *bad
+	}
+	password := in.text("new_pwd")
+	switch {
+	case u.password != in.text("old_pwd"):
+		return fail5(http.StatusBadRequest, "ERROR_PWD_NOT_MATCH", "Old password not match")
+	case len(password) < 8 || len(password) > 64:
+		return bad5("The range of password length is 8~64")
+	}
+	u.password = password
 	return empty(http.StatusNoContent)
 }
 

@@ -52,6 +52,9 @@ func deactivateAlarm4(c *call4) answer {
 	if in == nil {
 		return bad
 	}
+	if in["node"] == nil || in["name"] == nil {
+		return crashed4()
+	}
 	n := c.member(text(in["node"]))
 	if n == nil || !c.n.sees(n, c.now) {
 		return message4("not_found")

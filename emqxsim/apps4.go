@@ -144,6 +144,8 @@ func createUser4(c *call4) answer {
 	switch {
 	case u.name == "" || u.password == "":
 		return code4(104, "Username or password undefined")
+	case len(u.password) < 8:
+		return message4("The range of password length is 8~64") // words and length not recorded
 	case c.db.user(u.name) != nil:
 		return code4(113, "User already exist")
 	}
@@ -154,6 +156,9 @@ func createUser4(c *call4) answer {
 func deleteUser4(c *call4) answer {
 	if c.params["name"] == "admin" {
 		return code4(106, "Cannot delete admin")
+	}
+	if c.db.user(c.params["name"]) == nil {
+		return message4("Username Not Found") // words not recorded
 	}
 	c.db.users = slices.DeleteFunc(c.db.users, func(u *user) bool { return u.name == c.params["name"] })
 	return done4()
@@ -167,7 +172,7 @@ func changePassword4(c *call4) answer {
 	u := c.db.user(c.params["username"])
 	switch {
 	case u == nil:
-		return code4(105, "User not found")
+		return message4("Username Not Found") // words not recorded
 	case u.password != text(in["old_pwd"]):
 		return code4(114, "Old password error")
 	}

@@ -77,7 +77,7 @@ func TestListenerCalls(t *testing.T) {
 		{"GET", "/listeners_status", "", 200, `"ids":["tcp:default","tcp:extra"]`},
 		{"PUT", "/listeners/tcp:extra", `{"id":"tcp:extra","type":"tcp","acceptors":0}`, 400, "pos_integer()"},
 		{"PUT", "/listeners/tcp:extra", `{"id":"tcp:extra","type":"tcp","enable":false}`, 200, `"running":false`},
-		{"POST", "/listeners/tcp:extra/blow", "", 400, "validation_error"},
+		{"POST", "/listeners/tcp:extra/blow", "", 404, "<html>"},
 		{"DELETE", "/listeners/tcp:extra", "", 204, ""},
 		{"GET", "/listeners/tcp:extra", "", 404, "BAD_LISTENER_ID"},
 	})

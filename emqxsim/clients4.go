@@ -10,11 +10,15 @@ import (
 // paged4 shows a page of a list: _page from 1, _limit of at most 10,000. count
 // is how long the list is said to be.
 func paged4[T any](c *call4, list []T, count int, show func(T) obj) answer {
-	page, limit := c.number("_page", 1), c.number("_limit", longestPage4)
-	if page < 1 || limit < 1 {
-		return badRequest4()
+	page, one := c.number("_page", 1)
+	limit, two := c.number("_limit", longestPage4)
+	switch {
+	case !one || !two:
+		return crashed4()
+	case limit < 1:
+		return badRequest4() // not recorded
 	}
-	from := min((page-1)*min(limit, longestPage4), len(list))
+	from := min((max(page, 1)-1)*min(limit, longestPage4), len(list)) // a page before the first is the first
 	to := min(from+min(limit, longestPage4), len(list))
 	shown := []obj{}
 	for _, one := range list[from:to] {
@@ -28,17 +32,14 @@ func paged4[T any](c *call4, list []T, count int, show func(T) obj) answer {
 
 const longestPage4 = 10000
 
-// number is one of the query; 0 if it is none.
-func (c *call4) number(name string, otherwise int) int {
+// number is one of the query; false = it is none.
+func (c *call4) number(name string, otherwise int) (int, bool) {
 	given := c.URL.Query().Get(name)
 	if given == "" {
-		return otherwise
+		return otherwise, true
 	}
 	n, err := strconv.Atoi(given)
-	if err != nil {
-		return 0
-	}
-	return n
+	return n, err == nil
 }
 
 func clients4(c *call4) answer { return c.clients(c.running()) }

@@ -33,7 +33,19 @@
 // program between any two lines changes nothing that a Provisioner stores.
 // What brokers hold lives in memory only.
 //
-// It is a simulation for development and tests. What it does not simulate
-// answers 404, as a broker that lacks the call does; comments say where an
-// answer was not recorded but guessed.
+// It is a simulation for development and tests; comments say where an answer was
+// not recorded but guessed. What it does not simulate answers as a broker does to
+// a path that it does not know, 404. On purpose these are not simulated:
+//
+//   - EMQX 5: authentication, authorization, audit, banned, bridges (the calls of
+//     5.0), error_codes, exhooks, file_transfer, gateways, message_transformations,
+//     mqtt (retainer, delayed, rewriting), opentelemetry, plugins, publish/bulk,
+//     relup, rule_events, rule_test, schema_registry, schema_validations,
+//     slow_subscriptions, sso, trace; messages and subscriptions of one client
+//   - EMQX 4.4: acl, banned, data, modules, mqtt (publish, subscribe), plugins but to
+//     load and unload them, routes, rule_events, subscriptions, telemetry, topic-metrics,
+//     trace, and rules?test=true
+//
+// Connectors lead to nobody: one to a port of loopback where the node itself does
+// not listen is refused, any other connects until a fault is set.
 package emqxsim

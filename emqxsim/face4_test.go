@@ -181,7 +181,7 @@ func TestFailures4(t *testing.T) {
 		{"POST /api/v4/rules", `{"rawsql":`, 400, "Bad Request"},
 		{"POST /api/v4/rules", `[]`, 400, "Bad Request"},
 		{"POST /api/v4/rules", `{}`, 500, "Internal Error"},
-		{"GET /api/v4/rules?_page=x", "", 400, "Bad Request"},
+		{"GET /api/v4/rules?_page=x", "", 500, "Internal Error"},
 		{"GET /api/v4/rules?_limit=0", "", 400, "Bad Request"},
 		{"GET /api/v4/nope", "", 404, "Not found."},
 		{"DELETE /api/v4/nodes", "", 404, "Not found."},

@@ -19,7 +19,7 @@ func respond5(q *request) answer {
 	row, known := match(q.table, q)
 	switch {
 	case row == nil && known:
-		return empty(http.StatusMethodNotAllowed)
+		return wrongMethod5(q)
 	case row == nil:
 		return unknownPath5(q.Request)
 	}
@@ -27,6 +27,24 @@ func respond5(q *request) answer {
 		return *refusal
 	}
 	return row.answer(q)
+}
+
+// wrongMethod5 names the methods of a path; the broker crashes over OPTIONS.
+func wrongMethod5(q *request) answer {
+	if q.Method == http.MethodOptions {
+		return empty(http.StatusInternalServerError) // whether it has a body is not recorded
+	}
+	a := empty(http.StatusMethodNotAllowed)
+	var methods []string
+	for i := range q.table {
+		r := &q.table[i]
+		if _, fits := matchPath(r.path, q.URL.EscapedPath()); fits && r.available(q.n.version, q.c.cfg.Edition) && !slices.Contains(methods, r.method) {
+			methods = append(methods, r.method)
+		}
+	}
+	slices.Sort(methods)
+	a.header = [2]string{"Allow", strings.Join(methods, ", ")}
+	return a
 }
 
 func page404() answer {

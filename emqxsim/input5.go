@@ -29,6 +29,11 @@ func isPositive(v any) bool {
 	return ok && f > 0 && f == math.Trunc(f)
 }
 
+func isInteger(v any) bool {
+	f, ok := v.(float64)
+	return ok && f == math.Trunc(f)
+}
+
 func isNumberOverOne(v any) bool {
 	f, ok := v.(float64)
 	return ok && f >= 1
@@ -103,19 +108,30 @@ func checked(o obj, prefix string, spec []input) *answer {
 	}
 	for name := range o {
 		if !slices.Contains(known, name) {
-			// The form is that of PUT /configs; of these bodies it is not recorded.
-			a := bad5(fmt.Sprintf(`{"unmatched":%q,"unknown":%q,"reason":"unknown_fields","path":"root","kind":"validation_error"}`,
-				strings.Join(known, ","), name))
+			a := unknownField(name, "root", spec)
 			return &a
 		}
 	}
 	return nil
 }
 
+// unknownField refuses a field. The form is that of PUT /configs; of other bodies
+// it is not recorded.
+func unknownField(name, path string, spec []input) answer {
+	known := []string{}
+	for _, f := range spec {
+		if f.name != "" && f.name != name {
+			known = append(known, f.name)
+		}
+	}
+	return bad5(fmt.Sprintf(`{"unmatched":%q,"unknown":%q,"reason":"unknown_fields","path":%q,"kind":"validation_error"}`,
+		strings.Join(known, ","), name, path))
+}
+
 // jsonBody reads the body, which must be JSON and say so.
 func (q *request) jsonBody() (any, *answer) {
 	var in any
-	if kind := q.Header.Get("Content-Type"); kind != "" && !strings.HasPrefix(kind, "application/json") {
+	if kind := q.Header.Get("Content-Type"); (kind != "" || len(q.body) > 0) && !strings.HasPrefix(kind, "application/json") {
 		a := fail5(http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "content-type:application/json Required")
 		return nil, &a
 	}
@@ -191,11 +207,15 @@ func (q *request) paging() (page, *answer) {
 	return p, read("limit", &p.limit, "1..10000", largestPage)
 }
 
+// uncounted are filters of lists that have to be walked through: how many rows
+// pass one is not told. Of the last three that is not recorded.
+var uncounted = []string{"from", "match_from", "action", "source"}
+
 // meta says which rows a page has, of how many. How many are like something is
 // not told.
 func (q *request) meta(p page, count int) obj {
 	for name := range q.URL.Query() {
-		if strings.HasPrefix(name, "like_") {
+		if strings.HasPrefix(name, "like_") || slices.Contains(uncounted, name) {
 			return obj{"page": p.page, "limit": p.limit, "hasnext": p.page*p.limit < count}
 		}
 	}

@@ -126,25 +126,25 @@ func TestRuleCalls(t *testing.T) {
 		status             int
 		says               string
 	}{
-		{"POST", "/rules", `{"id":"a:1","sql":"SELECT * FROM \"t/#\""}`, 201, `"from":["t/#"]`},
-		{"POST", "/rules", `{"id":"a:1","sql":"SELECT * FROM \"t/#\""}`, 400, "rule id already exists"},
+		{"POST", "/rules", `{"id":"a_1","sql":"SELECT * FROM \"t/#\""}`, 201, `"from":["t/#"]`},
+		{"POST", "/rules", `{"id":"a_1","sql":"SELECT * FROM \"t/#\""}`, 400, "rule id already exists"},
 		{"POST", "/rules", `{"id":"b"}`, 400, "required_field"},
 		{"POST", "/rules", `{"id":"b","sql":"nonsense"}`, 400, "parse_error"},
 		{"POST", "/rules", `{"id":7,"sql":"x"}`, 400, "validation_error"},
 		{"POST", "/rules", `{`, 400, "Invalid json message received"},
 		{"POST", "/rules", ``, 400, "Invalid json message received"},
-		{"GET", "/rules/a%3A1", "", 200, `"id":"a:1"`},
-		{"GET", "/rules/a:1", "", 200, `"id":"a:1"`},
-		{"GET", "/rules/a%253A1", "", 404, "Rule Id Not Found"},
+		{"GET", "/rules/a%5F1", "", 200, `"id":"a_1"`},
+		{"GET", "/rules/a_1", "", 200, `"id":"a_1"`},
+		{"GET", "/rules/a%255F1", "", 404, "Rule Id Not Found"},
 		{"GET", "/rules?like_id=zzz", "", 200, `"data":[]`},
-		{"GET", "/rules?match_from=t/7", "", 200, `"id":"a:1"`},
+		{"GET", "/rules?match_from=t/7", "", 200, `"id":"a_1"`},
 		{"GET", "/rules?enable=false", "", 200, `"data":[]`},
 		{"GET", "/rules?page=0", "", 400, "pos_integer()"},
 		{"GET", "/rules?limit=10001", "", 400, "1..10000"},
-		{"PUT", "/rules/a%3A1", `{"sql":"SELECT 1 FROM \"u\"","enable":false}`, 200, `"enable":false`},
-		{"PATCH", "/rules/a%3A1", "", 405, ""},
-		{"DELETE", "/rules/a%3A1", "", 204, ""},
-		{"DELETE", "/rules/a%3A1", "", 404, "Rule Id Not Found"},
+		{"PUT", "/rules/a%5F1", `{"sql":"SELECT 1 FROM \"u\"","enable":false}`, 200, `"enable":false`},
+		{"PATCH", "/rules/a%5F1", "", 405, ""},
+		{"DELETE", "/rules/a%5F1", "", 204, ""},
+		{"DELETE", "/rules/a%5F1", "", 404, "Rule Id Not Found"},
 	} {
 		a := call(t, n, c.method, c.path, c.body)
 		require.Equal(t, c.status, a.status, "%s %s: %s", c.method, c.path, a.body)

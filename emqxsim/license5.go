@@ -2,6 +2,7 @@ package emqxsim
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,9 @@ func setLicense5(q *request) answer {
 	}
 	o, _ := in.(map[string]any)
 	key, ok := o["key"].(string)
+	if o["key"] != nil && !ok {
+		return fail5(http.StatusInternalServerError, "INTERNAL_ERROR", "error, function_clause") // words not recorded
+	}
 	if !ok {
 		return bad5("Invalid request params")
 	}
@@ -88,9 +92,9 @@ func putLicenseSetting5(q *request) answer {
 			set.high, ok = percentOf(v)
 		case k == "dynamic_max_connections" && has(q.n.version, sinceDynamic):
 			f, number := v.(float64)
-			ok = number && f >= 0 && f == float64(int(f))
+			ok = number && f == float64(int(f))
 			if q.db.dynamicCounts(q.n.version) {
-				set.dynamic = int(f)
+				ok, set.dynamic = ok && f >= 0, int(f)
 			}
 		default:
 			return bad5(fmt.Sprintf(`{"unmatched":"connection_high_watermark,connection_low_watermark","unknown":%q,"reason":"unknown_fields","path":"root","kind":"validation_error"}`, k))

@@ -41,9 +41,13 @@ func (l *listener) state(q *request) (all obj, each []obj) {
 }
 
 func listeners5(q *request) answer {
+	typ := q.URL.Query().Get("type")
+	if typ != "" && !isListenerType(typ) {
+		return invalid(typ, listenerTypes, "type") // words not recorded
+	}
 	out := []obj{}
 	for _, l := range q.db.listenersByID() {
-		if typ := q.URL.Query().Get("type"); typ != "" && typ != l.protocol() {
+		if typ != "" && typ != l.protocol() {
 			continue
 		}
 		all, each := l.state(q)
@@ -115,12 +119,23 @@ func listener5(q *request, l *listener) obj {
 			"nolinger": false, "reuseaddr": true, "send_timeout": "15s", "send_timeout_close": true,
 		},
 	}
+	if strings.HasPrefix(l.protocol(), "ws") {
+		o["websocket"] = websocket5
+	}
 	maps.Copy(o, filled(o, l.conf))
 	maps.Copy(o, obj{
 		"id": l.id, "type": l.protocol(), "enable": l.enable, "bind": l.bind, "acceptors": l.acceptors,
 		"max_connections": limitOf(l.max), "current_connections": q.c.through(l.id, q.n), "running": l.running(q.n),
 	})
 	return o
+}
+
+// websocket5 is filled in as EMQX' documents say.
+var websocket5 = obj{
+	"allow_origin_absence": true, "check_origin_enable": false, "check_origins": "http://localhost:18083, http://127.0.0.1:18083",
+	"compress": false, "deflate_opts": obj{}, "fail_if_no_subprotocol": true, "idle_timeout": "7200s", "max_frame_size": "infinity",
+	"mqtt_path": "/mqtt", "mqtt_piggyback": "multiple", "proxy_address_header": "x-forwarded-for", "proxy_port_header": "x-forwarded-port",
+	"supported_subprotocols": "mqtt, mqtt-v3, mqtt-v3.1.1, mqtt-v5", "validate_utf8": true,
 }
 
 func badListener(status int, message string) answer { return fail5(status, "BAD_LISTENER_ID", message) }
@@ -139,11 +154,13 @@ func ofListener(do func(q *request, l *listener) answer) func(*request) answer {
 }
 
 var listenerBody = []input{
-	{name: "id", expected: "binary()", ok: isString}, {name: "type", expected: "tcp | ssl | ws | wss | quic", ok: isListenerType},
+	{name: "id", expected: "binary()", ok: isString}, {name: "type", expected: listenerTypes, ok: isListenerType},
 	{name: "name", expected: "binary()", ok: isString}, {name: "bind"}, {name: "enable", expected: "boolean()", ok: isBool},
 	{name: "acceptors", expected: "pos_integer()", ok: isPositive},
 	{name: "max_connections", expected: "infinity | pos_integer()", ok: func(v any) bool { return v == "infinity" || isPositive(v) }}, {name: ""},
 }
+
+const listenerTypes = "tcp | ssl | ws | wss | quic"
 
 func isListenerType(v any) bool {
 	s, _ := v.(string)
@@ -173,10 +190,14 @@ func (l *listener) configure(in obj) {
 	l.conf = filled(l.conf, rest)
 }
 
+// createListener5 takes the id from the path, or makes it of type and name.
 func createListener5(q *request) answer {
 	in, bad := q.object("root.", listenerBody)
 	if bad != nil {
 		return *bad
+	}
+	if q.params["id"] == "" && in["id"] != nil {
+		return unknownField("id", "root", listenerBody)
 	}
 	id := in.text("id")
 	if in.text("name") != "" {
@@ -238,7 +259,7 @@ func operateListener5(q *request, l *listener) answer {
 		q.c.closeListener(l, nodes, q.now)
 		q.c.startListener(l, nodes)
 	default:
-		return invalid(q.params["operation"], "start | stop | restart", "action")
+		return page404()
 	}
 	return empty(http.StatusOK)
 }

@@ -120,11 +120,21 @@ func topology5(q *request) answer {
 	return asJSON(cores)
 }
 
-var inviteBody = []input{{name: "timeout", expected: "pos_integer()", ok: isPositive}, {name: ""}}
+// The least that an invitation may wait, in milliseconds.
+const leastInvite = 5000
 
 func invite5(q *request) answer {
-	if _, bad := q.optional("root.", inviteBody); bad != nil {
+	in, bad := q.optional("root.", []input{{name: "timeout"}, {name: ""}})
+	if bad != nil {
 		return *bad
+	}
+	switch wait, given := in["timeout"]; {
+	case given && !isInteger(wait):
+		return bad5("timeout must be an integer")
+	case given && wait.(float64) < leastInvite:
+		return bad5("timeout cannot be less than 5000ms")
+	case !strings.Contains(q.params["node"], "@"):
+		return bad5("Bad node name")
 	}
 	if why := q.c.invite(q.n, q.params["node"], q.now); why != "" {
 		return bad5(why)

@@ -23,6 +23,7 @@ func TestRecordings(t *testing.T) {
 		n := replayAll(t, readRecordings(t, ownRecordings))
 		require.GreaterOrEqual(t, n, 250, "recordings replayed")
 	})
+	t.Run("compared", replayCompared)
 	t.Run("all", func(t *testing.T) {
 		all := readRecordings(t, allRecordings)
 		if all == nil {
@@ -84,9 +85,10 @@ func replayOne(t *testing.T, rec recording, others map[string]recording) {
 
 // stage is a simulated cluster with servers before the node that is asked.
 type stage struct {
-	doors map[string]*httptest.Server
-	token string    // of the dashboard's user (v5)
-	now   time.Time // its clock
+	cluster *emqxsim.Cluster
+	doors   map[string]*httptest.Server
+	token   string    // of the dashboard's user (v5)
+	now     time.Time // its clock
 }
 
 func build(t *testing.T, s scene) *stage {
@@ -107,6 +109,7 @@ func build(t *testing.T, s scene) *stage {
 	if s.with != nil {
 		s.with(c)
 	}
+	st.cluster = c
 	node := c.Node(s.nodes[s.at])
 	st.doors[""], st.doors["dashboard"] = httptest.NewServer(node.Handler()), httptest.NewServer(node.Dashboard())
 	for _, srv := range st.doors {

@@ -2,7 +2,9 @@ package emqxsim
 
 import (
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -39,18 +41,33 @@ type trouble struct{ status, reason string }
 
 func (r *resource) id() string { return r.typ + ":" + r.name }
 
-// unreachable are ports where nothing listens: a connector to one of them is
-// down from its first moment, as recorded.
-func (r *resource) unreachable() bool {
-	for _, key := range []string{"url", "server", "servers", "bootstrap_hosts"} {
+// unreachable says whether the resource leads to a port of the node's own machine
+// where nothing listens: then it is down from its first moment. What is elsewhere
+// answers, until a fault is set.
+func (r *resource) unreachable(n *Node) bool {
+	for _, key := range []string{"url", "server", "servers", "bootstrap_hosts", "address"} {
 		s, _ := r.conf[key].(string)
-		s = strings.TrimPrefix(strings.TrimPrefix(s, "http://"), "https://")
-		host, _, _ := strings.Cut(s, "/")
-		if strings.HasSuffix(host, ":9") {
-			return true
+		scheme, rest, ok := strings.Cut(s, "://")
+		if !ok {
+			scheme, rest = "", s
+		}
+		authority, _, _ := strings.Cut(rest, "/")
+		host, port, err := net.SplitHostPort(authority)
+		if err != nil {
+			host, port = authority, map[string]string{"http": "80", "https": "443"}[scheme]
+		}
+		if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+			return !n.listensOn(port)
 		}
 	}
 	return false
+}
+
+// listensOn says whether anything takes connections on a port of the node. Where
+// a resource names none, it is that of its kind, which nothing here has.
+func (n *Node) listensOn(port string) bool {
+	return port == dashboardPort || n.c.major == 4 && port == strconv.Itoa(management) ||
+		slices.ContainsFunc(n.db.listeners, func(l *listener) bool { return l.enable && strings.HasSuffix(l.bind, ":"+port) })
 }
 
 // status is how the resource does on a node.
@@ -76,7 +93,7 @@ func (r *resource) status(n *Node) (status, reason string) {
 		return stopped, ""
 	case ok:
 		return f.status, f.reason
-	case r.unreachable():
+	case r.unreachable(n):
 		return disconnected, "Connection refused"
 	}
 	return connected, ""

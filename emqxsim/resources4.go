@@ -66,7 +66,10 @@ func resourceStatus4(c *call4) answer {
 	if r == nil {
 		return code4(http.StatusBadRequest, "Resource "+c.params["id"]+" Not Found")
 	}
-	return data4(obj{"is_alive": r.alive(c.n)})
+	if !r.alive(c.n) { // what is not connected has no status
+		return code4(http.StatusBadRequest, "Resource "+c.params["id"]+" Not Found")
+	}
+	return data4(obj{"is_alive": true})
 }
 
 // createResource4 makes a resource, or with ?test=true only tries it.
@@ -76,12 +79,18 @@ func createResource4(c *call4) answer {
 		return bad
 	}
 	typ := text(in["type"])
+	if typ == "" {
+		return crashed4()
+	}
 	if _, known := resourceDefaults4[typ]; !known {
 		return code4(http.StatusBadRequest, "Bad Arguments: {resource_type_not_found,"+typ+"}")
 	}
 	conf := obj{"description": text(in["description"])}
 	given, _ := in["config"].(map[string]any)
 	maps.Copy(conf, given)
+	if typ == "web_hook" && text(conf["url"]) == "" {
+		return crashed4()
+	}
 	r := &resource{kind: kindConnector, typ: typ, name: text(in["id"]), enable: true, conf: conf}
 	if c.URL.Query().Get("test") == "true" {
 		if !r.alive(c.n) {
@@ -92,8 +101,8 @@ func createResource4(c *call4) answer {
 	if r.name == "" {
 		r.name = "resource:" + c.db.id()
 	}
-	if old := c.resource(r.name); old != nil {
-		c.db.remove(old)
+	if c.resource(r.name) != nil {
+		return code4(http.StatusBadRequest, "Already Exists")
 	}
 	c.db.add(r, c.now)
 	return data4(showResource(r))
@@ -103,7 +112,7 @@ func createResource4(c *call4) answer {
 // configuration is filled up.
 var resourceDefaults4 = map[string]obj{
 	"web_hook": {
-		"url": "", "headers": obj{}, "pool_size": 32, "connect_timeout": "5s", "request_timeout": "5s",
+		"pool_size": 8, "connect_timeout": "5s", "request_timeout": "5s",
 		"enable_pipelining": true, "verify": false, "cacertfile": "", "certfile": "", "keyfile": "",
 	},
 	"bridge_mqtt":   {"address": "127.0.0.1:1883", "pool_size": 8, "clientid": "", "reconnect_interval": "30s", "disk_cache": "off"},
@@ -120,6 +129,34 @@ func startResource4(c *call4) answer {
 	if !r.alive(c.n) {
 		return code4(http.StatusInternalServerError, "Start resource failure!")
 	}
+	return done4()
+}
+
+// updateResource4 takes another configuration or description. The words of a
+// failure are not recorded.
+func updateResource4(c *call4) answer {
+	in, bad := c.object()
+	if in == nil {
+		return bad
+	}
+	r := c.resource(c.params["id"])
+	if r == nil {
+		return code4(http.StatusBadRequest, "Resource "+c.params["id"]+" Not Found")
+	}
+	conf := obj{"description": r.conf["description"]}
+	given, ok := in["config"].(map[string]any)
+	if !ok {
+		given = r.conf
+	}
+	maps.Copy(conf, given)
+	if v, ok := in["description"].(string); ok {
+		conf["description"] = v
+	}
+	changed := *r
+	if changed.conf = conf; !changed.alive(c.n) {
+		return code4(http.StatusInternalServerError, "Init resource failure!")
+	}
+	r.conf, r.modified = conf, c.now
 	return done4()
 }
 

@@ -13,7 +13,8 @@ import (
 type resourceType struct {
 	required   string
 	fill       obj
-	parameters obj // filled into those of an action
+	parameters obj    // filled into those of an action
+	optional   string // fields beside those that are filled in; of "" any
 }
 
 var tls5 = obj{
@@ -33,6 +34,7 @@ var resourceTypes = map[string]resourceType{
 			"connect_timeout": "15s", "enable_pipelining": 100, "headers": headers5, "pool_size": 8, "pool_type": "random", "ssl": tls5,
 		},
 		parameters: obj{"headers": headers5, "max_retries": 2, "method": "post"},
+		optional:   "request retry_interval max_inactive",
 	},
 	"mqtt": {
 		required: "server",
@@ -41,6 +43,7 @@ var resourceTypes = map[string]resourceType{
 			"pool_size": 8, "proto_ver": "v4", "retry_interval": "15s", "ssl": tls5, "static_clientids": []string{},
 		},
 		parameters: obj{"retain": false, "qos": 0},
+		optional:   "clientid_prefix username password mode reconnect_interval",
 	},
 }
 
@@ -197,7 +200,7 @@ func showResource5(q *request, r *resource) answer { return asJSON(r.show(q)) }
 
 // resourceBody takes anything beside what every resource has.
 var resourceBody = []input{
-	{name: "type", required: true, expected: "binary()", ok: isString}, {name: "name", required: true, expected: "binary()", ok: isString},
+	{name: "type", required: true, expected: "binary()", ok: isString}, {name: "name", required: true, expected: mapKey.String(), ok: isMapKey},
 	{name: "enable", expected: "boolean()", ok: isBool}, {name: ""},
 }
 
@@ -237,6 +240,9 @@ func (q *request) configure(r *resource, in obj) *answer {
 			a := bad5(fmt.Sprintf(`{"reason":"required_field","path":"root.%s","matched_type":"bridge_%s:post_connector","kind":"validation_error"}`, typ.required, r.typ))
 			return &a
 		}
+		if bad := typ.unknown(in); bad != nil {
+			return bad
+		}
 		conf = filled(typ.fill, conf)
 	} else {
 		r.connector = q.db.resource(kindConnector, r.typ+":"+in.text("connector"))
@@ -245,7 +251,11 @@ func (q *request) configure(r *resource, in obj) *answer {
 				in.text("connector"), r.kind, r.typ, r.name))
 			return &a
 		}
-		given, _ := in["parameters"].(map[string]any)
+		given, ok := in["parameters"].(map[string]any)
+		if !ok {
+			a := missing("root.parameters")
+			return &a
+		}
 		fill := typ.parameters
 		if r.kind == kindSource {
 			fill = obj{"no_local": false, "qos": 0}
@@ -253,6 +263,23 @@ func (q *request) configure(r *resource, in obj) *answer {
 		conf["parameters"] = filled(fill, given)
 	}
 	r.conf, r.enable, r.modified = conf, in.flag("enable", true), q.now
+	return nil
+}
+
+// common are the fields of every connector, and those that it is shown with.
+var common = setOf("type name enable description tags resource_opts status status_reason node_status actions sources created_at last_modified_at")
+
+// unknown refuses a field that the type does not have.
+func (t resourceType) unknown(in obj) *answer {
+	if t.optional == "" {
+		return nil
+	}
+	for name := range in {
+		if _, fills := t.fill[name]; !fills && !common[name] && name != t.required && !slices.Contains(strings.Fields(t.optional), name) {
+			a := unknownField(name, "root", nil) // which there are is not told here
+			return &a
+		}
+	}
 	return nil
 }
 
@@ -368,9 +395,11 @@ func resetResource5(q *request, r *resource) answer {
 	return empty(http.StatusNoContent)
 }
 
-func types5(drop string) func(*request) answer {
-	return func(*request) answer {
-		names := append([]string{"http", "mqtt"}, otherTypes...)
-		return asJSON(slices.DeleteFunc(names, func(n string) bool { return strings.HasSuffix(n, drop) || n == "syskeeper_proxy" }))
+// types5 are the types of actions, and of sources.
+func types5(q *request) answer {
+	if strings.HasSuffix(q.URL.Path, "/source_types") {
+		return asJSON(strings.Fields("rabbitmq kafka_consumer gcp_pubsub_consumer mqtt"))
 	}
+	names := append([]string{"http", "mqtt"}, otherTypes...)
+	return asJSON(slices.DeleteFunc(names, func(n string) bool { return strings.HasSuffix(n, "_consumer") || n == "syskeeper_proxy" }))
 }

@@ -60,6 +60,7 @@ var routes4 = []route4{
 	{method: "GET", path: "/resources/", name: "list_resources", descr: "A list of all resources", answer: resources4},
 	{method: "POST", path: "/resources/", name: "create_resource", descr: "Create a resource", answer: createResource4},
 	{method: "GET", path: "/resources/:id", name: "show_resource", descr: "Show a resource", answer: showResource4},
+	{method: "PUT", path: "/resources/:id", name: "update_resource", descr: "Update a resource", answer: updateResource4},
 	{method: "GET", path: "/resource_status/:id", name: "get_resource_status", descr: "Get status of a resource", answer: resourceStatus4},
 	{method: "POST", path: "/resources/:id", name: "start_resource", descr: "Start a resource", answer: startResource4},
 	{method: "DELETE", path: "/resources/:id", name: "delete_resource", descr: "Delete a resource", answer: deleteResource4},

@@ -1,9 +1,11 @@
 package emqxsim
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +46,11 @@ func (r *rule) shown() []any {
 // rules5 lists those that every filter of the query takes.
 func rules5(q *request) answer {
 	v := q.URL.Query()
+	for _, name := range []string{"page", "limit"} {
+		if _, err := strconv.Atoi(cmp.Or(v.Get(name), "1")); err != nil {
+			return fail5(http.StatusInternalServerError, "INTERNAL_ERROR", "error, badarg") // words not recorded
+		}
+	}
 	rows := slices.DeleteFunc(slices.Clone(q.db.rules), func(r *rule) bool {
 		return v.Has("enable") && v.Get("enable") != strconv.FormatBool(r.enable) ||
 			v.Has("from") && !slices.Contains(r.from, v.Get("from")) ||
@@ -54,6 +61,11 @@ func rules5(q *request) answer {
 	})
 	return paged(q, rows, func(r *rule) any { return rule5(q, r) })
 }
+
+// mapKey is what names a thing in the configuration of EMQX 5.
+var mapKey = regexp.MustCompile(`^[A-Za-z0-9]+[A-Za-z0-9_-]*$`)
+
+func isMapKey(v any) bool { return mapKey.MatchString(text(v)) }
 
 var ruleBody = []input{
 	{name: "id", expected: "binary()", ok: isString}, {name: "name", expected: "binary()", ok: isString}, {name: "sql"},
@@ -77,10 +89,25 @@ func (q *request) ruleFrom(in obj, id string, r *rule) *answer {
 		return &a
 	}
 	r.id, r.sql, r.from = id, sql, from
+	actions, _ := in["actions"].([]any)
+	if i := slices.IndexFunc(actions, func(a any) bool { return !isRuleAction(a) }); i >= 0 {
+		a := bad5(fmt.Sprintf("Bad Arguments: #{kind => validation_error,path => %q,reason => invalid_action}", "rule_engine.rules."+id+".actions."+strconv.Itoa(i+1))) // words not recorded
+		return &a
+	}
 	r.name, r.description, r.enable = in.text("name"), in.text("description"), in.flag("enable", true)
-	r.actions, _ = in["actions"].([]any)
+	r.actions = actions
 	r.modified = q.now
 	return nil
+}
+
+// isRuleAction says whether a rule can have the action: one by its type and name,
+// whether it is there or not, or a function that the broker has.
+func isRuleAction(v any) bool {
+	if o, ok := asObject(v); ok {
+		return slices.Contains([]string{"republish", "console"}, o.text("function"))
+	}
+	typ, name, _ := strings.Cut(text(v), ":")
+	return typ != "" && name != ""
 }
 
 func createRule5(q *request) answer {
@@ -95,12 +122,20 @@ func createRule5(q *request) answer {
 	if q.db.rule(id) != nil {
 		return bad5("rule id already exists")
 	}
+	return q.addRule(in, id, http.StatusCreated)
+}
+
+// addRule makes a rule of a body.
+func (q *request) addRule(in obj, id string, status int) answer {
+	if !isMapKey(id) {
+		return bad5(fmt.Sprintf("Bad Arguments: #{kind => validation_error,path => \"rule_engine.rules\",reason => invalid_map_key,got => <<%q>>}", id)) // words not recorded
+	}
 	r := &rule{created: q.now}
 	if bad := q.ruleFrom(in, id, r); bad != nil {
 		return *bad
 	}
 	q.db.rules = append(q.db.rules, r)
-	return jsonWith(http.StatusCreated, rule5(q, r))
+	return jsonWith(status, rule5(q, r))
 }
 
 // ofRule answers for the rule that the path names.
@@ -114,10 +149,15 @@ func ofRule(do func(q *request, r *rule) answer) func(*request) answer {
 	}
 }
 
-func updateRule5(q *request, r *rule) answer {
+// updateRule5 makes a rule that is not there.
+func updateRule5(q *request) answer {
 	in, bad := q.object("root.", ruleBody)
 	if bad != nil {
 		return *bad
+	}
+	r := q.db.rule(q.params["id"])
+	if r == nil {
+		return q.addRule(in, q.params["id"], http.StatusOK)
 	}
 	if _, given := in["description"]; !given {
 		in["description"] = r.description // kept, as recorded

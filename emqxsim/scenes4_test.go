@@ -28,6 +28,7 @@ var scenes4 = []scene{
 	{files: "v4/16-dash-app-create", nodes: one4, door: "dashboard"},
 	{files: "v4/16-dash-app-404", nodes: one4, door: "dashboard"},
 	{files: "v4/16-dash-app", nodes: one4, door: "dashboard", after: []string{"v4/16-dash-app-create"}},
+	{files: "v4/16-dash-user-delete", nodes: one4, door: "dashboard", after: []string{"v4/16-dash-user-create"}},
 	{files: "v4/16-dash", nodes: one4, door: "dashboard"},
 	{files: "v4/17-plugin-load-again", nodes: one4, after: []string{"v4/13-plugins-webhook-load"}},
 	{files: "v4/17-plugin-unload", nodes: one4, after: []string{"v4/13-plugins-webhook-load"}},

@@ -131,7 +131,7 @@ func match(table []route, q *request) (row *route, known bool) {
 			continue
 		}
 		known = true
-		if r.method == q.Method || r.method == http.MethodGet && q.Method == http.MethodHead {
+		if r.method == q.Method || r.method == http.MethodGet && q.Method == http.MethodHead && !strings.HasPrefix(r.path, base5) {
 			q.params = params
 			return r, true
 		}

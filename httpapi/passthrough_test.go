@@ -41,14 +41,14 @@ func TestPassthrough(t *testing.T) {
 	require.Equal(t, proxy.Broker, got.header.Get(proxy.AnsweredBy))
 	require.Contains(t, string(got.body), id)
 	require.Equal(t, "emqx is running", strings.Split(string(f.call(asUser, http.MethodGet, at+"/status", "").want(http.StatusOK).body), "\n")[1])
-	f.call(asAdmin, http.MethodPost, at+"/api/v5/rules", `{"id":"rule:1","sql":"SELECT * FROM \"t\""}`).want(http.StatusCreated)
-	for _, path := range []string{"/api/v5/rules/rule%3A1", "/api/v5/rules/rule:1"} {
-		require.Contains(t, string(f.call(asUser, http.MethodGet, at+path, "").want(http.StatusOK).body), "rule:1")
+	f.call(asAdmin, http.MethodPost, at+"/api/v5/rules", `{"id":"rule_1","sql":"SELECT * FROM \"t\""}`).want(http.StatusCreated)
+	for _, path := range []string{"/api/v5/rules/rule%5F1", "/api/v5/rules/rule_1"} {
+		require.Contains(t, string(f.call(asUser, http.MethodGet, at+path, "").want(http.StatusOK).body), "rule_1")
 	}
 	got = f.call(asUser, http.MethodGet, at+"/api/v5/rules/none", "").want(http.StatusNotFound)
 	require.Equal(t, proxy.Broker, got.header.Get(proxy.AnsweredBy), "its own refusals come through")
 	require.Contains(t, string(got.body), "Rule")
-	f.call(asAdmin, http.MethodDelete, at+"/api/v5/rules/rule%3A1", "").want(http.StatusNoContent)
+	f.call(asAdmin, http.MethodDelete, at+"/api/v5/rules/rule%5F1", "").want(http.StatusNoContent)
 	large := `{"id":"large","sql":"SELECT * FROM \"t\"","description":"` + strings.Repeat("x", 2*MaxBody) + `"}`
 	require.Equal(t, proxy.Broker, f.call(asAdmin, http.MethodPost, at+"/api/v5/rules", large).header.Get(proxy.AnsweredBy), "larger than a body of ours")
 

@@ -49,19 +49,19 @@ func TestWhoIsLetThrough(t *testing.T) {
 			require.Contains(t, got.body, "credentials", "it is said why")
 
 			sql := map[string]string{image4: "rawsql", image5: "sql"}[image]
-			rule := `{"id":"a:1","` + sql + `":"SELECT * FROM \"t\"","actions":[],"description":"secret-in-the-body"}`
+			rule := `{"id":"a_1","` + sql + `":"SELECT * FROM \"t\"","actions":[],"description":"secret-in-the-body"}`
 			require.Equal(t, 403, c.call("POST", base+"/rules?note=secret-in-the-query", user, rule).status)
 			require.Equal(t, 404, c.call("POST", base+"/rules", foreign, rule).status)
 			require.Equal(t, 404, c.call("GET", base+"/nodes", foreign, "").status)
 			require.Equal(t, 403, c.call("GET", base+"/nodes", "nobody's-secret-000000", "").status)
 			got = c.call("POST", base+"/rules?note=secret-in-the-query", admin, rule)
 			require.Less(t, got.status, 300, got.body)
-			require.Contains(t, c.call("GET", base+"/rules/a%3A1", admin, "").body, "a:1")
+			require.Contains(t, c.call("GET", base+"/rules/a%5F1", admin, "").body, "a_1")
 
 			var said []string
 			for _, e := range c.audit("call broker") {
 				require.NotContains(t, fmt.Sprint(e), "secret-in", "neither bodies nor queries")
-				if strings.Contains(fmt.Sprint(e), "a%3A1") {
+				if strings.Contains(fmt.Sprint(e), "a%5F1") {
 					continue // in 4.4 only an administrator reads rules
 				}
 				require.Equal(t, "default/default", e.Scope)

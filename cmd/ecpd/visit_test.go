@@ -159,11 +159,11 @@ func TestPassthrough(t *testing.T) {
 		require.Equal(t, "broker", got.header.Get("Ecp-Answered-By"))
 		require.Contains(t, string(got.body), id)
 	}
-	const rule = `{"id":"rule:1","sql":"SELECT * FROM \"t\""}`
+	const rule = `{"id":"rule_1","sql":"SELECT * FROM \"t\""}`
 	got := reader.call(t, "POST", at+"/api/v5/rules", rule, nil, 403)
 	require.Equal(t, "ecp", got.header.Get("Ecp-Answered-By"))
 	d.call(t, "POST", at+"/api/v5/rules", rule, nil, 201)
-	reader.call(t, "GET", at+"/api/v5/rules/rule%3A1", "", nil, 200)
+	reader.call(t, "GET", at+"/api/v5/rules/rule%5F1", "", nil, 200)
 	reader.call(t, "GET", at+"/api/v5/connectors", "", nil, 403)
 	var audit struct {
 		Items []struct{ Actor, Action, Outcome string }
