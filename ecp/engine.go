@@ -252,12 +252,13 @@ func (m *Manager) apply(ctx context.Context, p Provisioner, rec ClusterRecord, d
 // write does something to the platform in a slot, and backs off where that
 // fails. It says whether it was done.
 func (m *Manager) write(ctx context.Context, rec ClusterRecord, mem *memory, look *Look, did *deed, do func() error) bool {
-	if !m.slots.take(rec.ID) {
+	target := rec.Spec.Hosted.Target
+	if !m.slots.take(target, rec.ID) {
 		did.inLine = true
 		return false
 	}
 	defer m.nextInLine()
-	defer m.slots.give()
+	defer m.slots.give(target)
 	err := do()
 	if err == nil {
 		mem.wait, mem.retryAt, look.Failure = 0, time.Time{}, nil

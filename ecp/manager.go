@@ -32,8 +32,8 @@ type Config struct {
 	// Now is the wall clock, which may step; nil = time.Now. Waiting and patience
 	// go by real timers and the monotonic clock.
 	Now func() time.Time
-	// Workers is how many clusters are written to at once; 0 = 20. Four times
-	// as many are looked at.
+	// Workers is how many clusters of a target are written to at once; 0 = 20.
+	// Four times as many are looked at, on all targets.
 	Workers int
 	// Timings is the Manager's patience.
 	Timings Timings

@@ -2,51 +2,76 @@ package ecp
 
 import "sync"
 
-// slots bound how many clusters are written to at once. A cluster that finds
-// none free waits in line without holding a worker: writing takes seconds
-// where the platform is busy, and looking must not wait for it.
+// slots bound how many clusters are written to at once on one target: one that
+// answers slowly must not hold up the others. A cluster that finds none free
+// waits in line without holding a worker: writing takes seconds where the
+// platform is busy, and looking must not wait for it.
 type slots struct {
 	mu      sync.Mutex
-	free    int
-	waiting []ID        // in line; guarded by mu
-	inLine  map[ID]bool // those in waiting; guarded by mu
+	each    int                    // slots of a target
+	targets map[string]*slotsTaken // of the targets with a slot taken or somebody in line; guarded by mu
 }
 
-func newSlots(n int) *slots { return &slots{free: n, inLine: map[ID]bool{}} }
+// slotsTaken is what is taken of the slots of one target. The targets' mutex guards it.
+type slotsTaken struct {
+	taken   int
+	waiting []ID // in line
+	inLine  map[ID]bool
+}
 
-// take gives a slot, or puts the cluster in line.
-func (s *slots) take(id ID) bool {
+func newSlots(each int) *slots { return &slots{each: each, targets: map[string]*slotsTaken{}} }
+
+// take gives a slot of a target, or puts the cluster in line.
+func (s *slots) take(target string, id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.free > 0 {
-		s.free--
+	t := s.targets[target]
+	if t == nil {
+		t = &slotsTaken{inLine: map[ID]bool{}}
+		s.targets[target] = t
+	}
+	if t.taken < s.each {
+		t.taken++
 		return true
 	}
-	if !s.inLine[id] {
-		s.inLine[id] = true
-		s.waiting = append(s.waiting, id)
+	if !t.inLine[id] {
+		t.inLine[id] = true
+		t.waiting = append(t.waiting, id)
 	}
 	return false
 }
 
 // give returns a slot.
-func (s *slots) give() {
+func (s *slots) give(target string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.free++
+	s.targets[target].taken--
+	s.drop(target)
 }
 
-// next names the first in line, who is to try again, where a slot is free; ""
-// if there is none or nobody waits. It is asked after every pass: who was named
-// may need no slot any more, and then the one behind must not wait for it.
+// next names the first in line of a target with a free slot, who is to try
+// again; "" if there is none or nobody waits. It is asked after every pass: who
+// was named may need no slot any more, and then the one behind must not wait
+// for it.
 func (s *slots) next() ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.free == 0 || len(s.waiting) == 0 {
-		return ""
+	for target, t := range s.targets {
+		if t.taken == s.each || len(t.waiting) == 0 {
+			continue
+		}
+		id := t.waiting[0]
+		t.waiting = t.waiting[1:]
+		delete(t.inLine, id)
+		s.drop(target)
+		return id
 	}
-	id := s.waiting[0]
-	s.waiting = s.waiting[1:]
-	delete(s.inLine, id)
-	return id
+	return ""
+}
+
+// drop forgets a target of which nothing is taken or waited for; mu is held.
+func (s *slots) drop(target string) {
+	if t := s.targets[target]; t.taken == 0 && len(t.waiting) == 0 {
+		delete(s.targets, target)
+	}
 }

@@ -77,7 +77,7 @@ var options = []option{
 		field: func(c *config) value { return (*text)(&c.dataDir) }},
 	{name: "dev", key: "dev", value: "false", usage: "no Kubernetes: simulated clusters, kept in the data directory; listens on loopback only",
 		field: func(c *config) value { return (*truth)(&c.dev) }},
-	{name: "workers", key: "workers", value: "20", usage: "`number` of clusters written to at once",
+	{name: "workers", key: "workers", value: "20", usage: "`number` of clusters of a target written to at once",
 		field: func(c *config) value { return (*count)(&c.workers) }},
 	{name: "drain", key: "drain", value: "1s", usage: "`time` for which /readyz says no before the listeners close, when the daemon is told to end",
 		field: func(c *config) value { return (*span)(&c.drain) }},
