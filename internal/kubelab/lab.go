@@ -17,6 +17,9 @@ type Config struct {
 	// Nodes is how many nodes there are, 1 to 16; 3 when zero. Each holds 1000
 	// pods and stands in a zone of its own.
 	Nodes int
+	// IPv6 is a lab whose pods and services have addresses of IPv6 only. Without it
+	// pods have addresses of IPv4, and services of both families where they ask for it.
+	IPv6 bool
 	// Logger is told of slow and unexpected things; nil is silence.
 	Logger *slog.Logger
 }
@@ -34,6 +37,7 @@ type Lab struct {
 	log    *slog.Logger
 	bin    string
 	net    network
+	ipv6   bool
 	routed bool
 	ca     *authority
 	client *http.Client
@@ -71,7 +75,7 @@ func Start(ctx context.Context, cfg Config) (*Lab, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("it took more than %v", startLimit))
 	defer cancel()
-	l := &Lab{log: logger(cfg.Logger), bin: bin, failed: make(chan error, 1)}
+	l := &Lab{log: logger(cfg.Logger), bin: bin, ipv6: cfg.IPv6, failed: make(chan error, 1)}
 	begun := time.Now()
 	if err := l.start(ctx, cfg.Nodes); err != nil {
 		kept := l.keepLogs()
@@ -109,6 +113,9 @@ func (l *Lab) start(ctx context.Context, nodes int) error {
 // prepare writes every file the programs read.
 func (l *Lab) prepare() error {
 	l.NodeIP, l.PodCIDR = l.net.node(), l.net.route()
+	if l.ipv6 {
+		l.PodCIDR = l.net.route6()
+	}
 	l.URL = "https://" + l.loopback(apiPort)
 	if err := os.Mkdir(filepath.Join(l.Dir, "logs"), 0o700); err != nil {
 		return err

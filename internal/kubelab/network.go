@@ -18,21 +18,52 @@ import (
 // taken by adding the local route, which fails where another lab has it: the
 // route is the lock, and with it go the loopback addresses of the same number,
 // on which ports need not be searched for.
-type network struct{ octet int }
+type network struct {
+	octet int
+	ipv6  bool // pods and services have addresses of IPv6 only
+}
 
-// Networks are 10.64.0.0/16 to 10.95.0.0/16; services get 10.96.0.0/18 in
-// every lab, since no address of a service leads anywhere.
+// Networks are 10.64.0.0/16 to 10.95.0.0/16, and fd40:0:64::/48 and so on for pods
+// on IPv6; services get 10.96.0.0/18 and fd96::/112 in every lab, since no address of
+// a service leads anywhere.
 const (
 	firstOctet   = 64
 	networkCount = 32
 	serviceCIDR  = "10.96.0.0/18"
+	serviceCIDR6 = "fd96::/112"
 )
+
+// route6 is the /48 whose every address is this machine, in a lab on IPv6.
+func (n network) route6() string { return fmt.Sprintf("fd40:0:%d::/48", n.octet) }
+
+// services is where services get their addresses from: of both families, or of IPv6.
+func (n network) services() string {
+	if n.ipv6 {
+		return serviceCIDR6
+	}
+	return serviceCIDR + "," + serviceCIDR6
+}
+
+// advertised is the address of the API server for pods; nothing listens there. It has
+// to be of the first family of services.
+func (n network) advertised() string {
+	if n.ipv6 {
+		return fmt.Sprintf("fd40:0:%d:ffff::1", n.octet)
+	}
+	return n.node()
+}
 
 // route is the /16 whose every address is this machine.
 func (n network) route() string { return fmt.Sprintf("10.%d.0.0/16", n.octet) }
 
-// pods is the half that nodes take their pod ranges from (16 nodes of 2046).
-func (n network) pods() string { return fmt.Sprintf("10.%d.0.0/17", n.octet) }
+// pods is the part that nodes take their pod ranges from (16 nodes of 2046, or with
+// IPv6 of more), and mask the size of such a range.
+func (n network) pods() (cidr, mask string) {
+	if n.ipv6 {
+		return n.route6(), "64"
+	}
+	return fmt.Sprintf("10.%d.0.0/17", n.octet), "21"
+}
 
 // node is the address of every node. The API server refuses loopback here.
 func (n network) node() string { return fmt.Sprintf("10.%d.255.1", n.octet) }
@@ -45,11 +76,11 @@ func (n network) prefix() string { return fmt.Sprintf("10.%d", n.octet) }
 
 // claim takes a free network. record is called before each try, so that a
 // claim is on disk before it can be left behind.
-func claim(ctx context.Context, record func(network) error) (network, error) {
+func claim(ctx context.Context, ipv6 bool, record func(network) error) (network, error) {
 	used := addressesInUse()
 	order := rand.Perm(networkCount)
 	for _, i := range order {
-		n := network{firstOctet + i}
+		n := network{firstOctet + i, ipv6}
 		if overlapsAny(n.route(), used) {
 			continue
 		}
@@ -57,6 +88,11 @@ func claim(ctx context.Context, record func(network) error) (network, error) {
 			return network{}, err
 		}
 		err := ip(ctx, "route", "add", "local", n.route(), "dev", "lo")
+		if err == nil && ipv6 {
+			if err := ip(ctx, "-6", "route", "add", "local", n.route6(), "dev", "lo"); err != nil {
+				return n, fmt.Errorf("add a local route for pod addresses of IPv6: %w", errors.Join(err, n.release(ctx)))
+			}
+		}
 		if err == nil {
 			return n, nil
 		}
@@ -69,6 +105,7 @@ func claim(ctx context.Context, record func(network) error) (network, error) {
 
 // release gives the network back. A route that is gone already is no error.
 func (n network) release(ctx context.Context) error {
+	_ = ip(ctx, "-6", "route", "del", "local", n.route6(), "dev", "lo") // most labs have none
 	err := ip(ctx, "route", "del", "local", n.route(), "dev", "lo")
 	if err != nil && strings.Contains(err.Error(), "No such process") {
 		return nil

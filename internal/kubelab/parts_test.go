@@ -12,9 +12,10 @@ import (
 )
 
 func TestNetworks(t *testing.T) {
-	n := network{70}
+	n := network{octet: 70}
+	cidr, _ := n.pods()
 	for got, want := range map[string]string{
-		n.route(): "10.70.0.0/16", n.pods(): "10.70.0.0/17", n.node(): "10.70.255.1", n.loopback(): "127.70.0.1", n.prefix(): "10.70",
+		n.route(): "10.70.0.0/16", cidr: "10.70.0.0/17", n.node(): "10.70.255.1", n.loopback(): "127.70.0.1", n.prefix(): "10.70",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -22,8 +23,9 @@ func TestNetworks(t *testing.T) {
 	}
 	services := netip.MustParsePrefix(serviceCIDR)
 	for i := range networkCount {
-		n := network{firstOctet + i}
-		route, pods := netip.MustParsePrefix(n.route()), netip.MustParsePrefix(n.pods())
+		n := network{octet: firstOctet + i}
+		cidr, _ := n.pods()
+		route, pods := netip.MustParsePrefix(n.route()), netip.MustParsePrefix(cidr)
 		if route.Overlaps(services) || pods.Contains(netip.MustParseAddr(n.node())) || !route.Contains(netip.MustParseAddr(n.node())) {
 			t.Errorf("network %d: pods %s, node %s and services %s overlap", n.octet, pods, n.node(), services)
 		}

@@ -40,12 +40,12 @@ func (l *Lab) apiServer() program {
 		"--bind-address=" + l.net.loopback(), "--secure-port=" + apiPort,
 		// Loopback is refused here, and a namespace of `unshare` has no default
 		// route to guess another address from.
-		"--advertise-address=" + l.net.node(), "--endpoint-reconciler-type=none",
+		"--advertise-address=" + l.net.advertised(), "--endpoint-reconciler-type=none",
 		"--tls-cert-file=" + pki("apiserver.crt"), "--tls-private-key-file=" + pki("apiserver.key"),
 		"--client-ca-file=" + pki("ca.crt"), "--authorization-mode=Node,RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + pki("sa.pub"), "--service-account-signing-key-file=" + pki("sa.key"),
-		"--service-cluster-ip-range=" + serviceCIDR,
+		"--service-cluster-ip-range=" + l.net.services(),
 		"--kubelet-client-certificate=" + pki("apiserver-kubelet.crt"), "--kubelet-client-key=" + pki("apiserver-kubelet.key"),
 		"--kubelet-certificate-authority=" + pki("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
 		"--enable-admission-plugins=NodeRestriction", "--profiling=false",
@@ -54,11 +54,12 @@ func (l *Lab) apiServer() program {
 
 func (l *Lab) controllerManager() program {
 	pki := l.ca.path
+	pods, mask := l.net.pods()
 	return program{"kube-controller-manager", []string{
 		"--kubeconfig=" + pki("controller-manager.kubeconfig"), "--leader-elect=false", "--secure-port=0", "--profiling=false",
 		"--use-service-account-credentials=true", "--service-account-private-key-file=" + pki("sa.key"), "--root-ca-file=" + pki("ca.crt"),
 		"--cluster-signing-cert-file=" + pki("ca.crt"), "--cluster-signing-key-file=" + pki("ca.key"),
-		"--allocate-node-cidrs=true", "--cluster-cidr=" + l.net.pods(), "--node-cidr-mask-size=21", "--service-cluster-ip-range=" + serviceCIDR,
+		"--allocate-node-cidrs=true", "--cluster-cidr=" + pods, "--node-cidr-mask-size=" + mask, "--service-cluster-ip-range=" + l.net.services(),
 		// A busy machine must not look like a broken node.
 		"--node-monitor-grace-period=2m",
 		"--kube-api-qps=2000", "--kube-api-burst=4000",

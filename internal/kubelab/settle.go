@@ -43,7 +43,7 @@ func (l *Lab) settle(ctx context.Context) error {
 	if l.lock, err = tryLock(filepath.Join(l.Dir, "lock")); err != nil {
 		return err
 	}
-	l.net, err = claim(ctx, func(n network) error {
+	l.net, err = claim(ctx, l.ipv6, func(n network) error {
 		return writeOwner(l.Dir, owner{os.Getpid(), n.octet, netNamespace(), time.Now()})
 	})
 	l.routed = err == nil
@@ -90,7 +90,7 @@ func removeDead(ctx context.Context, dir string) error {
 	}
 	switch {
 	case o.Namespace == netNamespace():
-		if err := (network{o.Octet}).release(ctx); err != nil {
+		if err := (network{octet: o.Octet}).release(ctx); err != nil {
 			return err
 		}
 	case !namespaceGone(o.Namespace):

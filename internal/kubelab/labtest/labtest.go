@@ -50,7 +50,7 @@ func Start(t testing.TB) *kubelab.Lab {
 	defer shared.mu.Unlock()
 	if shared.lab == nil && shared.err == nil {
 		// Not the test's context: the lab outlives the test.
-		shared.lab, shared.err = start(context.Background())
+		shared.lab, shared.err = start(context.Background(), kubelab.Config{})
 	}
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -64,7 +64,20 @@ func Start(t testing.TB) *kubelab.Lab {
 func Own(t testing.TB) *kubelab.Lab {
 	t.Helper()
 	Need(t)
-	lab, err := start(t.Context())
+	return own(t, kubelab.Config{})
+}
+
+// IPv6 returns a lab that nobody shares, whose pods and services have addresses of
+// IPv6 only. It costs as much as Own.
+func IPv6(t testing.TB) *kubelab.Lab {
+	t.Helper()
+	Need(t)
+	return own(t, kubelab.Config{IPv6: true})
+}
+
+func own(t testing.TB, cfg kubelab.Config) *kubelab.Lab {
+	t.Helper()
+	lab, err := start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,11 +89,12 @@ func Own(t testing.TB) *kubelab.Lab {
 	return lab
 }
 
-func start(ctx context.Context) (*kubelab.Lab, error) {
+func start(ctx context.Context, cfg kubelab.Config) (*kubelab.Lab, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return kubelab.Start(ctx, kubelab.Config{Logger: log})
+	cfg.Logger = log
+	return kubelab.Start(ctx, cfg)
 }
 
 // Need skips the test where no lab can be had, for a test that starts one in

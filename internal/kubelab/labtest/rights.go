@@ -18,19 +18,19 @@ const account = "system:serviceaccount:openecp-system:ecpd"
 
 // granted is the test binary's.
 var granted struct {
-	mu         sync.Mutex
-	kubeconfig string // guarded by mu; "" = not granted yet
+	mu  sync.Mutex
+	lab map[*kubelab.Lab]string // guarded by mu; the kubeconfig for it
 }
 
 // Shipped applies the rights and the admission policy of deploy/kubernetes as
-// they ship, once for a test binary, and returns the path of a kubeconfig of
+// they ship, once for a lab, and returns the path of a kubeconfig of
 // the account they are for.
 func Shipped(t testing.TB, lab *kubelab.Lab) string {
 	t.Helper()
 	granted.mu.Lock()
 	defer granted.mu.Unlock()
-	if granted.kubeconfig != "" {
-		return granted.kubeconfig
+	if kubeconfig := granted.lab[lab]; kubeconfig != "" {
+		return kubeconfig
 	}
 	_, here, _, _ := runtime.Caller(0)
 	for _, file := range []string{"rights.yaml", "admission.yaml"} {
@@ -54,6 +54,9 @@ func Shipped(t testing.TB, lab *kubelab.Lab) string {
 		}
 		return strings.Contains(err.Error(), "ecpd may write only"), err.Error()
 	})
-	granted.kubeconfig = kubeconfig
+	if granted.lab == nil {
+		granted.lab = map[*kubelab.Lab]string{}
+	}
+	granted.lab[lab] = kubeconfig
 	return kubeconfig
 }

@@ -59,7 +59,7 @@ func launch(ctx context.Context, p Pod, make Factory) (*running, error) {
 }
 
 func (r *running) listen(ctx context.Context, ip string, port int) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+	l, err := (&net.ListenConfig{Control: anyAddress}).Listen(ctx, "tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package podsim
+
+import "syscall"
+
+// anyAddress does nothing: there are labs on Linux only.
+func anyAddress(_, _ string, _ syscall.RawConn) error { return nil }
