@@ -147,6 +147,9 @@ func (m *Manager) completeHosted(tx Tx, wrong *problems, rec *ClusterRecord) err
 		return err
 	}
 	rec.Status.RenderVersion = newestRender(p)
+	if why := wrongFamily(rec.Resolved.Image.Version, networkOf(p)); why != "" {
+		wrong.add("spec.image", "%s", why)
+	}
 	mayCluster(wrong, *rec)
 	mayLog(wrong, *rec)
 	return nil

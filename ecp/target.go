@@ -12,12 +12,14 @@ import (
 
 // Target is a Kubernetes cluster that hosted clusters are made on.
 type Target struct {
-	Name          string    `json:"name"` // slug; what HostedSpec.Target names; never changes
-	Description   string    `json:"description"`
-	KubeconfigSet bool      `json:"kubeconfigSet"` // false for one that the program itself was given
-	BuiltIn       bool      `json:"builtIn"`       // of Config.Provisioners: cannot be changed here
-	CreatedAt     time.Time `json:"createdAt,omitzero"`
-	Revision      int64     `json:"revision"` // grows with every change; the ETag
+	Name          string `json:"name"` // slug; what HostedSpec.Target names; never changes
+	Description   string `json:"description"`
+	KubeconfigSet bool   `json:"kubeconfigSet"` // false for one that the program itself was given
+	BuiltIn       bool   `json:"builtIn"`       // of Config.Provisioners: cannot be changed here
+	// Network is what clusters are made with that are made from now on.
+	Network   TargetNetwork `json:"network,omitzero"`
+	CreatedAt time.Time     `json:"createdAt,omitzero"`
+	Revision  int64         `json:"revision"` // grows with every change; the ETag
 }
 
 // TargetInfo is a target with what is seen of it.
@@ -46,6 +48,7 @@ type TargetHealth struct {
 type TargetConfig struct {
 	Name       string
 	Kubeconfig Secret
+	Network    TargetNetwork
 }
 
 // ProvisionerFactory makes the Provisioner of a target that was added at run
@@ -71,13 +74,16 @@ func (m *Manager) targetShelf() *shelf[Target] {
 			if !t.KubeconfigSet {
 				p.add("kubeconfig", "is missing")
 			}
+			for _, f := range t.Network.Wrong() {
+				p.add("network."+f.Field, "%s", f.Message)
+			}
 		},
 		learn: func(_ *problems, t *Target, _ Secret) { t.KubeconfigSet = true },
 		prepare: func(w *work, old, t *Target) error {
 			t.BuiltIn = false
 			if old != nil {
 				t.CreatedAt, t.KubeconfigSet = old.CreatedAt, old.KubeconfigSet
-				return nil
+				return m.keepsNetwork(w.Tx, *old, *t)
 			}
 			if m.provisioners[t.Name] != nil {
 				return &Error{Code: CodeExists, Message: "the program itself has a target of that name"}
@@ -100,7 +106,7 @@ func (m *Manager) Targets(ctx context.Context) ([]TargetInfo, error) {
 		return nil, err
 	}
 	for _, name := range sortedKeys(m.provisioners) {
-		all = append(all, Target{Name: name, BuiltIn: true, Revision: 1})
+		all = append(all, Target{Name: name, BuiltIn: true, Network: networkOf(m.provisioners[name]), Revision: 1})
 	}
 	slices.SortFunc(all, func(a, b Target) int { return strings.Compare(a.Name, b.Name) })
 	used, err := m.targetUses(ctx)
@@ -161,7 +167,7 @@ func (m *Manager) targetUses(ctx context.Context) (map[string]int, error) {
 // CreateTarget adds a Kubernetes target; its kubeconfig is stored encrypted.
 // Run begins to work with it at once.
 func (m *Manager) CreateTarget(ctx context.Context, t Target, kubeconfig Secret) (Target, error) {
-	if err := m.tryTarget(ctx, "create Kubernetes target", t.Name, kubeconfig); err != nil {
+	if err := m.tryTarget(ctx, "create Kubernetes target", t, kubeconfig); err != nil {
 		return Target{}, err
 	}
 	t, err := m.targetShelf().create(ctx, m, t, kubeconfig)
@@ -180,7 +186,7 @@ func (m *Manager) UpdateTarget(ctx context.Context, t Target, kubeconfig *Secret
 		return Target{}, &Error{Code: CodeInvalid, Op: op, Message: "the request is not valid", Fields: []FieldError{{"kubeconfig", "is empty; it can be replaced, not taken away"}}}
 	}
 	if kubeconfig != nil {
-		if err := m.tryTarget(ctx, op, t.Name, *kubeconfig); err != nil {
+		if err := m.tryTarget(ctx, op, t, *kubeconfig); err != nil {
 			return Target{}, err
 		}
 	}
@@ -212,15 +218,15 @@ func (m *Manager) builtIn(ctx context.Context, op, name string) error {
 
 // tryTarget refuses a kubeconfig that no Provisioner can be made of. It is
 // asked before the transaction, and reaches nobody.
-func (m *Manager) tryTarget(ctx context.Context, op, name string, kubeconfig Secret) error {
+func (m *Manager) tryTarget(ctx context.Context, op string, t Target, kubeconfig Secret) error {
 	a, ok := ActorFrom(ctx)
-	if !ok || !a.May(RightAdmin, "") || kubeconfig == "" || len(kubeconfig) > MaxSecret {
+	if !ok || !a.May(RightAdmin, "") || kubeconfig == "" || len(kubeconfig) > MaxSecret || len(t.Network.Wrong()) > 0 {
 		return nil // refused in the transaction
 	}
 	if m.newProvisioner == nil {
 		return fail(CodeUnsupported, op, "this program cannot add Kubernetes targets: it was given no Config.NewProvisioner")
 	}
-	p, err := m.newProvisioner(ctx, TargetConfig{Name: name, Kubeconfig: kubeconfig})
+	p, err := m.newProvisioner(ctx, TargetConfig{Name: t.Name, Kubeconfig: kubeconfig, Network: t.Network})
 	if err != nil {
 		return &Error{Code: CodeInvalid, Op: op, Message: "the request is not valid", Fields: []FieldError{{"kubeconfig", "cannot be used: " + MessageOf(err)}}, Cause: err}
 	}

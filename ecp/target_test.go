@@ -3,6 +3,7 @@ package ecp_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,7 +30,7 @@ func (p *platforms) factory(_ context.Context, c ecp.TargetConfig) (ecp.Provisio
 	if p.sims[c.Kubeconfig] == nil {
 		return nil, &ecp.Error{Code: ecp.CodeInvalid, Message: "it is not a kubeconfig"}
 	}
-	return &platform{p.sims[c.Kubeconfig], p, c.Kubeconfig}, nil
+	return &platform{p.sims[c.Kubeconfig], p, c.Kubeconfig, c.Network}, nil
 }
 
 func (p *platforms) at(config ecp.Secret) (watching int, broken error) {
@@ -47,9 +48,12 @@ func (p *platforms) breakDown(config ecp.Secret, err error) {
 // platform is a simulated one that can be broken.
 type platform struct {
 	*emqxsim.Provisioner
-	all    *platforms
-	config ecp.Secret
+	all     *platforms
+	config  ecp.Secret
+	network ecp.TargetNetwork
 }
+
+func (p *platform) Network() ecp.TargetNetwork { return p.network }
 
 func (p *platform) Watch(ctx context.Context, wake func(ecp.ID)) error {
 	p.all.mu.Lock()
@@ -226,5 +230,48 @@ func TestTargetWithoutItsKey(t *testing.T) {
 		r.withTargets(p)
 		r.run()
 		r.reachable("west", ecp.True)
+	})
+}
+
+// The network of a target is what its Provisioner makes clusters with, from the
+// moment it is changed. Under clusters it does not change: EMQX has stored the names
+// of its nodes.
+func TestNetworkOfATarget(t *testing.T) {
+	withTargets(t, func(r *rig, p *platforms) {
+		r.run()
+		six := ecp.TargetNetwork{ClusterDomain: "k8s.example", IPFamily: ecp.IPv6}
+		for field, bad := range map[string]ecp.TargetNetwork{
+			"network.clusterDomain":  {ClusterDomain: "K8s"},
+			"network.ipFamily":       {IPFamily: "6"},
+			"network.ipFamilyPolicy": {IPFamilyPolicy: "Both"},
+		} {
+			_, err := r.m.CreateTarget(asSystem(), ecp.Target{Name: "west", Network: bad}, "west-1")
+			require.ErrorContains(t, err, field)
+		}
+		_, err := r.m.CreateTarget(asSystem(), ecp.Target{Name: "west"}, "west-1")
+		require.NoError(t, err)
+		r.reachable("west", ecp.True)
+		_, err = r.m.UpdateTarget(asSystem(), ecp.Target{Name: "west", Network: six}, nil)
+		require.NoError(t, err)
+		request := func(image string) ecp.CreateRequest {
+			s := spec(image, 1)
+			s.Hosted.Target = "west"
+			return ecp.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: s}
+		}
+		r.until("it is made anew with the network", func() bool {
+			_, err = r.m.PlanCreate(asSystem(), request("emqx-ee-4.4.24"))
+			return errors.Is(err, ecp.ErrInvalid)
+		}, func() any { return r.target("west") })
+		require.ErrorContains(t, err, "over IPv4 only")
+		_, _, err = r.m.Create(asSystem(), request("emqx-ee-5.8.9"))
+		require.NoError(t, err)
+		for _, n := range []ecp.TargetNetwork{{ClusterDomain: "k8s.example"}, {IPFamily: ecp.IPv6}, {}} {
+			_, err = r.m.UpdateTarget(asSystem(), ecp.Target{Name: "west", Network: n}, nil)
+			require.ErrorIs(t, err, ecp.ErrConflict, "%+v", n)
+		}
+		six.IPFamilyPolicy = ecp.RequireDualStack
+		_, err = r.m.UpdateTarget(asSystem(), ecp.Target{Name: "west", Network: six}, nil)
+		require.NoError(t, err, "clusters that are made from now on have both")
+		require.Equal(t, six, r.target("west").Network)
 	})
 }

@@ -117,8 +117,8 @@ func (t *targets) forget(name string) {
 
 // runningTarget is a target that is worked with.
 type runningTarget struct {
-	sealed string // its kubeconfig as stored: another one means another Provisioner
-	stop   func() // ends it and waits
+	made wantedTarget // what its Provisioner was made of: another one means another Provisioner
+	stop func()       // ends it and waits
 }
 
 // keepTargets works with the targets the store has until ctx ends: it begins
@@ -148,7 +148,7 @@ func (m *Manager) keepTargets(ctx context.Context) {
 			continue
 		}
 		for _, name := range sortedKeys(running) {
-			if wanted[name] != running[name].sealed {
+			if want, still := wanted[name]; !still || want != running[name].made {
 				running[name].stop()
 				delete(running, name)
 			}
@@ -164,9 +164,15 @@ func (m *Manager) keepTargets(ctx context.Context) {
 	}
 }
 
-// wantedTargets gives the sealed kubeconfig of every target of the store.
-func (m *Manager) wantedTargets(ctx context.Context) (map[string]string, error) {
-	wanted := map[string]string{}
+// wantedTarget is what the Provisioner of a target is made of.
+type wantedTarget struct {
+	sealed  string // the kubeconfig as stored
+	network TargetNetwork
+}
+
+// wantedTargets returns what every target of the store is made of.
+func (m *Manager) wantedTargets(ctx context.Context) (map[string]wantedTarget, error) {
+	wanted := map[string]wantedTarget{}
 	err := m.store.Read(ctx, func(tx Tx) error {
 		clear(wanted)
 		for t, err := range List[Target](tx, Query{}) {
@@ -177,7 +183,7 @@ func (m *Manager) wantedTargets(ctx context.Context) (map[string]string, error) 
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
-			wanted[t.Name] = s.Sealed
+			wanted[t.Name] = wantedTarget{s.Sealed, t.Network}
 		}
 		return nil
 	})
@@ -208,9 +214,13 @@ func (m *Manager) beginTarget(ctx context.Context, name string) (stop func()) {
 // workTarget makes a target's Provisioner and lets it watch, until ctx ends or
 // it cannot go on.
 func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
-	var kubeconfig Secret
+	made := TargetConfig{Name: name}
 	err = m.store.Read(ctx, func(tx Tx) (err error) {
-		kubeconfig, err = m.secret(tx, KindTarget, name, "kubeconfig")
+		t, err := m.targetShelf().find(tx, name)
+		if err == nil {
+			made.Network = t.Network
+			made.Kubeconfig, err = m.secret(tx, KindTarget, name, "kubeconfig")
+		}
 		return err
 	})
 	if err != nil {
@@ -219,7 +229,7 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 	if m.newProvisioner == nil {
 		return fail(CodeUnsupported, "start Kubernetes target", "the program was given no Config.NewProvisioner")
 	}
-	p, err := m.newProvisioner(ctx, TargetConfig{Name: name, Kubeconfig: kubeconfig})
+	p, err := m.newProvisioner(ctx, made)
 	if err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ func validateConfig(p *problems, config map[string]string) {
 		}
 		for _, own := range ownConfig {
 			if key == own || strings.HasPrefix(key, own+".") {
-				p.add(at, "%s.* is set by OpenECP and cannot be overridden", own)
+				p.add(at, "%s.* is set by OpenECP and cannot be overridden%s", own, insteadOf(key))
 			}
 		}
 	}

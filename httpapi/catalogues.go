@@ -193,6 +193,14 @@ type targetEntry struct {
 	Name        string `json:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; what a spec names; never changes"`
 	Description string `json:"description" required:"false" maxLength:"500"`
 	Kubeconfig  string `json:"kubeconfig" required:"true" writeOnly:"true" doc:"stored encrypted; never shown"`
+
+	Network networkEntry `json:"network,omitzero" required:"false" doc:"what clusters are made with that are made from now on"`
+}
+
+type networkEntry struct {
+	ClusterDomain  string             `json:"clusterDomain,omitempty" required:"false" maxLength:"150" doc:"DNS domain of the Kubernetes cluster; cluster.local when left out"`
+	IPFamily       ecp.IPFamily       `json:"ipFamily,omitempty" required:"false" enum:"IPv4,IPv6" doc:"in which nodes talk to one another, and the first of Services; when left out IPv4 for nodes, and for Services what Kubernetes gives of its own"`
+	IPFamilyPolicy ecp.IPFamilyPolicy `json:"ipFamilyPolicy,omitempty" required:"false" enum:"SingleStack,PreferDualStack,RequireDualStack" doc:"of the Services for clients and people; with two families EMQX listens on both"`
 }
 
 func (a *api) targets() resource[ecp.TargetInfo] {
@@ -205,9 +213,11 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 	}
 	s := shelf[ecp.TargetInfo, targetEntry]{
 		key: "name", get: m.Target, set: func(t *ecp.TargetInfo, n int64) { t.Revision = n },
-		body: func(t ecp.TargetInfo) targetEntry { return targetEntry{t.Name, t.Description, ""} },
+		body: func(t ecp.TargetInfo) targetEntry {
+			return targetEntry{t.Name, t.Description, "", networkEntry(t.Network)}
+		},
 		entry: func(b targetEntry, t ecp.TargetInfo) ecp.TargetInfo {
-			t.Name, t.Description = b.Name, b.Description
+			t.Name, t.Description, t.Network = b.Name, b.Description, ecp.TargetNetwork(b.Network)
 			return t
 		},
 		create: func(ctx context.Context, t ecp.TargetInfo, b targetEntry) (ecp.TargetInfo, error) {

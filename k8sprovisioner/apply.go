@@ -160,6 +160,7 @@ func (p *Provisioner) shrink(ctx context.Context, f found, in input) error {
 
 // keep reads from what is there what rendering must not change.
 func (in *input) keep(f found) {
+	in.network, in.completed = f.network(in.network), f.completedServices(in.names)
 	if w := f.workload; w != nil && w.Name == in.names.workload() {
 		for _, t := range w.Spec.VolumeClaimTemplates {
 			in.storage = storage{class: t.Spec.StorageClassName, size: t.Spec.Resources.Requests[corev1.ResourceStorage]}

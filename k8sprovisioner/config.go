@@ -7,6 +7,8 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/openecp/openecp/ecp"
 )
 
 // Reach is how the management API of a node is reached.
@@ -32,10 +34,10 @@ type Config struct {
 	// Namespace is where the daemon runs: its pods are let in to the brokers'
 	// management ports. "" = no such pods, as with PortForward.
 	Namespace string
-	// ClusterDomain is the DNS domain of the Kubernetes cluster; "" =
-	// "cluster.local". It is part of the nodes' names: never change it while
-	// there are clusters.
-	ClusterDomain string
+	// Network is the DNS domain of the Kubernetes cluster and its families of
+	// addresses; zero = cluster.local, and what the Kubernetes cluster gives of its
+	// own. Clusters keep what they were made with.
+	Network ecp.TargetNetwork
 	// Lease is the name of the Lease in the namespace openecp-system whose holder
 	// writes to this Kubernetes cluster; "" = "openecp". Daemons that have copies
 	// of one database MUST have the same name here.
@@ -63,9 +65,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Reach != PodIP && c.Reach != PortForward {
 		return c, fmt.Errorf("k8sprovisioner: Config.Reach is %q; %q and %q are allowed", c.Reach, PodIP, PortForward)
 	}
-	if c.ClusterDomain == "" {
-		c.ClusterDomain = "cluster.local"
+	for _, f := range c.Network.Wrong() {
+		return c, fmt.Errorf("k8sprovisioner: Config.Network.%s %s", f.Field, f.Message)
 	}
+	c.Network = c.Network.WithDefaults()
 	if c.Lease == "" {
 		c.Lease = leaseName
 	}

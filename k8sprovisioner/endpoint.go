@@ -63,7 +63,7 @@ func (p *Provisioner) podOf(f found, node string) *corev1.Pod {
 		if pod.Status.PodIP == "" {
 			continue
 		}
-		if node == (names{id: f.id}).node(pod.Name, p.cfg.ClusterDomain) || node == "" && ready(pod) {
+		if node == (names{id: f.id}).node(pod.Name, p.network(f).ClusterDomain) || node == "" && ready(pod) {
 			return pod
 		}
 	}

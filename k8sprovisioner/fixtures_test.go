@@ -20,7 +20,9 @@ const (
 )
 
 // testConfig is a Config with its defaults and no client.
-func testConfig() Config { return Config{ClusterDomain: "cluster.local", Namespace: "openecp-system"} }
+func testConfig() Config {
+	return Config{Network: ecp.TargetNetwork{}.WithDefaults(), Namespace: "openecp-system"}
+}
 
 // desired is a cluster of three nodes of an EMQX version of the default catalogue.
 func desired(version string) ecp.Desired {
@@ -43,7 +45,13 @@ func desired(version string) ecp.Desired {
 // rendered gives the objects of d by kind and name.
 func rendered(t testing.TB, d ecp.Desired) map[string]object {
 	t.Helper()
-	in, err := newInput(d, testConfig())
+	return renderedOn(t, d, testConfig())
+}
+
+// renderedOn is rendered for a target of its own.
+func renderedOn(t testing.TB, d ecp.Desired, c Config) map[string]object {
+	t.Helper()
+	in, err := newInput(d, c)
 	require.NoError(t, err)
 	in.auth, in.traces = testUID, traces{}
 	in.settings = settingsVersion(in, []byte("obviously-fake-cookie"))

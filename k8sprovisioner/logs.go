@@ -54,7 +54,7 @@ func (p *Provisioner) podNamed(f found, node string) *corev1.Pod {
 		return nil
 	}
 	for _, pod := range f.pods() {
-		if node == (names{id: f.id}).node(pod.Name, p.cfg.ClusterDomain) {
+		if node == (names{id: f.id}).node(pod.Name, p.network(f).ClusterDomain) {
 			return pod
 		}
 	}

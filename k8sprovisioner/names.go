@@ -25,6 +25,9 @@ const (
 	annotationEpoch      = "openecp.io/epoch"          // HOLDER/SHARD/EPOCH of the lease under which the object was last written; on all but pods
 	annotationName       = "openecp.io/name"           // on the namespace
 	annotationProject    = "openecp.io/project"        // on the namespace
+	annotationDomain     = "openecp.io/cluster-domain" // on the namespace, as the two below: the network that it was made with
+	annotationFamily     = "openecp.io/ip-family"
+	annotationFamilies   = "openecp.io/ip-family-policy"
 )
 
 // container is the one container of a pod; claim the name of its volume.

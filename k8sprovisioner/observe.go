@@ -32,7 +32,7 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 	o := ecp.Observation{
 		Exists: true, Terminating: f.namespace.DeletionTimestamp != nil, Replicas: replicas(f), Auth: f.auth, Generation: f.generation(),
 		ChangeID: f.annotation(annotationChange), Manifest: f.annotation(annotationManifest),
-		Nodes: p.nodes(f), Volumes: p.volumes(f), Endpoints: endpoints(f, p.cfg.ClusterDomain),
+		Nodes: p.nodes(f), Volumes: p.volumes(f), Endpoints: endpoints(f, p.network(f).ClusterDomain),
 	}
 	if o.Terminating {
 		o.Obstacles = holding(f.namespace)
@@ -84,7 +84,7 @@ func (p *Provisioner) nodes(f found) []ecp.NodeObservation {
 	pods := f.pods()
 	out := make([]ecp.NodeObservation, 0, len(pods))
 	for _, i := range slices.Sorted(maps.Keys(pods)) {
-		n := node(i, pods[i], f.id, p.cfg.ClusterDomain)
+		n := node(i, pods[i], f.id, p.network(f).ClusterDomain)
 		n.Outdated = f.takenUp() && n.Revision != f.workload.Status.UpdateRevision
 		out = append(out, n)
 	}

@@ -26,7 +26,8 @@ type Provisioner struct {
 	fence    *fence
 	watching atomic.Bool
 
-	rights rightSet // which of the rights that came later the account lacks
+	rights rightSet    // which of the rights that came later the account lacks
+	seen   seenNetwork // what Kubernetes says of its own network
 
 	mu       sync.Mutex
 	memos    map[ecp.ID]*memo   // guarded by mu; the memos themselves, too

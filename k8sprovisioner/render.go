@@ -1,6 +1,7 @@
 package k8sprovisioner
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,14 +17,15 @@ import (
 // input is all that rendering reads.
 type input struct {
 	ecp.Desired
-	names    names
-	major    major
-	version  ecp.Version
-	domain   string // the Kubernetes cluster's DNS domain
-	daemon   string // namespace the daemon runs in; "" = none
-	auth     string // UID of the auth Secret, which owns the ConfigMap
-	traces   traces // of the Secrets that are rendered
-	settings string // version of the spec's own settings; see settingsRow
+	names     names
+	major     major
+	version   ecp.Version
+	network   ecp.TargetNetwork // what the cluster was made with
+	completed map[string]bool   // Services that have a second family which they only prefer
+	daemon    string            // namespace the daemon runs in; "" = none
+	auth      string            // UID of the auth Secret, which owns the ConfigMap
+	traces    traces            // of the Secrets that are rendered
+	settings  string            // version of the spec's own settings; see settingsRow
 	// Claims can never be changed once there is a StatefulSet: size and class
 	// are then the live ones.
 	storage storage
@@ -60,7 +62,7 @@ func newest(set map[int]renderer) int { return slices.Max(slices.Collect(maps.Ke
 
 // newInput reads what rendering needs out of d. Errors are invalid.
 func newInput(d ecp.Desired, c Config) (input, error) {
-	in := input{Desired: d, domain: c.ClusterDomain, daemon: c.Namespace}
+	in := input{Desired: d, network: c.Network, daemon: c.Namespace}
 	if in.RenderVersion == 0 {
 		in.RenderVersion = newest(renderers)
 	}
@@ -83,7 +85,7 @@ func newInput(d ecp.Desired, c Config) (input, error) {
 		}
 	}
 	_, err = resources(d.Size)
-	return in, err
+	return in, errors.Join(err, in.mayTalk())
 }
 
 // resources gives a container's requests and limits.
@@ -145,7 +147,8 @@ func renderAll(in input) ([]object, error) {
 func namespace(in input) *corev1ac.NamespaceApplyConfiguration {
 	return corev1ac.Namespace(in.names.namespace()).
 		WithLabels(labels(in.ID)).
-		WithAnnotations(map[string]string{annotationName: in.Name, annotationProject: in.Project})
+		WithAnnotations(map[string]string{annotationName: in.Name, annotationProject: in.Project}).
+		WithAnnotations(networkNotes(in))
 }
 
 // stamp are the annotations by which a StatefulSet says what was applied.

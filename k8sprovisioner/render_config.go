@@ -1,6 +1,7 @@
 package k8sprovisioner
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,7 +28,7 @@ const bootstrapDir = "/etc/openecp/auth"
 func identity(in input) []env {
 	return []env{
 		{name: "EMQX_NAME", value: nodeUser},
-		{name: "EMQX_HOST", value: "$(POD_NAME)." + in.names.domain(in.domain)},
+		{name: "EMQX_HOST", value: "$(POD_NAME)." + in.names.domain(in.network.ClusterDomain)},
 		{name: "EMQX_NODE_NAME", value: nodeUser + "@$(EMQX_HOST)"},
 		{name: "EMQX_NODE__COOKIE", secret: keyCookie},
 		{name: "EMQX_RPC__PORT_DISCOVERY", value: "manual"},
@@ -52,9 +53,9 @@ func ticktime(in input, value string) []env {
 }
 
 func environ4(in input) []env {
-	return append(append(identity(in), ticktime(in, strconv.Itoa(netTicktime))...),
+	return append(slices.Concat(identity(in), ticktime(in, strconv.Itoa(netTicktime)), families4(in)),
 		env{name: "EMQX_CLUSTER__DISCOVERY", value: "dns"},
-		env{name: "EMQX_CLUSTER__DNS__NAME", value: in.names.domain(in.domain)},
+		env{name: "EMQX_CLUSTER__DNS__NAME", value: in.names.domain(in.network.ClusterDomain)},
 		env{name: "EMQX_CLUSTER__DNS__APP", value: nodeUser},
 		env{name: "EMQX_CLUSTER__DNS__TYPE", value: "srv"},
 		env{name: "EMQX_MANAGEMENT__BOOTSTRAP_APPS_FILE", value: bootstrapFile},
@@ -66,11 +67,11 @@ func environ4(in input) []env {
 }
 
 func environ5(in input) []env {
-	return append(append(identity(in), ticktime(in, strconv.Quote(strconv.Itoa(netTicktime)+"s"))...),
+	return append(slices.Concat(identity(in), ticktime(in, strconv.Quote(strconv.Itoa(netTicktime)+"s")), families5(in)),
 		env{name: "EMQX_NODE__DATA_DIR", value: "data"},
 		env{name: "EMQX_NODE__ROLE", value: "core"},
 		env{name: "EMQX_CLUSTER__DISCOVERY_STRATEGY", value: "dns"},
-		env{name: "EMQX_CLUSTER__DNS__NAME", value: in.names.domain(in.domain)},
+		env{name: "EMQX_CLUSTER__DNS__NAME", value: in.names.domain(in.network.ClusterDomain)},
 		env{name: "EMQX_CLUSTER__DNS__RECORD_TYPE", value: "srv"},
 		// Values are HOCON: a path needs quotes of its own.
 		env{name: "EMQX_API_KEY__BOOTSTRAP_FILE", value: strconv.Quote(bootstrapFile)},
@@ -106,6 +107,11 @@ func config4(in input) map[string]string {
 	out := map[string]string{"EMQX_LOG__TO": "console"}
 	for _, p := range mqttPorts {
 		out[envName4(in.major.listener[p.protocol]+".max_connections")] = strconv.Itoa(in.listenerLimit())
+	}
+	if in.bothFamilies() {
+		for _, p := range mqttPorts {
+			out[envName4(in.major.listener[p.protocol])] = "::" + ":" + strconv.Itoa(p.protocol.ContainerPort())
+		}
 	}
 	if licenceRow.wanted(in) {
 		out[envName4("license.file")] = licenceFile
@@ -144,7 +150,7 @@ func config5(in input) map[string]string {
 	b.WriteString("## Written by OpenECP; changes made here by hand are undone.\n")
 	for _, p := range mqttPorts {
 		prefix := in.major.listener[p.protocol]
-		b.WriteString(prefix + " {\n  bind = \"0.0.0.0:" + strconv.Itoa(p.protocol.ContainerPort()) + "\"\n")
+		b.WriteString(prefix + " {\n  bind = \"" + in.anyAddress() + ":" + strconv.Itoa(p.protocol.ContainerPort()) + "\"\n")
 		b.WriteString("  max_connections = " + strconv.Itoa(in.listenerLimit()) + "\n")
 		if p.protocol == ecp.MQTTS || p.protocol == ecp.WSS {
 			b.WriteString("  " + certificates + "\n")

@@ -27,6 +27,7 @@ func servicePort(name string, number, target int) *corev1ac.ServicePortApplyConf
 func headless(in input) *corev1ac.ServiceApplyConfiguration {
 	spec := corev1ac.ServiceSpec().WithType(corev1.ServiceTypeClusterIP).WithClusterIP(corev1.ClusterIPNone).
 		WithSelector(selector(in.ID)).WithPublishNotReadyAddresses(true)
+	inFamily(spec, in)
 	for _, p := range peerPorts[1:3] {
 		spec.WithPorts(servicePort(p.name, p.number, p.number))
 	}
@@ -42,6 +43,7 @@ func access(in input) *corev1ac.ServiceApplyConfiguration {
 		kind = corev1.ServiceTypeClusterIP
 	}
 	spec := corev1ac.ServiceSpec().WithType(kind).WithSelector(selector(in.ID))
+	inFamilies(spec, in, in.names.access())
 	if n.LoadBalancerClass != "" && kind == corev1.ServiceTypeLoadBalancer {
 		spec.WithLoadBalancerClass(n.LoadBalancerClass)
 	}
@@ -77,6 +79,7 @@ func listens(listeners []ecp.Listener, p ecp.Protocol) int {
 // ever offered outside.
 func management(in input) *corev1ac.ServiceApplyConfiguration {
 	spec := corev1ac.ServiceSpec().WithType(corev1.ServiceTypeClusterIP).WithSelector(selector(in.ID))
+	inFamilies(spec, in, in.names.management())
 	for _, p := range in.major.management {
 		spec.WithPorts(servicePort(p.name, p.number, p.number))
 	}

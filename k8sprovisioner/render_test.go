@@ -60,9 +60,20 @@ func TestGolden(t *testing.T) {
 		d.RenderVersion = 2
 		all[name] = d
 	}
+	networks := map[string]ecp.TargetNetwork{
+		"5.8.9-ipv6":        {ClusterDomain: "k8s.example", IPFamily: ecp.IPv6},
+		"5.8.9-dual-stack":  {IPFamily: ecp.IPv6, IPFamilyPolicy: ecp.RequireDualStack},
+		"4.4.24-dual-stack": {ClusterDomain: "k8s.example", IPFamily: ecp.IPv4, IPFamilyPolicy: ecp.PreferDualStack},
+	}
+	for name := range networks {
+		version, _, _ := strings.Cut(name, "-")
+		all[name] = desired(version)
+	}
 	for name, d := range all {
 		t.Run(name, func(t *testing.T) {
-			objects := rendered(t, d)
+			c := testConfig()
+			c.Network = networks[name].WithDefaults()
+			objects := renderedOn(t, d, c)
 			var got bytes.Buffer
 			for _, key := range slices.Sorted(maps.Keys(objects)) {
 				b, err := yaml.Marshal(objects[key].body)

@@ -134,7 +134,7 @@ func (p *Provisioner) Warnings() []string {
 	if w := p.rights.warning(); w != "" {
 		out = append(out, w)
 	}
-	return out
+	return append(out, p.networkWarnings()...)
 }
 
 // insecureTLS is said wherever a kubeconfig asks for it.

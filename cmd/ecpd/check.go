@@ -40,6 +40,9 @@ func (c *config) check() error {
 		bad("kubeconfig", "and --dev exclude one another: --dev simulates clusters")
 	}
 	oneOf(bad, "kubernetes-reach", c.reach, "", "pod-ip", "port-forward")
+	for _, f := range c.network().Wrong() {
+		bad(networkOptions[f.Field], "%s", f.Message)
+	}
 	oneOf(bad, "log-level", c.logLevel, "debug", "info", "warn", "error")
 	oneOf(bad, "log-format", c.logFormat, "text", "json")
 	if c.workers < 1 || c.workers > maxWorkers {

@@ -32,7 +32,7 @@ func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error)
 	if err != nil {
 		return k8sprovisioner.Config{}, err
 	}
-	k := k8sprovisioner.Config{REST: rest, Kubeconfig: c.kubeconfig, Reach: k8sprovisioner.Reach(c.reach), Logger: log}
+	k := k8sprovisioner.Config{REST: rest, Kubeconfig: c.kubeconfig, Reach: k8sprovisioner.Reach(c.reach), Network: c.network(), Logger: log}
 	if k.Reach == "" {
 		k.Reach = k8sprovisioner.PortForward
 		if inPod {
@@ -49,6 +49,16 @@ func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error)
 	return k, nil
 }
 
+// network is what clusters on the program's own target are made with.
+func (c *config) network() ecp.TargetNetwork {
+	return ecp.TargetNetwork{ClusterDomain: c.clusterDomain, IPFamily: ecp.IPFamily(c.ipFamily), IPFamilyPolicy: ecp.IPFamilyPolicy(c.ipPolicy)}
+}
+
+// networkOptions names the option of each part of the network.
+var networkOptions = map[string]string{
+	"clusterDomain": "kubernetes-cluster-domain", "ipFamily": "kubernetes-ip-family", "ipFamilyPolicy": "kubernetes-ip-family-policy",
+}
+
 // newTargets gives what makes the platforms of the Kubernetes targets that are
 // added over the API. Their brokers are reached through their API servers: pods
 // of another Kubernetes cluster have no way to here.
@@ -63,7 +73,7 @@ func newTargets(c config, kube k8sprovisioner.Config, log *slog.Logger) ecp.Prov
 		if err != nil {
 			return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: "reach Kubernetes target " + t.Name, Fields: []ecp.FieldError{{Field: "kubeconfig", Message: err.Error()}}}
 		}
-		return newKubernetes(k8sprovisioner.Config{REST: rest, Reach: k8sprovisioner.PortForward, Logger: log.With("target", t.Name),
+		return newKubernetes(k8sprovisioner.Config{REST: rest, Reach: k8sprovisioner.PortForward, Network: t.Network, Logger: log.With("target", t.Name),
 			Lease: "openecp-" + t.Name, Incarnation: kube.Incarnation, Dead: kube.Dead})
 	}
 }

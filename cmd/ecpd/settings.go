@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/openecp/openecp/ecp"
 )
 
 // secret is a text that never shows in a log.
@@ -24,6 +26,9 @@ type config struct {
 	dataDir       string // "" = by dev
 	kubeconfig    string // "" = the pod's service account
 	reach         string // "" = by where we run
+	clusterDomain string
+	ipFamily      string // "" = Kubernetes' own
+	ipPolicy      string // "" = Kubernetes' own
 	metricsListen string // "" = on listen
 	logLevel      string
 	logFormat     string
@@ -85,6 +90,12 @@ var options = []option{
 		field: func(c *config) value { return (*text)(&c.kubeconfig) }},
 	{name: "kubernetes-reach", key: "kubernetes.reach", usage: "`way` to the brokers: pod-ip or port-forward (default pod-ip in a pod, else port-forward)",
 		field: func(c *config) value { return (*text)(&c.reach) }},
+	{name: "kubernetes-cluster-domain", key: "kubernetes.clusterDomain", value: ecp.DefaultClusterDomain, usage: "DNS `domain` of the Kubernetes cluster; clusters keep the one they were made with",
+		field: func(c *config) value { return (*text)(&c.clusterDomain) }},
+	{name: "kubernetes-ip-family", key: "kubernetes.ipFamily", usage: "`family` that nodes talk to one another in, and the first of Services: IPv4 or IPv6 (default IPv4 for nodes, Kubernetes' own for Services)",
+		field: func(c *config) value { return (*text)(&c.ipFamily) }},
+	{name: "kubernetes-ip-family-policy", key: "kubernetes.ipFamilyPolicy", usage: "`policy` of Services: SingleStack, PreferDualStack or RequireDualStack (default Kubernetes' own)",
+		field: func(c *config) value { return (*text)(&c.ipPolicy) }},
 	{name: "metrics-listen", key: "metrics.listen", usage: "`address` of a listener that serves only /metrics, without a token (default: on --listen, with one)",
 		field: func(c *config) value { return (*text)(&c.metricsListen) }},
 	{name: "tls-cert", key: "tls.cert", usage: "`file` with the certificate chain; serves HTTPS",
