@@ -29,8 +29,9 @@ type AuditEntry struct {
 	Outcome Outcome       `json:"outcome"`
 	Why     string        `json:"why,omitempty"` // of a refusal
 	Changes []AuditChange `json:"changes,omitempty"`
-	// Unwritten is how many refusals of the same actor came before this one and
-	// were too many to be written.
+	// Unwritten is how many refusals of the same actor, or of logins from the same
+	// place under the same name, came before this one and were too many to be written
+	// one by one.
 	Unwritten int `json:"unwritten,omitempty"`
 }
 
@@ -88,25 +89,20 @@ func newAuditEntry(ctx context.Context, a Actor, q request, now time.Time) Audit
 }
 
 // auditRefusal writes that something was refused for want of a right. An actor
-// that is refused again and again fills no disk: the rest is counted.
+// that is refused again and again fills no disk: the rest is counted, and written
+// in sum.
 func (m *Manager) auditRefusal(ctx context.Context, a Actor, q request, err error) {
 	if !a.wasRefused(err) || ctx.Err() != nil {
 		return
 	}
-	now, name := m.now().UTC(), a.Name+"\x00"+a.Credential
-	if a.Credential == loginCredential { // names that anybody can make up share
-		name = ""
-	}
-	unwritten, ok := m.refusals.take(name, now)
+	e := newAuditEntry(ctx, a, q, m.now().UTC())
+	e.Outcome, e.Why = OutcomeDenied, string(CodeOf(err))
+	unwritten, ok := m.refusals.take(a.Name+"\x00"+a.Credential, e, e.At)
 	if !ok {
 		return
 	}
-	e := newAuditEntry(ctx, a, q, now)
-	e.ID, e.Outcome, e.Why, e.Unwritten = auditID(now, 0), OutcomeDenied, string(CodeOf(err)), unwritten
-	err = m.store.Write(ctx, func(tx Tx) error { return Put(tx, e, 0) })
-	if err != nil {
-		m.log.WarnContext(ctx, "a refusal could not be written to the audit", "actor", a.Name, "action", q.action, "kind", q.kind, "key", q.key, "error", err)
-	}
+	e.Unwritten = unwritten
+	m.writeRefusals(ctx, []AuditEntry{e})
 }
 
 // wasRefused says whether an error is a refusal. That there is no such thing is

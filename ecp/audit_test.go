@@ -172,32 +172,37 @@ func TestRefusalsAreAuditedAndBounded(t *testing.T) {
 		_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
 		require.ErrorIs(t, err, ErrDenied)
 	}
-	require.Len(t, refused(), 2+refusalsAtOnce)
-	o.now = o.now.Add(refusalEvery)
+	require.Len(t, refused(), 2+refusalEntries.burst)
+	o.now = o.now.Add(refusalEntries.every)
 	_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
 	require.ErrorIs(t, err, ErrDenied)
-	require.Equal(t, 1000-refusalsAtOnce, refused()[0].Unwritten)
+	require.Equal(t, 1000-refusalEntries.burst, refused()[0].Unwritten)
 
-	for i := range 100 {
-		_, err := o.m.Login(context.Background(), fmt.Sprint("guess", i), "wrong password")
+	o.now = o.now.Add(time.Second)
+	for range 1000 {
+		_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
 		require.ErrorIs(t, err, ErrDenied)
 	}
-	logins := 0
-	for _, e := range refused() {
-		if e.Action == "login" {
-			logins++
-		}
-	}
-	require.LessOrEqual(t, logins, refusalsAtOnce, "whoever is tried")
-	require.NotZero(t, logins)
+	o.m.tellRefusalsOnce(t.Context())
+	require.Equal(t, 999, refused()[0].Unwritten, "what nothing follows is told of in sum")
+	before := len(refused())
+	o.m.tellRefusalsOnce(t.Context())
+	require.Len(t, refused(), before, "once")
 }
 
 func TestBucketsAreBounded(t *testing.T) {
-	var b buckets
+	b := newRefusals()
 	for i := range 10 * refusalsWatched {
-		b.take(fmt.Sprint(i), t0)
+		b.take(fmt.Sprint(i), AuditEntry{}, t0)
 	}
-	require.LessOrEqual(t, len(b.names), refusalsWatched+1)
+	require.LessOrEqual(t, len(b.keys), refusalsWatched+1)
+	missed := 0
+	sums := b.overdue(10)
+	require.LessOrEqual(t, len(sums), 11)
+	for _, e := range sums {
+		missed += e.Unwritten + 1
+	}
+	require.Equal(t, 9*refusalsWatched-refusalEntries.burst, missed, "and everything is counted")
 }
 
 func TestTidyRemovesWhatIsOver(t *testing.T) {

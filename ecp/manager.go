@@ -93,9 +93,10 @@ type Manager struct {
 	auditKept   time.Duration
 
 	operationsKept time.Duration
-	refusals       buckets  // bounds what is written of refusals
-	attempts       attempts // slows down who guesses passwords
-	uses           uses     // of tokens
+	refusals       buckets[string] // bounds what is written of refusals
+	logins         loginRefusals   // and of refused logins
+	attempts       attempts        // slows down who guesses passwords
+	uses           uses            // of tokens
 
 	unrecorded     unrecordedSeen
 	unrecordedTurn sync.Mutex // held while somebody decides of an unrecorded cluster
@@ -120,6 +121,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{},
 		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
+		refusals: newRefusals(), logins: newLoginRefusals(),
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -195,6 +197,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		group.Go(func() { m.work(ctx) })
 	}
 	group.Go(func() { m.tidy(ctx) })
+	group.Go(func() { m.tellRefusals(ctx) })
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read the clusters: %w", err)
 	}

@@ -2,7 +2,8 @@ package ecp
 
 import "context"
 
-// Origin is where a call came from, for the audit. It decides nothing.
+// Origin is where a call came from, for the audit. It gives no rights; it decides
+// only which count of wrong passwords a login is held against.
 type Origin struct {
 	RemoteAddress string `json:"remoteAddress,omitempty"` // as the edge believes it, e.g. "192.0.2.7"
 	RequestID     string `json:"requestId,omitempty"`

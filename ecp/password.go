@@ -3,7 +3,6 @@ package ecp
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 )
 
@@ -83,8 +82,11 @@ func (m *Manager) ChangePassword(ctx context.Context, old, password string) erro
 	if name == "" {
 		return fail(CodeUnsupported, op, "only a user who has logged in has a password to change")
 	}
-	if _, err := m.checkPassword(ctx, op, name, old); errors.Is(err, ErrDenied) {
-		return &Error{Code: CodeDenied, Op: op, Message: "the present password is another one", Fields: []FieldError{{"old", "is not the present password"}}}
+	q := request{op: op, action: "update", kind: KindUser, key: name, secret: password}
+	if _, err := m.checkPassword(ctx, op, guess{name: name, password: old, session: true}); errors.Is(err, ErrDenied) {
+		err = &Error{Code: CodeDenied, Op: op, Message: "the present password is another one", Fields: []FieldError{{"old", "is not the present password"}}, Cause: errRefused}
+		m.auditRefusal(ctx, a, q, err)
+		return err
 	} else if err != nil {
 		return err
 	}
@@ -96,7 +98,6 @@ func (m *Manager) ChangePassword(ctx context.Context, old, password string) erro
 	if password == "" {
 		wrong.add("password", "is missing")
 	}
-	q := request{op: op, action: "update", kind: KindUser, key: name, secret: password}
 	return do(ctx, m, q, func(w *work) error {
 		u, _, err := Get[User](w.Tx, name)
 		if err != nil {
@@ -117,73 +118,4 @@ func (m *Manager) ChangePassword(ctx context.Context, old, password string) erro
 		}
 		return Put(w.Tx, u, AnyVersion)
 	})
-}
-
-// attempts slows down who guesses passwords, for names that are users and for
-// those that are not alike. It is kept in memory: it is about the next minutes.
-type attempts struct {
-	mu    sync.Mutex
-	names map[string]*attempt // guarded by mu
-}
-
-type attempt struct {
-	failed int
-	last   time.Time
-}
-
-// Patience with wrong passwords.
-const (
-	attemptsFree    = 5               // without a wait
-	attemptsLongest = 5 * time.Minute // the wait between later ones doubles up to this
-	attemptsWatched = 10_000          // names
-	attemptsForgot  = 15 * time.Minute
-)
-
-// begin counts an attempt before its outcome is known, so that guesses made at
-// once count, too; it says how long to wait where it is too early.
-func (t *attempts) begin(name string, now time.Time) (wait time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.names == nil {
-		t.names = map[string]*attempt{}
-	}
-	a := t.names[name]
-	if a == nil || now.Sub(a.last) > attemptsForgot {
-		t.makeRoomLocked(now)
-		a = &attempt{}
-		t.names[name] = a
-	}
-	if over := a.failed - attemptsFree; over >= 0 {
-		pause := min(time.Second<<min(over, 20), attemptsLongest)
-		if until := a.last.Add(pause); now.Before(until) {
-			return until.Sub(now)
-		}
-	}
-	a.failed++
-	a.last = now
-	return 0
-}
-
-// succeeded forgets a name's failures.
-func (t *attempts) succeeded(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.names, name)
-}
-
-func (t *attempts) makeRoomLocked(now time.Time) {
-	if len(t.names) < attemptsWatched {
-		return
-	}
-	oldest, at := "", now
-	for name, a := range t.names {
-		if now.Sub(a.last) > attemptsForgot {
-			delete(t.names, name)
-		} else if !a.last.After(at) {
-			oldest, at = name, a.last
-		}
-	}
-	if len(t.names) >= attemptsWatched {
-		delete(t.names, oldest)
-	}
 }

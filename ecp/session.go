@@ -11,7 +11,7 @@ import (
 // sessionCredential begins the credential of an actor who logged in.
 const sessionCredential = "session/"
 
-// loginCredential is that of somebody who tries to log in.
+// loginCredential is that of somebody who was not let in.
 const loginCredential = "login"
 
 // sessionsOfOne is how many sessions one user may have at a time; the oldest
@@ -48,25 +48,22 @@ func wrongLogin(op string) error {
 	return &Error{Code: CodeDenied, Op: op, Message: "the user name or the password is wrong, or the user is disabled", Cause: errRefused}
 }
 
-// Login gives a session to who knows a user's password. It needs no actor.
-// Wrong guesses make the next ones wait; the answer for a user who does not
-// exist is the same, and takes as long.
+// Login creates a session for a user whose password matches. It needs no actor.
+// Wrong guesses make the next ones wait, by name and by where they come from
+// ([WithOrigin]); the answer for a user who does not exist is the same, and takes
+// as long.
 func (m *Manager) Login(ctx context.Context, user, password string) (Session, error) {
 	const op = "log in"
-	a := Actor{Name: user}
 	q := request{op: op, action: "login", kind: KindSession}
-	if ValidateUserName(user) != "" {
-		a.Name = "" // whatever was typed there, it is not for the audit
-	}
-	set, err := m.checkPassword(ctx, op, user, password)
+	g := guess{name: user, password: password, origin: originGroup(originFrom(ctx).RemoteAddress)}
+	who, err := m.checkPassword(ctx, op, g)
 	if err != nil {
-		a.Credential = loginCredential
-		m.auditRefusal(ctx, a, q, err)
+		m.loginRefused(ctx, who, q, err)
 		return Session{}, err
 	}
 	var out Session
 	err = m.store.Write(ctx, func(tx Tx) error {
-		u, err := checked(tx, op, user, set)
+		u, err := checked(tx, op, user, who.stored.At)
 		if err != nil {
 			return err
 		}
@@ -75,14 +72,18 @@ func (m *Manager) Login(ctx context.Context, user, password string) (Session, er
 		if err := roomForSession(tx, user, now); err != nil {
 			return err
 		}
-		w := &work{Tx: tx, actor: a, now: now}
+		w := &work{Tx: tx, actor: Actor{Name: user, Credential: sessionCredential + out.ID}, now: now}
 		w.note(out.ID, u.scope(), nil, nil)
 		if err := w.writeNotes(ctx, q); err != nil {
+			return err
+		}
+		if err := rememberOrigin(tx, user, g.origin, now); err != nil {
 			return err
 		}
 		return Put(tx, session{ID: out.ID, Hash: hashToken(out.Secret), User: user, CreatedAt: now, ExpiresAt: out.ExpiresAt}, 0)
 	})
 	if err != nil {
+		m.loginRefused(ctx, who, q, err)
 		return Session{}, explain(op, err, "", "")
 	}
 	return out, nil
@@ -105,54 +106,90 @@ func checked(tx Tx, op, user string, set time.Time) (User, error) {
 	return u, err
 }
 
-// checkPassword says whether a password is a user's, and since when; every
-// wrong one is answered alike and after the same work.
-func (m *Manager) checkPassword(ctx context.Context, op, user, password string) (since time.Time, _ error) {
-	if m.hasher == nil {
-		return since, fail(CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher; use an API token")
+// guess is a name and a password that somebody brings.
+type guess struct {
+	name, password string
+	origin         string // see [originGroup]
+	session        bool   // who asks has logged in, and wants to do more
+}
+
+// account is what is known of the name in a guess.
+type account struct {
+	name    string
+	exists  bool   // it is a user's, who may be unable to log in
+	scope   string // whose audit the user belongs to
+	able    bool   // to log in
+	stored  passwordHash
+	origins loginOrigins
+}
+
+// accountOf reads what is known of a name; that there is no such user is no error.
+func accountOf(tx Tx, name string) (who account, err error) {
+	u, _, err := Get[User](tx, name)
+	if errors.Is(err, ErrNotFound) {
+		return account{}, nil
 	}
-	if ValidateUserName(user) != "" || len(password) > MaxPassword {
-		user, password = "", ""
-	}
-	if wait := m.attempts.begin(user, m.now()); wait > 0 {
-		wait = (wait + time.Second - 1).Truncate(time.Second)
-		return since, &Error{Code: CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
-	}
-	nobody, err := m.nobody(ctx)
 	if err != nil {
-		return since, explain(op, hasherBusy(err), "", "")
+		return account{}, err
 	}
-	var stored passwordHash
-	known := false
-	err = m.store.Read(ctx, func(tx Tx) error {
-		u, _, err := Get[User](tx, user)
-		if err == nil && !u.Disabled {
-			stored, _, err = Get[passwordHash](tx, user)
-			known = err == nil
-		}
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
+	who = account{name: name, exists: true, scope: u.scope()}
+	if who.origins, err = originsOf(tx, name); err != nil {
+		return who, err
+	}
+	who.stored, _, err = Get[passwordHash](tx, name)
+	if errors.Is(err, ErrNotFound) {
+		return who, nil
+	}
+	who.able = err == nil && !u.Disabled
+	return who, err
+}
+
+// checkPassword reports whether a password is a user's; every wrong one is
+// answered alike and after the same work. What is known of the name is returned in
+// any case.
+func (m *Manager) checkPassword(ctx context.Context, op string, g guess) (who account, _ error) {
+	if m.hasher == nil {
+		return who, fail(CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher; use an API token")
+	}
+	if ValidateUserName(g.name) != "" || len(g.password) > MaxPassword {
+		g.name, g.password = "", ""
+	}
+	err := m.store.Read(ctx, func(tx Tx) (err error) {
+		who, err = accountOf(tx, g.name)
 		return err
 	})
 	if err != nil {
-		return since, explain(op, err, "", "")
+		return who, explain(op, err, "", "")
 	}
-	if !known {
-		stored.Hash = nobody
+	now := m.now()
+	by, known := guesser{g.name, g.origin}, who.origins.has(g.origin, now)
+	if g.session {
+		by.origin, known = sessionCredential, true // one count, wherever the session is used
 	}
-	ok, outdated, err := m.hasher.Verify(ctx, stored.Hash, password)
+	if wait := m.attempts.begin(by, known, now); wait > 0 {
+		wait = (wait + time.Second - 1).Truncate(time.Second)
+		return who, &Error{Code: CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
+	}
+	nobody, err := m.nobody(ctx)
 	if err != nil {
-		return since, explain(op, hasherBusy(err), "", "")
+		return who, explain(op, hasherBusy(err), "", "")
 	}
-	if !ok || !known {
-		return since, wrongLogin(op)
+	hash := nobody
+	if who.able {
+		hash = who.stored.Hash
 	}
-	m.attempts.succeeded(user)
+	ok, outdated, err := m.hasher.Verify(ctx, hash, g.password)
+	if err != nil {
+		return who, explain(op, hasherBusy(err), "", "")
+	}
+	if !ok || !who.able {
+		return who, wrongLogin(op)
+	}
+	m.attempts.succeeded(by, known)
 	if outdated {
-		m.strengthen(ctx, stored, password)
+		m.strengthen(ctx, who.stored, g.password)
 	}
-	return stored.At, nil
+	return who, nil
 }
 
 // nobody gives the hash that guesses for unknown users are compared with. It

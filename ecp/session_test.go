@@ -152,16 +152,6 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	}
 }
 
-func TestAttemptsAreBounded(t *testing.T) {
-	var a attempts
-	for i := range attemptsWatched + 100 {
-		require.Zero(t, a.begin(fmt.Sprint(i), t0.Add(time.Duration(i)*time.Millisecond)))
-	}
-	require.Len(t, a.names, attemptsWatched)
-	require.Zero(t, a.begin("later", t0.Add(time.Hour)))
-	require.Len(t, a.names, 1, "what is long ago is forgotten")
-}
-
 func TestHashesAreMadeStrongerAtLogin(t *testing.T) {
 	o := newOffice(t)
 	stored := func() string { return o.s.records[KindPassword]["root"].Payload.(passwordHash).Hash }

@@ -92,8 +92,10 @@ const (
 	KindUser      Kind = "user"
 	KindPassword  Kind = "password" // hash of a user's
 	KindSession   Kind = "session"
-	KindAudit     Kind = "audit"
-	KindAnswered  Kind = "answered" // what was answered to an idempotency key
+	// KindLoginOrigins are the places that a user has logged in from.
+	KindLoginOrigins Kind = "login-origins"
+	KindAudit        Kind = "audit"
+	KindAnswered     Kind = "answered" // what was answered to an idempotency key
 )
 
 // Record is something a Store keeps. The set of payloads is [Payload]'s.

@@ -285,7 +285,7 @@ func (m *Manager) DeleteUser(ctx context.Context, name string, ifRevision int64)
 		if err := endSessions(w.Tx, name); err != nil {
 			return err
 		}
-		if err := deleteIfThere(w.Tx, KindPassword, name); err != nil {
+		if err := errors.Join(deleteIfThere(w.Tx, KindPassword, name), deleteIfThere(w.Tx, KindLoginOrigins, name)); err != nil {
 			return err
 		}
 		w.note(name, u.scope(), u, nil)

@@ -53,16 +53,26 @@ func (a *api) remote(r *http.Request) string {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		next, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
+		next, ok := hopAddr(hop)
+		if !ok {
 			break
 		}
-		addr = next.Unmap()
+		addr = next
 		if !a.trusts(addr) {
 			break
 		}
 	}
 	return addr.String()
+}
+
+// hopAddr reads an address of X-Forwarded-For. Some proxies add the port.
+func hopAddr(hop string) (netip.Addr, bool) {
+	hop = strings.TrimSpace(hop)
+	if withPort, err := netip.ParseAddrPort(hop); err == nil {
+		return withPort.Addr().Unmap(), true
+	}
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(hop, "["), "]"))
+	return addr.Unmap(), err == nil
 }
 
 func (a *api) trusts(addr netip.Addr) bool {

@@ -37,7 +37,7 @@ var needs = map[string]ecp.Right{
 
 	"listOrgs": anyToken, "getOrg": anyToken, "createOrg": ecp.RightAdmin, "updateOrg": ecp.RightProjects, "deleteOrg": ecp.RightAdmin,
 	"listProjects": ecp.RightRead, "getProject": ecp.RightRead, "createProject": ecp.RightProjects, "updateProject": ecp.RightProjects, "deleteProject": ecp.RightProjects,
-	"listUsers": ecp.RightMembers, "getUser": ecp.RightMembers, "createUser": ecp.RightMembers, "updateUser": ecp.RightMembers, "deleteUser": ecp.RightMembers,
+	"listUsers": ecp.RightMembers, "getUser": ecp.RightMembers, "createUser": ecp.RightMembers, "updateUser": ecp.RightMembers, "deleteUser": ecp.RightMembers, "unlockUser": ecp.RightMembers,
 	"listTokens": ecp.RightMembers, "getToken": ecp.RightMembers, "createToken": ecp.RightMembers, "deleteToken": ecp.RightMembers,
 
 	"logout": anyToken, "getMe": anyToken, "changePassword": anyToken, "listRoles": anyToken,

@@ -14,6 +14,7 @@ func (a *api) tenancyRoutes() {
 	administer(a, a.orgs())
 	administer(a, a.projects())
 	administer(a, a.users())
+	a.unlockRoute()
 	administer(a, a.tokens())
 }
 

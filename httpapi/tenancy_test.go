@@ -58,7 +58,7 @@ var rightsTable = map[string]string{
 
 	"getOrg": "yyyyyhh", "createOrg": "ydddddd", "updateOrg": "yydddhh", "deleteOrg": "yddddhh",
 	"getProject": "yyyyhhh", "createProject": "yydddhh", "updateProject": "yyddhhh", "deleteProject": "yyddhhh",
-	"getUser": "yyyhhhh", "createUser": "yyydddd", "updateUser": "yyyhhhh", "deleteUser": "yyyhhhh",
+	"getUser": "yyyhhhh", "createUser": "yyydddd", "updateUser": "yyyhhhh", "deleteUser": "yyyhhhh", "unlockUser": "yyyhhhh",
 	"getToken": "yyyhhhh", "createToken": "yyydddd", "deleteToken": "yyyhhhh",
 
 	"logout": "yyyyyyy", "getMe": "yyyyyyy", "changePassword": "yyyyyyy", "listRoles": "yyyyyyy",

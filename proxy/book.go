@@ -44,13 +44,15 @@ type pass struct {
 	expires time.Time
 }
 
-// who tells actors apart. A user who logs in again is the same one; tokens are
+func (p pass) who() string { return whoIs(p.actor) }
+
+// whoIs tells actors apart. A user who logs in again is the same one; tokens are
 // not, whatever they are called.
-func (p pass) who() string {
-	if strings.HasPrefix(p.actor.Credential, "session/") {
-		return "user " + p.actor.Name
+func whoIs(a ecp.Actor) string {
+	if strings.HasPrefix(a.Credential, "session/") {
+		return "user " + a.Name
 	}
-	return p.actor.Name + "\x00" + p.actor.Credential
+	return a.Name + "\x00" + a.Credential
 }
 
 // book keeps links and sessions, in memory and as hashes.

@@ -209,36 +209,56 @@ func (a *answer) patience() {
 // Unwrap lets http.ResponseController reach the server's own writer.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// gate bounds how many exchanges run at once, in all and for one cluster.
+// gate limits how many exchanges run at once, in all and for one cluster, and what
+// of that one actor may have: it gets a place only while more are free than it has.
+// Alone it has half of them, and however many it asks for, others find some.
 type gate[K comparable] struct {
 	all, each int
 
-	mu sync.Mutex
-	in int       // guarded by mu
-	by map[K]int // guarded by mu
+	mu   sync.Mutex
+	in   int              // guarded by mu
+	by   map[K]int        // guarded by mu
+	own  map[share[K]]int // guarded by mu
+	whos map[string]int   // what an actor has in all; guarded by mu
 }
 
-// enter takes a place; false = there is none.
-func (g *gate[K]) enter(key K) bool {
+// share is what one actor has of one cluster's places.
+type share[K comparable] struct {
+	key K
+	who string
+}
+
+// enter takes a place for an actor; false = there is none for it.
+func (g *gate[K]) enter(key K, who string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.in >= g.all || g.by[key] >= g.each {
+	own := share[K]{key, who}
+	if g.whos[who] >= g.all-g.in || g.own[own] >= g.each-g.by[key] {
 		return false
 	}
 	if g.by == nil {
-		g.by = map[K]int{}
+		g.by, g.own, g.whos = map[K]int{}, map[share[K]]int{}, map[string]int{}
 	}
 	g.in++
 	g.by[key]++
+	g.own[own]++
+	g.whos[who]++
 	return true
 }
 
 // leave gives a place back.
-func (g *gate[K]) leave(key K) {
+func (g *gate[K]) leave(key K, who string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.in--
-	if g.by[key]--; g.by[key] == 0 {
-		delete(g.by, key)
+	less(g.by, key)
+	less(g.own, share[K]{key, who})
+	less(g.whos, who)
+}
+
+// less counts down, and forgets what is at nothing.
+func less[K comparable](counts map[K]int, key K) {
+	if counts[key]--; counts[key] == 0 {
+		delete(counts, key)
 	}
 }

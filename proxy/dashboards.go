@@ -68,7 +68,7 @@ type Dashboards struct {
 // How many requests run at once.
 const (
 	visitsAtOnce      = 512
-	visitsOfOneAtOnce = 64 // of one cluster
+	visitsOfOneAtOnce = 128 // of one cluster; one actor alone has half
 )
 
 // usualVisit are the bounds of one request to a dashboard.

@@ -28,7 +28,7 @@ var usualBounds = Bounds{Body: 16 << 20, Answer: 256 << 20, Idle: 30 * time.Seco
 // How many calls run at once.
 const (
 	callsAtOnce      = 256
-	callsOfOneAtOnce = 32 // of one cluster: a broker takes 512 connections on its API
+	callsOfOneAtOnce = 64 // of one cluster: a broker takes 512 connections on its API; one actor alone has half
 )
 
 // PassthroughConfig is what a Passthrough is made of.
@@ -83,11 +83,12 @@ func (p *Passthrough) Serve(w http.ResponseWriter, r *http.Request, id ecp.ID, p
 		p.refuse(w, r, refusal)
 		return
 	}
-	if !p.gate.enter(id) { // before the audit says that it was let through
-		p.refuse(w, r, &ecp.Error{Code: ecp.CodeThrottled, Op: "pass the request on", Message: "too many calls to the broker run already; try again soon", RetryAfter: time.Second})
+	actor, _ := ecp.ActorFrom(r.Context())
+	if !p.gate.enter(id, whoIs(actor)) { // before the audit says that it was let through
+		p.refuse(w, r, &ecp.Error{Code: ecp.CodeThrottled, Op: "pass the request on", Message: "too many calls to the broker run already, in all or of yours; try again soon", RetryAfter: time.Second})
 		return
 	}
-	defer p.gate.leave(id)
+	defer p.gate.leave(id, whoIs(actor))
 	e, err := p.endpoint(r.Context(), r.Method, id, t)
 	if err != nil {
 		p.refuse(w, r, err)

@@ -381,19 +381,29 @@ func TestConnectionsGoOn(t *testing.T) {
 
 // One cluster takes so many calls at once, whoever makes them.
 func TestCallsAreBounded(t *testing.T) {
-	g := gate[ecp.ID]{all: 3, each: 2}
-	require.True(t, g.enter("a"))
-	require.True(t, g.enter("a"))
-	require.False(t, g.enter("a"))
-	require.True(t, g.enter("b"))
-	require.False(t, g.enter("c"))
-	g.leave("a")
-	require.True(t, g.enter("c"))
-	for _, id := range []ecp.ID{"a", "b", "c"} {
-		g.leave(id)
+	g := gate[ecp.ID]{all: 10, each: 4}
+	for _, c := range []struct {
+		id   ecp.ID
+		who  string
+		want bool
+	}{
+		{"a", "ann", true}, {"a", "ann", true}, {"a", "ann", false}, // more are hers than free
+		{"a", "ben", true}, {"a", "ben", false}, {"a", "cat", true}, {"a", "dan", false}, // all are taken
+		{"b", "ann", true}, {"b", "ann", true}, {"c", "ann", false}, // of all clusters, too
+		{"c", "ben", true}, {"c", "ben", true}, {"d", "eve", true}, {"d", "fay", true}, {"d", "gus", false},
+	} {
+		require.Equal(t, c.want, g.enter(c.id, c.who), "%+v", c)
+		if c.want {
+			defer func() {
+				g.leave(c.id, c.who)
+				if g.in == 0 {
+					require.Empty(t, g.by)
+					require.Empty(t, g.own)
+					require.Empty(t, g.whos)
+				}
+			}()
+		}
 	}
-	require.Zero(t, g.in)
-	require.Empty(t, g.by)
 
 	c := newRig(t, image5).passthrough(Bounds{})
 	admin, _ := c.token(ecp.RoleProjectAdmin, "default/default")
@@ -403,13 +413,16 @@ func TestCallsAreBounded(t *testing.T) {
 		<-end
 	})
 	ended := make(chan int)
-	for range callsOfOneAtOnce {
+	for range callsOfOneAtOnce / 2 {
 		go func() { ended <- c.call("GET", "/api/v5/nodes", admin, "").status }()
 		<-began
 	}
 	require.Equal(t, 429, c.call("GET", "/api/v5/nodes", admin, "").status)
+	other, _ := c.token(ecp.RoleUser, "default/default")
+	go func() { ended <- c.call("GET", "/api/v5/nodes", other, "").status }()
+	<-began // somebody else is not kept out
 	close(end)
-	for range callsOfOneAtOnce {
+	for range callsOfOneAtOnce/2 + 1 {
 		require.Equal(t, 200, <-ended)
 	}
 	require.Empty(t, c.audit("call broker"))

@@ -89,12 +89,12 @@ func (v visit) show(w http.ResponseWriter, r *http.Request) {
 		v.turnAway(r.Context(), w, err)
 		return
 	}
-	if !v.d.gate.enter(v.id) {
+	if !v.d.gate.enter(v.id, p.who()) {
 		w.Header().Set("Retry-After", "1")
 		say(w, http.StatusServiceUnavailable, "Too many requests to this dashboard run already. Come again soon.")
 		return
 	}
-	defer v.d.gate.leave(v.id)
+	defer v.d.gate.leave(v.id, p.who())
 	r = r.WithContext(ctx)
 	if r.Header.Get("Upgrade") != "" {
 		v.upgrade(w, r, secret, e)

@@ -1,0 +1,37 @@
+package ecp
+
+import "context"
+
+// UnlockUser forgets the wrong passwords that were tried under a user's name, so
+// that the next login is looked at at once. Guessing may go on: an address, where
+// one is given, becomes one that the user has logged in from, and so what others
+// guess does not touch logins from there for 30 days. It needs what changing the
+// user's password needs. Only this process forgets: counts are kept in memory.
+func (m *Manager) UnlockUser(ctx context.Context, name, address string) error {
+	q := request{op: "unlock user " + name, action: "unlock", kind: KindUser, key: name, asked: address}
+	err := do(ctx, m, q, func(w *work) error {
+		u, err := w.user(name)
+		if err != nil {
+			return err
+		}
+		if err := w.governs(u); err != nil {
+			return err
+		}
+		group := originGroup(address)
+		if address != "" && group == "" {
+			var wrong problems
+			wrong.add("address", "is not an IP address such as 192.0.2.7")
+			return wrong.err("")
+		}
+		var after any
+		if group != "" {
+			after = map[string]string{"origin": group}
+		}
+		w.note(name, u.scope(), nil, after)
+		return rememberOrigin(w.Tx, name, group, w.now)
+	})
+	if err == nil {
+		m.attempts.forgive(name)
+	}
+	return err
+}
