@@ -87,9 +87,10 @@ func (b *buckets[K]) bucketLocked(key K, now time.Time) *bucket {
 	return k
 }
 
-// overdue takes what was missed, at most so many sums, the largest first, and what
-// is left in one more. Each is the last entry of its key, which stands for those
-// that came before it, too.
+// overdue takes what was missed: so many sums at most, the largest first, and of
+// what is left one for each actor, so that nobody is missed for the many. Each is
+// the last entry of its key, which stands for those that came before it, too; one
+// that stands for several keys names no origin.
 func (b *buckets[K]) overdue(most int) []AuditEntry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -106,9 +107,16 @@ func (b *buckets[K]) overdue(most int) []AuditEntry {
 	if len(out) <= most {
 		return out
 	}
-	rest := AuditEntry{Action: out[most].Action, Kind: out[most].Kind, Outcome: out[most].Outcome, Why: out[most].Why, Unwritten: -1}
+	at := map[string]int{} // of an actor's sum
+	sums := slices.Clone(out[:most])
 	for _, e := range out[most:] {
-		rest.Unwritten += e.Unwritten + 1
+		if i, ok := at[e.Actor]; ok {
+			sums[i].Unwritten += e.Unwritten + 1
+			sums[i].Origin = Origin{}
+			continue
+		}
+		at[e.Actor] = len(sums)
+		sums = append(sums, e)
 	}
-	return append(out[:most], rest)
+	return sums
 }
