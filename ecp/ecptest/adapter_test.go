@@ -115,7 +115,7 @@ var finds = map[string]string{
 	"foreign error": "nobody listens", "internal": "nobody listens", "tells credentials": "are denied",
 	"tells credentials in the cause": "are denied", "tells what it is told": "a far side/echoes", "tells the key": "a licence",
 	"result beside an error": "nobody listens", "asks by PUT": "only read", "ignores its context": "ended ends",
-	"redirect": "a far side/to another host", "reads for ever": "a far side/body without end", "patience": "a far side/says nothing", "takes pages": "a far side/with a page", "takes garbage": "a far side/of other types",
+	"redirect": "a far side/to another host: Listeners", "reads for ever": "a far side/body without end: Listeners", "patience": "a far side/says nothing: Listeners", "takes pages": "a far side/with a page", "takes garbage": "a far side/of other types",
 	"repeats": "not made twice", "takes any argument": "are invalid", "already is an error": "members", "removes who runs": "members", "unknown is unsupported": "ids that",
 	"does not escape": "ids that", "limit as asked": "connection limit", "dropped is not told": "connection limit",
 	"limit of no listener": "ids that", "limit of one node": "on every node", "replaces a licence": "a licence", "sets what is zero": "a licence",
