@@ -44,7 +44,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 		if err := m.mayBook(w.Tx, 0, rec.Spec.Connections()+1); err != nil {
 			return created{}, err
 		}
-		if err := reserve(w.Tx, rec.Spec.Connections(), 1); err != nil {
+		if err := reserve(w.Tx, w.actor, bookingOf(rec)); err != nil {
 			return created{}, err
 		}
 		w.note(string(rec.ID), rec.Project, nil, intentOf(rec))

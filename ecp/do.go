@@ -216,7 +216,7 @@ func (m *Manager) begin(w *work, rec ClusterRecord, d decision, running *Operati
 	if err := m.mayBook(w.Tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
 		return Operation{}, err
 	}
-	if err := rebook(w.Tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
+	if err := rebook(w.Tx, w.actor, bookingOf(rec), bookingOf(d.rec)); err != nil {
 		return Operation{}, err
 	}
 	if d.rec.Generation != rec.Generation {
@@ -282,8 +282,8 @@ func noCluster(op string, id ID, cause error) error {
 	return &Error{Code: CodeNotFound, Op: op, Message: fmt.Sprintf("there is no cluster %q", id), Cause: cause}
 }
 
-// depart lets a cluster leave its project: what it has booked goes with it,
-// since the pool is everybody's. Its operations are those of its project, wherever
+// depart lets a cluster leave its project: what it has booked in the pool, which
+// is everybody's, goes with it. Its operations are those of its project, wherever
 // it is; the changes of the one that runs are from now on for that project to see.
 func (m *Manager) depart(w *work, rec ClusterRecord, running *Operation, to string) error {
 	if err := m.moveProject(w.Tx, to); err != nil {
@@ -370,7 +370,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 		if err := h.m.mayBook(tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
 			return err
 		}
-		if err := mayRebook(tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
+		if err := mayRebook(tx, actor, bookingOf(rec), bookingOf(d.rec)); err != nil {
 			return err
 		}
 		if d.moves {

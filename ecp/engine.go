@@ -469,7 +469,7 @@ func bury(tx Tx, rec ClusterRecord, op *Operation, now time.Time) error {
 	if op != nil {
 		by = op.Actor
 	}
-	if err := release(tx, rec.Spec.Connections(), 1); err != nil {
+	if err := release(tx, bookingOf(rec)); err != nil {
 		return err
 	}
 	if err := Put(tx, Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}, 0); err != nil {

@@ -1,21 +1,90 @@
 package ecp
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
-// reserve books connections and one cluster in the pool, in the transaction
-// of the change they belong to: the pool's record is the point every booking
-// goes through.
-func reserve(tx Tx, connections, clusters int) error {
+// booking is what one cluster has booked, and for which project.
+type booking struct {
+	project     string
+	connections int
+	clusters    int
+}
+
+func bookingOf(r ClusterRecord) booking {
+	return booking{r.Project, r.Spec.Connections(), 1}
+}
+
+// in is what of a booking counts in the quota of an organisation or project.
+func (b booking) in(of string) int {
+	if of == b.project || of == (Project{Path: b.project}).Org() {
+		return b.connections
+	}
+	return 0
+}
+
+// reserve books a new cluster in the pool and in the quotas it counts in, in the
+// transaction of the change it belongs to: the pool's record is the point every
+// booking goes through.
+func reserve(tx Tx, a Actor, b booking) error {
 	p, version, err := Get[Pool](tx, poolKey)
 	if err != nil {
 		return err
 	}
-	if err := p.refuse(connections, clusters); err != nil {
+	if err := p.refuse(b.connections, b.clusters); err != nil {
 		return err
 	}
-	p.UsedConnections += connections
-	p.UsedClusters += clusters
+	p.UsedConnections += b.connections
+	p.UsedClusters += b.clusters
+	if err := bookQuotas(tx, a, booking{}, b, true); err != nil {
+		return err
+	}
 	return Put(tx, p, version)
+}
+
+// bookQuotas books in every quota what a cluster has there afterwards in place of
+// what it had before, or only says whether that would be refused. Less is never
+// refused, nor is what moves within an organisation in the organisation's quota.
+func bookQuotas(tx Tx, a Actor, from, to booking, book bool) error {
+	field := "spec.connections"
+	if from.project != "" && from.project != to.project {
+		field = "project"
+	}
+	for _, of := range quotasOf(from, to) {
+		more := to.in(of) - from.in(of)
+		if more == 0 {
+			continue
+		}
+		q, version, err := Get[Quota](tx, of)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := q.refuse(tx, a, more, field); err != nil {
+			return err
+		}
+		if q.UsedConnections += more; book {
+			if err := Put(tx, q, version); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// quotasOf names the quotas that two bookings count in, once each: projects
+// before organisations.
+func quotasOf(from, to booking) (out []string) {
+	for _, of := range []string{to.project, from.project, Project{Path: to.project}.Org(), Project{Path: from.project}.Org()} {
+		if of != "" && !slices.Contains(out, of) {
+			out = append(out, of)
+		}
+	}
+	return out
 }
 
 // refuse says why the pool does not hold what is asked for; nil if it does.
@@ -37,39 +106,49 @@ func (p Pool) refuse(connections, clusters int) error {
 }
 
 // release gives back what a cluster has booked.
-func release(tx Tx, connections, clusters int) error {
+func release(tx Tx, b booking) error {
 	p, version, err := Get[Pool](tx, poolKey)
 	if err != nil {
 		return err
 	}
-	p.UsedConnections -= connections
-	p.UsedClusters -= clusters
+	p.UsedConnections -= b.connections
+	p.UsedClusters -= b.clusters
+	if err := bookQuotas(tx, Actor{}, b, booking{}, true); err != nil {
+		return err
+	}
 	return Put(tx, p, version)
 }
 
-// rebook books another number of connections for a cluster that is there.
-func rebook(tx Tx, from, to int) error {
+// rebook books what a cluster that is there has from now on: another number of
+// connections, or the same for another project.
+func rebook(tx Tx, a Actor, from, to booking) error {
 	if from == to {
 		return nil
+	}
+	if err := bookQuotas(tx, a, from, to, true); err != nil || from.connections == to.connections {
+		return err
 	}
 	p, version, err := Get[Pool](tx, poolKey)
 	if err != nil {
 		return err
 	}
-	if err := p.refuseMore(from, to); err != nil {
+	if err := p.refuseMore(from.connections, to.connections); err != nil {
 		return err
 	}
-	p.UsedConnections += to - from
+	p.UsedConnections += to.connections - from.connections
 	return Put(tx, p, version)
 }
 
 // mayRebook says whether rebook would be refused, and books nothing.
-func mayRebook(tx Tx, from, to int) error {
+func mayRebook(tx Tx, a Actor, from, to booking) error {
 	p, _, err := Get[Pool](tx, poolKey)
 	if err != nil || from == to {
 		return err
 	}
-	return p.refuseMore(from, to)
+	if err := p.refuseMore(from.connections, to.connections); err != nil {
+		return err
+	}
+	return bookQuotas(tx, a, from, to, false)
 }
 
 // refuseMore says why a cluster cannot have another number of connections;

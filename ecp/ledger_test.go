@@ -39,19 +39,74 @@ func TestPoolRefuses(t *testing.T) {
 	}
 }
 
+// What counts in whose quota, for every way a booking changes; what is refused
+// books nothing, and the field is the one that was asked for.
+func TestBookQuotas(t *testing.T) {
+	a, b, c := booking{"o/a", 10, 1}, booking{"o/b", 10, 1}, booking{"p/c", 10, 1}
+	grown := booking{"o/a", 25, 1}
+	for _, row := range []struct {
+		name     string
+		free     map[string]int // of a limit; what is not named has no quota
+		from, to booking
+		refused  string // by whose quota; "" = it is booked
+		field    string
+		booked   map[string]int // more than before
+	}{
+		{"a new one", map[string]int{"o": 10, "o/a": 10}, booking{}, a, "", "", map[string]int{"o": 10, "o/a": 10}},
+		{"without a quota", nil, booking{}, a, "", "", nil},
+		{"too many for the project", map[string]int{"o": 99, "o/a": 9}, booking{}, a, "project o/a", "spec.connections", nil},
+		{"too many for the organisation", map[string]int{"o": 9, "o/a": 99}, booking{}, a, "organisation o", "spec.connections", nil},
+		{"more", map[string]int{"o": 15}, a, grown, "", "", map[string]int{"o": 15}},
+		{"too much more", map[string]int{"o/a": 14}, a, grown, "project o/a", "spec.connections", nil},
+		{"less where all is used", map[string]int{"o": 0, "o/a": 0}, grown, a, "", "", map[string]int{"o": -15, "o/a": -15}},
+		{"one that goes", map[string]int{"o": 0, "o/a": 0}, a, booking{}, "", "", map[string]int{"o": -10, "o/a": -10}},
+		{"moved within a full organisation", map[string]int{"o": 0, "o/a": 0, "o/b": 10}, a, b, "", "", map[string]int{"o/a": -10, "o/b": 10}},
+		{"moved into a full project", map[string]int{"o/b": 9}, a, b, "project o/b", "project", nil},
+		{"moved to another organisation", map[string]int{"o": 0, "p": 10}, a, c, "", "", map[string]int{"o": -10, "p": 10}},
+		{"moved to a full organisation", map[string]int{"p": 9, "p/c": 10}, a, c, "organisation p", "project", nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newMapStore()
+			write := func(fn func(Tx) error) error { return s.Write(context.Background(), fn) }
+			require.NoError(t, write(func(tx Tx) error {
+				for of, free := range row.free {
+					if err := Put(tx, Quota{Of: of, Connections: 100, UsedConnections: 100 - free}, 0); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+			require.Equal(t, row.refused != "", write(func(tx Tx) error { return bookQuotas(tx, System, row.from, row.to, false) }) != nil, "a plan says the same")
+			err := write(func(tx Tx) error { return bookQuotas(tx, System, row.from, row.to, true) })
+			if row.refused != "" {
+				var e *Error
+				require.ErrorAs(t, err, &e)
+				require.ErrorIs(t, err, ErrQuotaExceeded)
+				require.Contains(t, e.Message, "the quota of the "+row.refused)
+				require.Equal(t, row.field, e.Fields[0].Field)
+			} else {
+				require.NoError(t, err)
+			}
+			for of, free := range row.free {
+				require.Equal(t, 100-free+row.booked[of], s.records[KindQuota][of].Payload.(Quota).UsedConnections, of)
+			}
+		})
+	}
+}
+
 func TestReserveAndRelease(t *testing.T) {
 	s := newMapStore()
 	pool := func() Pool { return s.records[KindPool][poolKey].Payload.(Pool) }
 	write := func(fn func(Tx) error) error { return s.Write(context.Background(), fn) }
 	require.NoError(t, write(func(tx Tx) error { return Put(tx, Pool{Connections: 10, Clusters: 2}, 0) }))
 
-	require.NoError(t, write(func(tx Tx) error { return reserve(tx, 6, 1) }))
+	require.NoError(t, write(func(tx Tx) error { return reserve(tx, System, booking{"a/b", 6, 1}) }))
 	require.Equal(t, 6, pool().UsedConnections)
-	require.ErrorIs(t, write(func(tx Tx) error { return reserve(tx, 5, 1) }), ErrQuotaExceeded)
+	require.ErrorIs(t, write(func(tx Tx) error { return reserve(tx, System, booking{"a/b", 5, 1}) }), ErrQuotaExceeded)
 	require.Equal(t, Pool{Connections: 10, Clusters: 2, UsedConnections: 6, UsedClusters: 1}, pool(), "what is refused books nothing")
-	require.NoError(t, write(func(tx Tx) error { return reserve(tx, 4, 1) }))
-	require.NoError(t, write(func(tx Tx) error { return release(tx, 6, 1) }))
-	require.NoError(t, write(func(tx Tx) error { return release(tx, 4, 1) }))
+	require.NoError(t, write(func(tx Tx) error { return reserve(tx, System, booking{"a/b", 4, 1}) }))
+	require.NoError(t, write(func(tx Tx) error { return release(tx, booking{"a/b", 6, 1}) }))
+	require.NoError(t, write(func(tx Tx) error { return release(tx, booking{"a/b", 4, 1}) }))
 	require.Equal(t, Pool{Connections: 10, Clusters: 2}, pool())
-	require.ErrorIs(t, newMapStore().Write(context.Background(), func(tx Tx) error { return reserve(tx, 1, 1) }), ErrNotFound)
+	require.ErrorIs(t, newMapStore().Write(context.Background(), func(tx Tx) error { return reserve(tx, System, booking{"a/b", 1, 1}) }), ErrNotFound)
 }

@@ -33,7 +33,7 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (Plan, error)
 		if err := m.mayBook(tx, 0, rec.Spec.Connections()+1); err != nil {
 			return err
 		}
-		if err := reserve(tx, rec.Spec.Connections(), 1); err != nil {
+		if err := reserve(tx, actor, bookingOf(rec)); err != nil {
 			return err
 		}
 		plan = Plan{Command: CommandKind(OpCreate), To: rec.Status.State, Steps: []string{}}

@@ -45,6 +45,10 @@ func newFleet(t *rapid.T) *fleet {
 	}
 	f.w.wrong = func(id ID, what string) { f.require(false, "%s: %s", id, what) }
 	f.restart()
+	for of, connections := range map[string]int{"default": 90, "default/default": 60, "default/other": 50} {
+		_, err := f.m.UpdateQuota(asSystem(), Quota{Of: of, Connections: connections})
+		require.NoError(t, err)
+	}
 	return f
 }
 
@@ -165,6 +169,13 @@ func (f *fleet) ledger() {
 	}
 	got, _ := f.s.records[KindPool][poolKey].Payload.(Pool)
 	f.require(got.UsedClusters == want.UsedClusters && got.UsedConnections == want.UsedConnections, "the ledger says %+v, the clusters %+v", got, want)
+	for _, r := range f.s.records[KindQuota] {
+		q, used := r.Payload.(Quota), 0
+		for _, r := range f.s.records[KindCluster] {
+			used += bookingOf(r.Payload.(ClusterRecord)).in(q.Of)
+		}
+		f.require(q.UsedConnections == used && used <= q.Connections, "the quota is %+v, the clusters have %d", q, used)
+	}
 }
 
 // operations: at most one of a cluster is not final, and the cluster names it.
@@ -230,7 +241,7 @@ func (f *fleet) do(id ID, cmd Command) {
 	}
 	f.require(CodeOf(err) == CodeOf(planErr), "plan says %v, do says %v", planErr, err)
 	if err != nil {
-		f.require(errors.Is(err, ErrConflict) || (cmd.Kind() == KindUpdate && errors.Is(err, ErrQuotaExceeded)), "%v", err)
+		f.require(errors.Is(err, ErrConflict) || ((cmd.Kind() == KindUpdate || cmd.Kind() == KindTransfer) && errors.Is(err, ErrQuotaExceeded)), "%v", err)
 		f.require(before.Deleting && cmd.Kind() != KindDelete || !before.Deleting, "deletion was refused: %v", err)
 		f.require(f.s.seq == at, "what was refused wrote something")
 		return

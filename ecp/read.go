@@ -148,6 +148,7 @@ var watchable = map[Kind]func(Actor, Change) bool{
 	KindImage:     readsCatalog,
 	KindSize:      readsCatalog,
 	KindPool:      readsCatalog,
+	KindQuota:     func(a Actor, c Change) bool { return Quota{Of: c.Key}.seenBy(a) },
 	KindLBProfile: readsCatalog,
 	KindTarget:    readsCatalog,
 	KindRegistry:  administers,

@@ -68,6 +68,7 @@ var decoders = map[Kind]func([]byte) (Payload, error){
 	KindImage:        decode[Image],
 	KindSize:         decode[Size],
 	KindPool:         decode[Pool],
+	KindQuota:        decode[Quota],
 	KindToken:        decode[Token],
 	KindOrg:          decode[Org],
 	KindUser:         decode[User],

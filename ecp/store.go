@@ -81,6 +81,7 @@ const (
 	KindImage     Kind = "image"
 	KindSize      Kind = "size"
 	KindPool      Kind = "pool"
+	KindQuota     Kind = "quota" // of an organisation or project
 	KindToken     Kind = "token"
 	KindDeparture Kind = "departure" // of a cluster from a project
 	KindSecret    Kind = "secret"    // encrypted, of a catalogue entry

@@ -175,7 +175,7 @@ func (m *Manager) DeleteOrg(ctx context.Context, name string, ifRevision int64) 
 			return err
 		}
 		w.note(name, name, o, nil)
-		return w.Delete(KindOrg, name)
+		return errors.Join(deleteIfThere(w.Tx, KindQuota, name), w.Delete(KindOrg, name))
 	})
 }
 
@@ -307,7 +307,7 @@ func (m *Manager) DeleteProject(ctx context.Context, path string, ifRevision int
 			return err
 		}
 		w.note(path, path, p, nil)
-		return w.Delete(KindProject, path)
+		return errors.Join(deleteIfThere(w.Tx, KindQuota, path), w.Delete(KindProject, path))
 	})
 }
 

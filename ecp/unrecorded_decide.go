@@ -223,7 +223,7 @@ func (m *Manager) recordUnrecorded(w *work, rec *ClusterRecord) (Operation, erro
 	if err := m.mayBook(w.Tx, 0, rec.Spec.Connections()+1); err != nil {
 		return Operation{}, err
 	}
-	if err := reserve(w.Tx, rec.Spec.Connections(), 1); err != nil {
+	if err := reserve(w.Tx, w.actor, bookingOf(*rec)); err != nil {
 		return Operation{}, err
 	}
 	if err := deleteIfThere(w.Tx, KindTombstone, string(rec.ID)); err != nil {

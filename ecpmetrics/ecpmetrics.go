@@ -1,7 +1,7 @@
 // Package ecpmetrics shows a Manager to Prometheus. [New] makes the metrics and
 // [Metrics.Run] follows the fleet's changes for them, so that a scrape asks no
-// cluster and reads nothing of the store but the pool, however large the fleet
-// is. No metric has a label that grows with it.
+// cluster and reads nothing of the store but the pool and the quotas, however large
+// the fleet is. No metric has a label that grows with it: quotas are set one by one.
 package ecpmetrics
 
 import (
@@ -90,6 +90,12 @@ var bookings = []booking{
 	{describe("pool_clusters_limit", "Clusters that can be booked in all; +Inf where they are not limited."), func(p ecp.Pool) float64 { return limit(p.Clusters) }},
 }
 
+// quotaUsed and quotaLimit have a label that names an organisation or a project.
+var (
+	quotaUsed  = describe("quota_connections_used", "MQTT connections that are booked of a quota with a limit; of is an organisation, or org/project.", "of")
+	quotaLimit = describe("quota_connections_limit", "MQTT connections that can be booked of a quota.", "of")
+)
+
 // contestedDesc is the one metric whose label is not ours: how the programs call
 // themselves that undo what a platform was asked for.
 var contestedDesc = describe("contested_objects", "Objects of clusters that somebody else keeps changing back, by that one's field manager; empty = not known.", "manager")
@@ -129,6 +135,18 @@ func limit(n int) float64 {
 	return float64(n)
 }
 
+func (m *Metrics) collectQuotas(ctx context.Context, ch chan<- prometheus.Metric) {
+	quotas, err := m.manager.Quotas(ctx)
+	if err != nil {
+		m.failed.Add(1)
+		return
+	}
+	for _, q := range quotas {
+		ch <- prometheus.MustNewConstMetric(quotaUsed, prometheus.GaugeValue, float64(q.UsedConnections), q.Of)
+		ch <- prometheus.MustNewConstMetric(quotaLimit, prometheus.GaugeValue, float64(q.Connections), q.Of)
+	}
+}
+
 // Describe names every metric, for the registry.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range counters {
@@ -137,6 +155,8 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, b := range bookings {
 		ch <- b.desc
 	}
+	ch <- quotaUsed
+	ch <- quotaLimit
 	ch <- contestedDesc
 	ch <- failures
 	m.fleet.describe(ch)
@@ -159,6 +179,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	} else {
 		m.failed.Add(1)
 	}
+	m.collectQuotas(ctx, ch)
 	m.fleet.collect(ch)
 	ch <- prometheus.MustNewConstMetric(failures, prometheus.CounterValue, float64(m.failed.Load()))
 }

@@ -31,7 +31,7 @@ that does not take what is sent for 15 seconds is cut off: it comes back with th
 type eventView struct {
 	Seq     int64     `json:"seq" doc:"number of the change; grows"`
 	At      time.Time `json:"at"`
-	Kind    ecp.Kind  `json:"kind" doc:"cluster, operation, tombstone, departure (a cluster has left the project), org, project, or one of the catalogues"`
+	Kind    ecp.Kind  `json:"kind" doc:"cluster, operation, tombstone, departure (a cluster has left the project), org, project, quota, or one of the catalogues"`
 	Key     string    `json:"key" doc:"id or name of the record"`
 	Project string    `json:"project" doc:"empty for what belongs to none"`
 	Parent  string    `json:"parent" doc:"the cluster of an operation"`
@@ -81,7 +81,7 @@ func viewEvent(c ecp.Change) (eventView, bool) {
 		v.Object = viewRecord(p)
 	case ecp.Operation:
 		v.Object = viewOperation(p)
-	case ecp.Tombstone, ecp.Departure, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.LBProfile, ecp.Target, ecp.Registry, ecp.Licence:
+	case ecp.Tombstone, ecp.Departure, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.Quota, ecp.LBProfile, ecp.Target, ecp.Registry, ecp.Licence:
 		v.Object = p
 	default:
 		return v, false

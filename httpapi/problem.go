@@ -44,7 +44,7 @@ var codes = []struct {
 	{ecp.CodeExists, http.StatusConflict, "The name is taken"},
 	{ecp.CodeConflict, http.StatusConflict, "Not possible in the present state"},
 	{ecp.CodeDenied, http.StatusForbidden, "Not allowed"},
-	{ecp.CodeQuotaExceeded, http.StatusUnprocessableEntity, "The pool does not hold what was asked for"},
+	{ecp.CodeQuotaExceeded, http.StatusUnprocessableEntity, "The pool or a quota does not hold what was asked for"},
 	{ecp.CodeUnsupported, http.StatusUnprocessableEntity, "This cannot be done here"},
 	{ecp.CodeUnavailable, http.StatusServiceUnavailable, "Something did not answer; try again later"},
 	{ecp.CodeGone, http.StatusGone, "The position is not kept any more"},

@@ -114,3 +114,41 @@ func TestIdempotencyKey(t *testing.T) {
 	full.admin(http.MethodPatch, "/api/v1/pool", `{"connections":0}`).want(http.StatusOK)
 	full.serve(asAdmin, http.MethodPost, clustersPath, hostedBody, key).want(http.StatusAccepted)
 }
+
+// A quota is read and set below what it is of, by merge patch and revision as the
+// pool is, and refuses what the pool would hold.
+func TestQuotasOverHTTP(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	const path = "/api/v1/projects/default/default/quota"
+	first := conform[ecp.Quota](f.serve(asUser, http.MethodGet, path, "", nil).want(http.StatusOK), f.api)
+	require.Equal(t, `"1"`, first.header.Get("ETag"))
+	require.JSONEq(t, `{"of":"default/default","connections":0,"usedConnections":0,"revision":1}`, string(first.body))
+	set := f.serve(asHead, http.MethodPatch, path, `{"connections":1500}`, map[string]string{headerIfMatch: `"1"`}).want(http.StatusOK)
+	require.JSONEq(t, `{"of":"default/default","connections":1500,"usedConnections":0,"revision":2}`, string(set.body))
+	for body, status := range map[string]int{`{"connections":null}`: 422, `{"connections":-1}`: 422, `{"usedConnections":1}`: 422, `{"connections":"many"}`: 422, `{}`: 200} {
+		f.serve(asHead, http.MethodPatch, path, body, nil).want(status)
+	}
+	f.serve(asHead, http.MethodPatch, path, `{"connections":1}`, map[string]string{headerIfMatch: `"1"`}).want(http.StatusPreconditionFailed)
+
+	id := f.serve(asAdmin, http.MethodPost, clustersPath, hostedBody, nil).want(http.StatusAccepted).cluster().ID // of 1,000 connections
+	full := f.serve(asAdmin, http.MethodPost, clustersPath+"/"+id+"/connections", `{"connections":1501}`, nil).want(http.StatusUnprocessableEntity).problem()
+	require.Equal(t, ecp.CodeQuotaExceeded, full.Code)
+	require.Contains(t, full.Detail, "the quota of the project default/default")
+	require.Equal(t, "/connections", full.Errors[0].Pointer)
+	f.serve(asHead, http.MethodPatch, path, `{"connections":999}`, nil).want(http.StatusConflict)
+	f.serve(asAdmin, http.MethodPost, clustersPath+"/"+id+"/connections", `{"connections":1500}`, nil).want(http.StatusAccepted)
+
+	f.serve(asHead, http.MethodPatch, "/api/v1/projects/default/second/quota", `{"connections":1}`, nil).want(http.StatusOK)
+	moved := f.serve(asHead, http.MethodPost, clustersPath+"/"+id+"/transfer", `{"project":"default/second"}`, nil).want(http.StatusUnprocessableEntity).problem()
+	require.Equal(t, "/project", moved.Errors[0].Pointer)
+	var events []ecp.Quota
+	for c, err := range f.manager.Watch(ecp.WithActor(t.Context(), ecp.Actor{Role: ecp.RoleUser, Project: "default/default"}), 0) {
+		require.NoError(t, err)
+		if q, ok := c.Payload.(ecp.Quota); ok {
+			require.Equal(t, "default/default", q.Of, "others' quotas are not for it to see")
+			if events = append(events, q); q.UsedConnections == 1500 {
+				break
+			}
+		}
+	}
+}

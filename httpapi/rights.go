@@ -36,6 +36,7 @@ var needs = map[string]ecp.Right{
 	"getPool": ecp.RightCatalog, "updatePool": ecp.RightAdmin,
 
 	"listOrgs": anyToken, "getOrg": anyToken, "createOrg": ecp.RightAdmin, "updateOrg": ecp.RightProjects, "deleteOrg": ecp.RightAdmin,
+	"getOrgQuota": ecp.RightProjects, "updateOrgQuota": ecp.RightAdmin, "getProjectQuota": ecp.RightRead, "updateProjectQuota": ecp.RightProjects,
 	"listProjects": ecp.RightRead, "getProject": ecp.RightRead, "createProject": ecp.RightProjects, "updateProject": ecp.RightProjects, "deleteProject": ecp.RightProjects,
 	"listUsers": ecp.RightMembers, "getUser": ecp.RightMembers, "createUser": ecp.RightMembers, "updateUser": ecp.RightMembers, "deleteUser": ecp.RightMembers, "unlockUser": ecp.RightMembers,
 	"listTokens": ecp.RightMembers, "getToken": ecp.RightMembers, "createToken": ecp.RightMembers, "deleteToken": ecp.RightMembers,

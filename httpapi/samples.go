@@ -68,6 +68,9 @@ var requestSamples = map[string][]sample{
 	"updateTarget":    {{"description", object{"description": "in the new plant"}}},
 	"updatePool":      {{"limits", object{"connections": 2_000_000, "expiresAt": "2099-01-01T00:00:00Z"}}},
 
+	"updateOrgQuota":     {{"limit", object{"connections": 500_000}}},
+	"updateProjectQuota": {{"limit", object{"connections": 100_000}}},
+
 	"createOrg":      {{"organisation", object{"name": "acme", "description": "makes everything"}}},
 	"updateOrg":      {{"description", object{"description": "makes anything"}}},
 	"createProject":  {{"project", object{"path": "default/shops", "description": "of all shops"}}},

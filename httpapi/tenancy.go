@@ -12,7 +12,9 @@ import (
 // tenancyRoutes are about who there is: organisations, projects, users, tokens.
 func (a *api) tenancyRoutes() {
 	administer(a, a.orgs())
+	administer(a, a.quotas("/api/v1/orgs", "/{org}", "OrgQuota", "quota of an organisation: what its clusters may book of the pool's connections, and what is booked"))
 	administer(a, a.projects())
+	administer(a, a.quotas("/api/v1/projects", "/{org}/{project}", "ProjectQuota", "quota of a project: what its clusters may book of the pool's connections, and what is booked"))
 	administer(a, a.users())
 	a.unlockRoute()
 	administer(a, a.tokens())

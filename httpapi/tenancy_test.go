@@ -57,6 +57,7 @@ var rightsTable = map[string]string{
 	"listLicenses": "ydddddd", "getLicense": "ydddddd", "createLicense": "ydddddd", "updateLicense": "ydddddd", "deleteLicense": "ydddddd",
 
 	"getOrg": "yyyyyhh", "createOrg": "ydddddd", "updateOrg": "yydddhh", "deleteOrg": "yddddhh",
+	"getOrgQuota": "yydddhh", "updateOrgQuota": "yddddhh", "getProjectQuota": "yyyyhhh", "updateProjectQuota": "yyddhhh",
 	"getProject": "yyyyhhh", "createProject": "yydddhh", "updateProject": "yyddhhh", "deleteProject": "yyddhhh",
 	"getUser": "yyyhhhh", "createUser": "yyydddd", "updateUser": "yyyhhhh", "deleteUser": "yyyhhhh", "unlockUser": "yyyhhhh",
 	"getToken": "yyyhhhh", "createToken": "yyydddd", "deleteToken": "yyyhhhh",

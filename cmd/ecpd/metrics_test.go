@@ -88,6 +88,7 @@ func scrape(t *testing.T) (page, later []byte) {
 		d.http.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
 		metrics := func() []byte { return d.call(t, "GET", "/metrics", "", nil, 200).body }
 		require.Equal(t, "GET, HEAD", d.call(t, "POST", "/metrics", "", nil, 405).header.Get("Allow"))
+		d.call(t, "PATCH", "/api/v1/projects/default/default/quota", `{"connections":500000}`, nil, 200)
 		d.exercise(t, 1)
 		first := metrics()
 		d.exercise(t, 5)
@@ -162,6 +163,8 @@ func TestMetricsCount(t *testing.T) {
 		`openecp_operation_duration_seconds_count{kind="create"} 1`,
 		`openecp_clusters{mode="hosted",state="running"} 0`,
 		`openecp_pool_clusters_used 0`,
+		`openecp_quota_connections_limit{of="default/default"} 500000`,
+		`openecp_quota_connections_used{of="default/default"} 0`,
 		`ecpd_http_requests_total{code="202",method="POST",route="/api/v1/clusters"} 1`,
 		`ecpd_http_requests_total{code="404",method="",route=""} 1`,
 		`ecpd_http_requests_total{code="405",method="",route=""} 1`,
@@ -200,7 +203,8 @@ This page is made from what a running daemon shows; ` + "`make generate`" + ` wr
 ` + "`GET /metrics`" + ` is beside the API and wants the token of a system administrator, or, with ` + "`--metrics-listen`" + `, on a
 listener of its own without a token. [deploy/grafana/ecpd.json](../deploy/grafana/ecpd.json) is a dashboard of them.
 
-No label grows with the fleet or holds what a client wrote: to look at one cluster, ask the API. Counters begin at zero
+No label grows with the fleet or holds what a client wrote, but for the names of organisations and projects for which
+somebody has set a quota: to look at one cluster, ask the API. Counters begin at zero
 when the daemon starts. While the database does not answer, what it would have told is left out.
 `)
 	for _, part := range []struct{ prefix, title string }{

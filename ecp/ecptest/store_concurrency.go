@@ -132,16 +132,22 @@ func testOneTakesTheName(t *testing.T, s ecp.Store) {
 func testLedger(t *testing.T, s ecp.Store) {
 	const writers, each = 5, 12
 	put(t, s, ecp.Pool{})
+	put(t, s, ecp.Quota{Of: quotaOf})
 	ctx := soon(t)
 	book := func(tx ecp.Tx, c ecp.ClusterRecord, n int) error {
 		p, version, err := ecp.Get[ecp.Pool](tx, "pool")
 		if err != nil {
 			return err
 		}
+		q, quotaVersion, err := ecp.Get[ecp.Quota](tx, quotaOf)
+		if err != nil {
+			return err
+		}
+		q.UsedConnections += n
 		p.UsedConnections += n
 		p.UsedClusters++
 		c.Spec.Hosted.Connections = n
-		return errors.Join(ecp.Put(tx, c, 0), ecp.Put(tx, p, version))
+		return errors.Join(ecp.Put(tx, c, 0), ecp.Put(tx, p, version), ecp.Put(tx, q, quotaVersion))
 	}
 	readers, stop := context.WithCancel(ctx)
 	result := make(chan error, 1)
@@ -180,9 +186,16 @@ func testLedger(t *testing.T, s ecp.Store) {
 	require.Equal(t, writers*each*2/3, pool.UsedClusters)
 }
 
+// quotaOf is whose quota the ledger's case books in, beside the pool.
+const quotaOf = "default"
+
 func ledgerAgrees(ctx context.Context, s ecp.Store) error {
 	return s.Read(ctx, func(tx ecp.Tx) error {
 		p, _, err := ecp.Get[ecp.Pool](tx, "pool")
+		if err != nil {
+			return err
+		}
+		q, _, err := ecp.Get[ecp.Quota](tx, quotaOf)
 		if err != nil {
 			return err
 		}
@@ -193,6 +206,9 @@ func ledgerAgrees(ctx context.Context, s ecp.Store) error {
 			}
 			connections += c.Spec.Connections()
 			clusters++
+		}
+		if q.UsedConnections != connections {
+			return fmt.Errorf("the quota has %d connections booked, there are %d", q.UsedConnections, connections)
 		}
 		if connections != p.UsedConnections || clusters != p.UsedClusters {
 			return fmt.Errorf("the pool has %d clusters with %d connections booked, there are %d with %d", p.UsedClusters, p.UsedConnections, clusters, connections)
