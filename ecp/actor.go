@@ -20,7 +20,9 @@ type Grant struct {
 // call without one is denied. Role, Org and Project are its first grant, which
 // is all that most actors have.
 type Actor struct {
-	Name    string // for the record: creator, operations, audit
+	// Name is for the record: creator, operations, audit. That of a token begins with
+	// [TokenPrefix]; an embedder's own actors had better not.
+	Name    string
 	Role    Role
 	Org     string  // reach of an org admin
 	Project string  // reach of a project admin or user, "org/project"

@@ -279,7 +279,7 @@ func TestTokens(t *testing.T) {
 
 	a, err := m.Authenticate(ctx, "sixteen letters!")
 	require.NoError(t, err)
-	require.Equal(t, Actor{Name: "admin", Role: RoleSystem, Credential: "token/bootstrap"}, a)
+	require.Equal(t, Actor{Name: "token:admin", Role: RoleSystem, Credential: "token/bootstrap"}, a)
 	for _, wrong := range []string{"", "sixteen letters?", "another that is long enough", hashToken("sixteen letters!")} {
 		_, err := m.Authenticate(ctx, wrong)
 		require.ErrorIs(t, err, ErrDenied, "%q", wrong)

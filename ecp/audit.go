@@ -18,6 +18,7 @@ type AuditEntry struct {
 	ID         string    `json:"id"` // in the order of time, newest first
 	At         time.Time `json:"at"`
 	Actor      string    `json:"actor"`
+	User       string    `json:"user,omitempty"`       // who had logged in; "" for a token
 	Credential string    `json:"credential,omitempty"` // what the actor came with, see [Actor]
 	Origin
 	Action string `json:"action"` // e.g. "create", "transfer", "login"
@@ -83,7 +84,7 @@ func auditMark(at time.Time) string {
 
 func newAuditEntry(ctx context.Context, a Actor, q request, now time.Time) AuditEntry {
 	return AuditEntry{
-		At: now, Actor: a.Name, Credential: a.Credential, Origin: originFrom(ctx), Action: q.action, Kind: q.kind, Key: q.key,
+		At: now, Actor: a.Name, User: a.user(), Credential: a.Credential, Origin: originFrom(ctx), Action: q.action, Kind: q.kind, Key: q.key,
 		Scope: q.scope, Outcome: OutcomeDone,
 	}
 }

@@ -32,12 +32,15 @@ type Cluster interface {
 // description, project, spec, deleting), what was last found, and where its
 // operation stands.
 type ClusterRecord struct {
-	ID          ID        `json:"id"`
-	Name        string    `json:"name"`        // unique in its project, see [ValidateName]
-	Description string    `json:"description"` // at most 500 characters
-	Project     string    `json:"project"`     // "org/project"
-	Mode        Mode      `json:"mode"`
-	Creator     string    `json:"creator"` // name of the actor who created it
+	ID          ID     `json:"id"`
+	Name        string `json:"name"`        // unique in its project, see [ValidateName]
+	Description string `json:"description"` // at most 500 characters
+	Project     string `json:"project"`     // "org/project"
+	Mode        Mode   `json:"mode"`
+	Creator     string `json:"creator"` // name of the actor who created it
+	// CreatorUser is the user who had logged in to create it; "" for a token, and for
+	// records of releases that did not tell.
+	CreatorUser string    `json:"creatorUser,omitempty"`
 	CreatedAt   time.Time `json:"createdAt"`
 	UpdatedAt   time.Time `json:"updatedAt"` // last intent write
 

@@ -72,7 +72,7 @@ func (m *Manager) newRecord(tx Tx, actor Actor, r CreateRequest) (ClusterRecord,
 	validateText(&wrong, r.Name, r.Description)
 	now := m.now().UTC()
 	rec := ClusterRecord{
-		Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Creator: actor.Name,
+		Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Creator: actor.Name, CreatorUser: actor.user(),
 		CreatedAt: now, UpdatedAt: now, Spec: r.Spec.Clone(), Generation: 1, Revision: 1,
 	}
 	if err := m.checkProject(tx, &wrong, r.Project); err != nil {

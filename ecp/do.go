@@ -344,7 +344,7 @@ func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before Cluster
 func (m *Manager) newOperation(rec ClusterRecord, kind OperationKind, actor Actor, patience time.Duration) Operation {
 	now := m.now().UTC()
 	return Operation{
-		ID: newOperationID(), Cluster: rec.ID, Project: rec.Project, Kind: kind, Actor: actor.Name, Generation: rec.Generation,
+		ID: newOperationID(), Cluster: rec.ID, Project: rec.Project, Kind: kind, Actor: actor.Name, User: actor.user(), Generation: rec.Generation,
 		Phase: PhaseQueued, Steps: newSteps(operationSteps[kind]), Deadline: now.Add(patience), CreatedAt: now,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -51,7 +52,7 @@ func (m *Manager) once(ctx context.Context, a Actor, q request) (*once, error) {
 	if err != nil {
 		return nil, &Error{Code: CodeInternal, Op: q.op, Message: "the request cannot be told from another", Cause: err}
 	}
-	route, err := json.Marshal([]string{a.Name, a.Credential, q.op, key})
+	route, err := json.Marshal([]string{keyHolder(a), a.Credential, q.op, key})
 	if err != nil {
 		return nil, &Error{Code: CodeInternal, Op: q.op, Message: "the request cannot be told from another", Cause: err}
 	}
@@ -60,6 +61,16 @@ func (m *Manager) once(ctx context.Context, a Actor, q request) (*once, error) {
 	mac.Write(asked)
 	now := m.now().UTC()
 	return &once{answered{ID: hex.EncodeToString(id[:]), Fingerprint: hex.EncodeToString(mac.Sum(nil)), At: now}, now}, nil
+}
+
+// keyHolder returns the name that stands in the ids of answers: that of a token
+// without its prefix, as it was before tokens had one, so that a call is not made a
+// second time because the program was replaced by a newer one in between.
+func keyHolder(a Actor) string {
+	if strings.HasPrefix(a.Credential, tokenCredential) {
+		return strings.TrimPrefix(a.Name, TokenPrefix)
+	}
+	return a.Name
 }
 
 // answer gives the answer of an earlier call with the same key, if there was one.

@@ -46,6 +46,7 @@ type Operation struct {
 	Project    string        `json:"project"`
 	Kind       OperationKind `json:"kind"`
 	Actor      string        `json:"actor"`
+	User       string        `json:"user,omitempty"` // who had logged in to ask for it; "" for a token
 	Generation int64         `json:"generation"`     // the one it brings about
 	From       int64         `json:"fromGeneration"` // the one before it
 	Phase      Phase         `json:"phase"`

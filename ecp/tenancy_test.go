@@ -430,7 +430,7 @@ func TestTokenLife(t *testing.T) {
 	require.Equal(t, t0.Truncate(time.Minute).Add(time.Minute), lastUsed(), "the minute it was, though less than one has passed")
 	a, err := o.m.Authenticate(context.Background(), n.Secret)
 	require.NoError(t, err)
-	require.Equal(t, Actor{Name: "ci", Role: RoleUser, Project: "a/p", Credential: "token/" + n.ID}, a)
+	require.Equal(t, Actor{Name: "token:ci", Role: RoleUser, Project: "a/p", Credential: "token/" + n.ID}, a)
 	o.now = t0.Add(time.Hour)
 	require.ErrorIs(t, use(), ErrDenied, "it has expired")
 

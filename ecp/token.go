@@ -14,6 +14,10 @@ import (
 // MinTokenLength is the shortest secret that is taken for a token.
 const MinTokenLength = 16
 
+// TokenPrefix begins the name under which a token acts. No user's name can begin
+// with it, so that a token is never taken for a person who is called alike.
+const TokenPrefix = "token:"
+
 // tokenCredential begins the credential of an actor who came with a token.
 const tokenCredential = "token/"
 
@@ -25,7 +29,7 @@ const lastUseEvery = time.Minute
 type Token struct {
 	ID   string `json:"id"`
 	Hash string `json:"hash"` // hex SHA-256 of the secret
-	Name string `json:"name"` // of the actor it stands for
+	Name string `json:"name"` // of the actor it stands for, without [TokenPrefix]
 	Role Role   `json:"role"`
 	Org  string `json:"org,omitempty"`
 	// Project is set for roles on one project, "org/project".
@@ -48,7 +52,7 @@ func (t Token) Copy() Payload { return t }
 // TokenInfo is what is shown of a token.
 type TokenInfo struct {
 	ID        string    `json:"id"`
-	Name      string    `json:"name"` // under which it acts
+	Name      string    `json:"name"` // with [TokenPrefix] before it, that of its actor
 	Grant               // the one thing it may do
 	CreatedAt time.Time `json:"createdAt"`
 	CreatedBy string    `json:"createdBy"`
@@ -62,7 +66,7 @@ func (t Token) info() TokenInfo {
 
 // TokenRequest asks for a token.
 type TokenRequest struct {
-	Name      string // 1 to 200 characters, as for clusters
+	Name      string // 1 to 200 characters, as for clusters; without [TokenPrefix]
 	Grant     Grant
 	ExpiresAt time.Time // zero = never
 }
@@ -135,7 +139,7 @@ func (t Token) actor(now time.Time) (Actor, error) {
 	if !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) {
 		return Actor{}, fail(CodeDenied, "", "the token has expired")
 	}
-	return Actor{Name: t.Name, Role: t.Role, Org: t.Org, Project: t.Project, Credential: tokenCredential + t.ID}, nil
+	return Actor{Name: TokenPrefix + t.Name, Role: t.Role, Org: t.Org, Project: t.Project, Credential: tokenCredential + t.ID}, nil
 }
 
 // noteUse writes in which minute a token was last used. Where that fails the

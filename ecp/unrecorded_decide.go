@@ -164,7 +164,7 @@ func (m *Manager) recordOf(tx Tx, actor Actor, u UnrecordedCluster, r TakeOverRe
 	}
 	now := m.now().UTC()
 	rec = ClusterRecord{
-		ID: u.ID, Name: r.Name, Project: r.Project, Mode: Hosted, Creator: actor.Name, CreatedAt: now, UpdatedAt: now,
+		ID: u.ID, Name: r.Name, Project: r.Project, Mode: Hosted, Creator: actor.Name, CreatorUser: actor.user(), CreatedAt: now, UpdatedAt: now,
 		Resolved: made.Resolved, Restarts: made.Restarts, Generation: made.Generation, Revision: 1,
 	}
 	if rec.Name == "" {

@@ -72,6 +72,8 @@ var userForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$`)
 // ValidateUserName says what is wrong with the form of a user's name; "" if nothing.
 func ValidateUserName(name string) string {
 	switch {
+	case strings.HasPrefix(name, TokenPrefix):
+		return fmt.Sprintf("begins with %q, which is for API tokens", TokenPrefix)
 	case !userForm.MatchString(name):
 		return `is not of 1 to 64 lower-case letters, digits, ".", "_", "@" and "-", with a letter or digit at both ends`
 	case name == System.Name:

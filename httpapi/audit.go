@@ -41,7 +41,7 @@ func auditParameters() []*huma.Param {
 	outcome := text("outcome", "only what became of it")
 	outcome.Schema.Enum = []any{string(ecp.OutcomeDone), string(ecp.OutcomeDenied)}
 	return []*huma.Param{
-		text("actor", "only of this name"), text("kind", "only changes of this kind of thing, e.g. cluster"), text("key", "only changes of this one thing"),
+		text("actor", "only of this name; an API token's begins with token:"), text("kind", "only changes of this kind of thing, e.g. cluster"), text("key", "only changes of this one thing"),
 		text("scope", "only what lies in org/project, or in org and its projects"), outcome,
 		when("since", "only what is not older, RFC 3339"), when("until", "only what is older, RFC 3339"),
 	}

@@ -35,8 +35,8 @@ func TestAuditOverHTTP(t *testing.T) {
 		}
 	}
 	require.Len(t, all, 8)
-	require.Equal(t, []string{"uma", "delete", "denied"}, []string{all[0].Actor, all[0].Action, string(all[0].Outcome)})
-	require.Equal(t, []string{"ann", "create", "done"}, []string{all[7].Actor, all[7].Action, string(all[7].Outcome)})
+	require.Equal(t, []string{"token:uma", "delete", "denied"}, []string{all[0].Actor, all[0].Action, string(all[0].Outcome)})
+	require.Equal(t, []string{"token:ann", "create", "done"}, []string{all[7].Actor, all[7].Action, string(all[7].Outcome)})
 	require.Equal(t, []ecp.AuditChange{{Path: "/description", Before: `"d4"`, After: `"d5"`}}, all[1].Changes)
 	require.Equal(t, "192.0.2.1", all[1].RemoteAddress) // as httptest says
 
@@ -51,7 +51,7 @@ func TestAuditOverHTTP(t *testing.T) {
 	require.Equal(t, all, lines)
 
 	for filter, n := range map[string]int{
-		"&outcome=denied": 1, "&actor=ann": 7, "&scope=default": 8, "&scope=other": 0,
+		"&outcome=denied": 1, "&actor=token:ann": 7, "&scope=default": 8, "&scope=other": 0,
 		"&since=" + time.Now().Add(time.Hour).UTC().Format(time.RFC3339): 0, "&until=" + time.Now().Add(time.Hour).UTC().Format(time.RFC3339): 8,
 	} {
 		body := f.admin(http.MethodGet, "/api/v1/audit/export?"+query+filter, "").want(http.StatusOK).body

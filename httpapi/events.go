@@ -53,6 +53,7 @@ type clusterEvent struct {
 	Generation  int64       `json:"generation"`
 	Revision    int64       `json:"revision"`
 	Creator     string      `json:"creator"`
+	CreatorUser string      `json:"creatorUser,omitempty"`
 	CreatedAt   time.Time   `json:"createdAt"`
 	UpdatedAt   time.Time   `json:"updatedAt"`
 }
@@ -93,7 +94,7 @@ func viewRecord(r ecp.ClusterRecord) clusterEvent {
 	st := r.Status
 	return clusterEvent{
 		ID: r.ID, Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Version: r.Resolved.Image.Version,
-		Spec: specView(r.Spec.Redacted()), Generation: r.Generation, Revision: r.Revision, Creator: r.Creator, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		Spec: specView(r.Spec.Redacted()), Generation: r.Generation, Revision: r.Revision, Creator: r.Creator, CreatorUser: r.CreatorUser, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		Status: statusEvent{
 			State: st.State, Label: ecp.LabelOf(r.Mode, st.State), Reason: st.Reason, Message: st.Message,
 			Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Conditions: list(st.Conditions), Operation: st.Operation,

@@ -250,7 +250,7 @@ func TestLog(t *testing.T) {
 	first, _, _ := strings.Cut(log, "\n")
 	require.NoError(t, json.Unmarshal([]byte(first), &line))
 	require.Equal(t, "GET "+clustersPath, line.Route)
-	require.Equal(t, "ann", line.Actor)
+	require.Equal(t, "token:ann", line.Actor)
 	require.Equal(t, http.StatusOK, line.Status)
 }
 

@@ -175,7 +175,7 @@ type tokenView struct {
 }
 
 type tokenBody struct {
-	Name      string    `json:"name" required:"true" minLength:"1" maxLength:"200" doc:"under which it acts"`
+	Name      string    `json:"name" required:"true" minLength:"1" maxLength:"200" doc:"under which it acts, with token: before it"`
 	Role      ecp.Role  `json:"role" required:"true" doc:"what it may do"`
 	Org       string    `json:"org" required:"false" doc:"reach of an org-admin"`
 	Project   string    `json:"project" required:"false" doc:"reach of a project-admin or user, org/project"`

@@ -23,7 +23,8 @@ type clusterView struct {
 	Features    []ecp.FeatureInfo `json:"features" doc:"what can be done with it"`
 	Generation  int64             `json:"generation" doc:"grows when the spec changes"`
 	Revision    int64             `json:"revision" doc:"grows with every change that was asked for; the ETag"`
-	Creator     string            `json:"creator"`
+	Creator     string            `json:"creator" doc:"who created it; an API token's name begins with token:"`
+	CreatorUser string            `json:"creatorUser,omitempty" doc:"the user who had logged in to create it"`
 	CreatedAt   time.Time         `json:"createdAt"`
 	UpdatedAt   time.Time         `json:"updatedAt" doc:"of the last change that was asked for"`
 }
@@ -98,7 +99,7 @@ func viewCluster(i ecp.Info) clusterView {
 	v := clusterView{
 		ID: i.ID, Name: i.Name, Description: i.Description, Project: i.Project, Mode: i.Mode, Version: i.Version,
 		Spec: specView(i.Spec.Redacted()), Features: list(i.Features), Generation: i.Generation, Revision: i.Revision,
-		Creator: i.Creator, CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt,
+		Creator: i.Creator, CreatorUser: i.CreatorUser, CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt,
 	}
 	v.Status = statusView{
 		State: st.State, Label: ecp.LabelOf(i.Mode, st.State), Reason: st.Reason, Message: st.Message,

@@ -159,7 +159,7 @@ func TestDashboardsOfBothMajors(t *testing.T) {
 			}
 			entries := h.audit("open dashboard")
 			require.Len(t, entries, 1)
-			require.Equal(t, "user of default-default", entries[0].Actor)
+			require.Equal(t, "token:user of default-default", entries[0].Actor)
 			for _, s := range []string{link[len(origin)+len(enterPath):], strings.Split(cookie, ";")[0]} {
 				require.NotContains(t, h.log.String(), s, "secrets are in no log")
 			}

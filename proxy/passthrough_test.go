@@ -71,8 +71,8 @@ func TestWhoIsLetThrough(t *testing.T) {
 				}
 			}
 			require.ElementsMatch(t, []string{
-				"project-admin of default-default done ", "project-admin of default-default done ", // the list of credentials, and the ban
-				"user of default-default denied denied", "user of default-default denied denied", "project-admin of other-one denied not_found",
+				"token:project-admin of default-default done ", "token:project-admin of default-default done ", // the list of credentials, and the ban
+				"token:user of default-default denied denied", "token:user of default-default denied denied", "token:project-admin of other-one denied not_found",
 			}, said)
 			require.NotContains(t, c.log.String(), "secret-in")
 		})

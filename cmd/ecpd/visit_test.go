@@ -175,5 +175,5 @@ func TestPassthrough(t *testing.T) {
 			said = append(said, e.Actor+" "+e.Outcome)
 		}
 	}
-	require.ElementsMatch(t, []string{"admin done", "reader denied", "reader denied"}, said)
+	require.ElementsMatch(t, []string{"token:admin done", "token:reader denied", "token:reader denied"}, said)
 }
