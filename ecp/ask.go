@@ -27,9 +27,10 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 		return
 	}
 	pods := readyPods(v.ready)
-	awaited := rec.Status.State != Running || mem.look.Silent > 0 || mem.look.Missing > 0
+	awaited := rec.Status.State != Running || mem.look.Silent > 0 || mem.look.Missing > 0 ||
+		slices.ContainsFunc(mem.look.Foreign, func(f ForeignMember) bool { return f.Running }) // it may be about to stop
 	if pods == mem.pods && !awaited && look.tick.Sub(mem.asked) < m.timings.Poll {
-		look.Views, look.Knows = mem.look.Views, mem.look.Knows
+		look.Views, look.Knows, look.Foreign = mem.look.Views, mem.look.Knows, mem.look.Foreign
 		return
 	}
 	views, knows, descriptions, why := m.askNodes(ctx, access, adapter, rec, byAnswer(v.ready, mem.look.Views))
@@ -45,7 +46,7 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 		mem.brokers = descriptions
 	}
 	m.mu.Unlock()
-	look.Views, look.Knows = views, knows
+	look.Views, look.Knows, look.Foreign = views, knows, v.foreignMembers(descriptions)
 	m.count(rec, mem, look, why)
 }
 

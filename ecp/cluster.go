@@ -197,12 +197,15 @@ type Departure struct {
 // last look, and what can be done with it.
 type Info struct {
 	ClusterRecord
-	Version    string          `json:"version"` // EMQX version found, else the image's
-	Nodes      []NodeInfo      `json:"nodes"`   // as last seen, by ordinal
-	ReadyNodes int             `json:"readyNodes"`
-	Current    ConnectionsInfo `json:"connections"`
-	Endpoints  Endpoints       `json:"endpoints"`
-	Features   []FeatureInfo   `json:"features"`
+	Version    string     `json:"version"` // EMQX version found, else the image's
+	Nodes      []NodeInfo `json:"nodes"`   // as last seen, by ordinal
+	ReadyNodes int        `json:"readyNodes"`
+	// ForeignMembers are the members of EMQX that are no nodes of the cluster, as last
+	// seen. Repair removes those that have stopped.
+	ForeignMembers []ForeignMember `json:"foreignMembers,omitempty"`
+	Current        ConnectionsInfo `json:"connections"`
+	Endpoints      Endpoints       `json:"endpoints"`
+	Features       []FeatureInfo   `json:"features"`
 	// Waits says in words what the running operation waits for, as last seen, e.g.
 	// how many clients have yet to leave a node; "" = nothing, or not known.
 	Waits string `json:"waits,omitempty"`

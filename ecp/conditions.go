@@ -165,6 +165,10 @@ func healthy(v view, _ int) verdictOf {
 	switch {
 	case st.State == Running && v.unexposedFor() > addressPatience:
 		return verdictOf{Status: False, Reason: ReasonAddressPending}
+	case st.State == Running && hasForeign(st) && len(v.look.Views) == 0: // EMQX does not say
+		return unchanged
+	case st.State == Running && len(v.look.Foreign) > 0:
+		return verdictOf{Status: False, Reason: ReasonForeignMember, Message: foreignWords(v.look.Foreign)}
 	case st.State == Running, st.State == Stopped:
 		return yes
 	case Unsteady(st.State):

@@ -61,6 +61,9 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 		return d, nil
 	case Moves, Stays:
 	}
+	if err := m.repairExpels(rec, cmd.Kind()); err != nil {
+		return d, err
+	}
 	if err := m.repairHelps(rec, cmd.Kind()); err != nil {
 		return d, err
 	}

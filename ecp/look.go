@@ -22,6 +22,9 @@ type Look struct {
 	// Knows names the members that each asked node has ever heard of and has not
 	// forgotten, running or not, by the name of the node that was asked.
 	Knows map[string][]string
+	// Foreign are the members of EMQX that are no nodes of the cluster, as far as
+	// EMQX was asked.
+	Foreign []ForeignMember
 	// Deaf: there is no way to ask EMQX (no Accessor, or no Adapter for the
 	// version), so that what Kubernetes says has to do.
 	Deaf bool
@@ -160,7 +163,7 @@ func (v view) agreed() bool {
 	if v.look.Deaf {
 		return v.asWanted()
 	}
-	return v.asWanted() && len(v.look.Views) > 0 && len(v.missing()) == 0 && !v.partitioned()
+	return v.asWanted() && len(v.look.Views) > 0 && len(v.missing()) == 0 && !v.partitioned() && v.stoppedForeign() == ""
 }
 
 // partitioned says that two nodes were asked and each counts itself in a

@@ -360,6 +360,7 @@ type Stats struct {
 	Passes, Applies, ApplyFailures, Writes, Asked, Silent uint64
 	Queue                                                 int // clusters waiting for a worker
 	Unrecorded                                            int // clusters that are there and that no record knows, as last seen
+	Foreign                                               int // members of EMQX that are no nodes of their cluster, as last seen
 	// Contested counts objects that somebody else keeps changing, by the name
 	// that one has on the platform; "" = not known.
 	Contested map[string]int
@@ -373,6 +374,7 @@ func (m *Manager) Stats() Stats {
 	return Stats{
 		Passes: c.passes.Load(), Applies: c.applies.Load(), ApplyFailures: c.applyFailures.Load(), Writes: c.writes.Load(),
 		Asked: c.asked.Load(), Silent: c.silent.Load(), Queue: m.queue.depth(), Contested: m.contested(), Unrecorded: m.unrecorded.count(),
+		Foreign: m.foreign(),
 	}
 }
 

@@ -14,6 +14,7 @@ type nodeMove struct {
 	forget bool   // that a node was to lose its clients: it is none of the cluster's any more
 	roll   []int  // the pod to be replaced
 	lower  bool   // ask for one node less
+	expel  string // EMQX name of a member that is no node of the cluster and has stopped
 	remove int    // ordinal of a node that has gone for good and is to be no member any more; 0 = none: the first never goes
 	waits  string // for people: what has to come first
 }
@@ -47,7 +48,7 @@ func nextMove(v view, vacated bool) nodeMove {
 	case n == nil && v.want <= last:
 		return nodeMove{lower: true}
 	case n == nil:
-		return nodeMove{}
+		return nodeMove{expel: v.stoppedForeign()}
 	case leaving != nil && leaving.GivenUp:
 		return nodeMove{waits: "the clients of " + n.Name + " did not leave in time"}
 	}

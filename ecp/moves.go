@@ -55,6 +55,8 @@ func (m *Manager) move(ctx context.Context, p Provisioner, rec ClusterRecord, me
 		if waits := m.takeBack(ctx, p, v, next.back, did); waits != "" || look.Waits == "" {
 			look.Waits = waits
 		}
+	case next.expel != "":
+		look.Waits = m.expel(ctx, p, v, next.expel)
 	case next.remove > 0 && rec.Status.Removing == 0: // stored first: a command in between must not bring it back
 		did.removing, did.ordinals = next.remove, next.remove
 	case next.remove > 0:

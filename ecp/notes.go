@@ -13,6 +13,9 @@ func notes(t Timings, now Info, d decision, outdated int) []string {
 	if rec.Mode != Hosted || d.nothing || d.kind != OpUpdate && d.kind != OpRestart && d.kind != OpRepair {
 		return out
 	}
+	if d.kind == OpRepair && len(now.ForeignMembers) > 0 {
+		out = append(out, foreignWords(now.ForeignMembers))
+	}
 	if runs := wantedNodes(rec); runs == 0 && d.kind != OpRepair {
 		return append(out, "no node runs: it shows when the cluster is started")
 	}

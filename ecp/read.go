@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -37,7 +38,7 @@ func (m *Manager) info(rec ClusterRecord) Info {
 	if mem := m.looks[rec.ID]; mem != nil {
 		i.LookedAt = mem.seenAt
 		i.Endpoints = mem.look.Found.Endpoints
-		i.Unseen = mem.look.Unseen
+		i.Unseen, i.ForeignMembers = mem.look.Unseen, slices.Clone(mem.look.Foreign)
 		switch {
 		case mem.look.NotHeld != "":
 			i.Waits = mem.look.NotHeld

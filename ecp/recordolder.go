@@ -120,6 +120,9 @@ func (r ClusterRecord) Legal() []CommandKind {
 		if older {
 			return !slices.Contains(commandsHeldBack, k)
 		}
+		if k == KindRepair && r.Mode == Hosted && r.Status.State == Running { // it works: only EMQX' members may want it
+			return !hasForeign(r.Status)
+		}
 		return k == KindTakeOver || k == KindPutBack
 	})
 }

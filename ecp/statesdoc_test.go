@@ -47,6 +47,9 @@ A cluster whose record is older than what is found is ` + "`abnormal`" + ` with 
 an older database was put back, or another program works with a copy of it. Nothing is written to it. Only take-over (the
 record becomes what is there), put-back (what is there becomes what is recorded), transfer and a delete with force are
 then taken, and a change of name and description; the first two are taken of no other cluster.
+
+Repair of a running cluster is taken only where EMQX has members that are no nodes of it (the reason ForeignMember of Healthy):
+it removes those that have stopped. One that runs is left alone.
 `)
 	for _, mode := range []Mode{Hosted, Adopted} {
 		writeMode(&b, mode)

@@ -33,7 +33,7 @@ var hostedCommands = map[State]map[CommandKind]move{
 	Updating:    {KindStart: holds, KindStop: to(Stopping), KindUpdate: stays, KindTransfer: stays, KindDelete: to(Stopping)},
 	Syncing:     {KindStart: holds, KindStop: to(Stopping), KindUpdate: to(Updating), KindTransfer: stays, KindDelete: to(Stopping)},
 	Starting:    {KindStart: holds, KindStop: to(Stopping), KindUpdate: stays, KindTransfer: stays, KindDelete: to(Stopping)},
-	Running:     {KindStart: holds, KindStop: to(Stopping), KindRestart: to(Updating), KindUpdate: to(Updating), KindTransfer: stays, KindDelete: to(Stopping)},
+	Running:     {KindStart: holds, KindStop: to(Stopping), KindRestart: to(Updating), KindUpdate: to(Updating), KindRepair: to(Updating), KindTransfer: stays, KindDelete: to(Stopping)},
 	Degraded:    {KindStart: holds, KindStop: to(Stopping), KindRestart: to(Updating), KindUpdate: to(Updating), KindRepair: to(Updating), KindTransfer: stays, KindDelete: to(Stopping)},
 	Stopping:    {KindStart: to(Starting), KindStop: holds, KindUpdate: stays, KindTransfer: stays, KindDelete: stays},
 	Stopped:     {KindStart: to(Starting), KindStop: holds, KindUpdate: stays, KindTransfer: stays, KindDelete: stays},

@@ -23,23 +23,24 @@ func (a *api) explainRoutes() {
 
 // explainView is why a cluster is as it is.
 type explainView struct {
-	State        ecp.State         `json:"state"`
-	Label        ecp.Label         `json:"label" doc:"the state's name"`
-	Reason       ecp.Reason        `json:"reason" doc:"word from a fixed list"`
-	Message      string            `json:"message" doc:"the same for people"`
-	Since        time.Time         `json:"since" doc:"when the state was entered"`
-	Deadline     time.Time         `json:"deadline,omitzero" doc:"when the task counts as failed; only where one runs, and it stands still while nothing can be seen"`
-	Stale        bool              `json:"stale" doc:"nothing can be seen at present"`
-	StaleSince   time.Time         `json:"staleSince,omitzero" doc:"only where stale"`
-	StaleMessage string            `json:"staleMessage,omitempty" doc:"why nothing can be seen; only where stale"`
-	LookedAt     time.Time         `json:"lookedAt,omitzero" doc:"the last look that saw anything; left out before the first since the start of the process"`
-	WaitsFor     string            `json:"waitsFor,omitempty" doc:"what the operation waits for, as last seen, e.g. how many clients have yet to leave a node; also that another daemon holds the platform, so that this one writes nothing to it; left out where neither is so"`
-	Settled      bool              `json:"settled" doc:"nothing is left to do for what is wanted"`
-	Healthy      bool              `json:"healthy"`
-	Differs      []ecp.Condition   `json:"differs" doc:"conditions that are not true, and so what the cluster waits for"`
-	Operation    *ecp.Operation    `json:"operation,omitempty" doc:"the one that runs; left out if none does"`
-	Nodes        []nodeView        `json:"nodes" doc:"those that are not ready"`
-	Legal        []ecp.CommandKind `json:"legal" doc:"commands that would be taken now"`
+	State          ecp.State           `json:"state"`
+	Label          ecp.Label           `json:"label" doc:"the state's name"`
+	Reason         ecp.Reason          `json:"reason" doc:"word from a fixed list"`
+	Message        string              `json:"message" doc:"the same for people"`
+	Since          time.Time           `json:"since" doc:"when the state was entered"`
+	Deadline       time.Time           `json:"deadline,omitzero" doc:"when the task counts as failed; only where one runs, and it stands still while nothing can be seen"`
+	Stale          bool                `json:"stale" doc:"nothing can be seen at present"`
+	StaleSince     time.Time           `json:"staleSince,omitzero" doc:"only where stale"`
+	StaleMessage   string              `json:"staleMessage,omitempty" doc:"why nothing can be seen; only where stale"`
+	LookedAt       time.Time           `json:"lookedAt,omitzero" doc:"the last look that saw anything; left out before the first since the start of the process"`
+	WaitsFor       string              `json:"waitsFor,omitempty" doc:"what the operation waits for, as last seen, e.g. how many clients have yet to leave a node; also that another daemon holds the platform, so that this one writes nothing to it; left out where neither is so"`
+	Settled        bool                `json:"settled" doc:"nothing is left to do for what is wanted"`
+	Healthy        bool                `json:"healthy"`
+	Differs        []ecp.Condition     `json:"differs" doc:"conditions that are not true, and so what the cluster waits for"`
+	Operation      *ecp.Operation      `json:"operation,omitempty" doc:"the one that runs; left out if none does"`
+	Nodes          []nodeView          `json:"nodes" doc:"those that are not ready"`
+	ForeignMembers []ecp.ForeignMember `json:"foreignMembers,omitempty" doc:"members of EMQX that are no nodes of the cluster; repair removes those that have stopped"`
+	Legal          []ecp.CommandKind   `json:"legal" doc:"commands that would be taken now"`
 }
 
 func (a *api) infoOf(ctx context.Context, r *http.Request) (ecp.Info, error) {
@@ -75,9 +76,10 @@ func viewExplanation(info ecp.Info) explainView {
 	return explainView{
 		State: st.State, Label: st.Label, Reason: st.Reason, Message: st.Message, Since: st.Since, Deadline: info.Status.Deadline,
 		Stale: st.Stale, StaleSince: st.StaleSince, StaleMessage: staleMessage(info), LookedAt: info.LookedAt, WaitsFor: info.Waits, Settled: holds(ecp.CondSettled), Healthy: holds(ecp.CondHealthy),
-		Differs: slices.DeleteFunc(slices.Clone(st.Conditions), func(c ecp.Condition) bool { return c.Status == ecp.True }),
-		Nodes:   slices.DeleteFunc(slices.Clone(st.Nodes), func(n nodeView) bool { return n.Ready }),
-		Legal:   list(info.Legal()),
+		Differs:        slices.DeleteFunc(slices.Clone(st.Conditions), func(c ecp.Condition) bool { return c.Status == ecp.True }),
+		Nodes:          slices.DeleteFunc(slices.Clone(st.Nodes), func(n nodeView) bool { return n.Ready }),
+		ForeignMembers: info.ForeignMembers,
+		Legal:          list(info.Legal()),
 	}
 }
 

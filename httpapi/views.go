@@ -31,19 +31,20 @@ type clusterView struct {
 
 // statusView is what was found of a cluster.
 type statusView struct {
-	State       ecp.State           `json:"state" doc:"one word for people; software waits on the conditions Settled and Healthy"`
-	Label       ecp.Label           `json:"label" doc:"the state's name"`
-	Reason      ecp.Reason          `json:"reason" doc:"word from a fixed list: why the state is what it is"`
-	Message     string              `json:"message" doc:"the same for people"`
-	Stale       bool                `json:"stale" doc:"nothing can be seen at present; what is said was true when it could"`
-	StaleSince  time.Time           `json:"staleSince,omitzero" doc:"only where stale"`
-	Since       time.Time           `json:"since" doc:"when the state was entered"`
-	Nodes       []nodeView          `json:"nodes" doc:"as last seen, by ordinal"`
-	ReadyNodes  int                 `json:"readyNodes"`
-	Connections ecp.ConnectionsInfo `json:"connections"`
-	Endpoints   endpointsView       `json:"endpoints" doc:"where MQTT clients reach it"`
-	Conditions  []ecp.Condition     `json:"conditions"`
-	Operation   ecp.OperationID     `json:"operation" doc:"the one that runs; empty if none does"`
+	State          ecp.State           `json:"state" doc:"one word for people; software waits on the conditions Settled and Healthy"`
+	Label          ecp.Label           `json:"label" doc:"the state's name"`
+	Reason         ecp.Reason          `json:"reason" doc:"word from a fixed list: why the state is what it is"`
+	Message        string              `json:"message" doc:"the same for people"`
+	Stale          bool                `json:"stale" doc:"nothing can be seen at present; what is said was true when it could"`
+	StaleSince     time.Time           `json:"staleSince,omitzero" doc:"only where stale"`
+	Since          time.Time           `json:"since" doc:"when the state was entered"`
+	Nodes          []nodeView          `json:"nodes" doc:"as last seen, by ordinal"`
+	ReadyNodes     int                 `json:"readyNodes"`
+	ForeignMembers []ecp.ForeignMember `json:"foreignMembers,omitempty" doc:"members of EMQX that are no nodes of the cluster, as last seen; repair removes those that have stopped, and leaves alone what runs"`
+	Connections    ecp.ConnectionsInfo `json:"connections"`
+	Endpoints      endpointsView       `json:"endpoints" doc:"where MQTT clients reach it"`
+	Conditions     []ecp.Condition     `json:"conditions"`
+	Operation      ecp.OperationID     `json:"operation" doc:"the one that runs; empty if none does"`
 }
 
 // nodeView is one node of a hosted cluster.
@@ -103,7 +104,7 @@ func viewCluster(i ecp.Info) clusterView {
 	}
 	v.Status = statusView{
 		State: st.State, Label: ecp.LabelOf(i.Mode, st.State), Reason: st.Reason, Message: st.Message,
-		Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Nodes: []nodeView{}, ReadyNodes: i.ReadyNodes,
+		Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Nodes: []nodeView{}, ReadyNodes: i.ReadyNodes, ForeignMembers: i.ForeignMembers,
 		Connections: i.Current, Conditions: list(st.Conditions), Operation: st.Operation,
 		Endpoints: endpointsView{
 			Internal: internalView{Host: i.Endpoints.Internal.Host, Ports: list(i.Endpoints.Internal.Ports)},
