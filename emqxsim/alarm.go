@@ -80,7 +80,7 @@ func (c *Cluster) causes(n *Node, t time.Time) map[string]raised {
 	if !n.left {
 		c.licenseCauses(n, t, out)
 		for _, m := range c.members() {
-			if m != n && m.up(t) && m.side != n.side {
+			if m != n && m.up(t) && m.side != n.side && !c.waits(t) {
 				out["partition"] = raised{"Partition occurs at node " + m.name, map[string]any{"occurred": m.name}}
 			}
 		}

@@ -351,7 +351,7 @@ func (c *Cluster) Usage() Usage {
 			}
 		}
 		for _, n := range c.nodes {
-			if n.left {
+			if n.left && !n.joining {
 				continue
 			}
 			nu := NodeUsage{c.live(n), c.sessions(n)}

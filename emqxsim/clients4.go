@@ -110,7 +110,7 @@ func kickClient4(c *call4) answer {
 // showClient4 is a client as it is listed. What a single client does is not
 // simulated: its counters are those of one that has only connected.
 func showClient4(c *call4, k client) obj {
-	since := k.node.started.Add(c.c.cfg.BootTime).Format(time.DateTime)
+	since := k.node.started.Add(k.node.boot).Format(time.DateTime)
 	o := obj{
 		"clientid": k.id(), "username": "undefined", "node": k.node.name, "connected": k.connected, "zone": "external",
 		"ip_address": "127.0.0.1", "port": 40000 + k.i%20000, "proto_name": "MQTT", "proto_ver": 4, "keepalive": 60,

@@ -12,7 +12,7 @@ import (
 // client5 is a client as the broker shows it. What a session would count is
 // not kept for each client: those figures are zero.
 func (q *request) client5(k client) obj {
-	since := rfc3339(k.node.started.Add(q.c.cfg.BootTime))
+	since := rfc3339(k.node.started.Add(k.node.boot))
 	user := any(nil)
 	if k.g.Username != "" {
 		user = k.g.Username

@@ -35,6 +35,7 @@ type ClusterConfig struct {
 	// BootTime is how long a starting node refuses connections, BootPage how
 	// long it then answers 404 (5.x) or that it is starting (4.4); 0 = not at all.
 	BootTime, BootPage time.Duration
+	Pace               Pace             // of what else takes time; zero = quick
 	Now                func() time.Time // nil = time.Now
 }
 
@@ -56,6 +57,7 @@ type Cluster struct {
 	lost       int // sessions that ended with a node
 	faults     []*fault
 	rebalances []*rebalance
+	split      *split // nil = the network is whole
 }
 
 // NewCluster makes a cluster without nodes. It panics if the version is not
@@ -129,6 +131,7 @@ func (c *Cluster) next() time.Time {
 	for _, r := range c.rebalances {
 		consider(r.next)
 	}
+	c.split.moments(consider)
 	for _, t := range c.db.license.moments() {
 		consider(t)
 	}
@@ -143,8 +146,10 @@ func (c *Cluster) step(t time.Time) {
 		if !n.dead && n.bootedAt().Equal(t) {
 			n.sayRunning(t)
 		}
+		n.joinStep(t)
 		c.evacuateStep(n, t)
 	}
+	c.splitStep(t)
 	c.rebalanceStep(t)
 	if c.connectDue(t) || more {
 		c.refresh(t)
@@ -161,6 +166,7 @@ func (c *Cluster) moreThanClients(t time.Time) bool {
 	for _, r := range c.rebalances {
 		consider(r.next)
 	}
+	c.split.moments(consider)
 	for _, m := range c.db.license.moments() {
 		consider(m)
 	}
@@ -173,7 +179,7 @@ func (c *Cluster) refresh(t time.Time) {
 	c.refreshTraffic(t)
 }
 
-// Join adds a running member. A name that is a member already is started
+// Join adds a running member, which with a [Pace] is one a little later. A name that is a member already is started
 // anew, which is how a node comes back. Where the licence is for one node only,
 // a second one runs by itself and is no member, as in reality.
 func (c *Cluster) Join(name string) *Node {
@@ -186,6 +192,10 @@ func (c *Cluster) join(name string, now time.Time) *Node {
 	n := c.find(name)
 	if n == nil {
 		n = c.add(name)
+		if c.joinsLater(n, now) {
+			n.startAlone(now)
+			return n
+		}
 		if c.singleNode() && len(c.members()) > 1 {
 			n.leave(now)
 		}
@@ -245,18 +255,8 @@ func (c *Cluster) running(t time.Time) []*Node {
 	return slices.DeleteFunc(c.members(), func(n *Node) bool { return !n.up(t) })
 }
 
-// Partition splits the cluster: a node sees as running those of its own group
-// only. Nodes in no group are a group together. Without groups the split heals.
-func (c *Cluster) Partition(groups ...[]string) {
-	c.change(func(time.Time) {
-		for _, n := range c.nodes {
-			n.side = 1 + slices.IndexFunc(groups, func(g []string) bool { return slices.Contains(g, n.name) })
-		}
-	})
-}
-
 // Refused says how often clients were turned away, by reason: evacuating,
-// listener_full, listener_stopped, license_limit, license_expired, no_node.
+// listener_full, listener_stopped, license_limit, license_expired, member_hangs, no_node.
 func (c *Cluster) Refused() map[string]int {
 	out := map[string]int{}
 	c.change(func(time.Time) {

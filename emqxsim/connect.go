@@ -13,6 +13,7 @@ const (
 	refusedFull       = "listener_full"
 	refusedLimit      = "license_limit"
 	refusedExpired    = "license_expired"
+	refusedHangs      = "member_hangs"
 )
 
 // connectDue lets the clients try whose time has come. One run of them is
@@ -41,6 +42,8 @@ func (c *Cluster) connect(g *group, w *want, t time.Time) {
 	free := w.n
 	if reason := c.licenseRefuses(t); reason != "" {
 		free, why = 0, reason
+	} else if c.blocks(w.session, t) {
+		free, why = 0, refusedHangs
 	} else if left := c.licenseLeft(w.session, t); left < free {
 		free, why = left, refusedLimit
 	}
@@ -71,7 +74,7 @@ func (c *Cluster) connect(g *group, w *want, t time.Time) {
 func (c *Cluster) room(g *group, t time.Time) (map[*Node]int, string) {
 	room, why := map[*Node]int{}, refusedNoNode
 	for _, n := range c.nodes {
-		if n.left || !n.up(t) {
+		if !n.reachable(t) {
 			continue
 		}
 		l := n.db.listener(g.Listener)

@@ -61,6 +61,15 @@ func (e *evacuation) goOn(t time.Time) {
 	e.initialConns, e.initialSess = 0, 0
 }
 
+// counted are the sessions that the status tells of: those of the beginning until
+// the wait for take-over has ended, though clients took theirs elsewhere long ago.
+func (e *evacuation) counted(n *Node) int {
+	if e.state == evictingSessions || e.state == prohibiting {
+		return n.c.sessions(n)
+	}
+	return e.initialSess
+}
+
 // evacuateStep does what is due on a node at t.
 func (c *Cluster) evacuateStep(n *Node, t time.Time) {
 	e := n.evac

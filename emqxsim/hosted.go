@@ -16,6 +16,7 @@ type hosted struct {
 	uid   string // of the namespace it lives in
 	auth  auth
 	major int
+	lead  time.Duration   // see AnswerTime
 	nodes map[int]podLife // as the cluster was last told
 	key   string          // of the licence that nodes have started with; "" = the configured one
 }
@@ -92,10 +93,10 @@ func (h *hosted) follow(st *state, now time.Time) {
 func (p *Provisioner) host(st *state) *hosted {
 	sim := NewCluster(ClusterConfig{
 		Version: st.version(), Username: st.Auth.Username, Password: st.Auth.Password,
-		License: p.cfg.License, Limit: p.cfg.Limit, Now: p.now,
+		License: p.cfg.License, Limit: p.cfg.Limit, Now: p.now, Pace: p.cfg.Pace,
 	})
 	sim.at = time.Time{} // it begins with its first pod
-	return &hosted{sim: sim, uid: st.UID, auth: *st.Auth, major: mustMajor(st.version()), nodes: map[int]podLife{}}
+	return &hosted{sim: sim, uid: st.UID, auth: *st.Auth, lead: p.cfg.AnswerTime, major: mustMajor(st.version()), nodes: map[int]podLife{}}
 }
 
 // end is that of the namespace: nothing runs any more.
@@ -163,8 +164,8 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []hap
 	ended := now
 	if p := st.pod(c.Ordinal); p != nil {
 		is.uid, is.ready, is.version = p.UID, p.Ready, p.Image.Version
-		is.down = !p.ready(now)
-		if !p.ready(now) {
+		is.down = !p.runs(now, h.lead)
+		if is.down {
 			ended = p.since(now)
 		} else {
 			ended = p.Made
@@ -183,13 +184,14 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []hap
 		return out
 	}
 	h.nodes[c.Ordinal] = is
-	if !known || !was.down && (is.down || was.uid != is.uid || !was.ready.Equal(is.ready)) {
+	fresh := !known
+	if !known && is.down || known && !was.down && (is.down || was.uid != is.uid || !was.ready.Equal(is.ready)) {
 		out = append(out, happening{ended, func(t time.Time) { h.sim.down(name, t) }})
 	}
 	if !is.down && (was.down || !known || was.uid != is.uid || !was.ready.Equal(is.ready)) {
-		out = append(out, happening{is.ready, func(t time.Time) {
+		out = append(out, happening{is.ready.Add(-h.lead), func(t time.Time) {
 			h.license(st.License, t)
-			h.sim.boot(name, is.version, t)
+			h.sim.boot(name, is.version, fresh, is.ready, t)
 		}})
 	}
 	return out
@@ -228,14 +230,20 @@ func (c *Cluster) down(name string, t time.Time) {
 	n.kill(t)
 }
 
-// boot starts a node. One that had left finds its cluster again, as discovery
-// makes it, unless the licence is for one node.
-func (c *Cluster) boot(name, version string, t time.Time) {
+// boot starts a node, to which clients are led from serves on. One that had left
+// finds its cluster again, as discovery makes it, unless the licence is for one
+// node; one that is fresh is no member yet.
+func (c *Cluster) boot(name, version string, fresh bool, serves, t time.Time) {
 	n := c.any(name)
 	if n == nil {
 		n = c.add(name)
 	}
-	n.version, n.left, n.db = version, false, c.db
+	n.version, n.serves = version, serves
+	if fresh && c.joinsLater(n, t) {
+		n.startAlone(t)
+		return
+	}
+	n.left, n.joining, n.db = false, false, c.db
 	if others := len(c.members()) - 1; others > 0 && c.singleNode() {
 		n.leave(t)
 	}

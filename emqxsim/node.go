@@ -19,6 +19,11 @@ type Node struct {
 	role      string    // core or replicant
 	version   string
 	started   time.Time // its process
+	boot      time.Duration
+	page      time.Duration
+	joining   bool      // a cluster of its own until it joins; left is true
+	joins     time.Time // when it tries to
+	serves    time.Time // from when on clients are led to it
 	dead      bool
 	suspended *suspension // nil = it is not
 	keeps     bool        // it takes no change of listeners
@@ -40,9 +45,14 @@ type Node struct {
 func (n *Node) Name() string { return n.name }
 
 // start is a boot.
-func (n *Node) start(t time.Time) {
+func (n *Node) start(t time.Time) { n.startIn(t, n.c.cfg.BootTime, n.c.cfg.BootPage) }
+
+// startIn is a boot of some length.
+func (n *Node) startIn(t time.Time, boot, page time.Duration) {
+	n.boot, n.page = boot, page
 	n.resume(t)
 	n.started, n.dead, n.unready = t, false, false
+	n.joins = n.bootedAt().Add(n.c.cfg.Pace.Alone)
 	n.traffic, n.history = traffic{}, nil
 	for _, l := range n.db.listeners {
 		delete(l.stopped, n.name)
@@ -87,17 +97,21 @@ func (n *Node) leave(t time.Time) {
 // enter makes a standalone node a member: it takes the cluster's data and
 // starts anew.
 func (n *Node) enter(t time.Time) {
-	n.left, n.db = false, n.c.db
+	n.left, n.joining, n.db = false, false, n.c.db
+	if again := n.c.cfg.Pace.Join; again > 0 {
+		n.startIn(t, again, 0)
+		return
+	}
 	n.start(t)
 }
 
 // up says whether the process takes connections.
 func (n *Node) up(t time.Time) bool {
-	return !n.dead && !t.Before(n.started.Add(n.c.cfg.BootTime))
+	return !n.dead && !t.Before(n.started.Add(n.boot))
 }
 
 // bootedAt is when the API is there.
-func (n *Node) bootedAt() time.Time { return n.started.Add(n.c.cfg.BootTime + n.c.cfg.BootPage) }
+func (n *Node) bootedAt() time.Time { return n.started.Add(n.boot + n.page) }
 
 // booted says whether the node is through its start.
 func (n *Node) booted(t time.Time) bool { return n.up(t) && !t.Before(n.bootedAt()) }
@@ -115,7 +129,7 @@ func (n *Node) available(t time.Time) bool {
 // not: so 5.8.9 was seen to do.
 func (n *Node) takes(t time.Time) bool {
 	waits := n.evac != nil && n.evac.state == waitingHealthCheck && (n.c.major > 4 || has(n.version, sinceHealthWait4))
-	return !n.left && n.suspended == nil && n.ready(t) && n.c.donating(n) == nil && (n.evac == nil || waits)
+	return n.reachable(t) && n.suspended == nil && n.ready(t) && n.c.donating(n) == nil && (n.evac == nil || waits)
 }
 
 // sees says whether a member runs, as this node sees it.
@@ -123,7 +137,7 @@ func (n *Node) sees(m *Node, t time.Time) bool {
 	if m == n {
 		return true
 	}
-	return !n.left && !m.left && m.up(t) && m.side == n.side && !m.lost(t)
+	return !n.left && !m.left && m.up(t) && (m.side == n.side || n.c.waits(t)) && !m.lost(t)
 }
 
 // peers are the members of the node's cluster, itself among them, by name.
@@ -144,15 +158,19 @@ func (n *Node) moments(consider func(time.Time)) {
 	if n.dead {
 		return
 	}
-	consider(n.started.Add(n.c.cfg.BootTime))
+	consider(n.started.Add(n.boot))
 	consider(n.bootedAt())
+	consider(n.serves)
+	if n.joining {
+		consider(n.joins)
+	}
 	if n.evac != nil {
 		consider(n.evac.next)
 	}
 }
 
 func (n *Node) uptime(t time.Time) time.Duration {
-	return max(t.Sub(n.started.Add(n.c.cfg.BootTime)), 0)
+	return max(t.Sub(n.started.Add(n.boot)), 0)
 }
 
 // Kill ends the node's process: its handler closes connections unanswered,

@@ -11,7 +11,7 @@ import (
 func nodes5(q *request) answer {
 	out := []obj{}
 	for _, n := range q.n.visible(q.now) {
-		if n.suspended != nil {
+		if q.n.hangs(n, q.now) != nil {
 			out = append(out, obj{"node": n.name, "node_status": "unknown", "role": n.role}) // its form is not recorded
 			continue
 		}

@@ -25,6 +25,11 @@ type ProvisionerConfig struct {
 	BootTime      time.Duration // from a pod's making until it is ready; 0 = 2 s
 	StopTime      time.Duration // from its deletion until it has gone; 0 = a quarter of BootTime
 	TerminateTime time.Duration // the least a namespace takes to go; 0 = half of BootTime
+	// AnswerTime is how long EMQX answers in a pod before that counts as ready, of
+	// BootTime; 0 = it answers when the pod is ready. A join by [Pace] that takes
+	// longer comes when clients are there.
+	AnswerTime time.Duration
+	Pace       Pace // of the EMQX clusters; zero = quick
 	// RenderVersion is the newest way of rendering it claims to have; 0 = 1. A
 	// higher one is how a newer build of it looks.
 	RenderVersion int
@@ -98,6 +103,7 @@ func NewProvisioner(c ProvisionerConfig) (*Provisioner, error) {
 	set(&c.BootTime, 2*time.Second)
 	set(&c.StopTime, c.BootTime/4)
 	set(&c.TerminateTime, c.BootTime/2)
+	c.AnswerTime = min(max(c.AnswerTime, 0), c.BootTime)
 	if c.RenderVersion == 0 {
 		c.RenderVersion = 1
 	}

@@ -145,7 +145,7 @@ func (c *call4) showEvacuation(n *Node) obj {
 		"connection_goal": 0, "session_goal": 0, "session_recipients": nodeNames(c.c.recipients(n, e.migrateTo, c.now)),
 		"stats": obj{
 			"initial_connected": e.initialConns, "initial_sessions": e.initialSess,
-			"current_connected": c.c.live(n), "current_sessions": c.c.sessions(n),
+			"current_connected": c.c.live(n), "current_sessions": e.counted(n),
 		},
 	}
 }

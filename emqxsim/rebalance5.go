@@ -122,7 +122,7 @@ func (e *evacuation) show(q *request, n *Node) obj {
 		"session_recipients": nodeNames(q.c.recipients(n, e.migrateTo, q.now)),
 		"stats": obj{
 			"initial_connected": e.initialConns, "initial_sessions": e.initialSess,
-			"current_connected": q.c.live(n), "current_sessions": q.c.sessions(n),
+			"current_connected": q.c.live(n), "current_sessions": e.counted(n),
 		},
 	}
 }

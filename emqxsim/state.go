@@ -107,6 +107,12 @@ func (p pod) ready(now time.Time) bool {
 	return p.Deleted.IsZero() && p.Down.IsZero() && !now.Before(p.Ready)
 }
 
+// runs says whether EMQX answers in the pod, which it does for lead before the pod
+// is ready.
+func (p pod) runs(now time.Time, lead time.Duration) bool {
+	return p.Deleted.IsZero() && p.Down.IsZero() && !now.Before(p.Ready.Add(-lead))
+}
+
 // since is when the pod became ready or not.
 func (p pod) since(now time.Time) time.Time {
 	switch {

@@ -1,6 +1,7 @@
 package emqxsim
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -12,7 +13,8 @@ import (
 // one node only is answered as ever, unless it is that one.
 
 // lostAfter is how long the others wait for a node that hangs before they count
-// it as stopped. It is about two minutes with EMQX' default net_ticktime.
+// it as stopped, where no [Pace] says otherwise. It is about two minutes with EMQX'
+// default net_ticktime.
 const lostAfter = 2 * time.Minute
 
 // suspension of a node.
@@ -47,7 +49,7 @@ func (n *Node) resume(t time.Time) {
 
 // lost says that the others count a node that hangs as stopped.
 func (n *Node) lost(t time.Time) bool {
-	return n.suspended != nil && !t.Before(n.suspended.since.Add(lostAfter))
+	return n.suspended != nil && !t.Before(n.suspended.since.Add(cmp.Or(n.c.cfg.Pace.Split, lostAfter)))
 }
 
 // wait is how a request waits for a node that hangs.
@@ -63,11 +65,12 @@ func (n *Node) waitFor(r *http.Request, t time.Time) wait {
 		return wait{on: n.suspended.resumed}
 	}
 	for _, m := range n.visible(t) {
-		if m.suspended == nil || r.Header.Get("Authorization") == "" { // who is refused is refused at once
+		on := n.hangs(m, t)
+		if on == nil || r.Header.Get("Authorization") == "" { // who is refused is refused at once
 			continue
 		}
 		if w, waits := waitingCall(n.c.major, r, m.name); waits {
-			w.on = m.suspended.resumed
+			w.on = on
 			return w
 		}
 	}

@@ -90,7 +90,7 @@ func (c *Cluster) refreshTraffic(t time.Time) {
 		all += c.sessions(n)
 	}
 	for _, n := range c.nodes {
-		if n.left || !n.up(t) {
+		if n.left && !n.joining || !n.up(t) {
 			continue
 		}
 		m := moment{
