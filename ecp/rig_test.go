@@ -66,7 +66,13 @@ func inBubble(t *testing.T, test func(*rig)) {
 
 func newRig(t *testing.T, store ecp.Store) *rig {
 	t.Helper()
-	sim, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
+	return newRigOn(t, store, emqxsim.ProvisionerConfig{})
+}
+
+// newRigOn is as newRig, on a platform that behaves as told.
+func newRigOn(t *testing.T, store ecp.Store, platform emqxsim.ProvisionerConfig) *rig {
+	t.Helper()
+	sim, err := emqxsim.NewProvisioner(platform)
 	require.NoError(t, err)
 	r := &rig{t: t, store: store, sim: sim, stop: func() {}}
 	r.applied.Provisioner = sim

@@ -232,14 +232,14 @@ func (c *Cluster) down(name string, t time.Time) {
 
 // boot starts a node, to which clients are led from serves on. One that had left
 // finds its cluster again, as discovery makes it, unless the licence is for one
-// node; one that is fresh is no member yet.
+// node; one that is fresh, or has not joined before, is no member yet.
 func (c *Cluster) boot(name, version string, fresh bool, serves, t time.Time) {
 	n := c.any(name)
 	if n == nil {
 		n = c.add(name)
 	}
 	n.version, n.serves = version, serves
-	if fresh && c.joinsLater(n, t) {
+	if (fresh || n.joining) && c.joinsLater(n, t) {
 		n.startAlone(t)
 		return
 	}

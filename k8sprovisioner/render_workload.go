@@ -203,7 +203,8 @@ func emqxContainer(in input) (*corev1ac.ContainerApplyConfiguration, error) {
 // has to answer for 10 s without a break, looked at often enough to see the break.
 // Nothing else is needed for it: a single node, all nodes at once, and a pod that
 // is made anew while the daemon is away become ready by themselves, and no tool of
-// the image is relied on. It is not ready 16 s after it has stopped answering, as
+// the image is relied on; docs/operations.md says what is not caught, and why there
+// is neither a readiness gate nor a program for it. It is not ready 16 s after it has stopped answering, as
 // before: evacuations count on less than 20 s.
 func readiness(in input) *corev1ac.ProbeApplyConfiguration {
 	p := probe(in, in.major.ready(in.version))
