@@ -205,6 +205,7 @@ type Info struct {
 	ForeignMembers []ForeignMember `json:"foreignMembers,omitempty"`
 	Current        ConnectionsInfo `json:"connections"`
 	Endpoints      Endpoints       `json:"endpoints"`
+	Volumes        []VolumeInfo    `json:"volumes"` // claims that are there, as last seen, by ordinal; of nodes that do not run, too
 	Features       []FeatureInfo   `json:"features"`
 	// Waits says in words what the running operation waits for, as last seen, e.g.
 	// how many clients have yet to leave a node; "" = nothing, or not known.

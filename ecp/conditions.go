@@ -78,6 +78,8 @@ func provisioned(v view, _ int) verdictOf {
 		return verdictOf{Status: False, Reason: ReasonContested, Message: f.Contested[0].String() + "; take the fields from either side"}
 	case len(f.Obstacles) > 0:
 		return verdictOf{Status: False, Reason: ReasonInProgress, Message: joinCauses(f.Obstacles...)}
+	case v.smallVolumes() != "":
+		return verdictOf{Status: False, Reason: ReasonVolumePending, Message: v.smallVolumes()}
 	case v.rec.Status.Applied == v.rec.Generation && f.Exists && !f.Terminating && len(f.Drift) == 0:
 		return yes
 	}

@@ -184,12 +184,31 @@ func illegal(rec ClusterRecord, kind CommandKind) error {
 // Do takes a command; see [Cluster].
 func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
 	q := request{op: string(cmd.Kind()) + " cluster " + string(h.id), action: string(cmd.Kind()), kind: KindCluster, key: string(h.id), asked: cmd, taken: takenBy(cmd)}
+	if err := h.m.beforehand(ctx, q, func(tx Tx, a Actor) (change, error) { return h.m.changeOf(tx, a, h.id, cmd) }); err != nil {
+		return Operation{}, err
+	}
 	operation, err := submit(ctx, h.m, q, func(w *work) (Operation, error) { return h.m.take(w, h.id, cmd) })
 	if err != nil {
 		return Operation{}, err
 	}
 	h.m.queue.add(h.id)
 	return operation, nil
+}
+
+// changeOf returns what of a command the platform has to be asked about.
+func (m *Manager) changeOf(tx Tx, a Actor, id ID, cmd Command) (change, error) {
+	switch cmd.(type) {
+	case Update, PutBack:
+	default:
+		return change{}, nil
+	}
+	var scope string
+	rec, _, err := m.mayDo(tx, a, &scope, id, cmd)
+	if err != nil {
+		return change{}, err
+	}
+	d, err := m.decide(tx, rec, cmd)
+	return changeBy(rec, d), err
 }
 
 // takenBy says where a name that is taken stands in a command.
@@ -360,6 +379,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 		_, err := authorize(ctx, op, RightRead, "")
 		return Plan{}, err
 	}
+	var planned change
 	err = h.m.store.Read(ctx, func(tx Tx) error {
 		var scope string
 		rec, _, err := h.m.mayDo(tx, actor, &scope, h.id, cmd)
@@ -381,9 +401,13 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 				return err
 			}
 		}
-		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(stepsOf(d.kind, rec, d.rec)), Notes: slices.Concat(d.notes, notes(h.m.timings, h.m.info(rec), d, h.m.outdated(rec.ID)), h.m.surplusNotes(rec, d))}
+		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(stepsOf(d.kind, rec, d.rec)), Notes: slices.Concat(d.notes, volumeNotes(rec, d), notes(h.m.timings, h.m.info(rec), d, h.m.outdated(rec.ID)), h.m.surplusNotes(rec, d))}
+		planned = changeBy(rec, d)
 		return nil
 	})
+	if err == nil {
+		err = h.m.addForesight(ctx, &plan, planned)
+	}
 	if err != nil {
 		return Plan{}, explain(op, err, "", "")
 	}

@@ -25,6 +25,7 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (Plan, error)
 		return Plan{}, err
 	}
 	var plan Plan
+	var made ClusterRecord
 	err := m.store.Write(ctx, func(tx Tx) error {
 		rec, err := m.newRecord(tx, actor, r)
 		if err != nil {
@@ -40,10 +41,13 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (Plan, error)
 		if rec.Mode == Hosted {
 			plan.Steps = stepNames(operationSteps[OpCreate])
 		}
+		made = rec
 		return errors.Join(Put(tx, rec, 0), errPlanned)
 	})
 	if errors.Is(err, errPlanned) && !errors.As(err, new(*Error)) {
-		return plan, nil
+		if err = m.addForesight(ctx, &plan, change{is: made}); err == nil {
+			return plan, nil
+		}
 	}
 	return Plan{}, explain(op, err, "name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project))
 }

@@ -95,6 +95,20 @@ type Rehearser interface {
 	Rehearse(ctx context.Context, id ID, ordinal int) error
 }
 
+// Checker is a Provisioner that can ask its platform what it thinks of a change
+// before anything is stored of it.
+type Checker interface {
+	// Check returns nil where nothing of d is known to be refused for good by an
+	// Apply: not objects that differ, nor volumes that are to grow, nor names that
+	// must be there, such as a storage class. It reads Create as Apply does: of a
+	// cluster that is not there yet less can be told. A refusal is invalid, in the
+	// platform's own words, with [*Refusal] as its cause and the fields of the
+	// cluster that it comes from, e.g. "spec.network.loadBalancerClass". Any other
+	// error says nothing of d but that it could not be asked. It MUST NOT change
+	// anything, and MUST return soon after ctx has ended.
+	Check(ctx context.Context, d Desired) error
+}
+
 // Warner is a Provisioner that knows what people should mend about it although
 // it works, such as rights that its account lacks.
 type Warner interface {
@@ -168,7 +182,7 @@ type Desired struct {
 	Manifest string
 	Spec     HostedSpec
 	Image    Image // what Spec.Image names
-	Size     Size  // what Spec.Size names
+	Size     Size  // what Spec.Size names; volumes grow to its storage where the platform can, and never shrink
 	// Pull lets Kubernetes pull the image; zero = nothing is needed.
 	Pull PullCredentials
 	// Licence is EMQX': the text of a file (v4) or a key (v5); "" = EMQX runs
@@ -317,6 +331,12 @@ type VolumeObservation struct {
 	UID     string // changes when the claim is made anew: its data is then new, too
 	Bound   bool
 	Going   bool // deletion was asked; the data goes as soon as no pod uses it
+	// Capacity is how large the volume really is, as a quantity, e.g. "10Gi"; "" =
+	// the platform does not say, or has made none yet.
+	Capacity string
+	// Pending says why it is smaller than was asked for, in the platform's words
+	// where it has any; "" = it is not.
+	Pending string
 }
 
 // Endpoints is where MQTT clients reach a cluster.

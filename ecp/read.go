@@ -39,6 +39,9 @@ func (m *Manager) info(rec ClusterRecord) Info {
 		i.LookedAt = mem.seenAt
 		i.Endpoints = mem.look.Found.Endpoints
 		i.Unseen, i.ForeignMembers = mem.look.Unseen, slices.Clone(mem.look.Foreign)
+		if rec.Mode == Hosted {
+			i.Volumes = volumesOf(rec, mem.look.Found)
+		}
 		switch {
 		case mem.look.NotHeld != "":
 			i.Waits = mem.look.NotHeld

@@ -28,6 +28,13 @@ func (p *refusing) Apply(ctx context.Context, d ecp.Desired) error {
 	return p.Provisioner.Apply(ctx, d)
 }
 
+// unasked is a platform that can be asked nothing before.
+type unasked struct{ *emqxsim.Provisioner }
+
+func (unasked) Check(context.Context, ecp.Desired) error {
+	return &ecp.Error{Code: ecp.CodeUnavailable, Op: "check cluster", Message: "it does not answer"}
+}
+
 func balanced(class string) string {
 	return `{"network":{"type":"LoadBalancer","loadBalancerClass":"` + class + `"}}`
 }
@@ -36,6 +43,7 @@ func balanced(class string) string {
 // and nothing else waits for it.
 func TestRefusedForGood(t *testing.T) {
 	inBubble(t, func(r *rig) {
+		r.make(r.store, unasked{r.sim})
 		c, d := r.running()
 		r.ends(r.change(c, balanced("example.com/first")), ecp.PhaseSucceeded)
 		before := r.found(c)

@@ -125,6 +125,7 @@ const (
 	ReasonPoweredOff      Reason = "PoweredOff"   // stopped by request
 	ReasonRendererNewer   Reason = "RendererNewer"
 	ReasonAddressPending  Reason = "AddressPending"  // the platform has given the load balancer no address
+	ReasonVolumePending   Reason = "VolumePending"   // a volume is smaller than the cluster's size says: it grows, waits for its node to start, or cannot
 	ReasonContested       Reason = "Contested"       // somebody else keeps changing back what is written to an object
 	ReasonTemplateChanged Reason = "TemplateChanged" // nodes are of an older pod template than the platform has now, and nothing on its way replaces them
 	ReasonDeleted         Reason = "Deleted"

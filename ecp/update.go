@@ -105,6 +105,7 @@ func (m *Manager) resolveAgain(tx Tx, rec *ClusterRecord, before ClusterRecord, 
 			return err
 		}
 		size.Revision = 0
+		mayStore(&wrong, *s, was.Size, size)
 		rec.Resolved.Size = size
 	}
 	if is("network") {

@@ -73,6 +73,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	s.Workload.with(foreign)
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)
+	s.grow(d, now, t)
 	s.dropClaims(d)
 	named := slices.Clone(d.Roll)
 	for ordinal, uid := range d.Replace {

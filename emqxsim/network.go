@@ -75,7 +75,7 @@ func (s *service) refuses(id ecp.ID, n ecp.Network) error {
 	}
 	what := "Service " + string(id)
 	why := fmt.Sprintf("spec.loadBalancerClass: Invalid value: %q: may not change once set", n.LoadBalancerClass)
-	return &ecp.Error{Code: ecp.CodeInvalid, Op: "apply cluster", Message: what + " is invalid: " + why, Cause: &ecp.Refusal{What: what, Why: why, Rest: true}}
+	return refusal(what, "spec.network.loadBalancerClass", why)
 }
 
 // nodePort is the one a protocol has; 0 = none.

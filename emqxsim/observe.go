@@ -32,7 +32,7 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	}
 	for _, c := range s.Claims {
 		o.Volumes = append(o.Volumes, ecp.VolumeObservation{
-			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Going: c.Going,
+			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Going: c.Going, Capacity: c.size(s), Pending: s.pending(c),
 		})
 	}
 	o.Endpoints = s.Service.endpoints(n.host())
@@ -74,6 +74,11 @@ func (s *state) drift(n names) []string {
 	}
 	if s.Workload.Replicas != s.Workload.Rendered {
 		out = append(out, "StatefulSet "+n.workload())
+	}
+	for _, c := range s.Claims {
+		if s.small(c) && !s.Fixed && c.Want != s.Volume && c.Ordinal < s.Workload.Rendered {
+			out = append(out, "PersistentVolumeClaim "+n.claimOf(c.Ordinal))
+		}
 	}
 	return out
 }

@@ -34,9 +34,14 @@ type state struct {
 	Workload *workload `json:"workload,omitempty"`
 	// Known is how many ordinals have had a claim and are meant to have one: one
 	// of them that has none has lost it.
-	Known  int     `json:"known,omitempty"`
-	Claims []claim `json:"claims,omitempty"` // by ordinal
-	Pods   []pod   `json:"pods,omitempty"`   // by ordinal
+	Known int `json:"known,omitempty"`
+	// Storage is how large claims are made, as it was at first; Volume is what was
+	// wanted last, and Fixed that none grows to that.
+	Storage string  `json:"storage,omitempty"`
+	Volume  string  `json:"volume,omitempty"`
+	Fixed   bool    `json:"fixed,omitempty"`
+	Claims  []claim `json:"claims,omitempty"` // by ordinal
+	Pods    []pod   `json:"pods,omitempty"`   // by ordinal
 	// Refusal is why the platform makes no pods; "" = it makes them.
 	Refusal string `json:"refusal,omitempty"`
 }
@@ -81,7 +86,11 @@ type claim struct {
 	// Again: a new one takes its place when it has gone. Somebody said so.
 	Again bool `json:"again,omitempty"`
 	// Joined: a node with this volume has been a member of the EMQX cluster.
-	Joined bool `json:"joined,omitempty"`
+	Joined bool   `json:"joined,omitempty"`
+	Size   string `json:"size,omitempty"` // of the volume; "" = as claims are made
+	// Want is what it is growing to until Grown; "" = it is not.
+	Want  string    `json:"want,omitempty"`
+	Grown time.Time `json:"grown,omitzero"`
 }
 
 // pod is one node.
@@ -140,6 +149,9 @@ func (s *state) settle(now time.Time, d pace) {
 		*s = state{ID: s.ID}
 		return
 	}
+	for i := range s.Claims {
+		s.Claims[i].grown(now)
+	}
 	for i := 0; i < len(s.Pods); {
 		p := s.Pods[i]
 		if p.Down.IsZero() && !now.Before(p.Ready) && (p.Deleted.IsZero() || !p.Deleted.Before(p.Ready)) {
@@ -173,6 +185,9 @@ func (s *state) next(now time.Time) time.Time {
 		}
 	}
 	consider(s.Gone)
+	for _, c := range s.Claims {
+		consider(c.Grown)
+	}
 	for _, p := range s.Pods {
 		consider(p.Gone)
 		if p.Deleted.IsZero() && p.Down.IsZero() {

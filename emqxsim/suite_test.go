@@ -63,7 +63,8 @@ func suite(open func(t *testing.T) ecp.Provisioner) ecptest.ProvisionerSuite {
 				d.Spec.Network.LoadBalancerClass = "example.com/second"
 			}
 		},
-		Writes: func(p ecp.Provisioner) int { return sim(p).Writes() },
+		LargerVolume: "30Gi",
+		Writes:       func(p ecp.Provisioner) int { return sim(p).Writes() },
 	}
 }
 

@@ -86,6 +86,7 @@ func TestClusterAnswer(t *testing.T) {
 			{NodeObservation: ecp.NodeObservation{Ordinal: 0, Name: "emqx@a", Pod: "a", PodUID: "u", Host: "h", IP: "10.0.0.1", Ready: true, Image: "i", Volume: "data-a", Since: at}, Member: true, Version: "5.8.9", Uptime: 90 * time.Second, Connections: 12},
 			{NodeObservation: ecp.NodeObservation{Ordinal: 1, Name: "emqx@b", Pod: "b", Broken: true, Reason: "ImagePullBackOff", Message: "no such image", Restarts: 3}},
 		},
+		Volumes: []ecp.VolumeInfo{{Ordinal: 0, Name: "data-a", Capacity: "10Gi", Wanted: "20Gi", Pending: "it has 10Gi of 20Gi: it is being made larger"}},
 		Endpoints: ecp.Endpoints{
 			Internal: ecp.InternalEndpoint{Host: "x.svc", Ports: []ecp.EndpointPort{{Protocol: ecp.MQTT, Port: 1883}}},
 			External: []ecp.ExternalEndpoint{{Protocol: ecp.MQTT, Port: 31883}},

@@ -143,6 +143,7 @@ func sampleInfo() ecp.Info {
 			},
 			Member: true, Version: "5.8.9", Uptime: time.Hour, Connections: 12,
 		}},
+		Volumes: []ecp.VolumeInfo{{Ordinal: 0, Name: "data-" + sampleCluster + "-emqx-0", Capacity: "10Gi", Wanted: "10Gi"}},
 		Endpoints: ecp.Endpoints{
 			Internal: ecp.InternalEndpoint{Host: sampleCluster + "-emqx." + sampleCluster + ".svc", Ports: []ecp.EndpointPort{{Protocol: ecp.MQTT, Port: 1883}}},
 			External: []ecp.ExternalEndpoint{{Protocol: ecp.MQTT, Port: 31883}},

@@ -40,6 +40,7 @@ type statusView struct {
 	Since          time.Time           `json:"since" doc:"when the state was entered"`
 	Nodes          []nodeView          `json:"nodes" doc:"as last seen, by ordinal"`
 	ReadyNodes     int                 `json:"readyNodes"`
+	Volumes        []ecp.VolumeInfo    `json:"volumes" doc:"of nodes, as last seen, by ordinal; of a stopped cluster, too"`
 	ForeignMembers []ecp.ForeignMember `json:"foreignMembers,omitempty" doc:"members of EMQX that are no nodes of the cluster, as last seen; repair removes those that have stopped, and leaves alone what runs"`
 	Connections    ecp.ConnectionsInfo `json:"connections"`
 	Endpoints      endpointsView       `json:"endpoints" doc:"where MQTT clients reach it"`
@@ -104,7 +105,7 @@ func viewCluster(i ecp.Info) clusterView {
 	}
 	v.Status = statusView{
 		State: st.State, Label: ecp.LabelOf(i.Mode, st.State), Reason: st.Reason, Message: st.Message,
-		Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Nodes: []nodeView{}, ReadyNodes: i.ReadyNodes, ForeignMembers: i.ForeignMembers,
+		Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Nodes: []nodeView{}, ReadyNodes: i.ReadyNodes, Volumes: list(i.Volumes), ForeignMembers: i.ForeignMembers,
 		Connections: i.Current, Conditions: list(st.Conditions), Operation: st.Operation,
 		Endpoints: endpointsView{
 			Internal: internalView{Host: i.Endpoints.Internal.Host, Ports: list(i.Endpoints.Internal.Ports)},

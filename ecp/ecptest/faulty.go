@@ -77,8 +77,8 @@ func (s *faultyStore) Changes(ctx context.Context, after int64) iter.Seq2[ecp.Ch
 
 // NewFaultyProvisioner gives a provisioner that fails for ever when c crashes,
 // and else is the one inside. Each Apply, Delete and Observe crosses the
-// boundaries named after it. It is an [ecp.Rehearser] that says unsupported
-// where the one inside is none. The optional interfaces [ecp.Watcher],
+// boundaries named after it. It is an [ecp.Rehearser] and an [ecp.Checker] that
+// says unsupported where the one inside is none. The optional interfaces [ecp.Watcher],
 // [ecp.Accessor], [ecp.Renderer] and [ecp.LogReader] are there if the one
 // inside has them; they fail after the crash as well, and so does every
 // request over an endpoint they gave. [ecp.Fencer] is not: who crashes here is
@@ -223,6 +223,18 @@ func (p *faultyProvisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int
 		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "rehearse", Message: "this platform tries no nodes"}
 	}
 	return r.Rehearse(ctx, id, ordinal)
+}
+
+// Check fails after the crash.
+func (p *faultyProvisioner) Check(ctx context.Context, d ecp.Desired) error {
+	if err := p.c.dead("check"); err != nil {
+		return err
+	}
+	c, ok := p.inside.(ecp.Checker)
+	if !ok {
+		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "check", Message: "this platform says nothing before"}
+	}
+	return c.Check(ctx, d)
 }
 
 // Delete crosses a boundary on either side.

@@ -63,6 +63,9 @@ type ProvisionerSuite struct {
 	// made of it, and when it is made one of which it will never take an object
 	// that nodes do not depend on.
 	Refused func(d *ecp.Desired, made bool)
+	// LargerVolume is a size, as a quantity, that volumes of Size can grow to on
+	// this platform; "" = they cannot.
+	LargerVolume string
 	// Writes counts what was written to the platform so far.
 	Writes func(p ecp.Provisioner) int
 }
@@ -84,6 +87,10 @@ type ProvisionerSuite struct {
 //   - A Rehearser says of every node that it would be taken in place of the one
 //     that is there, and changes nothing; what would be refused is said as a
 //     conflict before, and as an obstacle after a node has gone.
+//   - A Checker says of a change what Apply would refuse for good, with the field,
+//     and changes nothing; where the platform is away it refuses nothing.
+//   - Volumes grow to the size that is wanted, those of later nodes too, and none
+//     becomes smaller.
 func TestProvisioner(t *testing.T, s ProvisionerSuite) {
 	s = s.withDefaults()
 	for _, image := range s.Images {
@@ -132,7 +139,7 @@ func firstImage(major int) ecp.Image {
 }
 
 // provisionerCases are all promises.
-var provisionerCases = slices.Concat(lifeCases, changeCases, olderCases, lossCases, accessCases, logCases, refusalCases)
+var provisionerCases = slices.Concat(lifeCases, changeCases, olderCases, lossCases, accessCases, logCases, refusalCases, checkCases)
 
 // provisionerCase is one promise.
 type provisionerCase struct {

@@ -230,6 +230,7 @@ func unreachable(b *bench) {
 	if err := b.p.Delete(b.Context(), b.id); !errors.Is(err, ecp.ErrUnavailable) {
 		b.Error(describeErr("Delete", err) + ", want unavailable")
 	}
+	checkedWithoutSight(b, d)
 	woken := back()
 	b.same(identity(before, false), identity(b.seen("running as before", running(1)), false))
 	if b.wakes == nil || b.wokenBy(woken) {
