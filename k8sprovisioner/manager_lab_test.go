@@ -83,9 +83,13 @@ func system(ctx context.Context) context.Context { return ecp.WithActor(ctx, ecp
 // create makes a cluster and has it deleted when the test ends.
 func (w *world) create(t testing.TB, image string, nodes int) ecp.ID {
 	t.Helper()
+	return w.createSpec(t, ecp.HostedSpec{Image: image, Nodes: nodes, Connections: 1000})
+}
+
+func (w *world) createSpec(t testing.TB, spec ecp.HostedSpec) ecp.ID {
+	t.Helper()
 	info, _, err := w.Create(system(t.Context()), ecp.CreateRequest{
-		Mode: ecp.Hosted, Name: fmt.Sprintf("made at %d", time.Now().UnixNano()),
-		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image, Nodes: nodes, Connections: 1000}},
+		Mode: ecp.Hosted, Name: fmt.Sprintf("made at %d", time.Now().UnixNano()), Spec: ecp.Spec{Hosted: &spec},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -259,6 +263,8 @@ func TestWhatComesBackByItself(t *testing.T) {
 	t.Logf("EMQX of a pod died: degraded after %v (the probe's own time included)", time.Since(begun))
 	require.Equal(t, ecp.ReasonNodeDown, info.Status.Reason)
 	require.Equal(t, ecp.True, ecp.ConditionOf(info.Status.Conditions, ecp.CondAvailable).Status)
+	w.endedByTheKernel(t, ns, sts+"-1")
+	w.saysOf(t, id, sts+"-1: OOMKilled", "exit code 137", "a size with more memory")
 	require.NoError(t, w.pods.Revive(ns, sts+"-1"))
 	w.await(t, id, ecp.Running)
 
@@ -363,7 +369,12 @@ func TestWhatIsLostStaysLost(t *testing.T) {
 			})
 			require.Equal(t, ecp.Abnormal, w.await(t, id, ecp.Abnormal).Status.State)
 			require.Zero(t, writes(w.requests.since(before)), "%v", w.requests.since(before))
+			goes := func() {}
+			if name == "secret" {
+				goes = w.heldNamespace(t, id)
+			}
 			w.do(t, id, ecp.Delete{})
+			goes()
 			w.awaitGone(t, id)
 		})
 	}

@@ -45,8 +45,8 @@ func (p *Provisioner) roll(ctx context.Context, f found, ordinals []int) error {
 	return nil
 }
 
-// release removes a pod without the word of its machine: once, a finalizer may
-// hold it nevertheless.
+// release removes the very pod that was seen without the word of its machine:
+// once, a finalizer may hold it nevertheless.
 func (p *Provisioner) release(ctx context.Context, id ecp.ID, pod *corev1.Pod) error {
 	again := false
 	p.remember(id, func(m *memo) {
@@ -56,9 +56,12 @@ func (p *Provisioner) release(ctx context.Context, id ecp.ID, pod *corev1.Pod) e
 	if again {
 		return nil
 	}
-	none := int64(0)
-	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
-		Body(&metav1.DeleteOptions{GracePeriodSeconds: &none, Preconditions: &metav1.Preconditions{UID: &pod.UID}}), nil)
+	none, very := int64(0), only(pod)
+	very.GracePeriodSeconds = &none
+	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).Body(very), nil)
+	if err != nil && !apierrors.IsNotFound(err) { // it is tried again, of the pod as it is then
+		p.remember(id, func(m *memo) { m.released = "" })
+	}
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
 	}
