@@ -56,7 +56,7 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 		return missed.err(false)
 	}
 	p.remember(d.ID, func(m *memo) { m.rendered = objects })
-	if err := errors.Join(p.drop(ctx, f, d), p.roll(ctx, f, d.Roll), p.replaceNamed(ctx, f, d.Replace)); err != nil {
+	if err := errors.Join(p.grow(ctx, f, in), p.drop(ctx, f, d), p.roll(ctx, f, d.Roll), p.replaceNamed(ctx, f, d.Replace)); err != nil {
 		return failure(op, err)
 	}
 	return missed.err(true)

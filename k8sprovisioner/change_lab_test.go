@@ -275,6 +275,8 @@ func nodesAndNetwork(t *testing.T) {
 
 	c.kubectl(t, "rollout", "restart", "statefulset", string(c.id)+"-emqx", "-n", string(c.id))
 	c.templateChanged("after it was changed by hand")
+	_, err := c.Cluster(c.id).Do(system(t.Context()), ecp.Update{Patch: json.RawMessage(`{"network":{"annotations":{"a b":"c"}}}`)})
+	require.ErrorIs(t, err, ecp.ErrInvalid)
 	plan, err := c.Cluster(c.id).Plan(system(t.Context()), ecp.Update{Patch: json.RawMessage(`{"connections":900}`)})
 	require.NoError(t, err)
 	require.Len(t, plan.Notes, 1)
@@ -348,7 +350,7 @@ func allAtOnce4(t *testing.T) {
 	claims := c.claims(t, c.id)
 	connected := c.clients(9)
 	c.pods.begin()
-	after := c.patch("image, size, network and nodes", `{"image":"t-4.4.24","size":"2C4G","nodes":2,"network":{"type":"NodePort"}}`, 2+2+2+2)
+	after := c.patch("image, size, network and nodes", `{"image":"t-4.4.24","size":"2C4G","nodes":2,"network":{"type":"NodePort"}}`, 2+2+2+2+3) // the claims grow, that of the node that leaves, too
 	require.Equal(t, []string{"4.4.24", "4.4.24"}, c.versions(after))
 	fewest, ended := c.pods.read()
 	require.Equal(t, 1, fewest, "of two, one is away at a time")
@@ -356,5 +358,33 @@ func allAtOnce4(t *testing.T) {
 	connected()
 	c.onlyClaims(claims[:2])
 	require.Len(t, after.Endpoints.External, 4)
+	require.Equal(t, []string{"20Gi", "20Gi"}, c.capacities(c.id))
+	c.balancers()
 	c.settledDown()
+}
+
+// balancers: what the API server will never take is refused in its own words,
+// and nothing of it is stored.
+func (c *changing) balancers() {
+	c.patch("open to a load balancer", `{"network":{"type":"LoadBalancer","loadBalancerClass":"example.com/first"}}`, 2)
+	before := c.await(c, c.id, ecp.Running)
+	second := ecp.Update{Patch: json.RawMessage(`{"network":{"loadBalancerClass":"example.com/second"}}`)}
+	_, planned := c.Cluster(c.id).Plan(system(c.Context()), second)
+	_, err := c.Cluster(c.id).Do(system(c.Context()), second)
+	for _, err := range []error{planned, err} {
+		require.ErrorIs(c, err, ecp.ErrInvalid)
+		require.ErrorContains(c, err, "spec.network.loadBalancerClass: Kubernetes says: ")
+		require.ErrorContains(c, err, "may not change once set")
+	}
+	require.Equal(c, before.Revision, c.await(c, c.id, ecp.Running).Revision)
+}
+
+func (c *changing) capacities(id ecp.ID) (out []string) {
+	info, err := c.get(c.Context(), id)
+	require.NoError(c, err)
+	for _, v := range info.Volumes {
+		require.Empty(c, v.Pending)
+		out = append(out, v.Capacity)
+	}
+	return out
 }

@@ -68,6 +68,7 @@ var answers = []struct {
 		return s.Code == http.StatusForbidden && strings.Contains(s.Message, "quota")
 	}, ecp.CodeUnavailable, "; it is tried again: give the quota more room, or ask for less"},
 	{coded(http.StatusConflict), ecp.CodeConflict, ""},
+	{saying("failed to create typed patch object"), ecp.CodeInvalid, ""}, // a server-side apply that contradicts itself is answered with 500
 	{coded(http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusBadRequest, http.StatusRequestEntityTooLarge), ecp.CodeInvalid, ""},
 	{func(_ error, s metav1.Status) bool {
 		return s.Code >= 400 && s.Code < 500 && strings.Contains(s.Message, "denied the request")

@@ -14,7 +14,7 @@ import (
 )
 
 // The kinds of objects we watch; all but pods and claims are written, too. Of
-// those, some are deleted.
+// those, some are deleted, and claims grow.
 const (
 	kindNamespace   = "Namespace"
 	kindConfigMap   = "ConfigMap"
@@ -26,8 +26,11 @@ const (
 	kindClaim       = "PersistentVolumeClaim"
 )
 
-// kindSecret is neither listed nor watched: it is no row of kinds.
-const kindSecret = "Secret"
+// What is neither listed nor watched is no row of kinds.
+const (
+	kindSecret = "Secret"
+	kindClass  = "StorageClass"
+)
 
 // live is an object as the API server has it. It is shared: never changed.
 type live interface {
@@ -53,6 +56,7 @@ func core(c clientset) rest.Interface       { return c.CoreV1().RESTClient() }
 func apps(c clientset) rest.Interface       { return c.AppsV1().RESTClient() }
 func policies(c clientset) rest.Interface   { return c.PolicyV1().RESTClient() }
 func networking(c clientset) rest.Interface { return c.NetworkingV1().RESTClient() }
+func classes(c clientset) rest.Interface    { return c.StorageV1().RESTClient() }
 
 var kinds = map[string]kindRow{
 	kindNamespace: {"namespaces", func() live { return new(corev1.Namespace) }, core,

@@ -151,6 +151,9 @@ func watched(t testing.TB, c Config, wake func(ecp.ID)) *Provisioner {
 func TestObjectsOfAClusterOnTheAPIServer(t *testing.T) {
 	lab := labtest.Start(t)
 	config := shipped(t, lab)
+	_, err := lab.Kubectl(t.Context(), fmt.Sprintf(`{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":%q},
+		"provisioner":"kubernetes.io/host-path","allowVolumeExpansion":false}`, fixedClass), "create", "-f", "-")
+	require.NoError(t, err)
 	for _, version := range []string{"4.4.19", "4.4.24", "5.8.9"} {
 		for _, kind := range []ecp.NetworkType{ecp.ClusterIP, ecp.NodePort, ecp.LoadBalancer} {
 			t.Run(version+" "+string(kind), func(t *testing.T) {
@@ -165,8 +168,9 @@ func TestObjectsOfAClusterOnTheAPIServer(t *testing.T) {
 				if kind != ecp.LoadBalancer {
 					d.Spec.Network.LoadBalancerClass = ""
 				}
-				d.Spec.Storage = ""
+				d.Spec.Storage = map[bool]string{true: fixedClass}[kind == ecp.NodePort]
 				ctx := t.Context()
+				knownBeforeItIsThere(t, p, d)
 
 				before := requests.all()
 				found, err := p.Observe(ctx, d.ID)
@@ -204,6 +208,8 @@ func TestObjectsOfAClusterOnTheAPIServer(t *testing.T) {
 				before = requests.all()
 				require.NoError(t, p.Apply(ctx, d))
 				require.Empty(t, requests.since(before), "a pass that changes nothing sends nothing")
+				knownBefore(t, p, d)
+				require.Zero(t, writes(requests.since(before)), "what is only tried writes nothing: %v", requests.since(before))
 
 				again := watched(t, Config{REST: c, Namespace: "openecp-system"}, nil)
 				before = requests.all()

@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -51,12 +52,17 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 // that somebody else keeps changing.
 func (p *Provisioner) drift(f found) ([]string, []ecp.Contest) {
 	var rendered []object
-	p.remember(f.id, func(m *memo) { rendered = m.rendered })
+	var want resource.Quantity
+	below := 0
+	p.remember(f.id, func(m *memo) { rendered, want, below = m.rendered, m.want, m.expected })
 	var out []string
 	for _, o := range rendered {
 		if differs, fields := p.differs(f, o); differs && !p.contest(f.id, o).rests(time.Now(), o.hash(), fields) {
 			out = append(out, o.String())
 		}
+	}
+	for _, c := range p.toGrow(f, want, below) {
+		out = append(out, kindClaim+" "+c.Name)
 	}
 	return append(out, p.leftovers(f)...), p.contests(f.id, rendered)
 }
@@ -94,14 +100,17 @@ func (p *Provisioner) nodes(f found) []ecp.NodeObservation {
 // volumes describes the claims by ordinal, and keeps in mind those that hold
 // data.
 func (p *Provisioner) volumes(f found) []ecp.VolumeObservation {
-	claims := f.claims()
+	claims, mayAsk := f.claims(), !p.rights.lacks(patchClaims)
 	out := make([]ecp.VolumeObservation, 0, len(claims))
 	p.remember(f.id, func(m *memo) {
 		for _, i := range slices.Sorted(maps.Keys(claims)) {
 			c := claims[i]
 			v := ecp.VolumeObservation{
 				Ordinal: i, Name: c.Name, UID: string(c.UID), Bound: c.Status.Phase == corev1.ClaimBound,
-				Going: c.DeletionTimestamp != nil || m.dropped[i] == string(c.UID),
+				Going: c.DeletionTimestamp != nil || m.dropped[i] == string(c.UID), Capacity: capacity(c),
+			}
+			if i < m.expected {
+				v.Pending = m.grown[c.UID].pending(c, m.want, mayAsk)
 			}
 			if _, known := m.claims[i]; !known && v.Bound && !v.Going && (m.expected < 0 || i < m.expected) {
 				m.claims[i] = v.UID

@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -54,7 +56,9 @@ type memo struct {
 	claims   map[int]string     // UIDs of claims that were bound, by ordinal; of those that are expected only
 	expected int                // ordinals below it are meant to have claims; -1 = nothing was applied yet
 	dropped  map[int]string     // UIDs of claims whose deletion we asked for, by ordinal
-	address  pending            // the load balancer's, while it is missing
+	want     resource.Quantity  // the least that volumes are to have; zero = nothing was applied yet
+	grown    map[types.UID]growth
+	address  pending // the load balancer's, while it is missing
 	login    login
 	hashKey  hashKey
 	hints    hints
@@ -126,7 +130,7 @@ func (p *Provisioner) remember(id ecp.ID, fn func(*memo)) {
 	defer p.mu.Unlock()
 	m := p.memos[id]
 	if m == nil {
-		m = &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1, dropped: map[int]string{}}
+		m = &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1, dropped: map[int]string{}, grown: map[types.UID]growth{}}
 		p.memos[id] = m
 	}
 	fn(m)

@@ -29,6 +29,7 @@ type input struct {
 	// Claims can never be changed once there is a StatefulSet: size and class
 	// are then the live ones.
 	storage storage
+	want    resource.Quantity // the least that volumes are to have; more than storage.size where those grew
 	// volumes is how many ordinals have claims, said of a stopped cluster; 0 = not said.
 	volumes int
 }
@@ -78,7 +79,7 @@ func newInput(d ecp.Desired, c Config) (input, error) {
 	if err != nil {
 		return in, invalid("size.storage.size", "is %q, which is no quantity such as \"10Gi\"", d.Size.Storage.Size)
 	}
-	in.storage = storage{size: size}
+	in.storage, in.want = storage{size: size}, size
 	for _, class := range []string{d.Size.Storage.Class, d.Spec.Storage} {
 		if class != "" {
 			in.storage.class = &class

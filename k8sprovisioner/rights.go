@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -39,8 +40,14 @@ var (
 	createPods = &right{"create pods", "to try without making anything whether a pod would be taken, before one that serves goes", func(p *Provisioner) *rest.Request {
 		return dryRunPod(p, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}})
 	}}
+	patchClaims = &right{"patch persistentvolumeclaims", "to let volumes grow", func(p *Provisioner) *rest.Request {
+		return growing(p, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}}, resource.Quantity{}).Param("dryRun", metav1.DryRunAll)
+	}}
+	getClasses = &right{"get storageclasses", "to refuse a cluster whose storage class is not there", func(p *Provisioner) *rest.Request {
+		return classes(p.client).Get().Resource("storageclasses").Name(nowhere)
+	}}
 
-	laterRights = []*right{listEvents, getNodes, listQuotas, createPods}
+	laterRights = []*right{listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses}
 )
 
 // nowhere is a name that no cluster has: nobody makes a namespace for it.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -106,6 +108,7 @@ func TestProvisionerSuite(t *testing.T) {
 			defer cancel()
 			require.NoError(t, lab.StartAPIServer(ctx))
 		},
+		LargerVolume: "20Gi",
 		Writes: func(p ecp.Provisioner) int {
 			mu.Lock()
 			defer mu.Unlock()
@@ -133,12 +136,17 @@ func TestConfinement(t *testing.T) {
 	t.Cleanup(func() {
 		_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+lookalike, nil)
 	})
-	for _, ns := range []string{foreign, lookalike} {
+	for _, ns := range []string{foreign, lookalike, own} {
 		claim := fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data-%s-emqx-0"},
 			"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}}`, ns)
 		_, err := lab.Kubectl(t.Context(), claim, "create", "-n", ns, "-f", "-")
 		require.NoError(t, err)
 	}
+	theirs := `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"theirs"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}}`
+	_, err = lab.Kubectl(t.Context(), theirs, "create", "-n", own, "-f", "-")
+	require.NoError(t, err)
+	claimFile := filepath.Join(t.TempDir(), "claim.json")
+	require.NoError(t, os.WriteFile(claimFile, []byte(theirs), 0o600))
 	for name, c := range map[string]struct{ args, refusal string }{
 		"a Secret elsewhere":           {"create secret generic x -n " + foreign + " --from-literal=a=b", "ecpd may write only"},
 		"a ConfigMap elsewhere":        {"create configmap x -n kube-system --from-literal=a=b", "ecpd may write only"},
@@ -154,7 +162,12 @@ func TestConfinement(t *testing.T) {
 		"deleting a claim elsewhere":   {"delete pvc data-" + foreign + "-emqx-0 --wait=false -n " + foreign, "ecpd may write only"},
 		"deleting a lookalike's claim": {"delete pvc data-" + lookalike + "-emqx-0 --wait=false -n " + lookalike, "ecpd may write only"},
 		"deleting claims at large":     {"delete --raw /api/v1/namespaces/" + lookalike + "/persistentvolumeclaims", "forbidden"},
-		"changing a claim":             {"label pvc data-" + lookalike + "-emqx-0 a=b -n " + lookalike, "forbidden"},
+		"changing a lookalike's claim": {"patch pvc data-" + lookalike + "-emqx-0 -n " + lookalike + ` --type=merge -p={"spec":{"resources":{"requests":{"storage":"2Mi"}}}}`, "ecpd may write only"},
+		"labelling a claim":            {"label pvc data-" + own + "-emqx-0 a=b -n " + own, "and change nothing else of it"},
+		"another claim's size":         {"patch pvc theirs -n " + own + ` --type=merge -p={"spec":{"resources":{"requests":{"storage":"2Mi"}}}}`, "ecpd may delete only the volume claims"},
+		"a finalizer, and more room":   {"patch pvc data-" + own + "-emqx-0 -n " + own + ` --type=merge -p={"metadata":{"finalizers":["x.example/y"]},"spec":{"resources":{"requests":{"storage":"2Mi"}}}}`, "and change nothing else of it"},
+		"making a claim":               {"create -n " + own + " -f " + claimFile, "forbidden"},
+		"listing storage classes":      {"get storageclasses", "forbidden"},
 		"giving itself rights":         {"create clusterrolebinding x --clusterrole=cluster-admin --user=x", "forbidden"},
 		"taking the policy away":       {"delete validatingadmissionpolicy openecp-ecpd", "forbidden"},
 		"running something in a pod":   {"auth can-i create pods --subresource=exec -A", "exit status 1"},

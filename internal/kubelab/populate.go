@@ -33,6 +33,7 @@ func (l *Lab) populate(ctx context.Context, nodes int) error {
 			"name": StorageClass, "annotations": object{"storageclass.kubernetes.io/is-default-class": "true"},
 		},
 		"provisioner": "kubernetes.io/host-path", "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate",
+		"allowVolumeExpansion": true, // package podsim plays the driver
 	}); err != nil {
 		return err
 	}

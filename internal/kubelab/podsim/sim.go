@@ -133,6 +133,12 @@ func (s *Sim) Run(ctx context.Context) error {
 		UpdateFunc: func(_, o any) { s.see(ctx, o) },
 		DeleteFunc: s.gone,
 	})
+	if err == nil {
+		_, err = factory.Core().V1().PersistentVolumeClaims().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(o any) { s.resize(ctx, o) },
+			UpdateFunc: func(_, o any) { s.resize(ctx, o) },
+		})
+	}
 	if err == nil && s.cfg.NamespaceGone != nil {
 		_, err = factory.Core().V1().Namespaces().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 			DeleteFunc: s.namespaceGone,

@@ -1,0 +1,166 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Volumes grow claim by claim: what a StatefulSet makes claims from can never be
+// changed. A node that comes later gets a claim as the first ones were, which
+// grows once it is bound. No claim shrinks: Kubernetes takes no less than was
+// asked for before.
+
+// growAgain is how long a claim rests that was not let grow: its class, or a
+// quota, may be changed.
+const growAgain = time.Minute
+
+// growth is the last attempt to let a claim grow. The zero value is none.
+type growth struct {
+	to  string // the quantity that was asked for
+	at  time.Time
+	why string // Kubernetes' refusal; "" = it was taken
+}
+
+// rests reports whether nothing is asked for at the moment: it was refused not
+// long ago, or the watch has yet to bring the answer back.
+func (g growth) rests(want resource.Quantity, now time.Time) bool {
+	pause := growAgain
+	if g.why == "" {
+		pause = echoPatience
+	}
+	return g.to == want.String() && now.Sub(g.at) < pause
+}
+
+// thin returns the claims of ordinals below a number that can ask for more room
+// and should, by ordinal.
+func (f found) thin(want resource.Quantity, below int) []*corev1.PersistentVolumeClaim {
+	var out []*corev1.PersistentVolumeClaim
+	claims := f.claims()
+	for _, i := range slices.Sorted(maps.Keys(claims)) {
+		if c := claims[i]; i < below && c.DeletionTimestamp == nil && c.Status.Phase == corev1.ClaimBound && asked(c).Cmp(want) < 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func asked(c *corev1.PersistentVolumeClaim) *resource.Quantity {
+	q := c.Spec.Resources.Requests[corev1.ResourceStorage]
+	return &q
+}
+
+// toGrow returns those of the thin claims that do not rest.
+func (p *Provisioner) toGrow(f found, want resource.Quantity, below int) []*corev1.PersistentVolumeClaim {
+	if want.IsZero() || p.rights.lacks(patchClaims) {
+		return nil
+	}
+	thin := f.thin(want, below)
+	p.remember(f.id, func(m *memo) {
+		now := time.Now()
+		thin = slices.DeleteFunc(thin, func(c *corev1.PersistentVolumeClaim) bool { return m.grown[c.UID].rests(want, now) })
+	})
+	return thin
+}
+
+// grow asks for the room that is wanted. What Kubernetes does not let grow holds
+// up nothing: it is told, and asked for again.
+func (p *Provisioner) grow(ctx context.Context, f found, in input) error {
+	p.remember(f.id, func(m *memo) { m.want = in.want })
+	for _, c := range p.toGrow(f, in.want, meant(in.Desired)) {
+		err := p.sendWrite(ctx, growing(p, c, in.want), nil)
+		switch {
+		case apierrors.IsNotFound(err), apierrors.IsConflict(err): // it is looked at again
+			continue
+		case err != nil && !errors.As(err, new(apierrors.APIStatus)):
+			return err
+		}
+		g := growth{to: in.want.String(), at: time.Now()}
+		if err != nil {
+			g.why = ecp.MessageOf(failure("", err))
+		}
+		p.remember(f.id, func(m *memo) { m.grown[c.UID] = g })
+	}
+	return nil
+}
+
+// growing lets the very claim that was seen ask for more room.
+func growing(p *Provisioner, c *corev1.PersistentVolumeClaim, to resource.Quantity) *rest.Request {
+	body, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": c.UID, "resourceVersion": c.ResourceVersion},
+		"spec":     map[string]any{"resources": map[string]any{"requests": map[string]any{"storage": to.String()}}},
+	})
+	if err != nil {
+		panic(err) // texts always encode
+	}
+	return core(p.client).Patch(types.MergePatchType).Namespace(c.Namespace).Resource("persistentvolumeclaims").Name(c.Name).
+		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager}, scheme.ParameterCodec).Body(body)
+}
+
+// capacity is how large a claim's volume really is; "" = there is none yet.
+func capacity(c *corev1.PersistentVolumeClaim) string {
+	q, ok := c.Status.Capacity[corev1.ResourceStorage]
+	if !ok {
+		return ""
+	}
+	return q.String()
+}
+
+// pending says why the volume of a claim is smaller than wanted; "" = it is not.
+func (g growth) pending(c *corev1.PersistentVolumeClaim, want resource.Quantity, mayAsk bool) string {
+	has := c.Status.Capacity[corev1.ResourceStorage]
+	if want.IsZero() || c.Status.Phase != corev1.ClaimBound || c.DeletionTimestamp != nil || has.Cmp(want) >= 0 {
+		return ""
+	}
+	return fmt.Sprintf("it has %s of %s: %s", has.String(), want.String(), g.waits(c, want, mayAsk))
+}
+
+func (g growth) waits(c *corev1.PersistentVolumeClaim, want resource.Quantity, mayAsk bool) string {
+	switch {
+	case asked(c).Cmp(want) >= 0:
+		return resizing(c)
+	case g.to == want.String() && g.why != "":
+		return g.why
+	case !mayAsk:
+		return "the account has no right to patch persistentvolumeclaims; see deploy/kubernetes/rights.yaml"
+	}
+	return "more is about to be asked for"
+}
+
+// resizes are the conditions of a claim that tell how far its growth is, the
+// one that tells most first.
+var resizes = []struct {
+	kind corev1.PersistentVolumeClaimConditionType
+	says string
+}{
+	{corev1.PersistentVolumeClaimControllerResizeError, "the storage driver cannot make it larger"},
+	{corev1.PersistentVolumeClaimNodeResizeError, "its file system cannot be made larger"},
+	{corev1.PersistentVolumeClaimFileSystemResizePending, "the volume is larger, and its file system is when its node has been started again (restart does that, unless Kubernetes does it while the node runs)"},
+	{corev1.PersistentVolumeClaimResizing, "it is being made larger"},
+}
+
+// resizing says how far the growth of a claim is that was asked for.
+func resizing(c *corev1.PersistentVolumeClaim) string {
+	for _, r := range resizes {
+		for _, is := range c.Status.Conditions {
+			if is.Type == r.kind && is.Status == corev1.ConditionTrue {
+				return said(r.says, is.Message)
+			}
+		}
+	}
+	return "more has been asked for, and the storage driver has not begun"
+}
