@@ -31,7 +31,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	got[0].ID = ""
 	require.Equal(t, AuditEntry{
 		At: o.now.UTC(), Actor: "a-boss", User: "a-boss", Credential: "session/test", Origin: Origin{"192.0.2.7", "r-1"}, Action: "update", Kind: KindProject, Key: "a/p", Scope: "a/p",
-		Outcome: OutcomeDone, Changes: []AuditChange{{Path: "/description", After: `"new words"`}, {Path: "/revision", Before: "1", After: "2"}},
+		Outcome: OutcomeDone, Changes: []AuditChange{{Path: "/description", Before: `""`, After: `"new words"`}, {Path: "/revision", Before: "1", After: "2"}},
 	}, got[0])
 
 	since := o.now.Add(time.Second)

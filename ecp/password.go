@@ -84,7 +84,7 @@ func (m *Manager) ChangePassword(ctx context.Context, old, password string) erro
 	}
 	q := request{op: op, action: "update", kind: KindUser, key: name, secret: password}
 	if _, err := m.checkPassword(ctx, op, guess{name: name, password: old, session: true}); errors.Is(err, ErrDenied) {
-		err = &Error{Code: CodeDenied, Op: op, Message: "the present password is another one", Fields: []FieldError{{"old", "is not the present password"}}, Cause: errRefused}
+		err = &Error{Code: CodeDenied, Op: op, Message: "the present password is another one", Fields: []FieldError{{"currentPassword", "is not the present password"}}, Cause: errRefused}
 		m.auditRefusal(ctx, a, q, err)
 		return err
 	} else if err != nil {

@@ -197,7 +197,7 @@ func TestChangePassword(t *testing.T) {
 	ctx := o.as("ap-user")
 	err := o.m.ChangePassword(ctx, "wrong", "another password")
 	require.ErrorIs(t, err, ErrDenied)
-	require.ErrorContains(t, err, "old: is not the present password")
+	require.ErrorContains(t, err, "currentPassword: is not the present password")
 	require.ErrorIs(t, o.m.ChangePassword(ctx, goodPassword, "short"), ErrInvalid)
 	require.ErrorIs(t, o.m.ChangePassword(ctx, goodPassword, ""), ErrInvalid)
 	require.NoError(t, o.m.ChangePassword(ctx, goodPassword, "another password"))

@@ -44,7 +44,7 @@ type Org struct {
 // Project is a tenant of an organisation; its path is "org/project".
 type Project struct {
 	Path        string    `json:"path"` // never changes
-	Description string    `json:"description,omitempty"`
+	Description string    `json:"description"`
 	CreatedAt   time.Time `json:"createdAt"`
 	Revision    int64     `json:"revision,omitempty"` // grows with every change; the ETag
 }

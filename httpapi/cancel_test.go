@@ -12,14 +12,14 @@ import (
 func TestCancel(t *testing.T) {
 	f := newFixture(t, setup{}) // nothing runs: operations stay open
 	path := clustersPath + "/" + f.create()
-	operation := func(r reply) string { return r.want(http.StatusAccepted).header.Get("Location") }
+	operation := func(r reply) string { return r.want(http.StatusAccepted).header.Get("Operation-Location") }
 
 	change := operation(f.call(asAdmin, http.MethodPost, path+"/connections", `{"connections":7}`))
 	back := f.call(asAdmin, http.MethodPost, change+"/cancel", "").want(http.StatusAccepted)
 	var o ecp.Operation
 	conform[ecp.Operation](back, f.api).into(&o)
 	require.Equal(t, ecp.OpUpdate, o.Kind)
-	require.Equal(t, operationsPath+"/"+string(o.ID), back.header.Get("Location"))
+	require.Equal(t, operationsPath+"/"+string(o.ID), back.header.Get("Operation-Location"))
 	var was ecp.Operation
 	f.call(asUser, http.MethodGet, change, "").want(http.StatusOK).into(&was)
 	require.Equal(t, ecp.PhaseCancelled, was.Phase)
@@ -29,13 +29,13 @@ func TestCancel(t *testing.T) {
 	again := f.call(asAdmin, http.MethodPost, change+"/cancel", "").want(http.StatusOK)
 	conform[ecp.Operation](again, f.api).into(&o)
 	require.Equal(t, was, o)
-	require.Empty(t, again.header.Get("Location"))
+	require.Empty(t, again.header.Get("Operation-Location"))
 
 	// A repeated request gets its first answer.
-	r := f.request(asAdmin, http.MethodPost, back.header.Get("Location")+"/cancel", nil)
+	r := f.request(asAdmin, http.MethodPost, back.header.Get("Operation-Location")+"/cancel", nil)
 	r.Header.Set("Idempotency-Key", "once")
 	first := f.send(r).want(http.StatusAccepted)
-	r = f.request(asAdmin, http.MethodPost, back.header.Get("Location")+"/cancel", nil)
+	r = f.request(asAdmin, http.MethodPost, back.header.Get("Operation-Location")+"/cancel", nil)
 	r.Header.Set("Idempotency-Key", "once")
 	require.Equal(t, string(first.body), string(f.send(r).want(http.StatusAccepted).body))
 
@@ -46,7 +46,7 @@ func TestCancel(t *testing.T) {
 		status int
 		says   string
 	}{
-		"superseded": {first.header.Get("Location"), http.StatusConflict, "superseded"},
+		"superseded": {first.header.Get("Operation-Location"), http.StatusConflict, "superseded"},
 		"no such id": {operationsPath + "/op-0000000000000000", http.StatusNotFound, "there is no operation"},
 		"not an id":  {operationsPath + "/emqx-00000000", http.StatusNotFound, "op- and 16"},
 	} {

@@ -49,7 +49,7 @@ func TestChanges(t *testing.T) {
 		plan := f.call(asAdmin, c.method, path+c.at+"?dryRun=true", c.body).want(http.StatusOK)
 		conform[ecp.Plan](plan, f.api)
 		begun := conform[ecp.Operation](f.call(asAdmin, c.method, path+c.at, c.body).want(http.StatusAccepted), f.api)
-		o := f.waitFor(begun.header.Get("Location"))
+		o := f.waitFor(begun.header.Get("Operation-Location"))
 		require.Equal(t, ecp.PhaseSucceeded, o.Phase, "%s %s: %s", c.method, c.at, o.Error)
 		require.Contains(t, string(f.call(asUser, http.MethodGet, path, "").want(http.StatusOK).body), c.shows)
 	}

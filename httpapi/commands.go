@@ -134,10 +134,10 @@ func (v verb) asAsked(err error) error {
 
 func (a *api) commandOperation(method, path, id, summary string) huma.Operation {
 	op := a.operation(method, clustersPath+"/{id}"+path, id, summary, ecp.CodeConflict, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported)
-	op.Description = "202: the operation that was begun. 200: nothing has to be waited for, the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours to see any more."
+	op.Description = "202: the operation that was begun, which Operation-Location leads to. 200: nothing has to be waited for, the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours to see any more."
 	op.Parameters = []*huma.Param{toggle("dryRun", "say what would be done, and do nothing")}
 	op.Responses["200"] = a.heads(a.answer("nothing to wait for, or a plan", schemaOf[clusterView](a.schemas()), schemaOf[ecp.Plan](a.schemas())), "ETag")
-	op.Responses["202"] = a.heads(a.answer("begun", schemaOf[ecp.Operation](a.schemas())), "Location")
+	op.Responses["202"] = a.heads(a.answer("begun", schemaOf[ecp.Operation](a.schemas())), "Operation-Location")
 	op.Responses["204"] = &huma.Response{Description: "gone"}
 	mindsMatch(&op)
 	return op
@@ -180,7 +180,7 @@ func (a *api) command(ctx context.Context, r *http.Request, cmd ecp.Command) (su
 		return success{}, err
 	}
 	if operation.ID != "" {
-		return success{status: http.StatusAccepted, location: operationsPath + "/" + string(operation.ID), body: viewOperation(operation)}, nil
+		return success{status: http.StatusAccepted, operationLocation: operationsPath + "/" + string(operation.ID), body: viewOperation(operation)}, nil
 	}
 	info, err := c.Get(ctx)
 	if errors.Is(err, ecp.ErrNotFound) {

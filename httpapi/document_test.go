@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -117,4 +118,39 @@ func TestEmptyListsAreNotNull(t *testing.T) {
 	b, err := json.Marshal([]any{viewCluster(ecp.Info{ClusterRecord: ecp.ClusterRecord{Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}}}), viewOperation(ecp.Operation{}), viewRecord(ecp.ClusterRecord{Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}}), newProblem(ecp.CodeInvalid, "x")})
 	require.NoError(t, err)
 	require.NotContains(t, string(b), "null")
+}
+
+// What begins an operation is answered alike, wherever it is: 202, and one header
+// that leads to the operation. What makes a thing says where that is in another.
+func TestOperationsAreAnsweredAlike(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	begin := 0
+	for pattern, op := range f.api.routes {
+		for status, r := range op.Responses {
+			_, operation := r.Headers["Operation-Location"]
+			require.Equal(t, status == "202", operation, "%s %s", pattern, status)
+			if status == "202" {
+				begin++
+			}
+			if _, made := r.Headers["Location"]; made && status != "201" {
+				require.Contains(t, []string{"createCluster", "takeOverUnrecorded"}, op.OperationID, "%s %s makes nothing", pattern, status)
+			}
+		}
+	}
+	require.Greater(t, begin, 12)
+}
+
+// One field has one name: who made a user calls it by the same word at login, and
+// a bearer token is called that wherever one is given.
+func TestOneNameForOneField(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	schemas := f.api.schemas().Map()
+	for schema, want := range map[string][]string{
+		"UserBody": {"displayName", "grants", "name", "password"}, "LoginBody": {"name", "password"}, "PasswordBody": {"currentPassword", "password"},
+		"Session": {"expiresAt", "id", "name", "token"}, "Me": {"credential", "grants", "name"},
+	} {
+		require.NotNil(t, schemas[schema], schema)
+		require.Equal(t, want, slices.Sorted(maps.Keys(schemas[schema].Properties)), schema)
+	}
+	require.Contains(t, schemas["Token"].Properties, "token")
 }

@@ -57,7 +57,7 @@ func TestLife(t *testing.T) {
 
 	t.Run("what holds already is no operation", func(t *testing.T) {
 		r := f.call(asAdmin, http.MethodPost, path+"/start", "{}").want(http.StatusOK)
-		require.Empty(t, r.header.Get("Location"))
+		require.Empty(t, r.header.Get("Location")+r.header.Get("Operation-Location"))
 		require.Equal(t, "running", r.cluster().Status.State)
 	})
 	t.Run("a plan changes nothing", func(t *testing.T) {
@@ -70,10 +70,10 @@ func TestLife(t *testing.T) {
 	})
 
 	stop := conform[ecp.Operation](f.call(asAdmin, http.MethodPost, path+"/stop", "").want(http.StatusAccepted), f.api)
-	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(stop.header.Get("Location")).Phase)
+	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(stop.header.Get("Operation-Location")).Phase)
 	f.awaitState(c.ID, "stopped")
 	start := f.call(asAdmin, http.MethodPost, path+"/start", "").want(http.StatusAccepted)
-	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(start.header.Get("Location")).Phase)
+	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(start.header.Get("Operation-Location")).Phase)
 	f.awaitState(c.ID, "running")
 
 	t.Run("transfer", func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestLife(t *testing.T) {
 	})
 
 	remove := f.call(asAdmin, http.MethodDelete, path, "").want(http.StatusAccepted)
-	require.Equal(t, ecp.OpDelete, f.waitFor(remove.header.Get("Location")).Kind)
+	require.Equal(t, ecp.OpDelete, f.waitFor(remove.header.Get("Operation-Location")).Kind)
 	f.eventually("the cluster has gone", func() (bool, any) {
 		r := f.call(asAdmin, http.MethodGet, path, "")
 		return r.status == http.StatusNotFound, string(r.body)

@@ -136,7 +136,7 @@ func (a *api) heads(r *huma.Response, names ...string) *huma.Response {
 // headerWords describe the headers of answers.
 var headerWords = map[string]string{
 	"ETag":               "the revision, for If-Match",
-	"Location":           "path of what was made, or of the operation",
+	"Location":           "path of what was made",
 	"Operation-Location": "path of the operation that was begun",
 }
 

@@ -32,7 +32,7 @@ func (a *api) cancelRoute() {
 	op := a.operation(http.MethodPost, operationsPath+"/{id}/cancel", "cancelOperation", "End an operation, and go back to what was wanted before it", ecp.CodeConflict, ecp.CodeQuotaExceeded)
 	op.Description = "A start, a stop and a change can be taken back from wherever they have come to; for a create, a repair and a deletion the answer is 409 and says what to do instead. 202: the operation that leads back; the cancelled one names it as supersededBy. 200: it was cancelled before, here it is."
 	op.Responses["200"] = a.answer("cancelled already", schemaOf[ecp.Operation](a.schemas()))
-	op.Responses["202"] = a.heads(a.answer("on the way back", schemaOf[ecp.Operation](a.schemas())), "Location")
+	op.Responses["202"] = a.heads(a.answer("on the way back", schemaOf[ecp.Operation](a.schemas())), "Operation-Location")
 	a.handle(op, func(ctx context.Context, r *http.Request, _ []byte) (success, error) {
 		id := r.PathValue("id")
 		if !operationForm.MatchString(id) {
@@ -42,9 +42,9 @@ func (a *api) cancelRoute() {
 		if err != nil {
 			return success{}, err
 		}
-		out := success{status: http.StatusAccepted, body: viewOperation(o), location: operationsPath + "/" + string(o.ID)}
+		out := success{status: http.StatusAccepted, body: viewOperation(o), operationLocation: operationsPath + "/" + string(o.ID)}
 		if o.Phase == ecp.PhaseCancelled && string(o.ID) == id {
-			out.status, out.location = http.StatusOK, ""
+			out.status, out.operationLocation = http.StatusOK, ""
 		}
 		return out, nil
 	})

@@ -105,7 +105,7 @@ func TestIdempotencyKey(t *testing.T) {
 	path := first.header.Get("Location")
 	stop := f.serve(asAdmin, http.MethodPost, path+"/stop", "", key).want(http.StatusAccepted)
 	before := f.stored()
-	require.Equal(t, stop.header.Get("Location"), f.serve(asAdmin, http.MethodPost, path+"/stop", "", key).want(http.StatusAccepted).header.Get("Location"))
+	require.Equal(t, stop.header.Get("Operation-Location"), f.serve(asAdmin, http.MethodPost, path+"/stop", "", key).want(http.StatusAccepted).header.Get("Operation-Location"))
 	f.unchanged(before, "a repeated stop")
 
 	// What was refused is not kept: the same request may be good later.

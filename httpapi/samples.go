@@ -78,8 +78,8 @@ var requestSamples = map[string][]sample{
 	"createUser":     {{"user", object{"name": "ann", "displayName": "Ann", "password": "a long password", "grants": []object{{"role": "project-admin", "project": sampleProject}}}}},
 	"updateUser":     {{"disable", object{"displayName": "Ann B.", "disabled": true}}},
 	"createToken":    {{"token", object{"name": "deployer", "role": "project-admin", "project": sampleProject, "expiresAt": "2099-01-01T00:00:00Z"}}},
-	"login":          {{"login", object{"user": "ann", "password": "a long password"}}},
-	"changePassword": {{"password", object{"old": "a long password", "password": "a longer password"}}},
+	"login":          {{"login", object{"name": "ann", "password": "a long password"}}},
+	"changePassword": {{"password", object{"currentPassword": "a long password", "password": "a longer password"}}},
 }
 
 // describeSamples puts the samples of requests and answers into the document.

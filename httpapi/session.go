@@ -37,7 +37,7 @@ func (a *api) sessionRoutes() {
 		if err != nil {
 			return success{}, err
 		}
-		return success{status: http.StatusNoContent}, a.manager.ChangePassword(ctx, b.Old, b.Password)
+		return success{status: http.StatusNoContent}, a.manager.ChangePassword(ctx, b.Current, b.Password)
 	})
 	a.takes(password, schemaOf[passwordBody](a.schemas()))
 
@@ -48,19 +48,19 @@ func (a *api) sessionRoutes() {
 }
 
 type loginBody struct {
-	User     string `json:"user" required:"true" minLength:"1"`
+	Name     string `json:"name" required:"true" minLength:"1" doc:"the user's"`
 	Password string `json:"password" required:"true" minLength:"1" writeOnly:"true"`
 }
 
 type sessionView struct {
 	Token     string    `json:"token" doc:"the bearer token"`
 	ID        string    `json:"id" doc:"names the session in the audit"`
-	User      string    `json:"user"`
+	Name      string    `json:"name" doc:"the user's"`
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
 type passwordBody struct {
-	Old      string `json:"old" required:"true" minLength:"1" doc:"the present one" writeOnly:"true"`
+	Current  string `json:"currentPassword" required:"true" minLength:"1" doc:"the one until now" writeOnly:"true"`
 	Password string `json:"password" required:"true" minLength:"10" doc:"the new one; at most 256 bytes" writeOnly:"true"`
 }
 
@@ -75,12 +75,12 @@ func (a *api) login(ctx context.Context, _ *http.Request, body []byte) (success,
 	if err != nil {
 		return success{}, err
 	}
-	s, err := a.manager.Login(ctx, b.User, b.Password)
+	s, err := a.manager.Login(ctx, b.Name, b.Password)
 	if errors.Is(err, ecp.ErrDenied) { // who logs in is not anybody yet
 		return success{}, a.failed(ctx, err).as(http.StatusUnauthorized).with("WWW-Authenticate", `Bearer realm="openecp"`)
 	}
 	if err != nil {
 		return success{}, err
 	}
-	return success{status: http.StatusOK, body: sessionView{Token: s.Secret, ID: s.ID, User: s.User, ExpiresAt: s.ExpiresAt}}, nil
+	return success{status: http.StatusOK, body: sessionView{Token: s.Secret, ID: s.ID, Name: s.User, ExpiresAt: s.ExpiresAt}}, nil
 }

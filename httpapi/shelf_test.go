@@ -156,7 +156,7 @@ func TestChangeOfACluster(t *testing.T) {
 	path := clustersPath + "/" + id
 	f.awaitState(id, "running")
 	got := f.call(asAdmin, http.MethodPatch, path, `{"name":"two","description":"d","spec":{"connections":2000,"evacuation":{"rate":7}}}`).want(http.StatusAccepted)
-	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(got.header.Get("Location")).Phase)
+	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(got.header.Get("Operation-Location")).Phase)
 	c := f.call(asUser, http.MethodGet, path, "").want(http.StatusOK).cluster()
 	require.Equal(t, "two", c.Name)
 
@@ -166,7 +166,7 @@ func TestChangeOfACluster(t *testing.T) {
 	plan := f.call(asAdmin, http.MethodPost, path+"/connections?dryRun=true", `{"connections":3000}`).want(http.StatusOK)
 	require.Contains(t, string(plan.body), `"command":"update"`)
 	sugar := f.call(asAdmin, http.MethodPost, path+"/connections", `{"connections":3000}`).want(http.StatusAccepted)
-	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(sugar.header.Get("Location")).Phase)
+	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(sugar.header.Get("Operation-Location")).Phase)
 	f.call(asAdmin, http.MethodPost, path+"/connections", `{"connections":3000}`).want(http.StatusOK)
 	require.Equal(t, 3000, f.stored().pool.UsedConnections)
 

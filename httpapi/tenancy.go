@@ -171,7 +171,7 @@ type userPatch struct {
 // tokenView is an API token; the secret is in the answer that makes it only.
 type tokenView struct {
 	ecp.TokenInfo
-	Secret string `json:"secret,omitempty" doc:"the token itself: shown when it is made, and never again"`
+	Token string `json:"token,omitempty" doc:"the bearer token: shown when it is made, and never again"`
 }
 
 type tokenBody struct {

@@ -225,21 +225,22 @@ func TestTokensOverHTTP(t *testing.T) {
 	require.Equal(t, http.StatusCreated, made.status, "%s", made.body)
 	var token tokenView
 	made.into(&token)
-	require.NotEmpty(t, token.Secret)
-	require.Equal(t, http.StatusOK, f.serve(token.Secret, http.MethodGet, clustersPath, "", nil).status)
+	require.NotEmpty(t, token.Token)
+	require.Equal(t, http.StatusOK, f.serve(token.Token, http.MethodGet, clustersPath, "", nil).status)
 
 	again := f.serve(asAdmin, http.MethodPost, "/api/v1/tokens", body, map[string]string{headerKey: "once"})
 	require.Equal(t, http.StatusCreated, again.status)
 	require.Equal(t, made.header.Get("Location"), again.header.Get("Location"))
-	require.NotContains(t, string(again.body), "secret", "a secret is shown once")
+	require.NotContains(t, string(again.body), token.Token, "it is shown once")
+	require.NotContains(t, string(again.body), `"token":`)
 	for _, path := range []string{"/api/v1/tokens", made.header.Get("Location"), "/api/v1/audit"} {
 		shown := f.serve(asAdmin, http.MethodGet, path, "", nil)
 		require.Equal(t, http.StatusOK, shown.status)
-		require.NotContains(t, string(shown.body), token.Secret)
+		require.NotContains(t, string(shown.body), token.Token)
 		require.Contains(t, string(shown.body), token.ID)
 	}
 	require.Equal(t, http.StatusNoContent, f.serve(asAdmin, http.MethodDelete, made.header.Get("Location"), "", nil).status)
-	require.Equal(t, http.StatusUnauthorized, f.serve(token.Secret, http.MethodGet, clustersPath, "", nil).status)
+	require.Equal(t, http.StatusUnauthorized, f.serve(token.Token, http.MethodGet, clustersPath, "", nil).status)
 }
 
 // TestRoutesDocument makes docs/routes.md.

@@ -51,11 +51,11 @@ func visit(t *testing.T, b *http.Client, method, address, body string, headers .
 // asUser is the same daemon for somebody who may only read.
 func (d *daemon) asUser(t *testing.T) *daemon {
 	t.Helper()
-	var made struct{ Secret string }
+	var made struct{ Token string }
 	d.call(t, "POST", "/api/v1/tokens", `{"name":"reader","role":"user","project":"default/default"}`, &made, 201)
-	require.NotEmpty(t, made.Secret)
+	require.NotEmpty(t, made.Token)
 	reader := *d
-	reader.token = made.Secret
+	reader.token = made.Token
 	return &reader
 }
 
