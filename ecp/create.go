@@ -161,6 +161,7 @@ func (m *Manager) completeHosted(tx Tx, wrong *problems, rec *ClusterRecord) err
 	}
 	mayCluster(wrong, *rec)
 	mayLog(wrong, *rec)
+	mayRefer(wrong, *rec, nil)
 	return nil
 }
 

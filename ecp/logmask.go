@@ -65,27 +65,34 @@ func (m *Manager) secretsOf(ctx context.Context, p Provisioner, rec ClusterRecor
 // object.
 func textsOf(value string) []string {
 	out := []string{value}
-	var tree any
-	if strings.ContainsAny(value, `[{"`) && decodeNumbers([]byte(value), &tree) == nil {
-		found := map[string]string{}
-		flattenTexts(found, tree)
-		out = append(out, sortedKeys(found)...)
-	}
+	visitTexts(value, nil, func(text string) { out = append(out, text) })
 	return out
 }
 
-func flattenTexts(into map[string]string, v any) {
+// visitTexts calls text with each text in the value of a setting that is JSON, and
+// key with each name in it, unless key is nil.
+func visitTexts(value string, key, text func(string)) {
+	var tree any
+	if strings.ContainsAny(value, `[{"`) && decodeNumbers([]byte(value), &tree) == nil {
+		visitTree(tree, key, text)
+	}
+}
+
+func visitTree(v any, key, text func(string)) {
 	switch v := v.(type) {
 	case map[string]any:
-		for _, inner := range v {
-			flattenTexts(into, inner)
+		for _, name := range sortedKeys(v) {
+			if key != nil {
+				key(name)
+			}
+			visitTree(v[name], key, text)
 		}
 	case []any:
 		for _, inner := range v {
-			flattenTexts(into, inner)
+			visitTree(inner, key, text)
 		}
 	case string:
-		into[v] = ""
+		text(v)
 	}
 }
 
@@ -115,7 +122,7 @@ func (r *logs) body(ctx context.Context, node string, o LogOptions) (io.ReadClos
 
 // printsSecrets are the levels at which EMQX 4.4 prints the secret of its API and
 // the password of its dashboard.
-var printsSecrets = map[string]bool{"debug": true, "info": true}
+var printsSecrets = map[string]bool{"all": true, "debug": true, "info": true}
 
 // mayLog refuses levels of the log at which EMQX would print secrets, where they
 // are read by others than by us: on Kubernetes' machines and by what collects logs.
@@ -128,6 +135,24 @@ func mayLog(wrong *problems, rec ClusterRecord) {
 	for _, key := range sortedKeys(config) {
 		if strings.HasPrefix(key, "log.") && strings.HasSuffix(key, "level") && printsSecrets[strings.ToLower(strings.Trim(config[key], `"`))] {
 			wrong.add("spec.config["+key+"]", "is %q: EMQX %s prints its own secrets at that level; notice is the most detailed one that is allowed", config[key], rec.Resolved.Image.Version)
+		}
+	}
+}
+
+// mayRefer refuses values that EMQX 4.4 would replace: it takes $(node.cookie) in a
+// value for that setting's own, so that secrets could be brought where they can be
+// read, and does not start where there is no such setting. What was there before
+// stays.
+func mayRefer(wrong *problems, rec ClusterRecord, was map[string]string) {
+	v, ok := ParseVersion(rec.Resolved.Image.Version)
+	if !ok || v.Major > 4 {
+		return
+	}
+	config := rec.Spec.Hosted.Config
+	for _, key := range sortedKeys(config) {
+		old, had := was[key]
+		if _, after, refers := strings.Cut(config[key], "$("); refers && strings.Contains(after, ")") && !(had && old == config[key]) {
+			wrong.add("spec.config["+key+"]", "has $(…), in the place of which EMQX %s puts the value of another setting; that cannot be escaped", rec.Resolved.Image.Version)
 		}
 	}
 }

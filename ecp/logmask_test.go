@@ -77,17 +77,29 @@ func TestLogsShowNoSecrets(t *testing.T) {
 	})
 }
 
-// TestLevelsThatPrintSecrets: EMQX 4.4 is not told to print its own secrets.
+func onImage(image string, req ecp.CreateRequest) ecp.CreateRequest {
+	req.Spec.Hosted.Image = image
+	return req
+}
+
+// TestLevelsThatPrintSecrets: EMQX 4.4 is not told to print its own secrets, or to
+// put them into other settings.
 func TestLevelsThatPrintSecrets(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		for image, want := range map[string]ecp.Code{"emqx-ee-4.4.24": ecp.CodeInvalid, "emqx-ee-5.8.9": ""} {
-			req := withSettings(map[string]string{"log.level": "info"})
-			req.Name, req.Spec.Hosted.Image = "for "+image[8:9], image
-			_, _, err := r.m.Create(asSystem(), req)
-			require.Equal(t, want, ecp.CodeOf(err), image)
-			if err != nil {
-				require.Equal(t, "spec.config[log.level]", fieldsOf(t, err)[0].Field)
+			for key, value := range map[string]string{"log.level": "info", "log.primary_log_level": "all", "mqtt.response_information": "x$(node.cookie)"} {
+				req := withSettings(map[string]string{key: value})
+				req.Name, req.Spec.Hosted.Image = "for "+image[8:9]+" "+strings.ReplaceAll(key, ".", "-"), image
+				_, _, err := r.m.Create(asSystem(), req)
+				require.Equal(t, want, ecp.CodeOf(err), "%s: %s", image, value)
+				if err != nil {
+					require.Equal(t, "spec.config["+key+"]", fieldsOf(t, err)[0].Field)
+				}
 			}
 		}
+		info, _, err := r.m.Create(asSystem(), onImage("emqx-ee-4.4.24", withSettings(map[string]string{"mqtt.response_information": "$(x"})))
+		require.NoError(t, err)
+		_, err = r.m.Cluster(info.ID).Do(asSystem(), ecp.Update{Patch: []byte(`{"config":{"mqtt.response_information":"$(node.cookie)"}}`)})
+		require.Equal(t, "spec.config[mqtt.response_information]", fieldsOf(t, err)[0].Field)
 	})
 }

@@ -44,6 +44,7 @@ func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) 
 		return err
 	}
 	if rec.Mode == Hosted {
+		mayRefer(&wrong, *rec, before.Spec.Hosted.Config)
 		if err := m.sealSettings(&wrong, rec.ID, rec.Spec.Hosted, before.Spec.Hosted.Config); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -162,11 +163,33 @@ func validateNetwork(p *problems, n Network) {
 	}
 }
 
-var configKey = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*$`)
+// configKey is the form of the key of a setting. An underscore stands between
+// letters or digits only: two are what EMQX 4.4 reads for a dot in the name of a
+// variable. The first character is a letter: HOCON reads a number otherwise.
+var configKey = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*(\.[a-z0-9]+(_[a-z0-9]+)*)*$`)
+
+// noKeys are words that HOCON reads as something else than a key.
+var noKeys = []string{"include", "null", "true", "false", "on", "off"}
 
 // ownConfig are settings the provisioner itself owns: overriding them breaks
-// discovery, identity or the way in.
-var ownConfig = []string{"node", "cluster", "rpc", "api_key", "dashboard.listeners", "management", "license"}
+// discovery, identity or the way in. Those without a root of their own are the
+// variables of the image.
+var ownConfig = []string{
+	"node", "cluster", "rpc", "api_key", "management", "license",
+	"dashboard.listeners", "dashboard.default_username", "dashboard.default_password", "dashboard.default_user",
+	"name", "host", "node_name",
+}
+
+// ownedBy names the part of ours that a setting belongs to, or that is in it; empty
+// means none.
+func ownedBy(key string) string {
+	for _, own := range ownConfig {
+		if key == own || strings.HasPrefix(key, own+".") || strings.HasPrefix(own, key+".") {
+			return own
+		}
+	}
+	return ""
+}
 
 func validateConfig(p *problems, config map[string]string) {
 	size := 0
@@ -180,20 +203,17 @@ func validateConfig(p *problems, config map[string]string) {
 		if len(value) > MaxSetting {
 			p.add(at, "the value has %d bytes; at most %d are allowed", len(value), MaxSetting)
 		}
-		if !configKey.MatchString(key) {
+		if !configKey.MatchString(key) || slices.Contains(noKeys, key) {
 			p.add(at, "the key is not of the form a.b_c.d in lower case")
 		}
-		if i := strings.IndexFunc(value, inNoSetting); i >= 0 {
-			r, _ := utf8.DecodeRuneInString(value[i:])
+		if r, ok := unreadable(value); ok {
 			p.add(at, "the value has a line break or the character %q, which EMQX cannot read", r)
 		}
 		if value == redacted {
 			p.add(at, "is what a secret is shown as; give the secret itself, or leave the setting out")
 		}
-		for _, own := range ownConfig {
-			if key == own || strings.HasPrefix(key, own+".") {
-				p.add(at, "%s.* is set by OpenECP and cannot be overridden%s", own, insteadOf(key))
-			}
+		if own := ownedBy(key); own != "" {
+			p.add(at, "%s.* is set by OpenECP and cannot be overridden%s", own, insteadOf(key))
 		}
 	}
 	if size > MaxSettings {
@@ -205,6 +225,24 @@ func validateConfig(p *problems, config map[string]string) {
 // characters but tabs, line ends of any kind, and what is no UTF-8.
 func inNoSetting(r rune) bool {
 	return r != '\t' && unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == utf8.RuneError
+}
+
+// unreadable finds a character of a value that can stand in no setting of EMQX,
+// also one that a text in it has behind an escape. Texts in an array or object may
+// have line breaks, as statements of SQL do.
+func unreadable(value string) (found rune, ok bool) {
+	look := func(text string, bad func(rune) bool) {
+		if i := strings.IndexFunc(text, bad); i >= 0 && !ok {
+			found, _ = utf8.DecodeRuneInString(text[i:])
+			ok = true
+		}
+	}
+	within := func(text string) {
+		look(text, func(r rune) bool { return r != '\n' && r != '\r' && inNoSetting(r) })
+	}
+	look(value, inNoSetting)
+	visitTexts(value, within, within)
+	return found, ok
 }
 
 func validateAdopted(p *problems, s AdoptedSpec) {

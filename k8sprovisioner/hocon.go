@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -14,12 +15,19 @@ import (
 // something else (007).
 var bare = regexp.MustCompile(`^(-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false)$`)
 
+// isBare reports whether a text may stand without quotes. EMQX's scanner fails on a
+// fraction that is beyond what a float can hold.
+func isBare(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return bare.MatchString(text) && (err == nil || !strings.Contains(text, "."))
+}
+
 // hocon returns a value as EMQX's HOCON reads it, so that it cannot end the
 // setting it stands in: numbers and booleans bare, since EMQX's converters do
 // not take quoted ones; JSON texts, arrays and objects encoded anew; anything
 // else as a text.
 func hocon(value string) string {
-	if bare.MatchString(value) {
+	if isBare(value) {
 		return value
 	}
 	if trimmed := strings.TrimSpace(value); trimmed != "" && strings.Contains(`"[{`, trimmed[:1]) {
@@ -91,10 +99,13 @@ const mostExponent = 400
 // decimal returns a JSON number without an exponent, which EMQX's HOCON does not
 // read everywhere. One that would become endless digits is left as a text.
 func decimal(number string) string {
-	if bare.MatchString(number) {
+	if isBare(number) {
 		return number
 	}
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	mantissa, exponent, found := strings.Cut(strings.ToLower(number), "e")
+	if !found { // a fraction beyond what a float can hold
+		return quote(number)
+	}
 	power, ok := new(big.Int).SetString(strings.TrimPrefix(exponent, "+"), 10)
 	if !ok || !power.IsInt64() || power.Int64() > mostExponent || power.Int64() < -mostExponent {
 		return quote(number)
@@ -108,6 +119,9 @@ func decimal(number string) string {
 	text := exact.FloatString(digits)
 	if strings.Contains(text, ".") {
 		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	if !isBare(text) {
+		return quote(number)
 	}
 	return text
 }

@@ -16,6 +16,7 @@ import (
 // TestHOCON has what EMQX 5.8.9 takes, refuses and reads differently when it is
 // not quoted.
 func TestHOCON(t *testing.T) {
+	huge := strings.Repeat("9", 400)
 	for value, want := range map[string]string{
 		// Numbers and booleans are bare: a quoted number crashes a converter.
 		"0": "0", "-1": "-1", "10": "10", "1.6": "1.6", "-0.5": "-0.5", "true": "true", "false": "false",
@@ -33,6 +34,8 @@ func TestHOCON(t *testing.T) {
 		`"x y"`: `"x y"`, `"\u0026\/"`: `"&/"`, `["a", "b"]`: `["a","b"]`, ` {"b": 1, "a": [true, null, 1.50]}`: `{"a":[true,null,1.50],"b":1}`,
 		`[1e5, 12.5E1, 1e-3, -2E+2, 0e9]`: `[100000,125,0.001,-200,0]`, `{"a&b":"<"}`: `{"a&b":"<"}`, `[1e99999999999]`: `["1e99999999999"]`,
 		`{"a":`: `"{\"a\":"`,
+		// Whole numbers have no end, fractions do.
+		huge: huge, huge + ".5": `"` + huge + `.5"`, `[` + huge + `.5]`: `["` + huge + `.5"]`, `[1e400]`: "[1" + strings.Repeat("0", 400) + "]", "-0": "-0", "-0.0": "-0.0",
 		// A text that ends with a backslash would swallow the next one on its line.
 		`["a\\","b"]`: "[\n\"a\\\\\",\n\"b\"\n]",
 	} {
