@@ -91,6 +91,7 @@ type group struct {
 type want struct {
 	pile
 	session *Node // where they have one; nil = none
+	holds   *Node // where they wait for an answer, and take up places; nil = nowhere
 	due     time.Time
 	tries   int // that were refused
 }
@@ -127,19 +128,23 @@ func count(m map[*Node]*pile, n *Node) int {
 
 // want lets clients try from due on.
 func (g *group) want(spans []span, session *Node, due time.Time, tries int) {
+	g.wait(spans, want{session: session, due: due, tries: tries})
+}
+
+// wait is as want, of clients in a situation like that of some others.
+func (g *group) wait(spans []span, like want) {
 	if len(spans) == 0 {
 		return
 	}
 	for i := range g.wants {
 		w := &g.wants[i]
-		if w.session == session && w.due.Equal(due) && w.tries == tries {
+		if w.session == like.session && w.holds == like.holds && w.due.Equal(like.due) && w.tries == like.tries {
 			w.put(spans...)
 			return
 		}
 	}
-	w := want{session: session, due: due, tries: tries}
-	w.put(spans...)
-	g.wants = append(g.wants, w)
+	like.put(spans...)
+	g.wants = append(g.wants, like)
 }
 
 // waiting counts the sessions on a node whose clients try to come back.

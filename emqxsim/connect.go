@@ -43,7 +43,8 @@ func (c *Cluster) connect(g *group, w *want, t time.Time) {
 	if reason := c.licenseRefuses(t); reason != "" {
 		free, why = 0, reason
 	} else if c.blocks(w.session, t) {
-		free, why = 0, refusedHangs
+		c.hold(g, w, room, t)
+		free = 0
 	} else if left := c.licenseLeft(w.session, t); left < free {
 		free, why = left, refusedLimit
 	}
@@ -66,6 +67,24 @@ func (c *Cluster) connect(g *group, w *want, t time.Time) {
 		c.sayRefused(g, why, w.n, t)
 		wait := min(g.Reconnect<<min(w.tries, 5), longestWait)
 		g.want(w.spans, w.session, t.Add(max(wait, g.Reconnect)), w.tries+1)
+	}
+}
+
+// connectWait is how long a client waits for an answer to its CONNECT.
+const connectWait = 5 * time.Second
+
+// hold lets clients wait for an answer that does not come: as many as there are
+// places for, which they take up meanwhile. They try again then.
+func (c *Cluster) hold(g *group, w *want, room map[*Node]int, t time.Time) {
+	open := c.open(room)
+	for i, n := range open {
+		if w.n == 0 {
+			return
+		}
+		k := min((w.n+len(open)-i-1)/(len(open)-i), room[n])
+		c.refused[refusedHangs] += k
+		c.sayRefused(g, refusedHangs, k, t)
+		g.wait(w.take(k), want{session: w.session, holds: n, due: t.Add(connectWait), tries: w.tries})
 	}
 }
 
@@ -116,12 +135,19 @@ func (c *Cluster) admit(g *group, w *want, n *Node, k int) {
 	}
 }
 
-// through counts the connections of a listener on a node.
+// through counts the connections of a listener on a node, those that wait for an
+// answer with them.
 func (c *Cluster) through(listener string, n *Node) int {
 	sum := 0
 	for _, g := range c.groups {
-		if g.Listener == listener {
-			sum += count(g.on, n)
+		if g.Listener != listener {
+			continue
+		}
+		sum += count(g.on, n)
+		for i := range g.wants {
+			if g.wants[i].holds == n {
+				sum += g.wants[i].n
+			}
 		}
 	}
 	return sum

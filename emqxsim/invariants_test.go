@@ -32,6 +32,9 @@ func newWorld(rt *rapid.T) *world {
 	w.limit = rapid.SampledFrom([]int{10, 25, 100, 1000}).Draw(rt, "limit")
 	w.counts = version == "5.8.9"
 	cfg := emqxsim.ClusterConfig{Version: version, Limit: w.limit, Now: w.k.Now, BootTime: 3 * time.Second}
+	if rapid.Bool().Draw(rt, "slow") {
+		cfg.Pace = emqxsim.Pace{Split: 45 * time.Second, Heal: 20 * time.Second}
+	}
 	w.c, w.twin = emqxsim.NewCluster(cfg), emqxsim.NewCluster(cfg)
 	w.both(func(c *emqxsim.Cluster) {
 		for _, n := range worldNodes {
@@ -112,7 +115,12 @@ func TestInvariants(t *testing.T) {
 				limit, enable := rapid.IntRange(0, 20).Draw(rt, "max"), rapid.Bool().Draw(rt, "enable")
 				w.both(func(c *emqxsim.Cluster) { c.SetListener("tcp:default", limit, enable) })
 			},
-			"": w.check,
+			"split": func(rt *rapid.T) {
+				name := rapid.SampledFrom(worldNodes).Draw(rt, "node")
+				w.both(func(c *emqxsim.Cluster) { c.Partition([]string{name}) })
+			},
+			"heal": func(*rapid.T) { w.both(func(c *emqxsim.Cluster) { c.Partition() }) },
+			"":     w.check,
 		})
 		w.settle(rt)
 	})
@@ -146,6 +154,7 @@ func (w *world) settle(rt *rapid.T) {
 	free := slices.DeleteFunc(slices.Clone(worldNodes), func(n string) bool { return w.evac[n] })
 	w.both(func(c *emqxsim.Cluster) {
 		c.SetListener("tcp:default", 0, true)
+		c.Partition()
 		for name, down := range w.down {
 			if down {
 				c.Node(name).Revive()
@@ -153,6 +162,7 @@ func (w *world) settle(rt *rapid.T) {
 		}
 	})
 	clear(w.down)
+	w.k.advance(20 * time.Second) // the smaller side of a split restarts
 	lost := w.c.Usage().Lost
 	for range 40 {
 		w.k.advance(10 * time.Second)

@@ -20,6 +20,9 @@ func nodeListeners4(c *call4) answer {
 func (c *call4) listeners(m *Node) []obj {
 	raw, sockets := []obj{}, []obj{}
 	for _, l := range c.db.listeners {
+		if !l.running(m) {
+			continue // it is not there until it is started
+		}
 		o := obj{
 			"listen_on": l.bind, "acceptors": l.acceptors, "max_conns": l.max,
 			"current_conns": c.c.through(l.id, m), "shutdown_count": []any{}, // why connections ended is not counted

@@ -153,6 +153,24 @@ func TestWhoHasASessionOnAMemberThatHangs(t *testing.T) {
 	require.Equal(t, 4, c.Usage().Nodes["emqx@b"].Connected)
 }
 
+// TestAttemptsThatWaitTakeUpPlaces of clients that could be served.
+func TestAttemptsThatWaitTakeUpPlaces(t *testing.T) {
+	k := newClock()
+	c := emqxsim.NewCluster(emqxsim.ClusterConfig{Now: k.Now})
+	a := c.Join("emqx@a")
+	c.AddClients(emqxsim.Clients{Name: "c", Count: 4, Persistent: true})
+	c.Disconnect("c", 4)
+	c.Join("emqx@b")
+	c.SetListener("tcp:default", 5, true)
+	a.Suspend()
+	c.Reconnect("c", 4)
+	c.AddClients(emqxsim.Clients{Name: "new", Count: 3})
+	require.Equal(t, 1, c.Usage().Nodes["emqx@b"].Connected)
+	require.Equal(t, 2, c.Refused()["listener_full"])
+	k.advance(3 * time.Minute)
+	require.Equal(t, 5, c.Usage().Nodes["emqx@b"].Connected)
+}
+
 // TestJoinOfPods: a pod counts as ready ten seconds after its node has joined, so
 // no client is there when it does; where joining takes longer, some are.
 func TestJoinOfPods(t *testing.T) {

@@ -9,9 +9,11 @@ import (
 
 // cluster makes the simulated cluster.
 func (o *options) cluster() *emqxsim.Cluster {
-	c := emqxsim.NewCluster(emqxsim.ClusterConfig{
-		Version: o.version, Edition: emqxsim.Edition(o.edition), Limit: o.license, BootTime: o.boot,
-	})
+	cfg := emqxsim.ClusterConfig{Version: o.version, Edition: emqxsim.Edition(o.edition), Limit: o.license, BootTime: o.boot}
+	if o.real {
+		cfg = cfg.RealPace()
+	}
+	c := emqxsim.NewCluster(cfg)
 	for i, name := range o.names() {
 		n := c.Join(name)
 		n.Slow(o.latency)

@@ -233,14 +233,14 @@ func TestWrongCalls(t *testing.T) {
 func TestHelp(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), built(t), "--help").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	for _, flag := range []string{"version", "edition", "nodes", "clients", "license", "boot-time", "latency", "node-down", "listen"} {
-		require.Contains(t, string(out), "-"+flag+" ")
+	for _, flag := range []string{"version", "edition", "nodes", "clients", "license", "boot-time", "real-pace", "latency", "node-down", "listen"} {
+		require.Regexp(t, "-"+flag+`\s`, string(out))
 	}
 }
 
 // TestBoots: a node that starts answers nobody.
 func TestBoots(t *testing.T) {
-	r := start(t, 1, "--boot-time", "1h")
+	r := start(t, 1, "--boot-time", "1h", "--real-pace")
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.listeners[0].url+"/status", http.NoBody)
 	require.NoError(t, err)
