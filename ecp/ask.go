@@ -15,9 +15,11 @@ const askPatience = 5 * time.Second
 // something is awaited, when other pods are ready than at the last time, and
 // at an interval.
 func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, look *Look) {
+	m.takeMQTT(ctx, mem, look, 0)
 	v := newView(look.At, rec, *look)
 	if look.Unseen != "" || len(v.ready) == 0 || v.want == 0 {
 		look.Silent, look.SilentWhy, look.Missing, mem.pods = 0, "", 0, ""
+		look.mqtt = mqttSeen{}
 		return
 	}
 	access, ok := p.(Accessor)
@@ -27,13 +29,16 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 		return
 	}
 	pods := readyPods(v.ready)
-	awaited := rec.Status.State != Running || mem.look.Silent > 0 || mem.look.Missing > 0 ||
+	awaited := rec.Status.State != Running || mem.look.Silent > 0 || mem.look.Missing > 0 || look.mqtt.mute > 0 ||
 		slices.ContainsFunc(mem.look.Foreign, func(f ForeignMember) bool { return f.Running }) // it may be about to stop
 	if pods == mem.pods && !awaited && look.tick.Sub(mem.asked) < m.timings.Poll {
 		look.Views, look.Knows, look.Foreign = mem.look.Views, mem.look.Knows, mem.look.Foreign
 		return
 	}
-	views, knows, descriptions, why := m.askNodes(ctx, access, adapter, rec, byAnswer(v.ready, mem.look.Views))
+	likeliest := byAnswer(v.ready, mem.look.Views)
+	m.beginMQTT(ctx, p, rec, mem, likeliest)
+	views, knows, descriptions, why := m.askNodes(ctx, access, adapter, v, likeliest)
+	m.takeMQTT(ctx, mem, look, mqttGrace)
 	if ctx.Err() != nil || len(views) == 0 && m.tick().Sub(look.tick) > 2*askPatience { // the program stood still, not EMQX
 		return
 	}
@@ -48,6 +53,7 @@ func (m *Manager) ask(ctx context.Context, p Provisioner, rec ClusterRecord, mem
 	m.mu.Unlock()
 	look.Views, look.Knows, look.Foreign = views, knows, v.foreignMembers(descriptions)
 	m.count(rec, mem, look, why)
+	m.askSettings(ctx, p, rec, mem, look)
 }
 
 // count keeps the two counters that debounce what EMQX says: each grows once
@@ -82,9 +88,11 @@ func knownTo(d Description) []string {
 	return out
 }
 
-func (m *Manager) askNode(ctx context.Context, access Accessor, adapter Adapter, id ID, node string) (Description, error) {
+// askNode asks one node who its members are. That the others' names are known lets
+// it answer while one of them hangs, also where it would wait for that one.
+func (m *Manager) askNode(ctx context.Context, access Accessor, adapter Adapter, v view, node string) (Description, error) {
 	var d Description
-	err := m.through(ctx, access, adapter, id, node, nil, func(ctx context.Context, b Broker) (err error) { d, err = b.Describe(ctx); return err })
+	err := m.through(ctx, access, adapter, v.rec.ID, node, v.nodeNames(), func(ctx context.Context, b Broker) (err error) { d, err = b.Describe(ctx); return err })
 	return d, err
 }
 

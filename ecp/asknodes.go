@@ -33,10 +33,10 @@ type nodeAnswer struct {
 // The round ends when every node has answered or is counted by one that has. The
 // descriptions begin with that of the largest cluster seen; why is the last
 // refusal.
-func (m *Manager) askNodes(ctx context.Context, access Accessor, adapter Adapter, rec ClusterRecord, ready []NodeObservation) (views map[string][]Member, knows map[string][]string, found []Description, why string) {
+func (m *Manager) askNodes(ctx context.Context, access Accessor, adapter Adapter, v view, ready []NodeObservation) (views map[string][]Member, knows map[string][]string, found []Description, why string) {
 	a := asking{
 		ask: func(ctx context.Context, node string) (Description, error) {
-			return m.askNode(ctx, access, adapter, rec.ID, node)
+			return m.askNode(ctx, access, adapter, v, node)
 		},
 		answers: make(chan nodeAnswer, len(ready)), open: map[string]bool{}, views: map[string][]Member{}, found: map[string]Description{},
 	}

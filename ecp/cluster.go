@@ -124,6 +124,9 @@ type Status struct {
 	// KeepVolumes: volumes beyond Ordinals were there when the record took over what
 	// it found; they stay until the next change.
 	KeepVolumes bool `json:"keepVolumes,omitempty"`
+	// FormerSettings are settings that the spec no longer has and that nodes may
+	// still have, as they were stored: sealed where they may be secrets.
+	FormerSettings map[string]string `json:"formerSettings,omitempty"`
 	// Leaving is the node whose clients are moved to others; nil = none.
 	Leaving *Leaving `json:"leaving,omitempty"`
 	// WaitingFrom is since when another program holds the platform, so that this
@@ -144,6 +147,7 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	r.Resolved.LBAnnotations = maps.Clone(r.Resolved.LBAnnotations)
 	r.Status.Conditions = slices.Clone(r.Status.Conditions)
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
+	r.Status.FormerSettings = maps.Clone(r.Status.FormerSettings)
 	if r.Status.Before != nil {
 		before := *r.Status.Before
 		before.Spec = before.Spec.Clone()

@@ -26,6 +26,7 @@ const (
 	CondManagementReachable ConditionType = "ManagementReachable" // the broker's management API answers
 	CondAgentConnected      ConditionType = "AgentConnected"      // adopted only
 	CondUpToDate            ConditionType = "UpToDate"            // rendered by the newest renderer, and every node is of the newest pod template
+	CondConfigured          ConditionType = "Configured"          // EMQX runs with the settings that are asked for
 	CondSettled             ConditionType = "Settled"             // nothing is left to do for this generation
 	CondHealthy             ConditionType = "Healthy"             // no attention needed
 )

@@ -36,6 +36,7 @@ var conditionRows = []conditionRow{
 	{CondReady, false, readyCondition},
 	{CondManagementReachable, false, managementReachable},
 	{CondUpToDate, true, upToDate},
+	{CondConfigured, false, configured},
 	{CondSettled, false, settled},
 	{CondHealthy, false, healthy},
 }
@@ -88,6 +89,10 @@ func provisioned(v view, _ int) verdictOf {
 
 func available(v view, _ int) verdictOf {
 	switch {
+	case v.silentToClients():
+		return verdictOf{Status: False, Reason: ReasonMQTTUnanswered, Message: v.look.mqtt.why}
+	case len(v.ready) > 0 && v.look.mqtt.unasked != "":
+		return verdictOf{Status: True, Reason: ReasonAsExpected, Message: "nodes are ready; MQTT itself was not asked: " + v.look.mqtt.unasked}
 	case len(v.ready) > 0:
 		return yes
 	case v.want == 0:
@@ -167,6 +172,8 @@ func healthy(v view, _ int) verdictOf {
 	switch {
 	case st.State == Running && v.unexposedFor() > addressPatience:
 		return verdictOf{Status: False, Reason: ReasonAddressPending}
+	case st.State == Running && v.silentToClients():
+		return verdictOf{Status: False, Reason: ReasonMQTTUnanswered, Message: v.look.mqtt.why}
 	case st.State == Running && hasForeign(st) && len(v.look.Views) == 0: // EMQX does not say
 		return unchanged
 	case st.State == Running && len(v.look.Foreign) > 0:

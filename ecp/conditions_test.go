@@ -52,7 +52,7 @@ var conditionCases = []struct {
 	{name: "somebody changed the pod template, and nothing is seen", state: Running, look: Look{Unseen: "away"}, rec: func(r *ClusterRecord) {
 		r.Status.Conditions = []Condition{{Type: CondUpToDate, Status: False, Reason: ReasonTemplateChanged, Since: t0}}
 	}, want: map[ConditionType]string{
-		CondProvisioned: "Unknown Unseen", CondExposed: "Unknown Unseen", CondAvailable: "Unknown Unseen", CondReady: "Unknown Unseen", CondManagementReachable: "Unknown Unseen",
+		CondProvisioned: "Unknown Unseen", CondExposed: "Unknown Unseen", CondAvailable: "Unknown Unseen", CondReady: "Unknown Unseen", CondManagementReachable: "Unknown Unseen", CondConfigured: "Unknown Unseen",
 		CondUpToDate: "False TemplateChanged", CondSettled: "Unknown Unseen", CondHealthy: "Unknown Unseen"}},
 	{name: "a change of our own replaces nodes", state: Updating, rec: reason(ReasonByRequest), look: aLook(3, 3), edit: func(l *Look) { l.Found.Converged, l.Found.Nodes[1].Outdated = false, true }, want: map[ConditionType]string{
 		CondReady: "False InProgress", CondSettled: "False ByRequest", CondHealthy: "Unknown InProgress"}},
@@ -62,6 +62,10 @@ var conditionCases = []struct {
 		r.Status.Conditions = []Condition{{Type: CondExposed, Status: False, Reason: ReasonAddressPending, Since: t0.Add(-addressPatience - time.Second)}}
 	}, want: map[ConditionType]string{
 		CondExposed: "False AddressPending", CondHealthy: "False AddressPending"}},
+	{name: "no node takes a client", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.mqtt.mute = 2 }, want: map[ConditionType]string{
+		CondAvailable: "False MQTTUnanswered", CondHealthy: "False MQTTUnanswered"}},
+	{name: "no node took a client once", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.mqtt.mute = 1 }},
+	{name: "nobody can knock", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.mqtt.unasked = "no way" }},
 	{name: "a fight over a field", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.Found.Contested = []Contest{{Object: "StatefulSet x"}} }, want: map[ConditionType]string{
 		CondProvisioned: "False Contested", CondSettled: "False Contested"}},
 	{name: "deaf", state: Running, look: aLook(3, 3), edit: func(l *Look) { l.Views, l.Deaf = nil, true }, want: map[ConditionType]string{
@@ -69,7 +73,7 @@ var conditionCases = []struct {
 	{name: "another generation is wanted", state: Running, rec: func(r *ClusterRecord) { r.Generation = 2 }, look: aLook(3, 3), want: map[ConditionType]string{
 		CondProvisioned: "False InProgress", CondReady: "Unknown NotAsked", CondSettled: "False InProgress"}},
 	{name: "unseen", state: Running, look: Look{Unseen: "away"}, want: map[ConditionType]string{
-		CondProvisioned: "Unknown Unseen", CondExposed: "Unknown Unseen", CondAvailable: "Unknown Unseen", CondReady: "Unknown Unseen", CondManagementReachable: "Unknown Unseen",
+		CondProvisioned: "Unknown Unseen", CondExposed: "Unknown Unseen", CondAvailable: "Unknown Unseen", CondReady: "Unknown Unseen", CondManagementReachable: "Unknown Unseen", CondConfigured: "Unknown Unseen",
 		CondSettled: "Unknown Unseen", CondHealthy: "Unknown Unseen"}},
 	{name: "nonexistent", state: Nonexistent, rec: func(r *ClusterRecord) { undispatched(r); reason(ReasonNotDispatched)(r) }, look: Look{At: t0}, want: map[ConditionType]string{
 		CondProvisioned: "False InProgress", CondExposed: "False InProgress", CondAvailable: "False NothingServes", CondReady: "False NodeDown", CondManagementReachable: "Unknown NotAsked",

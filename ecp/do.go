@@ -76,6 +76,9 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 		d.to, d.rec = d.from, rec
 		return d, err
 	}
+	if rec.Mode == Hosted && old.Spec.Hosted != nil {
+		rec.Status.noteFormer(old.Spec.Hosted.Config, rec.Spec.Hosted.Config)
+	}
 	if d.kind == "" && cmd.Kind() == KindUpdate { // nothing that nodes would notice
 		next = rec.Status.State
 	}

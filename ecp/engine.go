@@ -12,22 +12,24 @@ import (
 // memory is what the engine keeps of a cluster between passes; losing it costs
 // nothing but a look.
 type memory struct {
-	look    Look
-	seenAt  time.Time // of the last look that saw anything
-	mark    mark      // of the last one that was stored
-	asked   time.Time // when EMQX was last asked; as all below by the monotonic clock
-	pods    string    // which pods were ready then
-	brokers []Description
-	counted time.Time     // when Silent or Missing last grew
-	known   bool          // Apply has succeeded in this process
-	older   bool          // it is in the log that the record is older than what is found
-	judged  bool          // a look that saw something was judged and stored
-	wait    time.Duration // back-off after a failed Apply or Delete
-	retryAt time.Time
-	tried   int64         // revision that failed: another one does not wait
-	pace    time.Duration // between looks at EMQX while it is waited for
-	target  string        // that the cluster is on; guarded by Manager.mu, as slow
-	slow    bool          // the last pass was held up
+	look     Look
+	seenAt   time.Time // of the last look that saw anything
+	mark     mark      // of the last one that was stored
+	asked    time.Time // when EMQX was last asked; as all below by the monotonic clock
+	pods     string    // which pods were ready then
+	brokers  []Description
+	settings settingsAsked   // when settings were last compared
+	knocking chan mqttAnswer // where a client that knocks will tell; nil = none does
+	counted  time.Time       // when Silent or Missing last grew
+	known    bool            // Apply has succeeded in this process
+	older    bool            // it is in the log that the record is older than what is found
+	judged   bool            // a look that saw something was judged and stored
+	wait     time.Duration   // back-off after a failed Apply or Delete
+	retryAt  time.Time
+	tried    int64         // revision that failed: another one does not wait
+	pace     time.Duration // between looks at EMQX while it is waited for
+	target   string        // that the cluster is on; guarded by Manager.mu, as slow
+	slow     bool          // the last pass was held up
 
 	rehearsal rehearsal         // the last that was made
 	words     map[int]lastWords // of nodes that did not start, by ordinal
@@ -49,6 +51,7 @@ func (m *Manager) forget(id ID) {
 	defer m.mu.Unlock()
 	delete(m.looks, id)
 	delete(m.changed, id)
+	delete(m.relicensed, id)
 }
 
 func (m *Manager) forgetLooks() {
@@ -112,6 +115,7 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return 0
 	}
 	m.remember(mem, look)
+	m.pushLicense(ctx, rec, look)
 	was := mem.mark.tick
 	again := m.settle(ctx, stored, op, look, did)
 	if did.inLine && again >= time.Second { // it is woken when its turn comes
@@ -167,7 +171,7 @@ func loadTx(tx Tx, id ID) (ClusterRecord, *Operation, error) {
 
 // lookAt asks the platform. Counters of earlier looks are carried on.
 func (m *Manager) lookAt(ctx context.Context, p Provisioner, rec ClusterRecord, mem memory) Look {
-	look := Look{At: m.now(), tick: m.tick(), NotHeld: m.lease(p).Waiting(), Silent: mem.look.Silent, SilentWhy: mem.look.SilentWhy, Missing: mem.look.Missing}
+	look := Look{At: m.now(), tick: m.tick(), NotHeld: m.lease(p).Waiting(), Silent: mem.look.Silent, SilentWhy: mem.look.SilentWhy, Missing: mem.look.Missing, settings: mem.look.settings, mqtt: mem.look.mqtt}
 	found, err := p.Observe(ctx, rec.ID)
 	if err != nil {
 		look.Unseen = MessageOf(err)
@@ -188,7 +192,7 @@ const oldLook = time.Second
 func (m *Manager) lookAfresh(ctx context.Context, p Provisioner, rec ClusterRecord, mem *memory, old Look) Look {
 	look := m.lookAt(ctx, p, rec, *mem)
 	m.addWords(ctx, p, rec, mem, &look)
-	look.Knows = old.Knows
+	look.Knows, look.settings, look.mqtt = old.Knows, old.settings, old.mqtt
 	look.Deaf, look.Silent, look.SilentWhy, look.Missing, look.Failure = old.Deaf, old.Silent, old.SilentWhy, old.Missing, old.Failure
 	if look.Unseen != "" {
 		look.Views = old.Views
@@ -491,7 +495,7 @@ func (m *Manager) again(rec ClusterRecord, look Look) time.Duration {
 		return 5 * time.Second
 	case v.stuck():
 		return max(mem.retryAt.Sub(m.tick()), time.Millisecond)
-	case look.Silent == 1 || look.Missing == 1:
+	case look.Silent == 1 || look.Missing == 1 || look.mqtt.mute == 1:
 		return time.Second
 	case v.want > 0 && v.asWanted() && !v.agreed():
 		mem.pace = min(mem.pace*3/2+100*time.Millisecond, 2*time.Second)

@@ -201,7 +201,7 @@ func TestASilentBrokerMovesOnlyItsCondition(t *testing.T) {
 func TestAPartitionNeedsTwoLooks(t *testing.T) {
 	b := newBench(t)
 	b.running()
-	b.w.at(b.id).split[1] = true
+	b.w.at(b.id).split[1], b.w.at(b.id).met = true, true
 	require.Equal(t, Running, b.look(time.Minute).Status.State)
 	rec := b.look(time.Second)
 	require.Equal(t, Abnormal, rec.Status.State)

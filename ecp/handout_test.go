@@ -1,7 +1,12 @@
 package ecp_test
 
 import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -84,4 +89,71 @@ func TestChangedSecretsReachTheirClusters(t *testing.T) {
 		is := r.get(c)
 		require.Equal(t, was.ClusterRecord, is.ClusterRecord, "nothing of it is stored")
 	})
+}
+
+// TestRefusedLicenseReachesNobody: one running cluster is given a changed licence
+// first. What its EMQX refuses, or what has ended, is not stored and reaches no
+// other; what it takes is in force everywhere at once.
+func TestRefusedLicenseReachesNobody(t *testing.T) {
+	for _, v := range []struct {
+		image  string
+		format ecp.LicenceFormat
+		path   string // where the broker tells of its licence
+		text   func(emqxsim.License) string
+		words  string
+	}{
+		{"emqx-ee-5.8.9", ecp.LicenceV5, "/api/v5/license", emqxsim.LicenseKey, "Bad license key"},
+		{"emqx-ee-4.4.24", ecp.LicenceV4, "/api/v4/license", emqxsim.LicenseFile, ""},
+	} {
+		t.Run(v.image, func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				r.sealer = aRing(t, "a")
+				r.make(r.store, &r.applied)
+				r.run()
+				secret := func(name string, limit int, until time.Time) *ecp.Secret {
+					s := ecp.Secret(v.text(emqxsim.License{Customer: name, Limit: limit, Expiry: until}))
+					return &s
+				}
+				l, err := r.m.CreateLicence(asSystem(), ecp.Licence{Name: "prod", Format: v.format, Default: true}, *secret("First", 111, time.Time{}))
+				require.NoError(t, err)
+				var all []ecp.Cluster
+				for _, name := range []string{"a", "b"} {
+					info, _, err := r.m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Hosted, Name: name, Spec: spec(v.image, 2)})
+					require.NoError(t, err)
+					c := r.m.Cluster(info.ID)
+					r.reaches(c, ecp.Running)
+					all = append(all, c)
+				}
+				has := func(limit int) {
+					t.Helper()
+					for _, c := range all {
+						var body string
+						r.until("licence "+strconv.Itoa(limit), func() bool {
+							body = r.inDashboard(c, http.MethodGet, v.path, "")
+							return strings.Contains(body, `"max_connections":`+strconv.Itoa(limit))
+						}, func() any { return body })
+					}
+				}
+				has(111)
+				for _, bad := range []*ecp.Secret{ptr(ecp.Secret("no-licence-at-all")), secret("Ended", 333, time.Now().Add(-24*time.Hour))} {
+					_, err = r.m.UpdateLicence(asSystem(), l, bad)
+					require.ErrorIs(t, err, ecp.ErrInvalid)
+					var e *ecp.Error
+					require.ErrorAs(t, err, &e)
+					require.Equal(t, "content", e.Fields[0].Field)
+					require.Contains(t, e.Message, "keep the one before")
+					require.NotContains(t, err.Error(), string(*bad))
+					has(111)
+				}
+				_, err = r.m.UpdateLicence(asSystem(), l, ptr(ecp.Secret("no-licence-at-all")))
+				require.Contains(t, fmt.Sprint(err)+err.(*ecp.Error).Fields[0].Message, v.words)
+				got, err := r.m.Licence(asSystem(), "prod")
+				require.NoError(t, err)
+				require.Equal(t, l.Revision, got.Revision)
+				_, err = r.m.UpdateLicence(asSystem(), l, secret("Second", 222, time.Time{}))
+				require.NoError(t, err)
+				has(222)
+			})
+		})
+	}
 }

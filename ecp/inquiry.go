@@ -39,7 +39,7 @@ func inquire[I, R any](ctx context.Context, m *Manager, q inquiry, question func
 			told.add(node, fail(CodeUnavailable, "", "was not asked, the time was over"))
 			continue
 		}
-		answer, err = questionNode(bounded, m, q, rec, version, node, question)
+		answer, err = questionNode(bounded, m, q, rec, version, node, nodes, question)
 		if err == nil {
 			return answer, nil
 		}
@@ -57,8 +57,9 @@ func inquire[I, R any](ctx context.Context, m *Manager, q inquiry, question func
 	return answer, &Error{Code: CodeUnavailable, Op: q.op, Message: "no node gives an answer: " + told.String(), Cause: errors.Join(told.causes...)}
 }
 
-// questionNode asks one node.
-func questionNode[I, R any](ctx context.Context, m *Manager, q inquiry, rec ClusterRecord, version, node string, question func(context.Context, I) (R, error)) (answer R, err error) {
+// questionNode asks one node. The names of all let it tell of the others while one
+// of them hangs.
+func questionNode[I, R any](ctx context.Context, m *Manager, q inquiry, rec ClusterRecord, version, node string, all []string, question func(context.Context, I) (R, error)) (answer R, err error) {
 	ctx, end := q.within(ctx, nodePatience)
 	defer end()
 	m.counters.asked.Add(1)
@@ -69,6 +70,9 @@ func questionNode[I, R any](ctx context.Context, m *Manager, q inquiry, rec Clus
 	adapter, err := m.adapterAt(ctx, endpoint, version)
 	if err != nil {
 		return answer, inTime(ctx, err)
+	}
+	if node != "" && len(endpoint.Nodes) == 0 {
+		endpoint.Nodes = all
 	}
 	broker, err := adapter.Open(endpoint)
 	if err != nil {

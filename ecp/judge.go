@@ -265,7 +265,13 @@ func (v view) notReady() string {
 // whatHeals says what to expect of nodes that count different members.
 const whatHeals = "EMQX takes some minutes to find that its nodes have lost one another, and heals by itself when they reach one another again: it restarts the smaller part, whose clients are cut; look at the network between the nodes. Repair cannot join them"
 
+// whatUnites says what to expect of nodes that have never met.
+const whatUnites = "EMQX looks for others only when it starts, so that this does not heal by itself: the younger side is restarted, one node after the other, and joins; if it comes again, look whether the pods reach the DNS of Kubernetes over UDP and TCP. Repair cannot join them"
+
 func divided(v view) string {
+	if sides := v.sides(); len(sides) > 1 {
+		return apartWords(sides) + "; " + whatUnites
+	}
 	return "nodes count different members: " + describeViews(v) + "; " + whatHeals
 }
 

@@ -85,14 +85,27 @@ func (m *Manager) CreateLicence(ctx context.Context, l Licence, content Secret) 
 }
 
 // UpdateLicence replaces an EMQX licence; its revision is the one that was
-// read, 0 = whatever. content nil = it stays. The platforms of clusters that use
-// it get the new content at once; nodes read it when they start.
+// read, 0 = whatever. content nil = it stays. One of the running clusters that use
+// it is given the new content first: where its EMQX refuses it, the error is
+// invalid, has EMQX' words, and nothing has changed. Then the others and their
+// platforms get it at once.
 func (m *Manager) UpdateLicence(ctx context.Context, l Licence, content *Secret) (Licence, error) {
-	out, err := licences.update(ctx, m, l, content)
-	if err == nil && content != nil {
-		m.handOut(ctx, func(c ClusterRecord) bool { return c.Resolved.Licence == l.Name })
+	undo := func() {}
+	if content != nil {
+		var err error
+		if undo, err = m.tryLicense(ctx, l, *content); err != nil {
+			return Licence{}, err
+		}
 	}
-	return out, err
+	out, err := licences.update(ctx, m, l, content)
+	if err != nil {
+		undo()
+		return out, err
+	}
+	if content != nil {
+		m.handOutLicense(ctx, l.Name)
+	}
+	return out, nil
 }
 
 // DeleteLicence removes an EMQX licence that no cluster uses. The default goes

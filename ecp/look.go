@@ -38,6 +38,11 @@ type Look struct {
 	// Waits says for people what has to come before the next node can go; "" =
 	// nothing, or no node has to.
 	Waits string
+	// mqtt is what the nodes said to a client.
+	mqtt mqttSeen
+	// settings is what the last comparison of settings has found; nil = none was made
+	// of these nodes.
+	settings *settingsSeen
 	// Failure is why the last Apply or Delete did not succeed; nil = it did.
 	Failure error
 }

@@ -104,11 +104,16 @@ type Manager struct {
 	nobodyTurn chan struct{} // of one
 	nobodyHash string        // of no password; guarded by nobodyTurn
 
+	knocks sync.WaitGroup // clients that ask whether MQTT is served; waited for after all passes
+
 	mu    sync.Mutex
 	looks map[ID]*memory // what was seen, by cluster; guarded by mu
 	// changed are clusters whose secrets have changed since they were applied;
 	// guarded by mu.
 	changed map[ID]bool
+	// relicensed are clusters whose licence has changed and that EMQX has not been
+	// given yet; guarded by mu.
+	relicensed map[ID]bool
 }
 
 // New checks the configuration and fills an empty store with defaults. It
@@ -119,7 +124,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	}
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
-		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{},
+		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{}, relicensed: map[ID]bool{},
 		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 		refusals: newRefusals(), logins: newLoginRefusals(),
 	}
@@ -173,6 +178,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer func() {
 		cancel(nil)
 		group.Wait()
+		m.knocks.Wait()
 		release()
 		holds.Wait()
 		m.queue.stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -82,6 +83,23 @@ type Renderer interface {
 	// RenderVersion is the newest way it renders objects. It renders every
 	// older version as it was.
 	RenderVersion() int
+}
+
+// ClientDialer is a Provisioner that can connect to a node as MQTT clients do.
+type ClientDialer interface {
+	// DialMQTT connects to the listener for plain MQTT over TCP of a node, by its
+	// EMQX name. Any error says that there is no way to ask; so does one of the
+	// connection that is unavailable. Whoever called closes the connection.
+	DialMQTT(ctx context.Context, id ID, node string) (net.Conn, error)
+}
+
+// Configurer is a Provisioner that tells the EMQX settings that nodes get from it
+// beside those of the spec, so that they can be compared with those in force.
+type Configurer interface {
+	// Configured returns them by their keys, e.g. "listeners.tcp.default.bind", with
+	// values as in [HostedSpec.Config]: only such as can be changed while a node
+	// runs, and no secrets. It asks nobody.
+	Configured(d Desired) map[string]string
 }
 
 // Rehearser is a Provisioner that can try whether its platform would take the

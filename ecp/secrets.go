@@ -61,8 +61,7 @@ func (m *Manager) secret(tx Tx, kind Kind, key, field string) (Secret, error) {
 // handOut lets clusters be applied once more, since what they get of a
 // catalogue's secrets is another now. Nothing of it is stored: a process that
 // begins applies every cluster once.
-func (m *Manager) handOut(ctx context.Context, uses func(ClusterRecord) bool) {
-	var due []ID
+func (m *Manager) handOut(ctx context.Context, uses func(ClusterRecord) bool) (due []ID) {
 	err := m.store.Read(context.WithoutCancel(ctx), func(tx Tx) error {
 		due = due[:0]
 		for rec, err := range List[ClusterRecord](tx, Query{}) {
@@ -77,7 +76,7 @@ func (m *Manager) handOut(ctx context.Context, uses func(ClusterRecord) bool) {
 	})
 	if err != nil {
 		m.log.WarnContext(ctx, "changed secrets reach their clusters with the next change or start only", "error", err)
-		return
+		return nil
 	}
 	m.mu.Lock()
 	for _, id := range due {
@@ -87,6 +86,7 @@ func (m *Manager) handOut(ctx context.Context, uses func(ClusterRecord) bool) {
 	for _, id := range due {
 		m.queue.add(id)
 	}
+	return due
 }
 
 // takeChanged says whether a cluster is to be applied for its secrets' sake.

@@ -164,16 +164,15 @@ func keepSettings(wrong *problems, config, old map[string]string) {
 // the record as it was.
 func (m *Manager) sealRecord(rec *ClusterRecord) (bool, error) {
 	changed := false
-	specs := []*Spec{&rec.Spec}
-	if rec.Status.Before != nil {
-		specs = append(specs, &rec.Status.Before.Spec)
-	}
-	for _, s := range specs {
-		if s.Hosted == nil {
-			continue
+	all := []map[string]string{rec.Status.FormerSettings}
+	for _, s := range []*Spec{&rec.Spec, rec.Status.before()} {
+		if s != nil && s.Hosted != nil {
+			all = append(all, s.Hosted.Config)
 		}
-		for _, key := range sortedKeys(s.Hosted.Config) {
-			value := s.Hosted.Config[key]
+	}
+	for _, settings := range all {
+		for _, key := range sortedKeys(settings) {
+			value := settings[key]
 			if harmless(key, value) || isSealed(value) && m.sealer != nil && m.sealer.Current(strings.TrimPrefix(value, sealedPrefix)) {
 				continue
 			}
@@ -188,11 +187,20 @@ func (m *Manager) sealRecord(rec *ClusterRecord) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			s.Hosted.Config[key] = sealedPrefix + sealed
+			settings[key] = sealedPrefix + sealed
 			changed = true
 		}
 	}
 	return changed, nil
+}
+
+// before is what was wanted before the running operation; nil = there is no way
+// back.
+func (s *Status) before() *Spec {
+	if s.Before == nil {
+		return nil
+	}
+	return &s.Before.Spec
 }
 
 // sealRecords seals the settings of all clusters that are not sealed with the

@@ -128,6 +128,9 @@ const (
 	ReasonVolumePending   Reason = "VolumePending"   // a volume is smaller than the cluster's size says: it grows, waits for its node to start, or cannot
 	ReasonContested       Reason = "Contested"       // somebody else keeps changing back what is written to an object
 	ReasonTemplateChanged Reason = "TemplateChanged" // nodes are of an older pod template than the platform has now, and nothing on its way replaces them
+	ReasonMQTTUnanswered  Reason = "MQTTUnanswered"  // nodes are ready, and none of them takes an MQTT client
+	ReasonSettingsDiffer  Reason = "SettingsDiffer"  // EMQX runs with other values than asked for: somebody changed them on the broker
+	ReasonSettingsLinger  Reason = "SettingsLinger"  // EMQX has values that are not asked for any more: it keeps them itself
 	ReasonDeleted         Reason = "Deleted"
 )
 

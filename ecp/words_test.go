@@ -117,11 +117,24 @@ func TestWhoEnforcesTheLimit(t *testing.T) {
 	}
 }
 
+// Nodes that have never met are called that: what EMQX heals by itself is another
+// thing.
+func TestNodesThatNeverMetAreCalledThat(t *testing.T) {
+	b := newBench(t)
+	b.running()
+	b.w.at(b.id).split[1] = true
+	b.look(patient.Poll)
+	rec := b.look(time.Second)
+	require.Equal(t, ReasonPartitioned, rec.Status.Reason)
+	require.Contains(t, rec.Status.Message, "nodes started without finding each other: n0; and apart from it n1; EMQX looks for others only when it starts")
+	require.NotContains(t, rec.Status.Message, "heals by itself")
+}
+
 // While nodes count different members a repair could only fail for want of time.
 func TestNoRepairOfAPartition(t *testing.T) {
 	b := newBench(t)
 	b.running()
-	b.w.at(b.id).split[1] = true
+	b.w.at(b.id).split[1], b.w.at(b.id).met = true, true
 	b.look(patient.Poll)
 	rec := b.look(time.Second)
 	require.Equal(t, ReasonPartitioned, rec.Status.Reason)

@@ -41,6 +41,7 @@ type platform struct {
 	claims   map[int]string
 	pods     map[int]*worldPod
 	split    map[int]bool // nodes that count only themselves
+	met      bool         // those know the others as stopped ones, as in a split of the network
 	mute     bool         // EMQX does not answer
 	leaving  map[int]int  // clients left on nodes that are evacuated; outlives pods
 	lagging  bool         // what is seen is one tick old
@@ -292,6 +293,8 @@ func (b worldBroker) Describe(context.Context) (Description, error) {
 		self := nodeName(i) == b.node
 		if _, leaving := p.leaving[i]; !p.pods[i].down && (p.pods[i].ready || leaving) && (self || !p.split[i] && !p.split[ordinalOf(b.node)]) {
 			d.Nodes = append(d.Nodes, BrokerNode{Name: nodeName(i), Status: NodeRunning, Version: p.pods[i].version})
+		} else if p.met {
+			d.Nodes = append(d.Nodes, BrokerNode{Name: nodeName(i), Status: NodeStopped})
 		}
 	}
 	return d, nil

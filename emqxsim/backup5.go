@@ -49,7 +49,7 @@ func (q *request) archive(name string) []byte {
 	z := gzip.NewWriter(&out)
 	w := tar.NewWriter(z)
 	var conf strings.Builder
-	hocon(&conf, q.config(), "")
+	hocon(&conf, q.whole(), "")
 	rules := []any{}
 	for _, r := range q.db.rules {
 		rules = append(rules, rule5(q, r))

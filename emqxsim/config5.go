@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -68,11 +69,11 @@ func logHandler(enable bool, file string) obj {
 
 // config is the configuration in force.
 func (q *request) config() obj {
-	out := configs5(q)
-	for root, put := range q.db.config {
-		over, _ := asObject(put)
+	out, over := configs5(q), q.n.inForce()
+	for root := range out {
+		own, _ := asObject(over[root])
 		under, _ := asObject(out[root])
-		out[root] = filled(under, over)
+		out[root] = filled(under, own)
 	}
 	return out
 }
@@ -87,8 +88,7 @@ func readConfig5(q *request) answer {
 	case strings.Contains(accept, "application/json"): // the key does not count, as recorded
 		return asJSON(q.config())
 	case accept == "" || strings.Contains(accept, "*/*") || strings.Contains(accept, "text/plain"):
-		all := q.config()
-		maps.Copy(all, unlisted5(q))
+		all := q.whole()
 		if key := q.URL.Query().Get("key"); key != "" {
 			if all[key] == nil {
 				return notFound5("Config key not found: " + key) // not recorded
@@ -116,13 +116,40 @@ func hocon(b *strings.Builder, o obj, indent string) {
 			hocon(b, inner, indent+"  ")
 			fmt.Fprintf(b, "%s}\n", indent)
 		case string:
-			fmt.Fprintf(b, "%s%s = %q\n", indent, k, v)
+			fmt.Fprintf(b, "%s%s = %s\n", indent, k, hoconText(v))
 		case []string:
 			fmt.Fprintf(b, "%s%s = [%s]\n", indent, k, strings.Join(v, ", "))
 		default:
-			fmt.Fprintf(b, "%s%s = %v\n", indent, k, v)
+			fmt.Fprintf(b, "%s%s = %s\n", indent, k, hoconValue(v))
 		}
 	}
+}
+
+// hoconText writes a text with the escapes that EMQX has.
+func hoconText(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(text) + `"`
+}
+
+// hoconValue writes a value within a list, or a number or boolean.
+func hoconValue(v any) string {
+	switch v := v.(type) {
+	case string:
+		return hoconText(v)
+	case []any:
+		parts := make([]string, len(v))
+		for i := range v {
+			parts[i] = hoconValue(v[i])
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case obj, map[string]any:
+		inner, _ := asObject(v)
+		var b strings.Builder
+		hocon(&b, inner, "  ")
+		return "{\n" + b.String() + "}"
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
 }
 
 func readRoot5(q *request) answer {
@@ -133,7 +160,7 @@ func readRoot5(q *request) answer {
 	return asJSON(root)
 }
 
-// putRoot5 merges, and shows what is in force then.
+// putRoot5 merges, stores all of it, and shows what is in force then.
 func putRoot5(q *request) answer {
 	in, bad := q.object("", []input{{name: ""}})
 	if bad != nil {
@@ -143,8 +170,8 @@ func putRoot5(q *request) answer {
 	if configs5(q)[root] == nil {
 		return unknownPath5(q.Request)
 	}
-	was, _ := asObject(q.db.config[root])
-	q.db.config[root] = filled(was, in)
+	was, _ := asObject(q.config()[root])
+	q.store(root, filled(was, in))
 	q.n.say(q.now, configChanges, "root", root)
 	return asJSON(q.config()[root])
 }

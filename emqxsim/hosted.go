@@ -18,13 +18,16 @@ type hosted struct {
 	major int
 	lead  time.Duration   // see AnswerTime
 	nodes map[int]podLife // as the cluster was last told
-	key   string          // of the licence that nodes have started with; "" = the configured one
+	// settings of each revision of pods, as far as they are known.
+	settings map[string]map[string]string
+	key      string // of the licence that nodes have started with; "" = the configured one
 }
 
 // podLife is what of a pod makes a node: another pod or another start is
 // another life.
 type podLife struct {
 	uid, claim, version string
+	revision            string // of the pod: its settings
 	ready               time.Time
 	down                bool
 }
@@ -64,6 +67,7 @@ func (p *Provisioner) sync(e *entry) *hosted {
 		h = p.host(&st)
 		e.hosted = h
 	}
+	h.settings = e.settings
 	h.follow(&st, now)
 	if fresh {
 		if p.cfg.Furnish != nil {
@@ -85,6 +89,12 @@ func (h *hosted) follow(st *state, now time.Time) {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	h.rekey(*st.Auth)
+	for ordinal, life := range h.nodes {
+		if n := h.sim.any(names{st.ID, st.version()}.node(ordinal)); n != nil && !life.down {
+			settings, known := h.settings[life.revision]
+			n.configure(settings, known)
+		}
+	}
 	for _, ch := range h.changes(st, now) {
 		h.sim.changeLocked(ch.at, ch.do)
 	}
@@ -163,7 +173,7 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []hap
 	is := podLife{claim: c.UID, down: true}
 	ended := now
 	if p := st.pod(c.Ordinal); p != nil {
-		is.uid, is.ready, is.version = p.UID, p.Ready, p.Image.Version
+		is.uid, is.ready, is.version, is.revision = p.UID, p.Ready, p.Image.Version, p.Revision
 		is.down = !p.runs(now, h.lead)
 		if is.down {
 			ended = p.since(now)
@@ -192,6 +202,10 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []hap
 		out = append(out, happening{is.ready.Add(-h.lead), func(t time.Time) {
 			h.license(st.License, t)
 			h.sim.boot(name, is.version, fresh, is.ready, t)
+			if settings, known := h.settings[is.revision]; known {
+				n := h.sim.any(name)
+				n.file, n.over = settingsTree(settings), nil
+			}
 		}})
 	}
 	return out

@@ -239,6 +239,7 @@ func updateListener5(q *request, l *listener) answer {
 	if l.bind != was || !l.enable {
 		q.c.closeListener(l, q.n.peers(), q.now)
 	}
+	q.putListener(l)
 	return asJSON(listener5(q, l))
 }
 

@@ -39,6 +39,8 @@ type Node struct {
 	traffic   traffic
 	history   []moment
 	log       nodeLog
+	file      obj // settings that its own file has; nil = none are known
+	over      obj // what is in force beside EMQX' own values; nil = not computed since it started
 }
 
 // Name is the node's EMQX name, e.g. "emqx@10.0.0.1".
@@ -53,7 +55,7 @@ func (n *Node) startIn(t time.Time, boot, page time.Duration) {
 	n.resume(t)
 	n.started, n.dead, n.unready = t, false, false
 	n.joins = n.bootedAt().Add(n.c.cfg.Pace.Alone)
-	n.traffic, n.history = traffic{}, nil
+	n.traffic, n.history, n.over = traffic{}, nil, nil
 	for _, l := range n.db.listeners {
 		delete(l.stopped, n.name)
 		delete(l.kept, n.name)
@@ -89,7 +91,7 @@ func (n *Node) leave(t time.Time) {
 	}
 	n.left = true
 	n.c.lose(n, t)
-	n.db = n.c.db.clone()
+	n.db, n.over = n.c.db.clone(), nil
 	n.evac, n.raised = nil, nil
 	n.endAlarms(t)
 }

@@ -79,6 +79,8 @@ type entry struct {
 	quiet      bool // nothing changes after from
 
 	hosted *hosted // guarded by mu; the EMQX cluster, nil until somebody looks
+	// settings of each revision of pods; guarded by mu.
+	settings map[string]map[string]string
 }
 
 var (
@@ -90,6 +92,7 @@ var (
 	_ ecp.Fencer        = (*Provisioner)(nil)
 	_ ecp.Fencer        = (*Peer)(nil)
 	_ ecp.ClusterLister = (*Provisioner)(nil)
+	_ ecp.ClientDialer  = (*Provisioner)(nil)
 )
 
 // NewProvisioner reads what Dir holds. An error names the file that cannot be
@@ -266,7 +269,11 @@ func (p *Provisioner) applyAs(ctx context.Context, as *seat, d ecp.Desired) erro
 		d.RenderVersion = p.cfg.RenderVersion
 	}
 	return p.write(as, "apply cluster", d.ID, func(s *state, now time.Time) error {
-		return s.apply(d, now, p.pace, func() (int, error) { return p.nodePort(d.ID) })
+		err := s.apply(d, now, p.pace, func() (int, error) { return p.nodePort(d.ID) })
+		if s.Workload != nil && s.Workload.Own == revision(d) {
+			p.entry(d.ID).remember(s.Workload.Revision, d)
+		}
+		return err
 	})
 }
 

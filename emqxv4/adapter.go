@@ -14,6 +14,10 @@ type Config struct {
 	// Timeout bounds one call of a broker with all its requests and
 	// repetitions; 0 = 10 s. Calls that are known to last have a multiple.
 	Timeout time.Duration
+	// MostAnswer is how many bytes of one answer are read; a longer one is
+	// unavailable. 0 = 16 MiB. Metrics, which are passed on as they come, have
+	// bounds of their own.
+	MostAnswer int
 	// Logger gets what a call succeeded without, at debug; nil = silent.
 	Logger *slog.Logger
 	// LimitField lets connection limits be set on brokers that list a call
@@ -49,7 +53,7 @@ func (a adapter) of(e ecp.Endpoint) emqxhttp.Adapter {
 		return &broker{client: c, checks: checksOf(e.Credentials), limitField: a.config.LimitField}
 	}
 	return emqxhttp.Adapter{
-		Of: 4, Config: emqxhttp.Config{Name: "EMQX 4", Timeout: a.config.Timeout, Logger: a.config.Logger},
+		Of: 4, Config: emqxhttp.Config{Name: "EMQX 4", Timeout: a.config.Timeout, Most: a.config.MostAnswer, Logger: a.config.Logger},
 		Broker: func(c *emqxhttp.Client) ecp.Broker { return open(c) },
 		Find: func(ctx context.Context, c *emqxhttp.Client, login bool) (ecp.Detection, error) {
 			return open(c).detect(ctx, login)

@@ -25,6 +25,7 @@ func TestConformance(t *testing.T) {
 		t.Run(fmt.Sprint(c.version, " loaded ", c.loaded), func(t *testing.T) {
 			s := emqxtest.Conformance(c.version, c.loaded)
 			s.Adapter, s.Impatient = emqxv4.New(emqxv4.Config{}), emqxv4.New(emqxv4.Config{Timeout: littlePatience})
+			s.Frugal = emqxv4.New(emqxv4.Config{MostAnswer: emqxtest.LittleRead})
 			s.Unsupported = slices.Clone(never)
 			if c.version == "4.4.6" {
 				s.Unsupported = append(s.Unsupported, "StartEvacuation", "EvacuationProgress", "StopEvacuation")

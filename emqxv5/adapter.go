@@ -15,6 +15,10 @@ type Config struct {
 	// repetitions; 0 = 10 s. Calls that the broker itself takes long for have
 	// twice the time (InviteMember) or three times (WriteMetrics).
 	Timeout time.Duration
+	// MostAnswer is how many bytes of one answer are read; a longer one is
+	// unavailable. 0 = 16 MiB. Metrics, which are passed on as they come, have
+	// bounds of their own.
+	MostAnswer int
 	// Logger gets what a call succeeded without, at debug; nil = silent.
 	Logger *slog.Logger
 }
@@ -24,7 +28,7 @@ type Config struct {
 func New(c Config) ecp.Adapter {
 	return emqxhttp.Adapter{
 		Of:     5,
-		Config: emqxhttp.Config{Name: "EMQX 5", Timeout: c.Timeout, Logger: c.Logger, Auth: authOf, Booting: booting},
+		Config: emqxhttp.Config{Name: "EMQX 5", Timeout: c.Timeout, Most: c.MostAnswer, Logger: c.Logger, Auth: authOf, Booting: booting},
 		Broker: func(c *emqxhttp.Client) ecp.Broker { return &broker{client: c} },
 		Find:   detect,
 	}
@@ -48,6 +52,7 @@ var _ interface {
 	ecp.ListenerManager
 	ecp.LicenseManager
 	ecp.Metrics
+	ecp.SettingsSource
 	ecp.HealthSource
 } = (*broker)(nil)
 

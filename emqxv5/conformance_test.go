@@ -77,6 +77,7 @@ func TestConformance(t *testing.T) {
 		t.Run(fmt.Sprint(c.version, " loaded ", c.loaded), func(t *testing.T) {
 			s := emqxtest.Conformance(c.version, c.loaded)
 			s.Adapter, s.Impatient = emqxv5.New(emqxv5.Config{}), emqxv5.New(emqxv5.Config{Timeout: littlePatience})
+			s.Frugal = emqxv5.New(emqxv5.Config{MostAnswer: emqxtest.LittleRead})
 			ecptest.TestAdapter(t, s)
 		})
 	}

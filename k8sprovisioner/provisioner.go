@@ -45,6 +45,8 @@ var (
 	_ ecp.SecretTeller  = (*Provisioner)(nil)
 	_ ecp.ClusterLister = (*Provisioner)(nil)
 	_ ecp.Fencer        = (*Provisioner)(nil)
+	_ ecp.Configurer    = (*Provisioner)(nil)
+	_ ecp.ClientDialer  = (*Provisioner)(nil)
 )
 
 // memo is what is kept of a cluster between calls. Losing it costs at most one

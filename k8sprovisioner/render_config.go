@@ -141,7 +141,44 @@ func envName4(key string) string {
 }
 
 // certificates are those of the image; EMQX puts its own folder in.
-const certificates = `ssl_options { keyfile = "${EMQX_ETC_DIR}/certs/key.pem", certfile = "${EMQX_ETC_DIR}/certs/cert.pem", cacertfile = "${EMQX_ETC_DIR}/certs/cacert.pem" }`
+var certificates = []setting{
+	{"keyfile", "${EMQX_ETC_DIR}/certs/key.pem"}, {"certfile", "${EMQX_ETC_DIR}/certs/cert.pem"}, {"cacertfile", "${EMQX_ETC_DIR}/certs/cacert.pem"},
+}
+
+// setting is one of EMQX, its value as text.
+type setting struct{ key, value string }
+
+// listener5 are the settings of one listener, but for its certificates.
+func listener5(in input, p mqttPort) []setting {
+	return []setting{
+		{"bind", in.anyAddress() + ":" + strconv.Itoa(p.protocol.ContainerPort())},
+		{"max_connections", strconv.Itoa(in.listenerLimit())},
+	}
+}
+
+func hasCertificates(p mqttPort) bool { return p.protocol == ecp.MQTTS || p.protocol == ecp.WSS }
+
+// Configured returns what emqx.conf has beside the spec's settings and the licence,
+// which EMQX keeps in other ways. EMQX 4.4 cannot be asked for its settings.
+func (p *Provisioner) Configured(d ecp.Desired) map[string]string {
+	in, err := newInput(d, p.cfg)
+	if err != nil || in.major.configFile == "" {
+		return nil
+	}
+	out := map[string]string{}
+	for _, port := range mqttPorts {
+		prefix := in.major.listener[port.protocol] + "."
+		for _, s := range listener5(in, port) {
+			out[prefix+s.key] = s.value
+		}
+		if hasCertificates(port) {
+			for _, s := range certificates {
+				out[prefix+"ssl_options."+s.key] = s.value
+			}
+		}
+	}
+	return out
+}
 
 // config5 gives the whole emqx.conf. Settings made at run time stand in
 // cluster.hocon, which it overrides at the next start; so it must say the same.
@@ -150,10 +187,16 @@ func config5(in input) map[string]string {
 	b.WriteString("## Written by OpenECP; changes made here by hand are undone.\n")
 	for _, p := range mqttPorts {
 		prefix := in.major.listener[p.protocol]
-		b.WriteString(prefix + " {\n  bind = \"" + in.anyAddress() + ":" + strconv.Itoa(p.protocol.ContainerPort()) + "\"\n")
-		b.WriteString("  max_connections = " + strconv.Itoa(in.listenerLimit()) + "\n")
-		if p.protocol == ecp.MQTTS || p.protocol == ecp.WSS {
-			b.WriteString("  " + certificates + "\n")
+		b.WriteString(prefix + " {\n")
+		for _, s := range listener5(in, p) {
+			b.WriteString("  " + s.key + " = " + hocon(s.value) + "\n")
+		}
+		if hasCertificates(p) {
+			words := make([]string, len(certificates))
+			for i, s := range certificates {
+				words[i] = s.key + " = " + hocon(s.value)
+			}
+			b.WriteString("  ssl_options { " + strings.Join(words, ", ") + " }\n")
 		}
 		b.WriteString("}\n")
 	}

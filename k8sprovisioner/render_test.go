@@ -243,3 +243,21 @@ func dig(v any, path ...string) any {
 	}
 	return v
 }
+
+// TestConfigured: what is said to be configured is what stands in emqx.conf.
+func TestConfigured(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		d := desired("5.8.9")
+		d.RenderVersion = version
+		got := (&Provisioner{}).Configured(d)
+		in, err := newInput(d, Config{})
+		require.NoError(t, err)
+		conf := config5(in)["emqx.conf"]
+		require.Len(t, got, 14)
+		for key, value := range got {
+			word := key[strings.LastIndex(key, ".")+1:]
+			require.Contains(t, conf, word+" = "+hocon(value), key)
+		}
+	}
+	require.Empty(t, (&Provisioner{}).Configured(desired("4.4.24")))
+}

@@ -22,6 +22,9 @@ type AdapterSuite struct {
 	// Impatient is the same with little patience, half a second say: each case
 	// in which the far side never ends lasts as long as it has. nil = Adapter.
 	Impatient ecp.Adapter
+	// Frugal is the same that reads little of one answer, a MiB say: each case in
+	// which the far side sends without end costs as much as it reads. nil = Adapter.
+	Frugal ecp.Adapter
 	// Open gives the way to a healthy cluster, with the credentials that it
 	// takes. It is called once in each case that needs one, hundreds of times,
 	// and from several goroutines. What one case changes MUST NOT show in
@@ -50,6 +53,7 @@ type AdapterSuite struct {
 	License      *WantLicense
 	Metrics      *WantMetrics
 	Health       *ecp.Health // what HealthSource says
+	Settings     *WantSettings
 
 	// Faults are ways in which the far side may be unwell beside those the
 	// suite has; each is met by every method.
@@ -136,6 +140,12 @@ type WantLicense struct {
 	Settings ecp.LicenseSettings
 }
 
+// WantSettings are settings of the cluster.
+type WantSettings struct {
+	// InForce are some of them, by the words of their keys.
+	InForce map[string]any
+}
+
 // WantMetrics is what the exposition has.
 type WantMetrics struct {
 	Series []string // names that lines begin with
@@ -161,6 +171,12 @@ func (s AdapterSuite) impatient() AdapterSuite {
 	return s
 }
 
+// frugal is the suite for a far side that sends too much.
+func (s AdapterSuite) frugal() AdapterSuite {
+	s.Adapter = s.Frugal
+	return s
+}
+
 // TestAdapter checks that an Adapter keeps what [ecp.Adapter], [ecp.Broker] and
 // the further interfaces of its brokers promise: every method does what it says
 // on a healthy cluster, and ends in bounded time and memory with an error of
@@ -173,6 +189,9 @@ func TestAdapter(t *testing.T, s AdapterSuite) {
 	s.Bound = cmp.Or(s.Bound, 15*time.Second)
 	if s.Impatient == nil {
 		s.Impatient = s.Adapter
+	}
+	if s.Frugal == nil {
+		s.Frugal = s.Adapter
 	}
 	for _, c := range adapterCases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, s) })

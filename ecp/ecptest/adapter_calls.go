@@ -90,6 +90,7 @@ var (
 	asListeners    = part[ecp.ListenerManager]{"ListenerManager", func(s AdapterSuite) bool { return s.Listeners != nil }}
 	asLicense      = part[ecp.LicenseManager]{"LicenseManager", func(s AdapterSuite) bool { return s.License != nil }}
 	asMetrics      = part[ecp.Metrics]{"Metrics", func(s AdapterSuite) bool { return s.Metrics != nil }}
+	asSettings     = part[ecp.SettingsSource]{"SettingsSource", func(s AdapterSuite) bool { return s.Settings != nil }}
 	asHealth       = part[ecp.HealthSource]{"HealthSource", func(s AdapterSuite) bool { return s.Health != nil }}
 )
 
@@ -176,6 +177,10 @@ var calls = []call{
 		return writeMetrics(ctx, b, ecp.MetricsOfNodes)
 	}, checkExposition),
 
+	asks(asSettings, "Settings", 0, func(ctx context.Context, a subject, b ecp.SettingsSource) (ecp.BrokerSettings, error) {
+		return b.Settings(ctx, a.words())
+	}, checkInForce),
+
 	asks(asHealth, "Health", unsigned, func(ctx context.Context, _ subject, b ecp.HealthSource) (ecp.Health, error) { return b.Health(ctx) }, checkHealth),
 }
 
@@ -195,6 +200,17 @@ func (s AdapterSuite) node() string {
 		return s.Want.Nodes[0].Name
 	}
 	return "emqx@10.0.0.1"
+}
+
+// words are the first ones of keys that are asked for.
+func (s AdapterSuite) words() (words []string) {
+	if s.Settings == nil {
+		return []string{"mqtt"}
+	}
+	for word := range s.Settings.InForce {
+		words = append(words, word)
+	}
+	return words
 }
 
 func (s AdapterSuite) stranger() string {

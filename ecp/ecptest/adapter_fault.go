@@ -95,6 +95,8 @@ func testFaults(t *testing.T, s AdapterSuite) {
 				switch {
 				case f.lasts:
 					turn, s = long, s.impatient()
+				case f.much:
+					s = s.frugal()
 				case f.passes:
 					turn = long
 				}
@@ -107,7 +109,7 @@ func testFaults(t *testing.T, s AdapterSuite) {
 			if p.works(s) || !p.is(changes) {
 				turn, s := long, s.impatient()
 				if f.Much {
-					turn = quick
+					turn, s = quick, s.frugal()
 				}
 				turn.run(f.Name+": "+p.name, func(t *testing.T) { testOwnFault(t, s, f, p.call) })
 			}

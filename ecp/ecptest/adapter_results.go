@@ -320,3 +320,30 @@ func checkCounts(t *testing.T, v any) {
 		}
 	}
 }
+
+// checkInForce: settings are trees of what JSON can say, and those that are wanted
+// are among them.
+func checkInForce(t *testing.T, s AdapterSuite, settings ecp.BrokerSettings) {
+	t.Helper()
+	if settings.InForce == nil {
+		t.Error("there is no tree of settings")
+	}
+	if s.Settings != nil {
+		checkTree(t, "", s.Settings.InForce, settings.InForce)
+	}
+}
+
+func checkTree(t *testing.T, at string, want, got any) {
+	t.Helper()
+	object, is := want.(map[string]any)
+	if !is {
+		if fmt.Sprint(want) != fmt.Sprint(got) {
+			t.Errorf("the setting%s is %v, want %v", at, got, want)
+		}
+		return
+	}
+	has, _ := got.(map[string]any)
+	for word, inner := range object {
+		checkTree(t, at+" "+word, inner, has[word])
+	}
+}

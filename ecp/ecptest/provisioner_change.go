@@ -14,6 +14,7 @@ var changeCases = []provisionerCase{
 		rolling(b, func(d *ecp.Desired) { d.Size.CPU.Request = "150m" })
 	}},
 	{name: "a restart is a change of all pods", test: func(b *bench) { rolling(b, func(d *ecp.Desired) { d.Restarts++ }) }},
+	{name: "a pod that is named is replaced, that very one", test: replacedByName},
 	{name: "a change taken back outdates none", test: takenBack},
 	{name: "what is around pods outdates none", test: aroundPods},
 	{name: "a change by somebody else outdates all and replaces none", hook: "ChangeTemplate", given: func(s ProvisionerSuite) bool { return s.ChangeTemplate != nil }, test: templateChanged},
@@ -83,6 +84,36 @@ func rolling(b *bench, change func(*ecp.Desired)) {
 	}
 	b.seen("running", running(n))
 	b.same(identity(before, false), identity(o, false))
+}
+
+// replacedByName: a pod is replaced although it is of the newest revision, once,
+// and no other; a pod that has taken its place stays.
+func replacedByName(b *bench) {
+	n := b.suite.Nodes
+	d, before := b.create(n)
+	last := before.Nodes[n-1]
+	d.Replace = map[int]string{last.Ordinal: "another-uid"}
+	b.apply(d)
+	b.same(identity(before, true), identity(b.seen("running", running(n)), true))
+	d.Replace = map[int]string{last.Ordinal: last.PodUID}
+	b.apply(d)
+	o := b.seen("replaced", func(o ecp.Observation) string {
+		if len(o.Nodes) != n || o.Nodes[n-1].PodUID == last.PodUID {
+			return "the pod that was named is still there"
+		}
+		return running(n)(o)
+	})
+	for i := range n - 1 {
+		if o.Nodes[i].PodUID != before.Nodes[i].PodUID {
+			b.Errorf("node %d was replaced, and was not named", i)
+		}
+	}
+	if len(outdated(o)) > 0 || o.Nodes[n-1].Revision != last.Revision {
+		b.Errorf("the new pod is of another revision: %s", describe(o))
+	}
+	b.same(identity(before, false), identity(o, false))
+	b.apply(d)
+	b.same(identity(o, true), identity(b.seen("running", running(n)), true))
 }
 
 // replaced is what is missing until the pods from ordinal i up are other ones

@@ -29,6 +29,7 @@ var (
 type Config struct {
 	Name    string        // for messages, e.g. "EMQX 5"
 	Timeout time.Duration // of one call with all its requests and repetitions; 0 or less = 10 s
+	Most    int           // bytes of one answer that are used; 0 or less = 16 MiB
 	Logger  *slog.Logger  // nil = silent
 	// Auth makes what authenticates requests with these credentials; nil =
 	// [Basic].
@@ -54,6 +55,7 @@ type Client struct {
 	name    string
 	base    string // scheme and host, fit for messages
 	timeout time.Duration
+	most    int
 	auth    Auth
 	booting func(status int, mediaType string) bool
 	hide    *secrets
@@ -73,12 +75,15 @@ func Open(e ecp.Endpoint, c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &Client{name: c.Name, base: base, timeout: c.Timeout, auth: Basic(e.Credentials), booting: c.Booting, hide: secretsOf(e.Credentials), logger: c.Logger, nodes: slices.Clone(e.Nodes)}
+	client := &Client{name: c.Name, base: base, timeout: c.Timeout, most: c.Most, auth: Basic(e.Credentials), booting: c.Booting, hide: secretsOf(e.Credentials), logger: c.Logger, nodes: slices.Clone(e.Nodes)}
 	if c.Auth != nil && e.Credentials != (ecp.Credentials{}) {
 		client.auth = c.Auth(e.Credentials)
 	}
 	if client.timeout <= 0 {
 		client.timeout = defaultTimeout
+	}
+	if client.most <= 0 {
+		client.most = mostAnswer
 	}
 	if client.logger == nil {
 		client.logger = slog.New(slog.DiscardHandler)

@@ -27,7 +27,8 @@ type Request struct {
 	// Again allows a POST to be repeated where it may have been carried out: it
 	// does the same when it is made twice. Other methods always are.
 	Again bool
-	// Most is how many bytes a success may have; 0 = 16 MiB.
+	// Most is how many bytes a success may have, where that is less than any
+	// may; 0 = as many as any.
 	Most int
 	// Answers are statuses that are an answer here and not worth repeating.
 	Answers []int
@@ -85,7 +86,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 		var a Answer
 		take := func(resp *http.Response) (err error) {
 			a = answerOf(r, resp)
-			if a.Body, err = read(resp, cmp.Or(r.Most, mostAnswer)); !a.OK() {
+			if a.Body, err = read(resp, min(cmp.Or(r.Most, c.most), c.most)); !a.OK() {
 				return nil // half a refusal is one
 			}
 			return err
@@ -234,7 +235,7 @@ func (c *Client) Stream(ctx context.Context, r Request, w io.Writer, most int64,
 		defer func() { _ = resp.Body.Close() }()
 		a = answerOf(r, resp)
 		if !a.OK() {
-			a.Body, _ = read(resp, mostAnswer) // half a refusal is one
+			a.Body, _ = read(resp, c.most) // half a refusal is one
 			return a, nil
 		}
 		if err := begin(a); err != nil {

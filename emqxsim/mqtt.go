@@ -1,0 +1,111 @@
+package emqxsim
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// blockedFor is how long healthy nodes turn clients away after a member has begun
+// to hang: they wait for one another to find out whether a client is known.
+const blockedFor = 44 * time.Second
+
+// The answers to a client of MQTT 5 that connects.
+const (
+	connackSuccess      = 0x00
+	connackUnavailable  = 0x88
+	connackQuota        = 0x97
+	connackOtherServer  = 0x9C
+	connackNoProperties = 0
+)
+
+// DialMQTT connects to a node as MQTT clients do: it answers one CONNECT, of
+// version 5. See [ecp.ClientDialer].
+func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net.Conn, error) {
+	if err := p.reach(ctx, "reach "+string(id)); err != nil {
+		return nil, err
+	}
+	c := p.Cluster(id)
+	var n *Node
+	if c != nil {
+		c.change(func(time.Time) { n = c.any(node) })
+	}
+	if n == nil || !n.opens() {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(hostOf(node) + ":1883"), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	}
+	ours, theirs := net.Pipe()
+	go n.greet(theirs)
+	return ours, nil
+}
+
+// opens says whether the node's listener takes connections at all.
+func (n *Node) opens() (opens bool) {
+	n.c.change(func(t time.Time) {
+		l := n.db.listener("tcp:default")
+		if n.c.major == 4 {
+			l = n.db.listener("mqtt:tcp:external")
+		}
+		opens = n.up(t) && l != nil && l.running(n)
+	})
+	return opens
+}
+
+// greet answers one client until it goes. A node that hangs does not.
+func (n *Node) greet(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewReader(conn)
+	if _, err := in.ReadByte(); err != nil {
+		return
+	}
+	length, err := binary.ReadUvarint(in)
+	if err != nil || length > 1<<16 {
+		return
+	}
+	if _, err := in.Discard(int(length)); err != nil { //nolint:gosec // bounded above
+		return
+	}
+	if reason, answers := n.connack(); answers {
+		if _, err := conn.Write([]byte{0x20, 3, 0, reason, connackNoProperties}); err != nil {
+			return
+		}
+	}
+	_, _ = in.ReadByte() // until the client has gone
+}
+
+// connack is what the node says to a client; false = nothing.
+func (n *Node) connack() (reason byte, answers bool) {
+	answers = true
+	n.c.change(func(t time.Time) {
+		switch {
+		case n.suspended != nil:
+			answers = false
+		case n.blocked(t):
+			reason = connackUnavailable
+		case n.evac != nil && !n.takes(t):
+			reason = connackOtherServer
+		case !n.takes(t):
+			reason = connackUnavailable
+		case n.c.licenseRefuses(t) != "" || n.c.licenseLeft(nil, t) <= 0:
+			reason = connackQuota
+		default:
+			reason = connackSuccess
+		}
+	})
+	return reason, answers
+}
+
+// blocked says whether the node waits for a member that has just begun to hang.
+func (n *Node) blocked(t time.Time) bool {
+	for _, m := range n.visible(t) {
+		if m.suspended != nil && t.Before(m.suspended.since.Add(blockedFor)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,214 @@
+package emqxv5
+
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"strings"
+)
+
+// errNoHOCON says no more: there may be secrets in what is read.
+var errNoHOCON = errors.New("it is no HOCON as EMQX writes it")
+
+// Bounds of what is read.
+const (
+	mostDepth = 64
+	mostParts = 1 << 20 // values in all
+)
+
+// hoconReader reads HOCON as EMQX prints it: objects, lists, texts in one or three
+// pairs of quotes, numbers and bare words. Whatever else the language has, such as
+// includes and substitutions, is not printed.
+type hoconReader struct {
+	text  string
+	at    int
+	parts int
+}
+
+// readHOCON returns the tree that a text describes: of map[string]any, []any,
+// string, bool and json.Number.
+func readHOCON(text string) (map[string]any, error) {
+	r := hoconReader{text: text}
+	out, err := r.fields(0)
+	if err != nil {
+		return nil, err
+	}
+	if r.at < len(r.text) {
+		return nil, errNoHOCON
+	}
+	return out, nil
+}
+
+// skip passes over white space, commas and comments.
+func (r *hoconReader) skip() {
+	for r.at < len(r.text) {
+		switch c := r.text[r.at]; {
+		case strings.IndexByte(" \t\r\n,", c) >= 0:
+			r.at++
+		case c == '#' || strings.HasPrefix(r.text[r.at:], "//"):
+			if end := strings.IndexByte(r.text[r.at:], '\n'); end >= 0 {
+				r.at += end
+			} else {
+				r.at = len(r.text)
+			}
+		default:
+			return
+		}
+	}
+}
+
+func (r *hoconReader) next() byte {
+	if r.at < len(r.text) {
+		return r.text[r.at]
+	}
+	return 0
+}
+
+// fields reads those of an object up to its end, or that of the text.
+func (r *hoconReader) fields(depth int) (map[string]any, error) {
+	out := map[string]any{}
+	for {
+		r.skip()
+		if c := r.next(); c == '}' || r.at >= len(r.text) {
+			return out, nil
+		}
+		key, err := r.key()
+		if err != nil {
+			return nil, err
+		}
+		r.skip()
+		if c := r.next(); c == '=' || c == ':' {
+			r.at++
+		} else if c != '{' {
+			return nil, errNoHOCON
+		}
+		value, err := r.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		out[key] = value
+	}
+}
+
+func (r *hoconReader) key() (string, error) {
+	if r.next() == '"' {
+		return r.quoted()
+	}
+	word := r.word("={:")
+	if word == "" {
+		return "", errNoHOCON
+	}
+	return word, nil
+}
+
+func (r *hoconReader) value(depth int) (any, error) {
+	r.skip()
+	if r.parts++; depth > mostDepth || r.parts > mostParts {
+		return nil, errNoHOCON
+	}
+	switch r.next() {
+	case '{':
+		r.at++
+		out, err := r.fields(depth)
+		return out, r.closed('}', err)
+	case '[':
+		r.at++
+		return r.list(depth)
+	case '"':
+		return r.quoted()
+	}
+	word := r.word(",]}{[\"=")
+	switch {
+	case word == "":
+		return nil, errNoHOCON
+	case word == "true", word == "false":
+		return word == "true", nil
+	case word == "null":
+		return nil, nil //nolint:nilnil // HOCON has a null
+	case plainNumber.MatchString(word):
+		return json.Number(word), nil
+	}
+	return word, nil
+}
+
+// plainNumber is what JSON takes for one, too.
+var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$`)
+
+func (r *hoconReader) closed(end byte, err error) error {
+	if err == nil && r.next() != end {
+		return errNoHOCON
+	}
+	r.at++
+	return err
+}
+
+func (r *hoconReader) list(depth int) (any, error) {
+	out := []any{}
+	for {
+		r.skip()
+		if r.next() == ']' {
+			r.at++
+			return out, nil
+		}
+		v, err := r.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+}
+
+// word reads bare text up to the end of the line, or one of the characters.
+func (r *hoconReader) word(until string) string {
+	rest := r.text[r.at:]
+	if end := strings.IndexAny(rest, "\n"+until); end >= 0 {
+		rest = rest[:end]
+	}
+	r.at += len(rest)
+	return strings.TrimSpace(rest)
+}
+
+// escapes are all that EMQX' HOCON has.
+var escapes = map[byte]string{'"': `"`, '\\': `\`, 'n': "\n", 'r': "\r", 't': "\t", 'b': "\b", 'f': "\f", '/': "/"}
+
+// quoted reads a text in quotes.
+func (r *hoconReader) quoted() (string, error) {
+	if strings.HasPrefix(r.text[r.at:], `"""`) {
+		return r.threeQuotes()
+	}
+	var b strings.Builder
+	for i := r.at + 1; i < len(r.text); i++ {
+		switch c := r.text[i]; {
+		case c == '"':
+			r.at = i + 1
+			return b.String(), nil
+		case c == '\\' && i+1 < len(r.text) && escapes[r.text[i+1]] != "":
+			i++
+			b.WriteString(escapes[r.text[i]])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", errNoHOCON
+}
+
+// threeQuotes reads a text of several lines. With a tilde its lines are indented
+// as what stands around them.
+func (r *hoconReader) threeQuotes() (string, error) {
+	text, _, found := strings.Cut(r.text[r.at+3:], `"""`)
+	if !found {
+		return "", errNoHOCON
+	}
+	r.at += len(text) + 6
+	lines, indented := strings.CutPrefix(text, "~\n")
+	if !indented {
+		return text, nil
+	}
+	lines = strings.TrimSuffix(strings.TrimRight(lines, " \t"), "~")
+	all := strings.Split(lines, "\n")
+	indent := len(all[0]) - len(strings.TrimLeft(all[0], " "))
+	for i, line := range all {
+		all[i] = line[min(indent, len(line)-len(strings.TrimLeft(line, " "))):]
+	}
+	return strings.TrimSuffix(strings.Join(all, "\n"), "\n"), nil
+}

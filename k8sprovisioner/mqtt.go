@@ -1,0 +1,48 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// DialMQTT connects to the plain listener of a node; see [ecp.ClientDialer].
+func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net.Conn, error) {
+	op := "reach " + string(id)
+	f, err := p.find(ctx, id, op)
+	if err != nil {
+		return nil, err
+	}
+	if f.workload == nil || f.foreign != "" {
+		return nil, unavailable(op, "nothing of the cluster runs")
+	}
+	pod := p.podOf(f, node)
+	if pod == nil {
+		return nil, unavailable(op, fmt.Sprintf("no pod with an address is node %q", node))
+	}
+	port := ecp.MQTT.ContainerPort()
+	if p.cfg.Reach != PortForward {
+		return dialPod(ctx, "tcp", net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)))
+	}
+	c, err := p.forward(ctx, pod, port)
+	if err != nil {
+		return nil, err
+	}
+	return indirect{c}, nil
+}
+
+// indirect is a connection through others: where it ends, any of them may have
+// ended it, and that says nothing of the node.
+type indirect struct{ net.Conn }
+
+// Read reads from the node.
+func (c indirect) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		err = unavailable("ask MQTT", "the connection over Kubernetes ended: "+err.Error())
+	}
+	return n, err
+}
