@@ -40,7 +40,7 @@ func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(hostOf(node) + ":1883"), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
 	ours, theirs := net.Pipe()
-	go n.greet(theirs)
+	go n.ServeMQTT(theirs)
 	return ours, nil
 }
 
@@ -56,8 +56,9 @@ func (n *Node) opens() (opens bool) {
 	return opens
 }
 
-// greet answers one client until it goes. A node that hangs does not.
-func (n *Node) greet(conn net.Conn) {
+// ServeMQTT answers the CONNECT of one client of MQTT 5, and returns when it has
+// gone. A node that hangs answers nothing. It closes the connection.
+func (n *Node) ServeMQTT(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
 	if _, err := in.ReadByte(); err != nil {

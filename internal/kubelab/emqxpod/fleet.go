@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -170,9 +171,10 @@ func (f *Fleet) boot(_ context.Context, p podsim.Pod) (podsim.Process, error) {
 	served := f.management(c, b, node)
 	served[podsim.LogPort] = logOf(node, started)
 	return podsim.Process{
-		HTTP: served,
-		TCP:  slices.DeleteFunc(slices.Clone(p.Ports), func(port int) bool { return slices.Contains(managementPorts(b), port) }),
-		Exit: func() { f.exit(c, node) },
+		HTTP:    served,
+		TCP:     slices.DeleteFunc(slices.Clone(p.Ports), func(port int) bool { return slices.Contains(managementPorts(b), port) }),
+		Clients: map[int]func(net.Conn){1883: node.ServeMQTT},
+		Exit:    func() { f.exit(c, node) },
 	}, nil
 }
 

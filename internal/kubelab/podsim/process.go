@@ -49,7 +49,7 @@ func launch(ctx context.Context, p Pod, make Factory) (*running, error) {
 		err = errors.Join(err, r.serveHTTP(ctx, p.IP, port, proc.HTTP[port]))
 	}
 	for _, port := range proc.TCP {
-		err = errors.Join(err, r.serveTCP(ctx, p.IP, port))
+		err = errors.Join(err, r.serveTCP(ctx, p.IP, port, proc.Clients[port]))
 	}
 	if err != nil {
 		r.kill()
@@ -93,7 +93,7 @@ func (r *running) serveHTTP(ctx context.Context, ip string, port int, h http.Han
 	return nil
 }
 
-func (r *running) serveTCP(ctx context.Context, ip string, port int) error {
+func (r *running) serveTCP(ctx context.Context, ip string, port int, speak func(net.Conn)) error {
 	l, err := r.listen(ctx, ip, port)
 	if err != nil {
 		return err
@@ -106,6 +106,9 @@ func (r *running) serveTCP(ctx context.Context, ip string, port int) error {
 			}
 			r.handled.Go(func() {
 				defer conn.Close()
+				if speak != nil {
+					speak(conn)
+				}
 				_, _ = io.Copy(io.Discard, conn)
 			})
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -41,8 +42,11 @@ type Process struct {
 	// context ends: the end of the process waits for it.
 	HTTP map[int]http.Handler
 	// TCP lists ports that take connections and read what comes, without ever
-	// answering.
+	// answering but where Clients has something for them.
 	TCP []int
+	// Clients speaks with whoever connects to a port of TCP. It must return when the
+	// connection ends.
+	Clients map[int]func(net.Conn)
 	// Exit is called once, after the last connection is closed and before a
 	// successor of the same name is made; nil = nothing to do.
 	Exit func()
