@@ -50,8 +50,10 @@ func (m *Manager) beginMQTT(ctx context.Context, p Provisioner, rec ClusterRecor
 	}
 	m.knocks.Go(func() {
 		start := m.tick()
-		done <- knock(ctx, dialer, rec.ID, ready)
-		if ctx.Err() == nil && m.tick().Sub(start) > mqttGrace/2 {
+		answer := knock(ctx, dialer, rec.ID, ready)
+		lasted := m.tick().Sub(start)
+		done <- answer
+		if ctx.Err() == nil && lasted > mqttGrace/2 { // perhaps nobody waits for it any more
 			m.queue.add(rec.ID)
 		}
 	})
