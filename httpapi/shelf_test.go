@@ -182,6 +182,29 @@ func TestChangeOfACluster(t *testing.T) {
 	require.Equal(t, "/connections", p.Errors[0].Pointer)
 }
 
+// What the platform will never take is a wrong request, with the field.
+func TestWhatThePlatformNeverTakes(t *testing.T) {
+	f := newFixture(t, setup{run: true})
+	id := f.create()
+	path := clustersPath + "/" + id
+	f.awaitState(id, "running")
+	first := f.call(asAdmin, http.MethodPatch, path, `{"spec":{"network":{"type":"LoadBalancer","loadBalancerClass":"example.com/first"}}}`).want(http.StatusAccepted)
+	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(first.header.Get("Location")).Phase)
+	for _, dryRun := range []string{"", "?dryRun=true"} {
+		p := f.call(asAdmin, http.MethodPatch, path+dryRun, `{"spec":{"network":{"loadBalancerClass":"example.com/second"}}}`).want(http.StatusUnprocessableEntity).problem()
+		require.Equal(t, "/spec/network/loadBalancerClass", p.Errors[0].Pointer)
+		require.Contains(t, p.Errors[0].Detail, "may not change once set")
+	}
+	var c struct {
+		Spec   ecp.HostedSpec
+		Status struct{ Volumes []ecp.VolumeInfo }
+	}
+	f.call(asUser, http.MethodGet, path, "").want(http.StatusOK).into(&c)
+	require.Equal(t, "example.com/first", c.Spec.Network.LoadBalancerClass)
+	require.Equal(t, "10Gi", c.Status.Volumes[0].Capacity)
+	require.Equal(t, "10Gi", c.Status.Volumes[0].Wanted)
+}
+
 // null takes no limit of the pool away; 0 does, on purpose.
 func TestPoolKeepsItsLimits(t *testing.T) {
 	f := newFixture(t, setup{})

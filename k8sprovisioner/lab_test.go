@@ -64,7 +64,8 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func (n *counter) count(r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	verb, what := verbs[r.Method], r.URL.Path
-	if r.URL.Query().Has("dryRun") || slices.Contains(parts, nowhere) { // it makes nothing, or asks what the account may do
+	aboutTarget := slices.Contains(parts, nowhere) || slices.Contains([]string{"/api/v1/namespaces/kube-system/configmaps/coredns", "/api/v1/namespaces/default/services/kubernetes"}, r.URL.Path)
+	if r.URL.Query().Has("dryRun") || aboutTarget { // it makes nothing, or asks what the account may do and how the target is set up
 		verb = "try"
 	}
 	switch i := slices.Index(parts, "namespaces"); {

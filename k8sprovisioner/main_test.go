@@ -2,8 +2,11 @@ package k8sprovisioner
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +19,25 @@ import (
 	"github.com/openecp/openecp/internal/kubelab/labtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(labtest.M(podsLast{m})) }
+func TestMain(m *testing.M) {
+	sideBySide()
+	goleak.VerifyTestMain(labtest.M(podsLast{m}))
+}
+
+// atOnce is how many tests run side by side on one control plane. They wait most
+// of the time: for probes, for controllers, and for namespaces to go.
+const atOnce = 5
+
+// sideBySide raises the number of tests that go test runs at once, which is that
+// of cores, unless somebody chose one.
+func sideBySide() {
+	flag.Parse()
+	if n, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); err == nil && n == runtime.GOMAXPROCS(0) && n < atOnce {
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
+			panic(err) // it is a number
+		}
+	}
+}
 
 // podsLast ends the brokers behind the pods after the tests, and before the
 // control plane.

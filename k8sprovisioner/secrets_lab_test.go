@@ -150,7 +150,7 @@ func (v *vault) areConfined(kubeconfig string) {
 		"label secret " + id + "-auth a=b":                      refusal,
 		"get secrets":                                           "forbidden",
 		"delete pvc data-of-somebody --wait=false":              "ecpd may delete only the volume claims of a cluster's nodes",
-		"label pvc data-of-somebody a=b":                        "forbidden",
+		"label pvc data-of-somebody a=b":                        "ecpd may delete only the volume claims of a cluster's nodes",
 		"label secret " + id + "-pull example.com/somebody=was": "",
 	} {
 		out, err := v.lab.Kubectl(v.Context(), "", append([]string{"--kubeconfig=" + kubeconfig, "-n", id}, strings.Fields(args)...)...)
