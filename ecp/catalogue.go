@@ -4,11 +4,15 @@ import "time"
 
 // Image is an entry of the image catalogue.
 type Image struct {
-	ID        string `json:"id"`                 // slug, e.g. "emqx-ee-4.4.24"; what HostedSpec.Image names
-	Reference string `json:"reference"`          // what Kubernetes pulls, e.g. "emqx/emqx-ee:4.4.24"
-	Version   string `json:"version"`            // EMQX version, e.g. "4.4.24"
-	Default   bool   `json:"default"`            // taken when a spec names none
-	Revision  int64  `json:"revision,omitempty"` // grows with every change; the ETag. 0 in what a cluster was made with
+	ID        string `json:"id"`        // slug, e.g. "emqx-ee-4.4.24"; what HostedSpec.Image names
+	Reference string `json:"reference"` // what Kubernetes pulls, e.g. "emqx/emqx-ee:4.4.24"
+	Version   string `json:"version"`   // EMQX version, e.g. "4.4.24"
+	Default   bool   `json:"default"`   // taken when a spec names none
+	// Architectures are those the image is made for, in Kubernetes' words, such as
+	// "amd64": nodes are placed on such machines only. Empty means that it is not
+	// said, and any machine is taken.
+	Architectures []string `json:"architectures,omitempty"`
+	Revision      int64    `json:"revision,omitempty"` // grows with every change; the ETag. 0 in what a cluster was made with
 }
 
 // Size is an entry of the size catalogue: what one node of a cluster gets.

@@ -32,6 +32,7 @@ var images = &shelf[Image]{
 		if why := wrongImageVersion(i.Version, i.Reference); why != "" {
 			p.add("version", "%s", why)
 		}
+		validateArchitectures(p, i.Architectures)
 	},
 	uses: func(tx Tx, i Image) ([]use, error) {
 		u, err := clustersThat(tx, func(r ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Image == i.ID })

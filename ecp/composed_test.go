@@ -63,3 +63,24 @@ func TestImageVersions(t *testing.T) {
 		require.Empty(t, wrongImageVersion(i.Version, i.Reference))
 	}
 }
+
+func TestArchitectures(t *testing.T) {
+	for _, row := range []struct {
+		all   []string
+		wrong []string
+	}{
+		{nil, nil},
+		{[]string{"amd64", "arm64"}, nil},
+		{[]string{"amd64", "linux/arm64", "amd64", ""}, []string{"architectures[1]", "architectures[2]", "architectures[3]"}},
+		{make([]string, maxArchitectures+1), []string{"architectures"}},
+	} {
+		var p problems
+		validateArchitectures(&p, row.all)
+		var got []string
+		for _, f := range p {
+			got = append(got, f.Field)
+		}
+		require.Equal(t, row.wrong, got, "%q", row.all)
+	}
+	require.Contains(t, whyItEnded([]string{"exec /usr/bin/docker-entrypoint.sh: exec format error"}), wrongProcessor)
+}

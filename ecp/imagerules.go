@@ -3,6 +3,7 @@ package ecp
 import (
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // imageRule is one line of what EMQX' documents allow of a change of version;
@@ -66,3 +67,31 @@ func wrongImageVersion(version, reference string) string {
 	}
 	return ""
 }
+
+// architecture is the form of Kubernetes' words for processors.
+var architecture = regexp.MustCompile(`^[a-z0-9][a-z0-9_]{0,31}$`)
+
+// maxArchitectures bounds those of one image.
+const maxArchitectures = 16
+
+func validateArchitectures(p *problems, all []string) {
+	if len(all) > maxArchitectures {
+		p.add("architectures", "are %d; at most %d are allowed", len(all), maxArchitectures)
+		return
+	}
+	for i, a := range all {
+		at := "architectures[" + itoa(i) + "]"
+		switch {
+		case !architecture.MatchString(a):
+			p.add(at, `is %q, which is no word of Kubernetes' for processors such as "amd64" or "arm64"`, a)
+		case slices.Contains(all[:i], a):
+			p.add(at, "is there twice")
+		}
+	}
+}
+
+// wrongProcessor is what a kernel says of a program that is for other processors.
+const wrongProcessor = "exec format error"
+
+// otherProcessors says what it means that a program is for other processors.
+const otherProcessors = "the image is for machines with other processors than this one has: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image for these"

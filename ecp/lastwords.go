@@ -52,7 +52,9 @@ func (m *Manager) addWords(ctx context.Context, p Provisioner, rec ClusterRecord
 			}
 			mem.words[n.Ordinal] = words
 		}
-		if words.said != "" {
+		if strings.Contains(words.said, wrongProcessor) && !strings.Contains(n.Message, wrongProcessor) {
+			n.Message = strings.TrimSuffix(words.said+": "+otherProcessors+"; "+n.Message, "; ")
+		} else if words.said != "" {
 			n.Message = strings.TrimSuffix("EMQX says: "+words.said+"; "+n.Message, "; ")
 		}
 	}
@@ -78,6 +80,7 @@ func (m *Manager) readWords(ctx context.Context, p Provisioner, reader LogReader
 // lastRefusals are the words with which EMQX refuses its configuration or licence at a
 // start, the most telling first.
 var lastRefusals = []string{
+	wrongProcessor, // said of EMQX, by the kernel
 	"validation_error", "bad_license_format", "license_parse_error", "scan_error", "parse_error", "translation_error",
 	"failed_to_check_schema", "unknown_fields", "Conf file", "cuttlefish", "Failed to merge schema",
 }

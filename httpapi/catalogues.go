@@ -28,15 +28,19 @@ type imageEntry struct {
 	Reference string `json:"reference" required:"true" doc:"what Kubernetes pulls"`
 	Version   string `json:"version" required:"true" doc:"EMQX version, e.g. 5.8.9"`
 	Default   bool   `json:"default" required:"false" doc:"taken when a spec names none; there is exactly one"`
+
+	Architectures []string `json:"architectures,omitempty" required:"false" maxItems:"16" doc:"processors the image is made for, in Kubernetes' words, e.g. amd64 and arm64: nodes are placed on such machines only; on any when left out"`
 }
 
 func (a *api) images() resource[ecp.Image] {
 	m := a.manager
 	s := shelf[ecp.Image, imageEntry]{
 		key: "id", get: m.Image, set: func(i *ecp.Image, n int64) { i.Revision = n },
-		body: func(i ecp.Image) imageEntry { return imageEntry{i.ID, i.Reference, i.Version, i.Default} },
+		body: func(i ecp.Image) imageEntry {
+			return imageEntry{i.ID, i.Reference, i.Version, i.Default, i.Architectures}
+		},
 		entry: func(b imageEntry, i ecp.Image) ecp.Image {
-			i.ID, i.Reference, i.Version, i.Default = b.ID, b.Reference, b.Version, b.Default
+			i.ID, i.Reference, i.Version, i.Default, i.Architectures = b.ID, b.Reference, b.Version, b.Default, b.Architectures
 			return i
 		},
 		create: func(ctx context.Context, i ecp.Image, _ imageEntry) (ecp.Image, error) { return m.CreateImage(ctx, i) },

@@ -159,6 +159,9 @@ func elaborateOn(n *ecp.NodeObservation, pod *corev1.Pod, notes []corev1.Event) 
 	for _, e := range notes {
 		about := e.InvolvedObject
 		switch {
+		case about.Kind == kindPod && about.UID == pod.UID && n.Broken && processors(e.Message) != e.Message: // the back-off does not say it
+			n.Message = processors(e.Message)
+			return
 		case about.Kind == kindPod && about.UID == pod.UID && e.Reason != "FailedScheduling" && !n.Broken:
 			n.Reason, n.Message = e.Reason, e.Message
 			return

@@ -174,3 +174,27 @@ func TestPodOfTemplate(t *testing.T) {
 	require.Equal(t, "data-w-2", pod.Spec.Volumes[0].PersistentVolumeClaim.ClaimName)
 	require.NotContains(t, w.Spec.Template.Labels, appsv1.PodIndexLabel, "the live object stays as it is")
 }
+
+// A back-off does not say that the image has no variant for the machine; the event
+// before it does.
+func TestOtherProcessors(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "u"}}
+	n := ecp.NodeObservation{Pod: "p", Broken: true, Reason: "ImagePullBackOff", Message: "Back-off pulling image"}
+	e := warned(kindPod, "p", "Failed", "Failed to pull image: no match for platform in manifest: not found", 0)
+	e.InvolvedObject.UID = "u"
+	elaborateOn(&n, pod, []corev1.Event{warned(kindPod, "p", "BackOff", "Back-off pulling image", 0), e})
+	require.Equal(t, "ImagePullBackOff", n.Reason)
+	require.Contains(t, n.Message, "name its architectures in the catalogue")
+}
+
+// Where the placement names processors it has the last word.
+func TestArchitecturesOfAnImage(t *testing.T) {
+	affinity := func(d ecp.Desired) any {
+		return dig(rendered(t, d)[kindStatefulSet+" "+string(testID)+"-emqx"].body, "spec", "template", "spec", "affinity")
+	}
+	require.Nil(t, affinity(desired("5.8.9")))
+	d := ofArchitectures(desired("5.8.9"))
+	require.NotNil(t, affinity(d))
+	d.Spec.Placement.NodeSelector = map[string]string{corev1.LabelArchStable: "arm64"}
+	require.Nil(t, affinity(d))
+}

@@ -39,6 +39,12 @@ func secretive(d ecp.Desired) ecp.Desired {
 	return d
 }
 
+// ofArchitectures is a cluster of an image that says which processors it is for.
+func ofArchitectures(d ecp.Desired) ecp.Desired {
+	d.Image.Architectures = []string{"amd64", "arm64"}
+	return d
+}
+
 // restarted is a cluster whose nodes were asked to be made anew, twice.
 func restarted(d ecp.Desired) ecp.Desired {
 	d.Restarts = 2
@@ -65,6 +71,7 @@ func TestGolden(t *testing.T) {
 		"5.8.9-dual-stack":  {IPFamily: ecp.IPv6, IPFamilyPolicy: ecp.RequireDualStack},
 		"4.4.24-dual-stack": {ClusterDomain: "k8s.example", IPFamily: ecp.IPv4, IPFamilyPolicy: ecp.PreferDualStack},
 	}
+	all["5.8.9-architectures"] = ofArchitectures(desired("5.8.9"))
 	for name := range networks {
 		version, _, _ := strings.Cut(name, "-")
 		all[name] = desired(version)

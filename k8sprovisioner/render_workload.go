@@ -82,6 +82,9 @@ func podSpec(in input) (*corev1ac.PodSpecApplyConfiguration, error) {
 	if s := nodeSelector(in); len(s) > 0 {
 		spec.WithNodeSelector(s)
 	}
+	if a := architectures(in); a != nil {
+		spec.WithAffinity(a)
+	}
 	for _, t := range in.Spec.Placement.Tolerations {
 		spec.WithTolerations(toleration(t))
 	}
@@ -98,6 +101,19 @@ func nodeSelector(in input) map[string]string {
 	out := map[string]string{corev1.LabelOSStable: string(corev1.Linux)}
 	maps.Copy(out, own)
 	return out
+}
+
+// architectures keeps nodes off machines with processors that the image is not for;
+// nil where it is not said what it is for. The placement has the last word.
+func architectures(in input) *corev1ac.AffinityApplyConfiguration {
+	if _, said := in.Spec.Placement.NodeSelector[corev1.LabelArchStable]; said || len(in.Image.Architectures) == 0 {
+		return nil
+	}
+	return corev1ac.Affinity().WithNodeAffinity(corev1ac.NodeAffinity().
+		WithRequiredDuringSchedulingIgnoredDuringExecution(corev1ac.NodeSelector().
+			WithNodeSelectorTerms(corev1ac.NodeSelectorTerm().
+				WithMatchExpressions(corev1ac.NodeSelectorRequirement().
+					WithKey(corev1.LabelArchStable).WithOperator(corev1.NodeSelectorOpIn).WithValues(in.Image.Architectures...)))))
 }
 
 // spread wants the nodes apart but runs them together where there is no other

@@ -82,6 +82,21 @@ func succeeded(c corev1.ContainerStatus) bool {
 	return c.State.Terminated != nil && c.State.Terminated.ExitCode == 0
 }
 
+// otherProcessors are the words by which registries and kernels say that an image is
+// not for the processors of a machine.
+var otherProcessors = []string{"no match for platform", "no matching manifest for", "exec format error", "does not match the specified platform"}
+
+// processors adds to a reason what it means and what helps, where an image is for
+// other processors.
+func processors(message string) string {
+	for _, words := range otherProcessors {
+		if strings.Contains(message, words) {
+			return joined("the image has no variant for the processors of this machine: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image that has one", message)
+		}
+	}
+	return message
+}
+
 // ailment returns what is wrong with a container that is not ready; "" where
 // its status does not tell. An end for want of memory is the cause of the
 // back-off that follows it, and is told in its place.
@@ -92,13 +107,13 @@ func ailment(c corev1.ContainerStatus, pod *corev1.Pod) (reason, message string)
 	last := c.LastTerminationState.Terminated
 	switch {
 	case c.State.Terminated != nil:
-		return c.State.Terminated.Reason, ending(*c.State.Terminated)
+		return c.State.Terminated.Reason, processors(ending(*c.State.Terminated))
 	case c.State.Waiting != nil && last == nil:
-		return c.State.Waiting.Reason, c.State.Waiting.Message
+		return c.State.Waiting.Reason, processors(c.State.Waiting.Message)
 	case c.State.Waiting != nil && last.Reason == reasonOOM:
 		return last.Reason, joined(ending(*last), c.State.Waiting.Message)
 	case c.State.Waiting != nil:
-		return c.State.Waiting.Reason, joined(c.State.Waiting.Message, "it last ended with "+ending(*last))
+		return c.State.Waiting.Reason, processors(joined(c.State.Waiting.Message, "it last ended with "+ending(*last)))
 	case last != nil && !servedSince(c, pod):
 		return last.Reason, joined(ending(*last), "it has been started again")
 	}

@@ -29,6 +29,7 @@ func TestTroubleOfPods(t *testing.T) {
 		return []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ContainersNotReady", Message: "unready: [emqx]", LastTransitionTime: metav1.NewTime(at)}}
 	}
 	const more = "exit code 137: it used more memory than its limit; a size with more memory, or less load, helps"
+	const elsewhere = "the image has no variant for the processors of this machine: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image that has one"
 	type containers = []corev1.ContainerStatus
 	for name, c := range map[string]struct {
 		init, main      containers
@@ -67,6 +68,14 @@ func TestTroubleOfPods(t *testing.T) {
 			main:       containers{{Name: "emqx", RestartCount: 1, State: runningSince(began), LastTerminationState: ended("OOMKilled", 137, "")}},
 			conditions: notReady(began.Add(time.Hour)),
 			reason:     "ContainersNotReady", message: "unready: [emqx]", restarts: 1,
+		},
+		"the image is for other processors": {
+			main:   containers{{Name: "emqx", State: waiting("ErrImagePull", "no match for platform in manifest: not found")}},
+			reason: "ErrImagePull", message: elsewhere + "; no match for platform in manifest: not found", broken: true,
+		},
+		"the program is for other processors": {
+			main:   containers{{Name: "emqx", RestartCount: 2, State: waiting("CrashLoopBackOff", "back-off 20s"), LastTerminationState: ended("StartError", 128, "exec /usr/bin/docker-entrypoint.sh: exec format error")}},
+			reason: "CrashLoopBackOff", message: elsewhere + "; back-off 20s; it last ended with exit code 128; exec /usr/bin/docker-entrypoint.sh: exec format error", broken: true, restarts: 2,
 		},
 		"only the proxy fails": {
 			main: containers{
