@@ -169,6 +169,7 @@ func putBackNotes(before, rec ClusterRecord, f Observation, there manifest, unkn
 		out = append(out, MessageOf(unknown)+"; what differs is not known but for what follows")
 	} else {
 		out = append(out, differences(*there.Spec, spec, "")...)
+		out = append(out, settingNotes(there, spec.Config)...)
 		if a, b := there.Resolved.Image.Version, rec.Resolved.Image.Version; a != b {
 			out = append(out, fmt.Sprintf("EMQX %s becomes %s: all nodes are replaced, one at a time", a, b))
 		}
