@@ -49,8 +49,8 @@ func TestDocumentedCommands(t *testing.T) {
 		require.True(t, ok, "%q stands in the documents and is run by no test", command)
 		line := with.Replace(command)
 		if strings.Contains(line, " serve ") {
-			script += line + " >out 2>err & pid=$!\n" +
-				"n=0; until grep -q '^ecpd ready on ' out; do n=$((n+1)); if [ $n -gt 300 ] || ! kill -0 $pid; then cat err >&2; exit 1; fi; sleep 0.1; done\n" +
+			script += "rm -f out; " + line + " >out 2>err & pid=$!\n" + // what the one before said is not this one's
+				"n=0; until grep -q '^ecpd ready on ' out 2>/dev/null; do n=$((n+1)); if [ $n -gt 300 ] || ! kill -0 $pid; then cat err >&2; exit 1; fi; sleep 0.1; done\n" +
 				"kill $pid; wait $pid\n"
 			continue
 		}

@@ -17,48 +17,7 @@ import (
 // where the daemon has its data as `make run` gives it; only the port is
 // another.
 func TestREADME(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs bash and curl; run without -short")
-	}
-	t.Parallel()
-	for _, tool := range []string{"bash", "curl"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatalf("README's session needs %s: %v; install it", tool, err)
-		}
-	}
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(readme), "\n```sh\n")
-	require.True(t, found, "README.md has no block of sh")
-	session, rest, found := strings.Cut(rest, "\n```\n")
-	require.True(t, found)
-	require.NotContains(t, rest, "```sh\n", "one block of sh is run; mark others otherwise")
-	const address = "http://127.0.0.1:18180"
-	require.Contains(t, session, address)
-
-	dir := t.TempDir()
-	p := launch(t, dir, nil, "serve", "--dev", "--listen", "127.0.0.1:0")
-	url := p.ready(t)
-	readyAt := time.Now()
-
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "bash", "-u")
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, strings.NewReader(strings.ReplaceAll(session, address, url)), &stdout, &stderr
-	err = cmd.Run()
-	t.Logf("%s%s", &stdout, &stderr)
-	require.NoError(t, err)
-
-	printed := stdout.String()
-	at := 0
-	for line := range strings.Lines(session) {
-		want, ok := strings.CutPrefix(strings.TrimSpace(line), "#> ")
-		if !ok {
-			continue
-		}
-		i := strings.Index(printed[at:], want)
-		require.GreaterOrEqual(t, i, 0, "README.md promises %s; what came then is\n%s", want, printed[at:])
-		at += i + len(want)
-	}
+	printed, readyAt, _ := runSession(t, "README.md")
 	type operation struct{ Kind, Phase, EndedAt string }
 	var operations []operation
 	var last string
@@ -82,6 +41,56 @@ func TestREADME(t *testing.T) {
 	var booked pool
 	require.NoError(t, json.Unmarshal([]byte(last), &booked))
 	require.Equal(t, pool{}, booked)
+}
+
+// runSession runs the one block of sh in a document as it stands there, in a
+// directory where the daemon has its data as `make run` gives it, and holds what
+// it prints to the lines that follow "#> ".
+func runSession(t *testing.T, document string) (printed string, readyAt time.Time, p *process) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs bash and curl; run without -short")
+	}
+	t.Parallel()
+	for _, tool := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("the session of %s needs %s: %v; install it", document, tool, err)
+		}
+	}
+	content, err := os.ReadFile("../../" + document)
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(content), "\n```sh\n")
+	require.True(t, found, "%s has no block of sh", document)
+	session, rest, found := strings.Cut(rest, "\n```\n")
+	require.True(t, found)
+	require.NotContains(t, rest, "```sh\n", "one block of sh is run; mark others otherwise")
+	const address = "http://127.0.0.1:18180"
+	require.Contains(t, session, address)
+
+	dir := t.TempDir()
+	p = launch(t, dir, nil, "serve", "--dev", "--listen", "127.0.0.1:0")
+	url := p.ready(t)
+	readyAt = time.Now()
+
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "bash", "-u")
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, strings.NewReader(strings.ReplaceAll(session, address, url)), &stdout, &stderr
+	err = cmd.Run()
+	t.Logf("%s%s", &stdout, &stderr)
+	require.NoError(t, err)
+
+	printed = stdout.String()
+	at := 0
+	for line := range strings.Lines(session) {
+		want, ok := strings.CutPrefix(strings.TrimSpace(line), "#> ")
+		if !ok {
+			continue
+		}
+		i := strings.Index(printed[at:], want)
+		require.GreaterOrEqual(t, i, 0, "%s promises %s; what came then is\n%s", document, want, printed[at:])
+		at += i + len(want)
+	}
+	return printed, readyAt, p
 }
 
 // TestREADMEListsFlags keeps the table of flags whole.
