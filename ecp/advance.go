@@ -49,12 +49,13 @@ type deed struct {
 	generation   int64    // the one it was called with
 	lost         lostTime // in which nobody looked, or by which the clock has stepped
 	newestRender int
-	firstLook    bool     // nothing that was seen since the process began has been judged yet
-	leaving      *Leaving // the node whose clients have to leave from now on
-	left         bool     // nobody has to leave any more
-	ordinals     int      // how many nodes belong to the cluster from now on; 0 = as many as before
-	removing     int      // ordinal of the node whose membership is to be ended; 0 = none
-	removed      bool     // its membership has ended
+	firstLook    bool           // nothing that was seen since the process began has been judged yet
+	evacuated    *EvacuatedNode // what became of the clients of a node that may go
+	leaving      *Leaving       // the node whose clients have to leave from now on
+	left         bool           // nobody has to leave any more
+	ordinals     int            // how many nodes belong to the cluster from now on; 0 = as many as before
+	removing     int            // ordinal of the node whose membership is to be ended; 0 = none
+	removed      bool           // its membership has ended
 }
 
 // step is everything one pass writes: the cluster after each hop, the last one
@@ -87,6 +88,9 @@ func advance(t Timings, now time.Time, rec ClusterRecord, op *Operation, look Lo
 		rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
 	}
 	newOp := finish(now, rec, op, look)
+	if newOp != nil {
+		newOp.tellEvacuated(did.evacuated)
+	}
 	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
 		rec.Status.Operation, rec.Status.Before, rec.Status.RepairOf = "", nil, ""
 	}

@@ -177,6 +177,10 @@ type Leaving struct {
 	Since   time.Time `json:"since"`
 	GivenUp bool      `json:"givenUp,omitempty"` // its time was over, and it is not to go with clients on it
 	Begun   time.Time `json:"begun,omitzero"`    // EMQX had begun by then; zero = not seen yet
+	// Clients and Elsewhere are how many were connected to it, and to the others,
+	// before.
+	Clients   int `json:"clients,omitempty"`
+	Elsewhere int `json:"elsewhere,omitempty"`
 }
 
 // Tombstone is what is left of a deleted cluster: its id is not given out again.

@@ -133,6 +133,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	leaving := v.rec.Status.Leaving
 	if leaving == nil {
 		did.leaving = &Leaving{Node: node, Since: look.At.UTC()}
+		did.leaving.Clients, did.leaving.Elsewhere = m.connections(v.rec.ID, node)
 		look.Waits = "the clients of " + node + " are about to be moved"
 		return false
 	}
@@ -156,17 +157,18 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	case errors.Is(err, ErrUnsupported): // clients are cut, and come back elsewhere
 		return true
 	case err == nil && nobodyLeft(at) && !leaving.waitsUnseen(at, look.At, m.timings.noticeOf(v.rec.Resolved.Image.Version)), over && spec.OnDeadline != StopAtTime:
+		did.evacuated = m.evacuated(v.rec.ID, *leaving)
 		return true
 	case err != nil:
 		look.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, MessageOf(err))
 	case over && at.Phase == EvacuationNone: // it begins only now
-		did.leaving = &Leaving{Node: node, Since: look.At.UTC()}
+		did.leaving = &Leaving{Node: node, Since: look.At.UTC(), Clients: leaving.Clients, Elsewhere: leaving.Elsewhere}
 	case over:
-		did.leaving = &Leaving{Node: node, Since: leaving.Since, GivenUp: true}
+		did.leaving = &Leaving{Node: node, Since: leaving.Since, GivenUp: true, Clients: leaving.Clients, Elsewhere: leaving.Elsewhere}
 		look.Waits = fmt.Sprintf("%s still has %d clients and %d sessions, its time is over, and the spec wants it to stop there", node, at.Connections, at.Sessions)
 	default:
 		if leaving.Begun.IsZero() { // EMQX was told, now or before
-			did.leaving = &Leaving{Node: node, Since: leaving.Since, Begun: look.At.UTC()}
+			did.leaving = &Leaving{Node: node, Since: leaving.Since, Begun: look.At.UTC(), Clients: leaving.Clients, Elsewhere: leaving.Elsewhere}
 		}
 		look.Waits = evacuating(m.timings, v.rec.Resolved.Image.Version, node, at, end)
 	}

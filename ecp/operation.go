@@ -56,6 +56,10 @@ type Operation struct {
 	CreatedAt  time.Time     `json:"createdAt"`
 	EndedAt    time.Time     `json:"endedAt,omitzero"`
 
+	// Evacuated are the nodes whose clients it has moved to others, with what became
+	// of them.
+	Evacuated []EvacuatedNode `json:"evacuated,omitempty"`
+
 	// SupersededBy is the operation that took over, if one did: a later command,
 	// or the way back of one that was cancelled.
 	SupersededBy OperationID `json:"supersededBy,omitempty"`
@@ -71,6 +75,6 @@ type Step struct {
 
 // Clone gives a copy that shares nothing with o.
 func (o Operation) Clone() Operation {
-	o.Steps = slices.Clone(o.Steps)
+	o.Steps, o.Evacuated = slices.Clone(o.Steps), slices.Clone(o.Evacuated)
 	return o
 }

@@ -188,7 +188,7 @@ func finish(now time.Time, rec ClusterRecord, op *Operation, look Look) *Operati
 }
 
 func sameOperation(a, b Operation) bool {
-	return a.Phase == b.Phase && a.Error == b.Error && a.Deadline.Equal(b.Deadline) && slices.EqualFunc(a.Steps, b.Steps, func(x, y Step) bool {
+	return a.Phase == b.Phase && a.Error == b.Error && a.Deadline.Equal(b.Deadline) && slices.Equal(a.Evacuated, b.Evacuated) && slices.EqualFunc(a.Steps, b.Steps, func(x, y Step) bool {
 		return x.Name == y.Name && x.Done == y.Done && x.Total == y.Total
 	})
 }
