@@ -81,7 +81,7 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 	if err != nil {
 		return m.settle(ctx, rec, op, Look{At: m.now(), Unseen: MessageOf(err)}, deed{})
 	}
-	if m.lease(p).undecided() { // it is woken when that is known
+	if m.lease(rec.Spec.Hosted.Target, p).undecided() { // it is woken when that is known
 		return 5 * time.Second
 	}
 	mem := m.memoryOf(id)
@@ -171,7 +171,12 @@ func loadTx(tx Tx, id ID) (ClusterRecord, *Operation, error) {
 
 // lookAt asks the platform. Counters of earlier looks are carried on.
 func (m *Manager) lookAt(ctx context.Context, p Provisioner, rec ClusterRecord, mem memory) Look {
-	look := Look{At: m.now(), tick: m.tick(), NotHeld: m.lease(p).Waiting(), Silent: mem.look.Silent, SilentWhy: mem.look.SilentWhy, Missing: mem.look.Missing, settings: mem.look.settings, mqtt: mem.look.mqtt}
+	target := rec.Spec.Hosted.Target
+	look := Look{At: m.now(), tick: m.tick(), NotHeld: m.lease(target, p).Waiting(), Silent: mem.look.Silent, SilentWhy: mem.look.SilentWhy, Missing: mem.look.Missing, settings: mem.look.settings, mqtt: mem.look.mqtt}
+	if l := m.strange(target, p); l != nil { // what is there says nothing of the cluster
+		look.Unseen = l.Message
+		return look
+	}
 	found, err := p.Observe(ctx, rec.ID)
 	if err != nil {
 		look.Unseen = MessageOf(err)

@@ -39,6 +39,9 @@ type Lease struct {
 	// Epoch grows whenever another holder takes the lease; 0 = not known.
 	Epoch   int64  `json:"epoch,omitempty"`
 	Message string `json:"message,omitempty"` // why it is not held
+	// OtherPlatform: the platform is another one than the target's clusters were
+	// made on; Message says so. Nothing is written there, and nothing believed.
+	OtherPlatform bool `json:"otherPlatform,omitempty"`
 	// Until is when this program must stop writing if it hears nothing more;
 	// zero = no such time.
 	Until time.Time `json:"-"`
@@ -65,6 +68,8 @@ func (l Lease) Waiting() string {
 	switch h := l.Holder; {
 	case l.MayWrite():
 		return ""
+	case l.OtherPlatform:
+		return l.Message
 	case h.Incarnation != "":
 		return fmt.Sprintf("another daemon holds this platform: %s on host %s, since %s, renewed %s; this one waits until it has gone",
 			h.Incarnation, h.Host, h.Since.UTC().Format(time.RFC3339), h.Renewed.UTC().Format(time.RFC3339))
@@ -74,9 +79,13 @@ func (l Lease) Waiting() string {
 	return "this daemon does not hold the lease of the platform yet"
 }
 
-// lease is how this program stands to a Provisioner; one that is no Fencer is as
-// if held, and so is one whose lease nobody asks for, because Run does not run.
-func (m *Manager) lease(p Provisioner) Lease {
+// lease is how this program stands to the Provisioner of a target; one that is no
+// Fencer is as if held, and so is one whose lease nobody asks for, because Run does
+// not run. A platform that is not known to be the right one is not held.
+func (m *Manager) lease(target string, p Provisioner) Lease {
+	if l := m.strange(target, p); l != nil {
+		return *l
+	}
 	f, ok := p.(Fencer)
 	if !ok || !m.running.Load() {
 		return Lease{Held: true}
@@ -86,8 +95,8 @@ func (m *Manager) lease(p Provisioner) Lease {
 
 // boundByLease gives a context that ends when the lease does, for writes that
 // do not go through the Provisioner; unavailable where it is not held.
-func (m *Manager) boundByLease(ctx context.Context, p Provisioner) (context.Context, context.CancelFunc, error) {
-	l := m.lease(p)
+func (m *Manager) boundByLease(ctx context.Context, target string, p Provisioner) (context.Context, context.CancelFunc, error) {
+	l := m.lease(target, p)
 	if why := l.Waiting(); why != "" {
 		return ctx, nil, fail(CodeUnavailable, "", why)
 	}
@@ -98,11 +107,16 @@ func (m *Manager) boundByLease(ctx context.Context, p Provisioner) (context.Cont
 	return ctx, cancel, nil
 }
 
-// holdTarget holds the lease of a target, where its Provisioner has one, until
-// ctx ends.
-func (m *Manager) holdTarget(ctx context.Context, name string, p Provisioner) error {
+// holdTarget holds the lease of a target, where its Provisioner has one, from
+// when its platform is known to be the right one until ctx ends.
+func (m *Manager) holdTarget(ctx context.Context, name string, p Provisioner, recognized <-chan struct{}) error {
 	f, ok := p.(Fencer)
 	if !ok {
+		return nil
+	}
+	select {
+	case <-recognized:
+	case <-ctx.Done():
 		return nil
 	}
 	var mu sync.Mutex
@@ -145,7 +159,9 @@ func (m *Manager) tellLease(ctx context.Context, name string, before, now Lease)
 func (m *Manager) Leases() map[string]Lease {
 	out := map[string]Lease{}
 	add := func(name string, p Provisioner) {
-		if f, ok := p.(Fencer); ok {
+		if l := m.strange(name, p); l != nil {
+			out[name] = *l
+		} else if f, ok := p.(Fencer); ok {
 			out[name] = f.Lease()
 		}
 	}

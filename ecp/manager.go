@@ -87,6 +87,7 @@ type Manager struct {
 
 	newProvisioner ProvisionerFactory
 	targets        *targets
+	identities     *identities
 
 	hasher      PasswordHasher
 	sessionLife time.Duration
@@ -125,7 +126,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{}, relicensed: map[ID]bool{},
-		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
+		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 		refusals: newRefusals(), logins: newLoginRefusals(),
 	}
 	if m.log == nil {
@@ -191,8 +192,10 @@ func (m *Manager) Run(ctx context.Context) error {
 			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
 		}
 		group.Go(func() { m.watchHealth(ctx, target, p) })
+		recognized := make(chan struct{})
+		group.Go(func() { m.recognize(ctx, target, p, func() { close(recognized) }) })
 		holds.Go(func() {
-			if err := m.holdTarget(holding, target, p); err != nil {
+			if err := m.holdTarget(holding, target, p, recognized); err != nil {
 				cancel(err)
 			}
 		})

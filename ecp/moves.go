@@ -81,7 +81,7 @@ func (m *Manager) throughOther(ctx context.Context, p Provisioner, v view, node 
 	if !ok || adapter == nil {
 		return fail(CodeUnsupported, "", "there is no way to ask EMQX")
 	}
-	ctx, done, err := m.boundByLease(ctx, p)
+	ctx, done, err := m.boundByLease(ctx, v.rec.Spec.Hosted.Target, p)
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,7 @@ var decoders = map[Kind]func([]byte) (Payload, error){
 	KindLicence:      decode[Licence],
 	KindLBProfile:    decode[LBProfile],
 	KindTarget:       decode[Target],
+	KindPlatform:     decode[Platform],
 }
 
 func decode[P Payload](b []byte) (Payload, error) {

@@ -89,6 +89,7 @@ const (
 	KindLicence   Kind = "licence"
 	KindLBProfile Kind = "lb-profile"
 	KindTarget    Kind = "target"
+	KindPlatform  Kind = "platform" // of a target: which one it is
 	KindOrg       Kind = "org"
 	KindUser      Kind = "user"
 	KindPassword  Kind = "password" // hash of a user's

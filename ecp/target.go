@@ -89,7 +89,7 @@ func (m *Manager) targetShelf() *shelf[Target] {
 				return &Error{Code: CodeExists, Message: "the program itself has a target of that name"}
 			}
 			t.CreatedAt = w.now
-			return nil
+			return deleteIfThere(w.Tx, KindPlatform, t.Name) // of an earlier target of the name
 		},
 		uses: func(tx Tx, t Target) ([]use, error) {
 			u, err := clustersThat(tx, func(r ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
@@ -127,7 +127,9 @@ func (m *Manager) healthOf(name string) TargetHealth {
 	if p == nil {
 		p = m.targets.get(name)
 	}
-	if f, ok := p.(Fencer); ok {
+	if l := m.strange(name, p); l != nil {
+		h.Lease = l
+	} else if f, ok := p.(Fencer); ok {
 		l := f.Lease()
 		h.Lease = &l
 	}

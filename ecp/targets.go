@@ -246,8 +246,10 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 		err = errors.Join(err, closeProvisioner(p))
 	}()
 	looks.Go(func() { m.watchHealth(watching, name, p) })
+	recognized := make(chan struct{})
+	looks.Go(func() { m.recognize(watching, name, p, func() { close(recognized) }) })
 	looks.Go(func() {
-		if err := m.holdTarget(watching, name, p); err != nil {
+		if err := m.holdTarget(watching, name, p, recognized); err != nil {
 			m.log.WarnContext(ctx, "the lease of a target is not looked after any more", "target", name, "error", err)
 		}
 	})

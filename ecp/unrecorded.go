@@ -96,6 +96,9 @@ func (m *Manager) unrecordedOn(ctx context.Context, target string, p Provisioner
 	if !ok {
 		return nil, nil
 	}
+	if l := m.strange(target, p); l != nil {
+		return nil, fail(CodeUnavailable, "", l.Waiting())
+	}
 	all, err := lister.Clusters(ctx)
 	if err != nil {
 		return nil, err

@@ -121,6 +121,7 @@ func newAPI(c Config) (*api, error) {
 	a.unrecordedRoutes()
 	a.operationRoutes()
 	a.catalogueRoutes()
+	a.platformRoutes()
 	a.tenancyRoutes()
 	a.sessionRoutes()
 	a.auditRoutes()

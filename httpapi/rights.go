@@ -32,7 +32,7 @@ var needs = map[string]ecp.Right{
 	"listRegistries": ecp.RightAdmin, "getRegistry": ecp.RightAdmin, "createRegistry": ecp.RightAdmin, "updateRegistry": ecp.RightAdmin, "deleteRegistry": ecp.RightAdmin,
 	"listLicenses": ecp.RightAdmin, "getLicense": ecp.RightAdmin, "createLicense": ecp.RightAdmin, "updateLicense": ecp.RightAdmin, "deleteLicense": ecp.RightAdmin,
 	"listLBProfiles": ecp.RightCatalog, "getLBProfile": ecp.RightCatalog, "createLBProfile": ecp.RightAdmin, "updateLBProfile": ecp.RightAdmin, "deleteLBProfile": ecp.RightAdmin,
-	"listTargets": ecp.RightCatalog, "getTarget": ecp.RightCatalog, "createTarget": ecp.RightAdmin, "updateTarget": ecp.RightAdmin, "deleteTarget": ecp.RightAdmin,
+	"listTargets": ecp.RightCatalog, "getTarget": ecp.RightCatalog, "createTarget": ecp.RightAdmin, "updateTarget": ecp.RightAdmin, "deleteTarget": ecp.RightAdmin, "acceptPlatform": ecp.RightAdmin,
 	"getPool": ecp.RightCatalog, "updatePool": ecp.RightAdmin,
 
 	"listOrgs": anyToken, "getOrg": anyToken, "createOrg": ecp.RightAdmin, "updateOrg": ecp.RightProjects, "deleteOrg": ecp.RightAdmin,

@@ -66,6 +66,7 @@ var requestSamples = map[string][]sample{
 	"updateLBProfile": {{"range", object{"minConnections": 20_000, "annotations": object{"example.com/zone": "a"}}}},
 	"createTarget":    {{"target", object{"name": "plant", "description": "in the plant", "kubeconfig": "apiVersion: v1\nkind: Config\n"}}},
 	"updateTarget":    {{"description", object{"description": "in the new plant"}}},
+	"acceptPlatform":  {{"rebuilt", object{"identity": "6f3ae0f3-7a3b-4b0e-8a55-0d0fd3a2b1c4"}}},
 	"updatePool":      {{"limits", object{"connections": 2_000_000, "expiresAt": "2099-01-01T00:00:00Z"}}},
 
 	"updateOrgQuota":     {{"limit", object{"connections": 500_000}}},

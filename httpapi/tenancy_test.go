@@ -52,7 +52,7 @@ var rightsTable = map[string]string{
 	"listImages": "yyyyyyy", "getImage": "yyyyyyy", "createImage": "ydddddd", "updateImage": "ydddddd", "deleteImage": "ydddddd",
 	"listSizes": "yyyyyyy", "getSize": "yyyyyyy", "createSize": "ydddddd", "updateSize": "ydddddd", "deleteSize": "ydddddd",
 	"listLBProfiles": "yyyyyyy", "getLBProfile": "yyyyyyy", "createLBProfile": "ydddddd", "updateLBProfile": "ydddddd", "deleteLBProfile": "ydddddd",
-	"listTargets": "yyyyyyy", "getTarget": "yyyyyyy", "createTarget": "ydddddd", "updateTarget": "ydddddd", "deleteTarget": "ydddddd",
+	"listTargets": "yyyyyyy", "getTarget": "yyyyyyy", "createTarget": "ydddddd", "updateTarget": "ydddddd", "deleteTarget": "ydddddd", "acceptPlatform": "ydddddd",
 	"listRegistries": "ydddddd", "getRegistry": "ydddddd", "createRegistry": "ydddddd", "updateRegistry": "ydddddd", "deleteRegistry": "ydddddd",
 	"listLicenses": "ydddddd", "getLicense": "ydddddd", "createLicense": "ydddddd", "updateLicense": "ydddddd", "deleteLicense": "ydddddd",
 

@@ -32,6 +32,7 @@ type Provisioner struct {
 	seen   seenNetwork // what Kubernetes says of its own network
 
 	mu       sync.Mutex
+	identity string             // of Kubernetes, as last seen; "" = not known; guarded by mu
 	memos    map[ecp.ID]*memo   // guarded by mu; the memos themselves, too
 	machines map[string]machine // guarded by mu; those that were asked about, by name
 }

@@ -47,7 +47,7 @@ var (
 		return classes(p.client).Get().Resource("storageclasses").Name(nowhere)
 	}}
 
-	laterRights = []*right{listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses}
+	laterRights = []*right{getKubeSystem, listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses}
 )
 
 // nowhere is a name that no cluster has: nobody makes a namespace for it.

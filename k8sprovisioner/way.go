@@ -1,6 +1,7 @@
 package k8sprovisioner
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -80,8 +81,9 @@ func (w *way) RoundTrip(r *http.Request) (*http.Response, error) {
 // ReloadKubeconfig reads Config.Kubeconfig again, and works with what stands
 // there from now on, if anything has changed in it or in the files that it
 // names. Where it cannot be used the old one stays, and the error says why.
-// force takes it in any case. Without Config.Kubeconfig it does nothing.
-func (p *Provisioner) ReloadKubeconfig(force bool) (changed bool, err error) {
+// force takes it in any case, but for one that leads to another Kubernetes. Without
+// Config.Kubeconfig it does nothing.
+func (p *Provisioner) ReloadKubeconfig(ctx context.Context, force bool) (changed bool, err error) {
 	file := p.cfg.Kubeconfig
 	if file == "" {
 		return false, nil
@@ -99,6 +101,9 @@ func (p *Provisioner) ReloadKubeconfig(force bool) (changed bool, err error) {
 	c, err := LoadREST(file)
 	if err != nil {
 		return false, err
+	}
+	if err := p.sameKubernetes(ctx, tuned(c)); err != nil {
+		return false, fmt.Errorf("use kubeconfig %s: %w", file, err)
 	}
 	if err := p.way.take(tuned(c)); err != nil {
 		return false, fmt.Errorf("use kubeconfig %s: %w", file, err)

@@ -42,7 +42,7 @@ func TestKubeconfigIsReadAgain(t *testing.T) {
 	require.ErrorIs(t, answers(), ecp.ErrDenied)
 	changes := func(want bool) {
 		t.Helper()
-		changed, err := p.ReloadKubeconfig(false)
+		changed, err := p.ReloadKubeconfig(t.Context(), false)
 		require.NoError(t, err)
 		require.Equal(t, want, changed)
 	}
@@ -54,7 +54,7 @@ func TestKubeconfigIsReadAgain(t *testing.T) {
 	changes(false)
 
 	require.NoError(t, os.WriteFile(file, []byte(`{"kind":"Config","users":[{"name":"u","user":{"token":7}}]}`), 0o600))
-	_, err = p.ReloadKubeconfig(false)
+	_, err = p.ReloadKubeconfig(t.Context(), false)
 	require.ErrorContains(t, err, file)
 	require.NoError(t, answers(), "the old one stays")
 

@@ -39,6 +39,9 @@ func (c *config) check() error {
 	if c.dev && c.kubeconfig != "" {
 		bad("kubeconfig", "and --dev exclude one another: --dev simulates clusters")
 	}
+	if c.dev && c.identity != "" {
+		bad("kubernetes-identity", "and --dev exclude one another: --dev simulates clusters")
+	}
 	oneOf(bad, "kubernetes-reach", c.reach, "", "pod-ip", "port-forward")
 	for _, f := range c.network().Wrong() {
 		bad(networkOptions[f.Field], "%s", f.Message)

@@ -196,6 +196,7 @@ func TestCheck(t *testing.T) {
 		{"two keys of one id", func(c *config) { c.secretsKey = "a:" + someKey + ",a:" + someKey }, `two keys "a"`},
 		{"no key", func(c *config) { c.secretsKey = " " }, "holds no key"},
 		{"no file of keys", func(c *config) { c.secretsKeyFile = "/nowhere/keys" }, "--secrets-key-file"},
+		{"dev and an identity", func(c *config) { c.identity = "x" }, "--kubernetes-identity"},
 		{"dev and kubeconfig", func(c *config) { c.kubeconfig = "x" }, "--kubeconfig"},
 		{"reach", func(c *config) { c.reach = "proxy" }, "--kubernetes-reach"},
 		{"domain of Kubernetes", func(c *config) { c.clusterDomain = "k8s.example" }, ""},

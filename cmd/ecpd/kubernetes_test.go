@@ -16,11 +16,11 @@ import (
 
 // onKubernetes starts the daemon as it runs outside Kubernetes: a kubeconfig of
 // the account that ships, brokers reached by port-forwards.
-func onKubernetes(t *testing.T, kubeconfig, dataDir string) *daemon {
+func onKubernetes(t *testing.T, kubeconfig, dataDir string, args ...string) *daemon {
 	t.Helper()
 	const token = "only-for-tests-0123456789abcdef"
 	p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token},
-		"serve", "--listen", "127.0.0.1:0", "--data-dir", dataDir, "--kubeconfig", kubeconfig)
+		append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", dataDir, "--kubeconfig", kubeconfig}, args...)...)
 	return client(t, p, p.ready(t), token)
 }
 

@@ -16,7 +16,7 @@ type reloader struct {
 	certificate *certificate // nil = plain HTTP
 	// kubeconfig reads the file of --kubeconfig again, if it has changed or is to
 	// be taken in any case; nil = there is none.
-	kubeconfig func(force bool) (changed bool, err error)
+	kubeconfig func(ctx context.Context, force bool) (changed bool, err error)
 	unreadable string // what was last wrong with that file: said once, not at every look
 	hangups    <-chan os.Signal
 	notify     notifier
@@ -45,7 +45,7 @@ func (r *reloader) pollKubeconfig(ctx context.Context) {
 	if r.kubeconfig == nil {
 		return
 	}
-	changed, err := r.kubeconfig(false)
+	changed, err := r.kubeconfig(ctx, false)
 	switch {
 	case err != nil && err.Error() != r.unreadable:
 		r.unreadable = err.Error()
@@ -85,7 +85,7 @@ func (r *reloader) reload(ctx context.Context) {
 		err = r.certificate.renew(ctx, true)
 	}
 	if r.kubeconfig != nil {
-		_, wrong := r.kubeconfig(true)
+		_, wrong := r.kubeconfig(ctx, true)
 		err = errors.Join(err, wrong)
 	}
 	next, wrong := r.config.again()

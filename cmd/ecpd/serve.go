@@ -78,8 +78,8 @@ type daemon struct {
 	store       *sqlstore.Store
 	manager     *ecp.Manager
 	metrics     *metrics
-	certificate *certificate                               // nil = plain HTTP
-	kubeconfig  func(force bool) (changed bool, err error) // reads it again; nil = there is none
+	certificate *certificate                                                    // nil = plain HTTP
+	kubeconfig  func(ctx context.Context, force bool) (changed bool, err error) // reads it again; nil = there is none
 	reloader    *reloader
 	notify      notifier
 	servers     []*server         // the API's first
@@ -125,6 +125,9 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 		Timings:        timings(d.config),
 	})
 	if err != nil {
+		return err
+	}
+	if err := d.checkPlatform(ctx); err != nil {
 		return err
 	}
 	reseal(ctx, d.manager, sealer != nil, d.log)
@@ -253,11 +256,12 @@ func (d *daemon) ready(ctx context.Context) error {
 	return waits(d.manager.Leases())
 }
 
-// waits says which targets other daemons hold; nil if none.
+// waits says which targets other daemons hold, or lead to another platform than
+// the clusters were made on; nil if none.
 func waits(leases map[string]ecp.Lease) error {
 	var all []string
 	for _, target := range slices.Sorted(maps.Keys(leases)) {
-		if l := leases[target]; l.Holder.Incarnation != "" && !l.MayWrite() {
+		if l := leases[target]; (l.Holder.Incarnation != "" || l.OtherPlatform) && !l.MayWrite() {
 			all = append(all, "target "+target+": "+l.Waiting())
 		}
 	}

@@ -26,6 +26,7 @@ type config struct {
 	dataDir       string // "" = by dev
 	kubeconfig    string // "" = the pod's service account
 	reach         string // "" = by where we run
+	identity      string // of Kubernetes; "" = the one that the database knows
 	clusterDomain string
 	ipFamily      string // "" = Kubernetes' own
 	ipPolicy      string // "" = Kubernetes' own
@@ -88,6 +89,8 @@ var options = []option{
 		field: func(c *config) value { return (*span)(&c.drain) }},
 	{name: "kubeconfig", key: "kubernetes.kubeconfig", usage: "`file` that leads to Kubernetes; not needed in a pod with a service account",
 		field: func(c *config) value { return (*text)(&c.kubeconfig) }},
+	{name: "kubernetes-identity", key: "kubernetes.identity", usage: "`uid` of the namespace kube-system of the Kubernetes that the clusters are on from now on: it was moved or rebuilt (default the one that the database knows)",
+		field: func(c *config) value { return (*text)(&c.identity) }},
 	{name: "kubernetes-reach", key: "kubernetes.reach", usage: "`way` to the brokers: pod-ip or port-forward (default pod-ip in a pod, else port-forward)",
 		field: func(c *config) value { return (*text)(&c.reach) }},
 	{name: "kubernetes-cluster-domain", key: "kubernetes.clusterDomain", value: ecp.DefaultClusterDomain, usage: "DNS `domain` of the Kubernetes cluster; clusters keep the one they were made with",

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// platformTakes is how long a start waits for Kubernetes to say which one it is.
+// One that does not answer is asked again while the daemon runs.
+const platformTakes = 5 * time.Second
+
+// checkPlatform refuses to start on another Kubernetes than the one that the
+// clusters of the database are on, unless the configuration says that it has
+// taken that one's place.
+func (d *daemon) checkPlatform(ctx context.Context) error {
+	ask, cancel := context.WithTimeout(ctx, platformTakes)
+	defer cancel()
+	err := d.manager.CheckPlatforms(ask)
+	if d.config.identity == "" {
+		if err != nil {
+			return fmt.Errorf("%w: start with --kubernetes-identity and its uid; see docs/operations.md", err)
+		}
+		return nil
+	}
+	if _, wrong := d.manager.AcceptPlatform(ecp.WithActor(ctx, ecp.System), "default", d.config.identity); wrong != nil {
+		return fmt.Errorf("%s: %w", d.config.at("kubernetes-identity"), wrong)
+	}
+	if errors.Is(err, ecp.ErrConflict) {
+		d.log.WarnContext(ctx, "the clusters are on another Kubernetes from now on", "identity", d.config.identity)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+var _ ecp.Identified = (*Provisioner)(nil)
+
+// Identity is the uid of the namespace kube-system: every Kubernetes cluster has
+// one, and no two have the same; see [ecp.Identified].
+func (p *Provisioner) Identity(ctx context.Context) (string, error) {
+	uid, err := kubeSystemUID(ctx, p.client)
+	if err == nil {
+		p.mu.Lock()
+		p.identity = uid
+		p.mu.Unlock()
+	}
+	return uid, err
+}
+
+const asking = "ask Kubernetes which one it is"
+
+func kubeSystemUID(ctx context.Context, client kubernetes.Interface) (string, error) {
+	n, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
+		return "", &ecp.Error{Code: ecp.CodeUnsupported, Op: asking, Cause: err,
+			Message: "the account may not read the namespace " + metav1.NamespaceSystem + ", whose uid tells this Kubernetes from every other; deploy/kubernetes/rights.yaml gives the right (get namespaces)"}
+	case err != nil:
+		return "", failure(asking, err)
+	}
+	return string(n.UID), nil
+}
+
+// getKubeSystem is the right to tell this Kubernetes from another one.
+var getKubeSystem = &right{"get namespaces", "to tell this Kubernetes from another one: of kube-system", func(p *Provisioner) *rest.Request {
+	return core(p.client).Get().Resource("namespaces").Name(metav1.NamespaceSystem)
+}}
+
+// sameKubernetes refuses a way that leads to another Kubernetes than the one in
+// use. Where that cannot be told, it is looked at again when it is in use.
+func (p *Provisioner) sameKubernetes(ctx context.Context, next *rest.Config) error {
+	p.mu.Lock()
+	is := p.identity
+	p.mu.Unlock()
+	if is == "" {
+		return nil
+	}
+	client, err := kubernetes.NewForConfig(next)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaseAsk)
+	defer cancel()
+	uid, err := kubeSystemUID(ctx, client)
+	if err != nil || uid == is {
+		return nil //nolint:nilerr // what is wrong with it is said where it is used
+	}
+	return fmt.Errorf("it leads to another Kubernetes (%s) than the one in use (%s); the one in use stays, until the daemon is started again", uid, is)
+}
