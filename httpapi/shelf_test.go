@@ -189,7 +189,7 @@ func TestWhatThePlatformNeverTakes(t *testing.T) {
 	path := clustersPath + "/" + id
 	f.awaitState(id, "running")
 	first := f.call(asAdmin, http.MethodPatch, path, `{"spec":{"network":{"type":"LoadBalancer","loadBalancerClass":"example.com/first"}}}`).want(http.StatusAccepted)
-	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(first.header.Get("Location")).Phase)
+	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(first.header.Get("Operation-Location")).Phase)
 	for _, dryRun := range []string{"", "?dryRun=true"} {
 		p := f.call(asAdmin, http.MethodPatch, path+dryRun, `{"spec":{"network":{"loadBalancerClass":"example.com/second"}}}`).want(http.StatusUnprocessableEntity).problem()
 		require.Equal(t, "/spec/network/loadBalancerClass", p.Errors[0].Pointer)
