@@ -151,26 +151,28 @@ func TestUpdateQuota(t *testing.T) {
 	id, err := adopt(asSystem(), m, "acme/a", "one", 40)
 	require.NoError(t, err)
 	head := as("hana", ecp.RoleOrgAdmin, "acme", "")
+	hana := func() context.Context { return head }
+	ann := func() context.Context { return as("ann", ecp.RoleProjectAdmin, "", "acme/a") }
 	for name, c := range map[string]struct {
-		ctx  context.Context
+		who  func() context.Context
 		q    ecp.Quota
 		want error
 	}{
-		"below what is booked":       {asSystem(), ecp.Quota{Of: "acme/a", Connections: 39}, ecp.ErrConflict},
-		"of the organisation, too":   {asSystem(), ecp.Quota{Of: "acme", Connections: 39}, ecp.ErrConflict},
-		"negative":                   {asSystem(), ecp.Quota{Of: "acme/a", Connections: -1}, ecp.ErrInvalid},
-		"another revision":           {asSystem(), ecp.Quota{Of: "acme/a", Connections: 50, Revision: 7}, ecp.ErrPrecondition},
-		"nobody's":                   {asSystem(), ecp.Quota{Of: "acme/none", Connections: 50}, ecp.ErrNotFound},
-		"nothing":                    {asSystem(), ecp.Quota{}, ecp.ErrNotFound},
-		"an organisation's own":      {head, ecp.Quota{Of: "acme", Connections: 50}, ecp.ErrDenied},
-		"a project's by its admin":   {as("ann", ecp.RoleProjectAdmin, "", "acme/a"), ecp.Quota{Of: "acme/a", Connections: 50}, ecp.ErrDenied},
-		"a project's by its org's":   {head, ecp.Quota{Of: "acme/b", Connections: 1}, nil},
-		"exactly what is booked":     {head, ecp.Quota{Of: "acme/a", Connections: 40, Revision: 1}, nil},
-		"by the administrator of it": {asSystem(), ecp.Quota{Of: "acme", Connections: 50}, nil},
+		"below what is booked":       {asSystem, ecp.Quota{Of: "acme/a", Connections: 39}, ecp.ErrConflict},
+		"of the organisation, too":   {asSystem, ecp.Quota{Of: "acme", Connections: 39}, ecp.ErrConflict},
+		"negative":                   {asSystem, ecp.Quota{Of: "acme/a", Connections: -1}, ecp.ErrInvalid},
+		"another revision":           {asSystem, ecp.Quota{Of: "acme/a", Connections: 50, Revision: 7}, ecp.ErrPrecondition},
+		"nobody's":                   {asSystem, ecp.Quota{Of: "acme/none", Connections: 50}, ecp.ErrNotFound},
+		"nothing":                    {asSystem, ecp.Quota{}, ecp.ErrNotFound},
+		"an organisation's own":      {hana, ecp.Quota{Of: "acme", Connections: 50}, ecp.ErrDenied},
+		"a project's by its admin":   {ann, ecp.Quota{Of: "acme/a", Connections: 50}, ecp.ErrDenied},
+		"a project's by its org's":   {hana, ecp.Quota{Of: "acme/b", Connections: 1}, nil},
+		"exactly what is booked":     {hana, ecp.Quota{Of: "acme/a", Connections: 40, Revision: 1}, nil},
+		"by the administrator of it": {asSystem, ecp.Quota{Of: "acme", Connections: 50}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, _ := m.Quota(asSystem(), c.q.Of)
-			_, err := m.UpdateQuota(c.ctx, c.q)
+			_, err := m.UpdateQuota(c.who(), c.q)
 			require.ErrorIs(t, err, c.want)
 			after, _ := m.Quota(asSystem(), c.q.Of)
 			if c.want != nil {
