@@ -9,7 +9,7 @@ import "slices"
 // noteFormer remembers the settings that are in the older spec and not in the
 // newer one, with their values as they are stored: sealed where they may be
 // secrets. They take no more room than settings may.
-func (s *Status) noteFormer(older, newer map[string]string) {
+func (st *Status) noteFormer(older, newer map[string]string) {
 	out := map[string]string{}
 	room := MaxSettings
 	keep := func(settings map[string]string) {
@@ -24,20 +24,20 @@ func (s *Status) noteFormer(older, newer map[string]string) {
 		}
 	}
 	keep(older)
-	keep(s.FormerSettings)
+	keep(st.FormerSettings)
 	if len(out) == 0 {
 		out = nil
 	}
-	s.FormerSettings = out
+	st.FormerSettings = out
 }
 
 // forgetFormer forgets those that no node has the value of any more.
-func (s *Status) forgetFormer(seen *settingsSeen) {
+func (st *Status) forgetFormer(seen *settingsSeen) {
 	if seen == nil || len(seen.Ended) == 0 {
 		return
 	}
 	kept := map[string]string{}
-	for key, value := range s.FormerSettings {
+	for key, value := range st.FormerSettings {
 		if !slices.Contains(seen.Ended, key) {
 			kept[key] = value
 		}
@@ -45,5 +45,5 @@ func (s *Status) forgetFormer(seen *settingsSeen) {
 	if len(kept) == 0 {
 		kept = nil
 	}
-	s.FormerSettings = kept
+	st.FormerSettings = kept
 }

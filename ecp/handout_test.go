@@ -1,7 +1,6 @@
 package ecp_test
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -146,7 +145,9 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 					has(111)
 				}
 				_, err = r.m.UpdateLicence(asSystem(), l, ptr(ecp.Secret("no-licence-at-all")))
-				require.Contains(t, fmt.Sprint(err)+err.(*ecp.Error).Fields[0].Message, v.words)
+				var refused *ecp.Error
+				require.ErrorAs(t, err, &refused)
+				require.Contains(t, refused.Fields[0].Message, v.words)
 				got, err := r.m.Licence(asSystem(), "prod")
 				require.NoError(t, err)
 				require.Equal(t, l.Revision, got.Revision)

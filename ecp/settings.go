@@ -196,11 +196,11 @@ func (m *Manager) sealRecord(rec *ClusterRecord) (bool, error) {
 
 // before is what was wanted before the running operation; nil = there is no way
 // back.
-func (s *Status) before() *Spec {
-	if s.Before == nil {
+func (st *Status) before() *Spec {
+	if st.Before == nil {
 		return nil
 	}
-	return &s.Before.Spec
+	return &st.Before.Spec
 }
 
 // sealRecords seals the settings of all clusters that are not sealed with the
