@@ -1,9 +1,12 @@
 package emqxlog
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"io"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,8 +21,10 @@ const leastSecret = 6
 const leastLine = 16
 
 // Mask returns a reader of what r reads with each secret replaced by "[redacted]",
-// wherever the pieces that are read begin and end. Secrets are found as they are
-// and as EMQX prints texts; one of several lines is found line by line. What may
+// wherever the pieces that are read begin and end. Secrets are found as they are, as
+// EMQX prints texts, in base64 also with others around them, as in a header of HTTP,
+// escaped as in URLs, and as lists of bytes; one of several lines is found line by
+// line. What may
 // be the beginning of a secret is held back until more is read. Where there is
 // nothing to mask it is r itself.
 func Mask(r io.Reader, secrets []string) io.Reader {
@@ -49,7 +54,8 @@ func forms(secrets []string) (out []string) {
 		lines := strings.Split(s, "\n")
 		for _, line := range lines {
 			if line = strings.TrimSpace(line); len(line) >= leastSecret && (len(lines) == 1 || len(line) >= leastLine) {
-				out = append(out, line, quoted(line))
+				out = append(out, line, quoted(line), url.QueryEscape(line), strings.ReplaceAll(url.QueryEscape(line), "+", "%20"), url.PathEscape(line), octets(line, ","), octets(line, ", "))
+				out = append(out, encoded(line)...)
 			}
 		}
 		if len(lines) > 1 {
@@ -68,6 +74,33 @@ func quoted(s string) string {
 	_ = e.Encode(s) //nolint:errchkjson // a text always encodes, and a Builder takes everything
 	text := strings.TrimSuffix(b.String(), "\n")
 	return text[1 : len(text)-1]
+}
+
+// octets is a text as Erlang writes lists and binaries that are not printable.
+func octets(s, between string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if i > 0 {
+			b.WriteString(between)
+		}
+		b.WriteString(strconv.Itoa(int(s[i])))
+	}
+	return b.String()
+}
+
+// encoded are the base64 of a text, in both alphabets, that stands first, or behind
+// others whose length is no multiple of three: the characters that it alone decides.
+func encoded(s string) (out []string) {
+	for before := range 3 {
+		padded := strings.Repeat("\x00", before) + s
+		from, to := (before*8+5)/6, len(padded)*8/6
+		if to-from < leastSecret {
+			continue
+		}
+		standard := base64.StdEncoding.EncodeToString([]byte(padded))[from:to]
+		out = append(out, standard, strings.NewReplacer("+", "-", "/", "_").Replace(standard))
+	}
+	return out
 }
 
 // masker is the reader of Mask.

@@ -1,6 +1,7 @@
 package emqxlog
 
 import (
+	"encoding/base64"
 	"io"
 	"strings"
 	"testing"
@@ -21,6 +22,9 @@ func TestMask(t *testing.T) {
 		{"a beginning is none", "secret secre", "secret secre", []string{"secret1"}},
 		{"as it is quoted", `"a\"b\\cd" a"b\cd <&>abc`, `"[redacted]" [redacted] [redacted]`, []string{`a"b\cd`, "<&>abc"}},
 		{"a file, line by line", "x 0123456789abcdefgh\ny short", "x [redacted]\ny short", []string{"0123456789abcdefgh\nshort\n"}},
+		{"in a header", "basic " + base64.StdEncoding.EncodeToString([]byte("openecp:Abcdef12345")), "basic b3BlbmVjcDp[redacted]Q==", []string{"Abcdef12345"}},
+		{"in a URL", "http://u:p%40ss%2Fw%20rd@h p%40ss%2Fw+rd", "http://u:[redacted]@h [redacted]", []string{"p@ss/w rd"}},
+		{"in bytes", "<<112,195,164,115,115,119,195,182>> [112, 195, 164, 115, 115, 119, 195, 182]", "<<[redacted]>> [[redacted]]", []string{"pässwö"}},
 		{"words stay", "it is true, 10", "it is true, 10", []string{"true", "10", "", " "}},
 	} {
 		require.Equal(t, c.want, MaskText(c.text, c.secrets), c.name)
@@ -31,6 +35,21 @@ func TestMask(t *testing.T) {
 	b, err := io.ReadAll(Mask(io.MultiReader(strings.NewReader("a secret"), iotest.ErrReader(io.ErrUnexpectedEOF)), []string{"secret1"}))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Equal(t, "a secret", string(b), "what was held back is no secret")
+}
+
+// TestMaskHidesEncoded: base64 of a secret does not come out whatever stands around it.
+func TestMaskHidesEncoded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		around := rapid.StringMatching(`[a-z:]{0,9}`)
+		secret := rapid.StringMatching(`[a-zA-Z0-9?>~]{8,20}`).Draw(t, "secret")
+		text := around.Draw(t, "before") + secret + around.Draw(t, "after")
+		for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
+			got := MaskText("x "+e.EncodeToString([]byte(text))+" y", []string{secret})
+			require.Contains(t, got, masked)
+			rest := strings.NewReplacer("x ", "", " y", "", "=", "").Replace(got)
+			require.LessOrEqual(t, len(rest)-len(masked), (len(text)-len(secret)+2)*4/3+2, "what is left is what stands around it: %s", got)
+		}
+	})
 }
 
 // TestMaskHides: no secret comes out, however it was read in pieces, and the rest
