@@ -20,6 +20,10 @@ type ListenerManager interface {
 	// stored where it is not in force.
 	SetListenerLimit(ctx context.Context, id string, limit int) error
 	// StartListener lets it take connections again; nil where it does.
+	//
+	// For it and StopListener goes what goes for SetListenerLimit: nil only where
+	// every node that runs has done so, else unavailable with the names of those
+	// that have not, also the second time.
 	StartListener(ctx context.Context, id string) error
 	// StopListener closes it with its connections; nil where it is stopped.
 	StopListener(ctx context.Context, id string) error

@@ -41,7 +41,7 @@ func (l *listener) keepOn(nodes []*Node) {
 }
 
 // KeepListeners(true) makes changes of listeners fail on the node, which keeps
-// the limits that it has. The others take them, and the answer does not say so:
+// the limits that it has, and what runs there. The others take them, and the answer does not say so:
 // each node of EMQX 5 applies such a change by itself.
 func (n *Node) KeepListeners(keep bool) { n.set(func() { n.keeps = keep }) }
 

@@ -250,7 +250,7 @@ func deleteListener5(q *request, l *listener) answer {
 }
 
 func operateListener5(q *request, l *listener) answer {
-	nodes := q.n.visible(q.now)
+	nodes := slices.DeleteFunc(slices.Clone(q.n.visible(q.now)), func(n *Node) bool { return n.keeps })
 	switch q.params["operation"] {
 	case "start":
 		q.c.startListener(l, nodes)

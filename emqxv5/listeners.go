@@ -85,7 +85,7 @@ func (b *broker) without(ctx context.Context, id string, limit int) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(all, func(l ecp.BrokerListener) bool { return l.ID == id })
+	i := indexOf(all, id)
 	if i < 0 {
 		return nil, b.client.Fail(ecp.CodeUnavailable, "has a listener "+b.client.Say(id)+" and does not list it; look again", nil)
 	}
@@ -113,12 +113,56 @@ func (b *broker) turn(ctx context.Context, id, what string, wanted ecp.Truth) er
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(all, func(l ecp.BrokerListener) bool {
-		return l.ID == id && l.Running == wanted && l.Enabled == (wanted == ecp.True)
-	}) {
+	i := indexOf(all, id)
+	if i >= 0 && all[i].Enabled == (wanted == ecp.True) && len(unlike(all[i], wanted)) == 0 {
 		return nil
 	}
-	return b.do(ctx, emqxhttp.Request{Method: http.MethodPost, Path: listenerPath(id) + "/" + what, Again: true})
+	err = b.do(ctx, emqxhttp.Request{Method: http.MethodPost, Path: listenerPath(id) + "/" + what, Again: true})
+	if err != nil && ecp.CodeOf(err) != ecp.CodeUnavailable {
+		return err
+	}
+	return b.turned(ctx, id, what, wanted, err)
+}
+
+// turned says whether a listener was started or stopped everywhere: each node
+// does that by itself, and one that failed is heard of nowhere else. failed is the
+// error of the change, which may have been made all the same, or by some nodes.
+func (b *broker) turned(ctx context.Context, id, what string, wanted ecp.Truth, failed error) error {
+	all, err := b.listeners(ctx)
+	if err != nil {
+		return cmp.Or(failed, err)
+	}
+	i := indexOf(all, id)
+	if i < 0 {
+		return cmp.Or(failed, b.client.Fail(ecp.CodeUnavailable, "has a listener "+b.client.Say(id)+" and does not list it; look again", nil))
+	}
+	nodes := unlike(all[i], wanted)
+	if len(nodes) == 0 {
+		return nil
+	}
+	is := map[ecp.Truth]string{ecp.True: "does not run", ecp.False: "still runs"}[wanted]
+	says := "the listener " + b.client.Say(id) + " " + is + " on " + b.client.Say(strings.Join(nodes, ", ")) + ", where the " + what +
+		" failed or is late; call again, and look into EMQX's log there if that does not help"
+	return b.client.Fail(ecp.CodeUnavailable, says, failed)
+}
+
+// unlike names the nodes on which a listener is not as wanted. Where nobody tells of
+// nodes it is the sum that counts.
+func unlike(l ecp.BrokerListener, wanted ecp.Truth) []string {
+	var names []string
+	for _, n := range l.Nodes {
+		if n.Running != (wanted == ecp.True) {
+			names = append(names, n.Node)
+		}
+	}
+	if len(l.Nodes) == 0 && l.Running != wanted {
+		return []string{"some nodes"}
+	}
+	return names
+}
+
+func indexOf(all []ecp.BrokerListener, id string) int {
+	return slices.IndexFunc(all, func(l ecp.BrokerListener) bool { return l.ID == id })
 }
 
 // checkListener gives the type that is in an id.

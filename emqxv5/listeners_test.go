@@ -1,6 +1,7 @@
 package emqxv5_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -137,12 +138,12 @@ func TestLostListenerLimit(t *testing.T) {
 // TestTurnListener: a listener is started or stopped where it is not so yet:
 // EMQX would restart one that runs.
 func TestTurnListener(t *testing.T) {
-	list := func(enabled, running string) http.Handler {
-		return emqxtest.Body(`[{"id":"tcp:default","type":"tcp","enable":` + enabled + `,"status":{"running":` + running + `}}]`)
+	list := func(enabled, running string) string {
+		return `[{"id":"tcp:default","type":"tcp","enable":` + enabled + `,"status":{"running":` + running + `}}]`
 	}
 	for _, c := range []struct {
 		name              string
-		h                 http.Handler
+		list              string
 		starts, stops     int
 		startCode, stopAs ecp.Code
 	}{
@@ -150,18 +151,49 @@ func TestTurnListener(t *testing.T) {
 		{"is stopped", list("false", "false"), 1, 0, "", ""},
 		{"is enabled and does not run", list("true", "false"), 1, 1, "", ""},
 		{"runs on some nodes", list("true", `"inconsistent"`), 1, 1, "", ""},
-		{"is unknown", emqxtest.Body(`[]`), 1, 1, ecp.CodeNotFound, ecp.CodeNotFound},
+		{"is unknown", `[]`, 1, 1, ecp.CodeNotFound, ecp.CodeNotFound},
 	} {
-		turned := answer(t, "36-listener-start")
-		if c.startCode != "" {
-			turned = answer(t, "36-listener-404")
+		try := func(what string, call func(ecp.ListenerManager) error, changes int, code ecp.Code) {
+			listed := c.list
+			turned := answer(t, "36-listener-start")
+			if code != "" {
+				turned = answer(t, "36-listener-404")
+			}
+			var requests emqxtest.Requests
+			h := emqxtest.Calls{
+				"GET " + listeners: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { emqxtest.Body(listed).ServeHTTP(w, r) }),
+				"POST " + tcp + "/" + what: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					listed = list(fmt.Sprint(what == "start"), fmt.Sprint(what == "start"))
+					turned.ServeHTTP(w, r)
+				}),
+			}
+			require.Equal(t, code, ecp.CodeOf(call(open[ecp.ListenerManager](t, requests.Of(h.Before(turned))))), "%s: %s", c.name, what)
+			require.Len(t, requests.Changes(), changes, "%s: %s", c.name, what)
 		}
-		var requests emqxtest.Requests
-		b := open[ecp.ListenerManager](t, requests.Of(emqxtest.Calls{"GET " + listeners: c.h}.Before(turned)))
-		require.Equal(t, c.startCode, ecp.CodeOf(b.StartListener(t.Context(), "tcp:default")), c.name)
-		require.Len(t, requests.Changes(), c.starts, c.name)
-		require.Equal(t, c.stopAs, ecp.CodeOf(b.StopListener(t.Context(), "tcp:default")), c.name)
-		require.Len(t, requests.Changes(), c.starts+c.stops, c.name)
+		try("start", func(b ecp.ListenerManager) error { return b.StartListener(t.Context(), "tcp:default") }, c.starts, c.startCode)
+		try("stop", func(b ecp.ListenerManager) error { return b.StopListener(t.Context(), "tcp:default") }, c.stops, c.stopAs)
 	}
 	require.ErrorIs(t, open[ecp.ListenerManager](t, replay(t, "one")).StopListener(t.Context(), "tcp"), ecp.ErrInvalid)
+}
+
+// TestTurnListenerOnEveryNode: one that could be turned on some nodes only is no
+// success, the first time or the third.
+func TestTurnListenerOnEveryNode(t *testing.T) {
+	s := emqxsim.NewCluster(emqxsim.ClusterConfig{})
+	for _, name := range []string{"emqx@a", "emqx@b", "emqx@c"} {
+		s.Join(name)
+	}
+	b, err := emqxv5.New(emqxv5.Config{}).Open(s.Node("emqx@a").Endpoint())
+	require.NoError(t, err)
+	defer b.Close()
+	manager := b.(ecp.ListenerManager)
+	turn := map[string]func(context.Context, string) error{"still runs": manager.StopListener, "does not run": manager.StartListener}
+	for _, says := range []string{"still runs", "does not run"} {
+		s.Node("emqx@b").KeepListeners(true)
+		for range 3 {
+			refusedAs(t, turn[says](t.Context(), "tcp:default"), ecp.CodeUnavailable, "", "the listener tcp:default "+says+" on emqx@b,")
+		}
+		s.Node("emqx@b").KeepListeners(false)
+		require.NoError(t, turn[says](t.Context(), "tcp:default"))
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -69,11 +70,11 @@ func refusedAs(t *testing.T, err error, code ecp.Code, broker string, says ...st
 	}
 }
 
-// limited lists a listener with the limit that it was last given, as a broker
-// does, where h answers always alike.
+// limited lists a listener with the limit that it was last given, and as it was
+// last turned, as a broker does, where h answers always alike.
 func limited(h http.Handler) http.Handler {
 	var mu sync.Mutex
-	limit := any("infinity") // guarded by mu
+	limit, runs := any("infinity"), true // guarded by mu
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -87,13 +88,18 @@ func limited(h http.Handler) http.Handler {
 		case rec.Code != http.StatusOK:
 		case r.Method == http.MethodPut && r.URL.Path == tcp && json.Unmarshal(body, &sent) == nil:
 			limit = sent["max_connections"]
+		case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, tcp+"/"):
+			runs = r.URL.Path == tcp+"/start"
 		case r.Method == http.MethodGet && r.URL.Path == listeners && json.Unmarshal(rec.Body.Bytes(), &list) == nil:
 			for _, l := range list {
-				nodes, _ := l["node_status"].([]any)
-				for _, n := range nodes {
-					if l["id"] == "tcp:default" {
-						n.(map[string]any)["status"].(map[string]any)["max_connections"] = limit
-					}
+				if l["id"] != "tcp:default" {
+					continue
+				}
+				l["enable"] = runs
+				l["status"].(map[string]any)["running"] = runs
+				for _, n := range l["node_status"].([]any) {
+					of := n.(map[string]any)["status"].(map[string]any)
+					of["max_connections"], of["running"] = limit, runs
 				}
 			}
 			rec.Body.Reset()

@@ -224,7 +224,7 @@ var adapterCases = []struct {
 	{"an evacuation of a node that is stopped is not none", testEvacuationOfStopped},
 	{"members come and go, and the one that answers stays", testMembers},
 	{"a listener may be stopped and started twice", testListener},
-	{"a listener's limit is in force on every node", testLaggingListener},
+	{"a listener's change is in force on every node", testLaggingListener},
 	{"a licence that was loaded is not replaced unasked", testLicense},
 	{"metrics are copied as they come", testMetricsStream},
 	{"metrics stop where they have to", testMetricsEnds},

@@ -313,6 +313,16 @@ func testLaggingListener(t *testing.T, s AdapterSuite) {
 			t.Errorf("SetListenerLimit%s gives %v; it should name %s, where the change failed", when, err, s.Listeners.Lagging)
 		}
 	}
+	if s.lacks("StopListener") {
+		return
+	}
+	for _, when := range []string{"", " again"} {
+		err := b.StopListener(t.Context(), s.Listeners.ID)
+		checkCode(t, err, g.secrets(s), ecp.CodeUnavailable)
+		if !strings.Contains(ecp.MessageOf(err), s.Listeners.Lagging) {
+			t.Errorf("StopListener%s gives %v; it should name %s, where it failed", when, err, s.Listeners.Lagging)
+		}
+	}
 }
 
 func testLicense(t *testing.T, s AdapterSuite) {

@@ -118,7 +118,7 @@ var finds = map[string]string{
 	"redirect": "a far side/to another host: Listeners", "reads for ever": "a far side/body without end: Listeners", "patience": "a far side/says nothing: Listeners", "takes pages": "a far side/with a page", "takes garbage": "a far side/of other types",
 	"repeats": "not made twice", "takes any argument": "are invalid", "already is an error": "members", "removes who runs": "members", "unknown is unsupported": "ids that",
 	"does not escape": "ids that", "limit as asked": "connection limit", "dropped is not told": "connection limit",
-	"limit of no listener": "ids that", "limit of one node": "on every node", "replaces a licence": "a licence", "sets what is zero": "a licence",
+	"limit of no listener": "ids that", "limit of one node": "on every node", "turn of one node": "on every node", "replaces a licence": "a licence", "sets what is zero": "a licence",
 	"detect anything": "Detect tells", "detect wrong key": "Detect tells",
 	"health with credentials": "health", "health of anything": "a far side/fails.*Health",
 	"metrics of any type": "metrics stop", "metrics held": "metrics are", "metrics without end": "metrics stop",

@@ -25,7 +25,7 @@ type toy struct {
 	evacuating map[string]ecp.EvacuationProgress
 	stranger   string
 	listeners  []ecp.BrokerListener
-	lagging    string // takes no limit of a listener; "" = none
+	lagging    string // takes no change of a listener; "" = none
 	license    ecp.License
 	settings   ecp.LicenseSettings
 }
@@ -250,7 +250,9 @@ func (b *toy) listener(w http.ResponseWriter, r *http.Request) {
 		l.Running = map[string]ecp.Truth{"start": ecp.True, "stop": ecp.False}[what]
 		l.Connections = 0
 		for j := range l.Nodes {
-			l.Nodes[j] = ecp.ListenerNode{Node: l.Nodes[j].Node, Running: what == "start", Limit: l.Nodes[j].Limit}
+			if l.Nodes[j].Node != b.lagging {
+				l.Nodes[j] = ecp.ListenerNode{Node: l.Nodes[j].Node, Running: what == "start", Limit: l.Nodes[j].Limit}
+			}
 		}
 	}
 	say(w, http.StatusOK, strings.ToUpper(what))

@@ -413,11 +413,26 @@ func (b *toyBroker) SetListenerLimit(ctx context.Context, id string, limit int) 
 }
 
 func (b *toyBroker) StartListener(ctx context.Context, id string) error {
-	return b.changeListener(ctx, id, "start", nil)
+	return b.turn(ctx, id, "start")
 }
 
 func (b *toyBroker) StopListener(ctx context.Context, id string) error {
-	return b.changeListener(ctx, id, "stop", nil)
+	return b.turn(ctx, id, "stop")
+}
+
+func (b *toyBroker) turn(ctx context.Context, id, what string) error {
+	if err := b.changeListener(ctx, id, what, nil); err != nil || b.breaks == "turn of one node" {
+		return err
+	}
+	all, err := b.Listeners(ctx)
+	for _, l := range all {
+		for _, n := range l.Nodes {
+			if l.ID == id && n.Running != (what == "start") {
+				err = b.fail(ecp.CodeUnavailable, "there is no "+what+" on "+n.Node, nil)
+			}
+		}
+	}
+	return err
 }
 
 func (b *toyBroker) License(ctx context.Context) (ecp.License, error) {
