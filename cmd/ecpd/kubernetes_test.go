@@ -71,5 +71,6 @@ func TestKubernetes(t *testing.T) {
 		require.Empty(t, kubectl("get", "namespace", id, "--ignore-not-found"))
 		require.Equal(t, pool{}, k.d.pool(t))
 	}
+	olderDatabase(t, k, dir, kubectl)
 	secondDaemon(t, k, kubeconfig, dir, kubectl)
 }
