@@ -76,7 +76,7 @@ func provisioned(v view, _ int) verdictOf {
 	case v.refused() != nil:
 		return verdictOf{Status: False, Reason: ReasonRefused, Message: MessageOf(v.look.Failure)}
 	case len(f.Contested) > 0:
-		return verdictOf{Status: False, Reason: ReasonContested, Message: f.Contested[0].String() + "; take the fields from either side"}
+		return verdictOf{Status: False, Reason: ReasonContested, Message: f.Contested[0].String() + "; let only one side write it"}
 	case len(f.Obstacles) > 0:
 		return verdictOf{Status: False, Reason: ReasonInProgress, Message: joinCauses(f.Obstacles...)}
 	case v.smallVolumes() != "":

@@ -288,10 +288,10 @@ type Observation struct {
 	AddressPending string
 }
 
-// Contest is a fight over fields of one object.
+// Contest is a fight over fields of one object, or over whether it is there.
 type Contest struct {
 	Object  string        // e.g. "StatefulSet emqx-1a2b3c4d-emqx"
-	Fields  []string      // paths in it, e.g. "spec.template.spec.terminationGracePeriodSeconds"
+	Fields  []string      // paths in it, e.g. "spec.template.spec.terminationGracePeriodSeconds"; none = it is removed
 	Manager string        // what the other calls itself on the platform; "" = not known
 	Writes  int           // of ours that were undone in a row
 	Rest    time.Duration // between the last write and the next
@@ -302,6 +302,9 @@ func (c Contest) String() string {
 	by := "somebody else"
 	if c.Manager != "" {
 		by = fmt.Sprintf("%q", c.Manager)
+	}
+	if len(c.Fields) == 0 {
+		return fmt.Sprintf("%s keeps removing %s, which was written %d times; the next time comes %s after the last", by, c.Object, c.Writes, c.Rest)
 	}
 	return fmt.Sprintf("%s keeps changing %s of %s, which was written %d times; the next time comes %s after the last", by, strings.Join(c.Fields, ", "), c.Object, c.Writes, c.Rest)
 }

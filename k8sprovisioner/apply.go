@@ -313,14 +313,18 @@ func (p *Provisioner) accept(id ecp.ID, o object, l live) {
 }
 
 // differs reports whether a live object has to be written, and because of which
-// fields; none where it is not there. Each version of it is compared once.
+// fields; none where it was never there as it is rendered. Each version of it is
+// compared once.
 func (p *Provisioner) differs(f found, o object) (bool, []string) {
 	l := f.live(o)
-	if l == nil || l.GetDeletionTimestamp() != nil {
-		return l == nil, nil // a going one is waited for
-	}
 	var last checked
 	p.remember(f.id, func(m *memo) { last = m.checked[o.String()] })
+	switch {
+	case l == nil && last.hash == o.hash():
+		return true, []string{gone}
+	case l == nil || l.GetDeletionTimestamp() != nil:
+		return l == nil, nil // a going one is waited for
+	}
 	if last.hash == o.hash() && last.version == l.GetResourceVersion() {
 		return last.differs, last.fields
 	}

@@ -3,6 +3,7 @@ package k8sprovisioner
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,13 +21,18 @@ const (
 	longestRest  = 5 * time.Minute
 )
 
+// gone stands for the object itself among fields: it was there, and somebody else
+// removed it.
+const gone = ""
+
 // contest is what is known of writes of one object that were undone. The zero
 // value is one that was never written.
 type contest struct {
-	hash   string    // of the rendering: another one begins anew
-	fields []string  // that were undone, e.g. "spec.replicas"
-	writes int       // in a row because of them
-	wrote  time.Time // the last of those
+	hash   string         // of the rendering: another one begins anew
+	undone map[string]int // how often each field was, e.g. "spec.replicas"; never changed, only replaced
+	fields []string       // those because of which it was written last
+	writes int            // in a row because of the field that was undone most often
+	wrote  time.Time      // the last write
 	rest   time.Duration
 	by     string // the other field manager; "" = not known
 }
@@ -34,17 +40,26 @@ type contest struct {
 // rests reports whether an object is to be left as it is for now: only fields
 // that are contested differ, and the last write of them is not long ago.
 func (c contest) rests(now time.Time, hash string, fields []string) bool {
-	return c.hash == hash && now.Before(c.wrote.Add(c.rest)) && len(fields) > 0 && !slices.ContainsFunc(fields, func(f string) bool { return !slices.Contains(c.fields, f) })
+	return c.hash == hash && now.Before(c.wrote.Add(c.rest)) && len(fields) > 0 && !slices.ContainsFunc(fields, func(f string) bool { return c.undone[f] < contestAfter })
 }
 
-// next is the contest after one more write because of these fields.
+// next is the contest after one more write because of these fields. Each field is
+// counted by itself: two who undo different ones take turns.
 func (c contest) next(now time.Time, hash string, fields []string) contest {
-	again := c.hash == hash && now.Sub(c.wrote) <= 2*c.rest+contestGap && slices.ContainsFunc(fields, func(f string) bool { return slices.Contains(c.fields, f) })
-	if !again {
-		return contest{hash: hash, fields: fields, writes: 1, wrote: now}
+	if c.hash != hash || now.Sub(c.wrote) > 2*c.rest+contestGap {
+		c = contest{hash: hash}
 	}
-	c.fields, c.wrote = fields, now
-	if c.writes++; c.writes >= contestAfter {
+	undone := maps.Clone(c.undone)
+	if undone == nil {
+		undone = map[string]int{}
+	}
+	c.fields, c.writes, c.wrote = fields, 0, now
+	for _, f := range fields {
+		undone[f]++
+		c.writes = max(c.writes, undone[f])
+	}
+	c.undone = undone
+	if c.writes >= contestAfter {
 		c.rest = min(max(2*c.rest, firstRest), longestRest)
 	}
 	return c
@@ -58,7 +73,8 @@ func (c contest) on(now time.Time) bool {
 
 // contested tells people of the contest.
 func (c contest) contested(object string) ecp.Contest {
-	return ecp.Contest{Object: object, Fields: c.fields, Manager: c.by, Writes: c.writes, Rest: c.rest}
+	fields := slices.DeleteFunc(slices.Clone(c.fields), func(f string) bool { return f == gone })
+	return ecp.Contest{Object: object, Fields: fields, Manager: c.by, Writes: c.writes, Rest: c.rest}
 }
 
 // contests lists what somebody else keeps undoing.
@@ -84,18 +100,23 @@ func (p *Provisioner) contest(id ecp.ID, o object) (c contest) {
 // contend notes that an object is written because of some fields, and says so
 // where that is a contest.
 func (p *Provisioner) contend(ctx context.Context, id ecp.ID, o object, fields []string) {
-	if len(fields) == 0 { // it was not there
+	if len(fields) == 0 {
 		return
 	}
 	c := p.contest(id, o).next(time.Now(), o.hash(), fields)
 	if c.rest > 0 {
-		if by := p.otherManager(ctx, id, o, fields); by != "" {
+		if by := p.otherManager(ctx, id, o, fields); by != "" && !slices.Contains(fields, gone) {
 			c.by = by
 		}
 		p.cfg.Logger.WarnContext(ctx, "somebody else keeps changing what OpenECP writes; it waits before it writes that again",
 			"cluster", id, "object", o.String(), "fields", fields, "manager", c.by, "writes", c.writes, "wait", c.rest)
 	}
-	p.remember(id, func(m *memo) { m.contests[o.String()] = c })
+	p.remember(id, func(m *memo) {
+		m.contests[o.String()] = c
+		if slices.Contains(fields, gone) {
+			delete(m.checked, o.String()) // that it was removed is counted once
+		}
+	})
 }
 
 // otherManager asks who holds fields now; "" where that cannot be told.

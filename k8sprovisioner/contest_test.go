@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -32,9 +33,21 @@ func TestContest(t *testing.T) {
 	require.False(t, c.rests(now, "a", nil), "the object has gone")
 	require.False(t, c.rests(now, "a", []string{"spec.replicas", "spec.selector"}), "another field differs, too")
 	require.Zero(t, c.next(now, "b", field).rest)
-	require.Zero(t, c.next(now, "a", []string{"spec.selector"}).rest)
+	require.Equal(t, 1, c.next(now, "a", []string{"spec.selector"}).writes, "another field begins anew")
 	require.Zero(t, c.next(now.Add(longestRest*2+contestGap+time.Second), "a", field).rest, "it had stood for long")
 	require.False(t, c.on(now.Add(longestRest*2+time.Minute)))
+
+	// Two who undo different fields take turns, and a third one removes the object.
+	turns := [][]string{{"spec.type"}, {"metadata.labels.a"}, {gone}}
+	c, writes = contest{}, 0
+	for i := 0; now.Before(end.Add(30 * time.Minute)); now = now.Add(20 * time.Millisecond) {
+		if fields := turns[i%len(turns)]; !c.rests(now, "a", fields) {
+			c, i = c.next(now, "a", fields), i+1
+			writes++
+		}
+	}
+	require.Less(t, writes, 30)
+	require.Equal(t, longestRest, c.rest)
 
 	slow := contest{}
 	for range 100 {
@@ -42,6 +55,29 @@ func TestContest(t *testing.T) {
 		slow = slow.next(now, "a", field)
 	}
 	require.Zero(t, slow.rest, "a person who changes something now and then is no contest")
+}
+
+// TestRemovedObject: an object that was there and is no more counts once, however
+// often it then cannot be made.
+func TestRemovedObject(t *testing.T) {
+	g := newGlimpse(t, 1)
+	o := object{kind: kindConfigMap, name: "a", body: map[string]any{"kind": kindConfigMap, "apiVersion": "v1",
+		"metadata": map[string]any{"annotations": map[string]any{annotationHash: "h"}}}}
+	fields := func() []string {
+		differs, fields := g.p.differs(g.f, o)
+		require.True(t, differs)
+		return fields
+	}
+	require.Empty(t, fields(), "it was never there")
+	for i := range 3 {
+		g.p.accept(testID, o, &corev1.ConfigMap{})
+		require.Equal(t, []string{gone}, fields())
+		g.p.contend(t.Context(), testID, o, fields())
+		require.Empty(t, fields())
+		require.Equal(t, i+1, g.p.contest(testID, o).writes)
+	}
+	require.Equal(t, `somebody else keeps removing ConfigMap a, which was written 3 times; the next time comes 0s after the last`,
+		g.p.contest(testID, o).contested(o.String()).String())
 }
 
 func TestManagerOf(t *testing.T) {
