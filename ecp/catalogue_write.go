@@ -300,6 +300,9 @@ func (m *Manager) UpdatePool(ctx context.Context, p Pool) (Pool, error) {
 		}
 		next := old
 		next.Connections, next.LargestCluster, next.Clusters, next.ExpiresAt = p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt
+		if same(old, next) {
+			return old, nil
+		}
 		next.Revision++
 		w.note(poolKey, "", old, next)
 		return next, Put(w.Tx, next, AnyVersion)

@@ -190,7 +190,9 @@ func (m *Manager) UpdateQuota(ctx context.Context, q Quota) (Quota, error) {
 			return Quota{}, err
 		}
 		next := old
-		next.Connections = q.Connections
+		if next.Connections = q.Connections; same(old, next) {
+			return old, nil
+		}
 		next.Revision++
 		w.note(q.Of, q.Of, old, next)
 		return next, Put(w.Tx, next, AnyVersion)

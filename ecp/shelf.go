@@ -167,7 +167,7 @@ func (s *shelf[E]) update(ctx context.Context, m *Manager, e E, secret *Secret) 
 
 func (s *shelf[E]) replace(w *work, m *Manager, old E, e *E, secret *Secret) error {
 	var wrong problems
-	*s.rev(e) = *s.rev(&old) + 1
+	*s.rev(e) = *s.rev(&old)
 	if s.prepare != nil {
 		if err := s.prepare(w, &old, e); err != nil {
 			return err
@@ -182,9 +182,10 @@ func (s *shelf[E]) replace(w *work, m *Manager, old E, e *E, secret *Secret) err
 			s.set(e, plain != "")
 		}
 	}
-	if err := wrong.err(""); err != nil {
+	if err := wrong.err(""); err != nil || secret == nil && same(old, *e) {
 		return err
 	}
+	*s.rev(e)++
 	if err := s.settleDefault(w, &old, e); err != nil {
 		return err
 	}

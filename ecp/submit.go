@@ -92,6 +92,11 @@ func (w *work) note(key, scope string, before, after any) {
 	w.notes = append(w.notes, AuditEntry{Key: key, Scope: scope, Changes: compare(before, after)})
 }
 
+// same reports whether a change leaves a thing as it was. Then nothing is written:
+// a revision that grows would refuse others, who read the same, and the stream of
+// changes and the audit would tell of nothing.
+func same(before, after any) bool { return len(compare(before, after)) == 0 }
+
 // noteSecret says that a secret was set, without the secret.
 func (w *work) noteSecret(field string) {
 	n := &w.notes[len(w.notes)-1]

@@ -145,7 +145,9 @@ func (m *Manager) UpdateOrg(ctx context.Context, name, description string, ifRev
 			return o, err
 		}
 		before := o
-		o.Description = description
+		if o.Description = description; same(before, o) {
+			return o, nil
+		}
 		o.Revision++
 		w.note(name, name, before, o)
 		return o, Put(w.Tx, o, AnyVersion)
@@ -276,7 +278,9 @@ func (m *Manager) UpdateProject(ctx context.Context, path, description string, i
 			return p, err
 		}
 		before := p
-		p.Description = description
+		if p.Description = description; same(before, p) {
+			return p, nil
+		}
 		p.Revision++
 		w.note(path, path, before, p)
 		return p, Put(w.Tx, p, AnyVersion)

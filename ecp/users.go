@@ -217,6 +217,12 @@ func (m *Manager) UpdateUser(ctx context.Context, name string, c UserChange) (Us
 		if err := w.systemAdminStays(before, u); err != nil {
 			return User{}, err
 		}
+		if hash == "" && same(before, u) {
+			shown, _ := w.actor.shown(before)
+			return shown, nil
+		}
+		u.Revision++
+		u.UpdatedAt = w.now
 		if u.Disabled || hash != "" {
 			if err := endSessions(w.Tx, name); err != nil {
 				return User{}, err
@@ -233,8 +239,6 @@ func (m *Manager) UpdateUser(ctx context.Context, name string, c UserChange) (Us
 
 // changed gives a user as an actor wants it, if the actor may want that.
 func (w *work) changed(u User, c UserChange) (User, error) {
-	u.Revision++
-	u.UpdatedAt = w.now
 	if c.DisplayName != nil {
 		u.DisplayName = *c.DisplayName
 	}
