@@ -264,6 +264,9 @@ func patch[S any](wrong *problems, into *S, p json.RawMessage) error {
 		wrong.add("spec", "is not an object")
 		return nil
 	}
+	if takesAway(wrong, object) {
+		return nil
+	}
 	was, err := json.Marshal(into)
 	if err != nil {
 		return err
@@ -285,6 +288,26 @@ func patch[S any](wrong *problems, into *S, p json.RawMessage) error {
 	}
 	*into = out
 	return nil
+}
+
+// needed are the fields of a spec that have no default which a change could mean:
+// the way that clients come would be another, or be gone.
+var needed = []string{"nodes", "connections", "network", "network.type", "network.listeners"}
+
+// takesAway reports whether a patch sets such a field to null, and adds which.
+func takesAway(wrong *problems, change map[string]any) (does bool) {
+	for _, field := range needed {
+		at, last := change, field
+		if outer, inner, ok := strings.Cut(field, "."); ok {
+			at, _ = change[outer].(map[string]any)
+			last = inner
+		}
+		if v, given := at[last]; given && v == nil {
+			wrong.add("spec."+field, "is null; leave it out to keep what is there, or give what it should be")
+			does = true
+		}
+	}
+	return does
 }
 
 // fieldOf says which field of a patch is of a wrong type, or not known.

@@ -64,6 +64,8 @@ func TestRefusedUpdates(t *testing.T) {
 			"wrong type":    {ecp.Update{Patch: json.RawMessage(`{"connections":"5"}`)}, ecp.CodeInvalid, "spec.connections"},
 			"not whole":     {ecp.Update{Patch: json.RawMessage(`{"connections":1.5}`)}, ecp.CodeInvalid, "spec.connections"},
 			"too few":       {ecp.Update{Patch: json.RawMessage(`{"connections":0}`)}, ecp.CodeInvalid, "spec.connections"},
+			"no way in":     {ecp.Update{Patch: json.RawMessage(`{"network":null}`)}, ecp.CodeInvalid, "spec.network"},
+			"no type":       {ecp.Update{Patch: json.RawMessage(`{"network":{"type":null}}`)}, ecp.CodeInvalid, "spec.network.type"},
 			"taken away":    {ecp.Update{Patch: json.RawMessage(`{"connections":null}`)}, ecp.CodeInvalid, "spec.connections"},
 			"power":         {ecp.Update{Patch: json.RawMessage(`{"power":"off"}`)}, ecp.CodeInvalid, "spec.power"},
 			"target":        {ecp.Update{Patch: json.RawMessage(`{"target":"other"}`)}, ecp.CodeInvalid, "spec.target"},

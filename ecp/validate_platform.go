@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // What follows checks words that go to Kubernetes unchanged. A word that the
@@ -40,6 +41,8 @@ func validateAnnotations(p *problems, at string, annotations map[string]string) 
 		switch {
 		case !qualified(strings.ToLower(key)):
 			p.add(at+"["+key+"]", `the key is not of the form "example.com/word"`)
+		case strings.ContainsFunc(annotations[key], deceives) || !utf8.ValidString(annotations[key]):
+			p.add(at+"["+key+"]", "has a character that cannot be shown or changes how others are")
 		case domain == ownPrefix || strings.HasSuffix(domain, "."+ownPrefix):
 			p.add(at+"["+key+"]", "keys of %s are OpenECP's own", ownPrefix)
 		}

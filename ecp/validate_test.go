@@ -149,6 +149,8 @@ var specCases = map[string]struct {
 
 	"an annotation":                 {annotation("service.beta.kubernetes.io/aws-load-balancer-type", "nlb"), nil},
 	"an annotation without domain":  {annotation("Team", "any value \n at all"), nil},
+	"an annotation with a NUL":      {annotation("a", "x\x00y"), []string{"spec.network.annotations[a]"}},
+	"an annotation turned round":    {annotation("a", "x\u202ey"), []string{"spec.network.annotations[a]"}},
 	"an annotation of two slashes":  {annotation("a/b/c", ""), []string{"spec.network.annotations[a/b/c]"}},
 	"an annotation with a space":    {annotation("a b", ""), []string{"spec.network.annotations[a b]"}},
 	"an annotation without a word":  {annotation("example.com/", ""), []string{"spec.network.annotations[example.com/]"}},

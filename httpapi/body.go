@@ -59,7 +59,8 @@ func decodeAs[T any](body []byte) (T, error) {
 }
 
 // decodePatch reads a merge patch into a struct of pointers: what is left out
-// stays nil, and null, which takes a value back, is the zero value.
+// stays nil, and null, which takes a value back, is the zero value where there can
+// be none.
 func decodePatch[T any](body []byte) (T, error) {
 	v, err := decodeAs[T](body)
 	if err != nil {
@@ -70,12 +71,46 @@ func decodePatch[T any](body []byte) (T, error) {
 		return v, malformed("the body is not a JSON object")
 	}
 	s := reflect.ValueOf(&v).Elem()
+	if p := keepsValues(s.Type(), func(field string) bool { return string(raw[field]) == "null" }); p != nil {
+		return v, p
+	}
 	for i, f := range fieldsOf(s.Type()) {
 		if string(raw[f.name]) == "null" {
 			s.Field(i).Set(reflect.New(f.t.Elem()))
 		}
 	}
 	return v, nil
+}
+
+// keepsValues refuses null for numbers and booleans. They always have a value, and
+// the one that null would leave is rarely meant: a limit that is gone, a user who
+// may log in again.
+func keepsValues(t reflect.Type, null func(field string) bool) *problemView {
+	var found []fieldView
+	for _, f := range fieldsOf(t) {
+		if none := noneOf(f.t); none != "" && null(f.name) {
+			found = append(found, fieldView{"/" + f.name, "is null; leave it out to keep what is there, or give " + none})
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return newProblem(ecp.CodeInvalid, "what has to have a value would have none", found...)
+}
+
+// noneOf is the value that a number or a boolean has in place of none; "" for other
+// types.
+func noneOf(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() == reflect.Bool:
+		return "false"
+	case t.ConvertibleTo(reflect.TypeFor[int]()) && t.Kind() != reflect.String:
+		return "0"
+	}
+	return ""
 }
 
 func malformed(detail string) *problemView {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
 )
 
@@ -252,8 +250,7 @@ func (a *api) pool() resource[ecp.Pool] {
 	m := a.manager
 	get := func(ctx context.Context, _ string) (ecp.Pool, error) { return m.Pool(ctx) }
 	s := shelf[ecp.Pool, poolEntry]{
-		limits: []string{"connections", "largestCluster", "clusters"},
-		get:    get, set: func(p *ecp.Pool, n int64) { p.Revision = n },
+		get: get, set: func(p *ecp.Pool, n int64) { p.Revision = n },
 		body: func(p ecp.Pool) poolEntry { return poolEntry{p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt} },
 		entry: func(b poolEntry, p ecp.Pool) ecp.Pool {
 			p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt = b.Connections, b.LargestCluster, b.Clusters, b.ExpiresAt
@@ -265,12 +262,6 @@ func (a *api) pool() resource[ecp.Pool] {
 	}
 	return resource[ecp.Pool]{
 		path: "/api/v1/pool", one: "Pool", word: "pool of what all clusters together may use, and what is booked", revision: func(p ecp.Pool) int64 { return p.Revision }, refuses: ofCatalogue,
-		get: get, change: s.change, changed: func(r huma.Registry) *huma.Schema {
-			patch := patchOf[poolEntry](r)
-			for _, name := range s.limits {
-				r.SchemaFromRef(patch.Ref).Properties[name].Nullable = false
-			}
-			return patch
-		},
+		get: get, change: s.change, changed: patchOf[poolEntry],
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -171,10 +172,11 @@ func (a *api) describe() ([]byte, error) {
 	schemas := a.schemas().Map()
 	delete(schemas, "ErrorModel") // huma's own; ours is Problem
 	delete(schemas, "ErrorDetail")
+	always := []string{huma.TypeArray, huma.TypeInteger, huma.TypeBoolean} // an empty list is a list
 	for _, s := range schemas {
 		s.AdditionalProperties = openOr(s.AdditionalProperties)
 		for _, p := range s.Properties {
-			p.Nullable = p.Nullable && p.Type != huma.TypeArray // an empty list is a list
+			p.Nullable = p.Nullable && !slices.Contains(always, p.Type)
 		}
 	}
 	for _, op := range a.routes {

@@ -3,8 +3,6 @@ package httpapi
 import (
 	"context"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
 )
 
@@ -18,8 +16,7 @@ type quotaEntry struct {
 func (a *api) quotas(path, at, one, word string) resource[ecp.Quota] {
 	m := a.manager
 	s := shelf[ecp.Quota, quotaEntry]{
-		limits: []string{"connections"},
-		get:    m.Quota, set: func(q *ecp.Quota, n int64) { q.Revision = n },
+		get: m.Quota, set: func(q *ecp.Quota, n int64) { q.Revision = n },
 		body:  func(q ecp.Quota) quotaEntry { return quotaEntry{q.Connections} },
 		entry: func(b quotaEntry, q ecp.Quota) ecp.Quota { q.Connections = b.Connections; return q },
 		update: func(ctx context.Context, q ecp.Quota, _ quotaEntry, _ written) (ecp.Quota, error) {
@@ -29,10 +26,6 @@ func (a *api) quotas(path, at, one, word string) resource[ecp.Quota] {
 	return resource[ecp.Quota]{
 		path: path, at: at + "/quota", one: one, word: word,
 		revision: func(q ecp.Quota) int64 { return q.Revision }, refuses: []ecp.Code{ecp.CodeConflict},
-		get: m.Quota, change: s.change, changed: func(r huma.Registry) *huma.Schema {
-			patch := patchOf[quotaEntry](r)
-			r.SchemaFromRef(patch.Ref).Properties["connections"].Nullable = false
-			return patch
-		},
+		get: m.Quota, change: s.change, changed: patchOf[quotaEntry],
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,7 +17,6 @@ import (
 // shelf is a catalogue of the Manager's: entries of type E, of which B is what
 // people write.
 type shelf[E, B any] struct {
-	limits []string        // fields whose zero value takes a limit away: null would do so by mistake
 	key    string          // name of the field that names an entry, and never changes; "" = there is one entry
 	body   func(E) B       // what people write of an entry; secrets stay empty
 	entry  func(B, E) E    // an entry of what was written; what is not written stays
@@ -71,10 +71,8 @@ func (s shelf[E, B]) changeOnce(ctx context.Context, key string, body []byte) (E
 	if name, ok := patch[s.key]; ok && s.key != "" && name != key {
 		return zero, newProblem(ecp.CodeInvalid, "the body contradicts the path", fieldView{"/" + s.key, "never changes; it is " + shorten(key, maxWord)})
 	}
-	for _, name := range s.limits {
-		if v, ok := patch[name]; ok && v == nil {
-			return zero, newProblem(ecp.CodeInvalid, "the limit would be taken away", fieldView{"/" + name, "is null; leave it out to keep the limit, or give 0 to have none"})
-		}
+	if p := keepsValues(reflect.TypeFor[B](), func(field string) bool { v, ok := patch[field]; return ok && v == nil }); p != nil {
+		return zero, p
 	}
 	merged, err := mergeInto(s.body(old), patch)
 	if err != nil {
@@ -160,13 +158,14 @@ func loosened(s *huma.Schema) *huma.Schema {
 }
 
 // orNull is a schema's copy that null fits, too, and in its place each value of a
-// map. What is described elsewhere stays as it is.
+// map. Numbers and booleans always have a value, and what is described elsewhere
+// stays as it is.
 func orNull(s *huma.Schema) *huma.Schema {
 	if s.Ref != "" {
 		return s
 	}
 	null := *s
-	null.Nullable = true
+	null.Nullable = s.Type != huma.TypeInteger && s.Type != huma.TypeBoolean
 	if null.Enum != nil {
 		null.Enum = append(slices.Clone(null.Enum), nil)
 	}

@@ -173,6 +173,7 @@ func TestChangeOfACluster(t *testing.T) {
 	for body, pointer := range map[string]string{
 		`{"colour":1}`: "/colour", `{"spec":{"colour":1}}`: "/spec/colour", `{"spec":{"serviceAddress":"https://x"}}`: "/spec/serviceAddress", `{"spec":null}`: "/spec",
 		`{"name":null}`: "/name", `{"spec":{"power":"off"}}`: "/spec/power", `{"spec":{"connections":null}}`: "/spec/connections", `{"name":""}`: "/name",
+		`{"spec":{"network":null}}`: "/spec/network", `{"spec":{"network":{"type":null}}}`: "/spec/network/type", `{"spec":{"network":{"listeners":null}}}`: "/spec/network/listeners",
 	} {
 		p := f.call(asAdmin, http.MethodPatch, path, body).want(http.StatusUnprocessableEntity).problem()
 		require.NotEmpty(t, p.Errors, body)
@@ -203,6 +204,27 @@ func TestWhatThePlatformNeverTakes(t *testing.T) {
 	require.Equal(t, "example.com/first", c.Spec.Network.LoadBalancerClass)
 	require.Equal(t, "10Gi", c.Status.Volumes[0].Capacity)
 	require.Equal(t, "10Gi", c.Status.Volumes[0].Wanted)
+}
+
+// null takes away no limit and no user's lock; 0 and false do, on purpose.
+func TestNullTakesNoNumberAway(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	places := f.furnish()
+	user, profile := places["/api/v1/users"], places["/api/v1/lb-profiles"]
+	f.admin(http.MethodPatch, user, `{"disabled":true}`).want(http.StatusOK)
+	for path, fields := range map[string][]string{
+		user: {"disabled"}, profile: {"minConnections", "maxConnections"}, "/api/v1/orgs/default/quota": {"connections"},
+		places["/api/v1/sizes"]: {"default"}, places["/api/v1/images"]: {"default"},
+	} {
+		before := f.stored()
+		for _, field := range fields {
+			p := f.admin(http.MethodPatch, path, `{"`+field+`":null}`).want(http.StatusUnprocessableEntity).problem()
+			require.Equal(t, "/"+field, p.Errors[0].Pointer, path)
+		}
+		f.unchanged(before, path)
+	}
+	f.admin(http.MethodPatch, user, `{"disabled":false,"displayName":null}`).want(http.StatusOK)
+	f.admin(http.MethodPatch, profile, `{"maxConnections":0}`).want(http.StatusOK)
 }
 
 // null takes no limit of the pool away; 0 does, on purpose.
