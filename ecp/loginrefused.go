@@ -46,10 +46,13 @@ func newLoginRefusals() loginRefusals {
 
 // loginRefused tells the audit and the log of a login that was refused, one by one
 // or in sum; see [Manager.tellRefusals]. Other errors are not about who asked.
+// Whoever hangs up before the answer is told of, too.
 func (m *Manager) loginRefused(ctx context.Context, who account, q request, err error) {
-	if !errors.Is(err, ErrDenied) && !errors.Is(err, ErrThrottled) || ctx.Err() != nil {
+	if !errors.Is(err, ErrDenied) && !errors.Is(err, ErrThrottled) {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalPatience)
+	defer cancel()
 	a, now := Actor{Credential: loginCredential}, m.now().UTC()
 	of := &m.logins.made
 	if who.exists {
@@ -103,7 +106,7 @@ func (m *Manager) tellRefusals(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRefusalSums)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalPatience)
 			m.tellRefusalsOnce(last)
 			cancel()
 			return
@@ -113,8 +116,8 @@ func (m *Manager) tellRefusals(ctx context.Context) {
 	}
 }
 
-// lastRefusalSums is how long the end of a Run waits for the last sums.
-const lastRefusalSums = 5 * time.Second
+// refusalPatience is how long writing waits where the caller, or the Run, is over.
+const refusalPatience = 5 * time.Second
 
 func (m *Manager) tellRefusalsOnce(ctx context.Context) {
 	for _, e := range m.logins.origins.overdue(refusalSums) {

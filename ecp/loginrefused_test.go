@@ -100,6 +100,31 @@ func TestRefusedLoginsAreLogged(t *testing.T) {
 	require.Empty(t, log.String())
 }
 
+// hangsUp is a hasher whose caller has gone when the answer is there.
+type hangsUp struct {
+	PasswordHasher
+	gone context.CancelFunc
+}
+
+func (h hangsUp) Verify(ctx context.Context, hash, password string) (ok, outdated bool, err error) {
+	h.gone()
+	return h.PasswordHasher.Verify(ctx, hash, password)
+}
+
+// Nobody gets out of being told of by hanging up.
+func TestRefusedLoginsOfWhoHangsUp(t *testing.T) {
+	o := newOffice(t)
+	for range attemptsFree + 1 {
+		ctx, cancel := context.WithCancel(from("203.0.113.9"))
+		o.m.hasher = hangsUp{o.hasher, cancel}
+		_, err := o.m.Login(ctx, "root", "wrong password")
+		require.Error(t, err)
+		cancel()
+	}
+	o.m.tellRefusalsOnce(t.Context())
+	require.Equal(t, map[string]int{"root@203.0.113.9": attemptsFree + 1}, told(o.refusedLogins()))
+}
+
 // The sums are written while the Manager runs, and when it ends.
 func TestSumsOfRefusalsAreWrittenAtTheEnd(t *testing.T) {
 	o := newOffice(t)
