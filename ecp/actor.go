@@ -49,6 +49,15 @@ func ActorFrom(ctx context.Context) (Actor, bool) {
 	return a, ok
 }
 
+// who tells actors apart; it is never "". A user with several sessions is one
+// actor; tokens are several, whatever they are called.
+func (a Actor) who() string {
+	if user := a.user(); user != "" {
+		return "user " + user
+	}
+	return a.Name + "\x00" + a.Credential
+}
+
 // AllGrants lists every grant of the actor, the first one included.
 func (a Actor) AllGrants() []Grant {
 	if a.Role == "" {

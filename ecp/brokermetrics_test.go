@@ -143,9 +143,10 @@ func TestTurnsAtABroker(t *testing.T) {
 		sim := r.sim.Cluster(c.ID())
 		release := make(chan struct{})
 		done := make(chan error)
-		for range 4 {
-			go func() {
-				_, err := r.m.WriteMetrics(asSystem(), c.ID(), held{release}, ecp.MetricsOfNode)
+		for i := range 4 {
+			go func() { // two of one actor, and two of another
+				by := ecp.WithActor(context.Background(), ecp.Actor{Name: []string{"ann", "ben"}[i%2], Role: ecp.RoleSystem})
+				_, err := r.m.WriteMetrics(by, c.ID(), held{release}, ecp.MetricsOfNode)
 				done <- err
 			}()
 		}

@@ -29,10 +29,11 @@ func inquire[I, R any](ctx context.Context, m *Manager, q inquiry, question func
 	}
 	bounded, end := q.within(ctx, inquiryPatience)
 	defer end()
-	if err := m.turns.take(bounded, q.id); err != nil {
+	actor, _ := ActorFrom(ctx)
+	if err := m.turns.take(bounded, q.id, actor); err != nil {
 		return answer, q.untimely(ctx, "too many questions to this cluster are under way; ask again in a moment", err)
 	}
-	defer m.turns.give(q.id)
+	defer m.turns.give(q.id, actor)
 	var told refusals
 	for _, node := range nodes {
 		if bounded.Err() != nil {
