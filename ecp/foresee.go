@@ -37,7 +37,7 @@ func (m *Manager) foresee(ctx context.Context, c change) (note string, err error
 	p, err := m.provisioner(c.is)
 	checker, ok := p.(Checker)
 	if err != nil || !ok {
-		return "", nil //nolint:nilerr // that the target is not up is said where it matters
+		return "", nil // that the target is not up is said where it matters
 	}
 	ctx, cancel := context.WithTimeout(ctx, foresight)
 	defer cancel()

@@ -151,7 +151,8 @@ func mayRefer(wrong *problems, rec ClusterRecord, was map[string]string) {
 	config := rec.Spec.Hosted.Config
 	for _, key := range sortedKeys(config) {
 		old, had := was[key]
-		if _, after, refers := strings.Cut(config[key], "$("); refers && strings.Contains(after, ")") && !(had && old == config[key]) {
+		kept := had && old == config[key]
+		if _, after, refers := strings.Cut(config[key], "$("); refers && strings.Contains(after, ")") && !kept {
 			wrong.add("spec.config["+key+"]", "has $(…), in the place of which EMQX %s puts the value of another setting; that cannot be escaped", rec.Resolved.Image.Version)
 		}
 	}

@@ -201,7 +201,7 @@ type updateBody[S any] struct {
 func (a *api) takesFields(ctx context.Context, r *http.Request, patch string) error {
 	c, p := a.cluster(r.PathValue("id"))
 	if p != nil || patch == "" {
-		return nil
+		return nil //nolint:nilerr // an id that is none is refused where the change is made
 	}
 	info, err := c.Get(ctx)
 	if err != nil || info.Mode == ecp.Hosted {

@@ -62,7 +62,7 @@ func (p *Provisioner) sameKubernetes(ctx context.Context, next *rest.Config) err
 	defer cancel()
 	uid, err := kubeSystemUID(ctx, client)
 	if err != nil || uid == is {
-		return nil //nolint:nilerr // what is wrong with it is said where it is used
+		return nil // what is wrong with it is said where it is used
 	}
 	return fmt.Errorf("it leads to another Kubernetes (%s) than the one in use (%s); the one in use stays, until the daemon is started again", uid, is)
 }
