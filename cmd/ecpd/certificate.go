@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,7 +29,28 @@ func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, e
 		return nil, err
 	}
 	c.pair.Store(pair)
+	c.warn(context.Background())
 	return c, nil
+}
+
+// warn logs that clients refuse the certificate for its time.
+func (c *certificate) warn(ctx context.Context) {
+	if why := outOfTime(c.pair.Load().Leaf, time.Now()); why != "" {
+		c.log.WarnContext(ctx, "clients refuse the certificate: "+why+"; put a new one in its place, it is taken without a restart", "file", c.certFile)
+	}
+}
+
+// outOfTime says why a certificate is not valid now; "" = it is.
+func outOfTime(leaf *x509.Certificate, now time.Time) string {
+	switch {
+	case leaf == nil:
+		return ""
+	case now.After(leaf.NotAfter):
+		return "it ended at " + leaf.NotAfter.UTC().Format(time.RFC3339)
+	case now.Before(leaf.NotBefore):
+		return "it begins at " + leaf.NotBefore.UTC().Format(time.RFC3339) + " only"
+	}
+	return ""
 }
 
 // loadPair reads a certificate chain and its key, which have to fit.
@@ -90,5 +112,6 @@ func (c *certificate) renew(ctx context.Context, asked bool) error {
 	}
 	c.pair.Store(pair)
 	c.log.InfoContext(ctx, "certificate renewed", "file", c.certFile, "valid until", c.notAfter().UTC())
+	c.warn(ctx)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"log/slog"
@@ -93,4 +94,26 @@ func TestRenew(t *testing.T) {
 	r.poll(t.Context())
 	require.Len(t, attempts, 2)
 	require.Error(t, attempts[1])
+}
+
+// A certificate out of its time is used, since clocks can be wrong, and told.
+func TestOutOfTime(t *testing.T) {
+	now := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, c := range []struct {
+		from, to time.Duration // from now on
+		want     string
+	}{
+		{-time.Hour, time.Hour, ""},
+		{-2 * time.Hour, -time.Hour, "it ended at 2027-01-02T02:04:05Z"},
+		{time.Hour, 2 * time.Hour, "it begins at 2027-01-02T04:04:05Z only"},
+	} {
+		leaf := &x509.Certificate{NotBefore: now.Add(c.from), NotAfter: now.Add(c.to)}
+		require.Equal(t, c.want, outOfTime(leaf, now))
+		var log bytes.Buffer
+		held := &certificate{log: slog.New(slog.NewTextHandler(&log, nil))}
+		held.pair.Store(&tls.Certificate{Leaf: &x509.Certificate{NotBefore: time.Now().Add(c.from), NotAfter: time.Now().Add(c.to)}})
+		held.warn(t.Context())
+		require.Equal(t, c.want != "", log.Len() > 0)
+	}
+	require.Empty(t, outOfTime(nil, now))
 }

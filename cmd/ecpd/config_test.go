@@ -131,7 +131,8 @@ const someKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 func TestCheck(t *testing.T) {
 	good := config{listen: "127.0.0.1:0", logLevel: "info", logFormat: "text", dev: true, workers: 1, tlsCheck: time.Second,
-		sessionLife: time.Hour, auditKept: 24 * time.Hour, operationsKept: 24 * time.Hour, operations: 1, projectsPerOrg: 1, projects: 1}
+		sessionLife: time.Hour, auditKept: 24 * time.Hour, operationsKept: 24 * time.Hour, operations: 1, projectsPerOrg: 1, projects: 1,
+		streams: 1, streamsPerActor: 1}
 	c := good
 	require.NoError(t, c.check())
 	assert.Equal(t, anyPort, c.dashListen)

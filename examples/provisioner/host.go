@@ -80,8 +80,9 @@ func (h *host) Apply(_ context.Context, d ecp.Desired) error {
 	if err := h.make(d, &rec); err != nil {
 		return unseen(err)
 	}
-	for _, ordinal := range d.Roll {
-		if n := h.nodes[d.ID][ordinal]; n != nil && n.revision != rec.Revision {
+	for ordinal, n := range h.nodes[d.ID] {
+		outdated := slices.Contains(d.Roll, ordinal) && n.revision != rec.Revision
+		if outdated || d.Replace[ordinal] == n.uid {
 			n.stop() // Watch starts it anew, as it is wanted now
 		}
 	}

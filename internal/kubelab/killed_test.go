@@ -125,7 +125,7 @@ func TestWithoutRoot(t *testing.T) {
 		t.Errorf("its nodes: %s", s.nodes)
 	}
 	routes, err := exec.CommandContext(t.Context(), "ip", "route", "show", "table", "local").Output()
-	if err != nil || strings.Contains(string(routes), s.cidr) {
+	if err != nil || strings.Contains(string(routes), s.cidr) && claims(t, filepath.Dir(s.dir), s.cidr) < 2 {
 		t.Errorf("its route is in our namespace: %s %v", routes, err)
 	}
 	stop()
