@@ -29,7 +29,6 @@ func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, e
 		return nil, err
 	}
 	c.pair.Store(pair)
-	c.warn(context.Background())
 	return c, nil
 }
 

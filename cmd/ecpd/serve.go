@@ -135,6 +135,7 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 		if d.certificate, err = newCertificate(d.config.tlsCert, d.config.tlsKey, d.log); err != nil {
 			return err
 		}
+		d.certificate.warn(ctx)
 	}
 	if err := d.metrics.register(d.manager, d.config.dataDir, d.certificate, d.log); err != nil {
 		return err
