@@ -121,6 +121,12 @@ func (w *world) Apply(_ context.Context, d Desired) error {
 	for _, i := range d.Roll {
 		w.roll(d.ID, p, i)
 	}
+	for i, uid := range d.Replace {
+		if pod := p.pods[i]; pod != nil && pod.uid == uid {
+			pod.going, pod.ready = true, false
+			delete(p.split, i) // it joins when it starts anew
+		}
+	}
 	if w.refuseLB {
 		return &Error{Code: CodeInvalid, Op: "apply", Message: "Service is invalid", Cause: &Refusal{What: "Service", Why: "invalid", Rest: true}}
 	}
