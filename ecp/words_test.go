@@ -122,12 +122,18 @@ func TestWhoEnforcesTheLimit(t *testing.T) {
 func TestNodesThatNeverMetAreCalledThat(t *testing.T) {
 	b := newBench(t)
 	b.running()
-	b.w.at(b.id).split[1] = true
+	b.w.at(b.id).split[1], b.w.at(b.id).stuck = true, true
 	b.look(patient.Poll)
 	rec := b.look(time.Second)
 	require.Equal(t, ReasonPartitioned, rec.Status.Reason)
 	require.Contains(t, rec.Status.Message, "nodes started without finding each other: n0; and apart from it n1; EMQX looks for others only when it starts")
 	require.NotContains(t, rec.Status.Message, "heals by itself")
+
+	b.w.at(b.id).stuck = false // the younger side is restarted, and joins
+	b.look(time.Second)
+	b.w.tick(b.id)
+	b.w.tick(b.id)
+	require.Equal(t, Running, b.look(patient.Poll).Status.State)
 }
 
 // While nodes count different members a repair could only fail for want of time.

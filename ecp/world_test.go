@@ -42,6 +42,7 @@ type platform struct {
 	pods     map[int]*worldPod
 	split    map[int]bool // nodes that count only themselves
 	met      bool         // those know the others as stopped ones, as in a split of the network
+	stuck    bool         // a pod that is named is not replaced
 	mute     bool         // EMQX does not answer
 	leaving  map[int]int  // clients left on nodes that are evacuated; outlives pods
 	lagging  bool         // what is seen is one tick old
@@ -122,7 +123,7 @@ func (w *world) Apply(_ context.Context, d Desired) error {
 		w.roll(d.ID, p, i)
 	}
 	for i, uid := range d.Replace {
-		if pod := p.pods[i]; pod != nil && pod.uid == uid {
+		if pod := p.pods[i]; pod != nil && pod.uid == uid && !p.stuck {
 			pod.going, pod.ready = true, false
 			delete(p.split, i) // it joins when it starts anew
 		}
