@@ -19,7 +19,7 @@ type mqttSeen struct {
 	mute int
 	why  string
 	at   time.Time // when it last grew, by the monotonic clock
-	// unasked says why MQTT was not asked; "" = it was, or nobody knows a way.
+	// unasked is why MQTT was not asked; "" = it was, or nobody knows a way.
 	unasked string
 }
 
@@ -162,5 +162,5 @@ func changedListener(config map[string]string) string {
 	return ""
 }
 
-// silentToClients says that nodes are ready, and none of them takes a client.
+// silentToClients reports whether nodes are ready and none of them takes a client.
 func (v view) silentToClients() bool { return len(v.ready) > 0 && v.look.mqtt.mute >= 2 }

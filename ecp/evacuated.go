@@ -36,7 +36,7 @@ func (m *Manager) connections(id ID, node string) (here, elsewhere int) {
 	return here, elsewhere
 }
 
-// evacuated says what has become of the clients of a node that may go now.
+// evacuated tells what has become of the clients of a node that may go now.
 func (m *Manager) evacuated(id ID, l Leaving) *EvacuatedNode {
 	_, now := m.connections(id, l.Node)
 	return &EvacuatedNode{Node: l.Node, Since: l.Since, Clients: l.Clients, Returned: max(0, min(now-l.Elsewhere, l.Clients))}

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// ReasonForeignMember says that EMQX has members that are no nodes of the cluster.
+// ReasonForeignMember means that EMQX has members that are no nodes of the cluster.
 const ReasonForeignMember Reason = "ForeignMember"
 
 // ForeignMember is a member of an EMQX cluster that is no node of ours: what
 // somebody's own scaling has left behind, or a broker that was joined by hand.
 type ForeignMember struct {
 	Name string `json:"name"` // EMQX node name
-	// Running is false where EMQX says that it has stopped. One that may run is
+	// Running is false where EMQX reports it as stopped. One that may run is
 	// left alone: it would lose its clients and its data.
 	Running bool `json:"running"`
 }
@@ -50,7 +50,7 @@ func (v view) foreignMembers(described []Description) []ForeignMember {
 	return out
 }
 
-// foreignWords says of members that are no nodes what they are and what helps.
+// foreignWords describes members that are no nodes, and what helps.
 func foreignWords(members []ForeignMember) string {
 	var stopped, running []string
 	for _, f := range members {

@@ -115,7 +115,7 @@ func emptyFile(dir string) (string, error) {
 	return f.Name(), f.Close()
 }
 
-// place gives a finished file its name. Both survive the loss of power.
+// place renames a finished file to its name. Both survive the loss of power.
 func place(partial, file string) error {
 	f, err := os.Open(partial)
 	if err != nil {

@@ -197,7 +197,7 @@ func platformOf(ctx context.Context, file string) (_ Platform, err error) {
 	return platformMarks[mark], err
 }
 
-// inWords says of the given file what was found of its staged copy.
+// inWords turns an error about the staged copy into one about the given file.
 func inWords(file string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err

@@ -23,7 +23,7 @@ func backupCommand(stdout io.Writer, environ []string) *cobra.Command {
 		Long: "The copy is whole and as of one moment; it is checked before it gets its name, and\n" +
 			"only its owner can read it. The daemon need not be ended. The keys of secrets are\n" +
 			"not part of it: keep the file of --secrets-key-file somewhere else.\n\n" +
-			"The data directory is found as serve finds it: its variables and its file count, too.",
+			dataDirHelp,
 		Args: oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := c.resolve(cmd, environ); err != nil {
@@ -54,7 +54,7 @@ func restoreCommand(stdout io.Writer, environ []string) *cobra.Command {
 			"beside it. What was done since the backup is not in it: the daemon finds that at its\n" +
 			"next start, writes nothing to what is newer, and a person decides.\n" +
 			"Tokens and passwords are those of the backup, too.\n\n" +
-			"The data directory is found as serve finds it: its variables and its file count, too.",
+			dataDirHelp,
 		Args: oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := c.resolve(cmd, environ); err != nil {
@@ -98,7 +98,7 @@ func missingKeys(sealer ecp.Sealer, ids []string) (missing []string) {
 	return missing
 }
 
-// contentOf says what a copy holds.
+// contentOf describes a copy in one line.
 func contentOf(c sqlstore.Copied) string {
 	text := fmt.Sprintf("%d clusters, %d KiB", c.Clusters, (c.Size+1023)/1024)
 	if !c.LastChange.IsZero() {

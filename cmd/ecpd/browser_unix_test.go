@@ -74,7 +74,7 @@ func untilZero(data []byte, _ bool) (advance int, token []byte, err error) {
 	return 0, nil, nil
 }
 
-// tell sends a message and gives its number.
+// tell sends a message and returns its number.
 func (b *chromium) tell(method string, params map[string]any) int {
 	b.serial++
 	m := map[string]any{"id": b.serial, "method": method, "params": params}
@@ -118,7 +118,7 @@ func (b *chromium) open(t *testing.T, url string) {
 	require.Empty(t, got["errorText"], url)
 }
 
-// run gives the value of an expression in the page, as text; "null" for none.
+// run returns the value of an expression in the page, as text; "null" for none.
 func (b *chromium) run(t *testing.T, expression string) string {
 	t.Helper()
 	got := b.call(t, "Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true})

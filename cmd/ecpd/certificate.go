@@ -39,7 +39,7 @@ func (c *certificate) warn(ctx context.Context) {
 	}
 }
 
-// outOfTime says why a certificate is not valid now; "" = it is.
+// outOfTime returns why a certificate is not valid now; "" = it is.
 func outOfTime(leaf *x509.Certificate, now time.Time) string {
 	switch {
 	case leaf == nil:

@@ -21,6 +21,9 @@ const environmentHelp = "Every flag can be given as a variable instead, --data-d
 	"A flag wins over a variable, a variable over the file. ecpd config check shows what they come to.\n" +
 	envToken + " is the API token of a system administrator, stored (as a hash) at the first start."
 
+// dataDirHelp ends the help of commands that work on the data directory.
+const dataDirHelp = "The data directory is found as serve finds it: its variables and its file count, too."
+
 // define sets the defaults and adds flags to a command: those that are named,
 // or all. Parsing them writes to c.
 func (c *config) define(cmd *cobra.Command, names ...string) {

@@ -16,7 +16,7 @@ import (
 )
 
 // kubernetesNamed is as much of an API server as a start asks for: it says which
-// Kubernetes it is, and refuses everything else. It gives a kubeconfig of it.
+// Kubernetes it is, and refuses everything else. It returns a kubeconfig of it.
 func kubernetesNamed(t *testing.T, uid string) (kubeconfig string) {
 	t.Helper()
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

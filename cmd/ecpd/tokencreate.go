@@ -31,7 +31,7 @@ func tokenCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 		Short: "make an API token in the data directory and print it, this once",
 		Long: "The token works from the next start of the daemon on. While a daemon runs on the\n" +
 			"data directory, its API makes tokens: POST /api/v1/tokens.\n\n" +
-			"The data directory is found as serve finds it: its variables and its file count, too.",
+			dataDirHelp,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := c.resolve(cmd, environ); err != nil {
