@@ -61,8 +61,19 @@ func (c *changing) change(what string, cmd ecp.Command, most int) ecp.Info {
 	c.Logf("%s took %v and %d writes: %v", what, time.Since(begun).Round(100*time.Millisecond), writes(requests), requests)
 	require.LessOrEqual(c, writes(requests), most, "%s: %v", what, requests)
 	require.Zero(c, requests["delete pods"], "healthy pods go through the Eviction API")
-	info := c.await(c.T, c.id, ecp.Running)
-	require.Equal(c, ecp.True, ecp.ConditionOf(info.Status.Conditions, ecp.CondSettled).Status)
+	return c.settled()
+}
+
+// settled waits until a running cluster has nothing left to do: nodes may all
+// run again while their volumes still grow.
+func (c *changing) settled() (info ecp.Info) {
+	c.Helper()
+	labtest.Eventually(c, settled, "it is settled", func(ctx context.Context) (bool, string) {
+		var err error
+		info, err = c.get(ctx, c.id)
+		is := ecp.ConditionOf(info.Status.Conditions, ecp.CondSettled)
+		return err == nil && info.Status.State == ecp.Running && is.Status == ecp.True, fmt.Sprintf("%+v; %s", is, describe(info, err))
+	})
 	return info
 }
 
@@ -325,7 +336,7 @@ func whatPodsAreMadeOf(t *testing.T) {
 		{"restart", ecp.Restart{}, `"openecp.io/restarts":"1"`},
 	} {
 		c.pods.begin()
-		after := c.change(change.name, change.cmd, 1+3+3) // an eviction may be refused until the budget has seen the last one's end
+		after := c.change(change.name, change.cmd, 1+3+3+3) // three volumes may grow, and an eviction may be refused until the budget has seen the end of the last
 		require.Equal(t, []string{"5.8.5", "5.8.5", "5.8.5"}, c.versions(after))
 		fewest, ended := c.pods.read() // a notice of a second is too short for probes to see it: TestProbesSeeANotice
 		require.Equal(t, 2, fewest, "one node is away at a time")
