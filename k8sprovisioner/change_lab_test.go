@@ -57,16 +57,17 @@ func (c *changing) change(what string, cmd ecp.Command, most int) ecp.Info {
 	before, begun := c.requests.all(), time.Now()
 	o := c.do(c.T, c.id, cmd)
 	c.ends(o)
+	info := c.awaitSettled()
 	requests := c.requests.since(before)
 	c.Logf("%s took %v and %d writes: %v", what, time.Since(begun).Round(100*time.Millisecond), writes(requests), requests)
 	require.LessOrEqual(c, writes(requests), most, "%s: %v", what, requests)
 	require.Zero(c, requests["delete pods"], "healthy pods go through the Eviction API")
-	return c.settled()
+	return info
 }
 
-// settled waits until a running cluster has nothing left to do: nodes may all
+// awaitSettled waits until a running cluster has nothing left to do: nodes may all
 // run again while their volumes still grow.
-func (c *changing) settled() (info ecp.Info) {
+func (c *changing) awaitSettled() (info ecp.Info) {
 	c.Helper()
 	labtest.Eventually(c, settled, "it is settled", func(ctx context.Context) (bool, string) {
 		var err error
@@ -330,13 +331,14 @@ func whatPodsAreMadeOf(t *testing.T) {
 		name string
 		cmd  ecp.Command
 		is   string // what shows on every pod that it was done
+		grow int    // volumes that are written to
 	}{
-		{"image", ecp.Update{Patch: json.RawMessage(`{"image":"t-5.8.5"}`)}, "emqx/emqx-enterprise:5.8.5"},
-		{"size", ecp.Update{Patch: json.RawMessage(`{"size":"2C4G"}`)}, "4Gi"},
-		{"restart", ecp.Restart{}, `"openecp.io/restarts":"1"`},
+		{"image", ecp.Update{Patch: json.RawMessage(`{"image":"t-5.8.5"}`)}, "emqx/emqx-enterprise:5.8.5", 0},
+		{"size", ecp.Update{Patch: json.RawMessage(`{"size":"2C4G"}`)}, "4Gi", 3},
+		{"restart", ecp.Restart{}, `"openecp.io/restarts":"1"`, 0},
 	} {
 		c.pods.begin()
-		after := c.change(change.name, change.cmd, 1+3+3+3) // three volumes may grow, and an eviction may be refused until the budget has seen the end of the last
+		after := c.change(change.name, change.cmd, 1+3+3+change.grow) // an eviction may be refused until the budget has seen the last one's end
 		require.Equal(t, []string{"5.8.5", "5.8.5", "5.8.5"}, c.versions(after))
 		fewest, ended := c.pods.read() // a notice of a second is too short for probes to see it: TestProbesSeeANotice
 		require.Equal(t, 2, fewest, "one node is away at a time")
