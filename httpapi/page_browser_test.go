@@ -5,35 +5,23 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-// requireBrowser makes a missing browser a failure instead of a skipped test.
-const requireBrowser = "OPENECP_REQUIRE_BROWSER"
+	"github.com/openecp/openecp/internal/browsertest"
+)
 
 // browse opens a page in a headless browser and returns what its scripts have
 // made of it.
 func browse(t *testing.T, url string) string {
 	t.Helper()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv(requireBrowser) != "" {
-			t.Fatal("chromium is missing; on Debian: apt-get install chromium")
-		}
-		t.Skip("chromium is missing; on Debian: apt-get install chromium")
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
-		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
-		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=20000", "--dump-dom", url)
-	cmd.WaitDelay = time.Second // its own children may hold the pipe
+	cmd := browsertest.Command(ctx, t, "--virtual-time-budget=20000", "--dump-dom", url)
 	out, err := cmd.Output()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) {

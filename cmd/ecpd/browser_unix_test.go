@@ -8,12 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/browsertest"
 )
 
 // chromium is a headless browser that is driven over a pipe, by the DevTools
@@ -29,23 +30,13 @@ type chromium struct {
 // none, unless one is required.
 func openChromium(t *testing.T) *chromium {
 	t.Helper()
-	program, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("OPENECP_REQUIRE_BROWSER") != "" {
-			t.Fatal("chromium is missing; on Debian: apt-get install chromium")
-		}
-		t.Skip("chromium is missing; on Debian: apt-get install chromium")
-	}
 	in, to, err := os.Pipe()
 	require.NoError(t, err)
 	from, out, err := os.Pipe()
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	cmd := exec.CommandContext(ctx, program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
-		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
-		"--user-data-dir="+t.TempDir(), "--remote-debugging-pipe", "about:blank")
+	cmd := browsertest.Command(ctx, t, "--remote-debugging-pipe", "about:blank")
 	cmd.ExtraFiles = []*os.File{in, out} // 3 and 4, as the browser expects them
-	cmd.WaitDelay = time.Second          // its own children may hold the pipe
 	require.NoError(t, cmd.Start())
 	require.NoError(t, in.Close())
 	require.NoError(t, out.Close())

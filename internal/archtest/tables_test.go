@@ -13,7 +13,7 @@ type layer struct {
 
 // testKit is what every package's tests may import of the module, unless the
 // package has to stand alone.
-var testKit = []string{"ecp", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/..."}
+var testKit = []string{"ecp", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest"}
 
 // public is what a program outside the module could import too.
 var public = []string{
@@ -59,6 +59,7 @@ var layers = []layer{
 
 	{pkg: "internal/emqxlog"},
 	{pkg: "internal/archtest"},
+	{pkg: "internal/browsertest"},
 	{pkg: "internal/kubelab"},
 	{pkg: "internal/kubelab/...", code: []string{"ecp", "emqxsim", "internal/kubelab/..."}},
 }
