@@ -22,6 +22,7 @@ func TestAccessDocument(t *testing.T) {
 	shown := regexp.MustCompile(`(?m)^time=.*"login refused".*$`).FindString(string(document))
 	filter := fail2banFilter(t)
 	require.Equal(t, []string{"192.0.2.7"}, addresses(filter, shown))
+	p.logs(t, `msg="login refused"`)
 	require.Equal(t, []string{"127.0.0.1"}, addresses(filter, p.stderr.String()), "one login was refused")
 	require.Regexp(t, `level=WARN msg="login refused" remote=127\.0\.0\.1 user=ann reason=denied attempts=1\n`, p.stderr.String())
 }

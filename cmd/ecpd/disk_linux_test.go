@@ -59,7 +59,7 @@ func TestFullDisk(t *testing.T) {
 	a, err := d.try(http.MethodGet, "/readyz", "")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, a.status)
-	require.Contains(t, d.stderr.String(), "the database cannot be written")
+	d.logs(t, "the database cannot be written")
 
 	require.NoError(t, os.Remove(filler.Name()))
 	d.call(t, http.MethodGet, "/readyz", "", nil, http.StatusOK)
@@ -72,5 +72,5 @@ func TestFewFiles(t *testing.T) {
 	t.Parallel()
 	p := launchProgram(t, "sh", t.TempDir(), nil, "-c", `ulimit -n 64 && exec "$@"`, "sh", built(t), "serve", "--dev", "--listen", "127.0.0.1:0")
 	p.ready(t)
-	require.Contains(t, p.stderr.String(), "few files may be open at once")
+	p.logs(t, "few files may be open at once")
 }

@@ -159,6 +159,16 @@ func (p *process) terminate(t *testing.T) (int, time.Duration) {
 	return code, time.Since(began)
 }
 
+// logs waits until the log of a process that runs has a text: it is read from
+// another pipe than what the process prints, and may come later than an answer
+// of its API.
+func (p *process) logs(t *testing.T, text string) {
+	t.Helper()
+	eventually(t, 20*time.Second, func() (bool, string) {
+		return strings.Contains(p.stderr.String(), text), text + " is not in the log:\n" + p.stderr.String()
+	})
+}
+
 // ready waits for the ready line and gives the address in it.
 func (p *process) ready(t *testing.T) string {
 	t.Helper()

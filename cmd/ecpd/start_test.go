@@ -138,7 +138,5 @@ func TestUnknownVariableIsAWarning(t *testing.T) {
 	t.Parallel()
 	p := launch(t, t.TempDir(), []string{"ECPD_LISTENN=127.0.0.1:1", "ECPD_LOG_FORMAT=json"}, "--dev", "--listen", "127.0.0.1:0")
 	p.ready(t)
-	eventually(t, 10*time.Second, func() (bool, string) {
-		return strings.Contains(p.stderr.String(), "the variable ECPD_LISTENN is not known"), p.stderr.String()
-	})
+	p.logs(t, "the variable ECPD_LISTENN is not known")
 }

@@ -64,16 +64,12 @@ func TestCertificateIsRenewed(t *testing.T) {
 		second = shown(t, address)
 		return !bytes.Equal(first, second), "the first certificate is shown"
 	})
-	eventually(t, 20*time.Second, func() (bool, string) {
-		return strings.Contains(p.stderr.String(), "certificate renewed"), p.stderr.String()
-	})
+	p.logs(t, "certificate renewed")
 
 	// A broken one is not taken, and said once however often it is looked at.
 	require.NoError(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
 	const complaint = "the certificate was not renewed, the one before stays in use"
-	eventually(t, 20*time.Second, func() (bool, string) {
-		return strings.Contains(p.stderr.String(), complaint), p.stderr.String()
-	})
+	p.logs(t, complaint)
 	require.Equal(t, second, shown(t, address))
 
 	// By SIGHUP, at once.
