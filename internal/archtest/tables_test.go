@@ -46,12 +46,17 @@ var layers = []layer{
 	{pkg: "agentproto"},
 	{pkg: "adopt", code: []string{"ecp", "agentproto"}, tests: []string{"emqxv4", "emqxv5"}},
 
+	// What the agent's program runs. It asks the broker by the adapters that the
+	// Manager uses.
+	{pkg: "internal/agent", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/..."}},
+	{pkg: "internal/agent/...", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/..."}},
+
 	{pkg: "proxy", code: []string{"ecp"}},
 	{pkg: "httpapi", code: []string{"ecp", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecpmetrics", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	// Programs wire parts together; nobody imports them.
-	{pkg: "cmd/...", code: append([]string{"internal/emqxlog"}, public...)},
+	{pkg: "cmd/...", code: append([]string{"internal/emqxlog", "internal/agent", "internal/agent/..."}, public...)},
 	{pkg: "examples/...", code: public},
 
 	{pkg: "tools/kubebuild", code: []string{"internal/kubelab"}},
@@ -106,7 +111,7 @@ var outsides = []outside{
 		why: "metrics in the format everybody scrapes"},
 	{prefix: "github.com/spf13/cobra", code: []string{"cmd/..."},
 		why: "commands and flags"},
-	{prefix: "go.yaml.in/yaml/v3", code: []string{"cmd/ecpd"},
+	{prefix: "go.yaml.in/yaml/v3", code: []string{"cmd/ecpd", "internal/agent", "internal/agent/..."},
 		why: "settings with the line of each: what sigs.k8s.io/yaml is made on, which itself keeps no lines"},
 	{prefix: "sigs.k8s.io/yaml", code: []string{"cmd/..."}, tests: everywhere,
 		why: "strict YAML with the names of the JSON tags"},
