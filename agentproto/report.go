@@ -1,0 +1,134 @@
+package agentproto
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Position is a place in the reports of an agent: those of one run of its
+// process are an epoch, numbered from one. The zero Position is before
+// everything.
+type Position struct {
+	Epoch uint64 `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+}
+
+// Report is what an agent saw of its broker at one moment. A field that could
+// not be read is zero, and Errors says which and why.
+type Report struct {
+	Epoch uint64 `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+
+	At time.Time `json:"at"` // by the agent's clock
+
+	Node    string        `json:"node,omitempty"`    // the node beside the agent
+	Version string        `json:"version,omitempty"` // of EMQX
+	Edition string        `json:"edition,omitempty"`
+	Uptime  time.Duration `json:"-"` // of the node; in milliseconds on the wire ("uptimeMs")
+
+	Members []Member `json:"members,omitempty"` // of the cluster, as the node sees them
+
+	Connections int  `json:"connections,omitempty"` // of the whole cluster
+	Limit       int  `json:"limit,omitempty"`       // of connections, by the broker's license; 0 = not known
+	LimitCall   bool `json:"limitCall,omitempty"`   // the broker has a call that changes the limit
+	LicenseType int  `json:"licenseType,omitempty"` // as EMQX numbers its license types
+
+	Errors []ReportError `json:"errors,omitempty"`
+
+	Dashboard bool   `json:"dashboard,omitempty"` // the broker's dashboard answers
+	Logs      string `json:"logs,omitempty"`      // directory whose logs are collected; empty = none
+}
+
+// Member is a node of the broker's cluster.
+type Member struct {
+	Name        string       `json:"name"`
+	Status      MemberStatus `json:"status"`
+	Role        string       `json:"role,omitempty"`
+	Version     string       `json:"version,omitempty"`
+	UptimeMS    int64        `json:"uptimeMs,omitempty"`
+	Connections int          `json:"connections,omitempty"`
+}
+
+// MemberStatus is what the node beside the agent says of a member.
+type MemberStatus string
+
+// The statuses of members.
+const (
+	MemberRunning MemberStatus = "running"
+	MemberStopped MemberStatus = "stopped"
+	MemberUnknown MemberStatus = "unknown"
+)
+
+// ReportError is one thing that an agent could not do for a report.
+type ReportError struct {
+	Stage   Stage     `json:"stage"`
+	Code    ErrorCode `json:"code"`
+	Message string    `json:"message"` // for people; no secrets
+}
+
+// Stage is which part of an agent's work failed.
+type Stage string
+
+// The stages, named as the product's documents name its error fields.
+const (
+	StageNodeConnect  Stage = "nodeConnect"  // reaching the broker and logging in
+	StageClusterFetch Stage = "clusterFetch" // members and version
+	StageMetricsFetch Stage = "metricsFetch"
+	StageLogsFetch    Stage = "logsFetch"
+	StageTunnel       Stage = "tunnel" // dashboard through the tunnel
+)
+
+// ErrorCode is how a stage failed.
+type ErrorCode string
+
+// The codes of report errors.
+const (
+	CodeUnreachable        ErrorCode = "unreachable"
+	CodeAuthFailed         ErrorCode = "auth_failed"
+	CodeOpenSource         ErrorCode = "open_source" // an edition without what is needed
+	CodeUnsupportedVersion ErrorCode = "unsupported_version"
+	CodeTimeout            ErrorCode = "timeout"
+	CodeMalformed          ErrorCode = "malformed" // an answer that cannot be understood
+	CodeInternal           ErrorCode = "internal"  // a fault of the agent
+)
+
+// Position returns where the report stands.
+func (r Report) Position() Position { return Position{r.Epoch, r.Seq} }
+
+// Complete reports whether the report tells the state of the cluster: its
+// members are known, and neither the node nor the cluster stage failed.
+func (r Report) Complete() bool {
+	for _, e := range r.Errors {
+		if e.Stage == StageNodeConnect || e.Stage == StageClusterFetch {
+			return false
+		}
+	}
+	return len(r.Members) > 0
+}
+
+// plainReport has the fields of Report and none of its methods.
+type plainReport Report
+
+type wireReport struct {
+	*plainReport
+	UptimeMS int64 `json:"uptimeMs,omitempty"`
+}
+
+// MarshalJSON writes the report as it travels.
+func (r Report) MarshalJSON() ([]byte, error) {
+	return json.Marshal(wireReport{(*plainReport)(&r), r.Uptime.Milliseconds()})
+}
+
+// UnmarshalJSON reads a report as it travels; fields it does not know are
+// skipped.
+func (r *Report) UnmarshalJSON(data []byte) error {
+	w := wireReport{plainReport: (*plainReport)(r)}
+	if err := json.Unmarshal(data, &w); err != nil {
+		return err
+	}
+	r.Uptime = time.Duration(min(max(w.UptimeMS, 0), maxUptimeMS)) * time.Millisecond
+	return nil
+}
+
+// maxUptimeMS bounds an uptime of the wire so that it fits a Duration.
+const maxUptimeMS = int64(100 * 365 * 24 * time.Hour / time.Millisecond)
