@@ -1,0 +1,81 @@
+//go:build unix
+
+package home
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Lock makes this process the one that runs on the directory until release is
+// called. The error is a [*RunningError] while another one does. The lock is the
+// kernel's: it ends with the process however that ends, and what is written in
+// the file alone locks nobody out.
+func (d Dir) Lock() (release func(), err error) {
+	f, err := os.OpenFile(d.PID(), os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("lock the agent's directory: %w", plain(err))
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, &RunningError{Home: string(d), PID: pidIn(f)}
+		}
+		return nil, fmt.Errorf("lock %s: %w", d.PID(), err)
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("write %s: %w", d.PID(), plain(err))
+		}
+	}
+	return func() {
+		_ = f.Truncate(0) // a process id is given to others later
+		f.Close()
+	}, nil
+}
+
+// Running reports the process that runs on the directory: its id, 0 where it has
+// not written it yet. The lock is tried for a moment only.
+func (d Dir) Running() (pid int, running bool, err error) {
+	f, err := os.OpenFile(d.PID(), os.O_RDONLY, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, plain(err)
+	}
+	defer f.Close()
+	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); {
+	case err == nil:
+		return 0, false, nil // closing the file ends the lock
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return pidIn(f), true, nil
+	default:
+		return 0, false, fmt.Errorf("look at %s: %w", d.PID(), err)
+	}
+}
+
+// pidIn reads the process id in the file; 0 = none.
+func pidIn(f *os.File) int {
+	var b [32]byte
+	n, _ := f.ReadAt(b[:], 0)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+	if err != nil || pid < 0 {
+		return 0
+	}
+	return pid
+}
+
+func inode(info fs.FileInfo) uint64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(s.Ino) //nolint:unconvert // its type differs between systems
+	}
+	return 0
+}
