@@ -1,0 +1,82 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Bounds of requests through the tunnel.
+const (
+	apiAtOnce       = 64
+	dashboardAtOnce = 256
+	mostBody        = 256 << 20 // bytes of a request
+	mostReply       = 4 << 30   // bytes of an answer
+	longest         = 15 * time.Minute
+	// mostKept is how many bytes of a request's body are kept, so that it can be
+	// sent again where a login had ended.
+	mostKept   = 256 << 10
+	copyBuffer = 16 << 10
+)
+
+// gate lets so many through at once.
+type gate chan struct{}
+
+// bounded lets requests through the gate and bounds their time; an upgraded
+// connection lasts as long as both sides want.
+func bounded(g gate, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case g <- struct{}{}:
+			defer func() { <-g }()
+		default:
+			w.Header().Set("Retry-After", "1")
+			answer(w, http.StatusServiceUnavailable, "TOO_MANY_REQUESTS", "too many requests to EMQX run already; try again soon")
+			return
+		}
+		if r.Header.Get("Upgrade") == "" {
+			ctx, cancel := context.WithTimeout(r.Context(), longest)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, mostBody)
+		h.ServeHTTP(w, r)
+	})
+}
+
+var errReplyTooLong = errors.New("the answer is longer than may pass")
+
+// shortened ends an answer that is too long.
+type shortened struct {
+	io.ReadCloser
+	left int64
+}
+
+func (s *shortened) Read(p []byte) (int, error) {
+	if s.left <= 0 {
+		return 0, errReplyTooLong
+	}
+	if int64(len(p)) > s.left {
+		p = p[:s.left]
+	}
+	n, err := s.ReadCloser.Read(p)
+	s.left -= int64(n)
+	return n, err
+}
+
+// buffers are what bodies are copied through.
+type buffers struct{ pool sync.Pool }
+
+// Get returns a buffer.
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[]byte); ok {
+		return *p
+	}
+	return make([]byte, copyBuffer)
+}
+
+// Put takes it back.
+func (b *buffers) Put(p []byte) { b.pool.Put(&p) }

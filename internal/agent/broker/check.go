@@ -1,0 +1,125 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxv4"
+	"github.com/openecp/openecp/emqxv5"
+)
+
+// callTime bounds one call of the broker's.
+const callTime = 5 * time.Second
+
+// Prove logs in to the broker and returns what it is, in words. The error says what
+// is wrong with it or with the credentials: unsupported for what cannot be managed,
+// denied for credentials, unavailable for silence.
+func (a *Access) Prove(ctx context.Context) (string, error) {
+	f, err := a.Find(ctx)
+	if err != nil {
+		return "", a.advise(err)
+	}
+	adapter := []ecp.Adapter{emqxv5.New(emqxv5.Config{Timeout: callTime}), emqxv4.New(emqxv4.Config{Timeout: callTime})}[5-min(max(f.Major, 4), 5)]
+	detector, ok := adapter.(ecp.Detector)
+	if !ok {
+		return "", fail(ecp.CodeInternal, "ask EMQX", "its adapter cannot detect it")
+	}
+	d, err := detector.Detect(ctx, ecp.Endpoint{BaseURL: f.Base.String(), Transport: a})
+	if err != nil {
+		return "", a.advise(err)
+	}
+	return "EMQX " + d.Version + " (" + d.Edition + ") at " + f.Base.String(), nil
+}
+
+// advise adds the command to a refusal of the credentials.
+func (a *Access) advise(err error) error {
+	var e *ecp.Error
+	if !errors.As(err, &e) || e.Code != ecp.CodeDenied || e == errNoCredentials {
+		return err
+	}
+	told := *e
+	told.Message += "; then run `" + a.command() + "`"
+	return &told
+}
+
+// command is what gives the agent other credentials.
+func (a *Access) command() string {
+	return "emqxee-agent register --emqx-dashboard-url " + a.dashboard.String() + " --emqx-dashboard-username NAME --emqx-dashboard-password PASSWORD"
+}
+
+// Check tries the way to the broker step by step.
+func Check(ctx context.Context, s Settings) []agentproto.CheckStep {
+	a, err := New(Config{Settings: s})
+	if err != nil {
+		return []agentproto.CheckStep{{Name: "broker settings", Err: err.Error(), Hint: "run `emqxee-agent register` again with right values"}}
+	}
+	defer a.Close(ctx)
+	steps := []agentproto.CheckStep{a.checkTCP(ctx, a.dashboard)}
+	if !steps[0].OK && a.api4.Host != a.dashboard.Host {
+		steps = append(steps, a.checkTCP(ctx, a.api4))
+	}
+	if !steps[len(steps)-1].OK {
+		return steps
+	}
+	f, err := a.Find(ctx)
+	find := agentproto.CheckStep{Name: "broker version", OK: err == nil}
+	if err != nil {
+		find.Err, find.Hint = ecp.MessageOf(err), "EMQX Enterprise 4.4.6 or later, or 5.6.0 or later, is needed there"
+		return append(steps, find)
+	}
+	find.Detail = "EMQX " + map[int]string{4: "4", 5: "5 or later"}[f.Major] + " at " + f.Base.String()
+	login := agentproto.CheckStep{Name: "broker login"}
+	says, err := a.Prove(ctx)
+	if login.OK, login.Detail = err == nil, says; err != nil {
+		login.Err = ecp.MessageOf(err)
+		if errors.Is(err, ecp.ErrDenied) {
+			login.Hint = a.command()
+		}
+	}
+	dash := agentproto.CheckStep{Name: "broker dashboard", OK: true, Detail: "answers at " + a.dashboard.String()}
+	if err := a.AskDashboard(ctx); err != nil {
+		dash = agentproto.CheckStep{Name: dash.Name, Err: err.Error(), Hint: "dashboards cannot be opened through the agent until it answers"}
+	}
+	return append(steps, find, login, dash)
+}
+
+func (a *Access) checkTCP(ctx context.Context, u *url.URL) agentproto.CheckStep {
+	step := agentproto.CheckStep{Name: "broker tcp"}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		step.Err, step.Hint = "EMQX at "+u.String()+" "+wordsOf(err), "see that EMQX runs on this host, or give its address with --emqx-dashboard-url"
+		return step
+	}
+	conn.Close()
+	step.OK, step.Detail = true, u.Host+" takes connections"
+	return step
+}
+
+// AskDashboard asks for the dashboard's page without credentials.
+func (a *Access) AskDashboard(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.dashboard.String()+"/", http.NoBody)
+	if err != nil {
+		return err
+	}
+	res, err := a.transport.RoundTrip(r)
+	if err != nil {
+		return fail(ecp.CodeUnavailable, "ask for EMQX's dashboard", "EMQX at "+a.dashboard.String()+" "+wordsOf(err))
+	}
+	res.Body.Close()
+	if res.StatusCode >= http.StatusInternalServerError {
+		return fail(ecp.CodeUnavailable, "ask for EMQX's dashboard", "it answered "+res.Status)
+	}
+	return nil
+}
