@@ -8,7 +8,7 @@ DEV_DIR ?= .cache/dev
 BENCH ?= .
 BENCH_FLAGS ?=
 
-.PHONY: help run build test test-short test-long bench lint generate kube-up kube-down clean
+.PHONY: help run build agents test test-short test-long bench lint generate kube-up kube-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ build: ## build the programs into bin/
 	@mkdir -p bin
 	@echo "make: building into bin/; the first build fetches and compiles what is needed and takes some minutes"
 	go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+
+agents: ## build the agents that ecpd serves, for amd64, arm and arm64, into bin/agents
+	@tools/need.sh go
+	@tools/agents.sh bin/agents
 
 test: ## run all tests but the long drills, with the race detector and a real Kubernetes control plane
 	@tools/need.sh go gcc ip curl chromium

@@ -15,9 +15,25 @@ import (
 // change; a pair that cannot be used leaves the one before in place.
 type certificate struct {
 	certFile, keyFile string
-	log               *slog.Logger
-	pair              atomic.Pointer[tls.Certificate]
-	seen              [2]os.FileInfo // of both files when they were last read; used by one goroutine
+	// issue makes the files anew where it is time; nil = that is somebody else's work.
+	issue    func(now time.Time) error
+	unissued bool // the last issue failed, which was said; used by one goroutine
+	log      *slog.Logger
+	pair     atomic.Pointer[tls.Certificate]
+	seen     [2]os.FileInfo // of both files when they were last read; used by one goroutine
+}
+
+// newOwnCertificate issues a pair by the daemon's own authority and reads it.
+func newOwnCertificate(a *authority, log *slog.Logger) (*certificate, error) {
+	if err := a.renew(time.Now()); err != nil {
+		return nil, err
+	}
+	c, err := newCertificate(a.serverPair(), a.serverPair(), log)
+	if err != nil {
+		return nil, err
+	}
+	c.issue = a.renew
+	return c, nil
 }
 
 // newCertificate reads the pair.
@@ -100,6 +116,9 @@ func changed(before, now os.FileInfo) bool {
 // to. A pair that is broken is complained of once, until its files change again:
 // certificate and key are rarely replaced in the same moment.
 func (c *certificate) renew(ctx context.Context, asked bool) error {
+	if err := c.reissue(asked); err != nil {
+		return err
+	}
 	now := c.look()
 	if !asked && !changed(c.seen[0], now[0]) && !changed(c.seen[1], now[1]) {
 		return nil
@@ -113,4 +132,19 @@ func (c *certificate) renew(ctx context.Context, asked bool) error {
 	c.log.InfoContext(ctx, "certificate renewed", "file", c.certFile, "valid until", c.notAfter().UTC())
 	c.warn(ctx)
 	return nil
+}
+
+// reissue has the pair made anew where it is time. That it cannot be made is said
+// once until it can, and to whoever asks.
+func (c *certificate) reissue(asked bool) error {
+	if c.issue == nil {
+		return nil
+	}
+	err := c.issue(time.Now())
+	said := c.unissued && !asked
+	c.unissued = err != nil
+	if err == nil || said {
+		return nil
+	}
+	return fmt.Errorf("%w; the one before stays in use", err)
 }

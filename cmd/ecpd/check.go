@@ -76,6 +76,7 @@ func (c *config) check() error {
 		bad("trusted-proxies", "%v", err)
 	}
 	c.checkDashboards(bad)
+	c.checkAgents(bad)
 	if _, err := c.sealing(); err != nil {
 		wrong = append(wrong, err)
 	}
@@ -153,6 +154,8 @@ func (c *config) proxies() ([]netip.Prefix, error) {
 
 func (c *config) checkCertificate(bad complain) {
 	switch {
+	case c.tlsAuto && (c.tlsCert != "" || c.tlsKey != ""):
+		bad("tls-auto", "excludes --tls-cert and --tls-key: the certificate is made, or it is given")
 	case c.tlsCert == "" && c.tlsKey == "":
 	case c.tlsCert == "":
 		bad("tls-key", "has no certificate: the two belong together, give --tls-cert too or neither")
@@ -164,3 +167,6 @@ func (c *config) checkCertificate(bad complain) {
 		}
 	}
 }
+
+// servesTLS reports whether the API's listener speaks TLS itself.
+func (c *config) servesTLS() bool { return c.tlsCert != "" || c.tlsAuto }

@@ -211,6 +211,16 @@ func TestCheck(t *testing.T) {
 		{"token with a line end", func(c *config) { c.token = "1234567890123456\n" }, "line end"},
 		{"certificate alone", func(c *config) { c.tlsCert = "x" }, "belong together"},
 		{"key alone", func(c *config) { c.tlsKey = "x" }, "belong together"},
+		{"own certificate and another", func(c *config) { c.tlsAuto, c.tlsCert, c.tlsKey = true, "x", "x" }, "--tls-auto excludes"},
+		{"address for agents", func(c *config) { c.clusterAgent = "https://ecp.example.com:18180" }, ""},
+		{"address for agents as the product prints it", func(c *config) { c.clusterAgent = "https://ecp.example.com/api" }, ""},
+		{"address for agents on loopback", func(c *config) { c.clusterAgent = "http://127.0.0.1:18180" }, ""},
+		{"address for agents in the clear", func(c *config) { c.clusterAgent = "http://ecp.example.com" }, "--cluster-agent is \"http://ecp.example.com\"; plain http is for loopback only"},
+		{"address for agents without scheme", func(c *config) { c.clusterAgent = "ecp.example.com:18180" }, "--cluster-agent is"},
+		{"address for agents everywhere", func(c *config) { c.clusterAgent = "https://0.0.0.0:18180" }, "every address"},
+		{"address for agents with a query", func(c *config) { c.clusterAgent = "https://ecp.example.com?a=b" }, "--cluster-agent is"},
+		{"no folder of agents", func(c *config) { c.agentsDir = "/nowhere/agents" }, "--agents-dir is"},
+		{"no authorities", func(c *config) { c.agentsCAFile = "/nowhere/ca.pem" }, "--agents-ca-file cannot be used"},
 		{"no certificate there", func(c *config) { c.tlsCert, c.tlsKey = "/nowhere/c", "/nowhere/k" }, "/nowhere/c"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -237,6 +247,11 @@ func TestCheck(t *testing.T) {
 
 // Where browsers are sent, by what was set.
 func TestDashboardDomain(t *testing.T) {
+	auto := config{dashDomain: "dash.example.com", tlsAuto: true}
+	d, err := auto.dashboardDomain("18180")
+	require.NoError(t, err)
+	assert.Equal(t, "https", d.Scheme)
+	assert.Contains(t, auto.certificateNames(), "*.dash.example.com")
 	for _, row := range []struct{ setting, cert, want string }{
 		{"dash.example.com", "", "http://dash.example.com:18180"},
 		{"dash.example.com", "x", "https://dash.example.com:18180"},

@@ -28,7 +28,7 @@ func (c *config) dashboardDomain(port string) (*proxy.Domain, error) {
 	scheme, host, given := strings.Cut(c.dashDomain, "://")
 	if !given {
 		scheme, host = "http", c.dashDomain
-		if c.tlsCert != "" {
+		if c.servesTLS() {
 			scheme = "https"
 		}
 	}

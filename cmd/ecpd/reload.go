@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// reloader brings in what may change while the daemon runs: the certificate's
-// and the kubeconfig's files, and with SIGHUP the options marked reload. One goroutine uses it.
+// reloader brings in what may change while the daemon runs: the files of the
+// certificate, of the authorities for agents and of the kubeconfig, and with SIGHUP the options marked reload. One goroutine uses it.
 type reloader struct {
 	config      config // as it is in effect
 	level       *slog.LevelVar
 	certificate *certificate // nil = plain HTTP
+	authorities *authorities // that agents are told
 	// kubeconfig reads the file of --kubeconfig again, if it has changed or is to
 	// be taken in any case; nil = there is none.
 	kubeconfig func(ctx context.Context, force bool) (changed bool, err error)
@@ -58,10 +59,22 @@ func (r *reloader) pollKubeconfig(ctx context.Context) {
 	}
 }
 
+// pollAuthorities takes the authorities for agents where their file has changed.
+func (r *reloader) pollAuthorities(ctx context.Context) {
+	if r.authorities == nil {
+		return
+	}
+	if err := r.authorities.renew(ctx, false); err != nil {
+		r.done(err)
+		r.log.ErrorContext(ctx, "reload", "error", oneLine(err))
+	}
+}
+
 // poll renews the certificate and takes the kubeconfig where their files have
 // changed.
 func (r *reloader) poll(ctx context.Context) {
 	r.pollKubeconfig(ctx)
+	r.pollAuthorities(ctx)
 	if r.certificate == nil {
 		return
 	}
@@ -83,6 +96,9 @@ func (r *reloader) reload(ctx context.Context) {
 	var err error
 	if r.certificate != nil {
 		err = r.certificate.renew(ctx, true)
+	}
+	if r.authorities != nil {
+		err = errors.Join(err, r.authorities.renew(ctx, true))
 	}
 	if r.kubeconfig != nil {
 		_, wrong := r.kubeconfig(ctx, true)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -61,13 +62,13 @@ func serve(ctx context.Context, c config, with started) (err error) {
 	if err := d.build(ctx, kube, with.stdout); err != nil {
 		return err
 	}
-	d.reloader = &reloader{config: c, level: level, certificate: d.certificate, kubeconfig: d.kubeconfig, hangups: hangups, notify: d.notify, log: log, done: d.metrics.reload}
+	d.reloader = &reloader{config: c, level: level, certificate: d.certificate, authorities: d.authorities, kubeconfig: d.kubeconfig, hangups: hangups, notify: d.notify, log: log, done: d.metrics.reload}
 	for _, w := range with.warnings {
 		log.WarnContext(ctx, "the configuration is not what it seems", "warning", w)
 	}
 	warnOfFewFiles(ctx, log)
 	if d.certificate == nil && !c.loopbackOnly() {
-		log.WarnContext(ctx, "tokens travel unencrypted: give --tls-cert and --tls-key, or end TLS in front of the daemon", "listen", c.listen)
+		log.WarnContext(ctx, "tokens travel unencrypted: give --tls-auto, or --tls-cert and --tls-key, or end TLS in front of the daemon", "listen", c.listen)
 	}
 	return d.run(ctx, with.stdout)
 }
@@ -78,7 +79,9 @@ type daemon struct {
 	store       *sqlstore.Store
 	manager     *ecp.Manager
 	metrics     *metrics
-	certificate *certificate                                                    // nil = plain HTTP
+	certificate *certificate // nil = plain HTTP
+	authorities *authorities // that agents are told
+	downloads   *downloads
 	kubeconfig  func(ctx context.Context, force bool) (changed bool, err error) // reads it again; nil = there is none
 	reloader    *reloader
 	notify      notifier
@@ -90,9 +93,65 @@ type daemon struct {
 	done        chan struct{} // closed when streams and long polls have to end
 }
 
-// build puts the parts together. The last thing it does is to open the
-// listeners; it starts nothing.
+// build puts the parts together; it starts nothing, and where it fails it leaves
+// no listener open.
 func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout io.Writer) error {
+	err := d.assemble(ctx, kube)
+	if err == nil {
+		err = bootstrap(ctx, d.config, d.store, d.manager, stdout, d.log)
+	}
+	if err != nil {
+		d.close()
+	}
+	return err
+}
+
+// assemble makes the parts, each from those before it. The API's listener comes
+// first: where agents dial may be its address. It answers once everything is there.
+func (d *daemon) assemble(ctx context.Context, kube k8sprovisioner.Config) (err error) {
+	if err := d.secure(ctx); err != nil {
+		return err
+	}
+	if err := d.openListener(ctx); err != nil {
+		return err
+	}
+	if err := d.newManager(ctx, kube); err != nil {
+		return err
+	}
+	if err := d.metrics.register(d.manager, d.config.dataDir, d.certificate, d.log); err != nil {
+		return err
+	}
+	return d.answer(ctx)
+}
+
+// secure makes what the listeners show, and what agents are told to trust.
+func (d *daemon) secure(ctx context.Context) (err error) {
+	var own *x509.Certificate
+	switch {
+	case d.config.tlsAuto:
+		a, err := openAuthority(authorityDir(d.config.dataDir), d.config.certificateNames(), time.Now())
+		if err != nil {
+			return err
+		}
+		own = a.ca.Leaf
+		if d.certificate, err = newOwnCertificate(a, d.log); err != nil {
+			return err
+		}
+	case d.config.tlsCert != "":
+		if d.certificate, err = newCertificate(d.config.tlsCert, d.config.tlsKey, d.log); err != nil {
+			return err
+		}
+	}
+	if d.certificate != nil {
+		d.certificate.warn(ctx)
+	}
+	d.downloads = newDownloads(d.config.programsDir(), d.log)
+	d.authorities, err = newAuthorities(d.config.agentsCAFile, own, d.log)
+	return err
+}
+
+// newManager makes the Manager with its platforms.
+func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) error {
 	kube.Incarnation, kube.Dead = d.store.Incarnation(), d.store.Dead()
 	provisioner, err := newProvisioner(d.config, kube, d.log)
 	if err != nil {
@@ -131,37 +190,26 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 		return err
 	}
 	reseal(ctx, d.manager, sealer != nil, d.log)
-	if d.config.tlsCert != "" {
-		if d.certificate, err = newCertificate(d.config.tlsCert, d.config.tlsKey, d.log); err != nil {
-			return err
-		}
-		d.certificate.warn(ctx)
-	}
-	if err := d.metrics.register(d.manager, d.config.dataDir, d.certificate, d.log); err != nil {
-		return err
-	}
-	if err := d.listen(ctx); err != nil {
-		d.close()
-		return err
-	}
-	if err := bootstrap(ctx, d.config, d.store, d.manager, stdout, d.log); err != nil {
-		d.close()
-		return err
-	}
 	return nil
 }
 
-// listen opens the listeners.
-func (d *daemon) listen(ctx context.Context) error {
-	proxies, err := d.config.proxies()
-	if err != nil {
-		return err
-	}
+// openListener opens the API's address.
+func (d *daemon) openListener(ctx context.Context) error {
 	s, err := listen(ctx, d.config.at("listen"), d.config.listen, d.certificate, nil, d.log)
 	if err != nil {
 		return err
 	}
 	d.servers = append(d.servers, s)
+	return nil
+}
+
+// answer makes what the listeners serve, and opens the one for metrics.
+func (d *daemon) answer(ctx context.Context) error {
+	proxies, err := d.config.proxies()
+	if err != nil {
+		return err
+	}
+	s := d.servers[0]
 	if s.http.Handler, err = d.api(ctx, s, proxies); err != nil {
 		return err
 	}
@@ -196,7 +244,7 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 	if err != nil {
 		return nil, err
 	}
-	api = d.metrics.withStreams(api)
+	api = withDownloads(d.metrics.withStreams(api), d.downloads.handler())
 	if d.config.metricsListen == "" {
 		api = withMetrics(api, d.metrics.page(), d.manager)
 	}

@@ -55,6 +55,10 @@ type config struct {
 	dashDomain      string // "" = none
 	dashListen      string // "" = none; with dev any free ports
 	dashHost        string // "" = that of dashListen
+	clusterAgent    string // "" = agents are not told where to dial; with dev the API's own address
+	agentsDir       string // "" = beside the program
+	agentsCAFile    string // "" = the authority of tlsAuto, or none
+	tlsAuto         bool
 
 	origins map[string]origin // by the option's name; what is missing is a default
 	unread  bool              // there is a file, and nothing in it could be read
@@ -105,6 +109,8 @@ var options = []option{
 		field: func(c *config) value { return (*text)(&c.tlsCert) }},
 	{name: "tls-key", key: "tls.key", usage: "`file` with the certificate's key",
 		field: func(c *config) value { return (*text)(&c.tlsKey) }},
+	{name: "tls-auto", key: "tls.auto", value: "false", usage: "serve HTTPS with a certificate authority of its own, kept in the data directory",
+		field: func(c *config) value { return (*truth)(&c.tlsAuto) }},
 	{name: "tls-check", key: "tls.check", value: "10s", usage: "`time` between two looks whether certificate and key have changed",
 		field: func(c *config) value { return (*span)(&c.tlsCheck) }},
 	{name: "trusted-proxies", key: "trustedProxies", usage: "`networks` of proxies whose X-Forwarded-For is believed, with commas between",
@@ -115,6 +121,12 @@ var options = []option{
 		field: func(c *config) value { return (*text)(&c.dashListen) }},
 	{name: "dashboard-host", key: "dashboard.host", usage: "`name` or address under which browsers reach the ports of --dashboard-listen (default the one there)",
 		field: func(c *config) value { return (*text)(&c.dashHost) }},
+	{name: "cluster-agent", key: "cluster.agent", usage: "`URL` that agents of adopted clusters dial, https://HOST[:PORT]; without it none can be set up (default none; with --dev the API's own address)",
+		field: func(c *config) value { return (*text)(&c.clusterAgent) }},
+	{name: "agents-dir", key: "agents.dir", usage: "`folder` with the agents to download, as make agents fills it (default agents, beside the program)",
+		field: func(c *config) value { return (*text)(&c.agentsDir) }},
+	{name: "agents-ca-file", key: "agents.caFile", usage: "`file` with the certificates, in PEM, that agents trust from now on; the first one's SHA-256 is part of the guide (default the authority of --tls-auto)",
+		field: func(c *config) value { return (*text)(&c.agentsCAFile) }},
 	{name: "secrets-key-file", key: "secrets.keyFile", usage: "`file` with the keys that encrypt kubeconfigs, licences and passwords of registries in the database",
 		field: func(c *config) value { return (*text)(&c.secretsKeyFile) }},
 	{name: "secrets-key", key: "secrets.key", hidden: true, usage: "the keys of --secrets-key-file themselves; wins over it",

@@ -84,6 +84,41 @@ func TestCertificateIsRenewed(t *testing.T) {
 	require.Zero(t, code)
 }
 
+// TestOwnAuthority serves TLS with nothing but --tls-auto: whoever has ca.pem trusts
+// the daemon under each of its names, also after a restart.
+func TestOwnAuthority(t *testing.T) {
+	t.Parallel()
+	data, agents := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(agents, "emqxee-agent-linux-arm"), []byte("program"), 0o755))
+	var authority []byte
+	for range 2 {
+		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, "--dev", "--listen", "127.0.0.1:0", "--data-dir", data,
+			"--tls-auto", "--cluster-agent", "https://ecp.example.com:8443/api", "--agents-dir", agents)
+		url := p.ready(t)
+		content, err := os.ReadFile(filepath.Join(data, "tls", "ca.pem"))
+		require.NoError(t, err)
+		if authority != nil {
+			require.Equal(t, string(authority), string(content), "it stays the same")
+		}
+		authority = content
+		pool := x509.NewCertPool()
+		require.True(t, pool.AppendCertsFromPEM(authority))
+		for _, name := range []string{"", "localhost", "ecp.example.com", "127.0.0.1", "::1"} {
+			d := &daemon{process: p, url: url, token: "0123456789abcdef", http: &http.Client{Transport: &http.Transport{
+				TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: name}, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+			}}}
+			d.call(t, http.MethodGet, "/api/v1/clusters", "", nil, 200)
+			require.Equal(t, "program", string(d.call(t, http.MethodGet, "/dl/emqxee-agent-linux-arm", "", nil, 200).body))
+			d.call(t, http.MethodGet, "/dl/emqxee-agent-linux-amd64", "", nil, 404)
+		}
+		code, _ := p.terminate(t)
+		require.Zero(t, code)
+	}
+	key := filepath.Join(data, "tls", "authority.pem")
+	require.NoError(t, os.WriteFile(key, []byte("x"), 0o600))
+	require.Contains(t, refuses(t, 1, nil, "--dev", "--listen", "127.0.0.1:0", "--data-dir", data, "--tls-auto"), key)
+}
+
 // shown gives the certificate that a new connection is shown, in DER.
 func shown(t *testing.T, address string) []byte {
 	t.Helper()

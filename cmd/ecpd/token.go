@@ -111,20 +111,3 @@ func readDevToken(file string) (string, error) {
 	}
 	return token, nil
 }
-
-// writeSecret puts a file in place at once and whole, for its owner only.
-func writeSecret(name, content string) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*") // made with 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
-}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+)
+
+// agentsFolder is the folder of the agents' programs beside the daemon's own.
+const agentsFolder = "agents"
+
+// programsDir is where the agents' programs are.
+func (c *config) programsDir() string {
+	if c.agentsDir != "" {
+		return c.agentsDir
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return agentsFolder
+	}
+	return filepath.Join(filepath.Dir(self), agentsFolder)
+}
+
+// checkAgents says what is wrong with what agents are told.
+func (c *config) checkAgents(bad complain) {
+	if c.clusterAgent != "" {
+		if why := wrongAgentAddress(c.clusterAgent); why != "" {
+			bad("cluster-agent", "is %q; %s", c.clusterAgent, why)
+		}
+	}
+	if c.agentsDir != "" {
+		if info, err := os.Stat(c.agentsDir); err != nil || !info.IsDir() {
+			bad("agents-dir", "is %q, which is no folder; make agents fills bin/agents", c.agentsDir)
+		}
+	}
+	if c.agentsCAFile != "" {
+		if _, err := readAuthorities(c.agentsCAFile); err != nil {
+			bad("agents-ca-file", "cannot be used: %w", err)
+		}
+	}
+}
+
+// wrongAgentAddress says what is wrong with an address for agents; "" = nothing.
+func wrongAgentAddress(address string) string {
+	const wanted = "the https address that agents dial is wanted, e.g. https://ecp.example.com:18180"
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Opaque != "":
+		return wanted
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "it holds more than a host, a port and a path; " + wanted
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return "plain http is for loopback only: tokens and what brokers answer would travel unencrypted; " + wanted
+	case net.ParseIP(u.Hostname()).IsUnspecified():
+		return "every address of a host is none that can be dialled; " + wanted
+	}
+	return ""
+}
+
+// readAuthorities reads a bundle of certificates.
+func readAuthorities(name string) ([]*x509.Certificate, error) {
+	rest, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var out []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("%s holds a %s; certificates are wanted, and no key", name, block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d of %s: %w", len(out)+1, name, err)
+		}
+		out = append(out, cert)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", name)
+	}
+	return out, nil
+}
+
+// authorities are the certificates that agents are told to trust from now on: those
+// of the file, then the daemon's own. The file is read again when it changes, so
+// that a change can be announced without a restart.
+type authorities struct {
+	file string            // "" = none
+	own  *x509.Certificate // of --tls-auto; nil = none
+	log  *slog.Logger
+	all  atomic.Pointer[[]*x509.Certificate]
+	seen os.FileInfo // of the file when it was last read; used by one goroutine
+}
+
+// newAuthorities reads the file.
+func newAuthorities(file string, own *x509.Certificate, log *slog.Logger) (*authorities, error) {
+	a := &authorities{file: file, own: own, log: log}
+	a.seen = a.look()
+	return a, a.read()
+}
+
+func (a *authorities) read() error {
+	var all []*x509.Certificate
+	if a.file != "" {
+		found, err := readAuthorities(a.file)
+		if err != nil {
+			return err
+		}
+		all = found
+	}
+	if a.own != nil && !containsCertificate(all, a.own) {
+		all = append(all, a.own)
+	}
+	a.all.Store(&all)
+	return nil
+}
+
+func containsCertificate(all []*x509.Certificate, one *x509.Certificate) bool {
+	for _, c := range all {
+		if c.Equal(one) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *authorities) look() os.FileInfo {
+	info, err := os.Stat(a.file)
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+// certificates lists them; none = agents trust public authorities.
+func (a *authorities) certificates() []*x509.Certificate { return *a.all.Load() }
+
+// pin is the SHA-256, in hex, of the one that new agents are told of; "" = none.
+func (a *authorities) pin() string {
+	all := a.certificates()
+	if len(all) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(all[0].Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// renew reads the file again where it has changed, or where it is asked to. A
+// broken one is complained of once and leaves those before in place.
+func (a *authorities) renew(ctx context.Context, asked bool) error {
+	if a.file == "" {
+		return nil
+	}
+	now := a.look()
+	if !asked && !changed(a.seen, now) {
+		return nil
+	}
+	a.seen = now
+	if err := a.read(); err != nil {
+		return errors.Join(errors.New("agents go on being told the authorities of before"), err)
+	}
+	a.log.InfoContext(ctx, "agents are told the authorities of the file from now on", "file", a.file, "certificates", len(a.certificates()))
+	return nil
+}
+
+// certificateNames are the names that the certificate of --tls-auto is for.
+func (c *config) certificateNames() []string {
+	names := []string{"localhost", "127.0.0.1", "::1"}
+	add := func(name string) {
+		if ip := net.ParseIP(name); name != "" && (ip == nil || !ip.IsUnspecified()) {
+			names = append(names, strings.ToLower(name))
+		}
+	}
+	if host, _, err := net.SplitHostPort(c.listen); err == nil {
+		add(host)
+	}
+	if u, err := url.Parse(c.clusterAgent); err == nil {
+		add(u.Hostname())
+	}
+	if r, err := c.dashboardPorts(); err == nil && r != nil {
+		add(r.host)
+	}
+	if d, err := c.dashboardDomain("0"); err == nil && d != nil {
+		u := url.URL{Host: d.Host}
+		add(u.Hostname())
+		add("*." + u.Hostname())
+	}
+	return names
+}

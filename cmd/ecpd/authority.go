@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// How long the certificates of --tls-auto are good for. They begin a day before
+// they are made, for clients whose clocks are slow.
+const (
+	authorityLife = 10 * 365 * 24 * time.Hour
+	serverLife    = 90 * 24 * time.Hour
+	slowClocks    = 24 * time.Hour
+)
+
+// Files of --tls-auto, below [authorityDir]. Certificate and key are one file
+// each, so that they are replaced together.
+const (
+	authorityFile = "authority.pem" // certificate and key of the authority; 0600
+	publicFile    = "ca.pem"        // its certificate alone, for whoever has to trust it
+	serverFile    = "server.pem"    // what the listeners show, with its key; 0600
+)
+
+// authorityDir is where --tls-auto keeps its files.
+func authorityDir(dataDir string) string { return filepath.Join(dataDir, "tls") }
+
+// authority is the certificate authority of one daemon, which vouches for the
+// daemon alone. One goroutine uses it.
+type authority struct {
+	dir   string
+	names []string // that the server's certificate is for
+	ca    tls.Certificate
+}
+
+// openAuthority reads the authority from its folder, or makes one where there is
+// none yet. A broken one is an error and never replaced: agents trust the one that
+// they were given, and would be lost.
+func openAuthority(dir string, names []string, now time.Time) (*authority, error) {
+	a := &authority{dir: dir, names: slices.Compact(slices.Sorted(slices.Values(names)))}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the certificate authority: %w", err)
+	}
+	file := filepath.Join(dir, authorityFile)
+	pair, err := loadPair(file, file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if pair, err = a.found(now); err != nil {
+			return nil, fmt.Errorf("make the certificate authority: %w", err)
+		}
+	case err != nil:
+		return nil, fmt.Errorf("the certificate authority in %s cannot be used, put back the file from a backup (agents trust no other): %w", file, err)
+	}
+	a.ca = *pair
+	public := filepath.Join(dir, publicFile)
+	if was, err := os.ReadFile(public); err != nil || !bytes.Equal(was, certificatePEM(a.ca.Leaf.Raw)) {
+		if err := replaceFile(public, certificatePEM(a.ca.Leaf.Raw), 0o644); err != nil {
+			return nil, fmt.Errorf("make the certificate authority: %w", err)
+		}
+	}
+	return a, nil
+}
+
+// found makes the authority and stores it.
+func (a *authority) found(now time.Time) (*tls.Certificate, error) {
+	serial, err := newSerial()
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{Organization: []string{"OpenECP"}, CommonName: fmt.Sprintf("OpenECP %x", serial.Bytes()[:4])},
+		NotBefore: now.Add(-slowClocks), NotAfter: now.Add(authorityLife),
+		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	content, err := signed(template, nil)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(a.dir, authorityFile)
+	if err := replaceFile(file, content, 0o600); err != nil {
+		return nil, err
+	}
+	return loadPair(file, file)
+}
+
+// serverPair is the file with what the listeners show.
+func (a *authority) serverPair() string { return filepath.Join(a.dir, serverFile) }
+
+// renew makes a new certificate for the server where the one that is there ends
+// soon, is for other names, is another authority's, or cannot be read.
+func (a *authority) renew(now time.Time) error {
+	pair, err := loadPair(a.serverPair(), a.serverPair())
+	if err == nil && a.serves(pair.Leaf, now) {
+		return nil
+	}
+	serial, err := newSerial()
+	if err != nil {
+		return fmt.Errorf("renew the server's certificate: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{Organization: []string{"OpenECP"}, CommonName: "ecpd"},
+		NotBefore: latest(now.Add(-slowClocks), a.ca.Leaf.NotBefore), NotAfter: earliest(now.Add(serverLife), a.ca.Leaf.NotAfter),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, name := range a.names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	content, err := signed(template, &a.ca)
+	if err == nil {
+		err = replaceFile(a.serverPair(), content, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("renew the server's certificate: %w", err)
+	}
+	return nil
+}
+
+// serves reports whether a certificate does for this server and for some time to
+// come: it is renewed when a third of its life is left.
+func (a *authority) serves(leaf *x509.Certificate, now time.Time) bool {
+	if leaf.CheckSignatureFrom(a.ca.Leaf) != nil || now.Before(leaf.NotBefore) {
+		return false
+	}
+	if left := leaf.NotAfter.Sub(now); left < leaf.NotAfter.Sub(leaf.NotBefore)/3 && leaf.NotAfter.Before(a.ca.Leaf.NotAfter) {
+		return false
+	}
+	for _, name := range a.names {
+		ip := net.ParseIP(name)
+		if ip == nil && !slices.Contains(leaf.DNSNames, name) || ip != nil && !slices.ContainsFunc(leaf.IPAddresses, ip.Equal) {
+			return false
+		}
+	}
+	return true
+}
+
+// signed makes a key and a certificate for it, signed by an authority, or by the
+// key itself where there is none. The result is one file for both, with the
+// authority's certificate in the chain: whoever knows only its SHA-256 finds it there.
+func signed(template *x509.Certificate, by *tls.Certificate) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	parent, signer, chain := template, any(key), []byte(nil)
+	if by != nil {
+		parent, signer, chain = by.Leaf, by.PrivateKey, certificatePEM(by.Leaf.Raw)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		return nil, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(certificatePEM(der), chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})), nil
+}
+
+func certificatePEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// newSerial draws a serial number of 127 bits that begins with no zero byte.
+func newSerial() (*big.Int, error) {
+	b := make([]byte, 16)
+	if _, err := rand.Read(b); err != nil {
+		return nil, err
+	}
+	b[0] = b[0]&0x7f | 0x40
+	return new(big.Int).SetBytes(b), nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
