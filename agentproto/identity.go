@@ -2,13 +2,16 @@ package agentproto
 
 import (
 	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
 
 // Identity is what an agent keeps of its registration. Key is secret: it
-// leaves this package only through [WriteIdentity]. Whatever prints an
-// identity, or encodes it as JSON, leaves the key out.
+// leaves the process only through [WriteIdentity]. Whatever prints an identity,
+// or encodes it as JSON or text, leaves the key out.
 type Identity struct {
 	Agent   string             // the id that the server gave
 	Key     ed25519.PrivateKey // made by the agent; never sent
@@ -18,8 +21,9 @@ type Identity struct {
 	ServerName string // what the agent signs: the server's own name for itself
 
 	// Authorities are certificates (DER) that may sign the server's. CASHA256
-	// are their fingerprints, in hex. With none of the latter the authorities of
-	// the operating system count too.
+	// are the fingerprints that a person or an announcement of the server vouched
+	// for, in hex. With none of the latter the authorities of the operating
+	// system count too.
 	Authorities [][]byte
 	CASHA256    []string
 
@@ -35,3 +39,108 @@ func (id Identity) String() string {
 
 // Format prints the identity without its key, whatever the verb.
 func (id Identity) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(id.String())) }
+
+// MarshalText returns the identity without its key.
+func (id Identity) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// MarshalJSON writes what may be shown of an identity. It cannot be read back.
+func (id Identity) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"agent": id.Agent, "cluster": id.Cluster, "server": id.Server, "serverName": id.ServerName,
+		"caSha256": id.CASHA256, "lastServerTime": id.LastServerTime,
+	})
+}
+
+// identityVersion is the version of the file. A newer file is refused: this
+// program would lose what it does not know.
+const identityVersion = 1
+
+// maxIdentity bounds the file, in bytes.
+const maxIdentity = 256 << 10
+
+// identityFile is an identity as it is stored, with its key.
+type identityFile struct {
+	Version        int       `json:"version"`
+	Agent          string    `json:"agent"`
+	Key            []byte    `json:"key"` // the seed, 32 bytes
+	Cluster        string    `json:"cluster,omitempty"`
+	Server         string    `json:"server"`
+	ServerName     string    `json:"serverName"`
+	Authorities    [][]byte  `json:"authorities,omitempty"`
+	CASHA256       []string  `json:"caSha256,omitempty"`
+	LastServerTime time.Time `json:"lastServerTime,omitzero"`
+}
+
+// encodeIdentity returns the content of the file.
+func encodeIdentity(id Identity) ([]byte, error) {
+	if err := checkIdentity(id); err != nil {
+		return nil, err
+	}
+	raw, err := json.MarshalIndent(identityFile{
+		Version: identityVersion, Agent: id.Agent, Key: id.Key.Seed(), Cluster: id.Cluster, Server: id.Server, ServerName: id.ServerName,
+		Authorities: id.Authorities, CASHA256: id.CASHA256, LastServerTime: id.LastServerTime,
+	}, "", "  ")
+	return append(raw, '\n'), err
+}
+
+// decodeIdentity reads the content of the file. Errors hold no part of it.
+func decodeIdentity(raw []byte) (Identity, error) {
+	var f identityFile
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return Identity{}, errors.New("it is damaged: not the JSON of an identity")
+	}
+	if f.Version > identityVersion {
+		return Identity{}, fmt.Errorf("it was written by a newer program (version %d, this one knows %d)", f.Version, identityVersion)
+	}
+	if f.Version < 1 || len(f.Key) != ed25519.SeedSize {
+		return Identity{}, errors.New("it is damaged: no version, or no key")
+	}
+	id := Identity{
+		Agent: f.Agent, Key: ed25519.NewKeyFromSeed(f.Key), Cluster: f.Cluster, Server: f.Server, ServerName: f.ServerName,
+		Authorities: f.Authorities, CASHA256: f.CASHA256, LastServerTime: f.LastServerTime,
+	}
+	return id, checkIdentity(id)
+}
+
+// checkIdentity returns what an identity lacks to be used.
+func checkIdentity(id Identity) error {
+	if !validID(id.Agent) {
+		return errors.New("the identity has no valid agent id")
+	}
+	if len(id.Key) != ed25519.PrivateKeySize {
+		return errors.New("the identity has no key")
+	}
+	if id.ServerName == "" {
+		return errors.New("the identity has no name of a server")
+	}
+	if y := id.LastServerTime.Year(); y < 1 || y > 9999 {
+		return errors.New("the identity has a time that is none")
+	}
+	if _, err := ParseServerURL(id.Server); err != nil {
+		return err
+	}
+	if _, err := parseFingerprints(id.CASHA256); err != nil {
+		return err
+	}
+	_, err := parseAuthorities(id.Authorities)
+	return err
+}
+
+// maxAuthorities bounds how many certificates one server may announce.
+const maxAuthorities = 8
+
+// parseAuthorities reads certificates that may sign a server's.
+func parseAuthorities(raw [][]byte) ([]*x509.Certificate, error) {
+	if len(raw) > maxAuthorities {
+		return nil, fmt.Errorf("%d certificates of authorities are more than %d", len(raw), maxAuthorities)
+	}
+	var out []*x509.Certificate
+	for i, der := range raw {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d of the authorities: %w", i+1, err)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
