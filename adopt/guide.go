@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"text/template"
 	"time"
 
+	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
 )
 
@@ -154,11 +154,11 @@ func (r GuideRequest) complete() (GuideRequest, error) {
 	if r.Arch == "" {
 		r.Arch = Architectures()[0]
 	}
-	u, err := url.Parse(r.URL)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return r, invalid("url", "is not the http(s) address of a server")
+	u, err := agentproto.ParseServerURL(r.URL)
+	if err != nil {
+		return r, invalid("url", err.Error())
 	}
-	r.URL = strings.TrimSuffix(strings.TrimSuffix(strings.TrimRight(r.URL, "/"), "/api"), "/")
+	r.URL = u.String()
 	switch {
 	case !slices.Contains(Methods(), r.Method):
 		return r, invalid("method", "is "+fmt.Sprintf("%.40q", r.Method)+"; binary, container or kubernetes is wanted")

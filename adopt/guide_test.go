@@ -75,13 +75,13 @@ func TestGuideParses(t *testing.T) {
 	}
 }
 
-// TestGuideQuotes runs the step that registers with a stand-in for the agent, and
-// an address that a careless quotation would run.
+// TestGuideQuotes runs the step that registers with a stand-in for the agent: what a
+// careless quotation would run, or match against files, arrives as it is.
 func TestGuideQuotes(t *testing.T) {
-	const odd = "https://[::1]:8443/a'$(touch pwned)b"
+	const url = "https://[2001:db8::1]:8443"
 	for _, method := range []adopt.Method{adopt.MethodBinary, adopt.MethodContainer} {
 		r := request(method, "arm")
-		r.URL, r.Token = odd, "to'ken $HOME"
+		r.URL, r.Token = url, "to'ken $(touch pwned)"
 		g, err := adopt.NewGuide(r)
 		require.NoError(t, err)
 		dir := t.TempDir()
@@ -90,7 +90,7 @@ func TestGuideQuotes(t *testing.T) {
 		cmd.Dir, cmd.Stdin = dir, strings.NewReader(g.Steps[2].Command+"\n")
 		out, err := cmd.Output()
 		require.NoError(t, err)
-		require.Equal(t, []string{"register", "--url", odd, "--ca-sha256", sampleCA, "to'ken $HOME", ""}, strings.Split(string(out), "\n"))
+		require.Equal(t, []string{"register", "--url", url, "--ca-sha256", sampleCA, "to'ken $(touch pwned)", ""}, strings.Split(string(out), "\n"))
 		require.NoFileExists(t, filepath.Join(dir, "pwned"))
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+
+	"github.com/openecp/openecp/agentproto"
 )
 
 // agentsFolder is the folder of the agents' programs beside the daemon's own.
@@ -34,10 +36,8 @@ func (c *config) programsDir() string {
 
 // checkAgents says what is wrong with what agents are told.
 func (c *config) checkAgents(bad complain) {
-	if c.clusterAgent != "" {
-		if why := wrongAgentAddress(c.clusterAgent); why != "" {
-			bad("cluster-agent", "is %q; %s", c.clusterAgent, why)
-		}
+	if _, err := c.agentAddress(); err != nil {
+		bad("cluster-agent", "cannot be used: %w", err)
 	}
 	if c.agentsDir != "" {
 		if info, err := os.Stat(c.agentsDir); err != nil || !info.IsDir() {
@@ -51,21 +51,19 @@ func (c *config) checkAgents(bad complain) {
 	}
 }
 
-// wrongAgentAddress says what is wrong with an address for agents; "" = nothing.
-func wrongAgentAddress(address string) string {
-	const wanted = "the https address that agents dial is wanted, e.g. https://ecp.example.com:18180"
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Opaque != "":
-		return wanted
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "it holds more than a host, a port and a path; " + wanted
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return "plain http is for loopback only: tokens and what brokers answer would travel unencrypted; " + wanted
-	case net.ParseIP(u.Hostname()).IsUnspecified():
-		return "every address of a host is none that can be dialled; " + wanted
+// agentAddress reads where agents dial; nil = they are not told.
+func (c *config) agentAddress() (*url.URL, error) {
+	if c.clusterAgent == "" {
+		return nil, nil
 	}
-	return ""
+	u, err := agentproto.ParseServerURL(c.clusterAgent)
+	if err != nil {
+		return nil, err
+	}
+	if net.ParseIP(u.Hostname()).IsUnspecified() {
+		return nil, fmt.Errorf("%q is every address of a host, and none that agents can dial", c.clusterAgent)
+	}
+	return u, nil
 }
 
 // readAuthorities reads a bundle of certificates.
@@ -188,7 +186,7 @@ func (c *config) certificateNames() []string {
 	if host, _, err := net.SplitHostPort(c.listen); err == nil {
 		add(host)
 	}
-	if u, err := url.Parse(c.clusterAgent); err == nil {
+	if u, err := c.agentAddress(); err == nil && u != nil {
 		add(u.Hostname())
 	}
 	if r, err := c.dashboardPorts(); err == nil && r != nil {
