@@ -1,6 +1,7 @@
 package adopt_test
 
 import (
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"os"
@@ -168,6 +169,62 @@ func TestGuideRefuses(t *testing.T) {
 			require.Equal(t, c.code, e.Code)
 			require.ErrorContains(t, err, c.says)
 			require.NotContains(t, err.Error(), sampleToken)
+		})
+	}
+}
+
+// TestGuidePod runs what the pod runs, on this host: it takes the program for the
+// machine, and nothing that has another checksum.
+func TestGuidePod(t *testing.T) {
+	for _, c := range []struct {
+		machine, served, says string // says: of the failure; "" = it works
+	}{
+		{"x86_64", "program", ""},
+		{"aarch64", "program", ""},
+		{"armv7l", "program", ""},
+		{"armv6l", "another", "FAILED"},
+		{"riscv64", "program", "there is no agent for riscv64"},
+	} {
+		t.Run(c.machine, func(t *testing.T) {
+			r := request(adopt.MethodKubernetes, "")
+			for arch := range r.Checksums {
+				r.Checksums[arch] = fmt.Sprintf("%x", sha256.Sum256([]byte("program emqxee-agent-linux-"+arch)))
+			}
+			g, err := adopt.NewGuide(r)
+			require.NoError(t, err)
+			docs := strings.Split(g.Manifest, "\n---\n")
+			var set struct {
+				Spec struct {
+					Template struct {
+						Spec struct{ InitContainers, Containers []struct{ Args []string } }
+					}
+				}
+			}
+			require.NoError(t, yaml.Unmarshal([]byte(docs[len(docs)-1]), &set))
+			dir := t.TempDir()
+			for name, script := range map[string]string{
+				"uname": "echo " + c.machine,
+				"curl":  `while [ $# -gt 1 ]; do [ "$1" = -o ] && out=$2; shift; done; printf %s "` + c.served + ` ${1##*/}" > "$out"`,
+			} {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+			}
+			program := filepath.Join(dir, "program")
+			require.NoError(t, os.Mkdir(program, 0o755))
+			script := strings.ReplaceAll(set.Spec.Template.Spec.InitContainers[0].Args[0], "cd /program", "cd "+program)
+			cmd := exec.CommandContext(t.Context(), "sh", "-euc", script)
+			cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "LC_ALL=C"}
+			out, err := cmd.CombinedOutput()
+			if c.says != "" {
+				require.Error(t, err)
+				require.Contains(t, string(out), c.says)
+				return
+			}
+			require.NoError(t, err, "%s", out)
+			info, err := os.Stat(filepath.Join(program, "emqxee-agent"))
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
+			out, err = exec.CommandContext(t.Context(), "sh", "-nc", set.Spec.Template.Spec.Containers[0].Args[0]).CombinedOutput()
+			require.NoError(t, err, "%s", out)
 		})
 	}
 }
