@@ -22,6 +22,17 @@ type Timings struct {
 	// Takeover is what clients that were cut get to come back elsewhere, before
 	// their sessions are moved without them; whole seconds; 10 s.
 	Takeover time.Duration
+
+	// Of adopted clusters:
+	Register    time.Duration // until a cluster whose agent has registered must have reported; 60 s
+	AgentGrace  time.Duration // until an agent that has disconnected is missed; 5 s
+	ReportStale time.Duration // until a connected agent that reports nothing is missed; 30 s
+	// AgentReturn is how long agents get to come back to a program that was started
+	// anew before one is missed; 60 s.
+	AgentReturn time.Duration
+	// AgentAge is how long an agent is kept that is away and whose node has left the
+	// cluster, or is another agent's; 24 h.
+	AgentAge time.Duration
 }
 
 func (t Timings) withDefaults() Timings {
@@ -39,6 +50,11 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Retry, 500*time.Millisecond)
 	set(&t.Notice, 20*time.Second)
 	set(&t.Takeover, 10*time.Second)
+	set(&t.Register, time.Minute)
+	set(&t.AgentGrace, 5*time.Second)
+	set(&t.ReportStale, 30*time.Second)
+	set(&t.AgentReturn, time.Minute)
+	set(&t.AgentAge, 24*time.Hour)
 	return t
 }
 
@@ -186,6 +202,10 @@ func (t Timings) patience(s State) time.Duration {
 		return t.Create
 	case Starting:
 		return t.Start
+	case Registering:
+		return t.Register
+	case Deleting:
+		return t.Delete
 	default:
 		return t.Stop
 	}
@@ -194,7 +214,7 @@ func (t Timings) patience(s State) time.Duration {
 func sameStatus(a, b Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
-		a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
+		a.Version == b.Version && a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
 		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 

@@ -2,6 +2,7 @@ package ecp_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"regexp"
@@ -366,8 +367,8 @@ func (mute) Open(ecp.Endpoint) (ecp.Broker, error)                   { return mu
 func (mute) Close()                                                  {}
 func (mute) Describe(context.Context) (d ecp.Description, err error) { return d, nil }
 
-// TestBrokerOfAdopted: without a way there the error says so; with one they are
-// asked like any other, also before anybody has reported what they are.
+// TestBrokerOfAdopted: where nobody can be asked the error says so and what to do;
+// with an agent they are asked like any other.
 func TestBrokerOfAdopted(t *testing.T) {
 	adopted := func(t *testing.T, l ecp.Link) (*ecp.Manager, ecp.ID) {
 		m, err := ecp.New(t.Context(), ecp.Config{Store: memstore.New(), Link: l, Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})}})
@@ -378,24 +379,48 @@ func TestBrokerOfAdopted(t *testing.T) {
 	}
 	for _, version := range []string{"4.4.24", "5.8.9"} {
 		sim := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version, Username: "key", Password: "secret"})
-		m, id := adopted(t, tunnel{sim.Join("emqx@10.0.0.1")})
+		node := sim.Join("emqx@10.0.0.1")
+		link := &ecp.FakeLink{API: func(string) (ecp.Endpoint, error) { return node.Endpoint(), nil }}
+		m, id := adopted(t, link)
+		agent := registered(t, m, id)
+		link.Show(id, ecp.AgentObservation{Agent: agent, Connected: true, Since: time.Now(), Report: &ecp.AgentReport{
+			At: time.Now(), Node: node.Name(), Description: ecp.Description{Version: version, Nodes: []ecp.BrokerNode{{Name: node.Name(), Status: ecp.NodeRunning}}},
+		}})
+		for what, ask := range brokerQuestions {
+			require.ErrorIs(t, ask(asSystem(), m, id), ecp.ErrConflict, "%s: it is still registering", what)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- m.Run(ctx) }()
+		require.Eventually(t, func() bool {
+			info, err := m.Cluster(id).Get(asSystem())
+			return err == nil && info.Status.State == ecp.Running
+		}, 10*time.Second, time.Millisecond)
 		traffic, err := m.Traffic(asSystem(), id)
 		require.NoError(t, err)
 		require.Len(t, traffic.Nodes, 1)
+		link.Show(id, ecp.AgentObservation{Agent: agent, Since: time.Now()})
+		for what, ask := range brokerQuestions {
+			require.ErrorIs(t, ask(asSystem(), m, id), ecp.ErrUnavailable, what)
+		}
+		cancel()
+		require.NoError(t, <-ran)
 	}
 	m, id := adopted(t, nil)
 	for what, ask := range brokerQuestions {
 		err := ask(asSystem(), m, id)
-		require.ErrorIs(t, err, ecp.ErrUnavailable, what)
-		require.Contains(t, err.Error(), "no agent of the cluster is connected")
+		require.ErrorIs(t, err, ecp.ErrConflict, what)
+		require.Contains(t, err.Error(), "no agent has registered yet; follow the steps of its guide")
 	}
 }
 
-// tunnel leads to one node.
-type tunnel struct{ node *emqxsim.Node }
-
-func (t tunnel) Endpoint(context.Context, ecp.ID, string) (ecp.Endpoint, error) {
-	return t.node.Endpoint(), nil
+// registered lets an agent register with a cluster.
+func registered(t *testing.T, m *ecp.Manager, id ecp.ID) ecp.AgentID {
+	_, secret, err := m.CreateRegistration(asSystem(), id, 0)
+	require.NoError(t, err)
+	key, _, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	a, err := m.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: key})
+	require.NoError(t, err)
+	return a.ID
 }
-
-func (tunnel) Drop(context.Context, ecp.ID) error { return nil }

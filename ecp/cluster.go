@@ -135,6 +135,10 @@ type Status struct {
 
 	Conditions []Condition `json:"conditions,omitempty"`
 
+	// Version is what EMQX was last reported to be, of an adopted cluster; "" =
+	// nothing was reported yet.
+	Version string `json:"version,omitempty"`
+
 	// QuietAt is the revision at which the last write changed nothing that is
 	// shown; another than the record's, or 0 = it did. See [ClusterRecord.Quiet].
 	QuietAt int64 `json:"quietAt,omitempty"`
@@ -231,6 +235,8 @@ type Info struct {
 type NodeInfo struct {
 	NodeObservation
 	Member      bool          `json:"member"`            // EMQX counts it as running
+	Status      NodeStatus    `json:"status,omitempty"`  // as EMQX reports it
+	Role        string        `json:"role,omitempty"`    // "core" or "replicant", as EMQX reports it
 	Version     string        `json:"version,omitempty"` // as EMQX reports it
 	Uptime      time.Duration `json:"uptime,omitempty"`
 	Connections int           `json:"connections"`

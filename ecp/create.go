@@ -100,6 +100,10 @@ func (m *Manager) newRecord(tx Tx, actor Actor, r CreateRequest) (ClusterRecord,
 		}
 		rec.Spec.Hosted = nil
 		validateAdopted(&wrong, *rec.Spec.Adopted)
+		if err := wrong.err(""); err != nil {
+			return rec, err
+		}
+		rec.Status.Conditions = adoptedConditions(newAdoptedView(m.timings, now, rec, nil, adoptedLook{At: now, NoAddress: m.agentAddress == ""}))
 	default:
 		wrong.add("mode", `is %q; "hosted" and "adopted" are allowed`, r.Mode)
 	}

@@ -194,6 +194,9 @@ func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
 	if err != nil {
 		return Operation{}, err
 	}
+	if cmd.Kind() == KindDelete { // connections whose keys are gone are closed at once
+		h.m.drop(h.id)
+	}
 	h.m.queue.add(h.id)
 	return operation, nil
 }
@@ -255,8 +258,13 @@ func (m *Manager) begin(w *work, rec ClusterRecord, d decision, running *Operati
 			return Operation{}, err
 		}
 	}
+	if d.rec.Mode == Adopted && d.rec.Deleting {
+		if err := removeAgents(w.Tx, d.rec.ID); err != nil {
+			return Operation{}, err
+		}
+	}
 	var operation Operation
-	if d.kind != "" && d.rec.Mode == Hosted {
+	if d.kind != "" {
 		operation, err = m.beginOperation(w.Tx, &d, w.actor, rec, running)
 		if err != nil {
 			return Operation{}, err
@@ -335,8 +343,10 @@ func (m *Manager) moveProject(tx Tx, project string) error {
 // beginOperation stores the operation of a command and lets it take over from
 // one that is running.
 func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before ClusterRecord, running *Operation) (Operation, error) {
-	if p, err := m.provisioner(d.rec); err == nil && d.kind != OpDelete && d.kind != OpTakeOver && !d.rec.Status.KeepOutdated {
-		d.rec.Status.RenderVersion = newestRender(p)
+	if d.kind != OpDelete && d.kind != OpTakeOver && !d.rec.Status.KeepOutdated {
+		if p, err := m.provisioner(d.rec); err == nil {
+			d.rec.Status.RenderVersion = newestRender(p)
+		}
 	}
 	o := m.newOperation(d.rec, d.kind, actor, d.patience)
 	o.From, o.Steps = before.Generation, newSteps(stepsOf(d.kind, before, d.rec))

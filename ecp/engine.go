@@ -31,6 +31,7 @@ type memory struct {
 	target   string        // that the cluster is on; guarded by Manager.mu, as slow
 	slow     bool          // the last pass was held up
 
+	agents    agentMemory       // of an adopted cluster; guarded by Manager.mu
 	rehearsal rehearsal         // the last that was made
 	words     map[int]lastWords // of nodes that did not start, by ordinal
 }
@@ -75,7 +76,7 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return time.Second
 	}
 	if rec.Mode == Adopted {
-		return m.passAdopted(ctx, rec)
+		return m.passAdopted(ctx, rec, op)
 	}
 	p, err := m.provisioner(rec)
 	if err != nil {
@@ -478,8 +479,8 @@ func bury(tx Tx, rec ClusterRecord, op *Operation, now time.Time) error {
 	if op != nil {
 		by = op.Actor
 	}
-	if err := release(tx, bookingOf(rec)); err != nil {
-		return err
+	if err := release(tx, bookingOf(rec)); err != nil && (rec.Mode != Adopted || !rec.Force) {
+		return fmt.Errorf("%w: %w", errNotReleased, err)
 	}
 	if err := Put(tx, Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}, 0); err != nil {
 		return err

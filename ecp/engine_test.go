@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -279,7 +278,7 @@ func TestRepairOfWhatIsPoweredOff(t *testing.T) {
 
 func TestAdoptedClustersRefuseWhatTheyNeverTake(t *testing.T) {
 	b := newBench(t)
-	info, op, err := b.m.Create(asSystem(), CreateRequest{Mode: Adopted, Name: "theirs", Spec: Spec{Adopted: &AdoptedSpec{Connections: 3}}})
+	info, op, err := b.m.Create(asSystem(), CreateRequest{Mode: Adopted, Name: "theirs", Spec: Spec{Adopted: &AdoptedSpec{}}})
 	require.NoError(t, err)
 	require.Zero(t, op)
 	require.Equal(t, Created, info.Status.State)
@@ -297,38 +296,6 @@ func TestAdoptedClustersRefuseWhatTheyNeverTake(t *testing.T) {
 	require.ErrorIs(t, err, ErrInvalid, "nobody has such a field")
 	_, err = b.m.Cluster(info.ID).Do(asSystem(), Update{Patch: json.RawMessage(`{"connections":2}`)})
 	require.NoError(t, err)
-}
-
-// droppers count how often agents were dropped, and fail at first.
-type dropper struct{ calls, failures int }
-
-func (d *dropper) Endpoint(context.Context, ID, string) (Endpoint, error) {
-	return Endpoint{}, errors.ErrUnsupported
-}
-
-func (d *dropper) Drop(context.Context, ID) error {
-	if d.calls++; d.calls <= d.failures {
-		return fmt.Errorf("tunnel: %w", errFault)
-	}
-	return nil
-}
-
-func TestDeletingAnAdoptedCluster(t *testing.T) {
-	b := newBench(t)
-	link := &dropper{failures: 1}
-	b.m.link = link
-	info, _, err := b.m.Create(asSystem(), CreateRequest{Mode: Adopted, Name: "theirs", Spec: Spec{Adopted: &AdoptedSpec{Connections: 3}}})
-	require.NoError(t, err)
-	b.id = info.ID
-	b.look(0)
-	require.Zero(t, link.calls)
-	b.do(Delete{})
-	require.Equal(t, Deleting, b.look(0).Status.State, "agents could not be dropped yet")
-	require.Equal(t, Gone, b.look(0).Status.State)
-	require.Contains(t, b.s.records[KindTombstone], string(info.ID))
-	pool := b.s.records[KindPool][poolKey].Payload.(Pool)
-	require.Equal(t, 5, pool.UsedConnections)
-	require.Equal(t, 1, pool.UsedClusters)
 }
 
 // failingWatcher is a platform whose watch cannot go on.

@@ -39,6 +39,7 @@ type Capabilities struct {
 	LicenceType    int  // EMQX customer type; 3 = business critical
 	ServiceAddress bool // an adopted cluster has one
 	Agent          bool // an agent is connected
+	NoAgentAddress bool // no address is configured that agents could dial
 }
 
 // featureRow says for one feature why a cluster cannot use it; "" = it can.
@@ -56,11 +57,11 @@ var featureRows = []featureRow{
 	{FeatureRepair, hostedOnly},
 	{FeatureDelete, always},
 	{FeatureTransfer, always},
-	{FeatureLogs, always},
+	{FeatureLogs, logsOf},
 	{FeatureConnectionLimit, connectionLimit},
-	{FeatureMonitoring, always},
-	{FeatureAlarms, always},
-	{FeatureIntegrations, always},
+	{FeatureMonitoring, throughAgent},
+	{FeatureAlarms, throughAgent},
+	{FeatureIntegrations, throughAgent},
 	{FeatureDashboard, dashboard},
 }
 
@@ -85,12 +86,39 @@ func hostedOnly(mode Mode, _ Version, _ Capabilities) string {
 	return "only for hosted clusters: this one was made by somebody else"
 }
 
+// The whys of what adopted clusters wait for.
+const (
+	needsAgent     = "needs a connected agent"
+	notReported    = "not known yet: no agent has reported"
+	limitNotSetYet = "this build does not set the limit of adopted clusters: EMQX keeps the one that it has"
+)
+
+// throughAgent is what an adopted cluster's agent is asked for.
+func throughAgent(mode Mode, v Version, c Capabilities) string {
+	switch {
+	case mode == Hosted:
+		return ""
+	case !c.Agent:
+		return needsAgent
+	case v.Major == 0:
+		return notReported
+	}
+	return ""
+}
+
+func logsOf(mode Mode, _ Version, _ Capabilities) string {
+	if mode == Hosted {
+		return ""
+	}
+	return "this build brings no logs of adopted clusters: they are on the clusters' own hosts"
+}
+
 func connectionLimit(mode Mode, v Version, c Capabilities) string {
 	switch {
 	case mode == Hosted:
 		return ""
 	case v.Major == 0:
-		return "the broker's version is not known yet"
+		return notReported
 	case v.Major == 4 && !c.LimitCall:
 		return "this broker does not list the call that sets its connection limit"
 	case v.Major >= 5 && v.Before(Version{5, 7, 0}):
@@ -98,19 +126,21 @@ func connectionLimit(mode Mode, v Version, c Capabilities) string {
 	case v.Major >= 5 && c.LicenceType != 3:
 		return "needs a business critical licence (type 3)"
 	}
-	return ""
+	return limitNotSetYet
 }
 
 func dashboard(mode Mode, v Version, c Capabilities) string {
 	switch {
-	case mode == Hosted, c.Agent:
+	case mode == Hosted, c.Agent, v.Major >= 5 && c.ServiceAddress:
 		return ""
-	case v.Major >= 5 && c.ServiceAddress:
-		return ""
+	case v.Major == 0 && c.ServiceAddress:
+		return notReported
+	case c.NoAgentAddress:
+		return string(ReasonNoAgentAddress) + ": " + noAgentAddress
 	case v.Major >= 5:
 		return "needs a service address or a connected agent"
 	}
-	return "needs a connected agent"
+	return needsAgent
 }
 
 // Version is an EMQX version, e.g. 5.8.9.

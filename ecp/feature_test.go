@@ -10,8 +10,12 @@ import (
 // everything is every feature, in the order they are listed.
 const everything = "power scale resize network image repair delete transfer logs connectionLimit monitoring alarms integrations dashboard"
 
-// shared is what a cluster of somebody else's can always be asked for.
-const shared = "delete transfer logs monitoring alarms integrations"
+// shared is what a cluster of somebody else's can always be asked for; with an
+// agent that is connected and has reported, more.
+const (
+	shared  = "delete transfer"
+	through = shared + " monitoring alarms integrations dashboard"
+)
 
 // featureTable is the table of the design, row for row.
 var featureTable = []struct {
@@ -25,22 +29,54 @@ var featureTable = []struct {
 
 	{Adopted, "4.4.24", Capabilities{}, shared},
 	{Adopted, "4.4.24", Capabilities{ServiceAddress: true}, shared},
-	{Adopted, "4.4.24", Capabilities{Agent: true}, shared + " dashboard"},
-	{Adopted, "4.4.24", Capabilities{LimitCall: true}, shared + " connectionLimit"},
-	{Adopted, "4.4.24", Capabilities{LicenceType: 3}, shared},
+	{Adopted, "4.4.24", Capabilities{Agent: true}, through},
+	{Adopted, "4.4.24", Capabilities{Agent: true, LimitCall: true}, through},
 
 	{Adopted, "5.8.9", Capabilities{}, shared},
 	{Adopted, "5.8.9", Capabilities{ServiceAddress: true}, shared + " dashboard"},
-	{Adopted, "5.8.9", Capabilities{Agent: true}, shared + " dashboard"},
-	{Adopted, "5.7.0", Capabilities{LicenceType: 3}, shared + " connectionLimit"},
-	{Adopted, "e5.7.0-g1234", Capabilities{LicenceType: 3}, shared + " connectionLimit"},
-	{Adopted, "5.7.0", Capabilities{LicenceType: 2}, shared},
-	{Adopted, "5.6.9", Capabilities{LicenceType: 3}, shared},
-	{Adopted, "6.0.1", Capabilities{LicenceType: 3, Agent: true}, shared + " connectionLimit dashboard"},
+	{Adopted, "5.8.9", Capabilities{ServiceAddress: true, NoAgentAddress: true}, shared + " dashboard"},
+	{Adopted, "5.8.9", Capabilities{Agent: true}, through},
+	{Adopted, "e5.7.0-g1234", Capabilities{Agent: true, LicenceType: 3}, through},
+	{Adopted, "6.0.1", Capabilities{Agent: true}, through},
 
 	// Before anything was reported.
 	{Adopted, "", Capabilities{}, shared},
-	{Adopted, "", Capabilities{LimitCall: true, LicenceType: 3}, shared},
+	{Adopted, "", Capabilities{ServiceAddress: true}, shared},
+	{Adopted, "", Capabilities{Agent: true}, shared + " dashboard"},
+}
+
+// TestWhatAdoptedFeaturesWaitFor: the why names what is missing, not only that
+// something is.
+func TestWhatAdoptedFeaturesWaitFor(t *testing.T) {
+	for _, c := range []struct {
+		feature Feature
+		version string
+		caps    Capabilities
+		why     string
+	}{
+		{FeatureLogs, "5.8.9", Capabilities{Agent: true}, "on the clusters' own hosts"},
+		{FeatureMonitoring, "5.8.9", Capabilities{}, needsAgent},
+		{FeatureMonitoring, "", Capabilities{}, needsAgent},
+		{FeatureMonitoring, "", Capabilities{Agent: true}, notReported},
+		{FeatureDashboard, "", Capabilities{ServiceAddress: true}, notReported},
+		{FeatureDashboard, "", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured"},
+		{FeatureDashboard, "4.4.24", Capabilities{NoAgentAddress: true, ServiceAddress: true}, "AgentAddressNotConfigured"},
+		{FeatureDashboard, "4.4.24", Capabilities{ServiceAddress: true}, needsAgent},
+		{FeatureDashboard, "5.8.9", Capabilities{}, "a service address or a connected agent"},
+		{FeatureConnectionLimit, "", Capabilities{Agent: true}, notReported},
+		{FeatureConnectionLimit, "4.4.24", Capabilities{Agent: true}, "does not list the call"},
+		{FeatureConnectionLimit, "4.4.24", Capabilities{Agent: true, LimitCall: true}, limitNotSetYet},
+		{FeatureConnectionLimit, "5.6.9", Capabilities{LicenceType: 3}, "5.7.0 or later"},
+		{FeatureConnectionLimit, "5.7.0", Capabilities{LicenceType: 2}, "licence (type 3)"},
+		{FeatureConnectionLimit, "5.7.0", Capabilities{LicenceType: 3}, limitNotSetYet},
+	} {
+		for _, f := range Features(Adopted, c.version, c.caps) {
+			if f.Feature == c.feature {
+				require.False(t, f.Available, "%+v", c)
+				require.Contains(t, f.Why, c.why, "%+v", c)
+			}
+		}
+	}
 }
 
 func TestFeatureTable(t *testing.T) {

@@ -113,10 +113,19 @@ func (m *Manager) adapterAt(ctx context.Context, e Endpoint, version string) (Ad
 // the error says why nobody can be asked.
 func (m *Manager) askable(rec ClusterRecord, q inquiry) (version string, nodes []string, err error) {
 	info := m.info(rec)
+	if rec.Mode == Adopted {
+		nodes, err = m.askableAgents(rec, q)
+		if err != nil {
+			return "", nil, err
+		}
+	}
 	for _, f := range info.Features {
 		if f.Feature == q.feature && !f.Available {
 			return "", nil, fail(CodeUnsupported, q.op, f.Why)
 		}
+	}
+	if rec.Mode == Adopted {
+		return info.Version, nodes, nil
 	}
 	nodes, ready := m.likeliest(rec)
 	if why := unaskable(rec, ready); why != "" {
@@ -155,7 +164,7 @@ func (m *Manager) likeliest(rec ClusterRecord) (nodes []string, ready bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	mem := m.looks[rec.ID]
-	if mem == nil || rec.Mode == Adopted {
+	if mem == nil {
 		return []string{""}, false
 	}
 	var answered, others, rest []string

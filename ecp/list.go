@@ -16,7 +16,7 @@ type ListOptions struct {
 	Project    string
 	Mode       Mode
 	State      State
-	Version    string // as wanted, exactly
+	Version    string // as wanted, or of adopted clusters as reported; exactly
 	Query      string // part of the name or the id, in any case
 	Sort       SortKey
 	Descending bool

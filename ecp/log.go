@@ -90,11 +90,8 @@ func (m *Manager) Logs(ctx context.Context, id ID, q LogQuery) (iter.Seq2[LogLin
 
 // logReader gives what reads the logs of a cluster's nodes.
 func (m *Manager) logReader(rec ClusterRecord) (Provisioner, LogReader, error) {
-	if rec.Mode == Adopted && m.link == nil {
-		return nil, nil, fail(CodeUnavailable, "", "no agent of the cluster is connected")
-	}
-	if rec.Mode == Adopted {
-		return nil, nil, fail(CodeUnsupported, "", "the cluster's agents bring no logs; they are on its own hosts")
+	if why := logsOf(rec.Mode, Version{}, Capabilities{}); why != "" {
+		return nil, nil, fail(CodeUnsupported, "", why)
 	}
 	p, err := m.provisioner(rec)
 	if err != nil {

@@ -27,6 +27,9 @@ type Config struct {
 	Adapters []Adapter
 	// Link leads to adopted clusters; nil = none can be reached.
 	Link Link
+	// AgentAddress is the URL that the guide tells agents to dial; "" = none is
+	// configured, and no agent can be told where to go.
+	AgentAddress string
 	// Logger gets what operators need; nil = nothing is logged.
 	Logger *slog.Logger
 	// Now is the wall clock, which may step; nil = time.Now. Waiting and patience
@@ -70,6 +73,7 @@ type Manager struct {
 	provisioners map[string]Provisioner
 	adapters     map[int]Adapter
 	link         Link
+	agentAddress string
 	log          *slog.Logger
 	now          func() time.Time
 	tick         func() time.Time // the monotonic clock
@@ -124,7 +128,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		return nil, fail(CodeInvalid, "new manager", "Config.Store is missing; memstore.New() or sqlstore.Open() give one")
 	}
 	m := &Manager{
-		store: c.Store, provisioners: c.Provisioners, link: c.Link, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
+		store: c.Store, provisioners: c.Provisioners, link: c.Link, agentAddress: c.AgentAddress, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{}, relicensed: map[ID]bool{},
 		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 		refusals: newRefusals(), logins: newLoginRefusals(),
@@ -202,6 +206,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		group.Go(func() { m.watchUnrecorded(ctx, target, p) })
 	}
 	group.Go(func() { m.keepTargets(ctx) })
+	if m.link != nil {
+		group.Go(func() { m.watchAgents(ctx, cancel) })
+	}
 	for range lookers * m.workers {
 		group.Go(func() { m.work(ctx) })
 	}
@@ -222,6 +229,13 @@ func (m *Manager) Run(ctx context.Context) error {
 func (m *Manager) watchTarget(ctx context.Context, target string, w Watcher, cancel context.CancelCauseFunc) {
 	if err := w.Watch(ctx, m.queue.add); err != nil && ctx.Err() == nil {
 		cancel(fmt.Errorf("watch the target %q: %w", target, err))
+	}
+}
+
+// watchAgents lets the Link wake clusters, and ends the Run when it cannot go on.
+func (m *Manager) watchAgents(ctx context.Context, cancel context.CancelCauseFunc) {
+	if err := m.link.Watch(ctx, m.queue.add); err != nil && ctx.Err() == nil {
+		cancel(fmt.Errorf("watch the agents: %w", err))
 	}
 }
 

@@ -178,15 +178,6 @@ func (Credentials) GoString() string { return "[redacted]" }
 // MarshalJSON hides both.
 func (Credentials) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
 
-// Link leads to adopted clusters: the side of the tunnel that the Manager sees.
-type Link interface {
-	// Endpoint gives the way to the broker beside an agent of the cluster;
-	// node "" = any live one. Unavailable when no agent is connected.
-	Endpoint(ctx context.Context, id ID, node string) (Endpoint, error)
-	// Drop closes the cluster's agent connections and turns their keys away.
-	Drop(ctx context.Context, id ID) error
-}
-
 // Desired is all a Provisioner needs to make a cluster so.
 type Desired struct {
 	ID         ID

@@ -37,7 +37,7 @@ func putHops(tx Tx, hops []ClusterRecord) error {
 func sameShown(a, b ClusterRecord) bool {
 	x, y := a.Status, b.Status
 	return a.Revision == b.Revision && x.State == y.State && x.Reason == y.Reason && x.Message == y.Message && x.Since.Equal(y.Since) &&
-		x.StaleFrom.Equal(y.StaleFrom) && x.Operation == y.Operation &&
+		x.StaleFrom.Equal(y.StaleFrom) && x.Operation == y.Operation && x.Version == y.Version &&
 		slices.EqualFunc(x.Conditions, y.Conditions, func(c, d Condition) bool {
 			return sameCondition(c, d) && c.Message == d.Message && c.Since.Equal(d.Since)
 		})

@@ -13,12 +13,20 @@ import (
 // it has vetted. Unavailable where no node can be reached now; not found where
 // there is no cluster, or none that the actor may know of.
 func (m *Manager) Endpoint(ctx context.Context, right Right, id ID, node string) (Endpoint, error) {
+	return m.reach(ctx, right, id, node, m.endpoint)
+}
+
+// way leads to a node of a cluster; node "" = any.
+type way func(ctx context.Context, rec ClusterRecord, node string) (Endpoint, error)
+
+// reach gives the way to a node for an actor.
+func (m *Manager) reach(ctx context.Context, right Right, id ID, node string, way way) (Endpoint, error) {
 	op := "reach cluster " + string(id)
 	rec, err := m.readable(ctx, op, right, id)
 	if err != nil {
 		return Endpoint{}, err
 	}
-	e, err := m.endpoint(ctx, rec, node)
+	e, err := way(ctx, rec, node)
 	if node == "" && errors.Is(err, ErrNotFound) { // the cluster is there, as a record
 		err = fail(CodeUnavailable, "", "nothing of the cluster runs")
 	}
@@ -42,20 +50,20 @@ type BrokerCall struct {
 // what the broker made of it. It wants [RightWrite]; a refusal for want of it is
 // in the audit, too.
 func (m *Manager) EndpointForCall(ctx context.Context, id ID, call BrokerCall) (Endpoint, error) {
-	return m.letThrough(ctx, RightWrite, id, "call broker", call)
+	return m.letThrough(ctx, RightWrite, id, "call broker", call, m.endpoint)
 }
 
 // EndpointForDashboard is as EndpointForCall for somebody who opens a cluster's
 // dashboard. It wants [RightRead]: what they may do there is decided by their
 // login to EMQX.
 func (m *Manager) EndpointForDashboard(ctx context.Context, id ID) (Endpoint, error) {
-	return m.letThrough(ctx, RightRead, id, "open dashboard", nil)
+	return m.letThrough(ctx, RightRead, id, "open dashboard", nil, m.dashboard)
 }
 
 // letThrough gives the way to any node that is ready, and says so in the audit.
-func (m *Manager) letThrough(ctx context.Context, right Right, id ID, action string, what any) (Endpoint, error) {
+func (m *Manager) letThrough(ctx context.Context, right Right, id ID, action string, what any, way way) (Endpoint, error) {
 	op := action + " of cluster " + string(id)
-	e, unreachable := m.Endpoint(ctx, right, id, "")
+	e, unreachable := m.reach(ctx, right, id, "", way)
 	err := do(ctx, m, request{op: op, action: action, kind: KindCluster, key: string(id)}, func(w *work) error {
 		rec, _, err := loadTx(w.Tx, id)
 		if errors.Is(err, ErrNotFound) {
@@ -102,13 +110,19 @@ func (m *Manager) readable(ctx context.Context, op string, right Right, id ID) (
 	return rec, nil
 }
 
+// dashboard gives the way to a cluster's dashboard: to a hosted one's as to its
+// management API, to an adopted one's by what adds no credentials.
+func (m *Manager) dashboard(ctx context.Context, rec ClusterRecord, node string) (Endpoint, error) {
+	if rec.Mode == Adopted {
+		return m.throughLink(ctx, rec, node, Link.Dashboard)
+	}
+	return m.endpoint(ctx, rec, node)
+}
+
 // endpoint gives the way to a node, by whatever leads to clusters of its mode.
 func (m *Manager) endpoint(ctx context.Context, rec ClusterRecord, node string) (Endpoint, error) {
 	if rec.Mode == Adopted {
-		if m.link == nil {
-			return Endpoint{}, fail(CodeUnavailable, "", "no agent of the cluster is connected")
-		}
-		return m.link.Endpoint(ctx, rec.ID, node)
+		return m.throughLink(ctx, rec, node, Link.Endpoint)
 	}
 	p, err := m.provisioner(rec)
 	if err != nil {

@@ -20,12 +20,14 @@ func (h handle) Get(ctx context.Context) (Info, error) {
 // unseen is a record of which nothing was seen yet.
 func unseen(rec ClusterRecord) Info {
 	return Info{
-		ClusterRecord: rec, Version: rec.Resolved.Image.Version, Nodes: []NodeInfo{},
+		ClusterRecord: rec, Version: rec.version(), Nodes: []NodeInfo{},
 		Current:  ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: EnforcedByNone},
-		Features: featuresOf(rec, rec.Resolved.Image.Version),
+		Features: featuresOf(rec, rec.version()),
 	}
 }
 
+// featuresOf are the features of a hosted cluster, and of an adopted one of whose
+// agents nothing is known.
 func featuresOf(rec ClusterRecord, version string) []FeatureInfo {
 	return Features(rec.Mode, version, Capabilities{ServiceAddress: rec.Spec.Adopted != nil && rec.Spec.Adopted.ServiceAddress != ""})
 }
@@ -33,25 +35,27 @@ func featuresOf(rec ClusterRecord, version string) []FeatureInfo {
 // info joins a record with what was seen last. It asks nobody.
 func (m *Manager) info(rec ClusterRecord) Info {
 	i := unseen(rec)
+	if rec.Mode == Adopted {
+		m.addAgents(&i)
+		return i
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if mem := m.looks[rec.ID]; mem != nil {
 		i.LookedAt = mem.seenAt
 		i.Endpoints = mem.look.Found.Endpoints
 		i.Unseen, i.ForeignMembers = mem.look.Unseen, slices.Clone(mem.look.Foreign)
-		if rec.Mode == Hosted {
-			i.Volumes = volumesOf(rec, mem.look.Found)
-		}
+		i.Volumes = volumesOf(rec, mem.look.Found)
 		switch {
 		case mem.look.NotHeld != "":
 			i.Waits = mem.look.NotHeld
-		case rec.Mode != Hosted || rec.Status.Operation == "":
+		case rec.Status.Operation == "":
 		case i.Unseen != "":
 			i.Waits = "nothing can be seen: " + i.Unseen
 		default:
 			i.Waits = newView(mem.look.At, rec, mem.look).waitsFor()
 		}
-		if rec.Mode == Hosted && mem.look.Unseen == "" {
+		if mem.look.Unseen == "" {
 			i.Status.Conditions = reworded(rec, mem.look)
 		}
 		described, members := brokerNodes(mem), []Member(nil)
@@ -60,7 +64,7 @@ func (m *Manager) info(rec ClusterRecord) Info {
 		}
 		for _, n := range mem.look.Found.Nodes {
 			b := described[n.Name]
-			i.Nodes = append(i.Nodes, NodeInfo{NodeObservation: n, Member: hasMember(members, n.Name), Version: b.Version, Uptime: b.Uptime, Connections: b.Connections})
+			i.Nodes = append(i.Nodes, NodeInfo{NodeObservation: n, Member: hasMember(members, n.Name), Status: b.Status, Role: b.Role, Version: b.Version, Uptime: b.Uptime, Connections: b.Connections})
 			i.Current.Current += b.Connections
 			if n.Ready {
 				i.ReadyNodes++

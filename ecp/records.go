@@ -84,6 +84,9 @@ var decoders = map[Kind]func([]byte) (Payload, error){
 	KindLBProfile:    decode[LBProfile],
 	KindTarget:       decode[Target],
 	KindPlatform:     decode[Platform],
+
+	KindAgent:             decode[AgentRecord],
+	KindRegistrationToken: decode[RegistrationToken],
 }
 
 func decode[P Payload](b []byte) (Payload, error) {

@@ -55,7 +55,7 @@ type listed struct {
 
 func listedOf(r ClusterRecord) *listed {
 	l := &listed{
-		id: r.ID, project: r.Project, name: strings.ToLower(r.Name), mode: r.Mode, state: r.Status.State, version: r.Resolved.Image.Version,
+		id: r.ID, project: r.Project, name: strings.ToLower(r.Name), mode: r.Mode, state: r.Status.State, version: r.version(),
 		created: r.CreatedAt, updated: r.UpdatedAt, connections: r.Spec.Connections(),
 	}
 	if r.Spec.Hosted != nil {
@@ -73,7 +73,7 @@ const (
 	SortName        SortKey = "name" // without regard to case
 	SortProject     SortKey = "project"
 	SortState       SortKey = "state"
-	SortVersion     SortKey = "version" // as wanted
+	SortVersion     SortKey = "version" // as wanted, or of adopted clusters as reported
 	SortCreated     SortKey = "created"
 	SortUpdated     SortKey = "updated" // last change of what is wanted
 	SortNodes       SortKey = "nodes"

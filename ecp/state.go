@@ -134,9 +134,11 @@ const (
 	ReasonDeleted         Reason = "Deleted"
 )
 
-// The reasons of adopted clusters, most severe first.
+// The reasons of adopted clusters, beside NodeDown and Partitioned; see
+// [AdoptedReasons] for their order.
 const (
 	ReasonIdentityConflict   Reason = "IdentityConflict"
+	ReasonClusterMismatch    Reason = "ClusterMismatch"
 	ReasonUnsupportedVersion Reason = "UnsupportedVersion"
 	ReasonAgentDisconnected  Reason = "AgentDisconnected"
 	ReasonEMQXAuthFailed     Reason = "EMQXAuthFailed"

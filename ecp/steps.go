@@ -42,6 +42,9 @@ var operationSteps = map[OperationKind][]stepRow{
 	OpDelete:   {stepNodesGone, stepObjectsGone},
 }
 
+// adoptedDelete are the steps of the one operation that adopted clusters have.
+var adoptedDelete = []stepRow{{name: "quota-released"}}
+
 func appliedObjects(v view) (int, int) { return truth(v.rec.Status.Applied == v.rec.Generation), 1 }
 
 func nodesReplaced(v view) (int, int) {
@@ -106,6 +109,9 @@ func stepsKnown(o Operation) bool {
 // none go, has no step for that, and where no node runs only objects change.
 func stepsOf(kind OperationKind, before, after ClusterRecord) []stepRow {
 	rows := operationSteps[kind]
+	if after.Mode == Adopted {
+		return adoptedDelete
+	}
 	if kind != OpUpdate {
 		return rows
 	}

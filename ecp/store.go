@@ -98,6 +98,9 @@ const (
 	KindLoginOrigins Kind = "login-origins"
 	KindAudit        Kind = "audit"
 	KindAnswered     Kind = "answered" // what was answered to an idempotency key
+	// KindAgent and KindRegistrationToken are those of adopted clusters.
+	KindAgent             Kind = "agent"
+	KindRegistrationToken Kind = "registration-token"
 )
 
 // Record is something a Store keeps. The set of payloads is [Payload]'s.

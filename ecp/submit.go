@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,11 @@ func (w *work) note(key, scope string, before, after any) {
 	w.notes = append(w.notes, AuditEntry{Key: key, Scope: scope, Changes: compare(before, after)})
 }
 
+// noteAs is note for what is done along with the change that was asked for.
+func (w *work) noteAs(action, key, scope string, before, after any) {
+	w.notes = append(w.notes, AuditEntry{Action: action, Key: key, Scope: scope, Changes: compare(before, after)})
+}
+
 // same reports whether a change leaves a thing as it was. Then nothing is written:
 // a revision that grows would refuse others, who read the same, and the stream of
 // changes and the audit would tell of nothing.
@@ -108,6 +114,7 @@ func (w *work) writeNotes(ctx context.Context, q request) error {
 		e := newAuditEntry(ctx, w.actor, q, w.now)
 		e.ID = auditID(w.now, i)
 		e.Key, e.Scope, e.Changes = n.Key, n.Scope, n.Changes
+		e.Action = cmp.Or(n.Action, q.action)
 		if err := Put(w.Tx, e, 0); err != nil {
 			return err
 		}

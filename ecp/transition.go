@@ -69,7 +69,7 @@ var adoptedLooks = map[State][]State{
 	Created:     {Registering},
 	Registering: {Running, Abnormal, Created},
 	Running:     {Abnormal, Created},
-	Abnormal:    {Running, Registering, Created},
+	Abnormal:    {Running, Registering, Created, Deleting},
 	Deleting:    {Gone, Abnormal},
 }
 
@@ -152,9 +152,13 @@ func route(mode Mode, from, target State) []State {
 	return path
 }
 
-// unsteady states end at a deadline.
-var unsteady = map[State]bool{Creating: true, Updating: true, Syncing: true, Starting: true, Stopping: true}
+// unsteady states end at a deadline. No state of either mode means something else
+// in the other.
+var unsteady = map[State]bool{
+	Creating: true, Updating: true, Syncing: true, Starting: true, Stopping: true,
+	Registering: true, Deleting: true,
+}
 
-// Unsteady says whether a hosted cluster in the state is on its way somewhere,
-// with a deadline.
+// Unsteady says whether a cluster in the state is on its way somewhere, with a
+// deadline.
 func Unsteady(s State) bool { return unsteady[s] }

@@ -56,14 +56,12 @@ func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) 
 	if err := mayUpdate(changed); rec.Mode == Hosted && err != nil {
 		return err
 	}
-	if len(changed) > 0 {
+	if len(changed) > 0 && rec.Mode == Hosted { // of an adopted cluster nothing has to be carried out
 		rec.Generation++
-		if rec.Mode == Hosted {
-			if err := m.resolveAgain(tx, rec, before, changed); err != nil {
-				return err
-			}
-			m.changeNodes(d, rec, before)
+		if err := m.resolveAgain(tx, rec, before, changed); err != nil {
+			return err
 		}
+		m.changeNodes(d, rec, before)
 		if rec.Resolved.Connections == 0 { // made by a build that did not note it
 			rec.Resolved.Connections = before.Spec.Connections()
 		}

@@ -259,3 +259,13 @@ func validateAdopted(p *problems, s AdoptedSpec) {
 		p.add("spec.serviceAddress", "must not carry credentials, a query or a fragment")
 	}
 }
+
+// limitAdopted refuses a connection limit for an adopted cluster: nobody would
+// enforce it, and nothing is booked that is not enforced. What an earlier build has
+// booked may stay, or be given back.
+func limitAdopted(was int, s AdoptedSpec) error {
+	if s.Connections == 0 || s.Connections == was {
+		return nil
+	}
+	return &Error{Code: CodeUnsupported, Message: "the connection limit cannot be set", Fields: []FieldError{{"spec.connections", limitNotSetYet}}}
+}

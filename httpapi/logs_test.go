@@ -79,7 +79,7 @@ func TestLogs(t *testing.T) {
 	l.call(asForeign, http.MethodGet, l.path+"?follow=true", "").want(http.StatusNotFound)
 	l.call(asAdmin, http.MethodGet, l.path+"?node=emqx%40elsewhere", "").want(http.StatusNotFound)
 	adopted := l.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"theirs"}`).want(http.StatusCreated).cluster().ID
-	l.call(asAdmin, http.MethodGet, clustersPath+"/"+adopted+"/logs", "").want(http.StatusServiceUnavailable)
+	l.call(asAdmin, http.MethodGet, clustersPath+"/"+adopted+"/logs", "").want(http.StatusUnprocessableEntity)
 }
 
 // What is wrong with a query is told by the parameter.

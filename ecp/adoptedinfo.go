@@ -1,0 +1,150 @@
+package ecp
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// version is the EMQX version that a record tells of: that of the image, or what
+// was last reported; "" = not known.
+func (r ClusterRecord) version() string {
+	if r.Mode == Adopted {
+		return r.Status.Version
+	}
+	return r.Resolved.Image.Version
+}
+
+// addAgents joins what is shown of an adopted cluster with what its agents show
+// now. It asks nobody.
+func (m *Manager) addAgents(i *Info) {
+	now, obs := m.now(), m.observe(i.ID)
+	nodes := map[string]NodeInfo{}
+	for _, a := range byReport(obs.Agents) {
+		r := *a.Report
+		fresh := a.Connected && now.Before(r.At.Add(m.timings.ReportStale))
+		if r.At.After(i.LookedAt) {
+			i.LookedAt = r.At
+		}
+		for _, n := range r.Description.Nodes {
+			old, known := nodes[n.Name]
+			if !fresh && known || fresh && old.Ready {
+				continue
+			}
+			if !fresh {
+				n.Status, n.Connections = NodeUnknown, 0
+			}
+			nodes[n.Name] = NodeInfo{
+				NodeObservation: NodeObservation{Name: n.Name, Ready: n.Status == NodeRunning, Message: n.Error},
+				Member:          n.Status == NodeRunning, Status: n.Status, Role: n.Role, Version: n.Version, Uptime: n.Uptime, Connections: n.Connections,
+			}
+		}
+		if fresh && r.Description.Version != "" {
+			i.Version = r.Description.Version
+		}
+	}
+	for ordinal, name := range sortedKeys(nodes) {
+		n := nodes[name]
+		n.Ordinal = ordinal
+		i.Nodes = append(i.Nodes, n)
+		i.Current.Current += n.Connections
+		if n.Ready {
+			i.ReadyNodes++
+		}
+	}
+	if i.Status.Version != "" || i.Status.State != Created {
+		i.Unseen = obs.Unheard
+	}
+	i.Features = Features(Adopted, i.Version, m.capabilities(i.ClusterRecord, obs))
+}
+
+// byReport are the agents that have reported what may be believed, the oldest
+// report first.
+func byReport(all []AgentObservation) []AgentObservation {
+	all = slices.DeleteFunc(slices.Clone(all), func(a AgentObservation) bool {
+		return a.Report == nil || a.Mismatch != "" || a.Conflict != ""
+	})
+	slices.SortStableFunc(all, func(a, b AgentObservation) int { return a.Report.At.Compare(b.Report.At) })
+	return all
+}
+
+// capabilities are what was learned of an adopted cluster.
+func (m *Manager) capabilities(rec ClusterRecord, obs AgentsObservation) Capabilities {
+	c := Capabilities{ServiceAddress: rec.Spec.Adopted != nil && rec.Spec.Adopted.ServiceAddress != "", NoAgentAddress: m.agentAddress == ""}
+	for _, a := range obs.Agents {
+		c.Agent = c.Agent || a.Connected
+		if a.Report != nil && a.Mismatch == "" {
+			c.LimitCall, c.LicenceType = c.LimitCall || a.Report.LimitCall, max(c.LicenceType, a.Report.LicenseType)
+		}
+	}
+	return c
+}
+
+// noAgent are the states of adopted clusters in which nobody can be asked, and
+// what to do.
+var noAgent = map[State]string{
+	Created:     "no agent has registered yet; follow the steps of its guide on its hosts",
+	Registering: "its agent has not reported yet; ask again once it is running",
+}
+
+// askableAgents names the nodes to ask through their agents, the likeliest first;
+// the error says why nobody can be.
+func (m *Manager) askableAgents(rec ClusterRecord, q inquiry) ([]string, error) {
+	why := noAgent[rec.Status.State]
+	if rec.Deleting {
+		why = "it is being deleted"
+	}
+	if why != "" {
+		return nil, fail(CodeConflict, q.op, fmt.Sprintf("the cluster is %s: %s", rec.Status.State, why))
+	}
+	nodes := m.likeliestAgents(rec.ID)
+	if len(nodes) == 0 {
+		return nil, fail(CodeUnavailable, q.op, notConnected)
+	}
+	return nodes, nil
+}
+
+// notConnected says that nobody is there to be asked.
+const notConnected = "no agent of the cluster is connected"
+
+// likeliestAgents names the nodes whose agents are connected: those first that run
+// by their last report. "" stands for those that have not said which node is
+// beside them; none = no agent is connected.
+func (m *Manager) likeliestAgents(id ID) []string {
+	now := m.now()
+	var up, rest []string
+	some := false
+	for _, a := range m.observe(id).Agents {
+		if !a.Connected {
+			continue
+		}
+		some = true
+		if a.Report == nil || a.Report.Node == "" || a.Mismatch != "" {
+			continue
+		}
+		if a.Report.Complete() && now.Before(a.Report.At.Add(m.timings.ReportStale)) {
+			up = append(up, a.Report.Node)
+		} else {
+			rest = append(rest, a.Report.Node)
+		}
+	}
+	if nodes := append(up, rest...); len(nodes) > 0 {
+		return nodes
+	}
+	if some {
+		return []string{""}
+	}
+	return nil
+}
+
+// throughLink gives the way to a node of an adopted cluster; node "" = the
+// likeliest to answer.
+func (m *Manager) throughLink(ctx context.Context, rec ClusterRecord, node string, way func(Link, context.Context, ID, string) (Endpoint, error)) (Endpoint, error) {
+	if m.link == nil {
+		return Endpoint{}, fail(CodeUnavailable, "", notConnected)
+	}
+	if nodes := m.likeliestAgents(rec.ID); node == "" && len(nodes) > 0 {
+		node = nodes[0]
+	}
+	return way(m.link, ctx, rec.ID, node)
+}

@@ -1,0 +1,172 @@
+package ecp
+
+import (
+	"slices"
+	"time"
+)
+
+// ReasonInfo is one row of the table of what can be wrong with adopted clusters.
+type ReasonInfo struct {
+	Reason  Reason `json:"reason"`
+	Meaning string `json:"meaning"`
+}
+
+// adoptedReasons are the reasons of adopted clusters, the most severe first: of
+// several the first counts, and all are told.
+var adoptedReasons = []ReasonInfo{
+	{ReasonIdentityConflict, "an agent's key, or its node's name, is used twice at the same time; the first goes on"},
+	{ReasonClusterMismatch, "an agent is beside a broker of another EMQX cluster"},
+	{ReasonUnsupportedVersion, "the broker is none of EMQX Enterprise 4.4.6 or later of 4.4, or 5.6.0 or later"},
+	{ReasonAgentDisconnected, "an agent is not connected"},
+	{ReasonEMQXAuthFailed, "EMQX refuses the credentials that the agent has"},
+	{ReasonEMQXUnreachable, "the management API of EMQX does not answer its agent"},
+	{ReasonPartitioned, "nodes disagree on who is a member"},
+	{ReasonNodeDown, "a member of the cluster does not run"},
+	{ReasonReportStale, "an agent is connected and reports nothing"},
+	{ReasonQuotaReleaseFailed, "the cluster is being deleted, and what it has booked could not be given back; it is tried again"},
+	{ReasonNoAgentAddress, "no address is configured that agents can dial"},
+}
+
+// AdoptedReasons lists what can be wrong with adopted clusters, the most severe
+// first.
+func AdoptedReasons() []ReasonInfo { return slices.Clone(adoptedReasons) }
+
+// severity orders reasons: less is more severe.
+func severity(r Reason) int {
+	i := slices.IndexFunc(adoptedReasons, func(row ReasonInfo) bool { return row.Reason == r })
+	if i < 0 {
+		return len(adoptedReasons)
+	}
+	return i
+}
+
+// adoptedRule is one line of the ordered list; the first whose when holds decides.
+type adoptedRule struct {
+	name string
+	when func(adoptedView) bool
+	then func(adoptedView) (State, Reason, string)
+}
+
+// adoptedRules are the rules for what agents show, in order.
+var adoptedRules = []adoptedRule{
+	// No report moves a cluster that is on its way out.
+	{"not given back", func(v adoptedView) bool { return v.rec.Deleting && v.look.Failure != nil }, notGivenBack},
+	{"deleting", func(v adoptedView) bool { return v.rec.Deleting }, keepAdopted},
+
+	{"no agent is left", func(v adoptedView) bool { return len(v.agents) == 0 && v.rec.Status.State != Created }, isAdopted(Created, ReasonByRequest)},
+	{"no agent yet", func(v adoptedView) bool { return len(v.agents) == 0 }, keepAdopted},
+
+	// Unseen is not broken.
+	{"unheard keeps", func(v adoptedView) bool { return v.stale() != "" }, keepAdopted},
+
+	{"something is wrong", func(v adoptedView) bool { return len(v.counting()) > 0 }, wrongAdopted},
+	{"the first report is awaited", func(v adoptedView) bool { return v.waiting() && v.good == 0 }, keepAdopted},
+	{"something may be wrong", func(v adoptedView) bool { return v.doubtful() }, keepAdopted},
+	{"reported complete", func(v adoptedView) bool { return v.good > 0 }, isAdopted(Running, ReasonAsExpected)},
+	{"nothing new", func(adoptedView) bool { return true }, keepAdopted},
+}
+
+// deriveAdopted says where an adopted cluster should stand. It is pure: the rules
+// are tried in order and the first that matches decides.
+func deriveAdopted(v adoptedView) Judgement {
+	for _, r := range adoptedRules {
+		if r.when(v) {
+			s, reason, message := r.then(v)
+			return Judgement{State: s, Reason: reason, Message: message, Rule: r.name}
+		}
+	}
+	return Judgement{State: v.rec.Status.State, Reason: v.rec.Status.Reason, Message: v.rec.Status.Message}
+}
+
+func keepAdopted(v adoptedView) (State, Reason, string) {
+	st := v.rec.Status
+	return st.State, st.Reason, st.Message
+}
+
+func isAdopted(s State, r Reason) func(adoptedView) (State, Reason, string) {
+	return func(adoptedView) (State, Reason, string) { return s, r, "" }
+}
+
+func wrongAdopted(v adoptedView) (State, Reason, string) {
+	found := v.counting()
+	return Abnormal, found[0].reason, tell(found)
+}
+
+func notGivenBack(v adoptedView) (State, Reason, string) {
+	return Abnormal, ReasonQuotaReleaseFailed, "what the cluster has booked cannot be given back, it is tried again; delete with force removes the record without: " + MessageOf(v.look.Failure)
+}
+
+// waiting says that the cluster's first complete report is awaited and has time.
+func (v adoptedView) waiting() bool {
+	return v.rec.Status.State == Registering && !v.overdue()
+}
+
+func (v adoptedView) overdue() bool {
+	d := v.rec.Status.Deadline
+	return !d.IsZero() && v.now.After(d)
+}
+
+// counting are the findings that decide. While the first report is awaited nobody
+// minds that an agent is not there yet; when the time for it is over, whatever is
+// known to stand in the way counts.
+func (v adoptedView) counting() (out []finding) {
+	limit := missed
+	switch {
+	case v.waiting():
+		limit = certain
+	case v.rec.Status.State == Registering && v.good == 0:
+		limit = unsure
+	}
+	for _, f := range v.found {
+		if f.sure <= limit {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// doubtful says that something may be wrong that does not count yet: what is known
+// stays until that is certain. It holds up no cluster that would be better but for
+// an agent that has only just registered.
+func (v adoptedView) doubtful() bool {
+	return slices.ContainsFunc(v.found, func(f finding) bool {
+		return f.sure == unsure || f.sure == unheard && !v.joining(f.agent)
+	})
+}
+
+// joining says that an agent has registered a moment ago.
+func (v adoptedView) joining(id AgentID) bool {
+	i := slices.IndexFunc(v.agents, func(a AgentRecord) bool { return a.ID == id })
+	return i >= 0 && !v.past(v.agents[i].RegisteredAt, v.t.Register)
+}
+
+// stale says why nothing at all can be told of the cluster; "" = something can.
+func (v adoptedView) stale() string {
+	if len(v.agents) == 0 {
+		return ""
+	}
+	if v.look.Obs.Unheard != "" {
+		return v.look.Obs.Unheard
+	}
+	if v.heard || len(v.counting()) > 0 || v.rec.Status.State == Created {
+		return ""
+	}
+	for _, f := range v.found {
+		if f.sure == unheard && !v.joining(f.agent) {
+			return "no agent of the cluster has connected since this program was started at " + stamp(v.look.Obs.Since)
+		}
+	}
+	return ""
+}
+
+// worthStoring says whether that is worth storing: agents come back one after the other
+// when the program was started anew, and most do within seconds.
+func (v adoptedView) worthStoring() bool {
+	return v.look.Obs.Unheard != "" || v.rec.Status.State == Registering || v.past(v.look.Obs.Since, v.t.AgentReturn/3)
+}
+
+// DeriveAdopted says where an adopted cluster should stand by what its agents show
+// at one moment. What has to be seen twice counts as seen for the first time.
+func DeriveAdopted(now time.Time, rec ClusterRecord, agents []AgentRecord, obs AgentsObservation, t Timings) Judgement {
+	return deriveAdopted(newAdoptedView(t.withDefaults(), now, rec, agents, adoptedLook{At: now, Obs: obs}))
+}

@@ -1,0 +1,100 @@
+package ecp
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+)
+
+// AgentID identifies an agent: "agt-" and 16 hex digits, made from its public
+// key, so that who comes again with the same key is the same agent.
+type AgentID string
+
+// agentIDOf names the agent of a public key. What else has the same id by chance
+// has another key, which is compared.
+func agentIDOf(key []byte) AgentID {
+	sum := sha256.Sum256(key)
+	return AgentID("agt-" + hex.EncodeToString(sum[:8]))
+}
+
+// AgentRecord is an agent that was registered. What it is doing now is seen by
+// the [Link] and kept in memory.
+type AgentRecord struct {
+	ID      AgentID `json:"id"`
+	Cluster ID      `json:"cluster"`
+	// PublicKey is the Ed25519 key that it proves itself with.
+	PublicKey []byte `json:"publicKey"`
+	// Node is the EMQX name of the node beside it as it was last told; "" = not
+	// known yet, or another agent has taken the node over.
+	Node string `json:"node,omitempty"`
+	// Version, OS, Arch and Hostname are the agent's own words.
+	Version  string `json:"version,omitempty"`
+	OS       string `json:"os,omitempty"`
+	Arch     string `json:"arch,omitempty"`
+	Hostname string `json:"hostname,omitempty"`
+
+	RegisteredAt time.Time `json:"registeredAt"`      // the last time
+	LastSeen     time.Time `json:"lastSeen,omitzero"` // when its last connection but the present one ended; zero = never
+	// Token is the id of the registration token that it came with last.
+	Token string `json:"token"`
+	// Replaced is the agent that has taken its node over while it was away; "" =
+	// none has. It counts no more, unless it comes back.
+	Replaced AgentID `json:"replaced,omitempty"`
+}
+
+// Describe gives kind, key and index.
+func (a AgentRecord) Describe() (Kind, string, Index) {
+	return KindAgent, string(a.ID), Index{Parent: string(a.Cluster)}
+}
+
+// Copy gives a value that shares nothing with a.
+func (a AgentRecord) Copy() Payload {
+	a.PublicKey = slices.Clone(a.PublicKey)
+	return a
+}
+
+// name is what people know the agent by.
+func (a AgentRecord) name() string {
+	var about []string
+	for _, s := range []string{a.Hostname, a.Node} {
+		if s != "" {
+			about = append(about, s)
+		}
+	}
+	if about == nil {
+		return string(a.ID)
+	}
+	return string(a.ID) + " (" + strings.Join(about, ", ") + ")"
+}
+
+// AgentInfo is an agent as the Manager shows it.
+type AgentInfo struct {
+	AgentRecord
+	// Seen is what its connection shows; the zero value = it has not been heard
+	// since the program can hear agents.
+	Seen AgentObservation
+	// Reason and Message say what is wrong with it or its broker; "" = nothing.
+	Reason  Reason
+	Message string
+}
+
+// AgentNote is what has changed of an agent that is worth storing. Zero fields
+// leave what is known as it is.
+type AgentNote struct {
+	Node                        string // EMQX name of the node beside it
+	Version, OS, Arch, Hostname string
+	Seen                        time.Time // when its connection ended
+}
+
+// AgentRegistration asks for a place in a cluster.
+type AgentRegistration struct {
+	Token     Secret
+	PublicKey []byte // Ed25519
+	Node      string // EMQX name of the node beside it; "" = not known yet
+
+	Version, OS, Arch, Hostname string
+
+	Remote string // where it comes from, for the audit
+}

@@ -1,0 +1,90 @@
+package ecp
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// FakeLink is a Link whose agents are what a test says. The zero value has none,
+// and could have heard them for a year.
+type FakeLink struct {
+	mu      sync.Mutex
+	since   time.Time
+	unheard string
+	of      map[ID][]AgentObservation
+	wake    func(ID)
+	dropped []AgentID
+	all     []ID // dropped as a whole
+
+	// API and Pages are what leads to the broker and to its dashboard.
+	API, Pages func(node string) (Endpoint, error)
+}
+
+// Observe tells what the test has said.
+func (l *FakeLink) Observe(id ID) AgentsObservation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return AgentsObservation{Since: l.since, Unheard: l.unheard, Agents: slices.Clone(l.of[id])}
+}
+
+// Watch waits for ctx.
+func (l *FakeLink) Watch(ctx context.Context, wake func(ID)) error {
+	l.mu.Lock()
+	l.wake = wake
+	l.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+// Endpoint leads to API.
+func (l *FakeLink) Endpoint(_ context.Context, _ ID, node string) (Endpoint, error) {
+	if l.API == nil {
+		return Endpoint{}, fail(CodeUnavailable, "", notConnected)
+	}
+	return l.API(node)
+}
+
+// Dashboard leads to Pages.
+func (l *FakeLink) Dashboard(_ context.Context, _ ID, node string) (Endpoint, error) {
+	if l.Pages == nil {
+		return Endpoint{}, fail(CodeUnavailable, "", notConnected)
+	}
+	return l.Pages(node)
+}
+
+// Drop forgets agents.
+func (l *FakeLink) Drop(id ID, agents ...AgentID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(agents) == 0 {
+		l.all = append(l.all, id)
+		delete(l.of, id)
+		return
+	}
+	l.dropped = append(l.dropped, agents...)
+	l.of[id] = slices.DeleteFunc(l.of[id], func(a AgentObservation) bool { return slices.Contains(agents, a.Agent) })
+}
+
+// Show lets an agent of a cluster be seen so, and wakes the cluster.
+func (l *FakeLink) Show(id ID, a AgentObservation) {
+	l.mu.Lock()
+	if l.of == nil {
+		l.of = map[ID][]AgentObservation{}
+	}
+	l.of[id] = slices.DeleteFunc(l.of[id], func(b AgentObservation) bool { return b.Agent == a.Agent })
+	l.of[id] = append(l.of[id], a)
+	wake := l.wake
+	l.mu.Unlock()
+	if wake != nil {
+		wake(id)
+	}
+}
+
+// restart forgets all agents, as a program does that was started at a time.
+func (l *FakeLink) restart(at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.since, l.of = at, nil
+}
