@@ -30,6 +30,8 @@ type certOptions struct {
 	notBefore time.Time
 	notAfter  time.Time
 	noCA      bool
+
+	forClients bool // instead of servers
 }
 
 // newTestCA returns an authority that signs itself.
@@ -54,6 +56,9 @@ func issue(t testing.TB, parent *testCA, name string, o certOptions) *testCA {
 	if o.noCA {
 		template.KeyUsage = x509.KeyUsageDigitalSignature
 		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
+	if o.forClients {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	}
 	if !o.notBefore.IsZero() {
 		template.NotBefore = o.notBefore
