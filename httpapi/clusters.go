@@ -33,6 +33,7 @@ func (a *api) clusterRoutes() {
 	a.commandRoutes()
 	a.explainRoutes()
 	a.brokerRoutes()
+	a.agentRoutes()
 }
 
 // createBody is what a cluster is asked for with.

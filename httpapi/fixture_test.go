@@ -73,6 +73,8 @@ type setup struct {
 	store func(ecp.Store) ecp.Store       // wraps the store
 	wrap  func(http.Handler) http.Handler // wraps the handler
 	ready func(context.Context) error
+
+	agents AgentSetup
 }
 
 func newFixture(t testing.TB, s setup) *fixture {
@@ -110,8 +112,8 @@ func newFixture(t testing.TB, s setup) *fixture {
 	dashboards, err := proxy.NewDashboards(proxy.DashboardsConfig{Manager: f.manager, Domain: &proxy.Domain{Scheme: "https", Host: "dash.example.com"}})
 	require.NoError(t, err)
 	f.api, err = newAPI(Config{
-		Dashboards: dashboards,
-		Manager:    f.manager, Version: BuildInfo{"0.0.0", "abc", "go1"}, Ready: s.ready, Done: f.done, Dev: true,
+		Dashboards: dashboards, Agents: s.agents,
+		Manager: f.manager, Version: BuildInfo{"0.0.0", "abc", "go1"}, Ready: s.ready, Done: f.done, Dev: true,
 		Logger: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)

@@ -51,6 +51,9 @@ type Config struct {
 	// Dashboards makes the links of POST /api/v1/clusters/{id}/dashboard; nil =
 	// it answers that there are none. Whoever made it serves it.
 	Dashboards *proxy.Dashboards
+	// Agents is what agents of adopted clusters are told when they are set up; the
+	// zero value = none can be. Whoever made it serves them.
+	Agents AgentSetup
 	// Observe is told of every request once it is answered, on its goroutine,
 	// for metrics; it has to return at once. nil = nobody is told.
 	Observe func(Observation)
@@ -78,6 +81,7 @@ type api struct {
 
 	passthrough *proxy.Passthrough
 	dashboards  *proxy.Dashboards // nil = none
+	agents      AgentSetup
 
 	mux      *http.ServeMux
 	huma     huma.API
@@ -108,7 +112,7 @@ func newAPI(c Config) (*api, error) {
 		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
 	}
 	a := &api{
-		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards,
+		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards, agents: c.Agents,
 		streams: newStreamCount(c.Streams), texts: newEventTexts(),
 		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
 		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,

@@ -45,6 +45,7 @@ var requestSamples = map[string][]sample{
 	"updateCluster": {
 		{"hosted", object{"name": "orders", "description": "of all shops", "spec": object{"connections": 2000, "evacuation": object{"rate": 1000}}}},
 	},
+	"setupCluster":       {{"binary", object{"method": "binary", "arch": "arm64", "life": "24h"}}, {"kubernetes", object{"method": "kubernetes"}}},
 	"transferCluster":    {{"transfer", object{"project": sampleProject}}},
 	"scaleCluster":       {{"scale", object{"nodes": 5}}},
 	"resizeCluster":      {{"resize", object{"size": "2C4G"}}},

@@ -232,12 +232,12 @@ var (
 		"org": "the organisation's name", "project": "the project's name in it", "user": "the user's name", "token": "the token's id",
 		"image": "the image's id", "size": "the size's name", "registry": "the registry's name", "license": "the licence's name",
 		"profile": "the profile's name", "target": "the target's name",
-		"id": "its id", "file": "name of the part",
+		"id": "its id", "agent": "the agent's id", "file": "name of the part",
 	}
 	pathSamples = map[string]string{
 		"orgs/org": "default", "projects/org": "default", "projects/project": "default", "users/user": "ann", "tokens/token": "tok-0123456789abcdef",
 		"images/image": "emqx-ee-5.8.9", "sizes/size": "1C1G", "registries/registry": "harbor", "emqx-licenses/license": "main",
 		"lb-profiles/profile": "large", "kubernetes-targets/target": "default",
-		"unrecorded-clusters/id": sampleCluster, "clusters/id": sampleCluster, "operations/id": sampleOperation,
+		"unrecorded-clusters/id": sampleCluster, "clusters/id": sampleCluster, "clusters/token": "reg-0123456789abcdef", "clusters/agent": "agt-0123456789abcdef", "operations/id": sampleOperation,
 	}
 )

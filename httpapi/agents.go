@@ -1,0 +1,247 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/openecp/openecp/adopt"
+	"github.com/openecp/openecp/ecp"
+)
+
+// AgentSetup is what agents are told when they are set up.
+type AgentSetup struct {
+	// URL is the address that agents dial; empty where none is configured: agents
+	// cannot be set up then.
+	URL string
+	// CASHA256 returns the SHA-256, in hex, of the certificate authority of that
+	// address; empty, or nil, where public authorities vouch for it.
+	CASHA256 func() string
+	// Checksums returns the SHA-256, in hex, of the agents' programs that are
+	// served, by architecture; nil = none are.
+	Checksums func() map[string]string
+}
+
+// agentRoutes are about the agents of adopted clusters.
+func (a *api) agentRoutes() {
+	setup := a.operation(http.MethodPost, clustersPath+"/{id}/setup", "setupCluster", "Make a registration token, and the guide to an agent that uses it", ecp.CodeConflict, ecp.CodeUnsupported)
+	setup.Description = "The token is in the commands, and is shown this once. Agents of several nodes may use it until it expires or is revoked."
+	a.serve(setup, http.StatusCreated, schemaOf[setupView](a.schemas()), a.setupCluster)
+	a.takes(setup, schemaOf[setupBody](a.schemas()))
+
+	list := a.operation(http.MethodGet, clustersPath+"/{id}/registrations", "listRegistrations", "List a cluster's registration tokens, the newest first", ecp.CodeUnsupported)
+	a.serve(list, http.StatusOK, schemaOf[page[registrationView]](a.schemas()), a.listRegistrations)
+
+	revoke := a.operation(http.MethodDelete, clustersPath+"/{id}/registrations/{token}", "deleteRegistration", "Revoke a registration token; agents that have used it stay", ecp.CodeUnsupported)
+	a.serve(revoke, http.StatusNoContent, nil, a.onePart("token", func(ctx context.Context, id ecp.ID, token string) error {
+		return a.manager.RevokeRegistration(ctx, id, token)
+	}))
+
+	agents := a.operation(http.MethodGet, clustersPath+"/{id}/agents", "listAgents", "List a cluster's agents, as last heard", ecp.CodeUnsupported)
+	a.serve(agents, http.StatusOK, schemaOf[page[agentView]](a.schemas()), a.listAgents)
+
+	remove := a.operation(http.MethodDelete, clustersPath+"/{id}/agents/{agent}", "removeAgent", "Remove an agent: its key is forgotten and its connection closed", ecp.CodeUnsupported)
+	remove.Description = "It comes back with a registration token only. Where it was the last one, the cluster is created again."
+	a.serve(remove, http.StatusNoContent, nil, a.onePart("agent", func(ctx context.Context, id ecp.ID, agent string) error {
+		return a.manager.RemoveAgent(ctx, id, ecp.AgentID(agent))
+	}))
+}
+
+// onePart serves the removal of what belongs to a cluster and is named in the path.
+func (a *api) onePart(name string, remove func(ctx context.Context, id ecp.ID, part string) error) handler {
+	return func(ctx context.Context, r *http.Request, _ []byte) (success, error) {
+		c, p := a.cluster(r.PathValue("id"))
+		if p != nil {
+			return success{}, p
+		}
+		return success{status: http.StatusNoContent}, remove(ctx, c.ID(), r.PathValue(name))
+	}
+}
+
+// setupBody says what the guide is to be for.
+type setupBody struct {
+	Method adopt.Method `json:"method" required:"false" enum:"binary,container,kubernetes" doc:"a program on the host of a node, the same inside EMQX's own container, or a pod of its own; binary when left out"`
+	Arch   string       `json:"arch" required:"false" enum:"amd64,arm,arm64" doc:"of the host; amd64 when left out, and not looked at for kubernetes"`
+	Life   string       `json:"life" required:"false" pattern:"^([0-9]+(h|m|s))+$" doc:"how long the token is good for, e.g. 90m; 1m to 720h, 24h when left out"`
+}
+
+// setupView is a guide with its token.
+type setupView struct {
+	Token     string          `json:"token,omitempty" doc:"the registration token: shown when it is made, and never again"`
+	TokenID   string          `json:"tokenId" doc:"for revoking it"`
+	ExpiresAt time.Time       `json:"expiresAt"`
+	URL       string          `json:"url" doc:"that agents dial"`
+	CASHA256  string          `json:"caSha256,omitempty" doc:"SHA-256 of the certificate authority of that address; left out where public ones vouch for it"`
+	Method    adopt.Method    `json:"method"`
+	Arch      string          `json:"arch,omitempty" doc:"left out for kubernetes: the pod takes what its host needs"`
+	Steps     []guideStepView `json:"steps" doc:"empty where the token is not shown"`
+	Manifest  string          `json:"manifest,omitempty" doc:"the file of the steps, in YAML; for kubernetes only"`
+}
+
+type guideStepView struct {
+	Number  int       `json:"number"`
+	Title   ecp.Label `json:"title"`
+	Text    ecp.Label `json:"text"`
+	Command string    `json:"command" doc:"to be pasted into a shell as it is"`
+}
+
+// setupCluster checks everything that it can before it makes the token: a token
+// that nobody learns is good for nobody.
+func (a *api) setupCluster(ctx context.Context, r *http.Request, body []byte) (success, error) {
+	b, err := decodeAs[setupBody](body)
+	if err != nil {
+		return success{}, err
+	}
+	life, p := lifeOf(b.Life)
+	if p != nil {
+		return success{}, p
+	}
+	c, p := a.cluster(r.PathValue("id"))
+	if p != nil {
+		return success{}, p
+	}
+	ask := a.guideFor(c.ID(), b)
+	if err := a.maySetUp(ctx, ask); err != nil {
+		return success{}, err
+	}
+	token, secret, err := a.manager.CreateRegistration(ctx, c.ID(), life)
+	if err != nil {
+		return success{}, err
+	}
+	out := setupView{
+		Token: string(secret), TokenID: token.ID, ExpiresAt: token.ExpiresAt, URL: ask.URL, CASHA256: ask.CASHA256, Method: ask.Method, Arch: ask.Arch, Steps: []guideStepView{},
+	}
+	if secret == "" { // an answer that is given again
+		return success{status: http.StatusCreated, body: out}, nil
+	}
+	ask.Token, ask.ExpiresAt = secret, token.ExpiresAt
+	guide, err := adopt.NewGuide(ask)
+	if err != nil {
+		return success{}, err
+	}
+	out.Method, out.Arch, out.Manifest = guide.Method, guide.Arch, guide.Manifest
+	for _, s := range guide.Steps {
+		out.Steps = append(out.Steps, guideStepView{s.Number, s.Title, s.Text, s.Command})
+	}
+	return success{status: http.StatusCreated, body: out}, nil
+}
+
+// guideFor asks for a guide, but for the token.
+func (a *api) guideFor(id ecp.ID, b setupBody) adopt.GuideRequest {
+	ask := adopt.GuideRequest{URL: a.agents.URL, Method: b.Method, Arch: b.Arch, Cluster: id}
+	if a.agents.CASHA256 != nil {
+		ask.CASHA256 = a.agents.CASHA256()
+	}
+	if a.agents.Checksums != nil {
+		ask.Checksums = a.agents.Checksums()
+	}
+	return ask
+}
+
+// maySetUp says why no guide can be made; the first reason is that the actor may
+// not ask for one.
+func (a *api) maySetUp(ctx context.Context, ask adopt.GuideRequest) error {
+	if _, err := a.manager.Registrations(ctx, ask.Cluster); err != nil {
+		return err
+	}
+	if ask.URL == "" {
+		return newProblem(ecp.CodeConflict, "this server does not know under which address agents reach it; whoever runs it sets cluster.agent (--cluster-agent https://HOST:PORT)")
+	}
+	ask.Token = "only tried"
+	_, err := adopt.NewGuide(ask)
+	return err
+}
+
+// lifeOf reads how long a token is to be good for; 0 = as usual.
+func lifeOf(text string) (time.Duration, *problemView) {
+	if text == "" {
+		return 0, nil
+	}
+	life, err := time.ParseDuration(text)
+	if err != nil || life <= 0 {
+		return 0, newProblem(ecp.CodeInvalid, "the token's life is not valid", fieldView{"/life", "is not a time such as 90m or 24h"})
+	}
+	return life, nil
+}
+
+// registrationView is a registration token without what opens anything.
+type registrationView struct {
+	ID        string    `json:"id"`
+	CreatedAt time.Time `json:"createdAt"`
+	CreatedBy string    `json:"createdBy"`
+	ExpiresAt time.Time `json:"expiresAt"`
+	RevokedAt time.Time `json:"revokedAt,omitzero" doc:"left out where it was not revoked"`
+	Uses      int       `json:"uses" doc:"registrations so far"`
+}
+
+func (a *api) listRegistrations(ctx context.Context, r *http.Request, _ []byte) (success, error) {
+	c, p := a.cluster(r.PathValue("id"))
+	if p != nil {
+		return success{}, p
+	}
+	all, err := a.manager.Registrations(ctx, c.ID())
+	out := page[registrationView]{Items: make([]registrationView, len(all))}
+	for i, t := range all {
+		out.Items[i] = registrationView{t.ID, t.CreatedAt, t.CreatedBy, t.ExpiresAt, t.RevokedAt, t.Uses}
+	}
+	return success{status: http.StatusOK, body: out}, err
+}
+
+// agentView is an agent of an adopted cluster.
+type agentView struct {
+	ID           ecp.AgentID      `json:"id"`
+	Node         string           `json:"node,omitempty" doc:"EMQX node beside it; left out where that is not known"`
+	Version      string           `json:"version,omitempty" doc:"of the agent"`
+	OS           string           `json:"os,omitempty"`
+	Arch         string           `json:"arch,omitempty"`
+	Hostname     string           `json:"hostname,omitempty"`
+	RegisteredAt time.Time        `json:"registeredAt" doc:"the last time"`
+	Connected    bool             `json:"connected"`
+	Since        time.Time        `json:"since,omitzero" doc:"since when it is connected, or is not; left out where it was not heard since the server's start"`
+	LastSeen     time.Time        `json:"lastSeen,omitzero" doc:"when it was last heard"`
+	Carrier      string           `json:"carrier,omitempty" doc:"direct or websocket; while connected"`
+	Remote       string           `json:"remote,omitempty" doc:"address it came from; while connected"`
+	ClockSkew    int              `json:"clockSkewSeconds" doc:"how much its clock is ahead of the server's; it harms nothing"`
+	Reason       ecp.Reason       `json:"reason,omitempty" doc:"word from a fixed list; left out where nothing is wrong"`
+	Message      string           `json:"message,omitempty" doc:"the same for people"`
+	Errors       []agentErrorView `json:"errors" doc:"what went wrong at its broker, as last reported"`
+}
+
+// agentErrorView is one thing that went wrong at an agent.
+type agentErrorView struct {
+	Stage   string `json:"stage" doc:"what it was doing"`
+	Code    string `json:"code"`
+	Message string `json:"message" doc:"for people"`
+}
+
+func viewAgent(i ecp.AgentInfo) agentView {
+	v := agentView{
+		ID: i.ID, Node: i.Node, Version: i.Version, OS: i.OS, Arch: i.Arch, Hostname: i.Hostname, RegisteredAt: i.RegisteredAt,
+		Connected: i.Seen.Connected, Since: i.Seen.Since, LastSeen: i.LastSeen, Reason: i.Reason, Message: i.Message, Errors: []agentErrorView{},
+	}
+	if i.Seen.LastSeen.After(v.LastSeen) {
+		v.LastSeen = i.Seen.LastSeen
+	}
+	if i.Seen.Connected {
+		v.Carrier, v.Remote, v.ClockSkew = i.Seen.Carrier, i.Seen.Remote, int(i.Seen.ClockSkew.Round(time.Second)/time.Second)
+		if i.Seen.Report != nil {
+			for _, e := range i.Seen.Report.Errors {
+				v.Errors = append(v.Errors, agentErrorView{e.Stage, e.Code, e.Message})
+			}
+		}
+	}
+	return v
+}
+
+func (a *api) listAgents(ctx context.Context, r *http.Request, _ []byte) (success, error) {
+	c, p := a.cluster(r.PathValue("id"))
+	if p != nil {
+		return success{}, p
+	}
+	all, err := a.manager.Agents(ctx, c.ID())
+	out := page[agentView]{Items: make([]agentView, len(all))}
+	for i, info := range all {
+		out.Items[i] = viewAgent(info)
+	}
+	return success{status: http.StatusOK, body: out}, err
+}
