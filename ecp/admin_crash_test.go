@@ -23,11 +23,11 @@ func TestTwentyUnitsForFifty(t *testing.T) {
 			t.Parallel()
 			for round := range 5 {
 				s := store.open(t)
-				m, err := ecp.New(t.Context(), ecp.Config{Store: s, Defaults: ecp.Defaults{Pool: &ecp.Pool{Connections: 20}}})
+				m, err := ecp.New(t.Context(), ecp.Config{Store: s, Provisioners: idle, Defaults: ecp.Defaults{Pool: &ecp.Pool{Connections: 25}}})
 				require.NoError(t, err)
 				var grown []ecp.Cluster
 				for i := range 5 {
-					info, _, err := m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Adopted, Name: fmt.Sprint("old", i)})
+					info, _, err := m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("old", i), Spec: booked(1)})
 					require.NoError(t, err)
 					grown = append(grown, m.Cluster(info.ID))
 				}
@@ -57,7 +57,7 @@ func race50(t *testing.T, m *ecp.Manager, grown []ecp.Cluster) int {
 	}
 	for i := range 25 {
 		all.Go(func() {
-			_, _, err := m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Adopted, Name: fmt.Sprint("new", i), Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: 1}}})
+			_, _, err := m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("new", i), Spec: booked(1)})
 			count(err)
 		})
 		all.Go(func() { count(oneMore(grown[i%len(grown)])) })
@@ -74,8 +74,9 @@ func oneMore(c ecp.Cluster) error {
 		if err != nil {
 			return err
 		}
-		s := ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: info.Spec.Connections() + 1}}
-		_, err = c.Do(asSystem(), ecp.Update{Spec: &s, IfRevision: info.Revision})
+		u := bookedNow(info.Spec.Connections() + 1)
+		u.IfRevision = info.Revision
+		_, err = c.Do(asSystem(), u)
 		if !errors.Is(err, ecp.ErrPrecondition) {
 			return err
 		}
@@ -105,14 +106,14 @@ func TestCrashesAndRepeatsMakeEverythingOnce(t *testing.T) {
 	t.Parallel()
 	for n := 1; n < 1000; n++ {
 		inner := memstore.New()
-		_, err := ecp.New(t.Context(), ecp.Config{Store: inner, Defaults: ecp.Defaults{Pool: &ecp.Pool{Connections: 20}}})
+		_, err := ecp.New(t.Context(), ecp.Config{Store: inner, Provisioners: idle, Defaults: ecp.Defaults{Pool: &ecp.Pool{Connections: 20}}})
 		require.NoError(t, err)
 		c := ecptest.NewCrasher()
-		m, err := ecp.New(t.Context(), ecp.Config{Store: ecptest.NewFaultyStore(inner, c)})
+		m, err := ecp.New(t.Context(), ecp.Config{Store: ecptest.NewFaultyStore(inner, c), Provisioners: idle})
 		require.NoError(t, err)
 		c.Arm(n)
 		failed := officeHours(m)
-		m, err = ecp.New(t.Context(), ecp.Config{Store: inner})
+		m, err = ecp.New(t.Context(), ecp.Config{Store: inner, Provisioners: idle})
 		require.NoError(t, err)
 		exactLedger(t, inner)
 		require.NoError(t, officeHours(m), "boundary %d", n)
@@ -149,7 +150,7 @@ func officeHours(m *ecp.Manager) error {
 	if err != nil {
 		return err
 	}
-	info, _, err := m.Create(ctx(), ecp.CreateRequest{Mode: ecp.Adopted, Project: "acme/p", Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: 2}}})
+	info, _, err := m.Create(ctx(), ecp.CreateRequest{Mode: ecp.Hosted, Project: "acme/p", Name: "a", Spec: booked(2)})
 	if err != nil {
 		return err
 	}

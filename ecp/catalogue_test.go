@@ -437,7 +437,7 @@ func TestLBProfilesByRange(t *testing.T) {
 func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
 	o := newShop(t)
 	for name, n := range map[string]int{"one": 30, "two": 12} {
-		_, _, err := o.m.Create(o.system(), CreateRequest{Mode: Adopted, Project: "a/p", Name: name, Spec: Spec{Adopted: &AdoptedSpec{Connections: n}}})
+		_, _, err := o.m.Create(o.system(), CreateRequest{Mode: Hosted, Project: "a/p", Name: name, Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: n}}})
 		require.NoError(t, err)
 	}
 	for _, c := range []struct {

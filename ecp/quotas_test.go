@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -12,17 +13,30 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// newOffice is a Manager that does not run, on a store of its own: adopted
-// clusters book without anything that has to be made.
+// newOffice is a Manager that does not run, on a store of its own: what its
+// clusters book is booked, and nothing is made.
 func newOffice(t *testing.T, s ecp.Store) *ecp.Manager {
 	t.Helper()
-	m, err := ecp.New(t.Context(), ecp.Config{Store: s, Defaults: ecp.Defaults{Projects: []string{"acme/a", "acme/b", "other/c"}, Pool: &ecp.Pool{Connections: 1000}}})
+	m, err := ecp.New(t.Context(), ecp.Config{Store: s, Provisioners: idle, Defaults: ecp.Defaults{Projects: []string{"acme/a", "acme/b", "other/c"}, Pool: &ecp.Pool{Connections: 1000}}})
 	require.NoError(t, err)
 	return m
 }
 
-func adopt(ctx context.Context, m *ecp.Manager, project, name string, connections int) (ecp.ID, error) {
-	info, _, err := m.Create(ctx, ecp.CreateRequest{Mode: ecp.Adopted, Project: project, Name: name, Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: connections}}})
+// idle are platforms that are asked nothing.
+var idle = map[string]ecp.Provisioner{"default": struct{ ecp.Provisioner }{}}
+
+// booked is the spec of a cluster that books so many connections.
+func booked(connections int) ecp.Spec {
+	return ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: connections}}
+}
+
+// bookedNow is a change of how many a cluster books.
+func bookedNow(connections int) ecp.Update {
+	return ecp.Update{Patch: fmt.Appendf(nil, `{"connections":%d}`, connections)}
+}
+
+func book(ctx context.Context, m *ecp.Manager, project, name string, connections int) (ecp.ID, error) {
+	info, _, err := m.Create(ctx, ecp.CreateRequest{Mode: ecp.Hosted, Project: project, Name: name, Spec: booked(connections)})
 	return info.ID, err
 }
 
@@ -39,7 +53,7 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 			m := newOffice(t, store.open(t))
 			ids := make([]ecp.ID, 30)
 			for i := range ids { // they are there before any quota is
-				id, err := adopt(asSystem(), m, []string{"acme/a", "acme/b", "other/c"}[i%3], fmt.Sprint("old ", i), 1)
+				id, err := book(asSystem(), m, []string{"acme/a", "acme/b", "other/c"}[i%3], fmt.Sprint("old ", i), 1)
 				require.NoError(t, err)
 				ids[i] = id
 			}
@@ -58,11 +72,11 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 			}
 			for i, id := range ids {
 				ask(func() error {
-					_, err := adopt(asSystem(), m, []string{"acme/a", "acme/b"}[i%2], fmt.Sprint("new ", i), 1)
+					_, err := book(asSystem(), m, []string{"acme/a", "acme/b"}[i%2], fmt.Sprint("new ", i), 1)
 					return err
 				})
 				ask(func() error {
-					_, err := m.Cluster(id).Do(asSystem(), ecp.Update{Spec: &ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: 2}}})
+					_, err := m.Cluster(id).Do(asSystem(), bookedNow(2))
 					return err
 				})
 				ask(func() error {
@@ -84,18 +98,24 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 				require.Equal(t, used, q.UsedConnections, q.Of)
 				require.LessOrEqual(t, used, q.Connections, q.Of)
 			}
-			for id := range usage { // and it goes as it came
+			for id := range usage { // and what is not wanted any more is given back
 				page, err := m.Clusters(asSystem(), ecp.ListOptions{Project: id, Limit: 100})
 				require.NoError(t, err)
 				for _, c := range page.Items {
-					_, err := m.Cluster(c.ID).Do(asSystem(), ecp.Update{Spec: &ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+					_, err := m.Cluster(c.ID).Do(asSystem(), bookedNow(1))
 					require.NoError(t, err)
 				}
 			}
 			for _, of := range []string{"acme", "acme/a", "acme/b", "other", "other/c"} {
 				q, err := m.Quota(asSystem(), of)
 				require.NoError(t, err)
-				require.Zero(t, q.UsedConnections, of)
+				there := 0
+				for project, u := range usage {
+					if project == of || strings.HasPrefix(project, of+"/") {
+						there += u.Clusters
+					}
+				}
+				require.Equal(t, there, q.UsedConnections, of)
 			}
 		})
 	}
@@ -106,7 +126,7 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 func TestQuotaRefusalsLeakNothing(t *testing.T) {
 	m := newOffice(t, stores[0].open(t))
 	for project, n := range map[string]int{"acme/a": 40, "acme/b": 37} {
-		_, err := adopt(asSystem(), m, project, "of "+project[5:], n)
+		_, err := book(asSystem(), m, project, "of "+project[5:], n)
 		require.NoError(t, err)
 	}
 	for of, n := range map[string]int{"acme": 100, "acme/a": 70} {
@@ -114,11 +134,11 @@ func TestQuotaRefusalsLeakNothing(t *testing.T) {
 		require.NoError(t, err)
 	}
 	refused := func(ctx context.Context, n int) string {
-		_, err := adopt(ctx, m, "acme/a", "new", n)
+		_, err := book(ctx, m, "acme/a", "new", n)
 		require.ErrorIs(t, err, ecp.ErrQuotaExceeded)
 		var e *ecp.Error
 		require.ErrorAs(t, err, &e)
-		_, planned := m.PlanCreate(ctx, ecp.CreateRequest{Mode: ecp.Adopted, Project: "acme/a", Name: "new", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: n}}})
+		_, planned := m.PlanCreate(ctx, ecp.CreateRequest{Mode: ecp.Hosted, Project: "acme/a", Name: "new", Spec: booked(n)})
 		require.ErrorIs(t, planned, ecp.ErrQuotaExceeded, "a plan says the same")
 		return e.Message + "; " + e.Fields[0].Message
 	}
@@ -148,7 +168,7 @@ func TestQuotaRefusalsLeakNothing(t *testing.T) {
 
 func TestUpdateQuota(t *testing.T) {
 	m := newOffice(t, stores[0].open(t))
-	id, err := adopt(asSystem(), m, "acme/a", "one", 40)
+	id, err := book(asSystem(), m, "acme/a", "one", 40)
 	require.NoError(t, err)
 	head := as("hana", ecp.RoleOrgAdmin, "acme", "")
 	hana := func() context.Context { return head }

@@ -56,6 +56,11 @@ func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) 
 	if err := mayUpdate(changed); rec.Mode == Hosted && err != nil {
 		return err
 	}
+	if rec.Mode == Adopted {
+		if err := limitAdopted(before.Spec.Connections(), *rec.Spec.Adopted); err != nil {
+			return err
+		}
+	}
 	if len(changed) > 0 && rec.Mode == Hosted { // of an adopted cluster nothing has to be carried out
 		rec.Generation++
 		if err := m.resolveAgain(tx, rec, before, changed); err != nil {

@@ -97,20 +97,36 @@ func TestRefusedUpdates(t *testing.T) {
 	})
 }
 
+// TestUpdateOfAnAdoptedCluster: what has not to be carried out is no new generation,
+// and nothing is booked that nobody enforces.
 func TestUpdateOfAnAdoptedCluster(t *testing.T) {
 	inBubble(t, func(r *rig) {
+		_, _, err := r.m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Adopted, Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: 5}}})
+		requireLimitRefused(t, err)
 		info, _, err := r.m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Adopted, Name: "a"})
 		require.NoError(t, err)
 		c := r.m.Cluster(info.ID)
-		require.Zero(t, r.do(c, ecp.Update{Patch: json.RawMessage(`{"serviceAddress":"https://x","connections":30}`)}))
+		name := "b"
+		require.Zero(t, r.do(c, ecp.Update{Name: &name, Patch: json.RawMessage(`{"serviceAddress":"https://x"}`)}))
 		got := r.get(c)
-		require.Equal(t, ecp.AdoptedSpec{ServiceAddress: "https://x", Connections: 30}, *got.Spec.Adopted)
+		require.Equal(t, ecp.AdoptedSpec{ServiceAddress: "https://x"}, *got.Spec.Adopted)
 		require.EqualValues(t, 1, got.Generation, "nothing has to be carried out")
 		require.EqualValues(t, 2, got.Revision)
-		require.Equal(t, 30, r.pool().UsedConnections)
-		require.Zero(t, r.do(c, ecp.Update{Spec: &ecp.Spec{Adopted: &ecp.AdoptedSpec{}}}))
+		_, err = c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"connections":30}`)})
+		requireLimitRefused(t, err)
+		_, err = c.Plan(asSystem(), ecp.Update{Spec: &ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: 30}}})
+		requireLimitRefused(t, err)
 		require.Zero(t, r.pool().UsedConnections)
 	})
+}
+
+func requireLimitRefused(t *testing.T, err error) {
+	t.Helper()
+	require.ErrorIs(t, err, ecp.ErrUnsupported)
+	var e *ecp.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "spec.connections", e.Fields[0].Field)
+	require.Contains(t, e.Fields[0].Message, "does not set the limit of adopted clusters")
 }
 
 // A name can be changed at any time but while the cluster is being deleted.

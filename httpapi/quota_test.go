@@ -22,11 +22,11 @@ func TestManyAtOnceGetWhatThereIs(t *testing.T) {
 	const each, room = 25, 20
 	f := newFixture(t, setup{pool: &ecp.Pool{Connections: each + room}})
 	body := func(name string, i int) string {
-		return fmt.Sprintf(`{"mode":"adopted","name":"%s %d","spec":{"connections":1}}`, name, i)
+		return fmt.Sprintf(`{"mode":"hosted","name":"%s %d","spec":{"nodes":1,"connections":1}}`, name, i)
 	}
 	ids := make([]string, each)
 	for i := range ids {
-		ids[i] = f.call(asAdmin, http.MethodPost, clustersPath, body("held", i)).want(http.StatusCreated).cluster().ID
+		ids[i] = f.call(asAdmin, http.MethodPost, clustersPath, body("held", i)).want(http.StatusAccepted).cluster().ID
 	}
 	var given, refused atomic.Int32
 	ask := func(path, body string) {

@@ -40,7 +40,7 @@ var requestSamples = map[string][]sample{
 			"evacuation": object{"rate": 500, "deadline": 600, "onDeadline": "go-on"},
 			"placement":  object{"nodeSelector": object{"disk": "ssd"}, "tolerations": []object{{"key": "mqtt", "operator": "Exists", "effect": "NoSchedule"}}},
 		}}},
-		{"adopted", object{"mode": "adopted", "project": sampleProject, "name": "plant", "spec": object{"serviceAddress": "https://emqx.example.com:18083", "connections": 500}}},
+		{"adopted", object{"mode": "adopted", "project": sampleProject, "name": "plant", "spec": object{"serviceAddress": "https://emqx.example.com:18083"}}},
 	},
 	"updateCluster": {
 		{"hosted", object{"name": "orders", "description": "of all shops", "spec": object{"connections": 2000, "evacuation": object{"rate": 1000}}}},

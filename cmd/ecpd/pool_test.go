@@ -46,7 +46,7 @@ func TestPoolIsExactOverAKill(t *testing.T) {
 	ids := make([]string, each)
 	for i := range ids {
 		var c struct{ ID string }
-		d.call(t, "POST", "/api/v1/clusters", fmt.Sprintf(`{"mode":"adopted","name":"held %d","spec":{"connections":1}}`, i), &c, 201)
+		d.call(t, "POST", "/api/v1/clusters", fmt.Sprintf(`{"mode":"hosted","name":"held %d","spec":{"nodes":1,"connections":1,"power":"off"}}`, i), &c, 202)
 		ids[i] = c.ID
 	}
 	d.call(t, "PATCH", "/api/v1/pool", fmt.Sprintf(`{"connections":%d}`, each+room), nil, 200)
@@ -59,14 +59,14 @@ func TestPoolIsExactOverAKill(t *testing.T) {
 				assert.NotZero(t, killAfter, "%v", err)
 				return
 			}
-			assert.Contains(t, []int{200, 201, 409, 422}, a.status, "%s", a.body) // 409: it was made before the kill
+			assert.Contains(t, []int{200, 202, 409, 422}, a.status, "%s", a.body) // 409: it was made before the kill
 			if a.status < 300 && given.Add(1) == killAfter {
 				d.kill()
 			}
 		}
 		for i, id := range ids {
 			group.Go(func() {
-				ask("/api/v1/clusters", fmt.Sprintf(`{"mode":"adopted","name":"new %d","spec":{"connections":1}}`, i))
+				ask("/api/v1/clusters", fmt.Sprintf(`{"mode":"hosted","name":"new %d","spec":{"nodes":1,"connections":1,"power":"off"}}`, i))
 			})
 			group.Go(func() { ask("/api/v1/clusters/"+id+"/connections", `{"connections":2}`) })
 		}
