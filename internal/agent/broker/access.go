@@ -253,7 +253,7 @@ func (a *Access) detect(ctx context.Context) (Found, error) {
 			if errors.Is(err, ecp.ErrDenied) { // nothing was to be proved
 				err = nil
 			}
-			return f, err
+			return f, foundInstead(d, err)
 		}
 		if first == nil {
 			first = err
@@ -268,6 +268,14 @@ func (a *Access) detect(ctx context.Context) (Found, error) {
 // RoundTrip sends a request to the broker with credentials, in place of whatever
 // it has. A refusal that stands is answered without asking.
 func (a *Access) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := a.roundTrip(r)
+	if t := traceOf(r.Context()); t != nil && err == nil {
+		t.answered.Store(true)
+	}
+	return res, err
+}
+
+func (a *Access) roundTrip(r *http.Request) (*http.Response, error) {
 	f, err := a.Find(r.Context())
 	if err != nil {
 		closeBody(r)

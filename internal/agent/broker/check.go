@@ -10,35 +10,65 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/emqxv4"
-	"github.com/openecp/openecp/emqxv5"
 )
 
 // callTime bounds one call of the broker's.
 const callTime = 5 * time.Second
 
-// Prove logs in to the broker and returns what it is, in words. The error says what
-// is wrong with it or with the credentials: unsupported for what cannot be managed,
-// denied for credentials, unavailable for silence.
-func (a *Access) Prove(ctx context.Context) (string, error) {
+// Detect logs in to the broker and returns what it is. The error says what is wrong
+// with it or with the credentials: unsupported for what cannot be managed, denied for
+// credentials, unavailable for silence. The Detection then holds what is known.
+func (a *Access) Detect(ctx context.Context) (ecp.Detection, error) {
 	f, err := a.Find(ctx)
 	if err != nil {
-		return "", a.advise(err)
+		return FoundIn(err), err
 	}
-	adapter := []ecp.Adapter{emqxv5.New(emqxv5.Config{Timeout: callTime}), emqxv4.New(emqxv4.Config{Timeout: callTime})}[5-min(max(f.Major, 4), 5)]
-	detector, ok := adapter.(ecp.Detector)
-	if !ok {
-		return "", fail(ecp.CodeInternal, "ask EMQX", "its adapter cannot detect it")
+	for _, adapter := range a.adapters(callTime) {
+		if detector, ok := adapter.(ecp.Detector); ok && adapter.Major() == f.Major {
+			d, err := detector.Detect(ctx, ecp.Endpoint{BaseURL: f.Base.String(), Transport: a})
+			return d, foundInstead(d, a.Advise(err))
+		}
 	}
-	d, err := detector.Detect(ctx, ecp.Endpoint{BaseURL: f.Base.String(), Transport: a})
-	if err != nil {
-		return "", a.advise(err)
-	}
-	return "EMQX " + d.Version + " (" + d.Edition + ") at " + f.Base.String(), nil
+	return ecp.Detection{Major: f.Major}, fail(ecp.CodeUnsupported, "ask EMQX", "there is no adapter for its major version")
 }
 
-// advise adds the command to a refusal of the credentials.
-func (a *Access) advise(err error) error {
+// foundError is the error for a broker that cannot be managed; it knows which one.
+type foundError struct {
+	error
+	found ecp.Detection
+}
+
+// Unwrap is the error itself.
+func (e *foundError) Unwrap() error { return e.error }
+
+func foundInstead(d ecp.Detection, err error) error {
+	if errors.Is(err, ecp.ErrUnsupported) && d.Major != 0 {
+		return &foundError{err, d}
+	}
+	return err
+}
+
+// FoundIn returns what was found in place of a broker that can be managed, where the
+// error of this package knows it.
+func FoundIn(err error) ecp.Detection {
+	var e *foundError
+	if errors.As(err, &e) {
+		return e.found
+	}
+	return ecp.Detection{}
+}
+
+// Prove is Detect in words.
+func (a *Access) Prove(ctx context.Context) (string, error) {
+	d, err := a.Detect(ctx)
+	if err != nil {
+		return "", err
+	}
+	return "EMQX " + d.Version + " (" + d.Edition + ") takes them", nil
+}
+
+// Advise adds the command that mends it to a refusal of the credentials.
+func (a *Access) Advise(err error) error {
 	var e *ecp.Error
 	if !errors.As(err, &e) || e.Code != ecp.CodeDenied || e == errNoCredentials {
 		return err
@@ -115,7 +145,7 @@ func (a *Access) AskDashboard(ctx context.Context) error {
 	}
 	res, err := a.transport.RoundTrip(r)
 	if err != nil {
-		return fail(ecp.CodeUnavailable, "ask for EMQX's dashboard", "EMQX at "+a.dashboard.String()+" "+wordsOf(err))
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "ask for EMQX's dashboard", Message: "EMQX at " + a.dashboard.String() + " " + wordsOf(err), Cause: err}
 	}
 	res.Body.Close()
 	if res.StatusCode >= http.StatusInternalServerError {

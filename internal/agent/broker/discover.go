@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -15,17 +16,17 @@ import (
 type DiscoverConfig struct {
 	// Given is what the flags say; it comes first.
 	Given Settings
-	// Home is the agent's directory, whose broker.json comes next.
+	// Home is the agent's directory, whose broker.json comes next; "" = none.
 	Home home.Dir
 	// Getenv reads the environment; nil = nothing is read.
 	Getenv func(name string) string
-	// Prompt asks a person for what is missing; it gets what is known so far. nil = there is
-	// nobody to ask. Its error ends the search.
+	// Prompt asks a person for what is missing, and gets what is known so far; nil =
+	// there is nobody to ask. Its error ends the search.
 	Prompt func(ctx context.Context, known Settings) (Settings, error)
-	// Root is put before the directories that EMQX' own configuration is looked for
-	// in; "" = this host's.
+	// Root is put before the directories in which EMQX' own configuration is looked
+	// for; "" = they are this host's.
 	Root string
-	// Logger gets what was tried, at debug; nil = silent.
+	// Logger is silent where it is nil.
 	Logger *slog.Logger
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
@@ -33,19 +34,26 @@ type DiscoverConfig struct {
 
 // Discover finds settings that EMQX takes: those that were given, else those of the
 // file, the environment, a person, EMQX' own configuration on this host, and at last
-// the ones EMQX comes with. What a person gave in some way is not replaced by a guess
-// where EMQX refuses it. tried tells people, without secrets, what was looked at and
-// what came of it. The settings are those that were tried last where there is an
-// error.
+// the user that EMQX comes with, each tried once. What somebody gave the agent is not
+// replaced by a guess where EMQX refuses it.
+//
+// tried tells people, without secrets, what was looked at and what came of it. The
+// error is denied where EMQX refused all of it, unavailable where it cannot be
+// reached, unsupported where something else answers; the settings are then those that
+// were given, without guesses, and can be saved: the agent looks again by itself.
 func Discover(ctx context.Context, c DiscoverConfig) (s Settings, tried []string, err error) {
-	d := &discovery{config: c}
+	if c.Getenv == nil {
+		c.Getenv = func(string) string { return "" }
+	}
+	d := &discovery{config: c, refused: map[string]bool{}}
 	s, err = d.run(ctx)
 	return s, d.tried, err
 }
 
 type discovery struct {
-	config DiscoverConfig
-	tried  []string
+	config  DiscoverConfig
+	tried   []string
+	refused map[string]bool // credentials that were tried
 }
 
 func (d *discovery) say(format string, args ...any) {
@@ -57,20 +65,54 @@ func (d *discovery) run(ctx context.Context) (Settings, error) {
 	if err != nil {
 		return known, err
 	}
-	if !known.HasCredentials() && d.config.Prompt != nil {
-		said, err := d.config.Prompt(ctx, known)
+	own, host := fromEMQX(d.config.Getenv), readHost(d.config.Root)
+	addresses := host.values.over(own).addresses()
+	if known.HasCredentials() {
+		known = known.Or(addresses)
+		return known, d.try(ctx, known, "what was given")
+	}
+	guesses, said := guessesOf(own, host, "EMQX' environment")
+	d.tried = append(d.tried, said...)
+	if s, err, done := d.guess(ctx, known.Or(addresses), guesses); done {
+		return orKnown(s, known, err), err
+	}
+	if d.config.Prompt != nil {
+		answer, err := d.config.Prompt(ctx, known)
 		if err != nil {
 			return known, err
 		}
-		if said.HasCredentials() {
-			d.say("the terminal: %s", said.Credentials())
+		if known = answer.Or(known); known.HasCredentials() {
+			known = known.Or(addresses)
+			return known, d.try(ctx, known, "what was typed")
 		}
-		known = said.Or(known)
 	}
-	if known.HasCredentials() {
-		return known, d.try(ctx, known, "what was given")
+	d.tell(host)
+	guesses, said = guessesOf(host.values, host, "EMQX' configuration")
+	d.tried = append(d.tried, said...)
+	guesses = append(guesses, guess{"the user that EMQX comes with", Settings{Username: comesWithUser, Password: comesWithPassword}})
+	s, err, _ := d.guess(ctx, known.Or(addresses), guesses)
+	return orKnown(s, known, err), err
+}
+
+// orKnown keeps guesses only where EMQX takes them.
+func orKnown(s, known Settings, err error) Settings {
+	if err != nil {
+		return known
 	}
-	return d.guess(ctx, known)
+	return s
+}
+
+// tell says which of EMQX' own files were read.
+func (d *discovery) tell(h hostConfig) {
+	if len(h.read) > 0 {
+		d.say("EMQX' configuration: read %s", strings.Join(h.read, ", "))
+	}
+	if len(h.denied) > 0 {
+		d.say("EMQX' configuration: may not read %s", strings.Join(h.denied, ", "))
+	}
+	if len(h.read)+len(h.denied) == 0 {
+		d.say("EMQX' configuration: none found on this host")
+	}
 }
 
 // known is what was given in some way.
@@ -83,39 +125,46 @@ func (d *discovery) known() (Settings, error) {
 		file, err := Load(d.config.Home)
 		switch {
 		case err == nil:
-			if !s.HasCredentials() && file.HasCredentials() {
-				d.say("%s: %s", d.config.Home.Broker(), file.Credentials())
-			}
+			d.found(s, file, d.config.Home.Broker())
 			s = s.Or(file)
+		case !IsMissing(err) && !s.HasCredentials():
+			return s, err
 		case !IsMissing(err):
 			d.say("%s: %v", d.config.Home.Broker(), err)
-			if !s.HasCredentials() {
-				return s, err
-			}
 		}
 	}
-	for _, e := range environments {
-		found := e.read(d.config.Getenv)
-		if !s.HasCredentials() && found.HasCredentials() {
-			d.say("the environment (%s): %s", e.names, found.Credentials())
-		}
-		s = s.Or(found)
+	env := fromEnvironment(d.config.Getenv)
+	d.found(s, env, "the environment ("+ownVariables+"…)")
+	s = s.Or(env)
+	if err := s.Check(); err != nil {
+		return s, &ecp.Error{Code: ecp.CodeInvalid, Op: "EMQX's settings", Message: err.Error()}
 	}
-	return s, s.Check()
+	return s, nil
 }
 
-// guess tries what EMQX' own configuration has, then what EMQX comes with.
-func (d *discovery) guess(ctx context.Context, known Settings) (Settings, error) {
-	var last error
-	candidate := known
-	for _, g := range d.guesses() {
-		candidate = known.Or(g.settings)
-		last = d.try(ctx, candidate, g.from)
-		if last == nil || !errors.Is(last, ecp.ErrDenied) {
-			return candidate, last
+// found says where the credentials that are used come from.
+func (d *discovery) found(before, more Settings, from string) {
+	if !before.HasCredentials() && more.HasCredentials() {
+		d.say("%s: %s", from, more.Credentials())
+	}
+}
+
+// guess tries one after the other until EMQX takes one, or nobody can be asked. done
+// is false where all were refused, or there was none.
+func (d *discovery) guess(ctx context.Context, known Settings, guesses []guess) (s Settings, err error, done bool) {
+	err = errNoCredentials
+	for _, g := range guesses {
+		s = known.Or(g.settings)
+		id := s.Username + "\x00" + s.Password + "\x00" + s.APIKey + "\x00" + s.APISecret
+		if d.refused[id] {
+			continue
+		}
+		d.refused[id] = true
+		if err = d.try(ctx, s, g.from); err == nil || !errors.Is(err, ecp.ErrDenied) {
+			return s, err, true
 		}
 	}
-	return candidate, last
+	return s, err, false
 }
 
 // try asks EMQX once.

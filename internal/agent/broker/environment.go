@@ -1,28 +1,117 @@
 package broker
 
-// environment is a set of variables that hold settings.
-type environment struct {
-	names string // for people
-	read  func(getenv func(string) string) Settings
+import (
+	"cmp"
+	"strings"
+)
+
+// ownVariables are the agent's own.
+const ownVariables = "EMQXEE_AGENT_EMQX_"
+
+// fromEnvironment reads the agent's own variables.
+func fromEnvironment(getenv func(string) string) Settings {
+	get := func(name string) string { return getenv(ownVariables + name) }
+	return Settings{
+		DashboardURL: get("DASHBOARD_URL"), APIURL: get("API_URL"),
+		Username: get("DASHBOARD_USERNAME"), Password: get("DASHBOARD_PASSWORD"),
+		APIKey: get("API_KEY"), APISecret: get("API_SECRET"),
+		CAFile: get("CA_FILE"), SkipVerify: yes(get("SKIP_VERIFY")),
+		LogDir: get("LOG_COLLECTION_DIR"), LogCollection: yes(get("LOG_COLLECTION_ENABLED")),
+		ReadOnly: yes(get("READ_ONLY")),
+	}
 }
 
-// environments are those that are read, the agent's own first. EMQX' own are there
-// where the agent runs in EMQX' container.
-var environments = []environment{
-	{"EMQXEE_AGENT_EMQX_…", func(getenv func(string) string) Settings {
-		if getenv == nil {
-			return Settings{}
-		}
-		get := func(name string) string { return getenv("EMQXEE_AGENT_EMQX_" + name) }
-		return Settings{
-			DashboardURL: get("DASHBOARD_URL"), APIURL: get("API_URL"),
-			Username: get("DASHBOARD_USERNAME"), Password: get("DASHBOARD_PASSWORD"),
-			APIKey: get("API_KEY"), APISecret: get("API_SECRET"),
-			CAFile: get("CA_FILE"), SkipVerify: yes(get("SKIP_VERIFY")),
-			LogDir: get("LOG_COLLECTION_DIR"), LogCollection: yes(get("LOG_COLLECTION_ENABLED")),
-			ReadOnly: yes(get("READ_ONLY")),
-		}
-	}},
+func yes(text string) bool {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "true", "1", "yes", "on":
+		return true
+	}
+	return false
 }
 
-func yes(text string) bool { return text == "true" || text == "1" || text == "yes" || text == "on" }
+// fromEMQX reads EMQX' own variables, which are there where the agent runs in EMQX'
+// container. A value is written as in EMQX' configuration: quoted, perhaps.
+func fromEMQX(getenv func(string) string) values {
+	v := values{}
+	for name, key := range map[string]string{
+		// 5.x
+		"EMQX_DASHBOARD__DEFAULT_USERNAME":             keyUser,
+		"EMQX_DASHBOARD__DEFAULT_PASSWORD":             keyPassword,
+		"EMQX_DASHBOARD__LISTENERS__HTTP__BIND":        keyHTTP,
+		"EMQX_DASHBOARD__LISTENERS__HTTPS__BIND":       keyHTTPS,
+		"EMQX_API_KEY__BOOTSTRAP_FILE":                 keyKeysFile,
+		"EMQX_NODE__DATA_DIR":                          keyDataDir,
+		"EMQX_DASHBOARD__DEFAULT_USER__LOGIN":          key4User,
+		"EMQX_DASHBOARD__DEFAULT_USER__PASSWORD":       key4Password,
+		"EMQX_DASHBOARD__LISTENER__HTTP":               key4HTTP,
+		"EMQX_DASHBOARD__LISTENER__HTTPS":              key4HTTPS,
+		"EMQX_MANAGEMENT__LISTENER__HTTP":              key4API,
+		"EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID":     key4App,
+		"EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET": key4Secret,
+		"EMQX_MANAGEMENT__BOOTSTRAP_APPS_FILE":         key4AppsFile,
+	} {
+		if text := strings.TrimSpace(getenv(name)); text != "" {
+			v[key] = unquote(text)
+		}
+	}
+	return v
+}
+
+// unquote takes HOCON's quotes away.
+func unquote(text string) string {
+	for _, q := range []string{`"""`, `"`} {
+		if len(text) >= 2*len(q) && strings.HasPrefix(text, q) && strings.HasSuffix(text, q) {
+			return text[len(q) : len(text)-len(q)]
+		}
+	}
+	return text
+}
+
+// values are settings of EMQX by the key that its configuration has for them.
+type values map[string]string
+
+// The keys that are looked for, of 5.x and of 4.4.
+const (
+	keyUser     = "dashboard.default_username"
+	keyPassword = "dashboard.default_password"
+	keyHTTP     = "dashboard.listeners.http.bind"
+	keyHTTPS    = "dashboard.listeners.https.bind"
+	keyKeysFile = "api_key.bootstrap_file"
+	keyDataDir  = "node.data_dir"
+
+	key4User     = "dashboard.default_user.login"
+	key4Password = "dashboard.default_user.password"
+	key4HTTP     = "dashboard.listener.http"
+	key4HTTPS    = "dashboard.listener.https"
+	key4API      = "management.listener.http"
+	key4App      = "management.default_application.id"
+	key4Secret   = "management.default_application.secret"
+	key4AppsFile = "management.bootstrap_apps_file"
+)
+
+// over returns v with what w has in place of it.
+func (v values) over(w values) values {
+	out := values{}
+	for _, m := range []values{v, w} {
+		for k, text := range m {
+			out[k] = text
+		}
+	}
+	return out
+}
+
+func (v values) first(keys ...string) string {
+	for _, k := range keys {
+		if v[k] != "" {
+			return v[k]
+		}
+	}
+	return ""
+}
+
+// addresses are the URLs that the values lead to; "" = they do not say.
+func (v values) addresses() Settings {
+	s := Settings{APIURL: local("http", v[key4API])}
+	s.DashboardURL = cmp.Or(local("http", v.first(keyHTTP, key4HTTP)), local("https", v.first(keyHTTPS, key4HTTPS)))
+	return s
+}

@@ -1,13 +1,47 @@
 package broker
 
-// guess is a set of settings that nobody gave the agent.
+import (
+	"strings"
+)
+
+// guess is a way to log in that nobody gave the agent.
 type guess struct {
 	from     string // for people
 	settings Settings
 }
 
-// guesses are what is tried where nobody gave credentials, in this order. The user
-// that EMQX comes with is tried once.
-func (d *discovery) guesses() []guess {
-	return []guess{{"the user that EMQX comes with", Settings{Username: "admin", Password: "public"}}}
+// comesWith is the user and the application that EMQX comes with.
+const comesWithUser, comesWithPassword = "admin", "public"
+
+// guessesOf are the ways to log in that EMQX' own settings tell: keys before users,
+// since trying a key locks nobody out.
+func guessesOf(v values, h hostConfig, from string) (all []guess, said []string) {
+	for _, file := range []string{v[keyKeysFile], v[key4AppsFile]} {
+		if file = h.expand(file); file == "" {
+			continue
+		}
+		key, secret, err := keyIn(file)
+		if err != nil {
+			said = append(said, "the file of keys that "+from+" names cannot be used: "+err.Error())
+			continue
+		}
+		all = append(all, guess{"a key of " + file, Settings{APIKey: key, APISecret: secret}})
+	}
+	if v[key4App] != "" && usable(v[key4Secret]) {
+		all = append(all, guess{"the default application of " + from, Settings{APIKey: v[key4App], APISecret: v[key4Secret]}})
+	}
+	user := v.first(keyUser, key4User)
+	if user == "" {
+		user = comesWithUser
+	}
+	if password := v.first(keyPassword, key4Password); usable(password) {
+		all = append(all, guess{"the default user of " + from, Settings{Username: user, Password: password}})
+	}
+	return all, said
+}
+
+// usable reports whether a text may be a secret: EMQX shows stars in place of some,
+// and a file:// names where it is kept.
+func usable(secret string) bool {
+	return secret != "" && strings.Trim(secret, "*") != "" && !strings.HasPrefix(secret, "file://")
 }

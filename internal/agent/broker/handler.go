@@ -161,3 +161,8 @@ func answer(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }
+
+// Unknown answers a request where it is not known yet which broker it is for.
+func Unknown(w http.ResponseWriter) {
+	answer(w, http.StatusServiceUnavailable, "BROKER_UNKNOWN", "the agent has not found its EMQX yet, or has no credentials that it takes; `emqxee-agent status` on its host says more")
+}

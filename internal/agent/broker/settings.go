@@ -190,11 +190,11 @@ func Save(dir home.Dir, s Settings) error {
 	return home.WriteJSON(dir.Broker(), s)
 }
 
-// Load reads them; fs.ErrNotExist is among the causes where there are none. A file
-// that others can read is refused: whatever is in it is known to them.
+// Load reads them; fs.ErrNotExist is among the causes where there are none. Rights of
+// others to the file are taken away; where they cannot be, it is refused.
 func Load(dir home.Dir) (Settings, error) {
 	var s Settings
-	if err := home.CheckPrivate(dir.Broker()); err != nil {
+	if err := home.KeepPrivate(dir.Broker()); err != nil {
 		return s, fmt.Errorf("read EMQX's settings: %w", err)
 	}
 	if err := home.ReadJSON(dir.Broker(), &s); err != nil {

@@ -69,16 +69,15 @@ func mend(path string, mode fs.FileMode, dir bool) ([]string, error) {
 	return []string{fmt.Sprintf("others could use %s (mode %04o); it has mode %04o now", path, info.Mode().Perm(), mode)}, nil
 }
 
-// CheckPrivate returns an error where others can read a file with secrets.
-func CheckPrivate(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
+// KeepPrivate takes away what others may do with a file of secrets (some volumes give
+// such rights at every mount). The error says that it cannot be, or that there is no
+// such file.
+func KeepPrivate(path string) error {
+	if _, err := os.Stat(path); err != nil {
 		return err
 	}
-	if info.Mode().Perm()&others != 0 {
-		return fmt.Errorf("others can read %s (mode %04o); run `chmod 600 %s`", path, info.Mode().Perm(), path)
-	}
-	return nil
+	_, err := mend(path, fileMode, false)
+	return err
 }
 
 // plain is the error of a file without the operation's name, which the sentence
