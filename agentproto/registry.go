@@ -71,7 +71,11 @@ type Ending struct {
 // Connected; a Connection that replaces another one of the same agent is
 // announced after the end of the former.
 type Observer interface {
+	// Connected is called when a connection begins to serve.
 	Connected(Connection)
+
+	// Disconnected is called once for each connection that Connected was called
+	// for, after it has ended.
 	Disconnected(Connection, Ending)
 
 	// Conflicted is called when another instance came with the key of an agent

@@ -1,0 +1,208 @@
+package agentproto
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// attempt is a handshake whose agent's key has been asked for. An agent that
+// is removed in the meantime must not slip in with the key that was read
+// before: Disconnect leaves its refusal here.
+type attempt struct {
+	agent   string
+	refusal *Refusal // guarded by Server.mu
+}
+
+// watchedRegistry notes the attempt before the key is read.
+type watchedRegistry struct {
+	Registry
+	server *Server
+	at     *attempt
+}
+
+func (w watchedRegistry) PublicKey(ctx context.Context, agent string) (ed25519.PublicKey, error) {
+	s := w.server
+	s.mu.Lock()
+	if w.at.agent == "" {
+		w.at.agent = agent
+		s.attempts[agent] = append(s.attempts[agent], w.at)
+	}
+	s.mu.Unlock()
+	return w.Registry.PublicKey(ctx, agent)
+}
+
+func (s *Server) forget(at *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := slices.DeleteFunc(s.attempts[at.agent], func(a *attempt) bool { return a == at })
+	if len(left) == 0 {
+		delete(s.attempts, at.agent)
+		return
+	}
+	s.attempts[at.agent] = left
+}
+
+// serve brings a carrier from its first byte to a session, and returns that; nil
+// if there is none. It then owns the carrier in any case.
+func (s *Server) serve(ctx context.Context, c *carrierConn, remote string) *session {
+	done, ok := s.begin()
+	if !ok {
+		s.turnAway(ctx, c, s.refusing())
+		return nil
+	}
+	defer done()
+	leave, ok := s.gate.enter(c.abort)
+	if !ok {
+		s.turnAway(ctx, c, &Refusal{Code: RefusedBusy, Message: "the server has too many connections that wait for their proof", RetryAfter: 5 * time.Second})
+		return nil
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.Timings.Handshake, errSlowHandshake)
+	defer cancel()
+	sess, err := s.handshake(ctx, c, remote)
+	if err != nil {
+		s.logRefused(remote, c.kind, err)
+		if _, told := errors.AsType[*Refusal](err); told {
+			c.sayGoodbye() // an orderly end, or the answer may be lost with the connection
+		}
+		_ = c.Close()
+		return nil
+	}
+	return sess
+}
+
+var errSlowHandshake = errors.New("the handshake took too long")
+
+// logRefused is quiet about what anybody on the network can cause.
+func (s *Server) logRefused(remote string, kind Carrier, err error) {
+	if r, ok := errors.AsType[*Refusal](err); ok && r.Code != RefusedBusy {
+		s.cfg.Logger.Info("agent refused", "remote", remote, "carrier", kind, "code", r.Code, "reason", err)
+		return
+	}
+	s.cfg.Logger.Debug("handshake ended", "remote", remote, "carrier", kind, "error", err)
+}
+
+// turnAway refuses a connection before it was asked for anything.
+func (s *Server) turnAway(ctx context.Context, c *carrierConn, r *Refusal) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if refuseHandshake(ctx, c, r) == nil {
+		c.sayGoodbye()
+	}
+	_ = c.Close()
+}
+
+func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string) (*session, error) {
+	at := &attempt{}
+	defer s.forget(at)
+	h, err := acceptHandshake(ctx, c, acceptConfig{
+		Name: s.cfg.Name, Registry: watchedRegistry{s.cfg.Registry, s, at}, Carrier: c.kind, Remote: remote, Now: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	release, err := s.claim(ctx, h.Connection.Agent)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if r := s.objection(ctx, h.Connection); r != nil {
+		return nil, errors.Join(r, h.refuse(ctx, r))
+	}
+	if err := h.accept(ctx, s.cfg.Timings.Heartbeat, s.authorities()); err != nil {
+		return nil, fmt.Errorf("answer the proof: %w", err)
+	}
+	sess := newSession(h.Connection, c)
+	s.work.Add(1) // serve holds one as well
+	c.onEnd = func() { s.ended(sess) }
+	if err := sess.start(ctx, s.dialer); err != nil {
+		close(sess.admitted)
+		return nil, err
+	}
+	s.announce(ctx, sess, at)
+	return sess, nil
+}
+
+// claim waits until no other connection of the agent is being admitted.
+func (s *Server) claim(ctx context.Context, agent string) (release func(), err error) {
+	for {
+		s.mu.Lock()
+		busy, ok := s.claims[agent]
+		if !ok {
+			mine := make(chan struct{})
+			s.claims[agent] = mine
+			s.mu.Unlock()
+			return func() {
+				s.mu.Lock()
+				delete(s.claims, agent)
+				s.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// objection returns why a proved agent cannot be served; nil means that it can,
+// and that no other connection of it is left.
+func (s *Server) objection(ctx context.Context, fresh Connection) *Refusal {
+	s.mu.Lock()
+	old, count := s.sessions[fresh.Agent], len(s.sessions)
+	s.mu.Unlock()
+	if old == nil {
+		if count >= s.cfg.MaxAgents {
+			return &Refusal{Code: RefusedBusy, RetryAfter: time.Minute,
+				Message: fmt.Sprintf("the server already serves %d agents, as many as it is configured for", count)}
+		}
+		return nil
+	}
+	reason := "replaced by a newer connection of the same process"
+	if old.info.Instance != fresh.Instance {
+		if old.live() && old.ping(ctx, s.cfg.Timings.ConflictPing) {
+			s.cfg.Logger.Warn("agent refused: its key is in use by another process", "agent", fresh.Agent,
+				"serving", old.info.Remote, "refused", fresh.Remote, "hostname", fresh.Hello.Hostname)
+			s.cfg.Observer.Conflicted(old.info, fresh)
+			return &Refusal{Code: RefusedIdentityConflict, RetryAfter: time.Minute, Message: fmt.Sprintf(
+				"the identity of this agent is in use by another process, at %s on host %q, which answers. "+
+					"Stop that one, or register this one on its own", old.info.Remote, old.info.Hello.Hostname)}
+		}
+		reason = "replaced by a newer process with the same key, because it did not answer"
+	}
+	old.dismiss(Ending{Clean: old.info.Instance == fresh.Instance, Reason: reason})
+	_ = old.carrier.Close()
+	<-old.gone
+	return nil
+}
+
+// announce puts a session into service, unless the server was told otherwise
+// while the handshake went on.
+func (s *Server) announce(ctx context.Context, sess *session, at *attempt) {
+	defer close(sess.admitted)
+	s.mu.Lock()
+	no := at.refusal
+	if no == nil {
+		no = s.stopping
+	}
+	if no == nil {
+		s.sessions[sess.info.Agent] = sess
+	}
+	s.mu.Unlock()
+	if no != nil {
+		sess.dismiss(Ending{Clean: true, Reason: no.Error()})
+		sess.goodbye(ctx, no, s.cfg.Timings.Goodbye)
+		return
+	}
+	sess.announced = true
+	s.cfg.Logger.Info("agent connected", "agent", sess.info.Agent, "remote", sess.info.Remote, "carrier", sess.info.Carrier,
+		"instance", sess.info.Instance, "version", sess.info.Hello.Version)
+	s.cfg.Observer.Connected(sess.info)
+}

@@ -1,0 +1,157 @@
+package agentproto
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// served is one connection on the agent's side, where the agent is the HTTP
+// server.
+type served struct {
+	agent *Agent
+	stop  <-chan struct{} // closed when the agent stops: streams without end have to end
+	hosts map[Host]http.Handler
+	raw   map[Host]*http.Server // HTTP/1.1 on raw streams
+
+	mu       sync.Mutex
+	closed   bool // no request is begun any more
+	inFlight sync.WaitGroup
+	goodbye  *Refusal // what the server said before it closed
+}
+
+// serve answers the server's requests until the connection or ctx ends. It
+// returns why the connection ended.
+func (a *Agent) serve(ctx context.Context, c *carrierConn, p proven) error {
+	heartbeat, silence := a.cfg.Timings.heartbeat(p.Heartbeat)
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx)) // requests under way may end after ctx
+	defer cancel()
+	s := a.newServed(base, ctx.Done())
+	srv := a.httpServer(base, http.HandlerFunc(s.dispatch), http2Only())
+	srv.HTTP2 = http2Config(heartbeat, silence)
+	a.work.Go(func() { _ = srv.Serve(newSingleListener(c)) })
+	select {
+	case <-c.ended:
+		s.close()
+	case <-ctx.Done():
+		c.sayGoodbye()
+		s.drain(a.cfg.Timings.Drain)
+	}
+	cancel()
+	_ = srv.Close()
+	_ = c.Close()
+	for _, h := range s.raw {
+		_ = h.Close()
+	}
+	if r := s.farewell(); r != nil {
+		return r
+	}
+	_, reason := c.ending("server", silence)
+	return errors.New(reason)
+}
+
+// httpServer returns a server for connections or raw streams of this agent.
+func (a *Agent) httpServer(base context.Context, h http.Handler, p *http.Protocols) *http.Server {
+	return &http.Server{
+		Handler: h, Protocols: p, MaxHeaderBytes: maxHeaderBytes, ReadHeaderTimeout: a.cfg.Timings.Handshake,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
+	}
+}
+
+func (a *Agent) newServed(base context.Context, stop <-chan struct{}) *served {
+	s := &served{agent: a, stop: stop, raw: map[Host]*http.Server{}}
+	s.hosts = map[Host]http.Handler{
+		HostControl:   s.control(),
+		HostAPI:       orAbsent(a.cfg.API, "this agent does not offer the broker's API"),
+		HostDashboard: orAbsent(a.cfg.Dashboard, "this agent does not offer the broker's dashboard"),
+	}
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+	for _, host := range []Host{HostAPI, HostDashboard} {
+		s.raw[host] = a.httpServer(base, s.hosts[host], http1)
+	}
+	return s
+}
+
+// orAbsent returns h, or what answers in its place.
+func orAbsent(h http.Handler, text string) http.Handler {
+	if h != nil {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, text, http.StatusNotFound) })
+}
+
+// dispatch leads a request to the handler of its virtual host.
+func (s *served) dispatch(w http.ResponseWriter, r *http.Request) {
+	if !s.begin() {
+		http.Error(w, "the agent stops", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.done()
+	host := Host(r.Host)
+	h, ok := s.hosts[host]
+	if !ok {
+		http.Error(w, "this agent has no such virtual host", http.StatusMisdirectedRequest)
+		return
+	}
+	if r.Method != http.MethodConnect {
+		h.ServeHTTP(w, r)
+		return
+	}
+	raw, ok := s.raw[host]
+	if !ok {
+		http.Error(w, "this virtual host has no raw streams", http.StatusMethodNotAllowed)
+		return
+	}
+	serveRaw(w, r, raw)
+}
+
+// begin counts a request, for which Run waits, unless the connection is closed.
+func (s *served) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.inFlight.Add(1)
+	s.agent.work.Add(1)
+	return true
+}
+
+func (s *served) done() {
+	s.inFlight.Done()
+	s.agent.work.Done()
+}
+
+func (s *served) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
+
+// drain lets requests under way end, for a while.
+func (s *served) drain(patience time.Duration) {
+	s.close()
+	idle := make(chan struct{})
+	s.agent.work.Go(func() {
+		s.inFlight.Wait()
+		close(idle)
+	})
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-idle:
+	case <-late.C:
+	}
+}
+
+func (s *served) farewell() *Refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.goodbye
+}

@@ -1,0 +1,84 @@
+package agentproto
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"slices"
+)
+
+// ServeHTTP answers the paths of the protocol: [PathConnect], [PathRegister] and
+// [PathUnregister]. Anything else is 404.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case PathConnect:
+		s.connect(w, r)
+	case PathRegister:
+		s.paths.register(w, r)
+	case PathUnregister:
+		s.paths.unregister(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// ConfigureTLS adds the direct carrier to an HTTPS server: [ALPN] is selected
+// for agents that offer it, while people keep HTTP/2 and HTTP/1.1. It must be
+// called before h serves. h.Handler must lead the paths of the protocol to the
+// Server. Connections that have not said anything yet count for
+// MaxHandshakes; h.ReadHeaderTimeout, if it is not set, becomes
+// Timings.Handshake, which also bounds the TLS handshake.
+func (s *Server) ConfigureTLS(h *http.Server) {
+	if h.TLSConfig == nil {
+		h.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	for _, proto := range []string{ALPN, "h2", "http/1.1"} {
+		if !slices.Contains(h.TLSConfig.NextProtos, proto) {
+			h.TLSConfig.NextProtos = append(h.TLSConfig.NextProtos, proto)
+		}
+	}
+	if h.Protocols == nil { // else TLSNextProto would switch HTTP/2 off
+		h.Protocols = new(http.Protocols)
+		h.Protocols.SetHTTP1(true)
+		h.Protocols.SetHTTP2(true)
+	}
+	if h.ReadHeaderTimeout == 0 {
+		h.ReadHeaderTimeout = s.cfg.Timings.Handshake
+	}
+	if h.TLSNextProto == nil {
+		h.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+	}
+	h.TLSNextProto[ALPN] = s.serveDirect
+	next := h.ConnState
+	h.ConnState = func(conn net.Conn, state http.ConnState) {
+		s.watchConn(conn, state)
+		if next != nil {
+			next(conn, state)
+		}
+	}
+}
+
+// watchConn lets a connection that has said nothing yet wait at the gate.
+func (s *Server) watchConn(conn net.Conn, state http.ConnState) {
+	if state != http.StateNew {
+		s.gate.leaveConn(conn)
+		return
+	}
+	if !s.gate.enterConn(conn) {
+		_ = conn.Close()
+	}
+}
+
+// serveDirect serves a connection whose TLS handshake selected [ALPN]. It
+// returns when the connection has ended: net/http closes it then.
+func (s *Server) serveDirect(_ *http.Server, conn *tls.Conn, h http.Handler) {
+	base, ok := h.(interface{ BaseContext() context.Context })
+	if !ok {
+		return // not called by net/http
+	}
+	s.gate.leaveConn(conn)
+	if sess := s.serve(base.BaseContext(), newDirectConn(conn), conn.RemoteAddr().String()); sess != nil {
+		<-sess.gone
+	}
+}
