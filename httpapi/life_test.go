@@ -145,7 +145,6 @@ func TestAdoptedClustersRefuseWhatIsForHostedOnes(t *testing.T) {
 	}
 	require.Equal(t, before.position, f.stored().position)
 	require.Equal(t, ecp.CodeInvalid, f.call(asAdmin, "PATCH", path, `{"spec":{"replicas":3}}`).problem().Code)
-	f.call(asAdmin, "POST", path+"/connections", `{"connections":3}`).want(http.StatusOK)
 	require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, "POST", path+"/connections", `{"connections":3}`).problem().Code)
 	var operations page[ecp.Operation]
 	f.call(asAdmin, "GET", path+"/operations", "").want(http.StatusOK).into(&operations)

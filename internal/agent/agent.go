@@ -2,13 +2,21 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
 	"time"
 
+	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// Config says what an agent runs on.
+// Config says what an agent runs on. Only Home is required.
 type Config struct {
 	// Home is its directory, an absolute path; see [Home].
 	Home string
@@ -16,29 +24,79 @@ type Config struct {
 	// clock that is before BuildTime.
 	Version   string
 	BuildTime time.Time
-	// Logger gets what people should know; nil = log/agent.log in Home.
+	// Logger gets what people should know; nil = standard error where systemd
+	// collects it, else log/agent.log in Home.
 	Logger *slog.Logger
+	// Level is moved as agent.yaml says; nil = one of the agent's own.
+	Level *slog.LevelVar
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 	// Getenv reads the environment; nil = os.Getenv.
 	Getenv func(name string) string
+	// Root is put before the directories in which EMQX' own configuration is looked
+	// for; "" = they are this host's.
+	Root string
+	// Timings are those of the connection; zero = the protocol's.
+	Timings agentproto.AgentTimings
 }
+
+// mostReports is how many reports are kept for a server that is away: an hour of
+// them.
+const mostReports = 360
 
 // Agent runs on one home directory.
 type Agent struct {
-	config Config
-	home   home.Dir
+	config   Config
+	home     home.Dir
+	now      func() time.Time
+	instance string
+	reports  *agentproto.ReportLog
+	gateway  gateway // what requests through the tunnel reach
+
+	reload          wakeup // a person asked for it
+	identityChanged wakeup
+	tunnelChanged   wakeup // other settings of the connection
+	brokerChanged   wakeup
+
+	log  *slog.Logger // set when Run begins
+	file *logFile     // nil = the log is no file of ours
+
+	state state
 }
 
 // New checks the configuration. It starts nothing.
 func New(c Config) (*Agent, error) {
-	return &Agent{config: c, home: home.Of(c.Home)}, nil
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Getenv == nil {
+		c.Getenv = os.Getenv
+	}
+	if c.Level == nil {
+		c.Level = new(slog.LevelVar)
+	}
+	if c.Home == "" {
+		return nil, errors.New("the agent has no home directory; see Home")
+	}
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return &Agent{
+		config: c, home: home.Dir(c.Home), now: c.Now, instance: hex.EncodeToString(b[:]), reports: agentproto.NewReportLog(mostReports),
+		reload: newWakeup(), identityChanged: newWakeup(), tunnelChanged: newWakeup(), brokerChanged: newWakeup(),
+		state: state{settings: defaultSettings(), problems: map[string]string{}},
+	}, nil
 }
 
-// Run runs the agent until ctx ends. The error is a [*home.RunningError] where
-// another process runs on the directory, or says why the directory cannot be used.
+// Reload reads all files again, as SIGHUP does.
+func (a *Agent) Reload() { a.reload.send() }
+
+// Run runs the agent until ctx ends, and returns nil then. The error is a
+// [*home.RunningError] where another process runs on the directory, or says why the
+// directory cannot be used. A server that refuses the agent is no reason to end: it
+// waits for another registration.
 func (a *Agent) Run(ctx context.Context) error {
-	if _, err := a.home.Prepare(); err != nil {
+	mended, err := a.home.Prepare()
+	if err != nil {
 		return err
 	}
 	release, err := a.home.Lock()
@@ -46,6 +104,78 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	<-ctx.Done()
+	a.log, a.file = newLogger(a.config, a.home)
+	if a.file != nil {
+		defer a.file.Close()
+	}
+	listener, err := a.home.Listen()
+	if err != nil {
+		return err
+	}
+	a.state.begin(a.now())
+	for _, m := range mended {
+		a.log.WarnContext(ctx, "files mended", "what", m)
+	}
+	a.loadSettings()
+	a.log.InfoContext(ctx, "agent started", "version", a.config.Version, "home", string(a.home), "pid", os.Getpid())
+	var wg sync.WaitGroup
+	for name, work := range map[string]func(context.Context){
+		"files": a.watch, "hangup": a.hangups, "broker": a.runBroker, "server": a.runTunnel,
+		"socket": func(ctx context.Context) { a.serveSocket(ctx, listener) },
+	} {
+		wg.Go(func() { a.keepRunning(ctx, name, work) })
+	}
+	wg.Wait()
+	a.log.InfoContext(ctx, "agent stopped")
 	return nil
+}
+
+// keepRunning runs one part of the agent until ctx ends: a panic in it is logged, and
+// it begins anew.
+func (a *Agent) keepRunning(ctx context.Context, name string, work func(context.Context)) {
+	for ctx.Err() == nil {
+		if a.contained(ctx, name, work) {
+			a.state.problem("panic "+name, "a fault of the agent's in its part "+name+"; its log has more")
+		}
+		pause(ctx, time.Second)
+	}
+}
+
+// contained runs work and reports whether it panicked.
+func (a *Agent) contained(ctx context.Context, name string, work func(context.Context)) (panicked bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			panicked = true
+			a.log.ErrorContext(ctx, "panic", "part", name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	work(ctx)
+	return false
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// loadSettings takes agent.yaml. What is wrong in it is told; the rest counts.
+func (a *Agent) loadSettings() {
+	s, err := ReadSettings(string(a.home))
+	a.state.problemOf("settings", err)
+	if err != nil {
+		a.log.Error("settings are not right", "error", err)
+	}
+	a.config.Level.Set(s.LogLevel)
+	before := a.state.setSettings(s)
+	if before.Tunnel != s.Tunnel || before.Proxy != s.Proxy || before.Heartbeat != s.Heartbeat {
+		a.tunnelChanged.send()
+	}
+	if before.Monitoring != s.Monitoring {
+		a.brokerChanged.send()
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/internal/agent/broker"
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
@@ -60,6 +61,7 @@ type ServerStatus struct {
 	CarrierWhy  string             `json:"carrierWhy,omitempty"`
 	Since       time.Time          `json:"since,omitzero"` // of the phase
 	Error       string             `json:"error,omitempty"`
+	Hint        string             `json:"hint,omitempty"`    // what to do about the error
 	Refusal     string             `json:"refusal,omitempty"` // code
 	RetryAt     time.Time          `json:"retryAt,omitzero"`
 	ClockSkewMS int64              `json:"clockSkewMs,omitempty"` // the agent's clock minus the server's
@@ -68,6 +70,7 @@ type ServerStatus struct {
 
 // TLSStatus is the server's certificate, as it was last seen.
 type TLSStatus struct {
+	Version  string    `json:"version,omitempty"` // e.g. "TLS 1.3"
 	Subject  string    `json:"subject,omitempty"`
 	Issuer   string    `json:"issuer,omitempty"`
 	NotAfter time.Time `json:"notAfter,omitzero"`
@@ -159,7 +162,30 @@ func callSocket(ctx context.Context, d home.Dir, method, path string) ([]byte, e
 
 // offline is the status of a directory on which no agent runs.
 func offline(d home.Dir) (Status, error) {
-	s := Status{Home: string(d), Phase: PhaseStopped}
+	s := Status{Home: string(d), Phase: PhaseStopped, Broker: BrokerStatus{Credentials: "none"}}
+	if pid, running, err := d.Running(); err == nil && running {
+		return s, fmt.Errorf("an agent runs on %s (process %d) and does not answer; wait a moment, or restart it with `emqxee-agent restart`", d, pid)
+	}
 	s.Todo = append(s.Todo, "start the agent: `emqxee-agent start`")
+	id, err := agentproto.ReadIdentity(d.Identity())
+	switch {
+	case err == nil:
+		s.Server = serverStatus(id, agentproto.AgentStatus{})
+	case errors.Is(err, fs.ErrNotExist):
+		s.Todo = append(s.Todo, "register it with the command of the cluster's guide")
+	default:
+		s.Problems = append(s.Problems, err.Error())
+	}
+	settings, err := broker.Load(d)
+	switch {
+	case err == nil:
+		s.Broker.DashboardURL, s.Broker.APIURL, s.Broker.Credentials, s.Broker.ReadOnly = settings.DashboardURL, settings.APIURL, settings.Credentials(), settings.ReadOnly
+		s.Logs = LogsStatus{Collect: settings.LogCollection, Dir: settings.LogDir}
+	case !broker.IsMissing(err):
+		s.Problems = append(s.Problems, err.Error())
+	}
+	if _, err := ReadSettings(string(d)); err != nil {
+		s.Problems = append(s.Problems, err.Error())
+	}
 	return s, nil
 }

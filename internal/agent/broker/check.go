@@ -13,7 +13,7 @@ import (
 )
 
 // callTime bounds one call of the broker's.
-const callTime = 5 * time.Second
+const callTime = 4 * time.Second
 
 // Detect logs in to the broker and returns what it is. The error says what is wrong
 // with it or with the credentials: unsupported for what cannot be managed, denied for

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Lock makes this process the one that runs on the directory until release is
@@ -21,7 +22,7 @@ func (d Dir) Lock() (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the agent's directory: %w", plain(err))
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lockPatiently(f); err != nil {
 		defer f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, &RunningError{Home: string(d), PID: pidIn(f)}
@@ -39,6 +40,21 @@ func (d Dir) Lock() (release func(), err error) {
 		_ = f.Truncate(0) // a process id is given to others later
 		f.Close()
 	}, nil
+}
+
+// lockPatiently takes the lock of a file. [Dir.Running] has it for a moment too,
+// which must not keep an agent from starting.
+func lockPatiently(f *os.File) (err error) {
+	const tries, pause = 10, 20 * time.Millisecond
+	for n := range tries {
+		if n > 0 {
+			<-time.After(pause)
+		}
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+	}
+	return err
 }
 
 // Running reports the process that runs on the directory: its id, 0 where it has

@@ -1,0 +1,145 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/agent/broker"
+	"github.com/openecp/openecp/internal/agent/report"
+)
+
+// lookAgain is how long after EMQX refused all guesses they are tried again: brokers
+// lock users.
+const lookAgain = 5 * time.Minute
+
+// runBroker asks the broker and reports what it says, anew after each change of its
+// settings. Nothing is asked before there is a registration: until then nobody has
+// said with which credentials.
+func (a *Agent) runBroker(ctx context.Context) {
+	for ctx.Err() == nil {
+		if a.state.registered() {
+			a.reportUntilChanged(ctx)
+			continue
+		}
+		select {
+		case <-a.brokerChanged:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// reportUntilChanged makes reports with one set of settings.
+func (a *Agent) reportUntilChanged(ctx context.Context) {
+	access, tried, err := a.openBroker(ctx)
+	a.state.setAccess(access, tried)
+	a.gateway.lead(access)
+	if access == nil {
+		a.reportFailure(ctx, err)
+		return
+	}
+	r := report.New(access, a.log, a.now)
+	defer func() {
+		a.gateway.lead(nil)
+		a.state.setAccess(nil, nil)
+		r.Close()
+		access.Close(ctx)
+	}()
+	for {
+		began := time.Now()
+		a.take(ctx, r.Collect(ctx))
+		if !a.waitForNext(ctx, began) {
+			return
+		}
+	}
+}
+
+// take keeps a report, and logs what has changed since the one before.
+func (a *Agent) take(ctx context.Context, now agentproto.Report) {
+	if ctx.Err() != nil { // cut short, it says nothing of the broker
+		return
+	}
+	a.state.mu.Lock()
+	before := a.state.last
+	a.state.mu.Unlock()
+	a.state.setReport(a.reports.Append(now))
+	if changed := news(before, now); changed != "" {
+		if len(now.Errors) == 0 {
+			a.log.InfoContext(ctx, "EMQX answers", "node", now.Node, "version", now.Version, "members", len(now.Members))
+			return
+		}
+		a.log.WarnContext(ctx, "EMQX is not as it should be", "errors", changed)
+	}
+}
+
+// news says what is wrong where that is not what was wrong before.
+func news(before, now agentproto.Report) string {
+	words := func(r agentproto.Report) (s string) {
+		for _, e := range r.Errors {
+			s += string(e.Stage) + ": " + e.Message + " (" + string(e.Code) + "); "
+		}
+		return s
+	}
+	switch w := words(now); {
+	case w == words(before) && (len(now.Errors) > 0 || before.Seq > 0):
+		return ""
+	case w == "":
+		return "none"
+	default:
+		return w
+	}
+}
+
+// waitForNext waits until the next report is due, counted from when the last one
+// began; false = something changed, or ctx has ended.
+func (a *Agent) waitForNext(ctx context.Context, began time.Time) bool {
+	timer := time.NewTimer(max(a.state.getSettings().Monitoring-time.Since(began), shortestInterval/10))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-a.brokerChanged:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// openBroker returns the way to the broker by the settings that were saved. Where they
+// have no credentials it looks for some.
+func (a *Agent) openBroker(ctx context.Context) (access *broker.Access, tried []string, err error) {
+	s, err := broker.Load(a.home)
+	if err != nil && !broker.IsMissing(err) {
+		a.state.problemOf("broker settings", err)
+		return nil, nil, &ecp.Error{Code: ecp.CodeDenied, Op: "log in to EMQX", Message: err.Error()}
+	}
+	a.state.problem("broker settings", "")
+	if !s.HasCredentials() {
+		s, tried, err = broker.Discover(ctx, broker.DiscoverConfig{Home: a.home, Getenv: a.config.Getenv, Root: a.config.Root, Logger: a.log, Now: a.now})
+		if err != nil {
+			return nil, tried, err
+		}
+		a.log.InfoContext(ctx, "found credentials that EMQX takes", "emqx", s, "tried", tried)
+	}
+	access, err = broker.New(broker.Config{Settings: s, Logger: a.log, Now: a.now})
+	return access, nil, err
+}
+
+// reportFailure reports that the broker was not found, until it is time to look again.
+func (a *Agent) reportFailure(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	until := time.Now()
+	if errors.Is(err, ecp.ErrDenied) {
+		until = until.Add(lookAgain)
+	}
+	for {
+		began := time.Now()
+		a.take(ctx, report.Failed(err, a.now()))
+		if !a.waitForNext(ctx, began) || !time.Now().Before(until) {
+			return
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"slices"
+
+	"github.com/openecp/openecp/agentproto"
+)
+
+// runTunnel keeps the connection to the server: with the identity that is there, and
+// anew with each other one and with other settings.
+func (a *Agent) runTunnel(ctx context.Context) {
+	for ctx.Err() == nil {
+		id, err := agentproto.ReadIdentity(a.home.Identity())
+		if errors.Is(err, fs.ErrNotExist) {
+			id, err = agentproto.Identity{}, nil
+		}
+		a.state.problemOf("identity", err)
+		a.setIdentity(id)
+		if err != nil || id.Agent == "" {
+			a.waitForIdentity(ctx)
+			continue
+		}
+		a.connect(ctx, id)
+	}
+}
+
+// setIdentity also wakes what waits for a registration, or has lost it.
+func (a *Agent) setIdentity(id agentproto.Identity) {
+	before := a.state.registered()
+	a.state.setIdentity(id)
+	if before != a.state.registered() {
+		a.brokerChanged.send()
+	}
+}
+
+func (a *Agent) waitForIdentity(ctx context.Context) {
+	for {
+		select {
+		case <-a.identityChanged:
+			return
+		case <-a.tunnelChanged: // nothing is there to be set
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// connect keeps one connection until the identity or the settings change, or the
+// server refuses the agent for good: it then waits for another registration.
+func (a *Agent) connect(ctx context.Context, id agentproto.Identity) {
+	drain(a.tunnelChanged)
+	agent, err := agentproto.NewAgent(a.tunnelConfig(id))
+	a.state.problemOf("connection", err)
+	if err != nil {
+		a.log.ErrorContext(ctx, "cannot connect", "error", err)
+		a.waitForIdentity(ctx)
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { //nolint:gosec // awaited below, whatever it ends with
+		a.contained(ctx, "connection", func(ctx context.Context) { err = agent.Run(ctx) })
+		ended <- err
+	}()
+	for {
+		select {
+		case err := <-ended:
+			a.refusedForGood(ctx, err)
+			return
+		case <-a.identityChanged:
+			if a.sameIdentity(id) {
+				continue
+			}
+		case <-a.tunnelChanged:
+		case <-ctx.Done():
+		}
+		cancel()
+		<-ended
+		return
+	}
+}
+
+// refusedForGood waits, where the server does not know the agent any more, for another
+// registration.
+func (a *Agent) refusedForGood(ctx context.Context, err error) {
+	var r *agentproto.Refusal
+	if errors.As(err, &r) {
+		a.log.ErrorContext(ctx, "the server does not know this agent any more; register it again", "code", r.Code, "reason", r.Message)
+		a.waitForIdentity(ctx)
+	}
+}
+
+// sameIdentity reports whether the file still has the identity in use; what the agent
+// itself has learned of the server changes nothing.
+func (a *Agent) sameIdentity(id agentproto.Identity) bool {
+	now, err := agentproto.ReadIdentity(a.home.Identity())
+	return err == nil && now.Agent == id.Agent && bytes.Equal(now.Key, id.Key) && now.Server == id.Server &&
+		now.ServerName == id.ServerName && slices.Equal(now.CASHA256, id.CASHA256)
+}
+
+func drain(w wakeup) {
+	select {
+	case <-w:
+	default:
+	}
+}
+
+func (a *Agent) tunnelConfig(id agentproto.Identity) agentproto.AgentConfig {
+	s := a.state.getSettings()
+	timings := a.config.Timings
+	if s.Heartbeat != usualInterval {
+		timings.Heartbeat = s.Heartbeat
+	}
+	return agentproto.AgentConfig{
+		Identity: id, Instance: a.instance, Hello: a.hello, Tunnel: s.Tunnel, Proxy: s.proxy(),
+		Now: a.now, BuildTime: a.config.BuildTime,
+		API: a.gateway.api(), Dashboard: a.gateway.dashboard(), Reports: a.reports,
+		Save: a.save, Status: a.state.setTunnel, Timings: timings, Logger: a.log,
+	}
+}
+
+// save keeps what the agent learned of the server. A disk that is full is told.
+func (a *Agent) save(id agentproto.Identity) error {
+	err := agentproto.UpdateIdentity(a.home.Identity(), id)
+	if errors.Is(err, agentproto.ErrIdentityReplaced) || errors.Is(err, fs.ErrNotExist) {
+		return nil // another registration, which is on its way
+	}
+	a.state.problemOf("save identity", err)
+	return err
+}
+
+// proxy returns the proxy to the server.
+func (s Settings) proxy() func(*url.URL) (*url.URL, error) {
+	switch s.Proxy {
+	case "":
+		return func(u *url.URL) (*url.URL, error) {
+			return http.ProxyFromEnvironment(&http.Request{URL: u})
+		}
+	case noProxy:
+		return nil
+	}
+	u, err := url.Parse(s.Proxy)
+	return func(*url.URL) (*url.URL, error) { return u, err }
+}
+
+// hello is what the agent tells of itself.
+func (a *Agent) hello() agentproto.Hello {
+	h := Hello(a.config.Version)
+	h.Node = a.state.node()
+	return h
+}
+
+// Hello is what an agent on this host tells of itself, whatever it is registered for.
+func Hello(version string) agentproto.Hello {
+	name, _ := os.Hostname() // a host without a name has none to tell
+	return agentproto.Hello{Version: version, OS: runtime.GOOS, Arch: runtime.GOARCH, Hostname: name}
+}
