@@ -237,13 +237,20 @@ func checkChallenge(asked challenge, id Identity) error {
 		return asked.Refusal.cleaned()
 	case len(asked.Nonce) != nonceSize:
 		return fmt.Errorf("the server's challenge has a nonce of %d bytes; it has to be %d: is this an OpenECP server?", len(asked.Nonce), nonceSize)
-	case asked.Server != id.ServerName:
-		return &Failure{Step: StepProof, Code: FailedServerName,
-			Message: fmt.Sprintf("the server calls itself %q, this agent was registered with %q; it proves itself to that one only",
-				cleanText(asked.Server, maxWord), id.ServerName),
-			Hint: "if the server was renamed on purpose, register again with a new token: emqxee-agent register --url URL --registration-token TOKEN"}
 	}
-	return nil
+	return checkServerName(asked.Server, id.ServerName)
+}
+
+// checkServerName returns an error if a server is not the one that a key signs
+// for.
+func checkServerName(says, registered string) error {
+	if says == registered {
+		return nil
+	}
+	return &Failure{Step: StepProof, Code: FailedServerName,
+		Message: fmt.Sprintf("the server calls itself %q, this agent was registered with %q; it proves itself to that one only",
+			cleanText(says, maxWord), registered),
+		Hint: "If it is the right server, unregister this agent and register it anew, so that it has a new key"}
 }
 
 func (c proveConfig) proof(nonce []byte, version int) proof {

@@ -28,7 +28,7 @@ type Registry interface {
 
 // Registration is an agent's request for an identity.
 type Registration struct {
-	Token     string            // secret; String and Format leave it out
+	Token     string            `json:"-" xml:"-"` // secret: printing and encoding leave it out
 	PublicKey ed25519.PublicKey // of the key that the agent made and keeps
 	Hello     Hello
 	Remote    string // address the request came from

@@ -22,7 +22,7 @@ type Server struct {
 	dialer *http.Transport // makes HTTP/2 clients of connections
 	raw    *http.Transport // makes HTTP/1.1 clients of raw streams
 	gate   *gate
-	paths  noRegistrar    // answers what is no connection
+	paths  *registrar     // answers what is no connection
 	work   sync.WaitGroup // of everything that Shutdown waits for
 
 	mu       sync.Mutex
@@ -39,9 +39,13 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, dialer: newDialer(cfg.Timings), raw: newRawDialer(),
+		paths: newRegistrar(cfg.Name, cfg.Registry, cfg.Authorities, cfg.Logger),
+		cfg:   cfg, dialer: newDialer(cfg.Timings), raw: newRawDialer(),
 		gate:     newGate(cfg.MaxHandshakes, cfg.Timings.Eviction),
 		sessions: map[string]*session{}, claims: map[string]chan struct{}{}, attempts: map[string][]*attempt{},
+	}
+	s.paths.unregistered = func(agent string) {
+		s.Disconnect(agent, Refusal{Code: RefusedRemoved, Message: "the agent has unregistered itself"})
 	}
 	return s, nil
 }
