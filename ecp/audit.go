@@ -67,7 +67,7 @@ func (e AuditEntry) Copy() Payload {
 // auditID gives ids whose order is that of time, turned round: lists begin
 // with the newest. n is the entry's place in its transaction.
 func auditID(at time.Time, n int) string {
-	return auditMark(at) + fmt.Sprintf("%08x", math.MaxUint32-n) + randomHex(4)
+	return auditMark(at) + fmt.Sprintf("%08x", math.MaxUint32-uint32(n)) + randomHex(4)
 }
 
 // auditMark is less than the id of every entry older than a time, and not less
