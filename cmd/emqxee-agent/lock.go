@@ -51,7 +51,7 @@ func holder(dir home.Dir, name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	return whoLocks(f)
 }
 
@@ -71,7 +71,7 @@ func until(patience time.Duration, done func() bool) bool {
 		if time.Now().After(deadline) {
 			return false
 		}
-		time.Sleep(50 * time.Millisecond)
+		<-time.After(50 * time.Millisecond)
 	}
 	return true
 }

@@ -63,7 +63,7 @@ func sumOf(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	h := sha256.New()
 	_, err = io.Copy(h, f)
 	return h.Sum(nil), err
@@ -76,7 +76,7 @@ func copyProgram(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()                                             //nolint:errcheck // nothing was written
+	defer in.Close()
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // a folder of programs
 		return err
 	}

@@ -60,7 +60,7 @@ func runAgent(ctx context.Context, dir home.Dir, log *slog.Logger, readyFD int) 
 
 // tellReady writes readyLine when the agent of the home answers on its socket.
 func tellReady(ctx context.Context, dir home.Dir, to *os.File) {
-	defer to.Close() //nolint:errcheck // the other end may be gone
+	defer to.Close()
 	for !answers(ctx, dir) {
 		select {
 		case <-ctx.Done():

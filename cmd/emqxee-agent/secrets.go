@@ -61,7 +61,7 @@ func firstLineOf(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	return firstLine(bufio.NewReader(io.LimitReader(f, longestSecret+2)))
 }
 

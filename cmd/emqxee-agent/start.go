@@ -111,7 +111,7 @@ func (p *program) spawnSupervisor(ctx context.Context, dir home.Dir) (line strin
 	if err != nil {
 		return "", -1, err
 	}
-	defer r.Close()                                               //nolint:errcheck // nothing was written
+	defer r.Close()
 	cmd := exec.Command(file, "supervise", "--home", string(dir)) //nolint:noctx // it outlives this command
 	cmd.Dir, cmd.Env = "/", withoutSecrets(os.Environ())
 	cmd.ExtraFiles, cmd.SysProcAttr = []*os.File{w}, inNewSession()

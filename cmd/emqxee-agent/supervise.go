@@ -86,7 +86,7 @@ func (s *supervisor) run(ctx context.Context) error {
 		began := time.Now()
 		last, err := s.once(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the agent has ended because it was told to
 		}
 		if s.starter != nil {
 			s.tell(cmp.Or(last, err.Error()))
@@ -141,7 +141,7 @@ func (s *supervisor) once(ctx context.Context) (last string, err error) {
 
 // awaitReady tells start when the agent says that it answers.
 func (s *supervisor) awaitReady(from *os.File) {
-	defer from.Close() //nolint:errcheck // nothing was written
+	defer from.Close()
 	if line, _ := bufio.NewReader(from).ReadString('\n'); line == readyLine+"\n" {
 		s.tell(readyLine)
 	}

@@ -24,7 +24,7 @@ func agentAccount(root string) account {
 	if err != nil {
 		return rootAccount
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		fields := strings.Split(lines.Text(), ":")
 		if len(fields) < 4 || fields[0] != "emqx" {
