@@ -44,6 +44,11 @@ type Config struct {
 // them.
 const mostReports = 360
 
+// memoryLimit is what the program keeps its memory below, in bytes, while that is
+// possible: it is a guest on the broker's host. GOMEMLIMIT in the environment counts
+// before it.
+const memoryLimit = 96 << 20
+
 // Agent runs on one home directory.
 type Agent struct {
 	config   Config
@@ -106,11 +111,14 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer release()
 	a.log, a.file = newLogger(a.config, a.home)
 	if a.file != nil {
-		defer a.file.Close()
+		defer func() { _ = a.file.Close() }()
 	}
 	listener, err := a.home.Listen()
 	if err != nil {
 		return err
+	}
+	if a.config.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
 	}
 	a.state.begin(a.now())
 	for _, m := range mended {

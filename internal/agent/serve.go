@@ -29,6 +29,6 @@ func (a *Agent) serveSocket(ctx context.Context, l net.Listener) {
 		<-ctx.Done()
 	case <-ctx.Done():
 		_ = s.Close()
-		<-ended
+		_ = <-ended
 	}
 }

@@ -108,9 +108,7 @@ func todo(s Status, now time.Time, tried []string) (list []string) {
 	}
 	end := s.Server.TLS.NotAfter
 	add(!end.IsZero() && end.Sub(now) < expirySoon, "let the server's certificate be renewed: it ends %s", end.UTC().Format(time.RFC3339))
-	for _, p := range s.Problems {
-		list = append(list, p)
-	}
+	list = append(list, s.Problems...)
 	if len(tried) > 0 {
 		list = append(list, "credentials of EMQX were looked for in vain: "+strings.Join(tried, "; "))
 	}

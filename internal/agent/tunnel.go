@@ -84,7 +84,7 @@ func (a *Agent) connect(ctx context.Context, id agentproto.Identity) {
 		case <-ctx.Done():
 		}
 		cancel()
-		<-ended
+		_ = <-ended
 		return
 	}
 }

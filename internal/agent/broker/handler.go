@@ -128,7 +128,8 @@ func keep(r *http.Request) error {
 
 // unanswered answers for a broker that did not.
 func (a *Access) unanswered(w http.ResponseWriter, r *http.Request, err error) {
-	status, code, words := http.StatusBadGateway, "BROKER_UNREACHABLE", ""
+	status, code := http.StatusBadGateway, "BROKER_UNREACHABLE"
+	var words string
 	var ours *ecp.Error
 	var tooLong *http.MaxBytesError
 	switch {

@@ -22,7 +22,7 @@ import (
 
 // raw sends bytes to a handler over a real connection, as the tunnel's raw streams do,
 // and returns the answer.
-func raw(t *testing.T, h http.Handler, request string) (*http.Response, []byte) {
+func raw(t *testing.T, h http.Handler, request string) (answered, []byte) {
 	t.Helper()
 	s := httptest.NewServer(h)
 	defer s.Close()
@@ -37,7 +37,13 @@ func raw(t *testing.T, h http.Handler, request string) (*http.Response, []byte) 
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	return res, body
+	return answered{res.StatusCode, res.Header}, body
+}
+
+// answered is an answer whose body was read.
+type answered struct {
+	StatusCode int
+	Header     http.Header
 }
 
 // echo is a broker that answers logins, and keeps what it is asked.
@@ -183,6 +189,7 @@ func TestUpgrade(t *testing.T) {
 	r := bufio.NewReader(conn)
 	res, err := http.ReadResponse(r, nil)
 	require.NoError(t, err)
+	defer res.Body.Close()
 	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
 	_, err = io.WriteString(conn, "hello\n")
 	require.NoError(t, err)

@@ -95,13 +95,13 @@ func (p *hocon) field(path string, depth int) {
 		p.line()
 		return
 	}
-	switch c := p.peek(); {
-	case c == '{':
+	switch p.peek() {
+	case '{':
 		p.at++
 		p.object(key, depth+1)
-	case c == '[':
+	case '[':
 		p.array()
-	case c == '"':
+	case '"':
 		p.out[key] = p.quoted()
 	default:
 		if value := p.bare(); value != "" && !strings.Contains(value, "${") {

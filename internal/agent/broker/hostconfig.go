@@ -73,6 +73,11 @@ func readHost(root string) hostConfig {
 const largestConfig = 1 << 20 // bytes of a configuration file that are read
 
 func readText(path string) (string, error) {
+	if info, err := os.Stat(path); err != nil {
+		return "", err
+	} else if !info.Mode().IsRegular() { // opening a pipe would wait for its other end
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err

@@ -86,9 +86,10 @@ func (s Settings) Or(o Settings) Settings {
 	case s.Username == o.Username && s.Password == "":
 		s.Password = o.Password
 	}
-	if s.APIKey == "" {
+	switch s.APIKey {
+	case "":
 		s.APIKey, s.APISecret = o.APIKey, o.APISecret
-	} else if s.APIKey == o.APIKey {
+	case o.APIKey:
 		s.APISecret = cmp.Or(s.APISecret, o.APISecret)
 	}
 	s.CAFile, s.LogDir = cmp.Or(s.CAFile, o.CAFile), cmp.Or(s.LogDir, o.LogDir)

@@ -21,13 +21,13 @@ import (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("HOME_TEST_LOCK"); dir != "" { // another process that holds the lock
 		_, err := home.Dir(dir).Lock()
-		fmt.Println("locked", err)
+		fmt.Fprintln(os.Stdout, "locked", err)
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}
 	if dir := os.Getenv("HOME_TEST_WRITE"); dir != "" { // another process that may write little
 		if err := home.WriteFile(home.Dir(dir).Broker(), make([]byte, 1<<20)); err == nil || !strings.Contains(err.Error(), "the file is as it was") {
-			fmt.Println("wrote more than may be:", err)
+			fmt.Fprintln(os.Stdout, "wrote more than may be:", err)
 			os.Exit(1)
 		}
 		os.Exit(0)

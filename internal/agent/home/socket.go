@@ -31,7 +31,7 @@ func (d Dir) Listen() (net.Listener, error) {
 	}
 	listener.SetUnlinkOnClose(false) // the name may be another path's by then
 	if err := os.Chmod(d.Socket(), fileMode); err != nil {
-		listener.Close()
+		_ = listener.Close()
 		return nil, fmt.Errorf("open the agent's socket: %w", plain(err))
 	}
 	return &socket{listener, d.Socket()}, nil

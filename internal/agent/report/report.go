@@ -144,6 +144,7 @@ func (r *Reporter) notDescribed(ctx context.Context, err error, found ecp.Detect
 		stage = agentproto.StageClusterFetch
 	case agentproto.CodeUnsupportedVersion, agentproto.CodeOpenSource:
 		r.forget()
+	default:
 	}
 	if code == agentproto.CodeUnreachable && found.Major == 0 {
 		r.access.Forget()

@@ -94,6 +94,7 @@ func TestFaults(t *testing.T) {
 		config   emqxsim.ClusterConfig
 		settings broker.Settings
 		fault    *emqxsim.Fault
+		more     []string // paths that fail, too
 		harm     func(*rig)
 		stage    agentproto.Stage
 		code     agentproto.ErrorCode
@@ -109,9 +110,8 @@ func TestFaults(t *testing.T) {
 		{name: "hangs", fault: &emqxsim.Fault{Hang: true}, stage: agentproto.StageNodeConnect, code: agentproto.CodeTimeout, says: "no answer in time"},
 		{name: "the cluster hangs", fault: &emqxsim.Fault{Path: "/api/v5/nodes**", Hang: true}, stage: agentproto.StageClusterFetch, code: agentproto.CodeTimeout, says: "no answer in time"},
 		{name: "garbage", fault: &emqxsim.Fault{Path: "/api/v5/nodes", Status: 200, Body: "<html>", ContentType: "application/json"}, stage: agentproto.StageClusterFetch, code: agentproto.CodeMalformed},
-		{name: "no metrics", config: emqxsim.ClusterConfig{Version: "4.4.24"}, fault: &emqxsim.Fault{Path: "/api/v4/stats**", Status: 500}, harm: func(r *rig) {
-			r.cluster.AddFault(emqxsim.Fault{Path: "/api/v4/m**", Status: 500, Times: 20})
-		}, stage: agentproto.StageMetricsFetch, code: agentproto.CodeUnreachable, partial: true},
+		{name: "no metrics", fault: &emqxsim.Fault{Path: "/api/v5/monitor_current**", Status: 500}, more: []string{"/api/v5/stats**", "/api/v5/metrics**", "/api/v5/nodes/**"},
+			stage: agentproto.StageMetricsFetch, code: agentproto.CodeUnreachable, partial: true},
 		{name: "no dashboard", fault: &emqxsim.Fault{Path: "/", Status: 503}, stage: agentproto.StageTunnel, code: agentproto.CodeUnreachable, partial: true},
 		{name: "no logs", settings: broker.Settings{LogCollection: true, LogDir: "/gone/emqx"}, stage: agentproto.StageLogsFetch, code: agentproto.CodeUnreachable, says: "/gone/emqx", partial: true},
 	} {
@@ -121,8 +121,14 @@ func TestFaults(t *testing.T) {
 			if c.fault != nil { // found before it goes wrong
 				require.Empty(t, r.reporter.Collect(t.Context()).Errors)
 				remove := r.cluster.AddFault(*c.fault)
+				removes := []func(){remove}
+				for _, path := range c.more {
+					removes = append(removes, r.cluster.AddFault(emqxsim.Fault{Path: path, Status: 500}))
+				}
 				defer func() {
-					remove()
+					for _, remove := range removes {
+						remove()
+					}
 					require.Empty(t, r.reporter.Collect(t.Context()).Errors, "it recovers")
 				}()
 			}
