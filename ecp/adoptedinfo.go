@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -42,6 +43,9 @@ func (m *Manager) addAgents(i *Info) {
 		if fresh && r.Description.Version != "" {
 			i.Version = r.Description.Version
 		}
+		if n := r.Description.Limit; fresh && n > 0 {
+			i.Current.Limit, i.Current.EnforcedBy = n, EnforcedByLicence
+		}
 	}
 	for ordinal, name := range sortedKeys(nodes) {
 		n := nodes[name]
@@ -52,8 +56,8 @@ func (m *Manager) addAgents(i *Info) {
 			i.ReadyNodes++
 		}
 	}
-	if i.Status.Version != "" || i.Status.State != Created {
-		i.Unseen = obs.Unheard
+	if !i.Status.StaleFrom.IsZero() {
+		i.Unseen = cmp.Or(obs.Unheard, ConditionOf(i.Status.Conditions, CondAgentConnected).Message)
 	}
 	i.Features = Features(Adopted, i.Version, m.capabilities(i.ClusterRecord, obs))
 }

@@ -64,6 +64,9 @@ func (l *FakeLink) Drop(id ID, agents ...AgentID) {
 		return
 	}
 	l.dropped = append(l.dropped, agents...)
+	if l.of == nil {
+		return
+	}
 	l.of[id] = slices.DeleteFunc(l.of[id], func(a AgentObservation) bool { return slices.Contains(agents, a.Agent) })
 }
 

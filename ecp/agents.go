@@ -44,7 +44,7 @@ func (m *Manager) RemoveAgent(ctx context.Context, id ID, agent AgentID) error {
 		}
 		a, _, err := Get[AgentRecord](w.Tx, string(agent))
 		if errors.Is(err, ErrNotFound) || err == nil && a.Cluster != id {
-			return noSuch("agent", string(agent), nil)
+			return noSuch("agent", string(agent), ErrNotFound)
 		}
 		if err != nil {
 			return err

@@ -168,7 +168,7 @@ func (m *Manager) RevokeRegistration(ctx context.Context, id ID, token string) e
 		}
 		i := slices.IndexFunc(all, func(t RegistrationToken) bool { return t.ID == token })
 		if i < 0 {
-			return noSuch("registration token", token, nil)
+			return noSuch("registration token", token, ErrNotFound)
 		}
 		t := all[i]
 		if !t.RevokedAt.IsZero() {

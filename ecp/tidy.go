@@ -14,8 +14,8 @@ const tidyEvery = time.Hour
 const tidyBatch = 200
 
 // tidy removes, now and then until ctx ends, what nobody needs any more:
-// sessions that are over, answers that are not given again, audit entries,
-// operations and changes past their time.
+// sessions that are over, answers that are not given again, registration tokens,
+// audit entries, operations and changes past their time.
 func (m *Manager) tidy(ctx context.Context) {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
@@ -58,6 +58,9 @@ func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
 		},
 		func(tx Tx) ([]Record, error) {
 			return overdue(tx, Query{}, func(a answered) bool { return a.over(now) })
+		},
+		func(tx Tx) ([]Record, error) {
+			return overdue(tx, Query{}, func(t RegistrationToken) bool { return !t.ExpiresAt.Add(registrationKept).After(now) })
 		},
 		func(tx Tx) ([]Record, error) {
 			return overdue(tx, Query{After: auditMark(now.Add(-m.auditKept))}, func(AuditEntry) bool { return true })
