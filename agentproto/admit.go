@@ -66,7 +66,7 @@ func (s *Server) serve(ctx context.Context, c *carrierConn, remote string) *sess
 	sess, err := s.handshake(ctx, c, remote)
 	if err != nil {
 		s.logRefused(remote, c.kind, err)
-		if _, told := errors.AsType[*Refusal](err); told {
+		if _, told := errors.AsType[*Refusal](err); told || errors.Is(err, errOnlyChecked) {
 			c.sayGoodbye() // an orderly end, or the answer may be lost with the connection
 		}
 		_ = c.Close()
@@ -75,7 +75,10 @@ func (s *Server) serve(ctx context.Context, c *carrierConn, remote string) *sess
 	return sess
 }
 
-var errSlowHandshake = errors.New("the handshake took too long")
+var (
+	errSlowHandshake = errors.New("the handshake took too long")
+	errOnlyChecked   = errors.New("the agent only asked whether its proof is accepted")
+)
 
 // logRefused is quiet about what anybody on the network can cause.
 func (s *Server) logRefused(remote string, kind Carrier, err error) {
@@ -104,6 +107,9 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string) (
 	})
 	if err != nil {
 		return nil, err
+	}
+	if h.Check {
+		return nil, errors.Join(errOnlyChecked, h.accept(ctx, s.cfg.Timings.Heartbeat, nil))
 	}
 	release, err := s.claim(ctx, h.Connection.Agent)
 	if err != nil {

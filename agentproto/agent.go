@@ -17,7 +17,13 @@ type Agent struct {
 
 	// Only Run's own goroutine uses these.
 	identity Identity
+	unsaved  bool // identity is newer than what was saved
 	status   AgentStatus
+}
+
+// Format prints the agent without its key, whatever the verb.
+func (a *Agent) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "agent %s of %s", a.cfg.Identity.Agent, a.cfg.Identity.Server)
 }
 
 // NewAgent returns an agent that has not dialled yet.
@@ -126,11 +132,13 @@ func (a *Agent) learn(w way, p proven) {
 	if err != nil {
 		a.cfg.Logger.Warn("the server announces authorities that do not fit its own certificate; they are not followed", "error", err)
 	}
-	if !changed {
+	a.identity = id
+	if !changed && !a.unsaved {
 		return
 	}
-	a.identity = id
-	if err := a.cfg.Save(id); err != nil {
-		a.cfg.Logger.Error("the identity cannot be saved; the agent goes on with what it knows", "error", err)
+	err = a.cfg.Save(id)
+	a.unsaved = err != nil
+	if err != nil {
+		a.cfg.Logger.Error("the identity cannot be saved; the agent goes on with what it knows, and tries again at its next connection", "error", err)
 	}
 }

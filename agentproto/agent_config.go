@@ -27,8 +27,8 @@ type AgentConfig struct {
 	// Tunnel is which carriers may be used; empty means [TunnelAuto].
 	Tunnel TunnelMode
 
-	// Proxy returns the HTTP proxy for the server's URL, as in [http.Transport];
-	// nil means none.
+	// Proxy returns the HTTP proxy for the server's URL; none is a nil URL. A nil
+	// function means what HTTPS_PROXY and NO_PROXY say.
 	Proxy func(*url.URL) (*url.URL, error)
 
 	// Now is the clock, BuildTime the program's: a certificate is judged at the

@@ -99,7 +99,8 @@ func clientOn(conn net.Conn) *http.Client {
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
 	return &http.Client{
-		Transport:     &http.Transport{DialContext: take, DialTLSContext: take, Protocols: http1, DisableKeepAlives: true},
+		Transport: &http.Transport{DialContext: take, DialTLSContext: take, Protocols: http1, DisableKeepAlives: true,
+			DisableCompression: true, MaxResponseHeaderBytes: maxAnswerBody},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -120,7 +121,7 @@ func explainUpgrade(ctx context.Context, server *url.URL, resp *http.Response, e
 		return &Refusal{Code: RefusedBusy, Message: "the server answers " + text, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	}
 	f.Message = fmt.Sprintf("%s answers %q to GET %s; a WebSocket begins with 101", server.Host, cleanText(text, maxID), PathConnect)
-	f.Hint = "if a reverse proxy or a load balancer stands before the server, let it pass WebSocket on this path"
+	f.Hint = "If a reverse proxy or a load balancer stands before the server, let it pass WebSocket on this path"
 	return f
 }
 

@@ -2,91 +2,226 @@ package agentproto
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
+	"time"
 )
 
-// wayThere are the steps that a connection takes, in order.
-var wayThere = []Step{StepAddress, StepDNS, StepTCP, StepProxy, StepTLS, StepClock, StepHTTP}
+// wayThere are all steps, in order.
+var wayThere = []Step{StepAddress, StepDNS, StepTCP, StepProxy, StepTLS, StepClock, StepHTTP, StepDirect, StepWebSocket, StepProof}
+
+// tellSkew is the difference of clocks from which Check advises to set this one.
+const tellSkew = 2 * time.Minute
 
 // Check tries the way to the server as an agent would go it, and says which step
-// fails. It connects beside an agent that runs and takes nothing from it: it
-// proves nothing, so that an identity is not needed.
+// fails; those behind it are not tried. It changes nothing, here or at the server,
+// and works beside an agent that runs. An identity with a Server, and CASHA256 if
+// need be, is enough: without a key the proof is left out. A carrier that is not
+// there fails only if the other one may not be used, or is not there either.
 func Check(ctx context.Context, cfg AgentConfig) []CheckStep {
-	dialer, err := newServerDialer(cfg.Identity, cfg.Proxy, cfg.Now, cfg.BuildTime)
-	if err != nil {
-		return stepsUntil(err, StepAddress, nil)
-	}
-	proxied := describeProxy(dialer.proxy, dialer.server)
-	details := map[Step]string{StepAddress: dialer.server.String(), StepProxy: proxied}
-	alpn := []string{ALPN, "http/1.1"}
-	if cfg.Tunnel == TunnelWebSocket {
-		alpn = alpn[1:]
-	}
-	conn, err := dialer.open(ctx, alpn...)
-	if err != nil {
-		return stepsUntil(err, StepTCP, details)
-	}
-	protocol := conn.protocol
-	_ = conn.Close() // nothing was sent
-	if len(conn.chain) > 0 {
-		details[StepTLS] = "certificate of " + conn.chain[0].Subject.String() + ", from " + conn.chain[0].Issuer.String()
-	}
-	if at, behind := dialer.trust.at(); behind {
-		details[StepClock] = "this host's clock is behind; certificates are judged as of " + at.UTC().Format("2006-01-02 15:04 UTC")
-	}
-	call, err := newServerCall(cfg.Identity, cfg.Proxy, cfg.Now, cfg.BuildTime)
-	if err == nil {
-		defer call.close()
-		var asked challenge
-		if asked, err = call.challenge(ctx, PathRegister); err == nil {
-			details[StepHTTP] = "OpenECP answers as " + cleanText(asked.Server, maxWord)
-		}
-	}
-	if err != nil {
-		return stepsUntil(err, StepHTTP, details)
-	}
-	return append(stepsUntil(nil, "", details), carrierStep(cfg.Tunnel, protocol))
+	c := &check{cfg: cfg}
+	c.run(ctx)
+	return c.all()
 }
 
-// carrierStep tells which carrier an agent would use.
-func carrierStep(mode TunnelMode, protocol string) CheckStep {
-	step := CheckStep{Name: string(StepDirect), OK: true, Detail: "the direct carrier"}
-	switch {
-	case protocol == ALPN:
-	case mode == TunnelDirect:
-		step.OK, step.Detail = false, ""
-		step.Err = fmt.Sprintf("TLS did not select %s: something between agent and server ends TLS", ALPN)
-		step.Hint = "use --tunnel auto, which goes by WebSocket there"
-	default:
-		step.Name, step.Detail = string(StepWebSocket), "the direct carrier is not there, WebSocket is used"
-	}
-	return step
+// check is one walk along the way.
+type check struct {
+	cfg    AgentConfig
+	dialer *serverDialer
+	chain  []*x509.Certificate
+	steps  map[Step]CheckStep
+	proof  *error // of the first carrier that was there; nil = none was tried
 }
 
-// stepsUntil lists the steps before the one that failed, and that one; all where
-// err is nil. usual is the step of an error that does not name its own.
-func stepsUntil(err error, usual Step, details map[Step]string) (steps []CheckStep) {
-	failed := usual
-	var f *Failure
-	if errors.As(err, &f) {
-		failed = f.Step
+func (c *check) run(ctx context.Context) {
+	c.steps = make(map[Step]CheckStep)
+	if c.cfg.Tunnel == "" {
+		c.cfg.Tunnel = TunnelAuto
 	}
-	if err != nil && !slices.Contains(wayThere, failed) {
-		failed = usual
+	if c.cfg.Now == nil {
+		c.cfg.Now = time.Now
 	}
-	for _, s := range wayThere {
-		if err != nil && s == failed {
-			message, hint := Explain(err)
-			return append(steps, CheckStep{Name: string(s), Err: message, Hint: hint})
+	dialer, err := newServerDialer(c.cfg.Identity, c.cfg.Proxy, c.cfg.Now, c.cfg.BuildTime)
+	if err != nil {
+		c.fail(StepAddress, err)
+		return
+	}
+	c.dialer = dialer
+	for _, step := range []func(context.Context) bool{c.connect, c.talk, c.carriers} {
+		if !step(ctx) {
+			return
 		}
-		if s != StepProxy || details[s] != "" {
-			steps = append(steps, CheckStep{Name: string(s), OK: true, Detail: details[s]})
+	}
+}
+
+func (c *check) ok(step Step, format string, args ...any) {
+	c.steps[step] = CheckStep{Name: string(step), OK: true, Detail: cleanText(fmt.Sprintf(format, args...), maxMessage)}
+}
+
+// fail notes an error at the step that it names, or at this one.
+func (c *check) fail(step Step, err error) {
+	if f, ok := errors.AsType[*Failure](err); ok {
+		step = f.Step
+	}
+	message, hint := Explain(err)
+	c.steps[step] = CheckStep{Name: string(step), Err: cleanText(message, maxMessage), Hint: hint}
+}
+
+// all lists the steps. What comes before a step that was reached went well; what
+// comes after one that failed was not tried.
+func (c *check) all() (steps []CheckStep) {
+	failed := false
+	for _, name := range wayThere {
+		step, known := c.steps[name]
+		switch {
+		case known:
+		case name == StepProxy: // none is configured, or nobody came so far
+			continue
+		case failed:
+			step = CheckStep{Name: string(name), Detail: "not tried"}
+		default:
+			step = CheckStep{Name: string(name), OK: true}
 		}
+		failed = failed || !step.OK
+		steps = append(steps, step)
 	}
 	return steps
+}
+
+// connect tries what is below HTTP.
+func (c *check) connect(ctx context.Context) bool {
+	d := c.dialer
+	c.ok(StepAddress, "%s", d.server)
+	conn, err := d.open(ctx, "http/1.1")
+	f, _ := errors.AsType[*Failure](err)
+	beyondProxy := err == nil || f != nil && slices.Index(wayThere, f.Step) > slices.Index(wayThere, StepProxy)
+	if proxied := describeProxy(d.proxy, d.server); proxied != "" && beyondProxy {
+		c.ok(StepProxy, "%s", proxied)
+	}
+	if err != nil {
+		c.fail(StepTCP, err)
+		return false
+	}
+	c.ok(StepTCP, "connected to %s", conn.RemoteAddr())
+	c.chain = conn.chain
+	_ = conn.Close() // nothing was sent
+	if len(c.chain) == 0 {
+		c.ok(StepTLS, "plain HTTP to this host")
+		return true
+	}
+	leaf := c.chain[0]
+	c.ok(StepTLS, "certificate of %s, from %s, until %s", leaf.Subject, leaf.Issuer, leaf.NotAfter.UTC().Format(time.RFC3339))
+	return true
+}
+
+// talk asks the server for a nonce, and compares clocks.
+func (c *check) talk(ctx context.Context) bool {
+	call := newServerCallOn(c.dialer)
+	defer call.close()
+	asked, err := call.challenge(ctx, PathRegister)
+	if err != nil {
+		c.fail(StepHTTP, err)
+		return false
+	}
+	c.ok(StepHTTP, "OpenECP answers as %s", asked.Server)
+	c.ok(StepClock, "no time was told")
+	if !asked.Time.IsZero() {
+		c.compareClocks(c.cfg.Now().Sub(asked.Time).Round(time.Second))
+	}
+	return true
+}
+
+// compareClocks tells how far this clock is from the server's. A wrong one locks
+// nobody out, so that the step is OK in any case.
+func (c *check) compareClocks(skew time.Duration) {
+	side := "ahead of"
+	if skew < 0 {
+		side, skew = "behind", -skew
+	}
+	c.ok(StepClock, "%s %s the server's", skew, side)
+	if skew >= tellSkew {
+		step := c.steps[StepClock]
+		step.Hint = "Set the clock of this host, or let it follow a time server; reports and logs carry its time"
+		c.steps[StepClock] = step
+	}
+}
+
+// carriers opens each carrier that the agent may use, and proves who it is on the
+// first one that is there.
+func (c *check) carriers(ctx context.Context) bool {
+	direct, socket := c.cfg.Tunnel != TunnelWebSocket, c.cfg.Tunnel != TunnelDirect
+	var directErr, socketErr error
+	if direct {
+		directErr = c.try(ctx, TunnelDirect)
+	}
+	if socket {
+		socketErr = c.try(ctx, TunnelWebSocket)
+	}
+	switch {
+	case !direct:
+		c.ok(StepDirect, "not used: --tunnel is websocket")
+	case directErr == nil:
+		c.ok(StepDirect, "TLS selects %s", ALPN)
+	case socket && socketErr == nil:
+		c.ok(StepDirect, "not there, WebSocket is used instead: %v", firstText(directErr))
+	default:
+		c.fail(StepDirect, directErr)
+	}
+	switch {
+	case !socket:
+		c.ok(StepWebSocket, "not used: --tunnel is direct")
+	case socketErr == nil:
+		c.ok(StepWebSocket, "GET %s becomes a WebSocket", PathConnect)
+	case direct && directErr == nil:
+		c.ok(StepWebSocket, "not there, and not needed: %v", firstText(socketErr))
+	default:
+		c.fail(StepWebSocket, socketErr)
+	}
+	switch {
+	case len(c.cfg.Identity.Key) == 0:
+		c.ok(StepProof, "not tried: the agent is not registered")
+	case c.proof == nil:
+	case *c.proof != nil:
+		c.fail(StepProof, *c.proof)
+	default:
+		c.ok(StepProof, "the server knows agent %s and its key", c.cfg.Identity.Agent)
+	}
+	return true
+}
+
+func firstText(err error) string {
+	message, _ := Explain(err)
+	return message
+}
+
+// try opens one carrier as an agent does, and proves the identity on it unless
+// that was done.
+func (c *check) try(ctx context.Context, tunnel TunnelMode) error {
+	cfg := c.cfg
+	cfg.Tunnel = tunnel
+	cfg.Timings = cfg.Timings.withDefaults()
+	a := &Agent{cfg: cfg, identity: cfg.Identity}
+	w, err := a.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.conn.Close()
+	if c.proof != nil || len(cfg.Identity.Key) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Timings.Handshake, errNoAnswer)
+	defer cancel()
+	hello := Hello{}
+	if cfg.Hello != nil {
+		hello = cfg.Hello()
+	}
+	hello.Tunnel = tunnel
+	_, err = proveTo(ctx, w.conn, proveConfig{Identity: cfg.Identity, Instance: "check", Hello: hello, Check: true, Now: cfg.Now})
+	c.proof = &err
+	return nil
 }
 
 // describeProxy names the proxy for a server, without its password; an empty text

@@ -32,6 +32,10 @@ type proof struct {
 	Version   int    `json:"version"`
 	Hello     Hello  `json:"hello"`
 	Signature []byte `json:"signature"`
+
+	// Check asks whether the proof would be accepted. The server answers and
+	// closes: the agent's connection that serves stays as it is.
+	Check bool `json:"check,omitempty"`
 }
 
 func (p proof) signed(nonce []byte, server string) [][]byte {
@@ -74,6 +78,7 @@ type acceptConfig struct {
 // handshake is a proved agent that waits for the server's verdict.
 type handshake struct {
 	Connection Connection
+	Check      bool // the agent only asks: accept it and close
 
 	conn net.Conn
 	now  func() time.Time
@@ -104,6 +109,7 @@ func acceptHandshake(ctx context.Context, conn net.Conn, c acceptConfig) (*hands
 		return nil, errors.Join(err, h.refuse(ctx, refusalFor(err)))
 	}
 	p.Hello.Agent, p.Hello.Instance = p.Agent, p.Instance
+	h.Check = p.Check
 	h.Connection = Connection{
 		Agent: p.Agent, Instance: p.Instance, Carrier: c.Carrier, Remote: c.Remote, Since: received,
 		Hello: p.Hello.cleaned(), Protocol: p.Version,
@@ -169,6 +175,7 @@ type proveConfig struct {
 	Identity Identity
 	Instance string
 	Hello    Hello
+	Check    bool // only ask whether the proof is accepted
 	Now      func() time.Time
 }
 
@@ -254,7 +261,7 @@ func checkServerName(says, registered string) error {
 }
 
 func (c proveConfig) proof(nonce []byte, version int) proof {
-	p := proof{Agent: c.Identity.Agent, Instance: c.Instance, Version: version, Hello: c.Hello}
+	p := proof{Agent: c.Identity.Agent, Instance: c.Instance, Version: version, Hello: c.Hello, Check: c.Check}
 	p.Hello.Agent, p.Hello.Instance, p.Hello.Time = "", "", c.Now().UTC()
 	p.Hello = p.Hello.cleaned()
 	p.Signature = sign(c.Identity.Key, labelConnect, p.signed(nonce, c.Identity.ServerName)...)

@@ -118,6 +118,10 @@ func newServerCall(id Identity, proxy func(*url.URL) (*url.URL, error), now func
 	if err != nil {
 		return nil, err
 	}
+	return newServerCallOn(d), nil
+}
+
+func newServerCallOn(d *serverDialer) *serverCall {
 	call := &serverCall{dialer: d}
 	call.transport = d.transport(func(chain []*x509.Certificate) { call.chain = chain })
 	call.client = &http.Client{
@@ -125,7 +129,7 @@ func newServerCall(id Identity, proxy func(*url.URL) (*url.URL, error), now func
 		// A token goes to the server it is meant for and nowhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return call, nil
+	return call
 }
 
 func (c *serverCall) close() { c.transport.CloseIdleConnections() }

@@ -129,7 +129,11 @@ func printDiagnosis(w io.Writer, d diagnosis) {
 		fmt.Fprintln(w, part.title)
 		for _, s := range part.steps {
 			mark, text := "ok  ", s.Detail
-			if !s.OK {
+			switch {
+			case s.OK:
+			case s.Err == "":
+				mark = "-   " // not tried
+			default:
 				mark, text = "FAIL", s.Err
 			}
 			fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s  %-18s %s", mark, s.Name, text), " "))

@@ -217,8 +217,12 @@ func (r *registration) redeem(ctx context.Context, before agentproto.Identity) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, registerWithin)
 	defer cancel()
+	name := "" // the same server may call itself other than its URL does; another one may not
+	if u, err := agentproto.ParseServerURL(r.server.url); err == nil && u.String() == before.Server {
+		name = before.ServerName
+	}
 	identity, err := agentproto.Register(ctx, agentproto.RegisterConfig{
-		URL: r.server.url, Token: r.token, CASHA256: r.server.pins, Key: before.Key,
+		URL: r.server.url, Token: r.token, CASHA256: r.server.pins, Key: before.Key, ServerName: name,
 		Hello: hello(), Proxy: proxy, BuildTime: thisBuild().Built,
 	})
 	if err != nil {
