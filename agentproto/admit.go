@@ -63,7 +63,7 @@ func (s *Server) serve(ctx context.Context, c *carrierConn, remote string) *sess
 	defer leave()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.Timings.Handshake, errSlowHandshake)
 	defer cancel()
-	sess, err := s.handshake(ctx, c, remote)
+	sess, err := s.handshake(ctx, c, remote, leave)
 	if err != nil {
 		s.logRefused(remote, c.kind, err)
 		if _, told := errors.AsType[*Refusal](err); told || errors.Is(err, errOnlyChecked) {
@@ -99,7 +99,8 @@ func (s *Server) turnAway(ctx context.Context, c *carrierConn, r *Refusal) {
 	_ = c.Close()
 }
 
-func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string) (*session, error) {
+// handshake admits an agent that proves itself. proved is called when it has.
+func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, proved func()) (*session, error) {
 	at := &attempt{}
 	defer s.forget(at)
 	h, err := acceptHandshake(ctx, c, acceptConfig{
@@ -111,6 +112,7 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string) (
 	if h.Check {
 		return nil, errors.Join(errOnlyChecked, h.accept(ctx, s.cfg.Timings.Heartbeat, nil))
 	}
+	proved() // it gives way to nobody any more
 	release, err := s.claim(ctx, h.Connection.Agent)
 	if err != nil {
 		return nil, err

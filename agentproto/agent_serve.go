@@ -18,10 +18,12 @@ type served struct {
 	hosts map[Host]http.Handler
 	raw   map[Host]*http.Server // HTTP/1.1 on raw streams
 
-	mu       sync.Mutex
-	closed   bool // no request is begun any more
-	inFlight sync.WaitGroup
-	goodbye  *Refusal // what the server said before it closed
+	mu      sync.Mutex
+	closed  bool          // no request is begun any more
+	running int           // handlers
+	busy    bool          // HTTP/2 has streams whose answers are not sent
+	settled chan struct{} // closed once it is closed and neither running nor busy
+	goodbye *Refusal      // what the server said before it closed
 }
 
 // serve answers the server's requests until the connection or ctx ends. It
@@ -32,7 +34,9 @@ func (a *Agent) serve(ctx context.Context, c *carrierConn, p proven) error {
 	defer cancel()
 	s := a.newServed(base, ctx.Done())
 	srv := a.httpServer(base, http.HandlerFunc(s.dispatch), http2Only())
-	srv.HTTP2 = http2Config(heartbeat, silence)
+	srv.HTTP2 = http2Config(heartbeat, silence, agentStreamWindow)
+	srv.ConnState = func(_ net.Conn, state http.ConnState) { s.mark(state) }
+	c.multiplexed.Store(true)
 	a.work.Go(func() { _ = srv.Serve(newSingleListener(c)) })
 	select {
 	case <-c.ended:
@@ -64,7 +68,7 @@ func (a *Agent) httpServer(base context.Context, h http.Handler, p *http.Protoco
 }
 
 func (a *Agent) newServed(base context.Context, stop <-chan struct{}) *served {
-	s := &served{agent: a, stop: stop, raw: map[Host]*http.Server{}}
+	s := &served{agent: a, stop: stop, raw: map[Host]*http.Server{}, settled: make(chan struct{})}
 	s.hosts = map[Host]http.Handler{
 		HostControl:   s.control(),
 		HostAPI:       orAbsent(a.cfg.API, "this agent does not offer the broker's API"),
@@ -118,34 +122,53 @@ func (s *served) begin() bool {
 	if s.closed {
 		return false
 	}
-	s.inFlight.Add(1)
+	s.running++
 	s.agent.work.Add(1)
 	return true
 }
 
 func (s *served) done() {
-	s.inFlight.Done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	s.settleLocked()
 	s.agent.work.Done()
+}
+
+// mark takes what HTTP/2 tells of its streams: its last handler may have
+// returned before the answer is sent.
+func (s *served) mark(state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = state == http.StateActive
+	s.settleLocked()
+}
+
+func (s *served) settleLocked() {
+	if !s.closed || s.running > 0 || s.busy {
+		return
+	}
+	select {
+	case <-s.settled:
+	default:
+		close(s.settled)
+	}
 }
 
 func (s *served) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	s.settleLocked()
 }
 
 // drain lets requests under way end, for a while.
 func (s *served) drain(patience time.Duration) {
 	s.close()
-	idle := make(chan struct{})
-	s.agent.work.Go(func() {
-		s.inFlight.Wait()
-		close(idle)
-	})
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
-	case <-idle:
+	case <-s.settled:
 	case <-late.C:
 	}
 }

@@ -5,14 +5,20 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// carrierConn is one connection as the multiplexer uses it, on either carrier. It knows
-// how it ended: an orderly end is the carrier's own (close_notify of TLS, the close frame of WebSocket),
-// which a process that is killed or a cable that is cut never sends.
+// goodbyeFrame is the last thing that a side sends which ends a connection on
+// purpose: HTTP/2's answer to a PING that nobody sent, which is skipped. A
+// process that is killed, or a cable that is cut, never sends it. The end of TLS
+// does not tell the two apart: crypto/tls reads a bare FIN as an end, too.
+const goodbyeFrame = "\x00\x00\x08\x06\x01\x00\x00\x00\x00goodbye\n"
+
+// carrierConn is one connection as the multiplexer uses it, on either carrier.
+// It knows how it ended.
 type carrierConn struct {
 	net.Conn
 	kind Carrier
@@ -20,15 +26,17 @@ type carrierConn struct {
 	orderly func() error // tells the other side, then closes
 	abort   func() error // closes without a word
 
-	heard atomic.Int64 // when a byte was read last, Unix nanoseconds
-	bye   atomic.Bool  // Close is an orderly one
-	onEnd func()       // called in a goroutine of its own by the first Close; nil = nothing; set before the multiplexer starts
+	heard       atomic.Int64 // when a byte was read last, Unix nanoseconds
+	bye         atomic.Bool  // Close is an orderly one
+	multiplexed atomic.Bool  // HTTP/2 has begun
+	onEnd       func()       // called in a goroutine of its own by the first Close; nil = nothing; set before the multiplexer starts
 
 	once  sync.Once
 	ended chan struct{} // closed by Close
 
 	mu    sync.Mutex
-	cause error // of the first read that failed; nil while it lives, or if this side closed it
+	cause error  // of the first read that failed; nil while it lives, or if this side closed it
+	tail  string // the last bytes that were read, if they begin or are a goodbyeFrame
 }
 
 func newCarrierConn(kind Carrier, conn net.Conn, orderly, abort func() error) *carrierConn {
@@ -40,7 +48,19 @@ func newCarrierConn(kind Carrier, conn net.Conn, orderly, abort func() error) *c
 // newDirectConn returns the carrier of a TLS connection that selected [ALPN].
 func newDirectConn(conn *tls.Conn) *carrierConn {
 	limitUnsent(conn.NetConn())
-	return newCarrierConn(CarrierDirect, conn, conn.Close, conn.NetConn().Close)
+	return newCarrierConn(CarrierDirect, conn, func() error { return closeOrderly(conn) }, conn.NetConn().Close)
+}
+
+// closeOrderly ends TLS and takes what is still under way: a socket that is
+// closed with bytes unread is reset, and what was sent before may be lost with it.
+func closeOrderly(conn *tls.Conn) error {
+	_ = conn.CloseWrite()
+	if half, ok := conn.NetConn().(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+		_ = conn.SetReadDeadline(time.Now().Add(goodbyePatience))
+		_, _ = io.Copy(io.Discard, conn.NetConn())
+	}
+	return conn.NetConn().Close()
 }
 
 // Read reads from the carrier and keeps what ended it.
@@ -48,11 +68,34 @@ func (c *carrierConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.heard.Store(time.Now().UnixNano())
+		c.remember(p[:n])
 	}
 	if err != nil {
 		c.fail(err)
 	}
 	return n, err
+}
+
+// remember keeps the end of what was read, if it may be a goodbyeFrame's.
+func (c *carrierConn) remember(p []byte) {
+	if len(c.tail) == 0 && !mayBeGoodbye(p) { // nearly always
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.tail + string(p[max(0, len(p)-len(goodbyeFrame)):])
+	c.tail = ""
+	for n := min(len(all), len(goodbyeFrame)); n > 0; n-- {
+		if all[len(all)-n:] == goodbyeFrame[:n] {
+			c.tail = goodbyeFrame[:n]
+			return
+		}
+	}
+}
+
+// mayBeGoodbye reports whether p ends inside a goodbyeFrame, or with one.
+func mayBeGoodbye(p []byte) bool {
+	return strings.IndexByte(goodbyeFrame, p[len(p)-1]) >= 0
 }
 
 func (c *carrierConn) fail(err error) {
@@ -75,6 +118,10 @@ func (c *carrierConn) Close() error {
 		close(c.ended)
 		c.mu.Unlock()
 		if c.bye.Load() {
+			if c.multiplexed.Load() {
+				_ = c.SetWriteDeadline(time.Now().Add(goodbyePatience)) // the other side may read no more
+				_, _ = c.Write([]byte(goodbyeFrame))
+			}
 			err = c.orderly()
 		} else {
 			err = c.abort()
@@ -85,6 +132,9 @@ func (c *carrierConn) Close() error {
 	})
 	return err
 }
+
+// goodbyePatience bounds how long an orderly end waits for a full connection.
+const goodbyePatience = time.Second
 
 // sayGoodbye makes the end an orderly one, whoever calls Close.
 func (c *carrierConn) sayGoodbye() { c.bye.Store(true) }
@@ -98,13 +148,13 @@ func (c *carrierConn) silentFor() time.Duration {
 // knows. silence is the limit after which the multiplexer gives up.
 func (c *carrierConn) ending(peer string, silence time.Duration) (clean bool, reason string) {
 	c.mu.Lock()
-	cause := c.cause
+	cause, said := c.cause, c.tail == goodbyeFrame
 	c.mu.Unlock()
 	switch {
-	case errors.Is(cause, io.EOF):
+	case said:
 		return true, "the " + peer + " said goodbye"
-	case errors.Is(cause, io.ErrUnexpectedEOF):
-		return false, "the connection broke: the other side is gone without a goodbye"
+	case errors.Is(cause, io.EOF) || errors.Is(cause, io.ErrUnexpectedEOF):
+		return false, "the connection broke: the " + peer + " is gone without a goodbye"
 	case cause != nil:
 		return false, "the connection broke: " + cause.Error()
 	case c.silentFor() > silence/2:

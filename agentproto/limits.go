@@ -14,14 +14,19 @@ const (
 	maxStreams      = 1024
 	reservedStreams = 24
 
-	// streamWindow is how many bytes one side sends on one stream before the
-	// other has taken them: it bounds what a stalled stream holds in memory, and
-	// the rate of one stream over a long pipe (window / round trip).
-	streamWindow = 2 << 20
+	// The windows of a stream: how many bytes a side sends before the other has
+	// taken them. They bound what a stalled stream holds in memory, and the rate
+	// of one stream over a long pipe (window / round trip). Answers are large and
+	// the server has room; requests are small and the agent has little.
+	serverStreamWindow = 4 << 20
+	agentStreamWindow  = 1 << 20
 
 	// connectionWindow is the same for all streams together. It is far above any
 	// number of stalled streams, so that they hold up nobody.
 	connectionWindow = 1 << 30
+
+	// frameBytes is the largest frame that a side takes.
+	frameBytes = 64 << 10
 
 	// maxHeaderBytes bounds the header of a request or an answer.
 	maxHeaderBytes = 256 << 10
@@ -38,17 +43,20 @@ const (
 	// unsentBytes is how much the kernel takes beyond what is under way
 	// (TCP_NOTSENT_LOWAT): what waits there can no longer be overtaken by a small
 	// request.
-	unsentBytes = 128 << 10
+	unsentBytes = 64 << 10
 )
 
 // http2Config returns what both sides tell HTTP/2. A side that has heard
 // nothing for a heartbeat asks whether the other is there, and closes the
-// connection when silence is reached.
-func http2Config(heartbeat, silence time.Duration) *http.HTTP2Config {
+// connection when silence is reached. The documentation of net/http names 4 MiB
+// as the largest window; the code takes any, and a test would notice if it did
+// not: a stalled stream would then hold up the others.
+func http2Config(heartbeat, silence time.Duration, streamWindow int) *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxConcurrentStreams:          maxStreams,
 		MaxReceiveBufferPerConnection: connectionWindow,
 		MaxReceiveBufferPerStream:     streamWindow,
+		MaxReadFrameSize:              frameBytes,
 		SendPingTimeout:               heartbeat,
 		PingTimeout:                   max(silence-heartbeat, time.Millisecond),
 		WriteByteTimeout:              silence,

@@ -17,7 +17,8 @@ import (
 // the agent has kept, then each new one as it comes. The sequence ends without
 // an error when ctx ends, and with one when the connection has ended or the
 // agent sends what is not a report; whoever wants to go on asks again after
-// the last position. With no connection the only element is [ErrNotConnected].
+// the last position. After [Newest] the first is the newest that there is. With
+// no connection the only element is [ErrNotConnected].
 func (s *Server) Reports(ctx context.Context, agent string, after Position) iter.Seq2[Report, error] {
 	return func(yield func(Report, error) bool) {
 		sess, ok := s.session(agent)
@@ -151,7 +152,7 @@ func (l *lineReader) next() ([]byte, error) {
 		}
 		n, err := l.in.Read(l.buf[len(l.buf):cap(l.buf)])
 		l.buf = l.buf[:len(l.buf)+n]
-		if err != nil && bytes.IndexByte(l.buf[scanned:], '\n') < 0 {
+		if err != nil && len(l.buf) <= l.max && bytes.IndexByte(l.buf[scanned:], '\n') < 0 {
 			if errors.Is(err, io.EOF) && len(l.buf) > 0 {
 				err = io.ErrUnexpectedEOF
 			}

@@ -186,8 +186,15 @@ func (r *rig) agent(id Identity, tunnel TunnelMode, change ...func(*AgentConfig)
 func (r *rig) connected(tunnel TunnelMode, change ...func(*AgentConfig)) *running {
 	r.t.Helper()
 	run := r.agent(r.identity(), tunnel, change...)
-	r.waitConnected(run.id)
+	r.waitBoth(run)
 	return run
+}
+
+// waitBoth waits until server and agent say that they are connected.
+func (r *rig) waitBoth(run *running) {
+	r.t.Helper()
+	r.waitConnected(run.id)
+	r.eventually("the agent is connected", func() bool { return run.status.last().Phase == PhaseConnected })
 }
 
 func (r *rig) waitConnected(agent string) Connection {

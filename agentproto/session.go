@@ -63,7 +63,7 @@ func newDialer(t ServerTimings) *http.Transport {
 			return conn, nil
 		},
 		Protocols:              http2Only(),
-		HTTP2:                  http2Config(t.Heartbeat, t.Silence),
+		HTTP2:                  http2Config(t.Heartbeat, t.Silence, serverStreamWindow),
 		DisableCompression:     true, // bytes as they are
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
@@ -71,6 +71,7 @@ func newDialer(t ServerTimings) *http.Transport {
 
 // start begins the multiplexer on a carrier whose handshake is done.
 func (s *session) start(ctx context.Context, dialer *http.Transport) error {
+	s.carrier.multiplexed.Store(true)
 	client, err := dialer.NewClientConn(context.WithValue(ctx, connKey{}, s.carrier), "http", "agent:80")
 	if err != nil {
 		return fmt.Errorf("start HTTP/2: %w", err)

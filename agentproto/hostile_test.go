@@ -1,0 +1,144 @@
+package agentproto
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// dialTLS opens a TLS connection to the rig with a protocol.
+func (r *rig) dialTLS(alpn ...string) *tls.Conn {
+	r.t.Helper()
+	roots := x509.NewCertPool()
+	roots.AddCert(r.ca.cert)
+	d := tls.Dialer{Config: &tls.Config{RootCAs: roots, NextProtos: alpn, MinVersion: tls.VersionTLS12}}
+	conn, err := d.DialContext(r.t.Context(), "tcp", r.addr)
+	require.NoError(r.t, err)
+	r.t.Cleanup(func() { _ = conn.Close() })
+	return conn.(*tls.Conn)
+}
+
+// proved returns a connection whose handshake is done, and that then speaks
+// for itself.
+func (r *rig) proved() (*tls.Conn, string) {
+	r.t.Helper()
+	id := r.identity()
+	conn := r.dialTLS(ALPN)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := proveTo(ctx, conn, proveConfig{Identity: id, Instance: "i", Now: time.Now})
+	require.NoError(r.t, err)
+	r.waitEvent("connected", id.Agent, 1)
+	return conn, id.Agent
+}
+
+// TestPeopleKeepTheirProtocols shows that the direct carrier takes nothing from
+// browsers.
+func TestPeopleKeepTheirProtocols(t *testing.T) {
+	r := newRig(t)
+	roots := x509.NewCertPool()
+	roots.AddCert(r.ca.cert)
+	for want, h2 := range map[string]bool{"HTTP/2.0": true, "HTTP/1.1": false} {
+		tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: h2}
+		if !h2 {
+			tr.Protocols = new(http.Protocols)
+			tr.Protocols.SetHTTP1(true)
+		}
+		_, body := get(t, &http.Client{Transport: tr}, r.url+"/people")
+		assert.Equal(t, want, body)
+		tr.CloseIdleConnections()
+	}
+}
+
+// TestGarbage fills the server with connections that say nothing, or nonsense.
+func TestGarbage(t *testing.T) {
+	eachCarrier(t, func(t *testing.T, tunnel TunnelMode) {
+		const most = 8
+		r := newRig(t, func(c *ServerConfig) { c.MaxHandshakes = most })
+		for i := range 10 * most {
+			conn, err := net.Dial("tcp", r.addr)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+			if i%3 == 0 {
+				_, _ = io.WriteString(conn, "\x16\x03\x01")
+			}
+			if i%3 == 1 {
+				_, _ = io.WriteString(conn, "garbage that is no TLS at all\r\n\r\n")
+			}
+		}
+		assert.LessOrEqual(t, r.server.gate.len(), most)
+		a := r.connected(tunnel) // an agent gets through: old garbage gives way
+		_, ok := r.server.Connection(a.id)
+		assert.True(t, ok)
+	})
+}
+
+func TestHandshakesThatSayNothing(t *testing.T) {
+	r := newRig(t, func(c *ServerConfig) { c.Timings.Handshake = 100 * time.Millisecond })
+	for name, first := range map[string]string{
+		"nothing": "", "a large frame": "\xff\xff\xff\xff", "half a frame": "\x00\x00\x00\x09{}", "no JSON": "\x00\x00\x00\x02xx", "HTTP": "GET / HTTP/1.1\r\n\r\n",
+	} {
+		conn := r.dialTLS(ALPN)
+		_, err := io.WriteString(conn, first)
+		require.NoError(t, err)
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+		_, err = io.Copy(io.Discard, conn)
+		assert.NotErrorIs(t, err, context.DeadlineExceeded, name)
+		if nerr, ok := err.(net.Error); ok { //nolint:errorlint // the outermost
+			assert.False(t, nerr.Timeout(), name)
+		}
+	}
+	r.eventually("nobody waits any more", func() bool { return r.server.gate.len() == 0 })
+	assert.Empty(t, r.events.all())
+}
+
+// TestHostileAgents have proved themselves and then break the protocol.
+func TestHostileAgents(t *testing.T) {
+	const preface = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" // SETTINGS
+	for name, bytes := range map[string]string{
+		"not HTTP/2":       "HTTP/1.1 200 OK\r\n\r\n",
+		"a huge frame":     preface + "\xff\xff\xff\x00\x00\x00\x00\x00\x01",
+		"data for nobody":  preface + "\x00\x00\x01\x00\x00\x00\x00\x00\x01x",
+		"headers unasked":  preface + "\x00\x00\x01\x01\x04\x00\x00\x00\x02\x88",
+		"a broken header":  preface + "\x00\x00\x02\x01\x04\x00\x00\x00\x01\xff\xff",
+		"a push":           preface + "\x00\x00\x05\x05\x04\x00\x00\x00\x01\x00\x00\x00\x02\x82",
+		"a window too big": preface + "\x00\x00\x04\x08\x00\x00\x00\x00\x00\x7f\xff\xff\xff",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(c *ServerConfig) {
+				c.Timings.Heartbeat, c.Timings.Silence = 50*time.Millisecond, 200*time.Millisecond
+			})
+			conn, agent := r.proved()
+			_, err := io.WriteString(conn, bytes)
+			require.NoError(t, err)
+			e := r.waitEvent("disconnected", agent, 1)
+			assert.False(t, e.ending.Clean, "%s", e)
+			_, ok := r.server.Connection(agent)
+			assert.False(t, ok)
+		})
+	}
+}
+
+// TestAnswersWithHugeHeaders end the request and not the agent.
+func TestAnswersWithHugeHeaders(t *testing.T) {
+	r := newRig(t)
+	a := r.connected(TunnelDirect, withAPI(func(w http.ResponseWriter, q *http.Request) {
+		if q.URL.Path == "/huge" {
+			w.Header().Set("X-Huge", strings.Repeat("x", 2*maxHeaderBytes))
+		}
+	}))
+	_, err := r.client(a, HostAPI).Get("http://x/huge") //nolint:bodyclose // there is none
+	require.Error(t, err)
+	r.waitConnected(a.id)
+	code, _ := get(t, r.client(a, HostAPI), "http://x/")
+	assert.Equal(t, http.StatusOK, code)
+}
