@@ -2,6 +2,7 @@ package agentproto
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -12,6 +13,11 @@ type Position struct {
 	Epoch uint64 `json:"epoch"`
 	Seq   uint64 `json:"seq"`
 }
+
+// Newest is the position before the newest report, whatever that is: a server
+// that keeps no history asks with it for how things are, and is not told of what
+// was while it was away.
+var Newest = Position{Seq: math.MaxUint64}
 
 // Report is what an agent saw of its broker at one moment. A field that could
 // not be read is zero, and Errors says which and why.

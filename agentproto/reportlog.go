@@ -58,7 +58,7 @@ func (l *ReportLog) Append(r Report) Report {
 
 // Since returns the reports that are kept after a position, oldest first. A
 // position of another epoch, or one that this log has not reached, is before
-// everything. The slices inside the reports are shared: they must not be
+// everything, but for [Newest], which is before the newest report only. The slices inside the reports are shared: they must not be
 // changed.
 func (l *ReportLog) Since(after Position) []Report {
 	reports, _ := l.since(after)
@@ -71,7 +71,10 @@ func (l *ReportLog) since(after Position) ([]Report, <-chan struct{}) {
 	defer l.mu.Unlock()
 	kept := uint64(len(l.ring))
 	missing := l.seq
-	if after.Epoch == l.epoch && after.Seq <= l.seq {
+	switch {
+	case after == Newest:
+		missing = min(missing, 1)
+	case after.Epoch == l.epoch && after.Seq <= l.seq:
 		missing = l.seq - after.Seq
 	}
 	missing = min(missing, kept)

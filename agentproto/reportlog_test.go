@@ -43,6 +43,15 @@ func TestReportLogAgainstModel(t *testing.T) {
 	})
 }
 
+func TestReportLogNewest(t *testing.T) {
+	log := NewReportLog(3)
+	require.Empty(t, log.Since(Newest))
+	for range 5 {
+		last := log.Append(Report{})
+		require.Equal(t, []Report{last}, log.Since(Newest))
+	}
+}
+
 func TestReportLogWakesReaders(t *testing.T) {
 	log := NewReportLog(3)
 	_, changed := log.since(Position{})
