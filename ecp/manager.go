@@ -387,6 +387,8 @@ type Stats struct {
 	// Contested counts objects that somebody else keeps changing, by the name
 	// that one has on the platform; "" = not known.
 	Contested map[string]int
+	// Agents counts those of adopted clusters; nil = no Link counts them.
+	Agents *AgentStats
 }
 
 type counters struct{ passes, applies, applyFailures, writes, asked, silent atomic.Uint64 }
@@ -397,7 +399,7 @@ func (m *Manager) Stats() Stats {
 	return Stats{
 		Passes: c.passes.Load(), Applies: c.applies.Load(), ApplyFailures: c.applyFailures.Load(), Writes: c.writes.Load(),
 		Asked: c.asked.Load(), Silent: c.silent.Load(), Queue: m.queue.depth(), Contested: m.contested(), Unrecorded: m.unrecorded.count(),
-		Foreign: m.foreign(),
+		Foreign: m.foreign(), Agents: m.agentStats(),
 	}
 }
 

@@ -160,6 +160,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- quotaLimit
 	ch <- contestedDesc
 	ch <- failures
+	describeAgents(ch)
 	m.fleet.describe(ch)
 }
 
@@ -170,6 +171,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.desc, c.kind, c.read(stats))
 	}
 	m.collectContested(ch, stats.Contested)
+	collectAgents(ch, stats.Agents)
 	// A collector is handed no context; this is where its calls begin.
 	ctx, cancel := context.WithTimeout(ecp.WithActor(context.Background(), ecp.System), Patience) //nolint:forbidigo // as said above
 	defer cancel()

@@ -1,0 +1,232 @@
+package adopt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/ecp"
+)
+
+// Connected takes an agent that has proved who it is. What it reports counts once
+// its node and its broker are known to be those of its cluster.
+func (h *Hub) Connected(conn agentproto.Connection) {
+	h.mu.Lock()
+	id, known := h.known[ecp.AgentID(conn.Agent)]
+	if !known { // removed since its key was looked up
+		h.mu.Unlock()
+		h.disconnect(ecp.AgentID(conn.Agent), agentproto.Refusal{Code: agentproto.RefusedRemoved, Message: sayRemoved})
+		return
+	}
+	a, before := h.agentLocked(id, ecp.AgentID(conn.Agent))
+	a.end()
+	a.connection, a.connected, a.since, a.clean, a.lastSeen, a.noted = conn, true, conn.Since, false, conn.Since, false
+	a.members, a.serving = nil, time.Time{}
+	h.stats.connections.Add(1)
+	if before {
+		h.stats.reconnections.Add(1)
+	}
+	h.followLocked(a)
+	h.changedLocked(a.cluster)
+	h.mu.Unlock()
+	h.wake(a.cluster.id)
+}
+
+// agentLocked finds an agent of a cluster, or adds it; before reports whether it
+// was there.
+func (h *Hub) agentLocked(id ecp.ID, agentID ecp.AgentID) (a *agent, before bool) {
+	c := h.clusters[id]
+	if c == nil {
+		c = newCluster(id)
+		h.clusters[id] = c
+	}
+	if a = c.agents[agentID]; a != nil {
+		return a, true
+	}
+	a = &agent{id: agentID, cluster: c}
+	c.agents[agentID] = a
+	if _, there := c.recorded[agentID]; !there {
+		c.recorded[agentID] = ""
+	}
+	return a, false
+}
+
+// Disconnected takes the end of a connection. Conflicts that it stood in end with
+// it.
+func (h *Hub) Disconnected(conn agentproto.Connection, e agentproto.Ending) {
+	h.mu.Lock()
+	a := h.findLocked(ecp.AgentID(conn.Agent))
+	if a == nil || !a.connected || a.connection.Instance != conn.Instance || !a.connection.Since.Equal(conn.Since) {
+		h.mu.Unlock() // dropped, or replaced by a newer one
+		return
+	}
+	a.end()
+	a.connected, a.since, a.clean, a.serving, a.members = false, e.At, e.Clean, time.Time{}, nil
+	a.lastSeen = h.heardUntil(a, e)
+	a.copied = standing{}
+	a.cluster.endConflicts(a)
+	h.changedLocked(a.cluster)
+	h.mu.Unlock()
+	h.wake(a.cluster.id)
+}
+
+// heardUntil is when an agent was last heard whose connection has ended. One that
+// broke was alive until then; one that fell silent was not.
+func (h *Hub) heardUntil(a *agent, e agentproto.Ending) time.Time {
+	silence := h.cfg.Timings.Server.Silence
+	if silence == 0 {
+		silence = 30 * time.Second
+	}
+	if e.Clean || e.At.Sub(a.lastSeen) < silence {
+		return e.At
+	}
+	return e.At.Add(-silence)
+}
+
+// Conflicted takes note that another process came with the key of an agent that
+// serves.
+func (h *Hub) Conflicted(serving, refused agentproto.Connection) {
+	h.stats.refuse(agentproto.RefusedIdentityConflict)
+	h.mu.Lock()
+	a := h.findLocked(ecp.AgentID(serving.Agent))
+	if a == nil {
+		h.mu.Unlock()
+		return
+	}
+	a.copied = standing{until: h.now().Add(h.cfg.Timings.Refused), words: fmt.Sprintf(
+		"the key of agent %s is used by two processes: one on %s serves, one on %s was refused; register the second host with a key of its own",
+		a.id, whereFrom(serving), whereFrom(refused))}
+	h.changedLocked(a.cluster)
+	h.mu.Unlock()
+	h.wake(a.cluster.id)
+}
+
+// whereFrom names the host at the other end of a connection.
+func whereFrom(c agentproto.Connection) string {
+	host, remote := text(c.Hello.Hostname, maxName), text(c.Remote, maxName)
+	if host == "" {
+		return remote
+	}
+	return host + " (" + remote + ")"
+}
+
+func (h *Hub) findLocked(id ecp.AgentID) *agent {
+	if c := h.clusters[h.known[id]]; c != nil {
+		return c.agents[id]
+	}
+	return nil
+}
+
+// end stops following the connection.
+func (a *agent) end() {
+	if a.cancel != nil {
+		a.cancel()
+		a.cancel = nil
+	}
+}
+
+// followLocked starts reading the reports of a connection, if Run runs.
+func (h *Hub) followLocked(a *agent) {
+	if h.run == nil || !a.connected || a.cancel != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(h.run.ctx)
+	a.cancel = cancel
+	h.goLocked(func(context.Context) {
+		defer cancel()
+		h.follow(ctx, a)
+	})
+}
+
+// The pause before reports are asked for again on a connection that goes on.
+const firstPause, longestPause = time.Second, 30 * time.Second
+
+// follow reads the reports of a connection until it ends.
+func (h *Hub) follow(ctx context.Context, a *agent) {
+	if !h.check(ctx, a) {
+		return
+	}
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		for r, err := range h.server.Reports(ctx, string(a.id), agentproto.Newest) {
+			if err != nil {
+				h.log.DebugContext(ctx, "reading reports broke off", "agent", a.id, "error", err)
+				break
+			}
+			pause = firstPause
+			h.take(ctx, a, r)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// check reads the records that belong to a new connection. It returns false if the
+// agent was removed meanwhile. While the store does not answer what is known has to
+// do: the key was looked up a moment ago.
+func (h *Hub) check(ctx context.Context, a *agent) bool {
+	m := h.boundTo()
+	rec, err := m.AgentKey(ctx, a.id)
+	switch {
+	case errors.Is(err, ecp.ErrNotFound):
+		h.Drop(a.cluster.id, a.id)
+		return false
+	case err != nil:
+		h.log.WarnContext(ctx, "agent cannot be checked", "agent", a.id, ecp.ErrorAttr(err))
+		return ctx.Err() == nil
+	}
+	h.learnCluster(ctx, m, a.cluster)
+	h.mu.RLock()
+	hello := a.connection.Hello
+	h.mu.RUnlock()
+	note := ecp.AgentNote{Version: text(hello.Version, maxWord), OS: text(hello.OS, maxWord), Arch: text(hello.Arch, maxWord), Hostname: text(hello.Hostname, maxName)}
+	if news(rec.Version, note.Version) || news(rec.OS, note.OS) || news(rec.Arch, note.Arch) || news(rec.Hostname, note.Hostname) {
+		h.note(ctx, a.id, note)
+	}
+	return ctx.Err() == nil
+}
+
+// news reports whether an agent says something else of itself than is stored.
+func news(stored, said string) bool { return said != "" && said != stored }
+
+// learnCluster reads, once, which nodes the cluster's agents were beside.
+func (h *Hub) learnCluster(ctx context.Context, m manager, c *cluster) {
+	h.mu.RLock()
+	loaded := c.loaded
+	h.mu.RUnlock()
+	if loaded {
+		return
+	}
+	all, err := m.Agents(ecp.WithActor(ctx, ecp.System), c.id)
+	if err != nil {
+		h.log.WarnContext(ctx, "agents of cluster cannot be read", "cluster", c.id, ecp.ErrorAttr(err))
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c.loaded = true
+	for _, a := range all {
+		c.recorded[a.ID] = a.Node
+	}
+}
+
+// note stores something about an agent; what fails is noted when it is seen again.
+func (h *Hub) note(ctx context.Context, id ecp.AgentID, n ecp.AgentNote) bool {
+	m := h.boundTo()
+	err := m.NoteAgent(ctx, id, n)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ecp.ErrNotFound) {
+		h.log.WarnContext(ctx, "what changed of an agent was not stored", "agent", id, ecp.ErrorAttr(err))
+	}
+	return err == nil
+}
+
+// disconnect closes an agent's connection and says why.
+func (h *Hub) disconnect(id ecp.AgentID, r agentproto.Refusal) {
+	h.stats.refuse(r.Code)
+	h.log.Info("agent's connection is closed", "agent", id, "reason", r.Code)
+	h.server.Disconnect(string(id), r)
+}

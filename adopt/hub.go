@@ -1,0 +1,201 @@
+package adopt
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/ecp"
+)
+
+// manager is what a Hub needs of an [ecp.Manager].
+type manager interface {
+	RegisterAgent(ctx context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error)
+	UnregisterAgent(ctx context.Context, agent ecp.AgentID) error
+	AgentKey(ctx context.Context, agent ecp.AgentID) (ecp.AgentRecord, error)
+	Agents(ctx context.Context, id ecp.ID) ([]ecp.AgentInfo, error)
+	NoteAgent(ctx context.Context, agent ecp.AgentID, n ecp.AgentNote) error
+	Cluster(id ecp.ID) ecp.Cluster
+}
+
+// server is what a Hub needs of an [agentproto.Server].
+type server interface {
+	Reports(ctx context.Context, agent string, after agentproto.Position) iter.Seq2[agentproto.Report, error]
+	Transport(agent string, host agentproto.Host) http.RoundTripper
+	Disconnect(agent string, r agentproto.Refusal)
+	Shutdown(ctx context.Context) error
+}
+
+// Hub joins agents to a Manager: it is an [ecp.Link], an [agentproto.Registry]
+// and an [agentproto.Observer]. All methods may be called at once. NewHub makes
+// one, Bind gives it its Manager, Run lets it work.
+type Hub struct {
+	cfg    Config
+	log    *slog.Logger
+	now    func() time.Time
+	since  time.Time // when it was made
+	server server
+	public *agentproto.Server // the same
+	wakeUp chan struct{}      // of one: the earliest deadline may have changed
+	stats  stats
+
+	// mu guards all below, and what it leads to. Nothing is called with it held
+	// that waits, or that may call back.
+	mu       sync.RWMutex
+	manager  manager // nil until Bind
+	known    map[ecp.AgentID]ecp.ID
+	clusters map[ecp.ID]*cluster
+	due      *deadlines[ecp.ID]
+	watchers map[*func(ecp.ID)]struct{}
+	away     []awayNote // that are to be stored
+	noting   bool       // somebody stores them
+	run      *run       // nil while Run does not run
+}
+
+var (
+	_ ecp.Link            = (*Hub)(nil)
+	_ agentproto.Registry = (*Hub)(nil)
+	_ agentproto.Observer = (*Hub)(nil)
+)
+
+// NewHub makes a Hub with its Server and starts nothing. The time from which
+// agents can be heard begins now.
+func NewHub(c Config) (*Hub, error) {
+	h := newHub(c)
+	s, err := agentproto.NewServer(agentproto.ServerConfig{
+		Name: c.Name, Registry: h, Observer: h, Logger: h.log, Authorities: c.Authorities,
+		MaxAgents: c.MaxAgents, MaxHandshakes: c.MaxHandshakes, Timings: c.Timings.Server,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.server, h.public = s, s
+	return h, nil
+}
+
+// newHub makes a Hub without a server.
+func newHub(c Config) *Hub {
+	c.Timings = c.Timings.withDefaults()
+	h := &Hub{
+		cfg: c, log: c.Logger, now: c.Now, wakeUp: make(chan struct{}, 1),
+		known: map[ecp.AgentID]ecp.ID{}, clusters: map[ecp.ID]*cluster{}, due: newDeadlines[ecp.ID](), watchers: map[*func(ecp.ID)]struct{}{},
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	h.since = h.now()
+	return h
+}
+
+// Bind gives the Hub the Manager that was made with it as its Link. Until then it
+// asks agents to come again.
+func (h *Hub) Bind(m *ecp.Manager) { h.bind(m) }
+
+func (h *Hub) bind(m manager) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.manager = m
+}
+
+// Server returns what agents connect to: a handler for the paths below /agent/v1/
+// which also prepares the TLS listener for the direct carrier.
+func (h *Hub) Server() *agentproto.Server { return h.public }
+
+// boundTo returns the Manager; nil before Bind.
+func (h *Hub) boundTo() manager {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.manager
+}
+
+// run is one call of Run: the goroutines that it has to wait for.
+type run struct {
+	ctx   context.Context //nolint:containedctx // owned by Run, which ends it; goroutines for connections begin in callbacks that have no context
+	group sync.WaitGroup
+}
+
+// Run reads the reports of the agents that are connected and keeps the hub's
+// deadlines, until ctx ends. Then it says goodbye to all agents, and returns when
+// every goroutine of the hub and its server has ended.
+func (h *Hub) Run(ctx context.Context) error {
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	r := &run{ctx: working}
+	if err := h.begin(r); err != nil {
+		return err
+	}
+	h.keepDeadlines(working)
+	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.cfg.Timings.Goodbye)
+	defer cancel()
+	err := h.server.Shutdown(bye)
+	h.mu.Lock()
+	h.run = nil // nothing begins any more
+	h.mu.Unlock()
+	r.group.Wait()
+	return err
+}
+
+// begin lets goroutines be started, and starts those of agents that are connected
+// already.
+func (h *Hub) begin(r *run) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.run != nil {
+		return errors.New("adopt: Hub.Run is running already")
+	}
+	h.run = r
+	for _, c := range h.clusters {
+		for _, a := range c.agents {
+			h.followLocked(a)
+		}
+	}
+	return nil
+}
+
+// goLocked starts a goroutine that Run waits for; false = Run does not run.
+func (h *Hub) goLocked(fn func(ctx context.Context)) bool {
+	r := h.run
+	if r != nil {
+		r.group.Go(func() { fn(r.ctx) })
+	}
+	return r != nil
+}
+
+// keepDeadlines looks at clusters again when their deadlines pass, until ctx ends.
+func (h *Hub) keepDeadlines(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		h.pass()
+		h.mu.RLock()
+		next := h.due.next()
+		h.mu.RUnlock()
+		wait := time.Hour
+		if !next.IsZero() {
+			wait = max(next.Sub(h.now()), 0)
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-h.wakeUp:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hurry lets keepDeadlines look at the deadlines anew.
+func (h *Hub) hurry() {
+	select {
+	case h.wakeUp <- struct{}{}:
+	default:
+	}
+}

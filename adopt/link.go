@@ -1,0 +1,212 @@
+package adopt
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/ecp"
+)
+
+// Observe returns what is known of a cluster's agents, from memory. What it returns
+// is shared and must not be changed.
+func (h *Hub) Observe(id ecp.ID) ecp.AgentsObservation {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if c := h.clusters[id]; c != nil {
+		return c.seen
+	}
+	return ecp.AgentsObservation{Since: h.since, Unheard: h.cfg.Unheard}
+}
+
+// Watch calls wake for a cluster whenever something about its agents changes that
+// a state may follow from, until ctx ends. A report that says nothing new wakes
+// nobody.
+func (h *Hub) Watch(ctx context.Context, wake func(ecp.ID)) error {
+	key := &wake
+	h.mu.Lock()
+	h.watchers[key] = struct{}{}
+	h.mu.Unlock()
+	<-ctx.Done()
+	h.mu.Lock()
+	delete(h.watchers, key)
+	h.mu.Unlock()
+	return context.Cause(ctx)
+}
+
+// wake tells those that watch.
+func (h *Hub) wake(id ecp.ID) {
+	h.mu.RLock()
+	watchers := make([]func(ecp.ID), 0, len(h.watchers))
+	for w := range h.watchers {
+		watchers = append(watchers, *w)
+	}
+	h.mu.RUnlock()
+	for _, wake := range watchers {
+		wake(id)
+	}
+}
+
+// brokerURL is how brokers are called in requests through an agent. Nobody
+// resolves it: the transport leads to the one broker beside the agent.
+const brokerURL = "http://emqx"
+
+// Endpoint gives the way to the API of the broker beside an agent, which adds its
+// credentials. Without a node it is any agent whose broker told of its cluster last
+// time.
+func (h *Hub) Endpoint(_ context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
+	return h.endpoint(id, node, agentproto.HostAPI, "reach the broker of "+string(id), func(a *agent) string {
+		if a.report.Complete() {
+			return ""
+		}
+		return "agent " + string(a.id) + " cannot ask its broker: " + firstError(a.report)
+	})
+}
+
+// Dashboard gives the way to the dashboard beside an agent, which passes bytes on
+// as they are.
+func (h *Hub) Dashboard(_ context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
+	return h.endpoint(id, node, agentproto.HostDashboard, "reach the dashboard of "+string(id), func(a *agent) string {
+		if a.report.Dashboard {
+			return ""
+		}
+		return "the dashboard beside agent " + string(a.id) + " does not answer: " + firstError(a.report)
+	})
+}
+
+// endpoint picks the agent that has served longest of those that nothing hinders.
+func (h *Hub) endpoint(id ecp.ID, node string, host agentproto.Host, op string, hindered func(*agent) string) (ecp.Endpoint, error) {
+	h.mu.RLock()
+	agent, why := h.pickLocked(id, node, hindered)
+	h.mu.RUnlock()
+	if why != "" {
+		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: why}
+	}
+	return ecp.Endpoint{BaseURL: brokerURL, Transport: h.server.Transport(string(agent), host)}, nil
+}
+
+func (h *Hub) pickLocked(id ecp.ID, node string, hindered func(*agent) string) (_ ecp.AgentID, why string) {
+	c := h.clusters[id]
+	if c == nil {
+		return "", cmp.Or(h.cfg.Unheard, "no agent of the cluster is connected")
+	}
+	var best *agent
+	why = c.whyNone(node)
+	for _, a := range c.agentsByID() {
+		if !a.serves() || a.report == nil || node != "" && a.node() != node {
+			continue
+		}
+		if hindrance := hindered(a); hindrance != "" {
+			why = hindrance
+			continue
+		}
+		if best == nil || a.serving.Before(best.serving) {
+			best = a
+		}
+	}
+	if best == nil {
+		return "", why
+	}
+	return best.id, ""
+}
+
+func (c *cluster) agentsByID() []*agent {
+	out := make([]*agent, 0, len(c.agents))
+	for _, a := range c.agents {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b *agent) int { return cmp.Compare(a.id, b.id) })
+	return out
+}
+
+// whyNone says why no agent leads to a node, or to any.
+func (c *cluster) whyNone(node string) string {
+	connected := 0
+	for _, a := range c.agents {
+		if a.connected {
+			connected++
+		}
+	}
+	switch {
+	case connected == 0:
+		return "no agent of the cluster is connected; see emqxee-agent status on its hosts"
+	case node != "":
+		return fmt.Sprintf("no agent beside the node %s is connected; see emqxee-agent status on its host", node)
+	}
+	for _, a := range c.agentsByID() {
+		if words := cmp.Or(a.mismatch.words, a.conflict.words); words != "" {
+			return words
+		}
+	}
+	return "the agent of the cluster has just connected; it has not reported yet"
+}
+
+func firstError(r *ecp.AgentReport) string {
+	for _, e := range r.Errors {
+		return cmp.Or(e.Message, e.Code)
+	}
+	return "it has not told why"
+}
+
+// Drop closes the connections of agents whose records are gone and forgets them;
+// those of the whole cluster if none is named.
+func (h *Hub) Drop(id ecp.ID, agents ...ecp.AgentID) {
+	for _, agent := range h.forget(id, len(agents) == 0, agents) {
+		h.disconnect(agent, agentproto.Refusal{Code: agentproto.RefusedRemoved, Message: sayRemoved})
+	}
+}
+
+// forget is Drop but for connections that nobody can be told to close because Run
+// does not run: it returns their agents.
+func (h *Hub) forget(id ecp.ID, all bool, agents []ecp.AgentID) (connected []ecp.AgentID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if all {
+		for agent, of := range h.known {
+			if of == id {
+				agents = append(agents, agent)
+			}
+		}
+	}
+	c := h.clusters[id]
+	for _, agent := range agents {
+		if h.known[agent] != id {
+			continue
+		}
+		delete(h.known, agent)
+		if c == nil {
+			continue
+		}
+		delete(c.recorded, agent)
+		if a := c.agents[agent]; a != nil {
+			delete(c.agents, agent)
+			c.endConflicts(a)
+			a.end()
+			if a.connected && !h.goLocked(func(ctx context.Context) { h.dismiss(ctx, agent) }) {
+				connected = append(connected, agent)
+			}
+		}
+	}
+	switch {
+	case c == nil:
+	case len(c.agents) == 0:
+		delete(h.clusters, id)
+		h.due.set(id, time.Time{})
+	default:
+		h.changedLocked(c) // whoever drops agents knows that they are gone
+	}
+	return connected
+}
+
+// dismiss closes the connection of an agent that was dropped. One that was
+// registered with another cluster meanwhile comes back to serve there.
+func (h *Hub) dismiss(ctx context.Context, agent ecp.AgentID) {
+	if _, err := h.boundTo().AgentKey(ctx, agent); err == nil {
+		h.disconnect(agent, agentproto.Refusal{Code: agentproto.RefusedGoingAway, Message: sayMoved})
+		return
+	}
+	h.disconnect(agent, agentproto.Refusal{Code: agentproto.RefusedRemoved, Message: sayRemoved})
+}

@@ -1,0 +1,270 @@
+package adopt
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/ecp"
+)
+
+// echoes is how many reports after one that says something new wake the Manager
+// too, an echoGap apart: it believes what is bad only when it was seen twice.
+const (
+	echoes  = 2
+	echoGap = time.Second
+)
+
+// take considers one report and lets it count, unless something speaks against the
+// agent: it is refused then.
+func (h *Hub) take(ctx context.Context, a *agent, r agentproto.Report) {
+	h.stats.reports.Add(1)
+	now := h.now()
+	report := convert(r, now)
+	rival := h.rival(ctx, a, report)
+	if ctx.Err() != nil {
+		return
+	}
+	h.mu.Lock()
+	if !a.connected || h.findLocked(a.id) != a {
+		h.mu.Unlock()
+		return
+	}
+	var refused map[ecp.AgentID]agentproto.Refusal
+	var node string
+	if rival != nil && rival.serves() && rival.node() == report.Node {
+		refused = h.refuseNodeLocked(a, rival, report.Node)
+	} else {
+		refused, node = h.acceptLocked(a, report)
+	}
+	matters := h.changedLocked(a.cluster)
+	matters = a.echoes(matters, now) || matters
+	h.mu.Unlock()
+	for id, why := range refused {
+		h.disconnect(id, why)
+	}
+	if matters {
+		h.wake(a.cluster.id)
+	}
+	if node != "" && h.note(ctx, a.id, ecp.AgentNote{Node: node}) {
+		h.recorded(a, node)
+	}
+}
+
+// echoes reports whether a report is to wake the Manager for what an earlier one
+// said.
+func (a *agent) echoes(news bool, now time.Time) bool {
+	switch {
+	case news:
+		a.echo, a.echoed = echoes, now
+		return false
+	case a.echo == 0:
+		return false
+	case now.Sub(a.echoed) >= echoGap:
+		a.echo, a.echoed = a.echo-1, now
+	}
+	return true
+}
+
+// rival returns another agent that serves the same node and still answers. One
+// that does not is closed, and its node is free.
+func (h *Hub) rival(ctx context.Context, a *agent, report ecp.AgentReport) *agent {
+	h.mu.Lock()
+	a.lastSeen = report.At
+	other := a.cluster.holder(report.Node, a.id)
+	h.mu.Unlock()
+	if other == nil || h.answers(ctx, other.id) {
+		return other
+	}
+	if ctx.Err() == nil {
+		h.disconnect(other.id, agentproto.Refusal{Code: agentproto.RefusedIdentityConflict, Message: fmt.Sprintf(sayMovedOn, report.Node), RetryAfter: h.cfg.Timings.Retry})
+		h.mu.Lock()
+		other.serving = time.Time{}
+		h.mu.Unlock()
+	}
+	return nil
+}
+
+// answers reports whether an agent that is connected answers a request in time.
+func (h *Hub) answers(ctx context.Context, id ecp.AgentID) bool {
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timings.Probe)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+string(agentproto.HostControl)+"/ping", nil)
+	if err != nil {
+		return false
+	}
+	res, err := h.server.Transport(string(id), agentproto.HostControl).RoundTrip(req)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close() // whatever it says, it lives
+	return true
+}
+
+// refuseNodeLocked refuses an agent that claims a node that another one serves.
+func (h *Hub) refuseNodeLocked(a, rival *agent, node string) map[ecp.AgentID]agentproto.Refusal {
+	where := whereFrom(rival.connection)
+	a.conflict = standing{by: rival.id, until: h.now().Add(h.cfg.Timings.Refused), words: fmt.Sprintf(
+		"agent %s on %s says it is beside the node %s, which agent %s on %s serves; two nodes have one name, or two agents run beside one node",
+		a.id, whereFrom(a.connection), node, rival.id, where)}
+	a.serving, a.report, a.members = time.Time{}, nil, nil
+	return map[ecp.AgentID]agentproto.Refusal{a.id: {
+		Code: agentproto.RefusedIdentityConflict, Message: fmt.Sprintf(sayTakenNode, node, where), RetryAfter: h.cfg.Timings.Retry,
+	}}
+}
+
+// acceptLocked lets a report count, if the broker belongs to the cluster. It
+// returns the agents that are to be refused, which may be others too, and the name
+// of the node beside this one if it is to be stored.
+func (h *Hub) acceptLocked(a *agent, report ecp.AgentReport) (refused map[ecp.AgentID]agentproto.Refusal, node string) {
+	now := report.At
+	complete := report.Complete()
+	if complete {
+		names := make([]string, 0, len(report.Description.Nodes))
+		for _, n := range report.Description.Nodes {
+			names = append(names, n.Name)
+		}
+		if a.serving.IsZero() || !slices.Equal(a.members, names) {
+			refused = h.refuseForeignLocked(a.cluster, foreignAgents(a.cluster.claims(a.id, names)))
+			if _, foreign := refused[a.id]; foreign {
+				return refused, ""
+			}
+		}
+		a.members, a.mismatch = names, standing{}
+	}
+	if a.mismatch.words != "" { // it has said nothing yet that speaks for it
+		return nil, ""
+	}
+	if report.Node != "" {
+		a.conflict = standing{}
+	}
+	a.report = &report
+	if a.serving.IsZero() {
+		a.serving = now
+	}
+	if complete && a.cluster.mayRecord(a, report.Node, now.Sub(a.connection.Since) >= h.cfg.Timings.Settled) {
+		node = report.Node
+	}
+	return refused, node
+}
+
+// refuseForeignLocked refuses the agents whose brokers belong to another cluster.
+func (h *Hub) refuseForeignLocked(c *cluster, foreign map[ecp.AgentID]string) map[ecp.AgentID]agentproto.Refusal {
+	out := map[ecp.AgentID]agentproto.Refusal{}
+	for id, why := range foreign {
+		a := c.agents[id]
+		if a == nil {
+			continue
+		}
+		a.mismatch = standing{until: h.now().Add(h.cfg.Timings.Refused), words: fmt.Sprintf("agent %s on %s: %s", id, whereFrom(a.connection), why)}
+		a.serving, a.report, a.members = time.Time{}, nil, nil
+		out[id] = agentproto.Refusal{Code: agentproto.RefusedClusterMismatch, Message: fmt.Sprintf(sayForeign, why), RetryAfter: h.cfg.Timings.Retry}
+	}
+	return out
+}
+
+// mayRecord reports whether a node's name is news that is to be stored. A name
+// that neither replaces none nor stands beside names that are known waits until
+// the agent has served for a while: after a start of this program an agent whose
+// broker was exchanged may be the first to come back.
+func (c *cluster) mayRecord(a *agent, node string, settled bool) bool {
+	was := c.recorded[a.id]
+	if node == "" || node == was {
+		return false
+	}
+	if was == "" || settled {
+		return true
+	}
+	others := false
+	for id, known := range c.recorded {
+		if known != "" && slices.Contains(a.members, known) {
+			return true
+		}
+		others = others || id != a.id && known != ""
+	}
+	return !others
+}
+
+// recorded remembers that a node's name was stored; whoever had it before has it
+// no more.
+func (h *Hub) recorded(a *agent, node string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, name := range a.cluster.recorded {
+		if name == node {
+			a.cluster.recorded[id] = ""
+		}
+	}
+	a.cluster.recorded[a.id] = node
+}
+
+// changedLocked makes the cluster's observation anew and sets its deadline. It
+// reports whether the Manager is to be woken, which is done without the lock.
+func (h *Hub) changedLocked(c *cluster) (matters bool) {
+	first := h.due.next()
+	h.due.set(c.id, c.nextDeadline(h.cfg.Timings))
+	if h.due.next() != first {
+		h.hurry()
+	}
+	return c.observe(h.since, h.cfg.Unheard, h.cfg.Timings.Quiet)
+}
+
+// pass ends what has been shown for long enough, and stores that agents are away.
+func (h *Hub) pass() {
+	var changed []ecp.ID
+	h.mu.Lock()
+	now := h.now()
+	for _, id := range h.due.passed(now) {
+		c := h.clusters[id]
+		if c == nil {
+			continue
+		}
+		for _, a := range c.agents {
+			for _, s := range []*standing{&a.copied, &a.conflict, &a.mismatch} {
+				if !s.until.IsZero() && !s.until.After(now) {
+					*s = standing{}
+				}
+			}
+			if !a.connected && !a.noted && !a.since.Add(h.cfg.Timings.Away).After(now) {
+				a.noted = true
+				h.away = append(h.away, awayNote{a.id, a.lastSeen})
+			}
+		}
+		if h.changedLocked(c) {
+			changed = append(changed, id)
+		}
+	}
+	if len(h.away) > 0 && !h.noting {
+		h.noting = true
+		h.goLocked(h.noteAway)
+	}
+	h.mu.Unlock()
+	for _, id := range changed {
+		h.wake(id)
+	}
+}
+
+// awayNote is when an agent was last seen that has stayed away.
+type awayNote struct {
+	agent ecp.AgentID
+	seen  time.Time
+}
+
+// noteAway stores, one after the other, which agents stay away.
+func (h *Hub) noteAway(ctx context.Context) {
+	for {
+		h.mu.Lock()
+		if len(h.away) == 0 || ctx.Err() != nil {
+			h.away, h.noting = nil, false
+			h.mu.Unlock()
+			return
+		}
+		n := h.away[0]
+		h.away = h.away[1:]
+		h.mu.Unlock()
+		h.note(ctx, n.agent, ecp.AgentNote{Seen: n.seen})
+	}
+}

@@ -1,0 +1,105 @@
+// Command adopt is a program that adopts an EMQX cluster which it did not make: a
+// Manager, the hub that agents dial, and, in the same process for once, an agent
+// beside a simulated EMQX. Put emqxee-agent on a broker's host in the place of the
+// last, and the cluster is a real one.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/adopt"
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/emqxv5"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "adopt:", err)
+		os.Exit(1)
+	}
+}
+
+// run adopts a cluster, and prints its state until the agent's reports have made it
+// running.
+func run(ctx context.Context, out io.Writer) error {
+	ctx, cancel := context.WithCancelCause(ecp.WithActor(ctx, ecp.System))
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel(nil)
+	work := func(fn func() error) {
+		group.Go(func() {
+			if err := fn(); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	name := listener.Addr().String()
+	certificate, pin, err := newCertificate()
+	if err != nil {
+		return err
+	}
+
+	// The hub is the Manager's way to adopted clusters, and what agents dial.
+	hub, err := adopt.NewHub(adopt.Config{Name: name})
+	if err != nil {
+		return err
+	}
+	manager, err := ecp.New(ctx, ecp.Config{
+		Store: memstore.New(), Link: hub, AgentAddress: "https://" + name, Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
+	})
+	if err != nil {
+		return err
+	}
+	hub.Bind(manager)
+	server := &http.Server{Handler: hub.Server(), TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}, ReadHeaderTimeout: 10 * time.Second}
+	hub.Server().ConfigureTLS(server)
+	defer server.Close()
+	work(func() error { return server.ServeTLS(listener, "", "") })
+	work(func() error { return hub.Run(ctx) })
+	work(func() error { return manager.Run(ctx) })
+
+	// A token lets agents register with the cluster; each makes a key of its own.
+	info, _, err := manager.Create(ctx, ecp.CreateRequest{Mode: ecp.Adopted, Name: "their meters", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+	if err != nil {
+		return err
+	}
+	_, token, err := manager.CreateRegistration(ctx, info.ID, time.Hour)
+	if err != nil {
+		return err
+	}
+	node := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: "5.8.9"}).Join("emqx@127.0.0.1")
+	work(func() error { return runAgent(ctx, "https://"+name, pin, token, node.Endpoint()) })
+
+	for change, err := range manager.Cluster(info.ID).Watch(ctx) {
+		if err != nil {
+			return errors.Join(context.Cause(ctx), err)
+		}
+		if record, ok := change.Payload.(ecp.ClusterRecord); ok {
+			fmt.Fprintln(out, record.Status.State)
+			if record.Status.State == ecp.Running {
+				return nil
+			}
+		}
+	}
+	return context.Cause(ctx)
+}
