@@ -14,6 +14,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## start the daemon with simulated clusters; data in .cache/dev
+	@arch=$$(go env GOARCH); [[ -e bin/agents/emqxee-agent-linux-$$arch ]] || tools/agents.sh bin/agents "$$arch"
 	exec bin/ecpd serve --dev --data-dir $(DEV_DIR)
 
 build: ## build the programs into bin/

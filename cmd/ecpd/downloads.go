@@ -186,15 +186,3 @@ func (d *downloads) checksums() map[string]string {
 	}
 	return out
 }
-
-// withDownloads serves the agents' programs beside the API: nobody needs a token
-// for them, and nobody learns anything from them.
-func withDownloads(api, programs http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, adopt.DownloadPath) {
-			programs.ServeHTTP(w, r)
-			return
-		}
-		api.ServeHTTP(w, r)
-	})
-}

@@ -8,4 +8,4 @@ import (
 )
 
 // warnOfFewFiles has nothing to tell where there is no such limit.
-func warnOfFewFiles(context.Context, *slog.Logger) {}
+func warnOfFewFiles(context.Context, int, *slog.Logger) {}

@@ -48,10 +48,32 @@ func TestREADME(t *testing.T) {
 // it prints to the lines that follow "#> ".
 func runSession(t *testing.T, document string) (printed string, readyAt time.Time, p *process) {
 	t.Helper()
+	session := sessionOf(t, document)
+	t.Parallel()
+	const address = "http://127.0.0.1:18180"
+	require.Contains(t, session, address)
+
+	dir := t.TempDir()
+	p = launch(t, dir, nil, "serve", "--dev", "--listen", "127.0.0.1:0")
+	url := p.ready(t)
+	readyAt = time.Now()
+
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "bash", "-u")
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, strings.NewReader(strings.ReplaceAll(session, address, url)), &stdout, &stderr
+	err := cmd.Run()
+	t.Logf("%s%s", &stdout, &stderr)
+	require.NoError(t, err)
+	keepsPromises(t, document, session, stdout.String())
+	return stdout.String(), readyAt, p
+}
+
+// sessionOf returns the one block of sh in a document.
+func sessionOf(t *testing.T, document string) string {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("needs bash and curl; run without -short")
 	}
-	t.Parallel()
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("the session of %s needs %s: %v; install it", document, tool, err)
@@ -64,22 +86,12 @@ func runSession(t *testing.T, document string) (printed string, readyAt time.Tim
 	session, rest, found := strings.Cut(rest, "\n```\n")
 	require.True(t, found)
 	require.NotContains(t, rest, "```sh\n", "one block of sh is run; mark others otherwise")
-	const address = "http://127.0.0.1:18180"
-	require.Contains(t, session, address)
+	return session
+}
 
-	dir := t.TempDir()
-	p = launch(t, dir, nil, "serve", "--dev", "--listen", "127.0.0.1:0")
-	url := p.ready(t)
-	readyAt = time.Now()
-
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "bash", "-u")
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, strings.NewReader(strings.ReplaceAll(session, address, url)), &stdout, &stderr
-	err = cmd.Run()
-	t.Logf("%s%s", &stdout, &stderr)
-	require.NoError(t, err)
-
-	printed = stdout.String()
+// keepsPromises holds what a session printed to its lines that follow "#> ".
+func keepsPromises(t *testing.T, document, session, printed string) {
+	t.Helper()
 	at := 0
 	for line := range strings.Lines(session) {
 		want, ok := strings.CutPrefix(strings.TrimSpace(line), "#> ")
@@ -90,7 +102,6 @@ func runSession(t *testing.T, document string) (printed string, readyAt time.Tim
 		require.GreaterOrEqual(t, i, 0, "%s promises %s; what came then is\n%s", document, want, printed[at:])
 		at += i + len(want)
 	}
-	return printed, readyAt, p
 }
 
 // TestREADMEListsFlags keeps the table of flags whole.

@@ -10,8 +10,8 @@ import (
 )
 
 // run starts everything, says so, and ends everything in order when ctx ends
-// or a part cannot go on: /readyz says no, then no new request, then no running
-// one, then no work.
+// or a part cannot go on: /readyz says no, then no new request and no agent, then
+// no running request, then no work.
 func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 	detached := context.WithoutCancel(ctx)
 	working, stopWork := context.WithCancel(detached)
@@ -20,6 +20,11 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 		func() error { return d.manager.Run(working) },
 		func() error { d.metrics.fleet.Run(working); return nil },
 		func() error { d.reloader.run(working); return nil },
+	}
+	hearing, hangUp := context.WithCancel(detached)
+	defer hangUp()
+	if d.hub != nil {
+		parts = append(parts, func() error { return d.hub.Run(hearing) })
 	}
 	for _, s := range d.servers {
 		parts = append(parts, s.serve)
@@ -41,6 +46,7 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 
 	left, err = d.drain(detached, ended, left, err)
 	close(d.done)
+	hangUp() // agents are told to come again; the listener waits for their connections
 	var shut sync.WaitGroup
 	for _, s := range d.servers {
 		shut.Go(func() { s.shut(detached) })

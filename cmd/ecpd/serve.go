@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/openecp/openecp/adopt"
 	"github.com/openecp/openecp/argon2id"
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
@@ -66,7 +67,11 @@ func serve(ctx context.Context, c config, with started) (err error) {
 	for _, w := range with.warnings {
 		log.WarnContext(ctx, "the configuration is not what it seems", "warning", w)
 	}
-	warnOfFewFiles(ctx, log)
+	agents, err := countAgents(ctx, store)
+	if err != nil {
+		return err
+	}
+	warnOfFewFiles(ctx, agents, log)
 	if d.certificate == nil && !c.loopbackOnly() {
 		log.WarnContext(ctx, "tokens travel unencrypted: give --tls-auto, or --tls-cert and --tls-key, or end TLS in front of the daemon", "listen", c.listen)
 	}
@@ -82,6 +87,7 @@ type daemon struct {
 	certificate *certificate // nil = plain HTTP
 	authorities *authorities // that agents are told
 	downloads   *downloads
+	hub         *adopt.Hub                                                      // nil = no agent is told where to dial
 	kubeconfig  func(ctx context.Context, force bool) (changed bool, err error) // reads it again; nil = there is none
 	reloader    *reloader
 	notify      notifier
@@ -113,6 +119,9 @@ func (d *daemon) assemble(ctx context.Context, kube k8sprovisioner.Config) (err 
 		return err
 	}
 	if err := d.openListener(ctx); err != nil {
+		return err
+	}
+	if err := d.newHub(); err != nil {
 		return err
 	}
 	if err := d.newManager(ctx, kube); err != nil {
@@ -182,9 +191,14 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 		AuditKept:      d.config.auditKept,
 		OperationsKept: d.config.operationsKept,
 		Timings:        timings(d.config),
+		AgentAddress:   d.agentURL(),
+		Link:           d.link(),
 	})
 	if err != nil {
 		return err
+	}
+	if d.hub != nil {
+		d.hub.Bind(d.manager)
 	}
 	if err := d.checkPlatform(ctx); err != nil {
 		return err
@@ -210,6 +224,9 @@ func (d *daemon) answer(ctx context.Context) error {
 		return err
 	}
 	s := d.servers[0]
+	if d.hub != nil && d.certificate != nil {
+		d.hub.Server().ConfigureTLS(s.http)
+	}
 	if s.http.Handler, err = d.api(ctx, s, proxies); err != nil {
 		return err
 	}
@@ -239,12 +256,12 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 	api, err = httpapi.New(httpapi.Config{
 		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Notes: d.notes, Dev: d.config.dev, Done: d.done,
 		Streams:        httpapi.Streams{InAll: d.config.streams, PerActor: d.config.streamsPerActor},
-		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards,
+		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards, Agents: d.agentSetup(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	api = withDownloads(d.metrics.withStreams(api), d.downloads.handler())
+	api = d.withAgents(d.metrics.withStreams(api))
 	if d.config.metricsListen == "" {
 		api = withMetrics(api, d.metrics.page(), d.manager)
 	}
@@ -321,7 +338,7 @@ func waits(leases map[string]ecp.Lease) error {
 }
 
 // notes are what /readyz adds for people: targets that a second daemon could
-// write to at the same time.
+// write to at the same time, and agents that nobody can download.
 func (d *daemon) notes() (out []string) {
 	leases := d.manager.Leases()
 	for _, target := range slices.Sorted(maps.Keys(leases)) {
@@ -329,7 +346,7 @@ func (d *daemon) notes() (out []string) {
 			out = append(out, "target "+target+": nothing keeps a second daemon from writing to it at the same time: "+l.Message)
 		}
 	}
-	return out
+	return append(out, d.agentNotes()...)
 }
 
 // working says why the daemon cannot do its work; nil if it can.
