@@ -129,15 +129,9 @@ func (a *agent) end() {
 
 // followLocked starts reading the reports of a connection, if Run runs.
 func (h *Hub) followLocked(a *agent) {
-	if h.run == nil || !a.connected || a.cancel != nil {
-		return
+	if a.connected && a.cancel == nil {
+		a.cancel = h.goLocked(func(ctx context.Context) { h.follow(ctx, a) })
 	}
-	ctx, cancel := context.WithCancel(h.run.ctx)
-	a.cancel = cancel
-	h.goLocked(func(context.Context) {
-		defer cancel()
-		h.follow(ctx, a)
-	})
 }
 
 // The pause before reports are asked for again on a connection that goes on.

@@ -54,7 +54,7 @@ type Hub struct {
 	watchers map[*func(ecp.ID)]struct{}
 	away     []awayNote // that are to be stored
 	noting   bool       // somebody stores them
-	run      *run       // nil while Run does not run
+	start    starter    // nil while Run does not run
 }
 
 var (
@@ -116,11 +116,9 @@ func (h *Hub) boundTo() manager {
 	return h.manager
 }
 
-// run is one call of Run: the goroutines that it has to wait for.
-type run struct {
-	ctx   context.Context //nolint:containedctx // owned by Run, which ends it; goroutines for connections begin in callbacks that have no context
-	group sync.WaitGroup
-}
+// starter starts a goroutine of a call of Run, which waits for it. Its context ends
+// with Run, or by cancel.
+type starter func(fn func(ctx context.Context)) (cancel context.CancelFunc)
 
 // Run reads the reports of the agents that are connected and keeps the hub's
 // deadlines, until ctx ends. Then it says goodbye to all agents, and returns when
@@ -128,8 +126,16 @@ type run struct {
 func (h *Hub) Run(ctx context.Context) error {
 	working, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &run{ctx: working}
-	if err := h.begin(r); err != nil {
+	var group sync.WaitGroup
+	start := func(fn func(ctx context.Context)) context.CancelFunc {
+		own, cancel := context.WithCancel(working)
+		group.Go(func() {
+			defer cancel()
+			fn(own)
+		})
+		return cancel
+	}
+	if err := h.begin(start); err != nil {
 		return err
 	}
 	h.keepDeadlines(working)
@@ -137,21 +143,21 @@ func (h *Hub) Run(ctx context.Context) error {
 	defer cancel()
 	err := h.server.Shutdown(bye)
 	h.mu.Lock()
-	h.run = nil // nothing begins any more
+	h.start = nil // nothing begins any more
 	h.mu.Unlock()
-	r.group.Wait()
+	group.Wait()
 	return err
 }
 
 // begin lets goroutines be started, and starts those of agents that are connected
 // already.
-func (h *Hub) begin(r *run) error {
+func (h *Hub) begin(start starter) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.run != nil {
+	if h.start != nil {
 		return errors.New("adopt: Hub.Run is running already")
 	}
-	h.run = r
+	h.start = start
 	for _, c := range h.clusters {
 		for _, a := range c.agents {
 			h.followLocked(a)
@@ -160,13 +166,12 @@ func (h *Hub) begin(r *run) error {
 	return nil
 }
 
-// goLocked starts a goroutine that Run waits for; false = Run does not run.
-func (h *Hub) goLocked(fn func(ctx context.Context)) bool {
-	r := h.run
-	if r != nil {
-		r.group.Go(func() { fn(r.ctx) })
+// goLocked starts a goroutine that Run waits for; nil = Run does not run.
+func (h *Hub) goLocked(fn func(ctx context.Context)) (cancel context.CancelFunc) {
+	if h.start == nil {
+		return nil
 	}
-	return r != nil
+	return h.start(fn)
 }
 
 // keepDeadlines looks at clusters again when their deadlines pass, until ctx ends.

@@ -185,7 +185,7 @@ func (h *Hub) forget(id ecp.ID, all bool, agents []ecp.AgentID) (connected []ecp
 			delete(c.agents, agent)
 			c.endConflicts(a)
 			a.end()
-			if a.connected && !h.goLocked(func(ctx context.Context) { h.dismiss(ctx, agent) }) {
+			if a.connected && h.goLocked(func(ctx context.Context) { h.dismiss(ctx, agent) }) == nil {
 				connected = append(connected, agent)
 			}
 		}
