@@ -60,6 +60,7 @@ func (a *Agent) dial(ctx context.Context) (way, error) {
 	}
 	w.why = no
 	switch a.cfg.Tunnel {
+	case TunnelAuto:
 	case TunnelDirect:
 		_ = o.Close()
 		return way{}, &Failure{Step: StepDirect, Code: FailedTLS,
@@ -74,6 +75,7 @@ func (a *Agent) dial(ctx context.Context) (way, error) {
 
 // openWebSocket begins the WebSocket carrier on a connection, which it owns.
 func openWebSocket(ctx context.Context, server *url.URL, conn net.Conn) (*carrierConn, error) {
+	//nolint:bodyclose // Dial gives no body that has to be closed
 	ws, resp, err := websocket.Dial(ctx, server.Scheme+"://"+server.Host+PathConnect, &websocket.DialOptions{
 		HTTPClient: clientOn(conn), CompressionMode: websocket.CompressionDisabled,
 	})

@@ -208,7 +208,7 @@ func (c *check) try(ctx context.Context, tunnel TunnelMode) error {
 	if err != nil {
 		return err
 	}
-	defer w.conn.Close()
+	defer func() { _ = w.conn.Close() }()
 	if c.proof != nil || len(cfg.Identity.Key) == 0 {
 		return nil
 	}

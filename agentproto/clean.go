@@ -17,7 +17,7 @@ const (
 // digits, '-', '_' and '.', at most 64.
 func validID(s string) bool {
 	return s != "" && len(s) <= maxID && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r)
 	}) < 0
 }
 

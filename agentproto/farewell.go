@@ -6,5 +6,5 @@ import "context"
 // dismissed the agent does not wait for it, so that there is no context to
 // follow; it takes at most Timings.Goodbye.
 func (s *Server) farewell(sess *session, r *Refusal) {
-	sess.goodbye(context.Background(), r, s.cfg.Timings.Goodbye)
+	sess.goodbye(context.Background(), r, s.cfg.Timings.Goodbye) //nolint:forbidigo // see above: nobody waits
 }

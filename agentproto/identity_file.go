@@ -126,7 +126,7 @@ func replaceFile(path string, content []byte, create func(dir, pattern string) (
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil //nolint:nilerr // the file is in place; only its durability is not known
+		return nil // the file is in place; only its durability is not known
 	}
 	defer d.Close()
 	_ = d.Sync() // not every file system can

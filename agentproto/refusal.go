@@ -39,6 +39,11 @@ type Refusal struct {
 	RetryAfter time.Duration `json:"-"`
 }
 
+// ofToken reports whether a registration token was not taken.
+func (r *Refusal) ofToken() bool {
+	return r.Code == RefusedTokenUnknown || r.Code == RefusedTokenExpired || r.Code == RefusedTokenRevoked
+}
+
 // Error returns the message, or the code where there is no message.
 func (r *Refusal) Error() string {
 	if r.Message == "" {

@@ -102,8 +102,7 @@ func (s *registrar) register(w http.ResponseWriter, r *http.Request) {
 // address.
 func (s *registrar) registerFailed(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := refusalFor(err)
-	switch refusal.Code {
-	case RefusedTokenUnknown, RefusedTokenExpired, RefusedTokenRevoked:
+	if refusal.ofToken() {
 		s.guesses.failed(r.RemoteAddr)
 	}
 	if _, known := errors.AsType[*Refusal](err); !known {
@@ -222,8 +221,7 @@ func (s *registrar) read(w http.ResponseWriter, r *http.Request, v any) bool {
 
 func (s *registrar) refuse(w http.ResponseWriter, r *http.Request, status int, refusal *Refusal) {
 	level := slog.LevelDebug // a stranger can send any number
-	switch refusal.Code {
-	case RefusedTokenUnknown, RefusedTokenExpired, RefusedTokenRevoked:
+	if refusal.ofToken() {
 		level = slog.LevelWarn // these are counted, and bounded, by address
 	}
 	s.logger.Log(r.Context(), level, "request of an agent refused", "path", r.URL.Path, "remote", r.RemoteAddr, "code", refusal.Code)

@@ -390,7 +390,7 @@ func TestAnswersThatAreNotOfAServer(t *testing.T) {
 		"an endless answer": {answer(200, "application/json", strings.Repeat(" ", maxAnswerBody+1)), "larger answer"},
 		"a nonce too long":  {answer(200, "application/json", `{"server":"x","nonce":"`+strings.Repeat("AAAA", 1000)+`"}`), "without a nonce"},
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://u:canary@login.example.com/?x=canary", 307)
+			http.Redirect(w, r, "https://u:canary@login.example.com/?x=canary", http.StatusTemporaryRedirect)
 		}, "https://login.example.com"},
 		"a connection closed": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "gives no answer"},
 		"terminal codes":      {answer(403, "application/problem+json", `{"refusal":{"code":"removed","message":"a\u001b[2Jb"}}`), "a[2Jb"},
@@ -479,7 +479,7 @@ func TestSlowBodies(t *testing.T) {
 	s := newRegistrarServer(t)
 	conn, err := tls.Dial("tcp", s.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
 	require.NoError(t, err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{", PathRegister)
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(3*registerReading)))
 	_, err = io.ReadAll(conn)

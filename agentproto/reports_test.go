@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -160,7 +161,7 @@ func FuzzPosition(f *testing.F) {
 	f.Add("epoch=1&seq=2")
 	f.Add("epoch=-1&seq=%zz")
 	f.Fuzz(func(_ *testing.T, query string) {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.URL.RawQuery = query
 		_, _ = parsePosition(r)
 	})

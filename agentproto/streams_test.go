@@ -283,6 +283,7 @@ func TestUpgrade(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
 			assert.Equal(t, "shout", resp.Header.Get("Upgrade"))
+			defer func() { _ = resp.Body.Close() }()
 			both, ok := resp.Body.(io.ReadWriteCloser)
 			require.True(t, ok)
 			lines := bufio.NewReader(both)

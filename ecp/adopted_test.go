@@ -193,10 +193,10 @@ func TestDeletingWhileTheQuotaCannotBeGivenBack(t *testing.T) {
 		p := newPlant(t)
 		pool := p.s.records[KindPool][poolKey]
 		delete(p.s.records[KindPool], poolKey)
-		op, err := p.m.Cluster(p.id).Do(asSystem(), Delete{})
+		_, err := p.m.Cluster(p.id).Do(asSystem(), Delete{})
 		require.Error(t, err, "nothing is booked without a pool")
 		p.s.records[KindPool][poolKey] = pool
-		op, err = p.m.Cluster(p.id).Do(asSystem(), Delete{})
+		op, err := p.m.Cluster(p.id).Do(asSystem(), Delete{})
 		require.NoError(t, err)
 		delete(p.s.records[KindPool], poolKey)
 		rec := p.look(0)

@@ -84,10 +84,3 @@ func (l *FakeLink) Show(id ID, a AgentObservation) {
 		wake(id)
 	}
 }
-
-// restart forgets all agents, as a program does that was started at a time.
-func (l *FakeLink) restart(at time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.since, l.of = at, nil
-}

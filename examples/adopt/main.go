@@ -48,7 +48,7 @@ func run(ctx context.Context, out io.Writer) error {
 		})
 	}
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func run(ctx context.Context, out io.Writer) error {
 	hub.Bind(manager)
 	server := &http.Server{Handler: hub.Server(), TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}, ReadHeaderTimeout: 10 * time.Second}
 	hub.Server().ConfigureTLS(server)
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	work(func() error { return server.ServeTLS(listener, "", "") })
 	work(func() error { return hub.Run(ctx) })
 	work(func() error { return manager.Run(ctx) })

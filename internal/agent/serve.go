@@ -29,6 +29,6 @@ func (a *Agent) serveSocket(ctx context.Context, l net.Listener) {
 		<-ctx.Done()
 	case <-ctx.Done():
 		_ = s.Close()
-		_ = <-ended
+		<-ended //nolint:errcheck // ended by us
 	}
 }

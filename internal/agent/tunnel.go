@@ -84,7 +84,7 @@ func (a *Agent) connect(ctx context.Context, id agentproto.Identity) {
 		case <-ctx.Done():
 		}
 		cancel()
-		_ = <-ended
+		<-ended //nolint:errcheck // ended by us
 		return
 	}
 }
