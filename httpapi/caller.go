@@ -39,17 +39,30 @@ func requestID(r *http.Request) string {
 	return hex.EncodeToString(b[:])
 }
 
-// remote is where a request comes from. What a proxy says of it counts only
-// where the proxy is trusted: the last address in X-Forwarded-For that is not
-// a trusted proxy's is the client's.
+// remote is where a request comes from.
 func (a *api) remote(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
+	addr, ok := ClientAddr(r, a.proxies)
+	if !ok {
 		return ""
 	}
+	return addr.String()
+}
+
+// ClientAddr returns the address that a request comes from; false if the
+// connection has none. What a proxy tells of it counts only where the proxy is
+// trusted: the last address in X-Forwarded-For that is not a trusted proxy's is
+// the client's.
+func ClientAddr(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	trusts := func(addr netip.Addr) bool {
+		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
+	}
 	addr := peer.Addr().Unmap()
-	if !a.trusts(addr) {
-		return addr.String()
+	if !trusts(addr) {
+		return addr, true
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
@@ -58,11 +71,11 @@ func (a *api) remote(r *http.Request) string {
 			break
 		}
 		addr = next
-		if !a.trusts(addr) {
+		if !trusts(addr) {
 			break
 		}
 	}
-	return addr.String()
+	return addr, true
 }
 
 // hopAddr reads an address of X-Forwarded-For. Some proxies add the port.
@@ -73,10 +86,6 @@ func hopAddr(hop string) (netip.Addr, bool) {
 	}
 	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(hop, "["), "]"))
 	return addr.Unmap(), err == nil
-}
-
-func (a *api) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 type ifRevisionKey struct{}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -69,19 +70,33 @@ func (d *daemon) agentNotes() []string {
 }
 
 // withAgents serves agents, and the programs that they are, beside the API: agents
-// prove who they are in their own way, and the programs are no secret.
-func (d *daemon) withAgents(api http.Handler) http.Handler {
+// prove who they are in their own way, and the programs are no secret. Behind
+// trusted proxies an agent's address is the one that they tell, as it is a person's:
+// wrong tokens are counted by it.
+func (d *daemon) withAgents(api http.Handler, proxies []netip.Prefix) http.Handler {
 	programs := d.downloads.handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasPrefix(r.URL.Path, adopt.DownloadPath):
 			programs.ServeHTTP(w, r)
 		case d.hub != nil && strings.HasPrefix(r.URL.Path, agentsPath):
-			d.hub.Server().ServeHTTP(w, r)
+			d.hub.Server().ServeHTTP(w, fromClient(r, proxies))
 		default:
 			api.ServeHTTP(w, r)
 		}
 	})
+}
+
+// fromClient returns a request that comes from the client in front of the trusted
+// proxies. The port of a client behind a proxy is not known.
+func fromClient(r *http.Request, proxies []netip.Prefix) *http.Request {
+	addr, ok := httpapi.ClientAddr(r, proxies)
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); !ok || err == nil && peer.Addr().Unmap() == addr {
+		return r
+	}
+	r = r.WithContext(r.Context()) // a copy
+	r.RemoteAddr = addr.String()
+	return r
 }
 
 // countAgents counts the agents that are registered.

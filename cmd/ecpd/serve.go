@@ -261,7 +261,7 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 	if err != nil {
 		return nil, err
 	}
-	api = d.withAgents(d.metrics.withStreams(api))
+	api = d.withAgents(d.metrics.withStreams(api), proxies)
 	if d.config.metricsListen == "" {
 		api = withMetrics(api, d.metrics.page(), d.manager)
 	}
