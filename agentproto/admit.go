@@ -55,7 +55,7 @@ func (s *Server) serve(ctx context.Context, c *carrierConn, remote string) *sess
 		return nil
 	}
 	defer done()
-	leave, ok := s.gate.enter(c.abort)
+	leave, ok := s.gate.enter(remote, c.abort)
 	if !ok {
 		s.turnAway(ctx, c, &Refusal{Code: RefusedBusy, Message: "the server has too many connections that wait for their proof", RetryAfter: 5 * time.Second})
 		return nil
@@ -114,6 +114,9 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 	}
 	proved() // it gives way to nobody any more
 	release, err := s.claim(ctx, h.Connection.Agent)
+	if r, no := errors.AsType[*Refusal](err); no {
+		return nil, errors.Join(r, h.refuse(ctx, r))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -135,25 +138,42 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 	return sess, nil
 }
 
-// claim waits until no other connection of the agent is being admitted.
+// claim is an agent's connection that is being admitted.
+type claim struct {
+	settled chan struct{} // closed when it is
+	waiting int           // others of the same agent
+}
+
+// maxClaims is how many connections of one agent may wait while another one is
+// being admitted: an agent makes one at a time, and so does a copy of it.
+const maxClaims = 8
+
+// claim waits until no other connection of the agent is being admitted. Where too
+// many wait already the error is a Refusal: whoever has one key must not hold any
+// number of connections that no longer count as unproved.
 func (s *Server) claim(ctx context.Context, agent string) (release func(), err error) {
 	for {
 		s.mu.Lock()
-		busy, ok := s.claims[agent]
+		first, ok := s.claims[agent]
 		if !ok {
-			mine := make(chan struct{})
+			mine := &claim{settled: make(chan struct{})}
 			s.claims[agent] = mine
 			s.mu.Unlock()
 			return func() {
 				s.mu.Lock()
 				delete(s.claims, agent)
 				s.mu.Unlock()
-				close(mine)
+				close(mine.settled)
 			}, nil
 		}
+		first.waiting++
+		many := first.waiting > maxClaims
 		s.mu.Unlock()
+		if many {
+			return nil, &Refusal{Code: RefusedBusy, Message: "too many connections of this agent wait to be admitted at once", RetryAfter: 5 * time.Second}
+		}
 		select {
-		case <-busy:
+		case <-first.settled:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -3,13 +3,16 @@ package agentproto
 import (
 	"container/list"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
 
 // gate bounds the connections that have not proved who they are, so that
-// garbage cannot fill the server. When it is full, the oldest gives way if it
-// has had its time: an agent needs milliseconds, what is slow is mostly not one.
+// garbage cannot fill the server. When it is full, one gives way: at once one of
+// the address that has most of them, if that is not where the new one comes from;
+// else the oldest that has had its time: an agent needs milliseconds, what is slow
+// is mostly not one. So a flood from one address locks out that address only.
 type gate struct {
 	max      int
 	eviction time.Duration
@@ -17,28 +20,30 @@ type gate struct {
 	mu      sync.Mutex
 	waiting list.List                  // of *entrant, oldest first
 	byConn  map[net.Conn]*list.Element // those that net/http knows and has not handed over
+	from    map[netip.Prefix]int       // how many of waiting come from an address
 }
 
 type entrant struct {
 	since time.Time
+	from  netip.Prefix
 	abort func() error
 }
 
 func newGate(max int, eviction time.Duration) *gate {
-	return &gate{max: max, eviction: eviction, byConn: map[net.Conn]*list.Element{}}
+	return &gate{max: max, eviction: eviction, byConn: map[net.Conn]*list.Element{}, from: map[netip.Prefix]int{}}
 }
 
-// enter lets a connection wait for its proof, and reports whether there is
-// room. leave must be called when the connection no longer waits. abort is
-// called without warning when it has to give way.
-func (g *gate) enter(abort func() error) (leave func(), ok bool) {
-	at, ok := g.add(nil, abort)
+// enter lets a connection from an address wait for its proof, and reports whether
+// there is room. leave must be called when the connection no longer waits. abort
+// is called without warning when it has to give way.
+func (g *gate) enter(remote string, abort func() error) (leave func(), ok bool) {
+	at, ok := g.add(nil, remote, abort)
 	return func() { g.remove(at) }, ok
 }
 
 // enterConn is enter for a connection that leaveConn names again.
 func (g *gate) enterConn(conn net.Conn) bool {
-	_, ok := g.add(conn, conn.Close)
+	_, ok := g.add(conn, conn.RemoteAddr().String(), conn.Close)
 	return ok
 }
 
@@ -47,28 +52,47 @@ func (g *gate) leaveConn(conn net.Conn) {
 	defer g.mu.Unlock()
 	if at, ok := g.byConn[conn]; ok {
 		delete(g.byConn, conn)
-		g.waiting.Remove(at)
+		g.removeLocked(at)
 	}
 }
 
-func (g *gate) add(conn net.Conn, abort func() error) (*list.Element, bool) {
-	now := time.Now()
+func (g *gate) add(conn net.Conn, remote string, abort func() error) (*list.Element, bool) {
+	fresh := &entrant{time.Now(), guesser(remote), abort}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.waiting.Len() >= g.max {
-		oldest := g.waiting.Front()
-		e := oldest.Value.(*entrant)
-		if now.Sub(e.since) < g.eviction {
+		least := g.leastLocked(fresh)
+		if least == nil {
 			return nil, false
 		}
-		g.waiting.Remove(oldest)
-		go func() { _ = e.abort() }() // closing may take a moment; whoever waits for the connection sees it end
+		g.removeLocked(least)
+		go func() { _ = least.Value.(*entrant).abort() }() // closing may take a moment; whoever waits for the connection sees it end
 	}
-	at := g.waiting.PushBack(&entrant{now, abort})
+	at := g.waiting.PushBack(fresh)
+	g.from[fresh.from]++
 	if conn != nil {
 		g.byConn[conn] = at
 	}
 	return at, true
+}
+
+// leastLocked returns the one that gives way to a new one; nil if the new one has
+// to go itself.
+func (g *gate) leastLocked(fresh *entrant) *list.Element {
+	own, most := g.from[fresh.from], 0
+	for _, n := range g.from {
+		most = max(most, n)
+	}
+	for at := g.waiting.Front(); at != nil; at = at.Next() {
+		e := at.Value.(*entrant)
+		switch n := g.from[e.from]; {
+		case most > own+1 && n == most:
+			return at
+		case most <= own+1 && n >= own && fresh.since.Sub(e.since) >= g.eviction:
+			return at
+		}
+	}
+	return nil
 }
 
 func (g *gate) remove(at *list.Element) {
@@ -77,7 +101,19 @@ func (g *gate) remove(at *list.Element) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting.Remove(at) // does nothing for one that gave way
+	g.removeLocked(at)
+}
+
+// removeLocked does nothing for one that gave way.
+func (g *gate) removeLocked(at *list.Element) {
+	before := g.waiting.Len()
+	e := g.waiting.Remove(at).(*entrant)
+	if g.waiting.Len() == before {
+		return
+	}
+	if g.from[e.from]--; g.from[e.from] == 0 {
+		delete(g.from, e.from)
+	}
 }
 
 // len returns how many wait.

@@ -24,8 +24,9 @@ type challenge struct {
 	Refusal  *Refusal  `json:"refusal,omitempty"`
 }
 
-// proof is the agent's answer. The signature is over the nonce, the server's
-// name, agent, instance and version.
+// proof is the agent's answer. The signature is over the nonce (with the
+// connection's binding behind it, see bound), the server's name, agent, instance
+// and version.
 type proof struct {
 	Agent     string `json:"agent"`
 	Instance  string `json:"instance"`
@@ -105,7 +106,11 @@ func acceptHandshake(ctx context.Context, conn net.Conn, c acceptConfig) (*hands
 	}
 	received := c.Now()
 	h := &handshake{conn: conn, now: c.Now}
-	if err := checkProof(ctx, c, asked.Nonce, p); err != nil {
+	nonce, err := bound(asked.Nonce, conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkProof(ctx, c, nonce, p); err != nil {
 		return nil, errors.Join(err, h.refuse(ctx, refusalFor(err)))
 	}
 	p.Hello.Agent, p.Hello.Instance = p.Agent, p.Instance
@@ -211,7 +216,11 @@ func proveTo(ctx context.Context, conn net.Conn, c proveConfig) (proven, error) 
 			return err
 		}
 		version = chooseVersion(asked.Versions)
-		if err = writeFrame(conn, c.proof(asked.Nonce, version)); err != nil {
+		nonce, err := bound(asked.Nonce, conn)
+		if err != nil {
+			return err
+		}
+		if err = writeFrame(conn, c.proof(nonce, version)); err != nil {
 			return fmt.Errorf("send the proof: %w", err)
 		}
 		if err = readFrame(conn, &v); err != nil {

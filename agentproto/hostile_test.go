@@ -142,3 +142,33 @@ func TestAnswersWithHugeHeaders(t *testing.T) {
 	code, _ := get(t, r.client(a, HostAPI), "http://x/")
 	assert.Equal(t, http.StatusOK, code)
 }
+
+// TestManyConnectionsOfOneKey holds many connections with one key, which wait to be
+// admitted: most are told to come later, and none holds the server.
+func TestManyConnectionsOfOneKey(t *testing.T) {
+	r := newRig(t)
+	id := r.identity()
+	release, err := r.server.claim(t.Context(), id.Agent) // one is being admitted, and takes its time
+	require.NoError(t, err)
+	const many = 5 * maxClaims
+	refused := make(chan error, many)
+	for range many {
+		conn := r.dialTLS(ALPN)
+		go func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			_, err := proveTo(ctx, conn, proveConfig{Identity: id, Instance: "i", Now: time.Now})
+			refused <- err
+		}()
+	}
+	for range many - maxClaims {
+		var no *Refusal
+		require.ErrorAs(t, <-refused, &no)
+		assert.Equal(t, RefusedBusy, no.Code)
+		assert.Positive(t, no.RetryAfter)
+	}
+	release()
+	for range maxClaims {
+		require.NoError(t, <-refused)
+	}
+}

@@ -1,7 +1,9 @@
 package agentproto
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"time"
 )
@@ -118,11 +120,52 @@ type plainReport Report
 type wireReport struct {
 	*plainReport
 	UptimeMS int64 `json:"uptimeMs,omitempty"`
+
+	// These take the place of the report's own, and read no more than is kept: some
+	// bytes of JSON can be a hundred times as many in memory.
+	Members members      `json:"members,omitempty"`
+	Errors  reportErrors `json:"errors,omitempty"`
+}
+
+type (
+	members      []Member
+	reportErrors []ReportError
+)
+
+// UnmarshalJSON reads the first maxMembers.
+func (m *members) UnmarshalJSON(data []byte) (err error) {
+	*m, err = decodeSome[Member](data, maxMembers)
+	return err
+}
+
+// UnmarshalJSON reads the first maxReportErrors.
+func (e *reportErrors) UnmarshalJSON(data []byte) (err error) {
+	*e, err = decodeSome[ReportError](data, maxReportErrors)
+	return err
+}
+
+// decodeSome reads at most so many elements of an array, or null.
+func decodeSome[T any](data []byte, most int) (some []T, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	switch begin, err := d.Token(); {
+	case err != nil || begin == nil:
+		return nil, err
+	case begin != json.Delim('['):
+		return nil, errors.New("not an array")
+	}
+	for len(some) < most && d.More() {
+		var one T
+		if err := d.Decode(&one); err != nil {
+			return nil, err
+		}
+		some = append(some, one)
+	}
+	return some, nil
 }
 
 // MarshalJSON writes the report as it travels.
 func (r Report) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wireReport{(*plainReport)(&r), r.Uptime.Milliseconds()})
+	return json.Marshal(wireReport{(*plainReport)(&r), r.Uptime.Milliseconds(), r.Members, r.Errors})
 }
 
 // UnmarshalJSON reads a report as it travels; fields it does not know are
@@ -132,6 +175,7 @@ func (r *Report) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &w); err != nil {
 		return err
 	}
+	r.Members, r.Errors = w.Members, w.Errors
 	r.Uptime = time.Duration(min(max(w.UptimeMS, 0), maxUptimeMS)) * time.Millisecond
 	return nil
 }

@@ -28,8 +28,8 @@ type Server struct {
 	mu       sync.Mutex
 	stopping *Refusal // what agents are told from now on; nil = the server serves
 	sessions map[string]*session
-	claims   map[string]chan struct{} // agents that are being admitted
-	attempts map[string][]*attempt    // handshakes whose key has been asked for
+	claims   map[string]*claim     // agents that are being admitted
+	attempts map[string][]*attempt // handshakes whose key has been asked for
 }
 
 // NewServer returns a server that waits for agents.
@@ -42,7 +42,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		paths: newRegistrar(cfg.Name, cfg.Registry, cfg.Authorities, cfg.Logger),
 		cfg:   cfg, dialer: newDialer(cfg.Timings), raw: newRawDialer(),
 		gate:     newGate(cfg.MaxHandshakes, cfg.Timings.Eviction),
-		sessions: map[string]*session{}, claims: map[string]chan struct{}{}, attempts: map[string][]*attempt{},
+		sessions: map[string]*session{}, claims: map[string]*claim{}, attempts: map[string][]*attempt{},
 	}
 	s.paths.unregistered = func(agent string) {
 		s.Disconnect(agent, Refusal{Code: RefusedRemoved, Message: "the agent has unregistered itself"})
