@@ -104,7 +104,7 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 	at := &attempt{}
 	defer s.forget(at)
 	h, err := acceptHandshake(ctx, c, acceptConfig{
-		Name: s.cfg.Name, Registry: watchedRegistry{s.cfg.Registry, s, at}, Carrier: c.kind, Remote: remote, Now: time.Now,
+		Name: s.cfg.Name, Registry: watchedRegistry{s.cfg.Registry, s, at}, Versions: protocolVersions, Carrier: c.kind, Remote: remote, Now: time.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 	if r := s.objection(ctx, h.Connection); r != nil {
 		return nil, errors.Join(r, h.refuse(ctx, r))
 	}
-	if err := h.accept(ctx, s.cfg.Timings.Heartbeat, s.authorities()); err != nil {
+	if err := h.accept(ctx, s.cfg.Timings.Heartbeat, announced(s.cfg.Authorities, s.cfg.Logger)); err != nil {
 		return nil, fmt.Errorf("answer the proof: %w", err)
 	}
 	sess := newSession(h.Connection, c)

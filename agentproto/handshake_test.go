@@ -71,11 +71,11 @@ func meet(t *testing.T, server acceptConfig, agent proveConfig) (h *handshake, s
 }
 
 func accepting(r Registry) acceptConfig {
-	return acceptConfig{Name: "ecp.example.com", Registry: r, Carrier: CarrierDirect, Remote: "192.0.2.1:4711", Now: time.Now}
+	return acceptConfig{Name: "ecp.example.com", Registry: r, Versions: protocolVersions, Carrier: CarrierDirect, Remote: "192.0.2.1:4711", Now: time.Now}
 }
 
 func proving(id Identity) proveConfig {
-	return proveConfig{Identity: id, Instance: "i-1", Hello: Hello{Node: "emqx@a", Version: "1.2.3"}, Now: time.Now}
+	return proveConfig{Identity: id, Instance: "i-1", Hello: Hello{Node: "emqx@a", Version: "1.2.3"}, Versions: protocolVersions, Now: time.Now}
 }
 
 func TestHandshake(t *testing.T) {
@@ -208,19 +208,6 @@ func TestEveryChallengeHasItsOwnNonce(t *testing.T) {
 	for _, long := range seen {
 		assert.True(t, long)
 	}
-}
-
-func TestVersionsAreAgreedOn(t *testing.T) {
-	assert.Equal(t, 1, chooseVersion([]int{1, 2, 3}))
-	assert.Equal(t, 1, chooseVersion([]int{7, 8}), "the server's refusal says what is wrong")
-	assert.Equal(t, 1, chooseVersion(nil))
-
-	id, known := newTestIdentity(t)
-	err := checkProof(t.Context(), accepting(known), newNonce(), proving(id).proof(newNonce(), 9))
-	r, ok := errors.AsType[*Refusal](err)
-	require.True(t, ok)
-	assert.Equal(t, RefusedUnsupportedProtocol, r.Code)
-	assert.Contains(t, r.Message, "version 9")
 }
 
 // TestHandshakeEndsWithItsContext lets either side wait for one that says

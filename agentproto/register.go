@@ -158,6 +158,9 @@ func (c *serverCall) register(ctx context.Context, config RegisterConfig, id *Id
 	if err != nil {
 		return err
 	}
+	if err := checkVersions(protocolVersions, asked.Versions); err != nil {
+		return err
+	}
 	if id.ServerName == "" { // a new key: nothing was signed with it for anybody
 		id.ServerName = asked.Server
 	}

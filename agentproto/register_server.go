@@ -91,11 +91,9 @@ func (s *registrar) register(w http.ResponseWriter, r *http.Request) {
 	_ = s.nonces.use(labelRegister, ask.Nonce) // a second request with it was the same one
 	s.logger.InfoContext(r.Context(), "agent registered", "agent", got.Agent, "cluster", got.Cluster, "remote", r.RemoteAddr,
 		"host", ask.Hello.cleaned().Hostname, "node", ask.Hello.cleaned().Node)
-	answer := registerAnswer{Agent: got.Agent, Cluster: got.Cluster, Time: s.now().UTC()}
-	if s.authorities != nil {
-		answer.Authorities = rawCertificates(s.authorities())
-	}
-	writeJSON(w, http.StatusOK, "application/json", answer)
+	writeJSON(w, http.StatusOK, "application/json", registerAnswer{
+		Agent: got.Agent, Cluster: got.Cluster, Time: s.now().UTC(), Authorities: announced(s.authorities, s.logger),
+	})
 }
 
 // registerFailed answers what the registry said. Wrong tokens count against the

@@ -20,7 +20,8 @@ type ServerConfig struct {
 
 	// Authorities returns the certificates that agents should trust from now on,
 	// beside those they trust already: a change of the CA is announced by it. A
-	// nil function, or an empty list, announces nothing.
+	// nil function, or an empty list, announces nothing, and so does one that
+	// [CheckAuthorities] refuses.
 	Authorities func() []*x509.Certificate
 
 	// MaxAgents bounds the agents that are connected at once; zero means 20,000.
@@ -79,13 +80,6 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	}
 	c.Timings = c.Timings.withDefaults()
 	return c, nil
-}
-
-func (s *Server) authorities() []*x509.Certificate {
-	if s.cfg.Authorities == nil {
-		return nil
-	}
-	return s.cfg.Authorities()
 }
 
 type noObserver struct{}

@@ -90,6 +90,9 @@ func readAuthorities(name string) ([]*x509.Certificate, error) {
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s holds no certificate in PEM", name)
 	}
+	if err := agentproto.CheckAuthorities(out); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	return out, nil
 }
 
@@ -122,6 +125,9 @@ func (a *authorities) read() error {
 	}
 	if a.own != nil && !containsCertificate(all, a.own) {
 		all = append(all, a.own)
+	}
+	if err := agentproto.CheckAuthorities(all); err != nil {
+		return fmt.Errorf("%s, with this daemon's own: %w", a.file, err)
 	}
 	a.all.Store(&all)
 	return nil
