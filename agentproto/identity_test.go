@@ -253,6 +253,10 @@ func FuzzIdentity(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		id, err := decodeIdentity(raw)
 		if err != nil {
+			var file identityFile
+			if json.Unmarshal(raw, &file) == nil && len(file.Key) >= 16 && strings.Contains(err.Error(), base64.StdEncoding.EncodeToString(file.Key)) {
+				t.Fatal("the error has the key in it")
+			}
 			return
 		}
 		again, err := encodeIdentity(id)
@@ -260,7 +264,8 @@ func FuzzIdentity(f *testing.F) {
 			t.Fatalf("read and cannot be written: %v", err)
 		}
 		back, err := decodeIdentity(again)
-		if err != nil || back.Agent != id.Agent || !back.Key.Equal(id.Key) || back.Server != id.Server {
+		if err != nil || back.Agent != id.Agent || !back.Key.Equal(id.Key) || back.Server != id.Server ||
+			back.ServerName != id.ServerName || back.Cluster != id.Cluster || !back.LastServerTime.Equal(id.LastServerTime) {
 			t.Fatalf("%v became %v (%v)", id, back, err)
 		}
 	})

@@ -52,8 +52,7 @@ func (s *session) reports(ctx context.Context, path string, after Position) iter
 	return func(yield func(Report, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		query := url.Values{"epoch": {strconv.FormatUint(after.Epoch, 10)}, "seq": {strconv.FormatUint(after.Seq, 10)}}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+string(HostControl)+path+"?"+query.Encode(), http.NoBody)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+string(HostControl)+path+"?"+positionQuery(after), http.NoBody)
 		if err != nil {
 			yield(Report{}, err)
 			return
@@ -74,6 +73,11 @@ func (s *session) reports(ctx context.Context, path string, after Position) iter
 			}
 		}
 	}
+}
+
+// positionQuery is what asks for the reports after a position.
+func positionQuery(after Position) string {
+	return url.Values{"epoch": {strconv.FormatUint(after.Epoch, 10)}, "seq": {strconv.FormatUint(after.Seq, 10)}}.Encode()
 }
 
 var errReportTooLarge = fmt.Errorf("a report is larger than %d bytes", maxReportBytes)

@@ -129,40 +129,60 @@ func TestReportsOfTheOtherSideAreCleaned(t *testing.T) {
 	}
 }
 
+// FuzzReports: whatever is taken comes after the position, is within its bounds,
+// and is the same when it has travelled again.
 func FuzzReports(f *testing.F) {
 	f.Add([]byte(`{"epoch":1,"seq":1,"uptimeMs":5,"members":[{"name":"a","status":"running"}]}`+"\n"), uint64(0), uint64(0))
 	f.Add([]byte("{}\n\n"), uint64(1), uint64(1))
+	f.Add([]byte(`{"epoch":1,"seq":2,"at":"2026-01-02T03:04:05+01:00","errors":[{"stage":"nodeConnect","code":"timeout","message":"m"}],"uptimeMs":99999999999999}`+"\n"), uint64(1), uint64(1))
 	f.Fuzz(func(t *testing.T, data []byte, epoch, seq uint64) {
 		after := Position{epoch, seq}
 		for r, err := range decodeReports(bytes.NewReader(data), after) {
 			if err != nil {
 				return
 			}
-			if r.Seq == 0 || r.Epoch == after.Epoch && r.Seq <= after.Seq || r.Uptime < 0 || len(r.Members) > maxMembers {
+			if r.Seq == 0 || r.Epoch == after.Epoch && r.Seq <= after.Seq || r.Uptime < 0 || len(r.Members) > maxMembers || len(r.Errors) > maxReportErrors {
 				t.Fatalf("accepted %+v after %+v", r, after)
 			}
+			raw, err := json.Marshal(r)
+			require.NoError(t, err)
+			again, err := decodeReport(raw, after)
+			require.NoError(t, err)
+			require.Equal(t, toJSON(t, r), toJSON(t, again))
 			after = r.Position()
 		}
 	})
 }
 
+// FuzzGoodbye reads a goodbye, of which all can be shown.
 func FuzzGoodbye(f *testing.F) {
 	f.Add([]byte(`{"code":"removed","message":"by a person","retryAfterMs":5}`))
 	f.Add([]byte(`{"code":"busy","retryAfterMs":-1}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := decodeRefusal(bytes.NewReader(data))
-		if err == nil && (r.RetryAfter < 0 || r.RetryAfter > maxRetryAfter || len(r.Message) > maxMessage) {
+		if err == nil && (r.RetryAfter < 0 || r.RetryAfter > maxRetryAfter || len(r.Message) > maxMessage || len(r.Code) > maxID) {
 			t.Fatalf("accepted %+v", r)
 		}
 	})
 }
 
+// FuzzPosition reads what a server asks for: a position that was read is the same
+// after it was asked for again.
 func FuzzPosition(f *testing.F) {
 	f.Add("epoch=1&seq=2")
 	f.Add("epoch=-1&seq=%zz")
-	f.Fuzz(func(_ *testing.T, query string) {
+	f.Add("epoch=18446744073709551615&seq=18446744073709551616")
+	f.Fuzz(func(t *testing.T, query string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.URL.RawQuery = query
-		_, _ = parsePosition(r)
+		p, err := parsePosition(r)
+		if err != nil {
+			require.Zero(t, p)
+			return
+		}
+		r.URL.RawQuery = positionQuery(p)
+		again, err := parsePosition(r)
+		require.NoError(t, err)
+		require.Equal(t, p, again)
 	})
 }
