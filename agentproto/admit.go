@@ -104,7 +104,7 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 	at := &attempt{}
 	defer s.forget(at)
 	h, err := acceptHandshake(ctx, c, acceptConfig{
-		Name: s.cfg.Name, Registry: watchedRegistry{s.cfg.Registry, s, at}, Versions: protocolVersions, Carrier: c.kind, Remote: remote, Now: time.Now,
+		Name: s.cfg.Name, Registry: watchedRegistry{s.cfg.Registry, s, at}, Carrier: c.kind, Remote: remote, Now: time.Now,
 	})
 	if err != nil {
 		return nil, err

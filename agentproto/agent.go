@@ -118,7 +118,7 @@ func (a *Agent) connect(ctx context.Context) (way, proven, error) {
 	defer cancel()
 	hello := a.cfg.Hello()
 	hello.Tunnel, hello.CarrierWhy = a.cfg.Tunnel, w.why
-	p, err := proveTo(ctx, w.conn, proveConfig{Identity: a.identity, Instance: a.cfg.Instance, Hello: hello, Versions: protocolVersions, Now: a.cfg.Now})
+	p, err := proveTo(ctx, w.conn, proveConfig{Identity: a.identity, Instance: a.cfg.Instance, Hello: hello, Now: a.cfg.Now})
 	if err != nil {
 		_ = w.conn.Close()
 		return way{}, proven{}, err

@@ -219,7 +219,7 @@ func (c *check) try(ctx context.Context, tunnel TunnelMode) error {
 		hello = cfg.Hello()
 	}
 	hello.Tunnel = tunnel
-	_, err = proveTo(ctx, w.conn, proveConfig{Identity: cfg.Identity, Instance: "check", Hello: hello, Versions: protocolVersions, Check: true, Now: cfg.Now})
+	_, err = proveTo(ctx, w.conn, proveConfig{Identity: cfg.Identity, Instance: "check", Hello: hello, Check: true, Now: cfg.Now})
 	c.proof = &err
 	return nil
 }

@@ -71,11 +71,11 @@ func meet(t *testing.T, server acceptConfig, agent proveConfig) (h *handshake, s
 }
 
 func accepting(r Registry) acceptConfig {
-	return acceptConfig{Name: "ecp.example.com", Registry: r, Versions: protocolVersions, Carrier: CarrierDirect, Remote: "192.0.2.1:4711", Now: time.Now}
+	return acceptConfig{Name: "ecp.example.com", Registry: r, Carrier: CarrierDirect, Remote: "192.0.2.1:4711", Now: time.Now}
 }
 
 func proving(id Identity) proveConfig {
-	return proveConfig{Identity: id, Instance: "i-1", Hello: Hello{Node: "emqx@a", Version: "1.2.3"}, Versions: protocolVersions, Now: time.Now}
+	return proveConfig{Identity: id, Instance: "i-1", Hello: Hello{Node: "emqx@a", Version: "1.2.3"}, Now: time.Now}
 }
 
 func TestHandshake(t *testing.T) {

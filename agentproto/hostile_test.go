@@ -35,7 +35,7 @@ func (r *rig) proved() (*tls.Conn, string) {
 	conn := r.dialTLS(ALPN)
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
 	defer cancel()
-	_, err := proveTo(ctx, conn, proveConfig{Identity: id, Instance: "i", Versions: protocolVersions, Now: time.Now})
+	_, err := proveTo(ctx, conn, proveConfig{Identity: id, Instance: "i", Now: time.Now})
 	require.NoError(r.t, err)
 	r.waitEvent("connected", id.Agent, 1)
 	return conn, id.Agent
