@@ -55,7 +55,8 @@ func TestConnectionThatIsCut(t *testing.T) {
 // by itself.
 func TestHalfOpen(t *testing.T) {
 	eachCarrier(t, func(t *testing.T, tunnel TunnelMode) {
-		r := newRig(t)
+		const heartbeat, silence = 100 * time.Millisecond, 400 * time.Millisecond
+		r := newRig(t, func(c *ServerConfig) { c.Timings.Heartbeat, c.Timings.Silence = heartbeat, silence })
 		k := newLink(t, r.addr)
 		a := r.agent(r.behind(k), tunnel, never)
 		r.waitBoth(a)
@@ -64,7 +65,7 @@ func TestHalfOpen(t *testing.T) {
 		e := r.waitEvent("disconnected", a.id, 1)
 		assert.False(t, e.ending.Clean, "%s", e)
 		assert.Contains(t, e.ending.Reason, "nothing was heard")
-		assert.GreaterOrEqual(t, time.Since(began), quickServer.Silence-quickServer.Heartbeat)
+		assert.GreaterOrEqual(t, time.Since(began), silence-heartbeat)
 		r.eventually("the agent notices, too", func() bool { return a.status.last().Phase == PhaseWaiting })
 		assert.ErrorContains(t, a.status.last().Err, "nothing was heard")
 	})
@@ -91,10 +92,11 @@ func TestHalfOpenIsReplaced(t *testing.T) {
 // TestQuietConnectionsLive shows that nothing but heartbeats keeps one.
 func TestQuietConnectionsLive(t *testing.T) {
 	eachCarrier(t, func(t *testing.T, tunnel TunnelMode) {
-		r := newRig(t)
+		const silence = 1500 * time.Millisecond
+		r := newRig(t, func(c *ServerConfig) { c.Timings.Heartbeat, c.Timings.Silence = 100*time.Millisecond, silence })
 		a := r.connected(tunnel)
 		c, _ := r.server.Connection(a.id)
-		timer := time.NewTimer(4 * quickServer.Silence)
+		timer := time.NewTimer(2 * silence)
 		defer timer.Stop()
 		<-timer.C
 		again, ok := r.server.Connection(a.id)

@@ -141,18 +141,18 @@ func TestRegisterRefusals(t *testing.T) {
 }
 
 func TestKeyIsNotUsedForAnotherServer(t *testing.T) {
-	s := newRegistrarServer(t)
-	first, err := Register(t.Context(), s.config())
-	require.NoError(t, err)
-	for name, change := range map[string]func(*RegisterConfig){
-		"its name is told":                     func(c *RegisterConfig) { c.ServerName = "ecp.example.com" },
-		"no name is told, and the URL differs": func(*RegisterConfig) { s.name = "ecp.example.com" },
+	for name, change := range map[string]func(*registrarServer, *RegisterConfig){
+		"its name is told":                     func(_ *registrarServer, c *RegisterConfig) { c.ServerName = "ecp.example.com" },
+		"no name is told, and the URL differs": func(s *registrarServer, _ *RegisterConfig) { s.name = "ecp.example.com" },
 	} {
 		t.Run(name, func(t *testing.T) {
+			s := newRegistrarServer(t)
+			first, err := Register(t.Context(), s.config())
+			require.NoError(t, err)
 			c := s.config()
 			c.Key = first.Key
-			change(&c)
-			_, err := Register(t.Context(), c)
+			change(s, &c)
+			_, err = Register(t.Context(), c)
 			f, ok := errors.AsType[*Failure](err)
 			require.True(t, ok, "%v", err)
 			assert.Equal(t, FailedServerName, f.Code)
