@@ -48,9 +48,10 @@ func UpdateIdentity(path string, id Identity) error {
 // ReadIdentity reads what WriteIdentity wrote. A file that does not exist is
 // [fs.ErrNotExist]: the agent is not registered. Rights that others have to the
 // file (some volumes give them at every mount) are taken away; if they cannot
-// be, the file is refused.
+// be, the file is refused. A symbolic link is refused too: root, who reads it for
+// another user, would change the rights of a file of that user's choice.
 func ReadIdentity(path string) (Identity, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|noLinks, 0)
 	if err != nil {
 		return Identity{}, fmt.Errorf("read the identity: %w", err)
 	}

@@ -9,6 +9,9 @@ import (
 // secretFlags are the flags whose values nobody else may read.
 var secretFlags = []string{"--registration-token", "--emqx-dashboard-password", "--emqx-api-secret"}
 
+// proxyFlag may have a user and a password in its address.
+const proxyFlag = "--proxy"
+
 // takeArguments returns the arguments of the program, and hides the secrets among
 // them from the process list: everybody on the host can read /proc/PID/cmdline.
 // They can be read there until this has run, some milliseconds; the shell's
@@ -49,12 +52,11 @@ func secretsIn(args []string) []string {
 	var found []string
 	for i, arg := range args {
 		name, value, joined := strings.Cut(arg, "=")
-		switch {
-		case !slices.Contains(secretFlags, name):
-		case joined:
+		if !joined && i+1 < len(args) {
+			value = args[i+1]
+		}
+		if slices.Contains(secretFlags, name) || name == proxyFlag && strings.Contains(value, "@") {
 			found = append(found, value)
-		case i+1 < len(args):
-			found = append(found, args[i+1])
 		}
 	}
 	return found

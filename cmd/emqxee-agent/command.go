@@ -22,6 +22,7 @@ type program struct {
 
 // run is the whole program: it returns the exit code.
 func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.Writer, environ []string) int {
+	stdout, stderr = plainWriter{stdout}, plainWriter{stderr}
 	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ}
 	cmd := p.command()
 	cmd.SetArgs(joinBooleans(args))

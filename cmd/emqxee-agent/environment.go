@@ -76,5 +76,5 @@ func isSecretVariable(name string) bool {
 			return true
 		}
 	}
-	return false
+	return name == variableOf(proxyFlag)
 }

@@ -78,7 +78,10 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 	}
 	target := p.installedBinary(dir)
 	steps := []step{{"directory " + string(dir), func(context.Context) error {
-		if err := p.makeHome(dir); err != nil || !asRoot {
+		if !asRoot {
+			return p.makeHome(dir)
+		}
+		if err := p.makeRootsHome(dir); err != nil {
 			return err
 		}
 		return giveTo(owner, string(dir))
@@ -105,4 +108,16 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 		step{"systemctl enable " + unitName, func(ctx context.Context) error { return s.systemctl(ctx, "enable", unitName) }},
 		step{"next: emqxee-agent start, then emqxee-agent register", nil},
 	), nil
+}
+
+// makeRootsHome is makeHome but for a directory that belongs to another user already,
+// whose links must not lead root astray: the agent itself puts that right, as its
+// owner.
+func (p *program) makeRootsHome(dir home.Dir) error {
+	if info, err := os.Stat(string(dir)); err == nil {
+		if uid, _ := ownerOf(info); uid != 0 {
+			return nil
+		}
+	}
+	return p.makeHome(dir)
 }

@@ -23,7 +23,7 @@ type lock struct{ file *os.File }
 // takeLock takes a lock of a home. If another process has it, held is that
 // process as whoLocks returns it, and the lock is nil.
 func takeLock(dir home.Dir, name string) (l *lock, held int, err error) {
-	f, err := os.OpenFile(filepath.Join(string(dir), "run", name), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(string(dir), "run", name), os.O_RDWR|os.O_CREATE|noLinks, 0o600)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -44,7 +44,7 @@ func (l *lock) release() error { return l.file.Close() }
 // holder returns which process holds a lock of a home: 0 if none does, -1 if one
 // does that cannot be seen from here.
 func holder(dir home.Dir, name string) (int, error) {
-	f, err := os.OpenFile(filepath.Join(string(dir), "run", name), os.O_RDWR, 0)
+	f, err := os.OpenFile(filepath.Join(string(dir), "run", name), os.O_RDWR|noLinks, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

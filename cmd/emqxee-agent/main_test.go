@@ -42,6 +42,9 @@ func TestSecretsInArguments(t *testing.T) {
 		{"register --registration-token", ""},
 		{"register --registration-token=", ""},
 		{"register --registration-token a=b", "a=b"},
+		{"register --proxy http://user:S1@proxy:3128 --url u", "http://user:S1@proxy:3128"},
+		{"doctor --proxy=http://user:S1@proxy:3128", "http://user:S1@proxy:3128"},
+		{"register --proxy http://proxy:3128", ""},
 		{"register --emqx-dashboard-password --registration-token=x", "--registration-token=x x"},
 	} {
 		assert.Equal(t, row.want, strings.TrimSpace(strings.Join(secretsIn(strings.Fields(row.args)), " ")), row.args)
@@ -67,7 +70,7 @@ func TestSecretFlagsAreKnown(t *testing.T) {
 		assert.NotNil(t, cmd.Flags().Lookup(strings.TrimPrefix(flag, "--")), flag)
 		assert.NotNil(t, cmd.Flags().Lookup(strings.TrimPrefix(flag, "--")+fileSuffix), flag)
 	}
-	left := withoutSecrets([]string{"PATH=/bin", "EMQXEE_AGENT_REGISTRATION_TOKEN=a", "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=b", "EMQXEE_AGENT_EMQX_API_SECRET=c", "EMQXEE_AGENT_HOME=/x"})
+	left := withoutSecrets([]string{"PATH=/bin", "EMQXEE_AGENT_REGISTRATION_TOKEN=a", "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=b", "EMQXEE_AGENT_EMQX_API_SECRET=c", "EMQXEE_AGENT_PROXY=d", "EMQXEE_AGENT_HOME=/x"})
 	assert.Equal(t, []string{"PATH=/bin", "EMQXEE_AGENT_HOME=/x"}, left)
 }
 

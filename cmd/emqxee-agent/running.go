@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"syscall"
 	"time"
 
@@ -45,7 +46,12 @@ func endRunning(dir home.Dir) (bool, error) {
 	if err != nil || !found.any() {
 		return false, err
 	}
-	if err := signalAll(found, syscall.SIGTERM); err != nil {
+	info, err := os.Stat(string(dir))
+	if err != nil {
+		return false, err
+	}
+	owner, _ := ownerOf(info)
+	if err := signalAll(found, owner, syscall.SIGTERM); err != nil {
 		return true, err
 	}
 	gone := func() bool {
@@ -59,7 +65,7 @@ func endRunning(dir home.Dir) (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	if err := signalAll(left, syscall.SIGKILL); err != nil {
+	if err := signalAll(left, owner, syscall.SIGKILL); err != nil {
 		return true, err
 	}
 	if !until(endsWithin, gone) {
@@ -69,8 +75,8 @@ func endRunning(dir home.Dir) (bool, error) {
 }
 
 // signalAll sends a signal to the supervisor, which passes it on; to the agent
-// itself where it has none, or when both are to be killed.
-func signalAll(r running, s syscall.Signal) error {
+// itself where it has none, or when both are to be killed. owner is the home's.
+func signalAll(r running, owner int, s syscall.Signal) error {
 	targets := []int{r.supervisor}
 	if r.supervisor == 0 || s == syscall.SIGKILL {
 		targets = append(targets, r.agent)
@@ -82,7 +88,7 @@ func signalAll(r running, s syscall.Signal) error {
 		if pid == 0 {
 			continue
 		}
-		if err := signalProcess(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+		if err := signalProcess(pid, owner, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fail(exitNotAllowed, "Run it as the user that started the agent, or with sudo.", "end process %d: %w", pid, err)
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 )
@@ -28,6 +31,15 @@ func ownerOf(info fs.FileInfo) (uid, gid int) {
 		return os.Getuid(), os.Getgid()
 	}
 	return int(s.Uid), int(s.Gid)
+}
+
+// linksOf returns how many names a file has.
+func linksOf(info fs.FileInfo) int {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 1
+	}
+	return int(s.Nlink)
 }
 
 // becomeUser gives up root's rights for those of a user, in all threads, for the
@@ -78,7 +90,47 @@ func endsWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }
 
-func signalProcess(pid int, s syscall.Signal) error { return syscall.Kill(pid, s) }
+// signalProcess sends a signal to a process that may be signalled: for root one of
+// the owner, or one that runs this program. The number may have come from a file
+// that the owner of a home writes, and any process may have got it meanwhile: what
+// was looked at is what is signalled (a pidfd), or nothing.
+func signalProcess(pid, owner int, s syscall.Signal) error {
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	defer process.Release() //nolint:errcheck // nothing was started
+	if os.Geteuid() == 0 && !runsFor(pid, owner) {
+		return errForeign
+	}
+	if err := process.Signal(s); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return syscall.ESRCH
+}
+
+var errForeign = errors.New("it is no agent, and does not belong to the owner of the agent's directory")
+
+// runsFor reports whether a process belongs to a user, or runs this program. One that
+// is gone does.
+func runsFor(pid, owner int) bool {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+	}
+	for line := range strings.Lines(string(status)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "Uid:" && fields[1] == strconv.Itoa(owner) {
+			return true
+		}
+	}
+	program, err := os.Readlink(filepath.Join(dir, "exe"))
+	return err == nil && strings.HasPrefix(filepath.Base(program), filepath.Base(binaryPath))
+}
+
+// noLinks opens a file that others may have put there: no link is followed, and
+// a pipe is not waited for.
+const noLinks = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
 // hideTyping lets a terminal show nothing of what is typed.
 func hideTyping(terminal *os.File) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -39,13 +40,30 @@ func agentAccount(root string) account {
 	return rootAccount
 }
 
-// giveTo makes everything below a directory belong to a user. Links are not
-// followed.
+// giveTo makes everything below a directory belong to a user. Whoever it belongs to
+// now may change it meanwhile: no link leads out of it, and a file that has another
+// name elsewhere is not given away.
 func giveTo(a account, dir string) error {
-	return filepath.WalkDir(dir, func(name string, _ os.DirEntry, err error) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(name, a.uid, a.gid)
+		info, err := root.Lstat(name)
+		if err != nil {
+			return err
+		}
+		uid, gid := ownerOf(info)
+		switch {
+		case uid == a.uid && gid == a.gid:
+			return nil
+		case info.Mode().IsRegular() && linksOf(info) > 1:
+			return fail(exitNotAllowed, "Remove it, and install again.", "%s is a hard link to a file that is not the agent's alone", filepath.Join(dir, name))
+		}
+		return root.Lchown(name, a.uid, a.gid)
 	})
 }

@@ -146,7 +146,7 @@ func (s Settings) proxy() func(*url.URL) (*url.URL, error) {
 			return http.ProxyFromEnvironment(&http.Request{URL: u})
 		}
 	case noProxy:
-		return nil
+		return func(*url.URL) (*url.URL, error) { return nil, nil } //nolint:nilnil // as of http.Transport: no proxy
 	}
 	u, err := url.Parse(s.Proxy)
 	return func(*url.URL) (*url.URL, error) { return u, err }

@@ -13,12 +13,16 @@ import (
 	"time"
 )
 
+// noLinks opens a file that somebody else may have put there: no link is followed, and
+// a pipe is not waited for.
+const noLinks = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
 // Lock makes this process the one that runs on the directory until release is
 // called. The error is a [*RunningError] while another one does. The lock is the
 // kernel's: it ends with the process however that ends, and what is written in
 // the file alone locks nobody out.
 func (d Dir) Lock() (release func(), err error) {
-	f, err := os.OpenFile(d.PID(), os.O_RDWR|os.O_CREATE, fileMode)
+	f, err := os.OpenFile(d.PID(), os.O_RDWR|os.O_CREATE|noLinks, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("lock the agent's directory: %w", plain(err))
 	}
@@ -60,7 +64,7 @@ func lockPatiently(f *os.File) (err error) {
 // Running reports the process that runs on the directory: its id, 0 where it has
 // not written it yet. The lock is tried for a moment only.
 func (d Dir) Running() (pid int, running bool, err error) {
-	f, err := os.OpenFile(d.PID(), os.O_RDONLY, 0)
+	f, err := os.OpenFile(d.PID(), os.O_RDONLY|noLinks, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return 0, false, nil

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package agentproto
+
+const noLinks = 0
