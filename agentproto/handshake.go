@@ -65,7 +65,7 @@ func underContext(ctx context.Context, conn net.Conn, f func() error) error {
 type acceptConfig struct {
 	Name     string // of the server: agents sign for it and for no other
 	Registry Registry
-	Versions []int // of the protocol that are spoken, oldest first
+	Versions []int // of the protocol that are spoken, oldest first; none means protocolVersions
 	Carrier  Carrier
 	Remote   string
 	Now      func() time.Time
@@ -85,7 +85,7 @@ type handshake struct {
 // Refusal. The caller bounds the time by ctx, owns conn, and answers a handshake
 // that succeeded with accept or refuse.
 func acceptHandshake(ctx context.Context, conn net.Conn, c acceptConfig) (*handshake, error) {
-	asked := challenge{Nonce: newNonce(), Server: c.Name, Versions: c.Versions, Time: c.Now().UTC()}
+	asked := challenge{Nonce: newNonce(), Server: c.Name, Versions: spoken(c.Versions), Time: c.Now().UTC()}
 	var p proof
 	err := underContext(ctx, conn, func() error {
 		if err := writeFrame(conn, asked); err != nil {
@@ -125,7 +125,7 @@ func checkProof(ctx context.Context, c acceptConfig, nonce []byte, p proof) erro
 	if !validID(p.Agent) || !validID(p.Instance) {
 		return &Refusal{Code: RefusedBadRequest, Message: "the agent's id and its instance id have to be 1 to 64 letters, digits, '-', '_' or '.'"}
 	}
-	if r := refuseVersion(p.Version, c.Versions); r != nil {
+	if r := refuseVersion(p.Version, spoken(c.Versions)); r != nil {
 		return r
 	}
 	key, err := c.Registry.PublicKey(ctx, p.Agent)

@@ -12,7 +12,7 @@ type proveConfig struct {
 	Identity Identity
 	Instance string
 	Hello    Hello
-	Versions []int // of the protocol that are spoken, oldest first
+	Versions []int // of the protocol that are spoken, oldest first; none means protocolVersions
 	Check    bool  // only ask whether the proof is accepted
 	Now      func() time.Time
 }
@@ -48,7 +48,7 @@ func proveTo(ctx context.Context, conn net.Conn, c proveConfig) (proven, error) 
 		if err = checkChallenge(asked, c.Identity); err != nil {
 			return err
 		}
-		version = chooseVersion(c.Versions, asked.Versions)
+		version = chooseVersion(spoken(c.Versions), asked.Versions)
 		nonce, err := bound(asked.Nonce, conn)
 		if err != nil {
 			return err

@@ -12,41 +12,49 @@ import (
 // ever gains fields.
 var protocolVersions = []int{1}
 
+// spoken returns the versions that a side was made with, or the usual ones.
+func spoken(versions []int) []int {
+	if len(versions) == 0 {
+		return protocolVersions
+	}
+	return versions
+}
+
 // chooseVersion returns the newest version that both sides speak. If there is
 // none it returns the agent's newest one: the server's refusal of it says more
 // than the agent could.
-func chooseVersion(spoken, offered []int) int {
-	for _, v := range slices.Backward(spoken) {
+func chooseVersion(mine, offered []int) int {
+	for _, v := range slices.Backward(mine) {
 		if slices.Contains(offered, v) {
 			return v
 		}
 	}
-	return spoken[len(spoken)-1]
+	return mine[len(mine)-1]
 }
 
 // refuseVersion returns what a server tells an agent whose newest version it does
 // not speak; nil means that it does.
-func refuseVersion(asked int, spoken []int) *Refusal {
-	if slices.Contains(spoken, asked) {
+func refuseVersion(asked int, mine []int) *Refusal {
+	if slices.Contains(mine, asked) {
 		return nil
 	}
 	todo := "The agent is too old: install the one that this server offers for download, and start it again"
-	if asked > spoken[0] {
+	if asked > mine[0] {
 		todo = "The server is too old for this agent: update the server, or install the agent that it offers for download"
 	}
 	return &Refusal{Code: RefusedUnsupportedProtocol, Message: fmt.Sprintf(
-		"the agent speaks version %d of the protocol at most, and this server %s. %s", asked, versionList(spoken), todo)}
+		"the agent speaks version %d of the protocol at most, and this server %s. %s", asked, versionList(mine), todo)}
 }
 
 // checkVersions returns the refusal that an agent would meet when it connects, so
 // that no registration token is spent on it. A server that lists no versions is
 // not judged.
-func checkVersions(spoken, offered []int) error {
+func checkVersions(mine, offered []int) error {
 	if len(offered) == 0 {
 		return nil
 	}
 	offered = slices.Sorted(slices.Values(offered))
-	if r := refuseVersion(chooseVersion(spoken, offered), offered); r != nil {
+	if r := refuseVersion(chooseVersion(mine, offered), offered); r != nil {
 		return r
 	}
 	return nil
