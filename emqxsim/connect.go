@@ -1,6 +1,7 @@
 package emqxsim
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -107,7 +108,7 @@ func (c *Cluster) room(g *group, t time.Time) (map[*Node]int, string) {
 		default:
 			why = refusedFull
 			if left := l.limit(n) - c.through(l.id, n); l.limit(n) == 0 {
-				room[n] = 1 << 40 // no limit
+				room[n] = math.MaxInt32 // no limit
 			} else if left > 0 {
 				room[n] = left
 			}

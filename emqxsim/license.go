@@ -3,6 +3,7 @@ package emqxsim
 import (
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"strings"
 	"time"
 )
@@ -250,7 +251,7 @@ func (c *Cluster) ceiling() int {
 // counted already is not counted again.
 func (c *Cluster) licenseLeft(session *Node, _ time.Time) int {
 	if !c.licensed(c.version()) || session != nil && c.countsSessions() {
-		return 1 << 40 // no limit
+		return math.MaxInt32 // no limit
 	}
 	return max(c.ceiling()-c.used(), 0)
 }

@@ -44,7 +44,7 @@ func (q *request) edition(version string) string {
 func node5(q *request, n *Node) obj {
 	used := memoryUsed
 	if n.memory > 0 {
-		used = megabytes(memoryBytes * n.memory / 100)
+		used = megabytes(memoryBytes * int64(n.memory) / 100)
 	}
 	return obj{
 		"node": n.name, "node_status": "running", "role": n.role, "version": n.version, "edition": q.edition(n.version),

@@ -21,9 +21,9 @@ type labelled struct {
 }
 
 // What the simulated machine has, in bytes; memoryTotal in words.
-const memoryBytes = 25276502016
+const memoryBytes int64 = 25276502016
 
-func megabytes(bytes int) string { return fmt.Sprintf("%.2fG", float64(bytes)/(1<<30)) }
+func megabytes(bytes int64) string { return fmt.Sprintf("%.2fG", float64(bytes)/(1<<30)) }
 
 // prometheus5 answers one of the calls as text, or as JSON to those who ask.
 func prometheus5(call string) func(*request) answer {
@@ -87,7 +87,7 @@ func (q *request) prometheus(call, mode string) map[string][]labelled {
 // prometheusStats: each series has one value, or one for each node.
 func (q *request) prometheusStats(nodes []*Node, each bool) map[string][]labelled {
 	out := map[string][]labelled{}
-	sums := map[string]int{}
+	sums := map[string]int64{}
 	for _, n := range nodes {
 		for name, v := range q.machine(n) {
 			if each {
@@ -117,22 +117,22 @@ func (q *request) prometheusStats(nodes []*Node, each bool) map[string][]labelle
 const certExpiry = 1904285225
 
 // machine are the figures of one node by the names they have here.
-func (q *request) machine(n *Node) map[string]int {
-	out := map[string]int{
-		"emqx_vm_total_memory": memoryBytes, "emqx_vm_used_memory": 1534062592, "emqx_vm_cpu_use": max(n.cpu, 12), "emqx_vm_cpu_idle": 100 - max(n.cpu, 12),
-		"emqx_vm_run_queue": 0, "emqx_conf_sync_txid": q.db.serial,
+func (q *request) machine(n *Node) map[string]int64 {
+	out := map[string]int64{
+		"emqx_vm_total_memory": memoryBytes, "emqx_vm_used_memory": 1534062592, "emqx_vm_cpu_use": int64(max(n.cpu, 12)), "emqx_vm_cpu_idle": int64(100 - max(n.cpu, 12)),
+		"emqx_vm_run_queue": 0, "emqx_conf_sync_txid": int64(q.db.serial),
 	}
 	if n.memory > 0 {
-		out["emqx_vm_used_memory"] = memoryBytes / 100 * n.memory
+		out["emqx_vm_used_memory"] = memoryBytes / 100 * int64(n.memory)
 	}
 	under := strings.NewReplacer(".", "_")
 	for _, from := range []obj{nodeStats(q, n), nodeMetrics(q, n)} {
 		for k, v := range from {
-			out["emqx_"+under.Replace(k)] = v.(int)
+			out["emqx_"+under.Replace(k)] = int64(v.(int))
 		}
 	}
 	for k, v := range n.counters(q.now) {
-		out["emqx_"+under.Replace(k)] = v
+		out["emqx_"+under.Replace(k)] = int64(v)
 	}
 	for line := range strings.Lines(prometheusNames) {
 		if f := strings.Fields(line); f[0] == "stats" && f[1] != "olp" {

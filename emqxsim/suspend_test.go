@@ -114,7 +114,7 @@ func TestListenersAsBrokersHaveThem(t *testing.T) {
 
 	b.KeepListeners(true)
 	require.Equal(t, 200, call(t, a, "PUT", "/listeners/tcp:default", `{"id":"tcp:default","type":"tcp","max_connections":5000000000}`).status)
-	require.EqualValues(t, 5000000000, call(t, a, "GET", "/listeners/tcp:default", "").o["max_connections"])
+	require.EqualValues(t, int64(5000000000), call(t, a, "GET", "/listeners/tcp:default", "").o["max_connections"])
 	s.AddClients(emqxsim.Clients{Name: "c", Count: 2})
 	limit := func(node int) any {
 		var list []struct {
@@ -125,11 +125,11 @@ func TestListenersAsBrokersHaveThem(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(call(t, a, "GET", "/listeners", "").body), &list))
 		return list[1].Nodes[node].Status["max_connections"]
 	}
-	require.EqualValues(t, 5000000000, limit(0))
+	require.EqualValues(t, int64(5000000000), limit(0))
 	require.Equal(t, "infinity", limit(1), "it kept what it had")
 	b.KeepListeners(false)
 	b.Restart()
-	require.EqualValues(t, 5000000000, limit(1), "a restart reads the new one")
+	require.EqualValues(t, int64(5000000000), limit(1), "a restart reads the new one")
 }
 
 // TestDisabledConnectorIsStopped, without a reason.

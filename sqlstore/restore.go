@@ -154,7 +154,7 @@ func bringUpToDate(ctx context.Context, file, target, stage string) (Copied, err
 
 // skipped is how far the numbers of changes jump at a restore: further than a
 // database comes, and small enough for the numbers of JSON.
-const skipped = 1 << 32
+const skipped int64 = 1 << 32
 
 // beginAnew forgets the changes and goes on with numbers that were never given
 // out: those between the backup and its restore stand for other content in
