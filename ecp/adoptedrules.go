@@ -9,23 +9,28 @@ import (
 type ReasonInfo struct {
 	Reason  Reason `json:"reason"`
 	Meaning string `json:"meaning"`
+	// Counts says what has to be seen before the state follows from it.
+	Counts string `json:"counts"`
 }
 
 // adoptedReasons are the reasons of adopted clusters, the most severe first: of
 // several the first counts, and all are told.
 var adoptedReasons = []ReasonInfo{
-	{ReasonIdentityConflict, "an agent's key, or its node's name, is used twice at the same time; the first goes on"},
-	{ReasonClusterMismatch, "an agent is beside a broker of another EMQX cluster"},
-	{ReasonUnsupportedVersion, "the broker is none of EMQX Enterprise 4.4.6 or later of 4.4, or 5.6.0 or later"},
-	{ReasonAgentDisconnected, "an agent is not connected"},
-	{ReasonEMQXAuthFailed, "EMQX refuses the credentials that the agent has"},
-	{ReasonEMQXUnreachable, "the management API of EMQX does not answer its agent"},
-	{ReasonPartitioned, "nodes disagree on who is a member"},
-	{ReasonNodeDown, "a member of the cluster does not run"},
-	{ReasonReportStale, "an agent is connected and reports nothing"},
-	{ReasonQuotaReleaseFailed, "the cluster is being deleted, and what it has booked could not be given back; it is tried again"},
-	{ReasonNoAgentAddress, "no address is configured that agents can dial"},
+	{ReasonIdentityConflict, "an agent's key, or its node's name, is used twice at the same time; the first goes on", "at once"},
+	{ReasonClusterMismatch, "an agent is beside a broker of another EMQX cluster", "at once"},
+	{ReasonUnsupportedVersion, "the broker is none of " + supportedBrokers, "at once"},
+	{ReasonAgentDisconnected, "an agent is not connected", "5 seconds after its connection ended; of one that has just registered after 60 seconds"},
+	{ReasonEMQXAuthFailed, "EMQX refuses the credentials that the agent has", twoReports},
+	{ReasonEMQXUnreachable, "the management API of EMQX does not answer its agent", twoReports},
+	{ReasonPartitioned, "nodes disagree on who is a member", twoReports},
+	{ReasonNodeDown, "a member of the cluster does not run", twoReports},
+	{ReasonReportStale, "an agent is connected and reports nothing", "after 30 seconds"},
+	{ReasonQuotaReleaseFailed, "the cluster is being deleted, and what it has booked could not be given back; it is tried again", "at once; delete with force ends it"},
+	{ReasonNoAgentAddress, "no address is configured that agents can dial", "never for the state: a condition and features of clusters without agents have it"},
 }
+
+// twoReports is what has to be seen of a fault that may be a hiccup.
+const twoReports = "when two reports in a row tell of it, at least a second apart; one good report ends it"
 
 // AdoptedReasons lists what can be wrong with adopted clusters, the most severe
 // first.
@@ -42,28 +47,29 @@ func severity(r Reason) int {
 
 // adoptedRule is one line of the ordered list; the first whose when holds decides.
 type adoptedRule struct {
-	name string
-	when func(adoptedView) bool
-	then func(adoptedView) (State, Reason, string)
+	name    string
+	follows string // from it, for the documentation
+	when    func(adoptedView) bool
+	then    func(adoptedView) (State, Reason, string)
 }
 
 // adoptedRules are the rules for what agents show, in order.
 var adoptedRules = []adoptedRule{
 	// No report moves a cluster that is on its way out.
-	{"not given back", func(v adoptedView) bool { return v.rec.Deleting && v.look.Failure != nil }, notGivenBack},
-	{"deleting", func(v adoptedView) bool { return v.rec.Deleting }, keepAdopted},
+	{"not given back", "`abnormal` with QuotaReleaseFailed", func(v adoptedView) bool { return v.rec.Deleting && v.look.Failure != nil }, notGivenBack},
+	{"deleting", "nothing: no report moves a cluster that is being deleted", func(v adoptedView) bool { return v.rec.Deleting }, keepAdopted},
 
-	{"no agent is left", func(v adoptedView) bool { return len(v.agents) == 0 && v.rec.Status.State != Created }, isAdopted(Created, ReasonByRequest)},
-	{"no agent yet", func(v adoptedView) bool { return len(v.agents) == 0 }, keepAdopted},
+	{"no agent is left", "`created`", func(v adoptedView) bool { return len(v.agents) == 0 && v.rec.Status.State != Created }, isAdopted(Created, ReasonByRequest)},
+	{"no agent yet", "nothing: it stays `created`", func(v adoptedView) bool { return len(v.agents) == 0 }, keepAdopted},
 
 	// Unseen is not broken.
-	{"unheard keeps", func(v adoptedView) bool { return v.stale() != "" }, keepAdopted},
+	{"unheard keeps", "nothing: agents cannot be heard, or not yet, and the cluster is marked stale", func(v adoptedView) bool { return v.stale() != "" }, keepAdopted},
 
-	{"something is wrong", func(v adoptedView) bool { return len(v.counting()) > 0 }, wrongAdopted},
-	{"the first report is awaited", func(v adoptedView) bool { return v.waiting() && v.good == 0 }, keepAdopted},
-	{"something may be wrong", func(v adoptedView) bool { return v.doubtful() }, keepAdopted},
-	{"reported complete", func(v adoptedView) bool { return v.good > 0 }, isAdopted(Running, ReasonAsExpected)},
-	{"nothing new", func(adoptedView) bool { return true }, keepAdopted},
+	{"something is wrong", "`abnormal` with the most severe reason", func(v adoptedView) bool { return len(v.counting()) > 0 }, wrongAdopted},
+	{"the first report is awaited", "nothing: it stays `registering`", func(v adoptedView) bool { return v.waiting() && v.good == 0 }, keepAdopted},
+	{"something may be wrong", "nothing: it was seen once, or an agent has just gone", func(v adoptedView) bool { return v.doubtful() }, keepAdopted},
+	{"reported complete", "`running`", func(v adoptedView) bool { return v.good > 0 }, isAdopted(Running, ReasonAsExpected)},
+	{"nothing new", "nothing", func(adoptedView) bool { return true }, keepAdopted},
 }
 
 // deriveAdopted says where an adopted cluster should stand. It is pure: the rules

@@ -255,6 +255,7 @@ func TestAdoptedSeverity(t *testing.T) {
 	rows := AdoptedReasons()
 	for i, a := range rows {
 		require.NotEmpty(t, a.Meaning)
+		require.NotEmpty(t, a.Counts)
 		for _, b := range rows[i+1:] {
 			if wrong[a.Reason] == nil || wrong[b.Reason] == nil {
 				continue

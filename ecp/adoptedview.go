@@ -304,11 +304,14 @@ func (r AgentReport) hasNode(node string) bool {
 	return slices.ContainsFunc(r.Description.Nodes, func(n BrokerNode) bool { return n.Name == node })
 }
 
+// supportedBrokers are the brokers that can be adopted.
+const supportedBrokers = "EMQX Enterprise 4.4.6 or later of 4.4, or 5.6.0 or later"
+
 // unsupportedBroker says what was found instead of a broker that can be adopted;
 // "" = it can be, as far as is known.
 func unsupportedBroker(r AgentReport) string {
 	d := r.Description
-	const need = "EMQX Enterprise 4.4.6 or later of 4.4, or 5.6.0 or later is needed"
+	const need = supportedBrokers + " is needed"
 	if f := r.fault(); f != nil && (f.Code == AgentFaultOpenSource || f.Code == AgentFaultVersion) {
 		return cause(f.Message) + "; " + need
 	}

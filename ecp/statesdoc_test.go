@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -94,4 +95,34 @@ func writeMode(b *strings.Builder, mode Mode) {
 		}
 	}
 	b.WriteString("```\n")
+	if mode == Adopted {
+		writeAdoptedReasons(b)
+	}
 }
+
+// writeAdoptedReasons tells what can be wrong with adopted clusters, in the order
+// of the code's own table.
+func writeAdoptedReasons(b *strings.Builder) {
+	b.WriteString(`
+What can be wrong with an adopted cluster, the most severe first. Each agent is judged by itself. Of several things that
+are wrong the most severe is the reason, and the message tells of all. The state follows from the first rule that holds:
+
+| rule | what follows |
+|---|---|
+`)
+	for _, r := range adoptedRules {
+		fmt.Fprintf(b, "| %s | %s |\n", r.name, r.follows)
+	}
+	b.WriteString("\n| reason | meaning | counts |\n|---|---|---|\n")
+	for _, r := range AdoptedReasons() {
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", r.Reason, r.Meaning, r.Counts)
+	}
+	fmt.Fprintf(b, `
+A cluster that is registering has %s for its first complete report, longer while no agent can be heard. After a start of the
+program silence says nothing of an agent for %s: the cluster keeps its state, and after %s of that it is marked stale.
+Supported is %s; EMQX 6 is taken as 5 is, and the condition `+"`Accepted`"+` says that it was not verified.
+`, inWords(Timings{}.withDefaults().Register), inWords(Timings{}.withDefaults().AgentReturn), inWords(Timings{}.withDefaults().AgentReturn/3), supportedBrokers)
+}
+
+// inWords writes a time without the zeros of a Duration.
+func inWords(d time.Duration) string { return fmt.Sprintf("%g seconds", d.Seconds()) }
