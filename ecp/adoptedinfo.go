@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// version is the EMQX version that a record tells of: that of the image, or what
-// was last reported; "" = not known.
-func (r ClusterRecord) version() string {
+// EMQXVersion returns the EMQX version that a record tells of: that of the image, or
+// what agents have reported last. It is empty where no agent has.
+func (r ClusterRecord) EMQXVersion() string {
 	if r.Mode == Adopted {
 		return r.Status.Version
 	}
@@ -84,6 +84,17 @@ func (m *Manager) capabilities(rec ClusterRecord, obs AgentsObservation) Capabil
 	return c
 }
 
+// nodesReported counts the nodes that the agents of a cluster know of.
+func nodesReported(agents []AgentObservation) int {
+	names := map[string]bool{}
+	for _, a := range byReport(agents) {
+		for _, n := range a.Report.Description.Nodes {
+			names[n.Name] = true
+		}
+	}
+	return len(names)
+}
+
 // noAgent are the states of adopted clusters in which nobody can be asked, and
 // what to do.
 var noAgent = map[State]string{
@@ -95,6 +106,9 @@ var noAgent = map[State]string{
 // the error says why nobody can be.
 func (m *Manager) askableAgents(rec ClusterRecord, q inquiry) ([]string, error) {
 	why := noAgent[rec.Status.State]
+	if m.agentAddress == "" && rec.Status.State == Created {
+		why = noAgentAddress
+	}
 	if rec.Deleting {
 		why = "it is being deleted"
 	}

@@ -410,7 +410,7 @@ func TestBrokerOfAdopted(t *testing.T) {
 	for what, ask := range brokerQuestions {
 		err := ask(asSystem(), m, id)
 		require.ErrorIs(t, err, ecp.ErrConflict, what)
-		require.Contains(t, err.Error(), "no agent has registered yet; follow the steps of its guide")
+		require.Contains(t, err.Error(), "set `cluster.agent`")
 	}
 }
 

@@ -187,7 +187,8 @@ type Leaving struct {
 	Elsewhere int `json:"elsewhere,omitempty"`
 }
 
-// Tombstone is what is left of a deleted cluster: its id is not given out again.
+// Tombstone is what is left of a deleted cluster, for a year or as long as
+// operations and audit entries tell of it: its id is not given out again.
 type Tombstone struct {
 	ID        ID        `json:"id"`
 	Name      string    `json:"name"`

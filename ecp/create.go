@@ -65,7 +65,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 	m.queue.add(out.Cluster.ID)
 	// Who repeats the call gets the same answer: what was seen of the cluster
 	// since then is not for it, which may be somebody else's by now.
-	return unseen(out.Cluster), out.Operation, nil
+	return m.unseen(out.Cluster), out.Operation, nil
 }
 
 // created is what a create answers.

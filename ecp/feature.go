@@ -99,11 +99,20 @@ func throughAgent(mode Mode, v Version, c Capabilities) string {
 	case mode == Hosted:
 		return ""
 	case !c.Agent:
-		return needsAgent
+		return c.withoutAgent(needsAgent)
 	case v.Major == 0:
 		return notReported
 	}
 	return ""
+}
+
+// withoutAgent returns why something that takes an agent cannot be used: where no
+// agent can ever connect, that is the cause, and not that none does.
+func (c Capabilities) withoutAgent(why string) string {
+	if c.NoAgentAddress {
+		return string(ReasonNoAgentAddress) + ": " + noAgentAddress
+	}
+	return why
 }
 
 func logsOf(mode Mode, _ Version, _ Capabilities) string {
@@ -117,6 +126,8 @@ func connectionLimit(mode Mode, v Version, c Capabilities) string {
 	switch {
 	case mode == Hosted:
 		return ""
+	case v.Major == 0 && !c.Agent:
+		return c.withoutAgent(notReported)
 	case v.Major == 0:
 		return notReported
 	case v.Major == 4 && !c.LimitCall:
@@ -134,13 +145,11 @@ func dashboard(mode Mode, v Version, c Capabilities) string {
 	case mode == Hosted, c.Agent, v.Major >= 5 && c.ServiceAddress:
 		return ""
 	case v.Major == 0 && c.ServiceAddress:
-		return notReported
-	case c.NoAgentAddress:
-		return string(ReasonNoAgentAddress) + ": " + noAgentAddress
+		return c.withoutAgent(notReported)
 	case v.Major >= 5:
-		return "needs a service address or a connected agent"
+		return c.withoutAgent("needs a service address or a connected agent")
 	}
-	return needsAgent
+	return c.withoutAgent(needsAgent)
 }
 
 // Version is an EMQX version, e.g. 5.8.9.

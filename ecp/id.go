@@ -7,8 +7,8 @@ import (
 )
 
 // ID names a cluster for ever: "emqx-" and 8 hexadecimal digits. It is also
-// the name of the cluster's Kubernetes namespace, and is never given out
-// twice: a deleted cluster leaves a [Tombstone].
+// the name of the cluster's Kubernetes namespace. It is not given out twice: a
+// deleted cluster leaves a [Tombstone], for a year at least.
 type ID string
 
 // OperationID names an operation: "op-" and 16 hexadecimal digits.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -89,6 +90,9 @@ func (m *Manager) Clusters(ctx context.Context, o ListOptions) (Page, error) {
 	if err != nil {
 		return Page{}, explain(op, err, "", "")
 	}
+	if o.Sort == SortNodes {
+		all = m.withNodesReported(all)
+	}
 	found := walk{all: all, value: value, down: o.Descending, after: at}.collect(o.Limit+1, o.filter(actor))
 	page := Page{Items: []Info{}}
 	if len(found) > o.Limit {
@@ -101,6 +105,24 @@ func (m *Manager) Clusters(ctx context.Context, o ListOptions) (Page, error) {
 		return Page{}, explain(op, err, "", "")
 	}
 	return page, nil
+}
+
+// withNodesReported sorts clusters by their number of nodes, those of adopted ones as
+// agents report them now: they are not stored, so that the list is sorted anew.
+func (m *Manager) withNodesReported(all []*listed) []*listed {
+	if !slices.ContainsFunc(all, func(l *listed) bool { return l.mode == Adopted }) {
+		return all
+	}
+	of := make(map[ID]*listed, len(all))
+	for _, l := range all {
+		if l.mode == Adopted {
+			seen := *l
+			seen.nodes = nodesReported(m.observe(l.id).Agents)
+			l = &seen
+		}
+		of[l.id] = l
+	}
+	return sortListed(of, sortValues[SortNodes])
 }
 
 // filter says which clusters an actor is shown.

@@ -24,7 +24,7 @@ var listVersions = []string{"4.4.19", "4.4.24", "5.8.9", "5.10.0"}
 func listRecord(n int) ecp.ClusterRecord {
 	at := time.Date(2026, 1, 1, 0, 0, n%7, n%3, time.UTC)
 	rec := ecp.ClusterRecord{
-		ID: ecp.ID(fmt.Sprintf("emqx-%08x", n*2654435761%(1<<32))), Name: fmt.Sprintf("%c name %d", "aBcD"[n%4], n), Project: fmt.Sprintf("org/p%d", n%3),
+		ID: ecp.ID(fmt.Sprintf("emqx-%08x", int64(n)*2654435761%(1<<32))), Name: fmt.Sprintf("%c name %d", "aBcD"[n%4], n), Project: fmt.Sprintf("org/p%d", n%3),
 		Mode: ecp.Adopted, CreatedAt: at, UpdatedAt: at.Add(time.Duration(n%5) * time.Second), Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: n % 11}},
 		Status: ecp.Status{State: []ecp.State{ecp.Created, ecp.Running, ecp.Abnormal}[n%3]},
 	}
@@ -230,4 +230,50 @@ func TestListsSeeEveryWrite(t *testing.T) {
 			require.Equal(t, n+1, counts[ecp.Adopted][ecp.Created])
 		}
 	}
+}
+
+// TestAdoptedClustersAreSortedByTheirNodes: by what their agents report now, which
+// is not stored, beside hosted ones by what they are meant to have.
+func TestAdoptedClustersAreSortedByTheirNodes(t *testing.T) {
+	t.Parallel()
+	store, link := memstore.New(), &ecp.FakeLink{}
+	m, err := ecp.New(t.Context(), ecp.Config{Store: store, Link: link})
+	require.NoError(t, err)
+	nodes := map[ecp.ID]int{}
+	for n := range 12 {
+		r := listRecord(n)
+		if r.Mode == ecp.Hosted {
+			nodes[r.ID] = r.Spec.Hosted.Nodes
+		}
+		putAll(t, store, r)
+	}
+	list := func(o ecp.ListOptions) (out []int) {
+		o.Sort = ecp.SortNodes
+		for _, i := range pages(t, m, asSystem(), o) {
+			if out = append(out, nodes[i.ID]); i.Mode == ecp.Adopted {
+				require.Len(t, i.Nodes, nodes[i.ID])
+				require.Equal(t, nodes[i.ID], i.ReadyNodes)
+				require.Equal(t, 5*nodes[i.ID], i.Current.Current)
+			}
+		}
+		return out
+	}
+	require.IsIncreasing(t, append([]int{-1}, slices.Compact(list(ecp.ListOptions{Limit: 100}))...))
+	for n := 1; n < 12; n += 2 {
+		id, agents := listRecord(n).ID, n%3 // none of some
+		nodes[id] = n % 5 * min(agents, 1)
+		for a := range agents { // each knows of all
+			r := &ecp.AgentReport{At: time.Now(), Node: "emqx@0"}
+			for i := range nodes[id] {
+				r.Description.Nodes = append(r.Description.Nodes, ecp.BrokerNode{Name: fmt.Sprintf("emqx@%d", i), Status: ecp.NodeRunning, Connections: 5})
+			}
+			link.Show(id, ecp.AgentObservation{Agent: ecp.AgentID(fmt.Sprintf("agt-%d", a)), Connected: true, Report: r})
+		}
+	}
+	up := list(ecp.ListOptions{Limit: 2})
+	require.Len(t, up, 12)
+	require.True(t, slices.IsSorted(up), "%v", up)
+	down := list(ecp.ListOptions{Limit: 5, Descending: true})
+	slices.Reverse(down)
+	require.Equal(t, up, down)
 }

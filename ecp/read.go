@@ -18,23 +18,18 @@ func (h handle) Get(ctx context.Context) (Info, error) {
 }
 
 // unseen is a record of which nothing was seen yet.
-func unseen(rec ClusterRecord) Info {
+func (m *Manager) unseen(rec ClusterRecord) Info {
+	version := rec.EMQXVersion()
 	return Info{
-		ClusterRecord: rec, Version: rec.version(), Nodes: []NodeInfo{},
+		ClusterRecord: rec, Version: version, Nodes: []NodeInfo{},
 		Current:  ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: EnforcedByNone},
-		Features: featuresOf(rec, rec.version()),
+		Features: Features(rec.Mode, version, m.capabilities(rec, AgentsObservation{})),
 	}
-}
-
-// featuresOf are the features of a hosted cluster, and of an adopted one of whose
-// agents nothing is known.
-func featuresOf(rec ClusterRecord, version string) []FeatureInfo {
-	return Features(rec.Mode, version, Capabilities{ServiceAddress: rec.Spec.Adopted != nil && rec.Spec.Adopted.ServiceAddress != ""})
 }
 
 // info joins a record with what was seen last. It asks nobody.
 func (m *Manager) info(rec ClusterRecord) Info {
-	i := unseen(rec)
+	i := m.unseen(rec)
 	if rec.Mode == Adopted {
 		m.addAgents(&i)
 		return i
@@ -76,7 +71,7 @@ func (m *Manager) info(rec ClusterRecord) Info {
 		}
 		i.Current.Limit, i.Current.EnforcedBy = enforced(rec, allowed, i.ReadyNodes > 0)
 	}
-	i.Features = featuresOf(rec, i.Version)
+	i.Features = Features(Hosted, i.Version, Capabilities{})
 	return i
 }
 
@@ -148,7 +143,7 @@ func (m *Manager) Position(ctx context.Context) (seq int64, err error) {
 // those of a kind that is not in it. Who may read a record may see its changes.
 var watchable = map[Kind]func(Actor, Change) bool{
 	KindCluster:   readsProject,
-	KindTombstone: readsProject,
+	KindTombstone: func(a Actor, c Change) bool { return !c.Deleted && readsProject(a, c) },
 	KindOperation: readsProject,
 	KindDeparture: func(a Actor, c Change) bool { return !c.Deleted && readsProject(a, c) },
 	KindProject:   func(a Actor, c Change) bool { return a.May(RightRead, c.Key) },

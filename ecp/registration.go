@@ -19,6 +19,10 @@ const (
 // maxRegistrations is how many tokens of one cluster may be good at once.
 const maxRegistrations = 100
 
+// maxRegistrationsOver is how many tokens of one cluster that are over are
+// remembered: who makes and revokes them in turn fills no store.
+const maxRegistrationsOver = 100
+
 // registrationKept is how long a token that is over is remembered, so that who
 // comes with it is told that it is over rather than that it is unknown.
 const registrationKept = 30 * 24 * time.Hour
@@ -102,7 +106,7 @@ func (m *Manager) CreateRegistration(ctx context.Context, id ID, life time.Durat
 		if life < MinRegistrationLife || life > MaxRegistrationLife {
 			wrong.add("life", "is %s; %s to %s are allowed", life, MinRegistrationLife, MaxRegistrationLife)
 		}
-		if err := errors.Join(wrong.err(""), mayRegisterMore(w.Tx, id, w.now)); err != nil {
+		if err := errors.Join(wrong.err(""), w.roomForRegistration(id)); err != nil {
 			return newRegistration{}, err
 		}
 		secret := randomHex(16) // 128 bits
@@ -115,21 +119,34 @@ func (m *Manager) CreateRegistration(ctx context.Context, id ID, life time.Durat
 	return out.Token, out.Secret, err
 }
 
-// mayRegisterMore refuses to make tokens without end.
-func mayRegisterMore(tx Tx, id ID, now time.Time) error {
-	valid := 0
-	for t, err := range List[RegistrationToken](tx, Query{Parent: string(id)}) {
-		if err != nil {
-			return err
-		}
-		if t.valid(now) {
-			valid++
-		}
+// roomForRegistration refuses to make tokens without end, and forgets the oldest of
+// those that are over where there are many.
+func (w *work) roomForRegistration(id ID) error {
+	all, err := childrenIn[RegistrationToken](w.Tx, id)
+	if err != nil {
+		return err
 	}
-	if valid >= maxRegistrations {
+	over := slices.DeleteFunc(slices.Clone(all), func(t RegistrationToken) bool { return t.valid(w.now) })
+	if valid := len(all) - len(over); valid >= maxRegistrations {
 		return fail(CodeConflict, "", fmt.Sprintf("the cluster has %d registration tokens that are good; use one of them, for several agents if need be, or revoke some", valid))
 	}
+	sortRegistrations(over)
+	for _, t := range over[min(len(over), maxRegistrationsOver):] {
+		if err := w.Delete(KindRegistrationToken, t.Hash); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// sortRegistrations orders tokens, the newest first.
+func sortRegistrations(all []RegistrationToken) {
+	slices.SortFunc(all, func(a, b RegistrationToken) int {
+		if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
 }
 
 // Registrations lists the registration tokens of a cluster, the newest first,
@@ -143,12 +160,7 @@ func (m *Manager) Registrations(ctx context.Context, id ID) ([]RegistrationToken
 	if err != nil {
 		return nil, explain(op, err, "", "")
 	}
-	slices.SortFunc(out, func(a, b RegistrationToken) int {
-		if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
+	sortRegistrations(out)
 	return out, nil
 }
 

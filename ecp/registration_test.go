@@ -239,6 +239,45 @@ func TestRegistrationsOverAreForgotten(t *testing.T) {
 	require.Empty(t, p.s.records[KindRegistrationToken])
 }
 
+// TestTokensThatAreOverAreFew: who makes tokens and revokes them fills no store, and
+// the last of them are still told apart.
+func TestTokensThatAreOverAreFew(t *testing.T) {
+	p := newPlant(t)
+	kept, _ := p.token(p.id)
+	var last Secret
+	for range maxRegistrationsOver + 20 {
+		p.now = p.now.Add(time.Second)
+		var one RegistrationToken
+		one, last = p.token(p.id)
+		require.NoError(t, p.m.RevokeRegistration(asSystem(), p.id, one.ID))
+	}
+	p.token(p.id)
+	all, err := p.m.Registrations(asSystem(), p.id)
+	require.NoError(t, err)
+	require.Len(t, all, maxRegistrationsOver+2)
+	require.Equal(t, kept.ID, all[len(all)-1].ID, "one that is good is not forgotten, however old it is")
+	_, err = p.register(last, "x")
+	require.ErrorIs(t, err, ErrTokenRevoked)
+}
+
+// TestTombstonesAreForgotten: after a year, or later where operations or the audit
+// are kept longer.
+func TestTombstonesAreForgotten(t *testing.T) {
+	for _, kept := range []time.Duration{0, 500 * 24 * time.Hour} {
+		p := newPlant(t)
+		p.m.auditKept = max(kept, p.m.auditKept)
+		_, err := p.m.Cluster(p.id).Do(asSystem(), Delete{})
+		require.NoError(t, err)
+		require.Equal(t, Gone, p.look(0).Status.State)
+		p.now = p.now.Add(max(kept, tombstoneKept))
+		require.NoError(t, p.m.tidyOnce(asSystem()))
+		require.Len(t, p.s.records[KindTombstone], 1)
+		p.now = p.now.Add(time.Second)
+		require.NoError(t, p.m.tidyOnce(asSystem()))
+		require.Empty(t, p.s.records[KindTombstone])
+	}
+}
+
 // TestRegistrationRights: agents let themselves in with a token only; who may not
 // command the cluster makes none, and who may not read it learns nothing of it.
 func TestRegistrationRights(t *testing.T) {

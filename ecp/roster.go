@@ -55,7 +55,7 @@ type listed struct {
 
 func listedOf(r ClusterRecord) *listed {
 	l := &listed{
-		id: r.ID, project: r.Project, name: strings.ToLower(r.Name), mode: r.Mode, state: r.Status.State, version: r.version(),
+		id: r.ID, project: r.Project, name: strings.ToLower(r.Name), mode: r.Mode, state: r.Status.State, version: r.EMQXVersion(),
 		created: r.CreatedAt, updated: r.UpdatedAt, connections: r.Spec.Connections(),
 	}
 	if r.Spec.Hosted != nil {
@@ -75,8 +75,8 @@ const (
 	SortState       SortKey = "state"
 	SortVersion     SortKey = "version" // as wanted, or of adopted clusters as reported
 	SortCreated     SortKey = "created"
-	SortUpdated     SortKey = "updated" // last change of what is wanted
-	SortNodes       SortKey = "nodes"
+	SortUpdated     SortKey = "updated"     // last change of what is wanted
+	SortNodes       SortKey = "nodes"       // as wanted, or of adopted clusters as reported
 	SortConnections SortKey = "connections" // booked
 )
 

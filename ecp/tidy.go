@@ -9,13 +9,18 @@ import (
 // tidyEvery is the time between two removals of what is over.
 const tidyEvery = time.Hour
 
+// tombstoneKept is how long it is remembered that there was a cluster, and longer
+// where operations or audit entries that tell of it are kept longer. Until then its
+// id is not drawn again; afterwards one new cluster in four billion may have it.
+const tombstoneKept = 365 * 24 * time.Hour
+
 // tidyBatch is how many records are removed in one transaction, so that
 // writers do not wait long.
 const tidyBatch = 200
 
 // tidy removes, now and then until ctx ends, what nobody needs any more:
 // sessions that are over, answers that are not given again, registration tokens,
-// audit entries, operations and changes past their time.
+// tombstones, audit entries, operations and changes past their time.
 func (m *Manager) tidy(ctx context.Context) {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
@@ -61,6 +66,10 @@ func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
 		},
 		func(tx Tx) ([]Record, error) {
 			return overdue(tx, Query{}, func(t RegistrationToken) bool { return !t.ExpiresAt.Add(registrationKept).After(now) })
+		},
+		func(tx Tx) ([]Record, error) {
+			old := now.Add(-max(tombstoneKept, m.auditKept, m.operationsKept))
+			return overdue(tx, Query{}, func(t Tombstone) bool { return t.DeletedAt.Before(old) })
 		},
 		func(tx Tx) ([]Record, error) {
 			return overdue(tx, Query{After: auditMark(now.Add(-m.auditKept))}, func(AuditEntry) bool { return true })

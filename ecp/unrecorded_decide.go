@@ -50,7 +50,7 @@ func (m *Manager) TakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (In
 	}
 	m.unrecorded.drop(out.Cluster.Spec.Hosted.Target, r.ID)
 	m.queue.add(r.ID)
-	return unseen(out.Cluster), out.Operation, nil
+	return m.unseen(out.Cluster), out.Operation, nil
 }
 
 // PlanTakeOverUnrecorded says what TakeOverUnrecorded would do, and changes

@@ -93,7 +93,7 @@ func viewEvent(c ecp.Change) (eventView, bool) {
 func viewRecord(r ecp.ClusterRecord) clusterEvent {
 	st := r.Status
 	return clusterEvent{
-		ID: r.ID, Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Version: r.Resolved.Image.Version,
+		ID: r.ID, Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Version: r.EMQXVersion(),
 		Spec: specView(r.Spec.Redacted()), Generation: r.Generation, Revision: r.Revision, Creator: r.Creator, CreatorUser: r.CreatorUser, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		Status: statusEvent{
 			State: st.State, Label: ecp.LabelOf(r.Mode, st.State), Reason: st.Reason, Message: st.Message,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/openecp/openecp/adopt"
 	"github.com/openecp/openecp/ecp"
 )
 
@@ -24,6 +25,7 @@ const sampleLicence = "MjIwMTExCjAKMTAKRXhhbXBsZQpvcHNAZXhhbXBsZS5jb20KZGVmYXVsd
 // Samples of ids and times, the same wherever one is shown.
 const (
 	sampleCluster   = "emqx-0a1b2c3d"
+	sampleAgent     = "agt-0123456789abcdef"
 	sampleOperation = "op-0123456789abcdef"
 	sampleProject   = "default/default"
 )
@@ -110,7 +112,20 @@ func answerSamples() map[string]any {
 	return map[string]any{
 		"Cluster":   viewCluster(sampleInfo()),
 		"Operation": viewOperation(sampleRunning()),
-		"Plan":      ecp.Plan{Command: ecp.KindStop, From: ecp.Running, To: ecp.Stopping, Steps: []string{"objects", "nodes-gone"}, Notes: []string{"all clients are cut"}},
+		"Setup": setupView{
+			Token: "0123456789abcdef0123456789abcdef", TokenID: "reg-0123456789abcdef", ExpiresAt: sampleTime.Add(24 * time.Hour),
+			URL: "https://ecp.example.com:8443", Method: adopt.MethodBinary, Arch: "arm64", Steps: []guideStepView{{
+				Number: 3, Title: ecp.Label{ZH: "注册", EN: "Register"}, Text: ecp.Label{ZH: "向服务器注册。", EN: "Register with the server."},
+				Command: "sudo emqxee-agent register --url https://ecp.example.com:8443 --registration-token 0123456789abcdef0123456789abcdef",
+			}},
+		},
+		"Registration": registrationView{ID: "reg-0123456789abcdef", CreatedAt: sampleTime, CreatedBy: "ann", ExpiresAt: sampleTime.Add(24 * time.Hour), Uses: 3},
+		"Agent": agentView{
+			ID: sampleAgent, Node: "emqx@10.0.0.7", Version: "1.0.0", OS: "linux", Arch: "arm64", Hostname: "broker-1", RegisteredAt: sampleTime,
+			Connected: true, Since: sampleTime, LastSeen: sampleTime.Add(time.Hour), Carrier: "direct", Remote: "192.0.2.7:40112",
+			Reason: ecp.ReasonEMQXAuthFailed, Message: "the agent was refused by EMQX", Errors: []agentErrorView{{ecp.AgentStageNode, ecp.AgentFaultAuth, "BAD_USERNAME_OR_PWD"}},
+		},
+		"Plan": ecp.Plan{Command: ecp.KindStop, From: ecp.Running, To: ecp.Stopping, Steps: []string{"objects", "nodes-gone"}, Notes: []string{"all clients are cut"}},
 		"Problem": newProblem(ecp.CodeInvalid, "create cluster: the request contradicts the rules",
 			fieldView{Pointer: "/spec/nodes", Detail: "is 8; 1 to 7 are allowed"}),
 	}

@@ -48,7 +48,7 @@ type statusView struct {
 	Operation      ecp.OperationID     `json:"operation" doc:"the one that runs; empty if none does"`
 }
 
-// nodeView is one node of a hosted cluster.
+// nodeView is one node of a cluster; of one that was adopted only what EMQX tells.
 type nodeView struct {
 	Ordinal     int       `json:"ordinal"`
 	Name        string    `json:"name" doc:"EMQX node name"`
@@ -65,6 +65,8 @@ type nodeView struct {
 	Restarts    int       `json:"restarts"`
 	Since       time.Time `json:"since,omitzero" doc:"when it became ready, or not"`
 	Member      bool      `json:"member" doc:"EMQX counts it as running"`
+	Status      string    `json:"status,omitempty" enum:"running,stopped,unknown" doc:"as EMQX, or the agents of an adopted cluster, report it; left out where nobody has"`
+	Role        string    `json:"role,omitempty" doc:"core or replicant, as EMQX reports it"`
 	Version     string    `json:"version" doc:"as EMQX reports it"`
 	Uptime      int64     `json:"uptime" doc:"seconds, as EMQX reports it"`
 	Connections int       `json:"connections"`
@@ -122,7 +124,7 @@ func viewNode(n ecp.NodeInfo) nodeView {
 	return nodeView{
 		Ordinal: n.Ordinal, Name: n.Name, Pod: n.Pod, Host: n.Host, IP: n.IP, Ready: n.Ready, Going: n.Going, Broken: n.Broken,
 		Reason: n.Reason, Message: n.Message, Image: n.Image, Volume: n.Volume, Restarts: n.Restarts, Since: n.Since,
-		Member: n.Member, Version: n.Version, Uptime: int64(n.Uptime / time.Second), Connections: n.Connections,
+		Member: n.Member, Status: string(n.Status), Role: n.Role, Version: n.Version, Uptime: int64(n.Uptime / time.Second), Connections: n.Connections,
 	}
 }
 
