@@ -133,7 +133,7 @@ func explainDial(err error, address, what string) *Failure {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.Code = FailedRefused
 		f.Message = fmt.Sprintf("connect to %s: connection refused: nobody listens on port %s there", what, port)
-		f.Hint = "Check host and port, and that the server runs"
+		f.Hint = "Check host and port, and that what listens there runs"
 	case isTimeout && timeout.Timeout():
 		f.Message = fmt.Sprintf("connect to %s: %v", what, errNoAnswer)
 		f.Hint = fmt.Sprintf("A firewall may drop what goes to port %s: allow it for this host, or set HTTPS_PROXY", port)

@@ -30,16 +30,18 @@ func takeArguments() []string {
 
 // booleans are the flags that people also write with their value as a word of its
 // own.
-var booleans = []string{"--emqx-log-collection-enabled"}
+var booleans = []string{"--emqx-log-collection-enabled", "--read-only"}
 
 // joinBooleans puts the value of such a flag where it is looked for.
 func joinBooleans(args []string) []string {
 	joined := make([]string, 0, len(args)) // cobra takes nil for "those of the process"
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
-		if slices.Contains(booleans, arg) && i+1 < len(args) && (args[i+1] == "true" || args[i+1] == "false") {
-			i++
-			arg += "=" + args[i]
+		if slices.Contains(booleans, arg) && i+1 < len(args) {
+			if _, isWord := switchWords[strings.ToLower(args[i+1])]; isWord {
+				i++
+				arg += "=" + args[i]
+			}
 		}
 		joined = append(joined, arg)
 	}

@@ -18,9 +18,9 @@ func (r *registration) defineBroker(flags *pflag.FlagSet) {
 	flags.StringVar(&b.APIKey, "emqx-api-key", "", "API key of EMQX 5, or application of 4.4; it is used before the user")
 	defineSecret(flags, "emqx-api-secret", "secret of that key")
 	flags.StringVar(&b.CAFile, "emqx-ca-file", "", "certificates (PEM) that EMQX's own may be signed by")
-	flags.BoolVar(&b.LogCollection, "emqx-log-collection-enabled", false, "let the agent read EMQX's log files")
+	defineSwitch(flags, &b.LogCollection, "emqx-log-collection-enabled", "let the agent read EMQX's log files")
 	flags.StringVar(&b.LogDir, "emqx-log-collection-dir", "", "directory of EMQX's log files; empty: found by itself")
-	flags.BoolVar(&b.ReadOnly, "read-only", false, "refuse whatever would change something in EMQX through the agent")
+	defineSwitch(flags, &b.ReadOnly, "read-only", "refuse whatever would change something in EMQX through the agent")
 }
 
 // readBroker reads the secrets among them, and refuses what can never work. A

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,13 +63,13 @@ func (p *program) command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return fail(exitUsage, "emqxee-agent --help lists them.", "a command is missing")
+			return fail(exitUsage, commandList(cmd)+"\nemqxee-agent --help says more.", "a command is missing; there are:")
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &failure{exitUsage, err, cmd.CommandPath() + " --help lists the flags."}
-	})
+	root.SetFlagErrorFunc(flagError)
+	root.Version = thisBuild().String() // for --version, which people try first
+	root.SetVersionTemplate("emqxee-agent {{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.homeFlag, "home", "", "directory of the agent (EMQXEE_AGENT_HOME; default "+home.Default+")")
 	flags.StringVar(&p.root, "root", p.variable("ROOT"), "put everything outside the home below this directory, as for an image (EMQXEE_AGENT_ROOT)")
@@ -86,10 +87,21 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		return fail(exitUsage, "emqxee-agent --help lists the commands.", "there is no command %q", args[0])
+		return unknownCommand(cmd, args[0])
 	}
 	return fail(exitUsage, cmd.CommandPath()+" --help lists the flags.",
 		"%s takes flags only, and %d %s besides", cmd.CommandPath(), len(args), plural(len(args), "word stands there", "words stand there"))
+}
+
+// commandList is one line for each command.
+func commandList(root *cobra.Command) string {
+	var lines []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() && c.Name() != "help" {
+			lines = append(lines, fmt.Sprintf("%-11s %s", c.Name(), c.Short))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func plural(n int, one, many string) string {

@@ -58,7 +58,7 @@ It works before the agent is registered, too: with --url.
 		},
 	}
 	server.define(cmd.Flags())
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	defineSwitch(cmd.Flags(), &asJSON, "json", "print JSON")
 	return cmd
 }
 

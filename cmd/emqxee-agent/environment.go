@@ -43,10 +43,19 @@ func (p *program) takeVariables(cmd *cobra.Command) (err error) {
 			return
 		}
 		if bad := cmd.Flags().Set(f.Name, value); bad != nil {
-			err = errors.Join(err, fail(exitUsage, "", "the variable %s does not fit --%s", variable, f.Name))
+			err = errors.Join(err, fail(exitUsage, "", "the variable %s does not fit --%s: %s", variable, f.Name, cause(bad)))
 		}
 	})
 	return err
+}
+
+// cause is what pflag says of a value, without the value, which may be anything.
+func cause(err error) string {
+	var wrong *pflag.InvalidValueError
+	if errors.As(err, &wrong) {
+		return errors.Unwrap(wrong).Error()
+	}
+	return err.Error()
 }
 
 // otherForm returns the flag that gives the same secret in another way.

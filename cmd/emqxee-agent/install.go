@@ -63,7 +63,7 @@ again, as with a newer program: restart takes that over.
 			return p.carryOut(cmd.Context(), dry, steps)
 		},
 	}
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what would be done")
+	defineSwitch(cmd.Flags(), &dry, "dry-run", "only say what would be done")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -190,4 +191,30 @@ func TestForeground(t *testing.T) {
 	p.fails(1, "runs on", "run")
 	p.ok("stop")
 	assert.NoError(t, cmd.Wait(), "SIGTERM is a usual end")
+}
+
+// The level of the log is that of etc/agent.yaml, also when it changes, unless the
+// command names one.
+func TestLogLevel(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.ok("register", "--help") // nothing is made by that
+	for _, c := range []struct {
+		args []string
+		says bool
+	}{{[]string{"run"}, false}, {[]string{"run", "--log-level", "info"}, true}} {
+		require.NoError(t, os.MkdirAll(p.file("etc"), 0o700))
+		require.NoError(t, os.WriteFile(p.file("etc/agent.yaml"), []byte("logger: {level: error}\n"), 0o600))
+		cmd := p.command(c.args...)
+		var log bytes.Buffer
+		cmd.Stderr = &log
+		require.NoError(t, cmd.Start())
+		eventually(t, 10*time.Second, "it answers", func() (bool, any) {
+			s := p.status()
+			return s.PID == cmd.Process.Pid, s
+		})
+		p.ok("stop")
+		require.NoError(t, cmd.Wait())
+		assert.Equal(t, c.says, strings.Contains(log.String(), "agent started"), "%v: %s", c.args, log.String())
+	}
 }

@@ -57,6 +57,8 @@ func TestJoinBooleans(t *testing.T) {
 		{"register --emqx-log-collection-enabled --url u", "register --emqx-log-collection-enabled --url u"},
 		{"register --emqx-log-collection-enabled", "register --emqx-log-collection-enabled"},
 		{"register --emqx-log-collection-enabled=false true", "register --emqx-log-collection-enabled=false true"},
+		{"register --read-only Off --url u", "register --read-only=Off --url u"},
+		{"register --read-only --url u", "register --read-only --url u"},
 	} {
 		assert.Equal(t, strings.Fields(row.want), joinBooleans(strings.Fields(row.args)))
 	}
@@ -125,9 +127,20 @@ func TestUsage(t *testing.T) {
 	require.NotContains(t, stdout, "supervise")
 	for _, row := range []struct{ args, says string }{
 		{"", "a command is missing"},
+		{"", "doctor      check each step"},
 		{"regster", `there is no command "regster"`},
+		{"regster", "Is emqxee-agent register meant?"},
+		{"un-install", "Is emqxee-agent uninstall meant?"},
+		{"stat", "Is emqxee-agent status meant?"},
+		{"supervice", "--help lists the commands."},
+		{"register --registation-token a", "Is --registration-token meant?"},
+		{"register --token a", "Is --registration-token meant?"},
+		{"register --emqx-log-collection-dri /x", "Is --emqx-log-collection-dir meant?"},
+		{"status --jsn", "Is --json meant?"},
+		{"register --emqx-log-collection-enabled=perhaps", `--emqx-log-collection-enabled is "perhaps": true or false is wanted`},
+		{"run --log-level loud", `--log-level is "loud": has to be debug, info, warn or error`},
 		{"status now", "takes flags only, and 1 word stands there besides"},
-		{"register --nonsense", "unknown flag"},
+		{"register --nonsense", "unknown flag: --nonsense"},
 		{"register", "--url is missing"},
 		{"register --url http://example.com --registration-token a", "--url"},
 		{"register --url https://example.com", "a registration token is missing"},
@@ -142,6 +155,27 @@ func TestUsage(t *testing.T) {
 		code, _, stderr := runs(t, nil, strings.Fields(row.args)...)
 		assert.Equal(t, exitUsage, code, "%s: %s", row.args, stderr)
 		assert.Contains(t, stderr, row.says, row.args)
+	}
+}
+
+// The version is printed where people ask for it first.
+func TestVersionFlag(t *testing.T) {
+	code, stdout, _ := runs(t, nil, "--version")
+	require.Equal(t, exitDone, code)
+	_, long, _ := runs(t, nil, "version")
+	require.Equal(t, long, stdout)
+}
+
+// Every command says what it does and what its exit codes are.
+func TestHelpTeaches(t *testing.T) {
+	root := (&program{}).command()
+	for _, cmd := range root.Commands() {
+		if !cmd.IsAvailableCommand() {
+			continue
+		}
+		assert.Contains(t, cmd.Long, "Exit codes:", cmd.Name())
+		assert.Contains(t, cmd.Example, "emqxee-agent "+cmd.Name(), cmd.Name())
+		assert.NotContains(t, cmd.Short, ".", cmd.Name())
 	}
 }
 
@@ -165,7 +199,7 @@ func TestVariablesStandForFlags(t *testing.T) {
 	_, _, stderr = runs(t, []string{"EMQXEE_AGENT_URL=https://example.com", "EMQXEE_AGENT_TUNNEL=udp", "EMQXEE_AGENT_REGISTRATION_TOKEN=a"}, "register")
 	require.Contains(t, stderr, "auto, direct or websocket")
 	_, _, stderr = runs(t, []string{"EMQXEE_AGENT_EMQX_LOG_COLLECTION_ENABLED=perhaps"}, "register")
-	require.Contains(t, stderr, "EMQXEE_AGENT_EMQX_LOG_COLLECTION_ENABLED does not fit")
+	require.Contains(t, stderr, "EMQXEE_AGENT_EMQX_LOG_COLLECTION_ENABLED does not fit --emqx-log-collection-enabled: true or false is wanted")
 	_, _, stderr = runs(t, []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=a", "EMQXEE_AGENT_URL="}, "register", "--registration-token-file", "/nowhere", "--url", "https://example.com")
 	require.Contains(t, stderr, "/nowhere", "a file that was named comes before the variable")
 }
@@ -250,6 +284,18 @@ Wrong:
 To do:
   - run `+"`emqxee-agent register …`"+`
 `, out.String())
+}
+
+// What is to be done says what is wrong: it is not printed twice.
+func TestStatusSaysItOnce(t *testing.T) {
+	s := agent.Status{
+		Phase:    agent.PhaseConnected,
+		Server:   agent.ServerStatus{Error: "no route"},
+		Report:   agent.ReportStatus{Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Message: "connection refused"}}},
+		Problems: []string{"the log cannot be written"},
+		Todo:     []string{"let EMQX run: connection refused", "the log cannot be written"},
+	}
+	require.Equal(t, []string{"server: no route"}, problems(s))
 }
 
 func TestStatusCode(t *testing.T) {

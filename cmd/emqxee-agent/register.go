@@ -45,7 +45,8 @@ func (p *program) registerCommand() *cobra.Command {
 		Example: `  emqxee-agent register --url https://ecp.example.com --registration-token 0123456789abcdef0123456789abcdef
   EMQXEE_AGENT_REGISTRATION_TOKEN=… emqxee-agent register --url https://ecp.example.com --emqx-dashboard-username admin
   emqxee-agent register --url https://ecp.example.com --registration-token-file - < token
-  emqxee-agent register --emqx-dashboard-username admin    # another user or password of EMQX`,
+  emqxee-agent register --emqx-dashboard-username admin    # another user or password of EMQX: it asks for it
+  emqxee-agent register --read-only=false                  # the server may change things in EMQX again`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := r.read(cmd); err != nil {
 				return err
@@ -68,6 +69,7 @@ type registration struct {
 	// brokerOnly changes what is stored of EMQX, and asks nothing of the server.
 	brokerOnly bool
 	broker     agent.BrokerSettings
+	off        map[string]bool // switches that were given as off
 	home       home.Dir
 }
 
@@ -77,6 +79,12 @@ func (r *registration) read(cmd *cobra.Command) (err error) {
 	if err := r.takeVariables(cmd); err != nil {
 		return err
 	}
+	r.off = map[string]bool{}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if _, isSwitch := f.Value.(onOff); isSwitch {
+			r.off[f.Name] = f.Value.String() == "false"
+		}
+	})
 	r.brokerOnly = r.server.url == "" && changedAny(cmd, "emqx-", "read-only") && !changedAny(cmd, "registration-token")
 	if err := r.server.check(!r.brokerOnly); err != nil {
 		return err
@@ -145,7 +153,7 @@ func (r *registration) run(ctx context.Context) (err error) {
 // changeBroker stores other settings of EMQX for an agent that is registered.
 func (r *registration) changeBroker(ctx context.Context, settings agent.BrokerSettings, problem string) error {
 	if problem != "" {
-		return fail(exitFailed, "Nothing was changed.", "%s", problem)
+		return fail(exitFailed, "Nothing was changed. emqxee-agent doctor says which step of the way to EMQX fails with what is stored.", "%s", problem)
 	}
 	if err := agent.SaveBroker(string(r.home), settings); err != nil {
 		return err
@@ -172,6 +180,7 @@ func (r *registration) findBroker(ctx context.Context) (settings agent.BrokerSet
 		config.Prompt = r.askForCredentials
 	}
 	settings, tried, err := agent.DiscoverBroker(ctx, config)
+	r.turnOff(&settings)
 	for _, line := range tried {
 		r.say("Looked for EMQX: %s", line)
 	}
@@ -186,6 +195,12 @@ func (r *registration) findBroker(ctx context.Context) (settings agent.BrokerSet
 		return settings, "", fail(exitUsage, "", "%s", ecp.MessageOf(err))
 	}
 	return settings, ecp.MessageOf(err), nil
+}
+
+// turnOff lets a switch that was given as off win over what is stored.
+func (r *registration) turnOff(settings *agent.BrokerSettings) {
+	settings.LogCollection = settings.LogCollection && !r.off["emqx-log-collection-enabled"]
+	settings.ReadOnly = settings.ReadOnly && !r.off["read-only"]
 }
 
 // askForCredentials asks for what nothing else has given.
@@ -277,7 +292,9 @@ func serverFailure(err error, doing string) error {
 	case errors.As(err, &known), errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &refusal):
-		next = adviceOn[refusal.Code]
+		if next = adviceOn[refusal.Code]; strings.Contains(refusal.Message, "guide") {
+			next = "" // it was said
+		}
 	case errors.As(err, &step):
 		err, next = errors.New(step.Message), strings.TrimSpace(step.Hint+"\n"+next)
 	case errors.Is(err, context.DeadlineExceeded):

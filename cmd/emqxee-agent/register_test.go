@@ -144,6 +144,30 @@ func TestRegisterAgain(t *testing.T) {
 	w.nobody()
 }
 
+// A new password, or a switch that is turned off, needs neither address nor token, and
+// no restart: the agent takes it up. What EMQX refuses changes nothing.
+func TestChangeOfBroker(t *testing.T) {
+	t.Parallel()
+	w, p := newWorld(t, nil), newPlace(t)
+	b := newBroker(t, nil, emqxsim.ClusterConfig{}, "", "")
+	b.cluster.AddUser("agent", "canary-2", "administrator")
+	p.ok(w.registering(append(b.flags(), "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-1", "--read-only", "--emqx-log-collection-enabled")...)...)
+	p.ok("start")
+	first := w.connected()
+	p.fails(1, "Nothing was changed", "register", "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-3")
+	p.ok("register", "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-2", "--emqx-log-collection-enabled", "off")
+	eventually(t, 20*time.Second, "status is content", func() (bool, any) {
+		r := p.run("status")
+		return r.code == 0 && strings.Contains(r.stdout, "read-only"), r
+	})
+	assert.Equal(t, first.Agent, w.connected().Agent)
+	p.ok("register", "--read-only=false")
+	eventually(t, 20*time.Second, "it is not read-only any more", func() (bool, any) {
+		r := p.run("status")
+		return r.code == 0 && !strings.Contains(r.stdout, "read-only"), r
+	})
+}
+
 func TestUnregister(t *testing.T) {
 	t.Parallel()
 	w, p := newWorld(t, nil), newPlace(t)

@@ -31,6 +31,7 @@ It may be started before it is registered: it waits, and connects within a secon
 after emqxee-agent register.
 
 ` + exitHelp,
+		Example: "  sudo emqxee-agent start\n  emqxee-agent start --home ~/second-agent    # one more beside it, for another EMQX",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := p.ownHome(true)
 			if err != nil {

@@ -51,7 +51,7 @@ else; emqxee-agent doctor tries the way itself.
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	defineSwitch(cmd.Flags(), &asJSON, "json", "print JSON")
 	return cmd
 }
 
@@ -215,14 +215,21 @@ func reportWords(r agent.ReportStatus, now time.Time) string {
 	return words
 }
 
-// problems are the sentences about what is wrong.
-func problems(s agent.Status) []string {
-	lines := append([]string{}, s.Problems...)
-	if s.Server.Error != "" {
-		lines = append(lines, "server: "+s.Server.Error)
+// problems are the sentences about what is wrong, but for those that stand among
+// what is to be done.
+func problems(s agent.Status) (lines []string) {
+	todo := strings.Join(s.Todo, "\n")
+	add := func(about, says string) {
+		if says != "" && !strings.Contains(todo, says) {
+			lines = append(lines, about+says)
+		}
 	}
+	for _, problem := range s.Problems {
+		add("", problem)
+	}
+	add("server: ", s.Server.Error)
 	for _, e := range s.Report.Errors {
-		lines = append(lines, fmt.Sprintf("%s: %s", e.Stage, e.Message))
+		add(string(e.Stage)+": ", e.Message)
 	}
 	return lines
 }

@@ -12,9 +12,11 @@ func (p *program) stopCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "stop", Short: "stop the agent", Args: noArguments,
 		Long: `Stops the agent and waits until it has ended. What has not ended 10 seconds
-after SIGTERM is killed. It is no error if the agent does not run.
+after SIGTERM is killed. It is no error if the agent does not run. A service of
+systemd comes back after a reboot; emqxee-agent uninstall ends that.
 
 ` + exitHelp,
+		Example: "  sudo emqxee-agent stop",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := p.ownHome(false)
 			if err != nil {
@@ -50,10 +52,11 @@ func (p *program) stop(ctx context.Context, dir home.Dir) (bool, error) {
 func (p *program) restartCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "restart", Short: "stop the agent and start it", Args: noArguments,
-		Long: `Stops the agent and starts it, as after an update of the program or a change of
-etc/agent.yaml. One that does not run is started.
+		Long: `Stops the agent and starts it, as after an update of the program. A change of
+etc/agent.yaml needs none: the agent takes it up by itself. One that does not run is started.
 
 ` + exitHelp,
+		Example: "  sudo ./emqxee-agent install && sudo emqxee-agent restart    # take a newer program",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := p.ownHome(true)
 			if err != nil {

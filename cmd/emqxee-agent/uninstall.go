@@ -33,8 +33,8 @@ it, or remove the agent in the server's console.
 			return p.carryOut(cmd.Context(), dry, p.uninstallSteps(dir, purge))
 		},
 	}
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what would be done")
-	cmd.Flags().BoolVar(&purge, "purge", false, "remove the agent's directory with its identity and credentials, too")
+	defineSwitch(cmd.Flags(), &dry, "dry-run", "only say what would be done")
+	defineSwitch(cmd.Flags(), &purge, "purge", "remove the agent's directory with its identity and credentials, too")
 	return cmd
 }
 

@@ -26,9 +26,10 @@ of EMQX, from this host. An agent that runs goes on running, and waits for the n
 registration.
 
 If the server cannot be reached nothing is changed; with --force the agent forgets
-the server nevertheless, which then lists an agent that does not come back.
+the server nevertheless, which then lists an agent that does not come back: remove it there.
 
 ` + exitHelp,
+		Example: "  sudo emqxee-agent unregister\n  sudo emqxee-agent unregister --force    # the server is gone for good",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := p.enter()
 			if err != nil {
@@ -54,7 +55,7 @@ the server nevertheless, which then lists an agent that does not come back.
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "forget the server even if it cannot be told")
+	defineSwitch(cmd.Flags(), &force, "force", "forget the server even if it cannot be told")
 	return cmd
 }
 

@@ -189,17 +189,22 @@ func below(known map[string]setting, section string) (keys []string) {
 
 func hasBelow(known map[string]setting, section string) bool { return len(below(known, section)) > 0 }
 
-func setLogLevel(s *Settings, text string) error {
+// ParseLevel returns the level of the log that a name stands for.
+func ParseLevel(text string) (slog.Level, error) {
 	levels := map[string]slog.Level{
 		"trace": slog.LevelDebug, "debug": slog.LevelDebug, "info": slog.LevelInfo, "notice": slog.LevelInfo,
 		"warn": slog.LevelWarn, "warning": slog.LevelWarn, "error": slog.LevelError,
 	}
 	level, ok := levels[strings.ToLower(text)]
 	if !ok {
-		return errors.New("has to be debug, info, warn or error")
+		return level, errors.New("has to be debug, info, warn or error")
 	}
-	s.LogLevel = level
-	return nil
+	return level, nil
+}
+
+func setLogLevel(s *Settings, text string) (err error) {
+	s.LogLevel, err = ParseLevel(text)
+	return err
 }
 
 func setInterval(to *time.Duration, text string) error {

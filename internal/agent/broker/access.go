@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -149,7 +150,10 @@ func (a *Access) Using() string {
 		return ""
 	}
 	w := a.ways[a.way]
-	return w.kind + " at " + w.base.String()
+	if w.kind == kindUser {
+		return w.kind + " " + strconv.Quote(w.name) + " at " + w.base.String()
+	}
+	return w.kind + " at " + w.base.String() // the name of a key is half of it
 }
 
 // adapters ask brokers of both majors within a time.

@@ -28,14 +28,14 @@ func TestLogins(t *testing.T) {
 		code          ecp.Code
 		using         string // the beginning of it
 	}{
-		{"5 by user", "5.8.9", user, "", "dashboard user at"},
+		{"5 by user", "5.8.9", user, "", `dashboard user "admin" at`},
 		{"5 by key", "5.8.9", broker.Settings{APIKey: "key-77", APISecret: "secret-77"}, "", "API key at"},
 		{"5 by a key in the user's place", "5.8.9", broker.Settings{Username: "key-77", Password: "secret-77"}, "", "API key at"},
-		{"5 by user where the key is none", "5.8.9", broker.Settings{APIKey: "key-78", APISecret: "x", Username: "admin", Password: "public"}, "", "dashboard user at"},
+		{"5 by user where the key is none", "5.8.9", broker.Settings{APIKey: "key-78", APISecret: "x", Username: "admin", Password: "public"}, "", `dashboard user "admin" at`},
 		{"5 refused", "5.8.9", broker.Settings{Username: "admin", Password: "canary-1"}, ecp.CodeDenied, ""},
 		{"5 key refused", "5.8.9", broker.Settings{APIKey: "key-78", APISecret: "canary-2"}, ecp.CodeDenied, ""},
-		{"6 by user", "6.0.2", user, "", "dashboard user at"},
-		{"4 by user", "4.4.24", user, "", "dashboard user at"},
+		{"6 by user", "6.0.2", user, "", `dashboard user "admin" at`},
+		{"4 by user", "4.4.24", user, "", `dashboard user "admin" at`},
 		{"4 by application", "4.4.24", broker.Settings{APIKey: "key-77", APISecret: "secret-77"}, "", "application at"},
 		{"4 by an application in the user's place", "4.4.24", broker.Settings{Username: "key-77", Password: "secret-77"}, "", "application at"},
 		{"4 refused", "4.4.24", broker.Settings{Username: "admin", Password: "canary-3"}, ecp.CodeDenied, ""},

@@ -100,23 +100,33 @@ func Check(ctx context.Context, s Settings) []agentproto.CheckStep {
 	f, err := a.Find(ctx)
 	find := agentproto.CheckStep{Name: "broker version", OK: err == nil}
 	if err != nil {
-		find.Err, find.Hint = ecp.MessageOf(err), "EMQX Enterprise 4.4.6 or later, or 5.6.0 or later, is needed there"
+		find.Err, find.Hint = ecp.MessageOf(err), a.hint(err)
 		return append(steps, find)
 	}
 	find.Detail = "EMQX " + map[int]string{4: "4", 5: "5 or later"}[f.Major] + " at " + f.Base.String()
 	login := agentproto.CheckStep{Name: "broker login"}
 	says, err := a.Prove(ctx)
 	if login.OK, login.Detail = err == nil, says; err != nil {
-		login.Err = ecp.MessageOf(err)
-		if errors.Is(err, ecp.ErrDenied) {
-			login.Hint = a.command()
-		}
+		login.Err, login.Hint = ecp.MessageOf(err), a.hint(err)
 	}
 	dash := agentproto.CheckStep{Name: "broker dashboard", OK: true, Detail: "answers at " + a.dashboard.String()}
 	if err := a.AskDashboard(ctx); err != nil {
 		dash = agentproto.CheckStep{Name: dash.Name, Err: err.Error(), Hint: "dashboards cannot be opened through the agent until it answers"}
 	}
 	return append(steps, find, login, dash)
+}
+
+// hint is what a person can do about an error of [Access.Find] or [Access.Detect].
+func (a *Access) hint(err error) string {
+	switch {
+	case errors.Is(err, ecp.ErrDenied):
+		return a.command()
+	case errors.Is(err, ecp.ErrUnsupported):
+		return "EMQX Enterprise 4.4.6 or later, or 5.6.0 or later, is needed there"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "EMQX takes connections and does not answer: look at its log, and at how busy its host is"
+	}
+	return "see that EMQX's dashboard and API are what answers there, or give their address with --emqx-dashboard-url"
 }
 
 func (a *Access) checkTCP(ctx context.Context, u *url.URL) agentproto.CheckStep {

@@ -24,6 +24,9 @@ type credential struct {
 	logsIn bool // by POST /login, for a token; else it stands in each request
 }
 
+// kindUser is the kind of a user of the dashboard.
+const kindUser = "dashboard user"
+
 // credentials are the ways to log in to a broker of a major, in the order in
 // which they are tried.
 func (a *Access) credentials(major int) []credential {
@@ -36,12 +39,12 @@ func (a *Access) credentials(major int) []credential {
 	}
 	if major == 4 {
 		add("application", a.api4, s.APIKey, s.APISecret, false)
-		add("dashboard user", a.dashboard, s.Username, s.Password, false)
+		add(kindUser, a.dashboard, s.Username, s.Password, false)
 		add("application", a.api4, s.Username, s.Password, false)
 		return all
 	}
 	add("API key", a.base5, s.APIKey, s.APISecret, false)
-	add("dashboard user", a.base5, s.Username, s.Password, true)
+	add(kindUser, a.base5, s.Username, s.Password, true)
 	add("API key", a.base5, s.Username, s.Password, false)
 	return all
 }

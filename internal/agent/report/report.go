@@ -33,6 +33,7 @@ type Reporter struct {
 
 	broker   ecp.Broker    // nil = not found yet
 	proved   ecp.Detection // what it was proved to be; zero = nothing yet
+	uptime   time.Duration // of the node in the last report that was complete
 	limits   limits
 	limitsAt time.Time
 }
@@ -103,6 +104,10 @@ func (r *Reporter) cluster(ctx context.Context, out *agentproto.Report) *agentpr
 			out.Uptime = time.Duration(m.UptimeMS) * time.Millisecond
 		}
 	}
+	if out.Uptime < r.uptime { // it was started anew, perhaps as another edition of the same version
+		r.forget()
+	}
+	r.uptime = out.Uptime
 	return nil
 }
 

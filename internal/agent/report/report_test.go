@@ -186,3 +186,29 @@ func TestFailed(t *testing.T) {
 	require.Equal(t, agentproto.CodeInternal, report.Failed(errors.New("canary"), time.Now()).Errors[0].Code)
 	require.NotContains(t, report.Failed(errors.New("canary"), time.Now()).Errors[0].Message, "canary")
 }
+
+// TestStartedAnew: an EMQX of another edition that takes the place of one of the same
+// version is found out with the report after the first.
+func TestStartedAnew(t *testing.T) {
+	now := time.Now()
+	cluster := func(edition emqxsim.Edition) *emqxsim.Node {
+		return emqxsim.NewCluster(emqxsim.ClusterConfig{Edition: edition, Now: func() time.Time { return now }}).Join("emqx@10.0.0.1")
+	}
+	there := cluster(emqxsim.Enterprise)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { there.Dashboard().ServeHTTP(w, r) }))
+	defer s.Close()
+	a, err := broker.New(broker.Config{Settings: broker.Settings{DashboardURL: s.URL, Username: "admin", Password: "public"}})
+	require.NoError(t, err)
+	defer a.Close(t.Context())
+	reporter := report.New(a, nil, nil)
+	defer reporter.Close()
+	now = now.Add(time.Hour)
+	require.Empty(t, reporter.Collect(t.Context()).Errors)
+
+	there = cluster(emqxsim.OpenSource)
+	now = now.Add(time.Minute)
+	reporter.Collect(t.Context())
+	got := reporter.Collect(t.Context())
+	require.Len(t, got.Errors, 1)
+	require.Equal(t, agentproto.CodeOpenSource, got.Errors[0].Code)
+}
