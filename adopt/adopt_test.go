@@ -1,6 +1,7 @@
 package adopt_test
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"testing"
 	"time"
@@ -240,26 +241,52 @@ func TestForeignBroker(t *testing.T) {
 	s.until(s.id, ecp.Running, ecp.ReasonAsExpected)
 }
 
-// TestEditWhileConnected: no connection drops when a cluster gets another name and
-// project.
+// TestEditWhileConnected: no connection drops, nor is one opened anew, when a cluster
+// gets another name, description, service address and project, nor when an agent
+// registers anew.
 func TestEditWhileConnected(t *testing.T) {
 	t.Parallel()
 	s := startedCluster(t, "5.8.9", 2)
-	before := s.hub.Stats().Connections
+	opened, before := s.hub.Stats().Connections, s.connections()
+	require.Len(t, before, 2)
 	_, err := s.manager.CreateProject(s.as(), "default/elsewhere", "")
 	require.NoError(t, err)
-	_, err = s.manager.Cluster(s.id).Do(s.as(), ecp.Transfer{Project: "default/elsewhere"})
-	require.NoError(t, err)
-	name := "electricity meters"
-	_, err = s.manager.Cluster(s.id).Do(s.as(), ecp.Update{Name: &name})
-	require.NoError(t, err)
+	name, about := "electricity meters", "of the town"
+	for _, cmd := range []ecp.Command{
+		ecp.Update{Name: &name},
+		ecp.Update{Description: &about},
+		ecp.Update{Patch: []byte(`{"serviceAddress":"https://emqx.example.com:18083"}`)},
+		ecp.Update{Patch: []byte(`{"serviceAddress":null}`)},
+		ecp.Update{Spec: &ecp.Spec{Adopted: &ecp.AdoptedSpec{ServiceAddress: "http://emqx.example.com:18083"}}},
+		ecp.Transfer{Project: "default/elsewhere"},
+	} {
+		op, err := s.manager.Cluster(s.id).Do(s.as(), cmd)
+		require.NoError(t, err)
+		require.Zero(t, op, "nothing is left to be done")
+		require.Equal(t, before, s.connections(), "%+v", cmd)
+	}
 	s.stays(s.id, ecp.Running, 500*time.Millisecond)
 	info := s.status(s.id)
-	require.Equal(t, "default/elsewhere", info.Project)
-	require.Equal(t, name, info.Name)
-	require.Equal(t, before, s.hub.Stats().Connections)
+	require.Equal(t, []any{"default/elsewhere", name, about, "http://emqx.example.com:18083"}, []any{info.Project, info.Name, info.Description, info.Spec.Adopted.ServiceAddress})
+	require.EqualValues(t, 1, info.Generation)
+
+	// One that registers anew with its own key stays connected as well.
+	_, err = s.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: s.token(s.id), PublicKey: s.agents[0].identity.Key.Public().(ed25519.PublicKey)})
+	require.NoError(t, err)
+	s.stays(s.id, ecp.Running, 300*time.Millisecond)
+	require.Equal(t, before, s.connections())
+	require.Equal(t, opened, s.hub.Stats().Connections)
 	_, err = s.hub.Endpoint(s.as(), s.id, "emqx@10.0.0.2")
 	require.NoError(t, err)
+}
+
+// connections are those that stand, by agent: process and beginning.
+func (s *site) connections() map[string]string {
+	out := map[string]string{}
+	for _, c := range s.hub.Server().Connections() {
+		out[c.Agent] = c.Instance + " since " + c.Since.String()
+	}
+	return out
 }
 
 func TestRemoveAgent(t *testing.T) {

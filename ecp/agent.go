@@ -24,6 +24,8 @@ func agentIDOf(key []byte) AgentID {
 type AgentRecord struct {
 	ID      AgentID `json:"id"`
 	Cluster ID      `json:"cluster"`
+	// Project is that of the cluster: who may read it may watch the agent.
+	Project string `json:"project,omitempty"`
 	// PublicKey is the Ed25519 key that it proves itself with.
 	PublicKey []byte `json:"publicKey"`
 	// Node is the EMQX name of the node beside it as it was last told; "" = not
@@ -46,7 +48,7 @@ type AgentRecord struct {
 
 // Describe gives kind, key and index.
 func (a AgentRecord) Describe() (Kind, string, Index) {
-	return KindAgent, string(a.ID), Index{Parent: string(a.Cluster)}
+	return KindAgent, string(a.ID), Index{Project: a.Project, Parent: string(a.Cluster)}
 }
 
 // Copy gives a value that shares nothing with a.

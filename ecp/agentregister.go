@@ -98,7 +98,7 @@ func (m *Manager) registerTx(w *work, t RegistrationToken, r AgentRegistration) 
 	if n := len(others); n >= maxAgents && (!known || left != "") {
 		return is, "", fail(CodeConflict, "", fmt.Sprintf("the cluster %q has %d agents, no more are allowed; remove those that are not used any more first", rec.Name, n))
 	}
-	is.Cluster, is.RegisteredAt, is.Token, is.Replaced = t.Cluster, w.now, t.ID, ""
+	is.Cluster, is.Project, is.RegisteredAt, is.Token, is.Replaced = t.Cluster, rec.Project, w.now, t.ID, ""
 	AgentNote{Version: r.Version, OS: r.OS, Arch: r.Arch, Hostname: r.Hostname}.into(&is)
 	if node := clip(r.Node, maxAgentText); node != "" && node != is.Node {
 		// A node whose agent may be alive stays that one's: which of them is right

@@ -22,7 +22,7 @@ type Cluster interface {
 	Do(ctx context.Context, cmd Command) (Operation, error)
 	// Plan says what Do would do, and changes nothing.
 	Plan(ctx context.Context, cmd Command) (Plan, error)
-	// Watch yields the cluster as it is, then every change of it and of its
+	// Watch yields the cluster as it is, then every change of it, its agents and its
 	// operations, until ctx ends or the cluster is gone: nothing is missed in
 	// between. The iteration runs in the caller's goroutine.
 	Watch(ctx context.Context) iter.Seq2[Change, error]

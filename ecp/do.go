@@ -328,6 +328,16 @@ func (m *Manager) depart(w *work, rec ClusterRecord, running *Operation, to stri
 			return err
 		}
 	}
+	agents, err := childrenIn[AgentRecord](w.Tx, rec.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range agents {
+		a.Project = to
+		if err := Put(w.Tx, a, AnyVersion); err != nil {
+			return err
+		}
+	}
 	return Put(w.Tx, Departure{Cluster: rec.ID, Name: rec.Name, Project: rec.Project, At: w.now}, AnyVersion)
 }
 

@@ -145,6 +145,7 @@ var watchable = map[Kind]func(Actor, Change) bool{
 	KindCluster:   readsProject,
 	KindTombstone: func(a Actor, c Change) bool { return !c.Deleted && readsProject(a, c) },
 	KindOperation: readsProject,
+	KindAgent:     readsProject,
 	KindDeparture: func(a Actor, c Change) bool { return !c.Deleted && readsProject(a, c) },
 	KindProject:   func(a Actor, c Change) bool { return a.May(RightRead, c.Key) },
 	KindOrg:       func(a Actor, c Change) bool { return a.sees(c.Key) },
@@ -208,7 +209,7 @@ func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, erro
 }
 
 // Watch yields the cluster as it is, then its changes and those of its
-// operations; see [Cluster].
+// operations and agents; see [Cluster].
 func (h handle) Watch(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		now, err := h.asChange(ctx)

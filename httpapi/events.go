@@ -31,10 +31,10 @@ that does not take what is sent for 15 seconds is cut off: it comes back with th
 type eventView struct {
 	Seq     int64     `json:"seq" doc:"number of the change; grows"`
 	At      time.Time `json:"at"`
-	Kind    ecp.Kind  `json:"kind" doc:"cluster, operation, tombstone, departure (a cluster has left the project), org, project, quota, or one of the catalogues"`
+	Kind    ecp.Kind  `json:"kind" doc:"cluster, operation, agent (of an adopted cluster: registered, removed, or another in what is stored of it), tombstone, departure (a cluster has left the project), org, project, quota, or one of the catalogues"`
 	Key     string    `json:"key" doc:"id or name of the record"`
 	Project string    `json:"project" doc:"empty for what belongs to none"`
-	Parent  string    `json:"parent" doc:"the cluster of an operation"`
+	Parent  string    `json:"parent" doc:"the cluster of an operation or agent"`
 	State   string    `json:"state" doc:"state of a cluster, phase of an operation, gone for a tombstone"`
 	Deleted bool      `json:"deleted" doc:"the record has gone; object is how it was last"`
 	Object  any       `json:"object" doc:"the record; a cluster without what only a look at it shows (nodes, connections, endpoints)"`
@@ -82,12 +82,30 @@ func viewEvent(c ecp.Change) (eventView, bool) {
 		v.Object = viewRecord(p)
 	case ecp.Operation:
 		v.Object = viewOperation(p)
+	case ecp.AgentRecord:
+		v.Object = viewAgentRecord(p)
 	case ecp.Tombstone, ecp.Departure, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.Quota, ecp.LBProfile, ecp.Target, ecp.Registry, ecp.Licence:
 		v.Object = p
 	default:
 		return v, false
 	}
 	return v, true
+}
+
+// agentEvent is an agent as it is stored: an Agent without what its connection shows.
+type agentEvent struct {
+	ID           ecp.AgentID `json:"id"`
+	Node         string      `json:"node,omitempty"`
+	Version      string      `json:"version,omitempty"`
+	OS           string      `json:"os,omitempty"`
+	Arch         string      `json:"arch,omitempty"`
+	Hostname     string      `json:"hostname,omitempty"`
+	RegisteredAt time.Time   `json:"registeredAt"`
+	LastSeen     time.Time   `json:"lastSeen,omitzero"`
+}
+
+func viewAgentRecord(a ecp.AgentRecord) agentEvent {
+	return agentEvent{a.ID, a.Node, a.Version, a.OS, a.Arch, a.Hostname, a.RegisteredAt, a.LastSeen}
 }
 
 func viewRecord(r ecp.ClusterRecord) clusterEvent {

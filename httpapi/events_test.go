@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -129,6 +130,33 @@ func (l *listener) until(state string) []string {
 		if e.data.State == state {
 			return states
 		}
+	}
+}
+
+// An adopted cluster's agents are followed, by what is stored of them and without
+// their keys.
+func TestEventsOfAgents(t *testing.T) {
+	f := newFixture(t, setup{agents: withAgents})
+	id := f.adopt()
+	l := f.listen(asUser, "", "")
+	var guide setupView
+	f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/setup", `{}`).want(http.StatusCreated).into(&guide)
+	public, _, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	a, err := f.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: ecp.Secret(guide.Token), PublicKey: public, Hostname: "broker-1"})
+	require.NoError(t, err)
+	f.call(asAdmin, http.MethodDelete, clustersPath+"/"+id+"/agents/"+string(a.ID), "").want(http.StatusNoContent)
+	var got []eventView
+	for len(got) < 2 {
+		if e := l.next(); e.data.Kind == ecp.KindAgent {
+			got = append(got, e.data)
+		}
+	}
+	for i, e := range got {
+		require.Equal(t, []any{string(a.ID), id, "default/default", i == 1}, []any{e.Key, e.Parent, e.Project, e.Deleted})
+		object := e.Object.(map[string]any)
+		delete(object, "registeredAt")
+		require.Equal(t, map[string]any{"id": string(a.ID), "hostname": "broker-1"}, object)
 	}
 }
 
