@@ -42,7 +42,7 @@ var binary struct {
 	err  error
 }
 
-func built(t *testing.T) string {
+func built(t testing.TB) string {
 	t.Helper()
 	binary.once.Do(func() {
 		if binary.dir, binary.err = os.MkdirTemp("", "ecpd-test-"); binary.err != nil {
@@ -93,13 +93,13 @@ type process struct {
 }
 
 // launch starts the program with these arguments and variables in dir.
-func launch(t *testing.T, dir string, environ []string, args ...string) *process {
+func launch(t testing.TB, dir string, environ []string, args ...string) *process {
 	t.Helper()
 	return launchProgram(t, built(t), dir, environ, args...)
 }
 
 // launchProgram starts any program so.
-func launchProgram(t *testing.T, name, dir string, environ []string, args ...string) *process {
+func launchProgram(t testing.TB, name, dir string, environ []string, args ...string) *process {
 	t.Helper()
 	p := &process{
 		cmd:    exec.Command(name, args...),
@@ -136,7 +136,7 @@ func (p *process) kill() {
 }
 
 // wait gives the exit code, or fails when the process does not end in time.
-func (p *process) wait(t *testing.T, patience time.Duration) int {
+func (p *process) wait(t testing.TB, patience time.Duration) int {
 	t.Helper()
 	select {
 	case <-p.ended:
@@ -170,7 +170,7 @@ func (p *process) logs(t *testing.T, text string) {
 }
 
 // ready waits for the ready line and gives the address in it.
-func (p *process) ready(t *testing.T) string {
+func (p *process) ready(t testing.TB) string {
 	t.Helper()
 	timeout := time.After(30 * time.Second)
 	for {

@@ -1,0 +1,99 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func (f *fleet) proc(name string) string {
+	f.b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", f.cmd.Process.Pid, name))
+	require.NoError(f.b, err)
+	return string(text)
+}
+
+// rss is the resident memory of the daemon, in KiB.
+func (f *fleet) rss() float64 {
+	f.b.Helper()
+	_, rest, _ := strings.Cut(f.proc("status"), "VmRSS:")
+	n, err := strconv.Atoi(strings.Fields(rest)[0])
+	require.NoError(f.b, err)
+	return float64(n)
+}
+
+// cpu is the time that the daemon has used, in ticks of 10 ms.
+func (f *fleet) cpu() time.Duration {
+	f.b.Helper()
+	stat := f.proc("stat")
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // the third first
+	var ticks int
+	for _, field := range fields[11:13] {
+		n, err := strconv.Atoi(field)
+		require.NoError(f.b, err)
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+func loadAverage(b *testing.B) float64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/loadavg")
+	require.NoError(b, err)
+	load, err := strconv.ParseFloat(strings.Fields(string(text))[0], 64)
+	require.NoError(b, err)
+	return load
+}
+
+func (f *fleet) socket() string { return filepath.Join(f.dir, "hook") }
+
+// hook asks what testdata/hook.go.txt adds to the daemon.
+func (f *fleet) hook(path string) []byte {
+	f.b.Helper()
+	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", f.socket())
+	}}
+	return f.send(&http.Client{Transport: t}, "http://hook"+path, "GET", "", 200)
+}
+
+func (f *fleet) goroutines() int {
+	f.b.Helper()
+	first, _, _ := strings.Cut(string(f.hook("/debug/pprof/goroutine?debug=1")), "\n")
+	n, err := strconv.Atoi(first[strings.LastIndexByte(first, ' ')+1:])
+	require.NoError(f.b, err)
+	return n
+}
+
+// profile keeps profiles where somebody wants them.
+func (f *fleet) profile(names ...string) {
+	f.b.Helper()
+	for _, name := range names {
+		f.keep(name, "/debug/pprof/"+name+"?gc=1")
+	}
+}
+
+func (f *fleet) keep(name, path string) {
+	f.b.Helper()
+	if dir := os.Getenv("OPENECP_PROFILES"); dir != "" {
+		require.NoError(f.b, os.WriteFile(filepath.Join(dir, string(f.mode)+"-"+name), f.hook(path), 0o600))
+	}
+}
+
+// profileCPU profiles for a while, if somebody wants it; done is closed at its end.
+func (f *fleet) profileCPU(name string, during time.Duration) (done chan struct{}) {
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		f.keep("cpu-"+name, fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(during.Seconds())))
+	}()
+	return done
+}
