@@ -19,7 +19,7 @@ import (
 //
 //	OPENECP_AGENTS=5000 go test -run '^$' -bench Agents -benchtime 1x -timeout 30m ./cmd/ecpd
 //
-// OPENECP_PROFILES names a folder for profiles of the daemon. What it takes of
+// The number is 300 if it is not given. OPENECP_PROFILES names a folder for profiles of the daemon. What it takes of
 // memory is told twice: at peace, as an operator sees it, and with the garbage
 // collected. Figures of time depend on the machine, and on what else runs there:
 // the load is told beside them.
@@ -113,11 +113,15 @@ func (f *fleet) memory() {
 	f.b.Helper()
 	n := float64(len(f.agents))
 	time.Sleep(20 * time.Second) // two reports of each
-	f.b.ReportMetric((f.rss()-f.bare)/n, "KiB/agent-uncollected")
+	f.b.ReportMetric((f.resident("VmRSS")-f.bare.rss)/n, "KiB/agent-uncollected")
 	f.profile("heap", "goroutine")
-	f.hook("/settle")
-	f.b.ReportMetric((f.rss()-f.bare)/n, "KiB/agent")
-	f.b.ReportMetric(float64(f.goroutines()-f.bareGoroutines)/n, "goroutines/agent")
+	now := f.holds()
+	f.b.ReportMetric(f.bare.rss/1024, "MiB-bare")
+	f.b.ReportMetric((now.rss-f.bare.rss)/n, "KiB/agent")
+	f.b.ReportMetric((now.made-f.bare.made)/n, "KiB/agent-anonymous")
+	f.b.ReportMetric((now.heap-f.bare.heap)/n, "KiB/agent-heap")
+	f.b.ReportMetric((now.stacks-f.bare.stacks)/n, "KiB/agent-stacks")
+	f.b.ReportMetric(float64(now.goroutines-f.bare.goroutines)/n, "goroutines/agent")
 }
 
 // idle tells what a fleet costs that does nothing but report.

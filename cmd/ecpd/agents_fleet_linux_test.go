@@ -47,8 +47,13 @@ type fleet struct {
 	ctx     context.Context
 	paused  atomic.Bool // nobody reports by itself
 
-	bare           float64 // KiB of the daemon without agents
-	bareGoroutines int
+	bare bare // of the daemon without agents
+}
+
+// bare is what a daemon takes without agents, memory in KiB.
+type bare struct {
+	rss, made, heap, stacks float64
+	goroutines        int
 }
 
 // fleetAgent is one agent of a simulated broker.
@@ -88,10 +93,18 @@ func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *fleet {
 		t := tokens[i/agentsOfCluster]
 		f.agents[i] = &fleetAgent{cluster: t.ID, token: t.Token, ca: t.CASHA256, node: i % agentsOfCluster, reports: agentproto.NewReportLog(32)}
 	}
-	f.hook("/settle")
-	f.bare, f.bareGoroutines = f.rss(), f.goroutines()
-	b.ReportMetric(f.bare/1024, "MiB-bare")
+	f.bare = f.holds()
 	return f
+}
+
+// holds collects garbage and tells what is left.
+func (f *fleet) holds() (out bare) {
+	f.b.Helper()
+	f.hook("/settle")
+	out.rss, out.made = f.resident("VmRSS"), f.resident("RssAnon")
+	out.goroutines = f.goroutines()
+	out.heap, out.stacks = f.runtimeMemory()
+	return out
 }
 
 // hooked is the daemon as it is built for users, with the hook of testdata.
@@ -123,7 +136,7 @@ func freePortOf(b *testing.B) string {
 func (f *fleet) start() {
 	f.b.Helper()
 	_ = os.Remove(f.socket())
-	f.process = launchProgram(f.b, f.binary, f.dir, []string{"ECPD_HOOK=" + f.socket()},
+	f.process = launchProgram(f.b, f.binary, f.dir, []string{"ECPD_HOOK=" + f.socket(), "GODEBUG=" + os.Getenv("GODEBUG")},
 		"serve", "--dev", "--tls-auto", "--listen", f.address, "--data-dir", filepath.Join(f.dir, "data"), "--agents-dir", filepath.Join(f.dir, "agents"), "--log-level", "warn")
 	f.ready(f.b)
 	token, err := os.ReadFile(filepath.Join(f.dir, "data", "token"))

@@ -22,10 +22,11 @@ func (f *fleet) proc(name string) string {
 	return string(text)
 }
 
-// rss is the resident memory of the daemon, in KiB.
-func (f *fleet) rss() float64 {
+// resident is memory of the daemon that it has made (RssAnon), or with the parts
+// of its program that were used (VmRSS), in KiB.
+func (f *fleet) resident(which string) float64 {
 	f.b.Helper()
-	_, rest, _ := strings.Cut(f.proc("status"), "VmRSS:")
+	_, rest, _ := strings.Cut(f.proc("status"), which+":")
 	n, err := strconv.Atoi(strings.Fields(rest)[0])
 	require.NoError(f.b, err)
 	return float64(n)
@@ -71,6 +72,23 @@ func (f *fleet) goroutines() int {
 	n, err := strconv.Atoi(first[strings.LastIndexByte(first, ' ')+1:])
 	require.NoError(f.b, err)
 	return n
+}
+
+// runtimeMemory is what the Go runtime says that it holds, in KiB.
+func (f *fleet) runtimeMemory() (heap, stacks float64) {
+	f.b.Helper()
+	for line := range strings.Lines(string(f.hook("/debug/pprof/heap?debug=1"))) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " = ")
+		bytes, _ := strconv.ParseFloat(value, 64)
+		switch name {
+		case "# HeapAlloc":
+			heap = bytes / 1024
+		case "# Stack":
+			bytes, _ = strconv.ParseFloat(strings.Fields(value)[0], 64)
+			stacks = bytes / 1024
+		}
+	}
+	return heap, stacks
 }
 
 // profile keeps profiles where somebody wants them.
