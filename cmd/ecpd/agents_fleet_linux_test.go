@@ -53,7 +53,7 @@ type fleet struct {
 // bare is what a daemon takes without agents, memory in KiB.
 type bare struct {
 	rss, made, heap, stacks float64
-	goroutines        int
+	goroutines              int
 }
 
 // fleetAgent is one agent of a simulated broker.
