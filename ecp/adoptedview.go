@@ -242,7 +242,7 @@ func (v *adoptedView) broker(a AgentRecord, r AgentReport, say func(Reason, cert
 }
 
 // howToLogIn is the command that gives an agent what its broker takes.
-const howToLogIn = "on its host run `emqxee-agent register --emqx-dashboard-username NAME --emqx-dashboard-password PASSWORD` with an administrator of EMQX' dashboard"
+const howToLogIn = "on its host run `emqxee-agent register --emqx-dashboard-username NAME`, which asks for the password, with an administrator of EMQX's dashboard"
 
 // nodesDown names the members that do not run, as one report has it.
 func nodesDown(r AgentReport) (out []string) {

@@ -101,10 +101,23 @@ func (p *program) examine(cmd *cobra.Command, dir home.Dir, server serverFlags) 
 		Steps:  agentproto.Check(cmd.Context(), config),
 		Broker: agent.CheckBroker(cmd.Context(), broker),
 	}
+	if len(identity.Key) == 0 && !broker.HasCredentials() {
+		notAskedForYet(d.Broker)
+	}
 	for _, s := range append(append([]agentproto.CheckStep{}, d.Steps...), d.Broker...) {
 		d.OK = d.OK && s.OK
 	}
 	return d, cmd.Context().Err()
+}
+
+// notAskedForYet takes the login out of the steps of an agent that is not registered:
+// nobody has given it credentials, and register looks for some.
+func notAskedForYet(steps []agentproto.CheckStep) {
+	for i, s := range steps {
+		if s.Name == agent.StepLogin && !s.OK {
+			steps[i] = agentproto.CheckStep{Name: s.Name, OK: true, Detail: "not tried: the agent has no credentials yet, register looks for some"}
+		}
+	}
 }
 
 // agentConfig is what the agent would connect with; flags win over what is stored.

@@ -298,6 +298,15 @@ func TestStatusSaysItOnce(t *testing.T) {
 	require.Equal(t, []string{"server: no route"}, problems(s))
 }
 
+// Before an agent is registered nobody has given it credentials: that is no fault.
+func TestDoctorBeforeRegistration(t *testing.T) {
+	steps := []agentproto.CheckStep{{Name: "broker tcp", Err: "refused"}, {Name: agent.StepLogin, Err: "no credentials", Hint: "register"}}
+	notAskedForYet(steps)
+	require.False(t, steps[0].OK)
+	require.True(t, steps[1].OK)
+	require.Contains(t, steps[1].Detail, "not tried")
+}
+
 func TestStatusCode(t *testing.T) {
 	for _, row := range []struct {
 		status agent.Status

@@ -192,7 +192,7 @@ func (r *registration) findBroker(ctx context.Context) (settings agent.BrokerSet
 	case errors.Is(err, ecp.ErrUnsupported):
 		return settings, "", fail(exitFailed, "The agent needs EMQX Enterprise 4.4.6 or later, or 5.6.0 or later. The token has not been used.", "%s", ecp.MessageOf(err))
 	case errors.Is(err, ecp.ErrInvalid):
-		return settings, "", fail(exitUsage, "", "%s", ecp.MessageOf(err))
+		return settings, "", fail(exitUsage, "A password is given by --emqx-dashboard-password-file, by "+variableOf("emqx-dashboard-password")+", or at a terminal when it is asked for.", "%s", ecp.MessageOf(err))
 	}
 	return settings, ecp.MessageOf(err), nil
 }

@@ -33,7 +33,7 @@ type Config struct {
 	Now func() time.Time
 	// Getenv reads the environment; nil = os.Getenv.
 	Getenv func(name string) string
-	// Root is put before the directories in which EMQX' own configuration is looked
+	// Root is put before the directories in which EMQX's own configuration is looked
 	// for; "" = they are this host's.
 	Root string
 	// Timings are those of the connection; zero = the protocol's.

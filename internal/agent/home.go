@@ -34,3 +34,6 @@ func DiscoverBroker(ctx context.Context, c DiscoverConfig) (s BrokerSettings, tr
 func CheckBroker(ctx context.Context, s BrokerSettings) []agentproto.CheckStep {
 	return broker.Check(ctx, s)
 }
+
+// StepLogin is the name of the step of [CheckBroker] that needs credentials.
+const StepLogin = broker.StepLogin

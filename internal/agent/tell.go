@@ -99,7 +99,8 @@ func todo(s Status, now time.Time, tried []string) (list []string) {
 	gone := s.Server.Refusal == string(agentproto.RefusedUnknownAgent) || s.Server.Refusal == string(agentproto.RefusedRemoved)
 	add(gone, "the server does not know this agent any more: register it again with a token of the cluster's guide, or `emqxee-agent uninstall` it")
 	add(!gone && s.Phase != PhaseConnected && s.Server.Hint != "", "%s", s.Server.Hint)
-	add(!gone && s.Phase != PhaseConnected && s.Server.Error != "" && s.Server.Hint == "", "find out with `emqxee-agent doctor` why the server cannot be reached: %s", s.Server.Error)
+	add(!gone && s.Phase == PhaseRefused && s.Server.Hint == "", "the server refuses this agent: %s", s.Server.Error)
+	add(!gone && s.Phase != PhaseConnected && s.Phase != PhaseRefused && s.Server.Error != "" && s.Server.Hint == "", "find out with `emqxee-agent doctor` why the server cannot be reached: %s", s.Server.Error)
 	for _, e := range s.Report.Errors {
 		list = append(list, adviceOn(e))
 	}
@@ -123,7 +124,7 @@ func adviceOn(e agentproto.ReportError) string {
 		agentproto.CodeOpenSource:         "use an EMQX Enterprise, which alone can be managed",
 		agentproto.CodeUnsupportedVersion: "upgrade EMQX to a version that can be managed",
 		agentproto.CodeTimeout:            "look after EMQX, which does not answer in time",
-		agentproto.CodeMalformed:          "look at what answers in EMQX' place",
+		agentproto.CodeMalformed:          "look at what answers in EMQX's place",
 	}[e.Code]
 	what := map[agentproto.Stage]string{
 		agentproto.StageMetricsFetch: "metrics: ", agentproto.StageLogsFetch: "log files: ", agentproto.StageTunnel: "dashboard: ",

@@ -138,7 +138,7 @@ func wrongs(c *counted) (n int) {
 	return n
 }
 
-// TestLockedUser: EMQX' own words reach the person.
+// TestLockedUser: EMQX's own words reach the person.
 func TestLockedUser(t *testing.T) {
 	c := newClock()
 	r := start(t, emqxsim.ClusterConfig{Version: "5.10.1", Now: c.now})
@@ -180,7 +180,7 @@ func TestLoginsEnd(t *testing.T) {
 	require.Equal(t, 1, r.dashboard.count("/api/v5/logout"), "a login is not left behind")
 }
 
-// TestTLS: EMQX' own certificate is taken on loopback, and elsewhere only by a CA.
+// TestTLS: EMQX's own certificate is taken on loopback, and elsewhere only by a CA.
 func TestTLS(t *testing.T) {
 	c := emqxsim.NewCluster(emqxsim.ClusterConfig{})
 	s := serve(t, c.Join("emqx@10.0.0.1").Dashboard(), (*httptest.Server).StartTLS)

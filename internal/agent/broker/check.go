@@ -70,18 +70,22 @@ func (a *Access) Prove(ctx context.Context) (string, error) {
 // Advise adds the command that mends it to a refusal of the credentials.
 func (a *Access) Advise(err error) error {
 	var e *ecp.Error
-	if !errors.As(err, &e) || e.Code != ecp.CodeDenied || e == errNoCredentials {
+	if !errors.As(err, &e) || e.Code != ecp.CodeDenied {
 		return err
 	}
 	told := *e
-	told.Message += "; then run `" + a.command() + "`"
+	told.Message += "; run `" + a.command() + "`, which asks for the password"
 	return &told
 }
 
-// command is what gives the agent other credentials.
+// command is what gives the agent other credentials. The password is no part of it:
+// the shell's history would keep it.
 func (a *Access) command() string {
-	return "emqxee-agent register --emqx-dashboard-url " + a.dashboard.String() + " --emqx-dashboard-username NAME --emqx-dashboard-password PASSWORD"
+	return "emqxee-agent register --emqx-dashboard-url " + a.dashboard.String() + " --emqx-dashboard-username NAME"
 }
+
+// StepLogin is the name of the step of [Check] that needs credentials.
+const StepLogin = "broker login"
 
 // Check tries the way to the broker step by step.
 func Check(ctx context.Context, s Settings) []agentproto.CheckStep {
@@ -104,7 +108,7 @@ func Check(ctx context.Context, s Settings) []agentproto.CheckStep {
 		return append(steps, find)
 	}
 	find.Detail = "EMQX " + map[int]string{4: "4", 5: "5 or later"}[f.Major] + " at " + f.Base.String()
-	login := agentproto.CheckStep{Name: "broker login"}
+	login := agentproto.CheckStep{Name: StepLogin}
 	says, err := a.Prove(ctx)
 	if login.OK, login.Detail = err == nil, says; err != nil {
 		login.Err, login.Hint = ecp.MessageOf(err), a.hint(err)
@@ -120,7 +124,7 @@ func Check(ctx context.Context, s Settings) []agentproto.CheckStep {
 func (a *Access) hint(err error) string {
 	switch {
 	case errors.Is(err, ecp.ErrDenied):
-		return a.command()
+		return a.command() + " asks for the password"
 	case errors.Is(err, ecp.ErrUnsupported):
 		return "EMQX Enterprise 4.4.6 or later, or 5.6.0 or later, is needed there"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -23,7 +23,7 @@ type DiscoverConfig struct {
 	// Prompt asks a person for what is missing, and gets what is known so far; nil =
 	// there is nobody to ask. Its error ends the search.
 	Prompt func(ctx context.Context, known Settings) (Settings, error)
-	// Root is put before the directories in which EMQX' own configuration is looked
+	// Root is put before the directories in which EMQX's own configuration is looked
 	// for; "" = they are this host's.
 	Root string
 	// Logger is silent where it is nil.
@@ -33,7 +33,7 @@ type DiscoverConfig struct {
 }
 
 // Discover finds settings that EMQX takes: those that were given, else those of the
-// file, the environment, a person, EMQX' own configuration on this host, and at last
+// file, the environment, a person, EMQX's own configuration on this host, and at last
 // the user that EMQX comes with, each tried once. What somebody gave the agent is not
 // replaced by a guess where EMQX refuses it.
 //
@@ -71,7 +71,7 @@ func (d *discovery) run(ctx context.Context) (Settings, error) {
 		known = known.Or(addresses)
 		return known, d.try(ctx, known, "what was given")
 	}
-	guesses, said := guessesOf(own, host, "EMQX' environment")
+	guesses, said := guessesOf(own, host, "EMQX's environment")
 	d.tried = append(d.tried, said...)
 	if s, err, done := d.guess(ctx, known.Or(addresses), guesses); done {
 		return orKnown(s, known, err), err
@@ -87,7 +87,7 @@ func (d *discovery) run(ctx context.Context) (Settings, error) {
 		}
 	}
 	d.tell(host)
-	guesses, said = guessesOf(host.values, host, "EMQX' configuration")
+	guesses, said = guessesOf(host.values, host, "EMQX's configuration")
 	d.tried = append(d.tried, said...)
 	guesses = append(guesses, guess{"the user that EMQX comes with", Settings{Username: comesWithUser, Password: comesWithPassword}})
 	s, err, _ := d.guess(ctx, known.Or(addresses), guesses)
@@ -102,16 +102,16 @@ func orKnown(s, known Settings, err error) Settings {
 	return s
 }
 
-// tell says which of EMQX' own files were read.
+// tell says which of EMQX's own files were read.
 func (d *discovery) tell(h hostConfig) {
 	if len(h.read) > 0 {
-		d.say("EMQX' configuration: read %s", strings.Join(h.read, ", "))
+		d.say("EMQX's configuration: read %s", strings.Join(h.read, ", "))
 	}
 	if len(h.denied) > 0 {
-		d.say("EMQX' configuration: may not read %s", strings.Join(h.denied, ", "))
+		d.say("EMQX's configuration: may not read %s", strings.Join(h.denied, ", "))
 	}
 	if len(h.read)+len(h.denied) == 0 {
-		d.say("EMQX' configuration: none found on this host")
+		d.say("EMQX's configuration: none found on this host")
 	}
 }
 

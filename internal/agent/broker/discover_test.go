@@ -47,13 +47,13 @@ func TestDiscover(t *testing.T) {
 		{name: "flags before the file", version: "5.8.9", given: broker.Settings{Username: "op", Password: "pass-word-1"}, file: broker.Settings{Username: "admin", Password: "canary-x"}, user: "op", says: "the flags"},
 		{name: "the file", version: "5.8.9", file: broker.Settings{Username: "op", Password: "pass-word-1"}, env: map[string]string{"EMQXEE_AGENT_EMQX_DASHBOARD_USERNAME": "no", "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD": "canary-x"}, user: "op", says: "broker.json"},
 		{name: "the environment", version: "5.8.9", env: map[string]string{"EMQXEE_AGENT_EMQX_API_KEY": "key-77", "EMQXEE_AGENT_EMQX_API_SECRET": "secret-77"}, key: "key-77", says: "environment"},
-		{name: "EMQX' environment", version: "5.8.9", env: map[string]string{"EMQX_DASHBOARD__DEFAULT_USERNAME": `"op"`, "EMQX_DASHBOARD__DEFAULT_PASSWORD": `"pass-word-1"`}, user: "op", says: "EMQX' environment"},
-		{name: "EMQX' environment of 4", version: "4.4.24", env: map[string]string{"EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID": "key-77", "EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET": "secret-77"}, key: "key-77", says: "default application"},
+		{name: "EMQX's environment", version: "5.8.9", env: map[string]string{"EMQX_DASHBOARD__DEFAULT_USERNAME": `"op"`, "EMQX_DASHBOARD__DEFAULT_PASSWORD": `"pass-word-1"`}, user: "op", says: "EMQX's environment"},
+		{name: "EMQX's environment of 4", version: "4.4.24", env: map[string]string{"EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID": "key-77", "EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET": "secret-77"}, key: "key-77", says: "default application"},
 		{name: "a person", version: "5.8.9", prompt: &broker.Settings{Username: "op", Password: "pass-word-1"}, user: "op", says: "what was typed"},
 		{name: "a person who says nothing", version: "5.8.9", prompt: &broker.Settings{}, user: "admin", says: "comes with"},
-		{name: "EMQX' keys", version: "5.8.9", files: map[string]string{
+		{name: "EMQX's keys", version: "5.8.9", files: map[string]string{
 			"opt/emqx/etc/emqx.conf": "dashboard { listeners.http.bind = 1 }\napi_key {\n  bootstrap_file = \"${EMQX_ETC_DIR}/keys\"\n}", "opt/emqx/etc/keys": "\nview:x:viewer\nkey-77:secret-77:administrator\n"}, key: "key-77", says: "a key of"},
-		{name: "EMQX' user, what was set at run time below the file", version: "5.8.9", files: map[string]string{
+		{name: "EMQX's user, what was set at run time below the file", version: "5.8.9", files: map[string]string{
 			"var/lib/emqx/configs/cluster.hocon": "dashboard {default_password = \"canary-x\"}", "etc/emqx/emqx.conf": "dashboard {\n default_username : op, default_password = pass-word-1 # so\n}"}, user: "op", says: "default user"},
 		{name: "4's files", version: "4.4.24", files: map[string]string{
 			"etc/emqx/plugins/emqx_dashboard.conf": "## x\ndashboard.default_user.login = op\ndashboard.default_user.password = pass-word-1\n"}, user: "op", says: "default user"},

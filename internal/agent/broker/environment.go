@@ -29,8 +29,8 @@ func yes(text string) bool {
 	return false
 }
 
-// fromEMQX reads EMQX' own variables, which are there where the agent runs in EMQX'
-// container. A value is written as in EMQX' configuration: quoted, perhaps.
+// fromEMQX reads EMQX's own variables, which are there where the agent runs in EMQX's
+// container. A value is written as in EMQX's configuration: quoted, perhaps.
 func fromEMQX(getenv func(string) string) values {
 	v := values{}
 	for name, key := range map[string]string{

@@ -13,7 +13,7 @@ type guess struct {
 // comesWith is the user and the application that EMQX comes with.
 const comesWithUser, comesWithPassword = "admin", "public"
 
-// guessesOf are the ways to log in that EMQX' own settings tell: keys before users,
+// guessesOf are the ways to log in that EMQX's own settings tell: keys before users,
 // since trying a key locks nobody out.
 func guessesOf(v values, h hostConfig, from string) (all []guess, said []string) {
 	for _, file := range []string{v[keyKeysFile], v[key4AppsFile]} {

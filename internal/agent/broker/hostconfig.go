@@ -16,7 +16,7 @@ import (
 // installation is where one way of installing EMQX puts its files.
 type installation struct{ etc, data string }
 
-// installations are those of EMQX' archives and images, and of its packages.
+// installations are those of EMQX's archives and images, and of its packages.
 var installations = []installation{
 	{"/opt/emqx/etc", "/opt/emqx/data"},
 	{"/etc/emqx", "/var/lib/emqx"},
@@ -37,7 +37,7 @@ var configFiles = []struct {
 	{"emqx_dashboard.conf", parseFlat},
 }
 
-// hostConfig is EMQX' own configuration on this host.
+// hostConfig is EMQX's own configuration on this host.
 type hostConfig struct {
 	values values
 	where  installation

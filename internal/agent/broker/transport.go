@@ -61,7 +61,7 @@ func rootsOf(s Settings) (*x509.CertPool, error) {
 }
 
 // tlsConfig verifies who answers, except on loopback where no certificates are
-// given: only this host answers there, and EMQX' own certificates name no host.
+// given: only this host answers there, and EMQX's own certificates name no host.
 func tlsConfig(s Settings, roots *x509.CertPool, addr string) *tls.Config {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // errNoCredentials tells what to do where there are none.
 var errNoCredentials = &ecp.Error{
 	Code: ecp.CodeDenied, Op: "log in to EMQX",
-	Message: "there are no credentials; run `emqxee-agent register` with --emqx-dashboard-username and --emqx-dashboard-password",
+	Message: "there are no credentials; the agent was given none, and found none",
 }
 
 // header returns the header Authorization to send now, and to where; no is the

@@ -15,10 +15,10 @@ import (
 // that of its packages.
 var logDirs = []string{"/opt/emqx/log", "/var/log/emqx"}
 
-// logNames are how the names of EMQX' log files begin.
+// logNames are how the names of EMQX's log files begin.
 var logNames = []string{"emqx.log", "erlang.log"}
 
-// FindLogs returns the directory with EMQX' log files: dir, else the first of the
+// FindLogs returns the directory with EMQX's log files: dir, else the first of the
 // usual ones that is there. The error says what is wrong with it; the directory is
 // then the one that was looked at.
 func FindLogs(dir string) (string, error) {
@@ -30,7 +30,7 @@ func FindLogs(dir string) (string, error) {
 			return dir, readableLogs(dir)
 		}
 	}
-	return logDirs[0], fmt.Errorf("found no directory of EMQX' log files (%s); name it with --emqx-log-collection-dir", strings.Join(logDirs, ", "))
+	return logDirs[0], fmt.Errorf("found no directory of EMQX's log files (%s); name it with --emqx-log-collection-dir", strings.Join(logDirs, ", "))
 }
 
 // readableLogs returns why log files in a directory cannot be read.
@@ -66,7 +66,7 @@ func isLog(name string) bool {
 func logError(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s is not there; name the directory of EMQX' log files with --emqx-log-collection-dir", path)
+		return fmt.Errorf("%s is not there; name the directory of EMQX's log files with --emqx-log-collection-dir", path)
 	case errors.Is(err, fs.ErrPermission):
 		return &forbidden{path}
 	}
