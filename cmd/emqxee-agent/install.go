@@ -76,6 +76,10 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 	if !asRoot && s.booted() {
 		return nil, fail(exitNotAllowed, "sudo emqxee-agent install; or leave it out: start runs the agent in the background.", "making a service takes root's rights")
 	}
+	if other := s.ofAnother(); other != "" {
+		return nil, fail(exitFailed, "This one runs beside it without a service: emqxee-agent start --home "+string(dir)+".\nTo put it in the other's place: emqxee-agent uninstall --home "+other+", then this command again.",
+			"the service %s is there for the agent of %s", unitName, other)
+	}
 	target := p.installedBinary(dir)
 	steps := []step{{"directory " + string(dir), func(context.Context) error {
 		if !asRoot {

@@ -103,6 +103,22 @@ func TestInstallWithSystemd(t *testing.T) {
 	assert.NoDirExists(t, i.home)
 }
 
+// A second agent has a directory of its own, and neither takes the service of the
+// first nor its program away.
+func TestInstallBesideAnother(t *testing.T) {
+	t.Parallel()
+	i := newImage(t, true)
+	i.ok("install")
+	unit := i.read("/etc/systemd/system/emqxee-agent.service")
+	second := i.path("/srv/second")
+	i.fails(1, "is there for the agent of /opt/emqxee-agent", "install", "--home", second)
+	require.NoError(t, os.MkdirAll(second, 0o700))
+	assert.Contains(t, i.ok("uninstall", "--purge", "--home", second).stdout, "stay: they are of the agent of /opt/emqxee-agent")
+	assert.NoDirExists(t, second)
+	assert.FileExists(t, i.path("/usr/local/bin/emqxee-agent"))
+	assert.Equal(t, unit, i.read("/etc/systemd/system/emqxee-agent.service"))
+}
+
 // The service is what start, stop, restart and status are about once it is there.
 func TestServiceCommands(t *testing.T) {
 	t.Parallel()

@@ -53,6 +53,21 @@ func (s service) installed() bool {
 	return err == nil && s.booted() && bytes.Contains(unit, []byte("\nExecStart="+execStart(s.finalHome())+"\n"))
 }
 
+// ofAnother returns the home of another agent that the unit starts; an empty text
+// means that there is no unit, that it is this agent's, or none of this program's.
+func (s service) ofAnother() string {
+	unit, err := os.ReadFile(s.unitFile())
+	_, rest, ours := strings.Cut(string(unit), "\nExecStart="+binaryPath+" run --home ")
+	if err != nil || !ours {
+		return ""
+	}
+	quoted, _, _ := strings.Cut(rest, "\n")
+	if quoted == unitQuote(string(s.finalHome())) {
+		return ""
+	}
+	return quoted
+}
+
 // active reports whether systemd says that the service runs.
 func (s service) active(ctx context.Context) bool {
 	return s.systemctl(ctx, "is-active", "--quiet", unitName) == nil

@@ -49,10 +49,13 @@ func (p *program) uninstallSteps(dir home.Dir, purge bool) []step {
 			step{"systemctl disable " + unitName, func(ctx context.Context) error { return s.systemctl(ctx, "disable", unitName) }},
 			removal(s.unitFile()),
 			step{"systemctl daemon-reload", func(ctx context.Context) error { return s.systemctl(ctx, "daemon-reload") }})
-	} else if exists(s.unitFile()) && !s.booted() {
+	} else if exists(s.unitFile()) && !s.booted() && s.ofAnother() == "" {
 		steps = append(steps, removal(s.unitFile()))
 	}
-	if target := p.installedBinary(dir); exists(target) {
+	switch target, other := p.installedBinary(dir), s.ofAnother(); {
+	case other != "" && exists(target):
+		steps = append(steps, step{"program " + target + " and the service stay: they are of the agent of " + other, nil})
+	case exists(target):
 		steps = append(steps, removal(target))
 	}
 	identity, err := agentproto.ReadIdentity(dir.Identity())
