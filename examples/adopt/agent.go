@@ -14,9 +14,9 @@ import (
 
 // runAgent is what emqxee-agent does on a broker's host: it registers, and then
 // reports and passes calls on until ctx ends. The broker's credentials stay here.
-func runAgent(ctx context.Context, server, pin string, token ecp.Secret, e ecp.Endpoint) error {
+func runAgent(ctx context.Context, server string, token ecp.Secret, e ecp.Endpoint) error {
 	hello := agentproto.Hello{Version: "example", Hostname: "localhost"}
-	identity, err := agentproto.Register(ctx, agentproto.RegisterConfig{URL: server, Token: string(token), CASHA256: []string{pin}, Hello: hello})
+	identity, err := agentproto.Register(ctx, agentproto.RegisterConfig{URL: server, Token: string(token), Hello: hello})
 	if err != nil {
 		return err
 	}
