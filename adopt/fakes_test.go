@@ -95,6 +95,9 @@ func (s *fakeServer) end(agent string, clean bool) {
 	}
 }
 
+// Announce tells nobody.
+func (s *fakeServer) Announce(context.Context) {}
+
 func (s *fakeServer) Shutdown(context.Context) error {
 	s.mu.Lock()
 	var all []string

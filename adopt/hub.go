@@ -28,6 +28,7 @@ type server interface {
 	Reports(ctx context.Context, agent string, after agentproto.Position) iter.Seq2[agentproto.Report, error]
 	Transport(agent string, host agentproto.Host) http.RoundTripper
 	Disconnect(agent string, r agentproto.Refusal)
+	Announce(ctx context.Context)
 	Shutdown(ctx context.Context) error
 }
 
@@ -42,6 +43,7 @@ type Hub struct {
 	server server
 	public *agentproto.Server // the same
 	wakeUp chan struct{}      // of one: the earliest deadline may have changed
+	told   chan struct{}      // of one: the authorities have changed
 	stats  stats
 
 	// mu guards all below, and what it leads to. Nothing is called with it held
@@ -82,7 +84,7 @@ func NewHub(c Config) (*Hub, error) {
 func newHub(c Config) *Hub {
 	c.Timings = c.Timings.withDefaults()
 	h := &Hub{
-		cfg: c, log: c.Logger, now: c.Now, wakeUp: make(chan struct{}, 1),
+		cfg: c, log: c.Logger, now: c.Now, wakeUp: make(chan struct{}, 1), told: make(chan struct{}, 1),
 		known: map[ecp.AgentID]ecp.ID{}, clusters: map[ecp.ID]*cluster{}, due: newDeadlines[ecp.ID](), watchers: map[*func(ecp.ID)]struct{}{},
 	}
 	if h.log == nil {
@@ -138,6 +140,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	if err := h.begin(start); err != nil {
 		return err
 	}
+	group.Go(func() { h.keepAnnouncing(working) })
 	h.keepDeadlines(working)
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.cfg.Timings.Goodbye)
 	defer cancel()

@@ -99,11 +99,11 @@ func (a *Agent) once(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	a.learn(w, p)
+	_ = a.learn(w, p) // it is logged
 	a.note(AgentStatus{Phase: PhaseConnected, Carrier: w.conn.kind, Why: w.why, TLS: w.tls, ClockSkew: p.ClockSkew})
 	a.cfg.Logger.Info("connected", "server", a.identity.Server, "carrier", w.conn.kind, "why", w.why)
 	began := time.Now()
-	err = a.serve(ctx, w.conn, p)
+	err = a.serve(ctx, w, p)
 	return time.Since(began), err
 }
 
@@ -126,19 +126,21 @@ func (a *Agent) connect(ctx context.Context) (way, proven, error) {
 	return w, p, nil
 }
 
-// learn keeps what a proved server told.
-func (a *Agent) learn(w way, p proven) {
+// learn keeps what a proved server told. The error says why an announcement is not
+// followed, or not saved.
+func (a *Agent) learn(w way, p proven) error {
 	id, changed, err := a.identity.learnedFrom(w.trust, w.chain, p.Authorities, p.ServerTime)
 	if err != nil {
 		a.cfg.Logger.Warn("the server announces authorities that do not fit its own certificate; they are not followed", "error", err)
 	}
 	a.identity = id
 	if !changed && !a.unsaved {
-		return
+		return err
 	}
-	err = a.cfg.Save(id)
-	a.unsaved = err != nil
-	if err != nil {
-		a.cfg.Logger.Error("the identity cannot be saved; the agent goes on with what it knows, and tries again at its next connection", "error", err)
+	saved := a.cfg.Save(id)
+	a.unsaved = saved != nil
+	if saved != nil {
+		a.cfg.Logger.Error("the identity cannot be saved; the agent goes on with what it knows, and tries again at its next connection", "error", saved)
 	}
+	return errors.Join(err, saved)
 }

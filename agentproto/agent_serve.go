@@ -17,6 +17,7 @@ type served struct {
 	stop  <-chan struct{} // closed when the agent stops: streams without end have to end
 	hosts map[Host]http.Handler
 	raw   map[Host]*http.Server // HTTP/1.1 on raw streams
+	news  chan news             // to the goroutine that serves
 
 	mu      sync.Mutex
 	closed  bool          // no request is begun any more
@@ -28,7 +29,8 @@ type served struct {
 
 // serve answers the server's requests until the connection or ctx ends. It
 // returns why the connection ended.
-func (a *Agent) serve(ctx context.Context, c *carrierConn, p proven) error {
+func (a *Agent) serve(ctx context.Context, w way, p proven) error {
+	c := w.conn
 	heartbeat, silence := a.cfg.Timings.heartbeat(p.Heartbeat)
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx)) // requests under way may end after ctx
 	defer cancel()
@@ -38,13 +40,7 @@ func (a *Agent) serve(ctx context.Context, c *carrierConn, p proven) error {
 	srv.ConnState = func(_ net.Conn, state http.ConnState) { s.mark(state) }
 	c.multiplexed.Store(true)
 	a.work.Go(func() { _ = srv.Serve(newSingleListener(c)) })
-	select {
-	case <-c.ended:
-		s.close()
-	case <-ctx.Done():
-		c.sayGoodbye()
-		s.drain(a.cfg.Timings.Drain)
-	}
+	s.attend(ctx, w)
 	cancel()
 	_ = srv.Close()
 	_ = c.Close()
@@ -58,6 +54,23 @@ func (a *Agent) serve(ctx context.Context, c *carrierConn, p proven) error {
 	return errors.New(reason)
 }
 
+// attend keeps what the server announces until the connection or ctx ends.
+func (s *served) attend(ctx context.Context, w way) {
+	for {
+		select {
+		case n := <-s.news:
+			n.kept <- s.agent.learn(w, proven{Authorities: n.authorities})
+		case <-w.conn.ended:
+			s.close()
+			return
+		case <-ctx.Done():
+			w.conn.sayGoodbye()
+			s.drain(s.agent.cfg.Timings.Drain)
+			return
+		}
+	}
+}
+
 // httpServer returns a server for connections or raw streams of this agent.
 func (a *Agent) httpServer(base context.Context, h http.Handler, p *http.Protocols) *http.Server {
 	return &http.Server{
@@ -68,7 +81,7 @@ func (a *Agent) httpServer(base context.Context, h http.Handler, p *http.Protoco
 }
 
 func (a *Agent) newServed(base context.Context, stop <-chan struct{}) *served {
-	s := &served{agent: a, stop: stop, raw: map[Host]*http.Server{}, settled: make(chan struct{})}
+	s := &served{agent: a, stop: stop, raw: map[Host]*http.Server{}, news: make(chan news), settled: make(chan struct{})}
 	s.hosts = map[Host]http.Handler{
 		HostControl:   s.control(),
 		HostAPI:       orAbsent(a.cfg.API, "this agent does not offer the broker's API"),

@@ -1,9 +1,14 @@
 package agentproto
 
 import (
+	"context"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"sync"
 )
 
 // maxAnnounced bounds what a server announces, in bytes of DER: it has to fit
@@ -48,4 +53,80 @@ func rawCertificates(certs []*x509.Certificate) [][]byte {
 		raw = append(raw, c.Raw)
 	}
 	return raw
+}
+
+// announcement is what connected agents are told when the list changes.
+type announcement struct {
+	Authorities [][]byte `json:"authorities"` // DER
+}
+
+// Announce tells the agents that are connected which authorities to trust from now
+// on, as [ServerConfig].Authorities has them: others hear of it when they connect.
+// It returns when all have answered or had their time.
+func (s *Server) Announce(ctx context.Context) {
+	list := announced(s.cfg.Authorities, s.cfg.Logger)
+	if len(list) == 0 {
+		return
+	}
+	done, ok := s.begin()
+	if !ok {
+		return
+	}
+	defer done()
+	const atOnce = 256
+	places := make(chan struct{}, atOnce)
+	var told sync.WaitGroup
+	for _, sess := range s.all() {
+		places <- struct{}{}
+		told.Go(func() {
+			defer func() { <-places }()
+			ctx, cancel := context.WithTimeout(ctx, s.cfg.Timings.Handshake)
+			defer cancel()
+			if _, err := sess.control(ctx, http.MethodPost, pathTrust, announcement{list}); err != nil && sess.live() {
+				s.cfg.Logger.Warn("an agent does not take the authorities that it is to trust from now on", "agent", sess.info.Agent, "error", err)
+			}
+		})
+	}
+	told.Wait()
+}
+
+// all returns the sessions.
+func (s *Server) all() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*session, 0, len(s.sessions))
+	for _, sess := range s.sessions {
+		all = append(all, sess)
+	}
+	return all
+}
+
+// news is an announcement on its way to the goroutine that keeps the identity.
+type news struct {
+	authorities [][]byte
+	kept        chan error // of one
+}
+
+// takeAuthorities hands an announcement over and answers what became of it.
+func (s *served) takeAuthorities(w http.ResponseWriter, r *http.Request) {
+	var a announcement
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxControlBytes))
+	if err == nil {
+		err = json.Unmarshal(raw, &a)
+	}
+	if err != nil {
+		http.Error(w, "not an announcement", http.StatusBadRequest)
+		return
+	}
+	n := news{a.Authorities, make(chan error, 1)}
+	select {
+	case s.news <- n:
+	case <-r.Context().Done():
+		return
+	}
+	if err := <-n.kept; err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }

@@ -4,6 +4,7 @@ package agentproto
 const (
 	pathPing    = "/v1/ping"         // POST: 204
 	pathGoodbye = "/v1/goodbye"      // POST, a Refusal: 204; the server closes then
+	pathTrust   = "/v1/authorities"  // POST, announcement: 204; 409 where it is not followed
 	pathReports = "/v1/reports"      // GET ?epoch=&seq=: those that are kept, one JSON object a line
 	pathLive    = "/v1/reports/live" // GET ?epoch=&seq=: the same, and each new one until the stream ends
 )

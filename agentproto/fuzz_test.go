@@ -313,7 +313,7 @@ func FuzzHostileServer(f *testing.F) {
 		go func() { _, _ = io.Copy(io.Discard, far) }()
 		go func() { _, _ = far.Write(bytes) }()
 		within(t, "a server that says nothing more", func() {
-			_ = a.serve(ctx, c, proven{Version: 1})
+			_ = a.serve(ctx, way{conn: c}, proven{Version: 1})
 			a.work.Wait()
 		})
 		_ = far.Close()

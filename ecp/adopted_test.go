@@ -78,7 +78,7 @@ func TestAdoptedIsLookedAtInTime(t *testing.T) {
 	pass := func() time.Duration { return p.m.pass(context.Background(), p.id) }
 	require.Equal(t, time.Minute+time.Millisecond, pass(), "for the first report")
 	p.reports(agent, "emqx@x")
-	require.Equal(t, 30*time.Second+time.Millisecond, pass(), "until it is stale")
+	require.Equal(t, 45*time.Second+time.Millisecond, pass(), "until it is stale")
 	p.away(agent, false)
 	require.Equal(t, 5*time.Second+time.Millisecond, pass(), "the grace")
 	p.look(5 * time.Second)

@@ -125,9 +125,9 @@ var adoptedCases = []struct {
 		c.seen(1).Since = t0.Add(-time.Second)
 		c.report(1).At = t0.Add(-time.Minute)
 	}, Abnormal, "", "something may be wrong", ""},
-	{"silent", Running, func(c *scene) { c.report(1).At = t0.Add(-30 * time.Second) }, Abnormal, ReasonReportStale, "something is wrong", "has reported nothing since"},
-	{"never reported", Running, func(c *scene) { c.seen(1).Report, c.seen(1).Since = nil, t0.Add(-30*time.Second) }, Abnormal, ReasonReportStale, "something is wrong", ""},
-	{"not silent for long", Running, func(c *scene) { c.report(1).At = t0.Add(-29 * time.Second) }, Running, ReasonAsExpected, "reported complete", ""},
+	{"silent", Running, func(c *scene) { c.report(1).At = t0.Add(-45 * time.Second) }, Abnormal, ReasonReportStale, "something is wrong", "has reported nothing since"},
+	{"never reported", Running, func(c *scene) { c.seen(1).Report, c.seen(1).Since = nil, t0.Add(-45*time.Second) }, Abnormal, ReasonReportStale, "something is wrong", ""},
+	{"not silent for longer than a dead connection is", Running, func(c *scene) { c.report(1).At = t0.Add(-44 * time.Second) }, Running, ReasonAsExpected, "reported complete", ""},
 	{"the clock was set back", Running, func(c *scene) { c.report(1).At = t0.Add(time.Hour) }, Abnormal, ReasonReportStale, "something is wrong", ""},
 
 	// What a broker says.

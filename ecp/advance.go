@@ -26,7 +26,7 @@ type Timings struct {
 	// Of adopted clusters:
 	Register    time.Duration // until a cluster whose agent has registered must have reported; 60 s
 	AgentGrace  time.Duration // until an agent that has disconnected is missed; 5 s
-	ReportStale time.Duration // until a connected agent that reports nothing is missed; 30 s
+	ReportStale time.Duration // until a connected agent that reports nothing is missed; 45 s, longer than it takes to notice that a connection is dead
 	// AgentReturn is how long agents get to come back to a program that was started
 	// anew before one is missed; 60 s.
 	AgentReturn time.Duration
@@ -52,7 +52,7 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Takeover, 10*time.Second)
 	set(&t.Register, time.Minute)
 	set(&t.AgentGrace, 5*time.Second)
-	set(&t.ReportStale, 30*time.Second)
+	set(&t.ReportStale, 45*time.Second)
 	set(&t.AgentReturn, time.Minute)
 	set(&t.AgentAge, 24*time.Hour)
 	return t

@@ -3,6 +3,7 @@ package ecp
 import (
 	"context"
 	"errors"
+	"net/url"
 )
 
 // Detector is an Adapter that finds out whether an EMQX of its major answers.
@@ -30,7 +31,10 @@ type Detection struct {
 // that says most: a refusal, an outage or a redirect before "something else
 // answers".
 func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, error) {
-	const op = "detect EMQX"
+	op := "detect EMQX"
+	if u, err := url.Parse(e.BaseURL); err == nil && u.Host != "" {
+		op += " at " + u.Scheme + "://" + u.Host // without what may be secret
+	}
 	var worst error
 	var strangers []error
 	for _, a := range adapters {

@@ -105,6 +105,9 @@ type authorities struct {
 	log  *slog.Logger
 	all  atomic.Pointer[[]*x509.Certificate]
 	seen os.FileInfo // of the file when it was last read; used by one goroutine
+	// changed tells the agents that are connected; it returns at once. nil = nobody
+	// takes agents.
+	changed func()
 }
 
 // newAuthorities reads the file.
@@ -178,6 +181,9 @@ func (a *authorities) renew(ctx context.Context, asked bool) error {
 		return errors.Join(errors.New("agents go on being told the authorities of before"), err)
 	}
 	a.log.InfoContext(ctx, "agents are told the authorities of the file from now on", "file", a.file, "certificates", len(a.certificates()))
+	if a.changed != nil {
+		a.changed()
+	}
 	return nil
 }
 

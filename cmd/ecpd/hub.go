@@ -41,6 +41,9 @@ func (d *daemon) newHub() (err error) {
 	d.hub, err = adopt.NewHub(adopt.Config{
 		Name: u.Host, Logger: d.log, Authorities: d.authorities.certificates, Timings: adopt.Timings{Goodbye: goodbyeMayTake},
 	})
+	if err == nil {
+		d.authorities.changed = d.hub.Announce
+	}
 	return err
 }
 

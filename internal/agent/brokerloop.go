@@ -49,17 +49,18 @@ func (a *Agent) reportUntilChanged(ctx context.Context) {
 	}()
 	for {
 		began := time.Now()
-		a.take(ctx, r.Collect(ctx))
-		if !a.waitForNext(ctx, began) {
+		fault := a.take(ctx, r.Collect(ctx))
+		if !a.waitForNext(ctx, began, fault) {
 			return
 		}
 	}
 }
 
-// take keeps a report, and logs what has changed since the one before.
-func (a *Agent) take(ctx context.Context, now agentproto.Report) {
+// take keeps a report, and logs what has changed since the one before. It reports
+// whether something is wrong that was not before.
+func (a *Agent) take(ctx context.Context, now agentproto.Report) (fault bool) {
 	if ctx.Err() != nil { // cut short, it says nothing of the broker
-		return
+		return false
 	}
 	a.state.mu.Lock()
 	before := a.state.last
@@ -68,11 +69,32 @@ func (a *Agent) take(ctx context.Context, now agentproto.Report) {
 	if changed := news(before, now); changed != "" {
 		if len(now.Errors) == 0 {
 			a.log.InfoContext(ctx, "EMQX answers", "node", now.Node, "version", now.Version, "members", len(now.Members))
-			return
+		} else {
+			a.log.WarnContext(ctx, "EMQX is not as it should be", "errors", changed)
 		}
-		a.log.WarnContext(ctx, "EMQX is not as it should be", "errors", changed)
 	}
+	return worse(before, now)
 }
+
+// worse reports whether something is wrong that was not before: the server believes
+// it when it has seen it twice, so that the next report is not to be waited for long.
+func worse(before, now agentproto.Report) bool {
+	return before.Complete() && !now.Complete() || before.Seq > 0 && running(now) < running(before)
+}
+
+// running counts the members that run.
+func running(r agentproto.Report) (n int) {
+	for _, m := range r.Members {
+		if m.Status == agentproto.MemberRunning {
+			n++
+		}
+	}
+	return n
+}
+
+// looksAgain is how long after a report that tells of something new that is wrong the
+// next one is made.
+const looksAgain = 2 * time.Second
 
 // news says what is wrong where that is not what was wrong before.
 func news(before, now agentproto.Report) string {
@@ -93,9 +115,13 @@ func news(before, now agentproto.Report) string {
 }
 
 // waitForNext waits until the next report is due, counted from when the last one
-// began; false = something changed, or ctx has ended.
-func (a *Agent) waitForNext(ctx context.Context, began time.Time) bool {
-	timer := time.NewTimer(max(a.state.getSettings().Monitoring-time.Since(began), shortestInterval/10))
+// began, and sooner after a fault; false = something changed, or ctx has ended.
+func (a *Agent) waitForNext(ctx context.Context, began time.Time, fault bool) bool {
+	pause := a.state.getSettings().Monitoring
+	if fault {
+		pause = min(pause, looksAgain)
+	}
+	timer := time.NewTimer(max(pause-time.Since(began), shortestInterval/10))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -137,8 +163,8 @@ func (a *Agent) reportFailure(ctx context.Context, err error) {
 	}
 	for {
 		began := time.Now()
-		a.take(ctx, report.Failed(err, a.now()))
-		if !a.waitForNext(ctx, began) || !time.Now().Before(until) {
+		fault := a.take(ctx, report.Failed(err, a.now()))
+		if !a.waitForNext(ctx, began, fault) || !time.Now().Before(until) {
 			return
 		}
 	}

@@ -64,6 +64,7 @@ var layers = []layer{
 
 	{pkg: "internal/emqxlog"},
 	{pkg: "internal/archtest"},
+	{pkg: "internal/faulttest", tests: []string{"agentproto", "internal/agent"}},
 	{pkg: "internal/browsertest"},
 	{pkg: "internal/kubelab"},
 	{pkg: "internal/kubelab/...", code: []string{"ecp", "emqxsim", "internal/kubelab/..."}},

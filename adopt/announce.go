@@ -1,0 +1,37 @@
+package adopt
+
+import (
+	"context"
+	"time"
+)
+
+// announceAgain is how long after an announcement it is repeated: an agent whose
+// handshake was under way has been told what held before.
+const announceAgain = 15 * time.Second
+
+// Announce says that what [Config].Authorities returns has changed: agents that are
+// connected are told, too, so that a change needs no hand. It returns at once; Run
+// tells them.
+func (h *Hub) Announce() {
+	select {
+	case h.told <- struct{}{}:
+	default: // it is on its way
+	}
+}
+
+// keepAnnouncing tells agents until ctx ends.
+func (h *Hub) keepAnnouncing(ctx context.Context) {
+	again := time.NewTimer(0)
+	defer again.Stop()
+	<-again.C
+	for {
+		select {
+		case <-h.told:
+			again.Reset(announceAgain)
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+		h.server.Announce(ctx)
+	}
+}
