@@ -75,15 +75,16 @@ func (a *Agent) dial(ctx context.Context) (way, error) {
 
 // openWebSocket begins the WebSocket carrier on a connection, which it owns.
 func openWebSocket(ctx context.Context, server *url.URL, conn net.Conn) (*carrierConn, error) {
+	below := &cork{Conn: conn}
 	//nolint:bodyclose // Dial gives no body that has to be closed
 	ws, resp, err := websocket.Dial(ctx, server.Scheme+"://"+server.Host+PathConnect, &websocket.DialOptions{
-		HTTPClient: clientOn(conn), CompressionMode: websocket.CompressionDisabled,
+		HTTPClient: clientOn(below), CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
 		_ = conn.Close()
 		return nil, explainUpgrade(ctx, server, resp, err)
 	}
-	return newWebSocketConn(context.WithoutCancel(ctx), ws, conn), nil
+	return newWebSocketConn(context.WithoutCancel(ctx), ws, below), nil
 }
 
 // clientOn returns an HTTP client whose only connection is conn.

@@ -170,3 +170,40 @@ func TestConfigsAreChecked(t *testing.T) {
 	cancel()
 	require.NoError(t, a.Run(ctx))
 }
+
+// TestALPNBeforeOthers configures a server that lists protocols of its own: what
+// agents offer besides must not be preferred to the direct carrier.
+func TestALPNBeforeOthers(t *testing.T) {
+	r := newRig(t)
+	h := &http.Server{TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}}
+	r.server.ConfigureTLS(h)
+	r.server.ConfigureTLS(h)
+	assert.Equal(t, []string{ALPN, "http/1.1", "h2"}, h.TLSConfig.NextProtos)
+}
+
+// TestCork writes small pieces, and counts the records that become of them.
+func TestCork(t *testing.T) {
+	below := &countedWrites{}
+	c := &cork{Conn: below}
+	c.hold()
+	for range 10 {
+		_, err := c.Write(make([]byte, 4<<10))
+		require.NoError(t, err)
+	}
+	require.NoError(t, c.release())
+	assert.Equal(t, []int{recordBytes, recordBytes, 8 << 10}, below.sizes)
+	_, err := c.Write([]byte("x"))
+	require.NoError(t, err)
+	assert.Len(t, below.sizes, 4, "what is not held back passes at once")
+	require.NoError(t, c.release())
+}
+
+type countedWrites struct {
+	net.Conn
+	sizes []int
+}
+
+func (c *countedWrites) Write(p []byte) (int, error) {
+	c.sizes = append(c.sizes, len(p))
+	return len(p), nil
+}

@@ -37,8 +37,9 @@ const (
 	// maxControlBytes bounds the body of a call of the control host.
 	maxControlBytes = 64 << 10
 
-	// coalesceBytes is the largest piece that a carrier makes of small writes.
-	coalesceBytes = 16 << 10
+	// coalesceBytes is the largest message that a WebSocket carries: a full frame with
+	// its header, and small ones before it.
+	coalesceBytes = frameBytes + 64
 
 	// unsentBytes is how much the kernel takes beyond what is under way
 	// (TCP_NOTSENT_LOWAT): what waits there can no longer be overtaken by a small

@@ -33,11 +33,15 @@ func (s *Server) ConfigureTLS(h *http.Server) {
 	if h.TLSConfig == nil {
 		h.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	for _, proto := range []string{ALPN, "h2", "http/1.1"} {
-		if !slices.Contains(h.TLSConfig.NextProtos, proto) {
-			h.TLSConfig.NextProtos = append(h.TLSConfig.NextProtos, proto)
+	// The server's order decides. Agents offer http/1.1 as well, so ALPN has to
+	// stand before what the configuration lists already.
+	protos := []string{ALPN}
+	for _, proto := range append(slices.Clone(h.TLSConfig.NextProtos), "h2", "http/1.1") {
+		if !slices.Contains(protos, proto) {
+			protos = append(protos, proto)
 		}
 	}
+	h.TLSConfig.NextProtos = protos
 	if h.Protocols == nil { // else TLSNextProto would switch HTTP/2 off
 		h.Protocols = new(http.Protocols)
 		h.Protocols.SetHTTP1(true)

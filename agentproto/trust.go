@@ -59,6 +59,8 @@ func (t trust) config(alpn []string, trusted func(chain []*x509.Certificate)) *t
 		ServerName: t.server.Hostname(),
 		MinVersion: tls.VersionTLS12,
 		NextProtos: alpn,
+		// Full records from the first: a tunnel is no page that waits for its first bytes.
+		DynamicRecordSizingDisabled: true,
 
 		// The check of crypto/tls knows its authorities before the handshake; a
 		// pinned one is among what the server presents. VerifyConnection makes the

@@ -13,9 +13,9 @@ import (
 
 // newWebSocketConn returns the carrier of a WebSocket. below is the connection
 // that it runs on.
-func newWebSocketConn(ctx context.Context, ws *websocket.Conn, below net.Conn) *carrierConn {
-	limitUnsent(socketOf(below))
-	out := newCoalescer(websocket.NetConn(ctx, ws, websocket.MessageBinary))
+func newWebSocketConn(ctx context.Context, ws *websocket.Conn, below *cork) *carrierConn {
+	limitUnsent(socketOf(below.Conn))
+	out := newCoalescer(corkedConn{websocket.NetConn(ctx, ws, websocket.MessageBinary), below})
 	orderly := func() error {
 		out.drain()
 		return ws.Close(websocket.StatusNormalClosure, "")
@@ -53,12 +53,16 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 // hijackKeeper keeps the connection that is taken from net/http.
 type hijackKeeper struct {
 	http.ResponseWriter
-	conn net.Conn
+	conn *cork
 }
 
-// Hijack takes the connection over.
+// Hijack takes the connection over. What is written to it passes the cork.
 func (k *hijackKeeper) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(k.ResponseWriter).Hijack()
-	k.conn = conn
-	return conn, rw, err
+	if err != nil {
+		return nil, nil, err
+	}
+	k.conn = &cork{Conn: conn}
+	rw.Writer.Reset(k.conn)
+	return k.conn, rw, nil
 }

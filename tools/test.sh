@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Tests alone need what these require, so the module does not.
-modules=(. emqxsim/contract httpapi/clienttest)
+modules=(. agentproto/bench emqxsim/contract httpapi/clienttest)
 
 mkdir -p .cache
 summary=$PWD/.cache/testsum
