@@ -319,7 +319,7 @@ func noCluster(op string, id ID, cause error) error {
 // is everybody's, goes with it. Its operations are those of its project, wherever
 // it is; the changes of the one that runs are from now on for that project to see.
 func (m *Manager) depart(w *work, rec ClusterRecord, running *Operation, to string) error {
-	if err := m.moveProject(w.Tx, to); err != nil {
+	if err := errors.Join(m.moveProject(w.Tx, to), revokeRegistrations(w, rec)); err != nil {
 		return err
 	}
 	if running != nil && !running.Phase.Final() {

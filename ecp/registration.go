@@ -192,6 +192,23 @@ func (m *Manager) RevokeRegistration(ctx context.Context, id ID, token string) e
 	})
 }
 
+// revokeRegistrations lets nobody register with the tokens of a cluster that leaves
+// its project: those who have them need not be those of the other. Agents that have
+// registered stay.
+func revokeRegistrations(w *work, rec ClusterRecord) error {
+	all, err := childrenIn[RegistrationToken](w.Tx, rec.ID)
+	for _, t := range all {
+		if !t.valid(w.now) {
+			continue
+		}
+		was := t
+		t.RevokedAt = w.now
+		w.notes = append(w.notes, AuditEntry{Action: "revoke", Kind: KindRegistrationToken, Key: t.ID, Scope: rec.Project, Changes: compare(was.shown(), t.shown())})
+		err = errors.Join(err, Put(w.Tx, t, AnyVersion))
+	}
+	return err
+}
+
 // adopted loads an adopted cluster over whose project the actor holds a right.
 func (w *work) adopted(id ID, right Right) (ClusterRecord, error) {
 	rec, _, err := loadTx(w.Tx, id)

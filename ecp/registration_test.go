@@ -447,3 +447,27 @@ func TestWhatAgentsTellIsBounded(t *testing.T) {
 	require.Equal(t, "1�", a.Version)
 	require.Equal(t, "linux", a.OS)
 }
+
+// TestTokensOfBeforeATransfer: who made tokens in one project registers no agents
+// with a cluster that is another one's by now; agents that have registered stay.
+func TestTokensOfBeforeATransfer(t *testing.T) {
+	p := newPlant(t)
+	agent := p.agent("x")
+	_, secret := p.token(p.id)
+	_, err := p.m.Cluster(p.id).Do(asSystem(), Transfer{Project: "a/p"}) // where it is
+	require.NoError(t, err)
+	_, err = p.register(secret, "y")
+	require.NoError(t, err)
+	_, err = p.m.Cluster(p.id).Do(asSystem(), Transfer{Project: "b/p"})
+	require.NoError(t, err)
+	_, err = p.register(secret, "z")
+	require.ErrorIs(t, err, ErrTokenRevoked)
+	_, err = p.register(secret, "x")
+	require.ErrorIs(t, err, ErrTokenRevoked)
+	_, err = p.m.AgentKey(context.Background(), agent)
+	require.NoError(t, err)
+	require.Contains(t, p.audit(KindRegistrationToken)[len(p.audit(KindRegistrationToken))-1], "revoke")
+	_, fresh := p.token(p.id)
+	_, err = p.register(fresh, "z")
+	require.NoError(t, err)
+}

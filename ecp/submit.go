@@ -114,7 +114,7 @@ func (w *work) writeNotes(ctx context.Context, q request) error {
 		e := newAuditEntry(ctx, w.actor, q, w.now)
 		e.ID = auditID(w.now, i)
 		e.Key, e.Scope, e.Changes = n.Key, n.Scope, n.Changes
-		e.Action = cmp.Or(n.Action, q.action)
+		e.Action, e.Kind = cmp.Or(n.Action, q.action), cmp.Or(n.Kind, e.Kind)
 		if err := Put(w.Tx, e, 0); err != nil {
 			return err
 		}
