@@ -83,15 +83,17 @@ func onOwnHost(t *testing.T, args, script string) string {
 	t.Helper()
 	flags := ownHost(t)
 	agents, sim := builtBeside(t)
+	self, err := os.Executable()
+	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", append(flags, "bash", "-u")...)
 	cmd.Dir, cmd.Stdin = t.TempDir(), strings.NewReader(hostSetup+script)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "ecpd=" + built(t), "agents=" + agents, "sim=" + sim, "args=" + args, "goarch=" + runtime.GOARCH}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "ecpd=" + built(t), "agents=" + agents, "sim=" + sim, "args=" + args, "goarch=" + runtime.GOARCH, "self=" + self}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = 5 * time.Second
-	err := cmd.Run()
+	err = cmd.Run()
 	daemon, _ := os.ReadFile(filepath.Join(cmd.Dir, "ecpd.err")) // for whoever looks for a cause
 	t.Logf("%s%s\necpd:\n%s", &stdout, &stderr, daemon)
 	require.NoError(t, err)

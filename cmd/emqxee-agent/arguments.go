@@ -9,8 +9,11 @@ import (
 // secretFlags are the flags whose values nobody else may read.
 var secretFlags = []string{"--registration-token", "--emqx-dashboard-password", "--emqx-api-secret"}
 
-// proxyFlag may have a user and a password in its address.
+// proxyFlag may have a user and a password in its address; people put them, and
+// tokens, into other addresses too, where they are refused.
 const proxyFlag = "--proxy"
+
+var addressFlags = []string{proxyFlag, "--url", "--emqx-dashboard-url", "--emqx-api-url"}
 
 // takeArguments returns the arguments of the program, and hides the secrets among
 // them from the process list: everybody on the host can read /proc/PID/cmdline.
@@ -57,7 +60,7 @@ func secretsIn(args []string) []string {
 		if !joined && i+1 < len(args) {
 			value = args[i+1]
 		}
-		if slices.Contains(secretFlags, name) || name == proxyFlag && strings.Contains(value, "@") {
+		if slices.Contains(secretFlags, name) || slices.Contains(addressFlags, name) && strings.ContainsAny(value, "@?") {
 			found = append(found, value)
 		}
 	}

@@ -45,6 +45,7 @@ func TestSecretsInArguments(t *testing.T) {
 		{"register --proxy http://user:S1@proxy:3128 --url u", "http://user:S1@proxy:3128"},
 		{"doctor --proxy=http://user:S1@proxy:3128", "http://user:S1@proxy:3128"},
 		{"register --proxy http://proxy:3128", ""},
+		{"register --url https://user:S1@host --emqx-api-url http://a", "https://user:S1@host"},
 		{"register --emqx-dashboard-password --registration-token=x", "--registration-token=x x"},
 	} {
 		assert.Equal(t, row.want, strings.TrimSpace(strings.Join(secretsIn(strings.Fields(row.args)), " ")), row.args)
