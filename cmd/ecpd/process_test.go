@@ -26,6 +26,7 @@ import (
 // with signals.
 
 func TestMain(m *testing.M) {
+	standBetween()
 	goleak.VerifyTestMain(labtest.M(m), goleak.Cleanup(func(code int) {
 		if binary.dir != "" {
 			_ = os.RemoveAll(binary.dir)

@@ -341,7 +341,7 @@ func (r *registration) afterRegister(ctx context.Context, identity agentproto.Id
 	case connected:
 		r.say("The agent is connected (%s).", last.Server.Carrier)
 	default:
-		r.say("The agent is not connected yet: %s. emqxee-agent status says more.", cmp.Or(last.Server.Error, string(last.Phase)))
+		r.say("The agent is not connected yet: %s. emqxee-agent status says more.", strings.TrimSuffix(cmp.Or(last.Server.Error, string(last.Phase)), "."))
 	}
 	return nil
 }
