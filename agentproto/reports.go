@@ -139,7 +139,7 @@ const lineBuffer = 512
 func (l *lineReader) next() ([]byte, error) {
 	l.buf = append(l.buf[:0], l.buf[l.end:]...)
 	l.end = 0
-	if len(l.buf) == 0 && cap(l.buf) > 4*lineBuffer {
+	if len(l.buf) == 0 && cap(l.buf) > lineBuffer {
 		l.buf = nil
 	}
 	for scanned := 0; ; {
