@@ -43,8 +43,8 @@ func TestReportsBecomeObservations(t *testing.T) {
 	})
 }
 
-// TestWakesForNewsOnly: what states follow from wakes the Manager, and twice more,
-// figures do not; after a silence anything does.
+// TestWakesForNewsOnly: what states follow from wakes the Manager, and twice more
+// if it is bad; figures do not; after a silence anything does.
 func TestWakesForNewsOnly(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.register("a", "")
@@ -54,7 +54,7 @@ func TestWakesForNewsOnly(t *testing.T) {
 			pass(echoGap)
 			r.report("a", steady)
 		}
-		r.wakes()
+		require.Equal(t, 2, r.wakes(), "it came and reported; what is as it should be is believed at once")
 		for i := range 5 {
 			pass(10 * time.Second)
 			steady.Connections, steady.Members[0].Connections, steady.Members[0].UptimeMS = i, i, int64(i)
@@ -74,6 +74,36 @@ func TestWakesForNewsOnly(t *testing.T) {
 		pass(time.Minute)
 		r.report("a", fails("emqx@a", agentproto.CodeAuthFailed))
 		require.Equal(t, 1, r.wakes())
+	})
+}
+
+// TestDisagreementWakesTwice: what no report shows alone has to be seen twice, too.
+func TestDisagreementWakesTwice(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.register("a", "emqx@a")
+		r.register("b", "emqx@b")
+		r.connect("a")
+		r.connect("b")
+		both := func(a, b agentproto.Report) {
+			pass(10 * time.Second)
+			r.report("a", a)
+			r.report("b", b)
+		}
+		whole := func(node string) agentproto.Report { return says(node, "emqx@a", "emqx@b") }
+		for range 3 {
+			both(whole("emqx@a"), whole("emqx@b"))
+		}
+		r.wakes()
+		both(whole("emqx@a"), says("emqx@b", "emqx@b"))
+		require.Equal(t, 1, r.wakes())
+		for range 5 {
+			both(whole("emqx@a"), says("emqx@b", "emqx@b"))
+		}
+		require.Equal(t, 2*echoes, r.wakes(), "of both agents")
+		both(whole("emqx@a"), whole("emqx@b"))
+		require.Equal(t, 1, r.wakes())
+		both(whole("emqx@a"), whole("emqx@b"))
+		require.Zero(t, r.wakes())
 	})
 }
 

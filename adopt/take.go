@@ -11,8 +11,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// echoes is how many reports after one that says something new wake the Manager
-// too, an echoGap apart: it believes what is bad only when it was seen twice.
+// echoes is how many reports after one that says something new and bad wake the
+// Manager too, an echoGap apart: it believes that only when it was seen twice.
 const (
 	echoes  = 2
 	echoGap = time.Second
@@ -41,7 +41,11 @@ func (h *Hub) take(ctx context.Context, a *agent, r agentproto.Report) {
 		refused, node = h.acceptLocked(a, report)
 	}
 	matters := h.changedLocked(a.cluster)
-	matters = a.echoes(matters, now) || matters
+	if matters {
+		a.cluster.expectEchoes(now)
+	} else {
+		matters = a.echoes(now)
+	}
 	h.mu.Unlock()
 	for id, why := range refused {
 		h.disconnect(id, why)
@@ -54,13 +58,51 @@ func (h *Hub) take(ctx context.Context, a *agent, r agentproto.Report) {
 	}
 }
 
+// expectEchoes lets the next reports of the cluster's agents wake the Manager too,
+// if one of them tells of something that is to be seen twice. What is as it should
+// be is believed at once: when a whole fleet comes back, nearly all is.
+func (c *cluster) expectEchoes(now time.Time) {
+	n := 0
+	if c.doubtful() {
+		n = echoes
+	}
+	for _, a := range c.agents {
+		a.echo, a.echoed = n, now
+	}
+}
+
+// doubtful reports whether an agent tells of something wrong, or agents disagree on
+// which nodes run.
+func (c *cluster) doubtful() bool {
+	var nodes, first []string // that run, by one report and by the first
+	for _, a := range c.agents {
+		if !a.connected || a.report == nil {
+			continue
+		}
+		if !a.report.Complete() {
+			return true
+		}
+		nodes = nodes[:0]
+		for _, n := range a.report.Description.Nodes {
+			if n.Status != ecp.NodeRunning {
+				return true
+			}
+			nodes = append(nodes, n.Name) // in order: convert sorts them
+		}
+		if first == nil {
+			first = slices.Clone(nodes)
+		}
+		if !slices.Equal(first, nodes) {
+			return true
+		}
+	}
+	return false
+}
+
 // echoes reports whether a report is to wake the Manager for what an earlier one
 // said.
-func (a *agent) echoes(news bool, now time.Time) bool {
+func (a *agent) echoes(now time.Time) bool {
 	switch {
-	case news:
-		a.echo, a.echoed = echoes, now
-		return false
 	case a.echo == 0:
 		return false
 	case now.Sub(a.echoed) >= echoGap:
