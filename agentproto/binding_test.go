@@ -39,7 +39,7 @@ func (r *rig) relay(alpn ...string) (url string) {
 				if err != nil {
 					return
 				}
-				defer far.Close()
+				defer func() { _ = far.Close() }()
 				go func() { _, _ = io.Copy(far, near); _ = far.Close() }()
 				_, _ = io.Copy(near, far)
 			})

@@ -37,10 +37,10 @@ func TestStopSparesForeignProcesses(t *testing.T) {
 	go func() { ended <- victim.Wait() }()
 	t.Cleanup(func() {
 		select {
-		case <-ended:
+		case _ = <-ended:
 		default:
 			_ = victim.Process.Kill()
-			<-ended
+			_ = <-ended
 		}
 	})
 	require.NoError(t, os.MkdirAll(p.file("run"), 0o700))
