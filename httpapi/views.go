@@ -65,7 +65,7 @@ type nodeView struct {
 	Restarts    int       `json:"restarts"`
 	Since       time.Time `json:"since,omitzero" doc:"when it became ready, or not"`
 	Member      bool      `json:"member" doc:"EMQX counts it as running"`
-	Status      string    `json:"status,omitempty" enum:"running,stopped,unknown" doc:"as EMQX, or the agents of an adopted cluster, report it; left out where nobody has"`
+	Status      string    `json:"status,omitempty" doc:"running, stopped or unknown, as EMQX, or the agents of an adopted cluster, report it; left out where nobody has"`
 	Role        string    `json:"role,omitempty" doc:"core or replicant, as EMQX reports it"`
 	Version     string    `json:"version" doc:"as EMQX reports it"`
 	Uptime      int64     `json:"uptime" doc:"seconds, as EMQX reports it"`

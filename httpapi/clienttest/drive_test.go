@@ -4,8 +4,10 @@ package clienttest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,18 +19,23 @@ import (
 	"github.com/openecp/openecp/httpapi"
 )
 
-const secret = "client-token-0123456789"
+const (
+	secret    = "client-token-0123456789"
+	agentsURL = "https://ecp.example.com:8443"
+)
 
-// serve runs the API over simulated clusters and gives its address.
-func serve(t *testing.T) string {
+// serve runs the API over simulated clusters and returns its address.
+func serve(t *testing.T) (string, *ecp.Manager) {
 	t.Helper()
 	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 20 * time.Millisecond})
 	require.NoError(t, err)
-	m, err := ecp.New(t.Context(), ecp.Config{Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{"default": p}})
+	m, err := ecp.New(t.Context(), ecp.Config{Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{"default": p}, AgentAddress: agentsURL})
 	require.NoError(t, err)
 	_, err = m.Bootstrap(t.Context(), secret)
 	require.NoError(t, err)
-	handler, err := httpapi.New(httpapi.Config{Manager: m})
+	handler, err := httpapi.New(httpapi.Config{Manager: m, Agents: httpapi.AgentSetup{URL: agentsURL, Checksums: func() map[string]string {
+		return map[string]string{"amd64": strings.Repeat("1", 64)}
+	}}})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -39,12 +46,13 @@ func serve(t *testing.T) string {
 		cancel()
 		require.NoError(t, <-ended)
 	})
-	return server.URL
+	return server.URL, m
 }
 
 // TestDrive is built with the client that TestGeneratedClient makes.
 func TestDrive(t *testing.T) {
-	c, err := NewClientWithResponses(serve(t), WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	address, manager := serve(t)
+	c, err := NewClientWithResponses(address, WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+secret)
 		return nil
 	}))
@@ -88,4 +96,50 @@ func TestDrive(t *testing.T) {
 	got, err = c.GetClusterWithResponse(ctx, id)
 	require.NoError(t, err)
 	require.Equal(t, "not_found", got.ApplicationproblemJSON404.Code)
+
+	driveAdopted(t, c, manager)
+}
+
+// driveAdopted takes an adopted cluster from its creation over an agent, which
+// registers with the token of the guide, to its end.
+func driveAdopted(t *testing.T, c *ClientWithResponses, manager *ecp.Manager) {
+	ctx := t.Context()
+	var body CreateClusterJSONRequestBody
+	require.NoError(t, body.FromCreateBodyAdoptedSpec(CreateBodyAdoptedSpec{Mode: CreateBodyAdoptedSpecModeAdopted, Name: "plant", Spec: &AdoptedSpec{}}))
+	created, err := c.CreateClusterWithResponse(ctx, nil, body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+	id := created.JSON201.Id
+
+	guide, err := c.SetupClusterWithResponse(ctx, id, nil, SetupClusterJSONRequestBody{})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, guide.StatusCode(), "%s", guide.Body)
+	require.Len(t, guide.JSON201.Steps, 3)
+	public, _, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	agent, err := manager.RegisterAgent(ctx, ecp.AgentRegistration{Token: ecp.Secret(*guide.JSON201.Token), PublicKey: public, Hostname: "broker-1"})
+	require.NoError(t, err)
+
+	agents, err := c.ListAgentsWithResponse(ctx, id)
+	require.NoError(t, err)
+	require.Len(t, agents.JSON200.Items, 1)
+	require.Equal(t, string(agent.ID), agents.JSON200.Items[0].Id)
+	require.False(t, agents.JSON200.Items[0].Connected)
+	tokens, err := c.ListRegistrationsWithResponse(ctx, id)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, tokens.JSON200.Items[0].Uses)
+	revoked, err := c.DeleteRegistrationWithResponse(ctx, id, guide.JSON201.TokenId, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNoContent, revoked.StatusCode(), "%s", revoked.Body)
+	removed, err := c.RemoveAgentWithResponse(ctx, id, string(agent.ID), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNoContent, removed.StatusCode(), "%s", removed.Body)
+
+	deleted, err := c.DeleteClusterWithResponse(ctx, id, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusAccepted, deleted.StatusCode(), "%s", deleted.Body)
+	wait := "30s"
+	operation, err := c.GetOperationWithResponse(ctx, deleted.JSON202.Id, &GetOperationParams{Wait: &wait})
+	require.NoError(t, err)
+	require.Equal(t, "succeeded", operation.JSON200.Phase)
 }
