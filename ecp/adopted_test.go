@@ -216,13 +216,27 @@ func TestDeletingWhileTheQuotaCannotBeGivenBack(t *testing.T) {
 			_, err := p.m.Cluster(p.id).Do(asSystem(), Delete{Force: true})
 			require.NoError(t, err)
 			delete(p.s.records[KindPool], poolKey)
-			require.Equal(t, Gone, p.look(0).Status.State)
+			require.Equal(t, []State{Deleting, Gone}, p.hops(func() { p.look(0) }))
 			continue
 		}
 		p.s.records[KindPool][poolKey] = pool
-		require.Equal(t, Gone, p.look(time.Minute).Status.State)
+		require.Equal(t, []State{Deleting, Gone}, p.hops(func() { p.look(time.Minute) }))
 		require.Zero(t, p.pool().UsedClusters)
 	}
+}
+
+// hops are the states that the cluster passes through meanwhile, each a write.
+func (p *plant) hops(fn func()) (out []State) {
+	p.s.wrote = func(puts []Record) {
+		for _, r := range puts {
+			if rec, ok := r.Payload.(ClusterRecord); ok {
+				out = append(out, rec.Status.State)
+			}
+		}
+	}
+	defer func() { p.s.wrote = nil }()
+	fn()
+	return out
 }
 
 // TestOldBookingsAreGivenBack: an earlier build has booked connections for adopted

@@ -125,6 +125,16 @@ func (g *grove) learnKeys() {
 	}
 }
 
+// lost takes up that an agent's key was taken away, where err says that it was.
+func (g *grove) lost(agent AgentID, err error) {
+	switch {
+	case g.died:
+		g.learnKeys()
+	case err == nil:
+		delete(g.keys, agent)
+	}
+}
+
 // revive starts the program anew after a crash.
 func (g *grove) revive() {
 	g.crash, g.died = 0, false
@@ -211,11 +221,9 @@ func (g *grove) step() {
 	case "crash":
 		g.crash = rapid.IntRange(1, 8).Draw(g.t, "boundary")
 	case "remove":
-		_ = g.m.RemoveAgent(asSystem(), id, agent)
-		g.learnKeys()
+		g.lost(agent, g.m.RemoveAgent(asSystem(), id, agent))
 	case "unregister":
-		_ = g.m.UnregisterAgent(context.Background(), agent)
-		g.learnKeys()
+		g.lost(agent, g.m.UnregisterAgent(context.Background(), agent))
 	case "node":
 		_ = g.m.NoteAgent(context.Background(), agent, AgentNote{Node: "emqx@" + rapid.SampledFrom(groveAgents).Draw(g.t, "node"), Seen: g.now})
 	case "delete", "force":
