@@ -1,0 +1,73 @@
+package agentproto
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkRequest sends one small request after the other to an agent.
+func BenchmarkRequest(b *testing.B) {
+	for carrier, tunnel := range carriers {
+		b.Run(string(carrier), func(b *testing.B) {
+			r := newRig(b)
+			a := r.connected(tunnel, withAPI(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":[]}`) }))
+			c := r.client(a, HostAPI)
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = get(b, c, "http://x/")
+			}
+		})
+	}
+}
+
+// BenchmarkDial opens and closes raw streams.
+func BenchmarkDial(b *testing.B) {
+	for carrier, tunnel := range carriers {
+		b.Run(string(carrier), func(b *testing.B) {
+			r := newRig(b)
+			a := r.connected(tunnel)
+			b.ReportAllocs()
+			for b.Loop() {
+				conn, err := r.server.Dial(b.Context(), a.id, HostAPI)
+				require.NoError(b, err)
+				require.NoError(b, conn.Close())
+			}
+		})
+	}
+}
+
+// BenchmarkReports brings one report after the other through a live stream,
+// from the agent's log to the server's reader.
+func BenchmarkReports(b *testing.B) {
+	for carrier, tunnel := range carriers {
+		b.Run(string(carrier), func(b *testing.B) {
+			const ahead = 64 // fewer than the log holds
+			r := newRig(b)
+			log := NewReportLog(2 * ahead)
+			a := r.connected(tunnel, func(c *AgentConfig) { c.Reports = log })
+			places := make(chan struct{}, ahead)
+			report := Report{Node: "emqx@10.0.0.1", Version: "5.8.6", Members: []Member{{Name: "emqx@10.0.0.1", Status: MemberRunning}}}
+			want := b.N
+			go func() {
+				for range want {
+					places <- struct{}{}
+					log.Append(report)
+				}
+			}()
+			b.ReportAllocs()
+			b.ResetTimer()
+			got := 0
+			for _, err := range r.server.Reports(b.Context(), a.id, Position{}) {
+				require.NoError(b, err)
+				<-places
+				if got++; got == want {
+					break
+				}
+			}
+			b.ReportMetric(float64(got)/b.Elapsed().Seconds(), "reports/s")
+		})
+	}
+}
