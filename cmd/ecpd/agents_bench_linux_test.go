@@ -114,7 +114,7 @@ func (f *fleet) register() {
 func (f *fleet) memory() {
 	f.b.Helper()
 	n := float64(len(f.agents))
-	time.Sleep(20 * time.Second) // two reports of each
+	<-time.After(20 * time.Second) // two reports of each
 	f.b.ReportMetric((f.resident("VmRSS")-f.bare.rss)/n, "KiB/agent-uncollected")
 	f.profile("heap", "goroutine")
 	now := f.holds()
@@ -132,7 +132,7 @@ func (f *fleet) idle() {
 	const during = 30 * time.Second
 	before, cpu := f.page(), f.cpu()
 	done := f.profileCPU("idle", during)
-	time.Sleep(during)
+	<-time.After(during)
 	<-done
 	after := f.page()
 	f.b.ReportMetric(100*(f.cpu()-cpu).Seconds()/during.Seconds(), "cpu%-idle")
@@ -181,7 +181,7 @@ func (f *fleet) floods() {
 				a.report(flood.down(round))
 			}
 			if flood.name == "changing" { // a state moves when it is seen twice, a second apart
-				time.Sleep(1100 * time.Millisecond)
+				<-time.After(1100 * time.Millisecond)
 			}
 		}
 		f.awaits("the reports are taken", func(m page) bool { return m["openecp_agent_reports_total"] >= want })

@@ -69,7 +69,7 @@ func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *fleet {
 	b.Helper()
 	f := &fleet{b: b, mode: mode, binary: hooked(b), dir: b.TempDir(), address: net.JoinHostPort("127.0.0.1", freePortOf(b))}
 	f.http = &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 16, //nolint:gosec // it is the daemon that we have started
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 16, // it is the daemon that we have started
 	}}
 	programs := filepath.Join(f.dir, "agents")
 	require.NoError(b, os.Mkdir(programs, 0o755))
@@ -330,7 +330,7 @@ func (f *fleet) refusals(m page) (n int) {
 // awaits waits for what the metrics show.
 func (f *fleet) awaits(what string, done func(page) bool) {
 	f.b.Helper()
-	for began := time.Now(); ; time.Sleep(200 * time.Millisecond) {
+	for began := time.Now(); ; <-time.After(200 * time.Millisecond) {
 		m := f.page()
 		if done(m) {
 			return
