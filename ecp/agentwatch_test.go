@@ -38,6 +38,8 @@ func agentsAreWatched(t *testing.T) {
 	_, err = m.Cluster(info.ID).Do(asSystem(), ecp.Transfer{Project: "b/p"})
 	require.NoError(t, err)
 	require.NoError(t, m.NoteAgent(t.Context(), x, ecp.AgentNote{Seen: time.Now()}))
+	_, secret, err = m.CreateRegistration(asSystem(), info.ID, 0) // those of the old project are revoked
+	require.NoError(t, err)
 	y := register("y")
 	require.NoError(t, m.RemoveAgent(asSystem(), info.ID, x))
 	_, err = m.Cluster(info.ID).Do(asSystem(), ecp.Delete{})
