@@ -64,13 +64,19 @@ openecp:
 	require.Equal(t, 3*time.Second, wrong.Monitoring, "what is right counts")
 }
 
-// FuzzParseSettings: any text gives settings within their bounds.
+// FuzzParseSettings: any text gives settings within their bounds, in bounded time. A
+// worker of go test -fuzz seems to stand still while it makes an input smaller, which
+// may take a minute for each: use -fuzzminimizetime=2s.
 func FuzzParseSettings(f *testing.F) {
 	for _, text := range []string{"a: &a [*a]", "a: &a {b: *a}", "logger: &x {level: *x}", "heartbeat: {interval: 10s}", "openecp: {tunnel: auto}", "? {a: b} : c", "!!binary x: y", "heartbeat: &h\n  heartbeat: *h"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		begin := time.Now()
 		s, _ := agent.ParseSettings([]byte(text))
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Fatalf("%d bytes take %s", len(text), took)
+		}
 		if s.Monitoring < time.Second || s.Monitoring > 30*time.Second || s.Heartbeat < time.Second || s.Heartbeat > 30*time.Second {
 			t.Fatalf("%+v", s)
 		}
