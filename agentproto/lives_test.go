@@ -78,6 +78,7 @@ func TestHalfOpenIsReplaced(t *testing.T) {
 	k := newLink(t, r.addr)
 	a := r.agent(r.behind(k), TunnelDirect, func(c *AgentConfig) {
 		c.Timings.Heartbeat, c.Timings.Silence = 50*time.Millisecond, 150*time.Millisecond
+		c.Timings.Handshake = 3 * time.Second // the link may freeze before the first byte of HTTP/2
 	})
 	r.waitBoth(a)
 	k.freeze()

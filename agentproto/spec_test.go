@@ -240,7 +240,12 @@ func TestSpecCalls(t *testing.T) {
 	id, _ := newTestIdentity(t)
 	a, err := NewAgent(AgentConfig{Identity: id})
 	require.NoError(t, err)
-	h := a.newServed(t.Context(), closedChannel()).control()
+	serves := a.newServed(t.Context(), closedChannel())
+	go func() { // in place of the connection's own
+		n := <-serves.news
+		n.kept <- nil
+	}()
+	h := serves.control()
 	for _, row := range specTable(t, "call", "path") {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(row[0], row[1], strings.NewReader("{}")))
@@ -262,7 +267,7 @@ func closedChannel() <-chan struct{} {
 func TestSpecShapes(t *testing.T) {
 	shapes := map[string]any{
 		"challenge": &challenge{}, "proof": &proof{}, "verdict": &verdict{}, "registerRequest": &registerRequest{},
-		"registerAnswer": &registerAnswer{}, "unregisterRequest": &unregisterRequest{}, "problem": &problem{}, "Report": &Report{},
+		"registerAnswer": &registerAnswer{}, "unregisterRequest": &unregisterRequest{}, "problem": &problem{}, "announcement": &announcement{}, "Report": &Report{},
 	}
 	found := regexp.MustCompile("(?s)<!-- shape: (\\w+) -->\\s+```json(.*?)```").FindAllStringSubmatch(specText(t), -1)
 	require.Len(t, found, len(shapes))
