@@ -61,7 +61,7 @@ var specLimits = map[string]any{
 	"maxFrame": maxFrame, "nonceSize": nonceSize, "bindingSize": bindingSize, "maxID": maxID, "maxWord": maxWord, "maxMessage": maxMessage,
 	"maxStreams": maxStreams, "reservedStreams": reservedStreams, "serverStreamWindow": serverStreamWindow,
 	"agentStreamWindow": agentStreamWindow, "connectionWindow": connectionWindow, "frameBytes": frameBytes,
-	"maxHeaderBytes": maxHeaderBytes, "coalesceBytes": coalesceBytes, "unsentBytes": unsentBytes, "maxReportBytes": maxReportBytes,
+	"maxHeaderBytes": maxHeaderBytes, "coalesceBytes": coalesceBytes, "recordBytes": recordBytes, "unsentBytes": unsentBytes, "maxReportBytes": maxReportBytes,
 	"maxMembers": maxMembers, "maxReportErrors": maxReportErrors, "maxUptimeMS": time.Duration(maxUptimeMS) * time.Millisecond,
 	"maxControlBytes": maxControlBytes, "maxRegisterBody": maxRegisterBody, "maxAnswerBody": maxAnswerBody, "maxToken": maxToken,
 	"maxHTTPNonce": maxHTTPNonce, "maxAuthorities": maxAuthorities, "maxAnnounced": maxAnnounced, "maxIdentity": maxIdentity,
