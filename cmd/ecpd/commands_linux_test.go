@@ -15,7 +15,7 @@ import (
 // the words that stand for something of the reader's own.
 var documented = map[string]*strings.Replacer{
 	"bin/ecpd serve --data-dir /var/lib/ecpd --kubeconfig ecpd.kubeconfig":                strings.NewReplacer(),
-	"ecpd serve --listen :18180 --tls-auto --cluster-agent https://ecp.example.com:18180": strings.NewReplacer("ecpd ", "bin/ecpd ", "--tls-auto", "--tls-auto --kubeconfig ecpd.kubeconfig"),
+	"ecpd serve --listen :18180 --tls-auto --cluster-agent https://ecp.example.com:18180": strings.NewReplacer("ecpd ", "bin/ecpd "),
 	"bin/ecpd token create --role system":                                                 strings.NewReplacer(),
 	"bin/ecpd config check":                                                               strings.NewReplacer(),
 	"ecpd config check --config FILE":                                                     strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml"),

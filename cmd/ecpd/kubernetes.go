@@ -18,13 +18,17 @@ import (
 const serviceAccountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // errNoKubernetes is what a daemon says that was told nothing.
-var errNoKubernetes = errors.New("no Kubernetes to make clusters on: give --kubeconfig FILE, run in a pod with a service account, or try --dev")
+var errNoKubernetes = errors.New("no Kubernetes to make clusters on: give --kubeconfig FILE, run in a pod with a service account, or try --dev; with --cluster-agent alone, for adopted clusters, none is needed")
 
 // kubernetesConfig finds the way to the API server, and reads it: nothing is
-// asked of the server yet.
+// asked of the server yet. A daemon for adopted clusters needs none: its
+// configuration has no REST then.
 func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error) {
 	inPod := c.kubeconfig == "" && isThere(filepath.Join(serviceAccountDir, "token"))
 	if c.kubeconfig == "" && !inPod {
+		if c.clusterAgent != "" {
+			return k8sprovisioner.Config{}, nil
+		}
 		return k8sprovisioner.Config{}, errNoKubernetes
 	}
 	k8sprovisioner.LogClientTo(log)

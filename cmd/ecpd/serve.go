@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -162,12 +163,9 @@ func (d *daemon) secure(ctx context.Context) (err error) {
 // newManager makes the Manager with its platforms.
 func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) error {
 	kube.Incarnation, kube.Dead = d.store.Incarnation(), d.store.Dead()
-	provisioner, err := newProvisioner(d.config, kube, d.log)
+	provisioners, err := d.newProvisioners(ctx, kube)
 	if err != nil {
 		return err
-	}
-	if k, ok := provisioner.(*k8sprovisioner.Provisioner); ok && kube.Kubeconfig != "" {
-		d.kubeconfig = k.ReloadKubeconfig
 	}
 	sealer, err := newSealer(d.config)
 	if err != nil {
@@ -179,7 +177,7 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 	}
 	d.manager, err = ecp.New(ctx, ecp.Config{
 		Store:          timedStore{d.store, d.metrics},
-		Provisioners:   map[string]ecp.Provisioner{"default": provisioner},
+		Provisioners:   provisioners,
 		NewProvisioner: newTargets(d.config, kube, d.log),
 		Sealer:         sealer,
 		Adapters:       []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: d.log}), emqxv5.New(emqxv5.Config{Logger: d.log})},
@@ -295,6 +293,47 @@ func newProvisioner(c config, kube k8sprovisioner.Config, log *slog.Logger) (ecp
 		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: simulationDir(c), Logger: log, Furnish: furnish})
 	}
 	return newKubernetes(kube)
+}
+
+// newProvisioners makes the program's own target, "default". Without a Kubernetes
+// there is none, unless it has clusters: they would be as if lost.
+func (d *daemon) newProvisioners(ctx context.Context, kube k8sprovisioner.Config) (map[string]ecp.Provisioner, error) {
+	if !d.config.dev && kube.REST == nil {
+		hosted, err := countHosted(ctx, d.store, "default")
+		switch {
+		case err != nil:
+			return nil, err
+		case hosted > 0:
+			return nil, fmt.Errorf("the database has %d hosted clusters on the target default: %w", hosted, errNoKubernetes)
+		}
+		d.log.InfoContext(ctx, "no Kubernetes: clusters are adopted, and hosted ones made only on targets that are added over the API")
+		return nil, nil
+	}
+	p, err := newProvisioner(d.config, kube, d.log)
+	if err != nil {
+		return nil, err
+	}
+	if k, ok := p.(*k8sprovisioner.Provisioner); ok && kube.Kubeconfig != "" {
+		d.kubeconfig = k.ReloadKubeconfig
+	}
+	return map[string]ecp.Provisioner{"default": p}, nil
+}
+
+// countHosted counts the hosted clusters of a Kubernetes target.
+func countHosted(ctx context.Context, store ecp.Store, target string) (n int, err error) {
+	err = store.Read(ctx, func(tx ecp.Tx) error {
+		n = 0
+		for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
+			if err != nil {
+				return err
+			}
+			if rec.Spec.Hosted != nil && rec.Spec.Hosted.Target == target {
+				n++
+			}
+		}
+		return nil
+	})
+	return n, err
 }
 
 // furnish gives a simulated cluster a few clients, and a rule that sends on what
