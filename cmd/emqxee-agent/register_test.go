@@ -197,7 +197,7 @@ func TestUnregisterUnreachable(t *testing.T) {
 	w, p := newWorld(t, nil), newPlace(t)
 	p.ok(w.registering("--emqx-dashboard-url", "http://127.0.0.1:1")...)
 	w.stop()
-	p.fails(1, "unregister", "unregister")
+	p.fails(1, "emqxee-agent unregister --force", "unregister")
 	assert.FileExists(t, p.file("data/identity.json"))
 	r := p.ok("unregister", "--force")
 	assert.Contains(t, r.stderr, "the server was not told")

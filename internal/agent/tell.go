@@ -100,7 +100,8 @@ func todo(s Status, now time.Time, tried []string) (list []string) {
 	add(gone, "the server does not know this agent any more: register it again with a token of the cluster's guide, or `emqxee-agent uninstall` it")
 	add(!gone && s.Phase != PhaseConnected && s.Server.Hint != "", "%s", s.Server.Hint)
 	add(!gone && s.Phase == PhaseRefused && s.Server.Hint == "", "the server refuses this agent: %s", s.Server.Error)
-	add(!gone && s.Phase != PhaseConnected && s.Phase != PhaseRefused && s.Server.Error != "" && s.Server.Hint == "", "find out with `emqxee-agent doctor` why the server cannot be reached: %s", s.Server.Error)
+	later := s.Server.Refusal == string(agentproto.RefusedGoingAway) || s.Server.Refusal == string(agentproto.RefusedBusy) // it comes back by itself
+	add(!gone && !later && s.Phase != PhaseConnected && s.Phase != PhaseRefused && s.Server.Error != "" && s.Server.Hint == "", "find out with `emqxee-agent doctor` why the server cannot be reached: %s", s.Server.Error)
 	for _, e := range s.Report.Errors {
 		list = append(list, adviceOn(e))
 	}

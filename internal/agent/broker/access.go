@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -210,7 +211,7 @@ func (a *Access) Find(ctx context.Context) (Found, error) {
 	}
 	a.found, a.missing = &found, nil
 	a.base5 = found.Base
-	if ways := a.credentials(found.Major); len(a.ways) == 0 || a.ways[0].base.Host != ways[0].base.Host || len(a.ways) != len(ways) {
+	if ways := a.credentials(found.Major); !slices.EqualFunc(a.ways, ways, credential.sameWay) {
 		a.ways, a.way, a.token, a.no = ways, 0, "", nil
 	}
 	return found, nil

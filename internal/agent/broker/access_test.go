@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,5 +225,29 @@ func TestAway(t *testing.T) {
 			require.ErrorContains(t, err, c.says)
 			require.Less(t, time.Since(began), 8*time.Second)
 		})
+	}
+}
+
+// TestAnotherMajor: where an EMQX of another major takes the place of the one that
+// was found, each way to log in is tried again, the user first.
+func TestAnotherMajor(t *testing.T) {
+	node := func(version string) http.Handler {
+		return emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version}).Join("emqx@10.0.0.1").Dashboard()
+	}
+	var there atomic.Value
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		there.Load().(http.HandlerFunc)(w, r)
+	}))
+	defer s.Close()
+	a, err := broker.New(broker.Config{Settings: broker.Settings{DashboardURL: s.URL, Username: "admin", Password: "public"}})
+	require.NoError(t, err)
+	defer a.Close(t.Context())
+	for _, version := range []string{"5.8.9", "4.4.24", "5.8.9"} {
+		there.Store(http.HandlerFunc(node(version).ServeHTTP))
+		a.Forget()
+		d, err := a.Detect(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, version, d.Version)
+		require.Contains(t, a.Using(), `dashboard user "admin"`, version)
 	}
 }

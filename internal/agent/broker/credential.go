@@ -49,6 +49,12 @@ func (a *Access) credentials(major int) []credential {
 	return all
 }
 
+// sameWay reports whether both log in alike and at the same place. Those of another
+// major do not: what it takes has to be found out anew.
+func (c credential) sameWay(o credential) bool {
+	return c.kind == o.kind && c.logsIn == o.logsIn && c.base.Host == o.base.Host
+}
+
 // basic is the header Authorization of a name and its secret.
 func (c credential) basic() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.name+":"+c.secret))
