@@ -28,7 +28,7 @@ func TestStartThenRegister(t *testing.T) {
 			c := w.connected()
 			eventually(t, 20*time.Second, "status is content", func() (bool, any) {
 				r := p.run("status")
-				return r.code == 0, r
+				return r.code == 0 && strings.Contains(r.stdout, "node emqx@"), r // the first report comes after the connection
 			})
 			s := p.ok("status")
 			for _, part := range []string{"is connected to its server", w.url, c.Agent, "direct", version, "emqx@127.0.0.1", "dashboard user"} {
