@@ -53,7 +53,7 @@ func connect(reports *agentproto.ReportLog) (server *agentproto.Server, agent st
 	agent = <-seen.came
 	return server, agent, func() {
 		cancel()
-		<-ended
+		<-ended //nolint:errcheck // it ends with its context
 		<-seen.left
 		_ = server.Shutdown(context.Background())
 		web.Close()
@@ -66,12 +66,12 @@ func ExampleServer_Transport() {
 	server, agent, stop := connect(nil)
 	defer stop()
 	client := &http.Client{Transport: server.Transport(agent, agentproto.HostAPI)}
-	resp := must(client.Get("http://broker/api/v5/nodes"))
+	resp := must(client.Get("http://broker/api/v5/nodes")) //nolint:bodyclose // the next line closes it
 	defer resp.Body.Close()
 	fmt.Println(resp.StatusCode, string(must(io.ReadAll(resp.Body))))
 
 	dashboard := &http.Client{Transport: server.Transport(agent, agentproto.HostDashboard)}
-	none := must(dashboard.Get("http://broker/"))
+	none := must(dashboard.Get("http://broker/")) //nolint:bodyclose // the next line closes it
 	defer none.Body.Close()
 	fmt.Print(none.StatusCode, " ", string(must(io.ReadAll(none.Body))))
 	// Output:
@@ -87,7 +87,7 @@ func ExampleServer_Dial() {
 	conn := must(server.Dial(context.Background(), agent, agentproto.HostAPI))
 	defer conn.Close()
 	fmt.Fprint(conn, "GET /status HTTP/1.1\r\nHost: broker\r\nConnection: close\r\n\r\n")
-	resp := must(http.ReadResponse(bufio.NewReader(conn), nil))
+	resp := must(http.ReadResponse(bufio.NewReader(conn), nil)) //nolint:bodyclose // the next line closes it
 	defer resp.Body.Close()
 	fmt.Println(resp.Status, string(must(io.ReadAll(resp.Body))))
 	// Output: 200 OK broker: GET /status

@@ -34,7 +34,7 @@ func TestFloodFromOneAddress(t *testing.T) {
 		synctest.Wait()
 		assert.EqualValues(t, 1, evicted.Load(), "one of the flood gave way")
 		leave()
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		evicted.Store(0)
 		flood(10 * most) // only its own give way
 		synctest.Wait()
@@ -58,7 +58,7 @@ func TestFloodFromManyAddresses(t *testing.T) {
 			require.True(t, enter(i))
 		}
 		assert.False(t, enter(most), "nobody has had its time")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		assert.True(t, enter(most))
 		assert.Equal(t, most, g.len())
 	})

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -44,7 +43,6 @@ type fleet struct {
 	http    *http.Client
 	agents  []*fleetAgent
 	work    sync.WaitGroup
-	ctx     context.Context
 	paused  atomic.Bool // nobody reports by itself
 
 	bare bare // of the daemon without agents
@@ -74,10 +72,7 @@ func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *fleet {
 	programs := filepath.Join(f.dir, "agents")
 	require.NoError(b, os.Mkdir(programs, 0o755))
 	require.NoError(b, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"), []byte("\x7fELF: guides tell its sum"), 0o755))
-	ctx, cancel := context.WithCancel(context.Background()) // ends in the cleanup, which waits
-	f.ctx = ctx
-	b.Cleanup(func() {
-		cancel()
+	b.Cleanup(func() { // its context has ended by then
 		f.work.Wait()
 		f.http.CloseIdleConnections()
 	})
@@ -178,7 +173,7 @@ func (a *fleetAgent) registered() bool { return a.started.Load() }
 func (a *fleetAgent) register(f *fleet) {
 	a.started.Store(true)
 	hello := agentproto.Hello{Version: "1.0.0", OS: "linux", Arch: "amd64", Hostname: fmt.Sprintf("%s-%d", a.cluster, a.node)}
-	id, err := agentproto.Register(f.ctx, agentproto.RegisterConfig{URL: "https://" + f.address, Token: a.token, CASHA256: []string{a.ca}, Hello: hello})
+	id, err := agentproto.Register(f.b.Context(), agentproto.RegisterConfig{URL: "https://" + f.address, Token: a.token, CASHA256: []string{a.ca}, Hello: hello})
 	if err != nil {
 		f.b.Errorf("register: %v", err)
 		return
@@ -192,7 +187,7 @@ func (a *fleetAgent) register(f *fleet) {
 		return
 	}
 	f.work.Go(func() {
-		if err := is.Run(f.ctx); err != nil {
+		if err := is.Run(f.b.Context()); err != nil {
 			f.b.Errorf("run: %v", err)
 		}
 	})
@@ -209,7 +204,7 @@ func (a *fleetAgent) reportForEver(f *fleet) {
 				a.report(false)
 			}
 			timer.Reset(reportEvery)
-		case <-f.ctx.Done():
+		case <-f.b.Context().Done():
 			return
 		}
 	}
@@ -246,7 +241,7 @@ func (f *fleet) call(method, path, body string, out any, status int) {
 
 func (f *fleet) send(client *http.Client, url, method, body string, status int) []byte {
 	f.b.Helper()
-	req, err := http.NewRequestWithContext(f.ctx, method, url, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(f.b.Context(), method, url, strings.NewReader(body))
 	require.NoError(f.b, err)
 	req.Header.Set("Authorization", "Bearer "+f.token)
 	if body != "" {
@@ -270,10 +265,10 @@ type arrival struct {
 // running follows the events of the daemon, and tells when clusters run.
 func (f *fleet) running() <-chan arrival {
 	f.b.Helper()
-	req, err := http.NewRequestWithContext(f.ctx, http.MethodGet, "https://"+f.address+"/api/v1/events", http.NoBody)
+	req, err := http.NewRequestWithContext(f.b.Context(), http.MethodGet, "https://"+f.address+"/api/v1/events", http.NoBody)
 	require.NoError(f.b, err)
 	req.Header.Set("Authorization", "Bearer "+f.token)
-	res, err := (&http.Client{Transport: f.http.Transport}).Do(req) //nolint:bodyclose // below
+	res, err := (&http.Client{Transport: f.http.Transport}).Do(req)
 	require.NoError(f.b, err)
 	require.Equal(f.b, 200, res.StatusCode)
 	out := make(chan arrival, len(f.agents))

@@ -14,14 +14,15 @@ import (
 // documented are the commands that the documents show, each with what replaces
 // the words that stand for something of the reader's own.
 var documented = map[string]*strings.Replacer{
-	"bin/ecpd serve --data-dir /var/lib/ecpd --kubeconfig ecpd.kubeconfig":                strings.NewReplacer(),
-	"ecpd serve --listen :18180 --tls-auto --cluster-agent https://ecp.example.com:18180": strings.NewReplacer("ecpd ", "bin/ecpd "),
-	"bin/ecpd token create --role system":                                                 strings.NewReplacer(),
-	"bin/ecpd config check":                                                               strings.NewReplacer(),
-	"ecpd config check --config FILE":                                                     strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml"),
-	"ecpd serve --config FILE":                                                            strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml --kubeconfig ecpd.kubeconfig"),
-	"bin/ecpd backup /var/backups/ecpd.db":                                                strings.NewReplacer(),
-	"bin/ecpd restore /var/backups/ecpd.db":                                               strings.NewReplacer(),
+	"bin/ecpd serve --data-dir /var/lib/ecpd --kubeconfig ecpd.kubeconfig":                                    strings.NewReplacer(),
+	"ecpd serve --listen :18180 --tls-auto --cluster-agent https://ecp.example.com:18180":                     strings.NewReplacer("ecpd ", "bin/ecpd "),
+	"ecpd serve --listen 127.0.0.1:18180 --trusted-proxies 127.0.0.1 --cluster-agent https://ecp.example.com": strings.NewReplacer("ecpd ", "bin/ecpd "),
+	"bin/ecpd token create --role system":                                                                     strings.NewReplacer(),
+	"bin/ecpd config check":                                                                                   strings.NewReplacer(),
+	"ecpd config check --config FILE":                                                                         strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml"),
+	"ecpd serve --config FILE":                                                                                strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml --kubeconfig ecpd.kubeconfig"),
+	"bin/ecpd backup /var/backups/ecpd.db":                                                                    strings.NewReplacer(),
+	"bin/ecpd restore /var/backups/ecpd.db":                                                                   strings.NewReplacer(),
 }
 
 var commandForm = regexp.MustCompile("(?m)(?:bin/)?ecpd (?:serve|token create|config check|version|backup|restore)(?: [^`,\n]*)?")

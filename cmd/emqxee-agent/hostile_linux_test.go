@@ -37,10 +37,10 @@ func TestStopSparesForeignProcesses(t *testing.T) {
 	go func() { ended <- victim.Wait() }()
 	t.Cleanup(func() {
 		select {
-		case _ = <-ended:
+		case <-ended:
 		default:
 			_ = victim.Process.Kill()
-			_ = <-ended
+			<-ended //nolint:errcheck // it was killed
 		}
 	})
 	require.NoError(t, os.MkdirAll(p.file("run"), 0o700))

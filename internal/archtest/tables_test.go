@@ -96,8 +96,6 @@ var outsides = []outside{
 		why: "reconnecting with jitter"},
 	{prefix: "github.com/coder/websocket", code: []string{"agentproto"},
 		why: "the agent's connection through proxies"},
-	{prefix: "github.com/hashicorp/yamux", code: []string{"agentproto"},
-		why: "many streams over one connection"},
 	{prefix: "golang.org/x/crypto", code: []string{"argon2id"},
 		why: "argon2id, the slow hash for passwords; the standard library has PBKDF2 only, which costs an attacker no memory"},
 	{prefix: "golang.org/x/term", code: []string{"cmd/..."},

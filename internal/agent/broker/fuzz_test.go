@@ -116,6 +116,7 @@ func FuzzLogin(f *testing.F) {
 		}
 		res, err := (answering{status, body}).RoundTrip(&http.Request{})
 		require.NoError(t, err)
+		defer func() { _ = res.Body.Close() }()
 		require.LessOrEqual(t, len(peek(res)), mostRefusal)
 		whole, err := io.ReadAll(res.Body)
 		require.NoError(t, err)
