@@ -37,7 +37,7 @@ func TestStopSparesForeignProcesses(t *testing.T) {
 	go func() { ended <- victim.Wait() }()
 	t.Cleanup(func() {
 		select {
-		case <-ended:
+		case <-ended: //nolint:errcheck // it was killed
 		default:
 			_ = victim.Process.Kill()
 			<-ended //nolint:errcheck // it was killed

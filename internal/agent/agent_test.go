@@ -201,7 +201,9 @@ func TestServerComesAndGoes(t *testing.T) {
 	w.until("complete", complete)
 	addr := w.front.Listener.Addr().String()
 	w.stopServer()
-	s := w.until("away", func(s agent.Status) bool { return s.Phase != agent.PhaseConnected && s.Server.Error != "" && s.Server.Refusal == "" })
+	s := w.until("away", func(s agent.Status) bool {
+		return s.Phase != agent.PhaseConnected && s.Server.Error != "" && s.Server.Refusal == ""
+	})
 	require.NotEmpty(t, s.Todo)
 	require.Equal(t, "https://"+addr, s.Server.URL)
 }
