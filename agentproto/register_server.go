@@ -89,7 +89,7 @@ func (s *registrar) register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = s.nonces.use(labelRegister, ask.Nonce) // a second request with it was the same one
-	s.logger.InfoContext(r.Context(), "agent registered", "agent", got.Agent, "cluster", got.Cluster, "remote", r.RemoteAddr,
+	s.logger.DebugContext(r.Context(), "registration answered", "agent", got.Agent, "cluster", got.Cluster, "remote", r.RemoteAddr,
 		"host", ask.Hello.cleaned().Hostname, "node", ask.Hello.cleaned().Node)
 	writeJSON(w, http.StatusOK, "application/json", registerAnswer{
 		Agent: got.Agent, Cluster: got.Cluster, Time: s.now().UTC(), Authorities: announced(s.authorities, s.logger),

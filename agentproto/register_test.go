@@ -467,7 +467,7 @@ func TestRegistrationSecrets(t *testing.T) {
 		assert.NotContains(t, fmt.Sprintf("%v %+v", err, err), secret)
 		assert.NotContains(t, s.log.String(), secret)
 	}
-	assert.Contains(t, s.log.String(), "agent registered")
+	assert.Contains(t, s.log.String(), "registration answered")
 	assertNoSecret(t, s.registry, c.Token)
 }
 

@@ -49,6 +49,7 @@ func serve(ctx context.Context, c config, with started) (err error) {
 	}
 	level := new(slog.LevelVar)
 	log := newLogger(c, level, with.stderr)
+	takeStandardLog(log)
 	var kube k8sprovisioner.Config
 	if !c.dev {
 		if kube, err = kubernetesConfig(c, log); err != nil {
