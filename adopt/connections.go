@@ -142,6 +142,7 @@ func (h *Hub) follow(ctx context.Context, a *agent) {
 	if !h.check(ctx, a) {
 		return
 	}
+	var p pace
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		for r, err := range h.server.Reports(ctx, string(a.id), agentproto.Newest) {
 			if err != nil {
@@ -150,12 +151,26 @@ func (h *Hub) follow(ctx context.Context, a *agent) {
 			}
 			pause = firstPause
 			h.take(ctx, a, r)
+			if !waits(ctx, p.after(h.now())) {
+				return
+			}
 		}
-		select {
-		case <-ctx.Done():
+		if !waits(ctx, pause) {
 			return
-		case <-time.After(pause):
 		}
+	}
+}
+
+// waits returns false if ctx ends first.
+func waits(ctx context.Context, d time.Duration) bool {
+	if d == 0 {
+		return ctx.Err() == nil
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 

@@ -439,3 +439,19 @@ func TestRefusals(t *testing.T) {
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, agentproto.RefusedBusy, refusal.Code)
 }
+
+// TestReportsArePaced: whoever has an agent's key may send what it likes, and keeps
+// nobody busy with it.
+func TestReportsArePaced(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.register("a", "")
+		r.connect("a")
+		began, sent := time.Now(), 0
+		for sent < 1000 && time.Since(began) < 10*time.Second {
+			r.report("a", says("emqx@a", "emqx@a"))
+			sent++
+		}
+		require.InDelta(t, reportBurst+10*time.Second/reportEvery, sent, 3)
+		require.EqualValues(t, sent, r.hub.Stats().Reports, "what was sent was taken")
+	})
+}
