@@ -129,7 +129,7 @@ func (a *Agent) connect(ctx context.Context) (way, proven, error) {
 // learn keeps what a proved server told. The error says why an announcement is not
 // followed, or not saved.
 func (a *Agent) learn(w way, p proven) error {
-	id, changed, err := a.identity.learnedFrom(w.trust, w.chain, p.Authorities, p.ServerTime)
+	id, changed, err := a.identity.learnedFrom(w.trust, w.chain, w.conn.kind == CarrierDirect, p.Authorities, p.ServerTime)
 	if err != nil {
 		a.cfg.Logger.Warn("the server announces authorities that do not fit its own certificate; they are not followed", "error", err)
 	}

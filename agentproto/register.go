@@ -101,7 +101,7 @@ func Register(ctx context.Context, c RegisterConfig) (Identity, error) {
 		return Identity{}, call.notOurs("an answer without an agent id")
 	}
 	// An announcement that does not fit is repeated at each connection.
-	id, _, _ = id.learnedFrom(call.dialer.trust, call.chain, answer.Authorities, answer.Time)
+	id, _, _ = id.learnedFrom(call.dialer.trust, call.chain, false, answer.Authorities, answer.Time)
 	return id, nil
 }
 

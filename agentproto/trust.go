@@ -187,15 +187,15 @@ func latestBegin(lists ...[]*x509.Certificate) (latest time.Time) {
 // learnedFrom returns the identity with what a trusted server told: the
 // authority that was found by its fingerprint, the authorities that it
 // announces, and its time. The second result reports whether anything is worth
-// storing. An announcement that does not fit the server's own certificate is not
+// storing. bound says that the agent's proof covered the TLS connection. An announcement that does not fit the server's own certificate is not
 // followed, because the agent would lock itself out; the error says so, and the
 // rest counts.
-func (id Identity) learnedFrom(t trust, chain []*x509.Certificate, announced [][]byte, serverTime time.Time) (Identity, bool, error) {
+func (id Identity) learnedFrom(t trust, chain []*x509.Certificate, bound bool, announced [][]byte, serverTime time.Time) (Identity, bool, error) {
 	changed := false
 	if len(chain) > 0 && len(id.CASHA256) > 0 && len(id.Authorities) == 0 {
 		id.Authorities, changed = [][]byte{chain[len(chain)-1].Raw}, true
 	}
-	follow, err := t.checkAnnounced(chain, announced)
+	follow, err := t.checkAnnounced(chain, bound, announced)
 	if follow && !slices.EqualFunc(id.Authorities, announced, bytes.Equal) {
 		id.Authorities, changed = announced, true
 		if len(id.CASHA256) > 0 { // what was trusted before is trusted no longer
@@ -213,8 +213,11 @@ func (id Identity) learnedFrom(t trust, chain []*x509.Certificate, announced [][
 	return id, changed, err
 }
 
-// checkAnnounced reports whether announced authorities are to be followed.
-func (t trust) checkAnnounced(chain []*x509.Certificate, announced [][]byte) (bool, error) {
+// checkAnnounced reports whether announced authorities are to be followed. Without
+// pins that is so only where the proof was bound to the TLS connection: otherwise
+// whoever ends TLS once, with a certificate that the system trusts, could leave an
+// authority of its own behind.
+func (t trust) checkAnnounced(chain []*x509.Certificate, bound bool, announced [][]byte) (bool, error) {
 	if len(announced) == 0 || len(chain) == 0 {
 		return false, nil
 	}
@@ -223,7 +226,7 @@ func (t trust) checkAnnounced(chain []*x509.Certificate, announced [][]byte) (bo
 		return false, err
 	}
 	if len(t.pins) == 0 {
-		return true, nil // beside those of the operating system
+		return bound, nil // beside those of the operating system
 	}
 	next := t
 	next.pins, next.authorities, next.system = nil, certs, x509.NewCertPool()

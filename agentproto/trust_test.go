@@ -183,7 +183,7 @@ func TestAnnouncedChangeNeedsNoHand(t *testing.T) {
 			return err
 		}
 		require.Equal(t, server.cert, chain[0])
-		id, _, err = id.learnedFrom(trust, chain, rawCertificates(announced), now)
+		id, _, err = id.learnedFrom(trust, chain, false, rawCertificates(announced), now)
 		return err
 	}
 	require.NoError(t, meets(before, before.chain()))
@@ -218,7 +218,11 @@ func TestAuthoritiesAnnouncedBesideThoseOfTheSystem(t *testing.T) {
 	trust.system.AddCert(public.cert)
 	chain, err := trust.verify(public.server(t, trustedHost).chain())
 	require.NoError(t, err)
-	id, changed, err := id.learnedFrom(trust, chain, [][]byte{own.cert.Raw}, time.Time{})
+	unbound, changed, err := id.learnedFrom(trust, chain, false, [][]byte{own.cert.Raw}, time.Time{})
+	require.NoError(t, err)
+	assert.False(t, changed, "whoever ended TLS may have said it")
+	assert.Empty(t, unbound.Authorities)
+	id, changed, err = id.learnedFrom(trust, chain, true, [][]byte{own.cert.Raw}, time.Time{})
 	require.NoError(t, err)
 	assert.True(t, changed)
 	assert.Empty(t, id.CASHA256, "the system's authorities still count")
@@ -249,12 +253,12 @@ func TestServerTimeIsLearned(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			id.LastServerTime = tt.known
-			got, changed, err := id.learnedFrom(trustAt(now), leaf.chain(), nil, tt.told)
+			got, changed, err := id.learnedFrom(trustAt(now), leaf.chain(), false, nil, tt.told)
 			require.NoError(t, err)
 			assert.True(t, tt.want.Equal(got.LastServerTime), "%v", got.LastServerTime)
 			assert.Equal(t, !tt.known.Equal(tt.want), changed)
 
-			got, _, err = id.learnedFrom(trustAt(now), nil, nil, tt.told)
+			got, _, err = id.learnedFrom(trustAt(now), nil, false, nil, tt.told)
 			require.NoError(t, err)
 			assert.Equal(t, tt.known, got.LastServerTime, "nothing is learned without TLS")
 		})
