@@ -160,10 +160,16 @@ func sameObservation(a, b ecp.AgentObservation, quiet time.Duration) bool {
 	if b.LastSeen.Sub(a.LastSeen) > quiet || ra != nil && rb != nil && rb.At.Sub(ra.At) > quiet {
 		return false
 	}
+	if reported(a) != reported(b) { // a report of an earlier connection says nothing of this one
+		return false
+	}
 	a.LastSeen, b.LastSeen, a.ClockSkew, b.ClockSkew = time.Time{}, time.Time{}, 0, 0
 	a.Report, b.Report = nil, nil
 	return a == b && (ra == rb || ra != nil && rb != nil && sameReport(*ra, *rb))
 }
+
+// reported reports whether the report is of the connection that it stands beside.
+func reported(o ecp.AgentObservation) bool { return o.Report != nil && !o.Report.At.Before(o.Since) }
 
 func sameReport(a, b ecp.AgentReport) bool {
 	da, db := a.Description, b.Description

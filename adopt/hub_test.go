@@ -77,6 +77,27 @@ func TestWakesForNewsOnly(t *testing.T) {
 	})
 }
 
+// TestWakesForFirstReport: an agent that comes back at once and says what it said
+// before is believed only by what it says now.
+func TestWakesForFirstReport(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.register("a", "emqx@a")
+		r.connect("a")
+		pass(time.Second)
+		r.report("a", says("emqx@a", "emqx@a"))
+		r.server.end("a", false)
+		pass(6 * time.Second) // it has been shown by now
+		r.connect("a")
+		r.wakes()
+		pass(100 * time.Millisecond)
+		r.report("a", says("emqx@a", "emqx@a"))
+		require.Equal(t, 1, r.wakes())
+		pass(10 * time.Second)
+		r.report("a", says("emqx@a", "emqx@a"))
+		require.Zero(t, r.wakes())
+	})
+}
+
 // TestDisagreementWakesTwice: what no report shows alone has to be seen twice, too.
 func TestDisagreementWakesTwice(t *testing.T) {
 	inBubble(t, func(r *rig) {

@@ -59,6 +59,7 @@ func (m *Manager) RegisterAgent(ctx context.Context, r AgentRegistration) (Agent
 	}
 	if left != "" {
 		m.drop(left, is.ID)
+		m.queue.add(left) // what was wrong with the agent is wrong there no more
 	}
 	m.queue.add(is.Cluster)
 	return is, nil

@@ -327,8 +327,10 @@ func TestTheSameKeyIsTheSameAgent(t *testing.T) {
 
 	other := p.adopt("other", "b/p")
 	_, secret := p.token(other)
+	clear(p.m.queue.dirty)
 	moved, err := p.register(secret, "x")
 	require.NoError(t, err)
+	require.Equal(t, map[ID]bool{p.id: true, other: true}, p.m.queue.dirty, "both are looked at")
 	require.Equal(t, first, moved.ID)
 	require.Equal(t, other, moved.Cluster)
 	require.Empty(t, moved.Node)

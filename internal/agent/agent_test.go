@@ -128,6 +128,21 @@ func TestRemoved(t *testing.T) {
 	w.until("connected again", complete)
 }
 
+// TestRegisteredElsewhere: who was refused as a member of one cluster and registers
+// with another does not wait as long as the refusal asked for.
+func TestRegisteredElsewhere(t *testing.T) {
+	w := newWorld(t)
+	w.broker("op", "canary-word-1")
+	id := w.register("agent-1")
+	w.run()
+	w.until("connected", connected)
+	w.server.Disconnect("agent-1", agentproto.Refusal{Code: agentproto.RefusedClusterMismatch, Message: "of another cluster", RetryAfter: time.Hour})
+	w.until("refused", func(s agent.Status) bool { return s.Phase == agent.PhaseRefused })
+	id.Cluster = "another"
+	require.NoError(t, agentproto.WriteIdentity(w.dir.Identity(), id))
+	w.until("connected again", complete)
+}
+
 // TestCredentials: refused ones are told with the command that mends them, and taken
 // back as soon as others are saved.
 func TestCredentials(t *testing.T) {

@@ -100,11 +100,12 @@ func (a *Agent) refusedForGood(ctx context.Context, err error) {
 }
 
 // sameIdentity reports whether the file still has the identity in use; what the agent
-// itself has learned of the server changes nothing.
+// itself has learned of the server changes nothing. With another cluster there is no
+// reason to wait for what the last one refused.
 func (a *Agent) sameIdentity(id agentproto.Identity) bool {
 	now, err := agentproto.ReadIdentity(a.home.Identity())
 	return err == nil && now.Agent == id.Agent && bytes.Equal(now.Key, id.Key) && now.Server == id.Server &&
-		now.ServerName == id.ServerName && slices.Equal(now.CASHA256, id.CASHA256)
+		now.Cluster == id.Cluster && now.ServerName == id.ServerName && slices.Equal(now.CASHA256, id.CASHA256)
 }
 
 func drain(w wakeup) {
