@@ -103,7 +103,7 @@ const serverAddress = "10.77.0.1"
 func makeWorld() error {
 	return sh(context.Background(), `ip link set lo up
 mount -t tmpfs none /run && mkdir -p /run/netns
-ip link add br0 type bridge && ip addr add `+serverAddress+`/16 dev br0 && ip link set br0 up`)
+ip link add br0 address 02:00:00:00:00:01 type bridge && ip addr add `+serverAddress+`/16 dev br0 && ip link set br0 up`)
 }
 
 // sh runs a script of the shell.
