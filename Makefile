@@ -28,7 +28,7 @@ agents: ## build the agents that ecpd serves, for amd64, arm and arm64, into bin
 	@tools/agents.sh bin/agents
 
 test: ## run all tests but the long drills, with the race detector and a real Kubernetes control plane
-	@tools/need.sh go gcc ip curl chromium
+	@tools/need.sh go gcc ip curl chromium iptables
 	@tools/test.sh -race -timeout 30m
 
 test-short: ## run what needs nothing but Go, in a minute or two
@@ -36,7 +36,7 @@ test-short: ## run what needs nothing but Go, in a minute or two
 	@tools/test.sh -short -timeout 10m
 
 test-long: ## run everything: test, and the long drills
-	@tools/need.sh go gcc ip curl chromium
+	@tools/need.sh go gcc ip curl chromium iptables
 	@OPENECP_LONG=1 tools/test.sh -race -timeout 3h
 
 bench: ## run the benchmarks; BENCH=<regexp> chooses, BENCH_FLAGS=<flags> adds

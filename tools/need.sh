@@ -3,8 +3,8 @@
 # packages are installed when we are root on Debian, else one line names them.
 set -euo pipefail
 
-declare -A package=([gcc]="gcc libc6-dev" [ip]="iproute2" [curl]="curl" [chromium]="chromium")
-declare -A reason=([gcc]="the race detector is linked with it" [ip]="routes pods of the test control plane" [curl]="a test runs README's session" [chromium]="a test opens the page of the API in it")
+declare -A package=([gcc]="gcc libc6-dev" [ip]="iproute2" [curl]="curl" [chromium]="chromium" [iptables]="iptables")
+declare -A reason=([gcc]="the race detector is linked with it" [ip]="routes pods of the test control plane" [curl]="a test runs README's session" [chromium]="a test opens the page of the API in it" [iptables]="hosts of tests let nothing in")
 
 missing=()
 for tool in "$@"; do

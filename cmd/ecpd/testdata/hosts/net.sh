@@ -42,11 +42,9 @@ host() {
 	ip -n "$1" link set lo up
 	ip -n "$1" addr add "10.77.$2.2/24" dev eth0 && ip -n "$1" link set eth0 up
 	[ "${3-}" = alone ] || ip -n "$1" route add default via "10.77.$2.1"
-	if command -v iptables >/dev/null; then
-		ip netns exec "$1" iptables -A INPUT -i lo -j ACCEPT
-		ip netns exec "$1" iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
-		ip netns exec "$1" iptables -P INPUT DROP
-	fi
+	ip netns exec "$1" iptables -A INPUT -i lo -j ACCEPT
+	ip netns exec "$1" iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
+	ip netns exec "$1" iptables -P INPUT DROP
 	eval "address_$1=10.77.$2.2"
 }
 # run NAME [SCRIPT]: the script of its name on a host, as on one with nothing installed.
