@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	sideBySide()
-	goleak.VerifyTestMain(labtest.M(podsLast{m}))
+	goleak.VerifyTestMain(labtest.M(podsLast{m}), goleak.IgnoreTopFunction(labtest.UnreadCloseError))
 }
 
 // atOnce is how many tests run side by side on one control plane. They wait most

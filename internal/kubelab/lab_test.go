@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) == "1" {
 		os.Exit(helper())
 	}
-	goleak.VerifyTestMain(labtest.M(m))
+	goleak.VerifyTestMain(labtest.M(m), goleak.IgnoreTopFunction(labtest.UnreadCloseError))
 }
 
 // kubectl runs kubectl and fails the test when it fails.

@@ -21,7 +21,9 @@ import (
 	"github.com/openecp/openecp/internal/kubelab/labtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(labtest.M(m)) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(labtest.M(m), goleak.IgnoreTopFunction(labtest.UnreadCloseError))
+}
 
 // rendered is the id in what k8sprovisioner's tests have rendered.
 const rendered = "emqx-1a2b3c4d"

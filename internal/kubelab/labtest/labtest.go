@@ -32,6 +32,11 @@ import (
 // RequireEnv names the variable that makes a missing control plane a failure.
 const RequireEnv = "OPENECP_REQUIRE_KUBELAB"
 
+// UnreadCloseError is the goroutine that SPDY's library keeps for ten minutes, in
+// case somebody asks, where a connection that it closes is gone already. Nobody can
+// ask through client-go. For goleak.IgnoreTopFunction.
+const UnreadCloseError = "github.com/moby/spdystream.(*Connection).shutdown"
+
 // shared is the test binary's lab.
 var shared struct {
 	mu  sync.Mutex

@@ -19,7 +19,9 @@ import (
 	"github.com/openecp/openecp/internal/kubelab/podsim"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(labtest.M(m)) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(labtest.M(m), goleak.IgnoreTopFunction(labtest.UnreadCloseError))
+}
 
 // bed is one simulation on the lab, of the pods of one namespace; it passes
 // other tests' pods by.
