@@ -44,7 +44,9 @@ func withWay(text []byte, tunnel agentproto.TunnelMode, proxy string) ([]byte, e
 	}
 	var out bytes.Buffer
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode { // nothing, or comments only
-		out.Write(text)
+		if len(doc.Content) == 0 && len(text) > 0 { // what stands for null goes
+			out.Write(append(bytes.TrimRight(text, "\n"), '\n')) // else a comment would go on
+		}
 		doc = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
 	}
 	section := valueOf(doc.Content[0], ownSection)
