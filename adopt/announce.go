@@ -9,9 +9,9 @@ import (
 // handshake was under way has been told what held before.
 const announceAgain = 15 * time.Second
 
-// Announce says that what [Config].Authorities returns has changed: agents that are
-// connected are told, too, so that a change needs no hand. It returns at once; Run
-// tells them.
+// Announce sends the certificates that [Config].Authorities returns now to all
+// connected agents. Call it when they change: agents that connect later get them
+// anyway. It returns at once and never fails; Run does the sending.
 func (h *Hub) Announce() {
 	select {
 	case h.told <- struct{}{}:

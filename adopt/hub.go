@@ -33,8 +33,8 @@ type server interface {
 }
 
 // Hub joins agents to a Manager: it is an [ecp.Link], an [agentproto.Registry]
-// and an [agentproto.Observer]. All methods may be called at once. NewHub makes
-// one, Bind gives it its Manager, Run lets it work.
+// and an [agentproto.Observer]. All methods are safe for concurrent use. Create one
+// with NewHub, connect it to its Manager with Bind, and start it with Run.
 type Hub struct {
 	cfg    Config
 	log    *slog.Logger
@@ -97,8 +97,8 @@ func newHub(c Config) *Hub {
 	return h
 }
 
-// Bind gives the Hub the Manager that was made with it as its Link. Until then it
-// asks agents to come again.
+// Bind sets the Manager, which must have been created with this Hub as its Link.
+// Until Bind is called agents are refused as busy, and try again later.
 func (h *Hub) Bind(m *ecp.Manager) { h.bind(m) }
 
 func (h *Hub) bind(m manager) {

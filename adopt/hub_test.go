@@ -77,8 +77,8 @@ func TestWakesForNewsOnly(t *testing.T) {
 	})
 }
 
-// TestWakesForFirstReport: an agent that comes back at once and says what it said
-// before is believed only by what it says now.
+// TestWakesForFirstReport checks that the first report of a new connection wakes the
+// Manager even if it equals the last one of the connection before.
 func TestWakesForFirstReport(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.register("a", "emqx@a")
@@ -461,8 +461,8 @@ func TestRefusals(t *testing.T) {
 	require.Equal(t, agentproto.RefusedBusy, refusal.Code)
 }
 
-// TestReportsArePaced: whoever has an agent's key may send what it likes, and keeps
-// nobody busy with it.
+// TestReportsArePaced checks that an agent that floods the server with reports is read
+// at the allowed rate only.
 func TestReportsArePaced(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.register("a", "")

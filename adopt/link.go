@@ -54,9 +54,10 @@ func (h *Hub) wake(id ecp.ID) {
 // resolves it: the transport leads to the one broker beside the agent.
 const brokerURL = "http://emqx"
 
-// Endpoint gives the way to the API of the broker beside an agent, which adds its
-// credentials. Without a node it is any agent whose broker told of its cluster last
-// time.
+// Endpoint returns an endpoint for the API of the broker beside an agent; the agent
+// adds its own credentials to each request. An empty node means any agent whose last
+// report was complete. If no agent fits, the error has the code unavailable and the
+// reason.
 func (h *Hub) Endpoint(_ context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
 	return h.endpoint(id, node, agentproto.HostAPI, "reach the broker of "+string(id), func(a *agent) string {
 		if a.report.Complete() {
@@ -66,8 +67,8 @@ func (h *Hub) Endpoint(_ context.Context, id ecp.ID, node string) (ecp.Endpoint,
 	})
 }
 
-// Dashboard gives the way to the dashboard beside an agent, which passes bytes on
-// as they are.
+// Dashboard returns an endpoint for the dashboard beside an agent, which forwards
+// requests unchanged and never adds credentials. Errors are those of Endpoint.
 func (h *Hub) Dashboard(_ context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
 	return h.endpoint(id, node, agentproto.HostDashboard, "reach the dashboard of "+string(id), func(a *agent) string {
 		if a.report.Dashboard {

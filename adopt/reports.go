@@ -11,8 +11,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// What is kept of a report at most. Whoever has the key of an agent writes what it
-// likes in one.
+// Limits of what is kept of a report. A report is untrusted input: anyone who has
+// an agent's key can send any content.
 const (
 	maxMembers     = 1000
 	maxErrors      = 10

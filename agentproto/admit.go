@@ -148,9 +148,10 @@ type claim struct {
 // being admitted: an agent makes one at a time, and so does a copy of it.
 const maxClaims = 8
 
-// claim waits until no other connection of the agent is being admitted. Where too
-// many wait already the error is a Refusal: whoever has one key must not hold any
-// number of connections that no longer count as unproved.
+// claim waits until no other connection of the agent is being admitted. It returns a
+// Refusal when maxClaims connections are waiting already: the holder of one key must
+// not be able to keep an unlimited number of connections open here, because they no
+// longer count against the limit of unproved ones.
 func (s *Server) claim(ctx context.Context, agent string) (release func(), err error) {
 	for {
 		s.mu.Lock()

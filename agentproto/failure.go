@@ -20,7 +20,7 @@ const (
 	StepProof     Step = "proof"     // the agent's proof and the server's answer
 )
 
-// FailureCode says what failed, for programs.
+// FailureCode identifies what failed; its values are stable, for use by programs.
 type FailureCode string
 
 // The codes of failures.

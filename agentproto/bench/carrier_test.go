@@ -51,7 +51,7 @@ func dialTLS(ctx context.Context, env *agentEnv, alpn string) (net.Conn, error) 
 	return conn, nil
 }
 
-// dialALPN opens the direct carrier and says who is calling.
+// dialALPN opens the direct carrier and sends the name of the caller.
 func dialALPN(ctx context.Context, env *agentEnv, id string) (net.Conn, error) {
 	conn, err := dialTLS(ctx, env, prototypeALPN)
 	if err != nil {
