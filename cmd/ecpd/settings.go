@@ -91,7 +91,7 @@ var options = []option{
 		field: func(c *config) value { return (*count)(&c.workers) }},
 	{name: "drain", key: "drain", value: "1s", usage: "`time` for which /readyz says no before the listeners close, when the daemon is told to end",
 		field: func(c *config) value { return (*span)(&c.drain) }},
-	{name: "kubeconfig", key: "kubernetes.kubeconfig", usage: "`file` that leads to Kubernetes; not needed in a pod with a service account",
+	{name: "kubeconfig", key: "kubernetes.kubeconfig", usage: "`file` that leads to Kubernetes; not needed in a pod with a service account, or with --cluster-agent where clusters are only adopted",
 		field: func(c *config) value { return (*text)(&c.kubeconfig) }},
 	{name: "kubernetes-identity", key: "kubernetes.identity", usage: "`uid` of the namespace kube-system of the Kubernetes that the clusters are on from now on: it was moved or rebuilt (default the one that the database knows)",
 		field: func(c *config) value { return (*text)(&c.identity) }},
