@@ -44,6 +44,10 @@ type AgentConfig struct {
 	// Reports is what the server reads; nil means that there are none.
 	Reports *ReportLog
 
+	// History is what the agent has kept of its broker; nil = nothing, and servers
+	// are answered 404.
+	History HistorySource
+
 	// Save is called when the identity has changed: the server announced
 	// authorities, or told a later time. An error is logged; the agent goes on.
 	Save func(Identity) error

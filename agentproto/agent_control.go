@@ -15,6 +15,7 @@ func (s *served) control() http.Handler {
 	mux.HandleFunc("POST "+pathTrust, s.takeAuthorities)
 	mux.HandleFunc("GET "+pathReports, func(w http.ResponseWriter, r *http.Request) { s.sendReports(w, r, false) })
 	mux.HandleFunc("GET "+pathLive, func(w http.ResponseWriter, r *http.Request) { s.sendReports(w, r, true) })
+	mux.Handle("GET "+pathHistory, s.historyHandler())
 	return mux
 }
 

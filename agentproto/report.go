@@ -43,6 +43,10 @@ type Report struct {
 
 	Errors []ReportError `json:"errors,omitempty"`
 
+	// History is the position of the newest record of the agent's history that is no
+	// sample: a server that has read so far need not ask. Zero = it keeps none.
+	History Position `json:"history,omitzero"`
+
 	Dashboard bool   `json:"dashboard,omitempty"` // the broker's dashboard answers
 	Logs      string `json:"logs,omitempty"`      // directory whose logs are collected; empty = none
 }

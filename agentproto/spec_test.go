@@ -69,6 +69,7 @@ var specLimits = map[string]any{
 	"nonceLife": nonceLife, "maxUsedNonces": maxUsedNonces, "maxClaims": maxClaims, "maxGuessers": maxGuessers,
 	"registerWorkers": registerWorkers, "registerWaiting": registerWaiting, "registerPatience": registerPatience,
 	"registerReading": registerReading, "registerTries": registerTries, "stepTimeout": stepTimeout, "rawGrace": rawGrace,
+	"maxHistoryBytes": maxHistoryBytes, "maxHistoryRecords": maxHistoryRecords, "maxHistories": maxHistories, "maxHistoryKinds": maxHistoryKinds,
 	"goodbyePatience": goodbyePatience, "notBeforeLeeway": notBeforeLeeway,
 }
 
@@ -174,7 +175,7 @@ func TestSpecWords(t *testing.T) {
 		switch {
 		case kind == "RefusalCode":
 			codes[word] = true
-		case slices.Contains([]string{"Host", "Carrier", "TunnelMode", "MemberStatus", "Stage", "ErrorCode"}, kind),
+		case slices.Contains([]string{"Host", "Carrier", "TunnelMode", "MemberStatus", "Stage", "ErrorCode", "HistoryKind", "ChangeAbout", "GapReason"}, kind),
 			strings.HasPrefix(name, "path"), strings.HasPrefix(name, "Path"), strings.HasPrefix(name, "label"), name == "ALPN":
 			assert.Contains(t, text, "`"+word+"`", name)
 		}
@@ -268,6 +269,7 @@ func TestSpecShapes(t *testing.T) {
 	shapes := map[string]any{
 		"challenge": &challenge{}, "proof": &proof{}, "verdict": &verdict{}, "registerRequest": &registerRequest{},
 		"registerAnswer": &registerAnswer{}, "unregisterRequest": &unregisterRequest{}, "problem": &problem{}, "announcement": &announcement{}, "Report": &Report{},
+		"HistoryRecord": &HistoryRecord{},
 	}
 	found := regexp.MustCompile("(?s)<!-- shape: (\\w+) -->\\s+```json(.*?)```").FindAllStringSubmatch(specText(t), -1)
 	require.Len(t, found, len(shapes))
