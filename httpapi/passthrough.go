@@ -43,7 +43,8 @@ below /api/v4 and /api/v5 can be reached, and none of EMQX' own logins; empty an
 
 Of the headers a list goes on, and a list comes back; Authorization and cookies do not. A redirect of the broker is refused.
 A body may have 16 MiB, an answer 256 MiB; nothing may stand still for 30 seconds, and all of it takes 10 minutes at most.
-An answer that cannot come to its end is cut off. Ecp-Answered-By says whose an answer is: broker, or ecp, with a Problem.`
+An answer that cannot come to its end is cut off. Of calls that last longer than 5 seconds only a few run at once: the others
+are ended with 429. Ecp-Answered-By says whose an answer is: broker, or ecp, with a Problem.`
 
 // throughRoutes lead to brokers: to their API, and to their dashboards.
 func (a *api) throughRoutes() (err error) {

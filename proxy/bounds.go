@@ -40,6 +40,7 @@ func (b Bounds) or(usual Bounds) Bounds {
 type watchdog struct {
 	idle  time.Duration
 	timer *time.Timer
+	end   context.CancelCauseFunc
 }
 
 // watch gives a context that ends with a cause when nothing has moved for too
@@ -47,7 +48,7 @@ type watchdog struct {
 func watch(ctx context.Context, b Bounds) (_ context.Context, w *watchdog, stop func()) {
 	ctx, over := context.WithTimeoutCause(ctx, b.Total, errOverlong)
 	ctx, cancel := context.WithCancelCause(ctx)
-	w = &watchdog{idle: b.Idle, timer: time.AfterFunc(b.Idle, func() { cancel(errIdle) })}
+	w = &watchdog{idle: b.Idle, timer: time.AfterFunc(b.Idle, func() { cancel(errIdle) }), end: cancel}
 	return ctx, w, func() {
 		w.timer.Stop()
 		cancel(nil)
@@ -71,6 +72,31 @@ type bodyIn struct {
 	waits   atomic.Bool // for the client, now
 	late    atomic.Bool // the client did not send in time
 	large   atomic.Bool // there was more than there may be
+
+	mu  sync.Mutex // orders deadlines
+	cut bool       // guarded by mu: nobody waits for the client any more
+}
+
+// patience sets how long a read may wait from now on.
+func (b *bodyIn) patience() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	until := time.Now()
+	if !b.cut {
+		until = until.Add(b.dog.idle)
+	}
+	_ = b.control.SetReadDeadline(until) // not every writer can; the watchdog stays
+}
+
+// cutOff ends a read that waits for the client, and lets none wait any more.
+func (b *bodyIn) cutOff() {
+	if b == nil || b.whole.Load() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cut = true
+	_ = b.control.SetReadDeadline(time.Now()) // not every writer can
 }
 
 // bound puts bounds around the body of a request; nil = it has none.
@@ -98,7 +124,7 @@ func (b *bodyIn) done() {
 
 // Read waits for the client no longer than for anybody.
 func (b *bodyIn) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(b.dog.idle)) // not every writer can; the watchdog stays
+	b.patience()
 	b.waits.Store(true)
 	n, err := b.ReadCloser.Read(p)
 	var large *http.MaxBytesError
@@ -163,7 +189,10 @@ type answer struct {
 	header  http.Header
 	control *http.ResponseController
 	stuck   time.Duration // that the client may take for a piece of it
-	begun   bool
+
+	mu    sync.Mutex // orders deadlines
+	begun bool       // guarded by mu: a final status was sent
+	cut   bool       // guarded by mu: nobody waits for the client any more
 }
 
 func newAnswer(w http.ResponseWriter, stuck time.Duration) *answer {
@@ -175,15 +204,23 @@ func (a *answer) Header() http.Header { return a.header }
 
 // WriteHeader sends a final status.
 func (a *answer) WriteHeader(status int) {
-	if status < http.StatusOK || a.begun {
+	if status < http.StatusOK || !a.begin() {
 		return
 	}
-	a.begun = true
 	for k, v := range a.header {
 		a.ResponseWriter.Header()[k] = v
 	}
 	a.patience()
 	a.ResponseWriter.WriteHeader(status)
+}
+
+// begin reports whether no final status was sent yet, and notes that it is now.
+func (a *answer) begin() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	first := !a.begun
+	a.begun = true
+	return first
 }
 
 // Write sends a piece; a client that does not take it in time is left.
@@ -196,69 +233,38 @@ func (a *answer) Write(p []byte) (int, error) {
 // done sends what was written, and lets the connection go on without the patience
 // that this answer was given.
 func (a *answer) done() {
-	if a.begun {
+	if !a.begin() {
 		_ = a.control.Flush() // the client has gone: the server sees it, too
 	}
 	_ = a.control.SetWriteDeadline(time.Time{}) // not every writer can
 }
 
 func (a *answer) patience() {
-	_ = a.control.SetWriteDeadline(time.Now().Add(a.stuck)) // not every writer can
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	until := time.Now()
+	if !a.cut {
+		until = until.Add(a.stuck)
+	}
+	_ = a.control.SetWriteDeadline(until) // not every writer can
+}
+
+// cutOff ends a write that waits for the client, and lets none wait any more. What
+// is answered in place of an answer that has not begun does not pass through here.
+func (a *answer) cutOff() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.cut = true; a.begun {
+		_ = a.control.SetWriteDeadline(time.Now()) // not every writer can
+	}
 }
 
 // Unwrap lets http.ResponseController reach the server's own writer.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// gate limits how many exchanges run at once, in all and for one cluster, and what
-// of that one actor may have: it gets a place only while more are free than it has.
-// Alone it has half of them, and however many it asks for, others find some.
-type gate[K comparable] struct {
-	all, each int
-
-	mu   sync.Mutex
-	in   int              // guarded by mu
-	by   map[K]int        // guarded by mu
-	own  map[share[K]]int // guarded by mu
-	whos map[string]int   // what an actor has in all; guarded by mu
-}
-
-// share is what one actor has of one cluster's places.
-type share[K comparable] struct {
-	key K
-	who string
-}
-
-// enter takes a place for an actor; false = there is none for it.
-func (g *gate[K]) enter(key K, who string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	own := share[K]{key, who}
-	if g.whos[who] >= g.all-g.in || g.own[own] >= g.each-g.by[key] {
-		return false
-	}
-	if g.by == nil {
-		g.by, g.own, g.whos = map[K]int{}, map[share[K]]int{}, map[string]int{}
-	}
-	g.in++
-	g.by[key]++
-	g.own[own]++
-	g.whos[who]++
-	return true
-}
-
-// leave gives a place back.
-func (g *gate[K]) leave(key K, who string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.in--
-	less(g.by, key)
-	less(g.own, share[K]{key, who})
-	less(g.whos, who)
-}
-
-// less counts down, and forgets what is at nothing.
-func less[K comparable](counts map[K]int, key K) {
-	if counts[key]--; counts[key] == 0 {
-		delete(counts, key)
-	}
+// crowdOut ends an exchange that has lasted and finds no place for that.
+func crowdOut(dog *watchdog, in *bodyIn, out *answer) {
+	dog.end(errCrowded)
+	in.cutOff()
+	out.cutOff()
 }

@@ -31,7 +31,7 @@ type DashboardsConfig struct {
 	Logger *slog.Logger
 	// Now is the clock of links and sessions; nil = time.Now.
 	Now func() time.Time
-	// Bounds of one request; zero fields = 64 MiB, 256 MiB, 60 s, 15 min. A
+	// Bounds of one request; zero fields = 256 MiB, 4 GiB, 60 s, 15 min. A
 	// WebSocket has none but its session's.
 	Bounds Bounds
 	// Recheck is how often it is asked again whether somebody with an open
@@ -56,7 +56,8 @@ type Dashboards struct {
 	bounds  Bounds
 	recheck time.Duration
 	book    *book
-	gate    gate[ecp.ID]
+	places  *places[ecp.ID]
+	sockets *places[ecp.ID] // WebSockets
 
 	closing chan struct{} // closed by Shutdown
 	ended   chan struct{} // closed when no request runs any more after that
@@ -65,14 +66,17 @@ type Dashboards struct {
 	running int  // requests; guarded by mu
 }
 
-// How many requests run at once.
-const (
-	visitsAtOnce      = 512
-	visitsOfOneAtOnce = 128 // of one cluster; one actor alone has half
+// How many requests run at once. What one cluster can have together is less than its
+// agent takes at once (dashboardAtOnce in internal/agent/broker).
+var (
+	quickVisits = limits{all: 512, each: 96, own: 48}
+	longVisits  = limits{all: 96, each: 24, own: 8}
+	openSockets = limits{all: 1024, each: 128, own: 32}
 )
 
-// usualVisit are the bounds of one request to a dashboard.
-var usualVisit = Bounds{Body: 64 << 20, Answer: 256 << 20, Idle: time.Minute, Total: 15 * time.Minute}
+// usualVisit are the bounds of one request to a dashboard: people download backups
+// and trace files there, and upload backups.
+var usualVisit = Bounds{Body: 256 << 20, Answer: 4 << 30, Idle: time.Minute, Total: 15 * time.Minute}
 
 // NewDashboards checks the configuration. It starts nothing.
 func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
@@ -81,11 +85,12 @@ func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
 	}
 	d := &Dashboards{
 		manager: c.Manager, domain: c.Domain, log: loggerOr(c.Logger), now: c.Now, bounds: c.Bounds.or(usualVisit), recheck: c.Recheck,
-		book: newBook(), gate: gate[ecp.ID]{all: visitsAtOnce, each: visitsOfOneAtOnce}, closing: make(chan struct{}), ended: make(chan struct{}),
+		book: newBook(), places: newPlaces[ecp.ID](quickVisits, longVisits), sockets: newPlaces[ecp.ID](openSockets, limits{}), closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if c.Ports != nil {
 		d.ports = newQuay(*c.Ports)
 	}
+	d.sockets.lasting = 0 // they all last, and have limits of their own
 	if d.now == nil {
 		d.now = time.Now
 	}

@@ -25,10 +25,12 @@ const (
 // usualBounds are those of one call.
 var usualBounds = Bounds{Body: 16 << 20, Answer: 256 << 20, Idle: 30 * time.Second, Total: 10 * time.Minute}
 
-// How many calls run at once.
-const (
-	callsAtOnce      = 256
-	callsOfOneAtOnce = 64 // of one cluster: a broker takes 512 connections on its API; one actor alone has half
+// How many calls run at once. What one cluster can have together is less than its
+// agent takes at once (apiAtOnce in internal/agent/broker), and that less than the
+// 512 connections that a broker takes on its API.
+var (
+	quickCalls = limits{all: 256, each: 64, own: 32}
+	longCalls  = limits{all: 64, each: 24, own: 8}
 )
 
 // PassthroughConfig is what a Passthrough is made of.
@@ -49,7 +51,7 @@ type Passthrough struct {
 	refuse  func(http.ResponseWriter, *http.Request, error)
 	log     *slog.Logger
 	bounds  Bounds
-	gate    gate[ecp.ID]
+	places  *places[ecp.ID]
 }
 
 // NewPassthrough checks the configuration. It starts nothing.
@@ -59,7 +61,7 @@ func NewPassthrough(c PassthroughConfig) (*Passthrough, error) {
 	}
 	return &Passthrough{
 		manager: c.Manager, refuse: c.Refuse, log: loggerOr(c.Logger), bounds: c.Bounds.or(usualBounds),
-		gate: gate[ecp.ID]{all: callsAtOnce, each: callsOfOneAtOnce},
+		places: newPlaces[ecp.ID](quickCalls, longCalls),
 	}, nil
 }
 
@@ -84,17 +86,18 @@ func (p *Passthrough) Serve(w http.ResponseWriter, r *http.Request, id ecp.ID, p
 		return
 	}
 	actor, _ := ecp.ActorFrom(r.Context())
-	if !p.gate.enter(id, whoIs(actor)) { // before the audit says that it was let through
-		p.refuse(w, r, &ecp.Error{Code: ecp.CodeThrottled, Op: "pass the request on", Message: "too many calls to the broker run already, in all or of yours; try again soon", RetryAfter: time.Second})
+	place := p.places.enter(r.Context(), id, whoIs(actor)) // before the audit says that it was let through
+	if place == nil {
+		p.refuse(w, r, &ecp.Error{Code: ecp.CodeThrottled, Op: "pass the request on", Message: "too many calls to the broker run already, in all or of yours; send fewer at once, or try again soon", RetryAfter: time.Second})
 		return
 	}
-	defer p.gate.leave(id, whoIs(actor))
+	defer place.leave()
 	e, err := p.endpoint(r.Context(), r.Method, id, t)
 	if err != nil {
 		p.refuse(w, r, err)
 		return
 	}
-	p.exchange(w, r, id, t, e)
+	p.exchange(w, r, place, t, e)
 }
 
 // endpoint gives the way for a call that its actor may make.
@@ -129,7 +132,7 @@ func wrongRequest(r *http.Request, b Bounds) *Refusal {
 }
 
 // exchange is one call and its answer.
-func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, id ecp.ID, t target, e ecp.Endpoint) {
+func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, place *place[ecp.ID], t target, e ecp.Endpoint) {
 	base, err := url.Parse(e.BaseURL)
 	if err != nil {
 		p.refuse(w, r, &ecp.Error{Code: ecp.CodeInternal, Op: "pass the request on", Message: "the way to the broker is no URL", Cause: err})
@@ -142,6 +145,7 @@ func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, id ecp.ID
 	defer out.done()
 	body := bound(w, in, p.bounds, dog)
 	defer body.done()
+	place.watch(func() { crowdOut(dog, body, out) })
 	proxy := &httputil.ReverseProxy{
 		Transport:     transportOf(e),
 		FlushInterval: -1, // what comes slowly is sent as it comes
@@ -160,7 +164,7 @@ func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, id ecp.ID
 		},
 		ErrorHandler: func(_ http.ResponseWriter, q *http.Request, err error) {
 			if r.Context().Err() == nil { // else the caller has gone
-				p.log.InfoContext(ctx, "a broker's answer was not passed on", "cluster", id, "error", err)
+				p.log.InfoContext(ctx, "a broker's answer was not passed on", "cluster", place.key, "error", err)
 			}
 			p.refuse(w, r, refusalOf(q.Context(), err, body, p.bounds))
 		},

@@ -34,6 +34,7 @@ var (
 	errOverlong = errors.New("it has taken too long")
 	errTooLarge = errors.New("the answer is too large")
 	errRedirect = errors.New("the broker answered with a redirect")
+	errCrowded  = errors.New("too many exchanges last long")
 )
 
 // refusalOf says what the caller is told of an exchange that has failed before an
@@ -41,6 +42,9 @@ var (
 func refusalOf(ctx context.Context, err error, in *bodyIn, b Bounds) *Refusal {
 	cause := context.Cause(ctx)
 	var r *Refusal
+	if errors.Is(cause, errCrowded) {
+		return &Refusal{0, &ecp.Error{Code: ecp.CodeThrottled, Op: "pass the request on", Message: crowded, RetryAfter: lastsAfter, Cause: err}}
+	}
 	switch fault := in.fault(cause); {
 	case fault == http.StatusRequestEntityTooLarge:
 		return refuse(fault, ecp.CodeInvalid, "the body is too large; "+inMiB(b.Body)+" are allowed")
@@ -58,5 +62,9 @@ func refusalOf(ctx context.Context, err error, in *bodyIn, b Bounds) *Refusal {
 	r.Err.Cause = err
 	return r
 }
+
+// crowded is what an exchange is told that was ended because it found no long place.
+const crowded = "the broker did not answer within 5 seconds, and as many slow requests as may run at once do already, in all, to this cluster or of yours; " +
+	"wait until one of them has ended; what was asked of the broker may have been done all the same"
 
 func inMiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }

@@ -174,6 +174,7 @@ type calls struct {
 	*rig
 	server *httptest.Server
 	client *http.Client
+	places *places[ecp.ID]
 }
 
 func (r *rig) passthrough(b Bounds) *calls {
@@ -199,7 +200,7 @@ func (r *rig) passthrough(b Bounds) *calls {
 		p.Serve(w, q, r.id, q.URL.EscapedPath())
 	}))
 	r.t.Cleanup(s.Close)
-	return &calls{r, s, &http.Client{Transport: s.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &calls{rig: r, server: s, places: p.places, client: &http.Client{Transport: s.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 func (c *calls) request(method, path, secret string, body io.Reader) *http.Request {

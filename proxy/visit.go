@@ -17,6 +17,7 @@ type visit struct {
 	id      ecp.ID
 	origin  *url.URL
 	cookies cookieNames
+	place   *place[ecp.ID] // nil = none was taken yet
 }
 
 const newLink = "Ask OpenECP for a new link to this dashboard (POST /api/v1/clusters/" + "ID/dashboard)."
@@ -89,14 +90,18 @@ func (v visit) show(w http.ResponseWriter, r *http.Request) {
 		v.turnAway(r.Context(), w, err)
 		return
 	}
-	if !v.d.gate.enter(v.id, p.who()) {
+	upgrades, places := r.Header.Get("Upgrade") != "", v.d.places
+	if upgrades {
+		places = v.d.sockets
+	}
+	if v.place = places.enter(ctx, v.id, p.who()); v.place == nil {
 		w.Header().Set("Retry-After", "1")
 		say(w, http.StatusServiceUnavailable, "Too many requests to this dashboard run already. Come again soon.")
 		return
 	}
-	defer v.d.gate.leave(v.id, p.who())
+	defer v.place.leave()
 	r = r.WithContext(ctx)
-	if r.Header.Get("Upgrade") != "" {
+	if upgrades {
 		v.upgrade(w, r, secret, e)
 		return
 	}

@@ -25,6 +25,7 @@ func (v visit) exchange(w http.ResponseWriter, r *http.Request, e ecp.Endpoint) 
 	defer out.done()
 	body := bound(w, in, v.d.bounds, dog)
 	defer body.done()
+	v.place.watch(func() { crowdOut(dog, body, out) })
 	proxy := &httputil.ReverseProxy{
 		Transport:     transportOf(e),
 		FlushInterval: -1,
@@ -43,7 +44,11 @@ func (v visit) exchange(w http.ResponseWriter, r *http.Request, e ecp.Endpoint) 
 				v.d.log.InfoContext(ctx, "a dashboard's answer was not passed on", "cluster", v.id, "error", err)
 			}
 			status := refusal.Status
-			if status == 0 {
+			switch {
+			case status != 0:
+			case refusal.Err.Code == ecp.CodeThrottled:
+				status = http.StatusTooManyRequests
+			default:
 				status = http.StatusBadGateway
 			}
 			say(w, status, "The dashboard cannot be shown now: "+refusal.Err.Message+".")
