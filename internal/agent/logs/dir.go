@@ -1,8 +1,6 @@
 package logs
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -22,14 +20,4 @@ func Open(dir string) (*Dir, error) {
 		return nil, fmt.Errorf("%q is no absolute path of a directory of log files", dir)
 	}
 	return &Dir{path: filepath.Clean(dir), zone: time.Local}, nil
-}
-
-// Read calls yield with the lines that are wanted, the oldest first, and returns its
-// error when it fails. Without Follow it returns after the last whole line, and with
-// an error if the directory cannot be read or holds no log; one that has
-// fs.ErrNotExist or fs.ErrPermission in its chain says so. With Follow it ends with
-// ctx, and tells by Gaps what keeps it from reading. A slow yield delays reading.
-// Several may read at a time.
-func (d *Dir) Read(ctx context.Context, q Query, yield func(Line) error) error {
-	return errors.ErrUnsupported
 }

@@ -1,0 +1,92 @@
+package logs
+
+import (
+	"time"
+)
+
+// maxPassed bounds how many files a reader remembers.
+const maxPassed = 2 * maxFiles
+
+// record says what of a file has been read, or is not wanted.
+type record struct {
+	id    fileID
+	mark  Mark // up to where
+	whole bool // all of it, whatever it holds
+}
+
+// headKey is how files are found again: by how they begin.
+type headKey struct {
+	size int
+	head uint64
+}
+
+// passed is what a reader has behind it, so that it reads nothing twice whatever
+// becomes of the names of files.
+type passed struct {
+	byHead map[headKey][]record
+	order  []headKey            // of byHead, as added
+	failed map[fileID]time.Time // files that could not be read, with their last changes
+}
+
+func (p *passed) add(r record) {
+	if r.mark.size == 0 {
+		return // an empty file; anything begins like it
+	}
+	key := headKey{r.mark.size, r.mark.head}
+	p.byHead[key] = append(p.byHead[key], r)
+	p.order = append(p.order, key)
+	if len(p.order) > maxPassed {
+		oldest := p.order[0]
+		p.order = p.order[1:]
+		if p.byHead[oldest] = p.byHead[oldest][1:]; len(p.byHead[oldest]) == 0 {
+			delete(p.byHead, oldest)
+		}
+	}
+}
+
+// unreadable notes a file that could not be read, and is not waited for.
+func (p *passed) unreadable(f file) {
+	if p.failed == nil || len(p.failed) > maxPassed {
+		p.failed = map[fileID]time.Time{}
+	}
+	p.failed[f.id] = f.mod
+}
+
+// isUnreadable reports whether a file is one that could not be read, and has not
+// changed since.
+func (p *passed) isUnreadable(f file) bool {
+	mod, ok := p.failed[f.id]
+	return ok && mod.Equal(f.mod)
+}
+
+// newIn returns from where on a file holds what has not been read: 0 where all of it is
+// new, -1 where nothing is.
+func (p *passed) newIn(f file, c content) (int64, error) {
+	head, err := headOf(c)
+	if err != nil {
+		return 0, err
+	}
+	off := int64(0)
+	sizes := map[int]bool{}
+	for key := range p.byHead {
+		sizes[key.size] = true
+	}
+	for size := range sizes {
+		if size > len(head) {
+			continue
+		}
+		for _, r := range p.byHead[headKey{size, sum(head[:size])}] {
+			if r.whole || compare(c, r.mark) != exact {
+				return -1, nil // a copy that ends before, or what is left of the file itself
+			}
+			off = max(off, r.mark.off)
+		}
+	}
+	if off == 0 {
+		return 0, nil
+	}
+	if more, err := readAll(c, make([]byte, 1), off); err != nil || len(more) == 0 {
+		return -1, err
+	}
+	return off, nil
+}
