@@ -38,8 +38,13 @@ func TestReportsBecomeObservations(t *testing.T) {
 		require.Equal(t, "a", by)
 		_, why = r.leads("emqx@b")
 		require.Contains(t, why, "emqx@b")
-		_, err := r.hub.Dashboard(t.Context(), testCluster, "")
+		e, err := r.hub.Dashboard(t.Context(), testCluster, "")
 		require.NoError(t, err)
+		require.Equal(t, []any{false, "emqx@a"}, []any{e.Authenticated, e.Node}, "whoever comes to the dashboard is nobody to it")
+		e, err = r.hub.Endpoint(t.Context(), testCluster, "")
+		require.NoError(t, err)
+		require.Equal(t, []any{true, "emqx@a"}, []any{e.Authenticated, e.Node}, "the agent logs in by itself")
+		require.Zero(t, e.Credentials)
 	})
 }
 

@@ -59,12 +59,14 @@ const brokerURL = "http://emqx"
 // report was complete. If no agent fits, the error has the code unavailable and the
 // reason.
 func (h *Hub) Endpoint(_ context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
-	return h.endpoint(id, node, agentproto.HostAPI, "reach the broker of "+string(id), func(a *agent) string {
+	e, err := h.endpoint(id, node, agentproto.HostAPI, "reach the broker of "+string(id), func(a *agent) string {
 		if a.report.Complete() {
 			return ""
 		}
 		return "agent " + string(a.id) + " cannot ask its broker: " + firstError(a.report)
 	})
+	e.Authenticated = err == nil
+	return e, err
 }
 
 // Dashboard returns an endpoint for the dashboard beside an agent, which forwards
@@ -81,18 +83,20 @@ func (h *Hub) Dashboard(_ context.Context, id ecp.ID, node string) (ecp.Endpoint
 // endpoint picks the agent that has served longest of those that nothing hinders.
 func (h *Hub) endpoint(id ecp.ID, node string, host agentproto.Host, op string, hindered func(*agent) string) (ecp.Endpoint, error) {
 	h.mu.RLock()
-	agent, why := h.pickLocked(id, node, hindered)
+	agent, beside, why := h.pickLocked(id, node, hindered)
 	h.mu.RUnlock()
 	if why != "" {
 		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: why}
 	}
-	return ecp.Endpoint{BaseURL: brokerURL, Transport: h.server.Transport(string(agent), host)}, nil
+	return ecp.Endpoint{BaseURL: brokerURL, Transport: h.server.Transport(string(agent), host), Node: beside}, nil
 }
 
-func (h *Hub) pickLocked(id ecp.ID, node string, hindered func(*agent) string) (_ ecp.AgentID, why string) {
+// pickLocked returns an agent and the node that it is beside, as far as that is
+// known.
+func (h *Hub) pickLocked(id ecp.ID, node string, hindered func(*agent) string) (_ ecp.AgentID, beside, why string) {
 	c := h.clusters[id]
 	if c == nil {
-		return "", cmp.Or(h.cfg.Unheard, "no agent of the cluster is connected")
+		return "", "", cmp.Or(h.cfg.Unheard, "no agent of the cluster is connected")
 	}
 	var best *agent
 	why = c.whyNone(node)
@@ -109,9 +113,9 @@ func (h *Hub) pickLocked(id ecp.ID, node string, hindered func(*agent) string) (
 		}
 	}
 	if best == nil {
-		return "", why
+		return "", "", why
 	}
-	return best.id, ""
+	return best.id, best.node(), ""
 }
 
 func (c *cluster) agentsByID() []*agent {

@@ -283,24 +283,6 @@ func TestChangesWhileAgentsAreConnected(t *testing.T) {
 	require.Len(t, agents, 1)
 }
 
-// TestDashboardsOfAdoptedClusters go where no credentials are added, and broker
-// calls where they are.
-func TestDashboardsOfAdoptedClusters(t *testing.T) {
-	p := newPlant(t)
-	agent := p.agent("x")
-	p.reports(agent, "emqx@x")
-	way := func(base string) func(string) (Endpoint, error) {
-		return func(node string) (Endpoint, error) { return Endpoint{BaseURL: base + node}, nil }
-	}
-	p.link.API, p.link.Pages = way("http://api/"), way("http://dashboard/")
-	e, err := p.m.EndpointForDashboard(WithActor(t.Context(), Actor{Name: "ann", Role: RoleUser, Project: "a/p"}), p.id)
-	require.NoError(t, err)
-	require.Equal(t, "http://dashboard/emqx@x", e.BaseURL)
-	e, err = p.m.EndpointForCall(asSystem(), p.id, BrokerCall{Method: "GET", Path: "/"})
-	require.NoError(t, err)
-	require.Equal(t, "http://api/emqx@x", e.BaseURL)
-}
-
 // TestLikeliestAgents: those beside nodes that run come first.
 func TestLikeliestAgents(t *testing.T) {
 	p := newPlant(t)

@@ -155,14 +155,14 @@ func (m *Manager) likeliestAgents(id ID) []string {
 	return nil
 }
 
-// throughLink gives the way to a node of an adopted cluster; node "" = the
-// likeliest to answer.
-func (m *Manager) throughLink(ctx context.Context, rec ClusterRecord, node string, way func(Link, context.Context, ID, string) (Endpoint, error)) (Endpoint, error) {
+// throughLink returns the way to the API of a node of an adopted cluster. An empty
+// node means the likeliest to answer.
+func (m *Manager) throughLink(ctx context.Context, rec ClusterRecord, node string) (Endpoint, error) {
 	if m.link == nil {
 		return Endpoint{}, fail(CodeUnavailable, "", notConnected)
 	}
 	if nodes := m.likeliestAgents(rec.ID); node == "" && len(nodes) > 0 {
 		node = nodes[0]
 	}
-	return way(m.link, ctx, rec.ID, node)
+	return m.link.Endpoint(ctx, rec.ID, node)
 }

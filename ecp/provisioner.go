@@ -135,15 +135,23 @@ type Warner interface {
 	Warnings() []string
 }
 
-// Endpoint is the way to an EMQX management API.
+// Endpoint is the way to an EMQX management API, or to a dashboard.
 type Endpoint struct {
 	BaseURL   string            // e.g. "http://10.1.2.3:18083", no path
 	Transport http.RoundTripper // nil = http.DefaultTransport's settings; knows tunnels and port-forwards
-	// Credentials that the broker takes; zero = the transport authenticates.
+	// Credentials that the broker takes. Zero credentials mean that whoever uses
+	// the endpoint has none to send, not that none are needed.
 	Credentials Credentials
+	// Authenticated reports that the Transport logs in by itself: each request
+	// over it is made as the broker's administrator, whoever it comes from. Such
+	// an endpoint carries no Credentials, and MUST NOT be shown to a browser.
+	Authenticated bool
 	// DashboardURL is where the dashboard is, over the same Transport, no path;
 	// "" = at BaseURL, as in 5.x. Credentials are none of its users'.
 	DashboardURL string
+	// Node is the EMQX name of the node that the endpoint leads to, where the way
+	// knows it; "" = not known.
+	Node string
 	// Nodes are the EMQX names of the nodes that the cluster should have; nil =
 	// not known. While one of them hangs EMQX 4 lists none, and is asked for each
 	// of these.

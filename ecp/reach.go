@@ -53,13 +53,6 @@ func (m *Manager) EndpointForCall(ctx context.Context, id ID, call BrokerCall) (
 	return m.letThrough(ctx, RightWrite, id, "call broker", call, m.endpoint)
 }
 
-// EndpointForDashboard is as EndpointForCall for somebody who opens a cluster's
-// dashboard. It wants [RightRead]: what they may do there is decided by their
-// login to EMQX.
-func (m *Manager) EndpointForDashboard(ctx context.Context, id ID) (Endpoint, error) {
-	return m.letThrough(ctx, RightRead, id, "open dashboard", nil, m.dashboard)
-}
-
 // letThrough gives the way to any node that is ready, and says so in the audit.
 func (m *Manager) letThrough(ctx context.Context, right Right, id ID, action string, what any, way way) (Endpoint, error) {
 	op := action + " of cluster " + string(id)
@@ -110,19 +103,10 @@ func (m *Manager) readable(ctx context.Context, op string, right Right, id ID) (
 	return rec, nil
 }
 
-// dashboard gives the way to a cluster's dashboard: to a hosted one's as to its
-// management API, to an adopted one's by what adds no credentials.
-func (m *Manager) dashboard(ctx context.Context, rec ClusterRecord, node string) (Endpoint, error) {
-	if rec.Mode == Adopted {
-		return m.throughLink(ctx, rec, node, Link.Dashboard)
-	}
-	return m.endpoint(ctx, rec, node)
-}
-
 // endpoint gives the way to a node, by whatever leads to clusters of its mode.
 func (m *Manager) endpoint(ctx context.Context, rec ClusterRecord, node string) (Endpoint, error) {
 	if rec.Mode == Adopted {
-		return m.throughLink(ctx, rec, node, Link.Endpoint)
+		return m.throughLink(ctx, rec, node)
 	}
 	p, err := m.provisioner(rec)
 	if err != nil {

@@ -231,7 +231,7 @@ func (n *Node) Endpoint() ecp.Endpoint {
 	return ecp.Endpoint{
 		BaseURL: "http://" + hostOf(n.name), Transport: transport{n.dial},
 		Credentials:  ecp.Credentials{Username: n.c.cfg.Username, Password: n.c.cfg.Password},
-		DashboardURL: "http://" + hostOf(n.name) + ":" + dashboardPort,
+		DashboardURL: "http://" + hostOf(n.name) + ":" + dashboardPort, Node: n.name,
 	}
 }
 

@@ -159,7 +159,7 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 	return ecp.Endpoint{
 		BaseURL: "http://" + hostOf(n.node(ordinal)) + n.api(), Transport: transport{dial},
 		Credentials:  ecp.Credentials{Username: st.Auth.Username, Password: st.Auth.Password},
-		DashboardURL: "http://" + hostOf(n.node(ordinal)) + ":" + dashboardPort,
+		DashboardURL: "http://" + hostOf(n.node(ordinal)) + ":" + dashboardPort, Node: name,
 	}, nil
 }
 

@@ -66,13 +66,14 @@ type fixture struct {
 
 // setup is what a test wants other than usual.
 type setup struct {
-	run   bool                            // the Manager runs
-	bare  bool                            // no server listens
-	talks bool                            // the Manager has adapters, and so speaks to EMQX
-	pool  *ecp.Pool                       // nil = the default
-	store func(ecp.Store) ecp.Store       // wraps the store
-	wrap  func(http.Handler) http.Handler // wraps the handler
-	ready func(context.Context) error
+	run     bool                            // the Manager runs
+	bare    bool                            // no server listens
+	nowhere bool                            // dashboards are not shown
+	talks   bool                            // the Manager has adapters, and so speaks to EMQX
+	pool    *ecp.Pool                       // nil = the default
+	store   func(ecp.Store) ecp.Store       // wraps the store
+	wrap    func(http.Handler) http.Handler // wraps the handler
+	ready   func(context.Context) error
 
 	agents AgentSetup
 }
@@ -111,6 +112,9 @@ func newFixture(t testing.TB, s setup) *fixture {
 	}))
 	dashboards, err := proxy.NewDashboards(proxy.DashboardsConfig{Manager: f.manager, Domain: &proxy.Domain{Scheme: "https", Host: "dash.example.com"}})
 	require.NoError(t, err)
+	if s.nowhere {
+		dashboards = nil
+	}
 	f.api, err = newAPI(Config{
 		Dashboards: dashboards, Agents: s.agents,
 		Manager: f.manager, Version: BuildInfo{"0.0.0", "abc", "go1"}, Ready: s.ready, Done: f.done, Dev: true,

@@ -48,8 +48,9 @@ type Config struct {
 	// Streams bounds the event streams and followed logs that are open at the same
 	// time; the zero value has defaults.
 	Streams Streams
-	// Dashboards makes the links of POST /api/v1/clusters/{id}/dashboard; nil =
-	// it answers that there are none. Whoever made it serves it.
+	// Dashboards makes the links of POST /api/v1/clusters/{id}/dashboard. Whoever
+	// made it serves it. nil = it leads people to dashboards that have addresses of
+	// their own, and says of all others that they are not shown.
 	Dashboards *proxy.Dashboards
 	// Agents is what agents of adopted clusters are told when they are set up; the
 	// zero value = none can be. Whoever made it serves them.

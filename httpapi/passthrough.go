@@ -66,19 +66,39 @@ func (a *api) throughRoutes() (err error) {
 	if err != nil {
 		return err
 	}
+	if a.dashboards == nil {
+		if a.dashboards, err = proxy.NewDashboards(proxy.DashboardsConfig{Manager: a.manager, Logger: a.log}); err != nil {
+			return err
+		}
+	}
 	open := a.operation(http.MethodPost, clustersPath+"/{id}/dashboard", "openDashboard", "Make a link to a cluster's dashboard", ecp.CodeUnsupported, ecp.CodeThrottled)
 	open.Description = `The link is good once, within a minute, for whoever opens it first: hand it to a browser at once, and to nobody else. It
 leads to an origin of the cluster's own and is exchanged there for a cookie, which is good for 8 hours, or as long as the token or
-session that asked for it, and its rights, are. Nobody is logged in to EMQX by it: the dashboard asks for a login of its own.`
+session that asked for it, and its rights, are. Nobody is logged in to EMQX by it: the dashboard asks for a login of its own.
+
+An adopted cluster of EMQX 5 or later that has a serviceAddress is opened there: via is serviceAddress, and the URL is that
+address, with no secret in it and nothing of the daemon's behind it. Without one, with EMQX 4, and with via=agent, the
+dashboard is shown through an agent of the cluster. The audit says who asked, and which way they were led.`
+	open.Parameters = []*huma.Param{{In: "query", Name: "via", Schema: &huma.Schema{Type: huma.TypeString, Enum: eachOf(vias(), func(via string) any { return via })},
+		Description: "the way to take; what fits the cluster when left out. agent and serviceAddress are for adopted clusters, target is for hosted ones"}}
 	open.Metadata[keyless] = true // the answer is a secret
 	a.serve(open, http.StatusCreated, schemaOf[linkView](a.schemas()), a.openDashboard)
 	return nil
 }
 
+// vias are the ways to dashboards.
+func vias() (words []string) {
+	for _, via := range ecp.DashboardVias() {
+		words = append(words, string(via))
+	}
+	return words
+}
+
 // linkView is a link to a dashboard.
 type linkView struct {
-	URL       string    `json:"url" doc:"to be opened in a browser; holds a secret"`
-	ExpiresAt time.Time `json:"expiresAt" doc:"when it is too late to open it"`
+	URL       string           `json:"url" doc:"to be opened in a browser; holds a secret, unless via is serviceAddress"`
+	Via       ecp.DashboardVia `json:"via" enum:"serviceAddress,agent,target" doc:"the way that it leads: serviceAddress is the dashboard's own address, which browsers open without the daemon"`
+	ExpiresAt time.Time        `json:"expiresAt,omitzero" doc:"when it is too late to open it; left out of a serviceAddress, which stays"`
 }
 
 func (a *api) openDashboard(ctx context.Context, r *http.Request, _ []byte) (success, error) {
@@ -86,11 +106,12 @@ func (a *api) openDashboard(ctx context.Context, r *http.Request, _ []byte) (suc
 	if p != nil {
 		return success{}, p
 	}
-	if a.dashboards == nil {
-		return success{}, newProblem(ecp.CodeUnsupported, "dashboards are not shown here: the daemon was given neither a domain nor ports for them")
+	via := r.URL.Query().Get("via")
+	if wrong := oneOf("via", via, vias()); wrong != nil {
+		return success{}, badParameter(wrong...)
 	}
-	link, err := a.dashboards.Mint(ctx, c.ID())
-	return success{status: http.StatusCreated, body: linkView{link.URL, link.ExpiresAt}}, err
+	link, err := a.dashboards.Open(ctx, c.ID(), ecp.DashboardVia(via))
+	return success{status: http.StatusCreated, body: linkView{link.URL, link.Via, link.ExpiresAt}}, err
 }
 
 // brokerTarget splits a path of ours into the cluster and the path at its broker,

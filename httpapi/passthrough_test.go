@@ -99,6 +99,7 @@ func TestDashboardLink(t *testing.T) {
 	var link linkView
 	got := f.call(asUser, http.MethodPost, clustersPath+"/"+id+"/dashboard", "").want(http.StatusCreated)
 	got.into(&link)
+	require.Equal(t, ecp.ViaTarget, link.Via)
 	require.True(t, strings.HasPrefix(link.URL, "https://"+id+".dash.example.com/_ecp/enter/"), link.URL)
 	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
 	require.NotContains(t, f.log.String(), link.URL[strings.LastIndex(link.URL, "/")+1:])
@@ -110,6 +111,17 @@ func TestDashboardLink(t *testing.T) {
 	f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/stop", "").want(http.StatusAccepted)
 	f.awaitState(id, "stopped")
 	f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard", "").want(http.StatusServiceUnavailable)
-	f.api.dashboards = nil
-	require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard", "").want(http.StatusUnprocessableEntity).problem().Code)
+	for query, pointer := range map[string]string{"?via=tunnel": "/query/via", "?via=agent&via=target": "/query/via"} {
+		require.Equal(t, pointer, f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard"+query, "").want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer)
+	}
+	p := f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard?via=agent", "").want(http.StatusUnprocessableEntity).problem()
+	require.Equal(t, ecp.CodeUnsupported, p.Code)
+	require.Contains(t, p.Detail, "hosted")
+
+	f = newFixture(t, setup{run: true, nowhere: true})
+	id = f.create()
+	f.awaitState(id, "running")
+	p = f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard", "").want(http.StatusUnprocessableEntity).problem()
+	require.Equal(t, ecp.CodeUnsupported, p.Code)
+	require.Contains(t, p.Detail, "neither a domain nor ports")
 }

@@ -48,6 +48,7 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 	e := ecp.Endpoint{
 		Credentials: credentials, Transport: keepOpen{p.podIPs},
 		BaseURL: at(majorOfWorkload(f.workload.Name).api), DashboardURL: at(dashboardPort),
+		Node: (names{id: f.id}).node(pod.Name, p.network(f).ClusterDomain),
 	}
 	if p.cfg.Reach == PortForward {
 		e.Transport = p.forwarded(pod)

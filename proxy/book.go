@@ -40,6 +40,7 @@ func newSecret() string {
 type pass struct {
 	cluster ecp.ID
 	actor   ecp.Actor
+	node    string // EMQX name of the node that shows it; "" = not known
 	began   time.Time
 	expires time.Time
 }
@@ -128,6 +129,16 @@ func (b *book) session(secret string, id ecp.ID, now time.Time) (pass, bool) {
 	defer b.mu.Unlock()
 	p, ok := b.sessions[digestOf(secret)]
 	return p, ok && p.cluster == id && now.Before(p.expires)
+}
+
+// stay keeps which node shows a session its dashboard.
+func (b *book) stay(secret, node string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p, ok := b.sessions[digestOf(secret)]; ok {
+		p.node = node
+		b.sessions[digestOf(secret)] = p
+	}
 }
 
 // end ends a session.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,11 +23,15 @@ const (
 )
 
 // DashboardsConfig is what Dashboards are made of: a Manager, and one of Domain
-// and Ports.
+// and Ports. With neither nothing is shown here, and people are led to dashboards
+// that have addresses of their own only.
 type DashboardsConfig struct {
 	Manager *ecp.Manager
 	Domain  *Domain
 	Ports   *Ports
+	// Nowhere says, where there is neither Domain nor Ports, what has to be set for
+	// dashboards to be shown; empty = a few words in general.
+	Nowhere string
 	// Logger gets what brokers did wrong; nil = nothing is logged.
 	Logger *slog.Logger
 	// Now is the clock of links and sessions; nil = time.Now.
@@ -39,10 +44,15 @@ type DashboardsConfig struct {
 	Recheck time.Duration
 }
 
-// Link leads one person to one dashboard, once.
+// Link leads one person to one dashboard.
 type Link struct {
-	URL       string // holds a secret
+	// URL is to be opened in a browser. It holds a secret and is good once, unless
+	// ExpiresAt is zero: then it is the dashboard's own address, with nothing of
+	// ours in it.
+	URL       string
 	ExpiresAt time.Time
+	// Via is the way that the link leads.
+	Via ecp.DashboardVia
 }
 
 // Dashboards shows the dashboards of clusters, each on an origin of its own. All
@@ -50,7 +60,8 @@ type Link struct {
 type Dashboards struct {
 	manager *ecp.Manager
 	domain  *Domain // nil = ports
-	ports   *quay
+	ports   *quay   // nil = a domain; with neither nothing is shown
+	nowhere string
 	log     *slog.Logger
 	now     func() time.Time
 	bounds  Bounds
@@ -80,11 +91,11 @@ var usualVisit = Bounds{Body: 256 << 20, Answer: 4 << 30, Idle: time.Minute, Tot
 
 // NewDashboards checks the configuration. It starts nothing.
 func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
-	if c.Manager == nil || (c.Domain == nil) == (c.Ports == nil) {
+	if c.Manager == nil || c.Domain != nil && c.Ports != nil {
 		return nil, errors.New("proxy: DashboardsConfig wants a Manager, and one of Domain and Ports")
 	}
 	d := &Dashboards{
-		manager: c.Manager, domain: c.Domain, log: loggerOr(c.Logger), now: c.Now, bounds: c.Bounds.or(usualVisit), recheck: c.Recheck,
+		manager: c.Manager, domain: c.Domain, nowhere: cmp.Or(c.Nowhere, "there is neither a domain nor ports for them"), log: loggerOr(c.Logger), now: c.Now, bounds: c.Bounds.or(usualVisit), recheck: c.Recheck,
 		book: newBook(), places: newPlaces[ecp.ID](quickVisits, longVisits), sockets: newPlaces[ecp.ID](openSockets, limits{}), closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if c.Ports != nil {
@@ -100,34 +111,55 @@ func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
 	return d, nil
 }
 
-// Mint makes a link to a cluster's dashboard for the actor in ctx: good for a
-// minute, and once. Whoever has it is that actor to the dashboard's door, so it is
-// shown to nobody else. It wants [ecp.RightRead] over the cluster's project, and
-// the audit says who asked: EMQX has logins of its own, and nobody is logged in
-// by a link.
-func (d *Dashboards) Mint(ctx context.Context, id ecp.ID) (Link, error) {
+// Open makes a link to a cluster's dashboard for the actor in ctx, by the way via,
+// or if that is empty, by the way that fits the cluster. It wants [ecp.RightRead]
+// over the cluster's project, and the audit says who asked and which way they were
+// led: EMQX has logins of its own, and nobody is logged in by a link.
+//
+// Unless the dashboard has an address of its own, the link is good for a minute,
+// and once. Whoever has it is the actor to the dashboard's door, so it is shown to
+// nobody else.
+func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (Link, error) {
+	way, err := d.manager.DashboardWay(ctx, id, via)
+	if errors.Is(err, ecp.ErrDenied) || errors.Is(err, ecp.ErrNotFound) {
+		_, err = d.manager.OpenDashboard(ctx, id, via) // the audit has who was refused, too
+	}
+	if err != nil {
+		return Link{}, err
+	}
+	if way.Via != ecp.ViaServiceAddress {
+		return d.mint(ctx, id, way.Via)
+	}
+	if way, err = d.manager.OpenDashboard(ctx, id, way.Via); err != nil {
+		return Link{}, err
+	}
+	return Link{URL: way.Address, Via: way.Via}, nil
+}
+
+// mint makes a link to an origin of ours. Who has too many is told before anything
+// is written down.
+func (d *Dashboards) mint(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (Link, error) {
 	const op = "open dashboard"
-	actor, _ := ecp.ActorFrom(ctx) // none = refused below
+	if d.domain == nil && d.ports == nil {
+		return Link{}, &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "dashboards are not shown here: " + d.nowhere}
+	}
+	actor, _ := ecp.ActorFrom(ctx)
 	secret, expires, ok := d.book.mint(id, actor, d.now())
 	if !ok {
 		return Link{}, &ecp.Error{Code: ecp.CodeThrottled, Op: op, Message: "there are many links already that nobody has used; they are over in a minute", RetryAfter: linkLife}
 	}
-	origin, err := d.admit(ctx, id)
+	origin, err := d.admit(ctx, id, via)
 	if err != nil {
 		d.book.forget(secret)
 		return Link{}, err
 	}
-	return Link{URL: origin.JoinPath(enterPath, secret).String(), ExpiresAt: expires}, nil
+	return Link{URL: origin.JoinPath(enterPath, secret).String(), ExpiresAt: expires, Via: via}, nil
 }
 
 // admit asks whether an actor may come, writes down that it does, and gives the
 // origin it comes to.
-func (d *Dashboards) admit(ctx context.Context, id ecp.ID) (*url.URL, error) {
-	e, err := d.manager.EndpointForDashboard(ctx, id)
-	if err == nil {
-		err = mayBeShown(e)
-	}
-	if err != nil {
+func (d *Dashboards) admit(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (*url.URL, error) {
+	if _, err := d.manager.OpenDashboard(ctx, id, via); err != nil {
 		return nil, err
 	}
 	if d.domain != nil {

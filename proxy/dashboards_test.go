@@ -81,7 +81,7 @@ func browser(t *testing.T) *http.Client {
 
 func (h *house) mint(secret string) string {
 	h.t.Helper()
-	link, err := h.d.Mint(h.as(secret), h.id)
+	link, err := h.d.Open(h.as(secret), h.id, "")
 	require.NoError(h.t, err)
 	return link.URL
 }
@@ -172,9 +172,9 @@ func TestLinks(t *testing.T) {
 	h := newRig(t, image5).onPorts(nil)
 	user, id := h.token(ecp.RoleUser, "default/default")
 	foreign, _ := h.token(ecp.RoleProjectAdmin, "other/one")
-	_, err := h.d.Mint(h.as(foreign), h.id)
+	_, err := h.d.Open(h.as(foreign), h.id, "")
 	require.ErrorIs(t, err, ecp.ErrNotFound)
-	_, err = h.d.Mint(t.Context(), h.id)
+	_, err = h.d.Open(t.Context(), h.id, "")
 	require.ErrorIs(t, err, ecp.ErrDenied)
 	require.Empty(t, h.d.book.links, "who is refused leaves nothing")
 	require.Empty(t, h.d.ports.of)
@@ -202,7 +202,7 @@ func TestLinks(t *testing.T) {
 	require.NoError(t, err)
 	h.eventually("the other runs", func() bool { _, err := h.sim.Endpoint(t.Context(), other.ID, ""); return err == nil })
 	user, _ = h.token(ecp.RoleUser, "default/default")
-	elsewhere, err := h.d.Mint(h.as(user), other.ID)
+	elsewhere, err := h.d.Open(h.as(user), other.ID, "")
 	require.NoError(t, err)
 	origin, secret, _ := strings.Cut(h.mint(user), enterPath)
 	theirs, theirSecret, _ := strings.Cut(elsewhere.URL, enterPath)
@@ -403,17 +403,34 @@ func TestWaysThatLogIn(t *testing.T) {
 	h := r.onPorts(nil)
 	user, _ := r.token(ecp.RoleUser, "default/default")
 	asked := 0
-	r.lead(func(http.ResponseWriter, *http.Request) { asked++ })
+	r.lead(func(_ http.ResponseWriter, q *http.Request) {
+		asked++
+		require.Empty(t, q.Header.Get("Authorization"))
+	})
 	b, origin := h.enter(user)
 	link := h.mint(user)
-	r.detour.mu.Lock()
-	r.detour.to.Credentials = ecp.Credentials{}
-	r.detour.mu.Unlock()
+	change := func(authenticated bool, c ecp.Credentials) {
+		r.detour.mu.Lock()
+		defer r.detour.mu.Unlock()
+		r.detour.to.Authenticated, r.detour.to.Credentials = authenticated, c
+	}
+	require.Equal(t, 200, get(t, b, origin+"/").status, "credentials that the way has for others are not applied")
+	change(false, ecp.Credentials{})
+	require.Equal(t, 200, get(t, b, origin+"/").status, "it adds nothing")
+	require.Equal(t, 2, asked)
+	asked = 0
+	change(true, ecp.Credentials{})
 	require.Equal(t, 503, get(t, b, origin+"/").status)
 	require.Equal(t, 503, get(t, browser(t), link).status)
-	_, err := h.d.Mint(h.as(user), h.id)
+	_, err := h.d.Open(h.as(user), h.id, "")
 	require.ErrorIs(t, err, ecp.ErrUnsupported)
 	require.Zero(t, asked)
+	change(true, ecp.Credentials{Username: "key", Password: "secret"})
+	require.Equal(t, 503, get(t, b, origin+"/").status)
+	require.Zero(t, asked)
+	require.NoError(t, mayBeShown(ecp.Endpoint{}))
+	require.Error(t, mayBeShown(ecp.Endpoint{Authenticated: true}))
+	require.Error(t, mayBeShown(ecp.Endpoint{Credentials: ecp.Credentials{Username: "key"}}))
 }
 
 // echo is a WebSocket, near enough: it takes the upgrade and sends back what comes.
@@ -617,7 +634,7 @@ func TestDomain(t *testing.T) {
 	d, err := NewDashboards(DashboardsConfig{Manager: r.manager, Logger: r.logger, Domain: &Domain{Scheme: "https", Host: "Dash.example.com:443"}})
 	require.NoError(t, err)
 	user, _ := r.token(ecp.RoleUser, "default/default")
-	link, err := d.Mint(r.as(user), r.id)
+	link, err := d.Open(r.as(user), r.id, "")
 	require.NoError(t, err)
 	require.Contains(t, link.URL, "https://"+string(r.id)+".Dash.example.com/_ecp/enter/")
 	ask := func(host, path string, headers ...string) *httptest.ResponseRecorder {

@@ -37,7 +37,7 @@ func Example() {
 			case len(path) > len(prefix)+idLength && path[:len(prefix)] == prefix:
 				through.Serve(w, r, ecp.ID(path[len(prefix):len(prefix)+idLength]), path[len(prefix)+idLength:])
 			default:
-				link, err := dashboards.Mint(r.Context(), ecp.ID(r.FormValue("cluster")))
+				link, err := dashboards.Open(r.Context(), ecp.ID(r.FormValue("cluster")), "")
 				if err != nil {
 					http.Error(w, ecp.MessageOf(err), http.StatusForbidden)
 					return

@@ -61,30 +61,37 @@ func (r *rig) lead(h http.HandlerFunc) *httptest.Server {
 
 func newRig(t *testing.T, image string) *rig {
 	t.Helper()
-	r := &rig{t: t, log: &logBuffer{}}
-	r.logger = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	var err error
-	r.sim, err = emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 10 * time.Millisecond})
+	sim, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 10 * time.Millisecond})
 	require.NoError(t, err)
-	r.detour = &detour{Provisioner: r.sim}
-	r.manager, err = ecp.New(t.Context(), ecp.Config{
-		Store: memstore.New(), Hasher: quickHasher{}, Provisioners: map[string]ecp.Provisioner{"default": r.detour},
+	way := &detour{Provisioner: sim}
+	m, err := ecp.New(t.Context(), ecp.Config{
+		Store: memstore.New(), Hasher: quickHasher{}, Provisioners: map[string]ecp.Provisioner{"default": way},
 		Defaults: ecp.Defaults{Projects: []string{"default/default", "other/one"}},
 	})
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- r.manager.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-ended)
-	})
+	r := rigOf(t, m)
+	r.sim, r.detour = sim, way
 	info, _, err := r.manager.Create(system(t), ecp.CreateRequest{Mode: ecp.Hosted, Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image, Nodes: 1, Connections: 10}}})
 	require.NoError(t, err)
 	r.id = info.ID
 	r.eventually("a node is ready", func() bool {
 		_, err := r.sim.Endpoint(t.Context(), r.id, "")
 		return err == nil
+	})
+	return r
+}
+
+// rigOf lets a Manager run.
+func rigOf(t *testing.T, m *ecp.Manager) *rig {
+	t.Helper()
+	r := &rig{t: t, manager: m, log: &logBuffer{}}
+	r.logger = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-ended)
 	})
 	return r
 }

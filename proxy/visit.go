@@ -40,10 +40,12 @@ func (v visit) enter(w http.ResponseWriter, r *http.Request, secret string) {
 		say(w, http.StatusForbidden, v.words("The link was used already, is older than a minute, or is not one for this dashboard."))
 		return
 	}
-	if _, _, err := v.endpoint(r.Context(), p); err != nil {
+	_, e, err := v.endpoint(r.Context(), "", p)
+	if err != nil {
 		v.turnAway(r.Context(), w, err)
 		return
 	}
+	p.node = e.Node
 	session, ok := v.d.book.begin(p, v.cookies.secret(r), now)
 	if !ok {
 		say(w, http.StatusServiceUnavailable, "Too many dashboards are open. Come again later.")
@@ -82,7 +84,7 @@ func (v visit) show(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusForbidden, "The request comes from a page of another origin.")
 		return
 	}
-	ctx, e, err := v.endpoint(r.Context(), p)
+	ctx, e, err := v.endpoint(r.Context(), secret, p)
 	if err != nil {
 		if over(err) {
 			v.d.book.end(secret)
@@ -108,24 +110,31 @@ func (v visit) show(w http.ResponseWriter, r *http.Request) {
 	v.exchange(w, r, e)
 }
 
-// endpoint asks anew, for every request, who somebody is now and what they may.
-func (v visit) endpoint(ctx context.Context, p pass) (context.Context, ecp.Endpoint, error) {
+// endpoint asks anew, for every request, who somebody is now, what they may, and
+// which way leads to the dashboard. A session stays with the node that it has; if
+// that does not serve any more, it goes on with another, where EMQX knows its
+// logins, too, and stays there.
+func (v visit) endpoint(ctx context.Context, secret string, p pass) (context.Context, ecp.Endpoint, error) {
 	actor, err := v.d.manager.Reauthenticate(ctx, p.actor)
 	if err != nil {
 		return ctx, ecp.Endpoint{}, err
 	}
 	ctx = ecp.WithActor(ctx, actor)
-	e, err := v.d.manager.Endpoint(ctx, ecp.RightRead, v.id, "")
+	e, err := v.d.manager.DashboardEndpoint(ctx, v.id, p.node)
 	if err == nil {
 		err = mayBeShown(e)
+	}
+	if err == nil && e.Node != p.node {
+		v.d.book.stay(secret, e.Node)
 	}
 	return ctx, e, err
 }
 
-// mayBeShown refuses a way that logs in by itself: whoever comes to the dashboard
-// would be the broker's administrator.
+// mayBeShown refuses a way that logs in by itself, or could: whoever comes to the
+// dashboard would be the broker's administrator. The Manager gives none such; what
+// a browser sends goes on over nothing else all the same.
 func mayBeShown(e ecp.Endpoint) error {
-	if e.Credentials != (ecp.Credentials{}) {
+	if !e.Authenticated && e.Credentials == (ecp.Credentials{}) {
 		return nil
 	}
 	return &ecp.Error{Code: ecp.CodeUnsupported, Op: "open dashboard", Message: "the way to this cluster's broker logs in by itself, so nobody is let through to the dashboard"}
@@ -207,7 +216,7 @@ func (v visit) stay(ctx context.Context, secret string) {
 		if !ok {
 			return
 		}
-		if _, _, err := v.endpoint(ctx, p); over(err) {
+		if _, _, err := v.endpoint(ctx, secret, p); over(err) {
 			v.d.book.end(secret)
 			return
 		}

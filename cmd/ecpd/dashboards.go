@@ -101,10 +101,14 @@ func (c *config) checkDashboards(bad complain) {
 	}
 }
 
-// newDashboards makes what shows dashboards, as configured; nil = none are shown.
+// nowhere says what to set where dashboards are to be shown.
+const nowhere = "set `dashboard.domain` (the flag --dashboard-domain) to a domain whose names lead to the daemon, or `dashboard.listen` (--dashboard-listen) to ports that they may have"
+
+// newDashboards makes what shows dashboards, as configured: on a domain, on ports,
+// or nowhere. Then people are led to addresses that dashboards have of their own.
 // ctx is the daemon's: what is opened later outlives who asked for it.
 func (d *daemon) newDashboards(ctx context.Context, port string) (*proxy.Dashboards, error) {
-	c := proxy.DashboardsConfig{Manager: d.manager, Logger: d.log}
+	c := proxy.DashboardsConfig{Manager: d.manager, Logger: d.log, Nowhere: nowhere}
 	domain, err := d.config.dashboardDomain(port)
 	if err != nil {
 		return nil, err
@@ -114,9 +118,6 @@ func (d *daemon) newDashboards(ctx context.Context, port string) (*proxy.Dashboa
 		return nil, err
 	}
 	c.Domain = domain
-	if domain == nil && ports == nil {
-		return nil, nil
-	}
 	if ports != nil {
 		d.doors = &doors{setting: d.config.at("dashboard-listen"), pair: d.certificate, log: d.log}
 		c.Ports = &proxy.Ports{

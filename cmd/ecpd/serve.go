@@ -94,7 +94,7 @@ type daemon struct {
 	reloader    *reloader
 	notify      notifier
 	servers     []*server         // the API's first
-	dashboards  *proxy.Dashboards // nil = none are shown
+	dashboards  *proxy.Dashboards // nil = not made yet
 	doors       *doors            // nil = no dashboard has a port of its own
 	log         *slog.Logger
 	up          atomic.Bool   // the Manager runs and nobody has asked for the end

@@ -87,7 +87,7 @@ func testCredentials(t *testing.T, s AdapterSuite) {
 	e := s.Open(t)
 	login, through := e.Credentials, transportOf(e)
 	for _, own := range []ecp.Credentials{login, {}} {
-		e.Credentials = own
+		e.Credentials, e.Authenticated = own, own == (ecp.Credentials{})
 		e.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
 			user, password, sent := r.BasicAuth()
 			if got := (ecp.Credentials{Username: user, Password: password}); sent && got != own {

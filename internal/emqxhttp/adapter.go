@@ -14,7 +14,7 @@ type Adapter struct {
 	// Broker speaks the major's way through a client, which it closes.
 	Broker func(*Client) ecp.Broker
 	// Find says what answers a client, within the time of a call. login says
-	// that there are credentials, or a transport that has them.
+	// that there are credentials, or a transport that logs in by itself.
 	Find func(ctx context.Context, c *Client, login bool) (ecp.Detection, error)
 }
 
@@ -39,5 +39,5 @@ func (a Adapter) Detect(ctx context.Context, e ecp.Endpoint) (ecp.Detection, err
 	defer c.Close()
 	ctx, cancel := c.Bound(ctx)
 	defer cancel()
-	return a.Find(ctx, c, e.Credentials != (ecp.Credentials{}) || e.Transport != nil)
+	return a.Find(ctx, c, e.Authenticated || e.Credentials != (ecp.Credentials{}))
 }

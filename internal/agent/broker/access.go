@@ -178,7 +178,7 @@ func (a *Access) Open(ctx context.Context, timeout time.Duration) (ecp.Broker, F
 	}
 	for _, adapter := range a.adapters(timeout) {
 		if adapter.Major() == f.Major {
-			b, err := adapter.Open(ecp.Endpoint{BaseURL: f.Base.String(), Transport: a})
+			b, err := adapter.Open(ecp.Endpoint{BaseURL: f.Base.String(), Transport: a, Authenticated: true})
 			return b, f, err
 		}
 	}

@@ -25,7 +25,7 @@ func (a *Access) Detect(ctx context.Context) (ecp.Detection, error) {
 	}
 	for _, adapter := range a.adapters(callTime) {
 		if detector, ok := adapter.(ecp.Detector); ok && adapter.Major() == f.Major {
-			d, err := detector.Detect(ctx, ecp.Endpoint{BaseURL: f.Base.String(), Transport: a})
+			d, err := detector.Detect(ctx, ecp.Endpoint{BaseURL: f.Base.String(), Transport: a, Authenticated: true})
 			return d, foundInstead(d, a.Advise(err))
 		}
 	}
