@@ -27,7 +27,7 @@ type agent struct {
 
 	connection agentproto.Connection // the last one
 	connected  bool
-	reading    *reading // of the present connection; nil = Run does not run, or it is not connected
+	cancel     func() // ends what follows the connection; nil = nothing does
 	since      time.Time
 	clean      bool
 	lastSeen   time.Time

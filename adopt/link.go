@@ -88,7 +88,7 @@ func (h *Hub) endpoint(id ecp.ID, node string, host agentproto.Host, op string, 
 	if why != "" {
 		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: why}
 	}
-	return ecp.Endpoint{BaseURL: brokerURL, Transport: h.server.Transport(string(agent), host), Node: beside}, nil
+	return ecp.Endpoint{BaseURL: brokerURL, Transport: brokersOwn{h.server.Transport(string(agent), host), agent}, Node: beside}, nil
 }
 
 // pickLocked returns an agent and the node that it is beside, as far as that is

@@ -39,10 +39,7 @@ func (a *Agent) serve(ctx context.Context, w way, p proven) error {
 	srv.HTTP2 = http2Config(heartbeat, silence, agentStreamWindow)
 	srv.ConnState = func(_ net.Conn, state http.ConnState) { s.mark(state) }
 	c.multiplexed.Store(true)
-	out := &newsConn{Conn: c}
-	changed := a.cfg.Reports.changes() // before the server can ask for what there is
-	a.work.Go(func() { _ = srv.Serve(newSingleListener(out)) })
-	a.work.Go(func() { s.tellNews(out, c.ended, changed) })
+	a.work.Go(func() { _ = srv.Serve(newSingleListener(c)) })
 	s.attend(ctx, w)
 	cancel()
 	_ = srv.Close()
@@ -103,13 +100,15 @@ func orAbsent(h http.Handler, text string) http.Handler {
 	if h != nil {
 		return h
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, text, http.StatusNotFound) })
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		Answer{AnswerNotFound, text}.Write(w, http.StatusNotFound)
+	})
 }
 
 // dispatch leads a request to the handler of its virtual host.
 func (s *served) dispatch(w http.ResponseWriter, r *http.Request) {
 	if !s.begin() {
-		http.Error(w, "the agent stops", http.StatusServiceUnavailable)
+		Answer{AnswerStops, "the agent stops"}.Write(w, http.StatusServiceUnavailable)
 		return
 	}
 	defer s.done()

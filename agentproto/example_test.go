@@ -76,7 +76,7 @@ func ExampleServer_Transport() {
 	fmt.Print(none.StatusCode, " ", string(must(io.ReadAll(none.Body))))
 	// Output:
 	// 200 broker: GET /api/v5/nodes
-	// 404 this agent does not offer the broker's dashboard
+	// 404 {"code":"NOT_FOUND","message":"this agent does not offer the broker's dashboard"}
 }
 
 // Dial opens a connection that speaks HTTP/1.1 to a virtual host, for libraries that

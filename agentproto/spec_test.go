@@ -60,7 +60,7 @@ func specTable(t *testing.T, header ...string) (rows [][]string) {
 var specLimits = map[string]any{
 	"maxFrame": maxFrame, "nonceSize": nonceSize, "bindingSize": bindingSize, "maxID": maxID, "maxWord": maxWord, "maxMessage": maxMessage,
 	"maxStreams": maxStreams, "reservedStreams": reservedStreams, "serverStreamWindow": serverStreamWindow,
-	"agentStreamWindow": agentStreamWindow, "connectionWindow": connectionWindow, "frameBytes": frameBytes, "headerTableBytes": headerTableBytes,
+	"agentStreamWindow": agentStreamWindow, "connectionWindow": connectionWindow, "frameBytes": frameBytes,
 	"maxHeaderBytes": maxHeaderBytes, "coalesceBytes": coalesceBytes, "recordBytes": recordBytes, "unsentBytes": unsentBytes, "maxReportBytes": maxReportBytes,
 	"maxMembers": maxMembers, "maxReportErrors": maxReportErrors, "maxUptimeMS": time.Duration(maxUptimeMS) * time.Millisecond,
 	"maxControlBytes": maxControlBytes, "maxRegisterBody": maxRegisterBody, "maxAnswerBody": maxAnswerBody, "maxToken": maxToken,
@@ -77,7 +77,6 @@ var specLimits = map[string]any{
 var ownBusiness = []string{
 	"identityVersion", // of the agent's file
 	"lineBuffer",      // how reports are read
-	"frameHead",       // HTTP/2's own
 	"noLinks",         // how files are opened
 	"tcpNotSentLowat", // a number of the kernel
 	"tellSkew",        // what doctor advises
@@ -176,14 +175,12 @@ func TestSpecWords(t *testing.T) {
 		switch {
 		case kind == "RefusalCode":
 			codes[word] = true
-		case slices.Contains([]string{"Host", "Carrier", "TunnelMode", "MemberStatus", "Stage", "ErrorCode", "HistoryKind", "ChangeAbout", "GapReason"}, kind),
+		case slices.Contains([]string{"Host", "Carrier", "TunnelMode", "MemberStatus", "Stage", "ErrorCode", "HistoryKind", "ChangeAbout", "GapReason", "AnswerCode"}, kind), name == "AnsweredBy",
 			strings.HasPrefix(name, "path"), strings.HasPrefix(name, "Path"), strings.HasPrefix(name, "label"), name == "ALPN":
 			assert.Contains(t, text, "`"+word+"`", name)
 		}
 	})
-	for _, frame := range []string{goodbyeFrame, newsFrame} {
-		assert.Contains(t, text, strings.TrimSpace(fmt.Sprintf("`% x`", frame)))
-	}
+	assert.Contains(t, text, strings.TrimSpace(fmt.Sprintf("`% x`", goodbyeFrame)))
 	assert.Contains(t, text, "`EXPORTER-Channel-Binding`")
 	for _, row := range specTable(t, "code", "status") {
 		r := &Refusal{Code: RefusalCode(row[0])}
@@ -271,7 +268,7 @@ func closedChannel() <-chan struct{} {
 func TestSpecShapes(t *testing.T) {
 	shapes := map[string]any{
 		"challenge": &challenge{}, "proof": &proof{}, "verdict": &verdict{}, "registerRequest": &registerRequest{},
-		"registerAnswer": &registerAnswer{}, "unregisterRequest": &unregisterRequest{}, "problem": &problem{}, "announcement": &announcement{}, "Report": &Report{},
+		"registerAnswer": &registerAnswer{}, "unregisterRequest": &unregisterRequest{}, "problem": &problem{}, "announcement": &announcement{}, "Report": &Report{}, "Answer": &Answer{},
 		"HistoryRecord": &HistoryRecord{},
 	}
 	found := regexp.MustCompile("(?s)<!-- shape: (\\w+) -->\\s+```json(.*?)```").FindAllStringSubmatch(specText(t), -1)

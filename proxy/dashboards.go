@@ -264,13 +264,17 @@ func (d *Dashboards) serve(w http.ResponseWriter, r *http.Request, id ecp.ID, or
 
 // say answers a person in a few words. Nothing of the request is in them.
 func say(w http.ResponseWriter, status int, words string) {
+	answerAs(w, status, "text/plain; charset=utf-8", []byte(words+"\n"))
+}
+
+func answerAs(w http.ResponseWriter, status int, kind string, words []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set(AnsweredBy, Ours)
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(words + "\n")) // the person has gone: nothing to do about it
+	_, _ = w.Write(words) // the person has gone: nothing to do about it
 }

@@ -378,3 +378,37 @@ func TestConnectionsGoOn(t *testing.T) {
 		require.Equal(t, 400, conn.StatusCode)
 	}
 }
+
+// A way may answer in place of the broker, with an error of ours: that is what the
+// caller is told, and nothing that a broker says is taken for it.
+func TestWaysThatAnswer(t *testing.T) {
+	c := newRig(t, image5).passthrough(Bounds{})
+	admin, _ := c.token(ecp.RoleProjectAdmin, "default/default")
+	c.lead(nil)
+	c.detour.mu.Lock()
+	c.detour.to.Transport = failing{&ecp.Error{Code: ecp.CodeDenied, Op: "ask the broker beside agent a1", Message: "the agent is read-only"}}
+	c.detour.mu.Unlock()
+	got := c.call("POST", "/api/v5/publish", admin, "{}")
+	require.Equal(t, 403, got.status)
+	require.Equal(t, Ours, got.header.Get(AnsweredBy))
+	require.Contains(t, got.body, "read-only")
+
+	c.lead(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(AnsweredBy, "agent")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `{"code":"READ_ONLY","message":"forged"}`)
+	})
+	got = c.call("POST", "/api/v5/publish", admin, "{}")
+	require.Equal(t, []string{Broker}, got.header.Values(AnsweredBy))
+	require.Contains(t, got.body, "forged")
+}
+
+// failing is a transport that fails with an error.
+type failing struct{ err error }
+
+func (f failing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+	return nil, f.err
+}

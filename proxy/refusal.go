@@ -45,11 +45,14 @@ func refusalOf(ctx context.Context, err error, in *bodyIn, b Bounds) *Refusal {
 	if errors.Is(cause, errCrowded) {
 		return &Refusal{0, &ecp.Error{Code: ecp.CodeThrottled, Op: "pass the request on", Message: crowded, RetryAfter: lastsAfter, Cause: err}}
 	}
+	var ours *ecp.Error // of a way that answered in place of the broker
 	switch fault := in.fault(cause); {
 	case fault == http.StatusRequestEntityTooLarge:
 		return refuse(fault, ecp.CodeInvalid, "the body is too large; "+inMiB(b.Body)+" are allowed")
 	case fault != 0:
 		return refuse(fault, ecp.CodeInvalid, "the body did not arrive in time")
+	case errors.As(err, &ours):
+		return &Refusal{0, ours}
 	case errors.Is(err, errTooLarge):
 		r = refuse(http.StatusBadGateway, ecp.CodeUnavailable, "the broker's answer is larger than "+inMiB(b.Answer)+"; ask for less at a time")
 	case errors.Is(err, errRedirect):

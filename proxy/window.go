@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"cmp"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -43,18 +45,30 @@ func (v visit) exchange(w http.ResponseWriter, r *http.Request, e ecp.Endpoint) 
 			if r.Context().Err() == nil { // else the person has gone
 				v.d.log.InfoContext(ctx, "a dashboard's answer was not passed on", "cluster", v.id, "error", err)
 			}
-			status := refusal.Status
-			switch {
-			case status != 0:
-			case refusal.Err.Code == ecp.CodeThrottled:
-				status = http.StatusTooManyRequests
-			default:
-				status = http.StatusBadGateway
-			}
-			say(w, status, "The dashboard cannot be shown now: "+refusal.Err.Message+".")
+			turnBack(w, r, refusal)
 		},
 	}
 	proxy.ServeHTTP(out, in)
+}
+
+// turnedBack are statuses of what ends an exchange, where it has none of its own.
+var turnedBack = map[ecp.Code]int{
+	ecp.CodeDenied: http.StatusForbidden, ecp.CodeInvalid: http.StatusBadRequest, ecp.CodeThrottled: http.StatusTooManyRequests,
+}
+
+// turnBack answers a request that did not get through. What a dashboard's page asks
+// of the API is answered as EMQX would, so that the page shows the words.
+func turnBack(w http.ResponseWriter, r *http.Request, f *Refusal) {
+	status := cmp.Or(f.Status, turnedBack[f.Err.Code], http.StatusBadGateway)
+	if !strings.HasPrefix(r.URL.Path, "/api/") {
+		say(w, status, "The dashboard cannot be shown now: "+f.Err.Message+".")
+		return
+	}
+	words, err := json.Marshal(map[string]string{"code": strings.ToUpper(string(f.Err.Code)), "message": "OpenECP: " + f.Err.Message})
+	if err != nil {
+		words = nil // of strings only
+	}
+	answerAs(w, status, "application/json", words)
 }
 
 // bounds of a request; a WebSocket ends with its session.

@@ -156,7 +156,7 @@ func TestCredentials(t *testing.T) {
 	require.False(t, s.Broker.NextTry.IsZero())
 	require.Contains(t, strings.Join(s.Todo, "\n"), "emqxee-agent register")
 	status, body := w.get("agent-1", agentproto.HostAPI, "/api/v5/nodes")
-	require.Equal(t, http.StatusUnauthorized, status)
+	require.Equal(t, http.StatusBadGateway, status, "it is not whoever asks that is refused")
 	require.Contains(t, body, "BAD_USERNAME_OR_PWD", "EMQX's own words")
 	w.noSecrets(s, body)
 	w.broker("op", "canary-word-1")

@@ -7,11 +7,16 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/openecp/openecp/agentproto"
 )
 
-// Bounds of requests through the tunnel.
+// Bounds of requests through the tunnel. How many run at once is more than the server
+// lets one cluster have of each (package proxy there), so that what it asks for
+// itself finds room, too; together with what the agent asks they are fewer than the
+// 512 connections that EMQX takes.
 const (
-	apiAtOnce       = 64
+	apiAtOnce       = 120
 	dashboardAtOnce = 256
 	mostBody        = 256 << 20 // bytes of a request
 	mostReply       = 4 << 30   // bytes of an answer
@@ -36,7 +41,7 @@ func bounded(g gate, h http.Handler) http.Handler {
 			defer func() { <-g }()
 		default:
 			w.Header().Set("Retry-After", "1")
-			answer(w, http.StatusServiceUnavailable, "TOO_MANY_REQUESTS", "too many requests to EMQX run already; try again soon")
+			answer(w, http.StatusServiceUnavailable, agentproto.AnswerTooMany, "too many requests to EMQX run already; try again soon")
 			return
 		}
 		if r.Header.Get("Upgrade") == "" {

@@ -90,9 +90,15 @@ func refusalOf(res *http.Response, body []byte, kind string) *refusal {
 func (f *refusal) response(r *http.Request) *http.Response {
 	return &http.Response{
 		Status: http.StatusText(f.status), StatusCode: f.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: f.header.Clone(), Body: io.NopCloser(bytes.NewReader(f.body)), ContentLength: int64(len(f.body)), Request: r,
+		Header: f.header.Clone(), Body: &keptRefusal{bytes.NewReader(f.body)}, ContentLength: int64(len(f.body)), Request: r,
 	}
 }
+
+// keptRefusal is the body of an answer for which EMQX was not asked.
+type keptRefusal struct{ *bytes.Reader }
+
+// Close does nothing.
+func (*keptRefusal) Close() error { return nil }
 
 // said are the code and words of a refusal as 5.x writes them.
 func said(body []byte) (code, message string) {

@@ -2,21 +2,19 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"strings"
-	"time"
 
+	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
 )
-
-// AnsweredBy is the header of every answer that is the agent's own and not EMQX'.
-const AnsweredBy = "Ecp-Answered-By"
 
 // API returns the handler of requests that reach EMQX's API with the agent's
 // credentials. Only paths of the API are led there, and no upgrades.
@@ -34,46 +32,37 @@ func (a *Access) API() http.Handler {
 	}
 	modify := proxy.ModifyResponse
 	proxy.ModifyResponse = func(res *http.Response) error {
+		if kept, ok := res.Body.(*keptRefusal); ok {
+			return a.refusing(kept)
+		}
 		res.Header.Del("Set-Cookie")
 		return modify(res)
 	}
 	return bounded(make(gate, apiAtOnce), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch why := checkTarget(r); {
-		case why != "":
-			answer(w, http.StatusBadRequest, "BAD_REQUEST", why)
-		case !isAPI(r.URL.EscapedPath()):
-			answer(w, http.StatusNotFound, "NOT_FOUND", "only /status and what is below /api/v4 and /api/v5 is reached here")
-		case r.Header.Get("Upgrade") != "":
-			answer(w, http.StatusBadRequest, "BAD_REQUEST", "the API of EMQX has no other protocols; leave the header Upgrade out")
-		case a.settings.ReadOnly && writes(r):
-			answer(w, http.StatusForbidden, "READ_ONLY", readOnly)
-		default:
-			if err := keep(r); err != nil {
-				answer(w, http.StatusBadRequest, "BAD_REQUEST", "the body ended early")
-				return
-			}
-			proxy.ServeHTTP(w, r)
+		if o := cmp.Or(checkRequest(r), checkAPI(r), a.checkChanges(r)); o != nil {
+			o.answer(w)
+			return
 		}
+		if err := keep(r); err != nil {
+			answer(w, http.StatusBadRequest, agentproto.AnswerBadRequest, "the body ended early")
+			return
+		}
+		proxy.ServeHTTP(w, r)
 	}))
 }
 
 // Dashboard returns the handler of requests that reach EMQX's dashboard as they
-// are, upgrades too. It adds no credentials.
+// are, WebSockets too. It adds no credentials.
 func (a *Access) Dashboard() http.Handler {
 	proxy := a.proxy(a.transport)
 	return bounded(make(gate, dashboardAtOnce), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch why := checkTarget(r); {
-		case why != "":
-			answer(w, http.StatusBadRequest, "BAD_REQUEST", why)
-		case a.settings.ReadOnly && writes(r):
-			answer(w, http.StatusForbidden, "READ_ONLY", readOnly)
-		default:
-			proxy.ServeHTTP(w, r)
+		if o := cmp.Or(checkRequest(r), checkUpgrade(r), a.checkChanges(r)); o != nil {
+			o.answer(w)
+			return
 		}
+		proxy.ServeHTTP(w, r)
 	}))
 }
-
-const readOnly = "the agent is read-only: whoever set it up lets nobody change anything through it"
 
 // proxy passes requests on to the dashboard's address, or where rt leads them.
 func (a *Access) proxy(rt http.RoundTripper) *httputil.ReverseProxy {
@@ -82,18 +71,33 @@ func (a *Access) proxy(rt http.RoundTripper) *httputil.ReverseProxy {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			to(a.dashboard, p.Out)
 			p.Out.URL.RawQuery, p.Out.URL.ForceQuery = p.In.URL.RawQuery, p.In.URL.ForceQuery
+			p.Out.Trailer = nil
+			for _, name := range overrides {
+				p.Out.Header.Del(name)
+			}
 			if _, said := p.In.Header["User-Agent"]; !said {
 				p.Out.Header["User-Agent"] = nil // none is made up
 			}
 		},
 		ModifyResponse: func(res *http.Response) error {
-			res.Header.Del(AnsweredBy)
+			res.Header.Del(agentproto.AnsweredBy)
+			keepHere(res.Header, a.dashboard)
 			if res.StatusCode != http.StatusSwitchingProtocols {
 				res.Body = &shortened{res.Body, mostReply}
 			}
 			return nil
 		},
 		ErrorHandler: a.unanswered,
+	}
+}
+
+// keepHere makes a redirect to EMQX's own address one to a path: whoever is
+// redirected does not reach it by the address that the agent does.
+func keepHere(h http.Header, own *url.URL) {
+	to, err := url.Parse(h.Get("Location"))
+	if err == nil && to.Host != "" && strings.EqualFold(to.Host, own.Host) && (to.Scheme == "" || to.Scheme == own.Scheme) && !strings.HasPrefix(to.EscapedPath(), "//") {
+		to.Scheme, to.Host, to.User = "", "", nil
+		h.Set("Location", cmp.Or(to.String(), "/"))
 	}
 }
 
@@ -126,19 +130,34 @@ func keep(r *http.Request) error {
 	return nil
 }
 
+// refusing is the error for a refusal of the agent's credentials: to whoever asks it
+// is not said that theirs are wrong.
+func (a *Access) refusing(kept *keptRefusal) error {
+	says := "it refuses the agent's credentials"
+	body, _ := io.ReadAll(kept) // it is in memory
+	if code, _ := said(body); refused[code] || code == "LOGIN_LOCKED" {
+		says += " (" + code + ")"
+	}
+	return a.Advise(fail(ecp.CodeDenied, "ask EMQX at "+a.dashboard.String(), says))
+}
+
 // unanswered answers for a broker that did not.
 func (a *Access) unanswered(w http.ResponseWriter, r *http.Request, err error) {
-	status, code := http.StatusBadGateway, "BROKER_UNREACHABLE"
+	status, code := http.StatusBadGateway, agentproto.AnswerUnreachable
 	var words string
 	var ours *ecp.Error
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
-		status, code, words = http.StatusRequestEntityTooLarge, "TOO_LONG", "the body of the request is longer than may pass"
+		status, code, words = http.StatusRequestEntityTooLarge, agentproto.AnswerTooLong, "the body of the request is longer than may pass"
 	case r.Context().Err() != nil && !errors.Is(r.Context().Err(), context.DeadlineExceeded):
 		return // nobody is left to be answered
 	case errors.Is(err, context.DeadlineExceeded):
-		status, code, words = http.StatusGatewayTimeout, "BROKER_TIMEOUT", "EMQX at "+a.dashboard.String()+" gives no answer in time"
+		status, code, words = http.StatusGatewayTimeout, agentproto.AnswerTimeout, "EMQX at "+a.dashboard.String()+" gives no answer in time"
+	case errors.As(err, &ours) && ours.Code == ecp.CodeDenied:
+		code, words = agentproto.AnswerRefused, ours.Error()
+	case errors.As(err, &ours) && ours.Code == ecp.CodeUnsupported:
+		code, words = agentproto.AnswerUnknown, ours.Error()
 	case errors.As(err, &ours):
 		words = ours.Error()
 	default:
@@ -148,22 +167,12 @@ func (a *Access) unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	answer(w, status, code, words)
 }
 
-// answer is an answer of the agent's own, in the form of EMQX 5's.
-func answer(w http.ResponseWriter, status int, code, message string) {
-	body, err := json.Marshal(map[string]string{"code": code, "message": message})
-	if err != nil {
-		body = nil // of strings only
-	}
-	h := w.Header()
-	h.Set(AnsweredBy, "agent")
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+// answer answers in place of EMQX.
+func answer(w http.ResponseWriter, status int, code agentproto.AnswerCode, message string) {
+	agentproto.Answer{Code: code, Message: message}.Write(w, status)
 }
 
 // Unknown answers a request where it is not known yet which broker it is for.
 func Unknown(w http.ResponseWriter) {
-	answer(w, http.StatusServiceUnavailable, "BROKER_UNKNOWN", "the agent has not found its EMQX yet, or has no credentials that it takes; `emqxee-agent status` on its host says more")
+	answer(w, http.StatusServiceUnavailable, agentproto.AnswerUnknown, "the agent has not found its EMQX yet, or has no credentials that it takes; `emqxee-agent status` on its host says more")
 }

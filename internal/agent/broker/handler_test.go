@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/internal/agent/broker"
 )
@@ -32,7 +33,8 @@ func raw(t *testing.T, h http.Handler, request string) (answered, []byte) {
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	_, err = io.WriteString(conn, request)
 	require.NoError(t, err)
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	method, _, _ := strings.Cut(request, " ")
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
 	require.NoError(t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
@@ -115,10 +117,10 @@ func TestSmuggling(t *testing.T) {
 				got := b.last()
 				if want != http.StatusOK {
 					require.Len(t, b.requests, seen, "nothing reached the broker")
-					require.Equal(t, "agent", res.Header.Get(broker.AnsweredBy))
+					require.Equal(t, "agent", res.Header.Get(agentproto.AnsweredBy))
 					continue
 				}
-				require.Empty(t, res.Header.Get(broker.AnsweredBy), "only the agent's own answers say so")
+				require.Empty(t, res.Header.Get(agentproto.AnsweredBy), "only the agent's own answers say so")
 				require.Equal(t, strings.TrimPrefix(b.URL, "http://"), got.Host)
 				require.NotContains(t, fmt.Sprint(got.Header["X-Evil"], got.Header["Proxy-Authorization"], got.Header["Te"]), "evil")
 				if host == "api" {

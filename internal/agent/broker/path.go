@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -83,14 +82,3 @@ const (
 	base5      = "/api/v5"
 	statusPath = "/status"
 )
-
-// harmless are the methods that change nothing.
-var harmless = []string{http.MethodGet, http.MethodHead, http.MethodOptions}
-
-// logins are the paths that people log in and out by.
-var logins = []string{base4 + "/auth", base5 + "/login", base5 + "/logout"}
-
-// writes reports whether a request changes something at EMQX.
-func writes(r *http.Request) bool {
-	return !slices.Contains(harmless, r.Method) && (r.Method != http.MethodPost || !slices.Contains(logins, r.URL.EscapedPath()))
-}

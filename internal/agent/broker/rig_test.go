@@ -39,6 +39,12 @@ func (c *counted) count(path string) (n int) {
 	return n
 }
 
+func (c *counted) total() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.requests)
+}
+
 func (c *counted) last() *http.Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()

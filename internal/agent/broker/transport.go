@@ -17,8 +17,10 @@ const (
 	dialTime   = 3 * time.Second
 	headerTime = time.Minute     // until an answer begins: EMQX up to 5.6 holds /status for 20 s
 	idleTime   = 4 * time.Second // EMQX before 4.4.24 drops connections after 5 s
-	mostConns  = 300             // at once
-	mostIdle   = 4
+	// mostConns is how many connections there are at once: reports find one, however
+	// many requests through the tunnel hold theirs.
+	mostConns = apiAtOnce + dashboardAtOnce + 24
+	mostIdle  = 4
 )
 
 // newTransport makes the transport of all exchanges with the broker. It takes no
