@@ -73,7 +73,7 @@ func (s *site) start(address string) {
 	s.hub, err = adopt.NewHub(adopt.Config{Name: s.name, Logger: log, Timings: hubTimings})
 	require.NoError(s.t, err)
 	s.manager, err = ecp.New(s.as(), ecp.Config{
-		Store: s.store, Link: s.hub, Timings: managerTimings, Logger: log, AgentAddress: "https://" + s.name,
+		Store: s.store, Link: s.hub, Timings: managerTimings, Logger: log, AgentAddress: "https://" + s.name, LocalServiceAddresses: true,
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
 	})
 	require.NoError(s.t, err)

@@ -99,7 +99,7 @@ func (m *Manager) newRecord(tx Tx, actor Actor, r CreateRequest) (ClusterRecord,
 			rec.Spec.Adopted = &AdoptedSpec{}
 		}
 		rec.Spec.Hosted = nil
-		validateAdopted(&wrong, *rec.Spec.Adopted)
+		m.validateAdopted(&wrong, *rec.Spec.Adopted, AdoptedSpec{})
 		if err := errors.Join(wrong.err(""), limitAdopted(0, *rec.Spec.Adopted)); err != nil {
 			return rec, err
 		}

@@ -30,6 +30,9 @@ type Config struct {
 	// AgentAddress is the URL that the guide tells agents to dial; "" = none is
 	// configured, and no agent can be told where to go.
 	AgentAddress string
+	// LocalServiceAddresses allows service addresses of adopted clusters that lead
+	// to the host or the link of the browser that opens them, such as 127.0.0.1.
+	LocalServiceAddresses bool
 	// Logger gets what operators need; nil = nothing is logged.
 	Logger *slog.Logger
 	// Now is the wall clock, which may step; nil = time.Now. Waiting and patience
@@ -69,25 +72,26 @@ type Defaults struct {
 // is found agree with what is wanted. All methods may be called at once, also
 // while Run is not running; commands then wait for it.
 type Manager struct {
-	store        Store
-	provisioners map[string]Provisioner
-	adapters     map[int]Adapter
-	link         Link
-	agentAddress string
-	log          *slog.Logger
-	now          func() time.Time
-	tick         func() time.Time // the monotonic clock
-	made         mark             // when the Manager was
-	workers      int
-	timings      Timings
-	queue        *queue
-	slots        *slots
-	turns        turns // of users' questions to brokers
-	running      atomic.Bool
-	counters     counters
-	roster       roster // for lists
-	limits       Limits
-	sealer       Sealer
+	store                 Store
+	provisioners          map[string]Provisioner
+	adapters              map[int]Adapter
+	link                  Link
+	agentAddress          string
+	localServiceAddresses bool
+	log                   *slog.Logger
+	now                   func() time.Time
+	tick                  func() time.Time // the monotonic clock
+	made                  mark             // when the Manager was
+	workers               int
+	timings               Timings
+	queue                 *queue
+	slots                 *slots
+	turns                 turns // of users' questions to brokers
+	running               atomic.Bool
+	counters              counters
+	roster                roster // for lists
+	limits                Limits
+	sealer                Sealer
 
 	newProvisioner ProvisionerFactory
 	targets        *targets
@@ -128,7 +132,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		return nil, fail(CodeInvalid, "new manager", "Config.Store is missing; memstore.New() or sqlstore.Open() give one")
 	}
 	m := &Manager{
-		store: c.Store, provisioners: c.Provisioners, link: c.Link, agentAddress: c.AgentAddress, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
+		store: c.Store, provisioners: c.Provisioners, link: c.Link, agentAddress: c.AgentAddress, localServiceAddresses: c.LocalServiceAddresses, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{}, relicensed: map[ID]bool{},
 		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 		refusals: newRefusals(), logins: newLoginRefusals(),

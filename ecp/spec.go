@@ -36,7 +36,7 @@ type HostedSpec struct {
 
 // AdoptedSpec is what is known and wanted of an adopted cluster.
 type AdoptedSpec struct {
-	ServiceAddress string `json:"serviceAddress,omitempty"` // http(s) URL of the dashboard as browsers reach it; "" = only through the agent
+	ServiceAddress string `json:"serviceAddress,omitempty"` // http(s) URL of the dashboard as browsers reach it, which nobody dials here; "" = only through the agent
 	Connections    int    `json:"connections,omitempty"`    // MQTT connections booked in the pool; 0 = none booked
 }
 

@@ -37,7 +37,7 @@ func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) 
 	}
 	var wrong problems
 	validateText(&wrong, rec.Name, rec.Description)
-	if err := u.merge(&wrong, rec); err != nil {
+	if err := u.merge(m, &wrong, rec); err != nil {
 		return err
 	}
 	if err := wrong.err(""); err != nil {
@@ -151,7 +151,7 @@ func leftToMove(rec ClusterRecord) time.Duration {
 }
 
 // merge puts the wanted spec into the record, checked and with its defaults.
-func (u Update) merge(wrong *problems, rec *ClusterRecord) error {
+func (u Update) merge(m *Manager, wrong *problems, rec *ClusterRecord) error {
 	if u.Spec != nil && u.Patch != nil {
 		return fail(CodeInvalid, "", "give a whole spec or a patch, not both")
 	}
@@ -177,7 +177,7 @@ func (u Update) merge(wrong *problems, rec *ClusterRecord) error {
 		if err := patch(wrong, spec.Adopted, u.Patch); err != nil {
 			return err
 		}
-		validateAdopted(wrong, *spec.Adopted)
+		m.validateAdopted(wrong, *spec.Adopted, *old.Adopted)
 	}
 	return nil
 }

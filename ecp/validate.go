@@ -2,7 +2,6 @@ package ecp
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -245,18 +244,17 @@ func unreadable(value string) (found rune, ok bool) {
 	return found, ok
 }
 
-func validateAdopted(p *problems, s AdoptedSpec) {
+// validateAdopted checks a spec. An address that was stored before, by whatever
+// rules, stands until it is changed.
+func (m *Manager) validateAdopted(p *problems, s, was AdoptedSpec) {
 	if s.Connections < 0 || s.Connections > MaxConnections {
 		p.add("spec.connections", "is %d; 0 to %d connections are allowed", s.Connections, MaxConnections)
 	}
-	if s.ServiceAddress == "" {
+	if s.ServiceAddress == "" || s.ServiceAddress == was.ServiceAddress {
 		return
 	}
-	u, err := url.Parse(s.ServiceAddress)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		p.add("spec.serviceAddress", `is not an address such as "https://emqx.example.com:18083"`)
-	} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		p.add("spec.serviceAddress", "must not carry credentials, a query or a fragment")
+	if why := validateServiceAddress(s.ServiceAddress, m.localServiceAddresses); why != "" {
+		p.add("spec.serviceAddress", "%s", why)
 	}
 }
 

@@ -235,18 +235,9 @@ func TestSpecDefaults(t *testing.T) {
 }
 
 func TestAdoptedSpecs(t *testing.T) {
-	for address, good := range map[string]bool{
-		"": true, "https://emqx.example.com:18083": true, "http://10.0.0.1/dash": true, "http://[fd00::1]:18083": true,
-		"emqx.example.com": false, "ftp://a": false, "https://": false, "http://:80": false, "https:a": false,
-		"javascript:alert(1)": false, "https://u:p@a": false, "https://a?x=1": false, "https://a#x": false, "http://a:b": false, "http://a b": false,
-	} {
-		var p problems
-		validateAdopted(&p, AdoptedSpec{ServiceAddress: address})
-		require.Equal(t, good, len(p) == 0, "%q: %v", address, p)
-	}
 	for n, good := range map[int]bool{0: true, 5: true, -1: false, MaxConnections: true, MaxConnections + 1: false} {
 		var p problems
-		validateAdopted(&p, AdoptedSpec{Connections: n})
+		(&Manager{}).validateAdopted(&p, AdoptedSpec{Connections: n}, AdoptedSpec{})
 		require.Equal(t, good, len(p) == 0, "%d", n)
 	}
 }

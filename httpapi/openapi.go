@@ -264,7 +264,7 @@ var notes = []note{
 	{schema: "HostedSpec", property: "target", says: "Kubernetes target; default when left out"},
 	{schema: "HostedSpec", property: "config", says: "EMQX settings by dotted key"},
 	{schema: "HostedSpec", property: "storage", says: "storage class; the size's, else the platform's when left out"},
-	{schema: "AdoptedSpec", property: "serviceAddress", says: "http(s) URL of the dashboard as browsers reach it"},
+	{schema: "AdoptedSpec", property: "serviceAddress", says: "http(s) URL of the dashboard as browsers reach it: they are led there, and the daemon never dials it. No loopback, link-local, multicast or unspecified address, and none where clouds keep metadata, in any spelling, unless the daemon allows it"},
 	{schema: "AdoptedSpec", property: "connections", says: "MQTT connections booked in the pool; none when left out", minimum: number(0), maximum: number(ecp.MaxConnections)},
 	{schema: "Network"},
 	{schema: "Network", property: "type", says: "ClusterIP when left out", words: []string{string(ecp.ClusterIP), string(ecp.NodePort), string(ecp.LoadBalancer)}},

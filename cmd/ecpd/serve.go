@@ -191,7 +191,9 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 		OperationsKept: d.config.operationsKept,
 		Timings:        timings(d.config),
 		AgentAddress:   d.agentURL(),
-		Link:           d.link(),
+
+		LocalServiceAddresses: d.config.localServiceAddresses,
+		Link:                  d.link(),
 	})
 	if err != nil {
 		return err

@@ -41,24 +41,25 @@ type config struct {
 	dev           bool
 	token         secret // "" = none given
 
-	secretsKeyFile  string // "" = none
-	secretsKey      secret // "" = none
-	sessionLife     time.Duration
-	auditKept       time.Duration
-	operationsKept  time.Duration
-	operations      int
-	projectsPerOrg  int
-	projects        int
-	streams         int
-	streamsPerActor int
-	trustedProxies  string // addresses and networks with commas between
-	dashDomain      string // "" = none
-	dashListen      string // "" = none; with dev any free ports
-	dashHost        string // "" = that of dashListen
-	clusterAgent    string // "" = agents are not told where to dial; with dev the API's own address
-	agentsDir       string // "" = beside the program
-	agentsCAFile    string // "" = the authority of tlsAuto, or none
-	tlsAuto         bool
+	secretsKeyFile        string // "" = none
+	secretsKey            secret // "" = none
+	sessionLife           time.Duration
+	auditKept             time.Duration
+	operationsKept        time.Duration
+	operations            int
+	projectsPerOrg        int
+	projects              int
+	streams               int
+	streamsPerActor       int
+	trustedProxies        string // addresses and networks with commas between
+	dashDomain            string // "" = none
+	dashListen            string // "" = none; with dev any free ports
+	dashHost              string // "" = that of dashListen
+	clusterAgent          string // "" = agents are not told where to dial; with dev the API's own address
+	agentsDir             string // "" = beside the program
+	localServiceAddresses bool
+	agentsCAFile          string // "" = the authority of tlsAuto, or none
+	tlsAuto               bool
 
 	origins map[string]origin // by the option's name; what is missing is a default
 	unread  bool              // there is a file, and nothing in it could be read
@@ -123,6 +124,8 @@ var options = []option{
 		field: func(c *config) value { return (*text)(&c.dashHost) }},
 	{name: "cluster-agent", key: "cluster.agent", usage: "`URL` that agents of adopted clusters dial, https://HOST[:PORT]; without it none can be set up (default none; with --dev the API's own address)",
 		field: func(c *config) value { return (*text)(&c.clusterAgent) }},
+	{name: "allow-local-service-addresses", key: "cluster.localServiceAddresses", value: "false", usage: "let service addresses of adopted clusters be such as each browser takes for its own host or link: loopback, link-local, a cloud's metadata",
+		field: func(c *config) value { return (*truth)(&c.localServiceAddresses) }},
 	{name: "agents-dir", key: "agents.dir", usage: "`folder` with the agents to download, as make agents fills it (default agents, beside the program)",
 		field: func(c *config) value { return (*text)(&c.agentsDir) }},
 	{name: "agents-ca-file", key: "agents.caFile", usage: "`file` with the certificates, in PEM, that agents trust from now on; the first one's SHA-256 is part of the guide (default the authority of --tls-auto)",
