@@ -1,0 +1,6 @@
+package ring_test
+
+import "context"
+
+// ctx is that of tests that ask for no other.
+var ctx = context.Background()
