@@ -1,0 +1,295 @@
+package record
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/ecp"
+)
+
+// State is what held when the last records were made. It outlives the process beside
+// them.
+type State struct {
+	Members map[string]agentproto.MemberStatus `json:"members,omitempty"` // nil = none was ever read
+	Alarms  map[string]time.Time               `json:"alarms,omitempty"`  // active ones, since when
+	Broker  string                             `json:"broker,omitempty"`  // ok, or an error's code; empty = never asked
+	Server  string                             `json:"server,omitempty"`  // lost, or empty
+}
+
+// Look is one look at the broker, and at the connection to the server.
+type Look struct {
+	Report  agentproto.Report
+	Traffic *ecp.Traffic // nil = it was not told
+	Alarms  []ecp.Alarm  // the active ones
+	Alarmed bool         // Alarms were told
+	// Connected reports whether the server is reached.
+	Connected bool
+}
+
+// Recorder makes records of looks. It is not safe for use by several goroutines.
+type Recorder struct {
+	state State
+
+	at     time.Time // of the look before; zero = there was none
+	counts map[string]ecp.MessageTotals
+	away   time.Time // since when the server is not reached; zero = it is
+}
+
+// Bounds of what is told and when.
+const (
+	// serverPatience is how long the server may be away before that is recorded: it is
+	// started anew now and then.
+	serverPatience = 30 * time.Second
+	// longestStep is how far two looks may lie apart for messages to be counted from one
+	// to the other.
+	longestStep = 90 * time.Second
+	// clockStep is by how much a clock is set, and not only corrected.
+	clockStep  = 2 * time.Second
+	mostAlarms = 256
+)
+
+// Restore returns a recorder that goes on from what was kept; nil = from nothing.
+func Restore(state json.RawMessage) *Recorder {
+	r := &Recorder{}
+	if json.Unmarshal(state, &r.state) != nil {
+		r.state = State{}
+	}
+	return r
+}
+
+// State returns what holds now, to be kept.
+func (r *Recorder) State() json.RawMessage {
+	text, _ := json.Marshal(r.state) // of maps and words: it never fails
+	return text
+}
+
+// Next returns what a look at a moment is worth, and a function that takes it as
+// recorded: where writing fails it is noticed anew. now has a monotonic reading.
+func (r *Recorder) Next(now time.Time, l Look) (records []agentproto.HistoryRecord, took func()) {
+	next := *r
+	next.at = now
+	next.clock(&records, r.at)
+	next.server(&records, now, l.Connected)
+	next.broker(&records, l.Report)
+	if l.Report.Complete() {
+		next.members(&records, l.Report.Members)
+	}
+	if l.Alarmed {
+		next.alarms(&records, l.Alarms)
+	}
+	next.sample(&records, r, l)
+	for i := range records {
+		records[i].At = now
+	}
+	return records, func() { *r = next }
+}
+
+func changed(records *[]agentproto.HistoryRecord, c agentproto.Change) {
+	*records = append(*records, agentproto.HistoryRecord{Kind: agentproto.HistoryState, State: &c})
+}
+
+// clock notices that the clock was set: it has gone on by more, or less, than the time
+// that has passed.
+func (r *Recorder) clock(records *[]agentproto.HistoryRecord, before time.Time) {
+	if before.IsZero() {
+		return
+	}
+	if moved := r.at.Round(0).Sub(before.Round(0)) - r.at.Sub(before); moved.Abs() > clockStep {
+		changed(records, agentproto.Change{About: agentproto.AboutClock, MovedMS: moved.Milliseconds()})
+	}
+}
+
+func (r *Recorder) server(records *[]agentproto.HistoryRecord, now time.Time, connected bool) {
+	switch {
+	case connected:
+		if r.state.Server == agentproto.ServerLost {
+			changed(records, agentproto.Change{About: agentproto.AboutServer, From: agentproto.ServerLost, To: agentproto.ServerConnected, Since: r.away})
+			r.state.Server = ""
+		}
+		r.away = time.Time{}
+	case r.away.IsZero():
+		r.away = now
+	case r.state.Server == "" && now.Sub(r.away) >= serverPatience:
+		changed(records, agentproto.Change{About: agentproto.AboutServer, From: agentproto.ServerConnected, To: agentproto.ServerLost, Since: r.away})
+		r.state.Server = agentproto.ServerLost
+	}
+}
+
+// broker notices that the broker answers no more, otherwise than before, or again.
+func (r *Recorder) broker(records *[]agentproto.HistoryRecord, report agentproto.Report) {
+	is, says := agentproto.BrokerOK, ""
+	if !report.Complete() {
+		is = string(agentproto.CodeInternal)
+		for _, e := range report.Errors {
+			if e.Stage == agentproto.StageNodeConnect || e.Stage == agentproto.StageClusterFetch {
+				is, says = string(e.Code), e.Message
+				break
+			}
+		}
+	}
+	was := r.state.Broker
+	if r.state.Broker = is; is != was && (was != "" || is != agentproto.BrokerOK) {
+		changed(records, agentproto.Change{About: agentproto.AboutBroker, From: was, To: is, Message: says})
+	}
+}
+
+func (r *Recorder) members(records *[]agentproto.HistoryRecord, all []agentproto.Member) {
+	was, is := r.state.Members, map[string]agentproto.MemberStatus{}
+	for _, m := range all {
+		is[m.Name] = m.Status
+	}
+	r.state.Members = is
+	if was == nil {
+		return
+	}
+	names := maps.Clone(was)
+	maps.Copy(names, is)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if was[name] != is[name] {
+			changed(records, agentproto.Change{About: agentproto.AboutMember, Name: name, From: string(was[name]), To: string(is[name])})
+		}
+	}
+}
+
+// alarms notices which alarms have come and which have gone. Those that are there at
+// the first look are news to the server, too.
+func (r *Recorder) alarms(records *[]agentproto.HistoryRecord, all []ecp.Alarm) {
+	was, is := r.state.Alarms, map[string]time.Time{}
+	for _, a := range all {
+		if _, twice := is[a.Name]; twice || len(is) == mostAlarms {
+			continue
+		}
+		since, known := was[a.Name]
+		if !known {
+			since = a.Since
+			*records = append(*records, agentproto.HistoryRecord{Kind: agentproto.HistoryAlarm,
+				Alarm: &agentproto.Alarm{Name: a.Name, Active: true, Message: short(a.Message), Nodes: firstOf(a.Nodes), Since: since}})
+		}
+		is[a.Name] = since
+	}
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		if _, still := is[name]; !still {
+			*records = append(*records, agentproto.HistoryRecord{Kind: agentproto.HistoryAlarm, Alarm: &agentproto.Alarm{Name: name, Since: was[name]}})
+		}
+	}
+	r.state.Alarms = is
+}
+
+// mostWords bounds what a broker says, and mostNodes how many of its nodes are named: a
+// record has to fit into a line.
+const (
+	mostWords = 1000
+	mostNodes = 64
+)
+
+func short(s string) string {
+	if len(s) <= mostWords {
+		return s
+	}
+	return s[:mostWords]
+}
+
+func firstOf(nodes []string) []string { return nodes[:min(len(nodes), mostNodes)] }
+
+// sample makes the figures of a look, if messages can be counted since the one before.
+func (r *Recorder) sample(records *[]agentproto.HistoryRecord, before *Recorder, l Look) {
+	r.counts = nil
+	if l.Traffic == nil {
+		return
+	}
+	r.counts = countsOf(*l.Traffic)
+	over := r.at.Sub(before.at)
+	if before.counts == nil || over <= 0 || over > longestStep {
+		return
+	}
+	t, sum := l.Traffic, messagesSince(before.counts, r.counts)
+	s := agentproto.Sample{
+		OverMS: over.Milliseconds(), Connections: t.Connections, Sessions: t.Sessions, Topics: t.Topics, Subscriptions: t.Subscriptions,
+		Received: sum.Received, Sent: sum.Sent, Dropped: sum.Dropped, Members: len(l.Report.Members),
+	}
+	for _, m := range l.Report.Members {
+		if m.Status == agentproto.MemberRunning {
+			s.Running++
+		}
+	}
+	*records = append(*records, agentproto.HistoryRecord{Kind: agentproto.HistorySample, Sample: &s})
+}
+
+// countsOf are the counters of each node that tells them, which begin at its start.
+func countsOf(t ecp.Traffic) map[string]ecp.MessageTotals {
+	out := map[string]ecp.MessageTotals{}
+	for _, n := range t.Nodes {
+		if n.Error == "" {
+			out[n.Node] = n.Totals
+		}
+	}
+	if len(t.Nodes) == 0 {
+		out[""] = t.Totals
+	}
+	return out
+}
+
+// messagesSince adds up what the nodes have counted between two looks. A node that has
+// begun to count anew has counted what it says; one that was not asked before is left
+// out this time.
+func messagesSince(before, now map[string]ecp.MessageTotals) (sum ecp.MessageTotals) {
+	for node, n := range now {
+		b, known := before[node]
+		if !known {
+			continue
+		}
+		if n.Received < b.Received || n.Sent < b.Sent || n.Dropped < b.Dropped {
+			b = ecp.MessageTotals{}
+		}
+		sum.Received += n.Received - b.Received
+		sum.Sent += n.Sent - b.Sent
+		sum.Dropped += n.Dropped - b.Dropped
+	}
+	return sum
+}
+
+// Fold returns the state behind records that were made after it, of a run that has
+// ended; see ring.Config.
+func Fold(state json.RawMessage, records []agentproto.HistoryRecord) json.RawMessage {
+	r := Restore(state)
+	for _, rec := range records {
+		r.state.fold(rec)
+	}
+	return r.State()
+}
+
+func (s *State) fold(rec agentproto.HistoryRecord) {
+	if a := rec.Alarm; a != nil {
+		s.Alarms = maps.Clone(s.Alarms)
+		if s.Alarms == nil {
+			s.Alarms = map[string]time.Time{}
+		}
+		if delete(s.Alarms, a.Name); a.Active {
+			s.Alarms[a.Name] = a.Since
+		}
+	}
+	c := rec.State
+	if c == nil {
+		return
+	}
+	switch c.About {
+	case agentproto.AboutBroker:
+		s.Broker = c.To
+	case agentproto.AboutServer:
+		if s.Server = ""; c.To == agentproto.ServerLost {
+			s.Server = c.To
+		}
+	case agentproto.AboutMember:
+		if s.Members == nil { // the others are not known: all of them would be news
+			return
+		}
+		s.Members = maps.Clone(s.Members)
+		if delete(s.Members, c.Name); c.To != "" {
+			s.Members[c.Name] = agentproto.MemberStatus(c.To)
+		}
+	case agentproto.AboutClock:
+	}
+}
