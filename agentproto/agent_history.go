@@ -2,6 +2,7 @@ package agentproto
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/http"
 	"net/url"
@@ -14,7 +15,8 @@ import (
 type HistorySource interface {
 	// History returns the records that a query selects, in the order of their
 	// positions. Where records behind the position are lost it MUST begin with a gap
-	// that ends in front of the first that is left. An error ends the sequence.
+	// that ends in front of the first that is left. An error ends the sequence;
+	// ErrNoHistory, as the first, says that nothing is kept.
 	History(ctx context.Context, q HistoryQuery) iter.Seq2[HistoryRecord, error]
 }
 
@@ -53,6 +55,10 @@ func (s *served) sendHistory(w http.ResponseWriter, r *http.Request, source Hist
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	sent := 0
 	for record, err := range source.History(r.Context(), q) {
+		if errors.Is(err, ErrNoHistory) && sent == 0 {
+			http.Error(w, "this agent keeps no history", http.StatusNotFound)
+			return
+		}
 		if err != nil {
 			s.agent.cfg.Logger.WarnContext(r.Context(), "history cannot be read", "error", err)
 			panic(http.ErrAbortHandler)

@@ -135,6 +135,7 @@ func statusLines(s agent.Status, now time.Time) []statusLine {
 		statusLine{"Credentials", credentialWords(s.Broker, now)},
 		statusLine{"Dashboard", dashboardWords(s)},
 		statusLine{"Logs", logWords(s.Logs)},
+		statusLine{"Buffer", bufferWords(s.Buffer)},
 		statusLine{"Last report", reportWords(s.Report, now)},
 	)
 }
@@ -202,6 +203,19 @@ func logWords(l agent.LogsStatus) string {
 		return "not collected"
 	}
 	return "collected from " + l.Dir
+}
+
+// bufferWords say what is kept for a server that is away.
+func bufferWords(b agent.BufferStatus) string {
+	switch {
+	case b.Age == "": // of an older agent, or of none
+		return ""
+	case b.Error != "":
+		return b.Error
+	case b.Size == 0 || b.Age == "0s":
+		return "off"
+	}
+	return fmt.Sprintf("%d KiB, of at most %d MiB and %s", (b.Used+1023)>>10, b.Size>>20, strings.TrimSuffix(strings.TrimSuffix(b.Age, "0s"), "0m"))
 }
 
 func reportWords(r agent.ReportStatus, now time.Time) string {

@@ -56,6 +56,7 @@ type Agent struct {
 	now      func() time.Time
 	instance string
 	reports  *agentproto.ReportLog
+	buffer   buffer  // what is kept of the broker
 	gateway  gateway // what requests through the tunnel reach
 
 	reload          wakeup // a person asked for it
@@ -88,7 +89,8 @@ func New(c Config) (*Agent, error) {
 	return &Agent{
 		config: c, home: home.Dir(c.Home), now: c.Now, instance: hex.EncodeToString(b[:]), reports: agentproto.NewReportLog(mostReports),
 		reload: newWakeup(), identityChanged: newWakeup(), tunnelChanged: newWakeup(), brokerChanged: newWakeup(),
-		state: state{settings: defaultSettings(), problems: map[string]string{}},
+		buffer: buffer{dir: home.Dir(c.Home).Buffer(), now: c.Now},
+		state:  state{settings: defaultSettings(), problems: map[string]string{}},
 	}, nil
 }
 
@@ -124,6 +126,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, m := range mended {
 		a.log.WarnContext(ctx, "files mended", "what", m)
 	}
+	defer a.buffer.close()
 	a.loadSettings()
 	a.log.InfoContext(ctx, "agent started", "version", a.config.Version, "home", string(a.home), "pid", os.Getpid())
 	var wg sync.WaitGroup
@@ -180,6 +183,7 @@ func (a *Agent) loadSettings() {
 	}
 	a.config.Level.Set(s.LogLevel)
 	before := a.state.setSettings(s)
+	a.buffer.set(s.Buffer)
 	if before.Tunnel != s.Tunnel || before.Proxy != s.Proxy || before.Heartbeat != s.Heartbeat {
 		a.tunnelChanged.send()
 	}

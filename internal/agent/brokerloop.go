@@ -8,6 +8,7 @@ import (
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/agent/broker"
+	"github.com/openecp/openecp/internal/agent/record"
 	"github.com/openecp/openecp/internal/agent/report"
 )
 
@@ -49,22 +50,26 @@ func (a *Agent) reportUntilChanged(ctx context.Context) {
 	}()
 	for {
 		began := time.Now()
-		fault := a.take(ctx, r.Collect(ctx))
+		now := r.Collect(ctx)
+		fault := a.take(ctx, record.Look{Report: now, Traffic: r.Traffic(), Alarms: r.Alarms(), Alarmed: r.Alarmed()})
 		if !a.waitForNext(ctx, began, fault) {
 			return
 		}
 	}
 }
 
-// take keeps a report, and logs what has changed since the one before. It reports
+// take keeps a look at the broker with its report, and logs what has changed since the one before. It reports
 // whether something is wrong that was not before.
-func (a *Agent) take(ctx context.Context, now agentproto.Report) (fault bool) {
+func (a *Agent) take(ctx context.Context, l record.Look) (fault bool) {
 	if ctx.Err() != nil { // cut short, it says nothing of the broker
 		return false
 	}
 	a.state.mu.Lock()
 	before := a.state.last
+	l.Connected = a.state.tunnel.Phase == agentproto.PhaseConnected
 	a.state.mu.Unlock()
+	now := l.Report
+	now.History = a.buffer.take(ctx, a.log, l)
 	a.state.setReport(a.reports.Append(now))
 	if changed := news(before, now); changed != "" {
 		if len(now.Errors) == 0 {
@@ -163,7 +168,7 @@ func (a *Agent) reportFailure(ctx context.Context, err error) {
 	}
 	for {
 		began := time.Now()
-		fault := a.take(ctx, report.Failed(err, a.now()))
+		fault := a.take(ctx, record.Look{Report: report.Failed(err, a.now())})
 		if !a.waitForNext(ctx, began, fault) || !time.Now().Before(until) {
 			return
 		}

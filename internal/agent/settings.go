@@ -32,18 +32,21 @@ const (
 //	openecp:
 //	  tunnel: auto             # auto, direct or websocket
 //	  proxy: http://proxy:3128 # to the server; "none" = not that of the environment
+//	  buffer: {age: 6h, size: 32MiB} # what is kept for a server that is away; 0 = nothing
 type Settings struct {
 	LogLevel   slog.Level
 	Heartbeat  time.Duration // between signs of life to the server
 	Monitoring time.Duration // between reports
 	Tunnel     agentproto.TunnelMode
 	Proxy      string // URL, "none", or "" = as the environment says
+	Buffer     BufferSettings
 	// Ignored names the keys that are not used, with their lines.
 	Ignored []string
 }
 
 func defaultSettings() Settings {
-	return Settings{LogLevel: slog.LevelInfo, Heartbeat: usualInterval, Monitoring: usualInterval, Tunnel: agentproto.TunnelAuto}
+	return Settings{LogLevel: slog.LevelInfo, Heartbeat: usualInterval, Monitoring: usualInterval, Tunnel: agentproto.TunnelAuto,
+		Buffer: BufferSettings{Age: usualBufferAge, Size: usualBufferSize}}
 }
 
 // ReadSettings reads agent.yaml; where there is none the defaults count.
@@ -99,6 +102,9 @@ func settings() map[string]setting {
 		"monitoring.interval":  func(s *Settings, text string) error { return setInterval(&s.Monitoring, text) },
 		ownSection + ".tunnel": setTunnel,
 		ownSection + ".proxy":  setProxy,
+
+		ownSection + ".buffer.age":  setBufferAge,
+		ownSection + ".buffer.size": setBufferSize,
 	}
 }
 

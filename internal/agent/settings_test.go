@@ -37,7 +37,7 @@ openecp:
 	require.Equal(t, []string{"line 4: logger.file is not used", "line 9: monitoring.exporter_url is not used", "line 10: elasticsearch is not used"}, s.Ignored)
 
 	for text, says := range map[string]string{
-		"openecp: {tunel: auto}":             "line 1: openecp.tunel is not known; known are openecp.proxy, openecp.tunnel",
+		"openecp: {tunel: auto}":             "line 1: openecp.tunel is not known; known are openecp.buffer.age, openecp.buffer.size, openecp.proxy, openecp.tunnel",
 		"\nopenecp:\n  tunnel: fast":         "line 3: openecp.tunnel has to be auto",
 		"openecp: 5":                         "has to be a section",
 		"openecp: {proxy: ftp://u:canary@x}": "openecp.proxy has to be the URL of a proxy",
@@ -81,4 +81,32 @@ func FuzzParseSettings(f *testing.F) {
 			t.Fatalf("%+v", s)
 		}
 	})
+}
+
+// TestBufferSettings: what is kept for a server that is away.
+func TestBufferSettings(t *testing.T) {
+	usual := agent.BufferSettings{Age: 6 * time.Hour, Size: 32 << 20}
+	for text, want := range map[string]agent.BufferSettings{
+		"":                                       usual,
+		"openecp: {buffer: {}}":                  usual,
+		"openecp: {buffer: {age: 90m}}":          {Age: 90 * time.Minute, Size: 32 << 20},
+		"openecp: {buffer: {size: 4 MiB}}":       {Age: 6 * time.Hour, Size: 4 << 20},
+		"openecp: {buffer: {size: 2000000}}":     {Age: 6 * time.Hour, Size: 2_000_000},
+		"openecp: {buffer: {age: 0}}":            {Size: 32 << 20},
+		"openecp: {buffer: {age: 24h, size: 0}}": {Age: 24 * time.Hour},
+	} {
+		s, err := agent.ParseSettings([]byte(text))
+		require.NoError(t, err, text)
+		require.Equal(t, want, s.Buffer, text)
+	}
+	for text, says := range map[string]string{
+		"openecp: {buffer: {age: 5s}}":       "openecp.buffer.age has to be a time from 10m0s",
+		"openecp: {buffer: {age: 2000h}}":    "openecp.buffer.age has to be a time",
+		"openecp: {buffer: {size: 5}}":       "openecp.buffer.size has to be a size from 1MiB",
+		"openecp: {buffer: {size: 9999GiB}}": "openecp.buffer.size has to be a size",
+		"openecp: {buffer: {size: -1}}":      "openecp.buffer.size has to be a size",
+	} {
+		_, err := agent.ParseSettings([]byte(text))
+		require.ErrorContains(t, err, says, text)
+	}
 }

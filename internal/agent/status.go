@@ -43,6 +43,7 @@ type Status struct {
 	Broker BrokerStatus `json:"broker"`
 	Logs   LogsStatus   `json:"logs"`
 	Report ReportStatus `json:"report"`
+	Buffer BufferStatus `json:"buffer,omitzero"`
 
 	// Problems are sentences about what is wrong beside all that; Notes about what is
 	// worth knowing, such as settings that are not used.

@@ -24,6 +24,9 @@ func (a *Agent) Status() Status {
 	if says := a.file.problem(); says != "" {
 		s.Problems = append(s.Problems, says)
 	}
+	if s.Buffer = a.buffer.status(); s.Buffer.Error != "" {
+		s.Problems = append(s.Problems, s.Buffer.Error)
+	}
 	s.Broker, s.Logs = brokerStatus(st)
 	s.Todo = todo(s, a.now(), st.tried)
 	return s

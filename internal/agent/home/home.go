@@ -38,6 +38,9 @@ func (d Dir) Identity() string { return d.join("data", "identity.json") }
 // Broker is the file with EMQX's URLs and credentials.
 func (d Dir) Broker() string { return d.join("data", "broker.json") }
 
+// Buffer is the directory of what is kept for a server that is away.
+func (d Dir) Buffer() string { return d.join("data", "buffer") }
+
 // Log is the file the agent logs to where nothing else collects its output.
 func (d Dir) Log() string { return d.join("log", "agent.log") }
 

@@ -36,7 +36,21 @@ type Reporter struct {
 	uptime   time.Duration // of the node in the last report that was complete
 	limits   limits
 	limitsAt time.Time
+
+	traffic *ecp.Traffic // of the last report; nil = it was not told
+	alarms  []ecp.Alarm  // that are active; of the last report
+	alarmed bool         // they were told
 }
+
+// Traffic returns how busy the cluster was when the last report was made; nil = the
+// broker did not tell.
+func (r *Reporter) Traffic() *ecp.Traffic { return r.traffic }
+
+// Alarms returns the alarms that were active then; see Alarmed.
+func (r *Reporter) Alarms() []ecp.Alarm { return r.alarms }
+
+// Alarmed reports whether the broker told its alarms.
+func (r *Reporter) Alarmed() bool { return r.alarmed }
 
 // limits is what hardly changes.
 type limits struct {
@@ -67,6 +81,7 @@ func (r *Reporter) Close() {
 // began.
 func (r *Reporter) Collect(ctx context.Context) (out agentproto.Report) {
 	out = agentproto.Report{At: r.now()}
+	r.traffic, r.alarms, r.alarmed = nil, nil, false
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.ErrorContext(ctx, "panic while a report was made", "panic", p, "stack", string(debug.Stack()))
@@ -209,6 +224,7 @@ func (r *Reporter) extras(ctx context.Context, out *agentproto.Report) []agentpr
 	wg.Go(func() { dashboard = r.contained(ctx, func() []agentproto.ReportError { return r.dashboard(ctx, out) }) })
 	if described {
 		wg.Go(func() { metrics = r.contained(ctx, func() []agentproto.ReportError { return r.metrics(ctx) }) })
+		wg.Go(func() { r.contained(ctx, func() []agentproto.ReportError { r.askAlarms(ctx); return nil }) })
 		r.contained(ctx, func() []agentproto.ReportError { r.askLimits(ctx); return nil })
 		out.LimitCall, out.LicenseType = r.limits.call, r.limits.kind
 	}
@@ -243,10 +259,28 @@ func (r *Reporter) metrics(ctx context.Context) []agentproto.ReportError {
 		return nil
 	}
 	trace := &broker.Trace{}
-	if _, err := m.Traffic(broker.WithTrace(ctx, trace)); err != nil {
+	traffic, err := m.Traffic(broker.WithTrace(ctx, trace))
+	if err == nil {
+		r.traffic = &traffic
+	} else {
 		return []agentproto.ReportError{failure(agentproto.StageMetricsFetch, codeOf(err, r.proved, trace.Answered()), err)}
 	}
 	return nil
+}
+
+// askAlarms asks for the alarms that are active. That they are not told is no fault of
+// a report: those who ask the broker are told why.
+func (r *Reporter) askAlarms(ctx context.Context) {
+	source, ok := r.broker.(ecp.AlarmSource)
+	if !ok {
+		return
+	}
+	alarms, err := source.ActiveAlarms(ctx)
+	if err != nil {
+		r.log.DebugContext(ctx, "EMQX does not tell its alarms", ecp.ErrorAttr(err))
+		return
+	}
+	r.alarms, r.alarmed = alarms, true
 }
 
 // askLimits asks for the license, and whether the broker takes a limit.

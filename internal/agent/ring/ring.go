@@ -35,7 +35,7 @@ type Ring struct {
 	epoch uint64
 	root  *os.Root
 
-	mu       sync.Mutex
+	mu       sync.Mutex      // also guards cfg.Age and cfg.Size
 	segments []*segment      // oldest first; guarded by mu, as all below
 	file     *os.File        // the last segment, open for appending; nil = a new one has to be begun
 	number   int             // of the newest segment
@@ -257,6 +257,13 @@ func (r *Ring) leaveLocked() {
 		_ = r.file.Close()
 		r.file = nil
 	}
+}
+
+// Limit sets other limits; they count with the next record.
+func (r *Ring) Limit(age time.Duration, size int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cfg.Age, r.cfg.Size = age, size
 }
 
 // Newest returns the position of the newest record that is no sample; zero before the
