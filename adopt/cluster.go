@@ -27,7 +27,7 @@ type agent struct {
 
 	connection agentproto.Connection // the last one
 	connected  bool
-	cancel     func() // ends what follows the connection; nil = nothing does
+	reading    *reading // of the present connection; nil = Run does not run, or it is not connected
 	since      time.Time
 	clean      bool
 	lastSeen   time.Time

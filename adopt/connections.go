@@ -28,7 +28,7 @@ func (h *Hub) Connected(conn agentproto.Connection) {
 	if before {
 		h.stats.reconnections.Add(1)
 	}
-	h.followLocked(a)
+	h.readLocked(a)
 	h.changedLocked(a.cluster)
 	h.mu.Unlock()
 	h.wake(a.cluster.id)
@@ -117,61 +117,6 @@ func (h *Hub) findLocked(id ecp.AgentID) *agent {
 		return c.agents[id]
 	}
 	return nil
-}
-
-// end stops following the connection.
-func (a *agent) end() {
-	if a.cancel != nil {
-		a.cancel()
-		a.cancel = nil
-	}
-}
-
-// followLocked starts reading the reports of a connection, if Run runs.
-func (h *Hub) followLocked(a *agent) {
-	if a.connected && a.cancel == nil {
-		a.cancel = h.goLocked(func(ctx context.Context) { h.follow(ctx, a) })
-	}
-}
-
-// The pause before reports are asked for again on a connection that goes on.
-const firstPause, longestPause = time.Second, 30 * time.Second
-
-// follow reads the reports of a connection until it ends.
-func (h *Hub) follow(ctx context.Context, a *agent) {
-	if !h.check(ctx, a) {
-		return
-	}
-	var p pace
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		for r, err := range h.server.Reports(ctx, string(a.id), agentproto.Newest) {
-			if err != nil {
-				h.log.DebugContext(ctx, "reading reports broke off", "agent", a.id, "error", err)
-				break
-			}
-			pause = firstPause
-			h.take(ctx, a, r)
-			if !waits(ctx, p.after(h.now())) {
-				return
-			}
-		}
-		if !waits(ctx, pause) {
-			return
-		}
-	}
-}
-
-// waits returns false if ctx ends first.
-func waits(ctx context.Context, d time.Duration) bool {
-	if d == 0 {
-		return ctx.Err() == nil
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }
 
 // check reads the records that belong to a new connection. It returns false if the

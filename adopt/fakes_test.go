@@ -34,23 +34,23 @@ type fakeConnection struct {
 	gone    chan struct{}
 }
 
-func (s *fakeServer) Reports(ctx context.Context, agent string, _ agentproto.Position) iter.Seq2[agentproto.Report, error] {
+// KeptReports yields what was reported and not read yet.
+func (s *fakeServer) KeptReports(ctx context.Context, agent string, _ agentproto.Position) iter.Seq2[agentproto.Report, error] {
 	return func(yield func(agentproto.Report, error) bool) {
 		s.mu.Lock()
 		c := s.live[agent]
 		s.mu.Unlock()
 		if c == nil {
+			yield(agentproto.Report{}, agentproto.ErrNotConnected)
 			return
 		}
-		for {
+		for ctx.Err() == nil {
 			select {
 			case r := <-c.reports:
 				if !yield(r, nil) {
 					return
 				}
-			case <-c.gone:
-				return
-			case <-ctx.Done():
+			default:
 				return
 			}
 		}
@@ -251,7 +251,7 @@ func (r *rig) connect(agent ecp.AgentID) {
 	require.NoError(r.t, err)
 	c := &fakeConnection{
 		info:    agentproto.Connection{Agent: string(agent), Instance: "i" + string(agent), Carrier: agentproto.CarrierDirect, Remote: "192.0.2.1:5", Since: time.Now(), Hello: agentproto.Hello{Hostname: "host-" + string(agent), Time: time.Now()}},
-		reports: make(chan agentproto.Report), gone: make(chan struct{}),
+		reports: make(chan agentproto.Report, 1), gone: make(chan struct{}),
 	}
 	r.server.mu.Lock()
 	r.server.live[string(agent)] = c
@@ -272,10 +272,17 @@ func (r *rig) report(agent ecp.AgentID, report agentproto.Report) bool {
 	report.At = time.Now()
 	select {
 	case c.reports <- report:
+		r.hub.Reported(string(agent))
 	case <-c.gone:
 		return false
 	}
-	synctest.Wait()
+	for synctest.Wait(); len(c.reports) > 0; synctest.Wait() { // they are paced
+		select {
+		case <-time.After(time.Millisecond):
+		case <-c.gone:
+			return false
+		}
+	}
 	return true
 }
 

@@ -25,7 +25,7 @@ type manager interface {
 
 // server is what a Hub needs of an [agentproto.Server].
 type server interface {
-	Reports(ctx context.Context, agent string, after agentproto.Position) iter.Seq2[agentproto.Report, error]
+	KeptReports(ctx context.Context, agent string, after agentproto.Position) iter.Seq2[agentproto.Report, error]
 	Transport(agent string, host agentproto.Host) http.RoundTripper
 	Disconnect(agent string, r agentproto.Refusal)
 	Announce(ctx context.Context)
@@ -71,7 +71,7 @@ func NewHub(c Config) (*Hub, error) {
 	h := newHub(c)
 	s, err := agentproto.NewServer(agentproto.ServerConfig{
 		Name: c.Name, Registry: h, Observer: h, Logger: h.log, Authorities: c.Authorities,
-		MaxAgents: c.MaxAgents, MaxHandshakes: c.MaxHandshakes, Timings: c.Timings.Server,
+		Reported: h.Reported, MaxAgents: c.MaxAgents, MaxHandshakes: c.MaxHandshakes, Timings: c.Timings.Server,
 	})
 	if err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func (h *Hub) begin(start starter) error {
 	h.start = start
 	for _, c := range h.clusters {
 		for _, a := range c.agents {
-			h.followLocked(a)
+			h.readLocked(a)
 		}
 	}
 	return nil

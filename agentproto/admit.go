@@ -130,6 +130,9 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 	sess := newSession(h.Connection, c)
 	s.work.Add(1) // serve holds one as well
 	c.onEnd = func() { s.ended(sess) }
+	if s.cfg.Reported != nil {
+		c.onNews = func() { s.cfg.Reported(h.Connection.Agent) }
+	}
 	if err := sess.start(ctx, s.dialer); err != nil {
 		close(sess.admitted)
 		return nil, err

@@ -39,7 +39,10 @@ func (a *Agent) serve(ctx context.Context, w way, p proven) error {
 	srv.HTTP2 = http2Config(heartbeat, silence, agentStreamWindow)
 	srv.ConnState = func(_ net.Conn, state http.ConnState) { s.mark(state) }
 	c.multiplexed.Store(true)
-	a.work.Go(func() { _ = srv.Serve(newSingleListener(c)) })
+	out := &newsConn{Conn: c}
+	changed := a.cfg.Reports.changes() // before the server can ask for what there is
+	a.work.Go(func() { _ = srv.Serve(newSingleListener(out)) })
+	a.work.Go(func() { s.tellNews(out, c.ended, changed) })
 	s.attend(ctx, w)
 	cancel()
 	_ = srv.Close()

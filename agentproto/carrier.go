@@ -29,8 +29,10 @@ type carrierConn struct {
 	heard       atomic.Int64 // when a byte was read last, Unix nanoseconds
 	bye         atomic.Bool  // Close is an orderly one
 	multiplexed atomic.Bool  // HTTP/2 has begun
+	onNews      func()       // called by Read when the other side says that it has reports; nil = nothing; set before the multiplexer starts
 	onEnd       func()       // called in a goroutine of its own by the first Close; nil = nothing; set before the multiplexer starts
 
+	in    frames // what Read has read since the multiplexer started, where onNews is set
 	once  sync.Once
 	ended chan struct{} // closed by Close
 
@@ -69,6 +71,9 @@ func (c *carrierConn) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.heard.Store(time.Now().UnixNano())
 		c.remember(p[:n])
+		if c.onNews != nil && c.in.follow(p[:n]) {
+			c.onNews()
+		}
 	}
 	if err != nil {
 		c.fail(err)

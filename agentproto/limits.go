@@ -31,6 +31,11 @@ const (
 	// maxHeaderBytes bounds the header of a request or an answer.
 	maxHeaderBytes = 256 << 10
 
+	// headerTableBytes is the size of HPACK's tables of each direction: none. What
+	// they would hold of each connection for good (some KiB, of dates and paths that
+	// never come again) is worth more than the bytes of headers that they save.
+	headerTableBytes = 1
+
 	// maxReportBytes bounds one report on the wire.
 	maxReportBytes = 256 << 10
 
@@ -58,6 +63,8 @@ func http2Config(heartbeat, silence time.Duration, streamWindow int) *http.HTTP2
 		MaxReceiveBufferPerConnection: connectionWindow,
 		MaxReceiveBufferPerStream:     streamWindow,
 		MaxReadFrameSize:              frameBytes,
+		MaxDecoderHeaderTableSize:     headerTableBytes,
+		MaxEncoderHeaderTableSize:     headerTableBytes,
 		SendPingTimeout:               heartbeat,
 		PingTimeout:                   max(silence-heartbeat, time.Millisecond),
 		WriteByteTimeout:              silence,

@@ -86,6 +86,13 @@ func (l *ReportLog) since(after Position) ([]Report, <-chan struct{}) {
 	return out[kept-missing:], l.changed
 }
 
+// changes returns a channel that is closed by the next Append.
+func (l *ReportLog) changes() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
 // Last returns the position of the newest report; before the first one its Seq
 // is zero.
 func (l *ReportLog) Last() Position {

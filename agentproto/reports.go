@@ -27,24 +27,47 @@ func (s *Server) Reports(ctx context.Context, agent string, after Position) iter
 			return
 		}
 		for _, path := range []string{pathReports, pathLive} { // streams of their own: a long replay is not in the way of anything else
-			for r, err := range sess.reports(ctx, path, after) {
-				if ctx.Err() != nil {
-					return
-				}
-				if err != nil {
-					yield(Report{}, fmt.Errorf("reports of agent %s: %w", agent, err))
-					return
-				}
-				after = r.Position()
-				if !yield(r, nil) {
-					return
-				}
+			if !sess.readReports(ctx, path, &after, yield) {
+				return
 			}
 		}
 		if ctx.Err() == nil {
 			yield(Report{}, fmt.Errorf("reports of agent %s: %w", agent, ErrNotConnected))
 		}
 	}
+}
+
+// KeptReports returns the reports of an agent after a position that it has kept,
+// and ends then. It is Reports for whoever is told by [ServerConfig.Reported] when
+// there are more: nothing waits for them meanwhile.
+func (s *Server) KeptReports(ctx context.Context, agent string, after Position) iter.Seq2[Report, error] {
+	return func(yield func(Report, error) bool) {
+		sess, ok := s.session(agent)
+		if !ok {
+			yield(Report{}, fmt.Errorf("reports of agent %s: %w", agent, ErrNotConnected))
+			return
+		}
+		sess.readReports(ctx, pathReports, &after, yield)
+	}
+}
+
+// readReports yields the reports of one stream and moves after. It returns false if
+// that ended with an error, or because yield or ctx did.
+func (s *session) readReports(ctx context.Context, path string, after *Position, yield func(Report, error) bool) bool {
+	for r, err := range s.reports(ctx, path, *after) {
+		if ctx.Err() != nil {
+			return false
+		}
+		if err != nil {
+			yield(Report{}, fmt.Errorf("reports of agent %s: %w", s.info.Agent, err))
+			return false
+		}
+		*after = r.Position()
+		if !yield(r, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // reports reads one stream of reports to its end.

@@ -60,7 +60,7 @@ func specTable(t *testing.T, header ...string) (rows [][]string) {
 var specLimits = map[string]any{
 	"maxFrame": maxFrame, "nonceSize": nonceSize, "bindingSize": bindingSize, "maxID": maxID, "maxWord": maxWord, "maxMessage": maxMessage,
 	"maxStreams": maxStreams, "reservedStreams": reservedStreams, "serverStreamWindow": serverStreamWindow,
-	"agentStreamWindow": agentStreamWindow, "connectionWindow": connectionWindow, "frameBytes": frameBytes,
+	"agentStreamWindow": agentStreamWindow, "connectionWindow": connectionWindow, "frameBytes": frameBytes, "headerTableBytes": headerTableBytes,
 	"maxHeaderBytes": maxHeaderBytes, "coalesceBytes": coalesceBytes, "recordBytes": recordBytes, "unsentBytes": unsentBytes, "maxReportBytes": maxReportBytes,
 	"maxMembers": maxMembers, "maxReportErrors": maxReportErrors, "maxUptimeMS": time.Duration(maxUptimeMS) * time.Millisecond,
 	"maxControlBytes": maxControlBytes, "maxRegisterBody": maxRegisterBody, "maxAnswerBody": maxAnswerBody, "maxToken": maxToken,
@@ -77,6 +77,7 @@ var specLimits = map[string]any{
 var ownBusiness = []string{
 	"identityVersion", // of the agent's file
 	"lineBuffer",      // how reports are read
+	"frameHead",       // HTTP/2's own
 	"noLinks",         // how files are opened
 	"tcpNotSentLowat", // a number of the kernel
 	"tellSkew",        // what doctor advises
@@ -180,7 +181,9 @@ func TestSpecWords(t *testing.T) {
 			assert.Contains(t, text, "`"+word+"`", name)
 		}
 	})
-	assert.Contains(t, text, strings.TrimSpace(fmt.Sprintf("`% x`", goodbyeFrame)))
+	for _, frame := range []string{goodbyeFrame, newsFrame} {
+		assert.Contains(t, text, strings.TrimSpace(fmt.Sprintf("`% x`", frame)))
+	}
 	assert.Contains(t, text, "`EXPORTER-Channel-Binding`")
 	for _, row := range specTable(t, "code", "status") {
 		r := &Refusal{Code: RefusalCode(row[0])}

@@ -2,8 +2,6 @@ package ecp
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"slices"
 )
 
@@ -78,6 +76,9 @@ func (m *Manager) capabilities(rec ClusterRecord, obs AgentsObservation) Capabil
 	for _, a := range obs.Agents {
 		c.Agent = c.Agent || a.Connected
 		if a.Report != nil && a.Mismatch == "" {
+			if f := a.Report.fault(); f != nil && a.Connected {
+				c.Trouble = cmp.Or(c.Trouble, cause(f.Message))
+			}
 			c.LimitCall, c.LicenceType = c.LimitCall || a.Report.LimitCall, max(c.LicenceType, a.Report.LicenseType)
 		}
 	}
@@ -93,76 +94,4 @@ func nodesReported(agents []AgentObservation) int {
 		}
 	}
 	return len(names)
-}
-
-// noAgent are the states of adopted clusters in which nobody can be asked, and
-// what to do.
-var noAgent = map[State]string{
-	Created:     "no agent has registered yet; follow the steps of its guide on its hosts",
-	Registering: "its agent has not reported yet; ask again once it is running",
-}
-
-// askableAgents names the nodes to ask through their agents, the likeliest first;
-// the error says why nobody can be.
-func (m *Manager) askableAgents(rec ClusterRecord, q inquiry) ([]string, error) {
-	why := noAgent[rec.Status.State]
-	if m.agentAddress == "" && rec.Status.State == Created {
-		why = noAgentAddress
-	}
-	if rec.Deleting {
-		why = "it is being deleted"
-	}
-	if why != "" {
-		return nil, fail(CodeConflict, q.op, fmt.Sprintf("the cluster is %s: %s", rec.Status.State, why))
-	}
-	nodes := m.likeliestAgents(rec.ID)
-	if len(nodes) == 0 {
-		return nil, fail(CodeUnavailable, q.op, notConnected)
-	}
-	return nodes, nil
-}
-
-// notConnected says that nobody is there to be asked.
-const notConnected = "no agent of the cluster is connected"
-
-// likeliestAgents names the nodes whose agents are connected: those first that run
-// by their last report. "" stands for those that have not said which node is
-// beside them; none = no agent is connected.
-func (m *Manager) likeliestAgents(id ID) []string {
-	now := m.now()
-	var up, rest []string
-	some := false
-	for _, a := range m.observe(id).Agents {
-		if !a.Connected {
-			continue
-		}
-		some = true
-		if a.Report == nil || a.Report.Node == "" || a.Mismatch != "" {
-			continue
-		}
-		if a.Report.Complete() && now.Before(a.Report.At.Add(m.timings.ReportStale)) {
-			up = append(up, a.Report.Node)
-		} else {
-			rest = append(rest, a.Report.Node)
-		}
-	}
-	if nodes := append(up, rest...); len(nodes) > 0 {
-		return nodes
-	}
-	if some {
-		return []string{""}
-	}
-	return nil
-}
-
-// throughLink returns the way to the API of a node of an adopted cluster. An empty
-// node means the likeliest to answer.
-func (m *Manager) throughLink(ctx context.Context, rec ClusterRecord, node string) (Endpoint, error) {
-	if m.link == nil {
-		return Endpoint{}, fail(CodeUnavailable, "", notConnected)
-	}
-	if nodes := m.likeliestAgents(rec.ID); node == "" && len(nodes) > 0 {
-		node = nodes[0]
-	}
-	return m.link.Endpoint(ctx, rec.ID, node)
 }

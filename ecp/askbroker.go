@@ -86,7 +86,22 @@ const metricsPatience = time.Minute
 // long as nothing was written another node can take over. Where the error is not nil and something was written, that is not
 // whole, and whoever serves it on has to say so.
 func (m *Manager) WriteMetrics(ctx context.Context, id ID, w io.Writer, s MetricsScope) (int64, error) {
+	return m.writeMetrics(ctx, about("metrics", id, FeatureMonitoring), w, s)
+}
+
+// WriteNodeMetrics is as WriteMetrics for the metrics of one node, by its EMQX name,
+// in that node's own words; no other node takes over. It is how all nodes of an EMQX
+// 4 are read, each of which knows only itself. Of an adopted cluster the node has to
+// have an agent beside it. Not found where the cluster is known to have no such node.
+func (m *Manager) WriteNodeMetrics(ctx context.Context, id ID, node string, w io.Writer) (int64, error) {
 	q := about("metrics", id, FeatureMonitoring)
+	if q.node = node; node == "" {
+		return 0, q.invalid("node", "is empty")
+	}
+	return m.writeMetrics(ctx, q, w, MetricsOfNode)
+}
+
+func (m *Manager) writeMetrics(ctx context.Context, q inquiry, w io.Writer, s MetricsScope) (int64, error) {
 	if s != MetricsOfNode && s != MetricsOfNodes {
 		return 0, q.invalid("scope", fmt.Sprintf("is %q; %q and %q are allowed", s, MetricsOfNode, MetricsOfNodes))
 	}

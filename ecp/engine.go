@@ -31,9 +31,10 @@ type memory struct {
 	target   string        // that the cluster is on; guarded by Manager.mu, as slow
 	slow     bool          // the last pass was held up
 
-	agents    agentMemory       // of an adopted cluster; guarded by Manager.mu
-	rehearsal rehearsal         // the last that was made
-	words     map[int]lastWords // of nodes that did not start, by ordinal
+	agents    agentMemory          // of an adopted cluster; guarded by Manager.mu
+	faltered  map[string]time.Time // when nodes of an adopted cluster gave no answer to a question; guarded by Manager.mu
+	rehearsal rehearsal            // the last that was made
+	words     map[int]lastWords    // of nodes that did not start, by ordinal
 }
 
 func (m *Manager) memoryOf(id ID) *memory {

@@ -40,6 +40,9 @@ type Capabilities struct {
 	ServiceAddress bool // an adopted cluster has one
 	Agent          bool // an agent is connected
 	NoAgentAddress bool // no address is configured that agents could dial
+	// Trouble is what hinders a connected agent at its broker; empty = nothing is
+	// known to.
+	Trouble string
 }
 
 // featureRow says for one feature why a cluster cannot use it; "" = it can.
@@ -100,6 +103,8 @@ func throughAgent(mode Mode, v Version, c Capabilities) string {
 		return ""
 	case !c.Agent:
 		return c.withoutAgent(needsAgent)
+	case v.Major == 0 && c.Trouble != "":
+		return "not known yet: the agent cannot ask EMQX: " + c.Trouble
 	case v.Major == 0:
 		return notReported
 	}

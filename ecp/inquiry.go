@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // inquiry is one question of a user to a cluster's own broker.
@@ -13,6 +15,7 @@ type inquiry struct {
 	id      ID
 	feature Feature // that it is part of
 	out     *stream // that the answer is written to as it comes; nil = it comes at once
+	node    string  // EMQX name of the one that has to answer; "" = any may
 }
 
 // inquire lets a node of a cluster answer: one after the other, the likeliest
@@ -24,6 +27,9 @@ func inquire[I, R any](ctx context.Context, m *Manager, q inquiry, question func
 		return answer, err
 	}
 	version, nodes, err := m.askable(rec, q)
+	if err == nil && q.node != "" {
+		nodes, err = []string{q.node}, m.hasNode(rec, q)
+	}
 	if err != nil {
 		return answer, err
 	}
@@ -42,6 +48,7 @@ func inquire[I, R any](ctx context.Context, m *Manager, q inquiry, question func
 		}
 		answer, err = questionNode(bounded, m, q, rec, version, node, nodes, question)
 		if err == nil {
+			m.answered(rec, node, true)
 			return answer, nil
 		}
 		if ctx.Err() != nil {
@@ -49,8 +56,9 @@ func inquire[I, R any](ctx context.Context, m *Manager, q inquiry, question func
 		}
 		told.add(node, err)
 		if final(err) || q.out.begun() {
-			return answer, q.refused(node, err)
+			return answer, q.refused(rec, node, err)
 		}
+		m.answered(rec, node, false)
 		if CodeOf(err) == CodeInternal {
 			m.log.WarnContext(ctx, "broker gave no answer that makes sense", "cluster", q.id, "node", node, ErrorAttr(err))
 		}
@@ -64,7 +72,7 @@ func questionNode[I, R any](ctx context.Context, m *Manager, q inquiry, rec Clus
 	ctx, end := q.within(ctx, nodePatience)
 	defer end()
 	m.counters.asked.Add(1)
-	endpoint, err := m.endpoint(ctx, rec, node)
+	endpoint, err := m.brokerEndpoint(ctx, rec, node)
 	if err != nil {
 		return answer, inTime(ctx, err)
 	}
@@ -120,7 +128,8 @@ func (m *Manager) askable(rec ClusterRecord, q inquiry) (version string, nodes [
 		}
 	}
 	for _, f := range info.Features {
-		if f.Feature == q.feature && !f.Available {
+		unknown := rec.Mode == Adopted && info.Version == "" // whatever hinders its agents is for them to say
+		if f.Feature == q.feature && !f.Available && !unknown {
 			return "", nil, fail(CodeUnsupported, q.op, f.Why)
 		}
 	}
@@ -132,6 +141,25 @@ func (m *Manager) askable(rec ClusterRecord, q inquiry) (version string, nodes [
 		return "", nil, fail(CodeConflict, q.op, fmt.Sprintf("the cluster is %s: %s", rec.Status.State, why))
 	}
 	return info.Version, nodes, nil
+}
+
+// hasNode returns an error unless the node that a question is for is one of the
+// cluster's, as far as its nodes are known.
+func (m *Manager) hasNode(rec ClusterRecord, q inquiry) error {
+	known := membersReported(m.observe(rec.ID).Agents)
+	if rec.Mode == Hosted {
+		m.mu.Lock()
+		if mem := m.looks[rec.ID]; mem != nil {
+			for _, n := range mem.look.Found.Nodes {
+				known = append(known, n.Name)
+			}
+		}
+		m.mu.Unlock()
+	}
+	if len(known) == 0 || slices.Contains(known, q.node) {
+		return nil
+	}
+	return fail(CodeNotFound, q.op, fmt.Sprintf("the cluster has no node %q; its nodes are %s", clip(q.node, maxAgentText), strings.Join(known, ", ")))
 }
 
 // unaskable says why a cluster in its state answers nothing, and what to do;

@@ -22,7 +22,7 @@ func final(err error) bool {
 }
 
 // refused is the error for what one node says, in its words.
-func (q inquiry) refused(node string, err error) error {
+func (q inquiry) refused(rec ClusterRecord, node string, err error) error {
 	out := Error{Code: CodeOf(err), Op: q.op, Message: reasonOf(err), Cause: err}
 	if out.Code == CodeInternal { // it is the broker that went wrong, and the log has how
 		out.Code = CodeUnavailable
@@ -30,7 +30,10 @@ func (q inquiry) refused(node string, err error) error {
 	if node != "" {
 		out.Message = node + ": " + out.Message
 	}
-	if out.Code == CodeDenied {
+	switch {
+	case out.Code == CodeDenied && rec.Mode == Adopted:
+		out.Message = "EMQX refuses the credentials of the agent beside it, not yours: " + out.Message + "; " + howToLogIn
+	case out.Code == CodeDenied:
 		out.Message = "EMQX refuses the credentials that are kept for it, not yours: " + out.Message
 	}
 	return &out

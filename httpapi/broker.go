@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,7 +40,9 @@ func (a *api) brokerRoutes() {
 	metrics.Description += " The answer is passed on as it comes; where it cannot be read to its end, the connection is cut."
 	metrics.Metadata[patience] = time.Minute + ordinary
 	metrics.Parameters = []*huma.Param{{In: "query", Name: "scope", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{string(ecp.MetricsOfNodes)}},
-		Description: "nodes: of every node, with a label node (EMQX 5); left out: of the node that answers"}}
+		Description: "nodes: of every node, with a label node (EMQX 5; EMQX 4 gives the node that answers); left out: of the node that answers"},
+		{In: "query", Name: "node", Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "EMQX name of a node whose metrics are wanted, as it gives them; of an adopted cluster one with an agent beside it. Not with scope"}}
 	describePath(&metrics)
 	a.plain(metrics, "text/plain", a.metrics)
 	metrics.Responses["200"].Content["text/plain"].Schema = &huma.Schema{Type: huma.TypeString}
@@ -64,10 +67,10 @@ func (a *api) stats(ctx context.Context, r *http.Request, _ []byte) (success, er
 	v := viewStats(time.Now().UTC(), traffic)
 	if window > 0 {
 		series, err := a.manager.TrafficSeries(ctx, c.ID(), window)
-		if err != nil {
+		if err != nil && !errors.Is(err, ecp.ErrUnsupported) {
 			return success{}, err
 		}
-		v.Series = eachOf(series, viewSample)
+		v.Series, v.SeriesError = eachOf(series, viewSample), ecp.MessageOf(err) // what is now is told all the same
 	}
 	return success{status: http.StatusOK, body: v}, nil
 }
@@ -140,8 +143,22 @@ func (a *api) metrics(w http.ResponseWriter, r *http.Request) {
 		badParameter(wrong...).write(w)
 		return
 	}
+	query := r.URL.Query()
+	if query.Has("node") && query.Has("scope") {
+		badParameter(fieldView{"/query/node", "cannot be given with scope: one node, or all of them"}).write(w)
+		return
+	}
+	if query.Has("node") && query.Get("node") == "" {
+		badParameter(fieldView{"/query/node", "is empty; give the EMQX name of a node, as emqx@10.0.0.1"}).write(w)
+		return
+	}
 	out := &exposition{w: w, control: http.NewResponseController(w), stuck: a.stuck}
-	_, err := a.manager.WriteMetrics(r.Context(), c.ID(), out, ecp.MetricsScope(scope))
+	var err error
+	if query.Has("node") {
+		_, err = a.manager.WriteNodeMetrics(r.Context(), c.ID(), query.Get("node"), out)
+	} else {
+		_, err = a.manager.WriteMetrics(r.Context(), c.ID(), out, ecp.MetricsScope(scope))
+	}
 	switch {
 	case err == nil:
 		out.begin()

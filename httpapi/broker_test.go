@@ -172,7 +172,7 @@ func TestBrokerParameters(t *testing.T) {
 		for query, pointer := range map[string]string{
 			"/stats?window=soon": "/query/window", "/stats?window=0s": "/query/window", "/stats?window=169h": "/query/window", "/stats?window=-1h": "/query/window",
 			"/stats?window=": "/query/window", "/metrics?scope=all": "/query/scope", "/alarms?active=maybe": "/query/active", "/rules?limit=0": "/query/limit",
-			"/connectors?cursor=x": "/query/cursor", "/stats?from=2026-01-01T00:00:00Z": "/query/from",
+			"/connectors?cursor=x": "/query/cursor", "/metrics?node=emqx@a&scope=nodes": "/query/node", "/metrics?node=": "/query/node", "/stats?from=2026-01-01T00:00:00Z": "/query/from",
 		} {
 			require.Equal(t, pointer, f.read(path + query).want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer, query)
 		}
@@ -254,6 +254,37 @@ func TestFeaturesHold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A broker that keeps no series still says how busy it is now, and a series is not
+// made up.
+func TestSeriesThatABrokerLacks(t *testing.T) {
+	asking(t, "emqx-ee-4.4.24", func(f *fixture, path string, sim *emqxsim.Cluster) {
+		sim.AddClients(emqxsim.Clients{Name: "meter", Count: 9})
+		sim.AddFault(emqxsim.Fault{Path: "/api/v4/monitor/metrics/**", Status: http.StatusNotFound, Body: "Not found.", ContentType: "text/plain"})
+		var stats statsView
+		f.read(path + "/stats?window=1h").want(http.StatusOK).into(&stats)
+		require.Equal(t, 9, stats.Connections)
+		require.Empty(t, stats.Series)
+		require.NotNil(t, stats.Series)
+		require.Contains(t, stats.SeriesError, "it has no figures over time", "%+v", stats)
+	})
+}
+
+// Metrics of one node are its own; an answer without any is none.
+func TestMetricsOfANode(t *testing.T) {
+	asking(t, "emqx-ee-5.8.9", func(f *fixture, path string, sim *emqxsim.Cluster) {
+		for i, node := range f.nodesOf(path) {
+			remove := sim.AddFault(emqxsim.Fault{Node: node, Path: "/api/v5/prometheus/stats", Status: http.StatusOK, Body: fmt.Sprintf("emqx_x %d\n", i), ContentType: "text/plain"})
+			require.Equal(t, fmt.Sprintf("emqx_x %d\n", i), string(f.read(path+"/metrics?node="+url.QueryEscape(node)).want(http.StatusOK).body))
+			remove()
+		}
+		p := f.read(path + "/metrics?node=emqx@nowhere").want(http.StatusNotFound).problem()
+		require.Contains(t, p.Detail, f.nodesOf(path)[0])
+		sim.AddFault(emqxsim.Fault{Path: "/api/v5/prometheus/stats", Status: http.StatusOK, Body: "", ContentType: "text/plain"})
+		p = f.read(path + "/metrics").want(http.StatusServiceUnavailable).problem()
+		require.Contains(t, p.Detail, "not that of EMQX 5")
+	})
 }
 
 // A cluster without nodes says that, and what to do.

@@ -23,6 +23,7 @@ type statsView struct {
 	Totals              totalsView      `json:"totals" doc:"messages since the start of each node, all nodes"`
 	Nodes               []nodeStatsView `json:"nodes" doc:"by name"`
 	Series              []sampleView    `json:"series,omitzero" doc:"of the window, as far as the broker has kept it, oldest first; only where one was asked for"`
+	SeriesError         string          `json:"seriesError,omitempty" doc:"why there is no series although one was asked for, such as that the broker keeps none; left out where there is"`
 }
 
 // ratesView are messages per second.

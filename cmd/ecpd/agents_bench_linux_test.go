@@ -20,8 +20,9 @@ import (
 //	OPENECP_AGENTS=5000 go test -run '^$' -bench Agents -timeout 30m ./cmd/ecpd
 //
 // The number is 300 if it is not given. OPENECP_PROFILES names a folder for
-// profiles of the daemon. What it takes of memory is told twice: at peace, as an
-// operator sees it, and with the garbage collected. Figures of time depend on the
+// profiles of the daemon, OPENECP_ONLY=memory leaves out what comes after memory.
+// What it takes of memory is told twice: at peace, as an operator sees it, and with
+// the garbage collected. Figures of time depend on the
 // machine, and on what else runs there: the load is told beside them.
 func BenchmarkAgents(b *testing.B) {
 	for _, mode := range []agentproto.TunnelMode{agentproto.TunnelDirect, agentproto.TunnelWebSocket} {
@@ -56,6 +57,9 @@ func benchmarkAgents(b *testing.B, mode agentproto.TunnelMode) {
 	b.ReportMetric(0, "ns/op")
 	f.awaits("all report", func(m page) bool { return m.agents(mode) == n && m["openecp_agent_reports_total"] >= float64(n) })
 	f.memory()
+	if os.Getenv("OPENECP_ONLY") == "memory" { // what an agent costs takes a minute, all else ten
+		return
+	}
 	f.idle()
 	f.lists()
 	f.floods()
@@ -118,6 +122,8 @@ func (f *fleet) memory() {
 	f.b.ReportMetric((f.resident("VmRSS")-f.bare.rss)/n, "KiB/agent-uncollected")
 	f.profile("heap", "goroutine")
 	now := f.holds()
+	f.hook("/settle")
+	f.keep("memstats", "/debug/pprof/heap?debug=1")
 	f.b.ReportMetric(f.bare.rss/1024, "MiB-bare")
 	f.b.ReportMetric((now.rss-f.bare.rss)/n, "KiB/agent")
 	f.b.ReportMetric((now.made-f.bare.made)/n, "KiB/agent-anonymous")

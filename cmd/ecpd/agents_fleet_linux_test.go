@@ -131,7 +131,7 @@ func freePortOf(b *testing.B) string {
 func (f *fleet) start() {
 	f.b.Helper()
 	_ = os.Remove(f.socket())
-	f.process = launchProgram(f.b, f.binary, f.dir, []string{"ECPD_HOOK=" + f.socket(), "GODEBUG=" + os.Getenv("GODEBUG")},
+	f.process = launchProgram(f.b, f.binary, f.dir, []string{"ECPD_HOOK=" + f.socket(), "GODEBUG=" + os.Getenv("GODEBUG"), "GOGC=" + os.Getenv("GOGC")},
 		"serve", "--dev", "--tls-auto", "--listen", f.address, "--data-dir", filepath.Join(f.dir, "data"), "--agents-dir", filepath.Join(f.dir, "agents"), "--log-level", "warn")
 	f.ready(f.b)
 	token, err := os.ReadFile(filepath.Join(f.dir, "data", "token"))

@@ -17,6 +17,7 @@ import (
 )
 
 func main() {
+	tuneCollector()
 	ctx := untilSignal(context.Background(), os.Stderr)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Environ()))
 }

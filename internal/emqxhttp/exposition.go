@@ -8,10 +8,15 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-var errNoExposition = errors.New("it is no exposition of metrics")
+var (
+	errNoExposition = errors.New("it is no exposition of metrics")
+	errEmpty        = errors.New("it is empty")
+)
 
 // WriteExposition copies metrics in Prometheus' text format to w as they come
-// and says how many bytes that were. An answer of another type is not begun.
+// and says how many bytes that were. An answer of another type is not begun, and an
+// empty one is an error: a broker always has metrics, and whoever scrapes it would
+// take it for well.
 // refused gives the error for an answer that is no success.
 func (c *Client) WriteExposition(ctx context.Context, w io.Writer, r Request, refused func(context.Context, Answer) error) (int64, error) {
 	r.Accept = "text/plain"
@@ -21,8 +26,12 @@ func (c *Client) WriteExposition(ctx context.Context, w io.Writer, r Request, re
 		}
 		return nil
 	})
-	if err == nil && !a.OK() {
+	switch {
+	case err != nil:
+	case !a.OK():
 		err = refused(ctx, a)
+	case n == 0:
+		err = c.Unreadable(a, errEmpty)
 	}
 	return n, err
 }
