@@ -14,6 +14,7 @@ type Agent struct {
 	cfg    AgentConfig
 	pauses *pauses
 	work   sync.WaitGroup // handlers and connections
+	logs   chan struct{}  // a place for each log that is sent
 
 	// Only Run's own goroutine uses these.
 	identity Identity
@@ -32,7 +33,7 @@ func NewAgent(cfg AgentConfig) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{cfg: cfg, pauses: newPauses(cfg.Timings), identity: cfg.Identity}, nil
+	return &Agent{cfg: cfg, pauses: newPauses(cfg.Timings), identity: cfg.Identity, logs: make(chan struct{}, maxLogReaders)}, nil
 }
 
 // Run keeps the agent connected until ctx ends, and then says goodbye and

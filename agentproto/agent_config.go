@@ -48,6 +48,9 @@ type AgentConfig struct {
 	// are answered 404.
 	History HistorySource
 
+	// Logs reads the broker's log files; nil answers 404.
+	Logs LogSource
+
 	// Save is called when the identity has changed: the server announced
 	// authorities, or told a later time. An error is logged; the agent goes on.
 	Save func(Identity) error

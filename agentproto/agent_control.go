@@ -16,6 +16,9 @@ func (s *served) control() http.Handler {
 	mux.HandleFunc("GET "+pathReports, func(w http.ResponseWriter, r *http.Request) { s.sendReports(w, r, false) })
 	mux.HandleFunc("GET "+pathLive, func(w http.ResponseWriter, r *http.Request) { s.sendReports(w, r, true) })
 	mux.Handle("GET "+pathHistory, s.historyHandler())
+	if s.agent.cfg.Logs != nil {
+		mux.HandleFunc("GET "+pathLogs, s.sendLogs)
+	}
 	return mux
 }
 

@@ -13,7 +13,7 @@
 // Each request goes to one of three virtual hosts. [HostAPI] leads to the
 // broker's API, where the agent adds the credentials that only it knows;
 // [HostDashboard] leads to the broker's dashboard and carries bytes as they
-// are; [HostControl] is the agent itself (reports). A RoundTripper that
+// are; [HostControl] is the agent itself (reports, and the log files beside it). A RoundTripper that
 // [Server.Transport] returned for one host cannot reach another one, so
 // whatever shows dashboards can never act with the agent's credentials.
 //

@@ -360,3 +360,27 @@ func FuzzWebSocket(f *testing.F) {
 		require.Empty(t, s.Connections())
 	})
 }
+
+// FuzzLogs reads pages of logs: what comes out is bounded whatever went in, and can be
+// shown; a page without an end is an error.
+func FuzzLogs(f *testing.F) {
+	f.Add([]byte(`{"passed":true}` + "\n" + `{"at":"2026-11-29T08:00:00Z","text":"a\u0000\n b","mark":"1"}` + "\n" + `{"end":"done"}` + "\n"))
+	f.Add([]byte(`{"gap":"x\u001b[31m","mark":"1"}` + "\n" + `{"end":"more"}`))
+	f.Add([]byte(`{"error":{"code":"unreadable","message":"no\nway"}}` + "\n"))
+	f.Add([]byte(`{"at":"9999-12-31T23:59:59-23:00","text":"` + strings.Repeat("x", maxLogText+1) + `"}` + "\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var err error
+		ended := false
+		for m, e := range decodeLogs(bytes.NewReader(raw)) {
+			require.False(t, ended || err != nil, "something behind the end")
+			ended, err = m.End != "", e
+			require.LessOrEqual(t, len(m.Text), maxLogText)
+			require.LessOrEqual(t, len(m.Mark), maxLogMark)
+			require.Equal(t, cleanText(m.Gap, maxMessage), m.Gap)
+			var out bytes.Buffer
+			require.NoError(t, m.encode(&out), "what was read can be shown")
+			require.LessOrEqual(t, out.Len(), maxLogMessage)
+		}
+		require.True(t, ended || err != nil)
+	})
+}

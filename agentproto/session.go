@@ -19,7 +19,7 @@ type session struct {
 	carrier *carrierConn
 	client  *http.ClientConn
 
-	// bulk holds a place for each stream to a host other than control.
+	// bulk holds a place for each stream to a host other than control, and for each log.
 	bulk chan struct{}
 
 	admitted  chan struct{} // closed when announced is settled
@@ -80,12 +80,17 @@ func (s *session) start(ctx context.Context, dialer *http.Transport) error {
 	return nil
 }
 
-// roundTrip sends a request to one virtual host. It waits for a free stream if
-// need be, until the request's context ends.
+// roundTrip sends a request to one virtual host.
 func (s *session) roundTrip(r *http.Request, host Host) (*http.Response, error) {
 	if host == HostControl {
 		return s.client.RoundTrip(r)
 	}
+	return s.bulkTrip(r)
+}
+
+// bulkTrip sends a request whose answer may be large or long. It waits for a free
+// stream if need be, until the request's context ends.
+func (s *session) bulkTrip(r *http.Request) (*http.Response, error) {
 	select {
 	case s.bulk <- struct{}{}:
 	case <-r.Context().Done():

@@ -71,6 +71,7 @@ var specLimits = map[string]any{
 	"registerReading": registerReading, "registerTries": registerTries, "stepTimeout": stepTimeout, "rawGrace": rawGrace,
 	"maxHistoryBytes": maxHistoryBytes, "maxHistoryRecords": maxHistoryRecords, "maxHistories": maxHistories, "maxHistoryKinds": maxHistoryKinds,
 	"goodbyePatience": goodbyePatience, "notBeforeLeeway": notBeforeLeeway,
+	"maxLogText": maxLogText, "maxLogSought": maxLogSought, "maxLogMark": maxLogMark, "maxLogMessage": maxLogMessage, "logPage": logPage, "maxLogReaders": maxLogReaders,
 }
 
 // ownBusiness are constants that no other side notices.
@@ -78,6 +79,8 @@ var ownBusiness = []string{
 	"identityVersion", // of the agent's file
 	"lineBuffer",      // how reports are read
 	"frameHead",       // HTTP/2's own
+	"logBatch",        // how few lines travel together
+	"logDelay",        // for how short a time they wait for one another
 	"noLinks",         // how files are opened
 	"tcpNotSentLowat", // a number of the kernel
 	"tellSkew",        // what doctor advises
@@ -176,7 +179,7 @@ func TestSpecWords(t *testing.T) {
 		switch {
 		case kind == "RefusalCode":
 			codes[word] = true
-		case slices.Contains([]string{"Host", "Carrier", "TunnelMode", "MemberStatus", "Stage", "ErrorCode", "HistoryKind", "ChangeAbout", "GapReason", "AnswerCode"}, kind), name == "AnsweredBy",
+		case slices.Contains([]string{"Host", "Carrier", "TunnelMode", "MemberStatus", "Stage", "ErrorCode", "LogCode", "HistoryKind", "ChangeAbout", "GapReason", "AnswerCode"}, kind), name == "AnsweredBy",
 			strings.HasPrefix(name, "path"), strings.HasPrefix(name, "Path"), strings.HasPrefix(name, "label"), name == "ALPN":
 			assert.Contains(t, text, "`"+word+"`", name)
 		}
@@ -196,6 +199,17 @@ func TestSpecWords(t *testing.T) {
 		assert.Equal(t, row[2] == "soon", slices.Contains(quick, r.Code), row[0])
 	}
 	assert.Empty(t, codes, "refusals that spec.md does not name")
+}
+
+// TestSpecLogCodes compares the refusals of logs.
+func TestSpecLogCodes(t *testing.T) {
+	rows := specTable(t, "code of a log", "status")
+	require.Len(t, rows, len(logStatuses)+1)
+	for _, row := range rows {
+		w := httptest.NewRecorder()
+		refuseLogs(w, &LogError{Code: LogCode(row[0])})
+		assert.Equal(t, row[1], strconv.Itoa(w.Code), row[0])
+	}
 }
 
 // TestSpecTimings compares the defaults, field by field.
@@ -242,7 +256,7 @@ func TestSpecVersions(t *testing.T) {
 // TestSpecCalls makes every call of the control host that the table names.
 func TestSpecCalls(t *testing.T) {
 	id, _ := newTestIdentity(t)
-	a, err := NewAgent(AgentConfig{Identity: id})
+	a, err := NewAgent(AgentConfig{Identity: id, Logs: newMemoryLog()})
 	require.NoError(t, err)
 	serves := a.newServed(t.Context(), closedChannel())
 	go func() { // in place of the connection's own
@@ -272,7 +286,7 @@ func TestSpecShapes(t *testing.T) {
 	shapes := map[string]any{
 		"challenge": &challenge{}, "proof": &proof{}, "verdict": &verdict{}, "registerRequest": &registerRequest{},
 		"registerAnswer": &registerAnswer{}, "unregisterRequest": &unregisterRequest{}, "problem": &problem{}, "announcement": &announcement{}, "Report": &Report{}, "Answer": &Answer{},
-		"HistoryRecord": &HistoryRecord{},
+		"HistoryRecord": &HistoryRecord{}, "logMessage": &logMessage{},
 	}
 	found := regexp.MustCompile("(?s)<!-- shape: (\\w+) -->\\s+```json(.*?)```").FindAllStringSubmatch(specText(t), -1)
 	require.Len(t, found, len(shapes))
