@@ -20,7 +20,8 @@ import (
 // fakeServer holds connections of agents that are not there. It calls the hub back
 // as the real one does.
 type fakeServer struct {
-	hub *Hub
+	hub  *Hub
+	logs func(agent string, q agentproto.LogQuery) iter.Seq2[agentproto.LogLine, error]
 
 	mu      sync.Mutex
 	live    map[string]*fakeConnection // guarded by mu, as all below
@@ -342,4 +343,9 @@ func (r *rig) refusals(agent ecp.AgentID) (codes []agentproto.RefusalCode) {
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
+}
+
+// Logs is what the test has set.
+func (s *fakeServer) Logs(_ context.Context, agent string, q agentproto.LogQuery) iter.Seq2[agentproto.LogLine, error] {
+	return s.logs(agent, q)
 }

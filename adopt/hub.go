@@ -26,13 +26,14 @@ type manager interface {
 // server is what a Hub needs of an [agentproto.Server].
 type server interface {
 	KeptReports(ctx context.Context, agent string, after agentproto.Position) iter.Seq2[agentproto.Report, error]
+	Logs(ctx context.Context, agent string, q agentproto.LogQuery) iter.Seq2[agentproto.LogLine, error]
 	Transport(agent string, host agentproto.Host) http.RoundTripper
 	Disconnect(agent string, r agentproto.Refusal)
 	Announce(ctx context.Context)
 	Shutdown(ctx context.Context) error
 }
 
-// Hub joins agents to a Manager: it is an [ecp.Link], an [agentproto.Registry]
+// Hub joins agents to a Manager: it is an [ecp.LogLink], an [agentproto.Registry]
 // and an [agentproto.Observer]. All methods are safe for concurrent use. Create one
 // with NewHub, connect it to its Manager with Bind, and start it with Run.
 type Hub struct {
@@ -60,7 +61,7 @@ type Hub struct {
 }
 
 var (
-	_ ecp.Link            = (*Hub)(nil)
+	_ ecp.LogLink         = (*Hub)(nil)
 	_ agentproto.Registry = (*Hub)(nil)
 	_ agentproto.Observer = (*Hub)(nil)
 )

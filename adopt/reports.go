@@ -32,7 +32,7 @@ func convert(r agentproto.Report, at time.Time) ecp.AgentReport {
 			Version: text(r.Version, maxWord), Edition: edition(r.Edition),
 			Nodes: members(r.Members), Connections: count(r.Connections), Limit: count(r.Limit),
 		},
-		LimitCall: r.LimitCall, LicenseType: count(r.LicenseType), Dashboard: r.Dashboard,
+		LimitCall: r.LimitCall, LicenseType: count(r.LicenseType), Dashboard: r.Dashboard, Logs: text(r.Logs, maxName),
 	}
 	for _, e := range r.Errors[:min(len(r.Errors), maxErrors)] {
 		out.Errors = append(out.Errors, ecp.AgentError{Stage: text(string(e.Stage), maxWord), Code: text(string(e.Code), maxWord), Message: text(e.Message, maxMessage)})

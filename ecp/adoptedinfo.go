@@ -75,6 +75,9 @@ func (m *Manager) capabilities(rec ClusterRecord, obs AgentsObservation) Capabil
 	c := Capabilities{ServiceAddress: rec.Spec.Adopted != nil && rec.Spec.Adopted.ServiceAddress != "", NoAgentAddress: m.agentAddress == ""}
 	for _, a := range obs.Agents {
 		c.Agent = c.Agent || a.Connected
+		if r := a.Report; a.Connected && r != nil && a.Mismatch == "" {
+			c.Reported, c.Logs, c.LogFault = true, c.Logs || r.Logs != "", cmp.Or(c.LogFault, cause(r.logFault()))
+		}
 		if a.Report != nil && a.Mismatch == "" {
 			if f := a.Report.fault(); f != nil && a.Connected {
 				c.Trouble = cmp.Or(c.Trouble, cause(f.Message))

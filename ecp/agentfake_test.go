@@ -2,6 +2,7 @@ package ecp
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,18 @@ type FakeLink struct {
 
 	// API and Pages are what leads to the broker and to its dashboard.
 	API, Pages func(node string) (Endpoint, error)
+	// Files are the logs beside agents.
+	Files func(ctx context.Context, agent AgentID, q AgentLogQuery) iter.Seq2[AgentLogLine, error]
+}
+
+// Logs reads Files.
+func (l *FakeLink) Logs(ctx context.Context, _ ID, agent AgentID, q AgentLogQuery) iter.Seq2[AgentLogLine, error] {
+	if l.Files == nil {
+		return func(yield func(AgentLogLine, error) bool) {
+			yield(AgentLogLine{}, fail(CodeUnsupported, "", "no files"))
+		}
+	}
+	return l.Files(ctx, agent, q)
 }
 
 // Observe tells what the test has said.

@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -86,6 +87,9 @@ type AgentReport struct {
 	// Errors are what went wrong; nil = nothing.
 	Errors    []AgentError
 	Dashboard bool // the dashboard answers
+	// Logs is the directory of the log files that the agent reads; empty = it reads none,
+	// or cannot.
+	Logs string
 }
 
 // AgentError is one thing that went wrong at an agent.
@@ -118,6 +122,16 @@ const (
 // Complete reports whether the report tells how the cluster is: its members are
 // known, and nothing went wrong on the way to them.
 func (r AgentReport) Complete() bool { return len(r.Description.Nodes) > 0 && r.fault() == nil }
+
+// logFault says why the agent cannot read log files that it may read; empty = nothing.
+func (r AgentReport) logFault() string {
+	for _, e := range r.Errors {
+		if e.Stage == AgentStageLogs {
+			return cmp.Or(e.Message, e.Code)
+		}
+	}
+	return ""
+}
 
 // fault returns the first error on the way to what the cluster is; nil = none.
 func (r AgentReport) fault() *AgentError {

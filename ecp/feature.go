@@ -39,10 +39,14 @@ type Capabilities struct {
 	LicenceType    int  // EMQX customer type; 3 = business critical
 	ServiceAddress bool // an adopted cluster has one
 	Agent          bool // an agent is connected
+	Reported       bool // a connected agent has reported
+	Logs           bool // a connected agent can read EMQX's log files
 	NoAgentAddress bool // no address is configured that agents could dial
 	// Trouble is what hinders a connected agent at its broker; empty = nothing is
 	// known to.
 	Trouble string
+	// LogFault is why an agent that may read EMQX's log files cannot; empty = none says so.
+	LogFault string
 }
 
 // featureRow says for one feature why a cluster cannot use it; "" = it can.
@@ -118,13 +122,6 @@ func (c Capabilities) withoutAgent(why string) string {
 		return string(ReasonNoAgentAddress) + ": " + noAgentAddress
 	}
 	return why
-}
-
-func logsOf(mode Mode, _ Version, _ Capabilities) string {
-	if mode == Hosted {
-		return ""
-	}
-	return "this build brings no logs of adopted clusters: they are on the clusters' own hosts"
 }
 
 func connectionLimit(mode Mode, v Version, c Capabilities) string {

@@ -38,6 +38,7 @@ var featureTable = []struct {
 	{Adopted, "5.8.9", Capabilities{Agent: true}, through},
 	{Adopted, "e5.7.0-g1234", Capabilities{Agent: true, LicenceType: 3}, through},
 	{Adopted, "6.0.1", Capabilities{Agent: true}, through},
+	{Adopted, "6.0.1", Capabilities{Agent: true, Reported: true, Logs: true}, shared + " logs monitoring alarms integrations dashboard"},
 
 	// Before anything was reported.
 	{Adopted, "", Capabilities{}, shared},
@@ -54,7 +55,11 @@ func TestWhatAdoptedFeaturesWaitFor(t *testing.T) {
 		caps    Capabilities
 		why     string
 	}{
-		{FeatureLogs, "5.8.9", Capabilities{Agent: true}, "on the clusters' own hosts"},
+		{FeatureLogs, "5.8.9", Capabilities{Agent: true, Reported: true}, "run `emqxee-agent register --emqx-log-collection-enabled` on their hosts"},
+		{FeatureLogs, "5.8.9", Capabilities{Agent: true, Reported: true, LogFault: "/l cannot be read"}, "the agent cannot read EMQX's log files: /l cannot be read"},
+		{FeatureLogs, "5.8.9", Capabilities{Agent: true}, notReported},
+		{FeatureLogs, "5.8.9", Capabilities{}, needsAgent},
+		{FeatureLogs, "", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured"},
 		{FeatureMonitoring, "5.8.9", Capabilities{}, needsAgent},
 		{FeatureMonitoring, "", Capabilities{}, needsAgent},
 		{FeatureMonitoring, "5.8.9", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured: no address is configured"},

@@ -63,7 +63,7 @@ func (m *Manager) addWords(ctx context.Context, p Provisioner, rec ClusterRecord
 func (m *Manager) readWords(ctx context.Context, p Provisioner, reader LogReader, rec ClusterRecord, node string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, wordsPatience)
 	defer cancel()
-	r := &logs{m: m, op: "read log of " + node, id: rec.ID, platform: p, reader: reader}
+	r := podLogs{m: m, op: "read log of " + node, id: rec.ID, platform: p, reader: reader}
 	body, err := r.body(ctx, node, LogOptions{Tail: wordsTail})
 	if err != nil {
 		return "", err

@@ -44,7 +44,7 @@ type LogQuery struct {
 // LogLine is one entry of a node's log, with the lines that belong to it.
 type LogLine struct {
 	// At is UTC: when it was written where the line says so with its zone, else
-	// when the platform took it up.
+	// when the platform took it up, or as the agent's host has it.
 	At      time.Time
 	Node    string
 	Level   LogLevel          // "" = none, as of what is printed at a start
@@ -55,9 +55,12 @@ type LogLine struct {
 	// Gap says that lines of the node are missing here, and why; nothing but
 	// At and Node is then set beside it.
 	Gap string
+
+	mark string // where reading goes on behind it; empty where lines have no marks
 }
 
-// Logs reads the logs of a hosted cluster's nodes: the newest lines by time,
+// Logs reads the logs of a cluster's nodes, of a hosted one's from its pods and of an
+// adopted one's through its agents: the newest lines by time,
 // then, where the query says so, what is written from then on, also by nodes
 // whose pods are replaced and by new ones. A node whose log cannot be read
 // yields a line with a Gap, and the others are read all the same. The sequence
@@ -75,33 +78,17 @@ func (m *Manager) Logs(ctx context.Context, id ID, q LogQuery) (iter.Seq2[LogLin
 		return nil, err
 	}
 	r := &logs{m: m, op: op, id: id, q: q}
-	if r.platform, r.reader, err = m.logReader(rec); err != nil {
+	if r.from, err = m.logSource(op, rec, q.Node); err != nil {
 		return nil, explain(op, err, "", "")
 	}
-	nodes, err := r.nodes(ctx)
+	nodes, err := r.from.nodes(ctx)
 	if err != nil {
 		return nil, explain(op, err, "", "")
 	}
 	if q.Node != "" && len(nodes) == 0 {
-		return nil, fail(CodeNotFound, op, fmt.Sprintf("the cluster has no pod of a node %q now", q.Node))
+		return nil, fail(CodeNotFound, op, fmt.Sprintf("the cluster has no pod or agent of a node %q now", q.Node))
 	}
 	return func(yield func(LogLine, error) bool) { r.read(ctx, nodes, yield) }, nil
-}
-
-// logReader gives what reads the logs of a cluster's nodes.
-func (m *Manager) logReader(rec ClusterRecord) (Provisioner, LogReader, error) {
-	if why := logsOf(rec.Mode, Version{}, Capabilities{}); why != "" {
-		return nil, nil, fail(CodeUnsupported, "", why)
-	}
-	p, err := m.provisioner(rec)
-	if err != nil {
-		return nil, nil, err
-	}
-	r, ok := p.(LogReader)
-	if !ok {
-		return nil, nil, fail(CodeUnsupported, "", fmt.Sprintf("the platform of the target %q gives no logs", rec.Spec.Hosted.Target))
-	}
-	return p, r, nil
 }
 
 // checked gives the query with its defaults, or says what is wrong with it.

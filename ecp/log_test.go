@@ -141,7 +141,7 @@ func TestLogs(t *testing.T) {
 			"reader":           {actor: as("default"), id: c.ID()},
 			"stranger":         {actor: as("other"), id: c.ID(), code: ecp.CodeNotFound},
 			"no cluster":       {actor: &ecp.System, id: "emqx-00000000", code: ecp.CodeNotFound},
-			"adopted":          {actor: &ecp.System, id: adopted.ID, code: ecp.CodeUnsupported},
+			"adopted":          {actor: &ecp.System, id: adopted.ID, code: ecp.CodeConflict},
 			"no node":          {actor: &ecp.System, id: c.ID(), q: ecp.LogQuery{Node: "emqx@elsewhere"}, code: ecp.CodeNotFound},
 			"no level":         {actor: &ecp.System, id: c.ID(), q: ecp.LogQuery{Level: "loud"}, code: ecp.CodeInvalid, field: "level"},
 			"below no line":    {actor: &ecp.System, id: c.ID(), q: ecp.LogQuery{Limit: -1}, code: ecp.CodeInvalid, field: "limit"},

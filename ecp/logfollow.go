@@ -3,7 +3,6 @@ package ecp
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -22,31 +21,22 @@ const (
 
 // logs is one reading of a cluster's logs.
 type logs struct {
-	m        *Manager
-	op       string
-	id       ID
-	q        LogQuery
-	platform Provisioner
-	reader   LogReader
+	m    *Manager
+	op   string
+	id   ID
+	q    LogQuery
+	from logSource
 }
 
 // source is one node's log.
 type source struct {
-	mark bookmark
-	told string // of the last gap; "" = it can be read
-}
-
-// nodes are those that are asked for and have a pod.
-func (r *logs) nodes(ctx context.Context) ([]NodeObservation, error) {
-	o, err := r.platform.Observe(ctx, r.id)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(o.Nodes, func(n NodeObservation) bool { return r.q.Node != "" && n.Name != r.q.Node }), nil
+	mark  bookmark
+	told  string // of the last gap; "" = it can be read
+	broke string // why the last session broke off, of which nobody was told
 }
 
 // read yields the history and, where it is asked for, what comes.
-func (r *logs) read(ctx context.Context, nodes []NodeObservation, yield func(LogLine, error) bool) {
+func (r *logs) read(ctx context.Context, nodes []logNode, yield func(LogLine, error) bool) {
 	sources := map[string]*source{}
 	for _, l := range r.histories(ctx, nodes, sources) {
 		if !yield(l, nil) {
@@ -63,12 +53,12 @@ func (r *logs) read(ctx context.Context, nodes []NodeObservation, yield func(Log
 
 // histories reads what there is of all nodes at once, and gives the newest
 // lines by time, and then what could not be read.
-func (r *logs) histories(ctx context.Context, nodes []NodeObservation, sources map[string]*source) (out []LogLine) {
+func (r *logs) histories(ctx context.Context, nodes []logNode, sources map[string]*source) (out []LogLine) {
 	kept := make([]recent, len(nodes))
 	var group sync.WaitGroup
 	for i, n := range nodes {
 		s := &source{}
-		sources[n.Name] = s
+		sources[n.name] = s
 		kept[i] = recent{most: r.q.Limit, room: logMemory / len(nodes)}
 		group.Go(func() {
 			if err := r.history(ctx, n, &kept[i], &s.mark); err != nil {
@@ -87,10 +77,10 @@ func (r *logs) histories(ctx context.Context, nodes []NodeObservation, sources m
 	}
 	for i, n := range nodes {
 		if kept[i].lost {
-			out = append(out, r.gap(n.Name, "older lines are left out: they would take too much memory; ask for fewer, or for a shorter time"))
+			out = append(out, r.gap(n.name, "older lines are left out: they would take too much memory; ask for fewer, or for a shorter time"))
 		}
-		if why := sources[n.Name].told; why != "" && ctx.Err() == nil {
-			out = append(out, r.gap(n.Name, why))
+		if why := sources[n.name].told; why != "" && ctx.Err() == nil {
+			out = append(out, r.gap(n.name, why))
 		}
 	}
 	return out
@@ -144,9 +134,9 @@ func (r *logs) attend(ctx context.Context, group *sync.WaitGroup, sources map[st
 		begin(name)
 	}
 	for tick := time.NewTicker(logNodesLook); ; {
-		nodes, err := r.nodes(ctx)
+		nodes, err := r.from.nodes(ctx)
 		for _, n := range nodes {
-			begin(n.Name)
+			begin(n.name)
 		}
 		if err == nil {
 			_, err = r.m.readable(ctx, r.op, RightRead, r.id)
@@ -170,7 +160,8 @@ func (r *logs) attend(ctx context.Context, group *sync.WaitGroup, sources map[st
 	}
 }
 
-// followNode reads a node's log until ctx ends, of whatever pod it then has.
+// followNode reads a node's log until ctx ends, of whatever pod it then has and through
+// whatever agent is then beside it.
 func (r *logs) followNode(ctx context.Context, name string, s *source, lines chan<- LogLine) {
 	wait := logRetry
 	for ctx.Err() == nil {
@@ -178,7 +169,12 @@ func (r *logs) followNode(ctx context.Context, name string, s *source, lines cha
 		if read {
 			wait = logRetry
 		}
-		if why := MessageOf(err); err != nil && ctx.Err() == nil && why != s.told {
+		why := MessageOf(err)
+		switch {
+		case err == nil || ctx.Err() != nil || why == s.told:
+		case read && r.from.exact() && why != s.broke: // nothing is lost, if it can be opened again
+			s.broke = why
+		default:
 			s.told = why
 			r.hand(ctx, lines, r.gap(name, why))
 		}
@@ -205,26 +201,30 @@ func (r *logs) hand(ctx context.Context, lines chan<- LogLine, l LogLine) bool {
 	}
 }
 
+// errLogLate ends the opening of a log that takes too long.
+var errLogLate = errors.New("the log was not there in time")
+
 // session reads a node's log from where it was read to, until it ends. read
 // says whether it could be opened.
 func (r *logs) session(ctx context.Context, name string, s *source, lines chan<- LogLine) (read bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	opening := time.AfterFunc(logPatience, cancel)
-	body, err := r.open(ctx, name, s)
-	if !opening.Stop() && err == nil {
-		_ = body.Close()
-		err = fail(CodeUnavailable, r.op, "the log was not there in time; it is tried again")
-	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	node, err := r.node(ctx, name)
 	if err != nil {
 		return false, err
 	}
-	s.told = ""
+	opening := time.AfterFunc(logPatience, func() { cancel(errLogLate) })
+	defer opening.Stop()
+	opened := func() {
+		if opening.Stop() {
+			read, s.told = true, ""
+		}
+	}
 	taken := make(chan takenLine)
 	var group sync.WaitGroup
 	group.Go(func() {
 		defer close(taken)
-		err = takeLines(body, func(l takenLine) bool {
+		err = r.from.read(ctx, node, logReading{r.q, &s.mark, true}, opened, func(l takenLine) bool {
 			select {
 			case taken <- l:
 				return true
@@ -233,21 +233,43 @@ func (r *logs) session(ctx context.Context, name string, s *source, lines chan<-
 			}
 		})
 	})
-	r.pass(ctx, name, &s.mark, taken, lines)
-	cancel()
-	_ = body.Close()
+	r.pass(ctx, name, s, taken, lines)
+	cancel(nil)
 	group.Wait()
-	if err != nil {
-		err = &Error{Code: CodeUnavailable, Op: r.op, Message: "the log broke off; it is opened again", Cause: err}
+	if !read && errors.Is(context.Cause(ctx), errLogLate) {
+		err = fail(CodeUnavailable, r.op, errLogLate.Error()+"; it is tried again")
 	}
-	return true, err
+	return read, err
+}
+
+// node finds a node as it is now.
+func (r *logs) node(ctx context.Context, name string) (logNode, error) {
+	nodes, err := r.from.nodes(ctx)
+	if err != nil {
+		return logNode{}, err
+	}
+	i := slices.IndexFunc(nodes, func(n logNode) bool { return n.name == name })
+	if i < 0 {
+		return logNode{}, fail(CodeNotFound, r.op, "the node has no pod or agent now")
+	}
+	return nodes[i], nil
 }
 
 // pass makes entries of lines and hands them over. An entry ends with the next
-// one, or when nothing more comes for a moment.
-func (r *logs) pass(ctx context.Context, name string, mark *bookmark, taken <-chan takenLine, lines chan<- LogLine) {
+// one, or when nothing more comes for a moment. Where lines have marks, one that has not
+// ended when the log breaks off is read again as a whole.
+func (r *logs) pass(ctx context.Context, name string, s *source, taken <-chan takenLine, lines chan<- LogLine) {
 	join := logJoin{node: name, now: r.m.now}
-	hand := func(l LogLine, ok bool) bool { return !ok || r.hand(ctx, lines, l) }
+	hand := func(l LogLine, ok bool) bool {
+		if !ok {
+			return true
+		}
+		if !r.hand(ctx, lines, l) {
+			return false
+		}
+		s.mark.handed(l.mark)
+		return true
+	}
 	quiet := time.NewTimer(logQuiet)
 	defer quiet.Stop()
 	for going := true; going; {
@@ -255,9 +277,15 @@ func (r *logs) pass(ctx context.Context, name string, mark *bookmark, taken <-ch
 		case l, more := <-taken:
 			switch {
 			case !more:
-				hand(join.flush())
+				if !r.from.exact() {
+					hand(join.flush())
+				}
 				return
-			case mark.passes(l):
+			case l.apart():
+				going = hand(join.flush()) && hand(l.alone(name, r.m.now), l.gap != "")
+				s.mark.handed(l.mark)
+			case s.mark.passes(l):
+				s.broke = ""
 				going = hand(join.add(l))
 				quiet.Reset(logQuiet)
 			}
@@ -267,23 +295,4 @@ func (r *logs) pass(ctx context.Context, name string, mark *bookmark, taken <-ch
 			return
 		}
 	}
-}
-
-// open opens the log of a node's present pod where it was read to: of a pod
-// that is new, from its beginning.
-func (r *logs) open(ctx context.Context, name string, s *source) (io.ReadCloser, error) {
-	nodes, err := r.nodes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(nodes, func(n NodeObservation) bool { return n.Name == name })
-	if i < 0 {
-		return nil, fail(CodeNotFound, r.op, "the node has no pod now")
-	}
-	o := LogOptions{Follow: true}
-	s.mark.opened(nodes[i].PodUID)
-	if o.Since = s.mark.at; o.Since.IsZero() {
-		o.Since, o.Tail = r.q.Since, r.q.Limit
-	}
-	return r.body(ctx, name, o)
 }

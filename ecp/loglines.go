@@ -9,10 +9,28 @@ import (
 	"github.com/openecp/openecp/internal/emqxlog"
 )
 
-// takenLine is a line of a log with the time the platform took it up.
+// takenLine is a line of a log with the time the platform took it up, or with what an
+// agent knows of it.
 type takenLine struct {
-	at   time.Time
-	text string
+	at     time.Time
+	text   string
+	mark   string // where reading goes on behind it; empty where lines have none
+	cut    bool   // it was longer
+	gap    string // lines are missing here, for this reason
+	passed bool   // no line: the log was read up to the mark
+}
+
+// apart reports whether this is no line of the log, so that the entry before it has
+// ended.
+func (l takenLine) apart() bool { return l.gap != "" || l.passed }
+
+// alone is what is told of the gap.
+func (l takenLine) alone(node string, now func() time.Time) LogLine {
+	at := l.at
+	if at.IsZero() {
+		at = now()
+	}
+	return LogLine{At: at.UTC(), Node: node, Gap: l.gap, mark: l.mark}
 }
 
 // longestLine bounds a line with its time: an entry that is cut is seen to be.
@@ -37,7 +55,7 @@ func takeLines(log io.Reader, take func(takenLine) bool) error {
 			at, text = last, line
 		}
 		last = at.UTC()
-		if !take(takenLine{last, text}) {
+		if !take(takenLine{at: last, text: text}) {
 			return nil
 		}
 	}
@@ -54,15 +72,18 @@ type logJoin struct {
 	join  emqxlog.Joiner
 	first time.Time // of the entry under way
 	last  time.Time // of the last line
+	mark  string    // of the last line
+	cut   bool      // a line of the entry under way was longer
 }
 
 // add takes a line and gives the entry that it ends.
 func (j *logJoin) add(l takenLine) (LogLine, bool) {
 	e, ok := j.join.Add(l.text, l.at.Sub(j.last) < together)
 	line := j.line(e)
-	if j.last = l.at; ok || j.first.IsZero() {
-		j.first = l.at
+	if ok || j.first.IsZero() {
+		j.first, j.cut = l.at, false
 	}
+	j.last, j.mark, j.cut = l.at, l.mark, j.cut || l.cut
 	return line, ok
 }
 
@@ -70,12 +91,12 @@ func (j *logJoin) add(l takenLine) (LogLine, bool) {
 func (j *logJoin) flush() (LogLine, bool) {
 	e, ok := j.join.Flush()
 	line := j.line(e)
-	j.first = time.Time{}
+	j.first, j.cut = time.Time{}, false
 	return line, ok
 }
 
 func (j *logJoin) line(e emqxlog.Entry) LogLine {
-	l := LogLine{At: e.At, Node: j.node, Level: LogLevel(e.Level), Message: e.Message, Fields: e.Fields, Raw: e.Raw, Cut: e.Cut}
+	l := LogLine{At: e.At, Node: j.node, Level: LogLevel(e.Level), Message: e.Message, Fields: e.Fields, Raw: e.Raw, Cut: e.Cut || j.cut, mark: j.mark}
 	if !e.Zoned {
 		l.At = j.first
 	}
@@ -92,6 +113,14 @@ type bookmark struct {
 	at     time.Time // of the last line; zero = none was read
 	lines  int       // that had this time
 	passed int       // of those, since the log was opened again
+	mark   string    // of the last entry that was handed over, where lines have marks
+}
+
+// handed is told of the mark of an entry that was handed over.
+func (b *bookmark) handed(mark string) {
+	if mark != "" {
+		b.mark = mark
+	}
 }
 
 // opened is told that the log begins anew, of a pod.
@@ -102,9 +131,12 @@ func (b *bookmark) opened(pod string) {
 	b.passed = 0
 }
 
-// passes says whether a line was not read before, and moves the mark.
+// passes says whether a line was not read before, and moves the mark. Lines that have
+// marks of their own were not.
 func (b *bookmark) passes(l takenLine) bool {
 	switch {
+	case l.mark != "":
+		return true
 	case l.at.Before(b.at):
 		return false
 	case l.at.After(b.at):
@@ -154,33 +186,34 @@ func (r *recent) add(l LogLine) {
 }
 
 // history reads a node's log to its end.
-func (r *logs) history(ctx context.Context, node NodeObservation, keep *recent, mark *bookmark) error {
+func (r *logs) history(ctx context.Context, node logNode, keep *recent, mark *bookmark) error {
 	ctx, cancel := context.WithTimeout(ctx, logPatience)
 	defer cancel()
-	o := LogOptions{Since: r.q.Since}
-	if r.q.unfiltered() {
-		o.Tail = r.q.Limit + spareLines
-	}
-	body, err := r.body(ctx, node.Name, o)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	mark.opened(node.PodUID)
-	join := logJoin{node: node.Name, now: r.m.now}
+	join := logJoin{node: node.name, now: r.m.now}
 	take := func(l LogLine, ok bool) {
-		if ok && r.q.wants(l) {
+		if ok && (l.Gap != "" || r.q.wants(l)) {
 			keep.add(l)
 		}
+		if ok {
+			mark.handed(l.mark)
+		}
 	}
-	err = takeLines(body, func(l takenLine) bool {
+	err := r.from.read(ctx, node, logReading{r.q, mark, false}, func() {}, func(l takenLine) bool {
+		if l.apart() {
+			take(join.flush())
+			take(l.alone(node.name, r.m.now), l.gap != "")
+			mark.handed(l.mark)
+			return true
+		}
 		mark.passes(l)
 		take(join.add(l))
 		return true
 	})
-	take(join.flush())
-	if err != nil {
-		return &Error{Code: CodeUnavailable, Message: "the log broke off before its end", Cause: err}
+	if err == nil || !r.from.exact() { // what is cut short is read again as a whole
+		take(join.flush())
 	}
-	return nil
+	if err == nil && ctx.Err() != nil {
+		err = fail(CodeUnavailable, r.op, logReading{}.brokeOff())
+	}
+	return err
 }

@@ -104,16 +104,16 @@ type maskedLog struct {
 
 // body opens the log of a node, without the cluster's secrets. Where they cannot be
 // told nothing is shown.
-func (r *logs) body(ctx context.Context, node string, o LogOptions) (io.ReadCloser, error) {
-	rec, _, err := r.m.load(ctx, r.id)
+func (p podLogs) body(ctx context.Context, node string, o LogOptions) (io.ReadCloser, error) {
+	rec, _, err := p.m.load(ctx, p.id)
 	if err != nil {
-		return nil, explain(r.op, err, "", "")
+		return nil, explain(p.op, err, "", "")
 	}
-	secrets, err := r.m.secretsOf(ctx, r.platform, rec)
+	secrets, err := p.m.secretsOf(ctx, p.platform, rec)
 	if err != nil {
 		return nil, err
 	}
-	log, err := r.reader.Logs(ctx, r.id, node, o)
+	log, err := p.reader.Logs(ctx, p.id, node, o)
 	if err != nil {
 		return nil, err
 	}
