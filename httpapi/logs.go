@@ -16,8 +16,9 @@ import (
 )
 
 func (a *api) logRoutes() {
-	op := a.operation(http.MethodGet, clustersPath+"/{id}/logs", "readLogs", "Read the logs of a hosted cluster's nodes, or follow them", ecp.CodeUnsupported, ecp.CodeThrottled)
-	op.Description = `The newest lines of all nodes by time, oldest first. A node whose log cannot be read, wholly or in part, stands in
+	op := a.operation(http.MethodGet, clustersPath+"/{id}/logs", "readLogs", "Read the logs of a cluster's nodes, or follow them", ecp.CodeConflict, ecp.CodeUnsupported, ecp.CodeThrottled)
+	op.Description = `The newest lines of all nodes by time, oldest first: of a hosted cluster from its pods, of an adopted one through its agents,
+which read EMQX's log files on its hosts where that is enabled (the feature logs says so). A node whose log cannot be read, wholly or in part, stands in
 gaps with the reason; the others are shown all the same.
 
 With format=text the answer is the lines as EMQX wrote them, and a gap is a line that begins with #.
@@ -45,7 +46,7 @@ type logsView struct {
 
 // logView is one entry of a log.
 type logView struct {
-	At      time.Time         `json:"at" doc:"when it was written, where the line says so with its zone; else when Kubernetes took it up"`
+	At      time.Time         `json:"at" doc:"when it was written, where the line says so with its zone; else when Kubernetes took it up, or in the zone of the agent's host"`
 	Node    string            `json:"node" doc:"EMQX node name"`
 	Level   ecp.LogLevel      `json:"level" doc:"debug, info, notice, warning, error, critical, alert, emergency; empty for what is printed at a start"`
 	Message string            `json:"message" doc:"without what the other fields tell"`

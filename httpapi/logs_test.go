@@ -79,7 +79,9 @@ func TestLogs(t *testing.T) {
 	l.call(asForeign, http.MethodGet, l.path+"?follow=true", "").want(http.StatusNotFound)
 	l.call(asAdmin, http.MethodGet, l.path+"?node=emqx%40elsewhere", "").want(http.StatusNotFound)
 	adopted := l.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"theirs"}`).want(http.StatusCreated).cluster().ID
-	l.call(asAdmin, http.MethodGet, clustersPath+"/"+adopted+"/logs", "").want(http.StatusUnprocessableEntity)
+	p := l.call(asAdmin, http.MethodGet, clustersPath+"/"+adopted+"/logs", "").want(http.StatusConflict).problem()
+	require.Contains(t, p.Detail, "set `cluster.agent`", "nobody is there who could read them")
+	l.call(asForeign, http.MethodGet, clustersPath+"/"+adopted+"/logs", "").want(http.StatusNotFound)
 }
 
 // What is wrong with a query is told by the parameter.

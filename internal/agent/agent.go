@@ -58,6 +58,7 @@ type Agent struct {
 	reports  *agentproto.ReportLog
 	buffer   buffer  // what is kept of the broker
 	gateway  gateway // what requests through the tunnel reach
+	logs     *logSource
 
 	reload          wakeup // a person asked for it
 	identityChanged wakeup
@@ -86,12 +87,14 @@ func New(c Config) (*Agent, error) {
 	}
 	var b [12]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return &Agent{
+	a := &Agent{
 		config: c, home: home.Dir(c.Home), now: c.Now, instance: hex.EncodeToString(b[:]), reports: agentproto.NewReportLog(mostReports),
 		reload: newWakeup(), identityChanged: newWakeup(), tunnelChanged: newWakeup(), brokerChanged: newWakeup(),
 		buffer: buffer{dir: home.Dir(c.Home).Buffer(), now: c.Now},
 		state:  state{settings: defaultSettings(), problems: map[string]string{}},
-	}, nil
+	}
+	a.logs = &logSource{agent: a}
+	return a, nil
 }
 
 // Reload reads all files again, as SIGHUP does.

@@ -168,7 +168,7 @@ func (a *Agent) reportFailure(ctx context.Context, err error) {
 	}
 	for {
 		began := time.Now()
-		fault := a.take(ctx, record.Look{Report: report.Failed(err, a.now())})
+		fault := a.take(ctx, record.Look{Report: report.Failed(err, a.brokerSettings(), a.now())})
 		if !a.waitForNext(ctx, began, fault) || !time.Now().Before(until) {
 			return
 		}

@@ -124,7 +124,7 @@ func (a *Agent) tunnelConfig(id agentproto.Identity) agentproto.AgentConfig {
 	return agentproto.AgentConfig{
 		Identity: id, Instance: a.instance, Hello: a.hello, Tunnel: s.Tunnel, Proxy: s.proxy(),
 		Now: a.now, BuildTime: a.config.BuildTime,
-		API: a.gateway.api(), Dashboard: a.gateway.dashboard(), Reports: a.reports, History: &a.buffer,
+		API: a.gateway.api(), Dashboard: a.gateway.dashboard(), Reports: a.reports, History: &a.buffer, Logs: a.logs,
 		Save: a.save, Status: a.state.setTunnel, Timings: timings, Logger: a.log,
 	}
 }

@@ -48,7 +48,7 @@ var layers = []layer{
 
 	// What the agent's program runs. It asks the broker by the adapters that the
 	// Manager uses.
-	{pkg: "internal/agent", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/..."}},
+	{pkg: "internal/agent", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...", "internal/emqxlog"}},
 	{pkg: "internal/agent/logs", code: []string{"internal/emqxlog"}},
 	{pkg: "internal/agent/...", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/..."}},
 

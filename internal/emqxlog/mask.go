@@ -28,23 +28,45 @@ const leastLine = 16
 // be the beginning of a secret is held back until more is read. Where there is
 // nothing to mask it is r itself.
 func Mask(r io.Reader, secrets []string) io.Reader {
-	m := &masker{from: r, chunk: make([]byte, 16<<10)}
-	for _, s := range forms(secrets) {
-		m.secrets[s[0]] = append(m.secrets[s[0]], s)
-	}
-	if !slices.ContainsFunc(m.secrets[:], func(l []string) bool { return l != nil }) {
+	m := NewMasker(secrets)
+	if !m.some {
 		return r
+	}
+	return &maskedReader{mask: m, from: r, chunk: make([]byte, 16<<10)}
+}
+
+// MaskText is Mask of a text.
+func MaskText(text string, secrets []string) string { return NewMasker(secrets).Text(text) }
+
+// Masker takes secrets out of texts as [Mask] does. It may be used by several
+// goroutines at once.
+type Masker struct {
+	secrets [256][]string // by first byte, the longest first
+	some    bool          // there is anything to mask
+}
+
+// NewMasker returns a Masker of secrets.
+func NewMasker(secrets []string) *Masker {
+	m := &Masker{}
+	for _, s := range forms(secrets) {
+		m.secrets[s[0]], m.some = append(m.secrets[s[0]], s), true
 	}
 	return m
 }
 
-// MaskText is Mask of a text.
-func MaskText(text string, secrets []string) string {
-	b, err := io.ReadAll(Mask(strings.NewReader(text), secrets))
-	if err != nil {
-		return "" // texts can be read
+// Text returns a text without the secrets.
+func (m *Masker) Text(text string) string {
+	for i := 0; m.some && i < len(text); i++ {
+		if m.secrets[text[i]] == nil {
+			continue
+		}
+		rest := []byte(text[i:])
+		if out, _ := m.scan(nil, rest, true); len(out) != len(rest) || string(out) != text[i:] {
+			return text[:i] + string(out)
+		}
+		return text
 	}
-	return string(b)
+	return text
 }
 
 // forms are the texts by which secrets are found, the longest first.
@@ -103,22 +125,22 @@ func encoded(s string) (out []string) {
 	return out
 }
 
-// masker is the reader of Mask.
-type masker struct {
-	from    io.Reader
-	secrets [256][]string // by first byte, the longest first
-	chunk   []byte
-	held    []byte // read, and perhaps the beginning of a secret
-	ready   []byte // to be handed out
-	err     error  // of from; handed out after ready
+// maskedReader is the reader of Mask.
+type maskedReader struct {
+	mask  *Masker
+	from  io.Reader
+	chunk []byte
+	held  []byte // read, and perhaps the beginning of a secret
+	ready []byte // to be handed out
+	err   error  // of from; handed out after ready
 }
 
 // Read gives what is ready, and reads on where nothing is.
-func (m *masker) Read(p []byte) (int, error) {
+func (m *maskedReader) Read(p []byte) (int, error) {
 	for len(m.ready) == 0 && m.err == nil {
 		n, err := m.from.Read(m.chunk)
 		m.held, m.err = append(m.held, m.chunk[:n]...), err
-		m.ready, m.held = m.scan(m.ready[:0], m.held, err != nil)
+		m.ready, m.held = m.mask.scan(m.ready[:0], m.held, err != nil)
 	}
 	n := copy(p, m.ready)
 	m.ready = m.ready[n:]
@@ -130,7 +152,7 @@ func (m *masker) Read(p []byte) (int, error) {
 
 // scan appends to out what of text is certain, and gives what is not: with last
 // everything is.
-func (m *masker) scan(out, text []byte, last bool) (_, held []byte) {
+func (m *Masker) scan(out, text []byte, last bool) (_, held []byte) {
 	for i := 0; i < len(text); {
 		length, open := m.match(text[i:])
 		switch {
@@ -149,7 +171,7 @@ func (m *masker) scan(out, text []byte, last bool) (_, held []byte) {
 
 // match gives the length of the longest secret that text begins with, and whether a
 // longer one may come when more is read.
-func (m *masker) match(text []byte) (length int, open bool) {
+func (m *Masker) match(text []byte) (length int, open bool) {
 	for _, s := range m.secrets[text[0]] {
 		switch {
 		case len(text) < len(s):

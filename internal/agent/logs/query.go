@@ -35,4 +35,7 @@ type Line struct {
 	// Gap says that lines are missing here, and why. Nothing but At and Mark is then
 	// set beside it. One may be told again to who continues at the Mark before it.
 	Gap string
+	// Passed says that this is no line: the log was read up to Mark, and no more of it is
+	// wanted so far. Nothing but At and Mark is then set beside it.
+	Passed bool
 }

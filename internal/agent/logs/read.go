@@ -19,7 +19,7 @@ const mostMoves = 20
 // error when it fails. Without Follow it returns after the last whole line that was
 // there at the beginning, and with an error if the directory cannot be read or holds no
 // log; fs.ErrNotExist and fs.ErrPermission are then in its chain where they are the
-// cause. With Follow it ends with ctx, and Gaps tell what keeps it from reading. A slow
+// cause. Where the last lines are not wanted, a Line with Passed tells how far was read. With Follow it ends with ctx, and Gaps tell what keeps it from reading. A slow
 // yield delays reading. Several may read at a time.
 func (d *Dir) Read(ctx context.Context, q Query, yield func(Line) error) error {
 	r := &reader{d: d, q: q, yield: yield, last: q.After, told: map[string]bool{}, passed: passed{byHead: map[headKey][]record{}}}
@@ -31,6 +31,12 @@ func (d *Dir) Read(ctx context.Context, q Query, yield func(Line) error) error {
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case !more || r.over:
+			err = r.tellPassed()
+		}
+		switch {
+		case err != nil:
+			return err
 		case r.over || !more && !q.Follow:
 			return nil
 		case more:
@@ -124,6 +130,19 @@ func (r *reader) drain(ctx context.Context) error {
 func (r *reader) give(l found) error {
 	r.last = r.src.markAt(l.end, l.tail, l.at)
 	return r.yield(Line{At: l.at, Text: l.text, Cut: l.cut, Mark: r.last})
+}
+
+// tellPassed hands out how far was read, where that is behind the last line that was
+// wanted. What may still be wanted is not passed.
+func (r *reader) tellPassed() error {
+	if r.src == nil || len(r.sieve.held) > 0 {
+		return nil
+	}
+	if m := r.src.mark(r.sieve.at); m.off != r.last.off || m.tail != r.last.tail {
+		r.last = m
+		return r.yield(Line{At: m.time(), Mark: m, Passed: true})
+	}
+	return nil
 }
 
 // tell hands a Gap out, once until it is over; about says what it is about.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/internal/agent/broker"
 )
 
 // logDirs are where EMQX writes its log files: that of its archives and images, and
@@ -88,8 +89,7 @@ func (e *forbidden) Error() string {
 func (e *forbidden) Unwrap() error { return fs.ErrPermission }
 
 // logs fills in what is known of log files.
-func (r *Reporter) logs(out *agentproto.Report) []agentproto.ReportError {
-	s := r.access.Settings()
+func logs(s broker.Settings, out *agentproto.Report) []agentproto.ReportError {
 	if !s.LogCollection {
 		return nil
 	}

@@ -228,9 +228,9 @@ func (r *Reporter) extras(ctx context.Context, out *agentproto.Report) []agentpr
 		r.contained(ctx, func() []agentproto.ReportError { r.askLimits(ctx); return nil })
 		out.LimitCall, out.LicenseType = r.limits.call, r.limits.kind
 	}
-	logs := r.logs(out)
+	files := logs(r.access.Settings(), out)
 	wg.Wait()
-	return append(append(metrics, logs...), dashboard...)
+	return append(append(metrics, files...), dashboard...)
 }
 
 // contained lets a panic of one question cost its answer only.
@@ -317,11 +317,14 @@ func short(s string, n int) string {
 // String names the reporter in a log.
 func (r *Reporter) String() string { return fmt.Sprintf("reporter of %v", r.access.Settings()) }
 
-// Failed is the report where not even the way to a broker was found.
-func Failed(err error, now time.Time) agentproto.Report {
+// Failed is the report where not even the way to a broker was found; what the settings
+// say of its log files can be read all the same.
+func Failed(err error, s broker.Settings, now time.Time) agentproto.Report {
 	found := broker.FoundIn(err)
-	return agentproto.Report{
+	out := agentproto.Report{
 		At: now, Version: found.Version, Edition: found.Edition,
 		Errors: []agentproto.ReportError{failure(agentproto.StageNodeConnect, codeOf(err, found, false), err)},
 	}
+	out.Errors = append(out.Errors, logs(s, &out)...)
+	return out
 }

@@ -180,11 +180,11 @@ func TestFindLogs(t *testing.T) {
 
 // TestFailed: where nothing was found a report says so.
 func TestFailed(t *testing.T) {
-	got := report.Failed(&ecp.Error{Code: ecp.CodeDenied, Message: "no"}, time.Now())
+	got := report.Failed(&ecp.Error{Code: ecp.CodeDenied, Message: "no"}, broker.Settings{}, time.Now())
 	require.Equal(t, agentproto.CodeAuthFailed, got.Errors[0].Code)
 	require.False(t, got.Complete())
-	require.Equal(t, agentproto.CodeInternal, report.Failed(errors.New("canary"), time.Now()).Errors[0].Code)
-	require.NotContains(t, report.Failed(errors.New("canary"), time.Now()).Errors[0].Message, "canary")
+	require.Equal(t, agentproto.CodeInternal, report.Failed(errors.New("canary"), broker.Settings{}, time.Now()).Errors[0].Code)
+	require.NotContains(t, report.Failed(errors.New("canary"), broker.Settings{}, time.Now()).Errors[0].Message, "canary")
 }
 
 // TestStartedAnew: an EMQX of another edition that takes the place of one of the same

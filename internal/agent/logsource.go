@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/internal/agent/broker"
+	"github.com/openecp/openecp/internal/agent/logs"
+	"github.com/openecp/openecp/internal/agent/report"
+	"github.com/openecp/openecp/internal/emqxlog"
+)
+
+// logSource reads EMQX's log files for the server, by the settings that count now. What
+// it knows of EMQX's secrets does not leave the host.
+type logSource struct {
+	agent *Agent
+
+	mu     sync.Mutex
+	masker *emqxlog.Masker // guarded by mu, as all below
+	of     broker.Settings // masker's
+	made   time.Time
+}
+
+// sayCollect lets a person enable logs.
+const sayCollect = "it was not told to: run `emqxee-agent register --emqx-log-collection-enabled` there"
+
+// lookAtSettings is how long a log goes on after a person has disabled it.
+const lookAtSettings = time.Second
+
+// errEnough ends a reading of which no more is wanted.
+var errEnough = errors.New("no more is wanted")
+
+// ReadLogs reads the directory of the settings.
+func (s *logSource) ReadLogs(ctx context.Context, q agentproto.LogQuery) (iter.Seq2[agentproto.LogLine, error], error) {
+	settings := s.agent.brokerSettings()
+	if !settings.LogCollection {
+		return nil, &agentproto.LogError{Code: agentproto.LogDisabled, Message: sayCollect}
+	}
+	query, err := logQuery(q)
+	if err != nil {
+		return nil, &agentproto.LogError{Code: agentproto.LogBadQuery, Message: err.Error()}
+	}
+	found, err := report.FindLogs(settings.LogDir)
+	if err != nil && !q.Follow { // who follows waits for it to be mended
+		return nil, &agentproto.LogError{Code: agentproto.LogUnreadable, Message: err.Error()}
+	}
+	dir, err := logs.Open(found)
+	if err != nil {
+		return nil, &agentproto.LogError{Code: agentproto.LogUnreadable, Message: err.Error()}
+	}
+	masker := s.secrets(settings)
+	return func(yield func(agentproto.LogLine, error) bool) {
+		looked := time.Now()
+		err := dir.Read(ctx, query, func(l logs.Line) error {
+			if time.Since(looked) > lookAtSettings {
+				if looked = time.Now(); !s.agent.brokerSettings().LogCollection {
+					return &agentproto.LogError{Code: agentproto.LogDisabled, Message: sayCollect}
+				}
+			}
+			out := agentproto.LogLine{At: l.At, Text: masker.Text(string(l.Text)), Mark: l.Mark.String(), Cut: l.Cut, Gap: l.Gap, Passed: l.Passed}
+			if !yield(out, nil) {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) && ctx.Err() == nil {
+			yield(agentproto.LogLine{}, err)
+		}
+	}, nil
+}
+
+// logQuery is a query of the server's in the words of the reader.
+func logQuery(q agentproto.LogQuery) (logs.Query, error) {
+	after, err := logs.ParseMark(q.After)
+	if err != nil {
+		return logs.Query{}, err
+	}
+	level := emqxlog.Level(q.Level)
+	if level != "" && !level.Valid() {
+		return logs.Query{}, errors.New("the level is none of EMQX's")
+	}
+	return logs.Query{After: after, Since: q.Since, Until: q.Until, Tail: q.Tail, Level: level, Text: q.Text, Follow: q.Follow}, nil
+}
+
+// secretsAge is how long what EMQX's own files say of secrets is believed.
+const secretsAge = time.Minute
+
+// secrets returns what takes the secrets that this host knows of out of logs.
+func (s *logSource) secrets(settings broker.Settings) *emqxlog.Masker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.masker == nil || s.of != settings || time.Since(s.made) > secretsAge {
+		s.masker, s.of, s.made = emqxlog.NewMasker(broker.Secrets(settings, s.agent.config.Root)), settings, time.Now()
+	}
+	return s.masker
+}
+
+// brokerSettings are those in use, else those that are stored.
+func (a *Agent) brokerSettings() broker.Settings {
+	a.state.mu.Lock()
+	access := a.state.access
+	a.state.mu.Unlock()
+	if access != nil {
+		return access.Settings()
+	}
+	s, err := broker.Load(a.home)
+	if err != nil {
+		return broker.Settings{} // the report says what is wrong with them
+	}
+	return s
+}
