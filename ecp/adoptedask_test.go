@@ -265,3 +265,27 @@ func TestMetricsOfANode(t *testing.T) {
 	_, err = o.m.WriteNodeMetrics(context.Background(), o.id, "emqx@10.0.0.1", &strings.Builder{})
 	require.ErrorIs(t, err, ecp.ErrDenied)
 }
+
+// Of an EMQX 4 each node with an agent is scraped by itself, of an EMQX 5 one place
+// has all; agents that are away stay.
+func TestScrapeTargetsOfAdopted(t *testing.T) {
+	for version, want := range map[string][]string{"4.4.24": {"emqx@10.0.0.1", "emqx@10.0.0.2"}, "5.8.9": {""}} {
+		o := newOutpost(t, version, 2)
+		nodes := func() (out []string) {
+			all, err := o.m.ScrapeTargets(asSystem(), ecp.ListOptions{})
+			require.NoError(t, err)
+			for _, target := range all {
+				require.Equal(t, ecp.ScrapeTarget{o.id, "a", "default/default", ecp.Adopted, ecp.Running, version, target.Node}, target)
+				out = append(out, target.Node)
+			}
+			return out
+		}
+		require.Equal(t, want, nodes())
+		away := o.link.Observe(o.id).Agents[0]
+		away.Connected, away.Since = false, time.Now()
+		o.link.Show(o.id, away)
+		require.Equal(t, want, nodes())
+	}
+	_, err := newOutpost(t, "5.8.9", 1).m.ScrapeTargets(context.Background(), ecp.ListOptions{})
+	require.ErrorIs(t, err, ecp.ErrDenied)
+}

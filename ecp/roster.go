@@ -43,8 +43,11 @@ type listed struct {
 	id          ID
 	project     string
 	name        string // in lower case
+	called      string // the name as it is
 	mode        Mode
 	state       State
+	deleting    bool
+	stale       bool // it could not be looked at when it was last tried
 	version     string
 	created     time.Time
 	updated     time.Time
@@ -55,7 +58,8 @@ type listed struct {
 
 func listedOf(r ClusterRecord) *listed {
 	l := &listed{
-		id: r.ID, project: r.Project, name: strings.ToLower(r.Name), mode: r.Mode, state: r.Status.State, version: r.EMQXVersion(),
+		id: r.ID, project: r.Project, name: strings.ToLower(r.Name), called: r.Name, mode: r.Mode, state: r.Status.State, version: r.EMQXVersion(),
+		deleting: r.Deleting, stale: !r.Status.StaleFrom.IsZero(),
 		created: r.CreatedAt, updated: r.UpdatedAt, connections: r.Spec.Connections(),
 	}
 	if r.Spec.Hosted != nil {

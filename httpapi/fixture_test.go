@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -76,6 +77,7 @@ type setup struct {
 	ready   func(context.Context) error
 
 	agents AgentSetup
+	public string // URL of the API; "" = https://ecp.example.com, "-" = not known
 }
 
 func newFixture(t testing.TB, s setup) *fixture {
@@ -116,7 +118,7 @@ func newFixture(t testing.TB, s setup) *fixture {
 		dashboards = nil
 	}
 	f.api, err = newAPI(Config{
-		Dashboards: dashboards, Agents: s.agents,
+		Dashboards: dashboards, Agents: s.agents, PublicURL: strings.TrimPrefix(cmp.Or(s.public, "https://ecp.example.com"), "-"),
 		Manager: f.manager, Version: BuildInfo{"0.0.0", "abc", "go1"}, Ready: s.ready, Done: f.done, Dev: true,
 		Logger: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})

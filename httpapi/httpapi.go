@@ -55,6 +55,10 @@ type Config struct {
 	// Agents is what agents of adopted clusters are told when they are set up; the
 	// zero value = none can be. Whoever made it serves them.
 	Agents AgentSetup
+	// PublicURL is where programs reach the API, scheme and host[:port] only, for
+	// the targets that Prometheus is told to scrape; it is never taken from a
+	// request. Empty = not known: that route then says so.
+	PublicURL string
 	// Observe is told of every request once it is answered, on its goroutine,
 	// for metrics; it has to return at once. nil = nobody is told.
 	Observe func(Observation)
@@ -83,6 +87,7 @@ type api struct {
 	passthrough *proxy.Passthrough
 	dashboards  *proxy.Dashboards // nil = none
 	agents      AgentSetup
+	public      string // URL of the API; "" = not known
 
 	mux      *http.ServeMux
 	huma     huma.API
@@ -113,7 +118,7 @@ func newAPI(c Config) (*api, error) {
 		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
 	}
 	a := &api{
-		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards, agents: c.Agents,
+		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards, agents: c.Agents, public: c.PublicURL,
 		streams: newStreamCount(c.Streams), texts: newEventTexts(),
 		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
 		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,
@@ -132,6 +137,7 @@ func newAPI(c Config) (*api, error) {
 	a.auditRoutes()
 	a.eventRoutes()
 	a.logRoutes()
+	a.prometheusRoutes()
 	if err := a.throughRoutes(); err != nil {
 		return nil, err
 	}

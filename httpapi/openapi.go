@@ -73,6 +73,7 @@ var groups = []*huma.Tag{
 	{Name: "clusters", Description: "Clusters, and what is asked of them"},
 	{Name: "unrecorded-clusters", Description: "Clusters that are there and that no record knows"},
 	{Name: "operations", Description: "Long work on one cluster"},
+	{Name: "prometheus", Description: "What Prometheus is to scrape"},
 	{Name: "events", Description: "Every change, as it happens"},
 	{Name: "orgs", Description: "Organisations"}, {Name: "projects", Description: "Tenants of an organisation; clusters are in one"},
 	{Name: "users", Description: "People who log in"}, {Name: "tokens", Description: "API tokens for programs"},

@@ -39,6 +39,9 @@ func (c *config) checkAgents(bad complain) {
 	if _, err := c.agentAddress(); err != nil {
 		bad("cluster-agent", "cannot be used: %w", err)
 	}
+	if _, err := c.publicAddress(); err != nil {
+		bad("public-url", "cannot be used: %w", err)
+	}
 	if c.agentsDir != "" {
 		if info, err := os.Stat(c.agentsDir); err != nil || !info.IsDir() {
 			bad("agents-dir", "is %q, which is no folder; make agents fills bin/agents", c.agentsDir)

@@ -257,7 +257,7 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 	api, err = httpapi.New(httpapi.Config{
 		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Notes: d.notes, Dev: d.config.dev, Done: d.done,
 		Streams:        httpapi.Streams{InAll: d.config.streams, PerActor: d.config.streamsPerActor},
-		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards, Agents: d.agentSetup(),
+		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards, Agents: d.agentSetup(), PublicURL: d.publicURL(),
 	})
 	if err != nil {
 		return nil, err

@@ -56,6 +56,7 @@ type config struct {
 	dashListen            string // "" = none; with dev any free ports
 	dashHost              string // "" = that of dashListen
 	clusterAgent          string // "" = agents are not told where to dial; with dev the API's own address
+	publicURL             string // "" = clusterAgent, or where the API listens
 	agentsDir             string // "" = beside the program
 	localServiceAddresses bool
 	agentsCAFile          string // "" = the authority of tlsAuto, or none
@@ -126,6 +127,8 @@ var options = []option{
 		field: func(c *config) value { return (*text)(&c.clusterAgent) }},
 	{name: "allow-local-service-addresses", key: "cluster.localServiceAddresses", value: "false", usage: "let service addresses of adopted clusters be such as each browser takes for its own host or link: loopback, link-local, a cloud's metadata",
 		field: func(c *config) value { return (*truth)(&c.localServiceAddresses) }},
+	{name: "public-url", key: "publicUrl", usage: "`URL` under which programs reach the API, https://HOST[:PORT]; Prometheus is told it (default that of --cluster-agent, else --listen where that is one address)",
+		field: func(c *config) value { return (*text)(&c.publicURL) }},
 	{name: "agents-dir", key: "agents.dir", usage: "`folder` with the agents to download, as make agents fills it (default agents, beside the program)",
 		field: func(c *config) value { return (*text)(&c.agentsDir) }},
 	{name: "agents-ca-file", key: "agents.caFile", usage: "`file` with the certificates, in PEM, that agents trust from now on; the first one's SHA-256 is part of the guide (default the authority of --tls-auto)",
