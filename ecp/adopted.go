@@ -189,7 +189,7 @@ func (v adoptedView) again() (d time.Duration) {
 		case !heard:
 			soonest(a.RegisteredAt, v.t.Register)
 			soonest(v.look.Obs.Since, v.t.AgentReturn)
-			soonest(v.look.Obs.Since, v.t.AgentReturn/3)
+			soonest(v.look.Obs.Since, v.t.unheard())
 		case !seen.Connected:
 			soonest(seen.Since, v.t.AgentGrace)
 		case seen.Report != nil && !seen.Report.At.Before(seen.Since):

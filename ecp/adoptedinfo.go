@@ -54,8 +54,11 @@ func (m *Manager) addAgents(i *Info) {
 			i.ReadyNodes++
 		}
 	}
-	if !i.Status.StaleFrom.IsZero() {
+	switch {
+	case !i.Status.StaleFrom.IsZero():
 		i.Unseen = cmp.Or(obs.Unheard, ConditionOf(i.Status.Conditions, CondAgentConnected).Message)
+	case len(obs.Agents) == 0 && now.Before(obs.Since.Add(m.timings.AgentReturn)) && (i.Status.State == Running || i.Status.State == Abnormal):
+		i.Unseen = noneHeard(obs)
 	}
 	i.Features = Features(Adopted, i.Version, m.capabilities(i.ClusterRecord, obs))
 }

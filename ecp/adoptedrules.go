@@ -159,17 +159,26 @@ func (v adoptedView) stale() string {
 	}
 	for _, f := range v.found {
 		if f.sure == unheard && !v.joining(f.agent) {
-			return "no agent of the cluster has connected since this program was started at " + stamp(v.look.Obs.Since)
+			return noneHeard(v.look.Obs)
 		}
 	}
 	return ""
 }
 
-// worthStoring says whether that is worth storing: agents come back one after the other
-// when the program was started anew, and most do within seconds.
-func (v adoptedView) worthStoring() bool {
-	return v.look.Obs.Unheard != "" || v.rec.Status.State == Registering || v.past(v.look.Obs.Since, v.t.AgentReturn/3)
+func noneHeard(obs AgentsObservation) string {
+	return "no agent of the cluster has connected since this program was started at " + stamp(obs.Since)
 }
+
+// worthStoring reports whether that is worth storing. Agents come back one after the
+// other when the program was started anew, those of thousands of clusters within most
+// of the time that they get: until then only [Info.Unseen] says so, from memory.
+func (v adoptedView) worthStoring() bool {
+	return v.look.Obs.Unheard != "" || v.rec.Status.State == Registering || v.past(v.look.Obs.Since, v.t.unheard())
+}
+
+// unheard is how long after a start of the program a cluster of which nobody was heard
+// is marked stale.
+func (t Timings) unheard() time.Duration { return t.AgentReturn * 3 / 4 }
 
 // DeriveAdopted says where an adopted cluster should stand by what its agents show
 // at one moment. What has to be seen twice counts as seen for the first time.
