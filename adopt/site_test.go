@@ -31,7 +31,7 @@ import (
 // that takes a second.
 var (
 	hubTimings = adopt.Timings{
-		Server: agentproto.ServerTimings{Heartbeat: 300 * time.Millisecond, Silence: time.Second, ConflictPing: 500 * time.Millisecond, RetryAfter: 50 * time.Millisecond},
+		Server: agentproto.ServerTimings{Heartbeat: 300 * time.Millisecond, Silence: time.Second, ConflictPing: 500 * time.Millisecond, RetryAfter: 50 * time.Millisecond, Reconnect: 10 * time.Millisecond},
 		Probe:  500 * time.Millisecond, Away: time.Second, Retry: 200 * time.Millisecond, Refused: time.Second, Quiet: 500 * time.Millisecond,
 	}
 	managerTimings = ecp.Timings{Register: 3 * time.Second, AgentGrace: 200 * time.Millisecond, ReportStale: 2 * time.Second, AgentReturn: 3 * time.Second}

@@ -109,6 +109,10 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 	if err != nil {
 		return nil, err
 	}
+	if wait := s.often.take(h.Connection.Agent, remote); wait > 0 {
+		r := &Refusal{Code: RefusedBusy, Message: "this agent connects too often", RetryAfter: max(wait, time.Second)}
+		return nil, errors.Join(r, h.refuse(ctx, r))
+	}
 	if h.Check {
 		return nil, errors.Join(errOnlyChecked, h.accept(ctx, s.cfg.Timings.Heartbeat, nil))
 	}

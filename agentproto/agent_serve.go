@@ -36,7 +36,7 @@ func (a *Agent) serve(ctx context.Context, w way, p proven) error {
 	defer cancel()
 	s := a.newServed(base, ctx.Done())
 	srv := a.httpServer(base, http.HandlerFunc(s.dispatch), http2Only())
-	srv.HTTP2 = http2Config(heartbeat, silence, agentStreamWindow)
+	srv.HTTP2 = http2Config(heartbeat, silence, agentStreamWindow, agentWindow)
 	srv.ConnState = func(_ net.Conn, state http.ConnState) { s.mark(state) }
 	c.multiplexed.Store(true)
 	out := &newsConn{Conn: c}
@@ -77,7 +77,7 @@ func (s *served) attend(ctx context.Context, w way) {
 // httpServer returns a server for connections or raw streams of this agent.
 func (a *Agent) httpServer(base context.Context, h http.Handler, p *http.Protocols) *http.Server {
 	return &http.Server{
-		Handler: h, Protocols: p, MaxHeaderBytes: maxHeaderBytes, ReadHeaderTimeout: a.cfg.Timings.Handshake,
+		Handler: h, Protocols: p, MaxHeaderBytes: maxRequestHeader, ReadHeaderTimeout: a.cfg.Timings.Handshake,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
 	}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,4 +173,90 @@ func TestManyConnectionsOfOneKey(t *testing.T) {
 	for range maxClaims {
 		require.NoError(t, <-refused)
 	}
+}
+
+// TestReconnectsOfOneKey checks that an agent that connects time and again is told to
+// wait, and its neighbor behind the same address is not.
+func TestReconnectsOfOneKey(t *testing.T) {
+	r := newRig(t, func(c *ServerConfig) { c.Timings.Reconnect = time.Minute })
+	id := r.identity()
+	prove := func(id Identity) error {
+		conn := r.dialTLS(ALPN)
+		defer conn.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := proveTo(ctx, conn, proveConfig{Identity: id, Instance: "i", Now: time.Now})
+		return err
+	}
+	for range connectBurst {
+		require.NoError(t, prove(id))
+	}
+	var no *Refusal
+	require.ErrorAs(t, prove(id), &no)
+	assert.Equal(t, RefusedBusy, no.Code)
+	assert.Greater(t, no.RetryAfter, 50*time.Second)
+	assert.LessOrEqual(t, no.RetryAfter, time.Minute)
+	require.NoError(t, prove(r.identity()))
+}
+
+// TestReconnectsAreForgiven counts in a bubble: one in each interval goes on for ever,
+// another address has its own count, and nothing is remembered for long.
+func TestReconnectsAreForgiven(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	c := newReconnects(2*time.Second, func() time.Time { return now })
+	for range connectBurst {
+		require.Zero(t, c.take("a", "192.0.2.1:5"))
+	}
+	require.Equal(t, 2*time.Second, c.take("a", "192.0.2.1:6"))
+	require.Zero(t, c.take("a", "192.0.2.2:5"), "a copy elsewhere locks nobody out")
+	for range 100 {
+		now = now.Add(2 * time.Second)
+		require.Zero(t, c.take("a", "192.0.2.1:5"))
+		require.Positive(t, c.take("a", "192.0.2.1:5"))
+	}
+	now = now.Add(2 * sweepEvery)
+	require.Zero(t, c.take("b", "192.0.2.1:5"))
+	require.Len(t, c.debt, 1)
+}
+
+// TestWhatAServerCanMakeAgentsHold sends bodies that no handler takes: the agent holds
+// as much as its windows, and still answers.
+func TestWhatAServerCanMakeAgentsHold(t *testing.T) {
+	r := newRig(t)
+	a := r.connected(TunnelDirect, withAPI(func(w http.ResponseWriter, q *http.Request) {
+		if q.URL.Path != "/stall" {
+			return
+		}
+		_ = http.NewResponseController(w).Flush()
+		<-q.Context().Done()
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	var sent atomic.Int64
+	var group sync.WaitGroup
+	const streams = 2 * agentWindow / agentStreamWindow
+	for range streams {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://x/stall", counted{&sent})
+		require.NoError(t, err)
+		group.Go(func() {
+			if resp, err := r.server.Transport(a.id, HostAPI).RoundTrip(req); err == nil {
+				<-ctx.Done()
+				_ = resp.Body.Close()
+			}
+		})
+	}
+	const under = streams * (2*frameBytes + unsentBytes) // what is on its way to be sent
+	r.eventually("the windows are full", func() bool { return sent.Load() >= agentWindow })
+	code, _ := get(t, r.client(a, HostAPI), "http://x/")
+	assert.Equal(t, http.StatusOK, code, "requests without a body go through")
+	assert.LessOrEqual(t, sent.Load(), int64(agentWindow+under))
+	cancel()
+	group.Wait()
+}
+
+// counted is a body without end that counts what was taken of it.
+type counted struct{ n *atomic.Int64 }
+
+func (c counted) Read(p []byte) (int, error) {
+	c.n.Add(int64(len(p)))
+	return len(p), nil
 }

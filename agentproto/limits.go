@@ -11,7 +11,7 @@ const (
 	// maxStreams is how many requests an agent serves at once; reservedStreams
 	// of them are kept for the control host, so that reports and pings never
 	// wait behind dashboards.
-	maxStreams      = 1024
+	maxStreams      = 512
 	reservedStreams = 24
 
 	// The windows of a stream: how many bytes a side sends before the other has
@@ -19,17 +19,24 @@ const (
 	// of one stream over a long pipe (window / round trip). Answers are large and
 	// the server has room; requests are small and the agent has little.
 	serverStreamWindow = 4 << 20
-	agentStreamWindow  = 1 << 20
+	agentStreamWindow  = 256 << 10
 
-	// connectionWindow is the same for all streams together. It is far above any
-	// number of stalled streams, so that they hold up nobody.
-	connectionWindow = 1 << 30
+	// The same for all streams together. The server's is far above any number of
+	// stalled streams, so that they hold up nobody. The agent's bounds what requests
+	// that its broker does not take can hold of a small machine, and is still that of
+	// many: what it holds up are bodies only.
+	serverWindow = 1 << 30
+	agentWindow  = 64 * agentStreamWindow
 
 	// frameBytes is the largest frame that a side takes.
 	frameBytes = 64 << 10
 
-	// maxHeaderBytes bounds the header of a request or an answer.
+	// maxHeaderBytes bounds the header of an answer.
 	maxHeaderBytes = 256 << 10
+
+	// maxRequestHeader bounds that of a request, which the agent holds as long as it
+	// lasts; what people send the daemon is smaller.
+	maxRequestHeader = 72 << 10
 
 	// headerTableBytes is the size of HPACK's tables of each direction: none. What
 	// they would hold of each connection for good (some KiB, of dates and paths that
@@ -57,7 +64,7 @@ const (
 // connection when silence is reached. The documentation of net/http names 4 MiB
 // as the largest window; the code takes any, and a test would notice if it did
 // not: a stalled stream would then hold up the others.
-func http2Config(heartbeat, silence time.Duration, streamWindow int) *http.HTTP2Config {
+func http2Config(heartbeat, silence time.Duration, streamWindow, connectionWindow int) *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxConcurrentStreams:          maxStreams,
 		MaxReceiveBufferPerConnection: connectionWindow,

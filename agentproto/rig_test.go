@@ -23,7 +23,7 @@ import (
 var (
 	quickServer = ServerTimings{
 		Heartbeat: time.Second, Silence: 20 * time.Second, Handshake: 3 * time.Second,
-		ConflictPing: 300 * time.Millisecond, Goodbye: time.Second, RetryAfter: 20 * time.Millisecond, Eviction: 50 * time.Millisecond,
+		ConflictPing: 300 * time.Millisecond, Goodbye: time.Second, RetryAfter: 20 * time.Millisecond, Eviction: 50 * time.Millisecond, Reconnect: time.Millisecond,
 	}
 	quickAgent = AgentTimings{BackoffMin: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond, Drain: 200 * time.Millisecond}
 )

@@ -22,6 +22,7 @@ type Server struct {
 	dialer *http.Transport // makes HTTP/2 clients of connections
 	raw    *http.Transport // makes HTTP/1.1 clients of raw streams
 	gate   *gate
+	often  *reconnects
 	paths  *registrar     // answers what is no connection
 	work   sync.WaitGroup // of everything that Shutdown waits for
 
@@ -41,7 +42,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	s := &Server{
 		paths: newRegistrar(cfg.Name, cfg.Registry, cfg.Authorities, cfg.Logger),
 		cfg:   cfg, dialer: newDialer(cfg.Timings), raw: newRawDialer(),
-		gate:     newGate(cfg.MaxHandshakes, cfg.Timings.Eviction),
+		gate: newGate(cfg.MaxHandshakes, cfg.Timings.Eviction), often: newReconnects(cfg.Timings.Reconnect, time.Now),
 		sessions: map[string]*session{}, claims: map[string]*claim{}, attempts: map[string][]*attempt{},
 	}
 	s.paths.unregistered = func(agent string) {

@@ -48,6 +48,7 @@ type ServerTimings struct {
 	ConflictPing time.Duration // 3 s for the old connection to answer when its key comes from elsewhere
 	Goodbye      time.Duration // 2 s for an agent to take a goodbye
 	RetryAfter   time.Duration // 5 s: what agents wait at least after Shutdown
+	Reconnect    time.Duration // 2 s: how often one key may connect in the long run, after 20 times at once
 	Eviction     time.Duration // 1 s: age from which an unproved connection gives way to a newer one
 }
 
@@ -55,6 +56,7 @@ func (t ServerTimings) withDefaults() ServerTimings {
 	for field, value := range map[*time.Duration]time.Duration{
 		&t.Heartbeat: 10 * time.Second, &t.Silence: 30 * time.Second, &t.Handshake: 10 * time.Second,
 		&t.ConflictPing: 3 * time.Second, &t.Goodbye: 2 * time.Second, &t.RetryAfter: 5 * time.Second, &t.Eviction: time.Second,
+		&t.Reconnect: 2 * time.Second,
 	} {
 		if *field <= 0 {
 			*field = value

@@ -63,7 +63,7 @@ func newDialer(t ServerTimings) *http.Transport {
 			return conn, nil
 		},
 		Protocols:              http2Only(),
-		HTTP2:                  http2Config(t.Heartbeat, t.Silence, serverStreamWindow),
+		HTTP2:                  http2Config(t.Heartbeat, t.Silence, serverStreamWindow, serverWindow),
 		DisableCompression:     true, // bytes as they are
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}

@@ -60,13 +60,13 @@ func specTable(t *testing.T, header ...string) (rows [][]string) {
 var specLimits = map[string]any{
 	"maxFrame": maxFrame, "nonceSize": nonceSize, "bindingSize": bindingSize, "maxID": maxID, "maxWord": maxWord, "maxMessage": maxMessage,
 	"maxStreams": maxStreams, "reservedStreams": reservedStreams, "serverStreamWindow": serverStreamWindow,
-	"agentStreamWindow": agentStreamWindow, "connectionWindow": connectionWindow, "frameBytes": frameBytes, "headerTableBytes": headerTableBytes,
-	"maxHeaderBytes": maxHeaderBytes, "coalesceBytes": coalesceBytes, "recordBytes": recordBytes, "unsentBytes": unsentBytes, "maxReportBytes": maxReportBytes,
+	"agentStreamWindow": agentStreamWindow, "serverWindow": serverWindow, "agentWindow": agentWindow, "frameBytes": frameBytes, "headerTableBytes": headerTableBytes,
+	"maxHeaderBytes": maxHeaderBytes, "maxRequestHeader": maxRequestHeader, "coalesceBytes": coalesceBytes, "recordBytes": recordBytes, "unsentBytes": unsentBytes, "maxReportBytes": maxReportBytes,
 	"maxMembers": maxMembers, "maxReportErrors": maxReportErrors, "maxUptimeMS": time.Duration(maxUptimeMS) * time.Millisecond,
 	"maxControlBytes": maxControlBytes, "maxRegisterBody": maxRegisterBody, "maxAnswerBody": maxAnswerBody, "maxToken": maxToken,
 	"maxHTTPNonce": maxHTTPNonce, "maxAuthorities": maxAuthorities, "maxAnnounced": maxAnnounced, "maxIdentity": maxIdentity,
 	"maxRetryAfter": maxRetryAfter, "minHeartbeat": minHeartbeat, "maxHeartbeat": maxHeartbeat, "maxProxyAnswer": maxProxyAnswer,
-	"nonceLife": nonceLife, "maxUsedNonces": maxUsedNonces, "maxClaims": maxClaims, "maxGuessers": maxGuessers,
+	"nonceLife": nonceLife, "maxUsedNonces": maxUsedNonces, "maxClaims": maxClaims, "maxGuessers": maxGuessers, "connectBurst": connectBurst,
 	"registerWorkers": registerWorkers, "registerWaiting": registerWaiting, "registerPatience": registerPatience,
 	"registerReading": registerReading, "registerTries": registerTries, "stepTimeout": stepTimeout, "rawGrace": rawGrace,
 	"maxHistoryBytes": maxHistoryBytes, "maxHistoryRecords": maxHistoryRecords, "maxHistories": maxHistories, "maxHistoryKinds": maxHistoryKinds,
@@ -81,6 +81,7 @@ var ownBusiness = []string{
 	"frameHead",       // HTTP/2's own
 	"logBatch",        // how few lines travel together
 	"logDelay",        // for how short a time they wait for one another
+	"sweepEvery",      // how reconnects are counted
 	"noLinks",         // how files are opened
 	"tcpNotSentLowat", // a number of the kernel
 	"tellSkew",        // what doctor advises
