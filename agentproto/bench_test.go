@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -69,5 +70,20 @@ func BenchmarkReports(b *testing.B) {
 			}
 			b.ReportMetric(float64(got)/b.Elapsed().Seconds(), "reports/s")
 		})
+	}
+}
+
+// BenchmarkDecodeReport reads the report of a cluster of three nodes.
+func BenchmarkDecodeReport(b *testing.B) {
+	r := Report{Epoch: 1, Seq: 1, At: time.Unix(1_800_000_000, 0), Node: "emqx@10.0.0.1", Version: "5.8.9", Edition: "enterprise", Uptime: time.Hour, Connections: 3000, Limit: 10000}
+	for _, name := range []string{"emqx@10.0.0.1", "emqx@10.0.0.2", "emqx@10.0.0.3"} {
+		r.Members = append(r.Members, Member{Name: name, Status: MemberRunning, Role: "core", Version: "5.8.9", UptimeMS: 3_600_000, Connections: 1000})
+	}
+	line, err := r.MarshalJSON()
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := decodeReport(line, Position{})
+		require.NoError(b, err)
 	}
 }

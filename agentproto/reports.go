@@ -3,7 +3,6 @@ package agentproto
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -134,7 +133,7 @@ func decodeReports(in io.Reader, after Position) iter.Seq2[Report, error] {
 
 func decodeReport(line []byte, after Position) (Report, error) {
 	var r Report
-	if err := json.Unmarshal(line, &r); err != nil {
+	if err := r.UnmarshalJSON(line); err != nil { // json.Unmarshal would read all of it once more before
 		return Report{}, fmt.Errorf("not a report: %w", err)
 	}
 	switch {
