@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -38,6 +39,15 @@ func within(t *testing.T, what string, f func()) {
 	case <-late.C:
 		t.Fatalf("%s takes longer than %s", what, slow)
 	}
+}
+
+// fuzzInBubble is Fuzz for what waits for its peer: in a bubble of synctest nobody
+// waits for a clock, so that there are thousands of executions and not dozens.
+func fuzzInBubble(f *testing.F, test func(t *testing.T, bytes []byte)) {
+	f.Helper()
+	f.Fuzz(func(t *testing.T, bytes []byte) {
+		synctest.Test(t, func(t *testing.T) { test(t, bytes) })
+	})
 }
 
 // FuzzFrame reads messages of the handshake: never more than one, never more than
@@ -260,11 +270,12 @@ func FuzzHostileAgent(f *testing.F) {
 	f.Add([]byte(settings + goodbyeFrame))
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"))
 	timings := ServerTimings{Heartbeat: 20 * time.Millisecond, Silence: 60 * time.Millisecond}.withDefaults()
-	f.Fuzz(func(t *testing.T, bytes []byte) {
+	fuzzInBubble(f, func(t *testing.T, bytes []byte) {
 		dialer := newDialer(timings)
 		defer dialer.CloseIdleConnections()
 		near, far := net.Pipe()
 		c := newCarrierConn(CarrierDirect, near, near.Close, near.Close)
+		c.onNews = func() {}
 		sess := newSession(Connection{Agent: "agent-1"}, c)
 		drained := make(chan struct{})
 		go func() {
@@ -297,7 +308,7 @@ func FuzzHostileServer(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: api\r\n\r\n"))
 	f.Add([]byte{})
 	id, _ := newTestIdentity(f)
-	f.Fuzz(func(t *testing.T, bytes []byte) {
+	fuzzInBubble(f, func(t *testing.T, bytes []byte) {
 		a, err := NewAgent(AgentConfig{
 			Identity: id, Timings: AgentTimings{Heartbeat: 20 * time.Millisecond, Silence: 60 * time.Millisecond, Handshake: 50 * time.Millisecond, Drain: 10 * time.Millisecond},
 			API: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
