@@ -85,7 +85,7 @@ func (r *rig) start(addr string, change ...func(*ServerConfig)) {
 	}
 	r.server.ConfigureTLS(h)
 	var served sync.WaitGroup
-	served.Go(func() { _ = h.ServeTLS(l, "", "") })
+	served.Go(func() { _ = h.Serve(r.server.Listener(r.t.Context(), l, h.TLSConfig)) }) // other tests serve by ServeTLS
 	r.stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.t.Context()), 10*time.Second)
 		defer cancel()

@@ -227,6 +227,7 @@ func (d *daemon) answer(ctx context.Context) error {
 	s := d.servers[0]
 	if d.hub != nil && d.certificate != nil {
 		d.hub.Server().ConfigureTLS(s.http)
+		s.tls = func(l net.Listener) net.Listener { return d.hub.Server().Listener(ctx, l, s.http.TLSConfig) }
 	}
 	if s.http.Handler, err = d.api(ctx, s, proxies); err != nil {
 		return err

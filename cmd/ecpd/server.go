@@ -23,7 +23,8 @@ const (
 type server struct {
 	listener net.Listener
 	http     *http.Server
-	cut      context.CancelFunc // ends every request that still runs
+	tls      func(net.Listener) net.Listener // makes TLS of the listener's connections; nil = net/http does
+	cut      context.CancelFunc              // ends every request that still runs
 	scheme   string
 }
 
@@ -89,7 +90,9 @@ func (s *server) url() string { return s.scheme + "://" + s.listener.Addr().Stri
 // serve answers until shut is called; nil then.
 func (s *server) serve() error {
 	var err error
-	if s.scheme == "https" {
+	if s.tls != nil {
+		err = s.http.Serve(s.tls(s.listener))
+	} else if s.scheme == "https" {
 		err = s.http.ServeTLS(s.listener, "", "")
 	} else {
 		err = s.http.Serve(s.listener)
