@@ -29,17 +29,17 @@ CANARY_PROXY=127.0.0.1:3128 "$self" -test.run '^TestCanaryProxy$' >proxy.out 2>&
 n=0; until grep -q listening proxy.out; do n=$((n+1)); [ $n -lt 100 ] || exit 1; sleep 0.1; done
 (while sleep 0.02; do for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline; echo; done >>seen.cmdlines 2>/dev/null; done) & sampler=$!
 
-# Three tokens: one that is good, one that is revoked, and one that nobody made.
+# Four tokens: one that is good, one that is revoked, one that will have expired, and one that nobody made.
 id=$(call $api/clusters --json '{"mode": "adopted", "name": "plant"}' | grep -o 'emqx-[0-9a-f]\{8\}' | sed -n 1p)
-guide() { curl -sS --fail-with-body --cacert .cache/dev/tls/ca.pem -H "Authorization: Bearer $(cat .cache/dev/token)" $api/clusters/$id/setup --json '{"method": "binary", "arch": "'$goarch'"}'; }
-guide >good.json; guide >revoked.json
-good=$(field token <good.json) revoked=$(field token <revoked.json) unknown=$(printf '%032x' 3735928559)
+guide() { curl -sS --fail-with-body --cacert .cache/dev/tls/ca.pem -H "Authorization: Bearer $(cat .cache/dev/token)" $api/clusters/$id/setup --json '{"method": "binary", "arch": "'$goarch'"'"${1-}"'}'; }
+guide >good.json; guide >revoked.json; guide ', "life": "1m"' >expired.json; made=$(date +%s)
+good=$(field token <good.json) revoked=$(field token <revoked.json) expired=$(field token <expired.json) unknown=$(printf '%032x' 3735928559)
 pin=$(field caSha256 <good.json)
 call -X DELETE $api/clusters/$id/registrations/$(field tokenId <revoked.json)
 login() { curl -sS http://127.0.0.1:18083/api/v5/login --json '{"username": "admin", "password": "public"}' | grep -o '"token": *"[^"]*"' | cut -d'"' -f4; }
 curl -sS http://127.0.0.1:18083/api/v5/api_key -H "Authorization: Bearer $(login)" --json '{"name": "k1", "desc": "", "enable": true, "expired_at": "infinity"}' >key.json
 apikey=$(grep -o '"api_key": *"[^"]*"' key.json | cut -d'"' -f4) apisecret=$(grep -o '"api_secret": *"[^"]*"' key.json | cut -d'"' -f4)
-[ ${#apisecret} -gt 20 ] && [ ${#good} = 32 ] || { cat key.json; exit 1; }
+[ ${#apisecret} -gt 20 ] && [ ${#good} = 32 ] && [ ${#expired} = 32 ] || { cat key.json; exit 1; }
 
 # What fails: tokens, the proxy's password, and no proxy at all.
 export EMQXEE_AGENT_PROXY=http://agent:canary-proxy-password@127.0.0.1:3128
@@ -70,6 +70,15 @@ key=$(field key </opt/emqxee-agent/data/identity.json)
 [ ${#key} = 44 ] || exit 1
 for c in "status" "status --json" "doctor" "doctor --json" "version" "restart"; do agent $c; done
 await running
+
+# An upgrade: another program is put in the place of this one.
+agent install
+cp emqxee-agent newer && printf 'newer' >>newer && mv newer emqxee-agent
+agent install
+agent restart
+cmp emqxee-agent /usr/local/bin/emqxee-agent && readlink /proc/$(cat /opt/emqxee-agent/run/agent.pid)/exe | sed 's/^/upgraded: /'
+await running
+agent status
 for path in "" /explain /agents /registrations /operations /nodes /stats /emqx/api/v5/nodes /emqx/api/v5/api_key; do call $api/clusters/$id$path >/dev/null; done
 call $api/audit >/dev/null
 call https://127.0.0.1:18180/metrics >/dev/null
@@ -80,13 +89,16 @@ hex=$(printf %s "$key" | base64 -d | od -An -tx1 | tr -d ' \n')
 sqlite3 "$(find .cache -name '*.db' | sed -n 1p)" .dump >seen.dump 2>/dev/null || echo "no sqlite3 here"
 hash=$(printf %s "$good" | sha256sum | cut -d' ' -f1)
 grep -rqa "$hash" .cache && echo "the token's hash is stored"
-found() { for s in "$good" "$revoked" "$unknown" "$apisecret" "$key" "$hex" canary-broker-password canary-proxy-password canary-wrong-password canary-url-password; do grep -rlaF -e "$s" "$@" | while read f; do echo "FOUND ${s:0:6}… in $f: $(stat -c %a "$f")"; done; done; }
+found() { for s in "$good" "$revoked" "$expired" "$unknown" "$apisecret" "$key" "$hex" canary-broker-password canary-proxy-password canary-wrong-password canary-url-password; do grep -rlaF -e "$s" "$@" | while read f; do echo "FOUND ${s:0:6}… in $f: $(stat -c %a "$f")"; done; done; }
 found ecpd.out ecpd.err sim.out sim.err proxy.out seen.* .cache
 found /opt/emqxee-agent | sort
 find /opt/emqxee-agent -perm /077 | sed 's/^/OPEN /'
 
 agent unregister
 await created
+while [ $(date +%s) -le $((made+60)) ]; do sleep 0.5; done
+EMQXEE_AGENT_REGISTRATION_TOKEN=$expired agent register --url https://127.0.0.1:18180 --ca-sha256 $pin
+grep -qi 'registration token has expired' seen.agent && echo "told that the token expired"
 found /opt/emqxee-agent | sort | sed 's/FOUND/LEFT/'
 call -X DELETE $api/clusters/$id >/dev/null
 agent stop
@@ -104,7 +116,7 @@ func TestCanaries(t *testing.T) {
 	}
 	t.Parallel()
 	printed := onOwnHost(t, "--tls-auto", canarySession)
-	for _, want := range []string{"state abnormal\n", "state running\n", "the token's hash is stored\n", "agent unregister : 0\n", "state created\n", "\nend\n"} {
+	for _, want := range []string{"state abnormal\n", "state running\n", "the token's hash is stored\n", "agent unregister : 0\n", "upgraded: /usr/local/bin/emqxee-agent\n", "told that the token expired\n", "state created\n", "\nend\n"} {
 		require.Contains(t, printed, want)
 	}
 	stored := map[string]string{ // what may be where
