@@ -1,12 +1,10 @@
-// Command adopt is a program that adopts an EMQX cluster which it did not make: a
-// Manager, the hub that agents dial, and, in the same process for once, an agent
-// beside a simulated EMQX. Put emqxee-agent on a broker's host in the place of the
-// last, and the cluster is a real one.
+// Command adopt adopts an EMQX cluster which it did not make: a Manager, the hub that agents dial,
+// and, in the same process for once, an agent beside a simulated EMQX. With emqxee-agent on a
+// broker's host in the place of the last, the cluster is a real one.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,20 +30,13 @@ func main() {
 	}
 }
 
-// run adopts a cluster, and prints its state until the agent's reports have made it
-// running.
+// run adopts a cluster, and prints its state until the agent's reports have made it running.
 func run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ecp.WithActor(ctx, ecp.System))
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel(nil)
-	work := func(fn func() error) {
-		group.Go(func() {
-			if err := fn(); err != nil && ctx.Err() == nil {
-				cancel(err)
-			}
-		})
-	}
+	work := func(fn func() error) { group.Go(func() { cancel(fn()) }) } // the first that ends ends all
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -54,15 +45,14 @@ func run(ctx context.Context, out io.Writer) error {
 	defer listener.Close()
 	name := listener.Addr().String()
 
-	// The hub is the Manager's way to adopted clusters, and what agents dial: over TLS,
-	// for which there is hub.Server().ConfigureTLS, unless they are on the same host.
+	// The hub is the Manager's way to adopted clusters, and what agents dial: over TLS, for which
+	// there is hub.Server().ConfigureTLS, unless they are on the same host.
 	hub, err := adopt.NewHub(adopt.Config{Name: name})
 	if err != nil {
 		return err
 	}
-	manager, err := ecp.New(ctx, ecp.Config{
-		Store: memstore.New(), Link: hub, AgentAddress: "http://" + name, Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
-	})
+	adapters := []ecp.Adapter{emqxv5.New(emqxv5.Config{})}
+	manager, err := ecp.New(ctx, ecp.Config{Store: memstore.New(), Link: hub, AgentAddress: "http://" + name, Adapters: adapters})
 	if err != nil {
 		return err
 	}
@@ -74,7 +64,7 @@ func run(ctx context.Context, out io.Writer) error {
 	work(func() error { return manager.Run(ctx) })
 
 	// A token lets agents register with the cluster; each makes a key of its own.
-	info, _, err := manager.Create(ctx, ecp.CreateRequest{Mode: ecp.Adopted, Name: "their meters", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+	info, _, err := manager.Create(ctx, ecp.CreateRequest{Mode: ecp.Adopted, Name: "their meters"})
 	if err != nil {
 		return err
 	}
@@ -85,16 +75,5 @@ func run(ctx context.Context, out io.Writer) error {
 	node := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: "5.8.9"}).Join("emqx@127.0.0.1")
 	work(func() error { return runAgent(ctx, "http://"+name, token, node.Endpoint()) })
 
-	for change, err := range manager.Cluster(info.ID).Watch(ctx) {
-		if err != nil {
-			return errors.Join(context.Cause(ctx), err)
-		}
-		if record, ok := change.Payload.(ecp.ClusterRecord); ok {
-			fmt.Fprintln(out, record.Status.State)
-			if record.Status.State == ecp.Running {
-				return nil
-			}
-		}
-	}
-	return context.Cause(ctx)
+	return printStates(ctx, manager.Cluster(info.ID), out)
 }
