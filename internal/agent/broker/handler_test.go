@@ -99,6 +99,7 @@ func TestSmuggling(t *testing.T) {
 		{"twice escaped step up", "GET /api/v5/%252e%252e/x HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
 		{"step up behind a slash", "GET /api/v5/a%2f..%2fb HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
 		{"step up with a parameter", "GET /api/v5/..;x=1/b HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
+		{"overlong step up", "GET /api/v5/%c0%ae%c0%ae/x HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
 		{"backslash", "GET /api/v5/..%5cx HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
 		{"control character", "GET /api/v5/a%0d%0aX:y HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
 		{"not of the API", "GET / HTTP/1.1\r\nHost: api\r\n\r\n", 404, 200},

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // longestTarget bounds path and query of a request, in bytes.
@@ -40,6 +41,8 @@ func checkPath(raw string) string {
 	}
 	for range deepest {
 		switch {
+		case !utf8.ValidString(plain): // overlong forms of dots and slashes
+			return "the path is not UTF-8"
 		case strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' || r == 0x7f }):
 			return "the path has a control character"
 		case strings.Contains(plain, `\`):
