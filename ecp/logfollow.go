@@ -163,7 +163,10 @@ func (r *logs) attend(ctx context.Context, group *sync.WaitGroup, sources map[st
 // followNode reads a node's log until ctx ends, of whatever pod it then has and through
 // whatever agent is then beside it.
 func (r *logs) followNode(ctx context.Context, name string, s *source, lines chan<- LogLine) {
-	wait := logRetry
+	wait, longest := logRetry, logRetryMost
+	if r.from.exact() { // an agent that is away is not asked: whether it is back is known here
+		longest = logNodesLook
+	}
 	for ctx.Err() == nil {
 		read, err := r.session(ctx, name, s, lines)
 		if read {
@@ -179,7 +182,7 @@ func (r *logs) followNode(ctx context.Context, name string, s *source, lines cha
 			r.hand(ctx, lines, r.gap(name, why))
 		}
 		timer := time.NewTimer(wait)
-		wait = min(2*wait, logRetryMost)
+		wait = min(2*wait, longest)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

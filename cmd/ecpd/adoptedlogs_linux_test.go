@@ -31,7 +31,7 @@ import (
 // The measures of TestAdoptedLogsUnderLoad.
 const (
 	loadRate  = 10_000 // lines a second, of both nodes together
-	loadLines = 20_000 // of each node
+	loadLines = 15_000 // of each node
 	loadFiles = 12     // that each log has
 	loadTurns = 11     // rotations of each log while it is followed
 )
