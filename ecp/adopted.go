@@ -3,7 +3,6 @@ package ecp
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -17,6 +16,7 @@ var errNotReleased = errors.New("what the cluster has booked was not given back"
 type agentMemory struct {
 	bad     map[AgentID]streak
 	apart   streak
+	limit   streak
 	away    map[AgentID]time.Time
 	failure error // of the last try to give back what is booked
 }
@@ -26,6 +26,8 @@ func (k agentMemory) after(tick time.Time, agents []AgentRecord, v adoptedView) 
 	out := agentMemory{bad: map[AgentID]streak{}, away: map[AgentID]time.Time{}, failure: k.failure}
 	words, at := apartReports(v.fresh)
 	out.apart = k.apart.next(words != "", at)
+	differs, at := v.otherLimit()
+	out.limit = k.limit.next(differs, at)
 	told := slices.ContainsFunc(v.fresh, AgentReport.Complete)
 	for _, a := range agents {
 		seen, _ := v.look.Obs.of(a.ID)
@@ -60,14 +62,14 @@ func (m *Manager) adoptedLook(id ID) adoptedLook {
 }
 
 func (l *adoptedLook) take(k agentMemory) {
-	l.Bad, l.Apart, l.Away, l.Failure = k.bad, k.apart, k.away, k.failure
+	l.Bad, l.Apart, l.Limit, l.Away, l.Failure = k.bad, k.apart, k.limit, k.away, k.failure
 }
 
 // passAdopted takes up what the agents of a cluster show, and carries its deletion
 // out.
-func (m *Manager) passAdopted(ctx context.Context, rec ClusterRecord, op *Operation) time.Duration {
+func (m *Manager) passAdopted(ctx context.Context, rec ClusterRecord) time.Duration {
 	if rec.Deleting {
-		return m.removeAdopted(ctx, rec, op)
+		return m.removeAdopted(ctx, rec)
 	}
 	agents, err := childrenOf[AgentRecord](ctx, m, rec.ID)
 	if err != nil {
@@ -85,7 +87,19 @@ func (m *Manager) passAdopted(ctx context.Context, rec ClusterRecord, op *Operat
 	} else if len(v.departs) > 0 {
 		return time.Millisecond
 	}
-	return m.settleAdopted(ctx, rec, agents, look)
+	again := m.settleAdopted(ctx, rec, agents, look)
+	if look.Limit.n == 1 { // the next report decides, and wakes nobody where it says the same
+		again = soonest(again, m.timings.Retry)
+	}
+	return soonest(again, m.settleLimit(ctx, rec.ID))
+}
+
+// soonest is the first of two waits, of which 0 means that there is none.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // settleAdopted stores what follows from what the agents show, and says when to
@@ -141,6 +155,9 @@ func advanceAdopted(t Timings, now time.Time, rec ClusterRecord, op *Operation, 
 	moveDeadlines(t, now, &rec, op, Look{Unseen: stale}, did)
 	if version := v.version(); version != "" {
 		rec.Status.Version = version
+	}
+	if v.limitTaker(rec.Status.LimitDropped) {
+		rec.Status.LimitDropped = nil
 	}
 	v.rec = rec
 	var out step
@@ -207,41 +224,67 @@ func (v adoptedView) again() (d time.Duration) {
 	return d
 }
 
-// removeAdopted ends a cluster that is being deleted: its agents, whose keys went
-// with the command, are turned away, and what it has booked is given back.
-func (m *Manager) removeAdopted(ctx context.Context, rec ClusterRecord, op *Operation) time.Duration {
-	m.drop(rec.ID)
+// removeAdopted ends a cluster that is being deleted: the limit of its broker is put
+// back where one was set, then its agents are turned away, and what it has booked is
+// given back.
+func (m *Manager) removeAdopted(ctx context.Context, rec ClusterRecord) time.Duration {
+	if !rec.owesRelease() {
+		m.drop(rec.ID)
+	}
 	mem := m.memoryOf(rec.ID)
 	if wait := mem.retryAt.Sub(m.tick()); wait > 0 && mem.tried == rec.Revision {
 		return wait
 	}
+	err := m.releaseLimit(ctx, rec)
+	if err == nil {
+		err = m.bury(ctx, rec.ID)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return 0
+	case err == nil || errors.Is(err, ErrNotFound) && !errors.Is(err, errNotReleased), errors.Is(err, errOvertaken):
+		return time.Millisecond
+	case errors.Is(err, errNotHeard):
+		return min(m.timings.Retry, time.Second)
+	}
+	m.complain(ctx, "remove cluster", rec.ID, err)
+	most := 30 * time.Second
+	if errors.Is(err, errLimitKept) {
+		most = limitRetry
+	}
+	again := m.backOff(mem, rec.Revision, most)
+	if errors.Is(err, errNotReleased) {
+		m.tellNotReleased(ctx, rec.ID, m.now().UTC(), err)
+	}
+	return again
+}
+
+// bury removes the record of a cluster that owes nobody anything any more.
+func (m *Manager) bury(ctx context.Context, id ID) error {
 	now := m.now().UTC()
-	err := m.store.Write(ctx, func(tx Tx) error {
-		rec, op, err := loadTx(tx, rec.ID)
+	return m.store.Write(ctx, func(tx Tx) error {
+		rec, op, err := loadTx(tx, id)
 		if err != nil {
 			return err
 		}
-		return writeStep(tx, removal(m.timings, now, rec, op, Judgement{State: Gone, Reason: ReasonDeleted}), now)
+		if rec.owesRelease() {
+			return errOvertaken
+		}
+		if err := removeAgents(tx, id); err != nil {
+			return err
+		}
+		return writeStep(tx, m.removal(now, rec, op, Judgement{State: Gone, Reason: ReasonDeleted}, nil), now)
 	})
-	if err == nil || errors.Is(err, ErrNotFound) && !errors.Is(err, errNotReleased) {
-		return time.Millisecond
-	}
-	m.complain(ctx, "remove cluster", rec.ID, err)
-	if mem.tried != rec.Revision {
-		mem.wait, mem.tried = 0, rec.Revision
-	}
-	mem.wait = min(max(2*mem.wait, m.timings.Retry), 30*time.Second)
-	mem.retryAt = m.tick().Add(mem.wait/2 + rand.N(mem.wait/2+1))
-	if errors.Is(err, errNotReleased) {
-		m.tellNotReleased(ctx, rec.ID, now, err)
-	}
-	return max(mem.retryAt.Sub(m.tick()), time.Millisecond)
 }
 
 // tellNotReleased shows that a cluster cannot go.
 func (m *Manager) tellNotReleased(ctx context.Context, id ID, now time.Time, why error) {
 	err := m.store.Write(ctx, func(tx Tx) error {
 		rec, op, err := loadTx(tx, id)
+		if err != nil || rec.Force && errors.Is(why, errLimitKept) {
+			return err
+		}
+		agents, err := childrenIn[AgentRecord](tx, id)
 		if err != nil {
 			return err
 		}
@@ -250,7 +293,7 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ID, now time.Time, why
 		if rec.Status.State == j.State && rec.Status.Message == j.Message {
 			return nil
 		}
-		return writeStep(tx, removal(m.timings, now, rec, op, j), now)
+		return writeStep(tx, m.removal(now, rec, op, j, agents), now)
 	})
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		m.complain(ctx, "store cluster", id, err)
@@ -258,12 +301,12 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ID, now time.Time, why
 }
 
 // removal takes a cluster that is being deleted, and its operation, to where it
-// should stand.
-func removal(t Timings, now time.Time, rec ClusterRecord, op *Operation, j Judgement) (out step) {
+// should stand. agents are those that it still has.
+func (m *Manager) removal(now time.Time, rec ClusterRecord, op *Operation, j Judgement, agents []AgentRecord) (out step) {
 	rec = rec.Clone()
 	rec.Status.StaleFrom = time.Time{}
 	for _, s := range route(rec.Mode, rec.Status.State, j.State) {
-		enter(t, now, &rec, s, j)
+		enter(m.timings, now, &rec, s, j)
 		out.hops = append(out.hops, rec.Clone())
 	}
 	rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
@@ -272,13 +315,15 @@ func removal(t Timings, now time.Time, rec ClusterRecord, op *Operation, j Judge
 		o.Phase, o.Error = phaseIn(o.Kind, j.State), j.Message
 		if o.Phase.Final() {
 			o.EndedAt, rec.Status.Operation = now, ""
-			for i := range o.Steps {
-				o.Steps[i].Done, o.Steps[i].Total = 1, 1
-			}
+			o.stepsDone(len(o.Steps))
 		}
 		out.op = &o
 	}
-	rec.Status.Conditions = adoptedConditions(newAdoptedView(t, now, rec, nil, adoptedLook{At: now}))
+	look := adoptedLook{At: now}
+	if len(agents) > 0 {
+		look = m.adoptedLook(rec.ID)
+	}
+	rec.Status.Conditions = adoptedConditions(newAdoptedView(m.timings, now, rec, agents, look))
 	if n := len(out.hops); n > 0 {
 		out.hops[n-1] = rec
 	} else {

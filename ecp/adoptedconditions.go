@@ -15,6 +15,7 @@ var adoptedConditionRows = []adoptedRow{
 	{CondReady, false, adoptedReady},
 	{CondManagementReachable, false, adoptedReachable},
 	{CondAgentConnected, false, agentConnected},
+	{CondUpToDate, false, adoptedUpToDate},
 	{CondSettled, false, adoptedSettled},
 	{CondHealthy, false, adoptedHealthy},
 }
@@ -25,6 +26,9 @@ func adoptedConditions(v adoptedView) []Condition {
 	out := make([]Condition, 0, len(adoptedConditionRows))
 	stale := v.stale()
 	for _, row := range adoptedConditionRows {
+		if row.kind == CondUpToDate && v.rec.Status.Limit == nil {
+			continue
+		}
 		old := ConditionOf(v.rec.Status.Conditions, row.kind)
 		got := cannotBeSee
 		got.Message = stale
@@ -135,6 +139,9 @@ func agentConnected(v adoptedView) verdictOf {
 func adoptedSettled(v adoptedView) verdictOf {
 	switch st := v.rec.Status; st.State {
 	case Created, Running:
+		if v.rec.Status.Operation != "" {
+			return verdictOf{Status: False, Reason: ReasonInProgress}
+		}
 		return yes
 	default:
 		return verdictOf{Status: False, Reason: st.Reason}

@@ -43,6 +43,9 @@ func (m *Manager) addAgents(i *Info) {
 		}
 		if n := r.Description.Limit; fresh && n > 0 {
 			i.Current.Limit, i.Current.EnforcedBy = n, EnforcedByLicence
+			if l := i.Status.Limit; l != nil && l.InForce > 0 && !r.At.After(l.At) { // it was set after the report
+				i.Current.Limit = l.InForce
+			}
 		}
 	}
 	for ordinal, name := range sortedKeys(nodes) {
@@ -87,6 +90,9 @@ func (m *Manager) capabilities(rec ClusterRecord, obs AgentsObservation) Capabil
 			}
 			c.LimitCall, c.LicenceType = c.LimitCall || a.Report.LimitCall, max(c.LicenceType, a.Report.LicenseType)
 		}
+	}
+	if d := rec.Status.LimitDropped; d != nil {
+		c.LimitDropped = d.Why
 	}
 	return c
 }

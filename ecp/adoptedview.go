@@ -19,6 +19,9 @@ type adoptedLook struct {
 	// Apart counts in the same way the reports in which nodes disagreed on who is
 	// a member.
 	Apart streak
+	// Limit counts those in which the broker keeps to another limit than the one that
+	// was set from here.
+	Limit streak
 	// Away is since when an agent has been away whose node is no member any more,
 	// or is another agent's now, by the same clock as Tick, which does not step.
 	Away map[AgentID]time.Time

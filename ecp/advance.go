@@ -30,6 +30,7 @@ type Timings struct {
 	// AgentReturn is how long agents get to come back to a program that was started
 	// anew before one is missed; 60 s.
 	AgentReturn time.Duration
+	Limit       time.Duration // until the broker of an adopted cluster must have its limit, or its own back; 5 min
 	// AgentAge is how long an agent is kept that is away and whose node has left the
 	// cluster, or is another agent's; 24 h.
 	AgentAge time.Duration
@@ -54,6 +55,7 @@ func (t Timings) withDefaults() Timings {
 	set(&t.AgentGrace, 5*time.Second)
 	set(&t.ReportStale, 45*time.Second)
 	set(&t.AgentReturn, time.Minute)
+	set(&t.Limit, 5*time.Minute)
 	set(&t.AgentAge, 24*time.Hour)
 	return t
 }
@@ -214,7 +216,7 @@ func (t Timings) patience(s State) time.Duration {
 func sameStatus(a, b Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
-		a.Version == b.Version && a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
+		a.Version == b.Version && (a.LimitDropped == nil) == (b.LimitDropped == nil) && a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
 		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 

@@ -71,7 +71,7 @@ func (m *Manager) registerTx(w *work, t RegistrationToken, r AgentRegistration) 
 	if err != nil {
 		return is, "", err
 	}
-	if rec.Deleting {
+	if rec.Deleting && !rec.owesRelease() {
 		return is, "", fail(CodeConflict, "", fmt.Sprintf("the cluster %q is being deleted; no agent can register with it", rec.Name))
 	}
 	is = AgentRecord{ID: agentIDOf(r.PublicKey), PublicKey: r.PublicKey}
@@ -123,6 +123,9 @@ func (m *Manager) registerTx(w *work, t RegistrationToken, r AgentRegistration) 
 // awaitReports lets a cluster that has no agent, or whose agents were not as they
 // should be, wait for the first complete report of one that has registered.
 func (m *Manager) awaitReports(w *work, rec ClusterRecord, is AgentRecord) error {
+	if rec.Deleting {
+		return nil
+	}
 	st := &rec.Status
 	deadline := w.now.Add(m.timings.Register)
 	switch st.State {

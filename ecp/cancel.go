@@ -25,6 +25,11 @@ func (goBack) Kind() CommandKind { return KindUpdate }
 
 func (m *Manager) carryBack(d *decision, rec *ClusterRecord, c goBack) {
 	before := rec.Clone()
+	if rec.Mode == Adopted {
+		rec.Spec.Adopted.Connections = c.to.Spec.Connections()
+		m.beginLimit(d, rec)
+		return
+	}
 	rec.Spec, rec.Resolved = c.to.Spec, c.to.Resolved
 	rec.Generation++
 	m.changeNodes(d, rec, before)
@@ -91,8 +96,10 @@ func (m *Manager) cancelOperation(w *work, id OperationID) (Operation, error) {
 	if back == nil {
 		return o, fail(CodeConflict, "", fmt.Sprintf("the %s has changed nothing that was wanted, so there is nothing to go back to", o.Kind))
 	}
-	if why := mayBecome(rec.Resolved.Image.Version, rec.Status.Before.Resolved.Image.Version, ordinalsOf(rec)); why != "" && o.Kind == OpUpdate {
-		return o, fail(CodeConflict, "", why+"; some nodes may run it already")
+	if rec.Mode == Hosted && o.Kind == OpUpdate {
+		if why := mayBecome(rec.Resolved.Image.Version, rec.Status.Before.Resolved.Image.Version, ordinalsOf(rec)); why != "" {
+			return o, fail(CodeConflict, "", why+"; some nodes may run it already")
+		}
 	}
 	d, err := m.decide(w.Tx, rec, back)
 	if err != nil {

@@ -315,7 +315,7 @@ func largestCluster(tx Tx) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		largest = max(largest, r.Spec.Connections())
+		largest = max(largest, r.Booked())
 	}
 	return largest, nil
 }

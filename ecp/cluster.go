@@ -139,6 +139,13 @@ type Status struct {
 	// nothing was reported yet.
 	Version string `json:"version,omitempty"`
 
+	// Limit is what was set of connections at the broker of an adopted cluster; nil =
+	// nothing was, from here.
+	Limit *BrokerLimit `json:"limit,omitempty"`
+	// LimitDropped is set where the broker took a limit and dropped it, until it is
+	// reported to be another one.
+	LimitDropped *LimitDropped `json:"limitDropped,omitempty"`
+
 	// QuietAt is the revision at which the last write changed nothing that is
 	// shown; another than the record's, or 0 = it did. See [ClusterRecord.Quiet].
 	QuietAt int64 `json:"quietAt,omitempty"`
@@ -165,6 +172,11 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	if r.Status.Leaving != nil {
 		leaving := *r.Status.Leaving
 		r.Status.Leaving = &leaving
+	}
+	r.Status.Limit = r.Status.Limit.Clone()
+	if r.Status.LimitDropped != nil {
+		dropped := *r.Status.LimitDropped
+		r.Status.LimitDropped = &dropped
 	}
 	return r
 }

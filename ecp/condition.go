@@ -25,7 +25,7 @@ const (
 	CondReady               ConditionType = "Ready"               // every wanted node serves and is a member
 	CondManagementReachable ConditionType = "ManagementReachable" // the broker's management API answers
 	CondAgentConnected      ConditionType = "AgentConnected"      // adopted only
-	CondUpToDate            ConditionType = "UpToDate"            // rendered by the newest renderer, and every node is of the newest pod template
+	CondUpToDate            ConditionType = "UpToDate"            // rendered by the newest renderer, and every node is of the newest pod template; of an adopted cluster: its broker has the limit that was set from here
 	CondConfigured          ConditionType = "Configured"          // EMQX runs with the settings that are asked for
 	CondSettled             ConditionType = "Settled"             // nothing is left to do for this generation
 	CondHealthy             ConditionType = "Healthy"             // no attention needed

@@ -100,7 +100,7 @@ func (m *Manager) newRecord(tx Tx, actor Actor, r CreateRequest) (ClusterRecord,
 		}
 		rec.Spec.Hosted = nil
 		m.validateAdopted(&wrong, *rec.Spec.Adopted, AdoptedSpec{})
-		if err := errors.Join(wrong.err(""), limitAdopted(0, *rec.Spec.Adopted)); err != nil {
+		if err := errors.Join(wrong.err(""), limitAtCreation(*rec.Spec.Adopted)); err != nil {
 			return rec, err
 		}
 		rec.Status.Conditions = adoptedConditions(newAdoptedView(m.timings, now, rec, nil, adoptedLook{At: now, NoAddress: m.agentAddress == ""}))

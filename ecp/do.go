@@ -85,7 +85,7 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 	if next == Updating && wantedNodes(rec) == 0 { // no node runs: there is nothing to roll out
 		next = Stopping
 	}
-	if d.kind != "" && d.kind != OpTakeOver {
+	if d.kind != "" && d.kind != OpTakeOver && rec.Mode == Hosted {
 		rec.Status.KeepOutdated = !replaces(d.kind, old, rec)
 	}
 	if next != rec.Status.State {
@@ -195,7 +195,7 @@ func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
 		return Operation{}, err
 	}
 	if cmd.Kind() == KindDelete { // connections whose keys are gone are closed at once
-		h.m.drop(h.id)
+		h.m.dropRemoved(ctx, h.id)
 	}
 	h.m.queue.add(h.id)
 	return operation, nil
@@ -241,16 +241,21 @@ func (m *Manager) take(w *work, id ID, cmd Command) (Operation, error) {
 // begin stores what was decided of a command: what it books, the audit, its
 // operation and the record.
 func (m *Manager) begin(w *work, rec ClusterRecord, d decision, running *Operation) (_ Operation, err error) {
-	if err := m.mayBook(w.Tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
+	if err := m.mayBook(w.Tx, rec.Booked(), d.rec.Booked()); err != nil {
 		return Operation{}, err
 	}
 	if err := rebook(w.Tx, w.actor, bookingOf(rec), bookingOf(d.rec)); err != nil {
 		return Operation{}, err
 	}
-	if d.rec.Generation != rec.Generation {
+	if d.rec.Generation != rec.Generation && d.rec.Mode == Hosted {
 		noteChange(&d.rec)
 	}
 	before, after := intentOf(rec), intentOf(d.rec)
+	left := ""
+	if d.rec.Mode == Adopted && d.rec.Force {
+		left = d.rec.limitLeft()
+		after.Left = left
+	}
 	w.note(string(rec.ID), rec.Project, before, after)
 	if d.moves {
 		w.note(string(rec.ID), d.rec.Project, before, after)
@@ -258,7 +263,7 @@ func (m *Manager) begin(w *work, rec ClusterRecord, d decision, running *Operati
 			return Operation{}, err
 		}
 	}
-	if d.rec.Mode == Adopted && d.rec.Deleting {
+	if d.rec.Mode == Adopted && d.rec.Deleting && !d.rec.owesRelease() {
 		if err := removeAgents(w.Tx, d.rec.ID); err != nil {
 			return Operation{}, err
 		}
@@ -268,6 +273,16 @@ func (m *Manager) begin(w *work, rec ClusterRecord, d decision, running *Operati
 		operation, err = m.beginOperation(w.Tx, &d, w.actor, rec, running)
 		if err != nil {
 			return Operation{}, err
+		}
+	}
+	if left != "" { // whoever asks for force is told what it costs
+		if d.kind == "" && running != nil {
+			operation = running.Clone()
+		}
+		if operation.Note = left; operation.ID != "" {
+			if err := Put(w.Tx, operation, AnyVersion); err != nil {
+				return Operation{}, err
+			}
 		}
 	}
 	return operation, Put(w.Tx, d.rec, AnyVersion)
@@ -281,10 +296,12 @@ type intent struct {
 	Mode        Mode   `json:"mode"`
 	Spec        Spec   `json:"spec"`
 	Deleting    bool   `json:"deleting"`
+	// Left is what stays at the broker of an adopted cluster that is removed by force.
+	Left string `json:"left,omitempty"`
 }
 
 func intentOf(r ClusterRecord) intent {
-	return intent{r.Name, r.Description, r.Project, r.Mode, r.Spec, r.Deleting}
+	return intent{r.Name, r.Description, r.Project, r.Mode, r.Spec, r.Deleting, ""}
 }
 
 // mayDo loads a cluster for an actor who may command it; a transfer needs the
@@ -353,7 +370,7 @@ func (m *Manager) moveProject(tx Tx, project string) error {
 // beginOperation stores the operation of a command and lets it take over from
 // one that is running.
 func (m *Manager) beginOperation(tx Tx, d *decision, actor Actor, before ClusterRecord, running *Operation) (Operation, error) {
-	if d.kind != OpDelete && d.kind != OpTakeOver && !d.rec.Status.KeepOutdated {
+	if d.rec.Mode == Hosted && d.kind != OpDelete && d.kind != OpTakeOver && !d.rec.Status.KeepOutdated {
 		if p, err := m.provisioner(d.rec); err == nil {
 			d.rec.Status.RenderVersion = newestRender(p)
 		}
@@ -413,7 +430,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 		if err != nil {
 			return err
 		}
-		if err := h.m.mayBook(tx, rec.Spec.Connections(), d.rec.Spec.Connections()); err != nil {
+		if err := h.m.mayBook(tx, rec.Booked(), d.rec.Booked()); err != nil {
 			return err
 		}
 		if err := mayRebook(tx, actor, bookingOf(rec), bookingOf(d.rec)); err != nil {
@@ -424,7 +441,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 				return err
 			}
 		}
-		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(stepsOf(d.kind, rec, d.rec)), Notes: slices.Concat(d.notes, volumeNotes(rec, d), notes(h.m.timings, h.m.info(rec), d, h.m.outdated(rec.ID)), h.m.surplusNotes(rec, d))}
+		plan = Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: stepNames(stepsOf(d.kind, rec, d.rec)), Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d), notes(h.m.timings, h.m.info(rec), d, h.m.outdated(rec.ID)), h.m.surplusNotes(rec, d))}
 		planned = changeBy(rec, d)
 		return nil
 	})

@@ -77,7 +77,7 @@ func (m *Manager) pass(ctx context.Context, id ID) time.Duration {
 		return time.Second
 	}
 	if rec.Mode == Adopted {
-		return m.passAdopted(ctx, rec, op)
+		return m.passAdopted(ctx, rec)
 	}
 	p, err := m.provisioner(rec)
 	if err != nil {

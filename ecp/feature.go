@@ -47,6 +47,9 @@ type Capabilities struct {
 	Trouble string
 	// LogFault is why an agent that may read EMQX's log files cannot; empty = none says so.
 	LogFault string
+	// LimitDropped says why the broker, as it is reported to be, has dropped a
+	// connection limit that it took; empty means that it has dropped none.
+	LimitDropped string
 }
 
 // featureRow says for one feature why a cluster cannot use it; "" = it can.
@@ -95,9 +98,8 @@ func hostedOnly(mode Mode, _ Version, _ Capabilities) string {
 
 // The whys of what adopted clusters wait for.
 const (
-	needsAgent     = "needs a connected agent"
-	notReported    = "not known yet: no agent has reported"
-	limitNotSetYet = "this build does not set the limit of adopted clusters: EMQX keeps the one that it has"
+	needsAgent  = "needs a connected agent"
+	notReported = "not known yet: no agent has reported"
 )
 
 // throughAgent is what an adopted cluster's agent is asked for.
@@ -128,8 +130,10 @@ func connectionLimit(mode Mode, v Version, c Capabilities) string {
 	switch {
 	case mode == Hosted:
 		return ""
-	case v.Major == 0 && !c.Agent:
+	case !c.Agent && v.Major == 0:
 		return c.withoutAgent(notReported)
+	case !c.Agent:
+		return c.withoutAgent(needsAgent)
 	case v.Major == 0:
 		return notReported
 	case v.Major == 4 && !c.LimitCall:
@@ -137,9 +141,11 @@ func connectionLimit(mode Mode, v Version, c Capabilities) string {
 	case v.Major >= 5 && v.Before(Version{5, 7, 0}):
 		return "needs EMQX 5.7.0 or later"
 	case v.Major >= 5 && c.LicenceType != 3:
-		return "needs a business critical licence (type 3)"
+		return "needs a business critical license (type 3)"
+	case c.LimitDropped != "":
+		return ErrLicenceNotBusinessCritical.Code + ": " + c.LimitDropped
 	}
-	return limitNotSetYet
+	return ""
 }
 
 func dashboard(mode Mode, v Version, c Capabilities) string {

@@ -14,7 +14,7 @@ type booking struct {
 }
 
 func bookingOf(r ClusterRecord) booking {
-	return booking{r.Project, r.Spec.Connections(), 1}
+	return booking{r.Project, r.Booked(), 1}
 }
 
 // in is what of a booking counts in the quota of an organisation or project.

@@ -56,6 +56,10 @@ type Operation struct {
 	CreatedAt  time.Time     `json:"createdAt"`
 	EndedAt    time.Time     `json:"endedAt,omitzero"`
 
+	// Note is what is to be known of what was done, fit for users: that less is in force
+	// than was asked for, or what stays behind; "" = nothing.
+	Note string `json:"note,omitempty"`
+
 	// Evacuated are the nodes whose clients it has moved to others, with what became
 	// of them.
 	Evacuated []EvacuatedNode `json:"evacuated,omitempty"`

@@ -85,7 +85,7 @@ func bookedIn(tx Tx, of string) ([]booked, error) {
 		if byProject {
 			name = r.Project
 		}
-		sums[name] += r.Spec.Connections()
+		sums[name] += r.Booked()
 	}
 	out := make([]booked, 0, len(sums))
 	for name, n := range sums {

@@ -99,7 +99,7 @@ func (m *Manager) CreateRegistration(ctx context.Context, id ID, life time.Durat
 		if err != nil {
 			return newRegistration{}, err
 		}
-		if rec.Deleting {
+		if rec.Deleting && !rec.owesRelease() { // else an agent is what the deletion waits for
 			return newRegistration{}, fail(CodeConflict, "", "the cluster is being deleted; no agent can register with it")
 		}
 		var wrong problems

@@ -146,4 +146,5 @@ const (
 	ReasonReportStale        Reason = "ReportStale"
 	ReasonQuotaReleaseFailed Reason = "QuotaReleaseFailed"
 	ReasonNoAgentAddress     Reason = "AgentAddressNotConfigured"
+	ReasonLimitDiffers       Reason = "LimitDiffers" // EMQX keeps to another limit than the one that was set from here
 )

@@ -42,8 +42,12 @@ var operationSteps = map[OperationKind][]stepRow{
 	OpDelete:   {stepNodesGone, stepObjectsGone},
 }
 
-// adoptedDelete are the steps of the one operation that adopted clusters have.
-var adoptedDelete = []stepRow{{name: "quota-released"}}
+// What deleting an adopted cluster takes: what it has booked is given back, and before
+// that the limit of its broker, where one was set.
+var (
+	quotaReleased = stepRow{name: "quota-released"}
+	limitReleased = stepRow{name: "limit-released"}
+)
 
 func appliedObjects(v view) (int, int) { return truth(v.rec.Status.Applied == v.rec.Generation), 1 }
 
@@ -109,8 +113,15 @@ func stepsKnown(o Operation) bool {
 // none go, has no step for that, and where no node runs only objects change.
 func stepsOf(kind OperationKind, before, after ClusterRecord) []stepRow {
 	rows := operationSteps[kind]
-	if after.Mode == Adopted {
-		return adoptedDelete
+	switch {
+	case after.Mode == Adopted && kind == OpUpdate:
+		return limitSteps
+	case after.owesRelease():
+		return []stepRow{limitReleased, quotaReleased}
+	case after.Mode == Adopted && kind == OpDelete:
+		return []stepRow{quotaReleased}
+	case after.Mode == Adopted:
+		return nil
 	}
 	if kind != OpUpdate {
 		return rows

@@ -37,7 +37,8 @@ func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) 
 	}
 	var wrong problems
 	validateText(&wrong, rec.Name, rec.Description)
-	if err := u.merge(m, &wrong, rec); err != nil {
+	err := u.merge(m, &wrong, rec)
+	if err != nil {
 		return err
 	}
 	if err := wrong.err(""); err != nil {
@@ -56,12 +57,13 @@ func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) 
 	if err := mayUpdate(changed); rec.Mode == Hosted && err != nil {
 		return err
 	}
+	again := false
 	if rec.Mode == Adopted {
-		if err := limitAdopted(before.Spec.Connections(), *rec.Spec.Adopted); err != nil {
+		if again, err = m.carryLimit(d, rec, before, u); err != nil {
 			return err
 		}
 	}
-	if len(changed) > 0 && rec.Mode == Hosted { // of an adopted cluster nothing has to be carried out
+	if len(changed) > 0 && rec.Mode == Hosted { // of an adopted cluster only its limit has to be carried out
 		rec.Generation++
 		if err := m.resolveAgain(tx, rec, before, changed); err != nil {
 			return err
@@ -71,7 +73,7 @@ func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) 
 			rec.Resolved.Connections = before.Spec.Connections()
 		}
 	}
-	d.nothing = len(changed) == 0 && rec.Name == before.Name && rec.Description == before.Description
+	d.nothing = !again && len(changed) == 0 && rec.Name == before.Name && rec.Description == before.Description
 	if d.nothing {
 		*rec = before
 	}

@@ -258,12 +258,12 @@ func (m *Manager) validateAdopted(p *problems, s, was AdoptedSpec) {
 	}
 }
 
-// limitAdopted refuses a connection limit for an adopted cluster: nobody would
-// enforce it, and nothing is booked that is not enforced. What an earlier build has
-// booked may stay, or be given back.
-func limitAdopted(was int, s AdoptedSpec) error {
-	if s.Connections == 0 || s.Connections == was {
+// limitAtCreation refuses a connection limit for an adopted cluster that is just being
+// made: nobody knows yet whether its broker takes one, and nothing is booked that is
+// not enforced.
+func limitAtCreation(s AdoptedSpec) error {
+	if s.Connections == 0 {
 		return nil
 	}
-	return &Error{Code: CodeUnsupported, Message: "the connection limit cannot be set", Fields: []FieldError{{"spec.connections", limitNotSetYet}}}
+	return noLimit("is set once an agent has reported, where EMQX takes one; leave it out until then")
 }

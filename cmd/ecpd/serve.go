@@ -181,7 +181,7 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 		Provisioners:   provisioners,
 		NewProvisioner: newTargets(d.config, kube, d.log),
 		Sealer:         sealer,
-		Adapters:       []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: d.log}), emqxv5.New(emqxv5.Config{Logger: d.log})},
+		Adapters:       []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: d.log, LimitField: "max_connections"}), emqxv5.New(emqxv5.Config{Logger: d.log})},
 		Logger:         d.log,
 		Workers:        d.config.workers,
 		Limits:         ecp.Limits{ProjectsPerOrg: d.config.projectsPerOrg, Projects: d.config.projects, Operations: d.config.operations},

@@ -1,0 +1,99 @@
+package ecp
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+)
+
+// noLimit refuses a connection limit.
+func noLimit(why string) error {
+	return &Error{Code: CodeUnsupported, Message: "the connection limit cannot be set", Fields: []FieldError{{"spec.connections", why}}}
+}
+
+// carryLimit begins the operation that sets, changes or gives back the limit of an
+// adopted cluster's broker, where a change asks for another one, or for the same
+// again after somebody has set another at the broker. It reports the latter.
+func (m *Manager) carryLimit(d *decision, rec *ClusterRecord, before ClusterRecord, u Update) (again bool, _ error) {
+	was, n := before.Spec.Connections(), rec.Spec.Connections()
+	again = was == n && n > 0 && u.asksConnections() && before.limitDiffers()
+	if was == n && !again {
+		return false, nil
+	}
+	if n == 0 && before.Status.Limit == nil { // an earlier build has booked it, and nobody enforces it
+		rec.Generation++
+		return false, nil
+	}
+	if n > 0 {
+		if why := m.noLimitFor(*rec); why != "" {
+			return false, noLimit(why)
+		}
+	}
+	m.beginLimit(d, rec)
+	return again, nil
+}
+
+// beginLimit begins such an operation.
+func (m *Manager) beginLimit(d *decision, rec *ClusterRecord) {
+	if rec.Status.Limit == nil {
+		rec.Status.Limit = &BrokerLimit{}
+	}
+	rec.Status.Limit.Pending = true
+	rec.Generation++
+	d.kind, d.patience = OpUpdate, m.timings.Limit
+}
+
+// noLimitFor says why no limit can be set for an adopted cluster now; "" = one can.
+func (m *Manager) noLimitFor(rec ClusterRecord) string {
+	all := Features(Adopted, rec.EMQXVersion(), m.capabilities(rec, m.observe(rec.ID)))
+	i := slices.IndexFunc(all, func(f FeatureInfo) bool { return f.Feature == FeatureConnectionLimit })
+	return all[i].Why
+}
+
+// asksConnections reports whether a change says how many connections there are to
+// be, be it as many as before.
+func (u Update) asksConnections() bool {
+	if u.Patch == nil {
+		return u.Spec != nil
+	}
+	var given struct {
+		Connections *int `json:"connections"`
+	}
+	return json.Unmarshal(u.Patch, &given) == nil && given.Connections != nil
+}
+
+// limitDiffers reports whether the broker was last seen with another limit than the
+// one that was set from here.
+func (r ClusterRecord) limitDiffers() bool {
+	c := ConditionOf(r.Status.Conditions, CondUpToDate)
+	return r.Status.Limit != nil && c.Status == False && c.Reason == ReasonLimitDiffers
+}
+
+// limitNotes say in a plan what a change of an adopted cluster's limit means.
+func limitNotes(was ClusterRecord, d decision) (out []string) {
+	if was.Mode != Adopted || d.nothing {
+		return nil
+	}
+	n, release := d.rec.limitTarget()
+	l := cmp.Or(d.rec.Status.Limit, &BrokerLimit{})
+	switch {
+	case d.kind == OpUpdate && !release:
+		return []string{"EMQX drops no client that is connected; new ones are refused beyond the limit"}
+	case d.rec.Deleting && d.rec.Force && d.rec.limitLeft() != "":
+		return []string{d.rec.limitLeft()}
+	case (d.kind == OpUpdate || d.rec.owesRelease()) && l.Former != nil:
+		return []string{"EMQX gets the limit back that it had before the first change from here: " + joinNumbers([]int{n})}
+	}
+	return nil
+}
+
+// dropRemoved closes the connections of a cluster that is being deleted and whose
+// agents are gone: those through which its broker's own limit is put back stay until
+// that is done.
+func (m *Manager) dropRemoved(ctx context.Context, id ID) {
+	agents, err := childrenOf[AgentRecord](ctx, m, id)
+	if err == nil && len(agents) == 0 {
+		m.drop(id)
+	}
+}

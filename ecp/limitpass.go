@@ -1,0 +1,243 @@
+package ecp
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// limitRetry is how long a broker is left alone at most that did not take its limit:
+// it may be back with the next report of its agent.
+const limitRetry = 5 * time.Second
+
+// limitAgents is how many agents are asked at most in one pass, one after the other.
+const limitAgents = 2
+
+// errOvertaken says that something else is wanted by now.
+var errOvertaken = errors.New("another command came in between")
+
+// settleLimit brings the broker of an adopted cluster to the limit that it is to
+// have, where that is not done, and stores what came of it. It starts from what the
+// broker says and never from a remembered step. It returns when to try again; 0
+// means that nothing is to be done.
+func (m *Manager) settleLimit(ctx context.Context, id ID) time.Duration {
+	rec, op, err := m.load(ctx, id)
+	if err != nil || rec.Deleting || rec.Status.Limit == nil || !rec.Status.Limit.Pending {
+		return 0 // a record that cannot be read is complained of by the pass itself
+	}
+	mem := m.memoryOf(id)
+	if wait := mem.retryAt.Sub(m.tick()); wait > 0 && mem.tried == rec.Revision && !m.limitLate(id, op) {
+		return wait
+	}
+	out := m.bringLimit(ctx, rec, op != nil)
+	if ctx.Err() != nil {
+		return 0
+	}
+	if errors.Is(out.err, errOvertaken) {
+		return time.Millisecond
+	}
+	ended, err := m.storeLimit(ctx, rec, out)
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		m.complain(ctx, "store limit", id, err)
+		return time.Second
+	case ended || err != nil:
+		mem.wait, mem.retryAt = 0, time.Time{}
+		return time.Millisecond
+	}
+	if op == nil || MessageOf(out.err) != op.Error {
+		m.complain(ctx, "set connection limit", id, out.err)
+	}
+	if op == nil {
+		return m.backOff(mem, rec.Revision, 30*time.Second)
+	}
+	return m.backOff(mem, rec.Revision, limitRetry)
+}
+
+// backOff says how long something that failed at a revision waits for its next try.
+func (m *Manager) backOff(mem *memory, revision int64, most time.Duration) time.Duration {
+	if mem.tried != revision {
+		mem.wait, mem.tried = 0, revision
+	}
+	mem.wait = min(max(2*mem.wait, m.timings.Retry), most)
+	mem.retryAt = m.tick().Add(mem.wait/2 + rand.N(mem.wait/2+1))
+	return max(mem.retryAt.Sub(m.tick()), time.Millisecond)
+}
+
+// limitLate reports whether the time of an operation is over: not while agents
+// cannot be heard, nor before they have had time to come back to this program.
+func (m *Manager) limitLate(id ID, op *Operation) bool {
+	if op == nil || op.Deadline.IsZero() || m.now().Before(op.Deadline) {
+		return false
+	}
+	obs := m.observe(id)
+	return obs.Unheard == "" && !m.now().Before(obs.Since.Add(m.timings.AgentReturn))
+}
+
+// bringLimit asks what the broker has and sends what it is to have, if that is
+// another number. What is about to be sent is stored before.
+func (m *Manager) bringLimit(ctx context.Context, rec ClusterRecord, asked bool) (out limitOutcome) {
+	l := *rec.Status.Limit
+	if n := rec.Spec.Connections(); len(l.Sent) == 0 && n == 0 && l.Set == 0 && !rec.Deleting || rec.Deleting && l.untouched() {
+		return limitOutcome{done: true} // nothing from here can be at the broker
+	}
+	is, major, err := m.askLimit(ctx, rec, func(ctx context.Context, b ConnectionLimiter) (ConnectionLimit, error) { return b.ConnectionLimit(ctx) })
+	if err != nil {
+		return limitOutcome{err: err, final: final(err)}
+	}
+	out = limitOutcome{is: is, read: true, steps: 1}
+	next := nextLimitStep(rec, asked, major, is)
+	out.note = next.note
+	switch next.act {
+	case limitDone:
+		out.done = true
+	case limitWait:
+		out.steps, out.err = 2, fail(CodeUnavailable, "", next.why)
+	case limitRefused:
+		out.err, out.final = fail(CodeUnsupported, "", next.why), true
+		out.dropped = m.droppedNow(rec, next.why)
+	case limitSend:
+		m.sendLimit(ctx, rec, next.n, &out)
+	}
+	return out
+}
+
+// sendLimit sets a limit at the broker and looks what came of it. The adapter
+// compares the echo and reads the license afterwards.
+func (m *Manager) sendLimit(ctx context.Context, rec ClusterRecord, n int, out *limitOutcome) {
+	if err := m.noteSending(ctx, rec, n, out.is); err != nil {
+		out.err = err
+		return
+	}
+	is, _, err := m.askLimit(ctx, rec, func(ctx context.Context, b ConnectionLimiter) (ConnectionLimit, error) {
+		return b.SetConnectionLimit(ctx, n)
+	})
+	if err != nil {
+		out.err, out.final = err, final(err)
+		if out.read = out.final; out.final { // it said no, so that it has what it had
+			out.refused = n
+		}
+		if errors.Is(err, ErrLicenceNotBusinessCritical) {
+			out.dropped = m.droppedNow(rec, wordsOf(err))
+		}
+		return
+	}
+	out.is, out.steps = is, 2
+	if _, release := rec.limitTarget(); !release && is.InForce > n {
+		out.err = fail(CodeUnavailable, "", nextLimitStep(rec, true, 5, is).why)
+		return
+	}
+	out.done = true
+}
+
+// noteSending stores that a number is about to be sent: a program that takes over
+// here has to know what the broker had before, and what it may have since.
+func (m *Manager) noteSending(ctx context.Context, seen ClusterRecord, n int, is ConnectionLimit) error {
+	err := m.store.Write(ctx, func(tx Tx) error {
+		rec, _, err := loadTx(tx, seen.ID)
+		if err != nil {
+			return err
+		}
+		if overtaken(seen, rec) {
+			return errOvertaken
+		}
+		next := rec.Clone()
+		l := next.Status.Limit
+		if _, release := rec.limitTarget(); !release && n != l.Set && !l.ours(n) {
+			l.Sent = append(l.Sent, n)
+		}
+		if l.Former == nil {
+			former := is.Set
+			l.Former = &former
+		}
+		return putLimit(tx, rec, next)
+	})
+	m.counters.writes.Add(1)
+	return err
+}
+
+// overtaken reports whether something else is wanted of a cluster's limit than when
+// it was read.
+func overtaken(seen, is ClusterRecord) bool {
+	return is.Status.Limit == nil || is.Generation != seen.Generation || is.Deleting != seen.Deleting || is.Force != seen.Force || is.Status.Operation != seen.Status.Operation
+}
+
+// putLimit stores a record whose limit is another, with what it has booked: what it
+// gives back is free from then on.
+func putLimit(tx Tx, was, is ClusterRecord) error {
+	if err := rebook(tx, System, bookingOf(was), bookingOf(is)); err != nil {
+		return err
+	}
+	return putHops(tx, []ClusterRecord{is})
+}
+
+// storeLimit stores what came of a try, unless something else is wanted by now. It
+// reports whether there is nothing left to do.
+func (m *Manager) storeLimit(ctx context.Context, seen ClusterRecord, out limitOutcome) (ended bool, _ error) {
+	id := seen.ID
+	q := request{op: "set connection limit of " + string(id), action: "restore", kind: KindCluster, key: string(id)}
+	err := m.byItself(ctx, q, func(w *work) error {
+		w.actor, w.notes, ended = System, nil, true
+		rec, op, err := loadTx(w.Tx, id)
+		if err != nil || overtaken(seen, rec) {
+			return err
+		}
+		next, newOp := limitAfter(w.now, rec, op, out, m.limitLate(id, op))
+		ended = newOp != nil && newOp.Phase.Final() || op == nil && out.done
+		if next.Generation != rec.Generation { // what was asked for is taken back
+			w.note(string(id), rec.Project, intentOf(rec), intentOf(next))
+		}
+		if newOp != nil && !sameOperation(*op, *newOp) {
+			if err := Put(w.Tx, *newOp, AnyVersion); err != nil {
+				return err
+			}
+		}
+		if !ended {
+			return nil
+		}
+		agents, err := childrenIn[AgentRecord](w.Tx, id)
+		if err != nil {
+			return err
+		}
+		next.Status.Conditions = adoptedConditions(newAdoptedView(m.timings, w.now, next, agents, m.adoptedLook(id)))
+		return putLimit(w.Tx, rec, next)
+	})
+	m.counters.writes.Add(1)
+	return ended, err
+}
+
+// askLimit asks the broker of an adopted cluster through an agent, and through
+// another one where that does not answer. It returns the major version that
+// answered, too.
+func (m *Manager) askLimit(ctx context.Context, rec ClusterRecord, question func(context.Context, ConnectionLimiter) (ConnectionLimit, error)) (ConnectionLimit, int, error) {
+	nodes := m.likeliestAgents(rec.ID)
+	if len(nodes) == 0 {
+		return ConnectionLimit{}, 0, fail(CodeUnavailable, "", notConnected)
+	}
+	v, _ := ParseVersion(rec.Status.Version)
+	var told refusals
+	q := inquiry{op: "set connection limit of " + string(rec.ID), id: rec.ID}
+	for _, node := range nodes[:min(len(nodes), limitAgents)] {
+		is, err := questionNode(ctx, m, q, rec, rec.Status.Version, node, nodes, question)
+		if err == nil {
+			return is, v.Major, nil
+		}
+		if final(err) || ctx.Err() != nil {
+			return is, v.Major, &Error{Code: CodeOf(err), Message: reasonOf(err), Cause: err}
+		}
+		told.add(node, err)
+	}
+	return ConnectionLimit{}, 0, &Error{Code: CodeUnavailable, Message: "no agent gives an answer: " + told.String(), Cause: errors.Join(told.causes...)}
+}
+
+// droppedNow notes how a broker is reported to be that takes no limit.
+func (m *Manager) droppedNow(rec ClusterRecord, why string) *LimitDropped {
+	d := LimitDropped{Why: clip(why, 500), Version: rec.Status.Version}
+	for _, a := range byReport(m.observe(rec.ID).Agents) {
+		if a.Connected && a.Report.Complete() {
+			d.LicenseType, d.Version, d.Limit = a.Report.LicenseType, a.Report.Description.Version, a.Report.Description.Limit
+		}
+	}
+	return &d
+}
