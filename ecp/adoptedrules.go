@@ -25,7 +25,7 @@ var adoptedReasons = []ReasonInfo{
 	{ReasonPartitioned, "nodes disagree on who is a member", twoReports},
 	{ReasonNodeDown, "a member of the cluster does not run", twoReports},
 	{ReasonReportStale, "an agent is connected and reports nothing", "after 45 seconds: a connection that is dead is noticed before"},
-	{ReasonQuotaReleaseFailed, "the cluster is being deleted, and what it has booked could not be given back; it is tried again", "at once; delete with force ends it"},
+	{ReasonQuotaReleaseFailed, "the cluster is being deleted, and its broker has not got its own connection limit back, or what it has booked could not be given back; it is tried again", "at once; delete with force ends it"},
 	{ReasonNoAgentAddress, "no address is configured that agents can dial", "never for the state: a condition and features of clusters without agents have it"},
 }
 

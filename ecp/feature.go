@@ -132,14 +132,14 @@ func connectionLimit(mode Mode, v Version, c Capabilities) string {
 		return ""
 	case !c.Agent && v.Major == 0:
 		return c.withoutAgent(notReported)
-	case !c.Agent:
-		return c.withoutAgent(needsAgent)
 	case v.Major == 0:
 		return notReported
-	case v.Major == 4 && !c.LimitCall:
-		return "this broker does not list the call that sets its connection limit"
 	case v.Major >= 5 && v.Before(Version{5, 7, 0}):
 		return "needs EMQX 5.7.0 or later"
+	case !c.Agent:
+		return c.withoutAgent(needsAgent)
+	case v.Major == 4 && !c.LimitCall:
+		return "this broker does not list the call that sets its connection limit"
 	case v.Major >= 5 && c.LicenceType != 3:
 		return "needs a business critical license (type 3)"
 	case c.LimitDropped != "":

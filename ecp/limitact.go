@@ -33,10 +33,13 @@ func nextLimitStep(rec ClusterRecord, asked bool, major int, is ConnectionLimit)
 	n, release := rec.limitTarget()
 	out := limitStep{n: n}
 	switch {
-	case release && l.untouched():
+	case release && (l.untouched() || l.Former == nil): // nothing was sent
 		return out
 	case !is.Settable && (release || !asked) && (major >= 5 || l.former(is.InForce)):
 		out.note = "EMQX takes no limit at run time any more, so that none from here is in force: " + is.Why
+		if major >= 5 { // it keeps the setting, and cannot be told to forget it
+			out.note += "; what was set from here counts again once a business critical license is loaded: set it by hand then"
+		}
 		return out
 	case !is.Settable:
 		out.act, out.why = limitRefused, is.Why
@@ -113,6 +116,9 @@ func (r *ClusterRecord) limitReached(now time.Time, out limitOutcome) {
 		return
 	}
 	l.Set, l.InForce, l.At = n, out.is.InForce, now
+	if l.Former == nil { // EMQX had the number already
+		l.Former = &n
+	}
 	r.Status.LimitDropped = nil
 }
 

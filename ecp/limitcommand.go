@@ -17,7 +17,7 @@ func noLimit(why string) error {
 // again after somebody has set another at the broker. It reports the latter.
 func (m *Manager) carryLimit(d *decision, rec *ClusterRecord, before ClusterRecord, u Update) (again bool, _ error) {
 	was, n := before.Spec.Connections(), rec.Spec.Connections()
-	again = was == n && n > 0 && u.asksConnections() && before.limitDiffers()
+	again = was == n && n > 0 && u.asksConnections() && before.limitUnsure()
 	if was == n && !again {
 		return false, nil
 	}
@@ -46,7 +46,7 @@ func (m *Manager) beginLimit(d *decision, rec *ClusterRecord) {
 
 // noLimitFor says why no limit can be set for an adopted cluster now; "" = one can.
 func (m *Manager) noLimitFor(rec ClusterRecord) string {
-	all := Features(Adopted, rec.EMQXVersion(), m.capabilities(rec, m.observe(rec.ID)))
+	all := m.info(rec).Features
 	i := slices.IndexFunc(all, func(f FeatureInfo) bool { return f.Feature == FeatureConnectionLimit })
 	return all[i].Why
 }
@@ -63,11 +63,10 @@ func (u Update) asksConnections() bool {
 	return json.Unmarshal(u.Patch, &given) == nil && given.Connections != nil
 }
 
-// limitDiffers reports whether the broker was last seen with another limit than the
-// one that was set from here.
-func (r ClusterRecord) limitDiffers() bool {
-	c := ConditionOf(r.Status.Conditions, CondUpToDate)
-	return r.Status.Limit != nil && c.Status == False && c.Reason == ReasonLimitDiffers
+// limitUnsure reports whether the broker may have another limit than the one that was
+// set from here last, and nothing is under way about that.
+func (r ClusterRecord) limitUnsure() bool {
+	return r.Status.Limit != nil && r.Status.Operation == "" && ConditionOf(r.Status.Conditions, CondUpToDate).Status != True
 }
 
 // limitNotes say in a plan what a change of an adopted cluster's limit means.

@@ -37,7 +37,7 @@ type HostedSpec struct {
 // AdoptedSpec is what is known and wanted of an adopted cluster.
 type AdoptedSpec struct {
 	ServiceAddress string `json:"serviceAddress,omitempty"` // http(s) URL of the dashboard as browsers reach it, which nobody dials here; "" = only through the agent
-	Connections    int    `json:"connections,omitempty"`    // MQTT connections booked in the pool; 0 = none booked
+	Connections    int    `json:"connections,omitempty"`    // limit that its broker keeps to, booked in the pool; 0 = the broker keeps its own
 }
 
 // Power is whether nodes should run at all.

@@ -62,7 +62,7 @@ var adoptedStates = []stateInfo{
 	{Registering, Label{"注册中", "Registering"}, "an agent has registered, its first complete report is awaited"},
 	{Running, Label{"运行中", "Running"}, "agents report and EMQX answers"},
 	{Abnormal, Label{"异常", "Abnormal"}, "an agent, or EMQX behind it, is not as it should be; the reason says which"},
-	{Deleting, Label{"删除中", "Deleting"}, "agents are turned away, the quota is given back"},
+	{Deleting, Label{"删除中", "Deleting"}, "the broker gets its own connection limit back where one was set, agents are turned away, the quota is given back"},
 }
 
 // States lists the states a cluster of the mode can have, in the order of its life.

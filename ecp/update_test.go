@@ -102,7 +102,7 @@ func TestRefusedUpdates(t *testing.T) {
 func TestUpdateOfAnAdoptedCluster(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		_, _, err := r.m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Adopted, Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: 5}}})
-		requireLimitRefused(t, err)
+		requireLimitRefused(t, err, "once an agent has reported")
 		info, _, err := r.m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Adopted, Name: "a"})
 		require.NoError(t, err)
 		c := r.m.Cluster(info.ID)
@@ -113,20 +113,20 @@ func TestUpdateOfAnAdoptedCluster(t *testing.T) {
 		require.EqualValues(t, 1, got.Generation, "nothing has to be carried out")
 		require.EqualValues(t, 2, got.Revision)
 		_, err = c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"connections":30}`)})
-		requireLimitRefused(t, err)
+		requireLimitRefused(t, err, "AgentAddressNotConfigured")
 		_, err = c.Plan(asSystem(), ecp.Update{Spec: &ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: 30}}})
-		requireLimitRefused(t, err)
+		requireLimitRefused(t, err, "AgentAddressNotConfigured")
 		require.Zero(t, r.pool().UsedConnections)
 	})
 }
 
-func requireLimitRefused(t *testing.T, err error) {
+func requireLimitRefused(t *testing.T, err error, why string) {
 	t.Helper()
 	require.ErrorIs(t, err, ecp.ErrUnsupported)
 	var e *ecp.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "spec.connections", e.Fields[0].Field)
-	require.Contains(t, e.Fields[0].Message, "does not set the limit of adopted clusters")
+	require.Contains(t, e.Fields[0].Message, why)
 }
 
 // A name can be changed at any time but while the cluster is being deleted.

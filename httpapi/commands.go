@@ -31,7 +31,7 @@ var verbs = []verb{
 	{"transfer", "Move a cluster to another project; nothing restarts", "", reflect.TypeFor[transferBody](), transferCommand},
 	{"scale", "Change the number of nodes", `{"nodes":null}`, reflect.TypeFor[scaleBody](), specCommand[scaleBody]("")},
 	{"resize", "Change the size of the nodes", `{"size":null}`, reflect.TypeFor[resizeBody](), specCommand[resizeBody]("")},
-	{"connections", "Change how many connections are booked", "", reflect.TypeFor[connectionsBody](), specCommand[connectionsBody]("")},
+	{"connections", "Change how many connections are booked, of an adopted cluster: the limit that its EMQX keeps to", "", reflect.TypeFor[connectionsBody](), specCommand[connectionsBody]("")},
 	{"image", "Change to another image, and so to another version", `{"image":null}`, reflect.TypeFor[imageBody](), specCommand[imageBody]("")},
 	{"network", "Change how clients reach the cluster; a merge patch of the spec's network", `{"network":null}`, reflect.TypeFor[ecp.Network](), specCommand[ecp.Network]("network")},
 }
@@ -49,7 +49,7 @@ type resizeBody struct {
 }
 
 type connectionsBody struct {
-	Connections int `json:"connections" required:"true" minimum:"1" maximum:"100000000" doc:"MQTT connections booked in the pool"`
+	Connections int `json:"connections" required:"true" minimum:"0" maximum:"100000000" doc:"MQTT connections booked in the pool; 0 gives those of an adopted cluster back, and its EMQX the limit that it had before"`
 }
 
 type imageBody struct {
@@ -101,7 +101,7 @@ func (a *api) commandRoutes() {
 	a.takes(update, a.eitherSpec("UpdateBody", schemaOf[updateBody[ecp.HostedSpec]](a.schemas()), schemaOf[updateBody[ecp.AdoptedSpec]](a.schemas())))
 
 	remove := a.commandOperation(http.MethodDelete, "", "deleteCluster", "Remove a cluster with its data")
-	remove.Parameters = append(remove.Parameters, toggle("force", "do not wait for nodes to stop in order"))
+	remove.Parameters = append(remove.Parameters, toggle("force", "do not wait for nodes to stop in order; of an adopted cluster: do not wait until its EMQX has its own connection limit back, which the operation's note then tells of"))
 	a.handle(remove, func(ctx context.Context, r *http.Request, _ []byte) (success, error) {
 		force, p := toggled(r, "force")
 		if p != nil {

@@ -56,6 +56,8 @@ func (r *Reporter) Alarmed() bool { return r.alarmed }
 type limits struct {
 	call bool // the broker takes a limit at run time
 	kind int  // customer type of the license
+
+	inForce int // the limit when this was asked for
 }
 
 // New makes a Reporter. log and now may be nil: silent, time.Now.
@@ -225,7 +227,7 @@ func (r *Reporter) extras(ctx context.Context, out *agentproto.Report) []agentpr
 	if described {
 		wg.Go(func() { metrics = r.contained(ctx, func() []agentproto.ReportError { return r.metrics(ctx) }) })
 		wg.Go(func() { r.contained(ctx, func() []agentproto.ReportError { r.askAlarms(ctx); return nil }) })
-		r.contained(ctx, func() []agentproto.ReportError { r.askLimits(ctx); return nil })
+		r.contained(ctx, func() []agentproto.ReportError { r.askLimits(ctx, out.Limit); return nil })
 		out.LimitCall, out.LicenseType = r.limits.call, r.limits.kind
 	}
 	files := logs(r.access.Settings(), out)
@@ -283,10 +285,11 @@ func (r *Reporter) askAlarms(ctx context.Context) {
 	r.alarms, r.alarmed = alarms, true
 }
 
-// askLimits asks for the license, and whether the broker takes a limit.
-func (r *Reporter) askLimits(ctx context.Context) {
-	if now := r.now(); now.Sub(r.limitsAt) >= limitEvery || now.Before(r.limitsAt) {
-		var l limits
+// askLimits asks for the license, and whether the broker takes a limit: now and then,
+// and where another one is in force, which may be that of another license.
+func (r *Reporter) askLimits(ctx context.Context, inForce int) {
+	if now := r.now(); now.Sub(r.limitsAt) >= limitEvery || now.Before(r.limitsAt) || inForce != r.limits.inForce {
+		l := limits{inForce: inForce}
 		if c, ok := r.broker.(ecp.ConnectionLimiter); ok {
 			limit, err := c.ConnectionLimit(ctx)
 			if err != nil {
