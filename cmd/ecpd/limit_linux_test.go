@@ -20,17 +20,16 @@ until_is() { n=0; until [ "$($2)" = "$1" ]; do n=$((n+1)); if [ $n -gt 120 ]; th
 state() { call $api/clusters/$id 2>/dev/null | field state; }
 reason() { call $api/clusters/$id 2>/dev/null | field reason; }
 gone() { call -o /dev/null $api/clusters/$id 2>/dev/null && echo no || echo gone; }
-available() { call $api/clusters/$id | sed -n '/"connectionLimit"/,/}/p' | field available; }
+available() { call $api/clusters/$id 2>/dev/null | sed -n '/"connectionLimit"/,/}/p' | field available; }
 has() { curl -sS -u admin:public $emqx/license/setting | grep -o '"dynamic_max_connections": *[0-9]*' | grep -o '[0-9]*$'; }
 used() { call $api/pool | field usedConnections; }
 is() { echo "$1: emqx $(has), booked $(used)"; }
-ask() { call $api/clusters/$id/connections --json "{\"connections\": $1}" | field id; }
+ask() { until_is true available; call $api/clusters/$id/connections --json "{\"connections\": $1}" | field id; }
 ended() { until call "$api/operations/$1" >operation.json 2>/dev/null && grep -Eq '"phase": "(succeeded|failed|cancelled|superseded)"' operation.json; do sleep 0.1; done; echo "$(field phase <operation.json) $(field error <operation.json)$(field note <operation.json)"; }
 adopt() {
 	id=$(call $api/clusters --json '{"mode": "adopted", "name": "'$1'"}' | grep -o 'emqx-[0-9a-f]\{8\}' | sed -n 1p)
 	call $api/clusters/$id/setup --json '{"method": "binary", "arch": "'$goarch'"}' | commands | sh >/dev/null || exit 1
 	until_is running state
-	until_is true available
 }
 license=emqxsim-license.$(printf '{"type":"official","customer":3,"name":"Owner","limit":1000}' | base64 -w0 | tr '+/' '-_' | tr -d =)
 curl -sS --fail-with-body -u admin:public $emqx/license --json '{"key": "'$license'"}' >/dev/null || exit 1
