@@ -163,6 +163,12 @@ func TestLimitAtBrokers(t *testing.T) {
 		{name: "is behind a read-only agent", fault: func(r *limitRig) {
 			r.instead = answers(403, readOnly)
 		}, phase: ecp.PhaseFailed, says: "the agent is read-only", has: 100},
+		{name: "is behind an agent that refuses it itself", fault: func(r *limitRig) {
+			r.deny = &ecp.Error{Code: ecp.CodeDenied, Message: "the agent is read-only"}
+		}, phase: ecp.PhaseFailed, says: "the agent is read-only", has: 100},
+		{name: "is behind an agent that is busy", fault: func(r *limitRig) {
+			r.deny = &ecp.Error{Code: ecp.CodeThrottled, Message: "too many"}
+		}, phase: ecp.PhaseFailed, says: "its time was over", has: 100},
 		{name: "has lost the license since the last report", fault: func(r *limitRig) {
 			r.sim.SetLicense(emqxsim.License{Limit: 100, CustomerType: emqxsim.LargeCustomer})
 			r.kind = 3

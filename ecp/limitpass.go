@@ -84,7 +84,7 @@ func (m *Manager) bringLimit(ctx context.Context, rec ClusterRecord, asked bool)
 	}
 	is, major, err := m.askLimit(ctx, rec, func(ctx context.Context, b ConnectionLimiter) (ConnectionLimit, error) { return b.ConnectionLimit(ctx) })
 	if err != nil {
-		return limitOutcome{err: err, final: final(err)}
+		return limitOutcome{err: err, final: lastWord(err)}
 	}
 	out = limitOutcome{is: is, read: true, steps: 1}
 	next := nextLimitStep(rec, asked, major, is)
@@ -114,7 +114,7 @@ func (m *Manager) sendLimit(ctx context.Context, rec ClusterRecord, n int, out *
 		return b.SetConnectionLimit(ctx, n)
 	})
 	if err != nil {
-		out.err, out.final = err, final(err)
+		out.err, out.final = err, lastWord(err)
 		if out.read = out.final; out.final { // it said no, so that it has what it had
 			out.refused = n
 		}
@@ -217,6 +217,7 @@ func (m *Manager) askLimit(ctx context.Context, rec ClusterRecord, question func
 	}
 	v, _ := ParseVersion(rec.Status.Version)
 	var told refusals
+	refused := len(nodes) <= limitAgents // by every agent that there is
 	q := inquiry{op: "set connection limit of " + string(rec.ID), id: rec.ID}
 	for _, node := range nodes[:min(len(nodes), limitAgents)] {
 		is, err := questionNode(ctx, m, q, rec, rec.Status.Version, node, nodes, question)
@@ -227,8 +228,36 @@ func (m *Manager) askLimit(ctx context.Context, rec ClusterRecord, question func
 			return is, v.Major, &Error{Code: CodeOf(err), Message: reasonOf(err), Cause: err}
 		}
 		told.add(node, err)
+		refused = refused && agentRefuses(err)
+	}
+	if refused {
+		return ConnectionLimit{}, 0, &Error{Code: CodeDenied, Message: told.String(), Cause: errors.Join(append(told.causes, errAgentsRefuse)...)}
 	}
 	return ConnectionLimit{}, 0, &Error{Code: CodeUnavailable, Message: "no agent gives an answer: " + told.String(), Cause: errors.Join(told.causes...)}
+}
+
+// errAgentsRefuse says that no agent of a cluster passes a question on.
+var errAgentsRefuse = errors.New("every agent of the cluster refuses it")
+
+// lastWord reports whether trying again would not help: the broker has said so, or
+// every agent, as those do that are read-only.
+func lastWord(err error) bool { return final(err) || errors.Is(err, errAgentsRefuse) }
+
+// agentRefuses reports whether an agent did not pass a question on and would not the
+// next time. The adapter cannot know: to it the way to the broker has failed.
+func agentRefuses(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		var e *Error
+		if !errors.As(err, &e) {
+			return false
+		}
+		switch e.Code { //nolint:exhaustive // all others may pass
+		case CodeDenied, CodeInvalid, CodeUnsupported:
+			return true
+		}
+		err = e
+	}
+	return false
 }
 
 // droppedNow notes how a broker is reported to be that takes no limit.

@@ -73,6 +73,7 @@ type mortalWay struct {
 	inner http.RoundTripper
 	*mortal
 	sent    *[]string
+	deny    error                              // what the way to EMQX says of changes; nil = they get there
 	instead func(*http.Request) *http.Response // of what EMQX does with changes; nil = it does them
 }
 
@@ -82,6 +83,9 @@ func (w mortalWay) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if r.Method != http.MethodGet {
 		*w.sent = append(*w.sent, r.Method+" "+r.URL.Path)
+	}
+	if w.deny != nil && r.Method != http.MethodGet {
+		return nil, w.deny
 	}
 	if w.instead != nil && r.Method != http.MethodGet {
 		return w.instead(r), nil
@@ -116,8 +120,9 @@ type limitRig struct {
 	sent    []string
 
 	instead func(*http.Request) *http.Response // of what EMQX does with changes; nil = it does them
-	foreign []int                              // numbers that were set by hand
-	forced  bool                               // the cluster was deleted by force
+	deny    error
+	foreign []int // numbers that were set by hand
+	forced  bool  // the cluster was deleted by force
 }
 
 var critical = emqxsim.License{Type: emqxsim.OfficialLicense, CustomerType: emqxsim.BusinessCriticalCustomer, Limit: 1000}
@@ -158,7 +163,7 @@ func (r *limitRig) restart() {
 			return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Message: "no agent of the cluster is connected"}
 		}
 		e := r.node.Endpoint()
-		e.Transport = mortalWay{e.Transport, life, &r.sent, r.instead}
+		e.Transport = mortalWay{e.Transport, life, &r.sent, r.deny, r.instead}
 		return e, nil
 	}
 	m, err := ecp.New(asSystem(), ecp.Config{
