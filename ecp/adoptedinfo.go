@@ -63,7 +63,15 @@ func (m *Manager) addAgents(i *Info) {
 	case len(obs.Agents) == 0 && now.Before(obs.Since.Add(m.timings.AgentReturn)) && (i.Status.State == Running || i.Status.State == Abnormal):
 		i.Unseen = noneHeard(obs)
 	}
-	i.Features = Features(Adopted, i.Version, m.capabilities(i.ClusterRecord, obs))
+	able := m.capabilities(i.ClusterRecord, obs)
+	i.Features = Features(Adopted, i.Version, able)
+	switch l := i.Status.Limit; {
+	case l == nil || !l.Pending || i.Status.Operation == "":
+	case able.Agent:
+		i.Waits = "EMQX is asked to keep to its connection limit"
+	default:
+		i.Waits = notConnected
+	}
 }
 
 // byReport are the agents that have reported what may be believed, the oldest

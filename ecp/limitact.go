@@ -94,7 +94,7 @@ func limitAfter(now time.Time, rec ClusterRecord, op *Operation, out limitOutcom
 		rec.limitFailed(now, out)
 		op.endLimit(now, PhaseFailed, limitFailure(out, late), out)
 	case op != nil:
-		op.Phase, op.Error = PhaseRunning, MessageOf(out.err)
+		op.Phase, op.Error = PhaseRunning, cause(MessageOf(out.err))
 		op.stepsDone(out.steps)
 	}
 	if op != nil && op.Phase.Final() && rec.Status.Operation == op.ID {

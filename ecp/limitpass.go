@@ -46,7 +46,7 @@ func (m *Manager) settleLimit(ctx context.Context, id ID) time.Duration {
 		mem.wait, mem.retryAt = 0, time.Time{}
 		return time.Millisecond
 	}
-	if op == nil || MessageOf(out.err) != op.Error {
+	if op == nil || cause(MessageOf(out.err)) != op.Error {
 		m.complain(ctx, "set connection limit", id, out.err)
 	}
 	if op == nil {

@@ -30,7 +30,7 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ClusterRecord) error {
 		return errNotHeard
 	default:
 		n, _ := rec.limitTarget()
-		says := fmt.Sprintf("EMQX has not got its own limit of %d back: %s", n, MessageOf(out.err))
+		says := fmt.Sprintf("EMQX has not got its own limit of %d back: %s", n, cause(MessageOf(out.err)))
 		return fmt.Errorf("%w: %w", errNotReleased, &Error{Code: CodeUnavailable, Message: says, Cause: errors.Join(errLimitKept, out.err)})
 	}
 	err := m.store.Write(ctx, func(tx Tx) error {

@@ -89,7 +89,7 @@ call -X DELETE "$api/clusters/$id?force=true" | field note
 until_is gone gone
 kill -CONT $simpid
 is forced
-call "$api/audit?limit=5" | grep -o 'set there by hand' | sed -n 1p
+call "$api/audit?limit=5" | grep -o 'set it there by hand' | sed -n 1p
 echo end
 `
 
@@ -109,7 +109,7 @@ func TestConnectionLimit(t *testing.T) {
 		"booked while it hangs\n", "succeeded \n", "hung: emqx 600, booked 600\n",
 		"failed ", "the agent is read-only", "refused: emqx 600, booked 600\n", "succeeded \n", "released: emqx 25, booked 0\n", "succeeded \n",
 		"abnormal\n200\n", "succeeded \n", "deleted: emqx 25, booked 0\n",
-		"succeeded \n", "EMQX may keep the limit of 250 connections that was set from here; before the first change it was 25", "forced: emqx 250, booked 0\n", "set there by hand\n", "end\n",
+		"succeeded \n", "EMQX may keep the limit of 250 connections that was set from here; before the first change it was 25", "forced: emqx 250, booked 0\n", "set it there by hand\n", "end\n",
 	} {
 		i := strings.Index(printed[at:], want)
 		require.GreaterOrEqual(t, i, 0, "%q does not come after\n%s", want, printed[:at])
