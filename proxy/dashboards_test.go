@@ -131,7 +131,7 @@ func TestDashboardsOfBothMajors(t *testing.T) {
 			require.Equal(t, "/", got.header.Get("Location"))
 			require.Equal(t, "no-store", got.header.Get("Cache-Control"))
 			require.Equal(t, "no-referrer", got.header.Get("Referrer-Policy"))
-			require.Equal(t, `"storage"`, got.header.Get("Clear-Site-Data"), "the port may have been another cluster's")
+			require.Equal(t, `"cache", "storage"`, got.header.Get("Clear-Site-Data"), "the port may have been another cluster's")
 			cookie := got.header.Get("Set-Cookie")
 			require.Regexp(t, "^ecp-"+string(h.id)+"=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; SameSite=Lax$", cookie)
 			require.NotContains(t, link, strings.Split(strings.Split(cookie, "=")[1], ";")[0], "the session's secret is another")
@@ -431,6 +431,23 @@ func TestWaysThatLogIn(t *testing.T) {
 	require.NoError(t, mayBeShown(ecp.Endpoint{}))
 	require.Error(t, mayBeShown(ecp.Endpoint{Authenticated: true}))
 	require.Error(t, mayBeShown(ecp.Endpoint{Credentials: ecp.Credentials{Username: "key"}}))
+}
+
+// What a dashboard's browser keeps for a port is not for the port's next cluster:
+// where browsers cannot be told to forget, nothing is kept.
+func TestCachesOfPorts(t *testing.T) {
+	for origin, want := range map[string]string{
+		"http://127.0.0.1:5": "private, max-age=9", "http://localhost:5": "private, max-age=9", "http://[::1]:5": "private, max-age=9", "https://ecp.example.com:5": "private, max-age=9",
+		"http://ecp.example.com:5": "no-store", "http://10.0.0.1:5": "no-store",
+	} {
+		at, err := url.Parse(origin)
+		require.NoError(t, err)
+		v := visit{d: &Dashboards{ports: &quay{}}, origin: at}
+		v.d.bounds = usualVisit
+		res := &http.Response{StatusCode: 200, Header: http.Header{"Cache-Control": {"public, max-age=9"}}, Body: http.NoBody}
+		require.NoError(t, v.vet(res, at, nil))
+		require.Equal(t, want, res.Header.Get("Cache-Control"), origin)
+	}
 }
 
 // echo is a WebSocket, near enough: it takes the upgrade and sends back what comes.

@@ -53,7 +53,7 @@ func (v visit) enter(w http.ResponseWriter, r *http.Request, secret string) {
 	}
 	http.SetCookie(w, v.cookies.set(session))
 	if v.d.ports != nil { // whose was the port before? what a browser kept of that is not for this cluster's pages
-		w.Header().Set("Clear-Site-Data", `"storage"`)
+		w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	}
 	w.Header().Set("Location", "/")
 	say(w, http.StatusSeeOther, "Come in.")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -145,6 +146,9 @@ func (v visit) vet(res *http.Response, base *url.URL, dog *watchdog) error {
 		}
 	}
 	h.Set("Cache-Control", forOne(h.Get("Cache-Control")))
+	if v.d.ports != nil && !forgets(v.origin) { // the port may become another cluster's, whose page would find it
+		h.Set("Cache-Control", "no-store")
+	}
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Frame-Options", "DENY")
 	h.Add("Content-Security-Policy", "frame-ancestors 'none'")
@@ -154,6 +158,13 @@ func (v visit) vet(res *http.Response, base *url.URL, dog *watchdog) error {
 		res.Body = &bodyOut{res.Body, dog, v.d.bounds.Answer}
 	}
 	return nil
+}
+
+// forgets reports whether browsers can be told to forget what they keep for an
+// origin: they mind Clear-Site-Data over HTTPS and on loopback only.
+func forgets(origin *url.URL) bool {
+	host := origin.Hostname()
+	return origin.Scheme == "https" || host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // forOne lets nobody keep an answer but the browser it is for.

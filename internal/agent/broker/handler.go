@@ -55,6 +55,13 @@ func (a *Access) API() http.Handler {
 // are, WebSockets too. It adds no credentials.
 func (a *Access) Dashboard() http.Handler {
 	proxy := a.proxy(a.transport)
+	rewrite := proxy.Rewrite
+	proxy.Rewrite = func(p *httputil.ProxyRequest) {
+		rewrite(p)
+		if p.Out.Header.Get("Origin") != "" { // whose page it is was checked where the page is; EMQX knows itself by one address only
+			p.Out.Header.Set("Origin", a.dashboard.Scheme+"://"+a.dashboard.Host)
+		}
+	}
 	return bounded(make(gate, dashboardAtOnce), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if o := cmp.Or(checkRequest(r), checkUpgrade(r), a.checkChanges(r)); o != nil {
 			o.answer(w)

@@ -201,6 +201,28 @@ func TestUpgrade(t *testing.T) {
 	require.Equal(t, "echo hello\n", line)
 }
 
+// TestOwnAddress: EMQX sees itself called by the address that the agent has for it,
+// as host and as the origin of the page, and adds nothing to who calls.
+func TestOwnAddress(t *testing.T) {
+	var got *http.Request
+	b := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Clone(context.WithoutCancel(r.Context())) }), (*httptest.Server).Start)
+	s := user
+	s.DashboardURL = b.URL
+	h := open(t, s, nil).Dashboard()
+	for sent, want := range map[string]string{"": "", "http://emqx": b.URL, "https://emqx-0a1b2c3d.dash.example.com": b.URL} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v5/login", http.NoBody)
+		r.Host = "emqx"
+		if sent != "" {
+			r.Header.Set("Origin", sent)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		require.NotNil(t, got)
+		require.Equal(t, b.URL, "http://"+got.Host)
+		require.Equal(t, want, got.Header.Get("Origin"), sent)
+		require.Empty(t, got.Header.Get("Authorization"))
+	}
+}
+
 // TestReadOnly: nothing is changed, and people log in and out all the same.
 func TestReadOnly(t *testing.T) {
 	b := echo(t)
