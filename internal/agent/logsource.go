@@ -10,7 +10,6 @@ import (
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/internal/agent/broker"
 	"github.com/openecp/openecp/internal/agent/logs"
-	"github.com/openecp/openecp/internal/agent/report"
 	"github.com/openecp/openecp/internal/emqxlog"
 )
 
@@ -44,7 +43,7 @@ func (s *logSource) ReadLogs(ctx context.Context, q agentproto.LogQuery) (iter.S
 	if err != nil {
 		return nil, &agentproto.LogError{Code: agentproto.LogBadQuery, Message: err.Error()}
 	}
-	found, err := report.FindLogs(settings.LogDir)
+	found, err := logs.Find(settings.LogDir)
 	if err != nil && !q.Follow { // who follows waits for it to be mended
 		return nil, &agentproto.LogError{Code: agentproto.LogUnreadable, Message: err.Error()}
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/agentproto"
-	"github.com/openecp/openecp/internal/agent/report"
+	"github.com/openecp/openecp/internal/agent/logs"
 )
 
 // Status returns what the agent knows now, and what a person should do.
@@ -76,7 +76,7 @@ func brokerStatus(st *state) (BrokerStatus, LogsStatus) {
 	}
 	l := LogsStatus{Collect: settings.LogCollection}
 	if l.Collect {
-		dir, err := report.FindLogs(settings.LogDir)
+		dir, err := logs.Find(settings.LogDir)
 		if l.Dir = dir; err != nil {
 			l.Error = err.Error()
 		}

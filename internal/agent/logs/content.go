@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // content is what a file holds, unpacked.
@@ -26,7 +27,7 @@ func (d *Dir) open(f file) (content, error) {
 		return nil, fmt.Errorf("%s is not read: %s", f.name, f.why)
 	}
 	path := filepath.Join(d.path, f.name)
-	opened, err := os.OpenFile(path, openFlags, 0)
+	opened, err := d.openFile(path, openFlags, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errMoved
@@ -45,7 +46,7 @@ func (d *Dir) open(f file) (content, error) {
 		return nil, errMoved
 	}
 	if f.part.gz {
-		return &unpacked{file: opened}, nil
+		return &unpacked{file: opened, size: info.Size(), mod: info.ModTime()}, nil
 	}
 	return opened, nil
 }
@@ -54,6 +55,8 @@ func (d *Dir) open(f file) (content, error) {
 // that it is at is unpacked anew.
 type unpacked struct {
 	file *os.File
+	size int64 // when it was opened
+	mod  time.Time
 	from *gzip.Reader
 	at   int64
 }
@@ -89,6 +92,15 @@ func (u *unpacked) rewind() (err error) {
 	}
 	if err != nil {
 		u.from = nil
+	}
+	return err
+}
+
+// check finds out whether the file is still the one that was opened.
+func (u *unpacked) check() error {
+	info, err := u.file.Stat()
+	if err == nil && (info.Size() != u.size || !info.ModTime().Equal(u.mod)) {
+		err = errTruncated
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -11,6 +12,9 @@ import (
 type Dir struct {
 	path string
 	zone *time.Location // of times that name none
+	poll time.Duration  // how often the directory is looked at while somebody follows
+
+	openFile func(path string, flags int, mode os.FileMode) (*os.File, error)
 }
 
 // Open returns the reader of a directory, which must be an absolute path. It looks at
@@ -19,5 +23,5 @@ func Open(dir string) (*Dir, error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fmt.Errorf("%q is no absolute path of a directory of log files", dir)
 	}
-	return &Dir{path: filepath.Clean(dir), zone: time.Local}, nil
+	return &Dir{path: filepath.Clean(dir), zone: time.Local, poll: pollEvery, openFile: os.OpenFile}, nil
 }

@@ -66,6 +66,9 @@ func (p *passed) newIn(f file, c content) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(head) == 0 {
+		return -1, nil // as what is unpacked of an empty file
+	}
 	off := int64(0)
 	sizes := map[int]bool{}
 	for key := range p.byHead {

@@ -15,12 +15,17 @@ const pollEvery = 250 * time.Millisecond
 // the reader waits.
 const mostMoves = 20
 
+// mostRounds is how often in a row the reader goes on at once without finding a line.
+// The files then change in a way that nobody writes a log.
+const mostRounds = 2 * maxFiles
+
 // Read calls yield with the lines that are wanted, the oldest first, and returns its
 // error when it fails. Without Follow it returns after the last whole line that was
 // there at the beginning, and with an error if the directory cannot be read or holds no
 // log; fs.ErrNotExist and fs.ErrPermission are then in its chain where they are the
-// cause. Where the last lines are not wanted, a Line with Passed tells how far was read. With Follow it ends with ctx, and Gaps tell what keeps it from reading. A slow
-// yield delays reading. Several may read at a time.
+// cause. Where the last lines are not wanted, a Line with Passed tells how far was read.
+// With Follow it ends with ctx, and Gaps tell what keeps it from reading. A slow yield
+// delays reading. Several may read at a time.
 func (d *Dir) Read(ctx context.Context, q Query, yield func(Line) error) error {
 	r := &reader{d: d, q: q, yield: yield, last: q.After, told: map[string]bool{}, passed: passed{byHead: map[headKey][]record{}}}
 	defer r.close()
@@ -39,13 +44,17 @@ func (d *Dir) Read(ctx context.Context, q Query, yield func(Line) error) error {
 			return err
 		case r.over || !more && !q.Follow:
 			return nil
-		case more:
+		case more && r.rounds < mostRounds:
+			r.rounds++
 			continue
+		case !q.Follow:
+			return errRenamed
 		}
+		r.rounds = 0
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(pollEvery):
+		case <-time.After(d.poll):
 		}
 	}
 }
@@ -60,7 +69,12 @@ type reader struct {
 	sieve  *sieve  // of src
 	passed passed
 	last   Mark            // of the last line that was given
+	gapped bool            // a Gap has been told since
 	told   map[string]bool // what keeps from reading, and has been told
+	at     fileID          // the file that is or was read last, from which the next one is found
+	end    Mark            // up to where it has been read
+	kept   content         // that file, if it is src no more, open so that no other one gets its identity
+	rounds int             // since a line was found
 	moves  int             // how often in a row a file was renamed before it was opened
 	ends   *file           // the newest file at the beginning, where reading ends without Follow
 	over   bool
@@ -118,6 +132,7 @@ func (r *reader) drain(ctx context.Context) error {
 		if err != nil || !ok {
 			return err
 		}
+		r.rounds = 0
 		if err := r.sieve.add(l, r.give); err != nil {
 			return stopped{err}
 		}
@@ -128,7 +143,7 @@ func (r *reader) drain(ctx context.Context) error {
 
 // give hands a line out.
 func (r *reader) give(l found) error {
-	r.last = r.src.markAt(l.end, l.tail, l.at)
+	r.last, r.gapped = r.src.markAt(l.end, l.tail, l.at), false
 	return r.yield(Line{At: l.at, Text: l.text, Cut: l.cut, Mark: r.last})
 }
 
@@ -138,7 +153,11 @@ func (r *reader) tellPassed() error {
 	if r.src == nil || len(r.sieve.held) > 0 {
 		return nil
 	}
-	if m := r.src.mark(r.sieve.at); m.off != r.last.off || m.tail != r.last.tail {
+	m := r.src.mark(r.sieve.at)
+	if m.off == 0 && m.size < headSize {
+		return nil // so little tells the file from no other one
+	}
+	if m.off != r.last.off || m.tail != r.last.tail {
 		r.last = m
 		return r.yield(Line{At: m.time(), Mark: m, Passed: true})
 	}
@@ -163,6 +182,7 @@ func (r *reader) gap(text string) error {
 	if at.IsZero() {
 		at = time.Now().UTC().Truncate(time.Microsecond)
 	}
+	r.gapped = true
 	return r.yield(Line{At: at, Mark: r.last, Gap: text})
 }
 
@@ -177,7 +197,10 @@ func (r *reader) begin(ctx context.Context, files []file) (more bool, err error)
 	case !r.q.Since.IsZero():
 		at = r.d.sinceTime(files, r.q.Since)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errMoved):
+		return r.anew()
+	case err != nil:
 		return false, err
 	}
 	if !r.q.Follow {
@@ -185,7 +208,9 @@ func (r *reader) begin(ctx context.Context, files []file) (more bool, err error)
 	}
 	r.begun = true
 	for _, f := range files[:at.index] {
-		r.pass(f)
+		if err := r.pass(f); err != nil {
+			return r.anew()
+		}
 	}
 	if at.index == len(files) || at.off == 0 {
 		return true, nil // the first file that has not been passed is next
@@ -196,10 +221,15 @@ func (r *reader) begin(ctx context.Context, files []file) (more bool, err error)
 		err = r.enter(f, c, at.off)
 	}
 	if err != nil {
-		r.begun, r.passed = false, passed{byHead: map[headKey][]record{}}
-		return r.again()
+		return r.anew()
 	}
 	return true, nil
+}
+
+// anew begins once more, after files have been renamed meanwhile.
+func (r *reader) anew() (bool, error) {
+	r.begun, r.passed = false, passed{byHead: map[headKey][]record{}}
+	return r.again()
 }
 
 // again reports whether to look anew at once, after files have been renamed meanwhile.
@@ -217,22 +247,27 @@ func (r *reader) again() (bool, error) {
 // resume finds the place of the mark that the query begins after.
 func (r *reader) resume(files []file) (place, error) {
 	m := r.q.After
-	at, fit := r.d.locate(files, m)
-	switch fit {
-	case exact:
-		return at, nil
-	case partial:
+	at, fit, err := r.d.locate(files, m)
+	switch {
+	case err != nil || fit == exact:
+		return at, err
+	case fit == partial:
 		return at, r.tell("mark", fmt.Sprintf("%s was truncated; lines after the last one that was read may be missing", files[at.index].name))
 	}
 	return r.d.after(files, m.time()), r.tell("mark", "the file with the last line that was read is no longer there; lines after it may be missing")
 }
 
 // locate finds the file of a mark, the newest first: of a copy and its original it is
-// the original that goes on.
-func (d *Dir) locate(files []file, m Mark) (at place, best fit) {
+// the original that goes on. It fails if the file may be one that has been renamed
+// meanwhile.
+func (d *Dir) locate(files []file, m Mark) (at place, best fit, err error) {
+	var moved error
 	for i := len(files) - 1; i >= 0 && best != exact; i-- {
 		c, err := d.open(files[i])
 		if err != nil {
+			if errors.Is(err, errMoved) {
+				moved = err
+			}
 			continue
 		}
 		switch fit := compare(c, m); {
@@ -245,7 +280,10 @@ func (d *Dir) locate(files []file, m Mark) (at place, best fit) {
 		}
 		c.Close()
 	}
-	return at, best
+	if best == exact {
+		return at, best, nil
+	}
+	return at, best, moved
 }
 
 // after finds a place behind what was written up to a time.
@@ -324,7 +362,10 @@ func (r *reader) relocate(files []file, why error) (more bool, err error) {
 	if !errors.Is(why, errTruncated) {
 		return r.leave(files, why)
 	}
-	at, fit := r.d.locate(files, pos)
+	at, fit, err := r.d.locate(files, pos)
+	if err != nil {
+		return r.again()
+	}
 	if fit == partial && files[at.index].id != was.id {
 		fit = foreign // a copy that was made before the last lines were read
 	}
@@ -359,21 +400,19 @@ func (r *reader) leave(files []file, why error) (more bool, err error) {
 	if !slices.ContainsFunc(files[i+1:], func(f file) bool { return f.size > 0 }) {
 		return false, nil
 	}
-	r.passed.add(record{id: was.id, whole: true, mark: r.src.mark(r.sieve.at)})
-	r.close()
+	r.keep(true)
 	return true, nil
 }
 
 // advance goes on to the next file where there is one. What is in the file at hand has
 // been read; once the next one holds something, nothing is added to it.
 func (r *reader) advance(ctx context.Context, files []file) (more bool, err error) {
-	rest := files
-	if r.src != nil {
-		i := slices.IndexFunc(files, func(f file) bool { return f.id == r.src.file.id })
-		rest = files[i+1:]
+	rest, found, err := r.behind(files)
+	if err != nil {
+		return r.again()
 	}
 	for n, f := range rest {
-		if f.size == 0 {
+		if f.size == 0 && f.why == "" {
 			continue
 		}
 		c, off, err := r.unread(f)
@@ -387,12 +426,22 @@ func (r *reader) advance(ctx context.Context, files []file) (more bool, err erro
 				c.Close()
 			}
 			return true, r.finish(ctx)
-		case err == nil:
+		}
+		if !found && !r.gapped {
+			if err := r.gap("the file that was read is no longer there; lines that were written to others after it may be missing"); err != nil {
+				if c != nil {
+					c.Close()
+				}
+				return false, stopped{err}
+			}
+		}
+		if err == nil {
 			if err := r.enter(f, c, off); err != nil {
 				return r.again()
 			}
 			return true, nil
 		}
+		found = true
 		if err := r.tell(f.name, err.Error()); err != nil {
 			return false, stopped{err}
 		}
@@ -403,24 +452,56 @@ func (r *reader) advance(ctx context.Context, files []file) (more bool, err erro
 	return false, nil
 }
 
+// behind returns the files behind the one that is or was read last, and whether that one
+// was found: by its identity, else by what it holds, as where it has been compressed.
+// Otherwise it returns all files. It fails where files are renamed meanwhile.
+func (r *reader) behind(files []file) (rest []file, found bool, err error) {
+	switch {
+	case r.src != nil:
+		r.at, r.end = r.src.file.id, r.src.mark(r.sieve.at)
+	case r.kept == nil:
+		return files, true, nil
+	case compare(r.kept, r.end) != exact:
+		return files, false, nil // it has been written anew
+	}
+	if i := slices.IndexFunc(files, func(f file) bool { return f.id == r.at }); i >= 0 {
+		return files[i+1:], true, nil
+	}
+	at, fit, err := r.d.locate(files, r.end)
+	if err != nil || fit != exact {
+		return files, false, err
+	}
+	return files[at.index+1:], true, nil
+}
+
 // finish reads what is left of the file at hand, to which nothing is added any more.
 func (r *reader) finish(ctx context.Context) error {
-	err := r.drain(ctx)
-	var stop stopped
-	switch {
-	case errors.As(err, &stop):
-		return err
-	case err != nil || r.over:
+	if err := r.drain(ctx); err != nil {
+		if errors.As(err, new(stopped)) {
+			return err
+		}
 		return nil // the next round sees it again
+	}
+	if r.over {
+		return nil
 	}
 	if l, ok := r.src.rest(); ok {
 		if err := r.sieve.add(l, r.give); err != nil {
 			return stopped{err}
 		}
 	}
-	r.passed.add(record{id: r.src.file.id, mark: r.src.mark(r.sieve.at)})
-	r.close()
+	r.keep(false)
 	return nil
+}
+
+// keep ends with the file at hand, but for its identity. With whole nothing is read of
+// it any more.
+func (r *reader) keep(whole bool) {
+	src, end := r.src, r.src.mark(r.sieve.at)
+	r.passed.add(record{id: src.file.id, mark: end, whole: whole})
+	r.src = nil
+	r.close()
+	r.at, r.end, r.kept = src.file.id, end, src.content
 }
 
 // unread opens a file and returns from where on it holds something new; -1 where it
@@ -441,25 +522,36 @@ func (r *reader) unread(f file) (content, int64, error) {
 	return c, off, nil
 }
 
-// pass notes a file whose lines are older than what is wanted.
-func (r *reader) pass(f file) {
-	if f.size == 0 {
-		return
+// pass notes a file whose lines are older than what is wanted. It fails if the file has
+// another name meanwhile.
+func (r *reader) pass(f file) error {
+	if f.size == 0 && f.why == "" {
+		return nil
 	}
 	c, err := r.d.open(f)
-	if err != nil {
+	switch {
+	case errors.Is(err, errMoved):
+		return err
+	case err != nil:
 		r.passed.unreadable(f)
-		return
+		return nil
 	}
 	defer c.Close()
 	if head, err := headOf(c); err == nil && len(head) > 0 {
 		r.passed.add(record{id: f.id, whole: true, mark: Mark{size: len(head), head: sum(head)}})
 	}
+	return nil
 }
 
+// close leaves no file open.
 func (r *reader) close() {
 	if r.src != nil {
 		r.src.close()
 		r.src = nil
 	}
+	if r.kept != nil {
+		r.kept.Close()
+		r.kept = nil
+	}
+	r.at, r.end = fileID{}, Mark{}
 }

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math"
 	"time"
@@ -151,7 +152,10 @@ func (d *Dir) newest(files []file, q Query, stop func() error) (place, error) {
 	begin := place{len(files), 0} // where nothing is wanted: at the end
 	for i := len(files) - 1; i >= 0 && need > 0; i-- {
 		c, err := d.open(files[i])
-		if err != nil {
+		switch {
+		case errors.Is(err, errMoved):
+			return place{}, err
+		case err != nil:
 			begin = place{i, 0} // reading on says what is wrong with it
 			continue
 		}

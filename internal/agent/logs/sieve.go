@@ -72,11 +72,12 @@ func (s *sieve) add(l raw, emit func(found) error) error {
 		s.search(e.Raw)
 	}
 	line := found{l, s.at, s.entry}
-	switch {
-	case s.fate == unwanted:
+	switch s.fate {
+	case wanted:
+	case unwanted:
 		s.held = nil
 		return nil
-	case s.fate == undecided:
+	case undecided:
 		line.text, line.tail = slices.Clone(l.text), slices.Clone(l.tail)
 		s.held = append(s.held, line)
 		return nil

@@ -150,9 +150,12 @@ func (s *source) fill() (bool, error) {
 // check finds out, after a read, whether what was read goes on from what was read
 // before: then what is before it still stands there.
 func (s *source) check(was []byte, end int64) error {
+	if u, ok := s.content.(*unpacked); ok {
+		return u.check()
+	}
 	f, ok := s.content.(*os.File)
 	if !ok {
-		return nil // nobody writes to a compressed file
+		return nil
 	}
 	info, err := f.Stat()
 	if err != nil {

@@ -230,7 +230,7 @@ func (r *Reporter) extras(ctx context.Context, out *agentproto.Report) []agentpr
 		r.contained(ctx, func() []agentproto.ReportError { r.askLimits(ctx, out.Limit); return nil })
 		out.LimitCall, out.LicenseType = r.limits.call, r.limits.kind
 	}
-	files := logs(r.access.Settings(), out)
+	files := logFiles(r.access.Settings(), out)
 	wg.Wait()
 	return append(append(metrics, files...), dashboard...)
 }
@@ -328,6 +328,6 @@ func Failed(err error, s broker.Settings, now time.Time) agentproto.Report {
 		At: now, Version: found.Version, Edition: found.Edition,
 		Errors: []agentproto.ReportError{failure(agentproto.StageNodeConnect, codeOf(err, found, false), err)},
 	}
-	out.Errors = append(out.Errors, logs(s, &out)...)
+	out.Errors = append(out.Errors, logFiles(s, &out)...)
 	return out
 }

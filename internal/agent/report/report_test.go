@@ -3,11 +3,8 @@ package report_test
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -157,25 +154,6 @@ func TestNodeDown(t *testing.T) {
 	got := r.reporter.Collect(t.Context())
 	require.True(t, got.Complete())
 	require.Equal(t, agentproto.MemberStopped, got.Members[1].Status)
-}
-
-// TestFindLogs: what is wrong with a directory is said.
-func TestFindLogs(t *testing.T) {
-	dir := t.TempDir()
-	_, err := report.FindLogs(dir)
-	require.ErrorContains(t, err, "no log file")
-	path := filepath.Join(dir, "emqx.log.1")
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	got, err := report.FindLogs(dir)
-	require.NoError(t, err)
-	require.Equal(t, dir, got)
-	if os.Getuid() != 0 {
-		require.NoError(t, os.Chmod(path, 0))
-		_, err = report.FindLogs(dir)
-		require.ErrorIs(t, err, fs.ErrPermission)
-	}
-	_, err = report.FindLogs(path)
-	require.ErrorContains(t, err, "cannot be read")
 }
 
 // TestFailed: where nothing was found a report says so.
