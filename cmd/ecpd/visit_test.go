@@ -49,10 +49,12 @@ func visit(t *testing.T, b *http.Client, method, address, body string, headers .
 }
 
 // asUser is the same daemon for somebody who may only read.
-func (d *daemon) asUser(t *testing.T) *daemon {
+func (d *daemon) asUser(t *testing.T) *daemon { return d.asUserNamed(t, "reader") }
+
+func (d *daemon) asUserNamed(t *testing.T, name string) *daemon {
 	t.Helper()
 	var made struct{ Token string }
-	d.call(t, "POST", "/api/v1/tokens", `{"name":"reader","role":"user","project":"default/default"}`, &made, 201)
+	d.call(t, "POST", "/api/v1/tokens", `{"name":"`+name+`","role":"user","project":"default/default"}`, &made, 201)
 	require.NotEmpty(t, made.Token)
 	reader := *d
 	reader.token = made.Token
