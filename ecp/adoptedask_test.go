@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,7 @@ type outpost struct {
 	sim   *emqxsim.Cluster
 	nodes []*emqxsim.Node
 	link  *ecp.FakeLink
+	mu    sync.Mutex                   // guards what follows while the Manager runs
 	ways  map[string]http.RoundTripper // by node; what is missing leads there
 	asked []string                     // nodes that a way was wanted to
 }
@@ -71,7 +73,23 @@ func (o *outpost) shows(agent ecp.AgentID, node int, version string) {
 	o.link.Show(o.id, ecp.AgentObservation{Agent: agent, Connected: true, Since: r.At, Report: &r})
 }
 
+// leads lets the way to a node be another from now on.
+func (o *outpost) leads(node string, way http.RoundTripper) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ways[node] = way
+}
+
+// count returns how often a way was wanted.
+func (o *outpost) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.asked)
+}
+
 func (o *outpost) way(node string) (ecp.Endpoint, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.asked = append(o.asked, node)
 	for _, n := range o.nodes {
 		if n.Name() == node {
@@ -288,4 +306,55 @@ func TestScrapeTargetsOfAdopted(t *testing.T) {
 	}
 	_, err := newOutpost(t, "5.8.9", 1).m.ScrapeTargets(context.Background(), ecp.ListOptions{})
 	require.ErrorIs(t, err, ecp.ErrDenied)
+}
+
+// An overview has what brokers tell soon after somebody looks, and asks nobody while
+// nobody does; what stops answering becomes unknown.
+func TestOverviewIsGathered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutpost(t, "5.8.9", 1)
+		o.sim.AddClients(emqxsim.Clients{Name: "meter", Count: 9})
+		o.sim.AddConnector("http", "shop", nil)
+		o.sim.AddRule("orders", `SELECT * FROM "t"`)
+		o.nodes[0].RaiseAlarm("high_cpu_usage", "it is so", nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- o.m.Run(ctx) }()
+		defer func() { cancel(); require.NoError(t, <-ran) }()
+		look := func() ecp.Overview {
+			o.shows(o.link.Observe(o.id).Agents[0].Agent, 0, "5.8.9")
+			v, err := o.m.Overview(asSystem(), "default/default")
+			require.NoError(t, err)
+			return v
+		}
+		<-time.After(time.Minute)
+		asked := o.count()
+		require.Zero(t, asked, "nobody has looked")
+		v := look()
+		require.Equal(t, 1, v.Rules.Unknown)
+		require.Contains(t, v.Missing[0].Why, "it has not been asked yet")
+		synctest.Wait()
+		v = look()
+		require.Equal(t, []int{1, 1, 1, 1, 9, 1}, []int{v.Rules.Known, v.Rules.Running, v.Connectors.Connected, v.Alarms.Kinds["high_cpu_usage"], v.Connections.All, v.Agents.Connected}, "%+v", v)
+		require.Empty(t, v.Missing)
+		asked = o.count()
+		for range 20 {
+			look()
+			synctest.Wait()
+		}
+		require.Equal(t, asked, o.count(), "looking often asks nobody more often")
+		o.leads(o.nodes[0].Name(), agentSays{502, `{"message":"EMQX is gone"}`})
+		<-time.After(90 * time.Second)
+		v = look()
+		require.Equal(t, []int{0, 1, 0}, []int{v.Rules.Known, v.Rules.Unknown, v.Rules.Running}, "%+v", v)
+		require.Contains(t, v.Missing[0].Why, "the agent says: EMQX is gone")
+
+		_, err := o.m.Overview(asSystem(), "default/nothing")
+		require.ErrorIs(t, err, ecp.ErrNotFound)
+		_, err = o.m.Overview(context.Background(), "")
+		require.ErrorIs(t, err, ecp.ErrDenied)
+		none, err := o.m.Overview(ecp.WithActor(t.Context(), ecp.Actor{Name: "x", Role: ecp.RoleUser, Project: "other/one"}), "")
+		require.NoError(t, err)
+		require.Zero(t, none.Clusters)
+	})
 }

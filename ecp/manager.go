@@ -89,7 +89,8 @@ type Manager struct {
 	turns                 turns // of users' questions to brokers
 	running               atomic.Bool
 	counters              counters
-	roster                roster // for lists
+	roster                roster  // for lists
+	surveys               surveys // for overviews
 	limits                Limits
 	sealer                Sealer
 
@@ -134,7 +135,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, agentAddress: c.AgentAddress, localServiceAddresses: c.LocalServiceAddresses, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{}, relicensed: map[ID]bool{},
-		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
+		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), surveys: newSurveys(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 		refusals: newRefusals(), logins: newLoginRefusals(),
 	}
 	if m.log == nil {
@@ -217,6 +218,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		group.Go(func() { m.work(ctx) })
 	}
 	group.Go(func() { m.tidy(ctx) })
+	group.Go(func() { m.surveyClusters(ctx) })
 	group.Go(func() { m.tellRefusals(ctx) })
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read the clusters: %w", err)

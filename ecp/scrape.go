@@ -49,7 +49,7 @@ func (m *Manager) ScrapeTargets(ctx context.Context, o ListOptions) ([]ScrapeTar
 	out := make([]ScrapeTarget, 0, len(all))
 	seen := o.filter(actor)
 	for _, l := range all {
-		if l.deleting || slices.Contains(unscraped[l.mode], l.state) || !seen(l) {
+		if !serving(l) || !seen(l) {
 			continue
 		}
 		t := ScrapeTarget{Cluster: l.id, Name: l.called, Project: l.project, Mode: l.mode, State: l.state, Version: l.version}

@@ -138,6 +138,7 @@ func newAPI(c Config) (*api, error) {
 	a.eventRoutes()
 	a.logRoutes()
 	a.prometheusRoutes()
+	a.overviewRoutes()
 	if err := a.throughRoutes(); err != nil {
 		return nil, err
 	}

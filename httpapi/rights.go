@@ -18,8 +18,8 @@ const anyToken ecp.Right = ""
 var needs = map[string]ecp.Right{
 	"listClusters": ecp.RightRead, "getCluster": ecp.RightRead, "explainCluster": ecp.RightRead, "listNodes": ecp.RightRead, "listOperations": ecp.RightRead, "getOperation": ecp.RightRead, "watchEvents": ecp.RightRead,
 	"getStats": ecp.RightRead, "getMetrics": ecp.RightRead, "listAlarms": ecp.RightRead, "listRules": ecp.RightRead, "listConnectors": ecp.RightRead, "readLogs": ecp.RightRead,
-	"listPrometheusTargets": ecp.RightRead,
-	"createCluster":         ecp.RightWrite, "updateCluster": ecp.RightWrite, "deleteCluster": ecp.RightWrite,
+	"listPrometheusTargets": ecp.RightRead, "getOverview": ecp.RightRead, "getProjectOverview": ecp.RightRead,
+	"createCluster": ecp.RightWrite, "updateCluster": ecp.RightWrite, "deleteCluster": ecp.RightWrite,
 	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite, "repairCluster": ecp.RightWrite, "takeOverCluster": ecp.RightWrite, "putBackCluster": ecp.RightWrite, "transferCluster": ecp.RightWrite,
 	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite, "imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite, "cancelOperation": ecp.RightWrite,
 

@@ -65,7 +65,7 @@ var rightsTable = map[string]string{
 
 	"logout": "yyyyyyy", "getMe": "yyyyyyy", "changePassword": "yyyyyyy", "listRoles": "yyyyyyy",
 	"listAudit": "yyydyyy", "exportAudit": "yyydyyy",
-	"listPrometheusTargets": "yyyyyyy",
+	"listPrometheusTargets": "yyyyyyy", "getOverview": "yyyyyyy", "getProjectOverview": "yyyyhhh",
 }
 
 func outcome(status int) string {
