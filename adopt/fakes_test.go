@@ -27,6 +27,11 @@ type fakeServer struct {
 	live    map[string]*fakeConnection // guarded by mu, as all below
 	mute    map[string]bool            // agents that answer no request
 	refused map[string][]agentproto.Refusal
+	past    map[string][]agentproto.HistoryRecord // that agents have kept; nil = none keeps any
+	asked   int                                   // for them
+	slow    time.Duration                         // before each answer with them
+	busy    int                                   // such answers under way, and most at once
+	busiest int
 }
 
 type fakeConnection struct {
@@ -117,8 +122,9 @@ type fakeManager struct {
 	mu     sync.Mutex
 	agents map[ecp.AgentID]ecp.AgentRecord // guarded by mu, as all below
 	notes  []ecp.AgentNote
-	refuse error // of RegisterAgent and NoteAgent
-	broken bool  // nothing can be read
+	refuse error                // of RegisterAgent and NoteAgent
+	broken bool                 // nothing can be read
+	stored [][]ecp.AgentHistory // by transaction
 }
 
 func (m *fakeManager) RegisterAgent(_ context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error) {

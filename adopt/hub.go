@@ -46,6 +46,7 @@ type Hub struct {
 	wakeUp chan struct{}      // of one: the earliest deadline may have changed
 	told   chan struct{}      // of one: the authorities have changed
 	stats  stats
+	past   *historian
 
 	// mu guards all below, and what it leads to. Nothing is called with it held
 	// that waits, or that may call back.
@@ -85,7 +86,8 @@ func NewHub(c Config) (*Hub, error) {
 func newHub(c Config) *Hub {
 	c.Timings = c.Timings.withDefaults()
 	h := &Hub{
-		cfg: c, log: c.Logger, now: c.Now, wakeUp: make(chan struct{}, 1), told: make(chan struct{}, 1),
+		past: newHistorian(),
+		cfg:  c, log: c.Logger, now: c.Now, wakeUp: make(chan struct{}, 1), told: make(chan struct{}, 1),
 		known: map[ecp.AgentID]ecp.ID{}, clusters: map[ecp.ID]*cluster{}, due: newDeadlines[ecp.ID](), watchers: map[*func(ecp.ID)]struct{}{},
 	}
 	if h.log == nil {
@@ -142,6 +144,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		return err
 	}
 	group.Go(func() { h.keepAnnouncing(working) })
+	group.Go(func() { h.keepHistory(working) })
 	h.keepDeadlines(working)
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.cfg.Timings.Goodbye)
 	defer cancel()

@@ -182,6 +182,7 @@ func (h *Hub) forget(id ecp.ID, all bool, agents []ecp.AgentID) (connected []ecp
 			continue
 		}
 		delete(h.known, agent)
+		h.past.forget(agent)
 		if c == nil {
 			continue
 		}

@@ -46,9 +46,13 @@ func (h *Hub) take(ctx context.Context, a *agent, r agentproto.Report) {
 	} else {
 		matters = a.echoes(now)
 	}
+	serves, job := a.serves(), historyJob{a.id, a.connection.Since, a.connection.ClockSkew, r.History}
 	h.mu.Unlock()
 	for id, why := range refused {
 		h.disconnect(id, why)
+	}
+	if serves {
+		h.past.offer(job, now)
 	}
 	if matters {
 		h.wake(a.cluster.id)

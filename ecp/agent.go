@@ -44,6 +44,8 @@ type AgentRecord struct {
 	// Replaced is the agent that has taken its node over while it was away; "" =
 	// none has. It counts no more, unless it comes back.
 	Replaced AgentID `json:"replaced,omitempty"`
+	// History is how far what it has kept was stored; zero = nothing was.
+	History HistoryPosition `json:"history,omitzero"`
 }
 
 // Describe gives kind, key and index.

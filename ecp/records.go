@@ -87,6 +87,7 @@ var decoders = map[Kind]func([]byte) (Payload, error){
 
 	KindAgent:             decode[AgentRecord],
 	KindRegistrationToken: decode[RegistrationToken],
+	KindHistory:           decode[HistoryEntry],
 }
 
 func decode[P Payload](b []byte) (Payload, error) {

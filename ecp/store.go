@@ -101,6 +101,8 @@ const (
 	// KindAgent and KindRegistrationToken are those of adopted clusters.
 	KindAgent             Kind = "agent"
 	KindRegistrationToken Kind = "registration-token"
+	// KindHistory is what agents have told of the past of an adopted cluster.
+	KindHistory Kind = "history"
 )
 
 // Record is something a Store keeps. The set of payloads is [Payload]'s.

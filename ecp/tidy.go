@@ -72,6 +72,9 @@ func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
 			return overdue(tx, Query{}, func(t Tombstone) bool { return t.DeletedAt.Before(old) })
 		},
 		func(tx Tx) ([]Record, error) {
+			return overdue(tx, Query{Match: historyOver(now)}, func(HistoryEntry) bool { return true })
+		},
+		func(tx Tx) ([]Record, error) {
 			return overdue(tx, Query{After: auditMark(now.Add(-m.auditKept))}, func(AuditEntry) bool { return true })
 		},
 	} {

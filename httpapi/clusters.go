@@ -34,6 +34,7 @@ func (a *api) clusterRoutes() {
 	a.explainRoutes()
 	a.brokerRoutes()
 	a.agentRoutes()
+	a.historyRoutes()
 }
 
 // createBody is what a cluster is asked for with.
