@@ -23,7 +23,7 @@ var needs = map[string]ecp.Right{
 	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite, "repairCluster": ecp.RightWrite, "takeOverCluster": ecp.RightWrite, "putBackCluster": ecp.RightWrite, "transferCluster": ecp.RightWrite,
 	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite, "imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite, "cancelOperation": ecp.RightWrite,
 
-	"setupCluster": ecp.RightWrite, "listRegistrations": ecp.RightWrite, "deleteRegistration": ecp.RightWrite, "listAgents": ecp.RightRead, "removeAgent": ecp.RightWrite,
+	"setupCluster": ecp.RightWrite, "listRegistrations": ecp.RightWrite, "deleteRegistration": ecp.RightWrite, "listAgents": ecp.RightRead, "listHistory": ecp.RightRead, "removeAgent": ecp.RightWrite,
 
 	// What of a broker is read is looked at once more: see package proxy.
 	"getBroker": ecp.RightRead, "headBroker": ecp.RightRead, "postBroker": ecp.RightWrite, "putBroker": ecp.RightWrite, "patchBroker": ecp.RightWrite, "deleteBroker": ecp.RightWrite,
