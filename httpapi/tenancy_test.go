@@ -44,7 +44,7 @@ var rightsTable = map[string]string{
 	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh", "takeOverCluster": "yyydhhh", "putBackCluster": "yyydhhh", "transferCluster": "yyydhhh",
 	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh", "networkCluster": "yyydhhh", "cancelOperation": "yyydhhh",
 
-	"setupCluster": "yyydhhh", "listRegistrations": "yyydhhh", "deleteRegistration": "yyydhhh", "listAgents": "yyyyhhh", "removeAgent": "yyydhhh",
+	"setupCluster": "yyydhhh", "listRegistrations": "yyydhhh", "deleteRegistration": "yyydhhh", "listAgents": "yyyyhhh", "listHistory": "yyyyhhh", "removeAgent": "yyydhhh",
 	"getBroker": "yyyyhhh", "headBroker": "yyyyhhh", "postBroker": "yyydhhh", "putBroker": "yyydhhh", "patchBroker": "yyydhhh", "deleteBroker": "yyydhhh",
 	"openDashboard": "yyyyhhh",
 
