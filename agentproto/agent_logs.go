@@ -107,7 +107,7 @@ func refuseLogs(w http.ResponseWriter, e *LogError) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(e) // who asked may have gone
+	_ = json.NewEncoder(w).Encode(e) //nolint:errchkjson // who asked may have gone
 }
 
 // logDelay is how long lines wait for others: many travel together, and few are not
