@@ -182,7 +182,7 @@ func TestReconnectsOfOneKey(t *testing.T) {
 	id := r.identity()
 	prove := func(id Identity) error {
 		conn := r.dialTLS(ALPN)
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		_, err := proveTo(ctx, conn, proveConfig{Identity: id, Instance: "i", Now: time.Now})
