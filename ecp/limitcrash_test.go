@@ -23,7 +23,7 @@ import (
 // at any time, and the end is the same.
 func TestLimitCrashes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		last := 0
+		var last int
 		for n := 1; ; n++ {
 			r := newLimitRig(t, emqxsim.ClusterConfig{})
 			r.life.left = n
@@ -132,7 +132,7 @@ func (m *limitModel) check() {
 
 var modelLicenses = []emqxsim.License{critical, {Type: emqxsim.OfficialLicense, CustomerType: emqxsim.BusinessCriticalCustomer, Limit: 200}, {Limit: 100, CustomerType: emqxsim.LargeCustomer}}
 
-var modelAnswers = map[string]func(*http.Request) *http.Response{
+var modelAnswers = map[string]*canned{
 	"well": nil, "400": answers(400, `{"code":"BAD_REQUEST","message":"Bad license setting"}`), "read-only": answers(403, readOnly),
 	"500": answers(500, `{"code":"INTERNAL_ERROR","message":"x"}`), "drops": answers(200, `{"connection_high_watermark":"80%"}`),
 }

@@ -73,8 +73,8 @@ type mortalWay struct {
 	inner http.RoundTripper
 	*mortal
 	sent    *[]string
-	deny    error                              // what the way to EMQX says of changes; nil = they get there
-	instead func(*http.Request) *http.Response // of what EMQX does with changes; nil = it does them
+	deny    error   // what the way to EMQX says of changes; nil = they get there
+	instead *canned // of what EMQX does with changes; nil = it does them
 }
 
 func (w mortalWay) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -88,7 +88,7 @@ func (w mortalWay) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, w.deny
 	}
 	if w.instead != nil && r.Method != http.MethodGet {
-		return w.instead(r), nil
+		return w.instead.response(r), nil
 	}
 	res, err := w.inner.RoundTrip(r)
 	if err != nil {
@@ -119,7 +119,7 @@ type limitRig struct {
 	kind    int // license type that the agent reports; 0 = what is true
 	sent    []string
 
-	instead func(*http.Request) *http.Response // of what EMQX does with changes; nil = it does them
+	instead *canned // of what EMQX does with changes; nil = it does them
 	deny    error
 	foreign []int // numbers that were set by hand
 	forced  bool  // the cluster was deleted by force
@@ -216,7 +216,7 @@ func (r *limitRig) report() {
 
 // described asks the broker behind everybody's back.
 func (r *limitRig) described() (d ecp.Description, is ecp.ConnectionLimit) {
-	var adapter ecp.Adapter = emqxv5.New(emqxv5.Config{})
+	adapter := emqxv5.New(emqxv5.Config{})
 	if r.version[0] == '4' {
 		adapter = emqxv4.New(emqxv4.Config{LimitField: "max_connections"})
 	}
@@ -402,15 +402,20 @@ func (r *limitRig) audited() (out string) {
 	return out
 }
 
-// answers is a broker, or an agent, that answers a change so and does nothing.
-func answers(status int, body string) func(*http.Request) *http.Response {
-	return func(r *http.Request) *http.Response {
-		w := httptest.NewRecorder()
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_, _ = w.WriteString(body)
-		res := w.Result()
-		res.Request = r
-		return res
-	}
+// canned is an answer in place of a change, which is not done.
+type canned struct {
+	status int
+	body   string
+}
+
+func answers(status int, body string) *canned { return &canned{status, body} }
+
+func (c *canned) response(r *http.Request) *http.Response {
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(c.status)
+	_, _ = w.WriteString(c.body)
+	res := w.Result()
+	res.Request = r
+	return res
 }
