@@ -31,8 +31,8 @@ type places[K comparable] struct {
 
 // Times of places, and how many exchanges of an actor with one cluster may wait.
 const (
-	quickPatience = 5 * time.Second
 	lastsAfter    = 5 * time.Second
+	quickPatience = lastsAfter + time.Second // what holds a place when one begins to wait has moved on, or ended, before
 	mostWaiting   = 128
 )
 
