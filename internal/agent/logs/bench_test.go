@@ -5,20 +5,27 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkTail is the newest 500 lines of a log of 1 GiB, most of which is a hole that
-// takes no room on the disk.
+// BenchmarkTail is the newest 500 lines of a log of 1 GiB.
 func BenchmarkTail(b *testing.B) {
 	dir := b.TempDir()
 	f, err := os.Create(filepath.Join(dir, "emqx.log.1"))
 	require.NoError(b, err)
-	_, err = f.WriteAt([]byte(lines(0, 99_999)), 1<<30)
-	require.NoError(b, err)
-	require.NoError(b, f.Close())
+	defer f.Close()
+	const atOnce = 10_000
+	for n, size := 0, 0; size < 1<<30; n += atOnce {
+		wrote, err := f.WriteString(lines(n, n+atOnce-1))
+		if errors.Is(err, syscall.ENOSPC) {
+			b.Skip("it takes 1 GiB of the disk")
+		}
+		require.NoError(b, err)
+		size += wrote
+	}
 	d, err := Open(dir)
 	require.NoError(b, err)
 	b.ReportAllocs()

@@ -43,12 +43,11 @@ func lineStart(c content, off int64) (int64, error) {
 func entryStart(f file, c content, off int64) (int64, error) {
 	for back := int64(4 << 10); off > 0; back *= 8 {
 		back = min(back, reach, off)
-		from, err := lineStart(c, off-back)
-		if err != nil {
-			return 0, err
-		}
-		start := int64(-1)
-		err = eachLine(f, c, from, off, func(l raw) bool {
+		from, start := max(0, off-back-1), int64(-1)
+		err := eachLine(f, c, from, off, func(l raw) bool {
+			if from > 0 && l.start == from {
+				return true // the end of a line
+			}
 			if e := emqxlog.Parse(string(l.text)); off-l.start <= reach && (e.Level != "" || !e.At.IsZero()) {
 				start = l.start
 			}
@@ -64,16 +63,17 @@ func entryStart(f file, c content, off int64) (int64, error) {
 	return off, nil
 }
 
-// eachLine calls f with the whole lines of a file between two places, until it returns
-// false.
+// eachLine calls do with the whole lines of a file between two places, until it returns
+// false. It reads nothing behind the second one, however long a line or hole is.
 func eachLine(f file, c content, from, to int64, do func(raw) bool) error {
 	src, err := newSource(f, c, from)
 	if err != nil {
 		return err
 	}
+	src.limit = to
 	for {
 		l, ok, err := src.next()
-		if err != nil || !ok || l.end > to || !do(l) {
+		if err != nil || !ok || !do(l) {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"errors"
+	"math"
 	"os"
 	"time"
 )
@@ -27,6 +28,7 @@ type raw struct {
 type source struct {
 	file    file
 	content content
+	limit   int64  // up to where in the file lines are looked for
 	head    []byte // the first bytes; at most headSize
 	buf     []byte // a piece of the file
 	base    int64  // where buf begins in the file
@@ -42,7 +44,7 @@ func newSource(f file, c content, off int64) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{file: f, content: c, head: head, buf: make([]byte, 0, tailSize+blockSize)}
+	s := &source{file: f, content: c, limit: math.MaxInt64, head: head, buf: make([]byte, 0, tailSize+blockSize)}
 	return s, s.seek(off)
 }
 
@@ -121,12 +123,15 @@ func (s *source) skipHole() {
 	s.scanned = max(s.scanned, s.line)
 }
 
-// fill reads on. It is false at the end of the file.
+// fill reads on. It is false at the end of the file, or of what is looked at.
 func (s *source) fill() (bool, error) {
 	s.makeRoom()
 	end := s.end()
 	was := s.buf[max(0, len(s.buf)-tailSize):]
 	room := s.buf[len(s.buf):cap(s.buf)]
+	if room = room[:min(int64(len(room)), max(0, s.limit-end))]; len(room) == 0 {
+		return false, nil
+	}
 	got, err := readAll(s.content, room, end)
 	if err != nil {
 		return false, err
