@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -76,6 +77,29 @@ func TestListReadsLittle(t *testing.T) {
 	require.LessOrEqual(t, readSoFar(t)-before, int64(2<<20))
 	require.Len(t, files, 2)
 	require.Equal(t, "emqx.log.2", files[0].name)
+}
+
+// TestAfterInPacked: where the file of a mark is gone, one goes on in the middle of a
+// compressed one by time, wherever that is in what is unpacked.
+func TestAfterInPacked(t *testing.T) {
+	d := newDir(t)
+	d.put("emqx.log.1", "  more\n"+lines(1, 20_000)+"  more\n"+lines(20_001, 30_000))
+	pack(t, d.file("emqx.log.1"))
+	d.put("emqx.log", lines(30_001, 30_002))
+	files, err := d.d.list()
+	require.NoError(t, err)
+	for n, want := range map[int]int64{
+		1:      int64(len("  more\n" + numbered(1))),
+		20_000: int64(len("  more\n" + lines(1, 20_000))),
+		20_500: int64(len("  more\n" + lines(1, 20_000) + "  more\n" + lines(20_001, 20_500))),
+	} {
+		at := time.Date(2026, 3, 20, 11, 0, 0, 0, time.UTC).Add(time.Duration(n) * 100 * time.Microsecond)
+		before := readSoFar(t)
+		require.Equal(t, place{0, want}, d.d.afterIn(files, 0, at), n)
+		require.LessOrEqual(t, readSoFar(t)-before, 3*files[0].size+(64<<10), n)
+	}
+	last := time.Date(2026, 3, 20, 11, 0, 3, 0, time.UTC)
+	require.Equal(t, place{1, 0}, d.d.afterIn(files, 0, last))
 }
 
 // readSoFar is how many bytes this process has read.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
+
+	"github.com/openecp/openecp/internal/emqxlog"
 )
 
 // pollEvery is how often the directory is looked at while somebody follows.
@@ -316,12 +319,24 @@ func (d *Dir) afterIn(files []file, i int, t time.Time) place {
 			next.off = end
 		}
 	}
-	_ = eachLine(files[i], c, d.sinceIn(files[i], c, t.Add(-slack)), files[i].size, func(l raw) bool {
-		at, ok := d.timeFrom(files[i], c, l.start)
-		if ok && at.After(t) {
-			next = place{i, l.start}
+	to, untold := files[i].size, int64(-1) // where lines begin that tell no time
+	if files[i].part.gz {
+		to = math.MaxInt64
+	}
+	_ = eachLine(files[i], c, d.sinceIn(files[i], c, t.Add(-slack)), to, func(l raw) bool {
+		if untold < 0 {
+			untold = l.start
 		}
-		return ok && !at.After(t)
+		e := emqxlog.Parse(string(l.text))
+		switch {
+		case e.At.IsZero():
+			return true
+		case timeOf(e, d.zone).After(t):
+			next = place{i, untold}
+			return false
+		}
+		untold = -1
+		return true
 	})
 	return next
 }
