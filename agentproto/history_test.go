@@ -97,7 +97,8 @@ func TestHistory(t *testing.T) {
 		}
 
 		for range 3 * maxHistories { // nothing is left of a reader that has had enough
-			for range r.server.History(t.Context(), a.id, HistoryQuery{}) {
+			for _, err := range r.server.History(t.Context(), a.id, HistoryQuery{}) {
+				require.NoError(t, err)
 				break
 			}
 		}

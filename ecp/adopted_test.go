@@ -105,8 +105,9 @@ func TestUnseenAgentsAreNotBroken(t *testing.T) {
 	require.Equal(t, writes, p.s.writes)
 
 	p.restart()
-	rec := p.look(0)
+	p.look(0)
 	writes = p.s.writes
+	var rec ClusterRecord
 	for range 4 { // a whole fleet may take as long
 		rec = p.look(10 * time.Second)
 		require.Zero(t, rec.Status.StaleFrom)

@@ -444,7 +444,7 @@ func TestCachesOfPorts(t *testing.T) {
 		require.NoError(t, err)
 		v := visit{d: &Dashboards{ports: &quay{}}, origin: at}
 		v.d.bounds = usualVisit
-		res := &http.Response{StatusCode: 200, Header: http.Header{"Cache-Control": {"public, max-age=9"}}, Body: http.NoBody}
+		res := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Cache-Control": {"public, max-age=9"}}, Body: http.NoBody}
 		require.NoError(t, v.vet(res, at, nil))
 		require.Equal(t, want, res.Header.Get("Cache-Control"), origin)
 	}

@@ -169,7 +169,7 @@ func TestSlowOnes(t *testing.T) {
 					}
 					r.Header.Set("Cookie", cookie)
 					res, err := d.http.Do(r)
-					if err != nil || res.StatusCode != 200 {
+					if err != nil || res.StatusCode != http.StatusOK {
 						failed.Add(1)
 					}
 					if err == nil {

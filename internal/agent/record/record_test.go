@@ -61,7 +61,7 @@ func TestRecorder(t *testing.T) {
 	}
 	away := func(l *record.Look) { l.Connected = false }
 	now := time.Now()
-	var r *record.Recorder = record.Restore(nil)
+	r := record.Restore(nil)
 	var since []agentproto.HistoryRecord
 	for i, step := range []struct {
 		look  record.Look

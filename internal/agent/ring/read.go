@@ -128,13 +128,13 @@ func (p *passage) take(rec agentproto.HistoryRecord, yield func(agentproto.Histo
 // was read before, or else what was dropped.
 func missing(before, rec agentproto.HistoryRecord, after agentproto.Position) (gap agentproto.HistoryRecord, lost bool) {
 	g := agentproto.Gap{From: before.At, Until: rec.At, Why: agentproto.GapDamaged}
-	switch {
-	case before.Epoch == 0:
+	switch before.Epoch {
+	case 0:
 		lost, g.Why = rec.Seq > 1 || after.Epoch != 0, agentproto.GapDropped
 		if rec.Epoch == after.Epoch {
 			lost = rec.Seq > after.Seq+1
 		}
-	case before.Epoch == rec.Epoch:
+	case rec.Epoch:
 		lost = rec.Seq > before.Seq+1
 	default:
 		lost = rec.Seq > 1

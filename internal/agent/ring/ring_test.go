@@ -261,7 +261,7 @@ func TestModel(t *testing.T) {
 		}
 		dir, err := os.MkdirTemp(base, "ring")
 		require.NoError(t, err)
-		defer os.RemoveAll(dir)
+		defer func() { require.NoError(t, os.RemoveAll(dir)) }()
 		c, n := newClock(), 0
 		size := func(c *ring.Config) { c.Size = 8 << 10 }
 		r, _ := open(t, dir, c, size)
