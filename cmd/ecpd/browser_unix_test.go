@@ -28,14 +28,14 @@ type chromium struct {
 
 // openChromium starts a browser with an empty page. It is skipped where there is
 // none, unless one is required.
-func openChromium(t *testing.T) *chromium {
+func openChromium(t *testing.T, args ...string) *chromium {
 	t.Helper()
 	in, to, err := os.Pipe()
 	require.NoError(t, err)
 	from, out, err := os.Pipe()
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	cmd := browsertest.Command(ctx, t, "--remote-debugging-pipe", "about:blank")
+	cmd := browsertest.Command(ctx, t, append(args, "--remote-debugging-pipe", "about:blank")...)
 	cmd.ExtraFiles = []*os.File{in, out} // 3 and 4, as the browser expects them
 	require.NoError(t, cmd.Start())
 	require.NoError(t, in.Close())

@@ -25,10 +25,11 @@ import (
 // standBetween makes this program, when WAY says so, what stands on the way between
 // agents and their server instead of what tests: WAY is connect (a proxy that passes
 // CONNECT to whoever has WAY_USER, user:password) or reverse (a proxy that ends TLS
-// before WAY_TO and writes its authority to WAY_CA). Hosts in namespaces of their own
+// before WAY_TO and writes its authority to WAY_CA), or dashboard (a simulated one at
+// WAY_TO, with what real ones do beside it). Hosts in namespaces of their own
 // need one that runs there. It returns if WAY is empty.
 func standBetween() {
-	ways := map[string]func() error{"connect": connectProxy, "reverse": reverseProxy}
+	ways := map[string]func() error{"connect": connectProxy, "reverse": reverseProxy, "dashboard": fullDashboard}
 	way, ok := ways[os.Getenv("WAY")]
 	if !ok {
 		return
