@@ -39,6 +39,9 @@ func (v visit) exchange(w http.ResponseWriter, r *http.Request, e ecp.Endpoint) 
 				dog.timer.Stop() // from here on it may be still for as long as it likes
 			}
 			dog.moved()
+			if byPage(r) {
+				res.Header.Del("Www-Authenticate")
+			}
 			return v.vet(res, base, dog)
 		},
 		ErrorHandler: func(_ http.ResponseWriter, q *http.Request, err error) {
@@ -79,6 +82,14 @@ func (v visit) bounds(r *http.Request) Bounds {
 		b.Total = sessionLife
 	}
 	return b
+}
+
+// byPage reports whether a dashboard's page made a request, and nobody opened it. The
+// page logs in with a form of its own: a browser's box would come over it, and what
+// is typed there be sent with every request of the origin.
+func byPage(r *http.Request) bool {
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	return mode != "" && mode != "navigate"
 }
 
 func dashboardURL(e ecp.Endpoint) (*url.URL, error) {
