@@ -121,46 +121,74 @@ func TestDashboardsThroughNAT(t *testing.T) {
 		b.seesItAll(t, name)
 	}
 
-	// Beside one another: what one dashboard's page has, the other's does not.
-	b.open(t, "https://"+ids["plant5"]+".dash.test:18180/")
-	b.becomes(t, "document.body.innerText.includes('emqx@sim-1')")
+	at := func(name string) string { return "https://" + ids[name] + ".dash.test:18180" }
+
+	// Beside one another: what one dashboard's page keeps, the other's does not see.
+	b.open(t, at("other5")+"/")
+	b.shows(t, "You are not let in here")
 	used := reader.link(t, ids["other5"])
 	b.open(t, used)
 	b.becomes(t, "document.querySelector('form input[type=password]')")
-	require.Equal(t, "null 0", b.run(t, "localStorage.getItem('uKV5') + ' ' + document.cookie.length"), "nothing of the other cluster is here")
+	require.Equal(t, "[] 0", b.run(t, keeps), "nothing of another cluster is here")
+	b.fill(t, map[string]string{"username": "admin", "password": "public"})
+	b.shows(t, "emqx@sim-1")
+	for name, has := range map[string]string{"plant4": "uK", "plant5": "uKV5", "other5": "uKV5"} {
+		b.open(t, at(name)+"/")
+		b.shows(t, "emqx@sim-1") // still logged in
+		require.Contains(t, b.run(t, keeps), `["`+has+`"]`, name)
+	}
 
 	// Who may not come in.
 	b.open(t, used)
-	b.becomes(t, "document.body.innerText.includes('used already')")
-	other := strings.SplitAfter(used, ":18180")[0]
+	b.shows(t, "used already")
 	b.open(t, strings.Replace(reader.link(t, ids["plant5"]), ids["plant5"], ids["other5"], 1))
-	b.becomes(t, "document.body.innerText.includes('not one for this dashboard')")
-	b.open(t, other+"/")
-	b.becomes(t, "document.querySelector('form input[type=password]')") // its own session is none the worse
-	cookies, _ := b.call(t, "Network.getCookies", map[string]any{"urls": []string{"https://" + ids["plant5"] + ".dash.test:18180/"}})["cookies"].([]any)
-	moved := 0
-	for _, c := range cookies {
-		c := c.(map[string]any)
-		if c["name"] == "__Host-ecp-"+ids["plant5"] {
-			moved++
-			b.call(t, "Network.setCookie", map[string]any{"name": "__Host-ecp-" + ids["other5"], "value": c["value"], "url": other + "/", "path": "/", "secure": true, "httpOnly": true})
-		}
-	}
-	require.Equal(t, 1, moved)
-	require.Equal(t, "403", b.run(t, "fetch('/').then((r) => r.status)"), "another cluster's cookie")
+	b.shows(t, "not one for this dashboard")
+	b.open(t, at("other5")+"/")
+	b.shows(t, "emqx@sim-1") // its own session is none the worse
+	b.movesCookie(t, ids["plant5"], ids["other5"])
+	b.open(t, at("other5")+"/")
+	b.shows(t, "You are not let in here")
 	admin.ask(t, "POST", "/projects", `{"path":"default/elsewhere"}`, nil, http.StatusCreated)
 	stranger, _ := admin.with(t, "stranger", "project-admin", "default/elsewhere")
 	stranger.ask(t, "POST", "/clusters/"+ids["plant5"]+"/dashboard", "", nil, http.StatusNotFound)
 
 	// Not any more.
-	b.open(t, "https://"+ids["plant5"]+".dash.test:18180/")
-	b.becomes(t, "document.body.innerText.includes('emqx@sim-1')")
+	late := reader.link(t, ids["plant5"])
+	b.open(t, at("plant5")+"/")
+	b.shows(t, "emqx@sim-1")
 	admin.ask(t, "DELETE", "/tokens/"+readersToken, "", nil, http.StatusNoContent)
-	require.Equal(t, "403", b.run(t, "fetch('/').then((r) => r.status)"), "with the token the session ends")
+	require.Equal(t, "403", b.soon(t, "fetch('./', {cache: 'no-store'}).then((r) => r.status)"), "with the token the session ends")
+	b.open(t, late)
+	b.shows(t, "Your login has ended")
 	said := admin.ask(t, "GET", "/audit?kind=cluster&key="+ids["plant5"], "", nil, http.StatusOK)
 	require.Contains(t, said, `"open dashboard"`)
 	require.Contains(t, said, `token:reader`)
 	require.Contains(t, said, `"/via"`)
+}
+
+// keeps is what a page finds in its storages, and how many bytes of cookies.
+const keeps = "JSON.stringify(Object.keys({...localStorage, ...sessionStorage})) + ' ' + document.cookie.length"
+
+// shows waits until the page has words.
+func (b *chromium) shows(t *testing.T, words string) {
+	t.Helper()
+	b.becomes(t, "document.body?.innerText.includes('"+words+"')")
+}
+
+// movesCookie gives the session of one cluster's dashboard to another's.
+func (b *chromium) movesCookie(t *testing.T, from, to string) {
+	t.Helper()
+	at := func(id string) string { return "https://" + id + ".dash.test:18180/" }
+	cookies, _ := b.call(t, "Network.getCookies", map[string]any{"urls": []string{at(from)}})["cookies"].([]any)
+	moved := 0
+	for _, c := range cookies {
+		c, _ := c.(map[string]any)
+		if c["name"] == "__Host-ecp-"+from {
+			moved++
+			b.call(t, "Network.setCookie", map[string]any{"name": "__Host-ecp-" + to, "value": c["value"], "url": at(to), "path": "/", "secure": true, "httpOnly": true})
+		}
+	}
+	require.Equal(t, 1, moved)
 }
 
 // comesIn opens a link, and logs in to EMQX.
@@ -171,16 +199,17 @@ func (b *chromium) comesIn(t *testing.T, link string, major majorPage) {
 	require.Equal(t, "null", b.run(t, major.stored), "nobody is logged in by the link")
 	require.Equal(t, "true", b.run(t, "[...document.styleSheets].length > 0 && [...document.scripts].every((s) => s.src.startsWith(location.origin))"))
 	b.fill(t, map[string]string{"username": "admin", "password": "wrong"})
-	b.becomes(t, "document.querySelector('.error').textContent")
+	b.becomes(t, "document.querySelector('.error')?.textContent")
 	b.fill(t, map[string]string{"username": "admin", "password": "public"})
-	b.becomes(t, "location.hash === '"+major.nodes+"' && document.body.innerText.includes('emqx@sim-1')")
+	b.becomes(t, "location.hash === '"+major.nodes+"' && document.body?.innerText.includes('emqx@sim-1')")
 	b.run(t, "location.hash = '"+major.clients+"'")
-	b.becomes(t, "!document.body.innerText.includes('emqx@sim-1') || document.querySelector('table')")
+	b.becomes(t, "!document.body?.innerText.includes('emqx@sim-1') || document.querySelector('table')")
 	b.call(t, "Page.reload", nil)
 	b.becomes(t, "document.readyState === 'complete' && location.hash === '"+major.clients+"' && document.querySelector('table')")
 	header := b.run(t, strings.ReplaceAll(major.header, "STORED", major.stored))
 	api := map[bool]string{true: "api/v4/nodes", false: "api/v5/nodes"}[strings.Contains(major.stored, "'uK')")]
-	require.Equal(t, "200", b.run(t, "fetch('"+api+"', {headers: {Authorization: '"+header+"'}}).then((r) => r.status)"))
+	require.Equal(t, "200", b.soon(t, "fetch('"+api+"', {headers: {Authorization: '"+header+"'}}).then((r) => r.status)"))
+	require.Equal(t, "401", b.soon(t, "fetch('"+api+"').then((r) => r.status)"), "and the browser asks nobody by a box of its own")
 }
 
 // socket sends a word by a WebSocket and waits for it.
