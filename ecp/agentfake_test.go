@@ -23,6 +23,16 @@ type FakeLink struct {
 	API, Pages func(node string) (Endpoint, error)
 	// Files are the logs beside agents.
 	Files func(ctx context.Context, agent AgentID, q AgentLogQuery) iter.Seq2[AgentLogLine, error]
+	// Kept is what agents have kept of the broker's figures.
+	Kept func(since time.Time) ([][]AgentSample, error)
+}
+
+// Samples tells what was Kept.
+func (l *FakeLink) Samples(_ context.Context, _ ID, since time.Time) ([][]AgentSample, error) {
+	if l.Kept == nil {
+		return nil, fail(CodeUnsupported, "", "no samples")
+	}
+	return l.Kept(since)
 }
 
 // Logs reads Files.

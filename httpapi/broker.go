@@ -23,7 +23,8 @@ func (a *api) brokerRoutes() {
 	}
 	stats := ask("stats", "getStats", "Ask a cluster's broker how busy it is, and was")
 	stats.Parameters = []*huma.Param{{In: "query", Name: "window", Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^[0-9.]+[a-zµ]`},
-		Description: "adds the series of the last while: a duration from 1s to 168h, e.g. 1h"}}
+		Description: "adds the series of the last while: a duration from 1s to 168h, e.g. 1h. Where the broker of an adopted cluster keeps none it is what the cluster's agents have kept, and gaps says of which times they tell nothing"}}
+	stats.Metadata[patience] = time.Minute + ordinary // agents are asked after the broker
 	a.serve(stats, http.StatusOK, schemaOf[statsView](a.schemas()), a.stats)
 
 	alarms := ask("alarms", "listAlarms", "Ask a cluster's broker for its alarms, newest first")
@@ -66,11 +67,12 @@ func (a *api) stats(ctx context.Context, r *http.Request, _ []byte) (success, er
 	}
 	v := viewStats(time.Now().UTC(), traffic)
 	if window > 0 {
-		series, err := a.manager.TrafficSeries(ctx, c.ID(), window)
-		if err != nil && !errors.Is(err, ecp.ErrUnsupported) {
+		series, gaps, err := a.manager.TrafficHistory(ctx, c.ID(), window)
+		if err != nil && gaps == nil && !errors.Is(err, ecp.ErrUnsupported) {
 			return success{}, err
 		}
 		v.Series, v.SeriesError = eachOf(series, viewSample), ecp.MessageOf(err) // what is now is told all the same
+		v.Gaps = gaps
 	}
 	return success{status: http.StatusOK, body: v}, nil
 }

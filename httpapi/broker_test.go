@@ -267,6 +267,7 @@ func TestSeriesThatABrokerLacks(t *testing.T) {
 		require.Equal(t, 9, stats.Connections)
 		require.Empty(t, stats.Series)
 		require.NotNil(t, stats.Series)
+		require.Nil(t, stats.Gaps, "a hosted cluster has no agents that could tell")
 		require.Contains(t, stats.SeriesError, "it has no figures over time", "%+v", stats)
 	})
 }

@@ -22,8 +22,9 @@ type statsView struct {
 	RatesError          string          `json:"ratesError,omitempty" doc:"why there are no rates, or whose are not in them"`
 	Totals              totalsView      `json:"totals" doc:"messages since the start of each node, all nodes"`
 	Nodes               []nodeStatsView `json:"nodes" doc:"by name"`
-	Series              []sampleView    `json:"series,omitzero" doc:"of the window, as far as the broker has kept it, oldest first; only where one was asked for"`
-	SeriesError         string          `json:"seriesError,omitempty" doc:"why there is no series although one was asked for, such as that the broker keeps none; left out where there is"`
+	Series              []sampleView    `json:"series,omitzero" doc:"of the window, as far as the broker, or the agents of an adopted cluster, have kept it, oldest first; only where one was asked for"`
+	Gaps                []ecp.SeriesGap `json:"gaps,omitzero" doc:"times of the window of which no connected agent tells a sample: never filled with zeros; only where the series is that of the agents of an adopted cluster, because its broker has none"`
+	SeriesError         string          `json:"seriesError,omitempty" doc:"why there is no series although one was asked for, such as that the broker keeps none, or why that of agents is not whole; else left out"`
 }
 
 // ratesView are messages per second.

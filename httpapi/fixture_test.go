@@ -76,6 +76,7 @@ type setup struct {
 	wrap    func(http.Handler) http.Handler // wraps the handler
 	ready   func(context.Context) error
 
+	link   ecp.Link // leads to adopted clusters; nil = none can be reached
 	agents AgentSetup
 	public string // URL of the API; "" = https://ecp.example.com, "-" = not known
 }
@@ -96,7 +97,7 @@ func newFixture(t testing.TB, s setup) *fixture {
 	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)})
 	require.NoError(t, err)
 	f.manager, err = ecp.New(t.Context(), ecp.Config{
-		Store: f.store, Adapters: adapters, Hasher: quickHasher{}, Sealer: ring, NewProvisioner: func(context.Context, ecp.TargetConfig) (ecp.Provisioner, error) {
+		Store: f.store, Link: s.link, Adapters: adapters, Hasher: quickHasher{}, Sealer: ring, NewProvisioner: func(context.Context, ecp.TargetConfig) (ecp.Provisioner, error) {
 			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
 		}, Provisioners: map[string]ecp.Provisioner{"default": p},
 		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "default/second", "other/one"}},
