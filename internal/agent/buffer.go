@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -134,14 +135,17 @@ func (b *buffer) recordLocked(now time.Time, l record.Look) error {
 	}
 	before := b.recorder.State()
 	took()
-	if len(records) == 0 {
+	after := b.recorder.State()
+	if len(records) > 0 {
+		if err := b.ring.Append(records, after, news); err != nil {
+			b.recorder = record.Restore(before) // it is noticed again, when it can be written
+			return err
+		}
+	}
+	if bytes.Equal(record.Fold(before, records), after) {
 		return nil
 	}
-	if err := b.ring.Append(records, b.recorder.State(), news); err != nil {
-		b.recorder = record.Restore(before) // it is noticed again, when it can be written
-		return err
-	}
-	return nil
+	return b.ring.Keep(after) // such as the members that were seen first: a kill must not make them unknown
 }
 
 // History returns what is kept; see [agentproto.HistorySource].

@@ -51,6 +51,7 @@ func TestBuffer(t *testing.T) {
 		return len(s.Report.Members) == 2 && s.Report.Members[1].Status == agentproto.MemberStopped
 	})
 	stop() // before anybody has fetched it
+	other.Revive()
 	w.startServer()
 	w.register("agent-1")
 	w.run()
@@ -58,7 +59,7 @@ func TestBuffer(t *testing.T) {
 	require.Equal(t, int64(2<<20), s.Buffer.Size)
 	require.Positive(t, s.Buffer.Used)
 	words, at = w.transitions("agent-1", at)
-	require.Equal(t, []string{"member emqx@10.0.0.2 stopped", "gap not_running"}, words)
+	require.Equal(t, []string{"member emqx@10.0.0.2 stopped", "gap not_running", "member emqx@10.0.0.2 running"}, words, "also what the other run does not see")
 	words, _ = w.transitions("agent-1", at)
 	require.Empty(t, words, "once")
 	w.noSecrets(s, w.buffered())

@@ -9,6 +9,6 @@
 //     power the last seconds may go, but for what was appended with sync.
 //   - Each line has a check sum. What cannot be read is a gap, never a record.
 //   - A segment begins with what held when it was begun, so that dropping those before it
-//     loses no state.
+//     loses no state; what holds and no record tells of is written when it is known.
 //   - Ages go by a clock that nobody sets: the times of records decide nothing.
 package ring

@@ -20,7 +20,8 @@ const (
 	longestLine = 256 << 10
 )
 
-// header is the first line of a segment, and of a run.
+// header is the first line of a segment, and of a run; others tell what holds beside
+// what records tell.
 type header struct {
 	Ring  int             `json:"ring"` // version of the form
 	Epoch uint64          `json:"epoch"`

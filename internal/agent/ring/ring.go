@@ -139,6 +139,26 @@ func (r *Ring) Append(records []agentproto.HistoryRecord, state json.RawMessage,
 	return err
 }
 
+// Keep writes what holds where no record tells of it, so that whoever is killed behind
+// it knows it all the same.
+func (r *Ring) Keep(state json.RawMessage) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return fs.ErrClosed
+	}
+	if err := r.roomLocked(int64(len(state)) + headerRoom); err != nil {
+		return err
+	}
+	now := r.cfg.Now()
+	if err := r.writeHeaderLocked(now, state); err != nil {
+		return err
+	}
+	r.segments[len(r.segments)-1].until = now
+	r.state = state
+	return nil
+}
+
 func (r *Ring) appendLocked(records []agentproto.HistoryRecord, state json.RawMessage, sync bool) error {
 	var out []byte
 	seq, newest := r.last, r.newest

@@ -127,6 +127,25 @@ func TestRing(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// TestKeep: what no record tells of outlives a kill, alone and behind records.
+func TestKeep(t *testing.T) {
+	dir, c := filepath.Join(t.TempDir(), "buffer"), newClock()
+	r, _ := open(t, dir, c)
+	require.NoError(t, r.Keep([]byte(`"first"`)))
+	r2, state := open(t, dir, c)
+	require.JSONEq(t, `"first"`, string(state))
+	require.NoError(t, r2.Append([]agentproto.HistoryRecord{change(1)}, []byte(`"n1@h"`), true))
+	require.NoError(t, r2.Keep([]byte(`"then"`)))
+	r3, state := open(t, dir, c)
+	require.JSONEq(t, `"then"`, string(state))
+	words, _ := read(t, r3, agentproto.HistoryQuery{})
+	require.Equal(t, []string{"not_running", "n1@h", "not_running"}, words)
+	for _, r := range []*ring.Ring{r, r2, r3} {
+		require.NoError(t, r.Close())
+	}
+	require.Error(t, r3.Keep(nil))
+}
+
 // TestLimits: what is too old goes, and what is too much; what is gone is a gap for
 // one who had read up to it, and state does not go with it.
 func TestLimits(t *testing.T) {
