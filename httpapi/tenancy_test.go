@@ -156,6 +156,35 @@ func another(body string) string {
 	return strings.NewReplacer(`"name":"orders"`, `"name":"others"`, `"acme"`, `"bcme"`, `/shops"`, `/shops2"`, `"name":"ann"`, `"name":"bea"`).Replace(body)
 }
 
+// The same for an adopted cluster: who is refused, and who may read.
+func TestRightsToAdoptedClusters(t *testing.T) {
+	f := newFixture(t, setup{bare: true})
+	places, disabled := f.furnish(), f.disabledUser()
+	got := f.serve(asSystem, http.MethodPost, clustersPath, string(mustJSON(t, requestSamples["createCluster"][1].body)), nil)
+	require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
+	places[clustersPath] = got.header.Get("Location")
+	before := f.stored()
+	for pattern, op := range f.api.routes {
+		if !strings.HasPrefix(op.Path, clustersPath+"/{id}") {
+			continue
+		}
+		path, body, want := pathOf(op, places), "", rightsTable[op.OperationID]+"aaa"
+		if samples := requestSamples[op.OperationID]; op.OperationID == "updateCluster" {
+			body = `{"name":"other"}` // the sample is a hosted cluster's
+		} else if len(samples) > 0 {
+			body = string(mustJSON(t, samples[0].body))
+		}
+		for i, c := range callers {
+			if want[i] == 'y' && op.Method != http.MethodGet {
+				continue
+			}
+			got := f.serve(strings.Replace(c.token, "disabled", disabled, 1), op.Method, path, body, nil)
+			assert.Equal(t, string(want[i]), outcome(got.status), "%s as %s: %d %s", pattern, c.name, got.status, got.body)
+		}
+	}
+	f.unchanged(before, "what is refused, and read")
+}
+
 // disabledUser gives the session of somebody who may not come any more.
 func (f *fixture) disabledUser() string {
 	f.t.Helper()
