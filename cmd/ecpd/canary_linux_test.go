@@ -21,7 +21,7 @@ const canarySession = `
 api=https://127.0.0.1:18180/api/v1
 call() { curl -sS --cacert .cache/dev/tls/ca.pem -H "Authorization: Bearer $(cat .cache/dev/token)" "$@" | tee -a seen.api; }
 field() { sed -n 's/^ *"'"$1"'": "\(.*\)",*$/\1/p' | sed -n 1p; }
-await() { n=0; until [ "$(call $api/clusters/$id | field state)" = "$1" ]; do n=$((n+1)); if [ $n -gt 80 ]; then echo "it is not $1:"; call $api/clusters/$id/explain; cat /opt/emqxee-agent/log/agent.log; exit 1; fi; sleep 0.5; done; echo "state $1"; }
+await() { n=0; until [ "$(call $api/clusters/$id | field state)" = "$1" ]; do n=$((n+1)); if [ $n -gt 80 ]; then echo "it is not $1:"; call $api/clusters/$id/explain; cat /opt/emqxee-agent/log/agent.log; tail -n 20 seen.agent; exit 1; fi; sleep 0.5; done; echo "state $1"; }
 cp "$agents/emqxee-agent-linux-$goarch" emqxee-agent
 agent() { ./emqxee-agent "$@" </dev/null >>seen.agent 2>&1; code=$?; echo "agent $1 ${2-}: $code"; }
 secretly() { tee secret >/dev/null; chmod 600 secret; }
