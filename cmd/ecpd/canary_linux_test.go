@@ -158,13 +158,13 @@ func TestCanaryProxy(t *testing.T) {
 		}
 		defer far.Close()
 		w.WriteHeader(http.StatusOK)
-		near, _, err := http.NewResponseController(w).Hijack()
+		near, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return
 		}
 		defer near.Close()
 		var both sync.WaitGroup
-		both.Go(func() { _, _ = io.Copy(far, near); far.Close() })
+		both.Go(func() { _, _ = io.Copy(far, buffered); far.Close() })
 		both.Go(func() { _, _ = io.Copy(near, far); near.Close() })
 		both.Wait()
 	})}
