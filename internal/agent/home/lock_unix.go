@@ -46,20 +46,31 @@ func (d Dir) Lock() (release func(), err error) {
 	}, nil
 }
 
-// lockPatiently takes the lock of a file. [Dir.Running] has it for a moment too,
-// which must not keep an agent from starting.
+// lockPatiently takes the lock of a file. [Dir.Running] shares it for a moment, which
+// must not keep an agent from starting, however often it is asked: while the lock can
+// be shared no agent has it.
 func lockPatiently(f *os.File) (err error) {
-	const tries, pause = 10, 20 * time.Millisecond
-	for n := range tries {
-		if n > 0 {
-			<-time.After(pause)
-		}
-		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+	const tries, pause = 10, 20 * time.Millisecond // for an agent that is about to end
+	const asked, pauseAsked = 5000, time.Millisecond
+	for held, shared := 0, 0; held < tries && shared < asked; {
+		if err = flock(f, syscall.LOCK_EX); !errors.Is(err, syscall.EWOULDBLOCK) {
 			return err
 		}
+		wait := pause
+		if flock(f, syscall.LOCK_SH) == nil {
+			_ = flock(f, syscall.LOCK_UN) // it is tried again whatever this says
+			shared++
+			wait = pauseAsked
+		} else {
+			held++
+		}
+		<-time.After(wait)
 	}
 	return err
 }
+
+// flock takes or gives back the lock of a file, and waits for nobody.
+func flock(f *os.File, how int) error { return syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB) }
 
 // Running reports the process that runs on the directory: its id, 0 where it has
 // not written it yet. The lock is tried for a moment only.
@@ -72,7 +83,7 @@ func (d Dir) Running() (pid int, running bool, err error) {
 		return 0, false, plain(err)
 	}
 	defer f.Close()
-	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); {
+	switch err := flock(f, syscall.LOCK_SH); {
 	case err == nil:
 		return 0, false, nil // closing the file ends the lock
 	case errors.Is(err, syscall.EWOULDBLOCK):
