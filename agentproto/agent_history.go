@@ -16,7 +16,7 @@ type HistorySource interface {
 	// History returns the records that a query selects, in the order of their
 	// positions. Where records behind the position are lost it MUST begin with a gap
 	// that ends in front of the first that is left. An error ends the sequence;
-	// ErrNoHistory, as the first, says that nothing is kept.
+	// ErrNoHistory as the first error means that nothing is kept.
 	History(ctx context.Context, q HistoryQuery) iter.Seq2[HistoryRecord, error]
 }
 

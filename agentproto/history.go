@@ -63,7 +63,7 @@ type Alarm struct {
 	Since   time.Time `json:"since,omitzero"`    // as the broker says
 }
 
-// Change says that something is another way than it was.
+// Change is something that is no longer as it was.
 type Change struct {
 	About   ChangeAbout `json:"about"`
 	Name    string      `json:"name,omitempty"` // of the member

@@ -30,7 +30,7 @@ const (
 	maxLogReaders = 32
 )
 
-// LogQuery says what of an agent's log files is wanted. The zero value is all that
+// LogQuery selects lines of an agent's log files. The zero value is all that
 // there is.
 type LogQuery struct {
 	// After is the mark of a line: only what was written after it is wanted. An empty
@@ -53,9 +53,9 @@ type LogLine struct {
 	// Mark is where reading goes on behind this line; nobody but the agent reads it.
 	Mark string `json:"mark,omitempty"`
 	Cut  bool   `json:"cut,omitempty"` // the entry was longer
-	// Gap says that lines are missing here, and why; there is no text then.
+	// Gap is why lines are missing here; empty = none are. There is no text beside it.
 	Gap string `json:"gap,omitempty"`
-	// Passed says that this is no entry: the log was read up to the mark, and nothing
+	// Passed marks what is no entry: the log was read up to the mark, and nothing
 	// of it was wanted.
 	Passed bool `json:"passed,omitempty"`
 }
