@@ -56,7 +56,7 @@ func (s *Server) Logs(ctx context.Context, agent string, q LogQuery) iter.Seq2[L
 func (s *session) logPage(ctx context.Context, q *LogQuery, take func(LogLine) bool) (more bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+string(HostControl)+pathLogs+"?"+q.query(), http.NoBody)
+	req, err := controlGet(ctx, pathLogs, q.query())
 	if err != nil {
 		return false, err
 	}

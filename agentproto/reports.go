@@ -37,8 +37,8 @@ func (s *Server) Reports(ctx context.Context, agent string, after Position) iter
 }
 
 // KeptReports returns the reports of an agent after a position that it has kept,
-// and ends then. It is Reports for whoever is told by [ServerConfig.Reported] when
-// there are more: nothing waits for them meanwhile.
+// and ends then. [ServerConfig.Reported] is called when there are more:
+// unlike with Reports, no goroutine waits for them meanwhile.
 func (s *Server) KeptReports(ctx context.Context, agent string, after Position) iter.Seq2[Report, error] {
 	return func(yield func(Report, error) bool) {
 		sess, ok := s.session(agent)
@@ -74,7 +74,7 @@ func (s *session) reports(ctx context.Context, path string, after Position) iter
 	return func(yield func(Report, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+string(HostControl)+path+"?"+positionQuery(after), http.NoBody)
+		req, err := controlGet(ctx, path, positionQuery(after))
 		if err != nil {
 			yield(Report{}, err)
 			return

@@ -18,7 +18,7 @@ type ServerConfig struct {
 	Observer Observer     // nil = nobody is told
 	Logger   *slog.Logger // nil = nothing is logged
 
-	// Reported is called when an agent says that it has new reports, which
+	// Reported is called when an agent announces new reports, which
 	// [Server.KeptReports] then reads; nil = nobody is told. It must return at once,
 	// and may be called for an agent whose connection the Observer does not know yet,
 	// or no more. An agent says nothing of reports that are older than its connection.

@@ -22,7 +22,7 @@ var errBadHistoryQuery = errors.New("epoch and seq have to be numbers, since and
 // (100,000 records) it is asked again. Memory is that of one record and of what is
 // under way; how fast the caller takes records is how fast they are sent. Texts are
 // made fit to be shown; times are the agent's own and may be anything. The error is
-// [ErrNotConnected], [ErrNoHistory], ctx's, or says what the agent sent.
+// [ErrNotConnected], [ErrNoHistory], that of ctx, or one that quotes what the agent sent.
 func (s *Server) History(ctx context.Context, agent string, q HistoryQuery) iter.Seq2[HistoryRecord, error] {
 	return func(yield func(HistoryRecord, error) bool) {
 		for {
@@ -55,7 +55,7 @@ func (s *Server) historyOnce(ctx context.Context, agent string, q HistoryQuery) 
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel() // ends the stream where the caller has had enough
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+string(HostControl)+pathHistory+"?"+q.values().Encode(), http.NoBody)
+		req, err := controlGet(ctx, pathHistory, q.values().Encode())
 		if err != nil {
 			yield(HistoryRecord{}, err)
 			return

@@ -150,6 +150,11 @@ func (s *session) control(ctx context.Context, method, path string, body any) ([
 	return answer, err
 }
 
+// controlGet returns a request for what the agent itself keeps: reports, history, logs.
+func controlGet(ctx context.Context, path, query string) (*http.Request, error) {
+	return http.NewRequestWithContext(ctx, http.MethodGet, "http://"+string(HostControl)+path+"?"+query, http.NoBody)
+}
+
 // ping reports whether the agent answers within patience.
 func (s *session) ping(ctx context.Context, patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
