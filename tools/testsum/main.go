@@ -1,8 +1,9 @@
 // Command testsum reads the output of go test -json and prints what a person
-// wants of it: one line for each package as it ends, everything a failed
-// package said, the names and reasons of the tests that were skipped, and last
-// go test's own lines once more. Its exit code is 1 if anything failed or the
-// input held no result at all, so that a run that never began is not green.
+// wants of it: one line for each package as it ends, under the output of the
+// tests that failed in it; the names and reasons of the tests that were skipped;
+// and last go test's own lines once more, with a short form of each failure
+// above them. Its exit code is 1 if anything failed or the input held no result
+// at all, so that a run that never began is not green.
 package main
 
 import (
@@ -25,7 +26,7 @@ func main() {
 	}
 }
 
-// run prints the summary of in to out and says whether everything passed.
+// run prints the summary of in to out and reports whether everything passed.
 func run(in io.Reader, out io.Writer) (bool, error) {
 	s := newSummary(out)
 	r := bufio.NewReader(in)

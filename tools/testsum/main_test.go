@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -27,15 +28,70 @@ func TestRun(t *testing.T) {
 			ok: true, hasNo: []string{"chatter", "skipped"}, last: "ok  \tm/a\t0.1s",
 		},
 		{
-			name: "a failure is shown whole, and FAIL closes the run though others passed after it",
-			in: `{"Action":"output","Package":"m/b","Test":"TestX","Output":"    x_test.go:3: why\n"}
+			name: "a failed test is shown whole, and FAIL closes the run though others passed after it",
+			in: `{"Action":"output","Package":"m/b","Test":"TestY","Output":"chatter of one that passed\n"}
+{"Action":"pass","Package":"m/b","Test":"TestY"}
+{"Action":"output","Package":"m/b","Test":"TestX","Output":"=== RUN   TestX\n"}
+{"Action":"output","Package":"m/b","Test":"TestX","Output":"    x_test.go:3: why\n"}
+{"Action":"output","Package":"m/b","Test":"TestX","Output":"--- FAIL: TestX (0.00s)\n"}
 {"Action":"fail","Package":"m/b","Test":"TestX"}
 {"Action":"output","Package":"m/b","Output":"FAIL\tm/b\t0.2s\n"}
 {"Action":"fail","Package":"m/b"}
 {"Action":"output","Package":"m/a","Output":"ok  \tm/a\t0.1s\n"}
 {"Action":"pass","Package":"m/a"}
 `,
-			has: []string{"x_test.go:3: why", "ok  \tm/a\t0.1s\nFAIL\tm/b\t0.2s\nFAIL\n"}, last: "FAIL",
+			has: []string{
+				"    x_test.go:3: why\n--- FAIL: TestX (0.00s)\nFAIL\tm/b\t0.2s\nok  \tm/a\t0.1s\n",
+				"ok  \tm/a\t0.1s\n\n1 failed:\n    m/b.TestX\n            x_test.go:3: why\n\nFAIL\tm/b\t0.2s\nFAIL\n",
+			},
+			hasNo: []string{"chatter", "=== RUN"}, last: "FAIL",
+		},
+		{
+			name: "the cause is what is repeated at the end, and the subtest that failed is named, not its parent",
+			in: `{"Action":"output","Package":"m/b","Test":"TestX","Output":"=== RUN   TestX\n"}
+{"Action":"output","Package":"m/b","Test":"TestX/one","Output":"=== RUN   TestX/one\n"}
+{"Action":"output","Package":"m/b","Test":"TestX/one","Output":"a log line\n"}
+{"Action":"output","Package":"m/b","Test":"TestX/one","Output":"    x_test.go:3: \n"}
+{"Action":"output","Package":"m/b","Test":"TestX/one","Output":"        \tError Trace:\t/x_test.go:3\n"}
+{"Action":"output","Package":"m/b","Test":"TestX/one","Output":"        \t            \t--- Expected\n"}
+{"Action":"fail","Package":"m/b","Test":"TestX/one"}
+{"Action":"output","Package":"m/b","Test":"TestX","Output":"--- FAIL: TestX (0.00s)\n"}
+{"Action":"fail","Package":"m/b","Test":"TestX"}
+{"Action":"fail","Package":"m/b"}
+`,
+			has: []string{
+				"a log line\n    x_test.go:3: \n",
+				"1 failed:\n    m/b.TestX/one\n            x_test.go:3: \n" +
+					"                \tError Trace:\t/x_test.go:3\n                \t            \t--- Expected\n\nFAIL\t",
+			},
+			last: "FAIL",
+		},
+		{
+			name: "a test that the process took with it is a failed one, one that waited its turn is not named",
+			in: `{"Action":"output","Package":"m/b","Test":"TestW","Output":"=== RUN   TestW\n"}
+{"Action":"output","Package":"m/b","Test":"TestW","Output":"=== PAUSE TestW\n"}
+{"Action":"output","Package":"m/b","Test":"TestX","Output":"=== RUN   TestX\n"}
+{"Action":"output","Package":"m/b","Test":"TestX","Output":"pan"}
+{"Action":"output","Package":"m/b","Test":"TestX","Output":"ic: boom\n"}
+{"Action":"fail","Package":"m/b"}
+`,
+			has:   []string{"panic: boom\nFAIL\tm/b", "1 failed:\n    m/b.TestX\n        panic: boom\n\nFAIL\tm/b"},
+			hasNo: []string{"TestW"}, last: "FAIL",
+		},
+		{
+			name: "what is printed after a test has passed, or outside of tests, is shown where no test failed",
+			in: `{"Action":"output","Package":"m/b","Test":"TestX","Output":"--- PASS: TestX (0.00s)\n"}
+{"Action":"pass","Package":"m/b","Test":"TestX"}
+{"Action":"output","Package":"m/b","Test":"TestX","Output":"late\n"}
+{"Action":"output","Package":"m/b","Output":"PASS\n"}
+{"Action":"output","Package":"m/b","Output":"goleak: Errors on successful test run: found unexpected goroutines:\n"}
+{"Action":"output","Package":"m/b","Output":"FAIL\tm/b\t0.2s\n"}
+{"Action":"fail","Package":"m/b"}
+`,
+			has: []string{
+				"late\nPASS\ngoleak: ", "1 failed:\n    m/b, outside of tests\n        goleak: ",
+			},
+			hasNo: []string{"--- PASS"}, last: "FAIL",
 		},
 		{
 			name: "a skipped test is named with its reason, above the results",
@@ -83,4 +139,33 @@ func TestRun(t *testing.T) {
 			require.Equal(t, c.last, lines[len(lines)-1], out.String())
 		})
 	}
+}
+
+// TestRunManyFailures is about the end of a log: whatever has failed, its last
+// lines stay few, and name what they can.
+func TestRunManyFailures(t *testing.T) {
+	var in, out strings.Builder
+	for i := range 100 {
+		for line := range 50 {
+			fmt.Fprintf(&in, `{"Action":"output","Package":"m/b","Test":"Test%d","Output":"line %d\n"}`+"\n", i, line)
+		}
+		fmt.Fprintf(&in, `{"Action":"fail","Package":"m/b","Test":"Test%d"}`+"\n", i)
+	}
+	fmt.Fprintln(&in, `{"Action":"fail","Package":"m/b"}`)
+	ok, err := run(strings.NewReader(in.String()), &out)
+	require.NoError(t, err)
+	require.False(t, ok)
+	_, end, found := strings.Cut(out.String(), "\n100 failed:\n")
+	require.True(t, found, out.String())
+	require.LessOrEqual(t, strings.Count(end, "\n"), digestLines+4, end)
+	require.Contains(t, end, "    m/b.Test0\n")
+	require.Contains(t, end, "    and 40 more\n")
+
+	out.Reset()
+	five := strings.SplitAfter(in.String(), `"Test":"Test4"}`+"\n")[0] + `{"Action":"fail","Package":"m/b"}`
+	_, err = run(strings.NewReader(five), &out)
+	require.NoError(t, err)
+	_, end, _ = strings.Cut(out.String(), "\n5 failed:\n")
+	require.Equal(t, 5, strings.Count(end, "        line 10\n"), end)
+	require.Zero(t, strings.Count(end, "        line 11\n"), end)
 }

@@ -10,19 +10,18 @@ import (
 // summary collects the events of one run of go test.
 type summary struct {
 	out     io.Writer
-	said    map[string][]string // of a package: what it printed
-	skips   map[string][]string // of a test, "package.Test": what it printed
-	skipped []string            // one line for each skipped test
-	results []string            // go test's own line for each package
+	running map[string]*testedPackage // by name, from its first event to its last
+	digests []digest                  // of failed tests, in the order in which their packages ended
+	skipped []string                  // one line for each skipped test
+	results []string                  // go test's own line for each package
 	failed  bool
 }
 
 func newSummary(out io.Writer) *summary {
-	return &summary{out: out, said: map[string][]string{}, skips: map[string][]string{}}
+	return &summary{out: out, running: map[string]*testedPackage{}}
 }
 
 func (s *summary) event(e event) {
-	test := e.Package + "." + e.Test
 	switch e.Action {
 	case "build-output":
 		fmt.Fprint(s.out, e.Output)
@@ -33,41 +32,50 @@ func (s *summary) event(e event) {
 			s.results = append(s.results, strings.TrimRight(e.Output, "\n"))
 			return
 		}
-		s.said[e.Package] = append(s.said[e.Package], e.Output)
-		if e.Test != "" {
-			s.skips[test] = append(s.skips[test], e.Output)
-		}
+		s.of(e.Package).say(e.Test, e.Output)
 	case "pass", "fail", "skip":
 		if e.Test == "" {
 			s.packageEnd(e)
 			return
 		}
 		if e.Action == "skip" {
-			s.skipped = append(s.skipped, test+": "+reason(s.skips[test]))
+			s.skipped = append(s.skipped, e.Package+"."+e.Test+": "+reason(s.of(e.Package).linesOf(e.Test)))
 		}
-		delete(s.skips, test)
+		s.of(e.Package).end(e.Test, e.Action)
 	}
 }
 
-// isResult says whether a line is the one go test prints of a package. A
+// of returns what is known of a package that has not ended.
+func (s *summary) of(pkg string) *testedPackage {
+	p := s.running[pkg]
+	if p == nil {
+		p = &testedPackage{name: pkg, ended: map[string]string{}}
+		s.running[pkg] = p
+	}
+	return p
+}
+
+// isResult reports whether a line is the one go test prints of a package. A
 // package without tests is nothing to report.
 func isResult(line string) bool {
 	return strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "FAIL\t")
 }
 
-// packageEnd prints the package's line, above it everything the package said
-// if it failed.
+// packageEnd prints the package's line. If the package failed, the output of
+// its failed tests, and what was printed outside of tests, stands above it.
 func (s *summary) packageEnd(e event) {
 	if e.Action == "fail" {
 		s.failed = true
-		for _, line := range s.said[e.Package] {
-			fmt.Fprint(s.out, line)
+		p := s.of(e.Package)
+		for _, o := range p.outputOfFailure() {
+			fmt.Fprint(s.out, o.text)
 		}
+		s.digests = append(s.digests, p.digests()...)
 		if !slices.ContainsFunc(s.results, func(l string) bool { return isOf(l, e.Package) }) {
 			s.results = append(s.results, fmt.Sprintf("FAIL\t%s\t%.3fs", e.Package, e.Elapsed))
 		}
 	}
-	delete(s.said, e.Package)
+	delete(s.running, e.Package)
 	for _, line := range s.results {
 		if isOf(line, e.Package) {
 			fmt.Fprintln(s.out, line)
@@ -75,21 +83,19 @@ func (s *summary) packageEnd(e event) {
 	}
 }
 
-// isOf says whether a result line is of the package.
+// isOf reports whether a result line is of the package.
 func isOf(line, pkg string) bool {
 	fields := strings.Fields(line)
 	return len(fields) > 1 && fields[1] == pkg
 }
 
-// reason gives what a test said when it skipped, without go test's own lines.
-func reason(said []string) string {
+// reason joins what a test printed before it skipped.
+func reason(lines []string) string {
 	var out []string
-	for _, line := range said {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ") {
-			continue
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
 		}
-		out = append(out, line)
 	}
 	if len(out) == 0 {
 		return "no reason given"
@@ -97,8 +103,10 @@ func reason(said []string) string {
 	return strings.Join(out, " ")
 }
 
-// end prints what was skipped and all results once more, and says whether
-// everything passed.
+// end prints the tests that were skipped, all results once more, and between
+// the packages that passed and those that failed the digests of the failed
+// tests: whoever sees only the last lines of a log sees the cause, too. It
+// reports whether everything passed.
 func (s *summary) end() bool {
 	if len(s.results) == 0 {
 		fmt.Fprintln(s.out, "FAIL\tno package was tested")
@@ -112,12 +120,20 @@ func (s *summary) end() bool {
 		}
 		fmt.Fprintln(s.out)
 	}
-	slices.SortStableFunc(s.results, func(a, b string) int { return strings.Compare(b[:2], a[:2]) }) // ok above FAIL
-	for _, line := range s.results {
-		fmt.Fprintln(s.out, line)
-	}
+	passed := func(line string) bool { return !strings.HasPrefix(line, "FAIL\t") }
+	s.printResults(passed)
+	printDigests(s.out, s.digests)
+	s.printResults(func(line string) bool { return !passed(line) })
 	if s.failed {
 		fmt.Fprintln(s.out, "FAIL")
 	}
 	return !s.failed
+}
+
+func (s *summary) printResults(wanted func(string) bool) {
+	for _, line := range s.results {
+		if wanted(line) {
+			fmt.Fprintln(s.out, line)
+		}
+	}
 }
