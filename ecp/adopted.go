@@ -162,7 +162,7 @@ func advanceAdopted(t Timings, now time.Time, rec ClusterRecord, op *Operation, 
 	v.rec = rec
 	var out step
 	j := deriveAdopted(v)
-	for _, s := range route(rec.Mode, rec.Status.State, j.State) {
+	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
 		enter(t, now, &rec, s, j)
 		out.hops = append(out.hops, rec.Clone())
 	}
@@ -305,7 +305,7 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ID, now time.Time, why
 func (m *Manager) removal(now time.Time, rec ClusterRecord, op *Operation, j Judgement, agents []AgentRecord) (out step) {
 	rec = rec.Clone()
 	rec.Status.StaleFrom = time.Time{}
-	for _, s := range route(rec.Mode, rec.Status.State, j.State) {
+	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
 		enter(m.timings, now, &rec, s, j)
 		out.hops = append(out.hops, rec.Clone())
 	}

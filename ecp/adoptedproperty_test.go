@@ -69,8 +69,8 @@ func (g *grove) wrote(puts []Record) {
 		}
 		was := g.stored[is.ID]
 		from, to := was.Status.State, is.Status.State
-		asked := slices.ContainsFunc(commandKinds, func(k CommandKind) bool { s, v := Next(Adopted, from, k); return v == Moves && s == to })
-		g.require(from == to || asked || slices.Contains(lookTable(Adopted)[from], to), "%s goes from %s to %s", is.ID, from, to)
+		asked := slices.ContainsFunc(AdoptedStates.Legal(from), func(k CommandKind) bool { s, _ := AdoptedStates.Next(from, k); return s == to })
+		g.require(from == to || asked || slices.Contains(AdoptedStates.Edges(from), to), "%s goes from %s to %s", is.ID, from, to)
 		g.require(!was.Deleting || is.Deleting, "%s is deleted no more", is.ID)
 		g.require(!is.Deleting || to == Deleting || to == Abnormal || to == Gone, "%s is %s while it is being deleted", is.ID, to)
 		g.require(to != Registering || !is.Status.Deadline.IsZero(), "%s registers for ever", is.ID)

@@ -221,7 +221,7 @@ func TestAdoptedRules(t *testing.T) {
 		require.Contains(t, got.Message, c.says, c.name)
 		require.LessOrEqual(t, len(got.Message), 2500, c.name)
 		if got.State != c.from {
-			require.NotEmpty(t, route(Adopted, c.from, got.State), "%s: there is no way", c.name)
+			require.NotEmpty(t, AdoptedStates.Route(c.from, got.State), "%s: there is no way", c.name)
 		}
 		used[got.Rule] = true
 	}

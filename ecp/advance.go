@@ -98,11 +98,11 @@ func advance(t Timings, now time.Time, rec ClusterRecord, op *Operation, look Lo
 
 	var out step
 	j := Judge(now, rec, look)
-	for _, s := range route(rec.Mode, rec.Status.State, j.State) {
+	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
 		enter(t, now, &rec, s, j)
 		out.hops = append(out.hops, rec.Clone())
 	}
-	if j.State == rec.Status.State && !Unsteady(j.State) {
+	if j.State == rec.Status.State && !j.State.Unsteady() {
 		rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
 	}
 	newOp := finish(now, rec, op, look)
@@ -190,7 +190,7 @@ func enter(t Timings, now time.Time, rec *ClusterRecord, s State, j Judgement) {
 		st.Reason, st.Message = ReasonInProgress, ""
 	}
 	switch {
-	case !Unsteady(s) && (!rec.Deleting || s != Stopped):
+	case !s.Unsteady() && (!rec.Deleting || s != Stopped):
 		st.Deadline = time.Time{}
 	case st.Deadline.IsZero():
 		st.Deadline = now.Add(t.patience(s))

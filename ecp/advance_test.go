@@ -139,7 +139,7 @@ func TestOperationsEndWithTheirState(t *testing.T) {
 		OpTakeOver: {Running, Stopped}, OpPutBack: {Running, Stopped},
 	}
 	for kind := range operationSteps {
-		for _, s := range append(States(Hosted), Gone) {
+		for _, s := range append(HostedStates.States(), Gone) {
 			rec := at(s)
 			o := finish(t0, rec, anOperation(&rec, kind), aLook(3, 2))
 			want := cmp.Or(others[s], PhaseRunning)
@@ -150,7 +150,7 @@ func TestOperationsEndWithTheirState(t *testing.T) {
 				want = PhaseSucceeded
 			}
 			require.Equal(t, want, o.Phase, "%s in %s", kind, s)
-			require.True(t, want.Final() || Unsteady(s) || kind == OpDelete, "%s goes on in %s", kind, s)
+			require.True(t, want.Final() || s.Unsteady() || kind == OpDelete, "%s goes on in %s", kind, s)
 			require.Equal(t, want.Final(), !o.EndedAt.IsZero(), "%s in %s", kind, s)
 			require.Equal(t, want == PhaseFailed || (want == PhaseRunning && s == Abnormal), o.Error != "", "%s in %s: %q", kind, s, o.Error)
 		}
@@ -217,7 +217,7 @@ func TestWhatIsLearntOnce(t *testing.T) {
 func TestTimingsDefaults(t *testing.T) {
 	require.Equal(t, Timings{time.Minute, 15 * time.Minute, 15 * time.Minute, 5 * time.Minute, 15 * time.Minute, 15 * time.Second, 500 * time.Millisecond, 20 * time.Second, 10 * time.Second, time.Minute, 5 * time.Second, 45 * time.Second, time.Minute, 5 * time.Minute, 24 * time.Hour}, patient)
 	require.Equal(t, time.Second, Timings{Poll: time.Second}.withDefaults().Poll)
-	for _, s := range States(Hosted) {
+	for _, s := range HostedStates.States() {
 		require.Positive(t, patient.patience(s))
 	}
 }

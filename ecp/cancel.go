@@ -21,7 +21,7 @@ var waysBack = map[OperationKind]func(before Wanted) Command{
 type goBack struct{ to Wanted }
 
 // Kind names the command.
-func (goBack) Kind() CommandKind { return KindUpdate }
+func (goBack) Kind() CommandKind { return CommandUpdate }
 
 func (m *Manager) carryBack(d *decision, rec *ClusterRecord, c goBack) {
 	before := rec.Clone()

@@ -2,28 +2,36 @@ package ecp
 
 import "encoding/json"
 
-// Command is something that can be asked of a cluster. The set is sealed:
-// Start, Stop, Restart, Update, Repair, TakeOver, PutBack, Transfer, Delete.
+// Command is something that can be asked of a cluster: [Start], [Stop], [Restart],
+// [Update], [Repair], [TakeOver], [PutBack], [Transfer] or [Delete]. The Manager
+// refuses any other implementation.
 type Command interface{ Kind() CommandKind }
 
 // CommandKind names a command in tables, errors and operations.
 type CommandKind string
 
-// The kinds of commands, in the order they are listed to users.
+// The kinds of commands.
 const (
-	KindStart    CommandKind = "start"
-	KindStop     CommandKind = "stop"
-	KindRestart  CommandKind = "restart"
-	KindUpdate   CommandKind = "update"
-	KindRepair   CommandKind = "repair"
-	KindTakeOver CommandKind = "take-over"
-	KindPutBack  CommandKind = "put-back"
-	KindTransfer CommandKind = "transfer"
-	KindDelete   CommandKind = "delete"
+	CommandStart    CommandKind = "start"
+	CommandStop     CommandKind = "stop"
+	CommandRestart  CommandKind = "restart"
+	CommandUpdate   CommandKind = "update"
+	CommandRepair   CommandKind = "repair"
+	CommandTakeOver CommandKind = "take-over"
+	CommandPutBack  CommandKind = "put-back"
+	CommandTransfer CommandKind = "transfer"
+	CommandDelete   CommandKind = "delete"
 )
 
-// Every command has IfRevision: 0 = whatever the cluster's revision is, else
-// the command is refused with [CodePrecondition] where it is another.
+// commandKinds lists the kinds in the order in which they are shown to people.
+var commandKinds = []CommandKind{
+	CommandStart, CommandStop, CommandRestart, CommandUpdate, CommandRepair,
+	CommandTakeOver, CommandPutBack, CommandTransfer, CommandDelete,
+}
+
+// Every command has IfRevision. It is the revision of the cluster that the caller
+// has read: a command for another revision is refused with [CodePrecondition].
+// Zero means any revision.
 
 // Start lets the nodes of a stopped hosted cluster run again.
 type Start struct{ IfRevision int64 }
@@ -53,6 +61,14 @@ type Update struct {
 // Repair applies the spec again and accepts what was lost.
 type Repair struct{ IfRevision int64 }
 
+// TakeOver records what is there of a cluster whose record is older than that:
+// an older database was put back. No node is replaced for it.
+type TakeOver struct{ IfRevision int64 }
+
+// PutBack makes what is there of such a cluster what is recorded, in the ordinary
+// ways: nodes leave one at a time after their clients, and with their volumes.
+type PutBack struct{ IfRevision int64 }
+
 // Transfer moves the cluster to another project; nothing restarts.
 type Transfer struct {
 	Project    string
@@ -67,50 +83,31 @@ type Delete struct {
 }
 
 // Kind names the command.
-func (Start) Kind() CommandKind { return KindStart }
+func (Start) Kind() CommandKind { return CommandStart }
 
 // Kind names the command.
-func (Stop) Kind() CommandKind { return KindStop }
+func (Stop) Kind() CommandKind { return CommandStop }
 
 // Kind names the command.
-func (Restart) Kind() CommandKind { return KindRestart }
+func (Restart) Kind() CommandKind { return CommandRestart }
 
 // Kind names the command.
-func (Update) Kind() CommandKind { return KindUpdate }
+func (Update) Kind() CommandKind { return CommandUpdate }
 
 // Kind names the command.
-func (Repair) Kind() CommandKind { return KindRepair }
+func (Repair) Kind() CommandKind { return CommandRepair }
 
 // Kind names the command.
-func (Transfer) Kind() CommandKind { return KindTransfer }
+func (TakeOver) Kind() CommandKind { return CommandTakeOver }
 
 // Kind names the command.
-func (Delete) Kind() CommandKind { return KindDelete }
+func (PutBack) Kind() CommandKind { return CommandPutBack }
 
-// revisionOf is the revision a command is for; 0 = whatever.
-func revisionOf(cmd Command) int64 {
-	switch c := cmd.(type) {
-	case Start:
-		return c.IfRevision
-	case Stop:
-		return c.IfRevision
-	case Restart:
-		return c.IfRevision
-	case Update:
-		return c.IfRevision
-	case Repair:
-		return c.IfRevision
-	case TakeOver:
-		return c.IfRevision
-	case PutBack:
-		return c.IfRevision
-	case Transfer:
-		return c.IfRevision
-	case Delete:
-		return c.IfRevision
-	}
-	return 0
-}
+// Kind names the command.
+func (Transfer) Kind() CommandKind { return CommandTransfer }
+
+// Kind names the command.
+func (Delete) Kind() CommandKind { return CommandDelete }
 
 // Plan is what a command would do.
 type Plan struct {

@@ -180,7 +180,7 @@ func healthy(v view, _ int) verdictOf {
 		return verdictOf{Status: False, Reason: ReasonForeignMember, Message: foreignWords(v.look.Foreign)}
 	case st.State == Running, st.State == Stopped:
 		return yes
-	case Unsteady(st.State):
+	case st.State.Unsteady():
 		return verdictOf{Status: Unknown, Reason: ReasonInProgress}
 	}
 	return verdictOf{Status: False, Reason: st.Reason}

@@ -46,12 +46,9 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 	if err := m.mayWhileOlder(rec, cmd); err != nil {
 		return d, err
 	}
-	next, verdict := Next(rec.Mode, rec.Status.State, cmd.Kind())
+	next, verdict := rec.StateMachine().Next(rec.Status.State, cmd.Kind())
 	if u, ok := cmd.(Update); ok && u.Spec == nil && u.Patch == nil && !rec.Deleting { // a name or a description can always be changed
 		next, verdict = rec.Status.State, Stays
-	}
-	if rec.Deleting {
-		next, verdict = NextDeleting(rec.Status.State, cmd.Kind())
 	}
 	switch verdict {
 	case Illegal:
@@ -79,7 +76,7 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 	if rec.Mode == Hosted && old.Spec.Hosted != nil {
 		rec.Status.noteFormer(old.Spec.Hosted.Config, rec.Spec.Hosted.Config)
 	}
-	if d.kind == "" && cmd.Kind() == KindUpdate { // nothing that nodes would notice
+	if d.kind == "" && cmd.Kind() == CommandUpdate { // nothing that nodes would notice
 		next = rec.Status.State
 	}
 	if next == Updating && wantedNodes(rec) == 0 { // no node runs: there is nothing to roll out
@@ -97,6 +94,31 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 	}
 	d.to, d.rec = next, rec
 	return d, nil
+}
+
+// revisionOf is the revision a command is for; 0 = whatever.
+func revisionOf(cmd Command) int64 {
+	switch c := cmd.(type) {
+	case Start:
+		return c.IfRevision
+	case Stop:
+		return c.IfRevision
+	case Restart:
+		return c.IfRevision
+	case Update:
+		return c.IfRevision
+	case Repair:
+		return c.IfRevision
+	case TakeOver:
+		return c.IfRevision
+	case PutBack:
+		return c.IfRevision
+	case Transfer:
+		return c.IfRevision
+	case Delete:
+		return c.IfRevision
+	}
+	return 0
 }
 
 // deadlineFrom gives a task that begins now its time. While nothing can be
@@ -172,7 +194,7 @@ func (m *Manager) carry(tx Tx, d *decision, rec *ClusterRecord, cmd Command) err
 
 // commandFeatures are the features of commands that only hosted clusters take.
 var commandFeatures = map[CommandKind]Feature{
-	KindStart: FeaturePower, KindStop: FeaturePower, KindRestart: FeaturePower, KindRepair: FeatureRepair, KindTakeOver: FeatureRepair, KindPutBack: FeatureRepair,
+	CommandStart: FeaturePower, CommandStop: FeaturePower, CommandRestart: FeaturePower, CommandRepair: FeatureRepair, CommandTakeOver: FeatureRepair, CommandPutBack: FeatureRepair,
 }
 
 // illegal says which commands are legal instead now.
@@ -194,7 +216,7 @@ func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
 	if err != nil {
 		return Operation{}, err
 	}
-	if cmd.Kind() == KindDelete { // connections whose keys are gone are closed at once
+	if cmd.Kind() == CommandDelete { // connections whose keys are gone are closed at once
 		h.m.dropRemoved(ctx, h.id)
 	}
 	h.m.queue.add(h.id)
@@ -219,7 +241,7 @@ func (m *Manager) changeOf(tx Tx, a Actor, id ID, cmd Command) (change, error) {
 
 // takenBy says where a name that is taken stands in a command.
 func takenBy(cmd Command) FieldError {
-	if cmd.Kind() == KindUpdate {
+	if cmd.Kind() == CommandUpdate {
 		return FieldError{"name", "a cluster of that name is there already in the project"}
 	}
 	return FieldError{"project", "a cluster of the same name is there already in that project"}

@@ -13,12 +13,12 @@
 //
 // # How a cluster moves
 //
-// Commands go through a table, [Next]. Everything else is learned by looking:
-// [Judge] is a pure function from a record and a [Look] to the state the
-// cluster should show, and the engine walks the edge table there one hop a
-// write, each hop a [Change] on the stream. Nothing is remembered between
-// looks that is not in the record, so a missed event or a crash between any
-// two lines loses nothing.
+// Commands go through the tables of a [StateMachine], one for each mode. Everything
+// else is learned by looking: [Judge] is a pure function from a record and a [Look]
+// to the state the cluster should show, and the engine walks the edges of the
+// machine there one hop a write, each hop a [Change] on the stream. Nothing is
+// remembered between looks that is not in the record, so a missed event or a crash
+// between any two lines loses nothing.
 //
 // # Actors
 //

@@ -495,7 +495,7 @@ func bury(tx Tx, rec ClusterRecord, op *Operation, now time.Time) error {
 // again says when a cluster is to be looked at without being woken.
 func (m *Manager) again(rec ClusterRecord, look Look) time.Duration {
 	mem := m.memoryOf(rec.ID)
-	settledDown := !Unsteady(rec.Status.State) && !rec.Deleting
+	settledDown := !rec.Status.State.Unsteady() && !rec.Deleting
 	v := newView(look.At, rec, look)
 	switch {
 	case look.Unseen != "" || look.NotHeld != "":

@@ -89,7 +89,7 @@ func ExampleCluster_watch() {
 			continue
 		}
 		state = ecp.State(change.Index.State)
-		fmt.Println(ecp.LabelOf(ecp.Hosted, state).EN)
+		fmt.Println(ecp.HostedStates.Label(state).EN)
 		if state == ecp.Creating {
 			go func() { ended <- m.Run(ctx) }()
 		}

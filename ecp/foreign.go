@@ -103,7 +103,7 @@ func hasForeign(st Status) bool {
 // repairExpels refuses a repair of a running cluster that has nothing to repair, or
 // nothing that repair may touch.
 func (m *Manager) repairExpels(rec ClusterRecord, kind CommandKind) error {
-	if kind != KindRepair || rec.Status.State != Running {
+	if kind != CommandRepair || rec.Status.State != Running {
 		return nil
 	}
 	if !hasForeign(rec.Status) {

@@ -16,7 +16,7 @@ func TestForeignMembers(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.runningOn("emqx-ee-5.8.9", 2)
 		legal := func() []ecp.CommandKind { i := r.get(c); return i.Legal() }
-		require.NotContains(t, legal(), ecp.KindRepair, "there is nothing to repair")
+		require.NotContains(t, legal(), ecp.CommandRepair, "there is nothing to repair")
 		_, err := c.Do(asSystem(), ecp.Repair{})
 		require.ErrorIs(t, err, ecp.ErrConflict)
 
@@ -37,7 +37,7 @@ func TestForeignMembers(t *testing.T) {
 		require.Equal(t, ecp.False, healthy().Status)
 		require.Contains(t, healthy().Message, "have stopped: ")
 		require.Contains(t, healthy().Message, "and run: emqx@guest.example.com")
-		require.Contains(t, legal(), ecp.KindRepair)
+		require.Contains(t, legal(), ecp.CommandRepair)
 		require.Equal(t, 3, r.m.Stats().Foreign)
 
 		pods := r.found(c).Nodes
@@ -54,7 +54,7 @@ func TestForeignMembers(t *testing.T) {
 		r.until("it has stopped", func() bool { f := r.get(c).ForeignMembers; return len(f) == 1 && !f[0].Running }, func() any { return r.get(c).ForeignMembers })
 		r.ends(r.do(c, ecp.Repair{}), ecp.PhaseSucceeded)
 		r.until("all is well", func() bool { return healthy().Status == ecp.True }, func() any { return r.get(c) })
-		require.NotContains(t, legal(), ecp.KindRepair)
+		require.NotContains(t, legal(), ecp.CommandRepair)
 		require.Zero(t, r.m.Stats().Foreign)
 	})
 }

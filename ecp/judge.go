@@ -62,7 +62,7 @@ var hostedRules = []rule{
 	}, is(Stopping, ReasonScaledByHand)},
 	{"no node is left", func(v view) bool { return v.want == 0 && len(v.look.Found.Nodes) == 0 && v.look.Found.Replicas <= 0 }, is(Stopped, ReasonByRequest)},
 	{"stop refused", func(v view) bool {
-		return v.want == 0 && Unsteady(v.rec.Status.State) && v.refused() != nil && !v.refused().Rest
+		return v.want == 0 && v.rec.Status.State.Unsteady() && v.refused() != nil && !v.refused().Rest
 	}, refusedTask},
 	{"stop overdue", func(v view) bool { return v.want == 0 && v.overdue() }, failedAs(ReasonStopFailed)},
 	{"stopping", func(v view) bool { return v.want == 0 }, keep},

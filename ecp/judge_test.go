@@ -21,7 +21,7 @@ func aRecord(s State) ClusterRecord {
 			Volumes: map[int]string{0: "v0", 1: "v1", 2: "v2"},
 		},
 	}
-	if Unsteady(s) {
+	if s.Unsteady() {
 		rec.Status.Deadline = t0.Add(time.Minute)
 	}
 	if s == Stopping || s == Stopped {
@@ -221,7 +221,7 @@ func TestJudge(t *testing.T) {
 				require.Equal(t, c.reason, j.Reason, "rule %q", j.Rule)
 			}
 			if j.State != rec.Status.State {
-				require.NotEmpty(t, route(Hosted, rec.Status.State, j.State), "no way from %s to %s (rule %q)", rec.Status.State, j.State, j.Rule)
+				require.NotEmpty(t, HostedStates.Route(rec.Status.State, j.State), "no way from %s to %s (rule %q)", rec.Status.State, j.State, j.Rule)
 			}
 			if j.State == Abnormal && rec.Status.State != Abnormal {
 				require.NotEmpty(t, j.Message, "an abnormal cluster says why")

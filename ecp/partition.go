@@ -8,7 +8,7 @@ var unjoined = map[Reason]bool{ReasonPartitioned: true, ReasonMemberMissing: tru
 // objects and pods as they should be, which they are, and then could only fail
 // for want of time.
 func (m *Manager) repairJoins(rec ClusterRecord, kind CommandKind) error {
-	if kind != KindRepair || !unjoined[rec.Status.Reason] {
+	if kind != CommandRepair || !unjoined[rec.Status.Reason] {
 		return nil
 	}
 	why := ""

@@ -109,9 +109,9 @@ func (f *fleet) hop(rec ClusterRecord, last bool) {
 	f.require(rec.Revision >= old.Revision && rec.Generation >= old.Generation, "a counter fell")
 	_, repair := f.cmd.(Repair)
 	f.require(!old.Status.Dispatched || st.Dispatched || repair, "it was forgotten that it was dispatched")
-	onItsWay := Unsteady(st.State) || (rec.Deleting && st.State == Stopped)
+	onItsWay := st.State.Unsteady() || (rec.Deleting && st.State == Stopped)
 	f.require(!onItsWay || !st.Deadline.IsZero(), "%s without a deadline", st.State)
-	f.require(st.State == Gone || LabelOf(Hosted, st.State).EN != string(st.State), "%q is no state", st.State)
+	f.require(st.State == Gone || HostedStates.Label(st.State).EN != string(st.State), "%q is no state", st.State)
 	f.clock(old, rec, known)
 	if st.Operation != old.Status.Operation {
 		f.before[st.Operation] = Wanted{old.Spec, old.Resolved}
@@ -126,22 +126,17 @@ func (f *fleet) hop(rec ClusterRecord, last bool) {
 func (f *fleet) edge(rec ClusterRecord, from State) {
 	to := rec.Status.State
 	if f.cmd != nil {
-		want, _ := Next(Hosted, from, f.cmd.Kind())
+		want, _ := HostedStates.Next(from, f.cmd.Kind())
 		f.require(want == to || (want == Updating && to == Stopping && wantedNodes(rec) == 0), "%s leads from %s to %s", f.cmd.Kind(), from, to)
 		return
 	}
-	for _, s := range hostedLooks[from] {
-		if s == to {
-			return
-		}
-	}
-	f.require(false, "a look leads from %s to %s", from, to)
+	f.require(slices.Contains(HostedStates.Edges(from), to), "a look leads from %s to %s", from, to)
 }
 
 // clock measures the time a task had, and that it was not cut short.
 func (f *fleet) clock(old, rec ClusterRecord, known bool) {
 	id, st := rec.ID, rec.Status
-	if !known || (f.cmd != nil && (old.Status.State != st.State || old.Deleting != rec.Deleting)) || (Unsteady(st.State) && !Unsteady(old.Status.State) && !rec.Deleting) {
+	if !known || (f.cmd != nil && (old.Status.State != st.State || old.Deleting != rec.Deleting)) || (st.State.Unsteady() && !old.Status.State.Unsteady() && !rec.Deleting) {
 		f.task[id] = &task{began: f.now}
 	}
 	tk := f.task[id]
@@ -193,7 +188,7 @@ func (f *fleet) operations() {
 	for id, r := range f.s.records[KindCluster] {
 		st := r.Payload.(ClusterRecord).Status
 		f.require(st.Operation == open[ID(id)], "%s names operation %q, %q is open", id, st.Operation, open[ID(id)])
-		f.require(st.Operation == "" || Unsteady(st.State) || st.State == Stopped || f.cmd != nil || r.Payload.(ClusterRecord).Deleting, "%s is %s, and its operation goes on", id, st.State)
+		f.require(st.Operation == "" || st.State.Unsteady() || st.State == Stopped || f.cmd != nil || r.Payload.(ClusterRecord).Deleting, "%s is %s, and its operation goes on", id, st.State)
 		delete(open, ID(id))
 	}
 	f.require(len(open) == 0, "operations of clusters that are gone: %v", open)
@@ -241,8 +236,8 @@ func (f *fleet) do(id ID, cmd Command) {
 	}
 	f.require(CodeOf(err) == CodeOf(planErr), "plan says %v, do says %v", planErr, err)
 	if err != nil {
-		f.require(errors.Is(err, ErrConflict) || ((cmd.Kind() == KindUpdate || cmd.Kind() == KindTransfer) && errors.Is(err, ErrQuotaExceeded)), "%v", err)
-		f.require(before.Deleting && cmd.Kind() != KindDelete || !before.Deleting, "deletion was refused: %v", err)
+		f.require(errors.Is(err, ErrConflict) || ((cmd.Kind() == CommandUpdate || cmd.Kind() == CommandTransfer) && errors.Is(err, ErrQuotaExceeded)), "%v", err)
+		f.require(before.Deleting && cmd.Kind() != CommandDelete || !before.Deleting, "deletion was refused: %v", err)
 		f.require(f.s.seq == at, "what was refused wrote something")
 		return
 	}
@@ -299,7 +294,7 @@ func (f *fleet) look(id ID) {
 	}
 	f.require(st.StaleFrom.IsZero(), "stale although everything can be seen")
 	f.require(st.Deadline.Sub(f.now) <= f.m.timings.Create+MaxNodes*leaveWithin, "%s has %s left", st.State, st.Deadline.Sub(f.now))
-	f.require(!Unsteady(st.State) || !f.now.After(st.Deadline), "%s is overdue", st.State)
+	f.require(!st.State.Unsteady() || !f.now.After(st.Deadline), "%s is overdue", st.State)
 	if p.lagging {
 		return
 	}
@@ -499,7 +494,7 @@ func TestRoutesShowNothingUntrue(t *testing.T) {
 	}
 	for from, all := range wanted {
 		for _, to := range all {
-			path := route(Hosted, from, to)
+			path := HostedStates.Route(from, to)
 			require.NotEmpty(t, path, "%s to %s", from, to)
 			for _, s := range path[:len(path)-1] {
 				require.Contains(t, []State{Syncing, Stopped}, s, "%s to %s", from, to)

@@ -107,11 +107,20 @@ func (m *Manager) toldOlder(mem *memory, older bool) (told bool) {
 
 // commandsHeldBack are the commands that are legal while the record is older than
 // what is found; an update may change name and description.
-var commandsHeldBack = []CommandKind{KindTakeOver, KindPutBack, KindTransfer, KindDelete}
+var commandsHeldBack = []CommandKind{CommandTakeOver, CommandPutBack, CommandTransfer, CommandDelete}
+
+// StateMachine returns the state machine that holds for the cluster now: that of its
+// mode, or the one of clusters that are being deleted.
+func (r ClusterRecord) StateMachine() StateMachine {
+	if r.Deleting {
+		return r.Mode.StateMachine().WhileDeleting()
+	}
+	return r.Mode.StateMachine()
+}
 
 // Legal lists the commands that are taken of the cluster now.
 func (r ClusterRecord) Legal() []CommandKind {
-	all := Legal(r.Mode, r.Status.State, r.Deleting)
+	all := r.StateMachine().Legal(r.Status.State)
 	older := r.Status.Reason == ReasonRecordOlder
 	return slices.DeleteFunc(all, func(k CommandKind) bool {
 		if r.Deleting {
@@ -120,10 +129,10 @@ func (r ClusterRecord) Legal() []CommandKind {
 		if older {
 			return !slices.Contains(commandsHeldBack, k)
 		}
-		if k == KindRepair && r.Mode == Hosted && r.Status.State == Running { // it works: only EMQX' members may want it
+		if k == CommandRepair && r.Mode == Hosted && r.Status.State == Running { // it works: only EMQX' members may want it
 			return !hasForeign(r.Status)
 		}
-		return k == KindTakeOver || k == KindPutBack
+		return k == CommandTakeOver || k == CommandPutBack
 	})
 }
 

@@ -7,7 +7,7 @@ import "fmt"
 // machine still runs its node is not known, so nothing may be done to it before
 // a person has said that it is off.
 func (m *Manager) repairHelps(rec ClusterRecord, kind CommandKind) error {
-	if kind != KindRepair || rec.Status.Reason != ReasonNodeDown && rec.Status.Reason != ReasonNothingServes {
+	if kind != CommandRepair || rec.Status.Reason != ReasonNodeDown && rec.Status.Reason != ReasonNothingServes {
 		return nil
 	}
 	m.mu.Lock()

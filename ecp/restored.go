@@ -9,20 +9,6 @@ import (
 	"time"
 )
 
-// TakeOver records what is there of a cluster whose record is older than that:
-// an older database was put back. No node is replaced for it.
-type TakeOver struct{ IfRevision int64 }
-
-// PutBack makes what is there of such a cluster what is recorded, in the ordinary
-// ways: nodes leave one at a time after their clients, and with their volumes.
-type PutBack struct{ IfRevision int64 }
-
-// Kind names the command.
-func (TakeOver) Kind() CommandKind { return KindTakeOver }
-
-// Kind names the command.
-func (PutBack) Kind() CommandKind { return KindPutBack }
-
 // carryTakeOver lets the record say what the objects say.
 func (m *Manager) carryTakeOver(tx Tx, d *decision, rec *ClusterRecord) error {
 	f, _ := m.found(rec.ID)

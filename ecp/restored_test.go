@@ -82,7 +82,7 @@ func TestOlderRecordWritesNothing(t *testing.T) {
 		writes, was := r.sim.Writes(), r.found(c)
 		info := r.isOlder(c)
 		require.Contains(r.t, info.Status.Message, "take-over")
-		require.Equal(r.t, []ecp.CommandKind{ecp.KindTakeOver, ecp.KindPutBack, ecp.KindTransfer, ecp.KindDelete}, info.Legal())
+		require.Equal(r.t, []ecp.CommandKind{ecp.CommandTakeOver, ecp.CommandPutBack, ecp.CommandTransfer, ecp.CommandDelete}, info.Legal())
 		for _, cmd := range []ecp.Command{ecp.Start{}, ecp.Stop{}, ecp.Restart{}, ecp.Repair{}, ecp.Delete{}, patched(`{"connections":20}`)} {
 			_, err := c.Do(asSystem(), cmd)
 			require.ErrorIs(r.t, err, ecp.ErrConflict, "%s", cmd.Kind())

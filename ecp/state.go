@@ -1,7 +1,8 @@
 package ecp
 
 // State says where a cluster's life stands, in one word for people. Software
-// waits on conditions instead.
+// waits on conditions instead. Which states follow each other is said by a
+// [StateMachine].
 type State string
 
 // The states of hosted clusters.
@@ -25,73 +26,15 @@ const (
 	Deleting    State = "deleting"
 )
 
-// Gone is what the last event of a deleted cluster says, which is the one that
-// tells of the deletion. No cluster that can be read has it.
+// Gone is the state in the last event of a deleted cluster, the event that
+// reports the deletion. No cluster that can be read has it, no [StateMachine]
+// lists it, and nothing leads out of it.
 const Gone State = "gone"
-
-var goneLabel = Label{"已删除", "Deleted"}
 
 // Label is a state's name for people.
 type Label struct {
 	ZH string `json:"zh"`
 	EN string `json:"en"`
-}
-
-// stateInfo is one row of the documentation made from these tables.
-type stateInfo struct {
-	State   State
-	Label   Label
-	Meaning string
-}
-
-var hostedStates = []stateInfo{
-	{Creating, Label{"创建中", "Creating"}, "first objects and nodes come up"},
-	{Updating, Label{"更新中", "Updating"}, "a change is being rolled out"},
-	{Syncing, Label{"状态同步中", "Syncing"}, "Kubernetes has converged, EMQX does not agree yet (members, version)"},
-	{Starting, Label{"启动中", "Starting"}, "start was asked, nodes come up"},
-	{Running, Label{"运行中", "Running"}, "as asked for"},
-	{Degraded, Label{"降级运行中", "Degraded"}, "a node is unavailable outside a plan, at least one serves"},
-	{Stopping, Label{"停止中", "Stopping"}, "nodes go away: stop, or the first half of delete"},
-	{Stopped, Label{"已停止", "Stopped"}, "no node runs; what is on volumes is kept (configuration, users, rules), sessions and retained messages in memory are not; a deleted cluster passes through"},
-	{Abnormal, Label{"异常", "Abnormal"}, "the last task failed, or nothing serves, or what is found contradicts itself"},
-	{Nonexistent, Label{"不存在", "Nonexistent"}, "the create task was never dispatched"},
-}
-
-var adoptedStates = []stateInfo{
-	{Created, Label{"已创建", "Created"}, "no agent has registered yet"},
-	{Registering, Label{"注册中", "Registering"}, "an agent has registered, its first complete report is awaited"},
-	{Running, Label{"运行中", "Running"}, "agents report and EMQX answers"},
-	{Abnormal, Label{"异常", "Abnormal"}, "an agent, or EMQX behind it, is not as it should be; the reason says which"},
-	{Deleting, Label{"删除中", "Deleting"}, "the broker gets its own connection limit back where one was set, agents are turned away, the quota is given back"},
-}
-
-// States lists the states a cluster of the mode can have, in the order of its life.
-func States(mode Mode) []State {
-	var out []State
-	for _, i := range stateInfos(mode) {
-		out = append(out, i.State)
-	}
-	return out
-}
-
-// LabelOf gives the state's name in Chinese and English.
-func LabelOf(mode Mode, s State) Label {
-	if s == Gone {
-		return goneLabel
-	}
-	for _, i := range stateInfos(mode) {
-		if i.State == s {
-			return i.Label
-		}
-	}
-	return Label{ZH: string(s), EN: string(s)}
-}
-
-func stateInfos(mode Mode) []stateInfo {
-	if mode == Adopted {
-		return adoptedStates
-	}
-	return hostedStates
 }
 
 // Reason is a word from a fixed list that says why a state or a condition is

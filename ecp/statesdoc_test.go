@@ -30,19 +30,19 @@ func statesDocument() string {
 	var b strings.Builder
 	b.WriteString(`# States
 
-This page is made from the tables in package ` + "`ecp`" + ` by a test; change the tables, not the page.
+This page is made from ` + "`ecp.HostedStates`" + ` and ` + "`ecp.AdoptedStates`" + ` by a test; change those tables, not the page.
 
 A state is one word for people. Software waits on conditions: ` + "`Settled`" + ` (nothing is left to do for this
 generation) and ` + "`Healthy`" + ` (no attention needed).
 
-A command moves a cluster at once; everything else is learned by looking. A look moves a cluster along the arrows
-marked "look", one hop a write, and every hop is an event on the stream. While nothing can be seen (Kubernetes or the
-link to it does not answer) the state is kept, the cluster is marked stale, and deadlines stand still.
+A command moves a cluster at once; everything else follows from what is observed. An observation moves a cluster along
+the arrows marked "observed". Each arrow is one write and one event on the stream. While nothing can be observed
+(Kubernetes or the link to it does not answer) the state is kept, the cluster is marked stale, and deadlines stand still.
 
 Some product documents call a new hosted cluster 更新中 in one place and 创建中 in another: here it is ` + "`creating`" + ` 创建中.
 A stopped cluster in which nodes appear by hand goes back to ` + "`stopping`" + ` until they are gone again.
 
-The last event of a cluster tells that its record was deleted, and says ` + "`" + string(Gone) + "` " + goneLabel.ZH + `, which no cluster has that can still be read.
+The last event of a cluster tells that its record was deleted, and says ` + "`" + string(Gone) + "` " + HostedStates.Label(Gone).ZH + `, which no cluster has that can still be read.
 
 A cluster whose record is older than what is found is ` + "`abnormal`" + ` with the reason ` + "`RecordOlder`" + `, whatever state it was in:
 an older database was put back, or another program works with a copy of it. Nothing is written to it. Only take-over (the
@@ -59,44 +59,47 @@ it removes those that have stopped. One that runs is left alone.
 }
 
 func writeMode(b *strings.Builder, mode Mode) {
+	m := mode.StateMachine()
 	fmt.Fprintf(b, "\n## %s clusters\n\n| state | 中文 | meaning | legal commands |\n|---|---|---|---|\n", map[Mode]string{Hosted: "Hosted", Adopted: "Adopted"}[mode])
-	for _, i := range stateInfos(mode) {
-		var legal []string
-		for _, k := range Legal(mode, i.State, false) {
-			legal = append(legal, string(k))
-		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", i.State, i.Label.ZH, i.Meaning, strings.Join(legal, ", "))
+	for _, s := range m.States() {
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s, m.Label(s).ZH, m.Meaning(s), strings.Join(kindNames(m.Legal(s)), ", "))
 	}
 	b.WriteString("\nWhile a cluster is being deleted only delete is taken (to add force).\n\n```mermaid\nstateDiagram-v2\n")
-	fmt.Fprintf(b, "    [*] --> %s: create\n", stateInfos(mode)[0].State)
-	for _, i := range stateInfos(mode) {
-		var order []State
-		words := map[State][]string{}
-		say := func(s State, w string) {
-			if words[s] == nil {
-				order = append(order, s)
-			}
-			words[s] = append(words[s], w)
-		}
-		for _, s := range lookTable(mode)[i.State] {
-			say(s, "look")
-		}
-		for _, k := range commandKinds {
-			if s, v := Next(mode, i.State, k); v == Moves {
-				say(s, string(k))
-			}
-		}
-		for _, s := range order {
-			name := string(s)
-			if s == Gone {
-				name = "[*]"
-			}
-			fmt.Fprintf(b, "    %s --> %s: %s\n", i.State, name, strings.Join(words[s], ", "))
-		}
+	fmt.Fprintf(b, "    [*] --> %s: create\n", m.States()[0])
+	for _, s := range m.States() {
+		writeArrows(b, m, s)
 	}
 	b.WriteString("```\n")
 	if mode == Adopted {
 		writeAdoptedReasons(b)
+	}
+}
+
+// writeArrows writes what leads out of a state: one arrow to each other state,
+// with all that leads along it.
+func writeArrows(b *strings.Builder, m StateMachine, from State) {
+	var order []State
+	causes := map[State][]string{}
+	add := func(to State, cause string) {
+		if causes[to] == nil {
+			order = append(order, to)
+		}
+		causes[to] = append(causes[to], cause)
+	}
+	for _, to := range m.Edges(from) {
+		add(to, "observed")
+	}
+	for _, command := range m.Legal(from) {
+		if to, verdict := m.Next(from, command); verdict == Moves {
+			add(to, string(command))
+		}
+	}
+	for _, to := range order {
+		name := string(to)
+		if to == Gone {
+			name = "[*]"
+		}
+		fmt.Fprintf(b, "    %s --> %s: %s\n", from, name, strings.Join(causes[to], ", "))
 	}
 }
 

@@ -165,7 +165,7 @@ func phaseIn(kind OperationKind, s State) Phase {
 	switch {
 	case slices.Contains(succeeds[kind], s):
 		return PhaseSucceeded
-	case Unsteady(s), kind == OpDelete:
+	case s.Unsteady(), kind == OpDelete:
 		return PhaseRunning
 	}
 	return PhaseFailed

@@ -74,7 +74,7 @@ func (m *Manager) PlanTakeOverUnrecorded(ctx context.Context, r TakeOverRequest)
 		if _, err := m.recordUnrecorded(&work{Tx: tx, actor: actor, now: m.now().UTC(), asked: &request{}}, &rec); err != nil {
 			return err
 		}
-		plan = Plan{Command: KindTakeOver, To: rec.Status.State, Steps: stepNames(operationSteps[OpTakeOver]), Notes: notes}
+		plan = Plan{Command: CommandTakeOver, To: rec.Status.State, Steps: stepNames(operationSteps[OpTakeOver]), Notes: notes}
 		return errPlanned
 	})
 	if errors.Is(err, errPlanned) {

@@ -105,7 +105,7 @@ const clustersHead = `
 func page(counts map[string]int) string {
 	b := clustersHead
 	for _, mode := range []ecp.Mode{ecp.Adopted, ecp.Hosted} {
-		for _, s := range ecp.States(mode) {
+		for _, s := range mode.StateMachine().States() {
 			b += fmt.Sprintf("openecp_clusters{mode=%q,state=%q} %d\n", mode, s, counts[string(mode)+" "+string(s)])
 		}
 	}

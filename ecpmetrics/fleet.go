@@ -143,7 +143,7 @@ func (f *fleet) collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), labels...)
 	}
 	for _, mode := range []ecp.Mode{ecp.Hosted, ecp.Adopted} {
-		for _, state := range ecp.States(mode) {
+		for _, state := range mode.StateMachine().States() {
 			gauge(clustersDesc, at[place{mode: mode, state: state}], string(mode), string(state))
 		}
 		gauge(staleDesc, stale[mode], string(mode))

@@ -187,7 +187,7 @@ func modes() []string { return []string{string(ecp.Hosted), string(ecp.Adopted)}
 // states lists the states of both modes once each.
 func states() []string {
 	var out []string
-	for _, s := range slices.Concat(ecp.States(ecp.Hosted), ecp.States(ecp.Adopted)) {
+	for _, s := range slices.Concat(ecp.HostedStates.States(), ecp.AdoptedStates.States()) {
 		if !slices.Contains(out, string(s)) {
 			out = append(out, string(s))
 		}

@@ -114,7 +114,7 @@ func viewRecord(r ecp.ClusterRecord) clusterEvent {
 		ID: r.ID, Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Version: r.EMQXVersion(),
 		Spec: specView(r.Spec.Redacted()), Generation: r.Generation, Revision: r.Revision, Creator: r.Creator, CreatorUser: r.CreatorUser, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		Status: statusEvent{
-			State: st.State, Label: ecp.LabelOf(r.Mode, st.State), Reason: st.Reason, Message: st.Message,
+			State: st.State, Label: r.StateMachine().Label(st.State), Reason: st.Reason, Message: st.Message,
 			Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Conditions: list(st.Conditions), Operation: st.Operation,
 		},
 	}

@@ -64,7 +64,7 @@ func TestLife(t *testing.T) {
 		before := f.stored()
 		var plan ecp.Plan
 		conform[ecp.Plan](f.call(asAdmin, http.MethodDelete, path+"?dryRun=true&force=true", "").want(http.StatusOK), f.api).into(&plan)
-		require.Equal(t, ecp.Plan{Command: ecp.KindDelete, From: ecp.Running, To: ecp.Stopping, Steps: plan.Steps}, plan)
+		require.Equal(t, ecp.Plan{Command: ecp.CommandDelete, From: ecp.Running, To: ecp.Stopping, Steps: plan.Steps}, plan)
 		require.NotEmpty(t, plan.Steps)
 		require.Equal(t, before.position, f.stored().position)
 	})

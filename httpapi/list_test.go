@@ -142,7 +142,7 @@ func TestExplain(t *testing.T) {
 	require.False(t, e.Settled)
 	require.Equal(t, ecp.OpCreate, e.Operation.Kind)
 	require.NotZero(t, e.Deadline)
-	require.Contains(t, e.Legal, ecp.KindDelete)
+	require.Contains(t, e.Legal, ecp.CommandDelete)
 	require.True(t, e.LookedAt.IsZero())
 
 	f.run()

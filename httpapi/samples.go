@@ -125,7 +125,7 @@ func answerSamples() map[string]any {
 			Connected: true, Since: sampleTime, LastSeen: sampleTime.Add(time.Hour), Carrier: "direct", Remote: "192.0.2.7:40112",
 			Reason: ecp.ReasonEMQXAuthFailed, Message: "the agent was refused by EMQX", Errors: []agentErrorView{{ecp.AgentStageNode, ecp.AgentFaultAuth, "BAD_USERNAME_OR_PWD"}},
 		},
-		"Plan": ecp.Plan{Command: ecp.KindStop, From: ecp.Running, To: ecp.Stopping, Steps: []string{"objects", "nodes-gone"}, Notes: []string{"all clients are cut"}},
+		"Plan": ecp.Plan{Command: ecp.CommandStop, From: ecp.Running, To: ecp.Stopping, Steps: []string{"objects", "nodes-gone"}, Notes: []string{"all clients are cut"}},
 		"Problem": newProblem(ecp.CodeInvalid, "create cluster: the request contradicts the rules",
 			fieldView{Pointer: "/spec/nodes", Detail: "is 8; 1 to 7 are allowed"}),
 	}

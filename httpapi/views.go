@@ -106,7 +106,7 @@ func viewCluster(i ecp.Info) clusterView {
 		Creator: i.Creator, CreatorUser: i.CreatorUser, CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt,
 	}
 	v.Status = statusView{
-		State: st.State, Label: ecp.LabelOf(i.Mode, st.State), Reason: st.Reason, Message: st.Message,
+		State: st.State, Label: i.StateMachine().Label(st.State), Reason: st.Reason, Message: st.Message,
 		Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Nodes: []nodeView{}, ReadyNodes: i.ReadyNodes, Volumes: list(i.Volumes), ForeignMembers: i.ForeignMembers,
 		Connections: i.Current, Conditions: list(st.Conditions), Operation: st.Operation,
 		Endpoints: endpointsView{

@@ -23,7 +23,7 @@ import (
 	"`+module+`/ecp"
 )
 
-func main() { fmt.Println(ecp.States(ecp.Hosted)) }
+func main() { fmt.Println(ecp.HostedStates.States()) }
 `)
 	env := []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "GOMODCACHE=" + t.TempDir()}
 	deps, err := goList(dir, env, "-deps", ".")
