@@ -16,25 +16,23 @@ type Grant struct {
 	Project string `json:"project,omitempty"` // of a project admin or user, "org/project"
 }
 
-// Actor is who asks. Every call of the Manager needs one in its context; a
-// call without one is denied. Role, Org and Project are its first grant, which
-// is all that most actors have.
+// Actor is the user, token or program that makes a call. Every call of the Manager
+// needs one in its context; a call without one is denied.
 type Actor struct {
-	// Name is for the record: creator, operations, audit. That of a token begins with
-	// [TokenPrefix]; an embedder's own actors had better not.
-	Name    string
-	Role    Role
-	Org     string  // reach of an org admin
-	Project string  // reach of a project admin or user, "org/project"
-	Grants  []Grant // further ones; nil = none
-	// Credential says what the actor came with, for the audit: "token/…",
-	// "session/…"; "" where the embedder vouches for it.
+	// Name is for the record: creator, operations, audit. The names of tokens begin
+	// with [TokenPrefix]; the names of an embedder's own actors must not.
+	Name string
+	// Grants are all that the actor may do. An actor without grants may do nothing.
+	// They must not be changed once the actor is in a context.
+	Grants []Grant
+	// Credential says in the audit what the actor logged in with: "token/…" or
+	// "session/…". It is empty for the actors of an embedder.
 	Credential string
 }
 
 // System is an actor that may do everything, for embedders who authorise by
 // themselves and for the daemon's own work.
-var System = Actor{Name: "system", Role: RoleSystem}
+var System = Actor{Name: "system", Grants: []Grant{{Role: RoleSystem}}}
 
 type actorKey struct{}
 
@@ -56,24 +54,6 @@ func (a Actor) who() string {
 		return "user " + user
 	}
 	return a.Name + "\x00" + a.Credential
-}
-
-// AllGrants lists every grant of the actor, the first one included.
-func (a Actor) AllGrants() []Grant {
-	if a.Role == "" {
-		return slices.Clone(a.Grants)
-	}
-	return append([]Grant{{Role: a.Role, Org: a.Org, Project: a.Project}}, a.Grants...)
-}
-
-// actorOf gives an actor with a list of grants.
-func actorOf(name string, grants []Grant) Actor {
-	a := Actor{Name: name}
-	if len(grants) > 0 {
-		a.Role, a.Org, a.Project = grants[0].Role, grants[0].Org, grants[0].Project
-		a.Grants = append([]Grant(nil), grants[1:]...)
-	}
-	return a
 }
 
 // wellFormed reports whether the grant has the reach that its role needs, and no
@@ -130,18 +110,14 @@ func (g Grant) reaches(where string) bool {
 // May says whether a holds the right over a project ("org/project") or a whole
 // organisation ("org"); "" asks for the right wherever it reaches.
 func (a Actor) May(right Right, where string) bool {
-	may := func(g Grant) bool {
+	return slices.ContainsFunc(a.Grants, func(g Grant) bool {
 		return rights[g.Role][right] && g.wellFormed() && (where == "" || g.reaches(where))
-	}
-	if may(Grant{Role: a.Role, Org: a.Org, Project: a.Project}) {
-		return true
-	}
-	return slices.ContainsFunc(a.Grants, may)
+	})
 }
 
 // sees says whether an organisation exists for a: it has a grant there.
 func (a Actor) sees(org string) bool {
-	return slices.ContainsFunc(a.AllGrants(), func(g Grant) bool {
+	return slices.ContainsFunc(a.Grants, func(g Grant) bool {
 		return g.wellFormed() && (g.Role == RoleSystem || org != "" && g.org() == org)
 	})
 }
@@ -149,7 +125,7 @@ func (a Actor) sees(org string) bool {
 // holds says whether a may give a grant to somebody: only within its reach, and
 // there nobody who may give anything has less than what can be given.
 func (a Actor) holds(g Grant) bool {
-	return slices.ContainsFunc(a.AllGrants(), func(own Grant) bool {
+	return slices.ContainsFunc(a.Grants, func(own Grant) bool {
 		if isSystem(own) {
 			return true // also what is malformed, which somebody has to remove
 		}
@@ -205,7 +181,7 @@ func (a Actor) permit(op string, right Right, where string) error {
 		return &Error{Code: CodeNotFound, Op: op, Message: "there is no such thing in a project you may see", Cause: errRefused}
 	}
 	var roles []string
-	for _, g := range a.AllGrants() {
+	for _, g := range a.Grants {
 		if role := string(g.Role); g.wellFormed() && !slices.Contains(roles, role) {
 			roles = append(roles, role)
 		}

@@ -14,23 +14,23 @@ import (
 // Actors of every role, some of another organisation or project.
 var actors = map[string]Actor{
 	"system":        System,
-	"org admin":     {Name: "o", Role: RoleOrgAdmin, Org: "default"},
-	"project admin": {Name: "p", Role: RoleProjectAdmin, Project: "default/default"},
-	"user":          {Name: "u", Role: RoleUser, Project: "default/default"},
+	"org admin":     {Name: "o", Grants: []Grant{{Role: RoleOrgAdmin, Org: "default"}}},
+	"project admin": {Name: "p", Grants: []Grant{{Role: RoleProjectAdmin, Project: "default/default"}}},
+	"user":          {Name: "u", Grants: []Grant{{Role: RoleUser, Project: "default/default"}}},
 
-	"other org's admin":     {Name: "oo", Role: RoleOrgAdmin, Org: "defaul"},
-	"other project's admin": {Name: "op", Role: RoleProjectAdmin, Project: "default/other"},
-	"other project's user":  {Name: "ou", Role: RoleUser, Project: "default/other"},
-	"admin of no org":       {Name: "no", Role: RoleOrgAdmin},
-	"admin of no project":   {Name: "np", Role: RoleProjectAdmin},
-	"user given an org":     {Name: "uo", Role: RoleUser, Org: "default"},
-	"project admin, no /":   {Name: "pn", Role: RoleProjectAdmin, Project: "default"},
-	"project with two /":    {Name: "pt", Role: RoleProjectAdmin, Project: "default/default/x"},
-	"org of a project":      {Name: "op", Role: RoleOrgAdmin, Org: "default/default"},
-	"two reaches":           {Name: "tr", Role: RoleOrgAdmin, Org: "default", Project: "default/default"},
-	"system of an org":      {Name: "so", Role: RoleSystem, Org: "default"},
-	"no role":               {Name: "n", Project: "default/default", Org: "default"},
-	"unknown role":          {Name: "x", Role: "root", Project: "default/default"},
+	"other org's admin":     {Name: "oo", Grants: []Grant{{Role: RoleOrgAdmin, Org: "defaul"}}},
+	"other project's admin": {Name: "op", Grants: []Grant{{Role: RoleProjectAdmin, Project: "default/other"}}},
+	"other project's user":  {Name: "ou", Grants: []Grant{{Role: RoleUser, Project: "default/other"}}},
+	"admin of no org":       {Name: "no", Grants: []Grant{{Role: RoleOrgAdmin}}},
+	"admin of no project":   {Name: "np", Grants: []Grant{{Role: RoleProjectAdmin}}},
+	"user given an org":     {Name: "uo", Grants: []Grant{{Role: RoleUser, Org: "default"}}},
+	"project admin, no /":   {Name: "pn", Grants: []Grant{{Role: RoleProjectAdmin, Project: "default"}}},
+	"project with two /":    {Name: "pt", Grants: []Grant{{Role: RoleProjectAdmin, Project: "default/default/x"}}},
+	"org of a project":      {Name: "op", Grants: []Grant{{Role: RoleOrgAdmin, Org: "default/default"}}},
+	"two reaches":           {Name: "tr", Grants: []Grant{{Role: RoleOrgAdmin, Org: "default", Project: "default/default"}}},
+	"system of an org":      {Name: "so", Grants: []Grant{{Role: RoleSystem, Org: "default"}}},
+	"no role":               {Name: "n", Grants: []Grant{{Project: "default/default", Org: "default"}}},
+	"unknown role":          {Name: "x", Grants: []Grant{{Role: "root", Project: "default/default"}}},
 }
 
 // onProject says what each may do with a cluster of default/default.
@@ -83,7 +83,7 @@ func TestMalformedGrantsGiveNothing(t *testing.T) {
 		var wrong problems
 		validateGrant(&wrong, "grant", g)
 		require.NotEmpty(t, wrong, "%v is refused", g)
-		a := actorOf("x", []Grant{g})
+		a := Actor{Name: "x", Grants: []Grant{g}}
 		require.False(t, a.sees("a"), "%v sees an organisation", g)
 		for right := range rights[RoleSystem] {
 			for _, where := range []string{"", "a", "a/p", "a/p/q", "/p", "a/"} {
@@ -93,7 +93,7 @@ func TestMalformedGrantsGiveNothing(t *testing.T) {
 		for _, given := range []Grant{{Role: RoleSystem}, {Role: RoleOrgAdmin, Org: "a"}, {Role: RoleUser, Project: "a/p"}, g} {
 			require.False(t, a.holds(given), "%v gives %v", g, given)
 		}
-		require.False(t, actorOf("b", []Grant{{Role: RoleOrgAdmin, Org: "a"}}).holds(g), "an administrator gives %v", g)
+		require.False(t, Actor{Name: "b", Grants: []Grant{{Role: RoleOrgAdmin, Org: "a"}}}.holds(g), "an administrator gives %v", g)
 	}
 }
 
@@ -279,7 +279,7 @@ func TestTokens(t *testing.T) {
 
 	a, err := m.Authenticate(ctx, "sixteen letters!")
 	require.NoError(t, err)
-	require.Equal(t, Actor{Name: "token:admin", Role: RoleSystem, Credential: "token/bootstrap"}, a)
+	require.Equal(t, Actor{Name: "token:admin", Grants: []Grant{{Role: RoleSystem}}, Credential: "token/bootstrap"}, a)
 	for _, wrong := range []string{"", "sixteen letters?", "another that is long enough", hashToken("sixteen letters!")} {
 		_, err := m.Authenticate(ctx, wrong)
 		require.ErrorIs(t, err, ErrDenied, "%q", wrong)

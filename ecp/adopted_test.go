@@ -288,7 +288,7 @@ func TestChangesWhileAgentsAreConnected(t *testing.T) {
 	}
 	require.Empty(t, p.link.dropped)
 	require.Empty(t, p.link.all)
-	agents, err := p.m.Agents(WithActor(t.Context(), Actor{Name: "ann", Role: RoleUser, Project: "b/p"}), p.id)
+	agents, err := p.m.Agents(WithActor(t.Context(), Actor{Name: "ann", Grants: []Grant{{Role: RoleUser, Project: "b/p"}}}), p.id)
 	require.NoError(t, err)
 	require.Len(t, agents, 1)
 }

@@ -353,7 +353,7 @@ func TestOverviewIsGathered(t *testing.T) {
 		require.ErrorIs(t, err, ecp.ErrNotFound)
 		_, err = o.m.Overview(context.Background(), "")
 		require.ErrorIs(t, err, ecp.ErrDenied)
-		none, err := o.m.Overview(ecp.WithActor(t.Context(), ecp.Actor{Name: "x", Role: ecp.RoleUser, Project: "other/one"}), "")
+		none, err := o.m.Overview(ecp.WithActor(t.Context(), ecp.Actor{Name: "x", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}}), "")
 		require.NoError(t, err)
 		require.Zero(t, none.Clusters)
 	})

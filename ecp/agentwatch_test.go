@@ -50,7 +50,7 @@ func agentsAreWatched(t *testing.T) {
 		"b/p": {"x emqx@x", "x emqx@x", "y ", "x emqx@x gone", "y  gone"}, // moved with its cluster, seen last, …
 		"c/p": nil,
 	} {
-		ctx, cancel := context.WithTimeout(ecp.WithActor(t.Context(), ecp.Actor{Name: "u", Role: ecp.RoleUser, Project: project}), time.Second)
+		ctx, cancel := context.WithTimeout(ecp.WithActor(t.Context(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: project}}}), time.Second)
 		var got []string
 		for c, err := range m.Watch(ctx, 0) {
 			if err != nil {

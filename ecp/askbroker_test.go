@@ -131,7 +131,7 @@ func TestWhoMayAskTheBroker(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
 		as := func(role ecp.Role, project string) context.Context {
-			return ecp.WithActor(context.Background(), ecp.Actor{Name: "somebody", Role: role, Project: "default/" + project})
+			return ecp.WithActor(context.Background(), ecp.Actor{Name: "somebody", Grants: []ecp.Grant{{Role: role, Project: "default/" + project}}})
 		}
 		for what, ask := range brokerQuestions {
 			require.ErrorIs(t, ask(context.Background(), r.m, c.ID()), ecp.ErrDenied, what)

@@ -145,7 +145,7 @@ func TestTurnsAtABroker(t *testing.T) {
 		done := make(chan error)
 		for i := range 4 {
 			go func() { // two of one actor, and two of another
-				by := ecp.WithActor(context.Background(), ecp.Actor{Name: []string{"ann", "ben"}[i%2], Role: ecp.RoleSystem})
+				by := ecp.WithActor(context.Background(), ecp.Actor{Name: []string{"ann", "ben"}[i%2], Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 				_, err := r.m.WriteMetrics(by, c.ID(), held{release}, ecp.MetricsOfNode)
 				done <- err
 			}()

@@ -84,7 +84,7 @@ func TestRefusedCancels(t *testing.T) {
 			}
 		}
 		as := func(role ecp.Role, project string) context.Context {
-			return ecp.WithActor(context.Background(), ecp.Actor{Name: "somebody", Role: role, Project: project})
+			return ecp.WithActor(context.Background(), ecp.Actor{Name: "somebody", Grants: []ecp.Grant{{Role: role, Project: project}}})
 		}
 		refused("nobody", context.Background(), create.ID, ecp.CodeDenied, "no actor")
 		refused("a reader", as(ecp.RoleUser, "default/default"), create.ID, ecp.CodeDenied, "may not do this")

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-var ann = Actor{Name: "ann", Role: RoleUser, Project: "a/p"}
+var ann = Actor{Name: "ann", Grants: []Grant{{Role: RoleUser, Project: "a/p"}}}
 
 // TestWaysToDashboards: which way leads to the dashboard of which adopted cluster,
 // and why none does.
@@ -151,6 +151,6 @@ func TestDashboardStaysWithItsNode(t *testing.T) {
 	require.Equal(t, "emqx@x", ask("emqx@x"))
 	gone = "emqx@x"
 	require.Equal(t, "emqx@any", ask("emqx@x"))
-	_, err := p.m.DashboardEndpoint(WithActor(t.Context(), Actor{Name: "bob", Role: RoleUser, Project: "b/p"}), p.id, "")
+	_, err := p.m.DashboardEndpoint(WithActor(t.Context(), Actor{Name: "bob", Grants: []Grant{{Role: RoleUser, Project: "b/p"}}}), p.id, "")
 	require.ErrorIs(t, err, ErrNotFound)
 }

@@ -105,7 +105,7 @@ func (a Actor) endedBy(c Change) error {
 			return fail(CodeDenied, opWatch, "the session has ended; log in again")
 		}
 	case User:
-		if a.user() == p.Name && !c.Deleted && !slices.Equal(p.Grants, a.AllGrants()) {
+		if a.user() == p.Name && !c.Deleted && !slices.Equal(p.Grants, a.Grants) {
 			return errOtherRights
 		}
 	}

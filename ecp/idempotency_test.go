@@ -69,7 +69,7 @@ func TestARepeatedCallTellsNothingNew(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first, again)
 
-	moved := actorOf("ap-lead", []Grant{{Role: RoleProjectAdmin, Project: "a/q"}})
+	moved := Actor{Name: "ap-lead", Grants: []Grant{{Role: RoleProjectAdmin, Project: "a/q"}}}
 	moved.Credential = sessionCredential + "test"
 	_, err = create(WithActor(context.Background(), moved))
 	require.ErrorIs(t, err, ErrNotFound)

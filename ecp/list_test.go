@@ -216,7 +216,7 @@ func TestListsSeeEveryWrite(t *testing.T) {
 	for name, store := range map[string]ecp.Store{"feed": memstore.New(), "no feed": forgetful{memstore.New()}} {
 		m, err := ecp.New(t.Context(), ecp.Config{Store: store, Defaults: ecp.Defaults{Projects: []string{"org/p0", "org/p1"}}})
 		require.NoError(t, err)
-		theirs := ecp.WithActor(context.Background(), ecp.Actor{Role: ecp.RoleUser, Project: "org/p1"})
+		theirs := ecp.WithActor(context.Background(), ecp.Actor{Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "org/p1"}}})
 		for n := range 20 {
 			info, _, err := m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Adopted, Project: "org/p0", Name: fmt.Sprint(n)})
 			require.NoError(t, err)

@@ -126,7 +126,7 @@ func TestLogs(t *testing.T) {
 		require.Len(t, r.readLogs(c.ID(), ecp.LogQuery{Limit: 7}), 7)
 
 		as := func(project string) *ecp.Actor {
-			return &ecp.Actor{Name: "somebody", Role: ecp.RoleUser, Project: "default/" + project}
+			return &ecp.Actor{Name: "somebody", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/" + project}}}
 		}
 		adopted, _, err := r.m.Create(asSystem(), ecp.CreateRequest{Mode: ecp.Adopted, Name: "theirs", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 		require.NoError(t, err)
@@ -236,7 +236,7 @@ func TestLogsFollowNewNodes(t *testing.T) {
 func TestLogsFollowOnlyWhatOneMaySee(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
-		user := ecp.WithActor(context.Background(), ecp.Actor{Name: "uma", Role: ecp.RoleUser, Project: "default/default"})
+		user := ecp.WithActor(context.Background(), ecp.Actor{Name: "uma", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 		f := r.followLogs(user, c.ID(), ecp.LogQuery{})
 		f.until("it begins", says("", "running now"))
 		r.do(c, ecp.Transfer{Project: "default/other"})

@@ -41,7 +41,7 @@ func book(ctx context.Context, m *ecp.Manager, project, name string, connections
 }
 
 func as(name string, role ecp.Role, org, project string) context.Context {
-	return ecp.WithActor(context.Background(), ecp.Actor{Name: name, Role: role, Org: org, Project: project})
+	return ecp.WithActor(context.Background(), ecp.Actor{Name: name, Grants: []ecp.Grant{{Role: role, Org: org, Project: project}}})
 }
 
 // A hundred ask at once, in two projects of one organisation, for new clusters,

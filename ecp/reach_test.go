@@ -17,7 +17,7 @@ func TestEndpoint(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
 		as := func(role ecp.Role, project string) ecp.Actor {
-			return ecp.Actor{Name: "somebody", Role: role, Project: "default/" + project}
+			return ecp.Actor{Name: "somebody", Grants: []ecp.Grant{{Role: role, Project: "default/" + project}}}
 		}
 		for name, c := range map[string]struct {
 			who   ecp.Actor // zero = none
@@ -64,7 +64,7 @@ func TestLetThrough(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
 		as := func(role ecp.Role, project string) ecp.Actor {
-			return ecp.Actor{Name: string(role) + " of " + project, Role: role, Project: "default/" + project}
+			return ecp.Actor{Name: string(role) + " of " + project, Grants: []ecp.Grant{{Role: role, Project: "default/" + project}}}
 		}
 		call := ecp.BrokerCall{Method: "POST", Path: "/api/v5/publish"}
 		dashboard := ecp.BrokerCall{}

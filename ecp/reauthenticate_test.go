@@ -17,7 +17,7 @@ func TestReauthenticate(t *testing.T) {
 		require.ErrorIs(t, err, ErrDenied)
 	}
 
-	own := Actor{Name: "embedder", Role: RoleUser, Project: "a/p"}
+	own := Actor{Name: "embedder", Grants: []Grant{{Role: RoleUser, Project: "a/p"}}}
 	got, err := again(own)
 	require.NoError(t, err)
 	require.Equal(t, own, got, "who comes without a credential is vouched for")

@@ -284,7 +284,7 @@ func TestRegistrationRights(t *testing.T) {
 	p := newPlant(t)
 	agent := p.agent("x")
 	as := func(role Role, org, project string) context.Context {
-		return WithActor(context.Background(), Actor{Name: "ann", Role: role, Org: org, Project: project})
+		return WithActor(context.Background(), Actor{Name: "ann", Grants: []Grant{{Role: role, Org: org, Project: project}}})
 	}
 	calls := map[string]func(ctx context.Context) error{
 		"create": func(ctx context.Context) error { _, _, err := p.m.CreateRegistration(ctx, p.id, 0); return err },

@@ -316,7 +316,5 @@ func bySession(tx Tx, hash string, now time.Time) (Actor, error) {
 	if u.Disabled || !s.ExpiresAt.After(now) {
 		return Actor{}, fail(CodeDenied, "", "the session has ended; log in again")
 	}
-	a := actorOf(u.Name, u.Grants)
-	a.Credential = sessionCredential + s.ID
-	return a, nil
+	return Actor{Name: u.Name, Grants: u.Grants, Credential: sessionCredential + s.ID}, nil
 }

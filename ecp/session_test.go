@@ -16,7 +16,7 @@ func TestLoginAndLogout(t *testing.T) {
 	require.Equal(t, t0.Add(time.Hour), s.ExpiresAt)
 	a, err := o.m.Authenticate(context.Background(), s.Secret)
 	require.NoError(t, err)
-	require.Equal(t, Actor{Name: "a-boss", Role: RoleOrgAdmin, Org: "a", Credential: "session/" + s.ID}, a)
+	require.Equal(t, Actor{Name: "a-boss", Grants: []Grant{{Role: RoleOrgAdmin, Org: "a"}}, Credential: "session/" + s.ID}, a)
 	require.True(t, a.May(RightWrite, "a/p"))
 
 	other := o.login("a-boss")

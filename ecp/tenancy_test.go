@@ -69,7 +69,7 @@ func (o *office) system() context.Context { return WithActor(context.Background(
 
 // as gives the context of a user who has logged in.
 func (o *office) as(name string) context.Context {
-	a := actorOf(name, []Grant{officeGrants[name]})
+	a := Actor{Name: name, Grants: []Grant{officeGrants[name]}}
 	a.Credential = sessionCredential + "test"
 	return WithActor(context.Background(), a)
 }
@@ -287,21 +287,21 @@ func TestNoEscalation(t *testing.T) {
 		return g
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		a := actorOf("x", rapid.SliceOfN(grant, 0, 3).Draw(t, "grants"))
+		a := Actor{Name: "x", Grants: rapid.SliceOfN(grant, 0, 3).Draw(t, "grants")}
 		g := grant.Draw(t, "given")
 		var wrong problems
 		if validateGrant(&wrong, "g", g); len(wrong) > 0 || !a.holds(g) {
 			return
 		}
-		given := actorOf("y", []Grant{g})
+		given := Actor{Name: "y", Grants: []Grant{g}}
 		for right := range rights[RoleSystem] {
 			for _, where := range places {
 				if given.May(right, where) && !a.May(right, where) {
-					t.Fatalf("%v gives %v, which may %s %s", a.AllGrants(), g, right, where)
+					t.Fatalf("%v gives %v, which may %s %s", a.Grants, g, right, where)
 				}
 			}
 			if g.Role == RoleSystem && !a.May(RightAdmin, "") {
-				t.Fatalf("%v gives everything", a.AllGrants())
+				t.Fatalf("%v gives everything", a.Grants)
 			}
 		}
 	})
@@ -430,7 +430,7 @@ func TestTokenLife(t *testing.T) {
 	require.Equal(t, t0.Truncate(time.Minute).Add(time.Minute), lastUsed(), "the minute it was, though less than one has passed")
 	a, err := o.m.Authenticate(context.Background(), n.Secret)
 	require.NoError(t, err)
-	require.Equal(t, Actor{Name: "token:ci", Role: RoleUser, Project: "a/p", Credential: "token/" + n.ID}, a)
+	require.Equal(t, Actor{Name: "token:ci", Grants: []Grant{{Role: RoleUser, Project: "a/p"}}, Credential: "token/" + n.ID}, a)
 	o.now = t0.Add(time.Hour)
 	require.ErrorIs(t, use(), ErrDenied, "it has expired")
 

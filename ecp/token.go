@@ -139,7 +139,7 @@ func (t Token) actor(now time.Time) (Actor, error) {
 	if !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) {
 		return Actor{}, fail(CodeDenied, "", "the token has expired")
 	}
-	return Actor{Name: TokenPrefix + t.Name, Role: t.Role, Org: t.Org, Project: t.Project, Credential: tokenCredential + t.ID}, nil
+	return Actor{Name: TokenPrefix + t.Name, Grants: []Grant{{Role: t.Role, Org: t.Org, Project: t.Project}}, Credential: tokenCredential + t.ID}, nil
 }
 
 // noteUse writes in which minute a token was last used. Where that fails the

@@ -48,7 +48,7 @@ func TestTheUserBehindASessionIsTold(t *testing.T) {
 		require.Equal(t, []string{"ap-lead", "ap-lead", a.Credential}, []string{e.Actor, e.User, e.Credential}, "%+v", e)
 	}
 	// An embedder's own actor is nobody who logged in, whatever it is called.
-	c, _, err = o.m.Create(WithActor(context.Background(), Actor{Name: "ap-lead", Role: RoleSystem}), CreateRequest{Mode: Adopted, Project: "a/p", Name: "y"})
+	c, _, err = o.m.Create(WithActor(context.Background(), Actor{Name: "ap-lead", Grants: []Grant{{Role: RoleSystem}}}), CreateRequest{Mode: Adopted, Project: "a/p", Name: "y"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ap-lead", ""}, []string{c.Creator, c.CreatorUser})
 }
@@ -70,7 +70,7 @@ func TestRecordsOfUnmarkedTokens(t *testing.T) {
 	require.NoError(t, err)
 	a, err := p.(Token).actor(t0)
 	require.NoError(t, err)
-	require.Equal(t, Actor{Name: "token:alice", Role: RoleProjectAdmin, Project: "a/p", Credential: "token/tok-1"}, a)
+	require.Equal(t, Actor{Name: "token:alice", Grants: []Grant{{Role: RoleProjectAdmin, Project: "a/p"}}, Credential: "token/tok-1"}, a)
 	p, err = DecodePayload(KindAudit, []byte(`{"id":"1","at":"2026-01-02T03:04:05Z","actor":"alice","credential":"token/tok-1","action":"create","kind":"cluster","key":"c","scope":"a/p","outcome":"done"}`))
 	require.NoError(t, err)
 	require.Equal(t, "alice", p.(AuditEntry).Actor)

@@ -79,7 +79,7 @@ func TestUnrecordedIsRemovedByNameOnly(t *testing.T) {
 		r.looked(30)
 		require.Equal(r.t, writes, r.sim.Writes(), "it is left alone")
 		require.ErrorIs(r.t, r.m.RemoveUnrecorded(asSystem(), id, "", "c"), ecp.ErrInvalid)
-		someone := ecp.WithActor(context.Background(), ecp.Actor{Name: "ann", Role: ecp.RoleOrgAdmin, Org: "default"})
+		someone := ecp.WithActor(context.Background(), ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "default"}}})
 		require.ErrorIs(r.t, r.m.RemoveUnrecorded(someone, id, "", "b"), ecp.ErrDenied)
 		_, err := r.m.Unrecorded(someone)
 		require.ErrorIs(r.t, err, ecp.ErrDenied)

@@ -157,7 +157,7 @@ func TestUpdateOfAStoppedCluster(t *testing.T) {
 // What a project has booked goes along with the cluster.
 func TestUsageFollowsTheCluster(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		theirs := ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Role: ecp.RoleUser, Project: "default/other"})
+		theirs := ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/other"}}})
 		usage := func(ctx context.Context) map[string]ecp.Usage {
 			u, err := r.m.UsageByProject(ctx)
 			require.NoError(t, err)
@@ -184,7 +184,7 @@ func TestTransferIsSeenFromBothSides(t *testing.T) {
 		seen := map[string][]ecp.Change{} // guarded by mu
 		stop := map[string]func(){}
 		for _, project := range []string{"default/default", "default/other"} {
-			ctx, cancel := context.WithCancel(ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Role: ecp.RoleUser, Project: project}))
+			ctx, cancel := context.WithCancel(ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: project}}}))
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
@@ -201,7 +201,7 @@ func TestTransferIsSeenFromBothSides(t *testing.T) {
 		lost := make(chan ecp.Change, 100)
 		go func() { // one who may see the first project only
 			defer close(lost)
-			for ch, err := range c.Watch(ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Role: ecp.RoleUser, Project: "default/default"})) {
+			for ch, err := range c.Watch(ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})) {
 				if err == nil {
 					lost <- ch
 				}

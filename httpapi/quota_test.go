@@ -142,7 +142,7 @@ func TestQuotasOverHTTP(t *testing.T) {
 	moved := f.serve(asHead, http.MethodPost, clustersPath+"/"+id+"/transfer", `{"project":"default/second"}`, nil).want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, "/project", moved.Errors[0].Pointer)
 	var events []ecp.Quota
-	for c, err := range f.manager.Watch(ecp.WithActor(t.Context(), ecp.Actor{Role: ecp.RoleUser, Project: "default/default"}), 0) {
+	for c, err := range f.manager.Watch(ecp.WithActor(t.Context(), ecp.Actor{Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}}), 0) {
 		require.NoError(t, err)
 		if q, ok := c.Payload.(ecp.Quota); ok {
 			require.Equal(t, "default/default", q.Of, "others' quotas are not for it to see")

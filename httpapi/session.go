@@ -26,7 +26,7 @@ func (a *api) sessionRoutes() {
 	a.serve(a.operation(http.MethodGet, "/api/v1/me", "getMe", "Say who asks, and what they may do"), http.StatusOK, schemaOf[meView](a.schemas()),
 		func(ctx context.Context, _ *http.Request, _ []byte) (success, error) {
 			actor, _ := ecp.ActorFrom(ctx)
-			return success{status: http.StatusOK, body: meView{Name: actor.Name, Grants: list(actor.AllGrants()), Credential: actor.Credential}}, nil
+			return success{status: http.StatusOK, body: meView{Name: actor.Name, Grants: list(actor.Grants), Credential: actor.Credential}}, nil
 		})
 
 	password := a.operation(http.MethodPost, "/api/v1/me/password", "changePassword", "Change one's own password", ecp.CodeConflict, ecp.CodeUnsupported, ecp.CodeThrottled)
