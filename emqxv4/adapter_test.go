@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -95,7 +96,6 @@ func TestDescribe(t *testing.T) {
 		{"two nodes", two, described("opensource", 0, first, second)},
 		{"a killed member is not listed", replay(t, "stopped"), described("opensource", 0, running("emqx@127.0.0.4", 4*time.Minute+32*time.Second, 0, 0, 994.95/1024))},
 		{"with a licence", emqxtest.Paths{license: licence}.Before(one), described("enterprise", 10000, alone)},
-		{"the licence does not come", emqxtest.Paths{license: emqxtest.Hang{}}.Before(one), described("", 0, alone)},
 		{"the licence may not be read", emqxtest.Paths{license: emqxtest.Status(http.StatusForbidden)}.Before(one), described("", 0, alone)},
 		{"the licence is no number", emqxtest.Paths{license: emqxtest.Body(`{"code":0,"data":{"max_connections":"many"}}`)}.Before(one), described("enterprise", 0, alone)},
 		{"the licence call fails its own way", emqxtest.Paths{license: emqxtest.Body(`{"message":"no"}`)}.Before(one), described("", 0, alone)},
@@ -109,6 +109,11 @@ func TestDescribe(t *testing.T) {
 			require.Equal(t, c.want, got)
 		})
 	}
+	synctest.Test(t, func(t *testing.T) {
+		got, err := inside[ecp.Broker](t, emqxtest.Paths{license: emqxtest.Hang{}}.Before(one)).Describe(t.Context())
+		require.NoError(t, err, "the licence does not come")
+		require.Equal(t, described("", 0, alone), got)
+	})
 }
 
 // TestNodesCrash: /nodes itself may answer 500 while a member is stopped.
@@ -196,7 +201,7 @@ func TestErrors(t *testing.T) {
 
 func describe(t *testing.T, h http.Handler) (ecp.Description, error) {
 	t.Helper()
-	return emqxtest.Describe(t, emqxv4.New(emqxv4.Config{Timeout: 4 * time.Second}), emqxtest.Serve(t, h, login))
+	return emqxtest.Describe(t, emqxv4.New(patient), emqxtest.Serve(t, h, login))
 }
 
 func replay(t *testing.T, folder string) http.Handler {

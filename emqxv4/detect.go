@@ -45,7 +45,7 @@ func (b *broker) knock(ctx context.Context) (ecp.Detection, error) {
 		return ecp.Detection{Major: 4}, nil
 	case a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden:
 		return ecp.Detection{}, b.client.Fail(ecp.CodeUnsupported, "something else than EMQX 4 asks for credentials there, perhaps a proxy", nil)
-	case a.Status/100 == 5, a.Status/100 == 3:
+	case a.Status/100 == 5, a.Status/100 == 3, a.Status == http.StatusTooManyRequests:
 		return ecp.Detection{}, b.refused(a)
 	}
 	return ecp.Detection{}, b.client.Fail(ecp.CodeUnsupported, "found no EMQX 4; needed "+managed.String(), nil)

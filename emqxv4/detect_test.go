@@ -3,7 +3,7 @@ package emqxv4_test
 import (
 	"net/http"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -53,11 +53,13 @@ func TestDetect(t *testing.T) {
 		{name: "a page", h: answer{200, "text/html", "<html>"}, login: login, code: ecp.CodeUnsupported, says: []string{"found no EMQX 4"}},
 		{name: "a proxy's login", h: answer{401, "text/html", "<html>"}, code: ecp.CodeUnsupported, says: []string{"proxy"}},
 		{name: "it fails", h: emqxtest.Status(500), login: login, code: ecp.CodeUnavailable},
+		{name: "it is asked too often", h: emqxtest.Status(429), login: login, code: ecp.CodeUnavailable},
+		{name: "it is asked too often, without credentials", h: emqxtest.Status(429), code: ecp.CodeUnavailable},
 		{name: "it fails, without credentials", h: emqxtest.Status(500), code: ecp.CodeUnavailable},
 		{name: "it fails where it is asked as somebody", h: locked(emqxtest.Status(500)), login: login, want: known, code: ecp.CodeUnavailable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d, ok := emqxv4.New(emqxv4.Config{Timeout: 2 * time.Second}).(ecp.Detector)
+			d, ok := emqxv4.New(patient).(ecp.Detector)
 			require.True(t, ok)
 			got, err := d.Detect(t.Context(), emqxtest.Serve(t, c.h, c.login))
 			refusedWith(t, err, c.code, c.says...)
@@ -93,12 +95,14 @@ func TestHealth(t *testing.T) {
 				}
 				h.ServeHTTP(w, r)
 			})
-			got, err := openAs[ecp.HealthSource](t, emqxv4.Config{Timeout: time.Second}, emqxtest.Serve(t, asked, login)).Health(t.Context())
-			require.NoError(t, err)
-			require.Contains(t, got.Why, c.reason)
-			require.Equal(t, c.reason == "", got.Why == "")
-			got.Why = ""
-			require.Equal(t, c.want, got)
+			synctest.Test(t, func(t *testing.T) {
+				got, err := inside[ecp.HealthSource](t, asked).Health(t.Context())
+				require.NoError(t, err)
+				require.Contains(t, got.Why, c.reason)
+				require.Equal(t, c.reason == "", got.Why == "")
+				got.Why = ""
+				require.Equal(t, c.want, got)
+			})
 		})
 	}
 	_, err := openAs[ecp.HealthSource](t, emqxv4.Config{}, ecp.Endpoint{BaseURL: "http://127.0.0.1:1"}).Health(t.Context())

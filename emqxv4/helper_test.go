@@ -67,10 +67,20 @@ func recorded(t *testing.T, name string) http.Handler {
 	return emqxtest.Recorded(t, "testdata/calls/"+name+".txt")
 }
 
+// patient is for brokers of which nothing hangs: on a loaded machine they are slow all
+// the same, and nothing else must be tried beside.
+var patient = emqxv4.Config{Timeout: time.Minute}
+
 // brokerOf opens the broker behind a handler as one of its interfaces.
 func brokerOf[T any](t *testing.T, h http.Handler) T {
 	t.Helper()
-	return openAs[T](t, emqxv4.Config{Timeout: 4 * time.Second}, emqxtest.Serve(t, h, login))
+	return openAs[T](t, patient, emqxtest.Serve(t, h, login))
+}
+
+// inside opens that of which something may hang, in a bubble.
+func inside[T any](t *testing.T, h http.Handler) T {
+	t.Helper()
+	return openAs[T](t, emqxv4.Config{}, emqxtest.Inside(h, login))
 }
 
 func openAs[T any](t *testing.T, c emqxv4.Config, e ecp.Endpoint) T {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -67,21 +68,23 @@ func TestIntegrations(t *testing.T) {
 		})
 	}
 	list := []string{`{"id":"9/up","status":true}`, `{"id":"8down","status":false}`, `{"id":"7mixed","status":false}`, `{"id":"6hangs","status":true}`, `{"id":"5odd","status":"perhaps"}`, `{"type":"none"}`, `{"id":"4gone","status":[]}`}
-	b := openAs[ecp.IntegrationSource](t, emqxv4.Config{Timeout: time.Second}, emqxtest.Serve(t, site{version: "4.4.24", paths: emqxtest.Paths{
+	paths := emqxtest.Paths{
 		resources:           emqxtest.Body(`{"code":0,"data":[` + strings.Join(list, ",") + `]}`),
 		rules:               emqxtest.Status(500),
 		resources + "/9/up": node("true", `"true"`), resources + "/8down": node("false", "false"), resources + "/7mixed": node("true", "false"),
 		resources + "/6hangs": emqxtest.Hang{}, resources + "/5odd": node("null", "null"), resources + "/4gone": recorded(t, "12-rule-404"),
-	}}, login))
-	all, err := b.Integrations(t.Context())
-	require.NoError(t, err)
-	got := map[string]string{}
-	for _, i := range all {
-		got[i.ID] = string(i.Status) + fmt.Sprint(len(i.Nodes))
 	}
+	got := map[string]string{}
+	synctest.Test(t, func(t *testing.T) {
+		all, err := inside[ecp.IntegrationSource](t, site{version: "4.4.24", paths: paths}).Integrations(t.Context())
+		require.NoError(t, err)
+		for _, i := range all {
+			got[i.ID] = string(i.Status) + fmt.Sprint(len(i.Nodes))
+		}
+	})
 	require.Equal(t, map[string]string{"9/up": "connected2", "8down": "disconnected2", "7mixed": "inconsistent2", "6hangs": "connected0", "5odd": "unknown2", "4gone": "unknown0"}, got)
 	require.LessOrEqual(t, most.Load(), int32(4))
 
-	_, err = brokerOf[ecp.IntegrationSource](t, site{version: "4.4.24"}).Integrations(t.Context())
+	_, err := brokerOf[ecp.IntegrationSource](t, site{version: "4.4.24"}).Integrations(t.Context())
 	refusedWith(t, err, ecp.CodeUnsupported, "emqx_ctl plugins load emqx_rule_engine")
 }

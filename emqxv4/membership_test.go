@@ -4,12 +4,11 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/internal/emqxtest"
 )
 
@@ -38,11 +37,13 @@ func TestInviteMember(t *testing.T) {
 			s.ServeHTTP(w, r)
 		}),
 	}.Before(s)
-	b := brokerOf[ecp.MemberManager](t, h)
-	require.NoError(t, b.InviteMember(t.Context(), "emqx@c"))
-	require.EqualValues(t, 3, looks.Load())
-	require.NoError(t, b.InviteMember(t.Context(), "emqx@c"), "it is a member")
-	require.EqualValues(t, 1, invited.Load(), "a member is not invited again")
+	synctest.Test(t, func(t *testing.T) {
+		b := inside[ecp.MemberManager](t, h)
+		require.NoError(t, b.InviteMember(t.Context(), "emqx@c"))
+		require.EqualValues(t, 3, looks.Load())
+		require.NoError(t, b.InviteMember(t.Context(), "emqx@c"), "it is a member")
+		require.EqualValues(t, 1, invited.Load(), "a member is not invited again")
+	})
 }
 
 func TestInviteMemberRefused(t *testing.T) {
@@ -61,8 +62,9 @@ func TestInviteMemberRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := site{version: "4.4.24", enterprise: !c.open, paths: emqxtest.Paths{invite: c.answer}}
-			b := openAs[ecp.MemberManager](t, emqxv4.Config{Timeout: 100 * time.Millisecond}, emqxtest.Serve(t, s, login))
-			refusedWith(t, b.InviteMember(t.Context(), "emqx@c"), c.code, c.says...)
+			synctest.Test(t, func(t *testing.T) {
+				refusedWith(t, inside[ecp.MemberManager](t, s).InviteMember(t.Context(), "emqx@c"), c.code, c.says...)
+			})
 		})
 	}
 }

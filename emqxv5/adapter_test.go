@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -53,7 +54,6 @@ func TestDescribe(t *testing.T) {
 			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 278564, 16, 16, 161), running("emqx@127.0.0.2", 151679, 0, 0, 161), stopped}}},
 		{"no such call as the licence", emqxtest.Paths{license: emqxtest.Recorded(t, "testdata/answers/03-404-unknown-path.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
 		{"the key may not read the licence", emqxtest.Paths{license: emqxtest.Recorded(t, "testdata/answers/35-apikey-publisher-get-403.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
-		{"the licence does not come", emqxtest.Paths{license: emqxtest.Hang{}}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
 		{"the licence has no limit", emqxtest.Paths{license: emqxtest.Body(`{"max_sessions":"infinity","max_connections":"infinity"}`)}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
 		{"the licence is of before 5.8.5", emqxtest.Paths{license: emqxtest.Body(`{"max_connections":100}`)}.Before(replay(t, "three")), withLimit(threeNodes, 100)},
 		{"content type is misspelt, as in 5.6.1", emqxtest.Retyped(replay(t, "three"), "applicatin/json"), threeNodes},
@@ -64,6 +64,12 @@ func TestDescribe(t *testing.T) {
 			require.Equal(t, c.want, got)
 		})
 	}
+	synctest.Test(t, func(t *testing.T) {
+		b := inside[ecp.Broker](t, emqxtest.Paths{license: emqxtest.Hang{}}.Before(replay(t, "three")))
+		got, err := b.Describe(t.Context())
+		require.NoError(t, err, "the licence does not come")
+		require.Equal(t, withLimit(threeNodes, 0), got)
+	})
 }
 
 // TestDescribeInPart: a member that hangs holds up the list of all; the others are
@@ -82,28 +88,33 @@ func TestDescribeInPart(t *testing.T) {
 	}
 	for name, all := range map[string]http.Handler{"hangs": emqxtest.Hang{}, "crashes": emqxtest.Failing(500, `{"code":"INTERNAL_ERROR","message":"x"}`)} {
 		t.Run(name, func(t *testing.T) {
-			d, err := openFor[ecp.Broker](t, emqxtest.Paths{nodes: all}.Before(parts), 2*hasty).Describe(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 4, Nodes: []ecp.BrokerNode{
-				is("emqx@a"), {Name: "emqx@b", Status: ecp.NodeUnknown, Error: "the node that was asked gets no answer from it"}, is("emqx@c"),
-			}}, d)
-			found, err := ecp.Detect(t.Context(), emqxtest.Serve(t, emqxtest.Paths{nodes: all}.Before(parts), login), emqxv5.New(emqxv5.Config{Timeout: 2 * hasty}))
-			require.NoError(t, err)
-			require.Equal(t, ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise", Authenticated: true}, found)
+			synctest.Test(t, func(t *testing.T) {
+				h := emqxtest.Paths{nodes: all}.Before(parts)
+				d, err := inside[ecp.Broker](t, h).Describe(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 4, Nodes: []ecp.BrokerNode{
+					is("emqx@a"), {Name: "emqx@b", Status: ecp.NodeUnknown, Error: "the node that was asked gets no answer from it"}, is("emqx@c"),
+				}}, d)
+				found, err := ecp.Detect(t.Context(), emqxtest.Inside(h, login), emqxv5.New(emqxv5.Config{}))
+				require.NoError(t, err)
+				require.Equal(t, ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise", Authenticated: true}, found)
+			})
 		})
 	}
-	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		wait, cancel := context.WithTimeout(r.Context(), hasty*7/10)
-		defer cancel()
-		<-wait.Done()
-		version("5.8.9", "Enterprise").ServeHTTP(w, r)
+	synctest.Test(t, func(t *testing.T) {
+		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			wait, cancel := context.WithTimeout(r.Context(), 7*time.Second)
+			defer cancel()
+			<-wait.Done()
+			version("5.8.9", "Enterprise").ServeHTTP(w, r)
+		})
+		d, err := inside[ecp.Broker](t, slow).Describe(t.Context())
+		require.NoError(t, err)
+		require.Len(t, d.Nodes, 1)
+		_, err = inside[ecp.Broker](t, emqxtest.Hang{}).Describe(t.Context())
+		require.ErrorIs(t, err, ecp.ErrUnavailable)
+		require.ErrorContains(t, err, "no answer in time")
 	})
-	d, err := openFor[ecp.Broker](t, slow, hasty).Describe(t.Context())
-	require.NoError(t, err)
-	require.Len(t, d.Nodes, 1)
-	_, err = openFor[ecp.Broker](t, emqxtest.Hang{}, hasty).Describe(t.Context())
-	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	require.ErrorContains(t, err, "no answer in time")
 }
 
 // TestMixedVersions: the version is that of the node that answers, asked for
@@ -197,7 +208,7 @@ func TestLogIsSilentOnCredentials(t *testing.T) {
 
 func describe(t *testing.T, h http.Handler) (ecp.Description, error) {
 	t.Helper()
-	return emqxtest.Describe(t, emqxv5.New(emqxv5.Config{Timeout: 4 * time.Second}), emqxtest.Serve(t, h, login))
+	return emqxtest.Describe(t, patient, emqxtest.Serve(t, h, login))
 }
 
 func replay(t *testing.T, folder string) http.Handler {

@@ -48,7 +48,7 @@ func oneNode(t *testing.T) http.Handler {
 // package ecp promises.
 func TestConformanceOfRecordings(t *testing.T) {
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv5.New(emqxv5.Config{}), Impatient: emqxv5.New(emqxv5.Config{Timeout: littlePatience}), Bound: 20 * time.Second, Recorded: true,
+		Adapter: emqxv5.New(emqxv5.Config{}), Impatient: emqxv5.New(emqxv5.Config{Timeout: littlePatience}), Bound: time.Minute, Recorded: true,
 		Open: func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, oneNode(t), login) },
 		Want: ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 2, Limit: 25, Nodes: []ecp.BrokerNode{running(member, 17510, 2, 3, 140)}},
 

@@ -3,7 +3,6 @@ package emqxv5_test
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,7 +60,7 @@ func TestDetect(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var requests emqxtest.Requests
 			e := emqxtest.Serve(t, requests.Of(c.h), c.who)
-			got, err := emqxv5.New(emqxv5.Config{Timeout: 4 * time.Second}).(ecp.Detector).Detect(t.Context(), e)
+			got, err := patient.(ecp.Detector).Detect(t.Context(), e)
 			require.Equal(t, c.want, got)
 			refusedAs(t, err, c.code, "")
 			if c.code != "" {

@@ -3,6 +3,7 @@ package emqxv5_test
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -44,30 +45,36 @@ func TestHealth(t *testing.T) {
 		{"something else", emqxtest.Paths{status: emqxtest.Body("[]")}, ecp.Health{Available: ecp.Unknown, Why: "what answers there does not answer like EMQX"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var requests emqxtest.Requests
-			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				require.Empty(t, r.Header.Get("Authorization"))
-				c.paths.Before(http.NotFoundHandler()).ServeHTTP(w, r)
+			synctest.Test(t, func(t *testing.T) {
+				var requests emqxtest.Requests
+				h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					require.Empty(t, r.Header.Get("Authorization"))
+					c.paths.Before(http.NotFoundHandler()).ServeHTTP(w, r)
+				})
+				b := inside[ecp.HealthSource](t, requests.Of(h))
+				start := time.Now()
+				got, err := b.Health(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, c.want, got)
+				require.LessOrEqual(t, len(requests.Sent()), 2)
+				require.Less(t, time.Since(start), time.Second)
 			})
-			b := open[ecp.HealthSource](t, requests.Of(h))
-			start := time.Now()
-			got, err := b.Health(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, c.want, got)
-			require.LessOrEqual(t, len(requests.Sent()), 2)
-			require.Less(t, time.Since(start), time.Second)
 		})
 	}
-	_, err := openFor[ecp.HealthSource](t, emqxtest.Hang{}, hasty).Health(t.Context())
-	require.ErrorIs(t, err, ecp.ErrUnavailable)
+	synctest.Test(t, func(t *testing.T) {
+		_, err := inside[ecp.HealthSource](t, emqxtest.Hang{}).Health(t.Context())
+		require.ErrorIs(t, err, ecp.ErrUnavailable)
+	})
 }
 
 // TestHealthInPart: a node that does not say in time whether it takes clients
 // is said to be up.
 func TestHealthInPart(t *testing.T) {
-	h, err := openFor[ecp.HealthSource](t, emqxtest.Paths{takes: emqxtest.Hang{}}.Before(replay(t, "one")), hasty).Health(t.Context())
-	require.NoError(t, err)
-	require.True(t, h.Running)
-	require.Equal(t, ecp.Unknown, h.Available)
-	require.Contains(t, h.Why, "in time")
+	synctest.Test(t, func(t *testing.T) {
+		h, err := inside[ecp.HealthSource](t, emqxtest.Paths{takes: emqxtest.Hang{}}.Before(replay(t, "one"))).Health(t.Context())
+		require.NoError(t, err)
+		require.True(t, h.Running)
+		require.Equal(t, ecp.Unknown, h.Available)
+		require.Contains(t, h.Why, "in time")
+	})
 }

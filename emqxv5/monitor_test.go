@@ -3,6 +3,7 @@ package emqxv5_test
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -74,12 +75,14 @@ func TestTrafficInPart(t *testing.T) {
 func TestTrafficFails(t *testing.T) {
 	_, err := open[ecp.Monitor](t, answer(t, "35-apikey-publisher-get-403")).Traffic(t.Context())
 	refusedAs(t, err, ecp.CodeDenied, "UNAUTHORIZED_ROLE", "monitor_current", "viewer")
-	_, err = openFor[ecp.Monitor](t, emqxtest.Hang{}, hasty).Traffic(t.Context())
-	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	got, err := openFor[ecp.Monitor](t, emqxtest.Paths{current: emqxtest.Hang{}}.Before(replay(t, "one")), 4*hasty).Traffic(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, 2, got.Connections)
-	require.Nil(t, got.Rates)
+	synctest.Test(t, func(t *testing.T) {
+		_, err := inside[ecp.Monitor](t, emqxtest.Hang{}).Traffic(t.Context())
+		require.ErrorIs(t, err, ecp.ErrUnavailable)
+		got, err := inside[ecp.Monitor](t, emqxtest.Paths{current: emqxtest.Hang{}}.Before(replay(t, "one"))).Traffic(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 2, got.Connections)
+		require.Nil(t, got.Rates)
+	})
 }
 
 // TestTrafficOfTheRest: a member that hangs holds up what all are asked for; it
@@ -96,15 +99,17 @@ func TestTrafficOfTheRest(t *testing.T) {
 		nodes + "/emqx@b/stats":   emqxtest.Hang{},
 		nodes + "/emqx@b/metrics": emqxtest.Hang{},
 	}.Before(http.NotFoundHandler())
-	got, err := openFor[ecp.Monitor](t, h, 4*hasty).Traffic(t.Context())
-	require.NoError(t, err)
-	totals := ecp.MessageTotals{Received: 5}
-	require.NotEmpty(t, got.RatesError)
-	got.RatesError = ""
-	require.Equal(t, ecp.Traffic{Connections: 2, Sessions: 3, Topics: 7, Totals: totals, Nodes: []ecp.NodeTraffic{
-		{Node: "emqx@a", Connections: 2, Sessions: 3, Totals: totals},
-		{Node: "emqx@b", Error: "the node that was asked gets no answer from it"},
-	}}, got)
+	synctest.Test(t, func(t *testing.T) {
+		got, err := inside[ecp.Monitor](t, h).Traffic(t.Context())
+		require.NoError(t, err)
+		totals := ecp.MessageTotals{Received: 5}
+		require.NotEmpty(t, got.RatesError)
+		got.RatesError = ""
+		require.Equal(t, ecp.Traffic{Connections: 2, Sessions: 3, Topics: 7, Totals: totals, Nodes: []ecp.NodeTraffic{
+			{Node: "emqx@a", Connections: 2, Sessions: 3, Totals: totals},
+			{Node: "emqx@b", Error: "the node that was asked gets no answer from it"},
+		}}, got)
+	})
 }
 
 // TestTrafficSeries: moments at which nothing was sampled are left out; figures

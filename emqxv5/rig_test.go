@@ -21,19 +21,25 @@ import (
 	"github.com/openecp/openecp/internal/emqxtest"
 )
 
-// hasty is the patience where something hangs: part of it has to do for the rest.
-const hasty = time.Second
+// patient is an adapter for brokers of which nothing hangs: on a loaded machine they are
+// slow all the same, and nothing else must be tried beside.
+var patient = emqxv5.New(emqxv5.Config{Timeout: time.Minute})
 
 // open opens a broker of h that can do T.
 func open[T any](t *testing.T, h http.Handler) T {
 	t.Helper()
-	return openFor[T](t, h, 4*time.Second)
+	return opened[T](t, patient, emqxtest.Serve(t, h, login))
 }
 
-// openFor opens it for somebody with that much patience.
-func openFor[T any](t *testing.T, h http.Handler, patience time.Duration) T {
+// inside opens a broker of h, of which something may hang, in a bubble.
+func inside[T any](t *testing.T, h http.Handler) T {
 	t.Helper()
-	b, err := emqxv5.New(emqxv5.Config{Timeout: patience}).Open(emqxtest.Serve(t, h, login))
+	return opened[T](t, emqxv5.New(emqxv5.Config{}), emqxtest.Inside(h, login))
+}
+
+func opened[T any](t *testing.T, a ecp.Adapter, e ecp.Endpoint) T {
+	t.Helper()
+	b, err := a.Open(e)
 	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	can, ok := b.(T)

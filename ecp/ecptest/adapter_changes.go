@@ -451,7 +451,7 @@ func testDetect(t *testing.T, s AdapterSuite) {
 			t.Errorf("Detect gives %+v where no EMQX answers", got)
 		}
 	}
-	e = ecp.Endpoint{BaseURL: "http://" + deadAddress(t)}
+	e = ecp.Endpoint{BaseURL: "http://" + deadAddress}
 	got, err = d.Detect(t.Context(), e)
 	checkCode(t, err, nil, ecp.CodeUnavailable)
 	if got != (ecp.Detection{}) {

@@ -14,17 +14,24 @@ import (
 // A member that hangs lets a broker hang over every question about all members,
 // for two minutes. What follows bounds that.
 const (
-	// soon is after what time of silence something else is tried beside.
+	// soon is after what time of silence something else is tried beside, of a call
+	// that has the default of 10 s.
 	soon = 1500 * time.Millisecond
-	// memberPatience is that with one member among several.
+	// memberPatience is that with one member among several, in such a call.
 	memberPatience = 3 * time.Second
 )
 
-// wait is the time of silence after which something else is tried: less where
-// the call has little time.
+// share is so much of the time that is left as d is of the default. A caller with more
+// patience has it because everything is slow there: who answers slowly does not hang.
+// With little time left it is half of that at most.
+func share(d, left time.Duration) time.Duration {
+	return min(max(d, time.Duration(float64(d)*float64(left)/float64(defaultTimeout))), left/2)
+}
+
+// wait is the time of silence after which something else is tried.
 func wait(ctx context.Context) (time.Duration, bool) {
 	end, ok := ctx.Deadline()
-	return min(soon, time.Until(end)/2), ok
+	return share(soon, time.Until(end)), ok
 }
 
 // Hedged asks one question and, where that fails within the broker or is not
@@ -125,7 +132,7 @@ func EachMember[T any](ctx context.Context, names []string, question func(ctx co
 	Abreast(len(names), func(i int) {
 		patience := memberPatience
 		if end, ok := ctx.Deadline(); ok {
-			patience = min(patience, time.Until(end)/2)
+			patience = share(memberPatience, time.Until(end))
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
 		defer cancel()

@@ -93,7 +93,7 @@ func Conformance(version string, loaded bool) ecptest.AdapterSuite {
 		}
 	}
 	s := ecptest.AdapterSuite{
-		Bound: 20 * time.Second, Open: open(), Want: wanted(version, loaded),
+		Bound: time.Minute, Open: open(), Want: wanted(version, loaded),
 		Detector: &ecptest.WantDetector{Detection: ecp.Detection{Major: major(version), Version: version, Edition: ecp.EditionEnterprise, Authenticated: true}},
 		Limiter:  limiter(version, loaded),
 		Monitor: &ecptest.WantMonitor{Traffic: ecp.Traffic{Connections: 3 + countedAway(version), Sessions: 7, Nodes: []ecp.NodeTraffic{
