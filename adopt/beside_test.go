@@ -137,7 +137,7 @@ func (b *beside) endpoint() ecp.Endpoint {
 
 // report asks the broker as agents do.
 func (b *beside) report(ctx context.Context) agentproto.Report {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r := agentproto.Report{At: time.Now(), Node: b.node.Name(), Dashboard: true}
 	broker, err := b.adapter.Open(b.endpoint())

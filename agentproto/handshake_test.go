@@ -52,7 +52,7 @@ func newTestIdentity(t testing.TB) (Identity, keyring) {
 // proves himself.
 func meet(t *testing.T, server acceptConfig, agent proveConfig) (h *handshake, serverErr error, p proven, agentErr error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	a, b := net.Pipe()
 	defer a.Close()

@@ -35,7 +35,7 @@ func (r *rig) proved() (*tls.Conn, string) {
 	r.t.Helper()
 	id := r.identity()
 	conn := r.dialTLS(ALPN)
-	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	_, err := proveTo(ctx, conn, proveConfig{Identity: id, Instance: "i", Now: time.Now})
 	require.NoError(r.t, err)
@@ -84,16 +84,20 @@ func TestGarbage(t *testing.T) {
 	})
 }
 
+// TestHandshakesThatSayNothing checks that the server ends them when their time is over,
+// which is that of TLS, too.
 func TestHandshakesThatSayNothing(t *testing.T) {
-	r := newRig(t, func(c *ServerConfig) { c.Timings.Handshake = 100 * time.Millisecond })
+	r := newRig(t, func(c *ServerConfig) { c.Timings.Handshake = 2 * time.Second })
+	conns := map[string]*tls.Conn{}
 	for name, first := range map[string]string{
 		"nothing": "", "a large frame": "\xff\xff\xff\xff", "half a frame": "\x00\x00\x00\x09{}", "no JSON": "\x00\x00\x00\x02xx", "HTTP": "GET / HTTP/1.1\r\n\r\n",
 	} {
-		conn := r.dialTLS(ALPN)
-		_, err := io.WriteString(conn, first)
-		require.NoError(t, err)
-		require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
-		_, err = io.Copy(io.Discard, conn)
+		conns[name] = r.dialTLS(ALPN)
+		_, _ = io.WriteString(conns[name], first) // fails where its time is over already
+	}
+	for name, conn := range conns {
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+		_, err := io.Copy(io.Discard, conn)
 		assert.NotErrorIs(t, err, context.DeadlineExceeded, name)
 		if nerr, ok := err.(net.Error); ok { //nolint:errorlint // the outermost
 			assert.False(t, nerr.Timeout(), name)
@@ -116,12 +120,12 @@ func TestHostileAgents(t *testing.T) {
 		"a window too big": preface + "\x00\x00\x04\x08\x00\x00\x00\x00\x00\x7f\xff\xff\xff",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, func(c *ServerConfig) {
-				c.Timings.Heartbeat, c.Timings.Silence = 50*time.Millisecond, 200*time.Millisecond
+				c.Timings.Heartbeat, c.Timings.Silence = 500*time.Millisecond, 2*time.Second
 			})
 			conn, agent := r.proved()
-			_, err := io.WriteString(conn, bytes)
-			require.NoError(t, err)
+			_, _ = io.WriteString(conn, bytes) // fails where it was silent for too long already
 			e := r.waitEvent("disconnected", agent, 1)
 			assert.False(t, e.ending.Clean, "%s", e)
 			_, ok := r.server.Connection(agent)
@@ -157,7 +161,7 @@ func TestManyConnectionsOfOneKey(t *testing.T) {
 	for range many {
 		conn := r.dialTLS(ALPN)
 		go func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			_, err := proveTo(ctx, conn, proveConfig{Identity: id, Instance: "i", Now: time.Now})
 			refused <- err
@@ -178,12 +182,12 @@ func TestManyConnectionsOfOneKey(t *testing.T) {
 // TestReconnectsOfOneKey checks that an agent that connects time and again is told to
 // wait, and its neighbor behind the same address is not.
 func TestReconnectsOfOneKey(t *testing.T) {
-	r := newRig(t, func(c *ServerConfig) { c.Timings.Reconnect = time.Minute })
+	r := newRig(t, func(c *ServerConfig) { c.Timings.Reconnect = time.Hour })
 	id := r.identity()
 	prove := func(id Identity) error {
 		conn := r.dialTLS(ALPN)
 		defer func() { _ = conn.Close() }()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		_, err := proveTo(ctx, conn, proveConfig{Identity: id, Instance: "i", Now: time.Now})
 		return err
@@ -194,8 +198,8 @@ func TestReconnectsOfOneKey(t *testing.T) {
 	var no *Refusal
 	require.ErrorAs(t, prove(id), &no)
 	assert.Equal(t, RefusedBusy, no.Code)
-	assert.Greater(t, no.RetryAfter, 50*time.Second)
-	assert.LessOrEqual(t, no.RetryAfter, time.Minute)
+	assert.Greater(t, no.RetryAfter, 50*time.Minute)
+	assert.LessOrEqual(t, no.RetryAfter, time.Hour)
 	require.NoError(t, prove(r.identity()))
 }
 

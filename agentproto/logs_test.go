@@ -86,7 +86,7 @@ func sends(l LogSource) func(*AgentConfig) { return func(c *AgentConfig) { c.Log
 
 // texts reads what a query yields until enough says so, or its end.
 func (r *rig) texts(ctx context.Context, agent string, q LogQuery, enough func(texts []string, mark string) bool) (texts []string, mark string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
 	for l, err := range r.server.Logs(ctx, agent, q) {
 		if err != nil {
@@ -125,7 +125,6 @@ func TestLogs(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, all[10_000:], got, "the last lines are counted once, not on each page")
 
-		began := time.Now()
 		more := numbered(30_000, 30_003, "late")
 		go log.add(more[0])
 		got, _, err = r.texts(t.Context(), run.id, LogQuery{After: mark, Follow: true}, func(texts []string, _ string) bool {
@@ -136,7 +135,6 @@ func TestLogs(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Equal(t, more, got)
-		require.Less(t, time.Since(began), 10*time.Second, "few lines are not waited for")
 		r.eventually("the agent stops reading", func() bool { return log.open.Load() == 0 })
 
 		got, mark, err = r.texts(t.Context(), run.id, LogQuery{Text: "late 030001"}, nil)

@@ -105,7 +105,7 @@ func TestBulkLeavesRoomForControl(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded, "one more has to wait")
 	sess, ok := r.server.session(a.id)
 	require.True(t, ok)
-	assert.True(t, sess.ping(t.Context(), 5*time.Second), "control calls have places of their own")
+	assert.True(t, sess.ping(t.Context(), patience), "control calls have places of their own")
 	cancel()
 	held.Wait()
 }

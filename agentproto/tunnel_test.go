@@ -72,6 +72,6 @@ func TestAgentStopsCleanly(t *testing.T) {
 		r.eventually("the end is shown", func() bool { _, ok := r.events.last("disconnected"); return ok })
 		e, _ := r.events.last("disconnected")
 		assert.True(t, e.ending.Clean, "%s", e)
-		assert.Less(t, time.Since(began), 3*time.Second)
+		assert.Less(t, time.Since(began), quickServer.Silence/2)
 	})
 }

@@ -145,6 +145,10 @@ func TestConfinement(t *testing.T) {
 	theirs := `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"theirs"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}}`
 	_, err = lab.Kubectl(t.Context(), theirs, "create", "-n", own, "-f", "-")
 	require.NoError(t, err)
+	for _, ns := range []string{foreign, lookalike, own} { // of others the API server lets nobody change the size
+		_, err := lab.Kubectl(t.Context(), "", "wait", "--for=jsonpath={.status.phase}=Bound", "pvc", "--all", "-n", ns, "--timeout="+settled.String())
+		require.NoError(t, err)
+	}
 	claimFile := filepath.Join(t.TempDir(), "claim.json")
 	require.NoError(t, os.WriteFile(claimFile, []byte(theirs), 0o600))
 	for name, c := range map[string]struct{ args, refusal string }{

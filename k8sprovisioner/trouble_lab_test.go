@@ -100,7 +100,10 @@ func (w *world) machine(t testing.TB, name, label string) {
 		"spec":{"taints":[{"key":"example.com/for","value":%[2]q,"effect":"NoSchedule"}]}}`, name, label)
 	_, err := w.lab.Kubectl(t.Context(), node, "create", "-f", "-")
 	require.NoError(t, err)
-	w.kubectl(t, "wait", "--for=condition=Ready", "node/"+name, "--timeout=2m")
+	labtest.Eventually(t, settled, "machine "+name+" takes pods", func(ctx context.Context) (bool, string) { // Ready comes before that
+		taints, err := w.lab.Kubectl(ctx, "", "get", "node", name, "-o", "jsonpath={.spec.taints[*].key}")
+		return err == nil && taints == "example.com/for", fmt.Sprint(taints, err)
+	})
 	t.Cleanup(func() {
 		_, _, _ = w.lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/nodes/"+name, nil)
 	})
