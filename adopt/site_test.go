@@ -75,8 +75,12 @@ func (s *site) as() context.Context { return ecp.WithActor(s.t.Context(), ecp.Sy
 // start lets the program run at an address.
 func (s *site) start(address string) {
 	s.t.Helper()
-	listener, err := net.Listen("tcp", address)
-	require.NoError(s.t, err)
+	var listener net.Listener
+	var err error
+	eventually(s.t, func() bool { // another test's connection may have the port of before
+		listener, err = net.Listen("tcp", address)
+		return err == nil
+	}, func() string { return err.Error() })
 	s.name = listener.Addr().String()
 	log := slog.New(slog.DiscardHandler)
 	s.hub, err = adopt.NewHub(adopt.Config{Name: s.name, Logger: log, Timings: hubTimings})

@@ -65,8 +65,12 @@ func newRig(t testing.TB, change ...func(*ServerConfig)) *rig {
 // start serves at an address, again after stop.
 func (r *rig) start(addr string, change ...func(*ServerConfig)) {
 	r.t.Helper()
-	l, err := new(net.ListenConfig).Listen(r.t.Context(), "tcp", addr)
-	require.NoError(r.t, err)
+	var l net.Listener
+	var err error
+	r.eventually("it listens on "+addr, func() bool { // another test's connection may have the port of before
+		l, err = new(net.ListenConfig).Listen(r.t.Context(), "tcp", addr)
+		return err == nil
+	})
 	r.addr = l.Addr().String()
 	r.url = "https://" + r.addr
 	cfg := ServerConfig{

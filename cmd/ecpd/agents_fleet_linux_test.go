@@ -65,7 +65,7 @@ type fleetAgent struct {
 // newFleet starts a daemon with the clusters that agents are to register with.
 func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *fleet {
 	b.Helper()
-	f := &fleet{b: b, mode: mode, binary: hooked(b), dir: b.TempDir(), address: net.JoinHostPort("127.0.0.1", freePortOf(b))}
+	f := &fleet{b: b, mode: mode, binary: hooked(b), dir: b.TempDir(), address: net.JoinHostPort("127.0.0.1", freePort(b))}
 	f.http = &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 16, // it is the daemon that we have started
 	}}
@@ -115,16 +115,6 @@ func hooked(b *testing.B) string {
 	out, err := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-overlay", overlay, "-o", binary, ".").CombinedOutput()
 	require.NoError(b, err, "%s", out)
 	return binary
-}
-
-func freePortOf(b *testing.B) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(b, err)
-	return port
 }
 
 // start starts the daemon, at the same address each time.

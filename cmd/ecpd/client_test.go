@@ -167,6 +167,7 @@ func eventually(t *testing.T, within time.Duration, ask func() (done bool, seen 
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	within = max(within, patience)
 	timeout := time.After(within)
 	for {
 		done, seen := ask()

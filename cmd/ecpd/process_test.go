@@ -130,6 +130,10 @@ func launchProgram(t testing.TB, name, dir string, environ []string, args ...str
 	return p
 }
 
+// patience is how long anything is waited for at least: with the race detector on a
+// loaded machine, what takes a second may take twenty.
+const patience = time.Minute
+
 // kill ends the process with SIGKILL and waits for its end.
 func (p *process) kill() {
 	_ = p.cmd.Process.Signal(syscall.SIGKILL) // it may have ended before
@@ -137,12 +141,12 @@ func (p *process) kill() {
 }
 
 // wait gives the exit code, or fails when the process does not end in time.
-func (p *process) wait(t testing.TB, patience time.Duration) int {
+func (p *process) wait(t testing.TB, within time.Duration) int {
 	t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
-		t.Fatalf("the process has not ended after %v", patience)
+	case <-time.After(max(within, patience)):
+		t.Fatalf("the process has not ended after %v", max(within, patience))
 	}
 	var exit *exec.ExitError
 	if p.err != nil && !errors.As(p.err, &exit) {
@@ -173,7 +177,7 @@ func (p *process) logs(t *testing.T, text string) {
 // ready waits for the ready line and gives the address in it.
 func (p *process) ready(t testing.TB) string {
 	t.Helper()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(patience)
 	for {
 		select {
 		case line := <-p.stdout.line:
@@ -183,7 +187,7 @@ func (p *process) ready(t testing.TB) string {
 		case <-p.ended:
 			t.Fatalf("the process ended (%v) before it was ready: %s", p.err, p.stderr)
 		case <-timeout:
-			t.Fatalf("no ready line after 30 s: %s%s", p.stdout, p.stderr)
+			t.Fatalf("no ready line after %v: %s%s", patience, p.stdout, p.stderr)
 		}
 	}
 }

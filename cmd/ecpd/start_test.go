@@ -1,10 +1,12 @@
 package main_test
 
 import (
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,14 +15,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func freePort(t *testing.T) string {
+// freePort returns a port that nobody listens on. It is below those that Linux gives
+// away by itself: until the daemon listens on it nobody else gets it.
+func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
+	for range 100 {
+		port := strconv.Itoa(20_000 + rand.IntN(10_000))
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	t.Fatal("no port between 20000 and 30000 is free")
+	return ""
 }
 
 // refuses runs the program, which must end at once with one line that says

@@ -153,8 +153,9 @@ func (p *place) fails(code int, says string, args ...string) result {
 }
 
 // eventually waits for a condition and says at the end what was seen last.
-func eventually(t *testing.T, patience time.Duration, what string, seen func() (bool, any)) {
+func eventually(t *testing.T, within time.Duration, what string, seen func() (bool, any)) {
 	t.Helper()
+	patience := max(within, time.Minute) // with the race detector on a loaded machine, what takes a second may take twenty
 	var last any
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		done, now := seen()
