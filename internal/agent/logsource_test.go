@@ -31,7 +31,7 @@ func (w *world) logFile() (dir string, write func(text string)) {
 
 // read reads what the agent sends, until so many lines or its end.
 func (w *world) read(id string, q agentproto.LogQuery, enough int, also func(n int)) (texts []string, mark string, err error) {
-	ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 	defer cancel()
 	for l, err := range w.server.Logs(ctx, id, q) {
 		if err != nil {

@@ -145,7 +145,7 @@ func (w *world) run() (stop func()) {
 // until waits for a status of the running agent.
 func (w *world) until(what string, ok func(agent.Status) bool) agent.Status {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -85,7 +85,7 @@ func TestPods(t *testing.T) {
 	}
 	begun := time.Now()
 	kubectl(t, lab, "", "delete", "pod", "-n", ns, "anybody", "ours", "broken")
-	if took := time.Since(begun); took > 10*time.Second {
+	if took := time.Since(begun); took > 25*time.Second {
 		t.Errorf("deleting pods took %v; nobody's grace period is to be waited for", took)
 	}
 }
@@ -313,8 +313,8 @@ func TestFailed(t *testing.T) {
 		if !strings.Contains(err.Error(), "kube-scheduler ended by itself") {
 			t.Errorf("got %v", err)
 		}
-	case <-time.After(10 * time.Second):
-		t.Error("nobody noticed within ten seconds")
+	case <-time.After(time.Minute):
+		t.Error("nobody noticed within a minute")
 	}
 }
 

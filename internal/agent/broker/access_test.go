@@ -55,7 +55,7 @@ func TestLogins(t *testing.T) {
 			}
 			require.Equal(t, c.version, d.Version)
 			require.Contains(t, a.Using(), c.using)
-			b, _, err := a.Open(t.Context(), time.Second)
+			b, _, err := a.Open(t.Context(), time.Minute)
 			require.NoError(t, err)
 			defer b.Close()
 			described, err := b.Describe(t.Context())
@@ -202,8 +202,7 @@ func TestTLS(t *testing.T) {
 
 // TestAway: nobody there, something else there, one that hangs: words and bounds.
 func TestAway(t *testing.T) {
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
+	const gone = "http://127.0.0.1:1" // of a service that is not in use any more; a port that was free may be taken by now
 	other := serve(t, http.NotFoundHandler(), (*httptest.Server).Start)
 	hangs := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), (*httptest.Server).Start)
 	for name, c := range map[string]struct {
@@ -211,7 +210,7 @@ func TestAway(t *testing.T) {
 		code ecp.Code
 		says string
 	}{
-		"gone":  {gone.URL, ecp.CodeUnavailable, "refused"},
+		"gone":  {gone, ecp.CodeUnavailable, "refused"},
 		"other": {other.URL, ecp.CodeUnsupported, "found no EMQX"},
 		"hangs": {hangs.URL, ecp.CodeUnavailable, "no answer"},
 	} {
@@ -223,7 +222,7 @@ func TestAway(t *testing.T) {
 			_, err := open(t, s, nil).Detect(t.Context())
 			require.Equal(t, c.code, ecp.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, c.says)
-			require.Less(t, time.Since(began), 8*time.Second)
+			require.Less(t, time.Since(began), 20*time.Second)
 		})
 	}
 }

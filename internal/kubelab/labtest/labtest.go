@@ -188,10 +188,15 @@ func Namespace(t testing.TB, lab *kubelab.Lab, labels ...string) string {
 	return name
 }
 
+// leastLimit is how long Eventually waits at least: a whole control plane shares two busy
+// cores with the race detector.
+const leastLimit = 2 * time.Minute
+
 // Eventually asks ok every 50 ms until it says yes and fails the test after
-// limit, with what ok saw last.
+// limit, which is two minutes at least, with what ok saw last.
 func Eventually(t testing.TB, limit time.Duration, what string, ok func(ctx context.Context) (bool, string)) {
 	t.Helper()
+	limit = max(limit, leastLimit)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
