@@ -14,7 +14,7 @@ import (
 
 // patience bounds every wait of the suites; what is waited for takes
 // milliseconds.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // storeCase is one promise of [ecp.Store].
 type storeCase struct {
