@@ -139,7 +139,7 @@ func testDeadline(t *testing.T, s AdapterSuite, c call, after int, hang http.Han
 		if succeeded && over <= 0 {
 			return // it did not come so far, or went on without what hangs
 		}
-		if !succeeded || over > atOnce || n == tries {
+		if !succeeded || over > noTime || n == tries {
 			checkEnded(t, err, context.DeadlineExceeded, over)
 			return
 		}

@@ -414,9 +414,9 @@ func chain(err error) []error {
 	return out
 }
 
-// atOnce bounds what needs no time but that of a loaded machine. It is less than an
+// noTime bounds what needs no time but that of a loaded machine. It is less than an
 // adapter waits by itself: 10 s.
-const atOnce = 7 * time.Second
+const noTime = 7 * time.Second
 
 // checkEnded checks the error of a call whose context ended, and that it
 // returned soon after.
@@ -425,7 +425,7 @@ func checkEnded(t *testing.T, err, want error, after time.Duration) {
 	if !errors.Is(err, want) || !errors.Is(err, ecp.ErrUnavailable) {
 		t.Errorf("got %v (cause %v), want unavailable because of %v", err, errors.Unwrap(err), want)
 	}
-	if after > atOnce {
+	if after > noTime {
 		t.Errorf("the call returned %s after its context had ended", after)
 	}
 }

@@ -241,12 +241,12 @@ func testWriterFails(t *testing.T, s AdapterSuite) {
 	if !errors.Is(err, errWriter) {
 		t.Errorf("got %v (cause: %v); the writer's own error should be in the chain", err, errors.Unwrap(err))
 	}
-	if took := time.Since(start); took > atOnce || n != 0 {
+	if took := time.Since(start); took > noTime || n != 0 {
 		t.Errorf("it ended %s after it began, with %d bytes; the writer failed at once", took, n)
 	}
 	select {
 	case <-gone:
-	case <-time.After(atOnce):
+	case <-time.After(noTime):
 		t.Error("the far side's connection stays open after the writer has failed")
 	}
 	if n := sent.Load(); n > mostOnWay {
