@@ -121,6 +121,9 @@ func (c *Client) Bound(ctx context.Context) (context.Context, context.CancelFunc
 // BoundBy is Bound for a call that is known to last: it has so many times the
 // patience.
 func (c *Client) BoundBy(ctx context.Context, times int) (context.Context, context.CancelFunc) {
+	if c.timeout > defaultTimeout {
+		ctx = context.WithValue(ctx, patienceKey{}, c.timeout)
+	}
 	return context.WithTimeoutCause(ctx, time.Duration(times)*c.timeout, errPatience)
 }
 

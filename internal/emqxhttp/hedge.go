@@ -14,24 +14,30 @@ import (
 // A member that hangs lets a broker hang over every question about all members,
 // for two minutes. What follows bounds that.
 const (
-	// soon is after what time of silence something else is tried beside, of a call
-	// that has the default of 10 s.
+	// soon is after what time of silence something else is tried beside.
 	soon = 1500 * time.Millisecond
-	// memberPatience is that with one member among several, in such a call.
+	// memberPatience is that with one member among several.
 	memberPatience = 3 * time.Second
 )
 
-// share is so much of the time that is left as d is of the default. A caller with more
-// patience has it because everything is slow there: who answers slowly does not hang.
-// With little time left it is half of that at most.
-func share(d, left time.Duration) time.Duration {
-	return min(max(d, time.Duration(float64(d)*float64(left)/float64(defaultTimeout))), left/2)
+// patienceKey is for how long clients wait for one call where that is more than the
+// default.
+type patienceKey struct{}
+
+// scaled makes d, of a client that has the default of 10 s for a call, that of one that
+// has more. It has more because everything is slow there: who answers slowly does not
+// hang. Where little time is left it is half of that at most.
+func scaled(ctx context.Context, d, left time.Duration) time.Duration {
+	if patience, ok := ctx.Value(patienceKey{}).(time.Duration); ok {
+		d = time.Duration(float64(d) * float64(patience) / float64(defaultTimeout))
+	}
+	return min(d, left/2)
 }
 
 // wait is the time of silence after which something else is tried.
 func wait(ctx context.Context) (time.Duration, bool) {
 	end, ok := ctx.Deadline()
-	return share(soon, time.Until(end)), ok
+	return scaled(ctx, soon, time.Until(end)), ok
 }
 
 // Hedged asks one question and, where that fails within the broker or is not
@@ -132,7 +138,7 @@ func EachMember[T any](ctx context.Context, names []string, question func(ctx co
 	Abreast(len(names), func(i int) {
 		patience := memberPatience
 		if end, ok := ctx.Deadline(); ok {
-			patience = share(memberPatience, time.Until(end))
+			patience = scaled(ctx, memberPatience, time.Until(end))
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
 		defer cancel()

@@ -8,7 +8,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/ecp"
 )
+
+// withPatience opens a client that waits so long for a call, and sends nothing.
+func withPatience(t *testing.T, patience time.Duration) *Client {
+	t.Helper()
+	c, err := Open(ecp.Endpoint{BaseURL: "http://broker:18083"}, Config{Name: "EMQX 5", Timeout: patience})
+	require.NoError(t, err)
+	return c
+}
 
 // TestPatienceGrows: who has more time waits longer before something else is tried, and
 // before a member is taken for one that hangs.
@@ -19,7 +29,7 @@ func TestPatienceGrows(t *testing.T) {
 		{time.Minute, 9 * time.Second, 18 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), c.patience)
+			ctx, cancel := withPatience(t, c.patience).Bound(t.Context())
 			defer cancel()
 			start := time.Now()
 			second, err := Hedged(ctx, func(ctx context.Context) (time.Duration, error) {
@@ -30,7 +40,7 @@ func TestPatienceGrows(t *testing.T) {
 			require.Equal(t, c.second, second)
 		})
 		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), c.patience)
+			ctx, cancel := withPatience(t, c.patience).Bound(t.Context())
 			defer cancel()
 			all := EachMember(ctx, []string{"emqx@a"}, func(ctx context.Context, _ string) (time.Duration, error) {
 				start := time.Now()
@@ -55,8 +65,8 @@ func TestWatchedOnASlowHost(t *testing.T) {
 				return ctx.Err()
 			}
 		}
-		c := over(t, nil)
-		ctx, cancel := c.BoundBy(t.Context(), 3)
+		c := withPatience(t, 30*time.Second)
+		ctx, cancel := c.Bound(t.Context())
 		defer cancel()
 		_, err := Watched(ctx, c, func(ctx context.Context) []string {
 			return Missing(EachMember(ctx, []string{"emqx@a", "emqx@b"}, func(ctx context.Context, name string) (int, error) {
