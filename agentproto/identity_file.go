@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/openecp/openecp/internal/atomicfile"
 )
 
 // ErrIdentityReplaced is returned by [UpdateIdentity] where the file holds
@@ -25,8 +27,8 @@ func WriteIdentity(path string, id Identity) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write the identity: %w", err)
 	}
-	if err := replaceFile(path, raw, createTemp); err != nil {
-		return fmt.Errorf("write the identity (the file before is unchanged): %w", err)
+	if err := atomicfile.Write(path, raw, 0o600); err != nil {
+		return fmt.Errorf("keep the identity: %w", err)
 	}
 	return nil
 }
@@ -89,47 +91,5 @@ func keepPrivate(f *os.File) error {
 		return fmt.Errorf("others can read the key in %s (mode %04o), and that cannot be changed: %w; as its owner run: chmod 600 %s",
 			f.Name(), info.Mode().Perm(), err, f.Name())
 	}
-	return nil
-}
-
-// tempFile is a new file that takes the place of an old one when it is whole.
-type tempFile interface {
-	io.WriteCloser
-	Sync() error
-	Name() string
-}
-
-func createTemp(dir, pattern string) (tempFile, error) { return os.CreateTemp(dir, pattern) } // mode 0600
-
-// replaceFile writes a file beside path, makes sure that it is on the disk, and
-// renames it.
-func replaceFile(path string, content []byte, create func(dir, pattern string) (tempFile, error)) error {
-	f, err := create(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename last through a loss of power. Where directories cannot
-// be synced it does nothing.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil // the file is in place; only its durability is not known
-	}
-	defer d.Close()
-	_ = d.Sync() // not every file system can
 	return nil
 }

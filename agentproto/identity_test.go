@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -104,49 +103,6 @@ func assertMode(t *testing.T, path string, want fs.FileMode) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	assert.Equal(t, want, info.Mode())
-}
-
-// fullDisk is a file on a disk that is full.
-type fullDisk struct {
-	*os.File
-	writes, syncs bool
-}
-
-func (f fullDisk) Write(p []byte) (int, error) {
-	if f.writes {
-		n, _ := f.File.Write(p[:len(p)/2])
-		return n, syscall.ENOSPC
-	}
-	return f.File.Write(p)
-}
-
-func (f fullDisk) Sync() error {
-	if f.syncs {
-		return syscall.ENOSPC
-	}
-	return f.File.Sync()
-}
-
-func TestFullDiskLeavesTheOldIdentity(t *testing.T) {
-	id := fullIdentity(t)
-	path := filepath.Join(t.TempDir(), "identity.json")
-	require.NoError(t, WriteIdentity(path, id))
-	before, err := os.ReadFile(path)
-	require.NoError(t, err)
-	for _, disk := range []fullDisk{{writes: true}, {syncs: true}} {
-		err := replaceFile(path, []byte("new"), func(dir, pattern string) (tempFile, error) {
-			f, err := os.CreateTemp(dir, pattern)
-			disk.File = f
-			return disk, err
-		})
-		require.ErrorIs(t, err, syscall.ENOSPC)
-		after, err := os.ReadFile(path)
-		require.NoError(t, err)
-		assert.Equal(t, before, after)
-		files, err := os.ReadDir(filepath.Dir(path))
-		require.NoError(t, err)
-		assert.Len(t, files, 1)
-	}
 }
 
 func TestIdentityOthersCanReadIsMadePrivate(t *testing.T) {

@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/openecp/openecp/internal/atomicfile"
 )
 
 // How long the certificates of --tls-auto are good for. They begin a day before
@@ -68,7 +70,7 @@ func openAuthority(dir string, names []string, now time.Time) (*authority, error
 	a.ca = *pair
 	public := filepath.Join(dir, publicFile)
 	if was, err := os.ReadFile(public); err != nil || !bytes.Equal(was, certificatePEM(a.ca.Leaf.Raw)) {
-		if err := replaceFile(public, certificatePEM(a.ca.Leaf.Raw), 0o644); err != nil {
+		if err := atomicfile.Write(public, certificatePEM(a.ca.Leaf.Raw), 0o644); err != nil {
 			return nil, fmt.Errorf("make the certificate authority: %w", err)
 		}
 	}
@@ -91,7 +93,7 @@ func (a *authority) found(now time.Time) (*tls.Certificate, error) {
 		return nil, err
 	}
 	file := filepath.Join(a.dir, authorityFile)
-	if err := replaceFile(file, content, 0o600); err != nil {
+	if err := atomicfile.Write(file, content, 0o600); err != nil {
 		return nil, err
 	}
 	return loadPair(file, file)
@@ -125,7 +127,7 @@ func (a *authority) renew(now time.Time) error {
 	}
 	content, err := signed(template, &a.ca)
 	if err == nil {
-		err = replaceFile(a.serverPair(), content, 0o600)
+		err = atomicfile.Write(a.serverPair(), content, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("renew the server's certificate: %w", err)

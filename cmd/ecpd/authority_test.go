@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/atomicfile"
 )
 
 // served returns what the listeners show, as a client that trusts the public file
@@ -125,12 +127,12 @@ func TestAuthorities(t *testing.T) {
 	a, err := newAuthorities(file, own.ca.Leaf, discard())
 	require.NoError(t, err)
 	require.Len(t, a.certificates(), 1, "the own one is not told twice")
-	require.NoError(t, replaceFile(file, append(nextPEM, ownPEM...), 0o600))
+	require.NoError(t, atomicfile.Write(file, append(nextPEM, ownPEM...), 0o600))
 	require.NoError(t, a.renew(t.Context(), false))
 	require.Len(t, a.certificates(), 2)
 	require.Equal(t, hexOf(next.ca.Leaf.Raw), a.pin(), "the first one is the guide's")
 
-	require.NoError(t, replaceFile(file, []byte("nonsense"), 0o600))
+	require.NoError(t, atomicfile.Write(file, []byte("nonsense"), 0o600))
 	require.ErrorContains(t, a.renew(t.Context(), false), "no certificate")
 	require.NoError(t, a.renew(t.Context(), false), "said once")
 	require.Len(t, a.certificates(), 2, "those before stay")

@@ -304,17 +304,3 @@ func TestSecretDoesNotPrint(t *testing.T) {
 	}
 	assert.NotContains(t, fmt.Sprintf("%v %+v %#v %s", secret("hidden"), secret("hidden"), secret("hidden"), secret("hidden")), "hidden")
 }
-
-func TestWriteSecret(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "token")
-	for _, content := range []string{"first\n", "second\n"} {
-		require.NoError(t, writeSecret(name, content))
-		got, err := os.ReadFile(name)
-		require.NoError(t, err)
-		assert.Equal(t, content, string(got))
-	}
-	info, err := os.Stat(name)
-	require.NoError(t, err)
-	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-	assert.Error(t, writeSecret(filepath.Join(name, "below"), "x"))
-}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/atomicfile"
 )
 
 // keysForm says how keys are written, for errors. The keys themselves are never
@@ -41,7 +42,8 @@ func newSealer(c config) (ecp.Sealer, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		b := make([]byte, 32)
 		rand.Read(b) // never fails: the program ends instead
-		if err := writeSecret(file, "dev:"+base64.StdEncoding.EncodeToString(b)+"\n"); err != nil {
+		content := []byte("dev:" + base64.StdEncoding.EncodeToString(b) + "\n")
+		if err := atomicfile.Write(file, content, 0o600); err != nil {
 			return nil, fmt.Errorf("keep the key of secrets: %w", err)
 		}
 	}

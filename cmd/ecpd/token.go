@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/atomicfile"
 )
 
 // bootstrap sees to it that somebody can call the API: the first token comes
@@ -70,7 +71,7 @@ func mintDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Write
 		rand.Read(b) // never fails: the program ends instead
 		token = hex.EncodeToString(b)
 	}
-	if err := writeSecret(file, token+"\n"); err != nil {
+	if err := atomicfile.Write(file, []byte(token+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keep the token: %w", err)
 	}
 	stored, err := m.Bootstrap(ctx, token)

@@ -4,11 +4,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/openecp/openecp/internal/agent/home"
+	"github.com/openecp/openecp/internal/atomicfile"
 )
 
 // step is one thing that install or uninstall does. A step without do is told
@@ -106,7 +106,7 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 			if err := os.MkdirAll(filepath.Dir(s.unitFile()), 0o755); err != nil { //nolint:gosec // systemd's own folder
 				return err
 			}
-			return replaceFile(s.unitFile(), 0o644, strings.NewReader(unitText(s.finalHome(), owner.name)))
+			return atomicfile.Write(s.unitFile(), []byte(unitText(s.finalHome(), owner.name)), 0o644)
 		}},
 		step{"systemctl daemon-reload", func(ctx context.Context) error { return s.systemctl(ctx, "daemon-reload") }},
 		step{"systemctl enable " + unitName, func(ctx context.Context) error { return s.systemctl(ctx, "enable", unitName) }},

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/openecp/openecp/internal/agent/home"
+	"github.com/openecp/openecp/internal/atomicfile"
 )
 
 // installedBinary is where install puts the program: where every user finds it,
@@ -80,22 +81,5 @@ func copyProgram(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // a folder of programs
 		return err
 	}
-	return replaceFile(to, 0o755, in)
-}
-
-// replaceFile writes a file under another name and renames it.
-func replaceFile(name string, mode os.FileMode, content io.Reader) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, content)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.WriteFrom(to, in, 0o755)
 }

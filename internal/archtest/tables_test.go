@@ -43,26 +43,27 @@ var layers = []layer{
 	{pkg: "argon2id"},
 
 	// The agent's protocol is usable without OpenECP.
-	{pkg: "agentproto"},
+	{pkg: "agentproto", code: []string{"internal/atomicfile"}},
 	{pkg: "adopt", code: []string{"ecp", "agentproto"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	// What the agent's program runs. It asks the broker by the adapters that the
 	// Manager uses.
 	{pkg: "internal/agent", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...", "internal/emqxlog"}},
 	{pkg: "internal/agent/logs", code: []string{"internal/emqxlog"}},
-	{pkg: "internal/agent/...", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/..."}},
+	{pkg: "internal/agent/...", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...", "internal/atomicfile"}},
 
 	{pkg: "proxy", code: []string{"ecp"}},
 	{pkg: "httpapi", code: []string{"ecp", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecpmetrics", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	// Programs wire parts together; nobody imports them.
-	{pkg: "cmd/...", code: append([]string{"internal/emqxlog", "internal/agent", "internal/agent/..."}, public...)},
+	{pkg: "cmd/...", code: append([]string{"internal/atomicfile", "internal/emqxlog", "internal/agent", "internal/agent/..."}, public...)},
 	{pkg: "examples/...", code: public},
 
 	{pkg: "tools/kubebuild", code: []string{"internal/kubelab"}},
 	{pkg: "tools/..."},
 
+	{pkg: "internal/atomicfile"},
 	{pkg: "internal/emqxlog"},
 	{pkg: "internal/archtest"},
 	{pkg: "internal/faulttest", tests: []string{"agentproto", "internal/agent"}},

@@ -7,7 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"github.com/openecp/openecp/internal/atomicfile"
 )
 
 // largestFile bounds what is read of a file of the agent's own, in bytes.
@@ -15,39 +16,7 @@ const largestFile = 1 << 20
 
 // WriteFile replaces a file: afterwards it holds data, or the error says why it
 // still holds what it did.
-func WriteFile(path string, data []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, plain(err))
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name()) // half of it is of no use
-			err = fmt.Errorf("write %s: %w; the file is as it was", path, plain(err))
-		}
-	}()
-	if _, err = tmp.Write(data); err == nil {
-		err = tmp.Sync()
-	}
-	if closed := tmp.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err == nil {
-		syncDir(filepath.Dir(path))
-	}
-	return err
-}
-
-// syncDir makes a new name outlive a power failure, where the file system can.
-func syncDir(dir string) {
-	if f, err := os.Open(dir); err == nil {
-		_ = f.Sync()
-		f.Close()
-	}
-}
+func WriteFile(path string, data []byte) error { return atomicfile.Write(path, data, fileMode) }
 
 // ReadFile reads a file of the agent's own, which is never large.
 func ReadFile(path string) ([]byte, error) {
