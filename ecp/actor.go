@@ -47,9 +47,10 @@ func ActorFrom(ctx context.Context) (Actor, bool) {
 	return a, ok
 }
 
-// who tells actors apart; it is never "". A user with several sessions is one
-// actor; tokens are several, whatever they are called.
-func (a Actor) who() string {
+// Identity returns a key that tells actors apart, for counting what each of them
+// uses; it is never empty. A user with several sessions is one actor. Two tokens are
+// two actors, also where they have the same name.
+func (a Actor) Identity() string {
 	if user := a.user(); user != "" {
 		return "user " + user
 	}

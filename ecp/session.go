@@ -68,7 +68,7 @@ func (m *Manager) Login(ctx context.Context, user, password string) (Session, er
 			return err
 		}
 		now := m.now().UTC()
-		out = Session{Secret: "ecps_" + randomHex(32), ID: randomHex(8), User: user, ExpiresAt: now.Add(m.sessionLife)}
+		out = Session{Secret: SessionSecretPrefix + randomHex(32), ID: randomHex(8), User: user, ExpiresAt: now.Add(m.sessionLife)}
 		if err := roomForSession(tx, user, now); err != nil {
 			return err
 		}

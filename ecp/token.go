@@ -213,7 +213,7 @@ func (m *Manager) CreateToken(ctx context.Context, r TokenRequest) (NewToken, er
 		if err := w.mayGrant([]Grant{r.Grant}); err != nil {
 			return NewToken{}, regrant(err)
 		}
-		secret := "ecpt_" + randomHex(32)
+		secret := TokenSecretPrefix + randomHex(32)
 		t := Token{
 			ID: "tok-" + randomHex(8), Hash: hashToken(secret), Name: r.Name, Role: r.Grant.Role, Org: r.Grant.Org, Project: r.Grant.Project,
 			CreatedAt: w.now, CreatedBy: w.actor.Name, ExpiresAt: r.ExpiresAt.UTC(),

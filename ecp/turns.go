@@ -39,11 +39,11 @@ type turn struct {
 // take waits for a turn of an actor as long as ctx lasts. Who gets one has to give
 // it back.
 func (t *turns) take(ctx context.Context, id ID, a Actor) error {
-	if err := t.takeOf(ctx, asker{id, a.who()}, turnsPerActor); err != nil {
+	if err := t.takeOf(ctx, asker{id, a.Identity()}, turnsPerActor); err != nil {
 		return err
 	}
 	if err := t.takeOf(ctx, asker{id: id}, turnsPerCluster); err != nil {
-		t.giveOf(asker{id, a.who()})
+		t.giveOf(asker{id, a.Identity()})
 		return err
 	}
 	return nil
@@ -52,7 +52,7 @@ func (t *turns) take(ctx context.Context, id ID, a Actor) error {
 // give gives a turn back.
 func (t *turns) give(id ID, a Actor) {
 	t.giveOf(asker{id: id})
-	t.giveOf(asker{id, a.who()})
+	t.giveOf(asker{id, a.Identity()})
 }
 
 func (t *turns) takeOf(ctx context.Context, by asker, most int) error {

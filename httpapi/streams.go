@@ -3,7 +3,6 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -44,14 +43,6 @@ func newStreamCount(most Streams) *streamCount {
 	return &streamCount{most: most.withDefaults(), actor: map[string]int{}}
 }
 
-// streamer is whose streams are counted together: a user has many sessions.
-func streamer(a ecp.Actor) string {
-	if a.Credential == "" || strings.HasPrefix(a.Credential, "session/") {
-		return "name/" + a.Name
-	}
-	return a.Credential
-}
-
 // mayStream counts the stream that a request asks for until leave is called, or
 // says why it cannot be had now.
 func (a *api) mayStream(r *http.Request) (leave func(), p *problemView) {
@@ -65,7 +56,7 @@ func (a *api) mayStream(r *http.Request) (leave func(), p *problemView) {
 
 // begin counts one stream more until leave is called, or refuses it.
 func (c *streamCount) begin(a ecp.Actor) (leave func(), err error) {
-	key := streamer(a)
+	key := a.Identity()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	refuse := func(format string, args ...any) error {
