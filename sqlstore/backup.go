@@ -91,7 +91,7 @@ func ours(ctx context.Context, file string) error {
 	if err != nil {
 		return fault(opening, file, err)
 	}
-	log, err := os.Stat(file + "-wal")
+	log, err := os.Stat(file + logSuffix)
 	if err := checkHeader(file, info.Size(), err == nil && log.Size() > 0); err != nil {
 		return err
 	}

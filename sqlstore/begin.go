@@ -14,7 +14,7 @@ import (
 // mayBegin says whether there is no database yet, so that one may be made. What
 // was emptied or cut off is no new installation: it is refused, and not touched.
 func (s *Store) mayBegin() (isNew bool, err error) {
-	log, err := os.Stat(s.file + "-wal")
+	log, err := os.Stat(s.file + logSuffix)
 	rest := err == nil && log.Size() > 0
 	info, err := os.Stat(s.file)
 	switch {

@@ -97,7 +97,7 @@ func stageCopy(file, target, stage string) error {
 	case presentErr == nil && os.SameFile(info, present):
 		return &ecp.Error{Code: ecp.CodeInvalid, Op: restoring, Message: file + " is the database itself; give the file of a backup"}
 	}
-	for _, end := range []string{"", "-wal"} {
+	for _, end := range []string{"", logSuffix} {
 		err := copyFile(filepath.Join(stage, fileName+end), file+end)
 		if err != nil && (end == "" || !errors.Is(err, fs.ErrNotExist)) {
 			return unreadable(file+end, err)
@@ -226,7 +226,7 @@ func putAside(ctx context.Context, target string, now time.Time) (kept string, e
 		return "", err
 	}
 	if !whole {
-		for _, end := range []string{"-wal", "-shm"} {
+		for _, end := range []string{logSuffix, "-shm"} {
 			if err := os.Rename(target+end, kept+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return "", err
 			}
@@ -253,7 +253,7 @@ func takeOver(ctx context.Context, file string) (err error) {
 
 // removeLog removes a log that has nothing to do with the database that comes.
 func removeLog(file string) error {
-	for _, end := range []string{"-wal", "-shm"} {
+	for _, end := range []string{logSuffix, "-shm"} {
 		if err := os.Remove(file + end); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
