@@ -181,15 +181,15 @@ func TestDirectDashboards(t *testing.T) {
 	_, err := h.manager.Cluster(h.id).Do(system(t), ecp.Update{Patch: []byte(`{"serviceAddress":"` + address + `"}`)})
 	require.NoError(t, err)
 	user, _ := h.token(ecp.RoleUser, "default/default")
-	for range linksOfOne + 1 {
+	for range maxLinksPerActor + 1 {
 		link, err := h.d.Open(h.as(user), h.id, "")
 		require.NoError(t, err)
 		require.Equal(t, Link{URL: address, Via: ecp.ViaServiceAddress}, link)
 	}
-	require.Empty(t, h.d.book.links)
+	require.Empty(t, h.d.sessions.links)
 	require.Empty(t, h.d.ports.of)
 	opened := h.audit("open dashboard")
-	require.Len(t, opened, linksOfOne+1)
+	require.Len(t, opened, maxLinksPerActor+1)
 	require.Contains(t, opened[0].Changes, ecp.AuditChange{Path: "/via", After: `"serviceAddress"`})
 
 	link, err := h.d.Open(h.as(user), h.id, ecp.ViaAgent)
@@ -198,7 +198,7 @@ func TestDirectDashboards(t *testing.T) {
 	require.Contains(t, link.URL, enterPath)
 	require.False(t, link.ExpiresAt.IsZero())
 
-	nowhere, err := NewDashboards(DashboardsConfig{Manager: h.manager, Nowhere: "set dashboard.domain"})
+	nowhere, err := NewDashboards(DashboardsConfig{Manager: h.manager, SetupHint: "set dashboard.domain"})
 	require.NoError(t, err)
 	link, err = nowhere.Open(h.as(user), h.id, "")
 	require.NoError(t, err)

@@ -13,81 +13,86 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// exchange sends one request to the dashboard and its answer back.
-func (v visit) exchange(w http.ResponseWriter, r *http.Request, e ecp.Endpoint) {
+// exchange sends one request to the dashboard and its response to the browser.
+func (d dashboardRequest) exchange(w http.ResponseWriter, r *http.Request, e ecp.Endpoint) {
 	base, err := dashboardURL(e)
 	if err != nil {
-		v.d.log.ErrorContext(r.Context(), "the way to a dashboard is no URL", "cluster", v.id, "error", err)
-		say(w, http.StatusInternalServerError, "Internal error; the server's log has the cause.")
+		d.log.ErrorContext(r.Context(), "the address of a dashboard is no URL", "cluster", d.id, "error", err)
+		respond(w, http.StatusInternalServerError, internalError)
 		return
 	}
-	ctx, dog, stop := watch(r.Context(), v.bounds(r))
+	ctx, dog, stop := watch(r.Context(), d.boundsOf(r))
 	defer stop()
-	out := newAnswer(w, v.d.bounds.Idle)
+	out := newResponse(w, d.bounds.Idle)
 	in := r.WithContext(ctx)
-	defer out.done()
-	body := bound(w, in, v.d.bounds, dog)
-	defer body.done()
-	v.place.watch(func() { crowdOut(dog, body, out) })
+	defer out.finish()
+	body := boundBody(w, in, d.bounds, dog)
+	defer body.finish()
+	d.slot.onOverload(func() { endOverload(dog, body, out) })
 	proxy := &httputil.ReverseProxy{
 		Transport:     transportOf(e),
 		FlushInterval: -1,
-		ErrorLog:      slog.NewLogLogger(v.d.log.Handler(), slog.LevelDebug),
-		Rewrite:       func(q *httputil.ProxyRequest) { v.rewrite(q, base) },
+		ErrorLog:      slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+		Rewrite:       func(q *httputil.ProxyRequest) { d.rewrite(q, base) },
 		ModifyResponse: func(res *http.Response) error {
 			if res.StatusCode == http.StatusSwitchingProtocols {
-				dog.timer.Stop() // from here on it may be still for as long as it likes
+				dog.timer.Stop() // a WebSocket may be idle for as long as it likes
 			}
-			dog.moved()
-			if byPage(r) {
+			dog.progress()
+			if isFromPage(r) {
 				res.Header.Del("Www-Authenticate")
 			}
-			return v.vet(res, base, dog)
+			return d.filterResponse(res, base, dog)
 		},
 		ErrorHandler: func(_ http.ResponseWriter, q *http.Request, err error) {
-			refusal := refusalOf(q.Context(), err, body, v.d.bounds)
-			if r.Context().Err() == nil { // else the person has gone
-				v.d.log.InfoContext(ctx, "a dashboard's answer was not passed on", "cluster", v.id, "error", err)
+			refusal := refusalOf(q.Context(), err, body, d.bounds)
+			if r.Context().Err() == nil { // else the browser has closed the connection
+				d.log.InfoContext(ctx, "the response of a dashboard was not passed on", "cluster", d.id, "error", err)
 			}
-			turnBack(w, r, refusal)
+			respondRefusal(w, r, refusal)
 		},
 	}
 	proxy.ServeHTTP(out, in)
 }
 
-// turnedBack are statuses of what ends an exchange, where it has none of its own.
-var turnedBack = map[ecp.Code]int{
-	ecp.CodeDenied: http.StatusForbidden, ecp.CodeInvalid: http.StatusBadRequest, ecp.CodeThrottled: http.StatusTooManyRequests,
+// refusalStatus is the status of a refusal that has none of its own.
+var refusalStatus = map[ecp.Code]int{
+	ecp.CodeDenied:    http.StatusForbidden,
+	ecp.CodeInvalid:   http.StatusBadRequest,
+	ecp.CodeThrottled: http.StatusTooManyRequests,
 }
 
-// turnBack answers a request that did not get through. What a dashboard's page asks
-// of the API is answered as EMQX would, so that the page shows the words.
-func turnBack(w http.ResponseWriter, r *http.Request, f *Refusal) {
-	status := cmp.Or(f.Status, turnedBack[f.Err.Code], http.StatusBadGateway)
+// respondRefusal answers a request that did not reach the dashboard. A call to EMQX's
+// API gets the form of EMQX's own errors, so that the dashboard's page shows the text.
+func respondRefusal(w http.ResponseWriter, r *http.Request, f *Refusal) {
+	status := cmp.Or(f.Status, refusalStatus[f.Err.Code], http.StatusBadGateway)
 	if !strings.HasPrefix(r.URL.Path, "/api/") {
-		say(w, status, "The dashboard cannot be shown now: "+f.Err.Message+".")
+		respond(w, status, "The dashboard cannot be shown now: "+f.Err.Message+".")
 		return
 	}
-	words, err := json.Marshal(map[string]string{"code": strings.ToUpper(string(f.Err.Code)), "message": "OpenECP: " + f.Err.Message})
+	body, err := json.Marshal(map[string]string{
+		"code":    strings.ToUpper(string(f.Err.Code)),
+		"message": "OpenECP: " + f.Err.Message,
+	})
 	if err != nil {
-		words = nil // of strings only
+		body = nil // strings can always be encoded
 	}
-	answerAs(w, status, "application/json", words)
+	respondAs(w, status, "application/json", body)
 }
 
-// bounds of a request; a WebSocket ends with its session.
-func (v visit) bounds(r *http.Request) Bounds {
-	b := v.d.bounds
+// boundsOf returns the bounds of a request. A WebSocket ends with its session.
+func (d dashboardRequest) boundsOf(r *http.Request) Bounds {
+	b := d.bounds
 	if r.Header.Get("Upgrade") != "" {
-		b.Total = sessionLife
+		b.Total = sessionLifetime
 	}
 	return b
 }
 
-// byPage reports whether a dashboard's page made a request, and nobody opened it. The
-// page logs in with a form of its own: a browser's box would come over it, and what
-// is typed there be sent with every request of the origin.
-func byPage(r *http.Request) bool {
+// isFromPage reports whether a page made a request, and not a person who opened an
+// address. EMQX's page has a login form of its own. A browser's login box would cover
+// it, and what is typed there would be sent with every request to the origin.
+func isFromPage(r *http.Request) bool {
 	mode := r.Header.Get("Sec-Fetch-Mode")
 	return mode != "" && mode != "navigate"
 }
@@ -99,13 +104,10 @@ func dashboardURL(e ecp.Endpoint) (*url.URL, error) {
 	return url.Parse(e.BaseURL)
 }
 
-// ours begin the tokens of this program, which are no business of a broker's.
-var ours = []string{"bearer ecpt_", "bearer ecps_"}
-
-// rewrite makes of a request what the dashboard gets: as the browser sent it, but
-// for what is said of its way here, and what is ours. Who logs in to EMQX does so
-// with what the browser sends; nothing is added.
-func (v visit) rewrite(q *httputil.ProxyRequest, base *url.URL) {
+// rewrite makes the request to the dashboard. It is what the browser sent, but without
+// the headers about its way here and without this program's own secrets. Nothing is
+// added: a person logs in to EMQX with what the browser sends.
+func (d dashboardRequest) rewrite(q *httputil.ProxyRequest, base *url.URL) {
 	in := q.In.URL
 	q.Out.URL = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: in.Path, RawPath: in.RawPath, RawQuery: in.RawQuery}
 	q.Out.Host, q.Out.Trailer = "", nil
@@ -115,50 +117,50 @@ func (v visit) rewrite(q *httputil.ProxyRequest, base *url.URL) {
 			delete(h, name)
 		}
 	}
-	for _, prefix := range ours {
-		if strings.HasPrefix(strings.ToLower(h.Get("Authorization")), prefix) {
-			h.Del("Authorization")
-		}
+	scheme, secret, _ := strings.Cut(h.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") && ecp.IsBearerSecret(strings.TrimSpace(secret)) {
+		h.Del("Authorization")
 	}
 	if h.Get("Origin") != "" {
 		h.Set("Origin", base.Scheme+"://"+base.Host)
 	}
-	if _, asked := h["Accept-Encoding"]; !asked { // else the transport would ask, and unpack
+	if _, asked := h["Accept-Encoding"]; !asked { // else the transport would add it, and decompress
 		h.Set("Accept-Encoding", "identity")
 	}
-	v.cookies.toBroker(q.In, q.Out)
+	d.cookies.toBroker(q.In, q.Out)
 }
 
-// hidden are headers of a dashboard that reach beyond its own origin, tell a proxy
-// in front of us what to do, or say what it is made with.
-var hidden = []string{
-	"Access-Control-", "Alt-Svc", "Clear-Site-Data", "Expect-Ct", "Nel", "Public-Key-Pins", "Refresh", "Report-To", "Reporting-Endpoints",
-	"Server", "Service-Worker-Allowed", "Strict-Transport-Security", "Via", "X-Accel-", "X-Powered-By", "X-Sendfile",
+// removedHeaders are prefixes of a dashboard's headers that reach beyond its own
+// origin, tell a proxy in front of this one what to do, or say what it is made with.
+var removedHeaders = []string{
+	"Access-Control-", "Alt-Svc", "Clear-Site-Data", "Expect-Ct", "Nel", "Public-Key-Pins", "Refresh", "Report-To",
+	"Reporting-Endpoints", "Server", "Service-Worker-Allowed", "Strict-Transport-Security", "Via", "X-Accel-", "X-Powered-By",
+	"X-Sendfile",
 }
 
-// vet makes of an answer what the browser gets. The body is left alone, packed or
-// not: EMQX' dashboards name everything relative to where they are.
-func (v visit) vet(res *http.Response, base *url.URL, dog *watchdog) error {
-	if res.ContentLength > v.d.bounds.Answer {
+// filterResponse makes the response to the browser. The body stays as it is,
+// compressed or not: EMQX's dashboards use relative addresses only.
+func (d dashboardRequest) filterResponse(res *http.Response, base *url.URL, dog *watchdog) error {
+	if res.ContentLength > d.bounds.Answer {
 		return errTooLarge
 	}
 	h := res.Header
 	for name := range h {
-		for _, prefix := range hidden {
+		for _, prefix := range removedHeaders {
 			if strings.HasPrefix(name, prefix) {
 				delete(h, name)
 			}
 		}
 	}
-	v.cookies.fromBroker(res)
+	d.cookies.fromBroker(res)
 	if to := h.Get("Location"); to != "" {
-		if here, ok := own(to, base); ok {
-			h.Set("Location", here)
+		if local, ok := localLocation(to, base); ok {
+			h.Set("Location", local)
 		}
 	}
-	h.Set("Cache-Control", forOne(h.Get("Cache-Control")))
-	if v.d.ports != nil && !forgets(v.origin) { // the port may become another cluster's, whose page would find it
-		h.Set("Cache-Control", "no-store")
+	h.Set("Cache-Control", privateOnly(h.Get("Cache-Control")))
+	if d.ports != nil && !honorsClearSiteData(d.origin) {
+		h.Set("Cache-Control", "no-store") // the port may become another cluster's, whose page would find it
 	}
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Frame-Options", "DENY")
@@ -166,21 +168,21 @@ func (v visit) vet(res *http.Response, base *url.URL, dog *watchdog) error {
 	h.Set(AnsweredBy, Broker)
 	res.Trailer = nil
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		res.Body = &bodyOut{res.Body, dog, v.d.bounds.Answer}
+		res.Body = &responseBody{res.Body, dog, d.bounds.Answer}
 	}
 	return nil
 }
 
-// forgets reports whether browsers can be told to forget what they keep for an
-// origin: they mind Clear-Site-Data over HTTPS and on loopback only.
-func forgets(origin *url.URL) bool {
+// honorsClearSiteData reports whether browsers honor Clear-Site-Data for an origin:
+// they do over HTTPS and on loopback only.
+func honorsClearSiteData(origin *url.URL) bool {
 	host := origin.Hostname()
 	return origin.Scheme == "https" || host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// forOne lets nobody keep an answer but the browser it is for.
-func forOne(cache string) string {
-	var out []string
+// privateOnly changes a Cache-Control so that only the browser may store the response.
+func privateOnly(cache string) string {
+	out := []string{"private"}
 	for word := range strings.SplitSeq(cache, ",") {
 		word = strings.TrimSpace(word)
 		name, _, _ := strings.Cut(strings.ToLower(word), "=")
@@ -188,5 +190,5 @@ func forOne(cache string) string {
 			out = append(out, word)
 		}
 	}
-	return strings.Join(append([]string{"private"}, out...), ", ")
+	return strings.Join(out, ", ")
 }

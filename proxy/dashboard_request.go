@@ -11,162 +11,166 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// visit is one request on the origin of one cluster.
-type visit struct {
-	d       *Dashboards
+// dashboardRequest is one request on the origin of one cluster.
+type dashboardRequest struct {
+	*Dashboards
 	id      ecp.ID
 	origin  *url.URL
 	cookies cookieNames
-	place   *place[ecp.ID] // nil = none was taken yet
+	slot    *slot[ecp.ID] // nil until one was acquired
 }
 
-const newLink = "Ask OpenECP for a new link to this dashboard (POST /api/v1/clusters/" + "ID/dashboard)."
-
-func (v visit) words(s string) string {
-	return s + " " + strings.Replace(newLink, "ID", string(v.id), 1)
+// withHint adds to a text how to get a new link.
+func (d dashboardRequest) withHint(text string) string {
+	if d.newLinkHint == nil {
+		return text + " Ask for a new link to this dashboard."
+	}
+	return text + " " + d.newLinkHint(d.id)
 }
 
-// enter takes a link and gives a session for it. The redirect comes at once, so
-// that the link stays neither in the history nor in what the next page is told.
-func (v visit) enter(w http.ResponseWriter, r *http.Request, secret string) {
-	now := v.d.now()
-	if r.Method != http.MethodGet || r.Header.Get("Sec-Purpose") != "" { // a browser that fetches in advance uses no link up
+// enter redeems a link and begins a session. It redirects at once, so that the secret
+// of the link stays neither in the browser's history nor in the next page's Referer.
+func (d dashboardRequest) enter(w http.ResponseWriter, r *http.Request, secret string) {
+	now := d.now()
+	if r.Method != http.MethodGet || r.Header.Get("Sec-Purpose") != "" { // a prefetch must not use up the link
 		w.Header().Set("Allow", http.MethodGet)
-		say(w, http.StatusMethodNotAllowed, "A link is opened, once.")
+		respond(w, http.StatusMethodNotAllowed, "A link must be opened in a browser, and only once.")
 		return
 	}
-	p, ok := v.d.book.redeem(secret, v.id, now)
+	t, ok := d.sessions.redeem(secret, d.id, now)
 	if !ok {
-		say(w, http.StatusForbidden, v.words("The link was used already, is older than a minute, or is not one for this dashboard."))
+		respond(w, http.StatusForbidden,
+			d.withHint("The link was used already, is older than a minute, or belongs to another dashboard."))
 		return
 	}
-	_, e, err := v.endpoint(r.Context(), "", p)
+	_, e, err := d.endpoint(r.Context(), "", t)
 	if err != nil {
-		v.turnAway(r.Context(), w, err)
+		d.respondError(r.Context(), w, err)
 		return
 	}
-	p.node = e.Node
-	session, ok := v.d.book.begin(p, v.cookies.secret(r), now)
+	t.node = e.Node
+	session, ok := d.sessions.begin(t, d.cookies.secret(r), now)
 	if !ok {
-		say(w, http.StatusServiceUnavailable, "Too many dashboards are open. Come again later.")
+		respond(w, http.StatusServiceUnavailable, "Too many dashboards are open. Try again later.")
 		return
 	}
-	http.SetCookie(w, v.cookies.set(session))
-	if v.d.ports != nil { // whose was the port before? what a browser kept of that is not for this cluster's pages
+	http.SetCookie(w, d.cookies.set(session))
+	if d.ports != nil { // the port may have been another cluster's: this cluster's pages must not see what is stored for that
 		w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	}
 	w.Header().Set("Location", "/")
-	say(w, http.StatusSeeOther, "Come in.")
+	respond(w, http.StatusSeeOther, "The dashboard is at /.")
 }
 
-// leave ends the session; what the browser keeps of the login to EMQX is the
-// dashboard's to forget.
-func (v visit) leave(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost || v.foreign(r) {
+// leave ends the session. The dashboard itself must forget the login to EMQX that it
+// keeps in the browser.
+func (d dashboardRequest) leave(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost || d.isForeign(r) {
 		w.Header().Set("Allow", http.MethodPost)
-		say(w, http.StatusMethodNotAllowed, "To leave, this page is posted to from the dashboard itself.")
+		respond(w, http.StatusMethodNotAllowed, "To end the session, send POST from the dashboard itself.")
 		return
 	}
-	v.d.book.end(v.cookies.secret(r))
-	http.SetCookie(w, v.cookies.clear())
-	say(w, http.StatusOK, "Good-bye.")
+	d.sessions.end(d.cookies.secret(r))
+	http.SetCookie(w, d.cookies.clear())
+	respond(w, http.StatusOK, "The session has ended.")
 }
 
-// show lets a request through to the dashboard.
-func (v visit) show(w http.ResponseWriter, r *http.Request) {
-	secret := v.cookies.secret(r)
-	p, ok := v.d.book.session(secret, v.id, v.d.now())
+// show forwards a request to the dashboard.
+func (d dashboardRequest) show(w http.ResponseWriter, r *http.Request) {
+	secret := d.cookies.secret(r)
+	t, ok := d.sessions.find(secret, d.id, d.now())
 	switch {
 	case !ok:
-		say(w, http.StatusForbidden, v.words("You are not let in here, or not any more."))
+		respond(w, http.StatusForbidden, d.withHint("There is no session with this dashboard, or it has ended."))
 		return
-	case v.foreign(r):
-		say(w, http.StatusForbidden, "The request comes from a page of another origin.")
+	case d.isForeign(r):
+		respond(w, http.StatusForbidden, "The request comes from a page of another origin.")
 		return
 	}
-	ctx, e, err := v.endpoint(r.Context(), secret, p)
+	ctx, e, err := d.endpoint(r.Context(), secret, t)
 	if err != nil {
-		if over(err) {
-			v.d.book.end(secret)
+		if isFinal(err) {
+			d.sessions.end(secret)
 		}
-		v.turnAway(r.Context(), w, err)
+		d.respondError(r.Context(), w, err)
 		return
 	}
-	upgrades, places := r.Header.Get("Upgrade") != "", v.d.places
+	upgrades, limit := r.Header.Get("Upgrade") != "", d.requests
 	if upgrades {
-		places = v.d.sockets
+		limit = d.webSockets
 	}
-	if v.place = places.enter(ctx, v.id, p.who()); v.place == nil {
+	if d.slot = limit.acquire(ctx, d.id, t.actor.Identity()); d.slot == nil {
 		w.Header().Set("Retry-After", "1")
-		say(w, http.StatusServiceUnavailable, "Too many requests to this dashboard run already. Come again soon.")
+		respond(w, http.StatusServiceUnavailable, "Too many requests to this dashboard are running. Try again soon.")
 		return
 	}
-	defer v.place.leave()
+	defer d.slot.release()
 	r = r.WithContext(ctx)
 	if upgrades {
-		v.upgrade(w, r, secret, e)
+		d.upgrade(w, r, secret, e)
 		return
 	}
-	v.exchange(w, r, e)
+	d.exchange(w, r, e)
 }
 
-// endpoint asks anew, for every request, who somebody is now, what they may, and
-// which way leads to the dashboard. A session stays with the node that it has; if
-// that does not serve any more, it goes on with another, where EMQX knows its
-// logins, too, and stays there.
-func (v visit) endpoint(ctx context.Context, secret string, p pass) (context.Context, ecp.Endpoint, error) {
-	actor, err := v.d.manager.Reauthenticate(ctx, p.actor)
+// endpoint asks again, for every request, what the actor of a ticket may do now, and
+// how the dashboard is reached. A session stays with its node. If that serves no
+// longer, the session moves to another node, which knows the same logins, and stays
+// there.
+func (d dashboardRequest) endpoint(ctx context.Context, secret string, t ticket) (context.Context, ecp.Endpoint, error) {
+	actor, err := d.manager.Reauthenticate(ctx, t.actor)
 	if err != nil {
 		return ctx, ecp.Endpoint{}, err
 	}
 	ctx = ecp.WithActor(ctx, actor)
-	e, err := v.d.manager.DashboardEndpoint(ctx, v.id, p.node)
+	e, err := d.manager.DashboardEndpoint(ctx, d.id, t.node)
 	if err == nil {
 		err = mayBeShown(e)
 	}
-	if err == nil && e.Node != p.node {
-		v.d.book.stay(secret, e.Node)
+	if err == nil && e.Node != t.node {
+		d.sessions.setNode(secret, e.Node)
 	}
 	return ctx, e, err
 }
 
-// mayBeShown refuses a way that logs in by itself, or could: whoever comes to the
-// dashboard would be the broker's administrator. The Manager gives none such; what
-// a browser sends goes on over nothing else all the same.
+// mayBeShown refuses an endpoint that logs in by itself, or could: everybody who sees
+// the dashboard would be the broker's administrator. The Manager returns no such
+// endpoint; this is a second check.
 func mayBeShown(e ecp.Endpoint) error {
 	if !e.Authenticated && e.Credentials == (ecp.Credentials{}) {
 		return nil
 	}
-	return &ecp.Error{Code: ecp.CodeUnsupported, Op: "open dashboard", Message: "the way to this cluster's broker logs in by itself, so nobody is let through to the dashboard"}
+	return &ecp.Error{Code: ecp.CodeUnsupported, Op: "open dashboard",
+		Message: "the way to this cluster's broker logs in by itself, so the dashboard is shown to nobody"}
 }
 
-// over says whether a session can never be good again.
-func over(err error) bool { return errors.Is(err, ecp.ErrDenied) || errors.Is(err, ecp.ErrNotFound) }
+// isFinal reports whether a session that met the error can never be valid again.
+func isFinal(err error) bool { return errors.Is(err, ecp.ErrDenied) || errors.Is(err, ecp.ErrNotFound) }
 
-func (v visit) turnAway(ctx context.Context, w http.ResponseWriter, err error) {
+func (d dashboardRequest) respondError(ctx context.Context, w http.ResponseWriter, err error) {
 	switch ecp.CodeOf(err) {
 	case ecp.CodeDenied:
-		say(w, http.StatusForbidden, v.words("Your login has ended, or you may not see this cluster any more."))
+		respond(w, http.StatusForbidden, d.withHint("Your login has ended, or you may not see this cluster any more."))
 	case ecp.CodeNotFound:
-		say(w, http.StatusNotFound, "There is no such cluster, or none that you may see.")
+		respond(w, http.StatusNotFound, "There is no such cluster, or you may not see it.")
 	case ecp.CodeUnavailable, ecp.CodeUnsupported:
 		w.Header().Set("Retry-After", "5")
-		say(w, http.StatusServiceUnavailable, "The dashboard cannot be reached now: "+ecp.MessageOf(err)+".")
+		respond(w, http.StatusServiceUnavailable, "The dashboard cannot be reached now: "+ecp.MessageOf(err)+".")
 	default:
-		v.d.log.ErrorContext(ctx, "a dashboard could not be shown", "cluster", v.id, "error", err)
-		say(w, http.StatusInternalServerError, "Internal error; the server's log has the cause.")
+		d.log.ErrorContext(ctx, "a dashboard could not be shown", "cluster", d.id, "error", err)
+		respond(w, http.StatusInternalServerError, internalError)
 	}
 }
 
-// foreign says whether a request was made by a page of another origin. To open a
-// page from elsewhere, as a link does, is nobody's harm; to load it into a frame,
-// or to send something, is. What browsers say in Sec-Fetch-Site no page can change.
-func (v visit) foreign(r *http.Request) bool {
+// isForeign reports whether a page of another origin made the request. Opening a page
+// from elsewhere, as a link does, is harmless; loading it into a frame, or sending
+// something, is not. No page can change what a browser writes into Sec-Fetch-Site.
+func (d dashboardRequest) isForeign(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	if site == "same-origin" {
 		return false
 	}
-	if from := r.Header.Values("Origin"); len(from) > 0 && (len(from) > 1 || from[0] != v.origin.String()) {
+	if from := r.Header.Values("Origin"); len(from) > 0 && (len(from) > 1 || from[0] != d.origin.String()) {
 		return true
 	}
 	if site == "" || site == "none" {
@@ -177,15 +181,15 @@ func (v visit) foreign(r *http.Request) bool {
 	return !opens
 }
 
-// upgrade lets a WebSocket through. It lives no longer than its session, and no
-// longer than somebody may have it.
-func (v visit) upgrade(w http.ResponseWriter, r *http.Request, secret string, e ecp.Endpoint) {
+// upgrade forwards a WebSocket. It ends with its session, and when the actor loses the
+// right to it.
+func (d dashboardRequest) upgrade(w http.ResponseWriter, r *http.Request, secret string, e ecp.Endpoint) {
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || r.Method != http.MethodGet {
-		say(w, http.StatusBadRequest, "The protocol can be changed to WebSocket only.")
+		respond(w, http.StatusBadRequest, "The only protocol that a request can change to is WebSocket.")
 		return
 	}
-	if r.Header.Get("Origin") != v.origin.String() {
-		say(w, http.StatusForbidden, "The WebSocket was not asked for by this dashboard.")
+	if r.Header.Get("Origin") != d.origin.String() {
+		respond(w, http.StatusForbidden, "The WebSocket was not opened by this dashboard.")
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -193,31 +197,31 @@ func (v visit) upgrade(w http.ResponseWriter, r *http.Request, secret string, e 
 	go func() {
 		defer close(ended)
 		defer cancel()
-		v.stay(ctx, secret)
+		d.waitForEnd(ctx, secret)
 	}()
 	defer func() { <-ended }()
 	defer cancel()
-	v.exchange(w, r.WithContext(ctx), e)
+	d.exchange(w, r.WithContext(ctx), e)
 }
 
-// stay returns when somebody may not stay any longer.
-func (v visit) stay(ctx context.Context, secret string) {
-	tick := time.NewTicker(v.d.recheck)
+// waitForEnd returns when the session must not go on, or when ctx ends.
+func (d dashboardRequest) waitForEnd(ctx context.Context, secret string) {
+	tick := time.NewTicker(d.recheck)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-v.d.closing:
+		case <-d.closing:
 			return
 		case <-tick.C:
 		}
-		p, ok := v.d.book.session(secret, v.id, v.d.now())
+		t, ok := d.sessions.find(secret, d.id, d.now())
 		if !ok {
 			return
 		}
-		if _, _, err := v.endpoint(ctx, secret, p); over(err) {
-			v.d.book.end(secret)
+		if _, _, err := d.endpoint(ctx, secret, t); isFinal(err) {
+			d.sessions.end(secret)
 			return
 		}
 	}

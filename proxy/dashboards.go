@@ -14,121 +14,128 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Below this path of a dashboard's origin are our own pages; EMQX has nothing
-// there.
+// The pages of this package on a dashboard's origin are below this path. EMQX has
+// nothing there.
 const (
 	ownPages  = "/_ecp/"
-	enterPath = ownPages + "enter/" // and the secret of a link
+	enterPath = ownPages + "enter/" // followed by the secret of a link
 	leavePath = ownPages + "leave"
 )
 
-// DashboardsConfig is what Dashboards are made of: a Manager, and one of Domain
-// and Ports. With neither nothing is shown here, and people are led to dashboards
-// that have addresses of their own only.
+// internalError is what a person sees of an error that is only for the log.
+const internalError = "Internal error; its cause was logged."
+
+// DashboardsConfig is the configuration of [Dashboards]: a Manager, and at most one of
+// Domain and Ports. With neither, no dashboard is shown here, and people are only
+// directed to dashboards that have an address of their own.
 type DashboardsConfig struct {
 	Manager *ecp.Manager
 	Domain  *Domain
 	Ports   *Ports
-	// Nowhere says, where there is neither Domain nor Ports, what has to be set for
-	// dashboards to be shown; empty = a few words in general.
-	Nowhere string
-	// Logger gets what brokers did wrong; nil = nothing is logged.
+	// SetupHint completes the error about dashboards that are not shown, where there
+	// is neither Domain nor Ports: it says what to configure. An empty SetupHint is
+	// replaced by a general text.
+	SetupHint string
+	// NewLinkHint returns the sentence that tells a person how to get a new link to a
+	// cluster's dashboard. If it is nil, the sentence is a general one.
+	NewLinkHint func(ecp.ID) string
+	// Logger receives what went wrong with brokers. If it is nil, nothing is logged.
 	Logger *slog.Logger
-	// Now is the clock of links and sessions; nil = time.Now.
+	// Now is the clock of links and sessions; nil means time.Now.
 	Now func() time.Time
-	// Bounds of one request; zero fields = 256 MiB, 4 GiB, 60 s, 15 min. A
-	// WebSocket has none but its session's.
+	// Bounds of one request. Zero fields mean 256 MiB, 4 GiB, 60 s and 15 min. A
+	// WebSocket is bounded by its session only.
 	Bounds Bounds
-	// Recheck is how often it is asked again whether somebody with an open
-	// WebSocket may have it; 0 = 15 s.
+	// Recheck is the time between two checks whether the person with an open WebSocket
+	// may still have it. Zero means 15 s.
 	Recheck time.Duration
 }
 
 // Link leads one person to one dashboard.
 type Link struct {
-	// URL is to be opened in a browser. It holds a secret and is good once, unless
-	// ExpiresAt is zero: then it is the dashboard's own address, with nothing of
-	// ours in it.
+	// URL is opened in a browser. It holds a secret and can be used once. If ExpiresAt
+	// is zero, it is the dashboard's own address instead, with no secret in it.
 	URL       string
 	ExpiresAt time.Time
 	// Via is the way that the link leads.
 	Via ecp.DashboardVia
 }
 
-// Dashboards shows the dashboards of clusters, each on an origin of its own. All
-// methods may be called at once.
+// Dashboards shows the dashboards of clusters, each on an origin of its own. Its
+// methods may be called concurrently.
 type Dashboards struct {
-	manager *ecp.Manager
-	domain  *Domain // nil = ports
-	ports   *quay   // nil = a domain; with neither nothing is shown
-	nowhere string
-	log     *slog.Logger
-	now     func() time.Time
-	bounds  Bounds
-	recheck time.Duration
-	book    *book
-	places  *places[ecp.ID]
-	sockets *places[ecp.ID] // WebSockets
+	manager     *ecp.Manager
+	domain      *Domain   // nil where dashboards have ports
+	ports       *portPool // nil where dashboards have names; if both are nil, nothing is shown
+	setupHint   string
+	newLinkHint func(ecp.ID) string // may be nil
+	log         *slog.Logger
+	now         func() time.Time
+	bounds      Bounds
+	recheck     time.Duration
+	sessions    *sessions
+	requests    *limiter[ecp.ID] // but those for WebSockets
+	webSockets  *limiter[ecp.ID]
 
 	closing chan struct{} // closed by Shutdown
-	ended   chan struct{} // closed when no request runs any more after that
+	ended   chan struct{} // closed after Shutdown when no request runs any more
 	mu      sync.Mutex
 	closed  bool // guarded by mu
 	running int  // requests; guarded by mu
 }
 
-// How many requests run at once. What one cluster can have together is less than its
-// agent takes at once (dashboardAtOnce in internal/agent/broker).
+// How many requests run at once. One cluster can have fewer than its agent accepts at
+// once (dashboardAtOnce in internal/agent/broker).
 var (
-	quickVisits = limits{all: 512, each: 96, own: 48}
-	longVisits  = limits{all: 96, each: 24, own: 8}
-	openSockets = limits{all: 1024, each: 128, own: 32}
+	quickRequests  = limits{all: 512, perCluster: 96, perActor: 48}
+	longRequests   = limits{all: 96, perCluster: 24, perActor: 8}
+	openWebSockets = limits{all: 1024, perCluster: 128, perActor: 32}
 )
 
-// usualVisit are the bounds of one request to a dashboard: people download backups
-// and trace files there, and upload backups.
-var usualVisit = Bounds{Body: 256 << 20, Answer: 4 << 30, Idle: time.Minute, Total: 15 * time.Minute}
+// usualDashboardBounds allow downloads of backups and trace files, and uploads of
+// backups.
+var usualDashboardBounds = Bounds{Body: 256 << 20, Answer: 4 << 30, Idle: time.Minute, Total: 15 * time.Minute}
 
 // NewDashboards checks the configuration. It starts nothing.
 func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
 	if c.Manager == nil || c.Domain != nil && c.Ports != nil {
-		return nil, errors.New("proxy: DashboardsConfig wants a Manager, and one of Domain and Ports")
+		return nil, errors.New("proxy: DashboardsConfig wants a Manager, and at most one of Domain and Ports")
 	}
 	d := &Dashboards{
-		manager: c.Manager, domain: c.Domain, nowhere: cmp.Or(c.Nowhere, "there is neither a domain nor ports for them"), log: loggerOr(c.Logger), now: c.Now, bounds: c.Bounds.or(usualVisit), recheck: c.Recheck,
-		book: newBook(), places: newPlaces[ecp.ID](quickVisits, longVisits), sockets: newPlaces[ecp.ID](openSockets, limits{}), closing: make(chan struct{}), ended: make(chan struct{}),
+		manager: c.Manager, domain: c.Domain, newLinkHint: c.NewLinkHint, log: loggerOr(c.Logger), now: c.Now,
+		setupHint: cmp.Or(c.SetupHint, "there is neither a domain nor ports for them"),
+		bounds:    c.Bounds.or(usualDashboardBounds), recheck: cmp.Or(c.Recheck, 15*time.Second), sessions: newSessions(),
+		requests: newLimiter[ecp.ID](quickRequests, longRequests), webSockets: newLimiter[ecp.ID](openWebSockets, limits{}),
+		closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if c.Ports != nil {
-		d.ports = newQuay(*c.Ports)
+		d.ports = newPortPool(*c.Ports)
 	}
-	d.sockets.lasting = 0 // they all last, and have limits of their own
+	d.webSockets.longAfter = 0 // all of them last, and have limits of their own
 	if d.now == nil {
 		d.now = time.Now
-	}
-	if d.recheck == 0 {
-		d.recheck = 15 * time.Second
 	}
 	return d, nil
 }
 
-// Open makes a link to a cluster's dashboard for the actor in ctx, by the way via,
-// or if that is empty, by the way that fits the cluster. It wants [ecp.RightRead]
-// over the cluster's project, and the audit says who asked and which way they were
-// led: EMQX has logins of its own, and nobody is logged in by a link.
+// Open makes a link to a cluster's dashboard for the actor in ctx. An empty via means
+// the way that fits the cluster. The actor needs [ecp.RightRead] over the cluster's
+// project. The audit records who asked, and which way the link leads; nobody is logged
+// in to EMQX by it.
 //
-// Unless the dashboard has an address of its own, the link is good for a minute,
-// and once. Whoever has it is the actor to the dashboard's door, so it is shown to
+// Unless the dashboard has an address of its own, the link can be used once and for a
+// minute. Whoever opens it sees the dashboard as the actor, so it must be shown to
 // nobody else.
 func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (Link, error) {
 	way, err := d.manager.DashboardWay(ctx, id, via)
 	if errors.Is(err, ecp.ErrDenied) || errors.Is(err, ecp.ErrNotFound) {
-		_, err = d.manager.OpenDashboard(ctx, id, via) // the audit has who was refused, too
+		_, err = d.manager.OpenDashboard(ctx, id, via) // which records the refusal in the audit
 	}
 	if err != nil {
 		return Link{}, err
 	}
 	if way.Via != ecp.ViaServiceAddress {
-		return d.mint(ctx, id, way.Via)
+		return d.newLink(ctx, id, way.Via)
 	}
 	if way, err = d.manager.OpenDashboard(ctx, id, way.Via); err != nil {
 		return Link{}, err
@@ -136,72 +143,77 @@ func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via ecp.DashboardVia) 
 	return Link{URL: way.Address, Via: way.Via}, nil
 }
 
-// mint makes a link to an origin of ours. Who has too many is told before anything
-// is written down.
-func (d *Dashboards) mint(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (Link, error) {
+// newLink makes a link to an origin of this package. An actor with too many links is
+// refused before anything is recorded.
+func (d *Dashboards) newLink(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (Link, error) {
 	const op = "open dashboard"
 	if d.domain == nil && d.ports == nil {
-		return Link{}, &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "dashboards are not shown here: " + d.nowhere}
+		return Link{}, &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "dashboards are not shown here: " + d.setupHint}
 	}
 	actor, _ := ecp.ActorFrom(ctx)
-	secret, expires, ok := d.book.mint(id, actor, d.now())
+	secret, expires, ok := d.sessions.addLink(id, actor, d.now())
 	if !ok {
-		return Link{}, &ecp.Error{Code: ecp.CodeThrottled, Op: op, Message: "there are many links already that nobody has used; they are over in a minute", RetryAfter: linkLife}
+		return Link{}, &ecp.Error{Code: ecp.CodeThrottled, Op: op, RetryAfter: linkLifetime,
+			Message: "there are many links already that nobody has used; they expire within a minute"}
 	}
-	origin, err := d.admit(ctx, id, via)
+	origin, err := d.openOrigin(ctx, id, via)
 	if err != nil {
-		d.book.forget(secret)
+		d.sessions.removeLink(secret)
 		return Link{}, err
 	}
 	return Link{URL: origin.JoinPath(enterPath, secret).String(), ExpiresAt: expires, Via: via}, nil
 }
 
-// admit asks whether an actor may come, writes down that it does, and gives the
-// origin it comes to.
-func (d *Dashboards) admit(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (*url.URL, error) {
+// openOrigin checks the right of the actor, records that the dashboard is opened, and
+// returns its origin.
+func (d *Dashboards) openOrigin(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (*url.URL, error) {
 	if _, err := d.manager.OpenDashboard(ctx, id, via); err != nil {
 		return nil, err
 	}
 	if d.domain != nil {
 		return d.domain.origin(id), nil
 	}
-	port, err := d.ports.berth(ctx, id, d.atPort, func(other ecp.ID) bool { return !d.book.uses(other, d.now()) })
+	unused := func(other ecp.ID) bool { return !d.sessions.hasAny(other, d.now()) }
+	port, err := d.ports.assign(ctx, id, d.portHandler, unused)
 	if err != nil {
-		return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: "open dashboard", Message: "every port for dashboards is in use; try again when others have left theirs, or ask for more ports", Cause: err}
+		return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: "open dashboard", Cause: err,
+			Message: "every port for dashboards is in use; try again when others have closed theirs, or ask for more ports"}
 	}
 	return d.ports.origin(port), nil
 }
 
-// ServeHTTP serves the dashboards of a domain, each at its host name. Where they
-// have ports, each port has a handler of its own, which [Ports].Open is given.
+// ServeHTTP serves the dashboards of a domain, each under its host name. Where
+// dashboards have ports, each port has a handler of its own, with which [Ports].Open is
+// called.
 func (d *Dashboards) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var id ecp.ID
-	ok := false
 	if d.domain != nil {
-		id, ok = d.domain.cluster(r.Host)
+		if id, ok := d.domain.cluster(r.Host); ok {
+			d.serve(w, r, id, d.domain.origin(id))
+			return
+		}
 	}
-	if !ok {
-		say(w, http.StatusMisdirectedRequest, "There is no dashboard at this address.")
-		return
-	}
-	d.serve(w, r, id, d.domain.origin(id))
+	respondNoDashboard(w)
 }
 
-// atPort serves the dashboard whose port it is at present.
-func (d *Dashboards) atPort(port int) http.Handler {
+// portHandler serves the dashboard that a port belongs to at the time of a request.
+func (d *Dashboards) portHandler(port int) http.Handler {
 	origin := d.ports.origin(port)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, ok := d.ports.cluster(port)
-		if !ok || bareHost(r.Host) != bareHost(origin.Host) { // a name that somebody made lead here, perhaps
-			say(w, http.StatusMisdirectedRequest, "There is no dashboard at this address.")
+		if !ok || hostname(r.Host) != hostname(origin.Host) { // somebody else's name may have been made to lead here
+			respondNoDashboard(w)
 			return
 		}
 		d.serve(w, r, id, origin)
 	})
 }
 
-// Shutdown lets nobody in any more, ends WebSockets at once, and waits until the
-// other requests have come to their end, or ctx to its own.
+func respondNoDashboard(w http.ResponseWriter) {
+	respond(w, http.StatusMisdirectedRequest, "There is no dashboard at this address.")
+}
+
+// Shutdown refuses new requests, ends WebSockets at once, and waits until all other
+// requests have ended, or until ctx ends.
 func (d *Dashboards) Shutdown(ctx context.Context) error {
 	d.mu.Lock()
 	if !d.closed {
@@ -220,8 +232,8 @@ func (d *Dashboards) Shutdown(ctx context.Context) error {
 	}
 }
 
-// begin counts a request in; false = the end has come.
-func (d *Dashboards) begin() bool {
+// beginRequest counts a request until endRequest. It returns false after Shutdown.
+func (d *Dashboards) beginRequest() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.closed {
@@ -230,8 +242,7 @@ func (d *Dashboards) begin() bool {
 	return !d.closed
 }
 
-// done counts it out.
-func (d *Dashboards) done() {
+func (d *Dashboards) endRequest() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.running--; d.closed && d.running == 0 {
@@ -239,42 +250,42 @@ func (d *Dashboards) done() {
 	}
 }
 
-// serve answers on the origin of one cluster.
+// serve answers a request on the origin of one cluster.
 func (d *Dashboards) serve(w http.ResponseWriter, r *http.Request, id ecp.ID, origin *url.URL) {
-	if !d.begin() {
-		say(w, http.StatusServiceUnavailable, "The daemon is ending. Come again soon.")
+	if !d.beginRequest() {
+		respond(w, http.StatusServiceUnavailable, "Dashboards are being shut down. Try again soon.")
 		return
 	}
-	defer d.done()
-	v := visit{d: d, id: id, origin: origin, cookies: cookiesOf(string(id), origin.Scheme == "https")}
+	defer d.endRequest()
+	q := dashboardRequest{Dashboards: d, id: id, origin: origin, cookies: cookiesOf(string(id), origin.Scheme == "https")}
 	path := r.URL.EscapedPath()
 	switch {
 	case !strings.HasPrefix(path, "/"):
-		say(w, http.StatusBadRequest, "This is no address of a page.")
+		respond(w, http.StatusBadRequest, "This is no address of a page.")
 	case strings.HasPrefix(path, enterPath):
-		v.enter(w, r, path[len(enterPath):])
+		q.enter(w, r, path[len(enterPath):])
 	case path == leavePath:
-		v.leave(w, r)
+		q.leave(w, r)
 	case strings.HasPrefix(path, ownPages):
-		say(w, http.StatusNotFound, "There is no such page.")
+		respond(w, http.StatusNotFound, "There is no such page.")
 	default:
-		v.show(w, r)
+		q.show(w, r)
 	}
 }
 
-// say answers a person in a few words. Nothing of the request is in them.
-func say(w http.ResponseWriter, status int, words string) {
-	answerAs(w, status, "text/plain; charset=utf-8", []byte(words+"\n"))
+// respond answers a person with a text, which must hold nothing of the request.
+func respond(w http.ResponseWriter, status int, text string) {
+	respondAs(w, status, "text/plain; charset=utf-8", []byte(text+"\n"))
 }
 
-func answerAs(w http.ResponseWriter, status int, kind string, words []byte) {
+func respondAs(w http.ResponseWriter, status int, contentType string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", kind)
+	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set(AnsweredBy, Ours)
 	w.WriteHeader(status)
-	_, _ = w.Write(words) // the person has gone: nothing to do about it
+	_, _ = w.Write(body) // it fails only if the client has closed the connection
 }

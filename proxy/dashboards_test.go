@@ -176,7 +176,7 @@ func TestLinks(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrNotFound)
 	_, err = h.d.Open(t.Context(), h.id, "")
 	require.ErrorIs(t, err, ecp.ErrDenied)
-	require.Empty(t, h.d.book.links, "who is refused leaves nothing")
+	require.Empty(t, h.d.sessions.links, "who is refused leaves nothing")
 	require.Empty(t, h.d.ports.of)
 
 	link := h.mint(user)
@@ -190,7 +190,7 @@ func TestLinks(t *testing.T) {
 	require.Empty(t, again.header.Get("Set-Cookie"))
 
 	link = h.mint(user)
-	h.pass(linkLife)
+	h.pass(linkLifetime)
 	require.Equal(t, 403, get(t, browser(t), link).status, "too late")
 
 	link = h.mint(user)
@@ -261,7 +261,7 @@ func TestSessionsEnd(t *testing.T) {
 			require.NoError(t, err)
 		}},
 		"user deleted": {403, func(_, name string) { require.NoError(t, h.manager.DeleteUser(system(t), name, 0)) }},
-		"its own time": {403, func(string, string) { h.pass(sessionLife) }},
+		"its own time": {403, func(string, string) { h.pass(sessionLifetime) }},
 	} {
 		name := strings.ReplaceAll(what, " ", "-")
 		secret := people(name, reader)
@@ -390,7 +390,7 @@ func TestLocations(t *testing.T) {
 		"https://idp.example/login": "", "//evil.example/x": "", "http://10.0.0.1/x": "", ":": "",
 		"http://10.0.0.1:18083//evil.example/x": "", `http://10.0.0.1:18083/\evil.example/x`: "/%5Cevil.example/x", "http:x": "", "javascript:x": "",
 	} {
-		got, ok := own(location, base)
+		got, ok := localLocation(location, base)
 		require.Equal(t, want, got, location)
 		require.Equal(t, want != "", ok, location)
 	}
@@ -442,10 +442,9 @@ func TestCachesOfPorts(t *testing.T) {
 	} {
 		at, err := url.Parse(origin)
 		require.NoError(t, err)
-		v := visit{d: &Dashboards{ports: &quay{}}, origin: at}
-		v.d.bounds = usualVisit
+		q := dashboardRequest{Dashboards: &Dashboards{ports: &portPool{}, bounds: usualDashboardBounds}, origin: at}
 		res := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Cache-Control": {"public, max-age=9"}}, Body: http.NoBody}
-		require.NoError(t, v.vet(res, at, nil))
+		require.NoError(t, q.filterResponse(res, at, nil))
 		require.Equal(t, want, res.Header.Get("Cache-Control"), origin)
 	}
 }
@@ -536,7 +535,7 @@ func TestWebSockets(t *testing.T) {
 	conn, in, res = h.dial(b, origin, "Origin", origin)
 	require.Equal(t, 101, res.status)
 	said(conn, in, "hello")
-	h.pass(sessionLife)
+	h.pass(sessionLifetime)
 	_, err = in.ReadByte()
 	require.ErrorIs(t, err, io.EOF, "it is cut when the session is over")
 
@@ -606,7 +605,7 @@ func TestDashboardsThatFail(t *testing.T) {
 func TestPorts(t *testing.T) {
 	opened := map[int]int{}
 	taken := errors.New("taken")
-	q := newQuay(Ports{Scheme: "http", Host: "::1", First: 5, Last: 8, Open: func(_ context.Context, port int, _ http.Handler) (int, error) {
+	q := newPortPool(Ports{Scheme: "http", Host: "::1", First: 5, Last: 8, Open: func(_ context.Context, port int, _ http.Handler) (int, error) {
 		if port == 7 && taken != nil {
 			return 0, taken
 		}
@@ -615,7 +614,7 @@ func TestPorts(t *testing.T) {
 	}})
 	busy := map[ecp.ID]bool{"a": true, "b": true, "c": true, "d": true}
 	berth := func(id ecp.ID) (int, error) {
-		return q.berth(t.Context(), id, func(int) http.Handler { return nil }, func(other ecp.ID) bool { return !busy[other] })
+		return q.assign(t.Context(), id, func(int) http.Handler { return nil }, func(other ecp.ID) bool { return !busy[other] })
 	}
 	a, err := berth("a")
 	require.NoError(t, err)

@@ -7,202 +7,207 @@ import (
 	"time"
 )
 
-// places bounds how many exchanges with brokers run at once. Each begins in a quick
-// place, for which it waits a moment if none is free for its actor. One that lasts
-// moves to a long place, of which an actor has few at each cluster; where none is
-// free for it the exchange is ended. So a quick place comes free soon, whoever holds
-// it: readers that are slow or have stopped, brokers that trickle and large
-// downloads compete with one another only.
+// limiter bounds how many exchanges with brokers run at once. Each begins in a quick
+// slot, for which it waits a moment if none is free for its actor. An exchange that
+// lasts moves to a long slot, of which an actor has few at each cluster; if none is
+// free for it, the exchange is ended. So a quick slot becomes free soon, whoever holds
+// it: readers that are slow or have stopped, brokers that trickle and large downloads
+// compete with one another only.
 //
-// Places are counted because of what an exchange may hold: a connection of the
+// Slots are counted because of what an exchange may hold: a connection of the
 // broker's, and for each answer that its reader does not take as much memory as the
-// tunnel sends ahead (agentproto's serverStreamWindow).
-type places[K comparable] struct {
-	patience time.Duration // for a quick place
-	lasting  time.Duration // after which an exchange is a long one; 0 = never
-	most     int           // exchanges of an actor with one cluster that wait
+// tunnel sends ahead (serverStreamWindow in agentproto).
+type limiter[K comparable] struct {
+	maxWait   time.Duration // for a quick slot
+	longAfter time.Duration // when an exchange needs a long slot; 0 means never
+	maxQueued int           // exchanges of an actor with one cluster that wait
 
-	mu    sync.Mutex
-	quick tally[K]  // guarded by mu
-	long  tally[K]  // guarded by mu
-	queue list.List // guarded by mu: of *place[K] that wait, oldest first
-	waits tally[K]  // guarded by mu: how many those are
+	mu     sync.Mutex
+	quick  usage[K]  // guarded by mu
+	long   usage[K]  // guarded by mu
+	queue  list.List // guarded by mu: the *slot[K] that wait, oldest first
+	queued usage[K]  // guarded by mu: of the slots in queue
 }
 
-// Times of places, and how many exchanges of an actor with one cluster may wait.
+// The usual values of a limiter. Whoever holds a slot when an exchange begins to wait
+// has moved on, or ended, before that gives up.
 const (
-	lastsAfter    = 5 * time.Second
-	quickPatience = lastsAfter + time.Second // what holds a place when one begins to wait has moved on, or ended, before
-	mostWaiting   = 128
+	usualLongAfter = 5 * time.Second
+	usualMaxWait   = usualLongAfter + time.Second
+	usualMaxQueued = 128
 )
 
-func newPlaces[K comparable](quick, long limits) *places[K] {
-	return &places[K]{patience: quickPatience, lasting: lastsAfter, most: mostWaiting, quick: tally[K]{limits: quick}, long: tally[K]{limits: long}}
+func newLimiter[K comparable](quick, long limits) *limiter[K] {
+	return &limiter[K]{
+		maxWait: usualMaxWait, longAfter: usualLongAfter, maxQueued: usualMaxQueued,
+		quick: usage[K]{limits: quick}, long: usage[K]{limits: long},
+	}
 }
 
-// place is one exchange.
-type place[K comparable] struct {
-	of    *places[K]
+// slot is the slot of one exchange.
+type slot[K comparable] struct {
+	of    *limiter[K]
 	key   K
-	who   string
-	ready chan struct{} // closed when it has a quick place
+	actor string
+	ready chan struct{} // closed when it is a quick slot
 
-	in    *tally[K]   // guarded by of.mu: where it counts; nil = it waits or has ended
-	timer *time.Timer // nil = it is not watched
+	in    *usage[K]   // guarded by of.mu: where it counts; nil while it waits and after its end
+	timer *time.Timer // nil until onOverload is called
 }
 
-// enter takes a quick place for an actor; nil = none came free in time, or too
-// many wait already.
-func (g *places[K]) enter(ctx context.Context, key K, who string) *place[K] {
-	p := &place[K]{of: g, key: key, who: who, ready: make(chan struct{})}
-	at, ok := g.ask(p)
+// acquire returns a quick slot for an actor. It returns nil if none becomes free in
+// time, or too many exchanges of the actor wait already.
+func (l *limiter[K]) acquire(ctx context.Context, key K, actor string) *slot[K] {
+	s := &slot[K]{of: l, key: key, actor: actor, ready: make(chan struct{})}
+	at, ok := l.takeOrQueue(s)
 	if !ok {
 		return nil
 	}
-	late := time.NewTimer(g.patience)
+	late := time.NewTimer(l.maxWait)
 	defer late.Stop()
 	select {
-	case <-p.ready:
-		return p
+	case <-s.ready:
+		return s
 	case <-late.C:
 	case <-ctx.Done():
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if p.in != nil { // just now
-		return p
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.in != nil { // it became ready just now
+		return s
 	}
-	g.queue.Remove(at)
-	g.waits.leave(key, who)
+	l.queue.Remove(at)
+	l.queued.remove(key, actor)
 	return nil
 }
 
-// ask gives a quick place if one is free and else lets p wait; false = it may not.
-func (g *places[K]) ask(p *place[K]) (*list.Element, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// takeOrQueue makes s a quick slot if one is free, and else puts it into the queue. ok
+// is false if the actor may queue no more.
+func (l *limiter[K]) takeOrQueue(s *slot[K]) (at *list.Element, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
-	case g.quick.fits(p.key, p.who):
-		g.takeLocked(p)
+	case l.quick.fits(s.key, s.actor):
+		l.takeLocked(s)
 		return nil, true
-	case g.waits.shares[share[K]{p.key, p.who}] >= g.most:
+	case l.queued.shares[share[K]{s.key, s.actor}] >= l.maxQueued:
 		return nil, false
 	}
-	g.waits.enter(p.key, p.who)
-	return g.queue.PushBack(p), true
+	l.queued.add(s.key, s.actor)
+	return l.queue.PushBack(s), true
 }
 
-func (g *places[K]) takeLocked(p *place[K]) {
-	g.quick.enter(p.key, p.who)
-	p.in = &g.quick
-	close(p.ready)
+func (l *limiter[K]) takeLocked(s *slot[K]) {
+	l.quick.add(s.key, s.actor)
+	s.in = &l.quick
+	close(s.ready)
 }
 
-// admitLocked gives quick places to those that wait, the oldest first, but nobody
-// waits behind others whose actor has enough.
-func (g *places[K]) admitLocked() {
-	for at := g.queue.Front(); at != nil; {
-		p, next := at.Value.(*place[K]), at.Next()
-		if g.quick.fits(p.key, p.who) {
-			g.queue.Remove(at)
-			g.waits.leave(p.key, p.who)
-			g.takeLocked(p)
+// admitLocked gives quick slots to those that wait, the oldest first. An actor that
+// has enough holds up nobody behind it.
+func (l *limiter[K]) admitLocked() {
+	for at := l.queue.Front(); at != nil; {
+		s, next := at.Value.(*slot[K]), at.Next()
+		if l.quick.fits(s.key, s.actor) {
+			l.queue.Remove(at)
+			l.queued.remove(s.key, s.actor)
+			l.takeLocked(s)
 		}
 		at = next
 	}
 }
 
-// watch lets the exchange move to a long place when it has lasted, or be ended by
-// calling end if there is none. It is called once, before leave.
-func (p *place[K]) watch(end func()) {
-	if p.of.lasting > 0 {
-		p.timer = time.AfterFunc(p.of.lasting, func() {
-			if !p.move() {
+// onOverload arranges that end is called if the exchange lasts and there is no long
+// slot for it. It is called once, before release.
+func (s *slot[K]) onOverload(end func()) {
+	if s.of.longAfter > 0 {
+		s.timer = time.AfterFunc(s.of.longAfter, func() {
+			if !s.moveToLong() {
 				end()
 			}
 		})
 	}
 }
 
-// move reports whether the exchange may go on.
-func (p *place[K]) move() bool {
-	g := p.of
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// moveToLong reports whether the exchange may go on.
+func (s *slot[K]) moveToLong() bool {
+	l := s.of
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
-	case p.in == nil: // it has just ended
+	case s.in == nil: // it has just ended
 		return true
-	case !g.long.fits(p.key, p.who):
-		return false // it counts where it does until it has ended
+	case !l.long.fits(s.key, s.actor):
+		return false // it counts as quick until it has ended
 	}
-	p.in.leave(p.key, p.who)
-	p.in = &g.long
-	p.in.enter(p.key, p.who)
-	g.admitLocked()
+	s.in.remove(s.key, s.actor)
+	s.in = &l.long
+	s.in.add(s.key, s.actor)
+	l.admitLocked()
 	return true
 }
 
-// leave gives the place back.
-func (p *place[K]) leave() {
-	if p.timer != nil {
-		p.timer.Stop()
+// release frees the slot.
+func (s *slot[K]) release() {
+	if s.timer != nil {
+		s.timer.Stop()
 	}
-	p.of.mu.Lock()
-	defer p.of.mu.Unlock()
-	p.in.leave(p.key, p.who)
-	p.in = nil
-	p.of.admitLocked()
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	s.in.remove(s.key, s.actor)
+	s.in = nil
+	s.of.admitLocked()
 }
 
-// limits is how many there may be at once.
+// limits is how many slots there are.
 type limits struct {
-	all  int // by everybody, with all clusters
-	each int // with one cluster
-	own  int // of one actor with one cluster
+	all        int // of everybody, with all clusters
+	perCluster int
+	perActor   int // of one actor with one cluster
 }
 
-// tally counts exchanges. Of what is free an actor gets one only while more are
-// free than it has, in all and of each cluster: alone it has half of them, and
-// however many it asks for, others find some.
-type tally[K comparable] struct {
+// usage counts slots. An actor gets a free slot only while more are free than it has,
+// in all and of each cluster: alone it has half of them, and however many it asks for,
+// others find some.
+type usage[K comparable] struct {
 	limits
-	in     int
-	by     map[K]int
+	total  int
+	byKey  map[K]int
 	shares map[share[K]]int
-	whos   map[string]int // what an actor has in all
+	actors map[string]int // what each has in all
 }
 
-// share is what one actor has of one cluster's places.
+// share is what one actor has of the slots of one cluster.
 type share[K comparable] struct {
-	key K
-	who string
+	key   K
+	actor string
 }
 
-// fits reports whether there is one more for an actor.
-func (t *tally[K]) fits(key K, who string) bool {
-	has := t.shares[share[K]{key, who}]
-	return has < t.own && has < t.each-t.by[key] && t.whos[who] < t.all-t.in
+// fits reports whether there is one more slot for an actor.
+func (u *usage[K]) fits(key K, actor string) bool {
+	has := u.shares[share[K]{key, actor}]
+	return has < u.perActor && has < u.perCluster-u.byKey[key] && u.actors[actor] < u.all-u.total
 }
 
-func (t *tally[K]) enter(key K, who string) {
-	if t.by == nil {
-		t.by, t.shares, t.whos = map[K]int{}, map[share[K]]int{}, map[string]int{}
+func (u *usage[K]) add(key K, actor string) {
+	if u.byKey == nil {
+		u.byKey, u.shares, u.actors = map[K]int{}, map[share[K]]int{}, map[string]int{}
 	}
-	t.in++
-	t.by[key]++
-	t.shares[share[K]{key, who}]++
-	t.whos[who]++
+	u.total++
+	u.byKey[key]++
+	u.shares[share[K]{key, actor}]++
+	u.actors[actor]++
 }
 
-func (t *tally[K]) leave(key K, who string) {
-	t.in--
-	less(t.by, key)
-	less(t.shares, share[K]{key, who})
-	less(t.whos, who)
+func (u *usage[K]) remove(key K, actor string) {
+	u.total--
+	decrement(u.byKey, key)
+	decrement(u.shares, share[K]{key, actor})
+	decrement(u.actors, actor)
 }
 
-// less counts down, and forgets what is at nothing.
-func less[K comparable](counts map[K]int, key K) {
+// decrement counts down, and removes what is at zero.
+func decrement[K comparable](counts map[K]int, key K) {
 	if counts[key]--; counts[key] == 0 {
 		delete(counts, key)
 	}

@@ -20,7 +20,7 @@ import (
 
 // Whoever has some gets no more where others would find none.
 func TestShares(t *testing.T) {
-	g := tally[ecp.ID]{limits: limits{all: 10, each: 4, own: 2}}
+	g := usage[ecp.ID]{limits: limits{all: 10, perCluster: 4, perActor: 2}}
 	for _, c := range []struct {
 		id   ecp.ID
 		who  string
@@ -33,76 +33,76 @@ func TestShares(t *testing.T) {
 	} {
 		require.Equal(t, c.want, g.fits(c.id, c.who), "%+v", c)
 		if c.want {
-			g.enter(c.id, c.who)
+			g.add(c.id, c.who)
 			defer func() {
-				g.leave(c.id, c.who)
-				if g.in == 0 {
-					require.Empty(t, g.by)
+				g.remove(c.id, c.who)
+				if g.total == 0 {
+					require.Empty(t, g.byKey)
 					require.Empty(t, g.shares)
-					require.Empty(t, g.whos)
+					require.Empty(t, g.actors)
 				}
 			}()
 		}
 	}
-	few := tally[ecp.ID]{limits: limits{all: 100, each: 100, own: 1}}
-	few.enter("a", "ann")
+	few := usage[ecp.ID]{limits: limits{all: 100, perCluster: 100, perActor: 1}}
+	few.add("a", "ann")
 	require.False(t, few.fits("a", "ann"), "as many as one actor may have at a cluster")
 	require.True(t, few.fits("b", "ann"))
 }
 
-// What lasts leaves the quick places, and where it finds no long one it is ended:
+// What lasts leaves the quick slots, and where it finds no long one it is ended:
 // others, and the actor itself, find quick ones again.
 func TestWhatLastsMovesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newPlaces[ecp.ID](limits{all: 100, each: 12, own: 6}, limits{all: 10, each: 6, own: 2})
+		g := newLimiter[ecp.ID](limits{all: 100, perCluster: 12, perActor: 6}, limits{all: 10, perCluster: 6, perActor: 2})
 		var ended atomic.Int32
 		for range 6 { // readers that have stopped
-			p := g.enter(t.Context(), "a", "ann")
+			p := g.acquire(t.Context(), "a", "ann")
 			require.NotNil(t, p)
-			p.watch(func() {
+			p.onOverload(func() {
 				ended.Add(1)
-				go p.leave()
+				go p.release()
 			})
 		}
 		began := time.Now()
 		for range 20 { // somebody else is quick all the while
-			p := g.enter(t.Context(), "a", "ben")
+			p := g.acquire(t.Context(), "a", "ben")
 			require.NotNil(t, p)
-			p.leave()
+			p.release()
 		}
 		require.Zero(t, time.Since(began), "and waits for nobody")
-		require.Greater(t, quickPatience, lastsAfter, "else it is chance which ends first")
-		waited := g.enter(t.Context(), "a", "ann") // ann herself waits until hers have moved on
+		require.Greater(t, usualMaxWait, usualLongAfter, "else it is chance which ends first")
+		waited := g.acquire(t.Context(), "a", "ann") // ann herself waits until hers have moved on
 		require.NotNil(t, waited)
-		require.Equal(t, lastsAfter, time.Since(began))
-		waited.leave()
+		require.Equal(t, usualLongAfter, time.Since(began))
+		waited.release()
 		synctest.Wait()
 		require.EqualValues(t, 4, ended.Load(), "two last, the others were ended")
-		require.Equal(t, 2, g.long.in)
-		require.Zero(t, g.quick.in)
+		require.Equal(t, 2, g.long.total)
+		require.Zero(t, g.quick.total)
 		for range 6 {
-			p := g.enter(t.Context(), "a", "ann")
+			p := g.acquire(t.Context(), "a", "ann")
 			require.NotNil(t, p, "her long ones keep her from no quick one")
-			defer p.leave()
+			defer p.release()
 		}
 	})
 }
 
-// An actor waits a moment for a place, the one that came first gets the first, and
+// An actor waits a moment for a slot, the one that came first gets the first, and
 // nobody waits behind another whose actor has enough.
-func TestWaitingForAPlace(t *testing.T) {
+func TestWaitingForASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newPlaces[ecp.ID](limits{all: 100, each: 4, own: 2}, limits{})
-		g.most = 2
-		a1, a2 := g.enter(t.Context(), "a", "ann"), g.enter(t.Context(), "a", "ann")
+		g := newLimiter[ecp.ID](limits{all: 100, perCluster: 4, perActor: 2}, limits{})
+		g.maxQueued = 2
+		a1, a2 := g.acquire(t.Context(), "a", "ann"), g.acquire(t.Context(), "a", "ann")
 		got := make(chan string)
 		wait := func(who string, ctx context.Context) {
 			go func() {
-				if p := g.enter(ctx, "a", who); p == nil {
+				if p := g.acquire(ctx, "a", who); p == nil {
 					got <- who + " none"
 				} else {
 					got <- who
-					p.leave()
+					p.release()
 				}
 			}()
 			synctest.Wait()
@@ -110,32 +110,32 @@ func TestWaitingForAPlace(t *testing.T) {
 		gone, leave := context.WithCancel(t.Context())
 		wait("ann", gone)
 		wait("ann", t.Context())
-		require.Nil(t, g.enter(t.Context(), "a", "ann"), "no more of hers may wait")
+		require.Nil(t, g.acquire(t.Context(), "a", "ann"), "no more of hers may wait")
 		wait("ben", t.Context())
 		require.Equal(t, "ben", <-got, "he waits for nobody")
 		leave()
 		require.Equal(t, "ann none", <-got)
-		a1.leave()
+		a1.release()
 		require.Equal(t, "ann", <-got)
-		a3 := g.enter(t.Context(), "a", "ann")
+		a3 := g.acquire(t.Context(), "a", "ann")
 		began := time.Now()
 		wait("ann", t.Context())
 		require.Equal(t, "ann none", <-got)
-		require.Equal(t, quickPatience, time.Since(began))
-		a2.leave()
-		a3.leave()
-		require.Empty(t, g.waits.shares)
+		require.Equal(t, usualMaxWait, time.Since(began))
+		a2.release()
+		a3.release()
+		require.Empty(t, g.queued.shares)
 		require.Zero(t, g.queue.Len())
 	})
 }
 
 // However exchanges come, last and go: what is counted is what there is, no limit is
 // passed, nobody waits for what is free, and in the end nothing is left.
-func TestPlacesAddUp(t *testing.T) {
+func TestSlotsAddUp(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		synctest.Test(t, func(t *testing.T) {
-			quick, long := limits{all: 8, each: 5, own: 3}, limits{all: 4, each: 3, own: 1}
-			g := newPlaces[string](quick, long)
+			quick, long := limits{all: 8, perCluster: 5, perActor: 3}, limits{all: 4, perCluster: 3, perActor: 1}
+			g := newLimiter[string](quick, long)
 			ctx, cancel := context.WithCancel(t.Context())
 			var running atomic.Int32
 			for range rapid.IntRange(1, 40).Draw(rt, "exchanges") {
@@ -144,14 +144,14 @@ func TestPlacesAddUp(t *testing.T) {
 				running.Add(1)
 				go func() {
 					defer running.Add(-1)
-					if p := g.enter(ctx, key, who); p != nil {
+					if p := g.acquire(ctx, key, who); p != nil {
 						end := make(chan struct{})
-						p.watch(func() { close(end) })
+						p.onOverload(func() { close(end) })
 						select {
 						case <-time.After(takes):
 						case <-end:
 						}
-						p.leave()
+						p.release()
 					}
 				}()
 				<-time.After(time.Duration(rapid.IntRange(0, 2000).Draw(rt, "later")) * time.Millisecond)
@@ -160,30 +160,30 @@ func TestPlacesAddUp(t *testing.T) {
 			}
 			cancel()
 			<-time.After(time.Minute)
-			if n := running.Load(); n > 0 || g.quick.in+g.long.in+g.queue.Len() > 0 || len(g.waits.by) > 0 {
+			if n := running.Load(); n > 0 || g.quick.total+g.long.total+g.queue.Len() > 0 || len(g.queued.byKey) > 0 {
 				rt.Fatalf("%d still run; %+v", n, g)
 			}
 		})
 	})
 }
 
-func check(t *rapid.T, g *places[string]) {
+func check(t *rapid.T, g *limiter[string]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, c := range []*tally[string]{&g.quick, &g.long} {
+	for _, c := range []*usage[string]{&g.quick, &g.long} {
 		sum := 0
 		for s, n := range c.shares {
-			if sum += n; n > c.limits.own || c.by[s.key] > c.each {
+			if sum += n; n > c.limits.perActor || c.byKey[s.key] > c.perCluster {
 				t.Fatalf("too many: %+v", c)
 			}
 		}
-		if sum != c.in || c.in > c.all {
-			t.Fatalf("%d are not %d: %+v", sum, c.in, c)
+		if sum != c.total || c.total > c.all {
+			t.Fatalf("%d are not %d: %+v", sum, c.total, c)
 		}
 	}
 	for at := g.queue.Front(); at != nil; at = at.Next() {
-		if p := at.Value.(*place[string]); g.quick.fits(p.key, p.who) {
-			t.Fatalf("%s waits for what is free", p.who)
+		if p := at.Value.(*slot[string]); g.quick.fits(p.key, p.actor) {
+			t.Fatalf("%s waits for what is free", p.actor)
 		}
 	}
 }
@@ -192,7 +192,7 @@ func check(t *rapid.T, g *places[string]) {
 // answered yet; what is quick is answered all the while, to everybody.
 func TestSlowCallsTakeNoPlaces(t *testing.T) {
 	c := newRig(t, image5).passthrough(Bounds{})
-	c.places.lasting, c.places.patience = 300*time.Millisecond, 30*time.Second
+	c.limiter.longAfter, c.limiter.maxWait = 300*time.Millisecond, 30*time.Second
 	admin, _ := c.token(ecp.RoleProjectAdmin, "default/default")
 	other, _ := c.token(ecp.RoleUser, "default/default")
 	release := make(chan struct{})
@@ -213,13 +213,13 @@ func TestSlowCallsTakeNoPlaces(t *testing.T) {
 	for range slow {
 		go func() { statuses <- c.call("GET", "/api/v5/stats", admin, "").status }()
 	}
-	for range slow - longCalls.own {
+	for range slow - longCalls.perActor {
 		require.Equal(t, 429, <-statuses)
 		require.Equal(t, 200, c.call("GET", "/api/v5/nodes", admin, "").status)
 		require.Equal(t, 200, c.call("GET", "/api/v5/nodes", other, "").status)
 	}
 	close(release)
-	for range longCalls.own {
+	for range longCalls.perActor {
 		require.Equal(t, 200, <-statuses)
 	}
 
@@ -233,9 +233,9 @@ func TestSlowCallsTakeNoPlaces(t *testing.T) {
 		require.NoError(t, err)
 	}
 	c.eventually("all but a few are let go of", func() bool {
-		c.places.mu.Lock()
-		defer c.places.mu.Unlock()
-		return c.places.quick.in == 0 && c.places.long.in == longCalls.own
+		c.limiter.mu.Lock()
+		defer c.limiter.mu.Unlock()
+		return c.limiter.quick.total == 0 && c.limiter.long.total == longCalls.perActor
 	})
 	require.Equal(t, 200, c.call("GET", "/api/v5/nodes", admin, "").status)
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// read is a path that whoever may read a cluster may read of its broker. {} is
-// one segment, whatever stands there.
+// read is a path of a broker, and what an answer shows. {} stands for any one segment.
 type read struct {
 	path string
-	why  string // it shows no secrets
+	why  string
 }
 
-// reads is the whole list, judged from what running brokers answered. A path that
-// is in neither table is kept to administrators: EMQX grows, and nobody has
-// looked at what is new.
+// reads are the paths that need the right to read the cluster only, because their
+// answers show no secrets. They were judged by the answers of running brokers. A path
+// that is in neither table needs an administrator: EMQX grows, and its new paths were
+// not judged yet.
 var reads = []read{
 	{"/status", "whether the node runs; everybody who can connect may ask"},
 
@@ -116,8 +116,8 @@ var reads = []read{
 	{"/api/v4/emqx_prometheus", "counters; everybody who can connect may ask"},
 }
 
-// withheld says of what is known and kept to administrators why it is: everything
-// at or below these paths that is not in reads.
+// withheld says why the known paths that are not in reads need an administrator: each
+// of these, and everything below it.
 var withheld = []read{
 	{"/api/v5/api_key", "keys of the API"},
 	{"/api/v5/users", "people who log in to EMQX"},
@@ -178,24 +178,29 @@ var withheld = []read{
 	{"/api/v4/users", "people who log in to EMQX"},
 }
 
-// right is what a call needs: it is the broker's administrator who makes it.
-func right(method string, t target) ecp.Right {
-	if (method == http.MethodGet || method == http.MethodHead) && slices.ContainsFunc(reads, func(r read) bool { return r.fits(t.raws) }) {
+// isRead reports whether a method changes nothing.
+func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// rightFor returns the right that a call needs, which is made as the broker's
+// administrator.
+func rightFor(method string, t target) ecp.Right {
+	if isRead(method) && slices.ContainsFunc(reads, func(r read) bool { return r.matches(t.raws) }) {
 		return ecp.RightRead
 	}
 	return ecp.RightWrite
 }
 
-// fits compares segments one by one; fixed ones have to stand there unescaped.
-func (r read) fits(segments []string) bool {
+// matches compares a path with r segment by segment. The fixed ones must not be escaped.
+func (r read) matches(segments []string) bool {
 	want := strings.Split(r.path[1:], "/")
 	return len(want) == len(segments) && r.covers(segments)
 }
 
-// covers says whether a path lies at or below that of r.
+// covers reports whether a path is that of r or below it.
 func (r read) covers(segments []string) bool {
 	want := strings.Split(r.path[1:], "/")
-	return len(segments) >= len(want) && slices.EqualFunc(want, segments[:len(want)], func(w, s string) bool { return w == s || w == "{}" && s != "" })
+	return len(segments) >= len(want) &&
+		slices.EqualFunc(want, segments[:len(want)], func(w, s string) bool { return w == s || w == "{}" && s != "" })
 }
 
 // whyWithheld says what an answer may show that a reader must not see.
@@ -205,5 +210,5 @@ func whyWithheld(t target) string {
 			return r.why
 		}
 	}
-	return "nobody has looked yet at what it shows"
+	return "its answers were not judged yet"
 }

@@ -9,65 +9,72 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Refusal is an error of ours that HTTP knows more of than its code says.
+// Refusal is an error of this package, with the HTTP status that fits it better than
+// the usual one of its code.
 type Refusal struct {
-	Status int // 0 = the code's own
+	Status int // 0 means the usual status of the code
 	Err    *ecp.Error
 }
 
-// Error gives the text for users.
+// Error returns the text for users.
 func (r *Refusal) Error() string { return r.Err.Error() }
 
-// Unwrap gives the error itself.
+// Unwrap returns Err.
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// badPath is the status of a path that is not well-formed.
-const badPath = http.StatusBadRequest
+// passOn is what an error of this package says was being done.
+const passOn = "pass the request on"
 
 func refuse(status int, code ecp.Code, message string) *Refusal {
-	return &Refusal{status, &ecp.Error{Code: code, Op: "pass the request on", Message: message}}
+	return &Refusal{status, &ecp.Error{Code: code, Op: passOn, Message: message}}
 }
 
-// Why an exchange with a broker is given up.
+// Why an exchange with a broker is ended.
 var (
 	errIdle     = errors.New("nothing was sent for too long")
 	errOverlong = errors.New("it has taken too long")
-	errTooLarge = errors.New("the answer is too large")
+	errTooLarge = errors.New("the response is too large")
 	errRedirect = errors.New("the broker answered with a redirect")
-	errCrowded  = errors.New("too many exchanges last long")
+	errOverload = errors.New("too many exchanges last long")
 )
 
-// refusalOf says what the caller is told of an exchange that has failed before an
-// answer began. The error itself may hold addresses, and is for the log.
-func refusalOf(ctx context.Context, err error, in *bodyIn, b Bounds) *Refusal {
+// refusalOf returns what the caller learns of an exchange that failed before the
+// response began. The error itself may hold addresses; it is for the log.
+func refusalOf(ctx context.Context, err error, in *requestBody, b Bounds) *Refusal {
 	cause := context.Cause(ctx)
-	var r *Refusal
-	if errors.Is(cause, errCrowded) {
-		return &Refusal{0, &ecp.Error{Code: ecp.CodeThrottled, Op: "pass the request on", Message: crowded, RetryAfter: lastsAfter, Cause: err}}
+	if errors.Is(cause, errOverload) {
+		return &Refusal{0, &ecp.Error{
+			Code: ecp.CodeThrottled, Op: passOn, Message: overloaded, RetryAfter: usualLongAfter, Cause: err,
+		}}
 	}
-	var ours *ecp.Error // of a way that answered in place of the broker
-	switch fault := in.fault(cause); {
-	case fault == http.StatusRequestEntityTooLarge:
-		return refuse(fault, ecp.CodeInvalid, "the body is too large; "+inMiB(b.Body)+" are allowed")
-	case fault != 0:
-		return refuse(fault, ecp.CodeInvalid, "the body did not arrive in time")
-	case errors.As(err, &ours):
-		return &Refusal{0, ours}
+	var r *Refusal
+	var known *ecp.Error // of a transport that answered in place of the broker
+	switch status := in.faultStatus(cause); {
+	case status == http.StatusRequestEntityTooLarge:
+		return refuse(status, ecp.CodeInvalid, "the body is too large; "+inMiB(b.Body)+" are allowed")
+	case status != 0:
+		return refuse(status, ecp.CodeInvalid, "the body did not arrive in time")
+	case errors.As(err, &known):
+		return &Refusal{0, known}
 	case errors.Is(err, errTooLarge):
-		r = refuse(http.StatusBadGateway, ecp.CodeUnavailable, "the broker's answer is larger than "+inMiB(b.Answer)+"; ask for less at a time")
+		r = refuse(http.StatusBadGateway, ecp.CodeUnavailable,
+			"the broker's answer is larger than "+inMiB(b.Answer)+"; ask for less at a time")
 	case errors.Is(err, errRedirect):
 		r = refuse(http.StatusBadGateway, ecp.CodeUnavailable, "the broker answered with a redirect, which is not followed")
 	case errors.Is(cause, errIdle), errors.Is(cause, errOverlong):
-		r = refuse(http.StatusGatewayTimeout, ecp.CodeUnavailable, "the broker did not answer in time; what was asked of it may have been done all the same")
+		r = refuse(http.StatusGatewayTimeout, ecp.CodeUnavailable, "the broker did not answer in time; "+mayBeDone)
 	default:
-		r = refuse(0, ecp.CodeUnavailable, "the broker cannot be reached, or broke the connection off; what was asked of it may have been done all the same")
+		r = refuse(0, ecp.CodeUnavailable, "the broker cannot be reached, or closed the connection; "+mayBeDone)
 	}
 	r.Err.Cause = err
 	return r
 }
 
-// crowded is what an exchange is told that was ended because it found no long place.
-const crowded = "the broker did not answer within 5 seconds, and as many slow requests as may run at once do already, in all, to this cluster or of yours; " +
-	"wait until one of them has ended; what was asked of the broker may have been done all the same"
+// mayBeDone ends errors that do not tell whether the broker has done its part.
+const mayBeDone = "what was asked of it may have been done all the same"
+
+// overloaded is what a caller learns whose exchange lasted and found no long slot.
+const overloaded = "the broker did not answer within 5 seconds, and as many slow requests as are allowed are running already, " +
+	"in all, to this cluster or of yours; wait until one of them has ended; what was asked of the broker may have been done all the same"
 
 func inMiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }

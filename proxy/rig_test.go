@@ -179,9 +179,9 @@ func send(t *testing.T, client *http.Client, r *http.Request) reply {
 // the slash, the token is a bearer's.
 type calls struct {
 	*rig
-	server *httptest.Server
-	client *http.Client
-	places *places[ecp.ID]
+	server  *httptest.Server
+	client  *http.Client
+	limiter *limiter[ecp.ID]
 }
 
 func (r *rig) passthrough(b Bounds) *calls {
@@ -207,7 +207,7 @@ func (r *rig) passthrough(b Bounds) *calls {
 		p.Serve(w, q, r.id, q.URL.EscapedPath())
 	}))
 	r.t.Cleanup(s.Close)
-	return &calls{rig: r, server: s, places: p.places, client: &http.Client{Transport: s.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &calls{rig: r, server: s, limiter: p.calls, client: &http.Client{Transport: s.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 func (c *calls) request(method, path, secret string, body io.Reader) *http.Request {

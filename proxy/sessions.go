@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,14 +13,14 @@ import (
 
 // Bounds of what is kept of links and sessions.
 const (
-	linkLife      = time.Minute
-	sessionLife   = 8 * time.Hour
-	linksOfOne    = 10   // of one actor, not yet used
-	linksInAll    = 1000 // the same of everybody
-	sessionsOfOne = 20   // of one actor; the oldest ends when there is one more
-	sessionsInAll = 2000
-	longestSecret = 64 // bytes; anything longer is none of ours
-	secretBytes   = 32
+	linkLifetime        = time.Minute
+	sessionLifetime     = 8 * time.Hour
+	maxLinksPerActor    = 10 // that are not used yet
+	maxLinks            = 1000
+	maxSessionsPerActor = 20 // the oldest ends when there is one more
+	maxSessions         = 2000
+	maxSecretLength     = 64 // in bytes; a longer text is no secret of this package
+	secretBytes         = 32
 )
 
 // digest is a secret as it is kept.
@@ -35,126 +34,119 @@ func newSecret() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// pass is a link that was not used yet, or a session: who may see the dashboard
-// of which cluster, until when.
-type pass struct {
+// ticket is the right of an actor to see the dashboard of a cluster: a link that was
+// not used yet, or a session.
+type ticket struct {
 	cluster ecp.ID
 	actor   ecp.Actor
-	node    string // EMQX name of the node that shows it; "" = not known
+	node    string // EMQX name of the node that serves it; empty until that is known
 	began   time.Time
 	expires time.Time
 }
 
-func (p pass) who() string { return whoIs(p.actor) }
-
-// whoIs tells actors apart. A user who logs in again is the same one; tokens are
-// not, whatever they are called.
-func whoIs(a ecp.Actor) string {
-	if strings.HasPrefix(a.Credential, "session/") {
-		return "user " + a.Name
-	}
-	return a.Name + "\x00" + a.Credential
+// sessions keeps links and sessions in memory, by the hashes of their secrets.
+type sessions struct {
+	mu    sync.Mutex
+	links map[digest]ticket // guarded by mu
+	open  map[digest]ticket // guarded by mu
 }
 
-// book keeps links and sessions, in memory and as hashes.
-type book struct {
-	mu       sync.Mutex
-	links    map[digest]pass // guarded by mu
-	sessions map[digest]pass // guarded by mu
+func newSessions() *sessions {
+	return &sessions{links: map[digest]ticket{}, open: map[digest]ticket{}}
 }
 
-func newBook() *book { return &book{links: map[digest]pass{}, sessions: map[digest]pass{}} }
-
-// mint gives the secret of a new link; false = there are too many already.
-func (b *book) mint(id ecp.ID, a ecp.Actor, now time.Time) (secret string, expires time.Time, ok bool) {
-	p := pass{cluster: id, actor: a, began: now, expires: now.Add(linkLife)}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	sweep(b.links, now)
-	if len(b.links) >= linksInAll || count(b.links, p.who()) >= linksOfOne {
+// addLink returns the secret of a new link. ok is false if there are too many links
+// that nobody has used.
+func (s *sessions) addLink(id ecp.ID, a ecp.Actor, now time.Time) (secret string, expires time.Time, ok bool) {
+	t := ticket{cluster: id, actor: a, began: now, expires: now.Add(linkLifetime)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	removeExpired(s.links, now)
+	if len(s.links) >= maxLinks || len(ticketsOf(s.links, a)) >= maxLinksPerActor {
 		return "", time.Time{}, false
 	}
 	secret = newSecret()
-	b.links[digestOf(secret)] = p
-	return secret, p.expires, true
+	s.links[digestOf(secret)] = t
+	return secret, t.expires, true
 }
 
-// forget takes a link back that nobody was told of.
-func (b *book) forget(secret string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.links, digestOf(secret))
+// removeLink removes a link that was given to nobody.
+func (s *sessions) removeLink(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.links, digestOf(secret))
 }
 
-// redeem takes a link, which is then used up; one that was shown at another
-// cluster's dashboard stays good for its own.
-func (b *book) redeem(secret string, id ecp.ID, now time.Time) (pass, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p, ok := b.links[digestOf(secret)]
-	if !ok || p.cluster != id {
-		return pass{}, false
+// redeem uses up a link. A link that was opened on the origin of another cluster
+// stays valid for its own.
+func (s *sessions) redeem(secret string, id ecp.ID, now time.Time) (ticket, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.links[digestOf(secret)]
+	if !ok || t.cluster != id {
+		return ticket{}, false
 	}
-	delete(b.links, digestOf(secret))
-	return p, now.Before(p.expires)
+	delete(s.links, digestOf(secret))
+	return t, now.Before(t.expires)
 }
 
-// begin opens a session for who has redeemed a link, in place of the one that the
-// browser had; false = there are too many already.
-func (b *book) begin(p pass, instead string, now time.Time) (secret string, ok bool) {
-	p.began, p.expires = now, now.Add(sessionLife)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	sweep(b.sessions, now)
-	if old, known := b.sessions[digestOf(instead)]; known && old.cluster == p.cluster {
-		delete(b.sessions, digestOf(instead))
+// begin opens a session for the ticket of a redeemed link, in place of the session
+// that the browser had. ok is false if there are too many sessions.
+func (s *sessions) begin(t ticket, previous string, now time.Time) (secret string, ok bool) {
+	t.began, t.expires = now, now.Add(sessionLifetime)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	removeExpired(s.open, now)
+	if old, known := s.open[digestOf(previous)]; known && old.cluster == t.cluster {
+		delete(s.open, digestOf(previous))
 	}
-	if count(b.sessions, p.who()) >= sessionsOfOne {
-		delete(b.sessions, oldest(b.sessions, p.who()))
+	if theirs := ticketsOf(s.open, t.actor); len(theirs) >= maxSessionsPerActor {
+		delete(s.open, slices.MinFunc(theirs, func(a, b digest) int { return s.open[a].began.Compare(s.open[b].began) }))
 	}
-	if len(b.sessions) >= sessionsInAll {
+	if len(s.open) >= maxSessions {
 		return "", false
 	}
 	secret = newSecret()
-	b.sessions[digestOf(secret)] = p
+	s.open[digestOf(secret)] = t
 	return secret, true
 }
 
-// session finds a session of a cluster.
-func (b *book) session(secret string, id ecp.ID, now time.Time) (pass, bool) {
-	if secret == "" || len(secret) > longestSecret {
-		return pass{}, false
+// find returns the ticket of a session with a cluster.
+func (s *sessions) find(secret string, id ecp.ID, now time.Time) (ticket, bool) {
+	if secret == "" || len(secret) > maxSecretLength {
+		return ticket{}, false
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p, ok := b.sessions[digestOf(secret)]
-	return p, ok && p.cluster == id && now.Before(p.expires)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.open[digestOf(secret)]
+	return t, ok && t.cluster == id && now.Before(t.expires)
 }
 
-// stay keeps which node shows a session its dashboard.
-func (b *book) stay(secret, node string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if p, ok := b.sessions[digestOf(secret)]; ok {
-		p.node = node
-		b.sessions[digestOf(secret)] = p
+// setNode records which node serves a session.
+func (s *sessions) setNode(secret, node string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.open[digestOf(secret)]; ok {
+		t.node = node
+		s.open[digestOf(secret)] = t
 	}
 }
 
 // end ends a session.
-func (b *book) end(secret string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.sessions, digestOf(secret))
+func (s *sessions) end(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, digestOf(secret))
 }
 
-// uses says whether anybody may still come to a cluster's dashboard.
-func (b *book) uses(id ecp.ID, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, m := range []map[digest]pass{b.links, b.sessions} {
-		for _, p := range m {
-			if p.cluster == id && now.Before(p.expires) {
+// hasAny reports whether there is a valid link to a cluster's dashboard, or a session
+// with it.
+func (s *sessions) hasAny(id ecp.ID, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range []map[digest]ticket{s.links, s.open} {
+		for _, t := range m {
+			if t.cluster == id && now.Before(t.expires) {
 				return true
 			}
 		}
@@ -162,31 +154,19 @@ func (b *book) uses(id ecp.ID, now time.Time) bool {
 	return false
 }
 
-// sweep forgets what is over.
-func sweep(m map[digest]pass, now time.Time) {
-	for d, p := range m {
-		if !now.Before(p.expires) {
+func removeExpired(m map[digest]ticket, now time.Time) {
+	for d, t := range m {
+		if !now.Before(t.expires) {
 			delete(m, d)
 		}
 	}
 }
 
-func count(m map[digest]pass, who string) (n int) {
-	for _, p := range m {
-		if p.who() == who {
-			n++
+func ticketsOf(m map[digest]ticket, a ecp.Actor) (out []digest) {
+	for d, t := range m {
+		if t.actor.Identity() == a.Identity() {
+			out = append(out, d)
 		}
 	}
-	return n
-}
-
-// oldest is the first that somebody has begun.
-func oldest(m map[digest]pass, who string) digest {
-	var theirs []digest
-	for d, p := range m {
-		if p.who() == who {
-			theirs = append(theirs, d)
-		}
-	}
-	return slices.MinFunc(theirs, func(a, b digest) int { return m[a].began.Compare(m[b].began) })
+	return out
 }

@@ -12,15 +12,16 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/proxy"
 )
 
-// anyPort lets every dashboard have a port that is free.
+// anyPort gives each dashboard any free port.
 const anyPort = "127.0.0.1:0"
 
-// dashboardDomain is the domain below which each cluster's dashboard has a name.
-// Where the setting does not say how browsers get there, they get there as to the
-// API, which is served on port. nil = there is no domain.
+// dashboardDomain returns the domain below which each cluster's dashboard has a name,
+// and nil if there is none. Where the setting has no scheme and port, they are those of
+// the API, which is served on port.
 func (c *config) dashboardDomain(port string) (*proxy.Domain, error) {
 	if c.dashDomain == "" {
 		return nil, nil
@@ -34,27 +35,30 @@ func (c *config) dashboardDomain(port string) (*proxy.Domain, error) {
 	}
 	u, err := url.Parse(scheme + "://" + host)
 	switch {
-	case err != nil || scheme != "http" && scheme != "https" || host != u.Host || u.Hostname() == "" || net.ParseIP(u.Hostname()) != nil || strings.ContainsAny(host, "*_@"):
-		return nil, fmt.Errorf("is %q; a domain is wanted, e.g. dash.example.com, or https://dash.example.com:8443 where TLS ends in front of the daemon", c.dashDomain)
+	case err != nil || scheme != "http" && scheme != "https" || host != u.Host || u.Hostname() == "" ||
+		net.ParseIP(u.Hostname()) != nil || strings.ContainsAny(host, "*_@"):
+		return nil, fmt.Errorf("is %q; a domain is wanted, e.g. dash.example.com, or https://dash.example.com:8443 "+
+			"where TLS ends in front of the daemon", c.dashDomain)
 	case !given && u.Port() == "":
 		host = net.JoinHostPort(host, port)
 	}
 	return &proxy.Domain{Scheme: scheme, Host: host}, nil
 }
 
-// portRange is where dashboards have ports of their own.
+// portRange is the ports that dashboards get.
 type portRange struct {
 	listen      string // host that is listened on
-	host        string // that browsers ask for
-	first, last int    // 0 = any that are free
+	host        string // name or address that browsers use
+	first, last int    // 0 means any free ports
 }
 
-// dashboardPorts reads the range; nil = there is none.
+// dashboardPorts returns the range, and nil if there is none.
 func (c *config) dashboardPorts() (*portRange, error) {
 	if c.dashListen == "" {
 		return nil, nil
 	}
-	wanted := fmt.Errorf("is %q; HOST:FIRST-LAST is wanted, e.g. 10.0.0.1:18200-18299, or HOST:0 for any free ports", c.dashListen)
+	wanted := fmt.Errorf("is %q; HOST:FIRST-LAST is wanted, e.g. 10.0.0.1:18200-18299, or HOST:0 for any free ports",
+		c.dashListen)
 	host, ports, err := net.SplitHostPort(c.dashListen)
 	if err != nil {
 		return nil, wanted
@@ -73,12 +77,13 @@ func (c *config) dashboardPorts() (*portRange, error) {
 		r.host = host
 	}
 	if ip := net.ParseIP(r.host); r.host == "" || ip != nil && ip.IsUnspecified() {
-		return nil, fmt.Errorf("is %q, every address of this host: say with --dashboard-host under which name or address browsers get there", c.dashListen)
+		return nil, fmt.Errorf("is %q, every address of this host: give --dashboard-host, the name or address that browsers use",
+			c.dashListen)
 	}
 	return r, nil
 }
 
-// checkDashboards says what is wrong with where dashboards are.
+// checkDashboards says what is wrong with the settings of dashboards.
 func (c *config) checkDashboards(bad complain) {
 	if c.dashDomain != "" && c.dashListen != "" {
 		bad("dashboard-domain", "and --dashboard-listen exclude one another: dashboards have names or ports")
@@ -96,19 +101,26 @@ func (c *config) checkDashboards(bad complain) {
 	case r != nil && c.dev && !isLoopback(r.listen):
 		bad("dashboard-listen", "is %q; with --dev only loopback is listened on, e.g. %s", c.dashListen, anyPort)
 	}
-	if h := c.dashHost; h != "" && (strings.ContainsAny(h, "/ @*[]") || strings.Contains(h, ":") && net.ParseIP(h) == nil) {
+	h := c.dashHost
+	if h != "" && (strings.ContainsAny(h, "/ @*[]") || strings.Contains(h, ":") && net.ParseIP(h) == nil) {
 		bad("dashboard-host", "is %q; a name or an address is wanted, without a port", h)
 	}
 }
 
-// nowhere says what to set where dashboards are to be shown.
-const nowhere = "set `dashboard.domain` (the flag --dashboard-domain) to a domain whose names lead to the daemon, or `dashboard.listen` (--dashboard-listen) to ports that they may have"
+// dashboardSetup says what to set so that dashboards are shown.
+const dashboardSetup = "set `dashboard.domain` (the flag --dashboard-domain) to a domain whose names lead to the daemon, " +
+	"or `dashboard.listen` (--dashboard-listen) to a range of ports for them"
 
-// newDashboards makes what shows dashboards, as configured: on a domain, on ports,
-// or nowhere. Then people are led to addresses that dashboards have of their own.
-// ctx is the daemon's: what is opened later outlives who asked for it.
+// newLinkHint tells a person how to get a new link to a dashboard.
+func newLinkHint(id ecp.ID) string {
+	return "Ask OpenECP for a new link to this dashboard (POST /api/v1/clusters/" + string(id) + "/dashboard)."
+}
+
+// newDashboards makes what shows dashboards, as configured: on a domain, on ports, or
+// not at all. Dashboards with addresses of their own have links in any case. ctx is the
+// daemon's, because a listener outlives the request for which it is opened.
 func (d *daemon) newDashboards(ctx context.Context, port string) (*proxy.Dashboards, error) {
-	c := proxy.DashboardsConfig{Manager: d.manager, Logger: d.log, Nowhere: nowhere}
+	c := proxy.DashboardsConfig{Manager: d.manager, Logger: d.log, SetupHint: dashboardSetup, NewLinkHint: newLinkHint}
 	domain, err := d.config.dashboardDomain(port)
 	if err != nil {
 		return nil, err
@@ -119,11 +131,11 @@ func (d *daemon) newDashboards(ctx context.Context, port string) (*proxy.Dashboa
 	}
 	c.Domain = domain
 	if ports != nil {
-		d.doors = &doors{setting: d.config.at("dashboard-listen"), pair: d.certificate, log: d.log}
+		d.listeners = &listeners{setting: d.config.at("dashboard-listen"), pair: d.certificate, log: d.log}
 		c.Ports = &proxy.Ports{
 			Scheme: "http", Host: ports.host, First: ports.first, Last: ports.last,
 			Open: func(_ context.Context, port int, h http.Handler) (int, error) {
-				return d.doors.open(ctx, net.JoinHostPort(ports.listen, strconv.Itoa(port)), h)
+				return d.listeners.open(ctx, net.JoinHostPort(ports.listen, strconv.Itoa(port)), h)
 			},
 		}
 		if d.certificate != nil {
@@ -133,8 +145,8 @@ func (d *daemon) newDashboards(ctx context.Context, port string) (*proxy.Dashboa
 	return proxy.NewDashboards(c)
 }
 
-// withDashboards serves those of a domain by their names, and the API under every
-// other: never both under one.
+// withDashboards serves the dashboards of a domain under their names, and the API under
+// all other names. No name has both.
 func withDashboards(api http.Handler, domain *proxy.Domain, dashboards http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if domain.Covers(r.Host) {
@@ -145,8 +157,8 @@ func withDashboards(api http.Handler, domain *proxy.Domain, dashboards http.Hand
 	})
 }
 
-// doors are listeners that are opened while the daemon runs.
-type doors struct {
+// listeners are opened while the daemon runs.
+type listeners struct {
 	setting string
 	pair    *certificate
 	log     *slog.Logger
@@ -157,24 +169,24 @@ type doors struct {
 	serving sync.WaitGroup // added to under mu
 }
 
-var errClosed = errors.New("the daemon is ending")
+var errClosed = errors.New("the daemon is shutting down")
 
-// open serves a handler on an address and says which port it is.
-func (d *doors) open(ctx context.Context, address string, h http.Handler) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
+// open serves a handler on an address and returns the port.
+func (l *listeners) open(ctx context.Context, address string, h http.Handler) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
 		return 0, errClosed
 	}
-	s, err := listen(ctx, d.setting, address, d.pair, h, d.log)
+	s, err := listen(ctx, l.setting, address, l.pair, h, l.log)
 	if err != nil {
-		d.log.WarnContext(ctx, "a port for a dashboard could not be opened", "error", err)
+		l.log.WarnContext(ctx, "a port for a dashboard could not be opened", "error", err)
 		return 0, err
 	}
-	d.servers = append(d.servers, s)
-	d.serving.Go(func() {
+	l.servers = append(l.servers, s)
+	l.serving.Go(func() {
 		if err := s.serve(); err != nil {
-			d.log.ErrorContext(ctx, "dashboards are not served any more", "error", err)
+			l.log.ErrorContext(ctx, "a port no longer serves its dashboard", "error", err)
 		}
 	})
 	_, port, err := net.SplitHostPort(s.listener.Addr().String())
@@ -185,20 +197,20 @@ func (d *doors) open(ctx context.Context, address string, h http.Handler) (int, 
 }
 
 // shut ends all of them.
-func (d *doors) shut(ctx context.Context) {
-	d.mu.Lock()
-	d.closed = true
-	servers := d.servers
-	d.mu.Unlock()
+func (l *listeners) shut(ctx context.Context) {
+	l.mu.Lock()
+	l.closed = true
+	servers := l.servers
+	l.mu.Unlock()
 	var shut sync.WaitGroup
 	for _, s := range servers {
 		shut.Go(func() { s.shut(ctx) })
 	}
 	shut.Wait()
-	d.serving.Wait()
+	l.serving.Wait()
 }
 
-// shutDashboards ends what shows dashboards, with everybody's connections.
+// shutDashboards ends the dashboards and their connections.
 func (d *daemon) shutDashboards(ctx context.Context) {
 	if d.dashboards == nil {
 		return
@@ -206,9 +218,9 @@ func (d *daemon) shutDashboards(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, serverMayTake)
 	defer cancel()
 	var shut sync.WaitGroup
-	shut.Go(func() { _ = d.dashboards.Shutdown(ctx) }) // whoever is left is cut off with the listeners
-	if d.doors != nil {
-		shut.Go(func() { d.doors.shut(ctx) })
+	shut.Go(func() { _ = d.dashboards.Shutdown(ctx) }) // closing the listeners ends the requests that are left
+	if d.listeners != nil {
+		shut.Go(func() { d.listeners.shut(ctx) })
 	}
 	shut.Wait()
 }

@@ -95,7 +95,7 @@ type daemon struct {
 	notify      notifier
 	servers     []*server         // the API's first
 	dashboards  *proxy.Dashboards // nil = not made yet
-	doors       *doors            // nil = no dashboard has a port of its own
+	listeners   *listeners        // of dashboards; nil where they have no ports of their own
 	log         *slog.Logger
 	up          atomic.Bool   // the Manager runs and nobody has asked for the end
 	done        chan struct{} // closed when streams and long polls have to end

@@ -85,7 +85,9 @@ func TestDashboards(t *testing.T) {
 		require.Contains(t, string(page.body), "./static/app.js")
 		origin := "http://" + at.Host
 		require.Equal(t, 200, visit(t, b, "GET", origin+"/static/app.js", "").status)
-		require.Equal(t, 403, visit(t, b, "GET", link.URL, "").status, "a link is good once")
+		used := visit(t, b, "GET", link.URL, "")
+		require.Equal(t, 403, used.status, "a link is good once")
+		require.Contains(t, string(used.body), "POST /api/v1/clusters/"+c.ID+"/dashboard", "the call that made it makes a new one")
 		majors[name] = major{c.ID, origin}
 		require.NotContains(t, d.stderr.String(), link.URL[strings.LastIndex(link.URL, "/")+1:])
 	}
