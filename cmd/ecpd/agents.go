@@ -19,10 +19,10 @@ import (
 	"github.com/openecp/openecp/agentproto"
 )
 
-// agentsFolder is the folder of the agents' programs beside the daemon's own.
+// agentsFolder is the folder with the agents' programs, beside the daemon's own program.
 const agentsFolder = "agents"
 
-// programsDir is where the agents' programs are.
+// programsDir returns the folder with the agents' programs.
 func (c *config) programsDir() string {
 	if c.agentsDir != "" {
 		return c.agentsDir
@@ -34,7 +34,7 @@ func (c *config) programsDir() string {
 	return filepath.Join(filepath.Dir(self), agentsFolder)
 }
 
-// checkAgents says what is wrong with what agents are told.
+// checkAgents says what is wrong with the settings of agents.
 func (c *config) checkAgents(bad complain) {
 	if _, err := c.agentAddress(); err != nil {
 		bad("cluster-agent", "cannot be used: %w", err)
@@ -54,7 +54,7 @@ func (c *config) checkAgents(bad complain) {
 	}
 }
 
-// agentAddress reads where agents dial; nil = they are not told.
+// agentAddress parses the URL that agents dial. It returns nil if none is set.
 func (c *config) agentAddress() (*url.URL, error) {
 	if c.clusterAgent == "" {
 		return nil, nil
@@ -64,7 +64,7 @@ func (c *config) agentAddress() (*url.URL, error) {
 		return nil, err
 	}
 	if net.ParseIP(u.Hostname()).IsUnspecified() {
-		return nil, fmt.Errorf("%q is every address of a host, and none that agents can dial", c.clusterAgent)
+		return nil, fmt.Errorf("%q is every address of a host; agents need one that they can dial", c.clusterAgent)
 	}
 	return u, nil
 }
@@ -82,7 +82,7 @@ func readAuthorities(name string) ([]*x509.Certificate, error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%s holds a %s; certificates are wanted, and no key", name, block.Type)
+			return nil, fmt.Errorf("%s holds a %s; it must hold certificates and no key", name, block.Type)
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
@@ -99,17 +99,17 @@ func readAuthorities(name string) ([]*x509.Certificate, error) {
 	return out, nil
 }
 
-// authorities are the certificates that agents are told to trust from now on: those
-// of the file, then the daemon's own. The file is read again when it changes, so
-// that a change can be announced without a restart.
+// authorities are the certificates that are announced to agents, which trust them from
+// then on: those of the file, then the daemon's own. The file is read again when it
+// changes, so a change is announced without a restart.
 type authorities struct {
-	file string            // "" = none
-	own  *x509.Certificate // of --tls-auto; nil = none
+	file string            // empty if there is none
+	own  *x509.Certificate // of --tls-auto; nil without that
 	log  *slog.Logger
 	all  atomic.Pointer[[]*x509.Certificate]
 	seen os.FileInfo // of the file when it was last read; used by one goroutine
-	// changed tells the agents that are connected; it returns at once. nil = nobody
-	// takes agents.
+	// changed announces a change to connected agents and returns at once. It is nil if
+	// agents cannot connect.
 	changed func()
 }
 
@@ -133,7 +133,7 @@ func (a *authorities) read() error {
 		all = append(all, a.own)
 	}
 	if err := agentproto.CheckAuthorities(all); err != nil {
-		return fmt.Errorf("%s, with this daemon's own: %w", a.file, err)
+		return fmt.Errorf("%s, together with this daemon's own: %w", a.file, err)
 	}
 	a.all.Store(&all)
 	return nil
@@ -156,10 +156,10 @@ func (a *authorities) look() os.FileInfo {
 	return info
 }
 
-// certificates lists them; none = agents trust public authorities.
+// certificates returns all of them. If there are none, agents trust public authorities.
 func (a *authorities) certificates() []*x509.Certificate { return *a.all.Load() }
 
-// pin is the SHA-256, in hex, of the one that new agents are told of; "" = none.
+// pin returns the SHA-256, in hex, that setup guides contain, and is empty without one.
 func (a *authorities) pin() string {
 	all := a.certificates()
 	if len(all) == 0 {
@@ -169,28 +169,29 @@ func (a *authorities) pin() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// renew reads the file again where it has changed, or where it is asked to. A
-// broken one is complained of once and leaves those before in place.
-func (a *authorities) renew(ctx context.Context, asked bool) error {
+// renew reads the file again if it has changed, or if force is true. A broken file is
+// reported once, and the old certificates stay in use.
+func (a *authorities) renew(ctx context.Context, force bool) error {
 	if a.file == "" {
 		return nil
 	}
 	now := a.look()
-	if !asked && !changed(a.seen, now) {
+	if !force && !changed(a.seen, now) {
 		return nil
 	}
 	a.seen = now
 	if err := a.read(); err != nil {
-		return errors.Join(errors.New("agents go on being told the authorities of before"), err)
+		return errors.Join(errors.New("the authorities that are announced to agents stay as they were"), err)
 	}
-	a.log.InfoContext(ctx, "agents are told the authorities of the file from now on", "file", a.file, "certificates", len(a.certificates()))
+	a.log.InfoContext(ctx, "the authorities of the file are announced to agents from now on",
+		"file", a.file, "certificates", len(a.certificates()))
 	if a.changed != nil {
 		a.changed()
 	}
 	return nil
 }
 
-// certificateNames are the names that the certificate of --tls-auto is for.
+// certificateNames returns the names in the certificate of --tls-auto.
 func (c *config) certificateNames() []string {
 	names := []string{"localhost", "127.0.0.1", "::1"}
 	add := func(name string) {

@@ -22,8 +22,8 @@ import (
 	"github.com/openecp/openecp/internal/atomicfile"
 )
 
-// How long the certificates of --tls-auto are good for. They begin a day before
-// they are made, for clients whose clocks are slow.
+// How long the certificates of --tls-auto are valid. They begin a day before they are
+// made, for clients whose clocks are slow.
 const (
 	authorityLife = 10 * 365 * 24 * time.Hour
 	serverLife    = 90 * 24 * time.Hour
@@ -34,24 +34,24 @@ const (
 // each, so that they are replaced together.
 const (
 	authorityFile = "authority.pem" // certificate and key of the authority; 0600
-	publicFile    = "ca.pem"        // its certificate alone, for whoever has to trust it
-	serverFile    = "server.pem"    // what the listeners show, with its key; 0600
+	publicFile    = "ca.pem"        // its certificate alone, for clients
+	serverFile    = "server.pem"    // certificate and key of the listeners; 0600
 )
 
 // authorityDir is where --tls-auto keeps its files.
 func authorityDir(dataDir string) string { return filepath.Join(dataDir, "tls") }
 
-// authority is the certificate authority of one daemon, which vouches for the
-// daemon alone. One goroutine uses it.
+// authority is the certificate authority of one daemon, which signs only the daemon's own
+// certificate. One goroutine uses it.
 type authority struct {
 	dir   string
-	names []string // that the server's certificate is for
+	names []string // of the server's certificate
 	ca    tls.Certificate
 }
 
-// openAuthority reads the authority from its folder, or makes one where there is
-// none yet. A broken one is an error and never replaced: agents trust the one that
-// they were given, and would be lost.
+// openAuthority reads the authority from its folder, or makes one if there is none. A
+// broken one is an error and is never replaced, because agents trust no other and would
+// be lost.
 func openAuthority(dir string, names []string, now time.Time) (*authority, error) {
 	a := &authority{dir: dir, names: slices.Compact(slices.Sorted(slices.Values(names)))}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -61,11 +61,12 @@ func openAuthority(dir string, names []string, now time.Time) (*authority, error
 	pair, err := loadPair(file, file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if pair, err = a.found(now); err != nil {
+		if pair, err = a.create(now); err != nil {
 			return nil, fmt.Errorf("make the certificate authority: %w", err)
 		}
 	case err != nil:
-		return nil, fmt.Errorf("the certificate authority in %s cannot be used, put back the file from a backup (agents trust no other): %w", file, err)
+		return nil, fmt.Errorf("the certificate authority in %s cannot be used; restore the file from a backup, "+
+			"because agents trust no other: %w", file, err)
 	}
 	a.ca = *pair
 	public := filepath.Join(dir, publicFile)
@@ -77,15 +78,16 @@ func openAuthority(dir string, names []string, now time.Time) (*authority, error
 	return a, nil
 }
 
-// found makes the authority and stores it.
-func (a *authority) found(now time.Time) (*tls.Certificate, error) {
+// create makes the authority and stores it.
+func (a *authority) create(now time.Time) (*tls.Certificate, error) {
 	serial, err := newSerial()
 	if err != nil {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{Organization: []string{"OpenECP"}, CommonName: fmt.Sprintf("OpenECP %x", serial.Bytes()[:4])},
-		NotBefore: now.Add(-slowClocks), NotAfter: now.Add(authorityLife),
+		SerialNumber: serial,
+		Subject:      pkix.Name{Organization: []string{"OpenECP"}, CommonName: fmt.Sprintf("OpenECP %x", serial.Bytes()[:4])},
+		NotBefore:    now.Add(-slowClocks), NotAfter: now.Add(authorityLife),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	content, err := signed(template, nil)
@@ -99,11 +101,11 @@ func (a *authority) found(now time.Time) (*tls.Certificate, error) {
 	return loadPair(file, file)
 }
 
-// serverPair is the file with what the listeners show.
+// serverPair is the file with certificate and key of the listeners.
 func (a *authority) serverPair() string { return filepath.Join(a.dir, serverFile) }
 
-// renew makes a new certificate for the server where the one that is there ends
-// soon, is for other names, is another authority's, or cannot be read.
+// renew makes a new certificate for the server if the present one ends soon, has other
+// names, is another authority's, or cannot be read.
 func (a *authority) renew(now time.Time) error {
 	pair, err := loadPair(a.serverPair(), a.serverPair())
 	if err == nil && a.serves(pair.Leaf, now) {
@@ -135,13 +137,14 @@ func (a *authority) renew(now time.Time) error {
 	return nil
 }
 
-// serves reports whether a certificate does for this server and for some time to
-// come: it is renewed when a third of its life is left.
+// serves reports whether a certificate fits this server now and for some time: it is
+// renewed when a third of its life is left.
 func (a *authority) serves(leaf *x509.Certificate, now time.Time) bool {
 	if leaf.CheckSignatureFrom(a.ca.Leaf) != nil || now.Before(leaf.NotBefore) {
 		return false
 	}
-	if left := leaf.NotAfter.Sub(now); left < leaf.NotAfter.Sub(leaf.NotBefore)/3 && leaf.NotAfter.Before(a.ca.Leaf.NotAfter) {
+	left, life := leaf.NotAfter.Sub(now), leaf.NotAfter.Sub(leaf.NotBefore)
+	if left < life/3 && leaf.NotAfter.Before(a.ca.Leaf.NotAfter) {
 		return false
 	}
 	for _, name := range a.names {
@@ -153,9 +156,9 @@ func (a *authority) serves(leaf *x509.Certificate, now time.Time) bool {
 	return true
 }
 
-// signed makes a key and a certificate for it, signed by an authority, or by the
-// key itself where there is none. The result is one file for both, with the
-// authority's certificate in the chain: whoever knows only its SHA-256 finds it there.
+// signed makes a key and a certificate for it, signed by an authority, or by the key
+// itself if by is nil. The result is one file for both. The chain has the authority's
+// certificate, for clients that know only its SHA-256.
 func signed(template *x509.Certificate, by *tls.Certificate) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -173,7 +176,8 @@ func signed(template *x509.Certificate, by *tls.Certificate) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(certificatePEM(der), chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})), nil
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+	return slices.Concat(certificatePEM(der), chain, keyPEM), nil
 }
 
 func certificatePEM(der []byte) []byte {

@@ -14,14 +14,14 @@ import (
 	"github.com/openecp/openecp/sqlstore"
 )
 
-// backupCommand copies the database while a daemon works on it.
+// backupCommand copies the database while a daemon uses it.
 func backupCommand(stdout io.Writer, environ []string) *cobra.Command {
 	var c config
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "write the database to a new file, beside a running daemon",
-		Long: "The copy is whole and as of one moment; it is checked before it gets its name, and\n" +
-			"only its owner can read it. The daemon need not be ended. The keys of secrets are\n" +
+		Long: "The copy is complete and as of one moment. It is checked before it gets its name, and\n" +
+			"only its owner can read it. The daemon need not be stopped. The keys of secrets are\n" +
 			"not part of it: keep the file of --secrets-key-file somewhere else.\n\n" +
 			dataDirHelp,
 		Args: oneFile,
@@ -44,15 +44,15 @@ func backupCommand(stdout io.Writer, environ []string) *cobra.Command {
 	return cmd
 }
 
-// restoreCommand puts a copy in the place of the database.
+// restoreCommand replaces the database by a backup.
 func restoreCommand(stdout io.Writer, environ []string) *cobra.Command {
 	var c config
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
-		Short: "put a backup in the place of the database",
-		Long: "End the daemon first. The backup is checked, and the database that was there is kept\n" +
-			"beside it. What was done since the backup is not in it: the daemon finds that at its\n" +
-			"next start, writes nothing to what is newer, and a person decides.\n" +
+		Short: "replace the database by a backup",
+		Long: "Stop the daemon first. The backup is checked, and the old database is kept beside it.\n" +
+			"What was done since the backup is not in it: the daemon finds that at its next start,\n" +
+			"writes nothing to what is newer, and a person decides.\n" +
 			"Tokens and passwords are those of the backup, too.\n\n" +
 			dataDirHelp,
 		Args: oneFile,
@@ -81,13 +81,15 @@ func restore(ctx context.Context, c config, file string, stdout io.Writer) error
 		text += "the database that was there is now " + kept + "\n"
 	}
 	if missing := missingKeys(sealer, copied.Keys); len(missing) > 0 && !c.dev {
-		text += "the key " + listed(missing) + " is not configured: what it has encrypted cannot be opened until it is (--secrets-key-file)\n"
+		text += "the key " + listed(missing) + " is not configured: what it has encrypted cannot be read until it is " +
+			"(--secrets-key-file)\n"
 	}
-	_, err = io.WriteString(stdout, text+"at its next start the daemon finds what was done since, and leaves that alone until somebody decides\n")
+	text += "at its next start the daemon finds what was done since, and leaves that alone until somebody decides\n"
+	_, err = io.WriteString(stdout, text)
 	return err
 }
 
-// missingKeys are those of a backup that are not configured.
+// missingKeys returns the keys of a backup that are not configured.
 func missingKeys(sealer ecp.Sealer, ids []string) (missing []string) {
 	ring, _ := sealer.(*ecp.KeyRing)
 	for _, id := range ids {

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// certificate is what the API's listener shows. It is read anew when its files
-// change; a pair that cannot be used leaves the one before in place.
+// certificate is the certificate and key of the API's listener. They are read again when
+// their files change. If the new files cannot be used, the old pair stays in use.
 type certificate struct {
 	certFile, keyFile string
-	// issue makes the files anew where it is time; nil = that is somebody else's work.
+	// issue makes new files when it is time. It is nil if another program does.
 	issue    func(now time.Time) error
-	unissued bool // the last issue failed, which was said; used by one goroutine
+	unissued bool // the last issue failed, which was reported; used by one goroutine
 	log      *slog.Logger
 	pair     atomic.Pointer[tls.Certificate]
 	seen     [2]os.FileInfo // of both files when they were last read; used by one goroutine
 }
 
-// newOwnCertificate issues a pair by the daemon's own authority and reads it.
+// newOwnCertificate issues a pair with the daemon's own authority and reads it.
 func newOwnCertificate(a *authority, log *slog.Logger) (*certificate, error) {
 	if err := a.renew(time.Now()); err != nil {
 		return nil, err
@@ -48,14 +48,14 @@ func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, e
 	return c, nil
 }
 
-// warn logs that clients refuse the certificate for its time.
+// warn logs if clients refuse the certificate because it is not valid now.
 func (c *certificate) warn(ctx context.Context) {
 	if why := outOfTime(c.pair.Load().Leaf, time.Now()); why != "" {
-		c.log.WarnContext(ctx, "clients refuse the certificate: "+why+"; put a new one in its place, it is taken without a restart", "file", c.certFile)
+		c.log.WarnContext(ctx, "clients refuse the certificate: "+why+"; replace its file, no restart is needed", "file", c.certFile)
 	}
 }
 
-// outOfTime returns why a certificate is not valid now; "" = it is.
+// outOfTime returns why a certificate is not valid now, and is empty if it is valid.
 func outOfTime(leaf *x509.Certificate, now time.Time) string {
 	switch {
 	case leaf == nil:
@@ -68,7 +68,7 @@ func outOfTime(leaf *x509.Certificate, now time.Time) string {
 	return ""
 }
 
-// loadPair reads a certificate chain and its key, which have to fit.
+// loadPair reads a certificate chain and its key, which must belong together.
 func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
@@ -77,7 +77,7 @@ func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// config is what the listener needs.
+// config returns the configuration of the listener.
 func (c *certificate) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -93,7 +93,7 @@ func (c *certificate) notAfter() time.Time {
 	return time.Time{}
 }
 
-// look says how the files are now; nil for one that is not there.
+// look returns the state of both files, with nil for a missing one.
 func (c *certificate) look() (now [2]os.FileInfo) {
 	for i, name := range []string{c.certFile, c.keyFile} {
 		if info, err := os.Stat(name); err == nil {
@@ -103,8 +103,8 @@ func (c *certificate) look() (now [2]os.FileInfo) {
 	return now
 }
 
-// changed says whether a file is not the one that was read. Files are replaced
-// by renaming as often as they are written to.
+// changed reports whether a file is not the one that was read. Files are replaced by
+// renaming as often as they are written to.
 func changed(before, now os.FileInfo) bool {
 	if before == nil || now == nil {
 		return before != now
@@ -112,15 +112,15 @@ func changed(before, now os.FileInfo) bool {
 	return !os.SameFile(before, now) || !before.ModTime().Equal(now.ModTime()) || before.Size() != now.Size()
 }
 
-// renew reads the pair again where its files have changed, or where it is asked
-// to. A pair that is broken is complained of once, until its files change again:
-// certificate and key are rarely replaced in the same moment.
-func (c *certificate) renew(ctx context.Context, asked bool) error {
-	if err := c.reissue(asked); err != nil {
+// renew reads the pair again if its files have changed, or if force is true. A broken
+// pair is reported once until its files change again, because certificate and key are
+// rarely replaced at the same moment.
+func (c *certificate) renew(ctx context.Context, force bool) error {
+	if err := c.reissue(force); err != nil {
 		return err
 	}
 	now := c.look()
-	if !asked && !changed(c.seen[0], now[0]) && !changed(c.seen[1], now[1]) {
+	if !force && !changed(c.seen[0], now[0]) && !changed(c.seen[1], now[1]) {
 		return nil
 	}
 	c.seen = now
@@ -134,16 +134,16 @@ func (c *certificate) renew(ctx context.Context, asked bool) error {
 	return nil
 }
 
-// reissue has the pair made anew where it is time. That it cannot be made is said
-// once until it can, and to whoever asks.
-func (c *certificate) reissue(asked bool) error {
+// reissue makes a new pair when it is time. A failure is reported once until it has
+// gone, and each time if force is true.
+func (c *certificate) reissue(force bool) error {
 	if c.issue == nil {
 		return nil
 	}
 	err := c.issue(time.Now())
-	said := c.unissued && !asked
+	reported := c.unissued && !force
 	c.unissued = err != nil
-	if err == nil || said {
+	if err == nil || reported {
 		return nil
 	}
 	return fmt.Errorf("%w; the one before stays in use", err)

@@ -13,21 +13,23 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// The bounds of what can be set.
-const (
-	maxWorkers  = 1000
-	minTLSCheck = time.Second
-	maxDrain    = 5 * time.Second // the whole end has 15 s
-)
+// maxDrain bounds the drain: the whole end of the program may take 15 s.
+const maxDrain = "5s"
 
-// complain notes something that is wrong; name is the option's.
+// complain notes what is wrong with the setting that has a name.
 type complain func(name, format string, args ...any)
 
-// check says everything that is wrong. It reads the certificate and changes nothing.
+// check says everything that is wrong. It reads files that settings name, and changes
+// none.
 func (c *config) check() error {
 	var wrong []error
 	bad := func(name, format string, args ...any) {
 		wrong = append(wrong, fmt.Errorf("%s "+format, append([]any{c.at(name)}, args...)...))
+	}
+	for _, s := range c.settings() {
+		if why := s.outOfBounds(); why != "" {
+			bad(s.name, "%s", why)
+		}
 	}
 	c.checkListener(bad, "listen", c.listen)
 	if c.metricsListen != "" {
@@ -42,35 +44,8 @@ func (c *config) check() error {
 	if c.dev && c.identity != "" {
 		bad("kubernetes-identity", "and --dev exclude one another: --dev simulates clusters")
 	}
-	oneOf(bad, "kubernetes-reach", c.reach, "", "pod-ip", "port-forward")
 	for _, f := range c.network().Wrong() {
-		bad(networkOptions[f.Field], "%s", f.Message)
-	}
-	oneOf(bad, "log-level", c.logLevel, "debug", "info", "warn", "error")
-	oneOf(bad, "log-format", c.logFormat, "text", "json")
-	if c.workers < 1 || c.workers > maxWorkers {
-		bad("workers", "is %d; 1 to %d are allowed", c.workers, maxWorkers)
-	}
-	if c.drain < 0 || c.drain > maxDrain {
-		bad("drain", "is %v; 0s to %v are allowed", c.drain, maxDrain)
-	}
-	if c.tlsCheck < minTLSCheck {
-		bad("tls-check", "is %v; %v or more is allowed", c.tlsCheck, minTLSCheck)
-	}
-	if c.sessionLife < time.Minute || c.sessionLife > 30*24*time.Hour {
-		bad("session-life", "is %v; 1m to 720h are allowed", c.sessionLife)
-	}
-	if c.auditKept < 24*time.Hour {
-		bad("audit-kept", "is %v; 24h or more is allowed", c.auditKept)
-	}
-	if c.operationsKept < 24*time.Hour { // an idempotency key leads to one for as long
-		bad("operations-kept", "is %v; 24h or more is allowed", c.operationsKept)
-	}
-	for name, n := range map[string]int{"projects-per-org": c.projectsPerOrg, "projects": c.projects, "operations-per-cluster": c.operations,
-		"streams": c.streams, "streams-per-actor": c.streamsPerActor} {
-		if n < 1 {
-			bad(name, "is %d; 1 or more is allowed", n)
-		}
+		bad(networkSettings[f.Field], "%s", f.Message)
 	}
 	if _, err := c.proxies(); err != nil {
 		bad("trusted-proxies", "%v", err)
@@ -87,13 +62,32 @@ func (c *config) check() error {
 	return errors.Join(wrong...)
 }
 
-func oneOf(bad complain, name, value string, allowed ...string) {
-	if slices.Contains(allowed, value) {
-		return
+// outOfBounds says why the row of a setting does not allow its value; it is empty if
+// the row does.
+func (s setting) outOfBounds() string {
+	v := s.flag().String()
+	switch {
+	case s.allowed != nil && v != s.value && !slices.Contains(s.allowed, v):
+		last := len(s.allowed) - 1
+		return fmt.Sprintf("is %q; %s and %s are allowed", v, strings.Join(s.allowed[:last], ", "), s.allowed[last])
+	case s.least == "":
+		return ""
+	case s.most != "" && (s.number(v) < s.number(s.least) || s.number(v) > s.number(s.most)):
+		return fmt.Sprintf("is %s; %s to %s are allowed", v, s.least, s.most)
+	case s.number(v) < s.number(s.least):
+		return fmt.Sprintf("is %s; %s or more is allowed", v, s.least)
 	}
-	allowed = slices.DeleteFunc(allowed, func(a string) bool { return a == "" })
-	last := len(allowed) - 1
-	bad(name, "is %q; %s and %s are allowed", value, strings.Join(allowed[:last], ", "), allowed[last])
+	return ""
+}
+
+// number is what a text means as a value of the setting, in nanoseconds for a time.
+func (s setting) number(text string) int64 {
+	if _, isTime := s.at.(*time.Duration); isTime {
+		d, _ := time.ParseDuration(text) // the value was parsed before; TestBounds parses the bounds
+		return int64(d)
+	}
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
 }
 
 // checkListener says what is wrong with an address to listen on.
@@ -116,13 +110,13 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// loopbackOnly says whether nobody outside this host can connect.
+// loopbackOnly reports whether nobody outside this host can connect.
 func (c *config) loopbackOnly() bool {
 	host, _, err := net.SplitHostPort(c.listen)
 	return err == nil && isLoopback(host)
 }
 
-// wrongToken says why a text cannot be sent as a bearer token; "" if it can.
+// wrongToken says why a text cannot be sent as a bearer token; it is empty if it can.
 func wrongToken(token string) string {
 	switch {
 	case token == "":
@@ -135,7 +129,7 @@ func wrongToken(token string) string {
 	return ""
 }
 
-// proxies gives the networks whose word on who asks is believed.
+// proxies returns the networks of proxies whose X-Forwarded-For is believed.
 func (c *config) proxies() ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, word := range strings.FieldsFunc(c.trustedProxies, func(r rune) bool { return r == ',' || r == ' ' }) {

@@ -5,16 +5,15 @@ import (
 	"runtime/debug"
 )
 
-// collectAt is how much garbage, in percent of what is in use, makes the runtime
-// collect it. Go's own 100 leaves a daemon with many agents on twice the memory: what
-// lives long is allocated between what a handshake throws away, so that few pages are
-// ever empty. Collecting twice as often costs some tenths of a percent of a core.
-const collectAt = 50
+// gcPercent is how much garbage, in percent of what is in use, starts a collection.
+// With Go's own 100, a daemon with many agents uses twice the memory: long-lived objects
+// are allocated between those that a handshake throws away, so that few pages are ever
+// empty. Twice as many collections cost some tenths of a percent of a core.
+const gcPercent = 50
 
-// tuneCollector sets when garbage is collected, unless whoever runs the program has
-// said so with GOGC.
+// tuneCollector sets gcPercent unless GOGC is set.
 func tuneCollector() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
+		debug.SetGCPercent(gcPercent)
 	}
 }

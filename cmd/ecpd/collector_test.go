@@ -17,5 +17,5 @@ func TestCollector(t *testing.T) {
 	require.Equal(t, 100, debug.SetGCPercent(100), "the runtime has read GOGC itself")
 	t.Setenv("GOGC", "")
 	tuneCollector()
-	require.Equal(t, collectAt, debug.SetGCPercent(100))
+	require.Equal(t, gcPercent, debug.SetGCPercent(100))
 }

@@ -17,12 +17,12 @@ const (
 	exitUsage  = 2
 )
 
-// usageError is a call that cobra could not make sense of.
+// usageError means that the arguments are wrong.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// run is the whole program: it returns the exit code.
+// run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ []string) int {
 	root := newCommand(stdout, stderr, environ)
 	root.SetArgs(args)
@@ -87,7 +87,7 @@ func newCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	return root
 }
 
-// oneFile takes the name of one file and nothing else.
+// oneFile accepts the name of one file and nothing else.
 func oneFile(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0 || args[0] == "":
@@ -105,7 +105,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])}
 }
 
-// oneLine keeps what others said on one line.
+// oneLine returns the text of an error without line breaks.
 func oneLine(err error) string {
 	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }

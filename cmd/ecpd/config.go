@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -24,35 +25,32 @@ const environmentHelp = "Every flag can be given as a variable instead, --data-d
 // dataDirHelp ends the help of commands that work on the data directory.
 const dataDirHelp = "The data directory is found as serve finds it: its variables and its file count, too."
 
-// define sets the defaults and adds flags to a command: those that are named,
-// or all. Parsing them writes to c.
+// define sets the defaults and adds flags to a command: those that are named, or all.
+// Parsing them writes to c.
 func (c *config) define(cmd *cobra.Command, names ...string) {
-	for _, o := range options {
-		v := o.field(c)
-		if err := v.Set(o.value); o.value != "" && err != nil {
-			panic("default of --" + o.name + ": " + err.Error())
-		}
-		if o.hidden || len(names) > 0 && !slices.Contains(names, o.name) {
+	for _, s := range c.settings() {
+		s.reset()
+		if s.hidden || len(names) > 0 && !slices.Contains(names, s.name) {
 			continue
 		}
-		cmd.Flags().Var(v, o.name, o.usage)
-		if b, ok := v.(*truth); ok && b.IsBoolFlag() {
-			cmd.Flags().Lookup(o.name).NoOptDefVal = "true"
+		v := s.flag()
+		if f := cmd.Flags().VarPF(v, s.name, "", s.usage); v.Type() == "bool" {
+			f.NoOptDefVal = "true" // the flag may stand alone
 		}
 	}
 }
 
-// resolve adds variables and the file to what the flags have set, and gives
+// resolve adds variables and the file to what the flags have set, and returns
 // warnings. The error says everything that is wrong; c then holds what is right.
 func (c *config) resolve(cmd *cobra.Command, environ []string) (warnings []string, err error) {
 	c.origins = map[string]origin{}
-	for _, o := range options {
-		if cmd.Flags().Changed(o.name) {
-			c.origins[o.name] = origin{source: fromFlag}
+	for _, s := range c.settings() {
+		if cmd.Flags().Changed(s.name) {
+			c.origins[s.name] = origin{place: "--" + s.name}
 		}
 	}
-	warnings, err = c.fromEnvironment(environ)
-	err = errors.Join(err, c.fromFile())
+	warnings, err = c.readEnvironment(environ)
+	err = errors.Join(err, c.readFile())
 	c.fill()
 	if c.fileHoldsSecrets() && readableByOthers(c.file) {
 		warnings = append(warnings, c.file+" holds a secret and others may read it: chmod 600 it")
@@ -70,92 +68,93 @@ func (c *config) fill() {
 	}
 }
 
-// fileHoldsSecrets says whether the file of settings is one that only the
-// daemon should read.
+// fileHoldsSecrets reports whether the file of settings is one that only the daemon
+// should read.
 func (c *config) fileHoldsSecrets() bool {
-	return slices.ContainsFunc(options, func(o option) bool {
-		return o.hidden && o.field(c).String() != "" && c.origins[o.name].source == fromFile
+	return slices.ContainsFunc(c.settings(), func(s setting) bool {
+		return s.hidden && s.flag().String() != "" && c.origins[s.name].line > 0
 	})
 }
 
-// fromEnvironment fills in what no flag has set, and warns of variables that
-// look like ours and are not.
-func (c *config) fromEnvironment(environ []string) (warnings []string, err error) {
-	byVariable, names := map[string]option{}, []string{}
-	for _, o := range options {
-		byVariable[o.variable()] = o
-		names = append(names, o.variable())
+// readEnvironment takes from variables what no flag has set, and warns of variables
+// that look like ours and are not.
+func (c *config) readEnvironment(environ []string) (warnings []string, err error) {
+	known := map[string]setting{}
+	for _, s := range c.settings() {
+		known[s.variable()] = s
 	}
 	inPod := slices.ContainsFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, "KUBERNETES_SERVICE_HOST=") })
-	var wrong []error
 	for _, kv := range environ {
-		key, text, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(key, envPrefix) || inPod && serviceLink(key) {
+		name, text, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, envPrefix) || inPod && isServiceLink(name) {
 			continue
 		}
-		o, known := byVariable[key]
-		switch {
-		case !known:
-			warnings = append(warnings, unknownVariable(key, names))
-		case c.origins[o.name].source < fromVariable:
-			if err := o.field(c).Set(text); err != nil {
-				wrong = append(wrong, fmt.Errorf("%s is %s; %w", key, o.shown(text), err))
-				continue
-			}
-			c.origins[o.name] = origin{source: fromVariable}
+		s, ok := known[name]
+		if !ok {
+			warnings = append(warnings, unknownVariable(name, slices.Sorted(maps.Keys(known))))
+			continue
 		}
+		if _, byFlag := c.origins[s.name]; byFlag {
+			continue
+		}
+		if wrong := s.flag().Set(text); wrong != nil {
+			err = errors.Join(err, fmt.Errorf("%s is %s; %w", name, s.shown(text), wrong))
+			continue
+		}
+		c.origins[s.name] = origin{place: name}
 	}
 	slices.Sort(warnings)
-	return warnings, errors.Join(wrong...)
+	return warnings, err
 }
 
-func unknownVariable(key string, names []string) string {
-	if meant := nearest(key, names); meant != "" {
-		return "the variable " + key + " is not known and not used; did you mean " + meant + "?"
+func unknownVariable(name string, known []string) string {
+	advice := "see ecpd --help"
+	if meant := nearest(name, known); meant != "" {
+		advice = "did you mean " + meant + "?"
 	}
-	return "the variable " + key + " is not known and not used; see ecpd --help"
+	return "the variable " + name + " is not known and not used; " + advice
 }
 
-// serviceLink says whether Kubernetes itself has set a variable, because there
+// isServiceLink reports whether Kubernetes itself has set a variable, because there
 // is a Service named ecpd beside the pod.
-func serviceLink(key string) bool {
-	return strings.HasPrefix(key, envPrefix+"SERVICE_") || key == envPrefix+"PORT" || strings.HasPrefix(key, envPrefix+"PORT_")
+func isServiceLink(name string) bool {
+	return strings.HasPrefix(name, envPrefix+"SERVICE_") || name == envPrefix+"PORT" || strings.HasPrefix(name, envPrefix+"PORT_")
 }
 
-// fromFile fills in what neither flag nor variable has set.
-func (c *config) fromFile() error {
+// readFile takes from the file what neither a flag nor a variable has set.
+func (c *config) readFile() error {
 	if c.file == "" {
 		return nil
 	}
 	found, err := readSettings(c.file)
 	c.unread = err != nil && found == nil
-	for _, o := range options {
-		g, ok := found[o.key]
-		if !ok || c.origins[o.name].source > fromFile {
+	for _, s := range c.settings() {
+		g, ok := found[s.key]
+		if _, set := c.origins[s.name]; !ok || set {
 			continue
 		}
-		if e := o.field(c).Set(g.text); e != nil {
-			err = errors.Join(err, fmt.Errorf("%s:%d: %s: %w", c.file, g.line, o.key, e))
+		if wrong := s.flag().Set(g.text); wrong != nil {
+			err = errors.Join(err, fmt.Errorf("%s:%d: %s: %w", c.file, g.line, s.key, wrong))
 			continue
 		}
-		c.origins[o.name] = origin{fromFile, g.line}
+		c.origins[s.name] = origin{fmt.Sprintf("%s:%d", c.file, g.line), g.line}
 	}
 	return err
 }
 
-// again gives the configuration that the file of today makes of it; flags and
-// variables do not change while the process lives.
+// again returns the configuration with the file as it is today. Flags and variables
+// do not change while the process lives.
 func (c config) again() (config, error) {
-	origins := map[string]origin{}
-	for _, o := range options {
-		if from := c.origins[o.name]; from.source > fromFile {
-			origins[o.name] = from
-		} else if err := o.field(&c).Set(o.value); err != nil && o.value != "" {
-			return c, err
+	before := c.origins
+	c.origins = map[string]origin{}
+	for _, s := range c.settings() {
+		if from, given := before[s.name]; given && from.line == 0 {
+			c.origins[s.name] = from
+		} else {
+			s.reset()
 		}
 	}
-	c.origins = origins
-	err := c.fromFile()
+	err := c.readFile()
 	c.fill()
 	return c, errors.Join(err, c.check())
 }

@@ -30,13 +30,13 @@ func configOf(t *testing.T, args, environ []string) (c config, warnings []string
 
 // samples are two values other than the default for each kind of setting, as
 // texts and as YAML.
-func samples(o option) (values, yaml [2]string) {
-	switch o.field(new(config)).(type) {
-	case *truth:
+func samples(o setting) (values, yaml [2]string) {
+	switch o.at.(type) {
+	case *bool:
 		values = [2]string{"true", "false"}
-	case *count:
+	case *int:
 		values = [2]string{"7", "8"}
-	case *span:
+	case *time.Duration:
 		values = [2]string{"7s", "8s"}
 	default:
 		return [2]string{"from one", "from another"}, [2]string{`"from one"`, "from another"}
@@ -59,16 +59,16 @@ func inFile(t *testing.T, key, value string) string {
 // A flag wins over a variable, a variable over the file, the file over the
 // default, for every setting.
 func TestPrecedence(t *testing.T) {
-	for _, o := range options {
+	for _, o := range new(config).settings() {
 		t.Run(o.name, func(t *testing.T) {
 			values, yaml := samples(o)
-			is := func(want string, from source, args, environ []string) {
+			is := func(want, place string, args, environ []string) {
 				t.Helper()
 				c, warnings, err := configOf(t, args, environ)
 				require.NoError(t, err)
 				assert.Empty(t, warnings)
-				assert.Equal(t, want, string(plainText(o, &c)))
-				assert.Equal(t, from, c.origins[o.name].source)
+				assert.Equal(t, want, c.setting(o.name).flag().String())
+				assert.Equal(t, place, c.origins[o.name].place)
 			}
 			if o.name == "config" { // the file itself
 				c, _, err := configOf(t, nil, []string{"ECPD_CONFIG=/nowhere/at-all"})
@@ -79,35 +79,36 @@ func TestPrecedence(t *testing.T) {
 				return
 			}
 			variable := o.variable() + "=" + values[0]
-			is(plainDefault(t, o), fromDefault, nil, nil)
-			is(values[0], fromVariable, nil, []string{variable})
+			is(plainDefault(t, o), "", nil, nil)
+			is(values[0], o.variable(), nil, []string{variable})
 			file := inFile(t, o.key, yaml[0])
-			is(values[0], fromFile, []string{"--config", file}, nil)
-			is(values[1], fromVariable, nil, []string{"ECPD_CONFIG=" + file, o.variable() + "=" + values[1]})
+			is(values[0], placeIn(file, o.key), []string{"--config", file}, nil)
+			is(values[1], o.variable(), nil, []string{"ECPD_CONFIG=" + file, o.variable() + "=" + values[1]})
 			if o.hidden {
 				_, _, err := configOf(t, []string{"--" + o.name, "x"}, nil)
 				require.ErrorContains(t, err, "unknown flag", "others see flags")
 				return
 			}
-			is(values[1], fromFlag, []string{"--config", file, "--" + o.name + "=" + values[1]}, []string{variable})
+			is(values[1], "--"+o.name, []string{"--config", file, "--" + o.name + "=" + values[1]}, []string{variable})
 		})
 	}
 }
 
-// plainText is a value as it was set, also of a secret.
-func plainText(o option, c *config) text { return text(o.field(c).String()) }
+// placeIn is where inFile puts a setting.
+func placeIn(file, key string) string {
+	if strings.Contains(key, ".") {
+		return file + ":3"
+	}
+	return file + ":1"
+}
 
-func plainDefault(t *testing.T, o option) string {
+func plainDefault(t *testing.T, o setting) string {
 	t.Helper()
 	if o.name == "data-dir" { // by that of --dev
 		return "/var/lib/ecpd"
 	}
-	var c config
-	v := o.field(&c)
-	if o.value != "" {
-		require.NoError(t, v.Set(o.value))
-	}
-	return v.String()
+	o.reset()
+	return o.flag().String()
 }
 
 func TestUnknownVariables(t *testing.T) {
@@ -132,7 +133,7 @@ const someKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 func TestCheck(t *testing.T) {
 	good := config{listen: "127.0.0.1:0", logLevel: "info", logFormat: "text", dev: true, workers: 1, tlsCheck: time.Second,
 		sessionLife: time.Hour, auditKept: 24 * time.Hour, operationsKept: 24 * time.Hour, operations: 1, projectsPerOrg: 1, projects: 1,
-		streams: 1, streamsPerActor: 1}
+		streams: 1, actorStreams: 1}
 	c := good
 	require.NoError(t, c.check())
 	assert.Equal(t, anyPort, c.dashListen)
@@ -167,7 +168,7 @@ func TestCheck(t *testing.T) {
 		{"audit of an hour", func(c *config) { c.auditKept = time.Hour }, "--audit-kept is 1h"},
 		{"operations of an hour", func(c *config) { c.operationsKept = time.Hour }, "--operations-kept is 1h"},
 		{"no stream", func(c *config) { c.streams = 0 }, "--streams is 0"},
-		{"no stream of one", func(c *config) { c.streamsPerActor = -1 }, "--streams-per-actor is -1"},
+		{"no stream of one", func(c *config) { c.actorStreams = -1 }, "--streams-per-actor is -1"},
 		{"no operation", func(c *config) { c.operations = 0 }, "--operations-per-cluster is 0"},
 		{"no project", func(c *config) { c.projects = 0 }, "--projects is 0"},
 		{"no project of an organisation", func(c *config) { c.projectsPerOrg = 0 }, "--projects-per-org is 0"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -61,41 +62,39 @@ func (c *config) checkKubernetes() error {
 	return err
 }
 
-// effective is the configuration as a file, secrets left out, each value with
-// where it comes from.
+// effective is the configuration as a file, secrets left out, each value with where it
+// comes from.
 func (c *config) effective() string {
 	var b strings.Builder
-	section := ""
-	for _, o := range options {
-		if o.key == "" {
+	before := ""
+	for _, s := range c.settings() {
+		if s.key == "" {
 			continue
 		}
-		in, key, nested := strings.Cut(o.key, ".")
+		section, key, nested := strings.Cut(s.key, ".")
 		if !nested {
-			in, key = "", o.key
+			section, key = "", s.key
+		} else {
+			key = "  " + key
 		}
-		if in != section && in != "" {
-			fmt.Fprintf(&b, "%s:\n", in)
+		if nested && section != before {
+			fmt.Fprintf(&b, "%s:\n", section)
 		}
-		section = in
-		line := key + ": " + o.printed(c)
-		if nested {
-			line = "  " + line
-		}
-		fmt.Fprintf(&b, "%-40s # %s\n", line, c.whence(o))
+		before = section
+		fmt.Fprintf(&b, "%-40s # %s\n", key+": "+s.printed(), cmp.Or(c.origins[s.name].place, "default"))
 	}
 	return b.String()
 }
 
 // printed is a value as YAML.
-func (o option) printed(c *config) string {
-	v := o.field(c)
+func (s setting) printed() string {
+	v := s.flag()
 	text := v.String()
-	if o.hidden && text != "" {
-		text = redacted
-	}
-	if v.tag() != "!!str" {
+	if kinds[v.Type()].tag != "!!str" {
 		return text
+	}
+	if s.hidden && text != "" {
+		text = redacted
 	}
 	out, err := yaml.Marshal(text)
 	if err != nil {

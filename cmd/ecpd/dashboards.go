@@ -215,7 +215,7 @@ func (d *daemon) shutDashboards(ctx context.Context) {
 	if d.dashboards == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, serverMayTake)
+	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
 	defer cancel()
 	var shut sync.WaitGroup
 	shut.Go(func() { _ = d.dashboards.Shutdown(ctx) }) // closing the listeners ends the requests that are left

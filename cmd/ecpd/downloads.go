@@ -23,16 +23,14 @@ import (
 // downloadMayTake bounds one download: 12 MB at 20 KB/s.
 const downloadMayTake = 10 * time.Minute
 
-// sumsName is the file that lists the checksums of all programs, as sha256sum
-// writes and reads it.
+// sumsName is the file with the checksums of all programs, in the format of sha256sum.
 const sumsName = "SHA256SUMS"
 
-// aliasPath is where the product that people know has the same files.
+// aliasPath is where EMQX's own product serves the same files.
 const aliasPath = adopt.DownloadPath + "emqx/agents/binaries/"
 
-// downloads serves the agents' programs: the known names and no others.
-// Checksums are those of the files as they are, not those that somebody wrote
-// beside them.
+// downloads serves the agents' programs: the known names and no others. Checksums are
+// computed from the files as they are, and not read from files beside them.
 type downloads struct {
 	dir string
 	log *slog.Logger
@@ -41,7 +39,7 @@ type downloads struct {
 	sums map[string]checksum // guarded by mu; by name of the file
 }
 
-// checksum is the one of a file as it was when it was read.
+// checksum is that of a file as it was when it was read.
 type checksum struct {
 	of  os.FileInfo
 	hex string
@@ -51,7 +49,7 @@ func newDownloads(dir string, log *slog.Logger) *downloads {
 	return &downloads{dir: dir, log: log, sums: map[string]checksum{}}
 }
 
-// handler serves the downloads under both of their paths.
+// handler serves the downloads under both paths.
 func (d *downloads) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, arch := range adopt.Architectures() {
@@ -71,7 +69,8 @@ func (d *downloads) handler() http.Handler {
 			w.Header().Set("Allow", "GET, HEAD")
 			problem(w, http.StatusMethodNotAllowed, ecp.CodeUnsupported, "downloads take GET and HEAD")
 		case pattern == "":
-			problem(w, http.StatusNotFound, ecp.CodeNotFound, "there is no such download; there are "+strings.Join(names, ", ")+", each with .sha256 after its name, and "+sumsName)
+			problem(w, http.StatusNotFound, ecp.CodeNotFound,
+				"there is no such download; there are "+strings.Join(names, ", ")+", each with .sha256 after its name, and "+sumsName)
 		default:
 			mux.ServeHTTP(w, r)
 		}
@@ -85,16 +84,17 @@ func programNames() (out []string) {
 	return out
 }
 
-// notBuilt answers for a program that could be there and is not.
+// notBuilt responds for a known program whose file is missing.
 func notBuilt(w http.ResponseWriter) {
-	problem(w, http.StatusNotFound, ecp.CodeNotFound, "this server has no such agent; whoever runs it builds the agents with make agents, or sets agents.dir to the folder they are in")
+	problem(w, http.StatusNotFound, ecp.CodeNotFound, "this server does not have the agent's program; "+
+		"who runs the server builds it with make agents, or sets agents.dir to the folder that it is in")
 }
 
-// serveProgram sends a program, or the part of it that is asked for.
+// serveProgram sends a program, or the requested part of it.
 func (d *downloads) serveProgram(w http.ResponseWriter, r *http.Request, name string) {
 	f, info, err := d.open(name)
 	if err != nil {
-		d.complain(r.Context(), name, err)
+		d.logFailure(r.Context(), name, err)
 		notBuilt(w)
 		return
 	}
@@ -114,7 +114,7 @@ func (d *downloads) serveSums(w http.ResponseWriter, r *http.Request, names ...s
 	for _, name := range names {
 		sum, err := d.sum(name)
 		if err != nil {
-			d.complain(r.Context(), name, err)
+			d.logFailure(r.Context(), name, err)
 			continue
 		}
 		fmt.Fprintf(&b, "%s  %s\n", sum, name)
@@ -128,20 +128,20 @@ func (d *downloads) serveSums(w http.ResponseWriter, r *http.Request, names ...s
 	_, _ = io.WriteString(w, b.String()) // the client has gone if this fails
 }
 
-// complain logs what is wrong with a file that is there.
-func (d *downloads) complain(ctx context.Context, name string, err error) {
+// logFailure logs what is wrong with a file that exists.
+func (d *downloads) logFailure(ctx context.Context, name string, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		d.log.WarnContext(ctx, "an agent's program cannot be served", "file", filepath.Join(d.dir, name), "error", err)
 	}
 }
 
-// open opens a program that is an ordinary file.
+// open opens the file of a program. Anything but a regular file is an error.
 func (d *downloads) open(name string) (*os.File, os.FileInfo, error) {
 	file := filepath.Join(d.dir, name)
 	if info, err := os.Stat(file); err != nil { // a pipe would block
 		return nil, nil, err
 	} else if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s is no ordinary file", file)
+		return nil, nil, fmt.Errorf("%s is no regular file", file)
 	}
 	f, err := os.Open(file)
 	if err != nil {
@@ -154,8 +154,7 @@ func (d *downloads) open(name string) (*os.File, os.FileInfo, error) {
 	return f, info, nil
 }
 
-// sum returns the checksum of a program; a file that has not changed is not read
-// twice.
+// sum returns the checksum of a program. A file is read again only when it has changed.
 func (d *downloads) sum(name string) (string, error) {
 	f, info, err := d.open(name)
 	if err != nil {
@@ -163,7 +162,7 @@ func (d *downloads) sum(name string) (string, error) {
 	}
 	defer func() { _ = f.Close() }() // nothing was written
 	d.mu.Lock()
-	defer d.mu.Unlock() // two that ask at once are not to read it twice
+	defer d.mu.Unlock() // so that two requests at once do not both read it
 	if known, ok := d.sums[name]; ok && !changed(known.of, info) {
 		return known.hex, nil
 	}
@@ -176,7 +175,7 @@ func (d *downloads) sum(name string) (string, error) {
 	return sum, nil
 }
 
-// checksums lists those of the programs that are there, by architecture.
+// checksums returns the checksums of the programs that exist, by architecture.
 func (d *downloads) checksums() map[string]string {
 	out := map[string]string{}
 	for _, arch := range adopt.Architectures() {

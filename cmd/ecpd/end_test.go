@@ -114,7 +114,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	d.call(t, "GET", "/api/v1/clusters", "", nil, 200)
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGINT))
-	d.logs(t, "told to end")
+	d.logs(t, "shutting down")
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGINT))
 	assert.Equal(t, 1, d.wait(t, 10*time.Second))
 	assert.Contains(t, d.stderr.String(), "ending at once")

@@ -23,93 +23,74 @@ type given struct {
 	line int
 }
 
-// readSettings reads a file of settings strictly: every key has to be known, to
-// stand once and to have a value of its kind. It gives what is right, by key,
-// and everything that is wrong, each with its line.
+// readSettings reads a file of settings strictly: each key must be known, appear once
+// and have a value of its kind. It returns what is right, by key, and an error that
+// says everything that is wrong, with the line of each.
 func readSettings(name string) (map[string]given, error) {
-	content, err := readBounded(name)
-	if err != nil {
-		return nil, err
-	}
-	root, err := parse(name, content)
-	if err != nil || root == nil {
-		return nil, err
-	}
-	r := &settingsReader{name: name, found: map[string]given{}, seen: map[string]int{}}
-	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf(`%s:%d: "key: value" lines are wanted; deploy/ecpd.yaml shows them`, name, root.Line)
-	}
-	r.section("", root)
-	return r.found, errors.Join(r.wrong...)
-}
-
-func readBounded(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
 	defer func() { _ = f.Close() }() // nothing was written
 	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("read settings: %w", err)
-	}
-	if len(content) > maxFile {
+	case len(content) > maxFile:
 		return nil, fmt.Errorf("%s is larger than 1 MiB; it is no file of settings", name)
 	}
-	return content, nil
+	root, err := parse(name, content)
+	switch {
+	case err != nil || root == nil:
+		return nil, err
+	case root.Kind != yaml.MappingNode:
+		return nil, fmt.Errorf(`%s:%d: "key: value" lines are wanted; deploy/ecpd.yaml shows them`, name, root.Line)
+	}
+	r := &settingsReader{name: name, table: new(config).settings(), found: map[string]given{}, seen: map[string]int{}}
+	r.section("", root)
+	return r.found, errors.Join(r.wrong...)
 }
 
-// parse gives the root of the one document; nil where the file is empty.
+// parse returns the root of the one document, and nil where the file is empty.
 func parse(name string, content []byte) (*yaml.Node, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(content))
 	var document, more yaml.Node
-	switch err := dec.Decode(&document); {
-	case errors.Is(err, io.EOF):
+	err := dec.Decode(&document)
+	if errors.Is(err, io.EOF) {
 		return nil, nil
-	case err != nil:
+	}
+	if err == nil {
+		if err = dec.Decode(&more); err == nil {
+			return nil, fmt.Errorf("%s:%d: a second document begins; one is wanted", name, more.Line)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
 		return nil, syntaxError(name, content, err)
 	}
-	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		if err != nil {
-			return nil, syntaxError(name, content, err)
-		}
-		return nil, fmt.Errorf("%s:%d: a second document begins; one is wanted", name, more.Line)
+	if root := document.Content[0]; root.Tag != "!!null" {
+		return root, nil
 	}
-	root := document.Content[0]
-	if root.Tag == "!!null" {
-		return nil, nil
-	}
-	return root, nil
+	return nil, nil
 }
 
 var lineInError = regexp.MustCompile(`^yaml: line (\d+): `)
 
-// syntaxError puts the line where compilers have it. The parser names none for
-// the first line, and none for characters that no line may have.
+// syntaxError puts the line where compilers have it. The parser names none for the
+// first line, and none for characters that no line may have.
 func syntaxError(name string, content []byte, err error) error {
 	if m := lineInError.FindStringSubmatch(err.Error()); m != nil {
 		return fmt.Errorf("%s:%s: %s", name, m[1], strings.TrimPrefix(err.Error(), m[0]))
 	}
-	return fmt.Errorf("%s:%d: %s", name, oddLine(content), strings.TrimPrefix(err.Error(), "yaml: "))
-}
-
-// oddLine is the line of the first character that YAML does not have; 1 if all
-// are fine.
-func oddLine(content []byte) int {
-	line := 1
-	for _, r := range string(content) {
-		switch {
-		case r == '\n':
-			line++
-		case r == utf8.RuneError, r == 0x7f, r < ' ' && r != '\t' && r != '\r':
-			return line
-		}
-	}
-	return 1
+	odd := strings.IndexFunc(string(content), func(r rune) bool {
+		return r == utf8.RuneError || r == 0x7f || r < ' ' && !strings.ContainsRune("\t\r\n", r)
+	})
+	line := 1 + bytes.Count(content[:max(odd, 0)], []byte("\n"))
+	return fmt.Errorf("%s:%d: %s", name, line, strings.TrimPrefix(err.Error(), "yaml: "))
 }
 
 type settingsReader struct {
 	name  string
+	table []setting
 	found map[string]given
 	seen  map[string]int // line, by key
 	wrong []error
@@ -129,82 +110,62 @@ func (r *settingsReader) section(prefix string, n *yaml.Node) {
 			continue
 		}
 		r.seen[path] = key.Line
-		o := slices.IndexFunc(options, func(o option) bool { return o.key != "" && o.key == path })
+		s := slices.IndexFunc(r.table, func(s setting) bool { return s.key != "" && s.key == path })
+		below := keysBelow(r.table, path+".")
 		switch {
-		case o >= 0:
-			r.setting(options[o], val)
-		case !isSection(path):
-			r.bad(key, "the key %s is not known; %s", path, advice(prefix, path))
+		case s >= 0:
+			r.setting(r.table[s], val)
+		case below == nil:
+			r.bad(key, "the key %s is not known; %s", path, advice(r.table, prefix, path))
 		case val.Kind == yaml.MappingNode:
 			r.section(path+".", val)
 		case val.Tag != "!!null": // a section whose keys are all commented out
-			r.bad(val, "%s is a section; its keys are %s, each on a line of its own below it", path, keysOf(path+"."))
+			r.bad(val, "%s is a section; its keys are %s, each on a line of its own below it", path, strings.Join(below, ", "))
 		}
 	}
 }
 
 // setting reads one value.
-func (r *settingsReader) setting(o option, val *yaml.Node) {
-	v := o.field(new(config))
-	_, isText := v.(*text)
+func (r *settingsReader) setting(s setting, val *yaml.Node) {
+	v := s.flag()
+	kind, shown := kinds[v.Type()], s.shown(val.Value)
+	quoted := val.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0
 	switch {
-	case val.Kind == yaml.ScalarNode && val.Tag == "!!null":
-		r.bad(val, `%s has no value; give one, or leave the line out`, o.key)
-	case val.Kind == yaml.ScalarNode && val.Tag == v.tag():
-		if err := v.Set(val.Value); err != nil {
-			r.bad(val, "%s is %s; %w", o.key, o.shown(val.Value), err)
-			return
-		}
-		r.found[o.key] = given{val.Value, val.Line}
-	case val.Kind == yaml.ScalarNode && isText:
-		r.bad(val, "%s is %s, which YAML does not take as text; put it in quotes", o.key, o.shown(val.Value))
-	case val.Kind == yaml.ScalarNode && val.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
-		r.bad(val, "%s is %s in quotes; %w, without them", o.key, o.shown(val.Value), v.Set("?"))
-	case val.Kind == yaml.ScalarNode:
-		r.bad(val, "%s is %s; %w", o.key, o.shown(val.Value), v.Set("?"))
+	case val.Kind != yaml.ScalarNode:
+		r.bad(val, "%s takes one value, no list, section or alias", s.key)
+	case val.Tag == "!!null":
+		r.bad(val, `%s has no value; give one, or leave the line out`, s.key)
+	case val.Tag == kind.tag && v.Set(val.Value) == nil:
+		r.found[s.key] = given{val.Value, val.Line}
+	case v.Type() == "string":
+		r.bad(val, "%s is %s, which YAML does not take as text; put it in quotes", s.key, shown)
+	case quoted && val.Tag != kind.tag:
+		r.bad(val, "%s is %s in quotes; %w, without them", s.key, shown, kind.wanted)
 	default:
-		r.bad(val, "%s takes one value, no list, section or alias", o.key)
+		r.bad(val, "%s is %s; %w", s.key, shown, kind.wanted)
 	}
 }
 
-// shown is a value as errors repeat it.
-func (o option) shown(value string) string {
-	if o.hidden {
-		return redacted
-	}
-	return fmt.Sprintf("%q", value)
-}
-
-func isSection(path string) bool {
-	return slices.ContainsFunc(options, func(o option) bool { return strings.HasPrefix(o.key, path+".") })
-}
-
-// keysOf lists what may stand in a section.
-func keysOf(prefix string) string {
-	var out []string
-	for _, o := range options {
-		rest, ok := strings.CutPrefix(o.key, prefix)
+// keysBelow lists what may stand below a prefix, in the order of the table.
+func keysBelow(table []setting, prefix string) (out []string) {
+	for _, s := range table {
+		rest, ok := strings.CutPrefix(s.key, prefix)
 		key, _, _ := strings.Cut(rest, ".")
 		if ok && key != "" && !slices.Contains(out, key) {
 			out = append(out, key)
 		}
 	}
-	return strings.Join(out, ", ")
+	return out
 }
 
 // advice says which key was meant, or which there are.
-func advice(prefix, path string) string {
-	var keys []string
-	for _, o := range options {
-		if o.key != "" {
-			keys = append(keys, o.key)
-		}
-		if section, _, ok := strings.Cut(o.key, "."); ok && !slices.Contains(keys, section) {
-			keys = append(keys, section)
-		}
+func advice(table []setting, prefix, path string) string {
+	keys := keysBelow(table, "")
+	for _, s := range table {
+		keys = append(keys, s.key)
 	}
 	if meant := nearest(path, keys); meant != "" {
 		return "did you mean " + meant + "?"
 	}
-	return "known here are " + keysOf(prefix)
+	return "known here are " + strings.Join(keysBelow(table, prefix), ", ")
 }

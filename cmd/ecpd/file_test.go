@@ -178,9 +178,9 @@ func TestConfigCheckPrintsWhatIsInEffect(t *testing.T) {
 	require.NoError(t, err)
 	second, _, err := configOf(t, []string{"--config", settingsFile(t, printed)}, nil)
 	require.NoError(t, err)
-	for _, o := range options {
+	for _, o := range new(config).settings() {
 		if o.key != "" && o.name != "data-dir" && o.name != "dashboard-listen" { // which are by --dev, and written out
-			assert.Equal(t, o.field(&first).String(), o.field(&second).String(), o.key)
+			assert.Equal(t, first.setting(o.name).flag().String(), second.setting(o.name).flag().String(), o.key)
 		}
 	}
 }
@@ -193,7 +193,7 @@ func TestExampleFile(t *testing.T) {
 	found, err := readSettings(exampleFile)
 	require.NoError(t, err)
 	known := 0
-	for _, o := range options {
+	for _, o := range new(config).settings() {
 		if o.key == "" {
 			continue
 		}
@@ -211,7 +211,7 @@ func TestExampleFile(t *testing.T) {
 	var document yaml.Node
 	require.NoError(t, yaml.Unmarshal(content, &document))
 	explained(t, "", document.Content[0])
-	for _, o := range options {
+	for _, o := range new(config).settings() {
 		if o.reload {
 			assert.Regexp(t, fmt.Sprintf(`(?m)^# SIGHUP .*\b%s\b`, o.key), string(content), "it says what can be changed without a restart")
 		}

@@ -7,5 +7,5 @@ import (
 	"log/slog"
 )
 
-// warnOfFewFiles has nothing to tell where there is no such limit.
+// warnOfFewFiles does nothing where there is no such limit.
 func warnOfFewFiles(context.Context, int, *slog.Logger) {}

@@ -5,23 +5,25 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
 	"github.com/openecp/openecp/adopt"
+	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/httpapi"
 )
 
 // agentsPath is the path below which agents are served.
-const agentsPath = "/agent/v1/"
+var agentsPath = path.Dir(agentproto.PathConnect) + "/"
 
-// goodbyeMayTake is how long agents may take to hear that the daemon ends; in less
-// than [serverMayTake], since the listener waits for their connections.
-const goodbyeMayTake = 3 * time.Second
+// goodbyeTimeout bounds how long the daemon takes to announce its end to agents. It is
+// less than [serverTimeout], because the listener waits for their connections.
+const goodbyeTimeout = 3 * time.Second
 
-// agentURL is the address that agents dial; "" = they are not told. The listener is
-// open by now, so that with --dev its own address is known.
+// agentURL returns the address that agents dial, and is empty if they cannot be set up.
+// With --dev it is the listener's own, which must be open.
 func (d *daemon) agentURL() string {
 	if u, err := d.config.agentAddress(); err == nil && u != nil {
 		return u.String()
@@ -32,14 +34,14 @@ func (d *daemon) agentURL() string {
 	return ""
 }
 
-// newHub makes what agents connect to, where they are told to.
+// newHub makes what agents connect to, if there is an address for them.
 func (d *daemon) newHub() (err error) {
 	u, err := url.Parse(d.agentURL())
 	if err != nil || u.Host == "" {
 		return err
 	}
 	d.hub, err = adopt.NewHub(adopt.Config{
-		Name: u.Host, Logger: d.log, Authorities: d.authorities.certificates, Timings: adopt.Timings{Goodbye: goodbyeMayTake},
+		Name: u.Host, Logger: d.log, Authorities: d.authorities.certificates, Timings: adopt.Timings{Goodbye: goodbyeTimeout},
 	})
 	if err == nil {
 		d.authorities.changed = d.hub.Announce
@@ -47,7 +49,7 @@ func (d *daemon) newHub() (err error) {
 	return err
 }
 
-// link leads the Manager to adopted clusters; nil = none can be reached.
+// link is the Manager's way to adopted clusters, and nil if none can be reached.
 func (d *daemon) link() ecp.Link {
 	if d.hub == nil {
 		return nil
@@ -55,7 +57,7 @@ func (d *daemon) link() ecp.Link {
 	return d.hub
 }
 
-// agentSetup is what guides are made from.
+// agentSetup returns what setup guides are made from.
 func (d *daemon) agentSetup() httpapi.AgentSetup {
 	s := httpapi.AgentSetup{URL: d.agentURL(), Checksums: d.downloads.checksums}
 	if strings.HasPrefix(s.URL, "https:") {
@@ -64,18 +66,19 @@ func (d *daemon) agentSetup() httpapi.AgentSetup {
 	return s
 }
 
-// agentNotes are what /readyz says of agents to people.
+// agentNotes returns what /readyz says about agents.
 func (d *daemon) agentNotes() []string {
 	if d.config.clusterAgent == "" || len(d.downloads.checksums()) > 0 {
 		return nil
 	}
-	return []string{"agents of adopted clusters cannot be downloaded: there are none in " + d.config.programsDir() + "; make agents builds them, and agents.dir says where they are"}
+	return []string{"agents of adopted clusters cannot be downloaded: there are none in " + d.config.programsDir() +
+		"; make agents builds them, and agents.dir says where they are"}
 }
 
-// withAgents serves agents, and the programs that they are, beside the API: agents
-// prove who they are in their own way, and the programs are no secret. Behind
-// trusted proxies an agent's address is the one that they tell, as it is a person's:
-// wrong tokens are counted by it.
+// withAgents serves agents, and the downloads of their programs, beside the API. Agents
+// have credentials of their own, and the programs are public. Behind trusted proxies,
+// the address of an agent is the one in X-Forwarded-For, because wrong tokens are
+// counted by address.
 func (d *daemon) withAgents(api http.Handler, proxies []netip.Prefix) http.Handler {
 	programs := d.downloads.handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -90,8 +93,8 @@ func (d *daemon) withAgents(api http.Handler, proxies []netip.Prefix) http.Handl
 	})
 }
 
-// fromClient returns a request that comes from the client in front of the trusted
-// proxies. The port of a client behind a proxy is not known.
+// fromClient returns r with the address of the client in front of the trusted proxies,
+// whose port is not known.
 func fromClient(r *http.Request, proxies []netip.Prefix) *http.Request {
 	addr, ok := httpapi.ClientAddr(r, proxies)
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); !ok || err == nil && peer.Addr().Unmap() == addr {
@@ -102,7 +105,7 @@ func fromClient(r *http.Request, proxies []netip.Prefix) *http.Request {
 	return r
 }
 
-// countAgents counts the agents that are registered.
+// countAgents returns the number of registered agents.
 func countAgents(ctx context.Context, store ecp.Store) (n int, err error) {
 	err = store.Read(ctx, func(tx ecp.Tx) error {
 		n = 0

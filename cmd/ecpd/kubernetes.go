@@ -14,15 +14,15 @@ import (
 	"github.com/openecp/openecp/k8sprovisioner"
 )
 
-// serviceAccountDir is where Kubernetes puts the account of a pod.
+// serviceAccountDir is where Kubernetes mounts the service account of a pod.
 const serviceAccountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// errNoKubernetes is what a daemon says that was told nothing.
-var errNoKubernetes = errors.New("no Kubernetes to make clusters on: give --kubeconfig FILE, run in a pod with a service account, or try --dev; with --cluster-agent alone, for adopted clusters, none is needed")
+// errNoKubernetes is the error of a start without any way to Kubernetes.
+var errNoKubernetes = errors.New("no Kubernetes to make clusters on: give --kubeconfig FILE, run in a pod with a service account, " +
+	"or try --dev; with --cluster-agent alone, for adopted clusters, none is needed")
 
-// kubernetesConfig finds the way to the API server, and reads it: nothing is
-// asked of the server yet. A daemon for adopted clusters needs none: its
-// configuration has no REST then.
+// kubernetesConfig finds and reads the way to the API server, without a call to it. A
+// daemon for adopted clusters needs none; the result then has no REST.
 func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error) {
 	inPod := c.kubeconfig == "" && isThere(filepath.Join(serviceAccountDir, "token"))
 	if c.kubeconfig == "" && !inPod {
@@ -36,7 +36,9 @@ func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error)
 	if err != nil {
 		return k8sprovisioner.Config{}, err
 	}
-	k := k8sprovisioner.Config{REST: rest, Kubeconfig: c.kubeconfig, Reach: k8sprovisioner.Reach(c.reach), Network: c.network(), Logger: log}
+	k := k8sprovisioner.Config{
+		REST: rest, Kubeconfig: c.kubeconfig, Reach: k8sprovisioner.Reach(c.reach), Network: c.network(), Logger: log,
+	}
 	if k.Reach == "" {
 		k.Reach = k8sprovisioner.PortForward
 		if inPod {
@@ -53,19 +55,23 @@ func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error)
 	return k, nil
 }
 
-// network is what clusters on the program's own target are made with.
+// network returns the network settings of clusters on the daemon's own target.
 func (c *config) network() ecp.TargetNetwork {
-	return ecp.TargetNetwork{ClusterDomain: c.clusterDomain, IPFamily: ecp.IPFamily(c.ipFamily), IPFamilyPolicy: ecp.IPFamilyPolicy(c.ipPolicy)}
+	return ecp.TargetNetwork{
+		ClusterDomain: c.clusterDomain, IPFamily: ecp.IPFamily(c.ipFamily), IPFamilyPolicy: ecp.IPFamilyPolicy(c.ipPolicy),
+	}
 }
 
-// networkOptions names the option of each part of the network.
-var networkOptions = map[string]string{
-	"clusterDomain": "kubernetes-cluster-domain", "ipFamily": "kubernetes-ip-family", "ipFamilyPolicy": "kubernetes-ip-family-policy",
+// networkSettings has the name of the setting for each field of the network.
+var networkSettings = map[string]string{
+	"clusterDomain":  "kubernetes-cluster-domain",
+	"ipFamily":       "kubernetes-ip-family",
+	"ipFamilyPolicy": "kubernetes-ip-family-policy",
 }
 
-// newTargets gives what makes the platforms of the Kubernetes targets that are
-// added over the API. Their brokers are reached through their API servers: pods
-// of another Kubernetes cluster have no way to here.
+// newTargets returns what makes the Provisioners of the Kubernetes targets that are added
+// over the API. Their brokers are reached through their API servers, because pods of
+// another Kubernetes cluster have no route to this one.
 func newTargets(c config, kube k8sprovisioner.Config, log *slog.Logger) ecp.ProvisionerFactory {
 	if c.dev {
 		return func(_ context.Context, t ecp.TargetConfig) (ecp.Provisioner, error) {
@@ -75,10 +81,13 @@ func newTargets(c config, kube k8sprovisioner.Config, log *slog.Logger) ecp.Prov
 	return func(_ context.Context, t ecp.TargetConfig) (ecp.Provisioner, error) {
 		rest, err := k8sprovisioner.ParseKubeconfig([]byte(t.Kubeconfig))
 		if err != nil {
-			return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: "reach Kubernetes target " + t.Name, Fields: []ecp.FieldError{{Field: "kubeconfig", Message: err.Error()}}}
+			return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: "reach Kubernetes target " + t.Name,
+				Fields: []ecp.FieldError{{Field: "kubeconfig", Message: err.Error()}}}
 		}
-		return newKubernetes(k8sprovisioner.Config{REST: rest, Reach: k8sprovisioner.PortForward, Network: t.Network, Logger: log.With("target", t.Name),
-			Lease: "openecp-" + t.Name, Incarnation: kube.Incarnation, Dead: kube.Dead})
+		return newKubernetes(k8sprovisioner.Config{
+			REST: rest, Reach: k8sprovisioner.PortForward, Network: t.Network, Logger: log.With("target", t.Name),
+			Lease: "openecp-" + t.Name, Incarnation: kube.Incarnation, Dead: kube.Dead,
+		})
 	}
 }
 

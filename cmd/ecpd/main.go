@@ -2,9 +2,9 @@
 // API. It wires the packages of this module together and adds nothing but
 // configuration.
 //
-// It exits with 0 after it was told to end, with 1 if it could not start or go
-// on, and with 2 if it was called wrongly. What went wrong is one line on
-// stderr; stdout carries the ready line and, in --dev, the first token.
+// It exits with 0 after a signal to end, with 1 if it cannot start or go on, and with 2
+// if its arguments are wrong. Errors are one line on stderr. stdout has the ready line
+// and, with --dev, the first token.
 package main
 
 import (
@@ -22,9 +22,9 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Environ()))
 }
 
-// untilSignal gives a context that ends with the first SIGTERM or SIGINT, or
-// when the terminal goes that the program was started from. The second one ends
-// the process where it stands: what was acknowledged is stored.
+// untilSignal returns a context that ends with the first SIGTERM or SIGINT, or when the
+// terminal closes from which the program was started. A second signal ends the process
+// at once; everything that was acknowledged is stored by then.
 func untilSignal(parent context.Context, stderr io.Writer) context.Context {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
@@ -42,8 +42,8 @@ func untilSignal(parent context.Context, stderr io.Writer) context.Context {
 	return ctx
 }
 
-// fromTerminal says whether somebody sits before the program. /dev/null, which
-// daemons are given, is a device like a terminal, too.
+// fromTerminal reports whether the program was started from a terminal. /dev/null, which
+// service managers use, is a character device, too.
 func fromTerminal(stdin *os.File) bool {
 	info, err := stdin.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {

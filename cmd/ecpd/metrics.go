@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -18,9 +17,9 @@ import (
 	"github.com/openecp/openecp/httpapi"
 )
 
-// metrics are those of the fleet and of the daemon itself, in a registry of
-// their own. No label holds anything that a client wrote or that grows with the
-// fleet: routes, methods and statuses are as many as the API has.
+// metrics are the metrics of the fleet and of the daemon itself, in a registry of their
+// own. No label holds what a client wrote or what grows with the fleet: there are as
+// many routes, methods and statuses as the API has.
 type metrics struct {
 	registry *prometheus.Registry
 	fleet    *ecpmetrics.Metrics
@@ -33,7 +32,7 @@ type metrics struct {
 	reloads  *prometheus.CounterVec
 }
 
-// How a stream of events ends before its client or the daemon ends it.
+// Why a stream of events breaks.
 const (
 	lostSlow = "slow" // the client did not take what was sent in time
 	lostGone = "gone" // the connection broke
@@ -45,16 +44,16 @@ const (
 	reloadFailed = "failure"
 )
 
-// quick are the bounds of what is answered from memory and the database, in
-// seconds; the last ones are for requests that wait for an operation.
-var quick = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30}
+// durationBuckets fit responses from memory and the database, in seconds. The last ones
+// are for requests that wait for an operation.
+var durationBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30}
 
 func newMetrics() *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: quick}, labels)
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: durationBuckets}, labels)
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -74,14 +73,14 @@ func newMetrics() *metrics {
 	return m
 }
 
-// register joins everything that can be scraped; certificate may be nil.
+// register registers everything that can be scraped. pair may be nil.
 func (m *metrics) register(manager *ecp.Manager, dataDir string, pair *certificate, log *slog.Logger) (err error) {
 	if m.fleet, err = ecpmetrics.New(ecpmetrics.Config{Manager: manager, Logger: log}); err != nil {
 		return err
 	}
 	all := []prometheus.Collector{
 		m.fleet, m.requests, m.took, m.streams, m.lost, m.store, m.reloads, buildMetric(),
-		&fileSizes{database: filepath.Join(dataDir, databaseFile)},
+		&fileSizes{dataDir},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
 	if pair != nil {
@@ -97,12 +96,12 @@ func (m *metrics) register(manager *ecp.Manager, dataDir string, pair *certifica
 	return nil
 }
 
-// page serves the metrics; what cannot be gathered is left out.
+// page serves the metrics. What cannot be collected is left out.
 func (m *metrics) page() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }
 
-// request counts an answer of the API.
+// request counts a response of the API.
 func (m *metrics) request(o httpapi.Observation) {
 	m.requests.WithLabelValues(o.Method, o.Route, strconv.Itoa(o.Status)).Inc()
 	if !o.Stream {
@@ -110,7 +109,7 @@ func (m *metrics) request(o httpapi.Observation) {
 	}
 }
 
-// reload counts an attempt.
+// reload counts an attempt to reload.
 func (m *metrics) reload(err error) {
 	result := reloadDone
 	if err != nil {
@@ -119,7 +118,7 @@ func (m *metrics) reload(err error) {
 	m.reloads.WithLabelValues(result).Inc()
 }
 
-// buildMetric is the one of which only the labels matter.
+// buildMetric has the build in its labels, and always the value 1.
 func buildMetric() prometheus.Collector {
 	b := buildInfo()
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -130,15 +129,15 @@ func buildMetric() prometheus.Collector {
 	return g
 }
 
-// metricsOnly serves /metrics to whoever can connect, and nothing else.
+// metricsOnly serves /metrics without a token, and nothing else.
 func metricsOnly(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	return mux
 }
 
-// withMetrics serves /metrics beside the API, to system administrators only:
-// the page tells of every project.
+// withMetrics serves /metrics beside the API, to system administrators only, because the
+// page shows every project.
 func withMetrics(api, metrics http.Handler, m *ecp.Manager) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/metrics" {
@@ -164,7 +163,7 @@ func withMetrics(api, metrics http.Handler, m *ecp.Manager) http.Handler {
 		case err != nil:
 			problem(w, http.StatusInternalServerError, ecp.CodeInternal, ecp.MessageOf(err))
 		case !actor.May(ecp.RightAdmin, ""):
-			problem(w, http.StatusForbidden, ecp.CodeDenied, "metrics tell of every project; a system administrator may read them")
+			problem(w, http.StatusForbidden, ecp.CodeDenied, "metrics show every project; only a system administrator may read them")
 		default:
 			metrics.ServeHTTP(w, r)
 		}
@@ -180,7 +179,7 @@ type problemBody struct {
 	Detail string   `json:"detail"`
 }
 
-// problem answers as the API does.
+// problem writes an error in the form that the API has.
 func problem(w http.ResponseWriter, status int, code ecp.Code, detail string) {
 	b, err := json.Marshal(problemBody{"about:blank", http.StatusText(status), status, code, detail})
 	if err != nil {
@@ -189,5 +188,5 @@ func problem(w http.ResponseWriter, status int, code ecp.Code, detail string) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n')) // the caller has gone if this fails
+	_, _ = w.Write(append(b, '\n')) // it fails only if the client has closed the connection
 }

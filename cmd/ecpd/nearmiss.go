@@ -2,9 +2,9 @@ package main
 
 import "strings"
 
-// nearest gives the one of names that a mistyped name was most likely meant to
-// be: the same but for case and punctuation, or for a few letters; "" if none is
-// near enough to be worth saying.
+// nearest returns the one of names that a mistyped name was most likely meant to be: it
+// is the same but for case and punctuation, or for a few letters. The result is empty
+// if none is near enough.
 func nearest(name string, names []string) string {
 	best, least := "", 1+len(name)/4
 	for _, n := range names {
@@ -15,7 +15,7 @@ func nearest(name string, names []string) string {
 	return best
 }
 
-// plain leaves letters and digits, so that data-dir, data_dir and dataDir are one.
+// plain removes case and punctuation, so that data-dir, data_dir and dataDir are equal.
 func plain(name string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("-_. ", r) {
@@ -25,8 +25,8 @@ func plain(name string) string {
 	}, strings.ToLower(name))
 }
 
-// distance is the number of letters to put in, leave out or replace to make one
-// text of the other.
+// distance is the number of letters to insert, remove or replace to get from one text
+// to the other.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// notifier tells systemd how the daemon stands (sd_notify(3)): one datagram for
-// each message. The zero value tells nobody.
+// notifier tells systemd the state of the daemon (sd_notify(3)), in one datagram for
+// each message. The zero value sends nothing.
 type notifier struct {
-	socket string // NOTIFY_SOCKET; "" = not started by systemd
+	socket string // NOTIFY_SOCKET; empty if systemd has not started the daemon
 }
 
-// newNotifier reads where systemd listens.
+// newNotifier takes systemd's socket from the environment.
 func newNotifier(environ []string) notifier {
 	for _, kv := range environ {
 		if socket, ok := strings.CutPrefix(kv, "NOTIFY_SOCKET="); ok {
@@ -24,14 +24,14 @@ func newNotifier(environ []string) notifier {
 	return notifier{}
 }
 
-// What systemd understands.
+// The states that systemd knows.
 const (
 	notifyReady     = "READY=1"
 	notifyReloading = "RELOADING=1"
 	notifyStopping  = "STOPPING=1"
 )
 
-// tell sends a message with a line for people who ask for the status.
+// tell sends a state with a line for systemctl status.
 func (n notifier) tell(ctx context.Context, state, status string) error {
 	if n.socket == "" {
 		return nil
@@ -43,7 +43,7 @@ func (n notifier) tell(ctx context.Context, state, status string) error {
 	if err != nil {
 		return fmt.Errorf("tell systemd: %w", err)
 	}
-	defer func() { _ = conn.Close() }() // a datagram has gone, or has not
+	defer func() { _ = conn.Close() }() // a datagram was sent, or not
 	if err := conn.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
 		return fmt.Errorf("tell systemd: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/sqlstore"
 )
 
 // timedStore measures the transactions of a store.
@@ -19,19 +20,19 @@ type timedStore struct {
 	metrics *metrics
 }
 
-// Read measures one that reads.
+// Read measures a reading transaction.
 func (s timedStore) Read(ctx context.Context, fn func(ecp.Tx) error) error {
 	defer s.measure("read", time.Now())
 	return s.Store.Read(ctx, fn)
 }
 
-// Write measures one that writes.
+// Write measures a writing transaction.
 func (s timedStore) Write(ctx context.Context, fn func(ecp.Tx) error) error {
 	defer s.measure("write", time.Now())
 	return s.Store.Write(ctx, fn)
 }
 
-// Purge removes old changes, where the store keeps them until then.
+// Purge removes old changes if the store keeps them until then.
 func (s timedStore) Purge(ctx context.Context, before time.Time) (int64, error) {
 	if p, ok := s.Store.(ecp.Purger); ok {
 		return p.Purge(ctx, before)
@@ -43,21 +44,19 @@ func (s timedStore) measure(access string, began time.Time) {
 	s.metrics.store.WithLabelValues(access).Observe(time.Since(began).Seconds())
 }
 
-// databaseFile is how sqlstore names its file; the log of what is not yet in it
-// has "-wal" at its end.
-const databaseFile = "ecpd.db"
+var fileSize = prometheus.NewDesc("ecpd_store_size_bytes",
+	"Size of the database's files: database, and log of what is not yet in it.", []string{"file"}, nil)
 
-var fileSize = prometheus.NewDesc("ecpd_store_size_bytes", "Size of the database's files: database, and log of what is not yet in it.", []string{"file"}, nil)
+// fileSizes collects the sizes of the database's files.
+type fileSizes struct{ dataDir string }
 
-// fileSizes tells how large the database is.
-type fileSizes struct{ database string }
-
-// Describe names the one metric.
+// Describe sends the description of the one metric.
 func (f *fileSizes) Describe(ch chan<- *prometheus.Desc) { ch <- fileSize }
 
-// Collect looks at the files; one that is not there is left out.
+// Collect leaves out a file that is not there.
 func (f *fileSizes) Collect(ch chan<- prometheus.Metric) {
-	for label, name := range map[string]string{"database": f.database, "log": f.database + "-wal"} {
+	database, log := sqlstore.Files(f.dataDir)
+	for label, name := range map[string]string{"database": database, "log": log} {
 		if info, err := os.Stat(name); err == nil {
 			ch <- prometheus.MustNewConstMetric(fileSize, prometheus.GaugeValue, float64(info.Size()), label)
 		}
@@ -73,17 +72,17 @@ func (m *metrics) withStreams(next http.Handler) http.Handler {
 	})
 }
 
-// blocked is how long a write that then fails has to wait before the client
-// counts as slow. HTTP/2 does not say that a deadline was the reason.
+// blocked is how long a write that fails must have waited for the client to count as
+// slow. With HTTP/2, the error does not tell that a deadline was the reason.
 const blocked = 5 * time.Second
 
-// streamWriter sees whether an answer is a stream, and how it broke.
+// streamWriter finds out whether a response is a stream, and how it breaks.
 type streamWriter struct {
 	http.ResponseWriter
 	metrics *metrics
-	begins  func() // called when the answer turns out to be a stream
+	begins  func() // called if the response is a stream
 	stream  bool
-	lost    string // why it broke; "" = it did not
+	lost    string // why it broke; empty if it did not
 }
 
 // WriteHeader counts a stream that begins.
@@ -96,7 +95,7 @@ func (s *streamWriter) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// Write remembers why it failed.
+// Write records why it failed.
 func (s *streamWriter) Write(b []byte) (int, error) {
 	began := time.Now()
 	n, err := s.ResponseWriter.Write(b)
@@ -104,7 +103,7 @@ func (s *streamWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// FlushError sends what was written; http.ResponseController calls it.
+// FlushError is called by http.ResponseController.
 func (s *streamWriter) FlushError() error {
 	began := time.Now()
 	err := http.NewResponseController(s.ResponseWriter).Flush()
@@ -112,7 +111,7 @@ func (s *streamWriter) FlushError() error {
 	return err
 }
 
-// Unwrap lets http.ResponseController reach the server's own writer.
+// Unwrap returns the underlying writer, for http.ResponseController.
 func (s *streamWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 func (s *streamWriter) note(err error, began time.Time) {

@@ -9,15 +9,14 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// platformTakes is how long a start waits for Kubernetes to say which one it is.
-// One that does not answer is asked again while the daemon runs.
-const platformTakes = 5 * time.Second
+// platformTimeout bounds how long a start waits for the identity of Kubernetes. If it
+// does not answer, it is asked again while the daemon runs.
+const platformTimeout = 5 * time.Second
 
-// checkPlatform refuses to start on another Kubernetes than the one that the
-// clusters of the database are on, unless the configuration says that it has
-// taken that one's place.
+// checkPlatform refuses to start on another Kubernetes than the one that the clusters
+// in the database are on, unless the configuration says that it replaces that one.
 func (d *daemon) checkPlatform(ctx context.Context) error {
-	ask, cancel := context.WithTimeout(ctx, platformTakes)
+	ask, cancel := context.WithTimeout(ctx, platformTimeout)
 	defer cancel()
 	err := d.manager.CheckPlatforms(ask)
 	if d.config.identity == "" {

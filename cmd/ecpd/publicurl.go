@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// publicAddress reads where programs reach the API; nil = it is not set.
+// publicAddress parses the URL under which programs reach the API. It returns nil if
+// none is set.
 func (c *config) publicAddress() (*url.URL, error) {
 	if c.publicURL == "" {
 		return nil, nil
@@ -20,14 +21,14 @@ func (c *config) publicAddress() (*url.URL, error) {
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 		return nil, fmt.Errorf("%q has more than scheme, host and port", u.Redacted())
 	case net.ParseIP(u.Hostname()).IsUnspecified():
-		return nil, fmt.Errorf("%q is every address of a host, and none that programs can dial", c.publicURL)
+		return nil, fmt.Errorf("%q is every address of a host; programs need one that they can dial", c.publicURL)
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }
 
-// publicURL is where programs reach the API: as it is set, else where agents reach
-// it, which is the same listener, else the listener's own address where that is one.
-// "" = it is not known. The listener is open by now.
+// publicURL returns where programs reach the API: the URL that is set, else the one
+// that agents dial, which is the same listener, else the listener's own address. It is
+// empty if the listener has every address of the host. The listener must be open.
 func (d *daemon) publicURL() string {
 	if u, err := d.config.publicAddress(); err == nil && u != nil {
 		return u.String()

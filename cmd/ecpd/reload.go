@@ -8,24 +8,25 @@ import (
 	"time"
 )
 
-// reloader brings in what may change while the daemon runs: the files of the
-// certificate, of the authorities for agents and of the kubeconfig, and with SIGHUP the options marked reload. One goroutine uses it.
+// reloader applies what may change while the daemon runs: the files of the certificate,
+// of the authorities for agents and of the kubeconfig, and with SIGHUP the settings
+// marked reload. One goroutine uses it.
 type reloader struct {
-	config      config // as it is in effect
+	config      config // in effect
 	level       *slog.LevelVar
-	certificate *certificate // nil = plain HTTP
-	authorities *authorities // that agents are told
-	// kubeconfig reads the file of --kubeconfig again, if it has changed or is to
-	// be taken in any case; nil = there is none.
+	certificate *certificate // nil with plain HTTP
+	authorities *authorities
+	// kubeconfig reads the file of --kubeconfig again if it has changed or force is
+	// true. It is nil if there is no such file.
 	kubeconfig func(ctx context.Context, force bool) (changed bool, err error)
-	unreadable string // what was last wrong with that file: said once, not at every look
+	unreadable string // the last error about that file, which is logged once
 	hangups    <-chan os.Signal
 	notify     notifier
 	log        *slog.Logger
-	done       func(error) // told of every attempt; for metrics
+	done       func(error) // called after every attempt, for metrics
 }
 
-// run works until ctx ends.
+// run returns when ctx ends.
 func (r *reloader) run(ctx context.Context) {
 	tick := time.NewTicker(r.config.tlsCheck)
 	defer tick.Stop()
@@ -41,7 +42,7 @@ func (r *reloader) run(ctx context.Context) {
 	}
 }
 
-// pollKubeconfig takes the kubeconfig where its files have changed.
+// pollKubeconfig applies the kubeconfig if its files have changed.
 func (r *reloader) pollKubeconfig(ctx context.Context) {
 	if r.kubeconfig == nil {
 		return
@@ -59,7 +60,7 @@ func (r *reloader) pollKubeconfig(ctx context.Context) {
 	}
 }
 
-// pollAuthorities takes the authorities for agents where their file has changed.
+// pollAuthorities applies the authorities for agents if their file has changed.
 func (r *reloader) pollAuthorities(ctx context.Context) {
 	if r.authorities == nil {
 		return
@@ -70,8 +71,7 @@ func (r *reloader) pollAuthorities(ctx context.Context) {
 	}
 }
 
-// poll renews the certificate and takes the kubeconfig where their files have
-// changed.
+// poll applies the files that have changed.
 func (r *reloader) poll(ctx context.Context) {
 	r.pollKubeconfig(ctx)
 	r.pollAuthorities(ctx)
@@ -88,8 +88,8 @@ func (r *reloader) poll(ctx context.Context) {
 	}
 }
 
-// reload does what SIGHUP asks for. What cannot be used is said and left as it
-// was; the rest is taken.
+// reload applies everything after SIGHUP. What cannot be used is reported and stays as
+// it was.
 func (r *reloader) reload(ctx context.Context) {
 	r.tell(ctx, notifyReloading, "reading the configuration again")
 	defer r.tell(ctx, notifyReady, "serving")
@@ -118,17 +118,16 @@ func (r *reloader) reload(ctx context.Context) {
 	r.log.InfoContext(ctx, "reloaded", "log level", r.config.logLevel)
 }
 
-// take puts the options marked reload into effect and warns of others that
-// have changed.
+// take applies the settings marked reload, and warns of others that have changed.
 func (r *reloader) take(ctx context.Context, next config) {
-	for _, o := range options {
-		was, is := o.field(&r.config).String(), o.field(&next).String()
+	for i, s := range r.config.settings() {
+		was, is := s.flag(), next.settings()[i].flag().String()
 		switch {
-		case was == is:
-		case o.reload:
-			_ = o.field(&r.config).Set(is) // it was read from the same text before
+		case was.String() == is:
+		case s.reload:
+			_ = was.Set(is) // it was parsed before
 		default:
-			r.log.WarnContext(ctx, "a setting has changed that takes effect at the next start only", "setting", o.key)
+			r.log.WarnContext(ctx, "a setting has changed that takes effect at the next start only", "setting", s.key)
 		}
 	}
 	r.level.Set(logLevels[r.config.logLevel])

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// run starts everything, says so, and ends everything in order when ctx ends
-// or a part cannot go on: /readyz says no, then no new request and no agent, then
-// no running request, then no work.
+// run starts everything and prints the ready line. When ctx ends, or a part fails, it
+// ends everything in order: /readyz is not ready, then new requests and agents are
+// refused, then running requests end, then the work on clusters.
 func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 	detached := context.WithoutCancel(ctx)
 	working, stopWork := context.WithCancel(detached)
@@ -21,10 +21,10 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 		func() error { d.metrics.fleet.Run(working); return nil },
 		func() error { d.reloader.run(working); return nil },
 	}
-	hearing, hangUp := context.WithCancel(detached)
+	connected, hangUp := context.WithCancel(detached)
 	defer hangUp()
 	if d.hub != nil {
-		parts = append(parts, func() error { return d.hub.Run(hearing) })
+		parts = append(parts, func() error { return d.hub.Run(connected) })
 	}
 	for _, s := range d.servers {
 		parts = append(parts, s.serve)
@@ -38,7 +38,7 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 	if err == nil {
 		select {
 		case <-ctx.Done():
-			d.log.InfoContext(detached, "told to end")
+			d.log.InfoContext(detached, "shutting down")
 		case err = <-ended:
 			left--
 		}
@@ -46,7 +46,7 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 
 	left, err = d.drain(detached, ended, left, err)
 	close(d.done)
-	hangUp() // agents are told to come again; the listener waits for their connections
+	hangUp() // agents are told to reconnect later; the listener waits for their connections
 	var shut sync.WaitGroup
 	for _, s := range d.servers {
 		shut.Go(func() { s.shut(detached) })
@@ -57,10 +57,9 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 	return errors.Join(err, await(ended, left))
 }
 
-// drain says that the end has come and goes on serving for a moment, so that
-// whoever asks /readyz sends requests elsewhere before they are refused. After
-// an error it does not wait: a part is missing. It gives how many parts still
-// run, and what has gone wrong.
+// drain makes /readyz not ready and goes on serving for a moment, so that load
+// balancers send requests elsewhere before they are refused. After an error it does not
+// wait, because a part is missing. It returns how many parts still run, and the error.
 func (d *daemon) drain(ctx context.Context, ended <-chan error, left int, wrong error) (int, error) {
 	d.up.Store(false)
 	d.tell(ctx, notifyStopping, "ending")
@@ -77,9 +76,9 @@ func (d *daemon) drain(ctx context.Context, ended <-chan error, left int, wrong 
 	}
 }
 
-// await collects what the parts say that still run.
+// await waits for the parts that still run, and joins their errors.
 func await(ended <-chan error, left int) (err error) {
-	late := time.NewTimer(workMayTake)
+	late := time.NewTimer(workTimeout)
 	defer late.Stop()
 	for range left {
 		select {
@@ -92,14 +91,14 @@ func await(ended <-chan error, left int) (err error) {
 	return err
 }
 
-// tell lets systemd know; that it cannot be told ends nothing.
+// tell notifies systemd. An error is only logged.
 func (d *daemon) tell(ctx context.Context, state, status string) {
 	if err := d.notify.tell(ctx, state, status); err != nil {
-		d.log.WarnContext(ctx, "systemd was not told how the daemon stands", "error", err)
+		d.log.WarnContext(ctx, "systemd was not told the state of the daemon", "error", err)
 	}
 }
 
-// announce prints the ready line, which promises that requests are answered.
+// announce prints the ready line once requests are answered.
 func (d *daemon) announce(ctx context.Context, stdout io.Writer) error {
 	if err := d.working(ctx); err != nil {
 		return fmt.Errorf("read the store: %w", err)

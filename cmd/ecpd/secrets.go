@@ -16,12 +16,12 @@ import (
 	"github.com/openecp/openecp/internal/atomicfile"
 )
 
-// keysForm says how keys are written, for errors. The keys themselves are never
-// part of one.
-const keysForm = `give ID:KEY, the newest first, with spaces, commas or line ends between several; KEY is 32 random bytes in base64, as "openssl rand -base64 32" makes them`
+// keysForm describes the form of keys in errors, which never contain a key.
+const keysForm = `give ID:KEY, the newest first, with spaces, commas or line ends between several; ` +
+	`KEY is 32 random bytes in base64, as "openssl rand -base64 32" makes them`
 
-// sealing makes what encrypts the secrets of the catalogues of the keys that
-// are configured; nil = there are none.
+// sealing returns what encrypts secrets in the database with the configured keys, and
+// nil if there are none.
 func (c *config) sealing() (ecp.Sealer, error) {
 	switch {
 	case c.secretsKey != "":
@@ -32,8 +32,8 @@ func (c *config) sealing() (ecp.Sealer, error) {
 	return nil, nil
 }
 
-// newSealer is what is configured. Without it no secret can be stored; but with
-// --dev a key is made at the first start.
+// newSealer returns the configured sealer. Without keys no secret can be stored, but with
+// --dev the first start makes a key.
 func newSealer(c config) (ecp.Sealer, error) {
 	if sealer, err := c.sealing(); sealer != nil || err != nil || !c.dev {
 		return sealer, err
@@ -78,13 +78,13 @@ func keyRing(text, at string) (ecp.Sealer, error) {
 	return ring, nil
 }
 
-// reseal encrypts anew what an older key has sealed, so that the key can be
-// dropped at a later start. What cannot be opened stays as it is, all of it where
-// no key is configured.
+// reseal encrypts again what an older key has encrypted, so that the key can be removed
+// before a later start. What cannot be decrypted stays as it is.
 func reseal(ctx context.Context, m *ecp.Manager, keyed bool, log *slog.Logger) {
 	n, err := m.ResealSecrets(ecp.WithActor(ctx, ecp.System))
 	if err != nil && !keyed {
-		log.WarnContext(ctx, "the database holds secrets that were encrypted, and no key is configured: what needs them does not work; give --secrets-key-file with the keys of before", "error", err)
+		log.WarnContext(ctx, "the database holds encrypted secrets, and no key is configured: what needs them does not work; "+
+			"give --secrets-key-file with the old keys", "error", err)
 	} else if err != nil {
 		log.WarnContext(ctx, "secrets could not all be encrypted with the newest key; keep the older ones", "error", err)
 	} else if n > 0 {

@@ -32,18 +32,18 @@ import (
 	"github.com/openecp/openecp/sqlstore"
 )
 
-// started is how the program was started, beside its configuration.
+// started is how the program was started, besides its configuration.
 type started struct {
 	warnings       []string
 	stdout, stderr io.Writer
 	environ        []string
 }
 
-// serve runs the daemon until ctx ends. The configuration has been checked;
-// whatever else can be wrong is found before anything is touched.
+// serve runs the daemon until ctx ends. The configuration was checked; what else can be
+// wrong is found before anything is written.
 func serve(ctx context.Context, c config, with started) (err error) {
 	hangups := make(chan os.Signal, 1)
-	if !fromTerminal(os.Stdin) { // else it means that the terminal has gone, which main takes for the end
+	if !fromTerminal(os.Stdin) { // there it means that the terminal was closed; see untilSignal
 		signal.Notify(hangups, syscall.SIGHUP)
 		defer signal.Stop(hangups)
 	}
@@ -61,13 +61,18 @@ func serve(ctx context.Context, c config, with started) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	d := &daemon{config: c, store: store, log: log, metrics: newMetrics(), notify: newNotifier(with.environ), done: make(chan struct{})}
+	d := &daemon{
+		config: c, store: store, log: log, metrics: newMetrics(), notify: newNotifier(with.environ), done: make(chan struct{}),
+	}
 	if err := d.build(ctx, kube, with.stdout); err != nil {
 		return err
 	}
-	d.reloader = &reloader{config: c, level: level, certificate: d.certificate, authorities: d.authorities, kubeconfig: d.kubeconfig, hangups: hangups, notify: d.notify, log: log, done: d.metrics.reload}
+	d.reloader = &reloader{
+		config: c, level: level, certificate: d.certificate, authorities: d.authorities, kubeconfig: d.kubeconfig,
+		hangups: hangups, notify: d.notify, log: log, done: d.metrics.reload,
+	}
 	for _, w := range with.warnings {
-		log.WarnContext(ctx, "the configuration is not what it seems", "warning", w)
+		log.WarnContext(ctx, "the configuration may not be what was meant", "warning", w)
 	}
 	agents, err := countAgents(ctx, store)
 	if err != nil {
@@ -75,34 +80,35 @@ func serve(ctx context.Context, c config, with started) (err error) {
 	}
 	warnOfFewFiles(ctx, agents, log)
 	if d.certificate == nil && !c.loopbackOnly() {
-		log.WarnContext(ctx, "tokens travel unencrypted: give --tls-auto, or --tls-cert and --tls-key, or end TLS in front of the daemon", "listen", c.listen)
+		log.WarnContext(ctx, "tokens are sent unencrypted: give --tls-auto, or --tls-cert and --tls-key, "+
+			"or end TLS in front of the daemon", "listen", c.listen)
 	}
 	return d.run(ctx, with.stdout)
 }
 
-// daemon is the parts of a running program.
+// daemon holds the parts of the running program.
 type daemon struct {
 	config      config
 	store       *sqlstore.Store
 	manager     *ecp.Manager
 	metrics     *metrics
-	certificate *certificate // nil = plain HTTP
-	authorities *authorities // that agents are told
+	certificate *certificate // nil with plain HTTP
+	authorities *authorities
 	downloads   *downloads
-	hub         *adopt.Hub                                                      // nil = no agent is told where to dial
-	kubeconfig  func(ctx context.Context, force bool) (changed bool, err error) // reads it again; nil = there is none
-	reloader    *reloader
-	notify      notifier
-	servers     []*server         // the API's first
-	dashboards  *proxy.Dashboards // nil = not made yet
-	listeners   *listeners        // of dashboards; nil where they have no ports of their own
-	log         *slog.Logger
-	up          atomic.Bool   // the Manager runs and nobody has asked for the end
-	done        chan struct{} // closed when streams and long polls have to end
+	hub         *adopt.Hub // nil if agents cannot connect
+	// kubeconfig reads the file again; it is nil if there is none.
+	kubeconfig func(ctx context.Context, force bool) (changed bool, err error)
+	reloader   *reloader
+	notify     notifier
+	servers    []*server         // the API's first
+	dashboards *proxy.Dashboards // nil until assemble has made them
+	listeners  *listeners        // of dashboards; nil where they have no ports of their own
+	log        *slog.Logger
+	up         atomic.Bool   // the Manager runs, and the daemon is not shutting down
+	done       chan struct{} // closed when streams and long polls have to end
 }
 
-// build puts the parts together; it starts nothing, and where it fails it leaves
-// no listener open.
+// build assembles the parts. It starts nothing, and leaves no listener open if it fails.
 func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout io.Writer) error {
 	err := d.assemble(ctx, kube)
 	if err == nil {
@@ -114,8 +120,8 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 	return err
 }
 
-// assemble makes the parts, each from those before it. The API's listener comes
-// first: where agents dial may be its address. It answers once everything is there.
+// assemble makes the parts, each from those before it. The API's listener is opened
+// first, because its address may be the one that agents dial. It serves at the end.
 func (d *daemon) assemble(ctx context.Context, kube k8sprovisioner.Config) (err error) {
 	if err := d.secure(ctx); err != nil {
 		return err
@@ -132,10 +138,10 @@ func (d *daemon) assemble(ctx context.Context, kube k8sprovisioner.Config) (err 
 	if err := d.metrics.register(d.manager, d.config.dataDir, d.certificate, d.log); err != nil {
 		return err
 	}
-	return d.answer(ctx)
+	return d.serveAPI(ctx)
 }
 
-// secure makes what the listeners show, and what agents are told to trust.
+// secure makes the certificate of the listeners, and the authorities for agents.
 func (d *daemon) secure(ctx context.Context) (err error) {
 	var own *x509.Certificate
 	switch {
@@ -161,7 +167,7 @@ func (d *daemon) secure(ctx context.Context) (err error) {
 	return err
 }
 
-// newManager makes the Manager with its platforms.
+// newManager makes the Manager with its Provisioners.
 func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) error {
 	kube.Incarnation, kube.Dead = d.store.Incarnation(), d.store.Dead()
 	provisioners, err := d.newProvisioners(ctx, kube)
@@ -181,10 +187,14 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 		Provisioners:   provisioners,
 		NewProvisioner: newTargets(d.config, kube, d.log),
 		Sealer:         sealer,
-		Adapters:       []ecp.Adapter{emqxv4.New(emqxv4.Config{Logger: d.log, LimitField: "max_connections"}), emqxv5.New(emqxv5.Config{Logger: d.log})},
-		Logger:         d.log,
-		Workers:        d.config.workers,
-		Limits:         ecp.Limits{ProjectsPerOrg: d.config.projectsPerOrg, Projects: d.config.projects, Operations: d.config.operations},
+		Adapters: []ecp.Adapter{
+			emqxv4.New(emqxv4.Config{Logger: d.log, LimitField: "max_connections"}), emqxv5.New(emqxv5.Config{Logger: d.log}),
+		},
+		Logger:  d.log,
+		Workers: d.config.workers,
+		Limits: ecp.Limits{
+			ProjectsPerOrg: d.config.projectsPerOrg, Projects: d.config.projects, Operations: d.config.operations,
+		},
 		Hasher:         hasher,
 		SessionLife:    d.config.sessionLife,
 		AuditKept:      d.config.auditKept,
@@ -218,8 +228,8 @@ func (d *daemon) openListener(ctx context.Context) error {
 	return nil
 }
 
-// answer makes what the listeners serve, and opens the one for metrics.
-func (d *daemon) answer(ctx context.Context) error {
+// serveAPI makes what the API's listener serves, and opens the listener for metrics.
+func (d *daemon) serveAPI(ctx context.Context) error {
 	proxies, err := d.config.proxies()
 	if err != nil {
 		return err
@@ -246,7 +256,7 @@ func (d *daemon) answer(ctx context.Context) error {
 	return nil
 }
 
-// api makes what the API's listener serves.
+// api makes the handler of the API's listener.
 func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (api http.Handler, err error) {
 	_, port, err := net.SplitHostPort(s.listener.Addr().String())
 	if err != nil {
@@ -257,8 +267,9 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 	}
 	api, err = httpapi.New(httpapi.Config{
 		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Notes: d.notes, Dev: d.config.dev, Done: d.done,
-		Streams:        httpapi.Streams{InAll: d.config.streams, PerActor: d.config.streamsPerActor},
-		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards, Agents: d.agentSetup(), PublicURL: d.publicURL(),
+		Streams:        httpapi.Streams{InAll: d.config.streams, PerActor: d.config.actorStreams},
+		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards, Agents: d.agentSetup(),
+		PublicURL: d.publicURL(),
 	})
 	if err != nil {
 		return nil, err
@@ -273,7 +284,7 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 	return api, nil
 }
 
-// platformOf is what this daemon makes clusters on.
+// platformOf returns the kind of platform that the daemon makes clusters on.
 func platformOf(c config) sqlstore.Platform {
 	if c.dev {
 		return sqlstore.Simulated
@@ -281,8 +292,8 @@ func platformOf(c config) sqlstore.Platform {
 	return sqlstore.Kubernetes
 }
 
-// unmarked is what a database of an earlier build holds: simulated clusters have
-// always had a folder beside it.
+// unmarked returns the platform of a database of an earlier build, which does not record
+// it: simulated clusters have always had a folder beside the database.
 func unmarked(c config) sqlstore.Platform {
 	if isThere(simulationDir(c)) {
 		return sqlstore.Simulated
@@ -294,13 +305,14 @@ func simulationDir(c config) string { return filepath.Join(c.dataDir, "sim") }
 
 func newProvisioner(c config, kube k8sprovisioner.Config, log *slog.Logger) (ecp.Provisioner, error) {
 	if c.dev {
-		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: simulationDir(c), Logger: log, Furnish: furnish})
+		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: simulationDir(c), Logger: log, Furnish: seedSimulation})
 	}
 	return newKubernetes(kube)
 }
 
-// newProvisioners makes the program's own target, "default". Without a Kubernetes
-// there is none, unless it has clusters: they would be as if lost.
+// newProvisioners makes the Provisioner of the daemon's own target, "default". Without a
+// Kubernetes there is none. It is an error if that target has clusters, because they
+// would be out of reach.
 func (d *daemon) newProvisioners(ctx context.Context, kube k8sprovisioner.Config) (map[string]ecp.Provisioner, error) {
 	if !d.config.dev && kube.REST == nil {
 		hosted, err := countHosted(ctx, d.store, "default")
@@ -310,7 +322,7 @@ func (d *daemon) newProvisioners(ctx context.Context, kube k8sprovisioner.Config
 		case hosted > 0:
 			return nil, fmt.Errorf("the database has %d hosted clusters on the target default: %w", hosted, errNoKubernetes)
 		}
-		d.log.InfoContext(ctx, "no Kubernetes: clusters are adopted, and hosted ones made only on targets that are added over the API")
+		d.log.InfoContext(ctx, "no Kubernetes: clusters are adopted, and hosted clusters need a target that is added over the API")
 		return nil, nil
 	}
 	p, err := newProvisioner(d.config, kube, d.log)
@@ -323,7 +335,7 @@ func (d *daemon) newProvisioners(ctx context.Context, kube k8sprovisioner.Config
 	return map[string]ecp.Provisioner{"default": p}, nil
 }
 
-// countHosted counts the hosted clusters of a Kubernetes target.
+// countHosted returns the number of hosted clusters on a target.
 func countHosted(ctx context.Context, store ecp.Store, target string) (n int, err error) {
 	err = store.Read(ctx, func(tx ecp.Tx) error {
 		n = 0
@@ -340,9 +352,9 @@ func countHosted(ctx context.Context, store ecp.Store, target string) (n int, er
 	return n, err
 }
 
-// furnish gives a simulated cluster a few clients, and a rule that sends on what
-// they publish: there is something to see.
-func furnish(c *emqxsim.Cluster) {
+// seedSimulation gives a simulated cluster a few clients, and a rule that forwards what
+// they publish, so that there is something to see.
+func seedSimulation(c *emqxsim.Cluster) {
 	c.AddClients(emqxsim.Clients{Name: "sensor", Count: 5, Subscribe: []string{"commands/%c"}, Topic: "readings/%c", Rate: 0.5})
 	c.AddClients(emqxsim.Clients{Name: "reader", Count: 1, Subscribe: []string{"readings/#"}})
 	c.AddConnector("http", "archive", nil)
@@ -356,18 +368,18 @@ func (d *daemon) close() {
 	}
 }
 
-// ready says why requests should not be sent here; nil if they should: the
-// daemon cannot do its work, or another one does it.
+// ready returns why requests should not be sent here: the daemon cannot do its work, or
+// another one does it.
 func (d *daemon) ready(ctx context.Context) error {
 	if err := d.working(ctx); err != nil {
 		return err
 	}
-	return waits(d.manager.Leases())
+	return waitsForLeases(d.manager.Leases())
 }
 
-// waits says which targets other daemons hold, or lead to another platform than
-// the clusters were made on; nil if none.
-func waits(leases map[string]ecp.Lease) error {
+// waitsForLeases returns an error that names the targets that other daemons hold, or that
+// lead to another platform than their clusters are on.
+func waitsForLeases(leases map[string]ecp.Lease) error {
 	var all []string
 	for _, target := range slices.Sorted(maps.Keys(leases)) {
 		if l := leases[target]; (l.Holder.Incarnation != "" || l.OtherPlatform) && !l.MayWrite() {
@@ -380,19 +392,20 @@ func waits(leases map[string]ecp.Lease) error {
 	return &ecp.Error{Code: ecp.CodeConflict, Message: strings.Join(all, "; ")}
 }
 
-// notes are what /readyz adds for people: targets that a second daemon could
-// write to at the same time, and agents that nobody can download.
+// notes are added to /readyz for people: targets that a second daemon could write to at
+// the same time, and programs of agents that cannot be downloaded.
 func (d *daemon) notes() (out []string) {
 	leases := d.manager.Leases()
 	for _, target := range slices.Sorted(maps.Keys(leases)) {
 		if l := leases[target]; l.Unfenced {
-			out = append(out, "target "+target+": nothing keeps a second daemon from writing to it at the same time: "+l.Message)
+			out = append(out,
+				"target "+target+": nothing keeps a second daemon from writing to it at the same time: "+l.Message)
 		}
 	}
 	return append(out, d.agentNotes()...)
 }
 
-// working says why the daemon cannot do its work; nil if it can.
+// working returns why the daemon cannot do its work.
 func (d *daemon) working(ctx context.Context) error {
 	if !d.up.Load() {
 		return &ecp.Error{Code: ecp.CodeUnavailable, Message: "the daemon is starting or ending"}
@@ -403,7 +416,8 @@ func (d *daemon) working(ctx context.Context) error {
 	return d.store.Writable()
 }
 
-// timings: simulated clients have no load balancer that has to notice anything.
+// timings are short with --dev: no load balancer has to notice that a simulated node
+// leaves.
 func timings(c config) ecp.Timings {
 	if c.dev {
 		return ecp.Timings{Notice: time.Second, Takeover: time.Second}

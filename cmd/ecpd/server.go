@@ -11,33 +11,33 @@ import (
 	"time"
 )
 
-// How long the end of the program may take after its drain of [maxDrain] at most,
-// in all less than the 15 s after which others lose patience.
+// How long the end of the program may take after the drain, which is bounded by
+// [maxDrain]. In all it is less than the 15 s after which service managers kill it.
 const (
-	requestsMayTake = 2 * time.Second // until the context of those that still run ends
-	serverMayTake   = 4 * time.Second // until connections are closed, whoever uses them
-	workMayTake     = 5 * time.Second // until we go without the Manager's goodbye
+	requestTimeout = 2 * time.Second // until the contexts of running requests end
+	serverTimeout  = 4 * time.Second // until connections are closed
+	workTimeout    = 5 * time.Second // until the program ends without the Manager
 )
 
 // server is one listener with what it serves.
 type server struct {
 	listener net.Listener
 	http     *http.Server
-	tls      func(net.Listener) net.Listener // makes TLS of the listener's connections; nil = net/http does
-	cut      context.CancelFunc              // ends every request that still runs
+	tls      func(net.Listener) net.Listener // does TLS; if it is nil, net/http does
+	cancel   context.CancelFunc              // ends every running request
 	scheme   string
 }
 
-// listen opens an address. Nothing is served before serve is called, but
-// clients can connect from here on.
+// listen opens an address. Clients can connect from then on; they are served after the
+// call of serve.
 func listen(ctx context.Context, setting, address string, pair *certificate, handler http.Handler, log *slog.Logger) (*server, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
-	base, cut := context.WithCancel(context.WithoutCancel(ctx))
-	s := &server{listener: l, cut: cut, scheme: "http", http: &http.Server{
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &server{listener: l, cancel: cancel, scheme: "http", http: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -53,30 +53,30 @@ func listen(ctx context.Context, setting, address string, pair *certificate, han
 	return s, nil
 }
 
-// connKey is where a request's context has its connection.
+// connKey is the context key of a request's connection.
 type connKey struct{}
 
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// streamBuffer is how much the system keeps for a client that does not read its
-// stream, in bytes. By itself it lets that grow to megabytes for each.
+// streamBuffer is how much the kernel buffers for a client that does not read its
+// stream, in bytes. By default that grows to megabytes for each.
 const streamBuffer = 128 << 10
 
-// shrinkBuffer bounds what the system keeps for the client of a request.
+// shrinkBuffer bounds what the kernel buffers for the client of a request.
 func shrinkBuffer(ctx context.Context) {
 	c, _ := ctx.Value(connKey{}).(net.Conn)
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
 	if b, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
-		_ = b.SetWriteBuffer(streamBuffer) // it is slower to notice who does not read, otherwise
+		_ = b.SetWriteBuffer(streamBuffer) // without it, a client that does not read is noticed later
 	}
 }
 
-// withStrictTransport lets browsers come back over TLS only (RFC 6797), for a
-// year from their last visit.
+// withStrictTransport makes browsers use TLS only (RFC 6797), for a year after their last
+// request.
 func withStrictTransport(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
@@ -84,10 +84,10 @@ func withStrictTransport(next http.Handler) http.Handler {
 	})
 }
 
-// url is where the server is reached from here.
+// url returns the address of the listener as a URL.
 func (s *server) url() string { return s.scheme + "://" + s.listener.Addr().String() }
 
-// serve answers until shut is called; nil then.
+// serve serves until shut is called, and then returns nil.
 func (s *server) serve() error {
 	var err error
 	if s.tls != nil {
@@ -103,21 +103,21 @@ func (s *server) serve() error {
 	return fmt.Errorf("serve %s: %w", s.listener.Addr(), err)
 }
 
-// shut takes no new connection, lets requests come to their end for a moment,
-// cuts those that go on, and closes what is left.
+// shut accepts no new connection, waits a moment for running requests, cancels those
+// that go on, and closes the connections that are left.
 func (s *server) shut(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, serverMayTake)
+	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
 	defer cancel()
-	timer := time.AfterFunc(requestsMayTake, s.cut)
+	timer := time.AfterFunc(requestTimeout, s.cancel)
 	defer timer.Stop()
 	if err := s.http.Shutdown(ctx); err != nil {
 		_ = s.http.Close() // nothing can be done about a connection that does not close
 	}
-	s.cut()
+	s.cancel()
 }
 
-// close gives the address back where serve was never called.
+// close frees the address if serve was never called.
 func (s *server) close() {
 	_ = s.listener.Close()
-	s.cut()
+	s.cancel()
 }

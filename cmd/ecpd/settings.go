@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -19,272 +21,226 @@ func (secret) String() string               { return redacted }
 func (secret) GoString() string             { return redacted }
 func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// config is everything that can be set, and where it was.
+// config holds the value of every setting. The table below says what each means, and
+// what an empty one stands for.
 type config struct {
-	file          string // "" = none
-	listen        string
-	dataDir       string // "" = by dev
-	kubeconfig    string // "" = the pod's service account
-	reach         string // "" = by where we run
-	identity      string // of Kubernetes; "" = the one that the database knows
-	clusterDomain string
-	ipFamily      string // "" = Kubernetes' own
-	ipPolicy      string // "" = Kubernetes' own
-	metricsListen string // "" = on listen
-	logLevel      string
-	logFormat     string
-	tlsCert       string // "" = plain HTTP
-	tlsKey        string
-	tlsCheck      time.Duration
-	drain         time.Duration
-	workers       int
-	dev           bool
-	token         secret // "" = none given
+	file, listen, dataDir, metricsListen, trustedProxies, publicURL      string
+	kubeconfig, reach, identity, clusterDomain, ipFamily, ipPolicy       string
+	tlsCert, tlsKey, logLevel, logFormat, secretsKeyFile                 string
+	dashDomain, dashListen, dashHost                                     string
+	clusterAgent, agentsDir, agentsCAFile                                string
+	token, secretsKey                                                    secret
+	dev, tlsAuto, localServiceAddresses                                  bool
+	tlsCheck, drain, sessionLife, auditKept, operationsKept              time.Duration
+	workers, operations, projectsPerOrg, projects, streams, actorStreams int
 
-	secretsKeyFile        string // "" = none
-	secretsKey            secret // "" = none
-	sessionLife           time.Duration
-	auditKept             time.Duration
-	operationsKept        time.Duration
-	operations            int
-	projectsPerOrg        int
-	projects              int
-	streams               int
-	streamsPerActor       int
-	trustedProxies        string // addresses and networks with commas between
-	dashDomain            string // "" = none
-	dashListen            string // "" = none; with dev any free ports
-	dashHost              string // "" = that of dashListen
-	clusterAgent          string // "" = agents are not told where to dial; with dev the API's own address
-	publicURL             string // "" = clusterAgent, or where the API listens
-	agentsDir             string // "" = beside the program
-	localServiceAddresses bool
-	agentsCAFile          string // "" = the authority of tlsAuto, or none
-	tlsAuto               bool
-
-	origins map[string]origin // by the option's name; what is missing is a default
+	origins map[string]origin // by the setting's name; one that is missing has its default
 	unread  bool              // there is a file, and nothing in it could be read
 }
 
-// option is one row of the table of settings. From it come the flag, the
-// variable, the key in the file, their help and their errors.
-type option struct {
-	name   string // of the flag, and, in upper case, of the variable
-	key    string // in the file, sections before a dot; "" = not to be set there
-	value  string // default
-	usage  string
-	field  func(*config) value
-	hidden bool // a secret: no flag, since others see those, and never printed
-	reload bool // takes effect with SIGHUP
+// setting is one row of the table of settings. Its flag, its variable, its key in the
+// file, its help and most of its checks are made from it.
+type setting struct {
+	name    string // of the flag and, in upper case after ECPD_, of the variable
+	key     string // in the file, a section before a dot; empty where the file cannot set it
+	at      any    // where its value is: a *string, *bool, *int or *time.Duration
+	value   string // default
+	least   string // bounds of a number or a time, as a user writes them; empty means none
+	most    string
+	allowed []string // the values of a text, beside an empty default; nil means any
+	usage   string
+	hidden  bool // a secret: it has no flag, because other users see those, and is never printed
+	reload  bool // SIGHUP takes it without a restart
 }
 
-// options is the table. `ecpd config check` prints it in this order, and
-// deploy/ecpd.yaml explains it.
-var options = []option{
-	{name: "config", usage: "`file` with settings, in YAML; see deploy/ecpd.yaml",
-		field: func(c *config) value { return (*text)(&c.file) }},
-	{name: "listen", key: "listen", value: "127.0.0.1:18180", usage: "`address` of the API; port 0 = any free one",
-		field: func(c *config) value { return (*text)(&c.listen) }},
-	{name: "data-dir", key: "dataDir", usage: "`directory` of the database (default /var/lib/ecpd; with --dev .cache/dev)",
-		field: func(c *config) value { return (*text)(&c.dataDir) }},
-	{name: "dev", key: "dev", value: "false", usage: "no Kubernetes: simulated clusters, kept in the data directory; listens on loopback only",
-		field: func(c *config) value { return (*truth)(&c.dev) }},
-	{name: "workers", key: "workers", value: "20", usage: "`number` of clusters of a target written to at once",
-		field: func(c *config) value { return (*count)(&c.workers) }},
-	{name: "drain", key: "drain", value: "1s", usage: "`time` for which /readyz says no before the listeners close, when the daemon is told to end",
-		field: func(c *config) value { return (*span)(&c.drain) }},
-	{name: "kubeconfig", key: "kubernetes.kubeconfig", usage: "`file` that leads to Kubernetes; not needed in a pod with a service account, or with --cluster-agent where clusters are only adopted",
-		field: func(c *config) value { return (*text)(&c.kubeconfig) }},
-	{name: "kubernetes-identity", key: "kubernetes.identity", usage: "`uid` of the namespace kube-system of the Kubernetes that the clusters are on from now on: it was moved or rebuilt (default the one that the database knows)",
-		field: func(c *config) value { return (*text)(&c.identity) }},
-	{name: "kubernetes-reach", key: "kubernetes.reach", usage: "`way` to the brokers: pod-ip or port-forward (default pod-ip in a pod, else port-forward)",
-		field: func(c *config) value { return (*text)(&c.reach) }},
-	{name: "kubernetes-cluster-domain", key: "kubernetes.clusterDomain", value: ecp.DefaultClusterDomain, usage: "DNS `domain` of the Kubernetes cluster; clusters keep the one they were made with",
-		field: func(c *config) value { return (*text)(&c.clusterDomain) }},
-	{name: "kubernetes-ip-family", key: "kubernetes.ipFamily", usage: "`family` that nodes talk to one another in, and the first of Services: IPv4 or IPv6 (default IPv4 for nodes, Kubernetes' own for Services)",
-		field: func(c *config) value { return (*text)(&c.ipFamily) }},
-	{name: "kubernetes-ip-family-policy", key: "kubernetes.ipFamilyPolicy", usage: "`policy` of Services: SingleStack, PreferDualStack or RequireDualStack (default Kubernetes' own)",
-		field: func(c *config) value { return (*text)(&c.ipPolicy) }},
-	{name: "metrics-listen", key: "metrics.listen", usage: "`address` of a listener that serves only /metrics, without a token (default: on --listen, with one)",
-		field: func(c *config) value { return (*text)(&c.metricsListen) }},
-	{name: "tls-cert", key: "tls.cert", usage: "`file` with the certificate chain; serves HTTPS",
-		field: func(c *config) value { return (*text)(&c.tlsCert) }},
-	{name: "tls-key", key: "tls.key", usage: "`file` with the certificate's key",
-		field: func(c *config) value { return (*text)(&c.tlsKey) }},
-	{name: "tls-auto", key: "tls.auto", value: "false", usage: "serve HTTPS with a certificate authority of its own, kept in the data directory",
-		field: func(c *config) value { return (*truth)(&c.tlsAuto) }},
-	{name: "tls-check", key: "tls.check", value: "10s", usage: "`time` between two looks whether certificate and key have changed",
-		field: func(c *config) value { return (*span)(&c.tlsCheck) }},
-	{name: "trusted-proxies", key: "trustedProxies", usage: "`networks` of proxies whose X-Forwarded-For is believed, with commas between",
-		field: func(c *config) value { return (*text)(&c.trustedProxies) }},
-	{name: "dashboard-domain", key: "dashboard.domain", usage: "`domain` below which each cluster's dashboard has a name, ID.DOMAIN; https://DOMAIN where TLS ends in front of the daemon",
-		field: func(c *config) value { return (*text)(&c.dashDomain) }},
-	{name: "dashboard-listen", key: "dashboard.listen", usage: "`address` HOST:FIRST-LAST whose ports dashboards get, one for each cluster; port 0 = any free ones (default none; with --dev 127.0.0.1:0)",
-		field: func(c *config) value { return (*text)(&c.dashListen) }},
-	{name: "dashboard-host", key: "dashboard.host", usage: "`name` or address under which browsers reach the ports of --dashboard-listen (default the one there)",
-		field: func(c *config) value { return (*text)(&c.dashHost) }},
-	{name: "cluster-agent", key: "cluster.agent", usage: "`URL` that agents of adopted clusters dial, https://HOST[:PORT]; without it none can be set up (default none; with --dev the API's own address)",
-		field: func(c *config) value { return (*text)(&c.clusterAgent) }},
-	{name: "allow-local-service-addresses", key: "cluster.localServiceAddresses", value: "false", usage: "let service addresses of adopted clusters be such as each browser takes for its own host or link: loopback, link-local, a cloud's metadata",
-		field: func(c *config) value { return (*truth)(&c.localServiceAddresses) }},
-	{name: "public-url", key: "publicUrl", usage: "`URL` under which programs reach the API, https://HOST[:PORT]; Prometheus is told it (default that of --cluster-agent, else --listen where that is one address)",
-		field: func(c *config) value { return (*text)(&c.publicURL) }},
-	{name: "agents-dir", key: "agents.dir", usage: "`folder` with the agents to download, as make agents fills it (default agents, beside the program)",
-		field: func(c *config) value { return (*text)(&c.agentsDir) }},
-	{name: "agents-ca-file", key: "agents.caFile", usage: "`file` with the certificates, in PEM, that agents trust from now on; the first one's SHA-256 is part of the guide (default the authority of --tls-auto)",
-		field: func(c *config) value { return (*text)(&c.agentsCAFile) }},
-	{name: "secrets-key-file", key: "secrets.keyFile", usage: "`file` with the keys that encrypt kubeconfigs, licences and passwords of registries in the database",
-		field: func(c *config) value { return (*text)(&c.secretsKeyFile) }},
-	{name: "secrets-key", key: "secrets.key", hidden: true, usage: "the keys of --secrets-key-file themselves; wins over it",
-		field: func(c *config) value { return (*text)(&c.secretsKey) }},
-	{name: "session-life", key: "sessionLife", value: "1h", usage: "`time` that a login is good for",
-		field: func(c *config) value { return (*span)(&c.sessionLife) }},
-	{name: "audit-kept", key: "auditKept", value: "2160h", usage: "`time` that entries of the audit are kept",
-		field: func(c *config) value { return (*span)(&c.auditKept) }},
-	{name: "operations-kept", key: "operationsKept", value: "2160h", usage: "`time` that operations are kept that have ended",
-		field: func(c *config) value { return (*span)(&c.operationsKept) }},
-	{name: "operations-per-cluster", key: "limits.operationsPerCluster", value: "100", usage: "`number` of operations of one cluster that are kept when they have ended, the newest",
-		field: func(c *config) value { return (*count)(&c.operations) }},
-	{name: "projects-per-org", key: "limits.projectsPerOrg", value: "100", usage: "`number` of projects an organisation can have",
-		field: func(c *config) value { return (*count)(&c.projectsPerOrg) }},
-	{name: "projects", key: "limits.projects", value: "1000", usage: "`number` of projects in all",
-		field: func(c *config) value { return (*count)(&c.projects) }},
-	{name: "streams", key: "limits.streams", value: "1000", usage: "`number` of streams of events and of followed logs that can be open, in all",
-		field: func(c *config) value { return (*count)(&c.streams) }},
-	{name: "streams-per-actor", key: "limits.streamsPerActor", value: "100", usage: "`number` of them that one user, or one API token, can have open",
-		field: func(c *config) value { return (*count)(&c.streamsPerActor) }},
-	{name: "log-level", key: "log.level", value: "info", usage: "`level`: debug, info, warn or error", reload: true,
-		field: func(c *config) value { return (*text)(&c.logLevel) }},
-	{name: "log-format", key: "log.format", value: "text", usage: "`format`: text or json",
-		field: func(c *config) value { return (*text)(&c.logFormat) }},
-	{name: "bootstrap-token", key: "bootstrapToken", hidden: true,
-		usage: "the API token of a system administrator, stored (as a hash) at the first start",
-		field: func(c *config) value { return (*text)(&c.token) }},
-}
-
-// variable is the option's name in the environment.
-func (o option) variable() string {
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
-}
-
-// optionOf finds the option with a name; the zero option if there is none.
-func optionOf(name string) option {
-	for _, o := range options {
-		if o.name == name {
-			return o
-		}
+// settings returns the table, for the values of c. `ecpd config check` prints it in
+// this order, and deploy/ecpd.yaml explains it.
+func (c *config) settings() []setting {
+	return []setting{
+		{name: "config", at: &c.file,
+			usage: "`file` with settings, in YAML; see deploy/ecpd.yaml"},
+		{name: "listen", key: "listen", at: &c.listen, value: "127.0.0.1:18180",
+			usage: "`address` of the API; port 0 means any free one"},
+		{name: "data-dir", key: "dataDir", at: &c.dataDir,
+			usage: "`directory` of the database (default /var/lib/ecpd; with --dev .cache/dev)"},
+		{name: "dev", key: "dev", at: &c.dev, value: "false",
+			usage: "no Kubernetes: simulated clusters, kept in the data directory; listens on loopback only"},
+		{name: "workers", key: "workers", at: &c.workers, value: "20", least: "1", most: "1000",
+			usage: "`number` of clusters of a target that are written to at once"},
+		{name: "drain", key: "drain", at: &c.drain, value: "1s", least: "0s", most: maxDrain,
+			usage: "`time` between the signal to end and the closing of the listeners, in which /readyz is not ready"},
+		{name: "kubeconfig", key: "kubernetes.kubeconfig", at: &c.kubeconfig,
+			usage: "`file` with the way to Kubernetes; not needed in a pod with a service account, " +
+				"or with --cluster-agent where clusters are only adopted"},
+		{name: "kubernetes-identity", key: "kubernetes.identity", at: &c.identity,
+			usage: "`uid` of the namespace kube-system of the Kubernetes that the clusters are on from now on, " +
+				"where it was moved or rebuilt (default the one in the database)"},
+		{name: "kubernetes-reach", key: "kubernetes.reach", at: &c.reach,
+			allowed: []string{"pod-ip", "port-forward"},
+			usage:   "`way` to the brokers: pod-ip or port-forward (default pod-ip in a pod, else port-forward)"},
+		{name: "kubernetes-cluster-domain", key: "kubernetes.clusterDomain",
+			at: &c.clusterDomain, value: ecp.DefaultClusterDomain,
+			usage: "DNS `domain` of the Kubernetes cluster; existing clusters keep the one that they were made with"},
+		{name: "kubernetes-ip-family", key: "kubernetes.ipFamily", at: &c.ipFamily,
+			usage: "`family` that nodes talk to one another in, and the first of Services: IPv4 or IPv6 " +
+				"(default IPv4 for nodes, Kubernetes' own for Services)"},
+		{name: "kubernetes-ip-family-policy", key: "kubernetes.ipFamilyPolicy", at: &c.ipPolicy,
+			usage: "`policy` of Services: SingleStack, PreferDualStack or RequireDualStack (default Kubernetes' own)"},
+		{name: "metrics-listen", key: "metrics.listen", at: &c.metricsListen,
+			usage: "`address` of a listener that serves only /metrics, without a token (default: on --listen, with one)"},
+		{name: "tls-cert", key: "tls.cert", at: &c.tlsCert,
+			usage: "`file` with the certificate chain; the API is then served over HTTPS"},
+		{name: "tls-key", key: "tls.key", at: &c.tlsKey,
+			usage: "`file` with the key of the certificate"},
+		{name: "tls-auto", key: "tls.auto", at: &c.tlsAuto, value: "false",
+			usage: "serve HTTPS with a certificate authority of its own, kept in the data directory"},
+		{name: "tls-check", key: "tls.check", at: &c.tlsCheck, value: "10s", least: "1s",
+			usage: "`time` between two checks whether the files of certificate and key have changed"},
+		{name: "trusted-proxies", key: "trustedProxies", at: &c.trustedProxies,
+			usage: "`networks` of proxies whose X-Forwarded-For is believed, with commas between"},
+		{name: "dashboard-domain", key: "dashboard.domain", at: &c.dashDomain,
+			usage: "`domain` below which each cluster's dashboard has a name, ID.DOMAIN; " +
+				"https://DOMAIN where TLS ends in front of the daemon"},
+		{name: "dashboard-listen", key: "dashboard.listen", at: &c.dashListen,
+			usage: "`address` HOST:FIRST-LAST with the ports of dashboards, one for each cluster; port 0 means any free ones " +
+				"(default none; with --dev 127.0.0.1:0)"},
+		{name: "dashboard-host", key: "dashboard.host", at: &c.dashHost,
+			usage: "`name` or address under which browsers reach the ports of --dashboard-listen (default the one there)"},
+		{name: "cluster-agent", key: "cluster.agent", at: &c.clusterAgent,
+			usage: "`URL` that agents of adopted clusters dial, https://HOST[:PORT]; without it no agent can be set up " +
+				"(default none; with --dev the API's own address)"},
+		{name: "allow-local-service-addresses", key: "cluster.localServiceAddresses",
+			at: &c.localServiceAddresses, value: "false",
+			usage: "allow service addresses of adopted clusters that each browser takes for its own host or link: " +
+				"loopback, link-local, a cloud's metadata"},
+		{name: "public-url", key: "publicUrl", at: &c.publicURL,
+			usage: "`URL` under which programs such as Prometheus reach the API, https://HOST[:PORT] " +
+				"(default that of --cluster-agent, else --listen where that is one address)"},
+		{name: "agents-dir", key: "agents.dir", at: &c.agentsDir,
+			usage: "`folder` with the agents to download, as make agents fills it (default agents, beside the program)"},
+		{name: "agents-ca-file", key: "agents.caFile", at: &c.agentsCAFile,
+			usage: "`file` with the certificates, in PEM, that agents trust from now on; the SHA-256 of the first one is " +
+				"part of the guide (default the authority of --tls-auto)"},
+		{name: "secrets-key-file", key: "secrets.keyFile", at: &c.secretsKeyFile,
+			usage: "`file` with the keys that encrypt kubeconfigs, licenses and passwords of registries in the database"},
+		{name: "secrets-key", key: "secrets.key", at: (*string)(&c.secretsKey), hidden: true,
+			usage: "the keys of --secrets-key-file themselves; wins over it"},
+		{name: "session-life", key: "sessionLife", at: &c.sessionLife,
+			value: "1h", least: "1m", most: "720h",
+			usage: "`time` after which a login ends"},
+		{name: "audit-kept", key: "auditKept", at: &c.auditKept, value: "2160h", least: "24h",
+			usage: "`time` for which entries of the audit are kept"},
+		// An idempotency key leads to its operation for as long as that is kept.
+		{name: "operations-kept", key: "operationsKept", at: &c.operationsKept,
+			value: "2160h", least: "24h",
+			usage: "`time` for which operations are kept that have ended"},
+		{name: "operations-per-cluster", key: "limits.operationsPerCluster",
+			at: &c.operations, value: "100", least: "1",
+			usage: "`number` of operations of one cluster that are kept when they have ended, the newest"},
+		{name: "projects-per-org", key: "limits.projectsPerOrg", at: &c.projectsPerOrg,
+			value: "100", least: "1",
+			usage: "`number` of projects that an organisation can have"},
+		{name: "projects", key: "limits.projects", at: &c.projects, value: "1000", least: "1",
+			usage: "`number` of projects in all"},
+		{name: "streams", key: "limits.streams", at: &c.streams, value: "1000", least: "1",
+			usage: "`number` of streams of events and of followed logs that can be open, in all"},
+		{name: "streams-per-actor", key: "limits.streamsPerActor", at: &c.actorStreams,
+			value: "100", least: "1",
+			usage: "`number` of streams that one user, or one API token, can have open"},
+		{name: "log-level", key: "log.level", at: &c.logLevel, value: "info", reload: true,
+			allowed: []string{"debug", "info", "warn", "error"},
+			usage:   "`level`: debug, info, warn or error"},
+		{name: "log-format", key: "log.format", at: &c.logFormat, value: "text",
+			allowed: []string{"text", "json"},
+			usage:   "`format`: text or json"},
+		{name: "bootstrap-token", key: "bootstrapToken", at: (*string)(&c.token), hidden: true,
+			usage: "the API token of a system administrator, stored (as a hash) at the first start"},
 	}
-	return option{}
 }
 
-// value is a setting that texts are read into; cobra takes it for a flag.
-type value interface {
-	Set(text string) error // the error says what is wanted
-	String() string
-	Type() string
-	// tag is YAML's name of what has to stand in the file.
-	tag() string
+// setting returns the row with a name.
+func (c *config) setting(name string) setting {
+	all := c.settings()
+	return all[slices.IndexFunc(all, func(s setting) bool { return s.name == name })]
 }
 
-type (
-	text  string
-	truth bool
-	count int
-	span  time.Duration
-)
+// variable is the setting's name in the environment.
+func (s setting) variable() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+}
 
-// Set takes any text.
-func (t *text) Set(s string) error { *t = text(s); return nil }
-func (t *text) String() string     { return string(*t) }
-func (t *text) Type() string       { return "text" }
-func (t *text) tag() string        { return "!!str" }
-
-var errTruth = errors.New("true or false is wanted")
-
-// Set takes what strconv.ParseBool does.
-func (t *truth) Set(s string) error {
-	b, err := strconv.ParseBool(s)
-	if err != nil {
-		return errTruth
+// flag returns the value of the setting, for parsing and printing.
+func (s setting) flag() value {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	switch at := s.at.(type) {
+	case *string:
+		flags.StringVar(at, s.name, *at, "")
+	case *bool:
+		flags.BoolVar(at, s.name, *at, "")
+	case *int:
+		flags.IntVar(at, s.name, *at, "")
+	case *time.Duration:
+		flags.DurationVar(at, s.name, *at, "")
 	}
-	*t = truth(b)
+	return value{flags.Lookup(s.name).Value}
+}
+
+// reset gives the setting its default.
+func (s setting) reset() {
+	if err := s.flag().Set(s.value); err != nil {
+		panic("default of --" + s.name + ": " + err.Error())
+	}
+}
+
+// value is a value as pflag parses and prints it.
+type value struct{ pflag.Value }
+
+// kinds are the kinds of values, by the name that pflag has for their types.
+var kinds = map[string]struct {
+	tag    string // in YAML
+	wanted error  // what the error about another value says
+}{
+	"string":   {"!!str", errors.New("a text is wanted")},
+	"bool":     {"!!bool", errors.New("true or false is wanted")},
+	"int":      {"!!int", errors.New("a whole number is wanted")},
+	"duration": {"!!str", errors.New("a time with its unit is wanted, e.g. 10s")},
+}
+
+// Set parses a text. If it cannot, the value stays as it was, and the error says what
+// is wanted.
+func (v value) Set(text string) error {
+	before := v.String()
+	if err := v.Value.Set(text); err != nil {
+		_ = v.Value.Set(before) // it was printed by the same type
+		return kinds[v.Type()].wanted
+	}
 	return nil
 }
-func (t *truth) String() string { return strconv.FormatBool(bool(*t)) }
-func (t *truth) Type() string   { return "bool" }
-func (t *truth) tag() string    { return "!!bool" }
-
-// IsBoolFlag lets the flag stand alone.
-func (t *truth) IsBoolFlag() bool { return true }
-
-var errCount = errors.New("a whole number is wanted")
-
-// Set takes a whole number.
-func (n *count) Set(s string) error {
-	i, err := strconv.Atoi(s)
-	if err != nil {
-		return errCount
-	}
-	*n = count(i)
-	return nil
-}
-func (n *count) String() string { return strconv.Itoa(int(*n)) }
-func (n *count) Type() string   { return "number" }
-func (n *count) tag() string    { return "!!int" }
-
-var errSpan = errors.New("a time with its unit is wanted, e.g. 10s")
-
-// Set takes a duration as Go writes it.
-func (d *span) Set(s string) error {
-	t, err := time.ParseDuration(s)
-	if err != nil {
-		return errSpan
-	}
-	*d = span(t)
-	return nil
-}
-func (d *span) String() string { return time.Duration(*d).String() }
-func (d *span) Type() string   { return "time" }
-func (d *span) tag() string    { return "!!str" }
 
 // origin is where a setting was given.
 type origin struct {
-	source source
-	line   int // in the file
+	place string // "--listen", "ECPD_LISTEN" or "FILE:LINE"
+	line  int    // in the file; 0 where it was given elsewhere
 }
-
-// source is a kind of origin; a later one wins.
-type source int
-
-const (
-	fromDefault source = iota
-	fromFile
-	fromVariable
-	fromFlag
-)
 
 // at names a setting as the user gave it, for errors.
 func (c *config) at(name string) string {
-	o := optionOf(name)
+	s := c.setting(name)
 	switch from := c.origins[name]; {
-	case from.source == fromFile:
-		return fmt.Sprintf("%s:%d: %s", c.file, from.line, o.key)
-	case from.source == fromVariable, o.hidden:
-		return o.variable()
+	case from.line > 0:
+		return from.place + ": " + s.key
+	case from.place != "":
+		return from.place
+	case s.hidden:
+		return s.variable()
 	}
 	return "--" + name
 }
 
-// whence says where a setting comes from, for people.
-func (c *config) whence(o option) string {
-	switch from := c.origins[o.name]; from.source {
-	case fromFile:
-		return fmt.Sprintf("%s:%d", c.file, from.line)
-	case fromVariable:
-		return o.variable()
-	case fromFlag:
-		return "--" + o.name
-	case fromDefault:
+// shown is a value as errors repeat it.
+func (s setting) shown(value string) string {
+	if s.hidden {
+		return redacted
 	}
-	return "default"
+	return fmt.Sprintf("%q", value)
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/openecp/openecp/internal/atomicfile"
 )
 
-// bootstrap sees to it that somebody can call the API: the first token comes
-// from the environment or, with --dev, is minted.
+// bootstrap makes sure that somebody can call the API. The first token comes from the
+// environment or, with --dev, is made here.
 func bootstrap(ctx context.Context, c config, store ecp.Store, m *ecp.Manager, stdout io.Writer, log *slog.Logger) error {
 	some, err := hasToken(ctx, store)
 	switch {
@@ -27,16 +27,17 @@ func bootstrap(ctx context.Context, c config, store ecp.Store, m *ecp.Manager, s
 	case c.dev && some:
 		return checkDevToken(ctx, c, m, log)
 	case c.dev:
-		return mintDevToken(ctx, c, m, stdout, log)
+		return makeDevToken(ctx, c, m, stdout, log)
 	case c.token != "":
 		stored, err := m.Bootstrap(ctx, string(c.token))
 		if err == nil && !stored {
-			log.InfoContext(ctx, "the bootstrap token is not stored: this installation has tokens or users already, and one that was deleted does not come back; leave it out",
-				"setting", c.at("bootstrap-token"))
+			log.InfoContext(ctx, "the bootstrap token is not stored, because there are tokens or users already "+
+				"(a token that was deleted does not come back); remove the setting", "setting", c.at("bootstrap-token"))
 		}
 		return err
 	case !some:
-		log.WarnContext(ctx, "there is no API token; only users with a password can call the API. ecpd token create makes one while no daemon runs, and a start of a new installation with the variable set does",
+		log.WarnContext(ctx, "there is no API token, so only users with a password can call the API; "+
+			"ecpd token create makes one while no daemon runs, and the first start of an installation with the variable set does",
 			"variable", envToken)
 	}
 	return nil
@@ -53,10 +54,10 @@ func hasToken(ctx context.Context, store ecp.Store) (some bool, err error) {
 	return some, err
 }
 
-// mintDevToken makes the token of a simulated fleet, keeps it in a file of its
-// user's own and prints it, this once. The file comes first: a start that was
-// cut short in between takes it up.
-func mintDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Writer, log *slog.Logger) error {
+// makeDevToken makes the token of a simulated fleet, writes it to a file that only its
+// user can read, and prints it, this once. The file is written first, so that the next
+// start can go on after a crash.
+func makeDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Writer, log *slog.Logger) error {
 	file := devTokenFile(c)
 	token := string(c.token)
 	if token == "" {
@@ -79,22 +80,24 @@ func mintDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Write
 		return err
 	}
 	if !stored {
-		log.WarnContext(ctx, "all tokens were deleted, so none is printed: log in as a user, or make one with ecpd token create --dev while no daemon runs")
+		log.WarnContext(ctx, "all tokens were deleted, so none is printed: log in as a user, "+
+			"or make one with ecpd token create --dev while no daemon runs")
 		return os.Remove(file)
 	}
 	_, err = fmt.Fprintf(stdout, "ecpd token %s kept in %s\n", token, file)
 	return err
 }
 
-// checkDevToken warns about a token file that does not lead in any more; only
-// the hash of the token is stored, so that it cannot be written anew.
+// checkDevToken warns about a file whose token is not valid. Only the hash of the token
+// is stored, so the file cannot be written again.
 func checkDevToken(ctx context.Context, c config, m *ecp.Manager, log *slog.Logger) error {
 	token, err := readDevToken(devTokenFile(c))
 	if err == nil {
 		_, err = m.Authenticate(ctx, token)
 	}
 	if err != nil {
-		log.WarnContext(ctx, "the token file does not hold the token of this data directory; to begin anew, remove the directory", "file", devTokenFile(c), "error", err)
+		log.WarnContext(ctx, "the token file does not hold the token of this data directory; to begin anew, remove the directory",
+			"file", devTokenFile(c), "error", err)
 	}
 	return nil
 }

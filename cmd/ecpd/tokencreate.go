@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,12 +15,12 @@ import (
 	"github.com/openecp/openecp/sqlstore"
 )
 
-// tokenRequest is a token as it is asked for on the command line.
+// tokenRequest holds the flags of `ecpd token create`.
 type tokenRequest struct {
 	name, role, org, project, expires string
 }
 
-// tokenCommand makes API tokens where no daemon runs that could.
+// tokenCommand makes API tokens while no daemon runs.
 func tokenCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	var c config
 	var r tokenRequest
@@ -45,7 +43,8 @@ func tokenCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	flags.StringVar(&r.role, "role", "", "`role`: system, org-admin, project-admin or user")
 	flags.StringVar(&r.org, "org", "", "`organisation` that an org-admin reaches")
 	flags.StringVar(&r.project, "project", "", "`org/project` that a project-admin or user reaches")
-	flags.StringVar(&r.expires, "expires", "", "`end` of the token: a time such as 2027-01-02T15:04:05Z, or from now on, such as 720h (default never)")
+	flags.StringVar(&r.expires, "expires", "",
+		"`end` of the token: a time such as 2027-01-02T15:04:05Z, or a time from now such as 720h (default never)")
 	flags.StringVar(&r.name, "name", "command-line", "`name` under which the token acts")
 	parent := &cobra.Command{Use: "token", Short: "make API tokens without a daemon", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return usageError{errors.New("token takes a command: create")} }}
@@ -53,7 +52,7 @@ func tokenCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	return parent
 }
 
-// request turns what was typed into what the Manager wants.
+// request makes the Manager's request from the flags.
 func (r tokenRequest) request(now time.Time) (ecp.TokenRequest, error) {
 	out := ecp.TokenRequest{Name: r.name, Grant: ecp.Grant{Role: ecp.Role(r.role), Org: r.org, Project: r.project}}
 	if r.role == "" {
@@ -71,13 +70,14 @@ func (r tokenRequest) request(now time.Time) (ecp.TokenRequest, error) {
 	}
 	at, err := time.Parse(time.RFC3339, r.expires)
 	if err != nil {
-		return out, usageError{fmt.Errorf("--expires %q is neither a time such as 2027-01-02T15:04:05Z nor a duration such as 720h", r.expires)}
+		return out, usageError{fmt.Errorf("--expires %q is neither a time such as 2027-01-02T15:04:05Z nor a duration such as 720h",
+			r.expires)}
 	}
 	out.ExpiresAt = at
 	return out, nil
 }
 
-// asFlags lets an error about a token name the flags that it was asked for with.
+// asFlags makes an error about the request name the flags instead of its fields.
 func asFlags(err error) error {
 	var e *ecp.Error
 	if !errors.As(err, &e) || len(e.Fields) == 0 {
@@ -94,14 +94,14 @@ func asFlags(err error) error {
 	return errors.New(strings.Join(wrong, "; "))
 }
 
-// createToken stores a token and prints it: the secret alone on stdout, so that
-// a script can take it, and what it is on stderr.
+// createToken stores a token and prints it: the secret alone on stdout, for scripts, and
+// a description on stderr.
 func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr io.Writer) (err error) {
 	request, err := r.request(time.Now())
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(c.dataDir, "ecpd.db")); err != nil {
+	if database, _ := sqlstore.Files(c.dataDir); !isThere(database) {
 		return fmt.Errorf("there is no database in the data directory %s yet; start ecpd on it once, or give --data-dir", c.dataDir)
 	}
 	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Logger: slog.New(slog.DiscardHandler)})
@@ -129,7 +129,8 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 	if reach := token.Where(); reach != "" {
 		where = " of " + reach
 	}
-	fmt.Fprintf(stderr, "ecpd: token %s acts as %q with the role %s%s, %s; it is not shown again\n", token.ID, token.Name, token.Role, where, until)
+	fmt.Fprintf(stderr, "ecpd: token %s acts as %q with the role %s%s, %s; it is not shown again\n",
+		token.ID, token.Name, token.Role, where, until)
 	_, err = fmt.Fprintln(stdout, token.Secret)
 	return err
 }
