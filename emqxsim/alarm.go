@@ -15,32 +15,32 @@ type alarm struct {
 	message string
 	details map[string]any
 	from    time.Time
-	to      time.Time // zero = it is active
+	to      time.Time // zero while it is active
 }
 
-// raised is what an alarm says.
-type raised struct {
+// alarmText is the text of an alarm.
+type alarmText struct {
 	message string
 	details map[string]any
 }
 
-// The most history that is kept, as the broker's size_limit.
+// alarmHistory is how many past alarms are kept: the broker's default size_limit.
 const alarmHistory = 1000
 
-// RaiseAlarm makes an alarm rise on the node until ClearAlarm.
+// RaiseAlarm raises an alarm on the node that lasts until ClearAlarm.
 func (n *Node) RaiseAlarm(name, message string, details map[string]any) {
 	n.set(func() {
 		if n.raised == nil {
-			n.raised = map[string]raised{}
+			n.raised = map[string]alarmText{}
 		}
-		n.raised[name] = raised{message, details}
+		n.raised[name] = alarmText{message, details}
 	})
 }
 
 // ClearAlarm ends an alarm that RaiseAlarm raised.
 func (n *Node) ClearAlarm(name string) { n.set(func() { delete(n.raised, name) }) }
 
-// refreshAlarms lets alarms rise and clear by what causes them now.
+// refreshAlarms raises and ends alarms according to their causes at t.
 func (c *Cluster) refreshAlarms(t time.Time) {
 	for _, n := range c.nodes {
 		if !n.up(t) {
@@ -54,34 +54,25 @@ func (c *Cluster) refreshAlarms(t time.Time) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(causes)) {
 			if !slices.ContainsFunc(n.alarms, func(a *alarm) bool { return a.name == name }) {
-				n.alarms = append(n.alarms, &alarm{node: n.name, name: name, message: causes[name].message, details: causes[name].details, from: t})
-				n.say(t, alarmRises, "message", causes[name].message, "name", name)
+				n.alarms = append(n.alarms, &alarm{node: n.name, name: name, message: causes[name].message,
+					details: causes[name].details, from: t})
+				n.logEvent(t, alarmRises, "message", causes[name].message, "name", name)
 			}
 		}
 	}
 }
 
-// causes says which alarms there should be on a node, by name.
-func (c *Cluster) causes(n *Node, t time.Time) map[string]raised {
+// causes returns the alarms that there should be on a node now, by name.
+func (c *Cluster) causes(n *Node, t time.Time) map[string]alarmText {
 	out := maps.Clone(n.raised)
 	if out == nil {
-		out = map[string]raised{}
-	}
-	if n.memory > 70 {
-		out["high_system_memory_usage"] = raised{
-			fmt.Sprintf("System memory usage is higher than %d%%", n.memory), map[string]any{"high_watermark": 70},
-		}
-	}
-	if n.cpu > 80 || n.cpu > 60 && n.active("high_cpu_usage") {
-		out["high_cpu_usage"] = raised{
-			fmt.Sprintf("%d%% cpu usage", n.cpu), map[string]any{"high_watermark": 80, "low_watermark": 60, "usage": n.cpu},
-		}
+		out = map[string]alarmText{}
 	}
 	if !n.left {
 		c.licenseCauses(n, t, out)
 		for _, m := range c.members() {
 			if m != n && m.up(t) && m.side != n.side && !c.waits(t) {
-				out["partition"] = raised{"Partition occurs at node " + m.name, map[string]any{"occurred": m.name}}
+				out["partition"] = alarmText{"Partition occurs at node " + m.name, map[string]any{"occurred": m.name}}
 			}
 		}
 	}
@@ -93,9 +84,9 @@ func (c *Cluster) causes(n *Node, t time.Time) map[string]raised {
 	return out
 }
 
-// licenseCauses: the quota's alarm rises at the high watermark and clears below
-// the low one.
-func (c *Cluster) licenseCauses(n *Node, t time.Time, out map[string]raised) {
+// licenseCauses adds the alarms about the license. The one about the quota rises at the
+// high watermark and ends below the low one.
+func (c *Cluster) licenseCauses(n *Node, t time.Time, out map[string]alarmText) {
 	if !c.licensed(n.version) {
 		return
 	}
@@ -107,11 +98,11 @@ func (c *Cluster) licenseCauses(n *Node, t time.Time, out map[string]raised) {
 		if c.countsSessions() {
 			message = fmt.Sprintf("License: sessions quota exceeds %d%%", set.high)
 		}
-		out["license_quota"] = raised{message, map[string]any{"high_watermark": fmt.Sprint(set.high)}}
+		out["license_quota"] = alarmText{message, map[string]any{"high_watermark": fmt.Sprint(set.high)}}
 	}
 	if l := c.db.license; !t.Before(l.warns()) {
 		expiry := l.Expiry.Format(time.DateOnly)
-		out["license_expiry"] = raised{"License will be expired at " + expiry, map[string]any{"expiry_at": expiry}}
+		out["license_expiry"] = alarmText{"License will be expired at " + expiry, map[string]any{"expiry_at": expiry}}
 	}
 }
 
@@ -126,7 +117,7 @@ func (n *Node) endAlarm(a *alarm, t time.Time) {
 	past.to = t
 	n.db.history = slices.Insert(n.db.history, 0, &past)
 	n.db.history = n.db.history[:min(len(n.db.history), alarmHistory)]
-	n.say(t, alarmEnds, "name", a.name)
+	n.logEvent(t, alarmEnds, "name", a.name)
 }
 
 func (n *Node) endAlarms(t time.Time) {
@@ -135,7 +126,8 @@ func (n *Node) endAlarms(t time.Time) {
 	}
 }
 
-// activeAlarms are those of the nodes that n sees, by when they rose.
+// activeAlarms returns the alarms of the nodes that n sees, in the order in which they
+// rose.
 func (n *Node) activeAlarms(t time.Time) []*alarm {
 	var out []*alarm
 	for _, m := range n.visible(t) {

@@ -13,7 +13,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// check refuses what could not be made on any platform.
+// check refuses what no platform could create.
 func (p *Provisioner) check(d ecp.Desired) error {
 	bad := func(field, message string) error {
 		return &ecp.Error{
@@ -35,14 +35,14 @@ func (p *Provisioner) check(d ecp.Desired) error {
 	return nil
 }
 
-// apply brings the state to what d wants.
+// apply changes the state towards d.
 func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, error)) error {
 	if err := s.owned(d); err != nil {
 		return err
 	}
 	s.expect(max(d.Replicas, d.Spec.Nodes))
 	if lost := s.loss(d); lost != nil && !d.Create {
-		// Nodes that should not run need nothing of what is lost to be ended.
+		// Nodes that should not run do not need what is lost, so they can be ended.
 		if s.Workload != nil && d.Replicas < s.Workload.Replicas {
 			s.Workload.Rendered = d.Replicas
 			s.scale(d.Replicas, now, t)
@@ -69,8 +69,9 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if s.Workload != nil {
 		foreign = s.Workload.Foreign
 	}
-	s.Workload = &workload{Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion, Rendered: d.Replicas, Own: revision(d), Image: d.Image}
-	s.Workload.with(foreign)
+	s.Workload = &workload{Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion,
+		Rendered: d.Replicas, Own: revision(d), Image: d.Image}
+	s.Workload.setForeign(foreign)
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)
 	s.grow(d, now, t)
@@ -84,12 +85,11 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	return errors.Join(s.roll(named, now, t), refused)
 }
 
-// expect forgets claims of ordinals that are meant to have none: whatever
-// becomes of them is no loss.
+// expect forgets the claims of ordinals that should have none: their end is no loss.
 func (s *state) expect(below int) { s.Known = min(s.Known, below) }
 
-// dropClaims deletes what nodes have left behind that are gone for good. What
-// is meant to be there, or in use, stays.
+// dropClaims deletes the claims of nodes that were removed for good. Claims that should
+// exist or are in use stay.
 func (s *state) dropClaims(d ecp.Desired) {
 	for _, ordinal := range d.Drop {
 		if ordinal >= max(d.Replicas, d.Spec.Nodes) && s.pod(ordinal) == nil {
@@ -98,7 +98,7 @@ func (s *state) dropClaims(d ecp.Desired) {
 	}
 }
 
-// owned refuses a namespace that is not ours, or not any more.
+// owned refuses a namespace that belongs to somebody else, or is being removed.
 func (s *state) owned(d ecp.Desired) error {
 	switch {
 	case s.Foreign != "":
@@ -112,13 +112,14 @@ func (s *state) owned(d ecp.Desired) error {
 	case s.Workload != nil && atLeast(s.Workload.Image.Version, 5, 0, 0) != atLeast(d.Image.Version, 5, 0, 0):
 		return &ecp.Error{
 			Code: ecp.CodeUnsupported, Op: "apply cluster",
-			Message: "EMQX " + s.Workload.Image.Version + " cannot become " + d.Image.Version + ": make a new cluster and migrate",
+			Message: "EMQX " + s.Workload.Image.Version + " cannot become " + d.Image.Version +
+				": make a new cluster and migrate",
 		}
 	}
 	return nil
 }
 
-// loss says what has gone that does not come back unasked; nil if nothing.
+// loss returns what is lost and must not be created again unasked, or nil if nothing is.
 func (s *state) loss(d ecp.Desired) *ecp.Loss {
 	n := names{s.ID, d.Image.Version}
 	switch {
@@ -128,14 +129,14 @@ func (s *state) loss(d ecp.Desired) *ecp.Loss {
 		return &ecp.Loss{Reason: ecp.ReasonSecretLost, What: "secret " + n.auth()}
 	}
 	for i := range min(s.Known, max(d.Spec.Nodes, d.Replicas)) {
-		if c := s.claim(i); c == nil || c.Going && !c.Again {
+		if c := s.claim(i); c == nil || c.Terminating && !c.Recreate {
 			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim " + n.claimOf(i)}
 		}
 	}
 	return nil
 }
 
-// recreate makes what is lost anew: somebody said that it may be.
+// recreate creates again what was lost, if the request allows it.
 func (s *state) recreate(d ecp.Desired, now time.Time, t pace) {
 	if !d.Create {
 		return
@@ -153,8 +154,8 @@ func (s *state) recreate(d ecp.Desired, now time.Time, t pace) {
 		switch {
 		case c == nil:
 			s.addClaim(i)
-		case c.Going && !c.Again: // it goes with its pod, and a new one takes its place
-			c.Again = true
+		case c.Terminating && !c.Recreate: // it is deleted with its pod, and a new one takes its place
+			c.Recreate = true
 			if p := s.pod(i); p != nil {
 				p.end(now, t)
 			}
@@ -162,8 +163,8 @@ func (s *state) recreate(d ecp.Desired, now time.Time, t pace) {
 	}
 }
 
-// roll replaces pods. A healthy one goes only while all others are healthy:
-// that is what a disruption budget of one allows.
+// roll replaces pods. A healthy pod is replaced only while all others are healthy, as with
+// a disruption budget of one.
 func (s *state) roll(ordinals []int, now time.Time, t pace) error {
 	for _, ordinal := range ordinals {
 		p := s.pod(ordinal)
@@ -186,8 +187,8 @@ func (s *state) roll(ordinals []int, now time.Time, t pace) error {
 	return nil
 }
 
-// revision identifies what pods are made from. What can change at run time is
-// no part of it.
+// revision identifies what pods are created from. Settings that can change at run time are
+// not part of it.
 func revision(d ecp.Desired) string {
 	of := []any{d.Image.Reference, d.Size.CPU, d.Size.Memory, d.Spec.Placement, d.RenderVersion}
 	if d.Restarts > 0 {

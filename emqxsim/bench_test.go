@@ -54,12 +54,13 @@ func crowdAt(k *clock) *emqxsim.Cluster {
 	for _, n := range worldNodes {
 		c.Join(n)
 	}
-	c.AddClients(emqxsim.Clients{Name: "d", Count: 60_000, Persistent: true, Subscribe: []string{"down/%c"}, Topic: "up", Rate: 0.1})
+	c.AddClients(emqxsim.Clients{Name: "d", Count: 60_000, Persistent: true, Subscribe: []string{"down/%c"}, Topic: "up",
+		Rate: 0.1})
 	c.AddClients(emqxsim.Clients{Name: "s", Count: 40_000, Subscribe: []string{"up"}})
 	return c
 }
 
-// BenchmarkYear lets a year pass at once for clients that the licence keeps
+// BenchmarkYear lets a year pass at once for clients that the license keeps
 // out all the time.
 func BenchmarkYear(b *testing.B) {
 	for b.Loop() {

@@ -79,16 +79,19 @@ var flaws = map[string]flaw{
 	"outdated is told too early": {found: "what is around pods outdates none", says: func(o *ecp.Observation) {
 		outdate(o, func(n ecp.NodeObservation) bool { return !o.Converged })
 	}},
-	"a restart is nothing":  {found: "a restart is a change of all pods", told: func(d *ecp.Desired) { d.Restarts = 0 }},
-	"a network is outdated": {found: "what is around pods outdates none", told: func(d *ecp.Desired) { d.Restarts = len(d.Spec.Network.Type) }},
-	"nothing is dropped":    {found: "claims stay until they are dropped", told: func(d *ecp.Desired) { d.Drop = nil }},
-	"claims go with nodes": {found: "claims stay until they are dropped", does: func(p *emqxsim.Provisioner, d ecp.Desired) {
+	"a restart is nothing": {found: "a restart is a change of all pods", told: func(d *ecp.Desired) { d.Restarts = 0 }},
+	"a network is outdated": {found: "what is around pods outdates none",
+		told: func(d *ecp.Desired) { d.Restarts = len(d.Spec.Network.Type) }},
+	"nothing is dropped": {found: "claims stay until they are dropped", told: func(d *ecp.Desired) { d.Drop = nil }},
+	"claims go with nodes": {found: "claims stay until they are dropped", does: func(p *emqxsim.Provisioner,
+		d ecp.Desired) {
 		d.Drop = []int{d.Spec.Nodes}
 		dropAll(p, d)
 	}},
 	"all is dropped":    {found: "claims that are meant to be there stay", does: dropAll},
 	"what is used goes": {found: "a claim in use stays", does: dropAll},
-	"what was there is missed": {found: "claims stay until they are dropped", before: func(p *emqxsim.Provisioner, d ecp.Desired) {
+	"what was there is missed": {found: "claims stay until they are dropped", before: func(p *emqxsim.Provisioner,
+		d ecp.Desired) {
 		if d.Spec.Nodes == 3 && d.Generation > 3 { // the claim was dropped: lose it again
 			more := d
 			more.Drop = nil
@@ -128,7 +131,8 @@ func TestProvisionerSuiteFinds(t *testing.T) {
 			turns <- struct{}{}
 			defer func() { <-turns }()
 			found := strings.ReplaceAll(f.found, " ", "_")
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestBrokenProvisioner$/5.8.9/together/^"+found+"$", "-test.timeout", "2m")
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestBrokenProvisioner$/5.8.9/together/^"+found+
+				"$", "-test.timeout", "2m")
 			cmd.Env = append(slices.Clone(os.Environ()), flawed+"="+name)
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err, "no case found it:\n%s", out)

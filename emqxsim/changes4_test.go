@@ -61,23 +61,6 @@ func TestEvacuation4(t *testing.T) {
 	}
 }
 
-// TestRebalance4: there has to be something to balance.
-func TestRebalance4(t *testing.T) {
-	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	c := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: "4.4.24", Now: func() time.Time { return now }})
-	a, b := c.Join("emqx@a"), c.Join("emqx@b")
-	const call = "POST /api/v4/load_rebalance/emqx@a/"
-	require.JSONEq(t, `{"code":400,"message":"nothing_to_balance"}`, ask4(t, a.Handler(), call+"start", `{}`).body)
-	a.SetClients(20, 0)
-	require.JSONEq(t, `{"code":0,"data":[]}`, ask4(t, b.Handler(), call+"start", `{"abs_conn_threshold":1,"wait_health_check":1}`).body)
-	o := ask4(t, a.Handler(), "GET /api/v4/load_rebalance/status").object(t)
-	require.Equal(t, "rebalance", o["process"])
-	require.Equal(t, []any{"emqx@b"}, o["recipients"])
-	require.Len(t, ask4(t, b.Handler(), "GET /api/v4/load_rebalance/global_status").object(t)["rebalances"], 1)
-	require.JSONEq(t, `{"code":0,"data":[]}`, ask4(t, b.Handler(), call+"stop").body)
-	require.JSONEq(t, `{"code":400,"message":"not_started"}`, ask4(t, b.Handler(), call+"stop").body)
-}
-
 // TestLicense4 uploads one for the whole cluster.
 func TestLicense4(t *testing.T) {
 	for _, b := range brokers4 {
@@ -92,7 +75,8 @@ func TestLicense4(t *testing.T) {
 		require.EqualValues(t, 10, limit())
 		require.NotEqual(t, 0.0, ask4(t, h, "POST /api/v4/license/upload", `{"license":"garbage"}`).object(t)["code"])
 		require.EqualValues(t, 10, limit())
-		file, err := json.Marshal(map[string]string{"license": emqxsim.LicenseFile(emqxsim.License{Limit: 5000, Customer: "ACME"})})
+		file, err := json.Marshal(map[string]string{"license": emqxsim.LicenseFile(emqxsim.License{Limit: 5000,
+			Customer: "ACME"})})
 		require.NoError(t, err)
 		require.JSONEq(t, `{"code":0}`, ask4(t, h, "POST /api/v4/license/upload", string(file)).body)
 		require.EqualValues(t, 5000, limit())
@@ -104,7 +88,7 @@ func TestLicense4(t *testing.T) {
 }
 
 // TestDynamicLicense4: the call is there if somebody says how it goes, and never
-// lets in more than the licence does.
+// lets in more than the license does.
 func TestDynamicLicense4(t *testing.T) {
 	for _, b := range brokers4 {
 		c := b.cluster("emqx@a")
@@ -117,7 +101,8 @@ func TestDynamicLicense4(t *testing.T) {
 			require.Equal(t, 404, ask4(t, h, call, `{"limit":5}`).status, b)
 			continue
 		}
-		require.Contains(t, ask4(t, h, "GET /api/v4").body, `"method":"PUT","name":"set_dynamic_license","path":"/dynamic_license"`)
+		require.Contains(t, ask4(t, h, "GET /api/v4").body,
+			`"method":"PUT","name":"set_dynamic_license","path":"/dynamic_license"`)
 		limits := func() [2]any {
 			o := ask4(t, h, "GET /api/v4/license_info").object(t)["data"].(map[string]any)
 			return [2]any{o["max_connections"], o["original_max_connections"]}
@@ -132,7 +117,7 @@ func TestDynamicLicense4(t *testing.T) {
 		require.JSONEq(t, `{"code":0}`, ask4(t, h, call, `{"limit":5}`).body)
 		require.Equal(t, [2]any{5.0, told(10)}, limits())
 		require.JSONEq(t, `{"code":0}`, ask4(t, h, call, `{"limit":500}`).body)
-		require.Equal(t, [2]any{10.0, told(10)}, limits(), "the licence's own")
+		require.Equal(t, [2]any{10.0, told(10)}, limits(), "the license's own")
 		require.Equal(t, 107.0, ask4(t, h, call, `{"max":5}`).object(t)["code"])
 	}
 }
@@ -142,12 +127,14 @@ func TestMembers4(t *testing.T) {
 	c := broker4{"4.4.24", emqxsim.Enterprise}.cluster("emqx@a", "emqx@b")
 	c.Standalone("emqx@c")
 	h := c.Node("emqx@a").Handler()
-	require.JSONEq(t, `{"code":400,"message":"nodedown"}`, ask4(t, h, "POST /api/v4/cluster/invite_node", `{"node":"emqx@z"}`).body)
+	require.JSONEq(t, `{"code":400,"message":"nodedown"}`, ask4(t, h, "POST /api/v4/cluster/invite_node",
+		`{"node":"emqx@z"}`).body)
 	require.JSONEq(t, `{"code":0}`, ask4(t, h, "POST /api/v4/cluster/invite_node", `{"node":"emqx@c"}`).body)
 	require.Len(t, ask4(t, h, "GET /api/v4/nodes").object(t)["data"], 3)
 	c.Node("emqx@c").Kill()
 	require.JSONEq(t, `{"code":0}`, ask4(t, h, "DELETE /api/v4/cluster/force_leave/emqx@c").body)
-	require.JSONEq(t, `{"code":400,"message":"node_not_in_cluster"}`, ask4(t, h, "DELETE /api/v4/cluster/force_leave/emqx@c").body)
+	require.JSONEq(t, `{"code":400,"message":"node_not_in_cluster"}`,
+		ask4(t, h, "DELETE /api/v4/cluster/force_leave/emqx@c").body)
 	require.Equal(t, 400.0, ask4(t, h, "DELETE /api/v4/cluster/force_leave/emqx@a").object(t)["code"])
 	open := broker4{"4.4.24", emqxsim.OpenSource}.cluster("emqx@a").Node("emqx@a").Handler()
 	require.Equal(t, 404, ask4(t, open, "POST /api/v4/cluster/invite_node", `{"node":"emqx@c"}`).status)
@@ -189,7 +176,7 @@ func TestMonitor4(t *testing.T) {
 	require.Len(t, points, 11, "one a minute")
 	require.Equal(t, []any{float64(now.UnixMilli()), 600.0}, points[10])
 	require.Equal(t, []any{float64(now.Add(-10 * time.Minute).UnixMilli()), 0.0}, points[0])
-	require.Len(t, ask4(t, h, "GET /api/v4/monitor/metrics").object(t)["data"], 6)
+	require.Equal(t, 404, ask4(t, h, "GET /api/v4/monitor/metrics").status)
 	require.Equal(t, 404, ask4(t, h, "GET /api/v4/monitor/metrics/nope").status)
 	metrics := ask4(t, h, "GET /api/v4/nodes/emqx@a/metrics").object(t)["data"].(map[string]any)
 	require.EqualValues(t, 6000, metrics["messages.received"])

@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// Clients is a group of MQTT clients that behave alike. They connect through
-// the nodes that take some, evenly, and come back by themselves when cut.
+// Clients is a group of MQTT clients that behave alike. They spread evenly over the nodes
+// that accept clients, and reconnect by themselves when they are disconnected.
 type Clients struct {
-	Name  string // client ids are Name-0, Name-1, ...
+	Name  string // client ids are Name-0, Name-1 and so on
 	Count int
-	// Persistent clients keep their session while they are away; it stays on
-	// the node that had it until they come back or it is moved or lost.
+	// Persistent clients keep their session while they are away. It stays on its node until
+	// they come back, or until it is moved or lost.
 	Persistent bool
 	Username   string
-	Listener   string   // that they use; "" = "tcp:default" (v4: "mqtt:tcp:external")
+	Listener   string   // empty means "tcp:default", or "mqtt:tcp:external" on EMQX 4
 	Subscribe  []string // topic filters; %c stands for the client id
-	Topic      string   // that each publishes to; %c as above
-	Rate       float64  // messages a second that each publishes
+	Topic      string   // what each client publishes to; %c as above
+	Rate       float64  // messages per second that each client publishes
 	QoS        int
-	Payload    int           // bytes of a message; 0 = 64
-	Reconnect  time.Duration // until one that was cut tries again; 0 = 1 s
+	Payload    int           // bytes of a message; 0 means 64
+	Reconnect  time.Duration // pause before a disconnected client tries again; 0 means 1 s
 }
 
-// The longest that a client waits which is refused again and again.
+// longestWait is the longest pause of a client that is refused again and again.
 const longestWait = 30 * time.Second
 
-// span is a run of clients of a group, by number.
+// span is a range of clients of a group, by number.
 type span struct{ first, n int }
 
-// pile is clients in one and the same situation; the last come out first.
-type pile struct {
+// clientSet is a set of clients in the same situation. The last ones are taken out first.
+type clientSet struct {
 	spans []span
 	n     int
 }
 
-func (p *pile) put(spans ...span) {
+func (p *clientSet) put(spans ...span) {
 	for _, s := range spans {
 		p.n += s.n
 		if i := len(p.spans) - 1; i >= 0 && p.spans[i].first+p.spans[i].n == s.first {
@@ -48,7 +48,7 @@ func (p *pile) put(spans ...span) {
 	}
 }
 
-func (p *pile) take(k int) []span {
+func (p *clientSet) take(k int) []span {
 	var out []span
 	for k > 0 && len(p.spans) > 0 {
 		last := &p.spans[len(p.spans)-1]
@@ -64,8 +64,8 @@ func (p *pile) take(k int) []span {
 	return out
 }
 
-// pull takes one client out, wherever it is; false = it is not here.
-func (p *pile) pull(i int) bool {
+// pull takes one client out, wherever it is, and reports whether it was there.
+func (p *clientSet) pull(i int) bool {
 	for at, s := range p.spans {
 		if i < s.first || i >= s.first+s.n {
 			continue
@@ -78,22 +78,22 @@ func (p *pile) pull(i int) bool {
 	return false
 }
 
-// group is a group as it stands. Every client of it is in exactly one pile.
+// group is the present state of a group. Every client of it is in exactly one set.
 type group struct {
 	Clients
-	on    map[*Node]*pile // connected
-	away  map[*Node]*pile // stay away, the session is kept there
-	off   pile            // stay away and have no session
-	wants []want          // try to connect
+	on       map[*Node]*clientSet // connected
+	away     map[*Node]*clientSet // not connected on purpose, with a session on the node
+	off      clientSet            // not connected on purpose, without a session
+	attempts []attempt            // trying to connect
 }
 
-// want is clients that try to connect.
-type want struct {
-	pile
-	session *Node // where they have one; nil = none
-	holds   *Node // where they wait for an answer, and take up places; nil = nowhere
+// attempt is a set of clients that try to connect.
+type attempt struct {
+	clientSet
+	session *Node // the node with their session, or nil
+	holds   *Node // the node that they wait for and where they occupy connections, or nil
 	due     time.Time
-	tries   int // that were refused
+	tries   int // how often they were refused
 }
 
 func newGroup(c Clients, major int) *group {
@@ -109,58 +109,58 @@ func newGroup(c Clients, major int) *group {
 	if c.Payload <= 0 {
 		c.Payload = 64
 	}
-	return &group{Clients: c, on: map[*Node]*pile{}, away: map[*Node]*pile{}}
+	return &group{Clients: c, on: map[*Node]*clientSet{}, away: map[*Node]*clientSet{}}
 }
 
-func at(m map[*Node]*pile, n *Node) *pile {
+func at(m map[*Node]*clientSet, n *Node) *clientSet {
 	if m[n] == nil {
-		m[n] = &pile{}
+		m[n] = &clientSet{}
 	}
 	return m[n]
 }
 
-func count(m map[*Node]*pile, n *Node) int {
+func count(m map[*Node]*clientSet, n *Node) int {
 	if p := m[n]; p != nil {
 		return p.n
 	}
 	return 0
 }
 
-// want lets clients try from due on.
-func (g *group) want(spans []span, session *Node, due time.Time, tries int) {
-	g.wait(spans, want{session: session, due: due, tries: tries})
+// schedule lets clients try to connect at due.
+func (g *group) schedule(spans []span, session *Node, due time.Time, tries int) {
+	g.addAttempt(spans, attempt{session: session, due: due, tries: tries})
 }
 
-// wait is as want, of clients in a situation like that of some others.
-func (g *group) wait(spans []span, like want) {
+// addAttempt adds clients that try to connect to those in the same situation.
+func (g *group) addAttempt(spans []span, like attempt) {
 	if len(spans) == 0 {
 		return
 	}
-	for i := range g.wants {
-		w := &g.wants[i]
+	for i := range g.attempts {
+		w := &g.attempts[i]
 		if w.session == like.session && w.holds == like.holds && w.due.Equal(like.due) && w.tries == like.tries {
 			w.put(spans...)
 			return
 		}
 	}
 	like.put(spans...)
-	g.wants = append(g.wants, like)
+	g.attempts = append(g.attempts, like)
 }
 
-// waiting counts the sessions on a node whose clients try to come back.
-func (g *group) waiting(n *Node) int {
+// waitingSessions counts the sessions on a node whose clients try to reconnect.
+func (g *group) waitingSessions(n *Node) int {
 	sum := 0
-	for i := range g.wants {
-		if g.wants[i].session == n {
-			sum += g.wants[i].n
+	for i := range g.attempts {
+		if g.attempts[i].session == n {
+			sum += g.attempts[i].n
 		}
 	}
 	return sum
 }
 
-// AddClients adds a group, which begins to connect at once. A group of the
-// same name is removed before. It panics if it is not possible: a mistake in
-// the program.
+// AddClients adds a group, which begins to connect at once. It replaces a group of the same
+// name, and panics if the group has no name or a negative number: that is a mistake in the
+// program.
 func (c *Cluster) AddClients(clients Clients) {
 	if clients.Count < 0 || clients.Name == "" || clients.Rate < 0 {
 		panic("emqxsim: a group of clients needs a name, and numbers that are not negative")
@@ -168,23 +168,19 @@ func (c *Cluster) AddClients(clients Clients) {
 	c.change(func(t time.Time) {
 		c.removeClients(clients.Name)
 		g := newGroup(clients, c.major)
-		g.want([]span{{0, clients.Count}}, nil, t, 0)
+		g.schedule([]span{{0, clients.Count}}, nil, t, 0)
 		c.groups = append(c.groups, g)
 		c.connectDue(t)
 	})
 }
 
-// RemoveClients ends a group; its sessions end with it.
-func (c *Cluster) RemoveClients(name string) {
-	c.change(func(time.Time) { c.removeClients(name) })
-}
-
+// removeClients removes a group with its sessions.
 func (c *Cluster) removeClients(name string) {
 	c.groups = slices.DeleteFunc(c.groups, func(g *group) bool { return g.Name == name })
 }
 
-// Disconnect makes n connected clients of a group stay away until they are
-// told to Reconnect; fewer, if there are not so many.
+// Disconnect disconnects n clients of a group, or all if there are fewer. They stay away
+// until [Cluster.Reconnect].
 func (c *Cluster) Disconnect(name string, n int) {
 	c.change(func(time.Time) {
 		g := c.group(name)
@@ -204,7 +200,7 @@ func (c *Cluster) Disconnect(name string, n int) {
 	})
 }
 
-// Reconnect makes n clients of a group try to connect that stayed away.
+// Reconnect lets n clients of a group that stayed away connect again.
 func (c *Cluster) Reconnect(name string, n int) {
 	c.change(func(t time.Time) {
 		g := c.group(name)
@@ -214,9 +210,9 @@ func (c *Cluster) Reconnect(name string, n int) {
 		for _, node := range c.nodes {
 			k := min(n, count(g.away, node))
 			n -= k
-			g.want(at(g.away, node).take(k), node, t, 0)
+			g.schedule(at(g.away, node).take(k), node, t, 0)
 		}
-		g.want(g.off.take(min(n, g.off.n)), nil, t, 0)
+		g.schedule(g.off.take(min(n, g.off.n)), nil, t, 0)
 		c.connectDue(t)
 	})
 }
@@ -229,8 +225,8 @@ func (c *Cluster) group(name string) *group {
 	return c.groups[i]
 }
 
-// place is SetClients.
-func (c *Cluster) place(n *Node, connected, away int) {
+// placeClients does the work of SetClients.
+func (c *Cluster) placeClients(n *Node, connected, away int) {
 	live, kept := n.name+"/connected", n.name+"/away"
 	c.removeClients(live)
 	c.removeClients(kept)
@@ -258,35 +254,35 @@ func (c *Cluster) live(n *Node) int {
 func (c *Cluster) kept(n *Node) int {
 	sum := 0
 	for _, g := range c.groups {
-		sum += count(g.away, n) + g.waiting(n)
+		sum += count(g.away, n) + g.waitingSessions(n)
 	}
 	return sum
 }
 
-// sessions counts those on a node, connected or not.
+// sessions counts the sessions on a node, of connected clients and others.
 func (c *Cluster) sessions(n *Node) int { return c.live(n) + c.kept(n) }
 
-// cut ends k connections of a group on a node; the clients come back.
-func (c *Cluster) cut(g *group, n *Node, k int, t time.Time) {
+// disconnect closes k connections of a group on a node. The clients reconnect.
+func (c *Cluster) disconnect(g *group, n *Node, k int, t time.Time) {
 	spans := at(g.on, n).take(k)
 	var session *Node
 	if g.Persistent {
 		session = n
 	}
 	n.traffic.disconnected += k
-	g.want(spans, session, t.Add(g.Reconnect), 0)
+	g.schedule(spans, session, t.Add(g.Reconnect), 0)
 }
 
-// cutSome ends k connections on a node, whichever they are.
-func (c *Cluster) cutSome(n *Node, k int, t time.Time) {
+// disconnectSome closes k connections on a node, of whatever groups.
+func (c *Cluster) disconnectSome(n *Node, k int, t time.Time) {
 	for _, g := range c.groups {
 		m := min(k, count(g.on, n))
-		c.cut(g, n, m, t)
+		c.disconnect(g, n, m, t)
 		k -= m
 	}
 }
 
-// moveSessions takes k sessions without a client from one node to others.
+// moveSessions moves k sessions without a connected client from one node to others.
 func (c *Cluster) moveSessions(from *Node, to []*Node, k int) {
 	if len(to) == 0 {
 		return
@@ -297,62 +293,62 @@ func (c *Cluster) moveSessions(from *Node, to []*Node, k int) {
 			at(g.away, to[c.turn%len(to)]).put(at(g.away, from).take(1)...)
 			k--
 		}
-		for i := 0; i < len(g.wants) && k > 0; i++ {
-			if g.wants[i].session != from {
+		for i := 0; i < len(g.attempts) && k > 0; i++ {
+			if g.attempts[i].session != from {
 				continue
 			}
 			c.turn++
-			m := min(k, g.wants[i].n)
-			due, tries := g.wants[i].due, g.wants[i].tries
-			g.want(g.wants[i].take(m), to[c.turn%len(to)], due, tries)
+			m := min(k, g.attempts[i].n)
+			due, tries := g.attempts[i].due, g.attempts[i].tries
+			g.schedule(g.attempts[i].take(m), to[c.turn%len(to)], due, tries)
 			k -= m
 		}
-		g.wants = slices.DeleteFunc(g.wants, func(w want) bool { return w.n == 0 })
+		g.attempts = slices.DeleteFunc(g.attempts, func(w attempt) bool { return w.n == 0 })
 	}
 }
 
-// lose ends everything a node held.
-func (c *Cluster) lose(n *Node, t time.Time) {
+// loseClients ends all connections and sessions of a node.
+func (c *Cluster) loseClients(n *Node, t time.Time) {
 	for _, g := range c.groups {
 		c.lost += count(g.away, n)
 		g.off.put(at(g.away, n).take(count(g.away, n))...)
-		for i := range g.wants {
-			if g.wants[i].session == n {
-				g.wants[i].session = nil
-				c.lost += g.wants[i].n
+		for i := range g.attempts {
+			if g.attempts[i].session == n {
+				g.attempts[i].session = nil
+				c.lost += g.attempts[i].n
 			}
 		}
 		if k := count(g.on, n); k > 0 {
 			if g.Persistent {
 				c.lost += k
 			}
-			g.want(at(g.on, n).take(k), nil, t.Add(g.Reconnect), 0)
+			g.schedule(at(g.on, n).take(k), nil, t.Add(g.Reconnect), 0)
 		}
 	}
 }
 
-// Usage is what the clients of a cluster do.
+// Usage counts the clients and sessions of a cluster.
 type Usage struct {
 	Clients   int // of all groups
 	Connected int
-	Waiting   int // try to connect
-	Sessions  int // that nodes hold, of connected clients, too
-	Lost      int // sessions that ended with a node, since the beginning
+	Waiting   int // clients that try to connect
+	Sessions  int // sessions on all nodes, of connected clients and others
+	Lost      int // sessions that ended with their node, since the cluster was created
 	Nodes     map[string]NodeUsage
 }
 
-// NodeUsage is what one node holds.
+// NodeUsage counts the clients and sessions of one node.
 type NodeUsage struct{ Connected, Sessions int }
 
-// Usage counts clients and sessions.
+// Usage counts the clients and sessions.
 func (c *Cluster) Usage() Usage {
 	u := Usage{Nodes: map[string]NodeUsage{}}
 	c.change(func(time.Time) {
 		u.Lost = c.lost
 		for _, g := range c.groups {
 			u.Clients += g.Count
-			for i := range g.wants {
-				u.Waiting += g.wants[i].n
+			for i := range g.attempts {
+				u.Waiting += g.attempts[i].n
 			}
 		}
 		for _, n := range c.nodes {
@@ -367,7 +363,7 @@ func (c *Cluster) Usage() Usage {
 	return u
 }
 
-// client is one client as it stands.
+// client is the present state of one client.
 type client struct {
 	g         *group
 	i         int
@@ -385,8 +381,8 @@ func (c client) topics() []string {
 	return out
 }
 
-// eachSpan calls fn with the clients that have a session on one of the nodes;
-// false from fn ends it.
+// eachSpan calls fn for the clients with a session on one of the nodes, until fn returns
+// false.
 func (c *Cluster) eachSpan(nodes []*Node, fn func(first client, n int) bool) {
 	for _, g := range c.groups {
 		for _, n := range nodes {
@@ -396,8 +392,8 @@ func (c *Cluster) eachSpan(nodes []*Node, fn func(first client, n int) bool) {
 			if p := g.away[n]; p != nil && !eachOf(p, client{g: g, node: n}, fn) {
 				return
 			}
-			for i := range g.wants {
-				if g.wants[i].session == n && !eachOf(&g.wants[i].pile, client{g: g, node: n}, fn) {
+			for i := range g.attempts {
+				if g.attempts[i].session == n && !eachOf(&g.attempts[i].clientSet, client{g: g, node: n}, fn) {
 					return
 				}
 			}
@@ -405,7 +401,7 @@ func (c *Cluster) eachSpan(nodes []*Node, fn func(first client, n int) bool) {
 	}
 }
 
-func eachOf(p *pile, like client, fn func(client, int) bool) bool {
+func eachOf(p *clientSet, like client, fn func(client, int) bool) bool {
 	for _, s := range p.spans {
 		like.i = s.first
 		if !fn(like, s.n) {
@@ -415,7 +411,7 @@ func eachOf(p *pile, like client, fn func(client, int) bool) bool {
 	return true
 }
 
-// lookup finds a client that has a session on one of the nodes.
+// lookup finds a client with a session on one of the nodes.
 func (c *Cluster) lookup(nodes []*Node, id string) (client, bool) {
 	dash := strings.LastIndexByte(id, '-')
 	if dash < 0 {
@@ -437,22 +433,22 @@ func (c *Cluster) lookup(nodes []*Node, id string) (client, bool) {
 	return found, ok
 }
 
-// kick ends a client's connection and session. A connected one comes back.
+// kick ends a client's connection and session. A client that was connected reconnects.
 func (c *Cluster) kick(k client, t time.Time) {
 	one := span{k.i, 1}
 	if k.connected {
 		k.g.on[k.node].pull(k.i)
 		k.node.traffic.disconnected++
-		k.g.want([]span{one}, nil, t.Add(k.g.Reconnect), 0)
+		k.g.schedule([]span{one}, nil, t.Add(k.g.Reconnect), 0)
 		return
 	}
 	if p := k.g.away[k.node]; p != nil && p.pull(k.i) {
 		k.g.off.put(one)
 		return
 	}
-	for i := range k.g.wants {
-		if w := &k.g.wants[i]; w.session == k.node && w.pull(k.i) {
-			k.g.want([]span{one}, nil, w.due, w.tries)
+	for i := range k.g.attempts {
+		if w := &k.g.attempts[i]; w.session == k.node && w.pull(k.i) {
+			k.g.schedule([]span{one}, nil, w.due, w.tries)
 			return
 		}
 	}

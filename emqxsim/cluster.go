@@ -13,55 +13,55 @@ import (
 // Edition is one of EMQX's products.
 type Edition string
 
-// The editions. Up to 5.8 the open source one lacks licences, evacuation and
-// most connectors.
+// The editions of EMQX. Up to 5.8 the open source edition has no license, no evacuation and
+// few connectors.
 const (
 	Enterprise Edition = "enterprise"
 	OpenSource Edition = "opensource"
 )
 
-// ClusterConfig says what a simulated cluster is. The zero value is a 5.8.9
-// Enterprise whose key is admin/public.
+// ClusterConfig describes a simulated cluster. The zero value is EMQX Enterprise 5.8.9 with
+// the API key admin and the secret public.
 type ClusterConfig struct {
-	Version  string  // of every node that joins, e.g. "4.4.24"; "" = "5.8.9"
-	Edition  Edition // "" = Enterprise
-	Username string  // application id (v4) or API key (v5); "" = "admin"
-	Password string  // its secret; "" = "public"
-	// Limit is the number of connections that the licence allows a broker
-	// comes with; 0 = what it is in reality: 10 (4.4), 25, or 10 000 000 (5.9).
+	Version  string  // version of every node that joins, e.g. "4.4.24"; empty means "5.8.9"
+	Edition  Edition // empty means Enterprise
+	Username string  // application id (v4) or API key (v5); empty means "admin"
+	Password string  // its secret; empty means "public"
+	// Limit is the number of connections that the license of a new broker allows. 0 means
+	// the real default: 10 for 4.4, 25 for 5.x, and 10,000,000 from 5.9 on.
 	Limit int
-	// License takes the place of the one a broker comes with; nil = it does not.
+	// License replaces the license that a broker starts with, if it is not nil.
 	License *License
-	// BootTime is how long a starting node refuses connections, BootPage how
-	// long it then answers 404 (5.x) or that it is starting (4.4); 0 = not at all.
+	// BootTime is how long a starting node refuses connections. BootPage is how long it
+	// then answers 404 (5.x), or that it is starting (4.4). Both may be 0.
 	BootTime, BootPage time.Duration
-	Pace               Pace             // of what else takes time; zero = quick
-	Now                func() time.Time // nil = time.Now
+	Pace               Pace             // durations of other transitions; the zero value is instant
+	Now                func() time.Time // nil means time.Now
 }
 
-// Cluster is a simulated EMQX cluster. Its methods may be called at any time,
-// also while its nodes answer.
+// Cluster is a simulated EMQX cluster. Its methods are safe for concurrent use, also while
+// its nodes answer requests.
 type Cluster struct {
 	cfg   ClusterConfig
 	major int
-	drive func() // called before every look; nil = nothing drives the nodes
+	drive func() // called before every access, if it is not nil
 
 	mu         sync.Mutex
-	at         time.Time // guarded by mu, as all below; what was settled
-	nodes      []*Node   // in the order they joined; also those that left
+	at         time.Time // guarded by mu, like everything below; the time up to which the state is settled
+	nodes      []*Node   // in the order in which they joined, with those that left
 	v4         state4
 	db         *database // what members share
 	groups     []*group
-	turn       int // of the next client among the nodes that take some
+	turn       int // of the next client among the nodes that accept some
 	refused    map[string]int
-	lost       int // sessions that ended with a node
+	lost       int // sessions that ended with their node
 	faults     []*fault
 	rebalances []*rebalance
-	split      *split // nil = the network is whole
+	split      *split // nil while the network is whole
 }
 
-// NewCluster makes a cluster without nodes. It panics if the version is not
-// one of EMQX 4 or later: that is a mistake in the program.
+// NewCluster returns a cluster without nodes. It panics if the version is not one of EMQX 4
+// or later: that is a mistake in the program.
 func NewCluster(c ClusterConfig) *Cluster {
 	c.Version, c.Edition = cmp.Or(c.Version, "5.8.9"), cmp.Or(c.Edition, Enterprise)
 	c.Username, c.Password = cmp.Or(c.Username, "admin"), cmp.Or(c.Password, "public")
@@ -74,10 +74,10 @@ func NewCluster(c ClusterConfig) *Cluster {
 	return s
 }
 
-// now is without the monotonic clock: times are compared and stored.
+// now returns the time without its monotonic part, since times are compared and stored.
 func (c *Cluster) now() time.Time { return c.cfg.Now().Round(0).UTC() }
 
-// change runs fn on the cluster as it is now.
+// change runs fn on the present state of the cluster.
 func (c *Cluster) change(fn func(now time.Time)) {
 	if c.drive != nil {
 		c.drive()
@@ -89,15 +89,15 @@ func (c *Cluster) change(fn func(now time.Time)) {
 
 func (c *Cluster) changeLocked(now time.Time, fn func(now time.Time)) {
 	if now.Before(c.at) {
-		now = c.at // the clock went back: time stands still
+		now = c.at // the clock went back: the simulation waits for it
 	}
 	c.settle(now)
 	fn(now)
 	c.refresh(now)
 }
 
-// settle lets everything happen that time brings until now, each at its time:
-// what is seen then does not depend on when it was looked at.
+// settle applies everything that happens by itself up to now, each event at its own time.
+// So the result does not depend on how often the cluster was asked.
 func (c *Cluster) settle(now time.Time) {
 	for {
 		next := c.next()
@@ -112,7 +112,7 @@ func (c *Cluster) settle(now time.Time) {
 	}
 }
 
-// next is the first moment after the settled one at which something happens.
+// next returns the first time after the settled one at which something happens.
 func (c *Cluster) next() time.Time {
 	var first time.Time
 	consider := func(t time.Time) {
@@ -124,8 +124,8 @@ func (c *Cluster) next() time.Time {
 		n.moments(consider)
 	}
 	for _, g := range c.groups {
-		for i := range g.wants {
-			consider(g.wants[i].due)
+		for i := range g.attempts {
+			consider(g.attempts[i].due)
 		}
 	}
 	for _, r := range c.rebalances {
@@ -138,13 +138,13 @@ func (c *Cluster) next() time.Time {
 	return first
 }
 
-// step is what happens at one moment. Clients that try and are refused change
-// nothing that would have to be looked at.
+// step applies what happens at t. Clients that try to connect and are refused change
+// nothing else.
 func (c *Cluster) step(t time.Time) {
 	more := c.moreThanClients(t)
 	for _, n := range c.nodes {
 		if !n.dead && n.bootedAt().Equal(t) {
-			n.sayRunning(t)
+			n.logRunning(t)
 		}
 		n.joinStep(t)
 		c.evacuateStep(n, t)
@@ -156,7 +156,8 @@ func (c *Cluster) step(t time.Time) {
 	}
 }
 
-// moreThanClients says whether anything happens at t but clients that try.
+// moreThanClients reports whether at t something happens besides clients that try to
+// connect.
 func (c *Cluster) moreThanClients(t time.Time) bool {
 	more := false
 	consider := func(m time.Time) { more = more || m.Equal(t) }
@@ -173,15 +174,15 @@ func (c *Cluster) moreThanClients(t time.Time) bool {
 	return more
 }
 
-// refresh brings what follows from the state up to date: alarms, rates, peaks.
+// refresh updates what is derived from the state: alarms, rates and peaks.
 func (c *Cluster) refresh(t time.Time) {
 	c.refreshAlarms(t)
 	c.refreshTraffic(t)
 }
 
-// Join adds a running member, which with a [Pace] is one a little later. A name that is a member already is started
-// anew, which is how a node comes back. Where the licence is for one node only,
-// a second one runs by itself and is no member, as in reality.
+// Join adds a member and starts it. With a [Pace] it becomes a member somewhat later. A
+// member of the same name is restarted. With a license for a single node, a second node
+// runs on its own and is no member, as with real brokers.
 func (c *Cluster) Join(name string) *Node {
 	var n *Node
 	c.change(func(now time.Time) { n = c.join(name, now) })
@@ -206,7 +207,7 @@ func (c *Cluster) join(name string, now time.Time) *Node {
 	return n
 }
 
-// Standalone starts a node that is no member; an invitation makes it one.
+// Standalone starts a node that is no member until it is invited.
 func (c *Cluster) Standalone(name string) *Node {
 	var n *Node
 	c.change(func(now time.Time) {
@@ -223,7 +224,7 @@ func (c *Cluster) add(name string) *Node {
 	return n
 }
 
-// Node gives a member by its name, running or not; nil if there is none.
+// Node returns the member with a name, running or not, or nil if there is none.
 func (c *Cluster) Node(name string) *Node {
 	var n *Node
 	c.change(func(time.Time) { n = c.find(name) })
@@ -238,7 +239,7 @@ func (c *Cluster) find(name string) *Node {
 	return c.nodes[i]
 }
 
-// members are those that have not left, by name.
+// members returns the nodes that have not left, sorted by name.
 func (c *Cluster) members() []*Node {
 	var out []*Node
 	for _, n := range c.nodes {
@@ -250,13 +251,13 @@ func (c *Cluster) members() []*Node {
 	return out
 }
 
-// running are the members that run at t, by name.
+// running returns the members that run at t, sorted by name.
 func (c *Cluster) running(t time.Time) []*Node {
 	return slices.DeleteFunc(c.members(), func(n *Node) bool { return !n.up(t) })
 }
 
-// Refused says how often clients were turned away, by reason: evacuating,
-// listener_full, listener_stopped, license_limit, license_expired, member_hangs, no_node.
+// Refused returns how often clients were refused, by reason: evacuating, listener_full,
+// listener_stopped, license_limit, license_expired, member_hangs or no_node.
 func (c *Cluster) Refused() map[string]int {
 	out := map[string]int{}
 	c.change(func(time.Time) {
@@ -267,21 +268,20 @@ func (c *Cluster) Refused() map[string]int {
 	return out
 }
 
-// database is what the members of a cluster share: it outlives each of them.
+// database is what the members of a cluster share. It outlives each of them.
 type database struct {
 	license   License
 	setting   licenseSetting
 	keys      []*apiKey
 	users     []*user
 	tokens    map[string]*token
-	serial    int // of what is numbered
+	serial    int // last number that id returned
 	rules     []*rule
-	resources []*resource // connectors, actions, sources; v4's resources
+	resources []*resource // connectors, actions and sources; the resources of EMQX 4
 	listeners []*listener
 	history   []*alarm
 	invites   []invitation
-	backups   []backup
-	config    map[string]any // what was put, by root
+	config    map[string]any // what was configured, by root
 }
 
 func newDatabase(c ClusterConfig, now time.Time) *database {
@@ -297,7 +297,7 @@ func newDatabase(c ClusterConfig, now time.Time) *database {
 	return d
 }
 
-// clone is what a node takes along that leaves; nothing of it is shared.
+// clone returns a copy for a node that leaves. It shares nothing with d.
 func (d *database) clone() *database {
 	c := *d
 	c.keys, c.users, c.rules = copies(d.keys), copies(d.users), copies(d.rules)
@@ -314,11 +314,11 @@ func (d *database) clone() *database {
 			r.connector = c.resources[i]
 		}
 	}
-	c.tokens, c.config, c.invites, c.backups = map[string]*token{}, maps.Clone(d.config), nil, nil
+	c.tokens, c.config, c.invites = map[string]*token{}, maps.Clone(d.config), nil
 	return &c
 }
 
-// copies of what is pointed to.
+// copies returns copies of the values that list points to.
 func copies[T any](list []*T) []*T {
 	out := make([]*T, len(list))
 	for i, p := range list {
@@ -328,7 +328,7 @@ func copies[T any](list []*T) []*T {
 	return out
 }
 
-// id numbers something that the cluster makes.
+// id returns a new id for something that the cluster creates.
 func (d *database) id() string {
 	d.serial++
 	return strconv.Itoa(d.serial)

@@ -104,28 +104,12 @@ func TestPartitionedNodesSeeTheirOwnSide(t *testing.T) {
 	c := emqxsim.NewCluster(emqxsim.ClusterConfig{})
 	a, b, d := c.Join("emqx@a"), c.Join("emqx@b"), c.Join("emqx@d")
 	c.Partition([]string{"emqx@a", "emqx@b"}, []string{"emqx@d"})
-	require.Equal(t, map[string]string{"emqx@a": "running", "emqx@b": "running", "emqx@d": "stopped"}, statuses(t, b.Endpoint()))
-	require.Equal(t, map[string]string{"emqx@a": "stopped", "emqx@b": "stopped", "emqx@d": "running"}, statuses(t, d.Endpoint()))
+	require.Equal(t, map[string]string{"emqx@a": "running", "emqx@b": "running", "emqx@d": "stopped"},
+		statuses(t, b.Endpoint()))
+	require.Equal(t, map[string]string{"emqx@a": "stopped", "emqx@b": "stopped", "emqx@d": "running"},
+		statuses(t, d.Endpoint()))
 	c.Partition()
 	require.NotContains(t, statuses(t, a.Endpoint()), "stopped")
-}
-
-func TestUnreadyNodeTurnsClientsAway(t *testing.T) {
-	for version, check := range map[string]string{"4.4.24": "/api/v4", "5.8.9": "/api/v5"} {
-		n := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version}).Join("emqx@a")
-		e := n.Endpoint()
-		e.Credentials = ecp.Credentials{Username: "nobody"} // neither needs credentials
-		for _, ready := range []bool{true, false, true} {
-			n.SetReady(ready)
-			want := map[bool]int{true: 200, false: 503}[ready]
-			for _, path := range []string{"/status", check + "/load_rebalance/availability_check"} {
-				status, body := get(t, e, path)
-				require.Equal(t, want, status, "%s %s ready %v: %s", version, path, ready, body)
-			}
-		}
-		status, _ := get(t, n.Endpoint(), check+"/nodes")
-		require.Equal(t, http.StatusOK, status)
-	}
 }
 
 // Before 4.4.24 the check needs credentials.

@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// configs5 are the roots of the configuration that can be read: what they are
-// when nothing was configured.
+// configs5 returns the defaults of those roots of the configuration that the JSON form has.
 func configs5(q *request) obj {
 	return obj{
 		"alarm":  obj{"actions": []string{"log", "publish"}, "size_limit": 1000, "validity_period": "24h"},
@@ -23,15 +22,19 @@ func configs5(q *request) obj {
 			}},
 		},
 		"log": obj{
-			"console": logHandler(false, ""), "file": obj{"default": logHandler(true, "emqx.log")}, "throttling": obj{"time_window": "1m"},
+			"console": logHandler(false, ""), "file": obj{"default": logHandler(true, "emqx.log")},
+			"throttling": obj{"time_window": "1m"},
 			"audit": obj{
-				"enable": false, "ignore_high_frequency_request": true, "level": "info", "max_filter_size": 5000, "path": "${EMQX_LOG_DIR}/audit.log",
-				"payload_encode": "text", "rotation_count": 10, "rotation_size": "50MB", "time_offset": "system", "timestamp_format": "auto",
+				"enable": false, "ignore_high_frequency_request": true, "level": "info", "max_filter_size": 5000,
+				"path":           "${EMQX_LOG_DIR}/audit.log",
+				"payload_encode": "text", "rotation_count": 10, "rotation_size": "50MB", "time_offset": "system",
+				"timestamp_format": "auto",
 			},
 		},
 		"sys_topics": obj{
 			"sys_heartbeat_interval": "30s", "sys_msg_interval": "1m",
-			"sys_event_messages": obj{"client_connected": true, "client_disconnected": true, "client_subscribed": false, "client_unsubscribed": false},
+			"sys_event_messages": obj{"client_connected": true, "client_disconnected": true, "client_subscribed": false,
+				"client_unsubscribed": false},
 		},
 		"sysmon": obj{
 			"broker_pool_mailbox_size_alarm_threshold": 500, "mnesia_tm_mailbox_size_alarm_threshold": 500,
@@ -47,7 +50,7 @@ func configs5(q *request) obj {
 	}
 }
 
-// unlisted5 are roots that only the HOCON form has.
+// unlisted5 returns the defaults of roots that only the HOCON form has.
 func unlisted5(q *request) obj {
 	return obj{
 		"cluster": obj{
@@ -59,7 +62,8 @@ func unlisted5(q *request) obj {
 
 func logHandler(enable bool, file string) obj {
 	o := obj{
-		"enable": enable, "formatter": "text", "level": "warning", "payload_encode": "text", "time_offset": "system", "timestamp_format": "auto",
+		"enable": enable, "formatter": "text", "level": "warning", "payload_encode": "text", "time_offset": "system",
+		"timestamp_format": "auto",
 	}
 	if file != "" {
 		o["path"], o["rotation_count"], o["rotation_size"] = "${EMQX_LOG_DIR}/"+file, 10, "50MB"
@@ -67,28 +71,28 @@ func logHandler(enable bool, file string) obj {
 	return o
 }
 
-// config is the configuration in force.
+// config returns the configuration in force.
 func (q *request) config() obj {
 	out, over := configs5(q), q.n.inForce()
 	for root := range out {
 		own, _ := asObject(over[root])
 		under, _ := asObject(out[root])
-		out[root] = filled(under, own)
+		out[root] = withDefaults(under, own)
 	}
 	return out
 }
 
-// readConfig5 is JSON or HOCON by what is accepted.
+// readConfig5 answers in JSON or HOCON, depending on the Accept header.
 func readConfig5(q *request) answer {
 	if node := q.URL.Query().Get("node"); node != "" && !slices.Contains(nodeNames(q.n.visible(q.now)), node) {
 		return fail5(http.StatusNotFound, "NOT_FOUND", "Node not found: "+node)
 	}
 	accept := q.Header.Get("Accept")
 	switch {
-	case strings.Contains(accept, "application/json"): // the key does not count, as recorded
+	case strings.Contains(accept, "application/json"): // the parameter key is ignored, as recorded
 		return asJSON(q.config())
 	case accept == "" || strings.Contains(accept, "*/*") || strings.Contains(accept, "text/plain"):
-		all := q.whole()
+		all := q.fullConfig()
 		if key := q.URL.Query().Get("key"); key != "" {
 			if all[key] == nil {
 				return notFound5("Config key not found: " + key) // not recorded
@@ -102,7 +106,7 @@ func readConfig5(q *request) answer {
 	return fail5(http.StatusBadRequest, "INVALID_ACCEPT", "Accept must be text/plain or application/json")
 }
 
-// hocon writes an object, its keys in order.
+// hocon writes an object with its keys in order.
 func hocon(b *strings.Builder, o obj, indent string) {
 	for _, k := range slices.Sorted(maps.Keys(o)) {
 		switch v := o[k].(type) {
@@ -125,12 +129,12 @@ func hocon(b *strings.Builder, o obj, indent string) {
 	}
 }
 
-// hoconText writes a text with the escapes that EMQX has.
+// hoconText quotes a string with EMQX's escapes.
 func hoconText(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(text) + `"`
 }
 
-// hoconValue writes a value within a list, or a number or boolean.
+// hoconValue writes a value within a list, or a number or a boolean.
 func hoconValue(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -160,7 +164,8 @@ func readRoot5(q *request) answer {
 	return asJSON(root)
 }
 
-// putRoot5 merges, stores all of it, and shows what is in force then.
+// putRoot5 merges the body into a root, stores the whole root, and returns what is in force
+// then.
 func putRoot5(q *request) answer {
 	in, bad := q.object("", []input{{name: ""}})
 	if bad != nil {
@@ -171,7 +176,7 @@ func putRoot5(q *request) answer {
 		return unknownPath5(q.Request)
 	}
 	was, _ := asObject(q.config()[root])
-	q.store(root, filled(was, in))
-	q.n.say(q.now, configChanges, "root", root)
+	q.store(root, withDefaults(was, in))
+	q.n.logEvent(q.now, configChanges, "root", root)
 	return asJSON(q.config()[root])
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Why clients are turned away; see Refused.
+// The reasons for which clients are refused. See [Cluster.Refused].
 const (
 	refusedNoNode     = "no_node"
 	refusedEvacuating = "evacuating"
@@ -17,18 +17,18 @@ const (
 	refusedHangs      = "member_hangs"
 )
 
-// connectDue lets the clients try whose time has come. One run of them is
-// taken out at a time: the licence counts the sessions of the others. It says
-// whether anybody connected.
+// connectDue lets the clients connect whose time has come, and reports whether any did. It
+// takes one set of them out at a time, because the license counts the sessions of all
+// others.
 func (c *Cluster) connectDue(t time.Time) (some bool) {
 	for _, g := range c.groups {
 		for {
-			i := slices.IndexFunc(g.wants, func(w want) bool { return !w.due.After(t) })
+			i := slices.IndexFunc(g.attempts, func(w attempt) bool { return !w.due.After(t) })
 			if i < 0 {
 				break
 			}
-			w := g.wants[i]
-			g.wants = slices.Delete(g.wants, i, i+1)
+			w := g.attempts[i]
+			g.attempts = slices.Delete(g.attempts, i, i+1)
 			tried := w.n
 			c.connect(g, &w, t)
 			some = some || w.n < tried
@@ -37,14 +37,14 @@ func (c *Cluster) connectDue(t time.Time) (some bool) {
 	return some
 }
 
-// connect lets clients try; those that are refused try again later.
-func (c *Cluster) connect(g *group, w *want, t time.Time) {
+// connect lets clients connect. Those that are refused try again later.
+func (c *Cluster) connect(g *group, w *attempt, t time.Time) {
 	room, why := c.room(g, t)
 	free := w.n
 	if reason := c.licenseRefuses(t); reason != "" {
 		free, why = 0, reason
 	} else if c.blocks(w.session, t) {
-		c.hold(g, w, room, t)
+		c.keepWaiting(g, w, room, t)
 		free = 0
 	} else if left := c.licenseLeft(w.session, t); left < free {
 		free, why = left, refusedLimit
@@ -65,18 +65,18 @@ func (c *Cluster) connect(g *group, w *want, t time.Time) {
 	}
 	if w.n > 0 {
 		c.refused[why] += w.n
-		c.sayRefused(g, why, w.n, t)
+		c.logRefused(g, why, w.n, t)
 		wait := min(g.Reconnect<<min(w.tries, 5), longestWait)
-		g.want(w.spans, w.session, t.Add(max(wait, g.Reconnect)), w.tries+1)
+		g.schedule(w.spans, w.session, t.Add(max(wait, g.Reconnect)), w.tries+1)
 	}
 }
 
-// connectWait is how long a client waits for an answer to its CONNECT.
+// connectWait is how long a client waits for the answer to its CONNECT.
 const connectWait = 5 * time.Second
 
-// hold lets clients wait for an answer that does not come: as many as there are
-// places for, which they take up meanwhile. They try again then.
-func (c *Cluster) hold(g *group, w *want, room map[*Node]int, t time.Time) {
+// keepWaiting lets clients wait for an answer that does not come. As many as there is room for
+// occupy a connection meanwhile. They try again after connectWait.
+func (c *Cluster) keepWaiting(g *group, w *attempt, room map[*Node]int, t time.Time) {
 	open := c.open(room)
 	for i, n := range open {
 		if w.n == 0 {
@@ -84,13 +84,13 @@ func (c *Cluster) hold(g *group, w *want, room map[*Node]int, t time.Time) {
 		}
 		k := min((w.n+len(open)-i-1)/(len(open)-i), room[n])
 		c.refused[refusedHangs] += k
-		c.sayRefused(g, refusedHangs, k, t)
-		g.wait(w.take(k), want{session: w.session, holds: n, due: t.Add(connectWait), tries: w.tries})
+		c.logRefused(g, refusedHangs, k, t)
+		g.addAttempt(w.take(k), attempt{session: w.session, holds: n, due: t.Add(connectWait), tries: w.tries})
 	}
 }
 
-// room is how many clients each node takes through the group's listener, and
-// why the others do not.
+// room returns how many clients each node accepts through the group's listener, and why
+// others accept none.
 func (c *Cluster) room(g *group, t time.Time) (map[*Node]int, string) {
 	room, why := map[*Node]int{}, refusedNoNode
 	for _, n := range c.nodes {
@@ -99,7 +99,7 @@ func (c *Cluster) room(g *group, t time.Time) (map[*Node]int, string) {
 		}
 		l := n.db.listener(g.Listener)
 		switch {
-		case !n.takes(t):
+		case !n.accepts(t):
 			if why == refusedNoNode && (n.evac != nil || c.donating(n) != nil) {
 				why = refusedEvacuating
 			}
@@ -108,7 +108,7 @@ func (c *Cluster) room(g *group, t time.Time) (map[*Node]int, string) {
 		default:
 			why = refusedFull
 			if left := l.limit(n) - c.through(l.id, n); l.limit(n) == 0 {
-				room[n] = math.MaxInt32 // no limit
+				room[n] = math.MaxInt32 // there is no limit
 			} else if left > 0 {
 				room[n] = left
 			}
@@ -117,13 +117,13 @@ func (c *Cluster) room(g *group, t time.Time) (map[*Node]int, string) {
 	return room, why
 }
 
-// open are the nodes that have room.
+// open returns the nodes that have room.
 func (c *Cluster) open(room map[*Node]int) []*Node {
 	return slices.DeleteFunc(slices.Clone(c.nodes), func(n *Node) bool { return room[n] <= 0 })
 }
 
-// admit connects k clients to a node; a session they have moves with them.
-func (c *Cluster) admit(g *group, w *want, n *Node, k int) {
+// admit connects k clients to a node and moves the session they have to it.
+func (c *Cluster) admit(g *group, w *attempt, n *Node, k int) {
 	at(g.on, n).put(w.take(k)...)
 	n.traffic.connected += k
 	switch w.session {
@@ -136,8 +136,8 @@ func (c *Cluster) admit(g *group, w *want, n *Node, k int) {
 	}
 }
 
-// through counts the connections of a listener on a node, those that wait for an
-// answer with them.
+// through counts the connections of a listener on a node, including those of clients that
+// wait for an answer.
 func (c *Cluster) through(listener string, n *Node) int {
 	sum := 0
 	for _, g := range c.groups {
@@ -145,9 +145,9 @@ func (c *Cluster) through(listener string, n *Node) int {
 			continue
 		}
 		sum += count(g.on, n)
-		for i := range g.wants {
-			if g.wants[i].holds == n {
-				sum += g.wants[i].n
+		for i := range g.attempts {
+			if g.attempts[i].holds == n {
+				sum += g.attempts[i].n
 			}
 		}
 	}

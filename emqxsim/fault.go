@@ -8,36 +8,37 @@ import (
 	"time"
 )
 
-// Fault makes a cluster's HTTP answers go wrong. Where several apply the one
-// added first counts. What it does is said by the fields below When; those of
-// zero value do nothing.
+// Fault makes HTTP answers of a cluster go wrong. If several faults apply, the first one
+// that was added counts. The fields below When say what a fault does; those with their zero
+// value do nothing.
 type Fault struct {
-	// When it applies: to one node (its name; "" = every), to one method ("" =
-	// every), to the escaped paths that path.Match takes ("" = every; a final
-	// "**" stands for any rest), so many times (0 = until removed).
+	// When a fault applies: on one node (an empty Node means every node), for one method
+	// (empty means every method), for escaped paths that match the pattern Path as in
+	// path.Match, where a final "**" matches any rest (empty means every path), and as
+	// often as Times says (0 means until it is removed).
 	Node, Method, Path string
 	Times              int
-	// Up and Down make it come and go by the clock: for Up it does nothing, then
-	// for Down it applies, and so on from when it was added. Down 0 = always.
+	// Up and Down switch the fault by the clock: from the time it was added it does nothing
+	// for Up, applies for Down, and so on. If Down is 0 it always applies.
 	Up, Down time.Duration
 
-	Latency     time.Duration // of real time before the answer
+	Latency     time.Duration // real time before the answer
 	Hang        bool          // until the caller gives up
-	Refuse      bool          // the connection, as a node that is down does
-	Status      int           // instead of the answer; with Body
+	Refuse      bool          // refuse the connection, as a node that is down does
+	Status      int           // replaces the answer, together with Body
 	Body        string
-	ContentType string // instead of the right one
-	Half        bool   // half the body, then the connection ends
-	Size        int    // the body is filled up with spaces to so many bytes
+	ContentType string // replaces the right one
+	Half        bool   // send half of the body, then close the connection
+	Size        int    // fill the body up with spaces to so many bytes
 }
 
 type fault struct {
 	Fault
 	added time.Time
-	left  int // times; -1 = for ever
+	left  int // how often it still applies; -1 means without limit
 }
 
-// AddFault adds a fault; call remove to end it.
+// AddFault adds a fault. Calling remove ends it.
 func (c *Cluster) AddFault(f Fault) (remove func()) {
 	own := &fault{Fault: f, left: -1}
 	if f.Times > 0 {
@@ -54,7 +55,7 @@ func (c *Cluster) AddFault(f Fault) (remove func()) {
 	}
 }
 
-// acts says whether the fault is there at t.
+// acts reports whether the fault applies at t.
 func (f *fault) acts(t time.Time) bool {
 	return f.left != 0 && (f.Down <= 0 || t.Sub(f.added)%(f.Up+f.Down) >= f.Up)
 }
@@ -70,7 +71,7 @@ func (f *fault) fits(n *Node, r *http.Request) bool {
 	return ok && (f.Node == "" || f.Node == n.name) && (f.Method == "" || f.Method == r.Method)
 }
 
-// faultFor takes the fault of a request; the zero one if there is none.
+// faultFor returns the fault for a request and counts it. It is zero if none applies.
 func (n *Node) faultFor(r *http.Request, t time.Time) Fault {
 	for _, f := range n.c.faults {
 		if f.acts(t) && f.fits(n, r) {
@@ -83,14 +84,14 @@ func (n *Node) faultFor(r *http.Request, t time.Time) Fault {
 	return Fault{}
 }
 
-// refuses says whether a fault keeps every connection to the node out.
+// refuses reports whether a fault refuses every connection to the node.
 func (n *Node) refuses(t time.Time) bool {
 	return slices.ContainsFunc(n.c.faults, func(f *fault) bool {
 		return f.Refuse && f.Path == "" && f.Method == "" && f.left < 0 && (f.Node == "" || f.Node == n.name) && f.acts(t)
 	})
 }
 
-// alter makes of an answer what the fault wants.
+// alter changes an answer as the fault says.
 func (f Fault) alter(a answer) answer {
 	if f.Status != 0 {
 		a = answer{status: f.Status, contentType: a.contentType, body: f.Body}

@@ -29,7 +29,8 @@ func TestFaults(t *testing.T) {
 			require.Equal(t, 500, res.StatusCode)
 			require.Equal(t, "oops", body)
 		}},
-		{"content type", emqxsim.Fault{ContentType: "text/html"}, func(t *testing.T, res *http.Response, body string, _ error) {
+		{"content type", emqxsim.Fault{ContentType: "text/html"}, func(t *testing.T, res *http.Response, body string,
+			_ error) {
 			require.Equal(t, "text/html", res.Header.Get("Content-Type"))
 			require.Equal(t, right, body)
 		}},
@@ -56,7 +57,8 @@ func TestFaults(t *testing.T) {
 			defer c.AddFault(f.fault)()
 			srv := httptest.NewServer(n.Handler())
 			t.Cleanup(srv.Close)
-			for url, client := range map[string]*http.Client{srv.URL: srv.Client(), n.Endpoint().BaseURL: {Transport: n.Endpoint().Transport}} {
+			for url, client := range map[string]*http.Client{srv.URL: srv.Client(),
+				n.Endpoint().BaseURL: {Transport: n.Endpoint().Transport}} {
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				if f.fault.Hang {
 					ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -8,33 +8,33 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// hosted is the EMQX cluster that runs on the pods of a hosted cluster. It
-// lives in memory: clients, rules and what else a test puts into it survive
-// pods, but not the process.
+// hosted is the EMQX cluster that runs on the pods of a hosted cluster. It is in memory
+// only: what a test puts into it, such as clients and rules, survives pods but not the
+// process.
 type hosted struct {
 	sim   *Cluster
-	uid   string // of the namespace it lives in
+	uid   string // of its namespace
 	auth  auth
 	major int
 	lead  time.Duration   // see AnswerTime
-	nodes map[int]podLife // as the cluster was last told
-	// settings of each revision of pods, as far as they are known.
+	nodes map[int]podLife // as of the last call of follow
+	// The settings of each revision of pods, as far as they are known.
 	settings map[string]map[string]string
-	key      string // of the licence that nodes have started with; "" = the configured one
+	key      string // the key of the license that nodes have started with; empty means the configured one
 }
 
-// podLife is what of a pod makes a node: another pod or another start is
-// another life.
+// podLife is what makes a pod one run of a node: another pod or another start is another
+// run.
 type podLife struct {
 	uid, claim, version string
-	revision            string // of the pod: its settings
+	revision            string // of the pod; selects its settings
 	ready               time.Time
 	down                bool
 }
 
-// Cluster is the EMQX cluster that runs on a hosted cluster's pods, for its
-// hooks and clients: what it is told holds until its pods change. nil = there
-// is none, or nothing that could reach it.
+// Cluster returns the EMQX cluster that runs on a hosted cluster's pods, so that tests can
+// use its hooks and add clients. Changes made through it last until the pods change. It
+// returns nil if there is no such cluster or nothing could reach it.
 func (p *Provisioner) Cluster(id ecp.ID) *Cluster {
 	p.mu.Lock()
 	e := p.clusters[id]
@@ -50,7 +50,7 @@ func (p *Provisioner) Cluster(id ecp.ID) *Cluster {
 	return nil
 }
 
-// sync brings the EMQX cluster up to date with its pods; the caller holds e.mu.
+// sync updates the EMQX cluster from its pods. The caller holds e.mu.
 func (p *Provisioner) sync(e *entry) *hosted {
 	now := p.now()
 	st := e.at(now, p.pace)
@@ -70,8 +70,8 @@ func (p *Provisioner) sync(e *entry) *hosted {
 	h.settings = e.settings
 	h.follow(&st, now)
 	if fresh {
-		if p.cfg.Furnish != nil {
-			p.cfg.Furnish(h.sim)
+		if p.cfg.Seed != nil {
+			p.cfg.Seed(h.sim)
 		}
 		h.sim.drive = func() {
 			e.mu.Lock()
@@ -84,13 +84,13 @@ func (p *Provisioner) sync(e *entry) *hosted {
 	return h
 }
 
-// follow lets happen in the cluster what has happened to its pods.
+// follow applies to the cluster what has happened to its pods.
 func (h *hosted) follow(st *state, now time.Time) {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
-	h.rekey(*st.Auth)
+	h.acceptKey(*st.Auth)
 	for ordinal, life := range h.nodes {
-		if n := h.sim.any(names{st.ID, st.version()}.node(ordinal)); n != nil && !life.down {
+		if n := h.sim.findAny(names{st.ID, st.version()}.node(ordinal)); n != nil && !life.down {
 			settings, known := h.settings[life.revision]
 			n.configure(settings, known)
 		}
@@ -105,11 +105,12 @@ func (p *Provisioner) host(st *state) *hosted {
 		Version: st.version(), Username: st.Auth.Username, Password: st.Auth.Password,
 		License: p.cfg.License, Limit: p.cfg.Limit, Now: p.now, Pace: p.cfg.Pace,
 	})
-	sim.at = time.Time{} // it begins with its first pod
-	return &hosted{sim: sim, uid: st.UID, auth: *st.Auth, lead: p.cfg.AnswerTime, major: mustMajor(st.version()), nodes: map[int]podLife{}}
+	sim.at = time.Time{} // its time begins with its first pod
+	return &hosted{sim: sim, uid: st.UID, auth: *st.Auth, lead: p.cfg.AnswerTime, major: mustMajor(st.version()),
+		nodes: map[int]podLife{}}
 }
 
-// end is that of the namespace: nothing runs any more.
+// end ends all nodes, since the namespace has been removed.
 func (h *hosted) end(now time.Time) {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
@@ -120,15 +121,15 @@ func (h *hosted) end(now time.Time) {
 	})
 }
 
-// evacuates says whether any node was told to let its clients go.
+// evacuates reports whether any node is being evacuated.
 func (h *hosted) evacuates() bool {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	return slices.ContainsFunc(h.sim.nodes, func(n *Node) bool { return n.evac != nil })
 }
 
-// rekey lets the key of the Secret in; sim.mu is held.
-func (h *hosted) rekey(a auth) {
+// acceptKey accepts the API key of the Secret. The caller holds sim.mu.
+func (h *hosted) acceptKey(a auth) {
 	if h.auth == a {
 		return
 	}
@@ -141,18 +142,17 @@ func (h *hosted) rekey(a auth) {
 	h.auth = a
 }
 
-// happening is one change of the cluster at its time.
-type happening struct {
+// podEvent is an event of the cluster and its time.
+type podEvent struct {
 	at time.Time
 	do func(time.Time)
 }
 
-// changes are what happened to the pods since the cluster was last told, in
-// order. Whoever has once been a member stays one: that is kept on its volume
-// and on everybody else's.
-func (h *hosted) changes(st *state, now time.Time) []happening {
+// changes returns what happened to the pods since the last call of follow, in order. A node
+// that has been a member stays one, since its volume and those of the others say so.
+func (h *hosted) changes(st *state, now time.Time) []podEvent {
 	n := names{st.ID, st.version()}
-	var out []happening
+	var out []podEvent
 	claimed := map[int]bool{}
 	for _, c := range st.Claims {
 		claimed[c.Ordinal] = true
@@ -161,14 +161,14 @@ func (h *hosted) changes(st *state, now time.Time) []happening {
 	for ordinal := range h.nodes {
 		if !claimed[ordinal] {
 			delete(h.nodes, ordinal)
-			out = append(out, happening{now, func(t time.Time) { h.sim.drop(n.node(ordinal), t) }})
+			out = append(out, podEvent{now, func(t time.Time) { h.sim.removeNode(n.node(ordinal), t) }})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b happening) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(out, func(a, b podEvent) int { return a.at.Compare(b.at) })
 	return out
 }
 
-func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []happening {
+func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []podEvent {
 	was, known := h.nodes[c.Ordinal]
 	is := podLife{claim: c.UID, down: true}
 	ended := now
@@ -184,9 +184,9 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []hap
 	if known && was == is {
 		return nil
 	}
-	var out []happening
+	var out []podEvent
 	if known && was.claim != is.claim {
-		out = append(out, happening{ended, func(t time.Time) { h.sim.drop(name, t) }})
+		out = append(out, podEvent{ended, func(t time.Time) { h.sim.removeNode(name, t) }})
 		known = false
 	}
 	if is.down && !known && !c.Joined {
@@ -196,14 +196,14 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []hap
 	h.nodes[c.Ordinal] = is
 	fresh := !known
 	if !known && is.down || known && !was.down && (is.down || was.uid != is.uid || !was.ready.Equal(is.ready)) {
-		out = append(out, happening{ended, func(t time.Time) { h.sim.down(name, t) }})
+		out = append(out, podEvent{ended, func(t time.Time) { h.sim.nodeDown(name, t) }})
 	}
 	if !is.down && (was.down || !known || was.uid != is.uid || !was.ready.Equal(is.ready)) {
-		out = append(out, happening{is.ready.Add(-h.lead), func(t time.Time) {
+		out = append(out, podEvent{is.ready.Add(-h.lead), func(t time.Time) {
 			h.license(st.License, t)
-			h.sim.boot(name, is.version, fresh, is.ready, t)
+			h.sim.bootNode(name, is.version, fresh, is.ready, t)
 			if settings, known := h.settings[is.revision]; known {
-				n := h.sim.any(name)
+				n := h.sim.findAny(name)
 				n.file, n.over = settingsTree(settings), nil
 			}
 		}})
@@ -211,8 +211,8 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []hap
 	return out
 }
 
-// license puts a key into force that a node finds when it starts, if it is
-// another than at the last time; sim.mu is held.
+// license puts a key that a starting node finds into force, if it differs from the last
+// one. The caller holds sim.mu.
 func (h *hosted) license(key string, t time.Time) {
 	if h.key == key {
 		return
@@ -225,30 +225,30 @@ func (h *hosted) license(key string, t time.Time) {
 	h.sim.db.license = startLicense(h.sim.cfg)
 }
 
-// drop makes a node that is gone for good no member any more.
-func (c *Cluster) drop(name string, t time.Time) {
+// removeNode ends the membership of a node that was removed for good.
+func (c *Cluster) removeNode(name string, t time.Time) {
 	if n := c.find(name); n != nil {
 		n.kill(t)
-		c.lose(n, t)
+		c.loseClients(n, t)
 		n.left = true
 		c.nodes = slices.DeleteFunc(c.nodes, func(m *Node) bool { return m == n })
 	}
 }
 
-// down ends a node; one that is not known becomes a member that is down.
-func (c *Cluster) down(name string, t time.Time) {
-	n := c.any(name)
+// nodeDown ends a node. An unknown one becomes a member that is down.
+func (c *Cluster) nodeDown(name string, t time.Time) {
+	n := c.findAny(name)
 	if n == nil {
 		n = c.add(name)
 	}
 	n.kill(t)
 }
 
-// boot starts a node, to which clients are led from serves on. One that had left
-// finds its cluster again, as discovery makes it, unless the licence is for one
-// node; one that is fresh, or has not joined before, is no member yet.
-func (c *Cluster) boot(name, version string, fresh bool, serves, t time.Time) {
-	n := c.any(name)
+// bootNode starts a node, which gets clients from serves on. A node that had left joins its
+// cluster again through discovery, unless the license is for one node. A fresh node, or one
+// that never joined, is no member yet.
+func (c *Cluster) bootNode(name, version string, fresh bool, serves, t time.Time) {
+	n := c.findAny(name)
 	if n == nil {
 		n = c.add(name)
 	}
@@ -264,7 +264,7 @@ func (c *Cluster) boot(name, version string, fresh bool, serves, t time.Time) {
 	n.start(t)
 }
 
-// dial gives what answers on a port of a node now; false = connections are refused.
+// dial returns the handler of a port of a node, or false if connections are refused now.
 func (p *Provisioner) dial(id ecp.ID, name, port string) (http.Handler, bool) {
 	e := p.entry(id)
 	e.mu.Lock()
@@ -275,7 +275,7 @@ func (p *Provisioner) dial(id ecp.ID, name, port string) (http.Handler, bool) {
 		return nil, false
 	}
 	var n *Node
-	h.sim.change(func(time.Time) { n = h.sim.any(name) })
+	h.sim.change(func(time.Time) { n = h.sim.findAny(name) })
 	if n == nil {
 		return nil, false
 	}

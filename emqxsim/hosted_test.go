@@ -40,7 +40,8 @@ func TestHostedClusterHasClients(t *testing.T) {
 	require.Equal(t, 200, callAt(t, e, "GET", "/rules/r", "").status)
 	require.Equal(t, 30.0, callAt(t, e, "GET", "/monitor_current", "").o["live_connections"])
 	second := o.Nodes[1].Name
-	require.Equal(t, 200, callAt(t, e, "POST", "/load_rebalance/"+second+"/evacuation/start", `{"wait_health_check":0,"wait_takeover":0}`).status)
+	require.Equal(t, 200, callAt(t, e, "POST", "/load_rebalance/"+second+"/evacuation/start",
+		`{"wait_health_check":0,"wait_takeover":0}`).status)
 	k.advance(time.Minute)
 	require.Equal(t, emqxsim.NodeUsage{}, c.Usage().Nodes[second])
 	require.Equal(t, 30, c.Usage().Connected)
@@ -55,13 +56,14 @@ func TestHostedClusterHasClients(t *testing.T) {
 	require.Nil(t, p.Cluster(d.ID))
 }
 
-// TestFurnish: every new cluster has what it is to begin with, and gets it once.
-func TestFurnish(t *testing.T) {
+// TestSeed: every new cluster has what it is to begin with, and gets it once.
+func TestSeed(t *testing.T) {
 	k := newClock()
-	p := newProvisioner(t, emqxsim.ProvisionerConfig{Now: k.Now, BootTime: 10 * time.Second, Furnish: func(c *emqxsim.Cluster) {
-		c.AddClients(emqxsim.Clients{Name: "c", Count: 4})
-		c.AddRule("r", `SELECT * FROM "t"`) // panics the second time
-	}})
+	p := newProvisioner(t, emqxsim.ProvisionerConfig{Now: k.Now, BootTime: 10 * time.Second,
+		Seed: func(c *emqxsim.Cluster) {
+			c.AddClients(emqxsim.Clients{Name: "c", Count: 4})
+			c.AddRule("r", `SELECT * FROM "t"`) // panics the second time
+		}})
 	for _, id := range []ecp.ID{"emqx-00000001", "emqx-00000002"} {
 		require.NoError(t, p.Apply(t.Context(), wanted(id, "5.8.9", 2)))
 		c := p.Cluster(id) // no node is up

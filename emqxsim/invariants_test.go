@@ -60,7 +60,7 @@ func (w *world) group(rt *rapid.T) string {
 	return rapid.SampledFrom([]string{"g1", "g2", "g3"}).Draw(rt, "group")
 }
 
-// ceiling is the most the licence lets in.
+// ceiling is the most the license lets in.
 func (w *world) ceiling() int {
 	if w.counts && w.limit <= 25 {
 		return w.limit
@@ -69,7 +69,7 @@ func (w *world) ceiling() int {
 }
 
 // TestInvariants: whatever happens to the nodes, no client is on one that is
-// down, none is lost or doubled, the licence holds, and when something is looked
+// down, none is lost or doubled, the license holds, and when something is looked
 // at changes nothing.
 func TestInvariants(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -134,10 +134,10 @@ func (w *world) check(rt *rapid.T) {
 	}
 	require.Equal(rt, total, u.Clients)
 	require.LessOrEqual(rt, u.Connected+u.Waiting, total)
-	require.LessOrEqual(rt, u.Connected, w.ceiling(), "licence")
+	require.LessOrEqual(rt, u.Connected, w.ceiling(), "license")
 	require.LessOrEqual(rt, u.Sessions, total, "nobody has two sessions")
 	if w.counts {
-		require.LessOrEqual(rt, u.Sessions, w.ceiling(), "licence of sessions")
+		require.LessOrEqual(rt, u.Sessions, w.ceiling(), "license of sessions")
 	}
 	for name, n := range u.Nodes {
 		require.GreaterOrEqual(rt, n.Sessions, n.Connected)
@@ -149,7 +149,7 @@ func (w *world) check(rt *rapid.T) {
 }
 
 // settle mends everything: then each evacuated node is empty, and all clients
-// the licence lets in are back, those apart that were sent away.
+// the license lets in are back, those apart that were sent away.
 func (w *world) settle(rt *rapid.T) {
 	free := slices.DeleteFunc(slices.Clone(worldNodes), func(n string) bool { return w.evac[n] })
 	w.both(func(c *emqxsim.Cluster) {
@@ -187,7 +187,7 @@ func (w *world) settle(rt *rapid.T) {
 		if w.counts {
 			used = u.Sessions
 		}
-		require.GreaterOrEqual(rt, used, w.ceiling(), "only the licence keeps clients out: %+v", u)
+		require.GreaterOrEqual(rt, used, w.ceiling(), "only the license keeps clients out: %+v", u)
 	}
 	w.checkAlarms(rt)
 }

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A node of EMQX that is new starts as a cluster of its own, answers as one that
-// is ready, finds the others and joins them: for that it stops its listeners and
-// what it knows, and starts again with what they know.
+// A new node of EMQX starts as a cluster of its own and answers as if it was ready. Then it
+// finds the others and joins them: it stops its listeners, drops what it knows, and starts
+// again with the cluster's data.
 
-// retryJoin is how often a new node looks for others that did not all answer.
+// retryJoin is how often a new node looks for the others again if not all of them answered.
 const retryJoin = 5 * time.Second
 
-// joinsLater says whether a new node finds others when it starts.
+// joinsLater reports whether a new node finds others when it starts.
 func (c *Cluster) joinsLater(n *Node, t time.Time) bool {
 	return c.cfg.Pace.Alone > 0 && !c.singleNode() &&
 		slices.ContainsFunc(c.members(), func(m *Node) bool { return m != n && m.up(t) })
@@ -24,8 +24,7 @@ func (n *Node) startAlone(t time.Time) {
 	n.start(t)
 }
 
-// joinStep joins the others. While one of them hangs, or none answers, it looks
-// for them again.
+// joinStep joins the others. It tries again later if one of them hangs or none answers.
 func (n *Node) joinStep(t time.Time) {
 	if n.dead || !n.joining || !n.joins.Equal(t) {
 		return
@@ -37,12 +36,12 @@ func (n *Node) joinStep(t time.Time) {
 		n.joins = t.Add(retryJoin)
 		return
 	}
-	n.c.lose(n, t)
-	n.enter(t)
+	n.c.loseClients(n, t)
+	n.joinCluster(t)
 }
 
-// reachable says whether clients are led to the node: it is a member or is to be
-// one, and load balancers take it for ready.
+// reachable reports whether clients are sent to the node: it is or will be a member, and
+// load balancers take it for ready.
 func (n *Node) reachable(t time.Time) bool {
 	return (!n.left || n.joining) && n.up(t) && !t.Before(n.serves)
 }

@@ -11,34 +11,34 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// How long a lease lives without a word of its holder, and how much earlier the
-// holder itself stops, as on Kubernetes.
+// A lease lives leaseLife without being renewed. Its holder stops somewhat earlier, as on
+// Kubernetes.
 const (
 	leaseLife   = 15 * time.Second
 	leaseMargin = 2 * time.Second
 )
 
-// fence lets one of several programs on a simulated platform write at a time.
-// They are in one process, so that a holder is alive until it is suspended.
+// fence lets one of several programs on a simulated platform write at a time. All are in
+// one process, so a holder is alive until it is suspended.
 type fence struct {
 	mu     sync.Mutex
 	epoch  int64         // guarded by mu
-	holder *seat         // guarded by mu; nil = nobody
+	holder *program      // guarded by mu; nil if nobody holds it
 	since  time.Time     // guarded by mu
-	moved  chan struct{} // guarded by mu; closed and replaced with every change
+	moved  chan struct{} // guarded by mu; closed and replaced at every change
 }
 
-// seat is one program.
-type seat struct {
+// program is one program.
+type program struct {
 	incarnation, host string
 	writing           sync.RWMutex // read-locked by every write
-	asks              bool         // guarded by fence.mu; Hold is running
-	suspended         time.Time    // guarded by fence.mu; zero = it runs
+	asks              bool         // guarded by fence.mu; true while Hold is running
+	suspended         time.Time    // guarded by fence.mu; zero while it runs
 }
 
 func newFence() *fence { return &fence{moved: make(chan struct{})} }
 
-func newSeat(host string) *seat { return &seat{incarnation: rand.Text()[:13], host: host} }
+func newSeat(host string) *program { return &program{incarnation: rand.Text()[:13], host: host} }
 
 func thisHost() string {
 	host, err := os.Hostname()
@@ -48,49 +48,48 @@ func thisHost() string {
 	return host
 }
 
-// Peer is another program's way to the same simulated platform, e.g. that of a
-// second daemon with a copy of the database: it has an incarnation of its own
-// and waits for the lease while another holds it.
+// Peer is another program on the same simulated platform, e.g. a second daemon with a copy
+// of the database. It has an incarnation of its own and waits for the lease while another
+// program holds it.
 type Peer struct {
 	*Provisioner
-	seat *seat
+	seat *program
 }
 
-// Peer gives a second way to the platform, for a program on a host.
+// Peer returns a second way to the platform, for a program on a host.
 func (p *Provisioner) Peer(host string) *Peer { return &Peer{p, newSeat(host)} }
 
-// Apply converges what is there towards d, while the peer holds the lease.
+// Apply changes the cluster towards d, if the peer holds the lease.
 func (p *Peer) Apply(ctx context.Context, d ecp.Desired) error { return p.applyAs(ctx, p.seat, d) }
 
-// Delete begins the removal of everything, while the peer holds the lease.
+// Delete begins to remove the cluster, if the peer holds the lease.
 func (p *Peer) Delete(ctx context.Context, id ecp.ID) error { return p.deleteAs(ctx, p.seat, id) }
 
-// Hold takes the lease when nobody else has it; see [ecp.Fencer].
+// Hold takes the lease when nobody else has it. See [ecp.Fencer].
 func (p *Peer) Hold(ctx context.Context, changed func()) error {
 	return p.fence.hold(ctx, p.seat, changed)
 }
 
-// Lease says who holds the platform.
+// Lease returns who holds the platform.
 func (p *Peer) Lease() ecp.Lease { return p.fence.lease(p.seat) }
 
-// Suspend stops the peer as SIGSTOP does a process, and lets it go on: while it
-// is stopped it does not renew its lease.
+// Suspend stops the peer as SIGSTOP stops a process, or lets it continue. A stopped peer
+// does not renew its lease.
 func (p *Peer) Suspend(stopped bool) { p.fence.suspend(p.seat, stopped) }
 
-// Hold takes the lease when nobody else has it; see [ecp.Fencer].
+// Hold takes the lease when nobody else has it. See [ecp.Fencer].
 func (p *Provisioner) Hold(ctx context.Context, changed func()) error {
-	return p.fence.hold(ctx, p.seat, changed)
+	return p.fence.hold(ctx, p.self, changed)
 }
 
-// Lease says who holds the platform.
-func (p *Provisioner) Lease() ecp.Lease { return p.fence.lease(p.seat) }
+// Lease returns who holds the platform.
+func (p *Provisioner) Lease() ecp.Lease { return p.fence.lease(p.self) }
 
-// Suspend stops the program that p is the platform of, and lets it go on: see
-// [Peer.Suspend].
-func (p *Provisioner) Suspend(stopped bool) { p.fence.suspend(p.seat, stopped) }
+// Suspend stops the program that uses p, or lets it continue. See [Peer.Suspend].
+func (p *Provisioner) Suspend(stopped bool) { p.fence.suspend(p.self, stopped) }
 
-// write is change by one of the programs, where it may.
-func (p *Provisioner) write(s *seat, op string, id ecp.ID, fn func(*state, time.Time) error) error {
+// write is change on behalf of one of the programs, if it may write.
+func (p *Provisioner) write(s *program, op string, id ecp.ID, fn func(*state, time.Time) error) error {
 	epoch, leave, err := p.fence.enter(s, op)
 	if err != nil {
 		return err
@@ -98,7 +97,8 @@ func (p *Provisioner) write(s *seat, op string, id ecp.ID, fn func(*state, time.
 	defer leave()
 	return p.change(id, func(st *state, now time.Time) error {
 		if epoch > 0 && st.Epoch > epoch {
-			return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "a daemon that took over later has written to it; nothing is written"}
+			return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "a daemon that took over later has written to " +
+				"it; nothing is written"}
 		}
 		before := st.clone()
 		failed := fn(st, now)
@@ -109,16 +109,16 @@ func (p *Provisioner) write(s *seat, op string, id ecp.ID, fn func(*state, time.
 	})
 }
 
-// seen raises the epoch above one that is found on a cluster.
-func (f *fence) seen(epoch int64) {
+// raiseEpoch raises the epoch above one that was found on a cluster.
+func (f *fence) raiseEpoch(epoch int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.epoch = max(f.epoch, epoch)
 }
 
-// enter lets a seat write until leave is called; epoch 0 = it never asked for
-// the lease.
-func (f *fence) enter(s *seat, op string) (epoch int64, leave func(), err error) {
+// enter lets a program write until leave is called. An epoch of 0 means that it never asked
+// for the lease.
+func (f *fence) enter(s *program, op string) (epoch int64, leave func(), err error) {
 	s.writing.RLock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,18 +132,18 @@ func (f *fence) enter(s *seat, op string) (epoch int64, leave func(), err error)
 	return 0, nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: f.leaseLocked(s).Waiting()}
 }
 
-// heldLocked says whether a seat holds the lease, and has renewed it lately.
-func (f *fence) heldLocked(s *seat) bool {
+// heldLocked reports whether a program holds the lease and renewed it recently.
+func (f *fence) heldLocked(s *program) bool {
 	return f.holder == s && (s.suspended.IsZero() || time.Since(s.suspended) < leaseLife-leaseMargin)
 }
 
-func (f *fence) lease(s *seat) ecp.Lease {
+func (f *fence) lease(s *program) ecp.Lease {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.leaseLocked(s)
 }
 
-func (f *fence) leaseLocked(s *seat) ecp.Lease {
+func (f *fence) leaseLocked(s *program) ecp.Lease {
 	if !s.asks {
 		return ecp.Lease{}
 	}
@@ -162,7 +162,7 @@ func (f *fence) moveLocked() {
 	f.moved = make(chan struct{})
 }
 
-func (f *fence) suspend(s *seat, stopped bool) {
+func (f *fence) suspend(s *program, stopped bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if s.suspended = (time.Time{}); stopped {
@@ -171,8 +171,8 @@ func (f *fence) suspend(s *seat, stopped bool) {
 	f.moveLocked()
 }
 
-// hold keeps a seat in line for the lease until ctx ends.
-func (f *fence) hold(ctx context.Context, s *seat, changed func()) error {
+// hold waits for the lease, and keeps it, until ctx ends.
+func (f *fence) hold(ctx context.Context, s *program, changed func()) error {
 	f.mu.Lock()
 	if s.asks {
 		f.mu.Unlock()
@@ -182,7 +182,7 @@ func (f *fence) hold(ctx context.Context, s *seat, changed func()) error {
 	f.mu.Unlock()
 	defer f.release(s)
 	for {
-		again, moved := f.try(s)
+		again, moved := f.tryAcquire(s)
 		changed()
 		wait := time.NewTimer(again)
 		if again == 0 {
@@ -199,9 +199,9 @@ func (f *fence) hold(ctx context.Context, s *seat, changed func()) error {
 	}
 }
 
-// try takes the lease where nobody has it, and says when to look again; 0 =
-// when something moves.
-func (f *fence) try(s *seat) (again time.Duration, moved <-chan struct{}) {
+// tryAcquire takes the lease if nobody has it, and returns when to look again. 0 means at the next
+// change.
+func (f *fence) tryAcquire(s *program) (again time.Duration, moved <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch h := f.holder; {
@@ -218,14 +218,14 @@ func (f *fence) try(s *seat) (again time.Duration, moved <-chan struct{}) {
 	return again, f.moved
 }
 
-// expired says that the holder has not renewed for the life of a lease; the
-// caller holds fence.mu.
-func (s *seat) expired() bool {
+// expired reports whether the holder has not renewed for the life of a lease. The caller
+// holds fence.mu.
+func (s *program) expired() bool {
 	return !s.suspended.IsZero() && time.Since(s.suspended) >= leaseLife
 }
 
-// release ends a seat's hold when its writes have ended.
-func (f *fence) release(s *seat) {
+// release ends a program's hold when its writes have ended.
+func (f *fence) release(s *program) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	f.mu.Lock()

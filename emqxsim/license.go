@@ -8,47 +8,46 @@ import (
 	"time"
 )
 
-// The kinds of licence.
+// The types of license.
 const (
 	TrialLicense     = "trial"
 	OfficialLicense  = "official"
-	CommunityLicense = "community" // from 5.9: one node only
+	CommunityLicense = "community" // from 5.9 on; for one node only
 )
 
-// What a customer is; it decides what happens when the licence expires, and
-// whether the limit can be set.
+// The types of customer. They decide what happens when the license expires, and whether the
+// limit can be set.
 const (
 	SmallCustomer            = 0
 	LargeCustomer            = 2
-	BusinessCriticalCustomer = 3 // dynamic_max_connections counts, from 5.7
+	BusinessCriticalCustomer = 3 // dynamic_max_connections counts, from 5.7 on
 	EvaluationCustomer       = 10
 	DeveloperCustomer        = 11
 )
 
-// License is what a licence says. Keys made of it are accepted by simulated
-// clusters only; see [LicenseKey].
+// License holds the terms of a license. Only simulated clusters accept keys made from it by
+// [LicenseKey].
 type License struct {
-	Type         string    `json:"type"`     // "" = OfficialLicense
-	CustomerType int       `json:"customer"` // see the constants
-	Customer     string    `json:"name"`     // "" = "Simulated Customer"
-	Email        string    `json:"email"`    // "" = an address at example.org
+	Type         string    `json:"type"`     // empty means OfficialLicense
+	CustomerType int       `json:"customer"` // one of the constants above
+	Customer     string    `json:"name"`     // empty means "Simulated Customer"
+	Email        string    `json:"email"`    // empty means an address at example.org
 	Deployment   string    `json:"deployment"`
-	Start        time.Time `json:"start"`  // zero = a year before the clock's now
-	Expiry       time.Time `json:"expiry"` // zero = five years after Start
+	Start        time.Time `json:"start"`  // zero means a year before the clock's now
+	Expiry       time.Time `json:"expiry"` // zero means five years after Start
 	Limit        int       `json:"limit"`  // connections or sessions
 	singleNode   bool
 }
 
-// What a licence starts with, so that it is told from any other text.
+// The texts by which keys and license files are recognized.
 const (
 	keyPrefix  = "emqxsim-license."
 	fileHeader = "-----BEGIN SIMULATED LICENSE-----\n"
 	fileFooter = "\n-----END SIMULATED LICENSE-----\n"
 )
 
-// LicenseKey makes a key for POST /api/v5/license. It is the text
-// "emqxsim-license." and the terms as JSON in base64url; nothing is signed, and
-// no real broker takes it.
+// LicenseKey returns a key for POST /api/v5/license: the text "emqxsim-license." and the
+// terms as JSON in base64url. It is not signed, and no real broker accepts it.
 func LicenseKey(l License) string {
 	b, err := json.Marshal(l)
 	if err != nil {
@@ -57,11 +56,11 @@ func LicenseKey(l License) string {
 	return keyPrefix + base64.RawURLEncoding.EncodeToString(b)
 }
 
-// LicenseFile makes the text of a .lic file for EMQX 4.4: a key as above
-// between two lines.
+// LicenseFile returns the text of a .lic file for EMQX 4.4, which is a key between two
+// lines.
 func LicenseFile(l License) string { return fileHeader + LicenseKey(l) + fileFooter }
 
-// parseLicense reads a key or a file; false = it is none.
+// parseLicense reads a key or a file and reports whether it is one.
 func parseLicense(text string, now time.Time) (License, bool) {
 	text = strings.TrimSpace(text)
 	text = strings.TrimSuffix(strings.TrimPrefix(text, fileHeader), strings.TrimSpace(fileFooter))
@@ -99,7 +98,7 @@ func (l License) withDefaults(now time.Time) License {
 
 func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
-// What brokers come with. The dates of the trial are those that were recorded.
+// The licenses that brokers start with. The dates of the trial are recorded ones.
 const (
 	evaluationLimit4 = 10
 	trialLimit       = 25
@@ -118,11 +117,13 @@ func startLicense(c ClusterConfig) License {
 	return l
 }
 
-// builtIn is "default".
+// builtIn returns the license that the key "default" stands for.
 func builtIn(version string, now time.Time) License {
 	trial := License{
-		Type: TrialLicense, CustomerType: EvaluationCustomer, Customer: "Evaluation", Email: "contact@emqx.io", Deployment: "trial",
-		Start: time.Date(2024, 4, 18, 0, 0, 0, 0, time.UTC), Expiry: time.Date(2029, 4, 17, 0, 0, 0, 0, time.UTC), Limit: trialLimit,
+		Type: TrialLicense, CustomerType: EvaluationCustomer, Customer: "Evaluation", Email: "contact@emqx.io",
+		Deployment: "trial",
+		Start:      time.Date(2024, 4, 18, 0, 0, 0, 0, time.UTC), Expiry: time.Date(2029, 4, 17, 0, 0, 0, 0, time.UTC),
+		Limit: trialLimit,
 	}
 	switch {
 	case mustMajor(version) == 4:
@@ -136,31 +137,32 @@ func builtIn(version string, now time.Time) License {
 	return trial
 }
 
-// evaluation is the key "evaluation", from 5.9.
+// evaluation returns the license that the key "evaluation" stands for, from 5.9 on.
 func evaluation(now time.Time) License {
 	return License{
-		Type: TrialLicense, CustomerType: EvaluationCustomer, Customer: "Evaluation", Email: "contact@emqx.io", Deployment: "trial",
-		Start: day(now), Expiry: day(now).AddDate(0, 0, 30), Limit: trialLimit,
+		Type: TrialLicense, CustomerType: EvaluationCustomer, Customer: "Evaluation", Email: "contact@emqx.io",
+		Deployment: "trial",
+		Start:      day(now), Expiry: day(now).AddDate(0, 0, 30), Limit: trialLimit,
 	}
 }
 
-// licenseSetting is what can be set beside the key.
+// licenseSetting holds the settings beside the key.
 type licenseSetting struct {
 	low, high int // watermarks of the alarm, in percent
-	dynamic   int // -1 = never set
+	dynamic   int // -1 until it is set
 }
 
-// SetLicense puts a licence into force, as a new key does.
+// SetLicense puts a license into force, as a new key does.
 func (c *Cluster) SetLicense(l License) {
 	c.change(func(now time.Time) {
 		c.db.license = l.withDefaults(now)
-		if n := c.speaker(now); n != nil {
-			n.sayLicense(now)
+		if n := c.reporter(now); n != nil {
+			n.logLicense(now)
 		}
 	})
 }
 
-// limitFor is the limit in force on a node of the version.
+// limitFor returns the limit in force on a node of the version.
 func (d *database) limitFor(version string) int {
 	if !d.dynamicCounts(version) {
 		return d.license.Limit
@@ -179,12 +181,12 @@ func (d *database) dynamic() int {
 	return d.setting.dynamic
 }
 
-// licensed says whether the edition has licences at all.
+// licensed reports whether the edition has licenses at all.
 func (c *Cluster) licensed(version string) bool {
 	return c.cfg.Edition == Enterprise || c.major > 4 && has(version, sinceCommunity)
 }
 
-// version is that of the oldest member: what counts where versions differ.
+// version returns the version of the oldest member, which counts where versions differ.
 func (c *Cluster) version() string {
 	for _, n := range c.nodes {
 		if !n.left {
@@ -194,14 +196,14 @@ func (c *Cluster) version() string {
 	return c.cfg.Version
 }
 
-// singleNode says whether the licence forbids a second member.
+// singleNode reports whether the license forbids a second member.
 func (c *Cluster) singleNode() bool {
 	return c.licensed(c.version()) && c.db.license.singleNode && c.major > 4 && has(c.version(), sinceCommunity)
 }
 
 func (l License) expired(t time.Time) bool { return !t.Before(l.Expiry) }
 
-// stops is when the licence refuses new clients; zero = never.
+// stops returns when the license refuses new clients. Zero means never.
 func (l License) stops() time.Time {
 	switch {
 	case l.Type != OfficialLicense || l.CustomerType == EvaluationCustomer:
@@ -212,13 +214,12 @@ func (l License) stops() time.Time {
 	return time.Time{}
 }
 
-// warns is when the alarm rises that it will expire.
+// warns returns when the alarm about the coming expiry rises.
 func (l License) warns() time.Time { return l.Expiry.AddDate(0, 0, -30) }
 
 func (l License) moments() []time.Time { return []time.Time{l.warns(), l.Expiry, l.stops()} }
 
-// used is what the licence counts: clients that are connected, from 5.8.5 on
-// sessions.
+// used returns what the license counts: connected clients, and from 5.8.5 on sessions.
 func (c *Cluster) used() int {
 	sum := 0
 	sessions := c.countsSessions()
@@ -237,8 +238,8 @@ func (c *Cluster) used() int {
 
 func (c *Cluster) countsSessions() bool { return c.major > 4 && has(c.version(), sinceSessions) }
 
-// ceiling is how many the licence really lets in: a tenth more, but from 5.8.5
-// on only where the limit is above 25.
+// ceiling returns how many clients or sessions the license really allows: a tenth more than
+// its limit, but from 5.8.5 on only if the limit is above 25.
 func (c *Cluster) ceiling() int {
 	limit := c.db.limitFor(c.version())
 	if c.countsSessions() && limit <= trialLimit {
@@ -247,11 +248,11 @@ func (c *Cluster) ceiling() int {
 	return limit + limit/10
 }
 
-// licenseLeft is how many clients more may connect. Who has a session that is
-// counted already is not counted again.
+// licenseLeft returns how many more clients may connect. A client whose session is counted
+// already is not counted again.
 func (c *Cluster) licenseLeft(session *Node, _ time.Time) int {
 	if !c.licensed(c.version()) || session != nil && c.countsSessions() {
-		return math.MaxInt32 // no limit
+		return math.MaxInt32 // there is no limit
 	}
 	return max(c.ceiling()-c.used(), 0)
 }

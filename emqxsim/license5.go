@@ -12,14 +12,16 @@ func license5(q *request) answer {
 	l := q.db.license
 	limit := q.db.limitFor(q.n.version)
 	return asJSON(fields(q.n.version,
-		field{key: "customer", value: l.Customer}, field{key: "customer_type", value: l.CustomerType}, field{key: "deployment", value: l.Deployment},
+		field{key: "customer", value: l.Customer}, field{key: "customer_type", value: l.CustomerType},
+		field{key: "deployment", value: l.Deployment},
 		field{key: "email", value: l.Email}, field{key: "type", value: l.Type}, field{key: "expiry", value: l.expired(q.now)},
-		field{key: "start_at", value: l.Start.Format(time.DateOnly)}, field{key: "expiry_at", value: l.Expiry.Format(time.DateOnly)},
+		field{key: "start_at", value: l.Start.Format(time.DateOnly)},
+		field{key: "expiry_at", value: l.Expiry.Format(time.DateOnly)},
 		field{key: "max_connections", value: limit}, field{key: "max_sessions", since: sinceSessions, value: limit},
 	))
 }
 
-// setLicense5: a node with others beside it does not take a licence for one.
+// setLicense5 refuses a license for a single node while the node has others beside it.
 func setLicense5(q *request) answer {
 	in, bad := q.jsonBody()
 	if bad != nil {
@@ -44,18 +46,20 @@ func setLicense5(q *request) answer {
 	case !ok && has(q.n.version, sinceCommunity):
 		return bad5("Bad license key, see logs for more details")
 	case !ok || l.CustomerType == BusinessCriticalCustomer && !has(q.n.version, sinceDynamic):
-		return bad5("Bad license key") // a customer type that the version does not know: not recorded
+		// The answer for a customer type that the version does not know is not recorded.
+		return bad5("Bad license key")
 	case l.singleNode && len(q.n.peers()) > 1:
 		return bad5("SINGLE_NODE_LICENSE")
 	}
 	q.db.license = l
-	q.n.sayLicense(q.now)
+	q.n.logLicense(q.now)
 	return license5(q)
 }
 
 func licenseSetting5(q *request) answer {
 	set := q.db.setting
-	o := obj{"connection_low_watermark": fmt.Sprintf("%d%%", set.low), "connection_high_watermark": fmt.Sprintf("%d%%", set.high)}
+	o := obj{"connection_low_watermark": fmt.Sprintf("%d%%", set.low), "connection_high_watermark": fmt.Sprintf("%d%%",
+		set.high)}
 	if q.db.dynamicCounts(q.n.version) {
 		o["dynamic_max_connections"] = q.db.dynamic()
 	}
@@ -74,8 +78,8 @@ func percentOf(v any) (int, bool) {
 	return 0, false
 }
 
-// putLicenseSetting5 merges. A limit that the licence does not let be set is
-// dropped without a word, as in reality.
+// putLicenseSetting5 merges the body into the settings. It silently ignores a limit that
+// the license does not allow to set, as real brokers do.
 func putLicenseSetting5(q *request) answer {
 	bad := bad5("Bad license setting")
 	in, refusal := q.jsonBody()

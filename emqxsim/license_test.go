@@ -9,7 +9,7 @@ import (
 	"github.com/openecp/openecp/emqxsim"
 )
 
-// TestLicenseLimits: how many of 200 clients each licence lets in, and what it
+// TestLicenseLimits: how many of 200 clients each license lets in, and what it
 // says its limit is.
 func TestLicenseLimits(t *testing.T) {
 	for _, c := range []struct {
@@ -22,8 +22,10 @@ func TestLicenseLimits(t *testing.T) {
 		{"trial, a tenth more", "5.7.2", nil, 25, 27},
 		{"trial, none more from 5.8.5", "5.8.9", nil, 25, 25},
 		{"official", "5.8.9", &emqxsim.License{Limit: 100}, 100, 110},
-		{"business critical starts with 25", "5.7.2", &emqxsim.License{Limit: 100, CustomerType: emqxsim.BusinessCriticalCustomer}, 25, 27},
-		{"business critical, 5.6 knows no limit to set", "5.6.1", &emqxsim.License{Limit: 100, CustomerType: emqxsim.BusinessCriticalCustomer}, 100, 110},
+		{"business critical starts with 25", "5.7.2",
+			&emqxsim.License{Limit: 100, CustomerType: emqxsim.BusinessCriticalCustomer}, 25, 27},
+		{"business critical, 5.6 knows no limit to set", "5.6.1",
+			&emqxsim.License{Limit: 100, CustomerType: emqxsim.BusinessCriticalCustomer}, 100, 110},
 		{"community", "5.10.0", nil, 10_000_000, 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -64,14 +66,16 @@ func TestDynamicLimit(t *testing.T) {
 	c.AddClients(emqxsim.Clients{Name: "c", Count: 200})
 	put := call(t, n, "PUT", "/license/setting", `{"dynamic_max_connections":50}`)
 	require.Equal(t, 200, put.status)
-	require.NotContains(t, put.o, "dynamic_max_connections", "dropped without a word: the licence is no such one")
+	require.NotContains(t, put.o, "dynamic_max_connections", "dropped without a word: the license is no such one")
 
 	key := emqxsim.LicenseKey(emqxsim.License{Limit: 120, CustomerType: emqxsim.BusinessCriticalCustomer})
 	require.Equal(t, 25.0, call(t, n, "POST", "/license", `{"key":"`+key+`"}`).o["max_sessions"])
-	require.Equal(t, 50.0, call(t, n, "PUT", "/license/setting", `{"dynamic_max_connections":50}`).o["dynamic_max_connections"])
+	require.Equal(t, 50.0, call(t, n, "PUT", "/license/setting",
+		`{"dynamic_max_connections":50}`).o["dynamic_max_connections"])
 	k.advance(time.Minute)
 	require.Equal(t, 55, c.Usage().Connected)
-	require.Equal(t, 500.0, call(t, n, "PUT", "/license/setting", `{"dynamic_max_connections":500}`).o["dynamic_max_connections"], "echoed")
+	require.Equal(t, 500.0, call(t, n, "PUT", "/license/setting",
+		`{"dynamic_max_connections":500}`).o["dynamic_max_connections"], "echoed")
 	require.Equal(t, 120.0, call(t, n, "GET", "/license", "").o["max_connections"], "capped")
 	call(t, n, "PUT", "/license/setting", `{"dynamic_max_connections":0}`)
 	require.Equal(t, 55, c.Usage().Connected, "lowering drops nobody")
@@ -83,7 +87,8 @@ func TestDynamicLimit(t *testing.T) {
 		require.Equal(t, 400, a.status)
 		require.Equal(t, message, a.o["message"])
 	}
-	for _, body := range []string{`{"connection_low_watermark":"95%"}`, `{"dynamic_max_connections":-1}`, `{"connection_high_watermark":7}`, `[]`} {
+	for _, body := range []string{`{"connection_low_watermark":"95%"}`, `{"dynamic_max_connections":-1}`,
+		`{"connection_high_watermark":7}`, `[]`} {
 		require.Equal(t, "Bad license setting", call(t, n, "PUT", "/license/setting", body).o["message"], body)
 	}
 	require.Equal(t, "trial", call(t, n, "POST", "/license", `{"key":"default"}`).o["type"])

@@ -6,19 +6,21 @@ import (
 	"time"
 )
 
-// listener is one way in for MQTT clients, on every node alike.
+// listener is a listener for MQTT clients, which every node has.
 type listener struct {
-	id        string // "tcp:default"; v4: "mqtt:tcp:external"
+	id        string // "tcp:default"; on EMQX 4 "mqtt:tcp:external"
 	bind      string
 	acceptors int
-	max       int // connections on one node; 0 = no limit
+	max       int // connections on one node; 0 means no limit
 	enable    bool
-	conf      map[string]any  // what else was configured
-	stopped   map[string]bool // by hand, by node name; a restart of the node forgets it
-	kept      map[string]int  // limits that nodes have kept, by name, because the change failed on them; a restart takes the new one
+	conf      map[string]any  // the rest of its configuration
+	stopped   map[string]bool // stopped by hand, by node name; a restart of the node starts it
+	// Limits of nodes on which a change failed, by node name; a restart of the node applies
+	// the change.
+	kept map[string]int
 }
 
-// limit is how many connections the listener takes on a node; 0 = no limit.
+// limit returns how many connections the listener accepts on a node. 0 means no limit.
 func (l *listener) limit(n *Node) int {
 	if kept, ok := l.kept[n.name]; ok {
 		return kept
@@ -26,7 +28,7 @@ func (l *listener) limit(n *Node) int {
 	return l.max
 }
 
-// keepOn lets nodes keep the limit they have whatever the next change is.
+// keepOn lets nodes that refuse changes keep their present limit.
 func (l *listener) keepOn(nodes []*Node) {
 	for _, n := range nodes {
 		switch {
@@ -40,12 +42,12 @@ func (l *listener) keepOn(nodes []*Node) {
 	}
 }
 
-// KeepListeners(true) makes changes of listeners fail on the node, which keeps
-// the limits that it has, and what runs there. The others take them, and the answer does not say so:
-// each node of EMQX 5 applies such a change by itself.
+// KeepListeners(true) makes changes of listeners fail on the node: it keeps its limits and
+// its running listeners. The other nodes apply the changes, and the answer does not mention
+// the failure, because each node of EMQX 5 applies such a change by itself.
 func (n *Node) KeepListeners(keep bool) { n.set(func() { n.keeps = keep }) }
 
-// protocol is the part of the id that says how clients speak.
+// protocol is the part of the id that names the protocol.
 func (l *listener) protocol() string { return l.id[:strings.LastIndexByte(l.id, ':')] }
 
 func (l *listener) name() string { return l.id[strings.LastIndexByte(l.id, ':')+1:] }
@@ -78,8 +80,8 @@ func (d *database) listener(id string) *listener {
 	return d.listeners[i]
 }
 
-// SetListener changes a listener: how many clients each node takes through it
-// (0 = no limit), and whether it takes any. It panics if there is none.
+// SetListener changes a listener: how many clients each node accepts through it (0 means no
+// limit), and whether it runs. It panics if there is no such listener.
 func (c *Cluster) SetListener(id string, maxConnections int, enable bool) {
 	c.change(func(t time.Time) {
 		l := c.db.listener(id)
@@ -93,7 +95,7 @@ func (c *Cluster) SetListener(id string, maxConnections int, enable bool) {
 	})
 }
 
-// stopListener and the two below work on the nodes given, by hand.
+// stopListener, startListener and closeListener act on the given nodes.
 func (c *Cluster) stopListener(l *listener, nodes []*Node, t time.Time) {
 	if l.stopped == nil {
 		l.stopped = map[string]bool{}
@@ -110,14 +112,14 @@ func (c *Cluster) startListener(l *listener, nodes []*Node) {
 	}
 }
 
-// closeListener cuts the clients that came through it.
+// closeListener disconnects the clients of a listener.
 func (c *Cluster) closeListener(l *listener, nodes []*Node, t time.Time) {
 	for _, g := range c.groups {
 		if g.Listener != l.id {
 			continue
 		}
 		for _, n := range nodes {
-			c.cut(g, n, count(g.on, n), t)
+			c.disconnect(g, n, count(g.on, n), t)
 		}
 	}
 }

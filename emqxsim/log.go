@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// What a node keeps of its log.
+// How much of its log a node keeps.
 const (
 	logKept    = 2000    // lines
 	logLongest = 4 << 10 // bytes of one
 )
 
-// logPause is how long an event that clients bring about is not written again.
+// logPause is the shortest time between two lines about the same event of clients.
 const logPause = time.Minute
 
-// nodeLog is the newest of what a node has written. The cluster's mutex guards
-// it.
+// nodeLog is the latest part of a node's log. It is guarded by the cluster's mutex.
 type nodeLog struct {
-	lines []logLine
-	next  int                  // number of the next line
-	said  map[string]time.Time // when an event that is throttled was written last
+	lines   []logLine
+	next    int                  // number of the next line
+	written map[string]time.Time // when a throttled event was written last
 }
 
 type logLine struct {
@@ -30,8 +29,8 @@ type logLine struct {
 	text string
 }
 
-// logEvent is something a node writes. The words are ours: no log was
-// recorded. Its level and, from 5.x on, its name are what is looked for.
+// logEvent is an event that a node logs. No log was recorded, so the texts are our own;
+// readers look for the level and, from 5.x on, for the name.
 type logEvent struct{ level, name, words string }
 
 var (
@@ -46,17 +45,19 @@ var (
 	nodeComes        = logEvent{"warning", "node_up", "[Cluster] node is up"}
 )
 
-// refusedEvents are how a node tells that it turned clients away.
+// refusedEvents are the log entries for clients that were refused, by reason.
 var refusedEvents = map[string]logEvent{
 	refusedEvacuating: {"warning", "connection_rejected_due_to_evacuation", "[Evacuation] connection rejected"},
-	refusedFull:       {"warning", "connection_rejected_due_to_max_connections", "[Listener] connection rejected: too many"},
-	refusedLimit:      {"error", "connection_rejected_due_to_license_limit_reached", "[License] connection rejected: limit reached"},
-	refusedExpired:    {"error", "connection_rejected_due_to_license_expired", "[License] connection rejected: expired"},
+	refusedFull: {"warning", "connection_rejected_due_to_max_connections",
+		"[Listener] connection rejected: too many"},
+	refusedLimit: {"error", "connection_rejected_due_to_license_limit_reached",
+		"[License] connection rejected: limit reached"},
+	refusedExpired: {"error", "connection_rejected_due_to_license_expired", "[License] connection rejected: expired"},
 }
 
-// say writes an event in the form that the node's version has by default, with
-// pairs of names and values.
-func (n *Node) say(t time.Time, e logEvent, pairs ...string) {
+// logEvent writes an event in the default format of the node's version, with pairs of names and
+// values.
+func (n *Node) logEvent(t time.Time, e logEvent, pairs ...string) {
 	if !n.up(t) {
 		return
 	}
@@ -72,11 +73,11 @@ func (n *Node) say(t time.Time, e logEvent, pairs ...string) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		b.WriteString(between + pairs[i] + is + pairs[i+1])
 	}
-	n.print(t, b.String())
+	n.appendLog(t, b.String())
 }
 
-// print writes one line as it is.
-func (n *Node) print(t time.Time, text string) {
+// appendLog writes one line as it is.
+func (n *Node) appendLog(t time.Time, text string) {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' {
 			return ' '
@@ -84,7 +85,8 @@ func (n *Node) print(t time.Time, text string) {
 		return r
 	}, text[:min(len(text), logLongest)])
 	l := &n.log
-	if i := len(l.lines) - 1; i >= 0 && !t.After(l.lines[i].at) { // as in reality no two are taken up at one moment
+	// As with real brokers, no two lines have the same time.
+	if i := len(l.lines) - 1; i >= 0 && !t.After(l.lines[i].at) {
 		t = l.lines[i].at.Add(1)
 	}
 	l.lines = append(l.lines, logLine{l.next, t, strings.ToValidUTF8(text, "?")})
@@ -94,64 +96,65 @@ func (n *Node) print(t time.Time, text string) {
 	}
 }
 
-// sayListeners is what stands on the console at a start, without time or level.
-func (n *Node) sayListeners(t time.Time) {
+// logListeners writes what the console shows at a start, without time or level.
+func (n *Node) logListeners(t time.Time) {
 	for _, l := range n.db.listeners {
 		switch {
 		case !l.running(n):
 		case n.c.major == 4:
-			n.print(t, "Start "+l.id+" listener on "+l.bind+" successfully.")
+			n.appendLog(t, "Start "+l.id+" listener on "+l.bind+" successfully.")
 		default:
-			n.print(t, "Listener "+l.id+" on "+l.bind+" started.")
+			n.appendLog(t, "Listener "+l.id+" on "+l.bind+" started.")
 		}
 	}
 }
 
-// sayRunning ends a start; the other members see the node.
-func (n *Node) sayRunning(t time.Time) {
-	n.print(t, "EMQX "+n.version+" is running now!")
+// logRunning writes the last lines of a start; the other members report the node.
+func (n *Node) logRunning(t time.Time) {
+	n.appendLog(t, "EMQX "+n.version+" is running now!")
 	n.c.tellOthers(n, t, nodeComes)
 }
 
-// sayLicense tells of a licence that was put into force; never its text.
-func (n *Node) sayLicense(t time.Time) {
+// logLicense reports a license that was put into force. It never writes the key.
+func (n *Node) logLicense(t time.Time) {
 	l := n.db.license
-	n.say(t, licenseChanges, "customer", l.Customer, "max_connections", strconv.Itoa(l.Limit), "expiry_at", l.Expiry.Format(time.DateOnly))
+	n.logEvent(t, licenseChanges, "customer", l.Customer, "max_connections", strconv.Itoa(l.Limit), "expiry_at",
+		l.Expiry.Format(time.DateOnly))
 }
 
-func (c *Cluster) sayDown(n *Node, t time.Time) { c.tellOthers(n, t, nodeGoes) }
+func (c *Cluster) logDown(n *Node, t time.Time) { c.tellOthers(n, t, nodeGoes) }
 
 func (c *Cluster) tellOthers(n *Node, t time.Time, e logEvent) {
 	for _, m := range c.nodes {
 		if m != n && !m.left && !n.left && m.side == n.side {
-			m.say(t, e, "node", n.name)
+			m.logEvent(t, e, "node", n.name)
 		}
 	}
 }
 
-// sayRefused: of the nodes that may have turned clients away one says so, not
-// more than once a minute.
-func (c *Cluster) sayRefused(g *group, why string, clients int, t time.Time) {
+// logRefused reports clients that were refused, on one of the nodes that may have refused
+// them, at most once a minute.
+func (c *Cluster) logRefused(g *group, why string, clients int, t time.Time) {
 	e, known := refusedEvents[why]
-	n := c.speaker(t)
+	n := c.reporter(t)
 	if why == refusedEvacuating {
 		if i := slices.IndexFunc(c.nodes, func(m *Node) bool { return !m.left && m.up(t) && m.evac != nil }); i >= 0 {
 			n = c.nodes[i]
 		}
 	}
-	if !known || n == nil || t.Sub(n.log.said[e.name]) < logPause {
+	if !known || n == nil || t.Sub(n.log.written[e.name]) < logPause {
 		return
 	}
-	if n.log.said == nil {
-		n.log.said = map[string]time.Time{}
+	if n.log.written == nil {
+		n.log.written = map[string]time.Time{}
 	}
-	n.log.said[e.name] = t
-	n.say(t, e, "listener", g.Listener, "clients", strconv.Itoa(clients))
+	n.log.written[e.name] = t
+	n.logEvent(t, e, "listener", g.Listener, "clients", strconv.Itoa(clients))
 }
 
-// speaker is the running member that tells what concerns them all; nil = none
-// runs.
-func (c *Cluster) speaker(t time.Time) *Node {
+// reporter returns the running member that reports events of the whole cluster, or nil if
+// none runs.
+func (c *Cluster) reporter(t time.Time) *Node {
 	for _, n := range c.nodes {
 		if !n.left && n.up(t) {
 			return n

@@ -37,10 +37,14 @@ func logOf(t *testing.T, n *emqxsim.Node, o ecp.LogOptions) (out []string) {
 // form of the version.
 func TestLog(t *testing.T) {
 	for _, c := range []struct{ version, listener, alarm, limit, down string }{
-		{"4.4.24", "Start mqtt:tcp:external listener on 0.0.0.0:1883 successfully.", "[warning] [Alarm] activated message=hot name=cpu",
-			"[error] [License] connection rejected: limit reached listener=mqtt:tcp:external", "[error] [Cluster] node is down node=emqx@b"},
-		{"5.8.9", "Listener tcp:default on 0.0.0.0:1883 started.", "[warning] msg: alarm_is_activated, message: hot, name: cpu",
-			"[error] msg: connection_rejected_due_to_license_limit_reached, listener: tcp:default", "[error] msg: node_down, node: emqx@b"},
+		{"4.4.24", "Start mqtt:tcp:external listener on 0.0.0.0:1883 successfully.",
+			"[warning] [Alarm] activated message=hot name=cpu",
+			"[error] [License] connection rejected: limit reached listener=mqtt:tcp:external",
+			"[error] [Cluster] node is down node=emqx@b"},
+		{"5.8.9", "Listener tcp:default on 0.0.0.0:1883 started.", "[warning] msg: alarm_is_activated, message: hot, " +
+			"name: cpu",
+			"[error] msg: connection_rejected_due_to_license_limit_reached, listener: tcp:default",
+			"[error] msg: node_down, node: emqx@b"},
 	} {
 		t.Run(c.version, func(t *testing.T) {
 			k := newClock()
@@ -64,7 +68,8 @@ func TestLog(t *testing.T) {
 			require.Len(t, got, 1, "a line is one line")
 			require.Contains(t, strings.ReplaceAll(got[0], " [critical] forged", ""), c.alarm)
 			require.Len(t, find(a, "eactivated"), 1)
-			require.True(t, strings.HasPrefix(got[0], k.Now().Add(-time.Second).Format("2006-01-02T15:04:05.000000-07:00 ")), got[0])
+			require.True(t, strings.HasPrefix(got[0], k.Now().Add(-time.Second).Format("2006-01-02T15:04:05.000000-07:00 ")),
+				got[0])
 
 			s.AddClients(emqxsim.Clients{Name: "c", Count: 100})
 			k.advance(59 * time.Second)

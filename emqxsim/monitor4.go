@@ -2,10 +2,10 @@ package emqxsim
 
 import "time"
 
-// The dashboard's charts, Enterprise only. Of their answers is known what their
-// clients read; no more is shown.
+// The charts of the dashboard, of the Enterprise edition only. Only those parts of the
+// answers are simulated that clients are known to read.
 
-// currentMetrics4 are messages per second, and counts, of the whole cluster.
+// currentMetrics4 returns message rates per second and counts of the whole cluster.
 func currentMetrics4(c *call4) answer {
 	o := obj{"received": 0, "sent": 0, "subscription": 0, "connection": 0, "live_connection": 0}
 	for _, m := range c.running() {
@@ -19,14 +19,14 @@ func currentMetrics4(c *call4) answer {
 	return data4(o)
 }
 
-// How far the charts go back, and in which steps.
+// The length and the step of the charts.
 const (
 	chartLength4 = 2 * time.Hour
 	chartStep4   = time.Minute
 )
 
-// charts4 are the figures there are charts of: what a node has at the end of a
-// step, and at its beginning.
+// charts4 computes the value of a chart from the state of a node at the end and the
+// beginning of a step.
 var charts4 = map[string]func(end, begin moment) int{
 	"connection":    func(end, _ moment) int { return end.sessions },
 	"route":         func(end, _ moment) int { return end.topics },
@@ -36,20 +36,14 @@ var charts4 = map[string]func(end, begin moment) int{
 	"dropped":       func(end, begin moment) int { return end.dropped.at(end.from) - begin.dropped.at(begin.from) },
 }
 
-// monitorMetrics4 is one chart, or all: for each node points of time, in
-// milliseconds, and value. Only the form of the one is known.
+// monitorMetrics4 is one chart: the points of each node, which are a time in
+// milliseconds and a value.
 func monitorMetrics4(c *call4) answer {
-	if kind, one := c.params["type"]; one {
-		if charts4[kind] == nil {
-			return notFound4()
-		}
-		return data4(c.chart(kind))
+	kind := c.params["type"]
+	if charts4[kind] == nil {
+		return notFound4()
 	}
-	all := obj{}
-	for kind := range charts4 {
-		all[kind] = c.chart(kind)
-	}
-	return data4(all)
+	return data4(c.chart(kind))
 }
 
 func (c *call4) chart(kind string) obj {
@@ -57,11 +51,11 @@ func (c *call4) chart(kind string) obj {
 	for _, m := range c.running() {
 		points := [][2]int64{}
 		for t := c.now.Truncate(chartStep4).Add(chartStep4 - chartLength4); !t.After(c.now); t = t.Add(chartStep4) {
-			end, ran := m.when(t)
+			end, ran := m.stateAt(t)
 			if !ran {
 				continue
 			}
-			begin, _ := m.when(t.Add(-chartStep4))
+			begin, _ := m.stateAt(t.Add(-chartStep4))
 			end.from, begin.from = t, t.Add(-chartStep4)
 			points = append(points, [2]int64{t.UnixMilli(), int64(charts4[kind](end, begin))})
 		}

@@ -1,31 +1,30 @@
 package emqxsim
 
 import (
-	"net/http"
 	"strconv"
 	"time"
 )
 
-// The monitor takes a sample of every node each ten seconds of the clock.
+// The monitor samples every node every ten seconds of the clock.
 const sampleEvery = 10 * time.Second
 
-// figures are what one node, or several together, looked like at a sample.
+// figures are the values of one sample, of one node or of several together.
 type figures struct {
 	live, sessions, subs, topics int
-	received, sent, dropped      int // within the ten seconds before
+	received, sent, dropped      int // in the ten seconds before
 }
 
-// sample is what the monitor saw of nodes at t, a multiple of ten seconds;
-// false = none of them ran. What ran less than that long gave no sample yet.
+// sample returns what the monitor saw at t, a multiple of ten seconds, or false if no node
+// ran. A node that had run for less than ten seconds is not part of it.
 func (q *request) sample(nodes []*Node, t time.Time) (figures, bool) {
 	var f figures
 	seen := false
 	for _, n := range nodes {
-		m, ok := n.when(t)
+		m, ok := n.stateAt(t)
 		if !ok {
 			continue
 		}
-		before, ran := n.when(t.Add(-sampleEvery))
+		before, ran := n.stateAt(t.Add(-sampleEvery))
 		in := func(now, was meter) int {
 			if !ran {
 				return now.at(t)
@@ -34,7 +33,7 @@ func (q *request) sample(nodes []*Node, t time.Time) (figures, bool) {
 		}
 		seen = true
 		f.live, f.sessions, f.subs = f.live+m.live, f.sessions+m.sessions, f.subs+m.subs
-		f.topics = max(f.topics, m.topics) // of the whole cluster
+		f.topics = max(f.topics, m.topics) // each node counts those of the whole cluster
 		f.received += in(m.received, before.received)
 		f.sent += in(m.sent, before.sent)
 		f.dropped += in(m.dropped, before.dropped)
@@ -42,10 +41,10 @@ func (q *request) sample(nodes []*Node, t time.Time) (figures, bool) {
 	return f, seen
 }
 
-// series are the points of the last seconds: one a second, of which those hold
-// figures at which there was a sample. The last point is the last sample.
+// series returns the last points, one per second. Only those have figures at which a sample
+// was taken, and the last point is the last sample.
 func (q *request) series(nodes []*Node) answer {
-	latest := 24 * time.Hour // without a wish; not recorded
+	latest := 24 * time.Hour // the default; not recorded
 	if s := q.URL.Query().Get("latest"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
@@ -55,7 +54,7 @@ func (q *request) series(nodes []*Node) answer {
 	}
 	step := time.Second
 	if latest > time.Hour {
-		step = sampleEvery // of longer times the distance is not recorded
+		step = sampleEvery // the distance for longer times is not recorded
 	}
 	end := q.now.Truncate(sampleEvery)
 	points := []obj{}
@@ -81,11 +80,14 @@ func (f figures) fill(p obj, version string) {
 		field{key: "connections", value: f.sessions}, field{key: "live_connections", value: f.live},
 		field{key: "subscriptions", value: f.subs}, field{key: "topics", value: f.topics},
 		field{key: "received", value: f.received}, field{key: "sent", value: f.sent}, field{key: "dropped", value: f.dropped},
-		field{key: "validation_succeeded", since: "5.7.0", value: 0}, field{key: "validation_failed", since: "5.7.0", value: 0},
+		field{key: "validation_succeeded", since: "5.7.0", value: 0}, field{key: "validation_failed", since: "5.7.0",
+			value: 0},
 		field{key: "persisted", since: "5.7.0", value: 0},
 		field{key: "disconnected_durable_sessions", since: "5.7.0", value: 0},
-		field{key: "subscriptions_durable", since: "5.7.0", value: 0}, field{key: "subscriptions_ram", since: "5.7.0", value: f.subs},
-		field{key: "transformation_succeeded", since: "5.8.0", value: 0}, field{key: "transformation_failed", since: "5.8.0", value: 0},
+		field{key: "subscriptions_durable", since: "5.7.0", value: 0}, field{key: "subscriptions_ram", since: "5.7.0",
+			value: f.subs},
+		field{key: "transformation_succeeded", since: "5.8.0", value: 0}, field{key: "transformation_failed", since: "5.8.0",
+			value: 0},
 	) {
 		p[k] = v
 	}
@@ -101,18 +103,9 @@ func nodeMonitor5(q *request) answer {
 	return q.series([]*Node{n})
 }
 
-func clearMonitor5(q *request) answer {
-	for _, n := range q.n.visible(q.now) {
-		if m, ok := n.when(q.now); ok {
-			m.from = q.now
-			n.history = []moment{m}
-		}
-	}
-	return empty(http.StatusNoContent)
-}
-
-// current are the figures of both forms of monitor_current: those of the last
-// sample, zero before the first, but for what any node has a table of.
+// current returns the figures for both forms of monitor_current. They come from the last
+// sample, and are zero before the first, except for those that are read from a node's
+// tables.
 func (q *request) current(nodes []*Node) obj {
 	f, _ := q.sample(nodes, q.now.Truncate(sampleEvery))
 	seconds := int(sampleEvery / time.Second)
@@ -121,14 +114,17 @@ func (q *request) current(nodes []*Node) obj {
 		quota = q.db.limitFor(q.n.version)
 	}
 	return fields(q.n.version,
-		field{key: "received_msg_rate", value: f.received / seconds}, field{key: "sent_msg_rate", value: f.sent / seconds}, field{key: "dropped_msg_rate", value: f.dropped / seconds},
+		field{key: "received_msg_rate", value: f.received / seconds}, field{key: "sent_msg_rate", value: f.sent / seconds},
+		field{key: "dropped_msg_rate", value: f.dropped / seconds},
 		field{key: "connections", value: f.sessions}, field{key: "live_connections", value: f.live},
 		field{key: "topics", value: f.topics}, field{key: "subscriptions", value: f.subs},
 		field{key: "shared_subscriptions", value: q.sum(q.c.shared)}, field{key: "retained_msg_count", value: 0},
 		field{key: "license_quota", value: quota},
 		field{key: "persisted_rate", since: "5.7.0", value: 0},
-		field{key: "validation_succeeded_rate", since: "5.7.0", value: 0}, field{key: "validation_failed_rate", since: "5.7.0", value: 0},
-		field{key: "transformation_succeeded_rate", since: "5.8.0", value: 0}, field{key: "transformation_failed_rate", since: "5.8.0", value: 0},
+		field{key: "validation_succeeded_rate", since: "5.7.0", value: 0}, field{key: "validation_failed_rate",
+			since: "5.7.0", value: 0},
+		field{key: "transformation_succeeded_rate", since: "5.8.0", value: 0}, field{key: "transformation_failed_rate",
+			since: "5.8.0", value: 0},
 	)
 }
 
@@ -140,10 +136,12 @@ func monitorCurrent5(q *request) answer {
 		peak = max(peak, n.traffic.peakAll)
 	}
 	for k, v := range fields(q.n.version,
-		field{key: "disconnected_durable_sessions", since: "5.7.0", value: 0}, field{key: "subscriptions_durable", since: "5.7.0", value: 0},
+		field{key: "disconnected_durable_sessions", since: "5.7.0", value: 0}, field{key: "subscriptions_durable",
+			since: "5.7.0", value: 0},
 		field{key: "subscriptions_ram", since: "5.7.0", value: o["subscriptions"]},
 		field{key: "cluster_sessions", since: "5.9.0", value: q.sum(q.c.sessions)},
-		field{key: "rules_matched_rate", since: "5.10.0", value: 0}, field{key: "actions_executed_rate", since: "5.10.0", value: 0},
+		field{key: "rules_matched_rate", since: "5.10.0", value: 0}, field{key: "actions_executed_rate", since: "5.10.0",
+			value: 0},
 		field{key: "sessions_hist_hwmark", since: "5.10.0", value: peak},
 	) {
 		o[k] = v
@@ -156,5 +154,3 @@ func nodeMonitorCurrent5(q *request, n *Node) any {
 	o["node_uptime"] = n.uptime(q.now).Milliseconds()
 	return o
 }
-
-func sessionsCount5(q *request) answer { return asJSON(q.sum(q.c.sessions)) }

@@ -12,11 +12,11 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// blockedFor is how long healthy nodes turn clients away after a member has begun
-// to hang: they wait for one another to find out whether a client is known.
+// blockedFor is how long healthy nodes answer no client after a member began to hang: they
+// wait for one another to find out whether a client is known.
 const blockedFor = 44 * time.Second
 
-// The answers to a client of MQTT 5 that connects.
+// The answers to a CONNECT of MQTT 5.
 const (
 	connackSuccess      = 0x00
 	connackUnavailable  = 0x88
@@ -25,26 +25,27 @@ const (
 	connackNoProperties = 0
 )
 
-// DialMQTT connects to a node as MQTT clients do: it answers one CONNECT, of
+// DialMQTT connects to a node as an MQTT client does. The node answers one CONNECT of
 // version 5. See [ecp.ClientDialer].
 func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net.Conn, error) {
-	if err := p.reach(ctx, "reach "+string(id)); err != nil {
+	if err := p.checkReachable(ctx, "reach "+string(id)); err != nil {
 		return nil, err
 	}
 	c := p.Cluster(id)
 	var n *Node
 	if c != nil {
-		c.change(func(time.Time) { n = c.any(node) })
+		c.change(func(time.Time) { n = c.findAny(node) })
 	}
 	if n == nil || !n.opens() {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(hostOf(node) + ":1883"), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(hostOf(node) + ":1883"),
+			Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
 	ours, theirs := net.Pipe()
 	go n.ServeMQTT(theirs)
 	return ours, nil
 }
 
-// opens says whether the node's listener takes connections at all.
+// opens reports whether the node's listener accepts connections at all.
 func (n *Node) opens() (opens bool) {
 	n.c.change(func(t time.Time) {
 		l := n.db.listener("tcp:default")
@@ -56,8 +57,8 @@ func (n *Node) opens() (opens bool) {
 	return opens
 }
 
-// ServeMQTT answers the CONNECT of one client of MQTT 5, and returns when it has
-// gone. A node that hangs answers nothing. It closes the connection.
+// ServeMQTT answers the CONNECT of one MQTT 5 client, waits until the client disconnects,
+// and closes the connection. A node that hangs does not answer.
 func (n *Node) ServeMQTT(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
@@ -76,10 +77,10 @@ func (n *Node) ServeMQTT(conn net.Conn) {
 			return
 		}
 	}
-	_, _ = in.ReadByte() // until the client has gone
+	_, _ = in.ReadByte() // until the client disconnects
 }
 
-// connack is what the node says to a client; false = nothing.
+// connack returns the answer to a client, or false if there is none.
 func (n *Node) connack() (reason byte, answers bool) {
 	answers = true
 	n.c.change(func(t time.Time) {
@@ -88,9 +89,9 @@ func (n *Node) connack() (reason byte, answers bool) {
 			answers = false
 		case n.blocked(t):
 			reason = connackUnavailable
-		case n.evac != nil && !n.takes(t):
+		case n.evac != nil && !n.accepts(t):
 			reason = connackOtherServer
-		case !n.takes(t):
+		case !n.accepts(t):
 			reason = connackUnavailable
 		case n.c.licenseRefuses(t) != "" || n.c.licenseLeft(nil, t) <= 0:
 			reason = connackQuota
@@ -101,7 +102,7 @@ func (n *Node) connack() (reason byte, answers bool) {
 	return reason, answers
 }
 
-// blocked says whether the node waits for a member that has just begun to hang.
+// blocked reports whether the node waits for a member that has just begun to hang.
 func (n *Node) blocked(t time.Time) bool {
 	for _, m := range n.visible(t) {
 		if m.suspended != nil && t.Before(m.suspended.since.Add(blockedFor)) {

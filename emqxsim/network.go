@@ -8,21 +8,22 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// service is the Service that MQTT clients come in through.
+// service is the Service through which MQTT clients connect.
 type service struct {
 	Type        ecp.NetworkType   `json:"type"`
 	Class       string            `json:"class,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Ports       []servicePort     `json:"ports"`
-	Host        string            `json:"host,omitempty"`     // the load balancer's
-	Withheld    string            `json:"withheld,omitempty"` // why the load balancer has no address; "" = it has one
+	Host        string            `json:"host,omitempty"` // of the load balancer
+	// Why the load balancer has no address; empty if it has one.
+	Withheld string `json:"withheld,omitempty"`
 }
 
 // servicePort is one port of a Service.
 type servicePort struct {
 	Protocol ecp.Protocol `json:"protocol"`
 	Port     int          `json:"port"`
-	NodePort int          `json:"nodePort,omitempty"` // 0 = none
+	NodePort int          `json:"nodePort,omitempty"` // 0 means none
 }
 
 func (s *service) clone() service {
@@ -31,12 +32,12 @@ func (s *service) clone() service {
 	return c
 }
 
-// renderService makes the Service of a network. Node ports that old already
-// has stay; new ones come from give, which may have none left.
+// renderService builds the Service of a network. Node ports of old stay; new ones come from
+// give, which may have none left.
 func renderService(id ecp.ID, n ecp.Network, old *service, give func() (int, error)) (*service, error) {
 	s := &service{Type: n.Type, Class: n.LoadBalancerClass, Annotations: maps.Clone(n.Annotations)}
 	if len(s.Annotations) == 0 {
-		s.Annotations = nil // as it comes back from a file
+		s.Annotations = nil // as when it is read from a file
 	}
 	if s.Type == "" {
 		s.Type = ecp.ClusterIP
@@ -67,8 +68,8 @@ func renderService(id ecp.ID, n ecp.Network, old *service, give func() (int, err
 	return s, nil
 }
 
-// refuses says why Kubernetes does not let the Service become what is wanted;
-// nil = it does.
+// refuses returns why Kubernetes does not accept the change of the Service, or nil if it
+// does.
 func (s *service) refuses(id ecp.ID, n ecp.Network) error {
 	if s == nil || s.Type != ecp.LoadBalancer || n.Type != ecp.LoadBalancer || s.Class == n.LoadBalancerClass {
 		return nil
@@ -78,7 +79,7 @@ func (s *service) refuses(id ecp.ID, n ecp.Network) error {
 	return refusal(what, "spec.network.loadBalancerClass", why)
 }
 
-// nodePort is the one a protocol has; 0 = none.
+// nodePort returns the node port of a protocol. 0 means none.
 func (s *service) nodePort(protocol ecp.Protocol) int {
 	if s == nil {
 		return 0
@@ -91,7 +92,7 @@ func (s *service) nodePort(protocol ecp.Protocol) int {
 	return 0
 }
 
-// listens gives the Service port of a protocol; 0 = it is not offered.
+// listens returns the Service port of a protocol. 0 means that the protocol is not offered.
 func listens(listeners []ecp.Listener, p ecp.Protocol) int {
 	if len(listeners) == 0 {
 		return p.ContainerPort()
@@ -107,7 +108,7 @@ func listens(listeners []ecp.Listener, p ecp.Protocol) int {
 	return 0
 }
 
-// endpoints is where clients reach a Service.
+// endpoints returns where clients reach a Service.
 func (s *service) endpoints(host string) ecp.Endpoints {
 	if s == nil {
 		return ecp.Endpoints{}

@@ -8,7 +8,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// observe says what can be seen of a settled state.
+// observe returns the observation of a settled state.
 func (s *state) observe(now time.Time) ecp.Observation {
 	if s.Foreign != "" {
 		return ecp.Observation{Foreign: s.Foreign}
@@ -32,7 +32,8 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	}
 	for _, c := range s.Claims {
 		o.Volumes = append(o.Volumes, ecp.VolumeObservation{
-			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Going: c.Going, Capacity: c.size(s), Pending: s.pending(c),
+			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Going: c.Terminating, Capacity: c.size(s),
+			Pending: s.pending(c),
 		})
 	}
 	o.Endpoints = s.Service.endpoints(n.host())
@@ -42,8 +43,8 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	return o
 }
 
-// version is the cluster's, for names. A cluster on its way out has no
-// workload any more, but pods.
+// version returns the cluster's version, which names depend on. A cluster that is being
+// deleted has no workload any more, but it has pods.
 func (s *state) version() string {
 	switch {
 	case s.Workload != nil:
@@ -85,9 +86,11 @@ func (s *state) drift(n names) []string {
 
 func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
 	o := ecp.NodeObservation{
-		Ordinal: p.Ordinal, Name: n.node(p.Ordinal), Pod: n.pod(p.Ordinal), PodUID: p.UID, Host: "simulated", IP: podIP(p.UID),
+		Ordinal: p.Ordinal, Name: n.node(p.Ordinal), Pod: n.pod(p.Ordinal), PodUID: p.UID, Host: "simulated",
+		IP:    podIP(p.UID),
 		Ready: p.ready(now), Going: !p.Deleted.IsZero(), Broken: p.Broken != "",
-		Revision: p.Revision, Image: p.Image.Reference, Volume: n.claimOf(p.Ordinal), Restarts: p.Restarts, Since: p.since(now),
+		Revision: p.Revision, Image: p.Image.Reference, Volume: n.claimOf(p.Ordinal), Restarts: p.Restarts,
+		Since: p.since(now),
 	}
 	o.Machine = p.Machine
 	switch {
@@ -108,8 +111,8 @@ func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
 	return o
 }
 
-// probe is the readiness probe: from the version on that tells whether a node
-// takes clients, one that is evacuated is not ready.
+// probe is the readiness probe. From the version on that has availability_check, a node
+// that is evacuated is not ready.
 func (p *Provisioner) probe(o *ecp.Observation, id ecp.ID, version string) {
 	if !atLeast(version, 4, 4, 24) {
 		return
@@ -126,7 +129,7 @@ func (p *Provisioner) probe(o *ecp.Observation, id ecp.ID, version string) {
 	h.sim.changeLocked(h.sim.now(), func(t time.Time) {
 		for i := range o.Nodes {
 			n := &o.Nodes[i]
-			node := h.sim.any(n.Name)
+			node := h.sim.findAny(n.Name)
 			if n.Ready && node != nil && node.up(t) && !node.available(t) {
 				n.Ready, n.Reason, n.Message, o.Converged = false, "ContainersNotReady", "the availability check answers 503", false
 			}
@@ -134,11 +137,11 @@ func (p *Provisioner) probe(o *ecp.Observation, id ecp.ID, version string) {
 	})
 }
 
-// Endpoint leads to a node's API without a socket. It stays usable whatever
-// happens to the node: connections are refused while it is down.
+// Endpoint returns a way to a node's API without a socket. It stays usable whatever happens
+// to the node: connections are refused while the node is down.
 func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
 	const op = "reach node"
-	if err := p.reach(ctx, op); err != nil {
+	if err := p.checkReachable(ctx, op); err != nil {
 		return ecp.Endpoint{}, err
 	}
 	now := p.now()
@@ -147,7 +150,8 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeNotFound, Op: op, Message: "there is no cluster " + string(id)}
 	}
 	if st.Auth == nil {
-		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "the key to the cluster's API is not there"}
+		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "the key to the cluster's API is " +
+			"not there"}
 	}
 	ordinal, err := st.choose(node, now)
 	if err != nil {
@@ -163,7 +167,7 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 	}, nil
 }
 
-// choose gives the ordinal of a node; "" = the first that is ready.
+// choose returns the ordinal of a node. An empty name means the first node that is ready.
 func (s *state) choose(node string, now time.Time) (int, error) {
 	n := names{s.ID, s.version()}
 	for _, p := range s.Pods {

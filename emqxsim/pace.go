@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// Pace is how long those things take in a cluster for which brokers take their
-// time. A time of zero is quick: it happens at once, or not at all.
+// Pace holds the durations of those transitions that take real brokers a while. A zero
+// duration means that it happens at once, or not at all.
 type Pace struct {
-	// Alone is how long a new node that finds others serves as a cluster of its own
-	// before it joins them, Join how long it then takes no connections; its clients
-	// are cut. As long as one of the others hangs it does not join.
+	// Alone is how long a new node serves as a cluster of its own before it joins the
+	// others. Join is how long it then accepts no connections; its clients are
+	// disconnected. It does not join while one of the others hangs.
 	Alone, Join time.Duration
-	// Split is how long members that cannot reach one another wait until each counts
-	// the other as stopped. Until then who asks about all members waits, and so does
-	// who connects. 0 = at once where the network is cut, and two minutes for a
-	// member that hangs.
+	// Split is how long members that cannot reach one another wait until each counts the
+	// other as stopped. Until then requests about all members wait, and so do clients that
+	// connect. 0 means at once if the network is cut, and two minutes for a member that
+	// hangs.
 	Split time.Duration
 	// Heal is how long after the end of a split the smaller side restarts, which
-	// cuts its clients.
+	// disconnects its clients.
 	Heal time.Duration
 }
 
-// The times that 5.8.9, and 4.4.19 where it differs, were seen to take on small
-// machines. Split is that of EMQX' own settings, renderedSplit that of those which
-// hosted clusters get.
+// The durations seen with 5.8.9, and with 4.4.19 where it differs, on small machines. Split
+// is that of EMQX's default settings, renderedSplit that of the settings of hosted
+// clusters.
 const (
 	bootSeen, bootSeen4 = 8 * time.Second, 7400 * time.Millisecond
 	pageSeen, pageSeen4 = 400 * time.Millisecond, 50 * time.Millisecond
@@ -36,12 +36,11 @@ const (
 	stopSeen            = 1800 * time.Millisecond
 )
 
-// steadyFor is how long a node has to answer without a break before a pod counts
-// as ready, as hosted clusters are rendered.
+// steadyFor is how long a node must answer without interruption before its pod counts as
+// ready, as in the rendered pods of hosted clusters.
 const steadyFor = 10 * time.Second
 
-// RealPace fills in what takes time, where nothing is given, with what running
-// brokers were seen to take.
+// RealPace fills in durations that are zero with those seen with real brokers.
 func (c ClusterConfig) RealPace() ClusterConfig {
 	boot, page := bootSeen, pageSeen
 	if c.Version != "" && mustMajor(c.Version) == 4 {
@@ -52,8 +51,8 @@ func (c ClusterConfig) RealPace() ClusterConfig {
 	return c
 }
 
-// RealPace is as that of [ClusterConfig]: pods are ready ten seconds after their
-// node has joined, and refuse connections as soon as their end was asked for.
+// RealPace is like [ClusterConfig.RealPace]. Pods are ready ten seconds after their node
+// has joined, and refuse connections as soon as their deletion was asked for.
 func (c ProvisionerConfig) RealPace() ProvisionerConfig {
 	c.Pace = c.Pace.or(Pace{Alone: aloneSeen, Join: joinSeen, Split: renderedSplit, Heal: healSeen})
 	c.AnswerTime = cmp.Or(c.AnswerTime, aloneSeen+joinSeen+steadyFor)

@@ -8,15 +8,14 @@ import (
 	"strings"
 )
 
-// metric4 is a metric of emqx_prometheus: its name and type, the group it is in
-// when JSON is asked for, and where its value is from: a figure of /stats or
-// /metrics, or one that every simulated node shows.
+// metric4 is a metric of emqx_prometheus: its name and type, its group in the JSON form,
+// and the source of its value, which is a figure of /stats or /metrics or a constant.
 type metric4 struct{ name, kind, group, source string }
 
 //go:embed keys/prometheus4.txt
 var prometheusText4 string
 
-// eachMetric4 goes through the metrics in the order they are scraped in.
+// eachMetric4 calls show for each metric in the order of the text form.
 func eachMetric4(do func(metric4)) {
 	for line := range strings.Lines(prometheusText4) {
 		f := strings.Fields(line)
@@ -24,8 +23,8 @@ func eachMetric4(do func(metric4)) {
 	}
 }
 
-// prometheus4 is for scrapers, and JSON for others. It needs no credentials,
-// and its plugin: without it the call is not found.
+// prometheus4 answers scrapers in text and others in JSON. It needs no credentials, but its
+// plugin: without it the call is not found.
 func prometheus4(c *call4) answer {
 	if !c.c.v4.loaded(c.n.name, "emqx_prometheus") {
 		return notFound4()
@@ -49,7 +48,7 @@ func prometheus4(c *call4) answer {
 	return data4(groups)
 }
 
-// figures are those of /stats and /metrics of the node that answers, and of
+// figures returns the figures of /stats and /metrics of the answering node, and those of
 // the cluster.
 func (c *call4) figures() obj {
 	out := obj{"nodes.running": len(c.running()), "nodes.stopped": len(c.n.peers()) - len(c.running())}

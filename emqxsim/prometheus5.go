@@ -8,24 +8,22 @@ import (
 	"strings"
 )
 
-// series of the Prometheus calls, one a line: the call's last part, the group
-// it stands in as JSON ("-" = at the top), its name, its type.
+// The series of the Prometheus calls, one per line: the last part of the call's path, the
+// group in the JSON form ("-" means the top level), the name and the type.
 //
 //go:embed keys/prometheus5.txt
 var prometheusNames string
 
-// labelled is one value of a series with its labels.
+// labelled is a value of a series with its labels.
 type labelled struct {
 	labels [][2]string
 	value  any
 }
 
-// What the simulated machine has, in bytes; memoryTotal in words.
+// What the simulated machine has, in bytes; memoryTotal is the same in words.
 const memoryBytes int64 = 25276502016
 
-func megabytes(bytes int64) string { return fmt.Sprintf("%.2fG", float64(bytes)/(1<<30)) }
-
-// prometheus5 answers one of the calls as text, or as JSON to those who ask.
+// prometheus5 answers one of the calls as text, or as JSON if the request accepts it.
 func prometheus5(call string) func(*request) answer {
 	return func(q *request) answer {
 		mode := q.URL.Query().Get("mode")
@@ -62,7 +60,7 @@ func (v labelled) text() string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// prometheus are the values of a call by series.
+// prometheus returns the values of a call by series.
 func (q *request) prometheus(call, mode string) map[string][]labelled {
 	nodes := []*Node{q.n}
 	if mode != "" && mode != "node" {
@@ -84,7 +82,7 @@ func (q *request) prometheus(call, mode string) map[string][]labelled {
 	return nil
 }
 
-// prometheusStats: each series has one value, or one for each node.
+// prometheusStats returns one value for each series, or one for each node.
 func (q *request) prometheusStats(nodes []*Node, each bool) map[string][]labelled {
 	out := map[string][]labelled{}
 	sums := map[string]int64{}
@@ -101,29 +99,27 @@ func (q *request) prometheusStats(nodes []*Node, each bool) map[string][]labelle
 			out[name] = []labelled{{nil, v}}
 		}
 	}
-	delete(out, "emqx_client_disconnected_reason") // has labels of its own; no reasons are kept
+	delete(out, "emqx_client_disconnected_reason") // it has labels of its own; reasons are not counted
 	delete(out, "emqx_cert_expiry_at")
 	stopped := len(q.n.peers()) - len(q.n.visible(q.now))
 	out["emqx_cluster_nodes_running"] = []labelled{{nil, len(q.n.visible(q.now))}}
 	out["emqx_cluster_nodes_stopped"] = []labelled{{nil, stopped}}
 	out["emqx_license_expiry_at"] = []labelled{{nil, q.db.license.Expiry.Unix()}}
 	for _, listener := range []string{"ssl", "wss"} {
-		out["emqx_cert_expiry_at"] = append(out["emqx_cert_expiry_at"], labelled{[][2]string{{"listener_type", listener}, {"listener_name", "default"}}, certExpiry})
+		out["emqx_cert_expiry_at"] = append(out["emqx_cert_expiry_at"],
+			labelled{[][2]string{{"listener_type", listener}, {"listener_name", "default"}}, certExpiry})
 	}
 	return out
 }
 
-// certExpiry is that of the certificates that EMQX brings along.
+// certExpiry is the expiry of the certificates that EMQX comes with.
 const certExpiry = 1904285225
 
-// machine are the figures of one node by the names they have here.
+// machine returns the figures of one node by their names here.
 func (q *request) machine(n *Node) map[string]int64 {
 	out := map[string]int64{
-		"emqx_vm_total_memory": memoryBytes, "emqx_vm_used_memory": 1534062592, "emqx_vm_cpu_use": int64(max(n.cpu, 12)), "emqx_vm_cpu_idle": int64(100 - max(n.cpu, 12)),
+		"emqx_vm_total_memory": memoryBytes, "emqx_vm_used_memory": 1534062592, "emqx_vm_cpu_use": 12, "emqx_vm_cpu_idle": 88,
 		"emqx_vm_run_queue": 0, "emqx_conf_sync_txid": int64(q.db.serial),
-	}
-	if n.memory > 0 {
-		out["emqx_vm_used_memory"] = memoryBytes / 100 * int64(n.memory)
 	}
 	under := strings.NewReplacer(".", "_")
 	for _, from := range []obj{nodeStats(q, n), nodeMetrics(q, n)} {
@@ -146,8 +142,8 @@ func (q *request) machine(n *Node) map[string]int64 {
 
 func (q *request) prometheusIntegration(nodes []*Node) map[string][]labelled {
 	out := map[string][]labelled{
-		"emqx_rules_count": {{nil, len(q.db.rules)}}, "emqx_actions_count": {{nil, len(q.db.of(kindAction))}},
-		"emqx_connectors_count": {{nil, len(q.db.of(kindConnector))}}, "emqx_schema_registrys_count": {{nil, 0}},
+		"emqx_rules_count": {{nil, len(q.db.rules)}}, "emqx_actions_count": {{nil, len(q.db.ofKind(kindAction))}},
+		"emqx_connectors_count": {{nil, len(q.db.ofKind(kindConnector))}}, "emqx_schema_registrys_count": {{nil, 0}},
 	}
 	put := func(name, id string, v any) {
 		out[name] = append(out[name], labelled{[][2]string{{"id", id}}, v})
@@ -159,7 +155,7 @@ func (q *request) prometheusIntegration(nodes []*Node) map[string][]labelled {
 			put("emqx_rule_"+under.Replace(k), r.id, v)
 		}
 	}
-	for _, a := range q.db.of(kindAction) {
+	for _, a := range q.db.ofKind(kindAction) {
 		s, _ := a.overall(nodes)
 		put("emqx_action_enable", a.id(), truth(a.enable))
 		put("emqx_action_status", a.id(), truth(s == connected))
@@ -167,7 +163,7 @@ func (q *request) prometheusIntegration(nodes []*Node) map[string][]labelled {
 			put("emqx_action_"+under.Replace(k), a.id(), v)
 		}
 	}
-	for _, c := range q.db.of(kindConnector) {
+	for _, c := range q.db.ofKind(kindConnector) {
 		s, _ := c.overall(nodes)
 		put("emqx_connector_enable", c.id(), truth(c.enable))
 		put("emqx_connector_status", c.id(), truth(s == connected))
@@ -182,7 +178,7 @@ func truth(b bool) int {
 	return 0
 }
 
-// prometheusJSON groups the series; those with labels of their own are lists.
+// prometheusJSON groups the series. Those with labels of their own become lists.
 func (q *request) prometheusJSON(call string, values map[string][]labelled) answer {
 	out := obj{}
 	lists := map[string]bool{"certs": true, "client": has(q.n.version, "5.8.4")}
@@ -222,7 +218,7 @@ func (q *request) prometheusJSON(call string, values map[string][]labelled) answ
 			out[name] = group
 		}
 	}
-	if flat, ok := out["-"]; ok { // of the other calls the grouping is not recorded
+	if flat, ok := out["-"]; ok { // the groups of the other calls are not recorded
 		delete(out, "-")
 		out[call] = flat
 	}

@@ -12,56 +12,56 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// ProvisionerConfig says how a simulated platform behaves. The zero value
-// keeps everything in memory.
+// ProvisionerConfig configures a simulated platform. The zero value keeps everything in
+// memory.
 type ProvisionerConfig struct {
-	// Dir holds one JSON file for each cluster, made if missing, readable by its
-	// owner only: there are the simulated brokers' keys in it. "" = memory only.
-	// One Provisioner at a time may use it.
+	// Dir holds one JSON file for each cluster. It is created if it does not exist and is
+	// readable by its owner only, since the files hold the keys of the simulated brokers.
+	// Only one Provisioner at a time may use it. If it is empty, everything is in memory.
 	Dir string
-	// Now is the clock everything follows; nil = time.Now. Watch sleeps in real
-	// time: with a clock that is moved by hand it wakes late.
-	Now           func() time.Time
-	BootTime      time.Duration // from a pod's making until it is ready; 0 = 2 s
-	StopTime      time.Duration // from its deletion until it has gone; 0 = a quarter of BootTime
-	TerminateTime time.Duration // the least a namespace takes to go; 0 = half of BootTime
-	// AnswerTime is how long EMQX answers in a pod before that counts as ready, of
-	// BootTime; 0 = it answers when the pod is ready. A join by [Pace] that takes
-	// longer comes when clients are there.
+	// Now is the clock of the simulation; nil means time.Now. Watch sleeps in real time:
+	// with a clock that is moved by hand it wakes late.
+	Now      func() time.Time
+	BootTime time.Duration // from the creation of a pod until it is ready; 0 means 2 s
+	StopTime time.Duration // from the deletion of a pod until it is gone; 0 means a quarter of BootTime
+	// The least time that the removal of a namespace takes; 0 means half of BootTime.
+	TerminateTime time.Duration
+	// AnswerTime is the last part of BootTime, in which EMQX answers in a pod that is not
+	// ready yet. 0 means that it answers only when the pod is ready. A join according to
+	// [Pace] that takes longer happens after clients have connected.
 	AnswerTime time.Duration
-	Pace       Pace // of the EMQX clusters; zero = quick
-	// RenderVersion is the newest way of rendering it claims to have; 0 = 1. A
-	// higher one is how a newer build of it looks.
+	Pace       Pace // of the EMQX clusters; the zero value is instant
+	// RenderVersion is the newest render version that the platform reports; 0 means 1. A
+	// higher one simulates a newer build.
 	RenderVersion int
-	// License and Limit are those of EMQX clusters that are made without one of
-	// their own, as of [ClusterConfig]. From 5.9 on nodes form a cluster with a
-	// licence only; [LicenseKey] makes one for the catalogue.
+	// License and Limit apply to EMQX clusters without a license of their own, as in
+	// [ClusterConfig]. From 5.9 on nodes form a cluster only with a license; [LicenseKey]
+	// returns one for the catalog.
 	License *License
 	Limit   int
-	// Furnish puts into a new EMQX cluster what is in it from the beginning, such
-	// as clients and rules, when somebody first looks at it. It must not call the
-	// Provisioner. What brokers hold lives in memory: after a restart of the
-	// program they are new. nil = nothing.
-	Furnish func(*Cluster)
-	Logger  *slog.Logger // nil = nothing is said
+	// Seed adds to a new EMQX cluster what it should contain from the beginning, such as
+	// clients and rules. It is called when the cluster is first used, and must not call the
+	// Provisioner. The contents of brokers are in memory only, so Seed is called again
+	// after a restart of the program. It may be nil.
+	Seed   func(*Cluster)
+	Logger *slog.Logger // nil discards all entries
 }
 
-// Provisioner simulates the platform that hosted clusters run on. Beside the
-// promises of the interfaces it keeps one of its own: what is seen follows from
-// the last change and the clock alone.
+// Provisioner simulates the platform on which hosted clusters run. Beyond the promises of
+// its interfaces, what is observed depends only on the last change and on the clock.
 type Provisioner struct {
 	cfg   ProvisionerConfig
 	pace  pace
-	files *files // nil = memory only
+	files *files // nil if everything is in memory
 	fence *fence
-	seat  *seat // this program's, of those that Peer adds
+	self  *program // of this program, among those that Peer adds
 
 	unreachable atomic.Bool
 	writes      atomic.Int64
 
 	mu       sync.Mutex
 	clusters map[ecp.ID]*entry // guarded by mu; entries are never removed
-	ports    map[int]ecp.ID    // guarded by mu; node ports that were given
+	ports    map[int]ecp.ID    // guarded by mu; node ports in use
 	fail     error             // guarded by mu; what Apply returns
 
 	watching sync.RWMutex
@@ -73,13 +73,13 @@ type entry struct {
 	mu sync.Mutex
 	st state // guarded by mu; as of the last change
 
-	// The next moment something changes, as asked for from a moment on; both
-	// guarded by mu, zero after a change.
+	// The cached result of state.next for the time from. Both are guarded by mu and zero
+	// after a change.
 	from, next time.Time
-	quiet      bool // nothing changes after from
+	quiet      bool // nothing changes by itself after from
 
-	hosted *hosted // guarded by mu; the EMQX cluster, nil until somebody looks
-	// settings of each revision of pods; guarded by mu.
+	hosted *hosted // guarded by mu; the EMQX cluster, nil until it is first used
+	// The settings of each revision of pods; guarded by mu.
 	settings map[string]map[string]string
 }
 
@@ -95,8 +95,8 @@ var (
 	_ ecp.ClientDialer  = (*Provisioner)(nil)
 )
 
-// NewProvisioner reads what Dir holds. An error names the file that cannot be
-// used; nothing is then changed.
+// NewProvisioner reads the files in Dir. An error names the file that cannot be used; then
+// nothing has been changed.
 func NewProvisioner(c ProvisionerConfig) (*Provisioner, error) {
 	set := func(d *time.Duration, to time.Duration) {
 		if *d <= 0 {
@@ -117,7 +117,7 @@ func NewProvisioner(c ProvisionerConfig) (*Provisioner, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Provisioner{
-		cfg: c, pace: pace{c.BootTime, c.StopTime, c.TerminateTime}, fence: newFence(), seat: newSeat(thisHost()),
+		cfg: c, pace: pace{c.BootTime, c.StopTime, c.TerminateTime}, fence: newFence(), self: newSeat(thisHost()),
 		clusters: map[ecp.ID]*entry{}, ports: map[int]ecp.ID{}, watchers: map[*watcher]bool{},
 	}
 	if c.Dir == "" {
@@ -129,7 +129,7 @@ func NewProvisioner(c ProvisionerConfig) (*Provisioner, error) {
 	return p, nil
 }
 
-// open takes up what a directory holds.
+// open reads the files of a directory.
 func (p *Provisioner) open(dir string) error {
 	f, states, err := openFiles(dir)
 	if err != nil {
@@ -140,23 +140,23 @@ func (p *Provisioner) open(dir string) error {
 		e := &entry{}
 		p.clusters[st.ID] = e
 		p.keep(e, st)
-		p.fence.seen(st.Epoch)
+		p.fence.raiseEpoch(st.Epoch)
 		p.sweep(st.ID)
 	}
 	return nil
 }
 
-// RenderVersion is the newest way objects are rendered.
+// RenderVersion returns the newest version of rendering objects.
 func (p *Provisioner) RenderVersion() int { return p.cfg.RenderVersion }
 
-// Writes counts the changes that were stored, by calls and by hooks. A call
-// that changes nothing stores nothing.
+// Writes returns the number of changes that were stored, by calls and by hooks. A call that
+// changes nothing stores nothing.
 func (p *Provisioner) Writes() int { return int(p.writes.Load()) }
 
-// now is without the monotonic clock, as it is after it was stored.
+// now returns the time without its monotonic part, as it is after it was stored.
 func (p *Provisioner) now() time.Time { return p.cfg.Now().Round(0).UTC() }
 
-// entry gives a cluster's entry; it is made where there is none.
+// entry returns the entry of a cluster and creates it if there is none.
 func (p *Provisioner) entry(id ecp.ID) *entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -168,8 +168,7 @@ func (p *Provisioner) entry(id ecp.ID) *entry {
 	return e
 }
 
-// at gives the state of a cluster at a moment; nothing is made for one that
-// nobody knows.
+// at returns the state of a cluster at a time. It creates no entry for an unknown cluster.
 func (p *Provisioner) at(id ecp.ID, now time.Time) state {
 	p.mu.Lock()
 	e := p.clusters[id]
@@ -182,16 +181,15 @@ func (p *Provisioner) at(id ecp.ID, now time.Time) state {
 	return e.at(now, p.pace)
 }
 
-// at is the state at a moment; the caller holds e.mu.
+// at returns the state at a time. The caller holds e.mu.
 func (e *entry) at(now time.Time, d pace) state {
 	st := e.st.clone()
 	st.settle(now, d)
 	return st
 }
 
-// change runs fn on the state of now and stores what follows, also where fn
-// fails: what it has done until then is done. Nothing is stored where nothing
-// differs.
+// change runs fn on the present state and stores the result if it differs, even if fn
+// fails: what fn has changed until then is kept.
 func (p *Provisioner) change(id ecp.ID, fn func(s *state, now time.Time) error) error {
 	changed, err := p.store(id, fn)
 	if changed {
@@ -212,14 +210,15 @@ func (p *Provisioner) store(id ecp.ID, fn func(s *state, now time.Time) error) (
 		return false, failed
 	}
 	if err := p.files.write(st); err != nil {
-		return false, &ecp.Error{Code: ecp.CodeUnavailable, Op: "store simulated cluster", Message: "the disk did not take it; it is tried again", Cause: err}
+		return false, &ecp.Error{Code: ecp.CodeUnavailable, Op: "store simulated cluster",
+			Message: "the disk did not take it; it is tried again", Cause: err}
 	}
 	p.writes.Add(1)
 	p.keep(e, st)
 	return true, failed
 }
 
-// keep makes st the entry's state; the caller holds e.mu, or owns e.
+// keep makes st the state of the entry. The caller holds e.mu, or owns e.
 func (p *Provisioner) keep(e *entry, st state) {
 	e.st, e.from, e.next, e.quiet = st, time.Time{}, time.Time{}, false
 	p.mu.Lock()
@@ -234,9 +233,9 @@ func (p *Provisioner) keep(e *entry, st state) {
 	}
 }
 
-// Observe says what is there.
+// Observe returns what can be seen of a cluster.
 func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, error) {
-	if err := p.reach(ctx, "observe cluster"); err != nil {
+	if err := p.checkReachable(ctx, "observe cluster"); err != nil {
 		return ecp.Observation{}, err
 	}
 	now := p.now()
@@ -246,14 +245,14 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 	return o, nil
 }
 
-// Apply converges what is there towards d. Ordinals in d.Roll are replaced in
-// every call that names them; a healthy one only while all others are healthy.
+// Apply changes the cluster towards d. Each call replaces the ordinals in d.Roll; a healthy
+// one is replaced only while all others are healthy.
 func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
-	return p.applyAs(ctx, p.seat, d)
+	return p.applyAs(ctx, p.self, d)
 }
 
-func (p *Provisioner) applyAs(ctx context.Context, as *seat, d ecp.Desired) error {
-	if err := p.reach(ctx, "apply cluster"); err != nil {
+func (p *Provisioner) applyAs(ctx context.Context, as *program, d ecp.Desired) error {
+	if err := p.checkReachable(ctx, "apply cluster"); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -277,13 +276,13 @@ func (p *Provisioner) applyAs(ctx context.Context, as *seat, d ecp.Desired) erro
 	})
 }
 
-// Delete begins the removal of everything, data included.
+// Delete begins to remove the cluster with its data.
 func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
-	return p.deleteAs(ctx, p.seat, id)
+	return p.deleteAs(ctx, p.self, id)
 }
 
-func (p *Provisioner) deleteAs(ctx context.Context, as *seat, id ecp.ID) error {
-	if err := p.reach(ctx, "delete cluster"); err != nil {
+func (p *Provisioner) deleteAs(ctx context.Context, as *program, id ecp.ID) error {
+	if err := p.checkReachable(ctx, "delete cluster"); err != nil {
 		return err
 	}
 	return p.write(as, "delete cluster", id, func(s *state, now time.Time) error {
@@ -292,24 +291,25 @@ func (p *Provisioner) deleteAs(ctx context.Context, as *seat, id ecp.ID) error {
 	})
 }
 
-// reach says whether the platform can be spoken to.
-func (p *Provisioner) reach(ctx context.Context, op string) error {
+// checkReachable returns an error if the platform does not answer.
+func (p *Provisioner) checkReachable(ctx context.Context, op string) error {
 	if err := ctx.Err(); err != nil {
 		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "it was given up", Cause: err}
 	}
 	if p.unreachable.Load() {
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "the simulated platform does not answer; it is tried again"}
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "the simulated platform does not answer; it is " +
+			"tried again"}
 	}
 	return nil
 }
 
-// The range Kubernetes takes node ports from.
+// The range of Kubernetes' node ports.
 const (
 	firstNodePort = 30000
 	nodePorts     = 2768
 )
 
-// nodePort gives out a port that no other cluster has.
+// nodePort allocates a port that no other cluster has.
 func (p *Provisioner) nodePort(id ecp.ID) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,19 +6,24 @@ import (
 )
 
 var evacuationBody = []input{
-	{name: "wait_health_check", expected: "timeout_duration_s()", ok: isDuration}, {name: "wait_takeover", expected: "timeout_duration_s()", ok: isDuration},
-	{name: "conn_evict_rate", expected: "pos_integer()", ok: isPositive}, {name: "sess_evict_rate", expected: "pos_integer()", ok: isPositive},
+	{name: "wait_health_check", expected: "timeout_duration_s()", ok: isDuration},
+	{name: "wait_takeover", expected: "timeout_duration_s()", ok: isDuration},
+	{name: "conn_evict_rate", expected: "pos_integer()", ok: isPositive},
+	{name: "sess_evict_rate", expected: "pos_integer()", ok: isPositive},
 	{name: "migrate_to", expected: "array()", ok: isNames}, {name: "redirect_to", expected: "binary()", ok: isString},
-	{name: "conn_evict_rpc_timeout", expected: "timeout_duration()", ok: isDuration}, {name: "sess_evict_rpc_timeout", expected: "timeout_duration()", ok: isDuration},
+	{name: "conn_evict_rpc_timeout", expected: "timeout_duration()", ok: isDuration}, {name: "sess_evict_rpc_timeout",
+		expected: "timeout_duration()", ok: isDuration},
 }
 
 var rebalanceBody = append(slices.Clone(evacuationBody[:4]),
 	input{name: "nodes", expected: "array()", ok: isNames},
-	input{name: "abs_conn_threshold", expected: "pos_integer()", ok: isPositive}, input{name: "rel_conn_threshold", expected: "number()", ok: isNumberOverOne},
-	input{name: "abs_sess_threshold", expected: "pos_integer()", ok: isPositive}, input{name: "rel_sess_threshold", expected: "number()", ok: isNumberOverOne},
+	input{name: "abs_conn_threshold", expected: "pos_integer()", ok: isPositive}, input{name: "rel_conn_threshold",
+		expected: "number()", ok: isNumberOverOne},
+	input{name: "abs_sess_threshold", expected: "pos_integer()", ok: isPositive}, input{name: "rel_sess_threshold",
+		expected: "number()", ok: isNumberOverOne},
 )
 
-// evictionOf reads what a body asks for; the rest stays as it is by default.
+// evictionOf reads the settings from a body over the defaults.
 func evictionOf(in obj) eviction {
 	e := defaultEviction()
 	e.connRate, e.sessRate = in.number("conn_evict_rate", e.connRate), in.number("sess_evict_rate", e.sessRate)
@@ -41,7 +46,7 @@ func evictionOf(in obj) eviction {
 
 func onNode5(n *Node, why string) answer { return bad5("error on node '" + n.name + "': " + why) }
 
-// target is the node of the path with the body's wishes.
+// target returns the node in the path with the settings in the body.
 func (q *request) target(spec []input) (n *Node, e eviction, bad *answer) {
 	in, bad := q.optional("root.", spec)
 	if bad != nil {
@@ -53,9 +58,10 @@ func (q *request) target(spec []input) (n *Node, e eviction, bad *answer) {
 	}
 	e = evictionOf(in)
 	seen := nodeNames(q.n.visible(q.now))
-	unknown := slices.DeleteFunc(slices.Concat(e.migrateTo, e.nodes), func(s string) bool { return slices.Contains(seen, s) })
+	unknown := slices.DeleteFunc(slices.Concat(e.migrateTo, e.nodes),
+		func(s string) bool { return slices.Contains(seen, s) })
 	if len(unknown) > 0 {
-		a := bad5("Invalid nodes: " + lists(unknown))
+		a := bad5("Invalid nodes: " + erlangList(unknown))
 		return nil, e, &a
 	}
 	return n, e, nil
@@ -115,19 +121,7 @@ func stopRebalance5(q *request) answer {
 	return asJSON(obj{})
 }
 
-// show is an evacuation as both statuses give it.
-func (e *evacuation) show(q *request, n *Node) obj {
-	return obj{
-		"state": e.state, "connection_eviction_rate": e.connRate, "session_eviction_rate": e.sessRate, "connection_goal": 0, "session_goal": 0,
-		"session_recipients": nodeNames(q.c.recipients(n, e.migrateTo, q.now)),
-		"stats": obj{
-			"initial_connected": e.initialConns, "initial_sessions": e.initialSess,
-			"current_connected": q.c.live(n), "current_sessions": e.counted(n),
-		},
-	}
-}
-
-// show is a rebalance as both statuses give it.
+// show returns a rebalance as both status calls have it.
 func (r *rebalance) show(q *request) obj {
 	o := obj{
 		"state": r.state, "connection_eviction_rate": r.connRate, "session_eviction_rate": r.sessRate,
@@ -145,7 +139,7 @@ func (r *rebalance) show(q *request) obj {
 func rebalanceStatus5(q *request) answer {
 	o := obj{"status": "disabled"}
 	if e := q.n.evac; e != nil {
-		o = e.show(q, q.n)
+		o = e.show(q.n, q.now)
 		o["status"], o["process"] = "enabled", "evacuation"
 		return asJSON(o)
 	}
@@ -159,21 +153,15 @@ func rebalanceStatus5(q *request) answer {
 		o["status"], o["process"] = "enabled", "rebalance"
 		o["stats"] = obj{
 			"initial_connected": at[0], "initial_sessions": at[1],
-			"current_connected": q.c.live(q.n), "current_sessions": q.c.sessions(q.n), "current_disconnected_sessions": q.c.kept(q.n),
+			"current_connected": q.c.live(q.n), "current_sessions": q.c.sessions(q.n),
+			"current_disconnected_sessions": q.c.kept(q.n),
 		}
 	}
 	return asJSON(o)
 }
 
 func globalRebalance5(q *request) answer {
-	evacuations, rebalances := []obj{}, []obj{}
-	for _, n := range q.n.visible(q.now) {
-		if n.evac != nil {
-			o := n.evac.show(q, n)
-			o["node"] = n.name
-			evacuations = append(evacuations, o)
-		}
-	}
+	rebalances := []obj{}
 	for _, r := range q.c.rebalances {
 		o := r.show(q)
 		o["node"], o["donors"] = r.coordinator.name, nodeNames(r.donors)
@@ -182,7 +170,8 @@ func globalRebalance5(q *request) answer {
 		}
 		rebalances = append(rebalances, o)
 	}
-	return asJSON(obj{"evacuations": evacuations, "rebalances": rebalances, "purges": []obj{}})
+	return asJSON(obj{"evacuations": showEvacuations(q.n.visible(q.now), q.now), "rebalances": rebalances,
+		"purges": []obj{}})
 }
 
 func availability5(q *request) answer {

@@ -62,7 +62,8 @@ func readRecording(t *testing.T, folder, name string) recording {
 	require.NoError(t, err)
 	head, body, _ := strings.Cut(string(b), "\n\n")
 	lines := strings.Split(head, "\n")
-	rec := recording{name: strings.TrimSuffix(filepath.ToSlash(short), ".txt"), header: http.Header{}, body: strings.TrimSpace(body)}
+	rec := recording{name: strings.TrimSuffix(filepath.ToSlash(short), ".txt"), header: http.Header{},
+		body: strings.TrimSpace(body)}
 	var ok bool
 	rec.method, rec.path, ok = strings.Cut(lines[0], " ")
 	require.True(t, ok, "request line of %s", name)
@@ -136,7 +137,7 @@ func (r recording) compareJSON(body string) []difference {
 	return out
 }
 
-// failure says whether an answer is an error, and which: those of both majors
+// failure reports whether an answer is an error, and which: those of both majors
 // have a message, and nothing else has one at the top.
 func failure(body any) (failed bool, message string) {
 	o, _ := body.(map[string]any)

@@ -6,10 +6,10 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Rehearse says whether the platform would take a pod now; see [ecp.Rehearser].
+// Rehearse reports whether the platform would accept a pod now. See [ecp.Rehearser].
 func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
 	const op = "rehearse node"
-	if err := p.reach(ctx, op); err != nil {
+	if err := p.checkReachable(ctx, op); err != nil {
 		return err
 	}
 	st := p.at(id, p.now())

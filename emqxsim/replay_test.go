@@ -47,7 +47,8 @@ func replayAll(t *testing.T, all []recording) (replayed int) {
 			excluded[route]++
 			continue
 		}
-		require.NotEmpty(t, routed(used, rec.method, rec.path), "%s: %s %s is in neither table of used_test.go", rec.name, rec.method, rec.path)
+		require.NotEmpty(t, routed(used, rec.method, rec.path), "%s: %s %s is in neither table of used_test.go", rec.name,
+			rec.method, rec.path)
 		replayed++
 		t.Run(rec.name, func(t *testing.T) { replayOne(t, rec, byName) })
 	}
@@ -122,7 +123,8 @@ func build(t *testing.T, s scene) *stage {
 func (st *stage) ask(t *testing.T, door string, rec recording) (status int, header http.Header, body string) {
 	t.Helper()
 	target, _, _ := strings.Cut(rec.path, " ")
-	req, err := http.NewRequestWithContext(t.Context(), rec.method, st.doors[door].URL+target, strings.NewReader(rec.request))
+	req, err := http.NewRequestWithContext(t.Context(), rec.method, st.doors[door].URL+target,
+		strings.NewReader(rec.request))
 	require.NoError(t, err)
 	req.Header.Set("Accept", "*/*")
 	if rec.request != "" {
@@ -159,7 +161,8 @@ func withToken(rec recording) bool {
 func (st *stage) login(t *testing.T) string {
 	t.Helper()
 	if st.token == "" {
-		status, _, body := st.ask(t, "", recording{method: http.MethodPost, path: "/api/v5/login", request: `{"username":"admin","password":"public"}`})
+		status, _, body := st.ask(t, "", recording{method: http.MethodPost, path: "/api/v5/login",
+			request: `{"username":"admin","password":"public"}`})
 		require.Equal(t, http.StatusOK, status, body)
 		_, rest, _ := strings.Cut(body, `"token":"`)
 		st.token, _, _ = strings.Cut(rest, `"`)

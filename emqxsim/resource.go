@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The kinds of resources. EMQX 4 knows one kind, which is kept as a connector.
+// The kinds of resources. The resources of EMQX 4 are kept as connectors.
 const (
 	kindConnector = "connectors"
 	kindAction    = "actions"
@@ -21,7 +21,7 @@ const (
 	connected    = "connected"
 	connecting   = "connecting"
 	disconnected = "disconnected"
-	inconsistent = "inconsistent" // of the cluster, where nodes differ
+	inconsistent = "inconsistent" // of the cluster, if nodes differ
 	stopped      = "stopped"      // of a connector that is disabled
 )
 
@@ -29,21 +29,21 @@ const (
 type resource struct {
 	kind, typ, name   string
 	enable            bool
-	conf              map[string]any // as it is shown, without what stands beside
-	connector         *resource      // of an action or source
+	conf              map[string]any // its configuration as it is shown, without type, name and enable
+	connector         *resource      // of an action or a source
 	created, modified time.Time
-	faults            map[string]trouble // of a connector, by node name; "" = everywhere
-	matched, failed   map[*Node]*meter   // of an action
+	faults            map[string]connectorFault // of a connector, by node name; "" stands for every node
+	matched, failed   map[*Node]*meter          // of an action
 }
 
-// trouble is what is wrong with a connector on a node.
-type trouble struct{ status, reason string }
+// connectorFault is what is wrong with a connector on a node.
+type connectorFault struct{ status, reason string }
 
 func (r *resource) id() string { return r.typ + ":" + r.name }
 
-// unreachable says whether the resource leads to a port of the node's own machine
-// where nothing listens: then it is down from its first moment. What is elsewhere
-// answers, until a fault is set.
+// unreachable reports whether the resource leads to a port of the node's own machine on
+// which nothing listens. Then it is down from the beginning. Everything elsewhere answers
+// until a fault is set.
 func (r *resource) unreachable(n *Node) bool {
 	for _, key := range []string{"url", "server", "servers", "bootstrap_hosts", "address"} {
 		s, _ := r.conf[key].(string)
@@ -63,14 +63,14 @@ func (r *resource) unreachable(n *Node) bool {
 	return false
 }
 
-// listensOn says whether anything takes connections on a port of the node. Where
-// a resource names none, it is that of its kind, which nothing here has.
+// listensOn reports whether anything accepts connections on a port of the node. A resource
+// without a port uses the default port of its kind, on which nothing listens here.
 func (n *Node) listensOn(port string) bool {
 	return port == dashboardPort || n.c.major == 4 && port == strconv.Itoa(management) ||
 		slices.ContainsFunc(n.db.listeners, func(l *listener) bool { return l.enable && strings.HasSuffix(l.bind, ":"+port) })
 }
 
-// status is how the resource does on a node.
+// status returns the state of the resource on a node and its reason.
 func (r *resource) status(n *Node) (status, reason string) {
 	if r.connector != nil {
 		s, _ := r.connector.status(n)
@@ -99,7 +99,7 @@ func (r *resource) status(n *Node) (status, reason string) {
 	return connected, ""
 }
 
-// overall is the state over several nodes.
+// overall returns the state over several nodes.
 func (r *resource) overall(nodes []*Node) (status, reason string) {
 	for i, n := range nodes {
 		s, why := r.status(n)
@@ -111,22 +111,23 @@ func (r *resource) overall(nodes []*Node) (status, reason string) {
 	return status, reason
 }
 
-// alarmCause is the alarm a node has because of the resource; nil = none.
-func (r *resource) alarmCause(n *Node, major int) *raised {
+// alarmCause returns the alarm that the resource causes on a node, or nil.
+func (r *resource) alarmCause(n *Node, major int) *alarmText {
 	status, reason := r.status(n)
 	if !r.enable || status == connected || r.connector != nil && !r.connector.enable {
 		return nil
 	}
 	if major == 4 {
-		return &raised{"resource down: " + r.name, map[string]any{"id": r.name, "type": r.typ}}
+		return &alarmText{"resource down: " + r.name, map[string]any{"id": r.name, "type": r.typ}}
 	}
 	if r.connector != nil {
 		reason = "#{error => not_added_yet,status => " + status + "}"
 	}
-	return &raised{"resource down: " + reason, map[string]any{"reason": "resource_down", "resource_id": r.alarmName(major)}}
+	return &alarmText{"resource down: " + reason, map[string]any{"reason": "resource_down",
+		"resource_id": r.alarmName(major)}}
 }
 
-// alarmName is the name of the resource in alarms.
+// alarmName returns the name of the resource in alarms.
 func (r *resource) alarmName(major int) string {
 	if major == 4 {
 		return "resource/" + r.name + "/down" // not recorded
@@ -145,15 +146,15 @@ func (d *database) resource(kind, id string) *resource {
 	return d.resources[i]
 }
 
-// of are the resources of a kind, the oldest first.
-func (d *database) of(kind string) []*resource {
+// ofKind returns the resources of a kind, the oldest first.
+func (d *database) ofKind(kind string) []*resource {
 	return slices.DeleteFunc(slices.Clone(d.resources), func(r *resource) bool { return r.kind != kind })
 }
 
-// channels are the names of what uses a connector.
+// channels returns the names of the resources of a kind that use a connector.
 func (d *database) channels(kind string, connector *resource) []string {
 	out := []string{}
-	for _, r := range d.of(kind) {
+	for _, r := range d.ofKind(kind) {
 		if r.connector == connector {
 			out = append(out, r.name)
 		}
@@ -170,8 +171,8 @@ func (d *database) remove(r *resource) {
 	d.resources = slices.DeleteFunc(d.resources, func(o *resource) bool { return o == r })
 }
 
-// AddConnector makes a connector, on EMQX 4 a resource, that works until a
-// fault is set. It panics if there is one of the same type and name.
+// AddConnector adds a connector (on EMQX 4 a resource), which works until a fault is set.
+// It panics if there is one of the same type and name.
 func (c *Cluster) AddConnector(typ, name string, conf map[string]any) {
 	c.change(func(t time.Time) {
 		r := &resource{kind: kindConnector, typ: typ, name: name, enable: true, conf: maps.Clone(conf)}
@@ -182,20 +183,21 @@ func (c *Cluster) AddConnector(typ, name string, conf map[string]any) {
 	})
 }
 
-// AddAction makes an action of a connector that is there. It panics if it is
-// not, or if there is an action of the same type and name.
+// AddAction adds an action to an existing connector. It panics if there is no such
+// connector, or if there is an action of the same type and name.
 func (c *Cluster) AddAction(typ, name, connector string) {
 	c.addChannel(kindAction, typ, name, connector)
 }
 
-// AddSource is as AddAction, of a source.
+// AddSource is like AddAction for a source.
 func (c *Cluster) AddSource(typ, name, connector string) {
 	c.addChannel(kindSource, typ, name, connector)
 }
 
 func (c *Cluster) addChannel(kind, typ, name, connector string) {
 	c.change(func(t time.Time) {
-		r := &resource{kind: kind, typ: typ, name: name, enable: true, connector: c.db.resource(kindConnector, typ+":"+connector)}
+		r := &resource{kind: kind, typ: typ, name: name, enable: true, connector: c.db.resource(kindConnector,
+			typ+":"+connector)}
 		if r.connector == nil || c.db.resource(kind, r.id()) != nil {
 			panic("emqxsim: " + r.id() + " cannot be made with connector " + connector)
 		}
@@ -203,11 +205,11 @@ func (c *Cluster) addChannel(kind, typ, name, connector string) {
 	})
 }
 
-// SetConnectorFault breaks a connector ("type:name"; EMQX 4: its resource) on
-// a node, "" = on all, with a reason in the broker's words. Its actions and
-// sources go down with it and an alarm rises; reason "" mends it. A reason that
-// begins with "connecting" makes it so instead of disconnected. It panics if
-// there is no such connector.
+// SetConnectorFault breaks a connector ("type:name"; on EMQX 4 a resource) on a node, or on
+// all nodes if node is empty, for a reason in the broker's words. Its actions and sources
+// go down with it, and an alarm rises. An empty reason repairs it. A reason that begins
+// with "connecting" makes it connecting instead of disconnected. It panics if there is no
+// such connector.
 func (c *Cluster) SetConnectorFault(id, node, reason string) {
 	c.change(func(time.Time) {
 		r := c.db.resource(kindConnector, id)
@@ -215,7 +217,7 @@ func (c *Cluster) SetConnectorFault(id, node, reason string) {
 			panic("emqxsim: there is no connector " + id)
 		}
 		if r.faults == nil {
-			r.faults = map[string]trouble{}
+			r.faults = map[string]connectorFault{}
 		}
 		switch {
 		case reason == "" && node == "":
@@ -223,9 +225,9 @@ func (c *Cluster) SetConnectorFault(id, node, reason string) {
 		case reason == "":
 			delete(r.faults, node)
 		case strings.HasPrefix(reason, connecting):
-			r.faults[node] = trouble{connecting, reason}
+			r.faults[node] = connectorFault{connecting, reason}
 		default:
-			r.faults[node] = trouble{disconnected, reason}
+			r.faults[node] = connectorFault{disconnected, reason}
 		}
 	})
 }

@@ -10,21 +10,21 @@ import (
 // rule is one rule of the rule engine.
 type rule struct {
 	id, name, sql, description string
-	actions                    []any // as they were given: "type:name" or a function
+	actions                    []any // as given: "type:name" or a function
 	enable                     bool
 	created, modified          time.Time
 	from                       []string // topics, read from the SQL
 	matched                    map[*Node]*meter
-	failed                     map[*Node]*meter // actions out of service
+	failed                     map[*Node]*meter // messages for actions that were not in service
 }
 
-// The topics stand between FROM and WHERE, quoted.
+// The topics of a rule are quoted and stand between FROM and WHERE.
 var (
 	selects = regexp.MustCompile(`(?is)^\s*(select|foreach)\s.+?\sfrom\s+(.+?)(\swhere\s.*)?$`)
 	quoted  = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
 )
 
-// topicsOf reads the topics of a rule's SQL; false = it is no SQL.
+// topicsOf reads the topics of a rule's SQL. It returns false if the text is not SQL.
 func topicsOf(sql string) ([]string, bool) {
 	m := selects.FindStringSubmatch(sql)
 	if m == nil {
@@ -37,7 +37,7 @@ func topicsOf(sql string) ([]string, bool) {
 	return topics, len(topics) > 0
 }
 
-// uses says whether the rule has an action or source, by "type:name".
+// uses reports whether the rule has an action or source, given as "type:name".
 func (r *rule) uses(id string) bool {
 	return slices.ContainsFunc(r.actions, func(a any) bool { return a == id }) ||
 		slices.Contains(r.from, "$bridges/"+id) || slices.Contains(r.from, "$sources/"+id)
@@ -61,8 +61,8 @@ func (d *database) usedBy(id string) []string {
 	return out
 }
 
-// AddRule makes a rule with actions by "type:name". It panics on SQL that is
-// none and on an id that is taken.
+// AddRule adds a rule with actions, each given as "type:name". It panics if the SQL is
+// wrong or the id is taken.
 func (c *Cluster) AddRule(id, sql string, actions ...string) {
 	c.change(func(t time.Time) {
 		from, ok := topicsOf(sql)
@@ -77,7 +77,7 @@ func (c *Cluster) AddRule(id, sql string, actions ...string) {
 	})
 }
 
-// matches says whether a filter takes a topic, as MQTT defines it.
+// matches reports whether a topic filter matches a topic, as MQTT defines it.
 func matches(filter, topic string) bool {
 	f, t := strings.Split(filter, "/"), strings.Split(topic, "/")
 	if strings.HasPrefix(topic, "$") && (f[0] == "+" || f[0] == "#") {

@@ -77,7 +77,8 @@ var scenes5 = []scene{
 	{files: "v5/50-action-del", nodes: one5, after: down5[:2]},
 	{files: "v5/50-monitor", nodes: one5, wait: time.Minute},
 	{files: "v5/50-conn-del", nodes: one5, after: down5[:1]},
-	{files: "v5/50-alarms-history", nodes: one5, after: append(down5[:3:3], "v5/50-rule-del", "v5/50-action-del", "v5/50-conn-del")},
+	{files: "v5/50-alarms-history", nodes: one5, after: append(down5[:3:3], "v5/50-rule-del", "v5/50-action-del",
+		"v5/50-conn-del")},
 	{files: "v5/50-", nodes: one5, after: down5, with: full5},
 	{files: "v5/sweep/GET_clients", nodes: one5, with: twoClients5},
 	{files: "v5/sweep/GET_subscriptions", nodes: one5, with: twoClients5},
@@ -85,7 +86,8 @@ var scenes5 = []scene{
 	{files: "v5/", nodes: one5},
 
 	{files: "v5-cluster/00-invite", nodes: one5, with: standalone5},
-	{files: "v5-cluster/00-invitation", nodes: one5, with: standalone5, after: []string{"v5-cluster/00-invite-3-async"}, wait: 10 * time.Second},
+	{files: "v5-cluster/00-invitation", nodes: one5, with: standalone5, after: []string{"v5-cluster/00-invite-3-async"},
+		wait: 10 * time.Second},
 	{files: "v5-cluster/02-", nodes: three5, with: subscribers5},
 	{files: "v5-cluster/03-rebalance-start-badopts", nodes: three5},
 	{files: "v5-cluster/03-rebalance-start-again", nodes: three5, with: many5, after: rebalance5},
@@ -106,7 +108,8 @@ var scenes5 = []scene{
 	{files: "v5-cluster/05-connector-create", nodes: three5},
 	{files: "v5-cluster/05-connector", nodes: three5, after: []string{"v5-cluster/05-connector-create"}},
 	{files: "v5-cluster/07", nodes: three5, with: func(c *emqxsim.Cluster) { c.Node("emqx@127.0.0.3").Kill() }},
-	{files: "v5-cluster/08-force-leave", nodes: three5, with: func(c *emqxsim.Cluster) { c.Node("emqx@127.0.0.3").Kill() }},
+	{files: "v5-cluster/08-force-leave", nodes: three5,
+		with: func(c *emqxsim.Cluster) { c.Node("emqx@127.0.0.3").Kill() }},
 	{files: "v5-cluster/08-rule-del", nodes: three5, after: []string{"v5-cluster/07-config-change-while-down"}},
 	{files: "v5-cluster/08", nodes: three5, with: func(c *emqxsim.Cluster) { c.Node("emqx@127.0.0.3").Leave() }},
 	{files: "v5-cluster/61-force", nodes: two5},
@@ -137,7 +140,7 @@ func subscribers5(c *emqxsim.Cluster) {
 // many5 are more than a rebalance leaves where they are.
 func many5(c *emqxsim.Cluster) { c.Node("emqx@127.0.0.1").SetClients(22, 0) }
 
-// full5 are more than the licence allows.
+// full5 are more than the license allows.
 func full5(c *emqxsim.Cluster) { c.Node("emqx@127.0.0.1").SetClients(32, 0) }
 
 func standalone5(c *emqxsim.Cluster) {
@@ -148,9 +151,12 @@ func standalone5(c *emqxsim.Cluster) {
 // keys5 are those that were made for the recordings; what their secrets were
 // was said once only.
 func keys5(c *emqxsim.Cluster) {
-	c.AddAPIKey(emqxsim.APIKey{Name: "k2", Key: "1d3cbf8ed384d7d7", Secret: "LbasWfOpRUou9AJojVgDjlZtrYi9CD7Q6gLVMKanRmDVO", Role: "publisher"})
+	c.AddAPIKey(emqxsim.APIKey{Name: "k2", Key: "1d3cbf8ed384d7d7",
+		Secret: "LbasWfOpRUou9AJojVgDjlZtrYi9CD7Q6gLVMKanRmDVO", Role: "publisher"})
 	c.AddAPIKey(emqxsim.APIKey{
-		Name: "k3", Key: "3cfa387a17d784d3", Secret: "ftV8vuUNkszubr9Acok2zSy89AglBcJjLQlJZLiKIFMkH", Expires: time.Unix(1577836800, 0),
+		Name: "k3", Key: "3cfa387a17d784d3", Secret: "ftV8vuUNkszubr9Acok2zSy89AglBcJjLQlJZLiKIFMkH",
+		Expires: time.Unix(1577836800, 0),
 	})
-	c.AddAPIKey(emqxsim.APIKey{Name: "k1", Key: "a6f3d2dffa085236", Secret: "kzZyHWCaNR6evtAZlPoMTidkTAF9A9B1xpAbGsG69BvneE", Role: "viewer"})
+	c.AddAPIKey(emqxsim.APIKey{Name: "k1", Key: "a6f3d2dffa085236",
+		Secret: "kzZyHWCaNR6evtAZlPoMTidkTAF9A9B1xpAbGsG69BvneE", Role: "viewer"})
 }

@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// NewServer makes a server for the handler of a node of some version: as the
-// broker's own it closes connections that idle, before 4.4.24 after five
-// seconds only, which is shorter than most clients keep them. The caller gives
-// it a listener, and closes it.
+// NewServer returns a server for the handler of a node. Like the broker's own server it
+// closes idle connections, before 4.4.24 after only five seconds, which is shorter than
+// most clients keep them. The caller gives it a listener and closes it.
 func NewServer(version string, h http.Handler) *http.Server {
 	idle := time.Minute
 	if !has(version, "4.4.24") {

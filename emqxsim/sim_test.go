@@ -203,7 +203,8 @@ func TestListenerLimits(t *testing.T) {
 	require.Equal(t, 200, call(t, a, "POST", "/listeners/tcp:default/start", "").status)
 	k.advance(time.Minute)
 	require.Equal(t, 6, c.Usage().Connected)
-	changed := call(t, a, "PUT", "/listeners/tcp:default", `{"id":"tcp:default","type":"tcp","max_connections":"infinity"}`)
+	changed := call(t, a, "PUT", "/listeners/tcp:default",
+		`{"id":"tcp:default","type":"tcp","max_connections":"infinity"}`)
 	require.Equal(t, "infinity", changed.o["max_connections"])
 	k.advance(time.Minute)
 	require.Equal(t, 10, c.Usage().Connected)
@@ -231,7 +232,8 @@ func TestMembershipCalls(t *testing.T) {
 // TestBoot: refused, then 404 on every path, then answers.
 func TestBoot(t *testing.T) {
 	k := newClock()
-	n := emqxsim.NewCluster(emqxsim.ClusterConfig{Now: k.Now, BootTime: 10 * time.Second, BootPage: time.Second}).Join("emqx@a")
+	n := emqxsim.NewCluster(emqxsim.ClusterConfig{Now: k.Now, BootTime: 10 * time.Second,
+		BootPage: time.Second}).Join("emqx@a")
 	_, err := try(t.Context(), n.Endpoint(), "/status")
 	require.Error(t, err)
 	k.advance(10 * time.Second)

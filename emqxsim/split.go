@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// split is a network that is cut between members. Nobody tells them: they wait for
-// one another first, then each side goes on by itself. When the network is whole
-// again the smaller side restarts, so that what it has become is forgotten.
+// split is a network that is cut between members. Members first wait for one another, then
+// each side continues on its own. When the network is whole again, the smaller side
+// restarts and loses what it changed.
 type split struct {
 	declared time.Time     // when each side counts the other as stopped
-	heals    time.Time     // when the smaller side restarts; zero = it is cut still
+	heals    time.Time     // when the smaller side restarts; zero while the network is cut
 	over     chan struct{} // closed when nobody waits for the other side any more
 	ended    bool          // over is closed
 }
@@ -29,10 +29,10 @@ func (s *split) moments(consider func(time.Time)) {
 	}
 }
 
-// Partition splits the cluster: nodes reach those of their own group only. Nodes
-// in no group are a group together. Without groups the network is whole again.
-// How long it takes until nodes go on by themselves, and until they are one again,
-// is said by [Pace]; a split that ends before it was noticed cuts nobody.
+// Partition splits the cluster: nodes reach only those of their own group. Nodes in no
+// group form one together. Without groups the network is whole again. [Pace] says how long
+// it takes until the sides continue on their own, and until they are one again. A split
+// that ends before it was noticed disconnects nobody.
 func (c *Cluster) Partition(groups ...[]string) {
 	c.change(func(t time.Time) {
 		if len(groups) == 0 {
@@ -84,8 +84,8 @@ func (c *Cluster) splitStep(t time.Time) {
 	}
 }
 
-// largestSide is the one with most members that run; of two alike the one with
-// the first by name.
+// largestSide returns the side with most running members, or of two equal ones the side
+// with the first name.
 func (c *Cluster) largestSide(t time.Time) int {
 	on := map[int]int{}
 	for _, n := range c.running(t) {
@@ -108,11 +108,11 @@ func (c *Cluster) unite() {
 	}
 }
 
-// waits says whether nodes of two sides wait for each other.
+// waits reports whether nodes of two sides wait for each other.
 func (c *Cluster) waits(t time.Time) bool { return c.split != nil && t.Before(c.split.declared) }
 
-// hangs gives what is closed when a member answers a node again, or is given up;
-// nil = it answers.
+// hangs returns a channel that is closed when a member answers again or is given up, or nil
+// if it answers.
 func (n *Node) hangs(m *Node, t time.Time) <-chan struct{} {
 	switch {
 	case m.suspended != nil:
@@ -123,8 +123,8 @@ func (n *Node) hangs(m *Node, t time.Time) <-chan struct{} {
 	return nil
 }
 
-// blocks says whether who connects waits in vain: anybody while members wait for
-// each other, and who has a session on a member that hangs.
+// blocks reports whether clients that connect wait in vain: all of them while members wait
+// for each other, and those whose session is on a member that hangs.
 func (c *Cluster) blocks(session *Node, t time.Time) bool {
 	return c.waits(t) || session != nil && session.suspended != nil && !session.lost(t)
 }

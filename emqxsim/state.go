@@ -11,38 +11,38 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// state is what the simulated platform holds of one cluster. It changes by
-// itself as time goes on: settle says how, and nothing but the stored times and
-// the clock decides, so that a restart between any two moments changes nothing.
+// state is what the simulated platform stores about one cluster. It changes as time passes:
+// settle derives the present state from the stored times and the clock alone, so that a
+// restart of the program changes nothing.
 type state struct {
 	ID      ecp.ID `json:"id"`
-	UID     string `json:"uid,omitempty"`     // of the namespace; "" = there is none of ours
-	Foreign string `json:"foreign,omitempty"` // whose the namespace is, where it is not ours
+	UID     string `json:"uid,omitempty"`     // of the namespace; empty if there is none of ours
+	Foreign string `json:"foreign,omitempty"` // the other owner of the namespace, if it is not ours
 	Name    string `json:"name,omitempty"`
 	Project string `json:"project,omitempty"`
-	// Gone is when the removal of everything ends; zero = none has begun.
+	// Gone is when the removal of everything ends; zero if none has begun.
 	Gone time.Time `json:"gone,omitzero"`
-	// Epoch is that of the lease under which it was last written; 0 = without one.
+	// Epoch is that of the lease under which it was last written; 0 means without a lease.
 	Epoch int64 `json:"epoch,omitempty"`
 
-	// License is a simulated licence's key, as last applied; "" = none, or one
-	// that no simulated cluster takes. Nodes read it when they start.
+	// License is the key of a simulated license, as last applied. It is empty if there is
+	// none, or one that no simulated cluster accepts. Nodes read it when they start.
 	License string `json:"license,omitempty"`
 
 	Auth     *auth     `json:"auth,omitempty"`
 	Service  *service  `json:"service,omitempty"`
 	Workload *workload `json:"workload,omitempty"`
-	// Known is how many ordinals have had a claim and are meant to have one: one
-	// of them that has none has lost it.
+	// Known is the number of ordinals that have had a claim and should have one. If one of
+	// them has none, it was lost.
 	Known int `json:"known,omitempty"`
-	// Storage is how large claims are made, as it was at first; Volume is what was
-	// wanted last, and Fixed that none grows to that.
+	// Storage is the size of new claims, as it was at first. Volume is the size that was
+	// last asked for. If Fixed is set, volumes cannot grow.
 	Storage string  `json:"storage,omitempty"`
 	Volume  string  `json:"volume,omitempty"`
 	Fixed   bool    `json:"fixed,omitempty"`
 	Claims  []claim `json:"claims,omitempty"` // by ordinal
 	Pods    []pod   `json:"pods,omitempty"`   // by ordinal
-	// Refusal is why the platform makes no pods; "" = it makes them.
+	// Refusal is why the platform creates no pods; empty if it does.
 	Refusal string `json:"refusal,omitempty"`
 }
 
@@ -59,18 +59,18 @@ type workload struct {
 	ChangeID   string    `json:"changeId,omitempty"`
 	Manifest   string    `json:"manifest,omitempty"` // the Manager's text, as last applied
 	Render     int       `json:"render"`
-	Replicas   int       `json:"replicas"` // as it stands
-	Rendered   int       `json:"rendered"` // as it was last applied
-	Revision   string    `json:"revision"` // of the pods made from now on
+	Replicas   int       `json:"replicas"` // as it is
+	Rendered   int       `json:"rendered"` // as last applied
+	Revision   string    `json:"revision"` // of the pods that are created from now on
 	Image      ecp.Image `json:"image"`
-	// Foreign is what somebody else has put on the pod template. Apply leaves it:
-	// it is part of every revision from then on.
+	// Foreign is what somebody else has added to the pod template. Apply keeps it: it is
+	// part of every revision from then on.
 	Foreign string `json:"foreign,omitempty"`
-	Own     string `json:"own,omitempty"` // the revision without it
+	Own     string `json:"own,omitempty"` // the revision without Foreign
 }
 
-// with gives the revision of a pod template that somebody else has changed.
-func (w *workload) with(foreign string) {
+// setForeign sets the revision of a pod template to which somebody else has added something.
+func (w *workload) setForeign(foreign string) {
 	w.Foreign, w.Revision = foreign, w.Own
 	if foreign != "" {
 		sum := sha256.Sum256([]byte(w.Own + foreign))
@@ -78,17 +78,18 @@ func (w *workload) with(foreign string) {
 	}
 }
 
-// claim is a volume claim. It goes with the last pod that uses it, not before.
+// claim is a volume claim. It is deleted with the last pod that uses it, not before.
 type claim struct {
-	Ordinal int    `json:"ordinal"`
-	UID     string `json:"uid"`
-	Going   bool   `json:"going,omitempty"`
-	// Again: a new one takes its place when it has gone. Somebody said so.
-	Again bool `json:"again,omitempty"`
-	// Joined: a node with this volume has been a member of the EMQX cluster.
+	Ordinal     int    `json:"ordinal"`
+	UID         string `json:"uid"`
+	Terminating bool   `json:"going,omitempty"`
+	// Recreate says that a new claim takes its place after its deletion, because the caller
+	// allowed it.
+	Recreate bool `json:"again,omitempty"`
+	// Joined says that a node with this volume has been a member of the EMQX cluster.
 	Joined bool   `json:"joined,omitempty"`
-	Size   string `json:"size,omitempty"` // of the volume; "" = as claims are made
-	// Want is what it is growing to until Grown; "" = it is not.
+	Size   string `json:"size,omitempty"` // of the volume; empty means Storage
+	// Want is the size to which it is growing until Grown; empty if it is not growing.
 	Want  string    `json:"want,omitempty"`
 	Grown time.Time `json:"grown,omitzero"`
 }
@@ -101,28 +102,28 @@ type pod struct {
 	Image    ecp.Image `json:"image"`
 	Made     time.Time `json:"made"`
 	Ready    time.Time `json:"ready"` // when it has booted
-	// Down is when EMQX died in it or it got stuck; zero = neither.
+	// Down is when EMQX died in it or it got stuck; zero if neither.
 	Down     time.Time `json:"down,omitzero"`
-	Broken   string    `json:"broken,omitempty"` // why it is stuck for good
+	Broken   string    `json:"broken,omitempty"` // why it can never start
 	Restarts int       `json:"restarts,omitempty"`
-	Deleted  time.Time `json:"deleted,omitzero"` // when its end was asked for
-	Gone     time.Time `json:"gone,omitzero"`    // when it has ended; zero with Deleted: nobody confirms it
-	// Machine is that of the machine under it, where it was lost.
+	Deleted  time.Time `json:"deleted,omitzero"` // when its deletion was asked for
+	Gone     time.Time `json:"gone,omitzero"`    // when it is gone; zero with Deleted if nobody confirms it
+	// Machine is the state of the machine under it, if that was lost.
 	Machine ecp.MachineState `json:"machine,omitempty"`
 }
 
-// ready says whether the pod passes its readiness probe.
+// ready reports whether the pod passes its readiness probe.
 func (p pod) ready(now time.Time) bool {
 	return p.Deleted.IsZero() && p.Down.IsZero() && !now.Before(p.Ready)
 }
 
-// runs says whether EMQX answers in the pod, which it does for lead before the pod
-// is ready.
+// runs reports whether EMQX answers in the pod. It begins to answer lead before the pod is
+// ready.
 func (p pod) runs(now time.Time, lead time.Duration) bool {
 	return p.Deleted.IsZero() && p.Down.IsZero() && !now.Before(p.Ready.Add(-lead))
 }
 
-// since is when the pod became ready or not.
+// since returns when the pod became ready or stopped being ready.
 func (p pod) since(now time.Time) time.Time {
 	switch {
 	case !p.Deleted.IsZero():
@@ -135,15 +136,15 @@ func (p pod) since(now time.Time) time.Time {
 	return p.Ready
 }
 
-// pace is how long things take.
+// pace holds the durations of the platform.
 type pace struct {
 	boot, stop, terminate time.Duration
 }
 
-// absent says that there is nothing at all, not even somebody else's.
+// absent reports whether there is nothing at all, not even something foreign.
 func (s *state) absent() bool { return s.UID == "" && s.Foreign == "" }
 
-// settle brings the state to the moment now.
+// settle changes the state to that at now.
 func (s *state) settle(now time.Time, d pace) {
 	if !s.Gone.IsZero() && !now.Before(s.Gone) {
 		*s = state{ID: s.ID}
@@ -163,7 +164,7 @@ func (s *state) settle(now time.Time, d pace) {
 		}
 		s.Pods = slices.Delete(s.Pods, i, i+1)
 		s.release(p.Ordinal)
-		if s.mayRun(p.Ordinal) { // looked at next: it may have booted by now
+		if s.mayRun(p.Ordinal) { // looked at next, since it may have booted by now
 			s.Pods = slices.Insert(s.Pods, i, s.newPod(p.Ordinal, derived(p.UID), p.Gone, d))
 		}
 	}
@@ -175,8 +176,8 @@ func (s *state) joined(ordinal int) {
 	}
 }
 
-// next is the first moment after now at which a settled state changes by
-// itself; zero = never.
+// next returns the first time after now at which a settled state changes by itself. Zero
+// means never.
 func (s *state) next(now time.Time) time.Time {
 	var first time.Time
 	consider := func(t time.Time) {
@@ -197,25 +198,27 @@ func (s *state) next(now time.Time) time.Time {
 	return first
 }
 
-// mayRun says whether the StatefulSet makes a pod for the ordinal. One whose
-// claim is lost is not made: it would come up empty.
+// mayRun reports whether the StatefulSet creates a pod for the ordinal. It does not if the
+// claim is lost: the node would start empty.
 func (s *state) mayRun(ordinal int) bool {
-	return s.Gone.IsZero() && s.Refusal == "" && s.Workload != nil && ordinal < s.Workload.Replicas && s.claim(ordinal) != nil
+	return s.Gone.IsZero() && s.Refusal == "" && s.Workload != nil && ordinal < s.Workload.Replicas &&
+		s.claim(ordinal) != nil
 }
 
-// newPod is a pod of the newest revision. Without the Secret it never starts.
+// newPod returns a pod of the newest revision. It cannot start without the Secret.
 func (s *state) newPod(ordinal int, uid string, at time.Time, d pace) pod {
-	p := pod{Ordinal: ordinal, UID: uid, Revision: s.Workload.Revision, Image: s.Workload.Image, Made: at, Ready: at.Add(d.boot)}
+	p := pod{Ordinal: ordinal, UID: uid, Revision: s.Workload.Revision, Image: s.Workload.Image, Made: at,
+		Ready: at.Add(d.boot)}
 	if s.Auth == nil {
 		p.Down, p.Broken = at, noSecret
 	}
 	return p
 }
 
-// noSecret is Kubernetes' word for a container whose Secret is not there.
+// noSecret is Kubernetes' reason for a container whose Secret does not exist.
 const noSecret = "CreateContainerConfigError"
 
-// fill makes the pods that should be there and are not.
+// fill creates the missing pods.
 func (s *state) fill(now time.Time, d pace) {
 	if s.Workload == nil {
 		return
@@ -228,15 +231,15 @@ func (s *state) fill(now time.Time, d pace) {
 	slices.SortFunc(s.Pods, func(a, b pod) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
 }
 
-// scale sets the replicas: pods above are ended, new ordinals get a claim.
+// scale sets the replicas: it deletes the pods above, and adds claims for new ordinals.
 func (s *state) scale(n int, now time.Time, d pace) {
 	s.Workload.Replicas = n
 	for i := s.Known; i < n; i++ {
 		switch c := s.claim(i); {
 		case c == nil:
 			s.addClaim(i)
-		case c.Going: // a node that has left had it
-			c.Again = true
+		case c.Terminating: // it belongs to a node that was removed
+			c.Recreate = true
 		}
 	}
 	for i := range s.Pods {
@@ -247,7 +250,7 @@ func (s *state) scale(n int, now time.Time, d pace) {
 	s.fill(now, d)
 }
 
-// end asks for the pod's end, once.
+// end deletes the pod, unless it is being deleted.
 func (p *pod) end(now time.Time, d pace) {
 	if p.Deleted.IsZero() {
 		p.Deleted, p.Gone = now, now.Add(d.stop)
@@ -259,7 +262,7 @@ func (p *pod) boot(now time.Time, d pace) {
 	p.Down, p.Broken, p.Ready = time.Time{}, "", now.Add(d.boot)
 }
 
-// remove begins the removal of the namespace with everything in it.
+// remove begins to remove the namespace with everything in it.
 func (s *state) remove(now time.Time, d pace) {
 	if s.UID == "" || !s.Gone.IsZero() {
 		return
@@ -272,7 +275,7 @@ func (s *state) remove(now time.Time, d pace) {
 		}
 	}
 	for i := range s.Claims {
-		s.Claims[i].Going = true
+		s.Claims[i].Terminating = true
 	}
 	s.Auth, s.Service, s.Workload = nil, nil, nil
 }
@@ -282,29 +285,29 @@ func (s *state) addClaim(ordinal int) {
 	slices.SortFunc(s.Claims, func(a, b claim) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
 }
 
-// loseClaim asks for a claim's end; a pod that uses it keeps it until it ends.
+// loseClaim deletes a claim. A pod that uses it keeps it until the pod ends.
 func (s *state) loseClaim(ordinal int) {
 	if c := s.claim(ordinal); c != nil {
-		c.Going = true
+		c.Terminating = true
 	}
 	if s.pod(ordinal) == nil {
 		s.release(ordinal)
 	}
 }
 
-// release lets a claim go that no pod uses any more.
+// release removes a deleted claim that no pod uses any more.
 func (s *state) release(ordinal int) {
-	i := slices.IndexFunc(s.Claims, func(c claim) bool { return c.Ordinal == ordinal && c.Going })
+	i := slices.IndexFunc(s.Claims, func(c claim) bool { return c.Ordinal == ordinal && c.Terminating })
 	switch {
 	case i < 0:
-	case s.Claims[i].Again:
+	case s.Claims[i].Recreate:
 		s.Claims[i] = claim{Ordinal: ordinal, UID: derived(s.Claims[i].UID)}
 	default:
 		s.Claims = slices.Delete(s.Claims, i, i+1)
 	}
 }
 
-// claim gives the claim of an ordinal; nil if there is none.
+// claim returns the claim of an ordinal, or nil.
 func (s *state) claim(ordinal int) *claim {
 	i := slices.IndexFunc(s.Claims, func(c claim) bool { return c.Ordinal == ordinal })
 	if i < 0 {
@@ -313,7 +316,7 @@ func (s *state) claim(ordinal int) *claim {
 	return &s.Claims[i]
 }
 
-// pod gives the pod of an ordinal; nil if there is none.
+// pod returns the pod of an ordinal, or nil.
 func (s *state) pod(ordinal int) *pod {
 	i := slices.IndexFunc(s.Pods, func(p pod) bool { return p.Ordinal == ordinal })
 	if i < 0 {
@@ -322,7 +325,7 @@ func (s *state) pod(ordinal int) *pod {
 	return &s.Pods[i]
 }
 
-// clone shares nothing with s that is ever changed in place.
+// clone returns a copy that shares nothing with s that is changed in place.
 func (s *state) clone() state {
 	c := *s
 	c.Claims, c.Pods = slices.Clone(s.Claims), slices.Clone(s.Pods)
@@ -343,12 +346,11 @@ func (s *state) clone() state {
 
 func newUID() string {
 	b := make([]byte, 16)
-	rand.Read(b) // never fails: the program ends instead
+	rand.Read(b) // never fails
 	return uidOf(b)
 }
 
-// derived is the UID of what takes the place of something: the same however
-// often it is asked for.
+// derived returns the UID of the successor of an object. It is the same at every call.
 func derived(uid string) string {
 	sum := sha256.Sum256([]byte("after " + uid))
 	return uidOf(sum[:16])

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// A suspended node (its process under SIGSTOP, its machine frozen) takes
-// connections and answers none. Until the others count it as stopped they wait
-// for it: whoever asks one of them about all members waits, too. What is about
-// one node only is answered as ever, unless it is that one.
+// A suspended node (its process got SIGSTOP, or its machine is frozen) accepts connections
+// and answers none. Until the others count it as stopped they wait for it, and so do
+// requests to them about all members. Requests about a single node are answered as usual,
+// unless it is the suspended one.
 
-// lostAfter is how long the others wait for a node that hangs before they count
-// it as stopped, where no [Pace] says otherwise. It is about two minutes with EMQX'
-// default net_ticktime.
+// lostAfter is how long the others wait for a node that hangs before they count it as
+// stopped, unless [Pace] says otherwise. With EMQX's default net_ticktime it is about two
+// minutes.
 const lostAfter = 2 * time.Minute
 
-// suspension of a node.
+// suspension is the suspension of a node.
 type suspension struct {
 	since   time.Time
 	resumed chan struct{} // closed when it ends
 }
 
-// Suspend makes the node hang as a process under SIGSTOP does, until Resume.
-// Its clients stay; it takes no new ones.
+// Suspend makes the node hang as a process that got SIGSTOP, until [Node.Resume]. Its
+// clients stay; it accepts no new ones.
 func (n *Node) Suspend() {
 	n.c.change(func(t time.Time) {
 		if n.suspended == nil {
@@ -33,7 +33,7 @@ func (n *Node) Suspend() {
 	})
 }
 
-// Resume lets a suspended node go on.
+// Resume lets a suspended node continue.
 func (n *Node) Resume() { n.c.change(n.resume) }
 
 func (n *Node) resume(t time.Time) {
@@ -47,26 +47,27 @@ func (n *Node) resume(t time.Time) {
 	}
 }
 
-// lost says that the others count a node that hangs as stopped.
+// lost reports whether the others count a node that hangs as stopped.
 func (n *Node) lost(t time.Time) bool {
 	return n.suspended != nil && !t.Before(n.suspended.since.Add(cmp.Or(n.c.cfg.Pace.Split, lostAfter)))
 }
 
-// wait is how a request waits for a node that hangs.
+// wait says how a request waits for a node that hangs.
 type wait struct {
-	on     <-chan struct{} // until it goes on; nil = it does not wait
-	most   time.Duration   // of real time; 0 = until the caller gives up
-	status int             // of the answer after that; 0 = what can be said without the node
+	on     <-chan struct{} // closed when the node continues; nil if the request does not wait
+	most   time.Duration   // real time; 0 means until the caller gives up
+	status int             // of the answer after that; 0 means the answer without the node
 }
 
-// waitFor says how a request to the node waits.
+// waitFor returns how a request to the node waits.
 func (n *Node) waitFor(r *http.Request, t time.Time) wait {
 	if n.suspended != nil {
 		return wait{on: n.suspended.resumed}
 	}
 	for _, m := range n.visible(t) {
 		on := n.hangs(m, t)
-		if on == nil || r.Header.Get("Authorization") == "" { // who is refused is refused at once
+		// Requests without credentials are refused at once.
+		if on == nil || r.Header.Get("Authorization") == "" {
 			continue
 		}
 		if w, waits := waitingCall(n.c.major, r, m.name); waits {
@@ -77,7 +78,7 @@ func (n *Node) waitFor(r *http.Request, t time.Time) wait {
 	return wait{}
 }
 
-// done waits; false means that the caller gave up.
+// done waits. goOn is false if the caller gave up, late is true if the wait was over first.
 func (w wait) done(r *http.Request) (goOn, late bool) {
 	if w.on == nil {
 		return true, false
@@ -98,33 +99,35 @@ func (w wait) done(r *http.Request) (goOn, late bool) {
 	}
 }
 
-// How long a 5.8.9 was seen to wait where it did not wait for more than 10 s.
+// How long 5.8.9 was seen to wait in calls that did not wait for more than 10 s.
 const (
 	nodesWait   = 7500 * time.Millisecond
 	monitorWait = 5 * time.Second
 )
 
-// ofAll are the calls, below the API's base, that ask every member. Those of
-// 4.4 were not recorded: from its source it waits in all of them.
+// ofAll are the calls, below the API's base, that ask every member. Those of 4.4 were not
+// recorded; according to its source all of them wait.
 var ofAll = map[int]map[string]wait{
 	5: {
 		"/nodes": {most: nodesWait}, "/monitor": {most: monitorWait, status: http.StatusInternalServerError},
-		"/monitor_current": {most: monitorWait, status: http.StatusInternalServerError}, // as its neighbour; not seen
+		// Like the one above; not seen.
+		"/monitor_current": {most: monitorWait, status: http.StatusInternalServerError},
 		"/stats":           {}, "/metrics": {}, "/alarms": {}, "/listeners": {}, "/listeners_status": {},
 		"/connectors": {}, "/actions": {}, "/sources": {}, "/actions_summary": {}, "/sources_summary": {},
 		"/load_rebalance/status": {}, "/load_rebalance/global_status": {}, "/clients": {}, "/cluster/topology": {},
 	},
 	4: {
-		"/nodes": {}, "/brokers": {}, "/stats": {}, "/metrics": {}, "/alarms": {}, "/alarms/activated": {}, "/alarms/deactivated": {},
-		"/listeners": {}, "/rules": {}, "/resources": {}, "/monitor/current_metrics": {}, "/monitor/metrics": {},
+		"/nodes": {}, "/brokers": {}, "/stats": {}, "/metrics": {}, "/alarms": {}, "/alarms/activated": {},
+		"/alarms/deactivated": {},
+		"/listeners":          {}, "/rules": {}, "/resources": {}, "/monitor/current_metrics": {},
 		"/load_rebalance/status": {}, "/load_rebalance/global_status": {},
 	},
 }
 
-// ofOne are prefixes of changes that concern one member; others are made on all.
+// ofOne are prefixes of changes on one member. All other changes are made on all members.
 var ofOne = []string{"/login", "/logout", "/auth", "/nodes/", "/cluster/", "/load_rebalance/"}
 
-// waitingCall says whether a call waits for a member that hangs.
+// waitingCall reports whether a call waits for a member that hangs, and how.
 func waitingCall(major int, r *http.Request, member string) (wait, bool) {
 	path, ok := strings.CutPrefix(r.URL.Path, map[int]string{4: base4, 5: base5}[major])
 	if !ok {

@@ -113,7 +113,8 @@ func TestListenersAsBrokersHaveThem(t *testing.T) {
 	require.Equal(t, 400, call(t, a, "PUT", "/listeners/ws:default", `{}`).status)
 
 	b.KeepListeners(true)
-	require.Equal(t, 200, call(t, a, "PUT", "/listeners/tcp:default", `{"id":"tcp:default","type":"tcp","max_connections":5000000000}`).status)
+	require.Equal(t, 200, call(t, a, "PUT", "/listeners/tcp:default",
+		`{"id":"tcp:default","type":"tcp","max_connections":5000000000}`).status)
 	require.EqualValues(t, int64(5000000000), call(t, a, "GET", "/listeners/tcp:default", "").o["max_connections"])
 	s.AddClients(emqxsim.Clients{Name: "c", Count: 2})
 	limit := func(node int) any {

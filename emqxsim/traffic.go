@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// meter counts at a rate that changes now and then. What it shows at a moment
-// does not depend on when it was read before.
+// meter counts at a rate that changes from time to time. Its value does not depend on when
+// it was read before.
 type meter struct {
 	base  float64
-	rate  float64 // a second
+	rate  float64 // per second
 	since time.Time
 	peak  float64 // the highest rate
 }
@@ -36,8 +36,8 @@ func (m *meter) set(rate float64, t time.Time) {
 	m.peak = max(m.peak, rate)
 }
 
-// metered gives the meter of a node.
-func metered(m *map[*Node]*meter, n *Node) *meter {
+// meterOf returns the meter of a node.
+func meterOf(m *map[*Node]*meter, n *Node) *meter {
 	if *m == nil {
 		*m = map[*Node]*meter{}
 	}
@@ -54,19 +54,19 @@ type traffic struct {
 	qosIn, qosOut           [3]meter
 
 	connected, disconnected      int
-	sessions, resumed, takenover int // made, come back, moved
+	sessions, resumed, takenover int // created, resumed and taken over
 
 	peakLive, peakSessions, peakSubs, peakTopics, peakAll int
 }
 
-// moment is what a node looked like from a time on, for the series.
+// moment is the state of a node from a time on, for the series.
 type moment struct {
 	from                         time.Time
 	live, sessions, subs, topics int
 	received, sent, dropped      meter
 }
 
-// The longest the series goes back, and the most changes it keeps.
+// How far the series goes back, and how many changes it keeps.
 const (
 	historyLength = 7 * 24 * time.Hour
 	historySize   = 4096
@@ -79,8 +79,7 @@ type flow struct {
 	rate float64
 }
 
-// refreshTraffic sets rates, peaks and series to what follows from who is
-// connected.
+// refreshTraffic updates rates, peaks and series from the connected clients.
 func (c *Cluster) refreshTraffic(t time.Time) {
 	flows := c.flows(t)
 	c.refreshMessages(flows, t)
@@ -100,12 +99,12 @@ func (c *Cluster) refreshTraffic(t time.Time) {
 		tr := &n.traffic
 		tr.peakLive, tr.peakSessions = max(tr.peakLive, m.live), max(tr.peakSessions, m.sessions)
 		tr.peakSubs, tr.peakTopics, tr.peakAll = max(tr.peakSubs, m.subs), max(tr.peakTopics, topics), max(tr.peakAll, all)
-		n.remember(m)
+		n.recordMoment(m)
 	}
 }
 
-// remember adds to the series what has changed.
-func (n *Node) remember(m moment) {
+// recordMoment adds a changed state to the series.
+func (n *Node) recordMoment(m moment) {
 	if i := len(n.history) - 1; i >= 0 {
 		last := n.history[i]
 		same := last
@@ -124,8 +123,8 @@ func (n *Node) remember(m moment) {
 	}
 }
 
-// when gives what the node looked like at t; false = it did not run yet.
-func (n *Node) when(t time.Time) (moment, bool) {
+// stateAt returns the state of a node at t, or false if it did not run yet.
+func (n *Node) stateAt(t time.Time) (moment, bool) {
 	i := sort.Search(len(n.history), func(i int) bool { return n.history[i].from.After(t) })
 	if i == 0 {
 		return moment{}, false
@@ -145,8 +144,8 @@ func (c *Cluster) flows(t time.Time) []flow {
 	return out
 }
 
-// refreshMessages: what is published goes to every subscriber that is
-// connected, on whichever node; what nobody wants is dropped where it came in.
+// refreshMessages updates the rates of messages. A message goes to every connected
+// subscriber on any node. If there is none, it is dropped on the node of its publisher.
 func (c *Cluster) refreshMessages(flows []flow, t time.Time) {
 	type rates struct {
 		in, out, dropped, bytesIn, bytesOut float64
@@ -192,7 +191,7 @@ func (c *Cluster) refreshMessages(flows []flow, t time.Time) {
 	}
 }
 
-// deliveries is how many messages a second of a flow a group gets on a node.
+// deliveries returns how many messages of a flow a group gets on a node per second.
 func (c *Cluster) deliveries(f flow, g *group, n *Node) float64 {
 	k := float64(count(g.on, n))
 	if k == 0 {
@@ -209,7 +208,7 @@ func (c *Cluster) deliveries(f flow, g *group, n *Node) float64 {
 		own := strings.Contains(filter, "%c")
 		switch {
 		case !matches(filter, f.g.Topic):
-		case own && g == f.g: // each gets its own
+		case own && g == f.g: // each client gets its own
 			sum += f.rate * k / float64(max(c.connectedOf(g), 1))
 		case own:
 		case shared:
@@ -229,18 +228,20 @@ func (c *Cluster) connectedOf(g *group) int {
 	return sum
 }
 
-// refreshRules: a rule runs where the message comes in, and so do its actions.
+// refreshRules updates the rates of rules and actions. They run on the node of the
+// publisher.
 func (c *Cluster) refreshRules(flows []flow, t time.Time) {
 	acts := map[*resource]map[*Node]float64{}
 	for _, r := range c.db.rules {
 		for _, n := range c.nodes {
 			rate := 0.0
 			for _, f := range flows {
-				if r.enable && f.node == n && slices.ContainsFunc(r.from, func(topic string) bool { return matches(topic, f.g.Topic) }) {
+				if r.enable && f.node == n && slices.ContainsFunc(r.from,
+					func(topic string) bool { return matches(topic, f.g.Topic) }) {
 					rate += f.rate
 				}
 			}
-			metered(&r.matched, n).set(rate, t)
+			meterOf(&r.matched, n).set(rate, t)
 			down := 0.0
 			for _, a := range r.actions {
 				id, _ := a.(string)
@@ -256,37 +257,37 @@ func (c *Cluster) refreshRules(flows []flow, t time.Time) {
 					down += rate
 				}
 			}
-			metered(&r.failed, n).set(down, t)
+			meterOf(&r.failed, n).set(down, t)
 		}
 	}
-	for _, a := range c.db.of(kindAction) {
+	for _, a := range c.db.ofKind(kindAction) {
 		for _, n := range c.nodes {
 			rate, down := acts[a][n], 0.0
 			if s, _ := a.status(n); s != connected {
 				down = rate
 			}
-			metered(&a.matched, n).set(rate, t)
-			metered(&a.failed, n).set(down, t)
+			meterOf(&a.matched, n).set(rate, t)
+			meterOf(&a.failed, n).set(down, t)
 		}
 	}
 }
 
-// subscriptions counts those of the sessions on a node.
+// subscriptions counts the subscriptions of the sessions on a node.
 func (c *Cluster) subscriptions(n *Node) int {
 	sum := 0
 	for _, g := range c.groups {
-		sum += (count(g.on, n) + count(g.away, n) + g.waiting(n)) * len(g.Subscribe)
+		sum += (count(g.on, n) + count(g.away, n) + g.waitingSessions(n)) * len(g.Subscribe)
 	}
 	return sum
 }
 
-// shared counts the shared ones among them.
+// shared counts the shared subscriptions among them.
 func (c *Cluster) shared(n *Node) int {
 	sum := 0
 	for _, g := range c.groups {
 		for _, f := range g.Subscribe {
 			if strings.HasPrefix(f, "$share/") {
-				sum += count(g.on, n) + count(g.away, n) + g.waiting(n)
+				sum += count(g.on, n) + count(g.away, n) + g.waitingSessions(n)
 			}
 		}
 	}
@@ -299,7 +300,7 @@ func (c *Cluster) topics() int {
 	for _, g := range c.groups {
 		held := 0
 		for _, n := range c.nodes {
-			held += count(g.on, n) + count(g.away, n) + g.waiting(n)
+			held += count(g.on, n) + count(g.away, n) + g.waitingSessions(n)
 		}
 		if held == 0 {
 			continue

@@ -85,8 +85,10 @@ type restart struct {
 }
 
 var restarts = []restart{
-	{"v4/", "4.4.19", time.Second, "emqx@127.0.0.4", func(_ *testing.T, c *emqxsim.Cluster) { c.Node("emqx@127.0.0.4").Restart() }},
-	{"v5/", "5.8.9", time.Second, "emqx@127.0.0.1", func(_ *testing.T, c *emqxsim.Cluster) { c.Node("emqx@127.0.0.1").Restart() }},
+	{"v4/", "4.4.19", time.Second, "emqx@127.0.0.4",
+		func(_ *testing.T, c *emqxsim.Cluster) { c.Node("emqx@127.0.0.4").Restart() }},
+	{"v5/", "5.8.9", time.Second, "emqx@127.0.0.1",
+		func(_ *testing.T, c *emqxsim.Cluster) { c.Node("emqx@127.0.0.1").Restart() }},
 	// The page is there for a moment only; here nobody asked then.
 	{"v5-cluster/60-joining", "5.8.9", 0, "emqx@127.0.0.2", invite2},
 	{"v5-cluster/60-inviting", "5.8.9", 0, "emqx@127.0.0.1", invite2},

@@ -11,17 +11,17 @@ import (
 	"syscall"
 )
 
-// transport is a way to a node without sockets. dial gives what answers on a
-// port, "" = the API's, or false where a connection would be refused.
+// transport is a way to a node without sockets. dial returns the handler of a port, where
+// "" means the API's port, or false if a connection would be refused.
 type transport struct {
 	dial func(port string) (http.Handler, bool)
 }
 
-// dashboardPort is that of the dashboard's listener, in both majors.
+// dashboardPort is the port of the dashboard's listener in both majors.
 const dashboardPort = "18083"
 
-// RoundTrip runs the handler on the caller's goroutine, so that it ends when
-// the handler does: at the latest when the request's context ends.
+// RoundTrip runs the handler on the caller's goroutine. So the handler must end when the
+// request's context ends.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer func() { _ = r.Body.Close() }()
@@ -31,21 +31,23 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	h, ok := t.dial(r.URL.Port())
 	if !ok {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(r.URL.Host), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(r.URL.Host), Err: os.NewSyscallError("connect",
+			syscall.ECONNREFUSED)}
 	}
 	w := &recorder{header: http.Header{}}
 	aborted := w.run(h, r)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	if aborted && w.status != 0 { // it broke off in the middle
+	if aborted && w.status != 0 { // the node broke off in the middle
 		res := w.response(r)
 		res.ContentLength = -1
-		res.Body = io.NopCloser(io.MultiReader(&w.body, brokenOff{}))
+		res.Body = io.NopCloser(io.MultiReader(&w.body, truncatedBody{}))
 		return res, nil
 	}
 	if aborted {
-		return nil, &net.OpError{Op: "read", Net: "tcp", Addr: address(r.URL.Host), Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+		return nil, &net.OpError{Op: "read", Net: "tcp", Addr: address(r.URL.Host), Err: os.NewSyscallError("read",
+			syscall.ECONNRESET)}
 	}
 	return w.response(r), nil
 }
@@ -58,7 +60,7 @@ type recorder struct {
 	body   bytes.Buffer
 }
 
-// run calls the handler; true = it ended the connection instead of answering.
+// run calls the handler and reports whether it aborted the connection.
 func (w *recorder) run(h http.Handler, r *http.Request) (aborted bool) {
 	defer func() {
 		switch e := recover(); e {
@@ -69,7 +71,7 @@ func (w *recorder) run(h http.Handler, r *http.Request) (aborted bool) {
 			panic(e)
 		}
 	}()
-	in := r.Clone(r.Context()) // the caller's request is not ours to hand on
+	in := r.Clone(r.Context()) // the handler must not change the caller's request
 	in.RequestURI = r.URL.RequestURI()
 	if in.Body == nil {
 		in.Body = http.NoBody
@@ -78,10 +80,10 @@ func (w *recorder) run(h http.Handler, r *http.Request) (aborted bool) {
 	return false
 }
 
-// Header is what the next WriteHeader sends.
+// Header returns the header that the next WriteHeader sends.
 func (w *recorder) Header() http.Header { return w.header }
 
-// WriteHeader counts once, as on a real connection.
+// WriteHeader has an effect once, as on a real connection.
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status, w.sent = status, w.header.Clone()
@@ -108,16 +110,16 @@ func (w *recorder) response(r *http.Request) *http.Response {
 	}
 }
 
-// address is a host and port as an error of package net names them.
+// address is a host and port in an error of package net.
 type address string
 
-// Network is TCP: HTTP over anything else is not simulated.
+// Network returns "tcp".
 func (address) Network() string { return "tcp" }
 
-// String gives host and port.
+// String returns host and port.
 func (a address) String() string { return string(a) }
 
-// hostOf is the part of a node's name behind the "@".
+// hostOf returns the part of a node's name after the "@".
 func hostOf(node string) string {
 	_, host, ok := strings.Cut(node, "@")
 	if !ok {
@@ -126,8 +128,8 @@ func hostOf(node string) string {
 	return host
 }
 
-// brokenOff is where a body ends that a node did not finish.
-type brokenOff struct{}
+// truncatedBody is the end of a body that the node did not finish.
+type truncatedBody struct{}
 
-// Read says that more was to come.
-func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+// Read returns io.ErrUnexpectedEOF.
+func (truncatedBody) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

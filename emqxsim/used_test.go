@@ -14,10 +14,13 @@ var used = []string{
 	"/api/v5/cluster/{}/invite", "/api/v5/cluster/{}/invite_async", "/api/v5/cluster/{}/force_leave",
 	"/api/v5/stats", "/api/v5/metrics",
 	"/api/v5/monitor", "/api/v5/monitor/nodes/{}", "/api/v5/monitor_current", "/api/v5/monitor_current/nodes/{}",
-	"/api/v5/alarms", "/api/v5/alarms/force_deactivate",
-	"/api/v5/rules", "/api/v5/rules/{}", "/api/v5/rules/{}/metrics", "/api/v5/rules/{}/metrics/reset", "/api/v5/rule_engine",
-	"/api/v5/connectors", "/api/v5/connectors/{}", "/api/v5/connectors/{}/enable/{}", "/api/v5/connectors/{}/start", "/api/v5/connectors_probe",
-	"/api/v5/actions", "/api/v5/actions/{}", "/api/v5/actions/{}/metrics", "/api/v5/actions_summary", "/api/v5/action_types",
+	"/api/v5/alarms",
+	"/api/v5/rules", "/api/v5/rules/{}", "/api/v5/rules/{}/metrics", "/api/v5/rules/{}/metrics/reset",
+	"/api/v5/rule_engine",
+	"/api/v5/connectors", "/api/v5/connectors/{}", "/api/v5/connectors/{}/enable/{}", "/api/v5/connectors/{}/start",
+	"/api/v5/connectors_probe",
+	"/api/v5/actions", "/api/v5/actions/{}", "/api/v5/actions/{}/metrics", "/api/v5/actions_summary",
+	"/api/v5/action_types",
 	"/api/v5/sources", "/api/v5/sources/{}", "/api/v5/sources_summary",
 	"/api/v5/listeners", "/api/v5/listeners/{}", "/api/v5/listeners_status",
 	"/api/v5/listeners/{}/start", "/api/v5/listeners/{}/stop", "/api/v5/listeners/{}/restart",
@@ -51,21 +54,27 @@ var used = []string{
 // otherwise. They are replayed by nobody.
 var others = []string{
 	// EMQX 5.
-	"/api/v5/clients/{}/inflight_messages", "/api/v5/clients/{}/mqueue_messages", "/api/v5/clients/{}/subscribe", "/api/v5/clients/{}/unsubscribe",
-	"/api/v5/configs/...", "/api/v5/data/...", "/api/v5/sessions_count", "/api/v5/topics/{}", "/api/v5/publish/...", "/api/v5/banned/...", "/api/v5/mqtt/...", "/api/v5/slow_subscriptions/...",
+	"/api/v5/clients/{}/inflight_messages", "/api/v5/clients/{}/mqueue_messages", "/api/v5/clients/{}/subscribe",
+	"/api/v5/clients/{}/unsubscribe",
+	"/api/v5/configs/...", "/api/v5/data/...", "/api/v5/sessions_count", "/api/v5/topics/{}", "/api/v5/publish/...",
+	"/api/v5/banned/...", "/api/v5/mqtt/...", "/api/v5/slow_subscriptions/...",
 	"/api/v5/durable_queues", "/api/v5/ds/...", "/api/v5/file_transfer/...", "/api/v5/gateways", "/api/v5/gcp_devices",
 	"/api/v5/bridges/...", "/api/v5/source_types", "/api/v5/rule_events", "/api/v5/rule_test",
-	"/api/v5/message_transformations", "/api/v5/schema_validations", "/api/v5/schema_registry", "/api/v5/schema_registry_external",
+	"/api/v5/message_transformations", "/api/v5/schema_validations", "/api/v5/schema_registry",
+	"/api/v5/schema_registry_external",
 	"/api/v5/exhooks", "/api/v5/sso/...", "/api/v5/audit", "/api/v5/authentication/...", "/api/v5/authorization/...",
-	"/api/v5/prometheus", "/api/v5/opentelemetry", "/api/v5/plugins", "/api/v5/relup/...", "/api/v5/trace/...", "/api/v5/cluster/links",
+	"/api/v5/prometheus", "/api/v5/opentelemetry", "/api/v5/plugins", "/api/v5/relup/...", "/api/v5/trace/...",
+	"/api/v5/cluster/links",
 	"/api/v5/error_codes", "/api-docs/...",
 
 	// EMQX 4.4.
 	"/api/v4/acl/...", "/api/v4/auth_clientid", "/api/v4/auth_username", "/api/v4/sasl", "/api/v4/banned/...",
 	"/api/v4/clients/username/{}", "/api/v4/clients/{}/acl_cache", "/api/v4/subscriptions/...", "/api/v4/routes/...",
 	"/api/v4/mqtt/...", "/api/v4/topic-metrics/...", "/api/v4/slow_subscriptions", "/api/v4/lwm2m_channels",
-	"/api/v4/data/...", "/api/v4/modules/...", "/api/v4/nodes/{}/modules/...", "/api/v4/plugins", "/api/v4/nodes/{}/plugins",
-	"POST /api/v4/rules?test=true", "/api/v4/actions", "/api/v4/resource_types", "/api/v4/rule_events", "/api/v4/telemetry/...", "/api/v4/trace",
+	"/api/v4/data/...", "/api/v4/modules/...", "/api/v4/nodes/{}/modules/...", "/api/v4/plugins",
+	"/api/v4/nodes/{}/plugins",
+	"POST /api/v4/rules?test=true", "/api/v4/actions", "/api/v4/resource_types", "/api/v4/rule_events",
+	"/api/v4/telemetry/...", "/api/v4/trace",
 }
 
 // routed finds the first pattern a recorded call fits; "" if none.

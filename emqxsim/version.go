@@ -7,15 +7,15 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// atLeast says whether a version is x.y.z or later.
+// atLeast reports whether a version is x.y.z or later.
 func atLeast(version string, x, y, z int) bool {
 	v, _ := ecp.ParseVersion(version)
 	return !v.Before(ecp.Version{Major: x, Minor: y, Patch: z})
 }
 
-// has says whether a version has what came with since: versions with spaces
-// between, the first of each line of patches that got it, e.g. "5.8.9 5.10.3".
-// Lines later than the last have it, lines between them have not. "" = always.
+// has reports whether a version has a feature. since lists, separated by spaces, the first
+// version of each minor version that has it, e.g. "5.8.9 5.10.3". Minor versions after the
+// last one have it, those between do not. Every version has a feature with an empty since.
 func has(version, since string) bool {
 	if since == "" {
 		return true
@@ -43,14 +43,13 @@ func mustMajor(version string) int {
 	return v.Major
 }
 
-// What came when. The first versions are written where they are used once.
+// The first versions of features that are needed in more than one place.
 const (
 	sinceNoRelVsn    = "5.8.11 5.9.3 5.10.4 6.0.3 6.1.2 6.2.1"
 	sinceScopes      = "5.10.4 6.0.3 6.1.2 6.2.1"
-	sinceForceAlarm  = "5.8.9 5.10.3 6.2.0"
-	sinceSessions    = "5.8.5" // the licence counts sessions, not connections
-	sinceCommunity   = "5.9.0" // the licence it comes with is for one node
+	sinceSessions    = "5.8.5" // the license counts sessions instead of connections
+	sinceCommunity   = "5.9.0" // the default license is for one node
 	sinceDynamic     = "5.7.0" // dynamic_max_connections
 	sinceEvacuation4 = "4.4.12"
-	sinceHealthWait4 = "4.4.24" // an evacuated node takes clients while it waits
+	sinceHealthWait4 = "4.4.24" // an evacuated node accepts clients while it waits
 )

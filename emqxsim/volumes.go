@@ -7,8 +7,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// FixVolumes lets the volumes of a cluster keep their size from now on, as a
-// storage class that does not allow expansion does, or grow again.
+// FixVolumes keeps the volumes of a cluster from growing, as a storage class without
+// expansion does, or lets them grow again.
 func (p *Provisioner) FixVolumes(id ecp.ID, fixed bool) error {
 	return p.changeHosted(id, func(s *state, _ time.Time) error {
 		s.Fixed = fixed
@@ -16,8 +16,8 @@ func (p *Provisioner) FixVolumes(id ecp.ID, fixed bool) error {
 	})
 }
 
-// grow begins to make the volumes larger that are smaller than wanted. None
-// becomes smaller, and those of new nodes are made as the first ones were.
+// grow begins to enlarge the volumes that are smaller than wanted. Volumes never become
+// smaller, and those of new nodes begin with the size of the first ones.
 func (s *state) grow(d ecp.Desired, now time.Time, t pace) {
 	s.Volume = d.Size.Storage.Size
 	if s.Storage == "" {
@@ -33,10 +33,10 @@ func (s *state) grow(d ecp.Desired, now time.Time, t pace) {
 
 // small reports whether a volume is smaller than wanted.
 func (s *state) small(c claim) bool {
-	return !c.Going && ecp.Storage{Size: s.Volume}.LargerThan(c.size(s))
+	return !c.Terminating && ecp.Storage{Size: s.Volume}.LargerThan(c.size(s))
 }
 
-// size is how large a volume is.
+// size returns the size of a volume.
 func (c claim) size(s *state) string {
 	if c.Size == "" {
 		return s.Storage
@@ -44,14 +44,14 @@ func (c claim) size(s *state) string {
 	return c.Size
 }
 
-// grown lets a volume be as large as it was to become.
+// grown gives a volume the size to which it was growing.
 func (c *claim) grown(now time.Time) {
 	if c.Want != "" && !now.Before(c.Grown) {
 		c.Size, c.Want, c.Grown = c.Want, "", time.Time{}
 	}
 }
 
-// pending says why a volume is smaller than wanted; "" = it is not.
+// pending returns why a volume is smaller than wanted, or "" if it is not.
 func (s *state) pending(c claim) string {
 	switch {
 	case !s.small(c):
@@ -62,15 +62,14 @@ func (s *state) pending(c claim) string {
 	return fmt.Sprintf("it has %s and grows to %s", c.size(s), s.Volume)
 }
 
-// fixedVolumes is what the platform says of volumes that cannot grow.
+// fixedVolumes is the platform's message about volumes that cannot grow.
 const fixedVolumes = "the storage class does not let volumes grow"
 
-// refusesVolume says that volumes cannot become as large as wanted; nil = they
-// can.
+// refusesVolume returns an error if volumes cannot become as large as wanted.
 func (s *state) refusesVolume(d ecp.Desired) error {
 	n := names{s.ID, d.Image.Version}
 	for _, c := range s.Claims {
-		if s.Fixed && !c.Going && d.Size.Storage.LargerThan(c.size(s)) {
+		if s.Fixed && !c.Terminating && d.Size.Storage.LargerThan(c.size(s)) {
 			what := "PersistentVolumeClaim " + n.claimOf(c.Ordinal)
 			return refusal(what, "spec.size", fixedVolumes)
 		}

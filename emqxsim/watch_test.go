@@ -83,12 +83,14 @@ func TestWatchWakesAtTheVeryMoment(t *testing.T) {
 		at := time.Since(d.began)
 		require.NoError(t, p.DeletePod(a, 1))
 		pass(time.Hour)
-		require.Equal(t, []time.Duration{at, at + 2*time.Second, at + 10*time.Second}, d.take(a), "deleted, another made, booted")
+		require.Equal(t, []time.Duration{at, at + 2*time.Second, at + 10*time.Second}, d.take(a),
+			"deleted, another made, booted")
 
 		at = time.Since(d.began)
 		require.NoError(t, p.Delete(t.Context(), b))
 		pass(time.Hour)
-		require.Equal(t, []time.Duration{at, at + 2*time.Second, at + 4*time.Second}, d.take(b), "deleted, pod gone, all gone")
+		require.Equal(t, []time.Duration{at, at + 2*time.Second, at + 4*time.Second}, d.take(b),
+			"deleted, pod gone, all gone")
 		require.Empty(t, d.take(a), "nobody else is woken")
 	})
 }
@@ -133,6 +135,7 @@ func TestWatchAfterRestartGoesOn(t *testing.T) {
 		d := &diary{began: time.Now(), notes: map[ecp.ID][]time.Duration{}}
 		watch(t, p, d)
 		pass(time.Hour)
-		require.Equal(t, []time.Duration{0, 3 * time.Second}, d.take(id), "all are woken at first; it boots when it would have")
+		require.Equal(t, []time.Duration{0, 3 * time.Second}, d.take(id), "all are woken at first; it boots when it "+
+			"would have")
 	})
 }

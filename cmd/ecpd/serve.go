@@ -305,7 +305,7 @@ func simulationDir(c config) string { return filepath.Join(c.dataDir, "sim") }
 
 func newProvisioner(c config, kube k8sprovisioner.Config, log *slog.Logger) (ecp.Provisioner, error) {
 	if c.dev {
-		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: simulationDir(c), Logger: log, Furnish: seedSimulation})
+		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: simulationDir(c), Logger: log, Seed: seedSimulation})
 	}
 	return newKubernetes(kube)
 }

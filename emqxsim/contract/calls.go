@@ -9,7 +9,7 @@ var Calls = []string{
 	"PUT /cluster/{node}/invite", "PUT /cluster/{node}/invite_async", "DELETE /cluster/{node}/force_leave",
 	"GET /stats", "GET /metrics",
 	"GET /monitor", "GET /monitor/nodes/{node}", "GET /monitor_current", "GET /monitor_current/nodes/{node}",
-	"GET /alarms", "DELETE /alarms", "POST /alarms/force_deactivate",
+	"GET /alarms", "DELETE /alarms",
 	"GET /rules", "POST /rules", "GET /rules/{id}", "PUT /rules/{id}", "DELETE /rules/{id}", "GET /rules/{id}/metrics",
 	"GET /connectors", "GET /actions", "GET /sources", "GET /actions_summary", "GET /sources_summary",
 	"GET /listeners", "GET /listeners/{id}", "PUT /listeners/{id}",

@@ -12,7 +12,8 @@ func cluster(version string) ecp.Endpoint {
 	c.Join("emqx@b")
 	c.Join("emqx@c").Kill()
 	c.Standalone("emqx@d")
-	c.AddClients(emqxsim.Clients{Name: "c", Count: 6, Persistent: true, Subscribe: []string{"t/%c"}, Topic: "t/1", Rate: 1})
+	c.AddClients(emqxsim.Clients{Name: "c", Count: 6, Persistent: true, Subscribe: []string{"t/%c"}, Topic: "t/1",
+		Rate: 1})
 	c.Disconnect("c", 1)
 	c.AddConnector("http", "h1", map[string]any{"url": "http://127.0.0.1:9"})
 	c.AddConnector("mqtt", "m1", map[string]any{"server": "127.0.0.1:1883"})
@@ -68,7 +69,6 @@ func calls() []made {
 		{call: "GET /alarms", status: 200},
 		{call: "GET /alarms", path: "/alarms?activated=false", status: 200},
 		{call: "DELETE /alarms", status: 204},
-		{call: "POST /alarms/force_deactivate", body: `{"name":"now"}`, status: 204},
 
 		{call: "GET /rules", status: 200},
 		{call: "GET /rules/{id}", path: "/rules/r1", status: 200},
@@ -89,7 +89,8 @@ func calls() []made {
 		{call: "GET /listeners", status: 200},
 		{call: "GET /listeners/{id}", path: "/listeners/tcp:default", status: 200},
 		{call: "GET /listeners/{id}", path: "/listeners/tcp:nope", status: 404},
-		{call: "PUT /listeners/{id}", path: "/listeners/tcp:default", body: `{"id":"tcp:default","type":"tcp","bind":"0.0.0.0:1883","max_connections":100}`, status: 200},
+		{call: "PUT /listeners/{id}", path: "/listeners/tcp:default",
+			body: `{"id":"tcp:default","type":"tcp","bind":"0.0.0.0:1883","max_connections":100}`, status: 200},
 		{call: "POST /listeners/{id}/stop", path: "/listeners/tcp:default/stop", status: 200},
 		{call: "POST /listeners/{id}/start", path: "/listeners/tcp:default/start", status: 200},
 		{call: "POST /listeners/{id}/restart", path: "/listeners/tcp:default/restart", status: 200},
@@ -99,19 +100,25 @@ func calls() []made {
 		{call: "POST /license", body: `{"key":"garbage"}`, status: 400},
 		{call: "POST /license", body: `{}`, status: 400},
 		{call: "GET /license/setting", status: 200},
-		{call: "PUT /license/setting", body: `{"connection_low_watermark":"70%","connection_high_watermark":"90%"}`, status: 200},
-		{call: "PUT /license/setting", body: `{"connection_low_watermark":"95%","connection_high_watermark":"90%"}`, status: 400},
+		{call: "PUT /license/setting", body: `{"connection_low_watermark":"70%","connection_high_watermark":"90%"}`,
+			status: 200},
+		{call: "PUT /license/setting", body: `{"connection_low_watermark":"95%","connection_high_watermark":"90%"}`,
+			status: 400},
 
 		{call: "GET /load_rebalance/availability_check", status: 200, open: true},
-		{call: "GET /load_rebalance/availability_check", status: 503, open: true, before: []string{"POST " + evacuate + "/start {}"}},
+		{call: "GET /load_rebalance/availability_check", status: 503, open: true,
+			before: []string{"POST " + evacuate + "/start {}"}},
 		{call: "GET /load_rebalance/status", status: 200},
 		{call: "GET /load_rebalance/status", status: 200, before: []string{"POST " + evacuate + "/start {}"}},
 		{call: "GET /load_rebalance/global_status", status: 200},
 		{call: "GET /load_rebalance/global_status", status: 200, before: []string{"POST " + evacuate + "/start {}"}},
 		{call: "POST /load_rebalance/{node}/evacuation/start", path: evacuate + "/start", body: `{}`, status: 200},
-		{call: "POST /load_rebalance/{node}/evacuation/start", path: "/load_rebalance/nope/evacuation/start", body: `{}`, status: 404},
-		{call: "POST /load_rebalance/{node}/evacuation/start", path: evacuate + "/start", body: `{}`, status: 400, before: []string{"POST " + evacuate + "/start {}"}},
-		{call: "POST /load_rebalance/{node}/evacuation/stop", path: evacuate + "/stop", status: 200, before: []string{"POST " + evacuate + "/start {}"}},
+		{call: "POST /load_rebalance/{node}/evacuation/start", path: "/load_rebalance/nope/evacuation/start", body: `{}`,
+			status: 404},
+		{call: "POST /load_rebalance/{node}/evacuation/start", path: evacuate + "/start", body: `{}`, status: 400,
+			before: []string{"POST " + evacuate + "/start {}"}},
+		{call: "POST /load_rebalance/{node}/evacuation/stop", path: evacuate + "/stop", status: 200,
+			before: []string{"POST " + evacuate + "/start {}"}},
 		{call: "POST /load_rebalance/{node}/evacuation/stop", path: evacuate + "/stop", status: 400},
 		{call: "POST /load_rebalance/{node}/start", path: "/load_rebalance/emqx@a/start", body: `{}`, status: 400},
 		{call: "POST /load_rebalance/{node}/stop", path: "/load_rebalance/emqx@a/stop", status: 400},

@@ -7,9 +7,10 @@ import (
 	"github.com/openecp/openecp/emqxsim"
 )
 
-// cluster makes the simulated cluster.
+// cluster creates the simulated cluster.
 func (o *options) cluster() *emqxsim.Cluster {
-	cfg := emqxsim.ClusterConfig{Version: o.version, Edition: emqxsim.Edition(o.edition), Limit: o.license, BootTime: o.boot}
+	cfg := emqxsim.ClusterConfig{Version: o.version, Edition: emqxsim.Edition(o.edition), Limit: o.license,
+		BootTime: o.boot}
 	if o.real {
 		cfg = cfg.RealPace()
 	}
@@ -25,7 +26,7 @@ func (o *options) cluster() *emqxsim.Cluster {
 	return c
 }
 
-// share is how many of the clients the ith node has.
+// share returns how many of the clients the ith node has.
 func (o *options) share(i int) int {
 	n := o.clients / o.nodes
 	if i < o.clients%o.nodes {
@@ -34,16 +35,16 @@ func (o *options) share(i int) int {
 	return n
 }
 
-// doors are the listeners of the nodes that run: EMQX 4 has one for the API
-// alone, and one for the dashboard with the API behind other credentials.
-func (o *options) doors(c *emqxsim.Cluster) []door {
-	var out []door
+// listeners returns the listeners of the nodes that run: EMQX 4 has one for the API only,
+// and one for the dashboard with the same API behind other credentials.
+func (o *options) listeners(c *emqxsim.Cluster) []listener {
+	var out []listener
 	for _, name := range o.names() {
 		if slices.Contains(o.down, name) {
 			continue
 		}
 		n := c.Node(name)
-		api := door{node: name, what: "api", user: "admin", password: "public", handler: n.Handler()}
+		api := listener{node: name, what: "api", user: "admin", password: "public", handler: n.Handler()}
 		out = append(out, api)
 		if strings.HasPrefix(o.version, "4.") {
 			api.what, api.handler = "dashboard", n.Dashboard()

@@ -14,7 +14,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// options is what the program is told.
+// options are the program's arguments.
 type options struct {
 	version string
 	edition string
@@ -22,11 +22,11 @@ type options struct {
 	clients int
 	license int
 	boot    time.Duration
-	real    bool // takes as long as brokers do
+	real    bool // take as long as real brokers
 	latency time.Duration
 	down    []string // names of nodes
 	host    string
-	port    int // of the first listener, the others follow; 0 = any
+	port    int // of the first listener, the others follow; 0 means any
 }
 
 // parse reads the arguments. Help goes to w.
@@ -34,17 +34,18 @@ func parse(args []string, w io.Writer) (options, error) {
 	var o options
 	var listen, down string
 	f := flag.NewFlagSet("emqxsim", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // errors are said once, by run
+	f.SetOutput(io.Discard) // run prints errors
 	f.StringVar(&o.version, "version", "5.8.9", "`version` of EMQX: 4.4.x or 5.x")
 	f.StringVar(&o.edition, "edition", "enterprise", "enterprise or opensource")
 	f.IntVar(&o.nodes, "nodes", 1, "`number` of nodes, 1 to 7; they are named "+nodeName(1)+" and so on")
 	f.IntVar(&o.clients, "clients", 0, "`number` of MQTT clients, spread over the nodes")
-	f.IntVar(&o.license, "license", 0, "`connections` the licence allows; 0 = those of the one EMQX comes with")
+	f.IntVar(&o.license, "license", 0, "`connections` the license allows; 0 = those of the one EMQX comes with")
 	f.DurationVar(&o.boot, "boot-time", 0, "`time` nodes take to start")
 	f.BoolVar(&o.real, "real-pace", false, "let nodes take as long as real ones to start, and to tell of one that hangs")
 	f.DurationVar(&o.latency, "latency", 0, "`time` every answer takes")
 	f.StringVar(&down, "node-down", "", "`names` of nodes that are members and do not run, with commas between")
-	f.StringVar(&listen, "listen", "127.0.0.1:0", "`address` of the first listener; the others take the ports that follow, or with port 0 any")
+	f.StringVar(&listen, "listen", "127.0.0.1:0", "`address` of the first listener; the others take the ports that "+
+		"follow, or with port 0 any")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(w, "emqxsim runs a simulated EMQX cluster on real sockets.")
@@ -103,7 +104,7 @@ func (o *options) check() error {
 	return nil
 }
 
-// names are the nodes' names.
+// names returns the names of the nodes.
 func (o *options) names() []string {
 	var out []string
 	for i := range o.nodes {
@@ -112,6 +113,6 @@ func (o *options) names() []string {
 	return out
 }
 
-// nodeName is the name of the nth node, which is no address of this host's:
-// all of them are behind ports of one.
+// nodeName returns the name of the nth node. It is not a name of this host: all nodes are
+// on its ports.
 func nodeName(n int) string { return "emqx@sim-" + strconv.Itoa(n) }

@@ -165,7 +165,7 @@ func TestClusterOfEMQX4(t *testing.T) {
 	require.Zero(t, r.stop(t, os.Interrupt), r.stderr)
 }
 
-// TestOpenSource: that edition lacks the licence.
+// TestOpenSource: that edition lacks the license.
 func TestOpenSource(t *testing.T) {
 	r := start(t, 2, "--version", "4.4.19", "--edition", "opensource")
 	status, _ := r.listeners[0].get(t, "/api/v4/license")
@@ -233,7 +233,8 @@ func TestWrongCalls(t *testing.T) {
 func TestHelp(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), built(t), "--help").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	for _, flag := range []string{"version", "edition", "nodes", "clients", "license", "boot-time", "real-pace", "latency", "node-down", "listen"} {
+	for _, flag := range []string{"version", "edition", "nodes", "clients", "license", "boot-time", "real-pace",
+		"latency", "node-down", "listen"} {
 		require.Regexp(t, "-"+flag+`\s`, string(out))
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/openecp/openecp/emqxsim"
 )
 
-// door is a listener of a node that the program opens.
-type door struct {
+// listener is a listener of a node.
+type listener struct {
 	node, what     string
 	user, password string
 	handler        http.Handler
@@ -24,7 +24,7 @@ type door struct {
 
 // serve runs the cluster until ctx ends.
 func serve(ctx context.Context, o options, stdout io.Writer) (err error) {
-	doors := o.doors(o.cluster())
+	doors := o.listeners(o.cluster())
 	defer func() {
 		for _, d := range doors {
 			if d.listener != nil {
@@ -43,15 +43,16 @@ func serve(ctx context.Context, o options, stdout io.Writer) (err error) {
 		}
 	}
 	for _, d := range doors {
-		if _, err := fmt.Fprintf(stdout, "%s %s http://%s %s:%s\n", d.node, d.what, d.listener.Addr(), d.user, d.password); err != nil {
+		if _, err := fmt.Fprintf(stdout, "%s %s http://%s %s:%s\n", d.node, d.what, d.listener.Addr(), d.user,
+			d.password); err != nil {
 			return err
 		}
 	}
-	return serveDoors(ctx, o.version, doors)
+	return serveAll(ctx, o.version, doors)
 }
 
-// serveDoors serves every door until ctx ends or one of them breaks.
-func serveDoors(ctx context.Context, version string, doors []door) error {
+// serveAll serves every listener until ctx ends or one of them fails.
+func serveAll(ctx context.Context, version string, doors []listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
@@ -66,11 +67,11 @@ func serveDoors(ctx context.Context, version string, doors []door) error {
 		})
 	}
 	<-ctx.Done()
-	end, done := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	end, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer done()
 	for _, s := range servers {
 		if s.Shutdown(end) != nil {
-			_ = s.Close() // somebody waits for a slow answer: no more
+			_ = s.Close() // a client still waits for a slow answer
 		}
 	}
 	running.Wait()
@@ -80,5 +81,5 @@ func serveDoors(ctx context.Context, version string, doors []door) error {
 	return nil
 }
 
-// patience is how long answers that are under way may take at the end.
-const patience = 2 * time.Second
+// shutdownTimeout is how long the last answers may take at the end.
+const shutdownTimeout = 2 * time.Second

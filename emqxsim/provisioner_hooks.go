@@ -1,0 +1,233 @@
+package emqxsim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// DeletePod deletes a pod as kubectl would. Another one takes its place.
+func (p *Provisioner) DeletePod(id ecp.ID, ordinal int) error {
+	return p.changePod(id, ordinal, func(_ *state, pod *pod, now time.Time) { pod.end(now, p.pace) })
+}
+
+// KillNode kills EMQX in a pod. The pod is not ready until [Provisioner.ReviveNode], or
+// until it is replaced, and connections to it are refused.
+func (p *Provisioner) KillNode(id ecp.ID, ordinal int) error {
+	return p.changePod(id, ordinal, func(_ *state, pod *pod, now time.Time) { pod.kill(now) })
+}
+
+// ReviveNode starts EMQX in a pod again, which takes BootTime.
+func (p *Provisioner) ReviveNode(id ecp.ID, ordinal int) error {
+	return p.changePod(id, ordinal, func(_ *state, pod *pod, now time.Time) { pod.revive(now, p.pace) })
+}
+
+// KillAll kills EMQX in every pod of a cluster.
+func (p *Provisioner) KillAll(id ecp.ID) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		for i := range s.Pods {
+			s.Pods[i].kill(now)
+		}
+		return nil
+	})
+}
+
+// ReviveAll starts EMQX in every pod in which it was killed.
+func (p *Provisioner) ReviveAll(id ecp.ID) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		for i := range s.Pods {
+			s.Pods[i].revive(now, p.pace)
+		}
+		return nil
+	})
+}
+
+func (p *pod) kill(now time.Time) {
+	if p.Down.IsZero() {
+		p.Down = now
+	}
+}
+
+func (p *pod) revive(now time.Time, d pace) {
+	if !p.Down.IsZero() && p.Broken == "" {
+		p.boot(now, d)
+		p.Restarts++
+	}
+}
+
+// Break keeps a pod from starting until it is replaced, for a reason in Kubernetes' words
+// such as "ImagePullBackOff". An empty reason repairs it.
+func (p *Provisioner) Break(id ecp.ID, ordinal int, reason string) error {
+	return p.changePod(id, ordinal, func(_ *state, pod *pod, now time.Time) {
+		if reason == "" && pod.Broken != "" {
+			pod.boot(now, p.pace)
+		} else if reason != "" {
+			pod.kill(now)
+			pod.Broken = reason
+		}
+	})
+}
+
+// WithholdAddress keeps the load balancer of the cluster's Service without an address, for
+// the given reason. An empty reason assigns the address.
+func (p *Provisioner) WithholdAddress(id ecp.ID, why string) error {
+	return p.changeHosted(id, func(s *state, _ time.Time) error {
+		if s.Service == nil {
+			return noSuch(id, "Service")
+		}
+		s.Service.Withheld = why
+		return nil
+	})
+}
+
+// RestartByHand changes the pod template as "kubectl rollout restart" does: all nodes are
+// outdated, but none is replaced for it.
+func (p *Provisioner) RestartByHand(id ecp.ID) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		if s.Workload == nil {
+			return noSuch(id, "StatefulSet to restart")
+		}
+		if s.Workload.Own == "" { // stored by an earlier build
+			s.Workload.Own = s.Workload.Revision
+		}
+		s.Workload.setForeign("restarted at " + now.Format(time.RFC3339Nano))
+		return nil
+	})
+}
+
+// LoseMachine cuts the power of the machine under a pod: the pod is being deleted, and
+// nobody confirms that it is gone.
+func (p *Provisioner) LoseMachine(id ecp.ID, ordinal int) error {
+	return p.changePod(id, ordinal, func(_ *state, pod *pod, now time.Time) {
+		pod.kill(now)
+		pod.Deleted, pod.Gone, pod.Machine = now, time.Time{}, ecp.MachineSilent
+	})
+}
+
+// FenceMachine marks a lost machine as one that is known to run nothing.
+func (p *Provisioner) FenceMachine(id ecp.ID, ordinal int) error {
+	return p.changePod(id, ordinal, func(_ *state, pod *pod, _ time.Time) {
+		if pod.Machine == ecp.MachineSilent {
+			pod.Machine = ecp.MachineGone
+		}
+	})
+}
+
+// RefusePods makes the platform refuse new pods of a cluster for the given reason, as an
+// exhausted quota does. An empty reason ends that.
+func (p *Provisioner) RefusePods(id ecp.ID, why string) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		s.Refusal = why
+		s.fill(now, p.pace)
+		return nil
+	})
+}
+
+// ScaleByHand sets the replicas without the Manager's knowledge.
+func (p *Provisioner) ScaleByHand(id ecp.ID, n int) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		if s.Workload == nil || n < 0 {
+			return noSuch(id, fmt.Sprintf("StatefulSet to scale to %d", n))
+		}
+		s.scale(n, now, p.pace)
+		return nil
+	})
+}
+
+// DeleteClaim deletes a volume claim by hand. One that is in use is deleted with its pod.
+func (p *Provisioner) DeleteClaim(id ecp.ID, ordinal int) error {
+	return p.changeHosted(id, func(s *state, _ time.Time) error {
+		if s.claim(ordinal) == nil {
+			return noSuch(id, fmt.Sprintf("claim %d", ordinal))
+		}
+		s.loseClaim(ordinal)
+		return nil
+	})
+}
+
+// DeleteAuth deletes the Secret with the cluster's keys by hand. Running nodes continue; a
+// node that has not started yet cannot start.
+func (p *Provisioner) DeleteAuth(id ecp.ID) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		if s.Auth == nil {
+			return noSuch(id, "auth Secret")
+		}
+		s.Auth = nil
+		for i := range s.Pods {
+			if pod := &s.Pods[i]; pod.Down.IsZero() && now.Before(pod.Ready) {
+				pod.Down, pod.Broken = now, noSecret
+			}
+		}
+		return nil
+	})
+}
+
+// DeleteNamespace deletes the namespace by hand, with everything in it.
+func (p *Provisioner) DeleteNamespace(id ecp.ID) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		s.remove(now, p.pace)
+		return nil
+	})
+}
+
+// DeleteService deletes the access Service by hand.
+func (p *Provisioner) DeleteService(id ecp.ID) error {
+	return p.changeHosted(id, func(s *state, _ time.Time) error {
+		if s.Service == nil {
+			return noSuch(id, "Service")
+		}
+		s.Service = nil
+		return nil
+	})
+}
+
+// SetForeign gives the namespace to another owner. What we had in it is gone. An empty
+// owner removes the namespace.
+func (p *Provisioner) SetForeign(id ecp.ID, owner string) error {
+	return p.change(id, func(s *state, _ time.Time) error {
+		*s = state{ID: id, Foreign: owner}
+		return nil
+	})
+}
+
+// SetUnreachable makes every call fail as unavailable, as if the API server was away. The
+// clusters continue, and endpoints that were handed out still work.
+func (p *Provisioner) SetUnreachable(unreachable bool) {
+	if p.unreachable.Swap(unreachable) != unreachable {
+		p.wake(p.ids()...)
+	}
+}
+
+// FailApply makes every Apply return err and do nothing, until it is called with nil.
+func (p *Provisioner) FailApply(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fail = err
+}
+
+// changeHosted changes a cluster that exists, or returns a "not found" error.
+func (p *Provisioner) changeHosted(id ecp.ID, fn func(s *state, now time.Time) error) error {
+	return p.change(id, func(s *state, now time.Time) error {
+		if s.UID == "" {
+			return noSuch(id, "namespace")
+		}
+		return fn(s, now)
+	})
+}
+
+// changePod changes one pod of a cluster that exists.
+func (p *Provisioner) changePod(id ecp.ID, ordinal int, fn func(s *state, pod *pod, now time.Time)) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		pod := s.pod(ordinal)
+		if pod == nil {
+			return noSuch(id, fmt.Sprintf("pod %d", ordinal))
+		}
+		fn(s, pod, now)
+		return nil
+	})
+}
+
+func noSuch(id ecp.ID, what string) error {
+	return &ecp.Error{Code: ecp.CodeNotFound, Op: "simulate a fault", Message: "cluster " + string(id) + " has no " + what}
+}
