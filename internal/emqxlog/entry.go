@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// MaxEntry bounds a line, and an entry with all of its lines, in bytes.
+// MaxEntry is the largest size of a line, and of an entry with all of its lines, in bytes.
 const MaxEntry = 64 << 10
 
-// Entry is one thing that was logged. Its texts are valid UTF-8.
+// Entry is a log entry. Its texts are valid UTF-8.
 type Entry struct {
-	At time.Time // UTC; zero = it does not say
-	// Zoned: the line names the zone of its time. Else At is what the clock on
-	// the wall showed there, wherever that was.
+	At time.Time // UTC; zero if the line has no time
+	// Zoned says that the line has a time zone. Otherwise At is local time in an unknown
+	// zone, shown as UTC.
 	Zoned   bool
-	Level   Level             // "" = it does not say, as with what is printed at a start
+	Level   Level             // empty if the line has none, as lines written during a start
 	Message string            // the first line without time, level and fields
-	Fields  map[string]string // e.g. clientid, peername, mfa, pid; nil = none
-	Raw     string            // all lines, as they were written
-	Cut     bool              // it was longer than MaxEntry
+	Fields  map[string]string // e.g. clientid, peername, mfa, pid; nil if there are none
+	Raw     string            // all lines as they were written
+	Cut     bool              // it was longer than MaxEntry and was truncated
 }
 
-// Parse reads a line. A line that begins nothing EMQX writes is an entry
-// without time and level.
+// Parse reads a line. A line that is not the head of an entry becomes an entry without time
+// and level.
 func Parse(line string) Entry {
 	line, cut := clip(clean(line), MaxEntry)
 	e, ok := parseJSON(line)
@@ -42,11 +42,11 @@ func Parse(line string) Entry {
 	return e
 }
 
-// begins says whether an entry is one that EMQX or Erlang wrote: lines without
-// a head may belong to it.
+// begins reports whether EMQX or Erlang wrote the entry, so that lines without a head may
+// belong to it.
 func (e Entry) begins() bool { return e.Level != "" || !e.At.IsZero() }
 
-// clean takes the end of a line away, and what is no UTF-8.
+// clean removes the end of a line and invalid UTF-8.
 func clean(line string) string { return strings.ToValidUTF8(strings.TrimRight(line, "\r\n"), "\uFFFD") }
 
 // clip cuts a text between two characters.

@@ -2,18 +2,17 @@ package emqxlog
 
 import "strings"
 
-// Joiner puts together the lines that belong to one entry: a stack trace or a
-// crash report has lines without a head. The zero value is ready.
+// Joiner joins the lines that belong to one entry: the lines of stack traces and crash
+// reports have no head. The zero value is ready to use.
 type Joiner struct {
 	entry   Entry
 	pending bool
 	raw     strings.Builder // of entry, while it grows
 }
 
-// Add takes the next line and gives the entry that it ends, if there is one.
-// near says that the line was written together with the one before it, as far
-// as is known: what the machine prints between entries, as at a start, is then
-// told from what belongs to them.
+// Add adds the next line and returns the entry that it ends, if any. near says that the
+// line was written together with the one before it, as far as is known. That distinguishes
+// the lines of an entry from lines that are printed between entries, e.g. during a start.
 func (j *Joiner) Add(line string, near bool) (Entry, bool) {
 	next := Parse(line)
 	if j.pending && !next.begins() && j.entry.begins() && (near || indented(next.Raw)) {
@@ -25,7 +24,7 @@ func (j *Joiner) Add(line string, near bool) (Entry, bool) {
 	return done, ok
 }
 
-// Flush gives the entry that is under way: nothing more belongs to it.
+// Flush returns the last entry, which gets no more lines.
 func (j *Joiner) Flush() (Entry, bool) {
 	if !j.pending {
 		return Entry{}, false
@@ -38,7 +37,7 @@ func (j *Joiner) Flush() (Entry, bool) {
 	return e, true
 }
 
-// Pending says whether an entry is under way.
+// Pending reports whether an entry has begun and not ended.
 func (j *Joiner) Pending() bool { return j.pending }
 
 func (j *Joiner) append(next Entry) {
@@ -53,5 +52,5 @@ func (j *Joiner) append(next Entry) {
 	j.raw.WriteString("\n" + text)
 }
 
-// indented lines go on with what stands above them wherever they are.
+// indented reports whether a line continues the one above it, because it is indented.
 func indented(line string) bool { return line != "" && strings.ContainsRune(" \t", rune(line[0])) }

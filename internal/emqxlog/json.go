@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// parseJSON reads an object with a level and a time, as both majors write it;
-// false = the line is none.
+// parseJSON reads an object with a level and a time, which both majors write. It returns
+// false for any other line.
 func parseJSON(line string) (Entry, bool) {
 	if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "}") {
 		return Entry{}, false
@@ -38,7 +38,7 @@ func parseJSON(line string) (Entry, bool) {
 	return e, true
 }
 
-// textOf gives a string as it is meant, and every other value as JSON.
+// textOf returns the content of a string, and the JSON text of any other value.
 func textOf(v json.RawMessage) string {
 	var s string
 	if bytes.HasPrefix(v, []byte(`"`)) && json.Unmarshal(v, &s) == nil {

@@ -2,7 +2,7 @@ package emqxlog
 
 import "slices"
 
-// Level is how severe an entry is; "" = it does not say.
+// Level is the severity of an entry. It is empty if the entry has none.
 type Level string
 
 // The levels of Erlang's logger, which are those of syslog.
@@ -19,14 +19,14 @@ const (
 
 var levels = []Level{Debug, Info, Notice, Warning, Error, Critical, Alert, Emergency}
 
-// Levels lists the levels, the least severe first.
+// Levels returns the levels in ascending order of severity.
 func Levels() []Level { return slices.Clone(levels) }
 
-// Valid says whether l is one of the levels.
+// Valid reports whether l is one of the levels.
 func (l Level) Valid() bool { return slices.Contains(levels, l) }
 
-// AtLeast says whether l is as severe as least, or more. Every entry is where
-// least is ""; one without a level is nowhere else.
+// AtLeast reports whether l is as severe as least, or more severe. If least is empty, every
+// entry is. An entry without a level is as severe as no other level.
 func (l Level) AtLeast(least Level) bool {
 	return least == "" || slices.Index(levels, l) >= slices.Index(levels, least)
 }

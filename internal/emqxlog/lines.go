@@ -12,10 +12,9 @@ type Lines struct{ r *bufio.Reader }
 // NewLines reads the lines of r, which it may read ahead of.
 func NewLines(r io.Reader) *Lines { return &Lines{bufio.NewReaderSize(r, 16<<10)} }
 
-// Next gives the next line without its end. Of one that is longer than most
-// the beginning is given, and cut is set; the rest is read and dropped. A last
-// line without an end is a line. The error is that of the reader: io.EOF after
-// the last line.
+// Next returns the next line without its end. It truncates a line that is longer than most,
+// reports that by cut, and drops the rest. A last line without an end counts as a line. The
+// error is that of the reader: io.EOF after the last line.
 func (l *Lines) Next(most int) (line string, cut bool, err error) {
 	var kept []byte
 	for {

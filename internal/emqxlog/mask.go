@@ -10,23 +10,22 @@ import (
 	"strings"
 )
 
-// masked is what stands in the place of a secret.
+// masked replaces a secret.
 const masked = "[redacted]"
 
-// leastSecret is the length of the shortest text that is masked, in bytes: shorter
-// ones are words that stand everywhere, and guessed at once.
+// leastSecret is the length of the shortest text that is masked, in bytes. Shorter ones are
+// common words and easily guessed.
 const leastSecret = 6
 
-// leastLine is that of the lines of a secret of several lines.
+// leastLine is the length of the shortest masked line of a secret with several lines.
 const leastLine = 16
 
-// Mask returns a reader of what r reads with each secret replaced by "[redacted]",
-// wherever the pieces that are read begin and end. Secrets are found as they are, as
-// EMQX prints texts, in base64 also with others around them, as in a header of HTTP,
-// escaped as in URLs, and as lists of bytes; one of several lines is found line by
-// line. What may
-// be the beginning of a secret is held back until more is read. Where there is
-// nothing to mask it is r itself.
+// Mask returns a reader of r that replaces each secret by "[redacted]", wherever a read
+// begins and ends. It finds secrets as they are, as EMQX prints strings, in base64 (also
+// together with other text, as in an HTTP header), escaped as in URLs, and as lists of
+// bytes. It finds a secret of several lines line by line. It holds back what may be the
+// beginning of a secret until more is read. If there is nothing to mask, it returns r
+// itself.
 func Mask(r io.Reader, secrets []string) io.Reader {
 	m := NewMasker(secrets)
 	if !m.some {
@@ -35,11 +34,7 @@ func Mask(r io.Reader, secrets []string) io.Reader {
 	return &maskedReader{mask: m, from: r, chunk: make([]byte, 16<<10)}
 }
 
-// MaskText is Mask of a text.
-func MaskText(text string, secrets []string) string { return NewMasker(secrets).Text(text) }
-
-// Masker takes secrets out of texts as [Mask] does. It may be used by several
-// goroutines at once.
+// Masker masks secrets in texts, like [Mask]. It is safe for concurrent use.
 type Masker struct {
 	secrets [256][]string // by first byte, the longest first
 	some    bool          // there is anything to mask
@@ -69,14 +64,15 @@ func (m *Masker) Text(text string) string {
 	return text
 }
 
-// forms are the texts by which secrets are found, the longest first.
+// forms returns the texts by which secrets are found, the longest first.
 func forms(secrets []string) (out []string) {
 	for _, s := range secrets {
 		s = strings.TrimSpace(s)
 		lines := strings.Split(s, "\n")
 		for _, line := range lines {
 			if line = strings.TrimSpace(line); len(line) >= leastSecret && (len(lines) == 1 || len(line) >= leastLine) {
-				out = append(out, line, quoted(line), url.QueryEscape(line), strings.ReplaceAll(url.QueryEscape(line), "+", "%20"), url.PathEscape(line), octets(line, ","), octets(line, ", "))
+				out = append(out, line, quoted(line), url.QueryEscape(line), strings.ReplaceAll(url.QueryEscape(line), "+", "%20"),
+					url.PathEscape(line), octets(line, ","), octets(line, ", "))
 				out = append(out, encoded(line)...)
 			}
 		}
@@ -88,7 +84,7 @@ func forms(secrets []string) (out []string) {
 	return slices.Compact(slices.DeleteFunc(out, func(s string) bool { return len(s) < leastSecret }))
 }
 
-// quoted is a text as JSON, HOCON and Erlang write it between quotes.
+// quoted returns a text as JSON, HOCON and Erlang write it between quotes.
 func quoted(s string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -98,7 +94,7 @@ func quoted(s string) string {
 	return text[1 : len(text)-1]
 }
 
-// octets is a text as Erlang writes lists and binaries that are not printable.
+// octets returns a text as Erlang writes lists and binaries that are not printable.
 func octets(s, between string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -110,8 +106,9 @@ func octets(s, between string) string {
 	return b.String()
 }
 
-// encoded are the base64 of a text, in both alphabets, that stands first, or behind
-// others whose length is no multiple of three: the characters that it alone decides.
+// encoded returns the base64 of a text in both alphabets, at the beginning, and behind
+// other text whose length is no multiple of three: only the characters that the text alone
+// determines.
 func encoded(s string) (out []string) {
 	for before := range 3 {
 		padded := strings.Repeat("\x00", before) + s
@@ -131,11 +128,11 @@ type maskedReader struct {
 	from  io.Reader
 	chunk []byte
 	held  []byte // read, and perhaps the beginning of a secret
-	ready []byte // to be handed out
-	err   error  // of from; handed out after ready
+	ready []byte // can be returned
+	err   error  // of from; returned after ready
 }
 
-// Read gives what is ready, and reads on where nothing is.
+// Read returns masked text, and reads more if there is none.
 func (m *maskedReader) Read(p []byte) (int, error) {
 	for len(m.ready) == 0 && m.err == nil {
 		n, err := m.from.Read(m.chunk)
@@ -150,8 +147,8 @@ func (m *maskedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// scan appends to out what of text is certain, and gives what is not: with last
-// everything is.
+// scan appends the masked text to out and returns the rest that is not certain yet. With
+// last set, all of it is.
 func (m *Masker) scan(out, text []byte, last bool) (_, held []byte) {
 	for i := 0; i < len(text); {
 		length, open := m.match(text[i:])
@@ -169,8 +166,8 @@ func (m *Masker) scan(out, text []byte, last bool) (_, held []byte) {
 	return out, nil
 }
 
-// match gives the length of the longest secret that text begins with, and whether a
-// longer one may come when more is read.
+// match returns the length of the longest secret at the beginning of text, and whether more
+// text could make it longer.
 func (m *Masker) match(text []byte) (length int, open bool) {
 	for _, s := range m.secrets[text[0]] {
 		switch {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// maxStamp is the longest time at the head of a line, in bytes.
+// maxStamp is the length of the longest time at the head of a line, in bytes.
 const maxStamp = 40
 
-// stampForms are the forms of a time that EMQX is set up to write, by whether
-// they name a zone. A fraction of a second is read wherever it stands.
+// stampForms are the forms of a time that EMQX can be configured to write, and whether they
+// have a zone. Any of them may have a fraction of a second.
 var stampForms = []struct {
 	layout string
 	zoned  bool
@@ -28,10 +28,10 @@ var stampForms = []struct {
 // stamp is the time of a line.
 type stamp struct {
 	at    time.Time // UTC
-	zoned bool      // it names its zone; else the wall clock is passed off as UTC
+	zoned bool      // it has a zone; otherwise at is local time
 }
 
-// readStamp reads a time; false = it is none.
+// readStamp reads a time. It returns false for any other text.
 func readStamp(s string) (stamp, bool) {
 	if s == "" || len(s) > maxStamp || s[0] < '0' || s[0] > '9' {
 		return stamp{}, false
@@ -47,11 +47,10 @@ func readStamp(s string) (stamp, bool) {
 	return stamp{}, false
 }
 
-// epoch is microseconds since 1970, as both majors write it.
+// epoch reads microseconds since 1970, which both majors write.
 func epoch(n int64) (stamp, bool) { return checked(time.UnixMicro(n), true) }
 
-// checked turns away what cannot be the time of a log, and what JSON could not
-// show.
+// checked refuses times that a log cannot have or JSON cannot represent.
 func checked(t time.Time, zoned bool) (stamp, bool) {
 	t = t.UTC()
 	if t.Year() < 1980 || t.Year() > 9998 {
@@ -60,8 +59,8 @@ func checked(t time.Time, zoned bool) (stamp, bool) {
 	return stamp{t, zoned}, true
 }
 
-// reports are the words at the head of Erlang's own reports, which are written
-// before EMQX has set up its log, with the level they stand for.
+// reports maps the first words of Erlang's own reports, which are written before EMQX has
+// set up its log, to levels.
 var reports = map[string]Level{
 	"DEBUG": Debug, "INFO": Info, "NOTICE": Notice, "WARNING": Warning, "ERROR": Error, "CRITICAL": Critical,
 	"ALERT": Alert, "EMERGENCY": Emergency, "CRASH": Error, "SUPERVISOR": Error, "PROGRESS": Info,

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// The most fields that are read of one line, and the longest name of one.
+// The most fields that are read of one line, and the length of the longest name of a field.
 const (
 	maxFields = 64
 	maxName   = 64
 )
 
-// parseText reads "<time> [<level>] <rest>", which both majors write; false =
+// parseText reads "<time> [<level>] <rest>", which both majors write. It returns false if
 // the line has no such head.
 func parseText(line string) (Entry, bool) {
 	i := strings.Index(line[:min(len(line), maxStamp+2)], " [")
@@ -29,12 +29,12 @@ func parseText(line string) (Entry, bool) {
 	return e, true
 }
 
-// shutdownWords end the line that EMQX 5 prints of a normal end: it has a time and
-// no level.
+// shutdownWords end the line that EMQX 5 writes at a normal shutdown. It has a time and no
+// level.
 const shutdownWords = " received_terminate_signal, shutting down now."
 
-// parseShutdown reads that line. A time before anything else says nothing: what
-// programs print may begin with one.
+// parseShutdown reads that line. A time at the head of any other line means nothing, since
+// programs print such lines, too.
 func parseShutdown(line string) (Entry, bool) {
 	stamp, ok := strings.CutSuffix(line, shutdownWords)
 	if !ok {
@@ -44,9 +44,9 @@ func parseShutdown(line string) (Entry, bool) {
 	return Entry{At: at.at, Zoned: at.zoned, Message: strings.TrimSpace(shutdownWords)}, ok
 }
 
-// takePeer reads whom the entry is about where EMQX 4 writes that, before the
-// message: "clientid@peer " or "peer ". A client's id alone cannot be told from
-// the first word of a message, and stays there.
+// takePeer reads the client of the entry, which EMQX 4 writes before the message:
+// "clientid@peer " or "peer ". A client id alone cannot be distinguished from the first
+// word of a message and stays there.
 func (e *Entry) takePeer(rest string) string {
 	word, after, ok := strings.Cut(rest, " ")
 	if !ok {
@@ -63,8 +63,8 @@ func (e *Entry) takePeer(rest string) string {
 	return after
 }
 
-// takePairs reads "key: value, key: value", as EMQX 5 writes it. A value ends
-// where ", " and another key follow. A text that does not begin so is a message.
+// takePairs reads "key: value, key: value", as EMQX 5 writes it. A value ends before ", "
+// and another key. Any other text is a message.
 func (e *Entry) takePairs(rest string) {
 	key, value, ok := pair(rest)
 	if !ok || !strings.Contains(rest, "msg: ") {
@@ -99,7 +99,7 @@ func (e *Entry) takePairs(rest string) {
 	}
 }
 
-// pair reads "key: " off the front of a text.
+// pair removes "key: " from the beginning of a text.
 func pair(s string) (key, rest string, ok bool) {
 	i := strings.Index(s[:min(len(s), maxName+2)], ": ")
 	if i <= 0 {
@@ -114,7 +114,7 @@ func pair(s string) (key, rest string, ok bool) {
 	return s[:i], s[i+2:], true
 }
 
-// set keeps a field; the first of a name counts.
+// set stores a field. The first one of a name counts.
 func (e *Entry) set(key, value string) {
 	if e.Fields == nil {
 		e.Fields = map[string]string{}
