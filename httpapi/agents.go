@@ -9,53 +9,61 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// AgentSetup is what agents are told when they are set up.
+// AgentSetup is what the guide for setting up an agent needs to know.
 type AgentSetup struct {
-	// URL is the address that agents dial; empty where none is configured: agents
-	// cannot be set up then.
+	// URL is the address that agents dial. If it is empty, agents cannot be set up.
 	URL string
 	// CASHA256 returns the SHA-256, in hex, of the certificate authority of that
-	// address; empty, or nil, where public authorities vouch for it.
+	// address. It is nil, or returns an empty text, if a public authority signed it.
 	CASHA256 func() string
-	// Checksums returns the SHA-256, in hex, of the agents' programs that are
-	// served, by architecture; nil = none are.
+	// Checksums returns the SHA-256, in hex, of the agents' programs that are served, by
+	// architecture. It is nil if none are served.
 	Checksums func() map[string]string
 }
 
 // agentRoutes are about the agents of adopted clusters.
 func (a *api) agentRoutes() {
-	setup := a.operation(http.MethodPost, clustersPath+"/{id}/setup", "setupCluster", "Make a registration token, and the guide to an agent that uses it", ecp.CodeConflict, ecp.CodeUnsupported)
-	setup.Description = "The token is in the commands, and is shown this once. Agents of several nodes may use it until it expires or is revoked."
-	a.serve(setup, http.StatusCreated, schemaOf[setupView](a.schemas()), a.setupCluster)
-	a.takes(setup, schemaOf[setupBody](a.schemas()))
-
-	list := a.operation(http.MethodGet, clustersPath+"/{id}/registrations", "listRegistrations", "List a cluster's registration tokens, the newest first", ecp.CodeUnsupported)
-	a.serve(list, http.StatusOK, schemaOf[page[registrationView]](a.schemas()), a.listRegistrations)
-
-	revoke := a.operation(http.MethodDelete, clustersPath+"/{id}/registrations/{token}", "deleteRegistration", "Revoke a registration token; agents that have used it stay", ecp.CodeUnsupported)
-	a.serve(revoke, http.StatusNoContent, nil, a.onePart("token", func(ctx context.Context, id ecp.ID, token string) error {
-		return a.manager.RevokeRegistration(ctx, id, token)
-	}))
-
-	agents := a.operation(http.MethodGet, clustersPath+"/{id}/agents", "listAgents", "List a cluster's agents, as last heard", ecp.CodeUnsupported)
-	a.serve(agents, http.StatusOK, schemaOf[page[agentView]](a.schemas()), a.listAgents)
-
-	remove := a.operation(http.MethodDelete, clustersPath+"/{id}/agents/{agent}", "removeAgent", "Remove an agent: its key is forgotten and its connection closed", ecp.CodeUnsupported)
-	remove.Description = "It comes back with a registration token only. Where it was the last one, the cluster is created again."
-	a.serve(remove, http.StatusNoContent, nil, a.onePart("agent", func(ctx context.Context, id ecp.ID, agent string) error {
-		return a.manager.RemoveAgent(ctx, id, ecp.AgentID(agent))
-	}))
-}
-
-// onePart serves the removal of what belongs to a cluster and is named in the path.
-func (a *api) onePart(name string, remove func(ctx context.Context, id ecp.ID, part string) error) handler {
-	return func(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-		c, p := a.cluster(r.PathValue("id"))
+	a.json(route{
+		method: http.MethodPost, path: clusterPath + "/setup", id: "setupCluster",
+		summary: "Make a registration token, and the guide to an agent that uses it",
+		description: "The token is in the commands, and is shown this once. Agents of several nodes may use it until it " +
+			"expires or is revoked.",
+		body: schemaOf[setupBody], success: returns[setupView](http.StatusCreated),
+		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeUnsupported},
+	}, decoded(a.setupCluster))
+	a.json(route{
+		method: http.MethodGet, path: clusterPath + "/registrations", id: "listRegistrations",
+		summary: "List a cluster's registration tokens, the newest first",
+		success: returns[page[registrationView]](http.StatusOK), refuses: []ecp.Code{ecp.CodeUnsupported},
+	}, a.listRegistrations)
+	a.json(route{
+		method: http.MethodDelete, path: clusterPath + "/registrations/{token}", id: "deleteRegistration",
+		summary: "Revoke a registration token; agents that have used it stay",
+		success: noContent(), refuses: []ecp.Code{ecp.CodeUnsupported},
+	}, func(ctx context.Context, r *http.Request, _ body) (success, error) {
+		c, p := a.cluster(r)
 		if p != nil {
 			return success{}, p
 		}
-		return success{status: http.StatusNoContent}, remove(ctx, c.ID(), r.PathValue(name))
-	}
+		return success{status: http.StatusNoContent}, a.manager.RevokeRegistration(ctx, c.ID(), r.PathValue("token"))
+	})
+	a.json(route{
+		method: http.MethodGet, path: clusterPath + "/agents", id: "listAgents", summary: "List a cluster's agents, as " +
+			"last heard",
+		success: returns[page[agentView]](http.StatusOK), refuses: []ecp.Code{ecp.CodeUnsupported},
+	}, a.listAgents)
+	a.json(route{
+		method: http.MethodDelete, path: clusterPath + "/agents/{agent}", id: "removeAgent",
+		summary:     "Remove an agent: its key is forgotten and its connection closed",
+		description: "It comes back with a registration token only. Where it was the last one, the cluster is created again.",
+		success:     noContent(), refuses: []ecp.Code{ecp.CodeUnsupported},
+	}, func(ctx context.Context, r *http.Request, _ body) (success, error) {
+		c, p := a.cluster(r)
+		if p != nil {
+			return success{}, p
+		}
+		return success{status: http.StatusNoContent}, a.manager.RemoveAgent(ctx, c.ID(), ecp.AgentID(r.PathValue("agent")))
+	})
 }
 
 // setupBody says what the guide is to be for.
@@ -86,22 +94,18 @@ type guideStepView struct {
 }
 
 // setupCluster checks everything that it can before it makes the token: a token
-// that nobody learns is good for nobody.
-func (a *api) setupCluster(ctx context.Context, r *http.Request, body []byte) (success, error) {
-	b, err := decodeAs[setupBody](body)
-	if err != nil {
-		return success{}, err
-	}
+// that nobody learns is of no use.
+func (a *api) setupCluster(ctx context.Context, r *http.Request, b setupBody) (success, error) {
 	life, p := lifeOf(b.Life)
 	if p != nil {
 		return success{}, p
 	}
-	c, p := a.cluster(r.PathValue("id"))
+	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
 	ask := a.guideFor(c.ID(), b)
-	if err := a.maySetUp(ctx, ask); err != nil {
+	if err := a.checkSetup(ctx, ask); err != nil {
 		return success{}, err
 	}
 	token, secret, err := a.manager.CreateRegistration(ctx, c.ID(), life)
@@ -109,7 +113,8 @@ func (a *api) setupCluster(ctx context.Context, r *http.Request, body []byte) (s
 		return success{}, err
 	}
 	out := setupView{
-		Token: string(secret), TokenID: token.ID, ExpiresAt: token.ExpiresAt, URL: ask.URL, CASHA256: ask.CASHA256, Method: ask.Method, Arch: ask.Arch, Steps: []guideStepView{},
+		Token: string(secret), TokenID: token.ID, ExpiresAt: token.ExpiresAt, URL: ask.URL, CASHA256: ask.CASHA256,
+		Method: ask.Method, Arch: ask.Arch, Steps: []guideStepView{},
 	}
 	if secret == "" { // an answer that is given again
 		return success{status: http.StatusCreated, body: out}, nil
@@ -126,7 +131,7 @@ func (a *api) setupCluster(ctx context.Context, r *http.Request, body []byte) (s
 	return success{status: http.StatusCreated, body: out}, nil
 }
 
-// guideFor asks for a guide, but for the token.
+// guideFor is the request for a guide, without the token.
 func (a *api) guideFor(id ecp.ID, b setupBody) adopt.GuideRequest {
 	ask := adopt.GuideRequest{URL: a.agents.URL, Method: b.Method, Arch: b.Arch, Cluster: id}
 	if a.agents.CASHA256 != nil {
@@ -138,33 +143,35 @@ func (a *api) guideFor(id ecp.ID, b setupBody) adopt.GuideRequest {
 	return ask
 }
 
-// maySetUp says why no guide can be made; the first reason is that the actor may
-// not ask for one.
-func (a *api) maySetUp(ctx context.Context, ask adopt.GuideRequest) error {
+// checkSetup returns why no guide can be made. It checks first that the actor may ask
+// for one.
+func (a *api) checkSetup(ctx context.Context, ask adopt.GuideRequest) error {
 	if _, err := a.manager.Registrations(ctx, ask.Cluster); err != nil {
 		return err
 	}
 	if ask.URL == "" {
-		return newProblem(ecp.CodeConflict, "this server does not know under which address agents reach it; whoever runs it sets cluster.agent (--cluster-agent https://HOST:PORT)")
+		return newProblem(ecp.CodeConflict, "this server does not know under which address agents reach it; whoever "+
+			"runs it sets cluster.agent (--cluster-agent https://HOST:PORT)")
 	}
 	ask.Token = "only tried"
 	_, err := adopt.NewGuide(ask)
 	return err
 }
 
-// lifeOf reads how long a token is to be good for; 0 = as usual.
+// lifeOf reads how long a token is valid; 0 means the default.
 func lifeOf(text string) (time.Duration, *problemView) {
 	if text == "" {
 		return 0, nil
 	}
 	life, err := time.ParseDuration(text)
 	if err != nil || life <= 0 {
-		return 0, newProblem(ecp.CodeInvalid, "the token's life is not valid", fieldView{"/life", "is not a time such as 90m or 24h"})
+		return 0, newProblem(ecp.CodeInvalid, "the token's life is not valid", fieldView{"/life", "is not a time such " +
+			"as 90m or 24h"})
 	}
 	return life, nil
 }
 
-// registrationView is a registration token without what opens anything.
+// registrationView is a registration token without its secret.
 type registrationView struct {
 	ID        string    `json:"id"`
 	CreatedAt time.Time `json:"createdAt"`
@@ -174,17 +181,17 @@ type registrationView struct {
 	Uses      int       `json:"uses" doc:"registrations so far"`
 }
 
-func (a *api) listRegistrations(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-	c, p := a.cluster(r.PathValue("id"))
+func viewRegistration(t ecp.RegistrationToken) registrationView {
+	return registrationView{t.ID, t.CreatedAt, t.CreatedBy, t.ExpiresAt, t.RevokedAt, t.Uses}
+}
+
+func (a *api) listRegistrations(ctx context.Context, r *http.Request, _ body) (success, error) {
+	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
 	all, err := a.manager.Registrations(ctx, c.ID())
-	out := page[registrationView]{Items: make([]registrationView, len(all))}
-	for i, t := range all {
-		out.Items[i] = registrationView{t.ID, t.CreatedAt, t.CreatedBy, t.ExpiresAt, t.RevokedAt, t.Uses}
-	}
-	return success{status: http.StatusOK, body: out}, err
+	return success{status: http.StatusOK, body: page[registrationView]{Items: convert(all, viewRegistration)}}, err
 }
 
 // agentView is an agent of an adopted cluster.
@@ -216,8 +223,10 @@ type agentErrorView struct {
 
 func viewAgent(i ecp.AgentInfo) agentView {
 	v := agentView{
-		ID: i.ID, Node: i.Node, Version: i.Version, OS: i.OS, Arch: i.Arch, Hostname: i.Hostname, RegisteredAt: i.RegisteredAt,
-		Connected: i.Seen.Connected, Since: i.Seen.Since, LastSeen: i.LastSeen, Reason: i.Reason, Message: i.Message, Errors: []agentErrorView{},
+		ID: i.ID, Node: i.Node, Version: i.Version, OS: i.OS, Arch: i.Arch, Hostname: i.Hostname,
+		RegisteredAt: i.RegisteredAt,
+		Connected:    i.Seen.Connected, Since: i.Seen.Since, LastSeen: i.LastSeen, Reason: i.Reason, Message: i.Message,
+		Errors: []agentErrorView{},
 	}
 	if i.Seen.LastSeen.After(v.LastSeen) {
 		v.LastSeen = i.Seen.LastSeen
@@ -233,15 +242,11 @@ func viewAgent(i ecp.AgentInfo) agentView {
 	return v
 }
 
-func (a *api) listAgents(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-	c, p := a.cluster(r.PathValue("id"))
+func (a *api) listAgents(ctx context.Context, r *http.Request, _ body) (success, error) {
+	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
 	all, err := a.manager.Agents(ctx, c.ID())
-	out := page[agentView]{Items: make([]agentView, len(all))}
-	for i, info := range all {
-		out.Items[i] = viewAgent(info)
-	}
-	return success{status: http.StatusOK, body: out}, err
+	return success{status: http.StatusOK, body: page[agentView]{Items: convert(all, viewAgent)}}, err
 }

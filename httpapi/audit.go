@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -12,68 +12,56 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-const auditCursor = "a:"
-
 // auditRoutes show who changed what.
 func (a *api) auditRoutes() {
-	read := a.operation(http.MethodGet, "/api/v1/audit", "listAudit", "List what was changed, and refused for want of a right, newest first")
-	read.Description = "A page may be short with a next cursor: enough was looked through for one request."
-	read.Parameters = append(auditParameters(), listParameters()[:2]...)
-	a.serve(read, http.StatusOK, schemaOf[page[ecp.AuditEntry]](a.schemas()), a.listAudit)
-
-	export := a.operation(http.MethodGet, "/api/v1/audit/export", "exportAudit", "Get all of the audit that is selected, an entry a line, newest first")
-	export.Description = "The answer is newline-delimited JSON. Where it cannot be read to its end, the connection is cut."
-	export.Parameters = auditParameters()
-	export.Metadata[patience] = 10 * time.Minute
-	a.plain(export, "application/x-ndjson", a.exportAudit)
-	export.Responses["200"].Content["application/x-ndjson"].Schema = schemaOf[ecp.AuditEntry](a.schemas())
+	a.json(route{
+		method: http.MethodGet, path: "/api/v1/audit", id: "listAudit",
+		summary:     "List what was changed, and refused for want of a right, newest first",
+		description: "A page may be short with a next cursor: enough was looked through for one request.",
+		parameters:  append(auditParameters(), listParameters()[:2]...),
+		success:     returns[page[ecp.AuditEntry]](http.StatusOK),
+	}, a.listAudit)
+	a.stream(route{
+		method: http.MethodGet, path: "/api/v1/audit/export", id: "exportAudit",
+		summary:     "Get all of the audit that is selected, an entry a line, newest first",
+		description: "The answer is newline-delimited JSON. Where it cannot be read to its end, the connection is cut.",
+		parameters:  auditParameters(), timeout: 10 * time.Minute,
+		success: []answer{{
+			status: http.StatusOK, content: map[string]schema{"application/x-ndjson": schemaOf[ecp.AuditEntry]},
+		}},
+	}, a.exportAudit)
 }
 
+var auditOutcomes = words(ecp.OutcomeDone, ecp.OutcomeDenied)
+
 func auditParameters() []*huma.Param {
-	text := func(name, says string) *huma.Param {
-		return &huma.Param{In: "query", Name: name, Description: says, Schema: &huma.Schema{Type: huma.TypeString}}
-	}
-	when := func(name, says string) *huma.Param {
-		p := text(name, says)
-		p.Schema.Format, p.Schema.Pattern = "date-time", `^[0-9]{4}-`
-		return p
-	}
-	outcome := text("outcome", "only what became of it")
-	outcome.Schema.Enum = []any{string(ecp.OutcomeDone), string(ecp.OutcomeDenied)}
 	return []*huma.Param{
-		text("actor", "only of this name; an API token's begins with token:"), text("kind", "only changes of this kind of thing, e.g. cluster"), text("key", "only changes of this one thing"),
-		text("scope", "only what lies in org/project, or in org and its projects"), outcome,
-		when("since", "only what is not older, RFC 3339"), when("until", "only what is older, RFC 3339"),
+		query("actor", "only of this name; an API token's begins with token:", text()),
+		query("kind", "only changes of this kind of thing, e.g. cluster", text()),
+		query("key", "only changes of this one thing", text()),
+		query("scope", "only what lies in org/project, or in org and its projects", text()),
+		query("outcome", "only what became of it", text(auditOutcomes...)),
+		query("since", "only what is not older, RFC 3339", timestamp()),
+		query("until", "only what is older, RFC 3339", timestamp()),
 	}
 }
 
 // auditOptions reads what of the audit is wanted.
-func auditOptions(query url.Values) (o ecp.AuditOptions, wrong []fieldView) {
-	when := func(name string) (t time.Time) {
-		text := query.Get(name)
-		if text == "" && !query.Has(name) {
-			return t
-		}
-		t, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			wrong = append(wrong, fieldView{"/query/" + name, "is not a time such as 2026-01-02T03:04:05Z"})
-		}
-		return t
-	}
+func auditOptions(r *http.Request) (o ecp.AuditOptions, wrong []fieldView) {
+	query := r.URL.Query()
+	since, badSince := readTime(r, "since")
+	until, badUntil := readTime(r, "until")
 	o = ecp.AuditOptions{
 		Actor: query.Get("actor"), Kind: ecp.Kind(query.Get("kind")), Key: query.Get("key"), Scope: query.Get("scope"),
-		Outcome: ecp.Outcome(query.Get("outcome")), Since: when("since"), Until: when("until"),
+		Outcome: ecp.Outcome(query.Get("outcome")), Since: since, Until: until,
 	}
-	return o, append(wrong, oneOf("outcome", query.Get("outcome"), []string{string(ecp.OutcomeDone), string(ecp.OutcomeDenied)})...)
+	return o, slices.Concat(badSince, badUntil, checkWord("outcome", query.Get("outcome"), auditOutcomes))
 }
 
-func (a *api) listAudit(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-	o, wrong := auditOptions(r.URL.Query())
-	limit, after, p := listing(r, auditCursor)
-	if p != nil {
-		wrong = append(wrong, p.Errors...)
-	}
-	if len(wrong) > 0 {
+func (a *api) listAudit(ctx context.Context, r *http.Request, _ body) (success, error) {
+	o, wrong := auditOptions(r)
+	limit, after, bad := listing(r, auditCursor)
+	if wrong = append(wrong, bad...); len(wrong) > 0 {
 		return success{}, badParameter(wrong...)
 	}
 	o.Limit, o.Cursor = limit, after
@@ -81,13 +69,14 @@ func (a *api) listAudit(ctx context.Context, r *http.Request, _ []byte) (success
 	if err != nil {
 		return success{}, ofQuery(err)
 	}
-	return success{status: http.StatusOK, body: page[ecp.AuditEntry]{Items: list(found.Items), Next: makeCursor(auditCursor, found.Next)}}, nil
+	out := page[ecp.AuditEntry]{Items: list(found.Items), Next: makeCursor(auditCursor, found.Next)}
+	return success{status: http.StatusOK, body: out}, nil
 }
 
 // exportAudit writes entry by entry; a client that does not take them in time
 // is left.
 func (a *api) exportAudit(w http.ResponseWriter, r *http.Request) {
-	o, wrong := auditOptions(r.URL.Query())
+	o, wrong := auditOptions(r)
 	if len(wrong) > 0 {
 		badParameter(wrong...).write(w)
 		return
@@ -111,7 +100,7 @@ func (a *api) exportAudit(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		begin()
-		_ = control.SetWriteDeadline(time.Now().Add(a.stuck)) // not every writer can
+		_ = control.SetWriteDeadline(time.Now().Add(a.writeTimeout)) // not every writer can
 		if err := encoder.Encode(e); err != nil {
 			return
 		}

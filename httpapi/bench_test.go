@@ -36,10 +36,10 @@ func fleet(b *testing.B, clusters int) (url string, m *ecp.Manager) {
 	for at := 0; at < clusters; at += 500 {
 		require.NoError(b, store.Write(b.Context(), func(tx ecp.Tx) error {
 			for i := at; i < min(at+500, clusters); i++ {
-				rec := sampleInfo().ClusterRecord
+				rec := exampleRecord()
 				rec.ID, rec.Name = ecp.ID(fmt.Sprintf("emqx-%08x", i*40503)), fmt.Sprintf("site %d", i)
 				rec.Status.State = states[i%len(states)]
-				rec.CreatedAt = sampleTime.Add(time.Duration(i*7919%clusters) * time.Second)
+				rec.CreatedAt = exampleTime.Add(time.Duration(i*7919%clusters) * time.Second)
 				if err := ecp.Put(tx, rec, 0); err != nil {
 					return err
 				}
@@ -52,6 +52,21 @@ func fleet(b *testing.B, clusters int) (url string, m *ecp.Manager) {
 	server := httptest.NewServer(handler)
 	b.Cleanup(server.Close)
 	return server.URL, m
+}
+
+// exampleRecord is a cluster that runs, as it is stored.
+func exampleRecord() ecp.ClusterRecord {
+	spec := ecp.HostedSpec{
+		Image: "emqx-ee-5.8.9", Nodes: 1, Size: "1C1G", Connections: 1000, Power: ecp.PowerOn, Target: "default",
+		Network: ecp.Network{Type: ecp.NodePort, Listeners: []ecp.Listener{{Protocol: ecp.MQTT, Port: 1883}}},
+	}
+	return ecp.ClusterRecord{
+		ID: exampleCluster, Name: "orders", Description: "of the shops", Project: exampleProject, Mode: ecp.Hosted, Creator: "ann",
+		CreatedAt: exampleTime, UpdatedAt: exampleTime, Spec: ecp.Spec{Hosted: &spec}, Generation: 1, Revision: 1,
+		Status: ecp.Status{State: ecp.Running, Reason: ecp.ReasonAsExpected, Since: exampleTime, Conditions: []ecp.Condition{
+			{Type: ecp.CondAvailable, Status: ecp.True, Reason: ecp.ReasonAsExpected, Generation: 1, Since: exampleTime},
+		}},
+	}
 }
 
 // report writes the spread of times, and what memory the process has.

@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"mime"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -24,97 +28,83 @@ const (
 	maxDetail   = 600
 )
 
-// decode reads a body into a pointer to a struct. Where encoding/json looks
-// away (unknown fields, fields twice, fields in another case, invalid UTF-8),
-// it does not, and it names everything of a wrong type at once. What the
-// values mean is checked by the domain.
-func decode(body []byte, into any) *problemView { return decodeWith(body, into, walker{}) }
+// mergePatchType is the media type of a merge patch (RFC 7396).
+const mergePatchType = "application/merge-patch+json"
 
-func decodeWith(body []byte, into any, w walker) *problemView {
-	if !utf8.Valid(body) {
-		return malformed("the body is not valid UTF-8")
-	}
-	if err := json.Unmarshal(body, new(json.RawMessage)); err != nil {
-		return malformed(syntax(err, len(body)))
-	}
-	w.dec = json.NewDecoder(bytes.NewReader(body))
-	w.dec.UseNumber()
-	w.value(reflect.TypeOf(into).Elem(), "")
-	if len(w.found) > 0 {
-		return newProblem(ecp.CodeInvalid, "the body does not have the documented form", w.found...)
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return newProblem(ecp.CodeInvalid, "the body does not have the documented form")
-	}
-	return nil
+// body is the JSON of a request, parsed once. Its zero value is that of a route
+// which takes no body.
+type body struct {
+	root  any         // map[string]any, []any, string, bool, json.Number or nil
+	twice []fieldView // fields that were given twice
 }
 
-// decodeAs reads a body into a T.
-func decodeAs[T any](body []byte) (T, error) {
-	var v T
-	if p := decode(body, &v); p != nil {
-		return v, p
+// readBody reads and parses the body of a request that may have one, bounded in
+// size and time.
+func (rt *route) readBody(w http.ResponseWriter, r *http.Request) (body, *problemView) {
+	if !rt.mayHaveBody() {
+		return body{}, nil
 	}
-	return v, nil
-}
-
-// decodePatch reads a merge patch into a struct of pointers: what is left out
-// stays nil, and null, which takes a value back, is the zero value where there can
-// be none.
-func decodePatch[T any](body []byte) (T, error) {
-	v, err := decodeAs[T](body)
-	if err != nil {
-		return v, err
+	if r.ContentLength > MaxBody {
+		return body{}, tooLarge()
 	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(body, &raw); err != nil {
-		return v, malformed("the body is not a JSON object")
-	}
-	s := reflect.ValueOf(&v).Elem()
-	if p := keepsValues(s.Type(), func(field string) bool { return string(raw[field]) == "null" }); p != nil {
-		return v, p
-	}
-	for i, f := range fieldsOf(s.Type()) {
-		if string(raw[f.name]) == "null" {
-			s.Field(i).Set(reflect.New(f.t.Elem()))
-		}
-	}
-	return v, nil
-}
-
-// keepsValues refuses null for numbers and booleans. They always have a value, and
-// the one that null would leave is rarely meant: a limit that is gone, a user who
-// may log in again.
-func keepsValues(t reflect.Type, null func(field string) bool) *problemView {
-	var found []fieldView
-	for _, f := range fieldsOf(t) {
-		if none := noneOf(f.t); none != "" && null(f.name) {
-			found = append(found, fieldView{"/" + f.name, "is null; leave it out to keep what is there, or give " + none})
-		}
-	}
-	if found == nil {
-		return nil
-	}
-	return newProblem(ecp.CodeInvalid, "what has to have a value would have none", found...)
-}
-
-// noneOf is the value that a number or a boolean has in place of none; "" for other
-// types.
-func noneOf(t reflect.Type) string {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(requestTimeout)) // not every writer can; the server has its own limit then
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	_ = control.SetReadDeadline(time.Time{})
+	var large *http.MaxBytesError
 	switch {
-	case t.Kind() == reflect.Bool:
-		return "false"
-	case t.ConvertibleTo(reflect.TypeFor[int]()) && t.Kind() != reflect.String:
-		return "0"
+	case errors.As(err, &large):
+		return body{}, tooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return body{}, newProblem(ecp.CodeInvalid, "the body did not arrive in time").
+			as(http.StatusRequestTimeout).with("Connection", "close")
+	case err != nil:
+		return body{}, malformed("the body could not be read to its end")
+	case len(raw) == 0 && rt.body != nil:
+		return body{}, malformed("the body is missing; a JSON object is wanted")
+	case len(raw) == 0:
+		return body{}, nil
+	case !rt.takesMedia(r.Header.Get("Content-Type")):
+		return body{},
+			newProblem(ecp.CodeInvalid, `the body has to be JSON; send the header "Content-Type: application/json"`,
+				fieldView{"/header/Content-Type", "is not application/json"}).
+				as(http.StatusUnsupportedMediaType).with("Accept", "application/json")
 	}
-	return ""
+	b, p := parse(raw)
+	if p == nil && rt.body == nil {
+		p = b.fill(&struct{}{}, false)
+	}
+	return b, p
+}
+
+func (rt *route) takesMedia(contentType string) bool {
+	t, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (t == "application/json" || t == mergePatchType && rt.Method == http.MethodPatch)
+}
+
+func tooLarge() *problemView {
+	return newProblem(ecp.CodeInvalid, "the body is too large; 1 MiB is allowed").
+		as(http.StatusRequestEntityTooLarge).with("Connection", "close")
 }
 
 func malformed(detail string) *problemView {
 	return newProblem(ecp.CodeInvalid, detail, fieldView{Detail: detail}).as(http.StatusBadRequest)
+}
+
+// parse reads JSON into a tree. Numbers stay as they are written, and fields that
+// are given twice are noted: encoding/json would lose both.
+func parse(raw []byte) (body, *problemView) {
+	if !utf8.Valid(raw) {
+		return body{}, malformed("the body is not valid UTF-8")
+	}
+	if err := json.Unmarshal(raw, new(json.RawMessage)); err != nil { // the syntax, and how deep it is
+		return body{}, malformed(syntax(err, len(raw)))
+	}
+	var b body
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	b.root = b.value(d, "")
+	return b, nil
 }
 
 func syntax(err error, length int) string {
@@ -128,176 +118,249 @@ func syntax(err error, length int) string {
 	return fmt.Sprintf("the body is not JSON at byte %d: %s", e.Offset, e.Error())
 }
 
-// walker compares the tokens of syntactically correct JSON with a Go type.
-type walker struct {
-	dec     *json.Decoder
-	found   []fieldView
-	lenient bool // nothing has to be there: a patch
-}
-
-func (w *walker) add(at, format string, args ...any) {
-	if len(w.found) == maxFindings {
-		return
-	}
-	w.found = append(w.found, fieldView{Pointer: shorten(at, maxPointer), Detail: fmt.Sprintf(format, args...)})
-}
-
-// token gives the next token; there is one, since the syntax was checked.
-func (w *walker) token() json.Token {
-	t, _ := w.dec.Token()
-	return t
-}
-
-// value reads one value that should fit t; nil fits everything. It says
-// whether there is nothing in the value: null or an empty text.
-func (w *walker) value(t reflect.Type, at string) (nothing bool) {
-	for t != nil && t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t != nil && t.Kind() == reflect.Interface {
-		t = nil
-	}
-	switch v := w.token().(type) {
-	case json.Delim:
-		if v == '{' {
-			w.object(t, at)
-		} else {
-			w.array(t, at)
+// value reads the next value, which stands at a pointer. Tokens have no errors
+// here, since the syntax was checked.
+func (b *body) value(d *json.Decoder, at string) any {
+	token, _ := d.Token()
+	switch token {
+	case json.Delim('['):
+		out := []any{}
+		for d.More() {
+			out = append(out, b.value(d, at+"/"+strconv.Itoa(len(out))))
 		}
-	case string:
-		if t == reflect.TypeFor[time.Time]() {
-			w.time(at, v)
-			return false
+		_, _ = d.Token()
+		return out
+	case json.Delim('{'):
+		out := map[string]any{}
+		for d.More() {
+			name, _ := d.Token()
+			key, _ := name.(string)
+			below := at + "/" + escapePointer(key)
+			if _, given := out[key]; given && len(b.twice) < maxFindings {
+				b.twice = append(b.twice, fieldView{shorten(below, maxPointer), "stands twice"})
+			}
+			out[key] = b.value(d, below)
 		}
-		w.scalar(t, at, "a string", t != nil && t.Kind() == reflect.String)
-		return v == ""
-	case bool:
-		w.scalar(t, at, "a boolean", t != nil && t.Kind() == reflect.Bool)
-	case json.Number:
-		w.number(t, at, v.String())
+		_, _ = d.Token()
+		return out
+	}
+	return token
+}
+
+// field returns what the body gives for a field of its own.
+func (b body) field(name string) (v any, given bool) {
+	object, _ := b.root.(map[string]any)
+	v, given = object[name]
+	return v, given
+}
+
+// secret returns the secret that a patch gives; nil means that the secret stays.
+func (b body) secret(name string) *ecp.Secret {
+	v, given := b.field(name)
+	if !given {
+		return nil
+	}
+	text, _ := v.(string)
+	secret := ecp.Secret(text)
+	return &secret
+}
+
+// decode returns the body as a T, a struct that has the documented form.
+func decode[T any](b body) (T, error) {
+	var v T
+	if p := b.fill(&v, false); p != nil {
+		return v, p
+	}
+	return v, nil
+}
+
+// decodePatch returns a merge patch as a struct of pointers: what is left out stays
+// nil, and null, which takes a value back, is a pointer to the zero value.
+func decodePatch[T any](b body) (T, error) {
+	var v T
+	if p := b.fill(&v, true); p != nil {
+		return v, p
+	}
+	return v, nil
+}
+
+// fill writes the body into the struct that a pointer leads to. As a patch it
+// changes only what is given (RFC 7396). What does not have the documented form is
+// told all at once; what the values mean is checked by the domain.
+func (b body) fill(into any, patch bool) *problemView {
+	f := filler{patch: patch, found: slices.Clip(b.twice)}
+	f.value(reflect.ValueOf(into).Elem(), b.root, "")
+	if len(f.found) == 0 {
+		return nil
+	}
+	return newProblem(ecp.CodeInvalid, "the body does not have the documented form", f.found...)
+}
+
+// filler writes parsed JSON into Go values and notes what does not fit.
+type filler struct {
+	patch bool
+	found []fieldView
+}
+
+func (f *filler) add(at, format string, args ...any) {
+	if len(f.found) < maxFindings {
+		f.found = append(f.found, fieldView{shorten(at, maxPointer), fmt.Sprintf(format, args...)})
+	}
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// value writes what stands at a pointer into v.
+func (f *filler) value(v reflect.Value, tree any, at string) {
+	if v.Kind() == reflect.Pointer && (tree != nil || f.patch) {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	fits := false
+	switch t := tree.(type) {
 	case nil: // as if it were not given
-		w.scalar(t, at, "null", at != "")
-		return true
-	}
-	return false
-}
-
-func (w *walker) scalar(t reflect.Type, at, is string, fits bool) {
-	if t != nil && !fits {
-		w.add(at, "is %s; %s is wanted", is, wanted(t))
-	}
-}
-
-func (w *walker) time(at, v string) {
-	if _, err := time.Parse(time.RFC3339, v); err != nil {
-		w.add(at, "is not a time such as 2026-01-02T03:04:05Z")
-	}
-}
-
-func (w *walker) number(t reflect.Type, at, v string) {
-	if t == nil {
-		return
-	}
-	if !t.ConvertibleTo(reflect.TypeFor[int]()) || t.Kind() == reflect.String {
-		w.add(at, "is a number; %s is wanted", wanted(t))
-		return
-	}
-	if _, err := strconv.ParseInt(v, 10, t.Bits()); err != nil {
-		w.add(at, "is %.40s; a whole number is wanted that is not too large", v)
-	}
-}
-
-func (w *walker) object(t reflect.Type, at string) {
-	var fields []field
-	var each reflect.Type
-	switch {
-	case t == nil:
-	case t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]():
-		fields = fieldsOf(t)
-	case t.Kind() == reflect.Map:
-		each = t.Elem()
-	default:
-		w.add(at, "is an object; %s is wanted", wanted(t))
-		t = nil
-	}
-	seen, given := map[string]bool{}, map[string]bool{}
-	for w.dec.More() {
-		key, _ := w.token().(string)
-		below := at + "/" + escapePointer(key)
-		if seen[key] {
-			w.add(below, "stands twice")
+		v.SetZero()
+		fits = at != ""
+	case string:
+		if fits = v.Kind() == reflect.String; fits {
+			v.SetString(t)
+		} else if fits = v.Type() == timeType; fits {
+			f.time(v, t, at)
 		}
-		seen[key] = true
-		inner := each
-		if t != nil && t.Kind() == reflect.Struct {
-			i := slices.IndexFunc(fields, func(f field) bool { return f.name == key })
-			if i < 0 {
-				w.add(below, "is not known%s", known(fields))
-			} else {
-				inner = fields[i].t
+	case bool:
+		if fits = v.Kind() == reflect.Bool; fits {
+			v.SetBool(t)
+		}
+	case json.Number:
+		if fits = v.CanInt(); fits {
+			f.number(v, t.String(), at)
+		}
+	case []any:
+		if fits = v.Kind() == reflect.Slice; fits {
+			v.Set(reflect.MakeSlice(v.Type(), len(t), len(t)))
+			for i, item := range t {
+				f.value(v.Index(i), item, at+"/"+strconv.Itoa(i))
 			}
 		}
-		given[key] = !w.value(inner, below)
+	case map[string]any:
+		if fits = v.Kind() == reflect.Struct && v.Type() != timeType; fits {
+			f.object(v, t, at)
+		} else if fits = v.Kind() == reflect.Map; fits {
+			f.entries(v, t, at)
+		}
 	}
-	w.token()
-	for _, f := range fields {
-		if f.required && !w.lenient && !given[f.name] {
-			w.add(at+"/"+f.name, "is missing or empty; %s is wanted", wanted(f.t))
+	if !fits && v.Kind() != reflect.Interface {
+		f.add(at, "is %s; %s is wanted", kindOf(tree), wanted(v.Type()))
+	}
+}
+
+func (f *filler) time(v reflect.Value, text, at string) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		f.add(at, "is not a time such as 2026-01-02T03:04:05Z")
+	}
+	v.Set(reflect.ValueOf(t))
+}
+
+func (f *filler) number(v reflect.Value, text, at string) {
+	n, err := strconv.ParseInt(text, 10, v.Type().Bits())
+	if err != nil {
+		f.add(at, "is %.40s; a whole number is wanted that is not too large", text)
+	}
+	v.SetInt(n)
+}
+
+// object writes the fields of a struct. A patch keeps those that it leaves out.
+func (f *filler) object(v reflect.Value, tree map[string]any, at string) {
+	var names []string
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		names = append(names, name)
+		value, given := tree[name]
+		switch none := noneOf(field.Type); {
+		case f.patch && at == "" && given && value == nil && none != "":
+			f.add("/"+name, "is null; leave it out to keep what is there, or give %s", none)
+		case given:
+			f.value(v.Field(i), value, at+"/"+name)
+		}
+		if field.Tag.Get("required") == "true" && !f.patch && (value == nil || value == "") {
+			f.add(at+"/"+name, "is missing or empty; %s is wanted", wanted(field.Type))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		if !slices.Contains(names, name) {
+			f.add(at+"/"+escapePointer(name), "is not known; %s", known(names))
 		}
 	}
 }
 
-func (w *walker) array(t reflect.Type, at string) {
-	var each reflect.Type
-	switch {
-	case t == nil:
-	case t.Kind() == reflect.Slice:
-		each = t.Elem()
+// entries writes a map. A patch keeps what it leaves out, and null takes away.
+func (f *filler) entries(v reflect.Value, tree map[string]any, at string) {
+	out := reflect.MakeMap(v.Type())
+	if f.patch {
+		for key, old := range v.Seq2() {
+			out.SetMapIndex(key, old)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		each := reflect.New(v.Type().Elem()).Elem()
+		f.value(each, tree[name], at+"/"+escapePointer(name))
+		if f.patch && tree[name] == nil {
+			each = reflect.Value{} // deletes
+		}
+		out.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), each)
+	}
+	v.Set(out)
+}
+
+func known(names []string) string {
+	if len(names) == 0 {
+		return "no field is"
+	}
+	return "known are " + strings.Join(names, ", ")
+}
+
+// noneOf is the value that a number or a boolean has in place of none, which null
+// must not stand for: a limit that is gone, or a user who may log in again, is
+// rarely meant. It is empty for other types.
+func noneOf(t reflect.Type) string {
+	switch wanted(t) {
+	case "a boolean":
+		return "false"
+	case "a whole number":
+		return "0"
+	}
+	return ""
+}
+
+// kindOf names the type of a parsed value as JSON does.
+func kindOf(tree any) string {
+	switch tree.(type) {
+	case nil:
+		return "null"
+	case string:
+		return "a string"
+	case bool:
+		return "a boolean"
+	case json.Number:
+		return "a number"
+	case []any:
+		return "an array"
 	default:
-		w.add(at, "is an array; %s is wanted", wanted(t))
+		return "an object"
 	}
-	for i := 0; w.dec.More(); i++ {
-		w.value(each, at+"/"+strconv.Itoa(i))
-	}
-	w.token()
 }
 
-type field struct {
-	name     string
-	t        reflect.Type
-	required bool
-}
-
-// fieldsOf lists the fields of a struct under their JSON names.
-func fieldsOf(t reflect.Type) []field {
-	var out []field
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name != "" && name != "-" {
-			out = append(out, field{name, f.Type, f.Tag.Get("required") == "true"})
-		}
-	}
-	return out
-}
-
-func known(fields []field) string {
-	if len(fields) == 0 {
-		return "; no field is"
-	}
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
-	}
-	return "; known are " + strings.Join(names, ", ")
-}
-
-// wanted names a type as JSON does.
+// wanted names a Go type as JSON does.
 func wanted(t reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t == reflect.TypeFor[time.Time]() {
+	if t == timeType {
 		return "a time such as 2026-01-02T03:04:05Z"
 	}
 	switch t.Kind() {

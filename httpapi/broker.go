@@ -14,50 +14,72 @@ import (
 )
 
 // brokerRoutes ask a cluster's own broker. Nothing of it is kept: every request
-// is a question to a node, and a page that polls is held back by the Manager.
+// is a question to a node, and the Manager limits how many run at once.
 func (a *api) brokerRoutes() {
-	ask := func(path, id, summary string) huma.Operation {
-		op := a.operation(http.MethodGet, clustersPath+"/{id}/"+path, id, summary, ecp.CodeConflict, ecp.CodeUnsupported)
-		op.Description = askedNow
-		return op
+	ask := func(path, id, summary string) route {
+		return route{
+			method: http.MethodGet, path: clusterPath + "/" + path, id: id, summary: summary, description: brokerText,
+			refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeUnsupported},
+		}
 	}
 	stats := ask("stats", "getStats", "Ask a cluster's broker how busy it is, and was")
-	stats.Parameters = []*huma.Param{{In: "query", Name: "window", Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^[0-9.]+[a-zµ]`},
-		Description: "adds the series of the last while: a duration from 1s to 168h, e.g. 1h. Where the broker of an adopted cluster keeps none it is what the cluster's agents have kept, and gaps says of which times they tell nothing"}}
-	stats.Metadata[patience] = time.Minute + ordinary // agents are asked after the broker
-	a.serve(stats, http.StatusOK, schemaOf[statsView](a.schemas()), a.stats)
+	window := &huma.Schema{Type: huma.TypeString, Pattern: `^[0-9.]+[a-zµ]`}
+	stats.parameters = []*huma.Param{query("window", windowText, window)}
+	stats.timeout = time.Minute + requestTimeout // agents are asked after the broker
+	stats.success = returns[statsView](http.StatusOK)
+	a.json(stats, a.stats)
 
 	alarms := ask("alarms", "listAlarms", "Ask a cluster's broker for its alarms, newest first")
-	alarms.Parameters = append(listParameters(), toggle("active", "true, or left out: what is wrong now; false: what was and is over"))
-	a.serve(alarms, http.StatusOK, schemaOf[page[alarmView]](a.schemas()), a.listAlarms)
+	alarms.parameters = append(listParameters(), boolean("active", "true, or left out: what is wrong now; false: "+
+		"what was and is over"))
+	alarms.success = returns[page[alarmView]](http.StatusOK)
+	a.json(alarms, a.listAlarms)
+
 	rules := ask("rules", "listRules", "Ask a cluster's broker for the rules of its rule engine")
-	rules.Parameters = listParameters()
-	a.serve(rules, http.StatusOK, schemaOf[page[ruleView]](a.schemas()), brokerList(a, "rules:", a.manager.Rules, viewRule))
-	connectors := ask("connectors", "listConnectors", "Ask a cluster's broker what leads to systems outside: connectors, actions and sources, resources of EMQX 4")
-	connectors.Parameters = listParameters()
-	a.serve(connectors, http.StatusOK, schemaOf[page[connectorView]](a.schemas()), brokerList(a, "connectors:", a.manager.Integrations, viewConnector))
+	rules.parameters, rules.success = listParameters(), returns[page[ruleView]](http.StatusOK)
+	a.json(rules, brokerList(a, "rules:", a.manager.Rules, viewRule))
+
+	connectors := ask("connectors", "listConnectors",
+		"Ask a cluster's broker what leads to systems outside: connectors, actions and sources, resources of EMQX 4")
+	connectors.parameters, connectors.success = listParameters(), returns[page[connectorView]](http.StatusOK)
+	a.json(connectors, brokerList(a, "connectors:", a.manager.Integrations, viewConnector))
 
 	metrics := ask("metrics", "getMetrics", "Ask a cluster's broker for its metrics, in Prometheus' text format")
-	metrics.Description += " The answer is passed on as it comes; where it cannot be read to its end, the connection is cut."
-	metrics.Metadata[patience] = time.Minute + ordinary
-	metrics.Parameters = []*huma.Param{{In: "query", Name: "scope", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{string(ecp.MetricsOfNodes)}},
-		Description: "nodes: of every node, with a label node (EMQX 5; EMQX 4 gives the node that answers); left out: of the node that answers"},
-		{In: "query", Name: "node", Schema: &huma.Schema{Type: huma.TypeString},
-			Description: "EMQX name of a node whose metrics are wanted, as it gives them; of an adopted cluster one with an agent beside it. Not with scope"}}
-	describePath(&metrics)
-	a.plain(metrics, "text/plain", a.metrics)
-	metrics.Responses["200"].Content["text/plain"].Schema = &huma.Schema{Type: huma.TypeString}
+	metrics.description += " The answer is passed on as it comes; where it cannot be read to its end, the connection " +
+		"is cut."
+	metrics.timeout = time.Minute + requestTimeout
+	metrics.parameters = []*huma.Param{
+		query("scope", scopeText, text(string(ecp.MetricsOfNodes))), query("node", nodeText, text()),
+	}
+	metrics.success = []answer{{status: http.StatusOK, content: map[string]schema{"text/plain": anyText}}}
+	a.stream(metrics, a.metrics)
 }
 
-const askedNow = "The broker is asked now, one node after the other until one answers, for 20 seconds at most. 409: no node runs in the cluster's state. 422: its version, edition or licence has no such call. 403 may also say that the broker refuses the credentials that are kept for it. 503: no node answers; it says why."
+// anyText is the schema of an answer that is no JSON.
+func anyText(huma.Registry) *huma.Schema { return text() }
 
-// stats answers with what is now and, where it is wanted, with what was.
-func (a *api) stats(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-	c, p := a.cluster(r.PathValue("id"))
+const (
+	windowText = "adds the series of the last while: a duration from 1s to 168h, e.g. 1h. Where the broker of an " +
+		"adopted cluster " +
+		"keeps none it is what the cluster's agents have kept, and gaps says of which times they tell nothing"
+	scopeText = "nodes: of every node, with a label node (EMQX 5; EMQX 4 gives the node that answers); left out: of " +
+		"the node that answers"
+	nodeText = "EMQX name of a node whose metrics are wanted, as it gives them; of an adopted cluster one with an " +
+		"agent beside it. " +
+		"Not with scope"
+)
+
+const brokerText = "The broker is asked now, one node after the other until one answers, for 20 seconds at most. " +
+	"409: no node runs in the cluster's state. 422: its version, edition or licence has no such call. 403 may also " +
+	"say that the broker refuses the credentials that are kept for it. 503: no node answers; it says why."
+
+// stats answers with the present figures and, if asked for, with those of the past.
+func (a *api) stats(ctx context.Context, r *http.Request, _ body) (success, error) {
+	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
-	window, p := duration(r, "window", time.Second, ecp.LongestSeries)
+	window, p := readDuration(r, "window", time.Second, ecp.LongestSeries)
 	if p != nil {
 		return success{}, p
 	}
@@ -71,29 +93,16 @@ func (a *api) stats(ctx context.Context, r *http.Request, _ []byte) (success, er
 		if err != nil && gaps == nil && !errors.Is(err, ecp.ErrUnsupported) {
 			return success{}, err
 		}
-		v.Series, v.SeriesError = eachOf(series, viewSample), ecp.MessageOf(err) // what is now is told all the same
+		v.Series, v.SeriesError = convert(series, viewSample), ecp.MessageOf(err) // the present figures are shown all the same
 		v.Gaps = gaps
 	}
 	return success{status: http.StatusOK, body: v}, nil
 }
 
-// duration reads a parameter; 0 = it was left out.
-func duration(r *http.Request, name string, least, most time.Duration) (time.Duration, *problemView) {
-	query := r.URL.Query()
-	if !query.Has(name) {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(query.Get(name))
-	if err != nil || d < least || d > most {
-		return 0, badParameter(fieldView{"/query/" + name, "is not a duration from " + least.String() + " to " + most.String() + ", such as 1h or 90s"})
-	}
-	return d, nil
-}
-
-func (a *api) listAlarms(ctx context.Context, r *http.Request, body []byte) (success, error) {
+func (a *api) listAlarms(ctx context.Context, r *http.Request, b body) (success, error) {
 	kind, list := "alarms:", a.manager.ActiveAlarms
 	if r.URL.Query().Has("active") {
-		active, p := toggled(r, "active")
+		active, p := readBool(r, "active")
 		if p != nil {
 			return success{}, p
 		}
@@ -101,47 +110,51 @@ func (a *api) listAlarms(ctx context.Context, r *http.Request, body []byte) (suc
 			kind, list = "history:", a.manager.AlarmHistory
 		}
 	}
-	return brokerList(a, kind, list, viewAlarm)(ctx, r, body)
+	return brokerList(a, kind, list, viewAlarm)(ctx, r, b)
 }
 
-// asked is an item of a list that the broker gives as a whole.
-type asked interface {
-	key() string   // no two have the same; items are in the order of it
-	words() string // that q is looked for in
+// brokerItem is an item of a list that the broker returns as a whole.
+type brokerItem interface {
+	key() string  // unique; items are in its order
+	text() string // searched for q
 }
 
-// brokerList answers with a page of such a list. The broker is asked for every
-// page; a cursor holds its place whatever has come and gone meanwhile.
-func brokerList[T any, V asked](a *api, kind string, list func(context.Context, ecp.ID) ([]T, error), view func(T) V) handler {
-	return func(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-		c, p := a.cluster(r.PathValue("id"))
+// brokerList answers with a page of such a list. The broker is asked for every page, and
+// a cursor keeps its place when items come and go meanwhile.
+func brokerList[T any, V brokerItem](
+	a *api, kind string, list func(context.Context, ecp.ID) ([]T, error), view func(T) V,
+) handler {
+	return func(ctx context.Context, r *http.Request, _ body) (success, error) {
+		c, p := a.cluster(r)
 		if p != nil {
 			return success{}, p
 		}
-		limit, after, p := listing(r, kind)
-		if p != nil {
-			return success{}, p
+		limit, after, wrong := listing(r, kind)
+		if len(wrong) > 0 {
+			return success{}, badParameter(wrong...)
 		}
 		all, err := list(ctx, c.ID())
 		if err != nil {
 			return success{}, err
 		}
-		text := strings.ToLower(r.URL.Query().Get("q"))
-		items := slices.DeleteFunc(eachOf(all, view), func(v V) bool { return !strings.Contains(strings.ToLower(v.words()), text) })
+		wanted := strings.ToLower(r.URL.Query().Get("q"))
+		items := slices.DeleteFunc(convert(all, view), func(v V) bool {
+			return !strings.Contains(strings.ToLower(v.text()), wanted)
+		})
 		return success{status: http.StatusOK, body: pageOf(items, V.key, kind, after, limit)}, nil
 	}
 }
 
-// metrics passes an exposition on. What has begun and cannot be ended is cut
-// off: a scraper must not take half of it for all.
+// metrics passes an exposition on. The connection is cut if it cannot be read to its end:
+// a scraper must not take half of it for all.
 func (a *api) metrics(w http.ResponseWriter, r *http.Request) {
-	c, p := a.cluster(r.PathValue("id"))
+	c, p := a.cluster(r)
 	if p != nil {
 		p.write(w)
 		return
 	}
 	scope := r.URL.Query().Get("scope")
-	if wrong := oneOf("scope", scope, []string{string(ecp.MetricsOfNodes)}); wrong != nil {
+	if wrong := checkWord("scope", scope, []string{string(ecp.MetricsOfNodes)}); wrong != nil {
 		badParameter(wrong...).write(w)
 		return
 	}
@@ -154,7 +167,7 @@ func (a *api) metrics(w http.ResponseWriter, r *http.Request) {
 		badParameter(fieldView{"/query/node", "is empty; give the EMQX name of a node, as emqx@10.0.0.1"}).write(w)
 		return
 	}
-	out := &exposition{w: w, control: http.NewResponseController(w), stuck: a.stuck}
+	out := &exposition{w: w, control: http.NewResponseController(w), timeout: a.writeTimeout}
 	var err error
 	if query.Has("node") {
 		_, err = a.manager.WriteNodeMetrics(r.Context(), c.ID(), query.Get("node"), out)
@@ -172,11 +185,12 @@ func (a *api) metrics(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// exposition is an answer in Prometheus' text format that may not come to be.
+// exposition is an answer in Prometheus' text format, of which nothing is sent before the
+// first byte is there.
 type exposition struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	stuck   time.Duration
+	timeout time.Duration // of one write
 	begun   bool
 }
 
@@ -187,18 +201,9 @@ func (e *exposition) begin() {
 	}
 }
 
-// Write writes on; a client that does not take it in time is left.
+// Write passes bytes on. A client that does not take them in time is cut off.
 func (e *exposition) Write(b []byte) (int, error) {
 	e.begin()
-	_ = e.control.SetWriteDeadline(time.Now().Add(e.stuck)) // not every writer can
+	_ = e.control.SetWriteDeadline(time.Now().Add(e.timeout)) // not every writer can
 	return e.w.Write(b)
-}
-
-// eachOf gives the views of a list; [] where there is none.
-func eachOf[T, V any](all []T, view func(T) V) []V {
-	out := make([]V, len(all))
-	for i, v := range all {
-		out[i] = view(v)
-	}
-	return out
 }

@@ -2,9 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,27 +11,55 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-const clustersPath = "/api/v1/clusters"
+const (
+	clustersPath = "/api/v1/clusters"
+	clusterPath  = clustersPath + "/{id}"
+)
 
 func (a *api) clusterRoutes() {
-	create := a.operation(http.MethodPost, clustersPath, "createCluster", "Create a cluster",
-		ecp.CodeNotFound, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported)
-	create.Description = "A hosted cluster is made from now on: 202, and Operation-Location leads to its operation. An adopted one is there at once: 201."
-	create.Parameters = []*huma.Param{toggle("dryRun", "say what would be done, and do nothing")}
-	create.Responses["200"] = a.answer("a plan", schemaOf[ecp.Plan](a.schemas()))
-	create.Responses["201"] = a.heads(a.answer("made", schemaOf[clusterView](a.schemas())), "ETag", "Location")
-	create.Responses["202"] = a.heads(a.answer("being made", schemaOf[clusterView](a.schemas())), "ETag", "Location", "Operation-Location")
-	a.handle(create, a.createCluster)
-	a.takes(create, a.eitherMode("CreateBody", schemaOf[createBody[ecp.HostedSpec]](a.schemas()), schemaOf[createBody[ecp.AdoptedSpec]](a.schemas())))
+	a.json(route{
+		method: http.MethodPost, path: clustersPath, id: "createCluster", summary: "Create a cluster",
+		description: "A hosted cluster is made from now on: 202, and Operation-Location leads to its operation. " +
+			"An adopted one is there at once: 201.",
+		parameters: []*huma.Param{dryRun()},
+		body:       eitherMode[createBody[ecp.HostedSpec], createBody[ecp.AdoptedSpec]]("CreateBody"),
+		success: []answer{
+			answerOf[ecp.Plan](http.StatusOK).saying("a plan"),
+			answerOf[clusterView](http.StatusCreated, "ETag", "Location").saying("made"),
+			answerOf[clusterView](http.StatusAccepted, "ETag", "Location", "Operation-Location").saying("being made"),
+		},
+		refuses: []ecp.Code{ecp.CodeNotFound, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported},
+	}, a.createCluster)
+	a.json(route{
+		method: http.MethodGet, path: clustersPath, id: "listClusters", summary: "List clusters",
+		parameters: append(pageParameters(),
+			describedTwice("query", "project", "only those of org/project", text()),
+			describedTwice("query", "mode", "only hosted or only adopted ones", text()),
+			describedTwice("query", "state", "only those in the state", text()),
+			describedTwice("query", "version", "only those of this EMQX version, as it is wanted", text()),
+			describedTwice("query", "q", "part of the name or the id, in any case", text()),
+			describedTwice("query", "sort", "what they are ordered by, with - before it downwards; "+
+				"where that is equal, the id decides; id when left out", text())),
+		success: returns[page[clusterView]](http.StatusOK),
+	}, a.listClusters)
+	a.json(route{
+		method: http.MethodGet, path: clusterPath, id: "getCluster", summary: "Get a cluster",
+		parameters: []*huma.Param{clusterParameter()}, success: returns[clusterView](http.StatusOK, "ETag"),
+	}, a.getCluster)
+}
 
-	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath, "listClusters", "List clusters"), a.listClusters)
-	huma.Register(a.huma, a.operation(http.MethodGet, clustersPath+"/{id}", "getCluster", "Get a cluster"), a.getCluster)
+// pageParameters describe which part of a list is wanted that has filters of its own.
+func pageParameters() []*huma.Param {
+	limit := &huma.Schema{
+		Type: huma.TypeInteger, Format: "int64", Minimum: number(1), Maximum: number(maxLimit), Default: defaultLimit,
+	}
+	return []*huma.Param{
+		describedTwice("query", "limit", limitText, limit), describedTwice("query", "cursor", cursorText, text()),
+	}
+}
 
-	a.commandRoutes()
-	a.explainRoutes()
-	a.brokerRoutes()
-	a.agentRoutes()
-	a.historyRoutes()
+func clusterParameter() *huma.Param {
+	return describedTwice("path", "id", "the cluster's", exampleText(exampleCluster))
 }
 
 // createBody is what a cluster is asked for with.
@@ -46,39 +71,34 @@ type createBody[S any] struct {
 	Spec        S        `json:"spec"`
 }
 
-// decodeCreate reads a request with the spec of its mode. Of an unknown mode
-// only the mode is complained about.
-func decodeCreate(body []byte) (ecp.CreateRequest, *problemView) {
-	var head struct {
-		Mode json.RawMessage `json:"mode"`
+// decodeCreate reads a request with the spec of its mode. Of a request with an unknown
+// mode the spec is not looked at.
+func decodeCreate(b body) (ecp.CreateRequest, error) {
+	switch mode, _ := b.field("mode"); mode {
+	case string(ecp.Hosted):
+		return decodeMode(b, func(s ecp.HostedSpec) ecp.Spec { return ecp.Spec{Hosted: &s} })
+	case string(ecp.Adopted):
+		return decodeMode(b, func(s ecp.AdoptedSpec) ecp.Spec { return ecp.Spec{Adopted: &s} })
 	}
-	_ = json.Unmarshal(body, &head) // what is wrong with the body is said below
-	switch string(head.Mode) {
-	case `"hosted"`:
-		return decodeMode(body, func(s ecp.HostedSpec) ecp.Spec { return ecp.Spec{Hosted: &s} })
-	case `"adopted"`:
-		return decodeMode(body, func(s ecp.AdoptedSpec) ecp.Spec { return ecp.Spec{Adopted: &s} })
-	}
-	return decodeMode(body, func(any) ecp.Spec { return ecp.Spec{} })
+	return decodeMode(b, func(any) ecp.Spec { return ecp.Spec{} })
 }
 
-func decodeMode[S any](body []byte, spec func(S) ecp.Spec) (ecp.CreateRequest, *problemView) {
-	var b createBody[S]
-	if p := decode(body, &b); p != nil {
-		return ecp.CreateRequest{}, p
-	}
-	return ecp.CreateRequest{Mode: b.Mode, Project: b.Project, Name: b.Name, Description: b.Description, Spec: spec(b.Spec)}, nil
+func decodeMode[S any](raw body, spec func(S) ecp.Spec) (ecp.CreateRequest, error) {
+	b, err := decode[createBody[S]](raw)
+	return ecp.CreateRequest{
+		Mode: b.Mode, Project: b.Project, Name: b.Name, Description: b.Description, Spec: spec(b.Spec),
+	}, err
 }
 
 // createCluster makes a cluster, or says what making it would do.
-func (a *api) createCluster(ctx context.Context, r *http.Request, body []byte) (success, error) {
-	dryRun, p := toggled(r, "dryRun")
+func (a *api) createCluster(ctx context.Context, r *http.Request, b body) (success, error) {
+	dryRun, p := readBool(r, "dryRun")
 	if p != nil {
 		return success{}, p
 	}
-	request, p := decodeCreate(body)
-	if p != nil {
-		return success{}, p
+	request, err := decodeCreate(b)
+	if err != nil {
+		return success{}, err
 	}
 	if dryRun {
 		plan, err := a.manager.PlanCreate(ctx, request)
@@ -88,82 +108,42 @@ func (a *api) createCluster(ctx context.Context, r *http.Request, body []byte) (
 	if err != nil {
 		return success{}, err
 	}
-	out := success{status: http.StatusCreated, location: clustersPath + "/" + string(info.ID), etag: etag(info.Revision), body: viewCluster(info)}
+	out := success{
+		status: http.StatusCreated, location: clustersPath + "/" + string(info.ID), etag: etag(info.Revision),
+		body: viewCluster(info),
+	}
 	if operation.ID != "" {
 		out.status, out.operationLocation = http.StatusAccepted, operationsPath+"/"+string(operation.ID)
 	}
 	return out, nil
 }
 
-// huma reads no embedded fields of types that are not exported: inputs spell
-// out what they share.
-
-type listInput struct {
-	Limit   int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"items of a page"`
-	Cursor  string `query:"cursor" doc:"next of the page before; pages of one list are asked for with the same filters"`
-	Project string `query:"project" doc:"only those of org/project"`
-	Mode    string `query:"mode" doc:"only hosted or only adopted ones"`
-	State   string `query:"state" doc:"only those in the state"`
-	Version string `query:"version" doc:"only those of this EMQX version, as it is wanted"`
-	Q       string `query:"q" doc:"part of the name or the id, in any case"`
-	Sort    string `query:"sort" doc:"what they are ordered by, with - before it downwards; where that is equal, the id decides; id when left out"`
-}
-
-type listOutput[T any] struct{ Body page[T] }
-
-func (a *api) listClusters(ctx context.Context, in *listInput) (*listOutput[clusterView], error) {
-	after, wrong := openCursor(in.Cursor, clusterCursor)
-	if in.Project != "" {
-		if why := ecp.ValidateProject(in.Project); why != "" {
+func (a *api) listClusters(ctx context.Context, r *http.Request, _ body) (success, error) {
+	query := r.URL.Query()
+	project, mode, state := query.Get("project"), query.Get("mode"), query.Get("state")
+	sort, descending := strings.CutPrefix(query.Get("sort"), "-")
+	limit, after, wrong := listing(r, clusterCursor)
+	if project != "" {
+		if why := ecp.ValidateProject(project); why != "" {
 			wrong = append(wrong, fieldView{"/query/project", why})
 		}
 	}
-	wrong = append(wrong, oneOf("mode", in.Mode, modes())...)
-	wrong = append(wrong, oneOf("state", in.State, states())...)
-	name, down := strings.CutPrefix(in.Sort, "-")
-	wrong = append(wrong, oneOf("sort", name, sortNames())...)
+	wrong = slices.Concat(wrong,
+		checkWord("mode", mode, modes()), checkWord("state", state, states()), checkWord("sort", sort, sortNames()))
 	if len(wrong) > 0 {
-		return nil, newProblem(ecp.CodeInvalid, "a parameter is not valid", wrong...)
+		return success{}, badParameter(wrong...)
 	}
 	found, err := a.manager.Clusters(ctx, ecp.ListOptions{
-		Project: in.Project, Mode: ecp.Mode(in.Mode), State: ecp.State(in.State), Version: in.Version, Query: in.Q,
-		Sort: sortKey(name), Descending: down, Cursor: after, Limit: in.Limit,
+		Project: project, Mode: ecp.Mode(mode), State: ecp.State(state), Version: query.Get("version"), Query: query.Get("q"),
+		Sort: sortKey(sort), Descending: descending, Cursor: after, Limit: limit,
 	})
-	if err != nil {
-		return nil, a.failed(ctx, ofQuery(err))
-	}
-	out := &listOutput[clusterView]{}
-	out.Body.Items = make([]clusterView, len(found.Items))
-	for i, info := range found.Items {
-		out.Body.Items[i] = viewCluster(info)
-	}
-	out.Body.Next = makeCursor(clusterCursor, found.Next)
-	return out, nil
-}
-
-// ofQuery lets an error about an option point to the parameter it came in.
-func ofQuery(err error) error {
-	var e *ecp.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	out := *e
-	out.Fields = nil
-	for _, f := range e.Fields {
-		out.Fields = append(out.Fields, ecp.FieldError{Field: "query." + f.Field, Message: f.Message})
-	}
-	return &out
+	out := page[clusterView]{Items: convert(found.Items, viewCluster), Next: makeCursor(clusterCursor, found.Next)}
+	return success{status: http.StatusOK, body: out}, ofQuery(err)
 }
 
 // sortNames lists what clusters can be ordered by, named as a cluster's fields
 // are.
-func sortNames() []string {
-	var out []string
-	for _, k := range ecp.SortKeys() {
-		out = append(out, sortName(k))
-	}
-	return out
-}
+func sortNames() []string { return convert(ecp.SortKeys(), sortName) }
 
 func sortName(k ecp.SortKey) string {
 	if k == ecp.SortCreated || k == ecp.SortUpdated {
@@ -182,7 +162,7 @@ func sortKey(name string) ecp.SortKey {
 	return ""
 }
 
-func modes() []string { return []string{string(ecp.Hosted), string(ecp.Adopted)} }
+func modes() []string { return words(ecp.Hosted, ecp.Adopted) }
 
 // states lists the states of both modes once each.
 func states() []string {
@@ -195,65 +175,29 @@ func states() []string {
 	return out
 }
 
-// oneOf complains about a filter that can match nothing; "" filters nothing.
-func oneOf(name, value string, allowed []string) []fieldView {
-	if value == "" || slices.Contains(allowed, value) {
-		return nil
-	}
-	return []fieldView{{"/query/" + name, "is none of " + strings.Join(allowed, ", ")}}
+func (a *api) getCluster(ctx context.Context, r *http.Request, _ body) (success, error) {
+	info, err := a.clusterInfo(ctx, r)
+	return success{status: http.StatusOK, etag: etag(info.Revision), body: viewCluster(info)}, err
 }
 
-// Cursors are opaque: the key of the last item seen, behind the kind of list
-// it is of.
-const (
-	clusterCursor   = "c:"
-	operationCursor = "o:"
-)
-
-func makeCursor(kind, key string) string {
-	if key == "" {
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString([]byte(kind + key))
+// cluster returns the handle of the cluster that a path names.
+func (a *api) cluster(r *http.Request) (ecp.Cluster, *problemView) {
+	return a.clusterOf(r.PathValue("id"))
 }
 
-func openCursor(cursor, kind string) (key string, wrong []fieldView) {
-	if cursor == "" {
-		return "", nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	key, ok := strings.CutPrefix(string(b), kind)
-	if err != nil || !ok || key == "" {
-		return "", []fieldView{{"/query/cursor", "is not the next of a page of this list; begin without it"}}
-	}
-	return key, nil
-}
-
-type clusterInput struct {
-	ID string `path:"id" example:"emqx-0a1b2c3d" doc:"the cluster's"`
-}
-
-type clusterOutput struct {
-	ETag string `header:"ETag"`
-	Body clusterView
-}
-
-func (a *api) getCluster(ctx context.Context, in *clusterInput) (*clusterOutput, error) {
-	c, p := a.cluster(in.ID)
-	if p != nil {
-		return nil, p
-	}
-	info, err := c.Get(ctx)
-	if err != nil {
-		return nil, a.failed(ctx, err)
-	}
-	return &clusterOutput{ETag: etag(info.Revision), Body: viewCluster(info)}, nil
-}
-
-// cluster gives the handle of a cluster; what is no id names none.
-func (a *api) cluster(id string) (ecp.Cluster, *problemView) {
+// clusterOf returns the handle of a cluster; a text that is no id names none.
+func (a *api) clusterOf(id string) (ecp.Cluster, *problemView) {
 	if !ecp.ID(id).Valid() {
 		return nil, newProblem(ecp.CodeNotFound, "there is no cluster of that id; ids are emqx- and 8 hexadecimal digits")
 	}
 	return a.manager.Cluster(ecp.ID(id)), nil
+}
+
+// clusterInfo returns the cluster that a path names.
+func (a *api) clusterInfo(ctx context.Context, r *http.Request) (ecp.Info, error) {
+	c, p := a.cluster(r)
+	if p != nil {
+		return ecp.Info{}, p
+	}
+	return c.Get(ctx)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,24 +15,43 @@ import (
 // verb is one thing that can be asked of a cluster at a path of its own.
 type verb struct {
 	name, summary string
-	fields        string       // a patch that touches what it changes in a hosted spec; "" = nothing there
-	body          reflect.Type // nil = it takes none
-	command       func(r *http.Request, body []byte, revision int64) (ecp.Command, error)
+	fields        string // a patch that touches what it changes in a hosted spec; empty if that is nothing
+	body          schema // nil if it takes none
+	command       func(b body, revision int64) (ecp.Command, error)
+}
+
+// noBody is the command of a verb that takes no body.
+func noBody[C ecp.Command](command func(revision int64) C) func(body, int64) (ecp.Command, error) {
+	return func(_ body, revision int64) (ecp.Command, error) { return command(revision), nil }
 }
 
 var verbs = []verb{
-	{"start", "Let the nodes of a stopped cluster run again", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Start{IfRevision: n}, nil }},
-	{"stop", "Take all nodes away and keep the data", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Stop{IfRevision: n}, nil }},
-	{"restart", "Replace the nodes one after the other", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Restart{IfRevision: n}, nil }},
-	{"repair", "Apply the spec again and accept what was lost", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.Repair{IfRevision: n}, nil }},
-	{"take-over", "Record what is there of a cluster whose record is older than that, after an older database was put back", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.TakeOver{IfRevision: n}, nil }},
-	{"put-back", "Make what is there of such a cluster what is recorded, with its nodes and volumes; ask for the plan first", "", nil, func(_ *http.Request, _ []byte, n int64) (ecp.Command, error) { return ecp.PutBack{IfRevision: n}, nil }},
-	{"transfer", "Move a cluster to another project; nothing restarts", "", reflect.TypeFor[transferBody](), transferCommand},
-	{"scale", "Change the number of nodes", `{"nodes":null}`, reflect.TypeFor[scaleBody](), specCommand[scaleBody]("")},
-	{"resize", "Change the size of the nodes", `{"size":null}`, reflect.TypeFor[resizeBody](), specCommand[resizeBody]("")},
-	{"connections", "Change how many connections are booked, of an adopted cluster: the limit that its EMQX keeps to", "", reflect.TypeFor[connectionsBody](), specCommand[connectionsBody]("")},
-	{"image", "Change to another image, and so to another version", `{"image":null}`, reflect.TypeFor[imageBody](), specCommand[imageBody]("")},
-	{"network", "Change how clients reach the cluster; a merge patch of the spec's network", `{"network":null}`, reflect.TypeFor[ecp.Network](), specCommand[ecp.Network]("network")},
+	{"start", "Let the nodes of a stopped cluster run again", "", nil,
+		noBody(func(n int64) ecp.Start { return ecp.Start{IfRevision: n} })},
+	{"stop", "Take all nodes away and keep the data", "", nil,
+		noBody(func(n int64) ecp.Stop { return ecp.Stop{IfRevision: n} })},
+	{"restart", "Replace the nodes one after the other", "", nil,
+		noBody(func(n int64) ecp.Restart { return ecp.Restart{IfRevision: n} })},
+	{"repair", "Apply the spec again and accept what was lost", "", nil,
+		noBody(func(n int64) ecp.Repair { return ecp.Repair{IfRevision: n} })},
+	{"take-over", "Record what is there of a cluster whose record is older than that, after an older database was " +
+		"put back", "", nil,
+		noBody(func(n int64) ecp.TakeOver { return ecp.TakeOver{IfRevision: n} })},
+	{"put-back", "Make what is there of such a cluster what is recorded, with its nodes and volumes; ask for the " +
+		"plan first", "", nil,
+		noBody(func(n int64) ecp.PutBack { return ecp.PutBack{IfRevision: n} })},
+	{"transfer", "Move a cluster to another project; nothing restarts", "",
+		schemaOf[transferBody], transferCommand},
+	{"scale", "Change the number of nodes", `{"nodes":null}`,
+		schemaOf[scaleBody], specCommand[scaleBody]("")},
+	{"resize", "Change the size of the nodes", `{"size":null}`,
+		schemaOf[resizeBody], specCommand[resizeBody]("")},
+	{"connections", "Change how many connections are booked, of an adopted cluster: the limit that its EMQX keeps to", "",
+		schemaOf[connectionsBody], specCommand[connectionsBody]("")},
+	{"image", "Change to another image, and so to another version", `{"image":null}`,
+		schemaOf[imageBody], specCommand[imageBody]("")},
+	{"network", "Change how clients reach the cluster; a merge patch of the spec's network", `{"network":null}`,
+		schemaOf[ecp.Network], specCommand[ecp.Network]("network")},
 }
 
 type transferBody struct {
@@ -56,54 +74,55 @@ type imageBody struct {
 	Image string `json:"image" required:"true" minLength:"1" doc:"id in GET /api/v1/images"`
 }
 
-func transferCommand(_ *http.Request, body []byte, revision int64) (ecp.Command, error) {
-	b, err := decodeAs[transferBody](body)
+func transferCommand(raw body, revision int64) (ecp.Command, error) {
+	b, err := decode[transferBody](raw)
 	return ecp.Transfer{Project: b.Project, IfRevision: revision}, err
 }
 
-// specCommand changes the part of a spec that the body is; "" = the body holds
-// fields of the spec itself.
-func specCommand[B any](part string) func(*http.Request, []byte, int64) (ecp.Command, error) {
-	return func(_ *http.Request, body []byte, revision int64) (ecp.Command, error) {
-		if _, err := decodeAs[B](body); err != nil {
+// specCommand changes the part of a spec that the body is. An empty part means that
+// the body holds fields of the spec itself.
+func specCommand[B any](part string) func(body, int64) (ecp.Command, error) {
+	return func(b body, revision int64) (ecp.Command, error) {
+		if _, err := decode[B](b); err != nil {
 			return nil, err
 		}
-		patch := json.RawMessage(body)
+		spec := b.root
 		if part != "" {
-			patch = json.RawMessage(`{"` + part + `":` + string(body) + `}`)
+			spec = map[string]any{part: spec}
 		}
-		return ecp.Update{Patch: patch, IfRevision: revision}, nil
+		patch, err := json.Marshal(spec)
+		return ecp.Update{Patch: patch, IfRevision: revision}, err
 	}
 }
 
 // commandRoutes are what can be asked of a cluster.
 func (a *api) commandRoutes() {
 	for _, v := range verbs {
-		op := a.commandOperation(http.MethodPost, "/"+v.name, v.operationID(), v.summary)
-		a.handle(op, func(ctx context.Context, r *http.Request, body []byte) (success, error) {
+		r := commandRoute(http.MethodPost, "/"+v.name, v.operationID(), v.summary)
+		r.body = v.body
+		a.json(r, func(ctx context.Context, r *http.Request, b body) (success, error) {
 			if err := a.takesFields(ctx, r, v.fields); err != nil {
 				return success{}, v.asAsked(err)
 			}
-			cmd, err := v.command(r, body, ifRevision(ctx))
+			cmd, err := v.command(b, ifRevision(ctx))
 			if err != nil {
 				return success{}, err
 			}
 			out, err := a.command(ctx, r, cmd)
 			return out, v.asAsked(err)
 		})
-		if v.body != nil {
-			a.takes(op, a.schemas().Schema(v.body, true, ""))
-		}
 	}
-	update := a.commandOperation(http.MethodPatch, "", "updateCluster", "Change a cluster: one operation, however many fields")
-	update.Description = mergePatch + " " + update.Description
-	a.handle(update, a.updateCluster)
-	a.takes(update, a.eitherSpec("UpdateBody", schemaOf[updateBody[ecp.HostedSpec]](a.schemas()), schemaOf[updateBody[ecp.AdoptedSpec]](a.schemas())))
+	update := commandRoute(http.MethodPatch, "", "updateCluster", "Change a cluster: one operation, however many fields")
+	update.description = mergePatchText + " " + update.description
+	update.body = eitherSpec[updateBody[ecp.HostedSpec], updateBody[ecp.AdoptedSpec]]("UpdateBody")
+	a.json(update, a.updateCluster)
 
-	remove := a.commandOperation(http.MethodDelete, "", "deleteCluster", "Remove a cluster with its data")
-	remove.Parameters = append(remove.Parameters, toggle("force", "do not wait for nodes to stop in order; of an adopted cluster: do not wait until its EMQX has its own connection limit back, which the operation's note then tells of"))
-	a.handle(remove, func(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-		force, p := toggled(r, "force")
+	remove := commandRoute(http.MethodDelete, "", "deleteCluster", "Remove a cluster with its data")
+	remove.parameters = append(remove.parameters, boolean("force", "do not wait for nodes to stop in order; of an "+
+		"adopted cluster: "+
+		"do not wait until its EMQX has its own connection limit back, which the operation's note then tells of"))
+	a.json(remove, func(ctx context.Context, r *http.Request, _ body) (success, error) {
+		force, p := readBool(r, "force")
 		if p != nil {
 			return success{}, p
 		}
@@ -120,8 +139,8 @@ func (v verb) operationID() string {
 	return first + more + "Cluster"
 }
 
-// asAsked lets an error point into the body of the verb, not into the patch
-// that was made of it.
+// asAsked makes an error point into the body of the verb, not into the patch that was made
+// of it.
 func (v verb) asAsked(err error) error {
 	switch v.name {
 	case "network":
@@ -132,41 +151,30 @@ func (v verb) asAsked(err error) error {
 	return within("spec.", err)
 }
 
-func (a *api) commandOperation(method, path, id, summary string) huma.Operation {
-	op := a.operation(method, clustersPath+"/{id}"+path, id, summary, ecp.CodeConflict, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported)
-	op.Description = "202: the operation that was begun, which Operation-Location leads to. 200: nothing has to be waited for, the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours to see any more."
-	op.Parameters = []*huma.Param{toggle("dryRun", "say what would be done, and do nothing")}
-	op.Responses["200"] = a.heads(a.answer("nothing to wait for, or a plan", schemaOf[clusterView](a.schemas()), schemaOf[ecp.Plan](a.schemas())), "ETag")
-	op.Responses["202"] = a.heads(a.answer("begun", schemaOf[ecp.Operation](a.schemas())), "Operation-Location")
-	op.Responses["204"] = &huma.Response{Description: "gone"}
-	mindsMatch(&op)
-	return op
-}
-
-// toggle describes a parameter that is true or false.
-func toggle(name, says string) *huma.Param {
-	return &huma.Param{In: "query", Name: name, Description: says, Schema: &huma.Schema{Type: huma.TypeBoolean}}
-}
-
-func toggled(r *http.Request, name string) (bool, *problemView) {
-	switch r.URL.Query().Get(name) {
-	case "":
-		return false, nil
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
+func commandRoute(method, path, id, summary string) route {
+	return route{
+		method: method, path: clusterPath + path, id: id, summary: summary,
+		description: "202: the operation that was begun, which Operation-Location leads to. 200: nothing has to be " +
+			"waited for, " +
+			"the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours to see any more.",
+		parameters: []*huma.Param{dryRun(), ifMatchParameter()},
+		refuses:    []ecp.Code{ecp.CodeConflict, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported},
+		success: []answer{
+			{http.StatusOK, map[string]schema{"application/json": oneOf(schemaOf[clusterView], schemaOf[ecp.Plan])},
+				[]string{"ETag"}, "nothing to wait for, or a plan"},
+			answerOf[ecp.Operation](http.StatusAccepted, "Operation-Location").saying("begun"),
+			{status: http.StatusNoContent, text: "gone"},
+		},
 	}
-	return false, badParameter(fieldView{"/query/" + name, "is neither true nor false"})
 }
 
-// command carries a command out, or says what it would do.
+// command executes a command, or plans it.
 func (a *api) command(ctx context.Context, r *http.Request, cmd ecp.Command) (success, error) {
-	dryRun, p := toggled(r, "dryRun")
+	dryRun, p := readBool(r, "dryRun")
 	if p != nil {
 		return success{}, p
 	}
-	c, p := a.cluster(r.PathValue("id"))
+	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
@@ -180,7 +188,8 @@ func (a *api) command(ctx context.Context, r *http.Request, cmd ecp.Command) (su
 		return success{}, err
 	}
 	if operation.ID != "" {
-		return success{status: http.StatusAccepted, operationLocation: operationsPath + "/" + string(operation.ID), body: viewOperation(operation)}, nil
+		at := operationsPath + "/" + string(operation.ID)
+		return success{status: http.StatusAccepted, operationLocation: at, body: viewOperation(operation)}, nil
 	}
 	info, err := c.Get(ctx)
 	if errors.Is(err, ecp.ErrNotFound) {
@@ -196,10 +205,10 @@ type updateBody[S any] struct {
 	Spec        *S      `json:"spec" required:"false" doc:"merge patch of the spec; power and target are not changed by it"`
 }
 
-// takesFields refuses a change that a cluster of its mode never takes, whatever
-// else is wrong with the body: patch touches the same fields, and nothing is done.
+// takesFields refuses a change that a cluster of its mode never takes, whatever else is
+// wrong with the body. It plans a patch of the same fields, and changes nothing.
 func (a *api) takesFields(ctx context.Context, r *http.Request, patch string) error {
-	c, p := a.cluster(r.PathValue("id"))
+	c, p := a.cluster(r)
 	if p != nil || patch == "" {
 		return nil //nolint:nilerr // an id that is none is refused where the change is made
 	}
@@ -214,12 +223,8 @@ func (a *api) takesFields(ctx context.Context, r *http.Request, patch string) er
 }
 
 // updateCluster reads a patch with the spec of the cluster's mode.
-func (a *api) updateCluster(ctx context.Context, r *http.Request, body []byte) (success, error) {
-	c, p := a.cluster(r.PathValue("id"))
-	if p != nil {
-		return success{}, p
-	}
-	info, err := c.Get(ctx)
+func (a *api) updateCluster(ctx context.Context, r *http.Request, b body) (success, error) {
+	info, err := a.clusterInfo(ctx, r)
 	if err != nil {
 		return success{}, err
 	}
@@ -227,9 +232,9 @@ func (a *api) updateCluster(ctx context.Context, r *http.Request, body []byte) (
 	if info.Mode == ecp.Adopted {
 		read = decodeUpdate[ecp.AdoptedSpec]
 	}
-	update, err := read(body)
+	update, err := read(b)
 	if err != nil {
-		if err := a.takesFields(ctx, r, specOf(body)); err != nil {
+		if err := a.takesFields(ctx, r, string(update.Patch)); err != nil {
 			return success{}, err
 		}
 		return success{}, err
@@ -238,21 +243,15 @@ func (a *api) updateCluster(ctx context.Context, r *http.Request, body []byte) (
 	return a.command(ctx, r, update)
 }
 
-// specOf is the patch of a spec in the body of an update; "" if there is none.
-func specOf(body []byte) string {
-	var raw struct{ Spec json.RawMessage }
-	_ = json.Unmarshal(body, &raw) // what is wrong with it is said where it is read
-	return string(raw.Spec)
-}
-
-func decodeUpdate[S any](body []byte) (ecp.Update, error) {
-	b, err := decodePatch[updateBody[S]](body)
-	if err != nil {
-		return ecp.Update{}, err
+// decodeUpdate reads a merge patch of a cluster. It returns the patch of the spec even
+// where the rest has not the documented form.
+func decodeUpdate[S any](b body) (update ecp.Update, err error) {
+	if spec, given := b.field("spec"); given {
+		if update.Patch, err = json.Marshal(spec); err != nil {
+			return update, err
+		}
 	}
-	update := ecp.Update{Name: b.Name, Description: b.Description}
-	if spec := specOf(body); spec != "" {
-		update.Patch = json.RawMessage(spec)
-	}
-	return update, nil
+	form, err := decodePatch[updateBody[S]](b)
+	update.Name, update.Description = form.Name, form.Description
+	return update, err
 }

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -101,20 +100,6 @@ func TestClusterAnswer(t *testing.T) {
 	b, err := indented(viewCluster(info))
 	require.NoError(t, err)
 	golden(t, "testdata/cluster.json", b)
-}
-
-// The samples of the document name the steps that there are.
-func TestSamplesNameRealSteps(t *testing.T) {
-	f := newFixture(t, setup{})
-	var create, stop ecp.Plan
-	f.admin(http.MethodPost, clustersPath+"?dryRun=true", hostedBody).want(http.StatusOK).into(&create)
-	f.admin(http.MethodPost, clustersPath+"/"+f.create()+"/stop?dryRun=true", "").want(http.StatusOK).into(&stop)
-	var names []string
-	for _, s := range answerSamples()["Operation"].(ecp.Operation).Steps {
-		names = append(names, s.Name)
-	}
-	require.Equal(t, create.Steps, names)
-	require.Equal(t, stop.Steps, answerSamples()["Plan"].(ecp.Plan).Steps)
 }
 
 // Lists that are empty are lists.

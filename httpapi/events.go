@@ -8,24 +8,37 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/openecp/openecp/ecp"
 )
 
 func (a *api) eventRoutes() {
-	op := a.operation(http.MethodGet, "/api/v1/events", "watchEvents", "Follow every change you may read, as server-sent events", ecp.CodeGone, ecp.CodeThrottled)
-	op.Description = `The event's id is the number of the change, its name the kind of record, its data an Event. A stream
-begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it by themselves)
-or since. A position that is older than what is kept is answered with 410: list again, then follow from now.
-An event named problem, with a Problem as its data, ends a stream: the process ends, the token is not valid any more, or
-what its holder may see has changed. Between events there is a comment every 15 seconds.
-
-One user or token can have a number of streams open, and all together another; who wants more gets 429. A client
-that does not take what is sent for 15 seconds is cut off: it comes back with the last id it has seen.`
-	op.Metadata[patience] = time.Duration(0)
-	op.Parameters = eventParameters(a.schemas())
-	a.plain(op, eventStream, a.events)
-	op.Responses["200"].Content[eventStream].Schema = schemaOf[eventView](a.schemas())
+	a.stream(route{
+		method: http.MethodGet, path: "/api/v1/events", id: "watchEvents",
+		summary: "Follow every change you may read, as server-sent events", description: eventsText, unbounded: true,
+		parameters: []*huma.Param{
+			query("since", "id of the last event that was seen; from now on when left out", text()),
+			query("project", "only changes in org/project", text()),
+			{In: "header", Name: "Last-Event-ID", Description: "the same as since, and stronger", Schema: text()},
+		},
+		success: []answer{{status: http.StatusOK, content: map[string]schema{eventStream: schemaOf[eventView]}}},
+		refuses: []ecp.Code{ecp.CodeGone, ecp.CodeThrottled},
+	}, a.watchEvents)
 }
+
+const eventsText = "" +
+	"The event's id is the number of the change, its name the kind of record, its data an Event. A stream\n" +
+	"begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it " +
+	"by themselves)\n" +
+	"or since. A position that is older than what is kept is answered with 410: list again, then follow from " +
+	"now.\n" +
+	"An event named problem, with a Problem as its data, ends a stream: the process ends, the token is not valid " +
+	"any more, or\n" +
+	"what its holder may see has changed. Between events there is a comment every 15 seconds.\n\n" +
+	"One user or token can have a number of streams open, and all together another; who wants more gets 429. A " +
+	"client\n" +
+	"that does not take what is sent for 15 seconds is cut off: it comes back with the last id it has seen."
 
 // eventView is the data of one event.
 type eventView struct {
@@ -70,10 +83,13 @@ type statusEvent struct {
 	Operation  ecp.OperationID `json:"operation"`
 }
 
-// viewEvent gives a change as the API shows it. A kind that is not named here
-// is not shown, nor is a cluster that looks as it did before: false.
+// viewEvent returns a change as the API shows it. It returns false for a kind that is not
+// named here, and for a cluster that looks as it did before: they are not shown.
 func viewEvent(c ecp.Change) (eventView, bool) {
-	v := eventView{Seq: c.Seq, At: c.At, Kind: c.Kind, Key: c.Key, Project: c.Index.Project, Parent: c.Index.Parent, State: c.Index.State, Deleted: c.Deleted}
+	v := eventView{
+		Seq: c.Seq, At: c.At, Kind: c.Kind, Key: c.Key, Deleted: c.Deleted,
+		Project: c.Index.Project, Parent: c.Index.Parent, State: c.Index.State,
+	}
 	switch p := c.Payload.(type) {
 	case ecp.ClusterRecord:
 		if p.Quiet() && !c.Deleted {
@@ -84,7 +100,8 @@ func viewEvent(c ecp.Change) (eventView, bool) {
 		v.Object = viewOperation(p)
 	case ecp.AgentRecord:
 		v.Object = viewAgentRecord(p)
-	case ecp.Tombstone, ecp.Departure, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.Quota, ecp.LBProfile, ecp.Target, ecp.Registry, ecp.Licence:
+	case ecp.Tombstone, ecp.Departure, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.Quota, ecp.LBProfile,
+		ecp.Target, ecp.Registry, ecp.Licence:
 		v.Object = p
 	default:
 		return v, false
@@ -112,10 +129,12 @@ func viewRecord(r ecp.ClusterRecord) clusterEvent {
 	st := r.Status
 	return clusterEvent{
 		ID: r.ID, Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Version: r.EMQXVersion(),
-		Spec: specView(r.Spec.Redacted()), Generation: r.Generation, Revision: r.Revision, Creator: r.Creator, CreatorUser: r.CreatorUser, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		Spec: specView(r.Spec.Redacted()), Generation: r.Generation, Revision: r.Revision, Creator: r.Creator,
+		CreatorUser: r.CreatorUser, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		Status: statusEvent{
 			State: st.State, Label: r.StateMachine().Label(st.State), Reason: st.Reason, Message: st.Message,
-			Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Conditions: list(st.Conditions), Operation: st.Operation,
+			Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Conditions: list(st.Conditions),
+			Operation: st.Operation,
 		},
 	}
 }
@@ -149,19 +168,20 @@ func (a *api) subscription(r *http.Request) (subscription, *problemView) {
 		return s, newProblem(ecp.CodeInvalid, "a parameter is not valid", fieldView{at, "is not the id of an event"})
 	}
 	if s.after > now {
-		return s, newProblem(ecp.CodeGone, "the position lies ahead of everything that has happened here, as after a restored backup; list again, then follow from now")
+		return s, newProblem(ecp.CodeGone, "the position lies ahead of everything that has happened here, as after a "+
+			"restored backup; list again, then follow from now")
 	}
 	return s, nil
 }
 
-// events streams changes until the client goes or the process shuts down.
-func (a *api) events(w http.ResponseWriter, r *http.Request) {
+// watchEvents streams changes until the client goes or the process shuts down.
+func (a *api) watchEvents(w http.ResponseWriter, r *http.Request) {
 	sub, p := a.subscription(r)
 	if p != nil {
 		p.write(w)
 		return
 	}
-	leave, p := a.mayStream(r)
+	leave, p := a.admitStream(r)
 	if p != nil {
 		p.write(w)
 		return
@@ -169,13 +189,13 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	ctx, cancel := a.untilDone(r.Context())
 	defer cancel()
-	changes, wait := handOver(ctx, a.manager.Watch(ctx, sub.after))
+	changes, wait := produce(ctx, a.manager.Watch(ctx, sub.after))
 	defer wait()
 	defer cancel()
 
-	// The store refuses a position at once, if it does; a stream that has begun
-	// cannot be answered with another status.
-	var first *each[ecp.Change]
+	// If the store refuses a position, it does so at once. Wait for that, because the
+	// status cannot be changed after the stream has begun.
+	var first *item[ecp.Change]
 	if sub.resumed {
 		grace := time.NewTimer(a.grace)
 		defer grace.Stop()
@@ -197,11 +217,11 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	if first != nil {
 		a.send(ctx, s, sub, *first)
 	}
-	pass(ctx, a, s, r, changes, func(c each[ecp.Change]) { a.send(ctx, s, sub, c) })
+	forward(ctx, a, s, r, changes, func(c item[ecp.Change]) { a.send(ctx, s, sub, c) })
 }
 
-func (a *api) send(ctx context.Context, s *stream, sub subscription, c each[ecp.Change]) {
-	if errors.Is(c.err, ecp.ErrDenied) && ctx.Err() == nil { // who asks is nobody any more
+func (a *api) send(ctx context.Context, s *stream, sub subscription, c item[ecp.Change]) {
+	if errors.Is(c.err, ecp.ErrDenied) && ctx.Err() == nil { // the token is not valid any more
 		s.event("", "problem", a.failed(ctx, c.err).as(http.StatusUnauthorized))
 		s.end()
 		return
@@ -213,7 +233,7 @@ func (a *api) send(ctx context.Context, s *stream, sub subscription, c each[ecp.
 	if sub.project != "" && c.value.Index.Project != sub.project {
 		return
 	}
-	text, err := a.texts.of(ctx, c.value)
+	text, err := a.events.of(ctx, c.value)
 	switch {
 	case err != nil:
 		a.fail(ctx, s, err)

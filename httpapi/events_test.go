@@ -337,7 +337,7 @@ func TestEventsToASlowReader(t *testing.T) {
 			h.ServeHTTP(w, r)
 		})
 	}})
-	f.api.stuck = 50 * time.Millisecond
+	f.api.writeTimeout = 50 * time.Millisecond
 	conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()

@@ -12,16 +12,22 @@ import (
 
 // explainRoutes say more of one cluster than its state does.
 func (a *api) explainRoutes() {
-	explain := a.operation(http.MethodGet, clustersPath+"/{id}/explain", "explainCluster", "Say why a cluster is in its state, what it waits for, and what can be asked of it now")
-	a.serve(explain, http.StatusOK, schemaOf[explainView](a.schemas()), a.explain)
-	nodes := a.operation(http.MethodGet, clustersPath+"/{id}/nodes", "listNodes", "List a cluster's nodes, as last seen")
-	a.serve(nodes, http.StatusOK, schemaOf[page[nodeView]](a.schemas()), func(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-		info, err := a.infoOf(ctx, r)
+	a.json(route{
+		method: http.MethodGet, path: clusterPath + "/explain", id: "explainCluster",
+		summary: "Say why a cluster is in its state, what it waits for, and what can be asked of it now",
+		success: returns[explainView](http.StatusOK),
+	}, a.explain)
+	a.json(route{
+		method: http.MethodGet, path: clusterPath + "/nodes", id: "listNodes",
+		summary: "List a cluster's nodes, as last seen",
+		success: returns[page[nodeView]](http.StatusOK),
+	}, func(ctx context.Context, r *http.Request, _ body) (success, error) {
+		info, err := a.clusterInfo(ctx, r)
 		return success{status: http.StatusOK, body: page[nodeView]{Items: viewCluster(info).Status.Nodes}}, err
 	})
 }
 
-// explainView is why a cluster is as it is.
+// explainView explains the state of a cluster.
 type explainView struct {
 	State          ecp.State           `json:"state"`
 	Label          ecp.Label           `json:"label" doc:"the state's name"`
@@ -43,16 +49,8 @@ type explainView struct {
 	Legal          []ecp.CommandKind   `json:"legal" doc:"commands that would be taken now"`
 }
 
-func (a *api) infoOf(ctx context.Context, r *http.Request) (ecp.Info, error) {
-	c, p := a.cluster(r.PathValue("id"))
-	if p != nil {
-		return ecp.Info{}, p
-	}
-	return c.Get(ctx)
-}
-
-func (a *api) explain(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-	info, err := a.infoOf(ctx, r)
+func (a *api) explain(ctx context.Context, r *http.Request, _ body) (success, error) {
+	info, err := a.clusterInfo(ctx, r)
 	if err != nil {
 		return success{}, err
 	}
@@ -70,20 +68,23 @@ func (a *api) explain(ctx context.Context, r *http.Request, _ []byte) (success, 
 
 func viewExplanation(info ecp.Info) explainView {
 	st := viewCluster(info).Status
+	isTrue := func(c ecp.Condition) bool { return c.Status == ecp.True }
 	holds := func(t ecp.ConditionType) bool {
-		return slices.ContainsFunc(st.Conditions, func(c ecp.Condition) bool { return c.Type == t && c.Status == ecp.True })
+		return slices.ContainsFunc(st.Conditions, func(c ecp.Condition) bool { return c.Type == t && isTrue(c) })
 	}
 	return explainView{
-		State: st.State, Label: st.Label, Reason: st.Reason, Message: st.Message, Since: st.Since, Deadline: info.Status.Deadline,
-		Stale: st.Stale, StaleSince: st.StaleSince, StaleMessage: staleMessage(info), LookedAt: info.LookedAt, WaitsFor: info.Waits, Settled: holds(ecp.CondSettled), Healthy: holds(ecp.CondHealthy),
-		Differs:        slices.DeleteFunc(slices.Clone(st.Conditions), func(c ecp.Condition) bool { return c.Status == ecp.True }),
+		State: st.State, Label: st.Label, Reason: st.Reason, Message: st.Message, Since: st.Since,
+		Deadline: info.Status.Deadline,
+		Stale:    st.Stale, StaleSince: st.StaleSince, StaleMessage: staleMessage(info), LookedAt: info.LookedAt,
+		WaitsFor: info.Waits, Settled: holds(ecp.CondSettled), Healthy: holds(ecp.CondHealthy),
+		Differs:        slices.DeleteFunc(slices.Clone(st.Conditions), isTrue),
 		Nodes:          slices.DeleteFunc(slices.Clone(st.Nodes), func(n nodeView) bool { return n.Ready }),
 		ForeignMembers: info.ForeignMembers,
 		Legal:          list(info.Legal()),
 	}
 }
 
-// staleMessage says why nothing can be seen of a cluster that is stale.
+// staleMessage returns why nothing can be seen of a cluster that is stale.
 func staleMessage(info ecp.Info) string {
 	if info.Status.StaleFrom.IsZero() {
 		return ""

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
@@ -71,15 +70,15 @@ var onlyRoute = flag.String("route", "", "operation id: fuzz only the bodies of 
 // is one the document describes, and what is refused has changed nothing.
 func FuzzBodies(f *testing.F) {
 	fx := newFixture(f, setup{bare: true})
-	var routes []*huma.Operation
+	var routes []*route
 	for _, pattern := range slices.Sorted(maps.Keys(fx.api.routes)) {
-		if op := fx.api.routes[pattern]; op.RequestBody != nil && !isThrough(op) && (*onlyRoute == "" || op.OperationID == *onlyRoute) {
+		if op := fx.api.routes[pattern]; op.RequestBody != nil && !op.passthrough && (*onlyRoute == "" || op.OperationID == *onlyRoute) {
 			routes = append(routes, op)
 		}
 	}
 	require.NotEmpty(f, routes, "no operation %q takes a body", *onlyRoute)
 	for _, op := range routes {
-		for _, s := range requestSamples[op.OperationID] {
+		for _, s := range requestExamples[op.OperationID] {
 			b, err := json.Marshal(s.body)
 			require.NoError(f, err)
 			f.Add(op.OperationID, string(b))
@@ -90,7 +89,7 @@ func FuzzBodies(f *testing.F) {
 		fx.t = t
 		if places == nil || fx.stored().position > 2000 { // room for the next, and quick to look through
 			fx = newFixture(t, setup{bare: true})
-			places = fx.furnish()
+			places = fx.seed()
 		}
 		op := chosen(routes, route)
 		before := fx.stored()
@@ -104,8 +103,8 @@ func FuzzBodies(f *testing.F) {
 }
 
 // chosen is the operation of an id; an id that is none stands for some one.
-func chosen(routes []*huma.Operation, id string) *huma.Operation {
-	if i := slices.IndexFunc(routes, func(op *huma.Operation) bool { return op.OperationID == id }); i >= 0 {
+func chosen(routes []*route, id string) *route {
+	if i := slices.IndexFunc(routes, func(op *route) bool { return op.OperationID == id }); i >= 0 {
 		return routes[i]
 	}
 	return routes[int(crc32.ChecksumIEEE([]byte(id)))%len(routes)]

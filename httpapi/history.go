@@ -3,29 +3,31 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"net/url"
+	"slices"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
 )
 
-const historyCursor = "past:"
-
 // historyRoutes tell of the past of a cluster.
 func (a *api) historyRoutes() {
-	op := a.operation(http.MethodGet, clustersPath+"/{id}/history", "listHistory", "List what agents have told of the past of an adopted cluster, newest first", ecp.CodeUnsupported)
-	op.Description = `Also of the time in which this server did not run, or could not be reached: agents keep what happens for some hours, and tell
-it once when they are back. Each entry has its own time. A gap is a time of which nothing is known: nothing is filled in. Entries are kept for 30 days,
-and 1000 of a cluster at most. No agent is asked.`
-	audit := auditParameters()
-	kind := audit[1]
-	kind.Description = "only entries of this kind"
-	for _, k := range ecp.HistoryKinds {
-		kind.Schema.Enum = append(kind.Schema.Enum, string(k))
-	}
-	op.Parameters = append(listParameters()[:2], kind, audit[5], audit[6])
-	a.serve(op, http.StatusOK, schemaOf[page[historyView]](a.schemas()), a.listHistory)
+	a.json(route{
+		method: http.MethodGet, path: clusterPath + "/history", id: "listHistory",
+		summary: "List what agents have told of the past of an adopted cluster, newest first", description: historyText,
+		parameters: append(listParameters()[:2],
+			query("kind", "only entries of this kind", text(words(ecp.HistoryKinds...)...)),
+			query("since", "only what is not older, RFC 3339", timestamp()),
+			query("until", "only what is older, RFC 3339", timestamp())),
+		success: returns[page[historyView]](http.StatusOK), refuses: []ecp.Code{ecp.CodeUnsupported},
+	}, a.listHistory)
 }
+
+const historyText = "" +
+	"Also of the time in which this server did not run, or could not be reached: agents keep what happens for " +
+	"some hours, and tell\n" +
+	"it once when they are back. Each entry has its own time. A gap is a time of which nothing is known: nothing " +
+	"is filled in. Entries are kept for 30 days,\n" +
+	"and 1000 of a cluster at most. No agent is asked."
 
 // historyView is one thing that happened to a cluster.
 type historyView struct {
@@ -48,40 +50,29 @@ type historyView struct {
 
 func viewHistory(e ecp.HistoryEntry) historyView {
 	return historyView{
-		ID: e.ID, At: e.At, Uncertain: e.Uncertain, Kind: e.Kind, Name: e.Name, From: e.From, To: e.To, Message: e.Message, Nodes: list(e.Nodes),
-		Since: e.Since, Until: e.Until, Source: "agent", Agents: list(e.Agents), Replayed: e.Replayed, ReceivedAt: e.ReceivedAt,
+		ID: e.ID, At: e.At, Uncertain: e.Uncertain, Kind: e.Kind, Name: e.Name, From: e.From, To: e.To, Message: e.Message,
+		Nodes: list(e.Nodes),
+		Since: e.Since, Until: e.Until, Source: "agent", Agents: list(e.Agents), Replayed: e.Replayed,
+		ReceivedAt: e.ReceivedAt,
 	}
 }
 
-func (a *api) listHistory(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-	query := r.URL.Query()
-	span := url.Values{}
-	for _, name := range []string{"since", "until"} {
-		if query.Has(name) {
-			span.Set(name, query.Get(name))
-		}
-	}
-	times, wrong := auditOptions(span)
-	limit, after, p := listing(r, historyCursor)
-	if p != nil {
-		wrong = append(wrong, p.Errors...)
-	}
-	kinds := make([]string, 0, len(ecp.HistoryKinds))
-	for _, k := range ecp.HistoryKinds {
-		kinds = append(kinds, string(k))
-	}
-	if wrong = append(wrong, oneOf("kind", query.Get("kind"), kinds)...); len(wrong) > 0 {
+func (a *api) listHistory(ctx context.Context, r *http.Request, _ body) (success, error) {
+	kind := r.URL.Query().Get("kind")
+	since, badSince := readTime(r, "since")
+	until, badUntil := readTime(r, "until")
+	limit, after, wrong := listing(r, historyCursor)
+	wrong = slices.Concat(badSince, badUntil, wrong, checkWord("kind", kind, words(ecp.HistoryKinds...)))
+	if len(wrong) > 0 {
 		return success{}, badParameter(wrong...)
 	}
-	c, p := a.cluster(r.PathValue("id"))
+	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
 	found, err := a.manager.History(ctx, c.ID(), ecp.HistoryOptions{
-		Kind: ecp.HistoryKind(query.Get("kind")), Since: times.Since, Until: times.Until, Cursor: after, Limit: limit,
+		Kind: ecp.HistoryKind(kind), Since: since, Until: until, Cursor: after, Limit: limit,
 	})
-	if err != nil {
-		return success{}, err
-	}
-	return success{status: http.StatusOK, body: page[historyView]{Items: eachOf(found.Items, viewHistory), Next: makeCursor(historyCursor, found.Next)}}, nil
+	out := page[historyView]{Items: convert(found.Items, viewHistory), Next: makeCursor(historyCursor, found.Next)}
+	return success{status: http.StatusOK, body: out}, err
 }

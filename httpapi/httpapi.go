@@ -22,56 +22,53 @@ const MaxBody = 1 << 20
 // a usable zero value.
 type Config struct {
 	Manager *ecp.Manager
-	// Logger gets faults of ours and, at debug level, one line for each
-	// request; nil = nothing is logged.
+	// Logger gets internal errors and, at debug level, one line for each request. If it
+	// is nil, nothing is logged.
 	Logger *slog.Logger
 	// Version is what GET /api/v1/version answers.
 	Version BuildInfo
-	// Ready says why requests should not be sent here now, for GET /readyz;
-	// nil = always ready. It has to return soon. The words of a conflict, e.g.
-	// which other daemon does the work, are shown; of every other error the log
-	// has the cause.
+	// Ready returns why requests should not be sent here now, for GET /readyz; nil means
+	// always ready. It must return soon. The message of a conflict, e.g. which other
+	// daemon does the work, is shown; the cause of every other error is only logged.
 	Ready func(ctx context.Context) error
-	// Notes is what GET /readyz says beside it for people who run the server; nil
-	// = nothing.
+	// Notes returns what GET /readyz adds for people who run the server. It may be nil.
 	Notes func() []string
-	// Dev marks an installation for trying things out; GET /api/v1/version
-	// says so.
+	// Dev marks an installation for trying things out; GET /api/v1/version shows it.
 	Dev bool
-	// Done is closed when the process begins to shut down: event streams and
-	// waiting requests then end by themselves, which http.Server.Shutdown waits
-	// for. nil = they end with their client, or with the server's base context.
+	// Done is closed when the process begins to shut down: event streams and waiting
+	// requests then end by themselves, which http.Server.Shutdown waits for. If it is
+	// nil, they end with their client, or with the server's base context.
 	Done <-chan struct{}
-	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is
-	// believed where it says who asks, for the audit; nil = none is.
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is believed when
+	// the audit notes where a request came from. By default none is.
 	TrustedProxies []netip.Prefix
-	// Streams bounds the event streams and followed logs that are open at the same
+	// Streams limits the event streams and followed logs that are open at the same
 	// time; the zero value has defaults.
 	Streams Streams
-	// Dashboards makes the links of POST /api/v1/clusters/{id}/dashboard. Whoever
-	// made it serves it. nil = it leads people to dashboards that have addresses of
-	// their own, and says of all others that they are not shown.
+	// Dashboards makes the links of POST /api/v1/clusters/{id}/dashboard. The caller
+	// serves it. If it is nil, only dashboards that have addresses of their own can be
+	// opened.
 	Dashboards *proxy.Dashboards
-	// Agents is what agents of adopted clusters are told when they are set up; the
-	// zero value = none can be. Whoever made it serves them.
+	// Agents is what agents of adopted clusters need for their setup. With the zero value
+	// no agent can be set up. The caller serves the agents.
 	Agents AgentSetup
-	// PublicURL is where programs reach the API, scheme and host[:port] only, for
-	// the targets that Prometheus is told to scrape; it is never taken from a
-	// request. Empty = not known: that route then says so.
+	// PublicURL is where programs reach the API, scheme and host[:port] only, for the
+	// targets that Prometheus scrapes; it is never taken from a request. If it is empty,
+	// that route answers that the address is not known.
 	PublicURL string
-	// Observe is told of every request once it is answered, on its goroutine,
-	// for metrics; it has to return at once. nil = nobody is told.
+	// Observe is called with every request after it was answered, on the goroutine of the
+	// request, for metrics. It must return at once. It may be nil.
 	Observe func(Observation)
 }
 
-// BuildInfo says which build answers.
+// BuildInfo names the build that answers.
 type BuildInfo struct {
 	Version string `json:"version" doc:"version of the build, e.g. 0.1.0"`
 	Commit  string `json:"commit" doc:"commit it was built from"`
 	Go      string `json:"go" doc:"Go version it was built with"`
 }
 
-// api is the handler. Everything in it is fixed by New.
+// api is the handler. New sets everything in it, and nothing changes afterwards.
 type api struct {
 	manager *ecp.Manager
 	log     *slog.Logger
@@ -85,26 +82,26 @@ type api struct {
 	observer func(Observation)
 
 	passthrough *proxy.Passthrough
-	dashboards  *proxy.Dashboards // nil = none
+	dashboards  *proxy.Dashboards
 	agents      AgentSetup
-	public      string // URL of the API; "" = not known
+	public      string // URL of the API; empty if it is not known
 
 	mux      *http.ServeMux
-	huma     huma.API
-	routes   map[string]*huma.Operation // by the mux's pattern
-	document []byte                     // the OpenAPI document
+	routes   map[string]*route // by the mux's pattern
+	openapi  *huma.OpenAPI
+	document []byte // the same as JSON
 
 	streams *streamCount
-	texts   *eventTexts
+	events  *eventCache
 
-	heartbeat time.Duration // between signs of life on an event stream
-	grace     time.Duration // for the store to refuse a position before a stream begins
-	stuck     time.Duration // for a client to take an event
+	heartbeat    time.Duration // between heartbeats on an event stream
+	grace        time.Duration // for the store to refuse a position before a stream begins
+	writeTimeout time.Duration // for a client to take an event
 }
 
 // New makes the handler. It serves every path below /api/v1, /healthz, /readyz,
-// /openapi.json and its page /docs, and answers all others with not_found. The error says
-// what is missing in the configuration.
+// /openapi.json and its page /docs, and answers all others with not_found. The error
+// names what is missing in the configuration.
 func New(c Config) (http.Handler, error) {
 	a, err := newAPI(c)
 	if err != nil {
@@ -118,19 +115,34 @@ func newAPI(c Config) (*api, error) {
 		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
 	}
 	a := &api{
-		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done, proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards, agents: c.Agents, public: c.PublicURL,
-		streams: newStreamCount(c.Streams), texts: newEventTexts(),
-		mux: http.NewServeMux(), routes: map[string]*huma.Operation{},
-		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, stuck: 15 * time.Second,
+		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done,
+		proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards, agents: c.Agents, public: c.PublicURL,
+		streams: newStreamCount(c.Streams), events: newEventCache(),
+		mux: http.NewServeMux(), routes: map[string]*route{}, openapi: newDocument(),
+		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, writeTimeout: 15 * time.Second,
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	a.huma = a.typed()
+	if err := a.addRoutes(); err != nil {
+		return nil, err
+	}
+	var err error
+	a.document, err = a.describe()
+	return a, err
+}
+
+// addRoutes adds every route of the API.
+func (a *api) addRoutes() error {
 	a.clusterRoutes()
+	a.commandRoutes()
+	a.explainRoutes()
+	a.brokerRoutes()
+	a.agentRoutes()
+	a.historyRoutes()
 	a.unrecordedRoutes()
 	a.operationRoutes()
-	a.catalogueRoutes()
+	a.catalogRoutes()
 	a.platformRoutes()
 	a.tenancyRoutes()
 	a.sessionRoutes()
@@ -139,12 +151,7 @@ func newAPI(c Config) (*api, error) {
 	a.logRoutes()
 	a.prometheusRoutes()
 	a.overviewRoutes()
-	if err := a.throughRoutes(); err != nil {
-		return nil, err
-	}
 	a.processRoutes()
 	a.pageRoutes()
-	var err error
-	a.document, err = a.describe()
-	return a, err
+	return a.passthroughRoutes()
 }

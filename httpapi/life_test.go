@@ -280,7 +280,7 @@ func (s slowStore) Read(ctx context.Context, fn func(ecp.Tx) error) error {
 
 func TestTimeIsBounded(t *testing.T) {
 	f := newFixture(t, setup{store: func(s ecp.Store) ecp.Store { return slowStore{s} }})
-	f.api.routes["GET "+clustersPath].Metadata[patience] = 20 * time.Millisecond
+	f.api.routes["GET "+clustersPath].timeout = 20 * time.Millisecond
 	p := f.call(asAdmin, http.MethodGet, clustersPath, "").want(http.StatusServiceUnavailable).problem()
 	require.Equal(t, ecp.CodeUnavailable, p.Code)
 	require.False(t, errors.Is(t.Context().Err(), context.Canceled))

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,27 +16,32 @@ import (
 )
 
 func (a *api) logRoutes() {
-	op := a.operation(http.MethodGet, clustersPath+"/{id}/logs", "readLogs", "Read the logs of a cluster's nodes, or follow them", ecp.CodeConflict, ecp.CodeUnsupported, ecp.CodeThrottled)
-	op.Description = `The newest lines of all nodes by time, oldest first: of a hosted cluster from its pods, of an adopted one through its agents,
-which read EMQX's log files on its hosts where that is enabled (the feature logs says so). A node whose log cannot be read, wholly or in part, stands in
-gaps with the reason; the others are shown all the same.
-
-With format=text the answer is the lines as EMQX wrote them, and a gap is a line that begins with #.
-
-With follow=true the answer is a stream of server-sent events, which goes on with what is written from now on, also over
-nodes that are replaced: events named line with a Log as data, and gap with a LogGap. An event named problem, with a
-Problem as its data, ends it: the process ends, the cluster is gone, or the token or a right is. Between events there is
-a comment every 15 seconds. To go on after a stream has broken, give since: the time of the last line that was seen.`
-	op.Metadata[patience] = time.Duration(0) // see readLogs
-	op.Parameters = append(logParameters(), &huma.Param{
-		In: "path", Name: "id", Required: true, Description: pathWords["id"], Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{sampleCluster}},
-	})
-	a.plain(op, "application/json", a.readLogs)
-	content := op.Responses["200"].Content
-	content["application/json"].Schema = schemaOf[logsView](a.schemas())
-	content[eventStream] = &huma.MediaType{Schema: schemaOf[logView](a.schemas())}
-	content["text/plain"] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	a.stream(route{
+		method: http.MethodGet, path: clusterPath + "/logs", id: "readLogs",
+		summary: "Read the logs of a cluster's nodes, or follow them", description: logsText, parameters: logParameters(),
+		unbounded: true, // see readLogs
+		success: []answer{{status: http.StatusOK, content: map[string]schema{
+			"application/json": schemaOf[logsView], eventStream: schemaOf[logView], "text/plain": anyText,
+		}}},
+		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeUnsupported, ecp.CodeThrottled},
+	}, a.readLogs)
 }
+
+const logsText = "" +
+	"The newest lines of all nodes by time, oldest first: of a hosted cluster from its pods, of an adopted one " +
+	"through its agents,\n" +
+	"which read EMQX's log files on its hosts where that is enabled (the feature logs says so). A node whose log " +
+	"cannot be read, wholly or in part, stands in\n" +
+	"gaps with the reason; the others are shown all the same.\n\n" +
+	"With format=text the answer is the lines as EMQX wrote them, and a gap is a line that begins with #.\n\n" +
+	"With follow=true the answer is a stream of server-sent events, which goes on with what is written from now " +
+	"on, also over\n" +
+	"nodes that are replaced: events named line with a Log as data, and gap with a LogGap. An event named " +
+	"problem, with a\n" +
+	"Problem as its data, ends it: the process ends, the cluster is gone, or the token or a right is. Between " +
+	"events there is\n" +
+	"a comment every 15 seconds. To go on after a stream has broken, give since: the time of the last line that " +
+	"was seen."
 
 // logsView is the answer where logs are not followed.
 type logsView struct {
@@ -55,7 +60,7 @@ type logView struct {
 	Cut     bool              `json:"cut" doc:"it was longer than 64 KiB"`
 }
 
-// logGapView says that lines are missing.
+// logGapView marks missing lines.
 type logGapView struct {
 	At   time.Time `json:"at"`
 	Node string    `json:"node" doc:"EMQX node name"`
@@ -73,75 +78,60 @@ func viewLog(l ecp.LogLine) logView {
 func viewGap(l ecp.LogLine) logGapView { return logGapView{l.At, l.Node, l.Gap} }
 
 func logParameters() []*huma.Param {
-	given := func(name, says string, s *huma.Schema) *huma.Param {
-		return &huma.Param{In: "query", Name: name, Description: says, Schema: s}
-	}
-	var levels []any
-	for _, l := range ecp.LogLevels() {
-		levels = append(levels, string(l))
-	}
-	when := func() *huma.Schema {
-		return &huma.Schema{Type: huma.TypeString, Format: "date-time", Pattern: `^[0-9]{4}-`}
-	}
+	limit := &huma.Schema{Type: huma.TypeInteger, Minimum: number(1), Maximum: number(ecp.MaxLogLimit)}
 	return []*huma.Param{
-		given("level", "only lines that are as severe, or more", &huma.Schema{Type: huma.TypeString, Enum: levels}),
-		given("q", "only lines with this text, whatever the case", &huma.Schema{Type: huma.TypeString}),
-		given("node", "only of the node of this EMQX name", &huma.Schema{Type: huma.TypeString}),
-		given("since", "only what is not older, RFC 3339", when()), given("until", "only what is older, RFC 3339; not with follow", when()),
-		given("limit", "lines of history, the newest; 500 when left out", &huma.Schema{Type: huma.TypeInteger, Minimum: number(1), Maximum: number(ecp.MaxLogLimit)}),
-		given("follow", "go on with what is written", &huma.Schema{Type: huma.TypeBoolean}),
-		given("format", "json when left out; text not with follow", &huma.Schema{Type: huma.TypeString, Enum: []any{"json", "text"}}),
+		query("level", "only lines that are as severe, or more", text(words(ecp.LogLevels()...)...)),
+		query("q", "only lines with this text, whatever the case", text()),
+		query("node", "only of the node of this EMQX name", text()),
+		query("since", "only what is not older, RFC 3339", timestamp()),
+		query("until", "only what is older, RFC 3339; not with follow", timestamp()),
+		query("limit", "lines of history, the newest; 500 when left out", limit),
+		boolean("follow", "go on with what is written"),
+		query("format", "json when left out; text not with follow", text(logFormats...)),
 	}
 }
 
+var logFormats = []string{"json", "text"}
+
 // logQuery reads what of the logs is wanted.
-func logQuery(query url.Values) (q ecp.LogQuery, text bool, wrong []fieldView) {
+func logQuery(r *http.Request) (q ecp.LogQuery, asText bool, wrong []fieldView) {
+	query := r.URL.Query()
 	q = ecp.LogQuery{Node: query.Get("node"), Level: ecp.LogLevel(query.Get("level")), Query: query.Get("q")}
-	when := func(name string) (t time.Time) {
-		if !query.Has(name) {
-			return t
-		}
-		t, err := time.Parse(time.RFC3339, query.Get(name))
-		if err != nil {
-			wrong = append(wrong, fieldView{"/query/" + name, "is not a time such as 2026-01-02T03:04:05Z"})
-		}
-		return t
-	}
-	q.Since, q.Until = when("since"), when("until")
+	var badSince, badUntil []fieldView
+	q.Since, badSince = readTime(r, "since")
+	q.Until, badUntil = readTime(r, "until")
+	wrong = slices.Concat(badSince, badUntil)
 	if query.Has("limit") {
 		n, err := strconv.Atoi(query.Get("limit"))
 		if q.Limit = n; err != nil || n < 1 || n > ecp.MaxLogLimit {
 			wrong = append(wrong, fieldView{"/query/limit", "is not a whole number from 1 to " + strconv.Itoa(ecp.MaxLogLimit)})
 		}
 	}
-	switch query.Get("follow") {
-	case "true":
-		q.Follow = true
-	case "", "false":
-	default:
-		wrong = append(wrong, fieldView{"/query/follow", "is neither true nor false"})
+	follow, p := readBool(r, "follow")
+	if q.Follow = follow; p != nil {
+		wrong = append(wrong, p.Errors...)
 	}
-	wrong = append(wrong, oneOf("format", query.Get("format"), []string{"json", "text"})...)
-	if text = query.Get("format") == "text"; text && q.Follow {
+	wrong = append(wrong, checkWord("format", query.Get("format"), logFormats)...)
+	if asText = query.Get("format") == "text"; asText && q.Follow {
 		wrong = append(wrong, fieldView{"/query/format", "cannot be text together with follow; leave it out"})
 	}
-	return q, text, wrong
+	return q, asText, wrong
 }
 
 // readLogs answers with history, which is bounded in time, or with a stream.
 func (a *api) readLogs(w http.ResponseWriter, r *http.Request) {
-	c, p := a.cluster(r.PathValue("id"))
+	c, p := a.cluster(r)
 	if p != nil {
 		p.write(w)
 		return
 	}
-	q, text, wrong := logQuery(r.URL.Query())
+	q, asText, wrong := logQuery(r)
 	if len(wrong) > 0 {
 		badParameter(wrong...).write(w)
 		return
 	}
 	if q.Follow {
-		leave, p := a.mayStream(r)
+		leave, p := a.admitStream(r)
 		if p != nil {
 			p.write(w)
 			return
@@ -152,9 +142,9 @@ func (a *api) readLogs(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if !q.Follow {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, ordinary)
+		ctx, stop = context.WithTimeout(ctx, requestTimeout)
 		defer stop()
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * ordinary)) // not every writer can
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * requestTimeout)) // not every writer can
 	}
 	lines, err := a.manager.Logs(ctx, c.ID(), q)
 	switch {
@@ -163,11 +153,11 @@ func (a *api) readLogs(w http.ResponseWriter, r *http.Request) {
 	case q.Follow:
 		a.followLogs(ctx, cancel, w, r, lines)
 	default:
-		a.answerLogs(ctx, w, lines, text)
+		a.answerLogs(ctx, w, lines, asText)
 	}
 }
 
-func (a *api) answerLogs(ctx context.Context, w http.ResponseWriter, lines iter.Seq2[ecp.LogLine, error], text bool) {
+func (a *api) answerLogs(ctx context.Context, w http.ResponseWriter, lines iter.Seq2[ecp.LogLine, error], asText bool) {
 	answer := logsView{Items: []logView{}, Gaps: []logGapView{}}
 	for l, err := range lines {
 		switch {
@@ -180,12 +170,12 @@ func (a *api) answerLogs(ctx context.Context, w http.ResponseWriter, lines iter.
 			answer.Items = append(answer.Items, viewLog(l))
 		}
 	}
-	if text {
+	if asText {
 		answer.text(w)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // strings and numbers only: if this fails, the client has gone
+	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // strings only: if this fails, the client has gone
 }
 
 func (v logsView) text(w http.ResponseWriter) {
@@ -201,17 +191,19 @@ func (v logsView) text(w http.ResponseWriter) {
 	}
 }
 
-// followLogs streams lines until the client goes or the sequence ends, which
-// goes on until ctx ends: cancel does that.
-func (a *api) followLogs(ctx context.Context, cancel func(), w http.ResponseWriter, r *http.Request, lines iter.Seq2[ecp.LogLine, error]) {
+// followLogs streams lines until the client goes or the sequence ends. The sequence may
+// go on until ctx ends, so followLogs calls cancel.
+func (a *api) followLogs(
+	ctx context.Context, cancel func(), w http.ResponseWriter, r *http.Request, lines iter.Seq2[ecp.LogLine, error],
+) {
 	s := a.begin(w, "", "follow again, since the time of the last line you have seen")
 	if r.Method == http.MethodHead || s.err != nil {
 		return
 	}
-	values, wait := handOver(ctx, lines)
+	values, wait := produce(ctx, lines)
 	defer wait()
 	defer cancel()
-	pass(ctx, a, s, r, values, func(l each[ecp.LogLine]) {
+	forward(ctx, a, s, r, values, func(l item[ecp.LogLine]) {
 		switch {
 		case l.err != nil:
 			a.fail(ctx, s, l.err)

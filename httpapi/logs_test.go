@@ -214,7 +214,7 @@ func TestLogsToASlowReader(t *testing.T) {
 			h.ServeHTTP(w, r)
 		})
 	}})
-	l.api.stuck = 50 * time.Millisecond
+	l.api.writeTimeout = 50 * time.Millisecond
 	conn, err := net.Dial("tcp", l.server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Observation is a request that has been answered, without anything its client
-// wrote: there are as many methods and routes as the API has, and no more.
+// Observation is a request that has been answered, without anything its client wrote:
+// it has only the methods and routes of the API, so that metrics stay few.
 type Observation struct {
 	// Method and Route are those of the API's description, e.g. GET and
 	// /api/v1/clusters/{id}; both are empty where no route was found.
 	Method, Route string
 	Status        int
 	Took          time.Duration
-	// Stream says that the answer was a stream of events, which lasts as long
-	// as its client likes.
+	// Stream reports whether the answer was a stream of events, which lasts as long as
+	// its client likes.
 	Stream bool
 }
 
-// observe tells whoever wants to know of requests.
-func (a *api) observe(out *answer, line *logLine) {
+// observe calls Config.Observe.
+func (a *api) observe(out *responseRecorder, line *accessLog) {
 	if a.observer == nil {
 		return
 	}

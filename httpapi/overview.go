@@ -9,20 +9,25 @@ import (
 
 // overviewRoutes sum up clusters.
 func (a *api) overviewRoutes() {
-	all := a.operation(http.MethodGet, "/api/v1/overview", "getOverview", "Sum up the clusters that you may read")
-	all.Description = overviewWords
-	a.serve(all, http.StatusOK, schemaOf[ecp.Overview](a.schemas()), a.overview)
-	one := a.operation(http.MethodGet, "/api/v1/projects/{org}/{project}/overview", "getProjectOverview", "Sum up the clusters of a project")
-	one.Description = overviewWords
-	a.serve(one, http.StatusOK, schemaOf[ecp.Overview](a.schemas()), a.overview)
+	for _, r := range []route{
+		{path: "/api/v1/overview", id: "getOverview", summary: "Sum up the clusters that you may read"},
+		{path: "/api/v1/projects/{org}/{project}/overview", id: "getProjectOverview", summary: "Sum up the clusters of " +
+			"a project"},
+	} {
+		r.method, r.description, r.success = http.MethodGet, overviewText, returns[ecp.Overview](http.StatusOK)
+		a.json(r, a.overview)
+	}
 }
 
-const overviewWords = "No broker is asked for it. States, nodes, live connections and agents are as last seen; rules, connectors, alarms and connections with those " +
-	"of clients that are away are what brokers have told within the last minutes: they are asked beside it while somebody looks, a few clusters at a time, each once a " +
-	"minute at most. What is not known is never taken for zero: known and unknown say of how many clusters a sum is, oldest from when, and missing why."
+const overviewText = "No broker is asked for it. States, nodes, live connections and agents are as last seen; " +
+	"rules, connectors, alarms and connections with those " +
+	"of clients that are away are what brokers have told within the last minutes: they are asked beside it while " +
+	"somebody looks, a few clusters at a time, each once a " +
+	"minute at most. What is not known is never taken for zero: known and unknown say of how many clusters a sum is, " +
+	"oldest from when, and missing why."
 
 // overview answers for a project, or where the path names none for all.
-func (a *api) overview(ctx context.Context, r *http.Request, _ []byte) (success, error) {
+func (a *api) overview(ctx context.Context, r *http.Request, _ body) (success, error) {
 	project := ""
 	if org := r.PathValue("org"); org != "" {
 		project = org + "/" + r.PathValue("project")

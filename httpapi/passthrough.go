@@ -18,13 +18,7 @@ import (
 
 // brokerPath is where calls are passed on to brokers. The last part may have
 // slashes of its own: it is never looked at as a path of ours.
-const brokerPath = clustersPath + "/{id}/emqx/{path}"
-
-// through is the key of a route's metadata that says that what is sent, and what
-// comes back, is a broker's business.
-const through = "through"
-
-func isThrough(op *huma.Operation) bool { return op.Metadata[through] != nil }
+const brokerPath = clusterPath + "/emqx/{path}"
 
 // brokerMethods are the methods that brokers take.
 var brokerMethods = []struct{ method, id, summary string }{
@@ -36,34 +30,43 @@ var brokerMethods = []struct{ method, id, summary string }{
 	{http.MethodDelete, "deleteBroker", "DELETE at the broker's management API"},
 }
 
-const aboutBroker = `The call is made as the broker's administrator, with the cluster's own key: what may change something needs the right
-write, and the audit says who made it. GET and HEAD of what shows no secrets (nodes, statistics, clients, topics, alarms and
-the like) need read. Path and query go on as they are, escapes and all: /emqx/api/v5/rules/rule%3A1. Only /status and what is
-below /api/v4 and /api/v5 can be reached, and none of EMQX' own logins; empty and dot segments and backslashes are refused.
+const aboutBroker = "" +
+	"The call is made as the broker's administrator, with the cluster's own key: what may change something needs " +
+	"the right\n" +
+	"write, and the audit says who made it. GET and HEAD of what shows no secrets (nodes, statistics, clients, " +
+	"topics, alarms and\n" +
+	"the like) need read. Path and query go on as they are, escapes and all: /emqx/api/v5/rules/rule%3A1. Only " +
+	"/status and what is\n" +
+	"below /api/v4 and /api/v5 can be reached, and none of EMQX' own logins; empty and dot segments and " +
+	"backslashes are refused.\n\n" +
+	"Of the headers a list goes on, and a list comes back; Authorization and cookies do not. A redirect of the " +
+	"broker is refused.\n" +
+	"A body may have 16 MiB, an answer 256 MiB; nothing may stand still for 30 seconds, and all of it takes 10 " +
+	"minutes at most.\n" +
+	"An answer that cannot come to its end is cut off. Of calls that last longer than 5 seconds only a few run " +
+	"at once: the others\n" +
+	"are ended with 429. Ecp-Answered-By says whose an answer is: broker, or ecp, with a Problem."
 
-Of the headers a list goes on, and a list comes back; Authorization and cookies do not. A redirect of the broker is refused.
-A body may have 16 MiB, an answer 256 MiB; nothing may stand still for 30 seconds, and all of it takes 10 minutes at most.
-An answer that cannot come to its end is cut off. Of calls that last longer than 5 seconds only a few run at once: the others
-are ended with 429. Ecp-Answered-By says whose an answer is: broker, or ecp, with a Problem.`
-
-// throughRoutes lead to brokers: to their API, and to their dashboards.
-func (a *api) throughRoutes() (err error) {
+// passthroughRoutes lead to brokers: to their API, and to their dashboards.
+func (a *api) passthroughRoutes() (err error) {
 	for _, m := range brokerMethods {
-		op := a.operation(m.method, brokerPath, m.id, m.summary, ecp.CodeUnsupported, ecp.CodeThrottled)
-		op.Description = aboutBroker
-		op.Metadata[patience] = time.Duration(0) // it has bounds of its own
-		op.Metadata[through], op.Metadata[keyless] = true, true
-		op.Parameters = []*huma.Param{
-			{In: "path", Name: "id", Required: true, Description: pathWords["id"], Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{sampleCluster}}},
-			{In: "path", Name: "path", Required: true, Description: "path at the broker as it is, slashes and escapes too", Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{"status", "api/v5/nodes", "api/v4/clients/a%2Fb"}}},
+		rt := a.add(route{
+			method: m.method, path: brokerPath, id: m.id, summary: m.summary, description: aboutBroker,
+			passthrough: true, unbounded: true, keyless: true, refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeThrottled},
+			parameters: []*huma.Param{
+				pathParameter("id", pathTexts["id"], exampleCluster),
+				pathParameter("path", "path at the broker as it is, slashes and escapes too",
+					"status", "api/v5/nodes", "api/v4/clients/a%2Fb"),
+			},
+		})
+		if rt.mayHaveBody() {
+			rt.RequestBody = &huma.RequestBody{
+				Description: "whatever the broker takes", Content: map[string]*huma.MediaType{"*/*": {}},
+			}
 		}
-		if mayHaveBody(&op) {
-			op.RequestBody = &huma.RequestBody{Description: "whatever the broker takes", Content: map[string]*huma.MediaType{"*/*": {}}}
-		}
-		a.huma.OpenAPI().AddOperation(&op)
 	}
-	a.passthrough, err = proxy.NewPassthrough(proxy.PassthroughConfig{Manager: a.manager, Logger: a.log, Refuse: a.refuseThrough})
-	if err != nil {
+	config := proxy.PassthroughConfig{Manager: a.manager, Logger: a.log, Refuse: a.refusePassthrough}
+	if a.passthrough, err = proxy.NewPassthrough(config); err != nil {
 		return err
 	}
 	if a.dashboards == nil {
@@ -71,28 +74,32 @@ func (a *api) throughRoutes() (err error) {
 			return err
 		}
 	}
-	open := a.operation(http.MethodPost, clustersPath+"/{id}/dashboard", "openDashboard", "Make a link to a cluster's dashboard", ecp.CodeUnsupported, ecp.CodeThrottled)
-	open.Description = `The link is good once, within a minute, for whoever opens it first: hand it to a browser at once, and to nobody else. It
-leads to an origin of the cluster's own and is exchanged there for a cookie, which is good for 8 hours, or as long as the token or
-session that asked for it, and its rights, are. Nobody is logged in to EMQX by it: the dashboard asks for a login of its own.
-
-An adopted cluster of EMQX 5 or later that has a serviceAddress is opened there: via is serviceAddress, and the URL is that
-address, with no secret in it and nothing of the daemon's behind it. Without one, with EMQX 4, and with via=agent, the
-dashboard is shown through an agent of the cluster. The audit says who asked, and which way they were led.`
-	open.Parameters = []*huma.Param{{In: "query", Name: "via", Schema: &huma.Schema{Type: huma.TypeString, Enum: eachOf(vias(), func(via string) any { return via })},
-		Description: "the way to take; what fits the cluster when left out. agent and serviceAddress are for adopted clusters, target is for hosted ones"}}
-	open.Metadata[keyless] = true // the answer is a secret
-	a.serve(open, http.StatusCreated, schemaOf[linkView](a.schemas()), a.openDashboard)
+	a.json(route{
+		method: http.MethodPost, path: clusterPath + "/dashboard", id: "openDashboard", summary: "Make a link to a " +
+			"cluster's dashboard",
+		description: dashboardText, parameters: []*huma.Param{query("via", viaText, text(words(ecp.DashboardVias()...)...))},
+		keyless: true, // the answer is a secret
+		success: returns[linkView](http.StatusCreated), refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeThrottled},
+	}, a.openDashboard)
 	return nil
 }
 
-// vias are the ways to dashboards.
-func vias() (words []string) {
-	for _, via := range ecp.DashboardVias() {
-		words = append(words, string(via))
-	}
-	return words
-}
+const dashboardText = "" +
+	"The link is good once, within a minute, for whoever opens it first: hand it to a browser at once, and to " +
+	"nobody else. It\n" +
+	"leads to an origin of the cluster's own and is exchanged there for a cookie, which is good for 8 hours, or " +
+	"as long as the token or\n" +
+	"session that asked for it, and its rights, are. Nobody is logged in to EMQX by it: the dashboard asks for a " +
+	"login of its own.\n\n" +
+	"An adopted cluster of EMQX 5 or later that has a serviceAddress is opened there: via is serviceAddress, and " +
+	"the URL is that\n" +
+	"address, with no secret in it and nothing of the daemon's behind it. Without one, with EMQX 4, and with " +
+	"via=agent, the\n" +
+	"dashboard is shown through an agent of the cluster. The audit says who asked, and which way they were led."
+
+const viaText = "the way to take; what fits the cluster when left out. agent and serviceAddress are for adopted " +
+	"clusters, " +
+	"target is for hosted ones"
 
 // linkView is a link to a dashboard.
 type linkView struct {
@@ -101,21 +108,21 @@ type linkView struct {
 	ExpiresAt time.Time        `json:"expiresAt,omitzero" doc:"when it is too late to open it; left out of a serviceAddress, which stays"`
 }
 
-func (a *api) openDashboard(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-	c, p := a.cluster(r.PathValue("id"))
+func (a *api) openDashboard(ctx context.Context, r *http.Request, _ body) (success, error) {
+	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
 	via := r.URL.Query().Get("via")
-	if wrong := oneOf("via", via, vias()); wrong != nil {
+	if wrong := checkWord("via", via, words(ecp.DashboardVias()...)); wrong != nil {
 		return success{}, badParameter(wrong...)
 	}
 	link, err := a.dashboards.Open(ctx, c.ID(), ecp.DashboardVia(via))
 	return success{status: http.StatusCreated, body: linkView{link.URL, link.Via, link.ExpiresAt}}, err
 }
 
-// brokerTarget splits a path of ours into the cluster and the path at its broker,
-// byte for byte; false = it does not lead to a broker.
+// brokerTarget splits a path of the API into the cluster and the path at its broker, byte
+// for byte. It returns false if the path does not lead to a broker.
 func brokerTarget(r *http.Request) (id, path string, ok bool) {
 	raw := r.URL.EscapedPath()
 	if r.URL.RawPath != "" { // also where it is not quite right: that is for the proxy to refuse
@@ -129,14 +136,14 @@ func brokerTarget(r *http.Request) (id, path string, ok bool) {
 	return id, "/" + path, ok && !strings.Contains(id, "/")
 }
 
-// findBroker gives the route of a request that leads to a broker; neither an
-// operation nor a problem = it does not.
-func (a *api) findBroker(r *http.Request) (*huma.Operation, *problemView) {
+// findBroker returns the route of a request that leads to a broker. It returns neither
+// a route nor a problem if the request does not lead to one.
+func (a *api) findBroker(r *http.Request) (*route, *problemView) {
 	if _, _, ok := brokerTarget(r); !ok {
 		return nil, nil
 	}
-	if op := a.routes[r.Method+" "+brokerPath]; op != nil {
-		return op, nil
+	if rt := a.routes[r.Method+" "+brokerPath]; rt != nil {
+		return rt, nil
 	}
 	methods := make([]string, len(brokerMethods))
 	for i, m := range brokerMethods {
@@ -145,10 +152,10 @@ func (a *api) findBroker(r *http.Request) (*huma.Operation, *problemView) {
 	return nil, wrongMethod(r, strings.Join(methods, ", "))
 }
 
-// serveThrough passes a request on, with a body that nobody has read.
-func (a *api) serveThrough(w http.ResponseWriter, r *http.Request) *problemView {
+// servePassthrough passes a request on, with a body that nobody has read.
+func (a *api) servePassthrough(w http.ResponseWriter, r *http.Request) *problemView {
 	id, path, _ := brokerTarget(r)
-	c, p := a.cluster(id)
+	c, p := a.clusterOf(id)
 	if p != nil {
 		return p
 	}
@@ -156,8 +163,8 @@ func (a *api) serveThrough(w http.ResponseWriter, r *http.Request) *problemView 
 	return nil
 }
 
-// refuseThrough answers a request that did not get through.
-func (a *api) refuseThrough(w http.ResponseWriter, r *http.Request, err error) {
+// refusePassthrough answers a request that did not get through.
+func (a *api) refusePassthrough(w http.ResponseWriter, r *http.Request, err error) {
 	p := a.failed(r.Context(), err)
 	var known *proxy.Refusal
 	if errors.As(err, &known) && known.Status != 0 {
@@ -170,34 +177,37 @@ func (a *api) refuseThrough(w http.ResponseWriter, r *http.Request, err error) {
 	p.write(w)
 }
 
-// describeThrough says of the routes that lead to brokers that any answer may be a
-// broker's, too.
-func (a *api) describeThrough() {
-	whose := &huma.Param{Description: "whose the answer is", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{proxy.Broker, proxy.Ours}}}
-	shared := a.huma.OpenAPI().Components.Responses
-	for _, op := range a.routes {
-		if !isThrough(op) {
+// describePassthrough adds to the routes that lead to brokers that any answer may be the
+// broker's.
+func (a *api) describePassthrough() {
+	whose := &huma.Param{Description: "whose the answer is", Schema: text(proxy.Broker, proxy.Ours)}
+	shared := a.openapi.Components.Responses
+	for _, rt := range a.routes {
+		if !rt.passthrough {
 			continue
 		}
 		share := func(status, name string, r *huma.Response) {
-			shared[name] = both(r, whose)
-			op.Responses[status] = &huma.Response{Ref: responsesRef + name}
+			shared[name] = orBroker(r, whose)
+			rt.Responses[status] = &huma.Response{Ref: responsesPrefix + name}
 		}
-		for status, r := range op.Responses {
-			if name, ok := strings.CutPrefix(r.Ref, responsesRef); ok {
+		for status, r := range rt.Responses {
+			if name, ok := strings.CutPrefix(r.Ref, responsesPrefix); ok {
 				share(status, "Through"+name, shared[name])
 			}
 		}
-		for status, says := range map[string]string{"2XX": "the broker's answer", "304": "the broker's answer", "4XX": "the broker's refusal", "5XX": "the broker's fault"} {
+		for status, says := range brokerAnswers {
 			share(status, "Broker"+status, &huma.Response{Description: says})
 		}
 	}
 }
 
-const responsesRef = "#/components/responses/"
+// brokerAnswers describe what a broker answers, by status.
+var brokerAnswers = map[string]string{
+	"2XX": "the broker's answer", "304": "the broker's answer", "4XX": "the broker's refusal", "5XX": "the broker's fault",
+}
 
-// both adds to an answer of ours that it may be a broker's.
-func both(r *huma.Response, whose *huma.Param) *huma.Response {
+// orBroker adds to an answer of ours that it may be a broker's.
+func orBroker(r *huma.Response, whose *huma.Param) *huma.Response {
 	out := *r
 	out.Content, out.Headers = maps.Clone(r.Content), map[string]*huma.Param{}
 	maps.Copy(out.Headers, r.Headers)
@@ -215,9 +225,9 @@ func both(r *huma.Response, whose *huma.Param) *huma.Response {
 }
 
 // responseTo is what the document says of a status.
-func responseTo(op *huma.Operation, status int) *huma.Response {
-	if r := op.Responses[strconv.Itoa(status)]; r != nil {
+func responseTo(rt *route, status int) *huma.Response {
+	if r := rt.Responses[strconv.Itoa(status)]; r != nil {
 		return r
 	}
-	return op.Responses[strconv.Itoa(status/100)+"XX"]
+	return rt.Responses[strconv.Itoa(status/100)+"XX"]
 }

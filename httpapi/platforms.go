@@ -14,16 +14,16 @@ type identityBody struct {
 
 // platformRoutes are for targets that lead to another platform than before.
 func (a *api) platformRoutes() {
-	op := a.operation(http.MethodPost, "/api/v1/kubernetes-targets/{target}/identity", "acceptPlatform",
-		"Say that the Kubernetes which a target leads to now takes the place of the one that its clusters were made on")
-	op.Description = "It was moved or rebuilt. Until this is said, nothing is written there, and nothing believed of it; afterwards clusters that are not there say that they are lost."
-	a.serve(op, http.StatusOK, schemaOf[ecp.Platform](a.schemas()), func(ctx context.Context, r *http.Request, body []byte) (success, error) {
-		b, err := decodeAs[identityBody](body)
-		if err != nil {
-			return success{}, err
-		}
+	a.json(route{
+		method: http.MethodPost, path: "/api/v1/kubernetes-targets/{target}/identity", id: "acceptPlatform",
+		summary: "Say that the Kubernetes which a target leads to now takes the place of the one that its clusters were " +
+			"made on",
+		description: "It was moved or rebuilt. Until this is said, nothing is written there, and nothing believed of " +
+			"it; afterwards " +
+			"clusters that are not there say that they are lost.",
+		body: schemaOf[identityBody], success: returns[ecp.Platform](http.StatusOK),
+	}, decoded(func(ctx context.Context, r *http.Request, b identityBody) (success, error) {
 		p, err := a.manager.AcceptPlatform(ctx, r.PathValue("target"), b.Identity)
 		return success{status: http.StatusOK, body: p}, err
-	})
-	a.takes(op, schemaOf[identityBody](a.schemas()))
+	}))
 }

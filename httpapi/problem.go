@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
 )
 
@@ -26,14 +24,14 @@ type problemView struct {
 	header http.Header
 }
 
-// fieldView is one thing wrong with one field or parameter.
+// fieldView names one thing that is wrong with one field or parameter.
 type fieldView struct {
 	Pointer string `json:"pointer" doc:"JSON pointer into the body, e.g. /spec/nodes; /query/NAME or /header/NAME for a parameter; empty for the body as a whole"`
 	Detail  string `json:"detail" doc:"what was wrong and what is allowed"`
 }
 
-// codes says how each code goes over HTTP. The last row is also for codes that
-// are not in it.
+// codes has the status and title of each code. The last row is also for codes that are
+// not in it.
 var codes = []struct {
 	code   ecp.Code
 	status int
@@ -54,13 +52,13 @@ var codes = []struct {
 	{ecp.CodeInternal, http.StatusInternalServerError, "A fault of the server"},
 }
 
-// retryAfter is what is told to a client with an unavailable, in seconds.
+// retryAfter is the Retry-After of an unavailable, in seconds.
 const retryAfter = "5"
 
-// blandText is all a client learns of a fault of ours.
+// blandText is all that a client learns of an internal error.
 const blandText = "internal error; the server's log has the cause"
 
-// newProblem gives a problem with the code's own status.
+// newProblem returns a problem with the usual status of its code.
 func newProblem(code ecp.Code, detail string, fields ...fieldView) *problemView {
 	row := codes[len(codes)-1]
 	for _, r := range codes {
@@ -82,7 +80,7 @@ func newProblem(code ecp.Code, detail string, fields ...fieldView) *problemView 
 	return p
 }
 
-// as changes the status, for what HTTP knows more of than the code says.
+// as changes the status, where HTTP has a more exact one than the code.
 func (p *problemView) as(status int) *problemView {
 	p.Status, p.Title = status, http.StatusText(status)
 	return p
@@ -94,26 +92,22 @@ func (p *problemView) with(key, value string) *problemView {
 	return p
 }
 
-// Error, GetStatus, GetHeaders and ContentType make huma answer with p as it is.
+// Error makes a problem an error that handlers can return.
+func (p *problemView) Error() string { return p.Detail }
 
-func (p *problemView) Error() string             { return p.Detail }
-func (p *problemView) GetStatus() int            { return p.Status }
-func (p *problemView) GetHeaders() http.Header   { return p.header }
-func (p *problemView) ContentType(string) string { return "application/problem+json" }
-
-// write answers with p outside huma.
+// write answers with p.
 func (p *problemView) write(w http.ResponseWriter) {
 	h := w.Header()
 	for k, v := range p.header {
 		h[k] = v
 	}
-	h.Set("Content-Type", p.ContentType(""))
+	h.Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // strings and numbers only: if this fails, the client has gone
 }
 
-// failed turns an error of the Manager into what the client is told, and logs
-// what it is not told.
+// failed turns an error of the Manager into a problem, and logs the cause, which the client
+// does not see.
 func (a *api) failed(ctx context.Context, err error) *problemView {
 	var e *ecp.Error
 	if !errors.As(err, &e) || e.Code == ecp.CodeInternal {
@@ -133,7 +127,7 @@ func (a *api) failed(ctx context.Context, err error) *problemView {
 	var fields []fieldView
 	for _, f := range e.Fields {
 		if len(fields) < maxFindings {
-			fields = append(fields, fieldView{Pointer: shorten(pointerOf(f.Field), maxPointer), Detail: shorten(f.Message, maxDetail)})
+			fields = append(fields, fieldView{shorten(pointerOf(f.Field), maxPointer), shorten(f.Message, maxDetail)})
 		}
 	}
 	p := newProblem(e.Code, shorten(detail, maxDetail), fields...)
@@ -170,8 +164,8 @@ func pointerOf(field string) string {
 	return b.String()
 }
 
-// bracket cuts what stands between brackets: an index up to the next one, or a
-// key, which may hold anything and stands last.
+// bracket returns what stands between brackets: an index, which ends at the next bracket,
+// or a key, which may hold anything and stands last.
 func bracket(s string) (key, rest string) {
 	if index, after, ok := strings.Cut(s, "]"); ok {
 		if _, err := strconv.ParseUint(index, 10, 32); err == nil {
@@ -184,23 +178,3 @@ func bracket(s string) (key, rest string) {
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
 func escapePointer(segment string) string { return pointerEscapes.Replace(segment) }
-
-// ownErrors replaces huma's errors by ours; what is left to huma are
-// parameters of the wrong type.
-func ownErrors(_ huma.Context, _ string, v any) (any, error) {
-	e, ok := v.(*huma.ErrorModel)
-	if !ok {
-		return v, nil
-	}
-	code := ecp.CodeInvalid
-	if e.Status >= http.StatusInternalServerError {
-		return newProblem(ecp.CodeInternal, blandText), nil
-	}
-	var fields []fieldView
-	for _, d := range e.Errors {
-		fields = append(fields, fieldView{Pointer: pointerOf(d.Location), Detail: shorten(d.Message, maxDetail)})
-	}
-	p := newProblem(code, "a parameter is not valid", fields...)
-	p.Status = e.Status
-	return p, nil
-}

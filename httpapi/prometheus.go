@@ -11,19 +11,23 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// prometheusRoutes tell Prometheus what to scrape.
+// prometheusRoutes are for the service discovery of Prometheus.
 func (a *api) prometheusRoutes() {
-	op := a.operation(http.MethodGet, "/api/v1/prometheus/targets", "listPrometheusTargets", "List what Prometheus is to scrape: HTTP service discovery", ecp.CodeUnsupported)
-	op.Description = targetsWords
-	op.Parameters = []*huma.Param{
-		{In: "query", Name: "project", Schema: &huma.Schema{Type: huma.TypeString}, Description: "only clusters of org/project"},
-		{In: "query", Name: "mode", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{string(ecp.Hosted), string(ecp.Adopted)}}, Description: "only clusters of the mode"},
-	}
-	a.serve(op, http.StatusOK, schemaOf[[]targetView](a.schemas()), a.listTargets)
+	a.json(route{
+		method: http.MethodGet, path: "/api/v1/prometheus/targets", id: "listPrometheusTargets",
+		summary: "List what Prometheus is to scrape: HTTP service discovery", description: targetsText,
+		parameters: []*huma.Param{
+			query("project", "only clusters of org/project", text()),
+			query("mode", "only clusters of the mode", text(modes()...)),
+		},
+		success: returns[[]targetView](http.StatusOK), refuses: []ecp.Code{ecp.CodeUnsupported},
+	}, a.listTargets)
 }
 
-const targetsWords = "The answer is the document of Prometheus' http_sd_configs, for all clusters that the token may read, in a stable order; [] where there is none. " +
-	"Scraping a target is GET /api/v1/clusters/{id}/metrics with the same token. EMQX 5 has one target for all its nodes, EMQX 4 one for each. " +
+const targetsText = "The answer is the document of Prometheus' http_sd_configs, for all clusters that the token " +
+	"may read, in a stable order; [] where there is none. " +
+	"Scraping a target is GET /api/v1/clusters/{id}/metrics with the same token. EMQX 5 has one target for all its " +
+	"nodes, EMQX 4 one for each. " +
 	"422: the daemon does not know under which address it is reached, and what to set."
 
 // targetView is a group of targets, as Prometheus reads them.
@@ -53,18 +57,20 @@ type targetLabelsView struct {
 	MetaVersion string `json:"__meta_openecp_version" doc:"of EMQX; empty if it is not known"`
 }
 
-// listTargets answers with all targets at once: Prometheus takes what is left out
-// for gone.
-func (a *api) listTargets(ctx context.Context, r *http.Request, _ []byte) (success, error) {
+// listTargets answers with all targets at once, because Prometheus drops targets that are
+// left out.
+func (a *api) listTargets(ctx context.Context, r *http.Request, _ body) (success, error) {
 	query := r.URL.Query()
-	if wrong := oneOf("mode", query.Get("mode"), modes()); wrong != nil {
+	if wrong := checkWord("mode", query.Get("mode"), modes()); wrong != nil {
 		return success{}, badParameter(wrong...)
 	}
 	public, err := url.Parse(a.public)
 	if err != nil || public.Host == "" {
-		return success{}, newProblem(ecp.CodeUnsupported, "it is not known under which address Prometheus reaches this API; set publicUrl (--public-url)")
+		return success{}, newProblem(ecp.CodeUnsupported, "it is not known under which address Prometheus reaches this "+
+			"API; set publicUrl (--public-url)")
 	}
-	all, err := a.manager.ScrapeTargets(ctx, ecp.ListOptions{Project: query.Get("project"), Mode: ecp.Mode(query.Get("mode"))})
+	options := ecp.ListOptions{Project: query.Get("project"), Mode: ecp.Mode(query.Get("mode"))}
+	all, err := a.manager.ScrapeTargets(ctx, options)
 	if err != nil {
 		return success{}, err
 	}

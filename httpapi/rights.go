@@ -3,64 +3,80 @@ package httpapi
 import (
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
 )
 
-// anyToken stands for routes that everybody with a token may use; what they
-// show is the caller's own.
+// anyToken stands for routes that any token may use; they show what belongs to the
+// caller.
 const anyToken ecp.Right = ""
 
-// needs says which right each operation asks for, over what the request is
-// about. The Manager decides; this is what the document says of it, and a test
-// holds every route against it as every role.
+// needs is the right that each operation asks for, by its id. The Manager decides; this
+// table is for the document, and a test sends every request as every role to compare.
 var needs = map[string]ecp.Right{
-	"listClusters": ecp.RightRead, "getCluster": ecp.RightRead, "explainCluster": ecp.RightRead, "listNodes": ecp.RightRead, "listOperations": ecp.RightRead, "getOperation": ecp.RightRead, "watchEvents": ecp.RightRead,
-	"getStats": ecp.RightRead, "getMetrics": ecp.RightRead, "listAlarms": ecp.RightRead, "listRules": ecp.RightRead, "listConnectors": ecp.RightRead, "readLogs": ecp.RightRead,
+	"listClusters": ecp.RightRead, "getCluster": ecp.RightRead, "explainCluster": ecp.RightRead,
+	"listNodes": ecp.RightRead, "listOperations": ecp.RightRead, "getOperation": ecp.RightRead,
+	"watchEvents": ecp.RightRead,
+	"getStats":    ecp.RightRead, "getMetrics": ecp.RightRead, "listAlarms": ecp.RightRead,
+	"listRules": ecp.RightRead, "listConnectors": ecp.RightRead, "readLogs": ecp.RightRead,
 	"listPrometheusTargets": ecp.RightRead, "getOverview": ecp.RightRead, "getProjectOverview": ecp.RightRead,
 	"createCluster": ecp.RightWrite, "updateCluster": ecp.RightWrite, "deleteCluster": ecp.RightWrite,
-	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite, "repairCluster": ecp.RightWrite, "takeOverCluster": ecp.RightWrite, "putBackCluster": ecp.RightWrite, "transferCluster": ecp.RightWrite,
-	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite, "imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite, "cancelOperation": ecp.RightWrite,
+	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite,
+	"repairCluster": ecp.RightWrite, "takeOverCluster": ecp.RightWrite, "putBackCluster": ecp.RightWrite,
+	"transferCluster": ecp.RightWrite,
+	"scaleCluster":    ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite,
+	"imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite, "cancelOperation": ecp.RightWrite,
 
-	"setupCluster": ecp.RightWrite, "listRegistrations": ecp.RightWrite, "deleteRegistration": ecp.RightWrite, "listAgents": ecp.RightRead, "listHistory": ecp.RightRead, "removeAgent": ecp.RightWrite,
+	"setupCluster": ecp.RightWrite, "listRegistrations": ecp.RightWrite, "deleteRegistration": ecp.RightWrite,
+	"listAgents": ecp.RightRead, "listHistory": ecp.RightRead, "removeAgent": ecp.RightWrite,
 
-	// What of a broker is read is looked at once more: see package proxy.
-	"getBroker": ecp.RightRead, "headBroker": ecp.RightRead, "postBroker": ecp.RightWrite, "putBroker": ecp.RightWrite, "patchBroker": ecp.RightWrite, "deleteBroker": ecp.RightWrite,
+	// Package proxy checks once more which reads of a broker need more than this.
+	"getBroker": ecp.RightRead, "headBroker": ecp.RightRead, "postBroker": ecp.RightWrite,
+	"putBroker": ecp.RightWrite, "patchBroker": ecp.RightWrite, "deleteBroker": ecp.RightWrite,
 	"openDashboard": ecp.RightRead,
 
 	"listUnrecorded": ecp.RightAdmin, "takeOverUnrecorded": ecp.RightAdmin, "removeUnrecorded": ecp.RightAdmin,
-	"listImages": ecp.RightCatalog, "getImage": ecp.RightCatalog, "createImage": ecp.RightAdmin, "updateImage": ecp.RightAdmin, "deleteImage": ecp.RightAdmin,
-	"listSizes": ecp.RightCatalog, "getSize": ecp.RightCatalog, "createSize": ecp.RightAdmin, "updateSize": ecp.RightAdmin, "deleteSize": ecp.RightAdmin,
-	"listRegistries": ecp.RightAdmin, "getRegistry": ecp.RightAdmin, "createRegistry": ecp.RightAdmin, "updateRegistry": ecp.RightAdmin, "deleteRegistry": ecp.RightAdmin,
-	"listLicenses": ecp.RightAdmin, "getLicense": ecp.RightAdmin, "createLicense": ecp.RightAdmin, "updateLicense": ecp.RightAdmin, "deleteLicense": ecp.RightAdmin,
-	"listLBProfiles": ecp.RightCatalog, "getLBProfile": ecp.RightCatalog, "createLBProfile": ecp.RightAdmin, "updateLBProfile": ecp.RightAdmin, "deleteLBProfile": ecp.RightAdmin,
-	"listTargets": ecp.RightCatalog, "getTarget": ecp.RightCatalog, "createTarget": ecp.RightAdmin, "updateTarget": ecp.RightAdmin, "deleteTarget": ecp.RightAdmin, "acceptPlatform": ecp.RightAdmin,
+	"listImages": ecp.RightCatalog, "getImage": ecp.RightCatalog, "createImage": ecp.RightAdmin,
+	"updateImage": ecp.RightAdmin, "deleteImage": ecp.RightAdmin,
+	"listSizes": ecp.RightCatalog, "getSize": ecp.RightCatalog, "createSize": ecp.RightAdmin,
+	"updateSize": ecp.RightAdmin, "deleteSize": ecp.RightAdmin,
+	"listRegistries": ecp.RightAdmin, "getRegistry": ecp.RightAdmin, "createRegistry": ecp.RightAdmin,
+	"updateRegistry": ecp.RightAdmin, "deleteRegistry": ecp.RightAdmin,
+	"listLicenses": ecp.RightAdmin, "getLicense": ecp.RightAdmin, "createLicense": ecp.RightAdmin,
+	"updateLicense": ecp.RightAdmin, "deleteLicense": ecp.RightAdmin,
+	"listLBProfiles": ecp.RightCatalog, "getLBProfile": ecp.RightCatalog, "createLBProfile": ecp.RightAdmin,
+	"updateLBProfile": ecp.RightAdmin, "deleteLBProfile": ecp.RightAdmin,
+	"listTargets": ecp.RightCatalog, "getTarget": ecp.RightCatalog, "createTarget": ecp.RightAdmin,
+	"updateTarget": ecp.RightAdmin, "deleteTarget": ecp.RightAdmin, "acceptPlatform": ecp.RightAdmin,
 	"getPool": ecp.RightCatalog, "updatePool": ecp.RightAdmin,
 
-	"listOrgs": anyToken, "getOrg": anyToken, "createOrg": ecp.RightAdmin, "updateOrg": ecp.RightProjects, "deleteOrg": ecp.RightAdmin,
-	"getOrgQuota": ecp.RightProjects, "updateOrgQuota": ecp.RightAdmin, "getProjectQuota": ecp.RightRead, "updateProjectQuota": ecp.RightProjects,
-	"listProjects": ecp.RightRead, "getProject": ecp.RightRead, "createProject": ecp.RightProjects, "updateProject": ecp.RightProjects, "deleteProject": ecp.RightProjects,
-	"listUsers": ecp.RightMembers, "getUser": ecp.RightMembers, "createUser": ecp.RightMembers, "updateUser": ecp.RightMembers, "deleteUser": ecp.RightMembers, "unlockUser": ecp.RightMembers,
-	"listTokens": ecp.RightMembers, "getToken": ecp.RightMembers, "createToken": ecp.RightMembers, "deleteToken": ecp.RightMembers,
+	"listOrgs": anyToken, "getOrg": anyToken, "createOrg": ecp.RightAdmin, "updateOrg": ecp.RightProjects,
+	"deleteOrg":   ecp.RightAdmin,
+	"getOrgQuota": ecp.RightProjects, "updateOrgQuota": ecp.RightAdmin, "getProjectQuota": ecp.RightRead,
+	"updateProjectQuota": ecp.RightProjects,
+	"listProjects":       ecp.RightRead, "getProject": ecp.RightRead, "createProject": ecp.RightProjects,
+	"updateProject": ecp.RightProjects, "deleteProject": ecp.RightProjects,
+	"listUsers": ecp.RightMembers, "getUser": ecp.RightMembers, "createUser": ecp.RightMembers,
+	"updateUser": ecp.RightMembers, "deleteUser": ecp.RightMembers, "unlockUser": ecp.RightMembers,
+	"listTokens": ecp.RightMembers, "getToken": ecp.RightMembers, "createToken": ecp.RightMembers,
+	"deleteToken": ecp.RightMembers,
 
 	"logout": anyToken, "getMe": anyToken, "changePassword": anyToken, "listRoles": anyToken,
 	"listAudit": ecp.RightAudit, "exportAudit": ecp.RightAudit,
 }
 
-// describeRights says of each route which right it asks for.
+// describeRights writes into the document which right each route asks for.
 func (a *api) describeRights() {
-	for _, op := range a.routes {
-		if right := needs[op.OperationID]; right != anyToken {
-			op.Extensions = map[string]any{"x-right": string(right)}
+	for _, rt := range a.routes {
+		if right := needs[rt.id]; right != anyToken {
+			rt.Extensions = map[string]any{"x-right": string(right)}
 		}
 	}
 }
 
 // rightOf names in words what a route asks for.
-func rightOf(op *huma.Operation) string {
-	switch right := needs[op.OperationID]; {
-	case len(op.Security) == 0:
+func rightOf(rt *route) string {
+	switch right := needs[rt.id]; {
+	case rt.open:
 		return "–"
 	case right == anyToken:
 		return "any token"
@@ -70,12 +86,12 @@ func rightOf(op *huma.Operation) string {
 }
 
 // holders names the roles that hold what a route asks for.
-func holders(op *huma.Operation) string {
-	if len(op.Security) == 0 {
+func holders(rt *route) string {
+	if rt.open {
 		return "everybody"
 	}
 	for _, row := range ecp.RoleTable() {
-		if row.Right == needs[op.OperationID] {
+		if row.Right == needs[rt.id] {
 			words := make([]string, len(row.Roles))
 			for i, r := range row.Roles {
 				words[i] = string(r)

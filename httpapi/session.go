@@ -9,42 +9,42 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// sessionRoutes are about whoever asks: coming, going, and what they may do.
+// sessionRoutes are about the caller: login, logout, and what one may do.
 func (a *api) sessionRoutes() {
-	login := a.operation(http.MethodPost, "/api/v1/login", "login", "Get a bearer token for a user's password", ecp.CodeThrottled, ecp.CodeUnsupported)
-	login.Security, login.Metadata[keyless] = nil, true
-	login.Description = "The token ends after a while, with a logout, and when the user gets another password or is disabled."
-	a.serve(login, http.StatusOK, schemaOf[sessionView](a.schemas()), a.login)
-	a.takes(login, schemaOf[loginBody](a.schemas()))
-
-	logout := a.operation(http.MethodPost, "/api/v1/logout", "logout", "End the session whose token is sent", ecp.CodeConflict, ecp.CodeUnsupported)
-	logout.Metadata[keyless] = true
-	a.serve(logout, http.StatusNoContent, nil, func(ctx context.Context, _ *http.Request, _ []byte) (success, error) {
+	a.json(route{
+		method: http.MethodPost, path: "/api/v1/login", id: "login", summary: "Get a bearer token for a user's password",
+		description: "The token ends after a while, with a logout, and when the user gets another password or is disabled.",
+		open:        true, keyless: true, body: schemaOf[loginBody], success: returns[sessionView](http.StatusOK),
+		refuses: []ecp.Code{ecp.CodeThrottled, ecp.CodeUnsupported},
+	}, decoded(a.login))
+	a.json(route{
+		method: http.MethodPost, path: "/api/v1/logout", id: "logout", summary: "End the session whose token is sent",
+		keyless: true, success: noContent(), refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeUnsupported},
+	}, func(ctx context.Context, _ *http.Request, _ body) (success, error) {
 		return success{status: http.StatusNoContent}, a.manager.Logout(ctx)
 	})
-
-	a.serve(a.operation(http.MethodGet, "/api/v1/me", "getMe", "Say who asks, and what they may do"), http.StatusOK, schemaOf[meView](a.schemas()),
-		func(ctx context.Context, _ *http.Request, _ []byte) (success, error) {
-			actor, _ := ecp.ActorFrom(ctx)
-			return success{status: http.StatusOK, body: meView{Name: actor.Name, Grants: list(actor.Grants), Credential: actor.Credential}}, nil
-		})
-
-	password := a.operation(http.MethodPost, "/api/v1/me/password", "changePassword", "Change one's own password", ecp.CodeConflict, ecp.CodeUnsupported, ecp.CodeThrottled)
-	password.Metadata[keyless] = true
-	password.Description = "Every session of the user ends, also the one that asks: log in again."
-	a.serve(password, http.StatusNoContent, nil, func(ctx context.Context, _ *http.Request, body []byte) (success, error) {
-		b, err := decodeAs[passwordBody](body)
-		if err != nil {
-			return success{}, err
-		}
-		return success{status: http.StatusNoContent}, a.manager.ChangePassword(ctx, b.Current, b.Password)
+	a.json(route{
+		method: http.MethodGet, path: "/api/v1/me", id: "getMe", summary: "Say who asks, and what they may do",
+		success: returns[meView](http.StatusOK),
+	}, func(ctx context.Context, _ *http.Request, _ body) (success, error) {
+		actor, _ := ecp.ActorFrom(ctx)
+		me := meView{Name: actor.Name, Grants: list(actor.Grants), Credential: actor.Credential}
+		return success{status: http.StatusOK, body: me}, nil
 	})
-	a.takes(password, schemaOf[passwordBody](a.schemas()))
-
-	a.serve(a.operation(http.MethodGet, "/api/v1/roles", "listRoles", "List what each role may do"), http.StatusOK, schemaOf[page[ecp.RightInfo]](a.schemas()),
-		func(context.Context, *http.Request, []byte) (success, error) {
-			return success{status: http.StatusOK, body: page[ecp.RightInfo]{Items: ecp.RoleTable()}}, nil
-		})
+	a.json(route{
+		method: http.MethodPost, path: "/api/v1/me/password", id: "changePassword", summary: "Change one's own password",
+		description: "Every session of the user ends, also the one that asks: log in again.",
+		keyless:     true, body: schemaOf[passwordBody], success: noContent(),
+		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeUnsupported, ecp.CodeThrottled},
+	}, decoded(func(ctx context.Context, _ *http.Request, b passwordBody) (success, error) {
+		return success{status: http.StatusNoContent}, a.manager.ChangePassword(ctx, b.Current, b.Password)
+	}))
+	a.json(route{
+		method: http.MethodGet, path: "/api/v1/roles", id: "listRoles", summary: "List what each role may do",
+		success: returns[page[ecp.RightInfo]](http.StatusOK),
+	}, func(context.Context, *http.Request, body) (success, error) {
+		return success{status: http.StatusOK, body: page[ecp.RightInfo]{Items: ecp.RoleTable()}}, nil
+	})
 }
 
 type loginBody struct {
@@ -70,17 +70,14 @@ type meView struct {
 	Credential string      `json:"credential" doc:"what one came with: token/ or session/ and its id"`
 }
 
-func (a *api) login(ctx context.Context, _ *http.Request, body []byte) (success, error) {
-	b, err := decodeAs[loginBody](body)
-	if err != nil {
-		return success{}, err
-	}
+func (a *api) login(ctx context.Context, _ *http.Request, b loginBody) (success, error) {
 	s, err := a.manager.Login(ctx, b.Name, b.Password)
-	if errors.Is(err, ecp.ErrDenied) { // who logs in is not anybody yet
+	if errors.Is(err, ecp.ErrDenied) { // nobody is logged in yet, so it is not 403
 		return success{}, a.failed(ctx, err).as(http.StatusUnauthorized).with("WWW-Authenticate", `Bearer realm="openecp"`)
 	}
 	if err != nil {
 		return success{}, err
 	}
-	return success{status: http.StatusOK, body: sessionView{Token: s.Secret, ID: s.ID, Name: s.User, ExpiresAt: s.ExpiresAt}}, nil
+	out := sessionView{Token: s.Secret, ID: s.ID, Name: s.User, ExpiresAt: s.ExpiresAt}
+	return success{status: http.StatusOK, body: out}, nil
 }

@@ -14,22 +14,22 @@ import (
 // eventStream is the media type of server-sent events.
 const eventStream = "text/event-stream"
 
-// each is one value of a sequence, or how it ended.
-type each[T any] struct {
+// item is one value of a sequence, or the error that ended it.
+type item[T any] struct {
 	value T
 	err   error
 }
 
-// handOver runs a sequence on a goroutine of its own and hands its values over
-// one by one: a client that does not read holds up this one goroutine and
-// nothing else. wait returns when it has ended.
-func handOver[T any](ctx context.Context, seq iter.Seq2[T, error]) (values <-chan each[T], wait func()) {
-	out := make(chan each[T])
+// produce runs a sequence on a goroutine of its own and sends its values one by one, so
+// that a client that does not read blocks this one goroutine and nothing else. wait
+// returns when the goroutine has ended.
+func produce[T any](ctx context.Context, seq iter.Seq2[T, error]) (values <-chan item[T], wait func()) {
+	out := make(chan item[T])
 	var group sync.WaitGroup
 	group.Go(func() {
 		for v, err := range seq {
 			select {
-			case out <- each[T]{v, err}:
+			case out <- item[T]{v, err}:
 			case <-ctx.Done():
 				return
 			}
@@ -38,8 +38,10 @@ func handOver[T any](ctx context.Context, seq iter.Seq2[T, error]) (values <-cha
 	return out, group.Wait
 }
 
-// pass sends what comes until the stream ends, with signs of life between.
-func pass[T any](ctx context.Context, a *api, s *stream, r *http.Request, values <-chan each[T], send func(each[T])) {
+// forward sends what comes until the stream ends, with heartbeats between.
+func forward[T any](
+	ctx context.Context, a *api, s *stream, r *http.Request, values <-chan item[T], send func(item[T]),
+) {
 	beat := time.NewTicker(a.heartbeat)
 	defer beat.Stop()
 	for s.err == nil && ctx.Err() == nil {
@@ -47,15 +49,15 @@ func pass[T any](ctx context.Context, a *api, s *stream, r *http.Request, values
 		case v := <-values:
 			send(v)
 		case <-beat.C:
-			a.beat(ctx, s, r)
+			a.sendHeartbeat(ctx, s, r)
 		case <-ctx.Done():
 		}
 	}
-	a.farewell(s)
+	a.sendShutdown(s)
 }
 
-// fail ends a stream with what went wrong: the client learns why, and comes
-// back.
+// fail ends a stream with an error: the client learns the reason, and can begin a new
+// one.
 func (a *api) fail(ctx context.Context, s *stream, err error) {
 	if ctx.Err() != nil {
 		return
@@ -64,9 +66,9 @@ func (a *api) fail(ctx context.Context, s *stream, err error) {
 	s.end()
 }
 
-// beat is a sign of life, and asks again who reads: a stream ends with the
-// token, and where rights have changed it has to be begun anew.
-func (a *api) beat(ctx context.Context, s *stream, r *http.Request) {
+// sendHeartbeat shows that the stream is alive, and checks its token again: a stream
+// ends with its token, and a new one has to be begun when rights have changed.
+func (a *api) sendHeartbeat(ctx context.Context, s *stream, r *http.Request) {
 	was, _ := ecp.ActorFrom(ctx)
 	now, p := a.authenticate(r)
 	switch {
@@ -82,9 +84,8 @@ func (a *api) beat(ctx context.Context, s *stream, r *http.Request) {
 	}
 }
 
-// farewell tells a client why its stream ends where that is for us to say, and
-// that it may come back.
-func (a *api) farewell(s *stream) {
+// sendShutdown tells a client that its stream ends because the process does.
+func (a *api) sendShutdown(s *stream) {
 	select {
 	case <-a.done:
 		s.event("", "problem", newProblem(ecp.CodeUnavailable, "the daemon is ending; "+s.again))
@@ -96,15 +97,15 @@ func (a *api) farewell(s *stream) {
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	stuck   time.Duration
-	again   string // how a client goes on after the stream has ended
+	timeout time.Duration // of one write
+	again   string        // how a client goes on after the stream has ended
 	err     error
 }
 
-// begin answers with the head of a stream; first is what stands in it before
-// all events. again tells a client how to go on when it has ended.
+// begin answers with the head of a stream. first stands before all events, and again
+// tells a client how to go on when the stream has ended.
 func (a *api) begin(w http.ResponseWriter, first, again string) *stream {
-	s := &stream{w: w, control: http.NewResponseController(w), stuck: a.stuck, again: again}
+	s := &stream{w: w, control: http.NewResponseController(w), timeout: a.writeTimeout, again: again}
 	_ = s.control.SetReadDeadline(time.Time{}) // the server's own would end the stream
 	w.Header().Set("Content-Type", eventStream)
 	w.Header().Set("X-Accel-Buffering", "no")
@@ -122,12 +123,12 @@ func (s *stream) event(id, name string, data any) {
 	s.write(text)
 }
 
-// write sends bytes at once; a client that does not take them in time is left.
+// write sends bytes at once. A client that does not take them in time is cut off.
 func (s *stream) write(b []byte) {
 	if s.err != nil {
 		return
 	}
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.stuck)) // not every writer can
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.timeout)) // not every writer can
 	if _, s.err = s.w.Write(b); s.err == nil {
 		s.err = s.control.Flush()
 	}

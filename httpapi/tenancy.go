@@ -2,37 +2,38 @@ package httpapi
 
 import (
 	"context"
-	"errors"
-	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
 )
 
-// tenancyRoutes are about who there is: organisations, projects, users, tokens.
+// tenancyRoutes are about organisations, projects, users and tokens.
 func (a *api) tenancyRoutes() {
-	administer(a, a.orgs())
-	administer(a, a.quotas("/api/v1/orgs", "/{org}", "OrgQuota", "quota of an organisation: what its clusters may book of the pool's connections, and what is booked"))
-	administer(a, a.projects())
-	administer(a, a.quotas("/api/v1/projects", "/{org}/{project}", "ProjectQuota", "quota of a project: what its clusters may book of the pool's connections, and what is booked"))
-	administer(a, a.users())
-	a.unlockRoute()
-	administer(a, a.tokens())
+	addResource(a, a.orgs())
+	addResource(a, a.quotas("/api/v1/orgs", "/{org}", "OrgQuota", "quota of an organisation: what its clusters may "+
+		"book of the pool's connections, and what is booked"))
+	addResource(a, a.projects())
+	addResource(a, a.quotas("/api/v1/projects", "/{org}/{project}", "ProjectQuota", "quota of a project: what its "+
+		"clusters may book of the pool's connections, and what is booked"))
+	addResource(a, a.users())
+	a.unlockRoutes()
+	addResource(a, a.tokens())
 }
 
 func (a *api) orgs() resource[ecp.Org] {
 	m := a.manager
 	return resource[ecp.Org]{
-		path: "/api/v1/orgs", at: "/{org}", one: "Org", many: "Orgs", word: "organisation", words: "the organisations you have a role in",
+		path: "/api/v1/orgs", at: "/{org}", one: "Org", many: "Orgs", word: "organisation", words: "the organisations " +
+			"you have a role in",
 		key: func(o ecp.Org) string { return o.Name }, revision: func(o ecp.Org) int64 { return o.Revision },
 		list: m.Orgs, get: m.Org, refuses: []ecp.Code{ecp.CodeExists, ecp.CodeQuotaExceeded},
-		made: schemaOf[orgBody], changed: schemaOf[describedPatch],
-		create: func(ctx context.Context, body []byte) (ecp.Org, error) {
-			b, err := decodeAs[orgBody](body)
+		form: schemaOf[orgBody], patch: schemaOf[describedPatch],
+		create: func(ctx context.Context, b body) (ecp.Org, error) {
+			form, err := decode[orgBody](b)
 			if err != nil {
 				return ecp.Org{}, err
 			}
-			return m.CreateOrg(ctx, b.Name, b.Description)
+			return m.CreateOrg(ctx, form.Name, form.Description)
 		},
 		change: describe(m.Org, m.UpdateOrg),
 		remove: func(ctx context.Context, key string) error { return m.DeleteOrg(ctx, key, ifRevision(ctx)) },
@@ -69,10 +70,11 @@ func (a *api) projects() resource[projectView] {
 	}
 	change := describe(m.Project, m.UpdateProject)
 	return resource[projectView]{
-		path: "/api/v1/projects", at: "/{org}/{project}", one: "Project", many: "Projects", word: "project", words: "the projects you may see",
-		key: func(p projectView) string { return p.Path }, revision: func(p projectView) int64 { return p.Revision },
+		path: "/api/v1/projects", at: "/{org}/{project}", one: "Project", many: "Projects", word: "project",
+		words: "the projects you may see",
+		key:   func(p projectView) string { return p.Path }, revision: func(p projectView) int64 { return p.Revision },
 		refuses: []ecp.Code{ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeNotFound},
-		made:    schemaOf[projectBody], changed: schemaOf[describedPatch],
+		form:    schemaOf[projectBody], patch: schemaOf[describedPatch],
 		list: func(ctx context.Context) ([]projectView, error) {
 			all, err := m.Projects(ctx, "")
 			return a.withUsage(ctx, all, err)
@@ -81,16 +83,16 @@ func (a *api) projects() resource[projectView] {
 			p, err := m.Project(ctx, key)
 			return one(ctx, p, err)
 		},
-		create: func(ctx context.Context, body []byte) (projectView, error) {
-			b, err := decodeAs[projectBody](body)
+		create: func(ctx context.Context, b body) (projectView, error) {
+			form, err := decode[projectBody](b)
 			if err != nil {
 				return projectView{}, err
 			}
-			p, err := m.CreateProject(ctx, b.Path, b.Description)
+			p, err := m.CreateProject(ctx, form.Path, form.Description)
 			return one(ctx, p, err)
 		},
-		change: func(ctx context.Context, key string, body []byte) (projectView, error) {
-			p, err := change(ctx, key, body)
+		change: func(ctx context.Context, key string, b body) (projectView, error) {
+			p, err := change(ctx, key, b)
 			return one(ctx, p, err)
 		},
 		remove: func(ctx context.Context, key string) error { return m.DeleteProject(ctx, key, ifRevision(ctx)) },
@@ -107,15 +109,18 @@ type projectBody struct {
 	Description string `json:"description" required:"false" maxLength:"500"`
 }
 
-// describedPatch changes what a thing is described as, and there is nothing else.
+// describedPatch is the patch of a thing of which only the description can change.
 type describedPatch struct {
 	Description *string `json:"description" required:"false" maxLength:"500"`
 }
 
-// describe changes a description; a patch without one changes nothing.
-func describe[V any](get func(context.Context, string) (V, error), set func(context.Context, string, string, int64) (V, error)) func(context.Context, string, []byte) (V, error) {
-	return func(ctx context.Context, key string, body []byte) (V, error) {
-		p, err := decodePatch[describedPatch](body)
+// describe changes a description. A patch without one changes nothing.
+func describe[V any](
+	get func(ctx context.Context, key string) (V, error),
+	set func(ctx context.Context, key, description string, revision int64) (V, error),
+) func(context.Context, string, body) (V, error) {
+	return func(ctx context.Context, key string, b body) (V, error) {
+		p, err := decodePatch[describedPatch](b)
 		if err != nil {
 			var zero V
 			return zero, err
@@ -131,23 +136,28 @@ func (a *api) users() resource[ecp.User] {
 	m := a.manager
 	return resource[ecp.User]{
 		path: "/api/v1/users", at: "/{user}", one: "User", many: "Users", word: "user", words: "the users within your reach",
-		key: func(u ecp.User) string { return u.Name }, called: func(u ecp.User) string { return u.DisplayName }, revision: func(u ecp.User) int64 { return u.Revision },
-		list: m.Users, get: m.User, refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeExists, ecp.CodeConflict, ecp.CodeNotFound},
-		made: schemaOf[userBody], changed: schemaOf[userPatch],
-		create: func(ctx context.Context, body []byte) (ecp.User, error) {
-			b, err := decodeAs[userBody](body)
+		key: func(u ecp.User) string { return u.Name }, label: func(u ecp.User) string { return u.DisplayName },
+		revision: func(u ecp.User) int64 { return u.Revision },
+		list:     m.Users, get: m.User,
+		refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeExists, ecp.CodeConflict, ecp.CodeNotFound},
+		form:    schemaOf[userBody], patch: schemaOf[userPatch],
+		create: func(ctx context.Context, b body) (ecp.User, error) {
+			form, err := decode[userBody](b)
 			if err != nil {
 				return ecp.User{}, err
 			}
-			return m.CreateUser(ctx, ecp.UserRequest{Name: b.Name, DisplayName: b.DisplayName, Password: b.Password, Grants: b.Grants})
+			return m.CreateUser(ctx, ecp.UserRequest{
+				Name: form.Name, DisplayName: form.DisplayName, Password: form.Password, Grants: form.Grants,
+			})
 		},
-		change: func(ctx context.Context, key string, body []byte) (ecp.User, error) {
-			p, err := decodePatch[userPatch](body)
+		change: func(ctx context.Context, key string, b body) (ecp.User, error) {
+			p, err := decodePatch[userPatch](b)
 			if err != nil {
 				return ecp.User{}, err
 			}
 			return m.UpdateUser(ctx, key, ecp.UserChange{
-				DisplayName: p.DisplayName, Grants: p.Grants, Disabled: p.Disabled, Password: p.Password, IfRevision: ifRevision(ctx),
+				DisplayName: p.DisplayName, Grants: p.Grants, Disabled: p.Disabled, Password: p.Password,
+				IfRevision: ifRevision(ctx),
 			})
 		},
 		remove: func(ctx context.Context, key string) error { return m.DeleteUser(ctx, key, ifRevision(ctx)) },
@@ -168,7 +178,7 @@ type userPatch struct {
 	Password    *string      `json:"password" required:"false" minLength:"10" doc:"a new one ends the user's sessions" writeOnly:"true"`
 }
 
-// tokenView is an API token; the secret is in the answer that makes it only.
+// tokenView is an API token. Only the answer that makes it has the secret.
 type tokenView struct {
 	ecp.TokenInfo
 	Token string `json:"token,omitempty" doc:"the bearer token: shown when it is made, and never again"`
@@ -185,9 +195,11 @@ type tokenBody struct {
 func (a *api) tokens() resource[tokenView] {
 	m := a.manager
 	return resource[tokenView]{
-		path: "/api/v1/tokens", at: "/{token}", one: "Token", many: "Tokens", word: "API token", words: "the API tokens within your reach",
-		key: func(t tokenView) string { return t.ID }, called: func(t tokenView) string { return t.Name }, refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeNotFound},
-		made: schemaOf[tokenBody],
+		path: "/api/v1/tokens", at: "/{token}", one: "Token", many: "Tokens", word: "API token", words: "the API tokens " +
+			"within your reach",
+		key: func(t tokenView) string { return t.ID }, label: func(t tokenView) string { return t.Name },
+		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeNotFound},
+		form:    schemaOf[tokenBody],
 		list: func(ctx context.Context) ([]tokenView, error) {
 			all, err := m.Tokens(ctx)
 			out := make([]tokenView, len(all))
@@ -200,44 +212,37 @@ func (a *api) tokens() resource[tokenView] {
 			t, err := m.Token(ctx, key)
 			return tokenView{TokenInfo: t}, err
 		},
-		create: func(ctx context.Context, body []byte) (tokenView, error) {
-			b, err := decodeAs[tokenBody](body)
+		create: func(ctx context.Context, b body) (tokenView, error) {
+			form, err := decode[tokenBody](b)
 			if err != nil {
 				return tokenView{}, err
 			}
-			t, err := m.CreateToken(ctx, ecp.TokenRequest{Name: b.Name, Grant: ecp.Grant{Role: b.Role, Org: b.Org, Project: b.Project}, ExpiresAt: b.ExpiresAt})
+			grant := ecp.Grant{Role: form.Role, Org: form.Org, Project: form.Project}
+			t, err := m.CreateToken(ctx, ecp.TokenRequest{Name: form.Name, Grant: grant, ExpiresAt: form.ExpiresAt})
 			return tokenView{t.TokenInfo, t.Secret}, within("grant.", err)
 		},
 		remove: m.DeleteToken,
 	}
 }
 
-// within takes what a body does not have from the fields an error names.
-func within(prefix string, err error) error {
-	var e *ecp.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	out := *e
-	out.Fields = nil
-	for _, f := range e.Fields {
-		out.Fields = append(out.Fields, ecp.FieldError{Field: strings.TrimPrefix(f.Field, prefix), Message: f.Message})
-	}
-	return &out
-}
-
-// pathWords and pathSamples describe the parameters of paths.
+// pathTexts and pathExamples describe the parameters of paths.
 var (
-	pathWords = map[string]string{
-		"org": "the organisation's name", "project": "the project's name in it", "user": "the user's name", "token": "the token's id",
-		"image": "the image's id", "size": "the size's name", "registry": "the registry's name", "license": "the licence's name",
+	pathTexts = map[string]string{
+		"org": "the organisation's name", "project": "the project's name in it", "user": "the user's name",
+		"token": "the token's id",
+		"image": "the image's id", "size": "the size's name", "registry": "the registry's name",
+		"license": "the licence's name",
 		"profile": "the profile's name", "target": "the target's name",
 		"id": "its id", "agent": "the agent's id", "file": "name of the part",
 	}
-	pathSamples = map[string]string{
-		"orgs/org": "default", "projects/org": "default", "projects/project": "default", "users/user": "ann", "tokens/token": "tok-0123456789abcdef",
-		"images/image": "emqx-ee-5.8.9", "sizes/size": "1C1G", "registries/registry": "harbor", "emqx-licenses/license": "main",
-		"lb-profiles/profile": "large", "kubernetes-targets/target": "default",
-		"unrecorded-clusters/id": sampleCluster, "clusters/id": sampleCluster, "clusters/token": "reg-0123456789abcdef", "clusters/agent": "agt-0123456789abcdef", "operations/id": sampleOperation,
+	pathExamples = map[string]string{
+		"orgs/org": "default", "projects/org": "default", "projects/project": "default", "users/user": "ann",
+		"tokens/token": "tok-0123456789abcdef",
+		"images/image": "emqx-ee-5.8.9", "sizes/size": "1C1G", "registries/registry": "harbor",
+		"emqx-licenses/license": "main",
+		"lb-profiles/profile":   "large", "kubernetes-targets/target": "default",
+		"process/file":           "page.js",
+		"unrecorded-clusters/id": exampleCluster, "clusters/id": exampleCluster, "clusters/token": "reg-0123456789abcdef",
+		"clusters/agent": "agt-0123456789abcdef", "operations/id": exampleOperation,
 	}
 )

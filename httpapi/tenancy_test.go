@@ -104,10 +104,10 @@ func TestRightsOfEveryRoute(t *testing.T) {
 
 // rightsOfRoute asks as every caller: first those who are refused, who must
 // have changed nothing, then the others, each in a world of its own.
-func rightsOfRoute(t *testing.T, op *huma.Operation, want string) (requests int) {
+func rightsOfRoute(t *testing.T, op *route, want string) (requests int) {
 	t.Helper()
 	f := newFixture(t, setup{bare: true})
-	places, disabled := f.furnish(), f.disabledUser()
+	places, disabled := f.seed(), f.disabledUser()
 	before := f.stored()
 	for i, c := range callers {
 		if want[i] == 'y' {
@@ -125,7 +125,7 @@ func rightsOfRoute(t *testing.T, op *huma.Operation, want string) (requests int)
 		requests++
 		if op.Method != http.MethodGet {
 			f = newFixture(t, setup{bare: true})
-			places = f.furnish()
+			places = f.seed()
 		}
 		got := f.ask(op, places, c.token)
 		assert.Equal(t, "y", outcome(got.status), "%s: %d %s", c.name, got.status, got.body)
@@ -134,12 +134,12 @@ func rightsOfRoute(t *testing.T, op *huma.Operation, want string) (requests int)
 }
 
 // ask sends a route its sample.
-func (f *fixture) ask(op *huma.Operation, places map[string]string, token string) reply {
+func (f *fixture) ask(op *route, places map[string]string, token string) reply {
 	f.t.Helper()
 	delete(places, "/api/v1/orgs") // the samples of paths: default, and default/default
 	delete(places, "/api/v1/projects")
 	body, path := "", pathOf(op, places)
-	if samples := requestSamples[op.OperationID]; len(samples) > 0 {
+	if samples := requestExamples[op.OperationID]; len(samples) > 0 {
 		body = string(mustJSON(f.t, samples[0].body))
 		if op.OperationID == "createCluster" || strings.HasPrefix(op.OperationID, "create") {
 			body = another(body)
@@ -159,8 +159,8 @@ func another(body string) string {
 // The same for an adopted cluster: who is refused, and who may read.
 func TestRightsToAdoptedClusters(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	places, disabled := f.furnish(), f.disabledUser()
-	got := f.serve(asSystem, http.MethodPost, clustersPath, string(mustJSON(t, requestSamples["createCluster"][1].body)), nil)
+	places, disabled := f.seed(), f.disabledUser()
+	got := f.serve(asSystem, http.MethodPost, clustersPath, string(mustJSON(t, requestExamples["createCluster"][1].body)), nil)
 	require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
 	places[clustersPath] = got.header.Get("Location")
 	before := f.stored()
@@ -169,7 +169,7 @@ func TestRightsToAdoptedClusters(t *testing.T) {
 			continue
 		}
 		path, body, want := pathOf(op, places), "", rightsTable[op.OperationID]+"aaa"
-		if samples := requestSamples[op.OperationID]; op.OperationID == "updateCluster" {
+		if samples := requestExamples[op.OperationID]; op.OperationID == "updateCluster" {
 			body = `{"name":"other"}` // the sample is a hosted cluster's
 		} else if len(samples) > 0 {
 			body = string(mustJSON(t, samples[0].body))
@@ -204,7 +204,7 @@ func (f *fixture) disabledUser() string {
 // What lists, exports and streams show to strangers holds nothing foreign.
 func TestListsShowNothingForeign(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	f.furnish()
+	f.seed()
 	f.serve(asUser, http.MethodPost, clustersPath, hostedBody, nil) // refused, for the audit
 	own := f.serve(asOrg, http.MethodPost, clustersPath, `{"mode":"adopted","project":"other/one","name":"ours"}`, nil)
 	require.Equal(t, http.StatusCreated, own.status, "%s", own.body)

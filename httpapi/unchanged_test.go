@@ -12,7 +12,7 @@ import (
 // change.
 func TestPatchOfNothing(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	places := f.furnish()
+	places := f.seed()
 	for list, change := range map[string]string{
 		"/api/v1/orgs": `{"description":"x"}`, "/api/v1/projects": `{"description":"x"}`, "/api/v1/users": `{"displayName":"x","disabled":false}`,
 		"/api/v1/sizes": `{"storage":{"size":"1Ti"}}`, "/api/v1/images": `{"default":true}`, "/api/v1/registries": `{"user":"x"}`,

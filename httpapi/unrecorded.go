@@ -15,27 +15,34 @@ const unrecordedPath = "/api/v1/unrecorded-clusters"
 // unrecordedRoutes are for clusters that are there and that no record knows: an
 // older database was put back, or a namespace came back from a backup.
 func (a *api) unrecordedRoutes() {
-	list := a.operation(http.MethodGet, unrecordedPath, "listUnrecorded", "List clusters that are there and that no record knows")
-	list.Description = "They are left alone until somebody takes them over or removes them. Targets that cannot be seen are left out."
-	a.serve(list, http.StatusOK, schemaOf[page[unrecordedView]](a.schemas()), a.listUnrecorded)
-
-	take := a.operation(http.MethodPost, unrecordedPath+"/{id}/take-over", "takeOverUnrecorded", "Make a record of a cluster that is there and has none",
-		ecp.CodeConflict, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported)
-	take.Description = "The record is made from what the cluster's objects say they were made from; the id is kept, the connections are booked, and no node is replaced."
-	take.Parameters = []*huma.Param{toggle("dryRun", "say what would be done, and do nothing")}
-	take.Responses["200"] = a.answer("a plan", schemaOf[ecp.Plan](a.schemas()))
-	take.Responses["202"] = a.heads(a.answer("recorded", schemaOf[clusterView](a.schemas())), "ETag", "Location", "Operation-Location")
-	a.handle(take, a.takeOverUnrecorded)
-	a.takes(take, schemaOf[takeOverBody](a.schemas()))
-
-	remove := a.operation(http.MethodDelete, unrecordedPath+"/{id}", "removeUnrecorded", "Remove a cluster that no record knows, with its data", ecp.CodeConflict)
-	remove.Description = "The removal goes on after the answer."
-	text := func(name, says string, required bool) *huma.Param {
-		return &huma.Param{In: "query", Name: name, Description: says, Required: required, Schema: schemaOf[string](a.schemas())}
-	}
-	remove.Parameters = []*huma.Param{text("name", "what the cluster's objects call it, or its id: nothing is removed by a slip", true), text("target", "where it was found; needed where it is on several targets", false)}
-	remove.Responses["204"] = &huma.Response{Description: "begun"}
-	a.handle(remove, a.removeUnrecorded)
+	a.json(route{
+		method: http.MethodGet, path: unrecordedPath, id: "listUnrecorded",
+		summary: "List clusters that are there and that no record knows",
+		description: "They are left alone until somebody takes them over or removes them. Targets that cannot be seen " +
+			"are left out.",
+		success: returns[page[unrecordedView]](http.StatusOK),
+	}, a.listUnrecorded)
+	a.json(route{
+		method: http.MethodPost, path: unrecordedPath + "/{id}/take-over", id: "takeOverUnrecorded",
+		summary: "Make a record of a cluster that is there and has none",
+		description: "The record is made from what the cluster's objects say they were made from; the id is kept, the " +
+			"connections " +
+			"are booked, and no node is replaced.",
+		parameters: []*huma.Param{dryRun()}, body: schemaOf[takeOverBody],
+		success: []answer{
+			answerOf[ecp.Plan](http.StatusOK).saying("a plan"),
+			answerOf[clusterView](http.StatusAccepted, "ETag", "Location", "Operation-Location").saying("recorded"),
+		},
+		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported},
+	}, decoded(a.takeOverUnrecorded))
+	name := query("name", "what the cluster's objects call it, or its id: nothing is removed by a slip", text())
+	name.Required = true
+	a.json(route{
+		method: http.MethodDelete, path: unrecordedPath + "/{id}", id: "removeUnrecorded",
+		summary: "Remove a cluster that no record knows, with its data", description: "The removal goes on after the answer.",
+		parameters: []*huma.Param{name, query("target", "where it was found; needed where it is on several targets", text())},
+		success:    []answer{{status: http.StatusNoContent, text: "begun"}}, refuses: []ecp.Code{ecp.CodeConflict},
+	}, a.removeUnrecorded)
 }
 
 // unrecordedView is a cluster that no record knows.
@@ -60,8 +67,11 @@ type unrecordedView struct {
 
 func viewUnrecorded(u ecp.UnrecordedCluster) unrecordedView {
 	v := unrecordedView{
-		ID: u.ID, Target: u.Target, Name: u.Name, Project: u.Project, CreatedAt: u.Since, Generation: u.Found.Generation, Nodes: len(u.Found.Nodes),
-		Volumes: len(u.Found.Volumes), Going: u.Found.Terminating, CanTake: u.Manifest && u.RecordedOn == "" && !u.Found.Terminating, Why: u.Why, Settings: u.Settings, RecordedOn: u.RecordedOn,
+		ID: u.ID, Target: u.Target, Name: u.Name, Project: u.Project, CreatedAt: u.Since, Generation: u.Found.Generation,
+		Nodes:   len(u.Found.Nodes),
+		Volumes: len(u.Found.Volumes), Going: u.Found.Terminating,
+		CanTake: u.Manifest && u.RecordedOn == "" && !u.Found.Terminating, Why: u.Why, Settings: u.Settings,
+		RecordedOn: u.RecordedOn,
 	}
 	for _, n := range u.Found.Nodes {
 		if n.Ready {
@@ -74,16 +84,12 @@ func viewUnrecorded(u ecp.UnrecordedCluster) unrecordedView {
 	return v
 }
 
-func (a *api) listUnrecorded(ctx context.Context, _ *http.Request, _ []byte) (success, error) {
+func (a *api) listUnrecorded(ctx context.Context, _ *http.Request, _ body) (success, error) {
 	found, err := a.manager.Unrecorded(ctx)
-	out := page[unrecordedView]{Items: make([]unrecordedView, len(found))}
-	for i, u := range found {
-		out.Items[i] = viewUnrecorded(u)
-	}
-	return success{status: http.StatusOK, body: out}, err
+	return success{status: http.StatusOK, body: page[unrecordedView]{Items: convert(found, viewUnrecorded)}}, err
 }
 
-// takeOverBody says what a cluster's objects do not, or not as it is wanted.
+// takeOverBody gives what a cluster's objects do not say, or what is to be different.
 type takeOverBody struct {
 	Name    string            `json:"name" required:"false" maxLength:"200" doc:"as its objects say when left out"`
 	Project string            `json:"project" required:"false" doc:"org/project; as its objects say when left out"`
@@ -91,16 +97,12 @@ type takeOverBody struct {
 	Config  map[string]string `json:"config" required:"false" doc:"values of the settings that are not kept with its objects"`
 }
 
-func (a *api) takeOverUnrecorded(ctx context.Context, r *http.Request, body []byte) (success, error) {
-	dryRun, p := toggled(r, "dryRun")
+func (a *api) takeOverUnrecorded(ctx context.Context, r *http.Request, b takeOverBody) (success, error) {
+	dryRun, p := readBool(r, "dryRun")
 	if p != nil {
 		return success{}, p
 	}
-	b, err := decodeAs[takeOverBody](body)
-	if err != nil {
-		return success{}, err
-	}
-	c, p := a.cluster(r.PathValue("id"))
+	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
@@ -115,25 +117,18 @@ func (a *api) takeOverUnrecorded(ctx context.Context, r *http.Request, body []by
 		return success{}, within("spec.", err)
 	}
 	return success{
-		status: http.StatusAccepted, location: clustersPath + "/" + string(info.ID), etag: etag(info.Revision), body: viewCluster(info),
+		status: http.StatusAccepted, location: clustersPath + "/" + string(info.ID), etag: etag(info.Revision),
+		body:              viewCluster(info),
 		operationLocation: operationsPath + "/" + string(operation.ID),
 	}, nil
 }
 
-func (a *api) removeUnrecorded(ctx context.Context, r *http.Request, _ []byte) (success, error) {
-	c, p := a.cluster(r.PathValue("id"))
+func (a *api) removeUnrecorded(ctx context.Context, r *http.Request, _ body) (success, error) {
+	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
 	q := r.URL.Query()
 	err := a.manager.RemoveUnrecorded(ctx, c.ID(), q.Get("target"), q.Get("name"))
-	return success{status: http.StatusNoContent}, ofUnrecordedQuery(err)
-}
-
-// ofUnrecordedQuery lets an error point to the parameter it came in.
-func ofUnrecordedQuery(err error) error {
-	if err == nil {
-		return nil
-	}
-	return ofQuery(err)
+	return success{status: http.StatusNoContent}, ofQuery(err)
 }

@@ -85,7 +85,7 @@ type internalView struct {
 // specView is the spec of the cluster's mode, without the mode around it.
 type specView ecp.Spec
 
-// MarshalJSON gives the one part that is set.
+// MarshalJSON encodes the one part that is set.
 func (s specView) MarshalJSON() ([]byte, error) {
 	if s.Adopted != nil {
 		return json.Marshal(s.Adopted)
@@ -93,7 +93,7 @@ func (s specView) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s.Hosted)
 }
 
-// Schema says that it is the one or the other.
+// Schema describes that it is the one or the other.
 func (specView) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{schemaOf[ecp.HostedSpec](r), schemaOf[ecp.AdoptedSpec](r)}}
 }
@@ -107,7 +107,8 @@ func viewCluster(i ecp.Info) clusterView {
 	}
 	v.Status = statusView{
 		State: st.State, Label: i.StateMachine().Label(st.State), Reason: st.Reason, Message: st.Message,
-		Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Nodes: []nodeView{}, ReadyNodes: i.ReadyNodes, Volumes: list(i.Volumes), ForeignMembers: i.ForeignMembers,
+		Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Nodes: []nodeView{},
+		ReadyNodes: i.ReadyNodes, Volumes: list(i.Volumes), ForeignMembers: i.ForeignMembers,
 		Connections: i.Current, Conditions: list(st.Conditions), Operation: st.Operation,
 		Endpoints: endpointsView{
 			Internal: internalView{Host: i.Endpoints.Internal.Host, Ports: list(i.Endpoints.Internal.Ports)},
@@ -122,9 +123,11 @@ func viewCluster(i ecp.Info) clusterView {
 
 func viewNode(n ecp.NodeInfo) nodeView {
 	return nodeView{
-		Ordinal: n.Ordinal, Name: n.Name, Pod: n.Pod, Host: n.Host, IP: n.IP, Ready: n.Ready, Going: n.Going, Broken: n.Broken,
+		Ordinal: n.Ordinal, Name: n.Name, Pod: n.Pod, Host: n.Host, IP: n.IP, Ready: n.Ready, Going: n.Going,
+		Broken: n.Broken,
 		Reason: n.Reason, Message: n.Message, Image: n.Image, Volume: n.Volume, Restarts: n.Restarts, Since: n.Since,
-		Member: n.Member, Status: string(n.Status), Role: n.Role, Version: n.Version, Uptime: int64(n.Uptime / time.Second), Connections: n.Connections,
+		Member: n.Member, Status: string(n.Status), Role: n.Role, Version: n.Version, Uptime: int64(n.Uptime / time.Second),
+		Connections: n.Connections,
 	}
 }
 
@@ -134,18 +137,4 @@ func etag(revision int64) string { return strconv.Quote(strconv.FormatInt(revisi
 func viewOperation(o ecp.Operation) ecp.Operation {
 	o.Steps = list(o.Steps)
 	return o
-}
-
-// list makes sure that an empty list is written as [] and not as null.
-func list[T any](items []T) []T {
-	if items == nil {
-		return []T{}
-	}
-	return items
-}
-
-// page is a part of a list.
-type page[T any] struct {
-	Items []T    `json:"items"`
-	Next  string `json:"next" doc:"cursor of the next page; empty on the last"`
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// What a request says of itself in its headers, beside its token.
+// The headers in which a request describes itself, beside its token.
 const (
 	headerKey     = "Idempotency-Key"
 	headerIfMatch = "If-Match"
@@ -28,8 +28,8 @@ const longestRequestID = 64
 
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// requestID is the client's own id of a request where it can be repeated and
-// logged, else a new one.
+// requestID is the client's own id of a request if it is safe to repeat and log, and a
+// new one otherwise.
 func requestID(r *http.Request) string {
 	if id := r.Header.Get(headerRequest); len(id) <= longestRequestID && requestIDForm.MatchString(id) {
 		return id
@@ -48,10 +48,9 @@ func (a *api) remote(r *http.Request) string {
 	return addr.String()
 }
 
-// ClientAddr returns the address that a request comes from; false if the
-// connection has none. What a proxy tells of it counts only where the proxy is
-// trusted: the last address in X-Forwarded-For that is not a trusted proxy's is
-// the client's.
+// ClientAddr returns the address that a request comes from, and false if the connection
+// has none. X-Forwarded-For counts only if a trusted proxy sent it: the last address in it
+// that is not a trusted proxy's is the client's.
 func ClientAddr(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -90,26 +89,25 @@ func hopAddr(hop string) (netip.Addr, bool) {
 
 type ifRevisionKey struct{}
 
-// ifRevision is the revision a change was asked for; 0 = whatever it is.
+// ifRevision is the revision that a change was decided on; 0 means any revision.
 func ifRevision(ctx context.Context) int64 {
 	n, _ := ctx.Value(ifRevisionKey{}).(int64)
 	return n
 }
 
-// conditions reads what a change hangs on: the key that makes it happen once,
-// and the revision it was decided on. A route that cannot mind them refuses
-// them, for a client relies on them.
-func conditions(ctx context.Context, op *huma.Operation, r *http.Request) (context.Context, *problemView) {
+// conditions reads the idempotency key of a change and the revision that it was decided
+// on. A route that cannot respect them refuses them, because a client relies on them.
+func (rt *route) conditions(ctx context.Context, r *http.Request) (context.Context, *problemView) {
 	var wrong []fieldView
 	if keys := r.Header.Values(headerKey); len(keys) > 0 {
-		why := keyProblem(op, keys)
+		why := rt.keyProblem(keys)
 		if why != "" {
 			wrong = append(wrong, fieldView{"/header/" + headerKey, why})
 		}
 		ctx = ecp.WithIdempotencyKey(ctx, keys[0])
 	}
 	if matches := r.Header.Values(headerIfMatch); len(matches) > 0 {
-		revision, why := matchRevision(op, matches)
+		revision, why := rt.matchRevision(matches)
 		if why != "" {
 			wrong = append(wrong, fieldView{"/header/" + headerIfMatch, why})
 		}
@@ -121,21 +119,23 @@ func conditions(ctx context.Context, op *huma.Operation, r *http.Request) (conte
 	return ctx, nil
 }
 
-func keyProblem(op *huma.Operation, keys []string) string {
+func (rt *route) keyProblem(keys []string) string {
 	switch {
-	case !takesHeader(op, headerKey):
+	case !rt.takesHeader(headerKey):
 		return "is not minded by this path; leave it out"
 	case len(keys) > 1:
 		return "stands twice"
-	case len(keys[0]) == 0 || len(keys[0]) > ecp.MaxIdempotencyKey || strings.ContainsFunc(keys[0], func(c rune) bool { return c < 0x20 || c > 0x7e }):
+	case len(keys[0]) == 0 || len(keys[0]) > ecp.MaxIdempotencyKey || strings.ContainsFunc(keys[0], notPrintable):
 		return "is not of 1 to " + strconv.Itoa(ecp.MaxIdempotencyKey) + " printable ASCII characters"
 	}
 	return ""
 }
 
-// matchRevision reads an entity tag of ours; * stands for whatever is there.
-func matchRevision(op *huma.Operation, values []string) (revision int64, why string) {
-	if !takesHeader(op, headerIfMatch) {
+func notPrintable(c rune) bool { return c < 0x20 || c > 0x7e }
+
+// matchRevision reads an entity tag of this API; * means any revision.
+func (rt *route) matchRevision(values []string) (revision int64, why string) {
+	if !rt.takesHeader(headerIfMatch) {
 		return 0, "is not minded by this path; leave it out"
 	}
 	if len(values) == 1 && values[0] == "*" {
@@ -151,34 +151,33 @@ func matchRevision(op *huma.Operation, values []string) (revision int64, why str
 	return revision, ""
 }
 
-func takesHeader(op *huma.Operation, name string) bool {
-	return slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "header" && p.Name == name })
+func (rt *route) takesHeader(name string) bool { return rt.parameter("header", name) != nil }
+
+// describeConditions describes the headers that a change takes, and adds what they
+// may be refused with.
+func (rt *route) describeConditions() {
+	if rt.Method != http.MethodGet && !rt.keyless {
+		rt.Parameters = append(rt.Parameters, idempotencyKeyParameter())
+		rt.refuses = append(slices.Clone(rt.refuses), ecp.CodeKeyReused)
+	}
+	if rt.takesHeader(headerIfMatch) {
+		rt.refuses = append(slices.Clone(rt.refuses), ecp.CodePrecondition)
+	}
 }
 
-// keyless is the key of a route's metadata that keeps it from taking an
-// idempotency key: its answer is a secret, or it changes nothing twice.
-const keyless = "keyless"
-
-// mindsKey and mindsMatch let a route take the headers.
-
-func mindsKey(op *huma.Operation) {
-	most := ecp.MaxIdempotencyKey
-	op.Parameters = append(op.Parameters, &huma.Param{
-		In: "header", Name: headerKey, Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most, Pattern: `^[\x20-\x7e]+$`},
-		Description: "1 to 255 printable ASCII characters that name this one request: who sends it again within 24 hours gets the first answer, and nothing happens twice",
-	})
-	alsoRefuse(op, ecp.CodeKeyReused)
+func idempotencyKeyParameter() *huma.Param {
+	longest := ecp.MaxIdempotencyKey
+	return &huma.Param{
+		In: "header", Name: headerKey,
+		Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest, Pattern: `^[\x20-\x7e]+$`},
+		Description: "1 to 255 printable ASCII characters that name this one request: " +
+			"who sends it again within 24 hours gets the first answer, and nothing happens twice",
+	}
 }
 
-func mindsMatch(op *huma.Operation) {
-	op.Parameters = append(op.Parameters, &huma.Param{
+func ifMatchParameter() *huma.Param {
+	return &huma.Param{
 		In: "header", Name: headerIfMatch, Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^(\*|"[1-9][0-9]*")$`},
 		Description: "the ETag of what the change was decided on: it is refused where the thing has changed meanwhile",
-	})
-	alsoRefuse(op, ecp.CodePrecondition)
-}
-
-func alsoRefuse(op *huma.Operation, codes ...ecp.Code) {
-	also, _ := op.Metadata[alsoRefuses].([]ecp.Code)
-	op.Metadata[alsoRefuses] = append(slices.Clone(also), codes...)
+	}
 }

@@ -62,7 +62,7 @@ func TestPageInABrowser(t *testing.T) {
 // Whoever tries the addresses that come to mind finds the page.
 func TestWaysToThePage(t *testing.T) {
 	f := newFixture(t, setup{})
-	for path := range pageLeads {
+	for path := range docsRedirects {
 		r, err := http.Get(f.server.URL + path)
 		require.NoError(t, err)
 		require.NoError(t, r.Body.Close())

@@ -61,7 +61,7 @@ func TestStreamsAreBounded(t *testing.T) {
 // Every stream shows a change in the same words, which are written once for all
 // who are there, and forgotten when there are many later ones.
 func TestEventTextsAreShared(t *testing.T) {
-	e := newEventTexts()
+	e := newEventCache()
 	change := func(seq int64, size int) ecp.Change {
 		return ecp.Change{Seq: seq, Kind: ecp.KindOrg, Payload: ecp.Org{Name: "a", Description: strings.Repeat("x", size)}}
 	}
@@ -74,12 +74,12 @@ func TestEventTextsAreShared(t *testing.T) {
 	hidden, err := e.of(t.Context(), ecp.Change{Seq: 2, Kind: ecp.KindToken, Payload: ecp.Token{Name: "secret"}})
 	require.NoError(t, err)
 	require.Nil(t, hidden)
-	for seq := range int64(10 * eventTextsKept) {
+	for seq := range int64(10 * eventCacheCount) {
 		text, err := e.of(t.Context(), change(3+seq, 64<<10))
 		require.NoError(t, err)
 		require.Contains(t, string(text[:20]), fmt.Sprintf("id: %d\n", 3+seq))
-		require.LessOrEqual(t, e.bytes, eventTextsBytes)
-		require.LessOrEqual(t, len(e.texts), eventTextsKept)
+		require.LessOrEqual(t, e.bytes, eventCacheBytes)
+		require.LessOrEqual(t, len(e.texts), eventCacheCount)
 	}
 	require.Len(t, e.texts, len(e.order))
 }

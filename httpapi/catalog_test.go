@@ -46,7 +46,7 @@ func TestMergePatchOfACatalogue(t *testing.T) {
 // removal.
 func TestIfMatch(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	places := f.furnish()
+	places := f.seed()
 	for list, change := range map[string]string{
 		"/api/v1/orgs": `{"description":"x"}`, "/api/v1/projects": `{"description":"x"}`, "/api/v1/users": `{"displayName":"x"}`,
 		"/api/v1/sizes": `{"storage":{"size":"1Ti"}}`, "/api/v1/images": `{"reference":"a/b:1"}`, "/api/v1/registries": `{"user":"x"}`,
@@ -79,7 +79,7 @@ func TestIfMatch(t *testing.T) {
 // Patches at once lose nothing of each other.
 func TestPatchesAtOnce(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	f.furnish()
+	f.seed()
 	var group sync.WaitGroup
 	for i := range 4 {
 		group.Go(func() {
@@ -114,12 +114,12 @@ func TestInUse(t *testing.T) {
 // or the log.
 func TestSecretsNeverComeBack(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	f.furnish()
+	f.seed()
 	f.admin(http.MethodPatch, "/api/v1/registries/harbor", `{"password":"second-secret"}`).want(http.StatusOK)
 	f.admin(http.MethodPatch, "/api/v1/emqx-licenses/main", `{"content":"third-secret"}`).want(http.StatusOK)
 	f.admin(http.MethodPatch, "/api/v1/kubernetes-targets/plant", `{"kubeconfig":"fourth-secret"}`).want(http.StatusOK)
 	f.admin(http.MethodPatch, "/api/v1/users/ann", `{"password":"fifth-secret-word"}`).want(http.StatusOK)
-	secrets := []string{"a secret", "second-secret", "third-secret", "fourth-secret", "fifth-secret-word", "a long password", sampleLicence, "kind: Config"}
+	secrets := []string{"a secret", "second-secret", "third-secret", "fourth-secret", "fifth-secret-word", "a long password", exampleLicense, "kind: Config"}
 	for pattern, op := range f.api.routes {
 		if op.Method != http.MethodGet || strings.Contains(op.Path, "{") || op.OperationID == "watchEvents" || len(op.Security) == 0 {
 			continue
@@ -209,7 +209,7 @@ func TestWhatThePlatformNeverTakes(t *testing.T) {
 // null takes away no limit and no user's lock; 0 and false do, on purpose.
 func TestNullTakesNoNumberAway(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	places := f.furnish()
+	places := f.seed()
 	user, profile := places["/api/v1/users"], places["/api/v1/lb-profiles"]
 	f.admin(http.MethodPatch, user, `{"disabled":true}`).want(http.StatusOK)
 	for path, fields := range map[string][]string{

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// answer remembers what has been answered, and indents JSON for people.
-type answer struct {
+// responseRecorder remembers what has been answered, and indents JSON for people.
+type responseRecorder struct {
 	http.ResponseWriter
 	status int
 	broken bool // the client does not take it
-	people bool // somebody reads it as it is
+	indent bool // a person reads it as it is
 }
 
-// readByPeople begin the User-Agent of what shows an answer as it comes; the
-// API server of Kubernetes goes by the same words.
-var readByPeople = []string{"curl/", "Wget/", "HTTPie/", "Mozilla/"}
+// peoplesAgents are how the User-Agent of programs begins that show an answer as it is;
+// the API server of Kubernetes uses the same list.
+var peoplesAgents = []string{"curl/", "Wget/", "HTTPie/", "Mozilla/"}
 
-func isReadByPeople(r *http.Request) bool {
+func readByPeople(r *http.Request) bool {
 	agent := r.UserAgent()
-	for _, p := range readByPeople {
+	for _, p := range peoplesAgents {
 		if strings.HasPrefix(agent, p) {
 			return true
 		}
@@ -30,7 +30,7 @@ func isReadByPeople(r *http.Request) bool {
 }
 
 // WriteHeader remembers the status.
-func (o *answer) WriteHeader(status int) {
+func (o *responseRecorder) WriteHeader(status int) {
 	if o.status == 0 {
 		o.status = status
 	}
@@ -38,12 +38,12 @@ func (o *answer) WriteHeader(status int) {
 }
 
 // Write remembers whether it worked.
-func (o *answer) Write(b []byte) (int, error) {
+func (o *responseRecorder) Write(b []byte) (int, error) {
 	if o.status == 0 {
 		o.status = http.StatusOK
 	}
 	shown := b
-	if o.people {
+	if o.indent {
 		shown = o.indented(b)
 	}
 	n, err := o.ResponseWriter.Write(shown)
@@ -56,9 +56,10 @@ func (o *answer) Write(b []byte) (int, error) {
 
 // indented returns a JSON body with line ends and indents. Bodies that are
 // written in pieces, or whose length was announced, stay as they are.
-func (o *answer) indented(b []byte) []byte {
+func (o *responseRecorder) indented(b []byte) []byte {
 	head := o.Header()
-	if media := head.Get("Content-Type"); !strings.HasSuffix(media, "json") || strings.Contains(media, "ndjson") || head.Get("Content-Length") != "" {
+	media := head.Get("Content-Type")
+	if !strings.HasSuffix(media, "json") || strings.Contains(media, "ndjson") || head.Get("Content-Length") != "" {
 		return b
 	}
 	var out bytes.Buffer
@@ -69,9 +70,9 @@ func (o *answer) indented(b []byte) []byte {
 }
 
 // Unwrap lets http.ResponseController reach the server's own writer.
-func (o *answer) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+func (o *responseRecorder) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 
-// headerOnly catches what the mux would have said.
+// headerOnly records the header that the mux would have sent.
 type headerOnly struct{ header http.Header }
 
 func (h *headerOnly) Header() http.Header         { return h.header }

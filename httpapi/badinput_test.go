@@ -35,7 +35,7 @@ type attempt struct {
 // and what is refused has changed nothing.
 func TestBadInput(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	places := f.furnish()
+	places := f.seed()
 	total := 0
 	for _, pattern := range slices.Sorted(maps.Keys(f.api.routes)) {
 		op := f.api.routes[pattern]
@@ -70,9 +70,9 @@ func (f *fixture) serve(token, method, path, body string, header map[string]stri
 	return reply{f.t, w.Code, w.Header(), w.Body.Bytes()}
 }
 
-// furnish makes one of everything that can be made, from the samples of the
+// seed makes one of everything that can be made, from the samples of the
 // document, and gives where each is, by the path of its list.
-func (f *fixture) furnish() map[string]string {
+func (f *fixture) seed() map[string]string {
 	f.t.Helper()
 	places := map[string]string{}
 	for _, pattern := range slices.Sorted(maps.Keys(f.api.routes)) {
@@ -80,7 +80,7 @@ func (f *fixture) furnish() map[string]string {
 		if op.Method != http.MethodPost || !strings.HasPrefix(op.OperationID, "create") {
 			continue
 		}
-		body := string(mustJSON(f.t, requestSamples[op.OperationID][0].body))
+		body := string(mustJSON(f.t, requestExamples[op.OperationID][0].body))
 		got := f.serve(asSystem, op.Method, op.Path, body, nil)
 		require.Less(f.t, got.status, 300, "%s: %s", pattern, got.body)
 		require.NotEmpty(f.t, got.header.Get("Location"), pattern)
@@ -94,7 +94,7 @@ func (f *fixture) furnish() map[string]string {
 
 // pathOf fills the parameters of a path: with the thing that was made, else
 // with the document's examples.
-func pathOf(op *huma.Operation, places map[string]string) string {
+func pathOf(op *route, places map[string]string) string {
 	list, _, _ := strings.Cut(op.Path, "/{")
 	path := op.Path
 	if at, ok := places[list]; ok && list != op.Path {
@@ -110,7 +110,7 @@ func pathOf(op *huma.Operation, places map[string]string) string {
 	return path
 }
 
-func (f *fixture) try(op *huma.Operation, a attempt) {
+func (f *fixture) try(op *route, a attempt) {
 	f.t.Helper()
 	before := f.stored()
 	got := f.serve(asSystem, a.method, a.path, a.body, a.header)
@@ -134,14 +134,14 @@ func (f *fixture) try(op *huma.Operation, a attempt) {
 }
 
 // attempts breaks a request to an operation in every way the document tells of.
-func (f *fixture) attempts(op *huma.Operation, places map[string]string) []attempt {
+func (f *fixture) attempts(op *route, places map[string]string) []attempt {
 	path := pathOf(op, places)
-	if isThrough(op) { // queries and bodies are the broker's own
+	if op.passthrough { // queries and bodies are the broker's own
 		good := attempt{method: op.Method, path: path}
 		return append(slices.DeleteFunc(brokenQueries(op, good), func(a attempt) bool { return a.what == "unknown parameter" }), brokenPaths(op, good)...)
 	}
 	good := attempt{method: op.Method, path: path}
-	samples := requestSamples[op.OperationID]
+	samples := requestExamples[op.OperationID]
 	if len(samples) > 0 {
 		good.body = string(mustJSON(f.t, samples[0].body))
 	}
@@ -157,7 +157,7 @@ func (f *fixture) attempts(op *huma.Operation, places map[string]string) []attem
 			out = append(out, b.out...)
 		}
 	}
-	if most, _ := op.Metadata[patience].(interface{ Seconds() float64 }); most != nil && most.Seconds() == 0 {
+	if op.unbounded {
 		out = slices.DeleteFunc(out, func(a attempt) bool { return !a.refuse }) // it would go on for ever
 	}
 	return out
@@ -174,7 +174,7 @@ func (f *fixture) choice(s *huma.Schema, v any) *huma.Schema {
 	return nil
 }
 
-func brokenQueries(op *huma.Operation, good attempt) (out []attempt) {
+func brokenQueries(op *route, good attempt) (out []attempt) {
 	add := func(what, query, pointer string, refuse bool) {
 		a := good
 		a.what, a.pointer, a.refuse = what, pointer, refuse
@@ -232,7 +232,7 @@ func strangers(s *huma.Schema) []string {
 	})
 }
 
-func brokenHeaders(op *huma.Operation, good attempt) (out []attempt) {
+func brokenHeaders(op *route, good attempt) (out []attempt) {
 	for _, p := range op.Parameters {
 		if p.In != "header" {
 			continue
@@ -246,7 +246,7 @@ func brokenHeaders(op *huma.Operation, good attempt) (out []attempt) {
 	return out
 }
 
-func brokenPaths(op *huma.Operation, good attempt) (out []attempt) {
+func brokenPaths(op *route, good attempt) (out []attempt) {
 	base := op.Path
 	for _, p := range op.Parameters {
 		if p.In != "path" {
@@ -265,7 +265,7 @@ func brokenPaths(op *huma.Operation, good attempt) (out []attempt) {
 	return out
 }
 
-func brokenBodies(op *huma.Operation, good attempt) (out []attempt) {
+func brokenBodies(op *route, good attempt) (out []attempt) {
 	if op.Method == http.MethodGet {
 		return nil
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Streams bounds the streams that are open at the same time: of events, and of
-// logs that are followed. Each costs a connection, memory and, for each event,
-// a share of the processor. Zero fields take the default.
+// Streams limits how many streams are open at the same time: streams of events, and
+// logs that are followed. Each costs a connection, memory and some processor time for
+// each event. Zero fields take the default.
 type Streams struct {
-	InAll    int // 1,000
-	PerActor int // of one user, whatever the sessions, or of one token; 100
+	InAll    int // of all clients together; 1,000 by default
+	PerActor int // of one user, over all sessions, or of one token; 100 by default
 }
 
 func (s Streams) withDefaults() Streams {
@@ -27,7 +27,7 @@ func (s Streams) withDefaults() Streams {
 	return s
 }
 
-// streamsRetry is what a client that has met the bound is told to wait.
+// streamsRetry is how long a client that has met the limit should wait.
 const streamsRetry = 10 * time.Second
 
 // streamCount counts the streams that are open.
@@ -43,9 +43,9 @@ func newStreamCount(most Streams) *streamCount {
 	return &streamCount{most: most.withDefaults(), actor: map[string]int{}}
 }
 
-// mayStream counts the stream that a request asks for until leave is called, or
-// says why it cannot be had now.
-func (a *api) mayStream(r *http.Request) (leave func(), p *problemView) {
+// admitStream counts the stream that a request asks for until leave is called, or
+// returns why the limit does not allow it now.
+func (a *api) admitStream(r *http.Request) (leave func(), p *problemView) {
 	actor, _ := ecp.ActorFrom(r.Context())
 	leave, err := a.streams.begin(actor)
 	if err != nil {
@@ -54,20 +54,23 @@ func (a *api) mayStream(r *http.Request) (leave func(), p *problemView) {
 	return leave, nil
 }
 
-// begin counts one stream more until leave is called, or refuses it.
+// begin counts one more stream until leave is called, or refuses it.
 func (c *streamCount) begin(a ecp.Actor) (leave func(), err error) {
 	key := a.Identity()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	refuse := func(format string, args ...any) error {
-		return &ecp.Error{Code: ecp.CodeThrottled, Op: "open stream", Message: fmt.Sprintf(format, args...), RetryAfter: streamsRetry}
+		return &ecp.Error{
+			Code: ecp.CodeThrottled, Op: "open stream", Message: fmt.Sprintf(format, args...), RetryAfter: streamsRetry,
+		}
 	}
 	switch {
 	case c.actor[key] >= c.most.PerActor:
-		return nil, refuse("%s has %d streams of events or logs open, which is the limit for one user or token; close some, or let one stream serve all who want its events",
-			a.Name, c.actor[key])
+		return nil, refuse("%s has %d streams of events or logs open, which is the limit for one user or token; "+
+			"close some, or let one stream serve all who want its events", a.Name, c.actor[key])
 	case c.all >= c.most.InAll:
-		return nil, refuse("%d streams of events or logs are open, which is the limit of this server; try again later, or have its limit raised", c.all)
+		return nil, refuse("%d streams of events or logs are open, which is the limit of this server; "+
+			"try again later, or have its limit raised", c.all)
 	}
 	c.all++
 	c.actor[key]++

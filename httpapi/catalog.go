@@ -7,19 +7,19 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// catalogueRoutes are about what clusters are made from, and the pool.
-func (a *api) catalogueRoutes() {
-	administer(a, a.images())
-	administer(a, a.sizes())
-	administer(a, a.registries())
-	administer(a, a.licences())
-	administer(a, a.lbProfiles())
-	administer(a, a.targets())
-	administer(a, a.pool())
+// catalogRoutes are about what clusters are made from, and the pool.
+func (a *api) catalogRoutes() {
+	addResource(a, a.images())
+	addResource(a, a.sizes())
+	addResource(a, a.registries())
+	addResource(a, a.licenses())
+	addResource(a, a.lbProfiles())
+	addResource(a, a.targets())
+	addResource(a, a.pool())
 }
 
-// ofCatalogue are the codes that changes of catalogues may be refused with.
-var ofCatalogue = []ecp.Code{ecp.CodeExists, ecp.CodeConflict, ecp.CodeQuotaExceeded, ecp.CodeUnsupported}
+// catalogProblems are the codes that changes of catalogues may be refused with.
+var catalogProblems = []ecp.Code{ecp.CodeExists, ecp.CodeConflict, ecp.CodeQuotaExceeded, ecp.CodeUnsupported}
 
 type imageEntry struct {
 	ID        string `json:"id" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; what a spec names; never changes"`
@@ -32,9 +32,9 @@ type imageEntry struct {
 
 func (a *api) images() resource[ecp.Image] {
 	m := a.manager
-	s := shelf[ecp.Image, imageEntry]{
+	c := catalogEntry[ecp.Image, imageEntry]{
 		key: "id", get: m.Image, set: func(i *ecp.Image, n int64) { i.Revision = n },
-		body: func(i ecp.Image) imageEntry {
+		form: func(i ecp.Image) imageEntry {
 			return imageEntry{i.ID, i.Reference, i.Version, i.Default, i.Architectures}
 		},
 		entry: func(b imageEntry, i ecp.Image) ecp.Image {
@@ -42,14 +42,17 @@ func (a *api) images() resource[ecp.Image] {
 			return i
 		},
 		create: func(ctx context.Context, i ecp.Image, _ imageEntry) (ecp.Image, error) { return m.CreateImage(ctx, i) },
-		update: func(ctx context.Context, i ecp.Image, _ imageEntry, _ written) (ecp.Image, error) {
+		update: func(ctx context.Context, i ecp.Image, _ body) (ecp.Image, error) {
 			return m.UpdateImage(ctx, i)
 		},
 	}
 	return resource[ecp.Image]{
-		path: "/api/v1/images", at: "/{image}", one: "Image", many: "Images", word: "image", words: "the images a hosted cluster can be made from",
-		key: func(i ecp.Image) string { return i.ID }, revision: func(i ecp.Image) int64 { return i.Revision }, refuses: ofCatalogue,
-		list: m.Images, get: m.Image, create: s.make, change: s.change, made: schemaOf[imageEntry], changed: patchOf[imageEntry],
+		path: "/api/v1/images", at: "/{image}", one: "Image", many: "Images", word: "image", words: "the images a " +
+			"hosted cluster can be made from",
+		key: func(i ecp.Image) string { return i.ID }, revision: func(i ecp.Image) int64 { return i.Revision },
+		refuses: catalogProblems,
+		list:    m.Images, get: m.Image, create: c.add, change: c.change,
+		form: schemaOf[imageEntry], patch: patchOf[imageEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteImage(ctx, key, ifRevision(ctx)) },
 	}
 }
@@ -74,24 +77,26 @@ type storageEntry struct {
 
 func (a *api) sizes() resource[ecp.Size] {
 	m := a.manager
-	s := shelf[ecp.Size, sizeEntry]{
+	c := catalogEntry[ecp.Size, sizeEntry]{
 		key: "name", get: m.Size, set: func(z *ecp.Size, n int64) { z.Revision = n },
-		body: func(z ecp.Size) sizeEntry {
+		form: func(z ecp.Size) sizeEntry {
 			return sizeEntry{z.Name, quantityPair(z.CPU), quantityPair(z.Memory), storageEntry(z.Storage), z.Default}
 		},
 		entry: func(b sizeEntry, z ecp.Size) ecp.Size {
-			z.Name, z.CPU, z.Memory, z.Storage, z.Default = b.Name, ecp.Resource(b.CPU), ecp.Resource(b.Memory), ecp.Storage(b.Storage), b.Default
+			z.Name, z.Storage, z.Default = b.Name, ecp.Storage(b.Storage), b.Default
+			z.CPU, z.Memory = ecp.Resource(b.CPU), ecp.Resource(b.Memory)
 			return z
 		},
 		create: func(ctx context.Context, z ecp.Size, _ sizeEntry) (ecp.Size, error) { return m.CreateSize(ctx, z) },
-		update: func(ctx context.Context, z ecp.Size, _ sizeEntry, _ written) (ecp.Size, error) {
+		update: func(ctx context.Context, z ecp.Size, _ body) (ecp.Size, error) {
 			return m.UpdateSize(ctx, z)
 		},
 	}
 	return resource[ecp.Size]{
 		path: "/api/v1/sizes", at: "/{size}", one: "Size", many: "Sizes", word: "size", words: "the sizes a node can have",
-		key: func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision }, refuses: ofCatalogue,
-		list: m.Sizes, get: m.Size, create: s.make, change: s.change, made: schemaOf[sizeEntry], changed: patchOf[sizeEntry],
+		key: func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision },
+		refuses: catalogProblems,
+		list:    m.Sizes, get: m.Size, create: c.add, change: c.change, form: schemaOf[sizeEntry], patch: patchOf[sizeEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteSize(ctx, key, ifRevision(ctx)) },
 	}
 }
@@ -105,9 +110,9 @@ type registryEntry struct {
 
 func (a *api) registries() resource[ecp.Registry] {
 	m := a.manager
-	s := shelf[ecp.Registry, registryEntry]{
+	c := catalogEntry[ecp.Registry, registryEntry]{
 		key: "name", get: m.Registry, set: func(r *ecp.Registry, n int64) { r.Revision = n },
-		body: func(r ecp.Registry) registryEntry { return registryEntry{r.Name, r.Host, r.User, ""} },
+		form: func(r ecp.Registry) registryEntry { return registryEntry{r.Name, r.Host, r.User, ""} },
 		entry: func(b registryEntry, r ecp.Registry) ecp.Registry {
 			r.Name, r.Host, r.User = b.Name, b.Host, b.User
 			return r
@@ -115,14 +120,17 @@ func (a *api) registries() resource[ecp.Registry] {
 		create: func(ctx context.Context, r ecp.Registry, b registryEntry) (ecp.Registry, error) {
 			return m.CreateRegistry(ctx, r, ecp.Secret(b.Password))
 		},
-		update: func(ctx context.Context, r ecp.Registry, b registryEntry, has written) (ecp.Registry, error) {
-			return m.UpdateRegistry(ctx, r, secretOf("password", b.Password, has))
+		update: func(ctx context.Context, r ecp.Registry, patch body) (ecp.Registry, error) {
+			return m.UpdateRegistry(ctx, r, patch.secret("password"))
 		},
 	}
 	return resource[ecp.Registry]{
-		path: "/api/v1/registries", at: "/{registry}", one: "Registry", many: "Registries", word: "registry", words: "the registries that want a password",
-		key: func(r ecp.Registry) string { return r.Name }, revision: func(r ecp.Registry) int64 { return r.Revision }, refuses: ofCatalogue,
-		list: m.Registries, get: m.Registry, create: s.make, change: s.change, made: schemaOf[registryEntry], changed: patchOf[registryEntry],
+		path: "/api/v1/registries", at: "/{registry}", one: "Registry", many: "Registries", word: "registry",
+		words: "the registries that want a password",
+		key:   func(r ecp.Registry) string { return r.Name }, revision: func(r ecp.Registry) int64 { return r.Revision },
+		refuses: catalogProblems,
+		list:    m.Registries, get: m.Registry, create: c.add, change: c.change, form: schemaOf[registryEntry],
+		patch:  patchOf[registryEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteRegistry(ctx, key, ifRevision(ctx)) },
 	}
 }
@@ -134,11 +142,11 @@ type licenceEntry struct {
 	Content string            `json:"content" required:"true" writeOnly:"true" doc:"the file or the key; stored encrypted, never shown"`
 }
 
-func (a *api) licences() resource[ecp.Licence] {
+func (a *api) licenses() resource[ecp.Licence] {
 	m := a.manager
-	s := shelf[ecp.Licence, licenceEntry]{
+	c := catalogEntry[ecp.Licence, licenceEntry]{
 		key: "name", get: m.Licence, set: func(l *ecp.Licence, n int64) { l.Revision = n },
-		body: func(l ecp.Licence) licenceEntry { return licenceEntry{l.Name, l.Format, l.Default, ""} },
+		form: func(l ecp.Licence) licenceEntry { return licenceEntry{l.Name, l.Format, l.Default, ""} },
 		entry: func(b licenceEntry, l ecp.Licence) ecp.Licence {
 			l.Name, l.Format, l.Default = b.Name, b.Format, b.Default
 			return l
@@ -146,14 +154,17 @@ func (a *api) licences() resource[ecp.Licence] {
 		create: func(ctx context.Context, l ecp.Licence, b licenceEntry) (ecp.Licence, error) {
 			return m.CreateLicence(ctx, l, ecp.Secret(b.Content))
 		},
-		update: func(ctx context.Context, l ecp.Licence, b licenceEntry, has written) (ecp.Licence, error) {
-			return m.UpdateLicence(ctx, l, secretOf("content", b.Content, has))
+		update: func(ctx context.Context, l ecp.Licence, patch body) (ecp.Licence, error) {
+			return m.UpdateLicence(ctx, l, patch.secret("content"))
 		},
 	}
 	return resource[ecp.Licence]{
-		path: "/api/v1/emqx-licenses", at: "/{license}", one: "License", many: "Licenses", word: "EMQX licence", words: "the EMQX licences",
-		key: func(l ecp.Licence) string { return l.Name }, revision: func(l ecp.Licence) int64 { return l.Revision }, refuses: ofCatalogue,
-		list: m.Licences, get: m.Licence, create: s.make, change: s.change, made: schemaOf[licenceEntry], changed: patchOf[licenceEntry],
+		path: "/api/v1/emqx-licenses", at: "/{license}", one: "License", many: "Licenses", word: "EMQX licence",
+		words: "the EMQX licences",
+		key:   func(l ecp.Licence) string { return l.Name }, revision: func(l ecp.Licence) int64 { return l.Revision },
+		refuses: catalogProblems,
+		list:    m.Licences, get: m.Licence, create: c.add, change: c.change, form: schemaOf[licenceEntry],
+		patch:  patchOf[licenceEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteLicence(ctx, key, ifRevision(ctx)) },
 	}
 }
@@ -167,9 +178,9 @@ type lbProfileEntry struct {
 
 func (a *api) lbProfiles() resource[ecp.LBProfile] {
 	m := a.manager
-	s := shelf[ecp.LBProfile, lbProfileEntry]{
+	c := catalogEntry[ecp.LBProfile, lbProfileEntry]{
 		key: "name", get: m.LBProfile, set: func(l *ecp.LBProfile, n int64) { l.Revision = n },
-		body: func(l ecp.LBProfile) lbProfileEntry {
+		form: func(l ecp.LBProfile) lbProfileEntry {
 			return lbProfileEntry{l.Name, l.MinConnections, l.MaxConnections, l.Annotations}
 		},
 		entry: func(b lbProfileEntry, l ecp.LBProfile) ecp.LBProfile {
@@ -179,14 +190,17 @@ func (a *api) lbProfiles() resource[ecp.LBProfile] {
 		create: func(ctx context.Context, l ecp.LBProfile, _ lbProfileEntry) (ecp.LBProfile, error) {
 			return m.CreateLBProfile(ctx, l)
 		},
-		update: func(ctx context.Context, l ecp.LBProfile, _ lbProfileEntry, _ written) (ecp.LBProfile, error) {
+		update: func(ctx context.Context, l ecp.LBProfile, _ body) (ecp.LBProfile, error) {
 			return m.UpdateLBProfile(ctx, l)
 		},
 	}
 	return resource[ecp.LBProfile]{
-		path: "/api/v1/lb-profiles", at: "/{profile}", one: "LBProfile", many: "LBProfiles", word: "load-balancer profile", words: "the load-balancer profiles; where two fit, the older wins",
-		key: func(l ecp.LBProfile) string { return l.Name }, revision: func(l ecp.LBProfile) int64 { return l.Revision }, refuses: ofCatalogue,
-		list: m.LBProfiles, get: m.LBProfile, create: s.make, change: s.change, made: schemaOf[lbProfileEntry], changed: patchOf[lbProfileEntry],
+		path: "/api/v1/lb-profiles", at: "/{profile}", one: "LBProfile", many: "LBProfiles", word: "load-balancer profile",
+		words: "the load-balancer profiles; where two fit, the older wins",
+		key:   func(l ecp.LBProfile) string { return l.Name }, revision: func(l ecp.LBProfile) int64 { return l.Revision },
+		refuses: catalogProblems,
+		list:    m.LBProfiles, get: m.LBProfile, create: c.add, change: c.change, form: schemaOf[lbProfileEntry],
+		patch:  patchOf[lbProfileEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteLBProfile(ctx, key, ifRevision(ctx)) },
 	}
 }
@@ -213,9 +227,9 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 		}
 		return m.Target(ctx, t.Name)
 	}
-	s := shelf[ecp.TargetInfo, targetEntry]{
+	c := catalogEntry[ecp.TargetInfo, targetEntry]{
 		key: "name", get: m.Target, set: func(t *ecp.TargetInfo, n int64) { t.Revision = n },
-		body: func(t ecp.TargetInfo) targetEntry {
+		form: func(t ecp.TargetInfo) targetEntry {
 			return targetEntry{t.Name, t.Description, "", networkEntry(t.Network)}
 		},
 		entry: func(b targetEntry, t ecp.TargetInfo) ecp.TargetInfo {
@@ -226,15 +240,18 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 			made, err := m.CreateTarget(ctx, t.Target, ecp.Secret(b.Kubeconfig))
 			return info(ctx, made, err)
 		},
-		update: func(ctx context.Context, t ecp.TargetInfo, b targetEntry, has written) (ecp.TargetInfo, error) {
-			changed, err := m.UpdateTarget(ctx, t.Target, secretOf("kubeconfig", b.Kubeconfig, has))
+		update: func(ctx context.Context, t ecp.TargetInfo, patch body) (ecp.TargetInfo, error) {
+			changed, err := m.UpdateTarget(ctx, t.Target, patch.secret("kubeconfig"))
 			return info(ctx, changed, err)
 		},
 	}
 	return resource[ecp.TargetInfo]{
-		path: "/api/v1/kubernetes-targets", at: "/{target}", one: "Target", many: "Targets", word: "Kubernetes target", words: "the Kubernetes targets, with their health",
-		key: func(t ecp.TargetInfo) string { return t.Name }, revision: func(t ecp.TargetInfo) int64 { return t.Revision }, refuses: ofCatalogue,
-		list: m.Targets, get: m.Target, create: s.make, change: s.change, made: schemaOf[targetEntry], changed: patchOf[targetEntry],
+		path: "/api/v1/kubernetes-targets", at: "/{target}", one: "Target", many: "Targets", word: "Kubernetes target",
+		words: "the Kubernetes targets, with their health",
+		key:   func(t ecp.TargetInfo) string { return t.Name }, revision: func(t ecp.TargetInfo) int64 { return t.Revision },
+		refuses: catalogProblems,
+		list:    m.Targets, get: m.Target, create: c.add, change: c.change, form: schemaOf[targetEntry],
+		patch:  patchOf[targetEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteTarget(ctx, key, ifRevision(ctx)) },
 	}
 }
@@ -249,19 +266,20 @@ type poolEntry struct {
 func (a *api) pool() resource[ecp.Pool] {
 	m := a.manager
 	get := func(ctx context.Context, _ string) (ecp.Pool, error) { return m.Pool(ctx) }
-	s := shelf[ecp.Pool, poolEntry]{
+	c := catalogEntry[ecp.Pool, poolEntry]{
 		get: get, set: func(p *ecp.Pool, n int64) { p.Revision = n },
-		body: func(p ecp.Pool) poolEntry { return poolEntry{p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt} },
+		form: func(p ecp.Pool) poolEntry { return poolEntry{p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt} },
 		entry: func(b poolEntry, p ecp.Pool) ecp.Pool {
 			p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt = b.Connections, b.LargestCluster, b.Clusters, b.ExpiresAt
 			return p
 		},
-		update: func(ctx context.Context, p ecp.Pool, _ poolEntry, _ written) (ecp.Pool, error) {
+		update: func(ctx context.Context, p ecp.Pool, _ body) (ecp.Pool, error) {
 			return m.UpdatePool(ctx, p)
 		},
 	}
 	return resource[ecp.Pool]{
-		path: "/api/v1/pool", one: "Pool", word: "pool of what all clusters together may use, and what is booked", revision: func(p ecp.Pool) int64 { return p.Revision }, refuses: ofCatalogue,
-		get: get, change: s.change, changed: patchOf[poolEntry],
+		path: "/api/v1/pool", one: "Pool", word: "pool of what all clusters together may use, and what is booked",
+		revision: func(p ecp.Pool) int64 { return p.Revision }, refuses: catalogProblems,
+		get: get, change: c.change, patch: patchOf[poolEntry],
 	}
 }

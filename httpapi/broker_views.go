@@ -78,7 +78,7 @@ func (a alarmView) key() string {
 	return fmt.Sprintf("%020d %s %s", math.MaxInt64-max(a.Since.UnixNano(), 0), a.Name, strings.Join(a.Nodes, " "))
 }
 
-func (a alarmView) words() string { return a.Name }
+func (a alarmView) text() string { return a.Name }
 
 // ruleView is a rule of the broker's rule engine.
 type ruleView struct {
@@ -92,8 +92,8 @@ type ruleView struct {
 	Created     time.Time `json:"createdAt,omitzero" doc:"left out where the broker does not say"`
 }
 
-func (r ruleView) key() string   { return r.ID }
-func (r ruleView) words() string { return r.ID + " " + r.Name }
+func (r ruleView) key() string  { return r.ID }
+func (r ruleView) text() string { return r.ID + " " + r.Name }
 
 // connectorView is one thing that leads outside.
 type connectorView struct {
@@ -117,15 +117,17 @@ type connectorNodeView struct {
 	Reason string                `json:"reason"`
 }
 
-func (c connectorView) key() string   { return string(c.Kind) + " " + c.ID }
-func (c connectorView) words() string { return c.ID + " " + c.Name }
+func (c connectorView) key() string  { return string(c.Kind) + " " + c.ID }
+func (c connectorView) text() string { return c.ID + " " + c.Name }
 
 func viewStats(at time.Time, t ecp.Traffic) statsView {
 	v := statsView{
 		At: at, Connections: t.Connections, Sessions: t.Sessions, Topics: t.Topics, Subscriptions: t.Subscriptions,
 		SharedSubscriptions: t.SharedSubscriptions, Retained: t.Retained, Totals: totalsView(t.Totals),
-		Nodes: eachOf(t.Nodes, func(n ecp.NodeTraffic) nodeStatsView {
-			return nodeStatsView{Node: n.Node, Connections: n.Connections, Sessions: n.Sessions, Totals: totalsView(n.Totals), Error: n.Error}
+		Nodes: convert(t.Nodes, func(n ecp.NodeTraffic) nodeStatsView {
+			return nodeStatsView{
+				Node: n.Node, Connections: n.Connections, Sessions: n.Sessions, Totals: totalsView(n.Totals), Error: n.Error,
+			}
 		}),
 	}
 	v.RatesError = t.RatesError
@@ -139,7 +141,9 @@ func viewStats(at time.Time, t ecp.Traffic) statsView {
 func viewSample(s ecp.TrafficSample) sampleView { return sampleView(s) }
 
 func viewAlarm(a ecp.Alarm) alarmView {
-	v := alarmView{Name: a.Name, Message: a.Message, Nodes: list(a.Nodes), Active: a.Active(), Since: a.Since, Until: a.Until}
+	v := alarmView{
+		Name: a.Name, Message: a.Message, Nodes: list(a.Nodes), Active: a.Active(), Since: a.Since, Until: a.Until,
+	}
 	if len(a.Details) > 0 {
 		v.Details = a.Details
 	}
@@ -154,8 +158,9 @@ func viewRule(r ecp.Rule) ruleView {
 
 func viewConnector(i ecp.Integration) connectorView {
 	return connectorView{
-		Kind: i.Kind, ID: i.ID, Type: i.Type, Name: i.Name, Description: i.Description, Enabled: i.Enabled, Status: i.Status, Reason: i.Reason,
-		Nodes:     eachOf(i.Nodes, func(n ecp.IntegrationNode) connectorNodeView { return connectorNodeView(n) }),
+		Kind: i.Kind, ID: i.ID, Type: i.Type, Name: i.Name, Description: i.Description, Enabled: i.Enabled,
+		Status: i.Status, Reason: i.Reason,
+		Nodes:     convert(i.Nodes, func(n ecp.IntegrationNode) connectorNodeView { return connectorNodeView(n) }),
 		Connector: i.Connector, Rules: list(i.Rules),
 	}
 }
