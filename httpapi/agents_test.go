@@ -23,7 +23,8 @@ var withAgents = AgentSetup{
 
 func (f *fixture) adopt() string {
 	f.t.Helper()
-	return f.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"plant","spec":{}}`).want(http.StatusCreated).cluster().ID
+	return f.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"plant","spec":{}}`).
+		want(http.StatusCreated).cluster().ID
 }
 
 // The whole life of agents over the API: a guide, agents that register with its
@@ -51,7 +52,8 @@ func TestAgents(t *testing.T) {
 	register := func(token string) (ecp.AgentRecord, error) {
 		public, _, err := ed25519.GenerateKey(nil)
 		require.NoError(t, err)
-		return f.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: ecp.Secret(token), PublicKey: public, Version: "1.2.3", OS: "linux", Arch: "arm64", Hostname: "broker-1"})
+		return f.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: ecp.Secret(token), PublicKey: public,
+			Version: "1.2.3", OS: "linux", Arch: "arm64", Hostname: "broker-1"})
 	}
 	first, err := register(guide.Token)
 	require.NoError(t, err)
@@ -150,23 +152,31 @@ func TestSetupRefused(t *testing.T) {
 func TestAgentsOfHosted(t *testing.T) {
 	f := newFixture(t, setup{agents: withAgents})
 	at := clustersPath + "/" + f.create()
-	for method, path := range map[string]string{http.MethodGet: "/agents", http.MethodDelete: "/agents/agt-0123456789abcdef"} {
-		require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, method, at+path, "").want(http.StatusUnprocessableEntity).problem().Code)
+	for method, path := range map[string]string{http.MethodGet: "/agents",
+		http.MethodDelete: "/agents/agt-0123456789abcdef"} {
+		require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, method, at+path, "").want(http.StatusUnprocessableEntity).
+			problem().Code)
 	}
-	require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, http.MethodPost, at+"/setup", `{}`).want(http.StatusUnprocessableEntity).problem().Code)
-	require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, http.MethodGet, at+"/registrations", "").want(http.StatusUnprocessableEntity).problem().Code)
+	require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, http.MethodPost, at+"/setup", `{}`).
+		want(http.StatusUnprocessableEntity).problem().Code)
+	require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, http.MethodGet, at+"/registrations", "").
+		want(http.StatusUnprocessableEntity).problem().Code)
 }
 
 // One agent in full.
 func TestViewAgent(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	i := ecp.AgentInfo{AgentRecord: ecp.AgentRecord{ID: "agt-1", Node: "emqx@a", RegisteredAt: at, LastSeen: at}, Reason: "EMQXAuthFailed", Message: "…", Seen: ecp.AgentObservation{
-		Connected: true, Since: at, LastSeen: at.Add(time.Hour), Carrier: "direct", Remote: "192.0.2.7", ClockSkew: -90*time.Second - 400*time.Millisecond,
-		Report: &ecp.AgentReport{Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultAuth, Message: "401"}}},
-	}}
+	i := ecp.AgentInfo{AgentRecord: ecp.AgentRecord{ID: "agt-1", Node: "emqx@a", RegisteredAt: at, LastSeen: at},
+		Reason: "EMQXAuthFailed", Message: "…", Seen: ecp.AgentObservation{
+			Connected: true, Since: at, LastSeen: at.Add(time.Hour), Carrier: "direct", Remote: "192.0.2.7",
+			ClockSkew: -90*time.Second - 400*time.Millisecond,
+			Report: &ecp.AgentReport{Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultAuth,
+				Message: "401"}}},
+		}}
 	v := viewAgent(i)
 	require.Equal(t, agentView{
-		ID: "agt-1", Node: "emqx@a", RegisteredAt: at, Connected: true, Since: at, LastSeen: at.Add(time.Hour), Carrier: "direct", Remote: "192.0.2.7", ClockSkew: -90,
+		ID: "agt-1", Node: "emqx@a", RegisteredAt: at, Connected: true, Since: at, LastSeen: at.Add(time.Hour),
+		Carrier: "direct", Remote: "192.0.2.7", ClockSkew: -90,
 		Reason: "EMQXAuthFailed", Message: "…", Errors: []agentErrorView{{ecp.AgentStageNode, ecp.AgentFaultAuth, "401"}},
 	}, v)
 	i.Seen.Connected = false // what was true of a connection is not of none

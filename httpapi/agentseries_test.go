@@ -34,7 +34,8 @@ func (l *farLink) Observe(ecp.ID) (o ecp.AgentsObservation) {
 	}
 	running := []ecp.BrokerNode{{Name: l.node.Name(), Status: ecp.NodeRunning}}
 	return ecp.AgentsObservation{Agents: []ecp.AgentObservation{{Agent: l.agent, Connected: true, Since: time.Now(),
-		Report: &ecp.AgentReport{At: time.Now(), Node: l.node.Name(), Description: ecp.Description{Version: "4.4.24", Nodes: running}}}}}
+		Report: &ecp.AgentReport{At: time.Now(), Node: l.node.Name(),
+			Description: ecp.Description{Version: "4.4.24", Nodes: running}}}}}
 }
 
 func (l *farLink) Watch(ctx context.Context, wake func(ecp.ID)) error {
@@ -66,10 +67,12 @@ func (l *farLink) Samples(context.Context, ecp.ID, time.Time) ([][]ecp.AgentSamp
 func TestSeriesOfAgents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: "4.4.24", Username: "key", Password: "secret"})
-		sim.AddFault(emqxsim.Fault{Path: "/api/v4/monitor/metrics/**", Status: http.StatusNotFound, Body: "Not found.", ContentType: "text/plain"})
+		sim.AddFault(emqxsim.Fault{Path: "/api/v4/monitor/metrics/**", Status: http.StatusNotFound, Body: "Not found.",
+			ContentType: "text/plain"})
 		l := &farLink{node: sim.Join("emqx@10.0.0.1")}
 		f := newFixture(t, setup{bare: true, talks: true, run: true, link: l})
-		id := f.serve(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"far"}`, nil).want(http.StatusCreated).cluster().ID
+		id := f.serve(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"far"}`, nil).
+			want(http.StatusCreated).cluster().ID
 		ctx := ecp.WithActor(t.Context(), ecp.System)
 		_, secret, err := f.manager.CreateRegistration(ctx, ecp.ID(id), 0)
 		require.NoError(t, err)
@@ -89,7 +92,8 @@ func TestSeriesOfAgents(t *testing.T) {
 		})
 
 		sample := func(ago time.Duration) ecp.AgentSample {
-			return ecp.AgentSample{Over: 10 * time.Second, TrafficSample: ecp.TrafficSample{At: time.Now().UTC().Add(-ago), Connections: 7, Received: 4}}
+			return ecp.AgentSample{Over: 10 * time.Second,
+				TrafficSample: ecp.TrafficSample{At: time.Now().UTC().Add(-ago), Connections: 7, Received: 4}}
 		}
 		l.kept = []ecp.AgentSample{sample(30 * time.Minute), sample(10 * time.Second)}
 		var stats statsView

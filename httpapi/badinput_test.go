@@ -124,7 +124,8 @@ func (f *fixture) try(op *route, a attempt) {
 	p := got.problem()
 	assert.Less(f.t, len(got.body), 8<<10, what)
 	if a.refuse && a.what != "path" {
-		assert.Contains(f.t, []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity}, got.status, "%s: %s", what, got.body)
+		assert.Contains(f.t, []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+			http.StatusUnprocessableEntity}, got.status, "%s: %s", what, got.body)
 	}
 	if a.refuse && a.pointer != "" && p.Code != ecp.CodeUnsupported { // else whatever is sent, it cannot be done
 		assert.Truef(f.t, slices.ContainsFunc(p.Errors, func(e fieldView) bool {
@@ -138,7 +139,8 @@ func (f *fixture) attempts(op *route, places map[string]string) []attempt {
 	path := pathOf(op, places)
 	if op.passthrough { // queries and bodies are the broker's own
 		good := attempt{method: op.Method, path: path}
-		return append(slices.DeleteFunc(brokenQueries(op, good), func(a attempt) bool { return a.what == "unknown parameter" }), brokenPaths(op, good)...)
+		return append(slices.DeleteFunc(brokenQueries(op, good),
+			func(a attempt) bool { return a.what == "unknown parameter" }), brokenPaths(op, good)...)
 	}
 	good := attempt{method: op.Method, path: path}
 	samples := requestExamples[op.OperationID]
@@ -252,7 +254,8 @@ func brokenPaths(op *route, good attempt) (out []attempt) {
 		if p.In != "path" {
 			continue
 		}
-		for _, v := range []string{"%00", "%ff", "x", "..%2f..%2fetc", strings.Repeat("y", 5000), "%E2%80%AE", "a%2fb", "*", "null", "-1", " "} {
+		for _, v := range []string{"%00", "%ff", "x", "..%2f..%2fetc", strings.Repeat("y", 5000), "%E2%80%AE", "a%2fb", "*",
+			"null", "-1", " "} {
 			a := good
 			a.what, a.refuse = "path", true
 			a.path = strings.Replace(base, "{"+p.Name+"}", strings.ReplaceAll(v, " ", "%20"), 1)
@@ -274,7 +277,8 @@ func brokenBodies(op *route, good attempt) (out []attempt) {
 		a.what, a.body, a.pointer, a.refuse, a.header = what, body, pointer, refuse, header
 		out = append(out, a)
 	}
-	for _, body := range []string{`null`, `[]`, `7`, `"x"`, `true`, `{`, `{"a":}`, `{"zz":1}`, `{"zz":1,"zz":1}`, "{\"zz\":\"\xff\"}", `{}{}`, strings.Repeat("[", 20_000), strings.Repeat(" ", 100)} {
+	for _, body := range []string{`null`, `[]`, `7`, `"x"`, `true`, `{`, `{"a":}`, `{"zz":1}`, `{"zz":1,"zz":1}`,
+		"{\"zz\":\"\xff\"}", `{}{}`, strings.Repeat("[", 20_000), strings.Repeat(" ", 100)} {
 		add("whole body", body, "", true, nil)
 	}
 	large := `{"zz":"` + strings.Repeat("x", MaxBody) + `"}`
@@ -283,7 +287,8 @@ func brokenBodies(op *route, good attempt) (out []attempt) {
 	if some == "" {
 		some = "{}"
 	}
-	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "application/xml", "application/json+x", ";", "\x7f"} {
+	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "application/xml",
+		"application/json+x", ";", "\x7f"} {
 		add("content type", some, "/header/Content-Type", true, map[string]string{"Content-Type": kind})
 	}
 	if op.RequestBody != nil {
@@ -351,7 +356,8 @@ func (b *breaker) resolved(s *huma.Schema) *huma.Schema {
 }
 
 var kinds = map[string]any{
-	huma.TypeString: "x", huma.TypeInteger: 7, huma.TypeNumber: 1.5, huma.TypeBoolean: true, huma.TypeArray: []any{}, huma.TypeObject: map[string]any{},
+	huma.TypeString: "x", huma.TypeInteger: 7, huma.TypeNumber: 1.5, huma.TypeBoolean: true, huma.TypeArray: []any{},
+	huma.TypeObject: map[string]any{},
 }
 
 // scalars puts values of other types, and beyond its bounds, in the place of one.
@@ -397,7 +403,8 @@ func (b *breaker) strings(s *huma.Schema, path []string) {
 
 // set tries the body with another value at a path.
 func (b *breaker) set(what string, path []string, v any, refuse bool) {
-	b.change(what, path, refuse, func(parent map[string]any, name string) { parent[name] = v }, func(parent []any, i int) { parent[i] = v })
+	b.change(what, path, refuse, func(parent map[string]any, name string) { parent[name] = v },
+		func(parent []any, i int) { parent[i] = v })
 }
 
 // unset tries the body without what stands at a path.
@@ -405,7 +412,8 @@ func (b *breaker) unset(path []string) {
 	b.change("missing", path, true, func(parent map[string]any, name string) { delete(parent, name) }, func([]any, int) {})
 }
 
-func (b *breaker) change(what string, path []string, refuse bool, inMap func(map[string]any, string), inList func([]any, int)) {
+func (b *breaker) change(what string, path []string, refuse bool, inMap func(map[string]any, string),
+	inList func([]any, int)) {
 	root := plain(b.f.t, b.root)
 	at := root
 	for _, part := range path[:len(path)-1] {
@@ -455,6 +463,7 @@ func (b *breaker) twice(path []string, name string) {
 	body := string(mustJSON(b.f.t, b.root))
 	root, _ := b.root.(map[string]any)
 	if v, ok := root[name]; ok {
-		b.add("twice", []string{name}, true, strings.TrimSuffix(body, "}")+","+string(mustJSON(b.f.t, name))+":"+string(mustJSON(b.f.t, v))+"}")
+		b.add("twice", []string{name}, true,
+			strings.TrimSuffix(body, "}")+","+string(mustJSON(b.f.t, name))+":"+string(mustJSON(b.f.t, v))+"}")
 	}
 }

@@ -61,7 +61,8 @@ func exampleRecord() ecp.ClusterRecord {
 		Network: ecp.Network{Type: ecp.NodePort, Listeners: []ecp.Listener{{Protocol: ecp.MQTT, Port: 1883}}},
 	}
 	return ecp.ClusterRecord{
-		ID: exampleCluster, Name: "orders", Description: "of the shops", Project: exampleProject, Mode: ecp.Hosted, Creator: "ann",
+		ID: exampleCluster, Name: "orders", Description: "of the shops", Project: exampleProject, Mode: ecp.Hosted,
+		Creator:   "ann",
 		CreatedAt: exampleTime, UpdatedAt: exampleTime, Spec: ecp.Spec{Hosted: &spec}, Generation: 1, Revision: 1,
 		Status: ecp.Status{State: ecp.Running, Reason: ecp.ReasonAsExpected, Since: exampleTime, Conditions: []ecp.Condition{
 			{Type: ecp.CondAvailable, Status: ecp.True, Reason: ecp.ReasonAsExpected, Generation: 1, Since: exampleTime},

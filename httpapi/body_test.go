@@ -63,7 +63,8 @@ func TestBadBodiesNameEveryField(t *testing.T) {
 		`null`:          " is null; an object is wanted",
 		`{"text":""}`:   "/text is missing or empty; a string is wanted",
 		`{"text":null}`: "/text is missing or empty; a string is wanted",
-		`{"text":"x","whole":1.5,"small":128,"yes":"true","at":"today","maybe":[]}`: "/whole is 1.5; a whole number is wanted that is not too large, " +
+		`{"text":"x","whole":1.5,"small":128,"yes":"true","at":"today","maybe":[]}`: "" +
+			"/whole is 1.5; a whole number is wanted that is not too large, " +
 			"/small is 128; a whole number is wanted that is not too large, /yes is a string; a boolean is wanted, " +
 			"/at is not a time such as 2026-01-02T03:04:05Z, /maybe is an array; a whole number is wanted",
 		`{"text":7,"at":{},"list":{},"map":[],"inner":"x"}`: "/text is a number; a string is wanted, " +
@@ -97,7 +98,8 @@ func TestBadBodiesNameEveryField(t *testing.T) {
 // A merge patch changes what it names, at any depth, and null takes a value back.
 func TestMergePatch(t *testing.T) {
 	old := everyKind{
-		Text: "old", Whole: 1, Yes: true, List: []ecp.Listener{{Port: 1}, {Port: 2}}, Map: map[string]string{"a": "1", "b": "2"},
+		Text: "old", Whole: 1, Yes: true, List: []ecp.Listener{{Port: 1}, {Port: 2}},
+		Map:   map[string]string{"a": "1", "b": "2"},
 		Inner: quantityPair{Request: "1", Limit: "2"}, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 	for text, change := range map[string]func(*everyKind){
@@ -144,10 +146,13 @@ func TestBodiesHaveKnownKinds(t *testing.T) {
 		}
 	}
 	for _, v := range []any{
-		createBody[ecp.HostedSpec]{}, createBody[ecp.AdoptedSpec]{}, updateBody[ecp.HostedSpec]{}, updateBody[ecp.AdoptedSpec]{},
+		createBody[ecp.HostedSpec]{}, createBody[ecp.AdoptedSpec]{}, updateBody[ecp.HostedSpec]{},
+		updateBody[ecp.AdoptedSpec]{},
 		setupBody{}, transferBody{}, scaleBody{}, resizeBody{}, connectionsBody{}, imageBody{}, ecp.Network{}, takeOverBody{},
-		imageEntry{}, sizeEntry{}, registryEntry{}, licenceEntry{}, lbProfileEntry{}, targetEntry{}, identityBody{}, poolEntry{},
-		quotaEntry{}, orgBody{}, projectBody{}, describedPatch{}, userBody{}, userPatch{}, tokenBody{}, loginBody{}, passwordBody{},
+		imageEntry{}, sizeEntry{}, registryEntry{}, licenceEntry{}, lbProfileEntry{}, targetEntry{}, identityBody{},
+		poolEntry{},
+		quotaEntry{}, orgBody{}, projectBody{}, describedPatch{}, userBody{}, userPatch{}, tokenBody{}, loginBody{},
+		passwordBody{},
 	} {
 		check(fmt.Sprintf("%T", v), reflect.TypeOf(v))
 	}

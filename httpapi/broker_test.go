@@ -19,7 +19,8 @@ import (
 )
 
 // The routes that ask a broker, below a cluster's path.
-var brokerPaths = []string{"/stats", "/stats?window=1h", "/metrics", "/alarms", "/alarms?active=false", "/rules", "/connectors"}
+var brokerPaths = []string{"/stats", "/stats?window=1h", "/metrics", "/alarms", "/alarms?active=false", "/rules",
+	"/connectors"}
 
 // asking runs a test on a running cluster of three nodes that is asked without
 // a network: time is the bubble's, and waiting costs none.
@@ -68,7 +69,8 @@ func TestBrokerAnswers(t *testing.T) {
 		got := f.read(path + "/stats").want(http.StatusOK)
 		got.into(&stats)
 		require.WithinDuration(t, time.Now(), stats.At, time.Second)
-		require.Equal(t, []int{9, 3, 3, 3}, []int{stats.Connections, stats.Nodes[0].Connections, stats.Nodes[1].Connections, len(stats.Nodes)})
+		require.Equal(t, []int{9, 3, 3, 3},
+			[]int{stats.Connections, stats.Nodes[0].Connections, stats.Nodes[1].Connections, len(stats.Nodes)})
 		require.InDelta(t, 9, stats.Rates.Received, 0.1)
 		require.Greater(t, stats.Totals.Received, int64(900))
 		require.NotContains(t, string(got.body), `"series"`)
@@ -88,9 +90,11 @@ func TestBrokerAnswers(t *testing.T) {
 
 		var connectors page[connectorView]
 		f.read(path + "/connectors").want(http.StatusOK).into(&connectors)
-		require.Equal(t, []string{"action http:order", "connector http:shop"}, []string{connectors.Items[0].key(), connectors.Items[1].key()})
+		require.Equal(t, []string{"action http:order", "connector http:shop"},
+			[]string{connectors.Items[0].key(), connectors.Items[1].key()})
 		require.Equal(t, ecp.IntegrationInconsistent, connectors.Items[1].Status)
-		require.Equal(t, connectorNodeView{nodes[1], ecp.IntegrationDisconnected, "the shop is closed"}, connectors.Items[1].Nodes[1])
+		require.Equal(t, connectorNodeView{nodes[1], ecp.IntegrationDisconnected, "the shop is closed"},
+			connectors.Items[1].Nodes[1])
 		f.read(path + "/connectors?q=SHOP").want(http.StatusOK).into(&connectors)
 		require.Len(t, connectors.Items, 1)
 
@@ -157,7 +161,8 @@ func TestBrokerPages(t *testing.T) {
 		var p page[any]
 		f.read(path + "/rules?limit=3").into(&p)
 		for _, list := range []string{"/alarms?cursor=", "/connectors?cursor=", "/alarms?active=false&cursor="} {
-			require.Equal(t, "/query/cursor", f.read(path + list + url.QueryEscape(p.Next)).want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer)
+			require.Equal(t, "/query/cursor", f.read(path + list + url.QueryEscape(p.Next)).
+				want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer)
 		}
 		f.read(path + "/alarms?limit=3").into(&p)
 		require.NotEmpty(t, p.Next)
@@ -170,11 +175,15 @@ func TestBrokerParameters(t *testing.T) {
 	asking(t, "emqx-ee-5.8.9", func(f *fixture, path string, sim *emqxsim.Cluster) {
 		sim.AddFault(emqxsim.Fault{Status: http.StatusInternalServerError})
 		for query, pointer := range map[string]string{
-			"/stats?window=soon": "/query/window", "/stats?window=0s": "/query/window", "/stats?window=169h": "/query/window", "/stats?window=-1h": "/query/window",
-			"/stats?window=": "/query/window", "/metrics?scope=all": "/query/scope", "/alarms?active=maybe": "/query/active", "/rules?limit=0": "/query/limit",
-			"/connectors?cursor=x": "/query/cursor", "/metrics?node=emqx@a&scope=nodes": "/query/node", "/metrics?node=": "/query/node", "/stats?from=2026-01-01T00:00:00Z": "/query/from",
+			"/stats?window=soon": "/query/window", "/stats?window=0s": "/query/window", "/stats?window=169h": "/query/window",
+			"/stats?window=-1h": "/query/window",
+			"/stats?window=":    "/query/window", "/metrics?scope=all": "/query/scope", "/alarms?active=maybe": "/query/active",
+			"/rules?limit=0":       "/query/limit",
+			"/connectors?cursor=x": "/query/cursor", "/metrics?node=emqx@a&scope=nodes": "/query/node",
+			"/metrics?node=": "/query/node", "/stats?from=2026-01-01T00:00:00Z": "/query/from",
 		} {
-			require.Equal(t, pointer, f.read(path + query).want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer, query)
+			require.Equal(t, pointer, f.read(path + query).want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer,
+				query)
 		}
 	})
 }
@@ -190,12 +199,17 @@ var brokerTrouble = []struct {
 }{
 	{"one of three is down", []emqxsim.Fault{{Node: "0", Refuse: true}}, http.StatusOK, "", "", 5 * time.Second},
 	{"one of three hangs", []emqxsim.Fault{{Node: "0", Hang: true}}, http.StatusOK, "", "", 21 * time.Second},
-	{"all are down", []emqxsim.Fault{{Refuse: true}}, http.StatusServiceUnavailable, ecp.CodeUnavailable, "connection refused", 21 * time.Second},
-	{"all hang", []emqxsim.Fault{{Hang: true}}, http.StatusServiceUnavailable, ecp.CodeUnavailable, "no answer in time", 21 * time.Second},
-	{"another type of content", []emqxsim.Fault{{ContentType: "text/html"}}, http.StatusServiceUnavailable, ecp.CodeUnavailable, "text/html", 5 * time.Second},
-	{"nothing but faults", []emqxsim.Fault{{Status: 500, Body: `{"code":"INTERNAL_ERROR","message":"oops"}`, ContentType: "application/json"}},
+	{"all are down", []emqxsim.Fault{{Refuse: true}}, http.StatusServiceUnavailable, ecp.CodeUnavailable,
+		"connection refused", 21 * time.Second},
+	{"all hang", []emqxsim.Fault{{Hang: true}}, http.StatusServiceUnavailable, ecp.CodeUnavailable, "no answer in time",
+		21 * time.Second},
+	{"another type of content", []emqxsim.Fault{{ContentType: "text/html"}}, http.StatusServiceUnavailable,
+		ecp.CodeUnavailable, "text/html", 5 * time.Second},
+	{"nothing but faults",
+		[]emqxsim.Fault{{Status: 500, Body: `{"code":"INTERNAL_ERROR","message":"oops"}`, ContentType: "application/json"}},
 		http.StatusServiceUnavailable, ecp.CodeUnavailable, "answered 500 (INTERNAL_ERROR", 5 * time.Second},
-	{"refused credentials", []emqxsim.Fault{{Status: 401, Body: `{"code":"BAD_API_KEY_OR_SECRET","message":"Check it"}`, ContentType: "application/json"}},
+	{"refused credentials", []emqxsim.Fault{{Status: 401, Body: `{"code":"BAD_API_KEY_OR_SECRET","message":"Check it"}`,
+		ContentType: "application/json"}},
 		http.StatusForbidden, ecp.CodeDenied, "not yours", time.Second},
 }
 
@@ -205,7 +219,8 @@ func TestBrokerTrouble(t *testing.T) {
 	for _, c := range brokerTrouble {
 		t.Run(c.name, func(t *testing.T) {
 			asking(t, "emqx-ee-5.8.9", func(f *fixture, path string, sim *emqxsim.Cluster) {
-				key, err := f.manager.Endpoint(ecp.WithActor(t.Context(), ecp.System), ecp.RightWrite, ecp.ID(strings.TrimPrefix(path, clustersPath+"/")), "")
+				key, err := f.manager.Endpoint(ecp.WithActor(t.Context(), ecp.System), ecp.RightWrite,
+					ecp.ID(strings.TrimPrefix(path, clustersPath+"/")), "")
 				require.NoError(t, err)
 				for _, fault := range c.faults {
 					if fault.Node != "" {
@@ -239,7 +254,8 @@ func TestFeaturesHold(t *testing.T) {
 		asking(t, image, func(f *fixture, path string, _ *emqxsim.Cluster) {
 			var c clusterView
 			f.read(path).want(http.StatusOK).into(&c)
-			of := map[ecp.Feature]string{ecp.FeatureMonitoring: "/stats?window=1h", ecp.FeatureAlarms: "/alarms", ecp.FeatureIntegrations: "/rules"}
+			of := map[ecp.Feature]string{ecp.FeatureMonitoring: "/stats?window=1h", ecp.FeatureAlarms: "/alarms",
+				ecp.FeatureIntegrations: "/rules"}
 			for _, feature := range c.Features {
 				if route, ok := of[feature.Feature]; ok {
 					require.True(t, feature.Available)
@@ -261,7 +277,8 @@ func TestFeaturesHold(t *testing.T) {
 func TestSeriesThatABrokerLacks(t *testing.T) {
 	asking(t, "emqx-ee-4.4.24", func(f *fixture, path string, sim *emqxsim.Cluster) {
 		sim.AddClients(emqxsim.Clients{Name: "meter", Count: 9})
-		sim.AddFault(emqxsim.Fault{Path: "/api/v4/monitor/metrics/**", Status: http.StatusNotFound, Body: "Not found.", ContentType: "text/plain"})
+		sim.AddFault(emqxsim.Fault{Path: "/api/v4/monitor/metrics/**", Status: http.StatusNotFound, Body: "Not found.",
+			ContentType: "text/plain"})
 		var stats statsView
 		f.read(path + "/stats?window=1h").want(http.StatusOK).into(&stats)
 		require.Equal(t, 9, stats.Connections)
@@ -276,13 +293,16 @@ func TestSeriesThatABrokerLacks(t *testing.T) {
 func TestMetricsOfANode(t *testing.T) {
 	asking(t, "emqx-ee-5.8.9", func(f *fixture, path string, sim *emqxsim.Cluster) {
 		for i, node := range f.nodesOf(path) {
-			remove := sim.AddFault(emqxsim.Fault{Node: node, Path: "/api/v5/prometheus/stats", Status: http.StatusOK, Body: fmt.Sprintf("emqx_x %d\n", i), ContentType: "text/plain"})
-			require.Equal(t, fmt.Sprintf("emqx_x %d\n", i), string(f.read(path+"/metrics?node="+url.QueryEscape(node)).want(http.StatusOK).body))
+			remove := sim.AddFault(emqxsim.Fault{Node: node, Path: "/api/v5/prometheus/stats", Status: http.StatusOK,
+				Body: fmt.Sprintf("emqx_x %d\n", i), ContentType: "text/plain"})
+			require.Equal(t, fmt.Sprintf("emqx_x %d\n", i),
+				string(f.read(path+"/metrics?node="+url.QueryEscape(node)).want(http.StatusOK).body))
 			remove()
 		}
 		p := f.read(path + "/metrics?node=emqx@nowhere").want(http.StatusNotFound).problem()
 		require.Contains(t, p.Detail, f.nodesOf(path)[0])
-		sim.AddFault(emqxsim.Fault{Path: "/api/v5/prometheus/stats", Status: http.StatusOK, Body: "", ContentType: "text/plain"})
+		sim.AddFault(emqxsim.Fault{Path: "/api/v5/prometheus/stats", Status: http.StatusOK, Body: "",
+			ContentType: "text/plain"})
 		p = f.read(path + "/metrics").want(http.StatusServiceUnavailable).problem()
 		require.Contains(t, p.Detail, "not that of EMQX 5")
 	})

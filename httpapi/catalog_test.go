@@ -26,18 +26,24 @@ func (f *fixture) admin(method, path, body string, header ...string) reply {
 func TestMergePatchOfACatalogue(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
 	var z ecp.Size
-	made := f.admin(http.MethodPost, "/api/v1/sizes", `{"name":"S","cpu":{"request":"1","limit":"2"},"memory":{"request":"1Gi","limit":"2Gi"},"storage":{"class":"fast","size":"10Gi"}}`).want(http.StatusCreated)
+	made := f.admin(http.MethodPost, "/api/v1/sizes",
+		`{"name":"S","cpu":{"request":"1","limit":"2"},"memory":{"request":"1Gi","limit":"2Gi"},`+
+			`"storage":{"class":"fast","size":"10Gi"}}`).
+		want(http.StatusCreated)
 	require.Equal(t, "/api/v1/sizes/S", made.header.Get("Location"))
 	require.Equal(t, `"1"`, made.header.Get("ETag"))
-	got := f.admin(http.MethodPatch, "/api/v1/sizes/S", `{"storage":{"class":null},"cpu":{"limit":"4"}}`).want(http.StatusOK)
+	got := f.admin(http.MethodPatch, "/api/v1/sizes/S", `{"storage":{"class":null},"cpu":{"limit":"4"}}`).
+		want(http.StatusOK)
 	got.into(&z)
-	require.Equal(t, ecp.Size{Name: "S", CPU: ecp.Resource{Request: "1", Limit: "4"}, Memory: ecp.Resource{Request: "1Gi", Limit: "2Gi"}, Storage: ecp.Storage{Size: "10Gi"}, Revision: 2}, z)
+	require.Equal(t, ecp.Size{Name: "S", CPU: ecp.Resource{Request: "1", Limit: "4"},
+		Memory: ecp.Resource{Request: "1Gi", Limit: "2Gi"}, Storage: ecp.Storage{Size: "10Gi"}, Revision: 2}, z)
 	require.Equal(t, `"2"`, got.header.Get("ETag"))
 
 	p := f.admin(http.MethodPatch, "/api/v1/sizes/S", `{"name":"T"}`).want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, "/name", p.Errors[0].Pointer)
 	f.admin(http.MethodPatch, "/api/v1/sizes/S", `{"name":"S"}`).want(http.StatusOK)
-	p = f.admin(http.MethodPatch, "/api/v1/sizes/S", `{"cpu":{"request":null}}`).want(http.StatusUnprocessableEntity).problem()
+	p = f.admin(http.MethodPatch, "/api/v1/sizes/S", `{"cpu":{"request":null}}`).want(http.StatusUnprocessableEntity).
+		problem()
 	require.Equal(t, "/cpu/request", p.Errors[0].Pointer)
 	f.admin(http.MethodPatch, "/api/v1/sizes/none", `{}`).want(http.StatusNotFound)
 }
@@ -48,10 +54,13 @@ func TestIfMatch(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
 	places := f.seed()
 	for list, change := range map[string]string{
-		"/api/v1/orgs": `{"description":"x"}`, "/api/v1/projects": `{"description":"x"}`, "/api/v1/users": `{"displayName":"x"}`,
-		"/api/v1/sizes": `{"storage":{"size":"1Ti"}}`, "/api/v1/images": `{"reference":"a/b:1"}`, "/api/v1/registries": `{"user":"x"}`,
-		"/api/v1/emqx-licenses": `{"content":"x"}`, "/api/v1/lb-profiles": `{"minConnections":7}`, "/api/v1/kubernetes-targets": `{"description":"x"}`,
-		clustersPath: `{"description":"x"}`,
+		"/api/v1/orgs": `{"description":"x"}`, "/api/v1/projects": `{"description":"x"}`,
+		"/api/v1/users": `{"displayName":"x"}`,
+		"/api/v1/sizes": `{"storage":{"size":"1Ti"}}`, "/api/v1/images": `{"reference":"a/b:1"}`,
+		"/api/v1/registries":    `{"user":"x"}`,
+		"/api/v1/emqx-licenses": `{"content":"x"}`, "/api/v1/lb-profiles": `{"minConnections":7}`,
+		"/api/v1/kubernetes-targets": `{"description":"x"}`,
+		clustersPath:                 `{"description":"x"}`,
 	} {
 		path := places[list]
 		tag := f.admin(http.MethodGet, path, "").want(http.StatusOK).header.Get("ETag")
@@ -72,7 +81,8 @@ func TestIfMatch(t *testing.T) {
 		f.admin(http.MethodPatch, path, change, headerIfMatch, "*").want(http.StatusOK)
 	}
 	// Who cannot mind it says so.
-	p := f.admin(http.MethodDelete, places["/api/v1/tokens"], "", headerIfMatch, `"1"`).want(http.StatusUnprocessableEntity).problem()
+	p := f.admin(http.MethodDelete, places["/api/v1/tokens"], "", headerIfMatch, `"1"`).
+		want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, "/header/If-Match", p.Errors[0].Pointer)
 }
 
@@ -83,7 +93,8 @@ func TestPatchesAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 4 {
 		group.Go(func() {
-			got := f.admin(http.MethodPatch, "/api/v1/lb-profiles/large", fmt.Sprintf(`{"annotations":{"example.com/n%d":"x"}}`, i))
+			got := f.admin(http.MethodPatch, "/api/v1/lb-profiles/large",
+				fmt.Sprintf(`{"annotations":{"example.com/n%d":"x"}}`, i))
 			assert.Equal(t, http.StatusOK, got.status, "%s", got.body)
 		})
 	}
@@ -98,9 +109,11 @@ func TestPatchesAtOnce(t *testing.T) {
 func TestInUse(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
 	f.admin(http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted)
-	f.admin(http.MethodPost, "/api/v1/users", `{"name":"ann","grants":[{"role":"user","project":"default/default"}]}`).want(http.StatusCreated)
+	f.admin(http.MethodPost, "/api/v1/users", `{"name":"ann","grants":[{"role":"user","project":"default/default"}]}`).
+		want(http.StatusCreated)
 	for path, by := range map[string]string{
-		"/api/v1/sizes/1C1G": "one", "/api/v1/images/emqx-ee-5.8.9": "one", "/api/v1/projects/default/default": "ann", "/api/v1/orgs/default": "default/default",
+		"/api/v1/sizes/1C1G": "one", "/api/v1/images/emqx-ee-5.8.9": "one", "/api/v1/projects/default/default": "ann",
+		"/api/v1/orgs/default": "default/default",
 	} {
 		p := f.admin(http.MethodDelete, path, "").want(http.StatusConflict).problem()
 		require.Equal(t, ecp.CodeConflict, p.Code)
@@ -119,9 +132,11 @@ func TestSecretsNeverComeBack(t *testing.T) {
 	f.admin(http.MethodPatch, "/api/v1/emqx-licenses/main", `{"content":"third-secret"}`).want(http.StatusOK)
 	f.admin(http.MethodPatch, "/api/v1/kubernetes-targets/plant", `{"kubeconfig":"fourth-secret"}`).want(http.StatusOK)
 	f.admin(http.MethodPatch, "/api/v1/users/ann", `{"password":"fifth-secret-word"}`).want(http.StatusOK)
-	secrets := []string{"a secret", "second-secret", "third-secret", "fourth-secret", "fifth-secret-word", "a long password", exampleLicense, "kind: Config"}
+	secrets := []string{"a secret", "second-secret", "third-secret", "fourth-secret", "fifth-secret-word",
+		"a long password", exampleLicense, "kind: Config"}
 	for pattern, op := range f.api.routes {
-		if op.Method != http.MethodGet || strings.Contains(op.Path, "{") || op.OperationID == "watchEvents" || len(op.Security) == 0 {
+		if op.Method != http.MethodGet || strings.Contains(op.Path,
+			"{") || op.OperationID == "watchEvents" || len(op.Security) == 0 {
 			continue
 		}
 		body := string(f.admin(http.MethodGet, op.Path, "").want(http.StatusOK).body)
@@ -132,7 +147,8 @@ func TestSecretsNeverComeBack(t *testing.T) {
 	ctx := ecp.WithActor(t.Context(), ecp.System)
 	last, err := f.manager.Position(ctx)
 	require.NoError(t, err)
-	f.admin(http.MethodPatch, "/api/v1/lb-profiles/large", `{"minConnections":1}`).want(http.StatusOK) // the last that is watched
+	f.admin(http.MethodPatch, "/api/v1/lb-profiles/large", `{"minConnections":1}`).
+		want(http.StatusOK) // the last that is watched
 	for c, err := range f.manager.Watch(ctx, 0) {
 		require.NoError(t, err)
 		v, shown := viewEvent(c)
@@ -155,7 +171,8 @@ func TestChangeOfACluster(t *testing.T) {
 	id := f.create()
 	path := clustersPath + "/" + id
 	f.awaitState(id, "running")
-	got := f.call(asAdmin, http.MethodPatch, path, `{"name":"two","description":"d","spec":{"connections":2000,"evacuation":{"rate":7}}}`).want(http.StatusAccepted)
+	got := f.call(asAdmin, http.MethodPatch, path,
+		`{"name":"two","description":"d","spec":{"connections":2000,"evacuation":{"rate":7}}}`).want(http.StatusAccepted)
 	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(got.header.Get("Operation-Location")).Phase)
 	c := f.call(asUser, http.MethodGet, path, "").want(http.StatusOK).cluster()
 	require.Equal(t, "two", c.Name)
@@ -171,15 +188,19 @@ func TestChangeOfACluster(t *testing.T) {
 	require.Equal(t, 3000, f.stored().pool.UsedConnections)
 
 	for body, pointer := range map[string]string{
-		`{"colour":1}`: "/colour", `{"spec":{"colour":1}}`: "/spec/colour", `{"spec":{"serviceAddress":"https://x"}}`: "/spec/serviceAddress", `{"spec":null}`: "/spec",
-		`{"name":null}`: "/name", `{"spec":{"power":"off"}}`: "/spec/power", `{"spec":{"connections":null}}`: "/spec/connections", `{"name":""}`: "/name",
-		`{"spec":{"network":null}}`: "/spec/network", `{"spec":{"network":{"type":null}}}`: "/spec/network/type", `{"spec":{"network":{"listeners":null}}}`: "/spec/network/listeners",
+		`{"colour":1}`: "/colour", `{"spec":{"colour":1}}`: "/spec/colour",
+		`{"spec":{"serviceAddress":"https://x"}}`: "/spec/serviceAddress", `{"spec":null}`: "/spec",
+		`{"name":null}`: "/name", `{"spec":{"power":"off"}}`: "/spec/power",
+		`{"spec":{"connections":null}}`: "/spec/connections", `{"name":""}`: "/name",
+		`{"spec":{"network":null}}`: "/spec/network", `{"spec":{"network":{"type":null}}}`: "/spec/network/type",
+		`{"spec":{"network":{"listeners":null}}}`: "/spec/network/listeners",
 	} {
 		p := f.call(asAdmin, http.MethodPatch, path, body).want(http.StatusUnprocessableEntity).problem()
 		require.NotEmpty(t, p.Errors, body)
 		require.Equal(t, pointer, p.Errors[0].Pointer, body)
 	}
-	p := f.call(asAdmin, http.MethodPost, path+"/connections", `{"connections":0}`).want(http.StatusUnprocessableEntity).problem()
+	p := f.call(asAdmin, http.MethodPost, path+"/connections", `{"connections":0}`).want(http.StatusUnprocessableEntity).
+		problem()
 	require.Equal(t, "/connections", p.Errors[0].Pointer)
 }
 
@@ -189,10 +210,12 @@ func TestWhatThePlatformNeverTakes(t *testing.T) {
 	id := f.create()
 	path := clustersPath + "/" + id
 	f.awaitState(id, "running")
-	first := f.call(asAdmin, http.MethodPatch, path, `{"spec":{"network":{"type":"LoadBalancer","loadBalancerClass":"example.com/first"}}}`).want(http.StatusAccepted)
+	first := f.call(asAdmin, http.MethodPatch, path,
+		`{"spec":{"network":{"type":"LoadBalancer","loadBalancerClass":"example.com/first"}}}`).want(http.StatusAccepted)
 	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(first.header.Get("Operation-Location")).Phase)
 	for _, dryRun := range []string{"", "?dryRun=true"} {
-		p := f.call(asAdmin, http.MethodPatch, path+dryRun, `{"spec":{"network":{"loadBalancerClass":"example.com/second"}}}`).want(http.StatusUnprocessableEntity).problem()
+		p := f.call(asAdmin, http.MethodPatch, path+dryRun,
+			`{"spec":{"network":{"loadBalancerClass":"example.com/second"}}}`).want(http.StatusUnprocessableEntity).problem()
 		require.Equal(t, "/spec/network/loadBalancerClass", p.Errors[0].Pointer)
 		require.Contains(t, p.Errors[0].Detail, "may not change once set")
 	}
@@ -231,7 +254,8 @@ func TestNullTakesNoNumberAway(t *testing.T) {
 func TestPoolKeepsItsLimits(t *testing.T) {
 	f := newFixture(t, setup{})
 	for _, field := range []string{"connections", "largestCluster", "clusters"} {
-		p := f.call(asSystem, http.MethodPatch, "/api/v1/pool", `{"`+field+`":null}`).want(http.StatusUnprocessableEntity).problem()
+		p := f.call(asSystem, http.MethodPatch, "/api/v1/pool", `{"`+field+`":null}`).want(http.StatusUnprocessableEntity).
+			problem()
 		require.Equal(t, "/"+field, p.Errors[0].Pointer)
 	}
 	f.call(asSystem, http.MethodPatch, "/api/v1/pool", `{"connections":0,"expiresAt":null}`).want(http.StatusOK)

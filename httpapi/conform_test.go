@@ -57,7 +57,9 @@ func (k *keeper) Write(b []byte) (int, error) {
 func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
 
 // ordinaryHeaders come with any answer.
-var ordinaryHeaders = []string{"Content-Type", "Content-Length", "Date", "Connection", "X-Content-Type-Options", "Cache-Control", "Accept", "Link", "X-Accel-Buffering", "X-Request-Id", "Content-Disposition", "Content-Security-Policy", "Referrer-Policy"}
+var ordinaryHeaders = []string{"Content-Type", "Content-Length", "Date", "Connection", "X-Content-Type-Options",
+	"Cache-Control", "Accept", "Link", "X-Accel-Buffering", "X-Request-Id", "Content-Disposition",
+	"Content-Security-Policy", "Referrer-Policy"}
 
 func (f *fixture) conform(op *route, got *keeper) {
 	name := op.Method + " " + op.Path + " " + strconv.Itoa(got.status)
@@ -70,7 +72,8 @@ func (f *fixture) conform(op *route, got *keeper) {
 	}
 	for header := range got.Header() {
 		if !slices.Contains(ordinaryHeaders, header) {
-			has := slices.ContainsFunc(slices.Collect(maps.Keys(declared.Headers)), func(h string) bool { return http.CanonicalHeaderKey(h) == header })
+			has := slices.ContainsFunc(slices.Collect(maps.Keys(declared.Headers)),
+				func(h string) bool { return http.CanonicalHeaderKey(h) == header })
 			assert.True(f.t, has, "%s: the header %s is not in the document", name, header)
 		}
 	}
@@ -146,7 +149,8 @@ func TestDocumentIsComplete(t *testing.T) {
 		}
 	}
 	for id := range requestExamples {
-		require.True(t, slices.ContainsFunc(slices.Collect(maps.Values(f.api.routes)), func(op *route) bool { return op.OperationID == id }), id)
+		require.True(t, slices.ContainsFunc(slices.Collect(maps.Values(f.api.routes)),
+			func(op *route) bool { return op.OperationID == id }), id)
 	}
 }
 
@@ -177,9 +181,12 @@ func TestConformanceNotices(t *testing.T) {
 	for _, k := range []*keeper{
 		{ResponseWriter: &headerOnly{http.Header{}}, status: http.StatusConflict},
 		{ResponseWriter: &headerOnly{http.Header{"Content-Type": {"text/html"}}}, status: http.StatusOK},
-		{ResponseWriter: &headerOnly{http.Header{"Content-Type": {"application/json"}, "Etag": {"1"}}}, status: http.StatusOK},
-		{ResponseWriter: &headerOnly{http.Header{"Content-Type": {"application/json"}}}, status: http.StatusOK, body: *bytes.NewBufferString(`{"items":[{}]}`)},
-		{ResponseWriter: &headerOnly{http.Header{"Content-Type": {"application/problem+json"}}}, status: http.StatusForbidden, body: *bytes.NewBufferString(string(mustJSON(t, newProblem(ecp.CodeGone, "x"))))},
+		{ResponseWriter: &headerOnly{http.Header{"Content-Type": {"application/json"}, "Etag": {"1"}}},
+			status: http.StatusOK},
+		{ResponseWriter: &headerOnly{http.Header{"Content-Type": {"application/json"}}}, status: http.StatusOK,
+			body: *bytes.NewBufferString(`{"items":[{}]}`)},
+		{ResponseWriter: &headerOnly{http.Header{"Content-Type": {"application/problem+json"}}},
+			status: http.StatusForbidden, body: *bytes.NewBufferString(string(mustJSON(t, newProblem(ecp.CodeGone, "x"))))},
 	} {
 		f.t = new(testing.T)
 		f.conform(op, k)

@@ -13,7 +13,8 @@ import (
 // The page is whole, and asks nobody but us for anything.
 func TestPage(t *testing.T) {
 	f := newFixture(t, setup{})
-	for path, kind := range map[string]string{"/docs/api": "text/html; charset=utf-8", "/docs/api/page.js": "text/javascript; charset=utf-8", "/docs/api/page.css": "text/css; charset=utf-8"} {
+	for path, kind := range map[string]string{"/docs/api": "text/html; charset=utf-8",
+		"/docs/api/page.js": "text/javascript; charset=utf-8", "/docs/api/page.css": "text/css; charset=utf-8"} {
 		r := f.call(nobody, http.MethodGet, path, "").want(http.StatusOK)
 		require.Equal(t, kind, r.header.Get("Content-Type"))
 		require.Equal(t, pagePolicy, r.header.Get("Content-Security-Policy"))

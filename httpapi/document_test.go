@@ -34,7 +34,8 @@ func TestDocumentIsCurrent(t *testing.T) {
 // These routes and no others need no token.
 func TestOpenRoutes(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	open := []string{"POST /api/v1/login", "GET /api/v1/version", "GET /docs/api", "GET /docs/api/{file}", "GET /healthz", "GET /openapi.json", "GET /readyz"}
+	open := []string{"POST /api/v1/login", "GET /api/v1/version", "GET /docs/api", "GET /docs/api/{file}",
+		"GET /healthz", "GET /openapi.json", "GET /readyz"}
 	for pattern, op := range f.api.routes {
 		require.Equal(t, !slices.Contains(open, pattern), len(op.Security) > 0, pattern)
 	}
@@ -77,20 +78,28 @@ func TestClusterAnswer(t *testing.T) {
 	}
 	info := ecp.Info{
 		ClusterRecord: ecp.ClusterRecord{
-			ID: "emqx-0a1b2c3d", Name: "测试 one", Description: "for <golden> & others", Project: "default/default", Mode: ecp.Hosted,
-			Creator: "ann", CreatedAt: at, UpdatedAt: at.Add(time.Minute), Spec: ecp.Spec{Hosted: &hosted}, Generation: 2, Revision: 3,
+			ID: "emqx-0a1b2c3d", Name: "测试 one", Description: "for <golden> & others", Project: "default/default",
+			Mode:    ecp.Hosted,
+			Creator: "ann", CreatedAt: at, UpdatedAt: at.Add(time.Minute), Spec: ecp.Spec{Hosted: &hosted}, Generation: 2,
+			Revision: 3,
 			Status: ecp.Status{
-				State: ecp.Degraded, Reason: ecp.ReasonNodeDown, Message: "1 of 2 nodes are ready", Since: at, StaleFrom: at.Add(time.Hour),
-				Operation:  "op-0011223344556677",
-				Conditions: []ecp.Condition{{Type: ecp.CondAvailable, Status: ecp.True, Reason: ecp.ReasonAsExpected, Generation: 2, Since: at}},
+				State: ecp.Degraded, Reason: ecp.ReasonNodeDown, Message: "1 of 2 nodes are ready", Since: at,
+				StaleFrom: at.Add(time.Hour),
+				Operation: "op-0011223344556677",
+				Conditions: []ecp.Condition{{Type: ecp.CondAvailable, Status: ecp.True, Reason: ecp.ReasonAsExpected,
+					Generation: 2, Since: at}},
 			},
 		},
 		Version: "5.8.9", ReadyNodes: 1, Current: ecp.ConnectionsInfo{Current: 12, Limit: 1000, EnforcedBy: "none"},
 		Nodes: []ecp.NodeInfo{
-			{NodeObservation: ecp.NodeObservation{Ordinal: 0, Name: "emqx@a", Pod: "a", PodUID: "u", Host: "h", IP: "10.0.0.1", Ready: true, Image: "i", Volume: "data-a", Since: at}, Member: true, Version: "5.8.9", Uptime: 90 * time.Second, Connections: 12},
-			{NodeObservation: ecp.NodeObservation{Ordinal: 1, Name: "emqx@b", Pod: "b", Broken: true, Reason: "ImagePullBackOff", Message: "no such image", Restarts: 3}},
+			{NodeObservation: ecp.NodeObservation{Ordinal: 0, Name: "emqx@a", Pod: "a", PodUID: "u", Host: "h", IP: "10.0.0.1",
+				Ready: true, Image: "i", Volume: "data-a", Since: at}, Member: true, Version: "5.8.9", Uptime: 90 * time.Second,
+				Connections: 12},
+			{NodeObservation: ecp.NodeObservation{Ordinal: 1, Name: "emqx@b", Pod: "b", Broken: true,
+				Reason: "ImagePullBackOff", Message: "no such image", Restarts: 3}},
 		},
-		Volumes: []ecp.VolumeInfo{{Ordinal: 0, Name: "data-a", Capacity: "10Gi", Wanted: "20Gi", Pending: "it has 10Gi of 20Gi: it is being made larger"}},
+		Volumes: []ecp.VolumeInfo{{Ordinal: 0, Name: "data-a", Capacity: "10Gi", Wanted: "20Gi",
+			Pending: "it has 10Gi of 20Gi: it is being made larger"}},
 		Endpoints: ecp.Endpoints{
 			Internal: ecp.InternalEndpoint{Host: "x.svc", Ports: []ecp.EndpointPort{{Protocol: ecp.MQTT, Port: 1883}}},
 			External: []ecp.ExternalEndpoint{{Protocol: ecp.MQTT, Port: 31883}},
@@ -104,7 +113,11 @@ func TestClusterAnswer(t *testing.T) {
 
 // Lists that are empty are lists.
 func TestEmptyListsAreNotNull(t *testing.T) {
-	b, err := json.Marshal([]any{viewCluster(ecp.Info{ClusterRecord: ecp.ClusterRecord{Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}}}), viewOperation(ecp.Operation{}), viewRecord(ecp.ClusterRecord{Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}}), newProblem(ecp.CodeInvalid, "x")})
+	adopted := ecp.ClusterRecord{Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}}
+	b, err := json.Marshal([]any{
+		viewCluster(ecp.Info{ClusterRecord: adopted}), viewRecord(adopted), viewOperation(ecp.Operation{}),
+		newProblem(ecp.CodeInvalid, "x"),
+	})
 	require.NoError(t, err)
 	require.NotContains(t, string(b), "null")
 }
@@ -122,7 +135,8 @@ func TestOperationsAreAnsweredAlike(t *testing.T) {
 				begin++
 			}
 			if _, made := r.Headers["Location"]; made && status != "201" {
-				require.Contains(t, []string{"createCluster", "takeOverUnrecorded"}, op.OperationID, "%s %s makes nothing", pattern, status)
+				require.Contains(t, []string{"createCluster", "takeOverUnrecorded"}, op.OperationID, "%s %s makes nothing",
+					pattern, status)
 			}
 		}
 	}
@@ -135,8 +149,9 @@ func TestOneNameForOneField(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
 	schemas := f.api.schemas().Map()
 	for schema, want := range map[string][]string{
-		"UserBody": {"displayName", "grants", "name", "password"}, "LoginBody": {"name", "password"}, "PasswordBody": {"currentPassword", "password"},
-		"Session": {"expiresAt", "id", "name", "token"}, "Me": {"credential", "grants", "name"},
+		"UserBody": {"displayName", "grants", "name", "password"}, "LoginBody": {"name", "password"},
+		"PasswordBody": {"currentPassword", "password"},
+		"Session":      {"expiresAt", "id", "name", "token"}, "Me": {"credential", "grants", "name"},
 	} {
 		require.NotNil(t, schemas[schema], schema)
 		require.Equal(t, want, slices.Sorted(maps.Keys(schemas[schema].Properties)), schema)

@@ -143,7 +143,8 @@ func TestEventsOfAgents(t *testing.T) {
 	f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/setup", `{}`).want(http.StatusCreated).into(&guide)
 	public, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	a, err := f.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: ecp.Secret(guide.Token), PublicKey: public, Hostname: "broker-1"})
+	a, err := f.manager.RegisterAgent(t.Context(),
+		ecp.AgentRegistration{Token: ecp.Secret(guide.Token), PublicKey: public, Hostname: "broker-1"})
 	require.NoError(t, err)
 	f.call(asAdmin, http.MethodDelete, clustersPath+"/"+id+"/agents/"+string(a.ID), "").want(http.StatusNoContent)
 	var got []eventView
@@ -253,7 +254,8 @@ func TestEventsAreOnlyOnesOwn(t *testing.T) {
 		}
 		return ecp.Put(tx, ecp.Token{ID: "t9", Hash: "hash", Name: "n", Role: ecp.RoleSystem}, 0)
 	}))
-	f.call(asOrg, http.MethodPost, clustersPath, `{"mode":"adopted","project":"other/one","name":"delta"}`).want(http.StatusCreated)
+	f.call(asOrg, http.MethodPost, clustersPath, `{"mode":"adopted","project":"other/one","name":"delta"}`).
+		want(http.StatusCreated)
 	for e := foreign.next(); e.data.Kind != ecp.KindCluster; e = foreign.next() {
 		require.Equal(t, ecp.KindPool, e.data.Kind, "%+v", e.data)
 	}
@@ -363,7 +365,8 @@ func TestEventsEndWithTheRight(t *testing.T) {
 	f.api.heartbeat = 5 * time.Millisecond
 	ctx := ecp.WithActor(t.Context(), ecp.System)
 	const password = "correct horse battery"
-	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
+	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password,
+		Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 	require.NoError(t, err)
 	login := func() string {
 		s, err := f.manager.Login(t.Context(), "sam", password)

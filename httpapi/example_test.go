@@ -46,7 +46,8 @@ func Example() {
 	defer server.Close()
 
 	body := `{"mode": "hosted", "name": "orders", "spec": {"nodes": 3, "connections": 1000}}`
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/api/v1/clusters", strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/api/v1/clusters",
+		strings.NewReader(body))
 	if err != nil {
 		log.Fatal(err)
 	}

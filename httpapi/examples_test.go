@@ -27,7 +27,8 @@ func TestExamplesAreAnswers(t *testing.T) {
 		examples[name] = r.body
 		return r
 	}
-	orders := clustersPath + "/" + f.call(asAdmin, http.MethodPost, clustersPath, string(mustJSON(t, requestExamples["createCluster"][0].body))).
+	orders := clustersPath + "/" + f.call(asAdmin, http.MethodPost, clustersPath,
+		string(mustJSON(t, requestExamples["createCluster"][0].body))).
 		want(http.StatusAccepted).cluster().ID
 	f.eventually("nothing is left to do", func() (bool, any) {
 		var c struct{ Status statusView }
@@ -40,12 +41,14 @@ func TestExamplesAreAnswers(t *testing.T) {
 	f.call(asAdmin, http.MethodGet, orders+"/operations", "").want(http.StatusOK).into(&operations)
 	examples["Operation"] = operations.Items[0]
 	got("Plan", f.call(asAdmin, http.MethodPost, orders+"/stop?dryRun=true", "").want(http.StatusOK))
-	got("Problem", f.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"hosted","name":"two","spec":{"nodes":8,"connections":10}}`).
+	got("Problem", f.call(asAdmin, http.MethodPost, clustersPath,
+		`{"mode":"hosted","name":"two","spec":{"nodes":8,"connections":10}}`).
 		want(http.StatusUnprocessableEntity))
 
 	plant := clustersPath + "/" + f.adopt()
 	var guide setupView
-	got("Setup", f.call(asAdmin, http.MethodPost, plant+"/setup", string(mustJSON(t, requestExamples["setupCluster"][0].body))).
+	got("Setup", f.call(asAdmin, http.MethodPost, plant+"/setup",
+		string(mustJSON(t, requestExamples["setupCluster"][0].body))).
 		want(http.StatusCreated)).into(&guide)
 	public, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)

@@ -42,13 +42,14 @@ const (
 )
 
 var tokens = map[string]ecp.Token{
-	asSystem:  {ID: "t1", Name: "root", Role: ecp.RoleSystem},
-	asAdmin:   {ID: "t2", Name: "ann", Role: ecp.RoleProjectAdmin, Project: "default/default"},
-	asUser:    {ID: "t3", Name: "uma", Role: ecp.RoleUser, Project: "default/default"},
-	asOrg:     {ID: "t4", Name: "olga", Role: ecp.RoleOrgAdmin, Org: "other"},
-	asHead:    {ID: "t6", Name: "hana", Role: ecp.RoleOrgAdmin, Org: "default"},
-	asNext:    {ID: "t7", Name: "nora", Role: ecp.RoleProjectAdmin, Project: "default/second"},
-	asExpired: {ID: "t8", Name: "ed", Role: ecp.RoleProjectAdmin, Project: "default/default", ExpiresAt: time.Now().Add(-24 * time.Hour)},
+	asSystem: {ID: "t1", Name: "root", Role: ecp.RoleSystem},
+	asAdmin:  {ID: "t2", Name: "ann", Role: ecp.RoleProjectAdmin, Project: "default/default"},
+	asUser:   {ID: "t3", Name: "uma", Role: ecp.RoleUser, Project: "default/default"},
+	asOrg:    {ID: "t4", Name: "olga", Role: ecp.RoleOrgAdmin, Org: "other"},
+	asHead:   {ID: "t6", Name: "hana", Role: ecp.RoleOrgAdmin, Org: "default"},
+	asNext:   {ID: "t7", Name: "nora", Role: ecp.RoleProjectAdmin, Project: "default/second"},
+	asExpired: {ID: "t8", Name: "ed", Role: ecp.RoleProjectAdmin, Project: "default/default", ExpiresAt: time.Now().
+		Add(-24 * time.Hour)},
 	asForeign: {ID: "t5", Name: "fred", Role: ecp.RoleProjectAdmin, Project: "other/one"},
 }
 
@@ -97,7 +98,8 @@ func newFixture(t testing.TB, s setup) *fixture {
 	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)})
 	require.NoError(t, err)
 	f.manager, err = ecp.New(t.Context(), ecp.Config{
-		Store: f.store, Link: s.link, Adapters: adapters, Hasher: quickHasher{}, Sealer: ring, NewProvisioner: func(context.Context, ecp.TargetConfig) (ecp.Provisioner, error) {
+		Store: f.store, Link: s.link, Adapters: adapters, Hasher: quickHasher{}, Sealer: ring,
+		NewProvisioner: func(context.Context, ecp.TargetConfig) (ecp.Provisioner, error) {
 			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
 		}, Provisioners: map[string]ecp.Provisioner{"default": p},
 		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "default/second", "other/one"}},
@@ -106,21 +108,24 @@ func newFixture(t testing.TB, s setup) *fixture {
 	require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
 		for secret, token := range tokens {
 			sum := sha256.Sum256([]byte(secret))
-			token.Hash, token.LastUsed = hex.EncodeToString(sum[:]), time.Now().Add(time.Hour) // no use of it is written, however long a test takes
+			token.Hash, token.LastUsed = hex.EncodeToString(sum[:]), time.Now().
+				Add(time.Hour) // no use of it is written, however long a test takes
 			if err := ecp.Put(tx, token, 0); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
-	dashboards, err := proxy.NewDashboards(proxy.DashboardsConfig{Manager: f.manager, Domain: &proxy.Domain{Scheme: "https", Host: "dash.example.com"}})
+	dashboards, err := proxy.NewDashboards(proxy.DashboardsConfig{Manager: f.manager,
+		Domain: &proxy.Domain{Scheme: "https", Host: "dash.example.com"}})
 	require.NoError(t, err)
 	if s.nowhere {
 		dashboards = nil
 	}
 	f.api, err = newAPI(Config{
-		Dashboards: dashboards, Agents: s.agents, PublicURL: strings.TrimPrefix(cmp.Or(s.public, "https://ecp.example.com"), "-"),
-		Manager: f.manager, Version: BuildInfo{"0.0.0", "abc", "go1"}, Ready: s.ready, Done: f.done, Dev: true,
+		Dashboards: dashboards, Agents: s.agents,
+		PublicURL: strings.TrimPrefix(cmp.Or(s.public, "https://ecp.example.com"), "-"),
+		Manager:   f.manager, Version: BuildInfo{"0.0.0", "abc", "go1"}, Ready: s.ready, Done: f.done, Dev: true,
 		Logger: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)
@@ -253,7 +258,8 @@ func (f *fixture) request(token, method, path string, body io.Reader) *http.Requ
 
 func (f *fixture) send(r *http.Request) reply {
 	f.t.Helper()
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: f.server.Client().Transport}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: f.server.Client().Transport}
 	resp, err := client.Do(r)
 	require.NoError(f.t, err)
 	defer resp.Body.Close()
@@ -338,7 +344,8 @@ func (f *fixture) awaitState(id, state string) {
 // origin makes a change from somewhere and gives what the audit says of it.
 func (f *fixture) origin(peer, forwarded string) ecp.Origin {
 	f.t.Helper()
-	r := httptest.NewRequestWithContext(f.t.Context(), http.MethodPatch, "/api/v1/orgs/default", strings.NewReader(`{"description":"`+rand.Text()+`"}`))
+	r := httptest.NewRequestWithContext(f.t.Context(), http.MethodPatch, "/api/v1/orgs/default",
+		strings.NewReader(`{"description":"`+rand.Text()+`"}`))
 	r.RemoteAddr = peer
 	r.Header.Set("Authorization", "Bearer "+asSystem)
 	r.Header.Set("Content-Type", "application/json")

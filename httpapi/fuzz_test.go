@@ -72,7 +72,8 @@ func FuzzBodies(f *testing.F) {
 	fx := newFixture(f, setup{bare: true})
 	var routes []*route
 	for _, pattern := range slices.Sorted(maps.Keys(fx.api.routes)) {
-		if op := fx.api.routes[pattern]; op.RequestBody != nil && !op.passthrough && (*onlyRoute == "" || op.OperationID == *onlyRoute) {
+		op := fx.api.routes[pattern]
+		if op.body != nil && (*onlyRoute == "" || op.OperationID == *onlyRoute) {
 			routes = append(routes, op)
 		}
 	}

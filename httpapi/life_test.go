@@ -37,7 +37,8 @@ func (f *fixture) waitFor(location string) ecp.Operation {
 
 func TestLife(t *testing.T) {
 	f := newFixture(t, setup{run: true})
-	created := conform[clusterView](f.call(asAdmin, http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted), f.api)
+	created := conform[clusterView](f.call(asAdmin, http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted),
+		f.api)
 	c := created.cluster()
 	path := clustersPath + "/" + c.ID
 	require.Equal(t, path, created.header.Get("Location"))
@@ -63,7 +64,8 @@ func TestLife(t *testing.T) {
 	t.Run("a plan changes nothing", func(t *testing.T) {
 		before := f.stored()
 		var plan ecp.Plan
-		conform[ecp.Plan](f.call(asAdmin, http.MethodDelete, path+"?dryRun=true&force=true", "").want(http.StatusOK), f.api).into(&plan)
+		conform[ecp.Plan](f.call(asAdmin, http.MethodDelete, path+"?dryRun=true&force=true", "").want(http.StatusOK),
+			f.api).into(&plan)
 		require.Equal(t, ecp.Plan{Command: ecp.CommandDelete, From: ecp.Running, To: ecp.Stopping, Steps: plan.Steps}, plan)
 		require.NotEmpty(t, plan.Steps)
 		require.Equal(t, before.position, f.stored().position)
@@ -93,7 +95,8 @@ func TestLife(t *testing.T) {
 	f.call(asAdmin, http.MethodDelete, path, "").want(http.StatusNotFound)
 
 	var first, second page[ecp.Operation]
-	conform[page[ecp.Operation]](f.call(asUser, http.MethodGet, path+"/operations?limit=3", "").want(http.StatusOK), f.api).into(&first)
+	conform[page[ecp.Operation]](f.call(asUser, http.MethodGet, path+"/operations?limit=3", "").want(http.StatusOK),
+		f.api).into(&first)
 	f.call(asUser, http.MethodGet, path+"/operations?limit=3&cursor="+first.Next, "").want(http.StatusOK).into(&second)
 	var kinds []ecp.OperationKind
 	for _, o := range append(first.Items, second.Items...) {
@@ -108,7 +111,9 @@ func TestLife(t *testing.T) {
 
 func TestAdopted(t *testing.T) {
 	f := newFixture(t, setup{})
-	r := conform[clusterView](f.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"far","spec":{"serviceAddress":"https://emqx.example.com"}}`).want(http.StatusCreated), f.api)
+	r := conform[clusterView](f.call(asAdmin, http.MethodPost, clustersPath,
+		`{"mode":"adopted","name":"far","spec":{"serviceAddress":"https://emqx.example.com"}}`).want(http.StatusCreated),
+		f.api)
 	require.Empty(t, r.header.Get("Operation-Location"))
 	require.Equal(t, ecp.Label{ZH: "已创建", EN: "Created"}, r.cluster().Status.Label)
 	require.Contains(t, string(r.body), `"spec":{"serviceAddress":"https://emqx.example.com"}`)
@@ -121,15 +126,19 @@ func TestAdopted(t *testing.T) {
 // wrong with the request, and only to who may command the cluster.
 func TestAdoptedClustersRefuseWhatIsForHostedOnes(t *testing.T) {
 	f := newFixture(t, setup{})
-	path := f.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"far"}`).want(http.StatusCreated).header.Get("Location")
+	path := f.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"far"}`).want(http.StatusCreated).
+		header.Get("Location")
 	before := f.stored()
 	for _, c := range []struct{ method, at, body, pointer string }{
 		{"POST", "/start", "", ""}, {"POST", "/stop", "", ""}, {"POST", "/restart", "", ""}, {"POST", "/repair", "", ""},
 		{"POST", "/take-over", "", ""}, {"POST", "/put-back", "", ""},
-		{"POST", "/scale", `{"nodes":3}`, "/nodes"}, {"POST", "/scale", `{"nodes":"3"}`, "/nodes"}, {"POST", "/scale?dryRun=true", `{}`, "/nodes"},
-		{"POST", "/resize", `{"size":"4C8G"}`, "/size"}, {"POST", "/image", `{"image":"emqx-ee-5.8.9"}`, "/image"}, {"POST", "/image", `{"version":"x"}`, "/image"},
+		{"POST", "/scale", `{"nodes":3}`, "/nodes"}, {"POST", "/scale", `{"nodes":"3"}`, "/nodes"},
+		{"POST", "/scale?dryRun=true", `{}`, "/nodes"},
+		{"POST", "/resize", `{"size":"4C8G"}`, "/size"}, {"POST", "/image", `{"image":"emqx-ee-5.8.9"}`, "/image"},
+		{"POST", "/image", `{"version":"x"}`, "/image"},
 		{"POST", "/network", `{"type":"NodePort"}`, ""}, {"POST", "/network", `{"kind":1}`, ""},
-		{"PATCH", "", `{"spec":{"nodes":3}}`, "/spec/nodes"}, {"PATCH", "", `{"spec":{"placement":{}},"nonsense":1}`, "/spec/placement"},
+		{"PATCH", "", `{"spec":{"nodes":3}}`, "/spec/nodes"},
+		{"PATCH", "", `{"spec":{"placement":{}},"nonsense":1}`, "/spec/placement"},
 		{"PATCH", "", `{"spec":{"connections":3,"config":{"a":"b"}}}`, "/spec/config"},
 	} {
 		t.Run(c.method+c.at+c.body, func(t *testing.T) {
@@ -157,7 +166,8 @@ func TestListIsPagedAndFiltered(t *testing.T) {
 	for name := range names {
 		f.call(asAdmin, http.MethodPost, clustersPath, named(name)).want(http.StatusAccepted)
 	}
-	f.call(asOrg, http.MethodPost, clustersPath, `{"mode":"adopted","project":"other/one","name":"delta"}`).want(http.StatusCreated)
+	f.call(asOrg, http.MethodPost, clustersPath, `{"mode":"adopted","project":"other/one","name":"delta"}`).
+		want(http.StatusCreated)
 
 	read := func(token, query string) (names []string, next string) {
 		var p page[clusterReply]
@@ -184,7 +194,8 @@ func TestListIsPagedAndFiltered(t *testing.T) {
 	require.Equal(t, names, seen)
 
 	for query, want := range map[string][]string{
-		"?q=ALPHA": {"Alpha"}, "?mode=adopted": {"delta"}, "?project=other/one": {"delta"}, "?state=created": {"delta"}, "?state=running": nil,
+		"?q=ALPHA": {"Alpha"}, "?mode=adopted": {"delta"}, "?project=other/one": {"delta"}, "?state=created": {"delta"},
+		"?state=running":     nil,
 		"?q=&state=degraded": nil, "?mode=adopted&project=default/default": nil, "?q=%E9%9B%86": {"gamma 集群"},
 	} {
 		got, _ := read(asSystem, query)
@@ -215,15 +226,18 @@ func TestProcess(t *testing.T) {
 	r := f.call(nobody, http.MethodGet, "/readyz", "").want(http.StatusServiceUnavailable)
 	require.NotContains(t, string(r.body), "secret")
 	require.NotEmpty(t, r.header.Get("Retry-After"))
-	require.JSONEq(t, `{"version":"0.0.0","commit":"abc","go":"go1","dev":true}`, string(f.call(nobody, http.MethodGet, "/api/v1/version", "").want(http.StatusOK).body))
-	require.Equal(t, string(f.api.document), string(f.call(nobody, http.MethodGet, "/openapi.json", "").want(http.StatusOK).body))
+	require.JSONEq(t, `{"version":"0.0.0","commit":"abc","go":"go1","dev":true}`,
+		string(f.call(nobody, http.MethodGet, "/api/v1/version", "").want(http.StatusOK).body))
+	require.Equal(t, string(f.api.document),
+		string(f.call(nobody, http.MethodGet, "/openapi.json", "").want(http.StatusOK).body))
 	f.call(nobody, http.MethodHead, "/healthz", "").want(http.StatusOK)
 }
 
 // Waiting does not hold up a shutdown.
 func TestWaitEndsWithTheProcess(t *testing.T) {
 	f := newFixture(t, setup{}) // the Manager does not run: nothing ends
-	operation := f.call(asAdmin, http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted).header.Get("Operation-Location")
+	operation := f.call(asAdmin, http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted).
+		header.Get("Operation-Location")
 	began := time.Now()
 	f.call(asAdmin, http.MethodGet, operation+"?wait=10ms", "").want(http.StatusOK)
 	f.call(asAdmin, http.MethodGet, operation+"?wait=0s", "").want(http.StatusOK)

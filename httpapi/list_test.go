@@ -24,7 +24,8 @@ func (f *fixture) walk(query string, limit int) (names []string) {
 	f.t.Helper()
 	for cursor := ""; ; {
 		var p clusterPage
-		f.admin(http.MethodGet, fmt.Sprintf("%s?limit=%d&%s&cursor=%s", clustersPath, limit, query, url.QueryEscape(cursor)), "").want(http.StatusOK).into(&p)
+		f.admin(http.MethodGet, fmt.Sprintf("%s?limit=%d&%s&cursor=%s", clustersPath, limit, query,
+			url.QueryEscape(cursor)), "").want(http.StatusOK).into(&p)
 		require.LessOrEqual(f.t, len(p.Items), limit)
 		for _, c := range p.Items {
 			names = append(names, c.Name)
@@ -44,7 +45,8 @@ func TestSortedPages(t *testing.T) {
 		name := fmt.Sprintf("x%02d", (i*7)%23)
 		names = append(names, name)
 		project := []string{"default/default", "default/second"}[i%2]
-		f.admin(http.MethodPost, clustersPath, fmt.Sprintf(`{"mode":"adopted","project":%q,"name":%q}`, project, name)).want(http.StatusCreated)
+		f.admin(http.MethodPost, clustersPath, fmt.Sprintf(`{"mode":"adopted","project":%q,"name":%q}`, project, name)).
+			want(http.StatusCreated)
 	}
 	byName := slices.Sorted(slices.Values(names))
 	for _, limit := range []int{1, 4, 23, 500} {
@@ -54,7 +56,8 @@ func TestSortedPages(t *testing.T) {
 		slices.Reverse(down)
 		require.Equal(t, byName, down)
 		require.Len(t, f.walk("sort=name&project=default/second", limit), 11)
-		require.Equal(t, []string{"x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19"}, f.walk("sort=name&q=X1", limit))
+		require.Equal(t, []string{"x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19"},
+			f.walk("sort=name&q=X1", limit))
 	}
 	require.Empty(t, f.walk("version=5.8.9", 10))
 	require.Empty(t, f.walk("state=running", 10))
@@ -62,7 +65,8 @@ func TestSortedPages(t *testing.T) {
 
 	var p clusterPage
 	f.admin(http.MethodGet, clustersPath+"?limit=5&sort=name", "").want(http.StatusOK).into(&p)
-	other := f.admin(http.MethodGet, clustersPath+"?sort=-name&cursor="+p.Next, "").want(http.StatusUnprocessableEntity).problem()
+	other := f.admin(http.MethodGet, clustersPath+"?sort=-name&cursor="+p.Next, "").want(http.StatusUnprocessableEntity).
+		problem()
 	require.Equal(t, "/query/cursor", other.Errors[0].Pointer)
 	wrong := f.admin(http.MethodGet, clustersPath+"?sort=colour", "").want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, "/query/sort", wrong.Errors[0].Pointer)
@@ -93,9 +97,13 @@ func TestPagesOfResources(t *testing.T) {
 // What q finds is what the document says: a part of the id or the name.
 func TestResourcesAreFoundByName(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	f.admin(http.MethodPost, "/api/v1/tokens", `{"name":"Nightly build","role":"user","project":"default/default"}`).want(http.StatusCreated)
-	f.admin(http.MethodPost, "/api/v1/users", `{"name":"ann","displayName":"Ann Nightingale","grants":[{"role":"user","project":"default/default"}]}`).want(http.StatusCreated)
-	for path, want := range map[string]int{"tokens?q=NIGHTLY": 1, "users?q=nightin": 1, "users?q=ANN": 1, "tokens?q=none": 0, "users?q=none": 0} {
+	f.admin(http.MethodPost, "/api/v1/tokens", `{"name":"Nightly build","role":"user","project":"default/default"}`).
+		want(http.StatusCreated)
+	f.admin(http.MethodPost, "/api/v1/users",
+		`{"name":"ann","displayName":"Ann Nightingale","grants":[{"role":"user","project":"default/default"}]}`).
+		want(http.StatusCreated)
+	for path, want := range map[string]int{"tokens?q=NIGHTLY": 1, "users?q=nightin": 1, "users?q=ANN": 1,
+		"tokens?q=none": 0, "users?q=none": 0} {
 		var p page[map[string]any]
 		f.admin(http.MethodGet, "/api/v1/"+path, "").want(http.StatusOK).into(&p)
 		require.Len(t, p.Items, want, path)
@@ -105,15 +113,19 @@ func TestResourcesAreFoundByName(t *testing.T) {
 // A merge patch may be sent as what it is, and nothing else may.
 func TestMergePatchIsTakenUnderItsName(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	f.admin(http.MethodPatch, "/api/v1/orgs/default", `{"description":"ours"}`, "Content-Type", "application/merge-patch+json; charset=utf-8").want(http.StatusOK)
-	f.admin(http.MethodPatch, "/api/v1/orgs/default", `{"description":"ours"}`, "Content-Type", "application/json-patch+json").want(http.StatusUnsupportedMediaType)
-	f.admin(http.MethodPost, "/api/v1/orgs", `{"name":"new"}`, "Content-Type", "application/merge-patch+json").want(http.StatusUnsupportedMediaType)
+	f.admin(http.MethodPatch, "/api/v1/orgs/default", `{"description":"ours"}`, "Content-Type",
+		"application/merge-patch+json; charset=utf-8").want(http.StatusOK)
+	f.admin(http.MethodPatch, "/api/v1/orgs/default", `{"description":"ours"}`, "Content-Type",
+		"application/json-patch+json").want(http.StatusUnsupportedMediaType)
+	f.admin(http.MethodPost, "/api/v1/orgs", `{"name":"new"}`, "Content-Type", "application/merge-patch+json").
+		want(http.StatusUnsupportedMediaType)
 }
 
 // Who has a token may know that it is over, not only that it is no good.
 func TestATokenThatIsOver(t *testing.T) {
 	f := newFixture(t, setup{})
-	require.Equal(t, "the token has expired", f.call(asExpired, http.MethodGet, "/api/v1/me", "").want(http.StatusUnauthorized).problem().Detail)
+	require.Equal(t, "the token has expired", f.call(asExpired, http.MethodGet, "/api/v1/me", "").
+		want(http.StatusUnauthorized).problem().Detail)
 }
 
 // A dry run says what would be done, or why it would not, and does nothing.
@@ -125,11 +137,13 @@ func TestPlanOfACreation(t *testing.T) {
 	require.Equal(t, ecp.Creating, plan.To)
 	require.NotEmpty(t, plan.Steps)
 	f.admin(http.MethodPost, clustersPath+"?dryRun=true", `{"mode":"adopted","name":"a"}`).want(http.StatusOK)
-	f.admin(http.MethodPost, clustersPath+"?dryRun=true", strings.Replace(hostedBody, "1000", "2000", 1)).want(http.StatusUnprocessableEntity)
+	f.admin(http.MethodPost, clustersPath+"?dryRun=true", strings.Replace(hostedBody, "1000", "2000", 1)).
+		want(http.StatusUnprocessableEntity)
 	f.unchanged(before, "a plan")
 	f.admin(http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted)
 	before = f.stored()
-	f.admin(http.MethodPost, clustersPath+"?dryRun=true", strings.Replace(hostedBody, "1000", "1", 1)).want(http.StatusConflict)
+	f.admin(http.MethodPost, clustersPath+"?dryRun=true", strings.Replace(hostedBody, "1000", "1", 1)).
+		want(http.StatusConflict)
 	f.unchanged(before, "a plan that fails")
 }
 
@@ -195,6 +209,7 @@ func TestOriginOfAChange(t *testing.T) {
 		require.Equal(t, c.want, got.RemoteAddress, "%+v", c)
 		require.Equal(t, "my-request", got.RequestID)
 	}
-	id := f.serve(asSystem, http.MethodGet, "/api/v1/me", "", map[string]string{headerRequest: "not an id"}).header.Get(headerRequest)
+	id := f.serve(asSystem, http.MethodGet, "/api/v1/me", "", map[string]string{headerRequest: "not an id"}).
+		header.Get(headerRequest)
 	require.Regexp(t, `^[0-9a-f]{16}$`, id, "what cannot be repeated is replaced")
 }

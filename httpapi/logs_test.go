@@ -78,7 +78,8 @@ func TestLogs(t *testing.T) {
 	l.call(asForeign, http.MethodGet, l.path, "").want(http.StatusNotFound)
 	l.call(asForeign, http.MethodGet, l.path+"?follow=true", "").want(http.StatusNotFound)
 	l.call(asAdmin, http.MethodGet, l.path+"?node=emqx%40elsewhere", "").want(http.StatusNotFound)
-	adopted := l.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"theirs"}`).want(http.StatusCreated).cluster().ID
+	adopted := l.call(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"theirs"}`).
+		want(http.StatusCreated).cluster().ID
 	p := l.call(asAdmin, http.MethodGet, clustersPath+"/"+adopted+"/logs", "").want(http.StatusConflict).problem()
 	require.Contains(t, p.Detail, "set `cluster.agent`", "nobody is there who could read them")
 	l.call(asForeign, http.MethodGet, clustersPath+"/"+adopted+"/logs", "").want(http.StatusNotFound)
@@ -89,7 +90,8 @@ func TestLogsRefuse(t *testing.T) {
 	l := newLogLife(t, setup{})
 	for query, pointer := range map[string]string{
 		"level=loud": "/query/level", "limit=0": "/query/limit", "limit=10001": "/query/limit", "limit=x": "/query/limit",
-		"since=yesterday": "/query/since", "until=2026-01-01": "/query/until", "follow=yes": "/query/follow", "format=xml": "/query/format",
+		"since=yesterday": "/query/since", "until=2026-01-01": "/query/until", "follow=yes": "/query/follow",
+		"format=xml":                                            "/query/format",
 		"format=text&follow=true":                               "/query/format",
 		"until=2026-01-01T00:00:00Z&follow=true":                "/query/until",
 		"since=2026-01-01T00:00:01Z&until=2026-01-01T00:00:00Z": "/query/until",
@@ -181,7 +183,8 @@ func TestLogsFollowEnds(t *testing.T) {
 	l := newLogLife(t, setup{})
 	ctx := ecp.WithActor(t.Context(), ecp.System)
 	const password = "correct horse battery"
-	_, err := l.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
+	_, err := l.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password,
+		Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 	require.NoError(t, err)
 	session, err := l.manager.Login(t.Context(), "sam", password)
 	require.NoError(t, err)
@@ -218,7 +221,8 @@ func TestLogsToASlowReader(t *testing.T) {
 	conn, err := net.Dial("tcp", l.server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
-	_, err = fmt.Fprintf(conn, "GET %s?follow=true HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", l.path, asSystem)
+	_, err = fmt.Fprintf(conn, "GET %s?follow=true HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", l.path,
+		asSystem)
 	require.NoError(t, err)
 	l.eventually("the stream is open", func() (bool, any) { return open.Load() == 1, open.Load() })
 	node := l.sim.Cluster(ecp.ID(l.id)).Node(l.nodes[0])

@@ -21,7 +21,8 @@ func (f *fixture) raw(token, method, target string) (status int) {
 	conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
 	require.NoError(f.t, err)
 	defer conn.Close()
-	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nConnection: close\r\n\r\n", method, target, token)
+	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nConnection: close\r\n\r\n",
+		method, target, token)
 	require.NoError(f.t, err)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(f.t, err)
@@ -40,8 +41,10 @@ func TestPassthrough(t *testing.T) {
 	got := f.call(asUser, http.MethodGet, at+"/api/v5/nodes?x=1&x=2&unknown", "").want(http.StatusOK)
 	require.Equal(t, proxy.Broker, got.header.Get(proxy.AnsweredBy))
 	require.Contains(t, string(got.body), id)
-	require.Equal(t, "emqx is running", strings.Split(string(f.call(asUser, http.MethodGet, at+"/status", "").want(http.StatusOK).body), "\n")[1])
-	f.call(asAdmin, http.MethodPost, at+"/api/v5/rules", `{"id":"rule_1","sql":"SELECT * FROM \"t\""}`).want(http.StatusCreated)
+	require.Equal(t, "emqx is running",
+		strings.Split(string(f.call(asUser, http.MethodGet, at+"/status", "").want(http.StatusOK).body), "\n")[1])
+	f.call(asAdmin, http.MethodPost, at+"/api/v5/rules", `{"id":"rule_1","sql":"SELECT * FROM \"t\""}`).
+		want(http.StatusCreated)
 	for _, path := range []string{"/api/v5/rules/rule%5F1", "/api/v5/rules/rule_1"} {
 		require.Contains(t, string(f.call(asUser, http.MethodGet, at+path, "").want(http.StatusOK).body), "rule_1")
 	}
@@ -50,7 +53,8 @@ func TestPassthrough(t *testing.T) {
 	require.Contains(t, string(got.body), "Rule")
 	f.call(asAdmin, http.MethodDelete, at+"/api/v5/rules/rule%5F1", "").want(http.StatusNoContent)
 	large := `{"id":"large","sql":"SELECT * FROM \"t\"","description":"` + strings.Repeat("x", 2*MaxBody) + `"}`
-	require.Equal(t, proxy.Broker, f.call(asAdmin, http.MethodPost, at+"/api/v5/rules", large).header.Get(proxy.AnsweredBy), "larger than a body of ours")
+	require.Equal(t, proxy.Broker, f.call(asAdmin, http.MethodPost, at+"/api/v5/rules", large).
+		header.Get(proxy.AnsweredBy), "larger than a body of ours")
 
 	for what, row := range map[string]struct {
 		token, method, path string
@@ -76,19 +80,23 @@ func TestPassthrough(t *testing.T) {
 		require.Equal(t, row.code, got.problem().Code, what)
 		require.Equal(t, proxy.Ours, got.header.Get(proxy.AnsweredBy), what)
 	}
-	require.Equal(t, "GET, HEAD, POST, PUT, PATCH, DELETE", f.call(asAdmin, http.MethodOptions, at+"/api/v5/nodes", "").want(http.StatusMethodNotAllowed).header.Get("Allow"))
+	require.Equal(t, "GET, HEAD, POST, PUT, PATCH, DELETE", f.call(asAdmin, http.MethodOptions, at+"/api/v5/nodes", "").
+		want(http.StatusMethodNotAllowed).header.Get("Allow"))
 	f.call(asAdmin, http.MethodGet, at, "").want(http.StatusNotFound)
 	f.call(asAdmin, http.MethodGet, clustersPath+"/emqx-1/emqx/status", "").want(http.StatusNotFound)
 	for target, status := range map[string]int{
-		at + "/api/v5/../v5/nodes": 400, at + "//api/v5/nodes": 400, at + "/api/v5//nodes": 400, at + `/api/v5\nodes`: 400, at + "/../../" + id: 400, at + "/api/v5/./nodes": 400, at + `/api/v5/"`: 400,
-		"/api/v1/x/../clusters/" + id + "/emqx/status": 404, "/api/v1//clusters/" + id + "/emqx/status": 404, clustersPath + "/" + id + "/%65mqx/status": 404, at + "/status": 200,
+		at + "/api/v5/../v5/nodes": 400, at + "//api/v5/nodes": 400, at + "/api/v5//nodes": 400, at + `/api/v5\nodes`: 400,
+		at + "/../../" + id: 400, at + "/api/v5/./nodes": 400, at + `/api/v5/"`: 400,
+		"/api/v1/x/../clusters/" + id + "/emqx/status": 404, "/api/v1//clusters/" + id + "/emqx/status": 404,
+		clustersPath + "/" + id + "/%65mqx/status": 404, at + "/status": 200,
 	} {
 		require.Equal(t, status, f.raw(asAdmin, "GET", target), target)
 	}
 
 	r := f.request(asAdmin, http.MethodDelete, at+"/api/v5/rules/large", nil)
 	r.Header.Set(headerKey, "k")
-	require.Equal(t, "/header/"+headerKey, f.send(r).want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer, "a key means nothing to a broker")
+	require.Equal(t, "/header/"+headerKey, f.send(r).want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer,
+		"a key means nothing to a broker")
 	require.NotContains(t, f.log.String(), "emqx/api/v5", "the log knows routes, not paths")
 }
 
@@ -112,16 +120,19 @@ func TestDashboardLink(t *testing.T) {
 	f.awaitState(id, "stopped")
 	f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard", "").want(http.StatusServiceUnavailable)
 	for query, pointer := range map[string]string{"?via=tunnel": "/query/via", "?via=agent&via=target": "/query/via"} {
-		require.Equal(t, pointer, f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard"+query, "").want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer)
+		require.Equal(t, pointer, f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard"+query, "").
+			want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer)
 	}
-	p := f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard?via=agent", "").want(http.StatusUnprocessableEntity).problem()
+	p := f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard?via=agent", "").
+		want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, ecp.CodeUnsupported, p.Code)
 	require.Contains(t, p.Detail, "hosted")
 
 	f = newFixture(t, setup{run: true, nowhere: true})
 	id = f.create()
 	f.awaitState(id, "running")
-	p = f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard", "").want(http.StatusUnprocessableEntity).problem()
+	p = f.call(asAdmin, http.MethodPost, clustersPath+"/"+id+"/dashboard", "").want(http.StatusUnprocessableEntity).
+		problem()
 	require.Equal(t, ecp.CodeUnsupported, p.Code)
 	require.Contains(t, p.Detail, "neither a domain nor ports")
 }

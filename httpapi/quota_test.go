@@ -98,14 +98,17 @@ func TestIdempotencyKey(t *testing.T) {
 	for _, h := range []string{"ETag", "Location", "Operation-Location", "Content-Type"} {
 		require.Equal(t, first.header.Get(h), again.header.Get(h), h)
 	}
-	p := f.serve(asAdmin, http.MethodPost, clustersPath, strings.Replace(hostedBody, "1000", "1001", 1), key).want(http.StatusUnprocessableEntity).problem()
+	p := f.serve(asAdmin, http.MethodPost, clustersPath, strings.Replace(hostedBody, "1000", "1001", 1), key).
+		want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, ecp.CodeKeyReused, p.Code)
-	f.serve(asSystem, http.MethodPost, clustersPath, hostedBody, key).want(http.StatusConflict) // its own, and the name is taken
+	f.serve(asSystem, http.MethodPost, clustersPath, hostedBody, key).
+		want(http.StatusConflict) // its own, and the name is taken
 
 	path := first.header.Get("Location")
 	stop := f.serve(asAdmin, http.MethodPost, path+"/stop", "", key).want(http.StatusAccepted)
 	before := f.stored()
-	require.Equal(t, stop.header.Get("Operation-Location"), f.serve(asAdmin, http.MethodPost, path+"/stop", "", key).want(http.StatusAccepted).header.Get("Operation-Location"))
+	require.Equal(t, stop.header.Get("Operation-Location"), f.serve(asAdmin, http.MethodPost, path+"/stop", "", key).
+		want(http.StatusAccepted).header.Get("Operation-Location"))
 	f.unchanged(before, "a repeated stop")
 
 	// What was refused is not kept: the same request may be good later.
@@ -123,26 +126,35 @@ func TestQuotasOverHTTP(t *testing.T) {
 	first := conform[ecp.Quota](f.serve(asUser, http.MethodGet, path, "", nil).want(http.StatusOK), f.api)
 	require.Equal(t, `"1"`, first.header.Get("ETag"))
 	require.JSONEq(t, `{"of":"default/default","connections":0,"usedConnections":0,"revision":1}`, string(first.body))
-	set := f.serve(asHead, http.MethodPatch, path, `{"connections":1500}`, map[string]string{headerIfMatch: `"1"`}).want(http.StatusOK)
+	set := f.serve(asHead, http.MethodPatch, path, `{"connections":1500}`, map[string]string{headerIfMatch: `"1"`}).
+		want(http.StatusOK)
 	require.JSONEq(t, `{"of":"default/default","connections":1500,"usedConnections":0,"revision":2}`, string(set.body))
-	for body, status := range map[string]int{`{"connections":null}`: 422, `{"connections":-1}`: 422, `{"usedConnections":1}`: 422, `{"connections":"many"}`: 422, `{}`: 200} {
+	for body, status := range map[string]int{`{"connections":null}`: 422, `{"connections":-1}`: 422,
+		`{"usedConnections":1}`: 422, `{"connections":"many"}`: 422, `{}`: 200} {
 		f.serve(asHead, http.MethodPatch, path, body, nil).want(status)
 	}
-	f.serve(asHead, http.MethodPatch, path, `{"connections":1}`, map[string]string{headerIfMatch: `"1"`}).want(http.StatusPreconditionFailed)
+	f.serve(asHead, http.MethodPatch, path, `{"connections":1}`, map[string]string{headerIfMatch: `"1"`}).
+		want(http.StatusPreconditionFailed)
 
-	id := f.serve(asAdmin, http.MethodPost, clustersPath, hostedBody, nil).want(http.StatusAccepted).cluster().ID // of 1,000 connections
-	full := f.serve(asAdmin, http.MethodPost, clustersPath+"/"+id+"/connections", `{"connections":1501}`, nil).want(http.StatusUnprocessableEntity).problem()
+	id := f.serve(asAdmin, http.MethodPost, clustersPath, hostedBody, nil).want(http.StatusAccepted).cluster().
+		ID // of 1,000 connections
+	full := f.serve(asAdmin, http.MethodPost, clustersPath+"/"+id+"/connections", `{"connections":1501}`, nil).
+		want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, ecp.CodeQuotaExceeded, full.Code)
 	require.Contains(t, full.Detail, "the quota of the project default/default")
 	require.Equal(t, "/connections", full.Errors[0].Pointer)
 	f.serve(asHead, http.MethodPatch, path, `{"connections":999}`, nil).want(http.StatusConflict)
-	f.serve(asAdmin, http.MethodPost, clustersPath+"/"+id+"/connections", `{"connections":1500}`, nil).want(http.StatusAccepted)
+	f.serve(asAdmin, http.MethodPost, clustersPath+"/"+id+"/connections", `{"connections":1500}`, nil).
+		want(http.StatusAccepted)
 
-	f.serve(asHead, http.MethodPatch, "/api/v1/projects/default/second/quota", `{"connections":1}`, nil).want(http.StatusOK)
-	moved := f.serve(asHead, http.MethodPost, clustersPath+"/"+id+"/transfer", `{"project":"default/second"}`, nil).want(http.StatusUnprocessableEntity).problem()
+	f.serve(asHead, http.MethodPatch, "/api/v1/projects/default/second/quota", `{"connections":1}`, nil).
+		want(http.StatusOK)
+	moved := f.serve(asHead, http.MethodPost, clustersPath+"/"+id+"/transfer", `{"project":"default/second"}`, nil).
+		want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, "/project", moved.Errors[0].Pointer)
 	var events []ecp.Quota
-	for c, err := range f.manager.Watch(ecp.WithActor(t.Context(), ecp.Actor{Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}}), 0) {
+	for c, err := range f.manager.Watch(ecp.WithActor(t.Context(),
+		ecp.Actor{Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}}), 0) {
 		require.NoError(t, err)
 		if q, ok := c.Payload.(ecp.Quota); ok {
 			require.Equal(t, "default/default", q.Of, "others' quotas are not for it to see")

@@ -19,7 +19,8 @@ func TestStreamsAreBounded(t *testing.T) {
 	f.awaitState(id, "running")
 	const password = "correct horse battery"
 	ctx := ecp.WithActor(t.Context(), ecp.System)
-	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
+	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password,
+		Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 	require.NoError(t, err)
 	login := func() string {
 		s, err := f.manager.Login(t.Context(), "sam", password)

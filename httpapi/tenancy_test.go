@@ -37,31 +37,45 @@ var callers = []struct{ name, token string }{
 //
 //	system, org admin, project admin, user, other project, other org, other org's project
 var rightsTable = map[string]string{
-	"listClusters": "yyyyyyy", "listProjects": "yyyyyyy", "listOrgs": "yyyyyyy", "listUsers": "yyyyyyy", "listTokens": "yyyyyyy", "watchEvents": "yyyyyyy",
-	"getCluster": "yyyyhhh", "explainCluster": "yyyyhhh", "listNodes": "yyyyhhh", "listOperations": "yyyyhhh", "getOperation": "yyyyhhh",
-	"getStats": "yyyyhhh", "getMetrics": "yyyyhhh", "listAlarms": "yyyyhhh", "listRules": "yyyyhhh", "listConnectors": "yyyyhhh", "readLogs": "yyyyhhh",
+	"listClusters": "yyyyyyy", "listProjects": "yyyyyyy", "listOrgs": "yyyyyyy", "listUsers": "yyyyyyy",
+	"listTokens": "yyyyyyy", "watchEvents": "yyyyyyy",
+	"getCluster": "yyyyhhh", "explainCluster": "yyyyhhh", "listNodes": "yyyyhhh", "listOperations": "yyyyhhh",
+	"getOperation": "yyyyhhh",
+	"getStats":     "yyyyhhh", "getMetrics": "yyyyhhh", "listAlarms": "yyyyhhh", "listRules": "yyyyhhh",
+	"listConnectors": "yyyyhhh", "readLogs": "yyyyhhh",
 	"createCluster": "yyydhhh", "updateCluster": "yyydhhh", "deleteCluster": "yyydhhh",
-	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh", "takeOverCluster": "yyydhhh", "putBackCluster": "yyydhhh", "transferCluster": "yyydhhh",
-	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh", "networkCluster": "yyydhhh", "cancelOperation": "yyydhhh",
+	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh",
+	"takeOverCluster": "yyydhhh", "putBackCluster": "yyydhhh", "transferCluster": "yyydhhh",
+	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh",
+	"networkCluster": "yyydhhh", "cancelOperation": "yyydhhh",
 
-	"setupCluster": "yyydhhh", "listRegistrations": "yyydhhh", "deleteRegistration": "yyydhhh", "listAgents": "yyyyhhh", "listHistory": "yyyyhhh", "removeAgent": "yyydhhh",
-	"getBroker": "yyyyhhh", "headBroker": "yyyyhhh", "postBroker": "yyydhhh", "putBroker": "yyydhhh", "patchBroker": "yyydhhh", "deleteBroker": "yyydhhh",
+	"setupCluster": "yyydhhh", "listRegistrations": "yyydhhh", "deleteRegistration": "yyydhhh", "listAgents": "yyyyhhh",
+	"listHistory": "yyyyhhh", "removeAgent": "yyydhhh",
+	"getBroker": "yyyyhhh", "headBroker": "yyyyhhh", "postBroker": "yyydhhh", "putBroker": "yyydhhh",
+	"patchBroker": "yyydhhh", "deleteBroker": "yyydhhh",
 	"openDashboard": "yyyyhhh",
 
 	"listUnrecorded": "ydddddd", "takeOverUnrecorded": "hdddddd", "removeUnrecorded": "hdddddd",
 	"getPool": "yyyyyyy", "updatePool": "ydddddd",
-	"listImages": "yyyyyyy", "getImage": "yyyyyyy", "createImage": "ydddddd", "updateImage": "ydddddd", "deleteImage": "ydddddd",
-	"listSizes": "yyyyyyy", "getSize": "yyyyyyy", "createSize": "ydddddd", "updateSize": "ydddddd", "deleteSize": "ydddddd",
-	"listLBProfiles": "yyyyyyy", "getLBProfile": "yyyyyyy", "createLBProfile": "ydddddd", "updateLBProfile": "ydddddd", "deleteLBProfile": "ydddddd",
-	"listTargets": "yyyyyyy", "getTarget": "yyyyyyy", "createTarget": "ydddddd", "updateTarget": "ydddddd", "deleteTarget": "ydddddd", "acceptPlatform": "ydddddd",
-	"listRegistries": "ydddddd", "getRegistry": "ydddddd", "createRegistry": "ydddddd", "updateRegistry": "ydddddd", "deleteRegistry": "ydddddd",
-	"listLicenses": "ydddddd", "getLicense": "ydddddd", "createLicense": "ydddddd", "updateLicense": "ydddddd", "deleteLicense": "ydddddd",
+	"listImages": "yyyyyyy", "getImage": "yyyyyyy", "createImage": "ydddddd", "updateImage": "ydddddd",
+	"deleteImage": "ydddddd",
+	"listSizes":   "yyyyyyy", "getSize": "yyyyyyy", "createSize": "ydddddd", "updateSize": "ydddddd",
+	"deleteSize":     "ydddddd",
+	"listLBProfiles": "yyyyyyy", "getLBProfile": "yyyyyyy", "createLBProfile": "ydddddd", "updateLBProfile": "ydddddd",
+	"deleteLBProfile": "ydddddd",
+	"listTargets":     "yyyyyyy", "getTarget": "yyyyyyy", "createTarget": "ydddddd", "updateTarget": "ydddddd",
+	"deleteTarget": "ydddddd", "acceptPlatform": "ydddddd",
+	"listRegistries": "ydddddd", "getRegistry": "ydddddd", "createRegistry": "ydddddd", "updateRegistry": "ydddddd",
+	"deleteRegistry": "ydddddd",
+	"listLicenses":   "ydddddd", "getLicense": "ydddddd", "createLicense": "ydddddd", "updateLicense": "ydddddd",
+	"deleteLicense": "ydddddd",
 
 	"getOrg": "yyyyyhh", "createOrg": "ydddddd", "updateOrg": "yydddhh", "deleteOrg": "yddddhh",
 	"getOrgQuota": "yydddhh", "updateOrgQuota": "yddddhh", "getProjectQuota": "yyyyhhh", "updateProjectQuota": "yyddhhh",
 	"getProject": "yyyyhhh", "createProject": "yydddhh", "updateProject": "yyddhhh", "deleteProject": "yyddhhh",
-	"getUser": "yyyhhhh", "createUser": "yyydddd", "updateUser": "yyyhhhh", "deleteUser": "yyyhhhh", "unlockUser": "yyyhhhh",
-	"getToken": "yyyhhhh", "createToken": "yyydddd", "deleteToken": "yyyhhhh",
+	"getUser": "yyyhhhh", "createUser": "yyydddd", "updateUser": "yyyhhhh", "deleteUser": "yyyhhhh",
+	"unlockUser": "yyyhhhh",
+	"getToken":   "yyyhhhh", "createToken": "yyydddd", "deleteToken": "yyyhhhh",
 
 	"logout": "yyyyyyy", "getMe": "yyyyyyy", "changePassword": "yyyyyyy", "listRoles": "yyyyyyy",
 	"listAudit": "yyydyyy", "exportAudit": "yyydyyy",
@@ -153,14 +167,16 @@ func (f *fixture) ask(op *route, places map[string]string, token string) reply {
 
 // another changes what has to be new in a sample of something that is there.
 func another(body string) string {
-	return strings.NewReplacer(`"name":"orders"`, `"name":"others"`, `"acme"`, `"bcme"`, `/shops"`, `/shops2"`, `"name":"ann"`, `"name":"bea"`).Replace(body)
+	return strings.NewReplacer(`"name":"orders"`, `"name":"others"`, `"acme"`, `"bcme"`, `/shops"`, `/shops2"`,
+		`"name":"ann"`, `"name":"bea"`).Replace(body)
 }
 
 // The same for an adopted cluster: who is refused, and who may read.
 func TestRightsToAdoptedClusters(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
 	places, disabled := f.seed(), f.disabledUser()
-	got := f.serve(asSystem, http.MethodPost, clustersPath, string(mustJSON(t, requestExamples["createCluster"][1].body)), nil)
+	got := f.serve(asSystem, http.MethodPost, clustersPath,
+		string(mustJSON(t, requestExamples["createCluster"][1].body)), nil)
 	require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
 	places[clustersPath] = got.header.Get("Location")
 	before := f.stored()
@@ -190,7 +206,8 @@ func (f *fixture) disabledUser() string {
 	f.t.Helper()
 	ctx := ecp.WithActor(f.t.Context(), ecp.System)
 	const password = "correct horse battery"
-	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "dan", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "default/default"}}})
+	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "dan", Password: password,
+		Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "default/default"}}})
 	require.NoError(f.t, err)
 	s, err := f.manager.Login(f.t.Context(), "dan", password)
 	require.NoError(f.t, err)
@@ -209,7 +226,8 @@ func TestListsShowNothingForeign(t *testing.T) {
 	own := f.serve(asOrg, http.MethodPost, clustersPath, `{"mode":"adopted","project":"other/one","name":"ours"}`, nil)
 	require.Equal(t, http.StatusCreated, own.status, "%s", own.body)
 	for pattern, op := range f.api.routes {
-		if op.Method != http.MethodGet || strings.Contains(op.Path, "{") || len(op.Security) == 0 || op.OperationID == "watchEvents" || needs[op.OperationID] == ecp.RightCatalog {
+		if op.Method != http.MethodGet || strings.Contains(op.Path,
+			"{") || len(op.Security) == 0 || op.OperationID == "watchEvents" || needs[op.OperationID] == ecp.RightCatalog {
 			continue
 		}
 		for _, token := range []string{asOrg, asForeign} {
@@ -232,7 +250,8 @@ func TestTransferNeedsBothSides(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
 	id := f.serve(asAdmin, http.MethodPost, clustersPath, hostedBody, nil).cluster().ID
 	path, to := clustersPath+"/"+id, `{"project":"default/second"}`
-	for token, status := range map[string]int{asAdmin: http.StatusNotFound, asNext: http.StatusNotFound, asOrg: http.StatusNotFound, asUser: http.StatusForbidden} {
+	for token, status := range map[string]int{asAdmin: http.StatusNotFound, asNext: http.StatusNotFound,
+		asOrg: http.StatusNotFound, asUser: http.StatusForbidden} {
 		require.Equal(t, status, f.serve(token, http.MethodPost, path+"/transfer", to, nil).status, tokens[token].Name)
 	}
 	got := f.serve(asHead, http.MethodPost, path+"/transfer", to, nil)
@@ -251,7 +270,8 @@ func TestTransferNeedsBothSides(t *testing.T) {
 // A token's reach ends with its expiry.
 func TestTokensOverHTTP(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	body := fmt.Sprintf(`{"name":"ci","role":"user","project":"default/default","expiresAt":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339))
+	body := fmt.Sprintf(`{"name":"ci","role":"user","project":"default/default","expiresAt":%q}`, time.Now().
+		Add(time.Hour).Format(time.RFC3339))
 	made := f.serve(asAdmin, http.MethodPost, "/api/v1/tokens", body, map[string]string{headerKey: "once"})
 	require.Equal(t, http.StatusCreated, made.status, "%s", made.body)
 	var token tokenView
@@ -270,7 +290,8 @@ func TestTokensOverHTTP(t *testing.T) {
 		require.NotContains(t, string(shown.body), token.Token)
 		require.Contains(t, string(shown.body), token.ID)
 	}
-	require.Equal(t, http.StatusNoContent, f.serve(asAdmin, http.MethodDelete, made.header.Get("Location"), "", nil).status)
+	require.Equal(t, http.StatusNoContent, f.serve(asAdmin, http.MethodDelete, made.header.Get("Location"), "", nil).
+		status)
 	require.Equal(t, http.StatusUnauthorized, f.serve(token.Token, http.MethodGet, clustersPath, "", nil).status)
 }
 
@@ -278,7 +299,16 @@ func TestTokensOverHTTP(t *testing.T) {
 func TestRoutesDocument(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
 	var b strings.Builder
-	b.WriteString("# Routes and rights\n\nThis page is made from the API's own tables by a test: go generate ./httpapi. [roles.md](roles.md) says what the\nrights mean and how far each role reaches; [the document](../httpapi/openapi.json), or `/docs/api` of a running daemon, says the\nrest.\n\n| route | needs | held by |\n|---|---|---|\n")
+	b.WriteString(`# Routes and rights
+
+This page is made from the API's own tables by a test: go generate ./httpapi. [roles.md](roles.md) says what the
+rights mean and how far each role reaches; [the document](../httpapi/openapi.json), or ` + "`/docs/api`" +
+		` of a running daemon, says the
+rest.
+
+| route | needs | held by |
+|---|---|---|
+`)
 	for _, g := range groups {
 		for _, pattern := range slices.Sorted(maps.Keys(f.api.routes)) {
 			if op := f.api.routes[pattern]; group(op.Path) == g.Name {
