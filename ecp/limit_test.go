@@ -244,11 +244,11 @@ func TestDroppedLimitIsNotTriedAgain(t *testing.T) {
 		r.kind = 3
 		r.report()
 		op := r.becomes(300, ecp.PhaseFailed)
-		require.Contains(t, op.Error, "LicenceNotBusinessCritical: only a business critical licence takes a limit")
+		require.Contains(t, op.Error, "LicenceNotBusinessCritical: only a business critical license takes a limit")
 		require.Zero(t, r.rec().Booked())
 		require.Nil(t, r.rec().Status.Limit, "nothing from here is there")
 		require.Empty(t, r.sent, "it says so before anything is sent")
-		require.Contains(t, r.feature().Why, "LicenceNotBusinessCritical: only a business critical licence")
+		require.Contains(t, r.feature().Why, "LicenceNotBusinessCritical: only a business critical license")
 		_, err := r.set(300)
 		require.ErrorIs(t, err, ecp.ErrUnsupported)
 		r.report()

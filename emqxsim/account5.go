@@ -32,8 +32,9 @@ func login5(q *request) answer {
 	if !q.c.licensed(q.n.version) {
 		edition = "ce"
 	}
-	return asJSON(obj{"token": q.db.newToken(u, q.now), "role": u.role, "version": q.n.version,
-		"license": obj{"edition": edition}})
+	return asJSON(obj{
+		"token": q.db.newToken(u, q.now), "role": u.role, "version": q.n.version, "license": obj{"edition": edition},
+	})
 }
 
 // logout5 ends the token of the request, if it belongs to the user that the body names.

@@ -54,8 +54,9 @@ func (c *Cluster) refreshAlarms(t time.Time) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(causes)) {
 			if !slices.ContainsFunc(n.alarms, func(a *alarm) bool { return a.name == name }) {
-				n.alarms = append(n.alarms, &alarm{node: n.name, name: name, message: causes[name].message,
-					details: causes[name].details, from: t})
+				n.alarms = append(n.alarms, &alarm{
+					node: n.name, name: name, message: causes[name].message, details: causes[name].details, from: t,
+				})
 				n.logEvent(t, alarmRises, "message", causes[name].message, "name", name)
 			}
 		}

@@ -69,8 +69,10 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if s.Workload != nil {
 		foreign = s.Workload.Foreign
 	}
-	s.Workload = &workload{Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion,
-		Rendered: d.Replicas, Own: revision(d), Image: d.Image}
+	s.Workload = &workload{
+		Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion,
+		Rendered: d.Replicas, Own: revision(d), Image: d.Image,
+	}
 	s.Workload.setForeign(foreign)
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)

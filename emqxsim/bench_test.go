@@ -54,8 +54,9 @@ func crowdAt(k *clock) *emqxsim.Cluster {
 	for _, n := range worldNodes {
 		c.Join(n)
 	}
-	c.AddClients(emqxsim.Clients{Name: "d", Count: 60_000, Persistent: true, Subscribe: []string{"down/%c"}, Topic: "up",
-		Rate: 0.1})
+	c.AddClients(emqxsim.Clients{
+		Name: "d", Count: 60_000, Persistent: true, Subscribe: []string{"down/%c"}, Topic: "up", Rate: 0.1,
+	})
 	c.AddClients(emqxsim.Clients{Name: "s", Count: 40_000, Subscribe: []string{"up"}})
 	return c
 }

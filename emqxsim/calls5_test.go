@@ -142,8 +142,9 @@ func TestConfigCalls(t *testing.T) {
 		{"GET", "/nodes", "", 200, `not logging to file`},
 		{"GET", "/configs/nonesuch", "", 404, "Request Path Not Found"},
 	})
-	for accept, want := range map[string]string{"text/plain": "cluster {\n", "*/*": "cluster {\n",
-		"image/png": "INVALID_ACCEPT"} {
+	for accept, want := range map[string]string{
+		"text/plain": "cluster {\n", "*/*": "cluster {\n", "image/png": "INVALID_ACCEPT",
+	} {
 		r := httptest.NewRequest(http.MethodGet, "/api/v5/configs", nil)
 		r.SetBasicAuth("admin", "public")
 		r.Header.Set("Accept", accept)
@@ -157,8 +158,9 @@ func TestConfigCalls(t *testing.T) {
 // proxy with a prefix.
 func TestDashboardPage(t *testing.T) {
 	n := emqxsim.NewCluster(emqxsim.ClusterConfig{}).Join("emqx@a")
-	for path, want := range map[string]string{"/": `src="./static/app.js"`, "/static/app.js": `'api/v5/'`,
-		"/static/app.css": "form {"} {
+	for path, want := range map[string]string{
+		"/": `src="./static/app.js"`, "/static/app.js": `'api/v5/'`, "/static/app.css": "form {",
+	} {
 		w := httptest.NewRecorder()
 		n.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		require.Equal(t, 200, w.Code, path)

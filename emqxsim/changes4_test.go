@@ -75,8 +75,9 @@ func TestLicense4(t *testing.T) {
 		require.EqualValues(t, 10, limit())
 		require.NotEqual(t, 0.0, ask4(t, h, "POST /api/v4/license/upload", `{"license":"garbage"}`).object(t)["code"])
 		require.EqualValues(t, 10, limit())
-		file, err := json.Marshal(map[string]string{"license": emqxsim.LicenseFile(emqxsim.License{Limit: 5000,
-			Customer: "ACME"})})
+		file, err := json.Marshal(map[string]string{"license": emqxsim.LicenseFile(emqxsim.License{
+			Limit: 5000, Customer: "ACME",
+		})})
 		require.NoError(t, err)
 		require.JSONEq(t, `{"code":0}`, ask4(t, h, "POST /api/v4/license/upload", string(file)).body)
 		require.EqualValues(t, 5000, limit())

@@ -45,13 +45,14 @@ func (q *request) client5(k client) obj {
 }
 
 // clientFields are the fields that a query can select, from EMQX's documents.
-var clientFields = setOf(`client_attrs awaiting_rel_cnt awaiting_rel_max clean_start clientid connected connected_at created_at
-	disconnected_at expiry_interval heap_size inflight_cnt inflight_max ip_address is_bridge is_expired keepalive mailbox_len
-	mqueue_dropped mqueue_len mqueue_max node port proto_name proto_ver recv_cnt recv_msg recv_msg.dropped
-	recv_msg.dropped.await_pubrel_timeout recv_msg.qos0 recv_msg.qos1 recv_msg.qos2 recv_oct recv_pkt reductions send_cnt send_msg
-	send_msg.dropped send_msg.dropped.expired send_msg.dropped.queue_full send_msg.dropped.too_large send_msg.qos0 send_msg.qos1
-	send_msg.qos2 send_oct send_pkt subscriptions_cnt subscriptions_max username mountpoint durable n_streams seqno_q1_comm
-	seqno_q1_dup seqno_q1_next seqno_q2_comm seqno_q2_dup seqno_q2_rec seqno_q2_next`)
+var clientFields = setOf(`client_attrs awaiting_rel_cnt awaiting_rel_max clean_start clientid connected
+	connected_at created_at disconnected_at expiry_interval heap_size inflight_cnt inflight_max ip_address is_bridge
+	is_expired keepalive mailbox_len mqueue_dropped mqueue_len mqueue_max node port proto_name proto_ver recv_cnt
+	recv_msg recv_msg.dropped recv_msg.dropped.await_pubrel_timeout recv_msg.qos0 recv_msg.qos1 recv_msg.qos2
+	recv_oct recv_pkt reductions send_cnt send_msg send_msg.dropped send_msg.dropped.expired
+	send_msg.dropped.queue_full send_msg.dropped.too_large send_msg.qos0 send_msg.qos1 send_msg.qos2 send_oct
+	send_pkt subscriptions_cnt subscriptions_max username mountpoint durable n_streams seqno_q1_comm seqno_q1_dup
+	seqno_q1_next seqno_q2_comm seqno_q2_dup seqno_q2_rec seqno_q2_next`)
 
 func setOf(words string) map[string]bool {
 	out := map[string]bool{}
@@ -175,8 +176,10 @@ func kickClients5(q *request) answer {
 }
 
 func subscription5(k client, topic string) obj {
-	return obj{"clientid": k.id(), "node": k.node.name, "topic": topic, "qos": k.g.QoS, "nl": 0, "rap": 0, "rh": 0,
-		"durable": false}
+	return obj{
+		"clientid": k.id(), "node": k.node.name, "topic": topic, "qos": k.g.QoS, "nl": 0, "rap": 0, "rh": 0,
+		"durable": false,
+	}
 }
 
 func clientSubscriptions5(q *request, k client) answer {

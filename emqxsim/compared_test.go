@@ -110,8 +110,9 @@ func (st *stage) compare(t *testing.T, c compared) {
 	case v4:
 		req.SetBasicAuth("admin", "public")
 	case c.how == "prepared":
-		status, _, body := st.ask(t, "", recording{name: "v5/off", method: http.MethodPut,
-			path: "/api/v5/connectors/http:off/enable/false"})
+		status, _, body := st.ask(t, "", recording{
+			name: "v5/off", method: http.MethodPut, path: "/api/v5/connectors/http:off/enable/false",
+		})
 		require.Equal(t, http.StatusNoContent, status, body)
 		fallthrough
 	default:

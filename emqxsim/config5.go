@@ -33,8 +33,9 @@ func configs5(q *request) obj {
 		},
 		"sys_topics": obj{
 			"sys_heartbeat_interval": "30s", "sys_msg_interval": "1m",
-			"sys_event_messages": obj{"client_connected": true, "client_disconnected": true, "client_subscribed": false,
-				"client_unsubscribed": false},
+			"sys_event_messages": obj{
+				"client_connected": true, "client_disconnected": true, "client_subscribed": false, "client_unsubscribed": false,
+			},
 		},
 		"sysmon": obj{
 			"broker_pool_mailbox_size_alarm_threshold": 500, "mnesia_tm_mailbox_size_alarm_threshold": 500,

@@ -57,8 +57,9 @@ func TestFaults(t *testing.T) {
 			defer c.AddFault(f.fault)()
 			srv := httptest.NewServer(n.Handler())
 			t.Cleanup(srv.Close)
-			for url, client := range map[string]*http.Client{srv.URL: srv.Client(),
-				n.Endpoint().BaseURL: {Transport: n.Endpoint().Transport}} {
+			for url, client := range map[string]*http.Client{
+				srv.URL: srv.Client(), n.Endpoint().BaseURL: {Transport: n.Endpoint().Transport},
+			} {
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				if f.fault.Hang {
 					ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -106,8 +106,10 @@ func (p *Provisioner) host(st *state) *hosted {
 		License: p.cfg.License, Limit: p.cfg.Limit, Now: p.now, Pace: p.cfg.Pace,
 	})
 	sim.at = time.Time{} // its time begins with its first pod
-	return &hosted{sim: sim, uid: st.UID, auth: *st.Auth, lead: p.cfg.AnswerTime, major: mustMajor(st.version()),
-		nodes: map[int]podLife{}}
+	return &hosted{
+		sim: sim, uid: st.UID, auth: *st.Auth, lead: p.cfg.AnswerTime, major: mustMajor(st.version()),
+		nodes: map[int]podLife{},
+	}
 }
 
 // end ends all nodes, since the namespace has been removed.

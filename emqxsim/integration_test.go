@@ -71,8 +71,9 @@ func TestMessagesMoveCounters(t *testing.T) {
 	c.SetConnectorFault("http:h1", "", "Connection refused")
 	k.advance(10 * time.Second)
 	rule = call(t, a, "GET", "/rules/r1/metrics", "").o["metrics"].(map[string]any)
-	require.Equal(t, []any{200.0, 100.0, 100.0}, []any{rule["matched"], rule["actions.success"],
-		rule["actions.failed.out_of_service"]})
+	require.Equal(t, []any{200.0, 100.0, 100.0}, []any{
+		rule["matched"], rule["actions.success"], rule["actions.failed.out_of_service"],
+	})
 	action := call(t, a, "GET", "/actions/http:a1/metrics", "").o["metrics"].(map[string]any)
 	require.Equal(t, []any{200.0, 100.0}, []any{action["matched"], action["success"]})
 	require.Equal(t, 204, call(t, a, "PUT", "/rules/r1/metrics/reset", "").status)

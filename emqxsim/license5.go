@@ -101,7 +101,8 @@ func putLicenseSetting5(q *request) answer {
 				ok, set.dynamic = ok && f >= 0, int(f)
 			}
 		default:
-			return bad5(fmt.Sprintf(`{"unmatched":"connection_high_watermark,connection_low_watermark","unknown":%q,"reason":"unknown_fields","path":"root","kind":"validation_error"}`, k))
+			return bad5(fmt.Sprintf(`{"unmatched":"connection_high_watermark,connection_low_watermark",`+
+				`"unknown":%q,"reason":"unknown_fields","path":"root","kind":"validation_error"}`, k))
 		}
 		if !ok {
 			return bad

@@ -87,8 +87,9 @@ func TestDynamicLimit(t *testing.T) {
 		require.Equal(t, 400, a.status)
 		require.Equal(t, message, a.o["message"])
 	}
-	for _, body := range []string{`{"connection_low_watermark":"95%"}`, `{"dynamic_max_connections":-1}`,
-		`{"connection_high_watermark":7}`, `[]`} {
+	for _, body := range []string{
+		`{"connection_low_watermark":"95%"}`, `{"dynamic_max_connections":-1}`, `{"connection_high_watermark":7}`, `[]`,
+	} {
 		require.Equal(t, "Bad license setting", call(t, n, "PUT", "/license/setting", body).o["message"], body)
 	}
 	require.Equal(t, "trial", call(t, n, "POST", "/license", `{"key":"default"}`).o["type"])

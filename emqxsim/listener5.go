@@ -26,8 +26,9 @@ func (l *listener) state(q *request) (all obj, each []obj) {
 		if on := any(l.running(n)); !slices.Contains(running, on) {
 			running = append(running, on)
 		}
-		each = append(each, obj{"node": n.name, "status": obj{"running": l.running(n), "current_connections": k,
-			"max_connections": limitOf(l.limit(n))}})
+		each = append(each, obj{"node": n.name, "status": obj{
+			"running": l.running(n), "current_connections": k, "max_connections": limitOf(l.limit(n)),
+		}})
 		sum, limited = sum+l.limit(n), limited && l.limit(n) > 0
 	}
 	total := limitOf(sum) // the broker adds the limits up

@@ -23,8 +23,10 @@ func (n *Node) Logs(ctx context.Context, o ecp.LogOptions) io.ReadCloser {
 // there is one. there returns io.EOF when the log has ended for good.
 func readLog(ctx context.Context, c *Cluster, find func() *Node, o ecp.LogOptions, from time.Time,
 	there func() error) *logReader {
-	r := &logReader{c: c, find: find, from: from, there: there, follow: o.Follow, done: ctx.Done(), why: ctx.Err,
-		closed: make(chan struct{})}
+	r := &logReader{
+		c: c, find: find, from: from, there: there, follow: o.Follow, done: ctx.Done(), why: ctx.Err,
+		closed: make(chan struct{}),
+	}
 	if o.Since.After(from) {
 		r.from = o.Since
 	}

@@ -80,14 +80,17 @@ func (f figures) fill(p obj, version string) {
 		field{key: "connections", value: f.sessions}, field{key: "live_connections", value: f.live},
 		field{key: "subscriptions", value: f.subs}, field{key: "topics", value: f.topics},
 		field{key: "received", value: f.received}, field{key: "sent", value: f.sent}, field{key: "dropped", value: f.dropped},
-		field{key: "validation_succeeded", since: "5.7.0", value: 0}, field{key: "validation_failed", since: "5.7.0",
-			value: 0},
+		field{key: "validation_succeeded", since: "5.7.0", value: 0}, field{
+			key: "validation_failed", since: "5.7.0", value: 0,
+		},
 		field{key: "persisted", since: "5.7.0", value: 0},
 		field{key: "disconnected_durable_sessions", since: "5.7.0", value: 0},
-		field{key: "subscriptions_durable", since: "5.7.0", value: 0}, field{key: "subscriptions_ram", since: "5.7.0",
-			value: f.subs},
-		field{key: "transformation_succeeded", since: "5.8.0", value: 0}, field{key: "transformation_failed", since: "5.8.0",
-			value: 0},
+		field{key: "subscriptions_durable", since: "5.7.0", value: 0}, field{
+			key: "subscriptions_ram", since: "5.7.0", value: f.subs,
+		},
+		field{key: "transformation_succeeded", since: "5.8.0", value: 0}, field{
+			key: "transformation_failed", since: "5.8.0", value: 0,
+		},
 	) {
 		p[k] = v
 	}
@@ -121,10 +124,12 @@ func (q *request) current(nodes []*Node) obj {
 		field{key: "shared_subscriptions", value: q.sum(q.c.shared)}, field{key: "retained_msg_count", value: 0},
 		field{key: "license_quota", value: quota},
 		field{key: "persisted_rate", since: "5.7.0", value: 0},
-		field{key: "validation_succeeded_rate", since: "5.7.0", value: 0}, field{key: "validation_failed_rate",
-			since: "5.7.0", value: 0},
-		field{key: "transformation_succeeded_rate", since: "5.8.0", value: 0}, field{key: "transformation_failed_rate",
-			since: "5.8.0", value: 0},
+		field{key: "validation_succeeded_rate", since: "5.7.0", value: 0}, field{
+			key: "validation_failed_rate", since: "5.7.0", value: 0,
+		},
+		field{key: "transformation_succeeded_rate", since: "5.8.0", value: 0}, field{
+			key: "transformation_failed_rate", since: "5.8.0", value: 0,
+		},
 	)
 }
 
@@ -136,12 +141,14 @@ func monitorCurrent5(q *request) answer {
 		peak = max(peak, n.traffic.peakAll)
 	}
 	for k, v := range fields(q.n.version,
-		field{key: "disconnected_durable_sessions", since: "5.7.0", value: 0}, field{key: "subscriptions_durable",
-			since: "5.7.0", value: 0},
+		field{key: "disconnected_durable_sessions", since: "5.7.0", value: 0}, field{
+			key: "subscriptions_durable", since: "5.7.0", value: 0,
+		},
 		field{key: "subscriptions_ram", since: "5.7.0", value: o["subscriptions"]},
 		field{key: "cluster_sessions", since: "5.9.0", value: q.sum(q.c.sessions)},
-		field{key: "rules_matched_rate", since: "5.10.0", value: 0}, field{key: "actions_executed_rate", since: "5.10.0",
-			value: 0},
+		field{key: "rules_matched_rate", since: "5.10.0", value: 0}, field{
+			key: "actions_executed_rate", since: "5.10.0", value: 0,
+		},
 		field{key: "sessions_hist_hwmark", since: "5.10.0", value: peak},
 	) {
 		o[k] = v

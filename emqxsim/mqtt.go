@@ -37,8 +37,10 @@ func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net
 		c.change(func(time.Time) { n = c.findAny(node) })
 	}
 	if n == nil || !n.opens() {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(hostOf(node) + ":1883"),
-			Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		return nil, &net.OpError{
+			Op: "dial", Net: "tcp", Addr: address(hostOf(node) + ":1883"),
+			Err: os.NewSyscallError("connect", syscall.ECONNREFUSED),
+		}
 	}
 	ours, theirs := net.Pipe()
 	go n.ServeMQTT(theirs)

@@ -194,8 +194,10 @@ func stats5(q *request) answer { return perNode(q, nodeStats, sharedStats) }
 
 // sharedStats are figures of the whole cluster that each node reports, so that a sum counts
 // them once. cluster_sessions is added up nevertheless, as recorded.
-var sharedStats = []string{"topics.count", "topics.max", "retained.count", "retained.max",
-	"subscriptions.shared.count", "subscriptions.shared.max"}
+var sharedStats = []string{
+	"topics.count", "topics.max", "retained.count", "retained.max",
+	"subscriptions.shared.count", "subscriptions.shared.max",
+}
 
 // perNode lists the figures of the nodes, or adds them up to one object.
 func perNode(q *request, show func(*request, *Node) obj, once []string) answer {

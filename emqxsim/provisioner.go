@@ -210,8 +210,10 @@ func (p *Provisioner) store(id ecp.ID, fn func(s *state, now time.Time) error) (
 		return false, failed
 	}
 	if err := p.files.write(st); err != nil {
-		return false, &ecp.Error{Code: ecp.CodeUnavailable, Op: "store simulated cluster",
-			Message: "the disk did not take it; it is tried again", Cause: err}
+		return false, &ecp.Error{
+			Code: ecp.CodeUnavailable, Op: "store simulated cluster",
+			Message: "the disk did not take it; it is tried again", Cause: err,
+		}
 	}
 	p.writes.Add(1)
 	p.keep(e, st)

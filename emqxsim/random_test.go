@@ -103,8 +103,9 @@ func newLife(t *rapid.T) *randomLife {
 	dir, err := os.MkdirTemp("", "emqxsim")
 	require.NoError(t, err)
 	l := &randomLife{clock: newClock()}
-	l.cfg = emqxsim.ProvisionerConfig{Dir: dir, Now: l.clock.Now, BootTime: 8 * time.Second, StopTime: 2 * time.Second,
-		TerminateTime: 4 * time.Second}
+	l.cfg = emqxsim.ProvisionerConfig{
+		Dir: dir, Now: l.clock.Now, BootTime: 8 * time.Second, StopTime: 2 * time.Second, TerminateTime: 4 * time.Second,
+	}
 	l.p, err = emqxsim.NewProvisioner(l.cfg)
 	require.NoError(t, err)
 	l.last = wanted(life, "5.8.9", 3)

@@ -17,10 +17,12 @@ var evacuationBody = []input{
 
 var rebalanceBody = append(slices.Clone(evacuationBody[:4]),
 	input{name: "nodes", expected: "array()", ok: isNames},
-	input{name: "abs_conn_threshold", expected: "pos_integer()", ok: isPositive}, input{name: "rel_conn_threshold",
-		expected: "number()", ok: isNumberOverOne},
-	input{name: "abs_sess_threshold", expected: "pos_integer()", ok: isPositive}, input{name: "rel_sess_threshold",
-		expected: "number()", ok: isNumberOverOne},
+	input{name: "abs_conn_threshold", expected: "pos_integer()", ok: isPositive}, input{
+		name: "rel_conn_threshold", expected: "number()", ok: isNumberOverOne,
+	},
+	input{name: "abs_sess_threshold", expected: "pos_integer()", ok: isPositive}, input{
+		name: "rel_sess_threshold", expected: "number()", ok: isNumberOverOne,
+	},
 )
 
 // evictionOf reads the settings from a body over the defaults.
@@ -170,8 +172,9 @@ func globalRebalance5(q *request) answer {
 		}
 		rebalances = append(rebalances, o)
 	}
-	return asJSON(obj{"evacuations": showEvacuations(q.n.visible(q.now), q.now), "rebalances": rebalances,
-		"purges": []obj{}})
+	return asJSON(obj{
+		"evacuations": showEvacuations(q.n.visible(q.now), q.now), "rebalances": rebalances, "purges": []obj{},
+	})
 }
 
 func availability5(q *request) answer {

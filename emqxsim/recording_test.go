@@ -62,8 +62,9 @@ func readRecording(t *testing.T, folder, name string) recording {
 	require.NoError(t, err)
 	head, body, _ := strings.Cut(string(b), "\n\n")
 	lines := strings.Split(head, "\n")
-	rec := recording{name: strings.TrimSuffix(filepath.ToSlash(short), ".txt"), header: http.Header{},
-		body: strings.TrimSpace(body)}
+	rec := recording{
+		name: strings.TrimSuffix(filepath.ToSlash(short), ".txt"), header: http.Header{}, body: strings.TrimSpace(body),
+	}
 	var ok bool
 	rec.method, rec.path, ok = strings.Cut(lines[0], " ")
 	require.True(t, ok, "request line of %s", name)

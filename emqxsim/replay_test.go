@@ -161,8 +161,9 @@ func withToken(rec recording) bool {
 func (st *stage) login(t *testing.T) string {
 	t.Helper()
 	if st.token == "" {
-		status, _, body := st.ask(t, "", recording{method: http.MethodPost, path: "/api/v5/login",
-			request: `{"username":"admin","password":"public"}`})
+		status, _, body := st.ask(t, "", recording{
+			method: http.MethodPost, path: "/api/v5/login", request: `{"username":"admin","password":"public"}`,
+		})
 		require.Equal(t, http.StatusOK, status, body)
 		_, rest, _ := strings.Cut(body, `"token":"`)
 		st.token, _, _ = strings.Cut(rest, `"`)

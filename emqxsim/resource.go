@@ -123,8 +123,9 @@ func (r *resource) alarmCause(n *Node, major int) *alarmText {
 	if r.connector != nil {
 		reason = "#{error => not_added_yet,status => " + status + "}"
 	}
-	return &alarmText{"resource down: " + reason, map[string]any{"reason": "resource_down",
-		"resource_id": r.alarmName(major)}}
+	return &alarmText{"resource down: " + reason, map[string]any{
+		"reason": "resource_down", "resource_id": r.alarmName(major),
+	}}
 }
 
 // alarmName returns the name of the resource in alarms.

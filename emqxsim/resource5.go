@@ -19,8 +19,9 @@ type resourceType struct {
 
 var tls5 = obj{
 	"ciphers": []string{}, "depth": 10, "enable": false, "hibernate_after": "5s", "log_level": "notice",
-	"reuse_sessions": true, "secure_renegotiate": true, "verify": "verify_none", "versions": []string{"tlsv1.3",
-		"tlsv1.2"},
+	"reuse_sessions": true, "secure_renegotiate": true, "verify": "verify_none", "versions": []string{
+		"tlsv1.3", "tlsv1.2",
+	},
 }
 
 var headers5 = obj{
@@ -50,10 +51,11 @@ var resourceTypes = map[string]resourceType{
 }
 
 // otherTypes are the other types that the recorded broker lists.
-var otherTypes = strings.Fields(`cassandra rabbitmq rocketmq kafka_producer kafka_consumer mongodb confluent_producer influxdb pulsar hstreamdb
-	iotdb azure_event_hub_producer greptimedb sqlserver syskeeper_forwarder syskeeper_proxy gcp_pubsub_producer gcp_pubsub_consumer
-	kinesis redis opents datalayers s3 azure_blob_storage oracle couchbase timescale tablestore clickhouse tdengine snowflake
-	matrix elasticsearch mysql pgsql dynamo`)
+var otherTypes = strings.Fields(`cassandra rabbitmq rocketmq kafka_producer kafka_consumer mongodb
+	confluent_producer influxdb pulsar hstreamdb iotdb azure_event_hub_producer greptimedb sqlserver
+	syskeeper_forwarder syskeeper_proxy gcp_pubsub_producer gcp_pubsub_consumer kinesis redis opents datalayers s3
+	azure_blob_storage oracle couchbase timescale tablestore clickhouse tdengine snowflake matrix elasticsearch
+	mysql pgsql dynamo`)
 
 // fillOptions are the defaults of resource_opts, by kind.
 var fillOptions = map[string]obj{
@@ -216,8 +218,10 @@ func createResource5(kind string) func(*request) answer {
 		}
 		r := &resource{kind: kind, typ: in.text("type"), name: in.text("name")}
 		if q.db.resource(kind, r.id()) != nil {
-			what := map[string]string{kindConnector: "connector already exists", kindAction: "bridge already exists",
-				kindSource: "bridge already exists"}
+			what := map[string]string{
+				kindConnector: "connector already exists", kindAction: "bridge already exists",
+				kindSource: "bridge already exists",
+			}
 			return fail5(http.StatusBadRequest, "ALREADY_EXISTS", what[kind])
 		}
 		if bad := q.configure(r, in); bad != nil {
@@ -233,7 +237,8 @@ func (q *request) configure(r *resource, in obj) *answer {
 	typ, known := resourceTypes[r.typ]
 	if !known && !slices.Contains(otherTypes, r.typ) {
 		what := strings.TrimSuffix(r.kind, "s")
-		a := bad5(fmt.Sprintf(`{"value":%q,"reason":"unknown %s type","path":"root","kind":"validation_error","field_name":"type"}`, r.typ, what))
+		a := bad5(fmt.Sprintf(
+			`{"value":%q,"reason":"unknown %s type","path":"root","kind":"validation_error","field_name":"type"}`, r.typ, what))
 		return &a
 	}
 	conf := withDefaults(obj{"resource_opts": fillOptions[r.kind]}, in)
@@ -242,7 +247,8 @@ func (q *request) configure(r *resource, in obj) *answer {
 	}
 	if r.kind == kindConnector {
 		if typ.required != "" && in[typ.required] == nil {
-			a := bad5(fmt.Sprintf(`{"reason":"required_field","path":"root.%s","matched_type":"bridge_%s:post_connector","kind":"validation_error"}`, typ.required, r.typ))
+			a := bad5(fmt.Sprintf(`{"reason":"required_field","path":"root.%s",`+
+				`"matched_type":"bridge_%s:post_connector","kind":"validation_error"}`, typ.required, r.typ))
 			return &a
 		}
 		if bad := typ.unknown(in); bad != nil {
@@ -252,7 +258,8 @@ func (q *request) configure(r *resource, in obj) *answer {
 	} else {
 		r.connector = q.db.resource(kindConnector, r.typ+":"+in.text("connector"))
 		if r.connector == nil {
-			a := bad5(fmt.Sprintf(`{"reason":"connector_not_found_or_wrong_type","connector_name":%q,"conf_root_key":%q,"bridge_type":%q,"bridge_name":%q}`,
+			a := bad5(fmt.Sprintf(`{"reason":"connector_not_found_or_wrong_type","connector_name":%q,`+
+				`"conf_root_key":%q,"bridge_type":%q,"bridge_name":%q}`,
 				in.text("connector"), r.kind, r.typ, r.name))
 			return &a
 		}
@@ -358,8 +365,9 @@ func (r *resource) sums(q *request, nodes []*Node) map[string]int {
 		matched += r.matched[n].at(q.now)
 		failed += r.failed[n].at(q.now)
 	}
-	o := map[string]int{"matched": matched, "success": matched - failed, "dropped": failed,
-		"dropped.resource_stopped": failed}
+	o := map[string]int{
+		"matched": matched, "success": matched - failed, "dropped": failed, "dropped.resource_stopped": failed,
+	}
 	for _, k := range strings.Fields("failed queuing queuing_bytes retried inflight late_reply received " +
 		"dropped.expired dropped.other dropped.queue_full dropped.resource_not_found") {
 		o[k] = 0

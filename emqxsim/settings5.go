@@ -90,7 +90,8 @@ func (q *request) fullConfig() obj {
 // putListener stores all listeners, as a change of one of them does.
 func (q *request) putListener(l *listener) {
 	now, _ := asObject(q.fullConfig()["listeners"])
-	q.store("listeners", withDefaults(now, obj{l.protocol(): obj{l.name(): listenersRoot5(q)[l.protocol()].(obj)[l.name()]}}))
+	changed := listenersRoot5(q)[l.protocol()].(obj)[l.name()]
+	q.store("listeners", withDefaults(now, obj{l.protocol(): obj{l.name(): changed}}))
 }
 
 // readZone5 and putZone5 are the calls of the dashboard for the settings of MQTT. Each root

@@ -232,8 +232,9 @@ func TestMembershipCalls(t *testing.T) {
 // TestBoot: refused, then 404 on every path, then answers.
 func TestBoot(t *testing.T) {
 	k := newClock()
-	n := emqxsim.NewCluster(emqxsim.ClusterConfig{Now: k.Now, BootTime: 10 * time.Second,
-		BootPage: time.Second}).Join("emqx@a")
+	n := emqxsim.NewCluster(emqxsim.ClusterConfig{
+		Now: k.Now, BootTime: 10 * time.Second, BootPage: time.Second,
+	}).Join("emqx@a")
 	_, err := try(t.Context(), n.Endpoint(), "/status")
 	require.Error(t, err)
 	k.advance(10 * time.Second)

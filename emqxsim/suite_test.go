@@ -25,8 +25,9 @@ func TestProvisionerSuite(t *testing.T) {
 		t.Run(kept.name, func(t *testing.T) {
 			t.Parallel()
 			ecptest.TestProvisioner(t, suite(func(t *testing.T) ecp.Provisioner {
-				return newProvisioner(t, emqxsim.ProvisionerConfig{Dir: kept.dir(t), BootTime: 40 * time.Millisecond,
-					RenderVersion: 2})
+				return newProvisioner(t, emqxsim.ProvisionerConfig{
+					Dir: kept.dir(t), BootTime: 40 * time.Millisecond, RenderVersion: 2,
+				})
 			}))
 		})
 	}

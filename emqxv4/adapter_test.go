@@ -57,7 +57,8 @@ func recordedCluster(t *testing.T) http.Handler {
 	}.Before(locked(emqxtest.Paths{
 		metrics: recorded(t, "cluster-01-metrics"), listeners: recorded(t, "cluster-01-listeners"),
 		activated: recorded(t, "30-alarms-activated-one"), deactivated: recorded(t, "30-alarms-deactivated"),
-		rules: recorded(t, "13-rules-with-resource"), resources: recorded(t, "13-resources"), resources + "/resource:w1": recorded(t, "13-resource"),
+		rules: recorded(t, "13-rules-with-resource"), resources: recorded(t, "13-resources"), resources +
+			"/resource:w1": recorded(t, "13-resource"),
 	}.Before(replay(t, "two"))))
 }
 
@@ -68,24 +69,30 @@ func recordedAs(t *testing.T, name string) http.Handler {
 // TestAgainstRecordings runs the suite against two nodes as recorded.
 func TestAgainstRecordings(t *testing.T) {
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}), Bound: mostLoaded, Recorded: true,
+		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}), Bound: mostLoaded,
+		Recorded: true,
 		Open:     func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, recordedCluster(t), login) },
 		Want:     described("opensource", 0, first, second),
-		Detector: &ecptest.WantDetector{Detection: ecp.Detection{Major: 4, Version: "4.4.19", Edition: "opensource", Authenticated: true}, Unmanageable: true},
-		Monitor:  &ecptest.WantMonitor{Traffic: ecp.Traffic{Retained: 4, Totals: ecp.MessageTotals{Received: 8, Sent: 14, Dropped: 1}}},
+		Detector: &ecptest.WantDetector{Detection: ecp.Detection{Major: 4, Version: "4.4.19", Edition: "opensource",
+			Authenticated: true}, Unmanageable: true},
+		Monitor: &ecptest.WantMonitor{Traffic: ecp.Traffic{Retained: 4, Totals: ecp.MessageTotals{Received: 8, Sent: 14,
+			Dropped: 1}}},
 		Alarms: &ecptest.WantAlarms{
 			Active:  []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt}},
 			History: []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt, Until: clearedAt}}},
-		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{{ID: "rule:r1"}, {ID: "rule:r2", Actions: []string{"resource:w1"}}}, Integrations: []ecp.Integration{{ID: "resource:w1", Type: "web_hook"}}},
-		Metrics:      &ecptest.WantMetrics{Series: []string{"erlang_vm_ets_limit"}},
-		Health:       &ecp.Health{Node: "emqx@127.0.0.4", Running: true, Available: ecp.Unknown},
-		Unsupported: append([]string{"ConnectionLimit", "TrafficSeries", "License", "SetLicense", "InviteMember", "RemoveMember",
+		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{{ID: "rule:r1"},
+			{ID: "rule:r2", Actions: []string{"resource:w1"}}},
+			Integrations: []ecp.Integration{{ID: "resource:w1", Type: "web_hook"}}},
+		Metrics: &ecptest.WantMetrics{Series: []string{"erlang_vm_ets_limit"}},
+		Health:  &ecp.Health{Node: "emqx@127.0.0.4", Running: true, Available: ecp.Unknown},
+		Unsupported: append([]string{"ConnectionLimit", "TrafficSeries", "License", "SetLicense", "InviteMember",
+			"RemoveMember",
 			"StartEvacuation", "EvacuationProgress", "StopEvacuation"}, never...),
 	})
 }
 
 func TestDescribe(t *testing.T) {
-	licence := emqxtest.Body(`{"code":0,"data":{"max_connections":10000,"expiry_at":"2027-01-31 23:59:59"}}`)
+	loaded := emqxtest.Body(`{"code":0,"data":{"max_connections":10000,"expiry_at":"2027-01-31 23:59:59"}}`)
 	one, two := replay(t, "one"), replay(t, "two")
 	for _, c := range []struct {
 		name string
@@ -94,12 +101,16 @@ func TestDescribe(t *testing.T) {
 	}{
 		{"one node", one, described("opensource", 0, alone)},
 		{"two nodes", two, described("opensource", 0, first, second)},
-		{"a killed member is not listed", replay(t, "stopped"), described("opensource", 0, running("emqx@127.0.0.4", 4*time.Minute+32*time.Second, 0, 0, 994.95/1024))},
-		{"with a licence", emqxtest.Paths{license: licence}.Before(one), described("enterprise", 10000, alone)},
-		{"the licence may not be read", emqxtest.Paths{license: emqxtest.Status(http.StatusForbidden)}.Before(one), described("", 0, alone)},
-		{"the licence is no number", emqxtest.Paths{license: emqxtest.Body(`{"code":0,"data":{"max_connections":"many"}}`)}.Before(one), described("enterprise", 0, alone)},
-		{"the licence call fails its own way", emqxtest.Paths{license: emqxtest.Body(`{"message":"no"}`)}.Before(one), described("", 0, alone)},
-		{"the licence is of a page's type", emqxtest.Paths{license: answer{200, "text/html", string(licence)}}.Before(one), described("", 0, alone)},
+		{"a killed member is not listed", replay(t, "stopped"),
+			described("opensource", 0, running("emqx@127.0.0.4", 4*time.Minute+32*time.Second, 0, 0, 994.95/1024))},
+		{"with a license", emqxtest.Paths{license: loaded}.Before(one), described("enterprise", 10000, alone)},
+		{"the license may not be read", emqxtest.Paths{license: emqxtest.Status(http.StatusForbidden)}.Before(one),
+			described("", 0, alone)},
+		{"the license is no number", emqxtest.Paths{license: emqxtest.Body(`{"code":0,"data":{"max_connections":"many"}}`)}.Before(one), described("enterprise", 0, alone)},
+		{"the license call fails its own way", emqxtest.Paths{license: emqxtest.Body(`{"message":"no"}`)}.Before(one),
+			described("", 0, alone)},
+		{"the license is of a page's type", emqxtest.Paths{license: answer{200, "text/html", string(loaded)}}.Before(one),
+			described("", 0, alone)},
 		{"enterprise without the call", emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQX Enterprise"}]}`)}.Before(one), described("enterprise", 0, alone)},
 		{"neither says the edition", emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQ"}]}`)}.Before(one), described("", 0, alone)},
 	} {
@@ -111,7 +122,7 @@ func TestDescribe(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		got, err := inside[ecp.Broker](t, emqxtest.Paths{license: emqxtest.Hang{}}.Before(one)).Describe(t.Context())
-		require.NoError(t, err, "the licence does not come")
+		require.NoError(t, err, "the license does not come")
 		require.Equal(t, described("", 0, alone), got)
 	})
 }
@@ -124,7 +135,8 @@ func TestNodesCrash(t *testing.T) {
 	want.MemoryUsed, want.MemoryTotal = 0, 0
 	require.Equal(t, described("opensource", 0, want), d, "connections and sessions come from /stats")
 
-	_, err = describe(t, emqxtest.Paths{nodes: emqxtest.Status(http.StatusInternalServerError), brokers: emqxtest.Status(http.StatusInternalServerError)}.Before(replay(t, "one")))
+	_, err = describe(t, emqxtest.Paths{nodes: emqxtest.Status(http.StatusInternalServerError),
+		brokers: emqxtest.Status(http.StatusInternalServerError)}.Before(replay(t, "one")))
 	require.Equal(t, ecp.CodeUnavailable, ecp.CodeOf(err), "%v", err)
 }
 
@@ -140,7 +152,8 @@ func TestMembersThatAreDown(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ecp.Description{Version: "4.4.24", Edition: "opensource", Connections: 7, Nodes: []ecp.BrokerNode{
 		{Name: "a", Status: ecp.NodeRunning, Role: "core", Version: "4.4.19", Connections: 4, Sessions: 4},
-		{Name: "b", Status: ecp.NodeRunning, Role: "core", Version: "4.4.24", Connections: 3, Sessions: 4, MemoryUsed: 1024, MemoryTotal: 1536},
+		{Name: "b", Status: ecp.NodeRunning, Role: "core", Version: "4.4.24", Connections: 3, Sessions: 4, MemoryUsed: 1024,
+			MemoryTotal: 1536},
 		{Name: "c", Status: ecp.NodeStopped, Role: "core"},
 		{Name: "d", Status: ecp.NodeStopped, Role: "core"},
 		{Name: "e", Status: ecp.NodeUnknown, Role: "core", Error: "timeout"},
@@ -173,20 +186,27 @@ func TestErrors(t *testing.T) {
 		code ecp.Code
 		says []string
 	}{
-		{"no credentials", answer("00-nodes-noauth.txt"), ecp.CodeDenied, []string{"EMQX 4", "401", "check AppID and AppSecret"}},
-		{"EMQX 5", emqxtest.Paths{"/api/v5/nodes": answer("01-nodes-noauth-401.txt")}.Before(http.NotFoundHandler()), ecp.CodeUnsupported, []string{"an EMQX 5 or later answers there"}},
+		{"no credentials", answer("00-nodes-noauth.txt"), ecp.CodeDenied,
+			[]string{"EMQX 4", "401", "check AppID and AppSecret"}},
+		{"EMQX 5", emqxtest.Paths{"/api/v5/nodes": answer("01-nodes-noauth-401.txt")}.Before(http.NotFoundHandler()),
+			ecp.CodeUnsupported, []string{"an EMQX 5 or later answers there"}},
 		{"no such call", answer("01-404-path.txt"), ecp.CodeUnsupported, []string{"404", "check the port and the version"}},
 		{"no code", answer("02-stats-node-down.txt"), ecp.CodeUnavailable, []string{"nodedown"}},
 		{"an object for a list", answer("02-node-down.txt"), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
-		{"code is a number", emqxtest.Body(`{"code":101,"message":"bad rpc"}`), ecp.CodeUnavailable, []string{"bad rpc, code 101"}},
-		{"code is a word", emqxtest.Body(`{"code":"ERROR1","message":"bad rpc"}`), ecp.CodeUnavailable, []string{"bad rpc, code ERROR1"}},
-		{"code is a string that reads 0", emqxtest.Body(`{"code":"0","data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code 0"}},
+		{"code is a number", emqxtest.Body(`{"code":101,"message":"bad rpc"}`), ecp.CodeUnavailable,
+			[]string{"bad rpc, code 101"}},
+		{"code is a word", emqxtest.Body(`{"code":"ERROR1","message":"bad rpc"}`), ecp.CodeUnavailable,
+			[]string{"bad rpc, code ERROR1"}},
+		{"code is a string that reads 0", emqxtest.Body(`{"code":"0","data":[{"node":"a"}]}`), ecp.CodeUnavailable,
+			[]string{"code 0"}},
 		{"code is empty", emqxtest.Body(`{"code":"","data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code empty"}},
 		{"code is null", emqxtest.Body(`{"code":null,"data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code"}},
-		{"a refused login with 200", emqxtest.Body(`{"code":103,"message":"bad username_or_password"}`), ecp.CodeDenied, []string{"check AppID and AppSecret"}},
+		{"a refused login with 200", emqxtest.Body(`{"code":103,"message":"bad username_or_password"}`), ecp.CodeDenied,
+			[]string{"check AppID and AppSecret"}},
 		{"no data", emqxtest.Body(`{"code":0}`), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
 		{"no member", emqxtest.Body(`{"code":0,"data":[]}`), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
-		{"a member without a name", emqxtest.Body(`{"code":0,"data":[{"node_status":"Running"}]}`), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
+		{"a member without a name", emqxtest.Body(`{"code":0,"data":[{"node_status":"Running"}]}`), ecp.CodeUnavailable,
+			[]string{"not that of EMQX 4"}},
 		{"bad request", emqxtest.Status(http.StatusBadRequest), ecp.CodeInternal, []string{"400"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

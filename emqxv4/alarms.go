@@ -12,63 +12,63 @@ import (
 )
 
 var (
-	activeAlarms = question{path: activePath, rest: "/alarms/activated", key: "alarms"}
-	pastAlarms   = question{path: historyPath, rest: "/alarms/deactivated", key: "alarms"}
+	activeAlarms = nodeQuery{path: activePath, rest: "/alarms/activated", key: "alarms"}
+	pastAlarms   = nodeQuery{path: historyPath, rest: "/alarms/deactivated", key: "alarms"}
 )
 
-// alarm is one as a node tells it. A name that is no string is a term of
-// Erlang's, printed.
+// alarm is an alarm as a node lists it. A name that is not a string is a printed Erlang
+// term.
 type alarm struct {
-	Name    emqxhttp.Words  `json:"name"`
-	Message emqxhttp.Words  `json:"message"`
-	Details json.RawMessage `json:"details"`
-	Since   emqxhttp.Count  `json:"activate_at"`   // microseconds
-	Until   emqxhttp.Count  `json:"deactivate_at"` // "infinity" while it is active
+	Name    emqxhttp.Message `json:"name"`
+	Message emqxhttp.Message `json:"message"`
+	Details json.RawMessage  `json:"details"`
+	Since   emqxhttp.Count   `json:"activate_at"`   // microseconds
+	Until   emqxhttp.Count   `json:"deactivate_at"` // "infinity" while it is active
 }
 
-// ActiveAlarms asks every node.
+// ActiveAlarms queries every node.
 func (b *broker) ActiveAlarms(ctx context.Context) ([]ecp.Alarm, error) {
 	return b.alarms(ctx, activeAlarms, true)
 }
 
-// AlarmHistory asks every node for what it keeps, which is all of it at once:
-// the broker itself keeps no more than a thousand unless it is told to.
+// AlarmHistory queries every node for its whole history. By default the broker keeps a
+// thousand alarms.
 func (b *broker) AlarmHistory(ctx context.Context) ([]ecp.Alarm, error) {
 	all, err := b.alarms(ctx, pastAlarms, false)
 	return all[:min(len(all), ecp.MostAlarms)], err
 }
 
-func (b *broker) alarms(ctx context.Context, q question, active bool) ([]ecp.Alarm, error) {
+func (b *broker) alarms(ctx context.Context, q nodeQuery, active bool) ([]ecp.Alarm, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	nodes, err := askNodes[[]alarm](ctx, b, q)
+	nodes, err := queryNodes[[]alarm](ctx, b, q)
 	if err != nil {
 		return nil, err
 	}
 	var hanging []string
 	for _, f := range nodes {
-		if f.silent {
+		if f.unanswered {
 			hanging = append(hanging, f.node)
 		}
 	}
 	if len(hanging) > 0 {
-		return nil, b.client.Hanging(hanging)
+		return nil, b.client.HangingError(hanging)
 	}
-	return emqxhttp.GroupAlarms(raised(nodes, active)), nil
+	return emqxhttp.GroupAlarms(nodeAlarms(nodes, active)), nil
 }
 
-// raised are the alarms of all nodes. Where one gives no end although it is
-// over, it is its beginning.
-func raised(nodes []figures[[]alarm], active bool) []emqxhttp.NodeAlarm {
+// nodeAlarms returns the alarms of all nodes. A past alarm without an end ends when it
+// began.
+func nodeAlarms(nodes []nodeFigures[[]alarm], active bool) []emqxhttp.NodeAlarm {
 	var all []emqxhttp.NodeAlarm
 	for _, f := range nodes {
 		for _, a := range f.data {
 			one := emqxhttp.NodeAlarm{
-				Node: f.node, Name: string(a.Name), Message: string(a.Message), Details: detailsOf(a.Details),
-				Since: moment(int64(a.Since)),
+				Node: f.node, Name: string(a.Name), Message: string(a.Message), Details: objectDetails(a.Details),
+				Since: timeOf(int64(a.Since)),
 			}
 			if !active {
-				one.Until = cmp.Or(moment(int64(max(a.Since, a.Until))), time.Unix(0, 0).UTC())
+				one.Until = cmp.Or(timeOf(int64(max(a.Since, a.Until))), time.Unix(0, 0).UTC())
 			}
 			all = append(all, one)
 		}
@@ -76,8 +76,8 @@ func raised(nodes []figures[[]alarm], active bool) []emqxhttp.NodeAlarm {
 	return all
 }
 
-// detailsOf gives details that are an object; anything else becomes one.
-func detailsOf(raw json.RawMessage) json.RawMessage {
+// objectDetails returns details that are an object, and wraps any other value in one.
+func objectDetails(raw json.RawMessage) json.RawMessage {
 	var object map[string]json.RawMessage
 	switch {
 	case len(raw) == 0, string(raw) == "null", string(raw) == "[]": // Erlang has no other empty object
@@ -88,10 +88,10 @@ func detailsOf(raw json.RawMessage) json.RawMessage {
 	return slices.Concat(json.RawMessage(`{"value":`), raw, json.RawMessage(`}`))
 }
 
-// moment gives a time that is told in seconds, milliseconds or microseconds: by
-// the size of the number, which leaves no doubt between 1973 and 5138. Zero is
-// none.
-func moment(n int64) time.Time {
+// timeOf returns a time given in seconds, milliseconds or microseconds. The size of the
+// number decides, which is unambiguous between 1973 and 5138. It returns the zero time for
+// 0.
+func timeOf(n int64) time.Time {
 	switch {
 	case n <= 0:
 		return time.Time{}

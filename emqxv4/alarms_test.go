@@ -22,8 +22,14 @@ var (
 )
 
 func TestAlarmsAsRecorded(t *testing.T) {
-	b := brokerOf[ecp.AlarmSource](t, site{version: "4.4.19", paths: emqxtest.Paths{activated: recorded(t, "30-alarms-activated-one"), deactivated: recorded(t, "30-alarms-deactivated")}})
-	one := ecp.Alarm{Name: "test_alarm", Message: "Unknown alarm", Details: json.RawMessage(`{"reason":"x"}`), Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt}
+	b := brokerOf[ecp.AlarmSource](t, site{version: "4.4.19",
+		paths: emqxtest.Paths{
+			activated: recorded(t, "30-alarms-activated-one"), deactivated: recorded(t, "30-alarms-deactivated"),
+		}})
+	one := ecp.Alarm{
+		Name: "test_alarm", Message: "Unknown alarm", Details: json.RawMessage(`{"reason":"x"}`),
+		Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt,
+	}
 	active, err := b.ActiveAlarms(t.Context())
 	require.NoError(t, err)
 	requireAlarms(t, []ecp.Alarm{one}, active)
@@ -62,8 +68,10 @@ func TestAlarmsOfSeveralNodes(t *testing.T) {
 	active, err := b.ActiveAlarms(t.Context())
 	require.NoError(t, err)
 	requireAlarms(t, []ecp.Alarm{
-		{Name: `{conn_congestion,<<"c1">>}`, Message: `["con","gested"]`, Details: json.RawMessage(`{"value":"text"}`), Nodes: []string{"emqx@a"}, Since: time.Unix(1795426440, 0).UTC()},
-		{Name: "partition", Message: "early", Details: json.RawMessage(`{"occurred":"emqx@c"}`), Nodes: []string{"emqx@a", "emqx@b"}, Since: raisedAt},
+		{Name: `{conn_congestion,<<"c1">>}`, Message: `["con","gested"]`, Details: json.RawMessage(`{"value":"text"}`),
+			Nodes: []string{"emqx@a"}, Since: time.Unix(1795426440, 0).UTC()},
+		{Name: "partition", Message: "early", Details: json.RawMessage(`{"occurred":"emqx@c"}`),
+			Nodes: []string{"emqx@a", "emqx@b"}, Since: raisedAt},
 		{Name: `{"resource":"r1"}`, Nodes: []string{"emqx@a"}},
 	}, active)
 	past, err := b.AlarmHistory(t.Context())
@@ -78,7 +86,8 @@ func TestAlarmsOfSeveralNodes(t *testing.T) {
 func TestAlarmsOneByOne(t *testing.T) {
 	one := emqxtest.Body(`{"code":0,"data":[{"name":"x","activate_at":1795426420825940,"deactivate_at":"infinity"}]}`)
 	b := brokerOf[ecp.AlarmSource](t, site{version: "4.4.19", paths: emqxtest.Paths{activated: emqxtest.Status(500),
-		"/api/v4/nodes/emqx@a/alarms/activated": one, "/api/v4/nodes/emqx@b/alarms/activated": recorded(t, "cluster-02-metrics-node-down")}})
+		"/api/v4/nodes/emqx@a/alarms/activated": one, "/api/v4/nodes/emqx@b/alarms/activated": recorded(t,
+			"cluster-02-metrics-node-down")}})
 	active, err := b.ActiveAlarms(t.Context())
 	require.NoError(t, err)
 	requireAlarms(t, []ecp.Alarm{{Name: "x", Nodes: []string{"emqx@a"}, Since: raisedAt}}, active)

@@ -18,7 +18,7 @@ import (
 // largest is the number of nodes that a cluster has at most.
 const largest = 7
 
-// answersOfLargest are the members and the licence of such a cluster.
+// answersOfLargest are the members and the license of such a cluster.
 func answersOfLargest() map[string][]byte {
 	var members []string
 	for i := range largest {

@@ -87,8 +87,10 @@ func TestConnectionEndsUnderARequest(t *testing.T) {
 // requests of one call stay within bounds.
 func TestCallsInParallel(t *testing.T) {
 	h := site{version: "4.4.24", enterprise: true, paths: emqxtest.Paths{
-		resources: recorded(t, "13-resources"), resources + "/resource:w1": recorded(t, "13-resource"), rules: recorded(t, "13-rules-with-resource"),
-		listeners: recorded(t, "07-listeners"), activated: recorded(t, "30-alarms-activated-one"), evacuations: nobody, licenseInfo: ownInfo,
+		resources: recorded(t, "13-resources"), resources + "/resource:w1": recorded(t, "13-resource"),
+		rules:     recorded(t, "13-rules-with-resource"),
+		listeners: recorded(t, "07-listeners"), activated: recorded(t, "30-alarms-activated-one"), evacuations: nobody,
+		licenseInfo: ownInfo,
 	}}
 	b, err := emqxv4.New(emqxv4.Config{}).Open(emqxtest.Serve(t, h, login))
 	require.NoError(t, err)

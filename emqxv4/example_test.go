@@ -2,10 +2,12 @@ package emqxv4_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/internal/emqxtest"
 )
@@ -53,4 +55,38 @@ func Example() {
 	// Output:
 	// enterprise 4.4.24 2 nodes, limit 1000
 	// prohibiting true <nil>
+}
+
+// The listeners of a cluster. EMQX 4 has no call that changes one, and the error says how to
+// do it by hand.
+func Example_listeners() {
+	cluster := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: "4.4.24"}) // in place of a real one
+	broker, err := emqxv4.New(emqxv4.Config{}).Open(cluster.Join("emqx@10.0.0.1").Endpoint())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer broker.Close()
+	manager, ok := broker.(ecp.ListenerManager)
+	if !ok {
+		return
+	}
+	ctx := context.Background()
+	listeners, err := manager.Listeners(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, l := range listeners {
+		if l.ID == "mqtt:tcp:external" {
+			fmt.Println(l.ID, l.Protocol, l.Running)
+		}
+	}
+	err = manager.StopListener(ctx, "mqtt:tcp:external")
+	fmt.Println(errors.Is(err, ecp.ErrUnsupported))
+	fmt.Println(err)
+	// Output:
+	// mqtt:tcp:external mqtt True
+	// true
+	// ask EMQX 4 at http://10.0.0.1: EMQX 4 has no call for that; run `emqx_ctl listeners stop mqtt:tcp:external` on each node
 }

@@ -48,7 +48,8 @@ func FuzzRefusal(f *testing.F) {
 
 // FuzzTraffic: sums are those of the nodes, and nothing is below zero.
 func FuzzTraffic(f *testing.F) {
-	seed(f, `[{"node":"a","stats":{"error":"nodedown"}},{"node":"b","connections.count":3}]`, `{"received":1.5,"sent":"2"}`, `[{"received":1},{"sent":2}]`)
+	seed(f, `[{"node":"a","stats":{"error":"nodedown"}},{"node":"b","connections.count":3}]`,
+		`{"received":1.5,"sent":"2"}`, `[{"received":1},{"sent":2}]`)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		data := dataOf(body)
 		now, nowErr := decodeFigures[gauges](statsOfAll.key)(data)
@@ -64,8 +65,12 @@ func FuzzTraffic(f *testing.F) {
 			}
 			require.Equal(t, traffic.Connections, connections)
 			require.Equal(t, traffic.Totals.Received, received)
-			require.GreaterOrEqual(t, min(connections, traffic.Sessions, traffic.Topics, traffic.Subscriptions, traffic.SharedSubscriptions, traffic.Retained), 0)
-			require.True(t, slices.IsSortedFunc(traffic.Nodes, func(a, b ecp.NodeTraffic) int { return strings.Compare(a.Node, b.Node) }))
+			require.GreaterOrEqual(t, min(connections, traffic.Sessions, traffic.Topics, traffic.Subscriptions,
+				traffic.SharedSubscriptions, traffic.Retained), 0)
+			require.True(t, slices.IsSortedFunc(traffic.Nodes, func(a, b ecp.NodeTraffic) int {
+				return strings.Compare(a.Node,
+					b.Node)
+			}))
 		}
 		if r, err := decodeRates(data); err == nil && r != nil {
 			require.GreaterOrEqual(t, min(r.Received, r.Sent, r.Dropped), 0.0)
@@ -75,7 +80,8 @@ func FuzzTraffic(f *testing.F) {
 
 // FuzzSeries: samples are in order, one a minute, none before what was asked.
 func FuzzSeries(f *testing.F) {
-	seed(f, `{"a":[[1795426420825,5],[1795426480825,"6"]],"b":[[1795426420,1]]}`, `{"a":[[1,2,3],[],null]}`, `[{"timestamp":1795426480825,"sent":5},{"sent":1}]`)
+	seed(f, `{"a":[[1795426420825,5],[1795426480825,"6"]],"b":[[1795426420,1]]}`, `{"a":[[1,2,3],[],null]}`,
+		`[{"timestamp":1795426480825,"sent":5},{"sent":1}]`)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s, err := decodeSeries("sent")(dataOf(body))
 		if err != nil {
@@ -103,7 +109,7 @@ func FuzzAlarms(f *testing.F) {
 			return
 		}
 		for _, active := range []bool{true, false} {
-			for _, a := range emqxhttp.GroupAlarms(raised(nodes, active)) {
+			for _, a := range emqxhttp.GroupAlarms(nodeAlarms(nodes, active)) {
 				require.Equal(t, active, a.Active())
 				require.NotEmpty(t, a.Nodes)
 				require.False(t, !active && a.Until.Before(a.Since))
@@ -146,8 +152,8 @@ func FuzzRules(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, r := range p.items {
-			d := r.domain()
+		for _, r := range p.Items {
+			d := r.toRule()
 			require.NotEmpty(t, d.ID)
 			require.NotContains(t, d.Topics, "")
 			require.Len(t, slices.Compact(slices.Sorted(slices.Values(d.Actions))), len(d.Actions))
@@ -178,9 +184,10 @@ func FuzzResources(f *testing.F) {
 // that nothing is left.
 func FuzzEvacuations(f *testing.F) {
 	seed(f, `{"evacuations":[{"node":"a","state":"prohibiting","stats":{"current_connected":0,"current_sessions":"0"}}]}`,
-		`{"evacuations":[{"node":"a","state":"prohibiting","stats":{"current_connected":0}}]}`, `{"evacuations":[{"node":"a","state":"evicting_conns"}],"rebalances":[]}`)
+		`{"evacuations":[{"node":"a","state":"prohibiting","stats":{"current_connected":0}}]}`,
+		`{"evacuations":[{"node":"a","state":"evicting_conns"}],"rebalances":[]}`)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		all, err := decodeEvacuations(body)
+		all, err := emqxhttp.DecodeEvacuations(body)
 		if err != nil {
 			return
 		}
@@ -212,15 +219,16 @@ func FuzzCalls(f *testing.F) {
 	})
 }
 
-// FuzzLicense: a licence that is told has a limit that counts something, and is
+// FuzzLicense: a license that is told has a limit that counts something, and is
 // the built-in one only by its customer type; editions are those there are.
 func FuzzLicense(f *testing.F) {
-	seed(f, `{"max_connections":10000,"expiry_at":"2027-01-31 23:59:59"}`, `{"customer_type":"10","expiry":"true","issued_at":"2020-06-20"}`, `[{"sysdescr":"EMQX Enterprise"}]`)
+	seed(f, `{"max_connections":10000,"expiry_at":"2027-01-31 23:59:59"}`,
+		`{"customer_type":"10","expiry":"true","issued_at":"2020-06-20"}`, `[{"sysdescr":"EMQX Enterprise"}]`)
 	now := time.Unix(1795426450, 0)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		data := dataOf(body)
 		if l, err := decodeLicense(data); err == nil {
-			d := l.or(license{}).domain(now)
+			d := l.merge(license{}).toLicense(now)
 			require.GreaterOrEqual(t, d.Limit, 0)
 			require.GreaterOrEqual(t, d.CustomerType, -1)
 			require.Equal(t, d.BuiltIn, d.CustomerType == evaluation)

@@ -8,9 +8,8 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// Health asks for the page of the management port, 8081, which tells no
-// version; and whether the node takes clients, which everybody is told from
-// 4.4.24 on.
+// Health queries the page of the management port 8081, which does not state a version, and
+// whether the node accepts clients, which needs no credentials from 4.4.24 on.
 func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
@@ -30,13 +29,13 @@ func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 	default:
 		h.Available, h.Why = b.available(ctx)
 	}
-	if err := b.client.Ended(ctx); err != nil {
+	if err := b.client.CallerGone(ctx); err != nil {
 		return ecp.Health{}, err
 	}
 	return h, nil
 }
 
-// available says whether the node takes clients, and why not.
+// available returns whether the node accepts clients, and why not.
 func (b *broker) available(ctx context.Context) (is ecp.Truth, why string) {
 	a, err := b.client.Do(ctx, open(availabilityPath))
 	switch {
@@ -47,10 +46,10 @@ func (b *broker) available(ctx context.Context) (is ecp.Truth, why string) {
 	case a.Status == http.StatusServiceUnavailable:
 		return ecp.False, "the node is being evacuated, or hands clients over to others"
 	}
-	return ecp.Unknown, "it does not tell everybody whether it takes clients; needed " + openAvailability.String()
+	return ecp.Unknown, "it needs credentials to say whether it accepts clients; needed " + openAvailability.String()
 }
 
-// open is a call without credentials, of which 503 is an answer.
+// open returns a request without credentials to which 503 is a final answer.
 func open(path string) emqxhttp.Request {
-	return emqxhttp.Request{Path: path, Open: true, Accept: "*/*", Answers: []int{http.StatusServiceUnavailable}}
+	return emqxhttp.Request{Path: path, NoAuth: true, Accept: "*/*", NoRetry: []int{http.StatusServiceUnavailable}}
 }

@@ -11,15 +11,14 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// decodeResources reads the data of /resources: what is connected outside, and
-// whether it is alive on all nodes. Configurations, which hold passwords, are
-// not read.
+// decodeResources reads the data of /resources, with whether each is alive on all nodes. It
+// does not read configurations, which contain passwords.
 func decodeResources(data []byte) ([]ecp.Integration, error) {
 	var list []struct {
-		ID          plain           `json:"id"`
-		Type        emqxhttp.Words  `json:"type"`
-		Description emqxhttp.Words  `json:"description"`
-		Status      json.RawMessage `json:"status"`
+		ID          emqxhttp.Text    `json:"id"`
+		Type        emqxhttp.Message `json:"type"`
+		Description emqxhttp.Message `json:"description"`
+		Status      json.RawMessage  `json:"status"`
 	}
 	if err := json.Unmarshal(data, &list); err != nil {
 		return nil, err
@@ -29,7 +28,7 @@ func decodeResources(data []byte) ([]ecp.Integration, error) {
 		if r.ID == "" {
 			continue
 		}
-		status, told := aliveness[string(r.Status)]
+		status, told := aliveStatus[string(r.Status)]
 		if !told {
 			status = ecp.IntegrationUnknown
 		}
@@ -41,12 +40,12 @@ func decodeResources(data []byte) ([]ecp.Integration, error) {
 	return out, nil
 }
 
-// decodeResourceNodes reads how a resource is on each node from the data of
+// decodeResourceNodes reads the state of a resource on each node from the data of
 // /resources/{id}.
 func decodeResourceNodes(data []byte) ([]ecp.IntegrationNode, error) {
 	var r struct {
 		Status []struct {
-			Node  plain           `json:"node"`
+			Node  emqxhttp.Text   `json:"node"`
 			Alive json.RawMessage `json:"is_alive"`
 		} `json:"status"`
 	}
@@ -58,7 +57,7 @@ func decodeResourceNodes(data []byte) ([]ecp.IntegrationNode, error) {
 		if n.Node == "" {
 			continue
 		}
-		status, told := aliveness[string(n.Alive)]
+		status, told := aliveStatus[string(n.Alive)]
 		if !told {
 			status = ecp.IntegrationUnknown
 		}
@@ -68,19 +67,19 @@ func decodeResourceNodes(data []byte) ([]ecp.IntegrationNode, error) {
 	return out, nil
 }
 
-// aliveness is what the broker says of a resource in the domain's words.
-var aliveness = map[string]ecp.IntegrationStatus{
+// aliveStatus maps the broker's values to statuses.
+var aliveStatus = map[string]ecp.IntegrationStatus{
 	"true": ecp.IntegrationConnected, `"true"`: ecp.IntegrationConnected,
 	"false": ecp.IntegrationDisconnected, `"false"`: ecp.IntegrationDisconnected,
 }
 
-// Integrations lists the resources, with how each is on each node and which
-// rules use it as far as that comes within half of the time.
+// Integrations lists the resources. Their state on each node and the rules that use them
+// are included as far as these queries end within half of the time.
 func (b *broker) Integrations(ctx context.Context) ([]ecp.Integration, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	all, err := ofAll(ctx, b, func(ctx context.Context) ([]ecp.Integration, error) {
-		return ask(ctx, b, get(resourcesPath, ruleEngine), decodeResources)
+	all, err := ofAllMembers(ctx, b, func(ctx context.Context) ([]ecp.Integration, error) {
+		return query(ctx, b, get(resourcesPath, ruleEngine), decodeResources)
 	})
 	if err != nil {
 		return nil, err
@@ -88,24 +87,24 @@ func (b *broker) Integrations(ctx context.Context) ([]ecp.Integration, error) {
 	b.client.Optional(ctx, "rules that use resources", func(ctx context.Context) error {
 		rules, err := b.rules(ctx)
 		for i := range all {
-			all[i].Rules = usersOf(all[i].ID, rules)
+			all[i].Rules = rulesUsing(all[i].ID, rules)
 		}
 		return err
 	})
 	b.client.Optional(ctx, "resources on each node", func(ctx context.Context) error {
 		errs := make([]error, len(all))
-		emqxhttp.Abreast(len(all), func(i int) { errs[i] = b.onNodes(ctx, &all[i]) })
+		emqxhttp.Parallel(len(all), func(i int) { errs[i] = b.addNodeStatus(ctx, &all[i]) })
 		return cmp.Or(errs...)
 	})
-	if err := b.client.Ended(ctx); err != nil {
+	if err := b.client.CallerGone(ctx); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(all, func(x, y ecp.Integration) int { return strings.Compare(x.ID, y.ID) })
 	return all, nil
 }
 
-// usersOf are the ids of the rules that use a resource.
-func usersOf(id string, rules []ecp.Rule) []string {
+// rulesUsing returns the ids of the rules that use a resource.
+func rulesUsing(id string, rules []ecp.Rule) []string {
 	var out []string
 	for _, r := range rules {
 		if slices.Contains(r.Actions, id) {
@@ -115,12 +114,12 @@ func usersOf(id string, rules []ecp.Rule) []string {
 	return out
 }
 
-// onNodes fills in how a resource is on each node, and in all.
-func (b *broker) onNodes(ctx context.Context, r *ecp.Integration) error {
+// addNodeStatus adds the state of a resource on each node, and derives its state over all.
+func (b *broker) addNodeStatus(ctx context.Context, r *ecp.Integration) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	nodes, err := ask(ctx, b, get(resourcesPath+"/"+emqxhttp.Segment(r.ID), ruleEngine), decodeResourceNodes)
+	nodes, err := query(ctx, b, get(resourcesPath+"/"+emqxhttp.Segment(r.ID), ruleEngine), decodeResourceNodes)
 	if err != nil || len(nodes) == 0 {
 		return err
 	}

@@ -9,13 +9,14 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-var listenersOfAll = question{path: listenersPath, rest: "/listeners", key: "listeners"}
+var listenersOfAll = nodeQuery{path: listenersPath, rest: "/listeners", key: "listeners"}
 
-// listener is one as a node tells it: those that are stopped are not listed.
+// listener is a listener as a node lists it. Stopped listeners are not listed.
 type listener struct {
-	Identifier  plain          `json:"identifier"` // e.g. "mqtt:tcp:external"; WebSocket has none
-	Protocol    plain          `json:"protocol"`   // e.g. "mqtt:tcp", "mqtt:ws:8083", "http:management"
-	Bind        plain          `json:"listen_on"`
+	// E.g. "mqtt:tcp:external"; listeners for WebSocket have none.
+	Identifier  emqxhttp.Text  `json:"identifier"`
+	Protocol    emqxhttp.Text  `json:"protocol"` // e.g. "mqtt:tcp", "mqtt:ws:8083", "http:management"
+	Bind        emqxhttp.Text  `json:"listen_on"`
 	Limit       emqxhttp.Count `json:"max_conns"`
 	Connections emqxhttp.Count `json:"current_conns"`
 }
@@ -27,15 +28,12 @@ func (l listener) id() string {
 	return string(l.Protocol)
 }
 
-// protocols are the broker's words for the domain's.
-var protocols = map[string]ecp.Protocol{"tcp": ecp.MQTT, "ssl": ecp.MQTTS, "ws": ecp.WS, "wss": ecp.WSS}
-
-// protocol gives the domain's word, else the broker's; false for what is not
-// for clients.
+// protocol returns the protocol, which may be unknown to ecp. It returns false for a
+// listener that is not for clients.
 func (l listener) protocol() (ecp.Protocol, bool) {
 	family, kind, _ := strings.Cut(string(l.Protocol), ":")
 	kind, _, _ = strings.Cut(kind, ":")
-	p, known := protocols[kind]
+	p, known := emqxhttp.Protocol(kind)
 	switch {
 	case family == "http", family == "https", family == "":
 		return "", false
@@ -45,25 +43,25 @@ func (l listener) protocol() (ecp.Protocol, bool) {
 	return ecp.Protocol(strings.ToLower(string(l.Protocol))), true
 }
 
-// Listeners asks every node.
+// Listeners queries every node.
 func (b *broker) Listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	nodes, err := askNodes[[]listener](ctx, b, listenersOfAll)
+	nodes, err := queryNodes[[]listener](ctx, b, listenersOfAll)
 	if err != nil {
 		return nil, err
 	}
 	return listenersOf(nodes), nil
 }
 
-// listenersOf brings together what is one listener on several nodes. One that
-// is missing on some of those that answered runs there no longer.
-func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
+// listenersOf merges the entries of one listener on several nodes. A node that answered
+// without it does not run it any more.
+func listenersOf(nodes []nodeFigures[[]listener]) []ecp.BrokerListener {
 	byID := map[string]*ecp.BrokerListener{}
 	answered := 0
 	var without []ecp.ListenerNode
 	for _, f := range nodes {
-		if f.silent { // it may run; one that is down has no listeners
+		if f.unanswered { // it may be running there; a node that is down has no listeners
 			without = append(without, ecp.ListenerNode{Node: f.node, Error: f.err})
 		}
 		if f.err != "" {
@@ -81,11 +79,14 @@ func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
 				byID[l.id()] = one
 			}
 			one.Connections += l.Connections.Int()
-			if n := len(one.Nodes); n > 0 && one.Nodes[n-1].Node == f.node { // a second socket of one name
+			// A second socket of the same name.
+			if n := len(one.Nodes); n > 0 && one.Nodes[n-1].Node == f.node {
 				one.Nodes[n-1].Connections += l.Connections.Int()
 				continue
 			}
-			one.Nodes = append(one.Nodes, ecp.ListenerNode{Node: f.node, Running: true, Connections: l.Connections.Int(), Limit: l.Limit.Limit()})
+			one.Nodes = append(one.Nodes, ecp.ListenerNode{
+				Node: f.node, Running: true, Connections: l.Connections.Int(), Limit: l.Limit.Limit(),
+			})
 		}
 	}
 	out := make([]ecp.BrokerListener, 0, len(byID))
@@ -102,40 +103,42 @@ func listenersOf(nodes []figures[[]listener]) []ecp.BrokerListener {
 	return out
 }
 
-// SetListenerLimit is not among the calls of 4.4, which restarts listeners and
-// does no more with them.
+// SetListenerLimit returns an error that names the setting: 4.4 has no call that changes a
+// listener.
 func (b *broker) SetListenerLimit(ctx context.Context, id string, limit int) error {
 	if limit < 0 || id == "" {
-		return invalid("set listener limit", "limit", "is below zero, or of no listener; 0 is no limit")
+		return emqxhttp.Invalid("set listener limit", "limit", "is below zero, or of no listener; 0 is no limit")
 	}
 	setting, variable := settingOf(id, "max_connections")
-	return b.byHand(ctx, "EMQX 4 changes no listener at run time; set "+setting+" in its configuration file, or "+variable+" in its environment, and restart the nodes")
+	return b.manualError(ctx, "EMQX 4 cannot change a listener at run time; set "+setting+
+		" in its configuration file, or "+variable+" in its environment, and restart the nodes")
 }
 
-// StartListener is not among the calls of 4.4. Its command line restarts one
-// that is stopped where it speaks WebSocket; of others it says "not_found".
+// StartListener returns an error that names the command: 4.4 has no such call. Its command
+// line can restart a stopped listener for WebSocket, but answers "not_found" for others.
 func (b *broker) StartListener(ctx context.Context, id string) error {
 	if id == "" || strings.HasPrefix(id, "mqtt:ws") {
 		return b.listenerByHand(ctx, id, "restart")
 	}
-	return b.byHand(ctx, "EMQX 4 has no call for that, nor a command that starts listener "+b.client.Say(id)+" once it is stopped; restart EMQX on each node on which it is")
+	return b.manualError(ctx, "EMQX 4 has no call for that, nor a command that starts listener "+b.client.Sanitize(id)+
+		" once it is stopped; restart EMQX on each node on which it is")
 }
 
-// StopListener is not among the calls of 4.4.
+// StopListener returns an error that names the command: 4.4 has no such call.
 func (b *broker) StopListener(ctx context.Context, id string) error {
 	return b.listenerByHand(ctx, id, "stop")
 }
 
 func (b *broker) listenerByHand(ctx context.Context, id, verb string) error {
 	if id == "" {
-		return invalid(verb+" listener", "id", "is empty; give the id of a listener, e.g. mqtt:tcp:external")
+		return emqxhttp.Invalid(verb+" listener", "id", "is empty; give the id of a listener, e.g. mqtt:tcp:external")
 	}
-	return b.byHand(ctx, "EMQX 4 has no call for that; run `emqx_ctl listeners "+verb+" "+id+"` on each node")
+	return b.manualError(ctx, "EMQX 4 has no call for that; run `emqx_ctl listeners "+verb+" "+id+"` on each node")
 }
 
-// settingOf names a listener's setting, in the configuration file and in the
-// environment. The identifier "mqtt:tcp:external" is that of
-// listener.tcp.external; WebSocket's listeners tell their port only.
+// settingOf returns the name of a listener's setting in the configuration file and in the
+// environment. The identifier "mqtt:tcp:external" stands for listener.tcp.external.
+// Listeners for WebSocket only state their port, so their name is unknown.
 func settingOf(id, what string) (setting, variable string) {
 	kind, name, _ := strings.Cut(strings.TrimPrefix(id, "mqtt:"), ":")
 	if strings.Trim(name, "0123456789") == "" {

@@ -13,11 +13,13 @@ import (
 const listeners = "/api/v4/listeners"
 
 func TestListenersAsRecorded(t *testing.T) {
-	b := brokerOf[ecp.ListenerManager](t, site{version: "4.4.19", paths: emqxtest.Paths{listeners: recorded(t, "07-listeners")}})
+	b := brokerOf[ecp.ListenerManager](t, site{version: "4.4.19",
+		paths: emqxtest.Paths{listeners: recorded(t, "07-listeners")}})
 	all, err := b.Listeners(t.Context())
 	require.NoError(t, err)
 	one := func(id string, p ecp.Protocol, bind string, limit, connections int) ecp.BrokerListener {
-		return ecp.BrokerListener{ID: id, Protocol: p, Bind: bind, Enabled: true, Running: ecp.True, Connections: connections, Limit: limit,
+		return ecp.BrokerListener{ID: id, Protocol: p, Bind: bind, Enabled: true, Running: ecp.True,
+			Connections: connections, Limit: limit,
 			Nodes: []ecp.ListenerNode{{Node: "emqx@127.0.0.4", Running: true, Connections: connections, Limit: limit}}}
 	}
 	require.Equal(t, []ecp.BrokerListener{
@@ -28,7 +30,8 @@ func TestListenersAsRecorded(t *testing.T) {
 		one("mqtt:wss:8084", ecp.WSS, "127.0.0.4:8084", 102400, 0),
 	}, all, "the management API's own listeners are none of MQTT's")
 
-	two, err := brokerOf[ecp.ListenerManager](t, site{version: "4.4.19", paths: emqxtest.Paths{listeners: recorded(t, "cluster-01-listeners")}}).Listeners(t.Context())
+	two, err := brokerOf[ecp.ListenerManager](t,
+		site{version: "4.4.19", paths: emqxtest.Paths{listeners: recorded(t, "cluster-01-listeners")}}).Listeners(t.Context())
 	require.NoError(t, err)
 	require.Len(t, two, 5)
 	for _, l := range two {
@@ -40,16 +43,20 @@ func TestListenersAsRecorded(t *testing.T) {
 // TestListenersDiffer: one that is missing on a node that answers runs there no
 // longer; one that does not answer says nothing.
 func TestListenersDiffer(t *testing.T) {
-	all, err := brokerOf[ecp.ListenerManager](t, site{version: "4.4.19", paths: emqxtest.Paths{listeners: emqxtest.Body(`{"code":0,"data":[
+	all, err := brokerOf[ecp.ListenerManager](t,
+		site{version: "4.4.19", paths: emqxtest.Paths{listeners: emqxtest.Body(`{"code":0,"data":[
 		{"node":"emqx@c","error":"nodedown"},
 		{"node":"emqx@b","listeners":[{"protocol":"mqtt:tcp","identifier":"mqtt:tcp:external","listen_on":1883,"max_conns":"infinity","current_conns":"2"},{"protocol":"lwm2m:udp","listen_on":"0.0.0.0:5683"},{}]},
 		{"node":"emqx@a","listeners":[{"protocol":"mqtt:tcp","identifier":"mqtt:tcp:external","listen_on":"1883","current_conns":1},{"protocol":"mqtt:ws:8083"},{"protocol":"mqtt:ws:8083","current_conns":4}]}]}`)}}).Listeners(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []ecp.BrokerListener{
-		{ID: "lwm2m:udp", Protocol: "lwm2m:udp", Bind: "0.0.0.0:5683", Enabled: true, Running: ecp.Unknown, Nodes: []ecp.ListenerNode{{Node: "emqx@b", Running: true}}},
+		{ID: "lwm2m:udp", Protocol: "lwm2m:udp", Bind: "0.0.0.0:5683", Enabled: true, Running: ecp.Unknown,
+			Nodes: []ecp.ListenerNode{{Node: "emqx@b", Running: true}}},
 		{ID: "mqtt:tcp:external", Protocol: ecp.MQTT, Bind: "1883", Enabled: true, Running: ecp.True, Connections: 3,
-			Nodes: []ecp.ListenerNode{{Node: "emqx@a", Running: true, Connections: 1}, {Node: "emqx@b", Running: true, Connections: 2}}},
-		{ID: "mqtt:ws:8083", Protocol: ecp.WS, Enabled: true, Running: ecp.Unknown, Connections: 4, Nodes: []ecp.ListenerNode{{Node: "emqx@a", Running: true, Connections: 4}}},
+			Nodes: []ecp.ListenerNode{{Node: "emqx@a", Running: true, Connections: 1}, {Node: "emqx@b", Running: true,
+				Connections: 2}}},
+		{ID: "mqtt:ws:8083", Protocol: ecp.WS, Enabled: true, Running: ecp.Unknown, Connections: 4,
+			Nodes: []ecp.ListenerNode{{Node: "emqx@a", Running: true, Connections: 4}}},
 	}, all)
 }
 
@@ -61,7 +68,9 @@ func TestListenersCannotBeChanged(t *testing.T) {
 		code ecp.Code
 		says string
 	}{
-		{b.SetListenerLimit(t.Context(), "mqtt:tcp:external", 5), ecp.CodeUnsupported, "set listener.tcp.external.max_connections in its configuration file, or EMQX_LISTENER__TCP__EXTERNAL__MAX_CONNECTIONS"},
+		{b.SetListenerLimit(t.Context(), "mqtt:tcp:external", 5), ecp.CodeUnsupported,
+			"set listener.tcp.external.max_connections in its configuration file, or " +
+				"EMQX_LISTENER__TCP__EXTERNAL__MAX_CONNECTIONS"},
 		{b.SetListenerLimit(t.Context(), "mqtt:ws:8083", 5), ecp.CodeUnsupported, "listener.ws.<name>.max_connections"},
 		{b.SetListenerLimit(t.Context(), "mqtt:tcp:external", -5), ecp.CodeInvalid, "below zero"},
 		{b.StartListener(t.Context(), "mqtt:tcp:external"), ecp.CodeUnsupported, "restart EMQX on each node"},

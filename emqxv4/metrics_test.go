@@ -22,7 +22,8 @@ func TestWriteMetrics(t *testing.T) {
 		recorded(t, "17-prometheus-noauth").ServeHTTP(w, r)
 	})
 	var b bytes.Buffer
-	n, err := brokerOf[ecp.Metrics](t, site{version: "4.4.19", paths: emqxtest.Paths{prometheus: told}}).WriteMetrics(t.Context(), &b, ecp.MetricsOfNodes)
+	n, err := brokerOf[ecp.Metrics](t, site{version: "4.4.19",
+		paths: emqxtest.Paths{prometheus: told}}).WriteMetrics(t.Context(), &b, ecp.MetricsOfNodes)
 	require.NoError(t, err)
 	require.EqualValues(t, b.Len(), n)
 	require.Contains(t, b.String(), "# TYPE erlang_vm_ets_limit gauge\n")
@@ -33,20 +34,23 @@ func TestWriteMetrics(t *testing.T) {
 		code   ecp.Code
 		says   string
 	}{
-		{"the plugin is not loaded", recorded(t, "17-prometheus-not-loaded"), ecp.CodeUnsupported, "emqx_ctl plugins load emqx_prometheus"},
+		{"the plugin is not loaded", recorded(t, "17-prometheus-not-loaded"), ecp.CodeUnsupported,
+			"emqx_ctl plugins load emqx_prometheus"},
 		{"JSON", done, ecp.CodeUnavailable, "not that of EMQX 4"},
 		{"a page", answer{200, "text/html", "<html>"}, ecp.CodeUnavailable, "text/html"},
 		{"it fails", emqxtest.Status(500), ecp.CodeUnavailable, "500"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b.Reset()
-			_, err := brokerOf[ecp.Metrics](t, site{version: "4.4.19", paths: emqxtest.Paths{prometheus: c.answer}}).WriteMetrics(t.Context(), &b, ecp.MetricsOfNode)
+			_, err := brokerOf[ecp.Metrics](t, site{version: "4.4.19",
+				paths: emqxtest.Paths{prometheus: c.answer}}).WriteMetrics(t.Context(), &b, ecp.MetricsOfNode)
 			refusedWith(t, err, c.code, c.says)
 			require.Empty(t, b.String(), "nothing is begun")
 		})
 	}
 	failed := errors.New("disk full")
-	_, err = brokerOf[ecp.Metrics](t, site{version: "4.4.19", paths: emqxtest.Paths{prometheus: told}}).WriteMetrics(t.Context(), writer{failed}, ecp.MetricsOfNode)
+	_, err = brokerOf[ecp.Metrics](t, site{version: "4.4.19",
+		paths: emqxtest.Paths{prometheus: told}}).WriteMetrics(t.Context(), writer{failed}, ecp.MetricsOfNode)
 	require.ErrorIs(t, err, failed)
 }
 

@@ -15,11 +15,11 @@ import (
 )
 
 var (
-	statsOfAll   = question{path: statsPath, rest: "/stats", key: "stats", most: mostFigures}
-	metricsOfAll = question{path: metricsPath, rest: "/metrics", key: "metrics", most: mostFigures}
+	statsOfAll   = nodeQuery{path: statsPath, rest: "/stats", key: "stats", maxAnswer: maxFigures}
+	metricsOfAll = nodeQuery{path: metricsPath, rest: "/metrics", key: "metrics", maxAnswer: maxFigures}
 )
 
-// gauges are the counters of a node that are used: what there is now.
+// gauges are the present counters of a node, as far as they are used here.
 type gauges struct {
 	counters
 	Topics        emqxhttp.Count `json:"topics.count"`
@@ -28,34 +28,34 @@ type gauges struct {
 	Retained      emqxhttp.Count `json:"retained.count"`
 }
 
-// sums are the metrics of a node that are used, since its start.
+// sums are the counters since a node's start, as far as they are used here.
 type sums struct {
 	Received emqxhttp.Count `json:"messages.received"`
 	Sent     emqxhttp.Count `json:"messages.sent"`
 	Dropped  emqxhttp.Count `json:"messages.dropped"`
 }
 
-// Traffic asks for counters and metrics, which every broker has, and for rates,
-// which the enterprise edition has.
+// Traffic queries counters, which every broker has, and rates, which the Enterprise edition
+// has.
 func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	var now []figures[gauges]
-	var since []figures[sums]
+	var now []nodeFigures[gauges]
+	var since []nodeFigures[sums]
 	var perSecond *ecp.Rates
 	errs := make([]error, 3)
-	emqxhttp.Abreast(len(errs), func(i int) {
+	emqxhttp.Parallel(len(errs), func(i int) {
 		switch i {
 		case 0:
-			now, errs[i] = askNodes[gauges](ctx, b, statsOfAll)
+			now, errs[i] = queryNodes[gauges](ctx, b, statsOfAll)
 		case 1:
-			since, errs[i] = askNodes[sums](ctx, b, metricsOfAll)
+			since, errs[i] = queryNodes[sums](ctx, b, metricsOfAll)
 		case 2:
 			b.client.Optional(ctx, "rates of messages", func(ctx context.Context) error {
-				perSecond, errs[i] = ofAll(ctx, b, func(ctx context.Context) (*ecp.Rates, error) {
+				perSecond, errs[i] = ofAllMembers(ctx, b, func(ctx context.Context) (*ecp.Rates, error) {
 					c := get(ratesPath, rates)
-					c.Most = mostFigures
-					return ask(ctx, b, c, decodeRates)
+					c.MaxAnswer = maxFigures
+					return query(ctx, b, c, decodeRates)
 				})
 				return errs[i]
 			})
@@ -64,7 +64,7 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 	if errs[0] != nil {
 		return ecp.Traffic{}, errs[0]
 	}
-	if err := errs[1]; err != nil { // without totals there is no telling that they did not begin anew
+	if err := errs[1]; err != nil { // totals of 0 would look like a restart
 		return ecp.Traffic{}, err
 	}
 	t := trafficOf(now, since)
@@ -72,17 +72,16 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 	if errs[2] != nil && !errors.Is(errs[2], ecp.ErrUnsupported) {
 		t.RatesError = emqxhttp.MessageOnly(errs[2])
 	}
-	if err := b.client.Ended(ctx); err != nil {
+	if err := b.client.CallerGone(ctx); err != nil {
 		return ecp.Traffic{}, err
 	}
 	return t, nil
 }
 
-// trafficOf adds up what the nodes say, counters and metrics. Routes, shared
-// subscriptions and retained messages are tables that every node has a whole
-// copy of: each gives the number of all.
-func trafficOf(now []figures[gauges], since []figures[sums]) ecp.Traffic {
-	totals := map[string]figures[sums]{}
+// trafficOf adds up the counters of the nodes. Every node has a full copy of the tables of
+// routes, shared subscriptions and retained messages, so those are not added up.
+func trafficOf(now []nodeFigures[gauges], since []nodeFigures[sums]) ecp.Traffic {
+	totals := map[string]nodeFigures[sums]{}
 	for _, f := range since {
 		totals[f.node] = f
 	}
@@ -91,7 +90,7 @@ func trafficOf(now []figures[gauges], since []figures[sums]) ecp.Traffic {
 		sum, told := totals[f.node]
 		delete(totals, f.node)
 		if !told {
-			sum.err = "it does not tell its metrics"
+			sum.err = "it does not report its metrics"
 		}
 		n := ecp.NodeTraffic{Node: f.node, Error: cmp.Or(f.err, sum.err)}
 		if f.err == "" {
@@ -105,7 +104,9 @@ func trafficOf(now []figures[gauges], since []figures[sums]) ecp.Traffic {
 		t.Nodes = append(t.Nodes, n)
 	}
 	for node, sum := range totals {
-		t.Nodes = append(t.Nodes, ecp.NodeTraffic{Node: node, Error: "it does not tell its counters", Totals: totalsOf(sum)})
+		t.Nodes = append(t.Nodes, ecp.NodeTraffic{
+			Node: node, Error: "it does not report its counters", Totals: totalsOf(sum),
+		})
 	}
 	for _, n := range t.Nodes {
 		t.Connections += n.Connections
@@ -118,15 +119,15 @@ func trafficOf(now []figures[gauges], since []figures[sums]) ecp.Traffic {
 	return t
 }
 
-// totalsOf are those of a node; none where it does not tell them.
-func totalsOf(f figures[sums]) ecp.MessageTotals {
+// totalsOf returns the totals of a node. They are zero if the node did not report them.
+func totalsOf(f nodeFigures[sums]) ecp.MessageTotals {
 	if f.err != "" {
 		return ecp.MessageTotals{}
 	}
 	return ecp.MessageTotals{Received: int64(f.data.Received), Sent: int64(f.data.Sent), Dropped: int64(f.data.Dropped)}
 }
 
-// plus adds what is not below zero, and stays at the largest number there is.
+// plus adds two numbers that are not negative. It returns the largest number on overflow.
 func plus(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
@@ -134,9 +135,9 @@ func plus(a, b int64) int64 {
 	return a + b
 }
 
-// decodeRates reads the data of monitor/current_metrics: one object for the
-// cluster, as two clients of the enterprise edition read it, or one for each
-// node, should a version have that. No client knows of dropped messages there.
+// decodeRates reads the data of monitor/current_metrics: one object for the cluster, as two
+// clients of the Enterprise edition read it, or one for each node, which some version might
+// send. Dropped messages are in no known answer.
 func decodeRates(data []byte) (*ecp.Rates, error) {
 	type rate struct {
 		Received *emqxhttp.Rate `json:"received"`
@@ -157,7 +158,9 @@ func decodeRates(data []byte) (*ecp.Rates, error) {
 		if sum == nil {
 			sum = &ecp.Rates{}
 		}
-		for from, to := range map[*emqxhttp.Rate]*float64{r.Received: &sum.Received, r.Sent: &sum.Sent, r.Dropped: &sum.Dropped} {
+		for from, to := range map[*emqxhttp.Rate]*float64{
+			r.Received: &sum.Received, r.Sent: &sum.Sent, r.Dropped: &sum.Dropped,
+		} {
 			if from != nil {
 				*to += float64(*from)
 			}
@@ -166,15 +169,15 @@ func decodeRates(data []byte) (*ecp.Rates, error) {
 	return sum, nil
 }
 
-// kindOfSeries is one of the series that the dashboard draws, and where its
-// figures go in a sample.
+// kindOfSeries is one of the series of the dashboard, and the field of a sample for its
+// values.
 type kindOfSeries struct {
 	path string
 	into func(s *ecp.TrafficSample) (count *int, messages *int64)
-	all  bool // every node has the figure of all
+	all  bool // every node has the value of the whole cluster
 }
 
-// Kinds are named as in the enterprise dashboard, which draws no more of them.
+// kindsOfSeries has the series that the Enterprise dashboard draws, with their names there.
 var kindsOfSeries = []kindOfSeries{
 	{path: "connection", into: func(s *ecp.TrafficSample) (*int, *int64) { return &s.Connections, nil }},
 	{path: "route", into: func(s *ecp.TrafficSample) (*int, *int64) { return &s.Topics, nil }, all: true},
@@ -184,7 +187,7 @@ var kindsOfSeries = []kindOfSeries{
 	{path: "dropped", into: func(s *ecp.TrafficSample) (*int, *int64) { return nil, &s.Dropped }},
 }
 
-// add puts a figure into a sample.
+// add adds a value to a sample.
 func (k kindOfSeries) add(s *ecp.TrafficSample, value float64) {
 	count, messages := k.into(s)
 	switch {
@@ -197,14 +200,14 @@ func (k kindOfSeries) add(s *ecp.TrafficSample, value float64) {
 	}
 }
 
-// TrafficSeries asks for what the enterprise dashboard draws: one value a
-// minute, of each node and kind. No answer of a running broker is known; names
-// and shape are those its dashboard reads. Whether messages are those of the
-// minute, as here, is not verified. Sessions are not among the kinds: 0.
+// TrafficSeries queries the series of the Enterprise dashboard: one value per minute for
+// each node and kind. No answer of a real broker is known. Names and form are those that
+// the dashboard reads. It is not verified that messages are counted per minute, as assumed
+// here. There is no series of sessions, so they are 0.
 func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.TrafficSample, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	return ofAll(ctx, b, func(ctx context.Context) ([]ecp.TrafficSample, error) { return b.series(ctx, last) })
+	return ofAllMembers(ctx, b, func(ctx context.Context) ([]ecp.TrafficSample, error) { return b.series(ctx, last) })
 }
 
 // series is TrafficSeries within the time of another call.
@@ -212,7 +215,7 @@ func (b *broker) series(ctx context.Context, last time.Duration) ([]ecp.TrafficS
 	answers, has := make([]seriesByNode, len(kindsOfSeries)), false
 	var lacks error
 	for i, k := range kindsOfSeries {
-		answer, err := ask(ctx, b, get(seriesPath+k.path, charts), decodeSeries(k.path))
+		answer, err := query(ctx, b, get(seriesPath+k.path, charts), decodeSeries(k.path))
 		switch {
 		case errors.Is(err, ecp.ErrUnsupported):
 			lacks = err
@@ -234,13 +237,13 @@ type point struct {
 	value float64
 }
 
-// seriesByNode are the points of one kind.
+// seriesByNode holds the points of one kind.
 type seriesByNode map[string][]point
 
-// decodeSeries gives what reads the data of monitor/metrics/{kind}: {node:
-// [[time, value]…]…}, with the time in milliseconds; seconds and microseconds
-// are told by their size. A list for the cluster as a whole is read, too, and
-// points that are objects. Those that make no sense are left out.
+// decodeSeries returns the decoder for the data of monitor/metrics/{kind}: {node: [[time,
+// value]…]…} with times in milliseconds. It also reads times in seconds and microseconds, a
+// list for the whole cluster, and points that are objects. It leaves out points that it
+// cannot read.
 func decodeSeries(kind string) func(data []byte) (seriesByNode, error) {
 	return func(data []byte) (seriesByNode, error) {
 		nodes := map[string][]json.RawMessage{}
@@ -277,10 +280,10 @@ func pointOf(raw json.RawMessage, kind string) (point, bool) {
 	if len(pair) != 2 || pair[0] < 1 || pair[0] >= 1<<53 {
 		return point{}, false
 	}
-	return point{moment(int64(pair[0])), float64(pair[1])}, true
+	return point{timeOf(int64(pair[0])), float64(pair[1])}, true
 }
 
-// samples brings the points of all kinds and nodes together, by minute.
+// samples merges the points of all kinds and nodes by minute.
 func samples(kinds []seriesByNode, from time.Time) []ecp.TrafficSample {
 	byMinute := map[time.Time]*ecp.TrafficSample{}
 	for i, nodes := range kinds {

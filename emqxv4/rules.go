@@ -13,35 +13,36 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// mostRules is how many rules are read.
-const mostRules = 100_000
+// maxRules is how many rules are read.
+const maxRules = 100_000
 
-// rule is one of the rule engine's.
+// rule is a rule of the rule engine.
 type rule struct {
-	ID          plain          `json:"id"`
-	SQL         plain          `json:"rawsql"`
-	Topics      topics         `json:"for"`
-	Enabled     flag           `json:"enabled"`
-	Description emqxhttp.Words `json:"description"`
-	Created     emqxhttp.Count `json:"created_at"` // milliseconds; the documents say microseconds
-	Actions     []action       `json:"actions"`
+	ID          emqxhttp.Text    `json:"id"`
+	SQL         emqxhttp.Text    `json:"rawsql"`
+	Topics      topics           `json:"for"`
+	Enabled     flag             `json:"enabled"`
+	Description emqxhttp.Message `json:"description"`
+	Created     emqxhttp.Count   `json:"created_at"` // milliseconds; the documents say microseconds
+	Actions     []action         `json:"actions"`
 }
 
-// action is what a rule does: it sends to a resource, or is a function of the
-// broker's own such as "republish". Fallbacks are done where it fails.
+// action is an action of a rule: it uses a resource, or is a function of the broker such as
+// "republish". Fallbacks are used when it fails.
 type action struct {
-	Name      emqxhttp.Words `json:"name"`
-	Fallbacks []action       `json:"fallbacks"`
+	Name      emqxhttp.Message `json:"name"`
+	Fallbacks []action         `json:"fallbacks"`
 	Params    struct {
-		Resource plain `json:"$resource"`
+		Resource emqxhttp.Text `json:"$resource"`
 	} `json:"params"`
 }
 
-// leadsTo are the resources and functions of actions, each once.
-func leadsTo(actions []action) []string {
+// actionTargets returns the resources and functions of actions, each once.
+func actionTargets(actions []action) []string {
 	var out []string
 	for _, a := range actions {
-		for _, name := range append([]string{cmp.Or(string(a.Params.Resource), string(a.Name))}, leadsTo(a.Fallbacks)...) {
+		for _, name := range append([]string{cmp.Or(string(a.Params.Resource), string(a.Name))},
+			actionTargets(a.Fallbacks)...) {
 			if name != "" && !slices.Contains(out, name) {
 				out = append(out, name)
 			}
@@ -50,16 +51,16 @@ func leadsTo(actions []action) []string {
 	return out
 }
 
-// topics are a list of topics and events, or a single one.
+// topics is a list of topics and events, or a single one.
 type topics []string
 
 // UnmarshalJSON never fails.
 func (t *topics) UnmarshalJSON(b []byte) error {
-	var list []plain
+	var list []emqxhttp.Text
 	if json.Unmarshal(b, &list) != nil {
-		var one plain
+		var one emqxhttp.Text
 		_ = json.Unmarshal(b, &one) // never fails
-		list = []plain{one}
+		list = []emqxhttp.Text{one}
 	}
 	for _, w := range list {
 		if w != "" {
@@ -69,58 +70,51 @@ func (t *topics) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func (r rule) domain() ecp.Rule {
+func (r rule) toRule() ecp.Rule {
 	return ecp.Rule{
 		ID: string(r.ID), Name: string(r.ID), Description: string(r.Description), SQL: string(r.SQL), Topics: r.Topics,
-		Actions: leadsTo(r.Actions), Running: bool(r.Enabled), Created: moment(int64(r.Created)),
+		Actions: actionTargets(r.Actions), Running: bool(r.Enabled), Created: timeOf(int64(r.Created)),
 	}
 }
 
-// decodeRules reads a page of rules, envelope included. A part that is of
-// another type than it should be is left out, not its rule.
-func decodeRules(body []byte) (page[rule], error) {
+// decodeRules reads a page of rules with its envelope. A field of an unexpected type is
+// left out, but its rule is kept.
+func decodeRules(body []byte) (emqxhttp.Page[rule], error) {
 	items, more, err := emqxhttp.DecodePage[json.RawMessage](body)
 	if err != nil {
-		return page[rule]{}, err
+		return emqxhttp.Page[rule]{}, err
 	}
-	p := page[rule]{more: more}
+	p := emqxhttp.Page[rule]{More: more}
 	for _, raw := range items {
 		var r rule
-		_ = json.Unmarshal(raw, &r) // it is JSON, and what fits is taken
+		_ = json.Unmarshal(raw, &r) // it is valid JSON, and what fits is used
 		if r.ID != "" {
-			p.items = append(p.items, r)
+			p.Items = append(p.Items, r)
 		}
 	}
 	return p, nil
 }
 
-// page is a part of a list, and whether more follow.
-type page[T any] struct {
-	items []T
-	more  bool
-}
-
-// Rules walks through the pages.
+// Rules reads all pages.
 func (b *broker) Rules(ctx context.Context) ([]ecp.Rule, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	return ofAll(ctx, b, b.rules)
+	return ofAllMembers(ctx, b, b.rules)
 }
 
 func (b *broker) rules(ctx context.Context) ([]ecp.Rule, error) {
-	all, _, err := emqxhttp.Pages(ctx, mostRules, func(ctx context.Context, number int) ([]rule, bool, error) {
+	all, _, err := emqxhttp.Pages(ctx, maxRules, func(ctx context.Context, number int) (emqxhttp.Page[rule], error) {
 		c := get(rulesPath, ruleEngine)
-		c.whole = true
+		c.keepEnvelope = true
 		c.Query = url.Values{"_page": {strconv.Itoa(number)}, "_limit": {strconv.Itoa(emqxhttp.PageSize)}}
-		p, err := ask(ctx, b, c, decodeRules)
-		return p.items, p.more, err
+		return query(ctx, b, c, decodeRules)
 	})
 	if err != nil {
 		return nil, err
 	}
-	byID := map[string]ecp.Rule{} // a page may repeat what moved while it was turned
+	byID := map[string]ecp.Rule{} // a rule may be on two pages if the list changes meanwhile
 	for _, r := range all {
-		byID[string(r.ID)] = r.domain()
+		byID[string(r.ID)] = r.toRule()
 	}
 	out := make([]ecp.Rule, 0, len(byID))
 	for _, r := range byID {

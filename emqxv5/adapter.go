@@ -9,38 +9,40 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// Config tunes an adapter. The zero value is good.
+// Config configures an adapter. The zero value is ready to use.
 type Config struct {
-	// Timeout bounds one call of a broker with all its requests and
-	// repetitions; 0 = 10 s. Calls that the broker itself takes long for have
-	// twice the time (InviteMember) or three times (WriteMetrics).
+	// Timeout limits one call with all its requests and retries; 0 means 10 s. Calls that
+	// take the broker itself long have twice (InviteMember) or three times (WriteMetrics)
+	// the time.
 	Timeout time.Duration
-	// MostAnswer is how many bytes of one answer are read; a longer one is
-	// unavailable. 0 = 16 MiB. Metrics, which are passed on as they come, have
-	// bounds of their own.
-	MostAnswer int
-	// Logger gets what a call succeeded without, at debug; nil = silent.
+	// MaxAnswer is how many bytes of one answer are read. A longer answer is an error. 0
+	// means 16 MiB. Metrics, which are copied as they arrive, have a limit of their own.
+	MaxAnswer int
+	// Logger gets an entry at debug level for what a call succeeded without. nil discards
+	// all entries.
 	Logger *slog.Logger
 }
 
-// New gives the adapter for EMQX 5 and 6, which is an [ecp.Detector] too. It
-// starts nothing and may be used for any number of endpoints at once.
+// New returns the adapter for EMQX 5 and 6, which is an [ecp.Detector], too. It starts
+// nothing, and one adapter serves any number of endpoints at once.
 func New(c Config) ecp.Adapter {
 	return emqxhttp.Adapter{
-		Of:     5,
-		Config: emqxhttp.Config{Name: "EMQX 5", Timeout: c.Timeout, Most: c.MostAnswer, Logger: c.Logger, Auth: authOf, Booting: booting},
-		Broker: func(c *emqxhttp.Client) ecp.Broker { return &broker{client: c} },
-		Find:   detect,
+		MajorVersion: 5,
+		Config: emqxhttp.Config{
+			Name: "EMQX 5", Timeout: c.Timeout, MaxAnswer: c.MaxAnswer, Logger: c.Logger, Auth: authOf, Booting: booting,
+		},
+		NewBroker:    func(c *emqxhttp.Client) ecp.Broker { return &broker{client: c} },
+		DetectBroker: detect,
 	}
 }
 
-// broker can do everything that ecp knows of. The files are named after it.
+// broker implements all interfaces that ecp knows. The files are named after them.
 type broker struct {
 	client *emqxhttp.Client
-	known  emqxhttp.Known
+	known  emqxhttp.Identity
 }
 
-// What a broker can do.
+// The interfaces of a broker.
 var _ interface {
 	ecp.Broker
 	ecp.ConnectionLimiter
@@ -56,11 +58,11 @@ var _ interface {
 	ecp.HealthSource
 } = (*broker)(nil)
 
-// Close gives back idle connections of a transport of our own.
+// Close closes idle connections of a transport of our own.
 func (b *broker) Close() { b.client.Close() }
 
-// Describe asks for the members, and for the licence and the answering node's
-// name as far as they matter and the credentials allow.
+// Describe queries the members and, as far as they are needed and the credentials allow it,
+// the license and the answering node's name.
 func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
@@ -68,15 +70,15 @@ func (b *broker) Describe(ctx context.Context) (ecp.Description, error) {
 	if err != nil {
 		return ecp.Description{}, err
 	}
-	b.known.Learn(d)
-	b.client.Optional(ctx, "its licence", func(ctx context.Context) (err error) {
-		d.Limit, err = ask(ctx, b, emqxhttp.Request{Path: licensePath}, decodeLimit)
+	b.known.Store(d)
+	b.client.Optional(ctx, "its license", func(ctx context.Context) (err error) {
+		d.Limit, err = query(ctx, b, emqxhttp.Request{Path: licensePath}, decodeLimit)
 		return err
 	})
 	return b.client.Complete(ctx, d, b.self)
 }
 
-// self gives the name of the node that answers.
+// self returns the name of the node that answers.
 func (b *broker) self(ctx context.Context) (string, error) {
-	return ask(ctx, b, emqxhttp.Request{Path: clusterPath}, decodeSelf)
+	return query(ctx, b, emqxhttp.Request{Path: clusterPath}, decodeSelf)
 }

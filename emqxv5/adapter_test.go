@@ -27,7 +27,8 @@ var login = ecp.Credentials{Username: "testkey", Password: "testsecret-012345678
 func memory(hundredths int64) int64 { return (hundredths<<30 + 50) / 100 }
 
 func running(name string, millis, connections, sessions int, used int64) ecp.BrokerNode {
-	return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Uptime: time.Duration(millis) * time.Millisecond,
+	return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9",
+		Uptime:      time.Duration(millis) * time.Millisecond,
 		Connections: connections, Sessions: sessions, MemoryUsed: memory(used), MemoryTotal: memory(2354)}
 }
 
@@ -50,13 +51,19 @@ func TestDescribe(t *testing.T) {
 		{"one node", replay(t, "one"), ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 2, Limit: 25,
 			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 17510, 2, 3, 140)}}},
 		{"three nodes", replay(t, "three"), threeNodes},
-		{"one of three is stopped", replay(t, "stopped"), ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 16, Limit: 25,
-			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 278564, 16, 16, 161), running("emqx@127.0.0.2", 151679, 0, 0, 161), stopped}}},
-		{"no such call as the licence", emqxtest.Paths{license: emqxtest.Recorded(t, "testdata/answers/03-404-unknown-path.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
-		{"the key may not read the licence", emqxtest.Paths{license: emqxtest.Recorded(t, "testdata/answers/35-apikey-publisher-get-403.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
-		{"the licence has no limit", emqxtest.Paths{license: emqxtest.Body(`{"max_sessions":"infinity","max_connections":"infinity"}`)}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
-		{"the licence is of before 5.8.5", emqxtest.Paths{license: emqxtest.Body(`{"max_connections":100}`)}.Before(replay(t, "three")), withLimit(threeNodes, 100)},
-		{"content type is misspelt, as in 5.6.1", emqxtest.Retyped(replay(t, "three"), "applicatin/json"), threeNodes},
+		{"one of three is stopped", replay(t, "stopped"), ecp.Description{Version: "5.8.9", Edition: "enterprise",
+			Connections: 16, Limit: 25,
+			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 278564, 16, 16, 161), running("emqx@127.0.0.2", 151679, 0, 0,
+				161), stopped}}},
+		{"no such call as the license", emqxtest.Paths{license: emqxtest.Recorded(t,
+			"testdata/answers/03-404-unknown-path.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
+		{"the key may not read the license", emqxtest.Paths{license: emqxtest.Recorded(t,
+			"testdata/answers/35-apikey-publisher-get-403.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
+		{"the license has no limit", emqxtest.Paths{license: emqxtest.Body(`{"max_sessions":"infinity","max_connections":"infinity"}`)}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
+		{"the license is of before 5.8.5", emqxtest.Paths{license: emqxtest.Body(`{"max_connections":100}`)}.Before(replay(t,
+			"three")), withLimit(threeNodes, 100)},
+		{"content type is misspelt, as in 5.6.1", emqxtest.WithContentType(replay(t, "three"), "applicatin/json"),
+			threeNodes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := describe(t, c.h)
@@ -67,7 +74,7 @@ func TestDescribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := inside[ecp.Broker](t, emqxtest.Paths{license: emqxtest.Hang{}}.Before(replay(t, "three")))
 		got, err := b.Describe(t.Context())
-		require.NoError(t, err, "the licence does not come")
+		require.NoError(t, err, "the license does not come")
 		require.Equal(t, withLimit(threeNodes, 0), got)
 	})
 }
@@ -77,23 +84,27 @@ func TestDescribe(t *testing.T) {
 // that is slow as a whole has all of the time.
 func TestDescribeInPart(t *testing.T) {
 	one := func(name string) http.Handler {
-		return emqxtest.Body(`{"node":"` + name + `","node_status":"running","role":"core","version":"5.8.9","edition":"Enterprise","connections":3,"live_connections":2}`)
+		return emqxtest.Body(`{"node":"` + name +
+			`","node_status":"running","role":"core","version":"5.8.9","edition":"Enterprise","connections":3,"live_connections":2}`)
 	}
 	parts := emqxtest.Paths{
 		cluster:           emqxtest.Body(`{"name":"emqxcl","nodes":["emqx@b","emqx@a","emqx@c"],"self":"emqx@a"}`),
 		nodes + "/emqx@a": one("emqx@a"), nodes + "/emqx@b": emqxtest.Hang{}, nodes + "/emqx@c": one("emqx@c"),
 	}.Before(http.NotFoundHandler())
 	is := func(name string) ecp.BrokerNode {
-		return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Connections: 2, Sessions: 3}
+		return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Connections: 2,
+			Sessions: 3}
 	}
-	for name, all := range map[string]http.Handler{"hangs": emqxtest.Hang{}, "crashes": emqxtest.Failing(500, `{"code":"INTERNAL_ERROR","message":"x"}`)} {
+	for name, all := range map[string]http.Handler{"hangs": emqxtest.Hang{}, "crashes": emqxtest.Refusal(500,
+		`{"code":"INTERNAL_ERROR","message":"x"}`)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := emqxtest.Paths{nodes: all}.Before(parts)
 				d, err := inside[ecp.Broker](t, h).Describe(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 4, Nodes: []ecp.BrokerNode{
-					is("emqx@a"), {Name: "emqx@b", Status: ecp.NodeUnknown, Error: "the node that was asked gets no answer from it"}, is("emqx@c"),
+					is("emqx@a"), {Name: "emqx@b", Status: ecp.NodeUnknown, Error: "the node that was asked gets no answer from it"},
+					is("emqx@c"),
 				}}, d)
 				found, err := ecp.Detect(t.Context(), emqxtest.Inside(h, login), emqxv5.New(emqxv5.Config{}))
 				require.NoError(t, err)
@@ -125,7 +136,8 @@ func TestMixedVersions(t *testing.T) {
 		{"node":"c","node_status":"stopped","role":"core","version":"5.6.0"},
 		{"node":"d","node_status":"wedged","role":"replicant"},
 		{"node":"e","error":"timeout"}]`)
-	for self, want := range map[string]string{`{"self":"b"}`: "5.10.0", `{"self":"a"}`: "5.8.9", `{"self":"x"}`: "5.8.9", `{`: "5.8.9"} {
+	for self, want := range map[string]string{`{"self":"b"}`: "5.10.0", `{"self":"a"}`: "5.8.9", `{"self":"x"}`: "5.8.9",
+		`{`: "5.8.9"} {
 		d, err := describe(t, emqxtest.Paths{nodes: list, cluster: emqxtest.Body(self)}.Before(http.NotFoundHandler()))
 		require.NoError(t, err)
 		require.Equal(t, want, d.Version, self)
@@ -147,16 +159,22 @@ func TestErrors(t *testing.T) {
 		code ecp.Code
 		says []string
 	}{
-		{"no credentials", answer("01-nodes-noauth-401.txt"), ecp.CodeDenied, []string{"EMQX 5", "401", "AUTHORIZATION_HEADER_ERROR", "check API key and secret"}},
-		{"key without rights", answer("35-apikey-publisher-get-403.txt"), ecp.CodeDenied, []string{"403", "UNAUTHORIZED_ROLE", "/api/v5/nodes", "viewer"}},
+		{"no credentials", answer("01-nodes-noauth-401.txt"), ecp.CodeDenied,
+			[]string{"EMQX 5", "401", "AUTHORIZATION_HEADER_ERROR", "check API key and secret"}},
+		{"key without rights", answer("35-apikey-publisher-get-403.txt"), ecp.CodeDenied,
+			[]string{"403", "UNAUTHORIZED_ROLE", "/api/v5/nodes", "viewer"}},
 		{"EMQX 4, dashboard's port", emqxtest.Paths{"/api/v4/nodes": answer("00-nodes-noauth.txt")}.Before(answer("22-v5-nodes-on-v4.txt")), ecp.CodeUnsupported, []string{"an EMQX 4 answers there"}},
 		{"something else", http.NotFoundHandler(), ecp.CodeUnsupported, []string{"404", "check the port and the version"}},
 		{"still starting", answer("03-404-unknown-path.txt"), ecp.CodeUnavailable, []string{"still starting"}},
-		{"a page", emqxtest.Retyped(emqxtest.Body("<html>"), "text/html; charset=utf-8"), ecp.CodeUnavailable, []string{"text/html", "proxy"}},
-		{"JSON that is said to be text", emqxtest.Retyped(replay(t, "three"), "text/plain"), ecp.CodeUnavailable, []string{"text/plain", "proxy"}},
+		{"a page", emqxtest.WithContentType(emqxtest.Body("<html>"), "text/html; charset=utf-8"), ecp.CodeUnavailable,
+			[]string{"text/html", "proxy"}},
+		{"JSON that is said to be text", emqxtest.WithContentType(replay(t, "three"), "text/plain"), ecp.CodeUnavailable,
+			[]string{"text/plain", "proxy"}},
 		{"no member", emqxtest.Body("[]"), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
-		{"a member without a name", emqxtest.Body(`[{"node_status":"running"}]`), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
-		{"17 MiB", emqxtest.Body("[" + strings.Repeat(" ", 17<<20) + "]"), ecp.CodeUnavailable, []string{"longer than it may be"}},
+		{"a member without a name", emqxtest.Body(`[{"node_status":"running"}]`), ecp.CodeUnavailable,
+			[]string{"not that of EMQX 5"}},
+		{"17 MiB", emqxtest.Body("[" + strings.Repeat(" ", 17<<20) + "]"), ecp.CodeUnavailable,
+			[]string{"longer than it may be"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := describe(t, c.h)
@@ -171,7 +189,8 @@ func TestErrors(t *testing.T) {
 
 // TestOnItsWayUp: a broker that is not there yet is asked again.
 func TestOnItsWayUp(t *testing.T) {
-	for status, want := range map[int]ecp.Code{http.StatusBadGateway: "", http.StatusServiceUnavailable: "", http.StatusGatewayTimeout: "", http.StatusInternalServerError: ecp.CodeUnavailable} {
+	for status, want := range map[int]ecp.Code{http.StatusBadGateway: "", http.StatusServiceUnavailable: "",
+		http.StatusGatewayTimeout: "", http.StatusInternalServerError: ecp.CodeUnavailable} {
 		asked := 0
 		healthy := replay(t, "three")
 		d, err := describe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -196,12 +215,13 @@ func TestLogIsSilentOnCredentials(t *testing.T) {
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, r.Header.Get("Authorization")+login.Password, http.StatusInternalServerError)
 	})
-	b, err := emqxv5.New(emqxv5.Config{Logger: logger}).Open(emqxtest.Serve(t, emqxtest.Paths{license: echo}.Before(replay(t, "one")), login))
+	b, err := emqxv5.New(emqxv5.Config{Logger: logger}).Open(emqxtest.Serve(t,
+		emqxtest.Paths{license: echo}.Before(replay(t, "one")), login))
 	require.NoError(t, err)
 	defer b.Close()
 	_, err = b.Describe(t.Context())
 	require.NoError(t, err)
-	require.Contains(t, log.String(), "its licence")
+	require.Contains(t, log.String(), "its license")
 	require.NotContains(t, log.String(), login.Password)
 	require.NotContains(t, log.String(), "dGVzdGtle", "base64 of the credentials")
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// ActiveAlarms lists what the nodes raise now.
+// ActiveAlarms lists the active alarms of the nodes.
 func (b *broker) ActiveAlarms(ctx context.Context) ([]ecp.Alarm, error) {
 	return b.alarms(ctx, true)
 }
 
-// AlarmHistory lists what they have raised before.
+// AlarmHistory lists the past alarms of the nodes.
 func (b *broker) AlarmHistory(ctx context.Context) ([]ecp.Alarm, error) {
 	return b.alarms(ctx, false)
 }
@@ -25,10 +25,11 @@ func (b *broker) AlarmHistory(ctx context.Context) ([]ecp.Alarm, error) {
 func (b *broker) alarms(ctx context.Context, active bool) ([]ecp.Alarm, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	raised, err := ofAll(ctx, b, func(ctx context.Context) ([]emqxhttp.NodeAlarm, error) {
-		raised, _, err := pages(ctx, b, alarmsPath, url.Values{"activated": {strconv.FormatBool(active)}}, ecp.MostAlarms, func(body []byte) (page[emqxhttp.NodeAlarm], error) {
-			return decodeAlarms(body, active)
-		})
+	raised, err := ofAllMembers(ctx, b, func(ctx context.Context) ([]emqxhttp.NodeAlarm, error) {
+		raised, _, err := pages(ctx, b, alarmsPath, url.Values{"activated": {strconv.FormatBool(active)}}, ecp.MostAlarms,
+			func(body []byte) (emqxhttp.Page[emqxhttp.NodeAlarm], error) {
+				return decodeAlarms(body, active)
+			})
 		return raised, err
 	})
 	if err != nil {
@@ -37,34 +38,34 @@ func (b *broker) alarms(ctx context.Context, active bool) ([]ecp.Alarm, error) {
 	return emqxhttp.GroupAlarms(raised), nil
 }
 
-// alarm is an entry of /alarms: the same cause is there once for each node.
+// alarm is an entry of /alarms. Nodes with the same alarm have an entry each.
 type alarm struct {
-	Node     emqxhttp.Text   `json:"node"`
-	Name     emqxhttp.Text   `json:"name"`
-	Message  emqxhttp.Words  `json:"message"`
-	Details  json.RawMessage `json:"details"`
-	Since    emqxhttp.Words  `json:"activate_at"`   // RFC 3339
-	Until    emqxhttp.Words  `json:"deactivate_at"` // only of one that is over
-	Duration emqxhttp.Count  `json:"duration"`      // milliseconds
+	Node     emqxhttp.Text    `json:"node"`
+	Name     emqxhttp.Text    `json:"name"`
+	Message  emqxhttp.Message `json:"message"`
+	Details  json.RawMessage  `json:"details"`
+	Since    emqxhttp.Message `json:"activate_at"`   // RFC 3339
+	Until    emqxhttp.Message `json:"deactivate_at"` // of past alarms only
+	Duration emqxhttp.Count   `json:"duration"`      // milliseconds
 }
 
 // decodeAlarms reads a page of /alarms.
-func decodeAlarms(body []byte, active bool) (page[emqxhttp.NodeAlarm], error) {
+func decodeAlarms(body []byte, active bool) (emqxhttp.Page[emqxhttp.NodeAlarm], error) {
 	alarms, more, err := emqxhttp.DecodePage[alarm](body)
-	p := page[emqxhttp.NodeAlarm]{more: more}
+	p := emqxhttp.Page[emqxhttp.NodeAlarm]{More: more}
 	for _, a := range alarms {
-		p.items = append(p.items, a.raised(active))
+		p.Items = append(p.Items, a.nodeAlarm(active))
 	}
 	return p, err
 }
 
-// longAgo is the time of what is over and was, nobody says when.
-var longAgo = time.UnixMilli(0).UTC()
+// unknownTime is the time of past alarms without a valid time.
+var unknownTime = time.UnixMilli(0).UTC()
 
-// raised is the alarm as one node raised it. What is over has an end, told or
-// reckoned.
-func (a alarm) raised(active bool) emqxhttp.NodeAlarm {
-	r := emqxhttp.NodeAlarm{Node: string(a.Node), Name: string(a.Name), Message: string(a.Message), Since: moment(a.Since)}
+// nodeAlarm converts the entry. A past alarm always has an end; if none is given, its
+// duration decides.
+func (a alarm) nodeAlarm(active bool) emqxhttp.NodeAlarm {
+	r := emqxhttp.NodeAlarm{Node: string(a.Node), Name: string(a.Name), Message: string(a.Message), Since: timeOf(a.Since)}
 	var object bytes.Buffer
 	if json.Compact(&object, a.Details) == nil && bytes.HasPrefix(object.Bytes(), []byte("{")) {
 		r.Details = object.Bytes()
@@ -72,12 +73,12 @@ func (a alarm) raised(active bool) emqxhttp.NodeAlarm {
 	if active {
 		return r
 	}
-	r.Until = moment(a.Until)
+	r.Until = timeOf(a.Until)
 	if r.Until.Before(r.Since) || r.Until.IsZero() {
-		r.Until = written(r.Since.Add(a.Duration.Millis()))
+		r.Until = validTime(r.Since.Add(a.Duration.Millis()))
 	}
 	if r.Until.Before(r.Since) || r.Until.IsZero() {
-		r.Since, r.Until = longAgo, longAgo
+		r.Since, r.Until = unknownTime, unknownTime
 	}
 	return r
 }

@@ -143,7 +143,8 @@ func (p plainClient) describe(b *testing.B) (ecp.Description, error) {
 	d := ecp.Description{Limit: l.MaxConnections}
 	for _, n := range nodes {
 		d.Nodes = append(d.Nodes, ecp.BrokerNode{
-			Name: n.Node, Status: ecp.NodeStatus(n.Status), Role: n.Role, Version: n.Version, Uptime: time.Duration(n.Uptime) * time.Millisecond,
+			Name: n.Node, Status: ecp.NodeStatus(n.Status), Role: n.Role, Version: n.Version,
+			Uptime:      time.Duration(n.Uptime) * time.Millisecond,
 			Connections: n.Live, Sessions: n.Connections,
 		})
 		d.Connections += n.Live

@@ -48,21 +48,28 @@ func oneNode(t *testing.T) http.Handler {
 // package ecp promises.
 func TestConformanceOfRecordings(t *testing.T) {
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv5.New(emqxv5.Config{}), Impatient: emqxv5.New(emqxv5.Config{Timeout: littlePatience}), Bound: time.Minute, Recorded: true,
+		Adapter: emqxv5.New(emqxv5.Config{}), Impatient: emqxv5.New(emqxv5.Config{Timeout: littlePatience}),
+		Bound: time.Minute, Recorded: true,
 		Open: func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, oneNode(t), login) },
-		Want: ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 2, Limit: 25, Nodes: []ecp.BrokerNode{running(member, 17510, 2, 3, 140)}},
+		Want: ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 2, Limit: 25,
+			Nodes: []ecp.BrokerNode{running(member, 17510, 2, 3, 140)}},
 
-		Detector:     &ecptest.WantDetector{Detection: ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise", Authenticated: true}},
-		Limiter:      &ecptest.WantLimiter{Limit: ecp.ConnectionLimit{InForce: 25, Sessions: true}, Set: 20, Dropped: true},
-		Monitor:      &ecptest.WantMonitor{Traffic: ecp.Traffic{SharedSubscriptions: 1}},
-		Alarms:       &ecptest.WantAlarms{Active: []ecp.Alarm{{Name: "license_quota"}, {}, {Name: "connector:http:down1", Nodes: []string{member}}}},
-		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{{ID: "r1", Name: "r1", Topics: []string{"test/#"}, Running: true}}},
-		Evacuator:    &ecptest.WantEvacuator{Node: member},
-		Members:      &ecptest.WantMembers{Self: member},
-		Listeners:    &ecptest.WantListeners{Listeners: []ecp.BrokerListener{{ID: "ssl:default"}, {ID: "tcp:default", Protocol: ecp.MQTT, Connections: 2}, {ID: "ws:default"}, {ID: "wss:default"}}},
-		License:      &ecptest.WantLicense{License: ecp.License{Customer: "Evaluation", Limit: 25, BuiltIn: true}, Key: "default", Settings: ecp.LicenseSettings{HighWatermark: 0.8, LowWatermark: 0.75}},
-		Metrics:      &ecptest.WantMetrics{Series: []string{"emqx_connections_count"}},
-		Health:       &ecp.Health{Node: member, Version: "5.8.9", Edition: "enterprise", Running: true, Available: ecp.True},
+		Detector: &ecptest.WantDetector{Detection: ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise",
+			Authenticated: true}},
+		Limiter: &ecptest.WantLimiter{Limit: ecp.ConnectionLimit{InForce: 25, Sessions: true}, Set: 20, Dropped: true},
+		Monitor: &ecptest.WantMonitor{Traffic: ecp.Traffic{SharedSubscriptions: 1}},
+		Alarms: &ecptest.WantAlarms{Active: []ecp.Alarm{{Name: "license_quota"}, {}, {Name: "connector:http:down1",
+			Nodes: []string{member}}}},
+		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{{ID: "r1", Name: "r1", Topics: []string{"test/#"},
+			Running: true}}},
+		Evacuator: &ecptest.WantEvacuator{Node: member},
+		Members:   &ecptest.WantMembers{Self: member},
+		Listeners: &ecptest.WantListeners{Listeners: []ecp.BrokerListener{{ID: "ssl:default"},
+			{ID: "tcp:default", Protocol: ecp.MQTT, Connections: 2}, {ID: "ws:default"}, {ID: "wss:default"}}},
+		License: &ecptest.WantLicense{License: ecp.License{Customer: "Evaluation", Limit: 25, BuiltIn: true}, Key: "default",
+			Settings: ecp.LicenseSettings{HighWatermark: 0.8, LowWatermark: 0.75}},
+		Metrics: &ecptest.WantMetrics{Series: []string{"emqx_connections_count"}},
+		Health:  &ecp.Health{Node: member, Version: "5.8.9", Edition: "enterprise", Running: true, Available: ecp.True},
 	})
 }
 
@@ -72,13 +79,10 @@ func TestConformanceOfRecordings(t *testing.T) {
 func TestConformance(t *testing.T) {
 	for _, c := range []struct {
 		version string
-		loaded  bool // a licence, instead of the one EMQX comes with
+		loaded  bool // a license, instead of the one EMQX comes with
 	}{{"5.6.1", false}, {"5.7.2", true}, {"5.8.9", false}, {"5.8.9", true}, {"5.10.4", true}} {
 		t.Run(fmt.Sprint(c.version, " loaded ", c.loaded), func(t *testing.T) {
-			s := emqxtest.Conformance(c.version, c.loaded)
-			s.Adapter, s.Impatient = emqxv5.New(emqxv5.Config{}), emqxv5.New(emqxv5.Config{Timeout: littlePatience})
-			s.Frugal = emqxv5.New(emqxv5.Config{MostAnswer: emqxtest.LittleRead})
-			ecptest.TestAdapter(t, s)
+			ecptest.TestAdapter(t, suite(c.version, c.loaded))
 		})
 	}
 }

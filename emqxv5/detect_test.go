@@ -36,30 +36,47 @@ func TestDetect(t *testing.T) {
 		says string
 		sent int
 	}{
-		{"with a key", replay(t, "one"), login, ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise", Authenticated: true}, "", "", 1},
+		{"with a key", replay(t, "one"), login, ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise",
+			Authenticated: true}, "", "", 1},
 		{"with a wrong key", replay(t, "one"), wrong, enterprise, ecp.CodeDenied, "check API key", 3},
 		{"without", replay(t, "one"), nobody, enterprise, "", "", 2},
 		{"without, and no version is told", openly(`{"node_name":"emqx@a","broker_status":"started","app_status":"running","cluster":"emqxcl"}`), nobody, ecp.Detection{Major: 5}, "", "", 2},
-		{"without, and no status either", emqxtest.Paths{nodes: noauth}.Before(http.NotFoundHandler()), nobody, ecp.Detection{Major: 5}, "", "", 2},
-		{"5.6.1 misspells a type", emqxtest.Retyped(openly(`{"node_name":"emqx@a","rel_vsn":"e5.6.1"}`), "applicatin/json"), nobody, ecp.Detection{Major: 5, Version: "5.6.1", Edition: "enterprise"}, "", "", 2},
-		{"one edition from 5.9 on", openly(`{"node_name":"emqx@a","rel_vsn":"5.10.0"}`), nobody, ecp.Detection{Major: 5, Version: "5.10.0", Edition: "enterprise"}, "", "", 2},
-		{"open source, without", openly(`{"node_name":"emqx@a","rel_vsn":"v5.8.9"}`), nobody, ecp.Detection{Major: 5, Version: "5.8.9", Edition: "opensource"}, ecp.CodeUnsupported, "found open-source EMQX 5.8.9; needed EMQX Enterprise 5.6.0 or later", 2},
-		{"open source", version("5.8.9", "Opensource"), login, ecp.Detection{Major: 5, Version: "5.8.9", Edition: "opensource", Authenticated: true}, ecp.CodeUnsupported, "found open-source EMQX 5.8.9", 1},
-		{"too old", version("5.5.1", "Enterprise"), login, ecp.Detection{Major: 5, Version: "5.5.1", Edition: "enterprise", Authenticated: true}, ecp.CodeUnsupported, "found EMQX Enterprise 5.5.1; needed EMQX Enterprise 5.6.0 or later", 1},
-		{"6.x", version("6.2.1", "Enterprise"), login, ecp.Detection{Major: 5, Version: "6.2.1", Edition: "enterprise", Authenticated: true}, "", "", 1},
-		{"EMQX 4, without", emqxtest.Paths{older: answer(t, "00-nodes-noauth")}.Before(answer(t, "22-v5-nodes-on-v4")), nobody, ecp.Detection{}, ecp.CodeUnsupported, "an EMQX 4 answers there; needed EMQX Enterprise 5.6.0 or later", 2},
-		{"EMQX 4", emqxtest.Paths{older: answer(t, "00-nodes-noauth")}.Before(answer(t, "22-v5-nodes-on-v4")), login, ecp.Detection{}, ecp.CodeUnsupported, "an EMQX 4 answers there", 2},
-		{"something else, without", http.NotFoundHandler(), nobody, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX 5; needed EMQX Enterprise", 2},
-		{"something else that asks for credentials", emqxtest.Status(401), ecp.Credentials{Username: "u-12", Password: "p-12", Kind: ecp.CredentialKey}, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX 5", 3},
-		{"a page", emqxtest.Retyped(emqxtest.Body("<html>"), "text/html"), nobody, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX 5", 2},
-		{"a page, with a key", emqxtest.Retyped(emqxtest.Body("<html>"), "text/html"), login, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX 5", 2},
-		{"other JSON, with a key", emqxtest.Failing(200, `{"code":0}`), login, ecp.Detection{}, ecp.CodeUnsupported, "an EMQX 4 answers", 2},
-		{"still starting", answer(t, "03-404-unknown-path"), nobody, ecp.Detection{}, ecp.CodeUnavailable, "still starting", 3},
+		{"without, and no status either", emqxtest.Paths{nodes: noauth}.Before(http.NotFoundHandler()), nobody,
+			ecp.Detection{Major: 5}, "", "", 2},
+		{"5.6.1 misspells a type", emqxtest.WithContentType(openly(`{"node_name":"emqx@a","rel_vsn":"e5.6.1"}`),
+			"applicatin/json"), nobody, ecp.Detection{Major: 5, Version: "5.6.1", Edition: "enterprise"}, "", "", 2},
+		{"one edition from 5.9 on", openly(`{"node_name":"emqx@a","rel_vsn":"5.10.0"}`), nobody,
+			ecp.Detection{Major: 5, Version: "5.10.0", Edition: "enterprise"}, "", "", 2},
+		{"open source, without", openly(`{"node_name":"emqx@a","rel_vsn":"v5.8.9"}`), nobody,
+			ecp.Detection{Major: 5, Version: "5.8.9", Edition: "opensource"}, ecp.CodeUnsupported,
+			"found open-source EMQX 5.8.9; needed EMQX Enterprise 5.6.0 or later", 2},
+		{"open source", version("5.8.9", "Opensource"), login, ecp.Detection{Major: 5, Version: "5.8.9",
+			Edition: "opensource", Authenticated: true}, ecp.CodeUnsupported, "found open-source EMQX 5.8.9", 1},
+		{"too old", version("5.5.1", "Enterprise"), login, ecp.Detection{Major: 5, Version: "5.5.1", Edition: "enterprise",
+			Authenticated: true}, ecp.CodeUnsupported, "found EMQX Enterprise 5.5.1; needed EMQX Enterprise 5.6.0 or later", 1},
+		{"6.x", version("6.2.1", "Enterprise"), login, ecp.Detection{Major: 5, Version: "6.2.1", Edition: "enterprise",
+			Authenticated: true}, "", "", 1},
+		{"EMQX 4, without", emqxtest.Paths{older: answer(t, "00-nodes-noauth")}.Before(answer(t, "22-v5-nodes-on-v4")),
+			nobody, ecp.Detection{}, ecp.CodeUnsupported, "an EMQX 4 answers there; needed EMQX Enterprise 5.6.0 or later", 2},
+		{"EMQX 4", emqxtest.Paths{older: answer(t, "00-nodes-noauth")}.Before(answer(t, "22-v5-nodes-on-v4")), login,
+			ecp.Detection{}, ecp.CodeUnsupported, "an EMQX 4 answers there", 2},
+		{"something else, without", http.NotFoundHandler(), nobody, ecp.Detection{}, ecp.CodeUnsupported,
+			"found no EMQX 5; needed EMQX Enterprise", 2},
+		{"something else that asks for credentials", emqxtest.Status(401), ecp.Credentials{Username: "u-12",
+			Password: "p-12", Kind: ecp.CredentialKey}, ecp.Detection{}, ecp.CodeUnsupported, "found no EMQX 5", 3},
+		{"a page", emqxtest.WithContentType(emqxtest.Body("<html>"), "text/html"), nobody, ecp.Detection{},
+			ecp.CodeUnsupported, "found no EMQX 5", 2},
+		{"a page, with a key", emqxtest.WithContentType(emqxtest.Body("<html>"), "text/html"), login, ecp.Detection{},
+			ecp.CodeUnsupported, "found no EMQX 5", 2},
+		{"other JSON, with a key", emqxtest.Refusal(200, `{"code":0}`), login, ecp.Detection{}, ecp.CodeUnsupported,
+			"an EMQX 4 answers", 2},
+		{"still starting", answer(t, "03-404-unknown-path"), nobody, ecp.Detection{}, ecp.CodeUnavailable, "still starting",
+			3},
 		{"not well", emqxtest.Status(500), nobody, ecp.Detection{}, ecp.CodeUnavailable, "answered 500", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var requests emqxtest.Requests
-			e := emqxtest.Serve(t, requests.Of(c.h), c.who)
+			e := emqxtest.Serve(t, requests.Record(c.h), c.who)
 			got, err := patient.(ecp.Detector).Detect(t.Context(), e)
 			require.Equal(t, c.want, got)
 			refusedAs(t, err, c.code, "")
@@ -75,7 +92,8 @@ func TestDetect(t *testing.T) {
 // TestDetectAsUser logs in.
 func TestDetectAsUser(t *testing.T) {
 	d := &door{tokens: map[string]bool{}}
-	got, err := emqxv5.New(emqxv5.Config{}).(ecp.Detector).Detect(t.Context(), ecp.Endpoint{BaseURL: "http://b:18083", Transport: d, Credentials: asUser})
+	got, err := emqxv5.New(emqxv5.Config{}).(ecp.Detector).Detect(t.Context(), ecp.Endpoint{BaseURL: "http://b:18083",
+		Transport: d, Credentials: asUser})
 	require.NoError(t, err)
 	require.Equal(t, ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise", Authenticated: true}, got)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv5"
 )
 
@@ -40,7 +41,7 @@ func Example() {
 	// What a broker can do beyond that is asserted.
 	if limiter, ok := broker.(ecp.ConnectionLimiter); ok {
 		_, err := limiter.SetConnectionLimit(ctx, 5000)
-		fmt.Println("needs another licence:", errors.Is(err, ecp.ErrLicenceNotBusinessCritical))
+		fmt.Println("needs another license:", errors.Is(err, ecp.ErrLicenceNotBusinessCritical))
 	}
 	if evacuator, ok := broker.(ecp.Evacuator); ok {
 		if err := evacuator.StartEvacuation(ctx, "emqx@10.0.0.2", ecp.EvacuationOrder{ConnectionRate: 50}); err != nil {
@@ -52,7 +53,7 @@ func Example() {
 	}
 	// Output:
 	// 5.8.9 enterprise 2 nodes
-	// needs another licence: true
+	// needs another license: true
 	// prohibiting true <nil>
 }
 
@@ -68,4 +69,45 @@ func exampleBroker(w http.ResponseWriter, r *http.Request) {
 			"stats":{"initial_connected":7,"current_connected":0,"initial_sessions":9,"current_sessions":0}}]}`,
 		"POST /api/v5/load_rebalance/emqx@10.0.0.2/evacuation/start": `{}`,
 	}[r.Method+" "+r.URL.Path])
+}
+
+// What answers at an address: which major version, and whether it can be managed.
+func Example_detect() {
+	cluster := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: "5.8.9"}) // in place of a real one
+	endpoint := cluster.Join("emqx@10.0.0.1").Endpoint()
+
+	detector, ok := emqxv5.New(emqxv5.Config{}).(ecp.Detector)
+	if !ok {
+		return
+	}
+	found, err := detector.Detect(context.Background(), endpoint)
+	fmt.Println(found.Major, found.Version, found.Edition, found.Authenticated, err)
+	// Output: 5 5.8.9 enterprise true <nil>
+}
+
+// The active alarms, and which nodes raised them.
+func Example_alarms() {
+	cluster := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: "5.8.9"}) // in place of a real one
+	node := cluster.Join("emqx@10.0.0.1")
+	node.RaiseAlarm("runq_overload", "VM is overloaded", nil)
+
+	broker, err := emqxv5.New(emqxv5.Config{}).Open(node.Endpoint())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer broker.Close()
+	source, ok := broker.(ecp.AlarmSource)
+	if !ok {
+		return
+	}
+	alarms, err := source.ActiveAlarms(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, a := range alarms {
+		fmt.Println(a.Name, a.Nodes, a.Message)
+	}
+	// Output: runq_overload [emqx@10.0.0.1] VM is overloaded
 }

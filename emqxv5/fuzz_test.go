@@ -51,7 +51,8 @@ func FuzzLicense(f *testing.F) {
 		require.GreaterOrEqual(t, l.Limit, 0)
 		require.GreaterOrEqual(t, l.CustomerType, -1)
 		require.True(t, l.BuiltIn || !l.SingleNode)
-	}, `{"max_connections":100}`, `{"max_connections":1,"max_sessions":"infinity"}`, `{"type":"COMMUNITY","expiry":"yes","start_at":"9999-12-31"}`)
+	}, `{"max_connections":100}`, `{"max_connections":1,"max_sessions":"infinity"}`,
+		`{"type":"COMMUNITY","expiry":"yes","start_at":"9999-12-31"}`)
 }
 
 // FuzzLimit: as FuzzLicense, of the limit alone.
@@ -74,7 +75,8 @@ func FuzzSettings(f *testing.F) {
 			require.True(t, share >= 0 && share <= 1)
 		}
 		require.True(t, s.dynamic == nil || *s.dynamic >= 0)
-	}, `{"connection_high_watermark":0.8,"connection_low_watermark":"-5%","dynamic_max_connections":"7"}`, `{"connection_high_watermark":"NaN%"}`)
+	}, `{"connection_high_watermark":0.8,"connection_low_watermark":"-5%","dynamic_max_connections":"7"}`,
+		`{"connection_high_watermark":"NaN%"}`)
 }
 
 // FuzzSelf: any body is read or refused.
@@ -95,7 +97,7 @@ func FuzzSaid(f *testing.F) {
 	emqxtest.AddBodies(f)
 	f.Add([]byte(`{"code":400,"message":{"a":[1]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		words := said(body)
+		words := parseRefusal(body)
 		for _, w := range []string{words.Code, words.Message} {
 			require.False(t, strings.ContainsAny(w, "\n\r\t"))
 			require.Less(t, len(w), 1100)
@@ -123,10 +125,14 @@ func FuzzTraffic(f *testing.F) {
 			require.Nil(t, figures)
 		}
 		members, _ := decodeNodes(body)
-		for _, told := range []monitored{{}, current} {
+		for _, told := range []currentFigures{{}, current} {
 			traffic := trafficOf(told, figures, figures, members.Nodes)
-			require.True(t, slices.IsSortedFunc(traffic.Nodes, func(a, b ecp.NodeTraffic) int { return strings.Compare(a.Node, b.Node) }))
-			require.GreaterOrEqual(t, min(traffic.Connections, traffic.Sessions, traffic.Topics, traffic.Subscriptions, traffic.Retained), 0)
+			require.True(t, slices.IsSortedFunc(traffic.Nodes, func(a, b ecp.NodeTraffic) int {
+				return strings.Compare(a.Node,
+					b.Node)
+			}))
+			require.GreaterOrEqual(t, min(traffic.Connections, traffic.Sessions, traffic.Topics, traffic.Subscriptions,
+				traffic.Retained), 0)
 			require.GreaterOrEqual(t, min(traffic.Totals.Received, traffic.Totals.Sent, traffic.Totals.Dropped), int64(0))
 			for i, n := range traffic.Nodes {
 				require.NotEmpty(t, n.Node)
@@ -145,7 +151,8 @@ func FuzzSeries(f *testing.F) {
 		for i, s := range all {
 			require.False(t, s.At.IsZero())
 			require.True(t, i == 0 || !s.At.Before(all[i-1].At))
-			require.GreaterOrEqual(t, min(int64(s.Connections), int64(s.Sessions), int64(s.Topics), s.Received, s.Sent, s.Dropped), int64(0))
+			require.GreaterOrEqual(t, min(int64(s.Connections), int64(s.Sessions), int64(s.Topics), s.Received, s.Sent,
+				s.Dropped), int64(0))
 		}
 	}, `[{"time_stamp":"1","sent":-1},{"time_stamp":1e300,"sent":1},{"time_stamp":253402300800000,"sent":1}]`)
 }
@@ -159,17 +166,17 @@ func FuzzAlarms(f *testing.F) {
 		for _, active := range []bool{true, false} {
 			p, err := decodeAlarms(body, active)
 			if err != nil {
-				require.Empty(t, p.items)
+				require.Empty(t, p.Items)
 				return
 			}
-			for _, a := range p.items {
+			for _, a := range p.Items {
 				require.Equal(t, active, a.Until.IsZero())
 				require.True(t, active || !a.Until.Before(a.Since))
 				var object map[string]any
 				require.True(t, a.Details == nil || json.Unmarshal(a.Details, &object) == nil)
 			}
-			groups := emqxhttp.GroupAlarms(p.items)
-			require.LessOrEqual(t, len(groups), len(p.items))
+			groups := emqxhttp.GroupAlarms(p.Items)
+			require.LessOrEqual(t, len(groups), len(p.Items))
 			_, err = json.Marshal(groups)
 			require.NoError(t, err)
 		}
@@ -180,7 +187,7 @@ func FuzzAlarms(f *testing.F) {
 func FuzzRules(f *testing.F) {
 	fuzz(f, func(body []byte) ([]ecp.Rule, error) {
 		p, err := decodeRules(body)
-		return p.items, err
+		return p.Items, err
 	}, func(t *testing.T, all []ecp.Rule) {
 		for _, r := range all {
 			require.NotEmpty(t, r.ID)
@@ -206,7 +213,7 @@ func FuzzIntegrations(f *testing.F) {
 			}
 			named[i] = all[i].Connector != ""
 		}
-		link(all)
+		linkConnectors(all)
 		for i := range all {
 			require.Equal(t, named[i], all[i].Connector != "")
 		}
@@ -215,7 +222,7 @@ func FuzzIntegrations(f *testing.F) {
 
 // FuzzEvacuations: phases are ours, and figures count something.
 func FuzzEvacuations(f *testing.F) {
-	fuzz(f, decodeEvacuations, func(t *testing.T, all map[string]ecp.EvacuationProgress) {
+	fuzz(f, emqxhttp.DecodeEvacuations, func(t *testing.T, all map[string]ecp.EvacuationProgress) {
 		require.NotContains(t, all, "")
 		for _, p := range all {
 			require.NotEmpty(t, p.Phase)

@@ -8,8 +8,8 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// Health asks /status and, where EMQX is up, whether the node takes clients.
-// Both need no credentials. Whatever a node answers is an answer.
+// Health queries /status and, if EMQX is running, whether the node accepts clients. Both
+// need no credentials. Any answer of a node is a result.
 func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
@@ -18,7 +18,9 @@ func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 		return ecp.Health{}, err
 	}
 	s, ok := healthOf(a)
-	h := ecp.Health{Node: s.Node, Version: s.Version, Edition: s.Edition, Running: ok && a.OK() && s.Running, Available: ecp.Unknown}
+	h := ecp.Health{
+		Node: s.Node, Version: s.Version, Edition: s.Edition, Running: ok && a.OK() && s.Running, Available: ecp.Unknown,
+	}
 	switch {
 	case starting(a):
 		h.Available, h.Why = ecp.False, "EMQX is still starting"
@@ -27,16 +29,16 @@ func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 	case !h.Running:
 		h.Available, h.Why = ecp.False, "EMQX is not running on the node"
 	default:
-		h.Available, h.Why = b.takesClients(ctx)
+		h.Available, h.Why = b.acceptsClients(ctx)
 	}
-	if err := b.client.Ended(ctx); err != nil {
+	if err := b.client.CallerGone(ctx); err != nil {
 		return ecp.Health{}, err
 	}
 	return h, nil
 }
 
-// healthOf reads how a node is from JSON, or from the text that some answer
-// with all the same.
+// healthOf reads the state of a node from JSON, or from text, which some versions send
+// anyway.
 func healthOf(a emqxhttp.Answer) (status, bool) {
 	if s, err := decodeStatus(a.Body); err == nil {
 		return s, true
@@ -45,21 +47,21 @@ func healthOf(a emqxhttp.Answer) (status, bool) {
 	return status{Node: node, Running: running}, ok
 }
 
-// takesClients asks what load balancers ask.
-func (b *broker) takesClients(ctx context.Context) (ecp.Truth, string) {
+// acceptsClients makes the query of load balancers.
+func (b *broker) acceptsClients(ctx context.Context) (ecp.Truth, string) {
 	r := statusRequest(false)
 	r.Path = takesPath
 	a, err := b.client.Do(ctx, r)
 	switch {
 	case err != nil:
-		return ecp.Unknown, "it does not answer in time whether it takes clients"
+		return ecp.Unknown, "it does not say in time whether it accepts clients"
 	case a.OK():
 		return ecp.True, ""
 	case a.Status == http.StatusServiceUnavailable:
-		if code := said(a.Body).Code; code != "" && code != "NODE_EVACUATING" {
-			return ecp.False, "it takes no clients: " + b.client.Say(code)
+		if code := parseRefusal(a.Body).Code; code != "" && code != "NODE_EVACUATING" {
+			return ecp.False, "it accepts no clients: " + b.client.Sanitize(code)
 		}
 		return ecp.False, "its clients are being moved to other nodes"
 	}
-	return ecp.Unknown, "it does not say whether it takes clients"
+	return ecp.Unknown, "it does not say whether it accepts clients"
 }

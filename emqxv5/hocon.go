@@ -7,26 +7,26 @@ import (
 	"strings"
 )
 
-// errNoHOCON says no more: there may be secrets in what is read.
-var errNoHOCON = errors.New("it is no HOCON as EMQX writes it")
+// errNoHOCON has no details, since the text may contain secrets.
+var errNoHOCON = errors.New("it is not HOCON as EMQX writes it")
 
-// Bounds of what is read.
+// Limits of what is read.
 const (
-	mostDepth = 64
-	mostParts = 1 << 20 // values in all
+	maxDepth = 64
+	maxParts = 1 << 20 // number of all values
 )
 
-// hoconReader reads HOCON as EMQX prints it: objects, lists, texts in one or three
-// pairs of quotes, numbers and bare words. Whatever else the language has, such as
-// includes and substitutions, is not printed.
+// hoconReader reads HOCON as EMQX prints it: objects, lists, strings in one or three pairs
+// of quotes, numbers and bare words. EMQX does not print includes, substitutions and other
+// features of the language.
 type hoconReader struct {
 	text  string
 	at    int
 	parts int
 }
 
-// readHOCON returns the tree that a text describes: of map[string]any, []any,
-// string, bool and json.Number.
+// readHOCON returns the tree of a text. It consists of map[string]any, []any, string, bool
+// and json.Number.
 func readHOCON(text string) (map[string]any, error) {
 	r := hoconReader{text: text}
 	out, err := r.fields(0)
@@ -39,7 +39,7 @@ func readHOCON(text string) (map[string]any, error) {
 	return out, nil
 }
 
-// skip passes over white space, commas and comments.
+// skip skips white space, commas and comments.
 func (r *hoconReader) skip() {
 	for r.at < len(r.text) {
 		switch c := r.text[r.at]; {
@@ -64,7 +64,7 @@ func (r *hoconReader) next() byte {
 	return 0
 }
 
-// fields reads those of an object up to its end, or that of the text.
+// fields reads the fields of an object up to its end, or to the end of the text.
 func (r *hoconReader) fields(depth int) (map[string]any, error) {
 	out := map[string]any{}
 	for {
@@ -103,7 +103,7 @@ func (r *hoconReader) key() (string, error) {
 
 func (r *hoconReader) value(depth int) (any, error) {
 	r.skip()
-	if r.parts++; depth > mostDepth || r.parts > mostParts {
+	if r.parts++; depth > maxDepth || r.parts > maxParts {
 		return nil, errNoHOCON
 	}
 	switch r.next() {
@@ -131,7 +131,7 @@ func (r *hoconReader) value(depth int) (any, error) {
 	return word, nil
 }
 
-// plainNumber is what JSON takes for one, too.
+// plainNumber matches numbers that are also valid in JSON.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$`)
 
 func (r *hoconReader) closed(end byte, err error) error {
@@ -158,7 +158,7 @@ func (r *hoconReader) list(depth int) (any, error) {
 	}
 }
 
-// word reads bare text up to the end of the line, or one of the characters.
+// word reads bare text up to the end of the line or to one of the characters.
 func (r *hoconReader) word(until string) string {
 	rest := r.text[r.at:]
 	if end := strings.IndexAny(rest, "\n"+until); end >= 0 {
@@ -168,10 +168,10 @@ func (r *hoconReader) word(until string) string {
 	return strings.TrimSpace(rest)
 }
 
-// escapes are all that EMQX' HOCON has.
+// escapes are all escapes of EMQX's HOCON.
 var escapes = map[byte]string{'"': `"`, '\\': `\`, 'n': "\n", 'r': "\r", 't': "\t", 'b': "\b", 'f': "\f", '/': "/"}
 
-// quoted reads a text in quotes.
+// quoted reads a quoted string.
 func (r *hoconReader) quoted() (string, error) {
 	if strings.HasPrefix(r.text[r.at:], `"""`) {
 		return r.threeQuotes()
@@ -192,8 +192,8 @@ func (r *hoconReader) quoted() (string, error) {
 	return "", errNoHOCON
 }
 
-// threeQuotes reads a text of several lines. With a tilde its lines are indented
-// as what stands around them.
+// threeQuotes reads a string of several lines. If it begins with a tilde, its lines are
+// indented like the lines around it.
 func (r *hoconReader) threeQuotes() (string, error) {
 	text, _, found := strings.Cut(r.text[r.at+3:], `"""`)
 	if !found {

@@ -13,10 +13,10 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// keywords are the keys that are no secret: EMQX knows them by heart.
+// keywords are keys that are not secret.
 var keywords = map[string]bool{"default": true, "evaluation": true}
 
-// License asks what is loaded.
+// License reads the license.
 func (b *broker) License(ctx context.Context) (ecp.License, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
@@ -24,17 +24,18 @@ func (b *broker) License(ctx context.Context) (ecp.License, error) {
 }
 
 func (b *broker) license(ctx context.Context) (ecp.License, error) {
-	return ask(ctx, b, emqxhttp.Request{Path: licensePath}, decodeLicense)
+	return query(ctx, b, emqxhttp.Request{Path: licensePath}, decodeLicense)
 }
 
-// SetLicense loads a key, unless that would take away one that somebody else
-// has loaded and that is not to be replaced.
+// SetLicense loads a key. It does not replace a key that somebody has loaded, unless the
+// change asks for that.
 func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.License, error) {
 	if strings.TrimSpace(c.Key) == "" {
-		return ecp.License{}, invalid("load licence", "key", `must not be empty; "default" is the licence EMQX comes with`)
+		return ecp.License{}, emqxhttp.Invalid("load license", "key",
+			`must not be empty; "default" is the license EMQX comes with`)
 	}
 	if !keywords[c.Key] {
-		b.client.Hide(c.Key)
+		b.client.Redact(c.Key)
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
@@ -43,31 +44,35 @@ func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.Licen
 		return ecp.License{}, err
 	}
 	if !now.BuiltIn && !c.Replace {
-		return ecp.License{}, b.client.Fail(ecp.CodeConflict, "has a licence of "+strconv.Quote(b.client.Say(now.Customer))+
-			" that somebody has loaded and that cannot be read back; say that it is to be replaced", nil)
+		return ecp.License{}, b.client.Fail(ecp.CodeConflict, "has a license of "+
+			strconv.Quote(b.client.Sanitize(now.Customer))+
+			" that somebody has loaded and that cannot be read back; set replace to replace it", nil)
 	}
-	// The same key once more changes nothing.
-	return ask(ctx, b, emqxhttp.Request{Method: http.MethodPost, Path: licensePath, Again: true, Body: map[string]string{"key": c.Key}}, decodeLicense)
+	// Sending the same key again changes nothing.
+	return query(ctx, b, emqxhttp.Request{
+		Method: http.MethodPost, Path: licensePath, Idempotent: true, Body: map[string]string{"key": c.Key},
+	}, decodeLicense)
 }
 
-// LicenseSettings asks for the watermarks.
+// LicenseSettings reads the watermarks.
 func (b *broker) LicenseSettings(ctx context.Context) (ecp.LicenseSettings, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	s, err := ask(ctx, b, emqxhttp.Request{Path: settingPath}, decodeSettings)
+	s, err := query(ctx, b, emqxhttp.Request{Path: settingPath}, decodeSettings)
 	return s.LicenseSettings, err
 }
 
-// SetLicenseSettings sends the watermarks that are to be set; EMQX keeps the
-// others.
+// SetLicenseSettings sets the watermarks that are not zero. EMQX keeps the others.
 func (b *broker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSettings) (ecp.LicenseSettings, error) {
 	body := map[string]string{}
 	for _, m := range []struct {
 		name, field string
 		share       float64
-	}{{"connection_high_watermark", "highWatermark", s.HighWatermark}, {"connection_low_watermark", "lowWatermark", s.LowWatermark}} {
-		if !(m.share >= 0 && m.share <= 1) { // also NaN
-			return ecp.LicenseSettings{}, invalid("set licence settings", m.field, "must be a share of the limit, between 0 and 1")
+	}{{"connection_high_watermark", "highWatermark", s.HighWatermark}, {"connection_low_watermark", "lowWatermark",
+		s.LowWatermark}} {
+		if !(m.share >= 0 && m.share <= 1) { // also false for NaN
+			return ecp.LicenseSettings{}, emqxhttp.Invalid("set license settings", m.field, "must be a share of the limit, "+
+				"between 0 and 1")
 		}
 		if m.share != 0 {
 			body[m.name] = strconv.FormatFloat(math.Round(m.share*1e4)/100, 'f', -1, 64) + "%"
@@ -77,58 +82,57 @@ func (b *broker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSettings) 
 	case len(body) == 0:
 		return b.LicenseSettings(ctx)
 	case len(body) == 2 && s.LowWatermark >= s.HighWatermark:
-		return ecp.LicenseSettings{}, invalid("set licence settings", "lowWatermark", "must be below highWatermark")
+		return ecp.LicenseSettings{}, emqxhttp.Invalid("set license settings", "lowWatermark", "must be below highWatermark")
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	set, err := ask(ctx, b, emqxhttp.Request{Method: http.MethodPut, Path: settingPath, Body: body}, decodeSettings)
+	set, err := query(ctx, b, emqxhttp.Request{Method: http.MethodPut, Path: settingPath, Body: body}, decodeSettings)
 	return set.LicenseSettings, err
 }
 
-// wireLimit is the limit in the answer of /license. It has two names: the first
-// counts clients; the second, since 5.8.5, sessions, and is the only one in some
-// later documents.
-type wireLimit struct {
+// limitFields is the limit in the answer of /license. It has two names: the first counts
+// clients; the second counts sessions since 5.8.5, and is the only one in some later
+// documents.
+type limitFields struct {
 	MaxConnections *emqxhttp.Count `json:"max_connections"`
 	MaxSessions    *emqxhttp.Count `json:"max_sessions"`
 }
 
-func (w wireLimit) limit() int {
+func (w limitFields) limit() int {
 	if w.MaxSessions != nil {
 		return w.MaxSessions.Limit()
 	}
 	return count(w.MaxConnections).Limit()
 }
 
-// decodeLimit reads the limit alone.
+// decodeLimit reads only the limit.
 func decodeLimit(body []byte) (int, error) {
-	var w wireLimit
+	var w limitFields
 	err := json.Unmarshal(body, &w)
 	return w.limit(), err
 }
 
-// wireLicense is the whole answer of /license.
-type wireLicense struct {
-	wireLimit
+// licenseBody is the whole answer of /license.
+type licenseBody struct {
+	limitFields
 
-	Customer     emqxhttp.Words  `json:"customer"`
-	Email        emqxhttp.Words  `json:"email"`
-	Type         emqxhttp.Words  `json:"type"` // "trial", "official", since 5.9 "community"
-	CustomerType *emqxhttp.Count `json:"customer_type"`
-	StartAt      emqxhttp.Words  `json:"start_at"`  // "2024-04-18"
-	ExpiryAt     emqxhttp.Words  `json:"expiry_at"` // "2029-04-17"
-	Expiry       any             `json:"expiry"`    // true = it has ended
+	Customer     emqxhttp.Message `json:"customer"`
+	Email        emqxhttp.Message `json:"email"`
+	Type         emqxhttp.Message `json:"type"` // "trial", "official", since 5.9 "community"
+	CustomerType *emqxhttp.Count  `json:"customer_type"`
+	StartAt      emqxhttp.Message `json:"start_at"`  // "2024-04-18"
+	ExpiryAt     emqxhttp.Message `json:"expiry_at"` // "2029-04-17"
+	Expiry       any              `json:"expiry"`    // true if it has expired
 }
 
-// decodeLicense reads /license. Up to 5.8 EMQX comes with a licence of a
-// customer "Evaluation" for 25 connections, from 5.9 on with one of the
-// community for one node.
+// decodeLicense reads /license. Up to 5.8 EMQX comes with a license for 25 connections of
+// the customer "Evaluation", from 5.9 on with a community license for one node.
 func decodeLicense(body []byte) (ecp.License, error) {
-	var w wireLicense
+	var w licenseBody
 	if err := json.Unmarshal(body, &w); err != nil {
 		return ecp.License{}, err
 	}
-	if w.MaxConnections == nil && w.MaxSessions == nil { // one of which each version has
+	if w.MaxConnections == nil && w.MaxSessions == nil { // each version has one of them
 		return ecp.License{}, errNotIt
 	}
 	l := ecp.License{
@@ -143,8 +147,8 @@ func decodeLicense(body []byte) (ecp.License, error) {
 	return l, nil
 }
 
-// day reads a date; zero where it is none.
-func day(w emqxhttp.Words) time.Time {
+// day reads a date. It returns the zero time for any other text.
+func day(w emqxhttp.Message) time.Time {
 	t, err := time.Parse(time.DateOnly, string(w))
 	if err != nil {
 		return time.Time{}
@@ -155,20 +159,20 @@ func day(w emqxhttp.Words) time.Time {
 // settings is the answer of /license/setting.
 type settings struct {
 	ecp.LicenseSettings
-	dynamic *int // nil = the licence has none
+	dynamic *int // nil if the license does not allow to set a limit
 }
 
 // decodeSettings reads /license/setting.
 func decodeSettings(body []byte) (settings, error) {
 	var w struct {
-		High    emqxhttp.Words  `json:"connection_high_watermark"` // "80%"
-		Low     emqxhttp.Words  `json:"connection_low_watermark"`
-		Dynamic *emqxhttp.Count `json:"dynamic_max_connections"`
+		High    emqxhttp.Message `json:"connection_high_watermark"` // "80%"
+		Low     emqxhttp.Message `json:"connection_low_watermark"`
+		Dynamic *emqxhttp.Count  `json:"dynamic_max_connections"`
 	}
 	if err := json.Unmarshal(body, &w); err != nil {
 		return settings{}, err
 	}
-	if w.High == "" && w.Low == "" { // which each version has
+	if w.High == "" && w.Low == "" { // each version has both
 		return settings{}, errNotIt
 	}
 	s := settings{LicenseSettings: ecp.LicenseSettings{HighWatermark: share(w.High), LowWatermark: share(w.Low)}}
@@ -179,8 +183,9 @@ func decodeSettings(body []byte) (settings, error) {
 	return s, nil
 }
 
-// share reads "80%", or 0.8; what is neither is 0, which is not told.
-func share(w emqxhttp.Words) float64 {
+// share reads "80%" or 0.8. It returns 0, which stands for an unknown share, for anything
+// else.
+func share(w emqxhttp.Message) float64 {
 	number, percent := strings.CutSuffix(string(w), "%")
 	n, err := strconv.ParseFloat(number, 64)
 	if percent {

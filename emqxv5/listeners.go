@@ -12,7 +12,7 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// Listeners lists them with how they are on each node that runs.
+// Listeners lists the listeners with their state on each running node.
 func (b *broker) Listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
@@ -20,31 +20,30 @@ func (b *broker) Listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
 }
 
 func (b *broker) listeners(ctx context.Context) ([]ecp.BrokerListener, error) {
-	return ofAll(ctx, b, func(ctx context.Context) ([]ecp.BrokerListener, error) {
-		return ask(ctx, b, emqxhttp.Request{Path: listenersPath}, decodeListeners)
+	return ofAllMembers(ctx, b, func(ctx context.Context) ([]ecp.BrokerListener, error) {
+		return query(ctx, b, emqxhttp.Request{Path: listenersPath}, decodeListeners)
 	})
 }
 
-// SetListenerLimit sends the one setting with the listener's id and type,
-// without which EMQX takes no change; it merges that into the settings it has.
-// A limit that is set already is left, because a change of ws or wss suspends
-// the listener for a moment.
+// SetListenerLimit sends the setting with the listener's id and type, which EMQX requires;
+// EMQX merges it into the present settings. It does not send a limit that is already set,
+// since any change of a ws or wss listener suspends the listener for a moment.
 func (b *broker) SetListenerLimit(ctx context.Context, id string, limit int) error {
 	kind, err := checkListener("limit listener", id)
 	switch {
 	case err != nil:
 		return err
 	case limit < 0:
-		return invalid("limit listener", "limit", "must not be negative; 0 = no limit")
+		return emqxhttp.Invalid("limit listener", "limit", "must not be negative; 0 means no limit")
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	now, err := ask(ctx, b, emqxhttp.Request{Path: listenerPath(id)}, decodeListenerLimit)
+	now, err := query(ctx, b, emqxhttp.Request{Path: listenerPath(id)}, decodeListenerLimit)
 	if err != nil {
 		return err
 	}
 	if now == limit {
-		if without, err := b.without(ctx, id, limit); err != nil || len(without) == 0 {
+		if without, err := b.nodesWithoutLimit(ctx, id, limit); err != nil || len(without) == 0 {
 			return err
 		}
 	}
@@ -52,58 +51,62 @@ func (b *broker) SetListenerLimit(ctx context.Context, id string, limit int) err
 	if limit == 0 {
 		body["max_connections"] = "infinity"
 	}
-	set, err := ask(ctx, b, emqxhttp.Request{Method: http.MethodPut, Path: listenerPath(id), Body: body}, decodeListenerLimit)
+	set, err := query(ctx, b, emqxhttp.Request{Method: http.MethodPut, Path: listenerPath(id), Body: body},
+		decodeListenerLimit)
 	switch {
 	case err != nil && ecp.CodeOf(err) != ecp.CodeUnavailable:
 		return err
 	case err == nil && set != limit:
-		return b.client.Fail(ecp.CodeUnavailable, "took the limit of listener "+b.client.Say(id)+" and has another; look again", nil)
+		return b.client.Fail(ecp.CodeUnavailable, "took the limit of listener "+b.client.Sanitize(id)+
+			" and has another one; call again", nil)
 	}
-	return b.limited(ctx, id, limit, err)
+	return b.verifyLimit(ctx, id, limit, err)
 }
 
-// limited says whether a change of a limit is in force everywhere. failed is the
-// error of the change, which may have been made all the same, or by some nodes.
-func (b *broker) limited(ctx context.Context, id string, limit int, failed error) error {
-	without, err := b.without(ctx, id, limit)
+// verifyLimit checks that a changed limit is in force on all nodes. failed is the error of
+// the change, which may have been made nevertheless, perhaps by some nodes only.
+func (b *broker) verifyLimit(ctx context.Context, id string, limit int, failed error) error {
+	without, err := b.nodesWithoutLimit(ctx, id, limit)
 	switch {
 	case err != nil:
 		return cmp.Or(failed, err)
 	case len(without) == 0:
 		return nil
 	}
-	says := "the limit of listener " + b.client.Say(id) + " is not in force on " + b.client.Say(strings.Join(without, ", ")) +
+	says := "the limit of listener " + b.client.Sanitize(id) + " is not in force on " +
+		b.client.Sanitize(strings.Join(without, ", ")) +
 		", where the change failed or is late; call again, and restart EMQX there if that does not help"
 	return b.client.Fail(ecp.CodeUnavailable, says, failed)
 }
 
-// without names the nodes on which a listener has another limit. The setting
-// itself is that of the node that answers: each node applies a change by
-// itself, and one that failed is heard of nowhere else.
-func (b *broker) without(ctx context.Context, id string, limit int) ([]string, error) {
+// nodesWithoutLimit returns the nodes on which a listener has another limit. The setting
+// itself is that of the answering node: each node applies a change by itself, and a failure
+// on one shows nowhere else.
+func (b *broker) nodesWithoutLimit(ctx context.Context, id string, limit int) ([]string, error) {
 	all, err := b.listeners(ctx)
 	if err != nil {
 		return nil, err
 	}
 	i := indexOf(all, id)
 	if i < 0 {
-		return nil, b.client.Fail(ecp.CodeUnavailable, "has a listener "+b.client.Say(id)+" and does not list it; look again", nil)
+		return nil, b.client.Fail(ecp.CodeUnavailable, "has a listener "+b.client.Sanitize(id)+
+			" and does not list it; call again", nil)
 	}
 	return all[i].Without(limit), nil
 }
 
-// StartListener enables it on all nodes. One that runs is left: EMQX would
-// restart it and cut its clients off.
+// StartListener enables a listener on all nodes. It leaves one that is running alone, since
+// EMQX would restart it and disconnect its clients.
 func (b *broker) StartListener(ctx context.Context, id string) error {
-	return b.turn(ctx, id, "start", ecp.True)
+	return b.switchListener(ctx, id, "start", ecp.True)
 }
 
-// StopListener disables it on all nodes.
+// StopListener disables a listener on all nodes.
 func (b *broker) StopListener(ctx context.Context, id string) error {
-	return b.turn(ctx, id, "stop", ecp.False)
+	return b.switchListener(ctx, id, "stop", ecp.False)
 }
 
-func (b *broker) turn(ctx context.Context, id, what string, wanted ecp.Truth) error {
+func (b *broker) switchListener(ctx context.Context, id, what string, wanted ecp.Truth) error {
 	if _, err := checkListener(what+" listener", id); err != nil {
 		return err
 	}
@@ -114,41 +117,43 @@ func (b *broker) turn(ctx context.Context, id, what string, wanted ecp.Truth) er
 		return err
 	}
 	i := indexOf(all, id)
-	if i >= 0 && all[i].Enabled == (wanted == ecp.True) && len(unlike(all[i], wanted)) == 0 {
+	if i >= 0 && all[i].Enabled == (wanted == ecp.True) && len(nodesNotIn(all[i], wanted)) == 0 {
 		return nil
 	}
-	err = b.do(ctx, emqxhttp.Request{Method: http.MethodPost, Path: listenerPath(id) + "/" + what, Again: true})
+	err = b.do(ctx, emqxhttp.Request{Method: http.MethodPost, Path: listenerPath(id) + "/" + what, Idempotent: true})
 	if err != nil && ecp.CodeOf(err) != ecp.CodeUnavailable {
 		return err
 	}
-	return b.turned(ctx, id, what, wanted, err)
+	return b.verifySwitched(ctx, id, what, wanted, err)
 }
 
-// turned says whether a listener was started or stopped everywhere: each node
-// does that by itself, and one that failed is heard of nowhere else. failed is the
-// error of the change, which may have been made all the same, or by some nodes.
-func (b *broker) turned(ctx context.Context, id, what string, wanted ecp.Truth, failed error) error {
+// verifySwitched checks that a listener was started or stopped on all nodes: each node does
+// that by itself, and a failure on one shows nowhere else. failed is the error of the
+// change, which may have been made nevertheless, perhaps by some nodes only.
+func (b *broker) verifySwitched(ctx context.Context, id, what string, wanted ecp.Truth, failed error) error {
 	all, err := b.listeners(ctx)
 	if err != nil {
 		return cmp.Or(failed, err)
 	}
 	i := indexOf(all, id)
 	if i < 0 {
-		return cmp.Or(failed, b.client.Fail(ecp.CodeUnavailable, "has a listener "+b.client.Say(id)+" and does not list it; look again", nil))
+		return cmp.Or(failed, b.client.Fail(ecp.CodeUnavailable, "has a listener "+b.client.Sanitize(id)+
+			" and does not list it; call again", nil))
 	}
-	nodes := unlike(all[i], wanted)
+	nodes := nodesNotIn(all[i], wanted)
 	if len(nodes) == 0 {
 		return nil
 	}
 	is := map[ecp.Truth]string{ecp.True: "does not run", ecp.False: "still runs"}[wanted]
-	says := "the listener " + b.client.Say(id) + " " + is + " on " + b.client.Say(strings.Join(nodes, ", ")) + ", where the " + what +
+	says := "the listener " + b.client.Sanitize(id) + " " + is + " on " + b.client.Sanitize(strings.Join(nodes, ", ")) +
+		", where the " + what +
 		" failed or is late; call again, and look into EMQX's log there if that does not help"
 	return b.client.Fail(ecp.CodeUnavailable, says, failed)
 }
 
-// unlike names the nodes on which a listener is not as wanted. Where nobody tells of
-// nodes it is the sum that counts.
-func unlike(l ecp.BrokerListener, wanted ecp.Truth) []string {
+// nodesNotIn returns the nodes on which a listener is not in the wanted state. Without a
+// list of nodes the overall state counts.
+func nodesNotIn(l ecp.BrokerListener, wanted ecp.Truth) []string {
 	var names []string
 	for _, n := range l.Nodes {
 		if n.Running != (wanted == ecp.True) {
@@ -165,26 +170,23 @@ func indexOf(all []ecp.BrokerListener, id string) int {
 	return slices.IndexFunc(all, func(l ecp.BrokerListener) bool { return l.ID == id })
 }
 
-// checkListener gives the type that is in an id.
+// checkListener returns the type in an id.
 func checkListener(op, id string) (kind string, err error) {
 	kind, name, _ := strings.Cut(id, ":")
 	if kind == "" || name == "" {
-		return "", invalid(op, "id", `must be an id as in Listeners, e.g. "tcp:default"`)
+		return "", emqxhttp.Invalid(op, "id", `must be an id as in Listeners, e.g. "tcp:default"`)
 	}
 	return kind, nil
 }
 
-// protocols are EMQX's words for those we have words for.
-var protocols = map[string]ecp.Protocol{"tcp": ecp.MQTT, "ssl": ecp.MQTTS, "ws": ecp.WS, "wss": ecp.WSS}
-
-// listener is an entry of /listeners. Its status sums up the nodes', the limit
-// too, and the limit is "infinity" where there is none.
+// listener is an entry of /listeners. Its status is that of all nodes, with the sum of
+// their limits. No limit is written as "infinity".
 type listener struct {
-	ID     string         `json:"id"`
-	Type   emqxhttp.Text  `json:"type"`
-	Bind   emqxhttp.Words `json:"bind"`
-	Enable any            `json:"enable"`
-	Status listenerStatus `json:"status"`
+	ID     string           `json:"id"`
+	Type   emqxhttp.Text    `json:"type"`
+	Bind   emqxhttp.Message `json:"bind"`
+	Enable any              `json:"enable"`
+	Status listenerStatus   `json:"status"`
 	Nodes  []struct {
 		Node   emqxhttp.Text  `json:"node"`
 		Status listenerStatus `json:"status"`
@@ -197,8 +199,8 @@ type listenerStatus struct {
 	Limit       emqxhttp.Count `json:"max_connections"`
 }
 
-// truth of all nodes.
-func (s listenerStatus) truth() ecp.Truth {
+// running returns the state over all nodes.
+func (s listenerStatus) running() ecp.Truth {
 	switch s.Running {
 	case true, "true":
 		return ecp.True
@@ -226,16 +228,18 @@ func decodeListeners(body []byte) ([]ecp.BrokerListener, error) {
 }
 
 func (e listener) listener() ecp.BrokerListener {
-	l := ecp.BrokerListener{
-		ID: e.ID, Protocol: protocols[string(e.Type)], Bind: string(e.Bind), Enabled: e.Enable != false && e.Enable != "false",
-		Running: e.Status.truth(), Connections: e.Status.Connections.Int(), Limit: e.Status.Limit.Limit(),
+	protocol, known := emqxhttp.Protocol(string(e.Type))
+	if !known {
+		protocol = ecp.Protocol(e.Type)
 	}
-	if l.Protocol == "" {
-		l.Protocol = ecp.Protocol(e.Type)
+	l := ecp.BrokerListener{
+		ID: e.ID, Protocol: protocol, Bind: string(e.Bind), Enabled: e.Enable != false && e.Enable != "false",
+		Running: e.Status.running(), Connections: e.Status.Connections.Int(), Limit: e.Status.Limit.Limit(),
 	}
 	for _, n := range e.Nodes {
 		l.Nodes = append(l.Nodes, ecp.ListenerNode{
-			Node: string(n.Node), Running: n.Status.truth() == ecp.True, Connections: n.Status.Connections.Int(), Limit: n.Status.Limit.Limit(),
+			Node: string(n.Node), Running: n.Status.running() == ecp.True, Connections: n.Status.Connections.Int(),
+			Limit: n.Status.Limit.Limit(),
 		})
 	}
 	if len(l.Nodes) > 0 {

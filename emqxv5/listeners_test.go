@@ -37,7 +37,9 @@ func TestListeners(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []ecp.BrokerListener{{
 		ID: "quic:q", Protocol: "quic", Bind: "14567", Running: ecp.Unknown, Connections: 3, Limit: 100,
-		Nodes: []ecp.ListenerNode{{Node: "a", Running: true, Connections: 2, Limit: 100}, {Node: "b", Connections: 1, Limit: 100}},
+		Nodes: []ecp.ListenerNode{
+			{Node: "a", Running: true, Connections: 2, Limit: 100}, {Node: "b", Connections: 1, Limit: 100},
+		},
 	}}, got)
 }
 
@@ -51,16 +53,20 @@ func TestSetListenerLimit(t *testing.T) {
 		code  ecp.Code
 		says  string
 	}{
-		{"a limit", "tcp:default", 100, emqxtest.Body(`{"id":"tcp:default","max_connections":100}`), `{"id":"tcp:default","max_connections":100,"type":"tcp"}`, "", ""},
+		{"a limit", "tcp:default", 100, emqxtest.Body(`{"id":"tcp:default","max_connections":100}`),
+			`{"id":"tcp:default","max_connections":100,"type":"tcp"}`, "", ""},
 		{"as it is", "tcp:default", 0, nil, "", "", ""},
-		{"that does not hold", "tcp:default", 100, emqxtest.Body(`{"id":"tcp:default","max_connections":"infinity"}`), `{"id":"tcp:default","max_connections":100,"type":"tcp"}`, ecp.CodeUnavailable, "has another"},
-		{"refused", "tcp:default", 100, emqxtest.Failing(400, `{"code":"BAD_REQUEST","message":"bad"}`), `{"id":"tcp:default","max_connections":100,"type":"tcp"}`, ecp.CodeInvalid, "bad"},
+		{"that does not hold", "tcp:default", 100, emqxtest.Body(`{"id":"tcp:default","max_connections":"infinity"}`),
+			`{"id":"tcp:default","max_connections":100,"type":"tcp"}`, ecp.CodeUnavailable, "has another"},
+		{"refused", "tcp:default", 100, emqxtest.Refusal(400, `{"code":"BAD_REQUEST","message":"bad"}`),
+			`{"id":"tcp:default","max_connections":100,"type":"tcp"}`, ecp.CodeInvalid, "bad"},
 		{"negative", "tcp:default", -1, nil, "", ecp.CodeInvalid, "must not be negative"},
 		{"of no id", "default", 1, nil, "", ecp.CodeInvalid, `e.g. "tcp:default"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var requests emqxtest.Requests
-			b := open[ecp.ListenerManager](t, requests.Of(limited(emqxtest.Calls{"PUT " + tcp: c.put}.Before(replay(t, "one")))))
+			b := open[ecp.ListenerManager](t, requests.Record(limited(emqxtest.Calls{"PUT " + tcp: c.put}.Before(replay(t,
+				"one")))))
 			err := b.SetListenerLimit(t.Context(), c.id, c.limit)
 			refusedAs(t, err, c.code, "")
 			if c.code != "" {
@@ -74,9 +80,14 @@ func TestSetListenerLimit(t *testing.T) {
 		})
 	}
 	var requests emqxtest.Requests
-	hundred := emqxtest.Calls{"GET " + tcp: emqxtest.Body(`{"max_connections":"100"}`), "PUT " + tcp: emqxtest.Body(`{"max_connections":"infinity"}`)}
-	require.NoError(t, open[ecp.ListenerManager](t, requests.Of(hundred.Before(replay(t, "one")))).SetListenerLimit(t.Context(), "tcp:default", 0))
-	require.Equal(t, []string{"PUT " + tcp + ` {"id":"tcp:default","max_connections":"infinity","type":"tcp"}`}, requests.Changes())
+	hundred := emqxtest.Calls{
+		"GET " + tcp: emqxtest.Body(`{"max_connections":"100"}`),
+		"PUT " + tcp: emqxtest.Body(`{"max_connections":"infinity"}`),
+	}
+	require.NoError(t, open[ecp.ListenerManager](t,
+		requests.Record(hundred.Before(replay(t, "one")))).SetListenerLimit(t.Context(), "tcp:default", 0))
+	require.Equal(t, []string{"PUT " + tcp + ` {"id":"tcp:default","max_connections":"infinity","type":"tcp"}`},
+		requests.Changes())
 
 	err := open[ecp.ListenerManager](t, answer(t, "36-listener-404")).SetListenerLimit(t.Context(), "tcp:nope", 5)
 	refusedAs(t, err, ecp.CodeNotFound, "BAD_LISTENER_ID", "Listener id not found")
@@ -95,14 +106,16 @@ func TestListenerLimitOnEveryNode(t *testing.T) {
 	manager := b.(ecp.ListenerManager)
 	s.Node("emqx@b").KeepListeners(true)
 	for range 3 {
-		refusedAs(t, manager.SetListenerLimit(t.Context(), "tcp:default", 1000), ecp.CodeUnavailable, "", "is not in force on emqx@b,")
+		refusedAs(t, manager.SetListenerLimit(t.Context(), "tcp:default", 1000), ecp.CodeUnavailable, "",
+			"is not in force on emqx@b,")
 	}
 	all, err := manager.Listeners(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1000, all[1].Limit, "the lowest")
 	require.Equal(t, []string{"emqx@b"}, all[1].Without(1000))
 	s.Node("emqx@b").KeepListeners(false)
-	require.NoError(t, manager.SetListenerLimit(t.Context(), "tcp:default", 1000), "it is made again where it is not in force")
+	require.NoError(t, manager.SetListenerLimit(t.Context(), "tcp:default", 1000),
+		"it is made again where it is not in force")
 
 	const large = 5_000_000_000 // more than 2^31-1, which EMQX takes
 	require.NoError(t, manager.SetListenerLimit(t.Context(), "tcp:default", large))
@@ -122,8 +135,11 @@ func TestListenerLimitOnEveryNode(t *testing.T) {
 func TestLostListenerLimit(t *testing.T) {
 	var list string
 	h := emqxtest.Calls{
-		"PUT " + tcp:       emqxtest.Status(http.StatusInternalServerError),
-		"GET " + listeners: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { emqxtest.Body(list).ServeHTTP(w, r) }),
+		"PUT " + tcp: emqxtest.Status(http.StatusInternalServerError),
+		"GET " + listeners: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			emqxtest.Body(list).ServeHTTP(w,
+				r)
+		}),
 	}.Before(replay(t, "one"))
 	b := open[ecp.ListenerManager](t, h)
 	entry := func(a, b int) string {
@@ -161,17 +177,23 @@ func TestTurnListener(t *testing.T) {
 			}
 			var requests emqxtest.Requests
 			h := emqxtest.Calls{
-				"GET " + listeners: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { emqxtest.Body(listed).ServeHTTP(w, r) }),
+				"GET " + listeners: http.HandlerFunc(func(w http.ResponseWriter,
+					r *http.Request) {
+					emqxtest.Body(listed).ServeHTTP(w, r)
+				}),
 				"POST " + tcp + "/" + what: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					listed = list(fmt.Sprint(what == "start"), fmt.Sprint(what == "start"))
 					turned.ServeHTTP(w, r)
 				}),
 			}
-			require.Equal(t, code, ecp.CodeOf(call(open[ecp.ListenerManager](t, requests.Of(h.Before(turned))))), "%s: %s", c.name, what)
+			require.Equal(t, code, ecp.CodeOf(call(open[ecp.ListenerManager](t, requests.Record(h.Before(turned))))), "%s: %s",
+				c.name, what)
 			require.Len(t, requests.Changes(), changes, "%s: %s", c.name, what)
 		}
-		try("start", func(b ecp.ListenerManager) error { return b.StartListener(t.Context(), "tcp:default") }, c.starts, c.startCode)
-		try("stop", func(b ecp.ListenerManager) error { return b.StopListener(t.Context(), "tcp:default") }, c.stops, c.stopAs)
+		try("start", func(b ecp.ListenerManager) error { return b.StartListener(t.Context(), "tcp:default") }, c.starts,
+			c.startCode)
+		try("stop", func(b ecp.ListenerManager) error { return b.StopListener(t.Context(), "tcp:default") }, c.stops,
+			c.stopAs)
 	}
 	require.ErrorIs(t, open[ecp.ListenerManager](t, replay(t, "one")).StopListener(t.Context(), "tcp"), ecp.ErrInvalid)
 }
@@ -187,11 +209,14 @@ func TestTurnListenerOnEveryNode(t *testing.T) {
 	require.NoError(t, err)
 	defer b.Close()
 	manager := b.(ecp.ListenerManager)
-	turn := map[string]func(context.Context, string) error{"still runs": manager.StopListener, "does not run": manager.StartListener}
+	turn := map[string]func(context.Context, string) error{
+		"still runs": manager.StopListener, "does not run": manager.StartListener,
+	}
 	for _, says := range []string{"still runs", "does not run"} {
 		s.Node("emqx@b").KeepListeners(true)
 		for range 3 {
-			refusedAs(t, turn[says](t.Context(), "tcp:default"), ecp.CodeUnavailable, "", "the listener tcp:default "+says+" on emqx@b,")
+			refusedAs(t, turn[says](t.Context(), "tcp:default"), ecp.CodeUnavailable, "", "the listener tcp:default "+says+
+				" on emqx@b,")
 		}
 		s.Node("emqx@b").KeepListeners(false)
 		require.NoError(t, turn[says](t.Context(), "tcp:default"))

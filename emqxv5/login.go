@@ -13,90 +13,87 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// lockout is how long a login that was refused is not tried again. From 5.9 on
-// EMQX locks a user for ten minutes after five refusals within five.
+// lockout is how long a refused login is not tried again. From 5.9 on EMQX locks a user for
+// ten minutes after five failures within five minutes.
 const lockout = 5 * time.Minute
 
-// authOf gives what authenticates with these credentials: a key in every
-// request, a user by a token; where it is not said which, the key is tried
-// first.
+// authOf returns the authentication for credentials: an API key is sent with every request,
+// a user logs in for a token. If the kind is not given, the key is tried first.
 func authOf(who ecp.Credentials) emqxhttp.Auth {
 	if who.Kind == ecp.CredentialKey {
 		return emqxhttp.Basic(who)
 	}
-	l := &login{who: who, turn: make(chan struct{}, 1)}
+	l := &login{who: who, loggingIn: make(chan struct{}, 1)}
 	if who.Kind != ecp.CredentialUser {
 		l.key = emqxhttp.BasicHeader(who)
 	}
 	return l
 }
 
-// login authenticates by the token of a user, and by a key for as long as that
-// is not refused.
+// login authenticates by the token of a user, and by a key until that is refused.
 type login struct {
-	who  ecp.Credentials
-	key  string        // the key's header; "" = it is no key
-	turn chan struct{} // is full while somebody logs in
+	who       ecp.Credentials
+	key       string        // header of the key; empty if it is not a key
+	loggingIn chan struct{} // full while somebody logs in
 
-	mu      sync.Mutex
-	asUser  bool      // guarded by mu: the key was refused
-	token   string    // guarded by mu; "" = none
-	tried   int       // guarded by mu: logins that have ended
-	refusal error     // guarded by mu: what the last one ended with; nil = well
-	hold    time.Time // guarded by mu: until then the refusal stands; zero = it does not
+	mu           sync.Mutex
+	asUser       bool      // guarded by mu; the key was refused
+	token        string    // guarded by mu; empty if there is none
+	attempts     int       // guarded by mu; number of completed logins
+	refusal      error     // guarded by mu; error of the last login
+	refusedUntil time.Time // guarded by mu; until then the error counts for new calls; zero if it does not
 }
 
-// Header gives the key or the token. One caller at a time logs in; those that
-// waited for it share what it got, a failure too.
+// Header returns the key or the token. One caller at a time logs in. Callers that wait for
+// it share the result, also a failure.
 func (l *login) Header(ctx context.Context, c *emqxhttp.Client) (string, error) {
-	header, tried, err := l.have(-1)
+	header, tried, err := l.cached(-1)
 	if header != "" || err != nil {
 		return header, err
 	}
 	select {
-	case l.turn <- struct{}{}:
+	case l.loggingIn <- struct{}{}:
 	case <-ctx.Done():
 		return "", c.Fail(ecp.CodeUnavailable, "no answer in time to the login of another call", ctx.Err())
 	}
-	defer func() { <-l.turn }()
-	if header, _, err := l.have(tried); header != "" || err != nil {
+	defer func() { <-l.loggingIn }()
+	if header, _, err := l.cached(tried); header != "" || err != nil {
 		return header, err
 	}
 	token, err := l.logIn(ctx, c)
-	if err != nil && ctx.Err() != nil { // ours alone: it was given up
+	if err != nil && ctx.Err() != nil { // only this caller gave up
 		return "", err
 	}
-	return l.keep(token, err)
+	return l.store(token, err)
 }
 
-// have gives what is there to be sent or to be said. seen is the number of
-// logins that had ended when the caller came: one that has ended since was
-// waited for.
-func (l *login) have(seen int) (header string, tried int, refusal error) {
+// cached returns the header or the error that is known already. seen is the number of
+// completed logins when the caller came: it has waited for any later one.
+func (l *login) cached(seen int) (header string, tried int, refusal error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.hold.IsZero() && !time.Now().Before(l.hold) { // begin anew
-		l.refusal, l.hold, l.asUser = nil, time.Time{}, false
+	if !l.refusedUntil.IsZero() && !time.Now().Before(l.refusedUntil) { // try again from the beginning
+		l.refusal, l.refusedUntil, l.asUser = nil, time.Time{}, false
 	}
 	switch {
 	case l.key != "" && !l.asUser:
-		return l.key, l.tried, nil
+		return l.key, l.attempts, nil
 	case l.token != "":
-		return "Bearer " + l.token, l.tried, nil
-	case l.refusal != nil && (!l.hold.IsZero() || seen >= 0 && seen != l.tried):
-		return "", l.tried, l.refusal
+		return "Bearer " + l.token, l.attempts, nil
+	case l.refusal != nil && (!l.refusedUntil.IsZero() || seen >= 0 && seen != l.attempts):
+		return "", l.attempts, l.refusal
 	}
-	return "", l.tried, nil
+	return "", l.attempts, nil
 }
 
-// keep takes note of how a login ended.
-func (l *login) keep(token string, err error) (header string, _ error) {
+// store stores the result of a login.
+func (l *login) store(token string, err error) (header string, _ error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tried++
-	l.token, l.refusal, l.hold = token, err, time.Time{}
+	l.attempts++
+	l.token, l.refusal, l.refusedUntil = token, err, time.Time{}
 	if errors.Is(err, ecp.ErrDenied) {
-		l.hold = time.Now().Add(lockout)
+		l.refusedUntil = time.Now().Add(lockout)
 	}
 	if err != nil {
 		return "", err
@@ -104,19 +101,19 @@ func (l *login) keep(token string, err error) (header string, _ error) {
 	return "Bearer " + token, nil
 }
 
-// endings are the codes of a 401 after which a new token may do.
-var endings = map[string]bool{"BAD_TOKEN": true, "TOKEN_TIME_OUT": true}
+// expiredTokenCodes are the codes of a 401 after which a new token may help.
+var expiredTokenCodes = map[string]bool{"BAD_TOKEN": true, "TOKEN_TIME_OUT": true}
 
-// Refused forgets a token that has ended, or the key where it is none.
+// Refused drops a token that has expired, or a key that is not one.
 func (l *login) Refused(a emqxhttp.Answer, sent string) bool {
-	code := said(a.Body).Code
+	code := parseRefusal(a.Body).Code
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case sent == l.key && code == "BAD_API_KEY_OR_SECRET":
 		l.asUser = true
 		return true
-	case !endings[code]: // API_KEY_NOT_ALLOW, too
+	case !expiredTokenCodes[code]: // includes API_KEY_NOT_ALLOW
 		return false
 	case sent == "Bearer "+l.token:
 		l.token = ""
@@ -124,56 +121,59 @@ func (l *login) Refused(a emqxhttp.Answer, sent string) bool {
 	return true
 }
 
-// End logs out: EMQX keeps each login until it ends by itself, an hour after it
-// was last used.
+// End logs out. Otherwise EMQX would keep the login for an hour after its last use.
 func (l *login) End(c *emqxhttp.Client) {
 	l.mu.Lock()
 	token := l.token
 	l.token = ""
 	l.mu.Unlock()
 	if token != "" {
-		c.Farewell(emqxhttp.Request{Method: http.MethodPost, Path: logoutPath, Body: map[string]string{"username": l.who.Username}}, "Bearer "+token)
+		c.SendDetached(emqxhttp.Request{
+			Method: http.MethodPost, Path: logoutPath, Body: map[string]string{"username": l.who.Username},
+		}, "Bearer "+token)
 	}
 }
 
-// logIn asks for a token.
+// logIn logs in and returns the token.
 func (l *login) logIn(ctx context.Context, c *emqxhttp.Client) (string, error) {
 	r := emqxhttp.Request{
-		Method: http.MethodPost, Path: loginPath, Open: true, Again: true,
+		Method: http.MethodPost, Path: loginPath, NoAuth: true, Idempotent: true,
 		Body: map[string]string{"username": l.who.Username, "password": l.who.Password},
 	}
-	return emqxhttp.Ask(ctx, c, r, func(ctx context.Context, a emqxhttp.Answer) ([]byte, error) {
+	return emqxhttp.Query(ctx, c, r, func(ctx context.Context, a emqxhttp.Answer) ([]byte, error) {
 		if !a.OK() {
-			return nil, l.why(ctx, c, a)
+			return nil, l.loginError(ctx, c, a)
 		}
 		return a.Body, nil
 	}, func(body []byte) (string, error) {
 		token, err := decodeToken(body)
 		if err == nil {
-			c.Hide(token)
+			c.Redact(token)
 		}
 		return token, err
 	})
 }
 
-// neither are the codes of a login that is refused for what was sent.
-var neither = map[string]bool{"BAD_USERNAME_OR_PWD": true, "BAD_API_KEY_OR_SECRET": true}
+// badCredentialCodes are the codes of a login with wrong credentials.
+var badCredentialCodes = map[string]bool{"BAD_USERNAME_OR_PWD": true, "BAD_API_KEY_OR_SECRET": true}
 
-// why gives the error for a login that is refused.
-func (l *login) why(ctx context.Context, c *emqxhttp.Client, a emqxhttp.Answer) error {
-	words := said(a.Body)
+// loginError returns the error for a refused login.
+func (l *login) loginError(ctx context.Context, c *emqxhttp.Client, a emqxhttp.Answer) error {
+	words := parseRefusal(a.Body)
 	switch {
-	case l.key != "" && neither[words.Code], l.key != "" && words.Message == pathMissing: // the key was refused by a broker that is up
-		return c.RefusedAs(a, ecp.CodeDenied, "the credentials are accepted neither as an API key nor as a dashboard user; check API key and secret, and that the key is enabled and not expired, or name and password", words)
-	case a.Status == http.StatusNotFound && c.Speaks(ctx, olderPath):
-		return older(c)
+	// The broker is up and refused the key.
+	case l.key != "" && badCredentialCodes[words.Code], l.key != "" && words.Message == pathMissing:
+		return c.RefusedAs(a, ecp.CodeDenied, "the credentials are accepted neither as an API key nor as a dashboard "+
+			"user; check API key and secret, and that the key is enabled and not expired, or name and password", words)
+	case a.Status == http.StatusNotFound && c.AnswersLikeEMQX(ctx, olderPath):
+		return olderMajor(c)
 	case a.Status == http.StatusNotFound && (starting(a) || words.Message == pathMissing):
 		return c.RefusedAs(a, ecp.CodeUnavailable, "EMQX is still starting, or it is an EMQX of another major", words)
 	}
 	return refusal(c, a, words)
 }
 
-var errNoToken = errors.New("it has no token that could be sent")
+var errNoToken = errors.New("it has no valid token")
 
 // decodeToken reads the answer of /login.
 func decodeToken(body []byte) (string, error) {
@@ -181,7 +181,7 @@ func decodeToken(body []byte) (string, error) {
 		Token string `json:"token"`
 	}
 	if err := json.Unmarshal(body, &l); err != nil {
-		return "", errNoToken // the decoder's words may have it
+		return "", errNoToken // the decoder's error may contain the token
 	}
 	if l.Token == "" || strings.ContainsFunc(l.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", errNoToken

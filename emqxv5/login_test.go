@@ -108,13 +108,17 @@ func (d *door) counts() (logins, asked int) {
 }
 
 func reply(r *http.Request, status int, body string) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}
 }
 
 func enter(t *testing.T, d *door, who ecp.Credentials) ecp.Broker {
 	t.Helper()
 	d.tokens = map[string]bool{}
-	b, err := emqxv5.New(emqxv5.Config{}).Open(ecp.Endpoint{BaseURL: "http://broker:18083", Transport: d, Credentials: who})
+	b, err := emqxv5.New(emqxv5.Config{}).Open(ecp.Endpoint{BaseURL: "http://broker:18083", Transport: d,
+		Credentials: who})
 	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	return b
@@ -138,9 +142,13 @@ func TestLogin(t *testing.T) {
 	}{
 		{"a user", asUser, "", "", 1},
 		{"either, and it is a user", either, "", "", 1},
-		{"a key is never logged in", ecp.Credentials{Username: "key-2a", Password: "secret-77f0", Kind: ecp.CredentialKey}, ecp.CodeDenied, "check API key", 0},
-		{"a user with a wrong password is logged in once", ecp.Credentials{Username: "admin-1f", Password: "wrong-7", Kind: ecp.CredentialUser}, ecp.CodeDenied, "check name and password", 1},
-		{"neither key nor user", ecp.Credentials{Username: "admin-1f", Password: "wrong-7"}, ecp.CodeDenied, "neither as an API key nor as a dashboard user", 1},
+		{"a key is never logged in", ecp.Credentials{Username: "key-2a", Password: "secret-77f0", Kind: ecp.CredentialKey},
+			ecp.CodeDenied, "check API key", 0},
+		{"a user with a wrong password is logged in once", ecp.Credentials{
+			Username: "admin-1f", Password: "wrong-7", Kind: ecp.CredentialUser,
+		}, ecp.CodeDenied, "check name and password", 1},
+		{"neither key nor user", ecp.Credentials{Username: "admin-1f", Password: "wrong-7"}, ecp.CodeDenied,
+			"neither as an API key nor as a dashboard user", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := &door{}
@@ -193,7 +201,8 @@ func TestLoginAgain(t *testing.T) {
 // TestLoginThatDoesNotHold: a broker that takes no token is not asked for ever.
 func TestLoginThatDoesNotHold(t *testing.T) {
 	d := &door{tokens: map[string]bool{}}
-	b, err := emqxv5.New(emqxv5.Config{}).Open(ecp.Endpoint{BaseURL: "http://broker:18083", Transport: forgetful{d}, Credentials: asUser})
+	b, err := emqxv5.New(emqxv5.Config{}).Open(ecp.Endpoint{BaseURL: "http://broker:18083", Transport: forgetful{d},
+		Credentials: asUser})
 	require.NoError(t, err)
 	defer b.Close()
 	refusedAs(t, call(t.Context(), b), ecp.CodeDenied, "BAD_TOKEN", "each login ends as soon as it is made")

@@ -10,11 +10,11 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// inviteMillis is how long the broker may wait for the node, which restarts.
+// inviteMillis is how long the broker waits for the node, which restarts.
 const inviteMillis = 15_000
 
-// InviteMember lets a node join. A member is left alone: to EMQX that is an
-// error, with words that depend on the version.
+// InviteMember makes a node join. It does nothing for a member: EMQX would answer with an
+// error whose text depends on the version.
 func (b *broker) InviteMember(ctx context.Context, node string) error {
 	if err := checkNode("invite member", node); err != nil {
 		return err
@@ -25,11 +25,13 @@ func (b *broker) InviteMember(ctx context.Context, node string) error {
 	if err != nil || slices.ContainsFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == node }) {
 		return err
 	}
-	return b.do(ctx, emqxhttp.Request{Method: http.MethodPut, Path: invitePath(node), Body: map[string]int{"timeout": inviteMillis}})
+	return b.do(ctx, emqxhttp.Request{
+		Method: http.MethodPut, Path: invitePath(node), Body: map[string]int{"timeout": inviteMillis},
+	})
 }
 
-// RemoveMember lets the others forget a node. EMQX would also let one that runs
-// be forgotten, which resets it.
+// RemoveMember removes a member that does not run. EMQX itself would also remove a running
+// one, and reset it.
 func (b *broker) RemoveMember(ctx context.Context, node string) error {
 	if err := checkNode("remove member", node); err != nil {
 		return err
@@ -40,18 +42,17 @@ func (b *broker) RemoveMember(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	if err := b.client.Removable(ctx, d.Nodes, node, b.self); err != nil {
+	if err := b.client.CheckRemovable(ctx, d.Nodes, node, b.self); err != nil {
 		return err
 	}
 	return b.do(ctx, emqxhttp.Request{Method: http.MethodDelete, Path: leavePath(node)})
 }
 
-// checkNode refuses what is no name of a node. EMQX does, too, in words that
-// say less.
+// checkNode refuses an invalid node name. EMQX does so, too, but its message says less.
 func checkNode(op, node string) error {
 	name, host, _ := strings.Cut(node, "@")
 	if name == "" || host == "" || strings.Contains(host, "@") {
-		return invalid(op, "node", `must be a name as in Describe, e.g. "emqx@10.0.0.1"`)
+		return emqxhttp.Invalid(op, "node", `must be a name as in Describe, e.g. "emqx@10.0.0.1"`)
 	}
 	return nil
 }

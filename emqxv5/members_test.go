@@ -23,10 +23,13 @@ func TestInviteMember(t *testing.T) {
 	}{
 		{"a node", other, answer(t, "00-invite-2"), 1, "", ""},
 		{"a member", "emqx@127.0.0.1", nil, 0, "", ""},
-		{"a member by then", other, emqxtest.Failing(400, `{"code":"BAD_REQUEST","message":"{already_in_cluster,'emqx@127.0.0.2'}"}`), 1, "", ""},
+		{"a member by then", other, emqxtest.Refusal(400,
+			`{"code":"BAD_REQUEST","message":"{already_in_cluster,'emqx@127.0.0.2'}"}`), 1, "", ""},
 		{"itself under another name", other, answer(t, "11-cluster-invite-self"), 1, "", ""},
 		{"nobody", other, answer(t, "11-cluster-invite-unknown"), 1, ecp.CodeUnavailable, "that it has the cluster's cookie"},
-		{"with a licence for one", other, emqxtest.Failing(400, `{"code":"BAD_REQUEST","message":"emqx@a has a single node license"}`), 1, ecp.CodeUnsupported, "load one for several nodes"},
+		{"with a license for one", other, emqxtest.Refusal(400,
+			`{"code":"BAD_REQUEST","message":"emqx@a has a single node license"}`), 1, ecp.CodeUnsupported,
+			"load one for several nodes"},
 		{"no name", "127.0.0.2", nil, 0, ecp.CodeInvalid, "as in Describe"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -35,7 +38,7 @@ func TestInviteMember(t *testing.T) {
 			if c.h != nil {
 				h = emqxtest.Calls{invite: c.h}.Before(h)
 			}
-			err := open[ecp.MemberManager](t, requests.Of(h)).InviteMember(t.Context(), c.node)
+			err := open[ecp.MemberManager](t, requests.Record(h)).InviteMember(t.Context(), c.node)
 			refusedAs(t, err, c.code, "")
 			if c.code != "" {
 				require.ErrorContains(t, err, c.says)
@@ -52,7 +55,8 @@ func TestRemoveMember(t *testing.T) {
 	const node = "emqx@127.0.0.3"
 	leave := "DELETE /api/v5/cluster/" + node + "/force_leave"
 	listed := func(status string) http.Handler {
-		return emqxtest.Body(`[{"node":"emqx@127.0.0.1","node_status":"running"},{"node":"` + node + `","node_status":"` + status + `","role":"core"}]`)
+		return emqxtest.Body(`[{"node":"emqx@127.0.0.1","node_status":"running"},{"node":"` + node + `","node_status":"` +
+			status + `","role":"core"}]`)
 	}
 	for _, c := range []struct {
 		name  string
@@ -64,10 +68,11 @@ func TestRemoveMember(t *testing.T) {
 		{"not listed", nil, "08-force-leave-3", "", ""},
 		{"stopped", listed("stopped"), "08-force-leave-3", "", ""},
 		{"no member", nil, "11-cluster-force-leave-unknown", "", ""},
-		{"itself, as the broker says", nil, "11-cluster-force-leave-self", ecp.CodeInvalid, "ask another member to remove it"},
+		{"itself, as the broker says", nil, "11-cluster-force-leave-self", ecp.CodeInvalid,
+			"ask another member to remove it"},
 		{"denied", nil, "35-apikey-viewer-post-403", ecp.CodeDenied, "administrator"},
 		{"running", listed("running"), "", ecp.CodeConflict, "stop EMQX on it"},
-		{"hanging", listed("unknown"), "", ecp.CodeUnavailable, "may run all the same"},
+		{"hanging", listed("unknown"), "", ecp.CodeUnavailable, "may be running"},
 		{"members that are not told", emqxtest.Status(http.StatusForbidden), "", ecp.CodeDenied, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,7 +84,7 @@ func TestRemoveMember(t *testing.T) {
 			if c.leave != "" {
 				calls[leave] = answer(t, c.leave)
 			}
-			err := open[ecp.MemberManager](t, requests.Of(calls.Before(replay(t, "one")))).RemoveMember(t.Context(), node)
+			err := open[ecp.MemberManager](t, requests.Record(calls.Before(replay(t, "one")))).RemoveMember(t.Context(), node)
 			require.Equal(t, c.code, ecp.CodeOf(err), "%v", err)
 			if c.code != "" {
 				require.ErrorContains(t, err, c.says)

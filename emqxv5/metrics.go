@@ -9,24 +9,24 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// modes are what EMQX calls the scopes. In the second each series has a label
-// "node".
+// modes are EMQX's names of the scopes. In the second one each series has a label "node".
 var modes = map[ecp.MetricsScope]string{ecp.MetricsOfNode: "node", ecp.MetricsOfNodes: "all_nodes_unaggregated"}
 
-// WriteMetrics copies /prometheus/stats, with the credentials, which some
-// configurations ask for. Large clusters need a while for it.
+// WriteMetrics copies /prometheus/stats. It sends the credentials, which some
+// configurations require. A large cluster takes a while to answer.
 func (b *broker) WriteMetrics(ctx context.Context, w io.Writer, s ecp.MetricsScope) (int64, error) {
 	mode, ok := modes[s]
 	if !ok {
-		return 0, invalid("write metrics", "scope", `must be "" or "nodes"`)
+		return 0, emqxhttp.Invalid("write metrics", "scope", `must be "" or "nodes"`)
 	}
 	ctx, cancel := b.client.BoundBy(ctx, 3)
 	defer cancel()
 	write := func(ctx context.Context) (int64, error) {
-		return b.client.WriteExposition(ctx, w, emqxhttp.Request{Path: expoPath, Query: url.Values{"mode": {mode}}}, b.refused)
+		return b.client.WriteExposition(ctx, w, emqxhttp.Request{Path: expoPath, Query: url.Values{"mode": {mode}}},
+			b.refused)
 	}
 	if s == ecp.MetricsOfNode {
 		return write(ctx)
 	}
-	return ofAll(ctx, b, write)
+	return ofAllMembers(ctx, b, write)
 }

@@ -14,9 +14,10 @@ import (
 
 func TestWriteMetrics(t *testing.T) {
 	var requests emqxtest.Requests
-	b := open[ecp.Metrics](t, requests.Of(replay(t, "one")))
+	b := open[ecp.Metrics](t, requests.Record(replay(t, "one")))
 	for scope, series := range map[ecp.MetricsScope]string{
-		ecp.MetricsOfNode: "\nemqx_connections_count 3\n", ecp.MetricsOfNodes: "\nemqx_connections_count{node=\"emqx@127.0.0.1\"} 3\n",
+		ecp.MetricsOfNode:  "\nemqx_connections_count 3\n",
+		ecp.MetricsOfNodes: "\nemqx_connections_count{node=\"emqx@127.0.0.1\"} 3\n",
 	} {
 		var out strings.Builder
 		n, err := b.WriteMetrics(t.Context(), &out, scope)
@@ -24,7 +25,9 @@ func TestWriteMetrics(t *testing.T) {
 		require.EqualValues(t, out.Len(), n)
 		require.Contains(t, out.String(), series)
 	}
-	require.ElementsMatch(t, []string{"GET /api/v5/prometheus/stats?mode=node", "GET /api/v5/prometheus/stats?mode=all_nodes_unaggregated"}, requests.Sent())
+	require.ElementsMatch(t, []string{
+		"GET /api/v5/prometheus/stats?mode=node", "GET /api/v5/prometheus/stats?mode=all_nodes_unaggregated",
+	}, requests.Sent())
 	_, err := b.WriteMetrics(t.Context(), &strings.Builder{}, "all")
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 }
@@ -38,7 +41,7 @@ func TestWriteMetricsBegins(t *testing.T) {
 		says string
 	}{
 		{"JSON", answer(t, "31-prometheus-stats-json"), ecp.CodeUnavailable, "not that of EMQX 5"},
-		{"a page", emqxtest.Retyped(emqxtest.Body("<html>"), "text/html"), ecp.CodeUnavailable, "login page"},
+		{"a page", emqxtest.WithContentType(emqxtest.Body("<html>"), "text/html"), ecp.CodeUnavailable, "login page"},
 		{"asks for credentials", answer(t, "01-nodes-bad-secret-401"), ecp.CodeDenied, "check API key"},
 		{"hangs", emqxtest.Status(500), ecp.CodeUnavailable, "500"},
 	} {

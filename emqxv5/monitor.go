@@ -15,14 +15,14 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// Traffic asks for the cluster's rates and sums, for each node's counters, and
-// for the members, because one that is stopped is in none of the others: all at
-// once, since a member that hangs takes time from each. It fails only where
-// nothing at all is told.
+// Traffic queries the rates and sums of the cluster, the counters of each node, and the
+// members, since a stopped one is in none of the other answers. It makes all queries at
+// once, because a member that hangs delays each. It fails only if none of the figures is
+// available.
 func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	var current monitored
+	var current currentFigures
 	var stats, metrics []nodeFigures
 	var members ecp.Description
 	questions := []struct {
@@ -30,7 +30,11 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 		ask  func(context.Context) error
 	}{
 		{"its traffic", func(ctx context.Context) (err error) { current, err = b.current(ctx); return err }},
-		{"its statistics", func(ctx context.Context) (err error) { stats, err = b.figures(ctx, statsPath, "/stats"); return err }},
+		{"its statistics", func(ctx context.Context) (err error) {
+			stats, err = b.figures(ctx, statsPath,
+				"/stats")
+			return err
+		}},
 		{"its counters", func(ctx context.Context) (err error) {
 			metrics, err = b.figures(ctx, metricsPath, "/metrics")
 			return err
@@ -38,13 +42,13 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 		{"its members", func(ctx context.Context) (err error) { members, err = b.members(ctx); return err }},
 	}
 	errs := make([]error, len(questions))
-	emqxhttp.Abreast(len(questions), func(i int) {
+	emqxhttp.Parallel(len(questions), func(i int) {
 		b.client.Optional(ctx, questions[i].what, func(ctx context.Context) error {
 			errs[i] = questions[i].ask(ctx)
 			return errs[i]
 		})
 	})
-	if err := b.client.Ended(ctx); err != nil {
+	if err := b.client.CallerGone(ctx); err != nil {
 		return ecp.Traffic{}, err
 	}
 	if figures := errs[:3]; !slices.Contains(figures, nil) {
@@ -57,27 +61,28 @@ func (b *broker) Traffic(ctx context.Context) (ecp.Traffic, error) {
 	return t, nil
 }
 
-// current asks for the figures of the last sample. While a member hangs nobody
-// tells those of all: what each says of itself is added up then, and who says
-// nothing is named.
-func (b *broker) current(ctx context.Context) (monitored, error) {
-	return emqxhttp.Hedged(ctx, func(ctx context.Context) (monitored, error) {
-		return ask(ctx, b, emqxhttp.Request{Path: currentPath, Most: mostOfOne}, decodeCurrent)
-	}, func(ctx context.Context) (monitored, error) {
-		all, err := each(ctx, b, func(node string) string { return currentPath + "/nodes/" + emqxhttp.Segment(node) }, decodeCurrent)
-		return sumOf(all), err
+// current queries the figures of the last sample. The broker cannot answer for all members
+// while one hangs. Then current adds up the figures of each member, and the result names
+// the members without an answer.
+func (b *broker) current(ctx context.Context) (currentFigures, error) {
+	return emqxhttp.Hedged(ctx, func(ctx context.Context) (currentFigures, error) {
+		return query(ctx, b, emqxhttp.Request{Path: currentPath, MaxAnswer: maxOneNode}, decodeCurrent)
+	}, func(ctx context.Context) (currentFigures, error) {
+		all, err := queryEach(ctx, b, func(node string) string { return currentPath + "/nodes/" + emqxhttp.Segment(node) },
+			decodeCurrent)
+		return sumRates(all), err
 	})
 }
 
-// sumOf adds up the rates of the members that tell them; what is beside them is
-// taken from each node's counters.
-func sumOf(all []emqxhttp.OfMember[monitored]) monitored {
-	var sum monitored
+// sumRates adds up the rates of the members that reported them. Everything else comes from
+// the counters of each node.
+func sumRates(all []emqxhttp.MemberAnswer[currentFigures]) currentFigures {
+	var sum currentFigures
 	for _, m := range all {
 		for _, f := range []struct {
 			from *emqxhttp.Rate
 			to   **emqxhttp.Rate
-		}{{m.Says.Received, &sum.Received}, {m.Says.Sent, &sum.Sent}, {m.Says.Dropped, &sum.Dropped}} {
+		}{{m.Value.Received, &sum.Received}, {m.Value.Sent, &sum.Sent}, {m.Value.Dropped, &sum.Dropped}} {
 			switch {
 			case f.from == nil:
 			case *f.to == nil:
@@ -88,29 +93,30 @@ func sumOf(all []emqxhttp.OfMember[monitored]) monitored {
 			}
 		}
 	}
-	if names := emqxhttp.Missing(all); len(names) > 0 {
+	if names := emqxhttp.Unanswered(all); len(names) > 0 {
 		sum.without = "without those of " + strings.Join(names, ", ") + ", from which the other members get no answer"
 	}
 	return sum
 }
 
-// TrafficSeries asks for the points of the last while.
+// TrafficSeries queries the points of the given time.
 func (b *broker) TrafficSeries(ctx context.Context, last time.Duration) ([]ecp.TrafficSample, error) {
 	if last <= 0 {
-		return nil, invalid("read traffic", "last", "must be more than nothing")
+		return nil, emqxhttp.Invalid("read traffic", "last", "must be positive")
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	seconds := int64((last + time.Second - 1) / time.Second)
-	return ofAll(ctx, b, func(ctx context.Context) ([]ecp.TrafficSample, error) {
-		return ask(ctx, b, emqxhttp.Request{Path: seriesPath, Query: url.Values{"latest": {strconv.FormatInt(seconds, 10)}}}, decodeSeries)
+	return ofAllMembers(ctx, b, func(ctx context.Context) ([]ecp.TrafficSample, error) {
+		return query(ctx, b, emqxhttp.Request{Path: seriesPath,
+			Query: url.Values{"latest": {strconv.FormatInt(seconds, 10)}}}, decodeSeries)
 	})
 }
 
-// monitored is the answer of /monitor_current, of the whole cluster. Most of it
-// is from the last sample, of which there is one every ten seconds.
-type monitored struct {
-	Connections         *emqxhttp.Count `json:"connections"` // those of clients that are away, too
+// currentFigures is the answer of /monitor_current for the whole cluster. Most of it comes
+// from the last sample, which is taken every ten seconds.
+type currentFigures struct {
+	Connections         *emqxhttp.Count `json:"connections"` // includes clients that are away
 	Live                *emqxhttp.Count `json:"live_connections"`
 	Topics              emqxhttp.Count  `json:"topics"`
 	Subscriptions       emqxhttp.Count  `json:"subscriptions"`
@@ -120,22 +126,22 @@ type monitored struct {
 	Sent                *emqxhttp.Rate  `json:"sent_msg_rate"`
 	Dropped             *emqxhttp.Rate  `json:"dropped_msg_rate"`
 
-	without string // whose rates are not in it; "" = it has all
+	without string // explains whose rates are missing; empty if none are
 }
 
 // decodeCurrent reads /monitor_current.
-func decodeCurrent(body []byte) (monitored, error) {
-	var m monitored
+func decodeCurrent(body []byte) (currentFigures, error) {
+	var m currentFigures
 	if err := json.Unmarshal(body, &m); err != nil {
-		return monitored{}, err
+		return currentFigures{}, err
 	}
-	if m.Connections == nil && m.Live == nil { // which each version has
-		return monitored{}, errNotIt
+	if m.Connections == nil && m.Live == nil { // each version has one of them
+		return currentFigures{}, errNotIt
 	}
 	return m, nil
 }
 
-func (m monitored) rates() *ecp.Rates {
+func (m currentFigures) rates() *ecp.Rates {
 	if m.Received == nil && m.Sent == nil && m.Dropped == nil {
 		return nil
 	}
@@ -151,27 +157,27 @@ func (m monitored) rates() *ecp.Rates {
 	return &r
 }
 
-// nodeFigures is one element of /stats or /metrics. A node that could not be
-// asked has a reason and no figures.
+// nodeFigures is an element of /stats or /metrics. A node that could not be asked has a
+// reason and no figures.
 type nodeFigures struct {
-	Node                string         `json:"node"`
-	Reason              emqxhttp.Words `json:"reason"`
-	Error               emqxhttp.Words `json:"error"`
-	Connections         emqxhttp.Count `json:"connections.count"` // those of clients that are away, too
-	Live                emqxhttp.Count `json:"live_connections.count"`
-	Topics              emqxhttp.Count `json:"topics.count"` // of the cluster, as each node knows them
-	Subscriptions       emqxhttp.Count `json:"subscriptions.count"`
-	SharedSubscriptions emqxhttp.Count `json:"subscriptions.shared.count"` // of the cluster
-	Retained            emqxhttp.Count `json:"retained.count"`             // of the cluster
-	Received            emqxhttp.Count `json:"messages.received"`
-	Sent                emqxhttp.Count `json:"messages.sent"`
-	Dropped             emqxhttp.Count `json:"messages.dropped"`
+	Node                string           `json:"node"`
+	Reason              emqxhttp.Message `json:"reason"`
+	Error               emqxhttp.Message `json:"error"`
+	Connections         emqxhttp.Count   `json:"connections.count"` // includes clients that are away
+	Live                emqxhttp.Count   `json:"live_connections.count"`
+	Topics              emqxhttp.Count   `json:"topics.count"` // of the cluster, as known to each node
+	Subscriptions       emqxhttp.Count   `json:"subscriptions.count"`
+	SharedSubscriptions emqxhttp.Count   `json:"subscriptions.shared.count"` // of the cluster
+	Retained            emqxhttp.Count   `json:"retained.count"`             // of the cluster
+	Received            emqxhttp.Count   `json:"messages.received"`
+	Sent                emqxhttp.Count   `json:"messages.sent"`
+	Dropped             emqxhttp.Count   `json:"messages.dropped"`
 }
 
 var errNoNode = errors.New("an element names no node")
 
-// decodeFigures reads /stats and /metrics, arrays with an element for each
-// node that runs.
+// decodeFigures reads /stats and /metrics, which are arrays with an element for each
+// running node.
 func decodeFigures(body []byte) ([]nodeFigures, error) {
 	all, _, err := emqxhttp.DecodePage[nodeFigures](body)
 	if err != nil {
@@ -183,19 +189,20 @@ func decodeFigures(body []byte) ([]nodeFigures, error) {
 	return all, nil
 }
 
-// figures asks for those of all nodes. One that hangs lets that take as long as
-// it does: each is then asked by itself.
+// figures queries all nodes. If that takes long because one of them hangs, it queries each
+// node by itself.
 func (b *broker) figures(ctx context.Context, path, ofNode string) ([]nodeFigures, error) {
 	return emqxhttp.Hedged(ctx, func(ctx context.Context) ([]nodeFigures, error) {
-		return ask(ctx, b, emqxhttp.Request{Path: path, Most: mostOfAll}, decodeFigures)
+		return query(ctx, b, emqxhttp.Request{Path: path, MaxAnswer: maxAllNodes}, decodeFigures)
 	}, func(ctx context.Context) ([]nodeFigures, error) {
-		all, err := each(ctx, b, func(node string) string { return nodePath(node) + ofNode }, func(body []byte) (f nodeFigures, err error) {
-			err = json.Unmarshal(body, &f)
-			return f, err
-		})
+		all, err := queryEach(ctx, b, func(node string) string { return nodePath(node) + ofNode },
+			func(body []byte) (f nodeFigures, err error) {
+				err = json.Unmarshal(body, &f)
+				return f, err
+			})
 		figures := make([]nodeFigures, len(all))
 		for i, m := range all {
-			figures[i] = m.Says
+			figures[i] = m.Value
 			if figures[i].Node = m.Name; m.Err != nil {
 				figures[i] = nodeFigures{Node: m.Name, Reason: noAnswer}
 			}
@@ -204,13 +211,13 @@ func (b *broker) figures(ctx context.Context, path, ofNode string) ([]nodeFigure
 	})
 }
 
-// silent says that a node has told nothing.
-func (f nodeFigures) silent() string { return string(cmp.Or(f.Reason, f.Error)) }
+// failure returns why a node has reported nothing, or "".
+func (f nodeFigures) failure() string { return string(cmp.Or(f.Reason, f.Error)) }
 
-// trafficOf puts together what was told; parts may be missing. The nodes'
-// counters are of this moment; the cluster's sums, which are those of the last
-// sample and zero before the first, are taken where no node tells its own.
-func trafficOf(current monitored, stats, metrics []nodeFigures, members []ecp.BrokerNode) ecp.Traffic {
+// trafficOf combines the answers, some of which may be missing. The counters of the nodes
+// are present values. The figures of the cluster are those of the last sample, and zero
+// before the first; they are used only if no node has reported its own.
+func trafficOf(current currentFigures, stats, metrics []nodeFigures, members []ecp.BrokerNode) ecp.Traffic {
 	nodes := nodesOf(stats, metrics, members)
 	t := ecp.Traffic{Nodes: nodes, Rates: current.rates(), RatesError: current.without}
 	for _, n := range nodes {
@@ -218,7 +225,7 @@ func trafficOf(current monitored, stats, metrics []nodeFigures, members []ecp.Br
 		t.Totals.Sent += n.Totals.Sent
 		t.Totals.Dropped += n.Totals.Dropped
 	}
-	if !slices.ContainsFunc(stats, func(f nodeFigures) bool { return f.silent() == "" }) {
+	if !slices.ContainsFunc(stats, func(f nodeFigures) bool { return f.failure() == "" }) {
 		t.Connections, t.Sessions = count(current.Live).Int(), count(current.Connections).Int()
 		t.Topics, t.Subscriptions = current.Topics.Int(), current.Subscriptions.Int()
 		t.SharedSubscriptions, t.Retained = current.SharedSubscriptions.Int(), current.Retained.Int()
@@ -235,8 +242,8 @@ func trafficOf(current monitored, stats, metrics []nodeFigures, members []ecp.Br
 	return t
 }
 
-// nodesOf gives each node's part, by name. One of which a part is missing says
-// why.
+// nodesOf returns the part of each node, sorted by name. A node with a missing part has an
+// error.
 func nodesOf(stats, metrics []nodeFigures, members []ecp.BrokerNode) []ecp.NodeTraffic {
 	byName := map[string]*ecp.NodeTraffic{}
 	at := func(name string) *ecp.NodeTraffic {
@@ -248,15 +255,15 @@ func nodesOf(stats, metrics []nodeFigures, members []ecp.BrokerNode) []ecp.NodeT
 	counted, measured := map[string]bool{}, map[string]bool{}
 	for _, f := range stats {
 		n := at(f.Node)
-		n.Error = cmp.Or(n.Error, f.silent())
+		n.Error = cmp.Or(n.Error, f.failure())
 		n.Connections, n.Sessions = f.Live.Int(), f.Connections.Int()
-		counted[f.Node] = f.silent() == ""
+		counted[f.Node] = f.failure() == ""
 	}
 	for _, f := range metrics {
 		n := at(f.Node)
-		n.Error = cmp.Or(n.Error, f.silent())
+		n.Error = cmp.Or(n.Error, f.failure())
 		n.Totals = ecp.MessageTotals{Received: messages(f.Received), Sent: messages(f.Sent), Dropped: messages(f.Dropped)}
-		measured[f.Node] = f.silent() == ""
+		measured[f.Node] = f.failure() == ""
 	}
 	for _, m := range members {
 		if n := at(m.Name); !counted[m.Name] && !measured[m.Name] {
@@ -266,7 +273,7 @@ func nodesOf(stats, metrics []nodeFigures, members []ecp.BrokerNode) []ecp.NodeT
 	nodes := make([]ecp.NodeTraffic, 0, len(byName))
 	for name, n := range byName {
 		if n.Error == "" && (!counted[name] || !measured[name]) {
-			n.Error = "the broker tells only part of its figures"
+			n.Error = "the broker reported only a part of its figures"
 		}
 		nodes = append(nodes, *n)
 	}
@@ -274,8 +281,8 @@ func nodesOf(stats, metrics []nodeFigures, members []ecp.BrokerNode) []ecp.NodeT
 	return nodes
 }
 
-// messages is a count of them; 0 where it is beyond all reason, so that no
-// broker can make a total overflow.
+// messages returns a count of messages. It returns 0 for impossibly large ones, so that no
+// broker can make a sum overflow.
 func messages(c emqxhttp.Count) int64 {
 	if c > 1<<53 {
 		return 0
@@ -283,9 +290,9 @@ func messages(c emqxhttp.Count) int64 {
 	return int64(c)
 }
 
-// point is one moment of /monitor. Messages are those since the sample before,
-// ten seconds earlier as a rule. From some version on the moments in between
-// come, too, with nothing but their time.
+// point is a point of /monitor. Messages are counted since the previous sample, usually ten
+// seconds earlier. Some versions also send points between the samples that have only a
+// time.
 type point struct {
 	At            emqxhttp.Count  `json:"time_stamp"` // milliseconds
 	Connections   *emqxhttp.Count `json:"connections"`
@@ -307,16 +314,17 @@ func decodeSeries(body []byte) ([]ecp.TrafficSample, error) {
 	for _, p := range points {
 		at := p.At
 		p.At = 0
-		if at == 0 || at > mostMillis || p == (point{}) {
+		if at == 0 || at > maxMillis || p == (point{}) {
 			continue
 		}
-		if p.Live == nil { // not in each version
+		if p.Live == nil { // missing in some versions
 			p.Live = p.Connections
 		}
 		series = append(series, ecp.TrafficSample{
 			At:          time.UnixMilli(int64(at)).UTC(),
-			Connections: count(p.Live).Int(), Sessions: count(p.Connections).Int(), Topics: count(p.Topics).Int(), Subscriptions: count(p.Subscriptions).Int(),
-			Received: messages(count(p.Received)), Sent: messages(count(p.Sent)), Dropped: messages(count(p.Dropped)),
+			Connections: count(p.Live).Int(), Sessions: count(p.Connections).Int(), Topics: count(p.Topics).Int(),
+			Subscriptions: count(p.Subscriptions).Int(),
+			Received:      messages(count(p.Received)), Sent: messages(count(p.Sent)), Dropped: messages(count(p.Dropped)),
 		})
 	}
 	slices.SortStableFunc(series, func(a, b ecp.TrafficSample) int { return a.At.Compare(b.At) })

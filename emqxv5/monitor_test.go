@@ -36,7 +36,8 @@ func TestTrafficInPart(t *testing.T) {
 	members := emqxtest.Body(`[{"node":"a","node_status":"running"},{"node":"b","node_status":"running"},{"node":"c","node_status":"stopped"},{"node":"d","error":"timeout"}]`)
 	figures := emqxtest.Body(`[{"node":"b","reason":"nodedown"},{"node":"a","connections.count":5,"live_connections.count":"4","topics.count":7,"subscriptions.count":3,"subscriptions.shared.count":1,"retained.count":2}]`)
 	counters := emqxtest.Body(`[{"node":"a","messages.received":10,"messages.sent":9007199254740000,"messages.dropped":null},{"node":"b","reason":"nodedown"}]`)
-	a := ecp.NodeTraffic{Node: "a", Connections: 4, Sessions: 5, Totals: ecp.MessageTotals{Received: 10, Sent: 9007199254740000}}
+	a := ecp.NodeTraffic{Node: "a", Connections: 4, Sessions: 5, Totals: ecp.MessageTotals{Received: 10,
+		Sent: 9007199254740000}}
 	for _, c := range []struct {
 		name string
 		h    http.Handler
@@ -48,15 +49,19 @@ func TestTrafficInPart(t *testing.T) {
 				{Node: "emqx@127.0.0.1", Connections: 16, Sessions: 16}, {Node: "emqx@127.0.0.2"},
 				{Node: "emqx@127.0.0.3", Error: "the node is stopped"},
 			}}},
-		{"no sums", emqxtest.Paths{nodes: members, stats: figures, metrics: counters, current: emqxtest.Failing(500, `{"code":"BAD_RPC"}`)}.Before(stopped), ecp.Traffic{
+		{"no sums", emqxtest.Paths{nodes: members, stats: figures, metrics: counters, current: emqxtest.Refusal(500,
+			`{"code":"BAD_RPC"}`)}.Before(stopped), ecp.Traffic{
 			Connections: 4, Sessions: 5, Topics: 7, Subscriptions: 3, SharedSubscriptions: 1, Retained: 2, Totals: a.Totals,
-			Nodes: []ecp.NodeTraffic{a, {Node: "b", Error: "nodedown"}, {Node: "c", Error: "the node is stopped"}, {Node: "d", Error: "timeout"}}}},
+			Nodes: []ecp.NodeTraffic{a, {Node: "b", Error: "nodedown"}, {Node: "c", Error: "the node is stopped"},
+				{Node: "d", Error: "timeout"}}}},
 		{"sums only", emqxtest.Paths{current: emqxtest.Body(`{"live_connections":3,"connections":4,"received_msg_rate":1.5,"sent_msg_rate":"2","dropped_msg_rate":-1}`)}.Before(http.NotFoundHandler()), ecp.Traffic{
 			Connections: 3, Sessions: 4, Rates: &ecp.Rates{Received: 1.5, Sent: 2}, Nodes: []ecp.NodeTraffic{}}},
-		{"no counters", emqxtest.Paths{nodes: members, stats: figures, metrics: emqxtest.Status(500)}.Before(http.NotFoundHandler()), ecp.Traffic{
+		{"no counters", emqxtest.Paths{nodes: members, stats: figures,
+			metrics: emqxtest.Status(500)}.Before(http.NotFoundHandler()), ecp.Traffic{
 			Connections: 4, Sessions: 5, Topics: 7, Subscriptions: 3, SharedSubscriptions: 1, Retained: 2,
 			Nodes: []ecp.NodeTraffic{
-				{Node: "a", Connections: 4, Sessions: 5, Error: "the broker tells only part of its figures"}, {Node: "b", Error: "nodedown"},
+				{Node: "a", Connections: 4, Sessions: 5, Error: "the broker reported only a part of its figures"},
+				{Node: "b", Error: "nodedown"},
 				{Node: "c", Error: "the node is stopped"}, {Node: "d", Error: "timeout"},
 			}}},
 	} {
@@ -78,7 +83,8 @@ func TestTrafficFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, err := inside[ecp.Monitor](t, emqxtest.Hang{}).Traffic(t.Context())
 		require.ErrorIs(t, err, ecp.ErrUnavailable)
-		got, err := inside[ecp.Monitor](t, emqxtest.Paths{current: emqxtest.Hang{}}.Before(replay(t, "one"))).Traffic(t.Context())
+		got, err := inside[ecp.Monitor](t, emqxtest.Paths{current: emqxtest.Hang{}}.Before(replay(t,
+			"one"))).Traffic(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 2, got.Connections)
 		require.Nil(t, got.Rates)
@@ -117,9 +123,11 @@ func TestTrafficOfTheRest(t *testing.T) {
 func TestTrafficSeries(t *testing.T) {
 	at := func(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 	var requests emqxtest.Requests
-	got, err := open[ecp.Monitor](t, requests.Of(replay(t, "one"))).TrafficSeries(t.Context(), 59*time.Second+time.Millisecond)
+	got, err := open[ecp.Monitor](t, requests.Record(replay(t, "one"))).TrafficSeries(t.Context(), 59*time.Second+
+		time.Millisecond)
 	require.NoError(t, err)
-	sample := ecp.TrafficSample{At: at(1795425640000), Connections: 2, Sessions: 2, Topics: 2, Subscriptions: 2, Received: 2, Sent: 2, Dropped: 1}
+	sample := ecp.TrafficSample{At: at(1795425640000), Connections: 2, Sessions: 2, Topics: 2, Subscriptions: 2,
+		Received: 2, Sent: 2, Dropped: 1}
 	later := sample
 	later.At = at(1795425650000)
 	quiet := ecp.TrafficSample{At: at(1795425660000), Connections: 2, Sessions: 2, Topics: 2, Subscriptions: 2}

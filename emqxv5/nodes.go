@@ -12,8 +12,8 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// node is a member in /nodes. One that is stopped has name, status and role
-// only; a stopped replicant is not listed at all.
+// node is a member in /nodes. A stopped core has only name, status and role; a stopped
+// replicant is not listed.
 type node struct {
 	Node        string          `json:"node"`
 	Status      string          `json:"node_status"`
@@ -29,15 +29,15 @@ type node struct {
 	Reason      string          `json:"reason"`
 }
 
-// decodeNodes reads /nodes, a bare array. "connections" counts sessions, those
-// of clients that are away too; "cluster_sessions" is the same on every node.
+// decodeNodes reads /nodes, a bare array. "connections" counts sessions, including those of
+// clients that are away. "cluster_sessions" is the same on every node.
 func decodeNodes(body []byte) (ecp.Description, error) {
 	var nodes []node
 	if err := json.Unmarshal(body, &nodes); err != nil {
 		return ecp.Description{}, err
 	}
 	if len(nodes) == 0 {
-		return ecp.Description{}, errors.New("it names no member, not even the node that answers")
+		return ecp.Description{}, errors.New("it lists no member, not even the node that answers")
 	}
 	d := ecp.Description{Nodes: make([]ecp.BrokerNode, 0, len(nodes))}
 	for _, n := range nodes {
@@ -61,36 +61,36 @@ func decodeNodes(body []byte) (ecp.Description, error) {
 	return d, nil
 }
 
-// members asks for the members. A member that hangs lets that take half a
-// minute, and one it cannot make sense of could let it fail: each is then asked
-// for by itself, and those that do not answer are not known to run.
+// members queries the members. A member that hangs delays the list by half a minute, and a
+// strange one could make it fail. Then each member is queried by itself, and the status of
+// those that do not answer is unknown.
 func (b *broker) members(ctx context.Context) (ecp.Description, error) {
 	return emqxhttp.Hedged(ctx, func(ctx context.Context) (ecp.Description, error) {
-		return ask(ctx, b, emqxhttp.Request{Path: nodesPath, Most: mostOfAll}, decodeNodes)
+		return query(ctx, b, emqxhttp.Request{Path: nodesPath, MaxAnswer: maxAllNodes}, decodeNodes)
 	}, b.eachMember)
 }
 
-// mostOfOne is how many bytes are read of what one member, or the cluster as one,
-// says of itself, which comes to a few thousand.
-const mostOfOne = 1 << 18
+// maxOneNode is how many bytes are read of an answer about one member or about the cluster
+// as a whole. Usually there are a few thousand.
+const maxOneNode = 1 << 18
 
-// mostOfAll is that of what all members say of themselves: several such answers
-// are read at once.
-const mostOfAll = 4 << 20
+// maxAllNodes is how many bytes are read of an answer about all members. Several such
+// answers are read at once.
+const maxAllNodes = 4 << 20
 
-// mostMembers is how many members are asked for one by one.
-const mostMembers = 100
+// maxMembers is how many members are queried one by one.
+const maxMembers = 100
 
-// eachMember asks for the members by name.
+// eachMember queries the members by name.
 func (b *broker) eachMember(ctx context.Context) (ecp.Description, error) {
-	all, err := each(ctx, b, nodePath, decodeNode)
+	all, err := queryEach(ctx, b, nodePath, decodeNode)
 	if err != nil {
 		return ecp.Description{}, err
 	}
 	var d ecp.Description
 	for _, m := range all {
 		if m.Err == nil {
-			d.Nodes, d.Edition = append(d.Nodes, m.Says.Nodes...), cmp.Or(d.Edition, m.Says.Edition)
+			d.Nodes, d.Edition = append(d.Nodes, m.Value.Nodes...), cmp.Or(d.Edition, m.Value.Edition)
 		} else {
 			d.Nodes = append(d.Nodes, ecp.BrokerNode{Name: m.Name, Status: ecp.NodeUnknown, Error: noAnswer})
 		}
@@ -98,41 +98,41 @@ func (b *broker) eachMember(ctx context.Context) (ecp.Description, error) {
 	return d, nil
 }
 
-// noAnswer is why nothing is told of a member.
+// noAnswer is the error of a member without an answer.
 const noAnswer = "the node that was asked gets no answer from it"
 
-// each asks all members that run the same, at once and by name. It fails where
-// none answers.
-func each[T any](ctx context.Context, b *broker, path func(node string) string, decode func([]byte) (T, error)) ([]emqxhttp.OfMember[T], error) {
-	names, err := ask(ctx, b, emqxhttp.Request{Path: clusterPath, Most: mostOfOne}, decodeNames)
+// queryEach makes the same query to all running members by name. It fails if none answers.
+func queryEach[T any](ctx context.Context, b *broker, path func(node string) string,
+	decode func([]byte) (T, error)) ([]emqxhttp.MemberAnswer[T], error) {
+	names, err := query(ctx, b, emqxhttp.Request{Path: clusterPath, MaxAnswer: maxOneNode}, decodeNames)
 	if err != nil {
 		return nil, err
 	}
 	all := emqxhttp.EachMember(ctx, names, func(ctx context.Context, name string) (T, error) {
-		return ask(ctx, b, emqxhttp.Request{Path: path(name), Most: mostOfOne}, decode)
+		return query(ctx, b, emqxhttp.Request{Path: path(name), MaxAnswer: maxOneNode}, decode)
 	})
-	if !slices.ContainsFunc(all, func(m emqxhttp.OfMember[T]) bool { return m.Err == nil }) {
+	if !slices.ContainsFunc(all, func(m emqxhttp.MemberAnswer[T]) bool { return m.Err == nil }) {
 		return nil, b.client.Fail(ecp.CodeUnavailable, "none of its members answers", nil)
 	}
 	return all, nil
 }
 
-// missing names the members that run and do not answer.
-func (b *broker) missing(ctx context.Context) []string {
-	all, err := each(ctx, b, nodePath, decodeNode)
+// unanswered returns the names of the running members that do not answer.
+func (b *broker) unanswered(ctx context.Context) []string {
+	all, err := queryEach(ctx, b, nodePath, decodeNode)
 	if err != nil {
 		return nil
 	}
-	return emqxhttp.Missing(all)
+	return emqxhttp.Unanswered(all)
 }
 
-// ofAll asks what EMQX 5 tells of all members at once only: while one hangs
-// nobody tells it, and the error names that member.
-func ofAll[T any](ctx context.Context, b *broker, question func(context.Context) (T, error)) (T, error) {
-	return emqxhttp.Watched(ctx, b.client, b.missing, question)
+// ofAllMembers makes a query about all members that no single member can answer. If a
+// member hangs, the error names it.
+func ofAllMembers[T any](ctx context.Context, b *broker, question func(context.Context) (T, error)) (T, error) {
+	return emqxhttp.GiveUpOnHanging(ctx, b.client, b.unanswered, question)
 }
 
-// decodeNames reads the names of the members that run from /cluster.
+// decodeNames reads the names of the running members from /cluster.
 func decodeNames(body []byte) ([]string, error) {
 	var c struct {
 		Nodes []string `json:"nodes"`
@@ -140,7 +140,7 @@ func decodeNames(body []byte) ([]string, error) {
 	if err := json.Unmarshal(body, &c); err != nil {
 		return nil, err
 	}
-	if len(c.Nodes) == 0 || len(c.Nodes) > mostMembers || slices.Contains(c.Nodes, "") {
+	if len(c.Nodes) == 0 || len(c.Nodes) > maxMembers || slices.Contains(c.Nodes, "") {
 		return nil, errNotIt
 	}
 	return c.Nodes, nil
@@ -160,7 +160,7 @@ func edition(word string) string {
 	return ""
 }
 
-// decodeSelf reads the name of the node that answers from /cluster.
+// decodeSelf reads the name of the answering node from /cluster.
 func decodeSelf(body []byte) (string, error) {
 	var c struct {
 		Self string `json:"self"`

@@ -2,7 +2,7 @@ package emqxv5
 
 import "github.com/openecp/openecp/internal/emqxhttp"
 
-// The calls that are used, and one that only the major before answers.
+// The paths of the calls, and that of a call that only the previous major has.
 const (
 	root = "/api/v5"
 
@@ -39,7 +39,7 @@ func leavePath(node string) string {
 	return clusterPath + "/" + emqxhttp.Segment(node) + "/force_leave"
 }
 
-// evacuationPath is that of "start" or "stop".
+// evacuationPath returns the path that starts or stops an evacuation.
 func evacuationPath(node, what string) string {
 	return rebalancePath + "/" + emqxhttp.Segment(node) + "/evacuation/" + what
 }

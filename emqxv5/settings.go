@@ -10,28 +10,31 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// configPath is that of the configuration: of it all, or of what is below one word.
+// configPath is the path of the configuration, or of one of its roots.
 const configPath = root + "/configs"
 
-// mostSettings is how many bytes are read of what is below one word.
-const mostSettings = 4 << 20
+// maxSettings is how many bytes are read of one root.
+const maxSettings = 4 << 20
 
-// Settings asks for what is below each word in the form of EMQX' own files: the
-// other one has a few parts only.
+// Settings reads the roots in the form of EMQX's own files. The JSON form has only some of
+// them.
 func (b *broker) Settings(ctx context.Context, roots []string) (ecp.BrokerSettings, error) {
 	for _, word := range roots {
 		if word == "" {
-			return ecp.BrokerSettings{}, invalid("read settings", "roots", "must be first words of keys, e.g. mqtt")
+			return ecp.BrokerSettings{}, emqxhttp.Invalid("read settings", "roots", "must be first parts of keys, e.g. mqtt")
 		}
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	all := map[string]any{}
 	for _, word := range roots {
-		r := emqxhttp.Request{Path: configPath, Query: url.Values{"key": {word}}, Accept: "text/plain", Most: mostSettings, Answers: []int{http.StatusNotFound}}
+		r := emqxhttp.Request{
+			Path: configPath, Query: url.Values{"key": {word}}, Accept: "text/plain",
+			MaxAnswer: maxSettings, NoRetry: []int{http.StatusNotFound},
+		}
 		tree, err := b.settingsText(ctx, r)
 		switch {
-		case ecp.CodeOf(err) == ecp.CodeNotFound: // there is no such word
+		case ecp.CodeOf(err) == ecp.CodeNotFound: // there is no such root
 		case err != nil:
 			return ecp.BrokerSettings{}, err
 		case tree[word] != nil:
@@ -41,8 +44,8 @@ func (b *broker) Settings(ctx context.Context, roots []string) (ecp.BrokerSettin
 	return ecp.BrokerSettings{InForce: all, Defaults: maps.Clone(defaults)}, nil
 }
 
-// settingsText reads one answer. Nothing of it gets into an error: it may hold
-// secrets.
+// settingsText reads one answer. Nothing of it becomes part of an error, since it may
+// contain secrets.
 func (b *broker) settingsText(ctx context.Context, r emqxhttp.Request) (map[string]any, error) {
 	a, err := b.client.Do(ctx, r)
 	switch {

@@ -60,13 +60,17 @@ func TestReadHOCON(t *testing.T) {
 			"sources":     []any{map[string]any{"enable": true, "path": "${EMQX_ETC_DIR}/acl.conf", "type": "file"}},
 		},
 		"listeners": map[string]any{"tcp": map[string]any{"default": map[string]any{
-			"access_rules": []any{"allow all"}, "max_connections": "infinity", "max conn rate": json.Number("1.5"), "mountpoint": "",
+			"access_rules": []any{"allow all"}, "max_connections": "infinity", "max conn rate": json.Number("1.5"),
+			"mountpoint": "",
 		}}},
 		"alarm":      map[string]any{"actions": []any{"log", "publish"}},
 		"connectors": map[string]any{},
 		"x":          map[string]any{"a": "q\"uo\\te\n", "b": "one\n  two", "c": "as it is"},
 	}, tree)
-	for _, bad := range []string{"a", "a {", "a = [", `a = "`, "a = [1", "}", "a = ", "= 1", `a = """x`, strings.Repeat("a {", 100), "a = " + strings.Repeat("[", 100)} {
+	for _, bad := range []string{
+		"a", "a {", "a = [", `a = "`, "a = [1", "}", "a = ", "= 1", `a = """x`,
+		strings.Repeat("a {", 100), "a = " + strings.Repeat("[", 100),
+	} {
 		_, err := readHOCON(bad)
 		require.ErrorIs(t, err, errNoHOCON, bad)
 	}

@@ -2,8 +2,6 @@ package emqxv5_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -12,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/emqxtest"
@@ -19,8 +18,11 @@ import (
 
 const simKey, simSecret = "key-77", "secret-88"
 
-// critical licence of customer type 3, for a thousand.
-var criticalLicense = emqxsim.License{Type: emqxsim.OfficialLicense, CustomerType: emqxsim.BusinessCriticalCustomer, Customer: "Fleet", Email: "fleet@example.org", Limit: 1000}
+// critical license of customer type 3, for a thousand.
+var criticalLicense = emqxsim.License{
+	Type: emqxsim.OfficialLicense, CustomerType: emqxsim.BusinessCriticalCustomer,
+	Customer: "Fleet", Email: "fleet@example.org", Limit: 1000,
+}
 
 // simulated is a cluster of three nodes with something of everything.
 func simulated(c emqxsim.ClusterConfig) *emqxsim.Cluster {
@@ -41,133 +43,38 @@ func simulated(c emqxsim.ClusterConfig) *emqxsim.Cluster {
 	return s
 }
 
-// largeLicense takes no limit at run time.
-var largeLicense = emqxsim.License{Type: emqxsim.OfficialLicense, CustomerType: emqxsim.LargeCustomer, Customer: "Fleet", Email: "fleet@example.org", Limit: 300}
+// suite is the suite on simulated clusters of a version.
+func suite(version string, loaded bool) ecptest.AdapterSuite {
+	s := emqxtest.Conformance(version, emqxsim.Enterprise, loaded)
+	s.Adapter, s.Impatient = emqxv5.New(emqxv5.Config{}), emqxv5.New(emqxv5.Config{Timeout: littlePatience})
+	s.Frugal = emqxv5.New(emqxv5.Config{MaxAnswer: emqxtest.FrugalAnswer})
+	return s
+}
 
 // TestSimulatedVersions makes every call of every version that differs, as a
 // key and as a user.
 func TestSimulatedVersions(t *testing.T) {
-	for _, version := range []string{"5.6.0", "5.6.1", "5.7.2", "5.8.1", "5.8.4", "5.8.5", "5.8.9", "5.8.11", "5.9.2", "5.10.4", "6.0.1", "6.2.1"} {
-		t.Run(version, func(t *testing.T) {
-			v, _ := ecp.ParseVersion(version)
-			license := criticalLicense
-			if v.Before(ecp.Version{Major: 5, Minor: 7}) {
-				license = largeLicense
-			}
-			s := simulated(emqxsim.ClusterConfig{Version: version, License: &license})
-			d := s.Standalone("emqx@d")
-			s.AddUser("fleet", "Fleet_pass-1", "administrator")
-			e := s.Node("emqx@a").Endpoint()
-			for _, who := range []ecp.Credentials{e.Credentials, {Username: "fleet", Password: "Fleet_pass-1", Kind: ecp.CredentialUser}} {
-				e.Credentials = who
-				everyCall(t, d, e, version)
-				d.Revive()
-			}
-		})
-	}
-}
-
-// everyCall makes every call of a broker of simulated, beside which d runs, and
-// undoes what it does.
-func everyCall(t *testing.T, d *emqxsim.Node, e ecp.Endpoint, version string) {
-	t.Helper()
-	found, err := emqxv5.New(emqxv5.Config{}).(ecp.Detector).Detect(t.Context(), e)
-	require.NoError(t, err)
-	require.Equal(t, ecp.Detection{Major: 5, Version: version, Edition: "enterprise", Authenticated: true}, found)
-	b, err := emqxv5.New(emqxv5.Config{}).Open(e)
-	require.NoError(t, err)
-	defer b.Close()
-	v, _ := ecp.ParseVersion(version)
-	old := v.Before(ecp.Version{Major: 5, Minor: 7})
-	for _, c := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"Describe", func(ctx context.Context) error { _, err := b.Describe(ctx); return err }},
-		{"Health", func(ctx context.Context) error { _, err := b.(ecp.HealthSource).Health(ctx); return err }},
-		{"Traffic", func(ctx context.Context) error { _, err := b.(ecp.Monitor).Traffic(ctx); return err }},
-		{"TrafficSeries", func(ctx context.Context) error { _, err := b.(ecp.Monitor).TrafficSeries(ctx, time.Hour); return err }},
-		{"ActiveAlarms", func(ctx context.Context) error { _, err := b.(ecp.AlarmSource).ActiveAlarms(ctx); return err }},
-		{"AlarmHistory", func(ctx context.Context) error { _, err := b.(ecp.AlarmSource).AlarmHistory(ctx); return err }},
-		{"Rules", func(ctx context.Context) error { _, err := b.(ecp.IntegrationSource).Rules(ctx); return err }},
-		{"Integrations", func(ctx context.Context) error { _, err := b.(ecp.IntegrationSource).Integrations(ctx); return err }},
-		{"Listeners", func(ctx context.Context) error { _, err := b.(ecp.ListenerManager).Listeners(ctx); return err }},
-		{"SetListenerLimit", func(ctx context.Context) error {
-			return errors.Join(b.(ecp.ListenerManager).SetListenerLimit(ctx, "tcp:default", 7), b.(ecp.ListenerManager).SetListenerLimit(ctx, "tcp:default", 0))
-		}},
-		{"StopListener", func(ctx context.Context) error { return b.(ecp.ListenerManager).StopListener(ctx, "ws:default") }},
-		{"StartListener", func(ctx context.Context) error { return b.(ecp.ListenerManager).StartListener(ctx, "ws:default") }},
-		{"License", func(ctx context.Context) error { _, err := b.(ecp.LicenseManager).License(ctx); return err }},
-		{"LicenseSettings", func(ctx context.Context) error { _, err := b.(ecp.LicenseManager).LicenseSettings(ctx); return err }},
-		{"SetLicenseSettings", func(ctx context.Context) error {
-			s, err := b.(ecp.LicenseManager).SetLicenseSettings(ctx, ecp.LicenseSettings{HighWatermark: 0.85})
-			if err == nil && (s.HighWatermark != 0.85 || s.LowWatermark != 0.75) {
-				return fmt.Errorf("set to %+v", s)
-			}
-			return err
-		}},
-		{"SetLicense", func(ctx context.Context) error {
-			_, err := b.(ecp.LicenseManager).SetLicense(ctx, ecp.LicenseChange{Key: emqxsim.LicenseKey(largeLicense)})
-			if !errors.Is(err, ecp.ErrConflict) {
-				return fmt.Errorf("loaded over another: %w", err)
-			}
-			return nil
-		}},
-		{"ConnectionLimit", func(ctx context.Context) error {
-			l, err := b.(ecp.ConnectionLimiter).ConnectionLimit(ctx)
-			if err == nil && (l.Settable == old || l.Sessions == v.Before(ecp.Version{Major: 5, Minor: 8, Patch: 5})) {
-				return fmt.Errorf("is %+v", l)
-			}
-			return err
-		}},
-		{"SetConnectionLimit", func(ctx context.Context) error {
-			l, err := b.(ecp.ConnectionLimiter).SetConnectionLimit(ctx, 40)
-			switch {
-			case old && errors.Is(err, ecp.ErrUnsupported):
-				return nil
-			case err == nil && (l.Set != 40 || l.InForce != 40):
-				return fmt.Errorf("set to %+v", l)
-			}
-			return err
-		}},
-		{"StartEvacuation", func(ctx context.Context) error {
-			return b.(ecp.Evacuator).StartEvacuation(ctx, "emqx@b", ecp.EvacuationOrder{WaitHealth: time.Second, To: []string{"emqx@a"}})
-		}},
-		{"EvacuationProgress", func(ctx context.Context) error {
-			p, err := b.(ecp.Evacuator).EvacuationProgress(ctx, "emqx@b")
-			if err == nil && (p.Phase == ecp.EvacuationNone || p.Phase == ecp.EvacuationOther) {
-				return fmt.Errorf("is %+v", p)
-			}
-			return err
-		}},
-		{"StopEvacuation", func(ctx context.Context) error { return b.(ecp.Evacuator).StopEvacuation(ctx, "emqx@b") }},
-		{"InviteMember", func(ctx context.Context) error { return b.(ecp.MemberManager).InviteMember(ctx, "emqx@d") }},
-		{"InviteMember again", func(ctx context.Context) error { return b.(ecp.MemberManager).InviteMember(ctx, "emqx@d") }},
-		{"RemoveMember of one that runs", func(ctx context.Context) error {
-			if err := b.(ecp.MemberManager).RemoveMember(ctx, "emqx@d"); !errors.Is(err, ecp.ErrConflict) {
-				return fmt.Errorf("removed while it runs: %w", err)
-			}
-			d.Kill()
-			return nil
-		}},
-		{"RemoveMember", func(ctx context.Context) error { return b.(ecp.MemberManager).RemoveMember(ctx, "emqx@d") }},
-		{"RemoveMember again", func(ctx context.Context) error { return b.(ecp.MemberManager).RemoveMember(ctx, "emqx@d") }},
-		{"WriteMetrics", func(ctx context.Context) error {
-			n, err := b.(ecp.Metrics).WriteMetrics(ctx, io.Discard, ecp.MetricsOfNodes)
-			if err == nil && n == 0 {
-				return errors.New("nothing was written")
-			}
-			return err
-		}},
+	for _, version := range []string{
+		"5.6.0", "5.6.1", "5.7.2", "5.8.1", "5.8.4", "5.8.5", "5.8.9", "5.8.11", "5.9.2", "5.10.4", "6.0.1", "6.2.1",
 	} {
-		require.NoError(t, c.do(t.Context()), c.name)
+		s := suite(version, true)
+		t.Run(version, func(t *testing.T) { ecptest.TestAdapterMethods(t, s) })
+		asUser := func(open func(*testing.T) ecp.Endpoint) func(*testing.T) ecp.Endpoint {
+			return func(t *testing.T) ecp.Endpoint {
+				e := open(t)
+				e.Credentials = emqxtest.User
+				return e
+			}
+		}
+		s.Open, s.Members.Open = asUser(s.Open), asUser(s.Members.Open)
+		t.Run(version+" as a user", func(t *testing.T) { ecptest.TestAdapterMethods(t, s) })
 	}
 }
 
 // TestSimulatedUpgrade: while versions differ, the one that counts is that of
 // the node that answers; a killed member is listed as stopped.
 func TestSimulatedUpgrade(t *testing.T) {
-	c, _ := emqxtest.Simulated("5.8.9")
+	c := emqxtest.Cluster(t, "5.8.9", emqxsim.Enterprise, nil)
 	c.Node("emqx@b").SetVersion("5.10.0")
 	for name, version := range map[string]string{"emqx@a": "5.8.9", "emqx@b": "5.10.0"} {
 		d, err := emqxtest.Describe(t, emqxv5.New(emqxv5.Config{}), c.Node(name).Endpoint())
@@ -256,7 +163,9 @@ func TestSimulatedEvacuation(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	e := b.(ecp.Evacuator)
-	require.NoError(t, e.StartEvacuation(t.Context(), "emqx@c", ecp.EvacuationOrder{ConnectionRate: 1, SessionRate: 1, WaitHealth: 5 * time.Second, WaitTakeover: 2 * time.Second}))
+	require.NoError(t, e.StartEvacuation(t.Context(), "emqx@c", ecp.EvacuationOrder{
+		ConnectionRate: 1, SessionRate: 1, WaitHealth: 5 * time.Second, WaitTakeover: 2 * time.Second,
+	}))
 	require.NoError(t, e.StartEvacuation(t.Context(), "emqx@c", ecp.EvacuationOrder{}), "twice is as once")
 	h, err := c.(ecp.HealthSource).Health(t.Context())
 	require.NoError(t, err)
@@ -328,11 +237,13 @@ func TestSimulatedUser(t *testing.T) {
 	}
 }
 
-// TestSimulatedScopes: an API key without the scope for licences may do the
+// TestSimulatedScopes: an API key without the scope for licenses may do the
 // rest, and is told which scopes a manager's key needs.
 func TestSimulatedScopes(t *testing.T) {
 	s := simulated(emqxsim.ClusterConfig{Version: "6.2.1", License: &criticalLicense})
-	s.AddAPIKey(emqxsim.APIKey{Name: "few", Key: "key-few", Secret: "secret-few", Scopes: []string{"monitoring", "cluster_operations"}})
+	s.AddAPIKey(emqxsim.APIKey{Name: "few", Key: "key-few", Secret: "secret-few", Scopes: []string{
+		"monitoring", "cluster_operations",
+	}})
 	e := s.Node("emqx@a").Endpoint()
 	e.Credentials = ecp.Credentials{Username: "key-few", Password: "secret-few", Kind: ecp.CredentialKey}
 	b, err := emqxv5.New(emqxv5.Config{}).Open(e)

@@ -17,31 +17,31 @@ type subject struct {
 	broker   ecp.Broker
 }
 
-// call is one method of a broker or an adapter, with arguments from the suite.
+// call is a method of a broker or an adapter, with arguments from the suite.
 type call struct {
 	name   string
 	part   string                    // the interface it belongs to
-	wanted func(s AdapterSuite) bool // somebody said what it should find
+	wanted func(s AdapterSuite) bool // the suite says what it should return
 	has    func(a subject) bool
 	do     func(ctx context.Context, a subject) (any, error)
-	check  func(t *testing.T, s AdapterSuite, v any) // nil = it gives an error only
+	check  func(t *testing.T, s AdapterSuite, v any) // nil if it returns only an error
 	traits traits
 }
 
-// traits are what else is to be known of a method.
+// traits are further properties of a method.
 type traits uint
 
 const (
-	changes  traits = 1 << iota // the cluster is different afterwards
-	once                        // a POST of it may not be carried out twice
+	changes  traits = 1 << iota // it changes the cluster
+	once                        // its POST must not be carried out twice
 	unsigned                    // it sends no credentials
-	public                      // some brokers let everybody make it
-	byID                        // it may find nothing of that name
+	public                      // some brokers need no credentials for it
+	byID                        // it may find nothing with the id
 )
 
 func (c call) is(x traits) bool { return c.traits&x != 0 }
 
-// part is an interface by whose name a suite says what is wanted.
+// part is an interface and the suite's field for it.
 type part[I any] struct {
 	name   string
 	wanted func(s AdapterSuite) bool
@@ -66,130 +66,152 @@ func (p part[I]) call(name string, is traits, do func(context.Context, subject, 
 	}
 }
 
-// asks is a method that gives something.
-func asks[I, T any](p part[I], name string, is traits, do func(context.Context, subject, I) (T, error), check func(*testing.T, AdapterSuite, T)) call {
+// query returns a method with a result.
+func query[I, T any](p part[I], name string, is traits, do func(context.Context, subject, I) (T, error),
+	check func(*testing.T, AdapterSuite, T)) call {
 	c := p.call(name, is, func(ctx context.Context, a subject, i I) (any, error) { return do(ctx, a, i) })
 	c.check = func(t *testing.T, s AdapterSuite, v any) { check(t, s, v.(T)) }
 	return c
 }
 
-// tells is a method that gives an error only.
-func tells[I any](p part[I], name string, is traits, do func(context.Context, subject, I) error) call {
+// command returns a method with only an error.
+func command[I any](p part[I], name string, is traits, do func(context.Context, subject, I) error) call {
 	return p.call(name, is|changes, func(ctx context.Context, a subject, i I) (any, error) { return nil, do(ctx, a, i) })
 }
 
 var (
-	asBroker       = part[ecp.Broker]{"Broker", func(AdapterSuite) bool { return true }}
-	asDetector     = part[ecp.Detector]{"Detector", func(s AdapterSuite) bool { return s.Detector != nil }}
-	asLimiter      = part[ecp.ConnectionLimiter]{"ConnectionLimiter", func(s AdapterSuite) bool { return s.Limiter != nil }}
+	asBroker   = part[ecp.Broker]{"Broker", func(AdapterSuite) bool { return true }}
+	asDetector = part[ecp.Detector]{"Detector", func(s AdapterSuite) bool { return s.Detector != nil }}
+	asLimiter  = part[ecp.ConnectionLimiter]{"ConnectionLimiter",
+		func(s AdapterSuite) bool { return s.Limiter != nil }}
 	asMonitor      = part[ecp.Monitor]{"Monitor", func(s AdapterSuite) bool { return s.Monitor != nil }}
 	asAlarms       = part[ecp.AlarmSource]{"AlarmSource", func(s AdapterSuite) bool { return s.Alarms != nil }}
-	asIntegrations = part[ecp.IntegrationSource]{"IntegrationSource", func(s AdapterSuite) bool { return s.Integrations != nil }}
-	asEvacuator    = part[ecp.Evacuator]{"Evacuator", func(s AdapterSuite) bool { return s.Evacuator != nil }}
-	asMembers      = part[ecp.MemberManager]{"MemberManager", func(s AdapterSuite) bool { return s.Members != nil }}
-	asListeners    = part[ecp.ListenerManager]{"ListenerManager", func(s AdapterSuite) bool { return s.Listeners != nil }}
-	asLicense      = part[ecp.LicenseManager]{"LicenseManager", func(s AdapterSuite) bool { return s.License != nil }}
-	asMetrics      = part[ecp.Metrics]{"Metrics", func(s AdapterSuite) bool { return s.Metrics != nil }}
-	asSettings     = part[ecp.SettingsSource]{"SettingsSource", func(s AdapterSuite) bool { return s.Settings != nil }}
-	asHealth       = part[ecp.HealthSource]{"HealthSource", func(s AdapterSuite) bool { return s.Health != nil }}
+	asIntegrations = part[ecp.IntegrationSource]{"IntegrationSource",
+		func(s AdapterSuite) bool { return s.Integrations != nil }}
+	asEvacuator = part[ecp.Evacuator]{"Evacuator", func(s AdapterSuite) bool { return s.Evacuator != nil }}
+	asMembers   = part[ecp.MemberManager]{"MemberManager", func(s AdapterSuite) bool { return s.Members != nil }}
+	asListeners = part[ecp.ListenerManager]{"ListenerManager", func(s AdapterSuite) bool { return s.Listeners != nil }}
+	asLicense   = part[ecp.LicenseManager]{"LicenseManager", func(s AdapterSuite) bool { return s.License != nil }}
+	asMetrics   = part[ecp.Metrics]{"Metrics", func(s AdapterSuite) bool { return s.Metrics != nil }}
+	asSettings  = part[ecp.SettingsSource]{"SettingsSource", func(s AdapterSuite) bool { return s.Settings != nil }}
+	asHealth    = part[ecp.HealthSource]{"HealthSource", func(s AdapterSuite) bool { return s.Health != nil }}
 )
 
-// calls is every method that an adapter or its brokers may have.
+// calls are all methods that an adapter or its brokers may have.
 var calls = []call{
-	asks(asBroker, "Describe", 0, func(ctx context.Context, _ subject, b ecp.Broker) (ecp.Description, error) { return b.Describe(ctx) }, checkDescribed),
-	asks(asDetector, "Detect", 0, func(ctx context.Context, a subject, d ecp.Detector) (ecp.Detection, error) {
+	query(asBroker, "Describe", 0,
+		func(ctx context.Context, _ subject, b ecp.Broker) (ecp.Description, error) {
+			return b.Describe(ctx)
+		}, checkDescribed),
+	query(asDetector, "Detect", 0, func(ctx context.Context, a subject, d ecp.Detector) (ecp.Detection, error) {
 		return d.Detect(ctx, a.endpoint)
 	}, checkDetection),
 
-	asks(asLimiter, "ConnectionLimit", 0, func(ctx context.Context, _ subject, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
-		return b.ConnectionLimit(ctx)
-	}, checkLimit),
-	asks(asLimiter, "SetConnectionLimit", changes, func(ctx context.Context, a subject, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
-		return b.SetConnectionLimit(ctx, a.limit())
-	}, checkLimit),
+	query(asLimiter, "ConnectionLimit", 0,
+		func(ctx context.Context, _ subject, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
+			return b.ConnectionLimit(ctx)
+		}, checkLimit),
+	query(asLimiter, "SetConnectionLimit", changes,
+		func(ctx context.Context, a subject, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
+			return b.SetConnectionLimit(ctx, a.limit())
+		}, checkLimit),
 
-	asks(asMonitor, "Traffic", 0, func(ctx context.Context, _ subject, b ecp.Monitor) (ecp.Traffic, error) { return b.Traffic(ctx) }, checkTraffic),
-	asks(asMonitor, "TrafficSeries", 0, func(ctx context.Context, _ subject, b ecp.Monitor) ([]ecp.TrafficSample, error) {
+	query(asMonitor, "Traffic", 0,
+		func(ctx context.Context, _ subject, b ecp.Monitor) (ecp.Traffic, error) {
+			return b.Traffic(ctx)
+		}, checkTraffic),
+	query(asMonitor, "TrafficSeries", 0, func(ctx context.Context, _ subject, b ecp.Monitor) ([]ecp.TrafficSample, error) {
 		return b.TrafficSeries(ctx, seriesOf)
 	}, checkSeries),
 
-	asks(asAlarms, "ActiveAlarms", 0, func(ctx context.Context, _ subject, b ecp.AlarmSource) ([]ecp.Alarm, error) {
+	query(asAlarms, "ActiveAlarms", 0, func(ctx context.Context, _ subject, b ecp.AlarmSource) ([]ecp.Alarm, error) {
 		return b.ActiveAlarms(ctx)
 	}, checkActive),
-	asks(asAlarms, "AlarmHistory", 0, func(ctx context.Context, _ subject, b ecp.AlarmSource) ([]ecp.Alarm, error) {
+	query(asAlarms, "AlarmHistory", 0, func(ctx context.Context, _ subject, b ecp.AlarmSource) ([]ecp.Alarm, error) {
 		return b.AlarmHistory(ctx)
 	}, checkHistory),
 
-	asks(asIntegrations, "Rules", 0, func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Rule, error) {
+	query(asIntegrations, "Rules", 0, func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Rule, error) {
 		return b.Rules(ctx)
 	}, checkRules),
-	asks(asIntegrations, "Integrations", 0, func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Integration, error) {
-		return b.Integrations(ctx)
-	}, checkIntegrations),
+	query(asIntegrations, "Integrations", 0,
+		func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Integration, error) {
+			return b.Integrations(ctx)
+		}, checkIntegrations),
 
-	tells(asEvacuator, "StartEvacuation", byID, func(ctx context.Context, a subject, b ecp.Evacuator) error {
+	command(asEvacuator, "StartEvacuation", byID, func(ctx context.Context, a subject, b ecp.Evacuator) error {
 		return b.StartEvacuation(ctx, a.node(), ecp.EvacuationOrder{ConnectionRate: 1, SessionRate: 1})
 	}),
-	asks(asEvacuator, "EvacuationProgress", byID, func(ctx context.Context, a subject, b ecp.Evacuator) (ecp.EvacuationProgress, error) {
-		return b.EvacuationProgress(ctx, a.node())
-	}, checkProgress),
-	tells(asEvacuator, "StopEvacuation", byID, func(ctx context.Context, a subject, b ecp.Evacuator) error {
+	query(asEvacuator, "EvacuationProgress", byID,
+		func(ctx context.Context, a subject, b ecp.Evacuator) (ecp.EvacuationProgress, error) {
+			return b.EvacuationProgress(ctx, a.node())
+		}, checkProgress),
+	command(asEvacuator, "StopEvacuation", byID, func(ctx context.Context, a subject, b ecp.Evacuator) error {
 		return b.StopEvacuation(ctx, a.node())
 	}),
 
-	tells(asMembers, "InviteMember", once|byID, func(ctx context.Context, a subject, b ecp.MemberManager) error {
+	command(asMembers, "InviteMember", once|byID, func(ctx context.Context, a subject, b ecp.MemberManager) error {
 		return b.InviteMember(ctx, a.stranger())
 	}),
-	tells(asMembers, "RemoveMember", byID, func(ctx context.Context, a subject, b ecp.MemberManager) error {
+	command(asMembers, "RemoveMember", byID, func(ctx context.Context, a subject, b ecp.MemberManager) error {
 		return b.RemoveMember(ctx, a.stopped())
 	}),
 
-	asks(asListeners, "Listeners", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) ([]ecp.BrokerListener, error) {
-		return b.Listeners(ctx)
-	}, checkListeners),
-	tells(asListeners, "SetListenerLimit", byID, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
+	query(asListeners, "Listeners", 0,
+		func(ctx context.Context, _ subject, b ecp.ListenerManager) ([]ecp.BrokerListener, error) {
+			return b.Listeners(ctx)
+		}, checkListeners),
+	command(asListeners, "SetListenerLimit", byID, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
 		return b.SetListenerLimit(ctx, a.listener(), 1000)
 	}),
-	tells(asListeners, "StartListener", byID, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
+	command(asListeners, "StartListener", byID, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
 		return b.StartListener(ctx, a.listener())
 	}),
-	tells(asListeners, "StopListener", byID, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
+	command(asListeners, "StopListener", byID, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
 		return b.StopListener(ctx, a.listener())
 	}),
 
-	asks(asLicense, "License", 0, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.License, error) {
+	query(asLicense, "License", 0, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.License, error) {
 		return b.License(ctx)
 	}, checkLicense),
-	asks(asLicense, "SetLicense", changes, func(ctx context.Context, a subject, b ecp.LicenseManager) (ecp.License, error) {
-		return b.SetLicense(ctx, ecp.LicenseChange{Key: a.key(), Replace: true})
-	}, checkLicense),
-	asks(asLicense, "LicenseSettings", 0, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.LicenseSettings, error) {
-		return b.LicenseSettings(ctx)
-	}, checkSettings),
-	asks(asLicense, "SetLicenseSettings", changes, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.LicenseSettings, error) {
-		return b.SetLicenseSettings(ctx, ecp.LicenseSettings{HighWatermark: 0.9, LowWatermark: 0.7})
-	}, checkSettings),
+	query(asLicense, "SetLicense", changes,
+		func(ctx context.Context, a subject, b ecp.LicenseManager) (ecp.License, error) {
+			return b.SetLicense(ctx, ecp.LicenseChange{Key: a.key(), Replace: true})
+		}, checkLicense),
+	query(asLicense, "LicenseSettings", 0,
+		func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.LicenseSettings, error) {
+			return b.LicenseSettings(ctx)
+		}, checkSettings),
+	query(asLicense, "SetLicenseSettings", changes,
+		func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.LicenseSettings, error) {
+			return b.SetLicenseSettings(ctx, ecp.LicenseSettings{HighWatermark: 0.9, LowWatermark: 0.7})
+		}, checkSettings),
 
-	asks(asMetrics, "WriteMetrics", public, func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
+	query(asMetrics, "WriteMetrics", public, func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
 		return writeMetrics(ctx, b, ecp.MetricsOfNode)
 	}, checkExposition),
-	asks(asMetrics, "WriteMetrics of nodes", public, func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
-		return writeMetrics(ctx, b, ecp.MetricsOfNodes)
-	}, checkExposition),
+	query(asMetrics, "WriteMetrics of nodes", public,
+		func(ctx context.Context, _ subject, b ecp.Metrics) (exposition, error) {
+			return writeMetrics(ctx, b, ecp.MetricsOfNodes)
+		}, checkExposition),
 
-	asks(asSettings, "Settings", 0, func(ctx context.Context, a subject, b ecp.SettingsSource) (ecp.BrokerSettings, error) {
-		return b.Settings(ctx, a.words())
-	}, checkInForce),
+	query(asSettings, "Settings", 0,
+		func(ctx context.Context, a subject, b ecp.SettingsSource) (ecp.BrokerSettings, error) {
+			return b.Settings(ctx, a.words())
+		}, checkInForce),
 
-	asks(asHealth, "Health", unsigned, func(ctx context.Context, _ subject, b ecp.HealthSource) (ecp.Health, error) { return b.Health(ctx) }, checkHealth),
+	query(asHealth, "Health", unsigned,
+		func(ctx context.Context, _ subject, b ecp.HealthSource) (ecp.Health, error) {
+			return b.Health(ctx)
+		}, checkHealth),
 }
 
-// seriesOf is the time of which a series is asked for.
+// seriesOf is the time for which a series is queried.
 const seriesOf = time.Hour
 
-// Arguments where the suite has none: names such as brokers have.
+// Arguments for a suite that has none: names that brokers may have.
 
-// strangeKey is no licence, but what must be hidden as one is.
+// strangeKey is not a license, but must be hidden like one.
 const strangeKey = "LICENCE-51c0-not-to-be-shown"
 
 func (s AdapterSuite) node() string {
@@ -202,7 +224,7 @@ func (s AdapterSuite) node() string {
 	return "emqx@10.0.0.1"
 }
 
-// words are the first ones of keys that are asked for.
+// words returns the roots of the settings that are queried.
 func (s AdapterSuite) words() (words []string) {
 	if s.Settings == nil {
 		return []string{"mqtt"}
@@ -241,8 +263,7 @@ func (s AdapterSuite) key() string {
 	return strangeKey
 }
 
-// secret gives the licence's key where it is one. A word such as "default" is
-// known to everybody.
+// secret returns the license's key, unless it is a well-known word such as "default".
 func (s AdapterSuite) secret() string {
 	if k := s.key(); len(k) >= shortestSecret {
 		return k
@@ -250,7 +271,7 @@ func (s AdapterSuite) secret() string {
 	return ""
 }
 
-// shortestSecret is the length of the shortest key that is taken for a secret.
+// shortestSecret is the length of the shortest key that counts as a secret.
 const shortestSecret = 12
 
 func (s AdapterSuite) limit() int {
@@ -265,7 +286,7 @@ func (s AdapterSuite) limit() int {
 	return 10
 }
 
-// way gives the way to a healthy cluster for a method.
+// way returns the way to a healthy cluster for a method.
 func (s AdapterSuite) way(t *testing.T, c call) ecp.Endpoint {
 	if c.part == asMembers.name && s.Members != nil && s.Members.Open != nil {
 		return s.Members.Open(t)
@@ -273,10 +294,10 @@ func (s AdapterSuite) way(t *testing.T, c call) ecp.Endpoint {
 	return s.Open(t)
 }
 
-// lacks says that the cluster does not have a method, as the suite has it.
+// lacks reports whether the cluster does not have a method, according to the suite.
 func (s AdapterSuite) lacks(name string) bool { return slices.Contains(s.Unsupported, name) }
 
-// works says that a method should succeed on the healthy cluster.
+// works reports whether a method should succeed on the healthy cluster.
 func (c call) works(s AdapterSuite) bool {
 	if !c.wanted(s) || s.lacks(c.name) {
 		return false
@@ -296,7 +317,7 @@ func (c call) works(s AdapterSuite) bool {
 	return true
 }
 
-// callsOf gives the methods that a broker has, and in a suite are so.
+// callsOf returns the methods of a broker for which fits is true.
 func callsOf(t *testing.T, s AdapterSuite, fits func(call) bool) (out []call) {
 	t.Helper()
 	e := s.Open(t)
@@ -309,7 +330,7 @@ func callsOf(t *testing.T, s AdapterSuite, fits func(call) bool) (out []call) {
 	return out
 }
 
-// exposition is what WriteMetrics gave.
+// exposition is the output of WriteMetrics.
 type exposition struct {
 	n    int64
 	text bytes.Buffer

@@ -12,9 +12,10 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// scene opens a broker of a healthy cluster that has an interface and for which
-// somebody said what is wanted; false = there is nothing to do.
-func scene[I any](t *testing.T, s AdapterSuite, p part[I], e func(*testing.T) ecp.Endpoint, needs ...string) (i I, g *gate, ok bool) {
+// scene opens a broker of a healthy cluster. ok is false if the broker lacks the interface
+// or the suite has nothing for it.
+func scene[I any](t *testing.T, s AdapterSuite, p part[I], e func(*testing.T) ecp.Endpoint, needs ...string) (i I,
+	g *gate, ok bool) {
 	t.Helper()
 	if !p.wanted(s) || slices.ContainsFunc(needs, s.lacks) {
 		return i, nil, false
@@ -48,7 +49,7 @@ func testLimit(t *testing.T, s AdapterSuite) {
 		_, err := b.SetConnectionLimit(t.Context(), s.limit())
 		checkCode(t, err, g.secrets(s), ecp.CodeUnsupported)
 		if got := errors.Is(err, ecp.ErrLicenceNotBusinessCritical); got != want.Dropped {
-			t.Errorf("%v: that the licence drops the limit is in the chain: %t, want %t", err, got, want.Dropped)
+			t.Errorf("%v: that the license drops the limit is in the chain: %t, want %t", err, got, want.Dropped)
 		}
 		after, err := b.ConnectionLimit(t.Context())
 		must(t, "ConnectionLimit", err)
@@ -58,16 +59,16 @@ func testLimit(t *testing.T, s AdapterSuite) {
 		return
 	}
 	setLimit(t, s, b, s.limit(), s.limit())
-	if want.Most > 0 && !s.Recorded {
-		setLimit(t, s, b, want.Most+1, want.Most)
+	if want.Max > 0 && !s.Recorded {
+		setLimit(t, s, b, want.Max+1, want.Max)
 	}
-	// As to release a cluster: what was set before is set again.
+	// Setting the previous limit again releases a cluster.
 	if before.Set > 0 {
 		setLimit(t, s, b, before.Set, before.Set)
 	}
 }
 
-// setLimit sets a limit, and finds in force what may be.
+// setLimit sets a limit and checks the limit that is in force then.
 func setLimit(t *testing.T, s AdapterSuite, b ecp.ConnectionLimiter, n, inForce int) {
 	t.Helper()
 	got, err := b.SetConnectionLimit(t.Context(), n)
@@ -80,7 +81,7 @@ func setLimit(t *testing.T, s AdapterSuite, b ecp.ConnectionLimiter, n, inForce 
 		return
 	}
 	if n == inForce && got.Set != n {
-		t.Errorf("SetConnectionLimit(%d) gives %+v; it is set and within the licence", n, got)
+		t.Errorf("SetConnectionLimit(%d) gives %+v; it is set and within the license", n, got)
 	}
 	read, err := b.ConnectionLimit(t.Context())
 	must(t, "ConnectionLimit", err)
@@ -129,7 +130,7 @@ func testEvacuation(t *testing.T, s AdapterSuite) {
 	must(t, "StopEvacuation", b.StopEvacuation(t.Context(), node))
 }
 
-// testEvacuationOfStopped: what nobody tells is not "none".
+// testEvacuationOfStopped: an unknown phase is not "none".
 func testEvacuationOfStopped(t *testing.T, s AdapterSuite) {
 	if s.Members == nil || s.Members.Stopped == "" || s.Members.Open == nil {
 		return
@@ -142,19 +143,22 @@ func testEvacuationOfStopped(t *testing.T, s AdapterSuite) {
 	checkCode(t, err, g.secrets(s), ecp.CodeUnavailable)
 }
 
-// testHangingEvacuation: the node itself says whether it is evacuated, as far as
-// it knows, and how many it has.
+// testHangingEvacuation: the node itself reports whether it is evacuated, as far as it
+// knows, and how many clients it has.
 func testHangingEvacuation(t *testing.T, s AdapterSuite) {
 	if s.Evacuator == nil || s.Evacuator.OpenHanging == nil {
 		return
 	}
-	b, _, ok := scene(t, s, asEvacuator, s.Evacuator.OpenHanging, "StartEvacuation", "StopEvacuation", "EvacuationProgress")
+	b, _, ok := scene(t, s, asEvacuator, s.Evacuator.OpenHanging, "StartEvacuation", "StopEvacuation",
+		"EvacuationProgress")
 	if !ok {
 		return
 	}
 	for _, under := range []bool{false, true} {
 		if under {
-			must(t, "StartEvacuation", b.StartEvacuation(t.Context(), s.node(), ecp.EvacuationOrder{ConnectionRate: 1, SessionRate: 1}))
+			must(t, "StartEvacuation", b.StartEvacuation(t.Context(), s.node(), ecp.EvacuationOrder{
+				ConnectionRate: 1, SessionRate: 1,
+			}))
 		}
 		start := time.Now()
 		p, err := b.EvacuationProgress(t.Context(), s.node())
@@ -182,7 +186,7 @@ func testMembers(t *testing.T, s AdapterSuite) {
 	t.Run("InviteMember", func(t *testing.T) { testInvite(t, s, way) })
 }
 
-// member says whether a node is a member, as Describe has it.
+// member reports whether a node is in the result of Describe.
 func member(t *testing.T, b any, node string) bool {
 	t.Helper()
 	d, err := b.(ecp.Broker).Describe(t.Context())
@@ -206,7 +210,7 @@ func testRemove(t *testing.T, s AdapterSuite, way func(*testing.T) ecp.Endpoint)
 	must(t, "RemoveMember again", b.RemoveMember(t.Context(), s.Members.Stopped))
 }
 
-// testRemoveRunning: it would lose its clients and all it knows.
+// testRemoveRunning: a running node would lose its clients and its data.
 func testRemoveRunning(t *testing.T, s AdapterSuite, way func(*testing.T) ecp.Endpoint) {
 	b, g, ok := scene(t, s, asMembers, way, "RemoveMember")
 	if !ok || s.Members.Self == "" {
@@ -296,8 +300,8 @@ func testListener(t *testing.T, s AdapterSuite) {
 	}
 }
 
-// testLaggingListener: a change that failed on one node is no success, the first
-// time or the second.
+// testLaggingListener: a change that failed on one node is not a success, neither the first
+// time nor the second.
 func testLaggingListener(t *testing.T, s AdapterSuite) {
 	if s.Listeners == nil || s.Listeners.ID == "" || s.Listeners.Lagging == "" {
 		return
@@ -346,7 +350,7 @@ func testLicense(t *testing.T, s AdapterSuite) {
 		after, err := b.License(t.Context())
 		must(t, "License", err)
 		if after != before {
-			t.Errorf("the licence is %+v after a key was refused, %+v before", after, before)
+			t.Errorf("the license is %+v after a key was refused, %+v before", after, before)
 		}
 	}
 	if !s.lacks("SetLicenseSettings") && !s.lacks("LicenseSettings") {
@@ -354,7 +358,8 @@ func testLicense(t *testing.T, s AdapterSuite) {
 	}
 }
 
-// loadLicense loads the key; unasked only over the one that EMQX comes with.
+// loadLicense loads the key. Without Replace, only the license that EMQX comes with may be
+// replaced.
 func loadLicense(t *testing.T, s AdapterSuite, b ecp.LicenseManager, builtIn bool) {
 	t.Helper()
 	got, err := b.SetLicense(t.Context(), ecp.LicenseChange{Key: s.License.Key, Replace: !builtIn})
@@ -373,7 +378,7 @@ func loadLicense(t *testing.T, s AdapterSuite, b ecp.LicenseManager, builtIn boo
 	}
 }
 
-// keepLoaded tries to take the place of a licence that somebody loaded.
+// keepLoaded tries to replace a license that somebody has loaded.
 func keepLoaded(t *testing.T, s AdapterSuite, b ecp.LicenseManager, g *gate) {
 	t.Helper()
 	before := len(g.changes())
@@ -387,7 +392,7 @@ func keepLoaded(t *testing.T, s AdapterSuite, b ecp.LicenseManager, g *gate) {
 		sum -= n
 	}
 	if sum != 0 || len(g.changes()) != before {
-		t.Error("a licence was sent although somebody's is loaded and it was not to be replaced")
+		t.Error("a license was sent although somebody's is loaded and it was not to be replaced")
 	}
 }
 
@@ -409,7 +414,7 @@ func changeSettings(t *testing.T, s AdapterSuite, b ecp.LicenseManager) {
 	}
 }
 
-// testDetect asks with, without and with wrong credentials, and asks others.
+// testDetect detects with valid, with no and with wrong credentials, and at other servers.
 func testDetect(t *testing.T, s AdapterSuite) {
 	d, ok := s.Adapter.(ecp.Detector)
 	if !ok || s.Detector == nil {
@@ -434,7 +439,7 @@ func testDetect(t *testing.T, s AdapterSuite) {
 	if got.Major != want.Major || got.Authenticated {
 		t.Errorf("Detect with wrong credentials gives %+v; it should tell the major all the same", got)
 	}
-	if !s.Detector.Unmanageable { // which may be known before anybody logs in
+	if !s.Detector.Unmanageable { // which may be known before the login
 		checkCode(t, err, secretsOf(e.Credentials), ecp.CodeDenied)
 	}
 
@@ -472,7 +477,8 @@ func testDetectOpenly(t *testing.T, s AdapterSuite, d ecp.Detector, want ecp.Det
 	if err != nil && !s.Detector.Unmanageable {
 		t.Errorf("Detect without credentials: %v (cause: %v)", err, errors.Unwrap(err))
 	}
-	if got.Major != want.Major || got.Authenticated || got.Version != "" && got.Version != want.Version || got.Edition != "" && got.Edition != want.Edition {
+	if got.Major != want.Major || got.Authenticated || got.Version != "" && got.Version != want.Version ||
+		got.Edition != "" && got.Edition != want.Edition {
 		t.Errorf("Detect without credentials gives %+v; want no more than %+v, and the major", got, want)
 	}
 }

@@ -82,7 +82,7 @@ func testDescribeConcurrently(t *testing.T, s AdapterSuite) {
 	all.Wait()
 }
 
-// testCredentials lets the endpoint authenticate, then the transport.
+// testCredentials authenticates through the endpoint, then through the transport.
 func testCredentials(t *testing.T, s AdapterSuite) {
 	e := s.Open(t)
 	login, through := e.Credentials, transportOf(e)
@@ -121,7 +121,7 @@ func open(t *testing.T, s AdapterSuite, e ecp.Endpoint) ecp.Broker {
 	return b
 }
 
-// checkDescription compares what is described with what should be.
+// checkDescription compares a description with the wanted one.
 func checkDescription(t *testing.T, got, want ecp.Description) {
 	t.Helper()
 	if !slices.IsSortedFunc(got.Nodes, func(a, b ecp.BrokerNode) int { return cmp.Compare(a.Name, b.Name) }) {

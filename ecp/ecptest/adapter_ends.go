@@ -13,14 +13,14 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// planned is a method, and how many requests it takes on a healthy cluster.
+// planned is a method and the number of its requests to a healthy cluster.
 type planned struct {
 	call
 	requests int
 }
 
-// plan counts the requests of each method. One that changes something in a
-// cluster of which nothing is known is not made: it counts as one.
+// plan counts the requests of each method. It does not call methods that change a cluster
+// of which nothing is known, and counts them as one.
 func plan(t *testing.T, s AdapterSuite) (out []planned) {
 	t.Helper()
 	for _, c := range callsOf(t, s, func(c call) bool { return !s.lacks(c.name) }) {
@@ -63,7 +63,7 @@ func testContextEnded(t *testing.T, s AdapterSuite) {
 			start := time.Now()
 			_, err := c.do(ctx, subjectAt(t, s, g))
 			if !c.wanted(s) && errors.Is(err, ecp.ErrInvalid) {
-				return // the argument is one of ours
+				return // the argument is one of the suite's defaults
 			}
 			checkEnded(t, err, context.Canceled, time.Since(start))
 			if n := g.asked.Load(); n > 0 {
@@ -73,7 +73,7 @@ func testContextEnded(t *testing.T, s AdapterSuite) {
 	}
 }
 
-// testContextEnds lets each request of a method hang, and ends the context.
+// testContextEnds makes each request of a method hang and ends the context.
 func testContextEnds(t *testing.T, s AdapterSuite) {
 	for _, p := range plan(t, s) {
 		for n := range p.requests {
@@ -86,7 +86,7 @@ func testContextEnds(t *testing.T, s AdapterSuite) {
 	}
 }
 
-// name is that of a case about a method's request n.
+// name returns the name of a case about the request n of a method.
 func name(p planned, n int) string {
 	if n == 0 {
 		return p.name
@@ -148,7 +148,8 @@ func testDeadline(t *testing.T, s AdapterSuite, c call, after int, hang http.Han
 
 // meetDeadline makes a call of which all requests but the first few hang, and returns
 // for how long its deadline was over by then, and its error.
-func meetDeadline(t *testing.T, s AdapterSuite, c call, after int, hang http.HandlerFunc) (over time.Duration, err error) {
+func meetDeadline(t *testing.T, s AdapterSuite, c call, after int, hang http.HandlerFunc) (over time.Duration,
+	err error) {
 	t.Helper()
 	g := gateTo(t, s.way(t, c), func(w http.ResponseWriter, r *http.Request, n int) bool {
 		if n > after {
@@ -176,10 +177,10 @@ func testNobodyListens(t *testing.T, s AdapterSuite) {
 			checkBound(t, s, start)
 			codes := []ecp.Code{ecp.CodeUnavailable}
 			if s.lacks(c.name) {
-				codes = append(codes, ecp.CodeUnsupported) // which may be known without asking
+				codes = append(codes, ecp.CodeUnsupported) // which may be known without a request
 			}
 			if !c.wanted(s) {
-				codes = append(codes, ecp.CodeInvalid) // the argument is one of ours
+				codes = append(codes, ecp.CodeInvalid) // the argument is one of the suite's defaults
 			}
 			checkCode(t, err, append(secretsOf(e.Credentials), s.secret()), codes...)
 			c.checkNothing(t, v)
@@ -206,11 +207,11 @@ func testClose(t *testing.T, s AdapterSuite) {
 	}
 	g = gateTo(t, s.Open(t), nil)
 	_, _ = d.Detect(t.Context(), g.Endpoint)
-	g.open.wait(t, 0) // there is nothing that could be closed later
+	g.open.wait(t, 0) // nothing is left that could be closed later
 }
 
-// lost are ways in which the answer to a change does not arrive. answer lets
-// the cluster act.
+// lost are ways in which the answer to a change is lost. answer forwards the request to the
+// cluster.
 var lost = []struct {
 	name  string
 	acts  bool
@@ -234,13 +235,13 @@ var lost = []struct {
 	}},
 }
 
-// mostRepeats is how often a change that may be made twice is sent at most.
-const mostRepeats = 4
+// maxAttempts is how often a change that may be made twice may be sent.
+const maxAttempts = 4
 
-// testLostAnswers counts what arrives of each change; afterwards the same call
-// succeeds, whether it had been carried out or not.
+// testLostAnswers counts the requests that arrive for each change. Afterwards the same call
+// must succeed, whether the change had been made or not.
 func testLostAnswers(t *testing.T, s AdapterSuite) {
-	all := newTurns(t, 16) // they wait before they try again
+	all := newTurns(t, 16) // they pause before they try again
 	for _, c := range callsOf(t, s, func(c call) bool { return c.is(changes) && c.works(s) }) {
 		for _, l := range lost {
 			all.run(c.name+" "+l.name, func(t *testing.T) {
@@ -266,7 +267,7 @@ func testLostAnswers(t *testing.T, s AdapterSuite) {
 					t.Error("it succeeded although nothing was changed")
 				}
 				for what, n := range sent {
-					if n > mostRepeats || n > 1 && c.is(once) && strings.HasPrefix(what, http.MethodPost) {
+					if n > maxAttempts || n > 1 && c.is(once) && strings.HasPrefix(what, http.MethodPost) {
 						t.Errorf("a change arrived %d times, and its answer was lost: %.60s", n, what)
 					}
 				}

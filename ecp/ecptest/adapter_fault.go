@@ -19,20 +19,20 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// mostSent is how much an endless answer may get rid of before the adapter
-// stops reading: what it uses at most, and what lies in buffers.
-const mostSent = 64 << 20
+// maxSent is how many bytes of an endless answer may be sent before the adapter stops
+// reading. It includes what is in buffers.
+const maxSent = 64 << 20
 
-// fault is one way in which something that is no healthy broker answers.
+// fault is an answer of something that is not a healthy broker.
 type fault struct {
 	name  string
 	serve func(w http.ResponseWriter, r *http.Request)
-	codes []ecp.Code // any of them; nil = any at all
-	// agrees says that it looks like the success of a call that gives nothing.
+	codes []ecp.Code // allowed codes; nil allows any
+	// agrees says that it looks like a success of a call without a result.
 	agrees bool
-	lasts  bool // as long as there is patience
-	passes bool // it may be waited for a while, and asked again
-	much   bool // it sends as much as it gets rid of: a method's first request meets it
+	lasts  bool // it lasts until the time limit
+	passes bool // it may be temporary and is worth a retry
+	large  bool // it sends as much as it can; only the first request of a method meets it
 }
 
 var (
@@ -41,34 +41,47 @@ var (
 )
 
 var faults = []fault{
-	{name: "accepts and says nothing", serve: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, codes: away, lasts: true},
+	{name: "accepts and says nothing", serve: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		codes: away, lasts: true},
 	{name: "says a byte at a time for ever", serve: dribble, codes: away, lasts: true},
 	{name: "sends a body without end", serve: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		pour(w, "[", strings.Repeat("[", 64<<10))
-	}, codes: away, much: true},
+	}, codes: away, large: true},
 	{name: "sends a header without end", serve: func(w http.ResponseWriter, _ *http.Request) {
 		c := raw(w)
 		pour(c, "HTTP/1.1 200 OK\r\n", "X-More: "+strings.Repeat("m", 8<<10)+"\r\n")
 		_ = c.Close()
-	}, codes: away, much: true},
-	{name: "promises more than it sends", serve: say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[{\"no"), codes: away, passes: true},
+	}, codes: away, large: true},
+	{name: "promises more than it sends", serve: say("HTTP/1.1 200 OK\r\nContent-Type: " +
+		"application/json\r\nContent-Length: 100\r\n\r\n[{\"no"), codes: away, passes: true},
 	{name: "closes at once", serve: say(""), codes: away, passes: true},
 	{name: "speaks something else", serve: say("220 mail.example ESMTP\r\n"), codes: away, passes: true},
 	{name: "answers with an empty body", serve: status(http.StatusOK, "application/json", ""), codes: away, agrees: true},
-	{name: "answers with a page", serve: status(http.StatusOK, "text/html", "<html><body>Please log in</body></html>"), codes: away},
-	{name: "answers with JSON cut short", serve: status(http.StatusOK, "application/json", `{"code":0,"data":[{"node":"emqx@10.0`), codes: away, agrees: true},
-	{name: "answers with JSON of other types", serve: status(http.StatusOK, "application/json", `{"code":0,"data":{"node":{}}}`), codes: away, agrees: true},
+	{name: "answers with a page", serve: status(http.StatusOK, "text/html", "<html><body>Please log in</body></html>"),
+		codes: away},
+	{name: "answers with JSON cut short", serve: status(http.StatusOK, "application/json",
+		`{"code":0,"data":[{"node":"emqx@10.0`), codes: away, agrees: true},
+	{name: "answers with JSON of other types", serve: status(http.StatusOK, "application/json",
+		`{"code":0,"data":{"node":{}}}`), codes: away, agrees: true},
 	{name: "answers with null", serve: status(http.StatusOK, "application/json", `null`), codes: away, agrees: true},
-	{name: "answers with JSON too deep", serve: status(http.StatusOK, "application/json", strings.Repeat("[", 1<<20)), codes: away, agrees: true},
-	{name: "redirects in a circle", serve: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, codes: other},
-	{name: "redirects to another host", serve: func(w http.ResponseWriter, r *http.Request) { // the gate sees whether that is asked
+	{name: "answers with JSON too deep", serve: status(http.StatusOK, "application/json", strings.Repeat("[", 1<<20)),
+		codes: away, agrees: true},
+	{name: "redirects in a circle", serve: func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Path,
+			http.StatusFound)
+	}, codes: other},
+	// The gate checks whether the redirect is followed.
+	{name: "redirects to another host", serve: func(w http.ResponseWriter, r *http.Request) {
 		_, port, _ := net.SplitHostPort(r.Host)
 		http.Redirect(w, r, "http://localhost:"+port+r.URL.Path, http.StatusTemporaryRedirect)
 	}, codes: other},
-	{name: "lacks rights", serve: status(http.StatusForbidden, "application/json", `{"code":"X","message":"no"}`), codes: []ecp.Code{ecp.CodeDenied}},
-	{name: "knows no such path", serve: status(http.StatusNotFound, "text/plain", "Not found."), codes: []ecp.Code{ecp.CodeUnsupported}},
-	{name: "fails", serve: status(http.StatusInternalServerError, "text/plain", "Internal Error"), codes: away, passes: true},
+	{name: "lacks rights", serve: status(http.StatusForbidden, "application/json", `{"code":"X","message":"no"}`),
+		codes: []ecp.Code{ecp.CodeDenied}},
+	{name: "knows no such path", serve: status(http.StatusNotFound, "text/plain", "Not found."),
+		codes: []ecp.Code{ecp.CodeUnsupported}},
+	{name: "fails", serve: status(http.StatusInternalServerError, "text/plain", "Internal Error"), codes: away,
+		passes: true},
 	{name: "asks to come back tomorrow", serve: func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "86400")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -78,15 +91,18 @@ var faults = []fault{
 	{name: "echoes the request as denied", serve: echo(http.StatusUnauthorized), codes: []ecp.Code{ecp.CodeDenied}},
 	{name: "echoes the request as unknown", serve: echo(http.StatusNotFound), codes: other},
 	{name: "echoes the request as failed", serve: echo(http.StatusInternalServerError), codes: away, passes: true},
-	{name: "echoes the request without HTTP", serve: func(w http.ResponseWriter, r *http.Request) { say(headersOf(r))(w, r) }, codes: away, passes: true},
+	{name: "echoes the request without HTTP", serve: func(w http.ResponseWriter, r *http.Request) {
+		say(headersOf(r))(w,
+			r)
+	}, codes: away, passes: true},
 }
 
-// testFaults lets every method meet every fault, at each of its requests: the
-// call ends in time, has read no more than it may, and its error has the right
-// code and no secrets.
+// testFaults tests every method with every fault, at each of its requests: the call must
+// end in time, must not read more than it may, and must return an error of the right code
+// without secrets.
 func testFaults(t *testing.T, s AdapterSuite) {
-	quick := newTurns(t, 4) // they compute
-	long := newTurns(t, 64) // they wait
+	quick := newTurns(t, 4) // they need the processor
+	long := newTurns(t, 64) // they mostly wait
 	methods := plan(t, s)
 	for _, f := range faults {
 		for _, p := range methods {
@@ -95,7 +111,7 @@ func testFaults(t *testing.T, s AdapterSuite) {
 				switch {
 				case f.lasts:
 					turn, s = long, s.impatient()
-				case f.much:
+				case f.large:
 					s = s.frugal()
 				case f.passes:
 					turn = long
@@ -108,7 +124,7 @@ func testFaults(t *testing.T, s AdapterSuite) {
 		for _, p := range methods {
 			if p.works(s) || !p.is(changes) {
 				turn, s := long, s.impatient()
-				if f.Much {
+				if f.Large {
 					turn, s = quick, s.frugal()
 				}
 				turn.run(f.Name+": "+p.name, func(t *testing.T) { testOwnFault(t, s, f, p.call) })
@@ -119,15 +135,15 @@ func testFaults(t *testing.T, s AdapterSuite) {
 	long.wait()
 }
 
-// among says how many of a method's requests meet the fault, from the first on.
+// among returns how many of a method's requests meet the fault.
 func (f fault) among(requests int) int {
-	if f.much {
+	if f.large {
 		return 1
 	}
 	return requests
 }
 
-// turns runs cases, a number of them at once.
+// turns runs cases, some at once.
 type turns struct {
 	t     *testing.T
 	most  int
@@ -140,7 +156,7 @@ func (q *turns) run(name string, test func(t *testing.T)) {
 	q.cases = append(q.cases, func() { q.t.Run(name, test) })
 }
 
-// wait runs all that is there.
+// wait runs the cases that are left.
 func (q *turns) wait() {
 	var all sync.WaitGroup
 	var next atomic.Int64
@@ -154,7 +170,7 @@ func (q *turns) wait() {
 	all.Wait()
 }
 
-// testFault lets the requests of a call after the first few meet a fault.
+// testFault makes the requests of a call after the first few meet a fault.
 func testFault(t *testing.T, s AdapterSuite, f fault, c call, after int) {
 	g := gateTo(t, s.way(t, c), func(w http.ResponseWriter, r *http.Request, n int) bool {
 		if n > after {
@@ -166,7 +182,7 @@ func testFault(t *testing.T, s AdapterSuite, f fault, c call, after int) {
 	start := time.Now()
 	v, err := c.do(t.Context(), a)
 	checkBound(t, s, start)
-	if n := g.sent.Load(); n > mostSent {
+	if n := g.sent.Load(); n > maxSent {
 		t.Errorf("the far side got rid of %d MiB; the adapter should stop reading earlier", n>>20)
 	}
 	if err != nil {
@@ -187,17 +203,17 @@ func testFault(t *testing.T, s AdapterSuite, f fault, c call, after int) {
 	}
 }
 
-// codesFor gives the codes that a call's error may have.
+// codesFor returns the codes that a call's error may have.
 func (f fault) codesFor(c call, s AdapterSuite) []ecp.Code {
 	if f.codes == nil {
 		return nil
 	}
 	codes := slices.Clone(f.codes)
 	if !c.wanted(s) {
-		codes = append(codes, ecp.CodeInvalid) // the argument is one of ours
+		codes = append(codes, ecp.CodeInvalid) // the argument is one of the suite's defaults
 	}
 	if c.name == "Detect" {
-		codes = append(codes, ecp.CodeUnsupported) // something else answers
+		codes = append(codes, ecp.CodeUnsupported) // another server answers
 	}
 	if c.is(byID) && slices.Contains(codes, ecp.CodeUnsupported) {
 		codes = append(codes, ecp.CodeNotFound)
@@ -205,7 +221,7 @@ func (f fault) codesFor(c call, s AdapterSuite) []ecp.Code {
 	return codes
 }
 
-// testOwnFault lets a call meet a fault that the suite was given.
+// testOwnFault tests a call with a fault from the suite's field.
 func testOwnFault(t *testing.T, s AdapterSuite, f AdapterFault, c call) {
 	e := f.Open(t)
 	start := time.Now()
@@ -213,7 +229,10 @@ func testOwnFault(t *testing.T, s AdapterSuite, f AdapterFault, c call) {
 	checkBound(t, s, start)
 	codes := f.Codes
 	if len(codes) > 0 && c.name == "RemoveMember" {
-		codes = append(slices.Clone(codes), ecp.CodeConflict) // the node may run in that cluster
+		codes = append(slices.Clone(codes), ecp.CodeConflict) // the node may be running in that cluster
+	}
+	if len(codes) > 0 && c.name == "Detect" && s.Detector != nil && s.Detector.Unmanageable {
+		codes = append(slices.Clone(codes), ecp.CodeUnsupported) // the cluster may have answered
 	}
 	switch {
 	case err != nil:
@@ -229,8 +248,8 @@ func testOwnFault(t *testing.T, s AdapterSuite, f AdapterFault, c call) {
 	}
 }
 
-// checkNothing checks that an error came with no result. Of what answers, and of
-// metrics, something may be known all the same.
+// checkNothing checks that an error came without a result. Detect and metrics may have a
+// partial one.
 func (c call) checkNothing(t *testing.T, v any) {
 	t.Helper()
 	switch v.(type) {
@@ -243,7 +262,7 @@ func (c call) checkNothing(t *testing.T, v any) {
 	}
 }
 
-// dribble keeps the answer open with white space.
+// dribble sends white space without end.
 func dribble(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	tick := time.NewTicker(25 * time.Millisecond)
@@ -261,15 +280,15 @@ func dribble(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pour writes first, then more until nobody takes it or it is far too much.
+// pour writes first, then more until the client stops reading or far too much was sent.
 func pour(w io.Writer, first, more string) {
 	_, err := io.WriteString(w, first)
-	for n := 0; err == nil && n < 4*mostSent; n += len(more) {
+	for n := 0; err == nil && n < 4*maxSent; n += len(more) {
 		_, err = io.WriteString(w, more)
 	}
 }
 
-// say writes bytes in place of an HTTP answer and closes the connection.
+// say sends bytes instead of an HTTP answer and closes the connection.
 func say(text string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		c := raw(w)
@@ -286,8 +305,7 @@ func status(code int, kind, body string) func(http.ResponseWriter, *http.Request
 	}
 }
 
-// echo answers with everything the request holds, wherever an error might pick
-// it up.
+// echo answers with the whole request, in every place that could become part of an error.
 func echo(code int) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
@@ -299,7 +317,7 @@ func echo(code int) func(http.ResponseWriter, *http.Request) {
 	}
 }
 
-// headersOf gives headers and body as they came, credentials in both forms.
+// headersOf returns headers and body, with the credentials in both forms.
 func headersOf(r *http.Request) string {
 	user, password, _ := r.BasicAuth()
 	var b bytes.Buffer
@@ -308,7 +326,7 @@ func headersOf(r *http.Request) string {
 	return user + ":" + password + " " + b.String()
 }
 
-// raw takes the connection away from the server.
+// raw takes the connection from the server.
 func raw(w http.ResponseWriter) net.Conn {
 	c, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -317,20 +335,20 @@ func raw(w http.ResponseWriter) net.Conn {
 	return countingConn{c, w.(counting).sent}
 }
 
-// counting counts what an endless answer gets rid of.
+// counting counts the bytes of an endless answer that were sent.
 type counting struct {
 	http.ResponseWriter
 	sent *atomic.Int64
 }
 
-// Write counts what was taken.
+// Write counts the bytes that were sent.
 func (c counting) Write(b []byte) (int, error) {
 	n, err := c.ResponseWriter.Write(b)
 	c.sent.Add(int64(n))
 	return n, err
 }
 
-// Unwrap leads to the server's own writer, for flushing and hijacking.
+// Unwrap returns the server's own writer, for flushing and hijacking.
 func (c counting) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 type countingConn struct {
@@ -338,7 +356,7 @@ type countingConn struct {
 	sent *atomic.Int64
 }
 
-// Write counts what was taken.
+// Write counts the bytes that were sent.
 func (c countingConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.sent.Add(int64(n))
@@ -352,14 +370,14 @@ func checkBound(t *testing.T, s AdapterSuite, start time.Time) {
 	}
 }
 
-// checkFailure checks that there is an error of the module's type, of one of
-// the codes (none = any), with a message and without credentials.
+// checkFailure checks that an error is an [ecp.Error] with one of the codes (any, if there
+// are none), with a message and without credentials.
 func checkFailure(t *testing.T, err error, login ecp.Credentials, codes ...ecp.Code) {
 	t.Helper()
 	checkCode(t, err, secretsOf(login), codes...)
 }
 
-// checkCode is checkFailure for any secrets.
+// checkCode is checkFailure with a list of secrets.
 func checkCode(t *testing.T, err error, secrets []string, codes ...ecp.Code) {
 	t.Helper()
 	var e *ecp.Error
@@ -375,7 +393,7 @@ func checkCode(t *testing.T, err error, secrets []string, codes ...ecp.Code) {
 	}
 }
 
-// secretsOf gives the forms in which credentials are sent and echoed.
+// secretsOf returns the forms in which credentials are sent and echoed.
 func secretsOf(c ecp.Credentials) []string {
 	if c == (ecp.Credentials{}) {
 		return nil
@@ -383,13 +401,14 @@ func secretsOf(c ecp.Credentials) []string {
 	return []string{c.Username, c.Password, basic(c)}
 }
 
-// checkSecret looks for secrets in everything an error can be printed as.
+// checkSecret looks for secrets in every printed form of an error.
 func checkSecret(t *testing.T, err error, secrets []string) {
 	t.Helper()
 	for _, e := range chain(err) {
 		for _, text := range []string{e.Error(), fmt.Sprintf("%+v", e), fmt.Sprintf("%#v", e)} {
 			for _, secret := range secrets {
-				if quoted := strings.Trim(strconv.Quote(secret), `"`); secret != "" && (strings.Contains(text, secret) || strings.Contains(text, quoted)) {
+				if quoted := strings.Trim(strconv.Quote(secret), `"`); secret != "" && (strings.Contains(text, secret) ||
+					strings.Contains(text, quoted)) {
 					t.Errorf("an error holds credentials: %s", text)
 				}
 			}
@@ -397,13 +416,13 @@ func checkSecret(t *testing.T, err error, secrets []string) {
 	}
 }
 
-// chain gives an error and all below it.
+// chain returns an error and all errors below it.
 func chain(err error) []error {
 	if err == nil {
 		return nil
 	}
 	out := []error{err}
-	switch e := err.(type) { //nolint:errorlint // the chain itself is wanted
+	switch e := err.(type) { // the chain itself is needed
 	case interface{ Unwrap() error }:
 		out = append(out, chain(e.Unwrap())...)
 	case interface{ Unwrap() []error }:
@@ -414,12 +433,12 @@ func chain(err error) []error {
 	return out
 }
 
-// noTime bounds what needs no time but that of a loaded machine. It is less than an
-// adapter waits by itself: 10 s.
+// noTime limits what takes no time except on a loaded machine. It is less than an adapter's
+// own time limit of 10 s.
 const noTime = 7 * time.Second
 
-// checkEnded checks the error of a call whose context ended, and that it
-// returned soon after.
+// checkEnded checks the error of a call whose context ended, and that it returned soon
+// afterwards.
 func checkEnded(t *testing.T, err, want error, after time.Duration) {
 	t.Helper()
 	if !errors.Is(err, want) || !errors.Is(err, ecp.ErrUnavailable) {

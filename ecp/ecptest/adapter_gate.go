@@ -18,22 +18,23 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// gate is a server of ours before a cluster. It remembers what is asked, and
-// may answer in the cluster's place.
+// gate is a server in front of a cluster. It records the requests, and may answer them
+// itself.
 type gate struct {
 	ecp.Endpoint
 	t *testing.T
-	// instead answers the request n, counted from 1, and says so; nil = never.
+	// instead may answer the request n, counted from 1, and reports whether it did. It may
+	// be nil.
 	instead func(w http.ResponseWriter, r *http.Request, n int) bool
 
-	through http.Handler // the cluster
+	through http.Handler // forwards to the cluster
 	open    *connections
-	asked   atomic.Int64 // requests
-	sent    atomic.Int64 // bytes that instead got rid of
+	asked   atomic.Int64 // number of requests
+	sent    atomic.Int64 // bytes that instead has sent
 
 	mu     sync.Mutex
-	hidden []string       // guarded by mu; what authenticated requests
-	made   map[string]int // guarded by mu; changes that were asked for
+	hidden []string       // guarded by mu; credentials that were sent
+	made   map[string]int // guarded by mu; requested changes
 }
 
 // gateTo starts a gate that ends with the test.
@@ -59,7 +60,7 @@ func gateTo(t *testing.T, e ecp.Endpoint, instead func(w http.ResponseWriter, r 
 	return g
 }
 
-// ServeHTTP notes the request and passes it on, or answers it.
+// ServeHTTP records the request and forwards or answers it.
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := int(g.asked.Add(1))
 	body, _ := io.ReadAll(r.Body)
@@ -86,28 +87,28 @@ func (g *gate) note(r *http.Request, body []byte) {
 	}
 }
 
-// isChange says that a request may change something. A login does not: it has
-// no credentials but those it brings; nor does its end.
+// isChange reports whether a request may change something. A login does not, and has no
+// credentials but those in its body; a logout does not either.
 func (g *gate) isChange(r *http.Request) bool {
 	return !strings.HasSuffix(r.URL.Path, "/logout") && r.Method != http.MethodGet && r.Method != http.MethodHead &&
 		(r.Header.Get("Authorization") != "" || g.Credentials == (ecp.Credentials{}))
 }
 
-// changes gives what changes were asked for, and how often.
+// changes returns the requested changes and how often each was requested.
 func (g *gate) changes() map[string]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return maps.Clone(g.made)
 }
 
-// secrets are what no error may have in it.
+// secrets returns what must not be in any error.
 func (g *gate) secrets(s AdapterSuite) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return append([]string{s.secret(), g.Credentials.Username, g.Credentials.Password, basic(g.Credentials)}, g.hidden...)
 }
 
-// answerOf lets the cluster answer, and keeps what it says.
+// answerOf forwards the request and returns the answer of the cluster.
 func (g *gate) answerOf(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	g.through.ServeHTTP(w, r)

@@ -28,7 +28,7 @@ func testInterfaces(t *testing.T, s AdapterSuite) {
 	}
 }
 
-// wanted is what a method should give, where somebody said.
+// wantedOf returns what a method should return, if the suite says so.
 func (s AdapterSuite) wantedOf(name string) any {
 	switch {
 	case name == "ConnectionLimit" && s.Limiter != nil:
@@ -55,9 +55,12 @@ func (s AdapterSuite) wantedOf(name string) any {
 	return nil
 }
 
-// testMethods makes each call of a healthy cluster, twice where it only asks.
+// testMethods calls each method on a healthy cluster, twice if it only reads.
 func testMethods(t *testing.T, s AdapterSuite) {
-	for _, c := range callsOf(t, s, func(c call) bool { return c.works(s) || !c.is(changes) && !s.lacks(c.name) && c.name != "Detect" }) {
+	for _, c := range callsOf(t, s, func(c call) bool {
+		return c.works(s) || !c.is(changes) && !s.lacks(c.name) &&
+			c.name != "Detect"
+	}) {
 		t.Run(c.name, func(t *testing.T) {
 			e := s.way(t, c)
 			a := subject{s, e, open(t, s, e)}
@@ -82,7 +85,7 @@ func testMethods(t *testing.T, s AdapterSuite) {
 	}
 }
 
-// checked checks a result, and compares it with what is wanted.
+// checked checks a result and compares it with what is wanted.
 func (c call) checked(t *testing.T, s AdapterSuite, v any) {
 	t.Helper()
 	if c.check == nil {
@@ -97,7 +100,7 @@ func (c call) checked(t *testing.T, s AdapterSuite, v any) {
 	}
 }
 
-// testReading also lets the cluster see who asks for what: nothing but GET.
+// testReading also checks that methods that only read send nothing but GET.
 func testReading(t *testing.T, s AdapterSuite) {
 	for _, c := range callsOf(t, s, func(c call) bool { return !c.is(changes) }) {
 		t.Run(c.name, func(t *testing.T) {
@@ -140,59 +143,84 @@ func testUnsupported(t *testing.T, s AdapterSuite) {
 			g := gateTo(t, s.way(t, c), nil)
 			_, err := c.do(t.Context(), subjectAt(t, s, g))
 			if err == nil && c.check == nil {
-				return // it found it so already
+				return // nothing was left to do
 			}
 			checkCode(t, err, g.secrets(s), ecp.CodeUnsupported)
 		})
 	}
 }
 
-// badArgument is a call that no broker should hear of, unless it is the one to
-// judge.
+// badArgument is a call that must not reach a broker, unless judged is set.
 type badArgument struct {
 	what   string
-	judged bool // by the broker
+	judged bool // the broker may judge it
 	call   call
 }
 
 func badArguments() []badArgument {
 	bad := func(what string, c call) badArgument { return badArgument{what, false, c} }
 	evacuate := func(node string, o ecp.EvacuationOrder) call {
-		return tells(asEvacuator, "StartEvacuation", 0, func(ctx context.Context, _ subject, b ecp.Evacuator) error { return b.StartEvacuation(ctx, node, o) })
+		return command(asEvacuator, "StartEvacuation", 0,
+			func(ctx context.Context, _ subject, b ecp.Evacuator) error {
+				return b.StartEvacuation(ctx, node, o)
+			})
 	}
 	license := func(key string) call {
-		return asks(asLicense, "SetLicense", changes, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.License, error) {
-			return b.SetLicense(ctx, ecp.LicenseChange{Key: key, Replace: true})
-		}, checkLicense)
+		return query(asLicense, "SetLicense", changes,
+			func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.License, error) {
+				return b.SetLicense(ctx, ecp.LicenseChange{Key: key, Replace: true})
+			}, checkLicense)
 	}
 	settings := func(high, low float64) call {
-		return asks(asLicense, "SetLicenseSettings", changes, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.LicenseSettings, error) {
-			return b.SetLicenseSettings(ctx, ecp.LicenseSettings{HighWatermark: high, LowWatermark: low})
-		}, checkSettings)
+		return query(asLicense, "SetLicenseSettings", changes,
+			func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.LicenseSettings, error) {
+				return b.SetLicenseSettings(ctx, ecp.LicenseSettings{HighWatermark: high, LowWatermark: low})
+			}, checkSettings)
 	}
 	return []badArgument{
-		bad("SetConnectionLimit below zero", asks(asLimiter, "SetConnectionLimit", changes, func(ctx context.Context, _ subject, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
-			return b.SetConnectionLimit(ctx, -1)
-		}, checkLimit)),
+		bad("SetConnectionLimit below zero", query(asLimiter, "SetConnectionLimit", changes,
+			func(ctx context.Context, _ subject, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
+				return b.SetConnectionLimit(ctx, -1)
+			}, checkLimit)),
 		bad("StartEvacuation of no node", evacuate("", ecp.EvacuationOrder{})),
 		bad("StartEvacuation at a rate below zero", evacuate("emqx@10.0.0.1", ecp.EvacuationOrder{ConnectionRate: -1})),
 		bad("StartEvacuation moving less than nothing", evacuate("emqx@10.0.0.1", ecp.EvacuationOrder{SessionRate: -1})),
-		bad("StartEvacuation after less than no time", evacuate("emqx@10.0.0.1", ecp.EvacuationOrder{WaitHealth: -time.Second})),
-		bad("StartEvacuation moving after less than no time", evacuate("emqx@10.0.0.1", ecp.EvacuationOrder{WaitTakeover: -time.Second})),
-		bad("StopEvacuation of no node", tells(asEvacuator, "StopEvacuation", 0, func(ctx context.Context, _ subject, b ecp.Evacuator) error { return b.StopEvacuation(ctx, "") })),
-		bad("EvacuationProgress of no node", asks(asEvacuator, "EvacuationProgress", 0, func(ctx context.Context, _ subject, b ecp.Evacuator) (ecp.EvacuationProgress, error) {
-			return b.EvacuationProgress(ctx, "")
-		}, checkProgress)),
-		bad("InviteMember without a name", tells(asMembers, "InviteMember", 0, func(ctx context.Context, _ subject, b ecp.MemberManager) error { return b.InviteMember(ctx, "") })),
-		bad("RemoveMember without a name", tells(asMembers, "RemoveMember", 0, func(ctx context.Context, _ subject, b ecp.MemberManager) error { return b.RemoveMember(ctx, "") })),
-		bad("SetListenerLimit below zero", tells(asListeners, "SetListenerLimit", 0, func(ctx context.Context, a subject, b ecp.ListenerManager) error {
-			return b.SetListenerLimit(ctx, a.listener(), -1)
-		})),
-		bad("SetListenerLimit of no listener", tells(asListeners, "SetListenerLimit", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) error {
-			return b.SetListenerLimit(ctx, "", 1)
-		})),
-		bad("StartListener without an id", tells(asListeners, "StartListener", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) error { return b.StartListener(ctx, "") })),
-		bad("StopListener without an id", tells(asListeners, "StopListener", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) error { return b.StopListener(ctx, "") })),
+		bad("StartEvacuation after less than no time",
+			evacuate("emqx@10.0.0.1", ecp.EvacuationOrder{WaitHealth: -time.Second})),
+		bad("StartEvacuation moving after less than no time",
+			evacuate("emqx@10.0.0.1", ecp.EvacuationOrder{WaitTakeover: -time.Second})),
+		bad("StopEvacuation of no node", command(asEvacuator, "StopEvacuation", 0,
+			func(ctx context.Context, _ subject, b ecp.Evacuator) error {
+				return b.StopEvacuation(ctx, "")
+			})),
+		bad("EvacuationProgress of no node", query(asEvacuator, "EvacuationProgress", 0,
+			func(ctx context.Context, _ subject, b ecp.Evacuator) (ecp.EvacuationProgress, error) {
+				return b.EvacuationProgress(ctx, "")
+			}, checkProgress)),
+		bad("InviteMember without a name", command(asMembers, "InviteMember", 0,
+			func(ctx context.Context, _ subject, b ecp.MemberManager) error {
+				return b.InviteMember(ctx, "")
+			})),
+		bad("RemoveMember without a name", command(asMembers, "RemoveMember", 0,
+			func(ctx context.Context, _ subject, b ecp.MemberManager) error {
+				return b.RemoveMember(ctx, "")
+			})),
+		bad("SetListenerLimit below zero", command(asListeners, "SetListenerLimit", 0,
+			func(ctx context.Context, a subject, b ecp.ListenerManager) error {
+				return b.SetListenerLimit(ctx, a.listener(), -1)
+			})),
+		bad("SetListenerLimit of no listener", command(asListeners, "SetListenerLimit", 0,
+			func(ctx context.Context, _ subject, b ecp.ListenerManager) error {
+				return b.SetListenerLimit(ctx, "", 1)
+			})),
+		bad("StartListener without an id", command(asListeners, "StartListener", 0,
+			func(ctx context.Context, _ subject, b ecp.ListenerManager) error {
+				return b.StartListener(ctx, "")
+			})),
+		bad("StopListener without an id", command(asListeners, "StopListener", 0,
+			func(ctx context.Context, _ subject, b ecp.ListenerManager) error {
+				return b.StopListener(ctx, "")
+			})),
 		bad("SetLicense without a key", license("")),
 		{"SetLicense of white space", true, license(" \n")},
 		bad("SetLicenseSettings above one", settings(1.5, 0)),
@@ -201,8 +229,8 @@ func badArguments() []badArgument {
 	}
 }
 
-// testArguments: what is wrong in itself is said without asking. A version that
-// lacks the method may say that instead.
+// testArguments: a wrong argument is refused without a request. A version without the
+// method may say that instead.
 func testArguments(t *testing.T, s AdapterSuite) {
 	for _, bad := range badArguments() {
 		t.Run(bad.what, func(t *testing.T) {
@@ -224,27 +252,36 @@ func testArguments(t *testing.T, s AdapterSuite) {
 	}
 }
 
-// strangeIDs are names that no node and no listener has, some of which would
-// lead elsewhere if they were put into a path as they are.
-var strangeIDs = []string{"nobody@10.9.9.9", "tcp:nobody", "a/b", "..", "../../nodes", "a?b=c", "a#b", "a%2fb", "a b", "Zürich@10.9.9.9"}
+// strangeIDs are names that no node or listener has. Unescaped, some of them would lead to
+// other paths.
+var strangeIDs = []string{
+	"nobody@10.9.9.9", "tcp:nobody", "a/b", "..", "../../nodes", "a?b=c", "a#b", "a%2fb", "a b", "Zürich@10.9.9.9",
+}
 
 func strangers(id string) []call {
 	return []call{
-		tells(asEvacuator, "StartEvacuation", 0, func(ctx context.Context, _ subject, b ecp.Evacuator) error {
+		command(asEvacuator, "StartEvacuation", 0, func(ctx context.Context, _ subject, b ecp.Evacuator) error {
 			return b.StartEvacuation(ctx, id, ecp.EvacuationOrder{})
 		}),
-		asks(asEvacuator, "EvacuationProgress", 0, func(ctx context.Context, _ subject, b ecp.Evacuator) (ecp.EvacuationProgress, error) {
-			return b.EvacuationProgress(ctx, id)
-		}, checkProgress),
-		tells(asListeners, "SetListenerLimit", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) error {
+		query(asEvacuator, "EvacuationProgress", 0,
+			func(ctx context.Context, _ subject, b ecp.Evacuator) (ecp.EvacuationProgress, error) {
+				return b.EvacuationProgress(ctx, id)
+			}, checkProgress),
+		command(asListeners, "SetListenerLimit", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) error {
 			return b.SetListenerLimit(ctx, id, 1)
 		}),
-		tells(asListeners, "StartListener", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) error { return b.StartListener(ctx, id) }),
-		tells(asListeners, "StopListener", 0, func(ctx context.Context, _ subject, b ecp.ListenerManager) error { return b.StopListener(ctx, id) }),
+		command(asListeners, "StartListener", 0,
+			func(ctx context.Context, _ subject, b ecp.ListenerManager) error {
+				return b.StartListener(ctx, id)
+			}),
+		command(asListeners, "StopListener", 0,
+			func(ctx context.Context, _ subject, b ecp.ListenerManager) error {
+				return b.StopListener(ctx, id)
+			}),
 	}
 }
 
-// testStrangers: only a name that cannot be one may be invalid instead.
+// testStrangers: only an impossible name may be invalid instead.
 func testStrangers(t *testing.T, s AdapterSuite) {
 	for _, id := range strangeIDs {
 		for _, c := range strangers(id) {

@@ -15,18 +15,18 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// The sizes of an exposition that is too much to be held, and of what may be
-// on its way between the far side and the writer.
+// The size of an exposition that is too large to be held in memory, and the most that may
+// be in buffers between server and writer.
 const (
 	manyMetrics = 64 << 20
 	mostOnWay   = 24 << 20
 )
 
-// line is one of an exposition.
+// line is a line of an exposition.
 const line = `emqx_messages_received{node="emqx@10.0.0.1"} 1234567` + "\n"
 
-// metricsFrom opens a broker whose expositions come from h; every other
-// question is answered by the healthy cluster. ok is false where no exposition
+// metricsFrom opens a broker whose expositions come from h and all other answers from the
+// healthy cluster. ok is false if the broker has no expositions.
 // is to be had.
 func metricsFrom(t *testing.T, s AdapterSuite, h http.HandlerFunc) (b ecp.Metrics, ok bool) {
 	t.Helper()
@@ -66,16 +66,16 @@ func copyAnswer(w http.ResponseWriter, code int, header http.Header, body []byte
 	_, _ = w.Write(body)
 }
 
-// told is a writer that says when it was written to, and may wait then.
+// told is a writer that reports its first write, and may then wait.
 type told struct {
 	first chan struct{} // closed at the first write
 	once  sync.Once
-	wait  <-chan struct{} // of the first write, after it was told; nil = not
-	err   error           // of every write
+	wait  <-chan struct{} // the first write waits for it, if it is not nil
+	err   error           // returned by every write
 	n     atomic.Int64
 }
 
-// Write counts what it was given.
+// Write counts the bytes.
 func (w *told) Write(b []byte) (int, error) {
 	w.once.Do(func() {
 		close(w.first)
@@ -132,7 +132,7 @@ func testMetricsStream(t *testing.T, s AdapterSuite) {
 			return
 		}
 		var all sync.WaitGroup
-		all.Go(func() { // lets the writer go on as soon as the far side cannot
+		all.Go(func() { // releases the writer as soon as the server is blocked
 			defer close(goOn)
 			<-w.first
 			stalled(t.Context(), &sent)
@@ -166,12 +166,12 @@ func stalled(ctx context.Context, count *atomic.Int64) {
 
 var errWriter = errors.New("the writer has had enough")
 
-// badMetrics are expositions that do not end well.
+// badMetrics are expositions that end badly.
 var badMetrics = []struct {
 	name  string
 	serve func(w http.ResponseWriter, r *http.Request)
-	begun bool // something of it is passed on
-	lasts bool // as long as there is patience
+	begun bool // a part of it reaches the writer
+	lasts bool // it lasts until the time limit
 }{
 	{"cut in the middle", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000000")
@@ -254,7 +254,7 @@ func testWriterFails(t *testing.T, s AdapterSuite) {
 	}
 }
 
-// testHealth lets credentials be looked for in everything that is sent.
+// testHealth looks for credentials in everything that is sent.
 func testHealth(t *testing.T, s AdapterSuite) {
 	e := s.Open(t)
 	for _, login := range []ecp.Credentials{e.Credentials, {Username: "user-4c1f", Password: "word-93ab"}, {}} {

@@ -14,8 +14,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// What holds of every result, whatever the cluster. What is compared with what
-// is wanted is in methods' own cases.
+// The following holds for every result, whatever the cluster. Wanted results are compared
+// elsewhere.
 
 func checkDescribed(t *testing.T, _ AdapterSuite, d ecp.Description) {
 	t.Helper()
@@ -125,7 +125,7 @@ func checkAlarms(t *testing.T, s AdapterSuite, list []ecp.Alarm, active bool) {
 			t.Errorf("%s ended at %s before it began at %s", a.Name, a.Until, a.Since)
 		}
 		checkNames(t, "nodes of "+a.Name, a.Nodes)
-		if active { // of the past, nodes are left that are members no more
+		if active { // past alarms may name nodes that are members no more
 			checkMembers(t, s, a.Nodes)
 		}
 		if d := bytes.TrimSpace(a.Details); a.Details != nil && (!json.Valid(d) || d[0] != '{') {
@@ -151,7 +151,8 @@ func checkIntegrations(t *testing.T, _ AdapterSuite, list []ecp.Integration) {
 		t.Errorf("integrations are not sorted by kind and id: %+v", list)
 	}
 	for _, v := range list {
-		checkKnown(t, "kind of "+v.ID, v.Kind, ecp.ConnectorIntegration, ecp.ActionIntegration, ecp.SourceIntegration, ecp.ResourceIntegration)
+		checkKnown(t, "kind of "+v.ID, v.Kind, ecp.ConnectorIntegration, ecp.ActionIntegration, ecp.SourceIntegration,
+			ecp.ResourceIntegration)
 		checkIntegrationStatus(t, v.ID, v.Status, v.Reason)
 		if v.ID == "" {
 			t.Errorf("%+v has no id", v)
@@ -170,7 +171,8 @@ func checkIntegrations(t *testing.T, _ AdapterSuite, list []ecp.Integration) {
 
 func checkIntegrationStatus(t *testing.T, what string, s ecp.IntegrationStatus, reason string) {
 	t.Helper()
-	checkKnown(t, "status of "+what, s, ecp.IntegrationConnected, ecp.IntegrationConnecting, ecp.IntegrationDisconnected, ecp.IntegrationInconsistent, ecp.IntegrationStopped, ecp.IntegrationUnknown)
+	checkKnown(t, "status of "+what, s, ecp.IntegrationConnected, ecp.IntegrationConnecting, ecp.IntegrationDisconnected,
+		ecp.IntegrationInconsistent, ecp.IntegrationStopped, ecp.IntegrationUnknown)
 	if s == ecp.IntegrationConnected && reason != "" {
 		t.Errorf("%s is connected, and says why it is not: %s", what, reason)
 	}
@@ -197,7 +199,8 @@ func checkListeners(t *testing.T, s AdapterSuite, list []ecp.BrokerListener) {
 		for _, n := range l.Nodes {
 			names, sum = append(names, n.Node), sum+n.Connections
 			checkCounts(t, n)
-			if runs := map[bool]ecp.Truth{true: ecp.True, false: ecp.False}[n.Running]; l.Running != ecp.Unknown && l.Running != runs {
+			if runs := map[bool]ecp.Truth{true: ecp.True, false: ecp.False}[n.Running]; l.Running != ecp.Unknown &&
+				l.Running != runs {
 				t.Errorf("%s: running is %s on all nodes, and %s on %s", l.ID, l.Running, runs, n.Node)
 			}
 		}
@@ -215,17 +218,17 @@ func checkListeners(t *testing.T, s AdapterSuite, list []ecp.BrokerListener) {
 
 func checkLicense(t *testing.T, s AdapterSuite, l ecp.License) {
 	t.Helper()
-	checkKnown(t, "the licence's type", l.Type, "trial", "official", "community", "")
-	checkUTC(t, "the licence's beginning", l.From, false)
-	checkUTC(t, "the licence's end", l.Until, false)
+	checkKnown(t, "the license's type", l.Type, "trial", "official", "community", "")
+	checkUTC(t, "the license's beginning", l.From, false)
+	checkUTC(t, "the license's end", l.Until, false)
 	if l.CustomerType < -1 || l.Limit < 0 {
 		t.Errorf("%+v has figures that mean nothing", l)
 	}
 	if !l.Until.IsZero() && l.Until.Before(l.From) {
-		t.Errorf("the licence ends at %s before it begins at %s", l.Until, l.From)
+		t.Errorf("the license ends at %s before it begins at %s", l.Until, l.From)
 	}
 	if text := fmt.Sprintf("%+v", l); s.secret() != "" && strings.Contains(text, s.secret()) {
-		t.Error("what is told of the licence holds its key")
+		t.Error("what is told of the license holds its key")
 	}
 }
 
@@ -263,7 +266,7 @@ func checkHealth(t *testing.T, _ AdapterSuite, h ecp.Health) {
 	}
 }
 
-// checkNames checks that names are there, sorted, and each once.
+// checkNames checks that names are not empty, sorted, and unique.
 func checkNames(t *testing.T, what string, names []string) {
 	t.Helper()
 	for i, n := range names {
@@ -276,7 +279,7 @@ func checkNames(t *testing.T, what string, names []string) {
 	}
 }
 
-// checkMembers checks that nodes are those that Describe names.
+// checkMembers checks that Describe has the nodes.
 func checkMembers(t *testing.T, s AdapterSuite, nodes []string) {
 	t.Helper()
 	for _, n := range nodes {
@@ -321,8 +324,7 @@ func checkCounts(t *testing.T, v any) {
 	}
 }
 
-// checkInForce: settings are trees of what JSON can say, and those that are wanted
-// are among them.
+// checkInForce checks that settings are trees of JSON values and contain the wanted ones.
 func checkInForce(t *testing.T, s AdapterSuite, settings ecp.BrokerSettings) {
 	t.Helper()
 	if settings.InForce == nil {

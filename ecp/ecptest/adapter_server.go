@@ -14,13 +14,13 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// roundTrip is a transport made of a function.
+// roundTrip is a function that is a transport.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 // RoundTrip calls the function.
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// transportOf gives what carries an endpoint's requests.
+// transportOf returns the transport for an endpoint.
 func transportOf(e ecp.Endpoint) http.RoundTripper {
 	if e.Transport != nil {
 		return e.Transport
@@ -28,8 +28,8 @@ func transportOf(e ecp.Endpoint) http.RoundTripper {
 	return http.DefaultTransport
 }
 
-// serve starts a server that ends with the test, and gives the way to it with
-// credentials that appear nowhere else.
+// serve starts a server that ends with the test. The credentials of the endpoint appear
+// nowhere else.
 func serve(t *testing.T, h http.HandlerFunc) ecp.Endpoint {
 	t.Helper()
 	s := quiet(h)
@@ -57,7 +57,7 @@ func (c *connections) track(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		c.open[conn] = true
-	case http.StateActive, http.StateIdle: // open still
+	case http.StateActive, http.StateIdle: // still open
 	case http.StateClosed, http.StateHijacked:
 		delete(c.open, conn)
 	}
@@ -73,7 +73,7 @@ func (c *connections) count() int {
 	return len(c.open)
 }
 
-// wait waits until so many are open, for less than connections are kept idle.
+// wait waits until so many are open, for less than the time that idle connections are kept.
 func (c *connections) wait(t *testing.T, want int) {
 	t.Helper()
 	late := time.After(3 * time.Second)
@@ -86,8 +86,8 @@ func (c *connections) wait(t *testing.T, want int) {
 	}
 }
 
-// deadAddress is an address nobody listens on: the port of a service that is not
-// in use any more. A port that was free a moment ago may be another test's.
+// deadAddress is an address on which nobody listens: the port of a service that is not in use
+// any more. A port that was free a moment ago may be another test's.
 const deadAddress = "127.0.0.1:1"
 
 func basic(c ecp.Credentials) string {

@@ -20,29 +20,36 @@ const toyImpatience = 300 * time.Millisecond
 func toySuite(breaks string) ecptest.AdapterSuite {
 	members := newToy()
 	return ecptest.AdapterSuite{
-		Adapter: toyAdapter{breaks: breaks}, Impatient: toyAdapter{breaks: breaks, patience: toyImpatience}, Bound: 5 * time.Second, Want: members.described,
-		Open:         func(t *testing.T) ecp.Endpoint { return newToy().endpoint(t) },
-		Detector:     &ecptest.WantDetector{Detection: ecp.Detection{Major: 7, Version: "7.1.0", Edition: ecp.EditionEnterprise, Authenticated: true}},
-		Limiter:      &ecptest.WantLimiter{Limit: ecp.ConnectionLimit{Settable: true, Set: 50, InForce: 50}, Set: 70, Most: 100},
+		Adapter: toyAdapter{breaks: breaks}, Impatient: toyAdapter{breaks: breaks, patience: toyImpatience},
+		Bound: 5 * time.Second, Want: members.described,
+		Open: func(t *testing.T) ecp.Endpoint { return newToy().endpoint(t) },
+		Detector: &ecptest.WantDetector{Detection: ecp.Detection{
+			Major: 7, Version: "7.1.0", Edition: ecp.EditionEnterprise, Authenticated: true,
+		}},
+		Limiter: &ecptest.WantLimiter{
+			Limit: ecp.ConnectionLimit{Settable: true, Set: 50, InForce: 50}, Set: 70, Max: 100,
+		},
 		Monitor:      &ecptest.WantMonitor{Traffic: toyTraffic, Samples: 60},
 		Alarms:       &ecptest.WantAlarms{Active: toyActive, History: toyHistory},
 		Integrations: &ecptest.WantIntegrations{Rules: toyRules, Integrations: toyLeading},
 		Evacuator:    &ecptest.WantEvacuator{Node: "toy@b"},
 		Members:      &ecptest.WantMembers{Self: "toy@a", Stopped: "toy@c", Stranger: "toy@d"},
-		Listeners: &ecptest.WantListeners{Listeners: members.listeners, ID: "tcp:default", Lagging: "toy@b", OpenLagging: func(t *testing.T) ecp.Endpoint {
-			b := newToy()
-			b.lagging = "toy@b"
-			return b.endpoint(t)
-		}},
+		Listeners: &ecptest.WantListeners{Listeners: members.listeners, ID: "tcp:default", Lagging: "toy@b",
+			OpenLagging: func(t *testing.T) ecp.Endpoint {
+				b := newToy()
+				b.lagging = "toy@b"
+				return b.endpoint(t)
+			}},
 		License: &ecptest.WantLicense{License: members.license, Key: goodKey, Refused: badKey, Settings: members.settings},
 		Metrics: &ecptest.WantMetrics{Series: []string{"toy_connections{"}},
 		Health:  &toyHealth,
 		Faults: []ecptest.AdapterFault{
-			{Name: "its licence is lost", Codes: []ecp.Code{ecp.CodeUnavailable}, Fails: []string{"License"}, Open: func(t *testing.T) ecp.Endpoint {
-				b := newToy()
-				b.license = ecp.License{}
-				return b.endpoint(t)
-			}},
+			{Name: "its license is lost", Codes: []ecp.Code{ecp.CodeUnavailable}, Fails: []string{"License"},
+				Open: func(t *testing.T) ecp.Endpoint {
+					b := newToy()
+					b.license = ecp.License{}
+					return b.endpoint(t)
+				}},
 		},
 	}
 }
@@ -53,8 +60,9 @@ func TestAdapterSuite(t *testing.T) {
 	t.Run("all is wanted", func(t *testing.T) { ecptest.TestAdapter(t, toySuite("")) })
 	t.Run("nothing is wanted", func(t *testing.T) {
 		ecptest.TestAdapter(t, ecptest.AdapterSuite{
-			Adapter: toyAdapter{}, Impatient: toyAdapter{patience: toyImpatience}, Want: newToy().described, Bound: 5 * time.Second,
-			Open: func(t *testing.T) ecp.Endpoint { return newToy().endpoint(t) },
+			Adapter: toyAdapter{}, Impatient: toyAdapter{patience: toyImpatience}, Want: newToy().described,
+			Bound: 5 * time.Second,
+			Open:  func(t *testing.T) ecp.Endpoint { return newToy().endpoint(t) },
 		})
 	})
 	for name, s := range limitSuites("") {
@@ -79,7 +87,8 @@ func limitSuites(breaks string) map[string]ecptest.AdapterSuite {
 		b := newToy()
 		change(b)
 		out[name] = ecptest.AdapterSuite{
-			Adapter: toyAdapter{breaks: breaks, only: onlyLimiter}, Impatient: toyAdapter{breaks, toyImpatience, onlyLimiter}, Want: b.described, Bound: 5 * time.Second,
+			Adapter: toyAdapter{breaks: breaks, only: onlyLimiter}, Impatient: toyAdapter{breaks, toyImpatience, onlyLimiter},
+			Want: b.described, Bound: 5 * time.Second,
 			Limiter: &ecptest.WantLimiter{Limit: b.limit, Set: 70, Dropped: b.drops},
 			Open: func(t *testing.T) ecp.Endpoint {
 				b := newToy()
@@ -113,12 +122,17 @@ func TestBrokenAdapter(t *testing.T) {
 var finds = map[string]string{
 	"major": "Major is", "interface": "the interfaces", "close": "Close may", "detect keeps connections": "Close may",
 	"foreign error": "nobody listens", "internal": "nobody listens", "tells credentials": "are denied",
-	"tells credentials in the cause": "are denied", "tells what it is told": "a far side/echoes", "tells the key": "a licence",
+	"tells credentials in the cause": "are denied", "tells what it is told": "a far side/echoes",
+	"tells the key":          "a license",
 	"result beside an error": "nobody listens", "asks by PUT": "only read", "ignores its context": "ended ends",
-	"redirect": "a far side/to another host: Listeners", "reads for ever": "a far side/body without end: Listeners", "patience": "a far side/says nothing: Listeners", "takes pages": "a far side/with a page", "takes garbage": "a far side/of other types",
-	"repeats": "not made twice", "takes any argument": "are invalid", "already is an error": "members", "removes who runs": "members", "unknown is unsupported": "ids that",
+	"redirect": "a far side/to another host: Listeners", "reads for ever": "a far side/body without end: Listeners",
+	"patience": "a far side/says nothing: Listeners", "takes pages": "a far side/with a page",
+	"takes garbage": "a far side/of other types",
+	"repeats":       "not made twice", "takes any argument": "are invalid", "already is an error": "members",
+	"removes who runs": "members", "unknown is unsupported": "ids that",
 	"does not escape": "ids that", "limit as asked": "connection limit", "dropped is not told": "connection limit",
-	"limit of no listener": "ids that", "limit of one node": "on every node", "turn of one node": "on every node", "replaces a licence": "a licence", "sets what is zero": "a licence",
+	"limit of no listener": "ids that", "limit of one node": "on every node", "turn of one node": "on every node",
+	"replaces a license": "a license", "sets what is zero": "a license",
 	"detect anything": "Detect tells", "detect wrong key": "Detect tells",
 	"health with credentials": "health", "health of anything": "a far side/fails.*Health",
 	"metrics of any type": "metrics stop", "metrics held": "metrics are", "metrics without end": "metrics stop",

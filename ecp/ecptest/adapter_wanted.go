@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// checkWanted compares what was found with what is wanted, as far as that is
-// not zero.
+// checkWanted compares a result with the fields of want that are not zero.
 func checkWanted(t *testing.T, what string, got, want any) {
 	t.Helper()
 	compare(t, what, reflect.ValueOf(got), reflect.ValueOf(want))

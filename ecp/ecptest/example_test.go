@@ -21,7 +21,7 @@ func ExampleTestAdapter() {
 			Listeners: &ecptest.WantListeners{ID: "tcp:default"},
 			Health:    &ecp.Health{Node: "toy@a", Running: true, Available: ecp.True},
 			Faults: []ecptest.AdapterFault{{
-				Name: "its licence is lost", Fails: []string{"License"},
+				Name: "its license is lost", Fails: []string{"License"},
 				Open: func(t *testing.T) ecp.Endpoint {
 					b := newToy()
 					b.license = ecp.License{}

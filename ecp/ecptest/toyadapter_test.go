@@ -51,10 +51,13 @@ func (a toyAdapter) Open(e ecp.Endpoint) (ecp.Broker, error) {
 
 func (a toyAdapter) open(e ecp.Endpoint) (*toyBroker, error) {
 	u, err := url.Parse(e.BaseURL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || len(u.Port()) > 0 && (len(u.Port()) > 5 || u.Port() > "65535" && len(u.Port()) == 5) {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.Path != "" ||
+		u.RawQuery != "" || u.Fragment != "" || len(u.Port()) > 0 && (len(u.Port()) > 5 || u.Port() > "65535" &&
+		len(u.Port()) == 5) {
 		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: "open a toy", Message: "that is no endpoint"}
 	}
-	b := &toyBroker{breaks: a.breaks, patience: cmp.Or(a.patience, toyPatience), endpoint: e, http: &http.Client{Transport: e.Transport}}
+	b := &toyBroker{breaks: a.breaks, patience: cmp.Or(a.patience, toyPatience), endpoint: e,
+		http: &http.Client{Transport: e.Transport}}
 	if e.Transport == nil {
 		b.own = http.DefaultTransport.(*http.Transport).Clone()
 		b.own.MaxResponseHeaderBytes = 64 << 10
@@ -133,7 +136,8 @@ func (b *toyBroker) unreached(ctx context.Context, err error) error {
 }
 
 var toyCodes = map[int]ecp.Code{
-	http.StatusUnauthorized: ecp.CodeDenied, http.StatusForbidden: ecp.CodeDenied, http.StatusNotFound: ecp.CodeUnsupported,
+	http.StatusUnauthorized: ecp.CodeDenied, http.StatusForbidden: ecp.CodeDenied,
+	http.StatusNotFound:   ecp.CodeUnsupported,
 	http.StatusBadRequest: ecp.CodeInvalid, http.StatusConflict: ecp.CodeConflict, http.StatusFound: ecp.CodeUnsupported,
 	http.StatusTemporaryRedirect: ecp.CodeUnsupported,
 }
@@ -329,7 +333,8 @@ func (b *toyBroker) Integrations(ctx context.Context) ([]ecp.Integration, error)
 }
 
 func (b *toyBroker) StartEvacuation(ctx context.Context, node string, o ecp.EvacuationOrder) error {
-	if err := b.invalid(node == "" || min(o.ConnectionRate, o.SessionRate) < 0 || min(o.WaitHealth, o.WaitTakeover) < 0); err != nil {
+	if err := b.invalid(node == "" || min(o.ConnectionRate, o.SessionRate) < 0 ||
+		min(o.WaitHealth, o.WaitTakeover) < 0); err != nil {
 		return err
 	}
 	return b.unknown(b.do(ctx, http.MethodPost, "/evacuation/"+b.segment(node), o, http.StatusConflict))
@@ -447,7 +452,7 @@ func (b *toyBroker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.Li
 	if err != nil {
 		return ecp.License{}, err
 	}
-	if !loaded.BuiltIn && !c.Replace && b.breaks != "replaces a licence" {
+	if !loaded.BuiltIn && !c.Replace && b.breaks != "replaces a license" {
 		return ecp.License{}, b.fail(ecp.CodeConflict, "somebody loaded one", nil)
 	}
 	var l ecp.License
@@ -456,7 +461,7 @@ func (b *toyBroker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.Li
 	case status == http.StatusBadRequest && b.breaks == "tells the key":
 		return ecp.License{}, b.fail(ecp.CodeInvalid, "it refused "+c.Key, err)
 	case err == nil && l.Customer == "":
-		err = b.fail(ecp.CodeUnavailable, "that is no licence", nil)
+		err = b.fail(ecp.CodeUnavailable, "that is no license", nil)
 	}
 	return l, err
 }
@@ -466,7 +471,8 @@ func (b *toyBroker) LicenseSettings(ctx context.Context) (ecp.LicenseSettings, e
 }
 
 func (b *toyBroker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSettings) (ecp.LicenseSettings, error) {
-	bad := min(s.HighWatermark, s.LowWatermark) < 0 || max(s.HighWatermark, s.LowWatermark) > 1 || s.HighWatermark > 0 && s.LowWatermark > s.HighWatermark
+	bad := min(s.HighWatermark, s.LowWatermark) < 0 || max(s.HighWatermark, s.LowWatermark) > 1 || s.HighWatermark > 0 &&
+		s.LowWatermark > s.HighWatermark
 	if err := b.invalid(bad); err != nil {
 		return ecp.LicenseSettings{}, err
 	}
@@ -475,7 +481,8 @@ func (b *toyBroker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSetting
 		return ecp.LicenseSettings{}, err
 	}
 	if b.breaks != "sets what is zero" {
-		s = ecp.LicenseSettings{HighWatermark: cmp.Or(s.HighWatermark, old.HighWatermark), LowWatermark: cmp.Or(s.LowWatermark, old.LowWatermark)}
+		s = ecp.LicenseSettings{HighWatermark: cmp.Or(s.HighWatermark, old.HighWatermark),
+			LowWatermark: cmp.Or(s.LowWatermark, old.LowWatermark)}
 	}
 	var got ecp.LicenseSettings
 	if _, _, err := b.ask(ctx, http.MethodPut, "/settings", s, &got); err != nil {
@@ -501,7 +508,8 @@ func (b *toyBroker) Health(outer context.Context) (ecp.Health, error) {
 	case ctx.Err() != nil:
 		return ecp.Health{}, b.unreached(outer, err)
 	case resp.StatusCode != http.StatusOK || err != nil || json.Unmarshal(body, &h) != nil || h.Node == "":
-		return ecp.Health{Running: b.breaks == "health of anything", Available: ecp.Unknown, Why: "it does not answer as a toy does"}, nil
+		return ecp.Health{Running: b.breaks == "health of anything", Available: ecp.Unknown,
+			Why: "it does not answer as a toy does"}, nil
 	}
 	return h, nil
 }

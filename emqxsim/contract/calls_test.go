@@ -12,8 +12,9 @@ func cluster(version string) ecp.Endpoint {
 	c.Join("emqx@b")
 	c.Join("emqx@c").Kill()
 	c.Standalone("emqx@d")
-	c.AddClients(emqxsim.Clients{Name: "c", Count: 6, Persistent: true, Subscribe: []string{"t/%c"}, Topic: "t/1",
-		Rate: 1})
+	c.AddClients(emqxsim.Clients{
+		Name: "c", Count: 6, Persistent: true, Subscribe: []string{"t/%c"}, Topic: "t/1", Rate: 1,
+	})
 	c.Disconnect("c", 1)
 	c.AddConnector("http", "h1", map[string]any{"url": "http://127.0.0.1:9"})
 	c.AddConnector("mqtt", "m1", map[string]any{"server": "127.0.0.1:1883"})

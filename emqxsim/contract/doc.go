@@ -1,11 +1,10 @@
-// Package contract holds what the simulator of EMQX 5 answers against EMQX's
-// own OpenAPI documents. It is a module of its own, so that the validator its
-// tests use is nobody else's dependency.
+// Package contract compares the answers of the simulated EMQX 5 with EMQX's own OpenAPI
+// documents. It is a module of its own, so that no other package depends on the validator
+// of its tests.
 //
-// The documents are their vendor's and are not part of this tree. testdata has
-// what they say of the answers simulated here, as [Extract] takes it, for each
-// version; where the documents are at hand, in ../shared/emqx/openapi beside
-// the tree, the tests use them, too.
+// The documents belong to their vendor and are not part of this tree. testdata has an
+// extract of each version, which [Extract] made: the answers to the simulated calls. If the
+// documents are in ../shared/emqx/openapi beside the tree, the tests use them, too.
 //
 //go:generate go run ./extract
 package contract

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Answers says for each call, e.g. "GET /nodes", and each status it is declared
-// to end with what the body looks like; nil where none is described.
+// Answers has the shape of the body for each call, e.g. "GET /nodes", and each declared
+// status. It is nil where none is described.
 type Answers map[string]map[string]*Shape
 
-// Encode writes the answers as JSON, a line for each call.
+// Encode writes the answers as JSON, with one line for each call.
 func (a Answers) Encode() ([]byte, error) {
 	var out bytes.Buffer
 	for i, call := range slices.Sorted(maps.Keys(a)) {
@@ -28,8 +28,7 @@ func (a Answers) Encode() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Extract takes from an OpenAPI document what it says of the answers to the
-// calls in [Calls].
+// Extract reads the answers to the calls in [Calls] from an OpenAPI document.
 func Extract(doc map[string]any) Answers {
 	out := Answers{}
 	paths, _ := doc["paths"].(map[string]any)
@@ -70,7 +69,7 @@ func (d document) resolve(node any) map[string]any {
 	return m
 }
 
-// body is the shape of the JSON a response is declared to carry.
+// body returns the shape of the JSON that a response is declared to have.
 func (d document) body(response any) *Shape {
 	content, _ := d.resolve(response)["content"].(map[string]any)
 	media, ok := content["application/json"].(map[string]any)
@@ -80,8 +79,8 @@ func (d document) body(response any) *Shape {
 	return d.shape(media["schema"], deepest)
 }
 
-// deepest is how many levels are taken; what is below is the configuration of
-// one kind of connector or another, which the simulator does not make up.
+// deepest is how many levels are read. Below is the configuration of the kinds of
+// connectors, which the simulator does not invent.
 const deepest = 5
 
 func (d document) shape(node any, levels int) *Shape {
@@ -131,8 +130,8 @@ func alternatives(m map[string]any) ([]any, bool) {
 	return nil, false
 }
 
-// union is what a value is that is one of several. Of many kinds of objects
-// only what they have in common is taken.
+// union returns the shape of a value that is one of several. Of many kinds of objects it
+// has only their common part.
 func (d document) union(list []any, levels int) *Shape {
 	var shapes []*Shape
 	for _, one := range list {
@@ -166,7 +165,7 @@ func (d document) union(list []any, levels int) *Shape {
 	return common
 }
 
-// same says that two shapes are of one type; what is below may differ.
+// same reports whether two shapes have the same type. Their parts may differ.
 func same(a, b *Shape) bool {
 	return a != nil && b != nil && a.Type == b.Type && a.Type != "" && a.Type != "object" && len(a.OneOf)+len(b.OneOf) == 0
 }

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Shape is what a JSON value has to look like. A nil one takes anything.
+// Shape describes a JSON value. A nil shape matches anything.
 type Shape struct {
-	Type     string            `json:"type,omitempty"` // as in OpenAPI; "" = any
+	Type     string            `json:"type,omitempty"` // as in OpenAPI; empty matches any type
 	Fields   map[string]*Shape `json:"fields,omitempty"`
 	Required []string          `json:"required,omitempty"`
 	Items    *Shape            `json:"items,omitempty"`
 	Enum     []string          `json:"enum,omitempty"`
-	OneOf    []*Shape          `json:"oneOf,omitempty"` // at least one has to fit
+	OneOf    []*Shape          `json:"oneOf,omitempty"` // at least one must match
 }
 
-// Check says where a decoded JSON value does not have the shape, one line for
-// each place.
+// Check returns where a decoded JSON value does not match the shape, with one line for each
+// place.
 func (s *Shape) Check(at string, value any) []string {
 	if s == nil {
 		return nil

@@ -15,15 +15,15 @@ type NodeAlarm struct {
 	Node    string
 	Name    string
 	Message string
-	Details json.RawMessage // nil = none
+	Details json.RawMessage // nil if there are none
 	Since   time.Time
-	Until   time.Time // zero = not over yet
+	Until   time.Time // zero while it is active
 }
 
-// GroupAlarms makes one alarm of what several nodes raised for one cause: those
-// of one name that are not over, and those of one name that were there at the
-// same time, be it by way of a third. The newest come first. Words and details
-// are those of the node that was the first.
+// GroupAlarms merges the alarms that several nodes raised for the same cause: active alarms
+// of the same name, and past alarms of the same name whose times overlap, directly or
+// through a third one. The newest come first. Message and details are those of the node
+// that raised the alarm first.
 func GroupAlarms(raised []NodeAlarm) []ecp.Alarm {
 	raised = slices.Clone(raised)
 	slices.SortStableFunc(raised, func(a, b NodeAlarm) int {
@@ -40,11 +40,13 @@ func GroupAlarms(raised []NodeAlarm) []ecp.Alarm {
 			at = &active
 		}
 		if *at >= 0 && (r.Until.IsZero() || !r.Since.After(groups[*at].Until)) {
-			unite(&groups[*at], r)
+			merge(&groups[*at], r)
 			continue
 		}
 		*at = len(groups)
-		groups = append(groups, ecp.Alarm{Name: r.Name, Message: r.Message, Details: r.Details, Nodes: []string{r.Node}, Since: r.Since, Until: r.Until})
+		groups = append(groups, ecp.Alarm{
+			Name: r.Name, Message: r.Message, Details: r.Details, Nodes: []string{r.Node}, Since: r.Since, Until: r.Until,
+		})
 	}
 	for i := range groups {
 		slices.Sort(groups[i].Nodes)
@@ -54,8 +56,8 @@ func GroupAlarms(raised []NodeAlarm) []ecp.Alarm {
 	return groups
 }
 
-// unite adds to a group one that is not older than it.
-func unite(a *ecp.Alarm, r NodeAlarm) {
+// merge adds an alarm that is not older than its group.
+func merge(a *ecp.Alarm, r NodeAlarm) {
 	a.Nodes = append(a.Nodes, r.Node)
 	if r.Until.After(a.Until) {
 		a.Until = r.Until

@@ -44,7 +44,8 @@ func TestGroupAlarmsLosesNone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raised := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) NodeAlarm {
 			a := NodeAlarm{
-				Node: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "node"), Name: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "name"),
+				Node:  rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "node"),
+				Name:  rapid.SampledFrom([]string{"x", "y"}).Draw(t, "name"),
 				Since: at(rapid.IntRange(1, 30).Draw(t, "since")),
 			}
 			if rapid.Bool().Draw(t, "over") {
@@ -77,7 +78,8 @@ func TestGroupAlarmsLosesNone(t *testing.T) {
 				}
 			}
 			for _, other := range groups[i+1:] {
-				if g.Name == other.Name && g.Active() == other.Active() && (g.Active() || !g.Since.After(other.Until) && !other.Since.After(g.Until)) {
+				if g.Name == other.Name && g.Active() == other.Active() && (g.Active() || !g.Since.After(other.Until) &&
+					!other.Since.After(g.Until)) {
 					t.Fatalf("%+v and %+v are one", g, other)
 				}
 			}

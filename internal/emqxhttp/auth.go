@@ -7,8 +7,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Basic authenticates by a name and a secret in every request; zero
-// credentials send nothing.
+// Basic authenticates every request by a name and a secret. With zero credentials it sends
+// nothing.
 func Basic(login ecp.Credentials) Auth {
 	if login == (ecp.Credentials{}) {
 		return basic("")
@@ -16,15 +16,15 @@ func Basic(login ecp.Credentials) Auth {
 	return basic(BasicHeader(login))
 }
 
-// BasicHeader is what a request with these credentials has as Authorization.
+// BasicHeader returns the Authorization header for these credentials.
 func BasicHeader(login ecp.Credentials) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(login.Username+":"+login.Password))
 }
 
 type basic string
 
-// Header is always the same.
+// Header always returns the same header.
 func (b basic) Header(context.Context, *Client) (string, error) { return string(b), nil }
 
-// Refused says no: what was refused once stays so.
+// Refused returns false: what was refused once will be refused again.
 func (basic) Refused(Answer, string) bool { return false }

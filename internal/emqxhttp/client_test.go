@@ -56,7 +56,9 @@ func answer(r *http.Request, status int, header http.Header, body string) *http.
 	if header == nil {
 		header = http.Header{}
 	}
-	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: r}
+	return &http.Response{
+		StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: r,
+	}
 }
 
 func TestDefaultTimeout(t *testing.T) {
@@ -99,10 +101,11 @@ func TestRepeats(t *testing.T) {
 		{name: "504", status: 504, sent: 3, most: most},
 		{name: "429", status: 429, sent: 3, most: most},
 		{name: "503 to a POST", request: Request{Method: "POST"}, status: 503, sent: 1},
-		{name: "503 to a POST that may come twice", request: Request{Method: "POST", Again: true}, status: 503, sent: 3, most: most},
+		{name: "503 to a POST that may come twice", request: Request{Method: "POST", Idempotent: true}, status: 503, sent: 3,
+			most: most},
 		{name: "503 to a PUT", request: Request{Method: "PUT"}, status: 503, sent: 3, most: most},
 		{name: "503 to a DELETE", request: Request{Method: "DELETE"}, status: 503, sent: 3, most: most},
-		{name: "503 is the answer", request: Request{Answers: []int{503}}, status: 503, sent: 1},
+		{name: "503 is the answer", request: Request{NoRetry: []int{503}}, status: 503, sent: 1},
 		{name: "503 in a second", status: 503, after: "1", sent: 3, least: 2 * time.Second, most: 2 * time.Second},
 		{name: "429 in two seconds", status: 429, after: "2", sent: 3, least: 4 * time.Second, most: 4 * time.Second},
 		{name: "503 tomorrow", status: 503, after: "86400", sent: 1},
@@ -115,7 +118,8 @@ func TestRepeats(t *testing.T) {
 		{name: "POST reset", request: Request{Method: "POST"}, err: reset, sent: 1},
 		{name: "no such host", err: &net.DNSError{}, sent: 1},
 		{name: "booting", status: 404, kind: "text/html", sent: 3, most: most},
-		{name: "POST to one that boots", request: Request{Method: "POST"}, status: 404, kind: "text/html; charset=utf-8", sent: 3, most: most},
+		{name: "POST to one that boots", request: Request{Method: "POST"}, status: 404, kind: "text/html; charset=utf-8",
+			sent: 3, most: most},
 		{name: "500", status: 500, sent: 1},
 		{name: "404", status: 404, kind: "application/json", sent: 1},
 		{name: "200", status: 200, sent: 1},
@@ -147,7 +151,9 @@ func TestRepeats(t *testing.T) {
 // is forgotten.
 func TestCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bodies := []io.Reader{io.MultiReader(strings.NewReader("[1,"), iotest.ErrReader(io.ErrUnexpectedEOF)), strings.NewReader("[2]")}
+		bodies := []io.Reader{
+			io.MultiReader(strings.NewReader("[1,"), iotest.ErrReader(io.ErrUnexpectedEOF)), strings.NewReader("[2]"),
+		}
 		c := over(t, func(r *http.Request) (*http.Response, error) {
 			a := answer(r, 200, nil, "")
 			a.Body, bodies = io.NopCloser(bodies[0]), bodies[1:]
@@ -170,7 +176,7 @@ func TestPauseEndsWithContext(t *testing.T) {
 		start := time.Now()
 		_, err := c.Get(ctx, "/x")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "the caller gave")
+		require.ErrorContains(t, err, "the caller's deadline")
 		require.Equal(t, 500*time.Millisecond, time.Since(start))
 	})
 }
@@ -187,9 +193,9 @@ func TestOptional(t *testing.T) {
 			return ctx.Err()
 		})
 		require.Equal(t, 5*time.Second, time.Since(start))
-		require.NoError(t, c.Ended(ctx))
+		require.NoError(t, c.CallerGone(ctx))
 		cancel()
-		require.ErrorIs(t, c.Ended(ctx), context.Canceled)
+		require.ErrorIs(t, c.CallerGone(ctx), context.Canceled)
 	})
 }
 
@@ -228,7 +234,9 @@ func TestLoginIsRenewed(t *testing.T) {
 
 // TestPaths: what is escaped in an id arrives as it was escaped.
 func TestPaths(t *testing.T) {
-	for id, want := range map[string]string{"rule:1": "/r/rule:1", "a/b": "/r/a%2Fb", "..": "/r/%2E%2E", "a b?": "/r/a%20b%3F", "ü%": "/r/%C3%BC%25"} {
+	for id, want := range map[string]string{
+		"rule:1": "/r/rule:1", "a/b": "/r/a%2Fb", "..": "/r/%2E%2E", "a b?": "/r/a%20b%3F", "ü%": "/r/%C3%BC%25",
+	} {
 		c := over(t, func(r *http.Request) (*http.Response, error) {
 			require.Equal(t, want, r.URL.EscapedPath())
 			require.Equal(t, "page=1", r.URL.RawQuery)
@@ -268,7 +276,10 @@ func TestAddresses(t *testing.T) {
 func TestStream(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/good", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "emqx_x 1\n") })
-	mux.HandleFunc("/long", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 200)) })
+	mux.HandleFunc("/long", func(w http.ResponseWriter, _ *http.Request) {
+		_,
+			_ = io.WriteString(w, strings.Repeat("x", 200))
+	})
 	mux.HandleFunc("/half", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "half")
@@ -302,7 +313,7 @@ func TestStream(t *testing.T) {
 	}
 	_, n, err := c.Stream(t.Context(), Request{Path: "/good"}, failingWriter{}, 100, begin)
 	require.Zero(t, n)
-	require.ErrorContains(t, err, "could not be passed on")
+	require.ErrorContains(t, err, "could not be written")
 }
 
 type failingWriter struct{}
@@ -318,30 +329,36 @@ func TestEveryRequest(t *testing.T) {
 	})
 	a, err := c.Get(t.Context(), "/api/v5/nodes")
 	require.NoError(t, err)
-	require.Equal(t, Answer{Request: Request{Path: "/api/v5/nodes"}, Status: 200, Type: "application/json", Body: []byte("[]")}, a)
+	require.Equal(t, Answer{
+		Request: Request{Path: "/api/v5/nodes"}, Status: 200, Type: "application/json", Body: []byte("[]"),
+	}, a)
 }
 
 // TestLessIsEnough: a request may say that less is read than of others.
 func TestLessIsEnough(t *testing.T) {
 	c := over(t, func(r *http.Request) (*http.Response, error) { return answer(r, 200, nil, "12345"), nil })
-	a, err := c.Do(t.Context(), Request{Path: "/x", Most: 5})
+	a, err := c.Do(t.Context(), Request{Path: "/x", MaxAnswer: 5})
 	require.NoError(t, err)
 	require.Equal(t, "12345", string(a.Body))
-	_, err = c.Do(t.Context(), Request{Path: "/x", Most: 4})
+	_, err = c.Do(t.Context(), Request{Path: "/x", MaxAnswer: 4})
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
 }
 
 func TestBodiesAreBounded(t *testing.T) {
-	full := strings.Repeat("x", mostAnswer)
+	full := strings.Repeat("x", defaultMaxAnswer)
 	for _, c := range []struct {
 		name string
 		h    http.HandlerFunc
 		ok   bool
 		most int
 	}{
-		{"just fits", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, full) }, true, mostAnswer},
+		{"just fits", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, full) }, true,
+			defaultMaxAnswer},
 		{"a byte too long", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, full+"x") }, false, 0},
-		{"says that it is too long", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "99999999999") }, false, 0},
+		{"says that it is too long", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length",
+				"99999999999")
+		}, false, 0},
 		{"grows when it is unpacked", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
@@ -351,7 +368,7 @@ func TestBodiesAreBounded(t *testing.T) {
 		{"a refusal is cut", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTeapot)
 			_, _ = io.WriteString(w, full)
-		}, true, mostRefusal},
+		}, true, maxRefusal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := httptest.NewServer(c.h)
@@ -368,7 +385,10 @@ func TestBodiesAreBounded(t *testing.T) {
 }
 
 func TestRedirects(t *testing.T) {
-	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("the other host was asked for %s", r.URL) }))
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter,
+		r *http.Request) {
+		t.Errorf("the other host was asked for %s", r.URL)
+	}))
 	defer other.Close()
 	mux := http.NewServeMux()
 	mux.Handle("/near", http.RedirectHandler("/there", http.StatusMovedPermanently))
@@ -411,11 +431,13 @@ func TestUnreached(t *testing.T) {
 		{"not trusted", to(t, secure.URL), ecp.CodeUnavailable, "certificate is not trusted"},
 		{"plain", to(t, strings.Replace(plain.URL, "http:", "https:", 1)), ecp.CodeUnavailable, "use http://"},
 		{"another's certificate", failing(t, &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "10.1.2.3"}}), ecp.CodeUnavailable, "certificate is for other names"},
-		{"no TLS", failing(t, tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), ecp.CodeUnavailable, "use http://"},
+		{"no TLS", failing(t, tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}),
+			ecp.CodeUnavailable, "use http://"},
 		{"no such host", failing(t, &net.DNSError{Err: "no such host"}), ecp.CodeUnavailable, "host name is not known"},
 		{"reset", failing(t, syscall.ECONNRESET), ecp.CodeUnavailable, "closed the connection"},
 		{"anything", failing(t, errors.New("odd")), ecp.CodeUnavailable, "cannot be reached"},
-		{"a tunnel's own error", failing(t, &ecp.Error{Code: ecp.CodeConflict, Op: "reach agent", Message: "two agents"}), ecp.CodeConflict, "reach agent: two agents"},
+		{"a tunnel's own error", failing(t, &ecp.Error{Code: ecp.CodeConflict, Op: "reach agent", Message: "two agents"}),
+			ecp.CodeConflict, "reach agent: two agents"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := c.c.Get(t.Context(), "/x")
@@ -436,8 +458,10 @@ func TestErrorsAreShortAndClean(t *testing.T) {
 	c := over(t, nil)
 	long := strings.Repeat(login.Password+" "+login.Username+" ", 1000)
 	for _, err := range []error{
-		c.Refused(Answer{Request: Request{Path: "/x"}, Status: 401, Type: long, Body: []byte(long)}, Checks{}, ecp.BrokerError{Message: long}),
-		c.Unreadable(Answer{Request: Request{Path: "/x"}, Status: 200, Type: "text/html", Body: []byte(long)}, errors.New(long)),
+		c.Refused(Answer{Request: Request{Path: "/x"}, Status: 401, Type: long, Body: []byte(long)}, Checks{},
+			ecp.BrokerError{Message: long}),
+		c.Unreadable(Answer{Request: Request{Path: "/x"}, Status: 200, Type: "text/html", Body: []byte(long)},
+			errors.New(long)),
 		c.Fail(ecp.CodeUnavailable, "no", errors.New(long)),
 	} {
 		require.Less(t, len(err.Error()), 600)
@@ -458,14 +482,17 @@ func TestRefused(t *testing.T) {
 		301: ecp.CodeUnsupported, 400: ecp.CodeInternal, 401: ecp.CodeDenied, 403: ecp.CodeDenied, 404: ecp.CodeUnsupported,
 		405: ecp.CodeUnsupported, 429: ecp.CodeUnavailable, 500: ecp.CodeUnavailable, 503: ecp.CodeUnavailable,
 	} {
-		err := c.Refused(Answer{Request: Request{Path: "/x"}, Status: status}, Checks{Login: "check the key", Role: "check the role"}, ecp.BrokerError{})
+		err := c.Refused(Answer{Request: Request{Path: "/x"}, Status: status}, Checks{
+			Login: "check the key", Role: "check the role",
+		}, ecp.BrokerError{})
 		require.Equal(t, want, ecp.CodeOf(err), status)
 	}
 }
 
 // FuzzOpen: an endpoint is taken or refused, and a refusal repeats none of it.
 func FuzzOpen(f *testing.F) {
-	for _, s := range []string{"http://10.1.2.3:18083", "https://[::1]:18084/", "http://u:secretsecret@h", "u:secretsecret@h", "http://h/%zz", "//h", "http://h:70000", "http://h?q"} {
+	for _, s := range []string{"http://10.1.2.3:18083", "https://[::1]:18084/", "http://u:secretsecret@h",
+		"u:secretsecret@h", "http://h/%zz", "//h", "http://h:70000", "http://h?q"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, url string) {

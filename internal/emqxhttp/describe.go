@@ -9,17 +9,18 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// preferred says which of two entries of one node counts: it was listed while it
-// came or went.
-var preferred = map[ecp.NodeStatus]int{ecp.NodeRunning: 0, ecp.NodeUnknown: 1, ecp.NodeStopped: 2}
+// statusOrder decides between two entries of one node, which the broker lists while the
+// node starts or stops.
+var statusOrder = map[ecp.NodeStatus]int{ecp.NodeRunning: 0, ecp.NodeUnknown: 1, ecp.NodeStopped: 2}
 
-// Complete fills in what follows from the nodes: each once and in order, the
-// total of connections and the version of the node that answered. self tells
-// that node's name and is asked only if the running nodes differ in version;
-// where it does not know, the earliest version counts, which can do the least.
-func (c *Client) Complete(ctx context.Context, d ecp.Description, self func(context.Context) (string, error)) (ecp.Description, error) {
+// Complete normalizes the nodes (each once, sorted by name) and sets the number of
+// connections and the version of the node that answered. self returns the name of that node
+// and is called only if the running nodes differ in version. If it does not know the name,
+// the earliest version counts.
+func (c *Client) Complete(ctx context.Context, d ecp.Description,
+	self func(context.Context) (string, error)) (ecp.Description, error) {
 	slices.SortFunc(d.Nodes, func(a, b ecp.BrokerNode) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), preferred[a.Status]-preferred[b.Status])
+		return cmp.Or(strings.Compare(a.Name, b.Name), statusOrder[a.Status]-statusOrder[b.Status])
 	})
 	d.Nodes = slices.CompactFunc(d.Nodes, func(a, b ecp.BrokerNode) bool { return a.Name == b.Name })
 	earliest, latest := "", ""
@@ -45,14 +46,14 @@ func (c *Client) Complete(ctx context.Context, d ecp.Description, self func(cont
 			return err
 		})
 	}
-	if err := c.Ended(ctx); err != nil {
+	if err := c.CallerGone(ctx); err != nil {
 		return ecp.Description{}, err
 	}
 	return d, nil
 }
 
 func before(a, b string) bool {
-	if a == b { // as nearly always, which is worth not reading them
+	if a == b { // the usual case, without parsing
 		return false
 	}
 	v, _ := ecp.ParseVersion(a)

@@ -9,16 +9,16 @@ import (
 )
 
 var (
-	errNoExposition = errors.New("it is no exposition of metrics")
+	errNoExposition = errors.New("it is not in Prometheus' text format")
 	errEmpty        = errors.New("it is empty")
 )
 
-// WriteExposition copies metrics in Prometheus' text format to w as they come
-// and says how many bytes that were. An answer of another type is not begun, and an
-// empty one is an error: a broker always has metrics, and whoever scrapes it would
-// take it for well.
-// refused gives the error for an answer that is no success.
-func (c *Client) WriteExposition(ctx context.Context, w io.Writer, r Request, refused func(context.Context, Answer) error) (int64, error) {
+// WriteExposition copies metrics in Prometheus' text format to w as they arrive, and
+// returns the number of bytes. It copies nothing of an answer of another type. An empty
+// answer is an error: a broker always has metrics, and a scraper would take it for a
+// healthy one. refused returns the error for an answer that is not a success.
+func (c *Client) WriteExposition(ctx context.Context, w io.Writer, r Request,
+	refused func(context.Context, Answer) error) (int64, error) {
 	r.Accept = "text/plain"
 	a, n, err := c.Stream(ctx, r, w, ecp.MostMetrics, func(a Answer) error {
 		if a.Type != "text/plain" && a.Type != "application/openmetrics-text" {

@@ -35,7 +35,8 @@ func TestExposition(t *testing.T) {
 			return answer(r, c.status, http.Header{"Content-Type": {c.kind}}, "emqx_x 1\n"), nil
 		})
 		var b strings.Builder
-		n, err := client.WriteExposition(t.Context(), &b, Request{Path: "/m"}, func(context.Context, Answer) error { return refused })
+		n, err := client.WriteExposition(t.Context(), &b, Request{Path: "/m"},
+			func(context.Context, Answer) error { return refused })
 		require.Equal(t, c.wrote, b.String())
 		require.EqualValues(t, len(c.wrote), n)
 		switch {

@@ -11,38 +11,36 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// A member that hangs lets a broker hang over every question about all members,
-// for two minutes. What follows bounds that.
+// A member that hangs makes a broker hang in every call about all members, for about two
+// minutes. The following limits that.
 const (
-	// soon is after what time of silence something else is tried beside.
-	soon = 1500 * time.Millisecond
-	// memberPatience is that with one member among several.
-	memberPatience = 3 * time.Second
+	// hedgeAfter is how long a query may take before another one is started beside it.
+	hedgeAfter = 1500 * time.Millisecond
+	// memberTimeout is the time limit of a query to one of several members.
+	memberTimeout = 3 * time.Second
 )
 
-// patienceKey is for how long clients wait for one call where that is more than the
-// default.
-type patienceKey struct{}
+// timeoutKey is the context key for a client's time limit, if that is more than the default.
+type timeoutKey struct{}
 
-// scaled makes d, of a client that has the default of 10 s for a call, that of one that
-// has more. It has more because everything is slow there: who answers slowly does not
-// hang. Where little time is left it is half of that at most.
+// scaled scales d, which is for clients with the default time limit, to that of the client. A
+// client has a longer limit if everything is slow: a slow answer does not mean that a member
+// hangs. The result is at most half of the time that is left.
 func scaled(ctx context.Context, d, left time.Duration) time.Duration {
-	if patience, ok := ctx.Value(patienceKey{}).(time.Duration); ok {
-		d = time.Duration(float64(d) * float64(patience) / float64(defaultTimeout))
+	if timeout, ok := ctx.Value(timeoutKey{}).(time.Duration); ok {
+		d = time.Duration(float64(d) * float64(timeout) / float64(defaultTimeout))
 	}
 	return min(d, left/2)
 }
 
-// wait is the time of silence after which something else is tried.
+// wait returns after what time another query is started.
 func wait(ctx context.Context) (time.Duration, bool) {
 	end, ok := ctx.Deadline()
-	return scaled(ctx, soon, time.Until(end)), ok
+	return scaled(ctx, hedgeAfter, time.Until(end)), ok
 }
 
-// Hedged asks one question and, where that fails within the broker or is not
-// answered soon, another one beside it. The answer that comes first counts; the
-// error is that of the first.
+// Hedged makes one query and, if it fails within the broker or takes long, another one
+// beside it. The first result counts. The error is that of the first query.
 func Hedged[T any](ctx context.Context, first, second func(context.Context) (T, error)) (T, error) {
 	after, ok := wait(ctx)
 	if !ok {
@@ -66,7 +64,7 @@ func Hedged[T any](ctx context.Context, first, second func(context.Context) (T, 
 	})
 	is, err := first(toFirst)
 	switch {
-	case !late.Stop(): // the second is under way
+	case !late.Stop(): // the second is running
 		if err == nil {
 			endSecond()
 		}
@@ -81,17 +79,17 @@ func Hedged[T any](ctx context.Context, first, second func(context.Context) (T, 
 	return is, err
 }
 
-// crashed says that an error is a call's that failed within the broker.
+// crashed reports whether an error is a failure within the broker.
 func crashed(err error) bool {
 	var said *ecp.BrokerError
 	return errors.As(err, &said) && said.Status == http.StatusInternalServerError
 }
 
-// Watched asks a question about all members that no single one answers. Where it
-// is not answered soon, missing names the members that do not answer: if there
-// are any the question is given up, since it would last as long as they hang,
-// and the error names them.
-func Watched[T any](ctx context.Context, c *Client, missing func(context.Context) []string, question func(context.Context) (T, error)) (T, error) {
+// GiveUpOnHanging makes a query about all members that no single member can answer. If it
+// takes long, missing returns the members that do not answer. If there are any, the query
+// is cancelled, since it would last as long as they hang, and the error names them.
+func GiveUpOnHanging[T any](ctx context.Context, c *Client, missing func(context.Context) []string,
+	question func(context.Context) (T, error)) (T, error) {
 	after, ok := wait(ctx)
 	if !ok {
 		return question(ctx)
@@ -102,7 +100,7 @@ func Watched[T any](ctx context.Context, c *Client, missing func(context.Context
 	late := time.AfterFunc(after, func() {
 		defer close(done)
 		if names := missing(asked); len(names) > 0 {
-			giveUp(c.Hanging(names))
+			giveUp(c.HangingError(names))
 		}
 	})
 	v, err := question(asked)
@@ -117,40 +115,43 @@ func Watched[T any](ctx context.Context, c *Client, missing func(context.Context
 	return v, err
 }
 
-// Hanging gives the error for what nobody tells while these members hang.
-func (c *Client) Hanging(names []string) error {
+// HangingError returns the error for a query that cannot be answered while these members
+// hang.
+func (c *Client) HangingError(names []string) error {
 	for i, n := range names {
-		names[i] = c.Say(n)
+		names[i] = c.Sanitize(n)
 	}
-	return c.Fail(ecp.CodeUnavailable, "no answer from "+strings.Join(names, ", ")+", for which the other members wait; they count a member as stopped after two minutes or so", nil)
+	return c.Fail(ecp.CodeUnavailable, "no answer from "+strings.Join(names, ", ")+", for which the other members "+
+		"wait; they count a member as stopped after about two minutes", nil)
 }
 
-// OfMember is what one member says, if it does.
-type OfMember[T any] struct {
-	Name string
-	Says T
-	Err  error // why it says nothing; nil = it does
+// MemberAnswer is the answer of one member.
+type MemberAnswer[T any] struct {
+	Name  string
+	Value T
+	Err   error // nil if it has answered
 }
 
-// EachMember asks members by name, a few at a time, each with little patience.
-func EachMember[T any](ctx context.Context, names []string, question func(ctx context.Context, name string) (T, error)) []OfMember[T] {
-	all := make([]OfMember[T], len(names))
-	Abreast(len(names), func(i int) {
-		patience := memberPatience
+// EachMember queries members by name, a few at a time, each with a short time limit.
+func EachMember[T any](ctx context.Context, names []string,
+	question func(ctx context.Context, name string) (T, error)) []MemberAnswer[T] {
+	all := make([]MemberAnswer[T], len(names))
+	Parallel(len(names), func(i int) {
+		timeout := memberTimeout
 		if end, ok := ctx.Deadline(); ok {
-			patience = scaled(ctx, memberPatience, time.Until(end))
+			timeout = scaled(ctx, memberTimeout, time.Until(end))
 		}
-		ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
+		ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 		defer cancel()
 		says, err := question(ctx, names[i])
-		all[i] = OfMember[T]{names[i], says, err}
+		all[i] = MemberAnswer[T]{names[i], says, err}
 	})
 	return all
 }
 
-// Missing names the members that say nothing; nil where none does, since it is
-// then not they that hang.
-func Missing[T any](all []OfMember[T]) []string {
+// Unanswered returns the names of the members that did not answer. It returns nil if none
+// did, because then it is not they that hang.
+func Unanswered[T any](all []MemberAnswer[T]) []string {
 	var names []string
 	for _, m := range all {
 		if m.Err != nil {
@@ -164,8 +165,8 @@ func Missing[T any](all []OfMember[T]) []string {
 	return names
 }
 
-// MessageOnly is what an error says, without whom was asked: that is not for
-// everybody who reads it.
+// MessageOnly returns the message of an error without the address of the broker, which not
+// every reader may see.
 func MessageOnly(err error) string {
 	var e *ecp.Error
 	if errors.As(err, &e) {

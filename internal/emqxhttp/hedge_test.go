@@ -47,7 +47,7 @@ func TestPatienceGrows(t *testing.T) {
 				<-ctx.Done()
 				return time.Since(start), nil
 			})
-			require.Equal(t, c.member, all[0].Says)
+			require.Equal(t, c.member, all[0].Value)
 		})
 	}
 }
@@ -68,8 +68,8 @@ func TestWatchedOnASlowHost(t *testing.T) {
 		c := withPatience(t, 30*time.Second)
 		ctx, cancel := c.Bound(t.Context())
 		defer cancel()
-		_, err := Watched(ctx, c, func(ctx context.Context) []string {
-			return Missing(EachMember(ctx, []string{"emqx@a", "emqx@b"}, func(ctx context.Context, name string) (int, error) {
+		_, err := GiveUpOnHanging(ctx, c, func(ctx context.Context) []string {
+			return Unanswered(EachMember(ctx, []string{"emqx@a", "emqx@b"}, func(ctx context.Context, name string) (int, error) {
 				if name == "emqx@a" {
 					return 0, nil
 				}

@@ -6,14 +6,20 @@ import (
 	"errors"
 )
 
-// PageSize is how many entries a page of a list is asked to have.
+// PageSize is how many entries a page of a list should have.
 const PageSize = 1000
+
+// Page is a page of a list.
+type Page[T any] struct {
+	Items []T
+	More  bool // more pages follow
+}
 
 var errNoList = errors.New("there is no list in it")
 
-// DecodePage reads a page of a list and whether more follow. Both majors write
-// {"data":[…],"meta":{…,"hasnext":true}}; the count in it is not always told
-// and not used. A bare array is the whole list.
+// DecodePage reads a page of a list and reports whether more pages follow. Both majors
+// write {"data":[…],"meta":{…,"hasnext":true}}. The count in it is not always there and not
+// used. A bare array is the whole list.
 func DecodePage[T any](body []byte) (items []T, more bool, err error) {
 	var whole []T
 	if json.Unmarshal(body, &whole) == nil && whole != nil {
@@ -34,20 +40,20 @@ func DecodePage[T any](body []byte) (items []T, more bool, err error) {
 	return *page.Data, page.Meta.HasNext, nil
 }
 
-// Pages walks through the pages of a list, from 1 on, until none follows, one
-// is empty, or there are as many entries as most. whole says that nothing was
-// left out.
-func Pages[T any](ctx context.Context, most int, page func(ctx context.Context, number int) (items []T, more bool, err error)) (all []T, whole bool, err error) {
+// Pages reads the pages of a list from 1 on, until none follows, one is empty, or there are
+// most entries. whole reports whether the list was read to its end.
+func Pages[T any](ctx context.Context, most int,
+	page func(ctx context.Context, number int) (Page[T], error)) (all []T, whole bool, err error) {
 	for number := 1; number <= (most+PageSize-1)/PageSize; number++ {
-		items, more, err := page(ctx, number)
+		p, err := page(ctx, number)
 		if err != nil {
 			return nil, false, err
 		}
-		all = append(all, items...)
+		all = append(all, p.Items...)
 		switch {
 		case len(all) > most:
 			return all[:most], false, nil
-		case !more || len(items) == 0:
+		case !p.More || len(p.Items) == 0:
 			return all, true, nil
 		}
 	}

@@ -51,10 +51,10 @@ func TestPages(t *testing.T) {
 		{"no end, fat pages", [][]int{page(2500)}, 0, 3000, 2, false},
 	} {
 		asked := 0
-		all, whole, err := Pages(t.Context(), 3000, func(_ context.Context, n int) ([]int, bool, error) {
+		all, whole, err := Pages(t.Context(), 3000, func(_ context.Context, n int) (Page[int], error) {
 			asked++
 			require.Equal(t, asked, n)
-			return c.pages[min(n, len(c.pages))-1], n != c.last, nil
+			return Page[int]{c.pages[min(n, len(c.pages))-1], n != c.last}, nil
 		})
 		require.NoError(t, err, c.name)
 		require.Len(t, all, c.got, c.name)
@@ -62,6 +62,6 @@ func TestPages(t *testing.T) {
 		require.Equal(t, c.whole, whole, c.name)
 	}
 	failed := errors.New("no")
-	_, _, err := Pages(t.Context(), 3000, func(context.Context, int) ([]int, bool, error) { return nil, false, failed })
+	_, _, err := Pages(t.Context(), 3000, func(context.Context, int) (Page[int], error) { return Page[int]{}, failed })
 	require.ErrorIs(t, err, failed)
 }

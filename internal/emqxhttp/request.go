@@ -15,34 +15,34 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Request is one call of a broker.
+// Request is one request to a broker.
 type Request struct {
-	Method string // "" = GET
+	Method string // empty means GET
 	Path   string // from the root, escaped; see [Segment]
 	Query  url.Values
-	Body   any    // sent as JSON; nil = none
-	Accept string // "" = application/json
-	// Open needs no credentials: none are sent.
-	Open bool
-	// Again allows a POST to be repeated where it may have been carried out: it
-	// does the same when it is made twice. Other methods always are.
-	Again bool
-	// Most is how many bytes a success may have, where that is less than any
-	// may; 0 = as many as any.
-	Most int
-	// Answers are statuses that are an answer here and not worth repeating.
-	Answers []int
+	Body   any    // sent as JSON, if it is not nil
+	Accept string // empty means application/json
+	// NoAuth sends the request without credentials.
+	NoAuth bool
+	// Idempotent allows to repeat a POST that may have been carried out, since a second one
+	// has no further effect. Other methods may always be repeated.
+	Idempotent bool
+	// MaxAnswer is how many bytes a success may have, if that is less than the client's
+	// limit. 0 means the client's limit.
+	MaxAnswer int
+	// NoRetry lists statuses that are a final answer to this request.
+	NoRetry []int
 }
 
-// Segment makes one segment of a path of an id, whatever is in it.
+// Segment escapes an id as one segment of a path.
 func Segment(id string) string {
-	if id == "." || id == ".." { // would be taken out on the way
+	if id == "." || id == ".." { // a path would drop them
 		return strings.ReplaceAll(id, ".", "%2E")
 	}
 	return url.PathEscape(id)
 }
 
-// method is the one that is sent.
+// method returns the method, which is GET by default.
 func (r Request) method() string {
 	if r.Method == "" {
 		return http.MethodGet
@@ -50,44 +50,43 @@ func (r Request) method() string {
 	return r.Method
 }
 
-// String names the request in messages, e.g. "GET /api/v5/nodes".
+// String returns the request for messages, e.g. "GET /api/v5/nodes".
 func (r Request) String() string { return r.method() + " " + r.Path }
 
-// repeatable says that the request may be carried out twice.
-func (r Request) repeatable() bool { return r.Again || r.method() != http.MethodPost }
+// repeatable reports whether the request may be carried out twice.
+func (r Request) repeatable() bool { return r.Idempotent || r.method() != http.MethodPost }
 
-// Answer is what came back for one request, wholly read unless it is a
-// refusal.
+// Answer is the answer to one request. The body of a refusal may be truncated.
 type Answer struct {
 	Request Request
 	Status  int
-	Type    string // media type in lower case, without parameters; "" = none
-	Realm   string // what a 401 asks credentials for; "" = not told
+	Type    string // media type in lower case, without parameters
+	Realm   string // of a 401
 	Body    []byte
 }
 
-// OK says that the status is one of success.
+// OK reports whether the status is a success.
 func (a Answer) OK() bool { return a.Status/100 == 2 }
 
-// JSON says that the body is what JSON is sent as. EMQX 5.6.1 spells it
+// JSON reports whether the body has the content type of JSON. EMQX 5.6.1 spells it
 // "applicatin/json" in one place, and some proxies drop the type.
 func (a Answer) JSON() bool { return a.Type == "" || strings.HasSuffix(a.Type, "json") }
 
-// Get asks for a path with nothing special about it.
+// Get sends a GET request for a path.
 func (c *Client) Get(ctx context.Context, path string) (Answer, error) {
 	return c.Do(ctx, Request{Path: path})
 }
 
-// Do sends a request, again where that is safe and worth it, and once more
-// where the credentials had to be renewed. Any answer that could be read is
-// one; the error is an [ecp.Error] and says why there is none.
+// Do sends a request, and repeats it if that is harmless and may help, or if the
+// credentials had to be renewed. Any complete answer is returned. The error is an
+// [ecp.Error] and says why there is no answer.
 func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	return c.authorised(ctx, r, func(header string) (Answer, error) {
 		var a Answer
 		take := func(resp *http.Response) (err error) {
 			a = answerOf(r, resp)
-			if a.Body, err = read(resp, min(cmp.Or(r.Most, c.most), c.most)); !a.OK() {
-				return nil // half a refusal is one
+			if a.Body, err = read(resp, min(cmp.Or(r.MaxAnswer, c.maxAnswer), c.maxAnswer)); !a.OK() {
+				return nil // a truncated refusal is good enough
 			}
 			return err
 		}
@@ -100,16 +99,16 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 			_ = take(resp)
 		}
 		if !a.OK() && ctx.Err() != nil { // its end may be missing
-			return Answer{}, c.unreached(ctx, nil)
+			return Answer{}, c.transportError(ctx, nil)
 		}
 		return a, nil
 	})
 }
 
-// authorised sends with the credentials' header, and anew where they had to be
-// renewed.
+// authorised sends a request with the header of the credentials, and again if they had to
+// be renewed.
 func (c *Client) authorised(ctx context.Context, r Request, send func(header string) (Answer, error)) (Answer, error) {
-	if r.Open {
+	if r.NoAuth {
 		return send("")
 	}
 	for sent := 1; ; sent++ {
@@ -118,15 +117,15 @@ func (c *Client) authorised(ctx context.Context, r Request, send func(header str
 			return Answer{}, err
 		}
 		a, err := send(header)
-		if err != nil || a.Status != http.StatusUnauthorized || sent == mostLogins || !c.auth.Refused(a, header) {
+		if err != nil || a.Status != http.StatusUnauthorized || sent == maxLogins || !c.auth.Refused(a, header) {
 			return a, err
 		}
 	}
 }
 
-// mostLogins is how often a request is sent with other credentials: with a
-// key, with a token that has ended, with a new one.
-const mostLogins = 3
+// maxLogins is how often a request is sent with different credentials: with a key, with a
+// token that has expired, and with a new one.
+const maxLogins = 3
 
 func answerOf(r Request, resp *http.Response) Answer {
 	a := Answer{Request: r, Status: resp.StatusCode, Type: mediaType(resp)}
@@ -136,13 +135,13 @@ func answerOf(r Request, resp *http.Response) Answer {
 	return a
 }
 
-// mediaType gives the type of an answer, in lower case and without parameters.
+// mediaType returns the media type of an answer, in lower case and without parameters.
 func mediaType(resp *http.Response) string {
 	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(kind))
 }
 
-// realm reads what both majors send as `Basic Realm="emqx-dashboard"`.
+// realm reads the realm from a challenge such as `Basic Realm="emqx-dashboard"`.
 func realm(challenge string) string {
 	_, quoted, _ := strings.Cut(challenge, `ealm="`)
 	name, _, ok := strings.Cut(quoted, `"`)
@@ -152,9 +151,10 @@ func realm(challenge string) string {
 	return name
 }
 
-// send makes the request; take reads the answer, within what is repeated. The
-// caller closes the body.
-func (c *Client) send(ctx context.Context, r Request, header string, take func(*http.Response) error) (*http.Response, error) {
+// send sends the request. take reads the answer, also of every attempt that is repeated.
+// The caller closes the body.
+func (c *Client) send(ctx context.Context, r Request, header string, take func(*http.Response) error) (*http.Response,
+	error) {
 	req, err := c.request(withPolicy(ctx, policy{r, c.booting}), r)
 	if err != nil {
 		return nil, c.Fail(ecp.CodeInternal, "the request "+r.String()+" could not be made", err)
@@ -168,7 +168,7 @@ func (c *Client) send(ctx context.Context, r Request, header string, take func(*
 		if resp != nil {
 			_ = resp.Body.Close()
 		}
-		return nil, c.unreached(ctx, err)
+		return nil, c.transportError(ctx, err)
 	}
 	return resp, nil
 }
@@ -202,11 +202,11 @@ func (c *Client) request(ctx context.Context, r Request) (*retryablehttp.Request
 	return req, nil
 }
 
-// read takes the body in, within bounds. What it leaves is dropped with the
-// connection when the body is closed.
+// read reads the body up to a limit. The rest is dropped with the connection when the body
+// is closed.
 func read(resp *http.Response, most int) ([]byte, error) {
 	if resp.StatusCode/100 != 2 {
-		return io.ReadAll(io.LimitReader(resp.Body, mostRefusal))
+		return io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	}
 	if resp.ContentLength > int64(most) {
 		return nil, errTooLong
@@ -222,11 +222,11 @@ func read(resp *http.Response, most int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Stream copies the body of a success to w as it comes, no more than most
-// bytes of it, and says how many. begin looks at each success before anything
-// is copied, and its error is the end. Whatever else is answered comes back
-// unstreamed.
-func (c *Client) Stream(ctx context.Context, r Request, w io.Writer, most int64, begin func(Answer) error) (a Answer, n int64, err error) {
+// Stream copies the body of a success to w as it arrives, at most max bytes, and returns
+// their number. begin checks each success before anything is copied; its error ends the
+// call. Any other answer is returned without being copied.
+func (c *Client) Stream(ctx context.Context, r Request, w io.Writer, most int64, begin func(Answer) error) (a Answer,
+	n int64, err error) {
 	a, err = c.authorised(ctx, r, func(header string) (a Answer, err error) {
 		resp, err := c.send(ctx, r, header, func(*http.Response) error { return nil })
 		if err != nil {
@@ -235,42 +235,42 @@ func (c *Client) Stream(ctx context.Context, r Request, w io.Writer, most int64,
 		defer func() { _ = resp.Body.Close() }()
 		a = answerOf(r, resp)
 		if !a.OK() {
-			a.Body, _ = read(resp, c.most) // half a refusal is one
+			a.Body, _ = read(resp, c.maxAnswer) // a truncated refusal is good enough
 			return a, nil
 		}
 		if err := begin(a); err != nil {
 			return a, err
 		}
-		n, err = c.pour(ctx, w, resp.Body, most)
+		n, err = c.copyBody(ctx, w, resp.Body, most)
 		return a, err
 	})
 	return a, n, err
 }
 
-// pour copies a body. An error of the writer is given as it is.
-func (c *Client) pour(ctx context.Context, w io.Writer, body io.Reader, most int64) (int64, error) {
-	from := &source{r: io.LimitReader(body, most+1)}
+// copyBody copies a body. An error of the writer is returned as it is.
+func (c *Client) copyBody(ctx context.Context, w io.Writer, body io.Reader, most int64) (int64, error) {
+	from := &bodyReader{r: io.LimitReader(body, most+1)}
 	n, err := io.Copy(w, from)
 	switch {
 	case from.err != nil:
-		return n, c.unreached(ctx, from.err)
+		return n, c.transportError(ctx, from.err)
 	case err != nil:
-		return n, c.Fail(ecp.CodeUnavailable, "what it answers could not be passed on", err)
+		return n, c.Fail(ecp.CodeUnavailable, "its answer could not be written", err)
 	case n > most:
 		return n, c.Fail(ecp.CodeUnavailable, "its answer does not end", errTooLong)
 	}
 	return n, nil
 }
 
-// source remembers that reading failed, which is the broker's fault and not the
+// bodyReader remembers whether reading failed, which is the broker's fault and not the
 // writer's.
-type source struct {
+type bodyReader struct {
 	r   io.Reader
 	err error
 }
 
-// Read reads on.
-func (s *source) Read(b []byte) (int, error) {
+// Read reads from the body.
+func (s *bodyReader) Read(b []byte) (int, error) {
 	n, err := s.r.Read(b)
 	if err != nil && err != io.EOF {
 		s.err = err

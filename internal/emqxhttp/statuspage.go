@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// StatusPath answers without credentials whether the node is up.
+// StatusPath is the path of a page that needs no credentials and reports whether the node is
+// up.
 const StatusPath = "/status"
 
 var nodeLine = regexp.MustCompile(`(?m)^Node (\S+) is (\S+)`)
 
-// StatusPage reads the text of /status, which is the same for both majors: the
-// node's name, and whether EMQX runs on it. ok says that it is such a text.
+// StatusPage reads the text of /status, which is the same for both majors, into the node's
+// name and whether EMQX runs on it. ok is false if it is another text.
 //
 //	Node emqx@10.0.0.1 is started
 //	emqx is running

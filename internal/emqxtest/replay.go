@@ -13,11 +13,10 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Replay answers every call recorded in a folder's *.txt files as it was
-// answered then, and every other with 404. A call that was recorded with other
-// parameters or fewer is answered as the one that has most of them, and none
-// that are different. Without the credentials, login, a call gets the 401 that
-// was recorded, else a bare one; what EMQX tells everybody needs none.
+// Replay answers every call in the *.txt files of a folder as recorded, and every other one
+// with 404. Of several recordings of a call, the one counts that has most of the request's
+// parameters and none with another value. A call without the credentials gets the recorded
+// 401, or else an empty one, unless EMQX answers it without credentials.
 func Replay(t testing.TB, login ecp.Credentials, folder string) http.Handler {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(folder, "*.txt"))
@@ -41,7 +40,7 @@ func Replay(t testing.TB, login ecp.Credentials, folder string) http.Handler {
 	return r
 }
 
-// Recorded answers everything as one recording does, whatever is asked.
+// Recorded answers every request with one recording.
 func Recorded(t testing.TB, name string) http.Handler {
 	t.Helper()
 	_, a := readRecording(t, name)
@@ -79,14 +78,14 @@ type replay struct {
 	refusal recorded
 }
 
-// call is what was recorded of one.
+// call is a recorded call.
 type call struct {
 	method, path string
 	query        url.Values
 	answer       recorded
 }
 
-// match says how many parameters of the call are in q; false where one is not.
+// match returns how many parameters of the call q has. It returns false if one differs.
 func (c call) match(q url.Values) (int, bool) {
 	for k := range c.query {
 		if c.query.Get(k) != q.Get(k) {
@@ -104,7 +103,8 @@ type recorded struct {
 
 // open are the paths that EMQX answers without credentials.
 var open = map[string]bool{
-	"/status": true, "/api/v5/status": true, "/api/v5/load_rebalance/availability_check": true, "/api/v4/emqx_prometheus": true,
+	"/status": true, "/api/v5/status": true, "/api/v5/load_rebalance/availability_check": true,
+	"/api/v4/emqx_prometheus": true,
 }
 
 // ServeHTTP answers as recorded.
@@ -126,7 +126,7 @@ func (r replay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	a.ServeHTTP(w, req)
 }
 
-// ServeHTTP answers as recorded, whatever is asked.
+// ServeHTTP answers every request as recorded.
 func (a recorded) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	for k, v := range a.header {
 		w.Header()[k] = v
@@ -135,7 +135,7 @@ func (a recorded) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, a.body)
 }
 
-// AddBodies makes the bodies of all recordings in folders of testdata seeds.
+// AddBodies adds the bodies of all recordings in folders of testdata as seeds.
 func AddBodies(f *testing.F) {
 	f.Helper()
 	names, err := filepath.Glob("testdata/*/*.txt")

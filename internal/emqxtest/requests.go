@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// Calls answers some calls, "PUT /api/v5/x", in place of another handler.
+// Calls answers some calls, e.g. "PUT /api/v5/x", instead of another handler.
 type Calls map[string]http.Handler
 
-// Before gives the handler that falls back to h.
+// Before returns a handler that falls back to h.
 func (c Calls) Before(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if other, ok := c[r.Method+" "+r.URL.Path]; ok {
@@ -22,14 +22,14 @@ func (c Calls) Before(h http.Handler) http.Handler {
 	})
 }
 
-// Requests keeps what is asked of a handler.
+// Requests records the requests to a handler.
 type Requests struct {
 	mu   sync.Mutex
 	sent []string // guarded by mu
 }
 
-// Of gives the handler that answers as h does.
-func (r *Requests) Of(h http.Handler) http.Handler {
+// Record returns a handler that answers as h does.
+func (r *Requests) Record(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
 		req.Body = io.NopCloser(bytes.NewReader(body))
@@ -40,14 +40,14 @@ func (r *Requests) Of(h http.Handler) http.Handler {
 	})
 }
 
-// Sent gives each request as its method, URI and body.
+// Sent returns the method, URI and body of each request.
 func (r *Requests) Sent() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]string(nil), r.sent...)
 }
 
-// Changes are those sent that are no questions.
+// Changes returns the requests other than GET.
 func (r *Requests) Changes() []string {
 	var all []string
 	for _, s := range r.Sent() {
@@ -58,8 +58,8 @@ func (r *Requests) Changes() []string {
 	return all
 }
 
-// Turns answers with each handler in turn, the last for ever.
-func Turns(all ...http.Handler) http.Handler {
+// InTurn answers with each handler in turn, and then always with the last.
+func InTurn(all ...http.Handler) http.Handler {
 	var mu sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
@@ -72,8 +72,8 @@ func Turns(all ...http.Handler) http.Handler {
 	})
 }
 
-// Failing is a refusal with this status and JSON.
-func Failing(status int, body string) http.Handler {
+// Refusal answers with this status and JSON.
+func Refusal(status int, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)

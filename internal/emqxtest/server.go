@@ -9,10 +9,10 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Paths answers some paths in place of another handler.
+// Paths answers some paths instead of another handler.
 type Paths map[string]http.Handler
 
-// Before gives the handler that falls back to h.
+// Before returns a handler that falls back to h.
 func (p Paths) Before(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if other, ok := p[r.URL.Path]; ok {
@@ -26,7 +26,7 @@ func (p Paths) Before(h http.Handler) http.Handler {
 // Body is a success with this JSON.
 type Body string
 
-// ServeHTTP answers with it.
+// ServeHTTP answers with the body.
 func (b Body) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write([]byte(b))
@@ -35,19 +35,19 @@ func (b Body) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 // Status is a failure with this status and its text.
 type Status int
 
-// ServeHTTP answers with it.
+// ServeHTTP answers with the status.
 func (s Status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, http.StatusText(int(s)), int(s))
 }
 
-// Hang answers nothing until the caller gives up.
+// Hang does not answer until the caller gives up.
 type Hang struct{}
 
-// ServeHTTP waits.
+// ServeHTTP waits until the caller gives up.
 func (Hang) ServeHTTP(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// Retyped gives every answer of h another content type.
-func Retyped(h http.Handler, kind string) http.Handler {
+// WithContentType gives every answer of h another content type.
+func WithContentType(h http.Handler, kind string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := httptest.NewRecorder()
 		h.ServeHTTP(rec, r)
@@ -57,7 +57,7 @@ func Retyped(h http.Handler, kind string) http.Handler {
 	})
 }
 
-// Serve starts a server that ends with the test and gives the way to it.
+// Serve starts a server that ends with the test, and returns the way to it.
 func Serve(t *testing.T, h http.Handler, login ecp.Credentials) ecp.Endpoint {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -65,15 +65,15 @@ func Serve(t *testing.T, h http.Handler, login ecp.Credentials) ecp.Endpoint {
 	return ecp.Endpoint{BaseURL: s.URL, Credentials: login}
 }
 
-// Inside gives the way to a handler without a server. In a bubble of testing/synctest
-// what hangs then costs no time, and a loaded machine makes nothing late.
+// Inside returns a way to a handler without a server. In a bubble of testing/synctest, a broker
+// that hangs then takes no real time, and the load of the machine does not matter.
 func Inside(h http.Handler, login ecp.Credentials) ecp.Endpoint {
 	return ecp.Endpoint{BaseURL: "http://broker:18083", Credentials: login, Transport: inside{h}}
 }
 
 type inside struct{ h http.Handler }
 
-// RoundTrip lets the handler answer on the caller's goroutine.
+// RoundTrip runs the handler on the caller's goroutine.
 func (i inside) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := r.Clone(r.Context())
 	in.RequestURI = r.URL.RequestURI()
@@ -90,8 +90,7 @@ func (i inside) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a, nil
 }
 
-// Describe asks the broker behind an endpoint once. The error and its cause
-// are in the test's log.
+// Describe describes the broker behind an endpoint once. It logs the error and its cause.
 func Describe(t *testing.T, a ecp.Adapter, e ecp.Endpoint) (ecp.Description, error) {
 	t.Helper()
 	b, err := a.Open(e)
@@ -106,7 +105,7 @@ func Describe(t *testing.T, a ecp.Adapter, e ecp.Endpoint) (ecp.Description, err
 	return d, err
 }
 
-// CheckNode checks what holds of a member whatever a broker says of it.
+// CheckNode checks what must hold for a member whatever a broker answers.
 func CheckNode(t *testing.T, n ecp.BrokerNode) {
 	t.Helper()
 	switch n.Status {

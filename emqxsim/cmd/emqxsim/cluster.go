@@ -9,8 +9,9 @@ import (
 
 // cluster creates the simulated cluster.
 func (o *options) cluster() *emqxsim.Cluster {
-	cfg := emqxsim.ClusterConfig{Version: o.version, Edition: emqxsim.Edition(o.edition), Limit: o.license,
-		BootTime: o.boot}
+	cfg := emqxsim.ClusterConfig{
+		Version: o.version, Edition: emqxsim.Edition(o.edition), Limit: o.license, BootTime: o.boot,
+	}
 	if o.real {
 		cfg = cfg.RealPace()
 	}

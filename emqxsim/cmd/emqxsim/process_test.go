@@ -233,8 +233,9 @@ func TestWrongCalls(t *testing.T) {
 func TestHelp(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), built(t), "--help").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	for _, flag := range []string{"version", "edition", "nodes", "clients", "license", "boot-time", "real-pace",
-		"latency", "node-down", "listen"} {
+	for _, flag := range []string{
+		"version", "edition", "nodes", "clients", "license", "boot-time", "real-pace", "latency", "node-down", "listen",
+	} {
 		require.Regexp(t, "-"+flag+`\s`, string(out))
 	}
 }

@@ -160,10 +160,10 @@ func (a *Access) Using() string {
 // adapters ask brokers of both majors within a time.
 func (a *Access) adapters(timeout time.Duration) []ecp.Adapter {
 	return []ecp.Adapter{
-		emqxv5.New(emqxv5.Config{Timeout: timeout, MostAnswer: mostAnswer, Logger: a.log}),
+		emqxv5.New(emqxv5.Config{Timeout: timeout, MaxAnswer: mostAnswer, Logger: a.log}),
 		// That a broker lists a call which sets its limit is worth knowing, whatever
 		// the call takes; nothing is set from here.
-		emqxv4.New(emqxv4.Config{Timeout: timeout, MostAnswer: mostAnswer, Logger: a.log, LimitField: "max_connections"}),
+		emqxv4.New(emqxv4.Config{Timeout: timeout, MaxAnswer: mostAnswer, Logger: a.log, LimitField: "max_connections"}),
 	}
 }
 

@@ -54,11 +54,14 @@ func TestInviteMemberRefused(t *testing.T) {
 		code   ecp.Code
 		says   []string
 	}{
-		{name: "the node is down", answer: emqxtest.Body(`{"code":400,"message":"{node_down,'emqx@c'}"}`), code: ecp.CodeUnavailable, says: []string{"node_down"}},
-		{name: "another reason", answer: emqxtest.Body(`{"message":"{unable_to_join,x}"}`), code: ecp.CodeInvalid, says: []string{"unable_to_join", "the same cookie"}},
+		{name: "the node is down", answer: emqxtest.Body(`{"code":400,"message":"{node_down,'emqx@c'}"}`),
+			code: ecp.CodeUnavailable, says: []string{"node_down"}},
+		{name: "another reason", answer: emqxtest.Body(`{"message":"{unable_to_join,x}"}`), code: ecp.CodeInvalid,
+			says: []string{"unable_to_join", "the same cookie"}},
 		{name: "never seen", answer: done, code: ecp.CodeUnavailable, says: []string{"has not joined in time"}},
 		{name: "not there", code: ecp.CodeUnsupported, says: []string{"found EMQX Enterprise 4.4.24"}},
-		{name: "open source", open: true, code: ecp.CodeUnsupported, says: []string{"found open-source EMQX 4.4.24", "needed EMQX Enterprise 4.4", "emqx_ctl cluster join"}},
+		{name: "open source", open: true, code: ecp.CodeUnsupported, says: []string{"found open-source EMQX 4.4.24",
+			"needed EMQX Enterprise 4.4", "emqx_ctl cluster join"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := site{version: "4.4.24", enterprise: !c.open, paths: emqxtest.Paths{invite: c.answer}}
@@ -83,9 +86,12 @@ func TestRemoveMember(t *testing.T) {
 		{name: "it goes", answer: done},
 		{name: "it is none", answer: emqxtest.Body(`{"code":400,"message":"node_not_in_cluster"}`)},
 		{name: "it was never heard of", answer: unknown, calls: lists},
-		{name: "there is no such call", answer: unknown, calls: emqxtest.Body(`{"code":0,"data":[]}`), code: ecp.CodeUnsupported, says: []string{"emqx_ctl cluster force-leave"}},
-		{name: "the calls are not told", answer: unknown, calls: emqxtest.Status(http.StatusInternalServerError), code: ecp.CodeUnavailable},
-		{name: "open source", open: true, calls: lists, code: ecp.CodeUnsupported, says: []string{"found open-source EMQX 4.4.24", "emqx_ctl cluster force-leave"}},
+		{name: "there is no such call", answer: unknown, calls: emqxtest.Body(`{"code":0,"data":[]}`),
+			code: ecp.CodeUnsupported, says: []string{"emqx_ctl cluster force-leave"}},
+		{name: "the calls are not told", answer: unknown, calls: emqxtest.Status(http.StatusInternalServerError),
+			code: ecp.CodeUnavailable},
+		{name: "open source", open: true, calls: lists, code: ecp.CodeUnsupported,
+			says: []string{"found open-source EMQX 4.4.24", "emqx_ctl cluster force-leave"}},
 		{name: "it runs", node: "emqx@b", code: ecp.CodeConflict, says: []string{"emqx@b runs", "stop EMQX on it"}},
 		{name: "itself", node: "emqx@a", code: ecp.CodeInvalid, says: []string{"cannot remove itself"}},
 		{name: "it fails", answer: emqxtest.Body(`{"code":500,"message":"no"}`), code: ecp.CodeUnavailable},
@@ -104,6 +110,8 @@ func TestRemoveMember(t *testing.T) {
 // the only member is the one that answers.
 func TestRemoveItselfOnTheDashboardsPort(t *testing.T) {
 	var j emqxtest.Requests
-	refusedWith(t, brokerOf[ecp.MemberManager](t, j.Of(emqxtest.Paths{"/status": http.NotFoundHandler()}.Before(replay(t, "one")))).RemoveMember(t.Context(), "emqx@127.0.0.4"), ecp.CodeInvalid, "cannot remove itself")
+	refusedWith(t, brokerOf[ecp.MemberManager](t,
+		j.Record(emqxtest.Paths{"/status": http.NotFoundHandler()}.Before(replay(t, "one")))).RemoveMember(t.Context(),
+		"emqx@127.0.0.4"), ecp.CodeInvalid, "cannot remove itself")
 	require.Empty(t, j.Changes())
 }

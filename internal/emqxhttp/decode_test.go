@@ -25,7 +25,9 @@ func TestCount(t *testing.T) {
 }
 
 func TestRate(t *testing.T) {
-	for in, want := range map[string]Rate{`0`: 0, `1.25`: 1.25, `"0.5"`: 0.5, `-1`: 0, `"NaN"`: 0, `"Inf"`: 0, `1e999`: 0, `null`: 0, `{}`: 0} {
+	for in, want := range map[string]Rate{
+		`0`: 0, `1.25`: 1.25, `"0.5"`: 0.5, `-1`: 0, `"NaN"`: 0, `"Inf"`: 0, `1e999`: 0, `null`: 0, `{}`: 0,
+	} {
 		got := Rate(7)
 		require.NoError(t, json.Unmarshal([]byte(in), &got), in)
 		require.Equal(t, want, got, in)
@@ -33,18 +35,22 @@ func TestRate(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	for in, want := range map[string]Words{`"a\n b"`: "a b", `null`: "", `""`: "", `7`: "7", `true`: "true", `{"a": 1}`: `{"a": 1}`} {
-		got := Words("x")
+	for in, want := range map[string]Message{
+		`"a\n b"`: "a b", `null`: "", `""`: "", `7`: "7", `true`: "true", `{"a": 1}`: `{"a": 1}`,
+	} {
+		got := Message("x")
 		require.NoError(t, json.Unmarshal([]byte(in), &got), in)
 		require.Equal(t, want, got, in)
 	}
-	var long Words
+	var long Message
 	require.NoError(t, json.Unmarshal([]byte(`"`+strings.Repeat("x", 5000)+`"`), &long))
 	require.Less(t, len(long), 1100)
 }
 
 func TestText(t *testing.T) {
-	for in, want := range map[string]Text{`" a\n  b "`: " a\n  b ", `null`: "", `""`: "", `7`: "7", `true`: "true", `{"a": 1}`: `{"a": 1}`} {
+	for in, want := range map[string]Text{
+		`" a\n  b "`: " a\n  b ", `null`: "", `""`: "", `7`: "7", `true`: "true", `{"a": 1}`: `{"a": 1}`,
+	} {
 		got := Text("x")
 		require.NoError(t, json.Unmarshal([]byte(in), &got), in)
 		require.Equal(t, want, got, in)
@@ -65,7 +71,8 @@ func TestMillis(t *testing.T) {
 
 func TestBytes(t *testing.T) {
 	for in, want := range map[string]Bytes{
-		`"96.75M"`: 101449728, `"196.74M"`: 206296842, `"1.20G"`: 1288490189, `"1.50K"`: 1536, `"1.50k"`: 1536, `"2T"`: 2 << 40,
+		`"96.75M"`: 101449728, `"196.74M"`: 206296842, `"1.20G"`: 1288490189, `"1.50K"`: 1536, `"1.50k"`: 1536,
+		`"2T"`:   2 << 40,
 		`"1023"`: 1023, `1048576`: 1 << 20, `0`: 0, `"0"`: 0, `"0.00M"`: 0,
 		`"-1M"`: 0, `"1e300T"`: 0, `"M"`: 0, `"infinityG"`: 0, `"1.5 G"`: 0, `"1.5GB"`: 0, `null`: 0, `[1]`: 0, `{"M":1}`: 0,
 	} {
@@ -109,17 +116,18 @@ func FuzzNotations(f *testing.F) {
 			Count Count
 			Bytes Bytes
 			Rate  Rate
-			Words Words
+			Words Message
 			Text  Text
 		}
 		if !json.Valid(b) {
 			return
 		}
-		require.NoError(t, json.Unmarshal([]byte(`{"Count":`+string(b)+`,"Bytes":`+string(b)+`,"Rate":`+string(b)+`,"Words":`+string(b)+`,"Text":`+string(b)+`}`), &figures))
+		require.NoError(t, json.Unmarshal([]byte(`{"Count":`+string(b)+`,"Bytes":`+string(b)+`,"Rate":`+string(b)+
+			`,"Words":`+string(b)+`,"Text":`+string(b)+`}`), &figures))
 		require.GreaterOrEqual(t, figures.Count, Count(0))
 		require.GreaterOrEqual(t, figures.Count.Millis(), time.Duration(0))
 		require.GreaterOrEqual(t, figures.Bytes, Bytes(0))
 		require.GreaterOrEqual(t, figures.Rate, Rate(0))
-		require.LessOrEqual(t, len(figures.Words), mostWords+len("…"))
+		require.LessOrEqual(t, len(figures.Words), maxMessage+len("…"))
 	})
 }

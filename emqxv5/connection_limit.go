@@ -8,16 +8,16 @@ import (
 	"github.com/openecp/openecp/internal/emqxhttp"
 )
 
-// Customer types of licences.
+// businessCritical is the customer type of licenses whose limit can be set.
 const businessCritical = 3
 
-// defaultDynamic is the limit of a business critical licence that nobody has
-// set yet.
+// defaultDynamic is the limit of a business critical license until somebody sets one.
 const defaultDynamic = 25
 
-const notCritical = "only a business critical licence takes a limit at run time, one of customer type 3, and this is another one"
+const notCritical = "only a business critical license takes a limit at run time, one of customer type 3, and this " +
+	"is another one"
 
-// ConnectionLimit asks for licence and settings.
+// ConnectionLimit reads the license and its settings.
 func (b *broker) ConnectionLimit(ctx context.Context) (ecp.ConnectionLimit, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
@@ -31,10 +31,10 @@ func (b *broker) ConnectionLimit(ctx context.Context) (ecp.ConnectionLimit, erro
 	}
 	limit := b.limit(l, version)
 	if !limitAtRunTime.Met(version, edition) {
-		limit.Why = "found " + emqxhttp.Named(version, edition) + "; needed " + limitAtRunTime.String()
+		limit.Why = "found " + emqxhttp.ProductName(version, edition) + "; needed " + limitAtRunTime.String()
 		return limit, nil
 	}
-	s, err := ask(ctx, b, emqxhttp.Request{Path: settingPath}, decodeSettings)
+	s, err := query(ctx, b, emqxhttp.Request{Path: settingPath}, decodeSettings)
 	if err != nil {
 		return ecp.ConnectionLimit{}, err
 	}
@@ -49,23 +49,26 @@ func (b *broker) ConnectionLimit(ctx context.Context) (ecp.ConnectionLimit, erro
 	return limit, nil
 }
 
-// SetConnectionLimit sets dynamic_max_connections. EMQX takes the number with
-// any licence and drops it silently with most, so its echo is compared.
+// SetConnectionLimit sets dynamic_max_connections. EMQX accepts the number with any license
+// and ignores it with most of them, so its answer is compared.
 func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionLimit, error) {
 	if n < 0 {
-		return ecp.ConnectionLimit{}, invalid("set connection limit", "limit", "must not be negative")
+		return ecp.ConnectionLimit{}, emqxhttp.Invalid("set connection limit", "limit", "must not be negative")
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
-	if err := b.needs(ctx, "a connection limit that is set at run time", limitAtRunTime); err != nil {
+	if err := b.require(ctx, "a connection limit that is set at run time", limitAtRunTime); err != nil {
 		return ecp.ConnectionLimit{}, err
 	}
-	s, err := ask(ctx, b, emqxhttp.Request{Method: http.MethodPut, Path: settingPath, Body: map[string]int{"dynamic_max_connections": n}}, decodeSettings)
+	s, err := query(ctx, b, emqxhttp.Request{
+		Method: http.MethodPut, Path: settingPath, Body: map[string]int{"dynamic_max_connections": n},
+	}, decodeSettings)
 	switch {
 	case err != nil:
 		return ecp.ConnectionLimit{}, err
 	case s.dynamic == nil || *s.dynamic != n:
-		return ecp.ConnectionLimit{}, b.client.Fail(ecp.CodeUnsupported, "took the number and dropped it: "+notCritical+"; load one first", ecp.ErrLicenceNotBusinessCritical)
+		return ecp.ConnectionLimit{}, b.client.Fail(ecp.CodeUnsupported, "accepted the limit and dropped it: "+notCritical+
+			"; load one first", ecp.ErrLicenceNotBusinessCritical)
 	}
 	l, err := b.license(ctx)
 	if err != nil {
@@ -77,7 +80,7 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 	return limit, err
 }
 
-// limit is the part of the answer that the licence gives.
+// limit returns the part of the limit that follows from the license.
 func (b *broker) limit(l ecp.License, version string) ecp.ConnectionLimit {
 	v, _ := ecp.ParseVersion(version)
 	return ecp.ConnectionLimit{InForce: l.Limit, Sessions: sessionsCount.In(v)}

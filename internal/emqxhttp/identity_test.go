@@ -13,26 +13,26 @@ import (
 // TestKnown: a cluster is asked until it says what it is, and not after that;
 // who describes it anew is believed.
 func TestKnown(t *testing.T) {
-	var k Known
+	var k Identity
 	failed := errors.New("no")
-	_, _, err := k.What(t.Context(), func(context.Context) (ecp.Description, error) { return ecp.Description{}, failed })
+	_, _, err := k.Get(t.Context(), func(context.Context) (ecp.Description, error) { return ecp.Description{}, failed })
 	require.ErrorIs(t, err, failed)
-	k.Learn(ecp.Description{Edition: "enterprise"}) // says nothing
+	k.Store(ecp.Description{Edition: "enterprise"}) // says nothing
 	asked := 0
 	ask := func(context.Context) (ecp.Description, error) {
 		asked++
 		return ecp.Description{Version: "5.8.9", Edition: "enterprise"}, nil
 	}
 	for range 3 {
-		v, e, err := k.What(t.Context(), ask)
+		v, e, err := k.Get(t.Context(), ask)
 		require.NoError(t, err)
 		require.Equal(t, []string{"5.8.9", "enterprise"}, []string{v, e})
 	}
 	require.Equal(t, 1, asked)
-	k.Learn(ecp.Description{Version: "5.10.0", Edition: "enterprise"})
-	v, _, _ := k.What(t.Context(), ask)
+	k.Store(ecp.Description{Version: "5.10.0", Edition: "enterprise"})
+	v, _, _ := k.Get(t.Context(), ask)
 	require.Equal(t, "5.10.0", v)
-	k.Learn(ecp.Description{Version: "5.10.1"}) // the edition did not come in time
-	v, e, _ := k.What(t.Context(), ask)
+	k.Store(ecp.Description{Version: "5.10.1"}) // the edition did not come in time
+	v, e, _ := k.Get(t.Context(), ask)
 	require.Equal(t, []string{"5.10.1", "enterprise"}, []string{v, e})
 }

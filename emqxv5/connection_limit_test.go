@@ -14,7 +14,7 @@ import (
 
 const setting = "/api/v5/license/setting"
 
-// critical is a broker with a business critical licence for so many clients.
+// critical is a broker with a business critical license for so many clients.
 func critical(v string, cap int) http.Handler {
 	set := 25
 	put := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,7 +30,8 @@ func critical(v string, cap int) http.Handler {
 	return emqxtest.Paths{
 		nodes: version(v, "Enterprise"), setting: put,
 		license: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			emqxtest.Body(fmt.Sprintf(`{"customer":"ACME","customer_type":3,"type":"official","max_connections":%d}`, min(set, cap))).ServeHTTP(w, r)
+			emqxtest.Body(fmt.Sprintf(`{"customer":"ACME","customer_type":3,"type":"official","max_connections":%d}`,
+				min(set, cap))).ServeHTTP(w, r)
 		}),
 	}.Before(http.NotFoundHandler())
 }
@@ -41,11 +42,17 @@ func TestConnectionLimit(t *testing.T) {
 		h    http.Handler
 		want ecp.ConnectionLimit
 	}{
-		{"the licence EMQX comes with", replay(t, "one"), ecp.ConnectionLimit{InForce: 25, Sessions: true, Why: "only a business critical licence takes a limit at run time, one of customer type 3, and this is another one"}},
+		{"the license EMQX comes with", replay(t, "one"), ecp.ConnectionLimit{
+			InForce: 25, Sessions: true,
+			Why: "only a business critical license takes a limit at run time, one of customer type 3, and this is another one",
+		}},
 		{"business critical", critical("5.7.0", 1000), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
-		{"business critical, and it does not say what is set", emqxtest.Paths{setting: emqxtest.Body(`{"connection_low_watermark":"75%"}`)}.Before(critical("5.8.4", 1000)), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
+		{"business critical, and it does not say what is set",
+			emqxtest.Paths{setting: emqxtest.Body(`{"connection_low_watermark":"75%"}`)}.Before(critical("5.8.4", 1000)),
+			ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
 		{"sessions count", critical("5.8.5", 10), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 10, Sessions: true}},
-		{"too old", critical("5.6.1", 1000), ecp.ConnectionLimit{InForce: 25, Why: "found EMQX Enterprise 5.6.1; needed EMQX Enterprise 5.7.0 or later"}},
+		{"too old", critical("5.6.1", 1000), ecp.ConnectionLimit{InForce: 25, Why: "found EMQX Enterprise 5.6.1; needed " +
+			"EMQX Enterprise 5.7.0 or later"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := open[ecp.ConnectionLimiter](t, c.h).ConnectionLimit(t.Context())
@@ -56,10 +63,10 @@ func TestConnectionLimit(t *testing.T) {
 }
 
 // TestSetConnectionLimit: the number is what the broker has afterwards, capped
-// by the licence; nothing but the setting is sent.
+// by the license; nothing but the setting is sent.
 func TestSetConnectionLimit(t *testing.T) {
 	var requests emqxtest.Requests
-	b := open[ecp.ConnectionLimiter](t, requests.Of(critical("5.8.9", 1000)))
+	b := open[ecp.ConnectionLimiter](t, requests.Record(critical("5.8.9", 1000)))
 	for n, inForce := range map[int]int{0: 0, 500: 500, 5000: 1000} {
 		for range 2 {
 			got, err := b.SetConnectionLimit(t.Context(), n)
@@ -75,7 +82,10 @@ func TestSetConnectionLimit(t *testing.T) {
 // TestLimitIsDropped: a broker that takes the number and drops it, or has
 // another, is told apart from one that has it.
 func TestLimitIsDropped(t *testing.T) {
-	for _, put := range []http.Handler{answer(t, "30-license-setting-put"), emqxtest.Body(`{"connection_high_watermark":"80%","dynamic_max_connections":25}`)} {
+	for _, put := range []http.Handler{
+		answer(t, "30-license-setting-put"),
+		emqxtest.Body(`{"connection_high_watermark":"80%","dynamic_max_connections":25}`),
+	} {
 		b := open[ecp.ConnectionLimiter](t, emqxtest.Calls{"PUT " + setting: put}.Before(replay(t, "one")))
 		_, err := b.SetConnectionLimit(t.Context(), 100)
 		require.ErrorIs(t, err, ecp.ErrLicenceNotBusinessCritical)
@@ -92,15 +102,19 @@ func TestLimitIsRefused(t *testing.T) {
 		says string
 	}{
 		{"negative", critical("5.8.9", 10), -1, ecp.CodeInvalid, "must not be negative"},
-		{"too old", critical("5.6.1", 10), 1, ecp.CodeUnsupported, "found EMQX Enterprise 5.6.1; needed EMQX Enterprise 5.7.0 or later"},
-		{"open source", version("5.8.9", "Opensource"), 1, ecp.CodeUnsupported, "found open-source EMQX 5.8.9; needed EMQX Enterprise 5.7.0 or later"},
+		{"too old", critical("5.6.1", 10), 1, ecp.CodeUnsupported, "found EMQX Enterprise 5.6.1; needed EMQX Enterprise " +
+			"5.7.0 or later"},
+		{"open source", version("5.8.9", "Opensource"), 1, ecp.CodeUnsupported, "found open-source EMQX 5.8.9; needed " +
+			"EMQX Enterprise 5.7.0 or later"},
 		{"a node is old yet", emqxtest.Paths{nodes: emqxtest.Body(`[{"node":"a","node_status":"running","version":"5.8.9"},{"node":"b","node_status":"running","version":"5.6.1"}]`)}.Before(critical("5.8.9", 10)), 1, ecp.CodeUnsupported, "found EMQX 5.6.1"},
-		{"a viewer", emqxtest.Calls{"PUT " + setting: answer(t, "35-apikey-viewer-post-403")}.Before(replay(t, "one")), 1, ecp.CodeDenied, "role administrator"},
-		{"the setting is refused", emqxtest.Calls{"PUT " + setting: answer(t, "30-license-setting-put-bad")}.Before(replay(t, "one")), 1, ecp.CodeInvalid, "Bad license setting"},
+		{"a viewer", emqxtest.Calls{"PUT " + setting: answer(t, "35-apikey-viewer-post-403")}.Before(replay(t, "one")), 1,
+			ecp.CodeDenied, "role administrator"},
+		{"the setting is refused", emqxtest.Calls{"PUT " + setting: answer(t, "30-license-setting-put-bad")}.Before(replay(t,
+			"one")), 1, ecp.CodeInvalid, "Bad license setting"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var requests emqxtest.Requests
-			_, err := open[ecp.ConnectionLimiter](t, requests.Of(c.h)).SetConnectionLimit(t.Context(), c.n)
+			_, err := open[ecp.ConnectionLimiter](t, requests.Record(c.h)).SetConnectionLimit(t.Context(), c.n)
 			refusedAs(t, err, c.code, "", c.says)
 			require.LessOrEqual(t, len(requests.Changes()), 1)
 			for _, sent := range requests.Changes() {
@@ -113,8 +127,9 @@ func TestLimitIsRefused(t *testing.T) {
 // TestVersionIsLearnedOnce: and anew by Describe.
 func TestVersionIsLearnedOnce(t *testing.T) {
 	var requests emqxtest.Requests
-	h := emqxtest.Paths{nodes: emqxtest.Turns(version("5.6.1", "Enterprise"), version("5.8.9", "Enterprise"))}.Before(critical("", 10))
-	b := open[ecp.ConnectionLimiter](t, requests.Of(h))
+	h := emqxtest.Paths{nodes: emqxtest.InTurn(version("5.6.1", "Enterprise"),
+		version("5.8.9", "Enterprise"))}.Before(critical("", 10))
+	b := open[ecp.ConnectionLimiter](t, requests.Record(h))
 	for range 3 {
 		_, err := b.SetConnectionLimit(t.Context(), 5)
 		require.ErrorIs(t, err, ecp.ErrUnsupported)

@@ -2,22 +2,21 @@ package emqxhttp
 
 import "github.com/openecp/openecp/ecp"
 
-// Need is what a broker must be for a call to exist, or for an answer to have
-// a shape. The zero value is fulfilled by every broker.
+// Need is what a broker must be for a call to exist, or for an answer to have a certain
+// form. Every broker meets the zero value.
 type Need struct {
-	// Since has the first version of each line, i.e. of each minor version,
-	// that has it, the earliest first. A line without a row has it if it comes
-	// after the last one: what is named "5.8.9", "5.10.3", "6.2.0" is in 6.3.1,
-	// and neither in 5.9.9 nor in 6.1.4.
+	// Since has the first version of each minor version that has it, in ascending order. A
+	// minor version without a row has it if it comes after the last row: "5.8.9", "5.10.3",
+	// "6.2.0" includes 6.3.1, but neither 5.9.9 nor 6.1.4.
 	Since []string
-	// Until is the first version that does not have it any more; "" = none.
+	// Until is the first version that does not have it any more, if there is one.
 	Until string
-	// Edition that has it; "" = both.
+	// Edition is the only edition that has it. If it is empty, both have it.
 	Edition string
 }
 
-// In says whether a version has it. The zero version, which is one that is not
-// known, has everything.
+// In reports whether a version has it. The zero version stands for an unknown one and has
+// everything.
 func (n Need) In(v ecp.Version) bool {
 	if v == (ecp.Version{}) {
 		return true
@@ -36,16 +35,16 @@ func (n Need) In(v ecp.Version) bool {
 	return has
 }
 
-// Met says whether a broker of this version and edition is what is needed. An
-// edition that is not told is believed to be the one.
+// Met reports whether a broker of this version and edition meets the need. An unknown
+// edition does.
 func (n Need) Met(version, edition string) bool {
 	v, _ := ecp.ParseVersion(version)
 	return n.In(v) && (n.Edition == "" || edition == "" || edition == n.Edition)
 }
 
-// String says what is needed, e.g. "EMQX Enterprise 5.7.0 or later".
+// String describes the need, e.g. "EMQX Enterprise 5.7.0 or later".
 func (n Need) String() string {
-	says := Named("", n.Edition)
+	says := ProductName("", n.Edition)
 	for i, row := range n.Since {
 		switch {
 		case i == 0:
@@ -65,8 +64,8 @@ func (n Need) String() string {
 	return says
 }
 
-// Named names a broker, e.g. "open-source EMQX 4.4.19".
-func Named(version, edition string) string {
+// ProductName describes a broker, e.g. "open-source EMQX 4.4.19".
+func ProductName(version, edition string) string {
 	says := "EMQX"
 	switch edition {
 	case ecp.EditionEnterprise:
@@ -80,18 +79,18 @@ func Named(version, edition string) string {
 	return says
 }
 
-// Lacks gives the error for a broker that is not what is needed for something:
-// what it is, and what is needed.
-func (c *Client) Lacks(what, version, edition string, n Need) error {
-	says := "found " + Named(version, edition) + "; needed " + n.String()
+// NeedError returns the error for a broker that does not meet a need. It says what was
+// found and what is needed.
+func (c *Client) NeedError(what, version, edition string, n Need) error {
+	says := "found " + ProductName(version, edition) + "; needed " + n.String()
 	if what != "" {
 		says = what + ": " + says
 	}
 	return c.Fail(ecp.CodeUnsupported, says, nil)
 }
 
-// LowestRunning is the earliest version among the nodes that run, which can do
-// the least: what the whole cluster can do.
+// LowestRunning returns the earliest version among the running nodes, which limits what the
+// whole cluster can do.
 func LowestRunning(d ecp.Description) string {
 	lowest := ""
 	for _, n := range d.Nodes {

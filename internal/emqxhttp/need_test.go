@@ -23,8 +23,10 @@ func TestNeedIn(t *testing.T) {
 		{Need{Since: []string{"5.7.0"}}, "6.0.0", true},
 		{lines, "5.7.9", false}, {lines, "5.8.8", false}, {lines, "5.8.9", true}, {lines, "5.8.10", true},
 		{lines, "5.9.9", false}, {lines, "5.10.2", false}, {lines, "5.10.3", true},
-		{lines, "6.0.9", false}, {lines, "6.1.9", false}, {lines, "6.2.0", true}, {lines, "6.3.1", true}, {lines, "7.0.0", true},
-		{Need{Until: "6.0.0"}, "5.10.4", true}, {Need{Until: "6.0.0"}, "6.0.0", false}, {Need{Until: "6.0.0"}, "6.1.2", false},
+		{lines, "6.0.9", false}, {lines, "6.1.9", false}, {lines, "6.2.0", true}, {lines, "6.3.1", true},
+		{lines, "7.0.0", true},
+		{Need{Until: "6.0.0"}, "5.10.4", true}, {Need{Until: "6.0.0"}, "6.0.0", false}, {Need{Until: "6.0.0"}, "6.1.2",
+			false},
 		{lines, "", true}, // not known
 	} {
 		v, _ := ecp.ParseVersion(c.version)
@@ -53,12 +55,15 @@ func TestLacks(t *testing.T) {
 		need                   Need
 		says                   string
 	}{
-		{"", "4.4.19", "opensource", Need{Since: []string{"4.4.6"}, Edition: "enterprise"}, "found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later"},
-		{"a limit", "5.6.1", "enterprise", Need{Since: []string{"5.7.0"}}, "a limit: found EMQX Enterprise 5.6.1; needed EMQX 5.7.0 or later"},
-		{"", "5.9.1", "", Need{Since: []string{"5.8.9", "5.10.3", "6.2.0"}}, "found EMQX 5.9.1; needed EMQX 5.8.9, 5.10.3 or 6.2.0 or later"},
+		{"", "4.4.19", "opensource", Need{Since: []string{"4.4.6"}, Edition: "enterprise"},
+			"found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later"},
+		{"a limit", "5.6.1", "enterprise", Need{Since: []string{"5.7.0"}}, "a limit: found EMQX Enterprise 5.6.1; " +
+			"needed EMQX 5.7.0 or later"},
+		{"", "5.9.1", "", Need{Since: []string{"5.8.9", "5.10.3", "6.2.0"}}, "found EMQX 5.9.1; needed EMQX 5.8.9, " +
+			"5.10.3 or 6.2.0 or later"},
 		{"", "6.0.0", "", Need{Until: "6.0.0"}, "found EMQX 6.0.0; needed EMQX, before 6.0.0"},
 	} {
-		err := c.Lacks(row.what, row.version, row.edition, row.need)
+		err := c.NeedError(row.what, row.version, row.edition, row.need)
 		require.ErrorIs(t, err, ecp.ErrUnsupported)
 		require.ErrorContains(t, err, row.says)
 	}

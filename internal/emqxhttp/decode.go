@@ -11,9 +11,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Count is a number that a broker writes as a number or as a string. What is
-// no number, is below zero or does not fit ("infinity") is 0: none of the
-// figures is worth failing a call for.
+// Count is a number that a broker writes as a number or as a string. Anything else, such as
+// a negative number or "infinity", is 0, because no figure is worth failing a call.
 type Count int64
 
 // UnmarshalJSON never fails.
@@ -26,7 +25,7 @@ func (c *Count) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// digits reads what nearly every count is; false for anything else.
+// digits reads a plain number, the usual case.
 func digits(b []byte) (n int64, ok bool) {
 	for _, c := range b {
 		if c < '0' || c > '9' {
@@ -34,11 +33,11 @@ func digits(b []byte) (n int64, ok bool) {
 		}
 		n = 10*n + int64(c-'0')
 	}
-	return n, len(b) > 0 && len(b) <= 15 // all of which a float64 has exactly
+	return n, len(b) > 0 && len(b) <= 15 // within the precision of a float64
 }
 
-// Int gives the count as the domain has it. Beyond two thousand million it is
-// 0, so that no broker can make a total overflow.
+// Int returns the count. It returns 0 for more than two thousand million, so that no broker
+// can make a sum overflow.
 func (c Count) Int() int {
 	if c > math.MaxInt32 {
 		return 0
@@ -46,12 +45,11 @@ func (c Count) Int() int {
 	return int(c)
 }
 
-// Limit gives a count that bounds something, which is never added up: brokers
-// take more than two thousand million, and 0 would be no limit. What does not
-// fit an int is the largest one.
+// Limit returns a count that is a limit and is never added up. It keeps large numbers,
+// since 0 would mean no limit, and returns the largest int for those that do not fit.
 func (c Count) Limit() int { return int(min(int64(c), math.MaxInt)) }
 
-// Millis gives a count of milliseconds as a duration; 0 if it does not fit.
+// Millis returns a count of milliseconds as a duration, or 0 if it does not fit.
 func (c Count) Millis() time.Duration {
 	if int64(c) > math.MaxInt64/int64(time.Millisecond) {
 		return 0
@@ -59,7 +57,7 @@ func (c Count) Millis() time.Duration {
 	return time.Duration(c) * time.Millisecond
 }
 
-// Rate is how many of something there are in a second, written as [Count] is.
+// Rate is a number per second, written like a [Count].
 type Rate float64
 
 // UnmarshalJSON never fails.
@@ -71,38 +69,38 @@ func (r *Rate) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Text is a name or an id, kept as it is: a string's content, nothing for null,
-// and any other value as it is written.
+// Text is a name or an id and is kept as it is: the content of a string, "" for null, and
+// the JSON text of any other value.
 type Text string
 
 // UnmarshalJSON never fails.
 func (t *Text) UnmarshalJSON(b []byte) error {
 	var s string
-	if json.Unmarshal(b, &s) != nil { // null is nothing to it
+	if json.Unmarshal(b, &s) != nil { // null leaves s empty
 		s = string(b)
 	}
 	*t = Text(s)
 	return nil
 }
 
-// Words are what a broker says, fit for people: a string's content, nothing for
-// null, and any other value as it is written.
-type Words string
+// Message is a text from a broker for people, on one line: the content of a string, "" for
+// null, and the JSON text of any other value.
+type Message string
 
 // UnmarshalJSON never fails.
-func (w *Words) UnmarshalJSON(b []byte) error {
+func (w *Message) UnmarshalJSON(b []byte) error {
 	*w = ""
 	if t := text(b); string(b) != "null" {
-		*w = Words(short(printable(t), mostWords))
+		*w = Message(truncate(oneLine(t), maxMessage))
 	}
 	return nil
 }
 
-// mostWords is how many bytes of a broker's words are kept.
-const mostWords = 1000
+// maxMessage is how many bytes of a message are kept.
+const maxMessage = 1000
 
-// Bytes is a size that a broker writes as a number of bytes or as text such as
-// "96.75M", in steps of 1024. What makes no sense is 0, as for [Count].
+// Bytes is a size that a broker writes as a number of bytes, or as a text such as "96.75M"
+// in steps of 1024. Anything else is 0, as for [Count].
 type Bytes int64
 
 // units are the suffixes of sizes.
@@ -120,9 +118,10 @@ func (s *Bytes) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// text gives a JSON string's content, or any other value as it is written.
+// text returns the content of a JSON string, or the JSON text of any other value.
 func text(b []byte) string {
-	if n := len(b); n >= 2 && b[0] == '"' && bytes.IndexByte(b, '\\') < 0 { // the usual case, without a decoder
+	// The usual case, without a decoder.
+	if n := len(b); n >= 2 && b[0] == '"' && bytes.IndexByte(b, '\\') < 0 {
 		return strings.TrimSpace(strings.ToValidUTF8(string(b[1:n-1]), "\ufffd"))
 	}
 	var s string
@@ -145,7 +144,7 @@ func number(s string, unit float64) float64 {
 	return math.Round(n * unit)
 }
 
-// whole gives n as an integer, 0 for what is not one that counts something.
+// whole returns n as an integer, or 0 if n cannot be a count.
 func whole(n float64) int64 {
 	if !(n >= 0 && n < math.MaxInt64) { // also false for NaN
 		return 0
@@ -153,9 +152,9 @@ func whole(n float64) int64 {
 	return int64(n)
 }
 
-// Status gives a member's status from the word both majors have for it, and
-// why it is unknown. A member asked in vain is reported with a reason in place
-// of the word: "nodedown" where it is gone, another where it did not answer.
+// Status returns the status of a member from the word that both majors use, and why it is
+// unknown. For a member that could not be asked, the broker returns a reason instead:
+// "nodedown" if it is down, another one if it did not answer.
 func Status(word, reason string) (ecp.NodeStatus, string) {
 	switch word = strings.ToLower(word); {
 	case word == "running":
@@ -163,7 +162,7 @@ func Status(word, reason string) (ecp.NodeStatus, string) {
 	case word == "stopped", word == "" && reason == "nodedown":
 		return ecp.NodeStopped, ""
 	case reason != "":
-		return ecp.NodeUnknown, short(printable(reason), mostQuote)
+		return ecp.NodeUnknown, truncate(oneLine(reason), maxQuote)
 	}
-	return ecp.NodeUnknown, "the broker gives its status as " + strconv.Quote(short(word, mostType))
+	return ecp.NodeUnknown, "the broker gives its status as " + strconv.Quote(truncate(word, maxType))
 }

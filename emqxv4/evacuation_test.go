@@ -19,7 +19,8 @@ const (
 
 // evacuating is global_status while emqx@b is in a state.
 func evacuating(state, stats string) emqxtest.Body {
-	return emqxtest.Body(`{"rebalances":[],"evacuations":[{"node":"emqx@b","state":"` + state + `","connection_eviction_rate":5,"session_eviction_rate":5,
+	return emqxtest.Body(`{"rebalances":[],"evacuations":[{"node":"emqx@b","state":"` + state +
+		`","connection_eviction_rate":5,"session_eviction_rate":5,
 		"connection_goal":0,"session_goal":0,"session_recipients":["emqx@a"],"stats":` + stats + `}]}`)
 }
 
@@ -38,16 +39,26 @@ func TestStartEvacuation(t *testing.T) {
 	}{
 		{name: "it begins", answer: emqxtest.Body(`{"data":[],"code":0}`)},
 		{name: "it is under way", answer: emqxtest.Body(`{"code":400,"message":"error on node emqx@b: already_started"}`)},
-		{name: "it is under way, in characters", answer: emqxtest.Body(`{"code":400,"message":[97,108,["ready",95],"started"]}`)},
-		{name: "it is under way, in words that make no sense", answer: emqxtest.Body(`{"code":400,"message":"g2QAD"}`), status: evacuating("evicting_conns", `{}`)},
-		{name: "it is under way, with the status to match", answer: answer{400, "application/json", `{"code":400,"message":"already_started"}`}, status: evacuating("waiting_takeover", `{}`)},
-		{name: "it is busy", answer: emqxtest.Body(`{"code":400,"message":"eviction_agent_busy"}`), status: nobody, code: ecp.CodeInvalid, says: []string{"eviction_agent_busy"}},
-		{name: "the node is down", answer: emqxtest.Body(`{"code":400,"message":"nodedown"}`), code: ecp.CodeUnavailable, says: []string{"nodedown"}},
-		{name: "the call fails", answer: answer{500, "text/plain", "Internal Error"}, code: ecp.CodeUnavailable, says: []string{"500"}},
-		{name: "an unknown node", node: "emqx@nowhere", code: ecp.CodeNotFound, says: []string{"emqx@nowhere", "emqx@a, emqx@b"}},
-		{name: "plugins are not loaded", code: ecp.CodeUnsupported, says: []string{"found EMQX Enterprise 4.4.19", "emqx_ctl plugins load emqx_node_rebalance"}},
-		{name: "before 4.4.12", version: "4.4.11", code: ecp.CodeUnsupported, says: []string{"found EMQX Enterprise 4.4.11", "needed EMQX Enterprise 4.4.12 or later"}},
-		{name: "open source", open: true, node: "emqx@nowhere", code: ecp.CodeUnsupported, says: []string{"found open-source EMQX 4.4.19", "needed EMQX Enterprise 4.4.12"}},
+		{name: "it is under way, in characters",
+			answer: emqxtest.Body(`{"code":400,"message":[97,108,["ready",95],"started"]}`)},
+		{name: "it is under way, in words that make no sense", answer: emqxtest.Body(`{"code":400,"message":"g2QAD"}`),
+			status: evacuating("evicting_conns", `{}`)},
+		{name: "it is under way, with the status to match", answer: answer{400, "application/json",
+			`{"code":400,"message":"already_started"}`}, status: evacuating("waiting_takeover", `{}`)},
+		{name: "it is busy", answer: emqxtest.Body(`{"code":400,"message":"eviction_agent_busy"}`), status: nobody,
+			code: ecp.CodeInvalid, says: []string{"eviction_agent_busy"}},
+		{name: "the node is down", answer: emqxtest.Body(`{"code":400,"message":"nodedown"}`), code: ecp.CodeUnavailable,
+			says: []string{"nodedown"}},
+		{name: "the call fails", answer: answer{500, "text/plain", "Internal Error"}, code: ecp.CodeUnavailable,
+			says: []string{"500"}},
+		{name: "an unknown node", node: "emqx@nowhere", code: ecp.CodeNotFound, says: []string{"emqx@nowhere",
+			"emqx@a, emqx@b"}},
+		{name: "plugins are not loaded", code: ecp.CodeUnsupported, says: []string{"found EMQX Enterprise 4.4.19",
+			"emqx_ctl plugins load emqx_node_rebalance"}},
+		{name: "before 4.4.12", version: "4.4.11", code: ecp.CodeUnsupported, says: []string{"found EMQX Enterprise 4.4.11",
+			"needed EMQX Enterprise 4.4.12 or later"}},
+		{name: "open source", open: true, node: "emqx@nowhere", code: ecp.CodeUnsupported,
+			says: []string{"found open-source EMQX 4.4.19", "needed EMQX Enterprise 4.4.12"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := site{version: "4.4.19", enterprise: !c.open, paths: emqxtest.Paths{}}
@@ -63,7 +74,8 @@ func TestStartEvacuation(t *testing.T) {
 			if c.node == "" {
 				c.node = "emqx@b"
 			}
-			refusedWith(t, brokerOf[ecp.Evacuator](t, s).StartEvacuation(t.Context(), c.node, ecp.EvacuationOrder{}), c.code, c.says...)
+			refusedWith(t, brokerOf[ecp.Evacuator](t, s).StartEvacuation(t.Context(), c.node, ecp.EvacuationOrder{}), c.code,
+				c.says...)
 		})
 	}
 }
@@ -72,16 +84,19 @@ func TestStartEvacuation(t *testing.T) {
 // seconds and never less than asked for, names are escaped.
 func TestEvacuationOrder(t *testing.T) {
 	var j emqxtest.Requests
-	b := brokerOf[ecp.Evacuator](t, j.Of(emqxtest.Body(`{"data":[],"code":0}`)))
+	b := brokerOf[ecp.Evacuator](t, j.Record(emqxtest.Body(`{"data":[],"code":0}`)))
 	require.NoError(t, b.StartEvacuation(t.Context(), "emqx@b", ecp.EvacuationOrder{WaitHealth: time.Minute}))
-	require.NoError(t, b.StartEvacuation(t.Context(), "a/b c", ecp.EvacuationOrder{ConnectionRate: 7, SessionRate: 8, WaitTakeover: 1500 * time.Millisecond, To: []string{"emqx@a"}}))
+	require.NoError(t, b.StartEvacuation(t.Context(), "a/b c", ecp.EvacuationOrder{
+		ConnectionRate: 7, SessionRate: 8, WaitTakeover: 1500 * time.Millisecond, To: []string{"emqx@a"},
+	}))
 	require.NoError(t, b.StopEvacuation(t.Context(), ".."))
 	require.Equal(t, []string{
 		"POST " + startB + " {}",
 		`POST /api/v4/load_rebalance/a%2Fb%20c/evacuation/start {"conn_evict_rate":7,"sess_evict_rate":8,"wait_takeover":2,"migrate_to":["emqx@a"]}`,
 		"POST /api/v4/load_rebalance/%2E%2E/evacuation/stop",
 	}, j.Changes())
-	refusedWith(t, b.StartEvacuation(t.Context(), "emqx@b", ecp.EvacuationOrder{SessionRate: -1}), ecp.CodeInvalid, "below zero")
+	refusedWith(t, b.StartEvacuation(t.Context(), "emqx@b", ecp.EvacuationOrder{SessionRate: -1}), ecp.CodeInvalid,
+		"below zero")
 	refusedWith(t, b.StartEvacuation(t.Context(), "", ecp.EvacuationOrder{}), ecp.CodeInvalid, "node: is empty")
 }
 
@@ -96,7 +111,9 @@ func TestStopEvacuation(t *testing.T) {
 		s := site{version: "4.4.24", enterprise: true, paths: emqxtest.Paths{stopB: emqxtest.Body(body), evacuations: nobody}}
 		refusedWith(t, brokerOf[ecp.Evacuator](t, s).StopEvacuation(t.Context(), "emqx@b"), code)
 	}
-	s := site{version: "4.4.24", enterprise: true, paths: emqxtest.Paths{stopB: emqxtest.Body(`{"code":400,"message":"?"}`), evacuations: evacuating("prohibiting", `{"current_connected":0,"current_sessions":0}`)}}
+	s := site{version: "4.4.24", enterprise: true,
+		paths: emqxtest.Paths{stopB: emqxtest.Body(`{"code":400,"message":"?"}`), evacuations: evacuating("prohibiting",
+			`{"current_connected":0,"current_sessions":0}`)}}
 	refusedWith(t, brokerOf[ecp.Evacuator](t, s).StopEvacuation(t.Context(), "emqx@b"), ecp.CodeInvalid)
 }
 
@@ -110,12 +127,20 @@ func TestEvacuationProgress(t *testing.T) {
 		code   ecp.Code
 	}{
 		{name: "none", answer: nobody, want: ecp.EvacuationProgress{Phase: ecp.EvacuationNone}},
-		{name: "connections", answer: evacuating("evicting_conns", stats), want: ecp.EvacuationProgress{Phase: ecp.EvacuationCutting, InitialConnections: 100, Connections: 3, InitialSessions: 90, Sessions: 42}},
-		{name: "a phase of tomorrow", answer: evacuating("dancing", `{}`), want: ecp.EvacuationProgress{Phase: ecp.EvacuationOther}},
-		{name: "nearly done", answer: evacuating("prohibiting", `{"current_connected":0,"current_sessions":1}`), want: ecp.EvacuationProgress{Phase: ecp.EvacuationProhibited, Sessions: 1}},
-		{name: "done", answer: evacuating("prohibiting", `{"current_connected":0,"current_sessions":0}`), want: ecp.EvacuationProgress{Phase: ecp.EvacuationProhibited}, done: true},
-		{name: "what is left is not told", answer: evacuating("prohibiting", `{"current_connected":0}`), code: ecp.CodeUnavailable},
-		{name: "what is left makes no sense", answer: evacuating("prohibiting", `{"current_connected":0,"current_sessions":"infinity"}`), code: ecp.CodeUnavailable},
+		{name: "connections", answer: evacuating("evicting_conns", stats),
+			want: ecp.EvacuationProgress{
+				Phase: ecp.EvacuationCutting, InitialConnections: 100, Connections: 3, InitialSessions: 90, Sessions: 42,
+			}},
+		{name: "a phase of tomorrow", answer: evacuating("dancing", `{}`),
+			want: ecp.EvacuationProgress{Phase: ecp.EvacuationOther}},
+		{name: "nearly done", answer: evacuating("prohibiting", `{"current_connected":0,"current_sessions":1}`),
+			want: ecp.EvacuationProgress{Phase: ecp.EvacuationProhibited, Sessions: 1}},
+		{name: "done", answer: evacuating("prohibiting", `{"current_connected":0,"current_sessions":0}`),
+			want: ecp.EvacuationProgress{Phase: ecp.EvacuationProhibited}, done: true},
+		{name: "what is left is not told", answer: evacuating("prohibiting", `{"current_connected":0}`),
+			code: ecp.CodeUnavailable},
+		{name: "what is left makes no sense", answer: evacuating("prohibiting",
+			`{"current_connected":0,"current_sessions":"infinity"}`), code: ecp.CodeUnavailable},
 		{name: "no list", answer: emqxtest.Body(`{"message":"no"}`), code: ecp.CodeUnavailable},
 		{name: "a page", answer: answer{200, "text/html", "<html>"}, code: ecp.CodeUnavailable},
 		{name: "not there", answer: unknown, code: ecp.CodeUnsupported},
