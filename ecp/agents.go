@@ -38,7 +38,7 @@ func (m *Manager) Agents(ctx context.Context, id ID) ([]AgentInfo, error) {
 // created again. It wants [RightWrite].
 func (m *Manager) RemoveAgent(ctx context.Context, id ID, agent AgentID) error {
 	q := request{op: "remove agent " + clip(string(agent), maxAgentText), action: "remove", kind: KindAgent, key: string(agent), asked: id}
-	err := do(ctx, m, q, func(w *work) error {
+	err := do(ctx, m.Writer, q, func(w *work) error {
 		if _, err := w.adopted(id, RightWrite); err != nil {
 			return err
 		}

@@ -92,18 +92,18 @@ func newAuditEntry(ctx context.Context, a Actor, q request, now time.Time) Audit
 // auditRefusal writes that something was refused for want of a right. An actor
 // that is refused again and again fills no disk: the rest is counted, and written
 // in sum.
-func (m *Manager) auditRefusal(ctx context.Context, a Actor, q request, err error) {
+func (c *Writer) auditRefusal(ctx context.Context, a Actor, q request, err error) {
 	if !a.wasRefused(err) || ctx.Err() != nil {
 		return
 	}
-	e := newAuditEntry(ctx, a, q, m.now().UTC())
+	e := newAuditEntry(ctx, a, q, c.now().UTC())
 	e.Outcome, e.Why = OutcomeDenied, string(CodeOf(err))
-	unwritten, ok := m.refusals.take(a.Name+"\x00"+a.Credential, e, e.At)
+	unwritten, ok := c.refusals.take(a.Name+"\x00"+a.Credential, e, e.At)
 	if !ok {
 		return
 	}
 	e.Unwritten = unwritten
-	m.writeRefusals(ctx, []AuditEntry{e})
+	c.writeRefusals(ctx, []AuditEntry{e})
 }
 
 // wasRefused says whether an error is a refusal. That there is no such thing is

@@ -183,10 +183,10 @@ func TestRefusalsAreAuditedAndBounded(t *testing.T) {
 		_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
 		require.ErrorIs(t, err, ErrDenied)
 	}
-	o.m.tellRefusalsOnce(t.Context())
+	o.m.tellRefusalsOnce(t.Context(), o.m.refusedLogins)
 	require.Equal(t, 999, refused()[0].Unwritten, "what nothing follows is told of in sum")
 	before := len(refused())
-	o.m.tellRefusalsOnce(t.Context())
+	o.m.tellRefusalsOnce(t.Context(), o.m.refusedLogins)
 	require.Len(t, refused(), before, "once")
 }
 

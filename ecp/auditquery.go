@@ -29,23 +29,23 @@ type AuditPage struct {
 
 // Audit gives a page of the audit, newest first: what lies in projects and
 // organisations whose audit the actor may read.
-func (m *Manager) Audit(ctx context.Context, o AuditOptions) (AuditPage, error) {
+func (c *Writer) Audit(ctx context.Context, o AuditOptions) (AuditPage, error) {
 	if o.Limit <= 0 {
 		o.Limit = 50
 	}
 	o.Limit = min(o.Limit, ListLimit)
-	page, _, err := m.auditPage(ctx, o)
+	page, _, err := c.auditPage(ctx, o)
 	return page, err
 }
 
 // ExportAudit yields the audit that the options select, newest first, whatever
 // the limit. It reads in parts, so that it holds up nobody; entries that are
 // written meanwhile are not among them.
-func (m *Manager) ExportAudit(ctx context.Context, o AuditOptions) iter.Seq2[AuditEntry, error] {
+func (c *Writer) ExportAudit(ctx context.Context, o AuditOptions) iter.Seq2[AuditEntry, error] {
 	return func(yield func(AuditEntry, error) bool) {
 		o.Limit = ListLimit
 		for {
-			page, more, err := m.auditPage(ctx, o)
+			page, more, err := c.auditPage(ctx, o)
 			for _, e := range page.Items {
 				if !yield(e, nil) {
 					return
@@ -68,7 +68,7 @@ const auditScanned = 20_000
 
 // auditPage reads a page; more = there may be more behind Next, also where the
 // page is not full because enough was looked at for one transaction.
-func (m *Manager) auditPage(ctx context.Context, o AuditOptions) (page AuditPage, more bool, err error) {
+func (c *Writer) auditPage(ctx context.Context, o AuditOptions) (page AuditPage, more bool, err error) {
 	const op = "read the audit"
 	a, err := authorize(ctx, op, RightAudit, "")
 	if err != nil {
@@ -90,7 +90,7 @@ func (m *Manager) auditPage(ctx context.Context, o AuditOptions) (page AuditPage
 	}
 	match := func(_ string, i Index) bool { return a.mayAudit(i.Project) && inScope(i.Project, o.Scope) }
 	q.Match = match
-	err = m.store.Read(ctx, func(tx Tx) error {
+	err = c.store.Read(ctx, func(tx Tx) error {
 		page, more = AuditPage{Items: []AuditEntry{}}, false
 		scanned := 0
 		for e, err := range List[AuditEntry](tx, q) {

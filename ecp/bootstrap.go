@@ -9,19 +9,19 @@ import (
 // reports whether it did. Where there is a token or a user it stores nothing: a
 // bootstrap token that was deleted must not come back with the next start. A
 // secret of fewer than [MinTokenLength] characters is invalid.
-func (m *Manager) Bootstrap(ctx context.Context, secret string) (bool, error) {
+func (d *Directory) Bootstrap(ctx context.Context, secret string) (bool, error) {
 	const op = "store the bootstrap token"
 	if len(secret) < MinTokenLength {
 		return false, fail(CodeInvalid, op, fmt.Sprintf("it is too short; give at least %d characters", MinTokenLength))
 	}
 	stored := false
-	err := m.store.Write(ctx, func(tx Tx) error {
+	err := d.store.Write(ctx, func(tx Tx) error {
 		stored = false
 		if used, err := letsSomebodyIn(tx); used || err != nil {
 			return err
 		}
 		stored = true
-		t := Token{ID: "bootstrap", Hash: hashToken(secret), Name: "admin", Role: RoleSystem, CreatedAt: m.now().UTC(), CreatedBy: System.Name}
+		t := Token{ID: "bootstrap", Hash: hashToken(secret), Name: "admin", Role: RoleSystem, CreatedAt: d.now().UTC(), CreatedBy: System.Name}
 		w := &work{Tx: tx, actor: System, now: t.CreatedAt}
 		w.note(t.ID, "", nil, t.info())
 		if err := w.writeNotes(ctx, request{action: "create", kind: KindToken}); err != nil {

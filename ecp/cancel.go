@@ -61,7 +61,7 @@ var noWayBack = map[OperationKind]string{
 // instead.
 func (m *Manager) CancelOperation(ctx context.Context, id OperationID) (Operation, error) {
 	q := request{op: "cancel operation " + string(id), action: "cancel", kind: KindOperation, key: string(id), asked: id}
-	out, err := submit(ctx, m, q, func(w *work) (Operation, error) { return m.cancelOperation(w, id) })
+	out, err := submit(ctx, m.Writer, q, func(w *work) (Operation, error) { return m.cancelOperation(w, id) })
 	if err != nil {
 		return Operation{}, err
 	}

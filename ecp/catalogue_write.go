@@ -41,25 +41,25 @@ var images = &shelf[Image]{
 }
 
 // Images lists the image catalogue.
-func (m *Manager) Images(ctx context.Context) ([]Image, error) { return images.list(ctx, m) }
+func (c *Catalog) Images(ctx context.Context) ([]Image, error) { return images.list(ctx, c) }
 
 // Image gives an image by its id.
-func (m *Manager) Image(ctx context.Context, id string) (Image, error) { return images.get(ctx, m, id) }
+func (c *Catalog) Image(ctx context.Context, id string) (Image, error) { return images.get(ctx, c, id) }
 
 // CreateImage adds an image to the catalogue.
-func (m *Manager) CreateImage(ctx context.Context, i Image) (Image, error) {
-	return images.create(ctx, m, i, "")
+func (c *Catalog) CreateImage(ctx context.Context, i Image) (Image, error) {
+	return images.create(ctx, c, i, "")
 }
 
 // UpdateImage replaces an image of the catalogue; its revision is the one that
 // was read, 0 = whatever. Clusters keep the image they were made with.
-func (m *Manager) UpdateImage(ctx context.Context, i Image) (Image, error) {
-	return images.update(ctx, m, i, nil)
+func (c *Catalog) UpdateImage(ctx context.Context, i Image) (Image, error) {
+	return images.update(ctx, c, i, nil)
 }
 
 // DeleteImage removes an image that no cluster's spec names.
-func (m *Manager) DeleteImage(ctx context.Context, id string, ifRevision int64) error {
-	return images.delete(ctx, m, id, ifRevision)
+func (c *Catalog) DeleteImage(ctx context.Context, id string, ifRevision int64) error {
+	return images.delete(ctx, c, id, ifRevision)
 }
 
 var sizes = &shelf[Size]{
@@ -88,27 +88,27 @@ var sizes = &shelf[Size]{
 }
 
 // Sizes lists the size catalogue.
-func (m *Manager) Sizes(ctx context.Context) ([]Size, error) { return sizes.list(ctx, m) }
+func (c *Catalog) Sizes(ctx context.Context) ([]Size, error) { return sizes.list(ctx, c) }
 
 // Size gives a size by its name.
-func (m *Manager) Size(ctx context.Context, name string) (Size, error) {
-	return sizes.get(ctx, m, name)
+func (c *Catalog) Size(ctx context.Context, name string) (Size, error) {
+	return sizes.get(ctx, c, name)
 }
 
 // CreateSize adds a size to the catalogue.
-func (m *Manager) CreateSize(ctx context.Context, s Size) (Size, error) {
-	return sizes.create(ctx, m, s, "")
+func (c *Catalog) CreateSize(ctx context.Context, s Size) (Size, error) {
+	return sizes.create(ctx, c, s, "")
 }
 
 // UpdateSize replaces a size of the catalogue; its revision is the one that
 // was read, 0 = whatever. Clusters keep the size they were made with.
-func (m *Manager) UpdateSize(ctx context.Context, s Size) (Size, error) {
-	return sizes.update(ctx, m, s, nil)
+func (c *Catalog) UpdateSize(ctx context.Context, s Size) (Size, error) {
+	return sizes.update(ctx, c, s, nil)
 }
 
 // DeleteSize removes a size that no cluster's spec names.
-func (m *Manager) DeleteSize(ctx context.Context, name string, ifRevision int64) error {
-	return sizes.delete(ctx, m, name, ifRevision)
+func (c *Catalog) DeleteSize(ctx context.Context, name string, ifRevision int64) error {
+	return sizes.delete(ctx, c, name, ifRevision)
 }
 
 func validateResource(p *problems, field string, r Resource) {
@@ -232,32 +232,32 @@ func (i Image) host() string {
 }
 
 // Registries lists the registries; passwords are not shown.
-func (m *Manager) Registries(ctx context.Context) ([]Registry, error) { return registries.list(ctx, m) }
+func (c *Catalog) Registries(ctx context.Context) ([]Registry, error) { return registries.list(ctx, c) }
 
 // Registry gives a registry by its name; the password is not shown.
-func (m *Manager) Registry(ctx context.Context, name string) (Registry, error) {
-	return registries.get(ctx, m, name)
+func (c *Catalog) Registry(ctx context.Context, name string) (Registry, error) {
+	return registries.get(ctx, c, name)
 }
 
 // CreateRegistry adds a registry; its password is stored encrypted.
-func (m *Manager) CreateRegistry(ctx context.Context, r Registry, password Secret) (Registry, error) {
-	return registries.create(ctx, m, r, password)
+func (c *Catalog) CreateRegistry(ctx context.Context, r Registry, password Secret) (Registry, error) {
+	return registries.create(ctx, c, r, password)
 }
 
 // UpdateRegistry replaces a registry; its revision is the one that was read,
 // 0 = whatever. password nil = it stays, "" = it is forgotten. Clusters that use
 // it get what it is now at once; no node is replaced for it.
-func (m *Manager) UpdateRegistry(ctx context.Context, r Registry, password *Secret) (Registry, error) {
-	out, err := registries.update(ctx, m, r, password)
-	if err == nil {
-		m.handOut(ctx, func(c ClusterRecord) bool { return c.Resolved.Registry == r.Name })
+func (c *Catalog) UpdateRegistry(ctx context.Context, r Registry, password *Secret) (Registry, error) {
+	out, err := registries.update(ctx, c, r, password)
+	if err == nil && c.hooks.RegistryChanged != nil {
+		c.hooks.RegistryChanged(ctx, r.Name)
 	}
 	return out, err
 }
 
 // DeleteRegistry removes a registry that no image and no cluster uses.
-func (m *Manager) DeleteRegistry(ctx context.Context, name string, ifRevision int64) error {
-	return registries.delete(ctx, m, name, ifRevision)
+func (c *Catalog) DeleteRegistry(ctx context.Context, name string, ifRevision int64) error {
+	return registries.delete(ctx, c, name, ifRevision)
 }
 
 // registryOf finds the registry an image is pulled from; "" if it is none of
@@ -277,9 +277,9 @@ func registryOf(tx Tx, i Image) (string, error) {
 // UpdatePool changes what all clusters together may use: the limits and the
 // expiry of p; what is booked is the ledger's. p's revision is the one that
 // was read, 0 = whatever. No limit goes below what is booked.
-func (m *Manager) UpdatePool(ctx context.Context, p Pool) (Pool, error) {
+func (c *Catalog) UpdatePool(ctx context.Context, p Pool) (Pool, error) {
 	q := request{op: "change pool", action: "update", kind: KindPool, key: poolKey, asked: p}
-	return submit(ctx, m, q, func(w *work) (Pool, error) {
+	return submit(ctx, c.changes, q, func(w *work) (Pool, error) {
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return Pool{}, err
 		}
@@ -349,12 +349,4 @@ func (p Pool) check(used Pool, largest int) error {
 func (p Pool) shown() Pool {
 	p.Revision = max(p.Revision, 1)
 	return p
-}
-
-// expiredBy says why nothing more can be booked at a time; "" if it can.
-func (p Pool) expiredBy(m *Manager) error {
-	if p.ExpiresAt.IsZero() || m.now().Before(p.ExpiresAt) {
-		return nil
-	}
-	return fail(CodeQuotaExceeded, "", fmt.Sprintf("the pool expired at %s: nothing more can be booked; have its expiry moved", p.ExpiresAt.UTC().Format("2006-01-02 15:04:05 UTC")))
 }

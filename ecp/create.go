@@ -34,7 +34,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 	}); err != nil {
 		return Info{}, Operation{}, err
 	}
-	out, err := submit(ctx, m, q, func(w *work) (created, error) {
+	out, err := submit(ctx, m.Writer, q, func(w *work) (created, error) {
 		if err := w.actor.permitProject("", RightWrite, r.Project); err != nil {
 			return created{}, err
 		}
@@ -50,7 +50,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 				return created{}, err
 			}
 		}
-		if err := m.mayBook(w.Tx, 0, rec.Spec.Connections()+1); err != nil {
+		if err := mayBook(w.Tx, 0, rec.Spec.Connections()+1, w.now); err != nil {
 			return created{}, err
 		}
 		if err := reserve(w.Tx, w.actor, bookingOf(rec)); err != nil {

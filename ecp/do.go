@@ -212,7 +212,7 @@ func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
 	if err := h.m.beforehand(ctx, q, func(tx Tx, a Actor) (change, error) { return h.m.changeOf(tx, a, h.id, cmd) }); err != nil {
 		return Operation{}, err
 	}
-	operation, err := submit(ctx, h.m, q, func(w *work) (Operation, error) { return h.m.take(w, h.id, cmd) })
+	operation, err := submit(ctx, h.m.Writer, q, func(w *work) (Operation, error) { return h.m.take(w, h.id, cmd) })
 	if err != nil {
 		return Operation{}, err
 	}
@@ -263,7 +263,7 @@ func (m *Manager) take(w *work, id ID, cmd Command) (Operation, error) {
 // begin stores what was decided of a command: what it books, the audit, its
 // operation and the record.
 func (m *Manager) begin(w *work, rec ClusterRecord, d decision, running *Operation) (_ Operation, err error) {
-	if err := m.mayBook(w.Tx, rec.Booked(), d.rec.Booked()); err != nil {
+	if err := mayBook(w.Tx, rec.Booked(), d.rec.Booked(), w.now); err != nil {
 		return Operation{}, err
 	}
 	if err := rebook(w.Tx, w.actor, bookingOf(rec), bookingOf(d.rec)); err != nil {
@@ -452,7 +452,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 		if err != nil {
 			return err
 		}
-		if err := h.m.mayBook(tx, rec.Booked(), d.rec.Booked()); err != nil {
+		if err := mayBook(tx, rec.Booked(), d.rec.Booked(), h.m.now()); err != nil {
 			return err
 		}
 		if err := mayRebook(tx, actor, bookingOf(rec), bookingOf(d.rec)); err != nil {

@@ -62,13 +62,13 @@ func (a Actor) sessionUntil(tx Tx, user string, now time.Time) (end time.Time, _
 // standing gives the end of the credential that the actor of ctx came with, and
 // the number of the last change: whatever ends the credential earlier comes
 // after it.
-func (m *Manager) standing(ctx context.Context) (end time.Time, seq int64, _ error) {
+func (d *Directory) standing(ctx context.Context) (end time.Time, seq int64, _ error) {
 	actor, err := authorize(ctx, opWatch, RightRead, "")
 	if err != nil {
 		return end, 0, err
 	}
-	err = m.store.Read(ctx, func(tx Tx) error {
-		end, err = actor.goodUntil(tx, m.now())
+	err = d.store.Read(ctx, func(tx Tx) error {
+		end, err = actor.goodUntil(tx, d.now())
 		if err == nil {
 			seq, err = tx.Seq()
 		}
@@ -79,8 +79,8 @@ func (m *Manager) standing(ctx context.Context) (end time.Time, seq int64, _ err
 
 // whileGood gives a context that ends, with errOver as its cause, when the
 // credential of the actor of ctx does by its own time.
-func (m *Manager) whileGood(ctx context.Context) (_ context.Context, cancel context.CancelFunc, seq int64, _ error) {
-	end, seq, err := m.standing(ctx)
+func (d *Directory) whileGood(ctx context.Context) (_ context.Context, cancel context.CancelFunc, seq int64, _ error) {
+	end, seq, err := d.standing(ctx)
 	if err != nil {
 		return nil, nil, 0, explain(opWatch, err, "", "")
 	}
@@ -88,7 +88,7 @@ func (m *Manager) whileGood(ctx context.Context) (_ context.Context, cancel cont
 		ctx, cancel = context.WithCancel(ctx)
 		return ctx, cancel, seq, nil
 	}
-	ctx, cancel = context.WithTimeoutCause(ctx, end.Sub(m.now()), errOver)
+	ctx, cancel = context.WithTimeoutCause(ctx, end.Sub(d.now()), errOver)
 	return ctx, cancel, seq, nil
 }
 

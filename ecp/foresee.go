@@ -96,7 +96,7 @@ func (m *Manager) beforehand(ctx context.Context, q request, look func(tx Tx, a 
 	if !ok {
 		return nil
 	}
-	once, err := m.once(ctx, a, q)
+	once, err := m.Writer.once(ctx, a, q)
 	if err != nil {
 		return nil //nolint:nilerr // submit says it
 	}

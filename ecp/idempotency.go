@@ -40,7 +40,7 @@ type once struct {
 	now time.Time
 }
 
-func (m *Manager) once(ctx context.Context, a Actor, q request) (*once, error) {
+func (c *Writer) once(ctx context.Context, a Actor, q request) (*once, error) {
 	key := idempotencyKeyFrom(ctx)
 	if key == "" {
 		return nil, nil //nolint:nilnil // nil is a once that does nothing
@@ -59,7 +59,7 @@ func (m *Manager) once(ctx context.Context, a Actor, q request) (*once, error) {
 	id := sha256.Sum256(route)
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write(asked)
-	now := m.now().UTC()
+	now := c.now().UTC()
 	return &once{answered{ID: hex.EncodeToString(id[:]), Fingerprint: hex.EncodeToString(mac.Sum(nil)), At: now}, now}, nil
 }
 

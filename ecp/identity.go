@@ -218,7 +218,7 @@ func (m *Manager) CheckPlatforms(ctx context.Context) error {
 // cluster says so, and is repaired or deleted as somebody decides.
 func (m *Manager) AcceptPlatform(ctx context.Context, target, identity string) (Platform, error) {
 	q := request{op: "accept the platform of target " + target, action: "update", kind: KindPlatform, key: target, asked: identity}
-	return submit(ctx, m, q, func(w *work) (Platform, error) {
+	return submit(ctx, m.Writer, q, func(w *work) (Platform, error) {
 		next := Platform{Target: target, Identity: identity, Since: w.now}
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return next, err

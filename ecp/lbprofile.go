@@ -35,7 +35,7 @@ func (l LBProfile) covers(connections int) bool {
 	return connections >= l.MinConnections && (l.MaxConnections == 0 || connections <= l.MaxConnections)
 }
 
-func (m *Manager) lbProfiles() *shelf[LBProfile] {
+func (c *Catalog) lbProfiles() *shelf[LBProfile] {
 	return &shelf[LBProfile]{
 		kind: KindLBProfile, what: "load-balancer profile", id: "name", read: RightCatalog,
 		key: func(l LBProfile) string { return l.Name }, rev: func(l *LBProfile) *int64 { return &l.Revision },
@@ -46,7 +46,7 @@ func (m *Manager) lbProfiles() *shelf[LBProfile] {
 				return nil
 			}
 			l.CreatedAt = w.now
-			return m.roomForLBProfile(w.Tx, l.Name)
+			return c.roomForLBProfile(w.Tx, l.Name)
 		},
 		uses: func(tx Tx, l LBProfile) ([]use, error) {
 			u, err := clustersThat(tx, func(r ClusterRecord) bool { return r.Resolved.LBProfile == l.Name })
@@ -71,7 +71,7 @@ func checkLBProfile(p *problems, l *LBProfile) {
 	validateAnnotations(p, "annotations", l.Annotations)
 }
 
-func (m *Manager) roomForLBProfile(tx Tx, name string) error {
+func (c *Catalog) roomForLBProfile(tx Tx, name string) error {
 	n := 0
 	for l, err := range List[LBProfile](tx, Query{}) {
 		if err != nil {
@@ -82,36 +82,36 @@ func (m *Manager) roomForLBProfile(tx Tx, name string) error {
 		}
 		n++
 	}
-	if n < m.limits.LBProfiles {
+	if n < c.limits.LBProfiles {
 		return nil
 	}
 	return fail(CodeQuotaExceeded, "", fmt.Sprintf("there are %d load-balancer profiles, which is the limit; delete one first", n))
 }
 
 // LBProfiles lists the load-balancer profiles.
-func (m *Manager) LBProfiles(ctx context.Context) ([]LBProfile, error) {
-	return m.lbProfiles().list(ctx, m)
+func (c *Catalog) LBProfiles(ctx context.Context) ([]LBProfile, error) {
+	return c.lbProfiles().list(ctx, c)
 }
 
 // LBProfile gives a load-balancer profile by its name.
-func (m *Manager) LBProfile(ctx context.Context, name string) (LBProfile, error) {
-	return m.lbProfiles().get(ctx, m, name)
+func (c *Catalog) LBProfile(ctx context.Context, name string) (LBProfile, error) {
+	return c.lbProfiles().get(ctx, c, name)
 }
 
 // CreateLBProfile adds a load-balancer profile.
-func (m *Manager) CreateLBProfile(ctx context.Context, l LBProfile) (LBProfile, error) {
-	return m.lbProfiles().create(ctx, m, l, "")
+func (c *Catalog) CreateLBProfile(ctx context.Context, l LBProfile) (LBProfile, error) {
+	return c.lbProfiles().create(ctx, c, l, "")
 }
 
 // UpdateLBProfile replaces a load-balancer profile; its revision is the one
 // that was read, 0 = whatever. Clusters keep what they were made with.
-func (m *Manager) UpdateLBProfile(ctx context.Context, l LBProfile) (LBProfile, error) {
-	return m.lbProfiles().update(ctx, m, l, nil)
+func (c *Catalog) UpdateLBProfile(ctx context.Context, l LBProfile) (LBProfile, error) {
+	return c.lbProfiles().update(ctx, c, l, nil)
 }
 
 // DeleteLBProfile removes a load-balancer profile that no cluster was made with.
-func (m *Manager) DeleteLBProfile(ctx context.Context, name string, ifRevision int64) error {
-	return m.lbProfiles().delete(ctx, m, name, ifRevision)
+func (c *Catalog) DeleteLBProfile(ctx context.Context, name string, ifRevision int64) error {
+	return c.lbProfiles().delete(ctx, c, name, ifRevision)
 }
 
 // lbProfileFor finds the profile of a number of connections: the oldest that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // booking is what one cluster has booked, and for which project.
@@ -162,10 +163,18 @@ func (p Pool) refuseMore(from, to int) error {
 }
 
 // mayBook says whether anything more can be booked at all.
-func (m *Manager) mayBook(tx Tx, from, to int) error {
+func mayBook(tx Tx, from, to int, now time.Time) error {
 	p, _, err := Get[Pool](tx, poolKey)
 	if err != nil || to <= from {
 		return err
 	}
-	return p.expiredBy(m)
+	return p.expiredBy(now)
+}
+
+// expiredBy says why nothing more can be booked at a time; "" if it can.
+func (p Pool) expiredBy(now time.Time) error {
+	if p.ExpiresAt.IsZero() || now.Before(p.ExpiresAt) {
+		return nil
+	}
+	return fail(CodeQuotaExceeded, "", fmt.Sprintf("the pool expired at %s: nothing more can be booked; have its expiry moved", p.ExpiresAt.UTC().Format("2006-01-02 15:04:05 UTC")))
 }

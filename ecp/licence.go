@@ -71,17 +71,17 @@ var licences = &shelf[Licence]{
 }
 
 // Licences lists the EMQX licences; their contents are not shown.
-func (m *Manager) Licences(ctx context.Context) ([]Licence, error) { return licences.list(ctx, m) }
+func (c *Catalog) Licences(ctx context.Context) ([]Licence, error) { return licences.list(ctx, c) }
 
 // Licence gives an EMQX licence by its name; its content is not shown.
-func (m *Manager) Licence(ctx context.Context, name string) (Licence, error) {
-	return licences.get(ctx, m, name)
+func (c *Catalog) Licence(ctx context.Context, name string) (Licence, error) {
+	return licences.get(ctx, c, name)
 }
 
 // CreateLicence adds an EMQX licence: the text of a file (v4) or a key (v5),
 // stored encrypted. What can be read from it fills l.
-func (m *Manager) CreateLicence(ctx context.Context, l Licence, content Secret) (Licence, error) {
-	return licences.create(ctx, m, l, content)
+func (c *Catalog) CreateLicence(ctx context.Context, l Licence, content Secret) (Licence, error) {
+	return licences.create(ctx, c, l, content)
 }
 
 // UpdateLicence replaces an EMQX licence; its revision is the one that was
@@ -89,29 +89,29 @@ func (m *Manager) CreateLicence(ctx context.Context, l Licence, content Secret) 
 // it is given the new content first: where its EMQX refuses it, the error is
 // invalid, has EMQX' words, and nothing has changed. Then the others and their
 // platforms get it at once.
-func (m *Manager) UpdateLicence(ctx context.Context, l Licence, content *Secret) (Licence, error) {
+func (c *Catalog) UpdateLicence(ctx context.Context, l Licence, content *Secret) (Licence, error) {
 	undo := func() {}
-	if content != nil {
+	if content != nil && c.hooks.TryLicense != nil {
 		var err error
-		if undo, err = m.tryLicense(ctx, l, *content); err != nil {
+		if undo, err = c.hooks.TryLicense(ctx, l, *content); err != nil {
 			return Licence{}, err
 		}
 	}
-	out, err := licences.update(ctx, m, l, content)
+	out, err := licences.update(ctx, c, l, content)
 	if err != nil {
 		undo()
 		return out, err
 	}
-	if content != nil {
-		m.handOutLicense(ctx, l.Name)
+	if content != nil && c.hooks.LicenceChanged != nil {
+		c.hooks.LicenceChanged(ctx, l.Name)
 	}
 	return out, nil
 }
 
 // DeleteLicence removes an EMQX licence that no cluster uses. The default goes
 // last.
-func (m *Manager) DeleteLicence(ctx context.Context, name string, ifRevision int64) error {
-	return licences.delete(ctx, m, name, ifRevision)
+func (c *Catalog) DeleteLicence(ctx context.Context, name string, ifRevision int64) error {
+	return licences.delete(ctx, c, name, ifRevision)
 }
 
 // licenceFor finds the licence a new cluster gets; "" = none: EMQX runs with

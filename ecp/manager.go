@@ -93,26 +93,19 @@ type Manager struct {
 	surveys               surveys // for overviews
 	limits                Limits
 	sealer                Sealer
+	*Writer
+	*Directory
+	*Catalog
 
 	newProvisioner ProvisionerFactory
 	targets        *targets
 	identities     *identities
 
-	hasher      PasswordHasher
-	sessionLife time.Duration
-	auditKept   time.Duration
-
+	auditKept      time.Duration
 	operationsKept time.Duration
-	refusals       buckets[string] // bounds what is written of refusals
-	logins         loginRefusals   // and of refused logins
-	attempts       attempts        // slows down who guesses passwords
-	uses           uses            // of tokens
 
 	unrecorded     unrecordedSeen
 	unrecordedTurn sync.Mutex // held while somebody decides of an unrecorded cluster
-
-	nobodyTurn chan struct{} // of one
-	nobodyHash string        // of no password; guarded by nobodyTurn
 
 	knocks sync.WaitGroup // clients that ask whether MQTT is served; waited for after all passes
 
@@ -135,8 +128,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, agentAddress: c.AgentAddress, localServiceAddresses: c.LocalServiceAddresses, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{}, relicensed: map[ID]bool{},
-		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), surveys: newSurveys(), limits: c.Limits.withDefaults(), hasher: c.Hasher, sessionLife: c.SessionLife, auditKept: c.AuditKept, operationsKept: c.OperationsKept,
-		refusals: newRefusals(), logins: newLoginRefusals(),
+		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), surveys: newSurveys(), limits: c.Limits.withDefaults(), auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -147,19 +139,18 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	if m.workers <= 0 {
 		m.workers = 20
 	}
-	if m.sessionLife <= 0 {
-		m.sessionLife = time.Hour
-	}
 	if m.auditKept <= 0 {
 		m.auditKept = 90 * 24 * time.Hour
 	}
 	if m.operationsKept <= 0 {
 		m.operationsKept = 90 * 24 * time.Hour
 	}
+	m.Writer = newWriter(m.store, m.log, m.now)
+	m.Directory = newDirectory(m.Writer, c.Limits, c.Hasher, c.SessionLife)
+	m.Catalog = newCatalog(m.Writer, c.Sealer, c.Limits, m.catalogHooks())
 	m.made = newMark(Status{}, m.now(), m.tick())
 	m.slots = newSlots(m.workers)
 	m.queue.lines.of, m.queue.lines.share = m.lineOf, m.workers
-	m.nobodyTurn = make(chan struct{}, 1)
 	for _, a := range c.Adapters {
 		if _, twice := m.adapters[a.Major()]; twice {
 			return nil, fail(CodeInvalid, "new manager", fmt.Sprintf("Config.Adapters has two for EMQX %d", a.Major()))
@@ -170,6 +161,21 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		return nil, fmt.Errorf("fill the store with defaults: %w", err)
 	}
 	return m, nil
+}
+
+// catalogHooks join the catalog to the fleet that is made of it.
+func (m *Manager) catalogHooks() catalogHooks {
+	h := catalogHooks{
+		TryLicense: m.tryLicense, LicenceChanged: m.handOutLicense,
+		RegistryChanged: func(ctx context.Context, name string) {
+			m.handOut(ctx, func(c ClusterRecord) bool { return c.Resolved.Registry == name })
+		},
+		BuiltIn: func(name string) bool { return m.provisioners[name] != nil }, TargetsChanged: m.targets.poke,
+	}
+	if m.newProvisioner != nil {
+		h.TryTarget = m.tryTarget
+	}
+	return h
 }
 
 // Run works on the fleet until ctx ends, and returns after every goroutine it
@@ -219,7 +225,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	group.Go(func() { m.tidy(ctx) })
 	group.Go(func() { m.surveyClusters(ctx) })
-	group.Go(func() { m.tellRefusals(ctx) })
+	group.Go(func() { m.tellRefusals(ctx, m.refusedLogins) })
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read the clusters: %w", err)
 	}

@@ -34,7 +34,7 @@ func (p passwordHash) Copy() Payload { return p }
 
 // hashPassword gives what is to be stored; "" for "". It is asked before the
 // transaction begins: hashing takes long on purpose.
-func (m *Manager) hashPassword(ctx context.Context, wrong *problems, op, password string) (string, error) {
+func (d *Directory) hashPassword(ctx context.Context, wrong *problems, op, password string) (string, error) {
 	if password == "" {
 		return "", nil
 	}
@@ -46,10 +46,10 @@ func (m *Manager) hashPassword(ctx context.Context, wrong *problems, op, passwor
 	if may := a.May(RightMembers, "") || a.user() != ""; !may || len(*wrong) > 0 {
 		return "", nil // it will be refused: nobody gets our time for that
 	}
-	if m.hasher == nil {
+	if d.hasher == nil {
 		return "", fail(CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher")
 	}
-	hash, err := m.hasher.Hash(ctx, password)
+	hash, err := d.hasher.Hash(ctx, password)
 	if err != nil {
 		return "", explain(op, hasherBusy(err), "", "")
 	}
@@ -72,7 +72,7 @@ func (w *work) setPassword(user, hash string) error {
 // ChangePassword replaces the actor's own password, who logged in as a user,
 // and ends all of its sessions. The old one is wanted once more, since a
 // session may be left open.
-func (m *Manager) ChangePassword(ctx context.Context, old, password string) error {
+func (d *Directory) ChangePassword(ctx context.Context, old, password string) error {
 	const op = "change password"
 	a, err := authorize(ctx, op, RightRead, "")
 	if err != nil {
@@ -83,22 +83,22 @@ func (m *Manager) ChangePassword(ctx context.Context, old, password string) erro
 		return fail(CodeUnsupported, op, "only a user who has logged in has a password to change")
 	}
 	q := request{op: op, action: "update", kind: KindUser, key: name, secret: password}
-	if _, err := m.checkPassword(ctx, op, guess{name: name, password: old, session: true}); errors.Is(err, ErrDenied) {
+	if _, err := d.checkPassword(ctx, op, guess{name: name, password: old, session: true}); errors.Is(err, ErrDenied) {
 		err = &Error{Code: CodeDenied, Op: op, Message: "the present password is another one", Fields: []FieldError{{"currentPassword", "is not the present password"}}, Cause: errRefused}
-		m.auditRefusal(ctx, a, q, err)
+		d.changes.auditRefusal(ctx, a, q, err)
 		return err
 	} else if err != nil {
 		return err
 	}
 	var wrong problems
-	hash, err := m.hashPassword(ctx, &wrong, op, password)
+	hash, err := d.hashPassword(ctx, &wrong, op, password)
 	if err != nil {
 		return err
 	}
 	if password == "" {
 		wrong.add("password", "is missing")
 	}
-	return do(ctx, m, q, func(w *work) error {
+	return do(ctx, d.changes, q, func(w *work) error {
 		u, _, err := Get[User](w.Tx, name)
 		if err != nil {
 			return err

@@ -31,7 +31,7 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (Plan, error)
 		if err != nil {
 			return err
 		}
-		if err := m.mayBook(tx, 0, rec.Spec.Connections()+1); err != nil {
+		if err := mayBook(tx, 0, rec.Spec.Connections()+1, m.now()); err != nil {
 			return err
 		}
 		if err := reserve(tx, actor, bookingOf(rec)); err != nil {

@@ -128,13 +128,13 @@ func (q Quota) refuse(tx Tx, a Actor, more int, field string) error {
 
 // Quota returns the quota of an organisation ("org") or project ("org/project"),
 // also where no limit is set.
-func (m *Manager) Quota(ctx context.Context, of string) (q Quota, err error) {
+func (d *Directory) Quota(ctx context.Context, of string) (q Quota, err error) {
 	op := "read quota of " + of
 	a, err := authorize(ctx, op, RightRead, "")
 	if err != nil {
 		return q, err
 	}
-	err = m.store.Read(ctx, func(tx Tx) (err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
 		q, err = visibleQuota(tx, a, of)
 		return err
 	})
@@ -164,17 +164,17 @@ func visibleQuota(tx Tx, a Actor, of string) (Quota, error) {
 }
 
 // Quotas lists the quotas with a limit that the actor may see, by whose they are.
-func (m *Manager) Quotas(ctx context.Context) ([]Quota, error) {
-	return listVisible(ctx, m, "list quotas", Query{}, func(a Actor, q Quota) bool { return q.Connections > 0 && q.seenBy(a) })
+func (d *Directory) Quotas(ctx context.Context) ([]Quota, error) {
+	return listVisible(ctx, d.store, "list quotas", Query{}, func(a Actor, q Quota) bool { return q.Connections > 0 && q.seenBy(a) })
 }
 
 // UpdateQuota changes the limit of a quota; what is booked is the ledger's. Its
 // revision is the one that was read, 0 = whatever. No limit goes below what is
 // booked. An organisation's is changed by whoever administers all of them, a
 // project's by who administers its organisation.
-func (m *Manager) UpdateQuota(ctx context.Context, q Quota) (Quota, error) {
+func (d *Directory) UpdateQuota(ctx context.Context, q Quota) (Quota, error) {
 	r := request{op: "change quota of " + q.Of, action: "update", kind: KindQuota, key: q.Of, scope: q.Of, asked: q}
-	return submit(ctx, m, r, func(w *work) (Quota, error) {
+	return submit(ctx, d.changes, r, func(w *work) (Quota, error) {
 		old, err := visibleQuota(w.Tx, w.actor, q.Of)
 		if err != nil {
 			return Quota{}, err

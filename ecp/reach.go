@@ -57,7 +57,7 @@ func (m *Manager) EndpointForCall(ctx context.Context, id ID, call BrokerCall) (
 func (m *Manager) letThrough(ctx context.Context, right Right, id ID, action string, what any, way way) (Endpoint, error) {
 	op := action + " of cluster " + string(id)
 	e, unreachable := m.reach(ctx, right, id, "", way)
-	err := do(ctx, m, request{op: op, action: action, kind: KindCluster, key: string(id)}, func(w *work) error {
+	err := do(ctx, m.Writer, request{op: op, action: action, kind: KindCluster, key: string(id)}, func(w *work) error {
 		rec, _, err := loadTx(w.Tx, id)
 		if errors.Is(err, ErrNotFound) {
 			return noCluster("", id, nil)

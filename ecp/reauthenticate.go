@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// Reauthenticate gives an actor that [Manager.Authenticate] gave earlier as its
+// Reauthenticate gives an actor that [Directory.Authenticate] gave earlier as its
 // credential makes it now, for what lasts longer than one request: the rights
 // are today's. Denied where the token was deleted or has expired, the session
 // has ended, or the user was disabled. An actor without a credential is the
 // embedder's own to vouch for and is given back as it is.
-func (m *Manager) Reauthenticate(ctx context.Context, a Actor) (Actor, error) {
+func (d *Directory) Reauthenticate(ctx context.Context, a Actor) (Actor, error) {
 	const op = "authenticate again"
 	var find func(Tx, Actor, time.Time) (Actor, error)
 	switch {
@@ -27,8 +27,8 @@ func (m *Manager) Reauthenticate(ctx context.Context, a Actor) (Actor, error) {
 		return Actor{}, fail(CodeDenied, op, "the credential is not one of this program's")
 	}
 	var out Actor
-	now := m.now().UTC()
-	err := m.store.Read(ctx, func(tx Tx) (err error) {
+	now := d.now().UTC()
+	err := d.store.Read(ctx, func(tx Tx) (err error) {
 		out, err = find(tx, a, now)
 		return err
 	})

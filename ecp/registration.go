@@ -94,7 +94,7 @@ func (m *Manager) CreateRegistration(ctx context.Context, id ID, life time.Durat
 		life = DefaultRegistrationLife
 	}
 	q := request{op: "make registration token of " + string(id), action: "create", kind: KindRegistrationToken, asked: []any{id, life}}
-	out, err := submit(ctx, m, q, func(w *work) (newRegistration, error) {
+	out, err := submit(ctx, m.Writer, q, func(w *work) (newRegistration, error) {
 		rec, err := w.adopted(id, RightWrite)
 		if err != nil {
 			return newRegistration{}, err
@@ -169,7 +169,7 @@ func (m *Manager) Registrations(ctx context.Context, id ID) ([]RegistrationToken
 // [RightWrite].
 func (m *Manager) RevokeRegistration(ctx context.Context, id ID, token string) error {
 	q := request{op: "revoke registration token " + token, action: "revoke", kind: KindRegistrationToken, key: token, asked: id}
-	return do(ctx, m, q, func(w *work) error {
+	return do(ctx, m.Writer, q, func(w *work) error {
 		rec, err := w.adopted(id, RightWrite)
 		if err != nil {
 			return err

@@ -27,20 +27,20 @@ func (s sealedSecret) Copy() Payload { return s }
 const MaxSecret = 256 << 10
 
 // putSecret seals and stores a secret of an entry.
-func (m *Manager) putSecret(tx Tx, kind Kind, key, field string, plain Secret) error {
-	if m.sealer == nil {
+func (c *Catalog) putSecret(tx Tx, kind Kind, key, field string, plain Secret) error {
+	if c.sealer == nil {
 		return fail(CodeUnsupported, "", "no key was configured to encrypt secrets with, and they are not stored without")
 	}
 	s := sealedSecret{Kind: kind, Key: key, Field: field}
 	var err error
-	if s.Sealed, err = m.sealer.Seal([]byte(plain), s.binding()); err != nil {
+	if s.Sealed, err = c.sealer.Seal([]byte(plain), s.binding()); err != nil {
 		return err
 	}
 	return Put(tx, s, AnyVersion)
 }
 
 // secret opens a secret of an entry; "" if it has none.
-func (m *Manager) secret(tx Tx, kind Kind, key, field string) (Secret, error) {
+func (c *Catalog) secret(tx Tx, kind Kind, key, field string) (Secret, error) {
 	s, _, err := Get[sealedSecret](tx, sealedSecret{Kind: kind, Key: key, Field: field}.binding())
 	if errors.Is(err, ErrNotFound) {
 		return "", nil
@@ -48,10 +48,10 @@ func (m *Manager) secret(tx Tx, kind Kind, key, field string) (Secret, error) {
 	if err != nil {
 		return "", err
 	}
-	if m.sealer == nil {
+	if c.sealer == nil {
 		return "", fail(CodeUnavailable, "open secret", fmt.Sprintf("the %s of %s %q is encrypted, and no key is configured", field, kind, key))
 	}
-	b, err := m.sealer.Open(s.Sealed, s.binding())
+	b, err := c.sealer.Open(s.Sealed, s.binding())
 	if err != nil {
 		return "", &Error{Code: CodeOf(err), Op: "open secret", Message: fmt.Sprintf("the %s of %s %q cannot be read: %s", field, kind, key, MessageOf(err)), Cause: err}
 	}
@@ -103,7 +103,7 @@ func (m *Manager) takeChanged(id ID) bool {
 // opened nothing is changed.
 func (m *Manager) ResealSecrets(ctx context.Context) (int, error) {
 	q := request{op: "reseal secrets", action: "reseal", kind: KindSecret}
-	return submit(ctx, m, q, func(w *work) (int, error) {
+	return submit(ctx, m.Writer, q, func(w *work) (int, error) {
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return 0, err
 		}

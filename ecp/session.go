@@ -52,23 +52,23 @@ func wrongLogin(op string) error {
 // Wrong guesses make the next ones wait, by name and by where they come from
 // ([WithOrigin]); the answer for a user who does not exist is the same, and takes
 // as long.
-func (m *Manager) Login(ctx context.Context, user, password string) (Session, error) {
+func (d *Directory) Login(ctx context.Context, user, password string) (Session, error) {
 	const op = "log in"
 	q := request{op: op, action: "login", kind: KindSession}
 	g := guess{name: user, password: password, origin: originGroup(originFrom(ctx).RemoteAddress)}
-	who, err := m.checkPassword(ctx, op, g)
+	who, err := d.checkPassword(ctx, op, g)
 	if err != nil {
-		m.loginRefused(ctx, who, q, err)
+		d.loginRefused(ctx, who, q, err)
 		return Session{}, err
 	}
 	var out Session
-	err = m.store.Write(ctx, func(tx Tx) error {
+	err = d.store.Write(ctx, func(tx Tx) error {
 		u, err := checked(tx, op, user, who.stored.At)
 		if err != nil {
 			return err
 		}
-		now := m.now().UTC()
-		out = Session{Secret: SessionSecretPrefix + randomHex(32), ID: randomHex(8), User: user, ExpiresAt: now.Add(m.sessionLife)}
+		now := d.now().UTC()
+		out = Session{Secret: SessionSecretPrefix + randomHex(32), ID: randomHex(8), User: user, ExpiresAt: now.Add(d.sessionLife)}
 		if err := roomForSession(tx, user, now); err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (m *Manager) Login(ctx context.Context, user, password string) (Session, er
 		return Put(tx, session{ID: out.ID, Hash: hashToken(out.Secret), User: user, CreatedAt: now, ExpiresAt: out.ExpiresAt}, 0)
 	})
 	if err != nil {
-		m.loginRefused(ctx, who, q, err)
+		d.loginRefused(ctx, who, q, err)
 		return Session{}, explain(op, err, "", "")
 	}
 	return out, nil
@@ -147,30 +147,30 @@ func accountOf(tx Tx, name string) (who account, err error) {
 // checkPassword reports whether a password is a user's; every wrong one is
 // answered alike and after the same work. What is known of the name is returned in
 // any case.
-func (m *Manager) checkPassword(ctx context.Context, op string, g guess) (who account, _ error) {
-	if m.hasher == nil {
+func (d *Directory) checkPassword(ctx context.Context, op string, g guess) (who account, _ error) {
+	if d.hasher == nil {
 		return who, fail(CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher; use an API token")
 	}
 	if ValidateUserName(g.name) != "" || len(g.password) > MaxPassword {
 		g.name, g.password = "", ""
 	}
-	err := m.store.Read(ctx, func(tx Tx) (err error) {
+	err := d.store.Read(ctx, func(tx Tx) (err error) {
 		who, err = accountOf(tx, g.name)
 		return err
 	})
 	if err != nil {
 		return who, explain(op, err, "", "")
 	}
-	now := m.now()
+	now := d.now()
 	by, known := guesser{g.name, g.origin}, who.origins.has(g.origin, now)
 	if g.session {
 		by.origin, known = sessionCredential, true // one count, wherever the session is used
 	}
-	if wait := m.attempts.begin(by, known, now); wait > 0 {
+	if wait := d.attempts.begin(by, known, now); wait > 0 {
 		wait = (wait + time.Second - 1).Truncate(time.Second)
 		return who, &Error{Code: CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
 	}
-	nobody, err := m.nobody(ctx)
+	nobody, err := d.nobody(ctx)
 	if err != nil {
 		return who, explain(op, hasherBusy(err), "", "")
 	}
@@ -178,45 +178,45 @@ func (m *Manager) checkPassword(ctx context.Context, op string, g guess) (who ac
 	if who.able {
 		hash = who.stored.Hash
 	}
-	ok, outdated, err := m.hasher.Verify(ctx, hash, g.password)
+	ok, outdated, err := d.hasher.Verify(ctx, hash, g.password)
 	if err != nil {
 		return who, explain(op, hasherBusy(err), "", "")
 	}
 	if !ok || !who.able {
 		return who, wrongLogin(op)
 	}
-	m.attempts.succeeded(by, known)
+	d.attempts.succeeded(by, known)
 	if outdated {
-		m.strengthen(ctx, who.stored, g.password)
+		d.strengthen(ctx, who.stored, g.password)
 	}
 	return who, nil
 }
 
 // nobody gives the hash that guesses for unknown users are compared with. It
 // is made before the first comparison, whoever that is for.
-func (m *Manager) nobody(ctx context.Context) (string, error) {
+func (d *Directory) nobody(ctx context.Context) (string, error) {
 	select {
-	case m.nobodyTurn <- struct{}{}:
+	case d.nobodyTurn <- struct{}{}:
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	defer func() { <-m.nobodyTurn }()
-	if m.nobodyHash == "" {
-		hash, err := m.hasher.Hash(ctx, randomHex(16))
+	defer func() { <-d.nobodyTurn }()
+	if d.nobodyHash == "" {
+		hash, err := d.hasher.Hash(ctx, randomHex(16))
 		if err != nil {
 			return "", err
 		}
-		m.nobodyHash = hash
+		d.nobodyHash = hash
 	}
-	return m.nobodyHash, nil
+	return d.nobodyHash, nil
 }
 
 // strengthen stores a password's hash anew, as they are made now. That it
 // cannot is no reason to turn the user away.
-func (m *Manager) strengthen(ctx context.Context, old passwordHash, password string) {
-	hash, err := m.hasher.Hash(ctx, password)
+func (d *Directory) strengthen(ctx context.Context, old passwordHash, password string) {
+	hash, err := d.hasher.Hash(ctx, password)
 	if err == nil {
-		err = m.store.Write(ctx, func(tx Tx) error {
+		err = d.store.Write(ctx, func(tx Tx) error {
 			now, _, err := Get[passwordHash](tx, old.User)
 			if err != nil || now.Hash != old.Hash {
 				return err
@@ -226,12 +226,12 @@ func (m *Manager) strengthen(ctx context.Context, old passwordHash, password str
 		})
 	}
 	if err != nil && ctx.Err() == nil {
-		m.log.WarnContext(ctx, "a password's hash could not be made stronger; the next login tries again", "user", old.User, "error", err)
+		d.log.WarnContext(ctx, "a password's hash could not be made stronger; the next login tries again", "user", old.User, "error", err)
 	}
 }
 
 // Logout ends the session the actor came with.
-func (m *Manager) Logout(ctx context.Context) error {
+func (d *Directory) Logout(ctx context.Context) error {
 	const op = "log out"
 	a, err := authorize(ctx, op, RightRead, "")
 	if err != nil {
@@ -241,7 +241,7 @@ func (m *Manager) Logout(ctx context.Context) error {
 		return fail(CodeUnsupported, op, "only a session ends with a logout; an API token is deleted")
 	}
 	id := a.Credential[len(sessionCredential):]
-	return do(ctx, m, request{op: op, action: "logout", kind: KindSession, key: id}, func(w *work) error {
+	return do(ctx, d.changes, request{op: op, action: "logout", kind: KindSession, key: id}, func(w *work) error {
 		all, err := sessionsOf(w.Tx, a.Name)
 		if err != nil {
 			return err

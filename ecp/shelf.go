@@ -53,13 +53,13 @@ func (s *shelf[E]) free(tx Tx, key string) error {
 }
 
 // list gives every entry in the order of keys.
-func (s *shelf[E]) list(ctx context.Context, m *Manager) ([]E, error) {
+func (s *shelf[E]) list(ctx context.Context, c *Catalog) ([]E, error) {
 	op := "list " + strings.Replace(s.what+"s", "ys", "ies", 1)
 	if _, err := authorize(ctx, op, s.read, ""); err != nil {
 		return nil, err
 	}
 	out := []E{}
-	err := m.store.Read(ctx, func(tx Tx) error {
+	err := c.store.Read(ctx, func(tx Tx) error {
 		out = out[:0]
 		for e, err := range List[E](tx, Query{}) {
 			if err != nil {
@@ -82,13 +82,13 @@ func (s *shelf[E]) shown(e E) E {
 	return e
 }
 
-func (s *shelf[E]) get(ctx context.Context, m *Manager, key string) (E, error) {
+func (s *shelf[E]) get(ctx context.Context, c *Catalog, key string) (E, error) {
 	var e E
 	op := "read " + s.what + " " + key
 	if _, err := authorize(ctx, op, s.read, ""); err != nil {
 		return e, err
 	}
-	err := m.store.Read(ctx, func(tx Tx) (err error) { e, err = s.find(tx, key); return err })
+	err := c.store.Read(ctx, func(tx Tx) (err error) { e, err = s.find(tx, key); return err })
 	if err != nil {
 		return e, explain(op, err, "", "")
 	}
@@ -104,10 +104,10 @@ func (s *shelf[E]) find(tx Tx, key string) (E, error) {
 }
 
 // create puts an entry on the shelf; secret "" = none.
-func (s *shelf[E]) create(ctx context.Context, m *Manager, e E, secret Secret) (E, error) {
+func (s *shelf[E]) create(ctx context.Context, c *Catalog, e E, secret Secret) (E, error) {
 	q := s.request("create", "", e)
 	q.secret = string(secret)
-	return submit(ctx, m, q, func(w *work) (E, error) {
+	return submit(ctx, c.changes, q, func(w *work) (E, error) {
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return e, err
 		}
@@ -137,19 +137,19 @@ func (s *shelf[E]) create(ctx context.Context, m *Manager, e E, secret Secret) (
 			return e, err
 		}
 		w.note(s.key(e), "", nil, e)
-		return e, s.store(w, m, e, secret)
+		return e, s.store(w, c, e, secret)
 	})
 }
 
 // update replaces an entry; its revision says which one was read, 0 = whatever.
 // secret nil = it stays.
-func (s *shelf[E]) update(ctx context.Context, m *Manager, e E, secret *Secret) (E, error) {
+func (s *shelf[E]) update(ctx context.Context, c *Catalog, e E, secret *Secret) (E, error) {
 	key := s.key(e)
 	q := s.request("update", key, e)
 	if secret != nil {
 		q.secret = "set " + string(*secret)
 	}
-	return submit(ctx, m, q, func(w *work) (E, error) {
+	return submit(ctx, c.changes, q, func(w *work) (E, error) {
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return e, err
 		}
@@ -161,11 +161,11 @@ func (s *shelf[E]) update(ctx context.Context, m *Manager, e E, secret *Secret) 
 		if err := checkRevision(*s.rev(&e), *s.rev(&old)); err != nil {
 			return e, err
 		}
-		return e, s.replace(w, m, old, &e, secret)
+		return e, s.replace(w, c, old, &e, secret)
 	})
 }
 
-func (s *shelf[E]) replace(w *work, m *Manager, old E, e *E, secret *Secret) error {
+func (s *shelf[E]) replace(w *work, c *Catalog, old E, e *E, secret *Secret) error {
 	var wrong problems
 	*s.rev(e) = *s.rev(&old)
 	if s.prepare != nil {
@@ -199,11 +199,11 @@ func (s *shelf[E]) replace(w *work, m *Manager, old E, e *E, secret *Secret) err
 	if plain == "" {
 		return s.forgetSecret(w.Tx, *e)
 	}
-	return s.store(w, m, *e, plain)
+	return s.store(w, c, *e, plain)
 }
 
-func (s *shelf[E]) delete(ctx context.Context, m *Manager, key string, ifRevision int64) error {
-	return do(ctx, m, s.request("delete", key, ifRevision), func(w *work) error {
+func (s *shelf[E]) delete(ctx context.Context, c *Catalog, key string, ifRevision int64) error {
+	return do(ctx, c.changes, s.request("delete", key, ifRevision), func(w *work) error {
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return err
 		}
@@ -240,12 +240,12 @@ func (s *shelf[E]) checkSecret(wrong *problems, e *E, secret Secret) {
 	}
 }
 
-func (s *shelf[E]) store(w *work, m *Manager, e E, secret Secret) error {
+func (s *shelf[E]) store(w *work, c *Catalog, e E, secret Secret) error {
 	if secret == "" {
 		return nil
 	}
 	w.noteSecret(s.secret)
-	return m.putSecret(w.Tx, s.kind, s.key(e), s.secret, secret)
+	return c.putSecret(w.Tx, s.kind, s.key(e), s.secret, secret)
 }
 
 func (s *shelf[E]) forgetSecret(tx Tx, e E) error {

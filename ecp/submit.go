@@ -5,12 +5,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
 // errRefused is the cause of every refusal for want of a right, also where the
 // actor is told that there is no such thing: the audit tells them apart.
 var errRefused = errors.New("the actor does not hold the right")
+
+// Writer is the one door for changes that actors ask for: it makes of each one
+// transaction with its entry in the audit, and answers whoever repeats it.
+type Writer struct {
+	store    Store
+	now      func() time.Time
+	log      *slog.Logger
+	refusals buckets[string] // bounds what is written of refusals
+}
+
+func newWriter(store Store, log *slog.Logger, now func() time.Time) *Writer {
+	return &Writer{store: store, now: now, log: log, refusals: newRefusals()}
+}
 
 // request is a change that an actor asks for: what errors, the audit and
 // idempotency need to know of it.
@@ -37,25 +51,25 @@ type work struct {
 
 // submit carries one change out: in one transaction what fn writes, the audit
 // of it, and the answer for whoever repeats it. fn may run again.
-func submit[R any](ctx context.Context, m *Manager, q request, fn func(*work) (R, error)) (R, error) {
+func submit[R any](ctx context.Context, c *Writer, q request, fn func(*work) (R, error)) (R, error) {
 	var zero, out R
 	a, ok := ActorFrom(ctx)
 	if !ok {
 		_, err := authorize(ctx, q.op, RightRead, "")
 		return zero, err
 	}
-	once, err := m.once(ctx, a, q)
+	once, err := c.once(ctx, a, q)
 	if err != nil {
 		return zero, err
 	}
-	err = m.store.Write(ctx, func(tx Tx) error {
+	err = c.store.Write(ctx, func(tx Tx) error {
 		out = zero
 		if known, err := once.answer(tx, &out); err != nil {
 			return err
 		} else if known {
 			return q.mayHear(a)
 		}
-		w := &work{Tx: tx, actor: a, now: m.now().UTC(), asked: &q}
+		w := &work{Tx: tx, actor: a, now: c.now().UTC(), asked: &q}
 		var err error
 		if out, err = fn(w); err != nil {
 			return err
@@ -66,7 +80,7 @@ func submit[R any](ctx context.Context, m *Manager, q request, fn func(*work) (R
 		return once.keep(tx, out)
 	})
 	if err != nil {
-		m.auditRefusal(ctx, a, q, err)
+		c.auditRefusal(ctx, a, q, err)
 		return zero, explain(q.op, err, q.taken.Field, q.taken.Message)
 	}
 	return out, nil
@@ -82,8 +96,8 @@ func (q request) mayHear(a Actor) error {
 }
 
 // do is submit for changes that answer nothing.
-func do(ctx context.Context, m *Manager, q request, fn func(*work) error) error {
-	_, err := submit(ctx, m, q, func(w *work) (struct{}, error) { return struct{}{}, fn(w) })
+func do(ctx context.Context, c *Writer, q request, fn func(*work) error) error {
+	_, err := submit(ctx, c, q, func(w *work) (struct{}, error) { return struct{}{}, fn(w) })
 	return err
 }
 

@@ -63,45 +63,10 @@ func (t Target) Describe() (Kind, string, Index) { return KindTarget, t.Name, In
 // Copy gives t itself: it holds no reference.
 func (t Target) Copy() Payload { return t }
 
-func (m *Manager) targetShelf() *shelf[Target] {
-	return &shelf[Target]{
-		kind: KindTarget, what: "Kubernetes target", id: "name", read: RightCatalog, secret: "kubeconfig",
-		key: func(t Target) string { return t.Name }, rev: func(t *Target) *int64 { return &t.Revision },
-		set: func(t *Target, set bool) { t.KubeconfigSet = set },
-		check: func(p *problems, t *Target) {
-			validateSlug(p, "name", t.Name)
-			validateDescription(p, t.Description)
-			if !t.KubeconfigSet {
-				p.add("kubeconfig", "is missing")
-			}
-			for _, f := range t.Network.Wrong() {
-				p.add("network."+f.Field, "%s", f.Message)
-			}
-		},
-		learn: func(_ *problems, t *Target, _ Secret) { t.KubeconfigSet = true },
-		prepare: func(w *work, old, t *Target) error {
-			t.BuiltIn = false
-			if old != nil {
-				t.CreatedAt, t.KubeconfigSet = old.CreatedAt, old.KubeconfigSet
-				return m.keepsNetwork(w.Tx, *old, *t)
-			}
-			if m.provisioners[t.Name] != nil {
-				return &Error{Code: CodeExists, Message: "the program itself has a target of that name"}
-			}
-			t.CreatedAt = w.now
-			return deleteIfThere(w.Tx, KindPlatform, t.Name) // of an earlier target of the name
-		},
-		uses: func(tx Tx, t Target) ([]use, error) {
-			u, err := clustersThat(tx, func(r ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
-			return []use{u}, err
-		},
-	}
-}
-
 // Targets lists the Kubernetes targets, by name, with their health.
 // Kubeconfigs are not shown.
 func (m *Manager) Targets(ctx context.Context) ([]TargetInfo, error) {
-	all, err := m.targetShelf().list(ctx, m)
+	all, err := m.targetShelf().list(ctx, m.Catalog)
 	if err != nil {
 		return nil, err
 	}
@@ -166,71 +131,11 @@ func (m *Manager) targetUses(ctx context.Context) (map[string]int, error) {
 	return used, nil
 }
 
-// CreateTarget adds a Kubernetes target; its kubeconfig is stored encrypted.
-// Run begins to work with it at once.
-func (m *Manager) CreateTarget(ctx context.Context, t Target, kubeconfig Secret) (Target, error) {
-	if err := m.tryTarget(ctx, "create Kubernetes target", t, kubeconfig); err != nil {
-		return Target{}, err
-	}
-	t, err := m.targetShelf().create(ctx, m, t, kubeconfig)
-	m.targets.poke()
-	return t, err
-}
-
-// UpdateTarget replaces a Kubernetes target; its revision is the one that was
-// read, 0 = whatever. kubeconfig nil = it stays.
-func (m *Manager) UpdateTarget(ctx context.Context, t Target, kubeconfig *Secret) (Target, error) {
-	op := "update Kubernetes target " + t.Name
-	if err := m.builtIn(ctx, op, t.Name); err != nil {
-		return Target{}, err
-	}
-	if kubeconfig != nil && *kubeconfig == "" {
-		return Target{}, &Error{Code: CodeInvalid, Op: op, Message: "the request is not valid", Fields: []FieldError{{"kubeconfig", "is empty; it can be replaced, not taken away"}}}
-	}
-	if kubeconfig != nil {
-		if err := m.tryTarget(ctx, op, t, *kubeconfig); err != nil {
-			return Target{}, err
-		}
-	}
-	t, err := m.targetShelf().update(ctx, m, t, kubeconfig)
-	m.targets.poke()
-	return t, err
-}
-
-// DeleteTarget removes a Kubernetes target that no cluster names.
-func (m *Manager) DeleteTarget(ctx context.Context, name string, ifRevision int64) error {
-	if err := m.builtIn(ctx, "delete Kubernetes target "+name, name); err != nil {
-		return err
-	}
-	err := m.targetShelf().delete(ctx, m, name, ifRevision)
-	m.targets.poke()
-	return err
-}
-
-// builtIn refuses to change a target that the program was given.
-func (m *Manager) builtIn(ctx context.Context, op, name string) error {
-	if m.provisioners[name] == nil {
-		return nil
-	}
-	if _, err := authorize(ctx, op, RightAdmin, ""); err != nil {
-		return err
-	}
-	return fail(CodeUnsupported, op, "the program itself was given this target; it is changed where that is configured")
-}
-
-// tryTarget refuses a kubeconfig that no Provisioner can be made of. It is
-// asked before the transaction, and reaches nobody.
-func (m *Manager) tryTarget(ctx context.Context, op string, t Target, kubeconfig Secret) error {
-	a, ok := ActorFrom(ctx)
-	if !ok || !a.May(RightAdmin, "") || kubeconfig == "" || len(kubeconfig) > MaxSecret || len(t.Network.Wrong()) > 0 {
-		return nil // refused in the transaction
-	}
-	if m.newProvisioner == nil {
-		return fail(CodeUnsupported, op, "this program cannot add Kubernetes targets: it was given no Config.NewProvisioner")
-	}
-	p, err := m.newProvisioner(ctx, TargetConfig{Name: t.Name, Kubeconfig: kubeconfig, Network: t.Network})
+// tryTarget makes a Provisioner of a configuration, and closes it again.
+func (m *Manager) tryTarget(ctx context.Context, t TargetConfig) error {
+	p, err := m.newProvisioner(ctx, t)
 	if err != nil {
-		return &Error{Code: CodeInvalid, Op: op, Message: "the request is not valid", Fields: []FieldError{{"kubeconfig", "cannot be used: " + MessageOf(err)}}, Cause: err}
+		return err
 	}
 	return closeProvisioner(p)
 }

@@ -1,9 +1,6 @@
 package ecp
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // IPFamily is a version of the Internet Protocol, in Kubernetes' words.
 type IPFamily string
@@ -105,23 +102,6 @@ func networkOf(p Provisioner) TargetNetwork {
 		return t.Network()
 	}
 	return TargetNetwork{}
-}
-
-// keepsNetwork refuses to change what the nodes of clusters are named and reach one
-// another by: EMQX has stored these names, and the clusters would not take part in
-// the change.
-func (m *Manager) keepsNetwork(tx Tx, old, t Target) error {
-	fields := t.Network.movedFrom(old.Network)
-	if fields == "" {
-		return nil
-	}
-	clusters, err := clustersThat(tx, func(r ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
-	if err != nil || clusters.count == 0 {
-		return err
-	}
-	return &Error{
-		Code: CodeConflict, Message: fmt.Sprintf("%s of the network cannot change while there are clusters on the target: their nodes keep the names and addresses that EMQX has stored; add another target, or delete these clusters first", fields),
-	}
 }
 
 // wrongFamily says why a version of EMQX cannot run on a target; empty means that

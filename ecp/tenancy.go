@@ -100,20 +100,20 @@ func deceives(r rune) bool {
 }
 
 // Orgs lists the organisations the actor has a grant in.
-func (m *Manager) Orgs(ctx context.Context) ([]Org, error) {
-	return listVisible(ctx, m, "list organisations", Query{}, func(a Actor, o Org) bool { return a.sees(o.Name) })
+func (d *Directory) Orgs(ctx context.Context) ([]Org, error) {
+	return listVisible(ctx, d.store, "list organisations", Query{}, func(a Actor, o Org) bool { return a.sees(o.Name) })
 }
 
 // Org gives an organisation by its name.
-func (m *Manager) Org(ctx context.Context, name string) (Org, error) {
-	return readVisible(ctx, m, "read organisation "+name, "organisation", name, func(a Actor, o Org) bool { return a.sees(o.Name) })
+func (d *Directory) Org(ctx context.Context, name string) (Org, error) {
+	return readVisible(ctx, d.store, "read organisation "+name, "organisation", name, func(a Actor, o Org) bool { return a.sees(o.Name) })
 }
 
 // CreateOrg makes an organisation.
-func (m *Manager) CreateOrg(ctx context.Context, name, description string) (Org, error) {
+func (d *Directory) CreateOrg(ctx context.Context, name, description string) (Org, error) {
 	q := request{op: "create organisation", action: "create", kind: KindOrg, asked: []string{name, description},
 		taken: FieldError{"name", fmt.Sprintf("there is an organisation %q already", name)}}
-	return submit(ctx, m, q, func(w *work) (Org, error) {
+	return submit(ctx, d.changes, q, func(w *work) (Org, error) {
 		o := Org{Name: name, Description: description, CreatedAt: w.now, Revision: 1}
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return o, err
@@ -132,9 +132,9 @@ func (m *Manager) CreateOrg(ctx context.Context, name, description string) (Org,
 }
 
 // UpdateOrg changes what an organisation is described as.
-func (m *Manager) UpdateOrg(ctx context.Context, name, description string, ifRevision int64) (Org, error) {
+func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifRevision int64) (Org, error) {
 	q := request{op: "change organisation " + name, action: "update", kind: KindOrg, key: name, scope: name, asked: []any{description, ifRevision}}
-	return submit(ctx, m, q, func(w *work) (Org, error) {
+	return submit(ctx, d.changes, q, func(w *work) (Org, error) {
 		o, err := w.org(name, RightProjects)
 		if err != nil {
 			return o, err
@@ -155,9 +155,9 @@ func (m *Manager) UpdateOrg(ctx context.Context, name, description string, ifRev
 }
 
 // DeleteOrg removes an organisation without projects and people.
-func (m *Manager) DeleteOrg(ctx context.Context, name string, ifRevision int64) error {
+func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64) error {
 	q := request{op: "delete organisation " + name, action: "delete", kind: KindOrg, key: name, scope: name, asked: ifRevision}
-	return do(ctx, m, q, func(w *work) error {
+	return do(ctx, d.changes, q, func(w *work) error {
 		o, err := w.org(name, RightAdmin)
 		if err != nil {
 			return err
@@ -199,22 +199,22 @@ func (w *work) org(name string, right Right) (Org, error) {
 
 // Projects lists the projects the actor may read; org "" = of every
 // organisation.
-func (m *Manager) Projects(ctx context.Context, org string) ([]Project, error) {
-	return listVisible(ctx, m, "list projects", Query{}, func(a Actor, p Project) bool {
+func (d *Directory) Projects(ctx context.Context, org string) ([]Project, error) {
+	return listVisible(ctx, d.store, "list projects", Query{}, func(a Actor, p Project) bool {
 		return (org == "" || p.Org() == org) && a.May(RightRead, p.Path)
 	})
 }
 
 // Project gives a project by its path, "org/project".
-func (m *Manager) Project(ctx context.Context, path string) (Project, error) {
-	return readVisible(ctx, m, "read project "+path, "project", path, func(a Actor, p Project) bool { return a.May(RightRead, p.Path) })
+func (d *Directory) Project(ctx context.Context, path string) (Project, error) {
+	return readVisible(ctx, d.store, "read project "+path, "project", path, func(a Actor, p Project) bool { return a.May(RightRead, p.Path) })
 }
 
 // CreateProject makes a project in an organisation that is there.
-func (m *Manager) CreateProject(ctx context.Context, path, description string) (Project, error) {
+func (d *Directory) CreateProject(ctx context.Context, path, description string) (Project, error) {
 	q := request{op: "create project", action: "create", kind: KindProject, scope: Project{Path: path}.Org(), asked: []string{path, description},
 		taken: FieldError{"path", fmt.Sprintf("there is a project %q already", path)}}
-	return submit(ctx, m, q, func(w *work) (Project, error) {
+	return submit(ctx, d.changes, q, func(w *work) (Project, error) {
 		p := Project{Path: path, Description: description, CreatedAt: w.now, Revision: 1}
 		var wrong problems
 		if why := ValidateProject(path); why != "" {
@@ -229,7 +229,7 @@ func (m *Manager) CreateProject(ctx context.Context, path, description string) (
 		if err := wrong.err(""); err != nil {
 			return p, err
 		}
-		if err := m.limits.roomForProject(w.Tx, p); err != nil {
+		if err := d.limits.roomForProject(w.Tx, p); err != nil {
 			return p, err
 		}
 		w.note(p.Path, p.Path, nil, p)
@@ -265,9 +265,9 @@ func (l Limits) roomForProject(tx Tx, p Project) error {
 }
 
 // UpdateProject changes what a project is described as.
-func (m *Manager) UpdateProject(ctx context.Context, path, description string, ifRevision int64) (Project, error) {
+func (d *Directory) UpdateProject(ctx context.Context, path, description string, ifRevision int64) (Project, error) {
 	q := request{op: "change project " + path, action: "update", kind: KindProject, key: path, scope: path, asked: []any{description, ifRevision}}
-	return submit(ctx, m, q, func(w *work) (Project, error) {
+	return submit(ctx, d.changes, q, func(w *work) (Project, error) {
 		p, err := w.project(path)
 		if err != nil {
 			return p, err
@@ -289,9 +289,9 @@ func (m *Manager) UpdateProject(ctx context.Context, path, description string, i
 
 // DeleteProject removes a project without clusters, and in which nobody has
 // a grant.
-func (m *Manager) DeleteProject(ctx context.Context, path string, ifRevision int64) error {
+func (d *Directory) DeleteProject(ctx context.Context, path string, ifRevision int64) error {
 	q := request{op: "delete project " + path, action: "delete", kind: KindProject, key: path, scope: path, asked: ifRevision}
-	return do(ctx, m, q, func(w *work) error {
+	return do(ctx, d.changes, q, func(w *work) error {
 		p, err := w.project(path)
 		if err != nil {
 			return err

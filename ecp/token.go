@@ -106,12 +106,12 @@ func (u *uses) claim(hash string, now time.Time) bool {
 
 // Authenticate gives the actor that a token, or the secret of a session,
 // stands for. Any other is denied. Only hashes are stored and compared.
-func (m *Manager) Authenticate(ctx context.Context, secret string) (Actor, error) {
+func (d *Directory) Authenticate(ctx context.Context, secret string) (Actor, error) {
 	const op = "authenticate"
 	var t Token
 	var a Actor
-	hash, now := hashToken(secret), m.now().UTC()
-	err := m.store.Read(ctx, func(tx Tx) (err error) {
+	hash, now := hashToken(secret), d.now().UTC()
+	err := d.store.Read(ctx, func(tx Tx) (err error) {
 		t, _, err = Get[Token](tx, hash)
 		if errors.Is(err, ErrNotFound) {
 			a, err = bySession(tx, hash, now)
@@ -130,7 +130,7 @@ func (m *Manager) Authenticate(ctx context.Context, secret string) (Actor, error
 	if a, err = t.actor(now); err != nil {
 		return Actor{}, explain(op, err, "", "")
 	}
-	m.noteUse(ctx, t, now)
+	d.noteUse(ctx, t, now)
 	return a, nil
 }
 
@@ -144,12 +144,12 @@ func (t Token) actor(now time.Time) (Actor, error) {
 
 // noteUse writes in which minute a token was last used. Where that fails the
 // token is still good.
-func (m *Manager) noteUse(ctx context.Context, t Token, now time.Time) {
+func (d *Directory) noteUse(ctx context.Context, t Token, now time.Time) {
 	now = now.Truncate(lastUseEvery)
-	if !now.After(t.LastUsed) || !m.uses.claim(t.Hash, now) {
+	if !now.After(t.LastUsed) || !d.uses.claim(t.Hash, now) {
 		return
 	}
-	err := m.store.Write(ctx, func(tx Tx) error {
+	err := d.store.Write(ctx, func(tx Tx) error {
 		t, _, err := Get[Token](tx, t.Hash)
 		if err != nil {
 			return err
@@ -158,13 +158,13 @@ func (m *Manager) noteUse(ctx context.Context, t Token, now time.Time) {
 		return Put(tx, t, AnyVersion)
 	})
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrNotFound) {
-		m.log.WarnContext(ctx, "the last use of a token could not be written", "token", t.ID, "error", err)
+		d.log.WarnContext(ctx, "the last use of a token could not be written", "token", t.ID, "error", err)
 	}
 }
 
 // Tokens lists the API tokens whose grant lies within the actor's reach, by name.
-func (m *Manager) Tokens(ctx context.Context) ([]TokenInfo, error) {
-	all, err := listVisible(ctx, m, "list tokens", Query{}, func(a Actor, t Token) bool { return a.holds(t.grant()) })
+func (d *Directory) Tokens(ctx context.Context) ([]TokenInfo, error) {
+	all, err := listVisible(ctx, d.store, "list tokens", Query{}, func(a Actor, t Token) bool { return a.holds(t.grant()) })
 	if err != nil {
 		return nil, err
 	}
@@ -177,9 +177,9 @@ func (m *Manager) Tokens(ctx context.Context) ([]TokenInfo, error) {
 }
 
 // Token gives an API token by its id.
-func (m *Manager) Token(ctx context.Context, id string) (TokenInfo, error) {
+func (d *Directory) Token(ctx context.Context, id string) (TokenInfo, error) {
 	op := "read token " + id
-	found, err := listVisible(ctx, m, op, Query{Parent: id}, func(a Actor, t Token) bool { return a.holds(t.grant()) })
+	found, err := listVisible(ctx, d.store, op, Query{Parent: id}, func(a Actor, t Token) bool { return a.holds(t.grant()) })
 	if err != nil {
 		return TokenInfo{}, err
 	}
@@ -191,9 +191,9 @@ func (m *Manager) Token(ctx context.Context, id string) (TokenInfo, error) {
 
 // CreateToken makes an API token with a grant that the actor holds itself. It
 // is valid until it expires or is deleted, whatever becomes of who made it.
-func (m *Manager) CreateToken(ctx context.Context, r TokenRequest) (NewToken, error) {
+func (d *Directory) CreateToken(ctx context.Context, r TokenRequest) (NewToken, error) {
 	q := request{op: "create token", action: "create", kind: KindToken, scope: r.Grant.Where(), asked: r}
-	return submit(ctx, m, q, func(w *work) (NewToken, error) {
+	return submit(ctx, d.changes, q, func(w *work) (NewToken, error) {
 		if err := w.permit(RightMembers, ""); err != nil {
 			return NewToken{}, err
 		}
@@ -241,9 +241,9 @@ func regrant(err error) error {
 }
 
 // DeleteToken makes a token invalid at once.
-func (m *Manager) DeleteToken(ctx context.Context, id string) error {
+func (d *Directory) DeleteToken(ctx context.Context, id string) error {
 	q := request{op: "delete token " + id, action: "delete", kind: KindToken, key: id}
-	return do(ctx, m, q, func(w *work) error {
+	return do(ctx, d.changes, q, func(w *work) error {
 		t, err := w.token(id)
 		if err != nil {
 			return err

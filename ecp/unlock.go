@@ -7,9 +7,9 @@ import "context"
 // one is given, becomes one that the user has logged in from, and so what others
 // guess does not touch logins from there for 30 days. It needs what changing the
 // user's password needs. Only this process forgets: counts are kept in memory.
-func (m *Manager) UnlockUser(ctx context.Context, name, address string) error {
+func (d *Directory) UnlockUser(ctx context.Context, name, address string) error {
 	q := request{op: "unlock user " + name, action: "unlock", kind: KindUser, key: name, asked: address}
-	err := do(ctx, m, q, func(w *work) error {
+	err := do(ctx, d.changes, q, func(w *work) error {
 		u, err := w.user(name)
 		if err != nil {
 			return err
@@ -31,7 +31,7 @@ func (m *Manager) UnlockUser(ctx context.Context, name, address string) error {
 		return rememberOrigin(w.Tx, name, group, w.now)
 	})
 	if err == nil {
-		m.attempts.forgive(name)
+		d.attempts.forgive(name)
 	}
 	return err
 }

@@ -30,7 +30,7 @@ func (m *Manager) TakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (In
 	m.unrecordedTurn.Lock()
 	defer m.unrecordedTurn.Unlock()
 	u, refused := m.mayTakeOverUnrecorded(ctx, r)
-	out, err := submit(ctx, m, q, func(w *work) (created, error) {
+	out, err := submit(ctx, m.Writer, q, func(w *work) (created, error) {
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return created{}, err
 		}
@@ -98,7 +98,7 @@ func (m *Manager) RemoveUnrecorded(ctx context.Context, id ID, target, name stri
 		}
 		refused = &Error{Code: CodeInvalid, Message: "the cluster is removed with its data, and so has to be named", Fields: []FieldError{{"name", fmt.Sprintf("is %q; the cluster is called %q", name, called)}}}
 	}
-	err := do(ctx, m, q, func(w *work) error {
+	err := do(ctx, m.Writer, q, func(w *work) error {
 		if err := w.permit(RightAdmin, ""); err != nil {
 			return err
 		}
@@ -220,7 +220,7 @@ func (m *Manager) recordUnrecorded(w *work, rec *ClusterRecord) (Operation, erro
 	if err := Put(w.Tx, operation, 0); err != nil {
 		return Operation{}, err
 	}
-	if err := m.mayBook(w.Tx, 0, rec.Spec.Connections()+1); err != nil {
+	if err := mayBook(w.Tx, 0, rec.Spec.Connections()+1, w.now); err != nil {
 		return Operation{}, err
 	}
 	if err := reserve(w.Tx, w.actor, bookingOf(*rec)); err != nil {

@@ -123,8 +123,8 @@ func (a Actor) shown(u User) (User, bool) {
 }
 
 // Users lists the users with a grant within the actor's reach.
-func (m *Manager) Users(ctx context.Context) ([]User, error) {
-	users, err := listVisible(ctx, m, "list users", Query{}, func(a Actor, u User) bool { _, ok := a.shown(u); return ok })
+func (d *Directory) Users(ctx context.Context) ([]User, error) {
+	users, err := listVisible(ctx, d.store, "list users", Query{}, func(a Actor, u User) bool { _, ok := a.shown(u); return ok })
 	a, _ := ActorFrom(ctx)
 	for i, u := range users {
 		users[i], _ = a.shown(u)
@@ -133,8 +133,8 @@ func (m *Manager) Users(ctx context.Context) ([]User, error) {
 }
 
 // User gives a user by name; everybody may read themselves.
-func (m *Manager) User(ctx context.Context, name string) (User, error) {
-	u, err := readVisible(ctx, m, "read user "+name, "user", name, func(a Actor, u User) bool { _, ok := a.shown(u); return ok })
+func (d *Directory) User(ctx context.Context, name string) (User, error) {
+	u, err := readVisible(ctx, d.store, "read user "+name, "user", name, func(a Actor, u User) bool { _, ok := a.shown(u); return ok })
 	if err != nil {
 		return User{}, err
 	}
@@ -144,7 +144,7 @@ func (m *Manager) User(ctx context.Context, name string) (User, error) {
 }
 
 // CreateUser makes a user with grants that the actor holds itself.
-func (m *Manager) CreateUser(ctx context.Context, r UserRequest) (User, error) {
+func (d *Directory) CreateUser(ctx context.Context, r UserRequest) (User, error) {
 	u := User{Name: r.Name, DisplayName: r.DisplayName, Grants: slices.Clone(r.Grants), PasswordSet: r.Password != "", Revision: 1}
 	q := request{op: "create user", action: "create", kind: KindUser, scope: u.scope(), asked: u, secret: r.Password,
 		taken: FieldError{"name", fmt.Sprintf("there is a user %q already", r.Name)}}
@@ -154,11 +154,11 @@ func (m *Manager) CreateUser(ctx context.Context, r UserRequest) (User, error) {
 	}
 	validateDisplayName(&wrong, r.DisplayName)
 	validateGrants(&wrong, r.Grants)
-	hash, err := m.hashPassword(ctx, &wrong, q.op, r.Password)
+	hash, err := d.hashPassword(ctx, &wrong, q.op, r.Password)
 	if err != nil {
 		return User{}, err
 	}
-	return submit(ctx, m, q, func(w *work) (User, error) {
+	return submit(ctx, d.changes, q, func(w *work) (User, error) {
 		if err := w.permit(RightMembers, ""); err != nil {
 			return User{}, err
 		}
@@ -180,7 +180,7 @@ func (m *Manager) CreateUser(ctx context.Context, r UserRequest) (User, error) {
 
 // UpdateUser changes a user. Password and disabling need that all of the
 // user's grants lie within the actor's reach; grants are changed within it.
-func (m *Manager) UpdateUser(ctx context.Context, name string, c UserChange) (User, error) {
+func (d *Directory) UpdateUser(ctx context.Context, name string, c UserChange) (User, error) {
 	plain := c
 	plain.Password = nil
 	q := request{op: "change user " + name, action: "update", kind: KindUser, key: name, asked: plain}
@@ -198,11 +198,11 @@ func (m *Manager) UpdateUser(ctx context.Context, name string, c UserChange) (Us
 			wrong.add("password", "is empty; a password can be replaced, not taken away: disable the user")
 		}
 		var err error
-		if hash, err = m.hashPassword(ctx, &wrong, q.op, *c.Password); err != nil {
+		if hash, err = d.hashPassword(ctx, &wrong, q.op, *c.Password); err != nil {
 			return User{}, err
 		}
 	}
-	return submit(ctx, m, q, func(w *work) (User, error) {
+	return submit(ctx, d.changes, q, func(w *work) (User, error) {
 		before, err := w.user(name)
 		if err != nil {
 			return User{}, err
@@ -272,9 +272,9 @@ func (w *work) changed(u User, c UserChange) (User, error) {
 
 // DeleteUser removes a user and ends the sessions. Tokens the user has made
 // stay: they are the project's.
-func (m *Manager) DeleteUser(ctx context.Context, name string, ifRevision int64) error {
+func (d *Directory) DeleteUser(ctx context.Context, name string, ifRevision int64) error {
 	q := request{op: "delete user " + name, action: "delete", kind: KindUser, key: name, asked: ifRevision}
-	return do(ctx, m, q, func(w *work) error {
+	return do(ctx, d.changes, q, func(w *work) error {
 		u, err := w.user(name)
 		if err != nil {
 			return err

@@ -16,13 +16,13 @@ func noSuch(what, name string, cause error) error {
 }
 
 // listVisible lists the records of a kind that the actor may see.
-func listVisible[P Payload](ctx context.Context, m *Manager, op string, q Query, sees func(Actor, P) bool) ([]P, error) {
+func listVisible[P Payload](ctx context.Context, s Store, op string, q Query, sees func(Actor, P) bool) ([]P, error) {
 	a, err := authorize(ctx, op, RightRead, "")
 	if err != nil {
 		return nil, err
 	}
 	out := []P{}
-	err = m.store.Read(ctx, func(tx Tx) error {
+	err = s.Read(ctx, func(tx Tx) error {
 		out = out[:0]
 		for p, err := range List[P](tx, q) {
 			if err != nil {
@@ -41,13 +41,13 @@ func listVisible[P Payload](ctx context.Context, m *Manager, op string, q Query,
 }
 
 // readVisible gives one record; what the actor may not see is not found.
-func readVisible[P Payload](ctx context.Context, m *Manager, op, what, key string, sees func(Actor, P) bool) (P, error) {
+func readVisible[P Payload](ctx context.Context, s Store, op, what, key string, sees func(Actor, P) bool) (P, error) {
 	var p P
 	a, err := authorize(ctx, op, RightRead, "")
 	if err != nil {
 		return p, err
 	}
-	err = m.store.Read(ctx, func(tx Tx) (err error) {
+	err = s.Read(ctx, func(tx Tx) (err error) {
 		p, _, err = Get[P](tx, key)
 		return err
 	})
