@@ -32,12 +32,12 @@ func (k agentMemory) after(tick time.Time, agents []AgentRecord, v adoptedView) 
 	for _, a := range agents {
 		seen, _ := v.look.Obs.of(a.ID)
 		if v.reportsOf(seen) {
-			out.bad[a.ID] = k.bad[a.ID].next(seen.Report.troubled(), seen.Report.At)
+			out.bad[a.ID] = k.bad[a.ID].next(reportTroubled(*seen.Report), seen.Report.At)
 		} else if s, ok := k.bad[a.ID]; ok {
 			out.bad[a.ID] = s
 		}
 		since, was := k.away[a.ID]
-		member := slices.ContainsFunc(v.fresh, func(r AgentReport) bool { return r.hasNode(a.Node) })
+		member := slices.ContainsFunc(v.fresh, func(r AgentReport) bool { return reportHasNode(r, a.Node) })
 		left := v.replaced(a) || a.Node != "" && told && !member
 		switch {
 		case seen.Connected, !left && (told || !was):
@@ -315,7 +315,7 @@ func (m *Manager) removal(now time.Time, rec ClusterRecord, op *Operation, j Jud
 		o.Phase, o.Error = phaseIn(o.Kind, j.State), j.Message
 		if o.Phase.Final() {
 			o.EndedAt, rec.Status.Operation = now, ""
-			o.stepsDone(len(o.Steps))
+			stepsDone(&o, len(o.Steps))
 		}
 		out.op = &o
 	}

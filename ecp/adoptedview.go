@@ -188,8 +188,8 @@ func (v *adoptedView) newcomer() certainty {
 	return unheard
 }
 
-// since is when an agent was last there, or else registered.
-func (a AgentRecord) since(seen AgentObservation) time.Time {
+// agentSince is when an agent was last there, or else registered.
+func agentSince(a AgentRecord, seen AgentObservation) time.Time {
 	last := a.RegisteredAt
 	for _, t := range []time.Time{a.LastSeen, seen.Since} {
 		if t.After(last) {
@@ -205,7 +205,7 @@ func (v *adoptedView) away(a AgentRecord, seen AgentObservation, say func(Reason
 	if v.departing(a) {
 		why = fmt.Sprintf("; its node is no member of the cluster any more: remove the agent, or it is forgotten %s after that", v.t.AgentAge)
 	}
-	since := a.since(seen)
+	since := agentSince(a, seen)
 	if seen.Agent == "" && v.look.Obs.Since.After(since) {
 		since = v.look.Obs.Since
 	}
@@ -264,8 +264,8 @@ func nodesDown(r AgentReport) (out []string) {
 	return out
 }
 
-// troubled says whether a report tells of something that has to be seen twice.
-func (r AgentReport) troubled() bool { return !r.Complete() || len(nodesDown(r)) > 0 }
+// reportTroubled says whether a report tells of something that has to be seen twice.
+func reportTroubled(r AgentReport) bool { return !r.Complete() || len(nodesDown(r)) > 0 }
 
 // apartReports says in words which nodes disagree on who is a member, and when the
 // oldest report was received that says so; "" = none do.
@@ -273,7 +273,7 @@ func apartReports(reports []AgentReport) (told string, at time.Time) {
 	var words []string
 	for _, a := range reports {
 		for _, b := range reports {
-			if !a.disagrees(b) {
+			if !reportDisagrees(a, b) {
 				continue
 			}
 			words = append(words, fmt.Sprintf("%s does not count %s as running, which runs", a.Node, b.Node))
@@ -292,18 +292,18 @@ func apartReports(reports []AgentReport) (told string, at time.Time) {
 	return strings.Join(words, "; "), at
 }
 
-// disagrees says that a does not count b's node as running, which runs.
-func (r AgentReport) disagrees(b AgentReport) bool {
-	return r.Node != "" && b.Node != "" && r.Node != b.Node && r.Complete() && b.Complete() && !r.runs(b.Node) && b.runs(b.Node)
+// reportDisagrees says that a does not count b's node as running, which runs.
+func reportDisagrees(r AgentReport, b AgentReport) bool {
+	return r.Node != "" && b.Node != "" && r.Node != b.Node && r.Complete() && b.Complete() && !reportRuns(r, b.Node) && reportRuns(b, b.Node)
 }
 
-// runs says whether the node that reported counts another as running.
-func (r AgentReport) runs(node string) bool {
+// reportRuns says whether the node that reported counts another as running.
+func reportRuns(r AgentReport, node string) bool {
 	return slices.ContainsFunc(r.Description.Nodes, func(n BrokerNode) bool { return n.Name == node && n.Status == NodeRunning })
 }
 
-// hasNode says whether the node that reported knows of another at all.
-func (r AgentReport) hasNode(node string) bool {
+// reportHasNode says whether the node that reported knows of another at all.
+func reportHasNode(r AgentReport, node string) bool {
 	return slices.ContainsFunc(r.Description.Nodes, func(n BrokerNode) bool { return n.Name == node })
 }
 

@@ -107,7 +107,7 @@ func advance(t Timings, now time.Time, rec ClusterRecord, op *Operation, look Lo
 	}
 	newOp := finish(now, rec, op, look)
 	if newOp != nil {
-		newOp.tellEvacuated(did.evacuated)
+		tellEvacuated(newOp, did.evacuated)
 	}
 	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
 		rec.Status.Operation, rec.Status.Before, rec.Status.RepairOf = "", nil, ""
@@ -144,7 +144,7 @@ func learn(t Timings, now time.Time, rec *ClusterRecord, op *Operation, look Loo
 	} else if did.left {
 		st.Leaving = nil
 	}
-	st.forgetFormer(look.settings)
+	forgetFormer(st, look.settings)
 	learnRefusal(st, rec.Generation, look, did)
 	f := look.Found
 	if look.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting || recordOlder(*rec, f) != nil {

@@ -45,7 +45,7 @@ func (m *Manager) RegisterAgent(ctx context.Context, r AgentRegistration) (Agent
 			return &Error{Code: CodeDenied, Message: "the registration token is not known here; copy all of it from the cluster's guide, or ask for a new one there", Cause: ErrTokenUnknown}
 		}
 		if err == nil {
-			err = t.refuse(w.now)
+			err = refuseRegistration(t, w.now)
 		}
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func (m *Manager) registerTx(w *work, t RegistrationToken, r AgentRegistration) 
 		return is, "", fail(CodeConflict, "", fmt.Sprintf("the cluster %q has %d agents, no more are allowed; remove those that are not used any more first", rec.Name, n))
 	}
 	is.Cluster, is.Project, is.RegisteredAt, is.Token, is.Replaced = t.Cluster, rec.Project, w.now, t.ID, ""
-	AgentNote{Version: r.Version, OS: r.OS, Arch: r.Arch, Hostname: r.Hostname}.into(&is)
+	noteInto(AgentNote{Version: r.Version, OS: r.OS, Arch: r.Arch, Hostname: r.Hostname}, &is)
 	if node := clip(r.Node, maxAgentText); node != "" && node != is.Node {
 		// A node whose agent may be alive stays that one's: which of them is right
 		// shows when this one connects.
@@ -111,9 +111,9 @@ func (m *Manager) registerTx(w *work, t RegistrationToken, r AgentRegistration) 
 	t.Uses++
 	var before any
 	if known && left == "" {
-		before = was.audited()
+		before = auditedAgent(was)
 	}
-	w.note(string(is.ID), rec.Project, before, is.audited())
+	w.note(string(is.ID), rec.Project, before, auditedAgent(is))
 	if err := errors.Join(Put(w.Tx, is, AnyVersion), Put(w.Tx, t, AnyVersion)); err != nil {
 		return is, "", err
 	}
@@ -160,7 +160,7 @@ func (m *Manager) takeNode(w *work, project string, is *AgentRecord, others []Ag
 		}
 		was := other
 		other.Node, other.Replaced = "", is.ID
-		w.noteAs("take over node", string(other.ID), project, was.audited(), other.audited())
+		w.noteAs("take over node", string(other.ID), project, auditedAgent(was), auditedAgent(other))
 		if err := Put(w.Tx, other, AnyVersion); err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (m *Manager) leaveTx(w *work, a AgentRecord, action string) error {
 	if err != nil {
 		return err
 	}
-	w.noteAs(action, string(a.ID), rec.Project, a.audited(), nil)
+	w.noteAs(action, string(a.ID), rec.Project, auditedAgent(a), nil)
 	if err := w.Delete(KindAgent, string(a.ID)); err != nil {
 		return err
 	}
@@ -255,8 +255,8 @@ func (m *Manager) observe(id ID) AgentsObservation {
 	return m.link.Observe(id)
 }
 
-// audited is what the audit tells of an agent.
-func (a AgentRecord) audited() any {
+// auditedAgent is what the audit tells of an agent.
+func auditedAgent(a AgentRecord) any {
 	return struct {
 		Cluster  ID      `json:"cluster"`
 		Node     string  `json:"node,omitempty"`
@@ -270,8 +270,8 @@ func (a AgentRecord) audited() any {
 // maxAgentText is the longest text that an agent may tell of itself, in bytes.
 const maxAgentText = 255
 
-// into puts what a note says into a record, and reports whether that changed it.
-func (n AgentNote) into(a *AgentRecord) (changed bool) {
+// noteInto puts what a note says into a record, and reports whether that changed it.
+func noteInto(n AgentNote, a *AgentRecord) (changed bool) {
 	for _, f := range []struct {
 		field *string
 		is    string

@@ -39,7 +39,7 @@ func (m *Manager) Agents(ctx context.Context, id ID) ([]AgentInfo, error) {
 func (m *Manager) RemoveAgent(ctx context.Context, id ID, agent AgentID) error {
 	q := request{op: "remove agent " + clip(string(agent), maxAgentText), action: "remove", kind: KindAgent, key: string(agent), asked: id}
 	err := do(ctx, m.Writer, q, func(w *work) error {
-		if _, err := w.adopted(id, RightWrite); err != nil {
+		if _, err := adoptedForChange(w, id, RightWrite); err != nil {
 			return err
 		}
 		a, _, err := Get[AgentRecord](w.Tx, string(agent))
@@ -74,7 +74,7 @@ func (m *Manager) NoteAgent(ctx context.Context, agent AgentID, n AgentNote) err
 		if err != nil {
 			return err
 		}
-		id, changed = is.Cluster, n.into(&is)
+		id, changed = is.Cluster, noteInto(n, &is)
 		if node := clip(n.Node, maxAgentText); node != "" && (node != is.Node || is.Replaced != "") {
 			rec, _, err := loadTx(w.Tx, id)
 			if err != nil {

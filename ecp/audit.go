@@ -93,7 +93,7 @@ func newAuditEntry(ctx context.Context, a Actor, q request, now time.Time) Audit
 // that is refused again and again fills no disk: the rest is counted, and written
 // in sum.
 func (c *Writer) auditRefusal(ctx context.Context, a Actor, q request, err error) {
-	if !a.wasRefused(err) || ctx.Err() != nil {
+	if !wasRefused(a, err) || ctx.Err() != nil {
 		return
 	}
 	e := newAuditEntry(ctx, a, q, c.now().UTC())
@@ -109,7 +109,7 @@ func (c *Writer) auditRefusal(ctx context.Context, a Actor, q request, err error
 // wasRefused says whether an error is a refusal. That there is no such thing is
 // one, too, for who may not see everything: if only things that are there left
 // a trace, the number of changes would tell which are.
-func (a Actor) wasRefused(err error) bool {
+func wasRefused(a Actor, err error) bool {
 	return errors.Is(err, errRefused) || errors.Is(err, ErrNotFound) && !a.May(RightAdmin, "")
 }
 

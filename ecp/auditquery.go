@@ -88,7 +88,7 @@ func (c *Writer) auditPage(ctx context.Context, o AuditOptions) (page AuditPage,
 	if o.Kind != "" && o.Key != "" {
 		q.Parent = string(o.Kind) + "/" + o.Key
 	}
-	match := func(_ string, i Index) bool { return a.mayAudit(i.Project) && inScope(i.Project, o.Scope) }
+	match := func(_ string, i Index) bool { return mayAudit(a, i.Project) && inScope(i.Project, o.Scope) }
 	q.Match = match
 	err = c.store.Read(ctx, func(tx Tx) error {
 		page, more = AuditPage{Items: []AuditEntry{}}, false
@@ -122,7 +122,7 @@ func (c *Writer) auditPage(ctx context.Context, o AuditOptions) (page AuditPage,
 }
 
 // mayAudit says whether a may read the entries of a scope.
-func (a Actor) mayAudit(scope string) bool {
+func mayAudit(a Actor, scope string) bool {
 	if scope == "" {
 		return a.May(RightAdmin, "")
 	}

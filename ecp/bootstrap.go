@@ -23,7 +23,7 @@ func (d *Directory) Bootstrap(ctx context.Context, secret string) (bool, error) 
 		stored = true
 		t := Token{ID: "bootstrap", Hash: hashToken(secret), Name: "admin", Role: RoleSystem, CreatedAt: d.now().UTC(), CreatedBy: System.Name}
 		w := &work{Tx: tx, actor: System, now: t.CreatedAt}
-		w.note(t.ID, "", nil, t.info())
+		w.note(t.ID, "", nil, tokenInfo(t))
 		if err := w.writeNotes(ctx, request{action: "create", kind: KindToken}); err != nil {
 			return err
 		}

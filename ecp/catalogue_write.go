@@ -217,13 +217,13 @@ var registries = &shelf[Registry]{
 		if err != nil {
 			return nil, err
 		}
-		of, err := usesOf(tx, "image", Query{}, func(i Image) (string, bool) { return i.ID, i.host() == r.Host })
+		of, err := usesOf(tx, "image", Query{}, func(i Image) (string, bool) { return i.ID, imageHost(i) == r.Host })
 		return []use{of, clusters}, err
 	},
 }
 
-// host is the registry an image is pulled from.
-func (i Image) host() string {
+// imageHost is the registry an image is pulled from.
+func imageHost(i Image) string {
 	host, _, ok := strings.Cut(i.Reference, "/")
 	if !ok || !strings.ContainsAny(host, ".:") && host != "localhost" {
 		return dockerHub
@@ -267,7 +267,7 @@ func registryOf(tx Tx, i Image) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if r.Host == i.host() {
+		if r.Host == imageHost(i) {
 			return r.Name, nil
 		}
 	}
@@ -287,7 +287,7 @@ func (c *Catalog) UpdatePool(ctx context.Context, p Pool) (Pool, error) {
 		if err != nil {
 			return Pool{}, err
 		}
-		old = old.shown()
+		old = shownPool(old)
 		if err := checkRevision(p.Revision, old.Revision); err != nil {
 			return Pool{}, err
 		}
@@ -295,7 +295,7 @@ func (c *Catalog) UpdatePool(ctx context.Context, p Pool) (Pool, error) {
 		if err != nil {
 			return Pool{}, err
 		}
-		if err := p.check(old, largest); err != nil {
+		if err := checkPool(p, old, largest); err != nil {
 			return Pool{}, err
 		}
 		next := old
@@ -320,8 +320,8 @@ func largestCluster(tx Tx) (int, error) {
 	return largest, nil
 }
 
-// check says what is wrong with new limits.
-func (p Pool) check(used Pool, largest int) error {
+// checkPool says what is wrong with new limits.
+func checkPool(p Pool, used Pool, largest int) error {
 	var wrong, below problems
 	for _, limit := range []struct {
 		field    string
@@ -345,8 +345,8 @@ func (p Pool) check(used Pool, largest int) error {
 	return &Error{Code: CodeConflict, Message: "a limit cannot go below what is used; make clusters smaller or delete some first", Fields: below}
 }
 
-// shown gives the pool of an earlier build its first revision.
-func (p Pool) shown() Pool {
+// shownPool gives the pool of an earlier build its first revision.
+func shownPool(p Pool) Pool {
 	p.Revision = max(p.Revision, 1)
 	return p
 }

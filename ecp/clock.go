@@ -51,8 +51,8 @@ func newMark(st Status, wall, tick time.Time) mark {
 	return k
 }
 
-// shift moves the times of a task on.
-func (st *Status) shift(by lostTime) {
+// shiftDeadlines moves the times of a task on.
+func shiftDeadlines(st *Status, by lostTime) {
 	if !st.Deadline.IsZero() {
 		st.Deadline = st.Deadline.Add(by.deadline)
 	}
@@ -72,10 +72,10 @@ func moveDeadlines(t Timings, now time.Time, rec *ClusterRecord, op *Operation, 
 	stale := look.Unseen != ""
 	waiting := !stale && look.NotHeld != ""
 	if st.StaleFrom.IsZero() && st.WaitingFrom.IsZero() {
-		st.shift(did.lost)
+		shiftDeadlines(st, did.lost)
 	}
-	st.pause(&st.StaleFrom, stale, now)
-	st.pause(&st.WaitingFrom, waiting, now)
+	pauseDeadlines(st, &st.StaleFrom, stale, now)
+	pauseDeadlines(st, &st.WaitingFrom, waiting, now)
 	if stale || waiting {
 		return
 	}
@@ -87,16 +87,16 @@ func moveDeadlines(t Timings, now time.Time, rec *ClusterRecord, op *Operation, 
 	}
 }
 
-// pause notes in from since when deadlines stand still, and moves them on by
+// pauseDeadlines notes in from since when deadlines stand still, and moves them on by
 // that time when they do not any more: what was left then is left now, whatever
 // the clock did.
-func (st *Status) pause(from *time.Time, paused bool, now time.Time) {
+func pauseDeadlines(st *Status, from *time.Time, paused bool, now time.Time) {
 	switch {
 	case paused && from.IsZero():
 		*from = now
 	case !paused && !from.IsZero():
 		by := now.Sub(*from)
-		st.shift(lostTime{by, by})
+		shiftDeadlines(st, lostTime{by, by})
 		*from = time.Time{}
 	}
 }
@@ -113,7 +113,7 @@ func fairTimes(t Timings, now time.Time, rec *ClusterRecord) {
 		st.Deadline = most
 	}
 	if l := st.Leaving; l != nil {
-		patience := rec.Spec.Hosted.Evacuation.deadline()
+		patience := drainDeadline(rec.Spec.Hosted.Evacuation)
 		if end := l.Since.Add(patience); end.Before(least) {
 			l.Since = least.Add(-patience)
 		}

@@ -28,7 +28,7 @@ func TestPatienceAndClocks(t *testing.T) {
 			k.planned = time.Second
 			lost := k.lost(st, t0.Add(c.wall), t0.Add(c.tick))
 			require.Equal(t, lostTime{c.lost, c.lost}, lost)
-			st.shift(lost)
+			shiftDeadlines(&st, lost)
 			require.Equal(t, t0.Add(time.Minute+c.lost), st.Deadline)
 			require.Equal(t, t0.Add(c.lost), st.Leaving.Since)
 

@@ -25,12 +25,12 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (Info, Operation,
 	}
 	q := request{op: op, action: "create", kind: KindCluster, scope: r.Project, asked: r,
 		taken: FieldError{"name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project)}}
-	if err := m.beforehand(ctx, q, func(tx Tx, a Actor) (change, error) {
+	if err := m.beforehand(ctx, q, func(tx Tx, a Actor) (proposal, error) {
 		if err := a.permitProject("", RightWrite, r.Project); err != nil {
-			return change{}, err
+			return proposal{}, err
 		}
 		rec, err := m.newRecord(tx, a, r)
-		return change{is: rec}, err
+		return proposal{is: rec}, err
 	}); err != nil {
 		return Info{}, Operation{}, err
 	}

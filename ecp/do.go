@@ -74,7 +74,7 @@ func (m *Manager) decide(tx Tx, rec ClusterRecord, cmd Command) (decision, error
 		return d, err
 	}
 	if rec.Mode == Hosted && old.Spec.Hosted != nil {
-		rec.Status.noteFormer(old.Spec.Hosted.Config, rec.Spec.Hosted.Config)
+		noteFormer(&rec.Status, old.Spec.Hosted.Config, rec.Spec.Hosted.Config)
 	}
 	if d.kind == "" && cmd.Kind() == CommandUpdate { // nothing that nodes would notice
 		next = rec.Status.State
@@ -185,7 +185,7 @@ func (m *Manager) carry(tx Tx, d *decision, rec *ClusterRecord, cmd Command) err
 		rec.Restarts++
 		rec.Resolved.Connections = rec.Spec.Hosted.Connections
 		rec.Generation++
-		d.kind, d.patience = OpRestart, m.timings.Create+time.Duration(ordinalsOf(*rec))*rec.Spec.Hosted.Evacuation.deadline()
+		d.kind, d.patience = OpRestart, m.timings.Create+time.Duration(ordinalsOf(*rec))*drainDeadline(rec.Spec.Hosted.Evacuation)
 	default:
 		return fail(CodeInvalid, "", fmt.Sprintf("%T is not a command of this package", cmd))
 	}
@@ -209,7 +209,7 @@ func illegal(rec ClusterRecord, kind CommandKind) error {
 // Do takes a command; see [Cluster].
 func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
 	q := request{op: string(cmd.Kind()) + " cluster " + string(h.id), action: string(cmd.Kind()), kind: KindCluster, key: string(h.id), asked: cmd, taken: takenBy(cmd)}
-	if err := h.m.beforehand(ctx, q, func(tx Tx, a Actor) (change, error) { return h.m.changeOf(tx, a, h.id, cmd) }); err != nil {
+	if err := h.m.beforehand(ctx, q, func(tx Tx, a Actor) (proposal, error) { return h.m.changeOf(tx, a, h.id, cmd) }); err != nil {
 		return Operation{}, err
 	}
 	operation, err := submit(ctx, h.m.Writer, q, func(w *work) (Operation, error) { return h.m.take(w, h.id, cmd) })
@@ -224,16 +224,16 @@ func (h handle) Do(ctx context.Context, cmd Command) (Operation, error) {
 }
 
 // changeOf returns what of a command the platform has to be asked about.
-func (m *Manager) changeOf(tx Tx, a Actor, id ID, cmd Command) (change, error) {
+func (m *Manager) changeOf(tx Tx, a Actor, id ID, cmd Command) (proposal, error) {
 	switch cmd.(type) {
 	case Update, PutBack:
 	default:
-		return change{}, nil
+		return proposal{}, nil
 	}
 	var scope string
 	rec, _, err := m.mayDo(tx, a, &scope, id, cmd)
 	if err != nil {
-		return change{}, err
+		return proposal{}, err
 	}
 	d, err := m.decide(tx, rec, cmd)
 	return changeBy(rec, d), err
@@ -441,7 +441,7 @@ func (h handle) Plan(ctx context.Context, cmd Command) (plan Plan, err error) {
 		_, err := authorize(ctx, op, RightRead, "")
 		return Plan{}, err
 	}
-	var planned change
+	var planned proposal
 	err = h.m.store.Read(ctx, func(tx Tx) error {
 		var scope string
 		rec, _, err := h.m.mayDo(tx, actor, &scope, h.id, cmd)

@@ -20,9 +20,9 @@ var errOtherRights = fail(CodeUnavailable, opWatch, "your rights have changed; b
 // goodUntil is the end of the credential that the actor came with; zero where it
 // has none. The error says that it is no good now, or that its rights have
 // changed since. What an embedder vouches for is good for ever.
-func (a Actor) goodUntil(tx Tx, now time.Time) (end time.Time, _ error) {
+func goodUntil(a Actor, tx Tx, now time.Time) (end time.Time, _ error) {
 	if user := a.user(); user != "" {
-		return a.sessionUntil(tx, user, now)
+		return sessionUntil(a, tx, user, now)
 	}
 	id, isToken := strings.CutPrefix(a.Credential, tokenCredential)
 	if !isToken {
@@ -37,12 +37,12 @@ func (a Actor) goodUntil(tx Tx, now time.Time) (end time.Time, _ error) {
 	return end, fail(CodeDenied, opWatch, "the token was deleted")
 }
 
-func (a Actor) sessionUntil(tx Tx, user string, now time.Time) (end time.Time, _ error) {
+func sessionUntil(a Actor, tx Tx, user string, now time.Time) (end time.Time, _ error) {
 	all, err := sessionsOf(tx, user)
 	if err != nil {
 		return end, err
 	}
-	i := slices.IndexFunc(all, func(s session) bool { return a.Credential == sessionCredential+s.ID })
+	i := slices.IndexFunc(all, func(s storedSession) bool { return a.Credential == sessionCredential+s.ID })
 	if i < 0 {
 		return end, fail(CodeDenied, opWatch, "the session has ended; log in again")
 	}
@@ -51,7 +51,7 @@ func (a Actor) sessionUntil(tx Tx, user string, now time.Time) (end time.Time, _
 	}
 	u, _, err := Get[User](tx, user)
 	if err == nil {
-		err = a.endedBy(Change{Kind: KindUser, Payload: u})
+		err = endedBy(a, Change{Kind: KindUser, Payload: u})
 	}
 	if errors.Is(err, ErrNotFound) {
 		err = fail(CodeDenied, opWatch, "the session has ended; log in again")
@@ -68,7 +68,7 @@ func (d *Directory) standing(ctx context.Context) (end time.Time, seq int64, _ e
 		return end, 0, err
 	}
 	err = d.store.Read(ctx, func(tx Tx) error {
-		end, err = actor.goodUntil(tx, d.now())
+		end, err = goodUntil(actor, tx, d.now())
 		if err == nil {
 			seq, err = tx.Seq()
 		}
@@ -94,13 +94,13 @@ func (d *Directory) whileGood(ctx context.Context) (_ context.Context, cancel co
 
 // endedBy says why a change leaves an actor with other rights than it came
 // with, or with none; nil if it does not.
-func (a Actor) endedBy(c Change) error {
+func endedBy(a Actor, c Change) error {
 	switch p := c.Payload.(type) {
 	case Token:
 		if c.Deleted && a.Credential == tokenCredential+p.ID {
 			return fail(CodeDenied, opWatch, "the token was deleted")
 		}
-	case session:
+	case storedSession:
 		if c.Deleted && a.Credential == sessionCredential+p.ID {
 			return fail(CodeDenied, opWatch, "the session has ended; log in again")
 		}

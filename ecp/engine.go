@@ -361,7 +361,7 @@ func desiredOf(rec ClusterRecord, found Observation) Desired {
 // desired is what a record wants of its platform in the end.
 func desired(rec ClusterRecord) Desired {
 	d := Desired{
-		ID: rec.ID, Project: rec.Project, Name: rec.Name, Generation: rec.Generation, ChangeID: rec.changeID(), Manifest: manifestOf(rec), Spec: rec.Spec.Hosted.Clone(),
+		ID: rec.ID, Project: rec.Project, Name: rec.Name, Generation: rec.Generation, ChangeID: changeIDOf(rec), Manifest: manifestOf(rec), Spec: rec.Spec.Hosted.Clone(),
 		Image: rec.Resolved.Image, Size: rec.Resolved.Size, Replicas: wantedNodes(rec), Restarts: rec.Restarts,
 		RenderVersion: rec.Status.RenderVersion, Create: !rec.Status.Dispatched && !rec.Deleting,
 	}

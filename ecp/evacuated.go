@@ -43,7 +43,7 @@ func (m *Manager) evacuated(id ID, l Leaving) *EvacuatedNode {
 }
 
 // tellEvacuated adds what was last seen of a node to an operation.
-func (o *Operation) tellEvacuated(e *EvacuatedNode) {
+func tellEvacuated(o *Operation, e *EvacuatedNode) {
 	if e == nil {
 		return
 	}

@@ -12,25 +12,25 @@ const foresight = 5 * time.Second
 
 // change is what a cluster is to become, for the platform to judge. The zero
 // value is nothing that it has to be asked about.
-type change struct {
+type proposal struct {
 	was *ClusterRecord // nil = there is no such cluster yet
 	is  ClusterRecord
 }
 
 // changeBy returns the change that a decision makes, where its spec is another
 // one.
-func changeBy(was ClusterRecord, d decision) change {
+func changeBy(was ClusterRecord, d decision) proposal {
 	if was.Mode != Hosted || d.nothing || d.kind != OpUpdate && d.kind != OpPutBack {
-		return change{}
+		return proposal{}
 	}
-	return change{&was, d.rec}
+	return proposal{&was, d.rec}
 }
 
 // foresee asks the platform whether it would ever take a change. The error says
 // what it never takes, and in which field; note says for a plan what is not known.
 // What it refuses of the cluster as it is already, it may go on to refuse: that
 // must not hold up other changes.
-func (m *Manager) foresee(ctx context.Context, c change) (note string, err error) {
+func (m *Manager) foresee(ctx context.Context, c proposal) (note string, err error) {
 	if c.is.Mode != Hosted {
 		return "", nil
 	}
@@ -59,7 +59,7 @@ func (m *Manager) foresee(ctx context.Context, c change) (note string, err error
 
 // addForesight puts into a plan what is not known of the platform's opinion, or
 // returns its refusal.
-func (m *Manager) addForesight(ctx context.Context, plan *Plan, c change) error {
+func (m *Manager) addForesight(ctx context.Context, plan *Plan, c proposal) error {
 	note, err := m.foresee(ctx, c)
 	if note != "" {
 		plan.Notes = append(plan.Notes, note)
@@ -91,7 +91,7 @@ func neverTaken(err error, r *Refusal) error {
 // beforehand refuses a request that the platform would never carry out, before
 // anything of it is stored. look says what it changes. Where it finds that out
 // in vain the request goes on: who carries it out says what is wrong with it.
-func (m *Manager) beforehand(ctx context.Context, q request, look func(tx Tx, a Actor) (change, error)) error {
+func (m *Manager) beforehand(ctx context.Context, q request, look func(tx Tx, a Actor) (proposal, error)) error {
 	a, ok := ActorFrom(ctx)
 	if !ok {
 		return nil
@@ -100,9 +100,9 @@ func (m *Manager) beforehand(ctx context.Context, q request, look func(tx Tx, a 
 	if err != nil {
 		return nil //nolint:nilerr // submit says it
 	}
-	var c change
+	var c proposal
 	err = m.store.Read(ctx, func(tx Tx) error {
-		c = change{}
+		c = proposal{}
 		var answer any
 		if known, err := once.answer(tx, &answer); known || err != nil {
 			return err

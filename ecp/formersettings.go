@@ -9,7 +9,7 @@ import "slices"
 // noteFormer remembers the settings that are in the older spec and not in the
 // newer one, with their values as they are stored: sealed where they may be
 // secrets. They take no more room than settings may.
-func (st *Status) noteFormer(older, newer map[string]string) {
+func noteFormer(st *Status, older, newer map[string]string) {
 	out := map[string]string{}
 	room := MaxSettings
 	keep := func(settings map[string]string) {
@@ -32,7 +32,7 @@ func (st *Status) noteFormer(older, newer map[string]string) {
 }
 
 // forgetFormer forgets those that no node has the value of any more.
-func (st *Status) forgetFormer(seen *settingsSeen) {
+func forgetFormer(st *Status, seen *settingsSeen) {
 	if seen == nil || len(seen.Ended) == 0 {
 		return
 	}

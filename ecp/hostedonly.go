@@ -19,7 +19,7 @@ func refuseHostedOnly(mode Mode, cmd Command) error {
 		return refuse
 	}
 	u, _ := cmd.(Update)
-	for _, name := range u.hostedFields() {
+	for _, name := range hostedFields(u) {
 		refuse.Fields = append(refuse.Fields, FieldError{"spec." + name, "only hosted clusters have this"})
 	}
 	if len(refuse.Fields) == 0 {
@@ -30,7 +30,7 @@ func refuseHostedOnly(mode Mode, cmd Command) error {
 
 // hostedFields names the fields of the patch that only hosted specs have, in
 // their order there. A patch that is no JSON object names none.
-func (u Update) hostedFields() (out []string) {
+func hostedFields(u Update) (out []string) {
 	var given map[string]json.RawMessage
 	if json.Unmarshal(u.Patch, &given) != nil {
 		return nil

@@ -30,8 +30,8 @@ func (l LBProfile) Copy() Payload {
 	return l
 }
 
-// covers says whether the profile is for a number of connections.
-func (l LBProfile) covers(connections int) bool {
+// profileCovers says whether the profile is for a number of connections.
+func profileCovers(l LBProfile, connections int) bool {
 	return connections >= l.MinConnections && (l.MaxConnections == 0 || connections <= l.MaxConnections)
 }
 
@@ -122,7 +122,7 @@ func lbProfileFor(tx Tx, connections int) (LBProfile, error) {
 		if err != nil {
 			return l, err
 		}
-		if l.covers(connections) {
+		if profileCovers(l, connections) {
 			fit = append(fit, l)
 		}
 	}

@@ -34,7 +34,7 @@ func reserve(tx Tx, a Actor, b booking) error {
 	if err != nil {
 		return err
 	}
-	if err := p.refuse(b.connections, b.clusters); err != nil {
+	if err := poolRefuses(p, b.connections, b.clusters); err != nil {
 		return err
 	}
 	p.UsedConnections += b.connections
@@ -65,7 +65,7 @@ func bookQuotas(tx Tx, a Actor, from, to booking, book bool) error {
 		if err != nil {
 			return err
 		}
-		if err := q.refuse(tx, a, more, field); err != nil {
+		if err := quotaRefuses(q, tx, a, more, field); err != nil {
 			return err
 		}
 		if q.UsedConnections += more; book {
@@ -88,8 +88,8 @@ func quotasOf(from, to booking) (out []string) {
 	return out
 }
 
-// refuse says why the pool does not hold what is asked for; nil if it does.
-func (p Pool) refuse(connections, clusters int) error {
+// poolRefuses says why the pool does not hold what is asked for; nil if it does.
+func poolRefuses(p Pool, connections, clusters int) error {
 	quota := func(field, format string, args ...any) error {
 		return &Error{Code: CodeQuotaExceeded, Message: "the pool does not hold what was asked for",
 			Fields: []FieldError{{Field: field, Message: fmt.Sprintf(format, args...)}}}
@@ -133,7 +133,7 @@ func rebook(tx Tx, a Actor, from, to booking) error {
 	if err != nil {
 		return err
 	}
-	if err := p.refuseMore(from.connections, to.connections); err != nil {
+	if err := poolRefusesMore(p, from.connections, to.connections); err != nil {
 		return err
 	}
 	p.UsedConnections += to.connections - from.connections
@@ -146,20 +146,20 @@ func mayRebook(tx Tx, a Actor, from, to booking) error {
 	if err != nil || from == to {
 		return err
 	}
-	if err := p.refuseMore(from.connections, to.connections); err != nil {
+	if err := poolRefusesMore(p, from.connections, to.connections); err != nil {
 		return err
 	}
 	return bookQuotas(tx, a, from, to, false)
 }
 
-// refuseMore says why a cluster cannot have another number of connections;
+// poolRefusesMore says why a cluster cannot have another number of connections;
 // giving some back is never refused.
-func (p Pool) refuseMore(from, to int) error {
+func poolRefusesMore(p Pool, from, to int) error {
 	if to <= from {
 		return nil
 	}
 	p.UsedConnections -= from
-	return p.refuse(to, 0)
+	return poolRefuses(p, to, 0)
 }
 
 // mayBook says whether anything more can be booked at all.
@@ -168,11 +168,11 @@ func mayBook(tx Tx, from, to int, now time.Time) error {
 	if err != nil || to <= from {
 		return err
 	}
-	return p.expiredBy(now)
+	return poolExpired(p, now)
 }
 
-// expiredBy says why nothing more can be booked at a time; "" if it can.
-func (p Pool) expiredBy(now time.Time) error {
+// poolExpired says why nothing more can be booked at a time; "" if it can.
+func poolExpired(p Pool, now time.Time) error {
 	if p.ExpiresAt.IsZero() || now.Before(p.ExpiresAt) {
 		return nil
 	}

@@ -27,7 +27,7 @@ func TestPoolRefuses(t *testing.T) {
 		{"overbooked after the pool was made smaller", Pool{Connections: 10, UsedConnections: 50}, 1, 1, "spec.connections", false},
 		{"nothing booked in an overbooked pool", Pool{Clusters: 5, UsedClusters: 1}, 0, 1, "", true},
 	} {
-		err := c.pool.refuse(c.connections, c.clusters)
+		err := poolRefuses(c.pool, c.connections, c.clusters)
 		require.Equal(t, c.good, err == nil, "%s: %v", c.name, err)
 		if err != nil {
 			var e *Error

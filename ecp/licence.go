@@ -150,14 +150,14 @@ func learnLicence(p *problems, l *Licence, content Secret) {
 	case l.Format == LicenceV5 && strings.ContainsAny(text, " \n\r\t"):
 		p.add("content", "is not a key: it has spaces or line breaks")
 	case l.Format == LicenceV5:
-		l.learnKey(text)
+		learnKey(l, text)
 	default:
-		l.learnFile(text)
+		learnFile(l, text)
 	}
 }
 
 // learnKey reads a v5 key: base64 of lines, a dot, and a signature.
-func (l *Licence) learnKey(key string) {
+func learnKey(l *Licence, key string) {
 	payload, _, _ := strings.Cut(key, ".")
 	b, err := base64.StdEncoding.DecodeString(payload)
 	lines := strings.Split(string(b), "\n")
@@ -175,7 +175,7 @@ func (l *Licence) learnKey(key string) {
 }
 
 // learnFile reads a v4 file: a certificate.
-func (l *Licence) learnFile(text string) {
+func learnFile(l *Licence, text string) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return

@@ -88,14 +88,14 @@ func limitAfter(now time.Time, rec ClusterRecord, op *Operation, out limitOutcom
 	}
 	switch {
 	case out.done:
-		rec.limitReached(now, out)
-		op.endLimit(now, PhaseSucceeded, "", out)
+		limitReached(&rec, now, out)
+		endLimit(op, now, PhaseSucceeded, "", out)
 	case op != nil && (out.final || late):
-		rec.limitFailed(now, out)
-		op.endLimit(now, PhaseFailed, limitFailure(out, late), out)
+		limitFailed(&rec, now, out)
+		endLimit(op, now, PhaseFailed, limitFailure(out, late), out)
 	case op != nil:
 		op.Phase, op.Error = PhaseRunning, cause(MessageOf(out.err))
-		op.stepsDone(out.steps)
+		stepsDone(op, out.steps)
 	}
 	if op != nil && op.Phase.Final() && rec.Status.Operation == op.ID {
 		rec.Status.Operation, rec.Status.Before = "", nil
@@ -104,7 +104,7 @@ func limitAfter(now time.Time, rec ClusterRecord, op *Operation, out limitOutcom
 }
 
 // limitReached notes that the broker has what it is to have.
-func (r *ClusterRecord) limitReached(now time.Time, out limitOutcome) {
+func limitReached(r *ClusterRecord, now time.Time, out limitOutcome) {
 	n, release := r.limitTarget()
 	if release {
 		r.Status.Limit = nil
@@ -124,7 +124,7 @@ func (r *ClusterRecord) limitReached(now time.Time, out limitOutcome) {
 
 // limitFailed goes back to what was set last. What may have reached the broker
 // stays booked until that is known.
-func (r *ClusterRecord) limitFailed(now time.Time, out limitOutcome) {
+func limitFailed(r *ClusterRecord, now time.Time, out limitOutcome) {
 	l := r.Status.Limit
 	if out.read {
 		l.Sent = slices.DeleteFunc(l.Sent, func(n int) bool { return n != out.is.Set && n != out.is.InForce })
@@ -158,16 +158,16 @@ func limitFailure(out limitOutcome, late bool) string {
 }
 
 // endLimit ends an operation; nil means that none waits.
-func (o *Operation) endLimit(now time.Time, p Phase, why string, out limitOutcome) {
+func endLimit(o *Operation, now time.Time, p Phase, why string, out limitOutcome) {
 	if o == nil {
 		return
 	}
 	o.Phase, o.Error, o.EndedAt = p, why, now
 	if p != PhaseSucceeded {
-		o.stepsDone(out.steps)
+		stepsDone(o, out.steps)
 		return
 	}
-	o.stepsDone(len(o.Steps))
+	stepsDone(o, len(o.Steps))
 	o.Note = out.note
 	if is := out.is; o.Note == "" && is.InForce > 0 && is.InForce < is.Set {
 		o.Note = fmt.Sprintf("EMQX keeps to %d connections: its license allows no more", is.InForce)
@@ -175,7 +175,7 @@ func (o *Operation) endLimit(now time.Time, p Phase, why string, out limitOutcom
 }
 
 // stepsDone marks the first steps as done.
-func (o *Operation) stepsDone(n int) {
+func stepsDone(o *Operation, n int) {
 	for i := range o.Steps {
 		o.Steps[i].Done, o.Steps[i].Total = truth(i < n), 1
 	}

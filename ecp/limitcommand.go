@@ -17,7 +17,7 @@ func noLimit(why string) error {
 // again after somebody has set another at the broker. It reports the latter.
 func (m *Manager) carryLimit(d *decision, rec *ClusterRecord, before ClusterRecord, u Update) (again bool, _ error) {
 	was, n := before.Spec.Connections(), rec.Spec.Connections()
-	again = was == n && n > 0 && u.asksConnections() && before.limitUnsure()
+	again = was == n && n > 0 && asksConnections(u) && limitUnsure(before)
 	if was == n && !again {
 		return false, nil
 	}
@@ -53,7 +53,7 @@ func (m *Manager) noLimitFor(rec ClusterRecord) string {
 
 // asksConnections reports whether a change says how many connections there are to
 // be, be it as many as before.
-func (u Update) asksConnections() bool {
+func asksConnections(u Update) bool {
 	if u.Patch == nil {
 		return u.Spec != nil
 	}
@@ -65,7 +65,7 @@ func (u Update) asksConnections() bool {
 
 // limitUnsure reports whether the broker may have another limit than the one that was
 // set from here last, and nothing is under way about that.
-func (r ClusterRecord) limitUnsure() bool {
+func limitUnsure(r ClusterRecord) bool {
 	return r.Status.Limit != nil && r.Status.Operation == "" && ConditionOf(r.Status.Conditions, CondUpToDate).Status != True
 }
 

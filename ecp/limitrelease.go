@@ -46,7 +46,7 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ClusterRecord) error {
 		if op != nil && !op.Phase.Final() {
 			o := op.Clone()
 			o.Note = out.note
-			o.stepsDone(1)
+			stepsDone(&o, 1)
 			if err := Put(tx, o, AnyVersion); err != nil {
 				return err
 			}

@@ -69,7 +69,7 @@ type LogLine struct {
 // nobody else. The error refuses the query; nothing has then been read.
 func (m *Manager) Logs(ctx context.Context, id ID, q LogQuery) (iter.Seq2[LogLine, error], error) {
 	op := "read logs of " + string(id)
-	q, err := q.checked(op)
+	q, err := checkedQuery(q, op)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +91,8 @@ func (m *Manager) Logs(ctx context.Context, id ID, q LogQuery) (iter.Seq2[LogLin
 	return func(yield func(LogLine, error) bool) { r.read(ctx, nodes, yield) }, nil
 }
 
-// checked gives the query with its defaults, or says what is wrong with it.
-func (q LogQuery) checked(op string) (LogQuery, error) {
+// checkedQuery gives the query with its defaults, or says what is wrong with it.
+func checkedQuery(q LogQuery, op string) (LogQuery, error) {
 	var wrong []FieldError
 	if q.Level != "" && !emqxlog.Level(q.Level).Valid() {
 		wrong = append(wrong, FieldError{"level", "is none of " + strings.Join(words(LogLevels()), ", ")})
@@ -124,12 +124,12 @@ func words[T ~string](list []T) (out []string) {
 	return out
 }
 
-// wants says whether a line is asked for; q is checked.
-func (q LogQuery) wants(l LogLine) bool {
+// wanted says whether a line is asked for; q is checked.
+func wanted(q LogQuery, l LogLine) bool {
 	return emqxlog.Level(l.Level).AtLeast(emqxlog.Level(q.Level)) &&
 		!l.At.Before(q.Since) && (q.Until.IsZero() || l.At.Before(q.Until)) &&
 		(q.Query == "" || strings.Contains(strings.ToLower(l.Raw), q.Query))
 }
 
 // unfiltered: the last lines of a log are those that are asked for.
-func (q LogQuery) unfiltered() bool { return q.Level == "" && q.Query == "" && q.Until.IsZero() }
+func unfiltered(q LogQuery) bool { return q.Level == "" && q.Query == "" && q.Until.IsZero() }

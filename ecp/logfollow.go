@@ -193,7 +193,7 @@ func (r *logs) followNode(ctx context.Context, name string, s *source, lines cha
 
 // hand gives a line to whoever reads, or gives up with ctx.
 func (r *logs) hand(ctx context.Context, lines chan<- LogLine, l LogLine) bool {
-	if l.Gap == "" && !r.q.wants(l) {
+	if l.Gap == "" && !wanted(r.q, l) {
 		return true
 	}
 	select {

@@ -169,17 +169,17 @@ type orderedLine struct {
 // perLine is what a line costs beside its texts, in bytes.
 const perLine = 256
 
-func (l LogLine) size() int { return perLine + 3*len(l.Raw) } // the texts of fields and message are about the line once more
+func lineSize(l LogLine) int { return perLine + 3*len(l.Raw) } // the texts of fields and message are about the line once more
 
 func (r *recent) add(l LogLine) {
 	o := orderedLine{l, l.At}
 	if n := len(r.lines); n > 0 && r.lines[n-1].order.After(o.order) {
 		o.order = r.lines[n-1].order
 	}
-	r.lines, r.size = append(r.lines, o), r.size+l.size()
+	r.lines, r.size = append(r.lines, o), r.size+lineSize(l)
 	for len(r.lines) > r.most || r.size > r.room && len(r.lines) > 1 {
 		r.lost = r.lost || len(r.lines) <= r.most
-		r.size -= r.lines[0].size()
+		r.size -= lineSize(r.lines[0].LogLine)
 		r.lines[0] = orderedLine{}
 		r.lines = r.lines[1:]
 	}
@@ -191,7 +191,7 @@ func (r *logs) history(ctx context.Context, node logNode, keep *recent, mark *bo
 	defer cancel()
 	join := logJoin{node: node.name, now: r.m.now}
 	take := func(l LogLine, ok bool) {
-		if ok && (l.Gap != "" || r.q.wants(l)) {
+		if ok && (l.Gap != "" || wanted(r.q, l)) {
 			keep.add(l)
 		}
 		if ok {

@@ -91,7 +91,7 @@ func (r logReading) ofPod() LogOptions {
 	o := LogOptions{Follow: r.follow, Since: r.mark.at}
 	switch {
 	case !r.follow:
-		if o.Since = r.q.Since; r.q.unfiltered() {
+		if o.Since = r.q.Since; unfiltered(r.q) {
 			o.Tail = r.q.Limit + spareLines
 		}
 	case o.Since.IsZero():

@@ -411,6 +411,6 @@ func TestUntoldEvacuationMayWait(t *testing.T) {
 		{Leaving{}, EvacuationUntold, time.Hour, true},
 		{begun, EvacuationCutting, 0, false},
 	} {
-		require.Equal(t, c.want, c.leaving.waitsUnseen(EvacuationProgress{Phase: c.phase}, t0.Add(c.after), 20*time.Second), "%+v", c)
+		require.Equal(t, c.want, waitsUnseen(c.leaving, EvacuationProgress{Phase: c.phase}, t0.Add(c.after), 20*time.Second), "%+v", c)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // none.
 const leaveWithin = 10 * time.Minute
 
-func (e Evacuation) deadline() time.Duration {
+func drainDeadline(e Evacuation) time.Duration {
 	if e.DeadlineS > 0 {
 		return time.Duration(e.DeadlineS) * time.Second
 	}
@@ -138,7 +138,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 		return false
 	}
 	spec := v.rec.Spec.Hosted.Evacuation
-	end := leaving.Since.Add(spec.deadline())
+	end := leaving.Since.Add(drainDeadline(spec))
 	over := look.At.After(end) && !did.firstLook // nobody looked while the program was down
 	var at EvacuationProgress
 	err := m.aboutClients(ctx, p, v, node, func(ctx context.Context, e Evacuator) (err error) {
@@ -156,7 +156,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	switch {
 	case errors.Is(err, ErrUnsupported): // clients are cut, and come back elsewhere
 		return true
-	case err == nil && nobodyLeft(at) && !leaving.waitsUnseen(at, look.At, m.timings.noticeOf(v.rec.Resolved.Image.Version)), over && spec.OnDeadline != StopAtTime:
+	case err == nil && nobodyLeft(at) && !waitsUnseen(*leaving, at, look.At, m.timings.noticeOf(v.rec.Resolved.Image.Version)), over && spec.OnDeadline != StopAtTime:
 		did.evacuated = m.evacuated(v.rec.ID, *leaving)
 		return true
 	case err != nil:

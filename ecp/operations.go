@@ -115,13 +115,13 @@ func operationsOf(tx Tx, id ID) ([]Operation, error) {
 		}
 		all = append(all, o)
 	}
-	slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(b.place(), a.place()) })
+	slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(placeOf(b), placeOf(a)) })
 	return all, nil
 }
 
-// place is where an operation stands in a list: by time, and where that is the
+// placeOf is where an operation stands in a list: by time, and where that is the
 // same by id.
-func (o Operation) place() string { return sortableTime(o.CreatedAt) + " " + string(o.ID) }
+func placeOf(o Operation) string { return sortableTime(o.CreatedAt) + " " + string(o.ID) }
 
 // page gives what comes behind a place, also where nothing stands there any more.
 func (o OperationOptions) page(all []Operation, after, project string) OperationPage {
@@ -131,11 +131,11 @@ func (o OperationOptions) page(all []Operation, after, project string) Operation
 	o.Limit = min(o.Limit, ListLimit)
 	out := OperationPage{Items: []Operation{}}
 	for _, each := range all {
-		if after != "" && each.place() >= after {
+		if after != "" && placeOf(each) >= after {
 			continue
 		}
 		if len(out.Items) == o.Limit {
-			out.Next = base64.RawURLEncoding.EncodeToString([]byte(out.Items[o.Limit-1].place()))
+			out.Next = base64.RawURLEncoding.EncodeToString([]byte(placeOf(out.Items[o.Limit-1])))
 			break
 		}
 		each.Project = project
@@ -196,7 +196,7 @@ func (m *Manager) overOperations(tx Tx, now time.Time) (over []string, _ error) 
 		if len(all) <= m.limits.Operations {
 			continue
 		}
-		slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(b.place(), a.place()) })
+		slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(placeOf(b), placeOf(a)) })
 		for _, o := range all[m.limits.Operations:] {
 			over = append(over, string(o.ID))
 		}

@@ -61,7 +61,7 @@ func hasherBusy(err error) error {
 }
 
 // setPassword stores a password's hash, and says so in the audit; "" = nothing.
-func (w *work) setPassword(user, hash string) error {
+func setPassword(w *work, user, hash string) error {
 	if hash == "" {
 		return nil
 	}
@@ -109,8 +109,8 @@ func (d *Directory) ChangePassword(ctx context.Context, old, password string) er
 		before := u
 		u.Revision++
 		u.UpdatedAt = w.now
-		w.note(name, u.scope(), before, u)
-		if err := w.setPassword(name, hash); err != nil {
+		w.note(name, userScope(u), before, u)
+		if err := setPassword(w, name, hash); err != nil {
 			return err
 		}
 		if err := endSessions(w.Tx, name); err != nil {

@@ -45,7 +45,7 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (Plan, error)
 		return errors.Join(Put(tx, rec, 0), errPlanned)
 	})
 	if errors.Is(err, errPlanned) && !errors.As(err, new(*Error)) {
-		if err = m.addForesight(ctx, &plan, change{is: made}); err == nil {
+		if err = m.addForesight(ctx, &plan, proposal{is: made}); err == nil {
 			return plan, nil
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // fleet drives the engine by hand: random commands, looks, faults, crashes and
 // time against a world, with everything that must always hold checked at every
 // write and after every look.
-type fleet struct {
+type fleetTest struct {
 	t    *rapid.T
 	m    *Manager
 	s    *mapStore
@@ -37,8 +37,8 @@ type task struct {
 	stale time.Duration
 }
 
-func newFleet(t *rapid.T) *fleet {
-	f := &fleet{t: t, s: newMapStore(), w: newWorld(), now: t0, stored: map[ID]ClusterRecord{}, task: map[ID]*task{}, before: map[OperationID]Wanted{}}
+func newFleet(t *rapid.T) *fleetTest {
+	f := &fleetTest{t: t, s: newMapStore(), w: newWorld(), now: t0, stored: map[ID]ClusterRecord{}, task: map[ID]*task{}, before: map[OperationID]Wanted{}}
 	f.s.wrote = f.wrote
 	f.w.remade = func(id ID, what string) {
 		require.False(t, f.stored[id].Status.Dispatched, "%s of %s was made anew unasked\n%s", what, id, f.story())
@@ -52,7 +52,7 @@ func newFleet(t *rapid.T) *fleet {
 	return f
 }
 
-func (f *fleet) restart() {
+func (f *fleetTest) restart() {
 	m, err := New(asSystem(), Config{
 		Store: f.s, Provisioners: map[string]Provisioner{"default": f.w}, Adapters: []Adapter{worldAdapter{f.w}}, Now: func() time.Time { return f.now },
 		Defaults: Defaults{Projects: []string{"default/default", "default/other"}, Pool: &Pool{Connections: 100, Clusters: 3},
@@ -63,11 +63,11 @@ func (f *fleet) restart() {
 	m.setTick(func() time.Time { return f.now })
 }
 
-func (f *fleet) say(format string, args ...any) {
+func (f *fleetTest) say(format string, args ...any) {
 	f.tale = append(f.tale, f.now.Format("15:04:05.0 ")+fmt.Sprintf(format, args...))
 }
 
-func (f *fleet) story() string {
+func (f *fleetTest) story() string {
 	out := ""
 	for _, line := range f.tale[max(0, len(f.tale)-60):] {
 		out += line + "\n"
@@ -75,14 +75,14 @@ func (f *fleet) story() string {
 	return out
 }
 
-func (f *fleet) require(ok bool, format string, args ...any) {
+func (f *fleetTest) require(ok bool, format string, args ...any) {
 	if !ok {
 		f.t.Fatalf(format+"\n%s", append(args, f.story())...)
 	}
 }
 
 // wrote checks everything that must hold of what one transaction stored.
-func (f *fleet) wrote(puts []Record) {
+func (f *fleetTest) wrote(puts []Record) {
 	var hops []ClusterRecord
 	for _, r := range puts {
 		if rec, ok := r.Payload.(ClusterRecord); ok {
@@ -96,7 +96,7 @@ func (f *fleet) wrote(puts []Record) {
 	f.operations()
 }
 
-func (f *fleet) hop(rec ClusterRecord, last bool) {
+func (f *fleetTest) hop(rec ClusterRecord, last bool) {
 	old, known := f.stored[rec.ID]
 	st := rec.Status
 	f.say("%s %s (%s) %s", rec.ID, st.State, st.Reason, st.Message)
@@ -123,7 +123,7 @@ func (f *fleet) hop(rec ClusterRecord, last bool) {
 }
 
 // edge checks that a hop is one of the tables'.
-func (f *fleet) edge(rec ClusterRecord, from State) {
+func (f *fleetTest) edge(rec ClusterRecord, from State) {
 	to := rec.Status.State
 	if f.cmd != nil {
 		want, _ := HostedStates.Next(from, f.cmd.Kind())
@@ -134,7 +134,7 @@ func (f *fleet) edge(rec ClusterRecord, from State) {
 }
 
 // clock measures the time a task had, and that it was not cut short.
-func (f *fleet) clock(old, rec ClusterRecord, known bool) {
+func (f *fleetTest) clock(old, rec ClusterRecord, known bool) {
 	id, st := rec.ID, rec.Status
 	if !known || (f.cmd != nil && (old.Status.State != st.State || old.Deleting != rec.Deleting)) || (st.State.Unsteady() && !old.Status.State.Unsteady() && !rec.Deleting) {
 		f.task[id] = &task{began: f.now}
@@ -156,7 +156,7 @@ func (f *fleet) clock(old, rec ClusterRecord, known bool) {
 	}
 }
 
-func (f *fleet) ledger() {
+func (f *fleetTest) ledger() {
 	var want Pool
 	for _, r := range f.s.records[KindCluster] {
 		want.UsedClusters++
@@ -174,7 +174,7 @@ func (f *fleet) ledger() {
 }
 
 // operations: at most one of a cluster is not final, and the cluster names it.
-func (f *fleet) operations() {
+func (f *fleetTest) operations() {
 	open := map[ID]OperationID{}
 	for _, r := range f.s.records[KindOperation] {
 		o := r.Payload.(Operation)
@@ -195,7 +195,7 @@ func (f *fleet) operations() {
 }
 
 // live lists the clusters in the order of their making: ids are random.
-func (f *fleet) live() []ID {
+func (f *fleetTest) live() []ID {
 	var out []ID
 	for _, key := range sortedKeys(f.s.records[KindCluster]) {
 		out = append(out, ID(key))
@@ -205,7 +205,7 @@ func (f *fleet) live() []ID {
 	return out
 }
 
-func (f *fleet) create() {
+func (f *fleetTest) create() {
 	f.n++
 	spec := HostedSpec{Nodes: rapid.IntRange(1, 3).Draw(f.t, "nodes"), Connections: rapid.IntRange(1, 60).Draw(f.t, "connections")}
 	if rapid.IntRange(0, 4).Draw(f.t, "off") == 0 {
@@ -220,11 +220,11 @@ var someCommands = []Command{Start{}, Stop{}, Repair{}, Delete{}, Delete{Force: 
 	Restart{}, Update{Patch: []byte(`{"nodes":1}`)}, Update{Patch: []byte(`{"nodes":2}`)}, Update{Patch: []byte(`{"nodes":4}`)}, Update{Patch: []byte(`{"image":"b"}`)},
 	Update{Patch: []byte(`{"image":"a","nodes":3}`)}, Update{Patch: []byte(`{"size":"2C4G"}`)}, Update{Patch: []byte(`{"evacuation":{"deadline":60,"onDeadline":"stop"}}`)}}
 
-func (f *fleet) command(id ID) {
+func (f *fleetTest) command(id ID) {
 	f.do(id, rapid.SampledFrom(someCommands).Draw(f.t, "command"))
 }
 
-func (f *fleet) do(id ID, cmd Command) {
+func (f *fleetTest) do(id ID, cmd Command) {
 	before, at := f.stored[id], f.s.seq
 	plan, planErr := f.m.Cluster(id).Plan(asSystem(), cmd)
 	f.cmd = cmd
@@ -247,7 +247,7 @@ func (f *fleet) do(id ID, cmd Command) {
 }
 
 // cancel takes the cluster's operation back, if it has one.
-func (f *fleet) cancel(id ID) {
+func (f *fleetTest) cancel(id ID) {
 	before, at := f.stored[id], f.s.seq
 	o, there := f.s.records[KindOperation][string(before.Status.Operation)].Payload.(Operation)
 	if !there {
@@ -278,7 +278,7 @@ func (f *fleet) cancel(id ID) {
 }
 
 // look lets the engine work on a cluster once, and checks what it then says.
-func (f *fleet) look(id ID) {
+func (f *fleetTest) look(id ID) {
 	f.m.pass(asSystem(), id)
 	rec, there := f.stored[id]
 	if !there || f.s.fault != nil {
@@ -315,7 +315,7 @@ func (f *fleet) look(id ID) {
 // rest looks until nothing more follows, which may take the hops of one
 // deletion or the nodes that never ran of one change, and then sees that another
 // look with nothing new writes nothing.
-func (f *fleet) rest(id ID) {
+func (f *fleetTest) rest(id ID) {
 	for range 4 + 2*MaxNodes {
 		f.look(id)
 	}
@@ -329,7 +329,7 @@ var errFault = errors.New("the disk is away")
 
 // broken lets the store fail during what is done, before or after it keeps the
 // change; then the process may end.
-func (f *fleet) broken(do func()) {
+func (f *fleetTest) broken(do func()) {
 	after, left := rapid.Bool().Draw(f.t, "after"), rapid.IntRange(0, 1).Draw(f.t, "writes")
 	f.s.fault = func(kept bool) error {
 		if kept == after {
@@ -349,7 +349,7 @@ func (f *fleet) broken(do func()) {
 	}
 }
 
-func (f *fleet) fault(id ID) {
+func (f *fleetTest) fault(id ID) {
 	p, n := f.w.at(id), rapid.IntRange(0, 2).Draw(f.t, "ordinal")
 	faults := []struct {
 		name string
@@ -385,7 +385,7 @@ func (p *platform) touch(n int, do func(*worldPod)) {
 	}
 }
 
-func (f *fleet) wait() {
+func (f *fleetTest) wait() {
 	d := rapid.SampledFrom([]time.Duration{300 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 16 * time.Minute}).Draw(f.t, "wait")
 	if rapid.Bool().Draw(f.t, "nobody looks") {
 		f.now = f.now.Add(d)
@@ -400,7 +400,7 @@ func (f *fleet) wait() {
 }
 
 // step does one random thing.
-func (f *fleet) step() {
+func (f *fleetTest) step() {
 	ids := f.live()
 	if len(ids) == 0 {
 		f.create()
@@ -435,7 +435,7 @@ func (f *fleet) step() {
 }
 
 // heal takes every fault away and sees that all clusters end where they should.
-func (f *fleet) heal() {
+func (f *fleetTest) heal() {
 	f.say("everything is mended")
 	f.w.unseen, f.w.failApply, f.w.failDelete, f.w.refuse, f.w.refuseLB = false, false, false, false, false
 	for _, p := range f.w.clusters {

@@ -97,9 +97,9 @@ func bookedIn(tx Tx, of string) ([]booked, error) {
 	return out, nil
 }
 
-// refuse returns why an actor cannot have more connections; nil if it can.
+// quotaRefuses returns why an actor cannot have more connections; nil if it can.
 // Whoever may not see what others have booked is not told how much that is.
-func (q Quota) refuse(tx Tx, a Actor, more int, field string) error {
+func quotaRefuses(q Quota, tx Tx, a Actor, more int, field string) error {
 	free := max(q.Connections-q.UsedConnections, 0)
 	if q.Connections == 0 || more <= free {
 		return nil
@@ -186,7 +186,7 @@ func (d *Directory) UpdateQuota(ctx context.Context, q Quota) (Quota, error) {
 		if err := errors.Join(w.permit(right, where), checkRevision(q.Revision, old.Revision)); err != nil {
 			return Quota{}, err
 		}
-		if err := q.check(old); err != nil {
+		if err := checkQuota(q, old); err != nil {
 			return Quota{}, err
 		}
 		next := old
@@ -199,8 +199,8 @@ func (d *Directory) UpdateQuota(ctx context.Context, q Quota) (Quota, error) {
 	})
 }
 
-// check returns what is wrong with a new limit, as it is with the pool's.
-func (q Quota) check(old Quota) error {
+// checkQuota returns what is wrong with a new limit, as it is with the pool's.
+func checkQuota(q Quota, old Quota) error {
 	var wrong problems
 	switch {
 	case q.Connections < 0:

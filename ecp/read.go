@@ -189,7 +189,7 @@ func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[Change, erro
 				err = errOver
 			}
 			if err == nil && c.Seq > now { // what was before, the actor came with
-				err = actor.endedBy(c)
+				err = endedBy(actor, c)
 			}
 			if err != nil {
 				yield(Change{}, err)
@@ -273,5 +273,5 @@ func (m *Manager) Pool(ctx context.Context) (Pool, error) {
 	if err != nil {
 		return Pool{}, explain(op, err, "", "")
 	}
-	return p.shown(), nil
+	return shownPool(p), nil
 }

@@ -48,7 +48,7 @@ func byTokenID(tx Tx, a Actor, now time.Time) (Actor, error) {
 		if err != nil {
 			return Actor{}, err
 		}
-		return t.actor(now)
+		return tokenActor(t, now)
 	}
 	return Actor{}, ErrNotFound
 }
@@ -60,7 +60,7 @@ func bySessionID(tx Tx, a Actor, now time.Time) (Actor, error) {
 		return Actor{}, err
 	}
 	id := strings.TrimPrefix(a.Credential, sessionCredential)
-	i := slices.IndexFunc(all, func(s session) bool { return s.ID == id })
+	i := slices.IndexFunc(all, func(s storedSession) bool { return s.ID == id })
 	if i < 0 {
 		return Actor{}, ErrNotFound
 	}

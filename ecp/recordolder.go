@@ -29,9 +29,9 @@ func noteChange(rec *ClusterRecord) {
 	rec.Changes = append(slices.Clip(rec.Changes), newChangeID(rec.Generation))
 }
 
-// changeID is that of the record's generation; "" where an earlier build has
+// changeIDOf is that of the record's generation; "" where an earlier build has
 // made it.
-func (r ClusterRecord) changeID() string {
+func changeIDOf(r ClusterRecord) string {
 	if n := len(r.Changes); n > 0 && r.Changes[n-1].Generation == r.Generation {
 		return r.Changes[n-1].ID
 	}

@@ -73,7 +73,7 @@ var decoders = map[Kind]func([]byte) (Payload, error){
 	KindOrg:          decode[Org],
 	KindUser:         decode[User],
 	KindPassword:     decode[passwordHash],
-	KindSession:      decode[session],
+	KindSession:      decode[storedSession],
 	KindLoginOrigins: decode[loginOrigins],
 	KindAudit:        decode[AuditEntry],
 	KindAnswered:     decode[answered],

@@ -55,8 +55,8 @@ func (t RegistrationToken) Describe() (Kind, string, Index) {
 // Copy gives t itself: it holds no reference.
 func (t RegistrationToken) Copy() Payload { return t }
 
-// refuse returns why nobody can register with the token any more; nil = they can.
-func (t RegistrationToken) refuse(now time.Time) error {
+// refuseRegistration returns why nobody can register with the token any more; nil = they can.
+func refuseRegistration(t RegistrationToken, now time.Time) error {
 	const next = "; ask for a new one in the cluster's guide"
 	switch {
 	case !t.RevokedAt.IsZero():
@@ -67,11 +67,13 @@ func (t RegistrationToken) refuse(now time.Time) error {
 	return nil
 }
 
-// valid reports whether agents can register with the token.
-func (t RegistrationToken) valid(now time.Time) bool { return t.refuse(now) == nil }
+// validRegistration reports whether agents can register with the token.
+func validRegistration(t RegistrationToken, now time.Time) bool {
+	return refuseRegistration(t, now) == nil
+}
 
-// shown is a token as the audit tells of it.
-func (t RegistrationToken) shown() any {
+// shownRegistration is a token as the audit tells of it.
+func shownRegistration(t RegistrationToken) any {
 	return struct {
 		ID        string    `json:"id"`
 		ExpiresAt time.Time `json:"expiresAt"`
@@ -95,7 +97,7 @@ func (m *Manager) CreateRegistration(ctx context.Context, id ID, life time.Durat
 	}
 	q := request{op: "make registration token of " + string(id), action: "create", kind: KindRegistrationToken, asked: []any{id, life}}
 	out, err := submit(ctx, m.Writer, q, func(w *work) (newRegistration, error) {
-		rec, err := w.adopted(id, RightWrite)
+		rec, err := adoptedForChange(w, id, RightWrite)
 		if err != nil {
 			return newRegistration{}, err
 		}
@@ -106,14 +108,14 @@ func (m *Manager) CreateRegistration(ctx context.Context, id ID, life time.Durat
 		if life < MinRegistrationLife || life > MaxRegistrationLife {
 			wrong.add("life", "is %s; %s to %s are allowed", life, MinRegistrationLife, MaxRegistrationLife)
 		}
-		if err := errors.Join(wrong.err(""), w.roomForRegistration(id)); err != nil {
+		if err := errors.Join(wrong.err(""), roomForRegistration(w, id)); err != nil {
 			return newRegistration{}, err
 		}
 		secret := randomHex(16) // 128 bits
 		t := RegistrationToken{
 			ID: "reg-" + randomHex(8), Hash: hashToken(secret), Cluster: id, CreatedAt: w.now, CreatedBy: w.actor.Name, ExpiresAt: w.now.Add(life),
 		}
-		w.note(t.ID, rec.Project, nil, t.shown())
+		w.note(t.ID, rec.Project, nil, shownRegistration(t))
 		return newRegistration{t, Secret(secret)}, Put(w.Tx, t, 0)
 	})
 	return out.Token, out.Secret, err
@@ -121,12 +123,12 @@ func (m *Manager) CreateRegistration(ctx context.Context, id ID, life time.Durat
 
 // roomForRegistration refuses to make tokens without end, and forgets the oldest of
 // those that are over where there are many.
-func (w *work) roomForRegistration(id ID) error {
+func roomForRegistration(w *work, id ID) error {
 	all, err := childrenIn[RegistrationToken](w.Tx, id)
 	if err != nil {
 		return err
 	}
-	over := slices.DeleteFunc(slices.Clone(all), func(t RegistrationToken) bool { return t.valid(w.now) })
+	over := slices.DeleteFunc(slices.Clone(all), func(t RegistrationToken) bool { return validRegistration(t, w.now) })
 	if valid := len(all) - len(over); valid >= maxRegistrations {
 		return fail(CodeConflict, "", fmt.Sprintf("the cluster has %d registration tokens that are good; use one of them, for several agents if need be, or revoke some", valid))
 	}
@@ -170,7 +172,7 @@ func (m *Manager) Registrations(ctx context.Context, id ID) ([]RegistrationToken
 func (m *Manager) RevokeRegistration(ctx context.Context, id ID, token string) error {
 	q := request{op: "revoke registration token " + token, action: "revoke", kind: KindRegistrationToken, key: token, asked: id}
 	return do(ctx, m.Writer, q, func(w *work) error {
-		rec, err := w.adopted(id, RightWrite)
+		rec, err := adoptedForChange(w, id, RightWrite)
 		if err != nil {
 			return err
 		}
@@ -187,7 +189,7 @@ func (m *Manager) RevokeRegistration(ctx context.Context, id ID, token string) e
 			return nil
 		}
 		t.RevokedAt = w.now
-		w.note(t.ID, rec.Project, all[i].shown(), t.shown())
+		w.note(t.ID, rec.Project, shownRegistration(all[i]), shownRegistration(t))
 		return Put(w.Tx, t, AnyVersion)
 	})
 }
@@ -198,19 +200,19 @@ func (m *Manager) RevokeRegistration(ctx context.Context, id ID, token string) e
 func revokeRegistrations(w *work, rec ClusterRecord) error {
 	all, err := childrenIn[RegistrationToken](w.Tx, rec.ID)
 	for _, t := range all {
-		if !t.valid(w.now) {
+		if !validRegistration(t, w.now) {
 			continue
 		}
 		was := t
 		t.RevokedAt = w.now
-		w.notes = append(w.notes, AuditEntry{Action: "revoke", Kind: KindRegistrationToken, Key: t.ID, Scope: rec.Project, Changes: compare(was.shown(), t.shown())})
+		w.notes = append(w.notes, AuditEntry{Action: "revoke", Kind: KindRegistrationToken, Key: t.ID, Scope: rec.Project, Changes: compare(shownRegistration(was), shownRegistration(t))})
 		err = errors.Join(err, Put(w.Tx, t, AnyVersion))
 	}
 	return err
 }
 
-// adopted loads an adopted cluster over whose project the actor holds a right.
-func (w *work) adopted(id ID, right Right) (ClusterRecord, error) {
+// adoptedForChange loads an adopted cluster over whose project the actor holds a right.
+func adoptedForChange(w *work, id ID, right Right) (ClusterRecord, error) {
 	rec, _, err := loadTx(w.Tx, id)
 	if errors.Is(err, ErrNotFound) {
 		return rec, noCluster("", id, nil)

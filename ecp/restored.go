@@ -33,7 +33,7 @@ func (m *Manager) carryTakeOver(tx Tx, d *decision, rec *ClusterRecord) error {
 	rec.Status.RenderVersion = there.RenderVersion
 	m.standOn(rec, f)
 	d.notes = append(d.notes, leaveAlone(rec, f))
-	d.kind, d.patience = OpTakeOver, m.timings.Create+time.Duration(ordinalsOf(*rec))*spec.Evacuation.deadline()
+	d.kind, d.patience = OpTakeOver, m.timings.Create+time.Duration(ordinalsOf(*rec))*drainDeadline(spec.Evacuation)
 	return nil
 }
 
@@ -83,7 +83,7 @@ func (m *Manager) carryPutBack(d *decision, rec *ClusterRecord) error {
 	}
 	rec.Resolved.Connections = spec.Connections
 	d.notes = putBackNotes(before, *rec, f, there, unknown)
-	d.kind, d.patience = OpPutBack, m.timings.Create+time.Duration(max(has, spec.Nodes))*spec.Evacuation.deadline()
+	d.kind, d.patience = OpPutBack, m.timings.Create+time.Duration(max(has, spec.Nodes))*drainDeadline(spec.Evacuation)
 	return nil
 }
 

@@ -27,7 +27,7 @@ type Session struct {
 }
 
 // session is what is stored of one: the hash of its secret.
-type session struct {
+type storedSession struct {
 	ID        string    `json:"id"`
 	Hash      string    `json:"hash"` // hex SHA-256 of the secret
 	User      string    `json:"user"`
@@ -37,10 +37,12 @@ type session struct {
 
 // Describe gives kind, key and index: a session is looked up by its hash, and
 // those of a user by the name.
-func (s session) Describe() (Kind, string, Index) { return KindSession, s.Hash, Index{Parent: s.User} }
+func (s storedSession) Describe() (Kind, string, Index) {
+	return KindSession, s.Hash, Index{Parent: s.User}
+}
 
 // Copy gives s itself: it holds no reference.
-func (s session) Copy() Payload { return s }
+func (s storedSession) Copy() Payload { return s }
 
 // wrongLogin is all that anybody learns who cannot log in: whether there is
 // such a user is nobody's business.
@@ -73,14 +75,14 @@ func (d *Directory) Login(ctx context.Context, user, password string) (Session, 
 			return err
 		}
 		w := &work{Tx: tx, actor: Actor{Name: user, Credential: sessionCredential + out.ID}, now: now}
-		w.note(out.ID, u.scope(), nil, nil)
+		w.note(out.ID, userScope(u), nil, nil)
 		if err := w.writeNotes(ctx, q); err != nil {
 			return err
 		}
 		if err := rememberOrigin(tx, user, g.origin, now); err != nil {
 			return err
 		}
-		return Put(tx, session{ID: out.ID, Hash: hashToken(out.Secret), User: user, CreatedAt: now, ExpiresAt: out.ExpiresAt}, 0)
+		return Put(tx, storedSession{ID: out.ID, Hash: hashToken(out.Secret), User: user, CreatedAt: now, ExpiresAt: out.ExpiresAt}, 0)
 	})
 	if err != nil {
 		d.loginRefused(ctx, who, q, err)
@@ -132,7 +134,7 @@ func accountOf(tx Tx, name string) (who account, err error) {
 	if err != nil {
 		return account{}, err
 	}
-	who = account{name: name, exists: true, scope: u.scope()}
+	who = account{name: name, exists: true, scope: userScope(u)}
 	if who.origins, err = originsOf(tx, name); err != nil {
 		return who, err
 	}
@@ -252,7 +254,7 @@ func (d *Directory) Logout(ctx context.Context) error {
 				if err != nil && !errors.Is(err, ErrNotFound) {
 					return err
 				}
-				w.note(id, u.scope(), nil, nil)
+				w.note(id, userScope(u), nil, nil)
 				return w.Delete(KindSession, s.Hash)
 			}
 		}
@@ -261,15 +263,15 @@ func (d *Directory) Logout(ctx context.Context) error {
 }
 
 // sessionsOf lists a user's sessions, oldest first.
-func sessionsOf(tx Tx, user string) ([]session, error) {
-	var all []session
-	for s, err := range List[session](tx, Query{Parent: user}) {
+func sessionsOf(tx Tx, user string) ([]storedSession, error) {
+	var all []storedSession
+	for s, err := range List[storedSession](tx, Query{Parent: user}) {
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b session) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	slices.SortFunc(all, func(a, b storedSession) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	return all, nil
 }
 
@@ -305,7 +307,7 @@ func roomForSession(tx Tx, user string, now time.Time) error {
 
 // bySession gives the actor of a session that has not ended.
 func bySession(tx Tx, hash string, now time.Time) (Actor, error) {
-	s, _, err := Get[session](tx, hash)
+	s, _, err := Get[storedSession](tx, hash)
 	if err != nil {
 		return Actor{}, err
 	}

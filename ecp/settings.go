@@ -165,7 +165,7 @@ func keepSettings(wrong *problems, config, old map[string]string) {
 func (m *Manager) sealRecord(rec *ClusterRecord) (bool, error) {
 	changed := false
 	all := []map[string]string{rec.Status.FormerSettings}
-	for _, s := range []*Spec{&rec.Spec, rec.Status.before()} {
+	for _, s := range []*Spec{&rec.Spec, specBefore(&rec.Status)} {
 		if s != nil && s.Hosted != nil {
 			all = append(all, s.Hosted.Config)
 		}
@@ -194,9 +194,9 @@ func (m *Manager) sealRecord(rec *ClusterRecord) (bool, error) {
 	return changed, nil
 }
 
-// before is what was wanted before the running operation; nil = there is no way
+// specBefore is what was wanted before the running operation; nil = there is no way
 // back.
-func (st *Status) before() *Spec {
+func specBefore(st *Status) *Spec {
 	if st.Before == nil {
 		return nil
 	}

@@ -70,7 +70,7 @@ const (
 )
 
 // formerOn says what a node has of one leaf of such a setting.
-func (n BrokerSettings) formerOn(leaf string, was any) formerState {
+func formerOn(n BrokerSettings, leaf string, was any) formerState {
 	if _, told := n.InForce[firstWord(leaf)]; !told {
 		return formerUntold
 	}
@@ -94,7 +94,7 @@ func (s *settingsSeen) addFormer(key string, was, should map[string]any, nodes m
 	for name, n := range nodes {
 		for leaf, value := range was {
 			if _, wanted := should[leaf]; !wanted {
-				states[name] = max(states[name], n.formerOn(leaf, value))
+				states[name] = max(states[name], formerOn(n, leaf, value))
 			}
 		}
 		worst = max(worst, states[name])

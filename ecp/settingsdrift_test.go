@@ -112,7 +112,7 @@ func TestFormerSettingsAreBounded(t *testing.T) {
 	var s Status
 	big := strings.Repeat("x", MaxSetting)
 	for _, key := range strings.Fields("a b c d e f g") {
-		s.noteFormer(map[string]string{key: big}, nil)
+		noteFormer(&s, map[string]string{key: big}, nil)
 	}
 	size := 0
 	for key, value := range s.FormerSettings {
@@ -120,6 +120,6 @@ func TestFormerSettingsAreBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, size, MaxSettings)
 	require.Contains(t, s.FormerSettings, "g")
-	s.noteFormer(nil, map[string]string{"g": "1"})
+	noteFormer(&s, nil, map[string]string{"g": "1"})
 	require.NotContains(t, s.FormerSettings, "g", "it is asked for again")
 }

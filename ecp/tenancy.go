@@ -135,7 +135,7 @@ func (d *Directory) CreateOrg(ctx context.Context, name, description string) (Or
 func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifRevision int64) (Org, error) {
 	q := request{op: "change organisation " + name, action: "update", kind: KindOrg, key: name, scope: name, asked: []any{description, ifRevision}}
 	return submit(ctx, d.changes, q, func(w *work) (Org, error) {
-		o, err := w.org(name, RightProjects)
+		o, err := orgForChange(w, name, RightProjects)
 		if err != nil {
 			return o, err
 		}
@@ -158,7 +158,7 @@ func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifR
 func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64) error {
 	q := request{op: "delete organisation " + name, action: "delete", kind: KindOrg, key: name, scope: name, asked: ifRevision}
 	return do(ctx, d.changes, q, func(w *work) error {
-		o, err := w.org(name, RightAdmin)
+		o, err := orgForChange(w, name, RightAdmin)
 		if err != nil {
 			return err
 		}
@@ -181,8 +181,8 @@ func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64
 	})
 }
 
-// org gives an organisation for a change that needs a right over it.
-func (w *work) org(name string, right Right) (Org, error) {
+// orgForChange gives an organisation for a change that needs a right over it.
+func orgForChange(w *work, name string, right Right) (Org, error) {
 	o, _, err := Get[Org](w.Tx, name)
 	if errors.Is(err, ErrNotFound) || (err == nil && !w.actor.sees(name)) {
 		return o, noSuch("organisation", name, err)
@@ -222,7 +222,7 @@ func (d *Directory) CreateProject(ctx context.Context, path, description string)
 				return p, w.permit(RightProjects, "")
 			}
 			wrong.add("path", "%s", why)
-		} else if _, err := w.org(p.Org(), RightProjects); err != nil {
+		} else if _, err := orgForChange(w, p.Org(), RightProjects); err != nil {
 			return p, err
 		}
 		validateDescription(&wrong, description)
@@ -268,7 +268,7 @@ func (l Limits) roomForProject(tx Tx, p Project) error {
 func (d *Directory) UpdateProject(ctx context.Context, path, description string, ifRevision int64) (Project, error) {
 	q := request{op: "change project " + path, action: "update", kind: KindProject, key: path, scope: path, asked: []any{description, ifRevision}}
 	return submit(ctx, d.changes, q, func(w *work) (Project, error) {
-		p, err := w.project(path)
+		p, err := projectForChange(w, path)
 		if err != nil {
 			return p, err
 		}
@@ -292,7 +292,7 @@ func (d *Directory) UpdateProject(ctx context.Context, path, description string,
 func (d *Directory) DeleteProject(ctx context.Context, path string, ifRevision int64) error {
 	q := request{op: "delete project " + path, action: "delete", kind: KindProject, key: path, scope: path, asked: ifRevision}
 	return do(ctx, d.changes, q, func(w *work) error {
-		p, err := w.project(path)
+		p, err := projectForChange(w, path)
 		if err != nil {
 			return err
 		}
@@ -315,8 +315,8 @@ func (d *Directory) DeleteProject(ctx context.Context, path string, ifRevision i
 	})
 }
 
-// project gives a project for a change of it.
-func (w *work) project(path string) (Project, error) {
+// projectForChange gives a project for a change of it.
+func projectForChange(w *work, path string) (Project, error) {
 	p, _, err := Get[Project](w.Tx, path)
 	if errors.Is(err, ErrNotFound) || (err == nil && !w.actor.May(RightRead, path)) {
 		return p, noSuch("project", path, err)

@@ -59,7 +59,7 @@ func (m *Manager) purgeChanges(ctx context.Context, now time.Time) error {
 func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
 	for _, over := range []func(Tx) ([]Record, error){
 		func(tx Tx) ([]Record, error) {
-			return overdue(tx, Query{}, func(s session) bool { return !s.ExpiresAt.After(now) })
+			return overdue(tx, Query{}, func(s storedSession) bool { return !s.ExpiresAt.After(now) })
 		},
 		func(tx Tx) ([]Record, error) {
 			return overdue(tx, Query{}, func(a answered) bool { return a.over(now) })

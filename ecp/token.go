@@ -60,7 +60,7 @@ type TokenInfo struct {
 	LastUsed  time.Time `json:"lastUsed,omitzero"`  // to the minute; zero = never
 }
 
-func (t Token) info() TokenInfo {
+func tokenInfo(t Token) TokenInfo {
 	return TokenInfo{ID: t.ID, Name: t.Name, Grant: t.grant(), CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, ExpiresAt: t.ExpiresAt, LastUsed: t.LastUsed}
 }
 
@@ -127,15 +127,15 @@ func (d *Directory) Authenticate(ctx context.Context, secret string) (Actor, err
 	if t.Hash == "" {
 		return a, nil
 	}
-	if a, err = t.actor(now); err != nil {
+	if a, err = tokenActor(t, now); err != nil {
 		return Actor{}, explain(op, err, "", "")
 	}
 	d.noteUse(ctx, t, now)
 	return a, nil
 }
 
-// actor gives who a token stands for while it is valid.
-func (t Token) actor(now time.Time) (Actor, error) {
+// tokenActor gives who a token stands for while it is valid.
+func tokenActor(t Token, now time.Time) (Actor, error) {
 	if !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) {
 		return Actor{}, fail(CodeDenied, "", "the token has expired")
 	}
@@ -170,7 +170,7 @@ func (d *Directory) Tokens(ctx context.Context) ([]TokenInfo, error) {
 	}
 	out := make([]TokenInfo, len(all))
 	for i, t := range all {
-		out[i] = t.info()
+		out[i] = tokenInfo(t)
 	}
 	slices.SortFunc(out, func(a, b TokenInfo) int { return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID) })
 	return out, nil
@@ -186,7 +186,7 @@ func (d *Directory) Token(ctx context.Context, id string) (TokenInfo, error) {
 	if len(found) == 0 || id == "" {
 		return TokenInfo{}, explain(op, noSuch("token", id, nil), "", "")
 	}
-	return found[0].info(), nil
+	return tokenInfo(found[0]), nil
 }
 
 // CreateToken makes an API token with a grant that the actor holds itself. It
@@ -210,7 +210,7 @@ func (d *Directory) CreateToken(ctx context.Context, r TokenRequest) (NewToken, 
 		if err := wrong.err(""); err != nil {
 			return NewToken{}, err
 		}
-		if err := w.mayGrant([]Grant{r.Grant}); err != nil {
+		if err := mayGrant(w, []Grant{r.Grant}); err != nil {
 			return NewToken{}, regrant(err)
 		}
 		secret := TokenSecretPrefix + randomHex(32)
@@ -221,8 +221,8 @@ func (d *Directory) CreateToken(ctx context.Context, r TokenRequest) (NewToken, 
 		if r.ExpiresAt.IsZero() {
 			t.ExpiresAt = time.Time{}
 		}
-		w.note(t.ID, t.grant().Where(), nil, t.info())
-		return NewToken{t.info(), secret}, Put(w.Tx, t, 0)
+		w.note(t.ID, t.grant().Where(), nil, tokenInfo(t))
+		return NewToken{tokenInfo(t), secret}, Put(w.Tx, t, 0)
 	})
 }
 
@@ -244,20 +244,20 @@ func regrant(err error) error {
 func (d *Directory) DeleteToken(ctx context.Context, id string) error {
 	q := request{op: "delete token " + id, action: "delete", kind: KindToken, key: id}
 	return do(ctx, d.changes, q, func(w *work) error {
-		t, err := w.token(id)
+		t, err := tokenForChange(w, id)
 		if err != nil {
 			return err
 		}
-		if err := w.wayInStays(t); err != nil {
+		if err := wayInStays(w, t); err != nil {
 			return err
 		}
-		w.note(id, t.grant().Where(), t.info(), nil)
+		w.note(id, t.grant().Where(), tokenInfo(t), nil)
 		return w.Delete(KindToken, t.Hash)
 	})
 }
 
-// token gives a token for a change of it.
-func (w *work) token(id string) (Token, error) {
+// tokenForChange gives a token for a change of it.
+func tokenForChange(w *work, id string) (Token, error) {
 	for t, err := range List[Token](w.Tx, Query{Parent: id}) {
 		if err != nil {
 			return t, err
@@ -272,7 +272,7 @@ func (w *work) token(id string) (Token, error) {
 
 // wayInStays refuses to delete the last system token while no user can log in
 // with that role.
-func (w *work) wayInStays(t Token) error {
+func wayInStays(w *work, t Token) error {
 	if t.Role != RoleSystem {
 		return nil
 	}

@@ -68,7 +68,7 @@ func TestTokenPrefixIsRefused(t *testing.T) {
 func TestRecordsOfUnmarkedTokens(t *testing.T) {
 	p, err := DecodePayload(KindToken, []byte(`{"id":"tok-1","hash":"h","name":"alice","role":"project-admin","project":"a/p","createdAt":"2026-01-02T03:04:05Z","createdBy":"ann"}`))
 	require.NoError(t, err)
-	a, err := p.(Token).actor(t0)
+	a, err := tokenActor(p.(Token), t0)
 	require.NoError(t, err)
 	require.Equal(t, Actor{Name: "token:alice", Grants: []Grant{{Role: RoleProjectAdmin, Project: "a/p"}}, Credential: "token/tok-1"}, a)
 	p, err = DecodePayload(KindAudit, []byte(`{"id":"1","at":"2026-01-02T03:04:05Z","actor":"alice","credential":"token/tok-1","action":"create","kind":"cluster","key":"c","scope":"a/p","outcome":"done"}`))

@@ -10,11 +10,11 @@ import "context"
 func (d *Directory) UnlockUser(ctx context.Context, name, address string) error {
 	q := request{op: "unlock user " + name, action: "unlock", kind: KindUser, key: name, asked: address}
 	err := do(ctx, d.changes, q, func(w *work) error {
-		u, err := w.user(name)
+		u, err := userForChange(w, name)
 		if err != nil {
 			return err
 		}
-		if err := w.governs(u); err != nil {
+		if err := governs(w, u); err != nil {
 			return err
 		}
 		group := originGroup(address)
@@ -27,7 +27,7 @@ func (d *Directory) UnlockUser(ctx context.Context, name, address string) error 
 		if group != "" {
 			after = map[string]string{"origin": group}
 		}
-		w.note(name, u.scope(), nil, after)
+		w.note(name, userScope(u), nil, after)
 		return rememberOrigin(w.Tx, name, group, w.now)
 	})
 	if err == nil {

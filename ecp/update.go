@@ -37,7 +37,7 @@ func (m *Manager) carryUpdate(tx Tx, d *decision, rec *ClusterRecord, u Update) 
 	}
 	var wrong problems
 	validateText(&wrong, rec.Name, rec.Description)
-	err := u.merge(m, &wrong, rec)
+	err := mergeUpdate(u, m, &wrong, rec)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (m *Manager) changeNodes(d *decision, rec *ClusterRecord, before ClusterRec
 	h, was := rec.Spec.Hosted, ordinalsOf(before)
 	rec.Status.Ordinals = was
 	maps.DeleteFunc(rec.Status.Volumes, func(i int, _ string) bool { return i >= h.Nodes })
-	each, moving := h.Evacuation.deadline(), max(0, was-h.Nodes)
+	each, moving := drainDeadline(h.Evacuation), max(0, was-h.Nodes)
 	if rolled(before, *rec) {
 		moving = max(moving, was, h.Nodes)
 		rec.Resolved.Connections = h.Connections // nodes are made anew
@@ -149,11 +149,11 @@ func leftToMove(rec ClusterRecord) time.Duration {
 	if st.State != Updating && st.State != Syncing && st.Reason != ReasonUpdateFailed && st.Reason != ReasonSyncFailed {
 		return 0
 	}
-	return time.Duration(ordinalsOf(rec)) * rec.Spec.Hosted.Evacuation.deadline()
+	return time.Duration(ordinalsOf(rec)) * drainDeadline(rec.Spec.Hosted.Evacuation)
 }
 
-// merge puts the wanted spec into the record, checked and with its defaults.
-func (u Update) merge(m *Manager, wrong *problems, rec *ClusterRecord) error {
+// mergeUpdate puts the wanted spec into the record, checked and with its defaults.
+func mergeUpdate(u Update, m *Manager, wrong *problems, rec *ClusterRecord) error {
 	if u.Spec != nil && u.Patch != nil {
 		return fail(CodeInvalid, "", "give a whole spec or a patch, not both")
 	}

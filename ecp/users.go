@@ -33,8 +33,8 @@ func (u User) Copy() Payload {
 	return u
 }
 
-// scope is the smallest thing that all grants of a user lie in.
-func (u User) scope() string {
+// userScope is the smallest thing that all grants of a user lie in.
+func userScope(u User) string {
 	scope := ""
 	for i, g := range u.Grants {
 		where := g.Where()
@@ -112,9 +112,9 @@ func (a Actor) user() string {
 	return ""
 }
 
-// shown gives a user as a may know it: without grants outside its reach.
+// shownTo gives a user as a may know it: without grants outside its reach.
 // false = not at all.
-func (a Actor) shown(u User) (User, bool) {
+func shownTo(a Actor, u User) (User, bool) {
 	if a.user() == u.Name {
 		return u, true
 	}
@@ -124,29 +124,29 @@ func (a Actor) shown(u User) (User, bool) {
 
 // Users lists the users with a grant within the actor's reach.
 func (d *Directory) Users(ctx context.Context) ([]User, error) {
-	users, err := listVisible(ctx, d.store, "list users", Query{}, func(a Actor, u User) bool { _, ok := a.shown(u); return ok })
+	users, err := listVisible(ctx, d.store, "list users", Query{}, func(a Actor, u User) bool { _, ok := shownTo(a, u); return ok })
 	a, _ := ActorFrom(ctx)
 	for i, u := range users {
-		users[i], _ = a.shown(u)
+		users[i], _ = shownTo(a, u)
 	}
 	return users, err
 }
 
 // User gives a user by name; everybody may read themselves.
 func (d *Directory) User(ctx context.Context, name string) (User, error) {
-	u, err := readVisible(ctx, d.store, "read user "+name, "user", name, func(a Actor, u User) bool { _, ok := a.shown(u); return ok })
+	u, err := readVisible(ctx, d.store, "read user "+name, "user", name, func(a Actor, u User) bool { _, ok := shownTo(a, u); return ok })
 	if err != nil {
 		return User{}, err
 	}
 	a, _ := ActorFrom(ctx)
-	u, _ = a.shown(u)
+	u, _ = shownTo(a, u)
 	return u, nil
 }
 
 // CreateUser makes a user with grants that the actor holds itself.
 func (d *Directory) CreateUser(ctx context.Context, r UserRequest) (User, error) {
 	u := User{Name: r.Name, DisplayName: r.DisplayName, Grants: slices.Clone(r.Grants), PasswordSet: r.Password != "", Revision: 1}
-	q := request{op: "create user", action: "create", kind: KindUser, scope: u.scope(), asked: u, secret: r.Password,
+	q := request{op: "create user", action: "create", kind: KindUser, scope: userScope(u), asked: u, secret: r.Password,
 		taken: FieldError{"name", fmt.Sprintf("there is a user %q already", r.Name)}}
 	var wrong problems
 	if why := ValidateUserName(r.Name); why != "" {
@@ -165,7 +165,7 @@ func (d *Directory) CreateUser(ctx context.Context, r UserRequest) (User, error)
 		if err := wrong.err(""); err != nil {
 			return User{}, err
 		}
-		if err := w.mayGrant(u.Grants); err != nil {
+		if err := mayGrant(w, u.Grants); err != nil {
 			return User{}, err
 		}
 		u := u
@@ -173,8 +173,8 @@ func (d *Directory) CreateUser(ctx context.Context, r UserRequest) (User, error)
 		if err := Put(w.Tx, u, 0); err != nil {
 			return User{}, err
 		}
-		w.note(u.Name, u.scope(), nil, u)
-		return u, w.setPassword(u.Name, hash)
+		w.note(u.Name, userScope(u), nil, u)
+		return u, setPassword(w, u.Name, hash)
 	})
 }
 
@@ -203,22 +203,22 @@ func (d *Directory) UpdateUser(ctx context.Context, name string, c UserChange) (
 		}
 	}
 	return submit(ctx, d.changes, q, func(w *work) (User, error) {
-		before, err := w.user(name)
+		before, err := userForChange(w, name)
 		if err != nil {
 			return User{}, err
 		}
 		if err := errors.Join(wrong.err(""), checkRevision(c.IfRevision, before.Revision)); err != nil {
 			return User{}, err
 		}
-		u, err := w.changed(before, c)
+		u, err := changedUser(w, before, c)
 		if err != nil {
 			return User{}, err
 		}
-		if err := w.systemAdminStays(before, u); err != nil {
+		if err := systemAdminStays(w, before, u); err != nil {
 			return User{}, err
 		}
 		if hash == "" && same(before, u) {
-			shown, _ := w.actor.shown(before)
+			shown, _ := shownTo(w.actor, before)
 			return shown, nil
 		}
 		u.Revision++
@@ -228,22 +228,22 @@ func (d *Directory) UpdateUser(ctx context.Context, name string, c UserChange) (
 				return User{}, err
 			}
 		}
-		w.note(name, before.scope(), before, u)
-		if err := w.setPassword(name, hash); err != nil {
+		w.note(name, userScope(before), before, u)
+		if err := setPassword(w, name, hash); err != nil {
 			return User{}, err
 		}
-		shown, _ := w.actor.shown(u)
+		shown, _ := shownTo(w.actor, u)
 		return shown, Put(w.Tx, u, AnyVersion)
 	})
 }
 
-// changed gives a user as an actor wants it, if the actor may want that.
-func (w *work) changed(u User, c UserChange) (User, error) {
+// changedUser gives a user as an actor wants it, if the actor may want that.
+func changedUser(w *work, u User, c UserChange) (User, error) {
 	if c.DisplayName != nil {
 		u.DisplayName = *c.DisplayName
 	}
 	if c.Disabled != nil || c.Password != nil || c.DisplayName != nil {
-		if err := w.governs(u); err != nil {
+		if err := governs(w, u); err != nil {
 			return u, err
 		}
 	}
@@ -267,7 +267,7 @@ func (w *work) changed(u User, c UserChange) (User, error) {
 			u.Grants = append(u.Grants, g)
 		}
 	}
-	return u, w.mayGrant(added)
+	return u, mayGrant(w, added)
 }
 
 // DeleteUser removes a user and ends the sessions. Tokens the user has made
@@ -275,17 +275,17 @@ func (w *work) changed(u User, c UserChange) (User, error) {
 func (d *Directory) DeleteUser(ctx context.Context, name string, ifRevision int64) error {
 	q := request{op: "delete user " + name, action: "delete", kind: KindUser, key: name, asked: ifRevision}
 	return do(ctx, d.changes, q, func(w *work) error {
-		u, err := w.user(name)
+		u, err := userForChange(w, name)
 		if err != nil {
 			return err
 		}
 		if err := checkRevision(ifRevision, u.Revision); err != nil {
 			return err
 		}
-		if err := w.governs(u); err != nil {
+		if err := governs(w, u); err != nil {
 			return err
 		}
-		if err := w.systemAdminStays(u, User{}); err != nil {
+		if err := systemAdminStays(w, u, User{}); err != nil {
 			return err
 		}
 		if err := endSessions(w.Tx, name); err != nil {
@@ -294,13 +294,13 @@ func (d *Directory) DeleteUser(ctx context.Context, name string, ifRevision int6
 		if err := errors.Join(deleteIfThere(w.Tx, KindPassword, name), deleteIfThere(w.Tx, KindLoginOrigins, name)); err != nil {
 			return err
 		}
-		w.note(name, u.scope(), u, nil)
+		w.note(name, userScope(u), u, nil)
 		return w.Delete(KindUser, name)
 	})
 }
 
-// user gives a user for a change; who is outside the actor's reach is not there.
-func (w *work) user(name string) (User, error) {
+// userForChange gives a user for a change; who is outside the actor's reach is not there.
+func userForChange(w *work, name string) (User, error) {
 	u, _, err := Get[User](w.Tx, name)
 	if errors.Is(err, ErrNotFound) {
 		return u, noSuch("user", name, err)
@@ -308,14 +308,14 @@ func (w *work) user(name string) (User, error) {
 	if err != nil {
 		return u, err
 	}
-	if _, ok := w.actor.shown(u); !ok {
+	if _, ok := shownTo(w.actor, u); !ok {
 		return u, noSuch("user", name, nil)
 	}
 	return u, w.permit(RightMembers, "")
 }
 
 // governs says why an actor may not decide over the whole of a user.
-func (w *work) governs(u User) error {
+func governs(w *work, u User) error {
 	if anyGrant(u.Grants, func(g Grant) bool { return !w.actor.holds(g) }) {
 		return &Error{Code: CodeDenied, Message: "the user has rights outside your reach, too; ask an administrator of these, or change the rights within yours", Cause: errRefused}
 	}
@@ -324,7 +324,7 @@ func (w *work) governs(u User) error {
 
 // mayGrant refuses grants that the actor does not hold itself, and those to
 // places that are not there.
-func (w *work) mayGrant(grants []Grant) error {
+func mayGrant(w *work, grants []Grant) error {
 	var wrong problems
 	for i, g := range grants {
 		if !w.actor.holds(g) {
@@ -358,7 +358,7 @@ func describeGrant(g Grant) string {
 
 // systemAdminStays refuses a change that leaves nobody who can log in and may do
 // everything.
-func (w *work) systemAdminStays(before, after User) error {
+func systemAdminStays(w *work, before, after User) error {
 	admin := func(u User) bool { return u.PasswordSet && !u.Disabled && anyGrant(u.Grants, isSystem) }
 	if !admin(before) || admin(after) {
 		return nil

@@ -24,7 +24,7 @@ func (m *Manager) aboutClients(ctx context.Context, p Provisioner, v view, node 
 
 // waitsUnseen says that an evacuation whose phase nobody tells may be waiting
 // for load balancers still: an empty node takes clients then.
-func (l Leaving) waitsUnseen(at EvacuationProgress, now time.Time, notice time.Duration) bool {
+func waitsUnseen(l Leaving, at EvacuationProgress, now time.Time, notice time.Duration) bool {
 	return at.Phase == EvacuationUntold && (l.Begun.IsZero() || now.Before(l.Begun.Add(notice+askPatience)))
 }
 
