@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -13,8 +14,9 @@ type Catalog struct {
 	store   Store
 	now     func() time.Time
 	sealer  Sealer // nil = no secrets can be stored
-	limits  Limits
 	hooks   catalogHooks
+
+	lbProfilesMost int // how many load-balancer profiles there may be
 }
 
 // catalogHooks join a Catalog to what works with its entries. All of them may be nil.
@@ -34,6 +36,28 @@ type catalogHooks struct {
 	TargetsChanged func()
 }
 
-func newCatalog(changes *Writer, sealer Sealer, limits Limits, hooks catalogHooks) *Catalog {
-	return &Catalog{changes: changes, store: changes.store, now: changes.now, sealer: sealer, limits: limits.withDefaults(), hooks: hooks}
+// catalogConfig is what a Catalog is made of. Changes is required.
+type catalogConfig struct {
+	// Changes makes the changes that actors ask for; the Catalog keeps its records in
+	// the same store.
+	Changes *Writer
+	// Sealer encrypts secrets. With nil none can be stored.
+	Sealer Sealer
+	// LBProfiles bounds how many load-balancer profiles there may be. 0 means 100.
+	LBProfiles int
+	// Hooks join the Catalog to what works with its entries.
+	Hooks catalogHooks
+}
+
+// newCatalog returns a Catalog. It starts nothing.
+func newCatalog(c catalogConfig) *Catalog {
+	return &Catalog{
+		changes: c.Changes, store: c.Changes.store, now: c.Changes.now, sealer: c.Sealer, hooks: c.Hooks,
+		lbProfilesMost: cmp.Or(c.LBProfiles, 100),
+	}
+}
+
+// catalogKinds returns the codec of the records of a catalog.
+func catalogKinds() Codec {
+	return CodecOf(Image{}, Size{}, Pool{}, Registry{}, Licence{}, LBProfile{}, Target{}, sealedSecret{})
 }

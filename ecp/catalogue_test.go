@@ -408,7 +408,7 @@ func errOf[T any](_ T, err error) error { return err }
 
 func TestLBProfilesByRange(t *testing.T) {
 	o := newShop(t)
-	o.m.limits.LBProfiles = 3
+	o.m.lbProfilesMost = 3
 	make := func(name string, low, high int) error {
 		o.now = o.now.Add(time.Second)
 		_, err := o.m.CreateLBProfile(o.system(), LBProfile{Name: name, MinConnections: low, MaxConnections: high, Annotations: map[string]string{"example.com/x": name}})

@@ -47,7 +47,7 @@ var stores = []struct {
 }
 
 func openSQL(t *testing.T) ecp.Store {
-	s, err := sqlstore.Open(context.Background(), sqlstore.Config{Dir: t.TempDir()})
+	s, err := sqlstore.Open(context.Background(), sqlstore.Config{Dir: t.TempDir(), Kinds: ecp.Kinds()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

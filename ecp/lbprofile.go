@@ -82,7 +82,7 @@ func (c *Catalog) roomForLBProfile(tx Tx, name string) error {
 		}
 		n++
 	}
-	if n < c.limits.LBProfiles {
+	if n < c.lbProfilesMost {
 		return nil
 	}
 	return fail(CodeQuotaExceeded, "", fmt.Sprintf("there are %d load-balancer profiles, which is the limit; delete one first", n))

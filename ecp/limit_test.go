@@ -537,7 +537,7 @@ func TestTransferOfALimit(t *testing.T) {
 
 // TestRecordsOfBeforeLimits: a record of an earlier build reads as it did.
 func TestRecordsOfBeforeLimits(t *testing.T) {
-	p, err := ecp.DecodePayload(ecp.KindCluster, []byte(`{"id":"emqx-0a1b2c3d","name":"a","project":"a/p","mode":"adopted","spec":{"adopted":{"connections":7}},"status":{"state":"running","reason":"AsExpected"},"generation":1,"revision":1}`))
+	p, err := ecp.Kinds().Decode(ecp.KindCluster, []byte(`{"id":"emqx-0a1b2c3d","name":"a","project":"a/p","mode":"adopted","spec":{"adopted":{"connections":7}},"status":{"state":"running","reason":"AsExpected"},"generation":1,"revision":1}`))
 	require.NoError(t, err)
 	rec := p.(ecp.ClusterRecord)
 	require.Equal(t, 7, rec.Booked())

@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,15 @@ type Config struct {
 	OperationsKept time.Duration
 }
 
+// Limits bound what there may be of things that cost little each. Zero fields
+// take the default.
+type Limits struct {
+	ProjectsPerOrg int // 100
+	Projects       int // in all; 1,000
+	LBProfiles     int // load-balancer profiles; 100
+	Operations     int // of one cluster, that have ended: the newest are kept; 100
+}
+
 // Defaults is what an empty store begins with. Nil and zero fields take the
 // package's own.
 type Defaults struct {
@@ -91,7 +101,7 @@ type Manager struct {
 	counters              counters
 	roster                roster  // for lists
 	surveys               surveys // for overviews
-	limits                Limits
+	operationsMost        int     // ended ones of one cluster
 	sealer                Sealer
 	*Writer
 	*Directory
@@ -128,7 +138,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m := &Manager{
 		store: c.Store, provisioners: c.Provisioners, link: c.Link, agentAddress: c.AgentAddress, localServiceAddresses: c.LocalServiceAddresses, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
 		timings: c.Timings.withDefaults(), adapters: map[int]Adapter{}, queue: newQueue(), looks: map[ID]*memory{}, changed: map[ID]bool{}, relicensed: map[ID]bool{},
-		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), surveys: newSurveys(), limits: c.Limits.withDefaults(), auditKept: c.AuditKept, operationsKept: c.OperationsKept,
+		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), surveys: newSurveys(), operationsMost: cmp.Or(c.Limits.Operations, 100), auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -146,8 +156,11 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		m.operationsKept = 90 * 24 * time.Hour
 	}
 	m.Writer = newWriter(m.store, m.log, m.now)
-	m.Directory = newDirectory(m.Writer, c.Limits, c.Hasher, c.SessionLife)
-	m.Catalog = newCatalog(m.Writer, c.Sealer, c.Limits, m.catalogHooks())
+	m.Directory = newDirectory(directoryConfig{
+		Changes: m.Writer, Hasher: c.Hasher, SessionLife: c.SessionLife,
+		ProjectsPerOrg: c.Limits.ProjectsPerOrg, Projects: c.Limits.Projects,
+	})
+	m.Catalog = newCatalog(catalogConfig{Changes: m.Writer, Sealer: c.Sealer, LBProfiles: c.Limits.LBProfiles, Hooks: m.catalogHooks()})
 	m.made = newMark(Status{}, m.now(), m.tick())
 	m.slots = newSlots(m.workers)
 	m.queue.lines.of, m.queue.lines.share = m.lineOf, m.workers

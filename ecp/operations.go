@@ -167,7 +167,7 @@ func (m *Manager) pruneOperations(tx Tx, id ID) error {
 		if !o.Phase.Final() {
 			continue
 		}
-		if kept++; kept <= m.limits.Operations || removed == tidyBatch {
+		if kept++; kept <= m.operationsMost || removed == tidyBatch {
 			continue
 		}
 		removed++
@@ -193,11 +193,11 @@ func (m *Manager) overOperations(tx Tx, now time.Time) (over []string, _ error) 
 		}
 	}
 	for _, all := range ended {
-		if len(all) <= m.limits.Operations {
+		if len(all) <= m.operationsMost {
 			continue
 		}
 		slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(placeOf(b), placeOf(a)) })
-		for _, o := range all[m.limits.Operations:] {
+		for _, o := range all[m.operationsMost:] {
 			over = append(over, string(o.ID))
 		}
 	}

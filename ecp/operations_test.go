@@ -65,7 +65,7 @@ func TestOperationsAreBounded(t *testing.T) {
 // Databases of earlier builds hold more, and what is old goes.
 func TestTidyRemovesOperations(t *testing.T) {
 	o, id := withOperations(t, 30)
-	o.m.limits.Operations = 10
+	o.m.operationsMost = 10
 	require.NoError(t, o.m.tidyOnce(t.Context()))
 	require.Len(t, o.operations(o.system(), id, 50), 11)
 	o.now = o.now.Add(90*24*time.Hour + time.Minute)
@@ -149,7 +149,7 @@ func (s *purgedStore) Purge(_ context.Context, before time.Time) (int64, error) 
 func TestTidyPurgesChanges(t *testing.T) {
 	o, id := withOperations(t, 30)
 	s := &purgedStore{mapStore: o.s, err: fmt.Errorf("the disk is full")}
-	o.m.store, o.m.limits.Operations = s, 10
+	o.m.store, o.m.operationsMost = s, 10
 	require.ErrorIs(t, o.m.tidyOnce(t.Context()), s.err)
 	require.Equal(t, []time.Time{o.now.UTC().Add(-ChangesKept)}, s.before)
 	require.Len(t, o.operations(o.system(), id, 50), 11)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"reflect"
 )
 
 // poolKey is the key of the one pool record.
@@ -59,51 +60,38 @@ func (p Pool) Describe() (Kind, string, Index) { return KindPool, poolKey, Index
 // Copy gives p itself: it holds no reference.
 func (p Pool) Copy() Payload { return p }
 
-// decoders makes a payload of each kind from the JSON it was stored as.
-var decoders = map[Kind]func([]byte) (Payload, error){
-	KindCluster:      decode[ClusterRecord],
-	KindTombstone:    decode[Tombstone],
-	KindOperation:    decode[Operation],
-	KindProject:      decode[Project],
-	KindImage:        decode[Image],
-	KindSize:         decode[Size],
-	KindPool:         decode[Pool],
-	KindQuota:        decode[Quota],
-	KindToken:        decode[Token],
-	KindOrg:          decode[Org],
-	KindUser:         decode[User],
-	KindPassword:     decode[passwordHash],
-	KindSession:      decode[storedSession],
-	KindLoginOrigins: decode[loginOrigins],
-	KindAudit:        decode[AuditEntry],
-	KindAnswered:     decode[answered],
-	KindDeparture:    decode[Departure],
-	KindSecret:       decode[sealedSecret],
-	KindRegistry:     decode[Registry],
-	KindLicence:      decode[Licence],
-	KindLBProfile:    decode[LBProfile],
-	KindTarget:       decode[Target],
-	KindPlatform:     decode[Platform],
+// Codec makes payloads of the JSON that json.Marshal made of them, by kind; for
+// stores that keep text. Each package that stores records brings its own with
+// [CodecOf]; whoever embeds them adds kinds of their own.
+type Codec map[Kind]func([]byte) (Payload, error)
 
-	KindAgent:             decode[AgentRecord],
-	KindRegistrationToken: decode[RegistrationToken],
-	KindHistory:           decode[HistoryEntry],
+// CodecOf returns the codec of the kinds of some payloads, whose values do not
+// matter.
+func CodecOf(payloads ...Payload) Codec {
+	c := Codec{}
+	for _, p := range payloads {
+		kind, _, _ := p.Describe()
+		of := reflect.TypeOf(p)
+		c[kind] = func(b []byte) (Payload, error) {
+			v := reflect.New(of)
+			if err := json.Unmarshal(b, v.Interface()); err != nil {
+				return nil, err
+			}
+			p, _ := v.Elem().Interface().(Payload)
+			return p, nil
+		}
+	}
+	return c
 }
 
-func decode[P Payload](b []byte) (Payload, error) {
-	var p P
-	err := json.Unmarshal(b, &p)
-	return p, err
-}
-
-// DecodePayload makes a payload from the JSON that json.Marshal made of it;
-// for stores that keep text.
-func DecodePayload(kind Kind, b []byte) (Payload, error) {
-	dec, ok := decoders[kind]
+// Decode makes a payload of a kind. The error of one that the codec does not know
+// names it.
+func (c Codec) Decode(kind Kind, b []byte) (Payload, error) {
+	decode, ok := c[kind]
 	if !ok {
 		return nil, fmt.Errorf("decode record: unknown kind %q", kind)
 	}
-	p, err := dec(b)
+	p, err := decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("decode record of kind %q: %w", kind, err)
 	}

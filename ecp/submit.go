@@ -147,3 +147,6 @@ func checkRevision(want, is int64) error {
 	}
 	return fail(CodePrecondition, "", fmt.Sprintf("it is at revision %d, not %d: somebody has changed it meanwhile; read it again and decide anew", is, want))
 }
+
+// changeKinds returns the codec of the records that changes leave behind.
+func changeKinds() Codec { return CodecOf(AuditEntry{}, answered{}) }

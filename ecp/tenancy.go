@@ -11,28 +11,6 @@ import (
 	"unicode/utf8"
 )
 
-// Limits bound what there may be of things that cost little each. Zero fields
-// take the default.
-type Limits struct {
-	ProjectsPerOrg int // 100
-	Projects       int // in all; 1,000
-	LBProfiles     int // load-balancer profiles; 100
-	Operations     int // of one cluster, that have ended: the newest are kept; 100
-}
-
-func (l Limits) withDefaults() Limits {
-	set := func(n *int, v int) {
-		if *n <= 0 {
-			*n = v
-		}
-	}
-	set(&l.ProjectsPerOrg, 100)
-	set(&l.Projects, 1000)
-	set(&l.LBProfiles, 100)
-	set(&l.Operations, 100)
-	return l
-}
-
 // Org is an organisation: projects and the people who run them.
 type Org struct {
 	Name        string    `json:"name"` // lower-case letters, digits and "-"; never changes
@@ -229,7 +207,7 @@ func (d *Directory) CreateProject(ctx context.Context, path, description string)
 		if err := wrong.err(""); err != nil {
 			return p, err
 		}
-		if err := d.limits.roomForProject(w.Tx, p); err != nil {
+		if err := d.roomForProject(w.Tx, p); err != nil {
 			return p, err
 		}
 		w.note(p.Path, p.Path, nil, p)
@@ -239,7 +217,7 @@ func (d *Directory) CreateProject(ctx context.Context, path, description string)
 
 // roomForProject refuses a project too many. What exists already is left to
 // the store to refuse.
-func (l Limits) roomForProject(tx Tx, p Project) error {
+func (d *Directory) roomForProject(tx Tx, p Project) error {
 	all, inOrg := 0, 0
 	for other, err := range List[Project](tx, Query{}) {
 		if err != nil {
@@ -256,9 +234,9 @@ func (l Limits) roomForProject(tx Tx, p Project) error {
 		return &Error{Code: CodeQuotaExceeded, Message: fmt.Sprintf(format, args...) + "; delete one first, or have the limit raised"}
 	}
 	switch {
-	case inOrg >= l.ProjectsPerOrg:
+	case inOrg >= d.projectsPerOrg:
 		return quota("the organisation %s has %d projects, which is the limit of one", p.Org(), inOrg)
-	case all >= l.Projects:
+	case all >= d.projects:
 		return quota("there are %d projects, which is the limit", all)
 	}
 	return nil

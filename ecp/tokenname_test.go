@@ -66,15 +66,15 @@ func TestTokenPrefixIsRefused(t *testing.T) {
 // Records of earlier releases are read: a token acts under its new name, and what
 // it did under its bare one stays as it was written.
 func TestRecordsOfUnmarkedTokens(t *testing.T) {
-	p, err := DecodePayload(KindToken, []byte(`{"id":"tok-1","hash":"h","name":"alice","role":"project-admin","project":"a/p","createdAt":"2026-01-02T03:04:05Z","createdBy":"ann"}`))
+	p, err := Kinds().Decode(KindToken, []byte(`{"id":"tok-1","hash":"h","name":"alice","role":"project-admin","project":"a/p","createdAt":"2026-01-02T03:04:05Z","createdBy":"ann"}`))
 	require.NoError(t, err)
 	a, err := tokenActor(p.(Token), t0)
 	require.NoError(t, err)
 	require.Equal(t, Actor{Name: "token:alice", Grants: []Grant{{Role: RoleProjectAdmin, Project: "a/p"}}, Credential: "token/tok-1"}, a)
-	p, err = DecodePayload(KindAudit, []byte(`{"id":"1","at":"2026-01-02T03:04:05Z","actor":"alice","credential":"token/tok-1","action":"create","kind":"cluster","key":"c","scope":"a/p","outcome":"done"}`))
+	p, err = Kinds().Decode(KindAudit, []byte(`{"id":"1","at":"2026-01-02T03:04:05Z","actor":"alice","credential":"token/tok-1","action":"create","kind":"cluster","key":"c","scope":"a/p","outcome":"done"}`))
 	require.NoError(t, err)
 	require.Equal(t, "alice", p.(AuditEntry).Actor)
-	p, err = DecodePayload(KindCluster, []byte(`{"id":"emqx-0a1b2c3d","name":"x","creator":"alice"}`))
+	p, err = Kinds().Decode(KindCluster, []byte(`{"id":"emqx-0a1b2c3d","name":"x","creator":"alice"}`))
 	require.NoError(t, err)
 	require.Equal(t, "alice", p.(ClusterRecord).Creator)
 }

@@ -61,17 +61,13 @@ func readVisible[P Payload](ctx context.Context, s Store, op, what, key string, 
 	return revised(p), nil
 }
 
-// revised gives a record of an earlier build, which knew no revisions, its first.
-func revised[P Payload](p P) P {
-	if r, ok := any(p).(interface{ firstRevision() Payload }); ok {
-		if first, ok := r.firstRevision().(P); ok {
-			return first
-		}
+// revised gives a project of an earlier build, which knew no revisions, its first.
+func revised[P Payload](record P) P {
+	p, is := any(record).(Project)
+	if !is {
+		return record
 	}
-	return p
-}
-
-func (p Project) firstRevision() Payload {
 	p.Revision = max(p.Revision, 1)
-	return p
+	first, _ := any(p).(P)
+	return first
 }

@@ -25,7 +25,7 @@ import (
 // fleet serves the API over a database with so many clusters.
 func fleet(b *testing.B, clusters int) (url string, m *ecp.Manager) {
 	b.Helper()
-	store, err := sqlstore.Open(b.Context(), sqlstore.Config{Dir: b.TempDir()})
+	store, err := sqlstore.Open(b.Context(), sqlstore.Config{Dir: b.TempDir(), Kinds: ecp.Kinds()})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, store.Close()) })
 	m, err = ecp.New(b.Context(), ecp.Config{Store: store})

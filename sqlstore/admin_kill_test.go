@@ -142,7 +142,7 @@ func officeKey(id string) ecp.Key { return ecp.Key{ID: id, Secret: bytes.Repeat(
 func administerUntilKilled(where string) int {
 	ctx := ecp.WithActor(context.Background(), ecp.System)
 	dir, prefix, _ := strings.Cut(where, ":")
-	s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir})
+	s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -223,7 +223,7 @@ func administerAndKill(t *testing.T, dir, prefix string, lines int) []done {
 // nobody was told of.
 func inOrder(t *testing.T, dir, prefix string, acknowledged []done) {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	m, err := officeManager(t.Context(), s, officeKey("b"), officeKey("a"))

@@ -198,7 +198,7 @@ func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
 	require.NoError(b, openIn(b, dir).Close())
 	for b.Loop() {
-		s, err := sqlstore.Open(b.Context(), sqlstore.Config{Dir: dir})
+		s, err := sqlstore.Open(b.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
 		require.NoError(b, err)
 		require.NoError(b, s.Close())
 	}

@@ -129,7 +129,7 @@ func (s *Store) unpack(ctx context.Context, from backlog, i int) (c ecp.Change, 
 		return c, err
 	}
 	defer leave()
-	if c.Payload, err = ecp.DecodePayload(c.Kind, from.payloads[i]); err != nil {
+	if c.Payload, err = s.kinds.Decode(c.Kind, from.payloads[i]); err != nil {
 		return c, fault("read", s.file, err)
 	}
 	from.payloads[i] = nil

@@ -13,7 +13,7 @@ import (
 
 func openHere(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), Config{Dir: t.TempDir()})
+	s, err := Open(t.Context(), Config{Dir: t.TempDir(), Kinds: ecp.Kinds()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

@@ -27,7 +27,7 @@ func likeMemstore(t *rapid.T) {
 	dir := fastDir(t)
 	ctx := context.Background()
 	reopen := func() *sqlstore.Store {
-		s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir})
+		s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
 		require.NoError(t, err)
 		return s
 	}

@@ -23,11 +23,14 @@ const (
 	readers  = 8 // reading connections; a reader more waits
 )
 
-// Config is what a Store is made of. Dir is required.
+// Config is what a Store is made of. Dir and Kinds are required.
 type Config struct {
 	// Dir is the folder of the database, made if it is not there. It MUST be
 	// on a local disk: locks of network file systems do not hold.
 	Dir string
+	// Kinds knows the payloads of the records that are kept: [ecp.Kinds] for those of
+	// a Manager, and kinds of an embedder's own.
+	Kinds ecp.Codec
 	// Platform is what the clusters in the database are made on. A database that
 	// was made for another is refused; "" = any is taken.
 	Platform Platform
@@ -43,7 +46,7 @@ type Config struct {
 // tables up to date. Whatever is wrong is said in one line, and then nothing is
 // held. It starts nothing that Close does not end.
 func Open(ctx context.Context, c Config) (_ *Store, err error) {
-	s := &Store{log: c.Logger, now: c.Now, turn: make(chan struct{}, 1), closing: make(chan struct{}), replays: make(chan struct{}, replaysAtOnce), wrote: make(chan struct{}, 1)}
+	s := &Store{kinds: c.Kinds, log: c.Logger, now: c.Now, turn: make(chan struct{}, 1), closing: make(chan struct{}), replays: make(chan struct{}, replaysAtOnce), wrote: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -52,6 +55,9 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	}
 	if c.Dir == "" {
 		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: opening, Message: "Config.Dir is missing: the folder to keep the database in"}
+	}
+	if c.Kinds == nil {
+		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: opening, Message: "Config.Kinds is missing: it knows the payloads of records, such as ecp.Kinds() for those of a Manager"}
 	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {

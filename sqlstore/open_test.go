@@ -18,7 +18,7 @@ import (
 
 func tryOpen(t *testing.T, dir string) error {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
 	if err == nil {
 		err = s.Close()
 	}
@@ -180,7 +180,7 @@ func TestOpenHonoursContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	dir := t.TempDir()
-	_, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir})
+	_, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, tryOpen(t, dir))
 }
@@ -263,7 +263,7 @@ func TestPlatforms(t *testing.T) {
 	for _, p := range [][2]sqlstore.Platform{{sqlstore.Simulated, sqlstore.Kubernetes}, {sqlstore.Kubernetes, sqlstore.Simulated}} {
 		dir := t.TempDir()
 		open := func(as, unmarked sqlstore.Platform) error {
-			s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Platform: as, Unmarked: unmarked})
+			s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds(), Platform: as, Unmarked: unmarked})
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 // at once. Whoever opened it calls Close.
 type Store struct {
 	file  string
+	kinds ecp.Codec
 	lock  *os.File // of the folder; held while it is open
 	log   *slog.Logger
 	now   func() time.Time

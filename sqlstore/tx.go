@@ -125,10 +125,10 @@ func (r *row) scan(rows *sql.Rows) error {
 	return rows.Scan(&r.Kind, &r.Key, &r.Index.Project, &r.Index.Name, &r.Index.Parent, &r.Index.State, &r.Version, &r.at, &r.payload)
 }
 
-func (r *row) record() (ecp.Record, error) {
+func (r *row) record(kinds ecp.Codec) (ecp.Record, error) {
 	var err error
 	r.At = utc(r.at)
-	r.Payload, err = ecp.DecodePayload(r.Kind, r.payload)
+	r.Payload, err = kinds.Decode(r.Kind, r.payload)
 	return r.Record, err
 }
 
@@ -146,7 +146,7 @@ func (t *tx) Get(kind ecp.Kind, key string) (ecp.Record, error) {
 	if err != nil {
 		return ecp.Record{}, err
 	}
-	return r.record()
+	return r.record(t.s.kinds)
 }
 
 func (t *tx) get(kind ecp.Kind, key string) (r row, found bool, err error) {
@@ -178,7 +178,7 @@ func (t *tx) List(q ecp.Query) iter.Seq2[ecp.Record, error] {
 				if q.Match != nil && !q.Match(r.Key, r.Index) {
 					continue
 				}
-				record, err := r.record()
+				record, err := r.record(t.s.kinds)
 				if !yield(record, err) || err != nil {
 					return
 				}
@@ -270,7 +270,7 @@ func (t *tx) Delete(kind ecp.Kind, key string) error {
 	if err != nil {
 		return err
 	}
-	record, err := r.record()
+	record, err := r.record(t.s.kinds)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func serve(ctx context.Context, c config, with started) (err error) {
 			return err
 		}
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Platform: platformOf(c), Unmarked: unmarked(c), Logger: log})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Kinds: ecp.Kinds(), Platform: platformOf(c), Unmarked: unmarked(c), Logger: log})
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func main() {
 func run(ctx context.Context, dir string, out io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ecp.WithActor(ctx, ecp.System), time.Minute)
 	defer cancel()
-	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: filepath.Join(dir, "store")})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: filepath.Join(dir, "store"), Kinds: ecp.Kinds()})
 	if err != nil {
 		return err
 	}
