@@ -85,8 +85,8 @@ func (g Grant) Where() string {
 	return ""
 }
 
-// org is the organisation the grant lies in; "" = everywhere.
-func (g Grant) org() string {
+// orgOfGrant is the organisation the grant lies in; "" = everywhere.
+func orgOfGrant(g Grant) string {
 	org, _, _ := strings.Cut(g.Where(), "/")
 	return org
 }
@@ -119,7 +119,7 @@ func (a Actor) May(right Right, where string) bool {
 // sees says whether an organisation exists for a: it has a grant there.
 func (a Actor) sees(org string) bool {
 	return slices.ContainsFunc(a.Grants, func(g Grant) bool {
-		return g.wellFormed() && (g.Role == RoleSystem || org != "" && g.org() == org)
+		return g.wellFormed() && (g.Role == RoleSystem || org != "" && orgOfGrant(g) == org)
 	})
 }
 

@@ -48,8 +48,8 @@ func (l BrokerLimit) ours(n int) bool {
 	return l.Set > 0 && (n == l.Set || n == l.InForce) || slices.Contains(l.Sent, n)
 }
 
-// former reports whether the broker had a number before the first change from here.
-func (l BrokerLimit) former(n int) bool { return l.Former != nil && *l.Former == n }
+// formerLimit reports whether the broker had a number before the first change from here.
+func formerLimit(l BrokerLimit, n int) bool { return l.Former != nil && *l.Former == n }
 
 // LimitDropped is how a broker was that took a connection limit and dropped it. As
 // long as it is reported to be the same, no other try is made.

@@ -35,7 +35,7 @@ func nextLimitStep(rec ClusterRecord, asked bool, major int, is ConnectionLimit)
 	switch {
 	case release && (l.untouched() || l.Former == nil): // nothing was sent
 		return out
-	case !is.Settable && (release || !asked) && (major >= 5 || l.former(is.InForce)):
+	case !is.Settable && (release || !asked) && (major >= 5 || formerLimit(l, is.InForce)):
 		out.note = "EMQX takes no limit at run time any more, so that none from here is in force: " + is.Why
 		if major >= 5 { // it keeps the setting, and cannot be told to forget it
 			out.note += "; what was set from here counts again once a business critical license is loaded: set it by hand then"
@@ -52,7 +52,7 @@ func nextLimitStep(rec ClusterRecord, asked bool, major int, is ConnectionLimit)
 	case is.Set == n:
 		out.act, out.why = limitWait, fmt.Sprintf("EMQX has taken %d and still allows %d connections", n, is.InForce)
 		return out
-	case release && !l.ours(is.Set), !asked && !l.ours(is.Set) && !l.former(is.Set):
+	case release && !l.ours(is.Set), !asked && !l.ours(is.Set) && !formerLimit(l, is.Set):
 		out.note = fmt.Sprintf("somebody else has set %d at EMQX since; that was left", is.Set)
 		return out
 	}

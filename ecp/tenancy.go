@@ -147,7 +147,7 @@ func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64
 		if err != nil {
 			return err
 		}
-		people, err := granted(w.Tx, func(g Grant) bool { return g.org() == name })
+		people, err := granted(w.Tx, func(g Grant) bool { return orgOfGrant(g) == name })
 		if err != nil {
 			return err
 		}

@@ -39,12 +39,12 @@ func userScope(u User) string {
 	for i, g := range u.Grants {
 		where := g.Where()
 		switch {
-		case where == "" || g.org() != u.Grants[0].org():
+		case where == "" || orgOfGrant(g) != orgOfGrant(u.Grants[0]):
 			return ""
 		case i == 0:
 			scope = where
 		case where != scope:
-			scope = g.org()
+			scope = orgOfGrant(g)
 		}
 	}
 	return scope

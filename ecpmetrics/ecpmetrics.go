@@ -40,7 +40,7 @@ type Metrics struct {
 	log     *slog.Logger
 	retry   time.Duration
 	failed  atomic.Uint64 // reads of the store that did not work
-	fleet   *fleet
+	fleet   *fleetMetrics
 }
 
 // New makes the metrics and starts nothing. Until Run runs, what it follows is

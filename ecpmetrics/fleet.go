@@ -11,7 +11,7 @@ import (
 )
 
 // fleet is what is known of clusters and operations from their changes.
-type fleet struct {
+type fleetMetrics struct {
 	ended    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 
@@ -52,8 +52,8 @@ var (
 // minutes to start, and each waits for the one before it.
 var seconds = []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600}
 
-func newFleet() *fleet {
-	f := &fleet{
+func newFleet() *fleetMetrics {
+	f := &fleetMetrics{
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openecp_operations_ended_total", Help: "Operations that have ended while the daemon ran, by kind and final phase.",
 		}, []string{"kind", "phase"}),
@@ -72,21 +72,21 @@ func newFleet() *fleet {
 }
 
 // replace takes a fleet that was read whole.
-func (f *fleet) replace(clusters map[string]place, operations map[string]work) {
+func (f *fleetMetrics) replace(clusters map[string]place, operations map[string]work) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.clusters, f.operations, f.known = clusters, operations, true
 }
 
 // lose leaves the fleet out until it is read again.
-func (f *fleet) lose() {
+func (f *fleetMetrics) lose() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.known = false
 }
 
 // apply takes one change.
-func (f *fleet) apply(c ecp.Change) {
+func (f *fleetMetrics) apply(c ecp.Change) {
 	switch p := c.Payload.(type) {
 	case ecp.ClusterRecord:
 		f.mu.Lock()
@@ -105,7 +105,7 @@ func placeOf(r ecp.ClusterRecord) place {
 	return place{r.Mode, r.Status.State, !r.Status.StaleFrom.IsZero()}
 }
 
-func (f *fleet) applyOperation(c ecp.Change, o ecp.Operation) {
+func (f *fleetMetrics) applyOperation(c ecp.Change, o ecp.Operation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -122,7 +122,7 @@ func (f *fleet) applyOperation(c ecp.Change, o ecp.Operation) {
 	}
 }
 
-func (f *fleet) describe(ch chan<- *prometheus.Desc) {
+func (f *fleetMetrics) describe(ch chan<- *prometheus.Desc) {
 	ch <- clustersDesc
 	ch <- staleDesc
 	ch <- operationsDesc
@@ -130,7 +130,7 @@ func (f *fleet) describe(ch chan<- *prometheus.Desc) {
 	f.duration.Describe(ch)
 }
 
-func (f *fleet) collect(ch chan<- prometheus.Metric) {
+func (f *fleetMetrics) collect(ch chan<- prometheus.Metric) {
 	f.ended.Collect(ch)
 	f.duration.Collect(ch)
 	f.mu.Lock()
@@ -155,7 +155,7 @@ func (f *fleet) collect(ch chan<- prometheus.Metric) {
 
 // countLocked counts clusters by place, stale ones by mode, and operations,
 // with a zero for each known kind.
-func (f *fleet) countLocked() (at map[place]int, stale map[ecp.Mode]int, open map[work]int) {
+func (f *fleetMetrics) countLocked() (at map[place]int, stale map[ecp.Mode]int, open map[work]int) {
 	at, stale, open = map[place]int{}, map[ecp.Mode]int{}, map[work]int{}
 	for _, p := range f.clusters {
 		at[place{mode: p.mode, state: p.state}]++

@@ -23,7 +23,7 @@ import (
 )
 
 // fleet serves the API over a database with so many clusters.
-func fleet(b *testing.B, clusters int) (url string, m *ecp.Manager) {
+func largeFleet(b *testing.B, clusters int) (url string, m *ecp.Manager) {
 	b.Helper()
 	store, err := sqlstore.Open(b.Context(), sqlstore.Config{Dir: b.TempDir(), Kinds: ecp.Kinds()})
 	require.NoError(b, err)
@@ -94,7 +94,7 @@ func reportRSS(b *testing.B) {
 
 // A page of 50 out of 10,000 clusters, filtered and sorted, over HTTP.
 func BenchmarkListOverHTTP(b *testing.B) {
-	url, _ := fleet(b, 10_000)
+	url, _ := largeFleet(b, 10_000)
 	for _, query := range []string{"sort=-createdAt&state=running", "sort=name&q=site+9&project=default/default", ""} {
 		b.Run("query="+query, func(b *testing.B) {
 			var times []time.Duration
@@ -129,7 +129,7 @@ func fetch(b *testing.B, url string) []byte {
 // disk before anybody hears of it, until the last has read it.
 func BenchmarkFanOut(b *testing.B) {
 	const readers = 200
-	url, m := fleet(b, 100)
+	url, m := largeFleet(b, 100)
 	ctx, cancel := context.WithCancel(b.Context())
 	arrived := make(chan time.Time, readers)
 	var group sync.WaitGroup

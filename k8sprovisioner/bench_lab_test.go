@@ -44,7 +44,7 @@ func BenchmarkFleet(b *testing.B) {
 		require.NoError(b, err)
 	}
 	lab := labtest.Start(b)
-	fleet(b, lab)
+	labFleet(b, lab)
 	admin := loaded(b, lab.Kubeconfig)
 	pods := watchPods(b, admin)
 	for b.Loop() {

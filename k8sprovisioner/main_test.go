@@ -69,7 +69,7 @@ var brokers struct {
 }
 
 // fleet gives the brokers behind the pods of the control plane.
-func fleet(t testing.TB, lab *kubelab.Lab) *emqxpod.Fleet {
+func labFleet(t testing.TB, lab *kubelab.Lab) *emqxpod.Fleet {
 	t.Helper()
 	brokers.mu.Lock()
 	defer brokers.mu.Unlock()

@@ -48,7 +48,7 @@ func newLease() string { return "openecp-" + string(ecptest.NewID()) }
 func newWorld(t testing.TB, reach Reach) *world {
 	t.Helper()
 	lab := labtest.Start(t)
-	w := &world{lab: lab, pods: fleet(t, lab), store: memstore.New(), config: shipped(t, lab), lease: newLease()}
+	w := &world{lab: lab, pods: labFleet(t, lab), store: memstore.New(), config: shipped(t, lab), lease: newLease()}
 	w.requests = counting(w.config)
 	p, err := New(Config{REST: w.config, Reach: reach, Namespace: "openecp-system", Lease: w.lease})
 	require.NoError(t, err)

@@ -25,7 +25,7 @@ import (
 // API server, under the shipped rights.
 func TestProvisionerSuite(t *testing.T) {
 	lab := labtest.Start(t)
-	pods := fleet(t, lab)
+	pods := labFleet(t, lab)
 	shipped(t, lab)
 	var mu sync.Mutex
 	counts := map[ecp.Provisioner]*counter{} // guarded by mu

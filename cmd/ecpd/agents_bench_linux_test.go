@@ -70,7 +70,7 @@ func benchmarkAgents(b *testing.B, mode agentproto.TunnelMode) {
 
 // register lets agents come at 50/s, one of each cluster, and then the others as
 // fast as they may.
-func (f *fleet) register() {
+func (f *agentFleet) register() {
 	f.b.Helper()
 	const rate = 50
 	running := f.running()
@@ -115,7 +115,7 @@ func (f *fleet) register() {
 }
 
 // memory tells what an agent costs: the difference to the daemon without them.
-func (f *fleet) memory() {
+func (f *agentFleet) memory() {
 	f.b.Helper()
 	n := float64(len(f.agents))
 	<-time.After(20 * time.Second) // two reports of each
@@ -133,7 +133,7 @@ func (f *fleet) memory() {
 }
 
 // idle tells what a fleet costs that does nothing but report.
-func (f *fleet) idle() {
+func (f *agentFleet) idle() {
 	f.b.Helper()
 	const during = 30 * time.Second
 	before, cpu := f.page(), f.cpu()
@@ -148,7 +148,7 @@ func (f *fleet) idle() {
 }
 
 // lists tells how long the API takes while all are connected.
-func (f *fleet) lists() {
+func (f *agentFleet) lists() {
 	f.b.Helper()
 	for name, path := range map[string]string{
 		"list": "/api/v1/clusters?limit=50&sort=name&state=running", "get": "/api/v1/clusters/" + f.agents[0].cluster,
@@ -166,7 +166,7 @@ func (f *fleet) lists() {
 
 // floods lets every agent send more reports than the daemon takes at once, the
 // same each time, and then such that move every cluster.
-func (f *fleet) floods() {
+func (f *agentFleet) floods() {
 	f.b.Helper()
 	const rounds = 20
 	f.pause(true)
@@ -209,7 +209,7 @@ func (f *fleet) floods() {
 }
 
 // restarts ends the daemon and starts it again: all come back by themselves.
-func (f *fleet) restarts(name string, end func(*process)) {
+func (f *agentFleet) restarts(name string, end func(*process)) {
 	f.b.Helper()
 	n := len(f.agents)
 	gone := time.Now()
@@ -232,7 +232,7 @@ func (f *fleet) restarts(name string, end func(*process)) {
 	f.b.ReportMetric(float64(f.refusals(m)), "refusals-"+name)
 }
 
-func (f *fleet) percentiles(name string, took []time.Duration) {
+func (f *agentFleet) percentiles(name string, took []time.Duration) {
 	slices.Sort(took)
 	for _, p := range []int{50, 99} {
 		f.b.ReportMetric(float64(took[(len(took)-1)*p/100])/1e6, fmt.Sprintf("ms-%s-p%d", name, p))

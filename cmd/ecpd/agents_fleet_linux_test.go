@@ -32,7 +32,7 @@ const agentsOfCluster = 3
 const reportEvery = 10 * time.Second
 
 // fleet is a daemon, and agents that run in this process.
-type fleet struct {
+type agentFleet struct {
 	*process
 	b       *testing.B
 	mode    agentproto.TunnelMode
@@ -63,9 +63,9 @@ type fleetAgent struct {
 }
 
 // newFleet starts a daemon with the clusters that agents are to register with.
-func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *fleet {
+func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *agentFleet {
 	b.Helper()
-	f := &fleet{b: b, mode: mode, binary: hooked(b), dir: b.TempDir(), address: net.JoinHostPort("127.0.0.1", freePort(b))}
+	f := &agentFleet{b: b, mode: mode, binary: hooked(b), dir: b.TempDir(), address: net.JoinHostPort("127.0.0.1", freePort(b))}
 	f.http = &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 16, // it is the daemon that we have started
 	}}
@@ -93,7 +93,7 @@ func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *fleet {
 }
 
 // holds collects garbage and tells what is left.
-func (f *fleet) holds() (out bare) {
+func (f *agentFleet) holds() (out bare) {
 	f.b.Helper()
 	f.hook("/settle")
 	out.rss, out.made = f.resident("VmRSS"), f.resident("RssAnon")
@@ -118,7 +118,7 @@ func hooked(b *testing.B) string {
 }
 
 // start starts the daemon, at the same address each time.
-func (f *fleet) start() {
+func (f *agentFleet) start() {
 	f.b.Helper()
 	_ = os.Remove(f.socket())
 	f.process = launchProgram(f.b, f.binary, f.dir, []string{"ECPD_HOOK=" + f.socket(), "GODEBUG=" + os.Getenv("GODEBUG"), "GOGC=" + os.Getenv("GOGC")},
@@ -135,10 +135,10 @@ func (p *process) end() {
 	<-p.ended
 }
 
-func (f *fleet) clusters() int { return (len(f.agents) + agentsOfCluster - 1) / agentsOfCluster }
+func (f *agentFleet) clusters() int { return (len(f.agents) + agentsOfCluster - 1) / agentsOfCluster }
 
 // each does something with every agent, so many at a time.
-func (f *fleet) each(atOnce int, do func(*fleetAgent)) {
+func (f *agentFleet) each(atOnce int, do func(*fleetAgent)) {
 	parallel(atOnce, len(f.agents), func(i int) { do(f.agents[i]) })
 }
 
@@ -155,12 +155,12 @@ func parallel(atOnce, n int, do func(i int)) {
 	group.Wait()
 }
 
-func (f *fleet) pause(yes bool) { f.paused.Store(yes) }
+func (f *agentFleet) pause(yes bool) { f.paused.Store(yes) }
 
 func (a *fleetAgent) registered() bool { return a.started.Load() }
 
 // register redeems the token, and then the agent runs until the fleet ends.
-func (a *fleetAgent) register(f *fleet) {
+func (a *fleetAgent) register(f *agentFleet) {
 	a.started.Store(true)
 	hello := agentproto.Hello{Version: "1.0.0", OS: "linux", Arch: "amd64", Hostname: fmt.Sprintf("%s-%d", a.cluster, a.node)}
 	id, err := agentproto.Register(f.b.Context(), agentproto.RegisterConfig{URL: "https://" + f.address, Token: a.token, CASHA256: []string{a.ca}, Hello: hello})
@@ -184,7 +184,7 @@ func (a *fleetAgent) register(f *fleet) {
 	f.work.Go(func() { a.reportForEver(f) })
 }
 
-func (a *fleetAgent) reportForEver(f *fleet) {
+func (a *fleetAgent) reportForEver(f *agentFleet) {
 	timer := time.NewTimer(rand.N(reportEvery))
 	defer timer.Stop()
 	for {
@@ -221,7 +221,7 @@ func (a *fleetAgent) report(down bool) {
 func (a *fleetAgent) nodeName(i int) string { return fmt.Sprintf("emqx@%s-%d.internal", a.cluster, i) }
 
 // call sends a request to the API that must come to one of the statuses.
-func (f *fleet) call(method, path, body string, out any, status int) {
+func (f *agentFleet) call(method, path, body string, out any, status int) {
 	f.b.Helper()
 	b := f.send(f.http, "https://"+f.address+path, method, body, status)
 	if out != nil {
@@ -229,7 +229,7 @@ func (f *fleet) call(method, path, body string, out any, status int) {
 	}
 }
 
-func (f *fleet) send(client *http.Client, url, method, body string, status int) []byte {
+func (f *agentFleet) send(client *http.Client, url, method, body string, status int) []byte {
 	f.b.Helper()
 	req, err := http.NewRequestWithContext(f.b.Context(), method, url, strings.NewReader(body))
 	require.NoError(f.b, err)
@@ -253,7 +253,7 @@ type arrival struct {
 }
 
 // running follows the events of the daemon, and tells when clusters run.
-func (f *fleet) running() <-chan arrival {
+func (f *agentFleet) running() <-chan arrival {
 	f.b.Helper()
 	req, err := http.NewRequestWithContext(f.b.Context(), http.MethodGet, "https://"+f.address+"/api/v1/events", http.NoBody)
 	require.NoError(f.b, err)
@@ -285,7 +285,7 @@ func (f *fleet) running() <-chan arrival {
 // page is what /metrics shows.
 type page map[string]float64
 
-func (f *fleet) page() page {
+func (f *agentFleet) page() page {
 	f.b.Helper()
 	out := page{}
 	for line := range strings.Lines(string(f.send(f.http, "https://"+f.address+"/metrics", "GET", "", 200))) {
@@ -303,7 +303,7 @@ func (m page) agents(mode agentproto.TunnelMode) int {
 	return int(m[fmt.Sprintf(`openecp_agents{carrier=%q,state="connected"}`, mode)])
 }
 
-func (f *fleet) refusals(m page) (n int) {
+func (f *agentFleet) refusals(m page) (n int) {
 	for name, v := range m {
 		if strings.HasPrefix(name, "openecp_agent_refusals_total") {
 			n += int(v)
@@ -313,7 +313,7 @@ func (f *fleet) refusals(m page) (n int) {
 }
 
 // awaits waits for what the metrics show.
-func (f *fleet) awaits(what string, done func(page) bool) {
+func (f *agentFleet) awaits(what string, done func(page) bool) {
 	f.b.Helper()
 	for began := time.Now(); ; <-time.After(200 * time.Millisecond) {
 		m := f.page()

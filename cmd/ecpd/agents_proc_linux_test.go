@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (f *fleet) proc(name string) string {
+func (f *agentFleet) proc(name string) string {
 	f.b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", f.cmd.Process.Pid, name))
 	require.NoError(f.b, err)
@@ -24,7 +24,7 @@ func (f *fleet) proc(name string) string {
 
 // resident is memory of the daemon that it has made (RssAnon), or with the parts
 // of its program that were used (VmRSS), in KiB.
-func (f *fleet) resident(which string) float64 {
+func (f *agentFleet) resident(which string) float64 {
 	f.b.Helper()
 	_, rest, _ := strings.Cut(f.proc("status"), which+":")
 	n, err := strconv.Atoi(strings.Fields(rest)[0])
@@ -33,7 +33,7 @@ func (f *fleet) resident(which string) float64 {
 }
 
 // cpu is the time that the daemon has used, in ticks of 10 ms.
-func (f *fleet) cpu() time.Duration {
+func (f *agentFleet) cpu() time.Duration {
 	f.b.Helper()
 	stat := f.proc("stat")
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // the third first
@@ -55,10 +55,10 @@ func loadAverage(b *testing.B) float64 {
 	return load
 }
 
-func (f *fleet) socket() string { return filepath.Join(f.dir, "hook") }
+func (f *agentFleet) socket() string { return filepath.Join(f.dir, "hook") }
 
 // hook asks what testdata/hook.go.txt adds to the daemon.
-func (f *fleet) hook(path string) []byte {
+func (f *agentFleet) hook(path string) []byte {
 	f.b.Helper()
 	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", f.socket())
@@ -66,7 +66,7 @@ func (f *fleet) hook(path string) []byte {
 	return f.send(&http.Client{Transport: t}, "http://hook"+path, "GET", "", 200)
 }
 
-func (f *fleet) goroutines() int {
+func (f *agentFleet) goroutines() int {
 	f.b.Helper()
 	first, _, _ := strings.Cut(string(f.hook("/debug/pprof/goroutine?debug=1")), "\n")
 	n, err := strconv.Atoi(first[strings.LastIndexByte(first, ' ')+1:])
@@ -75,7 +75,7 @@ func (f *fleet) goroutines() int {
 }
 
 // runtimeMemory is what the Go runtime says that it holds, in KiB.
-func (f *fleet) runtimeMemory() (heap, stacks float64) {
+func (f *agentFleet) runtimeMemory() (heap, stacks float64) {
 	f.b.Helper()
 	for line := range strings.Lines(string(f.hook("/debug/pprof/heap?debug=1"))) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " = ")
@@ -92,14 +92,14 @@ func (f *fleet) runtimeMemory() (heap, stacks float64) {
 }
 
 // profile keeps profiles where somebody wants them.
-func (f *fleet) profile(names ...string) {
+func (f *agentFleet) profile(names ...string) {
 	f.b.Helper()
 	for _, name := range names {
 		f.keep(name, "/debug/pprof/"+name+"?gc=1")
 	}
 }
 
-func (f *fleet) keep(name, path string) {
+func (f *agentFleet) keep(name, path string) {
 	f.b.Helper()
 	if dir := os.Getenv("OPENECP_PROFILES"); dir != "" {
 		require.NoError(f.b, os.WriteFile(filepath.Join(dir, string(f.mode)+"-"+name), f.hook(path), 0o600))
@@ -107,7 +107,7 @@ func (f *fleet) keep(name, path string) {
 }
 
 // profileCPU profiles for a while, if somebody wants it; done is closed at its end.
-func (f *fleet) profileCPU(name string, during time.Duration) (done chan struct{}) {
+func (f *agentFleet) profileCPU(name string, during time.Duration) (done chan struct{}) {
 	done = make(chan struct{})
 	go func() {
 		defer close(done)

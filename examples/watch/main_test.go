@@ -91,7 +91,7 @@ func watching(t *testing.T, args ...string) (out, notes *output) {
 }
 
 // fleet is a Manager that runs, behind its API.
-func fleet(t *testing.T) (*ecp.Manager, *httptest.Server) {
+func newFleet(t *testing.T) (*ecp.Manager, *httptest.Server) {
 	t.Helper()
 	platform, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 50 * time.Millisecond})
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func request(name string) ecp.CreateRequest {
 // Every change is printed once and in order, however often the connection
 // breaks; a cluster that was there before stands above.
 func TestFollowsOverBrokenConnections(t *testing.T) {
-	m, server := fleet(t)
+	m, server := newFleet(t)
 	ctx := ecp.WithActor(t.Context(), ecp.System)
 	before, op, err := m.Create(ctx, request("was there"))
 	require.NoError(t, err)
@@ -321,7 +321,7 @@ func TestPause(t *testing.T) {
 
 // A pipe that nobody reads any more ends the program.
 func TestPrintingFails(t *testing.T) {
-	_, server := fleet(t)
+	_, server := newFleet(t)
 	broken := errors.New("broken pipe")
 	m := writerFunc(func([]byte) (int, error) { return 0, broken })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
