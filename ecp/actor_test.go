@@ -99,7 +99,7 @@ func TestMalformedGrantsGiveNothing(t *testing.T) {
 
 // A refusal says who can help, and which name was not to be found.
 func TestRefusalsSayWhatNext(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	_, err := o.m.CreateOrg(o.as("ap-lead"), "new", "")
 	require.EqualError(t, err, "create organisation: the role project-admin may not do this; ask somebody with the role system")
 	_, err = o.m.CreateProject(o.as("ap-lead"), "a/new", "")

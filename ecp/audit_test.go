@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (o *office) audit(ctx context.Context, q AuditOptions) []AuditEntry {
+func (o *company) audit(ctx context.Context, q AuditOptions) []AuditEntry {
 	o.t.Helper()
 	page, err := o.m.Audit(ctx, q)
 	require.NoError(o.t, err)
@@ -20,7 +20,7 @@ func (o *office) audit(ctx context.Context, q AuditOptions) []AuditEntry {
 }
 
 func TestEveryChangeIsAudited(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	o.now = o.now.Add(time.Hour)
 	ctx := WithOrigin(o.as("a-boss"), Origin{RemoteAddress: "192.0.2.7", RequestID: "r-1"})
 	_, err := o.m.UpdateProject(ctx, "a/p", "new words", 0)
@@ -39,11 +39,13 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	word, name := "another password", "New Name"
 	_, err = o.m.UpdateUser(o.as("a-boss"), "ap-user", UserChange{Password: &word})
 	require.NoError(t, err)
-	id := o.token("a/p")
-	require.NoError(t, o.m.DeleteToken(o.as("ap-lead"), id))
-	s := o.login("ap-lead")
-	o.m.sealer, err = NewKeyRing(aKey("k1", 1))
+	made, err := o.m.CreateToken(o.system(), TokenRequest{Name: "t", Grant: Grant{Role: RoleUser, Project: "a/p"}})
 	require.NoError(t, err)
+	require.NoError(t, o.m.DeleteToken(o.as("ap-lead"), made.ID))
+	s := o.login("ap-lead")
+	ring, err := NewKeyRing(aKey("k1", 1))
+	require.NoError(t, err)
+	o.begin(func(c *Config) { c.Sealer = ring })
 	info, _, err := o.m.Create(o.as("ap-lead"), CreateRequest{Mode: Hosted, Project: "a/p", Name: "one", Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5, Config: map[string]string{"authn.password": "hush"}}}})
 	require.NoError(t, err)
 	for _, cmd := range []Command{Update{Name: &name}, Stop{}, Stop{}, Transfer{Project: "a/q"}, Delete{}} {
@@ -77,7 +79,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 }
 
 func TestAuditIsReadWithinReach(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	for _, p := range []string{"a/p", "a/q", "b/p"} {
 		_, _, err := o.m.Create(o.system(), CreateRequest{Mode: Adopted, Project: p, Name: "x"})
 		require.NoError(t, err)
@@ -108,7 +110,7 @@ func TestAuditIsReadWithinReach(t *testing.T) {
 }
 
 func TestAuditPagesAndExport(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	var ids []string
 	for i := range 1234 {
 		o.now = o.now.Add(time.Second)
@@ -149,7 +151,7 @@ func TestAuditPagesAndExport(t *testing.T) {
 
 // What is refused is told, but does not fill the disk.
 func TestRefusalsAreAuditedAndBounded(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	info, _, err := o.m.Create(o.system(), CreateRequest{Mode: Adopted, Project: "a/p", Name: "x"})
 	require.NoError(t, err)
 	refused := func() []AuditEntry { return o.audit(o.system(), AuditOptions{Outcome: OutcomeDenied, Limit: 500}) }
@@ -206,7 +208,7 @@ func TestBucketsAreBounded(t *testing.T) {
 }
 
 func TestTidyRemovesWhatIsOver(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	o.login("root")
 	ctx := WithIdempotencyKey(o.system(), "key")
 	_, err := o.m.CreateOrg(ctx, "fresh", "")
@@ -239,7 +241,7 @@ func TestTidyRemovesWhatIsOver(t *testing.T) {
 // The number of a change is for everybody who follows events: it has to grow
 // alike for what is somebody else's and for what is not there.
 func TestRefusalsDoNotTellWhatIsThere(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	info, operation, err := o.m.Create(o.system(), CreateRequest{Mode: Hosted, Project: "b/p", Name: "x", Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5}}})
 	require.NoError(t, err)
 	token, err := o.m.CreateToken(o.system(), TokenRequest{Name: "x", Grant: Grant{Role: RoleUser, Project: "b/p"}})
@@ -289,7 +291,7 @@ func pickID[T any](first bool, a, b T) T {
 
 // Times that lie beyond what an id can hold are times all the same.
 func TestAuditOfAnyTime(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	all := o.audit(o.system(), AuditOptions{Limit: 100})
 	require.NotEmpty(t, all)
 	for _, c := range []struct {

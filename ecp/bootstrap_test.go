@@ -2,14 +2,17 @@ package ecp
 
 import (
 	"context"
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
 // A token that was deleted does not come back with the variable that made it.
 func TestBootstrapTokenStaysDeleted(t *testing.T) {
-	m, s, _, _ := aManager(t)
+	s := newMapStore()
+	m := newDirectory(directoryConfig{Changes: newWriter(s, slog.New(slog.DiscardHandler), time.Now)})
 	ctx := WithActor(context.Background(), System)
 	stored, err := m.Bootstrap(ctx, "sixteen letters!")
 	require.NoError(t, err)

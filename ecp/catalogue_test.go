@@ -17,19 +17,20 @@ import (
 func aKey(id string, n byte) Key { return Key{ID: id, Secret: bytes.Repeat([]byte{n}, 32)} }
 
 // store is an office whose catalogues can hold secrets.
-func newShop(t *testing.T) *office {
+func newShop(t *testing.T) *company {
 	t.Helper()
-	o := newOffice(t)
+	o := newCompany(t)
 	ring, err := NewKeyRing(aKey("k1", 1))
 	require.NoError(t, err)
-	o.m.sealer = ring
-	o.m.newProvisioner = func(_ context.Context, c TargetConfig) (Provisioner, error) {
-		if !strings.HasPrefix(string(c.Kubeconfig), "apiVersion") {
-			return nil, fail(CodeInvalid, "", "not a kubeconfig")
-		}
-		return newWorld(), nil
-	}
+	o.begin(func(c *Config) { c.Sealer, c.NewProvisioner = ring, shopProvisioner })
 	return o
+}
+
+func shopProvisioner(_ context.Context, c TargetConfig) (Provisioner, error) {
+	if !strings.HasPrefix(string(c.Kubeconfig), "apiVersion") {
+		return nil, fail(CodeInvalid, "", "not a kubeconfig")
+	}
+	return newWorld(), nil
 }
 
 var (
@@ -301,10 +302,10 @@ func TestRefusedEntries(t *testing.T) {
 	require.ErrorIs(t, twin, ErrExists, "one registry for each host")
 	require.ErrorContains(t, twin, "host: the registry")
 
-	o.m.sealer = nil
+	o.begin(func(c *Config) { c.Sealer = nil })
 	_, err = o.m.CreateRegistry(ctx, Registry{Name: "b", Host: "b.example.com", User: "u"}, "x")
 	require.ErrorIs(t, err, ErrUnsupported, "no secret is stored in the clear")
-	o.m.newProvisioner = nil
+	o.begin(func(c *Config) { c.NewProvisioner = nil })
 	_, err = o.m.CreateTarget(ctx, Target{Name: "east"}, "apiVersion")
 	require.ErrorIs(t, err, ErrUnsupported)
 }
@@ -408,7 +409,7 @@ func errOf[T any](_ T, err error) error { return err }
 
 func TestLBProfilesByRange(t *testing.T) {
 	o := newShop(t)
-	o.m.lbProfilesMost = 3
+	o.begin(func(c *Config) { c.Limits.LBProfiles = 3 })
 	make := func(name string, low, high int) error {
 		o.now = o.now.Add(time.Second)
 		_, err := o.m.CreateLBProfile(o.system(), LBProfile{Name: name, MinConnections: low, MaxConnections: high, Annotations: map[string]string{"example.com/x": name}})

@@ -10,7 +10,7 @@ import (
 )
 
 func TestARepeatedCallIsAnsweredOnce(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	create := func(who, key, name string) (Info, Operation, error) {
 		return o.m.Create(WithIdempotencyKey(o.as(who), key), CreateRequest{Mode: Hosted, Project: "a/p", Name: name, Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5}}})
 	}
@@ -51,7 +51,7 @@ func TestARepeatedCallIsAnsweredOnce(t *testing.T) {
 // What becomes of a cluster after the first call is not for who repeats it:
 // it may be somebody else's by then. Who has lost the project hears nothing.
 func TestARepeatedCallTellsNothingNew(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	create := func(ctx context.Context) (Info, error) {
 		info, _, err := o.m.Create(WithIdempotencyKey(ctx, "k"), CreateRequest{Mode: Hosted, Project: "a/p", Name: "one", Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5}}})
 		return info, err
@@ -78,17 +78,17 @@ func TestARepeatedCallTellsNothingNew(t *testing.T) {
 // The same password or another is the same or another request, and neither
 // can be guessed from what is stored.
 func TestIdempotencyOfSecrets(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	create := func(password string) error {
 		_, err := o.m.CreateUser(WithIdempotencyKey(o.system(), "the key itself"), UserRequest{Name: "fresh", Password: password, Grants: []Grant{{Role: RoleSystem}}})
 		return err
 	}
-	require.NoError(t, create(goodPassword))
-	require.NoError(t, create(goodPassword))
+	require.NoError(t, create(companyPassword))
+	require.NoError(t, create(companyPassword))
 	require.ErrorIs(t, create("another password"), ErrKeyReused)
 	for key, r := range o.s.records[KindAnswered] {
 		a := r.Payload.(answered)
 		require.NotContains(t, key+a.Result+a.Fingerprint, "the key itself")
-		require.NotContains(t, a.Result, goodPassword)
+		require.NotContains(t, a.Result, companyPassword)
 	}
 }

@@ -12,6 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// audit reads the audit; the options' Limit is the most that is read.
+func (o *office) audit(ctx context.Context, q AuditOptions) []AuditEntry {
+	o.t.Helper()
+	page, err := o.changes.Audit(ctx, q)
+	require.NoError(o.t, err)
+	return page.Items
+}
+
 func (o *office) refusedLogins() (out []AuditEntry) {
 	for _, e := range o.audit(o.system(), AuditOptions{Outcome: OutcomeDenied, Limit: 500}) {
 		if e.Action == "login" {
@@ -43,7 +51,7 @@ func TestRefusedLoginsAreAllTold(t *testing.T) {
 	}
 	require.NotZero(t, told(o.refusedLogins())["root@203.0.113.9"], "at once")
 	require.LessOrEqual(t, len(o.refusedLogins()), 3*loginEntries.burst)
-	o.m.tellRefusalsOnce(t.Context(), o.m.refusedLogins)
+	o.changes.tellRefusalsOnce(t.Context(), o.m.refusedLogins)
 	got := o.refusedLogins()
 	require.Equal(t, map[string]int{"@203.0.113.9": 2000, "root@203.0.113.9": 7, "ap-user@198.51.100.3": 7}, told(got))
 	require.LessOrEqual(t, len(got), 3*(loginEntries.burst+1))
@@ -64,7 +72,7 @@ func TestRefusedLoginsFromManyOrigins(t *testing.T) {
 		_ = o.loginFrom(address, "root", "wrong password")
 	}
 	_ = o.loginFrom("198.51.100.3", "ap-user", "wrong password")
-	o.m.tellRefusalsOnce(t.Context(), o.m.refusedLogins)
+	o.changes.tellRefusalsOnce(t.Context(), o.m.refusedLogins)
 	got := o.refusedLogins()
 	require.LessOrEqual(t, len(got), 2*(loginEntriesAll.burst+refusalSums)+3, "the rest in one for each user")
 	named, all := map[string]bool{}, 0
@@ -91,12 +99,12 @@ func TestRefusedLoginsAreLogged(t *testing.T) {
 	require.Contains(t, lines[9], `reason=throttled attempts=1`)
 	require.Contains(t, lines[10], `remote=2001:db8::1 user="" reason=denied attempts=1`)
 	log.Reset()
-	o.m.tellRefusalsOnce(context.Background(), o.m.refusedLogins)
+	o.changes.tellRefusalsOnce(context.Background(), o.m.refusedLogins)
 	require.Contains(t, log.String(), `msg="login refused" remote=203.0.113.9 user=root reason=throttled attempts=20`)
 	log.Reset()
 	o.now = o.now.Add(time.Hour)
 	require.NoError(t, o.loginFrom("203.0.113.9", "root", goodPassword))
-	o.m.tellRefusalsOnce(context.Background(), o.m.refusedLogins)
+	o.changes.tellRefusalsOnce(context.Background(), o.m.refusedLogins)
 	require.Empty(t, log.String())
 }
 
@@ -121,7 +129,7 @@ func TestRefusedLoginsOfWhoHangsUp(t *testing.T) {
 		require.Error(t, err)
 		cancel()
 	}
-	o.m.tellRefusalsOnce(t.Context(), o.m.refusedLogins)
+	o.changes.tellRefusalsOnce(t.Context(), o.m.refusedLogins)
 	require.Equal(t, map[string]int{"root@203.0.113.9": attemptsFree + 1}, told(o.refusedLogins()))
 }
 
@@ -133,6 +141,6 @@ func TestSumsOfRefusalsAreWrittenAtTheEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	o.m.tellRefusals(ctx, o.m.refusedLogins)
+	o.changes.tellRefusals(ctx, o.m.refusedLogins)
 	require.Equal(t, map[string]int{"root@203.0.113.9": 10}, told(o.refusedLogins()))
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // withOperations is an office with a cluster in a/p whose power was moved n times.
-func withOperations(t *testing.T, n int) (*office, ID) {
-	o := newOffice(t)
+func withOperations(t *testing.T, n int) (*company, ID) {
+	o := newCompany(t)
 	info, _, err := o.m.Create(o.system(), CreateRequest{Mode: Hosted, Project: "a/p", Name: "x", Spec: Spec{Hosted: &HostedSpec{Nodes: 1, Connections: 5}}})
 	require.NoError(t, err)
 	for i := range n {
@@ -27,7 +27,7 @@ func withOperations(t *testing.T, n int) (*office, ID) {
 	return o, info.ID
 }
 
-func (o *office) operations(ctx context.Context, id ID, limit int) (out []Operation) {
+func (o *company) operations(ctx context.Context, id ID, limit int) (out []Operation) {
 	o.t.Helper()
 	q := OperationOptions{Limit: limit}
 	for {

@@ -75,7 +75,7 @@ func TestRotation(t *testing.T) {
 	}
 	only2, err := NewKeyRing(aKey("k2", 2))
 	require.NoError(t, err)
-	o.m.sealer = only2
+	o.begin(func(c *Config) { c.Sealer = only2 })
 	_, err = open()
 	require.ErrorIs(t, err, ErrUnavailable)
 	require.ErrorContains(t, err, `the password of registry "ours" cannot be read`)
@@ -86,15 +86,16 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, err, "everything but the secret is there")
 	require.True(t, r.PasswordSet)
 
-	o.m.sealer, err = NewKeyRing(aKey("k2", 2), aKey("k1", 1))
+	both, err := NewKeyRing(aKey("k2", 2), aKey("k1", 1))
 	require.NoError(t, err)
+	o.begin(func(c *Config) { c.Sealer = both })
 	s, err := open()
 	require.NoError(t, err)
 	require.Equal(t, "hush", string(s), "nothing was lost")
 	n, err := o.m.ResealSecrets(ctx)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	o.m.sealer = only2
+	o.begin(func(c *Config) { c.Sealer = only2 })
 	s, err = open()
 	require.NoError(t, err)
 	require.Equal(t, "hush", string(s))
@@ -103,7 +104,7 @@ func TestRotation(t *testing.T) {
 	require.Zero(t, n)
 	_, err = o.m.ResealSecrets(o.as("a-boss"))
 	require.ErrorIs(t, err, ErrDenied)
-	o.m.sealer = nil
+	o.begin(func(c *Config) { c.Sealer = nil })
 	_, err = open()
 	require.ErrorContains(t, err, "no key is configured")
 }

@@ -3,8 +3,10 @@ package ecp
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,13 +33,14 @@ func (h *plainHasher) Verify(_ context.Context, hash, password string) (bool, bo
 	return stored == password, version != h.version, h.err
 }
 
-// office is a Manager with two organisations and people in them.
+// office is a Directory with two organisations and people in them.
 type office struct {
-	t      *testing.T
-	m      *Manager
-	s      *mapStore
-	hasher *plainHasher
-	now    time.Time
+	t       *testing.T
+	changes *Writer
+	m       *Directory
+	s       *mapStore
+	hasher  *plainHasher
+	now     time.Time
 }
 
 // grants of people in the office, by name.
@@ -51,15 +54,16 @@ const goodPassword = "a good password"
 func newOffice(t *testing.T) *office {
 	t.Helper()
 	o := &office{t: t, s: newMapStore(), hasher: &plainHasher{version: "1"}, now: t0}
-	m, err := New(t.Context(), Config{
-		Store: o.s, Hasher: o.hasher, Now: func() time.Time { return o.now }, Limits: Limits{ProjectsPerOrg: 4, Projects: 6},
-		Provisioners: map[string]Provisioner{"default": newWorld()}, Defaults: Defaults{Projects: []string{"a/p", "a/q", "b/p"}},
-	})
-	require.NoError(t, err)
-	m.setTick(func() time.Time { return o.now })
-	o.m = m
-	for _, name := range sortedKeys(officeGrants) {
-		_, err := m.CreateUser(o.system(), UserRequest{Name: name, Password: goodPassword, Grants: []Grant{officeGrants[name]}})
+	o.changes = newWriter(o.s, slog.New(slog.DiscardHandler), func() time.Time { return o.now })
+	o.m = newDirectory(directoryConfig{Changes: o.changes, Hasher: o.hasher, ProjectsPerOrg: 4, Projects: 6})
+	for _, org := range []string{"a", "b"} {
+		require.NoError(t, o.s.Write(t.Context(), func(tx Tx) error { return Put(tx, Org{Name: org, CreatedAt: t0, Revision: 1}, 0) }))
+	}
+	for _, path := range []string{"a/p", "a/q", "b/p"} {
+		require.NoError(t, o.s.Write(t.Context(), func(tx Tx) error { return Put(tx, Project{Path: path, CreatedAt: t0, Revision: 1}, 0) }))
+	}
+	for _, name := range slices.Sorted(maps.Keys(officeGrants)) {
+		_, err := o.m.CreateUser(o.system(), UserRequest{Name: name, Password: goodPassword, Grants: []Grant{officeGrants[name]}})
 		require.NoError(t, err)
 	}
 	return o
@@ -122,8 +126,10 @@ func TestWhatIsInUseIsNotDeleted(t *testing.T) {
 	err := o.m.DeleteProject(o.system(), "a/p", 0)
 	require.EqualError(t, err, "delete project a/p: it is in use by 2 users (ap-lead, ap-user); change or remove what uses it first")
 	for i := range 7 {
-		_, _, err := o.m.Create(o.system(), CreateRequest{Mode: Adopted, Project: "a/p", Name: fmt.Sprint("n", i)})
-		require.NoError(t, err)
+		name := fmt.Sprint("n", i)
+		require.NoError(t, o.s.Write(t.Context(), func(tx Tx) error {
+			return Put(tx, ClusterRecord{ID: ID(name), Mode: Adopted, Project: "a/p", Name: name}, 0)
+		}))
 	}
 	_, err = o.m.CreateToken(o.system(), TokenRequest{Name: "ci", Grant: Grant{Role: RoleUser, Project: "a/p"}})
 	require.NoError(t, err)
@@ -445,9 +451,8 @@ func TestTokenLife(t *testing.T) {
 
 func TestTheLastWayInStays(t *testing.T) {
 	s := newMapStore()
-	m, err := New(t.Context(), Config{Store: s, Hasher: &plainHasher{}})
-	require.NoError(t, err)
-	_, err = m.Bootstrap(t.Context(), "sixteen letters!")
+	m := newDirectory(directoryConfig{Changes: newWriter(s, slog.New(slog.DiscardHandler), time.Now), Hasher: &plainHasher{}})
+	_, err := m.Bootstrap(t.Context(), "sixteen letters!")
 	require.NoError(t, err)
 	ctx := WithActor(t.Context(), System)
 	require.ErrorIs(t, m.DeleteToken(ctx, "bootstrap"), ErrConflict)
@@ -457,19 +462,4 @@ func TestTheLastWayInStays(t *testing.T) {
 	_, err = m.CreateUser(ctx, UserRequest{Name: "root", Password: goodPassword, Grants: []Grant{{Role: RoleSystem}}})
 	require.NoError(t, err)
 	require.NoError(t, m.DeleteToken(ctx, "bootstrap"))
-}
-
-func TestOrgsOfAnEarlierBuild(t *testing.T) {
-	s := newMapStore()
-	require.NoError(t, s.Write(t.Context(), func(tx Tx) error {
-		return errors.Join(Put(tx, DefaultPool(), 0), Put(tx, Project{Path: "old/p"}, 0), Put(tx, Project{Path: "old/q"}, 0))
-	}))
-	m, err := New(t.Context(), Config{Store: s})
-	require.NoError(t, err)
-	orgs, err := m.Orgs(WithActor(t.Context(), System))
-	require.NoError(t, err)
-	require.Len(t, orgs, 1)
-	p, err := m.Project(WithActor(t.Context(), System), "old/p")
-	require.NoError(t, err)
-	require.EqualValues(t, 1, p.Revision)
 }

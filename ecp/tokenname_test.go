@@ -10,7 +10,7 @@ import (
 
 // Whatever a token is called, what it does is never taken for what a person did.
 func TestTokensAreNotTakenForPersons(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	for _, name := range []string{"root", "admin", "ap-lead"} {
 		n, err := o.m.CreateToken(o.as("ap-lead"), TokenRequest{Name: name, Grant: Grant{Role: RoleProjectAdmin, Project: "a/p"}})
 		require.NoError(t, err)
@@ -37,7 +37,7 @@ func TestTokensAreNotTakenForPersons(t *testing.T) {
 
 // Who had logged in stands apart, beside the name under which something was done.
 func TestTheUserBehindASessionIsTold(t *testing.T) {
-	o := newOffice(t)
+	o := newCompany(t)
 	o.now = o.now.Add(time.Second)
 	a, err := o.m.Authenticate(context.Background(), o.login("ap-lead").Secret)
 	require.NoError(t, err)
@@ -55,8 +55,8 @@ func TestTheUserBehindASessionIsTold(t *testing.T) {
 
 // The names of tokens are nobody else's.
 func TestTokenPrefixIsRefused(t *testing.T) {
-	o := newOffice(t)
-	_, err := o.m.CreateUser(o.system(), UserRequest{Name: "token:ci", Password: goodPassword, Grants: []Grant{{Role: RoleSystem}}})
+	o := newCompany(t)
+	_, err := o.m.CreateUser(o.system(), UserRequest{Name: "token:ci", Password: companyPassword, Grants: []Grant{{Role: RoleSystem}}})
 	require.ErrorIs(t, err, ErrInvalid)
 	require.ErrorContains(t, err, `name: begins with "token:", which is for API tokens`)
 	_, err = o.m.CreateToken(o.system(), TokenRequest{Name: "token:ci", Grant: Grant{Role: RoleSystem}})

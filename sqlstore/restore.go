@@ -142,7 +142,7 @@ func bringUpToDate(ctx context.Context, file, target, stage string) (Copied, err
 	if err != nil {
 		return Copied{}, inWords(file, err)
 	}
-	s, err := Open(ctx, Config{Dir: stage, Platform: platform})
+	s, err := Open(ctx, Config{Dir: stage, Kinds: ecp.Codec{}, Platform: platform})
 	if err != nil {
 		return Copied{}, inWords(file, err)
 	}
