@@ -161,7 +161,7 @@ func advanceAdopted(t Timings, now time.Time, rec ClusterRecord, op *Operation, 
 	}
 	v.rec = rec
 	var out step
-	j := deriveAdopted(v)
+	j := deriveAdoptedState(v)
 	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
 		enter(t, now, &rec, s, j)
 		out.hops = append(out.hops, rec.Clone())
@@ -206,7 +206,7 @@ func (v adoptedView) again() (d time.Duration) {
 		case !heard:
 			soonest(a.RegisteredAt, v.t.Register)
 			soonest(v.look.Obs.Since, v.t.AgentReturn)
-			soonest(v.look.Obs.Since, v.t.unheard())
+			soonest(v.look.Obs.Since, unheardAfter(v.t))
 		case !seen.Connected:
 			soonest(seen.Since, v.t.AgentGrace)
 		case seen.Report != nil && !seen.Report.At.Before(seen.Since):
@@ -289,7 +289,7 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ID, now time.Time, why
 			return err
 		}
 		v := newAdoptedView(m.timings, now, rec, nil, adoptedLook{At: now, Failure: why})
-		j := deriveAdopted(v)
+		j := deriveAdoptedState(v)
 		if rec.Status.State == j.State && rec.Status.Message == j.Message {
 			return nil
 		}

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// EMQXVersion returns the EMQX version that a record tells of: that of the image, or
+// versionOf returns the EMQX version that a record tells of: that of the image, or
 // what agents have reported last. It is empty where no agent has.
-func (r ClusterRecord) EMQXVersion() string {
+func versionOf(r ClusterRecord) string {
 	if r.Mode == Adopted {
 		return r.Status.Version
 	}

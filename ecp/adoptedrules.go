@@ -74,7 +74,7 @@ var adoptedRules = []adoptedRule{
 
 // deriveAdopted says where an adopted cluster should stand. It is pure: the rules
 // are tried in order and the first that matches decides.
-func deriveAdopted(v adoptedView) Judgement {
+func deriveAdoptedState(v adoptedView) Judgement {
 	for _, r := range adoptedRules {
 		if r.when(v) {
 			s, reason, message := r.then(v)
@@ -173,15 +173,9 @@ func noneHeard(obs AgentsObservation) string {
 // other when the program was started anew, those of thousands of clusters within most
 // of the time that they get: until then only [Info.Unseen] says so, from memory.
 func (v adoptedView) worthStoring() bool {
-	return v.look.Obs.Unheard != "" || v.rec.Status.State == Registering || v.past(v.look.Obs.Since, v.t.unheard())
+	return v.look.Obs.Unheard != "" || v.rec.Status.State == Registering || v.past(v.look.Obs.Since, unheardAfter(v.t))
 }
 
-// unheard is how long after a start of the program a cluster of which nobody was heard
+// unheardAfter is how long after a start of the program a cluster of which nobody was heard
 // is marked stale.
-func (t Timings) unheard() time.Duration { return t.AgentReturn * 3 / 4 }
-
-// DeriveAdopted says where an adopted cluster should stand by what its agents show
-// at one moment. What has to be seen twice counts as seen for the first time.
-func DeriveAdopted(now time.Time, rec ClusterRecord, agents []AgentRecord, obs AgentsObservation, t Timings) Judgement {
-	return deriveAdopted(newAdoptedView(t.withDefaults(), now, rec, agents, adoptedLook{At: now, Obs: obs}))
-}
+func unheardAfter(t Timings) time.Duration { return t.AgentReturn * 3 / 4 }

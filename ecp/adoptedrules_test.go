@@ -212,7 +212,7 @@ func TestAdoptedRules(t *testing.T) {
 	for _, c := range adoptedCases {
 		s := newScene(c.from)
 		c.scene(s)
-		got := deriveAdopted(newAdoptedView(patient, t0, s.rec, s.agents, s.look))
+		got := deriveAdoptedState(newAdoptedView(patient, t0, s.rec, s.agents, s.look))
 		want := c.why
 		if want == "" {
 			want = s.rec.Status.Reason
@@ -263,7 +263,7 @@ func TestAdoptedSeverity(t *testing.T) {
 			s := newScene(Running)
 			wrong[a.Reason](s)
 			wrong[b.Reason](s)
-			got := deriveAdopted(newAdoptedView(patient, t0, s.rec, s.agents, s.look))
+			got := deriveAdoptedState(newAdoptedView(patient, t0, s.rec, s.agents, s.look))
 			require.Equal(t, []any{Abnormal, a.Reason}, []any{got.State, got.Reason}, "%s before %s: %s", a.Reason, b.Reason, got.Message)
 			require.Contains(t, got.Message, string(b.Reason)+": ", "%s beside %s", b.Reason, a.Reason)
 		}
@@ -291,7 +291,7 @@ func TestManyFindingsAreBounded(t *testing.T) {
 	for i := range 50 {
 		s.agents = append(s.agents, AgentRecord{ID: AgentID("agt-" + itoa(i))})
 	}
-	got := deriveAdopted(newAdoptedView(patient, t0, s.rec, s.agents, s.look))
+	got := deriveAdoptedState(newAdoptedView(patient, t0, s.rec, s.agents, s.look))
 	require.Equal(t, ReasonAgentDisconnected, got.Reason)
 	require.Contains(t, got.Message, "; and 45 more")
 	require.Equal(t, 5, strings.Count(got.Message, "has not been heard"))

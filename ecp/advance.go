@@ -193,12 +193,12 @@ func enter(t Timings, now time.Time, rec *ClusterRecord, s State, j Judgement) {
 	case !s.Unsteady() && (!rec.Deleting || s != Stopped):
 		st.Deadline = time.Time{}
 	case st.Deadline.IsZero():
-		st.Deadline = now.Add(t.patience(s))
+		st.Deadline = now.Add(patienceOf(t, s))
 	}
 }
 
-// patience is how long a cluster may stay in an unsteady state.
-func (t Timings) patience(s State) time.Duration {
+// patienceOf is how long a cluster may stay in an unsteady state.
+func patienceOf(t Timings, s State) time.Duration {
 	switch s {
 	case Creating, Updating, Syncing:
 		return t.Create

@@ -218,7 +218,7 @@ func TestTimingsDefaults(t *testing.T) {
 	require.Equal(t, Timings{time.Minute, 15 * time.Minute, 15 * time.Minute, 5 * time.Minute, 15 * time.Minute, 15 * time.Second, 500 * time.Millisecond, 20 * time.Second, 10 * time.Second, time.Minute, 5 * time.Second, 45 * time.Second, time.Minute, 5 * time.Minute, 24 * time.Hour}, patient)
 	require.Equal(t, time.Second, Timings{Poll: time.Second}.withDefaults().Poll)
 	for _, s := range HostedStates.States() {
-		require.Positive(t, patient.patience(s))
+		require.Positive(t, patienceOf(patient, s))
 	}
 }
 

@@ -105,7 +105,7 @@ func pauseDeadlines(st *Status, from *time.Time, paused bool, now time.Time) {
 // and no more than it may have had, should the clock have been set back since.
 func fairTimes(t Timings, now time.Time, rec *ClusterRecord) {
 	st := &rec.Status
-	least, most := now.Add(t.Dispatch), now.Add(t.longest()+leftToMove(*rec))
+	least, most := now.Add(t.Dispatch), now.Add(longestPatience(t)+leftToMove(*rec))
 	if !st.Deadline.IsZero() && st.Deadline.Before(least) {
 		st.Deadline = least
 	}
@@ -126,8 +126,8 @@ func fairTimes(t Timings, now time.Time, rec *ClusterRecord) {
 	}
 }
 
-// longest is the most that a task gets beside the time for clients to leave.
-func (t Timings) longest() time.Duration { return max(t.Create, t.Start, t.Stop, t.Delete) }
+// longestPatience is the most that a task gets beside the time for clients to leave.
+func longestPatience(t Timings) time.Duration { return max(t.Create, t.Start, t.Stop, t.Delete) }
 
 // sureNow is the time by which things are removed for good: that of the wall
 // clock, or an earlier one where it has been set forward since the Manager was

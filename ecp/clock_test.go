@@ -46,7 +46,7 @@ func TestTimesOfAnotherProcess(t *testing.T) {
 		rec.Status.Deadline, rec.Status.Leaving = t0.Add(time.Minute), &Leaving{Node: nodeName(2), Since: t0}
 		now := t0.Add(back)
 		moveDeadlines(patient, now, &rec, nil, aLook(3, 3), deed{firstLook: true})
-		require.WithinRange(t, rec.Status.Deadline, now.Add(patient.Dispatch), now.Add(patient.longest()+leftToMove(rec)), name)
+		require.WithinRange(t, rec.Status.Deadline, now.Add(patient.Dispatch), now.Add(longestPatience(patient)+leftToMove(rec)), name)
 		require.False(t, rec.Status.Leaving.Since.After(now), name)
 		require.False(t, rec.Status.Leaving.Since.Add(leaveWithin).Before(now.Add(patient.Dispatch)), name)
 	}

@@ -10,7 +10,7 @@ const noticeOn4 = time.Minute
 
 // noticeOf is how long a node of a version waits for load balancers before it
 // cuts the first client.
-func (t Timings) noticeOf(version string) time.Duration {
+func noticeOf(t Timings, version string) time.Duration {
 	if v, _ := ParseVersion(version); v.Major < 5 {
 		return noticeOn4
 	}
@@ -22,7 +22,7 @@ func (t Timings) noticeOf(version string) time.Duration {
 var evacuationWords = map[EvacuationPhase]func(t Timings, version string, at EvacuationProgress) string{
 	EvacuationNone: func(Timings, string, EvacuationProgress) string { return "begins to move its clients" },
 	EvacuationWaiting: func(t Timings, version string, at EvacuationProgress) string {
-		return fmt.Sprintf("waits %s until load balancers have noticed that it is to get no clients; it has %d clients and %d sessions", t.noticeOf(version), at.Connections, at.Sessions)
+		return fmt.Sprintf("waits %s until load balancers have noticed that it is to get no clients; it has %d clients and %d sessions", noticeOf(t, version), at.Connections, at.Sessions)
 	},
 	EvacuationUntold: func(_ Timings, _ string, at EvacuationProgress) string {
 		return clientsLeft(at) + " by its own count, as another node does not answer; it goes when it has none and load balancers have had their time to notice"
@@ -56,7 +56,7 @@ func evacuating(t Timings, version, node string, at EvacuationProgress, until ti
 
 // eachTakes says how long the clients of one of several nodes will need at least
 // to leave it, with so many of them on all of them together.
-func (t Timings) eachTakes(version string, e Evacuation, clients, nodes int) string {
+func eachTakes(t Timings, version string, e Evacuation, clients, nodes int) string {
 	rate := e.Rate
 	if rate == 0 {
 		rate = usualRate
@@ -64,7 +64,7 @@ func (t Timings) eachTakes(version string, e Evacuation, clients, nodes int) str
 	each := (clients + nodes - 1) / nodes
 	moving := time.Duration((each+rate-1)/rate) * time.Second
 	words := fmt.Sprintf("each takes about %s: %s until load balancers have noticed, %s for clients to come back elsewhere",
-		t.noticeOf(version)+t.Takeover+moving, t.noticeOf(version), t.Takeover)
+		noticeOf(t, version)+t.Takeover+moving, noticeOf(t, version), t.Takeover)
 	if each > 0 {
 		words += fmt.Sprintf(", %s to move %d clients, %d a second", moving, each, rate)
 	}

@@ -156,7 +156,7 @@ func (m *Manager) vacate(ctx context.Context, p Provisioner, v view, node string
 	switch {
 	case errors.Is(err, ErrUnsupported): // clients are cut, and come back elsewhere
 		return true
-	case err == nil && nobodyLeft(at) && !waitsUnseen(*leaving, at, look.At, m.timings.noticeOf(v.rec.Resolved.Image.Version)), over && spec.OnDeadline != StopAtTime:
+	case err == nil && nobodyLeft(at) && !waitsUnseen(*leaving, at, look.At, noticeOf(m.timings, v.rec.Resolved.Image.Version)), over && spec.OnDeadline != StopAtTime:
 		did.evacuated = m.evacuated(v.rec.ID, *leaving)
 		return true
 	case err != nil:

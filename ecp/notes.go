@@ -21,7 +21,7 @@ func notes(t Timings, now Info, d decision, outdated int) []string {
 	}
 	has, want := ordinalsOf(rec), d.rec.Spec.Hosted.Nodes
 	e := d.rec.Spec.Hosted.Evacuation
-	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", drainDeadline(e), t.eachTakes(rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
+	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", drainDeadline(e), eachTakes(t, rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
 	if v, ok := ParseVersion(rec.Resolved.Image.Version); ok && v.Before(Version{4, 4, 12}) {
 		alone = "clients are cut: EMQX before 4.4.12 moves none"
 	}

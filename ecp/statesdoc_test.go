@@ -125,7 +125,7 @@ A cluster that is registering has %s for its first complete report, longer while
 program silence says nothing of an agent for %s: the cluster keeps its state and
 is shown as unseen, and after %s of that it is marked stale.
 Supported is %s; EMQX 6 is taken as 5 is, and the condition `+"`Accepted`"+` says that it was not verified.
-`, inWords(Timings{}.withDefaults().Register), inWords(Timings{}.withDefaults().AgentReturn), inWords(Timings{}.withDefaults().unheard()), supportedBrokers)
+`, inWords(Timings{}.withDefaults().Register), inWords(Timings{}.withDefaults().AgentReturn), inWords(unheardAfter(Timings{}.withDefaults())), supportedBrokers)
 }
 
 // inWords writes a time without the zeros of a Duration.
