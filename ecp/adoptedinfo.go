@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// versionOf returns the EMQX version that a record tells of: that of the image, or
+// EMQXVersion returns the EMQX version that a record tells of: that of the image, or
 // what agents have reported last. It is empty where no agent has.
-func versionOf(r ClusterRecord) string {
+func (r ClusterRecord) EMQXVersion() string {
 	if r.Mode == Adopted {
 		return r.Status.Version
 	}

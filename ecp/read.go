@@ -19,7 +19,7 @@ func (h handle) Get(ctx context.Context) (Info, error) {
 
 // unseen is a record of which nothing was seen yet.
 func (m *Manager) unseen(rec ClusterRecord) Info {
-	version := versionOf(rec)
+	version := rec.EMQXVersion()
 	return Info{
 		ClusterRecord: rec, Version: version, Nodes: []NodeInfo{},
 		Current:  ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: EnforcedByNone},

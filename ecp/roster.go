@@ -58,7 +58,7 @@ type listed struct {
 
 func listedOf(r ClusterRecord) *listed {
 	l := &listed{
-		id: r.ID, project: r.Project, name: strings.ToLower(r.Name), called: r.Name, mode: r.Mode, state: r.Status.State, version: versionOf(r),
+		id: r.ID, project: r.Project, name: strings.ToLower(r.Name), called: r.Name, mode: r.Mode, state: r.Status.State, version: r.EMQXVersion(),
 		deleting: r.Deleting, stale: !r.Status.StaleFrom.IsZero(),
 		created: r.CreatedAt, updated: r.UpdatedAt, connections: r.Spec.Connections(),
 	}
