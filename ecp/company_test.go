@@ -69,9 +69,7 @@ func (c *company) system() context.Context { return WithActor(context.Background
 
 // as returns the context of a user who has logged in.
 func (c *company) as(name string) context.Context {
-	a := actorOf(name, []Grant{companyGrants[name]})
-	a.Credential = sessionCredential + "test"
-	return WithActor(context.Background(), a)
+	return WithActor(context.Background(), Actor{Name: name, Grants: []Grant{companyGrants[name]}, Credential: sessionCredential + "test"})
 }
 
 func (c *company) login(name string) Session {

@@ -39,8 +39,8 @@ func storedTypes(t *testing.T) map[string]stored {
 		"answer-registration": textOf[newRegistration](),
 		"answer-token":        textOf[NewToken](),
 	}
-	for kind := range decoders {
-		decode := func(b []byte) (any, error) { return DecodePayload(kind, b) }
+	for kind := range Kinds() {
+		decode := func(b []byte) (any, error) { return Kinds().Decode(kind, b) }
 		zero, err := decode([]byte("{}"))
 		require.NoError(t, err)
 		out[string(kind)] = stored{zero, decode}
@@ -58,7 +58,7 @@ func textOf[T any]() stored {
 }
 
 // The stored JSON of every kind stays as it is. json.Marshal is what stores encode
-// with, see [DecodePayload].
+// with, see [Codec].
 func TestStoredJSON(t *testing.T) {
 	files := map[string]bool{enumGolden: true}
 	for name, s := range storedTypes(t) {
@@ -130,9 +130,9 @@ func TestStoredKindsAreDecoded(t *testing.T) {
 	kinds := stringConstants(t, dir)[typ.Name()]
 	require.NotEmpty(t, kinds)
 	for _, k := range kinds {
-		assert.Contains(t, decoders, Kind(k))
+		assert.Contains(t, Kinds(), Kind(k))
 	}
-	assert.Len(t, kinds, len(decoders))
+	assert.Len(t, kinds, len(Kinds()))
 }
 
 // readGolden returns what a golden file holds; with -update it is written first.
