@@ -12,7 +12,7 @@ import (
 )
 
 // endpoints reads the addresses clients use off the access Service.
-func endpoints(f found, domain string) ecp.Endpoints {
+func endpoints(f clusterObjects, domain string) ecp.Endpoints {
 	var out ecp.Endpoints
 	s := f.access()
 	if s == nil {
@@ -32,12 +32,12 @@ func endpoints(f found, domain string) ecp.Endpoints {
 
 // access returns the Service that MQTT clients come in through; nil if there is
 // none.
-func (f found) access() *corev1.Service {
+func (f clusterObjects) access() *corev1.Service {
 	if f.workload == nil {
 		return nil
 	}
 	n := names{f.id, majorOfWorkload(f.workload.Name)}
-	s, _ := f.sight.get(kindService, string(f.id), n.access()).(*corev1.Service)
+	s, _ := f.informers.get(kindService, string(f.id), n.access()).(*corev1.Service)
 	return s
 }
 
@@ -52,47 +52,47 @@ const (
 	addressEvery = 30 * time.Second
 )
 
-// pending is what is known of an address that is missing.
-type pending struct {
+// addressCheck is what is known of an address that is missing.
+type addressCheck struct {
 	since, asked time.Time
-	why          string
+	event        string
 }
 
 // addressPending says why a load balancer has no address, in the words of what
 // should give one where it has any; "" = it has one, or there is none.
-func (p *Provisioner) addressPending(ctx context.Context, f found) string {
+func (p *Provisioner) addressPending(ctx context.Context, f clusterObjects) string {
 	s, now := f.access(), time.Now()
 	if s == nil || s.Spec.Type != corev1.ServiceTypeLoadBalancer || balanced(s) {
-		p.remember(f.id, func(m *memo) { m.address = pending{} })
+		p.withMemo(f.id, func(m *memo) { m.addressCheck = addressCheck{} })
 		return ""
 	}
-	var a pending
-	p.remember(f.id, func(m *memo) {
-		if m.address.since.IsZero() {
-			m.address.since = now
+	var a addressCheck
+	p.withMemo(f.id, func(m *memo) {
+		if m.addressCheck.since.IsZero() {
+			m.addressCheck.since = now
 		}
-		a = m.address
+		a = m.addressCheck
 	})
 	if now.Sub(a.since) >= addressAfter && now.Sub(a.asked) >= addressEvery && !p.rights.lacks(listEvents) {
 		a.asked = now
 		if notes, err := p.warnings(ctx, f.id); err == nil {
-			a.why = saidOf(notes, kindService, s.Name)
+			a.event = newestEvent(notes, kindService, s.Name)
 		}
-		p.remember(f.id, func(m *memo) { m.address = a })
+		p.withMemo(f.id, func(m *memo) { m.addressCheck = a })
 	}
 	by := "the default one of the Kubernetes cluster"
 	if c := s.Spec.LoadBalancerClass; c != nil {
 		by = strconv.Quote(*c)
 	}
 	out := "the load balancer has no address: " + by + " gives none"
-	if a.why != "" {
-		return out + "; Kubernetes says: " + a.why
+	if a.event != "" {
+		return out + "; Kubernetes says: " + a.event
 	}
 	return out + ", and no event says why; see that a controller for it runs"
 }
 
-// saidOf returns the newest event about an object; notes are sorted so.
-func saidOf(notes []corev1.Event, kind, name string) string {
+// newestEvent returns the newest event about an object; notes are sorted so.
+func newestEvent(notes []corev1.Event, kind, name string) string {
 	i := slices.IndexFunc(notes, func(e corev1.Event) bool { return e.InvolvedObject.Kind == kind && e.InvolvedObject.Name == name })
 	if i < 0 {
 		return ""

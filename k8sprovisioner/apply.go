@@ -27,24 +27,24 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	if err != nil {
 		return err
 	}
-	f, err := p.find(ctx, d.ID, op)
+	f, err := p.objectsOf(ctx, d.ID, op)
 	if err != nil {
 		return err
 	}
 	if older := d.Older(f.generation(), f.annotation(annotationChange)); older != nil && f.foreign == "" {
 		return ecp.RecordOlderError(op, older)
 	}
-	leave, err := p.begin(&f, op)
+	leave, err := p.beginWrite(&f, op)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	in.keep(f)
-	p.remember(d.ID, func(m *memo) { m.expect(meant(d)) })
-	if err := p.refuse(f, in, op); err != nil {
-		return errors.Join(err, failure(op, p.shrink(ctx, f, in)))
+	in.keepLive(f)
+	p.withMemo(d.ID, func(m *memo) { m.expect(claimCount(d)) })
+	if err := p.checkWritable(f, in, op); err != nil {
+		return errors.Join(err, failure(op, p.scaleDown(ctx, f, in)))
 	}
-	if err := p.prepare(ctx, &f, &in); err != nil {
+	if err := p.createOnce(ctx, &f, &in); err != nil {
 		return failure(op, err)
 	}
 	objects, err := render(renderers, in)
@@ -52,35 +52,35 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 		return err
 	}
 	missed := p.convergeAll(ctx, f, in.names, objects, op)
-	if missed.nodes() {
-		return missed.err(false)
+	if missed.hasWorkload() {
+		return missed.joined(false)
 	}
-	p.remember(d.ID, func(m *memo) { m.rendered = objects })
-	if err := errors.Join(p.grow(ctx, f, in), p.drop(ctx, f, d), p.roll(ctx, f, d.Roll), p.replaceNamed(ctx, f, d.Replace)); err != nil {
+	p.withMemo(d.ID, func(m *memo) { m.rendered = objects })
+	if err := errors.Join(p.growClaims(ctx, f, in), p.deleteClaims(ctx, f, d), p.replaceOutdated(ctx, f, d.Roll), p.replaceNamed(ctx, f, d.Replace)); err != nil {
 		return failure(op, err)
 	}
-	return missed.err(true)
+	return missed.joined(true)
 }
 
-// refuse says why nothing may be written: the name is somebody else's, or
+// checkWritable says why nothing may be written: the name is somebody else's, or
 // something has gone that is not made anew unasked.
-func (p *Provisioner) refuse(f found, in input, op string) error {
+func (p *Provisioner) checkWritable(f clusterObjects, in input, op string) error {
 	switch {
 	case f.foreign != "":
 		return conflict(op, fmt.Sprintf("the namespace %s belongs to %s and is not touched", f.id, f.foreign), nil)
 	case f.unlabeled:
-		return conflict(op, strings.Join(f.unlabeledObstacles(), "; "), nil)
+		return conflict(op, strings.Join(f.labelObstacles(), "; "), nil)
 	case f.namespace != nil && f.namespace.DeletionTimestamp != nil && in.Create:
 		return unavailable(op, fmt.Sprintf("the namespace %s is still being removed; it is tried again", f.id))
 	case in.Create:
-		p.remember(f.id, func(m *memo) { clear(m.claims) })
+		p.withMemo(f.id, func(m *memo) { clear(m.claims) })
 		return nil
 	case f.namespace == nil || f.namespace.DeletionTimestamp != nil:
 		return loss(op, ecp.ReasonDataLost, "namespace "+string(f.id))
 	case f.auth == "":
 		return loss(op, ecp.ReasonSecretLost, "secret "+authName(f.id))
 	}
-	if lost := p.lostClaim(f, meant(in.Desired)); lost != "" && in.Replicas > 0 {
+	if lost := p.lostClaim(f, claimCount(in.Desired)); lost != "" && in.Replicas > 0 {
 		return loss(op, ecp.ReasonDataLost, "claim "+lost)
 	}
 	return nil
@@ -89,19 +89,19 @@ func (p *Provisioner) refuse(f found, in input, op string) error {
 // lostClaim names a claim of an ordinal below a number that was there and is
 // not; "" if there is none. What was there is known from this process's looks,
 // from a pod that uses it, and, for a stopped cluster, from the StatefulSet.
-func (p *Provisioner) lostClaim(f found, below int) string {
+func (p *Provisioner) lostClaim(f clusterObjects, below int) string {
 	if f.workload == nil {
 		return ""
 	}
 	n := names{f.id, majorOfWorkload(f.workload.Name)}
 	claims := f.claims()
 	was := map[int]string{}
-	p.remember(f.id, func(m *memo) {
+	p.withMemo(f.id, func(m *memo) {
 		for i, uid := range m.claims {
 			was[i] = uid
 		}
 	})
-	for i := range volumesOf(f) {
+	for i := range annotatedVolumes(f) {
 		was[i] += ""
 	}
 	for i, pod := range f.pods() {
@@ -119,9 +119,9 @@ func (p *Provisioner) lostClaim(f found, below int) string {
 	return ""
 }
 
-// volumesOf is how many ordinals the StatefulSet of a stopped cluster says to
+// annotatedVolumes is how many ordinals the StatefulSet of a stopped cluster says to
 // have claims.
-func volumesOf(f found) int {
+func annotatedVolumes(f clusterObjects) int {
 	if f.workload == nil || replicas(f) > 0 {
 		return 0
 	}
@@ -130,7 +130,7 @@ func volumesOf(f found) int {
 }
 
 // replicas is how many pods the StatefulSet asks for; -1 if there is none.
-func replicas(f found) int {
+func replicas(f clusterObjects) int {
 	if f.workload == nil {
 		return -1
 	}
@@ -140,9 +140,9 @@ func replicas(f found) int {
 	return int(*f.workload.Spec.Replicas)
 }
 
-// shrink takes nodes away that should not run although something is lost:
+// scaleDown takes nodes away that should not run although something is lost:
 // that makes nothing anew.
-func (p *Provisioner) shrink(ctx context.Context, f found, in input) error {
+func (p *Provisioner) scaleDown(ctx context.Context, f clusterObjects, in input) error {
 	if f.foreign != "" || f.unlabeled || f.workload == nil || f.namespace.DeletionTimestamp != nil || in.Replicas >= replicas(f) {
 		return nil
 	}
@@ -158,8 +158,8 @@ func (p *Provisioner) shrink(ctx context.Context, f found, in input) error {
 	return nil
 }
 
-// keep reads from what is there what rendering must not change.
-func (in *input) keep(f found) {
+// keepLive reads from what is there what rendering must not change.
+func (in *input) keepLive(f clusterObjects) {
 	in.network, in.completed = f.network(in.network), f.completedServices(in.names)
 	if w := f.workload; w != nil && w.Name == in.names.workload() {
 		for _, t := range w.Spec.VolumeClaimTemplates {
@@ -167,16 +167,16 @@ func (in *input) keep(f found) {
 		}
 	}
 	if in.Replicas == 0 && f.workload != nil {
-		in.volumes = volumesOf(f)
+		in.volumes = annotatedVolumes(f)
 		for i := range f.claims() {
 			in.volumes = max(in.volumes, i+1)
 		}
-		in.volumes = min(in.volumes, meant(in.Desired))
+		in.volumes = min(in.volumes, claimCount(in.Desired))
 	}
 }
 
-// prepare makes what is made once.
-func (p *Provisioner) prepare(ctx context.Context, f *found, in *input) error {
+// createOnce makes what is made once.
+func (p *Provisioner) createOnce(ctx context.Context, f *clusterObjects, in *input) error {
 	if f.namespace == nil {
 		o, err := newObject(kindNamespace, string(f.id), namespace(*in))
 		if err != nil {
@@ -192,12 +192,12 @@ func (p *Provisioner) prepare(ctx context.Context, f *found, in *input) error {
 		}
 	}
 	in.auth = f.auth
-	return p.giveSecrets(ctx, *f, in)
+	return p.applySecrets(ctx, *f, in)
 }
 
 // createNamespace makes the namespace, unless somebody was faster.
-func (p *Provisioner) createNamespace(ctx context.Context, f *found, o object) error {
-	made, err := p.create(ctx, o.stamped(f.pass.stamp(), nil))
+func (p *Provisioner) createNamespace(ctx context.Context, f *clusterObjects, o object) error {
+	made, err := p.create(ctx, o.stamped(f.permit.epochStamp(), nil))
 	if apierrors.IsAlreadyExists(err) {
 		return conflict("create namespace", fmt.Sprintf("a namespace %s appeared meanwhile; it is looked at again", f.id), err)
 	}
@@ -205,12 +205,12 @@ func (p *Provisioner) createNamespace(ctx context.Context, f *found, o object) e
 		return err
 	}
 	f.namespace, _ = made.(*corev1.Namespace)
-	p.accept(f.id, o, made)
+	p.recordWritten(f.id, o, made)
 	return nil
 }
 
 // createAuth makes the auth Secret with fresh keys.
-func (p *Provisioner) createAuth(ctx context.Context, f *found) error {
+func (p *Provisioner) createAuth(ctx context.Context, f *clusterObjects) error {
 	made := new(corev1.Secret)
 	err := p.sendWrite(ctx, core(p.client).Post().Namespace(string(f.id)).Resource("secrets").
 		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
@@ -219,7 +219,7 @@ func (p *Provisioner) createAuth(ctx context.Context, f *found) error {
 		return err
 	}
 	f.auth = string(made.UID)
-	p.remember(f.id, func(m *memo) { m.hashKey = hashKeyOf(made) })
+	p.withMemo(f.id, func(m *memo) { m.hashKey = hashKeyOf(made) })
 	return nil
 }
 
@@ -230,35 +230,35 @@ const convergeTries = 4
 // converge writes one object where it differs from how it is rendered, unless
 // somebody else keeps undoing that. The very object is written that was
 // compared, in the very version.
-func (p *Provisioner) converge(ctx context.Context, f found, o object) error {
+func (p *Provisioner) converge(ctx context.Context, f clusterObjects, o object) error {
 	for try := 1; ; try++ {
 		differs, fields := p.differs(f, o)
-		if !differs || try == 1 && p.contest(f.id, o).rests(time.Now(), o.hash(), fields) {
+		if !differs || try == 1 && p.contestOf(f.id, o).paused(time.Now(), o.hash(), fields) {
 			return nil
 		}
-		was := f.live(o)
-		if err := f.pass.check("write "+o.String(), was); err != nil {
+		was := f.liveObject(o)
+		if err := f.permit.checkEpoch("write "+o.String(), was); err != nil {
 			return err
 		}
 		if try == 1 {
-			p.contend(ctx, f.id, o, fields)
+			p.recordContest(ctx, f.id, o, fields)
 		}
-		answer, err := p.apply(ctx, f.id, o.stamped(f.pass.stamp(), was))
+		answer, err := p.apply(ctx, f.id, o.stamped(f.permit.epochStamp(), was))
 		if err == nil {
-			p.accept(f.id, o, answer)
+			p.recordWritten(f.id, o, answer)
 			return nil
 		}
 		if was == nil || !apierrors.IsConflict(err) || try == convergeTries {
 			return err
 		}
-		if err := p.lookAgain(ctx, f, o); err != nil {
+		if err := p.reread(ctx, f, o); err != nil {
 			return err
 		}
 	}
 }
 
-// lookAgain reads an object that was changed since it was last seen.
-func (p *Provisioner) lookAgain(ctx context.Context, f found, o object) error {
+// reread reads an object that was changed since it was last seen.
+func (p *Provisioner) reread(ctx context.Context, f clusterObjects, o object) error {
 	row, namespace := kinds[o.kind], string(f.id)
 	if o.kind == kindNamespace {
 		namespace = ""
@@ -270,23 +270,23 @@ func (p *Provisioner) lookAgain(ctx context.Context, f found, o object) error {
 	if now == nil {
 		return conflict("write "+o.String(), "it has gone meanwhile; it is looked at again", nil)
 	}
-	p.written.put(o.kind, now)
+	p.writes.put(o.kind, now)
 	return nil
 }
 
-// live gives the object as it was last seen; nil if it is not there.
-func (f found) live(o object) live {
+// liveObject gives the object as it was last seen; nil if it is not there.
+func (f clusterObjects) liveObject(o object) live {
 	namespace := string(f.id)
 	if o.kind == kindNamespace {
 		namespace = ""
 	}
-	return f.sight.get(o.kind, namespace, o.name)
+	return f.informers.get(o.kind, namespace, o.name)
 }
 
-// begin lets a call write, where this process holds the lease of the target and
+// beginWrite lets a call write, where this process holds the lease of the target and
 // nobody has written to the cluster under a later one. leave ends that.
-func (p *Provisioner) begin(f *found, op string) (leave func(), err error) {
-	if f.pass, err = p.fence.enter(op); err != nil {
+func (p *Provisioner) beginWrite(f *clusterObjects, op string) (leave func(), err error) {
+	if f.permit, err = p.fence.acquire(op); err != nil {
 		return nil, err
 	}
 	carriers := []metav1.Object{}
@@ -297,28 +297,28 @@ func (p *Provisioner) begin(f *found, op string) (leave func(), err error) {
 		carriers = append(carriers, f.workload)
 	}
 	for _, o := range carriers {
-		if err := f.pass.check(op, o); err != nil {
-			f.pass.leave()
+		if err := f.permit.checkEpoch(op, o); err != nil {
+			f.permit.release()
 			return nil, err
 		}
 	}
-	return f.pass.leave, nil
+	return f.permit.release, nil
 }
 
-// accept takes down an object as the API server has it right after our write:
+// recordWritten takes down an object as the API server has it right after our write:
 // what differs then is its way to say the same.
-func (p *Provisioner) accept(id ecp.ID, o object, l live) {
+func (p *Provisioner) recordWritten(id ecp.ID, o object, l live) {
 	c := checked{hash: o.hash(), version: l.GetResourceVersion(), accepted: differences(o, fields(o, l))}
-	p.remember(id, func(m *memo) { m.checked[o.String()] = c })
+	p.withMemo(id, func(m *memo) { m.checked[o.String()] = c })
 }
 
 // differs reports whether a live object has to be written, and because of which
 // fields; none where it was never there as it is rendered. Each version of it is
 // compared once.
-func (p *Provisioner) differs(f found, o object) (bool, []string) {
-	l := f.live(o)
+func (p *Provisioner) differs(f clusterObjects, o object) (bool, []string) {
+	l := f.liveObject(o)
 	var last checked
-	p.remember(f.id, func(m *memo) { last = m.checked[o.String()] })
+	p.withMemo(f.id, func(m *memo) { last = m.checked[o.String()] })
 	switch {
 	case l == nil && last.hash == o.hash():
 		return true, []string{gone}
@@ -335,7 +335,7 @@ func (p *Provisioner) differs(f found, o object) (bool, []string) {
 	found := differences(o, fields(o, l))
 	now.differs = !slices.Equal(found, now.accepted)
 	now.fields = fieldsOf(slices.DeleteFunc(found, func(d string) bool { return slices.Contains(now.accepted, d) }))
-	p.remember(f.id, func(m *memo) { m.checked[o.String()] = now })
+	p.withMemo(f.id, func(m *memo) { m.checked[o.String()] = now })
 	return now.differs, now.fields
 }
 

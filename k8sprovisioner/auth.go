@@ -24,12 +24,12 @@ func uid(s string) types.UID { return types.UID(s) }
 // authSecret makes the Secret of a new cluster with fresh random values. It is
 // created once; nothing of it is kept here.
 func authSecret(id ecp.ID) *corev1.Secret {
-	key, secret := word(16), word(48)
+	key, secret := randomWord(16), randomWord(48)
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: authName(id), Namespace: string(id), Labels: labels(id)},
 		Type:       corev1.SecretTypeOpaque,
 		StringData: map[string]string{
-			keyCookie: word(48), keyAPIKey: key, keyAPISecret: secret, keyDashboard: word(32),
+			keyCookie: randomWord(48), keyAPIKey: key, keyAPISecret: secret, keyDashboard: randomWord(32),
 			keyBootstrap: key + ":" + secret + "\n",
 		},
 	}
@@ -40,21 +40,21 @@ const (
 	digits  = "23456789"
 )
 
-// word draws n random letters and digits: at least 5.8 bits each. It begins
+// randomWord draws n random letters and digits: at least 5.8 bits each. It begins
 // with a letter, so that HOCON and Erlang take it for nothing but a word, and
 // ends with a digit, since EMQX wants two kinds of characters in a password.
-func word(n int) string {
+func randomWord(n int) string {
 	b := make([]byte, n)
-	b[0] = draw(letters)
+	b[0] = randomCharacter(letters)
 	for i := 1; i < n-1; i++ {
-		b[i] = draw(letters + digits)
+		b[i] = randomCharacter(letters + digits)
 	}
-	b[n-1] = draw(digits)
+	b[n-1] = randomCharacter(digits)
 	return string(b)
 }
 
-// draw takes one character, each as likely as any other.
-func draw(from string) byte {
+// randomCharacter takes one character, each as likely as any other.
+func randomCharacter(from string) byte {
 	limit := 256 - 256%len(from)
 	for {
 		var b [1]byte

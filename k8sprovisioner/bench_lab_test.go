@@ -170,7 +170,7 @@ func bareCluster(ctx context.Context, p *Provisioner, id ecp.ID) error {
 	if err != nil {
 		return err
 	}
-	f := found{id: id}
+	f := clusterObjects{id: id}
 	ns, err := newObject(kindNamespace, string(id), namespace(in))
 	if err != nil {
 		return err

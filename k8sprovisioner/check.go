@@ -25,7 +25,7 @@ func (p *Provisioner) Check(ctx context.Context, d ecp.Desired) error {
 	if err != nil {
 		return err
 	}
-	f, err := p.find(ctx, d.ID, op)
+	f, err := p.objectsOf(ctx, d.ID, op)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (p *Provisioner) Check(ctx context.Context, d ecp.Desired) error {
 		return nil // nothing would be written, and the cluster says so
 	}
 	missed := p.checkClass(ctx, f, in)
-	in.keep(f)
+	in.keepLive(f)
 	in.auth, in.settings = f.auth, "settings"
 	objects, err := render(renderers, in)
 	if err != nil {
@@ -42,37 +42,37 @@ func (p *Provisioner) Check(ctx context.Context, d ecp.Desired) error {
 	if f.namespace == nil {
 		objects = slices.DeleteFunc(objects, func(o object) bool { return o.kind != kindNamespace })
 	}
-	return append(missed, p.tryAll(ctx, f, in, objects)...).checked(op)
+	return append(missed, p.dryRunAll(ctx, f, in, objects)...).checkError(op)
 }
 
-// tryAll tries every write of an Apply, until one is not answered.
-func (p *Provisioner) tryAll(ctx context.Context, f found, in input, objects []object) (missed misses) {
+// dryRunAll tries every write of an Apply, until one is not answered.
+func (p *Provisioner) dryRunAll(ctx context.Context, f clusterObjects, in input, objects []object) (missed applyErrors) {
 	for _, o := range objects {
-		if was := f.live(o); was != nil && len(differences(o, fields(o, was))) == 0 {
+		if was := f.liveObject(o); was != nil && len(differences(o, fields(o, was))) == 0 {
 			continue
 		}
-		if err := p.try(ctx, f, o); err != nil {
-			missed = append(missed, miss{o, failure("try "+o.String(), err)})
-			if missed.silent() {
+		if err := p.dryRun(ctx, f, o); err != nil {
+			missed = append(missed, objectError{o, failure("try "+o.String(), err)})
+			if missed.unanswered() {
 				return missed
 			}
 		}
 	}
-	thin := f.thin(in.want, meant(in.Desired))
+	thin := f.undersized(in.want, claimCount(in.Desired))
 	if len(thin) > 0 && p.rights.lacks(patchClaims) {
-		return append(missed, miss{claimObject(thin[0]), lacking("whether volumes can grow", patchClaims)})
+		return append(missed, objectError{claimObject(thin[0]), missingRight("whether volumes can grow", patchClaims)})
 	}
 	for _, c := range thin {
-		err := p.send(ctx, growing(p, c, in.want).Param("dryRun", metav1.DryRunAll), nil)
+		err := p.send(ctx, growRequest(p, c, in.want).Param("dryRun", metav1.DryRunAll), nil)
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			return append(missed, miss{claimObject(c), failure("let "+c.Name+" grow", err)}) // the others are of the same class
+			return append(missed, objectError{claimObject(c), failure("let "+c.Name+" grow", err)}) // the others are of the same class
 		}
 	}
 	return missed
 }
 
-// try lets the API server say what it thinks of an object, and forget it.
-func (p *Provisioner) try(ctx context.Context, f found, o object) error {
+// dryRun lets the API server say what it thinks of an object, and forget it.
+func (p *Provisioner) dryRun(ctx context.Context, f clusterObjects, o object) error {
 	row := kinds[o.kind]
 	r := applying(row.client(p.client), row.resource, o).Param("dryRun", metav1.DryRunAll)
 	if o.kind != kindNamespace {
@@ -85,45 +85,45 @@ func claimObject(c *corev1.PersistentVolumeClaim) object {
 	return object{kind: kindClaim, name: c.Name}
 }
 
-func lacking(what string, r *right) error {
+func missingRight(what string, r *right) error {
 	return &ecp.Error{Code: ecp.CodeUnsupported, Message: what + " cannot be told: the account has no right to " + r.name}
 }
 
 // checkClass refuses a storage class that is not there, when the first claims are
 // to be made, and another than that of the claims that are: no volume moves.
-func (p *Provisioner) checkClass(ctx context.Context, f found, in input) misses {
+func (p *Provisioner) checkClass(ctx context.Context, f clusterObjects, in input) applyErrors {
 	class := in.storage.class
 	if class == nil {
 		return nil
 	}
-	never := func(why string) misses {
+	never := func(why string) applyErrors {
 		field := "spec.storage"
 		if in.Spec.Storage == "" {
 			field = "spec.size"
 		}
-		return misses{{object{kind: kindClass, name: *class}, &ecp.Error{Code: ecp.CodeInvalid, Message: why, Fields: []ecp.FieldError{{Field: field, Message: why}}}}}
+		return applyErrors{{object{kind: kindClass, name: *class}, &ecp.Error{Code: ecp.CodeInvalid, Message: why, Fields: []ecp.FieldError{{Field: field, Message: why}}}}}
 	}
 	if f.workload != nil {
-		if is := f.class(); is != "" && is != *class {
+		if is := f.storageClass(); is != "" && is != *class {
 			return never(fmt.Sprintf("the volumes of the cluster are of the storage class %q, and no volume changes its class: take a size of that class, or make a new cluster", is))
 		}
 		return nil
 	}
 	if p.rights.lacks(getClasses) {
-		return misses{{object{kind: kindClass, name: *class}, lacking(fmt.Sprintf("whether there is a StorageClass %q", *class), getClasses)}}
+		return applyErrors{{object{kind: kindClass, name: *class}, missingRight(fmt.Sprintf("whether there is a StorageClass %q", *class), getClasses)}}
 	}
 	err := p.send(ctx, classes(p.client).Get().Resource("storageclasses").Name(*class), new(storagev1.StorageClass))
 	switch {
 	case apierrors.IsNotFound(err):
 		return never(fmt.Sprintf("there is no StorageClass %q: no volume would ever be made; make it first (for volumes made by hand, one with the provisioner kubernetes.io/no-provisioner), or name another", *class))
 	case err != nil:
-		return misses{{object{kind: kindClass, name: *class}, failure("read StorageClass "+*class, err)}}
+		return applyErrors{{object{kind: kindClass, name: *class}, failure("read StorageClass "+*class, err)}}
 	}
 	return nil
 }
 
-// class is the storage class of the claims that are there; "" = it is not known.
-func (f found) class() string {
+// storageClass is the storage class of the claims that are there; "" = it is not known.
+func (f clusterObjects) storageClass() string {
 	for _, c := range f.claims() {
 		if c.Spec.StorageClassName != nil {
 			return *c.Spec.StorageClassName // the platform's default, too
@@ -132,17 +132,17 @@ func (f found) class() string {
 	return ""
 }
 
-// checked returns what is refused for good as one error, and else the first
+// checkError returns what is refused for good as one error, and else the first
 // reason why that cannot be told.
-func (m misses) checked(op string) error {
+func (m applyErrors) checkError(op string) error {
 	if len(m) == 0 {
 		return nil
 	}
-	never := slices.DeleteFunc(slices.Clone(m), func(x miss) bool { return ecp.CodeOf(x.err) != ecp.CodeInvalid })
+	never := slices.DeleteFunc(slices.Clone(m), func(x objectError) bool { return ecp.CodeOf(x.err) != ecp.CodeInvalid })
 	if len(never) == 0 {
 		return m[0].err
 	}
-	out := &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "Kubernetes would never take it", Cause: never.err(true)}
+	out := &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "Kubernetes would never take it", Cause: never.joined(true)}
 	for _, x := range never {
 		out.Fields = append(out.Fields, ecp.FieldError{Field: x.field(), Message: message(x.err)})
 	}
@@ -164,7 +164,7 @@ var fieldsOfSpec = []struct{ kind, path, field string }{
 }
 
 // field is the field of the cluster's spec that a refusal is about.
-func (m miss) field() string {
+func (m objectError) field() string {
 	path := ""
 	var own *ecp.Error
 	if errors.As(m.err, &own) && len(own.Fields) > 0 {

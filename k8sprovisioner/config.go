@@ -11,7 +11,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Reach is how the management API of a node is reached.
+// Reach tells how the management API of a node is reached.
 type Reach string
 
 // The ways to a node.
@@ -26,35 +26,35 @@ type Config struct {
 	// the copy goes without client-go's own limit of 5 requests a second: the
 	// API server has priority and fairness.
 	REST *rest.Config
-	// Kubeconfig is the file that leads there instead; REST is then not read.
-	// [Provisioner.ReloadKubeconfig] reads it again. "" = REST says all.
+	// Kubeconfig is a file that is used instead of REST, and that
+	// [Provisioner.ReloadKubeconfig] reads again. It may be empty.
 	Kubeconfig string
-	// Reach is how the brokers are reached; "" = PodIP.
+	// Reach tells how the brokers are reached. An empty Reach means PodIP.
 	Reach Reach
-	// Namespace is where the daemon runs: its pods are let in to the brokers'
-	// management ports. "" = no such pods, as with PortForward.
+	// Namespace is the namespace whose pods may connect to the management ports of the
+	// brokers, because the caller runs there. It is empty with PortForward.
 	Namespace string
-	// Network is the DNS domain of the Kubernetes cluster and its families of
-	// addresses; zero = cluster.local, and what the Kubernetes cluster gives of its
-	// own. Clusters keep what they were made with.
+	// Network has the DNS domain of the Kubernetes cluster and its IP families. The zero
+	// value means cluster.local and the default families of the Kubernetes cluster. A
+	// cluster keeps the network that it was created with.
 	Network ecp.TargetNetwork
-	// Lease is the name of the Lease in the namespace openecp-system whose holder
-	// writes to this Kubernetes cluster; "" = "openecp". Daemons that have copies
-	// of one database MUST have the same name here.
+	// Lease is the name of the Lease in the namespace openecp-system whose holder may
+	// write to this Kubernetes cluster. An empty name means "openecp". Processes with
+	// copies of one database MUST use the same name.
 	Lease string
-	// Incarnation tells this process from every other, also from one with a copy
-	// of its database; "" = one is made up. Dead are those of processes that are
-	// known to have ended, whose lease need not run out.
+	// Incarnation is unique to this process, even among processes with a copy of its
+	// database. An empty one is replaced by a random one. Dead lists the incarnations of
+	// processes that are known to have ended, whose lease need not expire.
 	Incarnation string
 	Dead        []string
-	// Logger is told what people who run the daemon should know; nil = nothing.
+	// Logger gets what an operator should know. Without one nothing is logged.
 	Logger *slog.Logger
 }
 
-// fieldManager owns the fields we write, in every object for ever.
+// fieldManager owns the fields that this package writes. It must never change.
 const fieldManager = "openecp"
 
-// withDefaults fills in what was left out and says what is wrong.
+// withDefaults returns the configuration with its defaults, or an error if it is invalid.
 func (c Config) withDefaults() (Config, error) {
 	if c.REST == nil && c.Kubeconfig == "" {
 		return c, errors.New("k8sprovisioner: Config.REST is missing; make one with LoadREST")
@@ -78,8 +78,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// LoadREST reads the way to an API server from a kubeconfig file and its
-// current context; "" takes the service account of the pod we run in.
+// LoadREST returns the client configuration of the current context of a kubeconfig file.
+// An empty file name means the service account of the pod in which the process runs.
 func LoadREST(kubeconfig string) (*rest.Config, error) {
 	if kubeconfig == "" {
 		c, err := rest.InClusterConfig()

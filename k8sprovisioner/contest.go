@@ -15,10 +15,10 @@ import (
 
 // How somebody else who undoes our writes is met.
 const (
-	contestAfter = 4                // writes in a row that the same fields were undone before
-	contestGap   = 10 * time.Minute // between two of them at most, beside the rest
-	firstRest    = time.Second
-	longestRest  = 5 * time.Minute
+	contestThreshold = 4                // writes in a row that the same fields were undone before
+	contestGap       = 10 * time.Minute // between two of them at most, beside the rest
+	firstPause       = time.Second
+	longestPause     = 5 * time.Minute
 )
 
 // gone stands for the object itself among fields: it was there, and somebody else
@@ -33,20 +33,20 @@ type contest struct {
 	fields []string       // those because of which it was written last
 	writes int            // in a row because of the field that was undone most often
 	wrote  time.Time      // the last write
-	rest   time.Duration
+	pause  time.Duration
 	by     string // the other field manager; "" = not known
 }
 
-// rests reports whether an object is to be left as it is for now: only fields
+// paused reports whether an object is to be left as it is for now: only fields
 // that are contested differ, and the last write of them is not long ago.
-func (c contest) rests(now time.Time, hash string, fields []string) bool {
-	return c.hash == hash && now.Before(c.wrote.Add(c.rest)) && len(fields) > 0 && !slices.ContainsFunc(fields, func(f string) bool { return c.undone[f] < contestAfter })
+func (c contest) paused(now time.Time, hash string, fields []string) bool {
+	return c.hash == hash && now.Before(c.wrote.Add(c.pause)) && len(fields) > 0 && !slices.ContainsFunc(fields, func(f string) bool { return c.undone[f] < contestThreshold })
 }
 
 // next is the contest after one more write because of these fields. Each field is
 // counted by itself: two who undo different ones take turns.
 func (c contest) next(now time.Time, hash string, fields []string) contest {
-	if c.hash != hash || now.Sub(c.wrote) > 2*c.rest+contestGap {
+	if c.hash != hash || now.Sub(c.wrote) > 2*c.pause+contestGap {
 		c = contest{hash: hash}
 	}
 	undone := maps.Clone(c.undone)
@@ -59,59 +59,59 @@ func (c contest) next(now time.Time, hash string, fields []string) contest {
 		c.writes = max(c.writes, undone[f])
 	}
 	c.undone = undone
-	if c.writes >= contestAfter {
-		c.rest = min(max(2*c.rest, firstRest), longestRest)
+	if c.writes >= contestThreshold {
+		c.pause = min(max(2*c.pause, firstPause), longestPause)
 	}
 	return c
 }
 
-// on reports whether the contest has not ended: what was written last has not
+// active reports whether the contest has not ended: what was written last has not
 // stood for long enough.
-func (c contest) on(now time.Time) bool {
-	return c.rest > 0 && now.Before(c.wrote.Add(2*c.rest+time.Minute))
+func (c contest) active(now time.Time) bool {
+	return c.pause > 0 && now.Before(c.wrote.Add(2*c.pause+time.Minute))
 }
 
-// contested tells people of the contest.
-func (c contest) contested(object string) ecp.Contest {
+// report tells people of the contest.
+func (c contest) report(object string) ecp.Contest {
 	fields := slices.DeleteFunc(slices.Clone(c.fields), func(f string) bool { return f == gone })
-	return ecp.Contest{Object: object, Fields: fields, Manager: c.by, Writes: c.writes, Rest: c.rest}
+	return ecp.Contest{Object: object, Fields: fields, Manager: c.by, Writes: c.writes, Rest: c.pause}
 }
 
-// contests lists what somebody else keeps undoing.
-func (p *Provisioner) contests(id ecp.ID, rendered []object) []ecp.Contest {
+// activeContests lists what somebody else keeps undoing.
+func (p *Provisioner) activeContests(id ecp.ID, rendered []object) []ecp.Contest {
 	var out []ecp.Contest
 	now := time.Now()
-	p.remember(id, func(m *memo) {
+	p.withMemo(id, func(m *memo) {
 		for _, o := range rendered {
-			if c := m.contests[o.String()]; c.hash == o.hash() && c.on(now) {
-				out = append(out, c.contested(o.String()))
+			if c := m.contests[o.String()]; c.hash == o.hash() && c.active(now) {
+				out = append(out, c.report(o.String()))
 			}
 		}
 	})
 	return out
 }
 
-// contest gives what is known of writes of an object.
-func (p *Provisioner) contest(id ecp.ID, o object) (c contest) {
-	p.remember(id, func(m *memo) { c = m.contests[o.String()] })
+// contestOf gives what is known of writes of an object.
+func (p *Provisioner) contestOf(id ecp.ID, o object) (c contest) {
+	p.withMemo(id, func(m *memo) { c = m.contests[o.String()] })
 	return c
 }
 
-// contend notes that an object is written because of some fields, and says so
+// recordContest notes that an object is written because of some fields, and says so
 // where that is a contest.
-func (p *Provisioner) contend(ctx context.Context, id ecp.ID, o object, fields []string) {
+func (p *Provisioner) recordContest(ctx context.Context, id ecp.ID, o object, fields []string) {
 	if len(fields) == 0 {
 		return
 	}
-	c := p.contest(id, o).next(time.Now(), o.hash(), fields)
-	if c.rest > 0 {
+	c := p.contestOf(id, o).next(time.Now(), o.hash(), fields)
+	if c.pause > 0 {
 		if by := p.otherManager(ctx, id, o, fields); by != "" && !slices.Contains(fields, gone) {
 			c.by = by
 		}
 		p.cfg.Logger.WarnContext(ctx, "somebody else keeps changing what OpenECP writes; it waits before it writes that again",
-			"cluster", id, "object", o.String(), "fields", fields, "manager", c.by, "writes", c.writes, "wait", c.rest)
+			"cluster", id, "object", o.String(), "fields", fields, "manager", c.by, "writes", c.writes, "wait", c.pause)
 	}
-	p.remember(id, func(m *memo) {
+	p.withMemo(id, func(m *memo) {
 		m.contests[o.String()] = c
 		if slices.Contains(fields, gone) {
 			delete(m.checked, o.String()) // that it was removed is counted once
@@ -146,7 +146,7 @@ func managerOf(entries []metav1.ManagedFieldsEntry, fields []string) string {
 		if json.Unmarshal(e.FieldsV1.Raw, &tree) != nil {
 			continue
 		}
-		if slices.ContainsFunc(fields, func(f string) bool { return holds(tree, strings.Split(f, ".")) }) {
+		if slices.ContainsFunc(fields, func(f string) bool { return hasPath(tree, strings.Split(f, ".")) }) {
 			return e.Manager
 		}
 		if e.Time != nil && e.Time.After(at) {
@@ -156,19 +156,19 @@ func managerOf(entries []metav1.ManagedFieldsEntry, fields []string) string {
 	return last
 }
 
-// holds reports whether a tree of managed fields has a path. Names in it may
+// hasPath reports whether a tree of managed fields has a path. Names in it may
 // have dots, and an element of a list stands under its keys.
-func holds(tree map[string]any, path []string) bool {
+func hasPath(tree map[string]any, path []string) bool {
 	if len(path) == 0 {
 		return true
 	}
 	for i := 1; i <= len(path); i++ {
-		if inner, ok := tree["f:"+strings.Join(path[:i], ".")].(map[string]any); ok && holds(inner, path[i:]) {
+		if inner, ok := tree["f:"+strings.Join(path[:i], ".")].(map[string]any); ok && hasPath(inner, path[i:]) {
 			return true
 		}
 	}
 	for key, value := range tree {
-		if inner, ok := value.(map[string]any); ok && strings.HasPrefix(key, "k:") && holds(inner, path) {
+		if inner, ok := value.(map[string]any); ok && strings.HasPrefix(key, "k:") && hasPath(inner, path) {
 			return true
 		}
 	}

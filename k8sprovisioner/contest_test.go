@@ -18,43 +18,43 @@ func TestContest(t *testing.T) {
 	var c contest
 	writes := 0
 	for ; now.Before(end); now = now.Add(20 * time.Millisecond) {
-		if c.rests(now, "a", field) {
-			require.True(t, c.on(now))
+		if c.paused(now, "a", field) {
+			require.True(t, c.active(now))
 			continue
 		}
 		c = c.next(now, "a", field)
 		writes++
 	}
 	require.Less(t, writes, 20)
-	require.Equal(t, longestRest, c.rest)
+	require.Equal(t, longestPause, c.pause)
 
-	require.True(t, c.rests(now, "a", field))
-	require.False(t, c.rests(now, "b", field), "something else is wanted")
-	require.False(t, c.rests(now, "a", nil), "the object has gone")
-	require.False(t, c.rests(now, "a", []string{"spec.replicas", "spec.selector"}), "another field differs, too")
-	require.Zero(t, c.next(now, "b", field).rest)
+	require.True(t, c.paused(now, "a", field))
+	require.False(t, c.paused(now, "b", field), "something else is wanted")
+	require.False(t, c.paused(now, "a", nil), "the object has gone")
+	require.False(t, c.paused(now, "a", []string{"spec.replicas", "spec.selector"}), "another field differs, too")
+	require.Zero(t, c.next(now, "b", field).pause)
 	require.Equal(t, 1, c.next(now, "a", []string{"spec.selector"}).writes, "another field begins anew")
-	require.Zero(t, c.next(now.Add(longestRest*2+contestGap+time.Second), "a", field).rest, "it had stood for long")
-	require.False(t, c.on(now.Add(longestRest*2+time.Minute)))
+	require.Zero(t, c.next(now.Add(longestPause*2+contestGap+time.Second), "a", field).pause, "it had stood for long")
+	require.False(t, c.active(now.Add(longestPause*2+time.Minute)))
 
 	// Two who undo different fields take turns, and a third one removes the object.
 	turns := [][]string{{"spec.type"}, {"metadata.labels.a"}, {gone}}
 	c, writes = contest{}, 0
 	for i := 0; now.Before(end.Add(30 * time.Minute)); now = now.Add(20 * time.Millisecond) {
-		if fields := turns[i%len(turns)]; !c.rests(now, "a", fields) {
+		if fields := turns[i%len(turns)]; !c.paused(now, "a", fields) {
 			c, i = c.next(now, "a", fields), i+1
 			writes++
 		}
 	}
 	require.Less(t, writes, 30)
-	require.Equal(t, longestRest, c.rest)
+	require.Equal(t, longestPause, c.pause)
 
 	slow := contest{}
 	for range 100 {
 		now = now.Add(contestGap + time.Second)
 		slow = slow.next(now, "a", field)
 	}
-	require.Zero(t, slow.rest, "a person who changes something now and then is no contest")
+	require.Zero(t, slow.pause, "a person who changes something now and then is no contest")
 }
 
 // TestRemovedObject: an object that was there and is no more counts once, however
@@ -70,14 +70,14 @@ func TestRemovedObject(t *testing.T) {
 	}
 	require.Empty(t, fields(), "it was never there")
 	for i := range 3 {
-		g.p.accept(testID, o, &corev1.ConfigMap{})
+		g.p.recordWritten(testID, o, &corev1.ConfigMap{})
 		require.Equal(t, []string{gone}, fields())
-		g.p.contend(t.Context(), testID, o, fields())
+		g.p.recordContest(t.Context(), testID, o, fields())
 		require.Empty(t, fields())
-		require.Equal(t, i+1, g.p.contest(testID, o).writes)
+		require.Equal(t, i+1, g.p.contestOf(testID, o).writes)
 	}
 	require.Equal(t, `somebody else keeps removing ConfigMap a, which was written 3 times; the next time comes 0s after the last`,
-		g.p.contest(testID, o).contested(o.String()).String())
+		g.p.contestOf(testID, o).report(o.String()).String())
 }
 
 func TestManagerOf(t *testing.T) {

@@ -11,18 +11,18 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// misses are the objects that could not be converged, with the reason.
-type misses []miss
+// applyErrors are the objects that could not be converged, with the reason.
+type applyErrors []objectError
 
-type miss struct {
+type objectError struct {
 	object
 	err error // one of ours; nil = it waits for one of the others
 }
 
-// needed reports whether the StatefulSet must not be written without an object:
+// isRequired reports whether the StatefulSet must not be written without an object:
 // nodes would start with another configuration, without names, or open to
 // anybody.
-func needed(o object, n names) bool {
+func isRequired(o object, n names) bool {
 	return slices.Contains([]string{
 		kindNamespace + " " + n.namespace(), kindConfigMap + " " + n.config(), kindService + " " + n.headless(), kindPolicy + " " + n.workload(),
 	}, o.String())
@@ -31,35 +31,35 @@ func needed(o object, n names) bool {
 // convergeAll writes the objects that differ. One that is not taken holds up
 // none that does not need it; where the API server does not answer at all the
 // rest is not tried.
-func (p *Provisioner) convergeAll(ctx context.Context, f found, n names, objects []object, op string) misses {
-	var out misses
+func (p *Provisioner) convergeAll(ctx context.Context, f clusterObjects, n names, objects []object, op string) applyErrors {
+	var out applyErrors
 	for _, o := range objects {
-		if len(out) > 0 && (o.kind == kindStatefulSet && slices.ContainsFunc(out, func(m miss) bool { return needed(m.object, n) }) || out.silent()) {
-			out = append(out, miss{object: o})
+		if len(out) > 0 && (o.kind == kindStatefulSet && slices.ContainsFunc(out, func(m objectError) bool { return isRequired(m.object, n) }) || out.unanswered()) {
+			out = append(out, objectError{object: o})
 			continue
 		}
 		if err := p.converge(ctx, f, o); err != nil {
-			out = append(out, miss{o, failure(op+": "+o.String(), err)})
+			out = append(out, objectError{o, failure(op+": "+o.String(), err)})
 		}
 	}
 	return out
 }
 
-// silent reports whether the API server did not answer the last of them.
-func (m misses) silent() bool {
+// unanswered reports whether the API server did not answer the last of them.
+func (m applyErrors) unanswered() bool {
 	err := m[len(m)-1].err
 	return err == nil || !errors.As(err, new(apierrors.APIStatus))
 }
 
-// nodes reports whether the StatefulSet is among them.
-func (m misses) nodes() bool {
-	return slices.ContainsFunc(m, func(m miss) bool { return m.kind == kindStatefulSet })
+// hasWorkload reports whether the StatefulSet is among them.
+func (m applyErrors) hasWorkload() bool {
+	return slices.ContainsFunc(m, func(m objectError) bool { return m.kind == kindStatefulSet })
 }
 
-// err returns them as one error; nil if there is none. What may succeed later
+// joined returns them as one error; nil if there is none. What may succeed later
 // comes first: only where nothing but definite refusals is left is it one. rest:
 // pods and claims are as asked, too.
-func (m misses) err(rest bool) error {
+func (m applyErrors) joined(rest bool) error {
 	var what, why []string
 	var all []error
 	for _, x := range m {
@@ -68,14 +68,14 @@ func (m misses) err(rest bool) error {
 		case ecp.CodeOf(x.err) != ecp.CodeInvalid:
 			return x.err
 		default:
-			what, why, all = append(what, x.String()), append(why, strings.TrimPrefix(message(x.err), says)), append(all, x.err)
+			what, why, all = append(what, x.String()), append(why, strings.TrimPrefix(message(x.err), kubernetesSays)), append(all, x.err)
 		}
 	}
 	if len(all) == 0 {
 		return nil
 	}
 	r := &ecp.Refusal{What: strings.Join(what, ", "), Why: strings.Join(why, "; "), Rest: rest}
-	return &ecp.Error{Code: ecp.CodeInvalid, Op: "apply " + r.What, Message: says + r.Why, Cause: errors.Join(append([]error{r}, all...)...)}
+	return &ecp.Error{Code: ecp.CodeInvalid, Op: "apply " + r.What, Message: kubernetesSays + r.Why, Cause: errors.Join(append([]error{r}, all...)...)}
 }
 
 // message is what an error of ours says, without what was being done.

@@ -47,18 +47,20 @@ func TestWhatAnswersMean(t *testing.T) {
 
 // TestSeveralMisses: what time may mend comes before what it does not.
 func TestSeveralMisses(t *testing.T) {
-	missed := func(kind string, err error) miss { return miss{object{kind: kind, name: "x"}, failure("apply", err)} }
+	missed := func(kind string, err error) objectError {
+		return objectError{object{kind: kind, name: "x"}, failure("apply", err)}
+	}
 	service := missed(kindService, answered(422, "may not change once set"))
-	require.NoError(t, misses{}.err(true))
+	require.NoError(t, applyErrors{}.joined(true))
 
-	err := misses{service, missed(kindBudget, answered(422, "no budgets here"))}.err(true)
+	err := applyErrors{service, missed(kindBudget, answered(422, "no budgets here"))}.joined(true)
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 	require.Equal(t, "apply Service x, PodDisruptionBudget x: Kubernetes says: may not change once set; no budgets here", ecp.MessageOf(err))
 	require.Equal(t, &ecp.Refusal{What: "Service x, PodDisruptionBudget x", Why: "may not change once set; no budgets here", Rest: true}, ecp.RefusalOf(err))
 
-	require.False(t, ecp.RefusalOf(misses{missed(kindConfigMap, answered(422, "too long")), {object: object{kind: kindStatefulSet}}}.err(false)).Rest)
+	require.False(t, ecp.RefusalOf(applyErrors{missed(kindConfigMap, answered(422, "too long")), {object: object{kind: kindStatefulSet}}}.joined(false)).Rest)
 
-	err = misses{service, missed(kindBudget, answered(500, "away"))}.err(true)
+	err = applyErrors{service, missed(kindBudget, answered(500, "away"))}.joined(true)
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
 	require.Nil(t, ecp.RefusalOf(err))
 }

@@ -15,7 +15,7 @@ import (
 // and no other that may have taken its name.
 func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
 	op := "delete cluster " + string(id)
-	f, err := p.find(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op)
 	if err != nil {
 		return err
 	}
@@ -23,9 +23,9 @@ func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
 		return nil
 	}
 	if f.unlabeled {
-		return conflict(op, strings.Join(f.unlabeledObstacles(), "; "), nil)
+		return conflict(op, strings.Join(f.labelObstacles(), "; "), nil)
 	}
-	leave, err := p.begin(&f, op)
+	leave, err := p.beginWrite(&f, op)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
 		return failure(op, err)
 	}
 	if answer.UID == is {
-		p.written.put(kindNamespace, answer)
+		p.writes.put(kindNamespace, answer)
 	}
 	return nil
 }

@@ -1,34 +1,56 @@
-// Package k8sprovisioner makes hosted EMQX clusters on Kubernetes. It is an
-// [ecp.Provisioner] and an [ecp.Watcher], [ecp.Accessor] and [ecp.Renderer].
+// Package k8sprovisioner creates hosted EMQX clusters on Kubernetes. A [Provisioner]
+// implements [ecp.Provisioner], and the optional interfaces of package ecp that make
+// sense on Kubernetes: it watches, reads logs, forwards ports, and holds a lease.
 //
-// # What a cluster is made of
+// # Getting started
 //
-// One namespace, named by the cluster's id and labelled openecp.io/cluster,
-// holds a Secret with its keys, a ConfigMap, three Services, a StatefulSet, a
-// PodDisruptionBudget and a NetworkPolicy, and, where they are wanted, a Secret
-// with EMQX's licence and one with a registry's credentials. Objects are
-// rendered by pure functions and written by server-side apply.
+// [New] takes a [Config] with the way to an API server, which [LoadREST] reads from a
+// kubeconfig file or from the service account of the pod. Give the Provisioner to a
+// Manager, which calls it and runs [Provisioner.Watch] and [Provisioner.Hold]; or run
+// Watch yourself, and call [Provisioner.Observe] and [Provisioner.Apply]. The account
+// needs the rights in deploy/kubernetes/rights.yaml. With fewer it does without what
+// they are for, and [Provisioner.Warnings] names what is missing.
 //
-// # What holds
+// # The objects of a cluster
 //
-//   - A pass that changes nothing sends no request at all: what is there is
-//     known from watches on objects with our label, and from the answers to
-//     our own writes. Secrets are neither listed nor watched: the ConfigMap is
-//     owned by them, so the garbage collector tells of their loss, and keyed
-//     hashes on it tell what is in them.
-//   - Objects changed by hand come back; what is changed inside of a Secret,
-//     which leaves no trace, with the next generation. What holds data or identity (the
-//     namespace, volume claims, the auth Secret) is never made anew unless the
-//     call says so; see [ecp.Loss].
-//   - A namespace without our label is never touched.
-//   - Objects are rendered in the version they were last rendered in, so that
-//     a newer build of this package rolls nothing by itself.
-//   - Pods are replaced only when asked, through the Eviction API; a pod that
-//     cannot start is deleted.
-//   - A volume claim is deleted only when asked, of an ordinal that is meant to
-//     have none, and while no pod uses it.
-//   - While the API server does not answer, every call is refused as
-//     unavailable: what was seen last is not passed off as what is.
+// A cluster has one namespace, which is named by the cluster's id and carries the label
+// openecp.io/cluster. It contains:
 //
-// The rights it needs are in deploy/kubernetes.
+//   - a StatefulSet, whose pods are the EMQX nodes, and a volume claim for each pod
+//   - a ConfigMap with EMQX's configuration
+//   - a Secret with the cluster's keys, and, if they are wanted, Secrets with EMQX's
+//     license, its settings, and the credentials of an image registry
+//   - three Services: for MQTT clients, for management, and for the nodes themselves
+//   - a PodDisruptionBudget and a NetworkPolicy
+//
+// Pure functions render these objects (render*.go), and server-side apply writes them.
+// A rendering has a version, and objects keep the version they were last rendered in:
+// a newer build of this package does not replace pods by itself.
+//
+// # What is read
+//
+// Everything with the label is watched. A call of Observe or Apply that finds nothing to
+// do sends no request: it uses what the watches and the answers to its own writes have
+// brought. Secrets are neither listed nor watched. Instead they own the ConfigMap, so
+// that the garbage collector shows that one was deleted, and the ConfigMap carries a
+// keyed hash of each, which shows that it is of an older version.
+//
+// While the API server does not answer, every call fails with [ecp.ErrUnavailable]:
+// what was seen before an outage is never reported as the present state.
+//
+// # What is written
+//
+//   - An object that somebody has changed is written again. If somebody keeps changing
+//     it, the pauses between two writes grow, and the observation reports it. A change
+//     inside a Secret is not seen; the next generation of the cluster undoes it.
+//   - A namespace without the label, or with that of another cluster, is never written.
+//   - What contains data or identity (the namespace, volume claims, the Secret with the
+//     keys) is not created again after a loss unless the caller asks for it; until then
+//     calls fail with an [ecp.Loss].
+//   - A pod is replaced only on request, through the Eviction API, which respects the
+//     disruption budget. A pod that cannot start is deleted instead.
+//   - A volume claim is deleted only on request, if its ordinal is not meant to exist
+//     and no pod uses it.
+//   - A write needs the lease of the target while Hold runs, and carries its epoch: a
+//     process that was suspended cannot write after its successor.
 package k8sprovisioner

@@ -15,21 +15,21 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// login is a cluster's API key, kept in memory only.
-type login struct {
-	auth        string // UID of the Secret it was read from
+// authKeys is a cluster's API key, kept in memory only.
+type authKeys struct {
+	secretUID   string // UID of the Secret it was read from
 	credentials ecp.Credentials
 	secrets     []ecp.Secret // all of the Secret
 	until       time.Time
 }
 
-// loginKept is how long an API key is used before the Secret is read again.
-const loginKept = 15 * time.Minute
+// authKeysLife is how long an API key is used before the Secret is read again.
+const authKeysLife = 15 * time.Minute
 
 // Endpoint gives the way to a node's management API; see [ecp.Accessor].
 func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
 	op := "reach " + string(id)
-	f, err := p.find(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op)
 	if err != nil {
 		return ecp.Endpoint{}, err
 	}
@@ -57,7 +57,7 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 }
 
 // podOf finds the pod of an EMQX node; "" = the first that is ready.
-func (p *Provisioner) podOf(f found, node string) *corev1.Pod {
+func (p *Provisioner) podOf(f clusterObjects, node string) *corev1.Pod {
 	pods := f.pods()
 	for _, i := range slices.Sorted(maps.Keys(pods)) {
 		pod := pods[i]
@@ -72,8 +72,8 @@ func (p *Provisioner) podOf(f found, node string) *corev1.Pod {
 }
 
 // credentials reads the cluster's API key.
-func (p *Provisioner) credentials(ctx context.Context, f found) (ecp.Credentials, error) {
-	l, err := p.login(ctx, f)
+func (p *Provisioner) credentials(ctx context.Context, f clusterObjects) (ecp.Credentials, error) {
+	l, err := p.authKeys(ctx, f)
 	return l.credentials, err
 }
 
@@ -81,34 +81,34 @@ func (p *Provisioner) credentials(ctx context.Context, f found) (ecp.Credentials
 // [ecp.SecretTeller].
 func (p *Provisioner) Secrets(ctx context.Context, id ecp.ID) ([]ecp.Secret, error) {
 	op := "read the keys of " + string(id)
-	f, err := p.find(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op)
 	if err != nil || f.foreign != "" || f.auth == "" {
 		return nil, err
 	}
-	l, err := p.login(ctx, f)
+	l, err := p.authKeys(ctx, f)
 	return l.secrets, failure(op, err)
 }
 
-func (p *Provisioner) login(ctx context.Context, f found) (login, error) {
-	var l login
-	p.remember(f.id, func(m *memo) { l = m.login })
-	if l.auth == f.auth && time.Now().Before(l.until) {
+func (p *Provisioner) authKeys(ctx context.Context, f clusterObjects) (authKeys, error) {
+	var l authKeys
+	p.withMemo(f.id, func(m *memo) { l = m.authKeys })
+	if l.secretUID == f.auth && time.Now().Before(l.until) {
 		return l, nil
 	}
-	s, err := p.readAuth(ctx, f.id)
+	s, err := p.readAuthSecret(ctx, f.id)
 	if err != nil {
-		return login{}, err
+		return authKeys{}, err
 	}
 	if s == nil {
-		return login{}, loss("read the API key", ecp.ReasonSecretLost, "secret "+authName(f.id))
+		return authKeys{}, loss("read the API key", ecp.ReasonSecretLost, "secret "+authName(f.id))
 	}
-	l = login{auth: string(s.UID), until: time.Now().Add(loginKept), credentials: ecp.Credentials{
+	l = authKeys{secretUID: string(s.UID), until: time.Now().Add(authKeysLife), credentials: ecp.Credentials{
 		Username: string(s.Data[keyAPIKey]), Password: string(s.Data[keyAPISecret]),
 	}}
 	for _, key := range []string{keyCookie, keyAPISecret, keyDashboard} {
 		l.secrets = append(l.secrets, ecp.Secret(s.Data[key]))
 	}
-	p.remember(f.id, func(m *memo) { m.login = l })
+	p.withMemo(f.id, func(m *memo) { m.authKeys = l })
 	return l, nil
 }
 

@@ -32,20 +32,20 @@ func failure(op string, err error) error {
 	}
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: unanswered(err), Cause: err}
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: transportMessage(err), Cause: err}
 	}
 	code, hint := classify(err, status.Status())
-	return &ecp.Error{Code: code, Op: op, Message: says + status.Status().Message + hint, Cause: err}
+	return &ecp.Error{Code: code, Op: op, Message: kubernetesSays + status.Status().Message + hint, Cause: err}
 }
 
-// says comes before the API server's own words.
-const says = "Kubernetes says: "
+// kubernetesSays comes before the API server's own words.
+const kubernetesSays = "Kubernetes says: "
 
-// strangers is the hint where the API server does not know who asks.
-const strangers = "; the credentials are not accepted: they have expired, were revoked, or are another cluster's; no right is missing. Give new ones in the kubeconfig"
+// credentialsHint is the hint where the API server does not know who asks.
+const credentialsHint = "; the credentials are not accepted: they have expired, were revoked, or are another cluster's; no right is missing. Give new ones in the kubeconfig"
 
-// rights is the hint for a refusal.
-const rights = "; if a right is missing, compare the account's with the ClusterRole in deploy/kubernetes"
+// rightsHint is the hint for a refusal.
+const rightsHint = "; if a right is missing, compare the account's with the ClusterRole in deploy/kubernetes"
 
 // answers sort what the API server says when it does not do what it was asked
 // to, by the first row that matches. Forbidden has several meanings, which only
@@ -59,11 +59,11 @@ var answers = []struct {
 	{func(err error, _ metav1.Status) bool {
 		return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 	}, ecp.CodeConflict, ""},
-	{coded(http.StatusUnauthorized), ecp.CodeDenied, strangers},
+	{coded(http.StatusUnauthorized), ecp.CodeDenied, credentialsHint},
 	{saying(ownPolicy), ecp.CodeDenied, "; the rules of deploy/kubernetes/admission.yaml are older than this build, or somebody has changed the namespace's label"},
 	{func(_ error, s metav1.Status) bool {
 		return s.Code == http.StatusForbidden && rightsMissing.MatchString(s.Message)
-	}, ecp.CodeDenied, rights},
+	}, ecp.CodeDenied, rightsHint},
 	{func(err error, s metav1.Status) bool {
 		return s.Code == http.StatusForbidden && strings.Contains(s.Message, "quota")
 	}, ecp.CodeUnavailable, "; it is tried again: give the quota more room, or ask for less"},

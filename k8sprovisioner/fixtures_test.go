@@ -53,12 +53,12 @@ func renderedOn(t testing.TB, d ecp.Desired, c Config) map[string]object {
 	t.Helper()
 	in, err := newInput(d, c)
 	require.NoError(t, err)
-	in.auth, in.traces = testUID, traces{}
+	in.auth, in.secretRefs = testUID, secretRefs{}
 	in.settings = settingsVersion(in, []byte("obviously-fake-cookie"))
 	secrets := secretsOf(t, in, "obviously-fake-cookie")
 	for i, r := range secretRows {
 		if o, ok := secrets[r.suffix]; ok {
-			in.traces[r.suffix] = trace{uid: testUID[:len(testUID)-1] + strconv.Itoa(i+2), hash: o.hash()}
+			in.secretRefs[r.suffix] = secretRef{uid: testUID[:len(testUID)-1] + strconv.Itoa(i+2), hash: o.hash()}
 		}
 	}
 	list, err := render(renderers, in)

@@ -43,8 +43,8 @@ func (p *Provisioner) forwarded(pod *corev1.Pod) http.RoundTripper {
 
 // forward opens a stream to a pod's port through the API server.
 func (p *Provisioner) forward(ctx context.Context, pod *corev1.Pod, port int) (*forwardedConn, error) {
-	over := p.way.config()
-	target := p.way.aim(core(p.client).Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("portforward").URL())
+	over := p.api.config()
+	target := p.api.redirect(core(p.client).Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("portforward").URL())
 	overWebSocket, err := portforward.NewSPDYOverWebsocketDialer(target, over)
 	if err != nil {
 		return nil, err

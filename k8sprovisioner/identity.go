@@ -58,7 +58,7 @@ func (p *Provisioner) sameKubernetes(ctx context.Context, next *rest.Config) err
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, leaseAsk)
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
 	uid, err := kubeSystemUID(ctx, client)
 	if err != nil || uid == is {

@@ -30,11 +30,11 @@ const (
 // How the lease is looked after. The margin is how much earlier than anybody
 // else its holder believes it lost.
 const (
-	leaseLife   = 15 * time.Second
-	leaseMargin = 2 * time.Second
-	leaseRenew  = 5 * time.Second
-	leaseLook   = 2 * time.Second // while somebody else holds it, and after a failure
-	leaseAsk    = 5 * time.Second // one request
+	leaseLife    = 15 * time.Second
+	leaseMargin  = 2 * time.Second
+	leaseRenew   = 5 * time.Second
+	leaseRetry   = 2 * time.Second // while somebody else holds it, and after a failure
+	leaseTimeout = 5 * time.Second // one request
 )
 
 // fence is this process's part in the lease of a target.
@@ -43,14 +43,14 @@ type fence struct {
 	dead              []string // incarnations of processes that are known to have ended
 	writing           sync.RWMutex
 
-	mu      sync.Mutex
-	asks    bool // guarded by mu, as all below; Hold is running
-	held    bool
-	lease   ecp.Lease // as last told, but for Held and Until
-	renewed time.Time // when the request began that last renewed it: its life counts from there
-	above   int64     // the highest epoch of somebody else's that was found on an object
-	bump    bool      // renew at once, with an epoch above that
-	wake    chan struct{}
+	mu         sync.Mutex
+	active     bool // guarded by mu, as all below; Hold is running
+	held       bool
+	lease      ecp.Lease // as last told, but for Held and Until
+	renewed    time.Time // when the request began that last renewed it: its life counts from there
+	foundEpoch int64     // the highest epoch of somebody else's that was found on an object
+	raiseEpoch bool      // renew at once, with an epoch above that
+	wake       chan struct{}
 }
 
 func newFence(c Config) *fence {
@@ -86,12 +86,12 @@ func (p *Provisioner) Lease() ecp.Lease {
 }
 
 func (f *fence) leaseLocked() ecp.Lease {
-	if !f.asks {
+	if !f.active {
 		return ecp.Lease{}
 	}
 	l := f.lease
 	l.Until = f.untilLocked()
-	l.Held = f.aliveLocked()
+	l.Held = f.heldLocked()
 	if l.Held {
 		l.Message, l.Unfenced = "", false
 	} else if f.held { // whether somebody else has it is not known yet
@@ -111,31 +111,31 @@ func (f *fence) untilLocked() time.Time {
 	return f.renewed.Add(leaseLife - leaseMargin)
 }
 
-// aliveLocked says whether the lease is held and its time is not over: by the
+// heldLocked says whether the lease is held and its time is not over: by the
 // monotonic clock, and by the wall clock, which alone goes on while a machine
 // is suspended.
-func (f *fence) aliveLocked() bool {
+func (f *fence) heldLocked() bool {
 	const life = leaseLife - leaseMargin
-	return f.held && !f.bump && time.Since(f.renewed) < life && time.Now().Round(0).Sub(f.renewed.Round(0)) < life
+	return f.held && !f.raiseEpoch && time.Since(f.renewed) < life && time.Now().Round(0).Sub(f.renewed.Round(0)) < life
 }
 
-// pass is the right to write for one call of the Provisioner.
-type pass struct {
-	fence *fence
-	epoch int64 // 0 = nobody asked for a lease, or there is none
-	leave func()
+// writePermit is the right to write for one call of the Provisioner.
+type writePermit struct {
+	fence   *fence
+	epoch   int64 // 0 = nobody asked for a lease, or there is none
+	release func()
 }
 
-// enter lets a call write until its leave is called, or refuses it.
-func (f *fence) enter(op string) (*pass, error) {
+// acquire lets a call write until its leave is called, or refuses it.
+func (f *fence) acquire(op string) (*writePermit, error) {
 	f.writing.RLock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := &pass{fence: f, leave: f.writing.RUnlock}
+	p := &writePermit{fence: f, release: f.writing.RUnlock}
 	switch {
-	case !f.asks || f.lease.Unfenced && !f.held:
+	case !f.active || f.lease.Unfenced && !f.held:
 		return p, nil
-	case f.aliveLocked():
+	case f.heldLocked():
 		p.epoch = f.lease.Epoch
 		return p, nil
 	}
@@ -143,15 +143,15 @@ func (f *fence) enter(op string) (*pass, error) {
 	return nil, unavailable(op, f.leaseLocked().Waiting())
 }
 
-// bound gives one write a context that ends with the lease. It is asked right
+// limitToLease gives one write a context that ends with the lease. It is asked right
 // before the write is sent: the process may have been stopped meanwhile.
-func (f *fence) bound(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc, error) {
+func (f *fence) limitToLease(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	ends := time.Now().Add(limit)
 	switch {
-	case !f.asks || f.lease.Unfenced && !f.held:
-	case !f.aliveLocked():
+	case !f.active || f.lease.Unfenced && !f.held:
+	case !f.heldLocked():
 		return nil, nil, unavailable("write to Kubernetes", f.leaseLocked().Waiting())
 	default:
 		if until := f.untilLocked(); until.Before(ends) {
@@ -162,10 +162,10 @@ func (f *fence) bound(ctx context.Context, limit time.Duration) (context.Context
 	return ctx, cancel, nil
 }
 
-// stamp is what objects carry of the lease under which they were last written:
+// epochStamp is what objects carry of the lease under which they were last written:
 // HOLDER/SHARD/EPOCH. One lease is of the whole target so far. Epochs grow over
 // all shards: whoever makes a lease begins above what objects carry.
-func (p *pass) stamp() string {
+func (p *writePermit) epochStamp() string {
 	if p == nil || p.epoch == 0 {
 		return ""
 	}
@@ -175,8 +175,8 @@ func (p *pass) stamp() string {
 // wholeTarget is the one shard there is.
 const wholeTarget = "all"
 
-// stampOf reads holder and epoch off an object; 0 = it has none.
-func stampOf(o metav1.Object) (holder string, epoch int64) {
+// epochStampOf reads holder and epoch off an object; 0 = it has none.
+func epochStampOf(o metav1.Object) (holder string, epoch int64) {
 	parts := strings.Split(o.GetAnnotations()[annotationEpoch], "/")
 	if len(parts) != 3 {
 		return "", 0
@@ -188,24 +188,24 @@ func stampOf(o metav1.Object) (holder string, epoch int64) {
 	return parts[0], n
 }
 
-// check refuses to go on where an object was written under a later lease than
+// checkEpoch refuses to go on where an object was written under a later lease than
 // ours, or under one where we have none. Whoever still holds the lease then
 // raises its epoch: the Lease itself was made anew.
-func (p *pass) check(op string, o metav1.Object) error {
+func (p *writePermit) checkEpoch(op string, o metav1.Object) error {
 	if p == nil || o == nil {
 		return nil
 	}
-	holder, epoch := stampOf(o)
+	holder, epoch := epochStampOf(o)
 	f := p.fence
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if epoch == 0 || !f.asks || epoch < p.epoch || epoch == p.epoch && holder == f.incarnation {
+	if epoch == 0 || !f.active || epoch < p.epoch || epoch == p.epoch && holder == f.incarnation {
 		return nil
 	}
 	if p.epoch == 0 {
 		return unavailable(op, fmt.Sprintf("it was written by a daemon that held the Lease %s, and this one has none: %s", leaseNamespace, f.lease.Message))
 	}
-	f.above, f.bump = max(f.above, epoch), true
+	f.foundEpoch, f.raiseEpoch = max(f.foundEpoch, epoch), true
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -218,27 +218,27 @@ func (p *pass) check(op string, o metav1.Object) error {
 func (p *Provisioner) Hold(ctx context.Context, changed func()) error {
 	f := p.fence
 	f.mu.Lock()
-	if f.asks {
+	if f.active {
 		f.mu.Unlock()
 		return &ecp.Error{Code: ecp.CodeConflict, Op: "hold the target", Message: "Hold is running already"}
 	}
-	f.asks, f.held, f.lease = true, false, ecp.Lease{}
+	f.active, f.held, f.lease = true, false, ecp.Lease{}
 	f.mu.Unlock()
-	k := &keeper{p: p, f: f, name: p.cfg.Lease}
-	defer k.release(context.WithoutCancel(ctx))
+	k := &leaseKeeper{p: p, f: f, name: p.cfg.Lease}
+	defer k.stop(context.WithoutCancel(ctx))
 	var told ecp.Lease
 	for ctx.Err() == nil {
-		well := k.turn(ctx)
+		well := k.renew(ctx)
 		now := p.Lease()
 		if !sameLease(told, now) {
 			told = now
 			changed()
 		}
-		wait := leaseLook
+		wait := leaseRetry
 		if now.Held && well {
 			wait = leaseRenew
 		}
-		pause(ctx, wait, f.wake)
+		sleep(ctx, wait, f.wake)
 	}
 	return nil
 }
@@ -248,24 +248,24 @@ func sameLease(a, b ecp.Lease) bool {
 	return a.Held == b.Held && a.Unfenced == b.Unfenced && a.Epoch == b.Epoch && a.Message == b.Message && a.Holder.Incarnation == b.Holder.Incarnation
 }
 
-// keeper looks after the Lease object.
-type keeper struct {
+// leaseKeeper looks after the Lease object.
+type leaseKeeper struct {
 	p    *Provisioner
 	f    *fence
 	name string
 
-	seen    *coordinationv1.Lease // as last read or written; nil = it was not there
-	since   time.Time             // when it was first seen as it is
-	touched bool                  // it was held by us, or seen in the hands of somebody: it can be kept
+	seen   *coordinationv1.Lease // as last read or written; nil = it was not there
+	since  time.Time             // when it was first seen as it is
+	usable bool                  // it was held by us, or seen in the hands of somebody: it can be kept
 }
 
-// turn reads the Lease, or renews it, and takes it where it may. It says
+// renew reads the Lease, or renews it, and takes it where it may. It says
 // whether that went well.
-func (k *keeper) turn(ctx context.Context) bool {
-	err := k.try(ctx)
+func (k *leaseKeeper) renew(ctx context.Context) bool {
+	err := k.tryRenew(ctx)
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) && k.seen != nil {
 		k.seen = nil // somebody was faster, or it has gone: look, and decide anew
-		err = k.try(ctx)
+		err = k.tryRenew(ctx)
 	}
 	if err == nil || ctx.Err() != nil {
 		return true
@@ -273,27 +273,27 @@ func (k *keeper) turn(ctx context.Context) bool {
 	k.f.mu.Lock()
 	defer k.f.mu.Unlock()
 	k.f.lease.Message = "the Lease " + leaseNamespace + "/" + k.name + " cannot be used: " + ecp.MessageOf(failure("hold the target", err))
-	if apierrors.IsForbidden(err) && !k.touched {
+	if apierrors.IsForbidden(err) && !k.usable {
 		k.f.lease.Unfenced = true
 	}
 	return false
 }
 
-func (k *keeper) try(ctx context.Context) error {
-	if k.seen == nil || !k.mine(k.seen) {
-		if err := k.look(ctx); err != nil {
+func (k *leaseKeeper) tryRenew(ctx context.Context) error {
+	if k.seen == nil || !k.isOwn(k.seen) {
+		if err := k.read(ctx); err != nil {
 			return err
 		}
 	}
 	switch l := k.seen; {
 	case l == nil:
-		return k.take(ctx, nil)
-	case k.mine(l):
-		return k.take(ctx, l)
-	case k.free(l):
-		return k.take(ctx, l)
+		return k.acquire(ctx, nil)
+	case k.isOwn(l):
+		return k.acquire(ctx, l)
+	case k.isFree(l):
+		return k.acquire(ctx, l)
 	}
-	k.touched = true
+	k.usable = true
 	k.f.mu.Lock()
 	defer k.f.mu.Unlock()
 	k.f.held = false
@@ -301,12 +301,12 @@ func (k *keeper) try(ctx context.Context) error {
 	return nil
 }
 
-func (k *keeper) mine(l *coordinationv1.Lease) bool { return identityOf(l) == k.f.identity() }
+func (k *leaseKeeper) isOwn(l *coordinationv1.Lease) bool { return identityOf(l) == k.f.identity() }
 
-// free says whether nobody holds the Lease any more: it was given free, its
+// isFree says whether nobody holds the Lease any more: it was given free, its
 // holder is known to have ended, or it has not changed for its life while we
 // looked on. Its own times are of another clock and do not count.
-func (k *keeper) free(l *coordinationv1.Lease) bool {
+func (k *leaseKeeper) isFree(l *coordinationv1.Lease) bool {
 	_, incarnation := splitIdentity(identityOf(l))
 	life := leaseLife
 	if s := l.Spec.LeaseDurationSeconds; s != nil && time.Duration(*s)*time.Second > life {
@@ -315,9 +315,9 @@ func (k *keeper) free(l *coordinationv1.Lease) bool {
 	return incarnation == "" || slices.Contains(k.f.dead, incarnation) || time.Since(k.since) >= life
 }
 
-// look reads the Lease.
-func (k *keeper) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseAsk)
+// read reads the Lease.
+func (k *leaseKeeper) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
 	l, err := k.p.client.CoordinationV1().Leases(leaseNamespace).Get(ctx, k.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -334,15 +334,15 @@ func (k *keeper) look(ctx context.Context) error {
 	return nil
 }
 
-// take makes, takes or renews the Lease.
-func (k *keeper) take(ctx context.Context, old *coordinationv1.Lease) error {
+// acquire makes, takes or renews the Lease.
+func (k *leaseKeeper) acquire(ctx context.Context, old *coordinationv1.Lease) error {
 	f := k.f
 	f.mu.Lock()
-	above := f.above
+	above := f.foundEpoch
 	f.mu.Unlock()
 	began := time.Now()
-	next := k.next(old, above, began)
-	asking, cancel := context.WithTimeout(ctx, leaseAsk)
+	next := k.nextLease(old, above, began)
+	asking, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
 	leases := k.p.client.CoordinationV1().Leases(leaseNamespace)
 	var now *coordinationv1.Lease
@@ -357,18 +357,18 @@ func (k *keeper) take(ctx context.Context, old *coordinationv1.Lease) error {
 	if err != nil {
 		return err
 	}
-	k.seen, k.since, k.touched = now, began, true
+	k.seen, k.since, k.usable = now, began, true
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.held, f.renewed = true, began
 	f.lease = ecp.Lease{Holder: holderOf(now), Epoch: epochOf(now)}
-	f.bump = f.above > f.lease.Epoch
+	f.raiseEpoch = f.foundEpoch > f.lease.Epoch
 	return nil
 }
 
-// next is the Lease as we want it. Whoever renews it keeps its epoch, unless
+// nextLease is the Lease as we want it. Whoever renews it keeps its epoch, unless
 // objects carry a higher one; whoever takes it raises it.
-func (k *keeper) next(old *coordinationv1.Lease, above int64, now time.Time) *coordinationv1.Lease {
+func (k *leaseKeeper) nextLease(old *coordinationv1.Lease, above int64, now time.Time) *coordinationv1.Lease {
 	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: k.name, Namespace: leaseNamespace}}
 	var epoch int64
 	var transitions int32
@@ -379,7 +379,7 @@ func (k *keeper) next(old *coordinationv1.Lease, above int64, now time.Time) *co
 		}
 	}
 	at, identity, life := metav1.NewMicroTime(now), k.f.identity(), int32(leaseLife/time.Second)
-	if old == nil || !k.mine(old) {
+	if old == nil || !k.isOwn(old) {
 		epoch++
 		transitions++
 		l.Spec.AcquireTime = &at
@@ -396,7 +396,7 @@ func (k *keeper) next(old *coordinationv1.Lease, above int64, now time.Time) *co
 }
 
 // makeNamespace makes the namespace of the Lease, where rights.yaml has not.
-func (k *keeper) makeNamespace(ctx context.Context) error {
+func (k *leaseKeeper) makeNamespace(ctx context.Context) error {
 	_, err := k.p.client.CoreV1().Namespaces().Create(ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: leaseNamespace}}, metav1.CreateOptions{FieldManager: fieldManager})
 	if apierrors.IsAlreadyExists(err) {
@@ -405,8 +405,8 @@ func (k *keeper) makeNamespace(ctx context.Context) error {
 	return err
 }
 
-// release waits for the writes that are under way, and gives the Lease free.
-func (k *keeper) release(ctx context.Context) {
+// stop waits for the writes that are under way, and gives the Lease free.
+func (k *leaseKeeper) stop(ctx context.Context) {
 	f := k.f
 	f.mu.Lock()
 	held := f.held
@@ -415,18 +415,18 @@ func (k *keeper) release(ctx context.Context) {
 	f.writing.Lock()
 	defer f.writing.Unlock()
 	if held {
-		if err := k.giveFree(ctx); err != nil {
+		if err := k.releaseLease(ctx); err != nil {
 			k.p.cfg.Logger.WarnContext(ctx, "the lease could not be given free; another daemon takes over when it has run out",
 				"lease", leaseNamespace+"/"+k.name, "error", err)
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asks = false
+	f.active = false
 }
 
-func (k *keeper) giveFree(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseAsk)
+func (k *leaseKeeper) releaseLease(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
 	l := k.seen.DeepCopy()
 	nobody := ""
@@ -445,7 +445,7 @@ func identityOf(l *coordinationv1.Lease) string {
 	return *l.Spec.HolderIdentity
 }
 
-func epochOf(l *coordinationv1.Lease) int64 { _, n := stampOf(l); return n }
+func epochOf(l *coordinationv1.Lease) int64 { _, n := epochStampOf(l); return n }
 
 func holderOf(l *coordinationv1.Lease) ecp.LeaseHolder {
 	h := ecp.LeaseHolder{}

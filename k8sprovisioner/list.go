@@ -11,7 +11,7 @@ import (
 // Clusters lists the namespaces with our label, whoever asked for them; see
 // [ecp.ClusterLister]. It reads what the watches have brought.
 func (p *Provisioner) Clusters(ctx context.Context) ([]ecp.FoundCluster, error) {
-	s, err := p.eyes.look(ctx, "list clusters")
+	s, err := p.watch.current(ctx, "list clusters")
 	if err != nil {
 		return nil, err
 	}

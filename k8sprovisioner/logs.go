@@ -16,7 +16,7 @@ import (
 // began, as the pod's machine keeps it; see [ecp.LogReader].
 func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.LogOptions) (io.ReadCloser, error) {
 	op := "read log of " + node
-	f, err := p.find(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func logOptions(o ecp.LogOptions) *corev1.PodLogOptions {
 }
 
 // podNamed finds the pod of an EMQX node, whatever state it is in.
-func (p *Provisioner) podNamed(f found, node string) *corev1.Pod {
+func (p *Provisioner) podNamed(f clusterObjects, node string) *corev1.Pod {
 	if f.namespace == nil || f.foreign != "" {
 		return nil
 	}

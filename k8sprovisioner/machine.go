@@ -19,25 +19,25 @@ import (
 // machine is off or merely cut off; they say so to Kubernetes by the taint
 // out-of-service, or by removing the Node.
 const (
-	machineAfter = 10 * time.Second // over which a pod that goes, or is not ready, is not looked into
-	machineEvery = 10 * time.Second // between two questions about one machine
+	machineCheckAfter = 10 * time.Second // over which a pod that goes, or is not ready, is not looked into
+	machineCheckEvery = 10 * time.Second // between two questions about one machine
 )
 
 // machine is what is known of a Kubernetes node.
 type machine struct {
-	asked  time.Time
-	state  ecp.MachineState
-	reason string // for people; "" = nothing is wrong with it
+	checkedAt time.Time
+	state     ecp.MachineState
+	reason    string // for people; "" = nothing is wrong with it
 }
 
-// lookAtMachines says of nodes whose pods do not end, or are not ready without
+// observeMachines says of nodes whose pods do not end, or are not ready without
 // a reason of their own, what their machines have to do with it.
-func (p *Provisioner) lookAtMachines(ctx context.Context, f found, o *ecp.Observation, now time.Time) {
+func (p *Provisioner) observeMachines(ctx context.Context, f clusterObjects, o *ecp.Observation, now time.Time) {
 	pods := f.pods()
 	for i := range o.Nodes {
 		n := &o.Nodes[i]
 		pod := pods[n.Ordinal]
-		if pod == nil || n.Host == "" || !overdue(pod, now) && !unaccounted(pod, now) {
+		if pod == nil || n.Host == "" || !pastGrace(pod, now) && !lostContact(pod, now) {
 			continue
 		}
 		m := p.machine(ctx, n.Host, now)
@@ -45,26 +45,26 @@ func (p *Provisioner) lookAtMachines(ctx context.Context, f found, o *ecp.Observ
 		switch {
 		case m.state != ecp.MachineThere:
 			n.Reason, n.Message = "Machine"+strings.ToUpper(string(m.state[:1]))+string(m.state[1:]), m.reason
-		case overdue(pod, now):
-			n.Reason, n.Message = "EndOverdue", joined(heldBy(pod), m.reason)
+		case pastGrace(pod, now):
+			n.Reason, n.Message = "EndOverdue", joinParts(deletionObstacle(pod), m.reason)
 		}
 	}
 }
 
-// overdue reports whether a pod should have gone by now. Its deletion time is
+// pastGrace reports whether a pod should have gone by now. Its deletion time is
 // when its grace ends.
-func overdue(pod *corev1.Pod, now time.Time) bool {
-	return pod.DeletionTimestamp != nil && now.Sub(pod.DeletionTimestamp.Time) > machineAfter
+func pastGrace(pod *corev1.Pod, now time.Time) bool {
+	return pod.DeletionTimestamp != nil && now.Sub(pod.DeletionTimestamp.Time) > machineCheckAfter
 }
 
-// unaccounted reports whether a pod is not ready although its container was
+// lostContact reports whether a pod is not ready although its container was
 // when the kubelet last spoke: it is then not the kubelet that says so.
-func unaccounted(pod *corev1.Pod, now time.Time) bool {
+func lostContact(pod *corev1.Pod, now time.Time) bool {
 	c, r := statusOf(pod), condition(pod, corev1.PodReady)
-	return c != nil && c.Ready && r != nil && r.Status != corev1.ConditionTrue && now.Sub(r.LastTransitionTime.Time) > machineAfter
+	return c != nil && c.Ready && r != nil && r.Status != corev1.ConditionTrue && now.Sub(r.LastTransitionTime.Time) > machineCheckAfter
 }
 
-func heldBy(pod *corev1.Pod) string {
+func deletionObstacle(pod *corev1.Pod) string {
 	if len(pod.Finalizers) == 0 {
 		return "it should have ended at " + pod.DeletionTimestamp.UTC().Format(time.RFC3339)
 	}
@@ -79,7 +79,7 @@ func (p *Provisioner) machine(ctx context.Context, name string, now time.Time) m
 	p.mu.Lock()
 	m, known := p.machines[name]
 	p.mu.Unlock()
-	if known && now.Sub(m.asked) < machineEvery {
+	if known && now.Sub(m.checkedAt) < machineCheckEvery {
 		return m
 	}
 	node := new(corev1.Node)
@@ -91,7 +91,7 @@ func (p *Provisioner) machine(ctx context.Context, name string, now time.Time) m
 		return m // as it was last seen
 	}
 	m = machineOf(name, node)
-	m.asked = now
+	m.checkedAt = now
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.machines[name] = m
@@ -112,8 +112,8 @@ func machineOf(name string, node *corev1.Node) machine {
 	i := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
 	if i >= 0 && node.Status.Conditions[i].Status != corev1.ConditionTrue {
 		c := node.Status.Conditions[i]
-		return machine{state: ecp.MachineSilent, reason: joined(
-			fmt.Sprintf("its machine %s is not ready since %s (%s)", name, c.LastTransitionTime.UTC().Format(time.RFC3339), joined(c.Reason, c.Message)),
+		return machine{state: ecp.MachineSilent, reason: joinParts(
+			fmt.Sprintf("its machine %s is not ready since %s (%s)", name, c.LastTransitionTime.UTC().Format(time.RFC3339), joinParts(c.Reason, c.Message)),
 			fmt.Sprintf("if it is off for good, say so: kubectl taint node %s %s=nodeshutdown:NoExecute, or kubectl delete node %s", name, corev1.TaintNodeOutOfService, name))}
 	}
 	var taints []string

@@ -329,7 +329,7 @@ func (w *world) contested(t testing.TB, id ecp.ID) {
 		c := ecp.ConditionOf(info.Status.Conditions, ecp.CondProvisioned)
 		return c.Reason == ecp.ReasonContested && strings.Contains(c.Message, "policy-engine") && strings.Contains(c.Message, "spec.template.spec.terminationGracePeriodSeconds"), fmt.Sprint(c, err)
 	})
-	require.LessOrEqual(t, w.requests.since(before)["patch statefulsets"], contestAfter+2, "they wrote %d times", theirs)
+	require.LessOrEqual(t, w.requests.since(before)["patch statefulsets"], contestThreshold+2, "they wrote %d times", theirs)
 	require.Equal(t, map[string]int{"policy-engine": 1}, w.Stats().Contested)
 	require.Equal(t, ecp.Running, w.await(t, id, ecp.Running).Status.State)
 }

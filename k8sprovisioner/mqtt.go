@@ -12,7 +12,7 @@ import (
 // DialMQTT connects to the plain listener of a node; see [ecp.ClientDialer].
 func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net.Conn, error) {
 	op := "reach " + string(id)
-	f, err := p.find(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op)
 	if err != nil {
 		return nil, err
 	}
@@ -31,15 +31,15 @@ func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net
 	if err != nil {
 		return nil, err
 	}
-	return indirect{c}, nil
+	return forwardedClient{c}, nil
 }
 
-// indirect is a connection through others: where it ends, any of them may have
+// forwardedClient is a connection through others: where it ends, any of them may have
 // ended it, and that says nothing of the node.
-type indirect struct{ net.Conn }
+type forwardedClient struct{ net.Conn }
 
 // Read reads from the node.
-func (c indirect) Read(b []byte) (int, error) {
+func (c forwardedClient) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if err != nil {
 		err = unavailable("ask MQTT", "the connection over Kubernetes ended: "+err.Error())

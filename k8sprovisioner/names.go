@@ -19,7 +19,7 @@ const (
 	annotationRender     = "openecp.io/render-version" // on the StatefulSet
 	annotationVolumes    = "openecp.io/volumes"        // on a stopped StatefulSet: ordinals below it have claims
 	annotationRestarts   = "openecp.io/restarts"       // on the pod template: how often all nodes were asked to be replaced
-	annotationLicence    = "openecp.io/license-hash"   // on the ConfigMap: keyed hash of the licence Secret
+	annotationLicense    = "openecp.io/license-hash"   // on the ConfigMap: keyed hash of the licence Secret
 	annotationPull       = "openecp.io/pull-hash"      // on the ConfigMap: keyed hash of the pull Secret
 	annotationSettings   = "openecp.io/settings-hash"  // on the ConfigMap: keyed hash of the settings Secret
 	annotationEpoch      = "openecp.io/epoch"          // HOLDER/SHARD/EPOCH of the lease under which the object was last written; on all but pods

@@ -20,12 +20,12 @@ import (
 const (
 	envDNSName   = "EMQX_CLUSTER__DNS__NAME"
 	envProtoDist = "EMQX_CLUSTER__PROTO_DIST"
-	overIPv6     = "inet6_tcp"
+	distOverIPv6 = "inet6_tcp"
 )
 
 // network returns what a cluster was made with; of one that is not there yet, what
 // the target makes clusters with.
-func (f found) network(target ecp.TargetNetwork) ecp.TargetNetwork {
+func (f clusterObjects) network(target ecp.TargetNetwork) ecp.TargetNetwork {
 	if f.namespace == nil {
 		return target
 	}
@@ -37,7 +37,7 @@ func (f found) network(target ecp.TargetNetwork) ecp.TargetNetwork {
 	if len(n.Wrong()) > 0 { // changed by hand into what nobody could have made
 		n = ecp.TargetNetwork{}
 	}
-	if domain, family := startedWith(f.workload); domain != "" {
+	if domain, family := networkOf(f.workload); domain != "" {
 		n.ClusterDomain = domain
 		if talks := (n.IPFamily == ecp.IPv6); talks != (family == ecp.IPv6) {
 			n.IPFamily = family
@@ -50,16 +50,16 @@ func (f found) network(target ecp.TargetNetwork) ecp.TargetNetwork {
 }
 
 // network returns what a cluster was made with.
-func (p *Provisioner) network(f found) ecp.TargetNetwork { return f.network(p.cfg.Network) }
+func (p *Provisioner) network(f clusterObjects) ecp.TargetNetwork { return f.network(p.cfg.Network) }
 
 // Network returns what clusters are made with; see [ecp.NetworkTeller].
 func (p *Provisioner) Network() ecp.TargetNetwork { return p.cfg.Network }
 
 var _ ecp.NetworkTeller = (*Provisioner)(nil)
 
-// startedWith reads off a StatefulSet what its nodes are named and talk in; domain
+// networkOf reads off a StatefulSet what its nodes are named and talk in; domain
 // "" = it does not say.
-func startedWith(w *appsv1.StatefulSet) (domain string, family ecp.IPFamily) {
+func networkOf(w *appsv1.StatefulSet) (domain string, family ecp.IPFamily) {
 	if w == nil {
 		return "", ""
 	}
@@ -71,7 +71,7 @@ func startedWith(w *appsv1.StatefulSet) (domain string, family ecp.IPFamily) {
 			switch {
 			case e.Name == envDNSName:
 				_, domain, _ = strings.Cut(e.Value, ".svc.")
-			case e.Name == envProtoDist && e.Value == overIPv6:
+			case e.Name == envProtoDist && e.Value == distOverIPv6:
 				family = ecp.IPv6
 			}
 		}
@@ -79,9 +79,9 @@ func startedWith(w *appsv1.StatefulSet) (domain string, family ecp.IPFamily) {
 	return domain, family
 }
 
-// networkNotes are the namespace's annotations that say what a cluster was made
+// networkAnnotations are the namespace's annotations that say what a cluster was made
 // with. One of the first rendering has none where there is nothing but defaults.
-func networkNotes(in input) map[string]string {
+func networkAnnotations(in input) map[string]string {
 	n := in.network
 	if !in.since(2) && n == (ecp.TargetNetwork{}).WithDefaults() {
 		return nil
@@ -108,8 +108,8 @@ func (in input) anyAddress() string {
 	return "0.0.0.0"
 }
 
-// mayTalk refuses a version whose nodes could never reach one another.
-func (in input) mayTalk() error {
+// checkFamily refuses a version whose nodes could never reach one another.
+func (in input) checkFamily() error {
 	if in.major.number == 4 && in.network.IPFamily == ecp.IPv6 {
 		return invalid("image.version", "is %s; EMQX 4 reaches its other nodes over IPv4 only, and nodes on this target talk over IPv6", in.Image.Version)
 	}
@@ -121,7 +121,7 @@ func (in input) mayTalk() error {
 func families5(in input) (out []env) {
 	if in.network.IPFamily == ecp.IPv6 {
 		out = append(out,
-			env{name: envProtoDist, value: overIPv6},
+			env{name: envProtoDist, value: distOverIPv6},
 			env{name: "EMQX_RPC__LISTEN_ADDRESS", value: `"::"`},
 			env{name: "EMQX_RPC__IPV6_ONLY", value: "true"})
 	}
@@ -176,10 +176,10 @@ func otherFamily(f ecp.IPFamily) corev1.IPFamily {
 
 // completedServices names the Services that were given a second family which they
 // only prefer. The API server takes no such Service that asks for the first alone.
-func (f found) completedServices(n names) map[string]bool {
+func (f clusterObjects) completedServices(n names) map[string]bool {
 	out := map[string]bool{}
 	for _, name := range []string{n.access(), n.management()} {
-		if s, ok := f.sight.get(kindService, string(f.id), name).(*corev1.Service); ok && len(s.Spec.IPFamilies) > 1 {
+		if s, ok := f.informers.get(kindService, string(f.id), name).(*corev1.Service); ok && len(s.Spec.IPFamilies) > 1 {
 			out[name] = true
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// seenNetwork is what Kubernetes says of its own network, as far as it does.
-type seenNetwork struct {
+// networkFacts is what Kubernetes says of its own network, as far as it does.
+type networkFacts struct {
 	mu      sync.Mutex
 	family  ecp.IPFamily // guarded by mu; of the API server's own Service, which is that of Services that ask for none; "" = not known
 	domains []string     // guarded by mu; that CoreDNS answers for; empty = not known
@@ -37,9 +37,9 @@ func (p *Provisioner) checkNetwork(ctx context.Context) {
 			domains = domainsIn(c.Data["Corefile"])
 		}
 	}
-	p.seen.mu.Lock()
-	p.seen.family, p.seen.domains = family, domains
-	p.seen.mu.Unlock()
+	p.networkFacts.mu.Lock()
+	p.networkFacts.family, p.networkFacts.domains = family, domains
+	p.networkFacts.mu.Unlock()
 	for _, w := range p.networkWarnings() {
 		p.cfg.Logger.WarnContext(ctx, "the network of Kubernetes is not as configured", "warning", w)
 	}
@@ -66,9 +66,9 @@ func domainsIn(corefile string) (out []string) {
 // than is configured.
 func (p *Provisioner) networkWarnings() (out []string) {
 	n := p.cfg.Network
-	p.seen.mu.Lock()
-	family, domains := p.seen.family, p.seen.domains
-	p.seen.mu.Unlock()
+	p.networkFacts.mu.Lock()
+	family, domains := p.networkFacts.family, p.networkFacts.domains
+	p.networkFacts.mu.Unlock()
 	if len(domains) > 0 && !slices.Contains(domains, n.ClusterDomain) {
 		out = append(out, fmt.Sprintf("the DNS domain of clusters that are made is %s, and Kubernetes' DNS answers for %s: their nodes would not find each other; set clusterDomain of the target", n.ClusterDomain, strings.Join(domains, ", ")))
 	}
@@ -78,14 +78,14 @@ func (p *Provisioner) networkWarnings() (out []string) {
 	case n.IPFamily != "" && family != "" && n.IPFamily != family:
 		out = append(out, fmt.Sprintf("nodes are made for %s, and Services of this Kubernetes cluster have addresses of %s where they ask for none: unless it has both, clusters are refused; see ipFamily of the target", n.IPFamily, family))
 	}
-	return append(out, p.otherNetworks()...)
+	return append(out, p.divergingClusters()...)
 }
 
-// otherNetworks says how many clusters keep another network than is configured.
-func (p *Provisioner) otherNetworks() (out []string) {
-	p.eyes.mu.Lock()
-	s := p.eyes.sight
-	p.eyes.mu.Unlock()
+// divergingClusters says how many clusters keep another network than is configured.
+func (p *Provisioner) divergingClusters() (out []string) {
+	p.watch.mu.Lock()
+	s := p.watch.informers
+	p.watch.mu.Unlock()
 	if s == nil {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (p *Provisioner) otherNetworks() (out []string) {
 		if !ok {
 			continue
 		}
-		domain, family := startedWith(w)
+		domain, family := networkOf(w)
 		if domain == "" {
 			continue
 		}

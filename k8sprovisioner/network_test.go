@@ -12,7 +12,7 @@ import (
 )
 
 // made is a cluster as it is found that was made in a rendering on a target.
-func made(t *testing.T, version string, rendering int, n ecp.TargetNetwork) found {
+func made(t *testing.T, version string, rendering int, n ecp.TargetNetwork) clusterObjects {
 	t.Helper()
 	c := testConfig()
 	c.Network = n.WithDefaults()
@@ -21,7 +21,7 @@ func made(t *testing.T, version string, rendering int, n ecp.TargetNetwork) foun
 	objects := renderedOn(t, d, c)
 	in, err := newInput(d, c)
 	require.NoError(t, err)
-	f := found{id: testID, namespace: new(corev1.Namespace), workload: new(appsv1.StatefulSet)}
+	f := clusterObjects{id: testID, namespace: new(corev1.Namespace), workload: new(appsv1.StatefulSet)}
 	for key, into := range map[string]any{
 		kindNamespace + " " + in.names.namespace(): f.namespace, kindStatefulSet + " " + in.names.workload(): f.workload,
 	} {
@@ -40,21 +40,21 @@ func TestClustersKeepTheirNetwork(t *testing.T) {
 		version   string
 		rendering int
 		made      ecp.TargetNetwork
-		change    func(*found)
+		change    func(*clusterObjects)
 		now, want ecp.TargetNetwork
 	}{
-		"not there yet":               {"5.8.9", 2, plain, func(f *found) { f.namespace, f.workload = nil, nil }, moved, moved},
+		"not there yet":               {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace, f.workload = nil, nil }, moved, moved},
 		"of the first rendering":      {"5.8.9", 1, plain, nil, moved, plain},
 		"4.4 of the first rendering":  {"4.4.24", 1, other, nil, moved, other},
 		"of this rendering":           {"5.8.9", 2, plain, nil, moved, plain},
 		"over IPv6":                   {"5.8.9", 2, moved, nil, plain, moved},
-		"the StatefulSet has gone":    {"5.8.9", 2, moved, func(f *found) { f.workload = nil }, plain, moved},
-		"the annotations have gone":   {"5.8.9", 2, moved, func(f *found) { f.namespace.Annotations = nil }, plain, ecp.TargetNetwork{ClusterDomain: "k8s.example", IPFamily: ecp.IPv6}},
-		"the domain changed by hand":  {"5.8.9", 2, plain, func(f *found) { f.namespace.Annotations[annotationDomain] = "x.example" }, plain, plain},
-		"the family changed by hand":  {"5.8.9", 2, plain, func(f *found) { f.namespace.Annotations[annotationFamily] = "IPv6" }, plain, plain},
-		"the policy changed by hand":  {"5.8.9", 2, plain, func(f *found) { f.namespace.Annotations[annotationFamilies] = "PreferDualStack" }, plain, ecp.TargetNetwork{ClusterDomain: "cluster.local", IPFamilyPolicy: ecp.PreferDualStack}},
-		"nonsense by hand":            {"5.8.9", 2, plain, func(f *found) { f.namespace.Annotations[annotationFamilies] = "Both" }, moved, plain},
-		"only the namespace is there": {"5.8.9", 1, plain, func(f *found) { f.workload = nil }, other, other},
+		"the StatefulSet has gone":    {"5.8.9", 2, moved, func(f *clusterObjects) { f.workload = nil }, plain, moved},
+		"the annotations have gone":   {"5.8.9", 2, moved, func(f *clusterObjects) { f.namespace.Annotations = nil }, plain, ecp.TargetNetwork{ClusterDomain: "k8s.example", IPFamily: ecp.IPv6}},
+		"the domain changed by hand":  {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace.Annotations[annotationDomain] = "x.example" }, plain, plain},
+		"the family changed by hand":  {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace.Annotations[annotationFamily] = "IPv6" }, plain, plain},
+		"the policy changed by hand":  {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace.Annotations[annotationFamilies] = "PreferDualStack" }, plain, ecp.TargetNetwork{ClusterDomain: "cluster.local", IPFamilyPolicy: ecp.PreferDualStack}},
+		"nonsense by hand":            {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace.Annotations[annotationFamilies] = "Both" }, moved, plain},
+		"only the namespace is there": {"5.8.9", 1, plain, func(f *clusterObjects) { f.workload = nil }, other, other},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := made(t, c.version, c.rendering, c.made)
@@ -103,8 +103,8 @@ func TestNetworkWarnings(t *testing.T) {
 		"IPv6 unsaid":      {ecp.TargetNetwork{}, ecp.IPv6, nil, "set ipFamily"},
 		"another family":   {ecp.TargetNetwork{IPFamily: ecp.IPv6}, ecp.IPv4, nil, "nodes are made for IPv6"},
 	} {
-		p := &Provisioner{cfg: Config{Network: c.network.WithDefaults()}, eyes: newEyes()}
-		p.seen.family, p.seen.domains = c.family, c.domains
+		p := &Provisioner{cfg: Config{Network: c.network.WithDefaults()}, watch: newWatchState()}
+		p.networkFacts.family, p.networkFacts.domains = c.family, c.domains
 		got := p.networkWarnings()
 		if c.want == "" {
 			require.Empty(t, got, name)

@@ -51,7 +51,7 @@ func newObject(kind, name string, applyConfiguration any) (object, error) {
 		return o, err
 	}
 	sum := sha256.Sum256(o.json())
-	o.sign(sum[:8])
+	o.setHash(sum[:8])
 	return o, nil
 }
 
@@ -68,8 +68,8 @@ func decoded(kind, name string, applyConfiguration any) (object, error) {
 	return o, nil
 }
 
-// sign puts the hash of the object on it.
-func (o object) sign(hash []byte) {
+// setHash puts the hash of the object on it.
+func (o object) setHash(hash []byte) {
 	annotations, ok := o.metadata()["annotations"].(map[string]any)
 	if !ok {
 		annotations = map[string]any{}

@@ -18,7 +18,7 @@ import (
 // is missing.
 func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, error) {
 	none := ecp.Observation{Replicas: -1}
-	f, err := p.find(ctx, id, "observe cluster "+string(id))
+	f, err := p.objectsOf(ctx, id, "observe cluster "+string(id))
 	if err != nil {
 		return none, err
 	}
@@ -36,41 +36,41 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		Nodes: p.nodes(f), Volumes: p.volumes(f), Endpoints: endpoints(f, p.network(f).ClusterDomain),
 	}
 	if o.Terminating {
-		o.Obstacles = holding(f.namespace)
-		p.lookAtMachines(ctx, f, &o, time.Now())
+		o.Obstacles = terminationObstacles(f.namespace)
+		p.observeMachines(ctx, f, &o, time.Now())
 		return o, nil
 	}
 	o.Drift, o.Contested = p.drift(f)
 	o.Converged = converged(f) && (f.workload == nil || !slices.Contains(o.Drift, kindStatefulSet+" "+f.workload.Name))
-	o.Obstacles = f.unlabeledObstacles()
+	o.Obstacles = f.labelObstacles()
 	o.AddressPending = p.addressPending(ctx, f)
-	p.explain(ctx, f, &o)
+	p.addPodEvents(ctx, f, &o)
 	return o, nil
 }
 
 // drift names the objects that the next Apply would write or remove, and those
 // that somebody else keeps changing.
-func (p *Provisioner) drift(f found) ([]string, []ecp.Contest) {
+func (p *Provisioner) drift(f clusterObjects) ([]string, []ecp.Contest) {
 	var rendered []object
 	var want resource.Quantity
 	below := 0
-	p.remember(f.id, func(m *memo) { rendered, want, below = m.rendered, m.want, m.expected })
+	p.withMemo(f.id, func(m *memo) { rendered, want, below = m.rendered, m.want, m.expected })
 	var out []string
 	for _, o := range rendered {
-		if differs, fields := p.differs(f, o); differs && !p.contest(f.id, o).rests(time.Now(), o.hash(), fields) {
+		if differs, fields := p.differs(f, o); differs && !p.contestOf(f.id, o).paused(time.Now(), o.hash(), fields) {
 			out = append(out, o.String())
 		}
 	}
-	for _, c := range p.toGrow(f, want, below) {
+	for _, c := range p.claimsToGrow(f, want, below) {
 		out = append(out, kindClaim+" "+c.Name)
 	}
-	return append(out, p.leftovers(f)...), p.contests(f.id, rendered)
+	return append(out, p.unusedSecrets(f)...), p.activeContests(f.id, rendered)
 }
 
 // converged says that Kubernetes has taken up the newest StatefulSet, and that
 // every pod it asks for is of the newest revision and ready.
-func converged(f found) bool {
-	if !f.takenUp() {
+func converged(f clusterObjects) bool {
+	if !f.controllerCaughtUp() {
 		return false
 	}
 	pods := f.pods()
@@ -86,12 +86,12 @@ func converged(f found) bool {
 }
 
 // nodes describes the pods by ordinal.
-func (p *Provisioner) nodes(f found) []ecp.NodeObservation {
+func (p *Provisioner) nodes(f clusterObjects) []ecp.NodeObservation {
 	pods := f.pods()
 	out := make([]ecp.NodeObservation, 0, len(pods))
 	for _, i := range slices.Sorted(maps.Keys(pods)) {
 		n := node(i, pods[i], f.id, p.network(f).ClusterDomain)
-		n.Outdated = f.takenUp() && n.Revision != f.workload.Status.UpdateRevision
+		n.Outdated = f.controllerCaughtUp() && n.Revision != f.workload.Status.UpdateRevision
 		out = append(out, n)
 	}
 	return out
@@ -99,18 +99,18 @@ func (p *Provisioner) nodes(f found) []ecp.NodeObservation {
 
 // volumes describes the claims by ordinal, and keeps in mind those that hold
 // data.
-func (p *Provisioner) volumes(f found) []ecp.VolumeObservation {
+func (p *Provisioner) volumes(f clusterObjects) []ecp.VolumeObservation {
 	claims, mayAsk := f.claims(), !p.rights.lacks(patchClaims)
 	out := make([]ecp.VolumeObservation, 0, len(claims))
-	p.remember(f.id, func(m *memo) {
+	p.withMemo(f.id, func(m *memo) {
 		for _, i := range slices.Sorted(maps.Keys(claims)) {
 			c := claims[i]
 			v := ecp.VolumeObservation{
 				Ordinal: i, Name: c.Name, UID: string(c.UID), Bound: c.Status.Phase == corev1.ClaimBound,
-				Going: c.DeletionTimestamp != nil || m.dropped[i] == string(c.UID), Capacity: capacity(c),
+				Going: c.DeletionTimestamp != nil || m.deletedClaims[i] == string(c.UID), Capacity: capacity(c),
 			}
 			if i < m.expected {
-				v.Pending = m.grown[c.UID].pending(c, m.want, mayAsk)
+				v.Pending = m.growthAttempts[c.UID].pending(c, m.want, mayAsk)
 			}
 			if _, known := m.claims[i]; !known && v.Bound && !v.Going && (m.expected < 0 || i < m.expected) {
 				m.claims[i] = v.UID

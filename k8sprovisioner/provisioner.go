@@ -16,20 +16,20 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Provisioner makes hosted clusters on one Kubernetes cluster. It sees nothing
-// until Watch runs.
+// Provisioner creates hosted clusters on one Kubernetes cluster. Its calls fail as
+// unavailable until Watch runs.
 type Provisioner struct {
 	cfg      Config
-	way      *way
+	api      *apiTransport
 	client   kubernetes.Interface
 	podIPs   *http.Transport // to pods' own addresses
-	eyes     *eyes
-	written  *written
+	watch    *watchState
+	writes   *writeCache
 	fence    *fence
 	watching atomic.Bool
 
-	rights rightSet    // which of the rights that came later the account lacks
-	seen   seenNetwork // what Kubernetes says of its own network
+	rights       rightSet     // which of the rights that came later the account lacks
+	networkFacts networkFacts // what Kubernetes says of its own network
 
 	mu       sync.Mutex
 	identity string             // of Kubernetes, as last seen; "" = not known; guarded by mu
@@ -50,41 +50,42 @@ var (
 	_ ecp.ClientDialer  = (*Provisioner)(nil)
 )
 
-// memo is what is kept of a cluster between calls. Losing it costs at most one
+// memo is what is remembered of a cluster between calls. Losing it costs at most one
 // needless write for each object.
 type memo struct {
-	rendered []object           // by the last Apply that succeeded; nil = there was none
-	checked  map[string]checked // by object
-	contests map[string]contest // by object
-	claims   map[int]string     // UIDs of claims that were bound, by ordinal; of those that are expected only
-	expected int                // ordinals below it are meant to have claims; -1 = nothing was applied yet
-	dropped  map[int]string     // UIDs of claims whose deletion we asked for, by ordinal
-	want     resource.Quantity  // the least that volumes are to have; zero = nothing was applied yet
-	grown    map[types.UID]growth
-	address  pending // the load balancer's, while it is missing
-	login    login
-	hashKey  hashKey
-	hints    hints
-	released string      // UID of the last pod that was removed without its machine's word
-	leftover []secretRow // Secrets that are not wanted any more, but were in use
+	rendered        []object           // by the last Apply that succeeded; nil before the first
+	checked         map[string]checked // by object
+	contests        map[string]contest // by object
+	claims          map[int]string     // UIDs of claims that were bound, by ordinal; of those that are expected only
+	expected        int                // ordinals below it are meant to have claims; -1 before the first Apply
+	deletedClaims   map[int]string     // UIDs of claims whose deletion was requested, by ordinal
+	want            resource.Quantity  // the least that volumes are to have; zero before the first Apply
+	growthAttempts  map[types.UID]growth
+	addressCheck    addressCheck // the load balancer's, while it is missing
+	authKeys        authKeys
+	hashKey         hashKey
+	eventHints      podEvents
+	forceDeleted    string      // UID of the last pod that was deleted without waiting for its machine
+	unwantedSecrets []secretRow // Secrets that were still in use when they were no longer wanted
 }
 
 // checked is the result of comparing an object with how it was rendered.
 type checked struct {
 	hash     string   // of the rendering compared with
 	version  string   // resource version of the live object
-	differs  bool     // it would be written
-	fields   []string // because of these
-	accepted []string // differences right after our own write: the API server's way to say the same
+	differs  bool     // whether it would be written
+	fields   []string // the reasons for that
+	accepted []string // differences right after our own write, where the API server stores the same in another form
 }
 
-// New checks the configuration. It sends nothing and starts nothing.
+// New checks the configuration and returns a Provisioner. It sends no request and starts
+// no goroutine.
 func New(c Config) (*Provisioner, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	w := &way{}
+	w := &apiTransport{}
 	if c.Kubeconfig != "" {
 		if w.digest, err = digestOf(c.Kubeconfig); err == nil {
 			c.REST, err = LoadREST(c.Kubeconfig)
@@ -93,8 +94,8 @@ func New(c Config) (*Provisioner, error) {
 			return nil, fmt.Errorf("k8sprovisioner: use Config.Kubeconfig: %w", err)
 		}
 	}
-	over := tuned(c.REST)
-	err = w.take(over)
+	over := withoutLimits(c.REST)
+	err = w.use(over)
 	var client kubernetes.Interface
 	if err == nil {
 		client, err = kubernetes.NewForConfigAndClient(over, &http.Client{Transport: w, Timeout: over.Timeout})
@@ -103,7 +104,7 @@ func New(c Config) (*Provisioner, error) {
 		return nil, fmt.Errorf("k8sprovisioner: use Config.REST: %w", err)
 	}
 	return &Provisioner{
-		cfg: c, way: w, client: client, eyes: newEyes(), written: newWritten(), fence: newFence(c),
+		cfg: c, api: w, client: client, watch: newWatchState(), writes: newWriteCache(), fence: newFence(c),
 		podIPs: &http.Transport{
 			DialContext: dialPod, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: 10 * time.Second, DisableCompression: true,
@@ -112,8 +113,9 @@ func New(c Config) (*Provisioner, error) {
 	}, nil
 }
 
-// tuned is a configuration as we use it. It is a copy.
-func tuned(c *rest.Config) *rest.Config {
+// withoutLimits returns a copy of a configuration with the protobuf encoding and without
+// client-go's rate limit.
+func withoutLimits(c *rest.Config) *rest.Config {
 	t := rest.CopyConfig(c)
 	t.QPS, t.Burst, t.RateLimiter = -1, -1, nil
 	t.ContentType = runtime.ContentTypeProtobuf
@@ -124,16 +126,16 @@ func tuned(c *rest.Config) *rest.Config {
 	return t
 }
 
-// RenderVersion is the newest way objects are rendered.
+// RenderVersion returns the version of the newest rendering.
 func (p *Provisioner) RenderVersion() int { return newest(renderers) }
 
-// remember runs fn on a cluster's memo.
-func (p *Provisioner) remember(id ecp.ID, fn func(*memo)) {
+// withMemo calls fn with the memo of a cluster, under the lock.
+func (p *Provisioner) withMemo(id ecp.ID, fn func(*memo)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.memos[id]
 	if m == nil {
-		m = &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1, dropped: map[int]string{}, grown: map[types.UID]growth{}}
+		m = &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1, deletedClaims: map[int]string{}, growthAttempts: map[types.UID]growth{}}
 		p.memos[id] = m
 	}
 	fn(m)
@@ -145,8 +147,8 @@ func (p *Provisioner) forget(id ecp.ID) {
 	delete(p.memos, id)
 }
 
-// known lists the clusters that were asked for.
-func (p *Provisioner) known() []ecp.ID {
+// knownClusters returns the clusters that have a memo.
+func (p *Provisioner) knownClusters() []ecp.ID {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ids := make([]ecp.ID, 0, len(p.memos))

@@ -17,15 +17,15 @@ import (
 // input is all that rendering reads.
 type input struct {
 	ecp.Desired
-	names     names
-	major     major
-	version   ecp.Version
-	network   ecp.TargetNetwork // what the cluster was made with
-	completed map[string]bool   // Services that have a second family which they only prefer
-	daemon    string            // namespace the daemon runs in; "" = none
-	auth      string            // UID of the auth Secret, which owns the ConfigMap
-	traces    traces            // of the Secrets that are rendered
-	settings  string            // version of the spec's own settings; see settingsRow
+	names      names
+	major      major
+	version    ecp.Version
+	network    ecp.TargetNetwork // what the cluster was made with
+	completed  map[string]bool   // Services that have a second family which they only prefer
+	daemon     string            // namespace the daemon runs in; "" = none
+	auth       string            // UID of the auth Secret, which owns the ConfigMap
+	secretRefs secretRefs        // of the Secrets that are rendered
+	settings   string            // version of the spec's own settings; see settingsRow
 	// Claims can never be changed once there is a StatefulSet: size and class
 	// are then the live ones.
 	storage storage
@@ -52,7 +52,7 @@ var renderers = map[int]renderer{1: renderAll, 2: renderAll}
 // What later renderings do that earlier ones do not.
 const (
 	settingsInSecret = 2 // the spec's settings are in a Secret
-	soonAndSteady    = 2 // nodes that hang are given up soon, and new ones are ready once they are steady
+	steadyNodes      = 2 // nodes that hang are given up soon, and new ones are ready once they are steady
 )
 
 // since reports whether objects are rendered in a version or a later one.
@@ -86,7 +86,7 @@ func newInput(d ecp.Desired, c Config) (input, error) {
 		}
 	}
 	_, err = resources(d.Size)
-	return in, errors.Join(err, in.mayTalk())
+	return in, errors.Join(err, in.checkFamily())
 }
 
 // resources gives a container's requests and limits.
@@ -149,7 +149,7 @@ func namespace(in input) *corev1ac.NamespaceApplyConfiguration {
 	return corev1ac.Namespace(in.names.namespace()).
 		WithLabels(labels(in.ID)).
 		WithAnnotations(map[string]string{annotationName: in.Name, annotationProject: in.Project}).
-		WithAnnotations(networkNotes(in))
+		WithAnnotations(networkAnnotations(in))
 }
 
 // stamp are the annotations by which a StatefulSet says what was applied.

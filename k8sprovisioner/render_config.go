@@ -23,9 +23,9 @@ const bootstrapFile = bootstrapDir + "/" + keyBootstrap
 // bootstrapDir is outside EMQX's own folders, which images may replace.
 const bootstrapDir = "/etc/openecp/auth"
 
-// identity are the variables both majors derive their node name from: one
+// nodeIdentity are the variables both majors derive their node name from: one
 // name for all nodes, as discovery by DNS needs, at the pod's own host name.
-func identity(in input) []env {
+func nodeIdentity(in input) []env {
 	return []env{
 		{name: "EMQX_NAME", value: nodeUser},
 		{name: "EMQX_HOST", value: "$(POD_NAME)." + in.names.domain(in.network.ClusterDomain)},
@@ -46,14 +46,14 @@ const netTicktime = 45
 
 // ticktime is the variable for it; its form differs between majors.
 func ticktime(in input, value string) []env {
-	if !in.since(soonAndSteady) {
+	if !in.since(steadyNodes) {
 		return nil
 	}
 	return []env{{name: "EMQX_NODE__DIST_NET_TICKTIME", value: value}}
 }
 
 func environ4(in input) []env {
-	return append(slices.Concat(identity(in), ticktime(in, strconv.Itoa(netTicktime)), families4(in)),
+	return append(slices.Concat(nodeIdentity(in), ticktime(in, strconv.Itoa(netTicktime)), families4(in)),
 		env{name: "EMQX_CLUSTER__DISCOVERY", value: "dns"},
 		env{name: "EMQX_CLUSTER__DNS__NAME", value: in.names.domain(in.network.ClusterDomain)},
 		env{name: "EMQX_CLUSTER__DNS__APP", value: nodeUser},
@@ -67,7 +67,7 @@ func environ4(in input) []env {
 }
 
 func environ5(in input) []env {
-	return append(slices.Concat(identity(in), ticktime(in, strconv.Quote(strconv.Itoa(netTicktime)+"s")), families5(in)),
+	return append(slices.Concat(nodeIdentity(in), ticktime(in, strconv.Quote(strconv.Itoa(netTicktime)+"s")), families5(in)),
 		env{name: "EMQX_NODE__DATA_DIR", value: "data"},
 		env{name: "EMQX_NODE__ROLE", value: "core"},
 		env{name: "EMQX_CLUSTER__DISCOVERY_STRATEGY", value: "dns"},
@@ -93,7 +93,7 @@ func configMap(in input) *corev1ac.ConfigMapApplyConfiguration {
 		own(in.names.auth(), in.auth)
 	}
 	for _, row := range secretRows {
-		if t, ok := in.traces[row.suffix]; ok {
+		if t, ok := in.secretRefs[row.suffix]; ok {
 			own(row.name(in.ID), t.uid)
 			cm.WithAnnotations(map[string]string{row.annotation: t.hash})
 		}
@@ -113,8 +113,8 @@ func config4(in input) map[string]string {
 			out[envName4(in.major.listener[p.protocol])] = "::" + ":" + strconv.Itoa(p.protocol.ContainerPort())
 		}
 	}
-	if licenceRow.wanted(in) {
-		out[envName4("license.file")] = licenceFile
+	if licenseRow.wanted(in) {
+		out[envName4("license.file")] = licenseFile
 	}
 	if !in.since(settingsInSecret) {
 		for key, value := range in.Spec.Config {
@@ -130,7 +130,7 @@ func config4(in input) map[string]string {
 // told is the booked number.
 func (in input) listenerLimit() int {
 	n := in.Spec.Connections
-	if !in.since(soonAndSteady) {
+	if !in.since(steadyNodes) {
 		return n
 	}
 	return n + max(n/10, 100)
@@ -200,8 +200,8 @@ func config5(in input) map[string]string {
 		}
 		b.WriteString("}\n")
 	}
-	if licenceRow.wanted(in) {
-		b.WriteString("license.key = \"file://" + licenceFile + "\"\n")
+	if licenseRow.wanted(in) {
+		b.WriteString("license.key = \"file://" + licenseFile + "\"\n")
 	}
 	switch {
 	case !in.since(settingsInSecret):

@@ -48,7 +48,7 @@ func access(in input) *corev1ac.ServiceApplyConfiguration {
 		spec.WithLoadBalancerClass(n.LoadBalancerClass)
 	}
 	for _, p := range mqttPorts {
-		if number := listens(n.Listeners, p.protocol); number != 0 {
+		if number := listenerPort(n.Listeners, p.protocol); number != 0 {
 			spec.WithPorts(servicePort(p.name, number, p.protocol.ContainerPort()))
 		}
 	}
@@ -59,8 +59,8 @@ func access(in input) *corev1ac.ServiceApplyConfiguration {
 	return svc
 }
 
-// listens gives the Service port of a protocol; 0 = it is not offered.
-func listens(listeners []ecp.Listener, p ecp.Protocol) int {
+// listenerPort gives the Service port of a protocol; 0 = it is not offered.
+func listenerPort(listeners []ecp.Listener, p ecp.Protocol) int {
 	if len(listeners) == 0 {
 		return p.ContainerPort()
 	}

@@ -23,9 +23,9 @@ type secretRow struct {
 }
 
 var (
-	licenceRow = secretRow{"-license", annotationLicence, corev1.SecretTypeOpaque, licenceData}
+	licenseRow = secretRow{"-license", annotationLicense, corev1.SecretTypeOpaque, licenseData}
 	pullRow    = secretRow{"-pull", annotationPull, corev1.SecretTypeDockerConfigJson, pullData}
-	secretRows = []secretRow{licenceRow, pullRow, settingsRow}
+	secretRows = []secretRow{licenseRow, pullRow, settingsRow}
 )
 
 func (r secretRow) name(id ecp.ID) string { return string(id) + r.suffix }
@@ -33,14 +33,14 @@ func (r secretRow) wanted(in input) bool  { return r.data(in) != nil }
 
 // Where the licence is mounted: outside EMQX's own folders, as bootstrapDir.
 const (
-	licenceDir  = "/etc/openecp/license"
-	keyLicence  = "emqx.lic"
-	licenceFile = licenceDir + "/" + keyLicence
+	licenseDir  = "/etc/openecp/license"
+	keyLicense  = "emqx.lic"
+	licenseFile = licenseDir + "/" + keyLicense
 )
 
-// licenceData is the file EMQX reads: 4.4 a licence file as it came, 5 a key
+// licenseData is the file EMQX reads: 4.4 a licence file as it came, 5 a key
 // and nothing else, not even a line's end.
-func licenceData(in input) map[string][]byte {
+func licenseData(in input) map[string][]byte {
 	text := string(in.Licence)
 	if in.major.number >= 5 {
 		text = strings.TrimSpace(text)
@@ -48,7 +48,7 @@ func licenceData(in input) map[string][]byte {
 	if text == "" {
 		return nil
 	}
-	return map[string][]byte{keyLicence: []byte(text)}
+	return map[string][]byte{keyLicense: []byte(text)}
 }
 
 // dockerHub is how images name Docker's own registry, and dockerHubKey how
@@ -86,6 +86,6 @@ func (r secretRow) render(in input, key []byte) (object, error) {
 	}
 	h := hmac.New(sha256.New, key)
 	h.Write(o.json())
-	o.sign(h.Sum(nil)[:8])
+	o.setHash(h.Sum(nil)[:8])
 	return o, nil
 }

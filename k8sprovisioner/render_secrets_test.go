@@ -34,8 +34,8 @@ func TestLicenceFile(t *testing.T) {
 	} {
 		d := desired(c.version)
 		d.Licence = c.licence
-		require.Equal(t, c.want, string(licenceData(inputOf(t, d))[keyLicence]), "%s %q", c.version, string(c.licence))
-		require.Equal(t, c.want != "", licenceRow.wanted(inputOf(t, d)))
+		require.Equal(t, c.want, string(licenseData(inputOf(t, d))[keyLicense]), "%s %q", c.version, string(c.licence))
+		require.Equal(t, c.want != "", licenseRow.wanted(inputOf(t, d)))
 		for _, o := range rendered(t, d) {
 			require.Equal(t, c.want != "" && (o.kind == kindStatefulSet || o.kind == kindSecret || o.kind == kindConfigMap),
 				strings.Contains(string(o.json()), "license"), "%v of %s", o, c.version)

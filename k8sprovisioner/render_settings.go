@@ -93,7 +93,7 @@ func settingsEnv(in input) []*corev1ac.EnvVarApplyConfiguration {
 
 // keepSettings adds to the Secret that is about to be written what pods of
 // earlier settings still read: without it they could not start again.
-func (p *Provisioner) keepSettings(ctx context.Context, f found, o object) error {
+func (p *Provisioner) keepSettings(ctx context.Context, f clusterObjects, o object) error {
 	used := map[string]bool{}
 	for _, pod := range f.pods() {
 		for _, key := range secretKeys(pod.Spec, o.name) {

@@ -146,7 +146,7 @@ const (
 	volumeLog      = "log"
 	volumeAuth     = "auth"
 	volumeConfig   = "config"
-	volumeLicence  = "license"
+	volumeLicense  = "license"
 	volumeSettings = "settings"
 )
 
@@ -161,9 +161,9 @@ func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
 		out = append(out, corev1ac.Volume().WithName(volumeConfig).
 			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(in.names.config()).WithDefaultMode(0o444)))
 	}
-	if licenceRow.wanted(in) {
-		out = append(out, corev1ac.Volume().WithName(volumeLicence).
-			WithSecret(corev1ac.SecretVolumeSource().WithSecretName(licenceRow.name(in.ID)).WithDefaultMode(0o440)))
+	if licenseRow.wanted(in) {
+		out = append(out, corev1ac.Volume().WithName(volumeLicense).
+			WithSecret(corev1ac.SecretVolumeSource().WithSecretName(licenseRow.name(in.ID)).WithDefaultMode(0o440)))
 	}
 	if in.major.configFile != "" && settingsRow.wanted(in) {
 		out = append(out, settingsVolume(in))
@@ -180,8 +180,8 @@ func mounts(in input) []*corev1ac.VolumeMountApplyConfiguration {
 	if f := in.major.configFile; f != "" {
 		out = append(out, corev1ac.VolumeMount().WithName(volumeConfig).WithMountPath("/opt/emqx/etc/"+f).WithSubPath(f).WithReadOnly(true))
 	}
-	if licenceRow.wanted(in) { // the whole folder: the kubelet follows changes of it, not of a sub-path
-		out = append(out, corev1ac.VolumeMount().WithName(volumeLicence).WithMountPath(licenceDir).WithReadOnly(true))
+	if licenseRow.wanted(in) { // the whole folder: the kubelet follows changes of it, not of a sub-path
+		out = append(out, corev1ac.VolumeMount().WithName(volumeLicense).WithMountPath(licenseDir).WithReadOnly(true))
 	}
 	if in.major.configFile != "" && settingsRow.wanted(in) {
 		out = append(out, corev1ac.VolumeMount().WithName(volumeSettings).WithMountPath(settingsDir).WithReadOnly(true))
@@ -224,7 +224,7 @@ func emqxContainer(in input) (*corev1ac.ContainerApplyConfiguration, error) {
 // before: evacuations count on less than 20 s.
 func readiness(in input) *corev1ac.ProbeApplyConfiguration {
 	p := probe(in, in.major.ready(in.version))
-	if !in.since(soonAndSteady) {
+	if !in.since(steadyNodes) {
 		return p.WithPeriodSeconds(5).WithTimeoutSeconds(5).WithFailureThreshold(3)
 	}
 	return p.WithPeriodSeconds(2).WithTimeoutSeconds(2).WithSuccessThreshold(6).WithFailureThreshold(8)

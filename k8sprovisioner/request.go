@@ -31,7 +31,7 @@ func (p *Provisioner) send(ctx context.Context, r *rest.Request, o runtime.Objec
 	}
 	var status apierrors.APIStatus
 	if err != nil && !errors.As(err, &status) {
-		p.eyes.question()
+		p.watch.requestProbe()
 	}
 	return err
 }
@@ -39,7 +39,7 @@ func (p *Provisioner) send(ctx context.Context, r *rest.Request, o runtime.Objec
 // sendWrite is send for what changes something: not without the lease of the
 // target, and not for longer than it is ours.
 func (p *Provisioner) sendWrite(ctx context.Context, r *rest.Request, o runtime.Object) error {
-	ctx, cancel, err := p.fence.bound(ctx, requestTimeout)
+	ctx, cancel, err := p.fence.limitToLease(ctx, requestTimeout)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (p *Provisioner) write(ctx context.Context, r *rest.Request, o object) (liv
 	if err := p.sendWrite(ctx, r, answer); err != nil {
 		return nil, err
 	}
-	p.written.put(o.kind, answer)
+	p.writes.put(o.kind, answer)
 	return answer, nil
 }
 

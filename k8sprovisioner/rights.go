@@ -24,7 +24,7 @@ import (
 type right struct {
 	name    string // as people write it
 	purpose string
-	request func(*Provisioner) *rest.Request // answered in any way but "forbidden" to who has the right; changes nothing
+	probe   func(*Provisioner) *rest.Request // answered in any way but "forbidden" to who has the right; changes nothing
 }
 
 var (
@@ -41,20 +41,20 @@ var (
 		return dryRunPod(p, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}})
 	}}
 	patchClaims = &right{"patch persistentvolumeclaims", "to let volumes grow", func(p *Provisioner) *rest.Request {
-		return growing(p, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}}, resource.Quantity{}).Param("dryRun", metav1.DryRunAll)
+		return growRequest(p, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}}, resource.Quantity{}).Param("dryRun", metav1.DryRunAll)
 	}}
 	getClasses = &right{"get storageclasses", "to refuse a cluster whose storage class is not there", func(p *Provisioner) *rest.Request {
 		return classes(p.client).Get().Resource("storageclasses").Name(nowhere)
 	}}
 
-	laterRights = []*right{getKubeSystem, listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses}
+	optionalRights = []*right{getKubeSystem, listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses}
 )
 
 // nowhere is a name that no cluster has: nobody makes a namespace for it.
 const nowhere = "emqx-00000000"
 
-// rightsAgain is how long a missing right is taken to be missing.
-const rightsAgain = 5 * time.Minute
+// rightsRecheck is how long a missing right is taken to be missing.
+const rightsRecheck = 5 * time.Minute
 
 // rightSet is which of the later rights the account lacks.
 type rightSet struct {
@@ -87,7 +87,7 @@ func (s *rightSet) warning() string {
 func (p *Provisioner) checkRights(ctx context.Context) {
 	for {
 		var missing []*right
-		for _, r := range laterRights {
+		for _, r := range optionalRights {
 			if p.forbidden(ctx, r) {
 				missing = append(missing, r)
 			}
@@ -102,14 +102,14 @@ func (p *Provisioner) checkRights(ctx context.Context) {
 		if w := p.rights.warning(); w != "" && w != before {
 			p.cfg.Logger.WarnContext(ctx, "rights are missing on Kubernetes", "warning", w)
 		}
-		if len(missing) == 0 || !pause(ctx, rightsAgain, nil) {
+		if len(missing) == 0 || !sleep(ctx, rightsRecheck, nil) {
 			return
 		}
 	}
 }
 
 func (p *Provisioner) forbidden(ctx context.Context, r *right) bool {
-	return unauthorized(p.send(ctx, r.request(p), nil))
+	return unauthorized(p.send(ctx, r.probe(p), nil))
 }
 
 // unauthorized reports whether the account has no right to ask. Admission
@@ -135,7 +135,7 @@ func dryRunPod(p *Provisioner, pod *corev1.Pod) *rest.Request {
 // missing on it; see [ecp.Warner].
 func (p *Provisioner) Warnings() []string {
 	var out []string
-	if p.way.config().Insecure {
+	if p.api.config().Insecure {
 		out = append(out, insecureTLS)
 	}
 	if w := p.rights.warning(); w != "" {

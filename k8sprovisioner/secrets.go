@@ -11,35 +11,35 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// trace is what the ConfigMap tells of a Secret that is neither listed nor
-// watched: the Secret is one of its owners, so that the garbage collector takes
-// its UID off the ConfigMap when it has gone.
-type trace struct{ uid, hash string }
+// secretRef is what the ConfigMap contains of a Secret, since Secrets are neither listed
+// nor watched. The Secret is an owner of the ConfigMap, and the garbage collector removes
+// its UID from there after the Secret was deleted.
+type secretRef struct{ uid, hash string }
 
-// traces are those of secretRows, by suffix.
-type traces map[string]trace
+// secretRefs are the references to the Secrets of secretRows, by suffix.
+type secretRefs map[string]secretRef
 
-// traceOf reads the trace of a Secret; zero = it is not there.
-func (f found) traceOf(r secretRow) trace {
-	c, ok := f.sight.get(kindConfigMap, string(f.id), configName(f.id)).(*corev1.ConfigMap)
+// secretRef returns the reference to a Secret. It is zero if there is no such Secret.
+func (f clusterObjects) secretRef(r secretRow) secretRef {
+	c, ok := f.informers.get(kindConfigMap, string(f.id), configName(f.id)).(*corev1.ConfigMap)
 	if !ok || c.DeletionTimestamp != nil {
-		return trace{}
+		return secretRef{}
 	}
 	for _, o := range c.OwnerReferences {
 		if o.Kind == kindSecret && o.Name == r.name(f.id) {
-			return trace{uid: string(o.UID), hash: c.Annotations[r.annotation]}
+			return secretRef{uid: string(o.UID), hash: c.Annotations[r.annotation]}
 		}
 	}
-	return trace{}
+	return secretRef{}
 }
 
-// giveSecrets writes the Secrets that differ from what their traces tell,
-// removes those that nobody wants or uses, and notes the traces of the others.
+// applySecrets writes the Secrets whose hash differs from the reference, deletes those
+// that are neither wanted nor used, and sets the references for rendering.
 //
-// What somebody changes in a Secret by hand leaves no trace: it is undone with
-// the next generation, for which all are written.
-func (p *Provisioner) giveSecrets(ctx context.Context, f found, in *input) error {
-	in.traces = traces{}
+// A change that somebody makes inside a Secret is not seen here. The next generation
+// undoes it, since all Secrets are written for a new generation.
+func (p *Provisioner) applySecrets(ctx context.Context, f clusterObjects, in *input) error {
+	in.secretRefs = secretRefs{}
 	if settingsRow.wanted(*in) {
 		key, err := p.hashKey(ctx, f)
 		if err != nil {
@@ -49,29 +49,29 @@ func (p *Provisioner) giveSecrets(ctx context.Context, f found, in *input) error
 	}
 	var leftover []secretRow
 	for _, r := range secretRows {
-		t, err := p.giveSecret(ctx, f, *in, r)
+		t, err := p.reconcileSecret(ctx, f, *in, r)
 		if err != nil {
 			return failure("apply cluster "+string(f.id)+": "+kindSecret+" "+r.name(f.id), err)
 		}
 		if t.uid != "" {
-			in.traces[r.suffix] = t
+			in.secretRefs[r.suffix] = t
 			if !r.wanted(*in) {
 				leftover = append(leftover, r)
 			}
 		}
 	}
-	p.remember(f.id, func(m *memo) { m.leftover = leftover })
+	p.withMemo(f.id, func(m *memo) { m.unwantedSecrets = leftover })
 	return nil
 }
 
-// giveSecret does it for one Secret and gives its trace; zero = it is not there.
-func (p *Provisioner) giveSecret(ctx context.Context, f found, in input, r secretRow) (trace, error) {
-	t := f.traceOf(r)
+// reconcileSecret writes or deletes one Secret if needed, and returns the reference to it.
+func (p *Provisioner) reconcileSecret(ctx context.Context, f clusterObjects, in input, r secretRow) (secretRef, error) {
+	t := f.secretRef(r)
 	if !r.wanted(in) {
-		if t.uid == "" || f.uses(r) {
+		if t.uid == "" || f.usesSecret(r) {
 			return t, nil
 		}
-		return trace{}, p.removeSecret(ctx, f.id, r, t.uid)
+		return secretRef{}, p.removeSecret(ctx, f.id, r, t.uid)
 	}
 	key, err := p.hashKey(ctx, f)
 	if err != nil {
@@ -94,15 +94,15 @@ func (p *Provisioner) giveSecret(ctx context.Context, f found, in input, r secre
 	if t.uid != "" {
 		seen = &metav1.ObjectMeta{UID: uid(t.uid)}
 	}
-	o = o.stamped(f.pass.stamp(), seen)
+	o = o.stamped(f.permit.epochStamp(), seen)
 	if err := p.sendWrite(ctx, applying(core(p.client), "secrets", o).Namespace(string(f.id)), made); err != nil {
 		return t, err
 	}
-	return trace{uid: string(made.UID), hash: o.hash()}, nil
+	return secretRef{uid: string(made.UID), hash: o.hash()}, nil
 }
 
-// uses says whether a pod, or one that may come, needs a Secret.
-func (f found) uses(r secretRow) bool {
+// usesSecret reports whether a pod uses a Secret, or the pod template does.
+func (f clusterObjects) usesSecret(r secretRow) bool {
 	specs := []corev1.PodSpec{}
 	if f.workload != nil {
 		specs = append(specs, f.workload.Spec.Template.Spec)
@@ -117,20 +117,20 @@ func (f found) uses(r secretRow) bool {
 	})
 }
 
-// leftovers names the Secrets that nobody wants and, by now, uses.
-func (p *Provisioner) leftovers(f found) []string {
+// unusedSecrets names the Secrets that are not wanted, and that no pod uses any more.
+func (p *Provisioner) unusedSecrets(f clusterObjects) []string {
 	var rows []secretRow
-	p.remember(f.id, func(m *memo) { rows = m.leftover })
+	p.withMemo(f.id, func(m *memo) { rows = m.unwantedSecrets })
 	var out []string
 	for _, r := range rows {
-		if f.traceOf(r).uid != "" && !f.uses(r) {
+		if f.secretRef(r).uid != "" && !f.usesSecret(r) {
 			out = append(out, kindSecret+" "+r.name(f.id))
 		}
 	}
 	return out
 }
 
-// removeSecret deletes the very Secret that was seen.
+// removeSecret deletes the Secret with the UID that was seen.
 func (p *Provisioner) removeSecret(ctx context.Context, id ecp.ID, r secretRow, seen string) error {
 	is := uid(seen)
 	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(string(id)).Resource("secrets").Name(r.name(id)).
@@ -141,23 +141,23 @@ func (p *Provisioner) removeSecret(ctx context.Context, id ecp.ID, r secretRow, 
 	return err
 }
 
-// hashKey is what the hashes of Secrets are keyed with: the cookie, which
-// never changes and which whoever may read Secrets knows anyway.
+// hashKey is the key of the hashes of Secrets. It is the cookie, which never changes, and
+// which everybody who may read Secrets can read anyway.
 type hashKey struct {
-	auth string // UID of the Secret it was read from
-	key  []byte
+	secretUID string // UID of the Secret it was read from
+	key       []byte
 }
 
 func hashKeyOf(auth *corev1.Secret) hashKey { return hashKey{string(auth.UID), auth.Data[keyCookie]} }
 
-// hashKey reads the key once for each auth Secret.
-func (p *Provisioner) hashKey(ctx context.Context, f found) ([]byte, error) {
+// hashKey returns the key. It reads each auth Secret once.
+func (p *Provisioner) hashKey(ctx context.Context, f clusterObjects) ([]byte, error) {
 	var k hashKey
-	p.remember(f.id, func(m *memo) { k = m.hashKey })
-	if k.auth == f.auth && len(k.key) > 0 {
+	p.withMemo(f.id, func(m *memo) { k = m.hashKey })
+	if k.secretUID == f.auth && len(k.key) > 0 {
 		return k.key, nil
 	}
-	s, err := p.readAuth(ctx, f.id)
+	s, err := p.readAuthSecret(ctx, f.id)
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +165,6 @@ func (p *Provisioner) hashKey(ctx context.Context, f found) ([]byte, error) {
 		return nil, loss("read the cookie", ecp.ReasonSecretLost, "secret "+authName(f.id))
 	}
 	k = hashKeyOf(s)
-	p.remember(f.id, func(m *memo) { m.hashKey = k })
+	p.withMemo(f.id, func(m *memo) { m.hashKey = k })
 	return k.key, nil
 }

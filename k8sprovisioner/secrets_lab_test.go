@@ -40,7 +40,7 @@ func (v *vault) secret(suffix string) *corev1.Secret {
 	return s
 }
 
-func (v *vault) licence() string { return string(v.secret("-license").Data[keyLicence]) }
+func (v *vault) licence() string { return string(v.secret("-license").Data[keyLicense]) }
 
 // apply applies and gives the requests it took.
 func (v *vault) apply() map[string]int {
@@ -69,7 +69,7 @@ func (v *vault) undrifted() ecp.Observation {
 // revision is that of the pod template and of the one pod.
 func (v *vault) revision() (template, pod string) {
 	v.Helper()
-	f, err := v.p.find(v.Context(), v.d.ID, "test")
+	f, err := v.p.objectsOf(v.Context(), v.d.ID, "test")
 	require.NoError(v, err)
 	b, err := json.Marshal(f.workload.Spec.Template)
 	require.NoError(v, err)

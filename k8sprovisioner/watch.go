@@ -8,25 +8,25 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// How the API server is probed: informers do not tell when they see nothing.
+// How the API server is probed: an informer does not report an outage.
 const (
 	probeEvery   = 5 * time.Second // while it answers
 	probeAgain   = time.Second     // after a failure, and until it answers
 	probeTimeout = 3 * time.Second
 )
 
-// Watch keeps objects with our label in sight, by watches and a probe of the
-// API server, and wakes clusters. Two failed probes end the sight; the next
-// good one begins a new one with fresh lists, so that nothing seen before the
-// outage is passed off as what is.
+// Watch runs informers for the objects with our label until ctx ends, and calls wake for
+// a cluster whose objects have changed. It also probes the API server: after two failed
+// probes it drops the informers, and after the next good one it starts new ones with
+// fresh lists, so that nothing from before an outage is taken for the present state.
 func (p *Provisioner) Watch(ctx context.Context, wake func(ecp.ID)) error {
 	if !p.watching.CompareAndSwap(false, true) {
 		return &ecp.Error{Code: ecp.CodeConflict, Op: "watch Kubernetes", Message: "Watch is running already"}
 	}
 	defer p.watching.Store(false)
 	defer p.podIPs.CloseIdleConnections()
-	defer p.eyes.close("nothing watches Kubernetes: Watch is not running")
-	if p.way.config().Insecure {
+	defer p.watch.suspend("nothing watches Kubernetes: Watch is not running")
+	if p.api.config().Insecure {
 		p.cfg.Logger.WarnContext(ctx, "the way to Kubernetes is not safe", "warning", insecureTLS)
 	}
 	for p.awaitAnswer(ctx) {
@@ -35,7 +35,7 @@ func (p *Provisioner) Watch(ctx context.Context, wake func(ecp.ID)) error {
 	return nil
 }
 
-// awaitAnswer probes until the API server answers; false when ctx ends.
+// awaitAnswer probes until the API server answers. It returns false if ctx ends before.
 func (p *Provisioner) awaitAnswer(ctx context.Context) bool {
 	for failed := 1; ctx.Err() == nil; failed++ {
 		err := p.probe(ctx)
@@ -43,17 +43,17 @@ func (p *Provisioner) awaitAnswer(ctx context.Context) bool {
 			return true
 		}
 		if failed == 2 {
-			p.lose(ctx, err)
+			p.suspendWatch(ctx, err)
 		}
-		pause(ctx, probeAgain, nil)
+		sleep(ctx, probeAgain, nil)
 	}
 	return false
 }
 
-// watchOnce watches for as long as the API server answers.
+// watchOnce runs informers for as long as the API server answers.
 func (p *Provisioner) watchOnce(ctx context.Context, wake func(ecp.ID)) {
 	watching, stop := context.WithCancel(ctx)
-	s := p.newSight(wake)
+	s := p.newInformers(wake)
 	s.factory.Start(watching.Done())
 	defer s.factory.Shutdown()
 	var probing sync.WaitGroup
@@ -68,7 +68,7 @@ func (p *Provisioner) watchOnce(ctx context.Context, wake func(ecp.ID)) {
 			return
 		}
 	}
-	p.eyes.open(s)
+	p.watch.resume(s)
 	p.wakeAll(wake)
 	probing.Go(func() { p.checkRights(watching) })
 	probing.Go(func() { p.checkNetwork(watching) })
@@ -81,11 +81,11 @@ func (p *Provisioner) watchOnce(ctx context.Context, wake func(ecp.ID)) {
 // probeOn returns when two probes in a row have failed, or ctx ends.
 func (p *Provisioner) probeOn(ctx context.Context) {
 	for failed := 0; ; {
-		wait, signal := probeEvery, p.eyes.doubt
+		wait, signal := probeEvery, p.watch.probeNow
 		if failed > 0 { // whatever is in doubt, the second one is a second later
 			wait, signal = probeAgain, nil
 		}
-		if !pause(ctx, wait, signal) {
+		if !sleep(ctx, wait, signal) {
 			return
 		}
 		err := p.probe(ctx)
@@ -94,7 +94,7 @@ func (p *Provisioner) probeOn(ctx context.Context) {
 			continue
 		}
 		if failed++; failed >= 2 && ctx.Err() == nil {
-			p.lose(ctx, err)
+			p.suspendWatch(ctx, err)
 			return
 		}
 	}
@@ -106,20 +106,20 @@ func (p *Provisioner) probe(ctx context.Context) error {
 	return p.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// lose says that nothing is seen any more, and why.
-func (p *Provisioner) lose(ctx context.Context, err error) {
-	p.eyes.close(ecp.MessageOf(failure("probe the API server", err)))
+// suspendWatch drops the informers and records the reason.
+func (p *Provisioner) suspendWatch(ctx context.Context, err error) {
+	p.watch.suspend(ecp.MessageOf(failure("probe the API server", err)))
 	p.cfg.Logger.WarnContext(ctx, "the Kubernetes API does not answer", "error", err)
 }
 
 func (p *Provisioner) wakeAll(wake func(ecp.ID)) {
-	for _, id := range p.known() {
+	for _, id := range p.knownClusters() {
 		wake(id)
 	}
 }
 
-// pause waits for d or a signal; false when ctx ends.
-func pause(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
+// sleep waits for d or a signal. It returns false if ctx has ended.
+func sleep(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -13,24 +13,24 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// roll replaces the pods of the given ordinals that are not of the newest
+// replaceOutdated replaces the pods of the given ordinals that are not of the newest
 // revision. A healthy one goes through the Eviction API, which respects the
 // disruption budget: where that refuses, the error is unavailable. A broken
 // one is deleted. One whose machine is known to run nothing any more is removed
 // without waiting for that machine, whatever its revision.
-func (p *Provisioner) roll(ctx context.Context, f found, ordinals []int) error {
+func (p *Provisioner) replaceOutdated(ctx context.Context, f clusterObjects, ordinals []int) error {
 	if len(ordinals) == 0 {
 		return nil
 	}
-	f.workload = f.findWorkload() // as it is after our writes
-	if !f.takenUp() {
+	f.workload = f.lookupWorkload() // as it is after our writes
+	if !f.controllerCaughtUp() {
 		return unavailable("replace pods", "Kubernetes has not taken up the newest StatefulSet yet; it is tried again")
 	}
 	pods := f.pods()
 	for _, i := range ordinals {
 		pod := pods[i]
 		if pod != nil && !ready(pod) && pod.Spec.NodeName != "" && p.machine(ctx, pod.Spec.NodeName, time.Now()).state == ecp.MachineGone {
-			if err := p.release(ctx, f.id, pod); err != nil {
+			if err := p.forceDelete(ctx, f.id, pod); err != nil {
 				return err
 			}
 			continue
@@ -38,20 +38,20 @@ func (p *Provisioner) roll(ctx context.Context, f found, ordinals []int) error {
 		if pod == nil || pod.DeletionTimestamp != nil || pod.Labels[appsv1.StatefulSetRevisionLabel] == f.workload.Status.UpdateRevision {
 			continue
 		}
-		if err := p.replace(ctx, pod); err != nil {
+		if err := p.evictOrDelete(ctx, pod); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// release removes the very pod that was seen without the word of its machine:
+// forceDelete removes the very pod that was seen without the word of its machine:
 // once, a finalizer may hold it nevertheless.
-func (p *Provisioner) release(ctx context.Context, id ecp.ID, pod *corev1.Pod) error {
+func (p *Provisioner) forceDelete(ctx context.Context, id ecp.ID, pod *corev1.Pod) error {
 	again := false
-	p.remember(id, func(m *memo) {
-		again = m.released == string(pod.UID)
-		m.released = string(pod.UID)
+	p.withMemo(id, func(m *memo) {
+		again = m.forceDeleted == string(pod.UID)
+		m.forceDeleted = string(pod.UID)
 	})
 	if again {
 		return nil
@@ -60,7 +60,7 @@ func (p *Provisioner) release(ctx context.Context, id ecp.ID, pod *corev1.Pod) e
 	very.GracePeriodSeconds = &none
 	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).Body(very), nil)
 	if err != nil && !apierrors.IsNotFound(err) { // it is tried again, of the pod as it is then
-		p.remember(id, func(m *memo) { m.released = "" })
+		p.withMemo(id, func(m *memo) { m.forceDeleted = "" })
 	}
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
@@ -69,23 +69,23 @@ func (p *Provisioner) release(ctx context.Context, id ecp.ID, pod *corev1.Pod) e
 }
 
 // replaceNamed replaces the very pods that were seen, whatever they are made from.
-func (p *Provisioner) replaceNamed(ctx context.Context, f found, uids map[int]string) error {
+func (p *Provisioner) replaceNamed(ctx context.Context, f clusterObjects, uids map[int]string) error {
 	pods := f.pods()
 	for ordinal, uid := range uids {
 		pod := pods[ordinal]
 		if pod == nil || pod.DeletionTimestamp != nil || string(pod.UID) != uid {
 			continue
 		}
-		if err := p.replace(ctx, pod); err != nil {
+		if err := p.evictOrDelete(ctx, pod); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Provisioner) replace(ctx context.Context, pod *corev1.Pod) error {
+func (p *Provisioner) evictOrDelete(ctx context.Context, pod *corev1.Pod) error {
 	r := core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).Body(only(pod))
-	if !broken(pod) {
+	if !stuck(pod) {
 		r = core(p.client).Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("eviction").
 			Body(&policyv1.Eviction{
 				ObjectMeta:    metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace},

@@ -54,7 +54,7 @@ func TestRefusals(t *testing.T) {
 		"no news any more":   {[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(three, quota), time.Hour)}, []string{three}, nil},
 		"nothing is missing": {[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(three, quota), 0)}, nil, nil},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, refusals(c.notes, c.missing, hintNow)) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, refusedPods(c.notes, c.missing, hintNow)) })
 	}
 }
 
@@ -62,12 +62,12 @@ func TestRefusals(t *testing.T) {
 func TestEventsOfPendingPods(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "p"}, Spec: corev1.PodSpec{NodeName: "m"}}
 	n := ecp.NodeObservation{Pod: "p", Volume: "data-p", Reason: "ContainerCreating"}
-	elaborateOn(&n, pod, []corev1.Event{warned(kindPod, "q", "FailedMount", "of another", 0), warned(kindPod, "p", "FailedMount", "secret not found", 0)})
+	addEventTo(&n, pod, []corev1.Event{warned(kindPod, "q", "FailedMount", "of another", 0), warned(kindPod, "p", "FailedMount", "secret not found", 0)})
 	require.Equal(t, "FailedMount", n.Reason)
 	require.Equal(t, "secret not found", n.Message)
 
 	pod.Spec.NodeName, n.Reason = "", "Unschedulable"
-	elaborateOn(&n, pod, []corev1.Event{warned(kindPod, "p", "FailedScheduling", "unbound claims", 0), warned(kindClaim, "data-p", "ProvisioningFailed", "no such class", 0)})
+	addEventTo(&n, pod, []corev1.Event{warned(kindPod, "p", "FailedScheduling", "unbound claims", 0), warned(kindClaim, "data-p", "ProvisioningFailed", "no such class", 0)})
 	require.Equal(t, "ProvisioningFailed", n.Reason)
 	require.Equal(t, "claim data-p: no such class", n.Message)
 }
@@ -77,7 +77,7 @@ func TestHoldingNamespace(t *testing.T) {
 		{Type: corev1.NamespaceDeletionDiscoveryFailure, Status: corev1.ConditionFalse, Message: "All resources successfully discovered"},
 		{Type: corev1.NamespaceFinalizersRemaining, Status: corev1.ConditionTrue, Message: "backup.example.com/hold in 1 resource instances"},
 	}}}
-	require.Equal(t, []string{"the namespace emqx-1a2b3c4d cannot end: backup.example.com/hold in 1 resource instances"}, holding(n))
+	require.Equal(t, []string{"the namespace emqx-1a2b3c4d cannot end: backup.example.com/hold in 1 resource instances"}, terminationObstacles(n))
 }
 
 // Whether a machine is dead is said only where somebody knows.
@@ -139,7 +139,7 @@ func TestQuotaWithoutThePodThatIsReplaced(t *testing.T) {
 		"of something else":        {quota("services", "3", "1"), pod("1Gi"), pod("1Gi"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := exceeded(c.quotas, c.old, c.next)
+			got := exceededQuota(c.quotas, c.old, c.next)
 			require.Equal(t, c.full, got != "", got)
 		})
 	}
@@ -182,7 +182,7 @@ func TestOtherProcessors(t *testing.T) {
 	n := ecp.NodeObservation{Pod: "p", Broken: true, Reason: "ImagePullBackOff", Message: "Back-off pulling image"}
 	e := warned(kindPod, "p", "Failed", "Failed to pull image: no match for platform in manifest: not found", 0)
 	e.InvolvedObject.UID = "u"
-	elaborateOn(&n, pod, []corev1.Event{warned(kindPod, "p", "BackOff", "Back-off pulling image", 0), e})
+	addEventTo(&n, pod, []corev1.Event{warned(kindPod, "p", "BackOff", "Back-off pulling image", 0), e})
 	require.Equal(t, "ImagePullBackOff", n.Reason)
 	require.Contains(t, n.Message, "name its architectures in the catalogue")
 }

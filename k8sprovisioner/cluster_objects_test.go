@@ -26,9 +26,9 @@ func TestOursWithoutALabel(t *testing.T) {
 			require.Equal(t, c.ours, ours(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Labels: c.labels, Annotations: c.annotations}}))
 		})
 	}
-	f := found{id: testID, unlabeled: true, strays: map[int]*corev1.PersistentVolumeClaim{1: {ObjectMeta: metav1.ObjectMeta{Name: "data-x-1"}}}}
+	f := clusterObjects{id: testID, unlabeled: true, unlabeledClaims: map[int]*corev1.PersistentVolumeClaim{1: {ObjectMeta: metav1.ObjectMeta{Name: "data-x-1"}}}}
 	require.Equal(t, []string{
 		"the namespace emqx-1a2b3c4d has lost its label, and nothing is written in it until it is back: kubectl label namespace emqx-1a2b3c4d openecp.io/cluster=emqx-1a2b3c4d",
 		"the claim data-x-1 has lost its label; its data is there: kubectl label pvc -n emqx-1a2b3c4d data-x-1 openecp.io/cluster=emqx-1a2b3c4d",
-	}, f.unlabeledObstacles())
+	}, f.labelObstacles())
 }

@@ -23,7 +23,7 @@ import (
 type glimpse struct {
 	*testing.T
 	p *Provisioner
-	f found
+	f clusterObjects
 }
 
 // newGlimpse shows a StatefulSet of EMQX 5 that asks for some pods.
@@ -34,7 +34,7 @@ func newGlimpse(t *testing.T, replicas int32) *glimpse {
 		Namespace: string(testID), Name: string(testID) + "-emqx", Annotations: map[string]string{},
 	}}
 	w.Spec.Replicas = &replicas
-	return &glimpse{t, p, found{sight: p.newSight(func(ecp.ID) {}), id: testID, workload: w}}
+	return &glimpse{t, p, clusterObjects{informers: p.newInformers(func(ecp.ID) {}), id: testID, workload: w}}
 }
 
 func (g *glimpse) pod(i int) {
@@ -44,7 +44,7 @@ func (g *glimpse) pod(i int) {
 	pod.Spec.Volumes = []corev1.Volume{{Name: claim, VolumeSource: corev1.VolumeSource{
 		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: n.claimOf(i)},
 	}}}
-	require.NoError(g, g.f.sight.caches[kindPod].Add(pod))
+	require.NoError(g, g.f.informers.caches[kindPod].Add(pod))
 }
 
 func (g *glimpse) claim(i int, uid string) *corev1.PersistentVolumeClaim {
@@ -52,11 +52,11 @@ func (g *glimpse) claim(i int, uid string) *corev1.PersistentVolumeClaim {
 		Namespace: string(testID), Name: names{testID, major5}.claimOf(i), UID: types.UID(uid),
 	}}
 	c.Status.Phase = corev1.ClaimBound
-	require.NoError(g, g.f.sight.caches[kindClaim].Add(c))
+	require.NoError(g, g.f.informers.caches[kindClaim].Add(c))
 	return c
 }
 
-func (g *glimpse) expect(below int) { g.p.remember(testID, func(m *memo) { m.expect(below) }) }
+func (g *glimpse) expect(below int) { g.p.withMemo(testID, func(m *memo) { m.expect(below) }) }
 
 func TestLostClaim(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -99,12 +99,12 @@ func (g *glimpse) stopped(volumes string) {
 }
 
 func (g *glimpse) gone(c *corev1.PersistentVolumeClaim) {
-	require.NoError(g, g.f.sight.caches[kindClaim].Delete(c))
+	require.NoError(g, g.f.informers.caches[kindClaim].Delete(c))
 }
 
 // drop notes that the deletion of a claim was asked for.
 func (g *glimpse) drop(c *corev1.PersistentVolumeClaim, ordinal int) {
-	g.p.remember(testID, func(m *memo) { m.dropped[ordinal] = string(c.UID) })
+	g.p.withMemo(testID, func(m *memo) { m.deletedClaims[ordinal] = string(c.UID) })
 }
 
 // TestDropAsksOnce: the very claim is deleted, once, although the watch is
@@ -127,9 +127,9 @@ func TestDropAsksOnce(t *testing.T) {
 	for i, uid := range []string{"uid-of-0", "uid-of-1", "uid-of-2"} {
 		g.claim(i, uid)
 	}
-	require.NoError(t, g.f.sight.caches[kindStatefulSet].Add(g.f.workload))
+	require.NoError(t, g.f.informers.caches[kindStatefulSet].Add(g.f.workload))
 	for range 3 {
-		require.NoError(t, p.drop(t.Context(), g.f, ecp.Desired{ID: testID, Replicas: 1, Drop: []int{0, 1, 1, 2, 3}}))
+		require.NoError(t, p.deleteClaims(t.Context(), g.f, ecp.Desired{ID: testID, Replicas: 1, Drop: []int{0, 1, 1, 2, 3}}))
 	}
 	require.Equal(t, []string{"DELETE data-" + string(testID) + "-emqx-1 true"}, asked)
 	require.Equal(t, []bool{false, true, false}, going(p.volumes(g.f)))

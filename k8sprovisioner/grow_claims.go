@@ -25,9 +25,9 @@ import (
 // grows once it is bound. No claim shrinks: Kubernetes takes no less than was
 // asked for before.
 
-// growAgain is how long a claim rests that was not let grow: its class, or a
+// growRetry is how long a claim rests that was not let grow: its class, or a
 // quota, may be changed.
-const growAgain = time.Minute
+const growRetry = time.Minute
 
 // growth is the last attempt to let a claim grow. The zero value is none.
 type growth struct {
@@ -36,53 +36,53 @@ type growth struct {
 	why string // Kubernetes' refusal; "" = it was taken
 }
 
-// rests reports whether nothing is asked for at the moment: it was refused not
+// paused reports whether nothing is asked for at the moment: it was refused not
 // long ago, or the watch has yet to bring the answer back.
-func (g growth) rests(want resource.Quantity, now time.Time) bool {
-	pause := growAgain
+func (g growth) paused(want resource.Quantity, now time.Time) bool {
+	pause := growRetry
 	if g.why == "" {
-		pause = echoPatience
+		pause = writeCacheLife
 	}
 	return g.to == want.String() && now.Sub(g.at) < pause
 }
 
-// thin returns the claims of ordinals below a number that can ask for more room
+// undersized returns the claims of ordinals below a number that can ask for more room
 // and should, by ordinal.
-func (f found) thin(want resource.Quantity, below int) []*corev1.PersistentVolumeClaim {
+func (f clusterObjects) undersized(want resource.Quantity, below int) []*corev1.PersistentVolumeClaim {
 	var out []*corev1.PersistentVolumeClaim
 	claims := f.claims()
 	for _, i := range slices.Sorted(maps.Keys(claims)) {
-		if c := claims[i]; i < below && c.DeletionTimestamp == nil && c.Status.Phase == corev1.ClaimBound && asked(c).Cmp(want) < 0 {
+		if c := claims[i]; i < below && c.DeletionTimestamp == nil && c.Status.Phase == corev1.ClaimBound && requestedSize(c).Cmp(want) < 0 {
 			out = append(out, c)
 		}
 	}
 	return out
 }
 
-func asked(c *corev1.PersistentVolumeClaim) *resource.Quantity {
+func requestedSize(c *corev1.PersistentVolumeClaim) *resource.Quantity {
 	q := c.Spec.Resources.Requests[corev1.ResourceStorage]
 	return &q
 }
 
-// toGrow returns those of the thin claims that do not rest.
-func (p *Provisioner) toGrow(f found, want resource.Quantity, below int) []*corev1.PersistentVolumeClaim {
+// claimsToGrow returns those of the thin claims that do not rest.
+func (p *Provisioner) claimsToGrow(f clusterObjects, want resource.Quantity, below int) []*corev1.PersistentVolumeClaim {
 	if want.IsZero() || p.rights.lacks(patchClaims) {
 		return nil
 	}
-	thin := f.thin(want, below)
-	p.remember(f.id, func(m *memo) {
+	thin := f.undersized(want, below)
+	p.withMemo(f.id, func(m *memo) {
 		now := time.Now()
-		thin = slices.DeleteFunc(thin, func(c *corev1.PersistentVolumeClaim) bool { return m.grown[c.UID].rests(want, now) })
+		thin = slices.DeleteFunc(thin, func(c *corev1.PersistentVolumeClaim) bool { return m.growthAttempts[c.UID].paused(want, now) })
 	})
 	return thin
 }
 
-// grow asks for the room that is wanted. What Kubernetes does not let grow holds
+// growClaims asks for the room that is wanted. What Kubernetes does not let grow holds
 // up nothing: it is told, and asked for again.
-func (p *Provisioner) grow(ctx context.Context, f found, in input) error {
-	p.remember(f.id, func(m *memo) { m.want = in.want })
-	for _, c := range p.toGrow(f, in.want, meant(in.Desired)) {
-		err := p.sendWrite(ctx, growing(p, c, in.want), nil)
+func (p *Provisioner) growClaims(ctx context.Context, f clusterObjects, in input) error {
+	p.withMemo(f.id, func(m *memo) { m.want = in.want })
+	for _, c := range p.claimsToGrow(f, in.want, claimCount(in.Desired)) {
+		err := p.sendWrite(ctx, growRequest(p, c, in.want), nil)
 		switch {
 		case apierrors.IsNotFound(err), apierrors.IsConflict(err): // it is looked at again
 			continue
@@ -93,13 +93,13 @@ func (p *Provisioner) grow(ctx context.Context, f found, in input) error {
 		if err != nil {
 			g.why = ecp.MessageOf(failure("", err))
 		}
-		p.remember(f.id, func(m *memo) { m.grown[c.UID] = g })
+		p.withMemo(f.id, func(m *memo) { m.growthAttempts[c.UID] = g })
 	}
 	return nil
 }
 
-// growing lets the very claim that was seen ask for more room.
-func growing(p *Provisioner, c *corev1.PersistentVolumeClaim, to resource.Quantity) *rest.Request {
+// growRequest lets the very claim that was seen ask for more room.
+func growRequest(p *Provisioner, c *corev1.PersistentVolumeClaim, to resource.Quantity) *rest.Request {
 	body, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": c.UID, "resourceVersion": c.ResourceVersion},
 		"spec":     map[string]any{"resources": map[string]any{"requests": map[string]any{"storage": to.String()}}},
@@ -126,13 +126,13 @@ func (g growth) pending(c *corev1.PersistentVolumeClaim, want resource.Quantity,
 	if want.IsZero() || c.Status.Phase != corev1.ClaimBound || c.DeletionTimestamp != nil || has.Cmp(want) >= 0 {
 		return ""
 	}
-	return fmt.Sprintf("it has %s of %s: %s", has.String(), want.String(), g.waits(c, want, mayAsk))
+	return fmt.Sprintf("it has %s of %s: %s", has.String(), want.String(), g.waitingFor(c, want, mayAsk))
 }
 
-func (g growth) waits(c *corev1.PersistentVolumeClaim, want resource.Quantity, mayAsk bool) string {
+func (g growth) waitingFor(c *corev1.PersistentVolumeClaim, want resource.Quantity, mayAsk bool) string {
 	switch {
-	case asked(c).Cmp(want) >= 0:
-		return resizing(c)
+	case requestedSize(c).Cmp(want) >= 0:
+		return resizeProgress(c)
 	case g.to == want.String() && g.why != "":
 		return g.why
 	case !mayAsk:
@@ -141,9 +141,9 @@ func (g growth) waits(c *corev1.PersistentVolumeClaim, want resource.Quantity, m
 	return "more is about to be asked for"
 }
 
-// resizes are the conditions of a claim that tell how far its growth is, the
+// resizeConditions are the conditions of a claim that tell how far its growth is, the
 // one that tells most first.
-var resizes = []struct {
+var resizeConditions = []struct {
 	kind corev1.PersistentVolumeClaimConditionType
 	says string
 }{
@@ -153,12 +153,12 @@ var resizes = []struct {
 	{corev1.PersistentVolumeClaimResizing, "it is being made larger"},
 }
 
-// resizing says how far the growth of a claim is that was asked for.
-func resizing(c *corev1.PersistentVolumeClaim) string {
-	for _, r := range resizes {
+// resizeProgress says how far the growth of a claim is that was asked for.
+func resizeProgress(c *corev1.PersistentVolumeClaim) string {
+	for _, r := range resizeConditions {
 		for _, is := range c.Status.Conditions {
 			if is.Type == r.kind && is.Status == corev1.ConditionTrue {
-				return said(r.says, is.Message)
+				return prefixed(r.says, is.Message)
 			}
 		}
 	}

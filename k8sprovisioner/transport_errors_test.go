@@ -73,8 +73,8 @@ func TestWhyTheAPIServerDoesNotAnswer(t *testing.T) {
 		})
 	}
 	past := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
-	require.Contains(t, unanswered(past), "has expired")
-	require.Equal(t, "it was given up", unanswered(context.Canceled))
+	require.Contains(t, transportMessage(past), "has expired")
+	require.Equal(t, "it was given up", transportMessage(context.Canceled))
 }
 
 func mustURL(t *testing.T, text string) *url.URL {

@@ -16,18 +16,18 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// way leads to the API server. Its credentials and addresses can be exchanged
-// while requests are under way: those that have begun end on the old ones.
-type way struct {
+// apiTransport is the transport to the API server. Its credentials and address can be
+// replaced at any time: requests that have begun finish with the old ones.
+type apiTransport struct {
 	mu        sync.Mutex
-	rest      *rest.Config      // guarded by mu
+	inUse     *rest.Config      // guarded by mu
 	transport http.RoundTripper // guarded by mu
 	base      *url.URL          // guarded by mu
 	digest    [sha256.Size]byte // guarded by mu; of the files that it was last read from
 }
 
-// take makes a configuration the way from now on.
-func (w *way) take(c *rest.Config) error {
+// use makes later requests use a configuration.
+func (w *apiTransport) use(c *rest.Config) error {
 	base, _, err := rest.DefaultServerUrlFor(c)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (w *way) take(c *rest.Config) error {
 		w.mu.Unlock()
 		return fmt.Errorf("the server's path was %q and is %q now; that takes a restart", w.base.Path, base.Path)
 	}
-	w.rest, w.transport, w.base = c, t, base
+	w.inUse, w.transport, w.base = c, t, base
 	w.mu.Unlock()
 	if old != nil {
 		utilnet.CloseIdleConnectionsFor(old)
@@ -51,14 +51,14 @@ func (w *way) take(c *rest.Config) error {
 }
 
 // config returns the configuration in use.
-func (w *way) config() *rest.Config {
+func (w *apiTransport) config() *rest.Config {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.rest
+	return w.inUse
 }
 
-// aim lets a URL lead to the server in use.
-func (w *way) aim(u *url.URL) *url.URL {
+// redirect returns a URL with the scheme and the host of the server in use.
+func (w *apiTransport) redirect(u *url.URL) *url.URL {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := *u
@@ -66,23 +66,22 @@ func (w *way) aim(u *url.URL) *url.URL {
 	return &out
 }
 
-// RoundTrip sends a request over the way in use.
-func (w *way) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip sends a request to the server in use.
+func (w *apiTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	t := w.transport
 	w.mu.Unlock()
-	if u := w.aim(r.URL); u.Host != r.URL.Host || u.Scheme != r.URL.Scheme {
+	if u := w.redirect(r.URL); u.Host != r.URL.Host || u.Scheme != r.URL.Scheme {
 		r = r.Clone(r.Context())
 		r.URL, r.Host = u, ""
 	}
 	return t.RoundTrip(r)
 }
 
-// ReloadKubeconfig reads Config.Kubeconfig again, and works with what stands
-// there from now on, if anything has changed in it or in the files that it
-// names. Where it cannot be used the old one stays, and the error says why.
-// force takes it in any case, but for one that leads to another Kubernetes. Without
-// Config.Kubeconfig it does nothing.
+// ReloadKubeconfig reads Config.Kubeconfig again. If it has changed, or a file that it
+// names has, later requests use it. If it cannot be used, or leads to another Kubernetes
+// cluster, the old one stays, and the error has the reason. With force it is used
+// even if nothing has changed. Without Config.Kubeconfig nothing happens.
 func (p *Provisioner) ReloadKubeconfig(ctx context.Context, force bool) (changed bool, err error) {
 	file := p.cfg.Kubeconfig
 	if file == "" {
@@ -92,9 +91,9 @@ func (p *Provisioner) ReloadKubeconfig(ctx context.Context, force bool) (changed
 	if err != nil {
 		return false, err
 	}
-	p.way.mu.Lock()
-	before := p.way.digest
-	p.way.mu.Unlock()
+	p.api.mu.Lock()
+	before := p.api.digest
+	p.api.mu.Unlock()
 	if !force && digest == before {
 		return false, nil
 	}
@@ -102,20 +101,20 @@ func (p *Provisioner) ReloadKubeconfig(ctx context.Context, force bool) (changed
 	if err != nil {
 		return false, err
 	}
-	if err := p.sameKubernetes(ctx, tuned(c)); err != nil {
+	if err := p.sameKubernetes(ctx, withoutLimits(c)); err != nil {
 		return false, fmt.Errorf("use kubeconfig %s: %w", file, err)
 	}
-	if err := p.way.take(tuned(c)); err != nil {
+	if err := p.api.use(withoutLimits(c)); err != nil {
 		return false, fmt.Errorf("use kubeconfig %s: %w", file, err)
 	}
-	p.way.mu.Lock()
-	p.way.digest = digest
-	p.way.mu.Unlock()
-	p.eyes.question()
+	p.api.mu.Lock()
+	p.api.digest = digest
+	p.api.mu.Unlock()
+	p.watch.requestProbe()
 	return true, nil
 }
 
-// digestOf is a fingerprint of a kubeconfig and of the files that it names.
+// digestOf returns a hash of a kubeconfig and of the files that it names.
 func digestOf(file string) (sum [sha256.Size]byte, err error) {
 	c, err := clientcmd.LoadFromFile(file)
 	if err != nil {

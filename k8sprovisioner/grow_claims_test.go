@@ -94,14 +94,14 @@ func growsIn(t *testing.T, c *rest.Config) (g *glimpse, grow func() error) {
 		claim := sized(has, has)
 		claim.Name = names{testID, major5}.claimOf(i)
 		claim.UID = types.UID("uid-of-" + claim.Name)
-		require.NoError(t, g.f.sight.caches[kindClaim].Add(claim))
+		require.NoError(t, g.f.informers.caches[kindClaim].Add(claim))
 	}
 	g.expect(2)
 	d := desired("5.8.9")
 	d.Replicas, d.Spec.Nodes, d.Size.Storage.Size = 2, 2, "20Gi"
 	in, err := newInput(d, testConfig())
 	require.NoError(t, err)
-	return g, func() error { return p.grow(t.Context(), g.f, in) }
+	return g, func() error { return p.growClaims(t.Context(), g.f, in) }
 }
 
 // Only the very claim that is too small and is meant to be there asks for more,
@@ -131,7 +131,7 @@ func TestGrowRefused(t *testing.T) {
 	require.Contains(t, v[0].Pending, "the storageclass must support resize")
 	require.Empty(t, v[1].Pending)
 	require.Empty(t, v[2].Pending, "it is not meant to be there")
-	require.False(t, g.p.memos[testID].grown["uid-of-data-"+types.UID(testID)+"-emqx-0"].rests(resource.MustParse("20Gi"), time.Now().Add(growAgain)))
+	require.False(t, g.p.memos[testID].growthAttempts["uid-of-data-"+types.UID(testID)+"-emqx-0"].paused(resource.MustParse("20Gi"), time.Now().Add(growRetry)))
 }
 
 // Under older rights nothing is asked for, and what is missing is told.
@@ -149,7 +149,7 @@ func TestGrowWithoutTheRight(t *testing.T) {
 	d.Spec.Storage = "fast"
 	in, err := newInput(d, testConfig())
 	require.NoError(t, err)
-	missed := append(g.p.checkClass(t.Context(), found{sight: g.f.sight, id: testID}, in), g.p.tryAll(t.Context(), g.f, input{Desired: d, want: resource.MustParse("20Gi")}, nil)...)
+	missed := append(g.p.checkClass(t.Context(), clusterObjects{informers: g.f.informers, id: testID}, in), g.p.dryRunAll(t.Context(), g.f, input{Desired: d, want: resource.MustParse("20Gi")}, nil)...)
 	require.Len(t, missed, 2)
 	for i, word := range []string{"get storageclasses", "patch persistentvolumeclaims"} {
 		require.Nil(t, ecp.RefusalOf(missed[i].err), "it refuses nothing")
@@ -166,9 +166,9 @@ func TestReleaseOfTheVeryPod(t *testing.T) {
 	p, err := New(Config{REST: c})
 	require.NoError(t, err)
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: string(testID), Name: "x", UID: "uid", ResourceVersion: "7"}}
-	require.NoError(t, p.release(t.Context(), testID, pod))
+	require.NoError(t, p.forceDelete(t.Context(), testID, pod))
 	pod.ResourceVersion = "8"
-	require.NoError(t, p.release(t.Context(), testID, pod))
+	require.NoError(t, p.forceDelete(t.Context(), testID, pod))
 	require.Len(t, asked(), 2, "it is tried again")
 	for i, version := range []string{"7", "8"} {
 		body, found := strings.CutPrefix(asked()[i], "DELETE x k8s\x00")

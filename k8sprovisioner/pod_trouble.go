@@ -11,9 +11,9 @@ import (
 // and in front of it. What is said of a node is what EMQX' own container does,
 // and of the others only what keeps that one from being ready.
 
-// brokenReasons are the kubelet's words for a container that will not start
+// stuckReasons are the kubelet's words for a container that will not start
 // without help.
-var brokenReasons = map[string]bool{
+var stuckReasons = map[string]bool{
 	"CrashLoopBackOff": true, "CreateContainerConfigError": true, "CreateContainerError": true, "ErrImageNeverPull": true,
 	"ErrImagePull": true, "ImageInspectError": true, "ImagePullBackOff": true, "InvalidImageName": true, "RunContainerError": true,
 }
@@ -32,14 +32,14 @@ func statusOf(pod *corev1.Pod) *corev1.ContainerStatus {
 	return nil
 }
 
-// broken reports whether a pod will not start without help.
-func broken(pod *corev1.Pod) bool {
+// stuck reports whether a pod will not start without help.
+func stuck(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodFailed {
 		return true
 	}
 	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for _, c := range list {
-			if c.State.Waiting != nil && brokenReasons[c.State.Waiting.Reason] {
+			if c.State.Waiting != nil && stuckReasons[c.State.Waiting.Reason] {
 				return true
 			}
 		}
@@ -47,27 +47,27 @@ func broken(pod *corev1.Pod) bool {
 	return false
 }
 
-// trouble returns why a pod is not ready, in Kubernetes' words: what an init
+// notReadyReason returns why a pod is not ready, in Kubernetes' words: what an init
 // container that has not ended waits for, what EMQX' own container waits for or
 // why it ended last, what a container beside it waits for, and else the first
 // condition that is false.
-func trouble(pod *corev1.Pod) (reason, message string) {
+func notReadyReason(pod *corev1.Pod) (reason, message string) {
 	if pod.Status.Reason != "" {
 		return pod.Status.Reason, pod.Status.Message
 	}
 	for _, c := range pod.Status.InitContainerStatuses {
-		if reason, message = ailment(c, pod); reason != "" && !succeeded(c) {
-			return reason, said("init container "+c.Name, message)
+		if reason, message = containerProblem(c, pod); reason != "" && !succeeded(c) {
+			return reason, prefixed("init container "+c.Name, message)
 		}
 	}
 	if c := statusOf(pod); c != nil {
-		if reason, message = ailment(*c, pod); reason != "" {
+		if reason, message = containerProblem(*c, pod); reason != "" {
 			return reason, message
 		}
 	}
 	for _, c := range pod.Status.ContainerStatuses {
-		if reason, message = ailment(c, pod); reason != "" && c.Name != container {
-			return reason, said("container "+c.Name, message)
+		if reason, message = containerProblem(c, pod); reason != "" && c.Name != container {
+			return reason, prefixed("container "+c.Name, message)
 		}
 	}
 	for _, t := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
@@ -82,61 +82,61 @@ func succeeded(c corev1.ContainerStatus) bool {
 	return c.State.Terminated != nil && c.State.Terminated.ExitCode == 0
 }
 
-// otherProcessors are the words by which registries and kernels say that an image is
+// wrongPlatformTexts are the words by which registries and kernels say that an image is
 // not for the processors of a machine.
-var otherProcessors = []string{"no match for platform", "no matching manifest for", "exec format error", "does not match the specified platform"}
+var wrongPlatformTexts = []string{"no match for platform", "no matching manifest for", "exec format error", "does not match the specified platform"}
 
-// processors adds to a reason what it means and what helps, where an image is for
+// explainPlatform adds to a reason what it means and what helps, where an image is for
 // other processors.
-func processors(message string) string {
-	for _, words := range otherProcessors {
+func explainPlatform(message string) string {
+	for _, words := range wrongPlatformTexts {
 		if strings.Contains(message, words) {
-			return joined("the image has no variant for the processors of this machine: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image that has one", message)
+			return joinParts("the image has no variant for the processors of this machine: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image that has one", message)
 		}
 	}
 	return message
 }
 
-// ailment returns what is wrong with a container that is not ready; "" where
+// containerProblem returns what is wrong with a container that is not ready; "" where
 // its status does not tell. An end for want of memory is the cause of the
 // back-off that follows it, and is told in its place.
-func ailment(c corev1.ContainerStatus, pod *corev1.Pod) (reason, message string) {
+func containerProblem(c corev1.ContainerStatus, pod *corev1.Pod) (reason, message string) {
 	if c.Ready {
 		return "", ""
 	}
 	last := c.LastTerminationState.Terminated
 	switch {
 	case c.State.Terminated != nil:
-		return c.State.Terminated.Reason, processors(ending(*c.State.Terminated))
+		return c.State.Terminated.Reason, explainPlatform(exitMessage(*c.State.Terminated))
 	case c.State.Waiting != nil && last == nil:
-		return c.State.Waiting.Reason, processors(c.State.Waiting.Message)
+		return c.State.Waiting.Reason, explainPlatform(c.State.Waiting.Message)
 	case c.State.Waiting != nil && last.Reason == reasonOOM:
-		return last.Reason, joined(ending(*last), c.State.Waiting.Message)
+		return last.Reason, joinParts(exitMessage(*last), c.State.Waiting.Message)
 	case c.State.Waiting != nil:
-		return c.State.Waiting.Reason, processors(joined(c.State.Waiting.Message, "it last ended with "+ending(*last)))
-	case last != nil && !servedSince(c, pod):
-		return last.Reason, joined(ending(*last), "it has been started again")
+		return c.State.Waiting.Reason, explainPlatform(joinParts(c.State.Waiting.Message, "it last ended with "+exitMessage(*last)))
+	case last != nil && !readySinceStart(c, pod):
+		return last.Reason, joinParts(exitMessage(*last), "it has been started again")
 	}
 	return "", ""
 }
 
-// servedSince reports whether a container that runs was ready since it was
+// readySinceStart reports whether a container that runs was ready since it was
 // last started: how it ended before that is not why it is not ready now.
-func servedSince(c corev1.ContainerStatus, pod *corev1.Pod) bool {
+func readySinceStart(c corev1.ContainerStatus, pod *corev1.Pod) bool {
 	r := condition(pod, corev1.PodReady)
 	return r != nil && c.State.Running != nil && !c.State.Running.StartedAt.IsZero() && r.LastTransitionTime.After(c.State.Running.StartedAt.Time)
 }
 
-// ending says how a process ended, and what helps where that is certain.
-func ending(t corev1.ContainerStateTerminated) string {
+// exitMessage says how a process ended, and what helps where that is certain.
+func exitMessage(t corev1.ContainerStateTerminated) string {
 	out := fmt.Sprintf("exit code %d", t.ExitCode)
 	if t.Reason == reasonOOM {
 		out += ": it used more memory than its limit; a size with more memory, or less load, helps"
 	}
-	return joined(out, strings.TrimSpace(t.Message))
+	return joinParts(out, strings.TrimSpace(t.Message))
 }
 
-func joined(parts ...string) string {
+func joinParts(parts ...string) string {
 	var out []string
 	for _, p := range parts {
 		if p != "" {
@@ -146,7 +146,7 @@ func joined(parts ...string) string {
 	return strings.Join(out, "; ")
 }
 
-func said(who, what string) string {
+func prefixed(who, what string) string {
 	if what == "" {
 		return who
 	}

@@ -22,7 +22,7 @@ import (
 // every other refusal and means that it would be taken.
 func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
 	op := fmt.Sprintf("rehearse node %d of cluster %s", ordinal, id)
-	f, err := p.find(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op)
 	if err != nil {
 		return err
 	}
@@ -43,26 +43,26 @@ func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) erro
 		if full, sure := p.quotaFull(ctx, f, ordinal, pod); full == "" {
 			return nil
 		} else if sure {
-			return refused(op, pod.Name, full, err)
+			return podRefused(op, pod.Name, full, err)
 		}
 	case !refusesPod(err):
 		return failure(op, err)
 	}
-	return refused(op, pod.Name, causeOf(err, pod.Name), err)
+	return podRefused(op, pod.Name, refusalCause(err, pod.Name), err)
 }
 
 // refusesPod reports whether an answer is about the pod, and not about a server
 // that is away or busy.
 func refusesPod(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) }
 
-func refused(op, pod, cause string, err error) error {
+func podRefused(op, pod, cause string, err error) error {
 	return conflict(op, fmt.Sprintf("Kubernetes would not take the pod that is to replace %s: %s", pod, cause), err)
 }
 
-func causeOf(err error, pod string) string {
+func refusalCause(err error, pod string) string {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
-		return causeIn(status.Status().Message, pod)
+		return shortCause(status.Status().Message, pod)
 	}
 	return err.Error()
 }
@@ -90,7 +90,7 @@ func podOfTemplate(w *appsv1.StatefulSet, ordinal int) *corev1.Pod {
 // quotaFull counts again without the pod that is to be replaced: a quota that
 // is just full takes its successor. full says what is exceeded; "" = nothing.
 // sure is false where the quotas cannot be read.
-func (p *Provisioner) quotaFull(ctx context.Context, f found, ordinal int, next *corev1.Pod) (full string, sure bool) {
+func (p *Provisioner) quotaFull(ctx context.Context, f clusterObjects, ordinal int, next *corev1.Pod) (full string, sure bool) {
 	if p.rights.lacks(listQuotas) {
 		return "", true // it is as likely that there is room
 	}
@@ -98,12 +98,12 @@ func (p *Provisioner) quotaFull(ctx context.Context, f found, ordinal int, next 
 	if err := p.send(ctx, core(p.client).Get().Namespace(string(f.id)).Resource("resourcequotas"), list); err != nil {
 		return "unknown", false
 	}
-	return exceeded(list.Items, f.pods()[ordinal], next), true
+	return exceededQuota(list.Items, f.pods()[ordinal], next), true
 }
 
-// exceeded says which quota a pod would exceed in place of another; "" = none.
-func exceeded(quotas []corev1.ResourceQuota, old, next *corev1.Pod) string {
-	before, after := usage(old), usage(next)
+// exceededQuota says which quota a pod would exceed in place of another; "" = none.
+func exceededQuota(quotas []corev1.ResourceQuota, old, next *corev1.Pod) string {
+	before, after := quotaUsage(old), quotaUsage(next)
 	for _, q := range quotas {
 		if len(q.Spec.Scopes) > 0 || q.Spec.ScopeSelector != nil {
 			continue // both pods are of the same kind: what one has left, the other takes
@@ -125,9 +125,9 @@ func exceeded(quotas []corev1.ResourceQuota, old, next *corev1.Pod) string {
 	return ""
 }
 
-// usage is what a pod counts in quotas, by the quota's names; nil counts
+// quotaUsage is what a pod counts in quotas, by the quota's names; nil counts
 // nothing. Containers run beside one another, init containers before them.
-func usage(pod *corev1.Pod) map[corev1.ResourceName]resource.Quantity {
+func quotaUsage(pod *corev1.Pod) map[corev1.ResourceName]resource.Quantity {
 	out := map[corev1.ResourceName]resource.Quantity{}
 	if pod == nil {
 		return out

@@ -12,10 +12,10 @@ import (
 	"syscall"
 )
 
-// unansweredRows say for people why the API server gave no answer, each cause
+// transportErrors say for people why the API server gave no answer, each cause
 // with what helps. The first that matches counts: a time-out that has a cause
 // is told by that.
-var unansweredRows = []struct {
+var transportErrors = []struct {
 	is  func(error) bool
 	say func(error) string
 }{
@@ -43,9 +43,9 @@ var unansweredRows = []struct {
 	{is: is(syscall.ECONNRESET, syscall.EPIPE), say: fixed("the connection to the Kubernetes API was cut")},
 }
 
-// unanswered says why the API server gave no answer.
-func unanswered(err error) string {
-	for _, row := range unansweredRows {
+// transportMessage says why the API server gave no answer.
+func transportMessage(err error) string {
+	for _, row := range transportErrors {
 		if !row.is(err) {
 			continue
 		}

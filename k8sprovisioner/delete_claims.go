@@ -1,0 +1,73 @@
+package k8sprovisioner
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// claimCount is how many ordinals are meant to have claims.
+func claimCount(d ecp.Desired) int { return max(d.Replicas, d.Spec.Nodes) }
+
+// expect notes that ordinals below a number are meant to have claims. What is
+// known of others is forgotten: whatever becomes of them is no loss.
+func (m *memo) expect(below int) {
+	m.expected = below
+	maps.DeleteFunc(m.claims, func(i int, _ string) bool { return i >= below })
+}
+
+// deleteClaims deletes the claims of ordinals whose nodes have left for good. It leaves
+// those that are meant to have one, or whose claim a pod uses: they are named
+// again in the next call, if they are to go.
+func (p *Provisioner) deleteClaims(ctx context.Context, f clusterObjects, d ecp.Desired) error {
+	if len(d.Drop) == 0 {
+		return nil
+	}
+	f.workload = f.lookupWorkload() // as it is after our writes
+	claims, keep := f.claims(), max(claimCount(d), replicas(f))
+	for _, i := range d.Drop {
+		c := claims[i]
+		if i < keep || c == nil || c.DeletionTimestamp != nil || p.deletionRequested(f.id, i, c) || f.mountsClaim(c.Name) {
+			continue
+		}
+		if err := p.deleteClaim(ctx, f.id, i, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mountsClaim says whether a pod uses a claim, or is about to.
+func (f clusterObjects) mountsClaim(name string) bool {
+	return slices.ContainsFunc(f.informers.list(kindPod, string(f.id)), func(o any) bool {
+		pod, ok := o.(*corev1.Pod)
+		return ok && slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool {
+			return v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == name
+		})
+	})
+}
+
+// deletionRequested says whether the deletion of the very claim was asked for: the
+// watch that shows it may be behind.
+func (p *Provisioner) deletionRequested(id ecp.ID, ordinal int, c *corev1.PersistentVolumeClaim) (was bool) {
+	p.withMemo(id, func(m *memo) { was = m.deletedClaims[ordinal] == string(c.UID) })
+	return was
+}
+
+// deleteClaim deletes the very claim that was seen.
+func (p *Provisioner) deleteClaim(ctx context.Context, id ecp.ID, ordinal int, c *corev1.PersistentVolumeClaim) error {
+	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(string(id)).Resource("persistentvolumeclaims").Name(c.Name).Body(only(c)), nil)
+	if apierrors.IsConflict(err) { // it has changed since: it is looked at again
+		return nil
+	}
+	if err != nil && !apierrors.IsNotFound(err) { // else somebody was faster
+		return err
+	}
+	p.withMemo(id, func(m *memo) { m.deletedClaims[ordinal] = string(c.UID) })
+	return nil
+}
