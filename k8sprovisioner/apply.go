@@ -19,8 +19,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Apply writes what differs from d, in an order in which every object finds
-// what it needs; see [ecp.Provisioner]. Where nothing differs it sends nothing.
+// Apply implements [ecp.Provisioner]. It writes the objects that differ from d, in an
+// order in which every object finds what it needs. If none differs it sends no request.
 func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	op := "apply cluster " + string(d.ID)
 	in, err := newInput(d, p.cfg)
@@ -62,8 +62,8 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	return missed.joined(true)
 }
 
-// checkWritable says why nothing may be written: the name is somebody else's, or
-// something has gone that is not made anew unasked.
+// checkWritable returns an error if nothing may be written: the namespace belongs to
+// another owner, or something was lost that is created again only on request.
 func (p *Provisioner) checkWritable(f clusterObjects, in input, op string) error {
 	switch {
 	case f.foreign != "":
@@ -86,9 +86,10 @@ func (p *Provisioner) checkWritable(f clusterObjects, in input, op string) error
 	return nil
 }
 
-// lostClaim names a claim of an ordinal below a number that was there and is
-// not; "" if there is none. What was there is known from this process's looks,
-// from a pod that uses it, and, for a stopped cluster, from the StatefulSet.
+// lostClaim returns the name of a claim that existed and does not any more, among the
+// ordinals below a number. It returns an empty string if there is none. That a claim
+// existed is known from earlier observations of this process, from a pod that uses it,
+// and, for a stopped cluster, from the StatefulSet.
 func (p *Provisioner) lostClaim(f clusterObjects, below int) string {
 	if f.workload == nil {
 		return ""
@@ -119,8 +120,8 @@ func (p *Provisioner) lostClaim(f clusterObjects, below int) string {
 	return ""
 }
 
-// annotatedVolumes is how many ordinals the StatefulSet of a stopped cluster says to
-// have claims.
+// annotatedVolumes returns how many ordinals of a stopped cluster have claims, according
+// to the annotation of its StatefulSet.
 func annotatedVolumes(f clusterObjects) int {
 	if f.workload == nil || replicas(f) > 0 {
 		return 0
@@ -129,7 +130,7 @@ func annotatedVolumes(f clusterObjects) int {
 	return max(n, 0)
 }
 
-// replicas is how many pods the StatefulSet asks for; -1 if there is none.
+// replicas returns the replicas of the StatefulSet, or -1 if there is none.
 func replicas(f clusterObjects) int {
 	if f.workload == nil {
 		return -1
@@ -140,8 +141,8 @@ func replicas(f clusterObjects) int {
 	return int(*f.workload.Spec.Replicas)
 }
 
-// scaleDown takes nodes away that should not run although something is lost:
-// that makes nothing anew.
+// scaleDown stops nodes that should not run. It may be called after a loss, since it
+// creates nothing.
 func (p *Provisioner) scaleDown(ctx context.Context, f clusterObjects, in input) error {
 	if f.foreign != "" || f.unlabeled || f.workload == nil || f.namespace.DeletionTimestamp != nil || in.Replicas >= replicas(f) {
 		return nil
@@ -158,7 +159,7 @@ func (p *Provisioner) scaleDown(ctx context.Context, f clusterObjects, in input)
 	return nil
 }
 
-// keepLive reads from what is there what rendering must not change.
+// keepLive takes over from the live objects what rendering must not change.
 func (in *input) keepLive(f clusterObjects) {
 	in.network, in.completed = f.network(in.network), f.completedServices(in.names)
 	if w := f.workload; w != nil && w.Name == in.names.workload() {
@@ -175,7 +176,7 @@ func (in *input) keepLive(f clusterObjects) {
 	}
 }
 
-// createOnce makes what is made once.
+// createOnce creates the objects that are created once.
 func (p *Provisioner) createOnce(ctx context.Context, f *clusterObjects, in *input) error {
 	if f.namespace == nil {
 		o, err := newObject(kindNamespace, string(f.id), namespace(*in))
@@ -195,7 +196,7 @@ func (p *Provisioner) createOnce(ctx context.Context, f *clusterObjects, in *inp
 	return p.applySecrets(ctx, *f, in)
 }
 
-// createNamespace makes the namespace, unless somebody was faster.
+// createNamespace creates the namespace. It fails if another process was faster.
 func (p *Provisioner) createNamespace(ctx context.Context, f *clusterObjects, o object) error {
 	made, err := p.create(ctx, o.stamped(f.permit.epochStamp(), nil))
 	if apierrors.IsAlreadyExists(err) {
@@ -209,7 +210,7 @@ func (p *Provisioner) createNamespace(ctx context.Context, f *clusterObjects, o 
 	return nil
 }
 
-// createAuth makes the auth Secret with fresh keys.
+// createAuth creates the auth Secret with random keys.
 func (p *Provisioner) createAuth(ctx context.Context, f *clusterObjects) error {
 	made := new(corev1.Secret)
 	err := p.sendWrite(ctx, core(p.client).Post().Namespace(string(f.id)).Resource("secrets").
@@ -223,13 +224,12 @@ func (p *Provisioner) createAuth(ctx context.Context, f *clusterObjects) error {
 	return nil
 }
 
-// convergeTries bounds how often an object is looked at again that somebody,
-// e.g. a controller with its status, has changed between our look and our write.
+// convergeTries bounds how often a write is tried again with a fresh object, after
+// another writer, such as a controller, has changed it between our read and our write.
 const convergeTries = 4
 
-// converge writes one object where it differs from how it is rendered, unless
-// somebody else keeps undoing that. The very object is written that was
-// compared, in the very version.
+// converge writes one object if it differs from its rendering, unless another writer
+// keeps undoing that. The write succeeds only for the UID and version that were compared.
 func (p *Provisioner) converge(ctx context.Context, f clusterObjects, o object) error {
 	for try := 1; ; try++ {
 		differs, fields := p.differs(f, o)
@@ -257,7 +257,7 @@ func (p *Provisioner) converge(ctx context.Context, f clusterObjects, o object) 
 	}
 }
 
-// reread reads an object that was changed since it was last seen.
+// reread reads an object again that has changed since it was seen.
 func (p *Provisioner) reread(ctx context.Context, f clusterObjects, o object) error {
 	row, namespace := kinds[o.kind], string(f.id)
 	if o.kind == kindNamespace {
@@ -274,7 +274,7 @@ func (p *Provisioner) reread(ctx context.Context, f clusterObjects, o object) er
 	return nil
 }
 
-// liveObject gives the object as it was last seen; nil if it is not there.
+// liveObject returns an object as it was last seen, or nil if there is none.
 func (f clusterObjects) liveObject(o object) live {
 	namespace := string(f.id)
 	if o.kind == kindNamespace {
@@ -283,8 +283,8 @@ func (f clusterObjects) liveObject(o object) live {
 	return f.informers.get(o.kind, namespace, o.name)
 }
 
-// beginWrite lets a call write, where this process holds the lease of the target and
-// nobody has written to the cluster under a later one. leave ends that.
+// beginWrite returns nil if the call may write: this process holds the lease of the
+// target, and no object was written under a later lease. leave must be called at the end.
 func (p *Provisioner) beginWrite(f *clusterObjects, op string) (leave func(), err error) {
 	if f.permit, err = p.fence.acquire(op); err != nil {
 		return nil, err
@@ -305,16 +305,16 @@ func (p *Provisioner) beginWrite(f *clusterObjects, op string) (leave func(), er
 	return f.permit.release, nil
 }
 
-// recordWritten takes down an object as the API server has it right after our write:
-// what differs then is its way to say the same.
+// recordWritten remembers how an object differs from its rendering right after our own
+// write: the API server stores the same in another form.
 func (p *Provisioner) recordWritten(id ecp.ID, o object, l live) {
 	c := checked{hash: o.hash(), version: l.GetResourceVersion(), accepted: differences(o, fields(o, l))}
 	p.withMemo(id, func(m *memo) { m.checked[o.String()] = c })
 }
 
-// differs reports whether a live object has to be written, and because of which
-// fields; none where it was never there as it is rendered. Each version of it is
-// compared once.
+// differs reports whether a live object has to be written, and returns the fields that
+// differ. There are none if it never existed in this rendering. Each version of a live
+// object is compared once.
 func (p *Provisioner) differs(f clusterObjects, o object) (bool, []string) {
 	l := f.liveObject(o)
 	var last checked
@@ -323,7 +323,7 @@ func (p *Provisioner) differs(f clusterObjects, o object) (bool, []string) {
 	case l == nil && last.hash == o.hash():
 		return true, []string{gone}
 	case l == nil || l.GetDeletionTimestamp() != nil:
-		return l == nil, nil // a going one is waited for
+		return l == nil, nil // one that is being deleted is waited for
 	}
 	if last.hash == o.hash() && last.version == l.GetResourceVersion() {
 		return last.differs, last.fields
@@ -339,7 +339,7 @@ func (p *Provisioner) differs(f clusterObjects, o object) (bool, []string) {
 	return now.differs, now.fields
 }
 
-// fields gives a live object as a tree. Typed objects have lost their kind.
+// fields returns a live object as a tree, with the kind that typed objects lack.
 func fields(o object, l live) map[string]any {
 	out, err := runtime.DefaultUnstructuredConverter.ToUnstructured(l)
 	if err != nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Check asks the API server, by dry runs, whether it would take the objects that
-// an Apply would write and let volumes grow; see [ecp.Checker]. Of a cluster that
-// is not there yet it knows only the namespace and the storage class: nothing can
-// be tried in a namespace that does not exist.
+// Check implements [ecp.Checker]. It asks the API server, by dry runs, whether it would
+// accept the objects that Apply would write, and let volumes grow. For a cluster without
+// a namespace it checks only the namespace and the storage class, since a dry run needs
+// an existing namespace.
 func (p *Provisioner) Check(ctx context.Context, d ecp.Desired) error {
 	op := "check cluster " + string(d.ID)
 	in, err := newInput(d, p.cfg)
@@ -45,7 +45,7 @@ func (p *Provisioner) Check(ctx context.Context, d ecp.Desired) error {
 	return append(missed, p.dryRunAll(ctx, f, in, objects)...).checkError(op)
 }
 
-// dryRunAll tries every write of an Apply, until one is not answered.
+// dryRunAll makes a dry run of every write of Apply, until one is not answered.
 func (p *Provisioner) dryRunAll(ctx context.Context, f clusterObjects, in input, objects []object) (missed applyErrors) {
 	for _, o := range objects {
 		if was := f.liveObject(o); was != nil && len(differences(o, fields(o, was))) == 0 {
@@ -71,7 +71,7 @@ func (p *Provisioner) dryRunAll(ctx context.Context, f clusterObjects, in input,
 	return missed
 }
 
-// dryRun lets the API server say what it thinks of an object, and forget it.
+// dryRun makes a dry run of writing an object.
 func (p *Provisioner) dryRun(ctx context.Context, f clusterObjects, o object) error {
 	row := kinds[o.kind]
 	r := applying(row.client(p.client), row.resource, o).Param("dryRun", metav1.DryRunAll)
@@ -89,8 +89,9 @@ func missingRight(what string, r *right) error {
 	return &ecp.Error{Code: ecp.CodeUnsupported, Message: what + " cannot be told: the account has no right to " + r.name}
 }
 
-// checkClass refuses a storage class that is not there, when the first claims are
-// to be made, and another than that of the claims that are: no volume moves.
+// checkClass returns an error for a storage class that does not exist, before the first
+// claims are created, and for a class other than that of existing claims, since volumes
+// cannot be moved.
 func (p *Provisioner) checkClass(ctx context.Context, f clusterObjects, in input) applyErrors {
 	class := in.storage.class
 	if class == nil {
@@ -122,7 +123,8 @@ func (p *Provisioner) checkClass(ctx context.Context, f clusterObjects, in input
 	return nil
 }
 
-// storageClass is the storage class of the claims that are there; "" = it is not known.
+// storageClass returns the storage class of the existing claims, or an empty string if it
+// is not known.
 func (f clusterObjects) storageClass() string {
 	for _, c := range f.claims() {
 		if c.Spec.StorageClassName != nil {
@@ -132,8 +134,8 @@ func (f clusterObjects) storageClass() string {
 	return ""
 }
 
-// checkError returns what is refused for good as one error, and else the first
-// reason why that cannot be told.
+// checkError returns all definite refusals as one error. If there is none, it returns the
+// first reason why that cannot be decided.
 func (m applyErrors) checkError(op string) error {
 	if len(m) == 0 {
 		return nil
@@ -149,8 +151,8 @@ func (m applyErrors) checkError(op string) error {
 	return out
 }
 
-// fieldsOfSpec say which field of a cluster's spec a field of an object comes
-// from, by kind and the beginning of its path; the first that fits counts.
+// fieldsOfSpec maps a field of an object, by kind and the beginning of its path, to the
+// field of the cluster's spec that it is rendered from. The first match counts.
 var fieldsOfSpec = []struct{ kind, path, field string }{
 	{kindService, "spec.loadBalancerClass", "spec.network.loadBalancerClass"},
 	{kindService, "spec.ports", "spec.network.listeners"},
@@ -163,7 +165,7 @@ var fieldsOfSpec = []struct{ kind, path, field string }{
 	{kindStatefulSet, "spec.template.spec.containers[0].image", "spec.image"},
 }
 
-// field is the field of the cluster's spec that a refusal is about.
+// field returns the field of the cluster's spec that a refusal is about.
 func (m objectError) field() string {
 	path := ""
 	var own *ecp.Error

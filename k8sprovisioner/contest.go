@@ -13,38 +13,38 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// How somebody else who undoes our writes is met.
+// How a contest is handled, in which another writer undoes our writes.
 const (
-	contestThreshold = 4                // writes in a row that the same fields were undone before
-	contestGap       = 10 * time.Minute // between two of them at most, beside the rest
+	contestThreshold = 4                // writes of the same fields that were undone, before there are pauses
+	contestGap       = 10 * time.Minute // longest time between two of them, beside the pause
 	firstPause       = time.Second
 	longestPause     = 5 * time.Minute
 )
 
-// gone stands for the object itself among fields: it was there, and somebody else
-// removed it.
+// gone stands for the object itself among fields: it existed, and another writer has
+// deleted it.
 const gone = ""
 
-// contest is what is known of writes of one object that were undone. The zero
-// value is one that was never written.
+// contest records the writes of one object that were undone. The zero value is an object
+// that was never written.
 type contest struct {
-	hash   string         // of the rendering: another one begins anew
+	hash   string         // of the rendering: another rendering starts a new contest
 	undone map[string]int // how often each field was, e.g. "spec.replicas"; never changed, only replaced
 	fields []string       // those because of which it was written last
 	writes int            // in a row because of the field that was undone most often
 	wrote  time.Time      // the last write
 	pause  time.Duration
-	by     string // the other field manager; "" = not known
+	by     string // the other field manager; empty if it is not known
 }
 
-// paused reports whether an object is to be left as it is for now: only fields
-// that are contested differ, and the last write of them is not long ago.
+// paused reports whether an object is not to be written for now: only contested fields
+// differ, and they were written not long ago.
 func (c contest) paused(now time.Time, hash string, fields []string) bool {
 	return c.hash == hash && now.Before(c.wrote.Add(c.pause)) && len(fields) > 0 && !slices.ContainsFunc(fields, func(f string) bool { return c.undone[f] < contestThreshold })
 }
 
-// next is the contest after one more write because of these fields. Each field is
-// counted by itself: two who undo different ones take turns.
+// next returns the contest after one more write because of these fields. Each field is
+// counted by itself, since two other writers may undo different ones in turn.
 func (c contest) next(now time.Time, hash string, fields []string) contest {
 	if c.hash != hash || now.Sub(c.wrote) > 2*c.pause+contestGap {
 		c = contest{hash: hash}
@@ -65,19 +65,19 @@ func (c contest) next(now time.Time, hash string, fields []string) contest {
 	return c
 }
 
-// active reports whether the contest has not ended: what was written last has not
-// stood for long enough.
+// active reports whether the contest goes on: the last write has not stayed for long
+// enough.
 func (c contest) active(now time.Time) bool {
 	return c.pause > 0 && now.Before(c.wrote.Add(2*c.pause+time.Minute))
 }
 
-// report tells people of the contest.
+// report returns the contest for an observation.
 func (c contest) report(object string) ecp.Contest {
 	fields := slices.DeleteFunc(slices.Clone(c.fields), func(f string) bool { return f == gone })
 	return ecp.Contest{Object: object, Fields: fields, Manager: c.by, Writes: c.writes, Rest: c.pause}
 }
 
-// activeContests lists what somebody else keeps undoing.
+// activeContests returns the contests of a cluster that go on.
 func (p *Provisioner) activeContests(id ecp.ID, rendered []object) []ecp.Contest {
 	var out []ecp.Contest
 	now := time.Now()
@@ -91,14 +91,14 @@ func (p *Provisioner) activeContests(id ecp.ID, rendered []object) []ecp.Contest
 	return out
 }
 
-// contestOf gives what is known of writes of an object.
+// contestOf returns the contest of an object.
 func (p *Provisioner) contestOf(id ecp.ID, o object) (c contest) {
 	p.withMemo(id, func(m *memo) { c = m.contests[o.String()] })
 	return c
 }
 
-// recordContest notes that an object is written because of some fields, and says so
-// where that is a contest.
+// recordContest records that an object is written because of some fields, and logs it if
+// that is a contest.
 func (p *Provisioner) recordContest(ctx context.Context, id ecp.ID, o object, fields []string) {
 	if len(fields) == 0 {
 		return
@@ -119,7 +119,7 @@ func (p *Provisioner) recordContest(ctx context.Context, id ecp.ID, o object, fi
 	})
 }
 
-// otherManager asks who holds fields now; "" where that cannot be told.
+// otherManager returns the other manager of fields, or an empty string if it is not known.
 func (p *Provisioner) otherManager(ctx context.Context, id ecp.ID, o object, fields []string) string {
 	row := kinds[o.kind]
 	r := row.client(p.client).Get().Resource(row.resource).Name(o.name)
@@ -133,9 +133,9 @@ func (p *Provisioner) otherManager(ctx context.Context, id ecp.ID, o object, fie
 	return managerOf(l.GetManagedFields(), fields)
 }
 
-// managerOf names the field manager beside us that holds one of some fields,
-// or, where they were removed and nobody does, that wrote anything last. What
-// controllers write into the status does not count.
+// managerOf returns the other field manager of one of some fields. If they were removed,
+// so that they have no manager, it returns the one that wrote last. Writes of the status
+// do not count.
 func managerOf(entries []metav1.ManagedFieldsEntry, fields []string) string {
 	last, at := "", time.Time{}
 	for _, e := range entries {
@@ -156,8 +156,8 @@ func managerOf(entries []metav1.ManagedFieldsEntry, fields []string) string {
 	return last
 }
 
-// hasPath reports whether a tree of managed fields has a path. Names in it may
-// have dots, and an element of a list stands under its keys.
+// hasPath reports whether a tree of managed fields has a path. Names in the path may
+// contain dots, and an element of a list is found under its keys.
 func hasPath(tree map[string]any, path []string) bool {
 	if len(path) == 0 {
 		return true
@@ -175,7 +175,7 @@ func hasPath(tree map[string]any, path []string) bool {
 	return false
 }
 
-// fieldsOf gives the paths of differences, without kind and value.
+// fieldsOf returns the paths of differences, without kind and value.
 func fieldsOf(differences []string) []string {
 	var out []string
 	for _, d := range differences {

@@ -16,21 +16,19 @@ type applyErrors []objectError
 
 type objectError struct {
 	object
-	err error // one of ours; nil = it waits for one of the others
+	err error // from this package; nil if the object waits for one of the others
 }
 
 // isRequired reports whether the StatefulSet must not be written without an object:
-// nodes would start with another configuration, without names, or open to
-// anybody.
+// nodes would start with another configuration, without names, or open to everybody.
 func isRequired(o object, n names) bool {
 	return slices.Contains([]string{
 		kindNamespace + " " + n.namespace(), kindConfigMap + " " + n.config(), kindService + " " + n.headless(), kindPolicy + " " + n.workload(),
 	}, o.String())
 }
 
-// convergeAll writes the objects that differ. One that is not taken holds up
-// none that does not need it; where the API server does not answer at all the
-// rest is not tried.
+// convergeAll writes the objects that differ. An object that is refused holds up only
+// those that need it. If the API server does not answer, the rest is not tried.
 func (p *Provisioner) convergeAll(ctx context.Context, f clusterObjects, n names, objects []object, op string) applyErrors {
 	var out applyErrors
 	for _, o := range objects {
@@ -78,7 +76,7 @@ func (m applyErrors) joined(rest bool) error {
 	return &ecp.Error{Code: ecp.CodeInvalid, Op: "apply " + r.What, Message: kubernetesSays + r.Why, Cause: errors.Join(append([]error{r}, all...)...)}
 }
 
-// message is what an error of ours says, without what was being done.
+// message returns the message of an error of this package, without the operation.
 func message(err error) string {
 	var own *ecp.Error
 	if errors.As(err, &own) {

@@ -10,9 +10,9 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Delete starts the removal of the namespace and with it of everything of the
-// cluster; see [ecp.Provisioner]. The very namespace that was found is deleted
-// and no other that may have taken its name.
+// Delete implements [ecp.Provisioner]. It starts the deletion of the namespace, and with
+// it of the whole cluster. It names the UID of the namespace, so that it cannot delete
+// another one of the same name.
 func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
 	op := "delete cluster " + string(id)
 	f, err := p.objectsOf(ctx, id, op)

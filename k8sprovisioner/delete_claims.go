@@ -11,19 +11,19 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// claimCount is how many ordinals are meant to have claims.
+// claimCount returns how many ordinals are meant to have claims.
 func claimCount(d ecp.Desired) int { return max(d.Replicas, d.Spec.Nodes) }
 
-// expect notes that ordinals below a number are meant to have claims. What is
-// known of others is forgotten: whatever becomes of them is no loss.
+// expect records that the ordinals below a number are meant to have claims. It forgets
+// the claims of the others, whose end is not a loss.
 func (m *memo) expect(below int) {
 	m.expected = below
 	maps.DeleteFunc(m.claims, func(i int, _ string) bool { return i >= below })
 }
 
-// deleteClaims deletes the claims of ordinals whose nodes have left for good. It leaves
-// those that are meant to have one, or whose claim a pod uses: they are named
-// again in the next call, if they are to go.
+// deleteClaims deletes the claims of ordinals whose nodes have left for good. It keeps
+// the claim of an ordinal that is meant to have one, and a claim that a pod uses. The
+// caller names those again in its next call.
 func (p *Provisioner) deleteClaims(ctx context.Context, f clusterObjects, d ecp.Desired) error {
 	if len(d.Drop) == 0 {
 		return nil
@@ -42,7 +42,7 @@ func (p *Provisioner) deleteClaims(ctx context.Context, f clusterObjects, d ecp.
 	return nil
 }
 
-// mountsClaim says whether a pod uses a claim, or is about to.
+// mountsClaim reports whether a pod uses a claim, or is about to.
 func (f clusterObjects) mountsClaim(name string) bool {
 	return slices.ContainsFunc(f.informers.list(kindPod, string(f.id)), func(o any) bool {
 		pod, ok := o.(*corev1.Pod)
@@ -52,14 +52,14 @@ func (f clusterObjects) mountsClaim(name string) bool {
 	})
 }
 
-// deletionRequested says whether the deletion of the very claim was asked for: the
-// watch that shows it may be behind.
+// deletionRequested reports whether the deletion of this claim was requested. The watch
+// may not show it yet.
 func (p *Provisioner) deletionRequested(id ecp.ID, ordinal int, c *corev1.PersistentVolumeClaim) (was bool) {
 	p.withMemo(id, func(m *memo) { was = m.deletedClaims[ordinal] == string(c.UID) })
 	return was
 }
 
-// deleteClaim deletes the very claim that was seen.
+// deleteClaim deletes the claim with the UID and version that were seen.
 func (p *Provisioner) deleteClaim(ctx context.Context, id ecp.ID, ordinal int, c *corev1.PersistentVolumeClaim) error {
 	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(string(id)).Resource("persistentvolumeclaims").Name(c.Name).Body(only(c)), nil)
 	if apierrors.IsConflict(err) { // it has changed since: it is looked at again

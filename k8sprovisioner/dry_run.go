@@ -16,10 +16,10 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Rehearse asks the API server, by a dry run, whether it would take the pod
-// that is to replace the one of an ordinal; see [ecp.Rehearser]. The pod has
-// the old one's name, so that rules by name apply: "exists already" comes after
-// every other refusal and means that it would be taken.
+// Rehearse implements [ecp.Rehearser]. It asks the API server, by a dry run, whether it
+// would accept the pod that is to replace the one of an ordinal. The pod has the old
+// one's name, so that rules by name apply: "already exists" comes after every other
+// refusal, and means that the pod would be accepted.
 func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
 	op := fmt.Sprintf("rehearse node %d of cluster %s", ordinal, id)
 	f, err := p.objectsOf(ctx, id, op)
@@ -51,8 +51,8 @@ func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) erro
 	return podRefused(op, pod.Name, refusalCause(err, pod.Name), err)
 }
 
-// refusesPod reports whether an answer is about the pod, and not about a server
-// that is away or busy.
+// refusesPod reports whether an answer is about the pod, and not due to a server that is
+// busy or does not answer.
 func refusesPod(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) }
 
 func podRefused(op, pod, cause string, err error) error {
@@ -67,8 +67,8 @@ func refusalCause(err error, pod string) string {
 	return err.Error()
 }
 
-// podOfTemplate makes the pod as the StatefulSet's controller would. It goes
-// without an owner: naming one takes rights that a dry run must not need.
+// podOfTemplate returns the pod as the StatefulSet controller would create it, but
+// without an owner, which takes rights that a dry run must not need.
 func podOfTemplate(w *appsv1.StatefulSet, ordinal int) *corev1.Pod {
 	name := w.Name + "-" + strconv.Itoa(ordinal)
 	t := w.Spec.Template.DeepCopy()
@@ -87,9 +87,9 @@ func podOfTemplate(w *appsv1.StatefulSet, ordinal int) *corev1.Pod {
 	return pod
 }
 
-// quotaFull counts again without the pod that is to be replaced: a quota that
-// is just full takes its successor. full says what is exceeded; "" = nothing.
-// sure is false where the quotas cannot be read.
+// quotaFull counts a quota without the pod that is to be replaced, since an exhausted
+// quota has room for its successor. full names what is exceeded and may be empty. sure
+// is false if the quotas cannot be read.
 func (p *Provisioner) quotaFull(ctx context.Context, f clusterObjects, ordinal int, next *corev1.Pod) (full string, sure bool) {
 	if p.rights.lacks(listQuotas) {
 		return "", true // it is as likely that there is room
@@ -101,7 +101,8 @@ func (p *Provisioner) quotaFull(ctx context.Context, f clusterObjects, ordinal i
 	return exceededQuota(list.Items, f.pods()[ordinal], next), true
 }
 
-// exceededQuota says which quota a pod would exceed in place of another; "" = none.
+// exceededQuota names the quota that a pod would exceed in place of another one. It
+// returns an empty string if there is none.
 func exceededQuota(quotas []corev1.ResourceQuota, old, next *corev1.Pod) string {
 	before, after := quotaUsage(old), quotaUsage(next)
 	for _, q := range quotas {
@@ -125,8 +126,8 @@ func exceededQuota(quotas []corev1.ResourceQuota, old, next *corev1.Pod) string 
 	return ""
 }
 
-// quotaUsage is what a pod counts in quotas, by the quota's names; nil counts
-// nothing. Containers run beside one another, init containers before them.
+// quotaUsage returns what a pod counts in quotas, by the names of resources. A nil pod
+// counts nothing. Containers run at the same time, and init containers before them.
 func quotaUsage(pod *corev1.Pod) map[corev1.ResourceName]resource.Quantity {
 	out := map[corev1.ResourceName]resource.Quantity{}
 	if pod == nil {

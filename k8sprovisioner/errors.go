@@ -15,7 +15,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// invalid says what is wrong with one field of a Desired.
+// invalid returns an error about one field of a Desired.
 func invalid(field, format string, args ...any) error {
 	return &ecp.Error{
 		Code: ecp.CodeInvalid, Op: "render", Message: "the cluster cannot be made as asked",
@@ -23,8 +23,8 @@ func invalid(field, format string, args ...any) error {
 	}
 }
 
-// failure turns an error of the Kubernetes API into one of ours. op says what
-// was being done, to what. nil gives nil; one of ours passes unchanged.
+// failure turns an error of the Kubernetes API into an [ecp.Error]. op names the
+// operation and its object. It returns nil for nil, and an [ecp.Error] unchanged.
 func failure(op string, err error) error {
 	var own *ecp.Error
 	if err == nil || errors.As(err, &own) {
@@ -38,19 +38,18 @@ func failure(op string, err error) error {
 	return &ecp.Error{Code: code, Op: op, Message: kubernetesSays + status.Status().Message + hint, Cause: err}
 }
 
-// kubernetesSays comes before the API server's own words.
+// kubernetesSays precedes the API server's own words.
 const kubernetesSays = "Kubernetes says: "
 
-// credentialsHint is the hint where the API server does not know who asks.
+// credentialsHint is the hint if the API server does not accept the credentials.
 const credentialsHint = "; the credentials are not accepted: they have expired, were revoked, or are another cluster's; no right is missing. Give new ones in the kubeconfig"
 
 // rightsHint is the hint for a refusal.
 const rightsHint = "; if a right is missing, compare the account's with the ClusterRole in deploy/kubernetes"
 
-// answers sort what the API server says when it does not do what it was asked
-// to, by the first row that matches. Forbidden has several meanings, which only
-// the words tell apart: a right that is missing, a quota that has no room now,
-// and an object that admission never takes.
+// answers classifies the refusals of the API server. The first row that matches counts.
+// Forbidden has several meanings, which only the text tells apart: a right is missing, a
+// quota is exhausted at the moment, or admission never accepts the object.
 var answers = []struct {
 	is   func(err error, s metav1.Status) bool
 	code ecp.Code
@@ -75,10 +74,10 @@ var answers = []struct {
 	}, ecp.CodeInvalid, ""}, // a webhook may answer with any code
 }
 
-// ownPolicy is how a refusal by deploy/kubernetes/admission.yaml begins.
+// ownPolicy is the beginning of a refusal by deploy/kubernetes/admission.yaml.
 const ownPolicy = "ValidatingAdmissionPolicy 'openecp-ecpd'"
 
-// rightsMissing is how authorization refuses.
+// rightsMissing matches a refusal by authorization.
 var rightsMissing = regexp.MustCompile(`User ".*" cannot |cannot set blockOwnerDeletion`)
 
 func coded(codes ...int32) func(error, metav1.Status) bool {
@@ -95,7 +94,7 @@ func classify(err error, s metav1.Status) (ecp.Code, string) {
 			return a.code, a.hint
 		}
 	}
-	// 429, 5xx, and 404 of something that went while we were at it.
+	// 429, 5xx, and 404 for an object that was deleted in the meantime.
 	return ecp.CodeUnavailable, "; it is tried again"
 }
 
@@ -107,7 +106,8 @@ func unavailable(op, message string) error {
 	return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: message}
 }
 
-// loss says that something has gone that does not come back unasked.
+// loss returns the error for an object that was lost and is created again only on
+// request.
 func loss(op string, reason ecp.Reason, what string) error {
 	l := &ecp.Loss{Reason: reason, What: what}
 	return conflict(op, what+" has gone and is not made anew unasked; repair accepts the loss", l)

@@ -20,24 +20,23 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Volumes grow claim by claim: what a StatefulSet makes claims from can never be
-// changed. A node that comes later gets a claim as the first ones were, which
-// grows once it is bound. No claim shrinks: Kubernetes takes no less than was
-// asked for before.
+// Volumes grow claim by claim, because the claim templates of a StatefulSet can never be
+// changed. A later node gets a claim of the first size, which grows after it was bound.
+// No claim shrinks: Kubernetes accepts no smaller request than the one before.
 
-// growRetry is how long a claim rests that was not let grow: its class, or a
-// quota, may be changed.
+// growRetry is the pause after Kubernetes has refused to let a claim grow. Its class or
+// a quota may have changed by then.
 const growRetry = time.Minute
 
-// growth is the last attempt to let a claim grow. The zero value is none.
+// growth is the last attempt to let a claim grow. The zero value means none.
 type growth struct {
-	to  string // the quantity that was asked for
+	to  string // the quantity that was requested
 	at  time.Time
-	why string // Kubernetes' refusal; "" = it was taken
+	why string // refusal of Kubernetes; empty if it was accepted
 }
 
-// paused reports whether nothing is asked for at the moment: it was refused not
-// long ago, or the watch has yet to bring the answer back.
+// paused reports whether no request is made at the moment, because the last one was
+// refused not long ago, or the watch does not show its result yet.
 func (g growth) paused(want resource.Quantity, now time.Time) bool {
 	pause := growRetry
 	if g.why == "" {
@@ -46,8 +45,8 @@ func (g growth) paused(want resource.Quantity, now time.Time) bool {
 	return g.to == want.String() && now.Sub(g.at) < pause
 }
 
-// undersized returns the claims of ordinals below a number that can ask for more room
-// and should, by ordinal.
+// undersized returns the bound claims of ordinals below a number that request less than
+// want, in order of their ordinals.
 func (f clusterObjects) undersized(want resource.Quantity, below int) []*corev1.PersistentVolumeClaim {
 	var out []*corev1.PersistentVolumeClaim
 	claims := f.claims()
@@ -64,7 +63,7 @@ func requestedSize(c *corev1.PersistentVolumeClaim) *resource.Quantity {
 	return &q
 }
 
-// claimsToGrow returns those of the thin claims that do not rest.
+// claimsToGrow returns the undersized claims that are not paused.
 func (p *Provisioner) claimsToGrow(f clusterObjects, want resource.Quantity, below int) []*corev1.PersistentVolumeClaim {
 	if want.IsZero() || p.rights.lacks(patchClaims) {
 		return nil
@@ -77,8 +76,8 @@ func (p *Provisioner) claimsToGrow(f clusterObjects, want resource.Quantity, bel
 	return thin
 }
 
-// growClaims asks for the room that is wanted. What Kubernetes does not let grow holds
-// up nothing: it is told, and asked for again.
+// growClaims requests the wanted size. A refusal of Kubernetes holds up nothing: it is
+// shown with the volume, and the request is made again later.
 func (p *Provisioner) growClaims(ctx context.Context, f clusterObjects, in input) error {
 	p.withMemo(f.id, func(m *memo) { m.want = in.want })
 	for _, c := range p.claimsToGrow(f, in.want, claimCount(in.Desired)) {
@@ -98,7 +97,7 @@ func (p *Provisioner) growClaims(ctx context.Context, f clusterObjects, in input
 	return nil
 }
 
-// growRequest lets the very claim that was seen ask for more room.
+// growRequest returns the request that lets the claim of this UID and version grow.
 func growRequest(p *Provisioner, c *corev1.PersistentVolumeClaim, to resource.Quantity) *rest.Request {
 	body, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": c.UID, "resourceVersion": c.ResourceVersion},
@@ -111,7 +110,7 @@ func growRequest(p *Provisioner, c *corev1.PersistentVolumeClaim, to resource.Qu
 		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager}, scheme.ParameterCodec).Body(body)
 }
 
-// capacity is how large a claim's volume really is; "" = there is none yet.
+// capacity returns the size of a claim's volume, or an empty string if there is none yet.
 func capacity(c *corev1.PersistentVolumeClaim) string {
 	q, ok := c.Status.Capacity[corev1.ResourceStorage]
 	if !ok {
@@ -120,7 +119,8 @@ func capacity(c *corev1.PersistentVolumeClaim) string {
 	return q.String()
 }
 
-// pending says why the volume of a claim is smaller than wanted; "" = it is not.
+// pending returns the reason why the volume of a claim is smaller than wanted, or an
+// empty string if it is not.
 func (g growth) pending(c *corev1.PersistentVolumeClaim, want resource.Quantity, mayAsk bool) string {
 	has := c.Status.Capacity[corev1.ResourceStorage]
 	if want.IsZero() || c.Status.Phase != corev1.ClaimBound || c.DeletionTimestamp != nil || has.Cmp(want) >= 0 {
@@ -141,8 +141,8 @@ func (g growth) waitingFor(c *corev1.PersistentVolumeClaim, want resource.Quanti
 	return "more is about to be asked for"
 }
 
-// resizeConditions are the conditions of a claim that tell how far its growth is, the
-// one that tells most first.
+// resizeConditions are the conditions of a claim that show how far its growth is, the
+// most informative one first.
 var resizeConditions = []struct {
 	kind corev1.PersistentVolumeClaimConditionType
 	says string
@@ -153,7 +153,7 @@ var resizeConditions = []struct {
 	{corev1.PersistentVolumeClaimResizing, "it is being made larger"},
 }
 
-// resizeProgress says how far the growth of a claim is that was asked for.
+// resizeProgress returns how far the requested growth of a claim is.
 func resizeProgress(c *corev1.PersistentVolumeClaim) string {
 	for _, r := range resizeConditions {
 		for _, is := range c.Status.Conditions {

@@ -6,7 +6,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// major is what differs between EMQX 4 and 5 on Kubernetes.
+// major contains what differs between EMQX 4 and 5 on Kubernetes.
 type major struct {
 	number     int
 	suffix     string // of the StatefulSet and the access Service
@@ -15,7 +15,7 @@ type major struct {
 	status     string // path on the api port that answers while the broker runs
 	available  string // path on the api port that refuses during an evacuation
 	since      ecp.Version
-	configFile string                           // mounted over; "" = the ConfigMap becomes environment
+	configFile string                           // mounted over the image's; if empty, the ConfigMap becomes environment
 	environ    func(in input) []env             // fixed settings; the pod template's own
 	config     func(in input) map[string]string // settings that may change at run time
 	listener   map[ecp.Protocol]string          // setting prefix of each listener
@@ -71,7 +71,7 @@ var (
 	}
 )
 
-// majorOf gives the ways of a version; false where we know none.
+// majorOf returns the major of a version. It returns false for an unsupported version.
 func majorOf(v ecp.Version) (major, bool) {
 	switch {
 	case v.Major == 4 && v.Minor >= 4:
@@ -82,7 +82,7 @@ func majorOf(v ecp.Version) (major, bool) {
 	return major{}, false
 }
 
-// majorOfWorkload reads the major off a StatefulSet's name.
+// majorOfWorkload returns the major of a StatefulSet by its name.
 func majorOfWorkload(name string) major {
 	if strings.HasSuffix(name, major4.suffix) {
 		return major4
@@ -90,9 +90,9 @@ func majorOfWorkload(name string) major {
 	return major5
 }
 
-// ready is the path a node's readiness is probed at: the availability check
-// where it needs no credentials, so that a node being emptied gets no new
-// clients; before that only whether the broker runs.
+// ready returns the path of the readiness probe. It is the availability check where that
+// needs no credentials, so that a node that is being evacuated gets no new clients.
+// Older versions answer only whether the broker runs.
 func (m major) ready(v ecp.Version) string {
 	if v.Before(m.since) {
 		return m.status

@@ -14,10 +14,10 @@ import (
 )
 
 // replaceOutdated replaces the pods of the given ordinals that are not of the newest
-// revision. A healthy one goes through the Eviction API, which respects the
-// disruption budget: where that refuses, the error is unavailable. A broken
-// one is deleted. One whose machine is known to run nothing any more is removed
-// without waiting for that machine, whatever its revision.
+// revision. A pod that can run is evicted, which respects the disruption budget: if that
+// refuses, the error is unavailable. A pod that cannot start is deleted. A pod whose
+// machine is known to run nothing any more is deleted without waiting for the machine,
+// whatever its revision.
 func (p *Provisioner) replaceOutdated(ctx context.Context, f clusterObjects, ordinals []int) error {
 	if len(ordinals) == 0 {
 		return nil
@@ -45,8 +45,8 @@ func (p *Provisioner) replaceOutdated(ctx context.Context, f clusterObjects, ord
 	return nil
 }
 
-// forceDelete removes the very pod that was seen without the word of its machine:
-// once, a finalizer may hold it nevertheless.
+// forceDelete deletes the pod with the UID that was seen, without waiting for its
+// machine. It does so once, since a finalizer may hold the pod nevertheless.
 func (p *Provisioner) forceDelete(ctx context.Context, id ecp.ID, pod *corev1.Pod) error {
 	again := false
 	p.withMemo(id, func(m *memo) {
@@ -59,7 +59,7 @@ func (p *Provisioner) forceDelete(ctx context.Context, id ecp.ID, pod *corev1.Po
 	none, very := int64(0), only(pod)
 	very.GracePeriodSeconds = &none
 	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).Body(very), nil)
-	if err != nil && !apierrors.IsNotFound(err) { // it is tried again, of the pod as it is then
+	if err != nil && !apierrors.IsNotFound(err) { // it is tried again, with the pod as it is then
 		p.withMemo(id, func(m *memo) { m.forceDeleted = "" })
 	}
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
@@ -68,7 +68,7 @@ func (p *Provisioner) forceDelete(ctx context.Context, id ecp.ID, pod *corev1.Po
 	return err
 }
 
-// replaceNamed replaces the very pods that were seen, whatever they are made from.
+// replaceNamed replaces the pods with the given UIDs, whatever their revision.
 func (p *Provisioner) replaceNamed(ctx context.Context, f clusterObjects, uids map[int]string) error {
 	pods := f.pods()
 	for ordinal, uid := range uids {

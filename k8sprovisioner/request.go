@@ -15,12 +15,11 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// requestTimeout bounds one request; webhooks of others may take ten seconds
-// of it.
+// requestTimeout bounds one request. Admission webhooks may take ten seconds of it.
 const requestTimeout = 20 * time.Second
 
-// send sends one request and puts the answer into o (nil = it is dropped). An
-// error that is no answer puts the API server in doubt.
+// send sends one request and decodes the answer into o, which may be nil. After an error
+// that is not an answer it requests a probe of the API server.
 func (p *Provisioner) send(ctx context.Context, r *rest.Request, o runtime.Object) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -36,8 +35,8 @@ func (p *Provisioner) send(ctx context.Context, r *rest.Request, o runtime.Objec
 	return err
 }
 
-// sendWrite is send for what changes something: not without the lease of the
-// target, and not for longer than it is ours.
+// sendWrite is send for a request that changes something. It needs the lease of the
+// target, and ends when the lease does.
 func (p *Provisioner) sendWrite(ctx context.Context, r *rest.Request, o runtime.Object) error {
 	ctx, cancel, err := p.fence.limitToLease(ctx, requestTimeout)
 	if err != nil {
@@ -47,8 +46,7 @@ func (p *Provisioner) sendWrite(ctx context.Context, r *rest.Request, o runtime.
 	return p.send(ctx, r, o)
 }
 
-// only lets a request change the very object that was seen, in the version that
-// was seen.
+// only returns preconditions with the UID and the version of an object that was seen.
 func only(o metav1.Object) *metav1.DeleteOptions {
 	uid, version := o.GetUID(), o.GetResourceVersion()
 	is := &metav1.Preconditions{UID: &uid}
@@ -58,7 +56,7 @@ func only(o metav1.Object) *metav1.DeleteOptions {
 	return &metav1.DeleteOptions{Preconditions: is}
 }
 
-// apply writes an object by server-side apply and gives it as it is then.
+// apply writes an object by server-side apply, and returns the new live object.
 func (p *Provisioner) apply(ctx context.Context, id ecp.ID, o object) (live, error) {
 	row := kinds[o.kind]
 	r := applying(row.client(p.client), row.resource, o)
@@ -68,7 +66,7 @@ func (p *Provisioner) apply(ctx context.Context, id ecp.ID, o object) (live, err
 	return p.write(ctx, r, o)
 }
 
-// applying is a server-side apply of an object.
+// applying returns the request for a server-side apply of an object.
 func applying(c rest.Interface, resource string, o object) *rest.Request {
 	force := true
 	return c.Patch(types.ApplyPatchType).Resource(resource).Name(o.name).
@@ -76,7 +74,7 @@ func applying(c rest.Interface, resource string, o object) *rest.Request {
 		Body(o.json())
 }
 
-// create makes an object that must not exist yet.
+// create creates an object. It fails if the object exists.
 func (p *Provisioner) create(ctx context.Context, o object) (live, error) {
 	row := kinds[o.kind]
 	r := row.client(p.client).Post().Resource(row.resource).SetHeader("Content-Type", runtime.ContentTypeJSON).
@@ -94,7 +92,7 @@ func (p *Provisioner) write(ctx context.Context, r *rest.Request, o object) (liv
 	return answer, nil
 }
 
-// read gets an object straight from the API server; nil if it is not there.
+// read reads an object from the API server. It returns nil if there is none.
 func (p *Provisioner) read(ctx context.Context, c rest.Interface, resource, namespace, name string, o live) (live, error) {
 	r := c.Get().Resource(resource).Name(name)
 	if namespace != "" {
