@@ -11,7 +11,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// endpoints reads the addresses clients use off the access Service.
+// endpoints returns the addresses for clients, which the access Service has.
 func endpoints(f clusterObjects, domain string) ecp.Endpoints {
 	var out ecp.Endpoints
 	s := f.access()
@@ -30,8 +30,7 @@ func endpoints(f clusterObjects, domain string) ecp.Endpoints {
 	return out
 }
 
-// access returns the Service that MQTT clients come in through; nil if there is
-// none.
+// access returns the Service for MQTT clients, or nil if there is none.
 func (f clusterObjects) access() *corev1.Service {
 	if f.workload == nil {
 		return nil
@@ -41,7 +40,7 @@ func (f clusterObjects) access() *corev1.Service {
 	return s
 }
 
-// balanced reports whether a load balancer has given a Service an address.
+// balanced reports whether a Service has the address of a load balancer.
 func balanced(s *corev1.Service) bool {
 	return slices.ContainsFunc(s.Status.LoadBalancer.Ingress, func(in corev1.LoadBalancerIngress) bool { return in.IP != "" || in.Hostname != "" })
 }
@@ -52,14 +51,14 @@ const (
 	addressEvery = 30 * time.Second
 )
 
-// addressCheck is what is known of an address that is missing.
+// addressCheck records what is known about an address that is missing.
 type addressCheck struct {
 	since, asked time.Time
 	event        string
 }
 
-// addressPending says why a load balancer has no address, in the words of what
-// should give one where it has any; "" = it has one, or there is none.
+// addressPending returns the reason why a load balancer has no address, with the newest
+// event about it. It returns an empty string if there is an address or no load balancer.
 func (p *Provisioner) addressPending(ctx context.Context, f clusterObjects) string {
 	s, now := f.access(), time.Now()
 	if s == nil || s.Spec.Type != corev1.ServiceTypeLoadBalancer || balanced(s) {
@@ -91,7 +90,7 @@ func (p *Provisioner) addressPending(ctx context.Context, f clusterObjects) stri
 	return out + ", and no event says why; see that a controller for it runs"
 }
 
-// newestEvent returns the newest event about an object; notes are sorted so.
+// newestEvent returns the newest event about an object. The newest notes come first.
 func newestEvent(notes []corev1.Event, kind, name string) string {
 	i := slices.IndexFunc(notes, func(e corev1.Event) bool { return e.InvolvedObject.Kind == kind && e.InvolvedObject.Name == name })
 	if i < 0 {
@@ -109,7 +108,7 @@ func protocolOf(port string) (ecp.Protocol, bool) {
 	return "", false
 }
 
-// external gives the addresses of one port outside Kubernetes.
+// external returns the addresses of one port outside Kubernetes.
 func external(s *corev1.Service, p corev1.ServicePort, protocol ecp.Protocol) []ecp.ExternalEndpoint {
 	var out []ecp.ExternalEndpoint
 	switch s.Spec.Type {

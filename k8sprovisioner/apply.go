@@ -200,7 +200,7 @@ func (p *Provisioner) createOnce(ctx context.Context, f *clusterObjects, in *inp
 func (p *Provisioner) createNamespace(ctx context.Context, f *clusterObjects, o object) error {
 	made, err := p.create(ctx, o.stamped(f.permit.epochStamp(), nil))
 	if apierrors.IsAlreadyExists(err) {
-		return conflict("create namespace", fmt.Sprintf("a namespace %s appeared meanwhile; it is looked at again", f.id), err)
+		return conflict("create namespace", fmt.Sprintf("a namespace %s has been created meanwhile; it is tried again", f.id), err)
 	}
 	if err != nil {
 		return err
@@ -268,7 +268,7 @@ func (p *Provisioner) reread(ctx context.Context, f clusterObjects, o object) er
 		return err
 	}
 	if now == nil {
-		return conflict("write "+o.String(), "it has gone meanwhile; it is looked at again", nil)
+		return conflict("write "+o.String(), "it has been deleted meanwhile; it is tried again", nil)
 	}
 	p.writes.put(o.kind, now)
 	return nil

@@ -21,8 +21,8 @@ const (
 
 func uid(s string) types.UID { return types.UID(s) }
 
-// authSecret makes the Secret of a new cluster with fresh random values. It is
-// created once; nothing of it is kept here.
+// authSecret returns the Secret of a new cluster with random values. It is created once,
+// and the process does not keep the values.
 func authSecret(id ecp.ID) *corev1.Secret {
 	key, secret := randomWord(16), randomWord(48)
 	return &corev1.Secret{
@@ -40,9 +40,9 @@ const (
 	digits  = "23456789"
 )
 
-// randomWord draws n random letters and digits: at least 5.8 bits each. It begins
-// with a letter, so that HOCON and Erlang take it for nothing but a word, and
-// ends with a digit, since EMQX wants two kinds of characters in a password.
+// randomWord returns n random letters and digits, of at least 5.8 bits each. It begins
+// with a letter, so that HOCON and Erlang read it as a plain word, and ends with a digit,
+// since EMQX wants two kinds of characters in a password.
 func randomWord(n int) string {
 	b := make([]byte, n)
 	b[0] = randomCharacter(letters)
@@ -53,7 +53,7 @@ func randomWord(n int) string {
 	return string(b)
 }
 
-// randomCharacter takes one character, each as likely as any other.
+// randomCharacter returns one of the characters, all with the same probability.
 func randomCharacter(from string) byte {
 	limit := 256 - 256%len(from)
 	for {

@@ -10,9 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// listKeys names the lists that are merged by a key: somebody else's elements
-// in them are no difference, since a server-side apply leaves them. Every
-// other list is compared as a whole. Paths are from the object's kind.
+// listKeys names the lists that are merged by keys. Elements of other writers are not a
+// difference in them, since server-side apply keeps them. Every other list is compared
+// as a whole. Paths begin with the object's kind.
 var listKeys = map[string][]string{
 	"ConfigMap.metadata.ownerReferences":                       {"uid"},
 	"Service.spec.ports":                                       {"port", "protocol"},
@@ -25,17 +25,15 @@ var listKeys = map[string][]string{
 	"StatefulSet.spec.template.spec.imagePullSecrets":          {"name"},
 }
 
-// completedLists names the lists that the API server goes on with where we have said
-// how they begin.
+// completedLists names the lists to which the API server appends elements.
 var completedLists = map[string]bool{"Service.spec.ipFamilies": true}
 
 // quantities are the maps whose values are quantities, by the map's own name.
 var quantities = map[string]bool{"requests": true, "limits": true}
 
-// differences lists where live does not have what want has; what live has
-// beside it does not count. Each line is a path and the live value, for
-// comparing with an earlier result: a value may be a secret, so it is never
-// shown to anybody. Order is fixed.
+// differences returns where live differs from the fields of want. Other fields of live do
+// not count. Each line is a path and the live value, for comparison with an earlier
+// result. It must not be shown, since a value may be a secret. The order is fixed.
 func differences(want object, live map[string]any) []string {
 	var out []string
 	compare(want.kind, want.body, live, &out)
@@ -81,7 +79,7 @@ func compareLists(path string, want []any, live any, out *[]string) {
 	}
 }
 
-// find gives the element of list with the same keys as w; nil if none has.
+// find returns the element of list with the same keys as w, or nil if there is none.
 func find(list []any, w any, keys []string) any {
 	i := slices.IndexFunc(list, func(e any) bool {
 		return !slices.ContainsFunc(keys, func(k string) bool { return !reflect.DeepEqual(field(e, k), field(w, k)) })
@@ -97,8 +95,8 @@ func field(element any, key string) any {
 	return m[key]
 }
 
-// sameQuantity says whether two texts in a map of quantities are the same
-// amount, such as "1" and "1000m".
+// sameQuantity reports whether two texts in a map of quantities are the same amount, such
+// as "1" and "1000m".
 func sameQuantity(path string, want, live any) bool {
 	parts := strings.Split(path, ".")
 	if len(parts) < 2 || !quantities[parts[len(parts)-2]] {

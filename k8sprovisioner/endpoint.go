@@ -26,7 +26,7 @@ type authKeys struct {
 // authKeysLife is how long an API key is used before the Secret is read again.
 const authKeysLife = 15 * time.Minute
 
-// Endpoint gives the way to a node's management API; see [ecp.Accessor].
+// Endpoint implements [ecp.Accessor]. It returns how to reach a node's management API.
 func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
 	op := "reach " + string(id)
 	f, err := p.objectsOf(ctx, id, op)
@@ -38,7 +38,7 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 	}
 	pod := p.podOf(f, node)
 	if pod == nil {
-		return ecp.Endpoint{}, unavailable(op, fmt.Sprintf("no pod with an address is node %q; empty = any that is ready", node))
+		return ecp.Endpoint{}, unavailable(op, fmt.Sprintf("no pod with an address is node %q", node))
 	}
 	credentials, err := p.credentials(ctx, f)
 	if err != nil {
@@ -56,7 +56,7 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 	return e, nil
 }
 
-// podOf finds the pod of an EMQX node; "" = the first that is ready.
+// podOf returns the pod of an EMQX node. An empty node means the first that is ready.
 func (p *Provisioner) podOf(f clusterObjects, node string) *corev1.Pod {
 	pods := f.pods()
 	for _, i := range slices.Sorted(maps.Keys(pods)) {
@@ -71,14 +71,14 @@ func (p *Provisioner) podOf(f clusterObjects, node string) *corev1.Pod {
 	return nil
 }
 
-// credentials reads the cluster's API key.
+// credentials returns the cluster's API key.
 func (p *Provisioner) credentials(ctx context.Context, f clusterObjects) (ecp.Credentials, error) {
 	l, err := p.authKeys(ctx, f)
 	return l.credentials, err
 }
 
-// Secrets gives the cookie, the API's secret and the dashboard's password; see
-// [ecp.SecretTeller].
+// Secrets implements [ecp.SecretTeller]. It returns the cookie, the API's secret and the
+// dashboard's password.
 func (p *Provisioner) Secrets(ctx context.Context, id ecp.ID) ([]ecp.Secret, error) {
 	op := "read the keys of " + string(id)
 	f, err := p.objectsOf(ctx, id, op)
@@ -112,8 +112,8 @@ func (p *Provisioner) authKeys(ctx context.Context, f clusterObjects) (authKeys,
 	return l, nil
 }
 
-// keepOpen shares one transport among endpoints: nobody who is given one
-// closes the connections of all.
+// keepOpen shares one transport among endpoints. It has no method to close the idle
+// connections, which would close those of all.
 type keepOpen struct{ t *http.Transport }
 
 // RoundTrip sends the request over the shared transport.

@@ -17,12 +17,11 @@ import (
 	"k8s.io/client-go/transport/spdy"
 )
 
-// forwardTimeout bounds how long a port-forward takes to stand.
+// forwardTimeout bounds how long it takes to open a port-forward.
 const forwardTimeout = 10 * time.Second
 
-// forwarded gives a transport whose every connection is a port-forward of its
-// own to the port of a pod that the request names. Connections are not kept:
-// nothing is left when a request ends.
+// forwarded returns a transport that opens a port-forward for each connection, to the
+// port of a pod that the request names. Connections are not kept after a request.
 func (p *Provisioner) forwarded(pod *corev1.Pod) http.RoundTripper {
 	return &http.Transport{
 		DisableKeepAlives: true, DisableCompression: true, ResponseHeaderTimeout: 10 * time.Second,
@@ -76,7 +75,7 @@ func (p *Provisioner) forward(ctx context.Context, pod *corev1.Pod, port int) (*
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-timer.C:
-		err = fmt.Errorf("it does not stand after %v", forwardTimeout)
+		err = fmt.Errorf("it is not open after %v", forwardTimeout)
 	}
 	go func() {
 		if o := <-done; o.err == nil {
@@ -107,8 +106,8 @@ func openStream(dialer httpstream.Dialer, port int) (*forwardedConn, error) {
 	return nil, err
 }
 
-// forwardedConn is one port-forward as a connection. Deadlines are not kept:
-// whoever waits closes it instead, as net/http does.
+// forwardedConn is one port-forward as a connection. It ignores deadlines: the caller
+// closes it instead, as net/http does.
 type forwardedConn struct {
 	httpstream.Stream // data
 	conn              httpstream.Connection
@@ -117,8 +116,7 @@ type forwardedConn struct {
 	once              sync.Once
 }
 
-// The error stream: how much is read of it, and how long it may end after the
-// data.
+// The error stream: how much of it is read, and how long after the data it may end.
 const (
 	mostRefusal     = 4 << 10
 	refusalPatience = time.Second
@@ -126,19 +124,19 @@ const (
 
 func newForwardedConn(conn httpstream.Connection, data, refusals httpstream.Stream) *forwardedConn {
 	c := &forwardedConn{Stream: data, conn: conn, refused: make(chan struct{})}
-	_ = refusals.Close() // our half: we send no errors
+	_ = refusals.Close() // our half, since we send no errors
 	go func() {
 		defer close(c.refused)
 		b, _ := io.ReadAll(io.LimitReader(refusals, mostRefusal))
 		c.why = strings.TrimSpace(string(b))
 		if c.why != "" {
-			_ = data.Reset() // nothing will come: let the reader know
+			_ = data.Reset() // no data will come: this ends the reader
 		}
 	}()
 	return c
 }
 
-// Read reads from the pod; where the far side refused, the error says why.
+// Read reads from the pod. If the other side has refused, the error has the reason.
 func (c *forwardedConn) Read(b []byte) (int, error) {
 	n, err := c.Stream.Read(b)
 	if err == nil || n > 0 {
@@ -156,7 +154,7 @@ func (c *forwardedConn) Read(b []byte) (int, error) {
 	return 0, err
 }
 
-// Close ends the port-forward and waits for its reader.
+// Close ends the port-forward and waits for the goroutine that reads errors.
 func (c *forwardedConn) Close() error {
 	var err error
 	c.once.Do(func() {

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// bare are the words that EMQX's HOCON reads as what they look like. Whatever
-// else is not quoted may stop the boot (1.2.3.4, 1e5, include), or be read as
-// something else (007).
+// bare matches the values that EMQX's HOCON reads without quotes as they are. Other values
+// without quotes may stop the boot (1.2.3.4, 1e5, include), or be read as something else
+// (007).
 var bare = regexp.MustCompile(`^(-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false)$`)
 
 // isBare reports whether a text may stand without quotes. EMQX's scanner fails on a
@@ -49,9 +49,9 @@ var hoconEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `
 
 func quote(text string) string { return `"` + hoconEscapes.Replace(text) + `"` }
 
-// hoconBreak is what stands after each part of an array or object. EMQX's
-// scanner takes the longest text it can: one that ends with a backslash is read
-// together with the next one on its line.
+// hoconBreak returns what separates the parts of an array or object. EMQX's scanner takes
+// the longest text it can: a text that ends with a backslash is read together with the
+// next one on its line.
 func hoconBreak(tree any) string {
 	b, err := json.Marshal(tree)
 	if err == nil && !strings.Contains(string(b), `\\`) {

@@ -14,8 +14,8 @@ import (
 
 var _ ecp.Identified = (*Provisioner)(nil)
 
-// Identity is the uid of the namespace kube-system: every Kubernetes cluster has
-// one, and no two have the same; see [ecp.Identified].
+// Identity implements [ecp.Identified]. It returns the UID of the namespace kube-system,
+// which every Kubernetes cluster has, and which is unique.
 func (p *Provisioner) Identity(ctx context.Context) (string, error) {
 	uid, err := kubeSystemUID(ctx, p.client)
 	if err == nil {
@@ -40,13 +40,13 @@ func kubeSystemUID(ctx context.Context, client kubernetes.Interface) (string, er
 	return string(n.UID), nil
 }
 
-// getKubeSystem is the right to tell this Kubernetes from another one.
+// getKubeSystem is the right to identify the Kubernetes cluster.
 var getKubeSystem = &right{"get namespaces", "to tell this Kubernetes from another one: of kube-system", func(p *Provisioner) *rest.Request {
 	return core(p.client).Get().Resource("namespaces").Name(metav1.NamespaceSystem)
 }}
 
-// sameKubernetes refuses a way that leads to another Kubernetes than the one in
-// use. Where that cannot be told, it is looked at again when it is in use.
+// sameKubernetes returns an error if a configuration leads to another Kubernetes cluster
+// than the one in use. If that is not known yet, it is checked again during use.
 func (p *Provisioner) sameKubernetes(ctx context.Context, next *rest.Config) error {
 	p.mu.Lock()
 	is := p.identity
@@ -62,7 +62,7 @@ func (p *Provisioner) sameKubernetes(ctx context.Context, next *rest.Config) err
 	defer cancel()
 	uid, err := kubeSystemUID(ctx, client)
 	if err != nil || uid == is {
-		return nil // what is wrong with it is said where it is used
+		return nil // its errors appear when it is used
 	}
 	return fmt.Errorf("it leads to another Kubernetes (%s) than the one in use (%s); the one in use stays, until the daemon is started again", uid, is)
 }

@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// The kinds of objects we watch; all but pods and claims are written, too. Of
-// those, some are deleted, and claims grow.
+// The kinds of objects that are watched. All but pods and claims are written by
+// server-side apply. Pods and claims are deleted, and claims grow.
 const (
 	kindNamespace   = "Namespace"
 	kindConfigMap   = "ConfigMap"
@@ -26,19 +26,19 @@ const (
 	kindClaim       = "PersistentVolumeClaim"
 )
 
-// What is neither listed nor watched is no row of kinds.
+// Kinds that are neither listed nor watched have no row in kinds.
 const (
 	kindSecret = "Secret"
 	kindClass  = "StorageClass"
 )
 
-// live is an object as the API server has it. It is shared: never changed.
+// live is an object as the API server has it. It is shared and must not be changed.
 type live interface {
 	metav1.Object
 	runtime.Object
 }
 
-// kindRow is how objects of one kind are written and watched.
+// kindRow tells how objects of one kind are written and watched.
 type kindRow struct {
 	resource string // in URLs
 	empty    func() live

@@ -10,10 +10,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-// ParseKubeconfig gives the way to an API server from a kubeconfig that came
-// over a network, by its current context. It has to hold everything itself: a
-// file or a program that it names would be one of the machine we run on, and is
-// refused. No error repeats what stands in it.
+// ParseKubeconfig returns the client configuration of the current context of a kubeconfig
+// that came over a network. The kubeconfig must contain everything itself: a file or a
+// program that it names would be one of this machine, and is refused. Errors do not
+// repeat its content.
 func ParseKubeconfig(text []byte) (*rest.Config, error) {
 	config, err := clientcmd.Load(text)
 	if err != nil { // its text may quote a secret
@@ -32,8 +32,7 @@ func ParseKubeconfig(text []byte) (*rest.Config, error) {
 	return c, nil
 }
 
-// selfContained refuses what leads to files and programs of this machine, in
-// any entry.
+// selfContained returns an error if any entry names a file or a program.
 func selfContained(c *api.Config) error {
 	for name, u := range c.AuthInfos {
 		for field, used := range map[string]bool{

@@ -20,24 +20,24 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Where the lease is. Every daemon on one Kubernetes has to look at the same
-// place, so that it is no setting.
+// Where the lease is. It is not configurable, since every daemon on one Kubernetes cluster
+// must use the same place.
 const (
 	leaseNamespace = "openecp-system"
-	leaseName      = "openecp" // where Config.Lease names none
+	leaseName      = "openecp" // the default of Config.Lease
 )
 
-// How the lease is looked after. The margin is how much earlier than anybody
-// else its holder believes it lost.
+// How the lease is kept. Its holder takes it for lost by the margin earlier than anybody
+// else.
 const (
 	leaseLife    = 15 * time.Second
 	leaseMargin  = 2 * time.Second
 	leaseRenew   = 5 * time.Second
-	leaseRetry   = 2 * time.Second // while somebody else holds it, and after a failure
+	leaseRetry   = 2 * time.Second // while another process holds it, and after a failure
 	leaseTimeout = 5 * time.Second // one request
 )
 
-// fence is this process's part in the lease of a target.
+// fence is the state of this process in the lease of a target.
 type fence struct {
 	incarnation, host string
 	dead              []string // incarnations of processes that are known to have ended
@@ -46,10 +46,10 @@ type fence struct {
 	mu         sync.Mutex
 	active     bool // guarded by mu, as all below; Hold is running
 	held       bool
-	lease      ecp.Lease // as last told, but for Held and Until
-	renewed    time.Time // when the request began that last renewed it: its life counts from there
-	foundEpoch int64     // the highest epoch of somebody else's that was found on an object
-	raiseEpoch bool      // renew at once, with an epoch above that
+	lease      ecp.Lease // without Held and Until
+	renewed    time.Time // when the request began that renewed it last: its life counts from there
+	foundEpoch int64     // the highest epoch of another process that was found on an object
+	raiseEpoch bool      // whether to renew at once with an epoch above that
 	wake       chan struct{}
 }
 
@@ -66,10 +66,10 @@ func newFence(c Config) *fence {
 	return f
 }
 
-// identity is what stands in the Lease as its holder, for people, too.
+// identity returns the holder for the Lease, which people read, too.
 func (f *fence) identity() string { return f.host + "_" + f.incarnation }
 
-// splitIdentity gives host and incarnation of a holder.
+// splitIdentity returns the host and the incarnation of a holder.
 func splitIdentity(identity string) (host, incarnation string) {
 	i := strings.LastIndexByte(identity, '_')
 	if i < 0 {
@@ -78,7 +78,7 @@ func splitIdentity(identity string) (host, incarnation string) {
 	return identity[:i], identity[i+1:]
 }
 
-// Lease says how this process stands to the lease of the target; see [ecp.Fencer].
+// Lease implements [ecp.Fencer]. It returns the state of the lease of the target.
 func (p *Provisioner) Lease() ecp.Lease {
 	p.fence.mu.Lock()
 	defer p.fence.mu.Unlock()
@@ -103,7 +103,7 @@ func (f *fence) leaseLocked() ecp.Lease {
 	return l
 }
 
-// untilLocked is when the holder has to stop if it hears nothing more.
+// untilLocked returns when the holder has to stop unless it renews the lease.
 func (f *fence) untilLocked() time.Time {
 	if !f.held {
 		return time.Time{}
@@ -111,22 +111,21 @@ func (f *fence) untilLocked() time.Time {
 	return f.renewed.Add(leaseLife - leaseMargin)
 }
 
-// heldLocked says whether the lease is held and its time is not over: by the
-// monotonic clock, and by the wall clock, which alone goes on while a machine
-// is suspended.
+// heldLocked reports whether the lease is held and has not expired, by the monotonic clock
+// and by the wall clock: only the latter goes on while a machine is suspended.
 func (f *fence) heldLocked() bool {
 	const life = leaseLife - leaseMargin
 	return f.held && !f.raiseEpoch && time.Since(f.renewed) < life && time.Now().Round(0).Sub(f.renewed.Round(0)) < life
 }
 
-// writePermit is the right to write for one call of the Provisioner.
+// writePermit allows one call of the Provisioner to write.
 type writePermit struct {
 	fence   *fence
-	epoch   int64 // 0 = nobody asked for a lease, or there is none
+	epoch   int64 // zero if there is no lease
 	release func()
 }
 
-// acquire lets a call write until its leave is called, or refuses it.
+// acquire returns the permit to write until release is called, or an error.
 func (f *fence) acquire(op string) (*writePermit, error) {
 	f.writing.RLock()
 	f.mu.Lock()
@@ -143,8 +142,8 @@ func (f *fence) acquire(op string) (*writePermit, error) {
 	return nil, unavailable(op, f.leaseLocked().Waiting())
 }
 
-// limitToLease gives one write a context that ends with the lease. It is asked right
-// before the write is sent: the process may have been stopped meanwhile.
+// limitToLease returns a context for one write, which ends with the lease. It is called
+// right before the write is sent, since the process may have been suspended before.
 func (f *fence) limitToLease(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -162,9 +161,9 @@ func (f *fence) limitToLease(ctx context.Context, limit time.Duration) (context.
 	return ctx, cancel, nil
 }
 
-// epochStamp is what objects carry of the lease under which they were last written:
-// HOLDER/SHARD/EPOCH. One lease is of the whole target so far. Epochs grow over
-// all shards: whoever makes a lease begins above what objects carry.
+// epochStamp returns the annotation with the lease under which an object is written:
+// HOLDER/SHARD/EPOCH. There is one lease for the whole target so far. Epochs grow over
+// all shards: a new lease begins above the epochs of all objects.
 func (p *writePermit) epochStamp() string {
 	if p == nil || p.epoch == 0 {
 		return ""
@@ -175,7 +174,8 @@ func (p *writePermit) epochStamp() string {
 // wholeTarget is the one shard there is.
 const wholeTarget = "all"
 
-// epochStampOf reads holder and epoch off an object; 0 = it has none.
+// epochStampOf returns the holder and the epoch of an object. The epoch is zero if it has
+// no annotation.
 func epochStampOf(o metav1.Object) (holder string, epoch int64) {
 	parts := strings.Split(o.GetAnnotations()[annotationEpoch], "/")
 	if len(parts) != 3 {
@@ -188,9 +188,9 @@ func epochStampOf(o metav1.Object) (holder string, epoch int64) {
 	return parts[0], n
 }
 
-// checkEpoch refuses to go on where an object was written under a later lease than
-// ours, or under one where we have none. Whoever still holds the lease then
-// raises its epoch: the Lease itself was made anew.
+// checkEpoch returns an error if an object was written under a later lease than ours, or
+// under a lease while we have none. If this process still holds the lease, it then raises
+// its epoch: the Lease was deleted and created again.
 func (p *writePermit) checkEpoch(op string, o metav1.Object) error {
 	if p == nil || o == nil {
 		return nil
@@ -213,8 +213,8 @@ func (p *writePermit) checkEpoch(op string, o metav1.Object) error {
 	return unavailable(op, fmt.Sprintf("it was written under a later lease (epoch %d, ours is %d); whether this daemon still holds the target is looked up first", epoch, p.epoch))
 }
 
-// Hold takes the lease of the target when nobody else has it, and keeps it until
-// ctx ends; see [ecp.Fencer].
+// Hold implements [ecp.Fencer]. It takes the lease of the target when no other process has
+// it, and keeps it until ctx ends.
 func (p *Provisioner) Hold(ctx context.Context, changed func()) error {
 	f := p.fence
 	f.mu.Lock()
@@ -243,28 +243,28 @@ func (p *Provisioner) Hold(ctx context.Context, changed func()) error {
 	return nil
 }
 
-// sameLease compares all but the times.
+// sameLease reports whether two leases are equal but for their times.
 func sameLease(a, b ecp.Lease) bool {
 	return a.Held == b.Held && a.Unfenced == b.Unfenced && a.Epoch == b.Epoch && a.Message == b.Message && a.Holder.Incarnation == b.Holder.Incarnation
 }
 
-// leaseKeeper looks after the Lease object.
+// leaseKeeper reads and writes the Lease object.
 type leaseKeeper struct {
 	p    *Provisioner
 	f    *fence
 	name string
 
-	seen   *coordinationv1.Lease // as last read or written; nil = it was not there
+	seen   *coordinationv1.Lease // as last read or written; nil if there was none
 	since  time.Time             // when it was first seen as it is
-	usable bool                  // it was held by us, or seen in the hands of somebody: it can be kept
+	usable bool                  // a process has held it, so that Leases can be used here
 }
 
-// renew reads the Lease, or renews it, and takes it where it may. It says
-// whether that went well.
+// renew reads or renews the Lease, and takes it if it may. It reports whether that
+// succeeded.
 func (k *leaseKeeper) renew(ctx context.Context) bool {
 	err := k.tryRenew(ctx)
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) && k.seen != nil {
-		k.seen = nil // somebody was faster, or it has gone: look, and decide anew
+		k.seen = nil // another process was faster, or it was deleted: read it again
 		err = k.tryRenew(ctx)
 	}
 	if err == nil || ctx.Err() != nil {
@@ -303,9 +303,9 @@ func (k *leaseKeeper) tryRenew(ctx context.Context) error {
 
 func (k *leaseKeeper) isOwn(l *coordinationv1.Lease) bool { return identityOf(l) == k.f.identity() }
 
-// isFree says whether nobody holds the Lease any more: it was given free, its
-// holder is known to have ended, or it has not changed for its life while we
-// looked on. Its own times are of another clock and do not count.
+// isFree reports whether the Lease has no holder any more: it was released, its holder is
+// known to have ended, or it has not changed for its whole life while this process
+// watched it. The times in it do not count, since they are of another clock.
 func (k *leaseKeeper) isFree(l *coordinationv1.Lease) bool {
 	_, incarnation := splitIdentity(identityOf(l))
 	life := leaseLife
@@ -334,7 +334,7 @@ func (k *leaseKeeper) read(ctx context.Context) error {
 	return nil
 }
 
-// acquire makes, takes or renews the Lease.
+// acquire creates, takes or renews the Lease.
 func (k *leaseKeeper) acquire(ctx context.Context, old *coordinationv1.Lease) error {
 	f := k.f
 	f.mu.Lock()
@@ -366,8 +366,8 @@ func (k *leaseKeeper) acquire(ctx context.Context, old *coordinationv1.Lease) er
 	return nil
 }
 
-// nextLease is the Lease as we want it. Whoever renews it keeps its epoch, unless
-// objects carry a higher one; whoever takes it raises it.
+// nextLease returns the Lease to write. Renewing keeps the epoch, unless objects carry a
+// higher one; taking it from another process raises the epoch.
 func (k *leaseKeeper) nextLease(old *coordinationv1.Lease, above int64, now time.Time) *coordinationv1.Lease {
 	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: k.name, Namespace: leaseNamespace}}
 	var epoch int64
@@ -395,7 +395,7 @@ func (k *leaseKeeper) nextLease(old *coordinationv1.Lease, above int64, now time
 	return l
 }
 
-// makeNamespace makes the namespace of the Lease, where rights.yaml has not.
+// makeNamespace creates the namespace of the Lease, which rights.yaml contains, too.
 func (k *leaseKeeper) makeNamespace(ctx context.Context) error {
 	_, err := k.p.client.CoreV1().Namespaces().Create(ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: leaseNamespace}}, metav1.CreateOptions{FieldManager: fieldManager})

@@ -8,8 +8,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Clusters lists the namespaces with our label, whoever asked for them; see
-// [ecp.ClusterLister]. It reads what the watches have brought.
+// Clusters implements [ecp.ClusterLister]. It returns all namespaces with our label, from
+// the informers.
 func (p *Provisioner) Clusters(ctx context.Context) ([]ecp.FoundCluster, error) {
 	s, err := p.watch.current(ctx, "list clusters")
 	if err != nil {

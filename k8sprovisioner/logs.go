@@ -12,8 +12,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Logs gives what the container emqx of a node's pod has written since it last
-// began, as the pod's machine keeps it; see [ecp.LogReader].
+// Logs implements [ecp.LogReader]. It returns what the container emqx of a node's pod has
+// written since it was started last, as far as the pod's machine keeps it.
 func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.LogOptions) (io.ReadCloser, error) {
 	op := "read log of " + node
 	f, err := p.objectsOf(ctx, id, op)
@@ -29,13 +29,13 @@ func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.Lo
 	}
 	body, err := core(p.client).Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("log").
 		VersionedParams(logOptions(o), scheme.ParameterCodec).Stream(ctx)
-	if err = failure(op, err); ecp.CodeOf(err) == ecp.CodeInvalid { // so a container is answered for that has not begun yet
+	if err = failure(op, err); ecp.CodeOf(err) == ecp.CodeInvalid { // the answer for a container that has not started yet
 		return nil, unavailable(op, ecp.MessageOf(err))
 	}
 	return body, err
 }
 
-// logOptions is what the API server is asked for. It takes whole seconds.
+// logOptions returns the options for the API server, which takes whole seconds.
 func logOptions(o ecp.LogOptions) *corev1.PodLogOptions {
 	out := &corev1.PodLogOptions{Container: container, Follow: o.Follow, Timestamps: true}
 	if !o.Since.IsZero() {
@@ -48,7 +48,7 @@ func logOptions(o ecp.LogOptions) *corev1.PodLogOptions {
 	return out
 }
 
-// podNamed finds the pod of an EMQX node, whatever state it is in.
+// podNamed returns the pod of an EMQX node in any state, or nil if there is none.
 func (p *Provisioner) podNamed(f clusterObjects, node string) *corev1.Pod {
 	if f.namespace == nil || f.foreign != "" {
 		return nil
@@ -61,8 +61,8 @@ func (p *Provisioner) podNamed(f clusterObjects, node string) *corev1.Pod {
 	return nil
 }
 
-// unstarted says why there cannot be a log: no process has ever begun in the
-// pod. "" = there may be one.
+// unstarted returns the reason why there is no log: no process was ever started in the
+// pod. It returns an empty string if there may be a log.
 func unstarted(pod *corev1.Pod) string {
 	for _, c := range pod.Status.ContainerStatuses {
 		if c.Name != container {

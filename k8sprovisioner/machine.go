@@ -13,25 +13,24 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// A machine that dies takes its pods' voices with it: Kubernetes goes on
-// showing them, deleted after five minutes and never gone, since nobody is left
-// to say that their processes have ended. Only a person knows whether the
-// machine is off or merely cut off; they say so to Kubernetes by the taint
-// out-of-service, or by removing the Node.
+// The pods of a dead machine stay in Kubernetes: they are marked as deleted after five
+// minutes, and never go, since no kubelet reports that their processes have ended. Only
+// a person knows whether the machine is off or merely cut off. They tell Kubernetes by
+// the taint out-of-service, or by deleting the Node.
 const (
-	machineCheckAfter = 10 * time.Second // over which a pod that goes, or is not ready, is not looked into
-	machineCheckEvery = 10 * time.Second // between two questions about one machine
+	machineCheckAfter = 10 * time.Second // before which the machine of a pod that does not end, or is not ready, is not checked
+	machineCheckEvery = 10 * time.Second // between two checks of one machine
 )
 
 // machine is what is known of a Kubernetes node.
 type machine struct {
 	checkedAt time.Time
 	state     ecp.MachineState
-	reason    string // for people; "" = nothing is wrong with it
+	reason    string // for people; empty if nothing is wrong with it
 }
 
-// observeMachines says of nodes whose pods do not end, or are not ready without
-// a reason of their own, what their machines have to do with it.
+// observeMachines adds the states of machines to nodes whose pods do not end, or are not
+// ready without a reason of their own.
 func (p *Provisioner) observeMachines(ctx context.Context, f clusterObjects, o *ecp.Observation, now time.Time) {
 	pods := f.pods()
 	for i := range o.Nodes {
@@ -51,14 +50,14 @@ func (p *Provisioner) observeMachines(ctx context.Context, f clusterObjects, o *
 	}
 }
 
-// pastGrace reports whether a pod should have gone by now. Its deletion time is
-// when its grace ends.
+// pastGrace reports whether a pod should have ended by now. Its deletion time is the end
+// of its grace period.
 func pastGrace(pod *corev1.Pod, now time.Time) bool {
 	return pod.DeletionTimestamp != nil && now.Sub(pod.DeletionTimestamp.Time) > machineCheckAfter
 }
 
-// lostContact reports whether a pod is not ready although its container was
-// when the kubelet last spoke: it is then not the kubelet that says so.
+// lostContact reports whether a pod is not ready although its container was ready in the
+// kubelet's last report, so that it was not the kubelet that changed it.
 func lostContact(pod *corev1.Pod, now time.Time) bool {
 	c, r := statusOf(pod), condition(pod, corev1.PodReady)
 	return c != nil && c.Ready && r != nil && r.Status != corev1.ConditionTrue && now.Sub(r.LastTransitionTime.Time) > machineCheckAfter
@@ -71,7 +70,8 @@ func deletionObstacle(pod *corev1.Pod) string {
 	return "it is held by the finalizers " + strings.Join(pod.Finalizers, ", ")
 }
 
-// machine looks a Kubernetes node up, once in a while for all clusters.
+// machine returns the state of a Kubernetes node, which is read once in a while for all
+// clusters.
 func (p *Provisioner) machine(ctx context.Context, name string, now time.Time) machine {
 	if p.rights.lacks(getNodes) {
 		return machine{}
@@ -98,8 +98,8 @@ func (p *Provisioner) machine(ctx context.Context, name string, now time.Time) m
 	return m
 }
 
-// machineOf says what a Kubernetes node tells of its machine; nil = there is no
-// such node.
+// machineOf returns the state of the machine of a Kubernetes node, which is nil if it does
+// not exist.
 func machineOf(name string, node *corev1.Node) machine {
 	if node == nil {
 		return machine{state: ecp.MachineGone, reason: fmt.Sprintf("its machine %s has been removed from Kubernetes", name)}

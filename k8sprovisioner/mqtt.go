@@ -9,7 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// DialMQTT connects to the plain listener of a node; see [ecp.ClientDialer].
+// DialMQTT implements [ecp.ClientDialer]. It connects to the plain listener of a node.
 func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net.Conn, error) {
 	op := "reach " + string(id)
 	f, err := p.objectsOf(ctx, id, op)
@@ -34,8 +34,8 @@ func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net
 	return forwardedClient{c}, nil
 }
 
-// forwardedClient is a connection through others: where it ends, any of them may have
-// ended it, and that says nothing of the node.
+// forwardedClient is a connection through other machines. Any of them may have ended it,
+// so that its end does not mean that the node has failed.
 type forwardedClient struct{ net.Conn }
 
 // Read reads from the node.

@@ -19,7 +19,7 @@ const (
 	annotationRender     = "openecp.io/render-version" // on the StatefulSet
 	annotationVolumes    = "openecp.io/volumes"        // on a stopped StatefulSet: ordinals below it have claims
 	annotationRestarts   = "openecp.io/restarts"       // on the pod template: how often all nodes were asked to be replaced
-	annotationLicense    = "openecp.io/license-hash"   // on the ConfigMap: keyed hash of the licence Secret
+	annotationLicense    = "openecp.io/license-hash"   // on the ConfigMap: keyed hash of the license Secret
 	annotationPull       = "openecp.io/pull-hash"      // on the ConfigMap: keyed hash of the pull Secret
 	annotationSettings   = "openecp.io/settings-hash"  // on the ConfigMap: keyed hash of the settings Secret
 	annotationEpoch      = "openecp.io/epoch"          // HOLDER/SHARD/EPOCH of the lease under which the object was last written; on all but pods
@@ -36,7 +36,7 @@ const (
 	claim     = "data"
 )
 
-// names gives the names of a cluster's objects.
+// names has a method for the name of each object of a cluster.
 type names struct {
 	id    ecp.ID
 	major major
@@ -55,12 +55,12 @@ func (n names) claimOf(i int) string { return claim + "-" + n.pod(i) }
 func authName(id ecp.ID) string   { return string(id) + "-auth" }
 func configName(id ecp.ID) string { return string(id) + "-config" }
 
-// domain is the DNS name under which every pod has a name of its own.
+// domain returns the DNS name below which every pod has a name of its own.
 func (n names) domain(clusterDomain string) string {
 	return n.headless() + "." + n.namespace() + ".svc." + clusterDomain
 }
 
-// node is the EMQX node name of a pod. Nothing else knows how it is made up.
+// node returns the EMQX node name of a pod. The form is known here only.
 func (n names) node(pod, clusterDomain string) string {
 	return nodeUser + "@" + pod + "." + n.domain(clusterDomain)
 }
@@ -68,8 +68,8 @@ func (n names) node(pod, clusterDomain string) string {
 // nodeUser is the part of an EMQX node name before the "@".
 const nodeUser = "emqx"
 
-// ordinal reads the number at the end of a pod's or claim's name; -1 if there
-// is none.
+// ordinal returns the number at the end of a pod's or a claim's name, or -1 if there is
+// none.
 func ordinal(name string) int {
 	i := strings.LastIndexByte(name, '-')
 	n, err := strconv.Atoi(name[i+1:])
@@ -79,10 +79,10 @@ func ordinal(name string) int {
 	return n
 }
 
-// selector is what tells a cluster's pods from all others; it never changes.
+// selector returns the label that selects a cluster's pods. It never changes.
 func selector(id ecp.ID) map[string]string { return map[string]string{labelCluster: string(id)} }
 
-// labels are those of every object.
+// labels returns the labels of every object.
 func labels(id ecp.ID) map[string]string {
 	l := selector(id)
 	maps.Copy(l, map[string]string{

@@ -10,21 +10,20 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// A cluster keeps the network that it was made with: EMQX stores the names of its
-// nodes, which hold the domain, and nodes that talk in different families cannot
-// find each other. The namespace says what that was, since it lives as long as the
-// data does. Of the domain and the family the StatefulSet has the last word: that is
-// what EMQX was started with.
+// A cluster keeps the network that it was created with: EMQX stores the names of its
+// nodes, which contain the domain, and nodes of different IP families cannot find each
+// other. The namespace records the network, since it lives as long as the data. The
+// domain and the family of the StatefulSet override it: EMQX was started with those.
 
-// Variables that say what a cluster was made with.
+// Variables with the network that a cluster was created with.
 const (
 	envDNSName   = "EMQX_CLUSTER__DNS__NAME"
 	envProtoDist = "EMQX_CLUSTER__PROTO_DIST"
 	distOverIPv6 = "inet6_tcp"
 )
 
-// network returns what a cluster was made with; of one that is not there yet, what
-// the target makes clusters with.
+// network returns the network that a cluster was created with, or that of the target if
+// the cluster does not exist yet.
 func (f clusterObjects) network(target ecp.TargetNetwork) ecp.TargetNetwork {
 	if f.namespace == nil {
 		return target
@@ -49,16 +48,16 @@ func (f clusterObjects) network(target ecp.TargetNetwork) ecp.TargetNetwork {
 	return n
 }
 
-// network returns what a cluster was made with.
+// network returns the network of a cluster.
 func (p *Provisioner) network(f clusterObjects) ecp.TargetNetwork { return f.network(p.cfg.Network) }
 
-// Network returns what clusters are made with; see [ecp.NetworkTeller].
+// Network implements [ecp.NetworkTeller]. It returns the network of new clusters.
 func (p *Provisioner) Network() ecp.TargetNetwork { return p.cfg.Network }
 
 var _ ecp.NetworkTeller = (*Provisioner)(nil)
 
-// networkOf reads off a StatefulSet what its nodes are named and talk in; domain
-// "" = it does not say.
+// networkOf returns the DNS domain and the IP family of a StatefulSet's nodes. The domain
+// is empty if it is not known.
 func networkOf(w *appsv1.StatefulSet) (domain string, family ecp.IPFamily) {
 	if w == nil {
 		return "", ""
@@ -79,8 +78,8 @@ func networkOf(w *appsv1.StatefulSet) (domain string, family ecp.IPFamily) {
 	return domain, family
 }
 
-// networkAnnotations are the namespace's annotations that say what a cluster was made
-// with. One of the first rendering has none where there is nothing but defaults.
+// networkAnnotations returns the namespace's annotations with the network of the cluster.
+// In the first rendering there are none for the defaults.
 func networkAnnotations(in input) map[string]string {
 	n := in.network
 	if !in.since(2) && n == (ecp.TargetNetwork{}).WithDefaults() {
@@ -108,7 +107,7 @@ func (in input) anyAddress() string {
 	return "0.0.0.0"
 }
 
-// checkFamily refuses a version whose nodes could never reach one another.
+// checkFamily returns an error for a version whose nodes could never reach each other.
 func (in input) checkFamily() error {
 	if in.major.number == 4 && in.network.IPFamily == ecp.IPv6 {
 		return invalid("image.version", "is %s; EMQX 4 reaches its other nodes over IPv4 only, and nodes on this target talk over IPv6", in.Image.Version)
@@ -131,8 +130,8 @@ func families5(in input) (out []env) {
 	return out
 }
 
-// families4 are those by which EMQX 4.4 listens on IPv6. Its nodes talk over IPv4:
-// see mayTalk.
+// families4 are those by which EMQX 4.4 listens on IPv6. Its nodes talk over IPv4, as
+// checkFamily ensures.
 func families4(in input) []env {
 	if !in.bothFamilies() {
 		return nil
@@ -143,7 +142,7 @@ func families4(in input) []env {
 	}
 }
 
-// inFamily puts a Service in the family that nodes talk in.
+// inFamily sets the IP family of a Service to that of the nodes.
 func inFamily(s *corev1ac.ServiceSpecApplyConfiguration, in input) {
 	if f := in.network.IPFamily; f != "" {
 		s.WithIPFamilyPolicy(corev1.IPFamilyPolicySingleStack).WithIPFamilies(corev1.IPFamily(f))
@@ -163,7 +162,7 @@ func inFamilies(s *corev1ac.ServiceSpecApplyConfiguration, in input, name string
 	}
 }
 
-// otherFamily returns the one that is not f; of none there is none.
+// otherFamily returns the family that is not f, or none if f is empty.
 func otherFamily(f ecp.IPFamily) corev1.IPFamily {
 	switch f {
 	case ecp.IPv4:

@@ -14,16 +14,15 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// networkFacts is what Kubernetes says of its own network, as far as it does.
+// networkFacts is what is known about the network of Kubernetes.
 type networkFacts struct {
 	mu      sync.Mutex
 	family  ecp.IPFamily // guarded by mu; of the API server's own Service, which is that of Services that ask for none; "" = not known
 	domains []string     // guarded by mu; that CoreDNS answers for; empty = not known
 }
 
-// checkNetwork reads what Kubernetes tells of its network, once: the Service of the
-// API server, and what CoreDNS is configured for. What is not there, or may not be
-// read, is not known, and nothing is said of it.
+// checkNetwork reads the Service of the API server and the configuration of CoreDNS, once.
+// There are no warnings about what does not exist or may not be read.
 func (p *Provisioner) checkNetwork(ctx context.Context) {
 	var family ecp.IPFamily
 	var domains []string
@@ -62,8 +61,8 @@ func domainsIn(corefile string) (out []string) {
 	return out
 }
 
-// networkWarnings says where Kubernetes' network, or that of clusters, is another one
-// than is configured.
+// networkWarnings returns how the network of Kubernetes, or of clusters, differs from the
+// configuration.
 func (p *Provisioner) networkWarnings() (out []string) {
 	n := p.cfg.Network
 	p.networkFacts.mu.Lock()
@@ -81,7 +80,8 @@ func (p *Provisioner) networkWarnings() (out []string) {
 	return append(out, p.divergingClusters()...)
 }
 
-// divergingClusters says how many clusters keep another network than is configured.
+// divergingClusters returns how many clusters have another network than the configured
+// one, which they keep.
 func (p *Provisioner) divergingClusters() (out []string) {
 	p.watch.mu.Lock()
 	s := p.watch.informers

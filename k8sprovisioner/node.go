@@ -37,7 +37,7 @@ func node(i int, pod *corev1.Pod, id ecp.ID, domain string) ecp.NodeObservation 
 	return n
 }
 
-// ready says that a pod passes its readiness probe and is not going.
+// ready reports whether a pod passes its readiness probe and is not being deleted.
 func ready(pod *corev1.Pod) bool {
 	c := condition(pod, corev1.PodReady)
 	return pod.DeletionTimestamp == nil && c != nil && c.Status == corev1.ConditionTrue

@@ -11,7 +11,7 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
-// object is one rendered object: exactly the fields that are ours, as they
+// object is one rendered object. It has exactly the fields that this package owns, as they
 // are sent in a server-side apply.
 type object struct {
 	kind string // e.g. "StatefulSet"
@@ -19,10 +19,10 @@ type object struct {
 	body map[string]any // numbers are int64, as in a decoded live object
 }
 
-// String names the object for people.
+// String returns the kind and the name, for people.
 func (o object) String() string { return o.kind + " " + o.name }
 
-// json gives the body to send; maps are encoded in order of their keys.
+// json returns the body to send. Maps are encoded in order of their keys.
 func (o object) json() []byte {
 	b, err := json.Marshal(o.body)
 	if err != nil {
@@ -31,7 +31,7 @@ func (o object) json() []byte {
 	return b
 }
 
-// hash gives the fingerprint the object carries as an annotation.
+// hash returns the hash that the object has as an annotation.
 func (o object) hash() string {
 	h, _ := o.metadata()["annotations"].(map[string]any)[annotationHash].(string)
 	return h
@@ -42,9 +42,9 @@ func (o object) metadata() map[string]any {
 	return m
 }
 
-// newObject turns an apply configuration into an object and puts the hash of
-// all its fields on it: a field that is no longer rendered changes the hash,
-// is written again, and so is taken away by the API server.
+// newObject turns an apply configuration into an object with the hash of all its fields.
+// A field that is no longer rendered changes the hash, so that the object is written
+// again, and the API server removes the field.
 func newObject(kind, name string, applyConfiguration any) (object, error) {
 	o, err := decoded(kind, name, applyConfiguration)
 	if err != nil {
@@ -68,7 +68,7 @@ func decoded(kind, name string, applyConfiguration any) (object, error) {
 	return o, nil
 }
 
-// setHash puts the hash of the object on it.
+// setHash sets the annotation with the hash.
 func (o object) setHash(hash []byte) {
 	annotations, ok := o.metadata()["annotations"].(map[string]any)
 	if !ok {
@@ -78,9 +78,9 @@ func (o object) setHash(hash []byte) {
 	annotations[annotationHash] = hex.EncodeToString(hash)
 }
 
-// stamped is the object as it is sent: with the lease it is written under, "" =
-// none, and only to the very object that was seen, in the version that was seen,
-// nil = none was. Neither is part of what is compared.
+// stamped returns the object to send. It has the stamp of the lease, unless that is empty,
+// and the UID and version of the object that was seen, unless that is nil. Neither is
+// part of what is compared.
 func (o object) stamped(stamp string, seen metav1.Object) object {
 	if stamp == "" && seen == nil {
 		return o

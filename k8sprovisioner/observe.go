@@ -13,9 +13,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Observe says what is there of a cluster; see [ecp.Provisioner]. It reads
-// what the watches have brought, and asks the API server only where something
-// is missing.
+// Observe implements [ecp.Provisioner]. It reads the informers, and asks the API server
+// only if something is missing there.
 func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, error) {
 	none := ecp.Observation{Replicas: -1}
 	f, err := p.objectsOf(ctx, id, "observe cluster "+string(id))
@@ -48,8 +47,8 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 	return o, nil
 }
 
-// drift names the objects that the next Apply would write or remove, and those
-// that somebody else keeps changing.
+// drift returns the objects that the next Apply would write or delete, and those that
+// another writer keeps changing.
 func (p *Provisioner) drift(f clusterObjects) ([]string, []ecp.Contest) {
 	var rendered []object
 	var want resource.Quantity
@@ -67,8 +66,8 @@ func (p *Provisioner) drift(f clusterObjects) ([]string, []ecp.Contest) {
 	return append(out, p.unusedSecrets(f)...), p.activeContests(f.id, rendered)
 }
 
-// converged says that Kubernetes has taken up the newest StatefulSet, and that
-// every pod it asks for is of the newest revision and ready.
+// converged reports whether the controller has seen the newest StatefulSet, and every pod
+// of it exists, is ready, and has the newest revision.
 func converged(f clusterObjects) bool {
 	if !f.controllerCaughtUp() {
 		return false
@@ -97,8 +96,7 @@ func (p *Provisioner) nodes(f clusterObjects) []ecp.NodeObservation {
 	return out
 }
 
-// volumes describes the claims by ordinal, and keeps in mind those that hold
-// data.
+// volumes describes the claims by ordinal, and remembers those that contain data.
 func (p *Provisioner) volumes(f clusterObjects) []ecp.VolumeObservation {
 	claims, mayAsk := f.claims(), !p.rights.lacks(patchClaims)
 	out := make([]ecp.VolumeObservation, 0, len(claims))

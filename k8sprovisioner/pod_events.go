@@ -15,27 +15,25 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// What stands in the way of a pod is not in the pod where there is none: the
-// controllers tell it in events. Events are asked for only while a pod is
-// missing or does not come up, so that a fleet that runs costs nothing.
+// If a pod cannot be created, the reason is in events of the controllers. Events are read
+// only while a pod is missing or does not start, so that a fleet that runs costs nothing.
 const (
-	eventsAfter = 3 * time.Second  // a pod that is just being made needs no explanation
-	eventsEvery = 10 * time.Second // between two questions about one cluster
+	eventsAfter = 3 * time.Second  // a pod that is being created needs no explanation
+	eventsEvery = 10 * time.Second // between two reads for one cluster
 	// refusalMaxAge is the age from which a refusal is no news any more: longer than
 	// the longest pause of the StatefulSet controller between two attempts.
 	refusalMaxAge = 20 * time.Minute
 	maxEvents     = 200 // events that are read at once
 )
 
-// podEvents is what was last asked about a cluster that is not as it should be.
+// podEvents are the events that were read last for a cluster with missing pods.
 type podEvents struct {
-	since  time.Time // when it was first seen so; zero = it is as it should be
+	since  time.Time // when it was first seen; zero if no pod is missing
 	asked  time.Time
 	events []corev1.Event
 }
 
-// addPodEvents puts into an observation what Kubernetes says of pods that are
-// missing or do not come up.
+// addPodEvents adds to an observation the reasons why pods are missing or do not start.
 func (p *Provisioner) addPodEvents(ctx context.Context, f clusterObjects, o *ecp.Observation) {
 	missing, pending := missingPods(f)
 	now := time.Now()
@@ -66,8 +64,8 @@ func (p *Provisioner) addPodEvents(ctx context.Context, f clusterObjects, o *ecp
 	p.observeMachines(ctx, f, o, now)
 }
 
-// missingPods returns the names of pods that the StatefulSet asks for and that
-// are not there, and the pods that have not begun to run.
+// missingPods returns the names of the pods that the StatefulSet wants and that do not
+// exist, and the pods that have not started.
 func missingPods(f clusterObjects) (missing []string, pending map[string]*corev1.Pod) {
 	pending = map[string]*corev1.Pod{}
 	if f.workload == nil {
@@ -98,7 +96,7 @@ func (p *Provisioner) warnings(ctx context.Context, id ecp.ID) ([]corev1.Event, 
 	return list.Items, nil
 }
 
-// lastSeenAt is when an event last happened: components fill in different fields.
+// lastSeenAt returns when an event last happened. Components fill in different fields.
 func lastSeenAt(e corev1.Event) time.Time {
 	at := e.CreationTimestamp.Time
 	for _, t := range []time.Time{e.FirstTimestamp.Time, e.LastTimestamp.Time, e.EventTime.Time} {
@@ -112,9 +110,8 @@ func lastSeenAt(e corev1.Event) time.Time {
 	return at
 }
 
-// refusedPods says for people why pods that should be there are not: the newest
-// refusal of each, those with the same cause together. notes are sorted, the
-// newest first.
+// refusedPods returns for people why pods do not exist: the newest refusal of each pod,
+// with the pods of one cause together. The newest notes come first.
 func refusedPods(notes []corev1.Event, missing []string, now time.Time) []string {
 	var causes []string
 	pods := map[string][]string{} // by cause
@@ -138,14 +135,13 @@ func refusedPods(notes []corev1.Event, missing []string, now time.Time) []string
 	return out
 }
 
-// mentions reports whether a text names a pod, and not only one whose name
-// begins alike.
+// mentions reports whether a text contains the whole name of a pod.
 func mentions(text, pod string) bool {
 	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '"' || r == ',' || r == ':' }), pod)
 }
 
-// shortCause leaves out of the controller's sentence what names the pod once more,
-// so that refusals for the same cause read alike.
+// shortCause removes the pod's name from the controller's message, so that refusals for
+// the same cause are equal.
 func shortCause(message, pod string) string {
 	if _, cause, found := strings.Cut(message, "failed error: "); found {
 		message = cause
@@ -153,8 +149,8 @@ func shortCause(message, pod string) string {
 	return strings.TrimPrefix(message, `pods "`+pod+`" is forbidden: `)
 }
 
-// addEventTo adds to a node whose pod has not begun to run what events say of
-// it and of its claim: "ContainerCreating" is no reason.
+// addEventTo adds the event about the pod or its claim to a node whose pod has not
+// started: "ContainerCreating" is not a reason.
 func addEventTo(n *ecp.NodeObservation, pod *corev1.Pod, notes []corev1.Event) {
 	for _, e := range notes {
 		about := e.InvolvedObject
@@ -172,8 +168,8 @@ func addEventTo(n *ecp.NodeObservation, pod *corev1.Pod, notes []corev1.Event) {
 	}
 }
 
-// terminationObstacles says why a namespace that is being removed is still there, in the
-// namespace's own words.
+// terminationObstacles returns why a namespace that is being deleted still exists,
+// according to its conditions and finalizers.
 func terminationObstacles(n *corev1.Namespace) []string {
 	var out []string
 	for _, c := range n.Status.Conditions {

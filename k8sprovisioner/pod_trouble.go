@@ -7,22 +7,21 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// A pod holds more than EMQX: admission of others puts containers beside it
-// and in front of it. What is said of a node is what EMQX' own container does,
-// and of the others only what keeps that one from being ready.
+// A pod may have more containers than EMQX's own, which admission has added. The state of
+// a node is that of EMQX's own container. The other containers count only if they keep
+// the pod from being ready.
 
-// stuckReasons are the kubelet's words for a container that will not start
-// without help.
+// stuckReasons are the kubelet's reasons for a container that will not start without help.
 var stuckReasons = map[string]bool{
 	"CrashLoopBackOff": true, "CreateContainerConfigError": true, "CreateContainerError": true, "ErrImageNeverPull": true,
 	"ErrImagePull": true, "ImageInspectError": true, "ImagePullBackOff": true, "InvalidImageName": true, "RunContainerError": true,
 }
 
-// reasonOOM is the kubelet's word for a process that was ended by the kernel
-// because it used more memory than its limit.
+// reasonOOM is the kubelet's reason for a process that the kernel has killed because it
+// used more memory than its limit.
 const reasonOOM = "OOMKilled"
 
-// statusOf returns the status of EMQX' own container; nil while there is none.
+// statusOf returns the status of EMQX's own container, or nil if there is none yet.
 func statusOf(pod *corev1.Pod) *corev1.ContainerStatus {
 	for i := range pod.Status.ContainerStatuses {
 		if pod.Status.ContainerStatuses[i].Name == container {
@@ -82,11 +81,11 @@ func succeeded(c corev1.ContainerStatus) bool {
 	return c.State.Terminated != nil && c.State.Terminated.ExitCode == 0
 }
 
-// wrongPlatformTexts are the words by which registries and kernels say that an image is
+// wrongPlatformTexts are in the messages of registries and kernels about an image that is
 // not for the processors of a machine.
 var wrongPlatformTexts = []string{"no match for platform", "no matching manifest for", "exec format error", "does not match the specified platform"}
 
-// explainPlatform adds to a reason what it means and what helps, where an image is for
+// explainPlatform adds the meaning and a remedy to the message about an image that is for
 // other processors.
 func explainPlatform(message string) string {
 	for _, words := range wrongPlatformTexts {
@@ -97,9 +96,9 @@ func explainPlatform(message string) string {
 	return message
 }
 
-// containerProblem returns what is wrong with a container that is not ready; "" where
-// its status does not tell. An end for want of memory is the cause of the
-// back-off that follows it, and is told in its place.
+// containerProblem returns why a container is not ready, or an empty reason if its status
+// does not show that. If it was killed for lack of memory, that is returned in place of
+// the back-off that follows.
 func containerProblem(c corev1.ContainerStatus, pod *corev1.Pod) (reason, message string) {
 	if c.Ready {
 		return "", ""
@@ -127,7 +126,7 @@ func readySinceStart(c corev1.ContainerStatus, pod *corev1.Pod) bool {
 	return r != nil && c.State.Running != nil && !c.State.Running.StartedAt.IsZero() && r.LastTransitionTime.After(c.State.Running.StartedAt.Time)
 }
 
-// exitMessage says how a process ended, and what helps where that is certain.
+// exitMessage returns how a process ended, with a remedy if the cause is certain.
 func exitMessage(t corev1.ContainerStateTerminated) string {
 	out := fmt.Sprintf("exit code %d", t.ExitCode)
 	if t.Reason == reasonOOM {

@@ -14,15 +14,15 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// input is all that rendering reads.
+// input contains everything that rendering reads.
 type input struct {
 	ecp.Desired
 	names      names
 	major      major
 	version    ecp.Version
-	network    ecp.TargetNetwork // what the cluster was made with
+	network    ecp.TargetNetwork // what the cluster was created with
 	completed  map[string]bool   // Services that have a second family which they only prefer
-	daemon     string            // namespace the daemon runs in; "" = none
+	daemon     string            // namespace that the daemon runs in; may be empty
 	auth       string            // UID of the auth Secret, which owns the ConfigMap
 	secretRefs secretRefs        // of the Secrets that are rendered
 	settings   string            // version of the spec's own settings; see settingsRow
@@ -30,38 +30,38 @@ type input struct {
 	// are then the live ones.
 	storage storage
 	want    resource.Quantity // the least that volumes are to have; more than storage.size where those grew
-	// volumes is how many ordinals have claims, said of a stopped cluster; 0 = not said.
+	// volumes is how many ordinals of a stopped cluster have claims. It may be zero.
 	volumes int
 }
 
 // storage is the volume of one node.
 type storage struct {
-	class *string // nil = the Kubernetes cluster's default
+	class *string // nil for the Kubernetes cluster's default
 	size  resource.Quantity
 }
 
-// renderer makes every object of a cluster but its Secrets: see authSecret and
-// secretRows.
+// renderer renders every object of a cluster but its Secrets, which authSecret and
+// secretRows contain.
 type renderer func(in input) ([]object, error)
 
-// renderers is every way objects have ever been rendered in a release that
-// was used. An entry MUST NOT change what it renders once released: a change
-// is a new entry, and clusters get it with their next operation.
+// renderers contains every version of rendering that a release has used. An entry MUST NOT
+// change what it renders after its release: a change is a new entry, which clusters get
+// with their next operation.
 var renderers = map[int]renderer{1: renderAll, 2: renderAll}
 
 // What later renderings do that earlier ones do not.
 const (
 	settingsInSecret = 2 // the spec's settings are in a Secret
-	steadyNodes      = 2 // nodes that hang are given up soon, and new ones are ready once they are steady
+	steadyNodes      = 2 // nodes that hang are removed soon, and new ones become ready after they are steady
 )
 
 // since reports whether objects are rendered in a version or a later one.
 func (in input) since(version int) bool { return in.RenderVersion >= version }
 
-// newest gives the highest version of a set of renderers.
+// newest returns the highest version of a set of renderers.
 func newest(set map[int]renderer) int { return slices.Max(slices.Collect(maps.Keys(set))) }
 
-// newInput reads what rendering needs out of d. Errors are invalid.
+// newInput returns the input for rendering d. Its errors are [ecp.ErrInvalid].
 func newInput(d ecp.Desired, c Config) (input, error) {
 	in := input{Desired: d, network: c.Network, daemon: c.Namespace}
 	if in.RenderVersion == 0 {
@@ -89,7 +89,7 @@ func newInput(d ecp.Desired, c Config) (input, error) {
 	return in, errors.Join(err, in.checkFamily())
 }
 
-// resources gives a container's requests and limits.
+// resources returns a container's requests and limits.
 func resources(s ecp.Size) (*corev1ac.ResourceRequirementsApplyConfiguration, error) {
 	requests, limits := corev1.ResourceList{}, corev1.ResourceList{}
 	for _, r := range []struct {
@@ -115,8 +115,7 @@ func resources(s ecp.Size) (*corev1ac.ResourceRequirementsApplyConfiguration, er
 	return corev1ac.ResourceRequirements().WithRequests(requests).WithLimits(limits), nil
 }
 
-// renderAll renders every object; what differs between versions asks
-// [input.since].
+// renderAll renders every object. [input.since] tells the versions apart.
 func renderAll(in input) ([]object, error) {
 	workload, err := statefulSet(in)
 	if err != nil {
@@ -152,7 +151,7 @@ func namespace(in input) *corev1ac.NamespaceApplyConfiguration {
 		WithAnnotations(networkAnnotations(in))
 }
 
-// stamp are the annotations by which a StatefulSet says what was applied.
+// stamp returns the annotations of a StatefulSet that record what was applied.
 func stamp(in input) map[string]string {
 	a := map[string]string{
 		annotationGeneration: strconv.FormatInt(in.Generation, 10),

@@ -81,9 +81,8 @@ func environ5(in input) []env {
 }
 
 // configMap holds what can be changed at run time: listeners, limits, where
-// the licence is. It is no part of the pod template, so a change replaces no
-// pod; a pod that starts takes up what it says then. All Secrets own it: see
-// traces.
+// the license is. It is not part of the pod template, so that a change replaces no pod; a
+// pod that starts reads its present content. All Secrets own it, as secretRef explains.
 func configMap(in input) *corev1ac.ConfigMapApplyConfiguration {
 	cm := corev1ac.ConfigMap(in.names.config(), in.names.namespace()).WithLabels(labels(in.ID)).WithData(in.major.config(in))
 	own := func(name, by string) {
@@ -101,7 +100,7 @@ func configMap(in input) *corev1ac.ConfigMapApplyConfiguration {
 	return cm
 }
 
-// config4 gives settings as environment variables: EMQX 4.4 has no file that
+// config4 returns settings as environment variables: EMQX 4.4 has no file that
 // only adds to the one in the image.
 func config4(in input) map[string]string {
 	out := map[string]string{"EMQX_LOG__TO": "console"}
@@ -158,7 +157,7 @@ func listener5(in input, p mqttPort) []setting {
 
 func hasCertificates(p mqttPort) bool { return p.protocol == ecp.MQTTS || p.protocol == ecp.WSS }
 
-// Configured returns what emqx.conf has beside the spec's settings and the licence,
+// Configured returns what emqx.conf has beside the spec's settings and the license,
 // which EMQX keeps in other ways. EMQX 4.4 cannot be asked for its settings.
 func (p *Provisioner) Configured(d ecp.Desired) map[string]string {
 	in, err := newInput(d, p.cfg)
@@ -180,8 +179,8 @@ func (p *Provisioner) Configured(d ecp.Desired) map[string]string {
 	return out
 }
 
-// config5 gives the whole emqx.conf. Settings made at run time stand in
-// cluster.hocon, which it overrides at the next start; so it must say the same.
+// config5 returns the whole emqx.conf. At the next start it overrides the settings made at
+// run time, which are in cluster.hocon, so that it must contain the same ones.
 func config5(in input) map[string]string {
 	var b strings.Builder
 	b.WriteString("## Written by OpenECP; changes made here by hand are undone.\n")

@@ -22,8 +22,8 @@ func servicePort(name string, number, target int) *corev1ac.ServicePortApplyConf
 		WithPort(int32(number)).WithTargetPort(intstr.FromInt32(int32(target)))
 }
 
-// headless gives every pod a name in DNS, before it is ready: nodes have to
-// find each other to become so.
+// headless renders the Service that makes a name in DNS for every pod, even before it is
+// ready, since nodes have to find each other to become ready.
 func headless(in input) *corev1ac.ServiceApplyConfiguration {
 	spec := corev1ac.ServiceSpec().WithType(corev1.ServiceTypeClusterIP).WithClusterIP(corev1.ClusterIPNone).
 		WithSelector(selector(in.ID)).WithPublishNotReadyAddresses(true)
@@ -34,8 +34,8 @@ func headless(in input) *corev1ac.ServiceApplyConfiguration {
 	return service(in, in.names.headless()).WithSpec(spec)
 }
 
-// access is where MQTT clients come in. Node ports are never rendered: the API
-// server keeps the ones it gave, by the port's name.
+// access renders the Service for MQTT clients. Node ports are never rendered: the API
+// server chooses and keeps them, by the port's name.
 func access(in input) *corev1ac.ServiceApplyConfiguration {
 	n := in.Spec.Network
 	kind := corev1.ServiceType(n.Type)
@@ -59,7 +59,7 @@ func access(in input) *corev1ac.ServiceApplyConfiguration {
 	return svc
 }
 
-// listenerPort gives the Service port of a protocol; 0 = it is not offered.
+// listenerPort returns the Service port of a protocol, or zero if it has none.
 func listenerPort(listeners []ecp.Listener, p ecp.Protocol) int {
 	if len(listeners) == 0 {
 		return p.ContainerPort()
@@ -75,8 +75,8 @@ func listenerPort(listeners []ecp.Listener, p ecp.Protocol) int {
 	return 0
 }
 
-// management is for people inside the Kubernetes cluster; nothing of it is
-// ever offered outside.
+// management renders the Service for people inside the Kubernetes cluster. It is never
+// reachable from outside.
 func management(in input) *corev1ac.ServiceApplyConfiguration {
 	spec := corev1ac.ServiceSpec().WithType(corev1.ServiceTypeClusterIP).WithSelector(selector(in.ID))
 	inFamilies(spec, in, in.names.management())
@@ -86,8 +86,8 @@ func management(in input) *corev1ac.ServiceApplyConfiguration {
 	return service(in, in.names.management()).WithSpec(spec)
 }
 
-// budget lets one node be away at a time. A pod that is not ready anyway may
-// always be evicted, else a broken cluster blocks the drain of a machine.
+// budget renders a budget of one node that may be unavailable. A pod that is not ready may
+// always be evicted: otherwise a broken cluster would block the drain of a machine.
 func budget(in input) *policyv1ac.PodDisruptionBudgetApplyConfiguration {
 	return policyv1ac.PodDisruptionBudget(in.names.workload(), in.names.namespace()).WithLabels(labels(in.ID)).
 		WithSpec(policyv1ac.PodDisruptionBudgetSpec().
@@ -96,8 +96,8 @@ func budget(in input) *policyv1ac.PodDisruptionBudgetApplyConfiguration {
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID))))
 }
 
-// policy lets anybody in to MQTT, the cluster's own pods in to everything, and
-// the daemon in to management.
+// policy allows everybody to connect to the MQTT ports, the cluster's own pods to all
+// ports, and the daemon to the management ports.
 func policy(in input) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	var mqtt []port
 	for _, p := range mqttPorts {

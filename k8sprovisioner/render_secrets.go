@@ -13,13 +13,13 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// secretRow is a Secret that is made of what the Manager knows: unlike the
-// auth Secret it comes back by itself, and goes when nobody wants it.
+// secretRow is a Secret that is rendered from what the Manager knows. Unlike the auth
+// Secret it is created again after a loss, and deleted when it is no longer wanted.
 type secretRow struct {
 	suffix     string // of its name
 	annotation string // on the ConfigMap
 	kind       corev1.SecretType
-	data       func(in input) map[string][]byte // nil = it is not wanted
+	data       func(in input) map[string][]byte // nil if it is not wanted
 }
 
 var (
@@ -31,15 +31,15 @@ var (
 func (r secretRow) name(id ecp.ID) string { return string(id) + r.suffix }
 func (r secretRow) wanted(in input) bool  { return r.data(in) != nil }
 
-// Where the licence is mounted: outside EMQX's own folders, as bootstrapDir.
+// Where the license is mounted: outside EMQX's own folders, as bootstrapDir.
 const (
 	licenseDir  = "/etc/openecp/license"
 	keyLicense  = "emqx.lic"
 	licenseFile = licenseDir + "/" + keyLicense
 )
 
-// licenseData is the file EMQX reads: 4.4 a licence file as it came, 5 a key
-// and nothing else, not even a line's end.
+// licenseData returns the file that EMQX reads. EMQX 4.4 takes a license file unchanged,
+// and EMQX 5 a key without a newline.
 func licenseData(in input) map[string][]byte {
 	text := string(in.Licence)
 	if in.major.number >= 5 {
@@ -58,7 +58,7 @@ const (
 	dockerHubKey = "https://index.docker.io/v1/"
 )
 
-// pullData is Docker's configuration file, as the kubelet reads it.
+// pullData returns Docker's configuration file for the kubelet.
 func pullData(in input) map[string][]byte {
 	host, user, password := in.Pull.Host, in.Pull.User, string(in.Pull.Password)
 	switch host {
@@ -76,8 +76,8 @@ func pullData(in input) map[string][]byte {
 	return map[string][]byte{corev1.DockerConfigJsonKey: b}
 }
 
-// render makes a Secret that is wanted. Its hash is keyed: whoever reads
-// annotations but no Secrets cannot try passwords against it.
+// render returns a Secret that is wanted. Its hash is keyed, so that passwords cannot be
+// tried against it by an account that reads annotations but no Secrets.
 func (r secretRow) render(in input, key []byte) (object, error) {
 	o, err := decoded(kindSecret, r.name(in.ID), corev1ac.Secret(r.name(in.ID), in.names.namespace()).
 		WithLabels(labels(in.ID)).WithType(r.kind).WithData(r.data(in)))

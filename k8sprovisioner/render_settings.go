@@ -28,10 +28,10 @@ const (
 	settingsFile = settingsDir + "/" + keySettings
 )
 
-// settingsRow holds the settings of the spec.
+// settingsRow is the Secret with the settings of the spec.
 var settingsRow = secretRow{"-settings", annotationSettings, corev1.SecretTypeOpaque, settingsData}
 
-// settingsData is one file for EMQX 5, and one variable for each setting for 4.4.
+// settingsData returns one file for EMQX 5, and a variable for each setting for 4.4.
 func settingsData(in input) map[string][]byte {
 	if len(in.Spec.Config) == 0 || !in.since(settingsInSecret) {
 		return nil
@@ -54,11 +54,11 @@ func settings5(in input) string {
 	return b.String()
 }
 
-// settingsKey is the Secret's key of a part of the settings of this version.
+// settingsKey returns the Secret's key for a part of this version of the settings.
 func (in input) settingsKey(part string) string { return in.settings + "." + part }
 
-// settingsVersion tells settings from others. It is keyed, as hashes of Secrets are:
-// it can be read by who may not read Secrets.
+// settingsVersion returns a hash of the settings. It is keyed, as those of Secrets are,
+// since accounts can read it that may not read Secrets.
 func settingsVersion(in input, key []byte) string {
 	b, err := json.Marshal(in.Spec.Config)
 	if err != nil {
@@ -69,15 +69,14 @@ func settingsVersion(in input, key []byte) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// settingsVolume is the file for EMQX 5.
+// settingsVolume renders the volume with the file for EMQX 5.
 func settingsVolume(in input) *corev1ac.VolumeApplyConfiguration {
 	return corev1ac.Volume().WithName(volumeSettings).WithSecret(corev1ac.SecretVolumeSource().
 		WithSecretName(settingsRow.name(in.ID)).WithDefaultMode(0o440).
 		WithItems(corev1ac.KeyToPath().WithKey(in.settingsKey(keySettings)).WithPath(keySettings)))
 }
 
-// settingsEnv are the variables for EMQX 4.4. They win over those of the
-// ConfigMap: the last word is the spec's.
+// settingsEnv returns the variables for EMQX 4.4. They override those of the ConfigMap.
 func settingsEnv(in input) []*corev1ac.EnvVarApplyConfiguration {
 	if in.major.configFile != "" || !settingsRow.wanted(in) {
 		return nil
@@ -91,8 +90,8 @@ func settingsEnv(in input) []*corev1ac.EnvVarApplyConfiguration {
 	return out
 }
 
-// keepSettings adds to the Secret that is about to be written what pods of
-// earlier settings still read: without it they could not start again.
+// keepSettings adds the keys that pods of earlier settings still read to the Secret that
+// is about to be written: without them these pods could not start again.
 func (p *Provisioner) keepSettings(ctx context.Context, f clusterObjects, o object) error {
 	used := map[string]bool{}
 	for _, pod := range f.pods() {
@@ -121,7 +120,7 @@ func (p *Provisioner) keepSettings(ctx context.Context, f clusterObjects, o obje
 	return nil
 }
 
-// secretKeys names the keys of a Secret that a pod reads one by one.
+// secretKeys returns the keys of a Secret that a pod names.
 func secretKeys(s corev1.PodSpec, secret string) (out []string) {
 	for _, v := range s.Volumes {
 		if v.Secret != nil && v.Secret.SecretName == secret {

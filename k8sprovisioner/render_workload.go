@@ -14,11 +14,11 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// user is the uid and gid EMQX's images run as.
+// user is the uid and gid of EMQX's images.
 const user = 1000
 
-// statefulSet runs the nodes. Pods are replaced by us only, in our order
-// (OnDelete); claims stay whatever happens to the StatefulSet.
+// statefulSet renders the nodes. Only this package replaces pods (OnDelete), and claims
+// stay when the StatefulSet is deleted or scaled.
 func statefulSet(in input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 	pod, err := podSpec(in)
 	if err != nil {
@@ -41,7 +41,7 @@ func statefulSet(in input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 			WithVolumeClaimTemplates(claimTemplate(in))), nil
 }
 
-// template says how often nodes were asked to be made anew, where they were.
+// template renders the pod template, with the number of requested restarts.
 func template(in input) *corev1ac.PodTemplateSpecApplyConfiguration {
 	t := corev1ac.PodTemplateSpec().WithLabels(labels(in.ID))
 	if in.Restarts > 0 {
@@ -91,8 +91,8 @@ func podSpec(in input) (*corev1ac.PodSpecApplyConfiguration, error) {
 	return spec, nil
 }
 
-// nodeSelector keeps nodes off machines that cannot run them: every image of
-// EMQX is for Linux. The placement has the last word.
+// nodeSelector returns the labels of machines that can run EMQX, whose images are all for
+// Linux. The placement overrides it.
 func nodeSelector(in input) map[string]string {
 	own := in.Spec.Placement.NodeSelector
 	if _, said := own[corev1.LabelOSStable]; said || !in.since(2) {
@@ -103,8 +103,8 @@ func nodeSelector(in input) map[string]string {
 	return out
 }
 
-// architectures keeps nodes off machines with processors that the image is not for;
-// nil where it is not said what it is for. The placement has the last word.
+// architectures returns the affinity to machines with the processors of the image, or nil
+// if those are not known. The placement overrides it.
 func architectures(in input) *corev1ac.AffinityApplyConfiguration {
 	if _, said := in.Spec.Placement.NodeSelector[corev1.LabelArchStable]; said || len(in.Image.Architectures) == 0 {
 		return nil
@@ -116,7 +116,7 @@ func architectures(in input) *corev1ac.AffinityApplyConfiguration {
 					WithKey(corev1.LabelArchStable).WithOperator(corev1.NodeSelectorOpIn).WithValues(in.Image.Architectures...)))))
 }
 
-// spread wants the nodes apart but runs them together where there is no other
+// spread prefers to place the nodes apart, and allows them together if there is no other
 // place.
 func spread(in input, key string) *corev1ac.TopologySpreadConstraintApplyConfiguration {
 	return corev1ac.TopologySpreadConstraint().WithMaxSkew(1).WithTopologyKey(key).
@@ -213,7 +213,7 @@ func emqxContainer(in input) (*corev1ac.ContainerApplyConfiguration, error) {
 	return c, nil
 }
 
-// readiness keeps clients away from a node until it has joined. A new node answers
+// readiness renders the probe that keeps clients away from a node until it has joined. A new node answers
 // as if it were ready while it is still a cluster of its own, for up to 5 s as seen;
 // then joining restarts its listeners and its API, and cuts whoever is there. So it
 // has to answer for 10 s without a break, looked at often enough to see the break.
@@ -248,8 +248,8 @@ func containerPorts(in input) []*corev1ac.ContainerPortApplyConfiguration {
 	return out
 }
 
-// environment holds what never changes while a node lives, since it wins over
-// everything that is set at run time.
+// environment returns the variables that never change while a node lives, since they
+// override everything that is set at run time.
 func environment(in input) []*corev1ac.EnvVarApplyConfiguration {
 	out := []*corev1ac.EnvVarApplyConfiguration{
 		corev1ac.EnvVar().WithName("POD_NAME").WithValueFrom(corev1ac.EnvVarSource().

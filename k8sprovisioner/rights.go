@@ -19,12 +19,12 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// right is one that the shipped role has grown by. An account without it works
-// on: what the right is for is then not done, and it is named.
+// right is a right that a later version of the shipped role has added. An account without
+// it goes on: what the right is for is not done then, and a warning names it.
 type right struct {
 	name    string // as people write it
 	purpose string
-	probe   func(*Provisioner) *rest.Request // answered in any way but "forbidden" to who has the right; changes nothing
+	probe   func(*Provisioner) *rest.Request // changes nothing; answered with "forbidden" only if the right is missing
 }
 
 var (
@@ -50,13 +50,13 @@ var (
 	optionalRights = []*right{getKubeSystem, listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses}
 )
 
-// nowhere is a name that no cluster has: nobody makes a namespace for it.
+// nowhere is a name that no cluster has, and no namespace.
 const nowhere = "emqx-00000000"
 
-// rightsRecheck is how long a missing right is taken to be missing.
+// rightsRecheck is the time after which a missing right is checked again.
 const rightsRecheck = 5 * time.Minute
 
-// rightSet is which of the later rights the account lacks.
+// rightSet contains the later rights that the account lacks.
 type rightSet struct {
 	mu      sync.Mutex
 	missing []*right // guarded by mu; in order of the table
@@ -68,7 +68,7 @@ func (s *rightSet) lacks(r *right) bool {
 	return slices.Contains(s.missing, r)
 }
 
-// warning names what is missing, for people; "" = nothing.
+// warning names what is missing, for people. It is empty if nothing is missing.
 func (s *rightSet) warning() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,8 +82,8 @@ func (s *rightSet) warning() string {
 	return "the account has fewer rights than deploy/kubernetes/rights.yaml gives it; it works on without: " + strings.Join(parts, ", ")
 }
 
-// checkRights finds out which of the later rights are missing, and looks again
-// from time to time while any is. It returns when none is, or ctx ends.
+// checkRights checks which of the later rights are missing, again from time to time while
+// any is missing. It returns when none is missing or ctx ends.
 func (p *Provisioner) checkRights(ctx context.Context) {
 	for {
 		var missing []*right
@@ -124,15 +124,15 @@ func unauthorized(err error) bool {
 	return d == nil || d.Name == "" || d.Kind != "pods"
 }
 
-// dryRunPod is a create of a pod that makes nothing: it passes admission and
-// quota, and is forgotten.
+// dryRunPod returns the request for a dry run of creating a pod: it passes admission and
+// quotas, and creates nothing.
 func dryRunPod(p *Provisioner, pod *corev1.Pod) *rest.Request {
 	return core(p.client).Verb(http.MethodPost).Namespace(pod.Namespace).Resource("pods").
 		VersionedParams(&metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: fieldManager}, scheme.ParameterCodec).Body(pod)
 }
 
-// Warnings names what people should know of the way to Kubernetes and what is
-// missing on it; see [ecp.Warner].
+// Warnings implements [ecp.Warner]. It returns what an operator should know about the
+// connection to Kubernetes, the rights of the account, and the network.
 func (p *Provisioner) Warnings() []string {
 	var out []string
 	if p.api.config().Insecure {
@@ -144,7 +144,7 @@ func (p *Provisioner) Warnings() []string {
 	return append(out, p.networkWarnings()...)
 }
 
-// insecureTLS is said wherever a kubeconfig asks for it.
+// insecureTLS is the warning about a kubeconfig that disables verification.
 const insecureTLS = "insecure-skip-tls-verify is set: whoever is on the way to the API server can pose as it, read the credentials and every cluster's keys; give certificate-authority-data instead"
 
 var _ ecp.Warner = (*Provisioner)(nil)

@@ -12,9 +12,8 @@ import (
 	"syscall"
 )
 
-// transportErrors say for people why the API server gave no answer, each cause
-// with what helps. The first that matches counts: a time-out that has a cause
-// is told by that.
+// transportErrors maps the causes of a missing answer to messages for people, with a
+// remedy. The first match counts, so that the cause of a time-out comes before it.
 var transportErrors = []struct {
 	is  func(error) bool
 	say func(error) string
@@ -43,7 +42,7 @@ var transportErrors = []struct {
 	{is: is(syscall.ECONNRESET, syscall.EPIPE), say: fixed("the connection to the Kubernetes API was cut")},
 }
 
-// transportMessage says why the API server gave no answer.
+// transportMessage returns why the API server has not answered.
 func transportMessage(err error) string {
 	for _, row := range transportErrors {
 		if !row.is(err) {
@@ -80,8 +79,8 @@ func expired(err error) bool {
 	return errors.As(err, &c) && c.Reason == x509.Expired
 }
 
-// proxied reports whether a proxy is where it ended. net/http has no type for a
-// proxy that answers with a refusal: its error is the status's words alone.
+// proxied reports whether a proxy has failed or refused. net/http has no type for the
+// refusal of a proxy: its error is only the text of the status.
 func proxied(err error) bool {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "proxyconnect" {
