@@ -70,8 +70,9 @@ func (c *Cluster) AddAPIKey(k APIKey) {
 		}
 		c.db.keys = slices.DeleteFunc(c.db.keys, func(o *apiKey) bool { return o.name == k.Name })
 		c.db.keys = append(c.db.keys, &apiKey{
-			name: k.Name, id: k.Key, secret: k.Secret, role: k.Role, enable: !k.Disabled, expires: k.Expires, created: t,
-			scopes: k.Scopes,
+			name: k.Name, id: k.Key, secret: k.Secret, role: k.Role, enable: !k.Disabled, expires: k.Expires,
+			created: t,
+			scopes:  k.Scopes,
 		})
 	})
 }

@@ -79,7 +79,9 @@ func addApp4(c *call4) answer {
 	if in == nil {
 		return bad
 	}
-	k := &apiKey{id: text(in["app_id"]), secret: text(in["secret"]), enable: true, role: roleAdministrator, created: c.now}
+	k := &apiKey{
+		id: text(in["app_id"]), secret: text(in["secret"]), enable: true, role: roleAdministrator, created: c.now,
+	}
 	switch {
 	case k.id == "":
 		return code4(107, "missing mandatory params: ['app_id']")
@@ -140,7 +142,9 @@ func createUser4(c *call4) answer {
 	if in == nil {
 		return bad
 	}
-	u := &user{name: text(in["username"]), password: text(in["password"]), desc: text(in["tags"]), role: roleAdministrator}
+	u := &user{
+		name: text(in["username"]), password: text(in["password"]), desc: text(in["tags"]), role: roleAdministrator,
+	}
 	switch {
 	case u.name == "" || u.password == "":
 		return code4(104, "Username or password undefined")

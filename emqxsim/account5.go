@@ -44,7 +44,8 @@ func logout5(q *request) answer {
 		return *bad
 	}
 	if in.text("username") != q.user.name {
-		return fail5(http.StatusUnauthorized, "WRONG_TOKEN_OR_USERNAME", "Ensure your token & username") // words not recorded
+		// Words not recorded
+		return fail5(http.StatusUnauthorized, "WRONG_TOKEN_OR_USERNAME", "Ensure your token & username")
 	}
 	_, token, _ := strings.Cut(q.Header.Get("Authorization"), " ")
 	delete(q.db.tokens, token)
@@ -191,7 +192,8 @@ func createKey5(q *request) answer {
 		return bad5("Role does not exist") // not recorded
 	case in["desc"] == nil: // the broker crashes; its message is longer
 		return fail5(http.StatusInternalServerError, "INTERNAL_ERROR", fmt.Sprintf(
-			"error, {badmatch,#{<<\"enable\">> => %v,<<\"expired_at\">> => infinity,<<\"name\">> => <<%q>>,<<\"role\">> "+
+			"error, {badmatch,#{<<\"enable\">> => %v,<<\"expired_at\">> => infinity,<<\"name\">> => "+
+				"<<%q>>,<<\"role\">> "+
 				"=> <<%q>>}}", in.flag("enable", true), name, role))
 	case q.db.keyNamed(name) != nil:
 		return bad5("name_already_existed")

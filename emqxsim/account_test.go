@@ -51,7 +51,8 @@ func TestLoginLocks(t *testing.T) {
 			require.Equal(t, "BAD_USERNAME_OR_PWD",
 				call(t, n, "POST", "/login", `{"username":"admin","password":"wrong"}`).o["code"])
 		}
-		require.Equal(t, code, call(t, n, "POST", "/login", `{"username":"admin","password":"wrong"}`).o["code"], version)
+		require.Equal(t, code, call(t, n, "POST", "/login", `{"username":"admin","password":"wrong"}`).o["code"],
+			version)
 		k.advance(10 * time.Minute)
 		loginAs(t, n, "admin", "public")
 	}
@@ -76,7 +77,8 @@ func TestWhatKeysMayDo(t *testing.T) {
 		{"keys", "5.8.9", emqxsim.APIKey{}, "GET", "/api_key", 401, "API_KEY_NOT_ALLOW"},
 		{"users", "5.8.9", emqxsim.APIKey{}, "GET", "/users", 401, "API_KEY_NOT_ALLOW"},
 		{"in scope", "5.10.4", emqxsim.APIKey{Scopes: []string{"license"}}, "GET", "/license", 200, ""},
-		{"out of scope", "5.10.4", emqxsim.APIKey{Scopes: []string{"license"}}, "GET", "/nodes", 403, "UNAUTHORIZED_ROLE"},
+		{"out of scope", "5.10.4", emqxsim.APIKey{Scopes: []string{"license"}}, "GET", "/nodes", 403,
+			"UNAUTHORIZED_ROLE"},
 		{"before there were scopes", "5.10.3", emqxsim.APIKey{Scopes: []string{}}, "GET", "/nodes", 200, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

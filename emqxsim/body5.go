@@ -125,7 +125,8 @@ func unknownField(name, path string, spec []input) answer {
 			known = append(known, f.name)
 		}
 	}
-	return bad5(fmt.Sprintf(`{"unmatched":%q,"unknown":%q,"reason":"unknown_fields","path":%q,"kind":"validation_error"}`,
+	return bad5(fmt.Sprintf(`{"unmatched":%q,"unknown":%q,"reason":"unknown_fields","path":%q,`+
+		`"kind":"validation_error"}`,
 		strings.Join(known, ","), name, path))
 }
 

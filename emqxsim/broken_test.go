@@ -131,8 +131,9 @@ func TestProvisionerSuiteFinds(t *testing.T) {
 			turns <- struct{}{}
 			defer func() { <-turns }()
 			found := strings.ReplaceAll(f.found, " ", "_")
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestBrokenProvisioner$/5.8.9/together/^"+found+
-				"$", "-test.timeout", "2m")
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run",
+				"^TestBrokenProvisioner$/5.8.9/together/^"+found+
+					"$", "-test.timeout", "2m")
 			cmd.Env = append(slices.Clone(os.Environ()), flawed+"="+name)
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err, "no case found it:\n%s", out)

@@ -36,7 +36,8 @@ func TestConnectorCalls(t *testing.T) {
 	checkRows(t, n, []row{
 		{"POST", "/connectors", `{"type":"http","name":"h"}`, 400, `root.url`},
 		{"POST", "/connectors", `{"type":"nonesuch","name":"h"}`, 400, "unknown connector type"},
-		{"POST", "/connectors", `{"type":"http","name":"h","url":"http://127.0.0.1:9","headers":{"authorization":"Bearer x"}}`, 201, `"authorization":"******"`},
+		{"POST", "/connectors", `{"type":"http","name":"h","url":"http://127.0.0.1:9",` +
+			`"headers":{"authorization":"Bearer x"}}`, 201, `"authorization":"******"`},
 		{"POST", "/connectors", `{"type":"http","name":"h","url":"http://x"}`, 400, "ALREADY_EXISTS"},
 		{"POST", "/connectors_probe", `{"type":"http","name":"h","url":"http://127.0.0.1:9"}`, 400, "TEST_FAILED"},
 		{"POST", "/connectors_probe", `{"type":"http","name":"h","url":"http://x"}`, 204, ""},
@@ -90,13 +91,15 @@ func TestClientCalls(t *testing.T) {
 	c.AddClients(emqxsim.Clients{Name: "dev/x", Count: 150, Persistent: true, Subscribe: []string{"all", "own/%c"}})
 	c.Disconnect("dev/x", 10)
 	checkRows(t, n, []row{
-		{"GET", "/clients?limit=100&fields=clientid", "", 200, `"meta":{"count":150,"hasnext":true,"limit":100,"page":1}`},
+		{"GET", "/clients?limit=100&fields=clientid", "", 200,
+			`"meta":{"count":150,"hasnext":true,"limit":100,"page":1}`},
 		{"GET", "/clients?limit=100&page=2&fields=clientid", "", 200, `"hasnext":false`},
 		{"GET", "/clients?conn_state=disconnected&fields=clientid", "", 200, `"count":10`},
 		{"GET", "/clients?node=emqx@b&fields=clientid", "", 200, `"count":75`},
 		{"GET", "/clients?like_clientid=x-149&fields=clientid", "", 200, `"data":[{"clientid":"dev/x-149"}]`},
 		{"GET", "/clients?page=0&limit=abc", "", 400,
-			`"{\"value\":0,\"reason\":{\"expected\":\"pos_integer()\"},\"path\":\"page\",\"kind\":\"validation_error\"}"`},
+			`"{\"value\":0,\"reason\":{\"expected\":\"pos_integer()\"},\"path\":\"page\",` +
+				`\"kind\":\"validation_error\"}"`},
 		{"GET", "/clients/dev%2Fx-7", "", 200, `"clientid":"dev/x-7"`},
 		{"GET", "/clients/dev%2Fx-07", "", 404, "CLIENTID_NOT_FOUND"},
 		{"GET", "/clients/dev%2Fx-150", "", 404, "CLIENTID_NOT_FOUND"},
@@ -177,7 +180,8 @@ func TestBodiesAreChecked(t *testing.T) {
 	const start = "/load_rebalance/emqx@a/evacuation/start"
 	checkRows(t, n, []row{
 		{"POST", start, `{"conn_evict_rate":0}`, 400,
-			`{\"value\":0,\"reason\":{\"expected\":\"pos_integer()\"},\"path\":\"root.conn_evict_rate\",\"kind\":\"validation_error\"}`},
+			`{\"value\":0,\"reason\":{\"expected\":\"pos_integer()\"},\"path\":\"root.conn_evict_rate\",` +
+				`\"kind\":\"validation_error\"}`},
 		{"POST", start, `{"wait_takeover":"soon"}`, 400, "validation_error"},
 		{"POST", start, `{"nonesuch":1}`, 400, "unknown_fields"},
 		{"POST", start, `{"migrate_to":["emqx@z"]}`, 400, `Invalid nodes: [\u003c\u003c\"emqx@z\"\u003e\u003e]`},

@@ -16,7 +16,9 @@ func TestEvacuation4(t *testing.T) {
 	for _, version := range []string{"4.4.12", "4.4.24"} {
 		t.Run(version, func(t *testing.T) {
 			now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-			c := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version, Limit: 1000, Now: func() time.Time { return now }})
+			c := emqxsim.NewCluster(emqxsim.ClusterConfig{
+				Version: version, Limit: 1000, Now: func() time.Time { return now },
+			})
 			a, b := c.Join("emqx@a"), c.Join("emqx@b")
 			c.AddClients(emqxsim.Clients{Name: "c", Count: 20, Persistent: true})
 			a.SetClients(0, 7) // who are away

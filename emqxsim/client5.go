@@ -79,7 +79,8 @@ func (q *request) matchesFilters(first client) bool {
 		(!v.Has("username") || slices.Contains(v["username"], first.g.Username)) &&
 		strings.Contains(first.g.Username, v.Get("like_username")) &&
 		(!v.Has("clean_start") || v.Get("clean_start") == strconv.FormatBool(!first.g.Persistent)) &&
-		(!v.Has("ip_address") || v.Get("ip_address") == "127.0.0.1") && (!v.Has("proto_ver") || v.Get("proto_ver") == "5")
+		(!v.Has("ip_address") || v.Get("ip_address") == "127.0.0.1") &&
+		(!v.Has("proto_ver") || v.Get("proto_ver") == "5")
 }
 
 // clients5 works on spans: only the clients of the page become objects.

@@ -34,17 +34,20 @@ func configs5(q *request) obj {
 		"sys_topics": obj{
 			"sys_heartbeat_interval": "30s", "sys_msg_interval": "1m",
 			"sys_event_messages": obj{
-				"client_connected": true, "client_disconnected": true, "client_subscribed": false, "client_unsubscribed": false,
+				"client_connected": true, "client_disconnected": true, "client_subscribed": false,
+				"client_unsubscribed": false,
 			},
 		},
 		"sysmon": obj{
 			"broker_pool_mailbox_size_alarm_threshold": 500, "mnesia_tm_mailbox_size_alarm_threshold": 500,
 			"os": obj{
-				"cpu_check_interval": "60s", "cpu_high_watermark": "80%", "cpu_low_watermark": "60%", "mem_check_interval": "60s",
+				"cpu_check_interval": "60s", "cpu_high_watermark": "80%", "cpu_low_watermark": "60%",
+				"mem_check_interval":     "60s",
 				"procmem_high_watermark": "5%", "sysmem_high_watermark": "70%",
 			},
 			"vm": obj{
-				"busy_dist_port": true, "busy_port": true, "large_heap": "32MB", "long_gc": "disabled", "long_schedule": "240ms",
+				"busy_dist_port": true, "busy_port": true, "large_heap": "32MB", "long_gc": "disabled",
+				"long_schedule":          "240ms",
 				"process_check_interval": "30s", "process_high_watermark": "80%", "process_low_watermark": "60%",
 			},
 		},
@@ -55,7 +58,8 @@ func configs5(q *request) obj {
 func unlisted5(q *request) obj {
 	return obj{
 		"cluster": obj{
-			"autoclean": "24h", "autoheal": true, "discovery_strategy": "manual", "name": clusterName, "proto_dist": "inet_tcp",
+			"autoclean": "24h", "autoheal": true, "discovery_strategy": "manual", "name": clusterName,
+			"proto_dist": "inet_tcp",
 		},
 		"node": obj{"name": q.n.name, "cookie": "******", "data_dir": "/opt/emqx/data", "role": q.n.role},
 	}

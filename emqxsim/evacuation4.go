@@ -28,7 +28,8 @@ func startEvacuation4(c *call4) answer {
 	}
 	var wait, health int
 	for name, field := range map[string]*int{
-		"conn_evict_rate": &e.connRate, "sess_evict_rate": &e.sessRate, "wait_takeover": &wait, "wait_health_check": &health,
+		"conn_evict_rate": &e.connRate, "sess_evict_rate": &e.sessRate, "wait_takeover": &wait,
+		"wait_health_check": &health,
 	} {
 		if v, given := in[name]; given && !positive4(v, field) {
 			return refusedTo4("invalid_" + name)

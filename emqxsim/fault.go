@@ -87,7 +87,8 @@ func (n *Node) faultFor(r *http.Request, t time.Time) Fault {
 // refuses reports whether a fault refuses every connection to the node.
 func (n *Node) refuses(t time.Time) bool {
 	return slices.ContainsFunc(n.c.faults, func(f *fault) bool {
-		return f.Refuse && f.Path == "" && f.Method == "" && f.left < 0 && (f.Node == "" || f.Node == n.name) && f.acts(t)
+		return f.Refuse && f.Path == "" && f.Method == "" && f.left < 0 && (f.Node == "" || f.Node == n.name) &&
+			f.acts(t)
 	})
 }
 

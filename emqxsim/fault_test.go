@@ -25,7 +25,8 @@ func TestFaults(t *testing.T) {
 		fault emqxsim.Fault
 		check func(t *testing.T, res *http.Response, body string, err error)
 	}{
-		{"status", emqxsim.Fault{Status: 500, Body: "oops"}, func(t *testing.T, res *http.Response, body string, _ error) {
+		{"status", emqxsim.Fault{Status: 500, Body: "oops"}, func(t *testing.T, res *http.Response, body string,
+			_ error) {
 			require.Equal(t, 500, res.StatusCode)
 			require.Equal(t, "oops", body)
 		}},
@@ -43,7 +44,8 @@ func TestFaults(t *testing.T) {
 			require.Equal(t, 200, res.StatusCode)
 			require.Equal(t, right[:len(right)/2], body)
 		}},
-		{"latency", emqxsim.Fault{Latency: time.Millisecond}, func(t *testing.T, _ *http.Response, body string, _ error) {
+		{"latency", emqxsim.Fault{Latency: time.Millisecond}, func(t *testing.T, _ *http.Response, body string,
+			_ error) {
 			require.Equal(t, right, body)
 		}},
 		{"hang", emqxsim.Fault{Hang: true}, func(t *testing.T, _ *http.Response, _ string, err error) {

@@ -40,7 +40,8 @@ func TestConnectorFaults(t *testing.T) {
 		require.Equal(t, step.connector, one.o["status"], "%+v", step)
 		require.Equal(t, "******", one.o["password"])
 		require.Equal(t, step.action, call(t, a, "GET", "/actions/http%3Aa1", "").o["status"])
-		require.Equal(t, step.alarms, strings.Count(call(t, a, "GET", "/alarms", "").body, "resource_down"), "%+v", step)
+		require.Equal(t, step.alarms, strings.Count(call(t, a, "GET", "/alarms", "").body, "resource_down"), "%+v",
+			step)
 	}
 	require.Contains(t, call(t, a, "GET", "/alarms?activated=false", "").body, "action:http:a1:connector:http:h1")
 }
@@ -178,7 +179,8 @@ func TestWhatVersionsLack(t *testing.T) {
 			there = there && version != c.until
 			n := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version}).Join("emqx@a")
 			a := call(t, n, "GET", c.path, "")
-			require.Equal(t, there, a.status == 200 && strings.Contains(a.body, c.has), "%s %s: %s", version, c.path, a.body)
+			require.Equal(t, there, a.status == 200 && strings.Contains(a.body, c.has), "%s %s: %s", version, c.path,
+				a.body)
 		}
 	}
 	n := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: "5.6.1"}).Join("emqx@a")

@@ -77,8 +77,9 @@ func TestInvariants(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"clients": func(rt *rapid.T) {
 				g := emqxsim.Clients{
-					Name: w.group(rt), Count: rapid.IntRange(0, 60).Draw(rt, "count"), Persistent: rapid.Bool().Draw(rt, "persistent"),
-					Subscribe: []string{"t/#", "own/%c"}, Topic: "t/1", Rate: 0.5,
+					Name: w.group(rt), Count: rapid.IntRange(0, 60).Draw(rt, "count"),
+					Persistent: rapid.Bool().Draw(rt, "persistent"),
+					Subscribe:  []string{"t/#", "own/%c"}, Topic: "t/1", Rate: 0.5,
 				}
 				w.clients[g.Name] = g
 				w.both(func(c *emqxsim.Cluster) { c.AddClients(g) })
@@ -107,7 +108,10 @@ func TestInvariants(t *testing.T) {
 				name := rapid.SampledFrom(worldNodes).Draw(rt, "node")
 				if !w.evac[name] && !w.down[name] {
 					w.evac[name] = true
-					w.both(func(c *emqxsim.Cluster) { c.Node(name).StartEvacuation(rate, rate, 2*time.Second, time.Second) })
+					w.both(func(c *emqxsim.Cluster) {
+						c.Node(name).StartEvacuation(rate, rate, 2*time.Second,
+							time.Second)
+					})
 				}
 			},
 			"stop evacuation": func(rt *rapid.T) { w.evac[w.onNode(rt, (*emqxsim.Node).StopEvacuation)] = false },

@@ -97,7 +97,8 @@ func (p *Provisioner) write(s *program, op string, id ecp.ID, fn func(*state, ti
 	defer leave()
 	return p.change(id, func(st *state, now time.Time) error {
 		if epoch > 0 && st.Epoch > epoch {
-			return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "a daemon that took over later has written to " +
+			return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "a daemon that took over later has " +
+				"written to " +
 				"it; nothing is written"}
 		}
 		before := st.clone()
@@ -149,7 +150,9 @@ func (f *fence) leaseLocked(s *program) ecp.Lease {
 	}
 	l := ecp.Lease{Held: f.heldLocked(s), Epoch: f.epoch}
 	if h := f.holder; h != nil {
-		l.Holder = ecp.LeaseHolder{Incarnation: h.incarnation, Host: h.host, Since: f.since.UTC(), Renewed: time.Now().UTC()}
+		l.Holder = ecp.LeaseHolder{
+			Incarnation: h.incarnation, Host: h.host, Since: f.since.UTC(), Renewed: time.Now().UTC(),
+		}
 		if !h.suspended.IsZero() {
 			l.Holder.Renewed = h.suspended.UTC()
 		}

@@ -51,7 +51,7 @@ const sinceDynamic4 = "4.4.11"
 // dynamic4 describes the call that sets a limit below the license's.
 type dynamic4 struct{ method, field string }
 
-// SetDynamicLicense gives nodes of EMQX Enterprise 4.4.11 or later a call that sets the
+// SetDynamicLicense adds to nodes of EMQX Enterprise 4.4.11 or later a call that sets the
 // connection limit: /dynamic_license, by POST or PUT, with the limit in a field of the
 // body. Only the existence of such a call is public, so method and field are the caller's
 // guess. An empty method removes the call; new clusters do not have it.

@@ -81,7 +81,8 @@ func TestDynamicLimit(t *testing.T) {
 	require.Equal(t, 55, c.Usage().Connected, "lowering drops nobody")
 
 	for body, message := range map[string]string{
-		`{"key":"garbage"}`: "Bad license key", `{}`: "Invalid request params", `{"key":"evaluation"}`: "Bad license key",
+		`{"key":"garbage"}`: "Bad license key", `{}`: "Invalid request params",
+		`{"key":"evaluation"}`: "Bad license key",
 	} {
 		a := call(t, n, "POST", "/license", body)
 		require.Equal(t, 400, a.status)

@@ -53,7 +53,10 @@ func http4(protocol, bind string, acceptors int) obj {
 func restartListener4(c *call4) answer { return c.restartListener(c.running(), done4()) }
 
 func restartNodeListener4(c *call4) answer {
-	return c.onNode(func(m *Node) answer { return c.restartListener([]*Node{m}, data4(charlist4("Listener restarted."))) })
+	return c.onNode(func(m *Node) answer {
+		return c.restartListener([]*Node{m},
+			data4(charlist4("Listener restarted.")))
+	})
 }
 
 // charlist4 encodes a text as a list of numbers, as the broker does with one of its own

@@ -54,8 +54,9 @@ func listeners5(q *request) answer {
 		}
 		all, each := l.state(q)
 		out = append(out, obj{
-			"id": l.id, "type": l.protocol(), "name": l.name(), "enable": l.enable, "bind": l.bind, "acceptors": l.acceptors,
-			"number": len(each), "status": all, "node_status": each,
+			"id": l.id, "type": l.protocol(), "name": l.name(), "enable": l.enable, "bind": l.bind,
+			"acceptors": l.acceptors,
+			"number":    len(each), "status": all, "node_status": each,
 		})
 	}
 	return asJSON(out)
@@ -117,7 +118,8 @@ func listener5(q *request, l *listener) obj {
 		"access_rules": []string{"allow all"}, "enable_authn": true, "max_conn_rate": "infinity", "mountpoint": "",
 		"proxy_protocol": false, "proxy_protocol_timeout": "3s", "zone": "default",
 		"tcp_options": obj{
-			"active_n": 100, "backlog": 1024, "buffer": "4KB", "high_watermark": "1MB", "keepalive": "none", "nodelay": true,
+			"active_n": 100, "backlog": 1024, "buffer": "4KB", "high_watermark": "1MB", "keepalive": "none",
+			"nodelay":  true,
 			"nolinger": false, "reuseaddr": true, "send_timeout": "15s", "send_timeout_close": true,
 		},
 	}
@@ -238,7 +240,8 @@ func updateListener5(q *request, l *listener) answer {
 	if bad != nil {
 		return *bad
 	}
-	if given := in.text("id"); given != "" && given != l.id || in.text("type") != "" && in.text("type") != l.protocol() {
+	if given := in.text("id"); given != "" && given != l.id || in.text("type") != "" &&
+		in.text("type") != l.protocol() {
 		return bad5("Listener type inconsistent") // not recorded
 	}
 	if in.text("type") == "" {

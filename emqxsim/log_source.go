@@ -10,8 +10,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// lookForLines is how often a followed log is checked for new lines.
-const lookForLines = 200 * time.Millisecond
+// pollInterval is how often a followed log is checked for new lines.
+const pollInterval = 200 * time.Millisecond
 
 // Logs returns the log of the node, at most its last two thousand lines. See
 // [ecp.LogReader]. The log survives restarts of the node.
@@ -96,14 +96,14 @@ func (r *logReader) Read(b []byte) (int, error) {
 		if !r.follow {
 			return 0, io.EOF
 		}
-		if err := r.look(); err != nil {
+		if err := r.poll(); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// look takes new lines, or waits a while.
-func (r *logReader) look() error {
+// poll takes new lines, or waits a while.
+func (r *logReader) poll() error {
 	end := r.there() // checked first, so that the lines before the end are read
 	lines := r.news()
 	if r.take(lines); len(lines) > 0 || end != nil {
@@ -112,7 +112,7 @@ func (r *logReader) look() error {
 		}
 		return end
 	}
-	timer := time.NewTimer(lookForLines)
+	timer := time.NewTimer(pollInterval)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -143,7 +143,8 @@ func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.Lo
 	}
 	found := st.Pods[i]
 	if found.Broken != "" {
-		return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "its container has not started: " + found.Broken}
+		return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "its container has not started: " +
+			found.Broken}
 	}
 	sim := p.Cluster(id)
 	if sim == nil {

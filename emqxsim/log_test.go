@@ -68,7 +68,8 @@ func TestLog(t *testing.T) {
 			require.Len(t, got, 1, "a line is one line")
 			require.Contains(t, strings.ReplaceAll(got[0], " [critical] forged", ""), c.alarm)
 			require.Len(t, find(a, "eactivated"), 1)
-			require.True(t, strings.HasPrefix(got[0], k.Now().Add(-time.Second).Format("2006-01-02T15:04:05.000000-07:00 ")),
+			require.True(t, strings.HasPrefix(got[0],
+				k.Now().Add(-time.Second).Format("2006-01-02T15:04:05.000000-07:00 ")),
 				got[0])
 
 			s.AddClients(emqxsim.Clients{Name: "c", Count: 100})

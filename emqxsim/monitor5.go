@@ -79,7 +79,8 @@ func (f figures) fill(p obj, version string) {
 	for k, v := range fields(version,
 		field{key: "connections", value: f.sessions}, field{key: "live_connections", value: f.live},
 		field{key: "subscriptions", value: f.subs}, field{key: "topics", value: f.topics},
-		field{key: "received", value: f.received}, field{key: "sent", value: f.sent}, field{key: "dropped", value: f.dropped},
+		field{key: "received", value: f.received}, field{key: "sent", value: f.sent},
+		field{key: "dropped", value: f.dropped},
 		field{key: "validation_succeeded", since: "5.7.0", value: 0}, field{
 			key: "validation_failed", since: "5.7.0", value: 0,
 		},
@@ -117,7 +118,8 @@ func (q *request) current(nodes []*Node) obj {
 		quota = q.db.limitFor(q.n.version)
 	}
 	return fields(q.n.version,
-		field{key: "received_msg_rate", value: f.received / seconds}, field{key: "sent_msg_rate", value: f.sent / seconds},
+		field{key: "received_msg_rate", value: f.received / seconds},
+		field{key: "sent_msg_rate", value: f.sent / seconds},
 		field{key: "dropped_msg_rate", value: f.dropped / seconds},
 		field{key: "connections", value: f.sessions}, field{key: "live_connections", value: f.live},
 		field{key: "topics", value: f.topics}, field{key: "subscriptions", value: f.subs},

@@ -108,7 +108,8 @@ func uptimeWords(d time.Duration) string {
 		n    int
 		unit string
 	}{
-		{seconds / 86400, "days"}, {seconds / 3600 % 24, "hours"}, {seconds / 60 % 60, "minutes"}, {seconds % 60, "seconds"},
+		{seconds / 86400, "days"}, {seconds / 3600 % 24, "hours"}, {seconds / 60 % 60, "minutes"},
+		{seconds % 60, "seconds"},
 	}
 	for len(parts) > 1 && parts[0].n == 0 {
 		parts = parts[1:]

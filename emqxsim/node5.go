@@ -265,7 +265,8 @@ func (n *Node) counters(t time.Time) map[string]int {
 		"bytes.received": tr.bytesIn.at(t) + connectBytes*tr.connected, "bytes.sent": tr.bytesOut.at(t) +
 			connackBytes*tr.connected,
 		"client.connect": tr.connected, "client.connack": tr.connected, "client.connected": tr.connected,
-		"client.authenticate": tr.connected, "client.auth.anonymous": tr.connected, "client.disconnected": tr.disconnected,
+		"client.authenticate": tr.connected, "client.auth.anonymous": tr.connected,
+		"client.disconnected":    tr.disconnected,
 		"authentication.success": tr.connected, "authentication.success.anonymous": tr.connected,
 		"session.created": tr.sessions, "session.resumed": tr.resumed + tr.takenover, "session.takenover": tr.takenover,
 	}

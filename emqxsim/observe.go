@@ -32,8 +32,9 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	}
 	for _, c := range s.Claims {
 		o.Volumes = append(o.Volumes, ecp.VolumeObservation{
-			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Going: c.Terminating, Capacity: c.size(s),
-			Pending: s.pending(c),
+			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Going: c.Terminating,
+			Capacity: c.size(s),
+			Pending:  s.pending(c),
 		})
 	}
 	o.Endpoints = s.Service.endpoints(n.host())
@@ -131,7 +132,8 @@ func (p *Provisioner) probe(o *ecp.Observation, id ecp.ID, version string) {
 			n := &o.Nodes[i]
 			node := h.sim.findAny(n.Name)
 			if n.Ready && node != nil && node.up(t) && !node.available(t) {
-				n.Ready, n.Reason, n.Message, o.Converged = false, "ContainersNotReady", "the availability check answers 503", false
+				n.Ready, n.Reason, n.Message, o.Converged = false, "ContainersNotReady",
+					"the availability check answers 503", false
 			}
 		}
 	})
@@ -150,8 +152,9 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeNotFound, Op: op, Message: "there is no cluster " + string(id)}
 	}
 	if st.Auth == nil {
-		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "the key to the cluster's API is " +
-			"not there"}
+		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op,
+			Message: "the key to the cluster's API is " +
+				"not there"}
 	}
 	ordinal, err := st.choose(node, now)
 	if err != nil {

@@ -73,9 +73,12 @@ func (q *request) prometheus(call, mode string) map[string][]labelled {
 		return q.prometheusIntegration(nodes)
 	case "auth":
 		return map[string][]labelled{
-			"emqx_authz_enable": {{[][2]string{{"type", "file"}}, 1}}, "emqx_authz_status": {{[][2]string{{"type", "file"}}, 1}},
-			"emqx_authz_nomatch": {{[][2]string{{"type", "file"}}, 0}}, "emqx_authz_total": {{[][2]string{{"type", "file"}}, 0}},
-			"emqx_authz_allow": {{[][2]string{{"type", "file"}}, 0}}, "emqx_authz_deny": {{[][2]string{{"type", "file"}}, 0}},
+			"emqx_authz_enable":      {{[][2]string{{"type", "file"}}, 1}},
+			"emqx_authz_status":      {{[][2]string{{"type", "file"}}, 1}},
+			"emqx_authz_nomatch":     {{[][2]string{{"type", "file"}}, 0}},
+			"emqx_authz_total":       {{[][2]string{{"type", "file"}}, 0}},
+			"emqx_authz_allow":       {{[][2]string{{"type", "file"}}, 0}},
+			"emqx_authz_deny":        {{[][2]string{{"type", "file"}}, 0}},
 			"emqx_authz_rules_count": {{[][2]string{{"type", "file"}}, 4}}, "emqx_banned_count": {{nil, 0}},
 		}
 	}
@@ -118,7 +121,8 @@ const certExpiry = 1904285225
 // machine returns the figures of one node by their names here.
 func (q *request) machine(n *Node) map[string]int64 {
 	out := map[string]int64{
-		"emqx_vm_total_memory": memoryBytes, "emqx_vm_used_memory": 1534062592, "emqx_vm_cpu_use": 12, "emqx_vm_cpu_idle": 88,
+		"emqx_vm_total_memory": memoryBytes, "emqx_vm_used_memory": 1534062592, "emqx_vm_cpu_use": 12,
+		"emqx_vm_cpu_idle":  88,
 		"emqx_vm_run_queue": 0, "emqx_conf_sync_txid": int64(q.db.serial),
 	}
 	under := strings.NewReplacer(".", "_")

@@ -182,7 +182,7 @@ func (p *Provisioner) DeleteService(id ecp.ID) error {
 	})
 }
 
-// SetForeign gives the namespace to another owner. What we had in it is gone. An empty
+// SetForeign moves the namespace to another owner. What we had in it is gone. An empty
 // owner removes the namespace.
 func (p *Provisioner) SetForeign(id ecp.ID, owner string) error {
 	return p.change(id, func(s *state, _ time.Time) error {
@@ -229,5 +229,6 @@ func (p *Provisioner) changePod(id ecp.ID, ordinal int, fn func(s *state, pod *p
 }
 
 func noSuch(id ecp.ID, what string) error {
-	return &ecp.Error{Code: ecp.CodeNotFound, Op: "simulate a fault", Message: "cluster " + string(id) + " has no " + what}
+	return &ecp.Error{Code: ecp.CodeNotFound, Op: "simulate a fault", Message: "cluster " + string(id) + " has no " +
+		what}
 }

@@ -104,7 +104,8 @@ func newLife(t *rapid.T) *randomLife {
 	require.NoError(t, err)
 	l := &randomLife{clock: newClock()}
 	l.cfg = emqxsim.ProvisionerConfig{
-		Dir: dir, Now: l.clock.Now, BootTime: 8 * time.Second, StopTime: 2 * time.Second, TerminateTime: 4 * time.Second,
+		Dir: dir, Now: l.clock.Now, BootTime: 8 * time.Second, StopTime: 2 * time.Second,
+		TerminateTime: 4 * time.Second,
 	}
 	l.p, err = emqxsim.NewProvisioner(l.cfg)
 	require.NoError(t, err)

@@ -47,7 +47,8 @@ func replayAll(t *testing.T, all []recording) (replayed int) {
 			excluded[route]++
 			continue
 		}
-		require.NotEmpty(t, routed(used, rec.method, rec.path), "%s: %s %s is in neither table of used_test.go", rec.name,
+		require.NotEmpty(t, routed(used, rec.method, rec.path), "%s: %s %s is in neither table of used_test.go",
+			rec.name,
 			rec.method, rec.path)
 		replayed++
 		t.Run(rec.name, func(t *testing.T) { replayOne(t, rec, byName) })
@@ -56,7 +57,8 @@ func replayAll(t *testing.T, all []recording) (replayed int) {
 	for _, n := range excluded {
 		sum += n
 	}
-	t.Logf("%d recordings: %d replayed, %d of %d routes that no adapter asks for", len(all), replayed, sum, len(excluded))
+	t.Logf("%d recordings: %d replayed, %d of %d routes that no adapter asks for", len(all), replayed, sum,
+		len(excluded))
 	return replayed
 }
 
@@ -96,7 +98,8 @@ func build(t *testing.T, s scene) *stage {
 	t.Helper()
 	st := &stage{doors: map[string]*httptest.Server{}, now: time.Date(2026, 11, 23, 9, 20, 0, 0, time.UTC)}
 	cfg := emqxsim.ClusterConfig{
-		Version: s.version(), Username: "testkey", Password: "testsecret-0123456789", Now: func() time.Time { return st.now },
+		Version: s.version(), Username: "testkey", Password: "testsecret-0123456789",
+		Now: func() time.Time { return st.now },
 	}
 	if s.version()[0] == '4' {
 		cfg.Username, cfg.Password = "admin", "public"
@@ -207,7 +210,10 @@ func unused(all []recording) []string {
 	var out []string
 	for _, table := range [][]string{used, others} {
 		for _, pattern := range table {
-			if !slices.ContainsFunc(all, func(r recording) bool { return routed([]string{pattern}, r.method, r.path) != "" }) &&
+			if !slices.ContainsFunc(all, func(r recording) bool {
+				return routed([]string{pattern}, r.method,
+					r.path) != ""
+			}) &&
 				!slices.Contains(neverRecorded, pattern) {
 				out = append(out, pattern)
 			}

@@ -67,7 +67,8 @@ func (r *resource) unreachable(n *Node) bool {
 // without a port uses the default port of its kind, on which nothing listens here.
 func (n *Node) listensOn(port string) bool {
 	return port == dashboardPort || n.c.major == 4 && port == strconv.Itoa(management) ||
-		slices.ContainsFunc(n.db.listeners, func(l *listener) bool { return l.enable && strings.HasSuffix(l.bind, ":"+port) })
+		slices.ContainsFunc(n.db.listeners,
+			func(l *listener) bool { return l.enable && strings.HasSuffix(l.bind, ":"+port) })
 }
 
 // status returns the state of the resource on a node and its reason.

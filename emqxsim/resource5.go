@@ -33,8 +33,9 @@ var resourceTypes = map[string]resourceType{
 	"http": {
 		required: "url",
 		fill: obj{
-			"connect_timeout": "15s", "enable_pipelining": 100, "headers": headers5, "pool_size": 8, "pool_type": "random",
-			"ssl": tls5,
+			"connect_timeout": "15s", "enable_pipelining": 100, "headers": headers5, "pool_size": 8,
+			"pool_type": "random",
+			"ssl":       tls5,
 		},
 		parameters: obj{"headers": headers5, "max_retries": 2, "method": "post"},
 		optional:   "request retry_interval max_inactive",
@@ -42,8 +43,9 @@ var resourceTypes = map[string]resourceType{
 	"mqtt": {
 		required: "server",
 		fill: obj{
-			"bridge_mode": false, "clean_start": true, "connect_timeout": "10s", "keepalive": "160s", "max_inflight": 32,
-			"pool_size": 8, "proto_ver": "v4", "retry_interval": "15s", "ssl": tls5, "static_clientids": []string{},
+			"bridge_mode": false, "clean_start": true, "connect_timeout": "10s", "keepalive": "160s",
+			"max_inflight": 32,
+			"pool_size":    8, "proto_ver": "v4", "retry_interval": "15s", "ssl": tls5, "static_clientids": []string{},
 		},
 		parameters: obj{"retain": false, "qos": 0},
 		optional:   "clientid_prefix username password mode reconnect_interval",
@@ -132,7 +134,8 @@ func (r *resource) show(q *request) any {
 			o["status_reason"] = reason
 		}
 	} else {
-		o["rules"], o["error"], o["status_reason"], o["connector"] = q.db.usedBy(r.id()), reason, reason, r.connector.name
+		o["rules"], o["error"], o["status_reason"], o["connector"] = q.db.usedBy(r.id()), reason, reason,
+			r.connector.name
 		o["created_at"], o["last_modified_at"] = r.created.UnixMilli(), r.modified.UnixMilli()
 	}
 	if _, there := o["description"]; !there {
@@ -172,7 +175,8 @@ func summary5(kind string) func(*request) answer {
 		for _, r := range q.db.ofKind(kind) {
 			o := r.show(q).(obj)
 			s := obj{}
-			for _, k := range strings.Fields("created_at description enable last_modified_at name node_status rules status " +
+			for _, k := range strings.Fields("created_at description enable last_modified_at name node_status " +
+				"rules status " +
 				"status_reason type") {
 				s[k] = o[k]
 			}
@@ -192,10 +196,12 @@ func ofResource(kind string, do func(q *request, r *resource) answer) func(*requ
 		}
 		r := q.db.resource(kind, id)
 		if r == nil && kind == kindConnector {
-			return notFound5(fmt.Sprintf("Connector lookup failed: connector named '%s' of type %s does not exist.", name, typ))
+			return notFound5(fmt.Sprintf("Connector lookup failed: connector named '%s' of type %s does "+
+				"not exist.", name, typ))
 		}
 		if r == nil {
-			return notFound5(fmt.Sprintf("Bridge lookup failed: bridge named '%s' of type %s does not exist.", name, typ))
+			return notFound5(fmt.Sprintf("Bridge lookup failed: bridge named '%s' of type %s does not exist.", name,
+				typ))
 		}
 		return do(q, r)
 	}
@@ -238,7 +244,8 @@ func (q *request) configure(r *resource, in obj) *answer {
 	if !known && !slices.Contains(otherTypes, r.typ) {
 		what := strings.TrimSuffix(r.kind, "s")
 		a := bad5(fmt.Sprintf(
-			`{"value":%q,"reason":"unknown %s type","path":"root","kind":"validation_error","field_name":"type"}`, r.typ, what))
+			`{"value":%q,"reason":"unknown %s type","path":"root","kind":"validation_error","field_name":"type"}`,
+			r.typ, what))
 		return &a
 	}
 	conf := withDefaults(obj{"resource_opts": fillOptions[r.kind]}, in)
@@ -302,7 +309,8 @@ func deleteResource5(q *request, r *resource) answer {
 		var used []string
 		for _, kind := range []string{kindAction, kindSource} {
 			for _, name := range q.db.channels(kind, r) {
-				used = append(used, fmt.Sprintf(`{<<"%s:%s:%s:connector:%s">>,#{}}`, strings.TrimSuffix(kind, "s"), r.typ, name,
+				used = append(used, fmt.Sprintf(`{<<"%s:%s:%s:connector:%s">>,#{}}`, strings.TrimSuffix(kind, "s"),
+					r.typ, name,
 					r.id()))
 			}
 		}

@@ -26,7 +26,8 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	h := &house{t: t, clock: newClock()}
 	h.cfg = emqxsim.ProvisionerConfig{
-		Dir: t.TempDir(), Now: h.Now, BootTime: 8 * time.Second, StopTime: 2 * time.Second, TerminateTime: 4 * time.Second,
+		Dir: t.TempDir(), Now: h.Now, BootTime: 8 * time.Second, StopTime: 2 * time.Second,
+		TerminateTime: 4 * time.Second,
 	}
 	h.reopen()
 	return h
@@ -54,7 +55,8 @@ func wanted(id ecp.ID, version string, n int) ecp.Desired {
 	d := ecp.Desired{
 		ID: id, Project: "default/default", Name: "one", Generation: 1, Replicas: n, Create: true,
 		Image: ecp.Image{ID: "image", Reference: "emqx/emqx:" + version, Version: version}, Size: ecp.DefaultSizes()[0],
-		Spec: ecp.HostedSpec{Nodes: n, Connections: 10, Power: ecp.PowerOn, Network: ecp.Network{Type: ecp.LoadBalancer}},
+		Spec: ecp.HostedSpec{Nodes: n, Connections: 10, Power: ecp.PowerOn,
+			Network: ecp.Network{Type: ecp.LoadBalancer}},
 	}
 	return d
 }

@@ -28,7 +28,9 @@ func actions4(r *rule) []action4 {
 			out = append(out, a)
 		case string:
 			typ, name, _ := strings.Cut(a, ":")
-			out = append(out, action4{id: "data_to_" + typ + "_" + r.id, name: "data_to_" + typ, params: obj{"$resource": name}})
+			out = append(out, action4{
+				id: "data_to_" + typ + "_" + r.id, name: "data_to_" + typ, params: obj{"$resource": name},
+			})
 		}
 	}
 	return out
@@ -65,7 +67,9 @@ func showRule(c *call4, r *rule) obj {
 			n, failed := r.matched[m].at(c.now), r.failed[m].at(c.now)
 			taken = append(taken, obj{"node": m.name, "taken": n, "success": n - failed, "failed": failed})
 		}
-		actions = append(actions, obj{"id": a.id, "name": a.name, "params": a.params, "metrics": taken, "fallbacks": []obj{}})
+		actions = append(actions, obj{
+			"id": a.id, "name": a.name, "params": a.params, "metrics": taken, "fallbacks": []obj{},
+		})
 	}
 	return obj{
 		"id": r.id, "rawsql": r.sql, "for": r.from, "enabled": r.enable, "description": r.description,
@@ -100,7 +104,9 @@ func createRule4(c *call4) answer {
 	if !good {
 		return code4(http.StatusBadRequest, "Bad Arguments: "+syntaxError(sql))
 	}
-	r := &rule{id: text(in["id"]), sql: sql, from: topics, enable: true, created: c.now, modified: c.now, actions: actions}
+	r := &rule{
+		id: text(in["id"]), sql: sql, from: topics, enable: true, created: c.now, modified: c.now, actions: actions,
+	}
 	if r.id == "" {
 		r.id = "rule:" + c.db.id()
 	}
@@ -148,7 +154,9 @@ func (c *call4) actions(in any) ([]any, bool) {
 		maps.Copy(params, defaults)
 		given, _ := o["params"].(map[string]any)
 		maps.Copy(params, given)
-		out = append(out, action4{id: fmt.Sprintf("%s_%d", name, c.now.UnixNano()+int64(i)), name: name, params: params})
+		out = append(out, action4{
+			id: fmt.Sprintf("%s_%d", name, c.now.UnixNano()+int64(i)), name: name, params: params,
+		})
 	}
 	return out, true
 }
@@ -156,8 +164,9 @@ func (c *call4) actions(in any) ([]any, bool) {
 // actionDefaults4 holds the known actions and the defaults of their parameters.
 var actionDefaults4 = map[string]obj{
 	"inspect": {}, "do_nothing": {},
-	"republish":           {"target_topic": "repub/to/${clientid}", "target_qos": 0, "payload_tmpl": "${payload}"},
-	"data_to_webserver":   {"method": "POST", "path": "", "headers": obj{"content-type": "application/json"}, "body": ""},
+	"republish": {"target_topic": "repub/to/${clientid}", "target_qos": 0, "payload_tmpl": "${payload}"},
+	"data_to_webserver": {"method": "POST", "path": "", "headers": obj{"content-type": "application/json"},
+		"body": ""},
 	"data_to_mqtt_broker": {"forward_topic": "", "payload_tmpl": ""},
 	"data_to_kafka":       {}, "data_to_mysql": {}, "data_to_pgsql": {}, "data_to_redis": {},
 }

@@ -15,7 +15,8 @@ import (
 func rule5(q *request, r *rule) any {
 	return fields(q.n.version,
 		field{key: "id", value: r.id}, field{key: "name", value: r.name}, field{key: "sql", value: r.sql},
-		field{key: "from", value: r.from}, field{key: "actions", value: r.shown()}, field{key: "enable", value: r.enable},
+		field{key: "from", value: r.from}, field{key: "actions", value: r.shown()},
+		field{key: "enable", value: r.enable},
 		field{key: "description", value: r.description}, field{key: "created_at", value: rfc3339(r.created)},
 		field{key: "last_modified_at", since: "5.8.0", value: rfc3339(r.modified)},
 	)
@@ -87,7 +88,8 @@ func (q *request) ruleFrom(in obj, id string, r *rule) *answer {
 	}
 	from, ok := topicsOf(sql)
 	if !ok {
-		a := bad5(fmt.Sprintf("Bad Arguments: #{kind => validation_error,path => %q,reason => %s,value => <<%q>>}", path,
+		a := bad5(fmt.Sprintf("Bad Arguments: #{kind => validation_error,path => %q,reason => %s,value "+
+			"=> <<%q>>}", path,
 			syntaxError(sql), sql))
 		return &a
 	}

@@ -150,8 +150,10 @@ func TestRebalance(t *testing.T) {
 	c.Join("emqx@c")
 
 	nothing := call(t, a, "POST", "/load_rebalance/emqx%40a/start", `{}`)
-	require.Equal(t, "error on node 'emqx@a': nothing_to_balance", nothing.o["message"], "the default thresholds are high")
-	body := `{"conn_evict_rate":5,"wait_health_check":2,"wait_takeover":1,"abs_conn_threshold":2,"rel_conn_threshold":1.1}`
+	require.Equal(t, "error on node 'emqx@a': nothing_to_balance", nothing.o["message"],
+		"the default thresholds are high")
+	body := `{"conn_evict_rate":5,"wait_health_check":2,"wait_takeover":1,"abs_conn_threshold":2,` +
+		`"rel_conn_threshold":1.1}`
 	require.Equal(t, 200, call(t, a, "POST", "/load_rebalance/emqx%40a/start", body).status)
 	require.Equal(t, 503, call(t, a, "GET", "/load_rebalance/availability_check", "").status)
 	require.Equal(t, []any{"emqx@c", "emqx@b"}, call(t, a, "GET", "/load_rebalance/status", "").o["recipients"])

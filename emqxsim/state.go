@@ -208,7 +208,8 @@ func (s *state) mayRun(ordinal int) bool {
 // newPod returns a pod of the newest revision. It cannot start without the Secret.
 func (s *state) newPod(ordinal int, uid string, at time.Time, d pace) pod {
 	p := pod{
-		Ordinal: ordinal, UID: uid, Revision: s.Workload.Revision, Image: s.Workload.Image, Made: at, Ready: at.Add(d.boot),
+		Ordinal: ordinal, UID: uid, Revision: s.Workload.Revision, Image: s.Workload.Image, Made: at,
+		Ready: at.Add(d.boot),
 	}
 	if s.Auth == nil {
 		p.Down, p.Broken = at, noSecret

@@ -37,19 +37,34 @@ func suite(open func(t *testing.T) ecp.Provisioner) ecptest.ProvisionerSuite {
 	sim := func(p ecp.Provisioner) *emqxsim.Provisioner { return p.(*emqxsim.Provisioner) }
 	return ecptest.ProvisionerSuite{
 		New: open, Ready: 20 * time.Second, Parallel: true,
-		Adapters:  []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
-		DeletePod: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) { require.NoError(t, sim(p).DeletePod(id, n)) },
-		KillNode:  func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) { require.NoError(t, sim(p).KillNode(id, n)) },
+		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
+		DeletePod: func(t *testing.T, p ecp.Provisioner, id ecp.ID,
+			n int) {
+			require.NoError(t, sim(p).DeletePod(id, n))
+		},
+		KillNode: func(t *testing.T, p ecp.Provisioner, id ecp.ID,
+			n int) {
+			require.NoError(t, sim(p).KillNode(id, n))
+		},
 		ScaleByHand: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) {
 			require.NoError(t, sim(p).ScaleByHand(id, n))
 		},
-		ChangeTemplate: func(t *testing.T, p ecp.Provisioner, id ecp.ID) { require.NoError(t, sim(p).RestartByHand(id)) },
+		ChangeTemplate: func(t *testing.T, p ecp.Provisioner,
+			id ecp.ID) {
+			require.NoError(t, sim(p).RestartByHand(id))
+		},
 		DeleteClaim: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) {
 			require.NoError(t, sim(p).DeleteClaim(id, n))
 		},
-		DeleteAuth:      func(t *testing.T, p ecp.Provisioner, id ecp.ID) { require.NoError(t, sim(p).DeleteAuth(id)) },
-		DeleteNamespace: func(t *testing.T, p ecp.Provisioner, id ecp.ID) { require.NoError(t, sim(p).DeleteNamespace(id)) },
-		DeleteService:   func(t *testing.T, p ecp.Provisioner, id ecp.ID) { require.NoError(t, sim(p).DeleteService(id)) },
+		DeleteAuth: func(t *testing.T, p ecp.Provisioner, id ecp.ID) { require.NoError(t, sim(p).DeleteAuth(id)) },
+		DeleteNamespace: func(t *testing.T, p ecp.Provisioner,
+			id ecp.ID) {
+			require.NoError(t, sim(p).DeleteNamespace(id))
+		},
+		DeleteService: func(t *testing.T, p ecp.Provisioner,
+			id ecp.ID) {
+			require.NoError(t, sim(p).DeleteService(id))
+		},
 		MakeForeign: func(t *testing.T, p ecp.Provisioner, id ecp.ID) {
 			require.NoError(t, sim(p).SetForeign(id, "somebody else"))
 		},

@@ -98,7 +98,8 @@ func (c *Cluster) refreshTraffic(t time.Time) {
 		}
 		tr := &n.traffic
 		tr.peakLive, tr.peakSessions = max(tr.peakLive, m.live), max(tr.peakSessions, m.sessions)
-		tr.peakSubs, tr.peakTopics, tr.peakAll = max(tr.peakSubs, m.subs), max(tr.peakTopics, topics), max(tr.peakAll, all)
+		tr.peakSubs, tr.peakTopics, tr.peakAll = max(tr.peakSubs, m.subs), max(tr.peakTopics, topics),
+			max(tr.peakAll, all)
 		n.recordMoment(m)
 	}
 }

@@ -44,7 +44,7 @@ func (c claim) size(s *state) string {
 	return c.Size
 }
 
-// grown gives a volume the size to which it was growing.
+// grown sets the size of a volume that has finished growing.
 func (c *claim) grown(now time.Time) {
 	if c.Want != "" && !now.Before(c.Grown) {
 		c.Size, c.Want, c.Grown = c.Want, "", time.Time{}

@@ -31,8 +31,10 @@ var login = ecp.Credentials{Username: "admin", Password: "public"}
 // differs: 23.54 GiB in all.
 func running(name string, uptime time.Duration, connections, sessions int, used float64) ecp.BrokerNode {
 	const gib = 1 << 30
-	return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "4.4.19", Uptime: uptime,
-		Connections: connections, Sessions: sessions, MemoryUsed: int64(used*gib + 0.5), MemoryTotal: 25275882537}
+	return ecp.BrokerNode{
+		Name: name, Status: ecp.NodeRunning, Role: "core", Version: "4.4.19", Uptime: uptime,
+		Connections: connections, Sessions: sessions, MemoryUsed: int64(used*gib + 0.5), MemoryTotal: 25275882537,
+	}
 }
 
 var (
@@ -69,19 +71,24 @@ func recordedAs(t *testing.T, name string) http.Handler {
 // TestAgainstRecordings runs the suite against two nodes as recorded.
 func TestAgainstRecordings(t *testing.T) {
 	ecptest.TestAdapter(t, ecptest.AdapterSuite{
-		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}), Bound: mostLoaded,
+		Adapter: emqxv4.New(emqxv4.Config{}), Impatient: emqxv4.New(emqxv4.Config{Timeout: impatience}),
+		Bound:    mostLoaded,
 		Recorded: true,
 		Open:     func(t *testing.T) ecp.Endpoint { return emqxtest.Serve(t, recordedCluster(t), login) },
 		Want:     described("opensource", 0, first, second),
-		Detector: &ecptest.WantDetector{Detection: ecp.Detection{Major: 4, Version: "4.4.19", Edition: "opensource",
-			Authenticated: true}, Unmanageable: true},
-		Monitor: &ecptest.WantMonitor{Traffic: ecp.Traffic{Retained: 4, Totals: ecp.MessageTotals{Received: 8, Sent: 14,
-			Dropped: 1}}},
+		Detector: &ecptest.WantDetector{Detection: ecp.Detection{
+			Major: 4, Version: "4.4.19", Edition: "opensource", Authenticated: true,
+		}, Unmanageable: true},
+		Monitor: &ecptest.WantMonitor{Traffic: ecp.Traffic{Retained: 4, Totals: ecp.MessageTotals{
+			Received: 8, Sent: 14, Dropped: 1,
+		}}},
 		Alarms: &ecptest.WantAlarms{
-			Active:  []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt}},
-			History: []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt, Until: clearedAt}}},
-		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{{ID: "rule:r1"},
-			{ID: "rule:r2", Actions: []string{"resource:w1"}}},
+			Active: []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt}},
+			History: []ecp.Alarm{{Name: "test_alarm", Nodes: []string{"emqx@127.0.0.4"}, Since: raisedAt,
+				Until: clearedAt}}},
+		Integrations: &ecptest.WantIntegrations{Rules: []ecp.Rule{
+			{ID: "rule:r1"}, {ID: "rule:r2", Actions: []string{"resource:w1"}},
+		},
 			Integrations: []ecp.Integration{{ID: "resource:w1", Type: "web_hook"}}},
 		Metrics: &ecptest.WantMetrics{Series: []string{"erlang_vm_ets_limit"}},
 		Health:  &ecp.Health{Node: "emqx@127.0.0.4", Running: true, Available: ecp.Unknown},
@@ -106,13 +113,19 @@ func TestDescribe(t *testing.T) {
 		{"with a license", emqxtest.Paths{license: loaded}.Before(one), described("enterprise", 10000, alone)},
 		{"the license may not be read", emqxtest.Paths{license: emqxtest.Status(http.StatusForbidden)}.Before(one),
 			described("", 0, alone)},
-		{"the license is no number", emqxtest.Paths{license: emqxtest.Body(`{"code":0,"data":{"max_connections":"many"}}`)}.Before(one), described("enterprise", 0, alone)},
+		{"the license is no number",
+			emqxtest.Paths{license: emqxtest.Body(`{"code":0,"data":{"max_connections":"many"}}`)}.Before(one),
+			described("enterprise", 0, alone)},
 		{"the license call fails its own way", emqxtest.Paths{license: emqxtest.Body(`{"message":"no"}`)}.Before(one),
 			described("", 0, alone)},
-		{"the license is of a page's type", emqxtest.Paths{license: answer{200, "text/html", string(loaded)}}.Before(one),
+		{"the license is of a page's type",
+			emqxtest.Paths{license: answer{200, "text/html", string(loaded)}}.Before(one),
 			described("", 0, alone)},
-		{"enterprise without the call", emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQX Enterprise"}]}`)}.Before(one), described("enterprise", 0, alone)},
-		{"neither says the edition", emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQ"}]}`)}.Before(one), described("", 0, alone)},
+		{"enterprise without the call", emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQX ` +
+			`Enterprise"}]}`)}.Before(one), described("enterprise", 0, alone)},
+		{"neither says the edition",
+			emqxtest.Paths{brokers: emqxtest.Body(`{"code":0,"data":[{"sysdescr":"EMQ"}]}`)}.Before(one),
+			described("", 0, alone)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := describe(t, c.h)
@@ -129,14 +142,17 @@ func TestDescribe(t *testing.T) {
 
 // TestNodesCrash: /nodes itself may answer 500 while a member is stopped.
 func TestNodesCrash(t *testing.T) {
-	d, err := describe(t, emqxtest.Paths{nodes: emqxtest.Status(http.StatusInternalServerError)}.Before(replay(t, "one")))
+	d, err := describe(t, emqxtest.Paths{nodes: emqxtest.Status(http.StatusInternalServerError)}.Before(replay(t,
+		"one")))
 	require.NoError(t, err)
 	want := alone
 	want.MemoryUsed, want.MemoryTotal = 0, 0
 	require.Equal(t, described("opensource", 0, want), d, "connections and sessions come from /stats")
 
-	_, err = describe(t, emqxtest.Paths{nodes: emqxtest.Status(http.StatusInternalServerError),
-		brokers: emqxtest.Status(http.StatusInternalServerError)}.Before(replay(t, "one")))
+	_, err = describe(t, emqxtest.Paths{
+		nodes:   emqxtest.Status(http.StatusInternalServerError),
+		brokers: emqxtest.Status(http.StatusInternalServerError),
+	}.Before(replay(t, "one")))
 	require.Equal(t, ecp.CodeUnavailable, ecp.CodeOf(err), "%v", err)
 }
 
@@ -146,13 +162,15 @@ func TestMembersThatAreDown(t *testing.T) {
 		{"node":"e","error":"timeout"},
 		{"node":"d","error":"nodedown"},
 		{"name":"c","node_status":"Stopped"},
-		{"node":"b","node_status":"Running","version":"4.4.24","connections":4,"live_connections":3,"memory_used":1024,"memory_total":"1.50K"},
+		{"node":"b","node_status":"Running","version":"4.4.24","connections":4,"live_connections":3,` +
+		`"memory_used":1024,"memory_total":"1.50K"},
 		{"node":"a","node_status":"Running","version":"4.4.19","connections":"4","uptime":"forever"}]}`),
 		self: emqxtest.Body("Node b is started\nemqx is running")}.Before(replay(t, "one")))
 	require.NoError(t, err)
 	require.Equal(t, ecp.Description{Version: "4.4.24", Edition: "opensource", Connections: 7, Nodes: []ecp.BrokerNode{
 		{Name: "a", Status: ecp.NodeRunning, Role: "core", Version: "4.4.19", Connections: 4, Sessions: 4},
-		{Name: "b", Status: ecp.NodeRunning, Role: "core", Version: "4.4.24", Connections: 3, Sessions: 4, MemoryUsed: 1024,
+		{Name: "b", Status: ecp.NodeRunning, Role: "core", Version: "4.4.24", Connections: 3, Sessions: 4,
+			MemoryUsed:  1024,
 			MemoryTotal: 1536},
 		{Name: "c", Status: ecp.NodeStopped, Role: "core"},
 		{Name: "d", Status: ecp.NodeStopped, Role: "core"},
@@ -190,7 +208,8 @@ func TestErrors(t *testing.T) {
 			[]string{"EMQX 4", "401", "check AppID and AppSecret"}},
 		{"EMQX 5", emqxtest.Paths{"/api/v5/nodes": answer("01-nodes-noauth-401.txt")}.Before(http.NotFoundHandler()),
 			ecp.CodeUnsupported, []string{"an EMQX 5 or later answers there"}},
-		{"no such call", answer("01-404-path.txt"), ecp.CodeUnsupported, []string{"404", "check the port and the version"}},
+		{"no such call", answer("01-404-path.txt"), ecp.CodeUnsupported,
+			[]string{"404", "check the port and the version"}},
 		{"no code", answer("02-stats-node-down.txt"), ecp.CodeUnavailable, []string{"nodedown"}},
 		{"an object for a list", answer("02-node-down.txt"), ecp.CodeUnavailable, []string{"not that of EMQX 4"}},
 		{"code is a number", emqxtest.Body(`{"code":101,"message":"bad rpc"}`), ecp.CodeUnavailable,
@@ -199,7 +218,8 @@ func TestErrors(t *testing.T) {
 			[]string{"bad rpc, code ERROR1"}},
 		{"code is a string that reads 0", emqxtest.Body(`{"code":"0","data":[{"node":"a"}]}`), ecp.CodeUnavailable,
 			[]string{"code 0"}},
-		{"code is empty", emqxtest.Body(`{"code":"","data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code empty"}},
+		{"code is empty", emqxtest.Body(`{"code":"","data":[{"node":"a"}]}`), ecp.CodeUnavailable,
+			[]string{"code empty"}},
 		{"code is null", emqxtest.Body(`{"code":null,"data":[{"node":"a"}]}`), ecp.CodeUnavailable, []string{"code"}},
 		{"a refused login with 200", emqxtest.Body(`{"code":103,"message":"bad username_or_password"}`), ecp.CodeDenied,
 			[]string{"check AppID and AppSecret"}},

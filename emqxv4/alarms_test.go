@@ -58,12 +58,16 @@ func TestAlarmsOfSeveralNodes(t *testing.T) {
 	b := brokerOf[ecp.AlarmSource](t, site{version: "4.4.19", paths: emqxtest.Paths{
 		activated: emqxtest.Body(`{"code":0,"data":[
 			{"node":"emqx@c","error":"nodedown"},
-			{"node":"emqx@b","alarms":[{"name":"partition","message":"late","details":[],"activate_at":1795426430000000,"deactivate_at":"infinity"}]},
+			{"node":"emqx@b","alarms":[{"name":"partition","message":"late","details":[],` +
+			`"activate_at":1795426430000000,"deactivate_at":"infinity"}]},
 			{"node":"emqx@a","alarms":[
-				{"name":"partition","message":"early","details":{"occurred":"emqx@c"},"activate_at":1795426420825940,"deactivate_at":"infinity"},
-				{"name":"{conn_congestion,<<\"c1\">>}","message":["con","gested"],"details":"text","activate_at":"1795426440000000"},
+				{"name":"partition","message":"early","details":{"occurred":"emqx@c"},` +
+			`"activate_at":1795426420825940,"deactivate_at":"infinity"},
+				{"name":"{conn_congestion,<<\"c1\">>}","message":["con","gested"],"details":"text",` +
+			`"activate_at":"1795426440000000"},
 				{"name":{"resource":"r1"},"activate_at":0}]}]}`),
-		deactivated: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@a","alarms":[{"name":"x","activate_at":1795426420825940,"deactivate_at":"infinity"},{"name":"y"}]}]}`),
+		deactivated: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@a","alarms":[{"name":"x",` +
+			`"activate_at":1795426420825940,"deactivate_at":"infinity"},{"name":"y"}]}]}`),
 	}})
 	active, err := b.ActiveAlarms(t.Context())
 	require.NoError(t, err)

@@ -22,8 +22,10 @@ const largest = 7
 func answersOfLargest() map[string][]byte {
 	var members []string
 	for i := range largest {
-		members = append(members, fmt.Sprintf(`{"version":"4.4.24","uptime":"2 days, 3 hours, 4 minutes, 5 seconds","process_used":306,"process_available":262144,`+
-			`"otp_release":"24.3.4.2/12.3.2.2","node_status":"Running","node":"emqx@10.0.0.%d","memory_used":"1.35G","memory_total":"23.54G","max_fds":20000,`+
+		members = append(members, fmt.Sprintf(`{"version":"4.4.24","uptime":"2 days, 3 hours, 4 minutes, 5 `+
+			`seconds","process_used":306,"process_available":262144,`+
+			`"otp_release":"24.3.4.2/12.3.2.2","node_status":"Running","node":"emqx@10.0.0.%d",`+
+			`"memory_used":"1.35G","memory_total":"23.54G","max_fds":20000,`+
 			`"load5":"2.31","load15":"1.88","load1":"2.49","live_connections":%d,"connections":%d}`, i, 100*i, 120*i))
 	}
 	return map[string][]byte{

@@ -55,7 +55,8 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 	if why != "" {
 		return ecp.ConnectionLimit{}, b.manualError(ctx, why)
 	}
-	c.Body, c.refusalMeaning = map[string]int{b.limitField: n}, "it does not accept the number in the field "+b.limitField
+	c.Body, c.refusalMeaning = map[string]int{b.limitField: n}, "it does not accept the number in the field "+
+		b.limitField
 	if err := b.do(ctx, c); err != nil {
 		return ecp.ConnectionLimit{}, err
 	}
@@ -66,7 +67,8 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 	capped := l.Original != nil && l.Original.Limit() < n && l.Original.Limit() == l.limit()
 	if l.limit() != n && !capped {
 		says := "it took " + strconv.Itoa(n) + " in the field " + b.limitField + " and dropped it: " +
-			strconv.Itoa(l.limit()) + " is in force; needed: a license that takes a limit at run time, and the field's " +
+			strconv.Itoa(l.limit()) + " is in force; needed: a license that takes a limit at run time, and " +
+			"the field's " +
 			"right name"
 		return ecp.ConnectionLimit{}, b.client.Deny(ecp.CodeUnsupported, says, *ecp.ErrLicenceNotBusinessCritical,
 			ecp.ErrLicenceNotBusinessCritical)
@@ -77,7 +79,8 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 // limitCall returns the call that sets the limit, or why there is none.
 func (b *broker) limitCall(ctx context.Context) (c call, why string, err error) {
 	if b.limitField == "" {
-		return call{}, "limits of EMQX 4 are set only where it is configured how (LimitField of emqxv4): EMQX does not " +
+		return call{}, "limits of EMQX 4 are set only where it is configured how (LimitField of emqxv4): EMQX " +
+			"does not " +
 			"document the call", nil
 	}
 	listed, err := query(ctx, b, get(listPath, always), decodeCalls)
@@ -89,7 +92,8 @@ func (b *broker) limitCall(ctx context.Context) (c call, why string, err error) 
 			slices.Contains([]string{http.MethodPost, http.MethodPut}, l.Method)
 	})
 	if i < 0 {
-		return call{}, "this broker does not list a call that sets its connection limit (below " + limitPath + ", in GET " +
+		return call{}, "this broker does not list a call that sets its connection limit (below " + limitPath +
+			", in GET " +
 			listPath + ")", nil
 	}
 	return call{requires: always, Request: emqxhttp.Request{
@@ -117,7 +121,10 @@ func decodeCalls(data []byte) ([]listedCall, error) {
 	}
 	listed = slices.DeleteFunc(listed, func(l listedCall) bool {
 		return !strings.HasPrefix(l.Path, "/") || strings.Contains(l.Path, "..") ||
-			strings.ContainsFunc(l.Path, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`?#%\`, r) })
+			strings.ContainsFunc(l.Path, func(r rune) bool {
+				return r <= ' ' || r > '~' ||
+					strings.ContainsRune(`?#%\`, r)
+			})
 	})
 	for i := range listed {
 		listed[i].Method = strings.ToUpper(listed[i].Method)

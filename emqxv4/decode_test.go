@@ -90,7 +90,8 @@ func FuzzMembers(f *testing.F) {
 // FuzzUptime: an uptime is within bounds, in any JSON.
 func FuzzUptime(f *testing.F) {
 	for _, s := range []string{
-		`"2 days, 3 hours, 4 minutes, 5 seconds"`, `"1 minutes, 46 seconds"`, `17510`, `null`, `"36500 days, 36500 days"`,
+		`"2 days, 3 hours, 4 minutes, 5 seconds"`, `"1 minutes, 46 seconds"`, `17510`, `null`,
+		`"36500 days, 36500 days"`,
 	} {
 		f.Add([]byte(s))
 	}

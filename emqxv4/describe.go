@@ -73,7 +73,8 @@ func (b *broker) names() []string {
 func (b *broker) eachMember(ctx context.Context) ([]member, error) {
 	names := b.names()
 	if len(names) == 0 {
-		return nil, b.client.Fail(ecp.CodeUnavailable, "did not list its members in time, and their names are not known "+
+		return nil, b.client.Fail(ecp.CodeUnavailable, "did not list its members in time, and their names are "+
+			"not known "+
 			"otherwise", nil)
 	}
 	all := b.queryMembers(ctx, names)

@@ -43,10 +43,12 @@ func TestDetect(t *testing.T) {
 			want: ecp.Detection{Major: 4, Version: "4.4.6", Edition: "enterprise", Authenticated: true}},
 		{name: "too old", h: locked(site{version: "4.4.5", enterprise: true}), login: login,
 			want: ecp.Detection{Major: 4, Version: "4.4.5", Edition: "enterprise", Authenticated: true},
-			code: ecp.CodeUnsupported, says: []string{"found EMQX Enterprise 4.4.5; needed EMQX Enterprise 4.4.6 or later"}},
+			code: ecp.CodeUnsupported, says: []string{"found EMQX Enterprise 4.4.5; needed EMQX Enterprise " +
+				"4.4.6 or later"}},
 		{name: "open source, as recorded", h: replay(t, "one"), login: login,
 			want: ecp.Detection{Major: 4, Version: "4.4.19", Edition: "opensource", Authenticated: true},
-			code: ecp.CodeUnsupported, says: []string{"found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later"}},
+			code: ecp.CodeUnsupported, says: []string{"found open-source EMQX 4.4.19; needed EMQX Enterprise " +
+				"4.4.6 or later"}},
 		{name: "without credentials", h: locked(site{version: "4.4.24"}), want: known},
 		{name: "without credentials, as recorded", h: replay(t, "one"), want: known},
 		{name: "wrong AppID", h: locked(site{version: "4.4.24"}), login: wrong, want: known, code: ecp.CodeDenied,
@@ -63,7 +65,8 @@ func TestDetect(t *testing.T) {
 			says: []string{"found no EMQX 4"}},
 		{name: "a page", h: answer{200, "text/html", "<html>"}, login: login, code: ecp.CodeUnsupported,
 			says: []string{"found no EMQX 4"}},
-		{name: "a proxy's login", h: answer{401, "text/html", "<html>"}, code: ecp.CodeUnsupported, says: []string{"proxy"}},
+		{name: "a proxy's login", h: answer{401, "text/html", "<html>"}, code: ecp.CodeUnsupported,
+			says: []string{"proxy"}},
 		{name: "it fails", h: emqxtest.Status(500), login: login, code: ecp.CodeUnavailable},
 		{name: "it is asked too often", h: emqxtest.Status(429), login: login, code: ecp.CodeUnavailable},
 		{name: "it is asked too often, without credentials", h: emqxtest.Status(429), code: ecp.CodeUnavailable},
@@ -91,9 +94,11 @@ func TestHealth(t *testing.T) {
 		want   ecp.Health
 		reason string
 	}{
-		{name: "well", page: up, check: done, want: ecp.Health{Node: "emqx@127.0.0.4", Running: true, Available: ecp.True}},
-		{name: "evacuated", page: up, check: emqxtest.Status(503), want: ecp.Health{Node: "emqx@127.0.0.4", Running: true,
-			Available: ecp.False}, reason: "evacuated"},
+		{name: "well", page: up, check: done, want: ecp.Health{Node: "emqx@127.0.0.4", Running: true,
+			Available: ecp.True}},
+		{name: "evacuated", page: up, check: emqxtest.Status(503),
+			want: ecp.Health{Node: "emqx@127.0.0.4", Running: true,
+				Available: ecp.False}, reason: "evacuated"},
 		{name: "before 4.4.24", page: up, check: emqxtest.Recorded(t, "testdata/answers/00-nodes-noauth.txt"),
 			want:   ecp.Health{Node: "emqx@127.0.0.4", Running: true, Available: ecp.Unknown},
 			reason: "needed EMQX Enterprise 4.4.24"},
@@ -126,6 +131,7 @@ func TestHealth(t *testing.T) {
 			})
 		})
 	}
-	_, err := openAs[ecp.HealthSource](t, emqxv4.Config{}, ecp.Endpoint{BaseURL: "http://127.0.0.1:1"}).Health(t.Context())
+	_, err := openAs[ecp.HealthSource](t, emqxv4.Config{},
+		ecp.Endpoint{BaseURL: "http://127.0.0.1:1"}).Health(t.Context())
 	refusedWith(t, err, ecp.CodeUnavailable)
 }

@@ -21,7 +21,8 @@ var (
 		Role: "give it an application that may do so",
 	}
 	checksUser = emqxhttp.Checks{
-		Login: "check the dashboard user's name and password, and that the user is not locked (port 8081 takes an AppID " +
+		Login: "check the dashboard user's name and password, and that the user is not locked (port 8081 takes " +
+			"an AppID " +
 			"and its AppSecret instead)",
 		Role: "give it a dashboard user with the role Administrator",
 	}
@@ -139,7 +140,8 @@ func (b *broker) unknownCallError(ctx context.Context, c call, a emqxhttp.Answer
 			return err
 		}
 		if !hasNode(d, c.node) {
-			return b.client.Deny(ecp.CodeNotFound, "it has no node "+c.node+"; those that run are "+nodeNames(d), said, why)
+			return b.client.Deny(ecp.CodeNotFound, "it has no node "+c.node+"; those that run are "+nodeNames(d), said,
+				why)
 		}
 	}
 	n := c.requires

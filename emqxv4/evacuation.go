@@ -31,7 +31,8 @@ func evacuationBodyOf(o ecp.EvacuationOrder) evacuationBody {
 // checks, so WaitHealth has no effect.
 func (b *broker) StartEvacuation(ctx context.Context, node string, o ecp.EvacuationOrder) error {
 	if min(o.ConnectionRate, o.SessionRate) < 0 || min(o.WaitHealth, o.WaitTakeover) < 0 {
-		return emqxhttp.Invalid("start evacuation", "order", "has a rate or a time below zero; 0 means the broker's default")
+		return emqxhttp.Invalid("start evacuation", "order", "has a rate or a time below zero; 0 means the "+
+			"broker's default")
 	}
 	return b.evacuate(ctx, node, "start", evacuationBodyOf(o), evacuatedAlready,
 		func(p ecp.EvacuationPhase) bool { return p != ecp.EvacuationNone })
@@ -54,7 +55,9 @@ func (b *broker) evacuate(ctx context.Context, node, verb string, body any, alre
 	}
 	err := b.do(ctx, call{
 		requires: evacuation, node: node, alreadyDone: already,
-		Request: emqxhttp.Request{Method: http.MethodPost, Path: evacuationPath(node, verb), Body: body, Idempotent: true},
+		Request: emqxhttp.Request{
+			Method: http.MethodPost, Path: evacuationPath(node, verb), Body: body, Idempotent: true,
+		},
 	})
 	if ecp.CodeOf(err) != ecp.CodeInvalid {
 		return err
@@ -136,7 +139,8 @@ func (b *broker) progress(ctx context.Context, node string) (ecp.EvacuationProgr
 	case errors.Is(err, ecp.ErrNotFound):
 		return ecp.EvacuationProgress{}, err
 	case err == nil && own.err != "":
-		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeUnavailable, "has no answer about "+b.client.Sanitize(node)+
+		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeUnavailable, "has no answer about "+
+			b.client.Sanitize(node)+
 			": "+b.client.Sanitize(own.err), nil)
 	}
 	if err := b.client.CallerGone(ctx); err != nil {

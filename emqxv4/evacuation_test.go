@@ -38,7 +38,8 @@ func TestStartEvacuation(t *testing.T) {
 		says    []string
 	}{
 		{name: "it begins", answer: emqxtest.Body(`{"data":[],"code":0}`)},
-		{name: "it is under way", answer: emqxtest.Body(`{"code":400,"message":"error on node emqx@b: already_started"}`)},
+		{name: "it is under way", answer: emqxtest.Body(`{"code":400,"message":"error on node emqx@b: ` +
+			`already_started"}`)},
 		{name: "it is under way, in characters",
 			answer: emqxtest.Body(`{"code":400,"message":[97,108,["ready",95],"started"]}`)},
 		{name: "it is under way, in words that make no sense", answer: emqxtest.Body(`{"code":400,"message":"g2QAD"}`),
@@ -47,7 +48,8 @@ func TestStartEvacuation(t *testing.T) {
 			`{"code":400,"message":"already_started"}`}, status: evacuating("waiting_takeover", `{}`)},
 		{name: "it is busy", answer: emqxtest.Body(`{"code":400,"message":"eviction_agent_busy"}`), status: nobody,
 			code: ecp.CodeInvalid, says: []string{"eviction_agent_busy"}},
-		{name: "the node is down", answer: emqxtest.Body(`{"code":400,"message":"nodedown"}`), code: ecp.CodeUnavailable,
+		{name: "the node is down", answer: emqxtest.Body(`{"code":400,"message":"nodedown"}`),
+			code: ecp.CodeUnavailable,
 			says: []string{"nodedown"}},
 		{name: "the call fails", answer: answer{500, "text/plain", "Internal Error"}, code: ecp.CodeUnavailable,
 			says: []string{"500"}},
@@ -55,8 +57,9 @@ func TestStartEvacuation(t *testing.T) {
 			"emqx@a, emqx@b"}},
 		{name: "plugins are not loaded", code: ecp.CodeUnsupported, says: []string{"found EMQX Enterprise 4.4.19",
 			"emqx_ctl plugins load emqx_node_rebalance"}},
-		{name: "before 4.4.12", version: "4.4.11", code: ecp.CodeUnsupported, says: []string{"found EMQX Enterprise 4.4.11",
-			"needed EMQX Enterprise 4.4.12 or later"}},
+		{name: "before 4.4.12", version: "4.4.11", code: ecp.CodeUnsupported,
+			says: []string{"found EMQX Enterprise 4.4.11",
+				"needed EMQX Enterprise 4.4.12 or later"}},
 		{name: "open source", open: true, node: "emqx@nowhere", code: ecp.CodeUnsupported,
 			says: []string{"found open-source EMQX 4.4.19", "needed EMQX Enterprise 4.4.12"}},
 	} {
@@ -74,7 +77,8 @@ func TestStartEvacuation(t *testing.T) {
 			if c.node == "" {
 				c.node = "emqx@b"
 			}
-			refusedWith(t, brokerOf[ecp.Evacuator](t, s).StartEvacuation(t.Context(), c.node, ecp.EvacuationOrder{}), c.code,
+			refusedWith(t, brokerOf[ecp.Evacuator](t, s).StartEvacuation(t.Context(), c.node, ecp.EvacuationOrder{}),
+				c.code,
 				c.says...)
 		})
 	}
@@ -92,7 +96,8 @@ func TestEvacuationOrder(t *testing.T) {
 	require.NoError(t, b.StopEvacuation(t.Context(), ".."))
 	require.Equal(t, []string{
 		"POST " + startB + " {}",
-		`POST /api/v4/load_rebalance/a%2Fb%20c/evacuation/start {"conn_evict_rate":7,"sess_evict_rate":8,"wait_takeover":2,"migrate_to":["emqx@a"]}`,
+		`POST /api/v4/load_rebalance/a%2Fb%20c/evacuation/start {"conn_evict_rate":7,"sess_evict_rate":8,` +
+			`"wait_takeover":2,"migrate_to":["emqx@a"]}`,
 		"POST /api/v4/load_rebalance/%2E%2E/evacuation/stop",
 	}, j.Changes())
 	refusedWith(t, b.StartEvacuation(t.Context(), "emqx@b", ecp.EvacuationOrder{SessionRate: -1}), ecp.CodeInvalid,
@@ -108,7 +113,9 @@ func TestStopEvacuation(t *testing.T) {
 		`{"code":"ERROR","message":"nodedown"}`:    ecp.CodeUnavailable,
 		`{"code":103,"message":"bad credentials"}`: ecp.CodeDenied,
 	} {
-		s := site{version: "4.4.24", enterprise: true, paths: emqxtest.Paths{stopB: emqxtest.Body(body), evacuations: nobody}}
+		s := site{version: "4.4.24", enterprise: true, paths: emqxtest.Paths{
+			stopB: emqxtest.Body(body), evacuations: nobody,
+		}}
 		refusedWith(t, brokerOf[ecp.Evacuator](t, s).StopEvacuation(t.Context(), "emqx@b"), code)
 	}
 	s := site{version: "4.4.24", enterprise: true,
@@ -129,7 +136,8 @@ func TestEvacuationProgress(t *testing.T) {
 		{name: "none", answer: nobody, want: ecp.EvacuationProgress{Phase: ecp.EvacuationNone}},
 		{name: "connections", answer: evacuating("evicting_conns", stats),
 			want: ecp.EvacuationProgress{
-				Phase: ecp.EvacuationCutting, InitialConnections: 100, Connections: 3, InitialSessions: 90, Sessions: 42,
+				Phase: ecp.EvacuationCutting, InitialConnections: 100, Connections: 3, InitialSessions: 90,
+				Sessions: 42,
 			}},
 		{name: "a phase of tomorrow", answer: evacuating("dancing", `{}`),
 			want: ecp.EvacuationProgress{Phase: ecp.EvacuationOther}},

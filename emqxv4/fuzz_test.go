@@ -102,7 +102,8 @@ func FuzzSeries(f *testing.F) {
 // FuzzAlarms: alarms have details that are an object, and an end if and only if
 // they are history.
 func FuzzAlarms(f *testing.F) {
-	seed(f, `[{"node":"a","alarms":[{"name":{"x":1},"details":"text","activate_at":"1795426420825940","deactivate_at":"infinity"}]}]`)
+	seed(f, `[{"node":"a","alarms":[{"name":{"x":1},"details":"text","activate_at":"1795426420825940",`+
+		`"deactivate_at":"infinity"}]}]`)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		nodes, err := decodeFigures[[]alarm](activeAlarms.key)(dataOf(body))
 		if err != nil {
@@ -123,7 +124,8 @@ func FuzzAlarms(f *testing.F) {
 // FuzzListeners: each is there once, with the sums of its nodes, and none is of
 // the management API.
 func FuzzListeners(f *testing.F) {
-	seed(f, `[{"node":"a","listeners":[{"protocol":"mqtt:ws:8083","current_conns":1},{"protocol":"mqtt:ws:8083","current_conns":2}]},{"node":"b","error":"x"}]`)
+	seed(f, `[{"node":"a","listeners":[{"protocol":"mqtt:ws:8083","current_conns":1},{"protocol":"mqtt:ws:8083",`+
+		`"current_conns":2}]},{"node":"b","error":"x"}]`)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		nodes, err := decodeFigures[[]listener](listenersOfAll.key)(dataOf(body))
 		if err != nil {
@@ -146,7 +148,8 @@ func FuzzListeners(f *testing.F) {
 
 // FuzzRules: rules have ids, and each of what they lead to once.
 func FuzzRules(f *testing.F) {
-	seed(f, `{"code":0,"data":[{"id":1,"for":"t","actions":[{"name":"republish","fallbacks":[{"params":{"$resource":"x"}}]}]}],"meta":{"hasnext":true}}`, `[]`)
+	seed(f, `{"code":0,"data":[{"id":1,"for":"t","actions":[{"name":"republish",`+
+		`"fallbacks":[{"params":{"$resource":"x"}}]}]}],"meta":{"hasnext":true}}`, `[]`)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p, err := decodeRules(body)
 		if err != nil {
@@ -183,7 +186,8 @@ func FuzzResources(f *testing.F) {
 // FuzzEvacuations: an evacuation is done only where the broker says in numbers
 // that nothing is left.
 func FuzzEvacuations(f *testing.F) {
-	seed(f, `{"evacuations":[{"node":"a","state":"prohibiting","stats":{"current_connected":0,"current_sessions":"0"}}]}`,
+	seed(f, `{"evacuations":[{"node":"a","state":"prohibiting","stats":{"current_connected":0,`+
+		`"current_sessions":"0"}}]}`,
 		`{"evacuations":[{"node":"a","state":"prohibiting","stats":{"current_connected":0}}]}`,
 		`{"evacuations":[{"node":"a","state":"evicting_conns"}],"rebalances":[]}`)
 	f.Fuzz(func(t *testing.T, body []byte) {

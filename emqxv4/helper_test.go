@@ -27,8 +27,10 @@ func (s site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	said := map[string]string{
 		"/api/v4/nodes": `{"code":0,"data":[{"node":"emqx@b","node_status":"Running","version":"` + s.version +
 			`","connections":1,"live_connections":1},` +
-			`{"node":"emqx@a","node_status":"Running","version":"` + s.version + `","connections":0,"live_connections":0}]}`,
-		"/api/v4/brokers": `{"code":0,"data":[{"node":"emqx@a","sysdescr":"EMQX Broker","version":"` + s.version + `"}]}`,
+			`{"node":"emqx@a","node_status":"Running","version":"` + s.version +
+			`","connections":0,"live_connections":0}]}`,
+		"/api/v4/brokers": `{"code":0,"data":[{"node":"emqx@a","sysdescr":"EMQX Broker","version":"` + s.version +
+			`"}]}`,
 	}
 	if s.enterprise {
 		said["/api/v4/license"] = `{"code":0,"data":{"max_connections":1000,"expiry_at":"2027-01-31 23:59:59"}}`

@@ -50,8 +50,11 @@ func TestRulesArePaged(t *testing.T) {
 		paths: emqxtest.Paths{rules: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			asked = append(asked, r.URL.RawQuery)
 			page := r.URL.Query().Get("_page")
-			emqxtest.Body(fmt.Sprintf(`{"code":0,"meta":{"count":-1,"hasnext":%[1]t},"data":[{"id":"r%[2]s","for":"t","enabled":"true","created_at":1795426291087000,"actions":[
-			{"name":"a","params":{"$resource":"x"},"fallbacks":[{"name":"republish"},{"name":"a","params":{"$resource":"x"}}]}]},{"sql":"no id"},7,{"id":"odd%[2]s","rawsql":"a\n  b","actions":"none","for":[1]}]}`, page != "3", page)).ServeHTTP(w, r)
+			emqxtest.Body(fmt.Sprintf(`{"code":0,"meta":{"count":-1,"hasnext":%[1]t},"data":[{"id":"r%[2]s",`+
+				`"for":"t","enabled":"true","created_at":1795426291087000,"actions":[
+			{"name":"a","params":{"$resource":"x"},"fallbacks":[{"name":"republish"},
+			{"name":"a","params":{"$resource":"x"}}]}]},{"sql":"no id"},7,
+			{"id":"odd%[2]s","rawsql":"a\n  b","actions":"none","for":[1]}]}`, page != "3", page)).ServeHTTP(w, r)
 		})}})
 	got, err := b.Rules(t.Context())
 	require.NoError(t, err)
@@ -59,8 +62,10 @@ func TestRulesArePaged(t *testing.T) {
 	require.Len(t, got, 6)
 	require.Equal(t, ecp.Rule{ID: "odd1", Name: "odd1", SQL: "a\n  b", Topics: []string{"1"}}, got[0],
 		"what makes sense of it")
-	require.Equal(t, ecp.Rule{ID: "r1", Name: "r1", Topics: []string{"t"}, Actions: []string{"x", "republish"},
-		Running: true, Created: time.UnixMilli(1795426291087).UTC()}, got[3])
+	require.Equal(t, ecp.Rule{
+		ID: "r1", Name: "r1", Topics: []string{"t"}, Actions: []string{"x", "republish"},
+		Running: true, Created: time.UnixMilli(1795426291087).UTC(),
+	}, got[3])
 }
 
 // TestIntegrations: each is asked for on its own, a few at a time; what does
@@ -76,13 +81,15 @@ func TestIntegrations(t *testing.T) {
 		})
 	}
 	list := []string{`{"id":"9/up","status":true}`, `{"id":"8down","status":false}`, `{"id":"7mixed","status":false}`,
-		`{"id":"6hangs","status":true}`, `{"id":"5odd","status":"perhaps"}`, `{"type":"none"}`, `{"id":"4gone","status":[]}`}
+		`{"id":"6hangs","status":true}`, `{"id":"5odd","status":"perhaps"}`, `{"type":"none"}`,
+		`{"id":"4gone","status":[]}`}
 	paths := emqxtest.Paths{
 		resources:           emqxtest.Body(`{"code":0,"data":[` + strings.Join(list, ",") + `]}`),
 		rules:               emqxtest.Status(500),
 		resources + "/9/up": node("true", `"true"`), resources + "/8down": node("false", "false"), resources +
 			"/7mixed": node("true", "false"),
-		resources + "/6hangs": emqxtest.Hang{}, resources + "/5odd": node("null", "null"), resources + "/4gone": recorded(t,
+		resources + "/6hangs": emqxtest.Hang{}, resources + "/5odd": node("null", "null"), resources +
+			"/4gone": recorded(t,
 			"12-rule-404"),
 	}
 	got := map[string]string{}
@@ -93,8 +100,10 @@ func TestIntegrations(t *testing.T) {
 			got[i.ID] = string(i.Status) + fmt.Sprint(len(i.Nodes))
 		}
 	})
-	require.Equal(t, map[string]string{"9/up": "connected2", "8down": "disconnected2", "7mixed": "inconsistent2",
-		"6hangs": "connected0", "5odd": "unknown2", "4gone": "unknown0"}, got)
+	require.Equal(t, map[string]string{
+		"9/up": "connected2", "8down": "disconnected2", "7mixed": "inconsistent2",
+		"6hangs": "connected0", "5odd": "unknown2", "4gone": "unknown0",
+	}, got)
 	require.LessOrEqual(t, most.Load(), int32(4))
 
 	_, err := brokerOf[ecp.IntegrationSource](t, site{version: "4.4.24"}).Integrations(t.Context())

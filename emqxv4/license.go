@@ -65,7 +65,8 @@ func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.Licen
 			return ecp.License{}, err
 		}
 		if !l.builtIn() {
-			return ecp.License{}, b.client.Fail(ecp.CodeConflict, "somebody has loaded a license there, which cannot be "+
+			return ecp.License{}, b.client.Fail(ecp.CodeConflict, "somebody has loaded a license there, which "+
+				"cannot be "+
 				"read back; set replace if you have a copy of it or do not need it", nil)
 		}
 	}

@@ -20,9 +20,12 @@ const (
 
 // evaluationInfo is /license_info for the license EMQX comes with.
 var (
-	evaluationInfo = emqxtest.Body(`{"code":0,"data":{"vendor":"EMQ","version":"4.4.24","type":"Trial","customer_type":10,"customer":"EMQ X Evaluation","email":"contact@emqx.io",
+	evaluationInfo = emqxtest.Body(`{"code":0,"data":{"vendor":"EMQ","version":"4.4.24","type":"Trial",` +
+		`"customer_type":10,"customer":"EMQ X Evaluation","email":"contact@emqx.io",
 		"max_connections":10,"issued_at":"2020-06-20 03:02:52","expiry_at":"2049-01-01 03:02:52","expiry":false}}`)
-	ownInfo = emqxtest.Body(`{"code":0,"data":{"type":"official","customer_type":"2","customer":"ACME","max_connections":5000,"original_max_connections":9000,"issued_at":"2024-01-31","expiry_at":"2024-12-31","expiry":"true"}}`)
+	ownInfo = emqxtest.Body(`{"code":0,"data":{"type":"official","customer_type":"2","customer":"ACME",` +
+		`"max_connections":5000,"original_max_connections":9000,"issued_at":"2024-01-31","expiry_at":"2024-12-31",` +
+		`"expiry":"true"}}`)
 )
 
 func TestLicense(t *testing.T) {
@@ -34,14 +37,17 @@ func TestLicense(t *testing.T) {
 		want ecp.License
 		code ecp.Code
 	}{
-		{name: "evaluation", info: evaluationInfo, want: ecp.License{Customer: "EMQ X Evaluation", Email: "contact@emqx.io",
-			Type: "trial", CustomerType: 10, Limit: 10,
+		{name: "evaluation", info: evaluationInfo, want: ecp.License{Customer: "EMQ X Evaluation",
+			Email: "contact@emqx.io",
+			Type:  "trial", CustomerType: 10, Limit: 10,
 			From: time.Date(2020, 6, 20, 3, 2, 52, 0, time.UTC), Until: time.Date(2049, 1, 1, 3, 2, 52, 0, time.UTC),
 			BuiltIn: true}},
-		{name: "somebody's, expired", info: ownInfo, want: ecp.License{Customer: "ACME", Type: "official", CustomerType: 2,
-			Limit: 5000,
-			From:  time.Date(2024, 1, 31, 0, 0, 0, 0, time.UTC), Until: time.Date(2024, 12, 31, 0, 0, 0, 0, time.UTC),
-			Expired: true}},
+		{name: "somebody's, expired", info: ownInfo, want: ecp.License{Customer: "ACME", Type: "official",
+			CustomerType: 2,
+			Limit:        5000,
+			From:         time.Date(2024, 1, 31, 0, 0, 0, 0, time.UTC),
+			Until:        time.Date(2024, 12, 31, 0, 0, 0, 0, time.UTC),
+			Expired:      true}},
 		{name: "the older call only", info: nil, want: ecp.License{CustomerType: -1, Limit: 1000, Until: until}},
 		{name: "one completes the other", info: emqxtest.Body(`{"code":0,"data":{"customer":"ACME"}}`),
 			want: ecp.License{Customer: "ACME", CustomerType: -1, Limit: 1000, Until: until}},
@@ -74,23 +80,27 @@ func TestSetLicense(t *testing.T) {
 		says   string
 		posted bool
 	}{
-		{name: "in place of the evaluation", change: ecp.LicenseChange{Key: licenseText}, info: evaluationInfo, answer: done,
+		{name: "in place of the evaluation", change: ecp.LicenseChange{Key: licenseText}, info: evaluationInfo,
+			answer: done,
 			posted: true},
 		{name: "in place of somebody's", change: ecp.LicenseChange{Key: licenseText}, info: ownInfo, answer: done,
 			code: ecp.CodeConflict, says: "cannot be read back"},
 		{name: "in place of one that is not told", change: ecp.LicenseChange{Key: licenseText}, answer: done,
 			code: ecp.CodeConflict},
-		{name: "in place of somebody's, as asked", change: ecp.LicenseChange{Key: licenseText, Replace: true}, info: ownInfo,
+		{name: "in place of somebody's, as asked", change: ecp.LicenseChange{Key: licenseText, Replace: true},
+			info:   ownInfo,
 			answer: done, posted: true},
 		{name: "refused", change: ecp.LicenseChange{Key: licenseText, Replace: true},
-			answer: emqxtest.Body(`{"code":400,"message":"invalid_license"}`), code: ecp.CodeInvalid, says: "invalid_license",
+			answer: emqxtest.Body(`{"code":400,"message":"invalid_license"}`), code: ecp.CodeInvalid,
+			says:   "invalid_license",
 			posted: true},
 		{name: "refused without a code", change: ecp.LicenseChange{Key: licenseText, Replace: true},
 			answer: emqxtest.Body(`{"message":"bad license"}`), code: ecp.CodeInvalid, says: "keeps the one it has",
 			posted: true},
 		{name: "quoted", change: ecp.LicenseChange{Key: licenseText, Replace: true},
-			answer: emqxtest.Body(`{"code":400,"message":"bad line MIIENzCCAx+gAwIBAgIDdMvVMA0GCSqG"}`), code: ecp.CodeInvalid,
-			says: "bad line [redacted]", posted: true},
+			answer: emqxtest.Body(`{"code":400,"message":"bad line MIIENzCCAx+gAwIBAgIDdMvVMA0GCSqG"}`),
+			code:   ecp.CodeInvalid,
+			says:   "bad line [redacted]", posted: true},
 		{name: "a node is away", change: ecp.LicenseChange{Key: licenseText, Replace: true},
 			answer: emqxtest.Body(`{"code":500,"message":"nodedown"}`), code: ecp.CodeUnavailable, posted: true},
 		{name: "nothing", change: ecp.LicenseChange{Key: " \n"}, code: ecp.CodeInvalid, says: "license file"},
@@ -143,7 +153,8 @@ func TestLicenseSettings(t *testing.T) {
 func TestConnectionLimit(t *testing.T) {
 	const dynamic = "/api/v4/dynamic_license"
 	lists := func(method, path string) emqxtest.Body {
-		return emqxtest.Body(`{"code":0,"data":[{"method":"GET","path":"/dynamic_license"},{"method":"POST","path":"/dynamic_license/:x"},{"method":"` + method + `","path":"` + path + `"}]}`)
+		return emqxtest.Body(`{"code":0,"data":[{"method":"GET","path":"/dynamic_license"},{"method":"POST",` +
+			`"path":"/dynamic_license/:x"},{"method":"` + method + `","path":"` + path + `"}]}`)
 	}
 	var limit string // what /license_info tells
 	told := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -166,19 +177,24 @@ func TestConnectionLimit(t *testing.T) {
 		says    string
 		request string
 	}{
-		{name: "not configured", calls: lists("POST", "/dynamic_license"), n: 7, set: takes("7"), code: ecp.CodeUnsupported,
+		{name: "not configured", calls: lists("POST", "/dynamic_license"), n: 7, set: takes("7"),
+			code: ecp.CodeUnsupported,
 			says: "EMQX does not document the call"},
-		{name: "not listed", field: "max_connections", calls: recorded(t, "00-api-root"), n: 7, code: ecp.CodeUnsupported,
+		{name: "not listed", field: "max_connections", calls: recorded(t, "00-api-root"), n: 7,
+			code: ecp.CodeUnsupported,
 			says: "does not list a call"},
 		{name: "not listed but elsewhere", field: "max_connections", calls: lists("POST", "/dynamic_licenses"), n: 7,
 			code: ecp.CodeUnsupported, says: "does not list a call"},
 		{name: "set", field: "max_connections", calls: lists("POST", "/dynamic_license/"), n: 7, set: takes("7"),
 			want: ecp.ConnectionLimit{Settable: true, Set: 7, InForce: 7}, request: "POST " + dynamic +
 				` {"max_connections":7}`},
-		{name: "set by another method", field: "limit", calls: lists("put", "/dynamic_license"), n: 7, set: takes(`"7"`),
+		{name: "set by another method", field: "limit", calls: lists("put", "/dynamic_license"), n: 7,
+			set:  takes(`"7"`),
 			want: ecp.ConnectionLimit{Settable: true, Set: 7, InForce: 7}, request: "PUT " + dynamic + ` {"limit":7}`},
-		{name: "capped by the license", field: "n", calls: lists("POST", "/dynamic_license"), n: 10000, set: takes("9000"),
-			want: ecp.ConnectionLimit{Settable: true, Set: 9000, InForce: 9000}, request: "POST " + dynamic + ` {"n":10000}`},
+		{name: "capped by the license", field: "n", calls: lists("POST", "/dynamic_license"), n: 10000,
+			set:  takes("9000"),
+			want: ecp.ConnectionLimit{Settable: true, Set: 9000, InForce: 9000}, request: "POST " + dynamic +
+				` {"n":10000}`},
 		{name: "dropped", field: "n", calls: lists("POST", "/dynamic_license"), n: 7, set: takes("25"),
 			code: ecp.CodeUnsupported, says: "25 is in force", request: "POST " + dynamic + ` {"n":7}`},
 		{name: "refused", field: "n", calls: lists("POST", "/dynamic_license"), n: 7,

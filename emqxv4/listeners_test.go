@@ -31,7 +31,8 @@ func TestListenersAsRecorded(t *testing.T) {
 	}, all, "the management API's own listeners are none of MQTT's")
 
 	two, err := brokerOf[ecp.ListenerManager](t,
-		site{version: "4.4.19", paths: emqxtest.Paths{listeners: recorded(t, "cluster-01-listeners")}}).Listeners(t.Context())
+		site{version: "4.4.19", paths: emqxtest.Paths{listeners: recorded(t,
+			"cluster-01-listeners")}}).Listeners(t.Context())
 	require.NoError(t, err)
 	require.Len(t, two, 5)
 	for _, l := range two {
@@ -46,8 +47,11 @@ func TestListenersDiffer(t *testing.T) {
 	all, err := brokerOf[ecp.ListenerManager](t,
 		site{version: "4.4.19", paths: emqxtest.Paths{listeners: emqxtest.Body(`{"code":0,"data":[
 		{"node":"emqx@c","error":"nodedown"},
-		{"node":"emqx@b","listeners":[{"protocol":"mqtt:tcp","identifier":"mqtt:tcp:external","listen_on":1883,"max_conns":"infinity","current_conns":"2"},{"protocol":"lwm2m:udp","listen_on":"0.0.0.0:5683"},{}]},
-		{"node":"emqx@a","listeners":[{"protocol":"mqtt:tcp","identifier":"mqtt:tcp:external","listen_on":"1883","current_conns":1},{"protocol":"mqtt:ws:8083"},{"protocol":"mqtt:ws:8083","current_conns":4}]}]}`)}}).Listeners(t.Context())
+		{"node":"emqx@b","listeners":[{"protocol":"mqtt:tcp","identifier":"mqtt:tcp:external","listen_on":1883,` +
+			`"max_conns":"infinity","current_conns":"2"},{"protocol":"lwm2m:udp","listen_on":"0.0.0.0:5683"},{}]},
+		{"node":"emqx@a","listeners":[{"protocol":"mqtt:tcp","identifier":"mqtt:tcp:external","listen_on":"1883",
+		"current_conns":1},{"protocol":"mqtt:ws:8083"},
+		{"protocol":"mqtt:ws:8083","current_conns":4}]}]}`)}}).Listeners(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []ecp.BrokerListener{
 		{ID: "lwm2m:udp", Protocol: "lwm2m:udp", Bind: "0.0.0.0:5683", Enabled: true, Running: ecp.Unknown,
@@ -62,7 +66,8 @@ func TestListenersDiffer(t *testing.T) {
 
 // TestListenersCannotBeChanged: the errors say what to do by hand.
 func TestListenersCannotBeChanged(t *testing.T) {
-	b := openAs[ecp.ListenerManager](t, emqxv4.Config{}, ecp.Endpoint{BaseURL: "http://127.0.0.1:1"}) // nothing is asked
+	// Nothing is asked
+	b := openAs[ecp.ListenerManager](t, emqxv4.Config{}, ecp.Endpoint{BaseURL: "http://127.0.0.1:1"})
 	for _, c := range []struct {
 		err  error
 		code ecp.Code
@@ -75,7 +80,8 @@ func TestListenersCannotBeChanged(t *testing.T) {
 		{b.SetListenerLimit(t.Context(), "mqtt:tcp:external", -5), ecp.CodeInvalid, "below zero"},
 		{b.StartListener(t.Context(), "mqtt:tcp:external"), ecp.CodeUnsupported, "restart EMQX on each node"},
 		{b.StartListener(t.Context(), "mqtt:ws:8083"), ecp.CodeUnsupported, "emqx_ctl listeners restart mqtt:ws:8083"},
-		{b.StopListener(t.Context(), "mqtt:tcp:external"), ecp.CodeUnsupported, "emqx_ctl listeners stop mqtt:tcp:external"},
+		{b.StopListener(t.Context(), "mqtt:tcp:external"), ecp.CodeUnsupported, "emqx_ctl listeners stop " +
+			"mqtt:tcp:external"},
 		{b.StopListener(t.Context(), ""), ecp.CodeInvalid, "is empty"},
 	} {
 		refusedWith(t, c.err, c.code, c.says)

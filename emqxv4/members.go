@@ -55,7 +55,8 @@ func (b *broker) joined(ctx context.Context, node string) error {
 		case joined && err == nil:
 			return nil
 		case ctx.Err() != nil:
-			return b.client.Fail(ecp.CodeUnavailable, "it invited "+node+", which has not joined in time; its log says why",
+			return b.client.Fail(ecp.CodeUnavailable, "it invited "+node+", which has not joined in time; its "+
+				"log says why",
 				errors.Join(ctx.Err(), err))
 		case misses == maxFailures, err != nil && ecp.CodeOf(err) != ecp.CodeUnavailable:
 			return err

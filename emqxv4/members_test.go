@@ -31,7 +31,8 @@ func TestInviteMember(t *testing.T) {
 		}),
 		nodes: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if invited.Load() > 0 && looks.Add(1) > 2 {
-				emqxtest.Body(`{"code":0,"data":[{"node":"emqx@a","node_status":"Running"},{"node":"emqx@c","node_status":"Running"}]}`).ServeHTTP(w, r)
+				emqxtest.Body(`{"code":0,"data":[{"node":"emqx@a","node_status":"Running"},{"node":"emqx@c",`+
+					`"node_status":"Running"}]}`).ServeHTTP(w, r)
 				return
 			}
 			s.ServeHTTP(w, r)
@@ -100,7 +101,8 @@ func TestRemoveMember(t *testing.T) {
 			if c.node == "" {
 				c.node = "emqx@c"
 			}
-			s := site{version: "4.4.24", enterprise: !c.open, paths: emqxtest.Paths{forceLeaveC: c.answer, "/api/v4": c.calls}}
+			s := site{version: "4.4.24", enterprise: !c.open,
+				paths: emqxtest.Paths{forceLeaveC: c.answer, "/api/v4": c.calls}}
 			refusedWith(t, brokerOf[ecp.MemberManager](t, s).RemoveMember(t.Context(), c.node), c.code, c.says...)
 		})
 	}

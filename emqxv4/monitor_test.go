@@ -20,10 +20,12 @@ const (
 // statsOf and metricsOf are what two nodes say; topics, shared subscriptions
 // and retained messages are in tables that both have a copy of.
 const (
-	statsOfA = `{"connections.count":5,"live_connections.count":"4","topics.count":7,"subscriptions.count":3,"subscriptions.shared.count":2,"retained.count":9}`
-	statsOfB = `{"connections.count":2,"topics.count":6,"subscriptions.count":4,"subscriptions.shared.count":2,"retained.count":9}`
-	sumsOfA  = `{"messages.received":10,"messages.sent":20,"messages.dropped":1}`
-	sumsOfB  = `{"messages.received":100,"messages.sent":"200","messages.dropped":2}`
+	statsOfA = `{"connections.count":5,"live_connections.count":"4","topics.count":7,"subscriptions.count":3,` +
+		`"subscriptions.shared.count":2,"retained.count":9}`
+	statsOfB = `{"connections.count":2,"topics.count":6,"subscriptions.count":4,"subscriptions.shared.count":2,` +
+		`"retained.count":9}`
+	sumsOfA = `{"messages.received":10,"messages.sent":20,"messages.dropped":1}`
+	sumsOfB = `{"messages.received":100,"messages.sent":"200","messages.dropped":2}`
 )
 
 func TestTraffic(t *testing.T) {
@@ -31,8 +33,12 @@ func TestTraffic(t *testing.T) {
 		Connections: 6, Sessions: 7, Topics: 7, Subscriptions: 7, SharedSubscriptions: 2, Retained: 9,
 		Totals: ecp.MessageTotals{Received: 110, Sent: 220, Dropped: 3},
 		Nodes: []ecp.NodeTraffic{
-			{Node: "emqx@a", Connections: 4, Sessions: 5, Totals: ecp.MessageTotals{Received: 10, Sent: 20, Dropped: 1}},
-			{Node: "emqx@b", Connections: 2, Sessions: 2, Totals: ecp.MessageTotals{Received: 100, Sent: 200, Dropped: 2}},
+			{Node: "emqx@a", Connections: 4, Sessions: 5, Totals: ecp.MessageTotals{
+				Received: 10, Sent: 20, Dropped: 1,
+			}},
+			{Node: "emqx@b", Connections: 2, Sessions: 2, Totals: ecp.MessageTotals{
+				Received: 100, Sent: 200, Dropped: 2,
+			}},
 		},
 	}
 	withRates := both
@@ -49,20 +55,26 @@ func TestTraffic(t *testing.T) {
 		code  ecp.Code
 	}{
 		{name: "open source", want: both, paths: emqxtest.Paths{
-			stats: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b","stats":` + statsOfB + `},{"node":"emqx@a","stats":` +
+			stats: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b","stats":` + statsOfB +
+				`},{"node":"emqx@a","stats":` +
 				statsOfA + `}]}`),
-			metrics: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b","metrics":` + sumsOfB + `},{"node":"emqx@a","metrics":` +
+			metrics: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b","metrics":` + sumsOfB +
+				`},{"node":"emqx@a","metrics":` +
 				sumsOfA + `}]}`)}},
 		{name: "enterprise, flat", want: withRates, paths: emqxtest.Paths{
-			stats: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b",` + statsOfB[1:] + `,{"node":"emqx@a",` + statsOfA[1:] +
+			stats: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b",` + statsOfB[1:] + `,{"node":"emqx@a",` +
+				statsOfA[1:] +
 				`]}`),
-			metrics: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b",` + sumsOfB[1:] + `,{"node":"emqx@a",` + sumsOfA[1:] +
+			metrics: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b",` + sumsOfB[1:] + `,{"node":"emqx@a",` +
+				sumsOfA[1:] +
 				`]}`),
-			current: emqxtest.Body(`{"code":0,"data":{"node":2,"received":12,"sent":"34.5","subscription":5,"connection":7}}`)}},
+			current: emqxtest.Body(`{"code":0,"data":{"node":2,"received":12,"sent":"34.5","subscription":5,` +
+				`"connection":7}}`)}},
 		{name: "a node is named as away", want: withoutB, paths: emqxtest.Paths{
 			stats: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b","error":"nodedown"},{"node":"emqx@a","stats":` +
 				statsOfA + `}]}`),
-			metrics: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b","metrics":{"error":"nodedown"}},{"node":"emqx@a","metrics":` + sumsOfA + `}]}`)}},
+			metrics: emqxtest.Body(`{"code":0,"data":[{"node":"emqx@b","metrics":{"error":"nodedown"}},` +
+				`{"node":"emqx@a","metrics":` + sumsOfA + `}]}`)}},
 		{name: "nobody answers", code: ecp.CodeUnavailable, paths: emqxtest.Paths{stats: emqxtest.Status(500),
 			metrics: emqxtest.Status(500)}},
 		{name: "no rights", code: ecp.CodeDenied, paths: emqxtest.Paths{stats: emqxtest.Status(403),
@@ -124,7 +136,8 @@ func TestTrafficSeries(t *testing.T) {
 		"/api/v4/monitor/metrics/route":         kind(`{"emqx@a":[[%d,3]],"emqx@b":[[%d,4]]}`, at(-2), at(-2)),
 		"/api/v4/monitor/metrics/subscriptions": kind(`[]`),
 		"/api/v4/monitor/metrics/received":      kind(`{"emqx@a":[[%d,100]],"emqx@b":[[%d,11]]}`, at(-2), at(-2)),
-		"/api/v4/monitor/metrics/sent":          kind(`[{"timestamp":%d,"sent":1},{"timestamp":%d,"sent":"2"},{"timestamp":1},{}]`, at(-2), at(-2)+1),
+		"/api/v4/monitor/metrics/sent": kind(`[{"timestamp":%d,"sent":1},{"timestamp":%d,"sent":"2"},`+
+			`{"timestamp":1},{}]`, at(-2), at(-2)+1),
 	}}
 	got, err := brokerOf[ecp.Monitor](t, s).TrafficSeries(t.Context(), time.Hour)
 	require.NoError(t, err)

@@ -85,7 +85,8 @@ func queryEach[T any](ctx context.Context, b *broker, q nodeQuery, names []strin
 	out := make([]nodeFigures[T], len(all))
 	for i, m := range all {
 		if out[i] = m.Value; m.Err != nil {
-			out[i] = nodeFigures[T]{err: emqxhttp.MessageOnly(m.Err), unanswered: errors.Is(m.Err, context.DeadlineExceeded)}
+			out[i] = nodeFigures[T]{err: emqxhttp.MessageOnly(m.Err),
+				unanswered: errors.Is(m.Err, context.DeadlineExceeded)}
 		}
 		out[i].node = m.Name
 	}

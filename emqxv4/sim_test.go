@@ -72,7 +72,8 @@ func TestUnsupportedSaysWhatIsNeeded(t *testing.T) {
 		emqxsim.Enterprise: "found EMQX Enterprise 4.4.11", emqxsim.OpenSource: "found open-source EMQX 4.4.11",
 	} {
 		e := emqxtest.Cluster(t, "4.4.11", edition, nil).Node("emqx@a").Endpoint()
-		err := openAs[ecp.Evacuator](t, emqxv4.Config{}, e).StartEvacuation(t.Context(), "emqx@b", ecp.EvacuationOrder{})
+		err := openAs[ecp.Evacuator](t, emqxv4.Config{}, e).StartEvacuation(t.Context(), "emqx@b",
+			ecp.EvacuationOrder{})
 		refusedWith(t, err, ecp.CodeUnsupported, found, "needed EMQX Enterprise")
 	}
 }

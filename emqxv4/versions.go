@@ -27,7 +27,8 @@ var (
 
 	evacuation = requirement{
 		what: "evacuation of nodes", Need: since(ecp.EditionEnterprise, "4.4.12"),
-		more: "load the plugins on every node: `emqx_ctl plugins load emqx_eviction_agent` and `emqx_ctl plugins load " +
+		more: "load the plugins on every node: `emqx_ctl plugins load emqx_eviction_agent` and `emqx_ctl " +
+			"plugins load " +
 			"emqx_node_rebalance`",
 	}
 	inviting = requirement{

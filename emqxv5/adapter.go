@@ -29,7 +29,8 @@ func New(c Config) ecp.Adapter {
 	return emqxhttp.Adapter{
 		MajorVersion: 5,
 		Config: emqxhttp.Config{
-			Name: "EMQX 5", Timeout: c.Timeout, MaxAnswer: c.MaxAnswer, Logger: c.Logger, Auth: authOf, Booting: booting,
+			Name: "EMQX 5", Timeout: c.Timeout, MaxAnswer: c.MaxAnswer, Logger: c.Logger, Auth: authOf,
+			Booting: booting,
 		},
 		NewBroker:    func(c *emqxhttp.Client) ecp.Broker { return &broker{client: c} },
 		DetectBroker: detect,

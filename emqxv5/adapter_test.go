@@ -48,20 +48,24 @@ func TestDescribe(t *testing.T) {
 		h    http.Handler
 		want ecp.Description
 	}{
-		{"one node", replay(t, "one"), ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 2, Limit: 25,
+		{"one node", replay(t, "one"), ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 2,
+			Limit: 25,
 			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 17510, 2, 3, 140)}}},
 		{"three nodes", replay(t, "three"), threeNodes},
 		{"one of three is stopped", replay(t, "stopped"), ecp.Description{Version: "5.8.9", Edition: "enterprise",
 			Connections: 16, Limit: 25,
-			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 278564, 16, 16, 161), running("emqx@127.0.0.2", 151679, 0, 0,
-				161), stopped}}},
+			Nodes: []ecp.BrokerNode{running("emqx@127.0.0.1", 278564, 16, 16, 161),
+				running("emqx@127.0.0.2", 151679, 0, 0,
+					161), stopped}}},
 		{"no such call as the license", emqxtest.Paths{license: emqxtest.Recorded(t,
 			"testdata/answers/03-404-unknown-path.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
 		{"the key may not read the license", emqxtest.Paths{license: emqxtest.Recorded(t,
 			"testdata/answers/35-apikey-publisher-get-403.txt")}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
-		{"the license has no limit", emqxtest.Paths{license: emqxtest.Body(`{"max_sessions":"infinity","max_connections":"infinity"}`)}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
-		{"the license is of before 5.8.5", emqxtest.Paths{license: emqxtest.Body(`{"max_connections":100}`)}.Before(replay(t,
-			"three")), withLimit(threeNodes, 100)},
+		{"the license has no limit", emqxtest.Paths{license: emqxtest.Body(`{"max_sessions":"infinity",` +
+			`"max_connections":"infinity"}`)}.Before(replay(t, "three")), withLimit(threeNodes, 0)},
+		{"the license is of before 5.8.5",
+			emqxtest.Paths{license: emqxtest.Body(`{"max_connections":100}`)}.Before(replay(t,
+				"three")), withLimit(threeNodes, 100)},
 		{"content type is misspelt, as in 5.6.1", emqxtest.WithContentType(replay(t, "three"), "applicatin/json"),
 			threeNodes},
 	} {
@@ -85,15 +89,17 @@ func TestDescribe(t *testing.T) {
 func TestDescribeInPart(t *testing.T) {
 	one := func(name string) http.Handler {
 		return emqxtest.Body(`{"node":"` + name +
-			`","node_status":"running","role":"core","version":"5.8.9","edition":"Enterprise","connections":3,"live_connections":2}`)
+			`","node_status":"running","role":"core","version":"5.8.9","edition":"Enterprise","connections":3,` +
+			`"live_connections":2}`)
 	}
 	parts := emqxtest.Paths{
 		cluster:           emqxtest.Body(`{"name":"emqxcl","nodes":["emqx@b","emqx@a","emqx@c"],"self":"emqx@a"}`),
 		nodes + "/emqx@a": one("emqx@a"), nodes + "/emqx@b": emqxtest.Hang{}, nodes + "/emqx@c": one("emqx@c"),
 	}.Before(http.NotFoundHandler())
 	is := func(name string) ecp.BrokerNode {
-		return ecp.BrokerNode{Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Connections: 2,
-			Sessions: 3}
+		return ecp.BrokerNode{
+			Name: name, Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Connections: 2, Sessions: 3,
+		}
 	}
 	for name, all := range map[string]http.Handler{"hangs": emqxtest.Hang{}, "crashes": emqxtest.Refusal(500,
 		`{"code":"INTERNAL_ERROR","message":"x"}`)} {
@@ -102,13 +108,16 @@ func TestDescribeInPart(t *testing.T) {
 				h := emqxtest.Paths{nodes: all}.Before(parts)
 				d, err := inside[ecp.Broker](t, h).Describe(t.Context())
 				require.NoError(t, err)
-				require.Equal(t, ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 4, Nodes: []ecp.BrokerNode{
-					is("emqx@a"), {Name: "emqx@b", Status: ecp.NodeUnknown, Error: "the node that was asked gets no answer from it"},
-					is("emqx@c"),
-				}}, d)
+				require.Equal(t, ecp.Description{Version: "5.8.9", Edition: "enterprise", Connections: 4,
+					Nodes: []ecp.BrokerNode{
+						is("emqx@a"), {Name: "emqx@b", Status: ecp.NodeUnknown, Error: "the node that was asked " +
+							"gets no answer from it"},
+						is("emqx@c"),
+					}}, d)
 				found, err := ecp.Detect(t.Context(), emqxtest.Inside(h, login), emqxv5.New(emqxv5.Config{}))
 				require.NoError(t, err)
-				require.Equal(t, ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise", Authenticated: true}, found)
+				require.Equal(t, ecp.Detection{Major: 5, Version: "5.8.9", Edition: "enterprise", Authenticated: true},
+					found)
 			})
 		})
 	}
@@ -136,8 +145,9 @@ func TestMixedVersions(t *testing.T) {
 		{"node":"c","node_status":"stopped","role":"core","version":"5.6.0"},
 		{"node":"d","node_status":"wedged","role":"replicant"},
 		{"node":"e","error":"timeout"}]`)
-	for self, want := range map[string]string{`{"self":"b"}`: "5.10.0", `{"self":"a"}`: "5.8.9", `{"self":"x"}`: "5.8.9",
-		`{`: "5.8.9"} {
+	for self, want := range map[string]string{`{"self":"b"}`: "5.10.0", `{"self":"a"}`: "5.8.9",
+		`{"self":"x"}`: "5.8.9",
+		`{`:            "5.8.9"} {
 		d, err := describe(t, emqxtest.Paths{nodes: list, cluster: emqxtest.Body(self)}.Before(http.NotFoundHandler()))
 		require.NoError(t, err)
 		require.Equal(t, want, d.Version, self)
@@ -163,12 +173,16 @@ func TestErrors(t *testing.T) {
 			[]string{"EMQX 5", "401", "AUTHORIZATION_HEADER_ERROR", "check API key and secret"}},
 		{"key without rights", answer("35-apikey-publisher-get-403.txt"), ecp.CodeDenied,
 			[]string{"403", "UNAUTHORIZED_ROLE", "/api/v5/nodes", "viewer"}},
-		{"EMQX 4, dashboard's port", emqxtest.Paths{"/api/v4/nodes": answer("00-nodes-noauth.txt")}.Before(answer("22-v5-nodes-on-v4.txt")), ecp.CodeUnsupported, []string{"an EMQX 4 answers there"}},
-		{"something else", http.NotFoundHandler(), ecp.CodeUnsupported, []string{"404", "check the port and the version"}},
+		{"EMQX 4, dashboard's port",
+			emqxtest.Paths{"/api/v4/nodes": answer("00-nodes-noauth.txt")}.Before(answer("22-v5-nodes-on-v4.txt")),
+			ecp.CodeUnsupported, []string{"an EMQX 4 answers there"}},
+		{"something else", http.NotFoundHandler(), ecp.CodeUnsupported,
+			[]string{"404", "check the port and the version"}},
 		{"still starting", answer("03-404-unknown-path.txt"), ecp.CodeUnavailable, []string{"still starting"}},
 		{"a page", emqxtest.WithContentType(emqxtest.Body("<html>"), "text/html; charset=utf-8"), ecp.CodeUnavailable,
 			[]string{"text/html", "proxy"}},
-		{"JSON that is said to be text", emqxtest.WithContentType(replay(t, "three"), "text/plain"), ecp.CodeUnavailable,
+		{"JSON that is said to be text", emqxtest.WithContentType(replay(t, "three"), "text/plain"),
+			ecp.CodeUnavailable,
 			[]string{"text/plain", "proxy"}},
 		{"no member", emqxtest.Body("[]"), ecp.CodeUnavailable, []string{"not that of EMQX 5"}},
 		{"a member without a name", emqxtest.Body(`[{"node_status":"running"}]`), ecp.CodeUnavailable,
@@ -189,8 +203,10 @@ func TestErrors(t *testing.T) {
 
 // TestOnItsWayUp: a broker that is not there yet is asked again.
 func TestOnItsWayUp(t *testing.T) {
-	for status, want := range map[int]ecp.Code{http.StatusBadGateway: "", http.StatusServiceUnavailable: "",
-		http.StatusGatewayTimeout: "", http.StatusInternalServerError: ecp.CodeUnavailable} {
+	for status, want := range map[int]ecp.Code{
+		http.StatusBadGateway: "", http.StatusServiceUnavailable: "",
+		http.StatusGatewayTimeout: "", http.StatusInternalServerError: ecp.CodeUnavailable,
+	} {
 		asked := 0
 		healthy := replay(t, "three")
 		d, err := describe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -26,7 +26,8 @@ func (b *broker) alarms(ctx context.Context, active bool) ([]ecp.Alarm, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	raised, err := ofAllMembers(ctx, b, func(ctx context.Context) ([]emqxhttp.NodeAlarm, error) {
-		raised, _, err := pages(ctx, b, alarmsPath, url.Values{"activated": {strconv.FormatBool(active)}}, ecp.MostAlarms,
+		raised, _, err := pages(ctx, b, alarmsPath, url.Values{"activated": {strconv.FormatBool(active)}},
+			ecp.MostAlarms,
 			func(body []byte) (emqxhttp.Page[emqxhttp.NodeAlarm], error) {
 				return decodeAlarms(body, active)
 			})
@@ -65,7 +66,9 @@ var unknownTime = time.UnixMilli(0).UTC()
 // nodeAlarm converts the entry. A past alarm always has an end; if none is given, its
 // duration decides.
 func (a alarm) nodeAlarm(active bool) emqxhttp.NodeAlarm {
-	r := emqxhttp.NodeAlarm{Node: string(a.Node), Name: string(a.Name), Message: string(a.Message), Since: timeOf(a.Since)}
+	r := emqxhttp.NodeAlarm{
+		Node: string(a.Node), Name: string(a.Name), Message: string(a.Message), Since: timeOf(a.Since),
+	}
 	var object bytes.Buffer
 	if json.Compact(&object, a.Details) == nil && bytes.HasPrefix(object.Bytes(), []byte("{")) {
 		r.Details = object.Bytes()

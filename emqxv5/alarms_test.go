@@ -29,8 +29,9 @@ func TestAlarms(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, active, 3)
 	require.Equal(t, ecp.Alarm{
-		Name: "license_quota", Message: "License: sessions quota exceeds 90%", Details: []byte(`{"high_watermark":"90"}`),
-		Nodes: []string{"emqx@127.0.0.1"}, Since: timeOf("2026-11-23T09:21:24.013Z"),
+		Name: "license_quota", Message: "License: sessions quota exceeds 90%",
+		Details: []byte(`{"high_watermark":"90"}`),
+		Nodes:   []string{"emqx@127.0.0.1"}, Since: timeOf("2026-11-23T09:21:24.013Z"),
 	}, active[0])
 	require.Equal(t, "connector:http:down1", active[2].Name)
 
@@ -49,8 +50,10 @@ func TestAlarms(t *testing.T) {
 // any zone, and an end that is missing is reckoned.
 func TestAlarmsOfNodes(t *testing.T) {
 	page := emqxtest.Body(`{"data":[
-		{"node":"b","name":"x","message":"second","activate_at":"2024-10-25T11:52:53+08:00","deactivate_at":"2024-10-25T11:57:00+08:00","details":[1]},
-		{"node":"a","name":"x","message":"first","activate_at":"2024-10-25T03:52:52Z","duration":2000,"details":{"k": 1}},
+		{"node":"b","name":"x","message":"second","activate_at":"2024-10-25T11:52:53+08:00",` +
+		`"deactivate_at":"2024-10-25T11:57:00+08:00","details":[1]},
+		{"node":"a","name":"x","message":"first","activate_at":"2024-10-25T03:52:52Z","duration":2000,` +
+		`"details":{"k": 1}},
 		{"node":"c","name":"y","message":{"odd":true},"activate_at":"some day","duration":"infinity","details":null}
 	],"meta":{"count":-1,"hasnext":false}}`)
 	b := open[ecp.AlarmSource](t, emqxtest.Paths{alarms: page}.Before(http.NotFoundHandler()))
@@ -76,7 +79,8 @@ func TestAlarmPages(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			var all []string
 			for i := range n {
-				all = append(all, fmt.Sprintf(`{"node":"a","name":"%s-%d","activate_at":"2024-10-25T03:52:52Z","deactivate_at":"2024-10-25T03:52:53Z"}`, r.FormValue("page"), i))
+				all = append(all, fmt.Sprintf(`{"node":"a","name":"%s-%d","activate_at":"2024-10-25T03:52:52Z",`+
+					`"deactivate_at":"2024-10-25T03:52:53Z"}`, r.FormValue("page"), i))
 			}
 			emqxtest.Body(fmt.Sprintf(`{"data":[%s],"meta":{"count":1,"hasnext":%v}}`, strings.Join(all, ","),
 				more)).ServeHTTP(w, r)

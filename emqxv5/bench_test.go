@@ -72,13 +72,17 @@ func (c *cost) add(f func()) {
 func sevenNodes() http.Handler {
 	var nodes []string
 	for i := range 7 {
-		nodes = append(nodes, fmt.Sprintf(`{"cluster_sessions":2000,"connections":%d,"edition":"Enterprise","live_connections":%d,"load1":1.82,"load15":1.53,"load5":1.87,
-			"log_path":"/opt/emqx/log","max_fds":20000,"memory_total":"23.54G","memory_used":"1.68G","node":"emqx@10.0.0.%d","node_status":"running","otp_release":"25.2.3/13.1.5",
-			"process_available":2097152,"process_used":714,"role":"core","sys_path":"/usr/lib/erlang","uptime":197537,"version":"5.8.9"}`, 300+i, 280+i, i+1))
+		nodes = append(nodes, fmt.Sprintf(`{"cluster_sessions":2000,"connections":%d,"edition":"Enterprise",`+
+			`"live_connections":%d,"load1":1.82,"load15":1.53,"load5":1.87,
+			"log_path":"/opt/emqx/log","max_fds":20000,"memory_total":"23.54G","memory_used":"1.68G",`+
+			`"node":"emqx@10.0.0.%d","node_status":"running","otp_release":"25.2.3/13.1.5",
+			"process_available":2097152,"process_used":714,"role":"core",
+			"sys_path":"/usr/lib/erlang","uptime":197537,"version":"5.8.9"}`, 300+i, 280+i, i+1))
 	}
 	bodies := map[string][]byte{
 		"/api/v5/nodes": []byte("[" + strings.Join(nodes, ",") + "]"),
-		"/api/v5/license": []byte(`{"customer":"Evaluation","customer_type":10,"deployment":"trial","email":"contact@emqx.io","expiry":false,
+		"/api/v5/license": []byte(`{"customer":"Evaluation","customer_type":10,"deployment":"trial",` +
+			`"email":"contact@emqx.io","expiry":false,
 			"expiry_at":"2029-04-17","max_connections":25,"max_sessions":25,"start_at":"2024-04-18","type":"trial"}`),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -67,7 +67,8 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 	case err != nil:
 		return ecp.ConnectionLimit{}, err
 	case s.dynamic == nil || *s.dynamic != n:
-		return ecp.ConnectionLimit{}, b.client.Fail(ecp.CodeUnsupported, "accepted the limit and dropped it: "+notCritical+
+		return ecp.ConnectionLimit{}, b.client.Fail(ecp.CodeUnsupported, "accepted the limit and dropped it: "+
+			notCritical+
 			"; load one first", ecp.ErrLicenceNotBusinessCritical)
 	}
 	l, err := b.license(ctx)

@@ -25,7 +25,8 @@ func critical(v string, cap int) http.Handler {
 		if body.N != nil {
 			set = *body.N
 		}
-		emqxtest.Body(fmt.Sprintf(`{"connection_high_watermark":"80%%","connection_low_watermark":"75%%","dynamic_max_connections":%d}`, set)).ServeHTTP(w, r)
+		emqxtest.Body(fmt.Sprintf(`{"connection_high_watermark":"80%%","connection_low_watermark":"75%%",`+
+			`"dynamic_max_connections":%d}`, set)).ServeHTTP(w, r)
 	})
 	return emqxtest.Paths{
 		nodes: version(v, "Enterprise"), setting: put,
@@ -44,14 +45,19 @@ func TestConnectionLimit(t *testing.T) {
 	}{
 		{"the license EMQX comes with", replay(t, "one"), ecp.ConnectionLimit{
 			InForce: 25, Sessions: true,
-			Why: "only a business critical license takes a limit at run time, one of customer type 3, and this is another one",
+			Why: "only a business critical license takes a limit at run time, one of customer type 3, and this is " +
+				"another one",
 		}},
 		{"business critical", critical("5.7.0", 1000), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
 		{"business critical, and it does not say what is set",
-			emqxtest.Paths{setting: emqxtest.Body(`{"connection_low_watermark":"75%"}`)}.Before(critical("5.8.4", 1000)),
+			emqxtest.Paths{setting: emqxtest.Body(`{"connection_low_watermark":"75%"}`)}.Before(critical("5.8.4",
+				1000)),
 			ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 25}},
-		{"sessions count", critical("5.8.5", 10), ecp.ConnectionLimit{Settable: true, Set: 25, InForce: 10, Sessions: true}},
-		{"too old", critical("5.6.1", 1000), ecp.ConnectionLimit{InForce: 25, Why: "found EMQX Enterprise 5.6.1; needed " +
+		{"sessions count", critical("5.8.5", 10), ecp.ConnectionLimit{
+			Settable: true, Set: 25, InForce: 10, Sessions: true,
+		}},
+		{"too old", critical("5.6.1", 1000), ecp.ConnectionLimit{InForce: 25, Why: "found EMQX Enterprise " +
+			"5.6.1; needed " +
 			"EMQX Enterprise 5.7.0 or later"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -102,14 +108,20 @@ func TestLimitIsRefused(t *testing.T) {
 		says string
 	}{
 		{"negative", critical("5.8.9", 10), -1, ecp.CodeInvalid, "must not be negative"},
-		{"too old", critical("5.6.1", 10), 1, ecp.CodeUnsupported, "found EMQX Enterprise 5.6.1; needed EMQX Enterprise " +
+		{"too old", critical("5.6.1", 10), 1, ecp.CodeUnsupported, "found EMQX Enterprise 5.6.1; needed EMQX " +
+			"Enterprise " +
 			"5.7.0 or later"},
-		{"open source", version("5.8.9", "Opensource"), 1, ecp.CodeUnsupported, "found open-source EMQX 5.8.9; needed " +
+		{"open source", version("5.8.9", "Opensource"), 1, ecp.CodeUnsupported, "found open-source EMQX " +
+			"5.8.9; needed " +
 			"EMQX Enterprise 5.7.0 or later"},
-		{"a node is old yet", emqxtest.Paths{nodes: emqxtest.Body(`[{"node":"a","node_status":"running","version":"5.8.9"},{"node":"b","node_status":"running","version":"5.6.1"}]`)}.Before(critical("5.8.9", 10)), 1, ecp.CodeUnsupported, "found EMQX 5.6.1"},
-		{"a viewer", emqxtest.Calls{"PUT " + setting: answer(t, "35-apikey-viewer-post-403")}.Before(replay(t, "one")), 1,
+		{"a node is old yet", emqxtest.Paths{nodes: emqxtest.Body(`[{"node":"a","node_status":"running",` +
+			`"version":"5.8.9"},{"node":"b","node_status":"running","version":"5.6.1"}]`)}.Before(critical("5.8.9",
+			10)), 1, ecp.CodeUnsupported, "found EMQX 5.6.1"},
+		{"a viewer", emqxtest.Calls{"PUT " + setting: answer(t, "35-apikey-viewer-post-403")}.Before(replay(t, "one")),
+			1,
 			ecp.CodeDenied, "role administrator"},
-		{"the setting is refused", emqxtest.Calls{"PUT " + setting: answer(t, "30-license-setting-put-bad")}.Before(replay(t,
+		{"the setting is refused", emqxtest.Calls{"PUT " +
+			setting: answer(t, "30-license-setting-put-bad")}.Before(replay(t,
 			"one")), 1, ecp.CodeInvalid, "Bad license setting"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

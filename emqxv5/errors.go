@@ -36,7 +36,8 @@ var refusals = []struct {
 		"wrong passwords; correct the password, then wait, or make an API key"},
 	{0, "BAD_MFA_TOKEN", "", ecp.CodeDenied, "the dashboard user needs a second factor, which no program has; make " +
 		"an API key"},
-	{401, "BAD_TOKEN", "", ecp.CodeDenied, "each login ends as soon as it is made; check that the user was not removed"},
+	{401, "BAD_TOKEN", "", ecp.CodeDenied, "each login ends as soon as it is made; check that the user was " +
+		"not removed"},
 	{401, "TOKEN_TIME_OUT", "", ecp.CodeDenied, "each login ends as soon as it is made; check " +
 		"dashboard.token_expired_time"},
 
@@ -52,7 +53,8 @@ var refusals = []struct {
 	{400, "", "Can't leave self", ecp.CodeInvalid, "it is the node that answers; ask another member to remove it"},
 	{400, "", "SINGLE_NODE_LICENSE", ecp.CodeInvalid, "that license allows one node only and the cluster has more; " +
 		"give one for several nodes"},
-	{400, "", "Bad license key", ecp.CodeInvalid, "check that the key is whole, not expired, and one for EMQX 5 or later"},
+	{400, "", "Bad license key", ecp.CodeInvalid, "check that the key is whole, not expired, and one for EMQX " +
+		"5 or later"},
 	{400, "", "Bad license setting", ecp.CodeInvalid, "the low watermark has to be below the high one"},
 	{400, "NOT_FOUND", "", ecp.CodeNotFound, "name nodes that run"},
 	{400, "", "invalid_listener_id", ecp.CodeInvalid, "an id is a type (tcp, ssl, ws, wss, quic), a colon and a " +
@@ -119,7 +121,8 @@ func (b *broker) refused(ctx context.Context, a emqxhttp.Answer) error {
 	words := parseRefusal(a.Body)
 	switch {
 	case starting(a):
-		return b.client.Fail(ecp.CodeUnavailable, "EMQX is still starting, or it is an EMQX of another major: there is no "+
+		return b.client.Fail(ecp.CodeUnavailable, "EMQX is still starting, or it is an EMQX of another major: "+
+			"there is no "+
 			a.Request.Path, nil)
 	case a.Status == http.StatusNotFound && words.Message == pathMissing:
 		return b.unknownPathError(ctx, a, words)
@@ -167,7 +170,8 @@ func (b *broker) do(ctx context.Context, r emqxhttp.Request) error {
 	}
 	words := parseRefusal(a.Body)
 	for _, row := range alreadyDone {
-		if row.method == r.Method && strings.HasSuffix(r.Path, row.suffix) && strings.Contains(words.Message, row.words) {
+		if row.method == r.Method && strings.HasSuffix(r.Path, row.suffix) &&
+			strings.Contains(words.Message, row.words) {
 			return nil
 		}
 	}

@@ -69,7 +69,8 @@ func (b *broker) progress(ctx context.Context, node string) (ecp.EvacuationProgr
 		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeNotFound, "has no member "+b.client.Sanitize(node)+
 			"; Describe has the names", nil)
 	case d.Nodes[at].Status != ecp.NodeRunning:
-		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeUnavailable, "has no answer about "+b.client.Sanitize(node)+
+		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeUnavailable, "has no answer about "+
+			b.client.Sanitize(node)+
 			", which is "+string(d.Nodes[at].Status)+
 			"; an evacuation survives a restart and continues when the node is back", nil)
 	}
@@ -96,7 +97,8 @@ func (b *broker) ownProgress(ctx context.Context, node string) (ecp.EvacuationPr
 	case takes == ecp.True:
 		return ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, nil
 	case takes != ecp.False:
-		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeUnavailable, "does not say whether it accepts clients", nil)
+		return ecp.EvacuationProgress{}, b.client.Fail(ecp.CodeUnavailable, "does not say whether it accepts clients",
+			nil)
 	}
 	return ecp.EvacuationProgress{
 		Phase: ecp.EvacuationUntold, Connections: d.Nodes[0].Connections, Sessions: d.Nodes[0].Sessions,

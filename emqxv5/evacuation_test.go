@@ -34,7 +34,9 @@ func TestStartEvacuation(t *testing.T) {
 		says string
 	}{
 		{"with the broker's defaults", member, ecp.EvacuationOrder{}, started, `{}`, "", ""},
-		{"in detail", member, all, started, `{"conn_evict_rate":5,"sess_evict_rate":6,"wait_health_check":2,"wait_takeover":60,"migrate_to":["emqx@b"]}`, "", ""},
+		{"in detail", member, all, started,
+			`{"conn_evict_rate":5,"sess_evict_rate":6,"wait_health_check":2,"wait_takeover":60,` +
+				`"migrate_to":["emqx@b"]}`, "", ""},
 		{"again", member, ecp.EvacuationOrder{}, answer(t, "33-evacuation-start-again"), `{}`, "", ""},
 		{"of nobody", member, ecp.EvacuationOrder{}, answer(t, "33-rebalance-start-badnode"), `{}`, ecp.CodeNotFound,
 			"Node not found"},
@@ -42,17 +44,20 @@ func TestStartEvacuation(t *testing.T) {
 			emqxtest.Refusal(400, `{"code":"NOT_FOUND","message":"Nodes unavailable"}`), `{"migrate_to":["emqx@x"]}`,
 			ecp.CodeNotFound, "name nodes that run"},
 		{"while a rebalance runs", member, ecp.EvacuationOrder{},
-			emqxtest.Refusal(400, `{"code":"BAD_REQUEST","message":"error on node 'emqx@a': eviction_agent_busy"}`), `{}`,
+			emqxtest.Refusal(400, `{"code":"BAD_REQUEST","message":"error on node 'emqx@a': eviction_agent_busy"}`),
+			`{}`,
 			ecp.CodeConflict, "end it first"},
 		{"of a node that does not answer the others", member, ecp.EvacuationOrder{},
 			emqxtest.Refusal(500, `{"code":"RPC_ERROR","message":"x"}`), `{}`, ecp.CodeUnavailable, "did not answer"},
-		{"refused in detail", member, ecp.EvacuationOrder{}, answer(t, "33-rebalance-start-badfield"), `{}`, ecp.CodeInvalid,
+		{"refused in detail", member, ecp.EvacuationOrder{}, answer(t, "33-rebalance-start-badfield"), `{}`,
+			ecp.CodeInvalid,
 			"conn_evict_rate"},
 		{"by a viewer", member, ecp.EvacuationOrder{}, answer(t, "35-apikey-viewer-post-403"), `{}`, ecp.CodeDenied,
 			"administrator"},
 		{"no name", "emqx", ecp.EvacuationOrder{}, started, "", ecp.CodeInvalid, "as in Describe"},
 		{"negative", member, ecp.EvacuationOrder{WaitHealth: -1}, started, "", ecp.CodeInvalid, "waitHealth"},
-		{"to itself", member, ecp.EvacuationOrder{To: []string{member}}, started, "", ecp.CodeInvalid, "to: must not name"},
+		{"to itself", member, ecp.EvacuationOrder{To: []string{member}}, started, "", ecp.CodeInvalid,
+			"to: must not name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var requests emqxtest.Requests
@@ -107,7 +112,9 @@ func TestEvacuationProgress(t *testing.T) {
 		{"done, told by another node", replay(t, "three"), "emqx@127.0.0.2",
 			ecp.EvacuationProgress{Phase: ecp.EvacuationProhibited}, true},
 		{"of another", replay(t, "three"), "emqx@127.0.0.3", ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, false},
-		{"a phase of the future", emqxtest.Paths{global: emqxtest.Body(`{"evacuations":[{"node":"emqx@127.0.0.1","state":"packing"}]}`)}.Before(replay(t, "one")), member, ecp.EvacuationProgress{Phase: ecp.EvacuationOther}, false},
+		{"a phase of the future", emqxtest.Paths{global: emqxtest.Body(`{"evacuations":[{"node":"emqx@127.0.0.1",` +
+			`"state":"packing"}]}`)}.Before(replay(t, "one")), member,
+			ecp.EvacuationProgress{Phase: ecp.EvacuationOther}, false},
 	} {
 		got, err := open[ecp.Evacuator](t, c.h).EvacuationProgress(t.Context(), c.node)
 		require.NoError(t, err, c.name)
@@ -118,7 +125,8 @@ func TestEvacuationProgress(t *testing.T) {
 		`{}`, `{"current_connected":0}`, `{"current_connected":0,"current_sessions":null}`,
 		`{"current_connected":"infinity","current_sessions":0}`,
 	} {
-		h := emqxtest.Paths{global: emqxtest.Body(`{"evacuations":[{"node":"emqx@127.0.0.1","state":"prohibiting","stats":` +
+		h := emqxtest.Paths{global: emqxtest.Body(`{"evacuations":[{"node":"emqx@127.0.0.1","state":"prohibiting",` +
+			`"stats":` +
 			stats + `}]}`)}.Before(replay(t, "one"))
 		_, err := open[ecp.Evacuator](t, h).EvacuationProgress(t.Context(), member)
 		require.Equal(t, ecp.CodeUnavailable, ecp.CodeOf(err), "%s: what is not told is not nothing", stats)

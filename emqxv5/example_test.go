@@ -62,7 +62,8 @@ func exampleBroker(w http.ResponseWriter, r *http.Request) {
 	const running = `"node_status":"running","role":"core","version":"5.8.9","edition":"Enterprise"`
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = fmt.Fprint(w, map[string]string{
-		"GET /api/v5/nodes":           `[{"node":"emqx@10.0.0.1",` + running + `},{"node":"emqx@10.0.0.2",` + running + `}]`,
+		"GET /api/v5/nodes": `[{"node":"emqx@10.0.0.1",` + running + `},{"node":"emqx@10.0.0.2",` + running +
+			`}]`,
 		"GET /api/v5/license":         `{"customer":"Evaluation","max_sessions":25}`,
 		"PUT /api/v5/license/setting": `{"connection_high_watermark":"80%","connection_low_watermark":"75%"}`,
 		"GET /api/v5/load_rebalance/global_status": `{"evacuations":[{"node":"emqx@10.0.0.2","state":"prohibiting",

@@ -41,7 +41,8 @@ func FuzzNodes(f *testing.F) {
 		for _, n := range d.Nodes {
 			emqxtest.CheckNode(t, n)
 		}
-	}, `[{"node":"a","node_status":"running","uptime":"9e300","connections":-1,"live_connections":null,"memory_used":"1e300T","edition":"?"}]`)
+	}, `[{"node":"a","node_status":"running","uptime":"9e300","connections":-1,"live_connections":null,`+
+		`"memory_used":"1e300T","edition":"?"}]`)
 }
 
 // FuzzLicense: a limit is a number of connections or not said, and the limit
@@ -116,7 +117,8 @@ func FuzzStatus(f *testing.F) {
 // FuzzTraffic: sums count something, nodes have names and are there once.
 func FuzzTraffic(f *testing.F) {
 	emqxtest.AddBodies(f)
-	f.Add([]byte(`[{"node":"a","connections.count":2147483647,"messages.sent":9e18},{"node":"a","reason":"x"},{"node":"b","messages.sent":9e18}]`))
+	f.Add([]byte(`[{"node":"a","connections.count":2147483647,"messages.sent":9e18},{"node":"a","reason":"x"},` +
+		`{"node":"b","messages.sent":9e18}]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		current, err := decodeCurrent(body)
 		require.Equal(t, err == nil, current.Connections != nil || current.Live != nil)
@@ -133,7 +135,8 @@ func FuzzTraffic(f *testing.F) {
 			}))
 			require.GreaterOrEqual(t, min(traffic.Connections, traffic.Sessions, traffic.Topics, traffic.Subscriptions,
 				traffic.Retained), 0)
-			require.GreaterOrEqual(t, min(traffic.Totals.Received, traffic.Totals.Sent, traffic.Totals.Dropped), int64(0))
+			require.GreaterOrEqual(t, min(traffic.Totals.Received, traffic.Totals.Sent, traffic.Totals.Dropped),
+				int64(0))
 			for i, n := range traffic.Nodes {
 				require.NotEmpty(t, n.Node)
 				require.True(t, i == 0 || traffic.Nodes[i-1].Node != n.Node)
@@ -161,7 +164,8 @@ func FuzzSeries(f *testing.F) {
 // details are an object, and grouped none is lost.
 func FuzzAlarms(f *testing.F) {
 	emqxtest.AddBodies(f)
-	f.Add([]byte(`[{"name":"x","activate_at":"9999-12-31T23:59:59-12:00","duration":1e18},{"activate_at":1,"deactivate_at":"0001-01-01T00:00:00+12:00"}]`))
+	f.Add([]byte(`[{"name":"x","activate_at":"9999-12-31T23:59:59-12:00","duration":1e18},{"activate_at":1,` +
+		`"deactivate_at":"0001-01-01T00:00:00+12:00"}]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, active := range []bool{true, false} {
 			p, err := decodeAlarms(body, active)
@@ -217,7 +221,8 @@ func FuzzIntegrations(f *testing.F) {
 		for i := range all {
 			require.Equal(t, named[i], all[i].Connector != "")
 		}
-	}, `[{"type":"a","name":"b","status":"CONNECTED","status_reason":"x","connector":"b"},{"type":"c","name":"d","connector":"b","rules":["r"],"node_status":[null]}]`)
+	}, `[{"type":"a","name":"b","status":"CONNECTED","status_reason":"x","connector":"b"},{"type":"c","name":"d",`+
+		`"connector":"b","rules":["r"],"node_status":[null]}]`)
 }
 
 // FuzzEvacuations: phases are ours, and figures count something.

@@ -108,8 +108,9 @@ func TestHangingMember(t *testing.T) {
 // TestDisabledConnector is stopped, as the broker says, and gives no reason.
 func TestDisabledConnector(t *testing.T) {
 	paths := emqxtest.Paths{
-		connectors: emqxtest.Body(`[{"type":"http","name":"h","enable":false,"status":"stopped","node_status":[{"node":"emqx@a","status":"stopped"}]}]`),
-		actions:    emqxtest.Body(`[]`), sources: emqxtest.Body(`[]`),
+		connectors: emqxtest.Body(`[{"type":"http","name":"h","enable":false,"status":"stopped",` +
+			`"node_status":[{"node":"emqx@a","status":"stopped"}]}]`),
+		actions: emqxtest.Body(`[]`), sources: emqxtest.Body(`[]`),
 	}
 	all, err := open[ecp.IntegrationSource](t, paths.Before(http.NotFoundHandler())).Integrations(t.Context())
 	require.NoError(t, err)

@@ -19,7 +19,8 @@ func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 	}
 	s, ok := healthOf(a)
 	h := ecp.Health{
-		Node: s.Node, Version: s.Version, Edition: s.Edition, Running: ok && a.OK() && s.Running, Available: ecp.Unknown,
+		Node: s.Node, Version: s.Version, Edition: s.Edition, Running: ok && a.OK() && s.Running,
+		Available: ecp.Unknown,
 	}
 	switch {
 	case starting(a):

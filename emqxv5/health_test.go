@@ -31,26 +31,36 @@ func TestHealth(t *testing.T) {
 		{"well", emqxtest.Paths{status: up, takes: answer(t, "33-evacuation-start")},
 			ecp.Health{Node: "emqx@a", Version: "5.8.9", Edition: "enterprise", Running: true, Available: ecp.True}},
 		{"evacuated", emqxtest.Paths{status: up, takes: answer(t, "33-rebalance-availability-evacuating")},
-			ecp.Health{Node: "emqx@a", Version: "5.8.9", Edition: "enterprise", Running: true, Available: ecp.False,
-				Why: "its clients are being moved to other nodes"}},
-		{"no version, and it does not say", emqxtest.Paths{status: emqxtest.Body(`{"node_name":"emqx@a","broker_status":"started","app_status":"running"}`)},
+			ecp.Health{
+				Node: "emqx@a", Version: "5.8.9", Edition: "enterprise", Running: true, Available: ecp.False,
+				Why: "its clients are being moved to other nodes",
+			}},
+		{"no version, and it does not say",
+			emqxtest.Paths{status: emqxtest.Body(`{"node_name":"emqx@a","broker_status":"started",` +
+				`"app_status":"running"}`)},
 			ecp.Health{Node: "emqx@a", Running: true, Available: ecp.Unknown, Why: "it does not say whether it " +
 				"accepts clients"}},
-		{"text", emqxtest.Paths{status: page(200, "Node emqx@a is started\nemqx is running"),
-			takes: answer(t, "33-evacuation-start")},
+		{"text", emqxtest.Paths{
+			status: page(200, "Node emqx@a is started\nemqx is running"), takes: answer(t, "33-evacuation-start"),
+		},
 			ecp.Health{Node: "emqx@a", Running: true, Available: ecp.True}},
 		{"the application is down", emqxtest.Paths{status: page(503, "Node emqx@a is started\nemqx is not_running")},
 			ecp.Health{Node: "emqx@a", Available: ecp.False, Why: "EMQX is not running on the node"}},
 		{"in JSON", emqxtest.Paths{status: emqxtest.Refusal(503,
 			`{"node_name":"emqx@a","broker_status":"stopped","app_status":"not_running","rel_vsn":"e5.8.9"}`)},
-			ecp.Health{Node: "emqx@a", Version: "5.8.9", Edition: "enterprise", Available: ecp.False,
-				Why: "EMQX is not running on the node"}},
-		{"503 without a word", emqxtest.Paths{status: page(503, "")}, ecp.Health{Available: ecp.Unknown,
-			Why: "what answers there does not answer like EMQX"}},
-		{"starting", emqxtest.Paths{status: answer(t, "03-404-unknown-path")}, ecp.Health{Available: ecp.False,
-			Why: "EMQX is still starting"}},
-		{"something else", emqxtest.Paths{status: emqxtest.Body("[]")}, ecp.Health{Available: ecp.Unknown,
-			Why: "what answers there does not answer like EMQX"}},
+			ecp.Health{
+				Node: "emqx@a", Version: "5.8.9", Edition: "enterprise", Available: ecp.False,
+				Why: "EMQX is not running on the node",
+			}},
+		{"503 without a word", emqxtest.Paths{status: page(503, "")}, ecp.Health{
+			Available: ecp.Unknown, Why: "what answers there does not answer like EMQX",
+		}},
+		{"starting", emqxtest.Paths{status: answer(t, "03-404-unknown-path")}, ecp.Health{
+			Available: ecp.False, Why: "EMQX is still starting",
+		}},
+		{"something else", emqxtest.Paths{status: emqxtest.Body("[]")}, ecp.Health{
+			Available: ecp.Unknown, Why: "what answers there does not answer like EMQX",
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -82,13 +82,16 @@ func decodeIntegrations(body []byte, kind ecp.IntegrationKind) ([]ecp.Integratio
 		i := ecp.Integration{
 			Kind: kind, ID: string(e.Type + ":" + e.Name), Type: string(e.Type), Name: string(e.Name),
 			Description: string(e.Description),
-			Enabled:     e.Enable != false && e.Enable != "false", Status: statusOf(e.Status), Connector: string(e.Connector),
-			Rules: texts(e.Rules),
+			Enabled:     e.Enable != false && e.Enable != "false", Status: statusOf(e.Status),
+			Connector: string(e.Connector),
+			Rules:     texts(e.Rules),
 		}
 		i.Reason = reason(i.Status, cmp.Or(e.StatusReason, e.Error))
 		for _, n := range e.Nodes {
 			s := statusOf(n.Status)
-			i.Nodes = append(i.Nodes, ecp.IntegrationNode{Node: string(n.Node), Status: s, Reason: reason(s, n.StatusReason)})
+			i.Nodes = append(i.Nodes, ecp.IntegrationNode{
+				Node: string(n.Node), Status: s, Reason: reason(s, n.StatusReason),
+			})
 		}
 		slices.SortFunc(i.Nodes, func(a, b ecp.IntegrationNode) int { return strings.Compare(a.Node, b.Node) })
 		slices.Sort(i.Rules)

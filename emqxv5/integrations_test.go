@@ -27,7 +27,8 @@ func TestRules(t *testing.T) {
 	}}, got)
 
 	page := emqxtest.Body(`{"data":[
-		{"id":"z","enable":false,"actions":["http:a1",{"type":"mqtt","name":"am1"},7,null],"from":null,"created_at":1795425629972,"namespace":"n1"},
+		{"id":"z","enable":false,"actions":["http:a1",{"type":"mqtt","name":"am1"},7,null],"from":null,` +
+		`"created_at":1795425629972,"namespace":"n1"},
 		{"id":"b  c","actions":null,"description":"one\n  two","sql":"SELECT\n  *"}
 	],"meta":{}}`)
 	got, err = open[ecp.IntegrationSource](t, page).Rules(t.Context())
@@ -46,7 +47,8 @@ func TestRules(t *testing.T) {
 	got, err = open[ecp.IntegrationSource](t, turned).Rules(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []ecp.Rule{{ID: "0", Running: true}, {ID: "a", Running: true}, {ID: "b", Running: true}}, got)
-	_, err = open[ecp.IntegrationSource](t, emqxtest.Body(`{"data":[{"id":"a"}],"meta":{"hasnext":true}}`)).Rules(t.Context())
+	_, err = open[ecp.IntegrationSource](t,
+		emqxtest.Body(`{"data":[{"id":"a"}],"meta":{"hasnext":true}}`)).Rules(t.Context())
 	refusedAs(t, err, ecp.CodeUnavailable, "", "does not end")
 }
 
@@ -76,9 +78,11 @@ func TestIntegrations(t *testing.T) {
 // than their actions, and lists that do not come.
 func TestIntegrationsOtherwise(t *testing.T) {
 	some := emqxtest.Paths{
-		connectors: emqxtest.Body(`[{"type":"kafka_producer","name":"k","status":"inconsistent","status_reason":{"x":1},"enable":false,
+		connectors: emqxtest.Body(`[{"type":"kafka_producer","name":"k","status":"inconsistent",` +
+			`"status_reason":{"x":1},"enable":false,
 			"node_status":[{"node":"b","status":"Connecting"},{"node":"a","status":"?"}]}]`),
-		actions: emqxtest.Body(`[{"type":"kafka","name":"p","connector":"k","rules":["r2","r1"],"error":"late"},{"type":"kafka","name":"q","connector":"k","rules":["r1"]},{"type":"x","name":"y","connector":"gone"}]`),
+		actions: emqxtest.Body(`[{"type":"kafka","name":"p","connector":"k","rules":["r2","r1"],"error":"late"},` +
+			`{"type":"kafka","name":"q","connector":"k","rules":["r1"]},{"type":"x","name":"y","connector":"gone"}]`),
 		sources: emqxtest.Body(`[]`),
 	}
 	got, err := open[ecp.IntegrationSource](t, some.Before(http.NotFoundHandler())).Integrations(t.Context())
@@ -90,7 +94,8 @@ func TestIntegrationsOtherwise(t *testing.T) {
 		{Kind: "action", ID: "kafka:q", Type: "kafka", Name: "q", Enabled: true, Status: unknown,
 			Connector: "kafka_producer:k", Rules: []string{"r1"}},
 		{Kind: "action", ID: "x:y", Type: "x", Name: "y", Enabled: true, Status: unknown, Connector: "x:gone"},
-		{Kind: "connector", ID: "kafka_producer:k", Type: "kafka_producer", Name: "k", Status: ecp.IntegrationInconsistent,
+		{Kind: "connector", ID: "kafka_producer:k", Type: "kafka_producer", Name: "k",
+			Status: ecp.IntegrationInconsistent,
 			Reason: `{"x":1}`,
 			Nodes:  []ecp.IntegrationNode{{Node: "a", Status: unknown}, {Node: "b", Status: ecp.IntegrationConnecting}},
 			Rules:  []string{"r1", "r2"}},

@@ -71,8 +71,9 @@ func (b *broker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSettings) 
 	}{{"connection_high_watermark", "highWatermark", s.HighWatermark}, {"connection_low_watermark", "lowWatermark",
 		s.LowWatermark}} {
 		if !(m.share >= 0 && m.share <= 1) { // also false for NaN
-			return ecp.LicenseSettings{}, emqxhttp.Invalid("set license settings", m.field, "must be a share of the limit, "+
-				"between 0 and 1")
+			return ecp.LicenseSettings{}, emqxhttp.Invalid("set license settings", m.field,
+				"must be a share of the limit, "+
+					"between 0 and 1")
 		}
 		if m.share != 0 {
 			body[m.name] = strconv.FormatFloat(math.Round(m.share*1e4)/100, 'f', -1, 64) + "%"
@@ -82,7 +83,8 @@ func (b *broker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSettings) 
 	case len(body) == 0:
 		return b.LicenseSettings(ctx)
 	case len(body) == 2 && s.LowWatermark >= s.HighWatermark:
-		return ecp.LicenseSettings{}, emqxhttp.Invalid("set license settings", "lowWatermark", "must be below highWatermark")
+		return ecp.LicenseSettings{}, emqxhttp.Invalid("set license settings", "lowWatermark",
+			"must be below highWatermark")
 	}
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()

@@ -17,7 +17,8 @@ var comesWith = ecp.License{
 	From: time.Date(2024, 4, 18, 0, 0, 0, 0, time.UTC), Until: time.Date(2029, 4, 17, 0, 0, 0, 0, time.UTC),
 }
 
-const official = `{"customer":"ACME \"Ltd\"","email":"ops@acme.example","type":"official","customer_type":3,"expiry":true,"expiry_at":"2026-01-31","max_connections":100,"max_sessions":50}`
+const official = `{"customer":"ACME \"Ltd\"","email":"ops@acme.example","type":"official","customer_type":3,` +
+	`"expiry":true,"expiry_at":"2026-01-31","max_connections":100,"max_sessions":50}`
 
 func TestLicense(t *testing.T) {
 	for _, c := range []struct {
@@ -26,7 +27,8 @@ func TestLicense(t *testing.T) {
 		want ecp.License
 	}{
 		{"the one EMQX 5.8 comes with", replay(t, "one"), comesWith},
-		{"the one EMQX 5.9 comes with", emqxtest.Body(`{"customer":"EMQX Enterprise Community","type":"community","customer_type":11,"max_sessions":10000000}`),
+		{"the one EMQX 5.9 comes with", emqxtest.Body(`{"customer":"EMQX Enterprise Community","type":"community",` +
+			`"customer_type":11,"max_sessions":10000000}`),
 			ecp.License{
 				Customer: "EMQX Enterprise Community", Type: "community", CustomerType: 11, Limit: 10_000_000,
 				BuiltIn: true, SingleNode: true,
@@ -81,7 +83,8 @@ func TestSetLicense(t *testing.T) {
 			emqxtest.Refusal(400, `{"code":"BAD_REQUEST","message":"SINGLE_NODE_LICENSE"}`), ecp.CodeInvalid,
 			"give one for several nodes", 1},
 		{"one that the broker sends back", replay(t, "one"), ecp.LicenseChange{Key: key},
-			emqxtest.Refusal(400, `{"code":"BAD_REQUEST","message":"Bad license key `+key+`"}`), ecp.CodeInvalid, "[redacted]",
+			emqxtest.Refusal(400, `{"code":"BAD_REQUEST","message":"Bad license key `+key+`"}`), ecp.CodeInvalid,
+			"[redacted]",
 			1},
 		{"by a viewer", replay(t, "one"), ecp.LicenseChange{Key: key}, answer(t, "35-apikey-viewer-post-403"),
 			ecp.CodeDenied, "role administrator", 1},
@@ -128,7 +131,8 @@ func TestLicenseSettings(t *testing.T) {
 	}{
 		{ecp.LicenseSettings{HighWatermark: 0.9, LowWatermark: 0.7},
 			`PUT /api/v5/license/setting {"connection_high_watermark":"90%","connection_low_watermark":"70%"}`, ""},
-		{ecp.LicenseSettings{HighWatermark: 0.5555}, `PUT /api/v5/license/setting {"connection_high_watermark":"55.55%"}`,
+		{ecp.LicenseSettings{HighWatermark: 0.5555},
+			`PUT /api/v5/license/setting {"connection_high_watermark":"55.55%"}`,
 			""},
 		{ecp.LicenseSettings{}, "", ""},
 		{ecp.LicenseSettings{LowWatermark: 1.01}, "", ecp.CodeInvalid},

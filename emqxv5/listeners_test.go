@@ -33,7 +33,9 @@ func TestListeners(t *testing.T) {
 
 	got, err = open[ecp.ListenerManager](t, emqxtest.Body(`[{"id":"quic:q","type":"quic","enable":false,"bind":14567,
 		"status":{"running":"inconsistent","current_connections":3,"max_connections":200},
-		"node_status":[{"node":"b","status":{"running":false,"current_connections":1,"max_connections":100}},{"node":"a","status":{"running":true,"current_connections":"2","max_connections":100}}]}]`)).Listeners(t.Context())
+		"node_status":[{"node":"b","status":{"running":false,"current_connections":1,"max_connections":100}},
+		{"node":"a","status":{"running":true,"current_connections":"2",
+		"max_connections":100}}]}]`)).Listeners(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []ecp.BrokerListener{{
 		ID: "quic:q", Protocol: "quic", Bind: "14567", Running: ecp.Unknown, Connections: 3, Limit: 100,
@@ -65,8 +67,9 @@ func TestSetListenerLimit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var requests emqxtest.Requests
-			b := open[ecp.ListenerManager](t, requests.Record(limited(emqxtest.Calls{"PUT " + tcp: c.put}.Before(replay(t,
-				"one")))))
+			b := open[ecp.ListenerManager](t,
+				requests.Record(limited(emqxtest.Calls{"PUT " + tcp: c.put}.Before(replay(t,
+					"one")))))
 			err := b.SetListenerLimit(t.Context(), c.id, c.limit)
 			refusedAs(t, err, c.code, "")
 			if c.code != "" {
@@ -125,7 +128,8 @@ func TestListenerLimitOnEveryNode(t *testing.T) {
 	require.Equal(t, large, all[1].Nodes[0].Limit)
 
 	for _, id := range []string{"nope:x", "xx:default"} {
-		refusedAs(t, manager.SetListenerLimit(t.Context(), id, 5), ecp.CodeInvalid, "BAD_REQUEST", "tcp, ssl, ws, wss, quic")
+		refusedAs(t, manager.SetListenerLimit(t.Context(), id, 5), ecp.CodeInvalid, "BAD_REQUEST",
+			"tcp, ssl, ws, wss, quic")
 		refusedAs(t, manager.StopListener(t.Context(), id), ecp.CodeInvalid, "BAD_REQUEST", "tcp, ssl, ws, wss, quic")
 	}
 }
@@ -143,7 +147,8 @@ func TestLostListenerLimit(t *testing.T) {
 	}.Before(replay(t, "one"))
 	b := open[ecp.ListenerManager](t, h)
 	entry := func(a, b int) string {
-		return fmt.Sprintf(`[{"id":"tcp:default","type":"tcp","node_status":[{"node":"a","status":{"max_connections":%d}},{"node":"b","status":{"max_connections":%d}}]}]`, a, b)
+		return fmt.Sprintf(`[{"id":"tcp:default","type":"tcp","node_status":[{"node":"a",`+
+			`"status":{"max_connections":%d}},{"node":"b","status":{"max_connections":%d}}]}]`, a, b)
 	}
 	list = entry(7, 7)
 	require.NoError(t, b.SetListenerLimit(t.Context(), "tcp:default", 7))
@@ -186,7 +191,8 @@ func TestTurnListener(t *testing.T) {
 					turned.ServeHTTP(w, r)
 				}),
 			}
-			require.Equal(t, code, ecp.CodeOf(call(open[ecp.ListenerManager](t, requests.Record(h.Before(turned))))), "%s: %s",
+			require.Equal(t, code, ecp.CodeOf(call(open[ecp.ListenerManager](t, requests.Record(h.Before(turned))))),
+				"%s: %s",
 				c.name, what)
 			require.Len(t, requests.Changes(), changes, "%s: %s", c.name, what)
 		}
@@ -215,7 +221,8 @@ func TestTurnListenerOnEveryNode(t *testing.T) {
 	for _, says := range []string{"still runs", "does not run"} {
 		s.Node("emqx@b").KeepListeners(true)
 		for range 3 {
-			refusedAs(t, turn[says](t.Context(), "tcp:default"), ecp.CodeUnavailable, "", "the listener tcp:default "+says+
+			refusedAs(t, turn[says](t.Context(), "tcp:default"), ecp.CodeUnavailable, "", "the listener tcp:default "+
+				says+
 				" on emqx@b,")
 		}
 		s.Node("emqx@b").KeepListeners(false)

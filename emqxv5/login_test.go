@@ -92,7 +92,8 @@ func (d *door) login(r *http.Request) (*http.Response, error) {
 	}
 	token := fmt.Sprintf("token-%d-3c9a", d.logins)
 	d.tokens[token] = true
-	return reply(r, 200, `{"token":"`+token+`","role":"administrator","version":"5.8.9","license":{"edition":"ee"}}`), nil
+	return reply(r, 200, `{"token":"`+token+`","role":"administrator","version":"5.8.9","license":{"edition":"ee"}}`),
+		nil
 }
 
 func (d *door) endAll() {
@@ -142,7 +143,9 @@ func TestLogin(t *testing.T) {
 	}{
 		{"a user", asUser, "", "", 1},
 		{"either, and it is a user", either, "", "", 1},
-		{"a key is never logged in", ecp.Credentials{Username: "key-2a", Password: "secret-77f0", Kind: ecp.CredentialKey},
+		{"a key is never logged in", ecp.Credentials{
+			Username: "key-2a", Password: "secret-77f0", Kind: ecp.CredentialKey,
+		},
 			ecp.CodeDenied, "check API key", 0},
 		{"a user with a wrong password is logged in once", ecp.Credentials{
 			Username: "admin-1f", Password: "wrong-7", Kind: ecp.CredentialUser,

@@ -26,7 +26,8 @@ func TestInviteMember(t *testing.T) {
 		{"a member by then", other, emqxtest.Refusal(400,
 			`{"code":"BAD_REQUEST","message":"{already_in_cluster,'emqx@127.0.0.2'}"}`), 1, "", ""},
 		{"itself under another name", other, answer(t, "11-cluster-invite-self"), 1, "", ""},
-		{"nobody", other, answer(t, "11-cluster-invite-unknown"), 1, ecp.CodeUnavailable, "that it has the cluster's cookie"},
+		{"nobody", other, answer(t, "11-cluster-invite-unknown"), 1, ecp.CodeUnavailable,
+			"that it has the cluster's cookie"},
 		{"with a license for one", other, emqxtest.Refusal(400,
 			`{"code":"BAD_REQUEST","message":"emqx@a has a single node license"}`), 1, ecp.CodeUnsupported,
 			"load one for several nodes"},
@@ -55,7 +56,8 @@ func TestRemoveMember(t *testing.T) {
 	const node = "emqx@127.0.0.3"
 	leave := "DELETE /api/v5/cluster/" + node + "/force_leave"
 	listed := func(status string) http.Handler {
-		return emqxtest.Body(`[{"node":"emqx@127.0.0.1","node_status":"running"},{"node":"` + node + `","node_status":"` +
+		return emqxtest.Body(`[{"node":"emqx@127.0.0.1","node_status":"running"},{"node":"` + node +
+			`","node_status":"` +
 			status + `","role":"core"}]`)
 	}
 	for _, c := range []struct {
@@ -84,7 +86,8 @@ func TestRemoveMember(t *testing.T) {
 			if c.leave != "" {
 				calls[leave] = answer(t, c.leave)
 			}
-			err := open[ecp.MemberManager](t, requests.Record(calls.Before(replay(t, "one")))).RemoveMember(t.Context(), node)
+			err := open[ecp.MemberManager](t,
+				requests.Record(calls.Before(replay(t, "one")))).RemoveMember(t.Context(), node)
 			require.Equal(t, c.code, ecp.CodeOf(err), "%v", err)
 			if c.code != "" {
 				require.ErrorContains(t, err, c.says)

@@ -68,7 +68,10 @@ func (b *broker) current(ctx context.Context) (currentFigures, error) {
 	return emqxhttp.Hedged(ctx, func(ctx context.Context) (currentFigures, error) {
 		return query(ctx, b, emqxhttp.Request{Path: currentPath, MaxAnswer: maxOneNode}, decodeCurrent)
 	}, func(ctx context.Context) (currentFigures, error) {
-		all, err := queryEach(ctx, b, func(node string) string { return currentPath + "/nodes/" + emqxhttp.Segment(node) },
+		all, err := queryEach(ctx, b, func(node string) string {
+			return currentPath + "/nodes/" +
+				emqxhttp.Segment(node)
+		},
 			decodeCurrent)
 		return sumRates(all), err
 	})
@@ -262,7 +265,9 @@ func nodesOf(stats, metrics []nodeFigures, members []ecp.BrokerNode) []ecp.NodeT
 	for _, f := range metrics {
 		n := at(f.Node)
 		n.Error = cmp.Or(n.Error, f.failure())
-		n.Totals = ecp.MessageTotals{Received: messages(f.Received), Sent: messages(f.Sent), Dropped: messages(f.Dropped)}
+		n.Totals = ecp.MessageTotals{
+			Received: messages(f.Received), Sent: messages(f.Sent), Dropped: messages(f.Dropped),
+		}
 		measured[f.Node] = f.failure() == ""
 	}
 	for _, m := range members {
@@ -324,7 +329,8 @@ func decodeSeries(body []byte) ([]ecp.TrafficSample, error) {
 			At:          time.UnixMilli(int64(at)).UTC(),
 			Connections: count(p.Live).Int(), Sessions: count(p.Connections).Int(), Topics: count(p.Topics).Int(),
 			Subscriptions: count(p.Subscriptions).Int(),
-			Received:      messages(count(p.Received)), Sent: messages(count(p.Sent)), Dropped: messages(count(p.Dropped)),
+			Received:      messages(count(p.Received)), Sent: messages(count(p.Sent)),
+			Dropped: messages(count(p.Dropped)),
 		})
 	}
 	slices.SortStableFunc(series, func(a, b ecp.TrafficSample) int { return a.At.Compare(b.At) })

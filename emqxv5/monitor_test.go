@@ -24,8 +24,9 @@ func TestTraffic(t *testing.T) {
 	require.NoError(t, err)
 	totals := ecp.MessageTotals{Received: 1}
 	require.Equal(t, ecp.Traffic{ // not the sums of /monitor_current, which has no sample yet
-		Connections: 2, Sessions: 3, Topics: 3, Subscriptions: 3, SharedSubscriptions: 1, Rates: &ecp.Rates{}, Totals: totals,
-		Nodes: []ecp.NodeTraffic{{Node: "emqx@127.0.0.1", Connections: 2, Sessions: 3, Totals: totals}},
+		Connections: 2, Sessions: 3, Topics: 3, Subscriptions: 3, SharedSubscriptions: 1, Rates: &ecp.Rates{},
+		Totals: totals,
+		Nodes:  []ecp.NodeTraffic{{Node: "emqx@127.0.0.1", Connections: 2, Sessions: 3, Totals: totals}},
 	}, got)
 }
 
@@ -33,17 +34,23 @@ func TestTraffic(t *testing.T) {
 // for nothing; what the cluster does not sum up is summed up from the nodes.
 func TestTrafficInPart(t *testing.T) {
 	stopped := replay(t, "stopped")
-	members := emqxtest.Body(`[{"node":"a","node_status":"running"},{"node":"b","node_status":"running"},{"node":"c","node_status":"stopped"},{"node":"d","error":"timeout"}]`)
-	figures := emqxtest.Body(`[{"node":"b","reason":"nodedown"},{"node":"a","connections.count":5,"live_connections.count":"4","topics.count":7,"subscriptions.count":3,"subscriptions.shared.count":1,"retained.count":2}]`)
-	counters := emqxtest.Body(`[{"node":"a","messages.received":10,"messages.sent":9007199254740000,"messages.dropped":null},{"node":"b","reason":"nodedown"}]`)
-	a := ecp.NodeTraffic{Node: "a", Connections: 4, Sessions: 5, Totals: ecp.MessageTotals{Received: 10,
-		Sent: 9007199254740000}}
+	members := emqxtest.Body(`[{"node":"a","node_status":"running"},{"node":"b","node_status":"running"},` +
+		`{"node":"c","node_status":"stopped"},{"node":"d","error":"timeout"}]`)
+	figures := emqxtest.Body(`[{"node":"b","reason":"nodedown"},{"node":"a","connections.count":5,` +
+		`"live_connections.count":"4","topics.count":7,"subscriptions.count":3,"subscriptions.shared.count":1,` +
+		`"retained.count":2}]`)
+	counters := emqxtest.Body(`[{"node":"a","messages.received":10,"messages.sent":9007199254740000,` +
+		`"messages.dropped":null},{"node":"b","reason":"nodedown"}]`)
+	a := ecp.NodeTraffic{Node: "a", Connections: 4, Sessions: 5, Totals: ecp.MessageTotals{
+		Received: 10, Sent: 9007199254740000,
+	}}
 	for _, c := range []struct {
 		name string
 		h    http.Handler
 		want ecp.Traffic
 	}{
-		{"one of three is stopped", emqxtest.Paths{metrics: emqxtest.Body(`[{"node":"emqx@127.0.0.1"},{"node":"emqx@127.0.0.2"}]`)}.Before(stopped), ecp.Traffic{
+		{"one of three is stopped", emqxtest.Paths{metrics: emqxtest.Body(`[{"node":"emqx@127.0.0.1"},` +
+			`{"node":"emqx@127.0.0.2"}]`)}.Before(stopped), ecp.Traffic{
 			Connections: 16, Sessions: 16, Topics: 16, Subscriptions: 16, Retained: 8, Rates: &ecp.Rates{},
 			Nodes: []ecp.NodeTraffic{
 				{Node: "emqx@127.0.0.1", Connections: 16, Sessions: 16}, {Node: "emqx@127.0.0.2"},
@@ -51,11 +58,16 @@ func TestTrafficInPart(t *testing.T) {
 			}}},
 		{"no sums", emqxtest.Paths{nodes: members, stats: figures, metrics: counters, current: emqxtest.Refusal(500,
 			`{"code":"BAD_RPC"}`)}.Before(stopped), ecp.Traffic{
-			Connections: 4, Sessions: 5, Topics: 7, Subscriptions: 3, SharedSubscriptions: 1, Retained: 2, Totals: a.Totals,
-			Nodes: []ecp.NodeTraffic{a, {Node: "b", Error: "nodedown"}, {Node: "c", Error: "the node is stopped"},
-				{Node: "d", Error: "timeout"}}}},
-		{"sums only", emqxtest.Paths{current: emqxtest.Body(`{"live_connections":3,"connections":4,"received_msg_rate":1.5,"sent_msg_rate":"2","dropped_msg_rate":-1}`)}.Before(http.NotFoundHandler()), ecp.Traffic{
-			Connections: 3, Sessions: 4, Rates: &ecp.Rates{Received: 1.5, Sent: 2}, Nodes: []ecp.NodeTraffic{}}},
+			Connections: 4, Sessions: 5, Topics: 7, Subscriptions: 3, SharedSubscriptions: 1, Retained: 2,
+			Totals: a.Totals,
+			Nodes: []ecp.NodeTraffic{
+				a, {Node: "b", Error: "nodedown"}, {Node: "c", Error: "the node is stopped"},
+				{Node: "d", Error: "timeout"},
+			}}},
+		{"sums only", emqxtest.Paths{current: emqxtest.Body(`{"live_connections":3,"connections":4,` +
+			`"received_msg_rate":1.5,"sent_msg_rate":"2","dropped_msg_rate":-1}`)}.Before(http.NotFoundHandler()),
+			ecp.Traffic{
+				Connections: 3, Sessions: 4, Rates: &ecp.Rates{Received: 1.5, Sent: 2}, Nodes: []ecp.NodeTraffic{}}},
 		{"no counters", emqxtest.Paths{nodes: members, stats: figures,
 			metrics: emqxtest.Status(500)}.Before(http.NotFoundHandler()), ecp.Traffic{
 			Connections: 4, Sessions: 5, Topics: 7, Subscriptions: 3, SharedSubscriptions: 1, Retained: 2,
@@ -68,7 +80,8 @@ func TestTrafficInPart(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := open[ecp.Monitor](t, c.h).Traffic(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, got.Rates == nil, got.RatesError != "", "it says why there are no rates: %q", got.RatesError)
+			require.Equal(t, got.Rates == nil, got.RatesError != "", "it says why there are no rates: %q",
+				got.RatesError)
 			got.RatesError = ""
 			require.Equal(t, c.want, got)
 		})
@@ -126,8 +139,10 @@ func TestTrafficSeries(t *testing.T) {
 	got, err := open[ecp.Monitor](t, requests.Record(replay(t, "one"))).TrafficSeries(t.Context(), 59*time.Second+
 		time.Millisecond)
 	require.NoError(t, err)
-	sample := ecp.TrafficSample{At: at(1795425640000), Connections: 2, Sessions: 2, Topics: 2, Subscriptions: 2,
-		Received: 2, Sent: 2, Dropped: 1}
+	sample := ecp.TrafficSample{
+		At: at(1795425640000), Connections: 2, Sessions: 2, Topics: 2, Subscriptions: 2,
+		Received: 2, Sent: 2, Dropped: 1,
+	}
 	later := sample
 	later.At = at(1795425650000)
 	quiet := ecp.TrafficSample{At: at(1795425660000), Connections: 2, Sessions: 2, Topics: 2, Subscriptions: 2}
@@ -136,11 +151,13 @@ func TestTrafficSeries(t *testing.T) {
 
 	for body, want := range map[string][]ecp.TrafficSample{
 		`[]`: {},
-		`[{"time_stamp":2000,"connections":1},{"time_stamp":1000,"received":"3"},{"connections":9},{"time_stamp":99999999999999999,"sent":1}]`: {
+		`[{"time_stamp":2000,"connections":1},{"time_stamp":1000,"received":"3"},{"connections":9},` +
+			`{"time_stamp":99999999999999999,"sent":1}]`: {
 			{At: at(1000), Received: 3}, {At: at(2000), Connections: 1, Sessions: 1},
 		},
 	} {
-		got, err := open[ecp.Monitor](t, emqxtest.Paths{series: emqxtest.Body(body)}.Before(http.NotFoundHandler())).TrafficSeries(t.Context(), time.Hour)
+		b := open[ecp.Monitor](t, emqxtest.Paths{series: emqxtest.Body(body)}.Before(http.NotFoundHandler()))
+		got, err := b.TrafficSeries(t.Context(), time.Hour)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}

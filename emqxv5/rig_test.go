@@ -54,7 +54,8 @@ func answer(t *testing.T, name string) http.Handler {
 
 // version is /nodes of one node of that version.
 func version(v, edition string) http.Handler {
-	return emqxtest.Body(fmt.Sprintf(`[{"node":"emqx@a","node_status":"running","role":"core","version":%q,"edition":%q}]`, v, edition))
+	return emqxtest.Body(fmt.Sprintf(`[{"node":"emqx@a","node_status":"running","role":"core","version":%q,`+
+		`"edition":%q}]`, v, edition))
 }
 
 // refusedAs checks code and words of an error, and that the broker's own words

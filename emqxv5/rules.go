@@ -20,7 +20,8 @@ func (b *broker) Rules(ctx context.Context) ([]ecp.Rule, error) {
 	defer cancel()
 	rules, whole, err := pages(ctx, b, rulesPath, nil, maxRules, decodeRules)
 	if err == nil && !whole {
-		err = b.client.Fail(ecp.CodeUnavailable, fmt.Sprintf("has more than %d rules, or its list does not end", maxRules),
+		err = b.client.Fail(ecp.CodeUnavailable, fmt.Sprintf("has more than %d rules, or its list "+
+			"does not end", maxRules),
 			nil)
 	}
 	if err != nil {

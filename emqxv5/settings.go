@@ -21,7 +21,8 @@ const maxSettings = 4 << 20
 func (b *broker) Settings(ctx context.Context, roots []string) (ecp.BrokerSettings, error) {
 	for _, word := range roots {
 		if word == "" {
-			return ecp.BrokerSettings{}, emqxhttp.Invalid("read settings", "roots", "must be first parts of keys, e.g. mqtt")
+			return ecp.BrokerSettings{}, emqxhttp.Invalid("read settings", "roots", "must be first parts of keys, "+
+				"e.g. mqtt")
 		}
 	}
 	ctx, cancel := b.client.Bound(ctx)

@@ -55,7 +55,9 @@ func TestReadHOCON(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{
 		"authorization": map[string]any{
-			"cache":       map[string]any{"enable": true, "excludes": []any{}, "max_size": json.Number("32"), "ttl": "1m"},
+			"cache": map[string]any{
+				"enable": true, "excludes": []any{}, "max_size": json.Number("32"), "ttl": "1m",
+			},
 			"deny_action": "ignore",
 			"sources":     []any{map[string]any{"enable": true, "path": "${EMQX_ETC_DIR}/acl.conf", "type": "file"}},
 		},

@@ -76,7 +76,10 @@ func query[I, T any](p part[I], name string, is traits, do func(context.Context,
 
 // command returns a method with only an error.
 func command[I any](p part[I], name string, is traits, do func(context.Context, subject, I) error) call {
-	return p.call(name, is|changes, func(ctx context.Context, a subject, i I) (any, error) { return nil, do(ctx, a, i) })
+	return p.call(name, is|changes, func(ctx context.Context, a subject, i I) (any, error) {
+		return nil,
+			do(ctx, a, i)
+	})
 }
 
 var (
@@ -120,7 +123,8 @@ var calls = []call{
 		func(ctx context.Context, _ subject, b ecp.Monitor) (ecp.Traffic, error) {
 			return b.Traffic(ctx)
 		}, checkTraffic),
-	query(asMonitor, "TrafficSeries", 0, func(ctx context.Context, _ subject, b ecp.Monitor) ([]ecp.TrafficSample, error) {
+	query(asMonitor, "TrafficSeries", 0, func(ctx context.Context, _ subject, b ecp.Monitor) ([]ecp.TrafficSample,
+		error) {
 		return b.TrafficSeries(ctx, seriesOf)
 	}, checkSeries),
 
@@ -131,7 +135,8 @@ var calls = []call{
 		return b.AlarmHistory(ctx)
 	}, checkHistory),
 
-	query(asIntegrations, "Rules", 0, func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Rule, error) {
+	query(asIntegrations, "Rules", 0, func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Rule,
+		error) {
 		return b.Rules(ctx)
 	}, checkRules),
 	query(asIntegrations, "Integrations", 0,

@@ -296,7 +296,10 @@ func testListener(t *testing.T, s AdapterSuite) {
 	}
 	for _, limit := range []int{1234, 0} {
 		must(t, "SetListenerLimit", b.SetListenerLimit(t.Context(), id, limit))
-		found("after its limit was set", func(l ecp.BrokerListener) bool { return l.Limit == limit && l.Running == ecp.True })
+		found("after its limit was set", func(l ecp.BrokerListener) bool {
+			return l.Limit == limit &&
+				l.Running == ecp.True
+		})
 	}
 }
 
@@ -314,7 +317,8 @@ func testLaggingListener(t *testing.T, s AdapterSuite) {
 		err := b.SetListenerLimit(t.Context(), s.Listeners.ID, 1234)
 		checkCode(t, err, g.secrets(s), ecp.CodeUnavailable)
 		if !strings.Contains(ecp.MessageOf(err), s.Listeners.Lagging) {
-			t.Errorf("SetListenerLimit%s gives %v; it should name %s, where the change failed", when, err, s.Listeners.Lagging)
+			t.Errorf("SetListenerLimit%s gives %v; it should name %s, where the change failed", when, err,
+				s.Listeners.Lagging)
 		}
 	}
 	if s.lacks("StopListener") {
@@ -404,7 +408,8 @@ func changeSettings(t *testing.T, s AdapterSuite, b ecp.LicenseManager) {
 	high := 0.93
 	got, err := b.SetLicenseSettings(t.Context(), ecp.LicenseSettings{HighWatermark: high})
 	must(t, "SetLicenseSettings", err)
-	if want := (ecp.LicenseSettings{HighWatermark: high, LowWatermark: before.LowWatermark}); got != want && !s.Recorded {
+	if want := (ecp.LicenseSettings{HighWatermark: high, LowWatermark: before.LowWatermark}); got != want &&
+		!s.Recorded {
 		t.Errorf("SetLicenseSettings gives %+v, want %+v: what is zero stays", got, want)
 	}
 	read, err := b.LicenseSettings(t.Context())

@@ -57,7 +57,8 @@ var faults = []fault{
 		"application/json\r\nContent-Length: 100\r\n\r\n[{\"no"), codes: away, passes: true},
 	{name: "closes at once", serve: say(""), codes: away, passes: true},
 	{name: "speaks something else", serve: say("220 mail.example ESMTP\r\n"), codes: away, passes: true},
-	{name: "answers with an empty body", serve: status(http.StatusOK, "application/json", ""), codes: away, agrees: true},
+	{name: "answers with an empty body", serve: status(http.StatusOK, "application/json", ""), codes: away,
+		agrees: true},
 	{name: "answers with a page", serve: status(http.StatusOK, "text/html", "<html><body>Please log in</body></html>"),
 		codes: away},
 	{name: "answers with JSON cut short", serve: status(http.StatusOK, "application/json",
@@ -407,8 +408,9 @@ func checkSecret(t *testing.T, err error, secrets []string) {
 	for _, e := range chain(err) {
 		for _, text := range []string{e.Error(), fmt.Sprintf("%+v", e), fmt.Sprintf("%#v", e)} {
 			for _, secret := range secrets {
-				if quoted := strings.Trim(strconv.Quote(secret), `"`); secret != "" && (strings.Contains(text, secret) ||
-					strings.Contains(text, quoted)) {
+				if quoted := strings.Trim(strconv.Quote(secret), `"`); secret != "" &&
+					(strings.Contains(text, secret) ||
+						strings.Contains(text, quoted)) {
 					t.Errorf("an error holds credentials: %s", text)
 				}
 			}

@@ -105,7 +105,8 @@ func (g *gate) changes() map[string]int {
 func (g *gate) secrets(s AdapterSuite) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return append([]string{s.secret(), g.Credentials.Username, g.Credentials.Password, basic(g.Credentials)}, g.hidden...)
+	return append([]string{s.secret(), g.Credentials.Username, g.Credentials.Password, basic(g.Credentials)},
+		g.hidden...)
 }
 
 // answerOf forwards the request and returns the answer of the cluster.

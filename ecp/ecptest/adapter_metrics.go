@@ -211,7 +211,8 @@ func testMetricsEnds(t *testing.T, s AdapterSuite) {
 			checkBound(t, s, start)
 			checkCode(t, err, []string{s.secret()}, ecp.CodeUnavailable, ecp.CodeUnsupported)
 			if n != w.n.Load() || (n > 0) != c.begun || n > ecp.MostMetrics+1 {
-				t.Errorf("%d bytes were written, and %d said to be; that something was should be %t", w.n.Load(), n, c.begun)
+				t.Errorf("%d bytes were written, and %d said to be; that something was should be %t", w.n.Load(), n,
+					c.begun)
 			}
 		})
 	}
@@ -262,7 +263,8 @@ func testHealth(t *testing.T, s AdapterSuite) {
 		g := gateTo(t, e, func(_ http.ResponseWriter, r *http.Request, _ int) bool {
 			var b bytes.Buffer
 			_ = r.Write(&b)
-			if r.Header.Get("Authorization") != "" || login.Password != "" && strings.Contains(b.String(), login.Password) {
+			if r.Header.Get("Authorization") != "" || login.Password != "" &&
+				strings.Contains(b.String(), login.Password) {
 				t.Errorf("%s was sent with credentials", r.URL.Path)
 			}
 			return false

@@ -171,7 +171,8 @@ func checkIntegrations(t *testing.T, _ AdapterSuite, list []ecp.Integration) {
 
 func checkIntegrationStatus(t *testing.T, what string, s ecp.IntegrationStatus, reason string) {
 	t.Helper()
-	checkKnown(t, "status of "+what, s, ecp.IntegrationConnected, ecp.IntegrationConnecting, ecp.IntegrationDisconnected,
+	checkKnown(t, "status of "+what, s, ecp.IntegrationConnected, ecp.IntegrationConnecting,
+		ecp.IntegrationDisconnected,
 		ecp.IntegrationInconsistent, ecp.IntegrationStopped, ecp.IntegrationUnknown)
 	if s == ecp.IntegrationConnected && reason != "" {
 		t.Errorf("%s is connected, and says why it is not: %s", what, reason)
@@ -182,7 +183,8 @@ func checkProgress(t *testing.T, _ AdapterSuite, p ecp.EvacuationProgress) {
 	t.Helper()
 	checkCounts(t, p)
 	checkKnown(t, "the phase", p.Phase, ecp.EvacuationNone, ecp.EvacuationWaiting, ecp.EvacuationCutting,
-		ecp.EvacuationTakeover, ecp.EvacuationMoving, ecp.EvacuationProhibited, ecp.EvacuationOther, ecp.EvacuationUntold)
+		ecp.EvacuationTakeover, ecp.EvacuationMoving, ecp.EvacuationProhibited, ecp.EvacuationOther,
+		ecp.EvacuationUntold)
 }
 
 func checkListeners(t *testing.T, s AdapterSuite, list []ecp.BrokerListener) {

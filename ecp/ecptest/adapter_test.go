@@ -40,7 +40,9 @@ func toySuite(breaks string) ecptest.AdapterSuite {
 				b.lagging = "toy@b"
 				return b.endpoint(t)
 			}},
-		License: &ecptest.WantLicense{License: members.license, Key: goodKey, Refused: badKey, Settings: members.settings},
+		License: &ecptest.WantLicense{
+			License: members.license, Key: goodKey, Refused: badKey, Settings: members.settings,
+		},
 		Metrics: &ecptest.WantMetrics{Series: []string{"toy_connections{"}},
 		Health:  &toyHealth,
 		Faults: []ecptest.AdapterFault{
@@ -87,8 +89,9 @@ func limitSuites(breaks string) map[string]ecptest.AdapterSuite {
 		b := newToy()
 		change(b)
 		out[name] = ecptest.AdapterSuite{
-			Adapter: toyAdapter{breaks: breaks, only: onlyLimiter}, Impatient: toyAdapter{breaks, toyImpatience, onlyLimiter},
-			Want: b.described, Bound: 5 * time.Second,
+			Adapter:   toyAdapter{breaks: breaks, only: onlyLimiter},
+			Impatient: toyAdapter{breaks, toyImpatience, onlyLimiter},
+			Want:      b.described, Bound: 5 * time.Second,
 			Limiter: &ecptest.WantLimiter{Limit: b.limit, Set: 70, Dropped: b.drops},
 			Open: func(t *testing.T) ecp.Endpoint {
 				b := newToy()
@@ -160,7 +163,8 @@ func TestAdapterSuiteFinds(t *testing.T) {
 			turns <- struct{}{}
 			defer func() { <-turns }()
 			found := strings.ReplaceAll(found, " ", "_")
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestBrokenAdapter$/"+found, "-test.timeout", "2m")
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestBrokenAdapter$/"+found,
+				"-test.timeout", "2m")
 			cmd.Env = append(slices.Clone(os.Environ()), breaking+"="+name)
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err, "no case found it:\n%s", out)

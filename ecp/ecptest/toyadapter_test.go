@@ -51,7 +51,8 @@ func (a toyAdapter) Open(e ecp.Endpoint) (ecp.Broker, error) {
 
 func (a toyAdapter) open(e ecp.Endpoint) (*toyBroker, error) {
 	u, err := url.Parse(e.BaseURL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.Path != "" ||
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil ||
+		u.Path != "" ||
 		u.RawQuery != "" || u.Fragment != "" || len(u.Port()) > 0 && (len(u.Port()) > 5 || u.Port() > "65535" &&
 		len(u.Port()) == 5) {
 		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: "open a toy", Message: "that is no endpoint"}
@@ -138,7 +139,8 @@ func (b *toyBroker) unreached(ctx context.Context, err error) error {
 var toyCodes = map[int]ecp.Code{
 	http.StatusUnauthorized: ecp.CodeDenied, http.StatusForbidden: ecp.CodeDenied,
 	http.StatusNotFound:   ecp.CodeUnsupported,
-	http.StatusBadRequest: ecp.CodeInvalid, http.StatusConflict: ecp.CodeConflict, http.StatusFound: ecp.CodeUnsupported,
+	http.StatusBadRequest: ecp.CodeInvalid, http.StatusConflict: ecp.CodeConflict,
+	http.StatusFound:             ecp.CodeUnsupported,
 	http.StatusTemporaryRedirect: ecp.CodeUnsupported,
 }
 
@@ -301,7 +303,8 @@ func (b *toyBroker) SetConnectionLimit(ctx context.Context, n int) (ecp.Connecti
 	case l.Set != n && b.breaks == "dropped is not told":
 		return l, nil
 	case l.Set != n && l.Settable:
-		return ecp.ConnectionLimit{}, b.fail(ecp.CodeUnsupported, "it dropped the number", ecp.ErrLicenceNotBusinessCritical)
+		return ecp.ConnectionLimit{}, b.fail(ecp.CodeUnsupported, "it dropped the number",
+			ecp.ErrLicenceNotBusinessCritical)
 	case !l.Settable:
 		return ecp.ConnectionLimit{}, b.fail(ecp.CodeUnsupported, l.Why, nil)
 	}
@@ -471,8 +474,9 @@ func (b *toyBroker) LicenseSettings(ctx context.Context) (ecp.LicenseSettings, e
 }
 
 func (b *toyBroker) SetLicenseSettings(ctx context.Context, s ecp.LicenseSettings) (ecp.LicenseSettings, error) {
-	bad := min(s.HighWatermark, s.LowWatermark) < 0 || max(s.HighWatermark, s.LowWatermark) > 1 || s.HighWatermark > 0 &&
-		s.LowWatermark > s.HighWatermark
+	bad := min(s.HighWatermark, s.LowWatermark) < 0 || max(s.HighWatermark, s.LowWatermark) > 1 ||
+		s.HighWatermark > 0 &&
+			s.LowWatermark > s.HighWatermark
 	if err := b.invalid(bad); err != nil {
 		return ecp.LicenseSettings{}, err
 	}

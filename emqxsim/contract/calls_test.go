@@ -30,7 +30,8 @@ func cluster(version string) ecp.Endpoint {
 func calls() []made {
 	const evacuate = "/load_rebalance/emqx@a/evacuation"
 	action := []string{`POST /actions {"type":"http","name":"a1","connector":"h1","parameters":{"path":"/x"}}`}
-	source := []string{`POST /sources {"type":"mqtt","name":"s1","connector":"m1","parameters":{"topic":"in/#","qos":0}}`}
+	source := []string{`POST /sources {"type":"mqtt","name":"s1","connector":"m1","parameters":{"topic":"in/#",` +
+		`"qos":0}}`}
 	return []made{
 		{call: "GET /status", status: 200, open: true},
 		{call: "POST /login", body: `{"username":"admin","password":"public"}`, status: 200, open: true},
@@ -114,7 +115,8 @@ func calls() []made {
 		{call: "GET /load_rebalance/global_status", status: 200},
 		{call: "GET /load_rebalance/global_status", status: 200, before: []string{"POST " + evacuate + "/start {}"}},
 		{call: "POST /load_rebalance/{node}/evacuation/start", path: evacuate + "/start", body: `{}`, status: 200},
-		{call: "POST /load_rebalance/{node}/evacuation/start", path: "/load_rebalance/nope/evacuation/start", body: `{}`,
+		{call: "POST /load_rebalance/{node}/evacuation/start", path: "/load_rebalance/nope/evacuation/start",
+			body:   `{}`,
 			status: 404},
 		{call: "POST /load_rebalance/{node}/evacuation/start", path: evacuate + "/start", body: `{}`, status: 400,
 			before: []string{"POST " + evacuate + "/start {}"}},

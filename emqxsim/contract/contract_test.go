@@ -110,7 +110,8 @@ func (c client) authorise(req *http.Request) {
 
 func (c client) send(t *testing.T, method, path, body string, tune func(*http.Request)) response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, c.endpoint.BaseURL+"/api/v5"+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, c.endpoint.BaseURL+"/api/v5"+path,
+		strings.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Accept", "application/json")
 	if body != "" {

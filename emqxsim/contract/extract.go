@@ -167,5 +167,6 @@ func (d document) union(list []any, levels int) *Shape {
 
 // same reports whether two shapes have the same type. Their parts may differ.
 func same(a, b *Shape) bool {
-	return a != nil && b != nil && a.Type == b.Type && a.Type != "" && a.Type != "object" && len(a.OneOf)+len(b.OneOf) == 0
+	return a != nil && b != nil && a.Type == b.Type && a.Type != "" && a.Type != "object" && len(a.OneOf)+
+		len(b.OneOf) == 0
 }

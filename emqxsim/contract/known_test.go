@@ -31,7 +31,8 @@ var known = []row{
 	{call: "GET /listeners/{id}", has: ".enable_authn", why: "true and false are declared as texts; recorded " +
 		"are booleans"},
 	{call: "PUT /listeners/{id}", has: ".enable_authn", why: "as GET"},
-	{call: "GET /listeners/{id}", has: `doesn't match any schema from "oneOf"`, why: "enable_authn, again", whole: true},
+	{call: "GET /listeners/{id}", has: `doesn't match any schema from "oneOf"`, why: "enable_authn, again",
+		whole: true},
 	{call: "PUT /listeners/{id}", has: `doesn't match any schema from "oneOf"`, why: "as GET", whole: true},
 	{call: "GET /actions", has: "matches more than one schema", why: "several kinds of actions have the same fields",
 		whole: true},

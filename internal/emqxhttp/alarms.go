@@ -45,7 +45,8 @@ func GroupAlarms(raised []NodeAlarm) []ecp.Alarm {
 		}
 		*at = len(groups)
 		groups = append(groups, ecp.Alarm{
-			Name: r.Name, Message: r.Message, Details: r.Details, Nodes: []string{r.Node}, Since: r.Since, Until: r.Until,
+			Name: r.Name, Message: r.Message, Details: r.Details, Nodes: []string{r.Node}, Since: r.Since,
+			Until: r.Until,
 		})
 	}
 	for i := range groups {

@@ -37,8 +37,9 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // over opens a client over a transport.
 func over(t *testing.T, f roundTrip) *Client {
 	t.Helper()
-	c, err := Open(ecp.Endpoint{BaseURL: "http://broker:18083", Transport: f, Credentials: login}, Config{Name: "EMQX 5",
-		Booting: func(status int, kind string) bool { return status == 404 && kind == "text/html" }})
+	c, err := Open(ecp.Endpoint{BaseURL: "http://broker:18083", Transport: f, Credentials: login},
+		Config{Name: "EMQX 5",
+			Booting: func(status int, kind string) bool { return status == 404 && kind == "text/html" }})
 	require.NoError(t, err)
 	return c
 }
@@ -101,7 +102,8 @@ func TestRepeats(t *testing.T) {
 		{name: "504", status: 504, sent: 3, most: most},
 		{name: "429", status: 429, sent: 3, most: most},
 		{name: "503 to a POST", request: Request{Method: "POST"}, status: 503, sent: 1},
-		{name: "503 to a POST that may come twice", request: Request{Method: "POST", Idempotent: true}, status: 503, sent: 3,
+		{name: "503 to a POST that may come twice", request: Request{Method: "POST", Idempotent: true}, status: 503,
+			sent: 3,
 			most: most},
 		{name: "503 to a PUT", request: Request{Method: "PUT"}, status: 503, sent: 3, most: most},
 		{name: "503 to a DELETE", request: Request{Method: "DELETE"}, status: 503, sent: 3, most: most},
@@ -118,7 +120,8 @@ func TestRepeats(t *testing.T) {
 		{name: "POST reset", request: Request{Method: "POST"}, err: reset, sent: 1},
 		{name: "no such host", err: &net.DNSError{}, sent: 1},
 		{name: "booting", status: 404, kind: "text/html", sent: 3, most: most},
-		{name: "POST to one that boots", request: Request{Method: "POST"}, status: 404, kind: "text/html; charset=utf-8",
+		{name: "POST to one that boots", request: Request{Method: "POST"}, status: 404,
+			kind: "text/html; charset=utf-8",
 			sent: 3, most: most},
 		{name: "500", status: 500, sent: 1},
 		{name: "404", status: 404, kind: "application/json", sent: 1},
@@ -132,7 +135,8 @@ func TestRepeats(t *testing.T) {
 					if c.err != nil {
 						return nil, c.err
 					}
-					return answer(r, c.status, http.Header{"Retry-After": {c.after}, "Content-Type": {c.kind}}, "x"), nil
+					return answer(r, c.status, http.Header{"Retry-After": {c.after}, "Content-Type": {c.kind}}, "x"),
+						nil
 				})
 				c.request.Path = "/x"
 				start := time.Now()
@@ -354,7 +358,8 @@ func TestBodiesAreBounded(t *testing.T) {
 	}{
 		{"just fits", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, full) }, true,
 			defaultMaxAnswer},
-		{"a byte too long", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, full+"x") }, false, 0},
+		{"a byte too long", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, full+"x") }, false,
+			0},
 		{"says that it is too long", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length",
 				"99999999999")
@@ -430,13 +435,18 @@ func TestUnreached(t *testing.T) {
 	}{
 		{"not trusted", to(t, secure.URL), ecp.CodeUnavailable, "certificate is not trusted"},
 		{"plain", to(t, strings.Replace(plain.URL, "http:", "https:", 1)), ecp.CodeUnavailable, "use http://"},
-		{"another's certificate", failing(t, &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "10.1.2.3"}}), ecp.CodeUnavailable, "certificate is for other names"},
+		{"another's certificate", failing(t,
+			&tls.CertificateVerificationError{Err: x509.HostnameError{
+				Certificate: &x509.Certificate{}, Host: "10.1.2.3",
+			}}), ecp.CodeUnavailable, "certificate is for other names"},
 		{"no TLS", failing(t, tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}),
 			ecp.CodeUnavailable, "use http://"},
 		{"no such host", failing(t, &net.DNSError{Err: "no such host"}), ecp.CodeUnavailable, "host name is not known"},
 		{"reset", failing(t, syscall.ECONNRESET), ecp.CodeUnavailable, "closed the connection"},
 		{"anything", failing(t, errors.New("odd")), ecp.CodeUnavailable, "cannot be reached"},
-		{"a tunnel's own error", failing(t, &ecp.Error{Code: ecp.CodeConflict, Op: "reach agent", Message: "two agents"}),
+		{"a tunnel's own error", failing(t, &ecp.Error{
+			Code: ecp.CodeConflict, Op: "reach agent", Message: "two agents",
+		}),
 			ecp.CodeConflict, "reach agent: two agents"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -479,7 +489,8 @@ func TestErrorsAreShortAndClean(t *testing.T) {
 func TestRefused(t *testing.T) {
 	c := over(t, nil)
 	for status, want := range map[int]ecp.Code{
-		301: ecp.CodeUnsupported, 400: ecp.CodeInternal, 401: ecp.CodeDenied, 403: ecp.CodeDenied, 404: ecp.CodeUnsupported,
+		301: ecp.CodeUnsupported, 400: ecp.CodeInternal, 401: ecp.CodeDenied, 403: ecp.CodeDenied,
+		404: ecp.CodeUnsupported,
 		405: ecp.CodeUnsupported, 429: ecp.CodeUnavailable, 500: ecp.CodeUnavailable, 503: ecp.CodeUnavailable,
 	} {
 		err := c.Refused(Answer{Request: Request{Path: "/x"}, Status: status}, Checks{

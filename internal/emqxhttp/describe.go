@@ -40,7 +40,10 @@ func (c *Client) Complete(ctx context.Context, d ecp.Description,
 	if earliest != latest {
 		c.Optional(ctx, "its own name", func(ctx context.Context) error {
 			name, err := self(ctx)
-			if i := slices.IndexFunc(d.Nodes, func(n ecp.BrokerNode) bool { return n.Name == name && n.Version != "" }); i >= 0 {
+			if i := slices.IndexFunc(d.Nodes, func(n ecp.BrokerNode) bool {
+				return n.Name == name &&
+					n.Version != ""
+			}); i >= 0 {
 				d.Version = d.Nodes[i].Version
 			}
 			return err

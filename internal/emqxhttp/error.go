@@ -170,7 +170,8 @@ var refusals = []struct {
 	{func(a Answer) bool { return a.Status/100 == 3 }, ecp.CodeUnsupported, func(c *Client, _ Answer, _ Checks) string {
 		return "it redirects elsewhere; give the address of " + c.name + " itself"
 	}},
-	{func(a Answer) bool { return a.Status/100 == 5 || a.Status == http.StatusTooManyRequests }, ecp.CodeUnavailable, nil},
+	{func(a Answer) bool { return a.Status/100 == 5 || a.Status == http.StatusTooManyRequests }, ecp.CodeUnavailable,
+		nil},
 	{func(a Answer) bool { return a.Status/100 == 4 && a.Request.method() != http.MethodGet }, ecp.CodeInvalid, nil},
 	{func(Answer) bool { return true }, ecp.CodeInternal, nil},
 }

@@ -69,12 +69,13 @@ func TestWatchedOnASlowHost(t *testing.T) {
 		ctx, cancel := c.Bound(t.Context())
 		defer cancel()
 		_, err := GiveUpOnHanging(ctx, c, func(ctx context.Context) []string {
-			return Unanswered(EachMember(ctx, []string{"emqx@a", "emqx@b"}, func(ctx context.Context, name string) (int, error) {
-				if name == "emqx@a" {
-					return 0, nil
-				}
-				return 0, answers(ctx)
-			}))
+			return Unanswered(EachMember(ctx, []string{"emqx@a", "emqx@b"},
+				func(ctx context.Context, name string) (int, error) {
+					if name == "emqx@a" {
+						return 0, nil
+					}
+					return 0, answers(ctx)
+				}))
 		}, func(ctx context.Context) (int, error) {
 			return 0, errors.Join(answers(ctx), answers(ctx), answers(ctx))
 		})

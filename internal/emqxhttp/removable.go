@@ -28,7 +28,8 @@ func (c *Client) CheckRemovable(ctx context.Context, members []ecp.BrokerNode, n
 			return err
 		}
 		if itself == node {
-			return c.Fail(ecp.CodeInvalid, name+" is the node that was asked, which cannot remove itself; stop it, then "+
+			return c.Fail(ecp.CodeInvalid, name+" is the node that was asked, which cannot remove itself; stop "+
+				"it, then "+
 				"ask another member to remove it", nil)
 		}
 		return c.Fail(ecp.CodeConflict, name+" runs, and would lose its clients, its data and its credentials; stop "+

@@ -28,7 +28,8 @@ func TestStatusPage(t *testing.T) {
 
 func TestRealm(t *testing.T) {
 	for challenge, want := range map[string]string{
-		`Basic Realm="emqx-dashboard"`: "emqx-dashboard", `Basic realm="minirest-server", charset="UTF-8"`: "minirest-server",
+		`Basic Realm="emqx-dashboard"`:                   "emqx-dashboard",
+		`Basic realm="minirest-server", charset="UTF-8"`: "minirest-server",
 		"": "", "Basic": "", `Basic realm="half`: "",
 	} {
 		require.Equal(t, want, realm(challenge))

@@ -31,7 +31,9 @@ type sharedTransport struct{ http.RoundTripper }
 // ownTransport has the settings of http.DefaultTransport, but closes idle connections
 // earlier (EMQX before 4.4.24 drops them after 5 s) and accepts smaller headers.
 func ownTransport() *http.Transport {
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true}
+	t := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true,
+	}
 	if d, ok := http.DefaultTransport.(*http.Transport); ok {
 		t = d.Clone()
 	}

@@ -30,7 +30,8 @@ var table = []struct {
 	name, line string
 	want       Entry
 }{
-	{"EMQX 4, client and peer", "2024-03-20T11:08:39.568980+01:00 [warning] c1@10.0.0.9:47860 [Channel] Publish rejected",
+	{"EMQX 4, client and peer", "2024-03-20T11:08:39.568980+01:00 [warning] c1@10.0.0.9:47860 [Channel] " +
+		"Publish rejected",
 		Entry{At: at, Zoned: true, Level: Warning, Message: "[Channel] Publish rejected",
 			Fields: map[string]string{"clientid": "c1", "peername": "10.0.0.9:47860"}}},
 	{"EMQX 4, peer", "2024-03-20T11:08:39.568980+01:00 [error] 10.0.0.9:47860 [MQTT] closed",
@@ -50,13 +51,15 @@ var table = []struct {
 	{"EMQX 5", "2024-03-20T11:08:39.568980+01:00 [warning] tag: AUTHZ, clientid: client1, msg: cannot_publish, " +
 		"peername: 127.0.0.1:47860, topic: t/1, reason: not_authorized",
 		Entry{At: at, Zoned: true, Level: Warning, Message: "cannot_publish", Fields: map[string]string{
-			"tag": "AUTHZ", "clientid": "client1", "peername": "127.0.0.1:47860", "topic": "t/1", "reason": "not_authorized"}}},
+			"tag": "AUTHZ", "clientid": "client1", "peername": "127.0.0.1:47860", "topic": "t/1",
+			"reason": "not_authorized"}}},
 	{"EMQX 5, commas and colons in values", "2024-03-20T11:08:39.568980+01:00 [error] msg: failed, reason: {error, " +
 		"timeout}, stacktrace: [{emqx, f, 1, [{line, 3}]}], mfa: emqx_x:f/1(7), url: http://h:1/, a, b",
 		Entry{At: at, Zoned: true, Level: Error, Message: "failed", Fields: map[string]string{
 			"reason": "{error, timeout}", "stacktrace": "[{emqx, f, 1, [{line, 3}]}]", "mfa": "emqx_x:f/1(7)",
 			"url": "http://h:1/, a, b"}}},
-	{"EMQX 5, the first of a name counts", "2024-03-20T10:08:39.56898Z [info] msg: a, pid: <0.1.0>, pid: <0.2.0>, msg: b",
+	{"EMQX 5, the first of a name counts", "2024-03-20T10:08:39.56898Z [info] msg: a, pid: <0.1.0>, pid: " +
+		"<0.2.0>, msg: b",
 		Entry{At: at, Zoned: true, Level: Info, Message: "a", Fields: map[string]string{"pid": "<0.1.0>", "msg": "b"}}},
 	{"EMQX 5, peer in front", "2024-03-20T10:08:39.56898Z [info] c1@127.0.0.1:5 msg: a, mfa: m:f/1",
 		Entry{At: at, Zoned: true, Level: Info, Message: "a", Fields: map[string]string{"clientid": "c1",
@@ -64,7 +67,8 @@ var table = []struct {
 	{"EMQX 5, epoch", "1710929319568980 [critical] msg: x", Entry{At: at, Zoned: true, Level: Critical, Message: "x"}},
 	{"a message with a colon is a message", "2024-03-20T10:08:39.56898Z [error] Supervisor: {local, x}, Child: y",
 		Entry{At: at, Zoned: true, Level: Error, Message: "Supervisor: {local, x}, Child: y"}},
-	{"JSON, epoch", `{"time":1710929319568980,"level":"warning","msg":"x y","mfa":"m:f/1(3)","clientid":"c","n":3,"o":{"a":[1]}}`,
+	{"JSON, epoch", `{"time":1710929319568980,"level":"warning","msg":"x y","mfa":"m:f/1(3)","clientid":"c","n":3,` +
+		`"o":{"a":[1]}}`,
 		Entry{At: at, Zoned: true, Level: Warning, Message: "x y", Fields: map[string]string{"mfa": "m:f/1(3)",
 			"clientid": "c", "n": "3", "o": `{"a":[1]}`}}},
 	{"JSON, RFC 3339, another order", `{"msg":"x","level":"error","time":"2024-03-20T11:08:39.568980+01:00"}`,
@@ -123,7 +127,8 @@ func TestLevels(t *testing.T) {
 	}
 	require.True(t, Level("").AtLeast(""))
 	require.False(t, Level("warn").Valid())
-	require.True(t, slices.IsSortedFunc(all, func(a, b Level) int { return slices.Index(all, a) - slices.Index(all, b) }))
+	require.True(t, slices.IsSortedFunc(all,
+		func(a, b Level) int { return slices.Index(all, a) - slices.Index(all, b) }))
 }
 
 // joined joins lines that were written together, or not where they begin with "~".

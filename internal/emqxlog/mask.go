@@ -71,7 +71,8 @@ func forms(secrets []string) (out []string) {
 		lines := strings.Split(s, "\n")
 		for _, line := range lines {
 			if line = strings.TrimSpace(line); len(line) >= leastSecret && (len(lines) == 1 || len(line) >= leastLine) {
-				out = append(out, line, quoted(line), url.QueryEscape(line), strings.ReplaceAll(url.QueryEscape(line), "+", "%20"),
+				out = append(out, line, quoted(line), url.QueryEscape(line),
+					strings.ReplaceAll(url.QueryEscape(line), "+", "%20"),
 					url.PathEscape(line), octets(line, ","), octets(line, ", "))
 				out = append(out, encoded(line)...)
 			}

@@ -16,16 +16,19 @@ func TestMask(t *testing.T) {
 		name, text, want string
 		secrets          []string
 	}{
-		{"the cookie of a boot that failed", "{cookie,'Abcdef12345'} x", "{cookie,'[redacted]'} x", []string{"Abcdef12345"}},
+		{"the cookie of a boot that failed", "{cookie,'Abcdef12345'} x", "{cookie,'[redacted]'} x",
+			[]string{"Abcdef12345"}},
 		{"twice, side by side", "secret1secret1", "[redacted][redacted]", []string{"secret1"}},
 		{"the longest", "secret12 secret1", "[redacted] [redacted]", []string{"secret1", "secret12"}},
 		{"a beginning is none", "secret secre", "secret secre", []string{"secret1"}},
-		{"as it is quoted", `"a\"b\\cd" a"b\cd <&>abc`, `"[redacted]" [redacted] [redacted]`, []string{`a"b\cd`, "<&>abc"}},
+		{"as it is quoted", `"a\"b\\cd" a"b\cd <&>abc`, `"[redacted]" [redacted] [redacted]`,
+			[]string{`a"b\cd`, "<&>abc"}},
 		{"a file, line by line", "x 0123456789abcdefgh\ny short", "x [redacted]\ny short",
 			[]string{"0123456789abcdefgh\nshort\n"}},
 		{"in a header", "basic " + base64.StdEncoding.EncodeToString([]byte("openecp:Abcdef12345")),
 			"basic b3BlbmVjcDp[redacted]Q==", []string{"Abcdef12345"}},
-		{"in a URL", "http://u:p%40ss%2Fw%20rd@h p%40ss%2Fw+rd", "http://u:[redacted]@h [redacted]", []string{"p@ss/w rd"}},
+		{"in a URL", "http://u:p%40ss%2Fw%20rd@h p%40ss%2Fw+rd", "http://u:[redacted]@h [redacted]",
+			[]string{"p@ss/w rd"}},
 		{"in bytes", "<<112,195,164,115,115,119,195,182>> [112, 195, 164, 115, 115, 119, 195, 182]",
 			"<<[redacted]>> [[redacted]]", []string{"pässwö"}},
 		{"words stay", "it is true, 10", "it is true, 10", []string{"true", "10", "", " "}},
@@ -62,7 +65,8 @@ func TestMaskHidesEncoded(t *testing.T) {
 func TestMaskHides(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secrets := rapid.SliceOfN(rapid.StringMatching(`[ab]{6,9}`), 1, 4).Draw(t, "secrets")
-		words := rapid.SliceOf(rapid.OneOf(rapid.SampledFrom(secrets), rapid.StringMatching(`[abc ]{0,6}`))).Draw(t, "words")
+		words := rapid.SliceOf(rapid.OneOf(rapid.SampledFrom(secrets), rapid.StringMatching(`[abc ]{0,6}`))).Draw(t,
+			"words")
 		text := strings.Join(words, "")
 		var readers []io.Reader
 		for rest := text; rest != ""; {

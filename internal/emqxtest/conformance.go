@@ -164,7 +164,8 @@ func wantLicense(version string, loaded bool) *ecptest.WantLicense {
 func wanted(version string, edition emqxsim.Edition, loaded bool) ecp.Description {
 	node := func(name string, connections, sessions int) ecp.BrokerNode {
 		return ecp.BrokerNode{
-			Name: name, Status: ecp.NodeRunning, Role: "core", Version: version, Connections: connections, Sessions: sessions,
+			Name: name, Status: ecp.NodeRunning, Role: "core", Version: version, Connections: connections,
+			Sessions: sessions,
 		}
 	}
 	d := ecp.Description{
@@ -240,7 +241,8 @@ func faults(open func(change ...func(*emqxsim.Cluster)) func(*testing.T) ecp.End
 	return []ecptest.AdapterFault{
 		{Name: "answers late", Open: always(emqxsim.Fault{Latency: 20 * time.Millisecond})},
 		{Name: "hangs", Open: always(emqxsim.Fault{Hang: true}), Codes: away, Fails: append(but(), "Health")},
-		{Name: "refuses connections", Open: always(emqxsim.Fault{Refuse: true}), Codes: away, Fails: append(but(), "Health")},
+		{Name: "refuses connections", Open: always(emqxsim.Fault{Refuse: true}), Codes: away,
+			Fails: append(but(), "Health")},
 		{Name: "fails", Open: always(emqxsim.Fault{Status: http.StatusInternalServerError, Body: "x"}), Fails: but()},
 		{Name: "is overloaded", Open: always(emqxsim.Fault{Status: http.StatusServiceUnavailable}), Fails: but()},
 		{Name: "answers by half", Open: always(emqxsim.Fault{Half: true}), Fails: but()},

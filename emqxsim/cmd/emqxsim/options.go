@@ -41,7 +41,8 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.IntVar(&o.clients, "clients", 0, "`number` of MQTT clients, spread over the nodes")
 	f.IntVar(&o.license, "license", 0, "`connections` the license allows; 0 = those of the one EMQX comes with")
 	f.DurationVar(&o.boot, "boot-time", 0, "`time` nodes take to start")
-	f.BoolVar(&o.real, "real-pace", false, "let nodes take as long as real ones to start, and to tell of one that hangs")
+	f.BoolVar(&o.real, "real-pace", false, "let nodes take as long as real ones to start, and to tell of one "+
+		"that hangs")
 	f.DurationVar(&o.latency, "latency", 0, "`time` every answer takes")
 	f.StringVar(&down, "node-down", "", "`names` of nodes that are members and do not run, with commas between")
 	f.StringVar(&listen, "listen", "127.0.0.1:0", "`address` of the first listener; the others take the ports that "+
