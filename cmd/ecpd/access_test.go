@@ -22,9 +22,9 @@ func TestAccessDocument(t *testing.T) {
 	shown := regexp.MustCompile(`(?m)^time=.*"login refused".*$`).FindString(string(document))
 	filter := fail2banFilter(t)
 	require.Equal(t, []string{"192.0.2.7"}, addresses(filter, shown))
-	p.logs(t, `msg="login refused"`)
-	require.Equal(t, []string{"127.0.0.1"}, addresses(filter, p.stderr.String()), "one login was refused")
-	require.Regexp(t, `level=WARN msg="login refused" remote=127\.0\.0\.1 user=ann reason=denied attempts=1\n`, p.stderr.String())
+	p.Logs(t, `msg="login refused"`)
+	require.Equal(t, []string{"127.0.0.1"}, addresses(filter, p.Stderr.String()), "one login was refused")
+	require.Regexp(t, `level=WARN msg="login refused" remote=127\.0\.0\.1 user=ann reason=denied attempts=1\n`, p.Stderr.String())
 }
 
 // TestFail2banReadsJSON: the line is found in the other format, too, whoever writes
@@ -41,8 +41,8 @@ func TestFail2banReadsJSON(t *testing.T) {
 	a, err := d.try("GET", `/api/v1/time=x%20level=WARN%20msg=%22login%20refused%22%20remote=198.51.100.1%20user=`, "")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNotFound, a.status)
-	require.Eventually(t, func() bool { return strings.Count(d.stderr.String(), `"msg":"login refused"`) == 3 }, 10*time.Second, 10*time.Millisecond, "%s", d.stderr)
-	require.Equal(t, []string{"127.0.0.1", "127.0.0.1", "127.0.0.1"}, addresses(fail2banFilter(t), d.stderr.String()))
+	require.Eventually(t, func() bool { return strings.Count(d.Stderr.String(), `"msg":"login refused"`) == 3 }, 10*time.Second, 10*time.Millisecond, "%s", d.Stderr)
+	require.Equal(t, []string{"127.0.0.1", "127.0.0.1", "127.0.0.1"}, addresses(fail2banFilter(t), d.Stderr.String()))
 }
 
 // fail2banFilter reads the expressions of the filter that ships: <ADDR> stands for

@@ -3,46 +3,18 @@ package main_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
-
-// beside are the other programs of the tree that these tests run, built once.
-var beside struct {
-	once sync.Once
-	err  error
-}
-
-// builtBeside builds the agent for this machine, as make agents does, and the
-// simulated EMQX. It returns the folder of agents, and the other program.
-func builtBeside(t *testing.T) (agents, sim string) {
-	t.Helper()
-	dir := filepath.Dir(built(t))
-	agents, sim = filepath.Join(dir, "agents"), filepath.Join(dir, "emqxsim")
-	beside.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // no test's own: all share it
-		defer cancel()
-		for _, args := range [][]string{{"tools/agents.sh", agents, runtime.GOARCH}, {"go", "build", "-trimpath", "-o", sim, "./emqxsim/cmd/emqxsim"}} {
-			cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-			cmd.Dir = "../.."
-			if out, err := cmd.CombinedOutput(); err != nil {
-				beside.err = fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
-				return
-			}
-		}
-	})
-	require.NoError(t, beside.err)
-	return agents, sim
-}
 
 // ownHost returns the flags with which unshare runs a program as if on a host of
 // its own: mounts, network and processes, which end with it.
@@ -82,7 +54,7 @@ set +e
 func onOwnHost(t *testing.T, args, script string) string {
 	t.Helper()
 	flags := ownHost(t)
-	agents, sim := builtBeside(t)
+	agents, sim := processtest.Agents(t), processtest.Program(t, "./emqxsim/cmd/emqxsim")
 	self, err := os.Executable()
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // The measures of TestAdoptedLogsUnderLoad.
@@ -51,7 +52,7 @@ func TestAdoptedLogsUnderLoad(t *testing.T) {
 		p.node(t, 2, "websocket", func(dir string) rotation { return &renamedLog{dir: dir} }, turn),
 	}
 	p.reaches(t, p.id, "running")
-	eventually(t, 30*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 30*time.Second, func() (bool, string) {
 		seen := string(p.call(t, "GET", p.path, "", nil, 200, 422, 503).body)
 		return strings.Count(seen, " old ") == 500 && strings.Contains(seen, `"gaps":[]`), seen[:min(len(seen), 2000)]
 	})
@@ -232,12 +233,11 @@ type plant struct {
 
 func newPlant(t *testing.T) *plant {
 	t.Helper()
-	agents, _ := builtBeside(t)
 	p := &plant{relay: newRelay(t)}
 	data := filepath.Join(t.TempDir(), "data")
 	d := launch(t, t.TempDir(), nil, "serve", "--dev", "--tls-auto", "--listen", "127.0.0.1:0", "--data-dir", data,
-		"--agents-dir", agents, "--cluster-agent", "https://"+p.relay.Addr().String())
-	address := d.ready(t)
+		"--agents-dir", processtest.Agents(t), "--cluster-agent", "https://"+p.relay.Addr().String())
+	address := d.Line(t, readyLine)
 	token, err := os.ReadFile(filepath.Join(data, "token"))
 	require.NoError(t, err)
 	p.daemon = client(t, d, address, strings.TrimSpace(string(token)))
@@ -267,12 +267,11 @@ func (p *plant) node(t *testing.T, number int, tunnel string, how func(dir strin
 	}
 	w.turns = 0
 	t.Cleanup(func() { _ = w.file.Close() })
-	agents, _ := builtBeside(t)
-	program, home := filepath.Join(agents, "emqxee-agent-linux-"+runtime.GOARCH), filepath.Join(t.TempDir(), "agent")
+	program, home := processtest.Agent(t, runtime.GOARCH), filepath.Join(t.TempDir(), "agent")
 	secret := []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=" + p.guide.Token, "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=canary-word"}
 	register := launchProgram(t, program, t.TempDir(), secret, "register", "--home", home, "--url", "https://"+p.relay.Addr().String(), "--ca-sha256", p.guide.CASHA256,
 		"--tunnel", tunnel, "--emqx-dashboard-url", emqx.URL, "--emqx-dashboard-username", "op", "--emqx-log-collection-enabled", "--emqx-log-collection-dir", dir)
-	require.Zero(t, register.wait(t, time.Minute))
+	require.Zero(t, register.Wait(t, time.Minute))
 	p.agents = append(p.agents, launchProgram(t, program, t.TempDir(), nil, "run", "--home", home))
 	return w
 }
@@ -366,7 +365,7 @@ type memory struct{ now, peak int }
 
 func resident(t *testing.T, p *process) (m memory) {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	require.NoError(t, err)
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)

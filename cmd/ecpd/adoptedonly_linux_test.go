@@ -21,24 +21,24 @@ func TestAdoptedClustersNeedNoKubernetes(t *testing.T) {
 	args := []string{"serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--cluster-agent", "https://ecp.example.com"}
 	begin := func(more ...string) *daemon {
 		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token}, append(args, more...)...)
-		return client(t, p, p.ready(t), token)
+		return client(t, p, p.Line(t, readyLine), token)
 	}
 	hosted := `{"mode":"hosted","name":"made","spec":{"image":"emqx-ee-5.8.9","nodes":1,"size":"1C1G","connections":100}}`
 
 	d := begin()
-	d.logs(t, "no Kubernetes: clusters are adopted")
+	d.Logs(t, "no Kubernetes: clusters are adopted")
 	d.call(t, "GET", "/readyz", "", nil, 200)
 	d.call(t, "POST", "/api/v1/clusters", `{"mode":"adopted","name":"found"}`, nil, 201)
 	answer := d.call(t, "POST", "/api/v1/clusters", hosted, nil, 422)
 	assert.Contains(t, string(answer.body), `there is no Kubernetes target \"default`)
-	d.terminate(t)
+	d.Terminate(t)
 
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(kubeconfig, []byte(nowhere), 0o600))
 	d = begin("--kubeconfig", kubeconfig)
 	d.call(t, "POST", "/api/v1/clusters", hosted, nil, 202)
-	d.terminate(t)
+	d.Terminate(t)
 	p := launch(t, t.TempDir(), nil, args...)
-	require.Equal(t, 1, p.wait(t, 20*time.Second))
-	assert.Contains(t, p.stderr.String(), "the database has 1 hosted clusters on the target default: no Kubernetes")
+	require.Equal(t, 1, p.Wait(t, 20*time.Second))
+	assert.Contains(t, p.Stderr.String(), "the database has 1 hosted clusters on the target default: no Kubernetes")
 }

@@ -63,8 +63,8 @@ func benchmarkAgents(b *testing.B, mode agentproto.TunnelMode) {
 	f.idle()
 	f.lists()
 	f.floods()
-	f.restarts("restart", (*process).end)
-	f.restarts("kill", (*process).kill)
+	f.restarts("restart", func(p *process) { p.End(syscall.SIGTERM) })
+	f.restarts("kill", (*process).Kill)
 	b.ReportMetric(loadAverage(b), "load")
 }
 

@@ -1,38 +1,19 @@
 package main_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
 	"debug/elf"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/adopt"
+	"github.com/openecp/openecp/internal/processtest"
 )
-
-// makeAgents builds agents as make does, with another cache of compiled packages
-// where one is named.
-func makeAgents(t *testing.T, cache string, arches ...string) (dir string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	defer cancel()
-	dir = t.TempDir()
-	cmd := exec.CommandContext(ctx, "tools/agents.sh", append([]string{dir}, arches...)...)
-	cmd.Dir, cmd.Env = "../..", os.Environ()
-	if cache != "" {
-		cmd.Env = append(cmd.Env, "GOCACHE="+cache, "TZ=Asia/Kolkata", "LC_ALL=C")
-	}
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return dir
-}
 
 // TestAgentsAreReproducible builds the agents twice, the second time with nothing of
 // the first: the checksums in guides stay true when somebody builds them again.
@@ -40,7 +21,8 @@ func TestAgentsAreReproducible(t *testing.T) {
 	if os.Getenv("OPENECP_LONG") != "1" {
 		t.Skip("builds everything twice; run with OPENECP_LONG=1")
 	}
-	dir := makeAgents(t, "")
+	dir := t.TempDir()
+	require.NoError(t, processtest.BuildAgents(dir))
 	sums, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
 	require.NoError(t, err)
 	for _, arch := range adopt.Architectures() {
@@ -65,7 +47,12 @@ func TestAgentsAreReproducible(t *testing.T) {
 			}
 		}
 	}
-	again, err := os.ReadFile(filepath.Join(makeAgents(t, t.TempDir(), "amd64"), "SHA256SUMS"))
+	for name, value := range map[string]string{"GOCACHE": t.TempDir(), "TZ": "Asia/Kolkata", "LC_ALL": "C"} {
+		t.Setenv(name, value)
+	}
+	second := t.TempDir()
+	require.NoError(t, processtest.BuildAgents(second, "amd64"))
+	again, err := os.ReadFile(filepath.Join(second, "SHA256SUMS"))
 	require.NoError(t, err)
 	require.NotEmpty(t, again)
 	require.Contains(t, string(sums), string(again))

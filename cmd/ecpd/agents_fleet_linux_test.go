@@ -10,19 +10,18 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // agentsOfCluster is how many nodes each cluster of a fleet has.
@@ -105,16 +104,13 @@ func (f *agentFleet) holds() (out bare) {
 // hooked is the daemon as it is built for users, with the hook of testdata.
 func hooked(b *testing.B) string {
 	b.Helper()
-	binary := filepath.Join(filepath.Dir(built(b)), "ecpd-hooked")
 	here, err := os.Getwd()
 	require.NoError(b, err)
 	overlay := filepath.Join(b.TempDir(), "overlay.json")
 	text, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "hook.go"): filepath.Join(here, "testdata", "hook.go.txt")}})
 	require.NoError(b, err)
 	require.NoError(b, os.WriteFile(overlay, text, 0o600))
-	out, err := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-overlay", overlay, "-o", binary, ".").CombinedOutput()
-	require.NoError(b, err, "%s", out)
-	return binary
+	return processtest.Program(b, "./cmd/ecpd", "-overlay", overlay)
 }
 
 // start starts the daemon, at the same address each time.
@@ -123,16 +119,10 @@ func (f *agentFleet) start() {
 	_ = os.Remove(f.socket())
 	f.process = launchProgram(f.b, f.binary, f.dir, []string{"ECPD_HOOK=" + f.socket(), "GODEBUG=" + os.Getenv("GODEBUG"), "GOGC=" + os.Getenv("GOGC")},
 		"serve", "--dev", "--tls-auto", "--listen", f.address, "--data-dir", filepath.Join(f.dir, "data"), "--agents-dir", filepath.Join(f.dir, "agents"), "--log-level", "warn")
-	f.ready(f.b)
+	f.Line(f.b, readyLine)
 	token, err := os.ReadFile(filepath.Join(f.dir, "data", "token"))
 	require.NoError(f.b, err)
 	f.token = strings.TrimSpace(string(token))
-}
-
-// end ends the daemon as an operator does.
-func (p *process) end() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended before
-	<-p.ended
 }
 
 func (f *agentFleet) clusters() int { return (len(f.agents) + agentsOfCluster - 1) / agentsOfCluster }

@@ -17,7 +17,7 @@ import (
 
 func (f *agentFleet) proc(name string) string {
 	f.b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", f.cmd.Process.Pid, name))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", f.PID(), name))
 	require.NoError(f.b, err)
 	return string(text)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/internal/agent/home"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // besideEMQX is the agent's program beside a node of a simulated EMQX.
@@ -29,8 +30,7 @@ type besideEMQX struct {
 // second, and runs it. The id is the cluster's.
 func (d *daemon) runBeside(t *testing.T, node *emqxsim.Node) (id string, b *besideEMQX) {
 	t.Helper()
-	agents, _ := builtBeside(t)
-	b = &besideEMQX{program: filepath.Join(agents, "emqxee-agent-linux-"+runtime.GOARCH), home: home.Dir(filepath.Join(t.TempDir(), "agent"))}
+	b = &besideEMQX{program: processtest.Agent(t, runtime.GOARCH), home: home.Dir(filepath.Join(t.TempDir(), "agent"))}
 	dashboard := node.Dashboard()
 	emqx := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/alarms") {
@@ -46,7 +46,7 @@ func (d *daemon) runBeside(t *testing.T, node *emqxsim.Node) (id string, b *besi
 	secret := []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=" + guide.Token, "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=public"}
 	register := launchProgram(t, b.program, t.TempDir(), secret, "register", "--home", string(b.home), "--url", d.url,
 		"--emqx-dashboard-url", emqx.URL, "--emqx-api-url", emqx.URL, "--emqx-dashboard-username", "admin")
-	require.Zero(t, register.wait(t, time.Minute), "%s%s", register.stdout, register.stderr)
+	require.Zero(t, register.Wait(t, time.Minute), "%s%s", register.Stdout, register.Stderr)
 	require.NoError(t, os.WriteFile(b.home.Settings(), []byte("monitoring: {interval: 1s}\n"), 0o600))
 	b.start(t)
 	return made.ID, b
@@ -62,7 +62,7 @@ func (b *besideEMQX) start(t *testing.T) {
 func (b *besideEMQX) noticed(t *testing.T) {
 	t.Helper()
 	before := b.looks.Load()
-	eventually(t, 20*time.Second, func() (bool, string) {
-		return b.looks.Load() >= before+3, "the agent does not look at EMQX:\n" + b.stderr.String()
+	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
+		return b.looks.Load() >= before+3, "the agent does not look at EMQX:\n" + b.Stderr.String()
 	})
 }

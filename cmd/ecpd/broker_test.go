@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // A cluster of a fresh daemon tells how it does, by all routes that ask its
@@ -30,7 +32,7 @@ func TestAskABroker(t *testing.T) {
 			Nodes       []struct{ Node, Error string }
 			Series      []struct{ Connections int }
 		}
-		eventually(t, 30*time.Second, func() (bool, string) {
+		processtest.Eventually(t, 30*time.Second, func() (bool, string) {
 			a := d.call(t, "GET", path+"/stats?window=1m", "", &stats, 200)
 			return stats.Connections == 6 && stats.Totals.Sent > 0, string(a.body)
 		})

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // daemon is a running `ecpd serve --dev` and a client of it.
@@ -26,7 +28,7 @@ type daemon struct {
 func dev(t *testing.T, dataDir string, args ...string) *daemon {
 	t.Helper()
 	p := launch(t, t.TempDir(), nil, append([]string{"serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", dataDir}, args...)...)
-	url := p.ready(t)
+	url := p.Line(t, readyLine)
 	token, err := os.ReadFile(filepath.Join(dataDir, "token"))
 	require.NoError(t, err)
 	return client(t, p, url, strings.TrimSpace(string(token)))
@@ -38,8 +40,8 @@ func client(t *testing.T, p *process, url, token string) *daemon {
 	d := &daemon{process: p, url: url, token: token, http: &http.Client{Timeout: 45 * time.Second, Transport: &http.Transport{}}}
 	t.Cleanup(func() {
 		d.http.CloseIdleConnections()
-		d.kill()
-		require.NotContains(t, d.stderr.String(), d.token, "the token is in the log")
+		d.Kill()
+		require.NotContains(t, d.Stderr.String(), d.token, "the token is in the log")
 	})
 	return d
 }
@@ -145,7 +147,7 @@ func (d *daemon) create(t *testing.T, name string, nodes int) string {
 func (d *daemon) reaches(t *testing.T, id, state string) cluster {
 	t.Helper()
 	var c cluster
-	eventually(t, time.Minute, func() (bool, string) {
+	processtest.Eventually(t, time.Minute, func() (bool, string) {
 		c = d.cluster(t, id)
 		return c.Status.State == state && (state != "running" || c.Status.ReadyNodes > 0), fmt.Sprintf("%s is %s (%s: %s), not yet %s", id, c.Status.State, c.Status.Reason, c.Status.Message, state)
 	})
@@ -155,29 +157,8 @@ func (d *daemon) reaches(t *testing.T, id, state string) cluster {
 // goes waits until there is no such cluster any more.
 func (d *daemon) goes(t *testing.T, id string) {
 	t.Helper()
-	eventually(t, time.Minute, func() (bool, string) {
+	processtest.Eventually(t, time.Minute, func() (bool, string) {
 		a := d.call(t, "GET", "/api/v1/clusters/"+id, "", nil, 200, 404)
 		return a.status == 404, string(a.body)
 	})
-}
-
-// eventually asks again and again until done, and fails with what was seen
-// last when the time is up.
-func eventually(t *testing.T, within time.Duration, ask func() (done bool, seen string)) {
-	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	within = max(within, patience)
-	timeout := time.After(within)
-	for {
-		done, seen := ask()
-		if done {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-timeout:
-			t.Fatalf("not after %v: %s", within, seen)
-		}
-	}
 }

@@ -59,8 +59,8 @@ func TestDocumentedCommands(t *testing.T) {
 		script += line + "\n"
 	}
 	p := launchProgram(t, "unshare", dir, []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, append(own, "sh", "-c", script)...)
-	require.Zero(t, p.wait(t, 2*time.Minute), "%s", p.stderr)
-	require.Regexp(t, `(?m)^ecpt_[0-9a-f]{64}$`, p.stdout.String())
+	require.Zero(t, p.Wait(t, 2*time.Minute), "%s", p.Stderr)
+	require.Regexp(t, `(?m)^ecpt_[0-9a-f]{64}$`, p.Stdout.String())
 }
 
 // commandsOfTheDocs finds the commands, those that begin a data directory first.

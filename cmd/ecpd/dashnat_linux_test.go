@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // TestDashboardsInABrowserThroughNAT opens the dashboards of adopted clusters in a
@@ -34,7 +36,7 @@ func TestDashboardsInABrowserThroughNAT(t *testing.T) {
 	if out, err := exec.Command("unshare", "-n", "iptables", "-t", "nat", "-A", "POSTROUTING", "-j", "MASQUERADE").CombinedOutput(); err != nil {
 		t.Skipf("NAT needs iptables (apt-get install iptables): %v %s", err, out)
 	}
-	agents, sim := builtBeside(t)
+	agents, sim := processtest.Agents(t), processtest.Program(t, "./emqxsim/cmd/emqxsim")
 	here, err := filepath.Abs("testdata/hosts")
 	require.NoError(t, err)
 	self, err := os.Executable()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // ownMounts returns the flags with which unshare runs a program that can mount
@@ -36,10 +38,10 @@ func TestFullDisk(t *testing.T) {
 	const mount = `mount -t tmpfs -o size=3m none "$0" && exec "$@"`
 	args := append(own, "sh", "-c", mount, data, built(t), "serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", data)
 	p := launchProgram(t, "unshare", t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, args...)
-	d := client(t, p, p.ready(t), "0123456789abcdef")
+	d := client(t, p, p.Line(t, readyLine), "0123456789abcdef")
 	d.call(t, http.MethodGet, "/readyz", "", nil, http.StatusOK)
 
-	inside := filepath.Join("/proc", fmt.Sprint(p.cmd.Process.Pid), "root", data)
+	inside := filepath.Join("/proc", fmt.Sprint(p.PID()), "root", data)
 	filler, err := os.Create(filepath.Join(inside, "filler"))
 	require.NoError(t, err)
 	for err == nil {
@@ -48,7 +50,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, filler.Close())
 
 	var refused answer
-	eventually(t, 20*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
 		body := fmt.Sprintf(`{"path":"default/p%d","description":%q}`, time.Now().UnixNano(), strings.Repeat("x", 400))
 		refused, err = d.try(http.MethodPost, "/api/v1/projects", body)
 		require.NoError(t, err)
@@ -59,18 +61,18 @@ func TestFullDisk(t *testing.T) {
 	a, err := d.try(http.MethodGet, "/readyz", "")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, a.status)
-	d.logs(t, "the database cannot be written")
+	d.Logs(t, "the database cannot be written")
 
 	require.NoError(t, os.Remove(filler.Name()))
 	d.call(t, http.MethodGet, "/readyz", "", nil, http.StatusOK)
 	d.call(t, http.MethodPost, "/api/v1/projects", `{"path":"default/after"}`, nil, http.StatusCreated)
-	d.terminate(t)
+	d.Terminate(t)
 }
 
 // TestFewFiles starts the daemon with a limit that it cannot work with for long.
 func TestFewFiles(t *testing.T) {
 	t.Parallel()
 	p := launchProgram(t, "sh", t.TempDir(), nil, "-c", `ulimit -n 64 && exec "$@"`, "sh", built(t), "serve", "--dev", "--listen", "127.0.0.1:0")
-	p.ready(t)
-	p.logs(t, "few files may be open at once")
+	p.Line(t, readyLine)
+	p.Logs(t, "few files may be open at once")
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // stream opens the stream of events; lines gives what comes until it ends.
@@ -56,8 +58,8 @@ func TestTerm(t *testing.T) {
 	}()
 
 	began := time.Now()
-	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
-	eventually(t, 2*time.Second, func() (bool, string) {
+	d.Signal(t, syscall.SIGTERM)
+	processtest.Eventually(t, 2*time.Second, func() (bool, string) {
 		a, err := d.try("GET", "/readyz", "")
 		require.NoError(t, err, "the listener closed before /readyz said no")
 		return a.status == http.StatusServiceUnavailable, string(a.body)
@@ -70,7 +72,7 @@ func TestTerm(t *testing.T) {
 	require.Positive(t, i, last)
 	assert.Regexp(t, `^event: problem\ndata: {.*"code":"unavailable".*the daemon is ending`, last[i:])
 	assert.Equal(t, 200, (<-waiting).status, "who waits is answered with the operation as it stands")
-	assert.Zero(t, d.wait(t, 20*time.Second))
+	assert.Zero(t, d.Wait(t, 20*time.Second))
 	assert.Less(t, time.Since(began), 15*time.Second)
 	_, err := d.try("GET", "/readyz", "")
 	require.Error(t, err)
@@ -96,10 +98,10 @@ func TestEndsInTimeWithStuckClients(t *testing.T) {
 		require.NoError(t, err)
 	}
 	d.call(t, "GET", "/api/v1/clusters", "", nil, 200)
-	code, took := d.terminate(t)
+	code, took := d.Terminate(t)
 	assert.Zero(t, code)
 	assert.Less(t, took, 15*time.Second)
-	assert.NotContains(t, d.stderr.String(), "level=ERROR")
+	assert.NotContains(t, d.Stderr.String(), "level=ERROR")
 }
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
@@ -113,9 +115,9 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"))
 	require.NoError(t, err)
 	d.call(t, "GET", "/api/v1/clusters", "", nil, 200)
-	require.NoError(t, d.cmd.Process.Signal(syscall.SIGINT))
-	d.logs(t, "shutting down")
-	require.NoError(t, d.cmd.Process.Signal(syscall.SIGINT))
-	assert.Equal(t, 1, d.wait(t, 10*time.Second))
-	assert.Contains(t, d.stderr.String(), "ending at once")
+	d.Signal(t, syscall.SIGINT)
+	d.Logs(t, "shutting down")
+	d.Signal(t, syscall.SIGINT)
+	assert.Equal(t, 1, d.Wait(t, 10*time.Second))
+	assert.Contains(t, d.Stderr.String(), "ending at once")
 }

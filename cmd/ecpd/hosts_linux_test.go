@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // guideHost is one host of TestGuideOnEveryHost: a script of testdata/hosts, and what
@@ -85,14 +87,16 @@ func TestGuideOnEveryHost(t *testing.T) {
 	if out, err := exec.Command("unshare", "-n", "iptables", "-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT").CombinedOutput(); err != nil {
 		t.Skipf("hosts that let nothing in need iptables (apt-get install iptables) and its conntrack: %v %s", err, out)
 	}
-	agents, sim := builtBeside(t)
+	agents, sim := processtest.Agents(t), processtest.Program(t, "./emqxsim/cmd/emqxsim")
 	var hosts []guideHost
 	for _, h := range guideHosts {
 		if h.available() {
 			hosts = append(hosts, h)
 		}
+		if h.available() && h.emulator != "" {
+			processtest.Agents(t, h.name) // in the same directory
+		}
 	}
-	buildOthers(t, agents, hosts)
 	here, err := filepath.Abs("testdata/hosts")
 	require.NoError(t, err)
 	self, err := os.Executable()
@@ -139,22 +143,4 @@ func (h guideHost) check(t *testing.T, dir string) {
 	}
 	assert.NotContains(t, printed, "FAILED")
 	assert.NotContains(t, printed, "canary-proxy", "the proxy's password")
-}
-
-// buildOthers builds the agents for other machines that hosts need.
-func buildOthers(t *testing.T, agents string, hosts []guideHost) {
-	t.Helper()
-	args := []string{agents}
-	for _, h := range hosts {
-		if h.emulator != "" {
-			args = append(args, h.name)
-		}
-	}
-	if len(args) == 1 {
-		return
-	}
-	cmd := exec.CommandContext(t.Context(), "tools/agents.sh", args...)
-	cmd.Dir = "../.."
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
 }

@@ -21,7 +21,7 @@ func onKubernetes(t *testing.T, kubeconfig, dataDir string, args ...string) *dae
 	const token = "only-for-tests-0123456789abcdef"
 	p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token},
 		append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", dataDir, "--kubeconfig", kubeconfig}, args...)...)
-	return client(t, p, p.ready(t), token)
+	return client(t, p, p.Line(t, readyLine), token)
 }
 
 // TestKubernetes is the main job on a real API server: clusters of both major

@@ -50,17 +50,17 @@ func TestRestartKeepsClusters(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	d := dev(t, dir)
-	require.Contains(t, d.stdout.String(), d.token, "the first start prints the token")
+	require.Contains(t, d.Stdout.String(), d.token, "the first start prints the token")
 	running, stopped := d.create(t, "runs", 1), d.create(t, "rests", 1)
 	d.reaches(t, running, "running")
 	d.reaches(t, stopped, "running")
 	d.call(t, "POST", "/api/v1/clusters/"+stopped+"/stop", "", nil, 202)
 	d.reaches(t, stopped, "stopped")
-	code, _ := d.terminate(t)
+	code, _ := d.Terminate(t)
 	require.Zero(t, code)
 
 	again := dev(t, dir)
-	assert.NotContains(t, again.stdout.String(), d.token, "the token is printed once")
+	assert.NotContains(t, again.Stdout.String(), d.token, "the token is printed once")
 	assert.Equal(t, d.token, again.token)
 	again.reaches(t, running, "running")
 	again.reaches(t, stopped, "stopped")
@@ -156,7 +156,7 @@ func (k *killer) strike(t *testing.T) {
 	spans := []time.Duration{30 * time.Millisecond, 300 * time.Millisecond, 4 * time.Second}
 	delay := time.Duration(k.random.Int64N(int64(spans[k.random.IntN(len(spans))])))
 	<-time.After(delay)
-	k.d.kill()
+	k.d.Kill()
 	k.d = k.start()
 }
 

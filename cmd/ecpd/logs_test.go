@@ -52,11 +52,11 @@ func TestLogsOfACluster(t *testing.T) {
 	}
 	require.NoError(t, stream.Err(), "until the node has come back")
 	began := time.Now()
-	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	d.Signal(t, syscall.SIGTERM)
 	end := rest(t, stream)
 	assert.Contains(t, end, "event: problem")
 	assert.Contains(t, end, "the daemon is ending")
-	require.Zero(t, d.wait(t, 15*time.Second))
+	require.Zero(t, d.Wait(t, 15*time.Second))
 	assert.Less(t, time.Since(began), 10*time.Second)
 }
 

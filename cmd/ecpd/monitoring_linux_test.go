@@ -12,6 +12,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // TestMonitoringThroughAgents asks for all that brokers tell through real agents, and
@@ -43,7 +44,7 @@ func TestMonitoringThroughAgents(t *testing.T) {
 			m.tells(t)
 			m.scraped(t, version)
 			m.summed(t)
-			agent.kill()
+			agent.Kill()
 			m.unknown(t)
 		})
 	}
@@ -151,7 +152,7 @@ const projectOverview = "/api/v1/projects/default/default/overview"
 func (m *monitored) summed(t *testing.T) {
 	t.Helper()
 	var o ecp.Overview
-	eventually(t, 30*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 30*time.Second, func() (bool, string) {
 		o = ecp.Overview{}
 		a := m.call(t, "GET", projectOverview, "", &o, 200)
 		return o.Alarms.Known == 1 && o.Connections.OfLive.Known == 1, string(a.body)
@@ -171,7 +172,7 @@ func (m *monitored) summed(t *testing.T) {
 func (m *monitored) unknown(t *testing.T) {
 	t.Helper()
 	var o ecp.Overview
-	eventually(t, 20*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
 		o = ecp.Overview{}
 		a := m.call(t, "GET", projectOverview, "", &o, 200)
 		return o.Agents == ecp.AgentTotals{Away: 1}, string(a.body)

@@ -54,7 +54,7 @@ func TestOneKeyOneClusterOverAKill(t *testing.T) {
 		ids := map[string]int{}
 		all := func(d *daemon, survives bool) {
 			if after == 0 && !survives {
-				defer time.AfterFunc(3*time.Millisecond, d.kill).Stop()
+				defer time.AfterFunc(3*time.Millisecond, d.Kill).Stop()
 			}
 			var group sync.WaitGroup
 			for range 20 {
@@ -69,7 +69,7 @@ func TestOneKeyOneClusterOverAKill(t *testing.T) {
 					enough := !survives && ids[id] == after
 					mu.Unlock()
 					if enough {
-						d.kill()
+						d.Kill()
 					}
 				})
 			}
@@ -77,7 +77,7 @@ func TestOneKeyOneClusterOverAKill(t *testing.T) {
 		}
 		d := dev(t, data)
 		all(d, false)
-		d.kill()
+		d.Kill()
 
 		d = dev(t, data)
 		all(d, true)
@@ -92,6 +92,6 @@ func TestOneKeyOneClusterOverAKill(t *testing.T) {
 			require.GreaterOrEqual(t, n, 20)
 			t.Logf("killed after %d answers: %d of 40 were answered", after, n)
 		}
-		d.kill()
+		d.Kill()
 	}
 }

@@ -47,7 +47,7 @@ func TestAnotherPlatform(t *testing.T) {
 	one, two := kubernetesNamed(t, "uid-one"), kubernetesNamed(t, "uid-two")
 	d := onKubernetes(t, one, dir)
 	d.create(t, "of the first", 1)
-	code, _ := d.terminate(t)
+	code, _ := d.Terminate(t)
 	require.Zero(t, code)
 
 	refused := func(says []string, args ...string) {
@@ -62,19 +62,19 @@ func TestAnotherPlatform(t *testing.T) {
 	refused([]string{"--kubernetes-identity", "uid-two"}, "--kubeconfig", two, "--kubernetes-identity", "uid-three")
 	d = onKubernetes(t, one, dir)
 	require.Len(t, d.clusters(t), 1, "nothing has changed")
-	_, _ = d.terminate(t)
+	_, _ = d.Terminate(t)
 
 	d = onKubernetes(t, two, dir, "--kubernetes-identity", "uid-two")
 	require.Len(t, d.clusters(t), 1)
-	_, _ = d.terminate(t)
+	_, _ = d.Terminate(t)
 	d = onKubernetes(t, two, dir)
 	d.call(t, "POST", "/api/v1/kubernetes-targets/default/identity", `{"identity":"uid-one"}`, nil, 422)
 	d.call(t, "POST", "/api/v1/kubernetes-targets/default/identity", `{"identity":"uid-two"}`, nil, 200)
-	_, _ = d.terminate(t)
+	_, _ = d.Terminate(t)
 
 	dir = filepath.Join(t.TempDir(), "simulated")
 	s := dev(t, dir)
-	_, _ = s.terminate(t)
+	_, _ = s.Terminate(t)
 	began := time.Now()
 	refused([]string{"holds simulated clusters", "give another --data-dir"}, "--kubeconfig", one)
 	assert.Less(t, time.Since(began), 20*time.Second)

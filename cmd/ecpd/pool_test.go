@@ -61,7 +61,7 @@ func TestPoolIsExactOverAKill(t *testing.T) {
 			}
 			assert.Contains(t, []int{200, 202, 409, 422}, a.status, "%s", a.body) // 409: it was made before the kill
 			if a.status < 300 && given.Add(1) == killAfter {
-				d.kill()
+				d.Kill()
 			}
 		}
 		for i, id := range ids {
@@ -73,7 +73,7 @@ func TestPoolIsExactOverAKill(t *testing.T) {
 		group.Wait()
 	}
 	all(d, 8)
-	d.kill()
+	d.Kill()
 
 	d = dev(t, data)
 	b := d.booked(t)

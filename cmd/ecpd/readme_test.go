@@ -55,7 +55,7 @@ func runSession(t *testing.T, document string) (printed string, readyAt time.Tim
 
 	dir := t.TempDir()
 	p = launch(t, dir, nil, "serve", "--dev", "--listen", "127.0.0.1:0")
-	url := p.ready(t)
+	url := p.Line(t, readyLine)
 	readyAt = time.Now()
 
 	var stdout, stderr bytes.Buffer
@@ -110,15 +110,15 @@ func TestREADMEListsFlags(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	p := launch(t, t.TempDir(), nil, "serve", "--help")
-	require.Zero(t, p.wait(t, 20*time.Second))
-	flags := regexp.MustCompile(`(?m)^ +--([a-z-]+)`).FindAllStringSubmatch(p.stdout.String(), -1)
+	require.Zero(t, p.Wait(t, 20*time.Second))
+	flags := regexp.MustCompile(`(?m)^ +--([a-z-]+)`).FindAllStringSubmatch(p.Stdout.String(), -1)
 	require.Greater(t, len(flags), 10)
 	for _, f := range flags {
 		require.Regexp(t, "(?m)^\\| .*`--"+f[1]+"`.* \\| ", string(readme), "README.md's table of flags lacks one")
 	}
 	for _, m := range regexp.MustCompile("(?m)^\\| `--.*?\\|").FindAllString(string(readme), -1) {
 		for _, f := range regexp.MustCompile("--[a-z-]+").FindAllString(m, -1) {
-			require.Contains(t, p.stdout.String(), " "+f+" ", "README.md names a flag that there is not")
+			require.Contains(t, p.Stdout.String(), " "+f+" ", "README.md names a flag that there is not")
 		}
 	}
 }

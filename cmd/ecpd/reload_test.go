@@ -50,21 +50,21 @@ func TestSystemdIsTold(t *testing.T) {
 	s := newSystemd(t)
 	p := launch(t, t.TempDir(), []string{"NOTIFY_SOCKET=" + s.name}, "serve", "--dev", "--listen", "127.0.0.1:0", "--drain", "0s")
 	assert.Regexp(t, `^READY=1\nSTATUS=serving on http://127\.0\.0\.1:\d+\n$`, s.hears(t))
-	url := p.ready(t)
+	url := p.Line(t, readyLine)
 	assert.NotEmpty(t, url)
-	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	p.Signal(t, syscall.SIGHUP)
 	assert.Regexp(t, `^RELOADING=1\n`, s.hears(t))
 	assert.Regexp(t, `^READY=1\n`, s.hears(t))
-	code, _ := p.terminate(t)
+	code, _ := p.Terminate(t)
 	assert.Zero(t, code)
 	assert.Regexp(t, `^STOPPING=1\n`, s.hears(t))
 
 	// A socket that is not there stops nothing.
 	p = launch(t, t.TempDir(), []string{"NOTIFY_SOCKET=" + s.name + "-gone"}, "serve", "--dev", "--listen", "127.0.0.1:0", "--drain", "0s")
-	p.ready(t)
-	code, _ = p.terminate(t)
+	p.Line(t, readyLine)
+	code, _ = p.Terminate(t)
 	assert.Zero(t, code)
-	assert.Contains(t, p.stderr.String(), "systemd was not told")
+	assert.Contains(t, p.Stderr.String(), "systemd was not told")
 }
 
 // TestReload changes the file of a running daemon: SIGHUP takes the level of the
@@ -81,11 +81,11 @@ func TestReload(t *testing.T) {
 	write("dev: true\nlisten: 127.0.0.1:0\nlog:\n  level: info\n")
 	d := &daemon{token: "x"}
 	d.process = launch(t, dir, []string{"ECPD_CONFIG=" + file})
-	d = client(t, d.process, d.ready(t), "a-token-that-nobody-has")
+	d = client(t, d.process, d.Line(t, readyLine), "a-token-that-nobody-has")
 	reload := func(saying string) {
 		t.Helper()
-		require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
-		d.logs(t, saying)
+		d.Signal(t, syscall.SIGHUP)
+		d.Logs(t, saying)
 	}
 	const line = `msg=request method=GET route="GET /healthz"`
 	d.call(t, "GET", "/healthz", "", nil, 200)
@@ -96,11 +96,11 @@ func TestReload(t *testing.T) {
 
 	write("dev: true\nlisten: 127.0.0.1:1\nlog:\n  level: debug\n")
 	reload("msg=reloaded")
-	before, _, _ := strings.Cut(d.stderr.String(), "msg=reloaded")
+	before, _, _ := strings.Cut(d.Stderr.String(), "msg=reloaded")
 	require.NotContains(t, before, line)
-	d.logs(t, "takes effect at the next start only\" setting=listen")
+	d.Logs(t, "takes effect at the next start only\" setting=listen")
 	d.call(t, "GET", "/healthz", "", nil, 200)
-	d.logs(t, line)
-	code, _ := d.terminate(t)
+	d.Logs(t, line)
+	code, _ := d.Terminate(t)
 	require.Zero(t, code)
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // olderDatabase puts an older database back under clusters on a real API server:
@@ -19,7 +21,7 @@ func olderDatabase(t *testing.T, k *killer, dir string, kubectl func(args ...str
 	k.d.reaches(t, first, "running")
 	k.d.reaches(t, second, "running")
 	terminate := func() {
-		code, _ := k.d.terminate(t)
+		code, _ := k.d.Terminate(t)
 		require.Zero(t, code)
 	}
 	terminate()
@@ -51,7 +53,7 @@ func olderDatabase(t *testing.T, k *killer, dir string, kubectl func(args ...str
 	var list struct {
 		Items []struct{ ID string }
 	}
-	eventually(t, time.Minute, func() (bool, string) {
+	processtest.Eventually(t, time.Minute, func() (bool, string) {
 		k.d.call(t, "GET", "/api/v1/unrecorded-clusters", "", &list, 200)
 		return len(list.Items) == 1 && list.Items[0].ID == third, "the cluster without a record is not listed"
 	})
@@ -68,7 +70,7 @@ func olderDatabase(t *testing.T, k *killer, dir string, kubectl func(args ...str
 		require.Len(t, strings.Fields(kubectl("get", "pods", "-n", id, "-o", "name")), nodes)
 	}
 	require.Equal(t, "ClusterIP", kubectl("get", "service", "-n", second, second+"-emqx", "-o", "jsonpath={.spec.type}"))
-	eventually(t, time.Minute, func() (bool, string) {
+	processtest.Eventually(t, time.Minute, func() (bool, string) {
 		claims := kubectl("get", "pvc", "-n", second, "-o", "name")
 		return len(strings.Fields(claims)) == 1, claims
 	})

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // An older database is put back: nothing is written to what it does not know of,
@@ -29,7 +31,7 @@ func TestOlderDatabaseIsPutBack(t *testing.T) {
 	d.operation(t, "POST", "/api/v1/clusters/"+second+"/scale", `{"nodes":3}`)
 	third := d.create(t, "third", 1)
 	d.reaches(t, third, "running")
-	code, _ := d.terminate(t)
+	code, _ := d.Terminate(t)
 	require.Zero(t, code)
 	require.Contains(t, command(t, "restore", backup, "--data-dir", dir), "the database that was there is now "+dir)
 	simulated := snapshot(t, dir)
@@ -42,7 +44,7 @@ func TestOlderDatabaseIsPutBack(t *testing.T) {
 	var list struct {
 		Items []struct{ ID, Name, Target string }
 	}
-	eventually(t, 30*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 30*time.Second, func() (bool, string) {
 		d.call(t, "GET", "/api/v1/unrecorded-clusters", "", &list, 200)
 		return len(list.Items) == 1, "unrecorded clusters are not listed"
 	})
@@ -51,8 +53,8 @@ func TestOlderDatabaseIsPutBack(t *testing.T) {
 	d.call(t, "PATCH", "/api/v1/clusters/"+first, `{"spec":{"connections":1500}}`, nil, 409)
 	d.call(t, "DELETE", "/api/v1/clusters/"+first, "", nil, 409)
 	assert.Equal(t, simulated, snapshot(t, dir), "nothing is written")
-	eventually(t, 20*time.Second, func() (bool, string) {
-		log := d.stderr.String()
+	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
+		log := d.Stderr.String()
 		return strings.Count(log, "no record knows") == 1 && strings.Count(log, "the record is older than what is found") == 2, log
 	})
 
@@ -86,9 +88,9 @@ func (d *daemon) operation(t *testing.T, method, path, body string) {
 func command(t *testing.T, args ...string) string {
 	t.Helper()
 	p := launch(t, t.TempDir(), nil, args...)
-	require.Zero(t, p.wait(t, 30*time.Second), "%v: %s", args, p.stderr)
-	require.Empty(t, p.stderr.String())
-	return p.stdout.String()
+	require.Zero(t, p.Wait(t, 30*time.Second), "%v: %s", args, p.Stderr)
+	require.Empty(t, p.Stderr.String())
+	return p.Stdout.String()
 }
 
 // snapshot reads what the simulated platform has stored.

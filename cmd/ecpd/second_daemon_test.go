@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // secondDaemon starts a daemon on a copy of the first one's directory, on the
@@ -17,7 +19,7 @@ func secondDaemon(t *testing.T, k *killer, kubeconfig, dir string, kubectl func(
 	t.Helper()
 	id := k.d.create(t, "fenced", 2)
 	k.d.reaches(t, id, "running")
-	code, _ := k.d.terminate(t)
+	code, _ := k.d.Terminate(t)
 	require.Zero(t, code)
 	twin := filepath.Join(t.TempDir(), "copy")
 	require.NoError(t, os.CopyFS(twin, os.DirFS(dir)))
@@ -25,7 +27,7 @@ func secondDaemon(t *testing.T, k *killer, kubeconfig, dir string, kubectl func(
 	holds := func(who string) string {
 		return kubectl("get", "lease", "openecp", "-n", "openecp-system", "-o", "jsonpath={.spec."+who+"}")
 	}
-	eventually(t, time.Minute, func() (bool, string) { h := holds("holderIdentity"); return h != "", h })
+	processtest.Eventually(t, time.Minute, func() (bool, string) { h := holds("holderIdentity"); return h != "", h })
 	pods := func() string { return kubectl("get", "pods", "-n", id, "-o", "jsonpath={.items[*].metadata.uid}") }
 	workload := func() string {
 		return kubectl("get", "sts", "-n", id, "-o", "jsonpath={.items[*].metadata.generation}")
@@ -36,12 +38,12 @@ func secondDaemon(t *testing.T, k *killer, kubeconfig, dir string, kubectl func(
 	two.call(t, "PATCH", "/api/v1/clusters/"+id, `{"spec":{"nodes":3,"network":{"type":"NodePort"}}}`, nil, 202)
 	host, err := os.Hostname()
 	require.NoError(t, err)
-	eventually(t, time.Minute, func() (bool, string) {
+	processtest.Eventually(t, time.Minute, func() (bool, string) {
 		a, err := two.try("GET", "/readyz", "")
 		return err == nil && a.status == 503, string(a.body)
 	})
 	for _, path := range []string{"/readyz", "/api/v1/clusters/" + id + "/explain"} {
-		eventually(t, time.Minute, func() (bool, string) {
+		processtest.Eventually(t, time.Minute, func() (bool, string) {
 			a, err := two.try("GET", path, "")
 			text := string(a.body)
 			return err == nil && strings.Contains(text, "on host "+host), text
@@ -51,8 +53,8 @@ func secondDaemon(t *testing.T, k *killer, kubeconfig, dir string, kubectl func(
 	require.Equal(t, before, pods())
 	require.Equal(t, generation, workload(), "the second one has written nothing")
 
-	k.d.kill()
-	eventually(t, time.Minute, func() (bool, string) {
+	k.d.Kill()
+	processtest.Eventually(t, time.Minute, func() (bool, string) {
 		c := two.cluster(t, id)
 		return c.Status.State == "running" && c.Status.ReadyNodes == 3, c.Status.State + ": " + c.Status.Message
 	})

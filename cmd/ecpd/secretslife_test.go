@@ -25,7 +25,7 @@ func TestSecretsOutliveARestart(t *testing.T) {
 
 	d := start(older)
 	d.call(t, http.MethodPost, "/api/v1/registries", `{"name":"ours","host":"registry.example.com","user":"u","password":"`+hush+`"}`, nil, http.StatusCreated)
-	code, _ := d.terminate(t)
+	code, _ := d.Terminate(t)
 	require.Zero(t, code)
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, err)
@@ -37,16 +37,16 @@ func TestSecretsOutliveARestart(t *testing.T) {
 	}
 
 	d = start(newer + "\n" + older)
-	d.logs(t, "secrets encrypted with the newest key")
+	d.Logs(t, "secrets encrypted with the newest key")
 	a := d.call(t, http.MethodGet, "/api/v1/registries/ours", "", nil, http.StatusOK)
 	require.NotContains(t, string(a.body), hush)
-	code, _ = d.terminate(t)
+	code, _ = d.Terminate(t)
 	require.Zero(t, code)
 
 	d = start(newer)
 	d.call(t, http.MethodPost, "/api/v1/kubernetes-targets", `{"name":"far","kubeconfig":"any text will do for a simulated one"}`, nil, http.StatusCreated)
-	code, _ = d.terminate(t)
+	code, _ = d.Terminate(t)
 	require.Zero(t, code)
-	require.NotContains(t, d.stderr.String(), "could not all be encrypted")
-	require.NotContains(t, d.stderr.String(), hush)
+	require.NotContains(t, d.Stderr.String(), "could not all be encrypted")
+	require.NotContains(t, d.Stderr.String(), hush)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // pastEntry is the part of the history that is looked at here.
@@ -55,7 +56,7 @@ func TestWhileTheServerIsAway(t *testing.T) {
 			d.reaches(t, id, "running")
 			require.Empty(t, d.history(t, id), "nothing has happened")
 
-			code, took := d.terminate(t)
+			code, took := d.Terminate(t)
 			require.Zero(t, code)
 			require.Less(t, took, 10*time.Second)
 			var times []time.Time // between what happens
@@ -70,7 +71,7 @@ func TestWhileTheServerIsAway(t *testing.T) {
 			other.Kill()
 			agent.noticed(t)
 			mark()
-			agent.kill()
+			agent.Kill()
 			other.Revive()
 			agent.start(t)
 			agent.noticed(t)
@@ -90,7 +91,7 @@ func TestWhileTheServerIsAway(t *testing.T) {
 func (d *daemon) toldOf(t *testing.T, id string, times []time.Time, want []string) {
 	t.Helper()
 	var entries []pastEntry
-	eventually(t, 30*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 30*time.Second, func() (bool, string) {
 		entries = d.history(t, id)
 		return len(entries) >= len(want), fmt.Sprintf("%+v", entries)
 	})

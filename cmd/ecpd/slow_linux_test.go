@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 const gib = 1 << 30
@@ -58,19 +61,16 @@ func residentMiB(t *testing.T, pid int) int {
 // agentProcess registers and runs the agent's program, beside the witness.
 func (d *tunnelled) agentProcess(t *testing.T) *process {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "emqxee-agent")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, "../emqxee-agent").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	binary := processtest.Agent(t, runtime.GOARCH)
 	var made struct{ ID string }
 	d.call(t, "POST", "/api/v1/clusters", `{"mode":"adopted","name":"process"}`, &made, 201)
 	var guide struct{ Token string }
 	d.call(t, "POST", "/api/v1/clusters/"+made.ID+"/setup", `{"method":"binary","arch":"amd64"}`, &guide, 201)
 	dir := filepath.Join(t.TempDir(), "agent")
-	out, err = exec.CommandContext(t.Context(), binary, "register", "--home", dir, "--url", d.url, "--registration-token", guide.Token, "--emqx-dashboard-url", d.witness.URL,
-		"--emqx-api-url", d.witness.URL, "--emqx-dashboard-username", "admin", "--emqx-dashboard-password", "public").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	register := processtest.Run(t, exec.Command(binary, "register", "--home", dir, "--url", d.url, "--registration-token", guide.Token, "--emqx-dashboard-url", d.witness.URL,
+		"--emqx-api-url", d.witness.URL, "--emqx-dashboard-username", "admin", "--emqx-dashboard-password", "public"))
+	require.Zero(t, register.Code, "%s", register)
 	p := launchProgram(t, binary, t.TempDir(), nil, "run", "--home", dir)
-	t.Cleanup(p.kill)
 	d.id = made.ID
 	d.reaches(t, made.ID, "running")
 	return p
@@ -87,7 +87,7 @@ func TestSlowOnes(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"), []byte("\x7fELF: guides tell its sum"), 0o755))
 	d := &tunnelled{daemon: dev(t, filepath.Join(t.TempDir(), "data"), "--agents-dir", programs), witness: newWitness(t, "5.8.9", slow)}
 	a := d.agentProcess(t)
-	before := [2]int{residentMiB(t, d.cmd.Process.Pid), residentMiB(t, a.cmd.Process.Pid)}
+	before := [2]int{residentMiB(t, d.PID()), residentMiB(t, a.PID())}
 	small := *d.asUser(t)
 	stop, over := make(chan struct{}), make(chan struct{})
 	var peak [2]int
@@ -107,7 +107,7 @@ func TestSlowOnes(t *testing.T) {
 				refused.Add(1)
 			}
 			took = append(took, time.Since(began))
-			for i, pid := range []int{d.cmd.Process.Pid, a.cmd.Process.Pid} {
+			for i, pid := range []int{d.PID(), a.PID()} {
 				peak[i] = max(peak[i], residentMiB(t, pid))
 			}
 		}

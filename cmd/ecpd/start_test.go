@@ -35,28 +35,28 @@ func freePort(t testing.TB) string {
 func refuses(t *testing.T, code int, environ []string, args ...string) string {
 	t.Helper()
 	p := launch(t, t.TempDir(), environ, args...)
-	require.Equal(t, code, p.wait(t, 20*time.Second), p.stderr.String())
-	line := p.stderr.String()
+	require.Equal(t, code, p.Wait(t, 20*time.Second), p.Stderr.String())
+	line := p.Stderr.String()
 	require.Equal(t, 1, strings.Count(line, "\n"), "stderr is one line: %q", line)
 	require.True(t, strings.HasPrefix(line, "ecpd: "), line)
-	require.Empty(t, p.stdout.String())
+	require.Empty(t, p.Stdout.String())
 	return line
 }
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	p := launch(t, t.TempDir(), nil, "version")
-	require.Zero(t, p.wait(t, 20*time.Second))
-	assert.Regexp(t, `^ecpd \S+ commit \S+ go1\.\d+\S*\n$`, p.stdout.String())
-	assert.Empty(t, p.stderr.String())
+	require.Zero(t, p.Wait(t, 20*time.Second))
+	assert.Regexp(t, `^ecpd \S+ commit \S+ go1\.\d+\S*\n$`, p.Stdout.String())
+	assert.Empty(t, p.Stderr.String())
 }
 
 func TestHelpNamesFlagsAndVariables(t *testing.T) {
 	t.Parallel()
 	p := launch(t, t.TempDir(), nil, "serve", "--help")
-	require.Zero(t, p.wait(t, 20*time.Second))
+	require.Zero(t, p.Wait(t, 20*time.Second))
 	for _, want := range []string{"--listen", "127.0.0.1:18180", "--kubernetes-reach", "ECPD_DATA_DIR", "ECPD_BOOTSTRAP_TOKEN"} {
-		assert.Contains(t, p.stdout.String(), want)
+		assert.Contains(t, p.Stdout.String(), want)
 	}
 }
 
@@ -126,17 +126,17 @@ func TestBootstrapToken(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	for i, token := range []string{given, other} {
 		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token}, "--dev", "--data-dir", data, "--listen", "127.0.0.1:0")
-		d := &daemon{process: p, url: p.ready(t), http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, token: given}
+		d := &daemon{process: p, url: p.Line(t, readyLine), http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, token: given}
 		d.call(t, "GET", "/api/v1/clusters", "", nil, 200)
 		d.token = other
 		d.call(t, "GET", "/api/v1/clusters", "", nil, 401)
 		if i > 0 {
-			assert.NotContains(t, p.stdout.String(), "token")
+			assert.NotContains(t, p.Stdout.String(), "token")
 		}
-		code, _ := p.terminate(t)
+		code, _ := p.Terminate(t)
 		require.Zero(t, code)
 		for _, secret := range []string{given, other} {
-			assert.NotContains(t, p.stderr.String(), secret)
+			assert.NotContains(t, p.Stderr.String(), secret)
 		}
 	}
 }
@@ -144,6 +144,6 @@ func TestBootstrapToken(t *testing.T) {
 func TestUnknownVariableIsAWarning(t *testing.T) {
 	t.Parallel()
 	p := launch(t, t.TempDir(), []string{"ECPD_LISTENN=127.0.0.1:1", "ECPD_LOG_FORMAT=json"}, "--dev", "--listen", "127.0.0.1:0")
-	p.ready(t)
-	p.logs(t, "the variable ECPD_LISTENN is not known")
+	p.Line(t, readyLine)
+	p.Logs(t, "the variable ECPD_LISTENN is not known")
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // TestSuspended stops the process in the middle of an operation, as a debugger
@@ -30,7 +32,7 @@ func TestSuspended(t *testing.T) {
 	look := func(query string) {
 		d.call(t, "GET", "/api/v1/operations/"+list.Items[0].ID+query, "", &op, 200)
 	}
-	eventually(t, 10*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 10*time.Second, func() (bool, string) {
 		look("")
 		return op.Steps[0].Done > 0, op.Phase
 	})
@@ -38,9 +40,9 @@ func TestSuspended(t *testing.T) {
 	before := op.Deadline
 
 	const gap = 14 * time.Second // of which a second and ten of tolerance count
-	require.NoError(t, d.cmd.Process.Signal(syscall.SIGSTOP))
+	d.Signal(t, syscall.SIGSTOP)
 	<-time.After(gap)
-	require.NoError(t, d.cmd.Process.Signal(syscall.SIGCONT))
+	d.Signal(t, syscall.SIGCONT)
 	look("?wait=30s")
 	assert.Equal(t, "succeeded", op.Phase)
 	assert.WithinRange(t, op.Deadline, before.Add(2*time.Second), before.Add(gap+time.Second))

@@ -20,6 +20,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 func TestTLS(t *testing.T) {
@@ -27,7 +29,7 @@ func TestTLS(t *testing.T) {
 	certFile, keyFile, pool := certificate(t)
 	p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"},
 		"--dev", "--listen", "127.0.0.1:0", "--tls-cert", certFile, "--tls-key", keyFile)
-	url := p.ready(t)
+	url := p.Line(t, readyLine)
 	require.True(t, strings.HasPrefix(url, "https://127.0.0.1:"), url)
 	client := func(c *tls.Config) *http.Client {
 		return &http.Client{Transport: &http.Transport{TLSClientConfig: c, DisableKeepAlives: true}}
@@ -52,7 +54,7 @@ func TestCertificateIsRenewed(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, _ := certificate(t)
 	p := launch(t, t.TempDir(), nil, "--dev", "--listen", "127.0.0.1:0", "--tls-cert", certFile, "--tls-key", keyFile, "--tls-check", "1s")
-	address := strings.TrimPrefix(p.ready(t), "https://")
+	address := strings.TrimPrefix(p.Line(t, readyLine), "https://")
 	first := shown(t, address)
 
 	// By looking: a pair put in place as tools for certificates do, by renaming.
@@ -60,27 +62,27 @@ func TestCertificateIsRenewed(t *testing.T) {
 	require.NoError(t, os.Rename(newKey, keyFile))
 	require.NoError(t, os.Rename(newCert, certFile))
 	var second []byte
-	eventually(t, 20*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
 		second = shown(t, address)
 		return !bytes.Equal(first, second), "the first certificate is shown"
 	})
-	p.logs(t, "certificate renewed")
+	p.Logs(t, "certificate renewed")
 
 	// A broken one is not taken, and said once however often it is looked at.
 	require.NoError(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
 	const complaint = "the certificate was not renewed, the one before stays in use"
-	p.logs(t, complaint)
+	p.Logs(t, complaint)
 	require.Equal(t, second, shown(t, address))
 
 	// By SIGHUP, at once.
 	newCert, newKey, _ = certificate(t)
 	require.NoError(t, os.Rename(newKey, keyFile))
 	require.NoError(t, os.Rename(newCert, certFile))
-	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
-	eventually(t, 20*time.Second, func() (bool, string) {
-		return !bytes.Equal(second, shown(t, address)), p.stderr.String()
+	p.Signal(t, syscall.SIGHUP)
+	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
+		return !bytes.Equal(second, shown(t, address)), p.Stderr.String()
 	})
-	code, _ := p.terminate(t)
+	code, _ := p.Terminate(t)
 	require.Zero(t, code)
 }
 
@@ -94,7 +96,7 @@ func TestOwnAuthority(t *testing.T) {
 	for range 2 {
 		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, "--dev", "--listen", "127.0.0.1:0", "--data-dir", data,
 			"--tls-auto", "--cluster-agent", "https://ecp.example.com:8443/api", "--agents-dir", agents)
-		url := p.ready(t)
+		url := p.Line(t, readyLine)
 		content, err := os.ReadFile(filepath.Join(data, "tls", "ca.pem"))
 		require.NoError(t, err)
 		if authority != nil {
@@ -111,7 +113,7 @@ func TestOwnAuthority(t *testing.T) {
 			require.Equal(t, "program", string(d.call(t, http.MethodGet, "/dl/emqxee-agent-linux-arm", "", nil, 200).body))
 			d.call(t, http.MethodGet, "/dl/emqxee-agent-linux-amd64", "", nil, 404)
 		}
-		code, _ := p.terminate(t)
+		code, _ := p.Terminate(t)
 		require.Zero(t, code)
 	}
 	key := filepath.Join(data, "tls", "authority.pem")

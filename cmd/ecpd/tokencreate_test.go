@@ -13,11 +13,11 @@ import (
 func tokenCreate(t *testing.T, data string, args ...string) string {
 	t.Helper()
 	p := launch(t, t.TempDir(), nil, append([]string{"token", "create", "--data-dir", data}, args...)...)
-	require.Zero(t, p.wait(t, 30*time.Second), p.stderr.String())
-	token := strings.TrimSpace(p.stdout.String())
+	require.Zero(t, p.Wait(t, 30*time.Second), p.Stderr.String())
+	token := strings.TrimSpace(p.Stdout.String())
 	require.Regexp(t, `^ecpt_[0-9a-f]{64}$`, token)
-	require.NotContains(t, p.stderr.String(), token)
-	require.Equal(t, 1, strings.Count(p.stderr.String(), "\n"), p.stderr.String())
+	require.NotContains(t, p.Stderr.String(), token)
+	require.Equal(t, 1, strings.Count(p.Stderr.String(), "\n"), p.Stderr.String())
 	return token
 }
 
@@ -31,7 +31,7 @@ func TestTokenCreate(t *testing.T) {
 
 	d := dev(t, data)
 	require.Contains(t, refuses(t, 1, nil, append(create, "--role", "system")...), "POST /api/v1/tokens")
-	code, _ := d.terminate(t)
+	code, _ := d.Terminate(t)
 	require.Zero(t, code)
 
 	for _, c := range []struct {

@@ -19,6 +19,7 @@ import (
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/internal/agent"
 	"github.com/openecp/openecp/internal/agent/home"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // tunnelled is a daemon, an EMQX that keeps what it is asked, and the agent between
@@ -180,7 +181,7 @@ func TestAnswersInPlaceOfTheBroker(t *testing.T) {
 
 	d.witness.CloseClientConnections()
 	require.NoError(t, d.witness.Listener.Close())
-	eventually(t, 20*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
 		a, err := d.try("GET", d.calls()+"/api/v5/nodes", "")
 		return err == nil && a.status == 503 && a.header.Get("Ecp-Answered-By") == "ecp" && strings.Contains(string(a.body), "refuses the connection"), fmt.Sprintf("%d %s", a.status, a.body)
 	})

@@ -45,9 +45,9 @@ func TestUnit(t *testing.T) {
 	command := strings.Fields(strings.ReplaceAll(setting(t, unit, "ExecStart"), "/etc/ecpd/ecpd.yaml", example))
 	require.Equal(t, []string{"/usr/local/bin/ecpd", "serve"}, command[:2])
 	p := launch(t, t.TempDir(), nil, append([]string{"config", "check", "--dev"}, command[2:]...)...)
-	require.Zero(t, p.wait(t, 20*time.Second), p.stderr.String())
-	assert.Empty(t, p.stderr.String())
-	assert.Contains(t, p.stdout.String(), "dataDir: /var/lib/"+setting(t, unit, "StateDirectory")+" ")
+	require.Zero(t, p.Wait(t, 20*time.Second), p.Stderr.String())
+	assert.Empty(t, p.Stderr.String())
+	assert.Contains(t, p.Stdout.String(), "dataDir: /var/lib/"+setting(t, unit, "StateDirectory")+" ")
 }
 
 // systemd itself finds nothing wrong with the unit, and little that it leaves open.

@@ -89,7 +89,7 @@ func TestDashboards(t *testing.T) {
 		require.Equal(t, 403, used.status, "a link is good once")
 		require.Contains(t, string(used.body), "POST /api/v1/clusters/"+c.ID+"/dashboard", "the call that made it makes a new one")
 		majors[name] = major{c.ID, origin}
-		require.NotContains(t, d.stderr.String(), link.URL[strings.LastIndex(link.URL, "/")+1:])
+		require.NotContains(t, d.Stderr.String(), link.URL[strings.LastIndex(link.URL, "/")+1:])
 	}
 	require.NotEqual(t, majors["v4"].origin, majors["v5"].origin)
 
@@ -112,7 +112,7 @@ func TestDashboards(t *testing.T) {
 		}
 	}
 	require.Equal(t, 403, visit(t, b, "GET", majors["v5"].origin+"/", "").status, "with the token the session ends")
-	code, took := d.terminate(t)
+	code, took := d.Terminate(t)
 	require.Zero(t, code)
 	require.Less(t, took, 10*time.Second)
 }
@@ -126,7 +126,7 @@ func TestDashboardDomain(t *testing.T) {
 	dir := t.TempDir()
 	p := launch(t, dir, []string{"ECPD_BOOTSTRAP_TOKEN=" + token},
 		"serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", dir, "--tls-cert", certFile, "--tls-key", keyFile, "--dashboard-domain", "dash.test")
-	at := p.ready(t)
+	at := p.Line(t, readyLine)
 	address := strings.TrimPrefix(at, "https://")
 	trusts := &tls.Config{InsecureSkipVerify: true} // the certificate is for loopback; names are not the question
 	d := client(t, p, at, token)

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"net"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -13,15 +12,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // TestWatchExample follows a daemon with examples/watch, kills the daemon with
 // SIGKILL and starts it again: no change is missed, and none is printed twice.
 func TestWatchExample(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "watch")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../examples/watch").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	binary := processtest.Program(t, "./examples/watch")
 	data := filepath.Join(t.TempDir(), "data")
 	address := net.JoinHostPort("127.0.0.1", freePort(t))
 	d := dev(t, data, "--listen", address)
@@ -32,23 +31,23 @@ func TestWatchExample(t *testing.T) {
 	says := func(pattern string) {
 		t.Helper()
 		re := regexp.MustCompile("(?m)" + pattern)
-		eventually(t, 30*time.Second, func() (bool, string) {
-			return re.MatchString(w.stdout.String()), pattern + ":\n" + w.stdout.String() + w.stderr.String()
+		processtest.Eventually(t, 30*time.Second, func() (bool, string) {
+			return re.MatchString(w.Stdout.String()), pattern + ":\n" + w.Stdout.String() + w.Stderr.String()
 		})
 	}
 	says(`^\(now\) +cluster +` + id + ` +running +before$`)
 	d.call(t, "POST", "/api/v1/clusters/"+id+"/stop", "", nil, 202)
-	d.kill()
+	d.Kill()
 	d = dev(t, data, "--listen", address)
 	d.reaches(t, id, "stopped")
 	says(` cluster +` + id + ` +stopped +before$`)
 	d.call(t, "DELETE", "/api/v1/clusters/"+id, "", nil, 202)
 	says(` cluster +` + id + ` +deleted +before`)
 
-	require.NoError(t, w.cmd.Process.Signal(syscall.SIGINT))
-	require.Zero(t, w.wait(t, 10*time.Second))
+	w.Signal(t, syscall.SIGINT)
+	require.Zero(t, w.Wait(t, 10*time.Second))
 	var printed []string
-	for _, m := range regexp.MustCompile(`(?m)^20\S+ +(\d+) `).FindAllStringSubmatch(w.stdout.String(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^20\S+ +(\d+) `).FindAllStringSubmatch(w.Stdout.String(), -1) {
 		printed = append(printed, m[1])
 	}
 	require.NotEmpty(t, printed)
@@ -62,6 +61,6 @@ func TestWatchExample(t *testing.T) {
 		}
 	}
 	assert.Equal(t, happened, printed, "what was printed over two connections is what one gives")
-	assert.True(t, strings.Contains(w.stderr.String(), "trying again in"), w.stderr.String())
-	assert.NotContains(t, w.stderr.String()+w.stdout.String(), d.token)
+	assert.True(t, strings.Contains(w.Stderr.String(), "trying again in"), w.Stderr.String())
+	assert.NotContains(t, w.Stderr.String()+w.Stdout.String(), d.token)
 }

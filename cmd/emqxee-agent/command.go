@@ -18,7 +18,7 @@ type program struct {
 	stdout, stderr io.Writer
 	environ        []string
 	root           string // prefix of every path outside the home; "" on a real host
-	homeFlag       string // --home; "" = found by itself
+	homeFlag       string // --home; empty means found by itself
 }
 
 // run is the whole program: it returns the exit code.
@@ -72,10 +72,12 @@ func (p *program) command() *cobra.Command {
 	root.SetVersionTemplate("emqxee-agent {{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.homeFlag, "home", "", "directory of the agent (EMQXEE_AGENT_HOME; default "+home.Default+")")
-	flags.StringVar(&p.root, "root", p.variable("ROOT"), "put everything outside the home below this directory, as for an image (EMQXEE_AGENT_ROOT)")
+	flags.StringVar(&p.root, "root", p.variable("ROOT"),
+		"put everything outside the home below this directory, as for an image (EMQXEE_AGENT_ROOT)")
 	root.AddCommand(
 		p.installCommand(), p.uninstallCommand(), p.startCommand(), p.stopCommand(), p.restartCommand(), p.statusCommand(),
-		p.registerCommand(), p.unregisterCommand(), p.doctorCommand(), p.versionCommand(), p.runCommand(), p.superviseCommand(),
+		p.registerCommand(), p.unregisterCommand(), p.doctorCommand(), p.versionCommand(), p.runCommand(),
+		p.superviseCommand(),
 	)
 	return root
 }
@@ -90,7 +92,8 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return unknownCommand(cmd, args[0])
 	}
 	return fail(exitUsage, cmd.CommandPath()+" --help lists the flags.",
-		"%s takes flags only, and %d %s besides", cmd.CommandPath(), len(args), plural(len(args), "word stands there", "words stand there"))
+		"%s takes flags only, and %d %s besides", cmd.CommandPath(), len(args), plural(len(args), "word stands there",
+			"words stand there"))
 }
 
 // commandList is one line for each command.

@@ -74,8 +74,10 @@ func TestContainer(t *testing.T) {
 	for _, name := range []string{"", "emqxee-agent", "emqxee-agent/emqxee-agent"} {
 		require.NoError(t, os.Chown(filepath.Join(data, name), 1000, 1000))
 	}
-	register := "env EMQXEE_AGENT_REGISTRATION_TOKEN=" + w.token() + " ./emqxee-agent register --url " + w.url + " --ca-sha256 " + w.pin + " " + strings.Join(b.flags(), " ")
-	cmd := exec.Command("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", containerSetup, "setup", data, strings.ReplaceAll(containerScript, "$REGISTER", register))
+	register := "env EMQXEE_AGENT_REGISTRATION_TOKEN=" + w.token() + " ./emqxee-agent register --url " + w.url +
+		" --ca-sha256 " + w.pin + " " + strings.Join(b.flags(), " ")
+	cmd := exec.Command("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", containerSetup, "setup",
+		data, strings.ReplaceAll(containerScript, "$REGISTER", register))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)

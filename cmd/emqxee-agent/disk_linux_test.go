@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // smallDisk mounts a file system of 64 KiB, or skips the test.
@@ -51,7 +52,7 @@ func TestFullDisk(t *testing.T) {
 
 	free := fill(t, disk)
 	r := p.fails(1, "no space left on device", registering...)
-	assert.Contains(t, r.stderr, "free some space")
+	assert.Contains(t, r.Stderr, "free some space")
 	p.fails(1, "disk is full", "start")
 	free()
 
@@ -60,11 +61,11 @@ func TestFullDisk(t *testing.T) {
 	before := w.connected()
 	free = fill(t, disk)
 	r = p.fails(1, "no space left on device", w.registering(b.flags()...)...)
-	assert.Contains(t, r.stderr, "the token has not been used")
+	assert.Contains(t, r.Stderr, "the token has not been used")
 	s := p.status()
 	assert.Equal(t, "connected", s.Phase)
 	require.NoError(t, syscall.Kill(s.PID, syscall.SIGKILL))
-	eventually(t, 20*time.Second, "it comes back with a full disk", func() (bool, any) {
+	processtest.Eventually(t, 20*time.Second, func() (bool, any) {
 		all := w.server.Connections()
 		return len(all) == 1 && all[0].Instance != before.Instance, all
 	})
@@ -88,7 +89,7 @@ func TestNotAllowed(t *testing.T) {
 	other.wrap = []string{"setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"}
 	for _, args := range [][]string{{"status"}, {"start"}, {"stop"}, {"doctor"}, {"unregister"}} {
 		r := other.run(args...)
-		assert.Equal(t, 4, r.code, "%v: %s", args, r)
+		assert.Equal(t, 4, r.Code, "%v: %s", args, r)
 	}
 	assert.NotZero(t, p.status().PID, "it still runs")
 }

@@ -75,7 +75,9 @@ func (p *program) examine(cmd *cobra.Command, dir home.Dir, server serverFlags) 
 	switch {
 	case err == nil || errors.Is(err, fs.ErrNotExist) && server.url != "":
 	case errors.Is(err, fs.ErrNotExist):
-		return d, fail(exitNotRunning, "Give the server's address to check the way to it: emqxee-agent doctor --url https://…", "the agent is not registered")
+		return d, fail(exitNotRunning,
+			"Give the server's address to check the way to it: emqxee-agent doctor --url https://…",
+			"the agent is not registered")
 	default:
 		return d, err
 	}
@@ -115,7 +117,8 @@ func (p *program) examine(cmd *cobra.Command, dir home.Dir, server serverFlags) 
 func notAskedForYet(steps []agentproto.CheckStep) {
 	for i, s := range steps {
 		if s.Name == agent.StepLogin && !s.OK {
-			steps[i] = agentproto.CheckStep{Name: s.Name, OK: true, Detail: "not tried: the agent has no credentials yet, register looks for some"}
+			steps[i] = agentproto.CheckStep{Name: s.Name, OK: true,
+				Detail: "not tried: the agent has no credentials yet, register looks for some"}
 		}
 	}
 }

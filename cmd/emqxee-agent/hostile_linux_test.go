@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // These tests are about a user of the host who owns the agent's directory, as the
@@ -31,36 +33,20 @@ func TestStopSparesForeignProcesses(t *testing.T) {
 		t.Skip("two users are needed: run the tests as root")
 	}
 	p := newPlace(t)
-	victim := exec.Command("sleep", "600")
-	require.NoError(t, victim.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- victim.Wait() }()
-	t.Cleanup(func() {
-		select {
-		case <-ended: //nolint:errcheck // it was killed
-		default:
-			_ = victim.Process.Kill()
-			<-ended //nolint:errcheck // it was killed
-		}
-	})
+	victim := processtest.Start(t, exec.Command("sleep", "600"))
 	require.NoError(t, os.MkdirAll(p.file("run"), 0o700))
 	f, err := os.OpenFile(p.file("run/agent.pid"), os.O_RDWR|os.O_CREATE, 0o600)
 	require.NoError(t, err)
 	defer f.Close()
-	_, err = f.WriteString(itoa(victim.Process.Pid) + "\n")
+	_, err = f.WriteString(itoa(victim.PID()) + "\n")
 	require.NoError(t, err)
 	require.NoError(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX))
 	p.ownedBy(1000)
 	for _, args := range [][]string{{"stop"}, {"restart"}, {"uninstall", "--purge"}} {
 		p.fails(4, "no agent, and does not belong to the owner", args...)
 	}
-	require.NoError(t, victim.Process.Signal(syscall.Signal(0)), "it was ended")
-	select {
-	case err := <-ended:
-		ended <- err
-		t.Fatalf("it was ended: %v", err)
-	default:
-	}
+	victim.Signal(t, 0)
+	require.False(t, victim.Ended())
 	require.NoError(t, f.Close()) // the lock
 }
 
@@ -101,7 +87,7 @@ func TestRootFollowsNoLinks(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(i.file("run/agent.pid"), 0o600))
 	replace("run/supervisor.lock", filepath.Join(victim, "identity.json"))
 	r := i.run("stop")
-	require.GreaterOrEqual(t, r.code, 0, "it waited for a pipe: %s", r)
+	require.GreaterOrEqual(t, r.Code, 0, "it waited for a pipe: %s", r)
 	unharmed()
 	require.NoError(t, os.Link(filepath.Join(victim, "identity.json"), i.file("log/agent.log")))
 	require.NoError(t, os.Remove(i.file("etc")))

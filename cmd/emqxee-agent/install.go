@@ -74,10 +74,14 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 	}
 	owner, asRoot, s := agentAccount(p.root), os.Geteuid() == 0, p.service(dir)
 	if !asRoot && s.booted() {
-		return nil, fail(exitNotAllowed, "sudo emqxee-agent install; or leave it out: start runs the agent in the background.", "making a service takes root's rights")
+		return nil, fail(exitNotAllowed,
+			"sudo emqxee-agent install; or leave it out: start runs the agent in the background.",
+			"making a service takes root's rights")
 	}
 	if other := s.ofAnother(); other != "" {
-		return nil, fail(exitFailed, "This one runs beside it without a service: emqxee-agent start --home "+string(dir)+".\nTo put it in the other's place: emqxee-agent uninstall --home "+other+", then this command again.",
+		return nil, fail(exitFailed,
+			"This one runs beside it without a service: emqxee-agent start --home "+string(dir)+".\nTo put it in the other's "+
+				"place: emqxee-agent uninstall --home "+other+", then this command again.",
 			"the service %s is there for the agent of %s", unitName, other)
 	}
 	target := p.installedBinary(dir)
@@ -99,7 +103,8 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 		steps = append(steps, step{"program " + target, func(context.Context) error { return copyProgram(self, target) }})
 	}
 	if !s.booted() {
-		return append(steps, step{"no service: systemd does not run here. emqxee-agent start runs the agent in the background; nothing starts it after a reboot", nil}), nil
+		return append(steps, step{"no service: systemd does not run here. emqxee-agent start runs the agent in the " +
+			"background; nothing starts it after a reboot", nil}), nil
 	}
 	return append(steps,
 		step{"unit " + s.unitFile() + " for user " + owner.name, func(context.Context) error {

@@ -75,7 +75,7 @@ func TestInstallWithSystemd(t *testing.T) {
 	t.Parallel()
 	i := newImage(t, true)
 	dry := i.ok("install", "--dry-run")
-	assert.Contains(t, dry.stdout, "would: systemctl enable emqxee-agent.service")
+	assert.Contains(t, dry.Stdout, "would: systemctl enable emqxee-agent.service")
 	assert.NoFileExists(t, i.path("/usr/local/bin/emqxee-agent"))
 	assert.NoDirExists(t, i.home)
 	assert.NoFileExists(t, i.path("systemctl.log"))
@@ -113,7 +113,8 @@ func TestInstallBesideAnother(t *testing.T) {
 	second := i.path("/srv/second")
 	i.fails(1, "is there for the agent of /opt/emqxee-agent", "install", "--home", second)
 	require.NoError(t, os.MkdirAll(second, 0o700))
-	assert.Contains(t, i.ok("uninstall", "--purge", "--home", second).stdout, "stay: they are of the agent of /opt/emqxee-agent")
+	assert.Contains(t, i.ok("uninstall", "--purge", "--home", second).Stdout,
+		"stay: they are of the agent of /opt/emqxee-agent")
 	assert.NoDirExists(t, second)
 	assert.FileExists(t, i.path("/usr/local/bin/emqxee-agent"))
 	assert.Equal(t, unit, i.read("/etc/systemd/system/emqxee-agent.service"))
@@ -124,8 +125,8 @@ func TestServiceCommands(t *testing.T) {
 	t.Parallel()
 	i := newImage(t, true)
 	i.ok("install")
-	assert.Contains(t, i.ok("start").stdout, "waits to be registered")
-	assert.Contains(t, i.ok("start").stdout, "runs already")
+	assert.Contains(t, i.ok("start").Stdout, "waits to be registered")
+	assert.Contains(t, i.ok("start").Stdout, "runs already")
 	i.fails(3, "waits to be registered", "status")
 	before := i.read("pid")
 	i.ok("restart")
@@ -156,7 +157,7 @@ func TestInstallWithoutSystemd(t *testing.T) {
 	t.Parallel()
 	i := newImage(t, false)
 	r := i.ok("install")
-	assert.Contains(t, r.stdout, "nothing starts it after a reboot")
+	assert.Contains(t, r.Stdout, "nothing starts it after a reboot")
 	assert.NoFileExists(t, i.path("/etc/systemd/system/emqxee-agent.service"))
 	assert.FileExists(t, i.path("/usr/local/bin/emqxee-agent"))
 }
@@ -181,14 +182,16 @@ func TestUnitIsVerified(t *testing.T) {
 		i := newImage(t, true)
 		i.home = i.path(home)
 		i.ok("install")
-		content := strings.ReplaceAll(i.read("/etc/systemd/system/emqxee-agent.service"), "/usr/local/bin/emqxee-agent", i.program)
+		content := strings.ReplaceAll(i.read("/etc/systemd/system/emqxee-agent.service"), "/usr/local/bin/emqxee-agent",
+			i.program)
 		unit := filepath.Join(t.TempDir(), "emqxee-agent.service")
 		require.NoError(t, os.WriteFile(unit, []byte(content), 0o600))
 		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", unit).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		require.Empty(t, string(out), content)
 
-		out, err = exec.CommandContext(t.Context(), "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=30", unit).CombinedOutput()
+		out, err = exec.CommandContext(t.Context(), "systemd-analyze", "security", "--no-pager", "--offline=true",
+			"--threshold=30", unit).CombinedOutput()
 		if err != nil && strings.Contains(string(out), "nrecognized option") {
 			t.Skip("this systemd-analyze is older than 250: how much the unit leaves open is not looked at")
 		}

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // status returns what status --json prints.
@@ -27,10 +28,10 @@ func (p *place) status() (s struct {
 }) {
 	p.t.Helper()
 	r := p.run("status", "--json")
-	if r.stdout == "" { // it starts or ends just now
+	if r.Stdout == "" { // it starts or ends just now
 		return s
 	}
-	require.NoError(p.t, json.Unmarshal([]byte(r.stdout), &s), "%s", r)
+	require.NoError(p.t, json.Unmarshal([]byte(r.Stdout), &s), "%s", r)
 	return s
 }
 
@@ -54,23 +55,23 @@ func TestStartStop(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.fails(3, "does not run", "status")
-	assert.Contains(t, p.ok("stop").stdout, "does not run", "stopping what does not run is no error")
+	assert.Contains(t, p.ok("stop").Stdout, "does not run", "stopping what does not run is no error")
 	assert.NoDirExists(t, p.home, "asking makes nothing")
 
 	r := p.ok("start")
-	assert.Contains(t, r.stdout, "waits to be registered")
+	assert.Contains(t, r.Stdout, "waits to be registered")
 	first := p.status()
-	assert.Contains(t, r.stdout, "process "+strconv.Itoa(first.PID))
+	assert.Contains(t, r.Stdout, "process "+strconv.Itoa(first.PID))
 	p.fails(3, "waits to be registered", "status")
 
-	assert.Contains(t, p.ok("start").stdout, "runs already")
+	assert.Contains(t, p.ok("start").Stdout, "runs already")
 	assert.Equal(t, first.PID, p.status().PID)
 
 	p.ok("restart")
 	second := p.status()
 	assert.NotEqual(t, first.PID, second.PID)
 
-	assert.Contains(t, p.ok("stop").stdout, "stopped")
+	assert.Contains(t, p.ok("stop").Stdout, "stopped")
 	p.fails(3, "does not run", "status")
 	assert.Empty(t, p.processes())
 	p.ok("restart")
@@ -97,13 +98,13 @@ func TestStartsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	var starts sync.WaitGroup
-	results := make([]result, 6)
+	results := make([]processtest.Result, 6)
 	for i := range results {
 		starts.Go(func() { results[i] = p.run("start") })
 	}
 	starts.Wait()
 	for _, r := range results {
-		assert.Zero(t, r.code, "%s", r)
+		assert.Zero(t, r.Code, "%s", r)
 	}
 	assert.Len(t, p.processes(), 2, "a supervisor and an agent")
 }
@@ -115,7 +116,7 @@ func TestCrash(t *testing.T) {
 	p.ok("start")
 	first := p.status().PID
 	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
-	eventually(t, 15*time.Second, "another agent runs", func() (bool, any) {
+	processtest.Eventually(t, 15*time.Second, func() (bool, any) {
 		s := p.status()
 		return s.PID != 0 && s.PID != first, s
 	})
@@ -129,7 +130,7 @@ func TestCrash(t *testing.T) {
 			require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 		}
 	}
-	eventually(t, 10*time.Second, "nothing runs", func() (bool, any) {
+	processtest.Eventually(t, 10*time.Second, func() (bool, any) {
 		left := p.processes()
 		return len(left) == 0, left
 	})
@@ -160,7 +161,7 @@ func TestStaleFiles(t *testing.T) {
 	require.NoError(t, os.WriteFile(p.file("run/agent.pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600))
 	require.NoError(t, os.WriteFile(p.file("run/supervisor.lock"), []byte("1\n"), 0o600))
 	require.NoError(t, os.WriteFile(p.file("run/agent.sock"), nil, 0o600))
-	assert.Contains(t, p.ok("stop").stdout, "does not run")
+	assert.Contains(t, p.ok("stop").Stdout, "does not run")
 	p.fails(3, "does not run", "status")
 	p.ok("start")
 	p.ok("stop")
@@ -181,16 +182,15 @@ func TestStartSaysWhyNot(t *testing.T) {
 func TestForeground(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	cmd := p.command("run")
-	require.NoError(t, cmd.Start())
-	eventually(t, 10*time.Second, "it answers", func() (bool, any) {
+	running := processtest.Start(t, p.command("run"))
+	processtest.Eventually(t, 10*time.Second, func() (bool, any) {
 		s := p.status()
-		return s.PID == cmd.Process.Pid, s
+		return s.PID == running.PID(), s
 	})
-	assert.Contains(t, p.ok("start").stdout, "runs already")
+	assert.Contains(t, p.ok("start").Stdout, "runs already")
 	p.fails(1, "runs on", "run")
 	p.ok("stop")
-	assert.NoError(t, cmd.Wait(), "SIGTERM is a usual end")
+	assert.Zero(t, running.Wait(t, 10*time.Second), "SIGTERM is a usual end")
 }
 
 // The level of the log is that of etc/agent.yaml, also when it changes, unless the
@@ -205,16 +205,14 @@ func TestLogLevel(t *testing.T) {
 	}{{[]string{"run"}, false}, {[]string{"run", "--log-level", "info"}, true}} {
 		require.NoError(t, os.MkdirAll(p.file("etc"), 0o700))
 		require.NoError(t, os.WriteFile(p.file("etc/agent.yaml"), []byte("logger: {level: error}\n"), 0o600))
-		cmd := p.command(c.args...)
-		var log bytes.Buffer
-		cmd.Stderr = &log
-		require.NoError(t, cmd.Start())
-		eventually(t, 10*time.Second, "it answers", func() (bool, any) {
+		running := processtest.Start(t, p.command(c.args...))
+		processtest.Eventually(t, 10*time.Second, func() (bool, any) {
 			s := p.status()
-			return s.PID == cmd.Process.Pid, s
+			return s.PID == running.PID(), s
 		})
 		p.ok("stop")
-		require.NoError(t, cmd.Wait())
-		assert.Equal(t, c.says, strings.Contains(log.String(), "agent started"), "%v: %s", c.args, log.String())
+		require.Zero(t, running.Wait(t, 10*time.Second))
+		log := running.Stderr.String()
+		assert.Equal(t, c.says, strings.Contains(log, "agent started"), "%v: %s", c.args, log)
 	}
 }

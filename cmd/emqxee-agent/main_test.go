@@ -73,7 +73,8 @@ func TestSecretFlagsAreKnown(t *testing.T) {
 		assert.NotNil(t, cmd.Flags().Lookup(strings.TrimPrefix(flag, "--")), flag)
 		assert.NotNil(t, cmd.Flags().Lookup(strings.TrimPrefix(flag, "--")+fileSuffix), flag)
 	}
-	left := withoutSecrets([]string{"PATH=/bin", "EMQXEE_AGENT_REGISTRATION_TOKEN=a", "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=b", "EMQXEE_AGENT_EMQX_API_SECRET=c", "EMQXEE_AGENT_PROXY=d", "EMQXEE_AGENT_HOME=/x"})
+	left := withoutSecrets([]string{"PATH=/bin", "EMQXEE_AGENT_REGISTRATION_TOKEN=a",
+		"EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=b", "EMQXEE_AGENT_EMQX_API_SECRET=c", "EMQXEE_AGENT_PROXY=d", "EMQXEE_AGENT_HOME=/x"})
 	assert.Equal(t, []string{"PATH=/bin", "EMQXEE_AGENT_HOME=/x"}, left)
 }
 
@@ -122,7 +123,8 @@ func TestChooseHome(t *testing.T) {
 func TestUsage(t *testing.T) {
 	code, stdout, _ := runs(t, nil, "--help")
 	require.Equal(t, exitDone, code)
-	for _, word := range []string{"install", "register", "doctor", "data/identity.json", "Exit codes:", "/opt/emqx/data/emqxee-agent"} {
+	for _, word := range []string{"install", "register", "doctor", "data/identity.json", "Exit codes:",
+		"/opt/emqx/data/emqxee-agent"} {
 		require.Contains(t, stdout, word)
 	}
 	require.NotContains(t, stdout, "supervise")
@@ -138,7 +140,8 @@ func TestUsage(t *testing.T) {
 		{"register --token a", "Is --registration-token meant?"},
 		{"register --emqx-log-collection-dri /x", "Is --emqx-log-collection-dir meant?"},
 		{"status --jsn", "Is --json meant?"},
-		{"register --emqx-log-collection-enabled=perhaps", `--emqx-log-collection-enabled is "perhaps": true or false is wanted`},
+		{"register --emqx-log-collection-enabled=perhaps",
+			`--emqx-log-collection-enabled is "perhaps": true or false is wanted`},
 		{"run --log-level loud", `--log-level is "loud": has to be debug, info, warn or error`},
 		{"status now", "takes flags only, and 1 word stands there besides"},
 		{"register --nonsense", "unknown flag: --nonsense"},
@@ -150,7 +153,8 @@ func TestUsage(t *testing.T) {
 		{"register --url https://example.com --registration-token a --ca-sha256 12", "64 hexadecimal digits"},
 		{"register --url https://example.com --registration-token a --tunnel udp", "auto, direct or websocket"},
 		{"register --url https://example.com --registration-token a --proxy socks5://x:1", "--proxy"},
-		{"register --url https://example.com --registration-token a --emqx-dashboard-password b", "--emqx-dashboard-username"},
+		{"register --url https://example.com --registration-token a --emqx-dashboard-password b",
+			"--emqx-dashboard-username"},
 		{"register --url https://example.com --registration-token a --emqx-log-collection-dir logs", "not an absolute path"},
 	} {
 		code, _, stderr := runs(t, nil, strings.Fields(row.args)...)
@@ -186,7 +190,8 @@ func TestUsageRepeatsNoSecret(t *testing.T) {
 		{"register", "canary-1"}, {"register", "--registration-token", "canary 1", "--url", "https://example.com"},
 		{"register", "--url", "https://user:canary@example.com", "--registration-token", "a"},
 		{"register", "--url", "https://example.com", "--registration-token", "a", "--proxy", "ftp://user:canary@proxy"},
-		{"register", "--url", "https://example.com", "--registration-token", "a", "--emqx-dashboard-url", "http://user:canary@emqx"},
+		{"register", "--url", "https://example.com", "--registration-token", "a", "--emqx-dashboard-url",
+			"http://user:canary@emqx"},
 	} {
 		code, stdout, stderr := runs(t, []string{"EMQXEE_AGENT_HOME=" + t.TempDir()}, args...)
 		require.Equal(t, exitUsage, code, "%v: %s", args, stderr)
@@ -197,11 +202,14 @@ func TestUsageRepeatsNoSecret(t *testing.T) {
 func TestVariablesStandForFlags(t *testing.T) {
 	_, _, stderr := runs(t, []string{"EMQXEE_AGENT_URL=https://example.com"}, "register")
 	require.Contains(t, stderr, "a registration token is missing")
-	_, _, stderr = runs(t, []string{"EMQXEE_AGENT_URL=https://example.com", "EMQXEE_AGENT_TUNNEL=udp", "EMQXEE_AGENT_REGISTRATION_TOKEN=a"}, "register")
+	_, _, stderr = runs(t, []string{"EMQXEE_AGENT_URL=https://example.com", "EMQXEE_AGENT_TUNNEL=udp",
+		"EMQXEE_AGENT_REGISTRATION_TOKEN=a"}, "register")
 	require.Contains(t, stderr, "auto, direct or websocket")
 	_, _, stderr = runs(t, []string{"EMQXEE_AGENT_EMQX_LOG_COLLECTION_ENABLED=perhaps"}, "register")
-	require.Contains(t, stderr, "EMQXEE_AGENT_EMQX_LOG_COLLECTION_ENABLED does not fit --emqx-log-collection-enabled: true or false is wanted")
-	_, _, stderr = runs(t, []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=a", "EMQXEE_AGENT_URL="}, "register", "--registration-token-file", "/nowhere", "--url", "https://example.com")
+	require.Contains(t, stderr,
+		"EMQXEE_AGENT_EMQX_LOG_COLLECTION_ENABLED does not fit --emqx-log-collection-enabled: true or false is wanted")
+	_, _, stderr = runs(t, []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=a", "EMQXEE_AGENT_URL="}, "register",
+		"--registration-token-file", "/nowhere", "--url", "https://example.com")
 	require.Contains(t, stderr, "/nowhere", "a file that was named comes before the variable")
 }
 
@@ -258,13 +266,18 @@ func TestStatusInWords(t *testing.T) {
 	s := agent.Status{
 		Version: "v1.2.3", Home: "/opt/emqxee-agent", PID: 42, Started: now.Add(-3 * time.Hour), Phase: agent.PhaseConnected,
 		Server: agent.ServerStatus{
-			URL: "https://ecp.example.com", Agent: "a-1", Cluster: "site one", Carrier: agentproto.CarrierWebSocket, CarrierWhy: "TLS ends on the way", ClockSkewMS: -3600_000,
+			URL: "https://ecp.example.com", Agent: "a-1", Cluster: "site one", Carrier: agentproto.CarrierWebSocket,
+			CarrierWhy: "TLS ends on the way", ClockSkewMS: -3600_000,
 			TLS: agent.TLSStatus{Subject: "ecp.example.com", Issuer: "Example CA", NotAfter: now.AddDate(1, 0, 0)},
 		},
-		Broker: agent.BrokerStatus{DashboardURL: "http://127.0.0.1:18083", Version: "5.8.1", Edition: "enterprise", Node: "emqx@a", Credentials: `dashboard user "admin"`, RefusedSince: now.Add(-10 * time.Minute), NextTry: now.Add(5 * time.Minute)},
-		Logs:   agent.LogsStatus{Collect: true, Dir: "/opt/emqx/log"},
-		Report: agent.ReportStatus{At: now.Add(-7 * time.Second), Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: agentproto.CodeAuthFailed, Message: "EMQX refuses the password"}}},
-		Todo:   []string{"run `emqxee-agent register …`"},
+		Broker: agent.BrokerStatus{DashboardURL: "http://127.0.0.1:18083", Version: "5.8.1", Edition: "enterprise",
+			Node: "emqx@a", Credentials: `dashboard user "admin"`, RefusedSince: now.Add(-10 * time.Minute),
+			NextTry: now.Add(5 * time.Minute)},
+		Logs: agent.LogsStatus{Collect: true, Dir: "/opt/emqx/log"},
+		Report: agent.ReportStatus{At: now.Add(-7 * time.Second),
+			Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: agentproto.CodeAuthFailed,
+				Message: "EMQX refuses the password"}}},
+		Todo: []string{"run `emqxee-agent register …`"},
 	}
 	var out bytes.Buffer
 	require.NoError(t, printStatus(&out, s, now))
@@ -290,9 +303,10 @@ To do:
 // What is to be done says what is wrong: it is not printed twice.
 func TestStatusSaysItOnce(t *testing.T) {
 	s := agent.Status{
-		Phase:    agent.PhaseConnected,
-		Server:   agent.ServerStatus{Error: "no route"},
-		Report:   agent.ReportStatus{Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Message: "connection refused"}}},
+		Phase:  agent.PhaseConnected,
+		Server: agent.ServerStatus{Error: "no route"},
+		Report: agent.ReportStatus{Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect,
+			Message: "connection refused"}}},
 		Problems: []string{"the log cannot be written"},
 		Todo:     []string{"let EMQX run: connection refused", "the log cannot be written"},
 	}
@@ -301,7 +315,8 @@ func TestStatusSaysItOnce(t *testing.T) {
 
 // Before an agent is registered nobody has given it credentials: that is no fault.
 func TestDoctorBeforeRegistration(t *testing.T) {
-	steps := []agentproto.CheckStep{{Name: "broker tcp", Err: "refused"}, {Name: agent.StepLogin, Err: "no credentials", Hint: "register"}}
+	steps := []agentproto.CheckStep{{Name: "broker tcp", Err: "refused"},
+		{Name: agent.StepLogin, Err: "no credentials", Hint: "register"}}
 	notAskedForYet(steps)
 	require.False(t, steps[0].OK)
 	require.True(t, steps[1].OK)
@@ -315,7 +330,8 @@ func TestStatusCode(t *testing.T) {
 	}{
 		{agent.Status{Phase: agent.PhaseConnected}, exitDone},
 		{agent.Status{Phase: agent.PhaseConnected, Todo: []string{"x"}}, exitFailed},
-		{agent.Status{Phase: agent.PhaseConnected, Report: agent.ReportStatus{Errors: make([]agentproto.ReportError, 1)}}, exitFailed},
+		{agent.Status{Phase: agent.PhaseConnected, Report: agent.ReportStatus{Errors: make([]agentproto.ReportError, 1)}},
+			exitFailed},
 		{agent.Status{Phase: agent.PhaseWaiting}, exitFailed},
 		{agent.Status{Phase: agent.PhaseStopped}, exitNotRunning},
 		{agent.Status{Phase: agent.PhaseUnregistered, Todo: []string{"x"}}, exitNotRunning},

@@ -101,7 +101,8 @@ func (r *registration) read(cmd *cobra.Command) (err error) {
 	}
 	if r.token == "" {
 		if !r.atTerminal() {
-			return fail(exitUsage, "The guide in the server's console has one; give it by --registration-token, --registration-token-file or "+variableOf("registration-token")+".", "a registration token is missing")
+			return fail(exitUsage,
+				"The guide in the server's console has one; give it by --registration-token, --registration-token-file or "+variableOf("registration-token")+".", "a registration token is missing")
 		}
 		if r.token, err = r.ask(cmd.Context(), "Registration token:", true); err != nil {
 			return err
@@ -124,7 +125,8 @@ func (r *registration) run(ctx context.Context) (err error) {
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case missing && r.brokerOnly:
-		return fail(exitNotRunning, "The guide in the server's console has the whole command.", "the agent is not registered, and --url is missing")
+		return fail(exitNotRunning, "The guide in the server's console has the whole command.",
+			"the agent is not registered, and --url is missing")
 	case err != nil && !missing:
 		return fail(exitFailed, "Move the file away to register as a new agent.", "read the identity that is there: %w", err)
 	}
@@ -140,7 +142,8 @@ func (r *registration) run(ctx context.Context) (err error) {
 		return err
 	}
 	if err := r.store(settings, identity); err != nil {
-		return fail(exitFailed, "Mend that and run the same command again; the token is still good.", "the server has registered agent %s, but it cannot be stored here: %w", identity.Agent, err)
+		return fail(exitFailed, "Mend that and run the same command again; the token is still good.",
+			"the server has registered agent %s, but it cannot be stored here: %w", identity.Agent, err)
 	}
 	r.tellRegistered(before, identity)
 	if problem != "" {
@@ -153,7 +156,8 @@ func (r *registration) run(ctx context.Context) (err error) {
 // changeBroker stores other settings of EMQX for an agent that is registered.
 func (r *registration) changeBroker(ctx context.Context, settings agent.BrokerSettings, problem string) error {
 	if problem != "" {
-		return fail(exitFailed, "Nothing was changed. emqxee-agent doctor says which step of the way to EMQX fails with what is stored.", "%s", problem)
+		return fail(exitFailed,
+			"Nothing was changed. emqxee-agent doctor says which step of the way to EMQX fails with what is stored.", "%s", problem)
 	}
 	if err := agent.SaveBroker(string(r.home), settings); err != nil {
 		return err
@@ -190,9 +194,11 @@ func (r *registration) findBroker(ctx context.Context) (settings agent.BrokerSet
 	case ctx.Err() != nil:
 		return settings, "", ctx.Err()
 	case errors.Is(err, ecp.ErrUnsupported):
-		return settings, "", fail(exitFailed, "The agent needs EMQX Enterprise 4.4.6 or later, or 5.6.0 or later. The token has not been used.", "%s", ecp.MessageOf(err))
+		return settings, "", fail(exitFailed,
+			"The agent needs EMQX Enterprise 4.4.6 or later, or 5.6.0 or later. The token has not been used.", "%s", ecp.MessageOf(err))
 	case errors.Is(err, ecp.ErrInvalid):
-		return settings, "", fail(exitUsage, "A password is given by --emqx-dashboard-password-file, by "+variableOf("emqx-dashboard-password")+", or at a terminal when it is asked for.", "%s", ecp.MessageOf(err))
+		return settings, "", fail(exitUsage,
+			"A password is given by --emqx-dashboard-password-file, by "+variableOf("emqx-dashboard-password")+", or at a terminal when it is asked for.", "%s", ecp.MessageOf(err))
 	}
 	return settings, ecp.MessageOf(err), nil
 }
@@ -204,7 +210,8 @@ func (r *registration) turnOff(settings *agent.BrokerSettings) {
 }
 
 // askForCredentials asks for what nothing else has given.
-func (r *registration) askForCredentials(ctx context.Context, known agent.BrokerSettings) (agent.BrokerSettings, error) {
+func (r *registration) askForCredentials(ctx context.Context, known agent.BrokerSettings) (agent.BrokerSettings,
+	error) {
 	user, err := r.ask(ctx, "EMQX dashboard user (empty: look for one on this host):", false)
 	if err != nil || user == "" {
 		return known, err
@@ -305,14 +312,16 @@ func serverFailure(err error, doing string) error {
 
 // adviceOn says what to do about a refusal.
 var adviceOn = map[agentproto.RefusalCode]string{
-	agentproto.RefusedTokenUnknown:        "Take a new command from the guide in the server's console.",
-	agentproto.RefusedTokenExpired:        "Take a new command from the guide in the server's console.",
-	agentproto.RefusedTokenRevoked:        "Take a new command from the guide in the server's console.",
-	agentproto.RefusedUnsupportedVersion:  "Take the program that the server offers: the guide in its console has the address.",
-	agentproto.RefusedUnsupportedProtocol: "Take the program that the server offers: the guide in its console has the address.",
-	agentproto.RefusedClusterMismatch:     "Use the guide of the cluster that this EMQX belongs to.",
-	agentproto.RefusedBusy:                "Run the same command again in a minute.",
-	agentproto.RefusedGoingAway:           "Run the same command again in a minute.",
+	agentproto.RefusedTokenUnknown: "Take a new command from the guide in the server's console.",
+	agentproto.RefusedTokenExpired: "Take a new command from the guide in the server's console.",
+	agentproto.RefusedTokenRevoked: "Take a new command from the guide in the server's console.",
+	agentproto.RefusedUnsupportedVersion: "Take the program that the server offers: the guide in its console has the " +
+		"address.",
+	agentproto.RefusedUnsupportedProtocol: "Take the program that the server offers: the guide in its console has the " +
+		"address.",
+	agentproto.RefusedClusterMismatch: "Use the guide of the cluster that this EMQX belongs to.",
+	agentproto.RefusedBusy:            "Run the same command again in a minute.",
+	agentproto.RefusedGoingAway:       "Run the same command again in a minute.",
 }
 
 // takenUpWithin is how long register waits until the agent that runs is connected.
@@ -341,7 +350,8 @@ func (r *registration) afterRegister(ctx context.Context, identity agentproto.Id
 	case connected:
 		r.say("The agent is connected (%s).", last.Server.Carrier)
 	default:
-		r.say("The agent is not connected yet: %s. emqxee-agent status says more.", strings.TrimSuffix(cmp.Or(last.Server.Error, string(last.Phase)), "."))
+		r.say("The agent is not connected yet: %s. emqxee-agent status says more.",
+			strings.TrimSuffix(cmp.Or(last.Server.Error, string(last.Phase)), "."))
 	}
 	return nil
 }
@@ -349,5 +359,6 @@ func (r *registration) afterRegister(ctx context.Context, identity agentproto.Id
 // hello is what the agent tells of itself while it registers.
 func hello() agentproto.Hello {
 	host, _ := os.Hostname() // shown to people only
-	return agentproto.Hello{Version: thisBuild().Version, OS: runtime.GOOS, Arch: runtime.GOARCH, Hostname: host, Time: time.Now()}
+	return agentproto.Hello{Version: thisBuild().Version, OS: runtime.GOOS, Arch: runtime.GOARCH, Hostname: host,
+		Time: time.Now()}
 }

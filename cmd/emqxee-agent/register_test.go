@@ -12,6 +12,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // The documented order: start, then register; then status is content.
@@ -23,16 +24,17 @@ func TestStartThenRegister(t *testing.T) {
 			w, b, p := newWorld(t, nil), newBroker(t, nil, emqxsim.ClusterConfig{Version: version}, "", ""), newPlace(t)
 			p.ok("start")
 			r := p.ok(w.registering(b.flags()...)...)
-			assert.Contains(t, r.stdout, "Registered as agent ")
-			assert.Contains(t, r.stdout, "The agent is connected (direct)")
+			assert.Contains(t, r.Stdout, "Registered as agent ")
+			assert.Contains(t, r.Stdout, "The agent is connected (direct)")
 			c := w.connected()
-			eventually(t, 20*time.Second, "status is content", func() (bool, any) {
+			processtest.Eventually(t, 20*time.Second, func() (bool, any) {
 				r := p.run("status")
-				return r.code == 0 && strings.Contains(r.stdout, "node emqx@"), r // the first report comes after the connection
+				return r.Code == 0 && strings.Contains(r.Stdout, "node emqx@"), r // the first report comes after the connection
 			})
 			s := p.ok("status")
-			for _, part := range []string{"is connected to its server", w.url, c.Agent, "direct", version, "emqx@127.0.0.1", "dashboard user"} {
-				assert.Contains(t, s.stdout, part)
+			for _, part := range []string{"is connected to its server", w.url, c.Agent, "direct", version, "emqx@127.0.0.1",
+				"dashboard user"} {
+				assert.Contains(t, s.Stdout, part)
 			}
 			p.ok("doctor")
 			p.ok("stop")
@@ -54,12 +56,12 @@ func TestShortestForm(t *testing.T) {
 			newBroker(t, n, emqxsim.ClusterConfig{Version: version}, "127.0.0.1:18083", "127.0.0.1:8081")
 			trustHere(t, p, w)
 			r := p.ok("register", "--url", w.url+"/api", "--registration-token", w.token())
-			assert.Contains(t, r.stdout, "emqxee-agent start")
+			assert.Contains(t, r.Stdout, "emqxee-agent start")
 			p.ok("start")
 			w.connected()
-			eventually(t, 20*time.Second, "status is content", func() (bool, any) {
+			processtest.Eventually(t, 20*time.Second, func() (bool, any) {
 				r := p.run("status")
-				return r.code == 0, r
+				return r.Code == 0, r
 			})
 		})
 	}
@@ -78,30 +80,32 @@ func TestRegisterWithoutBroker(t *testing.T) {
 	t.Parallel()
 	w, b := newWorld(t, nil), newBroker(t, nil, emqxsim.ClusterConfig{}, "", "")
 	refused := newPlace(t)
-	r := refused.ok(w.registering(append(b.flags(), "--emqx-dashboard-username", "admin", "--emqx-dashboard-password", "canary-1")...)...)
-	assert.Contains(t, r.stderr, "EMQX: ")
-	assert.Contains(t, r.stderr, "emqxee-agent register --emqx-dashboard-url")
-	assert.NotContains(t, r.stdout+r.stderr, "canary-1")
+	r := refused.ok(w.registering(append(b.flags(), "--emqx-dashboard-username", "admin", "--emqx-dashboard-password",
+		"canary-1")...)...)
+	assert.Contains(t, r.Stderr, "EMQX: ")
+	assert.Contains(t, r.Stderr, "emqxee-agent register --emqx-dashboard-url")
+	assert.NotContains(t, r.Stdout+r.Stderr, "canary-1")
 	refused.ok("start")
 	w.connected()
-	eventually(t, 20*time.Second, "status tells of the password", func() (bool, any) {
+	processtest.Eventually(t, 20*time.Second, func() (bool, any) {
 		r := refused.run("status")
-		return r.code == 1 && strings.Contains(r.stdout, "refused by EMQX"), r
+		return r.Code == 1 && strings.Contains(r.Stdout, "refused by EMQX"), r
 	})
 	d := refused.fails(1, "FAIL", "doctor")
-	assert.Contains(t, d.stdout, "broker login")
+	assert.Contains(t, d.Stdout, "broker login")
 
 	// What the output says is to be run, works without another token.
-	refused.ok("register", "--emqx-dashboard-url", b.dashboard, "--emqx-dashboard-username", "admin", "--emqx-dashboard-password", "public")
-	eventually(t, 20*time.Second, "status is content", func() (bool, any) {
+	refused.ok("register", "--emqx-dashboard-url", b.dashboard, "--emqx-dashboard-username", "admin",
+		"--emqx-dashboard-password", "public")
+	processtest.Eventually(t, 20*time.Second, func() (bool, any) {
 		r := refused.run("status")
-		return r.code == 0, r
+		return r.Code == 0, r
 	})
 	refused.ok("stop")
 
 	silent := newPlace(t)
 	r = silent.ok(w.registering("--emqx-dashboard-url", "http://127.0.0.1:1")...)
-	assert.Contains(t, r.stderr, "EMQX: ")
+	assert.Contains(t, r.Stderr, "EMQX: ")
 }
 
 // EMQX of an open-source edition is refused, and the token stays unused.
@@ -113,7 +117,7 @@ func TestOpenSource(t *testing.T) {
 			w, p := newWorld(t, nil), newPlace(t)
 			b := newBroker(t, nil, emqxsim.ClusterConfig{Version: version, Edition: emqxsim.OpenSource}, "", "")
 			r := p.fails(1, "The token has not been used", w.registering(b.flags()...)...)
-			assert.Contains(t, r.stderr, "Enterprise")
+			assert.Contains(t, r.Stderr, "Enterprise")
 			assert.NoFileExists(t, p.file("data/identity.json"))
 			assert.NoFileExists(t, p.file("data/broker.json"))
 		})
@@ -127,14 +131,16 @@ func TestRegisterAgain(t *testing.T) {
 	w, p := newWorld(t, nil), newPlace(t)
 	b := newBroker(t, nil, emqxsim.ClusterConfig{}, "", "")
 	b.cluster.AddUser("agent", "canary-2", "administrator")
-	p.ok(w.registering(append(b.flags(), "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-1")...)...)
+	p.ok(w.registering(append(b.flags(), "--emqx-dashboard-username", "agent", "--emqx-dashboard-password",
+		"canary-1")...)...)
 	p.ok("start")
 	first := w.connected()
-	r := p.ok(w.registering(append(b.flags(), "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-2")...)...)
-	assert.Contains(t, r.stdout, "Registered again as agent "+first.Agent)
-	eventually(t, 20*time.Second, "status is content", func() (bool, any) {
+	r := p.ok(w.registering(append(b.flags(), "--emqx-dashboard-username", "agent", "--emqx-dashboard-password",
+		"canary-2")...)...)
+	assert.Contains(t, r.Stdout, "Registered again as agent "+first.Agent)
+	processtest.Eventually(t, 20*time.Second, func() (bool, any) {
 		r := p.run("status")
-		return r.code == 0, r
+		return r.Code == 0, r
 	})
 	assert.Equal(t, first.Agent, w.connected().Agent)
 
@@ -151,20 +157,23 @@ func TestChangeOfBroker(t *testing.T) {
 	w, p := newWorld(t, nil), newPlace(t)
 	b := newBroker(t, nil, emqxsim.ClusterConfig{}, "", "")
 	b.cluster.AddUser("agent", "canary-2", "administrator")
-	p.ok(w.registering(append(b.flags(), "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-1", "--read-only", "--emqx-log-collection-enabled")...)...)
+	p.ok(w.registering(append(b.flags(), "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-1",
+		"--read-only", "--emqx-log-collection-enabled")...)...)
 	p.ok("start")
 	first := w.connected()
-	p.fails(1, "Nothing was changed", "register", "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-3")
-	p.ok("register", "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-2", "--emqx-log-collection-enabled", "off")
-	eventually(t, 20*time.Second, "status is content", func() (bool, any) {
+	p.fails(1, "Nothing was changed", "register", "--emqx-dashboard-username", "agent", "--emqx-dashboard-password",
+		"canary-3")
+	p.ok("register", "--emqx-dashboard-username", "agent", "--emqx-dashboard-password", "canary-2",
+		"--emqx-log-collection-enabled", "off")
+	processtest.Eventually(t, 20*time.Second, func() (bool, any) {
 		r := p.run("status")
-		return r.code == 0 && strings.Contains(r.stdout, "read-only"), r
+		return r.Code == 0 && strings.Contains(r.Stdout, "read-only"), r
 	})
 	assert.Equal(t, first.Agent, w.connected().Agent)
 	p.ok("register", "--read-only=false")
-	eventually(t, 20*time.Second, "it is not read-only any more", func() (bool, any) {
+	processtest.Eventually(t, 20*time.Second, func() (bool, any) {
 		r := p.run("status")
-		return r.code == 0 && !strings.Contains(r.stdout, "read-only"), r
+		return r.Code == 0 && !strings.Contains(r.Stdout, "read-only"), r
 	})
 }
 
@@ -183,7 +192,7 @@ func TestUnregister(t *testing.T) {
 	require.ErrorAs(t, err, &refusal)
 	assert.NoFileExists(t, p.file("data/identity.json"))
 	assert.NoFileExists(t, p.file("data/broker.json"))
-	eventually(t, 10*time.Second, "it waits for a registration", func() (bool, any) {
+	processtest.Eventually(t, 10*time.Second, func() (bool, any) {
 		s := p.status()
 		return s.Phase == "unregistered" && s.PID != 0, s
 	})
@@ -200,7 +209,7 @@ func TestUnregisterUnreachable(t *testing.T) {
 	p.fails(1, "emqxee-agent unregister --force", "unregister")
 	assert.FileExists(t, p.file("data/identity.json"))
 	r := p.ok("unregister", "--force")
-	assert.Contains(t, r.stderr, "the server was not told")
+	assert.Contains(t, r.Stderr, "the server was not told")
 	assert.NoFileExists(t, p.file("data/identity.json"))
 }
 
@@ -208,24 +217,27 @@ func TestRefusedTokens(t *testing.T) {
 	t.Parallel()
 	w, p := newWorld(t, nil), newPlace(t)
 	b := newBroker(t, nil, emqxsim.ClusterConfig{}, "", "")
-	args := append([]string{"register", "--url", w.url, "--ca-sha256", w.pin, "--registration-token"}, append([]string{"00000000000000000000000000000000"}, b.flags()...)...)
+	args := append([]string{"register", "--url", w.url, "--ca-sha256", w.pin, "--registration-token"},
+		append([]string{"00000000000000000000000000000000"}, b.flags()...)...)
 	r := p.fails(1, "Take a new command from the guide", args...)
-	assert.NotContains(t, r.stdout+r.stderr, "00000000000000000000000000000000")
+	assert.NotContains(t, r.Stdout+r.Stderr, "00000000000000000000000000000000")
 	assert.NoFileExists(t, p.file("data/identity.json"))
 	wrong := append([]string{}, args...)
 	wrong[4] = strings.Repeat("0", 64)
 	r = p.fails(1, "certificate", wrong...)
-	assert.Contains(t, r.stderr, "doctor")
+	assert.Contains(t, r.Stderr, "doctor")
 }
 
 // All ways to give the token and the password.
 func TestSecretsFromElsewhere(t *testing.T) {
 	t.Parallel()
 	w, b := newWorld(t, nil), newBroker(t, nil, emqxsim.ClusterConfig{}, "", "")
-	flags := append([]string{"register", "--url", w.url, "--ca-sha256", w.pin, "--emqx-dashboard-username", "admin"}, b.flags()...)
+	flags := append([]string{"register", "--url", w.url, "--ca-sha256", w.pin, "--emqx-dashboard-username", "admin"},
+		b.flags()...)
 	t.Run("variables", func(t *testing.T) {
 		p := newPlace(t)
-		p.environ = []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=" + w.token(), "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=public", "EMQXEE_AGENT_EMQX_API_URL="}
+		p.environ = []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=" + w.token(), "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=public",
+			"EMQXEE_AGENT_EMQX_API_URL="}
 		p.ok(flags...)
 	})
 	t.Run("files", func(t *testing.T) {
@@ -237,8 +249,9 @@ func TestSecretsFromElsewhere(t *testing.T) {
 	})
 	t.Run("standard input", func(t *testing.T) {
 		p := newPlace(t)
-		r := p.runIn(w.token()+"\npublic\n", append(flags, "--registration-token-file", "-", "--emqx-dashboard-password-file", "-")...)
-		require.Zero(t, r.code, "%s", r)
+		r := p.runIn(w.token()+"\npublic\n", append(flags, "--registration-token-file", "-", "--emqx-dashboard-password-file",
+			"-")...)
+		require.Zero(t, r.Code, "%s", r)
 	})
 }
 
@@ -253,22 +266,22 @@ func TestCanaries(t *testing.T) {
 	token := w.token()
 	p.environ = []string{"EMQXEE_AGENT_EMQX_API_SECRET=canary-secret", "EMQXEE_AGENT_EMQX_API_KEY=canary-key"}
 	p.ok("start")
-	cmd := p.command(append([]string{"register", "--url", w.url, "--registration-token", token, "--ca-sha256", w.pin,
-		"--emqx-dashboard-username", "agent", "--emqx-dashboard-password=canary-password"}, b.flags()...)...)
-	var out, errs strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	require.NoError(t, cmd.Start())
-	file := "/proc/" + strconv.Itoa(cmd.Process.Pid) + "/cmdline"
-	eventually(t, 2*time.Second, "the secrets are gone", func() (bool, any) {
+	registering := processtest.Start(t, p.command(append([]string{"register", "--url", w.url, "--registration-token",
+		token, "--ca-sha256", w.pin,
+		"--emqx-dashboard-username", "agent", "--emqx-dashboard-password=canary-password"}, b.flags()...)...))
+	file := "/proc/" + strconv.Itoa(registering.PID()) + "/cmdline"
+	processtest.Eventually(t, 2*time.Second, func() (bool, any) {
 		line, err := os.ReadFile(file)
-		return err == nil && strings.Contains(string(line), "xxxxxxxx") && !strings.Contains(string(line), token) && !strings.Contains(string(line), "canary"), string(line)
+		return err == nil && strings.Contains(string(line), "xxxxxxxx") && !strings.Contains(string(line), token) &&
+			!strings.Contains(string(line), "canary"), string(line)
 	})
-	require.NoError(t, cmd.Wait(), "%s%s", &out, &errs)
+	r := registering.Result(t)
+	require.Zero(t, r.Code, "%s", r)
 	w.connected()
-	seen := out.String() + errs.String()
+	seen := r.Stdout + r.Stderr
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"doctor"}, {"doctor", "--json"}} {
 		r := p.run(args...)
-		seen += r.stdout + r.stderr
+		seen += r.Stdout + r.Stderr
 	}
 	for _, pid := range p.processes() {
 		for _, file := range []string{"cmdline", "environ"} {
@@ -291,7 +304,8 @@ func TestProxy(t *testing.T) {
 	for _, name := range []string{"flag", "environment"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, b, p, proxy := newNamedWorld(t, nil, namedServer), newBroker(t, nil, emqxsim.ClusterConfig{}, "", ""), newPlace(t), newConnectProxy(t)
+			w, b, p, proxy := newNamedWorld(t, nil, namedServer), newBroker(t, nil, emqxsim.ClusterConfig{}, "",
+				""), newPlace(t), newConnectProxy(t)
 			flags := b.flags()
 			if name == "flag" {
 				flags = append(flags, "--proxy", proxy.url)
@@ -303,7 +317,7 @@ func TestProxy(t *testing.T) {
 			p.ok("start")
 			w.connected()
 			assert.GreaterOrEqual(t, len(proxy.hosts()), 2, "the registration and the connection")
-			assert.Contains(t, p.ok("doctor").stdout, "proxy")
+			assert.Contains(t, p.ok("doctor").Stdout, "proxy")
 		})
 	}
 }

@@ -89,7 +89,8 @@ func signalAll(r running, owner int, s syscall.Signal) error {
 			continue
 		}
 		if err := signalProcess(pid, owner, s); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fail(exitNotAllowed, "Run it as the user that started the agent, or with sudo.", "end process %d: %w", pid, err)
+			return fail(exitNotAllowed, "Run it as the user that started the agent, or with sudo.", "end process %d: %w", pid,
+				err)
 		}
 	}
 	return nil

@@ -24,10 +24,14 @@ type serverFlags struct {
 }
 
 func (f *serverFlags) define(flags *pflag.FlagSet) {
-	flags.StringVar(&f.url, "url", "", "address of the server, as https://ecp.example.com:8443; an ending /api is left out")
-	flags.StringSliceVar(&f.pins, "ca-sha256", nil, "SHA-256 of the certificate authority to trust, in hex; without it those of this host are trusted")
-	flags.StringVar(&f.tunnel, "tunnel", "", "how to connect: auto (the default), direct, or websocket where TLS ends on the way")
-	flags.StringVar(&f.proxy, "proxy", "", "HTTP proxy on the way, as http://proxy:3128; none for no proxy; without it HTTPS_PROXY and NO_PROXY count")
+	flags.StringVar(&f.url, "url", "",
+		"address of the server, as https://ecp.example.com:8443; an ending /api is left out")
+	flags.StringSliceVar(&f.pins, "ca-sha256", nil,
+		"SHA-256 of the certificate authority to trust, in hex; without it those of this host are trusted")
+	flags.StringVar(&f.tunnel, "tunnel", "",
+		"how to connect: auto (the default), direct, or websocket where TLS ends on the way")
+	flags.StringVar(&f.proxy, "proxy", "",
+		"HTTP proxy on the way, as http://proxy:3128; none for no proxy; without it HTTPS_PROXY and NO_PROXY count")
 }
 
 var (

@@ -101,7 +101,8 @@ func (p *program) startService(ctx context.Context, s service, dir home.Dir) err
 		}
 	}
 	if !until(answersWithin, func() bool { return ctx.Err() != nil || answers(ctx, dir) }) {
-		return fail(exitTimedOut, "journalctl -u emqxee-agent says why.", "systemd has started %s, but the agent has not answered within %v", unitName, answersWithin)
+		return fail(exitTimedOut, "journalctl -u emqxee-agent says why.",
+			"systemd has started %s, but the agent has not answered within %v", unitName, answersWithin)
 	}
 	return p.afterStart(ctx, dir, sentence)
 }

@@ -31,7 +31,8 @@ It may be started before it is registered: it waits, and connects within a secon
 after emqxee-agent register.
 
 ` + exitHelp,
-		Example: "  sudo emqxee-agent start\n  emqxee-agent start --home ~/second-agent    # one more beside it, for another EMQX",
+		Example: "  sudo emqxee-agent start\n  emqxee-agent start --home ~/second-agent    # one more beside it, for " +
+			"another EMQX",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := p.ownHome(true)
 			if err != nil {
@@ -79,7 +80,8 @@ func (p *program) start(ctx context.Context, dir home.Dir) error {
 // alreadyRuns waits for the answer of an agent that somebody else has started.
 func (p *program) alreadyRuns(ctx context.Context, dir home.Dir) error {
 	if !until(answersWithin, func() bool { return ctx.Err() != nil || answers(ctx, dir) }) {
-		return fail(exitTimedOut, "emqxee-agent restart ends it and starts it anew.", "the agent runs, but has not answered within %v", answersWithin)
+		return fail(exitTimedOut, "emqxee-agent restart ends it and starts it anew.",
+			"the agent runs, but has not answered within %v", answersWithin)
 	}
 	return p.afterStart(ctx, dir, "The agent runs already, as %s.")
 }

@@ -41,7 +41,8 @@ else; emqxee-agent doctor tries the way itself.
 				return err
 			}
 			if p.homeFlag != "" {
-				s.Notes = append(s.Notes, "this agent has a directory of its own: commands for it take --home "+string(dir)+", or EMQXEE_AGENT_HOME")
+				s.Notes = append(s.Notes,
+					"this agent has a directory of its own: commands for it take --home "+string(dir)+", or EMQXEE_AGENT_HOME")
 			}
 			if asJSON {
 				err = p.printJSON(s)
@@ -122,7 +123,8 @@ func statusLines(s agent.Status, now time.Time) []statusLine {
 		lines = append(lines,
 			statusLine{"Server", s.Server.URL},
 			statusLine{"Registered as", strings.Join(nonEmpty(s.Server.Agent, prefixed("for ", s.Server.Cluster)), " ")},
-			statusLine{"Carrier", strings.Join(nonEmpty(string(s.Server.Carrier), prefixed("because ", s.Server.CarrierWhy)), ", ")},
+			statusLine{"Carrier", strings.Join(nonEmpty(string(s.Server.Carrier), prefixed("because ", s.Server.CarrierWhy)),
+				", ")},
 			statusLine{"Certificate", tlsWords(s.Server.TLS)},
 			statusLine{"Clock", skewWords(s.Server)},
 		)
@@ -131,7 +133,8 @@ func statusLines(s agent.Status, now time.Time) []statusLine {
 		return lines
 	}
 	return append(lines,
-		statusLine{"EMQX", strings.Join(nonEmpty(s.Broker.Version, s.Broker.Edition, prefixed("node ", s.Broker.Node), prefixed("at ", cmp.Or(s.Broker.APIURL, s.Broker.DashboardURL))), ", ")},
+		statusLine{"EMQX", strings.Join(nonEmpty(s.Broker.Version, s.Broker.Edition, prefixed("node ", s.Broker.Node),
+			prefixed("at ", cmp.Or(s.Broker.APIURL, s.Broker.DashboardURL))), ", ")},
 		statusLine{"Credentials", credentialWords(s.Broker, now)},
 		statusLine{"Dashboard", dashboardWords(s)},
 		statusLine{"Logs", logWords(s.Logs)},
@@ -215,7 +218,8 @@ func bufferWords(b agent.BufferStatus) string {
 	case b.Size == 0 || b.Age == "0s":
 		return "off"
 	}
-	return fmt.Sprintf("%d KiB, of at most %d MiB and %s", (b.Used+1023)>>10, b.Size>>20, strings.TrimSuffix(strings.TrimSuffix(b.Age, "0s"), "0m"))
+	return fmt.Sprintf("%d KiB, of at most %d MiB and %s", (b.Used+1023)>>10, b.Size>>20,
+		strings.TrimSuffix(strings.TrimSuffix(b.Age, "0s"), "0m"))
 }
 
 func reportWords(r agent.ReportStatus, now time.Time) string {

@@ -95,7 +95,8 @@ func (s *supervisor) run(ctx context.Context) error {
 		if time.Since(began) >= steady {
 			pause = firstPause
 		}
-		s.log.writeLine(fmt.Sprintf("%s emqxee-agent: the agent ended (%v); starting it again in %v", time.Now().UTC().Format(time.RFC3339), err, pause))
+		s.log.writeLine(fmt.Sprintf("%s emqxee-agent: the agent ended (%v); starting it again in %v",
+			time.Now().UTC().Format(time.RFC3339), err, pause))
 		select {
 		case <-ctx.Done():
 			return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // terminal is a pseudo terminal with a program on it.
@@ -79,7 +80,7 @@ const interrupt = "\x03"
 // answer waits for a question and types a line.
 func (o *terminal) answer(question, line string) {
 	o.t.Helper()
-	eventually(o.t, 10*time.Second, "it asks "+question, func() (bool, any) {
+	processtest.Eventually(o.t, 10*time.Second, func() (bool, any) {
 		text := o.text()
 		return strings.HasSuffix(strings.TrimRight(text, " "), question), text
 	})
@@ -112,7 +113,8 @@ func TestQuestions(t *testing.T) {
 func TestQuestionInterrupted(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	o := onTerminal(t, exec.Command("sh", "-c", "trap : INT; "+p.program+" register --url https://127.0.0.1:1; echo code $?; stty -a", "sh"))
+	o := onTerminal(t, exec.Command("sh", "-c",
+		"trap : INT; "+p.program+" register --url https://127.0.0.1:1; echo code $?; stty -a", "sh"))
 	o.answer("Registration token:", "some"+interrupt)
 	require.NoError(t, o.cmd.Wait(), o.text())
 	<-o.read

@@ -46,7 +46,10 @@ func (p *program) uninstallSteps(dir home.Dir, purge bool) []step {
 	}}}
 	if s.installed() {
 		steps = append(steps,
-			step{"systemctl disable " + unitName, func(ctx context.Context) error { return s.systemctl(ctx, "disable", unitName) }},
+			step{"systemctl disable " + unitName, func(ctx context.Context) error {
+				return s.systemctl(ctx, "disable",
+					unitName)
+			}},
 			removal(s.unitFile()),
 			step{"systemctl daemon-reload", func(ctx context.Context) error { return s.systemctl(ctx, "daemon-reload") }})
 	} else if exists(s.unitFile()) && !s.booted() && s.ofAnother() == "" {
@@ -62,7 +65,8 @@ func (p *program) uninstallSteps(dir home.Dir, purge bool) []step {
 	registered := err == nil && identity.Agent != ""
 	switch {
 	case purge && exists(string(dir)):
-		steps = append(steps, step{"directory " + string(dir) + " is removed", func(context.Context) error { return os.RemoveAll(string(dir)) }})
+		steps = append(steps, step{"directory " + string(dir) + " is removed",
+			func(context.Context) error { return os.RemoveAll(string(dir)) }})
 		if registered {
 			steps = append(steps, step{"the server still lists the agent " + identity.Agent + "; remove it there", nil})
 		}

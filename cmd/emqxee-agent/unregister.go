@@ -45,7 +45,8 @@ the server nevertheless, which then lists an agent that does not come back: remo
 			if err != nil && !force {
 				failed := serverFailure(err, "unregister the agent")
 				code, _ := classify(failed)
-				return fail(code, "emqxee-agent doctor says which step of the way fails. If the server is gone for good: emqxee-agent unregister --force.", "%w", failed)
+				return fail(code, "emqxee-agent doctor says which step of the way fails. If the server is gone for good: "+
+					"emqxee-agent unregister --force.", "%w", failed)
 			}
 			if err != nil {
 				p.warn("the server was not told: %s", oneLine(err))

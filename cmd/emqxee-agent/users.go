@@ -62,7 +62,8 @@ func giveTo(a account, dir string) error {
 		case uid == a.uid && gid == a.gid:
 			return nil
 		case info.Mode().IsRegular() && linksOf(info) > 1:
-			return fail(exitNotAllowed, "Remove it, and install again.", "%s is a hard link to a file that is not the agent's alone", filepath.Join(dir, name))
+			return fail(exitNotAllowed, "Remove it, and install again.",
+				"%s is a hard link to a file that is not the agent's alone", filepath.Join(dir, name))
 		}
 		return root.Lchown(name, a.uid, a.gid)
 	})

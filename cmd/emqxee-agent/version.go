@@ -62,7 +62,8 @@ func (p *program) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "version", Short: "print which build this is", Args: noArguments,
-		Long:    "Prints version, commit, Go and platform of this program. What runs may be an older\none until emqxee-agent restart: status shows its version.\n\n" + exitHelp,
+		Long: "Prints version, commit, Go and platform of this program. What runs may be an older\none until " +
+			"emqxee-agent restart: status shows its version.\n\n" + exitHelp,
 		Example: "  emqxee-agent version\n  emqxee-agent version --json | jq -r .version",
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {

@@ -28,6 +28,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // network is a network of the test's own, with a loopback and nothing else: there
@@ -124,7 +125,8 @@ func newNamedWorld(t *testing.T, n *network, name string) *world {
 	server, err := agentproto.NewServer(agentproto.ServerConfig{Name: name, Registry: w.registry})
 	require.NoError(t, err)
 	w.server = server
-	h := &http.Server{Handler: server, TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}}
+	h := &http.Server{Handler: server, TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate},
+		MinVersion: tls.VersionTLS12}}
 	server.ConfigureTLS(h)
 	serve(t, h, l, true)
 	w.stop = func() { _ = h.Close() }
@@ -148,7 +150,7 @@ func (w *world) registering(more ...string) []string {
 // connected waits until one agent is connected and returns its connection.
 func (w *world) connected() (c agentproto.Connection) {
 	w.t.Helper()
-	eventually(w.t, 15*time.Second, "one agent is connected", func() (bool, any) {
+	processtest.Eventually(w.t, 15*time.Second, func() (bool, any) {
 		all := w.server.Connections()
 		if len(all) == 1 {
 			c = all[0]
@@ -160,7 +162,7 @@ func (w *world) connected() (c agentproto.Connection) {
 
 func (w *world) nobody() {
 	w.t.Helper()
-	eventually(w.t, 15*time.Second, "no agent is connected", func() (bool, any) {
+	processtest.Eventually(w.t, 15*time.Second, func() (bool, any) {
 		all := w.server.Connections()
 		return len(all) == 0, all
 	})

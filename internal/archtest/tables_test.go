@@ -13,7 +13,7 @@ type layer struct {
 
 // testKit is what every package's tests may import of the module, unless the
 // package has to stand alone.
-var testKit = []string{"ecp", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest"}
+var testKit = []string{"ecp", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest", "internal/processtest"}
 
 // public is what a program outside the module could import too.
 var public = []string{
@@ -68,6 +68,7 @@ var layers = []layer{
 	{pkg: "internal/archtest"},
 	{pkg: "internal/faulttest", tests: []string{"agentproto", "internal/agent"}},
 	{pkg: "internal/browsertest"},
+	{pkg: "internal/processtest"},
 	{pkg: "internal/kubelab"},
 	{pkg: "internal/kubelab/...", code: []string{"ecp", "emqxsim", "internal/kubelab/..."}},
 }

@@ -34,7 +34,8 @@ func Command(ctx context.Context, t testing.TB, args ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(ctx, program, append([]string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
-		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
+		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--no-proxy-server",
 		"--user-data-dir=" + profile(t),
 	}, args...)...)
 	cmd.WaitDelay = time.Second // its own children may hold the pipe
@@ -49,7 +50,8 @@ func profile(t testing.TB) string {
 	dir, err := os.MkdirTemp("", "openecp-chromium-")
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, farewell, 20*time.Millisecond, "processes of the browser go on writing to %s", dir)
+		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, farewell, 20*time.Millisecond,
+			"processes of the browser go on writing to %s", dir)
 	})
 	return dir
 }

@@ -1,15 +1,12 @@
 package faulttest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,6 +20,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // adopted is an adopted cluster in one row of the table.
@@ -69,9 +67,11 @@ var clusters atomic.Int32
 // adoptNothing makes an adopted cluster without agents.
 func adoptNothing(t *testing.T, s *server) *adopted {
 	t.Helper()
-	c := &adopted{t: t, s: s, fault: time.Now(), sim: emqxsim.NewCluster(emqxsim.ClusterConfig{Username: "key", Password: "secret"})}
+	c := &adopted{t: t, s: s, fault: time.Now(), sim: emqxsim.NewCluster(emqxsim.ClusterConfig{Username: "key",
+		Password: "secret"})}
 	name := fmt.Sprint(strings.NewReplacer("/", " ", ",", "").Replace(t.Name()), " ", clusters.Add(1))
-	made := call[struct{ ID ecp.ID }](t, s, http.MethodPost, "/api/v1/clusters", map[string]any{"mode": "adopted", "name": name})
+	made := call[struct{ ID ecp.ID }](t, s, http.MethodPost, "/api/v1/clusters",
+		map[string]any{"mode": "adopted", "name": name})
 	c.id = made.ID
 	return c
 }
@@ -118,7 +118,8 @@ func (c *adopted) until(state ecp.State, reason ecp.Reason, meant time.Duration)
 		seen, more := c.s.shown(c.id)
 		for _, now := range seen {
 			if now.state == state && (reason == "" || now.reason == reason) && !now.at.Before(c.fault) {
-				c.t.Logf("%s/%s after %.1f s (%v are meant for it): %s", state, now.reason, now.at.Sub(c.fault).Seconds(), meant, now.message)
+				c.t.Logf("%s/%s after %.1f s (%v are meant for it): %s", state, now.reason, now.at.Sub(c.fault).Seconds(), meant,
+					now.message)
 				noted(c.t, now, now.at.Sub(c.fault), meant)
 				return now
 			}
@@ -187,7 +188,7 @@ type agent struct {
 	host    *host
 	emqx    *emqx
 	home    string
-	process *process // nil = it does not run in the foreground
+	process *processtest.Process // nil means it does not run in the foreground
 }
 
 func newAgent(t *testing.T, s *server, node *emqxsim.Node) *agent {
@@ -215,14 +216,8 @@ func (a *agent) run(args ...string) (string, int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second) // in clean-ups, too
 	defer cancel()
 	cmd := a.host.command(ctx, agentFile(), append(args, "--home", a.home)...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		require.NoError(a.t, err)
-	}
-	return out.String(), cmd.ProcessState.ExitCode()
+	r := processtest.Run(a.t, cmd)
+	return r.Stdout + r.Stderr, r.Code
 }
 
 // register redeems a token.
@@ -230,7 +225,8 @@ func (a *agent) register(token setup, more ...string) (string, int) {
 	a.t.Helper()
 	return a.run(append([]string{
 		"register", "--url", a.s.url, "--registration-token", token.Token, "--ca-sha256", token.CASHA256,
-		"--emqx-dashboard-url", "http://" + emqxAddress, "--emqx-dashboard-username", "admin", "--emqx-dashboard-password", "public",
+		"--emqx-dashboard-url", "http://" +
+			emqxAddress, "--emqx-dashboard-username", "admin", "--emqx-dashboard-password", "public",
 	}, more...)...)
 }
 
@@ -249,14 +245,14 @@ func (a *agent) start() {
 // kill ends it without a goodbye.
 func (a *agent) kill() {
 	if a.process != nil {
-		a.process.signal(syscall.SIGKILL)
+		a.process.Kill()
 		a.process = nil
 	}
 }
 
 // stop lets it say goodbye.
 func (a *agent) stop() {
-	a.process.signal(syscall.SIGTERM)
+	a.process.End(syscall.SIGTERM)
 	a.process = nil
 }
 
@@ -313,7 +309,7 @@ func (a *agent) told() (s struct {
 	return s
 }
 
-// id is the agent's, by its own word; pid is its process, 0 = it does not run.
+// id is the agent's, by its own word; pid is its process, 0 means it does not run.
 func (a *agent) id() string { a.t.Helper(); return a.told().Server.Agent }
 func (a *agent) pid() int   { a.t.Helper(); return a.told().PID }
 

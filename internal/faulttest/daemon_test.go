@@ -68,7 +68,8 @@ func adoptOnBothCarriers(t *testing.T, port int) *adopted {
 	c := adopt(t, s, 2, 1)
 	second := newAgent(t, s, c.sim.Node(nodeName(1)))
 	second.mustRegister(c.token())
-	require.NoError(t, os.WriteFile(filepath.Join(second.home, "etc", "agent.yaml"), []byte("openecp: {tunnel: websocket}\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(second.home, "etc", "agent.yaml"),
+		[]byte("openecp: {tunnel: websocket}\n"), 0o600))
 	second.start()
 	c.connected(second, 10*time.Second)
 	c.agents = append(c.agents, second)
@@ -86,7 +87,7 @@ func (c *adopted) in(t *testing.T) *adopted {
 // garbage: thousands of connections that say nothing or rubbish keep no agent out,
 // and cost nothing when they are gone.
 func garbage(t *testing.T, c *adopted) {
-	before := footprintOf(t, c.s.process.cmd.Process.Pid)
+	before := footprintOf(t, c.s.process.PID())
 	address := strings.TrimPrefix(c.s.url, "https://")
 	var all []net.Conn
 	t.Cleanup(func() {
@@ -113,16 +114,16 @@ func garbage(t *testing.T, c *adopted) {
 		_ = conn.Close()
 	}
 	within(t, 20*time.Second, func() (bool, string) {
-		after := footprintOf(t, c.s.process.cmd.Process.Pid)
+		after := footprintOf(t, c.s.process.PID())
 		return after.sockets <= before.sockets+2, fmt.Sprintf("%+v, then %+v", before, after)
 	})
-	t.Logf("the daemon: %+v before, %+v after", before, footprintOf(t, c.s.process.cmd.Process.Pid))
+	t.Logf("the daemon: %+v before, %+v after", before, footprintOf(t, c.s.process.PID()))
 }
 
 // restarted: agents come back by themselves, and what is shown does not change.
 func restarted(how syscall.Signal) func(*testing.T, *adopted) {
 	return func(t *testing.T, c *adopted) {
-		c.s.process.signal(how)
+		c.s.process.End(how)
 		c.s.begin(t)
 		c.broken()
 		for _, a := range c.agents {
@@ -138,7 +139,7 @@ func restarted(how syscall.Signal) func(*testing.T, *adopted) {
 func certificateRenewed(t *testing.T, c *adopted) {
 	before := c.agentViews()
 	require.NoError(t, os.Remove(filepath.Join(c.s.dir, "tls", "server.pem")))
-	require.NoError(t, c.s.process.cmd.Process.Signal(syscall.SIGHUP))
+	c.s.process.Signal(t, syscall.SIGHUP)
 	within(t, 5*time.Second, func() (bool, string) {
 		_, err := os.Stat(filepath.Join(c.s.dir, "tls", "server.pem"))
 		return err == nil, "there is no new certificate"
@@ -173,10 +174,11 @@ func authorityAnnounced(t *testing.T, c *adopted) {
 		within(t, 10*time.Second, func() (bool, string) {
 			kept, err := os.ReadFile(filepath.Join(a.home, "data", "identity.json"))
 			require.NoError(t, err)
-			return strings.Contains(string(kept), inIdentity(t, fresh)), "an agent that is connected does not know of the new authority"
+			return strings.Contains(string(kept),
+				inIdentity(t, fresh)), "an agent that is connected does not know of the new authority"
 		})
 	}
-	c.s.process.signal(syscall.SIGTERM)
+	c.s.process.End(syscall.SIGTERM)
 	moveAuthority(t, c.s, next)
 	c.s.begin(t)
 	c.broken()
@@ -191,7 +193,7 @@ func authorityAnnounced(t *testing.T, c *adopted) {
 // the new authority.
 func authorityUnannounced(t *testing.T, c *adopted) {
 	a := c.agents[0]
-	c.s.process.signal(syscall.SIGTERM)
+	c.s.process.End(syscall.SIGTERM)
 	moveAuthority(t, c.s, newAuthority(t, c.s.bundle))
 	c.s.begin(t)
 	c.broken()

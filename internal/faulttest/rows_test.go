@@ -18,7 +18,8 @@ import (
 
 // What is meant for what several rows wait for.
 const (
-	twoReports = 16 * time.Second // it reports every 10 s, and what is wrong once more at once: it is believed when it was seen twice
+	// it reports every 10 s, and what is wrong once more at once: it is believed when it was seen twice
+	twoReports = 16 * time.Second
 	oneReport  = 12 * time.Second // one good report ends it
 	atOnce     = 4 * time.Second
 	grace      = 8 * time.Second  // 5 s, in which an agent may come back
@@ -79,7 +80,8 @@ func wrongPassword(t *testing.T, s *server) {
 	require.Contains(t, saw.message, "emqxee-agent register --emqx-dashboard-username")
 	c.agents[0].says(atOnce, "give the agent credentials that EMQX takes", "emqxee-agent register")
 	c.broken() // the command that it tells of, with the right password
-	out, code := c.agents[0].run("register", "--emqx-dashboard-username", "admin", "--emqx-dashboard-password", "another one")
+	out, code := c.agents[0].run("register", "--emqx-dashboard-username", "admin", "--emqx-dashboard-password",
+		"another one")
 	require.Zero(t, code, out)
 	c.until(ecp.Running, ecp.ReasonAsExpected, 5*time.Second)
 }
@@ -229,7 +231,8 @@ func badTokens(t *testing.T, s *server) {
 		token setup
 		words string
 	}{
-		{"revoked", revoked, "revoked"}, {"of a cluster that is gone", foreign, "not known"}, {"unknown", unknown, "not known"},
+		{"revoked", revoked, "revoked"}, {"of a cluster that is gone", foreign, "not known"}, {"unknown", unknown,
+			"not known"},
 	} {
 		out, code := c.agents[0].register(try.token)
 		require.Equal(t, 1, code, "%s: %s", try.what, out)
@@ -287,7 +290,8 @@ func foreignBroker(t *testing.T, s *server) {
 	saw := c.until(ecp.Abnormal, ecp.ReasonClusterMismatch, atOnce)
 	require.Contains(t, saw.message, "emqx@10.9.9.9")
 	require.Contains(t, saw.message, nodeName(0))
-	foreign.says(atOnce, "the server refuses it", "belongs to another cluster", "Register this agent with the cluster that it belongs to")
+	foreign.says(atOnce, "the server refuses it", "belongs to another cluster",
+		"Register this agent with the cluster that it belongs to")
 	c.broken() // what a person does
 	call[struct{}](t, s, http.MethodDelete, c.path("/agents/"+foreign.id()), nil)
 	c.until(ecp.Running, ecp.ReasonAsExpected, atOnce)
@@ -399,6 +403,7 @@ func diskFull(t *testing.T, s *server) {
 	c.stays(11 * time.Second)
 	require.NoError(t, os.Remove(fill))
 	a.says(atOnce, "runs, and is connected")
-	require.Eventually(t, func() bool { return !strings.Contains(a.status(), "no space left") }, 25*time.Second, 500*time.Millisecond,
+	require.Eventually(t, func() bool { return !strings.Contains(a.status(), "no space left") }, 25*time.Second,
+		500*time.Millisecond,
 		"what is kept for a server that is away is written again with the next look")
 }

@@ -16,13 +16,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // adminToken is the token of the API.
@@ -37,33 +37,16 @@ contexts: [{name: a, context: {cluster: a, user: a}}]
 current-context: a
 `
 
-// process is a program that runs.
-type process struct {
-	cmd *exec.Cmd
-	out *os.File
-	end chan struct{} // closed when it has ended
-}
-
-// launch starts a program, which writes into a file.
-func launch(t *testing.T, cmd *exec.Cmd, log string) *process {
+// launch starts a program that appends what it prints to a file.
+func launch(t *testing.T, cmd *exec.Cmd, log string) *processtest.Process {
 	t.Helper()
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(t, err)
-	p := &process{cmd: cmd, out: out, end: make(chan struct{})}
+	defer out.Close() // the process has its own
 	cmd.Stdout, cmd.Stderr = out, out
-	require.NoError(t, cmd.Start())
-	go func() {
-		defer close(p.end)
-		_ = cmd.Wait() // how it ended is in ProcessState
-	}()
+	p, err := processtest.Begin(cmd)
+	require.NoError(t, err)
 	return p
-}
-
-// signal sends a signal and waits for the end that it brings.
-func (p *process) signal(s syscall.Signal) {
-	_ = p.cmd.Process.Signal(s) // it may have ended
-	<-p.end
-	_ = p.out.Close()
 }
 
 // server is a daemon with an authority of its own.
@@ -72,8 +55,8 @@ type server struct {
 	url     string
 	dir     string
 	args    []string
-	bundle  string // file with the authorities that agents are told of; "" = none
-	process *process
+	bundle  string // file with the authorities that agents are told of; empty means none
+	process *processtest.Process
 
 	mu   sync.Mutex
 	http *http.Client       // guarded by mu: it trusts the authority that is there now
@@ -104,10 +87,12 @@ func startServer(t *testing.T, port int, args ...string) *server {
 // prepareServer makes one that does not run yet.
 func prepareServer(t *testing.T, port int, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, url: fmt.Sprintf("https://%s:%d", serverAddress, port), dir: t.TempDir(), seen: map[ecp.ID][]sight{}, news: make(chan struct{})}
+	s := &server{t: t, url: fmt.Sprintf("https://%s:%d", serverAddress, port), dir: t.TempDir(),
+		seen: map[ecp.ID][]sight{}, news: make(chan struct{})}
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "kubeconfig"), []byte(nowhere), 0o600))
 	s.args = append([]string{
-		"serve", "--kubeconfig", filepath.Join(s.dir, "kubeconfig"), "--kubernetes-reach", "port-forward", "--data-dir", s.dir,
+		"serve", "--kubeconfig", filepath.Join(s.dir,
+			"kubeconfig"), "--kubernetes-reach", "port-forward", "--data-dir", s.dir,
 		"--listen", fmt.Sprintf("%s:%d", serverAddress, port), "--tls-auto", "--cluster-agent", s.url,
 	}, args...)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -117,7 +102,7 @@ func prepareServer(t *testing.T, port int, args ...string) *server {
 		cancel()
 		watching.Wait()
 		if s.process != nil {
-			s.process.signal(syscall.SIGKILL)
+			s.process.Kill()
 		}
 		if s.http != nil {
 			s.http.CloseIdleConnections()
@@ -159,7 +144,8 @@ func (s *server) trust() error {
 	if s.http != nil {
 		s.http.CloseIdleConnections()
 	}
-	s.http = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
+	s.http = &http.Client{Timeout: 10 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
 	return nil
 }
 
@@ -172,7 +158,8 @@ func (s *server) try(method, path string, body any) ([]byte, error) {
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(context.Background(), method, s.url+path, bytes.NewReader(content)) // the client has a time-out
+	// the client has a time-out
+	req, err := http.NewRequestWithContext(context.Background(), method, s.url+path, bytes.NewReader(content))
 	if err != nil {
 		return nil, err
 	}
@@ -271,17 +258,7 @@ func (s *server) shown(id ecp.ID) ([]sight, <-chan struct{}) {
 // that took.
 func within(t *testing.T, meant time.Duration, is func() (bool, string)) time.Duration {
 	t.Helper()
-	bound := max(patience, 2*meant)
-	began, tick := time.Now(), time.NewTicker(50*time.Millisecond)
-	defer tick.Stop()
-	for {
-		ok, seen := is()
-		if ok {
-			return time.Since(began)
-		}
-		if time.Since(began) > bound {
-			require.FailNow(t, fmt.Sprintf("not within %v", bound), seen)
-		}
-		<-tick.C
-	}
+	began := time.Now()
+	processtest.Eventually(t, max(patience, 2*meant), is)
+	return time.Since(began)
 }

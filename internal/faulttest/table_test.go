@@ -27,7 +27,8 @@ func noted(t *testing.T, s sight, took, meant time.Duration) {
 	if s.reason != "AsExpected" {
 		reason = "/" + string(s.reason)
 	}
-	observed.lines = append(observed.lines, fmt.Sprintf("%-52s %s%s after %.1f s (%v are meant for it)", strings.TrimPrefix(t.Name(), "TestFaults/"), s.state, reason, took.Seconds(), meant))
+	observed.lines = append(observed.lines, fmt.Sprintf("%-52s %s%s after %.1f s (%v are meant for it)",
+		strings.TrimPrefix(t.Name(), "TestFaults/"), s.state, reason, took.Seconds(), meant))
 }
 
 // footprint is what a process holds, but for its database.
@@ -78,7 +79,7 @@ func TestFaults(t *testing.T) {
 	}
 	t.Parallel()
 	s := startServer(t, 18443)
-	before := footprintOf(t, s.process.cmd.Process.Pid)
+	before := footprintOf(t, s.process.PID())
 	together(t, rows, s)
 	observed.mu.Lock()
 	t.Logf("seen:\n%s", strings.Join(observed.lines, "\n"))
@@ -106,8 +107,9 @@ func noneLeft(t *testing.T, s *server, before footprint) {
 	t.Helper()
 	var after footprint
 	within(t, 20*time.Second, func() (bool, string) {
-		after = footprintOf(t, s.process.cmd.Process.Pid)
-		return after.sockets <= before.sockets+1 && after.files <= before.files+2, fmt.Sprintf("before %+v, after %+v", before, after)
+		after = footprintOf(t, s.process.PID())
+		return after.sockets <= before.sockets+1 && after.files <= before.files+2, fmt.Sprintf("before %+v, after %+v",
+			before, after)
 	})
 	t.Logf("the daemon: %+v before, %+v after", before, after)
 	require.Less(t, after.rssKiB, before.rssKiB+64<<10, "KiB")

@@ -2,6 +2,7 @@ package faulttest
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -9,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // worldEnv names the variable with the folder of the built programs; where it is
@@ -57,7 +59,8 @@ func enterWorld() error {
 	if os.Geteuid() != 0 {
 		flags = append(flags, "-Ur")
 	}
-	if out, err := exec.Command("unshare", append(flags[1:], "ip", "link", "add", "br0", "type", "bridge")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare", append(flags[1:], "ip", "link", "add", "br0", "type",
+		"bridge")...).CombinedOutput(); err != nil {
 		return fmt.Errorf("no namespaces of our own: %w %s", err, out)
 	}
 	dir, err := buildPrograms()
@@ -80,13 +83,10 @@ func buildPrograms() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, args := range [][]string{{"go", "build", "-trimpath", "-o", dir + "/ecpd", "./cmd/ecpd"}, {"tools/agents.sh", dir + "/agents", runtime.GOARCH}} {
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir = "../.."
-		if out, err := cmd.CombinedOutput(); err != nil {
-			_ = os.RemoveAll(dir)
-			return "", fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
-		}
+	if err := errors.Join(processtest.BuildProgram(dir, "./cmd/ecpd"),
+		processtest.BuildAgents(dir+"/agents", runtime.GOARCH)); err != nil {
+		_ = os.RemoveAll(dir)
+		return "", err
 	}
 	return dir, nil
 }
@@ -128,7 +128,8 @@ type host struct {
 func newHost(t *testing.T) *host {
 	t.Helper()
 	n := hosts.Add(1)
-	h := &host{t: t, name: fmt.Sprintf("host-%d", n), plug: fmt.Sprintf("plug%d", n), addr: fmt.Sprintf("10.77.1.%d", n), dir: t.TempDir()}
+	h := &host{t: t, name: fmt.Sprintf("host-%d", n), plug: fmt.Sprintf("plug%d", n), addr: fmt.Sprintf("10.77.1.%d", n),
+		dir: t.TempDir()}
 	h.sh(`ip netns add ` + h.name + `
 ip link add ` + h.plug + ` type veth peer name eth0 netns ` + h.name + `
 ip link set ` + h.plug + ` master br0 up
@@ -152,12 +153,14 @@ func (h *host) mend() { h.t.Helper(); h.sh("ip link set " + h.plug + " master br
 // middlebox does that has forgotten it; new connections get through.
 func (h *host) forget(port int) {
 	h.t.Helper()
-	h.sh(fmt.Sprintf("ip -n %[1]s rule add pref 10 ipproto tcp sport %[2]d blackhole; ip -n %[1]s rule add pref 11 iif eth0 ipproto tcp dport %[2]d blackhole", h.name, port))
+	h.sh(fmt.Sprintf("ip -n %[1]s rule add pref 10 ipproto tcp sport %[2]d blackhole; ip -n %[1]s rule add pref 11 iif "+
+		"eth0 ipproto tcp dport %[2]d blackhole", h.name, port))
 }
 
 // command is a program that runs on the host.
 func (h *host) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	enter := []string{"--net=/run/netns/" + h.name, "unshare", "--uts", "sh", "-c", `echo "$0" >/proc/sys/kernel/hostname; exec "$@"`, h.name, program}
+	enter := []string{"--net=/run/netns/" + h.name, "unshare", "--uts", "sh", "-c",
+		`echo "$0" >/proc/sys/kernel/hostname; exec "$@"`, h.name, program}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
 	cmd.Dir, cmd.Env = h.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir}
 	cmd.WaitDelay = 5 * time.Second

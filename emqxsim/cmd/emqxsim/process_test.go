@@ -1,60 +1,31 @@
 package main_test
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // These tests run the built program as its users do: as a process, over HTTP,
 // with signals.
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if binary.dir != "" {
-			_ = os.RemoveAll(binary.dir)
-		}
-		os.Exit(code)
-	}))
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(processtest.Exit)) }
 
-// binary is the program under test, built once.
-var binary struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func built(t *testing.T) string {
+// command prepares a call of the program.
+func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	binary.once.Do(func() {
-		if binary.dir, binary.err = os.MkdirTemp("", "emqxsim-test-"); binary.err != nil {
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // no test's own: all share it
-		defer cancel()
-		out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary.dir, ".").CombinedOutput()
-		if err != nil {
-			binary.err = errors.New(string(out))
-		}
-	})
-	require.NoError(t, binary.err)
-	return filepath.Join(binary.dir, "emqxsim")
+	return exec.Command(processtest.Program(t, "./emqxsim/cmd/emqxsim"), args...)
 }
 
 // listener is one line of what the program prints.
@@ -62,49 +33,28 @@ type listener struct{ node, what, url, user, password string }
 
 // running is a started program with the lines it printed.
 type running struct {
-	cmd       *exec.Cmd
-	stderr    *strings.Builder
+	*processtest.Process
 	listeners []listener
 }
 
 // start runs the program and reads as many lines.
 func start(t *testing.T, lines int, args ...string) *running {
 	t.Helper()
-	r := &running{cmd: exec.Command(built(t), args...), stderr: &strings.Builder{}}
-	r.cmd.Stderr = r.stderr
-	stdout, err := r.cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, r.cmd.Start())
-	t.Cleanup(func() {
-		_ = r.cmd.Process.Kill() // it may have ended before
-		_ = r.cmd.Wait()
-	})
-	for in := bufio.NewScanner(stdout); len(r.listeners) < lines; {
-		require.True(t, in.Scan(), "it printed %d lines, wanted %d; stderr: %s", len(r.listeners), lines, r.stderr)
-		f := strings.Fields(in.Text())
-		require.Len(t, f, 4, in.Text())
+	r := &running{Process: processtest.Start(t, command(t, args...))}
+	for _, line := range r.Lines(t, lines) {
+		f := strings.Fields(line)
+		require.Len(t, f, 4, line)
 		user, password, _ := strings.Cut(f[3], ":")
 		r.listeners = append(r.listeners, listener{f[0], f[1], f[2], user, password})
 	}
 	return r
 }
 
-// stop sends a signal and gives the exit code.
-func (r *running) stop(t *testing.T, s os.Signal) int {
+// stop sends a signal and returns the exit code.
+func (r *running) stop(t *testing.T, s syscall.Signal) int {
 	t.Helper()
-	require.NoError(t, r.cmd.Process.Signal(s))
-	done := make(chan struct{})
-	timer := time.AfterFunc(10*time.Second, func() {
-		t.Errorf("it has not ended 10 s after %v", s)
-		_ = r.cmd.Process.Kill()
-	})
-	go func() {
-		defer close(done)
-		_ = r.cmd.Wait()
-	}()
-	<-done
-	timer.Stop()
-	return r.cmd.ProcessState.ExitCode()
+	r.Signal(t, s)
+	return r.Wait(t, 10*time.Second)
 }
 
 // get asks a listener with its credentials.
@@ -147,8 +97,8 @@ func TestClusterOfEMQX5(t *testing.T) {
 	}
 	_, body = r.listeners[0].get(t, "/api/v5/license")
 	require.Contains(t, body, `"max_connections":1000`)
-	require.Zero(t, r.stop(t, syscall.SIGTERM), r.stderr)
-	require.Empty(t, r.stderr.String())
+	require.Zero(t, r.stop(t, syscall.SIGTERM), r.Stderr)
+	require.Empty(t, r.Stderr.String())
 }
 
 func TestClusterOfEMQX4(t *testing.T) {
@@ -162,7 +112,7 @@ func TestClusterOfEMQX4(t *testing.T) {
 	status, body := r.listeners[1].get(t, "/")
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, "./static/app.js")
-	require.Zero(t, r.stop(t, os.Interrupt), r.stderr)
+	require.Zero(t, r.stop(t, syscall.SIGINT), r.Stderr)
 }
 
 // TestOpenSource: that edition lacks the license.
@@ -193,12 +143,10 @@ func TestPortsInTurn(t *testing.T) {
 	r := start(t, 1, "--listen", address)
 	require.Equal(t, "http://"+address, r.listeners[0].url)
 
-	out, err := exec.CommandContext(t.Context(), built(t), "--listen", address).CombinedOutput()
-	var exit *exec.ExitError
-	require.ErrorAs(t, err, &exit)
-	require.Equal(t, 1, exit.ExitCode())
-	require.Contains(t, string(out), "emqxsim: open "+address)
-	require.Equal(t, 1, strings.Count(string(out), "\n"), "one line: %s", out)
+	second := processtest.Run(t, command(t, "--listen", address))
+	require.Equal(t, 1, second.Code)
+	require.Contains(t, second.Stderr, "emqxsim: open "+address)
+	require.Equal(t, 1, strings.Count(second.Stdout+second.Stderr, "\n"), "one line: %s", second)
 }
 
 func TestWrongCalls(t *testing.T) {
@@ -220,23 +168,21 @@ func TestWrongCalls(t *testing.T) {
 		{"more", `it takes no arguments, and was given "more"`},
 	} {
 		t.Run(c.args, func(t *testing.T) {
-			out, err := exec.CommandContext(t.Context(), built(t), strings.Fields(c.args)...).CombinedOutput()
-			var exit *exec.ExitError
-			require.ErrorAs(t, err, &exit)
-			require.Equal(t, 2, exit.ExitCode(), "%s", out)
-			require.Contains(t, string(out), c.says)
-			require.Equal(t, 1, strings.Count(string(out), "\n"), "one line: %s", out)
+			r := processtest.Run(t, command(t, strings.Fields(c.args)...))
+			require.Equal(t, 2, r.Code, "%s", r)
+			require.Contains(t, r.Stderr, c.says)
+			require.Equal(t, 1, strings.Count(r.Stdout+r.Stderr, "\n"), "one line: %s", r)
 		})
 	}
 }
 
 func TestHelp(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), built(t), "--help").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	r := processtest.Run(t, command(t, "--help"))
+	require.Zero(t, r.Code, "%s", r)
 	for _, flag := range []string{
 		"version", "edition", "nodes", "clients", "license", "boot-time", "real-pace", "latency", "node-down", "listen",
 	} {
-		require.Regexp(t, "-"+flag+`\s`, string(out))
+		require.Regexp(t, "-"+flag+`\s`, r.Stdout+r.Stderr)
 	}
 }
 
