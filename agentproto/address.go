@@ -45,14 +45,16 @@ func ParseServerURL(s string) (*url.URL, error) {
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#"):
 		return bad(likeThis, "has a query or a fragment (? or #)")
 	case !slices.Contains(serverPaths, strings.TrimRight(u.EscapedPath(), "/")):
-		return bad(likeThis+"; an ending /api is accepted too", "has the path %s, where no server answers agents", showURL(u.EscapedPath()))
+		return bad(likeThis+"; an ending /api is accepted too", "has the path %s, where no server answers agents",
+			showURL(u.EscapedPath()))
 	}
 	host, err := cleanHost(u)
 	if err != nil {
 		return bad(likeThis, "%v", err)
 	}
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
-		return bad("Use https://"+host+"; http:// is accepted for a server on this host only", "would send the registration token over the network in the clear")
+		return bad("Use https://"+host+"; http:// is accepted for a server on this host only",
+			"would send the registration token over the network in the clear")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: host}, nil
 }

@@ -77,7 +77,8 @@ func TestParseServerURL(t *testing.T) {
 }
 
 func FuzzParseServerURL(f *testing.F) {
-	for _, s := range []string{"https://ecp.example.com/api", "http://[::1]:80", "https://u:p@h", "https://h:1/?q#f", "https://[fe80::1%25eth0]"} {
+	for _, s := range []string{"https://ecp.example.com/api", "http://[::1]:80", "https://u:p@h", "https://h:1/?q#f",
+		"https://[fe80::1%25eth0]"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -92,7 +93,8 @@ func FuzzParseServerURL(f *testing.F) {
 		if err != nil || again.String() != u.String() {
 			t.Fatalf("%q became %q, which becomes %v (%v)", s, u, again, err)
 		}
-		if *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || u.Hostname() == "" || u.Scheme != "https" && !isLoopback(u.Hostname()) {
+		if *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || u.Hostname() == "" || u.Scheme != "https" &&
+			!isLoopback(u.Hostname()) {
 			t.Fatalf("%q became %#v", s, u)
 		}
 	})

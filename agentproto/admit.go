@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// attempt is a handshake whose agent's key has been asked for. An agent that
-// is removed in the meantime must not slip in with the key that was read
-// before: Disconnect leaves its refusal here.
+// attempt is a handshake whose agent's key has been looked up. If the agent is removed
+// after that, it must not be admitted with the old key: Disconnect sets the refusal.
 type attempt struct {
 	agent   string
 	refusal *Refusal // guarded by Server.mu
@@ -46,8 +45,8 @@ func (s *Server) forget(at *attempt) {
 	s.attempts[at.agent] = left
 }
 
-// serve brings a carrier from its first byte to a session, and returns that; nil
-// if there is none. It then owns the carrier in any case.
+// serve makes the handshake on a carrier, which it owns, and returns the session. It
+// returns nil if the agent is not admitted.
 func (s *Server) serve(ctx context.Context, c *carrierConn, remote string) *session {
 	done, ok := s.begin()
 	if !ok {
@@ -57,7 +56,8 @@ func (s *Server) serve(ctx context.Context, c *carrierConn, remote string) *sess
 	defer done()
 	leave, ok := s.gate.enter(remote, c.abort)
 	if !ok {
-		s.turnAway(ctx, c, &Refusal{Code: RefusedBusy, Message: "the server has too many connections that wait for their proof", RetryAfter: 5 * time.Second})
+		s.turnAway(ctx, c, &Refusal{Code: RefusedBusy,
+			Message: "the server has too many connections that wait for their proof", RetryAfter: 5 * time.Second})
 		return nil
 	}
 	defer leave()
@@ -80,7 +80,7 @@ var (
 	errOnlyChecked   = errors.New("the agent only asked whether its proof is accepted")
 )
 
-// logRefused is quiet about what anybody on the network can cause.
+// logRefused logs failures that any host on the network can cause at the debug level only.
 func (s *Server) logRefused(remote string, kind Carrier, err error) {
 	if r, ok := errors.AsType[*Refusal](err); ok && r.Code != RefusedBusy {
 		s.cfg.Logger.Info("agent refused", "remote", remote, "carrier", kind, "code", r.Code, "reason", err)
@@ -89,7 +89,7 @@ func (s *Server) logRefused(remote string, kind Carrier, err error) {
 	s.cfg.Logger.Debug("handshake ended", "remote", remote, "carrier", kind, "error", err)
 }
 
-// turnAway refuses a connection before it was asked for anything.
+// turnAway refuses a connection without asking for a proof.
 func (s *Server) turnAway(ctx context.Context, c *carrierConn, r *Refusal) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -99,7 +99,7 @@ func (s *Server) turnAway(ctx context.Context, c *carrierConn, r *Refusal) {
 	_ = c.Close()
 }
 
-// handshake admits an agent that proves itself. proved is called when it has.
+// handshake admits an agent. It calls proved as soon as the agent's proof is accepted.
 func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, proved func()) (*session, error) {
 	at := &attempt{}
 	defer s.forget(at)
@@ -109,14 +109,14 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 	if err != nil {
 		return nil, err
 	}
-	if wait := s.often.take(h.Connection.Agent, remote); wait > 0 {
+	if wait := s.often.take(connectKey{h.Connection.Agent, networkOf(remote)}); wait > 0 {
 		r := &Refusal{Code: RefusedBusy, Message: "this agent connects too often", RetryAfter: max(wait, time.Second)}
 		return nil, errors.Join(r, h.refuse(ctx, r))
 	}
 	if h.Check {
 		return nil, errors.Join(errOnlyChecked, h.accept(ctx, s.cfg.Timings.Heartbeat, nil))
 	}
-	proved() // it gives way to nobody any more
+	proved() // from now on it is not closed for newer connections
 	release, err := s.claim(ctx, h.Connection.Agent)
 	if r, no := errors.AsType[*Refusal](err); no {
 		return nil, errors.Join(r, h.refuse(ctx, r))
@@ -178,7 +178,8 @@ func (s *Server) claim(ctx context.Context, agent string) (release func(), err e
 		many := first.waiting > maxClaims
 		s.mu.Unlock()
 		if many {
-			return nil, &Refusal{Code: RefusedBusy, Message: "too many connections of this agent wait to be admitted at once", RetryAfter: 5 * time.Second}
+			return nil, &Refusal{Code: RefusedBusy, Message: "too many connections of this agent wait to be admitted at once",
+				RetryAfter: 5 * time.Second}
 		}
 		select {
 		case <-first.settled:
@@ -188,8 +189,8 @@ func (s *Server) claim(ctx context.Context, agent string) (release func(), err e
 	}
 }
 
-// objection returns why a proved agent cannot be served; nil means that it can,
-// and that no other connection of it is left.
+// objection returns the refusal for a proved agent that cannot be served. If it returns
+// nil, the agent has no other connection any more.
 func (s *Server) objection(ctx context.Context, fresh Connection) *Refusal {
 	s.mu.Lock()
 	old, count := s.sessions[fresh.Agent], len(s.sessions)
@@ -219,8 +220,8 @@ func (s *Server) objection(ctx context.Context, fresh Connection) *Refusal {
 	return nil
 }
 
-// announce puts a session into service, unless the server was told otherwise
-// while the handshake went on.
+// announce lets a session serve, unless the agent was disconnected or the server stopped
+// during the handshake.
 func (s *Server) announce(ctx context.Context, sess *session, at *attempt) {
 	defer close(sess.admitted)
 	s.mu.Lock()
@@ -238,7 +239,8 @@ func (s *Server) announce(ctx context.Context, sess *session, at *attempt) {
 		return
 	}
 	sess.announced = true
-	s.cfg.Logger.Info("agent connected", "agent", sess.info.Agent, "remote", sess.info.Remote, "carrier", sess.info.Carrier,
+	s.cfg.Logger.Info("agent connected", "agent", sess.info.Agent, "remote", sess.info.Remote, "carrier",
+		sess.info.Carrier,
 		"instance", sess.info.Instance, "version", sess.info.Hello.Version)
 	s.cfg.Observer.Connected(sess.info)
 }

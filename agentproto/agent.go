@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Agent is the side that dials. Run does everything; an Agent runs once.
+// Agent is the side that dials. Run connects and serves; call it once.
 type Agent struct {
 	cfg    AgentConfig
 	pauses *pauses
-	work   sync.WaitGroup // handlers and connections
-	logs   chan struct{}  // a place for each log that is sent
+	work   sync.WaitGroup // everything that Run waits for
+	logs   chan struct{}  // one place for each log that is being sent
 
 	// Only Run's own goroutine uses these.
 	identity Identity
@@ -22,24 +22,25 @@ type Agent struct {
 	status   AgentStatus
 }
 
-// Format prints the agent without its key, whatever the verb.
+// Format prints the agent without its key, for every verb.
 func (a *Agent) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "agent %s of %s", a.cfg.Identity.Agent, a.cfg.Identity.Server)
 }
 
-// NewAgent returns an agent that has not dialled yet.
+// NewAgent returns an agent that does not dial before Run.
 func NewAgent(cfg AgentConfig) (*Agent, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{cfg: cfg, pauses: newPauses(cfg.Timings), identity: cfg.Identity, logs: make(chan struct{}, maxLogReaders)}, nil
+	return &Agent{cfg: cfg, pauses: newPauses(cfg.Timings), identity: cfg.Identity,
+		logs: make(chan struct{}, maxLogReaders)}, nil
 }
 
-// Run keeps the agent connected until ctx ends, and then says goodbye and
-// returns nil. It returns a [*Refusal] when the server has refused the agent for
-// good: it has to be registered again. Everything that it started has ended
-// when it returns, so a handler that ignores its request's context holds it up.
+// Run keeps the agent connected until ctx ends. It then tells the server that the
+// agent stops, and returns nil. It returns a [*Refusal] when the server has refused the
+// agent for good: the agent has to be registered again. All goroutines of the agent have
+// ended when Run returns, so a handler that ignores its request's context delays it.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.work.Wait()
 	for ctx.Err() == nil {
@@ -62,7 +63,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// wait pauses before the next attempt.
+// wait reports the status and waits until the next attempt.
 func (a *Agent) wait(ctx context.Context, err error, r *Refusal) {
 	pause := a.pauses.next(r, a.cfg.Timings.BackoffMax)
 	st := AgentStatus{Phase: PhaseWaiting, Err: err, Refusal: r, RetryAt: a.cfg.Now().Add(pause)}
@@ -79,8 +80,8 @@ func (a *Agent) wait(ctx context.Context, err error, r *Refusal) {
 	}
 }
 
-// note tells the status. What a phase does not say stays from the last
-// connection.
+// note reports the status. Fields that the phase does not set keep the values of the
+// last connection.
 func (a *Agent) note(st AgentStatus) {
 	st.Since, st.Server = a.cfg.Now(), a.identity.Server
 	if st.Carrier == "" {
@@ -93,8 +94,8 @@ func (a *Agent) note(st AgentStatus) {
 	a.cfg.Status(st)
 }
 
-// once dials, proves and serves one connection, and returns how long it served
-// and why it ended.
+// once dials, makes the handshake and serves one connection. It returns how long it
+// served, and why the connection ended.
 func (a *Agent) once(ctx context.Context) (time.Duration, error) {
 	w, p, err := a.connect(ctx)
 	if err != nil {
@@ -108,7 +109,7 @@ func (a *Agent) once(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// connect returns a carrier whose handshake is done.
+// connect dials and makes the handshake.
 func (a *Agent) connect(ctx context.Context) (way, proven, error) {
 	w, err := a.dial(ctx)
 	if err != nil {
@@ -119,7 +120,8 @@ func (a *Agent) connect(ctx context.Context) (way, proven, error) {
 	defer cancel()
 	hello := a.cfg.Hello()
 	hello.Tunnel, hello.CarrierWhy = a.cfg.Tunnel, w.why
-	p, err := proveTo(ctx, w.conn, proveConfig{Identity: a.identity, Instance: a.cfg.Instance, Hello: hello, Now: a.cfg.Now})
+	p, err := proveTo(ctx, w.conn, proveConfig{Identity: a.identity, Instance: a.cfg.Instance, Hello: hello,
+		Now: a.cfg.Now})
 	if err != nil {
 		_ = w.conn.Close()
 		return way{}, proven{}, err
@@ -127,12 +129,13 @@ func (a *Agent) connect(ctx context.Context) (way, proven, error) {
 	return w, p, nil
 }
 
-// learn keeps what a proved server told. The error says why an announcement is not
-// followed, or not saved.
+// learn keeps what the server has announced in a handshake or later. It returns an error
+// if an announcement is not followed, or cannot be saved.
 func (a *Agent) learn(w way, p proven) error {
 	id, changed, err := a.identity.learnedFrom(w.trust, w.chain, w.conn.kind == CarrierDirect, p.Authorities, p.ServerTime)
 	if err != nil {
-		a.cfg.Logger.Warn("the server announces authorities that do not fit its own certificate; they are not followed", "error", err)
+		a.cfg.Logger.Warn("the server announces authorities that do not fit its own certificate; they are not followed",
+			"error", err)
 	}
 	a.identity = id
 	if !changed && !a.unsaved {
@@ -141,7 +144,8 @@ func (a *Agent) learn(w way, p proven) error {
 	saved := a.cfg.Save(id)
 	a.unsaved = saved != nil
 	if saved != nil {
-		a.cfg.Logger.Error("the identity cannot be saved; the agent goes on with what it knows, and tries again at its next connection", "error", saved)
+		a.cfg.Logger.Error("the identity cannot be saved; the agent goes on with what it knows, and tries again at its "+
+			"next connection", "error", saved)
 	}
 	return errors.Join(err, saved)
 }

@@ -12,65 +12,71 @@ import (
 	"time"
 )
 
-// AgentConfig is what an [Agent] is made of. Only Identity is required.
+// AgentConfig configures an [Agent]. Only Identity is required.
 type AgentConfig struct {
 	Identity Identity
 
-	// Instance names this process to the server; an empty one is drawn at random.
-	// The same instance may replace its own connection at once.
+	// Instance identifies this process to the server. If it is empty, a random one is
+	// used. A new connection of the same instance replaces the old one at once.
 	Instance string
 
-	// Hello is called for each connection; agent, instance, time and carrier are
-	// filled in. nil = nothing is told.
+	// Hello returns what the agent tells the server about itself. It is called for each
+	// connection, and may be nil. Agent, instance, time and carrier are filled in.
 	Hello func() Hello
 
-	// Tunnel is which carriers may be used; empty means [TunnelAuto].
+	// Tunnel is which carriers may be used. An empty value means [TunnelAuto].
 	Tunnel TunnelMode
 
-	// Proxy returns the HTTP proxy for the server's URL; none is a nil URL. A nil
-	// function means what HTTPS_PROXY and NO_PROXY say.
+	// Proxy returns the HTTP proxy for the URL of the server, or nil for none. If Proxy
+	// is nil, HTTPS_PROXY and NO_PROXY define the proxy.
 	Proxy func(*url.URL) (*url.URL, error)
 
-	// Now is the clock, BuildTime the program's: a certificate is judged at the
-	// latest of clock, build time and Identity.LastServerTime. nil means time.Now.
+	// Now is the clock; nil means time.Now. BuildTime is that of the program. The
+	// validity of certificates is checked at the latest of the clock, BuildTime and
+	// Identity.LastServerTime.
 	Now       func() time.Time
 	BuildTime time.Time
 
-	// API and Dashboard serve the virtual hosts of those names; nil answers 404.
-	// A panic ends only the request it happened in.
+	// API and Dashboard serve the virtual hosts [HostAPI] and [HostDashboard]. A nil
+	// handler means that requests are answered with 404. A panic ends only its request.
 	API       http.Handler
 	Dashboard http.Handler
 
-	// Reports is what the server reads; nil means that there are none.
+	// Reports holds the reports that the server reads. If it is nil, there are none.
 	Reports *ReportLog
 
-	// History is what the agent has kept of its broker; nil = nothing, and servers
-	// are answered 404.
+	// History reads the history that the agent keeps. If it is nil, requests for it are
+	// answered with 404.
 	History HistorySource
 
-	// Logs reads the broker's log files; nil answers 404.
+	// Logs reads the log files of the broker. If it is nil, requests for them are
+	// answered with 404.
 	Logs LogSource
 
-	// Save is called when the identity has changed: the server announced
-	// authorities, or told a later time. An error is logged; the agent goes on.
+	// Save stores the identity. It is called when the identity has changed: the server
+	// has announced authorities, or told a later time. If Save returns an error, it is
+	// logged, and the agent goes on. Save may be nil.
 	Save func(Identity) error
 
-	// Status is called on each change, by one goroutine at a time, from Run. It must
-	// return soon.
+	// Status is called from Run when the status changes, by one goroutine at a time. It
+	// must return soon. It may be nil.
 	Status func(AgentStatus)
 
 	Timings AgentTimings
-	Logger  *slog.Logger // nil = nothing is logged
+
+	// Logger may be nil: then nothing is logged.
+	Logger *slog.Logger
 }
 
-// AgentTimings are the times of an [Agent]. A zero field means its default.
+// AgentTimings are the times of an [Agent]. A zero field means the default, which stands
+// beside it.
 type AgentTimings struct {
-	Dial       time.Duration // 15 s for a connection with its TLS, and a proxy's CONNECT
+	Dial       time.Duration // 15 s for a connection with TLS and, through a proxy, CONNECT
 	Handshake  time.Duration // 15 s for the carrier and the proof
-	Heartbeat  time.Duration // what the server asked for, else 10 s
-	Silence    time.Duration // three heartbeats
+	Heartbeat  time.Duration // the interval that the server asks for; 10 s if it asks for none
+	Silence    time.Duration // three times the heartbeat
 	BackoffMin time.Duration // 1 s: the shortest pause before the next attempt
-	BackoffMax time.Duration // 30 s: the longest one that the agent chooses itself
+	BackoffMax time.Duration // 30 s: the longest pause, unless the server asks for a longer one
 	Drain      time.Duration // 2 s for requests under way when the agent stops
 }
 
@@ -87,7 +93,7 @@ func (t AgentTimings) withDefaults() AgentTimings {
 	return t
 }
 
-// heartbeat returns how a connection is watched, given what the server asked for.
+// heartbeat returns the times for a connection on which the server asks for a heartbeat.
 func (t AgentTimings) heartbeat(asked time.Duration) (heartbeat, silence time.Duration) {
 	heartbeat, silence = t.Heartbeat, t.Silence
 	if heartbeat <= 0 {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"strconv"
 )
 
 // control returns the handler of the control host.
@@ -22,7 +21,7 @@ func (s *served) control() http.Handler {
 	return mux
 }
 
-// takeGoodbye keeps why the server is about to close the connection.
+// takeGoodbye keeps the reason for which the server is about to close the connection.
 func (s *served) takeGoodbye(w http.ResponseWriter, r *http.Request) {
 	refusal, err := decodeRefusal(r.Body)
 	if err != nil {
@@ -35,7 +34,7 @@ func (s *served) takeGoodbye(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// decodeRefusal reads a refusal that is made fit to be shown.
+// decodeRefusal reads a refusal and makes it printable.
 func decodeRefusal(in io.Reader) (*Refusal, error) {
 	raw, err := io.ReadAll(io.LimitReader(in, maxControlBytes))
 	if err != nil {
@@ -48,13 +47,13 @@ func decodeRefusal(in io.Reader) (*Refusal, error) {
 	return r.cleaned(), nil
 }
 
-// sendReports writes the reports after the position that was asked for; live
-// ones follow until the stream or the agent ends. How fast the server reads is
-// how fast they are sent: what it has not taken stays in the log.
+// sendReports writes the reports after a position. If live is true, new reports follow until
+// the stream or the agent ends. Reports are sent as fast as the server reads; others stay in
+// the log.
 func (s *served) sendReports(w http.ResponseWriter, r *http.Request, live bool) {
-	after, err := parsePosition(r)
-	if err != nil {
-		http.Error(w, "epoch and seq have to be numbers", http.StatusBadRequest)
+	var after Position
+	if err := after.parameters().parse(r.URL.Query()); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
@@ -63,7 +62,7 @@ func (s *served) sendReports(w http.ResponseWriter, r *http.Request, live bool) 
 	for {
 		reports, changed := s.agent.cfg.Reports.since(after)
 		for _, report := range reports {
-			if lines.Encode(report) != nil { //nolint:errchkjson // what fails is the connection
+			if lines.Encode(report) != nil { //nolint:errchkjson // only the connection can fail
 				return
 			}
 			after = report.Position()
@@ -79,16 +78,4 @@ func (s *served) sendReports(w http.ResponseWriter, r *http.Request, live bool) 
 			return
 		}
 	}
-}
-
-func parsePosition(r *http.Request) (p Position, err error) {
-	q := r.URL.Query()
-	for name, field := range map[string]*uint64{"epoch": &p.Epoch, "seq": &p.Seq} {
-		if text := q.Get(name); text != "" {
-			if *field, err = strconv.ParseUint(text, 10, 64); err != nil {
-				return Position{}, err
-			}
-		}
-	}
-	return p, nil
 }

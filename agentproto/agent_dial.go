@@ -14,24 +14,23 @@ import (
 	"github.com/coder/websocket"
 )
 
-// way is a carrier that leads to the server.
+// way is a carrier to the server.
 type way struct {
 	conn  *carrierConn
-	why   string // it is this carrier
+	why   string // why it is this carrier
 	tls   *TLSStatus
 	trust trust
-	chain []*x509.Certificate // as it was verified; none with plain HTTP
+	chain []*x509.Certificate // as it was verified; empty for plain HTTP
 }
 
-// offers are the protocols that TLS is asked for in each mode. http/1.1 is what
-// the WebSocket begins with.
+// offers are the protocols that the agent offers in TLS. The WebSocket begins with http/1.1.
 var offers = map[TunnelMode][]string{
 	TunnelAuto:      {ALPN, "http/1.1"},
-	TunnelDirect:    {ALPN, "http/1.1"}, // a server that knows none would not say who it is
+	TunnelDirect:    {ALPN, "http/1.1"}, // a server that knows none of the protocols would end the handshake
 	TunnelWebSocket: {"http/1.1"},
 }
 
-// dial opens a carrier to the server: the direct one where TLS selects it.
+// dial opens a carrier to the server: the direct one if TLS selects it.
 func (a *Agent) dial(ctx context.Context) (way, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, a.cfg.Timings.Dial,
 		fmt.Errorf("no connection to %s within %s", a.identity.Server, a.cfg.Timings.Dial))
@@ -54,7 +53,8 @@ func (a *Agent) dial(ctx context.Context) (way, error) {
 		w.conn = newDirectConn(secure)
 		return w, nil
 	}
-	no := "TLS did not select " + ALPN + ": something between agent and server ends TLS, or the server's listener does not offer it"
+	no := "TLS did not select " + ALPN +
+		": something between agent and server ends TLS, or the server's listener does not offer it"
 	if !isTLS {
 		no = "plain HTTP has no TLS to select the direct carrier"
 	}
@@ -76,7 +76,7 @@ func (a *Agent) dial(ctx context.Context) (way, error) {
 // openWebSocket begins the WebSocket carrier on a connection, which it owns.
 func openWebSocket(ctx context.Context, server *url.URL, conn net.Conn) (*carrierConn, error) {
 	below := &cork{Conn: conn}
-	//nolint:bodyclose // Dial gives no body that has to be closed
+	//nolint:bodyclose // Dial returns no body that has to be closed
 	ws, resp, err := websocket.Dial(ctx, server.Scheme+"://"+server.Host+PathConnect, &websocket.DialOptions{
 		HTTPClient: clientOn(below), CompressionMode: websocket.CompressionDisabled,
 	})
@@ -121,16 +121,19 @@ func explainUpgrade(ctx context.Context, server *url.URL, resp *http.Response, e
 	}
 	text := resp.Status
 	if resp.StatusCode == http.StatusServiceUnavailable {
-		return &Refusal{Code: RefusedBusy, Message: "the server answers " + text, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
+		return &Refusal{Code: RefusedBusy, Message: "the server answers " + text,
+			RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	}
-	f.Message = fmt.Sprintf("%s answers %q to GET %s; a WebSocket begins with 101", server.Host, cleanText(text, maxID), PathConnect)
+	f.Message = fmt.Sprintf("%s answers %q to GET %s; a WebSocket begins with 101", server.Host, cleanText(text, maxID),
+		PathConnect)
 	f.Hint = "If a reverse proxy or a load balancer stands before the server, let it pass WebSocket on this path"
 	return f
 }
 
 func tlsStatus(state tls.ConnectionState) *TLSStatus {
 	st := &TLSStatus{
-		Version: tls.VersionName(state.Version), CipherSuite: tls.CipherSuiteName(state.CipherSuite), ALPN: state.NegotiatedProtocol,
+		Version: tls.VersionName(state.Version), CipherSuite: tls.CipherSuiteName(state.CipherSuite),
+		ALPN: state.NegotiatedProtocol,
 	}
 	if len(state.PeerCertificates) > 0 {
 		leaf := state.PeerCertificates[0]
@@ -140,7 +143,7 @@ func tlsStatus(state tls.ConnectionState) *TLSStatus {
 	return st
 }
 
-// retryAfter reads the header of that name; only its form in seconds is used.
+// retryAfter reads the header Retry-After in its form with seconds.
 func retryAfter(text string) time.Duration {
 	seconds, err := strconv.Atoi(text)
 	if err != nil || seconds < 0 {

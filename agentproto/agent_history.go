@@ -5,26 +5,22 @@ import (
 	"errors"
 	"iter"
 	"net/http"
-	"net/url"
-	"strconv"
-	"time"
 )
 
-// HistorySource is what an agent has kept of its broker. It may be called by several
-// goroutines at once.
+// HistorySource reads the history that an agent keeps. Several goroutines may call it at
+// once.
 type HistorySource interface {
 	// History returns the records that a query selects, in the order of their
-	// positions. Where records behind the position are lost it MUST begin with a gap
-	// that ends in front of the first that is left. An error ends the sequence;
-	// ErrNoHistory as the first error means that nothing is kept.
+	// positions. If records after the query's position are lost, the sequence MUST
+	// begin with a gap that ends before the first record that is left. An error ends
+	// the sequence. ErrNoHistory in place of the first record means that no history is
+	// kept.
 	History(ctx context.Context, q HistoryQuery) iter.Seq2[HistoryRecord, error]
 }
 
-const pathHistory = "/v1/history" // GET ?epoch=&seq=&since=&until=&kind=: records, one JSON object a line
-
-// historyHandler answers with the records that are asked for. A server that reads
-// slowly holds up nobody but itself, and no more than a few answers are made at once:
-// each reads files.
+// historyHandler answers with the records that a query selects. It makes only a few
+// answers at once, since each of them reads files. A server that reads slowly delays only
+// its own answer.
 func (s *served) historyHandler() http.Handler {
 	places := make(chan struct{}, maxHistories)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,8 +29,8 @@ func (s *served) historyHandler() http.Handler {
 			http.Error(w, "this agent keeps no history", http.StatusNotFound)
 			return
 		}
-		q, err := parseHistoryQuery(r)
-		if err != nil {
+		var q HistoryQuery
+		if err := q.parameters().parse(r.URL.Query()); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
@@ -49,8 +45,8 @@ func (s *served) historyHandler() http.Handler {
 	})
 }
 
-// sendHistory writes the records. An answer that cannot be read to its end is cut: it
-// must not pass for all there is.
+// sendHistory writes the records. If they cannot be read to the end, it aborts the answer,
+// which would look complete otherwise.
 func (s *served) sendHistory(w http.ResponseWriter, r *http.Request, source HistorySource, q HistoryQuery) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	sent := 0
@@ -65,13 +61,13 @@ func (s *served) sendHistory(w http.ResponseWriter, r *http.Request, source Hist
 		}
 		line, err := EncodeHistory(record)
 		if err != nil {
-			continue // larger than a record may be: none of ours is
+			continue // it is too large, which no record of ours is
 		}
 		if _, err := w.Write(append(line, '\n')); err != nil {
 			return
 		}
 		if sent++; sent == maxHistoryRecords {
-			return // the server asks again behind the last
+			return // the server asks again after the last record
 		}
 		select {
 		case <-s.stop:
@@ -79,39 +75,4 @@ func (s *served) sendHistory(w http.ResponseWriter, r *http.Request, source Hist
 		default:
 		}
 	}
-}
-
-func parseHistoryQuery(r *http.Request) (q HistoryQuery, err error) {
-	if q.After, err = parsePosition(r); err != nil {
-		return q, errBadHistoryQuery
-	}
-	values := r.URL.Query()
-	for name, field := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
-		if text := values.Get(name); text != "" {
-			if *field, err = time.Parse(time.RFC3339Nano, text); err != nil {
-				return q, errBadHistoryQuery
-			}
-		}
-	}
-	for _, kind := range values["kind"][:min(len(values["kind"]), maxHistoryKinds)] {
-		q.Kinds = append(q.Kinds, HistoryKind(kind))
-	}
-	return q, nil
-}
-
-// maxHistoryKinds is how many kinds a query may name: more than there are.
-const maxHistoryKinds = 16
-
-// values returns the query as it travels.
-func (q HistoryQuery) values() url.Values {
-	v := url.Values{"epoch": {strconv.FormatUint(q.After.Epoch, 10)}, "seq": {strconv.FormatUint(q.After.Seq, 10)}}
-	for name, t := range map[string]time.Time{"since": q.Since, "until": q.Until} {
-		if !t.IsZero() {
-			v.Set(name, t.UTC().Format(time.RFC3339Nano))
-		}
-	}
-	for _, k := range q.Kinds {
-		v.Add("kind", string(k))
-	}
-	return v
 }

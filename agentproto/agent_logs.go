@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// LogSource reads the log files of the broker beside an agent. It is called by several
-// goroutines at once.
+// LogSource reads the log files of the broker beside an agent. Several goroutines may call
+// it at once.
 type LogSource interface {
-	// ReadLogs returns what a query asks for, oldest first: what there is, and where the
-	// query says so what is written from then on, until ctx ends. Of the last line that
-	// was read the mark must be told, also where that was not wanted (see
-	// [LogLine].Passed). The source reads no faster than lines are taken. An error in
-	// place of a sequence refuses the query, and one in it ends it; a [*LogError] is told
-	// to the server, anything else as [LogUnreadable].
+	// ReadLogs returns the lines that a query selects, oldest first. If the query follows
+	// the log, the sequence goes on with new lines until ctx ends. It must contain the
+	// mark of the last line that was read, even if the query does not select that line;
+	// see [LogLine].Passed. Lines must be read no faster than they are taken. An error of
+	// ReadLogs refuses the query, and an error in the sequence ends it. A [*LogError] is
+	// sent to the server, any other error as [LogUnreadable].
 	ReadLogs(ctx context.Context, q LogQuery) (iter.Seq2[LogLine, error], error)
 }
 
@@ -61,7 +61,7 @@ func (s *served) sendLogs(w http.ResponseWriter, r *http.Request) {
 	out.page(ctx, q, lines)
 }
 
-// page writes lines until it is full or they end.
+// page writes lines until the page is full or the lines end.
 func (o *logWriter) page(ctx context.Context, q LogQuery, lines iter.Seq2[LogLine, error]) {
 	if !o.write(logMessage{LogLine: LogLine{Passed: true, Mark: q.After}}) || !o.flush() { // the log could be opened
 		return
@@ -86,7 +86,7 @@ func (o *logWriter) page(ctx context.Context, q LogQuery, lines iter.Seq2[LogLin
 	o.write(logMessage{End: logDone})
 }
 
-// asLogError returns what the server is told of an error.
+// asLogError returns the error that is sent to the server.
 func asLogError(err error) *LogError {
 	if e, ok := errors.AsType[*LogError](err); ok {
 		return e.cleaned()
@@ -94,7 +94,7 @@ func asLogError(err error) *LogError {
 	return (&LogError{Code: LogUnreadable, Message: err.Error()}).cleaned()
 }
 
-// logStatuses are those of an answer that refuses.
+// logStatuses are the HTTP statuses of refused queries.
 var logStatuses = map[LogCode]int{
 	LogDisabled: http.StatusForbidden, LogBusy: http.StatusServiceUnavailable, LogStopped: http.StatusServiceUnavailable,
 	LogBadQuery: http.StatusBadRequest, LogUnsupported: http.StatusNotFound,
@@ -107,18 +107,17 @@ func refuseLogs(w http.ResponseWriter, e *LogError) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(e) //nolint:errchkjson // who asked may have gone
+	_ = json.NewEncoder(w).Encode(e) //nolint:errchkjson // the server may have gone
 }
 
-// logDelay is how long lines wait for others: many travel together, and few are not
-// waited for by anybody.
+// logDelay is how long a line waits so that others can be sent with it.
 const logDelay = 20 * time.Millisecond
 
-// logBatch is how many bytes of lines travel together.
+// logBatch is how many bytes of lines are sent together.
 const logBatch = 32 << 10
 
-// logWriter sends messages, several at a time. What has not been taken by the
-// connection holds up write.
+// logWriter sends messages, several at a time. Its write waits while the connection takes
+// no more.
 type logWriter struct {
 	to      http.ResponseWriter
 	control *http.ResponseController
@@ -131,7 +130,8 @@ type logWriter struct {
 	closed  bool // nothing may be sent any more
 }
 
-// write takes one message; false = nobody takes it.
+// write sends one message, perhaps a little later. It reports false once nothing can be
+// sent any more.
 func (o *logWriter) write(m logMessage) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -159,7 +159,7 @@ func (o *logWriter) flush() bool {
 	return o.flushLocked()
 }
 
-// flushLocked sends what waits.
+// flushLocked sends the pending messages.
 func (o *logWriter) flushLocked() bool {
 	if o.closed {
 		return false
@@ -174,7 +174,7 @@ func (o *logWriter) flushLocked() bool {
 	return err == nil
 }
 
-// close sends what waits; nothing is sent after it.
+// close sends the pending messages. Nothing is sent after it.
 func (o *logWriter) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -185,52 +185,13 @@ func (o *logWriter) close() {
 	}
 }
 
-// query is what asks for a page.
-func (q LogQuery) query() string {
-	v := url.Values{}
-	set := func(name, value string) {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
-	set("after", q.After)
-	set("level", q.Level)
-	set("text", q.Text)
-	for name, at := range map[string]time.Time{"since": q.Since, "until": q.Until} {
-		if !at.IsZero() {
-			set(name, at.UTC().Format(time.RFC3339Nano))
-		}
-	}
-	if q.Tail > 0 {
-		set("tail", strconv.Itoa(q.Tail))
-	}
-	if q.Follow {
-		set("follow", "true")
-	}
-	return v.Encode()
-}
-
+// parseLogQuery reads a query, which is untrusted.
 func parseLogQuery(v url.Values) (q LogQuery, err error) {
-	q = LogQuery{After: v.Get("after"), Level: v.Get("level"), Text: v.Get("text")}
+	if err := q.parameters().parse(v); err != nil {
+		return q, err
+	}
 	if len(q.After) > maxLogMark || len(q.Text) > maxLogSought || len(q.Level) > maxID {
 		return q, errors.New("after, text or level is too long")
-	}
-	for name, at := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
-		if text := v.Get(name); text != "" {
-			if *at, err = time.Parse(time.RFC3339Nano, text); err != nil {
-				return q, errors.New(name + " has to be a time of RFC 3339")
-			}
-		}
-	}
-	if text := v.Get("tail"); text != "" {
-		if q.Tail, err = strconv.Atoi(text); err != nil || q.Tail < 0 {
-			return q, errors.New("tail has to be a whole number")
-		}
-	}
-	if text := v.Get("follow"); text != "" {
-		if q.Follow, err = strconv.ParseBool(text); err != nil {
-			return q, errors.New("follow has to be true or false")
-		}
 	}
 	return q, nil
 }

@@ -14,17 +14,17 @@ import (
 // server.
 type served struct {
 	agent *Agent
-	stop  <-chan struct{} // closed when the agent stops: streams without end have to end
+	stop  <-chan struct{} // closed when the agent stops: streams without an end have to end then
 	hosts map[Host]http.Handler
 	raw   map[Host]*http.Server // HTTP/1.1 on raw streams
 	news  chan news             // to the goroutine that serves
 
 	mu      sync.Mutex
-	closed  bool          // no request is begun any more
+	closed  bool          // no new request is served
 	running int           // handlers
-	busy    bool          // HTTP/2 has streams whose answers are not sent
+	busy    bool          // HTTP/2 has streams whose answers have not been sent
 	settled chan struct{} // closed once it is closed and neither running nor busy
-	goodbye *Refusal      // what the server said before it closed
+	goodbye *Refusal      // why the server closes the connection, if it has sent that
 }
 
 // serve answers the server's requests until the connection or ctx ends. It
@@ -42,7 +42,7 @@ func (a *Agent) serve(ctx context.Context, w way, p proven) error {
 	out := &newsConn{Conn: c}
 	changed := a.cfg.Reports.changes() // before the server can ask for what there is
 	a.work.Go(func() { _ = srv.Serve(newSingleListener(out)) })
-	a.work.Go(func() { s.tellNews(out, c.ended, changed) })
+	a.work.Go(func() { s.announceReports(out, c.ended, changed) })
 	s.attend(ctx, w)
 	cancel()
 	_ = srv.Close()
@@ -57,7 +57,7 @@ func (a *Agent) serve(ctx context.Context, w way, p proven) error {
 	return errors.New(reason)
 }
 
-// attend keeps what the server announces until the connection or ctx ends.
+// attend keeps the authorities that the server announces, until the connection or ctx ends.
 func (s *served) attend(ctx context.Context, w way) {
 	for {
 		select {
@@ -98,7 +98,7 @@ func (a *Agent) newServed(base context.Context, stop <-chan struct{}) *served {
 	return s
 }
 
-// orAbsent returns h, or what answers in its place.
+// orAbsent returns h or, if it is nil, a handler that answers with 404.
 func orAbsent(h http.Handler, text string) http.Handler {
 	if h != nil {
 		return h
@@ -108,7 +108,7 @@ func orAbsent(h http.Handler, text string) http.Handler {
 	})
 }
 
-// dispatch leads a request to the handler of its virtual host.
+// dispatch passes a request to the handler of its virtual host.
 func (s *served) dispatch(w http.ResponseWriter, r *http.Request) {
 	if !s.begin() {
 		Answer{AnswerStops, "the agent stops"}.Write(w, http.StatusServiceUnavailable)
@@ -153,8 +153,8 @@ func (s *served) done() {
 	s.agent.work.Done()
 }
 
-// mark takes what HTTP/2 tells of its streams: its last handler may have
-// returned before the answer is sent.
+// mark records whether HTTP/2 has active streams: a handler may have returned before its
+// answer is sent.
 func (s *served) mark(state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,7 +180,7 @@ func (s *served) close() {
 	s.settleLocked()
 }
 
-// drain lets requests under way end, for a while.
+// drain waits for the requests under way, up to a timeout.
 func (s *served) drain(patience time.Duration) {
 	s.close()
 	late := time.NewTimer(patience)

@@ -8,33 +8,33 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"sync"
 )
 
-// maxAnnounced bounds what a server announces, in bytes of DER: it has to fit
-// into one message of the handshake.
+// maxAnnounced is the largest size of all certificates that a server announces, in bytes
+// of DER: they have to fit in one message of the handshake.
 const maxAnnounced = 10 << 10
 
-// CheckAuthorities returns an error if there are more certificates, or larger
-// ones, than [ServerConfig].Authorities can announce to agents: a bundle of all
-// public authorities is an example.
+// CheckAuthorities returns an error if there are more certificates, or larger ones,
+// than [ServerConfig].Authorities can announce to agents. That is so for a bundle of
+// all public authorities, for example.
 func CheckAuthorities(certs []*x509.Certificate) error {
 	if len(certs) > maxAuthorities {
-		return fmt.Errorf("%d certificates of authorities are more than the %d that agents take: name only those that sign this server's certificate", len(certs), maxAuthorities)
+		return fmt.Errorf("%d certificates of authorities are more than the %d that agents take: name only those that "+
+			"sign this server's certificate", len(certs), maxAuthorities)
 	}
 	size := 0
 	for _, c := range certs {
 		size += len(c.Raw)
 	}
 	if size > maxAnnounced {
-		return fmt.Errorf("the certificates of authorities have %d bytes, more than the %d that agents take: name only those that sign this server's certificate", size, maxAnnounced)
+		return fmt.Errorf("the certificates of authorities have %d bytes, more than the %d that agents take: name only "+
+			"those that sign this server's certificate", size, maxAnnounced)
 	}
 	return nil
 }
 
-// announced returns the certificates that agents are told to trust, as they
-// travel. Of a list that agents would not take nothing is announced: they keep
-// what they trust, and go on being served.
+// announced returns the certificates that agents should trust, as they travel. If agents
+// would not accept the list, announced returns nothing, and agents keep what they trust.
 func announced(authorities func() []*x509.Certificate, log *slog.Logger) [][]byte {
 	if authorities == nil {
 		return nil
@@ -55,14 +55,14 @@ func rawCertificates(certs []*x509.Certificate) [][]byte {
 	return raw
 }
 
-// announcement is what connected agents are told when the list changes.
+// announcement is sent to connected agents when the list changes.
 type announcement struct {
 	Authorities [][]byte `json:"authorities"` // DER
 }
 
-// Announce tells the agents that are connected which authorities to trust from now
-// on, as [ServerConfig].Authorities has them: others hear of it when they connect.
-// It returns when all have answered or had their time.
+// Announce sends the certificates that [ServerConfig].Authorities returns to all
+// connected agents. Other agents get them when they connect. It returns when all
+// agents have answered, or their time is over.
 func (s *Server) Announce(ctx context.Context) {
 	list := announced(s.cfg.Authorities, s.cfg.Logger)
 	if len(list) == 0 {
@@ -73,32 +73,14 @@ func (s *Server) Announce(ctx context.Context) {
 		return
 	}
 	defer done()
-	const atOnce = 256
-	places := make(chan struct{}, atOnce)
-	var told sync.WaitGroup
-	for _, sess := range s.all() {
-		places <- struct{}{}
-		told.Go(func() {
-			defer func() { <-places }()
-			ctx, cancel := context.WithTimeout(ctx, s.cfg.Timings.Handshake)
-			defer cancel()
-			if _, err := sess.control(ctx, http.MethodPost, pathTrust, announcement{list}); err != nil && sess.live() {
-				s.cfg.Logger.Warn("an agent does not take the authorities that it is to trust from now on", "agent", sess.info.Agent, "error", err)
-			}
-		})
-	}
-	told.Wait()
-}
-
-// all returns the sessions.
-func (s *Server) all() []*session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]*session, 0, len(s.sessions))
-	for _, sess := range s.sessions {
-		all = append(all, sess)
-	}
-	return all
+	eachSession(s.all(), func(sess *session) {
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.Timings.Handshake)
+		defer cancel()
+		if _, err := sess.control(ctx, http.MethodPost, pathTrust, announcement{list}); err != nil && sess.live() {
+			s.cfg.Logger.Warn("an agent does not take the authorities that it is to trust from now on", "agent", sess.info.Agent,
+				"error", err)
+		}
+	})
 }
 
 // news is an announcement on its way to the goroutine that keeps the identity.
@@ -107,7 +89,7 @@ type news struct {
 	kept        chan error // of one
 }
 
-// takeAuthorities hands an announcement over and answers what became of it.
+// takeAuthorities passes an announcement on, and answers whether it is followed.
 func (s *served) takeAuthorities(w http.ResponseWriter, r *http.Request) {
 	var a announcement
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxControlBytes))

@@ -14,7 +14,9 @@ func BenchmarkRequest(b *testing.B) {
 	for carrier, tunnel := range carriers {
 		b.Run(string(carrier), func(b *testing.B) {
 			r := newRig(b)
-			a := r.connected(tunnel, withAPI(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":[]}`) }))
+			a := r.connected(tunnel, withAPI(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, `{"data":[]}`)
+			}))
 			c := r.client(a, HostAPI)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -50,7 +52,8 @@ func BenchmarkReports(b *testing.B) {
 			log := NewReportLog(2 * ahead)
 			a := r.connected(tunnel, func(c *AgentConfig) { c.Reports = log })
 			places := make(chan struct{}, ahead)
-			report := Report{Node: "emqx@10.0.0.1", Version: "5.8.6", Members: []Member{{Name: "emqx@10.0.0.1", Status: MemberRunning}}}
+			report := Report{Node: "emqx@10.0.0.1", Version: "5.8.6",
+				Members: []Member{{Name: "emqx@10.0.0.1", Status: MemberRunning}}}
 			want := b.N
 			go func() {
 				for range want {
@@ -75,9 +78,11 @@ func BenchmarkReports(b *testing.B) {
 
 // BenchmarkDecodeReport reads the report of a cluster of three nodes.
 func BenchmarkDecodeReport(b *testing.B) {
-	r := Report{Epoch: 1, Seq: 1, At: time.Unix(1_800_000_000, 0), Node: "emqx@10.0.0.1", Version: "5.8.9", Edition: "enterprise", Uptime: time.Hour, Connections: 3000, Limit: 10000}
+	r := Report{Epoch: 1, Seq: 1, At: time.Unix(1_800_000_000, 0), Node: "emqx@10.0.0.1", Version: "5.8.9",
+		Edition: "enterprise", Uptime: time.Hour, Connections: 3000, Limit: 10000}
 	for _, name := range []string{"emqx@10.0.0.1", "emqx@10.0.0.2", "emqx@10.0.0.3"} {
-		r.Members = append(r.Members, Member{Name: name, Status: MemberRunning, Role: "core", Version: "5.8.9", UptimeMS: 3_600_000, Connections: 1000})
+		r.Members = append(r.Members, Member{Name: name, Status: MemberRunning, Role: "core", Version: "5.8.9",
+			UptimeMS: 3_600_000, Connections: 1000})
 	}
 	line, err := r.MarshalJSON()
 	require.NoError(b, err)

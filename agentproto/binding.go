@@ -7,13 +7,12 @@ import (
 	"slices"
 )
 
-// bound returns what stands for the nonce in a signature: on the direct carrier
-// the nonce with the TLS connection's exporter value behind it (RFC 9266,
-// tls-exporter). Both ends of one TLS connection have the same value, and nobody
-// else has: whoever ends TLS in between, with whatever certificate the agent
-// believes, has a connection to each side, and the proof for the one is worth
-// nothing on the other. On WebSocket, which is for places where TLS ends in
-// between, it is the nonce alone.
+// bound returns the value that is signed in place of the nonce. On the direct carrier it
+// is the nonce followed by the exporter value of the TLS connection (RFC 9266,
+// tls-exporter), which only the two ends of that connection know. A host in between that
+// ends TLS, even with a certificate that the agent trusts, has two TLS connections, and
+// the proof for one is not valid on the other. On WebSocket, which is for networks where
+// TLS ends in between, it is the nonce alone.
 func bound(nonce []byte, conn net.Conn) ([]byte, error) {
 	if c, ok := conn.(*carrierConn); ok {
 		conn = c.Conn

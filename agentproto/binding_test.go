@@ -35,7 +35,8 @@ func (r *rig) relay(alpn ...string) (url string) {
 				if secure.HandshakeContext(r.t.Context()) != nil {
 					return
 				}
-				far, err := tls.Dial("tcp", r.addr, &tls.Config{RootCAs: roots, NextProtos: []string{secure.ConnectionState().NegotiatedProtocol}, MinVersion: tls.VersionTLS12})
+				far, err := tls.Dial("tcp", r.addr, &tls.Config{RootCAs: roots,
+					NextProtos: []string{secure.ConnectionState().NegotiatedProtocol}, MinVersion: tls.VersionTLS12})
 				if err != nil {
 					return
 				}

@@ -11,28 +11,27 @@ import (
 	"time"
 )
 
-// goodbyeFrame is the last thing that a side sends which ends a connection on
-// purpose: HTTP/2's answer to a PING that nobody sent, which is skipped. A
-// process that is killed, or a cable that is cut, never sends it. The end of TLS
-// does not tell the two apart: crypto/tls reads a bare FIN as an end, too.
+// goodbyeFrame is the last frame of a side that ends a connection on purpose. It is HTTP/2's
+// answer to a PING that was never sent, which the other side's HTTP/2 skips. If a process is
+// killed or a cable is cut, it is missing. The end of TLS does not show the difference:
+// crypto/tls accepts a bare FIN as an end.
 const goodbyeFrame = "\x00\x00\x08\x06\x01\x00\x00\x00\x00goodbye\n"
 
-// carrierConn is one connection as the multiplexer uses it, on either carrier.
-// It knows how it ended.
+// carrierConn is the connection below HTTP/2, on either carrier. It records how it ended.
 type carrierConn struct {
 	net.Conn
 	kind Carrier
 
-	orderly func() error // tells the other side, then closes
-	abort   func() error // closes without a word
+	orderly func() error // closes after telling the other side
+	abort   func() error // closes at once
 
 	heard       atomic.Int64 // when a byte was read last, Unix nanoseconds
-	bye         atomic.Bool  // Close is an orderly one
+	bye         atomic.Bool  // Close is to be orderly
 	multiplexed atomic.Bool  // HTTP/2 has begun
-	onNews      func()       // called by Read when the other side says that it has reports; nil = nothing; set before the multiplexer starts
-	onEnd       func()       // called in a goroutine of its own by the first Close; nil = nothing; set before the multiplexer starts
+	onNews      func()       // called by Read when the agent announces reports; may be nil; set before HTTP/2 begins
+	onEnd       func()       // called by the first Close, in its own goroutine; may be nil; set before HTTP/2 begins
 
-	in    frames // what Read has read since the multiplexer started, where onNews is set
+	in    frames // what Read has read since HTTP/2 began, if onNews is set
 	once  sync.Once
 	ended chan struct{} // closed by Close
 
@@ -53,8 +52,8 @@ func newDirectConn(conn *tls.Conn) *carrierConn {
 	return newCarrierConn(CarrierDirect, conn, func() error { return closeOrderly(conn) }, conn.NetConn().Close)
 }
 
-// closeOrderly ends TLS and takes what is still under way: a socket that is
-// closed with bytes unread is reset, and what was sent before may be lost with it.
+// closeOrderly ends TLS and reads what is still on the way: closing a socket with unread
+// bytes resets the connection, which may discard what was sent before.
 func closeOrderly(conn *tls.Conn) error {
 	_ = conn.CloseWrite()
 	if half, ok := conn.NetConn().(interface{ CloseWrite() error }); ok {
@@ -65,7 +64,7 @@ func closeOrderly(conn *tls.Conn) error {
 	return conn.NetConn().Close()
 }
 
-// Read reads from the carrier and keeps what ended it.
+// Read reads from the carrier and records the error that ended it.
 func (c *carrierConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
@@ -81,7 +80,7 @@ func (c *carrierConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// remember keeps the end of what was read, if it may be a goodbyeFrame's.
+// remember keeps the last bytes if they may belong to a goodbyeFrame.
 func (c *carrierConn) remember(p []byte) {
 	if len(c.tail) == 0 && !mayBeGoodbye(p) { // nearly always
 		return
@@ -138,10 +137,10 @@ func (c *carrierConn) Close() error {
 	return err
 }
 
-// goodbyePatience bounds how long an orderly end waits for a full connection.
+// goodbyePatience is how long an orderly end may take if the other side does not read.
 const goodbyePatience = time.Second
 
-// sayGoodbye makes the end an orderly one, whoever calls Close.
+// sayGoodbye makes the next Close an orderly one.
 func (c *carrierConn) sayGoodbye() { c.bye.Store(true) }
 
 // silentFor returns how long ago the last byte came.
@@ -149,8 +148,8 @@ func (c *carrierConn) silentFor() time.Duration {
 	return time.Since(time.Unix(0, c.heard.Load()))
 }
 
-// ending returns how a connection that has ended did so, as far as the carrier
-// knows. silence is the limit after which the multiplexer gives up.
+// ending returns how the connection has ended, as far as the carrier knows. silence is the
+// time after which HTTP/2 closes a silent connection.
 func (c *carrierConn) ending(peer string, silence time.Duration) (clean bool, reason string) {
 	c.mu.Lock()
 	cause, said := c.cause, c.tail == goodbyeFrame

@@ -78,10 +78,12 @@ func TestWhichCarrier(t *testing.T) {
 
 func TestWebSocketThatIsNotPassed(t *testing.T) {
 	r := newRig(t)
-	for status, code := range map[int]FailureCode{http.StatusNotFound: FailedHTTP, http.StatusOK: FailedHTTP, http.StatusFound: FailedHTTP} {
+	for status, code := range map[int]FailureCode{http.StatusNotFound: FailedHTTP, http.StatusOK: FailedHTTP,
+		http.StatusFound: FailedHTTP} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		h := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter,
+			_ *http.Request) {
 			w.Header().Set("Location", "http://127.0.0.1:1/")
 			w.WriteHeader(status)
 		})}

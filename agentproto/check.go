@@ -10,30 +10,31 @@ import (
 	"time"
 )
 
-// wayThere are all steps, in order.
-var wayThere = []Step{StepAddress, StepDNS, StepTCP, StepProxy, StepTLS, StepClock, StepHTTP, StepDirect, StepWebSocket, StepProof}
+// wayThere lists all steps in their order.
+var wayThere = []Step{StepAddress, StepDNS, StepTCP, StepProxy, StepTLS, StepClock, StepHTTP, StepDirect, StepWebSocket,
+	StepProof}
 
-// tellSkew is the difference of clocks from which Check advises to set this one.
+// tellSkew is the difference of the clocks from which on Check advises to set this one.
 const tellSkew = 2 * time.Minute
 
-// Check tries the way to the server as an agent would go it, and says which step
-// fails; those behind it are not tried. It changes nothing, here or at the server,
-// and works beside an agent that runs. An identity with a Server, and CASHA256 if
-// need be, is enough: without a key the proof is left out. A carrier that is not
-// there fails only if the other one may not be used, or is not there either.
+// Check tries to connect to the server as an agent does, and returns the steps. After a
+// step that fails, the others are not tried. Check changes nothing, neither here nor at the
+// server, and may be called while the agent runs. The identity needs a Server, and CASHA256
+// if the server has a CA of its own; without a key, Check makes no proof. A carrier that
+// cannot be used is a failure only if the other one cannot or must not be used either.
 func Check(ctx context.Context, cfg AgentConfig) []CheckStep {
 	c := &check{cfg: cfg}
 	c.run(ctx)
 	return c.all()
 }
 
-// check is one walk along the way.
+// check is one call of Check.
 type check struct {
 	cfg    AgentConfig
 	dialer *serverDialer
 	chain  []*x509.Certificate
 	steps  map[Step]CheckStep
-	proof  *error // of the first carrier that was there; nil = none was tried
+	proof  *error // of the first carrier that could be opened; nil if no proof was tried
 }
 
 func (c *check) run(ctx context.Context) {
@@ -61,7 +62,7 @@ func (c *check) ok(step Step, format string, args ...any) {
 	c.steps[step] = CheckStep{Name: string(step), OK: true, Detail: cleanText(fmt.Sprintf(format, args...), maxMessage)}
 }
 
-// fail notes an error at the step that it names, or at this one.
+// fail records an error for the step that it names, otherwise for the given one.
 func (c *check) fail(step Step, err error) {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		step = f.Step
@@ -70,15 +71,15 @@ func (c *check) fail(step Step, err error) {
 	c.steps[step] = CheckStep{Name: string(step), Err: cleanText(message, maxMessage), Hint: hint}
 }
 
-// all lists the steps. What comes before a step that was reached went well; what
-// comes after one that failed was not tried.
+// all returns the steps. Those before a step that was reached are OK; those after one that
+// failed were not tried.
 func (c *check) all() (steps []CheckStep) {
 	failed := false
 	for _, name := range wayThere {
 		step, known := c.steps[name]
 		switch {
 		case known:
-		case name == StepProxy: // none is configured, or nobody came so far
+		case name == StepProxy: // none is configured, or it was not reached
 			continue
 		case failed:
 			step = CheckStep{Name: string(name), Detail: "not tried"}
@@ -91,7 +92,7 @@ func (c *check) all() (steps []CheckStep) {
 	return steps
 }
 
-// connect tries what is below HTTP.
+// connect tries the steps below HTTP.
 func (c *check) connect(ctx context.Context) bool {
 	d := c.dialer
 	c.ok(StepAddress, "%s", d.server)
@@ -113,7 +114,8 @@ func (c *check) connect(ctx context.Context) bool {
 		return true
 	}
 	leaf := c.chain[0]
-	c.ok(StepTLS, "certificate of %s, from %s, until %s", leaf.Subject, leaf.Issuer, leaf.NotAfter.UTC().Format(time.RFC3339))
+	c.ok(StepTLS, "certificate of %s, from %s, until %s", leaf.Subject, leaf.Issuer,
+		leaf.NotAfter.UTC().Format(time.RFC3339))
 	return true
 }
 
@@ -134,8 +136,8 @@ func (c *check) talk(ctx context.Context) bool {
 	return true
 }
 
-// compareClocks tells how far this clock is from the server's. A wrong one locks
-// nobody out, so that the step is OK in any case.
+// compareClocks records the difference between this clock and the server's. The step is
+// always OK, because an agent with a wrong clock can connect.
 func (c *check) compareClocks(skew time.Duration) {
 	side := "ahead of"
 	if skew < 0 {
@@ -149,8 +151,8 @@ func (c *check) compareClocks(skew time.Duration) {
 	}
 }
 
-// carriers opens each carrier that the agent may use, and proves who it is on the
-// first one that is there.
+// carriers opens each carrier that the agent may use, and makes the proof on the first one
+// that can be opened.
 func (c *check) carriers(ctx context.Context) bool {
 	direct, socket := c.cfg.Tunnel != TunnelWebSocket, c.cfg.Tunnel != TunnelDirect
 	var directErr, socketErr error
@@ -219,7 +221,8 @@ func (c *check) try(ctx context.Context, tunnel TunnelMode) error {
 		hello = cfg.Hello()
 	}
 	hello.Tunnel = tunnel
-	_, err = proveTo(ctx, w.conn, proveConfig{Identity: cfg.Identity, Instance: "check", Hello: hello, Check: true, Now: cfg.Now})
+	_, err = proveTo(ctx, w.conn, proveConfig{Identity: cfg.Identity, Instance: "check", Hello: hello, Check: true,
+		Now: cfg.Now})
 	c.proof = &err
 	return nil
 }
@@ -232,4 +235,15 @@ func describeProxy(proxy func(*url.URL) (*url.URL, error), server *url.URL) stri
 		return ""
 	}
 	return "through " + u.Host
+}
+
+// CheckStep is one step of a check, of the way to the server or to a broker. Its texts
+// are for people and contain no secrets. A step that is not OK and has no Err was not
+// tried, because an earlier one failed.
+type CheckStep struct {
+	Name   string `json:"name"` // e.g. "dns", "tcp", "tls"
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"` // what was found
+	Err    string `json:"error,omitempty"`  // why it failed
+	Hint   string `json:"hint,omitempty"`   // what to do about it
 }

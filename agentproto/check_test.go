@@ -94,7 +94,8 @@ func TestCheck(t *testing.T) {
 		assertStops(t, Check(t.Context(), AgentConfig{Identity: other, Proxy: noProxy}), StepProof)
 	})
 	t.Run("clock an hour behind", func(t *testing.T) {
-		steps := Check(t.Context(), AgentConfig{Identity: id, Proxy: noProxy, Now: func() time.Time { return time.Now().Add(-time.Hour) }})
+		steps := Check(t.Context(), AgentConfig{Identity: id, Proxy: noProxy,
+			Now: func() time.Time { return time.Now().Add(-time.Hour) }})
 		for _, s := range steps {
 			assert.True(t, s.OK, "%v", s)
 			if s.Name == string(StepClock) {
@@ -131,7 +132,8 @@ func TestCheckNamesTheStepThatFails(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			steps := Check(t.Context(), AgentConfig{Identity: Identity{Server: tt.server}, Proxy: func(*url.URL) (*url.URL, error) { return tt.proxy, nil }})
+			steps := Check(t.Context(), AgentConfig{Identity: Identity{Server: tt.server},
+				Proxy: func(*url.URL) (*url.URL, error) { return tt.proxy, nil }})
 			failed := assertStops(t, steps, tt.want)
 			assertNoSecret(t, failed, "canary")
 		})

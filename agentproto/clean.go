@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of what one side tells the other, in bytes.
+// Limits of texts that one side sends to the other, in bytes.
 const (
 	maxID      = 64   // agent and instance ids
 	maxWord    = 255  // other fields of a Hello
@@ -21,9 +21,9 @@ func validID(s string) bool {
 	}) < 0
 }
 
-// cleanText makes a text of the other side fit for terminals and logs: without
-// control characters and those that turn the direction of text, at most max
-// bytes. Line ends become spaces.
+// cleanText makes a text of the other side safe for terminals and logs: it removes control
+// characters, and those that change the direction of text, and returns at most max bytes.
+// Line ends become spaces.
 func cleanText(s string, max int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -44,15 +44,17 @@ func cleanText(s string, max int) string {
 	return strings.TrimSpace(s)
 }
 
-// cleaned returns the Hello with every text made fit to be shown.
+// cleaned returns the Hello with printable texts.
 func (h Hello) cleaned() Hello {
-	for _, field := range []*string{&h.Version, &h.OS, &h.Arch, &h.Hostname, &h.Node, (*string)(&h.Tunnel), &h.CarrierWhy} {
+	for _, field := range []*string{&h.Version, &h.OS, &h.Arch, &h.Hostname, &h.Node, (*string)(&h.Tunnel),
+		&h.CarrierWhy} {
 		*field = cleanText(*field, maxWord)
 	}
 	return h
 }
 
-// cleaned returns the refusal with a message fit to be shown.
+// cleaned returns the refusal with a printable message.
 func (r *Refusal) cleaned() *Refusal {
-	return &Refusal{Code: RefusalCode(cleanText(string(r.Code), maxID)), Message: cleanText(r.Message, maxMessage), RetryAfter: r.RetryAfter}
+	return &Refusal{Code: RefusalCode(cleanText(string(r.Code), maxID)), Message: cleanText(r.Message, maxMessage),
+		RetryAfter: r.RetryAfter}
 }

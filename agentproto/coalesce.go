@@ -5,16 +5,15 @@ import (
 	"sync"
 )
 
-// coalescer joins small writes into larger ones. HTTP/2 writes a frame in
-// pieces, and on WebSocket each piece would be a message (and a TLS record) of
-// its own. What is written while an earlier write is under way travels with
-// the next one; nothing waits for more to come.
+// coalescer joins small writes into larger ones. HTTP/2 writes a frame in pieces, and on
+// WebSocket each piece would be a message, and a TLS record, of its own. Pieces that are
+// written during an earlier write are sent together after it; no piece waits for others.
 type coalescer struct {
 	net.Conn
 
 	mu      sync.Mutex
 	room    sync.Cond
-	pending []byte // from buffers; nil = nothing waits
+	pending []byte // from coalesceBuffers; nil if nothing waits
 	busy    bool   // a flusher runs
 	err     error  // of the write that failed; all later ones fail with it
 }

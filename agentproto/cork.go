@@ -5,15 +5,14 @@ import (
 	"sync"
 )
 
-// cork gathers what is written below a WebSocket into full TLS records. The
-// WebSocket library masks and writes 4 KiB at a time; each piece would be a
-// record and a system call of its own. Outside hold and release it passes
-// everything on.
+// cork joins the writes below a WebSocket into full TLS records. The WebSocket library masks
+// and writes 4 KiB at a time; each piece would be a record and a system call of its own.
+// Writes that are not between hold and release pass unchanged.
 type cork struct {
 	net.Conn
 
 	mu   sync.Mutex
-	held []byte // from recordBuffers; nil = nothing is held back
+	held []byte // from recordBuffers; nil if writes pass
 }
 
 // recordBytes is the largest payload of a TLS record.

@@ -24,19 +24,20 @@ var errNoAnswer = fmt.Errorf("no answer within %s", stepTimeout)
 // dialFunc is the DialContext of a [net.Dialer].
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// serverDialer opens connections to one server, through the proxy that is
-// configured for it, and trusts it as an identity says. It is safe for use by
-// several goroutines. Its errors are of type *[Failure], or the context's.
+// serverDialer opens connections to the server of an identity, through a proxy if one is
+// configured. It is safe for use by several goroutines. Its errors are of type *[Failure],
+// or those of the context.
 type serverDialer struct {
 	server *url.URL
 	trust  trust
-	proxy  func(*url.URL) (*url.URL, error) // nil = by the environment
-	dial   dialFunc                         // nil = of the operating system
+	proxy  func(*url.URL) (*url.URL, error) // nil means HTTPS_PROXY and NO_PROXY
+	dial   dialFunc                         // nil means that of the operating system
 }
 
-// newServerDialer returns what dials the server of an identity. While
-// registering, the identity has a Server and CASHA256 only.
-func newServerDialer(id Identity, proxy func(*url.URL) (*url.URL, error), now func() time.Time, buildTime time.Time) (*serverDialer, error) {
+// newServerDialer returns a dialer for the server of an identity, which during registration
+// has only Server and CASHA256.
+func newServerDialer(id Identity, proxy func(*url.URL) (*url.URL, error), now func() time.Time,
+	buildTime time.Time) (*serverDialer, error) {
 	if now == nil {
 		now = time.Now
 	}
@@ -47,7 +48,8 @@ func newServerDialer(id Identity, proxy func(*url.URL) (*url.URL, error), now fu
 	if err != nil {
 		return nil, err
 	}
-	return &serverDialer{server: t.server, trust: t, proxy: proxy, dial: (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext}, nil
+	return &serverDialer{server: t.server, trust: t, proxy: proxy,
+		dial: (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext}, nil
 }
 
 // opened is a connection to the server. Over http Conn is a plain one and chain
@@ -58,7 +60,7 @@ type opened struct {
 	chain    []*x509.Certificate // as verified, the server's own first
 }
 
-// open connects to the server and makes TLS, with the protocols to choose from.
+// open connects to the server and makes the TLS handshake, in which it offers protocols.
 func (d *serverDialer) open(ctx context.Context, alpn ...string) (*opened, error) {
 	conn, err := d.connect(ctx)
 	if err != nil {
@@ -87,8 +89,9 @@ func (d *serverDialer) connect(ctx context.Context) (net.Conn, error) {
 	target := hostPort(d.server)
 	proxy, err := d.proxy(d.server)
 	if err != nil { // its text may hold the proxy's password
-		return nil, &Failure{Step: StepProxy, Code: FailedProxy, Message: "the proxy that the environment names cannot be read as a URL",
-			Hint: "Set HTTPS_PROXY to http://HOST:PORT, or list the server in NO_PROXY"}
+		return nil, &Failure{Step: StepProxy, Code: FailedProxy,
+			Message: "the proxy that the environment names cannot be read as a URL",
+			Hint:    "Set HTTPS_PROXY to http://HOST:PORT, or list the server in NO_PROXY"}
 	}
 	if proxy == nil {
 		return dialStep(ctx, d.dial, target, target)
@@ -115,7 +118,7 @@ func dialStep(ctx context.Context, dial dialFunc, address, what string) (net.Con
 	return nil, explainDial(err, address, what)
 }
 
-// explainDial tells why no TCP connection came about.
+// explainDial returns the error for a failed TCP connection.
 func explainDial(err error, address, what string) *Failure {
 	host, port, _ := net.SplitHostPort(address)
 	f := &Failure{Step: StepTCP, Code: FailedUnreachable, Err: err}
@@ -155,7 +158,8 @@ func cause(err error) error {
 	return err
 }
 
-// explainTLS tells why TLS failed. What trust explained stays as it is.
+// explainTLS returns the error for a failed TLS handshake. Errors of trust explain
+// themselves.
 func (d *serverDialer) explainTLS(err error) *Failure {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		return f

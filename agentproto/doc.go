@@ -13,9 +13,14 @@
 // Each request goes to one of three virtual hosts. [HostAPI] leads to the
 // broker's API, where the agent adds the credentials that only it knows;
 // [HostDashboard] leads to the broker's dashboard and carries bytes as they
-// are; [HostControl] is the agent itself (reports, and the log files beside it). A RoundTripper that
-// [Server.Transport] returned for one host cannot reach another one, so
-// whatever shows dashboards can never act with the agent's credentials.
+// are; [HostControl] is the agent itself: its reports, and the log files beside
+// it. A RoundTripper that [Server.Transport] returned for one host cannot reach
+// another one, so a program that shows dashboards can never act with the agent's
+// credentials.
+//
+// The server reads what agents have to report with [Server.KeptReports],
+// [Server.History] and [Server.Logs]. Each of them asks the agent and returns a
+// sequence, which ends with the caller's context.
 //
 // # Guarantees
 //
@@ -25,7 +30,7 @@
 //     another host does not take the connection over while the first answers.
 //   - Any byte from the other side proves life; a connection that is silent
 //     for [ServerTimings].Silence is closed, on both sides.
-//   - A stream that nobody reads holds up no other stream.
+//   - A stream that is not read does not delay other streams.
 //   - Every goroutine that a Server or an Agent starts has ended when Shutdown
 //     or Run returns.
 //   - Tokens and keys print redacted and are never logged.

@@ -37,7 +37,8 @@ func connect(reports *agentproto.ReportLog) (server *agentproto.Server, agent st
 	registry := agentproto.NewMemoryRegistry()
 	seen := arrivals{make(chan string, 1), make(chan string, 1)}
 	web := httptest.NewUnstartedServer(nil)
-	server = must(agentproto.NewServer(agentproto.ServerConfig{Name: web.Listener.Addr().String(), Registry: registry, Observer: seen}))
+	server = must(agentproto.NewServer(agentproto.ServerConfig{Name: web.Listener.Addr().String(), Registry: registry,
+		Observer: seen}))
 	web.Config.Handler = server
 	server.ConfigureTLS(web.Config) // adds the direct carrier
 	web.TLS = web.Config.TLSConfig
@@ -45,9 +46,11 @@ func connect(reports *agentproto.ReportLog) (server *agentproto.Server, agent st
 
 	ctx, cancel := context.WithCancel(context.Background())
 	identity := must(agentproto.Register(ctx, agentproto.RegisterConfig{
-		URL: web.URL, Token: registry.MintToken(time.Hour), CASHA256: []string{agentproto.Fingerprint(web.Certificate())}, Proxy: noProxy,
+		URL: web.URL, Token: registry.MintToken(time.Hour), CASHA256: []string{agentproto.Fingerprint(web.Certificate())},
+		Proxy: noProxy,
 	}))
-	a := must(agentproto.NewAgent(agentproto.AgentConfig{Identity: identity, API: http.HandlerFunc(broker), Reports: reports, Proxy: noProxy}))
+	a := must(agentproto.NewAgent(agentproto.AgentConfig{Identity: identity, API: http.HandlerFunc(broker),
+		Reports: reports, Proxy: noProxy}))
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	agent = <-seen.came
@@ -121,14 +124,16 @@ func ExampleAgent_Run() {
 	defer func() { _ = server.Shutdown(context.Background()) }()
 	ctx := context.Background()
 	identity := must(agentproto.Register(ctx, agentproto.RegisterConfig{
-		URL: web.URL, Token: registry.MintToken(time.Hour), CASHA256: []string{agentproto.Fingerprint(web.Certificate())}, Proxy: noProxy,
+		URL: web.URL, Token: registry.MintToken(time.Hour), CASHA256: []string{agentproto.Fingerprint(web.Certificate())},
+		Proxy: noProxy,
 	}))
 	registry.Remove(identity.Agent)
-	agent := must(agentproto.NewAgent(agentproto.AgentConfig{Identity: identity, Proxy: noProxy, Status: func(s agentproto.AgentStatus) {
-		if s.Carrier != "" {
-			fmt.Println("carrier", s.Carrier)
-		}
-	}}))
+	agent := must(agentproto.NewAgent(agentproto.AgentConfig{Identity: identity, Proxy: noProxy,
+		Status: func(s agentproto.AgentStatus) {
+			if s.Carrier != "" {
+				fmt.Println("carrier", s.Carrier)
+			}
+		}}))
 	err := agent.Run(ctx)
 	fmt.Println(strings.Replace(err.Error(), identity.Agent, "X", 1))
 	// Output: agent X is not known here (any more); register it again

@@ -2,11 +2,10 @@ package agentproto
 
 import "errors"
 
-// Step is one part of the way from an agent to its server, in the order in
-// which it is gone.
+// Step is one part of the way from an agent to its server.
 type Step string
 
-// The steps of the way.
+// The steps, in their order.
 const (
 	StepAddress   Step = "address"   // the URL of the server
 	StepDNS       Step = "dns"       // its name, or the proxy's
@@ -27,12 +26,12 @@ type FailureCode string
 const (
 	FailedAddress      FailureCode = "address"       // not a URL of a server
 	FailedDNS          FailureCode = "dns"           // the name is not known, or no resolver answers
-	FailedRefused      FailureCode = "refused"       // nobody listens
+	FailedRefused      FailureCode = "refused"       // no program listens on the port
 	FailedUnreachable  FailureCode = "unreachable"   // no route, or no answer in time
-	FailedProxy        FailureCode = "proxy"         // the proxy does not open the way
+	FailedProxy        FailureCode = "proxy"         // the proxy does not open a connection
 	FailedProxyAuth    FailureCode = "proxy_auth"    // the proxy wants a user and password, or others
 	FailedNotTLS       FailureCode = "not_tls"       // the port speaks plain HTTP or something else
-	FailedAuthority    FailureCode = "authority"     // nobody the agent trusts has signed the certificate
+	FailedAuthority    FailureCode = "authority"     // the certificate is signed by no CA that the agent trusts
 	FailedName         FailureCode = "name"          // the certificate is for another name
 	FailedExpired      FailureCode = "expired"       // the certificate has ended, or the clock is ahead
 	FailedNotYetValid  FailureCode = "not_yet_valid" // the certificate has not begun, or the clock is behind
@@ -42,7 +41,7 @@ const (
 	FailedInterruption FailureCode = "interrupted"   // the connection ended before its time
 )
 
-// Failure is an error on the way to a server, told for the person at the agent.
+// Failure is an error on the way to a server. Its texts are for the person who runs the agent.
 type Failure struct {
 	Step    Step
 	Code    FailureCode
@@ -62,8 +61,8 @@ func (f *Failure) Error() string {
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Explain splits an error of this package into what was wrong and what a person
-// can do about it. The second is empty if the error does not know.
+// Explain returns the message of an error of this package, and a hint what to do about
+// it. The hint is empty if the error has none.
 func Explain(err error) (message, hint string) {
 	if err == nil {
 		return "", ""

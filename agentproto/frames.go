@@ -1,8 +1,8 @@
 package agentproto
 
-// newsFrame is sent by an agent that has new reports: HTTP/2's answer to a PING that
-// nobody sent, which is skipped, as [goodbyeFrame] is. With it the server need not keep
-// a stream open for each agent to wait for them.
+// newsFrame announces new reports of an agent. Like goodbyeFrame it is HTTP/2's answer to a
+// PING that was never sent, which the other side's HTTP/2 skips. It saves an open stream for
+// each agent.
 const newsFrame = "\x00\x00\x08\x06\x01\x00\x00\x00\x00reports\n"
 
 // frameHead is the size of what stands before the payload of a frame of HTTP/2.

@@ -48,7 +48,8 @@ func fuzzInBubble(f *testing.F, test func(t *testing.T, bytes []byte)) {
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			test(t, bytes)
-			<-time.After(time.Minute) // net/http ends a connection a second after its GOAWAY: no goroutine may be left after more
+			// net/http ends a connection a second after its GOAWAY: no goroutine may be left after more
+			<-time.After(time.Minute)
 		})
 	})
 }
@@ -99,7 +100,8 @@ func FuzzRegisterBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, register bool) {
 		registry := NewMemoryRegistry()
 		var log bytes.Buffer
-		s := newRegistrar("ecp.example.com", registry, nil, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		s := newRegistrar("ecp.example.com", registry, nil, slog.New(slog.NewJSONHandler(&log,
+			&slog.HandlerOptions{Level: slog.LevelDebug})))
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodPost, PathRegister, bytes.NewReader(body))
 		if register {
@@ -125,12 +127,14 @@ func FuzzRegisterBody(f *testing.F) {
 // FuzzAnswer reads what is answered to a registration, by whoever answers.
 func FuzzAnswer(f *testing.F) {
 	f.Add(200, "application/json", "", []byte(`{"agent":"a"}`))
-	f.Add(403, "application/problem+json", "", []byte(`{"status":403,"detail":"x","refusal":{"code":"token_unknown","message":"m"}}`))
+	f.Add(403, "application/problem+json", "",
+		[]byte(`{"status":403,"detail":"x","refusal":{"code":"token_unknown","message":"m"}}`))
 	f.Add(302, "text/html", "https://user:canary@else.example.com/?token=canary", []byte(`<html>`))
 	f.Add(503, "application/problem+json", "", []byte(`{"refusal":{"code":"busy","retryAfterMs":99999999999999}}`))
 	f.Fuzz(func(t *testing.T, status int, media, location string, body []byte) {
 		call := &serverCall{dialer: &serverDialer{server: &url.URL{Scheme: "https", Host: "ecp.example.com"}}}
-		resp := &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{"Content-Type": {media}, "Location": {location}, "Retry-After": {media}}}
+		resp := &http.Response{StatusCode: status, Status: http.StatusText(status),
+			Header: http.Header{"Content-Type": {media}, "Location": {location}, "Retry-After": {media}}}
 		if d := retryAfter(media); d < 0 || d > maxRetryAfter {
 			t.Fatalf("retry after %s", d)
 		}
@@ -267,9 +271,11 @@ func FuzzRefusal(f *testing.F) {
 func FuzzHostileAgent(f *testing.F) {
 	const settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	f.Add([]byte(settings))
-	f.Add([]byte(settings + settings[:4] + "\x01\x00\x00\x00\x00" + "\x00\x00\x01\x01\x05\x00\x00\x00\x01\x88")) // an answer 200
-	f.Add([]byte(settings + "\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))             // GOAWAY
-	f.Add([]byte("\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x00"))                                // no streams at all
+	// an answer 200
+	f.Add([]byte(settings + settings[:4] + "\x01\x00\x00\x00\x00" + "\x00\x00\x01\x01\x05\x00\x00\x00\x01\x88"))
+	f.Add([]byte(settings + "\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")) // GOAWAY
+	// no streams at all
+	f.Add([]byte("\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x00"))
 	f.Add([]byte(settings + goodbyeFrame))
 	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"))
 	timings := ServerTimings{Heartbeat: 20 * time.Millisecond, Silence: 60 * time.Millisecond}.withDefaults()
@@ -313,7 +319,8 @@ func FuzzHostileServer(f *testing.F) {
 	id, _ := newTestIdentity(f)
 	fuzzInBubble(f, func(t *testing.T, bytes []byte) {
 		a, err := NewAgent(AgentConfig{
-			Identity: id, Timings: AgentTimings{Heartbeat: 20 * time.Millisecond, Silence: 60 * time.Millisecond, Handshake: 50 * time.Millisecond, Drain: 10 * time.Millisecond},
+			Identity: id, Timings: AgentTimings{Heartbeat: 20 * time.Millisecond, Silence: 60 * time.Millisecond,
+				Handshake: 50 * time.Millisecond, Drain: 10 * time.Millisecond},
 			API: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				if r.Host != string(HostAPI) {
 					t.Errorf("the API was reached as host %q", r.Host)
@@ -346,9 +353,11 @@ func FuzzWebSocket(f *testing.F) {
 	f.Add([]byte("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00")) // a length without an end
 	f.Add([]byte("\x02\x01x"))                                    // not masked, not final
 	_, known := newTestIdentity(f)
-	s, err := NewServer(ServerConfig{Name: "ecp.example.com", Registry: known, Timings: ServerTimings{Handshake: time.Second}})
+	s, err := NewServer(ServerConfig{Name: "ecp.example.com", Registry: known,
+		Timings: ServerTimings{Handshake: time.Second}})
 	require.NoError(f, err)
-	const ask = "GET " + PathConnect + " HTTP/1.1\r\nHost: ecp.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+	const ask = "GET " + PathConnect +
+		" HTTP/1.1\r\nHost: ecp.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		near, far := net.Pipe()
@@ -378,7 +387,8 @@ func FuzzWebSocket(f *testing.F) {
 // FuzzLogs reads pages of logs: what comes out is bounded whatever went in, and can be
 // shown; a page without an end is an error.
 func FuzzLogs(f *testing.F) {
-	f.Add([]byte(`{"passed":true}` + "\n" + `{"at":"2026-11-29T08:00:00Z","text":"a\u0000\n b","mark":"1"}` + "\n" + `{"end":"done"}` + "\n"))
+	f.Add([]byte(`{"passed":true}` + "\n" + `{"at":"2026-11-29T08:00:00Z","text":"a\u0000\n b","mark":"1"}` + "\n" +
+		`{"end":"done"}` + "\n"))
 	f.Add([]byte(`{"gap":"x\u001b[31m","mark":"1"}` + "\n" + `{"end":"more"}`))
 	f.Add([]byte(`{"error":{"code":"unreadable","message":"no\nway"}}` + "\n"))
 	f.Add([]byte(`{"at":"9999-12-31T23:59:59-23:00","text":"` + strings.Repeat("x", maxLogText+1) + `"}` + "\n"))

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// gate bounds the connections that have not proved who they are, so that
-// garbage cannot fill the server. When it is full, one gives way: at once one of
-// the address that has most of them, if that is not where the new one comes from;
-// else the oldest that has had its time: an agent needs milliseconds, what is slow
-// is mostly not one. So a flood from one address locks out that address only.
+// gate bounds the number of connections whose agents have not proved who they are. When it
+// is full, a new connection replaces an old one: one of the address with the most
+// connections, if the new one is from another address; otherwise the oldest one, if it is
+// old enough. Agents need milliseconds, so an old connection is rarely one of an agent. A
+// flood from one address thus locks out that address only.
 type gate struct {
 	max      int
 	eviction time.Duration
@@ -33,15 +33,15 @@ func newGate(max int, eviction time.Duration) *gate {
 	return &gate{max: max, eviction: eviction, byConn: map[net.Conn]*list.Element{}, from: map[netip.Prefix]int{}}
 }
 
-// enter lets a connection from an address wait for its proof, and reports whether
-// there is room. leave must be called when the connection no longer waits. abort
-// is called without warning when it has to give way.
+// enter adds a connection and reports whether there is room. The caller must call leave when
+// the connection no longer waits for a proof. abort is called when the connection is
+// replaced by a newer one.
 func (g *gate) enter(remote string, abort func() error) (leave func(), ok bool) {
 	at, ok := g.add(nil, remote, abort)
 	return func() { g.remove(at) }, ok
 }
 
-// enterConn is enter for a connection that leaveConn names again.
+// enterConn is enter for a connection that is removed by leaveConn.
 func (g *gate) enterConn(conn net.Conn) bool {
 	_, ok := g.add(conn, conn.RemoteAddr().String(), conn.Close)
 	return ok
@@ -57,7 +57,7 @@ func (g *gate) leaveConn(conn net.Conn) {
 }
 
 func (g *gate) add(conn net.Conn, remote string, abort func() error) (*list.Element, bool) {
-	fresh := &entrant{time.Now(), guesser(remote), abort}
+	fresh := &entrant{time.Now(), networkOf(remote), abort}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.waiting.Len() >= g.max {
@@ -66,7 +66,7 @@ func (g *gate) add(conn net.Conn, remote string, abort func() error) (*list.Elem
 			return nil, false
 		}
 		g.removeLocked(least)
-		go func() { _ = least.Value.(*entrant).abort() }() // closing may take a moment; whoever waits for the connection sees it end
+		go func() { _ = least.Value.(*entrant).abort() }() // closing may take a moment
 	}
 	at := g.waiting.PushBack(fresh)
 	g.from[fresh.from]++
@@ -76,8 +76,8 @@ func (g *gate) add(conn net.Conn, remote string, abort func() error) (*list.Elem
 	return at, true
 }
 
-// leastLocked returns the one that gives way to a new one; nil if the new one has
-// to go itself.
+// leastLocked returns the connection that a new one replaces, or nil if the new one is to be
+// refused.
 func (g *gate) leastLocked(fresh *entrant) *list.Element {
 	own, most := g.from[fresh.from], 0
 	for _, n := range g.from {
@@ -104,7 +104,7 @@ func (g *gate) remove(at *list.Element) {
 	g.removeLocked(at)
 }
 
-// removeLocked does nothing for one that gave way.
+// removeLocked does nothing for a connection that has been replaced.
 func (g *gate) removeLocked(at *list.Element) {
 	before := g.waiting.Len()
 	e := g.waiting.Remove(at).(*entrant)
@@ -116,14 +116,14 @@ func (g *gate) removeLocked(at *list.Element) {
 	}
 }
 
-// len returns how many wait.
+// len returns how many connections wait.
 func (g *gate) len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.waiting.Len()
 }
 
-// abortAll ends all that wait.
+// abortAll closes all connections that wait.
 func (g *gate) abortAll() {
 	g.mu.Lock()
 	var all []*entrant

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// challenge is the server's first message, or its no.
+// challenge is the server's first message, or a refusal.
 type challenge struct {
 	Nonce    []byte    `json:"nonce,omitempty"`
 	Server   string    `json:"server,omitempty"`
@@ -45,8 +45,8 @@ type verdict struct {
 	Time        time.Time `json:"time,omitzero"`
 }
 
-// underContext runs f, whose reads and writes on conn fail once ctx ends. If
-// ctx ended, the error says so and conn is of no further use.
+// underContext runs f, whose reads and writes on conn fail once ctx ends. In that case the
+// error contains that of ctx, and conn cannot be used any more.
 func underContext(ctx context.Context, conn net.Conn, f func() error) error {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -61,11 +61,11 @@ func underContext(ctx context.Context, conn net.Conn, f func() error) error {
 	return errors.Join(context.Cause(ctx), err)
 }
 
-// acceptConfig is what the server's side of a handshake needs to know.
+// acceptConfig configures the server's side of a handshake.
 type acceptConfig struct {
 	Name     string // of the server: agents sign for it and for no other
 	Registry Registry
-	Versions []int // of the protocol that are spoken, oldest first; none means protocolVersions
+	Versions []int // supported versions of the protocol, oldest first; none means protocolVersions
 	Carrier  Carrier
 	Remote   string
 	Now      func() time.Time
@@ -74,16 +74,16 @@ type acceptConfig struct {
 // handshake is a proved agent that waits for the server's verdict.
 type handshake struct {
 	Connection Connection
-	Check      bool // the agent only asks: accept it and close
+	Check      bool // the agent only wants to know whether its proof is accepted
 
 	conn net.Conn
 	now  func() time.Time
 }
 
-// acceptHandshake asks the other side of conn to prove that it is an agent of
-// the registry. If it is refused, it has been told why, and the error is that
-// Refusal. The caller bounds the time by ctx, owns conn, and answers a handshake
-// that succeeded with accept or refuse.
+// acceptHandshake asks the other side of conn to prove that it is an agent of the
+// registry. If the proof is not accepted, acceptHandshake sends the agent a refusal and
+// returns it. The caller bounds the time by ctx, owns conn, and completes the handshake
+// with accept or refuse.
 func acceptHandshake(ctx context.Context, conn net.Conn, c acceptConfig) (*handshake, error) {
 	asked := challenge{Nonce: newNonce(), Server: c.Name, Versions: spoken(c.Versions), Time: c.Now().UTC()}
 	var p proof
@@ -120,10 +120,11 @@ func acceptHandshake(ctx context.Context, conn net.Conn, c acceptConfig) (*hands
 	return h, nil
 }
 
-// checkProof returns why a proof is not accepted; nil means that it is.
+// checkProof returns an error if a proof is not accepted.
 func checkProof(ctx context.Context, c acceptConfig, nonce []byte, p proof) error {
 	if !validID(p.Agent) || !validID(p.Instance) {
-		return &Refusal{Code: RefusedBadRequest, Message: "the agent's id and its instance id have to be 1 to 64 letters, digits, '-', '_' or '.'"}
+		return &Refusal{Code: RefusedBadRequest,
+			Message: "the agent's id and its instance id have to be 1 to 64 letters, digits, '-', '_' or '.'"}
 	}
 	if r := refuseVersion(p.Version, spoken(c.Versions)); r != nil {
 		return r
@@ -134,22 +135,23 @@ func checkProof(ctx context.Context, c acceptConfig, nonce []byte, p proof) erro
 	}
 	if !verify(key, p.Signature, labelConnect, p.signed(nonce, c.Name)...) {
 		return &Refusal{Code: RefusedBadSignature, Message: fmt.Sprintf(
-			"the proof does not fit agent %s at server %s: the agent's key is another one, or it was registered with another server; register it again", p.Agent, c.Name)}
+			"the proof does not fit agent %s at server %s: the agent's key is another one, or it was registered with another "+
+				"server; register it again", p.Agent, c.Name)}
 	}
 	return nil
 }
 
-// refusalFor returns what an agent is told of an error: a Refusal as it is, of
-// anything else only that it may ask again.
+// refusalFor returns the refusal to send for an error: the error itself if it is a Refusal,
+// otherwise one that only asks the agent to try again.
 func refusalFor(err error) *Refusal {
 	if r, ok := errors.AsType[*Refusal](err); ok {
 		return r
 	}
-	return &Refusal{Code: RefusedBusy, Message: "the server cannot check agents at the moment", RetryAfter: 5 * time.Second}
+	return &Refusal{Code: RefusedBusy, Message: "the server cannot check agents at the moment",
+		RetryAfter: 5 * time.Second}
 }
 
-// accept tells the agent that it is connected. What follows on the connection
-// is the multiplexer's.
+// accept tells the agent that it is connected. HTTP/2 follows on the connection.
 func (h *handshake) accept(ctx context.Context, heartbeat time.Duration, authorities [][]byte) error {
 	return h.answer(ctx, verdict{HeartbeatMS: heartbeat.Milliseconds(), Authorities: authorities, Time: h.now().UTC()})
 }
@@ -163,8 +165,8 @@ func (h *handshake) answer(ctx context.Context, v verdict) error {
 	return underContext(ctx, h.conn, func() error { return writeFrame(h.conn, v) })
 }
 
-// refuseHandshake tells an agent that the server does not even ask for its
-// proof: it is full, or it stops.
+// refuseHandshake refuses an agent in place of a challenge, because the server is full or
+// stops.
 func refuseHandshake(ctx context.Context, conn net.Conn, r *Refusal) error {
 	return underContext(ctx, conn, func() error { return writeFrame(conn, challenge{Refusal: r.cleaned()}) })
 }

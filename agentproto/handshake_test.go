@@ -50,7 +50,8 @@ func newTestIdentity(t testing.TB) (Identity, keyring) {
 
 // meet runs both sides of a handshake over a pipe; the server accepts whoever
 // proves himself.
-func meet(t *testing.T, server acceptConfig, agent proveConfig) (h *handshake, serverErr error, p proven, agentErr error) {
+func meet(t *testing.T, server acceptConfig, agent proveConfig) (h *handshake, serverErr error, p proven,
+	agentErr error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -71,7 +72,8 @@ func meet(t *testing.T, server acceptConfig, agent proveConfig) (h *handshake, s
 }
 
 func accepting(r Registry) acceptConfig {
-	return acceptConfig{Name: "ecp.example.com", Registry: r, Carrier: CarrierDirect, Remote: "192.0.2.1:4711", Now: time.Now}
+	return acceptConfig{Name: "ecp.example.com", Registry: r, Carrier: CarrierDirect, Remote: "192.0.2.1:4711",
+		Now: time.Now}
 }
 
 func proving(id Identity) proveConfig {
@@ -119,7 +121,8 @@ func TestHandshakeRefuses(t *testing.T) {
 		{"no instance", known, func(c *proveConfig) { c.Instance = "" }, RefusedBadRequest},
 		{"a registry that fails", keyring{err: errors.New("database is locked")}, nil, RefusedBusy},
 		{"a registry that refuses", keyring{err: &Refusal{Code: RefusedRemoved}}, nil, RefusedRemoved},
-		{"a key of the wrong length", keyring{keys: map[string]ed25519.PublicKey{id.Agent: {1, 2, 3}}}, nil, RefusedBadSignature},
+		{"a key of the wrong length", keyring{keys: map[string]ed25519.PublicKey{id.Agent: {1, 2, 3}}}, nil,
+			RefusedBadSignature},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -164,7 +167,8 @@ func TestStolenProofs(t *testing.T) {
 		{"another server", func() proof { return good }, nonce, "other.example.com"},
 		{"another instance", func() proof { p := good; p.Instance = "i-2"; return p }, nonce, "ecp.example.com"},
 		{"another agent", func() proof { p := good; p.Agent = "agent-2"; return p }, nonce, "ecp.example.com"},
-		{"bytes moved between fields", func() proof { p := good; p.Agent, p.Instance = "agent-1i", "-1"; return p }, nonce, "ecp.example.com"},
+		{"bytes moved between fields", func() proof { p := good; p.Agent, p.Instance = "agent-1i", "-1"; return p }, nonce,
+			"ecp.example.com"},
 		{"a signature for unregister", func() proof {
 			p := good
 			p.Signature = sign(id.Key, labelUnregister, p.signed(nonce, id.ServerName)...)
@@ -173,7 +177,8 @@ func TestStolenProofs(t *testing.T) {
 		{"a cut signature", func() proof { p := good; p.Signature = p.Signature[:32]; return p }, nonce, "ecp.example.com"},
 	}
 	keys := keyring{keys: map[string]ed25519.PublicKey{}}
-	for _, agent := range []string{"agent-1", "agent-2", "agent-1i"} { // one key under every name: only the signature tells them apart
+	// one key under every name: only the signature tells them apart
+	for _, agent := range []string{"agent-1", "agent-2", "agent-1i"} {
 		keys.keys[agent] = known.keys["agent-1"]
 	}
 	for _, tt := range tests {
@@ -270,7 +275,7 @@ func TestFrames(t *testing.T) {
 	tests := []struct {
 		name string
 		raw  []byte
-		want error // nil = some error
+		want error // nil means some error
 	}{
 		{"nothing", nil, io.EOF},
 		{"a cut head", []byte{0, 0}, io.ErrUnexpectedEOF},

@@ -2,7 +2,7 @@ package agentproto
 
 import "time"
 
-// Hello is what an agent tells of itself whenever it registers or connects.
+// Hello is what an agent tells a server about itself when it registers or connects.
 // Nothing in it is proved except Agent; the rest is shown to people.
 type Hello struct {
 	Agent    string `json:"agent,omitempty"`    // empty while registering
@@ -13,8 +13,8 @@ type Hello struct {
 	Arch     string `json:"arch,omitempty"`
 	Hostname string `json:"hostname,omitempty"`
 
-	// Node is the name of the EMQX node beside the agent. It is empty while the
-	// broker refuses to tell it.
+	// Node is the name of the EMQX node beside the agent. It is empty if the agent
+	// does not know it yet.
 	Node string `json:"node,omitempty"`
 
 	// Time is the agent's clock when it sent this.

@@ -9,28 +9,26 @@ import (
 	"time"
 )
 
-// HistoryKind is what a record of an agent's history tells of.
+// HistoryKind is the kind of a record in an agent's history.
 type HistoryKind string
 
 // The kinds of history records.
 const (
 	HistorySample HistoryKind = "sample" // figures of the cluster at one moment
-	HistoryAlarm  HistoryKind = "alarm"  // an alarm of the broker that was raised, or is over
-	HistoryState  HistoryKind = "state"  // something that was one way and is another way now
-	HistoryGap    HistoryKind = "gap"    // a time of which nothing is known, or records that are lost
+	HistoryAlarm  HistoryKind = "alarm"  // an alarm of the broker was raised, or is over
+	HistoryState  HistoryKind = "state"  // something has changed
+	HistoryGap    HistoryKind = "gap"    // nothing is known of a time, or records are lost
 )
 
-// HistoryKinds are all of them.
-var HistoryKinds = []HistoryKind{HistorySample, HistoryAlarm, HistoryState, HistoryGap}
-
-// HistoryRecord is one thing that an agent has kept of its broker. Exactly one of
-// the pointers is set: that of its kind. Those of one run of the agent's process are
-// an epoch, numbered from one; a gap in front of them may have the number zero.
-// Their order is that of their positions: a clock that was set back does not change it.
+// HistoryRecord is one event or sample that an agent has kept of its broker. Exactly one
+// of the pointers is set: the one for its kind. Each run of the agent's process is an
+// epoch, in which records are numbered from one; a gap in front of them may have the
+// number zero. Records are ordered by position, which a clock that is set back does not
+// change.
 type HistoryRecord struct {
 	Epoch uint64      `json:"epoch"`
 	Seq   uint64      `json:"seq"`
-	At    time.Time   `json:"at"` // when it was noticed, by the agent's clock
+	At    time.Time   `json:"at"` // when the agent noticed it, by its clock
 	Kind  HistoryKind `json:"kind"`
 
 	Sample *Sample `json:"sample,omitempty"`
@@ -39,8 +37,8 @@ type HistoryRecord struct {
 	Gap    *Gap    `json:"gap,omitempty"`
 }
 
-// Sample are figures of the whole cluster at one moment. Messages are those of the
-// time since the sample before, which OverMS says.
+// Sample has the figures of the whole cluster at one moment. Received, Sent and Dropped
+// count the messages of the OverMS milliseconds before it.
 type Sample struct {
 	OverMS        int64 `json:"overMs"`
 	Connections   int   `json:"connections"`
@@ -58,26 +56,26 @@ type Sample struct {
 type Alarm struct {
 	Name    string    `json:"name"`
 	Active  bool      `json:"active"`
-	Message string    `json:"message,omitempty"` // the broker's words
-	Nodes   []string  `json:"nodes,omitempty"`   // that raised it
-	Since   time.Time `json:"since,omitzero"`    // as the broker says
+	Message string    `json:"message,omitempty"` // the text of the broker
+	Nodes   []string  `json:"nodes,omitempty"`   // nodes that raised it
+	Since   time.Time `json:"since,omitzero"`    // as the broker reports it
 }
 
-// Change is something that is no longer as it was.
+// Change is a change from one state to another.
 type Change struct {
 	About   ChangeAbout `json:"about"`
 	Name    string      `json:"name,omitempty"` // of the member
-	From    string      `json:"from,omitempty"` // empty = it was not known, or not there
-	To      string      `json:"to,omitempty"`   // empty = it is gone
+	From    string      `json:"from,omitempty"` // empty if it was not known, or not there
+	To      string      `json:"to,omitempty"`   // empty if it is gone
 	Message string      `json:"message,omitempty"`
-	Since   time.Time   `json:"since,omitzero"`    // where it began before it was noticed
-	MovedMS int64       `json:"movedMs,omitempty"` // of the clock: by how much it was set forward
+	Since   time.Time   `json:"since,omitzero"`    // when it began, if that was before it was noticed
+	MovedMS int64       `json:"movedMs,omitempty"` // for the clock: by how much it was set forward
 }
 
-// ChangeAbout is what has changed.
+// ChangeAbout is the thing that has changed.
 type ChangeAbout string
 
-// What changes.
+// The things that change.
 const (
 	AboutBroker ChangeAbout = "broker" // From and To are "ok" or an [ErrorCode]
 	AboutMember ChangeAbout = "member" // From and To are a [MemberStatus]
@@ -85,15 +83,15 @@ const (
 	AboutClock  ChangeAbout = "clock"  // the agent's clock was set
 )
 
-// What broker and server are changed to, beside an [ErrorCode].
+// The values of From and To for the broker and the server, beside an [ErrorCode].
 const (
 	BrokerOK        = "ok"
 	ServerLost      = "lost"
 	ServerConnected = "connected"
 )
 
-// Gap is a time of which the agent knows nothing, or whose records are lost. A zero
-// From means since whatever came before.
+// Gap is a time of which the agent knows nothing, or whose records are lost. A zero From
+// means since the record before.
 type Gap struct {
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
@@ -110,17 +108,17 @@ const (
 	GapDamaged    GapReason = "damaged"     // records could not be written, or not be read
 )
 
-// Position returns where the record stands.
+// Position returns the epoch and the number of the record.
 func (r HistoryRecord) Position() Position { return Position{r.Epoch, r.Seq} }
 
-// HistoryQuery selects records. Zero fields select all.
+// HistoryQuery selects records. A zero field selects all records.
 type HistoryQuery struct {
-	After        Position      // those behind it; one that the agent does not know is before everything
-	Since, Until time.Time     // not older, and older, by the agent's clock
-	Kinds        []HistoryKind // of these
+	After        Position      // records after this position; one that the agent does not know is before all records
+	Since, Until time.Time     // records at or after Since and before Until, by the agent's clock
+	Kinds        []HistoryKind // records of these kinds
 }
 
-// Wants reports whether a record is selected, its position aside.
+// Wants reports whether the query selects a record. It does not check the position.
 func (q HistoryQuery) Wants(r HistoryRecord) bool {
 	if len(q.Kinds) > 0 && !slices.Contains(q.Kinds, r.Kind) {
 		return false
@@ -128,9 +126,10 @@ func (q HistoryQuery) Wants(r HistoryRecord) bool {
 	return (q.Since.IsZero() || !r.At.Before(q.Since)) && (q.Until.IsZero() || r.At.Before(q.Until))
 }
 
-// check returns what is wrong with the form of a record.
+// check returns an error if a record is malformed.
 func (r HistoryRecord) check() error {
-	payloads := map[HistoryKind]bool{HistorySample: r.Sample != nil, HistoryAlarm: r.Alarm != nil, HistoryState: r.State != nil, HistoryGap: r.Gap != nil}
+	payloads := map[HistoryKind]bool{HistorySample: r.Sample != nil, HistoryAlarm: r.Alarm != nil,
+		HistoryState: r.State != nil, HistoryGap: r.Gap != nil}
 	there, known := payloads[r.Kind]
 	n := 0
 	for _, set := range payloads {
@@ -149,8 +148,7 @@ func (r HistoryRecord) check() error {
 	return nil
 }
 
-// cleaned returns the record with texts fit to be shown, and with counts that are
-// none below zero. It shares nothing with r.
+// cleaned returns a copy of the record with printable texts, and without negative counts.
 func (r HistoryRecord) cleaned() HistoryRecord {
 	switch {
 	case r.Sample != nil:
@@ -194,8 +192,8 @@ const (
 
 var errHistoryTooLarge = fmt.Errorf("a history record is larger than %d bytes", maxHistoryBytes)
 
-// EncodeHistory returns a record as it travels and as agents keep it: JSON on one
-// line, without its end.
+// EncodeHistory returns the JSON of a record on one line, without the end of the line.
+// Agents send and store records in this form.
 func EncodeHistory(r HistoryRecord) ([]byte, error) {
 	line, err := json.Marshal(r)
 	if err == nil && len(line) > maxHistoryBytes {
@@ -204,8 +202,8 @@ func EncodeHistory(r HistoryRecord) ([]byte, error) {
 	return line, err
 }
 
-// DecodeHistory reads a record that EncodeHistory wrote, or anybody else: texts are
-// made fit to be shown, and what makes no sense is an error.
+// DecodeHistory decodes a record. The input is untrusted: texts of the result are printable,
+// and a malformed record is an error.
 func DecodeHistory(line []byte) (HistoryRecord, error) {
 	if len(line) > maxHistoryBytes {
 		return HistoryRecord{}, errHistoryTooLarge

@@ -50,7 +50,8 @@ func TestPeopleKeepTheirProtocols(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(r.ca.cert)
 	for want, h2 := range map[string]bool{"HTTP/2.0": true, "HTTP/1.1": false} {
-		tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: h2}
+		tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2: h2}
 		if !h2 {
 			tr.Protocols = new(http.Protocols)
 			tr.Protocols.SetHTTP1(true)
@@ -90,7 +91,8 @@ func TestHandshakesThatSayNothing(t *testing.T) {
 	r := newRig(t, func(c *ServerConfig) { c.Timings.Handshake = 2 * time.Second })
 	conns := map[string]*tls.Conn{}
 	for name, first := range map[string]string{
-		"nothing": "", "a large frame": "\xff\xff\xff\xff", "half a frame": "\x00\x00\x00\x09{}", "no JSON": "\x00\x00\x00\x02xx", "HTTP": "GET / HTTP/1.1\r\n\r\n",
+		"nothing": "", "a large frame": "\xff\xff\xff\xff", "half a frame": "\x00\x00\x00\x09{}",
+		"no JSON": "\x00\x00\x00\x02xx", "HTTP": "GET / HTTP/1.1\r\n\r\n",
 	} {
 		conns[name] = r.dialTLS(ALPN)
 		_, _ = io.WriteString(conns[name], first) // fails where its time is over already
@@ -207,19 +209,19 @@ func TestReconnectsOfOneKey(t *testing.T) {
 // another address has its own count, and nothing is remembered for long.
 func TestReconnectsAreForgiven(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	c := newReconnects(2*time.Second, func() time.Time { return now })
+	c := newRateLimit[connectKey](connectBurst, 2*time.Second, 0, func() time.Time { return now })
 	for range connectBurst {
-		require.Zero(t, c.take("a", "192.0.2.1:5"))
+		require.Zero(t, c.take(connectKey{"a", networkOf("192.0.2.1:5")}))
 	}
-	require.Equal(t, 2*time.Second, c.take("a", "192.0.2.1:6"))
-	require.Zero(t, c.take("a", "192.0.2.2:5"), "a copy elsewhere locks nobody out")
+	require.Equal(t, 2*time.Second, c.take(connectKey{"a", networkOf("192.0.2.1:6")}))
+	require.Zero(t, c.take(connectKey{"a", networkOf("192.0.2.2:5")}), "a copy elsewhere locks nobody out")
 	for range 100 {
 		now = now.Add(2 * time.Second)
-		require.Zero(t, c.take("a", "192.0.2.1:5"))
-		require.Positive(t, c.take("a", "192.0.2.1:5"))
+		require.Zero(t, c.take(connectKey{"a", networkOf("192.0.2.1:5")}))
+		require.Positive(t, c.take(connectKey{"a", networkOf("192.0.2.1:5")}))
 	}
 	now = now.Add(2 * sweepEvery)
-	require.Zero(t, c.take("b", "192.0.2.1:5"))
+	require.Zero(t, c.take(connectKey{"b", networkOf("192.0.2.1:5")}))
 	require.Len(t, c.debt, 1)
 }
 

@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// Identity is what an agent keeps of its registration. Key is secret: it
-// leaves the process only through [WriteIdentity]. Whatever prints an identity,
-// or encodes it as JSON or text, leaves the key out.
+// Identity is what an agent keeps from its registration. Key is secret. Only
+// [WriteIdentity] writes it; printing an identity, or encoding it as JSON or text,
+// leaves it out.
 type Identity struct {
-	Agent   string             // the id that the server gave
+	Agent   string             // the id that the server assigned
 	Key     ed25519.PrivateKey // made by the agent; never sent
 	Cluster string             // what it was registered for; shown to people
 
 	Server     string // URL that the agent dials
 	ServerName string // what the agent signs: the server's own name for itself
 
-	// Authorities are certificates (DER) that may sign the server's. CASHA256
-	// are the fingerprints that a person or an announcement of the server vouched
-	// for, in hex. With none of the latter the authorities of the operating
-	// system count too.
+	// Authorities are certificates of CAs (DER) that the agent trusts to sign the
+	// server's certificate. CASHA256 are fingerprints of such CAs, in hex, from a person
+	// or from an announcement of the server. If CASHA256 is empty, the agent also
+	// trusts the CAs of the operating system.
 	Authorities [][]byte
 	CASHA256    []string
 
-	// LastServerTime is the newest time that a trusted server told. A clock that
-	// is behind it is wrong.
+	// LastServerTime is the latest time that a trusted server has told. A clock that is
+	// behind it is wrong.
 	LastServerTime time.Time
 }
 
@@ -37,13 +37,13 @@ func (id Identity) String() string {
 	return fmt.Sprintf("identity of agent %s at %s (key redacted)", id.Agent, id.Server)
 }
 
-// Format prints the identity without its key, whatever the verb.
+// Format prints the identity without its key, for every verb.
 func (id Identity) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(id.String())) }
 
 // MarshalText returns the identity without its key.
 func (id Identity) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// MarshalJSON writes what may be shown of an identity. It cannot be read back.
+// MarshalJSON encodes the identity without its key. It cannot be decoded again.
 func (id Identity) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"agent": id.Agent, "cluster": id.Cluster, "server": id.Server, "serverName": id.ServerName,
@@ -77,7 +77,8 @@ func encodeIdentity(id Identity) ([]byte, error) {
 		return nil, err
 	}
 	raw, err := json.MarshalIndent(identityFile{
-		Version: identityVersion, Agent: id.Agent, Key: id.Key.Seed(), Cluster: id.Cluster, Server: id.Server, ServerName: id.ServerName,
+		Version: identityVersion, Agent: id.Agent, Key: id.Key.Seed(), Cluster: id.Cluster, Server: id.Server,
+		ServerName:  id.ServerName,
 		Authorities: id.Authorities, CASHA256: id.CASHA256, LastServerTime: id.LastServerTime,
 	}, "", "  ")
 	return append(raw, '\n'), err
@@ -90,7 +91,8 @@ func decodeIdentity(raw []byte) (Identity, error) {
 		return Identity{}, errors.New("it is damaged: not the JSON of an identity")
 	}
 	if f.Version > identityVersion {
-		return Identity{}, fmt.Errorf("it was written by a newer program (version %d, this one knows %d)", f.Version, identityVersion)
+		return Identity{}, fmt.Errorf("it was written by a newer program (version %d, this one knows %d)", f.Version,
+			identityVersion)
 	}
 	if f.Version < 1 || len(f.Key) != ed25519.SeedSize {
 		return Identity{}, errors.New("it is damaged: no version, or no key")
@@ -102,7 +104,7 @@ func decodeIdentity(raw []byte) (Identity, error) {
 	return id, checkIdentity(id)
 }
 
-// checkIdentity returns what an identity lacks to be used.
+// checkIdentity returns an error if an identity cannot be used.
 func checkIdentity(id Identity) error {
 	if !validID(id.Agent) {
 		return errors.New("the identity has no valid agent id")
@@ -126,10 +128,10 @@ func checkIdentity(id Identity) error {
 	return err
 }
 
-// maxAuthorities bounds how many certificates one server may announce.
+// maxAuthorities is how many certificates one server may announce.
 const maxAuthorities = 8
 
-// parseAuthorities reads certificates that may sign a server's.
+// parseAuthorities parses certificates of CAs.
 func parseAuthorities(raw [][]byte) ([]*x509.Certificate, error) {
 	if len(raw) > maxAuthorities {
 		return nil, fmt.Errorf("%d certificates of authorities are more than %d", len(raw), maxAuthorities)

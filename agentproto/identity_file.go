@@ -11,14 +11,13 @@ import (
 	"github.com/openecp/openecp/internal/atomicfile"
 )
 
-// ErrIdentityReplaced is returned by [UpdateIdentity] where the file holds
-// another identity: the agent was registered again in the meantime.
+// ErrIdentityReplaced is returned by [UpdateIdentity] if the file holds another
+// identity: the agent was registered again in the meantime.
 var ErrIdentityReplaced = errors.New("the file holds another identity by now")
 
-// WriteIdentity stores an identity with its key in a file that its owner only
-// can read. Missing directories are made for the owner only. The file is
-// replaced as a whole: whatever fails, a disk that is full too, the old one
-// stays as it was.
+// WriteIdentity stores an identity with its key in a file that only its owner can
+// read. It creates missing directories, for the owner only. The file is replaced as a
+// whole: if WriteIdentity fails, on a full disk for example, the old file is unchanged.
 func WriteIdentity(path string, id Identity) error {
 	raw, err := encodeIdentity(id)
 	if err != nil {
@@ -33,9 +32,10 @@ func WriteIdentity(path string, id Identity) error {
 	return nil
 }
 
-// UpdateIdentity writes what a running agent learned of its server. It writes
-// nothing and returns ErrIdentityReplaced if the file holds another agent, key
-// or server, and nothing if the file is gone.
+// UpdateIdentity stores what a running agent has learned about its server. If the file
+// holds another agent, key or server, UpdateIdentity leaves it alone and returns
+// ErrIdentityReplaced. If there is no file, it creates none and returns an error that
+// is [fs.ErrNotExist].
 func UpdateIdentity(path string, id Identity) error {
 	stored, err := ReadIdentity(path)
 	if err != nil {
@@ -47,11 +47,11 @@ func UpdateIdentity(path string, id Identity) error {
 	return WriteIdentity(path, id)
 }
 
-// ReadIdentity reads what WriteIdentity wrote. A file that does not exist is
-// [fs.ErrNotExist]: the agent is not registered. Rights that others have to the
-// file (some volumes give them at every mount) are taken away; if they cannot
-// be, the file is refused. A symbolic link is refused too: root, who reads it for
-// another user, would change the rights of a file of that user's choice.
+// ReadIdentity reads the file that WriteIdentity wrote. If there is none, the error is
+// [fs.ErrNotExist]: the agent is not registered. If other users can read the file (some
+// volumes are mounted that way), ReadIdentity removes that right, and returns an error
+// if it cannot. It does not follow symbolic links: root, reading for another user, would
+// change the mode of any file that this user chooses.
 func ReadIdentity(path string) (Identity, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|noLinks, 0)
 	if err != nil {
@@ -75,7 +75,7 @@ func ReadIdentity(path string) (Identity, error) {
 	return id, nil
 }
 
-// keepPrivate takes rights of others away from an open file.
+// keepPrivate removes the rights of other users to an open file.
 func keepPrivate(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -88,7 +88,8 @@ func keepPrivate(f *os.File) error {
 		return nil
 	}
 	if err := f.Chmod(0o600); err != nil {
-		return fmt.Errorf("others can read the key in %s (mode %04o), and that cannot be changed: %w; as its owner run: chmod 600 %s",
+		return fmt.Errorf("others can read the key in %s (mode %04o), and that cannot be changed: %w; as its owner run: "+
+			"chmod 600 %s",
 			f.Name(), info.Mode().Perm(), err, f.Name())
 	}
 	return nil

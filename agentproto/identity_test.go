@@ -189,12 +189,14 @@ func TestFingerprints(t *testing.T) {
 	for i := 0; i < len(plain); i += 2 {
 		colons = append(colons, strings.ToUpper(plain[i:i+2]))
 	}
-	for _, s := range []string{plain, strings.ToUpper(plain), " " + plain + "\n", "sha256:" + plain, strings.Join(colons, ":"), "sha256 Fingerprint=" + strings.Join(colons, ":")} {
+	for _, s := range []string{plain, strings.ToUpper(plain), " " + plain + "\n", "sha256:" + plain,
+		strings.Join(colons, ":"), "sha256 Fingerprint=" + strings.Join(colons, ":")} {
 		got, err := parseFingerprints([]string{s})
 		require.NoError(t, err, s)
 		assert.Equal(t, []string{plain}, got)
 	}
-	for _, s := range []string{"", "abc", plain[1:], plain + "00", strings.Replace(plain, plain[:1], "g", 1), "sha1:" + plain} {
+	for _, s := range []string{"", "abc", plain[1:], plain + "00", strings.Replace(plain, plain[:1], "g", 1),
+		"sha1:" + plain} {
 		_, err := parseFingerprints([]string{s})
 		_, ok := errors.AsType[*Failure](err)
 		require.True(t, ok, s)
@@ -210,7 +212,8 @@ func FuzzIdentity(f *testing.F) {
 		id, err := decodeIdentity(raw)
 		if err != nil {
 			var file identityFile
-			if json.Unmarshal(raw, &file) == nil && len(file.Key) >= 16 && strings.Contains(err.Error(), base64.StdEncoding.EncodeToString(file.Key)) {
+			if json.Unmarshal(raw, &file) == nil && len(file.Key) >= 16 &&
+				strings.Contains(err.Error(), base64.StdEncoding.EncodeToString(file.Key)) {
 				t.Fatal("the error has the key in it")
 			}
 			return

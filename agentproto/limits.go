@@ -22,9 +22,9 @@ const (
 	agentStreamWindow  = 256 << 10
 
 	// The same for all streams together. The server's is far above any number of
-	// stalled streams, so that they hold up nobody. The agent's bounds what requests
-	// that its broker does not take can hold of a small machine, and is still that of
-	// many: what it holds up are bodies only.
+	// stalled streams, so that those never delay others. The agent's bounds the memory
+	// that requests use while its broker does not read them; it is that of 64 streams,
+	// and when it is used up only the bodies of requests wait.
 	serverWindow = 1 << 30
 	agentWindow  = 64 * agentStreamWindow
 
@@ -59,9 +59,8 @@ const (
 	unsentBytes = 64 << 10
 )
 
-// http2Config returns what both sides tell HTTP/2. A side that has heard
-// nothing for a heartbeat asks whether the other is there, and closes the
-// connection when silence is reached. The documentation of net/http names 4 MiB
+// http2Config returns the settings of HTTP/2 for both sides. After a heartbeat without a
+// byte a side sends a PING, and after silence it closes the connection. The documentation of net/http names 4 MiB
 // as the largest window; the code takes any, and a test would notice if it did
 // not: a stalled stream would then hold up the others.
 func http2Config(heartbeat, silence time.Duration, streamWindow, connectionWindow int) *http.HTTP2Config {

@@ -11,10 +11,10 @@ import (
 )
 
 // Listener returns a listener for the HTTPS server that [Server.ConfigureTLS] has
-// prepared; cfg is that server's TLSConfig, and Serve takes the place of ServeTLS. It
-// makes TLS itself, keeps the connections of agents and returns those of people. It is
-// not necessary, but without it net/http holds a goroutine for each agent for as long as
-// that is connected (6 KiB). ctx gives values only; Shutdown ends what was begun.
+// prepared; cfg is that server's TLSConfig. Pass it to Serve in place of ServeTLS. It makes
+// the TLS handshake itself, keeps the connections of agents and returns all others. It is
+// optional: without it net/http holds a goroutine (6 KiB) for each connected agent. Only the
+// values of ctx are used; Shutdown ends the connections.
 func (s *Server) Listener(ctx context.Context, l net.Listener, cfg *tls.Config) net.Listener {
 	ctx = context.WithoutCancel(ctx)
 	people := &tlsListener{Listener: l, accepted: make(chan accepted), closed: make(chan struct{})}
@@ -37,7 +37,7 @@ type accepted struct {
 	err  error
 }
 
-// Accept returns the next connection of a person.
+// Accept returns the next connection that is not an agent's.
 func (l *tlsListener) Accept() (net.Conn, error) {
 	l.begun.Do(func() { go l.pump() }) // ends with Close
 	select {
@@ -48,7 +48,7 @@ func (l *tlsListener) Accept() (net.Conn, error) {
 	}
 }
 
-// pump accepts until Close. An error waits for who accepts, who waits after it.
+// pump accepts connections until Close. It passes errors on to Accept, whose caller pauses.
 func (l *tlsListener) pump() {
 	for {
 		conn, err := l.Listener.Accept()
@@ -76,8 +76,8 @@ func (l *tlsListener) Close() error {
 	return l.Listener.Close()
 }
 
-// greet makes the TLS handshake, which waits at the gate as a proof does, and serves an
-// agent or hands a person on.
+// greet makes the TLS handshake, which waits at the gate as a proof does. It then serves an
+// agent, or hands on any other connection.
 func (s *Server) greet(ctx context.Context, people *tlsListener, conn *tls.Conn) {
 	done, ok := s.begin()
 	if !ok {
@@ -115,7 +115,7 @@ func (s *Server) shakeHands(ctx context.Context, conn *tls.Conn) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-// answerPlainHTTP tells a person who forgot the s of https, as net/http does.
+// answerPlainHTTP answers a plain HTTP request with an error, as net/http does.
 func answerPlainHTTP(err error) {
 	if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil {
 		switch string(re.RecordHeader[:]) {

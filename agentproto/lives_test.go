@@ -137,7 +137,9 @@ func TestSecondProcessWithTheSameKey(t *testing.T) {
 		k := newLink(t, r.addr)
 		id := r.behind(k)
 		first := r.agent(id, tunnel, never, func(c *AgentConfig) {
-			c.Instance, c.API = "first", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("first")) })
+			c.Instance, c.API = "first", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte("first"))
+			})
 		})
 		r.waitBoth(first)
 		id.Server = r.url
@@ -218,7 +220,8 @@ func TestServerThatIsFull(t *testing.T) {
 		return st.Refusal != nil && st.Refusal.Code == RefusedBusy
 	})
 	assert.ErrorContains(t, second.status.last().Err, "already serves 1 agents")
-	assert.GreaterOrEqual(t, time.Until(second.status.last().RetryAt), 30*time.Second, "it waits as long as it was asked to")
+	assert.GreaterOrEqual(t, time.Until(second.status.last().RetryAt), 30*time.Second,
+		"it waits as long as it was asked to")
 	_, ok := r.server.Connection(first.id)
 	assert.True(t, ok)
 }
@@ -241,12 +244,13 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 	r := newRig(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var cancelled atomic.Bool
-	a := r.connected(TunnelDirect, func(c *AgentConfig) { c.Timings.Drain = 10 * time.Second }, withAPI(func(w http.ResponseWriter, q *http.Request) {
-		close(arrived)
-		<-release
-		cancelled.Store(q.Context().Err() != nil)
-		_, _ = w.Write([]byte("answered"))
-	}))
+	a := r.connected(TunnelDirect, func(c *AgentConfig) { c.Timings.Drain = 10 * time.Second },
+		withAPI(func(w http.ResponseWriter, q *http.Request) {
+			close(arrived)
+			<-release
+			cancelled.Store(q.Context().Err() != nil)
+			_, _ = w.Write([]byte("answered"))
+		}))
 	answer := make(chan string)
 	go func() {
 		resp, err := r.client(a, HostAPI).Get("http://x/")

@@ -30,37 +30,34 @@ const (
 	maxLogReaders = 32
 )
 
-// LogQuery selects lines of an agent's log files. The zero value is all that
-// there is.
+// LogQuery selects lines of an agent's log files. The zero value selects all of
+// them.
 type LogQuery struct {
-	// After is the mark of a line: only what was written after it is wanted. An empty
-	// mark is before everything.
-	After string
-	Since time.Time // only what is not older; zero = anything
-	Until time.Time // only what is older; zero = anything
-	Tail  int       // the last lines only of those there are and that are wanted; 0 = all
-	Level string    // only what is as severe, or more; "" = anything
-	Text  string    // only what has this text, whatever the case; "" = anything
-	// Follow goes on with what is written.
-	Follow bool
+	After  string    // the mark of a line; only lines after it. An empty mark is before all lines
+	Since  time.Time // only entries at this time or later
+	Until  time.Time // only entries before this time
+	Tail   int       // only so many of the newest selected entries; 0 means all
+	Level  string    // only entries that are at least so severe; empty means all
+	Text   string    // only entries that contain this text, in upper or lower case
+	Follow bool      // go on with new lines
 }
 
-// LogLine is an entry of a log file, or says something of the reading. It is what the
-// other side claims: its sizes and its time are bounded, and nothing else is checked.
+// LogLine is an entry of a log file, or a notice about the reading. It is untrusted: the
+// sizes and the time are bounded, and nothing else is checked.
 type LogLine struct {
 	At   time.Time `json:"at,omitzero"`    // when it was written, as far as is known
 	Text string    `json:"text,omitempty"` // an entry, which may have several lines
-	// Mark is where reading goes on behind this line; nobody but the agent reads it.
+	// Mark is the place behind this line, for [LogQuery].After. Only the agent can read it.
 	Mark string `json:"mark,omitempty"`
-	Cut  bool   `json:"cut,omitempty"` // the entry was longer
-	// Gap is why lines are missing here; empty = none are. There is no text beside it.
+	Cut  bool   `json:"cut,omitempty"` // Text is only the beginning of the entry
+	// Gap is why lines are missing here; it is empty if none are. Text is then empty.
 	Gap string `json:"gap,omitempty"`
-	// Passed marks what is no entry: the log was read up to the mark, and nothing
-	// of it was wanted.
+	// Passed means that this is no entry: the log was read up to the mark, and the query
+	// selected nothing of it.
 	Passed bool `json:"passed,omitempty"`
 }
 
-// LogCode is why an agent does not send a log.
+// LogCode is the reason for which an agent does not send a log.
 type LogCode string
 
 // The codes of a [LogError].
@@ -69,11 +66,11 @@ const (
 	LogDisabled    LogCode = "disabled"    // it is not allowed to read them
 	LogUnreadable  LogCode = "unreadable"  // it cannot read them
 	LogBusy        LogCode = "busy"        // it sends too many already
-	LogBadQuery    LogCode = "bad_query"   // the server has asked what cannot be understood
+	LogBadQuery    LogCode = "bad_query"   // the query cannot be understood
 	LogStopped     LogCode = "stopped"     // the agent stops
 )
 
-// LogError is why an agent does not send a log, or does not go on.
+// LogError is the error of an agent that does not send a log, or does not go on.
 type LogError struct {
 	Code    LogCode `json:"code"`
 	Message string  `json:"message"` // for people; no secrets
@@ -107,8 +104,7 @@ func (m logMessage) encode(out *bytes.Buffer) error {
 	return e.Encode(m)
 }
 
-// bounded returns the line as it may travel. The text of a file is no UTF-8 where
-// somebody wrote none.
+// bounded returns the line as it may travel. The text of a file may be no valid UTF-8.
 func (l LogLine) bounded() LogLine {
 	var cut bool
 	l.Text, cut = clipText(strings.ToValidUTF8(l.Text, "\uFFFD"), maxLogText)
@@ -128,7 +124,7 @@ func clipText(s string, most int) (string, bool) {
 	return strings.ToValidUTF8(s[:most], ""), true
 }
 
-// errLogMessageTooLarge is told of an agent that keeps no bounds.
+// errLogMessageTooLarge is the error for an agent that sends more than the protocol allows.
 var errLogMessageTooLarge = fmt.Errorf("a message of a log is larger than %d bytes", maxLogMessage)
 
 // decodeLogs reads the messages of one page: lines, and more if there is another page.

@@ -10,19 +10,21 @@ import (
 	"net/http"
 )
 
-// errNoMark is told of an agent whose page of a log cannot be gone on after.
+// errNoMark is the error for a page of a log that ends without a place to go on.
 var errNoMark = errors.New("the agent asks to go on reading a log, and does not say where")
 
-// Logs returns what a query asks for of the log files beside an agent. The first
-// element says that the log could be opened (see [LogLine].Passed). The agent sends
-// pages, and each is asked for when the one before has been taken: who reads slowly, or
-// not at all, holds a page in memory, and nothing grows.
+// Logs returns the lines that a query selects from the log files beside an agent. The
+// first element means that the log could be opened; see [LogLine].Passed. The agent sends
+// pages, and each is requested when the one before has been read: a caller that reads
+// slowly, or not at all, holds one page in memory.
 //
-// The sequence ends without an error when ctx ends, and when all of a log that is not
-// followed was read. Any other end is an error: whoever wants to go on asks again after
-// the last mark. Of a text to be found that is longer than 4 KiB only the beginning is
-// looked for: who asks with one has to look at the lines again. A [*LogError] says why the agent does not send; with no connection the
-// only element is [ErrNotConnected].
+// The sequence ends without an error when ctx ends, and at the end of a log that is not
+// followed. It ends with an error otherwise; to go on, call Logs again with the last mark.
+// The error is a [*LogError] if the agent refuses. If the agent is not connected, the only
+// element is [ErrNotConnected].
+//
+// If the query's Text is longer than 4 KiB, only its beginning is looked for, so that the
+// caller has to check the lines again.
 func (s *Server) Logs(ctx context.Context, agent string, q LogQuery) iter.Seq2[LogLine, error] {
 	return func(yield func(LogLine, error) bool) {
 		taking := true
@@ -51,25 +53,11 @@ func (s *Server) Logs(ctx context.Context, agent string, q LogQuery) iter.Seq2[L
 	}
 }
 
-// logPage reads one page and moves the query behind it; more says that there is
-// another. It ends early where take returns false.
+// logPage reads one page, moves the query behind it, and reports whether there is another.
+// It ends early if take returns false.
 func (s *session) logPage(ctx context.Context, q *LogQuery, take func(LogLine) bool) (more bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	req, err := controlGet(ctx, pathLogs, q.query())
-	if err != nil {
-		return false, err
-	}
-	resp, err := s.bulkTrip(req)
-	if err != nil {
-		return false, s.broken(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return false, readLogError(resp)
-	}
 	moved := false
-	for m, err := range decodeLogs(resp.Body) {
+	for m, err := range requestLines(ctx, pathLogs, q.parameters(), s.bulkTrip, readLogError, decodeLogs) {
 		switch {
 		case err != nil:
 			return false, s.broken(err)
@@ -90,8 +78,8 @@ func (s *session) logPage(ctx context.Context, q *LogQuery, take func(LogLine) b
 	return false, io.ErrUnexpectedEOF
 }
 
-// broken returns what to say of a page that broke off: that the connection has ended
-// where it has.
+// broken returns the error of a page that broke off. If the connection has ended, that is
+// [ErrNotConnected].
 func (s *session) broken(err error) error {
 	if _, told := errors.AsType[*LogError](err); !told && !s.live() {
 		return fmt.Errorf("%w any more: %w", ErrNotConnected, err)
@@ -99,7 +87,7 @@ func (s *session) broken(err error) error {
 	return err
 }
 
-// readLogError reads why an agent refuses.
+// readLogError returns the error of an agent's refusal.
 func readLogError(resp *http.Response) error {
 	if resp.StatusCode == http.StatusNotFound {
 		return &LogError{Code: LogUnsupported, Message: "the agent sends no logs: it is too old"}

@@ -85,7 +85,8 @@ func (m *memoryLog) ReadLogs(ctx context.Context, q LogQuery) (iter.Seq2[LogLine
 func sends(l LogSource) func(*AgentConfig) { return func(c *AgentConfig) { c.Logs = l } }
 
 // texts reads what a query yields until enough says so, or its end.
-func (r *rig) texts(ctx context.Context, agent string, q LogQuery, enough func(texts []string, mark string) bool) (texts []string, mark string, err error) {
+func (r *rig) texts(ctx context.Context, agent string, q LogQuery,
+	enough func(texts []string, mark string) bool) (texts []string, mark string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
 	for l, err := range r.server.Logs(ctx, agent, q) {
@@ -204,14 +205,15 @@ func TestLogsOverABrokenConnection(t *testing.T) {
 		for breaks := 0; len(got) < 1500; {
 			var texts []string
 			var err error
-			texts, last, err := r.texts(t.Context(), run.id, LogQuery{After: mark, Follow: true}, func(texts []string, _ string) bool {
-				if len(texts) == 500 && breaks < 2 {
-					breaks++
-					l.cut()
-					log.add(numbered(500*breaks, 500*(breaks+1), "a")...)
-				}
-				return len(got)+len(texts) == 1500
-			})
+			texts, last, err := r.texts(t.Context(), run.id, LogQuery{After: mark, Follow: true},
+				func(texts []string, _ string) bool {
+					if len(texts) == 500 && breaks < 2 {
+						breaks++
+						l.cut()
+						log.add(numbered(500*breaks, 500*(breaks+1), "a")...)
+					}
+					return len(got)+len(texts) == 1500
+				})
 			if got = append(got, texts...); last != "" {
 				mark = last
 			}
@@ -277,8 +279,9 @@ func TestLogsRefused(t *testing.T) {
 
 // A query travels as it is, and what cannot be understood is refused.
 func TestLogQuery(t *testing.T) {
-	q := LogQuery{After: "7:1&x=2", Since: time.Unix(5, 6).UTC(), Until: time.Unix(7, 8).UTC(), Tail: 9, Level: "error", Text: "a b+c%", Follow: true}
-	u, err := http.NewRequest(http.MethodGet, "http://control"+pathLogs+"?"+q.query(), http.NoBody)
+	q := LogQuery{After: "7:1&x=2", Since: time.Unix(5, 6).UTC(), Until: time.Unix(7, 8).UTC(), Tail: 9, Level: "error",
+		Text: "a b+c%", Follow: true}
+	u, err := http.NewRequest(http.MethodGet, "http://control"+pathLogs+"?"+q.parameters().encode(), http.NoBody)
 	require.NoError(t, err)
 	got, err := parseLogQuery(u.URL.Query())
 	require.NoError(t, err)

@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// MemoryRegistry is a [Registry] that forgets everything when the process ends.
-// It is for programs of one run, examples and tests, and safe for use by several
-// goroutines. Of tokens it keeps hashes only.
+// MemoryRegistry is a [Registry] in memory, for tests, examples and programs that run
+// once. It keeps only hashes of tokens. It is safe for use by several goroutines.
 type MemoryRegistry struct {
 	now func() time.Time
 
@@ -30,11 +29,12 @@ type memoryToken struct {
 
 // NewMemoryRegistry returns a registry without tokens and agents.
 func NewMemoryRegistry() *MemoryRegistry {
-	return &MemoryRegistry{now: time.Now, tokens: make(map[[sha256.Size]byte]memoryToken), agents: make(map[string]ed25519.PublicKey)}
+	return &MemoryRegistry{now: time.Now, tokens: make(map[[sha256.Size]byte]memoryToken),
+		agents: make(map[string]ed25519.PublicKey)}
 }
 
-// MintToken returns a new registration token of 32 hex digits. Any number of
-// agents can register with it until life has passed.
+// MintToken returns a new registration token of 32 hex digits, with which any number of
+// agents can register until life has passed.
 func (m *MemoryRegistry) MintToken(life time.Duration) string {
 	token := randomHex(16)
 	m.mu.Lock()
@@ -43,7 +43,7 @@ func (m *MemoryRegistry) MintToken(life time.Duration) string {
 	return token
 }
 
-// Revoke makes a token worthless. Agents that registered with it stay.
+// Revoke invalidates a token. Agents that have registered with it are kept.
 func (m *MemoryRegistry) Revoke(token string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -54,8 +54,8 @@ func (m *MemoryRegistry) Revoke(token string) {
 	}
 }
 
-// Remove forgets an agent: it is unknown at its next handshake. A connection
-// that it has is ended by [Server.Disconnect].
+// Remove forgets an agent, which is unknown in its next handshake. Call
+// [Server.Disconnect] to close its connection.
 func (m *MemoryRegistry) Remove(agent string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,11 +81,14 @@ func (m *MemoryRegistry) Register(_ context.Context, r Registration) (Registered
 	token, known := m.tokens[sha256.Sum256([]byte(r.Token))]
 	switch {
 	case !known:
-		return Registered{}, &Refusal{Code: RefusedTokenUnknown, Message: "the registration token is not known; ask for a new one"}
+		return Registered{}, &Refusal{Code: RefusedTokenUnknown,
+			Message: "the registration token is not known; ask for a new one"}
 	case token.revoked:
-		return Registered{}, &Refusal{Code: RefusedTokenRevoked, Message: "the registration token was revoked; ask for a new one"}
+		return Registered{}, &Refusal{Code: RefusedTokenRevoked,
+			Message: "the registration token was revoked; ask for a new one"}
 	case !m.now().Before(token.expires):
-		return Registered{}, &Refusal{Code: RefusedTokenExpired, Message: "the registration token has expired; ask for a new one"}
+		return Registered{}, &Refusal{Code: RefusedTokenExpired,
+			Message: "the registration token has expired; ask for a new one"}
 	}
 	for id, key := range m.agents {
 		if key.Equal(r.PublicKey) {
@@ -104,10 +107,11 @@ func (m *MemoryRegistry) PublicKey(_ context.Context, agent string) (ed25519.Pub
 	if key, ok := m.agents[agent]; ok {
 		return key, nil
 	}
-	return nil, &Refusal{Code: RefusedUnknownAgent, Message: "agent " + agent + " is not known here (any more); register it again"}
+	return nil, &Refusal{Code: RefusedUnknownAgent, Message: "agent " + agent +
+		" is not known here (any more); register it again"}
 }
 
-// Unregister is Remove, asked for by the agent itself.
+// Unregister implements [Registry] by Remove.
 func (m *MemoryRegistry) Unregister(_ context.Context, agent string) error {
 	m.Remove(agent)
 	return nil

@@ -18,22 +18,22 @@ const (
 	PathConnect = "/agent/v1/connect"
 )
 
-// Host is a virtual host of the requests that travel through a connection. It
-// selects a handler of the agent; it is never resolved or dialled.
+// Host is the virtual host of a request to an agent. It selects a handler of the
+// agent and is never resolved or dialled.
 type Host string
 
 // The virtual hosts of an agent.
 const (
-	HostControl   Host = "control"   // the agent itself: reports
+	HostControl   Host = "control"   // the agent itself: reports, history and logs
 	HostAPI       Host = "api"       // the broker's API; the agent adds its credentials
-	HostDashboard Host = "dashboard" // the broker's dashboard; bytes as they are
+	HostDashboard Host = "dashboard" // the broker's dashboard, unchanged
 )
 
 // Carrier is how the bytes of a connection travel.
 type Carrier string
 
-// The carriers. Both carry the same streams; they differ in cost and in what
-// stands between agent and server.
+// The carriers. Both carry the same streams. WebSocket costs more, but passes
+// proxies that end TLS.
 const (
 	CarrierDirect    Carrier = "direct"    // TLS that selected [ALPN]
 	CarrierWebSocket Carrier = "websocket" // binary WebSocket messages
@@ -45,6 +45,18 @@ type TunnelMode string
 // The modes. An empty mode means [TunnelAuto].
 const (
 	TunnelAuto      TunnelMode = "auto"      // direct where TLS selects it, WebSocket otherwise
-	TunnelDirect    TunnelMode = "direct"    // direct, or an error that says what stands in between
+	TunnelDirect    TunnelMode = "direct"    // direct only
 	TunnelWebSocket TunnelMode = "websocket" // WebSocket only
+)
+
+// The calls of the control host. Bodies and answers are JSON; spec.md has them.
+const (
+	pathPing    = "/v1/ping"         // POST: 204
+	pathGoodbye = "/v1/goodbye"      // POST, a Refusal: 204; the server closes then
+	pathTrust   = "/v1/authorities"  // POST, announcement: 204; 409 where it is not followed
+	pathReports = "/v1/reports"      // GET ?epoch=&seq=: those that are kept, one JSON object a line
+	pathLive    = "/v1/reports/live" // GET ?epoch=&seq=: the same, and each new one until the stream ends
+	pathHistory = "/v1/history"      // GET ?epoch=&seq=&since=&until=&kind=: records, one JSON object a line
+	// GET ?after=&since=&until=&tail=&level=&text=&follow=: a page of the log, one JSON object a line
+	pathLogs = "/v1/logs"
 )

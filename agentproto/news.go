@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// newsConn is the agent's connection as HTTP/2 writes to it. It can send a newsFrame
-// between two frames of HTTP/2.
+// newsConn is the agent's connection below HTTP/2. It can send a newsFrame between two
+// frames of HTTP/2.
 type newsConn struct {
 	net.Conn
 
@@ -15,27 +15,27 @@ type newsConn struct {
 	due bool // a newsFrame is to be sent as soon as a frame has ended
 }
 
-// Write writes p, and then what is due.
+// Write writes p, and then a newsFrame if one is due.
 func (c *newsConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, err := c.Conn.Write(p)
 	c.out.follow(p[:n])
 	if err == nil {
-		err = c.tellLocked()
+		err = c.announceLocked()
 	}
 	return n, err
 }
 
-// tell tells the server that there is news. It may wait as long as a write does.
-func (c *newsConn) tell() error {
+// announce sends a newsFrame, now or after the current frame. It may block as a write does.
+func (c *newsConn) announce() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.due = true
-	return c.tellLocked()
+	return c.announceLocked()
 }
 
-func (c *newsConn) tellLocked() error {
+func (c *newsConn) announceLocked() error {
 	if !c.due || !c.out.between() {
 		return nil
 	}
@@ -44,9 +44,9 @@ func (c *newsConn) tellLocked() error {
 	return err
 }
 
-// tellNews tells the server of each change of the reports until the connection or the
-// agent ends. changed is closed by the first change that it has not seen.
-func (s *served) tellNews(c *newsConn, ended <-chan struct{}, changed <-chan struct{}) {
+// announceReports announces each change of the reports until the connection or the agent
+// ends. changed is closed by the first change that it has not seen.
+func (s *served) announceReports(c *newsConn, ended <-chan struct{}, changed <-chan struct{}) {
 	for {
 		select {
 		case <-changed:
@@ -55,9 +55,9 @@ func (s *served) tellNews(c *newsConn, ended <-chan struct{}, changed <-chan str
 		case <-s.stop:
 			return
 		}
-		changed = s.agent.cfg.Reports.changes() // before it is told of: what comes later is told of again
-		if c.tell() != nil {
-			return // HTTP/2 will see the same
+		changed = s.agent.cfg.Reports.changes() // before the announcement: a later change is announced again
+		if c.announce() != nil {
+			return // HTTP/2 gets the same error
 		}
 	}
 }

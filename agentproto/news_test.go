@@ -31,13 +31,14 @@ func TestNews(t *testing.T) {
 		log := NewReportLog(2 * reports)
 		log.Append(Report{Node: "before"})
 		bulk := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
-		a := r.connected(tunnel, func(c *AgentConfig) { c.Reports = log }, withAPI(func(w http.ResponseWriter, _ *http.Request) {
-			for rest := bulk; len(rest) > 0; {
-				n := min(len(rest), 1+rand.IntN(100_000))
-				_, _ = w.Write(rest[:n])
-				rest = rest[n:]
-			}
-		}))
+		a := r.connected(tunnel, func(c *AgentConfig) { c.Reports = log },
+			withAPI(func(w http.ResponseWriter, _ *http.Request) {
+				for rest := bulk; len(rest) > 0; {
+					n := min(len(rest), 1+rand.IntN(100_000))
+					_, _ = w.Write(rest[:n])
+					rest = rest[n:]
+				}
+			}))
 		sums := make(chan [32]byte)
 		go func() {
 			resp, err := r.client(a, HostAPI).Get("http://x/")
@@ -86,7 +87,8 @@ func (c *bytesConn) Write(p []byte) (int, error) { return c.written.Write(p) }
 
 // frame is one of HTTP/2, of a type that nobody knows.
 func frame(payload int) []byte {
-	return append([]byte{byte(payload >> 16), byte(payload >> 8), byte(payload), 0xfa, 0, 0, 0, 0, 1}, bytes.Repeat([]byte{'x'}, payload)...)
+	return append([]byte{byte(payload >> 16), byte(payload >> 8), byte(payload), 0xfa, 0, 0, 0, 0, 1},
+		bytes.Repeat([]byte{'x'}, payload)...)
 }
 
 // TestNewsBetweenFrames checks that news waits for the end of a frame, and for the
@@ -95,18 +97,18 @@ func TestNewsBetweenFrames(t *testing.T) {
 	under := &bytesConn{}
 	c := &newsConn{Conn: under}
 	one, empty := frame(300), frame(0)
-	require.NoError(t, c.tell())
+	require.NoError(t, c.announce())
 	require.Zero(t, under.written.Len(), "SETTINGS come first")
 	for _, piece := range [][]byte{one[:3], one[3:9], one[9:200]} {
 		_, err := c.Write(piece)
 		require.NoError(t, err)
-		require.NoError(t, c.tell(), "told of together")
+		require.NoError(t, c.announce(), "told of together")
 	}
 	_, err := c.Write(one[200:])
 	require.NoError(t, err)
 	_, err = c.Write(empty)
 	require.NoError(t, err)
-	require.NoError(t, c.tell())
+	require.NoError(t, c.announce())
 	want := string(one) + newsFrame + string(empty) + newsFrame
 	require.Equal(t, want, under.written.String())
 }

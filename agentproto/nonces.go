@@ -12,12 +12,12 @@ import (
 // nonceLife is how long a nonce of registration can be used.
 const nonceLife = 2 * time.Minute
 
-// maxUsedNonces bounds what is remembered of those that were used. Only requests
-// that proved a right are remembered, so that no stranger can fill it.
+// maxUsedNonces is how many used nonces are remembered. Only those of authorized requests
+// are, so that strangers cannot fill the memory.
 const maxUsedNonces = 1 << 16
 
-// nonces makes nonces that need no memory until they are used: a time and random
-// bytes under a MAC whose key dies with the process.
+// nonces makes nonces that need no memory until they are used: a time and random bytes with
+// a MAC, whose key exists in this process only.
 type nonces struct {
 	key   [32]byte
 	begin time.Time // monotonic: a clock that is set anew changes nothing
@@ -49,8 +49,8 @@ func (n *nonces) mac(purpose string, nonce []byte) []byte {
 	return h.Sum(nil)
 }
 
-// valid reports whether this process made a nonce for the purpose, lately, and
-// nobody has used it.
+// valid reports whether this process made a nonce for the purpose, it has not expired, and
+// it has not been used.
 func (n *nonces) valid(purpose string, nonce []byte) bool {
 	if !n.made(purpose, nonce) {
 		return false

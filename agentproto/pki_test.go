@@ -20,7 +20,7 @@ import (
 type testCA struct {
 	cert   *x509.Certificate
 	key    *ecdsa.PrivateKey
-	parent *testCA // nil = signed by itself
+	parent *testCA // nil means signed by itself
 }
 
 // certOptions are what differs from a CA, or a server's certificate, that is

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// proveConfig is what the agent's side of a handshake needs to know.
+// proveConfig configures the agent's side of a handshake.
 type proveConfig struct {
 	Identity Identity
 	Instance string
 	Hello    Hello
-	Versions []int // of the protocol that are spoken, oldest first; none means protocolVersions
+	Versions []int // supported versions of the protocol, oldest first; none means protocolVersions
 	Check    bool  // only ask whether the proof is accepted
 	Now      func() time.Time
 }
 
-// proven is what an accepted agent learned.
+// proven is the result of a handshake for the agent.
 type proven struct {
 	Version     int
 	Heartbeat   time.Duration // zero if the server left it open
-	Authorities [][]byte      // announced certificates, DER; none = no change
+	Authorities [][]byte      // announced certificates, DER; empty for no change
 	ServerTime  time.Time
 	ClockSkew   time.Duration // agent's clock minus the server's
 }
@@ -32,9 +32,8 @@ const (
 	maxHeartbeat = 10 * time.Minute
 )
 
-// proveTo proves to the server at the other side of conn who the agent is. A
-// refusal is returned as *Refusal. The caller bounds the time by ctx and owns
-// conn.
+// proveTo proves the agent's identity to the server at the other side of conn. If the
+// server refuses, the error is a *Refusal. The caller bounds the time by ctx and owns conn.
 func proveTo(ctx context.Context, conn net.Conn, c proveConfig) (proven, error) {
 	var asked challenge
 	var v verdict
@@ -69,7 +68,8 @@ func proveTo(ctx context.Context, conn net.Conn, c proveConfig) (proven, error) 
 	}
 	p := proven{Version: version, Authorities: v.Authorities, ServerTime: asked.Time}
 	if v.HeartbeatMS > 0 {
-		p.Heartbeat = min(max(time.Duration(min(v.HeartbeatMS, maxHeartbeat.Milliseconds()))*time.Millisecond, minHeartbeat), maxHeartbeat)
+		p.Heartbeat = min(max(time.Duration(min(v.HeartbeatMS, maxHeartbeat.Milliseconds()))*time.Millisecond, minHeartbeat),
+			maxHeartbeat)
 	}
 	if !asked.Time.IsZero() {
 		p.ClockSkew = received.Sub(asked.Time)
@@ -77,27 +77,28 @@ func proveTo(ctx context.Context, conn net.Conn, c proveConfig) (proven, error) 
 	return p, nil
 }
 
-// checkChallenge returns why the agent must not answer a challenge. An agent
-// signs for the server it was registered with and for no other one, so that no
-// server can pass its proof on.
+// checkChallenge returns an error if the agent must not answer a challenge. An agent signs
+// only for the server with which it was registered, so that no other server can pass its
+// proof on.
 func checkChallenge(asked challenge, id Identity) error {
 	switch {
 	case asked.Refusal != nil:
 		return asked.Refusal.cleaned()
 	case len(asked.Nonce) != nonceSize:
-		return fmt.Errorf("the server's challenge has a nonce of %d bytes; it has to be %d: is this an OpenECP server?", len(asked.Nonce), nonceSize)
+		return fmt.Errorf("the server's challenge has a nonce of %d bytes; it has to be %d: is this an OpenECP server?",
+			len(asked.Nonce), nonceSize)
 	}
 	return checkServerName(asked.Server, id.ServerName)
 }
 
-// checkServerName returns an error if a server is not the one that a key signs
-// for.
+// checkServerName returns an error if a server is not the one for which a key signs.
 func checkServerName(says, registered string) error {
 	if says == registered {
 		return nil
 	}
 	return &Failure{Step: StepProof, Code: FailedServerName,
-		Message: fmt.Sprintf("the server calls itself %q, this agent was registered with %q; it proves itself to that one only",
+		Message: fmt.Sprintf("the server calls itself %q, this agent was registered with %q; it proves itself to that one "+
+			"only",
 			cleanText(says, maxWord), registered),
 		Hint: "If it is the right server, unregister this agent and register it anew, so that it has a new key"}
 }

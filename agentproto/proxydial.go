@@ -76,7 +76,8 @@ func connect(conn net.Conn, proxy *url.URL, target string) error {
 	fmt.Fprintf(&ask, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: openecp-agent\r\n", target, target)
 	if user := proxy.User; user != nil {
 		password, _ := user.Password()
-		ask.WriteString("Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)) + "\r\n")
+		ask.WriteString("Proxy-Authorization: Basic " +
+			base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)) + "\r\n")
 	}
 	ask.WriteString("\r\n")
 	if _, err := conn.Write(ask.Bytes()); err != nil {
@@ -139,7 +140,8 @@ func explainProxy(err error, proxy, target string) *Failure {
 	case status.code == http.StatusProxyAuthRequired:
 		f.Code, f.Hint = FailedProxyAuth, "It wants a user and a password: set HTTPS_PROXY=http://USER:PASSWORD@"+proxy
 	case status.code == http.StatusForbidden || status.code == http.StatusMethodNotAllowed:
-		f.Hint = fmt.Sprintf("Have CONNECT to %s allowed there, or set NO_PROXY=%s if the server can be reached without the proxy", target, host)
+		f.Hint = fmt.Sprintf("Have CONNECT to %s allowed there, or set NO_PROXY=%s if the server can be reached without "+
+			"the proxy", target, host)
 	case status.code >= 500:
 		f.Hint = "The proxy cannot reach the server itself: check the server's address, and what the proxy may reach"
 	}

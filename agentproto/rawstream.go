@@ -72,7 +72,8 @@ func serveRaw(w http.ResponseWriter, r *http.Request, srv *http.Server) {
 
 // openRaw opens a raw stream. trip sends the request; the connection it returns
 // is owned by the caller.
-func openRaw(ctx context.Context, host Host, trip func(*http.Request) (*http.Response, error), run func(func())) (net.Conn, error) {
+func openRaw(ctx context.Context, host Host, trip func(*http.Request) (*http.Response, error),
+	run func(func())) (net.Conn, error) {
 	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel) // until the answer
 	body, sink := io.Pipe()

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// RefusalCode says why a server refuses an agent, for programs.
+// RefusalCode identifies the reason for which a server refuses an agent.
 type RefusalCode string
 
-// The codes of refusals. An agent treats a code it does not know as
+// The codes of refusals. An agent treats a code that it does not know as
 // [RefusedBusy]: it waits and asks again.
 const (
 	RefusedTokenUnknown        RefusalCode = "token_unknown"
 	RefusedTokenExpired        RefusalCode = "token_expired"
 	RefusedTokenRevoked        RefusalCode = "token_revoked"
-	RefusedUnknownAgent        RefusalCode = "unknown_agent"     // no such agent (any more)
+	RefusedUnknownAgent        RefusalCode = "unknown_agent"     // there is no such agent, or no longer
 	RefusedBadSignature        RefusalCode = "bad_signature"     // the proof does not fit the agent's key
 	RefusedIdentityConflict    RefusalCode = "identity_conflict" // another process with this key serves
 	RefusedClusterMismatch     RefusalCode = "cluster_mismatch"  // the broker belongs to another cluster
@@ -26,12 +26,12 @@ const (
 	RefusedRemoved             RefusalCode = "removed"     // a person removed the agent
 )
 
-// Refusal is a server's no to an agent. It is an error on both sides: a
-// [Registry] returns one, and the agent gets the same one back.
+// Refusal is the error with which a server refuses an agent. A [Registry] returns it, and
+// the agent gets the same error from [Register] or [Agent.Run].
 type Refusal struct {
 	Code RefusalCode `json:"code"`
 
-	// Message is for the person at the agent: what was refused, and what to do.
+	// Message is for the person who runs the agent: what was refused, and what to do.
 	Message string `json:"message,omitempty"`
 
 	// RetryAfter is the earliest time to ask again; zero leaves it to the agent.
@@ -39,12 +39,12 @@ type Refusal struct {
 	RetryAfter time.Duration `json:"-"`
 }
 
-// ofToken reports whether a registration token was not taken.
+// ofToken reports whether a registration token was refused.
 func (r *Refusal) ofToken() bool {
 	return r.Code == RefusedTokenUnknown || r.Code == RefusedTokenExpired || r.Code == RefusedTokenRevoked
 }
 
-// Error returns the message, or the code where there is no message.
+// Error returns the message or, if there is none, the code.
 func (r *Refusal) Error() string {
 	if r.Message == "" {
 		return "refused by the server: " + string(r.Code)
@@ -52,13 +52,13 @@ func (r *Refusal) Error() string {
 	return r.Message
 }
 
-// Final reports whether asking again with the same identity can never help: the
-// agent has to be registered again. [Agent.Run] ends with a final refusal.
+// Final reports whether the same identity will always be refused, so that the agent has
+// to be registered again. [Agent.Run] returns on a final refusal.
 func (r *Refusal) Final() bool {
 	return r.Code == RefusedUnknownAgent || r.Code == RefusedRemoved
 }
 
-// maxRetryAfter bounds what a refusal may ask for: an agent never waits longer.
+// maxRetryAfter is the longest time for which a refusal can make an agent wait.
 const maxRetryAfter = time.Hour
 
 type wireRefusal struct {

@@ -17,53 +17,54 @@ import (
 	"time"
 )
 
-// RegisterConfig is what an agent needs to register. URL and Token are required.
-// It prints without token and key.
+// RegisterConfig configures [Register]. URL and Token are required. It is printed without
+// token and key.
 type RegisterConfig struct {
 	URL   string // of the server, as [ParseServerURL] reads it
 	Token string // secret; sent in the body of one request, after the server is trusted
 
-	// CASHA256 are fingerprints of CAs that may sign the server's certificate, in
-	// hex; with none the authorities of the operating system count.
+	// CASHA256 are fingerprints, in hex, of the CAs that may sign the server's
+	// certificate. If there are none, the agent trusts the CAs of the operating system.
 	CASHA256 []string
 
-	// Key registers an agent again that has this key: it stays the same agent.
-	// ServerName is then the name of the server it was registered with, and a
-	// server of another name is refused, since the key's proofs would be of use to
-	// it; empty means the host of URL. A nil Key makes a new one.
+	// Key is the key of an agent that is to be registered again as the same agent.
+	// ServerName is then the name of the server that it was registered with; if it is
+	// empty, that is the host of URL. Register refuses a server of another name, which
+	// could use proofs of the key elsewhere. If Key is nil, Register makes a new key.
 	Key        ed25519.PrivateKey
 	ServerName string
 
-	Hello Hello // what the agent tells of itself
+	Hello Hello // what the agent tells the server about itself
 
-	Proxy     func(*url.URL) (*url.URL, error) // nil = by HTTPS_PROXY and NO_PROXY
-	Now       func() time.Time                 // nil = the clock
+	Proxy     func(*url.URL) (*url.URL, error) // nil means HTTPS_PROXY and NO_PROXY
+	Now       func() time.Time                 // nil means time.Now
 	BuildTime time.Time                        // of the program: a clock that is behind it is wrong
 }
 
-// Format prints the configuration without its secrets, whatever the verb.
+// Format prints the configuration without its secrets, for every verb.
 func (c RegisterConfig) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "registration at %s (token and key redacted)", showURL(c.URL))
 }
 
-// MarshalJSON writes what may be shown of the configuration.
+// MarshalJSON encodes the configuration without its secrets.
 func (c RegisterConfig) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"url": showURL(c.URL), "caSha256": c.CASHA256, "hello": c.Hello})
 }
 
-// registerTries bounds how often a server that is busy is asked.
+// registerTries is how often a busy server is asked.
 const registerTries = 8
 
-// Register makes a key (or takes the one given), proves possession of it and
-// exchanges a registration token for an identity, which the caller stores. The
-// server is trusted before the token is sent. A server that is busy is asked
-// again, as it says, until ctx ends. A no is a *[Refusal], a failure on the way
-// a *[Failure].
+// Register exchanges a registration token for an identity, which the caller has to store.
+// It makes a key, unless the configuration has one, and proves possession of it. The token
+// is sent only to a server that the agent trusts. A busy server is asked again after the
+// time that it asks for, until ctx ends. If the server refuses, the error is a *[Refusal];
+// if it cannot be reached, a *[Failure].
 func Register(ctx context.Context, c RegisterConfig) (Identity, error) {
 	c.Token = strings.TrimSpace(c.Token)
 	if !validToken(c.Token) {
-		return Identity{}, &Failure{Step: StepAddress, Code: FailedAddress, Message: "the registration token is empty, or has characters that no token has",
-			Hint: "Copy it from the cluster's setup page: --registration-token TOKEN"}
+		return Identity{}, &Failure{Step: StepAddress, Code: FailedAddress,
+			Message: "the registration token is empty, or has characters that no token has",
+			Hint:    "Copy it from the cluster's setup page: --registration-token TOKEN"}
 	}
 	server, err := ParseServerURL(c.URL)
 	if err != nil {
@@ -100,20 +101,21 @@ func Register(ctx context.Context, c RegisterConfig) (Identity, error) {
 	if !validID(id.Agent) {
 		return Identity{}, call.notOurs("an answer without an agent id")
 	}
-	// An announcement that does not fit is repeated at each connection.
+	// An announcement that cannot be followed is reported at each connection.
 	id, _, _ = id.learnedFrom(call.dialer.trust, call.chain, false, answer.Authorities, answer.Time)
 	return id, nil
 }
 
-// serverCall is a conversation of HTTP requests with one server.
+// serverCall makes HTTP requests to one server.
 type serverCall struct {
 	dialer    *serverDialer
 	client    *http.Client
 	transport *http.Transport
-	chain     []*x509.Certificate // verified; none over http
+	chain     []*x509.Certificate // verified; empty over plain HTTP
 }
 
-func newServerCall(id Identity, proxy func(*url.URL) (*url.URL, error), now func() time.Time, buildTime time.Time) (*serverCall, error) {
+func newServerCall(id Identity, proxy func(*url.URL) (*url.URL, error), now func() time.Time,
+	buildTime time.Time) (*serverCall, error) {
 	d, err := newServerDialer(id, proxy, now, buildTime)
 	if err != nil {
 		return nil, err
@@ -134,7 +136,7 @@ func newServerCallOn(d *serverDialer) *serverCall {
 
 func (c *serverCall) close() { c.transport.CloseIdleConnections() }
 
-// untilDone repeats what a busy server refuses, as it says.
+// untilDone calls try again while the server is busy, at the times that the server asks for.
 func (c *serverCall) untilDone(ctx context.Context, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
@@ -161,7 +163,7 @@ func (c *serverCall) register(ctx context.Context, config RegisterConfig, id *Id
 	if err := checkVersions(protocolVersions, asked.Versions); err != nil {
 		return err
 	}
-	if id.ServerName == "" { // a new key: nothing was signed with it for anybody
+	if id.ServerName == "" { // a new key, which has signed nothing yet
 		id.ServerName = asked.Server
 	}
 	if err := checkServerName(asked.Server, id.ServerName); err != nil {
@@ -174,42 +176,14 @@ func (c *serverCall) register(ctx context.Context, config RegisterConfig, id *Id
 	return c.post(ctx, PathRegister, ask, answer)
 }
 
-// unregister makes the server forget the agent of an identity. A server that
-// does not know it has done so already.
-func unregister(ctx context.Context, id Identity, proxy func(*url.URL) (*url.URL, error), now func() time.Time, buildTime time.Time) error {
-	if err := checkIdentity(id); err != nil {
-		return err
-	}
-	call, err := newServerCall(id, proxy, now, buildTime)
-	if err != nil {
-		return err
-	}
-	defer call.close()
-	err = call.untilDone(ctx, func() error {
-		asked, err := call.challenge(ctx, PathUnregister)
-		if err != nil {
-			return err
-		}
-		if err := checkServerName(asked.Server, id.ServerName); err != nil {
-			return err
-		}
-		ask := unregisterRequest{Agent: id.Agent, Nonce: asked.Nonce}
-		ask.Signature = sign(id.Key, labelUnregister, ask.signed(id.ServerName)...)
-		return call.post(ctx, PathUnregister, ask, nil)
-	})
-	if r, ok := errors.AsType[*Refusal](err); ok && r.Final() {
-		return nil
-	}
-	return err
-}
-
 // challenge asks for a nonce.
 func (c *serverCall) challenge(ctx context.Context, path string) (challenge, error) {
 	var asked challenge
 	if err := c.post(ctx, path, struct{}{}, &asked); err != nil {
 		return challenge{}, err
 	}
-	if len(asked.Nonce) < nonceSize || len(asked.Nonce) > maxHTTPNonce || asked.Server == "" || len(asked.Server) > maxWord {
+	if len(asked.Nonce) < nonceSize || len(asked.Nonce) > maxHTTPNonce || asked.Server == "" ||
+		len(asked.Server) > maxWord {
 		return challenge{}, c.notOurs("an answer without a nonce or a name")
 	}
 	return asked, nil
@@ -242,7 +216,7 @@ func (c *serverCall) post(ctx context.Context, path string, ask, out any) error 
 	return c.answer(resp, raw, out)
 }
 
-// answer decodes an answer; a no becomes an error.
+// answer decodes an answer. It returns an error if the server refuses.
 func (c *serverCall) answer(resp *http.Response, raw []byte, out any) error {
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	var no problem
@@ -263,8 +237,8 @@ func (c *serverCall) answer(resp *http.Response, raw []byte, out any) error {
 	return c.notOurs(cleanText(resp.Status, 100))
 }
 
-// explainHTTP tells why there was no answer. What the dialer explained stays as
-// it is.
+// explainHTTP returns the error for a request without an answer. Errors of the dialer
+// explain themselves.
 func (c *serverCall) explainHTTP(ctx context.Context, err error) error {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		return f
@@ -275,13 +249,15 @@ func (c *serverCall) explainHTTP(ctx context.Context, err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
-	return &Failure{Step: StepHTTP, Code: FailedHTTP, Err: err, Message: fmt.Sprintf("%s gives no answer to HTTP: %v", c.dialer.server.Host, err),
-		Hint: "Check that the port is that of the OpenECP server, and what stands in between"}
+	return &Failure{Step: StepHTTP, Code: FailedHTTP, Err: err,
+		Message: fmt.Sprintf("%s gives no answer to HTTP: %v", c.dialer.server.Host, err),
+		Hint:    "Check that the port is that of the OpenECP server, and what stands in between"}
 }
 
-// notOurs tells of an answer that no OpenECP server gives.
+// notOurs returns the error for an answer that is not of an OpenECP server.
 func (c *serverCall) notOurs(what string) *Failure {
-	return &Failure{Step: StepHTTP, Code: FailedHTTP, Message: fmt.Sprintf("%s answers agents with %s", c.dialer.server, what),
+	return &Failure{Step: StepHTTP, Code: FailedHTTP, Message: fmt.Sprintf("%s answers agents with %s", c.dialer.server,
+		what),
 		Hint: "Check that the URL is that of an OpenECP server that takes agents, as its setup page shows it"}
 }
 

@@ -9,11 +9,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
-// How many registrations are worked on at once, how many more may wait for their
-// turn, and for how long. What comes on top is told to come again.
+// How many registrations are worked on at once, how many more may wait, and how long. All
+// others are refused as busy.
 const (
 	registerWorkers  = 32
 	registerWaiting  = 512
@@ -25,22 +26,24 @@ const (
 type registrar struct {
 	name         string // of the server: what agents sign
 	registry     Registry
-	authorities  func() []*x509.Certificate // nil = none are announced
+	authorities  func() []*x509.Certificate // nil if none are announced
 	logger       *slog.Logger
 	unregistered func(agent string) // called when an agent has left; ends its connection
 
 	now     func() time.Time
 	nonces  *nonces
-	guesses *guesses
-	inside  chan struct{} // a place for each request that is worked on or waits
+	guesses *rateLimit[netip.Prefix] // wrong tokens, by address
+	inside  chan struct{}            // a place for each request that is worked on or waits
 	working chan struct{}
 }
 
 // newRegistrar returns the registrar of a server. authorities may be nil.
-func newRegistrar(name string, registry Registry, authorities func() []*x509.Certificate, logger *slog.Logger) *registrar {
+func newRegistrar(name string, registry Registry, authorities func() []*x509.Certificate,
+	logger *slog.Logger) *registrar {
 	return &registrar{
 		name: name, registry: registry, authorities: authorities, logger: logger, unregistered: func(string) {},
-		now: time.Now, nonces: newNonces(time.Now), guesses: newGuesses(time.Now),
+		now: time.Now, nonces: newNonces(time.Now), guesses: newRateLimit[netip.Prefix](guessBurst, guessInterval,
+			maxGuessers, time.Now),
 		inside: make(chan struct{}, registerWorkers+registerWaiting), working: make(chan struct{}, registerWorkers),
 	}
 }
@@ -57,7 +60,8 @@ func (s *registrar) register(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case !validToken(ask.Token):
-		s.refuse(w, r, 0, &Refusal{Code: RefusedTokenUnknown, Message: "the registration token is not one that a server gave: copy it again from the cluster's setup page"})
+		s.refuse(w, r, 0, &Refusal{Code: RefusedTokenUnknown,
+			Message: "the registration token is not one that a server gave: copy it again from the cluster's setup page"})
 		return
 	case !validPublicKey(ask.PublicKey):
 		s.refuse(w, r, 0, &Refusal{Code: RefusedBadRequest, Message: "the request has no Ed25519 public key"})
@@ -66,11 +70,13 @@ func (s *registrar) register(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, 0, staleNonce())
 		return
 	case !verify(ask.PublicKey, ask.Signature, labelRegister, ask.signed(s.name)...):
-		s.refuse(w, r, 0, &Refusal{Code: RefusedBadSignature, Message: "the request is not signed with the key that it brings, for server " + s.name})
+		s.refuse(w, r, 0, &Refusal{Code: RefusedBadSignature,
+			Message: "the request is not signed with the key that it brings, for server " + s.name})
 		return
 	}
-	if wait := s.guesses.wait(r.RemoteAddr); wait > 0 {
-		s.refuse(w, r, http.StatusTooManyRequests, &Refusal{Code: RefusedBusy, Message: "too many wrong registration tokens came from this address", RetryAfter: wait})
+	if wait := s.guesses.wait(networkOf(r.RemoteAddr)); wait > 0 {
+		s.refuse(w, r, http.StatusTooManyRequests, &Refusal{Code: RefusedBusy,
+			Message: "too many wrong registration tokens came from this address", RetryAfter: wait})
 		return
 	}
 	done, ok := s.enter(r.Context())
@@ -80,7 +86,8 @@ func (s *registrar) register(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	ask.Hello.Agent = ""
-	got, err := s.registry.Register(r.Context(), Registration{Token: ask.Token, PublicKey: ask.PublicKey, Hello: ask.Hello.cleaned(), Remote: r.RemoteAddr})
+	got, err := s.registry.Register(r.Context(), Registration{Token: ask.Token, PublicKey: ask.PublicKey,
+		Hello: ask.Hello.cleaned(), Remote: r.RemoteAddr})
 	if err == nil && !validID(got.Agent) {
 		err = errors.New("the registry returned an agent id that cannot travel")
 	}
@@ -89,19 +96,20 @@ func (s *registrar) register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = s.nonces.use(labelRegister, ask.Nonce) // a second request with it was the same one
-	s.logger.DebugContext(r.Context(), "registration answered", "agent", got.Agent, "cluster", got.Cluster, "remote", r.RemoteAddr,
+	s.logger.DebugContext(r.Context(), "registration answered", "agent", got.Agent, "cluster", got.Cluster, "remote",
+		r.RemoteAddr,
 		"host", ask.Hello.cleaned().Hostname, "node", ask.Hello.cleaned().Node)
 	writeJSON(w, http.StatusOK, "application/json", registerAnswer{
 		Agent: got.Agent, Cluster: got.Cluster, Time: s.now().UTC(), Authorities: announced(s.authorities, s.logger),
 	})
 }
 
-// registerFailed answers what the registry said. Wrong tokens count against the
+// registerFailed answers with the error of the registry. Wrong tokens count against the
 // address.
 func (s *registrar) registerFailed(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := refusalFor(err)
 	if refusal.ofToken() {
-		s.guesses.failed(r.RemoteAddr)
+		s.guesses.count(networkOf(r.RemoteAddr))
 	}
 	if _, known := errors.AsType[*Refusal](err); !known {
 		s.logger.ErrorContext(r.Context(), "registration failed", "remote", r.RemoteAddr, "err", err)
@@ -150,7 +158,8 @@ func (s *registrar) forget(ctx context.Context, ask unregisterRequest) error {
 		return err
 	}
 	if !verify(key, ask.Signature, labelUnregister, ask.signed(s.name)...) {
-		return &Refusal{Code: RefusedBadSignature, Message: "the request is not signed with the agent's key, for server " + s.name}
+		return &Refusal{Code: RefusedBadSignature, Message: "the request is not signed with the agent's key, for server " +
+			s.name}
 	}
 	if !s.nonces.use(labelUnregister, ask.Nonce) {
 		return staleNonce()
@@ -159,12 +168,15 @@ func (s *registrar) forget(ctx context.Context, ask unregisterRequest) error {
 }
 
 func staleNonce() *Refusal {
-	return &Refusal{Code: RefusedBusy, Message: "the nonce of the request is not of this server, too old, or used: ask for a new one", RetryAfter: time.Second}
+	return &Refusal{Code: RefusedBusy,
+		Message:    "the nonce of the request is not of this server, too old, or used: ask for a new one",
+		RetryAfter: time.Second}
 }
 
-// busyNow tells those that come at once to come again at different times.
+// busyNow refuses agents that come at once, with different times to try again.
 func busyNow() *Refusal {
-	return &Refusal{Code: RefusedBusy, Message: "the server has more registrations to do than it can", RetryAfter: time.Second + rand.N(4*time.Second)}
+	return &Refusal{Code: RefusedBusy, Message: "the server has more registrations to do than it can",
+		RetryAfter: time.Second + rand.N(4*time.Second)}
 }
 
 // writeChallenge answers with a nonce for one purpose.
@@ -173,8 +185,8 @@ func (s *registrar) writeChallenge(w http.ResponseWriter, purpose string) {
 		challenge{Nonce: s.nonces.make(purpose), Server: s.name, Versions: protocolVersions, Time: s.now().UTC()})
 }
 
-// enter takes a place among those that are worked on; done gives it back. It
-// reports false when there are too many.
+// enter waits for a place among the requests that are worked on; done releases it. It
+// reports false if there are too many.
 func (s *registrar) enter(ctx context.Context) (done func(), ok bool) {
 	select {
 	case s.inside <- struct{}{}:
@@ -193,12 +205,13 @@ func (s *registrar) enter(ctx context.Context) (done func(), ok bool) {
 	return nil, false
 }
 
-// read decodes a bounded request. If it cannot, it has answered and returns
+// read decodes a request of bounded size. If it cannot, it answers with an error and returns
 // false.
 func (s *registrar) read(w http.ResponseWriter, r *http.Request, v any) bool {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		s.refuse(w, r, http.StatusMethodNotAllowed, &Refusal{Code: RefusedBadRequest, Message: "registration takes POST only"})
+		s.refuse(w, r, http.StatusMethodNotAllowed, &Refusal{Code: RefusedBadRequest,
+			Message: "registration takes POST only"})
 		return false
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(registerReading)) // where it can be set
@@ -222,6 +235,7 @@ func (s *registrar) refuse(w http.ResponseWriter, r *http.Request, status int, r
 	if refusal.ofToken() {
 		level = slog.LevelWarn // these are counted, and bounded, by address
 	}
-	s.logger.Log(r.Context(), level, "request of an agent refused", "path", r.URL.Path, "remote", r.RemoteAddr, "code", refusal.Code)
+	s.logger.Log(r.Context(), level, "request of an agent refused", "path", r.URL.Path, "remote", r.RemoteAddr, "code",
+		refusal.Code)
 	writeRefusal(w, status, refusal)
 }

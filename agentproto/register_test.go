@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -63,12 +64,13 @@ func startTLS(t testing.TB, h http.Handler, cert *testCA) *httptest.Server {
 
 // config registers with a new token.
 func (s *registrarServer) config() RegisterConfig {
-	return RegisterConfig{URL: s.URL + "/api", Token: s.registry.MintToken(time.Hour), CASHA256: []string{Fingerprint(s.ca.cert)},
-		Hello: Hello{Version: "1.2.3", Hostname: "h"}, Proxy: noProxy}
+	return RegisterConfig{URL: s.URL + "/api", Token: s.registry.MintToken(time.Hour),
+		CASHA256: []string{Fingerprint(s.ca.cert)},
+		Hello:    Hello{Version: "1.2.3", Hostname: "h"}, Proxy: noProxy}
 }
 
 func (s *registrarServer) agentOf(id Identity) error {
-	return unregister(context.Background(), id, noProxy, nil, time.Time{})
+	return Unregister(context.Background(), AgentConfig{Identity: id, Proxy: noProxy})
 }
 
 func TestRegister(t *testing.T) {
@@ -142,7 +144,9 @@ func TestRegisterRefusals(t *testing.T) {
 
 func TestKeyIsNotUsedForAnotherServer(t *testing.T) {
 	for name, change := range map[string]func(*registrarServer, *RegisterConfig){
-		"its name is told":                     func(_ *registrarServer, c *RegisterConfig) { c.ServerName = "ecp.example.com" },
+		"its name is told": func(_ *registrarServer, c *RegisterConfig) {
+			c.ServerName = "ecp.example.com"
+		},
 		"no name is told, and the URL differs": func(s *registrarServer, _ *RegisterConfig) { s.name = "ecp.example.com" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -190,7 +194,8 @@ func TestForgedRegistrations(t *testing.T) {
 	other, _ := newTestIdentity(t)
 	token := s.registry.MintToken(time.Hour)
 	good := func() registerRequest {
-		r := registerRequest{Token: token, PublicKey: id.Key.Public().(ed25519.PublicKey), Nonce: s.nonces.make(labelRegister)}
+		r := registerRequest{Token: token, PublicKey: id.Key.Public().(ed25519.PublicKey),
+			Nonce: s.nonces.make(labelRegister)}
 		r.Signature = sign(id.Key, labelRegister, r.signed(s.name)...)
 		return r
 	}
@@ -198,16 +203,30 @@ func TestForgedRegistrations(t *testing.T) {
 		body func() any
 		want RefusalCode
 	}{
-		"not JSON":              {func() any { return []byte("{") }, RefusedBadRequest},
-		"too large":             {func() any { return bytes.Repeat([]byte(" "), maxRegisterBody+1) }, RefusedBadRequest},
-		"no key":                {func() any { r := good(); r.PublicKey = nil; return r }, RefusedBadRequest},
-		"no token":              {func() any { r := good(); r.Token = ""; return r }, RefusedTokenUnknown},
-		"somebody else's key":   {func() any { r := good(); r.PublicKey = other.Key.Public().(ed25519.PublicKey); return r }, RefusedBadSignature},
-		"another token":         {func() any { r := good(); r.Token = s.registry.MintToken(time.Hour); return r }, RefusedBadSignature},
-		"signed for another":    {func() any { r := good(); r.Signature = sign(id.Key, labelRegister, r.signed("evil")...); return r }, RefusedBadSignature},
-		"signed to unregister":  {func() any { r := good(); r.Signature = sign(id.Key, labelUnregister, r.signed(s.name)...); return r }, RefusedBadSignature},
-		"a nonce of one's own":  {func() any { r := good(); r.Nonce = bytes.Repeat([]byte{1}, len(r.Nonce)); return r }, RefusedBusy},
-		"a nonce to unregister": {func() any { r := good(); r.Nonce = s.nonces.make(labelUnregister); return r }, RefusedBusy},
+		"not JSON":  {func() any { return []byte("{") }, RefusedBadRequest},
+		"too large": {func() any { return bytes.Repeat([]byte(" "), maxRegisterBody+1) }, RefusedBadRequest},
+		"no key":    {func() any { r := good(); r.PublicKey = nil; return r }, RefusedBadRequest},
+		"no token":  {func() any { r := good(); r.Token = ""; return r }, RefusedTokenUnknown},
+		"somebody else's key": {func() any { r := good(); r.PublicKey = other.Key.Public().(ed25519.PublicKey); return r },
+			RefusedBadSignature},
+		"another token": {func() any { r := good(); r.Token = s.registry.MintToken(time.Hour); return r },
+			RefusedBadSignature},
+		"signed for another": {func() any {
+			r := good()
+			r.Signature = sign(id.Key, labelRegister,
+				r.signed("evil")...)
+			return r
+		}, RefusedBadSignature},
+		"signed to unregister": {func() any {
+			r := good()
+			r.Signature = sign(id.Key, labelUnregister,
+				r.signed(s.name)...)
+			return r
+		}, RefusedBadSignature},
+		"a nonce of one's own": {func() any { r := good(); r.Nonce = bytes.Repeat([]byte{1}, len(r.Nonce)); return r },
+			RefusedBusy},
+		"a nonce to unregister": {func() any { r := good(); r.Nonce = s.nonces.make(labelUnregister); return r },
+			RefusedBusy},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -268,7 +287,8 @@ func TestRegistrationIsBounded(t *testing.T) {
 		token := reg.MintToken(time.Hour)
 		ask := func() *httptest.ResponseRecorder {
 			id, _ := newTestIdentity(t)
-			r := registerRequest{Token: token, PublicKey: id.Key.Public().(ed25519.PublicKey), Nonce: s.nonces.make(labelRegister)}
+			r := registerRequest{Token: token, PublicKey: id.Key.Public().(ed25519.PublicKey),
+				Nonce: s.nonces.make(labelRegister)}
 			r.Signature = sign(id.Key, labelRegister, r.signed(s.name)...)
 			raw, err := json.Marshal(r)
 			require.NoError(t, err)
@@ -301,16 +321,16 @@ func TestRegistrationIsBounded(t *testing.T) {
 
 func TestWrongTokensAreSlowedDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuesses(time.Now)
-		const one, other = "192.0.2.1:4711", "[2001:db8::1]:4711"
+		g := newRateLimit[netip.Prefix](guessBurst, guessInterval, maxGuessers, time.Now)
+		one, other := networkOf("192.0.2.1:4711"), networkOf("[2001:db8::1]:4711")
 		tries := 0
 		for g.wait(one) == 0 {
-			g.failed(one)
+			g.count(one)
 			tries++
 		}
 		assert.Equal(t, g.burst, tries)
 		assert.LessOrEqual(t, g.wait(one), g.interval)
-		assert.Equal(t, g.wait(one), g.wait("192.0.2.1:1"), "the port does not count")
+		assert.Equal(t, g.wait(one), g.wait(networkOf("192.0.2.1:1")), "the port does not count")
 		assert.Zero(t, g.wait(other))
 		<-time.After(g.wait(one))
 		assert.Zero(t, g.wait(one))
@@ -318,20 +338,21 @@ func TestWrongTokensAreSlowedDown(t *testing.T) {
 		begin := time.Now()
 		for range 100 {
 			<-time.After(g.wait(one))
-			g.failed(one)
+			g.count(one)
 		}
 		assert.InDelta(t, 100*g.interval, time.Since(begin), float64(2*g.interval))
 
 		for i := range maxGuessers + 100 {
-			g.failed(fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255))
+			g.count(networkOf(fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255)))
 		}
 		assert.LessOrEqual(t, len(g.debt), maxGuessers)
 	})
 	for in, want := range map[string]string{
 		"192.0.2.1:5": "192.0.2.1/32", "192.0.2.1": "192.0.2.1/32", "[::ffff:192.0.2.1]:5": "192.0.2.1/32",
-		"[2001:db8:1:2:3:4:5:6]:5": "2001:db8:1:2::/64", "[fe80::1%eth0]:5": "fe80::/64", "": "invalid Prefix", "@": "invalid Prefix",
+		"[2001:db8:1:2:3:4:5:6]:5": "2001:db8:1:2::/64", "[fe80::1%eth0]:5": "fe80::/64", "": "invalid Prefix",
+		"@": "invalid Prefix",
 	} {
-		assert.Equal(t, want, guesser(in).String(), in)
+		assert.Equal(t, want, networkOf(in).String(), in)
 	}
 }
 
@@ -382,18 +403,21 @@ func TestAnswersThatAreNotOfAServer(t *testing.T) {
 		handler http.HandlerFunc
 		want    string
 	}{
-		"a page":            {answer(200, "text/html", "<html>"), "200 OK"},
-		"nothing there":     {answer(404, "text/html", "nope"), "404 Not Found"},
-		"a gateway":         {answer(502, "text/html", "bad gateway"), "502 Bad Gateway"},
-		"another API":       {answer(404, "application/problem+json", `{"detail":"no agents are taken here"}`), "no agents are taken here"},
+		"a page":        {answer(200, "text/html", "<html>"), "200 OK"},
+		"nothing there": {answer(404, "text/html", "nope"), "404 Not Found"},
+		"a gateway":     {answer(502, "text/html", "bad gateway"), "502 Bad Gateway"},
+		"another API": {answer(404, "application/problem+json", `{"detail":"no agents are taken here"}`),
+			"no agents are taken here"},
 		"JSON of another":   {answer(200, "application/json", `{"hello":1}`), "without a nonce"},
 		"an endless answer": {answer(200, "application/json", strings.Repeat(" ", maxAnswerBody+1)), "larger answer"},
-		"a nonce too long":  {answer(200, "application/json", `{"server":"x","nonce":"`+strings.Repeat("AAAA", 1000)+`"}`), "without a nonce"},
+		"a nonce too long": {answer(200, "application/json", `{"server":"x","nonce":"`+strings.Repeat("AAAA", 1000)+`"}`),
+			"without a nonce"},
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://u:canary@login.example.com/?x=canary", http.StatusTemporaryRedirect)
 		}, "https://login.example.com"},
 		"a connection closed": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "gives no answer"},
-		"terminal codes":      {answer(403, "application/problem+json", `{"refusal":{"code":"removed","message":"a\u001b[2Jb"}}`), "a[2Jb"},
+		"terminal codes": {answer(403, "application/problem+json",
+			`{"refusal":{"code":"removed","message":"a\u001b[2Jb"}}`), "a[2Jb"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -411,7 +435,8 @@ func TestAnswersThatAreNotOfAServer(t *testing.T) {
 // server with another certificate.
 func TestRegisterTrustsBeforeItSpeaks(t *testing.T) {
 	asked := false
-	thief := startTLS(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }), newTestCA(t, "Thief").server(t, "127.0.0.1"))
+	thief := startTLS(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }),
+		newTestCA(t, "Thief").server(t, "127.0.0.1"))
 	for name, pins := range map[string][]string{"system": nil, "pinned": {strings.Repeat("00", 32)}} {
 		_, err := Register(t.Context(), RegisterConfig{URL: thief.URL, Token: "canary", CASHA256: pins, Proxy: noProxy})
 		f, ok := errors.AsType[*Failure](err)

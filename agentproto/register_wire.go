@@ -52,7 +52,7 @@ func (r unregisterRequest) signed(server string) [][]byte {
 	return [][]byte{r.Nonce, []byte(server), []byte(r.Agent)}
 }
 
-// problem is an answer that is a no: RFC 9457, with the refusal beside it.
+// problem is the answer to a refused request: RFC 9457, with the refusal in it.
 type problem struct {
 	Type    string   `json:"type"`
 	Title   string   `json:"title"`
@@ -70,7 +70,7 @@ var refusalStatus = map[RefusalCode]int{
 	RefusedUnsupportedProtocol: http.StatusUpgradeRequired,
 }
 
-// writeRefusal answers a no. status zero means that of the code.
+// writeRefusal answers with a refusal. A zero status means that of the code.
 func writeRefusal(w http.ResponseWriter, status int, r *Refusal) {
 	if status == 0 {
 		status = refusalStatus[r.Code]
@@ -97,7 +97,7 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(raw) // whoever asked may be gone
+	_, _ = w.Write(raw) // the client may be gone
 }
 
 // validToken reports whether a text can be a registration token: visible ASCII.

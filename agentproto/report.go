@@ -8,21 +8,20 @@ import (
 	"time"
 )
 
-// Position is a place in the reports of an agent: those of one run of its
-// process are an epoch, numbered from one. The zero Position is before
-// everything.
+// Position is a place in the reports of an agent. Each run of the agent's process
+// is an epoch, in which reports are numbered from one. The zero Position is before
+// all reports.
 type Position struct {
 	Epoch uint64 `json:"epoch"`
 	Seq   uint64 `json:"seq"`
 }
 
-// Newest is the position before the newest report, whatever that is: a server
-// that keeps no history asks with it for how things are, and is not told of what
-// was while it was away.
+// Newest is the position before the newest report. A server that keeps no history
+// of its own uses it to get the present state only.
 var Newest = Position{Seq: math.MaxUint64}
 
-// Report is what an agent saw of its broker at one moment. A field that could
-// not be read is zero, and Errors says which and why.
+// Report is the state of a broker at one moment, as its agent saw it. A field that
+// could not be read is zero; Errors has the reason.
 type Report struct {
 	Epoch uint64 `json:"epoch"`
 	Seq   uint64 `json:"seq"`
@@ -37,18 +36,19 @@ type Report struct {
 	Members []Member `json:"members,omitempty"` // of the cluster, as the node sees them
 
 	Connections int  `json:"connections,omitempty"` // of the whole cluster
-	Limit       int  `json:"limit,omitempty"`       // of connections, by the broker's license; 0 = not known
+	Limit       int  `json:"limit,omitempty"`       // of connections, by the broker's license; 0 means not known
 	LimitCall   bool `json:"limitCall,omitempty"`   // the broker has a call that changes the limit
 	LicenseType int  `json:"licenseType,omitempty"` // as EMQX numbers its license types
 
 	Errors []ReportError `json:"errors,omitempty"`
 
-	// History is the position of the newest record of the agent's history that is no
-	// sample: a server that has read so far need not ask. Zero = it keeps none.
+	// History is the position of the newest record in the agent's history that is no
+	// sample. A server that has read that record need not call [Server.History]. It is
+	// zero if the agent keeps no history.
 	History Position `json:"history,omitzero"`
 
 	Dashboard bool   `json:"dashboard,omitempty"` // the broker's dashboard answers
-	Logs      string `json:"logs,omitempty"`      // directory whose logs are collected; empty = none
+	Logs      string `json:"logs,omitempty"`      // directory whose logs are collected; empty if none are
 }
 
 // Member is a node of the broker's cluster.
@@ -61,7 +61,7 @@ type Member struct {
 	Connections int          `json:"connections,omitempty"`
 }
 
-// MemberStatus is what the node beside the agent says of a member.
+// MemberStatus is the status of a member as the node beside the agent reports it.
 type MemberStatus string
 
 // The statuses of members.
@@ -71,17 +71,17 @@ const (
 	MemberUnknown MemberStatus = "unknown"
 )
 
-// ReportError is one thing that an agent could not do for a report.
+// ReportError is a step that failed while an agent made a report.
 type ReportError struct {
 	Stage   Stage     `json:"stage"`
 	Code    ErrorCode `json:"code"`
 	Message string    `json:"message"` // for people; no secrets
 }
 
-// Stage is which part of an agent's work failed.
+// Stage is the part of an agent's work that failed.
 type Stage string
 
-// The stages, named as the product's documents name its error fields.
+// The stages have the names of the error fields in the product's documents.
 const (
 	StageNodeConnect  Stage = "nodeConnect"  // reaching the broker and logging in
 	StageClusterFetch Stage = "clusterFetch" // members and version
@@ -104,11 +104,11 @@ const (
 	CodeInternal           ErrorCode = "internal"  // a fault of the agent
 )
 
-// Position returns where the report stands.
+// Position returns the epoch and the number of the report.
 func (r Report) Position() Position { return Position{r.Epoch, r.Seq} }
 
-// Complete reports whether the report tells the state of the cluster: its
-// members are known, and neither the node nor the cluster stage failed.
+// Complete reports whether the report has the state of the cluster: its members
+// are known, and neither the node nor the cluster stage failed.
 func (r Report) Complete() bool {
 	for _, e := range r.Errors {
 		if e.Stage == StageNodeConnect || e.Stage == StageClusterFetch {
@@ -125,8 +125,8 @@ type wireReport struct {
 	*plainReport
 	UptimeMS int64 `json:"uptimeMs,omitempty"`
 
-	// These take the place of the report's own, and read no more than is kept: some
-	// bytes of JSON can be a hundred times as many in memory.
+	// These replace the report's own fields, and decode no more than is kept: a value
+	// can need a hundred times as many bytes in memory as in JSON.
 	Members members      `json:"members,omitempty"`
 	Errors  reportErrors `json:"errors,omitempty"`
 }

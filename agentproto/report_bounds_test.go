@@ -12,7 +12,8 @@ import (
 // TestReportOfManyMembers is as large on the wire as a report may be, and holds as
 // many members as fit: three bytes each.
 func TestReportOfManyMembers(t *testing.T) {
-	line := []byte(`{"epoch":1,"seq":1,"members":[{}` + strings.Repeat(`,{}`, maxReportBytes/3-100) + `],"errors":[{}` + strings.Repeat(`,{}`, 50) + `]}`)
+	line := []byte(`{"epoch":1,"seq":1,"members":[{}` + strings.Repeat(`,{}`, maxReportBytes/3-100) + `],"errors":[{}` +
+		strings.Repeat(`,{}`, 50) + `]}`)
 	require.Less(t, len(line), maxReportBytes)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -25,7 +26,8 @@ func TestReportOfManyMembers(t *testing.T) {
 }
 
 func TestReportWithoutArrays(t *testing.T) {
-	for _, bad := range []string{`{"epoch":1,"seq":1,"members":{}}`, `{"epoch":1,"seq":1,"members":"x"}`, `{"epoch":1,"seq":1,"errors":7}`} {
+	for _, bad := range []string{`{"epoch":1,"seq":1,"members":{}}`, `{"epoch":1,"seq":1,"members":"x"}`,
+		`{"epoch":1,"seq":1,"errors":7}`} {
 		_, err := decodeReport([]byte(bad), Position{})
 		assert.Error(t, err, bad)
 	}

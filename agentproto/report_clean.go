@@ -6,8 +6,7 @@ const (
 	maxReportErrors = 32
 )
 
-// cleaned returns the report with every text made fit to be shown, and with
-// counts that are none below zero.
+// cleaned returns the report with printable texts, and without negative counts.
 func (r Report) cleaned() Report {
 	for _, field := range []*string{&r.Node, &r.Version, &r.Edition, &r.Logs} {
 		*field = cleanText(*field, maxWord)

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// ReportLog keeps the newest reports of a process for servers that were away.
-// It is safe for use by several goroutines. The oldest report is dropped when
-// it is full.
+// ReportLog keeps the newest reports of an agent's process, for servers that are
+// not connected all the time. When it is full, the oldest report is dropped. It is
+// safe for use by several goroutines.
 type ReportLog struct {
 	epoch uint64
 
@@ -21,8 +21,8 @@ type ReportLog struct {
 	changed chan struct{} // closed and replaced by Append
 }
 
-// NewReportLog returns an empty log that keeps max reports (at least one). It
-// draws a new epoch: two logs never share positions.
+// NewReportLog returns an empty log for up to max reports, at least one. Each log
+// has a random epoch of its own, so that two logs never share positions.
 func NewReportLog(max int) *ReportLog {
 	if max < 1 {
 		max = 1
@@ -39,7 +39,7 @@ func drawEpoch() uint64 {
 	return binary.BigEndian.Uint64(b[:])>>11 + 1
 }
 
-// Append adds a report and returns it with its Epoch and Seq.
+// Append adds a report, and returns it with its Epoch and Seq set.
 func (l *ReportLog) Append(r Report) Report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,10 +56,9 @@ func (l *ReportLog) Append(r Report) Report {
 	return r
 }
 
-// Since returns the reports that are kept after a position, oldest first. A
-// position of another epoch, or one that this log has not reached, is before
-// everything, but for [Newest], which is before the newest report only. The slices inside the reports are shared: they must not be
-// changed.
+// Since returns the kept reports after a position, oldest first. A position of another
+// epoch, or one that this log has not reached, is before all reports; [Newest] is before
+// the newest report. The slices inside the reports are shared and must not be changed.
 func (l *ReportLog) Since(after Position) []Report {
 	reports, _ := l.since(after)
 	return reports

@@ -93,7 +93,8 @@ func TestReportTravels(t *testing.T) {
 func TestReportComplete(t *testing.T) {
 	members := []Member{{Name: "a", Status: MemberRunning}}
 	for stage, want := range map[Stage]bool{
-		"": true, StageNodeConnect: false, StageClusterFetch: false, StageMetricsFetch: true, StageLogsFetch: true, StageTunnel: true,
+		"": true, StageNodeConnect: false, StageClusterFetch: false, StageMetricsFetch: true, StageLogsFetch: true,
+		StageTunnel: true,
 	} {
 		r := Report{Members: members}
 		if stage != "" {

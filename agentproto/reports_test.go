@@ -6,8 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -91,7 +90,8 @@ func TestDecodeReports(t *testing.T) {
 		"without an end": {strings.Repeat("x", maxReportBytes+1024), 0, "larger than"},
 		"a large one":    {`{"epoch":1,"seq":1,"new":"` + strings.Repeat("x", maxReportBytes-100) + "\"}\n", 1, ""},
 	} {
-		for chunks, in := range map[string]io.Reader{"whole": strings.NewReader(c.in), "bytes": iotest.OneByteReader(strings.NewReader(c.in)),
+		for chunks, in := range map[string]io.Reader{"whole": strings.NewReader(c.in),
+			"bytes":        iotest.OneByteReader(strings.NewReader(c.in)),
 			"with its end": iotest.DataErrReader(strings.NewReader(c.in))} {
 			var got []Report
 			var failed error
@@ -132,7 +132,8 @@ func TestReportsOfTheOtherSideAreCleaned(t *testing.T) {
 // FuzzReports: whatever is taken comes after the position, is within its bounds,
 // and is the same when it has travelled again.
 func FuzzReports(f *testing.F) {
-	f.Add([]byte(`{"epoch":1,"seq":1,"uptimeMs":5,"members":[{"name":"a","status":"running"}]}`+"\n"), uint64(0), uint64(0))
+	f.Add([]byte(`{"epoch":1,"seq":1,"uptimeMs":5,"members":[{"name":"a","status":"running"}]}`+"\n"), uint64(0),
+		uint64(0))
 	f.Add([]byte("{}\n\n"), uint64(1), uint64(1))
 	f.Add([]byte(`{"epoch":1,"seq":2,"at":"2026-01-02T03:04:05+01:00","errors":[{"stage":"nodeConnect","code":"timeout","message":"m"}],"uptimeMs":99999999999999}`+"\n"), uint64(1), uint64(1))
 	f.Fuzz(func(t *testing.T, data []byte, epoch, seq uint64) {
@@ -141,7 +142,8 @@ func FuzzReports(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if r.Seq == 0 || r.Epoch == after.Epoch && r.Seq <= after.Seq || r.Uptime < 0 || len(r.Members) > maxMembers || len(r.Errors) > maxReportErrors {
+			if r.Seq == 0 || r.Epoch == after.Epoch && r.Seq <= after.Seq || r.Uptime < 0 || len(r.Members) > maxMembers ||
+				len(r.Errors) > maxReportErrors {
 				t.Fatalf("accepted %+v after %+v", r, after)
 			}
 			raw, err := json.Marshal(r)
@@ -160,7 +162,8 @@ func FuzzGoodbye(f *testing.F) {
 	f.Add([]byte(`{"code":"busy","retryAfterMs":-1}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := decodeRefusal(bytes.NewReader(data))
-		if err == nil && (r.RetryAfter < 0 || r.RetryAfter > maxRetryAfter || len(r.Message) > maxMessage || len(r.Code) > maxID) {
+		if err == nil && (r.RetryAfter < 0 || r.RetryAfter > maxRetryAfter || len(r.Message) > maxMessage ||
+			len(r.Code) > maxID) {
 			t.Fatalf("accepted %+v", r)
 		}
 	})
@@ -173,16 +176,14 @@ func FuzzPosition(f *testing.F) {
 	f.Add("epoch=-1&seq=%zz")
 	f.Add("epoch=18446744073709551615&seq=18446744073709551616")
 	f.Fuzz(func(t *testing.T, query string) {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.URL.RawQuery = query
-		p, err := parsePosition(r)
-		if err != nil {
-			require.Zero(t, p)
+		v, _ := url.ParseQuery(query) // as net/http does
+		var p, again Position
+		if p.parameters().parse(v) != nil {
 			return
 		}
-		r.URL.RawQuery = positionQuery(p)
-		again, err := parsePosition(r)
+		v, err := url.ParseQuery(p.parameters().encode())
 		require.NoError(t, err)
+		require.NoError(t, again.parameters().parse(v))
 		require.Equal(t, p, again)
 	})
 }

@@ -27,7 +27,8 @@ var (
 		Eviction: 50 * time.Millisecond, Reconnect: time.Millisecond,
 	}
 	quickAgent = AgentTimings{
-		Silence: 20 * time.Second, BackoffMin: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond, Drain: 200 * time.Millisecond,
+		Silence: 20 * time.Second, BackoffMin: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
+		Drain: 200 * time.Millisecond,
 	}
 )
 
@@ -56,7 +57,8 @@ type rig struct {
 
 func newRig(t testing.TB, change ...func(*ServerConfig)) *rig {
 	t.Helper()
-	r := &rig{t: t, ca: newTestCA(t, "test CA"), registry: &roll{keys: map[string]ed25519.PublicKey{}}, events: newEvents(), logs: &syncBuffer{}}
+	r := &rig{t: t, ca: newTestCA(t, "test CA"), registry: &roll{keys: map[string]ed25519.PublicKey{}},
+		events: newEvents(), logs: &syncBuffer{}}
 	r.start("127.0.0.1:0", change...)
 	t.Cleanup(func() { r.stop() })
 	return r
@@ -86,9 +88,10 @@ func (r *rig) start(addr string, change ...func(*ServerConfig)) {
 	mux.Handle("/agent/v1/", r.server)
 	mux.HandleFunc("/people", func(w http.ResponseWriter, q *http.Request) { fmt.Fprint(w, q.Proto) })
 	h := &http.Server{
-		Handler:   mux,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{r.ca.server(r.t, "127.0.0.1", "localhost").pair()}},
-		ErrorLog:  slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+		Handler: mux,
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{r.ca.server(r.t, "127.0.0.1",
+			"localhost").pair()}},
+		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	r.server.ConfigureTLS(h)
 	var served sync.WaitGroup
@@ -118,7 +121,7 @@ type roll struct {
 	mu    sync.Mutex
 	count int
 	keys  map[string]ed25519.PublicKey
-	asked func(agent string) // called before a key is returned; nil = nothing
+	asked func(agent string) // called before a key is returned; nil means nothing
 }
 
 func (l *roll) add(key ed25519.PublicKey) string {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -13,24 +14,24 @@ import (
 // ErrNotConnected is returned for an agent that has no connection now.
 var ErrNotConnected = errors.New("the agent is not connected")
 
-// Server is the side that agents dial. It serves the three paths of the
-// protocol as an [http.Handler]; [Server.ConfigureTLS] adds the direct carrier
-// to the HTTPS server that it stands in. Shutdown ends it. Its methods may be
-// called by many goroutines at once.
+// Server is the side that agents dial. It is an [http.Handler] for the three paths
+// of the protocol; [Server.ConfigureTLS] adds the direct carrier to the HTTPS
+// server that it is part of. Shutdown ends it. It is safe for use by several
+// goroutines.
 type Server struct {
 	cfg    ServerConfig
 	dialer *http.Transport // makes HTTP/2 clients of connections
 	raw    *http.Transport // makes HTTP/1.1 clients of raw streams
 	gate   *gate
-	often  *reconnects
-	paths  *registrar     // answers what is no connection
-	work   sync.WaitGroup // of everything that Shutdown waits for
+	often  *rateLimit[connectKey]
+	paths  *registrar     // answers requests to register and unregister
+	work   sync.WaitGroup // everything that Shutdown waits for
 
 	mu       sync.Mutex
-	stopping *Refusal // what agents are told from now on; nil = the server serves
+	stopping *Refusal // the answer to all agents once the server stops; nil before
 	sessions map[string]*session
 	claims   map[string]*claim     // agents that are being admitted
-	attempts map[string][]*attempt // handshakes whose key has been asked for
+	attempts map[string][]*attempt // handshakes, once the agent's key has been looked up
 }
 
 // NewServer returns a server that waits for agents.
@@ -42,7 +43,8 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	s := &Server{
 		paths: newRegistrar(cfg.Name, cfg.Registry, cfg.Authorities, cfg.Logger),
 		cfg:   cfg, dialer: newDialer(cfg.Timings), raw: newRawDialer(),
-		gate: newGate(cfg.MaxHandshakes, cfg.Timings.Eviction), often: newReconnects(cfg.Timings.Reconnect, time.Now),
+		gate: newGate(cfg.MaxHandshakes, cfg.Timings.Eviction), often: newRateLimit[connectKey](connectBurst,
+			cfg.Timings.Reconnect, 0, time.Now),
 		sessions: map[string]*session{}, claims: map[string]*claim{}, attempts: map[string][]*attempt{},
 	}
 	s.paths.unregistered = func(agent string) {
@@ -51,7 +53,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	return s, nil
 }
 
-// Connections returns what is connected now, by agent.
+// Connections returns the connections that there are now, sorted by agent.
 func (s *Server) Connections() []Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +67,7 @@ func (s *Server) Connections() []Connection {
 	return all
 }
 
-// Connection returns the connection of one agent.
+// Connection returns the connection of an agent, and reports whether there is one.
 func (s *Server) Connection(agent string) (Connection, bool) {
 	sess, ok := s.session(agent)
 	if !ok {
@@ -74,7 +76,7 @@ func (s *Server) Connection(agent string) (Connection, bool) {
 	return sess.info, true
 }
 
-// session returns the one that serves an agent.
+// session returns the session of an agent, and reports whether there is one.
 func (s *Server) session(agent string) (*session, bool) {
 	s.mu.Lock()
 	sess, ok := s.sessions[agent]
@@ -82,15 +84,15 @@ func (s *Server) session(agent string) (*session, bool) {
 	return sess, ok && sess.live()
 }
 
-// refusing returns what agents are told instead of being served.
+// refusing returns the answer to all agents if the server stops, otherwise nil.
 func (s *Server) refusing() *Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stopping
 }
 
-// begin registers work that Shutdown waits for; done must be called at its end.
-// It reports false once the server stops.
+// begin registers work that Shutdown waits for. The caller must call done at the end of
+// the work. begin reports false once the server stops.
 func (s *Server) begin() (done func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,9 +103,10 @@ func (s *Server) begin() (done func(), ok bool) {
 	return s.work.Done, true
 }
 
-// Disconnect ends the connection of an agent and tells it why. It serves no
-// request from the moment Disconnect is called; a handshake of the agent that
-// is under way is refused as well. The agent of a final refusal stops asking.
+// Disconnect closes the connection of an agent and sends it the refusal. Once
+// Disconnect is called, no request is sent to the agent, and a handshake of it that
+// is under way is refused as well. An agent that gets a final refusal does not
+// connect again.
 func (s *Server) Disconnect(agent string, r Refusal) {
 	s.mu.Lock()
 	for _, a := range s.attempts[agent] {
@@ -118,19 +121,17 @@ func (s *Server) Disconnect(agent string, r Refusal) {
 	go s.farewell(sess, &r) // the session keeps Shutdown waiting until its carrier has ended
 }
 
-// Shutdown tells every agent that the server goes away and when to ask again,
-// closes their connections and waits for all that the server started. When
-// ctx ends, connections are cut without waiting for the agents. No agent is
-// admitted from the moment it is called.
+// Shutdown tells every agent that the server stops and when to connect again,
+// closes the connections and waits until all goroutines of the server have ended.
+// When ctx ends, connections are closed without waiting for the agents. Once
+// Shutdown is called, no agent is admitted.
 func (s *Server) Shutdown(ctx context.Context) error {
-	r := &Refusal{Code: RefusedGoingAway, Message: "the server stops; it asks its agents to come back later", RetryAfter: s.cfg.Timings.RetryAfter}
+	r := &Refusal{Code: RefusedGoingAway, Message: "the server stops; it asks its agents to come back later",
+		RetryAfter: s.cfg.Timings.RetryAfter}
 	s.mu.Lock()
 	s.stopping = r
-	all := make([]*session, 0, len(s.sessions))
-	for _, sess := range s.sessions {
-		all = append(all, sess)
-	}
 	s.mu.Unlock()
+	all := s.all() // no session is added any more
 	s.gate.abortAll()
 	cut := context.AfterFunc(ctx, func() {
 		for _, sess := range all {
@@ -138,27 +139,37 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	})
 	defer cut()
-	s.farewellAll(ctx, all, r)
+	eachSession(all, func(sess *session) {
+		sess.dismiss(Ending{Clean: true, Reason: "the server stopped"})
+		sess.goodbye(ctx, r, s.cfg.Timings.Goodbye)
+	})
 	s.work.Wait()
 	s.dialer.CloseIdleConnections()
 	s.raw.CloseIdleConnections()
 	return ctx.Err()
 }
 
-// farewellAll tells agents goodbye, many at a time.
-func (s *Server) farewellAll(ctx context.Context, all []*session, r *Refusal) {
+// all returns the sessions.
+func (s *Server) all() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.sessions))
+}
+
+// eachSession calls fn with each session, with many at a time, and returns when all calls
+// have.
+func eachSession(all []*session, fn func(*session)) {
 	const atOnce = 256
 	places := make(chan struct{}, atOnce)
-	var told sync.WaitGroup
+	var calls sync.WaitGroup
 	for _, sess := range all {
 		places <- struct{}{}
-		told.Go(func() {
+		calls.Go(func() {
 			defer func() { <-places }()
-			sess.dismiss(Ending{Clean: true, Reason: "the server stopped"})
-			sess.goodbye(ctx, r, s.cfg.Timings.Goodbye)
+			fn(sess)
 		})
 	}
-	told.Wait()
+	calls.Wait()
 }
 
 // ended is called once when the carrier of a session has ended.

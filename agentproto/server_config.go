@@ -7,55 +7,62 @@ import (
 	"time"
 )
 
-// ServerConfig is what a [Server] is made of. Name and Registry are required.
+// ServerConfig configures a [Server]. Name and Registry are required.
 type ServerConfig struct {
-	// Name is the server's own name, which agents sign: the host, with its port if
-	// it is not 443, of the URL that agents were given. A server that changes its
-	// name is another server to them.
+	// Name is the server's own name, which agents sign: the host of the URL that
+	// agents dial, with its port if that is not 443. To its agents a server with a
+	// new name is another server.
 	Name string
 
+	// Registry knows the agents and their keys.
 	Registry Registry
-	Observer Observer     // nil = nobody is told
-	Logger   *slog.Logger // nil = nothing is logged
+
+	// Observer is called when agents connect and disconnect. It may be nil.
+	Observer Observer
+
+	// Logger may be nil: then nothing is logged.
+	Logger *slog.Logger
 
 	// Reported is called when an agent announces new reports, which
-	// [Server.KeptReports] then reads; nil = nobody is told. It must return at once,
-	// and may be called for an agent whose connection the Observer does not know yet,
-	// or no more. An agent says nothing of reports that are older than its connection.
+	// [Server.KeptReports] then returns. It may be nil. It must return at once. It may
+	// be called before the Observer knows of the connection, and after its end. An
+	// agent does not announce reports that are older than its connection.
 	Reported func(agent string)
 
-	// Authorities returns the certificates that agents should trust from now on,
-	// beside those they trust already: a change of the CA is announced by it. A
-	// nil function, or an empty list, announces nothing, and so does one that
-	// [CheckAuthorities] refuses.
+	// Authorities returns the certificates that agents should trust from now on, in
+	// addition to those that they trust already. It announces a change of the CA. If
+	// it is nil, or returns no certificates or a list that [CheckAuthorities] refuses,
+	// nothing is announced.
 	Authorities func() []*x509.Certificate
 
-	// MaxAgents bounds the agents that are connected at once; zero means 20,000.
+	// MaxAgents is how many agents may be connected at once. Zero means 20,000.
 	MaxAgents int
 
-	// MaxHandshakes bounds the connections that have not proved who they are;
-	// zero means 2,000. When there are more, the oldest is closed.
+	// MaxHandshakes is how many connections may be open whose agents have not proved
+	// who they are. Zero means 2,000. When there are more, the oldest is closed.
 	MaxHandshakes int
 
 	Timings ServerTimings
 }
 
-// ServerTimings are the times of a [Server]. A zero field means its default.
+// ServerTimings are the times of a [Server]. A zero field means the default, which stands
+// beside it.
 type ServerTimings struct {
-	Heartbeat    time.Duration // 10 s: a connection that is silent for so long is asked whether it lives
-	Silence      time.Duration // 30 s: and closed when it stays silent for so long
+	Heartbeat    time.Duration // 10 s: after so long without a byte the agent is asked for a sign of life
+	Silence      time.Duration // 30 s: after so long without a byte the connection is closed
 	Handshake    time.Duration // 10 s for TLS, 10 s for the proof
-	ConflictPing time.Duration // 3 s for the old connection to answer when its key comes from elsewhere
+	ConflictPing time.Duration // 3 s for the old connection to answer when another process has its key
 	Goodbye      time.Duration // 2 s for an agent to take a goodbye
-	RetryAfter   time.Duration // 5 s: what agents wait at least after Shutdown
-	Reconnect    time.Duration // 2 s: how often one key may connect in the long run, after 20 times at once
-	Eviction     time.Duration // 1 s: age from which an unproved connection gives way to a newer one
+	RetryAfter   time.Duration // 5 s: how long agents wait at least after Shutdown
+	Reconnect    time.Duration // 2 s: the interval in which one key may connect, after 20 times at once
+	Eviction     time.Duration // 1 s: the age from which an unproved connection may be closed for a newer one
 }
 
 func (t ServerTimings) withDefaults() ServerTimings {
 	for field, value := range map[*time.Duration]time.Duration{
 		&t.Heartbeat: 10 * time.Second, &t.Silence: 30 * time.Second, &t.Handshake: 10 * time.Second,
-		&t.ConflictPing: 3 * time.Second, &t.Goodbye: 2 * time.Second, &t.RetryAfter: 5 * time.Second, &t.Eviction: time.Second,
+		&t.ConflictPing: 3 * time.Second, &t.Goodbye: 2 * time.Second, &t.RetryAfter: 5 * time.Second,
+		&t.Eviction:  time.Second,
 		&t.Reconnect: 2 * time.Second,
 	} {
 		if *field <= 0 {

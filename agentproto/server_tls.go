@@ -23,12 +23,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ConfigureTLS adds the direct carrier to an HTTPS server: [ALPN] is selected
-// for agents that offer it, while people keep HTTP/2 and HTTP/1.1. It must be
-// called before h serves. h.Handler must lead the paths of the protocol to the
-// Server. Connections that have not said anything yet count for
-// MaxHandshakes; h.ReadHeaderTimeout, if it is not set, becomes
-// Timings.Handshake, which also bounds the TLS handshake.
+// ConfigureTLS adds the direct carrier to an HTTPS server: TLS selects [ALPN] for
+// agents, which offer it, and HTTP/2 or HTTP/1.1 for all others. It must be called
+// before h serves, and h.Handler must pass the paths of the protocol to the Server.
+// Connections that have not sent anything yet count as handshakes. If
+// h.ReadHeaderTimeout is not set, it becomes Timings.Handshake, which also bounds
+// the TLS handshake.
 func (s *Server) ConfigureTLS(h *http.Server) {
 	if h.TLSConfig == nil {
 		h.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -63,7 +63,7 @@ func (s *Server) ConfigureTLS(h *http.Server) {
 	}
 }
 
-// watchConn lets a connection that has said nothing yet wait at the gate.
+// watchConn keeps a connection at the gate until it has sent something.
 func (s *Server) watchConn(conn net.Conn, state http.ConnState) {
 	if state != http.StateNew {
 		s.gate.leaveConn(conn)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// session is one proved connection on the server's side, where the server is
-// the HTTP client.
+// session is the server's side of a connection after its handshake. The server is the HTTP
+// client.
 type session struct {
 	info    Connection
 	carrier *carrierConn
@@ -24,10 +24,10 @@ type session struct {
 
 	admitted  chan struct{} // closed when announced is settled
 	announced bool          // the observer knows of it
-	gone      chan struct{} // closed once the observer has been told of the end
+	gone      chan struct{} // closed after the observer has been called
 
 	mu     sync.Mutex
-	ending *Ending // set by whoever ends it first
+	ending *Ending // the first reason for which it ends
 }
 
 func newSession(info Connection, c *carrierConn) *session {
@@ -51,8 +51,8 @@ func (s *session) live() bool {
 
 type connKey struct{}
 
-// newDialer returns what makes HTTP/2 clients of connections that agents
-// opened. It is shared by all of them and dials nothing.
+// newDialer returns the transport that makes HTTP/2 clients of agents' connections. All
+// sessions share it. It never dials.
 func newDialer(t ServerTimings) *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -107,7 +107,7 @@ func (s *session) bulkTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// placedBody gives its place back when it has been read or closed.
+// placedBody calls release when it has been read to its end or closed.
 type placedBody struct {
 	io.ReadCloser
 	once    sync.Once
@@ -150,11 +150,6 @@ func (s *session) control(ctx context.Context, method, path string, body any) ([
 	return answer, err
 }
 
-// controlGet returns a request for what the agent itself keeps: reports, history, logs.
-func controlGet(ctx context.Context, path, query string) (*http.Request, error) {
-	return http.NewRequestWithContext(ctx, http.MethodGet, "http://"+string(HostControl)+path+"?"+query, http.NoBody)
-}
-
 // ping reports whether the agent answers within patience.
 func (s *session) ping(ctx context.Context, patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -163,8 +158,8 @@ func (s *session) ping(ctx context.Context, patience time.Duration) bool {
 	return err == nil
 }
 
-// dismiss settles how the session ends: it serves no request from now on. The
-// first ending counts.
+// dismiss sets how the session ends, unless that is set already. No request is sent from
+// now on.
 func (s *session) dismiss(e Ending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,8 +168,8 @@ func (s *session) dismiss(e Ending) {
 	}
 }
 
-// goodbye tells the agent why its connection ends, if it takes it within
-// patience, and closes the connection.
+// goodbye sends the agent the reason for which its connection ends, waits for the answer up
+// to patience, and closes the connection.
 func (s *session) goodbye(ctx context.Context, r *Refusal, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -183,7 +178,7 @@ func (s *session) goodbye(ctx context.Context, r *Refusal, patience time.Duratio
 	_ = s.carrier.Close()
 }
 
-// how returns how the session ended; it is asked once the carrier has.
+// how returns how the session ended. It must be called after the end of the carrier.
 func (s *session) how(now time.Time, silence time.Duration) Ending {
 	s.mu.Lock()
 	defer s.mu.Unlock()

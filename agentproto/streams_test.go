@@ -173,7 +173,8 @@ func TestVirtualHosts(t *testing.T) {
 	eachCarrier(t, func(t *testing.T, tunnel TunnelMode) {
 		r := newRig(t)
 		a := r.connected(tunnel, func(c *AgentConfig) { c.API, c.Dashboard = mark("the API"), mark("the dashboard") })
-		for _, at := range []string{"http://api/", "https://control/v1/ping", "http://api:80/x", "http://u@api/", "http://dashboard/"} {
+		for _, at := range []string{"http://api/", "https://control/v1/ping", "http://api:80/x", "http://u@api/",
+			"http://dashboard/"} {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at, http.NoBody)
 			require.NoError(t, err)
 			for _, host := range []string{"", "api", "api:80", "control"} {
@@ -193,12 +194,14 @@ func TestVirtualHosts(t *testing.T) {
 						body, err := io.ReadAll(resp.Body)
 						require.NoError(t, err)
 						require.NoError(t, resp.Body.Close())
-						assert.Equal(t, "the dashboard dashboard", string(body), "%s host %q opaque %q upgrade %q", at, host, opaque, upgrade)
+						assert.Equal(t, "the dashboard dashboard", string(body), "%s host %q opaque %q upgrade %q", at, host, opaque,
+							upgrade)
 					}
 				}
 			}
 		}
-		req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Scheme: "http", Host: "api"}, Host: "api", Header: http.Header{}}
+		req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Scheme: "http", Host: "api"}, Host: "api",
+			Header: http.Header{}}
 		_, err := r.server.Transport(a.id, HostDashboard).RoundTrip(req.WithContext(t.Context())) //nolint:bodyclose // there is none
 		require.ErrorContains(t, err, "CONNECT")
 		_, err = r.server.Transport(a.id, "elsewhere").RoundTrip(req.WithContext(t.Context())) //nolint:bodyclose // there is none

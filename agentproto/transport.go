@@ -17,11 +17,12 @@ import (
 var hosts = []Host{HostControl, HostAPI, HostDashboard}
 
 // hopHeaders concern one connection only (RFC 9110, 7.6.1); HTTP/2 has none of them.
-var hopHeaders = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+var hopHeaders = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding",
+	"Upgrade"}
 
-// Dial opens a stream to a virtual host of an agent, which speaks HTTP/1.1 on
-// it. The context bounds the opening only. The connection has deadlines, and no
-// half-closed state.
+// Dial opens a stream to a virtual host of an agent, which serves HTTP/1.1 on it. The
+// context bounds only the opening. The connection supports deadlines, but cannot be closed
+// in one direction.
 func (s *Server) Dial(ctx context.Context, agent string, host Host) (net.Conn, error) {
 	if !slices.Contains(hosts, host) {
 		return nil, fmt.Errorf("dial agent %s: there is no virtual host %q", agent, host)
@@ -49,10 +50,10 @@ func (s *Server) goIn(sess *session, work func()) {
 	s.work.Go(work)
 }
 
-// Transport returns a RoundTripper to one virtual host of one agent. Whatever
-// the URL and the Host header of a request say, it goes there and nowhere
-// else. It finds the agent's connection anew for each request, so it outlives
-// connections; with none, a request fails with [ErrNotConnected].
+// Transport returns a RoundTripper to one virtual host of one agent. It ignores the host
+// in the URL and the header of a request. It looks up the agent's connection for each
+// request, so it can be used after the agent has reconnected; without a connection, a
+// request fails with [ErrNotConnected].
 //
 // A request to upgrade (a WebSocket) that the agent's handler accepts is
 // answered by 101 with a body that is an [io.ReadWriteCloser].
@@ -164,7 +165,8 @@ type dialKey struct{}
 // of the new protocol.
 func (t *agentTransport) upgrade(out *http.Request) (*http.Response, error) {
 	dial := func(ctx context.Context) (net.Conn, error) { return t.server.Dial(ctx, t.agent, t.host) }
-	client, err := t.server.raw.NewClientConn(context.WithValue(out.Context(), dialKey{}, dial), "http", string(t.host)+":80")
+	client, err := t.server.raw.NewClientConn(context.WithValue(out.Context(), dialKey{}, dial), "http",
+		string(t.host)+":80")
 	if err != nil {
 		return nil, err
 	}

@@ -23,14 +23,14 @@ type trust struct {
 	// fingerprints that the server presents, and authorities, do.
 	pins        []string
 	authorities []*x509.Certificate
-	system      *x509.CertPool // nil = those of the operating system
+	system      *x509.CertPool // nil means those of the operating system
 
 	now   func() time.Time
-	floor time.Time // time has passed this: the latest of the program's build and what a trusted server told
+	floor time.Time // the present is later than this: the build of the program, or the time of a trusted server
 }
 
-// newTrust returns what an identity trusts. While registering, the identity has
-// a Server and CASHA256 only.
+// newTrust returns the trust of an identity, which during registration has only Server and
+// CASHA256.
 func newTrust(id Identity, now func() time.Time, buildTime time.Time) (trust, error) {
 	server, err := ParseServerURL(id.Server)
 	if err != nil {
@@ -51,9 +51,8 @@ func newTrust(id Identity, now func() time.Time, buildTime time.Time) (trust, er
 	return t, nil
 }
 
-// config returns the client's side of TLS. If the server is trusted, trusted is
-// called with the chain that was verified, from the server's certificate to the
-// authority.
+// config returns the configuration of TLS. trusted is called with the verified chain, from
+// the server's certificate to the authority.
 func (t trust) config(alpn []string, trusted func(chain []*x509.Certificate)) *tls.Config {
 	return &tls.Config{
 		ServerName: t.server.Hostname(),
@@ -159,13 +158,15 @@ func (t trust) pinned(presented []*x509.Certificate) *x509.Certificate {
 
 // verifyAt verifies a chain for a server at one moment. An empty host is not
 // compared.
-func verifyAt(presented []*x509.Certificate, roots *x509.CertPool, host string, at time.Time) ([]*x509.Certificate, error) {
+func verifyAt(presented []*x509.Certificate, roots *x509.CertPool, host string, at time.Time) ([]*x509.Certificate,
+	error) {
 	others := x509.NewCertPool()
 	for _, c := range presented[1:] {
 		others.AddCert(c)
 	}
 	chains, err := presented[0].Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: others, DNSName: host, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		Roots: roots, Intermediates: others, DNSName: host, CurrentTime: at,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
 	if err != nil {
 		return nil, err
@@ -184,13 +185,14 @@ func latestBegin(lists ...[]*x509.Certificate) (latest time.Time) {
 	return latest
 }
 
-// learnedFrom returns the identity with what a trusted server told: the
-// authority that was found by its fingerprint, the authorities that it
-// announces, and its time. The second result reports whether anything is worth
-// storing. bound says that the agent's proof covered the TLS connection. An announcement that does not fit the server's own certificate is not
-// followed, because the agent would lock itself out; the error says so, and the
-// rest counts.
-func (id Identity) learnedFrom(t trust, chain []*x509.Certificate, bound bool, announced [][]byte, serverTime time.Time) (Identity, bool, error) {
+// learnedFrom returns the identity with what a trusted server has told: the authority that
+// was found by its fingerprint, the authorities that the server announces, and its time. The
+// second result reports whether the identity should be stored. bound means that the agent's
+// proof covered the TLS connection. An announcement that does not fit the server's own
+// certificate is not followed, because the agent would lock itself out; learnedFrom then
+// returns an error beside the rest.
+func (id Identity) learnedFrom(t trust, chain []*x509.Certificate, bound bool, announced [][]byte,
+	serverTime time.Time) (Identity, bool, error) {
 	changed := false
 	if len(chain) > 0 && len(id.CASHA256) > 0 && len(id.Authorities) == 0 {
 		id.Authorities, changed = [][]byte{chain[len(chain)-1].Raw}, true
@@ -213,10 +215,10 @@ func (id Identity) learnedFrom(t trust, chain []*x509.Certificate, bound bool, a
 	return id, changed, err
 }
 
-// checkAnnounced reports whether announced authorities are to be followed. Without
-// pins that is so only where the proof was bound to the TLS connection: otherwise
-// whoever ends TLS once, with a certificate that the system trusts, could leave an
-// authority of its own behind.
+// checkAnnounced reports whether to follow announced authorities. Without pins they are
+// followed only if the proof was bound to the TLS connection: otherwise a host in between
+// that ends TLS once, with a certificate that the system trusts, could add an authority of
+// its own.
 func (t trust) checkAnnounced(chain []*x509.Certificate, bound bool, announced [][]byte) (bool, error) {
 	if len(announced) == 0 || len(chain) == 0 {
 		return false, nil

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// explain returns why a server is not trusted, the gravest cause first: the
-// authority, then the name, then the time.
+// explain returns the error for a server that is not trusted. It checks the authority first,
+// then the name, then the time.
 func (t trust) explain(presented []*x509.Certificate, err error) *Failure {
 	f := &Failure{Step: StepTLS, Code: FailedTLS, Err: err}
 	if len(presented) == 0 {
@@ -61,24 +61,32 @@ func (t trust) explainAuthority(f *Failure, presented []*x509.Certificate) {
 	accept := ""
 	if ca := topAuthority(presented); ca != nil {
 		shown = fmt.Sprintf("its CA is %q with the SHA-256 %s", cleanText(ca.Subject.String(), maxWord), Fingerprint(ca))
-		accept = fmt.Sprintf("emqxee-agent register --url %s --registration-token TOKEN --ca-sha256 %s", t.server, Fingerprint(ca))
+		accept = fmt.Sprintf("emqxee-agent register --url %s --registration-token TOKEN --ca-sha256 %s", t.server,
+			Fingerprint(ca))
 	}
-	const compare = "compare this SHA-256 with the cluster's setup page (if they differ, something else answers in the server's place). If they are equal, accept it: "
+	const compare = "compare this SHA-256 with the cluster's setup page (if they differ, something else answers in the " +
+		"server's place). If they are equal, accept it: "
 	switch {
 	case len(t.pins) == 0:
 		f.Message = fmt.Sprintf("the certificate of %s is signed by nobody that this host trusts: %s", t.server.Host, shown)
 		f.Hint = "If the server has a CA of its own, register with the --ca-sha256 that the cluster's setup page shows"
 	case t.pinned(presented) != nil:
-		f.Message = fmt.Sprintf("%s sends the CA with the right SHA-256, but its own certificate is not signed by it", t.server.Host)
-		f.Hint = "The server has to send the certificates between its own and the CA's too; if it does, something else answers in its place"
+		f.Message = fmt.Sprintf("%s sends the CA with the right SHA-256, but its own certificate is not signed by it",
+			t.server.Host)
+		f.Hint = "The server has to send the certificates between its own and the CA's too; if it does, something else " +
+			"answers in its place"
 	case len(t.authorities) == 0:
-		f.Message = fmt.Sprintf("none of the certificates that %s presents has the SHA-256 given with --ca-sha256: %s", t.server.Host, shown)
-		f.Hint = "Copy the value from the cluster's setup page again; if it is right, something else answers in the server's place"
+		f.Message = fmt.Sprintf("none of the certificates that %s presents has the SHA-256 given with --ca-sha256: %s",
+			t.server.Host, shown)
+		f.Hint = "Copy the value from the cluster's setup page again; if it is right, something else answers in the " +
+			"server's place"
 	case accept == "":
-		f.Message = fmt.Sprintf("the certificate of %s is signed by another CA than the one this agent trusts: %s", t.server.Host, shown)
+		f.Message = fmt.Sprintf("the certificate of %s is signed by another CA than the one this agent trusts: %s",
+			t.server.Host, shown)
 		f.Hint = "Ask who runs the server whether its CA was changed"
 	default:
-		f.Message = fmt.Sprintf("the certificate of %s is signed by another CA than the one this agent trusts: %s", t.server.Host, shown)
+		f.Message = fmt.Sprintf("the certificate of %s is signed by another CA than the one this agent trusts: %s",
+			t.server.Host, shown)
 		f.Hint = "If the CA was changed on purpose, " + compare + accept
 	}
 }
@@ -107,11 +115,12 @@ func (t trust) explainName(f *Failure, leaf *x509.Certificate) {
 		of = cleanText(strings.Join(names, ", "), maxWord)
 	}
 	f.Message = fmt.Sprintf("the certificate of %s is for %s, not for %s", t.server.Host, of, t.server.Hostname())
-	f.Hint = "Use a URL with a name that the certificate has, or have the server's certificate made for " + t.server.Hostname()
+	f.Hint = "Use a URL with a name that the certificate has, or have the server's certificate made for " +
+		t.server.Hostname()
 }
 
-// explainTime tells a certificate out of time from a clock that is wrong, as far
-// as that can be told without trust.
+// explainTime distinguishes an expired certificate from a wrong clock, as far as that is
+// possible without trust.
 func (t trust) explainTime(f *Failure, presented []*x509.Certificate) {
 	at, behind := t.at()
 	clock := "this host's clock says " + t.now().UTC().Format(time.RFC3339)
@@ -127,15 +136,19 @@ func (t trust) explainTime(f *Failure, presented []*x509.Certificate) {
 	case begins:
 		f.Code = FailedNotYetValid
 		f.Message = fmt.Sprintf("the certificate of %s is valid %s, and %s", t.server.Host, span, clock)
-		f.Hint = "The clock of this host is behind, or the server's was ahead when the certificate was made: set the clock (timedatectl, chronyc makestep, date -s)"
+		f.Hint = "The clock of this host is behind, or the server's was ahead when the certificate was made: set the " +
+			"clock (timedatectl, chronyc makestep, date -s)"
 	case behind:
 		f.Code = FailedExpired
-		f.Message = fmt.Sprintf("the certificate of %s is valid %s; it has ended: it is certainly past %s, though %s", t.server.Host, span, at.UTC().Format(time.RFC3339), clock)
-		f.Hint = "Set the clock of this host; the server needs a new certificate. If the server's clock was wrong when the agent last saw it, register the agent again"
+		f.Message = fmt.Sprintf("the certificate of %s is valid %s; it has ended: it is certainly past %s, though %s",
+			t.server.Host, span, at.UTC().Format(time.RFC3339), clock)
+		f.Hint = "Set the clock of this host; the server needs a new certificate. If the server's clock was wrong when " +
+			"the agent last saw it, register the agent again"
 	default:
 		f.Code = FailedExpired
 		f.Message = fmt.Sprintf("the certificate of %s is valid %s, and %s", t.server.Host, span, clock)
-		f.Hint = "If that is not the time, the clock of this host is ahead: set it (timedatectl, chronyc makestep, date -s). If it is, the server needs a new certificate"
+		f.Hint = "If that is not the time, the clock of this host is ahead: set it (timedatectl, chronyc makestep, date " +
+			"-s). If it is, the server needs a new certificate"
 	}
 }
 

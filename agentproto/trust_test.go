@@ -24,11 +24,14 @@ func TestTrust(t *testing.T) {
 	now := time.Now()
 	ca, other := newTestCA(t, "CA"), newTestCA(t, "Other CA")
 	middle := issue(t, ca, "Intermediate", certOptions{})
-	leaf, below, wrongName := ca.server(t, trustedHost), middle.server(t, trustedHost), ca.server(t, "a.example.com", "192.0.2.1")
+	leaf, below, wrongName := ca.server(t, trustedHost), middle.server(t, trustedHost), ca.server(t, "a.example.com",
+		"192.0.2.1")
 	selfSigned := issue(t, nil, "server", certOptions{names: []string{trustedHost}, noCA: true})
 	selfSignedCA := issue(t, nil, "server", certOptions{names: []string{trustedHost}})
-	old := issue(t, ca, "server", certOptions{names: []string{trustedHost}, noCA: true, notBefore: now.AddDate(-2, 0, 0), notAfter: now.Add(-time.Minute)})
-	future := issue(t, ca, "server", certOptions{names: []string{trustedHost}, noCA: true, notBefore: now.AddDate(0, 1, 0)})
+	old := issue(t, ca, "server", certOptions{names: []string{trustedHost}, noCA: true, notBefore: now.AddDate(-2, 0, 0),
+		notAfter: now.Add(-time.Minute)})
+	future := issue(t, ca, "server", certOptions{names: []string{trustedHost}, noCA: true,
+		notBefore: now.AddDate(0, 1, 0)})
 	notCA := issue(t, ca, "Not a CA", certOptions{noCA: true})
 	forged := notCA.server(t, trustedHost)
 	clientOnly := issue(t, ca, "client", certOptions{names: []string{trustedHost}, noCA: true, forClients: true})
@@ -62,7 +65,7 @@ func TestTrust(t *testing.T) {
 		name      string
 		trust     []func(*trust)
 		presented []*x509.Certificate
-		want      FailureCode // "" = trusted
+		want      FailureCode // empty means trusted
 	}{
 		{"authority of the system", []func(*trust){system(ca)}, certs(leaf), ""},
 		{"nobody trusted", nil, certs(leaf, ca), FailedAuthority},
@@ -73,13 +76,16 @@ func TestTrust(t *testing.T) {
 		{"pinned CA, chain out of order", []func(*trust){pin(ca)}, certs(below, ca, middle), ""},
 		{"pinned intermediate", []func(*trust){pin(middle)}, certs(below, middle), ""},
 		{"pinned CA not sent", []func(*trust){pin(ca)}, certs(leaf), FailedAuthority},
-		{"pinned CA sent by one who has no certificate of it", []func(*trust){pin(ca)}, certs(other.server(t, trustedHost), other, ca), FailedAuthority},
+		{"pinned CA sent by one who has no certificate of it", []func(*trust){pin(ca)},
+			certs(other.server(t, trustedHost), other, ca), FailedAuthority},
 		{"pinned CA, intermediate missing", []func(*trust){pin(ca)}, certs(below, ca), FailedAuthority},
 		{"pins leave the system's authorities out", []func(*trust){pin(other), system(ca)}, certs(leaf, ca), FailedAuthority},
 		{"pinned leaf", []func(*trust){pin(selfSigned)}, certs(selfSigned), ""},
 		{"pinned leaf that is a CA", []func(*trust){pin(selfSignedCA)}, certs(selfSignedCA), ""},
-		{"pinned leaf behind another certificate", []func(*trust){pin(selfSigned)}, certs(other.server(t, trustedHost), selfSigned), FailedAuthority},
-		{"pinned certificate that is no CA signs nobody", []func(*trust){pin(notCA)}, certs(forged, notCA, ca), FailedAuthority},
+		{"pinned leaf behind another certificate", []func(*trust){pin(selfSigned)},
+			certs(other.server(t, trustedHost), selfSigned), FailedAuthority},
+		{"pinned certificate that is no CA signs nobody", []func(*trust){pin(notCA)}, certs(forged, notCA, ca),
+			FailedAuthority},
 		{"certificate signed by one that is no CA", []func(*trust){pin(ca)}, certs(forged, notCA, ca), FailedAuthority},
 		{"known authority, not sent", []func(*trust){authority(ca)}, certs(leaf), ""},
 		{"one of two known authorities", []func(*trust){authority(other, ca)}, certs(leaf), ""},
@@ -89,15 +95,23 @@ func TestTrust(t *testing.T) {
 		{"another name", []func(*trust){authority(ca)}, certs(wrongName), FailedName},
 		{"another name and another CA", []func(*trust){authority(other)}, certs(wrongName, ca), FailedAuthority},
 		{"expired", []func(*trust){authority(ca)}, certs(old), FailedExpired},
-		{"expired and for another name", []func(*trust){authority(ca)}, certs(issue(t, ca, "x", certOptions{names: []string{"x"}, noCA: true, notAfter: now.Add(-time.Second)})), FailedName},
+		{"expired and for another name", []func(*trust){authority(ca)},
+			certs(issue(t, ca, "x", certOptions{names: []string{"x"}, noCA: true,
+				notAfter: now.Add(-time.Second)})), FailedName},
 		{"clock in the far future", []func(*trust){authority(ca), clock(now.AddDate(10, 0, 0))}, certs(leaf), FailedExpired},
-		{"clock an hour behind the certificate's begin", []func(*trust){authority(ca), clock(now.Add(-2 * time.Hour))}, certs(leaf), ""},
+		{"clock an hour behind the certificate's begin", []func(*trust){authority(ca), clock(now.Add(-2 * time.Hour))},
+			certs(leaf), ""},
 		{"clock a month behind it", []func(*trust){authority(ca)}, certs(future), FailedNotYetValid},
-		{"clock at 1970, nothing known", []func(*trust){authority(ca), clock(time.Unix(0, 0))}, certs(leaf), FailedNotYetValid},
-		{"clock at 1970, built a year ago", []func(*trust){authority(ca), clock(time.Unix(0, 0)), floor(now.AddDate(-1, 0, 0))}, certs(leaf), ""},
-		{"clock at 1970, CA by its pin", []func(*trust){pin(ca), clock(time.Unix(0, 0)), floor(now.AddDate(-1, 0, 0))}, certs(leaf, ca), ""},
-		{"clock at 1970, server seen today", []func(*trust){authority(ca), clock(time.Unix(0, 0)), floor(now)}, certs(leaf), ""},
-		{"clock set back to revive an old certificate", []func(*trust){authority(ca), clock(now.AddDate(-1, 0, 0)), floor(now)}, certs(old), FailedExpired},
+		{"clock at 1970, nothing known", []func(*trust){authority(ca), clock(time.Unix(0, 0))}, certs(leaf),
+			FailedNotYetValid},
+		{"clock at 1970, built a year ago", []func(*trust){authority(ca), clock(time.Unix(0, 0)),
+			floor(now.AddDate(-1, 0, 0))}, certs(leaf), ""},
+		{"clock at 1970, CA by its pin", []func(*trust){pin(ca), clock(time.Unix(0, 0)), floor(now.AddDate(-1, 0, 0))},
+			certs(leaf, ca), ""},
+		{"clock at 1970, server seen today", []func(*trust){authority(ca), clock(time.Unix(0, 0)), floor(now)}, certs(leaf),
+			""},
+		{"clock set back to revive an old certificate", []func(*trust){authority(ca), clock(now.AddDate(-1, 0, 0)),
+			floor(now)}, certs(old), FailedExpired},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,20 +148,28 @@ func TestTrustTellsWhatToDo(t *testing.T) {
 	early := late
 	early.now = func() time.Time { return time.Unix(0, 0) }
 
-	accept := "emqxee-agent register --url https://" + trustedHost + ":8443 --registration-token TOKEN --ca-sha256 " + Fingerprint(other.cert)
+	accept := "emqxee-agent register --url https://" + trustedHost + ":8443 --registration-token TOKEN --ca-sha256 " +
+		Fingerprint(other.cert)
 	tests := map[string]struct {
 		trust     trust
 		presented []*testCA
 		want      []string
 	}{
-		"the CA was changed":                          {registered, []*testCA{leaf, other}, []string{`"CN=Other CA"`, accept, "compare"}},
-		"the CA was changed, not sent":                {registered, []*testCA{leaf}, []string{"sends no certificate of a CA"}},
-		"a wrong pin":                                 {pinned, []*testCA{leaf, other}, []string{Fingerprint(other.cert), "--ca-sha256", "something else answers"}},
+		"the CA was changed": {registered, []*testCA{leaf, other},
+			[]string{`"CN=Other CA"`, accept, "compare"}},
+		"the CA was changed, not sent": {registered, []*testCA{leaf},
+			[]string{"sends no certificate of a CA"}},
+		"a wrong pin": {pinned, []*testCA{leaf, other},
+			[]string{Fingerprint(other.cert), "--ca-sha256", "something else answers"}},
 		"the right CA, and not above the certificate": {pinned, []*testCA{leaf, ca}, []string{"is not signed by it"}},
-		"no pin":       {trustAt(now), []*testCA{leaf, other}, []string{"signed by nobody that this host trusts", "--ca-sha256"}},
-		"another name": {late, []*testCA{other.server(t, "a.example.com", "192.0.2.1")}, []string{"a.example.com, 192.0.2.1", "not for " + trustedHost}},
-		"clock ahead":  {late, []*testCA{leaf}, []string{"this host's clock says " + now.AddDate(30, 0, 0).UTC().Format("2006-01"), "clock of this host is ahead"}},
-		"clock behind": {early, []*testCA{leaf}, []string{"this host's clock says 1970-01-01T00:00:00Z", "clock of this host is behind"}},
+		"no pin": {trustAt(now), []*testCA{leaf, other}, []string{"signed by nobody that this host trusts",
+			"--ca-sha256"}},
+		"another name": {late, []*testCA{other.server(t, "a.example.com", "192.0.2.1")},
+			[]string{"a.example.com, 192.0.2.1", "not for " + trustedHost}},
+		"clock ahead": {late, []*testCA{leaf}, []string{"this host's clock says " + now.AddDate(30, 0,
+			0).UTC().Format("2006-01"), "clock of this host is ahead"}},
+		"clock behind": {early, []*testCA{leaf}, []string{"this host's clock says 1970-01-01T00:00:00Z",
+			"clock of this host is behind"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

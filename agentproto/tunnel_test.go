@@ -38,7 +38,8 @@ func TestRoundTrip(t *testing.T) {
 		a := r.connected(tunnel, func(c *AgentConfig) { c.API = echo })
 		payload := make([]byte, 5<<20)
 		_, _ = rand.Read(payload)
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://somewhere.example/a%2Fb?x=1;y", bytes.NewReader(payload))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://somewhere.example/a%2Fb?x=1;y",
+			bytes.NewReader(payload))
 		require.NoError(t, err)
 		req.Header.Set("X-Token", "t")
 		req.Header.Set("Connection", "X-Hop")

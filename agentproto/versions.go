@@ -12,7 +12,7 @@ import (
 // ever gains fields.
 var protocolVersions = []int{1}
 
-// spoken returns the versions that a side was made with, or the usual ones.
+// spoken returns the given versions or, if there are none, protocolVersions.
 func spoken(versions []int) []int {
 	if len(versions) == 0 {
 		return protocolVersions
@@ -20,9 +20,8 @@ func spoken(versions []int) []int {
 	return versions
 }
 
-// chooseVersion returns the newest version that both sides speak. If there is
-// none it returns the agent's newest one: the server's refusal of it says more
-// than the agent could.
+// chooseVersion returns the newest version that both sides support. If there is none, it
+// returns the agent's newest one: the server's refusal explains more than the agent could.
 func chooseVersion(mine, offered []int) int {
 	for _, v := range slices.Backward(mine) {
 		if slices.Contains(offered, v) {
@@ -32,8 +31,8 @@ func chooseVersion(mine, offered []int) int {
 	return mine[len(mine)-1]
 }
 
-// refuseVersion returns what a server tells an agent whose newest version it does
-// not speak; nil means that it does.
+// refuseVersion returns the refusal for a version that the server does not support,
+// otherwise nil.
 func refuseVersion(asked int, mine []int) *Refusal {
 	if slices.Contains(mine, asked) {
 		return nil
@@ -46,9 +45,8 @@ func refuseVersion(asked int, mine []int) *Refusal {
 		"the agent speaks version %d of the protocol at most, and this server %s. %s", asked, versionList(mine), todo)}
 }
 
-// checkVersions returns the refusal that an agent would meet when it connects, so
-// that no registration token is spent on it. A server that lists no versions is
-// not judged.
+// checkVersions returns the refusal that an agent would get when it connects, so that it
+// does not spend a registration token. It accepts a server that lists no versions.
 func checkVersions(mine, offered []int) error {
 	if len(offered) == 0 {
 		return nil

@@ -17,7 +17,7 @@ func TestVersionsAreAgreedOn(t *testing.T) {
 	id, known := newTestIdentity(t)
 	for name, c := range map[string]struct {
 		server, agent []int
-		want          int    // 0 = refused
+		want          int    // 0 means refused
 		words         string // of the refusal
 	}{
 		"the same":                     {[]int{1}, []int{1}, 1, ""},
@@ -44,7 +44,8 @@ func TestVersionsAreAgreedOn(t *testing.T) {
 				return
 			}
 			require.Error(t, serverErr)
-			for _, err := range []error{agentErr, checkVersions(c.agent, c.server)} { // when it connects, and before it registers
+			// when it connects, and before it registers
+			for _, err := range []error{agentErr, checkVersions(c.agent, c.server)} {
 				r, ok := errors.AsType[*Refusal](err)
 				require.True(t, ok, "%v", err)
 				assert.Equal(t, RefusedUnsupportedProtocol, r.Code)
@@ -59,7 +60,8 @@ func TestOldAgentsSpendNoToken(t *testing.T) {
 	s := newRegistrarServer(t)
 	config := s.config()
 	other := startTLS(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, "application/json", challenge{Nonce: newNonce(), Server: "ecp.example.com", Versions: []int{7, 8, 9}})
+		writeJSON(w, http.StatusOK, "application/json", challenge{Nonce: newNonce(), Server: "ecp.example.com",
+			Versions: []int{7, 8, 9}})
 	}), s.ca.server(t, "127.0.0.1"))
 	config.URL = other.URL
 	_, err := Register(t.Context(), config)
