@@ -35,7 +35,8 @@ func startedCluster(t *testing.T, version string, nodes int) *started {
 		b.start()
 		s.agents = append(s.agents, b)
 	}
-	eventually(t, func() bool { return s.hub.Stats().Connected["direct"] == nodes && s.reported() == nodes }, func() string { return fmt.Sprintf("%+v", s.hub.Observe(id).Agents) })
+	eventually(t, func() bool { return s.hub.Stats().Connected["direct"] == nodes && s.reported() == nodes },
+		func() string { return fmt.Sprintf("%+v", s.hub.Observe(id).Agents) })
 	s.until(id, ecp.Running, ecp.ReasonAsExpected)
 	return s
 }
@@ -157,7 +158,8 @@ func TestServerRestarts(t *testing.T) {
 	s := startedCluster(t, "5.8.9", 2)
 	s.restart()
 	require.Equal(t, ecp.Running, s.status(s.id).Status.State)
-	eventually(t, func() bool { return len(s.hub.Observe(s.id).Agents) == 2 }, func() string { return fmt.Sprint(s.hub.Observe(s.id)) })
+	eventually(t, func() bool { return len(s.hub.Observe(s.id).Agents) == 2 },
+		func() string { return fmt.Sprint(s.hub.Observe(s.id)) })
 	s.stays(s.id, ecp.Running, time.Second)
 	_, err := s.hub.Endpoint(s.as(), s.id, "")
 	require.NoError(t, err)
@@ -180,7 +182,8 @@ func TestKeyOnASecondHost(t *testing.T) {
 	thief.start()
 	info := s.until(s.id, ecp.Abnormal, ecp.ReasonIdentityConflict)
 	require.Contains(t, info.Status.Message, "thief")
-	eventually(t, func() bool { return thief.refusal() == agentproto.RefusedIdentityConflict }, func() string { return string(thief.refusal()) })
+	eventually(t, func() bool { return thief.refusal() == agentproto.RefusedIdentityConflict },
+		func() string { return string(thief.refusal()) })
 	require.Empty(t, s.agents[0].refusal())
 	e, err := s.hub.Endpoint(s.as(), s.id, "emqx@10.0.0.1")
 	require.NoError(t, err)
@@ -200,7 +203,8 @@ func TestSameNodeName(t *testing.T) {
 	second.start()
 	info := s.until(s.id, ecp.Abnormal, ecp.ReasonIdentityConflict)
 	require.Contains(t, info.Status.Message, "host-1")
-	eventually(t, func() bool { return second.refusal() == agentproto.RefusedIdentityConflict }, func() string { return string(second.refusal()) })
+	eventually(t, func() bool { return second.refusal() == agentproto.RefusedIdentityConflict },
+		func() string { return string(second.refusal()) })
 	require.NoError(t, s.agents[0].stop())
 	s.until(s.id, ecp.Running, ecp.ReasonAsExpected)
 	agents, err := s.manager.Agents(s.as(), s.id)
@@ -223,7 +227,8 @@ func TestForeignBroker(t *testing.T) {
 	foreign.start()
 	info := s.until(s.id, ecp.Abnormal, ecp.ReasonClusterMismatch)
 	require.Contains(t, info.Status.Message, "emqx@10.9.9.9")
-	eventually(t, func() bool { return foreign.refusal() == agentproto.RefusedClusterMismatch }, func() string { return string(foreign.refusal()) })
+	eventually(t, func() bool { return foreign.refusal() == agentproto.RefusedClusterMismatch },
+		func() string { return string(foreign.refusal()) })
 	_, err := s.hub.Endpoint(s.as(), s.id, "emqx@10.9.9.9")
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
 	for range 20 {
@@ -267,11 +272,13 @@ func TestEditWhileConnected(t *testing.T) {
 	}
 	s.stays(s.id, ecp.Running, 500*time.Millisecond)
 	info := s.status(s.id)
-	require.Equal(t, []any{"default/elsewhere", name, about, "http://emqx.example.com:18083"}, []any{info.Project, info.Name, info.Description, info.Spec.Adopted.ServiceAddress})
+	require.Equal(t, []any{"default/elsewhere", name, about, "http://emqx.example.com:18083"},
+		[]any{info.Project, info.Name, info.Description, info.Spec.Adopted.ServiceAddress})
 	require.EqualValues(t, 1, info.Generation)
 
 	// One that registers anew with its own key stays connected as well.
-	_, err = s.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: s.token(s.id), PublicKey: s.agents[0].identity.Key.Public().(ed25519.PublicKey)})
+	_, err = s.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: s.token(s.id),
+		PublicKey: s.agents[0].identity.Key.Public().(ed25519.PublicKey)})
 	require.NoError(t, err)
 	s.stays(s.id, ecp.Running, 300*time.Millisecond)
 	require.Equal(t, before, s.connections())
@@ -300,7 +307,8 @@ func TestRemoveAgent(t *testing.T) {
 	require.True(t, refusal.Final())
 	s.stays(s.id, ecp.Running, 500*time.Millisecond)
 	gone.start()
-	eventually(t, func() bool { return gone.refusal() == agentproto.RefusedUnknownAgent }, func() string { return string(gone.refusal()) })
+	eventually(t, func() bool { return gone.refusal() == agentproto.RefusedUnknownAgent },
+		func() string { return string(gone.refusal()) })
 	require.Error(t, gone.stop())
 
 	// With a token it comes back as the same agent.

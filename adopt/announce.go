@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// announceAgain is how long after an announcement it is repeated: an agent whose
-// handshake was under way has been told what held before.
+// announceAgain is the time after which an announcement is repeated: an agent whose
+// handshake was under way may have got the old list.
 const announceAgain = 15 * time.Second
 
 // Announce sends the certificates that [Config].Authorities returns now to all
@@ -19,7 +19,7 @@ func (h *Hub) Announce() {
 	}
 }
 
-// keepAnnouncing tells agents until ctx ends.
+// keepAnnouncing sends announcements until ctx ends.
 func (h *Hub) keepAnnouncing(ctx context.Context) {
 	again := time.NewTimer(0)
 	defer again.Stop()

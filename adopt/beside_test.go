@@ -33,7 +33,7 @@ type beside struct {
 
 	mu     sync.Mutex
 	status agentproto.AgentStatus // guarded by mu
-	end    func() error           // stops it and returns how Run ended; nil = it does not run
+	end    func() error           // stops it and returns how Run ended; nil means it does not run
 }
 
 func adapterFor(version string) ecp.Adapter {
@@ -59,7 +59,8 @@ func (b *beside) register(token ecp.Secret) error {
 		_, key, _ = ed25519.GenerateKey(rand.Reader)
 	}
 	id, err := agentproto.Register(b.site.t.Context(), agentproto.RegisterConfig{
-		URL: "https://" + b.site.name, ServerName: b.site.name, Token: string(token), CASHA256: []string{b.site.pin}, Key: key, Hello: b.hello(),
+		URL: "https://" + b.site.name, ServerName: b.site.name, Token: string(token), CASHA256: []string{b.site.pin},
+		Key: key, Hello: b.hello(),
 	})
 	if err == nil {
 		b.identity = id
@@ -77,7 +78,8 @@ func (b *beside) start() {
 	b.note(agentproto.AgentStatus{})
 	log := agentproto.NewReportLog(10)
 	agent, err := agentproto.NewAgent(agentproto.AgentConfig{
-		Identity: b.identity, Hello: b.hello, Tunnel: b.tunnel, API: b.api(), Dashboard: b.node.Dashboard(), Reports: log, Status: b.note,
+		Identity: b.identity, Hello: b.hello, Tunnel: b.tunnel, API: b.api(), Dashboard: b.node.Dashboard(), Reports: log,
+		Status:  b.note,
 		Timings: agentproto.AgentTimings{BackoffMin: 20 * time.Millisecond, BackoffMax: 100 * time.Millisecond},
 	})
 	require.NoError(b.site.t, err)
@@ -119,7 +121,7 @@ func (b *beside) note(s agentproto.AgentStatus) {
 	b.status = s
 }
 
-// refusal is the code that it was refused with last; "" = it was not.
+// refusal is the code that it was refused with last; empty means it was not.
 func (b *beside) refusal() agentproto.RefusalCode {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,7 +149,8 @@ func (b *beside) report(ctx context.Context) agentproto.Report {
 		if d, err = broker.Describe(ctx); err == nil {
 			r.Version, r.Edition, r.Connections, r.Limit = d.Version, d.Edition, d.Connections, d.Limit
 			for _, n := range d.Nodes {
-				r.Members = append(r.Members, agentproto.Member{Name: n.Name, Status: agentproto.MemberStatus(n.Status), Role: n.Role, Version: n.Version, UptimeMS: n.Uptime.Milliseconds(), Connections: n.Connections})
+				r.Members = append(r.Members, agentproto.Member{Name: n.Name, Status: agentproto.MemberStatus(n.Status),
+					Role: n.Role, Version: n.Version, UptimeMS: n.Uptime.Milliseconds(), Connections: n.Connections})
 			}
 			return r
 		}
@@ -156,7 +159,8 @@ func (b *beside) report(ctx context.Context) agentproto.Report {
 	if ecp.CodeOf(err) == ecp.CodeDenied {
 		code = agentproto.CodeAuthFailed
 	}
-	r.Dashboard, r.Errors = false, []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: code, Message: ecp.MessageOf(err)}}
+	r.Dashboard, r.Errors = false, []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: code,
+		Message: ecp.MessageOf(err)}}
 	return r
 }
 

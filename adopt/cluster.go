@@ -27,7 +27,7 @@ type agent struct {
 
 	connection agentproto.Connection // the last one
 	connected  bool
-	reading    *reading // of the present connection; nil = Run does not run, or it is not connected
+	reading    *reading // of the present connection; nil means Run does not run, or it is not connected
 	since      time.Time
 	clean      bool
 	lastSeen   time.Time
@@ -37,16 +37,16 @@ type agent struct {
 	members []string  // of its last complete report of this connection
 	echo    int       // how many of its next reports wake the Manager although they say nothing new
 	echoed  time.Time // when the last did
-	serving time.Time // since when it serves: nothing speaks against it or its broker; zero = not yet
+	serving time.Time // since when it serves: nothing speaks against it or its broker; zero means not yet
 
-	copied   standing // another process has its key
-	conflict standing // another agent serves its node
-	mismatch standing // its broker belongs to another cluster
+	copied   objection // another process has its key
+	conflict objection // another agent serves its node
+	mismatch objection // its broker belongs to another cluster
 }
 
-// standing is something that speaks against an agent. It is shown until a moment,
+// objection is something that speaks against an agent. It is shown until a moment,
 // unless it happens again; a zero value is nothing.
-type standing struct {
+type objection struct {
 	words string
 	until time.Time
 	by    ecp.AgentID // of a conflict: the agent that serves; it ends when that one goes
@@ -67,7 +67,7 @@ func (a *agent) node() string {
 	return ""
 }
 
-// holder returns another agent that is connected and serves a node; nil = none.
+// holder returns another agent that is connected and serves a node; nil means none.
 func (c *cluster) holder(node string, but ecp.AgentID) *agent {
 	if node == "" {
 		return nil
@@ -84,7 +84,7 @@ func (c *cluster) holder(node string, but ecp.AgentID) *agent {
 func (c *cluster) endConflicts(gone *agent) {
 	for _, a := range c.agents {
 		if a.conflict.by == gone.id {
-			a.conflict = standing{}
+			a.conflict = objection{}
 		}
 	}
 }
@@ -118,8 +118,12 @@ func (c *cluster) observe(since time.Time, unheard string, quiet time.Duration) 
 	for _, a := range c.agents {
 		now.Agents = append(now.Agents, a.observation())
 	}
-	slices.SortFunc(now.Agents, func(a, b ecp.AgentObservation) int { return strings.Compare(string(a.Agent), string(b.Agent)) })
-	matters = !slices.EqualFunc(c.seen.Agents, now.Agents, func(a, b ecp.AgentObservation) bool { return sameObservation(a, b, quiet) })
+	slices.SortFunc(now.Agents, func(a, b ecp.AgentObservation) int {
+		return strings.Compare(string(a.Agent), string(b.Agent))
+	})
+	matters = !slices.EqualFunc(c.seen.Agents, now.Agents, func(a, b ecp.AgentObservation) bool {
+		return sameObservation(a, b, quiet)
+	})
 	c.seen = now
 	return matters
 }
@@ -127,7 +131,8 @@ func (c *cluster) observe(since time.Time, unheard string, quiet time.Duration) 
 func (a *agent) observation() ecp.AgentObservation {
 	return ecp.AgentObservation{
 		Agent: a.id, Connected: a.connected, Since: a.since, Clean: a.clean, LastSeen: a.lastSeen,
-		Instance: text(a.connection.Instance, maxWord), Remote: text(a.connection.Remote, maxName), Carrier: string(a.connection.Carrier),
+		Instance: text(a.connection.Instance, maxWord), Remote: text(a.connection.Remote,
+			maxName), Carrier: string(a.connection.Carrier),
 		Version: text(a.connection.Hello.Version, maxWord), ClockSkew: a.connection.ClockSkew,
 		Conflict: cmp.Or(a.conflict.words, a.copied.words), Mismatch: a.mismatch.words, Report: a.report,
 	}
@@ -173,7 +178,8 @@ func reported(o ecp.AgentObservation) bool { return o.Report != nil && !o.Report
 
 func sameReport(a, b ecp.AgentReport) bool {
 	da, db := a.Description, b.Description
-	return a.Node == b.Node && a.LimitCall == b.LimitCall && a.LicenseType == b.LicenseType && a.Dashboard == b.Dashboard && a.Logs == b.Logs &&
+	return a.Node == b.Node && a.LimitCall == b.LimitCall && a.LicenseType == b.LicenseType &&
+		a.Dashboard == b.Dashboard && a.Logs == b.Logs &&
 		slices.Equal(a.Errors, b.Errors) && da.Version == db.Version && da.Edition == db.Edition && da.Limit == db.Limit &&
 		slices.EqualFunc(da.Nodes, db.Nodes, func(a, b ecp.BrokerNode) bool {
 			return a.Name == b.Name && a.Status == b.Status && a.Role == b.Role && a.Version == b.Version

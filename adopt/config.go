@@ -9,54 +9,54 @@ import (
 	"github.com/openecp/openecp/agentproto"
 )
 
-// Config is what a [Hub] is made of. Name is required; every other zero value is
-// usable.
+// Config configures a [Hub]. Name is required; every other field may be zero.
 type Config struct {
-	// Name is what agents sign when they prove who they are: the host, and port
-	// where it is not 443, that they were given. It must stay the same as long as
-	// agents that registered under it are to come back.
+	// Name is what agents sign when they prove who they are: the host that they dial,
+	// with its port if that is not 443. Agents that have registered with another name
+	// cannot connect any more.
 	Name string
-	// Logger gets what operators need; nil = nothing is logged.
+	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
-	// Now is the clock; nil = time.Now. Waiting goes by real timers.
+	// Now is the clock; nil means time.Now. Timers use the real time.
 	Now func() time.Time
-	// Authorities returns the certificates of the authorities that agents are to
-	// trust from now on; nil = agents keep those they have.
+	// Authorities returns the certificates of the CAs that agents should trust from now
+	// on. If it is nil, agents keep those that they trust.
 	Authorities func() []*x509.Certificate
-	// MaxAgents and MaxHandshakes bound connections; 0 = the protocol's defaults.
+	// MaxAgents and MaxHandshakes limit connections as those of
+	// [agentproto.ServerConfig] do, and have the same defaults.
 	MaxAgents, MaxHandshakes int
-	// Unheard says why no agent can be heard, where the program takes none of their
-	// connections; empty = they can be.
+	// Unheard is the reason for which no agent can connect, if the program accepts no
+	// connections of agents. It is empty otherwise.
 	Unheard string
-	// Timings is the hub's patience, and that of its server.
+	// Timings are the times of the hub and its server.
 	Timings Timings
 }
 
-// Timings is how long a Hub and its Server wait. Zero fields take the defaults.
+// Timings are the times of a Hub and its Server. A zero field means the default.
 type Timings struct {
-	// Server are heartbeat, silence and grace of connections.
+	// Server are the times of connections.
 	Server agentproto.ServerTimings
-	// Probe is how long an agent may take to answer when another one claims its
-	// node; 0 = 3 s. If it does not, the other one takes the node over.
+	// Probe is how long an agent has to answer when another one claims its node. If it
+	// does not answer, the other one takes the node over. The default is 3 s.
 	Probe time.Duration
-	// Away is how long an agent has been away when that is stored; 0 = 40 s. It is
-	// longer than the silence after which a connection is given up, so that nothing
-	// is written of agents that come right back.
+	// Away is the time after which a disconnected agent is stored as away. It is longer
+	// than the silence after which a connection is closed, so that nothing is written
+	// for agents that reconnect soon. The default is 40 s.
 	Away time.Duration
-	// Refused is how long a conflict or a mismatch is shown after the agent that
-	// caused it was last refused; 0 = 90 s. It is longer than such an agent waits
-	// before it asks again.
+	// Refused is how long a conflict or a mismatch is shown after its agent was last
+	// refused. It is longer than Retry. The default is three times Retry.
 	Refused time.Duration
-	// Retry is how long such an agent waits before it asks again; 0 = 30 s.
+	// Retry is how long such an agent waits before it connects again. The default is
+	// 30 s.
 	Retry time.Duration
-	// Settled is how long an agent whose cluster's nodes all have other names than
-	// the recorded ones serves before its node's new name is recorded; 0 = 60 s.
+	// Settled is how long an agent must serve before the name of its node is recorded,
+	// if none of the cluster's nodes has a recorded name. The default is 60 s.
 	Settled time.Duration
-	// Quiet is how long an agent may be silent before anybody takes notice; 0 =
-	// 20 s, two reports. Whatever it says after that wakes the Manager.
+	// Quiet is the time after which the next report of a silent agent wakes the Manager,
+	// even if it contains nothing new. The default is 20 s, two reports.
 	Quiet time.Duration
-	// Goodbye is how long the server may take to say goodbye to all agents when Run
-	// ends; 0 = 5 s.
+	// Goodbye is how long the server may take to inform all agents when Run ends. The
+	// default is 5 s.
 	Goodbye time.Duration
 }
 

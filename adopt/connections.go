@@ -65,7 +65,7 @@ func (h *Hub) Disconnected(conn agentproto.Connection, e agentproto.Ending) {
 	a.end()
 	a.connected, a.since, a.clean, a.serving, a.members = false, e.At, e.Clean, time.Time{}, nil
 	a.lastSeen = h.heardUntil(a, e)
-	a.copied = standing{}
+	a.copied = objection{}
 	a.cluster.endConflicts(a)
 	h.changedLocked(a.cluster)
 	h.mu.Unlock()
@@ -95,8 +95,9 @@ func (h *Hub) Conflicted(serving, refused agentproto.Connection) {
 		h.mu.Unlock()
 		return
 	}
-	a.copied = standing{until: h.now().Add(h.cfg.Timings.Refused), words: fmt.Sprintf(
-		"the key of agent %s is used by two processes: one on %s serves, one on %s was refused; register the second host with a key of its own",
+	a.copied = objection{until: h.now().Add(h.cfg.Timings.Refused), words: fmt.Sprintf(
+		"the key of agent %s is used by two processes: one on %s serves, one on %s was refused; register the second host "+
+			"with a key of its own",
 		a.id, whereFrom(serving), whereFrom(refused))}
 	h.changedLocked(a.cluster)
 	h.mu.Unlock()
@@ -133,12 +134,14 @@ func (h *Hub) check(ctx context.Context, a *agent) bool {
 		h.log.WarnContext(ctx, "agent cannot be checked", "agent", a.id, ecp.ErrorAttr(err))
 		return ctx.Err() == nil
 	}
-	h.learnCluster(ctx, m, a.cluster)
+	h.loadCluster(ctx, m, a.cluster)
 	h.mu.RLock()
 	hello := a.connection.Hello
 	h.mu.RUnlock()
-	note := ecp.AgentNote{Version: text(hello.Version, maxWord), OS: text(hello.OS, maxWord), Arch: text(hello.Arch, maxWord), Hostname: text(hello.Hostname, maxName)}
-	if news(rec.Version, note.Version) || news(rec.OS, note.OS) || news(rec.Arch, note.Arch) || news(rec.Hostname, note.Hostname) {
+	note := ecp.AgentNote{Version: text(hello.Version, maxWord), OS: text(hello.OS, maxWord),
+		Arch: text(hello.Arch, maxWord), Hostname: text(hello.Hostname, maxName)}
+	if news(rec.Version, note.Version) || news(rec.OS, note.OS) || news(rec.Arch, note.Arch) ||
+		news(rec.Hostname, note.Hostname) {
 		h.note(ctx, a.id, note)
 	}
 	return ctx.Err() == nil
@@ -147,8 +150,8 @@ func (h *Hub) check(ctx context.Context, a *agent) bool {
 // news reports whether an agent says something else of itself than is stored.
 func news(stored, said string) bool { return said != "" && said != stored }
 
-// learnCluster reads, once, which nodes the cluster's agents were beside.
-func (h *Hub) learnCluster(ctx context.Context, m manager, c *cluster) {
+// loadCluster reads, once, which nodes the cluster's agents were beside.
+func (h *Hub) loadCluster(ctx context.Context, m manager, c *cluster) {
 	h.mu.RLock()
 	loaded := c.loaded
 	h.mu.RUnlock()

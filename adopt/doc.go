@@ -1,11 +1,12 @@
 // Package adopt joins the agents' protocol to a Manager: clusters that somebody
 // else made become adopted ones through the agents beside their brokers.
 //
-// A [Hub] is three things at once. To [agentproto.Server] it is the registry of
-// agents and their keys, and the observer of their connections. To
-// [ecp.Manager] it is the [ecp.Link]: what agents report becomes observations
-// that the Manager derives states from, and their connections become the way to
-// their brokers.
+// A [Hub] has three roles. For [agentproto.Server] it is the registry of agents and
+// their keys, and the observer of their connections. For [ecp.Manager] it is the
+// [ecp.Link]: it turns the reports of agents into observations, from which the
+// Manager derives states, and it reaches brokers through the connections of their
+// agents. [NewGuide] returns the commands with which a person installs and registers
+// an agent.
 //
 //	hub, err := adopt.NewHub(adopt.Config{Name: "ecp.example.com"})
 //	m, err := ecp.New(ctx, ecp.Config{Store: store, Adapters: adapters, Link: hub})
@@ -15,20 +16,20 @@
 //	group.Go(func() error { return hub.Run(ctx) })
 //	group.Go(func() error { return m.Run(ctx) })
 //
-// # What is believed
+// # Trust
 //
-// An agent's report is the words of a program on somebody else's host. Sizes,
-// numbers and characters are bounded before they are kept. Which cluster an agent
-// belongs to is what the registration token said, and it is checked against what
-// brokers say of their members: an agent whose broker has no member in common with
-// the cluster is refused and its reports count for nothing. Of two agents that
-// claim the same node, or the same key, the one that served first goes on.
+// The reports of agents are untrusted: they come from programs on hosts of other
+// people. Sizes, numbers and characters are bounded before they are kept. The
+// registration token defines the cluster of an agent, and the Hub checks that against
+// the members that brokers report: an agent whose broker has no member in common with
+// the cluster is refused, and its reports are ignored. If two agents claim the same
+// node, or have the same key, the one that served first goes on.
 //
 // # Guarantees
 //
 //   - Observe answers from memory and never waits for an agent or the store.
-//   - An agent that was removed is closed at once and finds no way back with its
-//     key: records go first, connections after.
-//   - Run owns every goroutine; none is left when it returns.
-//   - Nothing is written to the store while agents go on as they are.
+//   - When an agent is removed, its connection is closed at once, and its key is not
+//     accepted any more: the record is deleted before the connection is closed.
+//   - Run owns every goroutine; all have ended when it returns.
+//   - Nothing is written to the store while the agents do not change.
 package adopt

@@ -27,7 +27,7 @@ type fakeServer struct {
 	live    map[string]*fakeConnection // guarded by mu, as all below
 	mute    map[string]bool            // agents that answer no request
 	refused map[string][]agentproto.Refusal
-	past    map[string][]agentproto.HistoryRecord // that agents have kept; nil = none keeps any
+	past    map[string][]agentproto.HistoryRecord // that agents have kept; nil means none keeps any
 	asked   int                                   // for them
 	slow    time.Duration                         // before each answer with them
 	busy    int                                   // such answers under way, and most at once
@@ -41,7 +41,8 @@ type fakeConnection struct {
 }
 
 // KeptReports yields what was reported and not read yet.
-func (s *fakeServer) KeptReports(ctx context.Context, agent string, _ agentproto.Position) iter.Seq2[agentproto.Report, error] {
+func (s *fakeServer) KeptReports(ctx context.Context, agent string,
+	_ agentproto.Position) iter.Seq2[agentproto.Report, error] {
 	return func(yield func(agentproto.Report, error) bool) {
 		s.mu.Lock()
 		c := s.live[agent]
@@ -79,7 +80,8 @@ func (s *fakeServer) Transport(agent string, host agentproto.Host) http.RoundTri
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		}
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Agent": {agent}, "Host": {string(host)}}, Body: http.NoBody}, nil
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Agent": {agent}, "Host": {string(host)}},
+			Body: http.NoBody}, nil
 	})
 }
 
@@ -214,7 +216,8 @@ func inBubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, hub: newHub(Config{Name: "ecp"}), manager: &fakeManager{agents: map[ecp.AgentID]ecp.AgentRecord{}}}
-		r.server = &fakeServer{hub: r.hub, live: map[string]*fakeConnection{}, mute: map[string]bool{}, refused: map[string][]agentproto.Refusal{}}
+		r.server = &fakeServer{hub: r.hub, live: map[string]*fakeConnection{}, mute: map[string]bool{},
+			refused: map[string][]agentproto.Refusal{}}
 		r.hub.server = r.server
 		r.hub.bind(r.manager)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -248,7 +251,8 @@ func (r *rig) wakes() int {
 func (r *rig) register(agent ecp.AgentID, node string) {
 	r.manager.mu.Lock()
 	defer r.manager.mu.Unlock()
-	r.manager.agents[agent] = ecp.AgentRecord{ID: agent, Cluster: testCluster, PublicKey: make([]byte, 32), Node: node, Hostname: "host-" + string(agent)}
+	r.manager.agents[agent] = ecp.AgentRecord{ID: agent, Cluster: testCluster, PublicKey: make([]byte, 32), Node: node,
+		Hostname: "host-" + string(agent)}
 }
 
 // connect lets an agent come.
@@ -257,7 +261,9 @@ func (r *rig) connect(agent ecp.AgentID) {
 	_, err := r.hub.PublicKey(r.t.Context(), string(agent))
 	require.NoError(r.t, err)
 	c := &fakeConnection{
-		info:    agentproto.Connection{Agent: string(agent), Instance: "i" + string(agent), Carrier: agentproto.CarrierDirect, Remote: "192.0.2.1:5", Since: time.Now(), Hello: agentproto.Hello{Hostname: "host-" + string(agent), Time: time.Now()}},
+		info: agentproto.Connection{Agent: string(agent), Instance: "i" + string(agent), Carrier: agentproto.CarrierDirect,
+			Remote: "192.0.2.1:5", Since: time.Now(), Hello: agentproto.Hello{Hostname: "host-" + string(agent),
+				Time: time.Now()}},
 		reports: make(chan agentproto.Report, 1), gone: make(chan struct{}),
 	}
 	r.server.mu.Lock()
@@ -304,7 +310,8 @@ func says(node string, members ...string) agentproto.Report {
 
 // fails is a report of a broker that does not answer as it should.
 func fails(node string, code agentproto.ErrorCode) agentproto.Report {
-	return agentproto.Report{Node: node, Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: code, Message: "the broker says no"}}}
+	return agentproto.Report{Node: node, Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: code,
+		Message: "the broker says no"}}}
 }
 
 // seen is what the hub shows of an agent.
@@ -317,7 +324,7 @@ func (r *rig) seen(agent ecp.AgentID) ecp.AgentObservation {
 	return all[i]
 }
 
-// leads returns which agent the way to a node leads by; "" = there is none, with
+// leads returns which agent the way to a node leads by; empty means there is none, with
 // the reason.
 func (r *rig) leads(node string) (agent, why string) {
 	e, err := r.hub.Endpoint(r.t.Context(), testCluster, node)

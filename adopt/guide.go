@@ -97,7 +97,8 @@ func NewGuide(r GuideRequest) (Guide, error) {
 	if err != nil {
 		return Guide{}, err
 	}
-	data := guideData{GuideRequest: r, Token: string(r.Token), Expires: r.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"), Sums: r.sums(), Name: "emqxee-agent-" + string(r.Cluster)}
+	data := guideData{GuideRequest: r, Token: string(r.Token), Expires: r.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"),
+		Sums: r.sums(), Name: "emqxee-agent-" + string(r.Cluster)}
 	g := Guide{Method: r.Method, Arch: r.Arch}
 	if r.Method == MethodKubernetes {
 		g.Arch = ""
@@ -175,7 +176,9 @@ func (r GuideRequest) complete() (GuideRequest, error) {
 		}
 	}
 	if r.Method == MethodKubernetes && len(r.sums()) == 0 || r.Method != MethodKubernetes && r.Checksums[r.Arch] == "" {
-		return r, &ecp.Error{Code: ecp.CodeConflict, Op: "make guide", Message: "this server has no agent to download for " + r.wantedFor() + "; build them with make agents, and see the setting agents.dir"}
+		return r, &ecp.Error{Code: ecp.CodeConflict, Op: "make guide",
+			Message: "this server has no agent to download for " + r.wantedFor() +
+				"; build them with make agents, and see the setting agents.dir"}
 	}
 	return r, nil
 }
@@ -190,7 +193,8 @@ func (r GuideRequest) wantedFor() string {
 var isSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func invalid(field, message string) error {
-	return &ecp.Error{Code: ecp.CodeInvalid, Op: "make guide", Message: "the guide cannot be made", Fields: []ecp.FieldError{{Field: field, Message: message}}}
+	return &ecp.Error{Code: ecp.CodeInvalid, Op: "make guide", Message: "the guide cannot be made",
+		Fields: []ecp.FieldError{{Field: field, Message: message}}}
 }
 
 // render fills in one template.

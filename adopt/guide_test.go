@@ -27,9 +27,11 @@ const (
 
 func request(method adopt.Method, arch string) adopt.GuideRequest {
 	return adopt.GuideRequest{
-		URL: "https://ecp.example.com:8443", CASHA256: sampleCA, Token: sampleToken, ExpiresAt: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC),
+		URL: "https://ecp.example.com:8443", CASHA256: sampleCA, Token: sampleToken, ExpiresAt: time.Date(2026, 3, 4, 5, 6, 7,
+			0, time.UTC),
 		Method: method, Arch: arch, Cluster: "emqx-01234567",
-		Checksums: map[string]string{"amd64": strings.Repeat("1", 64), "arm64": strings.Repeat("2", 64), "arm": strings.Repeat("3", 64)},
+		Checksums: map[string]string{"amd64": strings.Repeat("1", 64), "arm64": strings.Repeat("2", 64),
+			"arm": strings.Repeat("3", 64)},
 	}
 }
 
@@ -42,7 +44,8 @@ func TestGuide(t *testing.T) {
 			require.Len(t, g.Steps, 3)
 			var b strings.Builder
 			for _, s := range g.Steps {
-				fmt.Fprintf(&b, "%d. %s / %s\n\n%s\n\n%s\n\n%s\n\n", s.Number, s.Title.ZH, s.Title.EN, s.Text.ZH, s.Text.EN, s.Command)
+				fmt.Fprintf(&b, "%d. %s / %s\n\n%s\n\n%s\n\n%s\n\n", s.Number, s.Title.ZH, s.Title.EN, s.Text.ZH, s.Text.EN,
+					s.Command)
 			}
 			file := filepath.Join("testdata", "guide-"+string(method)+".golden")
 			if *update {
@@ -86,12 +89,14 @@ func TestGuideQuotes(t *testing.T) {
 		g, err := adopt.NewGuide(r)
 		require.NoError(t, err)
 		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "emqxee-agent"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\" \"$EMQXEE_AGENT_REGISTRATION_TOKEN\"\n"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "emqxee-agent"),
+			[]byte("#!/bin/sh\nprintf '%s\\n' \"$@\" \"$EMQXEE_AGENT_REGISTRATION_TOKEN\"\n"), 0o755))
 		cmd := exec.CommandContext(t.Context(), "sh")
 		cmd.Dir, cmd.Stdin = dir, strings.NewReader(g.Steps[2].Command+"\n")
 		out, err := cmd.Output()
 		require.NoError(t, err)
-		require.Equal(t, []string{"register", "--url", url, "--ca-sha256", sampleCA, "to'ken $(touch pwned)", ""}, strings.Split(string(out), "\n"))
+		require.Equal(t, []string{"register", "--url", url, "--ca-sha256", sampleCA, "to'ken $(touch pwned)", ""},
+			strings.Split(string(out), "\n"))
 		require.NoFileExists(t, filepath.Join(dir, "pwned"))
 	}
 }
@@ -133,7 +138,8 @@ func TestGuideWithoutOwnAuthority(t *testing.T) {
 
 // TestGuideAddress takes the address as the product's own page prints it.
 func TestGuideAddress(t *testing.T) {
-	for _, given := range []string{"https://ecp.example.com:8443", "https://ecp.example.com:8443/", "https://ecp.example.com:8443/api", "https://ecp.example.com:8443/api/"} {
+	for _, given := range []string{"https://ecp.example.com:8443", "https://ecp.example.com:8443/",
+		"https://ecp.example.com:8443/api", "https://ecp.example.com:8443/api/"} {
 		r := request("", "")
 		r.URL = given
 		g, err := adopt.NewGuide(r)
@@ -148,17 +154,18 @@ func TestGuideRefuses(t *testing.T) {
 		code  ecp.Code
 		says  string
 	}{
-		"no address":        {func(r *adopt.GuideRequest) { r.URL = "" }, ecp.CodeInvalid, "url"},
-		"another scheme":    {func(r *adopt.GuideRequest) { r.URL = "ftp://x" }, ecp.CodeInvalid, "url"},
-		"a password in it":  {func(r *adopt.GuideRequest) { r.URL = "https://a:b@x" }, ecp.CodeInvalid, "url"},
-		"a query":           {func(r *adopt.GuideRequest) { r.URL = "https://x?a=b" }, ecp.CodeInvalid, "url"},
-		"unknown method":    {func(r *adopt.GuideRequest) { r.Method = "snap" }, ecp.CodeInvalid, "method"},
-		"unknown machine":   {func(r *adopt.GuideRequest) { r.Arch = "s390x" }, ecp.CodeInvalid, "arch"},
-		"no token":          {func(r *adopt.GuideRequest) { r.Token = "" }, ecp.CodeInvalid, "token"},
-		"half a pin":        {func(r *adopt.GuideRequest) { r.CASHA256 = "abc" }, ecp.CodeInvalid, "caSha256"},
-		"a strange sum":     {func(r *adopt.GuideRequest) { r.Checksums["arm"] = "$(id)" }, ecp.CodeInvalid, "checksums.arm"},
-		"not built":         {func(r *adopt.GuideRequest) { delete(r.Checksums, "amd64") }, ecp.CodeConflict, "make agents"},
-		"not built for any": {func(r *adopt.GuideRequest) { r.Method, r.Checksums = adopt.MethodKubernetes, nil }, ecp.CodeConflict, "make agents"},
+		"no address":       {func(r *adopt.GuideRequest) { r.URL = "" }, ecp.CodeInvalid, "url"},
+		"another scheme":   {func(r *adopt.GuideRequest) { r.URL = "ftp://x" }, ecp.CodeInvalid, "url"},
+		"a password in it": {func(r *adopt.GuideRequest) { r.URL = "https://a:b@x" }, ecp.CodeInvalid, "url"},
+		"a query":          {func(r *adopt.GuideRequest) { r.URL = "https://x?a=b" }, ecp.CodeInvalid, "url"},
+		"unknown method":   {func(r *adopt.GuideRequest) { r.Method = "snap" }, ecp.CodeInvalid, "method"},
+		"unknown machine":  {func(r *adopt.GuideRequest) { r.Arch = "s390x" }, ecp.CodeInvalid, "arch"},
+		"no token":         {func(r *adopt.GuideRequest) { r.Token = "" }, ecp.CodeInvalid, "token"},
+		"half a pin":       {func(r *adopt.GuideRequest) { r.CASHA256 = "abc" }, ecp.CodeInvalid, "caSha256"},
+		"a strange sum":    {func(r *adopt.GuideRequest) { r.Checksums["arm"] = "$(id)" }, ecp.CodeInvalid, "checksums.arm"},
+		"not built":        {func(r *adopt.GuideRequest) { delete(r.Checksums, "amd64") }, ecp.CodeConflict, "make agents"},
+		"not built for any": {func(r *adopt.GuideRequest) { r.Method, r.Checksums = adopt.MethodKubernetes, nil },
+			ecp.CodeConflict, "make agents"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := request("", "")
@@ -177,7 +184,7 @@ func TestGuideRefuses(t *testing.T) {
 // machine, and nothing that has another checksum.
 func TestGuidePod(t *testing.T) {
 	for _, c := range []struct {
-		machine, served, says string // says: of the failure; "" = it works
+		machine, served, says string // says: of the failure; empty means it works
 	}{
 		{"x86_64", "program", ""},
 		{"aarch64", "program", ""},
@@ -204,7 +211,8 @@ func TestGuidePod(t *testing.T) {
 			dir := t.TempDir()
 			for name, script := range map[string]string{
 				"uname": "echo " + c.machine,
-				"curl":  `while [ $# -gt 1 ]; do [ "$1" = -o ] && out=$2; shift; done; printf %s "` + c.served + ` ${1##*/}" > "$out"`,
+				"curl": `while [ $# -gt 1 ]; do [ "$1" = -o ] && out=$2; shift; done; printf %s "` + c.served +
+					` ${1##*/}" > "$out"`,
 			} {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
 			}
@@ -223,7 +231,8 @@ func TestGuidePod(t *testing.T) {
 			info, err := os.Stat(filepath.Join(program, "emqxee-agent"))
 			require.NoError(t, err)
 			require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
-			out, err = exec.CommandContext(t.Context(), "sh", "-nc", set.Spec.Template.Spec.Containers[0].Args[0]).CombinedOutput()
+			out, err = exec.CommandContext(t.Context(), "sh", "-nc",
+				set.Spec.Template.Spec.Containers[0].Args[0]).CombinedOutput()
 			require.NoError(t, err, "%s", out)
 		})
 	}

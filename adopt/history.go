@@ -28,7 +28,7 @@ const (
 	historyFailure = 20
 )
 
-// historySource is what a historian needs of an [agentproto.Server].
+// historySource is what a historyQueue needs of an [agentproto.Server].
 type historySource interface {
 	History(ctx context.Context, agent string, q agentproto.HistoryQuery) iter.Seq2[agentproto.HistoryRecord, error]
 }
@@ -39,8 +39,8 @@ type historyStore interface {
 	StoreHistory(ctx context.Context, all []ecp.AgentHistory) error
 }
 
-// historian fetches what agents have kept. Its queue is fed by reports.
-type historian struct {
+// historyQueue fetches what agents have kept. Its queue is fed by reports.
+type historyQueue struct {
 	mu     sync.Mutex
 	queue  []historyJob                        // guarded by mu, as all below
 	queued map[ecp.AgentID]bool                // is in the queue, or being fetched
@@ -63,16 +63,18 @@ type fetchedHistory struct {
 	nothing bool
 }
 
-func newHistorian() *historian {
-	return &historian{queued: map[ecp.AgentID]bool{}, upto: map[ecp.AgentID]agentproto.Position{}, next: map[ecp.AgentID]time.Time{},
+func newHistoryQueue() *historyQueue {
+	return &historyQueue{queued: map[ecp.AgentID]bool{}, upto: map[ecp.AgentID]agentproto.Position{},
+		next: map[ecp.AgentID]time.Time{},
 		wake: make(chan struct{}, historyFetchers)}
 }
 
 // offer puts an agent into the queue whose report says that it has something new.
-func (t *historian) offer(j historyJob, now time.Time) {
+func (t *historyQueue) offer(j historyJob, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if j.newest == (agentproto.Position{}) || t.upto[j.agent] == j.newest || t.queued[j.agent] || t.next[j.agent].Sub(now) > historyBatch/2*historyEvery {
+	if j.newest == (agentproto.Position{}) || t.upto[j.agent] == j.newest || t.queued[j.agent] ||
+		t.next[j.agent].Sub(now) > historyBatch/2*historyEvery {
 		return
 	}
 	t.queued[j.agent] = true
@@ -84,14 +86,14 @@ func (t *historian) offer(j historyJob, now time.Time) {
 }
 
 // forget forgets agents that are gone.
-func (t *historian) forget(agent ecp.AgentID) {
+func (t *historyQueue) forget(agent ecp.AgentID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.upto, agent)
 	delete(t.next, agent)
 }
 
-func (t *historian) take() (historyJob, bool) {
+func (t *historyQueue) take() (historyJob, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) == 0 {
@@ -103,7 +105,7 @@ func (t *historian) take() (historyJob, bool) {
 }
 
 // done ends a job. Where it failed, the agent's next report tries again.
-func (t *historian) done(h fetchedHistory, stored bool, now time.Time) {
+func (t *historyQueue) done(h fetchedHistory, stored bool, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.queued, h.Agent)
@@ -136,10 +138,10 @@ func (h *Hub) keepHistory(ctx context.Context) {
 
 func (h *Hub) fetchHistories(ctx context.Context, source historySource, fetched chan<- fetchedHistory) {
 	for {
-		j, ok := h.past.take()
+		j, ok := h.history.take()
 		if !ok {
 			select {
-			case <-h.past.wake:
+			case <-h.history.wake:
 				continue
 			case <-ctx.Done():
 				return
@@ -148,7 +150,7 @@ func (h *Hub) fetchHistories(ctx context.Context, source historySource, fetched 
 		out, err := h.fetchHistory(ctx, source, j)
 		if err != nil {
 			h.log.DebugContext(ctx, "what an agent has kept cannot be read", "agent", j.agent, "error", err)
-			h.past.done(out, false, h.now())
+			h.history.done(out, false, h.now())
 			continue
 		}
 		select {
@@ -178,7 +180,8 @@ func (h *Hub) fetchHistory(ctx context.Context, source historySource, j historyJ
 	ctx, cancel := context.WithTimeout(ctx, historyPatience)
 	defer cancel()
 	var records []agentproto.HistoryRecord
-	q := agentproto.HistoryQuery{After: agentproto.Position(rec.History), Kinds: []agentproto.HistoryKind{agentproto.HistoryAlarm, agentproto.HistoryState, agentproto.HistoryGap}}
+	q := agentproto.HistoryQuery{After: agentproto.Position(rec.History),
+		Kinds: []agentproto.HistoryKind{agentproto.HistoryAlarm, agentproto.HistoryState, agentproto.HistoryGap}}
 	for r, err := range source.History(ctx, string(j.agent), q) {
 		if err != nil {
 			return out, err
@@ -213,11 +216,12 @@ func (h *Hub) storeHistories(ctx context.Context, fetched <-chan fetchedHistory)
 		}
 		err := h.storeSome(ctx, some)
 		if err != nil && ctx.Err() == nil {
-			h.log.WarnContext(ctx, "what agents have kept was not stored; it is fetched again", "agents", len(some), ecp.ErrorAttr(err))
+			h.log.WarnContext(ctx, "what agents have kept was not stored; it is fetched again", "agents", len(some),
+				ecp.ErrorAttr(err))
 		}
 		now := h.now()
 		for _, one := range some {
-			h.past.done(one, err == nil, now)
+			h.history.done(one, err == nil, now)
 		}
 	}
 }

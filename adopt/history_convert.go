@@ -65,7 +65,7 @@ func plausible(t, now time.Time) time.Time {
 	return t.UTC()
 }
 
-// entryOf is a record in the Manager's words, with times by our clock; false = it is of
+// entryOf is a record in the Manager's words, with times by our clock; false means it is of
 // no kind that is kept.
 func entryOf(r agentproto.HistoryRecord, ahead time.Duration) (e ecp.HistoryEntry, ok bool) {
 	ours := func(t time.Time) time.Time {
@@ -77,7 +77,8 @@ func entryOf(r agentproto.HistoryRecord, ahead time.Duration) (e ecp.HistoryEntr
 	e.At = r.At.Add(-ahead).UTC()
 	switch {
 	case r.Alarm != nil:
-		e.Kind, e.Name, e.Message, e.Since = ecp.HistoryAlarm, text(r.Alarm.Name, maxName), text(r.Alarm.Message, maxMessage), ours(r.Alarm.Since)
+		e.Kind, e.Name, e.Message, e.Since = ecp.HistoryAlarm, text(r.Alarm.Name, maxName), text(r.Alarm.Message,
+			maxMessage), ours(r.Alarm.Since)
 		if e.From, e.To = "active", "over"; r.Alarm.Active {
 			e.From, e.To = "", "active"
 		}

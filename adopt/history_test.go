@@ -17,7 +17,8 @@ import (
 )
 
 // History tells what an agent has kept behind a position.
-func (s *fakeServer) History(ctx context.Context, agent string, q agentproto.HistoryQuery) iter.Seq2[agentproto.HistoryRecord, error] {
+func (s *fakeServer) History(ctx context.Context, agent string,
+	q agentproto.HistoryQuery) iter.Seq2[agentproto.HistoryRecord, error] {
 	return func(yield func(agentproto.HistoryRecord, error) bool) {
 		s.mu.Lock()
 		s.asked++
@@ -77,7 +78,8 @@ func upto(r agentproto.Report, seq uint64) agentproto.Report {
 func TestHistoryIsFetchedOnce(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.register("a", "emqx@a")
-		r.server.past = map[string][]agentproto.HistoryRecord{"a": {lost(1, "emqx@b", time.Now().Add(-time.Hour)), lost(2, "emqx@c", time.Now().Add(-time.Minute))}}
+		r.server.past = map[string][]agentproto.HistoryRecord{"a": {lost(1, "emqx@b", time.Now().Add(-time.Hour)),
+			lost(2, "emqx@c", time.Now().Add(-time.Minute))}}
 		r.connect("a")
 		r.report("a", says("emqx@a", "emqx@a"))
 		require.Zero(t, r.server.asked, "an agent that says nothing of a history is not asked")
@@ -170,7 +172,8 @@ func TestEntriesOf(t *testing.T) {
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	j := historyJob{agent: "a", connected: now.Add(-time.Minute)}
 	moved := func(seq uint64, at time.Time, by time.Duration) agentproto.HistoryRecord {
-		return agentproto.HistoryRecord{Epoch: 5, Seq: seq, At: at, Kind: agentproto.HistoryState, State: &agentproto.Change{About: agentproto.AboutClock, MovedMS: by.Milliseconds()}}
+		return agentproto.HistoryRecord{Epoch: 5, Seq: seq, At: at, Kind: agentproto.HistoryState,
+			State: &agentproto.Change{About: agentproto.AboutClock, MovedMS: by.Milliseconds()}}
 	}
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for _, c := range []struct {
@@ -180,13 +183,18 @@ func TestEntriesOf(t *testing.T) {
 		want    []time.Duration // before now
 		unsure  []bool
 	}{
-		{"as told", 0, []agentproto.HistoryRecord{lost(1, "a", ago(time.Hour)), lost(2, "b", ago(time.Second))}, []time.Duration{time.Hour, time.Second}, []bool{false, false}},
+		{"as told", 0, []agentproto.HistoryRecord{lost(1, "a", ago(time.Hour)), lost(2, "b", ago(time.Second))},
+			[]time.Duration{time.Hour, time.Second}, []bool{false, false}},
 		{"clock ahead", time.Hour, []agentproto.HistoryRecord{lost(1, "a", now)}, []time.Duration{time.Hour}, []bool{false}},
-		{"clock was ahead", 0, []agentproto.HistoryRecord{lost(1, "a", now.Add(59*time.Minute)), moved(2, ago(30*time.Second), -time.Hour), lost(3, "b", ago(time.Second))},
+		{"clock was ahead", 0, []agentproto.HistoryRecord{lost(1, "a", now.Add(59*time.Minute)),
+			moved(2, ago(30*time.Second), -time.Hour), lost(3, "b", ago(time.Second))},
 			[]time.Duration{time.Minute, 30 * time.Second, time.Second}, []bool{false, false, false}},
-		{"the future", 0, []agentproto.HistoryRecord{lost(1, "a", now.AddDate(5, 0, 0)), lost(2, "b", ago(time.Hour))}, []time.Duration{time.Hour, time.Hour}, []bool{true, false}},
-		{"1970", 0, []agentproto.HistoryRecord{lost(1, "a", time.Unix(5, 0)), lost(2, "b", ago(time.Hour))}, []time.Duration{oldestHistory, time.Hour}, []bool{true, false}},
-		{"out of order", 0, []agentproto.HistoryRecord{lost(1, "a", ago(time.Hour)), lost(2, "b", ago(3*time.Hour))}, []time.Duration{3 * time.Hour, 3 * time.Hour}, []bool{true, false}},
+		{"the future", 0, []agentproto.HistoryRecord{lost(1, "a", now.AddDate(5, 0, 0)), lost(2, "b", ago(time.Hour))},
+			[]time.Duration{time.Hour, time.Hour}, []bool{true, false}},
+		{"1970", 0, []agentproto.HistoryRecord{lost(1, "a", time.Unix(5, 0)), lost(2, "b", ago(time.Hour))},
+			[]time.Duration{oldestHistory, time.Hour}, []bool{true, false}},
+		{"out of order", 0, []agentproto.HistoryRecord{lost(1, "a", ago(time.Hour)), lost(2, "b", ago(3*time.Hour))},
+			[]time.Duration{3 * time.Hour, 3 * time.Hour}, []bool{true, false}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			j := j
@@ -233,7 +241,7 @@ func TestEntriesAreBounded(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { // an agent that keeps nothing is asked once a while, and costs nothing else
-		h := newHistorian()
+		h := newHistoryQueue()
 		h.offer(historyJob{agent: "a", newest: agentproto.Position{Epoch: 1, Seq: 1}}, time.Now())
 		j, ok := h.take()
 		require.True(t, ok)

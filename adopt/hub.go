@@ -13,7 +13,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// manager is what a Hub needs of an [ecp.Manager].
+// manager has the methods of an [ecp.Manager] that a Hub calls.
 type manager interface {
 	RegisterAgent(ctx context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error)
 	UnregisterAgent(ctx context.Context, agent ecp.AgentID) error
@@ -23,7 +23,7 @@ type manager interface {
 	Cluster(id ecp.ID) ecp.Cluster
 }
 
-// server is what a Hub needs of an [agentproto.Server].
+// server has the methods of an [agentproto.Server] that a Hub calls.
 type server interface {
 	KeptReports(ctx context.Context, agent string, after agentproto.Position) iter.Seq2[agentproto.Report, error]
 	Logs(ctx context.Context, agent string, q agentproto.LogQuery) iter.Seq2[agentproto.LogLine, error]
@@ -33,32 +33,32 @@ type server interface {
 	Shutdown(ctx context.Context) error
 }
 
-// Hub joins agents to a Manager: it is an [ecp.LogLink], an [agentproto.Registry]
-// and an [agentproto.Observer]. All methods are safe for concurrent use. Create one
-// with NewHub, connect it to its Manager with Bind, and start it with Run.
+// Hub connects agents to a Manager: it is an [ecp.LogLink], an [agentproto.Registry]
+// and an [agentproto.Observer]. Create one with NewHub, connect it to its Manager with
+// Bind, and start it with Run. Its methods are safe for use by several goroutines.
 type Hub struct {
-	cfg    Config
-	log    *slog.Logger
-	now    func() time.Time
-	since  time.Time // when it was made
-	server server
-	public *agentproto.Server // the same
-	wakeUp chan struct{}      // of one: the earliest deadline may have changed
-	told   chan struct{}      // of one: the authorities have changed
-	stats  stats
-	past   *historian
+	cfg     Config
+	log     *slog.Logger
+	now     func() time.Time
+	since   time.Time // when it was made
+	server  server
+	public  *agentproto.Server // the same
+	wakeUp  chan struct{}      // of one: the earliest deadline may have changed
+	told    chan struct{}      // of one: the authorities have changed
+	stats   stats
+	history *historyQueue
 
-	// mu guards all below, and what it leads to. Nothing is called with it held
-	// that waits, or that may call back.
+	// mu guards all fields below, and what they refer to. While it is held, nothing is
+	// called that blocks, or that may call the hub.
 	mu       sync.RWMutex
 	manager  manager // nil until Bind
 	known    map[ecp.AgentID]ecp.ID
 	clusters map[ecp.ID]*cluster
 	due      *deadlines[ecp.ID]
 	watchers map[*func(ecp.ID)]struct{}
-	away     []awayNote // that are to be stored
-	noting   bool       // somebody stores them
-	start    starter    // nil while Run does not run
+	away     []awayNote // still to be stored
+	noting   bool       // a goroutine stores them
+	start    starter    // nil unless Run runs
 }
 
 var (
@@ -67,8 +67,8 @@ var (
 	_ agentproto.Observer = (*Hub)(nil)
 )
 
-// NewHub makes a Hub with its Server and starts nothing. The time from which
-// agents can be heard begins now.
+// NewHub returns a Hub with its Server and starts nothing. Agents count as not heard
+// since this moment, until they connect.
 func NewHub(c Config) (*Hub, error) {
 	h := newHub(c)
 	s, err := agentproto.NewServer(agentproto.ServerConfig{
@@ -86,9 +86,10 @@ func NewHub(c Config) (*Hub, error) {
 func newHub(c Config) *Hub {
 	c.Timings = c.Timings.withDefaults()
 	h := &Hub{
-		past: newHistorian(),
-		cfg:  c, log: c.Logger, now: c.Now, wakeUp: make(chan struct{}, 1), told: make(chan struct{}, 1),
-		known: map[ecp.AgentID]ecp.ID{}, clusters: map[ecp.ID]*cluster{}, due: newDeadlines[ecp.ID](), watchers: map[*func(ecp.ID)]struct{}{},
+		history: newHistoryQueue(),
+		cfg:     c, log: c.Logger, now: c.Now, wakeUp: make(chan struct{}, 1), told: make(chan struct{}, 1),
+		known: map[ecp.AgentID]ecp.ID{}, clusters: map[ecp.ID]*cluster{}, due: newDeadlines[ecp.ID](),
+		watchers: map[*func(ecp.ID)]struct{}{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -110,11 +111,11 @@ func (h *Hub) bind(m manager) {
 	h.manager = m
 }
 
-// Server returns what agents connect to: a handler for the paths below /agent/v1/
-// which also prepares the TLS listener for the direct carrier.
+// Server returns the server that agents connect to. It is a handler for the paths below
+// /agent/v1/ and also prepares the TLS listener for the direct carrier.
 func (h *Hub) Server() *agentproto.Server { return h.public }
 
-// boundTo returns the Manager; nil before Bind.
+// boundTo returns the Manager, or nil before Bind.
 func (h *Hub) boundTo() manager {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -125,9 +126,9 @@ func (h *Hub) boundTo() manager {
 // with Run, or by cancel.
 type starter func(fn func(ctx context.Context)) (cancel context.CancelFunc)
 
-// Run reads the reports of the agents that are connected and keeps the hub's
-// deadlines, until ctx ends. Then it says goodbye to all agents, and returns when
-// every goroutine of the hub and its server has ended.
+// Run reads the reports of connected agents and watches the hub's deadlines, until ctx
+// ends. Then it closes the connections of all agents. It returns when all goroutines of
+// the hub and its server have ended.
 func (h *Hub) Run(ctx context.Context) error {
 	working, stop := context.WithCancel(ctx)
 	defer stop()
@@ -156,7 +157,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	return err
 }
 
-// begin lets goroutines be started, and starts those of agents that are connected
+// begin allows goroutines to be started, and starts those for agents that are connected
 // already.
 func (h *Hub) begin(start starter) error {
 	h.mu.Lock()
@@ -173,7 +174,7 @@ func (h *Hub) begin(start starter) error {
 	return nil
 }
 
-// goLocked starts a goroutine that Run waits for; nil = Run does not run.
+// goLocked starts a goroutine that Run waits for. It returns nil unless Run runs.
 func (h *Hub) goLocked(fn func(ctx context.Context)) (cancel context.CancelFunc) {
 	if h.start == nil {
 		return nil
@@ -181,12 +182,12 @@ func (h *Hub) goLocked(fn func(ctx context.Context)) (cancel context.CancelFunc)
 	return h.start(fn)
 }
 
-// keepDeadlines looks at clusters again when their deadlines pass, until ctx ends.
+// keepDeadlines calls expire when deadlines pass, until ctx ends.
 func (h *Hub) keepDeadlines(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		h.pass()
+		h.expire()
 		h.mu.RLock()
 		next := h.due.next()
 		h.mu.RUnlock()
@@ -204,8 +205,8 @@ func (h *Hub) keepDeadlines(ctx context.Context) {
 	}
 }
 
-// hurry lets keepDeadlines look at the deadlines anew.
-func (h *Hub) hurry() {
+// reschedule makes keepDeadlines read the next deadline again.
+func (h *Hub) reschedule() {
 	select {
 	case h.wakeUp <- struct{}{}:
 	default:

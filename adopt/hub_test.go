@@ -40,7 +40,8 @@ func TestReportsBecomeObservations(t *testing.T) {
 		require.Contains(t, why, "emqx@b")
 		e, err := r.hub.Dashboard(t.Context(), testCluster, "")
 		require.NoError(t, err)
-		require.Equal(t, []any{false, "emqx@a"}, []any{e.Authenticated, e.Node}, "whoever comes to the dashboard is nobody to it")
+		require.Equal(t, []any{false, "emqx@a"}, []any{e.Authenticated, e.Node},
+			"whoever comes to the dashboard is nobody to it")
 		e, err = r.hub.Endpoint(t.Context(), testCluster, "")
 		require.NoError(t, err)
 		require.Equal(t, []any{true, "emqx@a"}, []any{e.Authenticated, e.Node}, "the agent logs in by itself")
@@ -454,7 +455,8 @@ func TestRefusals(t *testing.T) {
 		require.False(t, errors.As(err, &refusal))
 
 		r.manager.refuse = nil
-		out, err := r.hub.Register(t.Context(), agentproto.Registration{Hello: agentproto.Hello{Hostname: "h", Node: "emqx@claimed"}})
+		out, err := r.hub.Register(t.Context(), agentproto.Registration{Hello: agentproto.Hello{Hostname: "h",
+			Node: "emqx@claimed"}})
 		require.NoError(t, err)
 		require.Equal(t, agentproto.Registered{Agent: "h", Cluster: "meters"}, out)
 		require.Empty(t, r.manager.agents["h"].Node, "a claim is not recorded")

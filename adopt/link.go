@@ -11,8 +11,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Observe returns what is known of a cluster's agents, from memory. What it returns
-// is shared and must not be changed.
+// Observe returns the state of a cluster's agents from memory. The result is shared and
+// must not be changed.
 func (h *Hub) Observe(id ecp.ID) ecp.AgentsObservation {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -22,9 +22,8 @@ func (h *Hub) Observe(id ecp.ID) ecp.AgentsObservation {
 	return ecp.AgentsObservation{Since: h.since, Unheard: h.cfg.Unheard}
 }
 
-// Watch calls wake for a cluster whenever something about its agents changes that
-// a state may follow from, until ctx ends. A report that says nothing new wakes
-// nobody.
+// Watch calls wake for a cluster when a change of its agents may change its state, until
+// ctx ends. It does not call wake for a report without anything new.
 func (h *Hub) Watch(ctx context.Context, wake func(ecp.ID)) error {
 	key := &wake
 	h.mu.Lock()
@@ -37,7 +36,7 @@ func (h *Hub) Watch(ctx context.Context, wake func(ecp.ID)) error {
 	return context.Cause(ctx)
 }
 
-// wake tells those that watch.
+// wake calls the functions that were passed to Watch.
 func (h *Hub) wake(id ecp.ID) {
 	h.mu.RLock()
 	watchers := make([]func(ecp.ID), 0, len(h.watchers))
@@ -50,8 +49,8 @@ func (h *Hub) wake(id ecp.ID) {
 	}
 }
 
-// brokerURL is how brokers are called in requests through an agent. Nobody
-// resolves it: the transport leads to the one broker beside the agent.
+// brokerURL is the URL of brokers in requests through an agent. Its host is never
+// resolved: the transport reaches only the broker beside the agent.
 const brokerURL = "http://emqx"
 
 // Endpoint returns an endpoint for the API of the broker beside an agent; the agent
@@ -80,19 +79,22 @@ func (h *Hub) Dashboard(_ context.Context, id ecp.ID, node string) (ecp.Endpoint
 	})
 }
 
-// endpoint picks the agent that has served longest of those that nothing hinders.
-func (h *Hub) endpoint(id ecp.ID, node string, host agentproto.Host, op string, hindered func(*agent) string) (ecp.Endpoint, error) {
+// endpoint chooses the agent that has served longest of those for which hindered returns
+// nothing.
+func (h *Hub) endpoint(id ecp.ID, node string, host agentproto.Host, op string,
+	hindered func(*agent) string) (ecp.Endpoint, error) {
 	h.mu.RLock()
 	agent, beside, why := h.pickLocked(id, node, hindered)
 	h.mu.RUnlock()
 	if why != "" {
 		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: why}
 	}
-	return ecp.Endpoint{BaseURL: brokerURL, Transport: brokersOwn{h.server.Transport(string(agent), host), agent}, Node: beside}, nil
+	return ecp.Endpoint{BaseURL: brokerURL, Transport: brokerTransport{h.server.Transport(string(agent), host), agent},
+		Node: beside}, nil
 }
 
-// pickLocked returns an agent and the node that it is beside, as far as that is
-// known.
+// pickLocked returns an agent and, if it is known, the node beside it. If no agent can be
+// used, it returns the reason.
 func (h *Hub) pickLocked(id ecp.ID, node string, hindered func(*agent) string) (_ ecp.AgentID, beside, why string) {
 	c := h.clusters[id]
 	if c == nil {
@@ -127,7 +129,7 @@ func (c *cluster) agentsByID() []*agent {
 	return out
 }
 
-// whyNone says why no agent leads to a node, or to any.
+// whyNone returns the reason for which no agent reaches a node, or any node.
 func (c *cluster) whyNone(node string) string {
 	connected := 0
 	for _, a := range c.agents {
@@ -156,16 +158,16 @@ func firstError(r *ecp.AgentReport) string {
 	return "it has not told why"
 }
 
-// Drop closes the connections of agents whose records are gone and forgets them;
-// those of the whole cluster if none is named.
+// Drop closes the connections of agents whose records are deleted, and forgets these
+// agents. Without agents it does so for all agents of the cluster.
 func (h *Hub) Drop(id ecp.ID, agents ...ecp.AgentID) {
 	for _, agent := range h.forget(id, len(agents) == 0, agents) {
 		h.disconnect(agent, agentproto.Refusal{Code: agentproto.RefusedRemoved, Message: sayRemoved})
 	}
 }
 
-// forget is Drop but for connections that nobody can be told to close because Run
-// does not run: it returns their agents.
+// forget forgets agents and closes their connections. If Run does not run, it closes none
+// and returns the agents that are connected.
 func (h *Hub) forget(id ecp.ID, all bool, agents []ecp.AgentID) (connected []ecp.AgentID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -182,7 +184,7 @@ func (h *Hub) forget(id ecp.ID, all bool, agents []ecp.AgentID) (connected []ecp
 			continue
 		}
 		delete(h.known, agent)
-		h.past.forget(agent)
+		h.history.forget(agent)
 		if c == nil {
 			continue
 		}
@@ -202,13 +204,13 @@ func (h *Hub) forget(id ecp.ID, all bool, agents []ecp.AgentID) (connected []ecp
 		delete(h.clusters, id)
 		h.due.set(id, time.Time{})
 	default:
-		h.changedLocked(c) // whoever drops agents knows that they are gone
+		h.changedLocked(c) // the caller of Drop knows the change already
 	}
 	return connected
 }
 
-// dismiss closes the connection of an agent that was dropped. One that was
-// registered with another cluster meanwhile comes back to serve there.
+// dismiss closes the connection of an agent that was dropped. An agent that has been
+// registered with another cluster connects again.
 func (h *Hub) dismiss(ctx context.Context, agent ecp.AgentID) {
 	if _, err := h.boundTo().AgentKey(ctx, agent); err == nil {
 		h.disconnect(agent, agentproto.Refusal{Code: agentproto.RefusedGoingAway, Message: sayMoved})

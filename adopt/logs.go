@@ -13,7 +13,8 @@ import (
 
 // Logs returns what an agent of a cluster reads of the log files beside it; see
 // [ecp.LogLink].
-func (h *Hub) Logs(ctx context.Context, id ecp.ID, agent ecp.AgentID, q ecp.AgentLogQuery) iter.Seq2[ecp.AgentLogLine, error] {
+func (h *Hub) Logs(ctx context.Context, id ecp.ID, agent ecp.AgentID,
+	q ecp.AgentLogQuery) iter.Seq2[ecp.AgentLogLine, error] {
 	return func(yield func(ecp.AgentLogLine, error) bool) {
 		host, known := h.hostOf(id, agent)
 		if !known {
@@ -71,7 +72,9 @@ func logError(host string, err error) error {
 		return &ecp.Error{Code: words.code, Message: fmt.Sprintf(words.format, host, e.Error()), Cause: err}
 	}
 	if errors.Is(err, agentproto.ErrNotConnected) {
-		return &ecp.Error{Code: ecp.CodeUnavailable, Message: "the agent on " + host + " is not connected: its log goes on once it is", Cause: err}
+		return &ecp.Error{Code: ecp.CodeUnavailable, Message: "the agent on " + host +
+			" is not connected: its log goes on once it is", Cause: err}
 	}
-	return &ecp.Error{Code: ecp.CodeUnavailable, Message: "the log of the agent on " + host + " broke off; it is asked again", Cause: err}
+	return &ecp.Error{Code: ecp.CodeUnavailable, Message: "the log of the agent on " + host +
+		" broke off; it is asked again", Cause: err}
 }

@@ -19,8 +19,10 @@ func TestLogs(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.register("a", "")
 		r.connect("a")
-		q := ecp.AgentLogQuery{After: "7", Since: time.Unix(1, 0), Until: time.Unix(2, 0), Tail: 3, Level: "error", Text: "x", Follow: true}
-		want := agentproto.LogQuery{After: "7", Since: time.Unix(1, 0), Until: time.Unix(2, 0), Tail: 3, Level: "error", Text: "x", Follow: true}
+		q := ecp.AgentLogQuery{After: "7", Since: time.Unix(1, 0), Until: time.Unix(2, 0), Tail: 3, Level: "error", Text: "x",
+			Follow: true}
+		want := agentproto.LogQuery{After: "7", Since: time.Unix(1, 0), Until: time.Unix(2, 0), Tail: 3, Level: "error",
+			Text: "x", Follow: true}
 		var fault error
 		r.server.logs = func(agent string, got agentproto.LogQuery) iter.Seq2[agentproto.LogLine, error] {
 			require.Equal(r.t, "a", agent)
@@ -43,17 +45,23 @@ func TestLogs(t *testing.T) {
 			code ecp.Code
 			says string
 		}{
-			{&agentproto.LogError{Code: agentproto.LogUnsupported, Message: "x"}, ecp.CodeUnsupported, "the agent on host-a is too old for logs: upgrade it"},
-			{&agentproto.LogError{Code: agentproto.LogDisabled, Message: "say so"}, ecp.CodeUnsupported, "the agent on host-a does not read logs: say so"},
-			{&agentproto.LogError{Code: agentproto.LogBusy, Message: "32 already"}, ecp.CodeUnavailable, "the agent on host-a is busy: 32 already; it is asked again"},
+			{&agentproto.LogError{Code: agentproto.LogUnsupported, Message: "x"}, ecp.CodeUnsupported,
+				"the agent on host-a is too old for logs: upgrade it"},
+			{&agentproto.LogError{Code: agentproto.LogDisabled, Message: "say so"}, ecp.CodeUnsupported,
+				"the agent on host-a does not read logs: say so"},
+			{&agentproto.LogError{Code: agentproto.LogBusy, Message: "32 already"}, ecp.CodeUnavailable,
+				"the agent on host-a is busy: 32 already; it is asked again"},
 			{&agentproto.LogError{Code: agentproto.LogStopped}, ecp.CodeUnavailable, "the agent on host-a stops"},
-			{&agentproto.LogError{Code: "of a later version", Message: "why"}, ecp.CodeUnavailable, "the agent on host-a cannot read the log: why"},
-			{fmt.Errorf("x: %w", agentproto.ErrNotConnected), ecp.CodeUnavailable, "the agent on host-a is not connected: its log goes on once it is"},
+			{&agentproto.LogError{Code: "of a later version", Message: "why"}, ecp.CodeUnavailable,
+				"the agent on host-a cannot read the log: why"},
+			{fmt.Errorf("x: %w", agentproto.ErrNotConnected), ecp.CodeUnavailable,
+				"the agent on host-a is not connected: its log goes on once it is"},
 			{errors.New("canary"), ecp.CodeUnavailable, "the log of the agent on host-a broke off; it is asked again"},
 		} {
 			fault = c.err
 			lines, err := read(testCluster, "a")
-			require.Equal(r.t, []ecp.AgentLogLine{{At: time.Unix(1, 5), Text: "t", Mark: "8", Cut: true}, {Gap: "g", Mark: "9", Passed: true}}, lines)
+			require.Equal(r.t, []ecp.AgentLogLine{{At: time.Unix(1, 5), Text: "t", Mark: "8", Cut: true},
+				{Gap: "g", Mark: "9", Passed: true}}, lines)
 			require.Equal(r.t, c.code, ecp.CodeOf(err))
 			require.Equal(r.t, c.says, ecp.MessageOf(err))
 		}

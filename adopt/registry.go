@@ -21,18 +21,20 @@ func (h *Hub) Register(ctx context.Context, r agentproto.Registration) (agentpro
 	}
 	rec, err := m.RegisterAgent(ctx, ecp.AgentRegistration{
 		Token: ecp.Secret(r.Token), PublicKey: r.PublicKey, Remote: text(r.Remote, maxName),
-		Version: text(r.Hello.Version, maxWord), OS: text(r.Hello.OS, maxWord), Arch: text(r.Hello.Arch, maxWord), Hostname: text(r.Hello.Hostname, maxName),
+		Version: text(r.Hello.Version, maxWord), OS: text(r.Hello.OS, maxWord), Arch: text(r.Hello.Arch,
+			maxWord), Hostname: text(r.Hello.Hostname, maxName),
 	})
 	if err != nil {
 		return agentproto.Registered{}, h.refused(err)
 	}
 	h.stats.registrations.Add(1)
-	h.learn(rec)
+	h.remember(rec)
 	out := agentproto.Registered{Agent: string(rec.ID), Cluster: string(rec.Cluster)}
 	if info, err := m.Cluster(rec.Cluster).Get(ecp.WithActor(ctx, ecp.System)); err == nil {
 		out.Cluster = info.Name
 	}
-	h.log.InfoContext(ctx, "agent registered", "agent", rec.ID, "cluster", rec.Cluster, "hostname", rec.Hostname, "remote", r.Remote)
+	h.log.InfoContext(ctx, "agent registered", "agent", rec.ID, "cluster", rec.Cluster, "hostname", rec.Hostname, "remote",
+		r.Remote)
 	return out, nil
 }
 
@@ -46,7 +48,7 @@ func (h *Hub) PublicKey(ctx context.Context, agent string) (ed25519.PublicKey, e
 	if err != nil {
 		return nil, h.refused(err)
 	}
-	h.learn(rec)
+	h.remember(rec)
 	return ed25519.PublicKey(rec.PublicKey), nil
 }
 
@@ -79,8 +81,8 @@ func (h *Hub) refused(err error) error {
 	return err
 }
 
-// learn remembers which cluster an agent belongs to, for when it connects.
-func (h *Hub) learn(rec ecp.AgentRecord) {
+// remember stores which cluster an agent belongs to, for when it connects.
+func (h *Hub) remember(rec ecp.AgentRecord) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.known[rec.ID] = rec.Cluster

@@ -38,7 +38,7 @@ type sampling struct {
 	ahead time.Duration // its clock is before ours
 	told  bool
 	kept  []ecp.AgentSample
-	err   error // why kept is not all; nil = it is
+	err   error // why kept is not all; nil means it is
 }
 
 // Samples asks the agents that serve a cluster for what they have kept; see
@@ -66,7 +66,7 @@ func (h *Hub) Samples(ctx context.Context, id ecp.ID, since time.Time) ([][]ecp.
 	return out, notTold(op, agents, len(out))
 }
 
-// notTold is the error that says what the agents have not told; nil = nothing that
+// notTold is the error that says what the agents have not told; nil means nothing that
 // matters. Where one tells, the others need not have kept anything.
 func notTold(op string, agents []*sampling, told int) error {
 	var failed []string
@@ -78,13 +78,17 @@ func notTold(op string, agents []*sampling, told int) error {
 	}
 	switch {
 	case len(failed) > 0:
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "what agents have kept could not be read to its end: " + strings.Join(failed, "; "), Cause: errors.Join(causes...)}
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "what agents have kept could not be read to its end: " +
+			strings.Join(failed, "; "), Cause: errors.Join(causes...)}
 	case told > 0:
 		return nil
 	case len(agents) == 0:
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "no agent of the cluster is connected that could tell what it has kept"}
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op,
+			Message: "no agent of the cluster is connected that could tell what it has kept"}
 	}
-	return &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "its agents keep no samples: their program is older, or their setting openecp.buffer.age or openecp.buffer.size is 0"}
+	return &ecp.Error{Code: ecp.CodeUnsupported, Op: op,
+		Message: "its agents keep no samples: their program is older, or their setting openecp.buffer.age or " +
+			"openecp.buffer.size is 0"}
 }
 
 func failureOf(err error) string {
@@ -166,8 +170,9 @@ func sampleOf(s agentproto.Sample, at time.Time) ecp.AgentSample {
 	return ecp.AgentSample{
 		Over: time.Duration(min(max(s.OverMS, 0), longestSample.Milliseconds())) * time.Millisecond,
 		TrafficSample: ecp.TrafficSample{
-			At: at, Connections: count(s.Connections), Sessions: count(s.Sessions), Topics: count(s.Topics), Subscriptions: count(s.Subscriptions),
-			Received: messages(s.Received), Sent: messages(s.Sent), Dropped: messages(s.Dropped),
+			At: at, Connections: count(s.Connections), Sessions: count(s.Sessions), Topics: count(s.Topics),
+			Subscriptions: count(s.Subscriptions),
+			Received:      messages(s.Received), Sent: messages(s.Sent), Dropped: messages(s.Dropped),
 		},
 	}
 }

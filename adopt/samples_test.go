@@ -50,14 +50,17 @@ func TestSamples(t *testing.T) {
 		require.Contains(t, err.Error(), "openecp.buffer.age")
 
 		ago := func(d time.Duration) time.Time { return time.Now().UTC().Add(-d) }
-		r.server.past["a"] = []agentproto.HistoryRecord{figures(1, ago(2*time.Hour), 10*time.Second, 1), lost(2, "emqx@x", ago(time.Hour)), figures(3, ago(30*time.Minute), 10*time.Second, 2), figures(4, ago(time.Minute), 10*time.Second, 3)}
+		r.server.past["a"] = []agentproto.HistoryRecord{figures(1, ago(2*time.Hour), 10*time.Second, 1),
+			lost(2, "emqx@x", ago(time.Hour)), figures(3, ago(30*time.Minute), 10*time.Second, 2), figures(4, ago(time.Minute),
+				10*time.Second, 3)}
 		r.server.past["b"] = []agentproto.HistoryRecord{}
 		all, err := r.hub.Samples(r.t.Context(), testCluster, time.Now().Add(-time.Hour))
 		require.NoError(t, err)
 		require.Len(t, all, 2, "an agent without samples tells, one of an older program does not")
 		require.Len(t, all[0], 2, "what is older was not asked for")
 		require.Empty(t, all[1])
-		require.Equal(t, ecp.AgentSample{Over: 10 * time.Second, TrafficSample: ecp.TrafficSample{At: ago(time.Minute), Connections: 7, Received: 3}}, all[0][1])
+		require.Equal(t, ecp.AgentSample{Over: 10 * time.Second,
+			TrafficSample: ecp.TrafficSample{At: ago(time.Minute), Connections: 7, Received: 3}}, all[0][1])
 
 		r.server.slow = time.Minute
 		begun := time.Now()
@@ -97,7 +100,8 @@ func (s tells) History(context.Context, string, agentproto.HistoryQuery) iter.Se
 }
 
 // readAt is what is made of an agent's history at a moment.
-func readAt(t interface{ Context() context.Context }, now time.Time, window, ahead time.Duration, records tells) *sampling {
+func readAt(t interface{ Context() context.Context }, now time.Time, window, ahead time.Duration,
+	records tells) *sampling {
 	h := newHub(Config{Name: "ecp"})
 	h.now = func() time.Time { return now }
 	a := &sampling{agent: "a", ahead: ahead}
@@ -119,13 +123,17 @@ func TestReadSamples(t *testing.T) {
 		ago     []time.Duration
 		over    []time.Duration
 	}{
-		{"as told", 0, tells{sample(30*s, 10*s), sample(20*s, 10*s)}, []time.Duration{30 * s, 20 * s}, []time.Duration{10 * s, 10 * s}},
+		{"as told", 0, tells{sample(30*s, 10*s), sample(20*s, 10*s)}, []time.Duration{30 * s, 20 * s},
+			[]time.Duration{10 * s, 10 * s}},
 		{"clock ahead", time.Hour, tells{sample(-time.Hour+30*s, 10*s)}, []time.Duration{30 * s}, []time.Duration{10 * s}},
 		{"clock behind", -time.Hour, tells{sample(time.Hour+30*s, 10*s)}, []time.Duration{30 * s}, []time.Duration{10 * s}},
-		{"clock set back", 0, tells{sample(50*s, 10*s), sample(20*s, 10*s), sample(10*s, 10*s), sample(25*s, 10*s), sample(15*s, 10*s)},
+		{"clock set back", 0, tells{sample(50*s, 10*s), sample(20*s, 10*s), sample(10*s, 10*s), sample(25*s, 10*s),
+			sample(15*s, 10*s)},
 			[]time.Duration{50 * s, 25 * s, 15 * s}, []time.Duration{10 * s, 10 * s, 10 * s}},
-		{"the future", 0, tells{sample(-time.Hour, 10*s), sample(30*s, 10*s)}, []time.Duration{30 * s}, []time.Duration{10 * s}},
-		{"overlapping", 0, tells{sample(30*s, 10*s), sample(25*s, 60*s)}, []time.Duration{30 * s, 25 * s}, []time.Duration{10 * s, 5 * s}},
+		{"the future", 0, tells{sample(-time.Hour, 10*s), sample(30*s, 10*s)}, []time.Duration{30 * s},
+			[]time.Duration{10 * s}},
+		{"overlapping", 0, tells{sample(30*s, 10*s), sample(25*s, 60*s)}, []time.Duration{30 * s, 25 * s},
+			[]time.Duration{10 * s, 5 * s}},
 		{"of no time", 0, tells{sample(30*s, 0), sample(20*s, -5*s)}, nil, nil},
 		{"of too long a time", 0, tells{sample(30*s, 24*time.Hour)}, []time.Duration{30 * s}, []time.Duration{longestSample}},
 	} {
@@ -184,7 +192,8 @@ func TestSamplesAreBounded(t *testing.T) {
 		}
 		window := time.Duration(rapid.Int64Range(1, int64(ecp.LongestSeries/time.Second)).Draw(t, "window")) * time.Second
 		last := time.Time{}
-		for _, s := range readAt(t, now, window, time.Duration(rapid.Int64Range(0, 2).Draw(t, "ahead"))*time.Hour, records).kept {
+		for _, s := range readAt(t, now, window, time.Duration(rapid.Int64Range(0, 2).Draw(t, "ahead"))*time.Hour,
+			records).kept {
 			require.True(t, s.At.After(now.Add(-window)))
 			require.False(t, s.At.After(now.Add(skewNoticed)))
 			require.Positive(t, s.Over)

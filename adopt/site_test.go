@@ -36,10 +36,12 @@ var (
 			Heartbeat: 2 * time.Second, Silence: 20 * time.Second, ConflictPing: 5 * time.Second,
 			RetryAfter: 50 * time.Millisecond, Reconnect: 10 * time.Millisecond,
 		},
-		Probe: 5 * time.Second, Away: time.Second, Retry: 200 * time.Millisecond, Refused: time.Second, Quiet: 500 * time.Millisecond,
+		Probe: 5 * time.Second, Away: time.Second, Retry: 200 * time.Millisecond, Refused: time.Second,
+		Quiet: 500 * time.Millisecond,
 	}
 	managerTimings = ecp.Timings{
-		Register: 10 * time.Second, AgentGrace: 200 * time.Millisecond, ReportStale: 20 * time.Second, AgentReturn: 8 * time.Second,
+		Register: 10 * time.Second, AgentGrace: 200 * time.Millisecond, ReportStale: 20 * time.Second,
+		AgentReturn: 8 * time.Second,
 	}
 )
 
@@ -86,13 +88,15 @@ func (s *site) start(address string) {
 	s.hub, err = adopt.NewHub(adopt.Config{Name: s.name, Logger: log, Timings: hubTimings})
 	require.NoError(s.t, err)
 	s.manager, err = ecp.New(s.as(), ecp.Config{
-		Store: s.store, Link: s.hub, Timings: managerTimings, Logger: log, AgentAddress: "https://" + s.name, LocalServiceAddresses: true,
+		Store: s.store, Link: s.hub, Timings: managerTimings, Logger: log, AgentAddress: "https://" +
+			s.name, LocalServiceAddresses: true,
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
 	})
 	require.NoError(s.t, err)
 	s.hub.Bind(s.manager)
 
-	web := &http.Server{Handler: s.hub.Server(), TLSConfig: &tls.Config{Certificates: []tls.Certificate{s.pki}}, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	web := &http.Server{Handler: s.hub.Server(), TLSConfig: &tls.Config{Certificates: []tls.Certificate{s.pki}},
+		ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	s.hub.Server().ConfigureTLS(web)
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
@@ -116,7 +120,8 @@ func (s *site) restart() {
 // adopt creates a cluster and a token for it.
 func (s *site) adopt(name string) (ecp.ID, ecp.Secret) {
 	s.t.Helper()
-	info, _, err := s.manager.Create(s.as(), ecp.CreateRequest{Mode: ecp.Adopted, Name: name, Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+	info, _, err := s.manager.Create(s.as(), ecp.CreateRequest{Mode: ecp.Adopted, Name: name,
+		Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 	require.NoError(s.t, err)
 	return info.ID, s.token(info.ID)
 }
@@ -144,7 +149,8 @@ func (s *site) until(id ecp.ID, state ecp.State, reason ecp.Reason) ecp.Info {
 		info = s.status(id)
 		return info.Status.State == state && (reason == "" || info.Status.Reason == reason)
 	}, func() string {
-		return fmt.Sprintf("%s: %s %s: %s; agents: %+v; wanted %s %s", id, info.Status.State, info.Status.Reason, info.Status.Message, s.hub.Observe(id).Agents, state, reason)
+		return fmt.Sprintf("%s: %s %s: %s; agents: %+v; wanted %s %s", id, info.Status.State, info.Status.Reason,
+			info.Status.Message, s.hub.Observe(id).Agents, state, reason)
 	})
 	return info
 }
@@ -195,8 +201,10 @@ func newCertificate(t *testing.T) (tls.Certificate, string) {
 	require.NoError(t, err)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	root := &x509.Certificate{Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	root := &x509.Certificate{Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign}
 	ca := make(root, root, caKey, caKey)
-	leaf := make(&x509.Certificate{Subject: pkix.Name{CommonName: "ecp"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, ca, key, caKey)
+	leaf := make(&x509.Certificate{Subject: pkix.Name{CommonName: "ecp"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, ca, key, caKey)
 	return tls.Certificate{Certificate: [][]byte{leaf.Raw, ca.Raw}, PrivateKey: key}, agentproto.Fingerprint(ca)
 }

@@ -14,7 +14,7 @@ type stats struct {
 	registrations, connections, reconnections, reports atomic.Uint64
 
 	mu       sync.Mutex
-	refusals map[string]uint64 // by code, nil = none yet; guarded by mu
+	refusals map[string]uint64 // by code, nil means none yet; guarded by mu
 }
 
 func (s *stats) refuse(code agentproto.RefusalCode) {
@@ -28,8 +28,10 @@ func (s *stats) refuse(code agentproto.RefusalCode) {
 
 // countedRefusals are the codes that a hub refuses with.
 var countedRefusals = []agentproto.RefusalCode{
-	agentproto.RefusedTokenUnknown, agentproto.RefusedTokenExpired, agentproto.RefusedTokenRevoked, agentproto.RefusedUnknownAgent,
-	agentproto.RefusedIdentityConflict, agentproto.RefusedClusterMismatch, agentproto.RefusedRemoved, agentproto.RefusedBusy, agentproto.RefusedBadRequest,
+	agentproto.RefusedTokenUnknown, agentproto.RefusedTokenExpired, agentproto.RefusedTokenRevoked,
+	agentproto.RefusedUnknownAgent,
+	agentproto.RefusedIdentityConflict, agentproto.RefusedClusterMismatch, agentproto.RefusedRemoved,
+	agentproto.RefusedBusy, agentproto.RefusedBadRequest,
 }
 
 // Stats counts agents and what they do, for metrics.

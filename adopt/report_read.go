@@ -8,15 +8,16 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// reading is how far the reports of one connection have been read. No goroutine waits
-// for reports: the agent says when there are any.
+// reading is how far the reports of one connection have been read. No goroutine waits for
+// reports, because agents announce them.
 type reading struct {
-	after   agentproto.Position // the last report that was taken
+	after   agentproto.Position // the last report that was read
 	checked bool                // the agent's records have been read
-	pace    pace                // of the reports
+	rate    reportRate          // of the reports
 
-	// These are guarded by the hub's lock, the others belong to whoever reads.
-	cancel func() // ends who reads; nil = nobody does
+	// The hub's lock guards the following. The other fields belong to the goroutine that
+	// reads.
+	cancel func() // ends that goroutine; nil if there is none
 	again  bool   // there are more
 }
 
@@ -29,8 +30,8 @@ func (h *Hub) Reported(agent string) {
 	}
 }
 
-// readLocked starts to read the reports of a connection, if Run runs, or lets whoever
-// reads them already look once more.
+// readLocked starts to read the reports of a connection, if Run runs. If they are being
+// read already, it lets that go on until there are no more.
 func (h *Hub) readLocked(a *agent) {
 	if !a.connected || h.start == nil {
 		return
@@ -54,7 +55,7 @@ func (a *agent) end() {
 	a.reading = nil
 }
 
-// idle ends who reads, unless there are more reports by now.
+// idle ends the reading, unless there are more reports.
 func (h *Hub) idle(is *reading) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -74,7 +75,7 @@ const firstPause, longestPause = time.Second, 30 * time.Second
 // It leaves time to read slowly what comes too fast.
 const readMayTake = time.Minute
 
-// read takes the reports that there are, until there are no more.
+// read reads reports until there are no more.
 func (h *Hub) read(ctx context.Context, a *agent, is *reading) {
 	if !is.checked {
 		if !h.check(ctx, a) {
@@ -103,8 +104,8 @@ func (h *Hub) read(ctx context.Context, a *agent, is *reading) {
 	}
 }
 
-// takeKept takes what the agent has kept, no faster than it may report: an agent that
-// says time and again that there is news has to have some. It reports whether it had.
+// takeKept reads the reports that the agent has kept, no faster than it may report, even
+// if it announces reports that it does not have. It reports whether there were any.
 func (h *Hub) takeKept(ctx context.Context, a *agent, is *reading) (taken bool, _ error) {
 	ctx, cancel := context.WithTimeout(ctx, readMayTake)
 	defer cancel()
@@ -113,18 +114,18 @@ func (h *Hub) takeKept(ctx context.Context, a *agent, is *reading) (taken bool, 
 			return taken, err
 		}
 		taken, is.after = true, r.Position()
-		h.take(ctx, a, r)
-		if !waits(ctx, is.pace.after(h.now())) {
+		h.acceptReport(ctx, a, r)
+		if !waits(ctx, is.rate.after(h.now())) {
 			return taken, context.Cause(ctx)
 		}
 	}
-	if !taken && !waits(ctx, is.pace.after(h.now())) {
+	if !taken && !waits(ctx, is.rate.after(h.now())) {
 		return taken, context.Cause(ctx)
 	}
 	return taken, nil
 }
 
-// waits returns false if ctx ends first.
+// waits waits, and reports false if ctx ends first.
 func waits(ctx context.Context, d time.Duration) bool {
 	if d == 0 {
 		return ctx.Err() == nil

@@ -11,16 +11,16 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// echoes is how many reports after one that says something new and bad wake the
-// Manager too, an echoGap apart: it believes that only when it was seen twice.
+// echoes is how many further reports wake the Manager after one with a new problem, at
+// least echoGap apart: the Manager accepts a problem only after it was observed twice.
 const (
 	echoes  = 2
 	echoGap = time.Second
 )
 
-// take considers one report and lets it count, unless something speaks against the
-// agent: it is refused then.
-func (h *Hub) take(ctx context.Context, a *agent, r agentproto.Report) {
+// acceptReport accepts one report, or refuses its agent if the agent's node or broker is
+// not one of the cluster's.
+func (h *Hub) acceptReport(ctx context.Context, a *agent, r agentproto.Report) {
 	h.stats.reports.Add(1)
 	now := h.now()
 	report := convert(r, now)
@@ -52,7 +52,7 @@ func (h *Hub) take(ctx context.Context, a *agent, r agentproto.Report) {
 		h.disconnect(id, why)
 	}
 	if serves {
-		h.past.offer(job, now)
+		h.history.offer(job, now)
 	}
 	if matters {
 		h.wake(a.cluster.id)
@@ -62,9 +62,9 @@ func (h *Hub) take(ctx context.Context, a *agent, r agentproto.Report) {
 	}
 }
 
-// expectEchoes lets the next reports of the cluster's agents wake the Manager too,
-// if one of them tells of something that is to be seen twice. What is as it should
-// be is believed at once: when a whole fleet comes back, nearly all is.
+// expectEchoes lets the next reports of the cluster's agents wake the Manager if one of
+// them has a problem. A report without a problem is accepted at once: most reports are such
+// when a whole fleet reconnects.
 func (c *cluster) expectEchoes(now time.Time) {
 	n := 0
 	if c.doubtful() {
@@ -75,8 +75,8 @@ func (c *cluster) expectEchoes(now time.Time) {
 	}
 }
 
-// doubtful reports whether an agent tells of something wrong, or agents disagree on
-// which nodes run.
+// doubtful reports whether an agent reports a problem, or agents disagree on which nodes
+// run.
 func (c *cluster) doubtful() bool {
 	var nodes, first []string // that run, by one report and by the first
 	for _, a := range c.agents {
@@ -103,8 +103,7 @@ func (c *cluster) doubtful() bool {
 	return false
 }
 
-// echoes reports whether a report is to wake the Manager for what an earlier one
-// said.
+// echoes reports whether a report is to wake the Manager because of an earlier one.
 func (a *agent) echoes(now time.Time) bool {
 	switch {
 	case a.echo == 0:
@@ -115,8 +114,8 @@ func (a *agent) echoes(now time.Time) bool {
 	return true
 }
 
-// rival returns another agent that serves the same node and still answers. One
-// that does not is closed, and its node is free.
+// rival returns another agent that serves the same node and still answers. If the other
+// agent does not answer, rival closes its connection and returns nil.
 func (h *Hub) rival(ctx context.Context, a *agent, report ecp.AgentReport) *agent {
 	h.mu.Lock()
 	a.lastSeen = report.At
@@ -126,7 +125,8 @@ func (h *Hub) rival(ctx context.Context, a *agent, report ecp.AgentReport) *agen
 		return other
 	}
 	if ctx.Err() == nil {
-		h.disconnect(other.id, agentproto.Refusal{Code: agentproto.RefusedIdentityConflict, Message: fmt.Sprintf(sayMovedOn, report.Node), RetryAfter: h.cfg.Timings.Retry})
+		h.disconnect(other.id, agentproto.Refusal{Code: agentproto.RefusedIdentityConflict,
+			Message: fmt.Sprintf(sayMovedOn, report.Node), RetryAfter: h.cfg.Timings.Retry})
 		h.mu.Lock()
 		other.serving = time.Time{}
 		h.mu.Unlock()
@@ -134,7 +134,7 @@ func (h *Hub) rival(ctx context.Context, a *agent, report ecp.AgentReport) *agen
 	return nil
 }
 
-// answers reports whether an agent that is connected answers a request in time.
+// answers reports whether a connected agent answers a request in time.
 func (h *Hub) answers(ctx context.Context, id ecp.AgentID) bool {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timings.Probe)
 	defer cancel()
@@ -146,25 +146,27 @@ func (h *Hub) answers(ctx context.Context, id ecp.AgentID) bool {
 	if err != nil {
 		return false
 	}
-	_ = res.Body.Close() // whatever it says, it lives
+	_ = res.Body.Close() // any answer will do
 	return true
 }
 
 // refuseNodeLocked refuses an agent that claims a node that another one serves.
 func (h *Hub) refuseNodeLocked(a, rival *agent, node string) map[ecp.AgentID]agentproto.Refusal {
 	where := whereFrom(rival.connection)
-	a.conflict = standing{by: rival.id, until: h.now().Add(h.cfg.Timings.Refused), words: fmt.Sprintf(
-		"agent %s on %s says it is beside the node %s, which agent %s on %s serves; two nodes have one name, or two agents run beside one node",
+	a.conflict = objection{by: rival.id, until: h.now().Add(h.cfg.Timings.Refused), words: fmt.Sprintf(
+		"agent %s on %s says it is beside the node %s, which agent %s on %s serves; two nodes have one name, or two "+
+			"agents run beside one node",
 		a.id, whereFrom(a.connection), node, rival.id, where)}
 	a.serving, a.report, a.members = time.Time{}, nil, nil
 	return map[ecp.AgentID]agentproto.Refusal{a.id: {
-		Code: agentproto.RefusedIdentityConflict, Message: fmt.Sprintf(sayTakenNode, node, where), RetryAfter: h.cfg.Timings.Retry,
+		Code: agentproto.RefusedIdentityConflict, Message: fmt.Sprintf(sayTakenNode, node,
+			where), RetryAfter: h.cfg.Timings.Retry,
 	}}
 }
 
-// acceptLocked lets a report count, if the broker belongs to the cluster. It
-// returns the agents that are to be refused, which may be others too, and the name
-// of the node beside this one if it is to be stored.
+// acceptLocked accepts a report if the broker belongs to the cluster. It returns the agents
+// to be refused, which may be others, and the name of the agent's node if that is to be
+// stored.
 func (h *Hub) acceptLocked(a *agent, report ecp.AgentReport) (refused map[ecp.AgentID]agentproto.Refusal, node string) {
 	now := report.At
 	complete := report.Complete()
@@ -179,13 +181,13 @@ func (h *Hub) acceptLocked(a *agent, report ecp.AgentReport) (refused map[ecp.Ag
 				return refused, ""
 			}
 		}
-		a.members, a.mismatch = names, standing{}
+		a.members, a.mismatch = names, objection{}
 	}
-	if a.mismatch.words != "" { // it has said nothing yet that speaks for it
+	if a.mismatch.words != "" { // no later report has cleared it
 		return nil, ""
 	}
 	if report.Node != "" {
-		a.conflict = standing{}
+		a.conflict = objection{}
 	}
 	a.report = &report
 	if a.serving.IsZero() {
@@ -205,17 +207,19 @@ func (h *Hub) refuseForeignLocked(c *cluster, foreign map[ecp.AgentID]string) ma
 		if a == nil {
 			continue
 		}
-		a.mismatch = standing{until: h.now().Add(h.cfg.Timings.Refused), words: fmt.Sprintf("agent %s on %s: %s", id, whereFrom(a.connection), why)}
+		a.mismatch = objection{until: h.now().Add(h.cfg.Timings.Refused),
+			words: fmt.Sprintf("agent %s on %s: %s", id, whereFrom(a.connection), why)}
 		a.serving, a.report, a.members = time.Time{}, nil, nil
-		out[id] = agentproto.Refusal{Code: agentproto.RefusedClusterMismatch, Message: fmt.Sprintf(sayForeign, why), RetryAfter: h.cfg.Timings.Retry}
+		out[id] = agentproto.Refusal{Code: agentproto.RefusedClusterMismatch, Message: fmt.Sprintf(sayForeign, why),
+			RetryAfter: h.cfg.Timings.Retry}
 	}
 	return out
 }
 
-// mayRecord reports whether a node's name is news that is to be stored. A name
-// that neither replaces none nor stands beside names that are known waits until
-// the agent has served for a while: after a start of this program an agent whose
-// broker was exchanged may be the first to come back.
+// mayRecord reports whether a new name of a node is to be stored. A name that replaces
+// another one, while the cluster has no member with a recorded name, is stored only when the
+// agent has served for a while: after a restart of this program, the first agent to
+// reconnect may be one whose broker was replaced.
 func (c *cluster) mayRecord(a *agent, node string, settled bool) bool {
 	was := c.recorded[a.id]
 	if node == "" || node == was {
@@ -234,8 +238,8 @@ func (c *cluster) mayRecord(a *agent, node string, settled bool) bool {
 	return !others
 }
 
-// recorded remembers that a node's name was stored; whoever had it before has it
-// no more.
+// recorded records that the name of a node was stored for an agent, and removes the name
+// from other agents.
 func (h *Hub) recorded(a *agent, node string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -247,19 +251,19 @@ func (h *Hub) recorded(a *agent, node string) {
 	a.cluster.recorded[a.id] = node
 }
 
-// changedLocked makes the cluster's observation anew and sets its deadline. It
-// reports whether the Manager is to be woken, which is done without the lock.
+// changedLocked updates the cluster's observation and its deadline. It reports whether the
+// caller has to wake the Manager, after releasing the lock.
 func (h *Hub) changedLocked(c *cluster) (matters bool) {
 	first := h.due.next()
 	h.due.set(c.id, c.nextDeadline(h.cfg.Timings))
 	if h.due.next() != first {
-		h.hurry()
+		h.reschedule()
 	}
 	return c.observe(h.since, h.cfg.Unheard, h.cfg.Timings.Quiet)
 }
 
-// pass ends what has been shown for long enough, and stores that agents are away.
-func (h *Hub) pass() {
+// expire removes objections whose time is over, and stores that agents are away.
+func (h *Hub) expire() {
 	var changed []ecp.ID
 	h.mu.Lock()
 	now := h.now()
@@ -269,9 +273,9 @@ func (h *Hub) pass() {
 			continue
 		}
 		for _, a := range c.agents {
-			for _, s := range []*standing{&a.copied, &a.conflict, &a.mismatch} {
+			for _, s := range []*objection{&a.copied, &a.conflict, &a.mismatch} {
 				if !s.until.IsZero() && !s.until.After(now) {
-					*s = standing{}
+					*s = objection{}
 				}
 			}
 			if !a.connected && !a.noted && !a.since.Add(h.cfg.Timings.Away).After(now) {
@@ -293,13 +297,13 @@ func (h *Hub) pass() {
 	}
 }
 
-// awayNote is when an agent was last seen that has stayed away.
+// awayNote is the time at which an agent was last seen.
 type awayNote struct {
 	agent ecp.AgentID
 	seen  time.Time
 }
 
-// noteAway stores, one after the other, which agents stay away.
+// noteAway stores, one after the other, which agents are away.
 func (h *Hub) noteAway(ctx context.Context) {
 	for {
 		h.mu.Lock()

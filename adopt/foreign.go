@@ -14,24 +14,24 @@ import (
 // claim is one agent's word on which EMQX cluster its broker belongs to.
 type claim struct {
 	agent    ecp.AgentID
-	recorded string    // node name that was stored when its broker was accepted; empty = never was
-	members  []string  // of its last complete report while it is connected; nil = none
-	serving  time.Time // since when its broker counts as the cluster's; zero = not yet
+	recorded string    // node name that was stored when its broker was accepted; empty means never was
+	members  []string  // of its last complete report while it is connected; nil means none
+	serving  time.Time // since when its broker counts as the cluster's; zero means not yet
 }
 
-// camp is a set of agents whose brokers have members in common, directly or by
+// group is a set of agents whose brokers have members in common, directly or by
 // way of others.
-type camp struct {
+type group struct {
 	agents  []claim
 	members map[string]bool
 }
 
 // foreignAgents returns the agents whose brokers belong to another EMQX cluster
-// than the adopted one, each with the reason in words. The cluster is the camp that
+// than the adopted one, each with the reason in words. The cluster is the group that
 // has most of the recorded nodes, and of equals the one that stood first. Agents
 // without a complete report are never foreign: nothing speaks against them.
 //
-// Where none of the recorded nodes is in sight, a camp counts as the cluster only
+// Where none of the recorded nodes is in sight, a group counts as the cluster only
 // if an agent of it was accepted before: all nodes can have got new addresses, but
 // a newcomer must not take the place of agents that are merely away.
 func foreignAgents(claims []claim) map[ecp.AgentID]string {
@@ -41,39 +41,40 @@ func foreignAgents(claims []claim) map[ecp.AgentID]string {
 			recorded[c.recorded] = true
 		}
 	}
-	camps := campsOf(claims)
-	if len(camps) == 0 {
+	groups := groupsOf(claims)
+	if len(groups) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(camps, func(a, b camp) int {
-		return cmp.Or(cmp.Compare(b.score(recorded), a.score(recorded)), a.stood(b))
+	slices.SortStableFunc(groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(b.score(recorded), a.score(recorded)), a.compare(b))
 	})
-	own, others := camps[0], camps[1:]
+	own, others := groups[0], groups[1:]
 	if len(recorded) > 0 && own.score(recorded) == 0 && !own.accepted() {
-		own, others = camp{members: recorded}, camps
+		own, others = group{members: recorded}, groups
 	}
 	out := map[ecp.AgentID]string{}
 	for _, other := range others {
 		for _, c := range other.agents {
-			out[c.agent] = fmt.Sprintf("its broker's members (%s) have nothing in common with the cluster's (%s)", list(c.members), list(slices.Sorted(maps.Keys(own.members))))
+			out[c.agent] = fmt.Sprintf("its broker's members (%s) have nothing in common with the cluster's (%s)",
+				list(c.members), list(slices.Sorted(maps.Keys(own.members))))
 		}
 	}
 	return out
 }
 
-// campsOf joins the agents whose members overlap. The order of agents is kept.
-func campsOf(claims []claim) []camp {
-	var camps []camp
+// groupsOf joins the agents whose members overlap. The order of agents is kept.
+func groupsOf(claims []claim) []group {
+	var groups []group
 	for _, c := range claims {
 		if len(c.members) == 0 {
 			continue
 		}
-		joined := camp{agents: []claim{c}, members: map[string]bool{}}
+		joined := group{agents: []claim{c}, members: map[string]bool{}}
 		for _, m := range c.members {
 			joined.members[m] = true
 		}
-		var apart []camp
-		for _, other := range camps {
+		var apart []group
+		for _, other := range groups {
 			if !other.overlaps(joined.members) {
 				apart = append(apart, other)
 				continue
@@ -81,12 +82,12 @@ func campsOf(claims []claim) []camp {
 			joined.agents = append(slices.Clone(other.agents), joined.agents...)
 			maps.Copy(joined.members, other.members)
 		}
-		camps = append(apart, joined)
+		groups = append(apart, joined)
 	}
-	return camps
+	return groups
 }
 
-func (c camp) overlaps(members map[string]bool) bool {
+func (c group) overlaps(members map[string]bool) bool {
 	for m := range members {
 		if c.members[m] {
 			return true
@@ -96,7 +97,7 @@ func (c camp) overlaps(members map[string]bool) bool {
 }
 
 // score counts the recorded nodes that are members.
-func (c camp) score(recorded map[string]bool) (n int) {
+func (c group) score(recorded map[string]bool) (n int) {
 	for m := range recorded {
 		if c.members[m] {
 			n++
@@ -107,14 +108,14 @@ func (c camp) score(recorded map[string]bool) (n int) {
 
 // accepted reports whether one of the agents was accepted by this or an earlier
 // process.
-func (c camp) accepted() bool {
+func (c group) accepted() bool {
 	return slices.ContainsFunc(c.agents, func(a claim) bool { return a.recorded != "" || !a.serving.IsZero() })
 }
 
-// stood orders camps by the first agent that serves. Those where none does come
+// compare orders groups by the first agent that serves. Those where none does come
 // last, by whether one was accepted before, and then by the id of their first agent,
 // so that the order is always the same.
-func (c camp) stood(other camp) int {
+func (c group) compare(other group) int {
 	a, b := c.since(), other.since()
 	switch {
 	case a.IsZero() && b.IsZero() && c.accepted() != other.accepted():
@@ -130,11 +131,11 @@ func (c camp) stood(other camp) int {
 	return cmp.Or(a.Compare(b), cmp.Compare(c.first(), other.first()))
 }
 
-func (c camp) first() ecp.AgentID {
+func (c group) first() ecp.AgentID {
 	return slices.MinFunc(c.agents, func(a, b claim) int { return cmp.Compare(a.agent, b.agent) }).agent
 }
 
-func (c camp) since() (first time.Time) {
+func (c group) since() (first time.Time) {
 	for _, a := range c.agents {
 		if !a.serving.IsZero() && (first.IsZero() || a.serving.Before(first)) {
 			first = a.serving

@@ -35,7 +35,8 @@ func convert(r agentproto.Report, at time.Time) ecp.AgentReport {
 		LimitCall: r.LimitCall, LicenseType: count(r.LicenseType), Dashboard: r.Dashboard, Logs: text(r.Logs, maxName),
 	}
 	for _, e := range r.Errors[:min(len(r.Errors), maxErrors)] {
-		out.Errors = append(out.Errors, ecp.AgentError{Stage: text(string(e.Stage), maxWord), Code: text(string(e.Code), maxWord), Message: text(e.Message, maxMessage)})
+		out.Errors = append(out.Errors, ecp.AgentError{Stage: text(string(e.Stage), maxWord),
+			Code: text(string(e.Code), maxWord), Message: text(e.Message, maxMessage)})
 	}
 	return out
 }

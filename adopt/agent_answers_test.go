@@ -25,7 +25,8 @@ func TestAnswersOfAgents(t *testing.T) {
 		says   string
 	}{
 		{403, `{"code":"READ_ONLY","message":"nobody changes anything"}`, ecp.CodeDenied, "nobody changes anything"},
-		{502, `{"code":"BROKER_UNREACHABLE","message":"EMQX refuses the connection"}`, ecp.CodeUnavailable, "EMQX refuses the connection; what was asked of it may have been done"},
+		{502, `{"code":"BROKER_UNREACHABLE","message":"EMQX refuses the connection"}`, ecp.CodeUnavailable,
+			"EMQX refuses the connection; what was asked of it may have been done"},
 		{504, `{"code":"BROKER_TIMEOUT","message":"EMQX is slow"}`, ecp.CodeUnavailable, "may have been done"},
 		{502, `{"code":"BROKER_REFUSES","message":"run this"}`, ecp.CodeUnavailable, "run this"},
 		{503, `{"code":"BROKER_UNKNOWN","message":"not found yet"}`, ecp.CodeUnavailable, "not found yet"},
@@ -51,7 +52,7 @@ func TestAnswersOfAgents(t *testing.T) {
 				return &http.Response{StatusCode: c.status, Header: h, Body: body}
 			}
 			by := agentproto.ByAgent
-			way := brokersOwn{roundTripper(func(*http.Request) (*http.Response, error) { return answer(by), nil }), "a1"}
+			way := brokerTransport{roundTripper(func(*http.Request) (*http.Response, error) { return answer(by), nil }), "a1"}
 			r := httptest.NewRequest(http.MethodGet, "/api/v5/nodes", http.NoBody)
 			res, err := way.RoundTrip(r) //nolint:bodyclose // there is none
 			require.Nil(t, res)
@@ -72,7 +73,7 @@ func TestAnswersOfAgents(t *testing.T) {
 			}
 		})
 	}
-	gone := brokersOwn{roundTripper(func(*http.Request) (*http.Response, error) {
+	gone := brokerTransport{roundTripper(func(*http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("agent x: %w", agentproto.ErrNotConnected)
 	}), "a1"}
 	_, err := gone.RoundTrip(httptest.NewRequest(http.MethodGet, "/", http.NoBody)) //nolint:bodyclose // there is none
