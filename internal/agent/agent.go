@@ -16,62 +16,60 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// Config says what an agent runs on. Only Home is required.
+// Config configures an [Agent]. Only Home is required.
 type Config struct {
-	// Home is its directory, an absolute path; see [Home].
+	// Home is the agent's directory, an absolute path; see [Home].
 	Home string
-	// Version and BuildTime are those of the program. No certificate is judged by a
-	// clock that is before BuildTime.
+	// Version and BuildTime are those of the program. The validity of certificates is
+	// never checked at a time before BuildTime.
 	Version   string
 	BuildTime time.Time
-	// Logger gets what people should know; nil = standard error where systemd
-	// collects it, else log/agent.log in Home.
+	// Logger may be nil: then the agent logs to standard error if systemd collects it,
+	// otherwise to log/agent.log in Home.
 	Logger *slog.Logger
-	// Level is moved as agent.yaml says; nil = one of the agent's own.
+	// Level is set to the level in agent.yaml. It may be nil.
 	Level *slog.LevelVar
-	// Now is the clock; nil = time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Getenv reads the environment; nil = os.Getenv.
+	// Getenv reads the environment; nil means os.Getenv.
 	Getenv func(name string) string
-	// Root is put before the directories in which EMQX's own configuration is looked
-	// for; "" = they are this host's.
+	// Root is a prefix of the directories that are searched for EMQX's configuration.
+	// It is empty for those of this host.
 	Root string
-	// Timings are those of the connection; zero = the protocol's.
+	// Timings are the times of the connection. Zero fields have the protocol's defaults.
 	Timings agentproto.AgentTimings
 }
 
-// mostReports is how many reports are kept for a server that is away: an hour of
-// them.
+// mostReports is how many reports are kept while the server is away: those of an hour.
 const mostReports = 360
 
-// memoryLimit is what the program keeps its memory below, in bytes, while that is
-// possible: it is a guest on the broker's host. GOMEMLIMIT in the environment counts
-// before it.
+// memoryLimit is the soft limit of the program's memory, in bytes: the agent shares the
+// broker's host. GOMEMLIMIT in the environment overrides it.
 const memoryLimit = 96 << 20
 
-// Agent runs on one home directory.
+// Agent is the agent of one home directory.
 type Agent struct {
 	config   Config
 	home     home.Dir
 	now      func() time.Time
 	instance string
 	reports  *agentproto.ReportLog
-	buffer   buffer  // what is kept of the broker
-	gateway  gateway // what requests through the tunnel reach
+	buffer   buffer  // the history that is kept
+	gateway  gateway // serves requests through the tunnel
 	logs     *logSource
 
-	reload          wakeup // a person asked for it
+	reload          wakeup // a person requested it
 	identityChanged wakeup
 	tunnelChanged   wakeup // other settings of the connection
 	brokerChanged   wakeup
 
 	log  *slog.Logger // set when Run begins
-	file *logFile     // nil = the log is no file of ours
+	file *logFile     // nil means the log is no file of ours
 
 	state state
 }
 
-// New checks the configuration. It starts nothing.
+// New checks the configuration and returns an agent. It starts nothing.
 func New(c Config) (*Agent, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -88,8 +86,9 @@ func New(c Config) (*Agent, error) {
 	var b [12]byte
 	_, _ = rand.Read(b[:]) // never fails
 	a := &Agent{
-		config: c, home: home.Dir(c.Home), now: c.Now, instance: hex.EncodeToString(b[:]), reports: agentproto.NewReportLog(mostReports),
-		reload: newWakeup(), identityChanged: newWakeup(), tunnelChanged: newWakeup(), brokerChanged: newWakeup(),
+		config: c, home: home.Dir(c.Home), now: c.Now, instance: hex.EncodeToString(b[:]),
+		reports: agentproto.NewReportLog(mostReports),
+		reload:  newWakeup(), identityChanged: newWakeup(), tunnelChanged: newWakeup(), brokerChanged: newWakeup(),
 		buffer: buffer{dir: home.Dir(c.Home).Buffer(), now: c.Now},
 		state:  state{settings: defaultSettings(), problems: map[string]string{}},
 	}
@@ -100,10 +99,10 @@ func New(c Config) (*Agent, error) {
 // Reload reads all files again, as SIGHUP does.
 func (a *Agent) Reload() { a.reload.send() }
 
-// Run runs the agent until ctx ends, and returns nil then. The error is a
-// [*home.RunningError] where another process runs on the directory, or says why the
-// directory cannot be used. A server that refuses the agent is no reason to end: it
-// waits for another registration.
+// Run runs the agent until ctx ends, and then returns nil. It returns a
+// [*home.RunningError] if another process uses the directory, and another error if the
+// directory cannot be used. If the server refuses the agent, Run goes on and waits for
+// another registration.
 func (a *Agent) Run(ctx context.Context) error {
 	mended, err := a.home.Prepare()
 	if err != nil {
@@ -144,8 +143,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// keepRunning runs one part of the agent until ctx ends: a panic in it is logged, and
-// it begins anew.
+// keepRunning runs one part of the agent until ctx ends. It logs a panic and starts the part
+// again.
 func (a *Agent) keepRunning(ctx context.Context, name string, work func(context.Context)) {
 	for ctx.Err() == nil {
 		if a.contained(ctx, name, work) {
@@ -177,7 +176,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// loadSettings takes agent.yaml. What is wrong in it is told; the rest counts.
+// loadSettings reads agent.yaml. It reports what is wrong in it, and uses the rest.
 func (a *Agent) loadSettings() {
 	s, err := ReadSettings(string(a.home))
 	a.state.problemOf("settings", err)

@@ -44,7 +44,8 @@ func TestLife(t *testing.T) {
 	status, body := w.get("agent-1", agentproto.HostAPI, "/api/v5/nodes")
 	require.Equal(t, http.StatusOK, status, body)
 	status, body = w.get("agent-1", agentproto.HostDashboard, "/api/v5/nodes")
-	require.Equal(t, http.StatusUnauthorized, status, "a visitor of the dashboard gets nothing with the agent's credentials: %s", body)
+	require.Equal(t, http.StatusUnauthorized, status,
+		"a visitor of the dashboard gets nothing with the agent's credentials: %s", body)
 
 	for r, err := range w.server.Reports(t.Context(), "agent-1", agentproto.Position{}) {
 		require.NoError(t, err)
@@ -136,7 +137,8 @@ func TestRegisteredElsewhere(t *testing.T) {
 	id := w.register("agent-1")
 	w.run()
 	w.until("connected", connected)
-	w.server.Disconnect("agent-1", agentproto.Refusal{Code: agentproto.RefusedClusterMismatch, Message: "of another cluster", RetryAfter: time.Hour})
+	w.server.Disconnect("agent-1", agentproto.Refusal{Code: agentproto.RefusedClusterMismatch,
+		Message: "of another cluster", RetryAfter: time.Hour})
 	w.until("refused", func(s agent.Status) bool { return s.Phase == agent.PhaseRefused })
 	id.Cluster = "another"
 	require.NoError(t, agentproto.WriteIdentity(w.dir.Identity(), id))
@@ -298,7 +300,8 @@ func TestSettingsOfEMQXThatAreBroken(t *testing.T) {
 // TestDiscoverThroughTheSurface keeps the aliases honest.
 func TestDiscoverThroughTheSurface(t *testing.T) {
 	w := newWorld(t)
-	s, tried, err := agent.DiscoverBroker(context.WithoutCancel(t.Context()), agent.DiscoverConfig{Given: broker.Settings{DashboardURL: w.emqx.URL, APIURL: w.emqx.URL}, Root: t.TempDir()})
+	s, tried, err := agent.DiscoverBroker(context.WithoutCancel(t.Context()),
+		agent.DiscoverConfig{Given: broker.Settings{DashboardURL: w.emqx.URL, APIURL: w.emqx.URL}, Root: t.TempDir()})
 	require.NoError(t, err, tried)
 	for _, step := range agent.CheckBroker(t.Context(), s) {
 		require.True(t, step.OK, "%+v", step)

@@ -17,8 +17,8 @@ import (
 	"github.com/openecp/openecp/internal/agent/ring"
 )
 
-// BufferSettings say what is kept for a server that is away. A zero Age or Size means
-// that nothing is.
+// BufferSettings define how much history is kept while the server is away. If Age or Size
+// is zero, none is.
 type BufferSettings struct {
 	Age  time.Duration
 	Size int64 // bytes
@@ -26,7 +26,7 @@ type BufferSettings struct {
 
 func (s BufferSettings) on() bool { return s.Age > 0 && s.Size > 0 }
 
-// Bounds of the buffer, and what it is unless somebody says otherwise.
+// Limits and defaults of the buffer.
 const (
 	usualBufferAge  = 6 * time.Hour
 	usualBufferSize = 32 << 20
@@ -34,7 +34,7 @@ const (
 	mostBufferAge   = 7 * 24 * time.Hour
 	leastBufferSize = 1 << 20
 	mostBufferSize  = 1 << 30
-	// bufferAgain is how long after the disk has failed the buffer is opened again.
+	// bufferAgain is the time after which the buffer is opened again when the disk has failed.
 	bufferAgain = time.Minute
 )
 
@@ -71,21 +71,21 @@ func parseSize(text string) (int64, error) {
 	return n * unit, nil
 }
 
-// buffer keeps records of the broker on the disk. A disk that fails costs records and
-// nothing else; why is told.
+// buffer keeps the history of the broker on the disk. If the disk fails, records are lost,
+// and the status has the reason.
 type buffer struct {
 	dir string
 	now func() time.Time
 
 	mu       sync.Mutex
 	settings BufferSettings // guarded by mu, as all below
-	ring     *ring.Ring     // nil = off, or not open yet
+	ring     *ring.Ring     // nil means off, or not open yet
 	recorder *record.Recorder
-	failed   error // nil = the last record was written
+	failed   error // nil means the last record was written
 	retry    time.Time
 }
 
-// set takes other settings. What was kept is removed where nothing is to be kept.
+// set changes the settings. If nothing is to be kept, existing records are removed later.
 func (b *buffer) set(s BufferSettings) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,8 +95,8 @@ func (b *buffer) set(s BufferSettings) {
 	b.retry = time.Time{}
 }
 
-// take records a look at the broker, and returns the position of the newest record
-// that is worth asking for.
+// take records an observation of the broker. It returns the position of the newest record
+// that the server should read.
 func (b *buffer) take(ctx context.Context, log *slog.Logger, l record.Look) agentproto.Position {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -122,7 +122,8 @@ func (b *buffer) take(ctx context.Context, log *slog.Logger, l record.Look) agen
 
 func (b *buffer) recordLocked(now time.Time, l record.Look) error {
 	if b.ring == nil {
-		r, state, err := ring.Open(ring.Config{Dir: b.dir, Age: b.settings.Age, Size: b.settings.Size, Now: b.now, Fold: record.Fold})
+		r, state, err := ring.Open(ring.Config{Dir: b.dir, Age: b.settings.Age, Size: b.settings.Size, Now: b.now,
+			Fold: record.Fold})
 		if err != nil {
 			return err
 		}
@@ -161,10 +162,10 @@ func (b *buffer) History(ctx context.Context, q agentproto.HistoryQuery) iter.Se
 	return r.History(ctx, q)
 }
 
-// BufferStatus is what the agent keeps for a server that is away.
+// BufferStatus describes the history that the agent keeps.
 type BufferStatus struct {
 	Age   string `json:"age"`  // records are kept for so long; "0s" = none are
-	Size  int64  `json:"size"` // bytes of files at most; 0 = none
+	Size  int64  `json:"size"` // bytes of files at most; 0 means none
 	Used  int64  `json:"used"` // bytes
 	Error string `json:"error,omitempty"`
 }
@@ -177,7 +178,8 @@ func (b *buffer) status() BufferStatus {
 		s.Used = b.ring.Size()
 	}
 	if b.failed != nil {
-		s.Error = fmt.Sprintf("what is kept for a server that is away cannot be written (%v); make room on the disk, or set openecp.buffer.age to 0", b.failed)
+		s.Error = fmt.Sprintf("what is kept for a server that is away cannot be written (%v); make room on the disk, or "+
+			"set openecp.buffer.age to 0", b.failed)
 	}
 	return s
 }

@@ -16,8 +16,9 @@ import (
 func (w *world) transitions(id string, after agentproto.Position) (words []string, last agentproto.Position) {
 	w.Helper()
 	last = after
-	for r, err := range w.server.History(w.Context(), id, agentproto.HistoryQuery{After: after, Kinds: []agentproto.HistoryKind{
-		agentproto.HistoryAlarm, agentproto.HistoryState, agentproto.HistoryGap}}) {
+	for r, err := range w.server.History(w.Context(), id, agentproto.HistoryQuery{After: after,
+		Kinds: []agentproto.HistoryKind{
+			agentproto.HistoryAlarm, agentproto.HistoryState, agentproto.HistoryGap}}) {
 		require.NoError(w, err)
 		last = r.Position()
 		switch {
@@ -36,7 +37,8 @@ func (w *world) transitions(id string, after agentproto.Position) (words []strin
 // is, is there when both are back: once, in order, with the gap.
 func TestBuffer(t *testing.T) {
 	w := newWorld(t)
-	require.NoError(t, os.WriteFile(w.dir.Settings(), []byte("monitoring: {interval: 1s}\nopenecp: {buffer: {size: 2MiB}}\n"), 0o600))
+	require.NoError(t, os.WriteFile(w.dir.Settings(),
+		[]byte("monitoring: {interval: 1s}\nopenecp: {buffer: {size: 2MiB}}\n"), 0o600))
 	w.broker("key-77", "canary-secret")
 	other := w.cluster.Join("emqx@10.0.0.2")
 	w.register("agent-1")
@@ -59,13 +61,15 @@ func TestBuffer(t *testing.T) {
 	require.Equal(t, int64(2<<20), s.Buffer.Size)
 	require.Positive(t, s.Buffer.Used)
 	words, at = w.transitions("agent-1", at)
-	require.Equal(t, []string{"member emqx@10.0.0.2 stopped", "gap not_running", "member emqx@10.0.0.2 running"}, words, "also what the other run does not see")
+	require.Equal(t, []string{"member emqx@10.0.0.2 stopped", "gap not_running", "member emqx@10.0.0.2 running"}, words,
+		"also what the other run does not see")
 	words, _ = w.transitions("agent-1", at)
 	require.Empty(t, words, "once")
 	w.noSecrets(s, w.buffered())
 
 	// Off: what was kept goes, and the server is told that there is nothing.
-	require.NoError(t, os.WriteFile(w.dir.Settings(), []byte("monitoring: {interval: 1s}\nopenecp: {buffer: {age: 0}}\n"), 0o600))
+	require.NoError(t, os.WriteFile(w.dir.Settings(), []byte("monitoring: {interval: 1s}\nopenecp: {buffer: {age: 0}}\n"),
+		0o600))
 	w.until("nothing kept", func(s agent.Status) bool {
 		_, err := os.Stat(w.dir.Buffer())
 		return s.Buffer.Used == 0 && os.IsNotExist(err)

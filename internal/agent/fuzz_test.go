@@ -32,7 +32,8 @@ func FuzzStatus(f *testing.F) {
 // FuzzWay changes the way to the server in any agent.yaml: what comes out says so,
 // and its other settings are as they were.
 func FuzzWay(f *testing.F) {
-	for _, text := range []string{"", "# mine\n", "# mine", "!", "null", "---", "logger: warn\n", "openecp:\n  proxy: none\n", "monitoring: {interval: 3s}\n", "openecp: &x {tunnel: direct}\ny: *x\n"} {
+	for _, text := range []string{"", "# mine\n", "# mine", "!", "null", "---", "logger: warn\n",
+		"openecp:\n  proxy: none\n", "monitoring: {interval: 3s}\n", "openecp: &x {tunnel: direct}\ny: *x\n"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -7,14 +7,14 @@ import (
 	"github.com/openecp/openecp/internal/agent/broker"
 )
 
-// gateway leads requests through the tunnel to the broker as it is set now.
+// gateway passes requests from the tunnel to the broker, as it is configured now.
 type gateway struct {
 	hosts atomic.Pointer[hosts]
 }
 
 type hosts struct{ api, dashboard http.Handler }
 
-// lead sets where requests go; nil = nowhere. Those under way go on.
+// lead sets the broker; nil means that there is none. Requests under way go on.
 func (g *gateway) lead(a *broker.Access) {
 	if a == nil {
 		g.hosts.Store(nil)

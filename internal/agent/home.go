@@ -8,29 +8,30 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// Home returns the agent's directory: the one that was given, else that of the
-// environment variable EMQXEE_AGENT_HOME, else the product's.
+// Home returns the agent's directory: the given one if it is not empty, otherwise that of
+// the environment variable EMQXEE_AGENT_HOME, otherwise the product's.
 func Home(given string) home.Dir { return home.Of(given) }
 
-// BrokerSettings say where EMQX is and how to log in to it.
+// BrokerSettings are the address of EMQX and the credentials for it.
 type BrokerSettings = broker.Settings
 
-// DiscoverConfig says where [DiscoverBroker] looks.
+// DiscoverConfig configures [DiscoverBroker].
 type DiscoverConfig = broker.DiscoverConfig
 
-// SaveBroker writes EMQX's settings for the agent that runs on a directory, which
-// takes them within a second.
+// SaveBroker stores the settings of EMQX in an agent's directory. A running agent uses them
+// within a second.
 func SaveBroker(dir string, s BrokerSettings) error { return broker.Save(home.Dir(dir), s) }
 
-// LoadBroker reads them; fs.ErrNotExist is among the causes where there are none.
+// LoadBroker reads the settings that SaveBroker stored. If there are none, the error is
+// fs.ErrNotExist.
 func LoadBroker(dir string) (BrokerSettings, error) { return broker.Load(home.Dir(dir)) }
 
-// DiscoverBroker finds settings that EMQX takes; see [broker.Discover].
+// DiscoverBroker finds settings that EMQX accepts; see [broker.Discover].
 func DiscoverBroker(ctx context.Context, c DiscoverConfig) (s BrokerSettings, tried []string, err error) {
 	return broker.Discover(ctx, c)
 }
 
-// CheckBroker tries the way to EMQX step by step.
+// CheckBroker tries to connect to EMQX, and returns the steps.
 func CheckBroker(ctx context.Context, s BrokerSettings) []agentproto.CheckStep {
 	return broker.Check(ctx, s)
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// mostLog is how long the log file grows, in bytes, before it becomes agent.log.1,
-// of which there is one.
+// mostLog is the largest size of the log file, in bytes. A full one replaces agent.log.1.
 const mostLog = 10 << 20
 
 // underSystemd reports whether systemd collects what the process prints.
@@ -20,7 +19,7 @@ func underSystemd(getenv func(string) string) bool {
 	return getenv("JOURNAL_STREAM") != "" || getenv("INVOCATION_ID") != ""
 }
 
-// newLogger returns where the agent logs to, and what ends that.
+// newLogger returns the logger of an agent and its log file, if it has one.
 func newLogger(c Config, dir home.Dir) (log *slog.Logger, file *logFile) {
 	if c.Logger != nil {
 		return c.Logger, nil
@@ -33,16 +32,15 @@ func newLogger(c Config, dir home.Dir) (log *slog.Logger, file *logFile) {
 	return slog.New(slog.NewTextHandler(file, o)), file
 }
 
-// logFile is a file that is put aside when it is full. A disk that is full, or a
-// directory that went away, costs lines and nothing else: they are written again as
-// soon as that works.
+// logFile is a log file that is renamed when it is full. If the disk is full, or the directory
+// missing, lines are lost; later lines are written as soon as that works again.
 type logFile struct {
 	path string
 	most int64
 	now  func() time.Time
 
 	mu    sync.Mutex
-	f     *os.File // guarded by mu; nil = not open
+	f     *os.File // guarded by mu; nil means not open
 	size  int64    // guarded by mu
 	lost  int      // guarded by mu: lines since the last one that was written
 	why   error    // guarded by mu: of the last one that was not
@@ -51,7 +49,7 @@ type logFile struct {
 
 var _ io.WriteCloser = (*logFile)(nil)
 
-// Write appends a line. It never fails: whoever logs cannot do anything about it.
+// Write appends a line. It never returns an error, which its callers could not handle.
 func (l *logFile) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,7 +78,8 @@ func (l *logFile) writeLocked(line []byte) error {
 		}
 	}
 	if l.lost > 0 {
-		n, err := fmt.Fprintf(l.f, "time=%s level=WARN msg=\"lines could not be written\" lost=%d\n", l.now().Format(time.RFC3339), l.lost)
+		n, err := fmt.Fprintf(l.f, "time=%s level=WARN msg=\"lines could not be written\" lost=%d\n",
+			l.now().Format(time.RFC3339), l.lost)
 		if l.size += int64(n); err != nil {
 			return err
 		}
@@ -112,7 +111,7 @@ func (l *logFile) closeLocked() {
 	}
 }
 
-// Close ends it.
+// Close closes the file. A later Write opens it again.
 func (l *logFile) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,7 +119,7 @@ func (l *logFile) Close() error {
 	return nil
 }
 
-// problem says why lines cannot be written; "" = they can.
+// problem returns why lines cannot be written. It is empty if they can.
 func (l *logFile) problem() string {
 	if l == nil {
 		return ""

@@ -65,8 +65,10 @@ func TestTodo(t *testing.T) {
 	require.Empty(t, todo(Status{Phase: PhaseConnected}, now, nil))
 	leaving := Status{Phase: PhaseWaiting, Server: ServerStatus{Refusal: "going_away", Error: "the server stops"}}
 	require.Empty(t, todo(leaving, now, nil), "nobody has to do anything")
-	refused := Status{Phase: PhaseRefused, Server: ServerStatus{Refusal: "bad_signature", Error: "the proof does not fit; register it again"}}
-	require.Equal(t, []string{"the server refuses this agent: the proof does not fit; register it again"}, todo(refused, now, nil), "the way to the server is well")
+	refused := Status{Phase: PhaseRefused, Server: ServerStatus{Refusal: "bad_signature",
+		Error: "the proof does not fit; register it again"}}
+	require.Equal(t, []string{"the server refuses this agent: the proof does not fit; register it again"},
+		todo(refused, now, nil), "the way to the server is well")
 }
 
 // TestPanics: one costs the part it happened in, which begins anew, and is told.

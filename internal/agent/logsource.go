@@ -13,8 +13,8 @@ import (
 	"github.com/openecp/openecp/internal/emqxlog"
 )
 
-// logSource reads EMQX's log files for the server, by the settings that count now. What
-// it knows of EMQX's secrets does not leave the host.
+// logSource reads EMQX's log files for the server, with the current settings. It removes the
+// secrets of EMQX that this host knows.
 type logSource struct {
 	agent *Agent
 
@@ -24,13 +24,13 @@ type logSource struct {
 	made   time.Time
 }
 
-// sayCollect lets a person enable logs.
+// sayCollect tells a person how to enable logs.
 const sayCollect = "it was not told to: run `emqxee-agent register --emqx-log-collection-enabled` there"
 
 // lookAtSettings is how long a log goes on after a person has disabled it.
 const lookAtSettings = time.Second
 
-// errEnough ends a reading of which no more is wanted.
+// errEnough ends reading when the caller wants no more.
 var errEnough = errors.New("no more is wanted")
 
 // ReadLogs reads the directory of the settings.
@@ -44,7 +44,7 @@ func (s *logSource) ReadLogs(ctx context.Context, q agentproto.LogQuery) (iter.S
 		return nil, &agentproto.LogError{Code: agentproto.LogBadQuery, Message: err.Error()}
 	}
 	found, err := logs.Find(settings.LogDir)
-	if err != nil && !q.Follow { // who follows waits for it to be mended
+	if err != nil && !q.Follow { // a query that follows waits for the directory
 		return nil, &agentproto.LogError{Code: agentproto.LogUnreadable, Message: err.Error()}
 	}
 	dir, err := logs.Open(found)
@@ -60,7 +60,8 @@ func (s *logSource) ReadLogs(ctx context.Context, q agentproto.LogQuery) (iter.S
 					return &agentproto.LogError{Code: agentproto.LogDisabled, Message: sayCollect}
 				}
 			}
-			out := agentproto.LogLine{At: l.At, Text: masker.Text(string(l.Text)), Mark: l.Mark.String(), Cut: l.Cut, Gap: l.Gap, Passed: l.Passed}
+			out := agentproto.LogLine{At: l.At, Text: masker.Text(string(l.Text)), Mark: l.Mark.String(), Cut: l.Cut, Gap: l.Gap,
+				Passed: l.Passed}
 			if !yield(out, nil) {
 				return errEnough
 			}
@@ -72,7 +73,7 @@ func (s *logSource) ReadLogs(ctx context.Context, q agentproto.LogQuery) (iter.S
 	}, nil
 }
 
-// logQuery is a query of the server's in the words of the reader.
+// logQuery converts a query of the server to one of the reader.
 func logQuery(q agentproto.LogQuery) (logs.Query, error) {
 	after, err := logs.ParseMark(q.After)
 	if err != nil {
@@ -82,13 +83,14 @@ func logQuery(q agentproto.LogQuery) (logs.Query, error) {
 	if level != "" && !level.Valid() {
 		return logs.Query{}, errors.New("the level is none of EMQX's")
 	}
-	return logs.Query{After: after, Since: q.Since, Until: q.Until, Tail: q.Tail, Level: level, Text: q.Text, Follow: q.Follow}, nil
+	return logs.Query{After: after, Since: q.Since, Until: q.Until, Tail: q.Tail, Level: level, Text: q.Text,
+		Follow: q.Follow}, nil
 }
 
-// secretsAge is how long what EMQX's own files say of secrets is believed.
+// secretsAge is how long the secrets from EMQX's own files are cached.
 const secretsAge = time.Minute
 
-// secrets returns what takes the secrets that this host knows of out of logs.
+// secrets returns a masker of the secrets that this host knows.
 func (s *logSource) secrets(settings broker.Settings) *emqxlog.Masker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +100,7 @@ func (s *logSource) secrets(settings broker.Settings) *emqxlog.Masker {
 	return s.masker
 }
 
-// brokerSettings are those in use, else those that are stored.
+// brokerSettings returns the settings in use, otherwise the stored ones.
 func (a *Agent) brokerSettings() broker.Settings {
 	a.state.mu.Lock()
 	access := a.state.access

@@ -30,7 +30,8 @@ func (w *world) logFile() (dir string, write func(text string)) {
 }
 
 // read reads what the agent sends, until so many lines or its end.
-func (w *world) read(id string, q agentproto.LogQuery, enough int, also func(n int)) (texts []string, mark string, err error) {
+func (w *world) read(id string, q agentproto.LogQuery, enough int, also func(n int)) (texts []string, mark string,
+	err error) {
 	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 	defer cancel()
 	for l, err := range w.server.Logs(ctx, id, q) {
@@ -57,8 +58,10 @@ func TestLogsThroughTheTunnel(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("a").Agent
 	dir, write := w.logFile()
-	write(logHead + "[info] login of op with canary-word-1\n" + logHead + "[error] crash\n  Y2FuYXJ5LXdvcmQtMQ== canary-word-\n")
-	settings := agent.BrokerSettings{DashboardURL: w.emqx.URL, APIURL: w.emqx.URL, Username: "op", Password: "canary-word-1", LogDir: dir}
+	write(logHead + "[info] login of op with canary-word-1\n" + logHead +
+		"[error] crash\n  Y2FuYXJ5LXdvcmQtMQ== canary-word-\n")
+	settings := agent.BrokerSettings{DashboardURL: w.emqx.URL, APIURL: w.emqx.URL, Username: "op",
+		Password: "canary-word-1", LogDir: dir}
 	require.NoError(t, agent.SaveBroker(string(w.dir), settings))
 	w.run()
 	w.until("it reports", complete)
@@ -73,7 +76,8 @@ func TestLogsThroughTheTunnel(t *testing.T) {
 	w.until("it reads logs", func(s agent.Status) bool { return complete(s) && s.Logs.Dir == dir })
 	got, mark, err := w.read(id, agentproto.LogQuery{}, 0, nil)
 	require.NoError(t, err)
-	require.Equal(t, []string{logHead + "[info] login of op with [redacted]", logHead + "[error] crash", "  [redacted]Q== canary-word-"}, got)
+	require.Equal(t, []string{logHead + "[info] login of op with [redacted]", logHead + "[error] crash",
+		"  [redacted]Q== canary-word-"}, got)
 	got, _, err = w.read(id, agentproto.LogQuery{Level: "error", Text: "CRASH"}, 0, nil)
 	require.NoError(t, err)
 	require.Len(t, got, 2)

@@ -69,7 +69,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, roll: &roll{keys: map[string]ed25519.PublicKey{}}, dir: home.Dir(filepath.Join(t.TempDir(), "agent")), env: map[string]string{}}
+	w := &world{T: t, roll: &roll{keys: map[string]ed25519.PublicKey{}},
+		dir: home.Dir(filepath.Join(t.TempDir(), "agent")), env: map[string]string{}}
 	w.cluster = emqxsim.NewCluster(emqxsim.ClusterConfig{Username: "key-77", Password: "canary-secret"})
 	w.node = w.cluster.Join("emqx@10.0.0.1")
 	w.cluster.AddUser("op", "canary-word-1", "administrator")
@@ -82,9 +83,12 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) startServer() {
-	w.front = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.server.ServeHTTP(rw, r) }))
+	w.front = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.server.ServeHTTP(rw, r)
+	}))
 	var err error
-	w.server, err = agentproto.NewServer(agentproto.ServerConfig{Name: w.front.Listener.Addr().String(), Registry: w.roll, Observer: watcher{}})
+	w.server, err = agentproto.NewServer(agentproto.ServerConfig{Name: w.front.Listener.Addr().String(), Registry: w.roll,
+		Observer: watcher{}})
 	require.NoError(w, err)
 	w.server.ConfigureTLS(w.front.Config)
 	w.front.TLS = w.front.Config.TLSConfig
@@ -120,7 +124,8 @@ func (w *world) register(id string) agentproto.Identity {
 // broker saves EMQX's settings.
 func (w *world) broker(user, password string) {
 	w.Helper()
-	require.NoError(w, agent.SaveBroker(string(w.dir), agent.BrokerSettings{DashboardURL: w.emqx.URL, APIURL: w.emqx.URL, Username: user, Password: password}))
+	require.NoError(w, agent.SaveBroker(string(w.dir), agent.BrokerSettings{DashboardURL: w.emqx.URL, APIURL: w.emqx.URL,
+		Username: user, Password: password}))
 }
 
 // run runs an agent until the test ends, or stop is called.
@@ -186,7 +191,8 @@ func (w *world) get(id string, host agentproto.Host, path string) (int, string) 
 // noSecrets checks that what an agent tells has none.
 func (w *world) noSecrets(s agent.Status, texts ...string) {
 	w.Helper()
-	for _, text := range append(texts, w.logged(), strings.Join(s.Todo, "\n"), strings.Join(s.Problems, "\n"), s.Broker.Credentials) {
+	for _, text := range append(texts, w.logged(), strings.Join(s.Todo, "\n"), strings.Join(s.Problems, "\n"),
+		s.Broker.Credentials) {
 		require.NotContains(w, text, "canary")
 	}
 }

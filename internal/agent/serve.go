@@ -13,7 +13,7 @@ func (a *Agent) serveSocket(ctx context.Context, l net.Listener) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(a.Status()) // who asked may have gone
+		_ = json.NewEncoder(w).Encode(a.Status()) // the client may have gone
 	})
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
 		a.Reload()

@@ -16,15 +16,15 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// Bounds of the intervals: the server takes an agent for silent after 30 s.
+// Limits of the intervals: for the server an agent is silent after 30 s.
 const (
 	shortestInterval = time.Second
 	longestInterval  = 30 * time.Second
 	usualInterval    = 10 * time.Second
 )
 
-// Settings are what etc/agent.yaml says. The product's keys are read as they are;
-// the section `openecp` is this program's own.
+// Settings are those of etc/agent.yaml. It has the keys of the product, and the section
+// `openecp` with keys of this program.
 //
 //	logger: info               # or {level: info}
 //	heartbeat: {interval: 10s}
@@ -32,24 +32,25 @@ const (
 //	openecp:
 //	  tunnel: auto             # auto, direct or websocket
 //	  proxy: http://proxy:3128 # to the server; "none" = not that of the environment
-//	  buffer: {age: 6h, size: 32MiB} # what is kept for a server that is away; 0 = nothing
+//	  buffer: {age: 6h, size: 32MiB} # what is kept for a server that is away; 0 means nothing
 type Settings struct {
 	LogLevel   slog.Level
 	Heartbeat  time.Duration // between signs of life to the server
 	Monitoring time.Duration // between reports
 	Tunnel     agentproto.TunnelMode
-	Proxy      string // URL, "none", or "" = as the environment says
+	Proxy      string // URL, "none", or empty means as the environment says
 	Buffer     BufferSettings
 	// Ignored names the keys that are not used, with their lines.
 	Ignored []string
 }
 
 func defaultSettings() Settings {
-	return Settings{LogLevel: slog.LevelInfo, Heartbeat: usualInterval, Monitoring: usualInterval, Tunnel: agentproto.TunnelAuto,
+	return Settings{LogLevel: slog.LevelInfo, Heartbeat: usualInterval, Monitoring: usualInterval,
+		Tunnel: agentproto.TunnelAuto,
 		Buffer: BufferSettings{Age: usualBufferAge, Size: usualBufferSize}}
 }
 
-// ReadSettings reads agent.yaml; where there is none the defaults count.
+// ReadSettings reads agent.yaml. If there is none, it returns the defaults.
 func ReadSettings(dir string) (Settings, error) {
 	path := home.Dir(dir).Settings()
 	data, err := home.ReadFile(path)
@@ -66,8 +67,8 @@ func ReadSettings(dir string) (Settings, error) {
 	return s, nil
 }
 
-// ParseSettings reads the text of an agent.yaml. The error names every line that is
-// wrong; the settings are then the defaults with what was right.
+// ParseSettings parses the text of an agent.yaml. The error names every line that is wrong;
+// the settings then have the values of the other lines.
 func ParseSettings(data []byte) (Settings, error) {
 	p := &settingsParser{s: defaultSettings()}
 	var doc yaml.Node
@@ -89,11 +90,10 @@ type settingsParser struct {
 // ownSection holds this program's own keys.
 const ownSection = "openecp"
 
-// setting takes the text of a key's value; the error says what is allowed.
+// setting parses the value of a key. Its error lists what is allowed.
 type setting func(s *Settings, text string) error
 
-// settings are the keys that are used. The product's are there under the names that
-// its documents use.
+// settings are the known keys. Keys of the product have the names of its documents.
 func settings() map[string]setting {
 	return map[string]setting{
 		"logger":               setLogLevel,
@@ -108,8 +108,7 @@ func settings() map[string]setting {
 	}
 }
 
-// section reads the keys of a mapping below path. Of keys with dots the parts count,
-// as though they were sections.
+// section reads the keys of a mapping below path. A key with dots stands for sections.
 func (p *settingsParser) section(path string, n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
 		p.fail(n, path, "has to be a section of keys and values")
@@ -174,7 +173,7 @@ func (p *settingsParser) fail(n *yaml.Node, name, says string) {
 	p.errs = append(p.errs, fmt.Errorf("line %d: %s %s", n.Line, short(strings.TrimPrefix(name+" ", " ")), says))
 }
 
-// short keeps a name that somebody wrote within a line.
+// short shortens a name for an error.
 func short(name string) string {
 	const most = 80
 	if name = strings.TrimSpace(name); len(name) > most {
@@ -195,7 +194,7 @@ func below(known map[string]setting, section string) (keys []string) {
 
 func hasBelow(known map[string]setting, section string) bool { return len(below(known, section)) > 0 }
 
-// ParseLevel returns the level of the log that a name stands for.
+// ParseLevel returns the level of the log with a name.
 func ParseLevel(text string) (slog.Level, error) {
 	levels := map[string]slog.Level{
 		"trace": slog.LevelDebug, "debug": slog.LevelDebug, "info": slog.LevelInfo, "notice": slog.LevelInfo,
@@ -224,14 +223,15 @@ func setInterval(to *time.Duration, text string) error {
 
 func setTunnel(s *Settings, text string) error {
 	mode := agentproto.TunnelMode(text)
-	if !slices.Contains([]agentproto.TunnelMode{agentproto.TunnelAuto, agentproto.TunnelDirect, agentproto.TunnelWebSocket}, mode) {
+	if !slices.Contains([]agentproto.TunnelMode{agentproto.TunnelAuto, agentproto.TunnelDirect,
+		agentproto.TunnelWebSocket}, mode) {
 		return errors.New("has to be auto, direct or websocket")
 	}
 	s.Tunnel = mode
 	return nil
 }
 
-// noProxy says that the server is dialled itself, whatever the environment has.
+// noProxy means that the server is dialled directly, whatever the environment contains.
 const noProxy = "none"
 
 func setProxy(s *Settings, text string) error {

@@ -34,10 +34,12 @@ openecp:
 	require.Equal(t, 20*time.Second, s.Monitoring)
 	require.Equal(t, agentproto.TunnelWebSocket, s.Tunnel)
 	require.Equal(t, "http://u:p@proxy:3128", s.Proxy)
-	require.Equal(t, []string{"line 4: logger.file is not used", "line 9: monitoring.exporter_url is not used", "line 10: elasticsearch is not used"}, s.Ignored)
+	require.Equal(t, []string{"line 4: logger.file is not used", "line 9: monitoring.exporter_url is not used",
+		"line 10: elasticsearch is not used"}, s.Ignored)
 
 	for text, says := range map[string]string{
-		"openecp: {tunel: auto}":             "line 1: openecp.tunel is not known; known are openecp.buffer.age, openecp.buffer.size, openecp.proxy, openecp.tunnel",
+		"openecp: {tunel: auto}": "line 1: openecp.tunel is not known; known are openecp.buffer.age, " +
+			"openecp.buffer.size, openecp.proxy, openecp.tunnel",
 		"\nopenecp:\n  tunnel: fast":         "line 3: openecp.tunnel has to be auto",
 		"openecp: 5":                         "has to be a section",
 		"openecp: {proxy: ftp://u:canary@x}": "openecp.proxy has to be the URL of a proxy",
@@ -68,7 +70,8 @@ openecp:
 // worker of go test -fuzz seems to stand still while it makes an input smaller, which
 // may take a minute for each: use -fuzzminimizetime=2s.
 func FuzzParseSettings(f *testing.F) {
-	for _, text := range []string{"a: &a [*a]", "a: &a {b: *a}", "logger: &x {level: *x}", "heartbeat: {interval: 10s}", "openecp: {tunnel: auto}", "? {a: b} : c", "!!binary x: y", "heartbeat: &h\n  heartbeat: *h"} {
+	for _, text := range []string{"a: &a [*a]", "a: &a {b: *a}", "logger: &x {level: *x}", "heartbeat: {interval: 10s}",
+		"openecp: {tunnel: auto}", "? {a: b} : c", "!!binary x: y", "heartbeat: &h\n  heartbeat: *h"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -77,7 +80,8 @@ func FuzzParseSettings(f *testing.F) {
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Fatalf("%d bytes take %s", len(text), took)
 		}
-		if s.Monitoring < time.Second || s.Monitoring > 30*time.Second || s.Heartbeat < time.Second || s.Heartbeat > 30*time.Second {
+		if s.Monitoring < time.Second || s.Monitoring > 30*time.Second || s.Heartbeat < time.Second ||
+			s.Heartbeat > 30*time.Second {
 			t.Fatalf("%+v", s)
 		}
 	})

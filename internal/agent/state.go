@@ -9,15 +9,15 @@ import (
 	"github.com/openecp/openecp/internal/agent/broker"
 )
 
-// state is what the parts of the agent know, for its status.
+// state is what the parts of the agent know. The status is made from it.
 type state struct {
 	mu       sync.Mutex
 	started  time.Time // guarded by mu, as all below
 	settings Settings
 	identity agentproto.Identity    // of the connection that is kept
-	tunnel   agentproto.AgentStatus // zero = none was tried
-	last     agentproto.Report      // zero = none was made
-	access   *broker.Access         // nil = EMQX was not found, or is not looked for yet
+	tunnel   agentproto.AgentStatus // zero means none was tried
+	last     agentproto.Report      // zero means none was made
+	access   *broker.Access         // nil means EMQX was not found, or is not looked for yet
 	tried    []string               // where settings of EMQX were looked for in vain
 	problems map[string]string      // by what they are about
 }
@@ -41,7 +41,7 @@ func (s *state) getSettings() Settings {
 	return s.settings
 }
 
-// problem keeps what is wrong about something; "" = nothing any more.
+// problem sets what is wrong with a subject. An empty text means nothing any more.
 func (s *state) problem(about, says string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *state) node() string {
 	return s.last.Node
 }
 
-// told are the problems in the order of what they are about.
+// toldLocked returns the problems, sorted by their subjects.
 func (s *state) toldLocked() []string {
 	about := make([]string, 0, len(s.problems))
 	for k := range s.problems {

@@ -17,7 +17,7 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// Phase is how far the agent has come.
+// Phase is the state of the agent.
 type Phase string
 
 // The phases.
@@ -30,11 +30,11 @@ const (
 	PhaseRefused      Phase = "refused" // the server refuses it
 )
 
-// Status is what an agent tells of itself. It holds no secrets.
+// Status describes an agent. It contains no secrets.
 type Status struct {
 	Version  string    `json:"version,omitempty"`
 	Home     string    `json:"home"`
-	PID      int       `json:"pid,omitempty"` // 0 = none runs
+	PID      int       `json:"pid,omitempty"` // 0 means none runs
 	Started  time.Time `json:"started,omitzero"`
 	Instance string    `json:"instance,omitempty"`
 
@@ -45,15 +45,15 @@ type Status struct {
 	Report ReportStatus `json:"report"`
 	Buffer BufferStatus `json:"buffer,omitzero"`
 
-	// Problems are sentences about what is wrong beside all that; Notes about what is
-	// worth knowing, such as settings that are not used.
+	// Problems are sentences about further faults. Notes are about what is worth knowing,
+	// such as settings that are not used.
 	Problems []string `json:"problems,omitempty"`
 	Notes    []string `json:"notes,omitempty"`
-	// Todo is what a person should do, most urgent first; empty = nothing.
+	// Todo lists what a person should do, most urgent first.
 	Todo []string `json:"todo,omitempty"`
 }
 
-// ServerStatus is the way to the server.
+// ServerStatus describes the connection to the server.
 type ServerStatus struct {
 	URL         string             `json:"url,omitempty"`
 	Agent       string             `json:"agent,omitempty"`   // its id
@@ -69,7 +69,7 @@ type ServerStatus struct {
 	TLS         TLSStatus          `json:"tls,omitzero"`
 }
 
-// TLSStatus is the server's certificate, as it was last seen.
+// TLSStatus describes the certificate that the server showed last.
 type TLSStatus struct {
 	Version  string    `json:"version,omitempty"` // e.g. "TLS 1.3"
 	Subject  string    `json:"subject,omitempty"`
@@ -77,28 +77,28 @@ type TLSStatus struct {
 	NotAfter time.Time `json:"notAfter,omitzero"`
 }
 
-// BrokerStatus is the EMQX beside the agent.
+// BrokerStatus describes the EMQX node beside the agent.
 type BrokerStatus struct {
 	DashboardURL string    `json:"dashboardUrl,omitempty"`
-	APIURL       string    `json:"apiUrl,omitempty"` // "" = the one that goes with it
+	APIURL       string    `json:"apiUrl,omitempty"` // empty means the one that goes with it
 	Version      string    `json:"version,omitempty"`
 	Edition      string    `json:"edition,omitempty"`
 	Node         string    `json:"node,omitempty"`
 	Credentials  string    `json:"credentials"`           // in words, e.g. "API key"
-	RefusedSince time.Time `json:"refusedSince,omitzero"` // zero = EMQX takes them
+	RefusedSince time.Time `json:"refusedSince,omitzero"` // zero means EMQX takes them
 	NextTry      time.Time `json:"nextTry,omitzero"`      // of credentials that were refused
 	ReadOnly     bool      `json:"readOnly,omitempty"`
 	Dashboard    bool      `json:"dashboard"` // it answers
 }
 
-// LogsStatus is EMQX's log files.
+// LogsStatus describes EMQX's log files.
 type LogsStatus struct {
 	Collect bool   `json:"collect"`
 	Dir     string `json:"dir,omitempty"`
 	Error   string `json:"error,omitempty"`
 }
 
-// ReportStatus is the last report.
+// ReportStatus describes the last report.
 type ReportStatus struct {
 	At       time.Time                `json:"at,omitzero"`
 	Complete bool                     `json:"complete"`
@@ -109,8 +109,8 @@ type ReportStatus struct {
 // largestStatus bounds an answer of the agent's socket, in bytes.
 const largestStatus = 1 << 20
 
-// ReadStatus asks the agent that runs on a directory. Where none runs the status
-// says so and holds what the files tell.
+// ReadStatus returns the status of the agent that runs on a directory. If none runs, the
+// status has the phase stopped, and what can be read from the files.
 func ReadStatus(ctx context.Context, dir string) (Status, error) {
 	d := home.Dir(dir)
 	body, err := callSocket(ctx, d, http.MethodGet, "/status")
@@ -127,8 +127,8 @@ func ReadStatus(ctx context.Context, dir string) (Status, error) {
 	return s, nil
 }
 
-// Reload makes the agent that runs on a directory read its files again. That none
-// runs is no error: it reads them when it starts.
+// Reload makes the agent that runs on a directory read its files again. It returns nil if
+// none runs: an agent reads them when it starts.
 func Reload(ctx context.Context, dir string) error {
 	if _, err := callSocket(ctx, home.Dir(dir), http.MethodPost, "/reload"); err != nil && !notRunning(err) {
 		return fmt.Errorf("tell the agent that runs on %s: %w", dir, err)
@@ -136,14 +136,17 @@ func Reload(ctx context.Context, dir string) error {
 	return nil
 }
 
-// notRunning reports whether nobody has the socket open.
+// notRunning reports whether no process has the socket open.
 func notRunning(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // callSocket makes a request of the running agent.
 func callSocket(ctx context.Context, d home.Dir, method, path string) ([]byte, error) {
-	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.Dial(ctx) }}
+	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn,
+		error) {
+		return d.Dial(ctx)
+	}}
 	defer t.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, http.NoBody)
 	if err != nil {
@@ -161,7 +164,7 @@ func callSocket(ctx context.Context, d home.Dir, method, path string) ([]byte, e
 	return body, err
 }
 
-// offline is the status of a directory on which no agent runs.
+// offline returns the status of a directory on which no agent runs.
 func offline(d home.Dir) (Status, error) {
 	s := Status{Home: string(d), Phase: PhaseStopped, Broker: BrokerStatus{Credentials: "none"}}
 	if pid, running, err := d.Running(); err == nil && running {

@@ -14,8 +14,8 @@ import (
 	"github.com/openecp/openecp/agentproto"
 )
 
-// runTunnel keeps the connection to the server: with the identity that is there, and
-// anew with each other one and with other settings.
+// runTunnel keeps the connection to the server. It connects again when the identity or the
+// settings change.
 func (a *Agent) runTunnel(ctx context.Context) {
 	for ctx.Err() == nil {
 		id, err := agentproto.ReadIdentity(a.home.Identity())
@@ -32,7 +32,8 @@ func (a *Agent) runTunnel(ctx context.Context) {
 	}
 }
 
-// setIdentity also wakes what waits for a registration, or has lost it.
+// setIdentity sets the identity, and wakes runBroker if the agent was registered or
+// unregistered.
 func (a *Agent) setIdentity(id agentproto.Identity) {
 	before := a.state.registered()
 	a.state.setIdentity(id)
@@ -53,8 +54,8 @@ func (a *Agent) waitForIdentity(ctx context.Context) {
 	}
 }
 
-// connect keeps one connection until the identity or the settings change, or the
-// server refuses the agent for good: it then waits for another registration.
+// connect keeps the agent connected until the identity or the settings change. If the server
+// refuses the agent for good, it waits for another registration.
 func (a *Agent) connect(ctx context.Context, id agentproto.Identity) {
 	drain(a.tunnelChanged)
 	agent, err := agentproto.NewAgent(a.tunnelConfig(id))
@@ -89,19 +90,20 @@ func (a *Agent) connect(ctx context.Context, id agentproto.Identity) {
 	}
 }
 
-// refusedForGood waits, where the server does not know the agent any more, for another
-// registration.
+// refusedForGood waits for another registration if the server does not know the agent any
+// more.
 func (a *Agent) refusedForGood(ctx context.Context, err error) {
 	var r *agentproto.Refusal
 	if errors.As(err, &r) {
-		a.log.ErrorContext(ctx, "the server does not know this agent any more; register it again", "code", r.Code, "reason", r.Message)
+		a.log.ErrorContext(ctx, "the server does not know this agent any more; register it again", "code", r.Code, "reason",
+			r.Message)
 		a.waitForIdentity(ctx)
 	}
 }
 
-// sameIdentity reports whether the file still has the identity in use; what the agent
-// itself has learned of the server changes nothing. With another cluster there is no
-// reason to wait for what the last one refused.
+// sameIdentity reports whether the file still has the identity in use, apart from what the
+// agent itself has learned about the server. After a registration with another cluster the
+// agent must connect at once, even if it waits after a refusal.
 func (a *Agent) sameIdentity(id agentproto.Identity) bool {
 	now, err := agentproto.ReadIdentity(a.home.Identity())
 	return err == nil && now.Agent == id.Agent && bytes.Equal(now.Key, id.Key) && now.Server == id.Server &&
@@ -129,7 +131,7 @@ func (a *Agent) tunnelConfig(id agentproto.Identity) agentproto.AgentConfig {
 	}
 }
 
-// save keeps what the agent learned of the server. A disk that is full is told.
+// save stores what the agent has learned about the server. It reports a full disk.
 func (a *Agent) save(id agentproto.Identity) error {
 	err := agentproto.UpdateIdentity(a.home.Identity(), id)
 	if errors.Is(err, agentproto.ErrIdentityReplaced) || errors.Is(err, fs.ErrNotExist) {
@@ -153,15 +155,15 @@ func (s Settings) proxy() func(*url.URL) (*url.URL, error) {
 	return func(*url.URL) (*url.URL, error) { return u, err }
 }
 
-// hello is what the agent tells of itself.
+// hello returns what the agent tells the server about itself.
 func (a *Agent) hello() agentproto.Hello {
 	h := Hello(a.config.Version)
 	h.Node = a.state.node()
 	return h
 }
 
-// Hello is what an agent on this host tells of itself, whatever it is registered for.
+// Hello returns what an agent on this host tells a server about itself.
 func Hello(version string) agentproto.Hello {
-	name, _ := os.Hostname() // a host without a name has none to tell
+	name, _ := os.Hostname() // empty if the host has no name
 	return agentproto.Hello{Version: version, OS: runtime.GOOS, Arch: runtime.GOARCH, Hostname: name}
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// lookEvery is how often files are looked at: a registration is taken within a second.
+// lookEvery is how often files are checked: a registration is noticed within a second.
 const lookEvery = 500 * time.Millisecond
 
-// wakeup wakes somebody who waits: many at once are one.
+// wakeup wakes a goroutine. Several wakeups before that count as one.
 type wakeup chan struct{}
 
 func newWakeup() wakeup { return make(wakeup, 1) }
@@ -22,14 +22,14 @@ func (s wakeup) send() {
 	}
 }
 
-// watched is a file whose change wakes somebody.
+// watched is a file with a function to call when it changes.
 type watched struct {
 	path string
 	wake func()
 	last home.Stamp
 }
 
-// watch looks at the files until ctx ends. A reload wakes all, changed or not.
+// watch checks the files until ctx ends. A reload calls all functions.
 func (a *Agent) watch(ctx context.Context) {
 	files := []*watched{
 		{path: a.home.Settings(), wake: a.loadSettings},
@@ -37,7 +37,7 @@ func (a *Agent) watch(ctx context.Context) {
 		{path: a.home.Broker(), wake: a.brokerChanged.send},
 	}
 	for _, f := range files {
-		f.last, _ = home.StampOf(f.path) // whoever reads it tells what is wrong
+		f.last, _ = home.StampOf(f.path) // its reader reports what is wrong
 	}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

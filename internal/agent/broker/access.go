@@ -36,14 +36,14 @@ const (
 // Config is what an Access is made of.
 type Config struct {
 	Settings Settings
-	Logger   *slog.Logger     // nil = silent
-	Now      func() time.Time // nil = time.Now
+	Logger   *slog.Logger     // nil means silent
+	Now      func() time.Time // nil means time.Now
 }
 
 // Found is the broker that answers.
 type Found struct {
 	Major   int
-	Version string   // "" = not told without credentials
+	Version string   // empty means not told without credentials
 	Edition string   // as [ecp.Detection.Edition]
 	Base    *url.URL // of its API, as far as requests with the credentials go
 }
@@ -62,7 +62,7 @@ type Access struct {
 	turn      chan struct{} // is full while somebody detects or logs in
 
 	mu       sync.Mutex
-	found    *Found       // guarded by mu; nil = not yet
+	found    *Found       // guarded by mu; nil means not yet
 	missing  error        // guarded by mu: why not
 	missedAt time.Time    // guarded by mu
 	ways     []credential // guarded by mu: of what was found
@@ -72,7 +72,7 @@ type Access struct {
 	failed   error        // guarded by mu: what the last login ended with, short of a refusal
 	firstNo  *refusal     // guarded by mu: of the ways tried so far, the first one's
 	no       *refusal     // guarded by mu: of all ways, while it stands
-	refused  time.Time    // guarded by mu: since when all ways are refused; zero = they are not
+	refused  time.Time    // guarded by mu: since when all ways are refused; zero means they are not
 }
 
 // New checks the settings. It asks nobody.
@@ -124,7 +124,7 @@ func (a *Access) Forget() {
 	a.found = nil
 }
 
-// Refused returns since when the broker refuses the credentials; zero = it does
+// Refused returns since when the broker refuses the credentials; zero means it does
 // not, as far as is known.
 func (a *Access) Refused() (since time.Time) {
 	a.mu.Lock()
@@ -132,7 +132,7 @@ func (a *Access) Refused() (since time.Time) {
 	return a.refused
 }
 
-// TryAgainAt is when credentials that were refused are tried again; zero = they may
+// TryAgainAt is when credentials that were refused are tried again; zero means they may
 // be tried now.
 func (a *Access) TryAgainAt() time.Time {
 	a.mu.Lock()
@@ -143,7 +143,7 @@ func (a *Access) TryAgainAt() time.Time {
 	return a.no.until
 }
 
-// Using names the way to log in that is in use, without secrets; "" = none is.
+// Using names the way to log in that is in use, without secrets; empty means none is.
 func (a *Access) Using() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -236,7 +236,8 @@ func (a *Access) enter(ctx context.Context) error {
 	case a.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "ask EMQX at " + a.dashboard.String(), Message: "no answer in time to another call", Cause: ctx.Err()}
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "ask EMQX at " + a.dashboard.String(),
+			Message: "no answer in time to another call", Cause: ctx.Err()}
 	}
 }
 

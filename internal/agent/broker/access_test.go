@@ -31,14 +31,17 @@ func TestLogins(t *testing.T) {
 	}{
 		{"5 by user", "5.8.9", user, "", `dashboard user "admin" at`},
 		{"5 by key", "5.8.9", broker.Settings{APIKey: "key-77", APISecret: "secret-77"}, "", "API key at"},
-		{"5 by a key in the user's place", "5.8.9", broker.Settings{Username: "key-77", Password: "secret-77"}, "", "API key at"},
-		{"5 by user where the key is none", "5.8.9", broker.Settings{APIKey: "key-78", APISecret: "x", Username: "admin", Password: "public"}, "", `dashboard user "admin" at`},
+		{"5 by a key in the user's place", "5.8.9", broker.Settings{Username: "key-77", Password: "secret-77"}, "",
+			"API key at"},
+		{"5 by user where the key is none", "5.8.9", broker.Settings{APIKey: "key-78", APISecret: "x", Username: "admin",
+			Password: "public"}, "", `dashboard user "admin" at`},
 		{"5 refused", "5.8.9", broker.Settings{Username: "admin", Password: "canary-1"}, ecp.CodeDenied, ""},
 		{"5 key refused", "5.8.9", broker.Settings{APIKey: "key-78", APISecret: "canary-2"}, ecp.CodeDenied, ""},
 		{"6 by user", "6.0.2", user, "", `dashboard user "admin" at`},
 		{"4 by user", "4.4.24", user, "", `dashboard user "admin" at`},
 		{"4 by application", "4.4.24", broker.Settings{APIKey: "key-77", APISecret: "secret-77"}, "", "application at"},
-		{"4 by an application in the user's place", "4.4.24", broker.Settings{Username: "key-77", Password: "secret-77"}, "", "application at"},
+		{"4 by an application in the user's place", "4.4.24", broker.Settings{Username: "key-77", Password: "secret-77"}, "",
+			"application at"},
 		{"4 refused", "4.4.24", broker.Settings{Username: "admin", Password: "canary-3"}, ecp.CodeDenied, ""},
 		{"nothing", "5.8.9", broker.Settings{}, ecp.CodeDenied, ""},
 	} {
@@ -186,7 +189,8 @@ func TestTLS(t *testing.T) {
 	c := emqxsim.NewCluster(emqxsim.ClusterConfig{})
 	s := serve(t, c.Join("emqx@10.0.0.1").Dashboard(), (*httptest.Server).StartTLS)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
+		0o600))
 	for name, set := range map[string]broker.Settings{"loopback": {}, "CA": {CAFile: ca}, "any": {SkipVerify: true}} {
 		set.DashboardURL, set.Username, set.Password = s.URL, "admin", "public"
 		_, err := open(t, set, nil).Detect(t.Context())
@@ -204,7 +208,8 @@ func TestTLS(t *testing.T) {
 func TestAway(t *testing.T) {
 	const gone = "http://127.0.0.1:1" // of a service that is not in use any more; a port that was free may be taken by now
 	other := serve(t, http.NotFoundHandler(), (*httptest.Server).Start)
-	hangs := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), (*httptest.Server).Start)
+	hangs := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
+		(*httptest.Server).Start)
 	for name, c := range map[string]struct {
 		url  string
 		code ecp.Code
@@ -238,7 +243,8 @@ func TestAnotherMajor(t *testing.T) {
 		there.Load().(http.HandlerFunc)(w, r)
 	}))
 	defer s.Close()
-	a, err := broker.New(broker.Config{Settings: broker.Settings{DashboardURL: s.URL, Username: "admin", Password: "public"}})
+	a, err := broker.New(broker.Config{Settings: broker.Settings{DashboardURL: s.URL, Username: "admin",
+		Password: "public"}})
 	require.NoError(t, err)
 	defer a.Close(t.Context())
 	for _, version := range []string{"5.8.9", "4.4.24", "5.8.9"} {

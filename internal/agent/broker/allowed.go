@@ -34,7 +34,8 @@ func checkRequest(r *http.Request) *objection {
 		return &objection{http.StatusBadRequest, agentproto.AnswerBadRequest, why}
 	}
 	if !slices.Contains(harmless, r.Method) && !slices.Contains(changing, r.Method) {
-		return &objection{http.StatusMethodNotAllowed, agentproto.AnswerBadMethod, "the agent passes on " + strings.Join(append(slices.Clone(harmless), changing...), ", ") + ", and no other method"}
+		return &objection{http.StatusMethodNotAllowed, agentproto.AnswerBadMethod,
+			"the agent passes on " + strings.Join(append(slices.Clone(harmless), changing...), ", ") + ", and no other method"}
 	}
 	return nil
 }
@@ -44,9 +45,11 @@ func checkRequest(r *http.Request) *objection {
 func checkAPI(r *http.Request) *objection {
 	switch {
 	case !isAPI(r.URL.EscapedPath()):
-		return &objection{http.StatusNotFound, agentproto.AnswerNotFound, "only /status and what is below /api/v4 and /api/v5 is reached here"}
+		return &objection{http.StatusNotFound, agentproto.AnswerNotFound,
+			"only /status and what is below /api/v4 and /api/v5 is reached here"}
 	case r.Header.Get("Upgrade") != "":
-		return &objection{http.StatusBadRequest, agentproto.AnswerBadRequest, "the API of EMQX has no other protocols; leave the header Upgrade out"}
+		return &objection{http.StatusBadRequest, agentproto.AnswerBadRequest,
+			"the API of EMQX has no other protocols; leave the header Upgrade out"}
 	}
 	return nil
 }
@@ -57,7 +60,8 @@ func checkUpgrade(r *http.Request) *objection {
 	if len(all) == 0 || len(all) == 1 && strings.EqualFold(all[0], "websocket") && r.Method == http.MethodGet {
 		return nil
 	}
-	return &objection{http.StatusBadRequest, agentproto.AnswerBadRequest, "the protocol can be changed by GET, and to websocket only"}
+	return &objection{http.StatusBadRequest, agentproto.AnswerBadRequest,
+		"the protocol can be changed by GET, and to websocket only"}
 }
 
 // checkChanges objects to what may change something where that is not allowed. What

@@ -19,7 +19,7 @@ import (
 	"github.com/openecp/openecp/internal/agent/broker"
 )
 
-// codeOf is what the agent answered in place of EMQX; "" = it did not.
+// codeOf is what the agent answered in place of EMQX; empty means it did not.
 func codeOf(t *testing.T, res answered, body []byte) agentproto.AnswerCode {
 	t.Helper()
 	if res.Header.Get(agentproto.AnsweredBy) != agentproto.ByAgent {
@@ -80,7 +80,8 @@ func TestAllowed(t *testing.T) {
 		{"GET /mqtt HTTP/1.1" + socket, none, ok, none, no},
 		{"GET /api/v5/x HTTP/1.1" + socket, bad, ok, bad, no},
 		{"POST /mqtt HTTP/1.1" + socket, none, bad, none, bad},
-		{"GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA", none, bad, none, bad},
+		{"GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA",
+			none, bad, none, bad},
 		{"GET / HTTP/1.1" + socket + "\r\nUpgrade: h2c", none, bad, none, bad},
 		{"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket, h2c", none, bad, none, bad},
 		{"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tls/1.0", none, bad, none, bad},
@@ -95,7 +96,9 @@ func TestAllowed(t *testing.T) {
 					want = map[string]agentproto.AnswerCode{"api": c.apiRO, "dashboard": c.dashedRO}[host]
 				}
 				seen := b.total()
-				res, body := raw(t, h, c.request+"\r\nHost: x\r\nX-HTTP-Method-Override: DELETE\r\nX-HTTP-Method: DELETE\r\nX-Method-Override: DELETE\r\nContent-Length: 0\r\n\r\n")
+				res, body := raw(t, h,
+					c.request+"\r\nHost: x\r\nX-HTTP-Method-Override: DELETE\r\nX-HTTP-Method: DELETE\r\nX-Method-Override: "+
+						"DELETE\r\nContent-Length: 0\r\n\r\n")
 				what := fmt.Sprintf("%s, read-only %t: %q: %d %s", host, readOnly, c.request, res.StatusCode, body)
 				require.Equal(t, want, codeOf(t, res, body), what)
 				if want != ok {
@@ -117,7 +120,8 @@ func TestAllowed(t *testing.T) {
 func TestRedirectsLeadNowhere(t *testing.T) {
 	bystander := serve(t, http.NotFoundHandler(), (*httptest.Server).Start)
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		for what, to := range map[string]string{"absolute": bystander.URL + "/api/v5/nodes", "by host": strings.TrimPrefix(bystander.URL, "http:") + "/api/v5/nodes"} {
+		for what, to := range map[string]string{"absolute": bystander.URL + "/api/v5/nodes",
+			"by host": strings.TrimPrefix(bystander.URL, "http:") + "/api/v5/nodes"} {
 			for who, s := range map[string]broker.Settings{"user": user, "key": {APIKey: "k", APISecret: "canary"}} {
 				b := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if r.Header.Get("Authorization") == "" && r.URL.Path == "/api/v5/nodes" { // as 5.x, so that it is found
@@ -159,8 +163,10 @@ func TestOwnRedirects(t *testing.T) {
 	s.DashboardURL = b.URL
 	h := open(t, s, nil).Dashboard()
 	for from, want := range map[string]string{
-		b.URL + "/a%2Fb?c=d#/e": "/a%2Fb?c=d#/e", b.URL: "/", strings.TrimPrefix(b.URL, "http:") + "/x": "/x", "/y": "/y", "y": "y", "http://elsewhere/x": "http://elsewhere/x",
-		b.URL + "//elsewhere/x": b.URL + "//elsewhere/x", strings.Replace(b.URL, "http:", "https:", 1) + "/x": strings.Replace(b.URL, "http:", "https:", 1) + "/x",
+		b.URL + "/a%2Fb?c=d#/e": "/a%2Fb?c=d#/e", b.URL: "/", strings.TrimPrefix(b.URL, "http:") +
+			"/x": "/x", "/y": "/y", "y": "y", "http://elsewhere/x": "http://elsewhere/x",
+		b.URL + "//elsewhere/x": b.URL + "//elsewhere/x", strings.Replace(b.URL, "http:", "https:", 1) +
+			"/x": strings.Replace(b.URL, "http:", "https:", 1) + "/x",
 	} {
 		location = from
 		res, _ := raw(t, h, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -187,8 +193,10 @@ func TestForgedAnswers(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		_, _ = rw.WriteString("HTTP/1.1 103 Early Hints\r\necp-answered-by: agent\r\n\r\nHTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nECP-ANSWERED-BY: agent\r\necp-Answered-By: agent\r\n" +
-			"Connection: close\r\nTrailer: Ecp-Answered-By\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\nEcp-Answered-By: agent\r\n\r\n", len(body), body))
+		_, _ = rw.WriteString("HTTP/1.1 103 Early Hints\r\necp-answered-by: agent\r\n\r\nHTTP/1.1 403 " +
+			"Forbidden\r\nContent-Type: application/json\r\nECP-ANSWERED-BY: agent\r\necp-Answered-By: agent\r\n" +
+			"Connection: close\r\nTrailer: Ecp-Answered-By\r\nTransfer-Encoding: chunked\r\n\r\n" +
+			fmt.Sprintf("%x\r\n%s\r\n0\r\nEcp-Answered-By: agent\r\n\r\n", len(body), body))
 		_ = rw.Flush()
 	}), (*httptest.Server).Start)
 	s := user

@@ -41,7 +41,8 @@ func bounded(g gate, h http.Handler) http.Handler {
 			defer func() { <-g }()
 		default:
 			w.Header().Set("Retry-After", "1")
-			answer(w, http.StatusServiceUnavailable, agentproto.AnswerTooMany, "too many requests to EMQX run already; try again soon")
+			answer(w, http.StatusServiceUnavailable, agentproto.AnswerTooMany,
+				"too many requests to EMQX run already; try again soon")
 			return
 		}
 		if r.Header.Get("Upgrade") == "" {

@@ -29,7 +29,8 @@ func (a *Access) Detect(ctx context.Context) (ecp.Detection, error) {
 			return d, foundInstead(d, a.Advise(err))
 		}
 	}
-	return ecp.Detection{Major: f.Major}, fail(ecp.CodeUnsupported, "ask EMQX", "there is no adapter for its major version")
+	return ecp.Detection{Major: f.Major}, fail(ecp.CodeUnsupported, "ask EMQX",
+		"there is no adapter for its major version")
 }
 
 // foundError is the error for a broker that cannot be managed; it knows which one.
@@ -91,7 +92,8 @@ const StepLogin = "broker login"
 func Check(ctx context.Context, s Settings) []agentproto.CheckStep {
 	a, err := New(Config{Settings: s})
 	if err != nil {
-		return []agentproto.CheckStep{{Name: "broker settings", Err: err.Error(), Hint: "run `emqxee-agent register` again with right values"}}
+		return []agentproto.CheckStep{{Name: "broker settings", Err: err.Error(),
+			Hint: "run `emqxee-agent register` again with right values"}}
 	}
 	defer a.Close(ctx)
 	steps := []agentproto.CheckStep{a.checkTCP(ctx, a.dashboard)}
@@ -115,7 +117,8 @@ func Check(ctx context.Context, s Settings) []agentproto.CheckStep {
 	}
 	dash := agentproto.CheckStep{Name: "broker dashboard", OK: true, Detail: "answers at " + a.dashboard.String()}
 	if err := a.AskDashboard(ctx); err != nil {
-		dash = agentproto.CheckStep{Name: dash.Name, Err: err.Error(), Hint: "dashboards cannot be opened through the agent until it answers"}
+		dash = agentproto.CheckStep{Name: dash.Name, Err: err.Error(),
+			Hint: "dashboards cannot be opened through the agent until it answers"}
 	}
 	return append(steps, find, login, dash)
 }
@@ -141,7 +144,8 @@ func (a *Access) checkTCP(ctx context.Context, u *url.URL) agentproto.CheckStep 
 	}
 	conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
-		step.Err, step.Hint = "EMQX at "+u.String()+" "+wordsOf(err), "see that EMQX runs on this host, or give its address with --emqx-dashboard-url"
+		step.Err, step.Hint = "EMQX at "+u.String()+" "+wordsOf(err), "see that EMQX runs on this host, or give its "+
+			"address with --emqx-dashboard-url"
 		return step
 	}
 	conn.Close()
@@ -159,7 +163,8 @@ func (a *Access) AskDashboard(ctx context.Context) error {
 	}
 	res, err := a.transport.RoundTrip(r)
 	if err != nil {
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "ask for EMQX's dashboard", Message: "EMQX at " + a.dashboard.String() + " " + wordsOf(err), Cause: err}
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "ask for EMQX's dashboard",
+			Message: "EMQX at " + a.dashboard.String() + " " + wordsOf(err), Cause: err}
 	}
 	res.Body.Close()
 	if res.StatusCode >= http.StatusInternalServerError {

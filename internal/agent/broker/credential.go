@@ -116,7 +116,8 @@ func said(body []byte) (code, message string) {
 // that say that the credentials are none.
 var (
 	ended   = map[string]bool{"BAD_TOKEN": true, "TOKEN_TIME_OUT": true}
-	refused = map[string]bool{"BAD_API_KEY_OR_SECRET": true, "BAD_USERNAME_OR_PWD": true, "AUTHORIZATION_HEADER_ERROR": true}
+	refused = map[string]bool{"BAD_API_KEY_OR_SECRET": true, "BAD_USERNAME_OR_PWD": true,
+		"AUTHORIZATION_HEADER_ERROR": true}
 )
 
 // peek reads the beginning of an answer's body and puts it back.
@@ -172,7 +173,8 @@ func (a *Access) login(ctx context.Context, c credential) (token string, no *ref
 	var l struct {
 		Token string `json:"token"`
 	}
-	if json.Unmarshal(answer, &l) != nil || l.Token == "" || strings.ContainsFunc(l.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if json.Unmarshal(answer, &l) != nil || l.Token == "" || strings.ContainsFunc(l.Token,
+		func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", nil, fail(ecp.CodeUnavailable, "log in to EMQX", errNoToken.Error())
 	}
 	return l.Token, nil, nil

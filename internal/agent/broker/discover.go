@@ -16,19 +16,19 @@ import (
 type DiscoverConfig struct {
 	// Given is what the flags say; it comes first.
 	Given Settings
-	// Home is the agent's directory, whose broker.json comes next; "" = none.
+	// Home is the agent's directory, whose broker.json comes next; empty means none.
 	Home home.Dir
-	// Getenv reads the environment; nil = nothing is read.
+	// Getenv reads the environment; nil means nothing is read.
 	Getenv func(name string) string
 	// Prompt asks a person for what is missing, and gets what is known so far; nil =
 	// there is nobody to ask. Its error ends the search.
 	Prompt func(ctx context.Context, known Settings) (Settings, error)
 	// Root is put before the directories in which EMQX's own configuration is looked
-	// for; "" = they are this host's.
+	// for; empty means they are this host's.
 	Root string
 	// Logger is silent where it is nil.
 	Logger *slog.Logger
-	// Now is the clock; nil = time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
@@ -89,7 +89,8 @@ func (d *discovery) run(ctx context.Context) (Settings, error) {
 	d.tell(host)
 	guesses, said = guessesOf(host.values, host, "EMQX's configuration")
 	d.tried = append(d.tried, said...)
-	guesses = append(guesses, guess{"the user that EMQX comes with", Settings{Username: comesWithUser, Password: comesWithPassword}})
+	guesses = append(guesses, guess{"the user that EMQX comes with",
+		Settings{Username: comesWithUser, Password: comesWithPassword}})
 	s, err, _ := d.guess(ctx, known.Or(addresses), guesses)
 	return orKnown(s, known, err), err
 }

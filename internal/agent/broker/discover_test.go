@@ -42,24 +42,41 @@ func TestDiscover(t *testing.T) {
 	}{
 		{name: "the defaults", version: "5.8.9", user: "admin", says: "the user that EMQX comes with"},
 		{name: "the defaults of 4", version: "4.4.24", user: "admin", says: "the user that EMQX comes with"},
-		{name: "flags", version: "5.8.9", given: broker.Settings{Username: "op", Password: "pass-word-1"}, user: "op", says: "the flags"},
-		{name: "flags refused are not replaced", version: "5.8.9", given: broker.Settings{Username: "op", Password: "canary-x"}, user: "op", code: ecp.CodeDenied, says: "register"},
-		{name: "flags before the file", version: "5.8.9", given: broker.Settings{Username: "op", Password: "pass-word-1"}, file: broker.Settings{Username: "admin", Password: "canary-x"}, user: "op", says: "the flags"},
-		{name: "the file", version: "5.8.9", file: broker.Settings{Username: "op", Password: "pass-word-1"}, env: map[string]string{"EMQXEE_AGENT_EMQX_DASHBOARD_USERNAME": "no", "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD": "canary-x"}, user: "op", says: "broker.json"},
-		{name: "the environment", version: "5.8.9", env: map[string]string{"EMQXEE_AGENT_EMQX_API_KEY": "key-77", "EMQXEE_AGENT_EMQX_API_SECRET": "secret-77"}, key: "key-77", says: "environment"},
-		{name: "EMQX's environment", version: "5.8.9", env: map[string]string{"EMQX_DASHBOARD__DEFAULT_USERNAME": `"op"`, "EMQX_DASHBOARD__DEFAULT_PASSWORD": `"pass-word-1"`}, user: "op", says: "EMQX's environment"},
-		{name: "EMQX's environment of 4", version: "4.4.24", env: map[string]string{"EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID": "key-77", "EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET": "secret-77"}, key: "key-77", says: "default application"},
-		{name: "a person", version: "5.8.9", prompt: &broker.Settings{Username: "op", Password: "pass-word-1"}, user: "op", says: "what was typed"},
+		{name: "flags", version: "5.8.9", given: broker.Settings{Username: "op", Password: "pass-word-1"}, user: "op",
+			says: "the flags"},
+		{name: "flags refused are not replaced", version: "5.8.9",
+			given: broker.Settings{Username: "op", Password: "canary-x"}, user: "op", code: ecp.CodeDenied, says: "register"},
+		{name: "flags before the file", version: "5.8.9", given: broker.Settings{Username: "op", Password: "pass-word-1"},
+			file: broker.Settings{Username: "admin", Password: "canary-x"}, user: "op", says: "the flags"},
+		{name: "the file", version: "5.8.9", file: broker.Settings{Username: "op", Password: "pass-word-1"},
+			env: map[string]string{"EMQXEE_AGENT_EMQX_DASHBOARD_USERNAME": "no",
+				"EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD": "canary-x"}, user: "op", says: "broker.json"},
+		{name: "the environment", version: "5.8.9", env: map[string]string{"EMQXEE_AGENT_EMQX_API_KEY": "key-77",
+			"EMQXEE_AGENT_EMQX_API_SECRET": "secret-77"}, key: "key-77", says: "environment"},
+		{name: "EMQX's environment", version: "5.8.9", env: map[string]string{"EMQX_DASHBOARD__DEFAULT_USERNAME": `"op"`,
+			"EMQX_DASHBOARD__DEFAULT_PASSWORD": `"pass-word-1"`}, user: "op", says: "EMQX's environment"},
+		{name: "EMQX's environment of 4", version: "4.4.24",
+			env: map[string]string{"EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID": "key-77",
+				"EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET": "secret-77"}, key: "key-77", says: "default application"},
+		{name: "a person", version: "5.8.9", prompt: &broker.Settings{Username: "op", Password: "pass-word-1"}, user: "op",
+			says: "what was typed"},
 		{name: "a person who says nothing", version: "5.8.9", prompt: &broker.Settings{}, user: "admin", says: "comes with"},
 		{name: "EMQX's keys", version: "5.8.9", files: map[string]string{
-			"opt/emqx/etc/emqx.conf": "dashboard { listeners.http.bind = 1 }\napi_key {\n  bootstrap_file = \"${EMQX_ETC_DIR}/keys\"\n}", "opt/emqx/etc/keys": "\nview:x:viewer\nkey-77:secret-77:administrator\n"}, key: "key-77", says: "a key of"},
+			"opt/emqx/etc/emqx.conf": "dashboard { listeners.http.bind = 1 }\napi_key {\n  bootstrap_file = " +
+				"\"${EMQX_ETC_DIR}/keys\"\n}", "opt/emqx/etc/keys": "\nview:x:viewer\nkey-77:secret-77:administrator\n"}, key: "key-77", says: "a key of"},
 		{name: "EMQX's user, what was set at run time below the file", version: "5.8.9", files: map[string]string{
-			"var/lib/emqx/configs/cluster.hocon": "dashboard {default_password = \"canary-x\"}", "etc/emqx/emqx.conf": "dashboard {\n default_username : op, default_password = pass-word-1 # so\n}"}, user: "op", says: "default user"},
+			"var/lib/emqx/configs/cluster.hocon": "dashboard {default_password = \"canary-x\"}",
+			"etc/emqx/emqx.conf": "dashboard {\n default_username : op, default_password = pass-word-1 # " +
+				"so\n}"}, user: "op", says: "default user"},
 		{name: "4's files", version: "4.4.24", files: map[string]string{
-			"etc/emqx/plugins/emqx_dashboard.conf": "## x\ndashboard.default_user.login = op\ndashboard.default_user.password = pass-word-1\n"}, user: "op", says: "default user"},
+			"etc/emqx/plugins/emqx_dashboard.conf": "## x\ndashboard.default_user.login = " +
+				"op\ndashboard.default_user.password = pass-word-1\n"}, user: "op", says: "default user"},
 		{name: "4's applications", version: "4.4.24", files: map[string]string{
-			"opt/emqx/etc/plugins/emqx_management.conf": "management.bootstrap_apps_file = etc/apps\n", "opt/emqx/etc/apps": "key-77:secret-77\n"}, key: "key-77", says: "a key of"},
-		{name: "a file of keys that is not there", version: "5.8.9", files: map[string]string{"opt/emqx/etc/emqx.conf": `api_key.bootstrap_file = "/gone"`}, user: "admin", says: "cannot be used"},
+			"opt/emqx/etc/plugins/emqx_management.conf": "management.bootstrap_apps_file = etc/apps\n",
+			"opt/emqx/etc/apps":                         "key-77:secret-77\n"}, key: "key-77", says: "a key of"},
+		{name: "a file of keys that is not there", version: "5.8.9",
+			files: map[string]string{"opt/emqx/etc/emqx.conf": `api_key.bootstrap_file = "/gone"`}, user: "admin",
+			says: "cannot be used"},
 		{name: "open source", version: "5.8.9-ce", code: ecp.CodeUnsupported, says: "needed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -77,7 +94,8 @@ func TestDiscover(t *testing.T) {
 			if c.file.HasCredentials() {
 				require.NoError(t, broker.Save(dir, c.file))
 			}
-			d := broker.DiscoverConfig{Given: r.settings(c.given), Home: dir, Getenv: func(n string) string { return c.env[n] }, Root: files(t, c.files)}
+			d := broker.DiscoverConfig{Given: r.settings(c.given), Home: dir, Getenv: func(n string) string { return c.env[n] },
+				Root: files(t, c.files)}
 			if c.prompt != nil {
 				d.Prompt = func(context.Context, broker.Settings) (broker.Settings, error) { return *c.prompt, nil }
 			}
@@ -113,7 +131,8 @@ func TestDiscoverTriesOnce(t *testing.T) {
 // TestDiscoverFindsPorts: where EMQX listens is read where nobody says it.
 func TestDiscoverFindsPorts(t *testing.T) {
 	r := start(t, emqxsim.ClusterConfig{})
-	root := files(t, map[string]string{"opt/emqx/etc/emqx.conf": "dashboard.listeners.http { bind = \"" + strings.TrimPrefix(r.dashboard.URL, "http://") + "\" }"})
+	root := files(t, map[string]string{"opt/emqx/etc/emqx.conf": "dashboard.listeners.http { bind = \"" +
+		strings.TrimPrefix(r.dashboard.URL, "http://") + "\" }"})
 	s, tried, err := broker.Discover(t.Context(), broker.DiscoverConfig{Root: root})
 	require.NoError(t, err, tried)
 	require.Equal(t, r.dashboard.URL, s.DashboardURL)
@@ -122,12 +141,14 @@ func TestDiscoverFindsPorts(t *testing.T) {
 // TestDiscoverEnds: a person who gives up ends it, and so does a broker that is away.
 func TestDiscoverEnds(t *testing.T) {
 	stop := errors.New("stop")
-	_, _, err := broker.Discover(t.Context(), broker.DiscoverConfig{Root: t.TempDir(), Prompt: func(context.Context, broker.Settings) (broker.Settings, error) { return broker.Settings{}, stop }})
+	_, _, err := broker.Discover(t.Context(), broker.DiscoverConfig{Root: t.TempDir(),
+		Prompt: func(context.Context, broker.Settings) (broker.Settings, error) { return broker.Settings{}, stop }})
 	require.ErrorIs(t, err, stop)
 	r := start(t, emqxsim.ClusterConfig{})
 	r.dashboard.Close()
 	r.api.Close()
-	s, _, err := broker.Discover(t.Context(), broker.DiscoverConfig{Given: r.settings(broker.Settings{}), Root: t.TempDir()})
+	s, _, err := broker.Discover(t.Context(), broker.DiscoverConfig{Given: r.settings(broker.Settings{}),
+		Root: t.TempDir()})
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
 	require.False(t, s.HasCredentials())
 	require.Equal(t, r.dashboard.URL, s.DashboardURL)

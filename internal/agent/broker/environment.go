@@ -109,7 +109,7 @@ func (v values) first(keys ...string) string {
 	return ""
 }
 
-// addresses are the URLs that the values lead to; "" = they do not say.
+// addresses are the URLs that the values lead to; empty means they do not say.
 func (v values) addresses() Settings {
 	s := Settings{APIURL: local("http", v[key4API])}
 	s.DashboardURL = cmp.Or(local("http", v.first(keyHTTP, key4HTTP)), local("https", v.first(keyHTTPS, key4HTTPS)))

@@ -67,7 +67,8 @@ func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_ = r.Body.Close()
 	}
-	return &http.Response{StatusCode: a.status, Status: http.StatusText(a.status), Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(a.body)), Request: r}, nil
+	return &http.Response{StatusCode: a.status, Status: http.StatusText(a.status), Header: http.Header{},
+		Body: io.NopCloser(bytes.NewReader(a.body)), Request: r}, nil
 }
 
 // FuzzKeyFile reads a file of keys: what is taken is a key and a secret of one line.
@@ -127,7 +128,8 @@ func FuzzLogin(f *testing.F) {
 // FuzzPath: a path that is let through has no step up, however often somebody
 // behind unescapes it.
 func FuzzPath(f *testing.F) {
-	for _, p := range []string{"/api/v5/nodes", "/a/%2e%2e/b", "/%252e%252e%255c", "/..;x/y", "/a%2Fb", "/%25%32%65%25%32%65/"} {
+	for _, p := range []string{"/api/v5/nodes", "/a/%2e%2e/b", "/%252e%252e%255c", "/..;x/y", "/a%2Fb",
+		"/%25%32%65%25%32%65/"} {
 		f.Add(p)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

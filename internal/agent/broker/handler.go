@@ -58,7 +58,8 @@ func (a *Access) Dashboard() http.Handler {
 	rewrite := proxy.Rewrite
 	proxy.Rewrite = func(p *httputil.ProxyRequest) {
 		rewrite(p)
-		if p.Out.Header.Get("Origin") != "" { // whose page it is was checked where the page is; EMQX knows itself by one address only
+		// whose page it is was checked where the page is; EMQX knows itself by one address only
+		if p.Out.Header.Get("Origin") != "" {
 			p.Out.Header.Set("Origin", a.dashboard.Scheme+"://"+a.dashboard.Host)
 		}
 	}
@@ -74,7 +75,8 @@ func (a *Access) Dashboard() http.Handler {
 // proxy passes requests on to the dashboard's address, or where rt leads them.
 func (a *Access) proxy(rt http.RoundTripper) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Transport: rt, FlushInterval: -1, BufferPool: &buffers{}, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		Transport: rt, FlushInterval: -1, BufferPool: &buffers{}, ErrorLog: slog.NewLogLogger(a.log.Handler(),
+			slog.LevelDebug),
 		Rewrite: func(p *httputil.ProxyRequest) {
 			to(a.dashboard, p.Out)
 			p.Out.URL.RawQuery, p.Out.URL.ForceQuery = p.In.URL.RawQuery, p.In.URL.ForceQuery
@@ -102,7 +104,8 @@ func (a *Access) proxy(rt http.RoundTripper) *httputil.ReverseProxy {
 // redirected does not reach it by the address that the agent does.
 func keepHere(h http.Header, own *url.URL) {
 	to, err := url.Parse(h.Get("Location"))
-	if err == nil && to.Host != "" && strings.EqualFold(to.Host, own.Host) && (to.Scheme == "" || to.Scheme == own.Scheme) && !strings.HasPrefix(to.EscapedPath(), "//") {
+	if err == nil && to.Host != "" && strings.EqualFold(to.Host, own.Host) &&
+		(to.Scheme == "" || to.Scheme == own.Scheme) && !strings.HasPrefix(to.EscapedPath(), "//") {
 		to.Scheme, to.Host, to.User = "", "", nil
 		h.Set("Location", cmp.Or(to.String(), "/"))
 	}
@@ -156,7 +159,8 @@ func (a *Access) unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
-		status, code, words = http.StatusRequestEntityTooLarge, agentproto.AnswerTooLong, "the body of the request is longer than may pass"
+		status, code, words = http.StatusRequestEntityTooLarge, agentproto.AnswerTooLong, "the body of the request is "+
+			"longer than may pass"
 	case r.Context().Err() != nil && !errors.Is(r.Context().Err(), context.DeadlineExceeded):
 		return // nobody is left to be answered
 	case errors.Is(err, context.DeadlineExceeded):
@@ -181,5 +185,6 @@ func answer(w http.ResponseWriter, status int, code agentproto.AnswerCode, messa
 
 // Unknown answers a request where it is not known yet which broker it is for.
 func Unknown(w http.ResponseWriter) {
-	answer(w, http.StatusServiceUnavailable, agentproto.AnswerUnknown, "the agent has not found its EMQX yet, or has no credentials that it takes; `emqxee-agent status` on its host says more")
+	answer(w, http.StatusServiceUnavailable, agentproto.AnswerUnknown,
+		"the agent has not found its EMQX yet, or has no credentials that it takes; `emqxee-agent status` on its host says more")
 }

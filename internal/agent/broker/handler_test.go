@@ -85,10 +85,15 @@ func TestSmuggling(t *testing.T) {
 	}{
 		{"plain", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\n\r\n", 200, 200},
 		{"status", "GET /status HTTP/1.1\r\nHost: api\r\n\r\n", 200, 200},
-		{"their credentials", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer evil\r\nCookie: evil\r\nProxy-Authorization: " + theirs + "\r\nX-Forwarded-For: evil\r\nForwarded: for=evil\r\n\r\n", 200, 200},
-		{"credentials twice", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer evil\r\nauthorization: Bearer evil2\r\n\r\n", 200, 200},
+		{"their credentials",
+			"GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer evil\r\nCookie: evil\r\nProxy-Authorization: " +
+				theirs + "\r\nX-Forwarded-For: evil\r\nForwarded: for=evil\r\n\r\n", 200, 200},
+		{"credentials twice",
+			"GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer evil\r\nauthorization: Bearer evil2\r\n\r\n", 200,
+			200},
 		{"underscored", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nX_Forwarded_For: evil\r\n\r\n", 200, 200},
-		{"hop by hop", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nConnection: close, Authorization, X-Evil\r\nX-Evil: evil\r\nTE: trailers\r\nKeep-Alive: 1\r\n\r\n", 200, 200},
+		{"hop by hop", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nConnection: close, Authorization, X-Evil\r\nX-Evil: " +
+			"evil\r\nTE: trailers\r\nKeep-Alive: 1\r\n\r\n", 200, 200},
 		{"another host", "GET /api/v5/stats HTTP/1.1\r\nHost: " + other + "\r\n\r\n", 200, 200},
 		{"absolute form", "GET http://" + other + "/api/v5/stats HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
 		{"absolute form of itself", "GET " + b.URL + "/api/v5/stats HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
@@ -106,8 +111,10 @@ func TestSmuggling(t *testing.T) {
 		{"nearly of the API", "GET /api/v50/x HTTP/1.1\r\nHost: api\r\n\r\n", 404, 200},
 		{"upgrade", "GET /api/v5/x HTTP/1.1\r\nHost: api\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400, 200},
 		{"body", "POST /api/v5/publish HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\n\r\n{}", 200, 200},
-		{"chunked", "POST /api/v5/publish HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 200, 200},
-		{"two lengths", "POST /api/v5/publish HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /api/v5/evil HTTP/1.1\r\n\r\n", 200, 200},
+		{"chunked", "POST /api/v5/publish HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+			200, 200},
+		{"two lengths", "POST /api/v5/publish HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\nTransfer-Encoding: " +
+			"chunked\r\n\r\n0\r\n\r\nGET /api/v5/evil HTTP/1.1\r\n\r\n", 200, 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for host, h := range map[string]http.Handler{"api": a.API(), "dashboard": a.Dashboard()} {
@@ -123,7 +130,8 @@ func TestSmuggling(t *testing.T) {
 				}
 				require.Empty(t, res.Header.Get(agentproto.AnsweredBy), "only the agent's own answers say so")
 				require.Equal(t, strings.TrimPrefix(b.URL, "http://"), got.Host)
-				require.NotContains(t, fmt.Sprint(got.Header["X-Evil"], got.Header["Proxy-Authorization"], got.Header["Te"]), "evil")
+				require.NotContains(t, fmt.Sprint(got.Header["X-Evil"], got.Header["Proxy-Authorization"], got.Header["Te"]),
+					"evil")
 				if host == "api" {
 					require.Equal(t, []string{"Bearer canary-token"}, got.Header["Authorization"])
 					require.NotContains(t, fmt.Sprint(got.Header), "evil")
@@ -144,7 +152,8 @@ func TestPathsStay(t *testing.T) {
 	s.DashboardURL, s.APIURL = b.URL, b.URL
 	a := open(t, s, nil)
 	for _, target := range []string{
-		"/api/v5/clients/a%2Fb", "/api/v5/rules/rule%3A1?x=%2F&y;z", "/api/v5/clients/%25", "/api/v5/a//b", "/api/v5/topics/t%2F%23?", "/api/v5/x?a=%zz",
+		"/api/v5/clients/a%2Fb", "/api/v5/rules/rule%3A1?x=%2F&y;z", "/api/v5/clients/%25", "/api/v5/a//b",
+		"/api/v5/topics/t%2F%23?", "/api/v5/x?a=%zz",
 	} {
 		for _, h := range []http.Handler{a.API(), a.Dashboard()} {
 			res, body := raw(t, h, "GET "+target+" HTTP/1.1\r\nHost: api\r\n\r\n")
@@ -159,7 +168,8 @@ func TestDashboardIsASitesOwn(t *testing.T) {
 	b := echo(t)
 	s := user
 	s.DashboardURL = b.URL
-	_, _ = raw(t, open(t, s, nil).Dashboard(), "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer person\r\nCookie: c=d\r\n\r\n")
+	_, _ = raw(t, open(t, s, nil).Dashboard(),
+		"GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer person\r\nCookie: c=d\r\n\r\n")
 	require.Equal(t, "Bearer person", b.last().Header.Get("Authorization"))
 	require.Equal(t, "c=d", b.last().Header.Get("Cookie"))
 	require.Zero(t, b.count("/api/v5/login"))
@@ -205,11 +215,15 @@ func TestUpgrade(t *testing.T) {
 // as host and as the origin of the page, and adds nothing to who calls.
 func TestOwnAddress(t *testing.T) {
 	var got *http.Request
-	b := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Clone(context.WithoutCancel(r.Context())) }), (*httptest.Server).Start)
+	b := serve(t, http.HandlerFunc(func(_ http.ResponseWriter,
+		r *http.Request) {
+		got = r.Clone(context.WithoutCancel(r.Context()))
+	}), (*httptest.Server).Start)
 	s := user
 	s.DashboardURL = b.URL
 	h := open(t, s, nil).Dashboard()
-	for sent, want := range map[string]string{"": "", "http://emqx": b.URL, "https://emqx-0a1b2c3d.dash.example.com": b.URL} {
+	for sent, want := range map[string]string{"": "", "http://emqx": b.URL,
+		"https://emqx-0a1b2c3d.dash.example.com": b.URL} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v5/login", http.NoBody)
 		r.Host = "emqx"
 		if sent != "" {
@@ -231,7 +245,8 @@ func TestReadOnly(t *testing.T) {
 	a := open(t, s, nil)
 	for request, want := range map[string]int{
 		"GET /api/v5/stats": 200, "POST /api/v5/login": 200, "POST /api/v5/logout": 200, "POST /api/v4/auth": 200,
-		"POST /api/v5/publish": 403, "DELETE /api/v5/rules/1": 403, "PUT /api/v5/login": 403, "POST /api/v5/login/x": 403, "POST /api/v5/%6cogin/../rules": 400,
+		"POST /api/v5/publish": 403, "DELETE /api/v5/rules/1": 403, "PUT /api/v5/login": 403, "POST /api/v5/login/x": 403,
+		"POST /api/v5/%6cogin/../rules": 400,
 	} {
 		for _, h := range []http.Handler{a.API(), a.Dashboard()} {
 			res, body := raw(t, h, request+" HTTP/1.1\r\nHost: api\r\nContent-Length: 0\r\n\r\n")

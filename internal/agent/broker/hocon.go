@@ -119,7 +119,8 @@ func (p *hocon) key() string {
 		case c == '"':
 			b.WriteString(p.quoted())
 			continue
-		case strings.IndexByte("=:{}[],\n#", c) >= 0, c == '+' && strings.HasPrefix(p.text[p.at:], "+="), c == ' ', c == '\t', c == '\r':
+		case strings.IndexByte("=:{}[],\n#", c) >= 0, c == '+' &&
+			strings.HasPrefix(p.text[p.at:], "+="), c == ' ', c == '\t', c == '\r':
 			return b.String()
 		}
 		b.WriteByte(c)

@@ -102,7 +102,7 @@ func parseFlat(text string) values {
 }
 
 // local is the URL at which this host reaches a listener that is bound so: a port,
-// or an address and a port; "" = it is off, or makes no sense.
+// or an address and a port; empty means it is off, or makes no sense.
 func local(scheme, bind string) string {
 	if bind == "" {
 		return ""
@@ -151,7 +151,8 @@ func keyIn(path string) (key, secret string, err error) {
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {
 		parts := strings.Split(strings.TrimSpace(lines.Text()), ":")
-		if len(parts) >= 2 && parts[0] != "" && parts[1] != "" && !strings.HasPrefix(parts[0], "#") && (len(parts) == 2 || parts[2] == "administrator") {
+		if len(parts) >= 2 && parts[0] != "" && parts[1] != "" && !strings.HasPrefix(parts[0], "#") &&
+			(len(parts) == 2 || parts[2] == "administrator") {
 			return parts[0], parts[1], nil
 		}
 	}

@@ -35,8 +35,9 @@ func TestParseHOCON(t *testing.T) {
 
 func TestLocal(t *testing.T) {
 	for bind, want := range map[string]string{
-		"18083": "http://127.0.0.1:18083", "0.0.0.0:1": "http://127.0.0.1:1", "[::]:5": "http://127.0.0.1:5", "10.0.0.1:80": "http://10.0.0.1:80",
-		"0": "", "x": "", "": "", "[::1]:9": "http://[::1]:9", "a b:1": "",
+		"18083": "http://127.0.0.1:18083", "0.0.0.0:1": "http://127.0.0.1:1", "[::]:5": "http://127.0.0.1:5",
+		"10.0.0.1:80": "http://10.0.0.1:80",
+		"0":           "", "x": "", "": "", "[::1]:9": "http://[::1]:9", "a b:1": "",
 	} {
 		require.Equal(t, want, local("http", bind), bind)
 	}
@@ -45,7 +46,8 @@ func TestLocal(t *testing.T) {
 // FuzzConfigs: a configuration file of somebody else, whatever is in it, is read in
 // bounded time.
 func FuzzConfigs(f *testing.F) {
-	for _, text := range []string{"a = 1", "a {b = \"x\"", "a = [\"", "\"\"\"", "a = ${x", "{{{{", "a.b.c : {d=e}", "x=\\", "a = \"\\"} {
+	for _, text := range []string{"a = 1", "a {b = \"x\"", "a = [\"", "\"\"\"", "a = ${x", "{{{{", "a.b.c : {d=e}", "x=\\",
+		"a = \"\\"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -13,7 +13,7 @@ import (
 const longestTarget = 16 << 10
 
 // checkTarget returns what is wrong with the target of a request that came
-// through the tunnel; "" = nothing. Only paths are led anywhere: a target that
+// through the tunnel; empty means nothing. Only paths are led anywhere: a target that
 // names a host would be somebody else's.
 func checkTarget(r *http.Request) string {
 	switch {
@@ -76,7 +76,8 @@ func unescape(s string) string {
 // isAPI reports whether a path is one of the API's: credentials are for nothing
 // else.
 func isAPI(raw string) bool {
-	return raw == statusPath || strings.HasPrefix(raw, base4+"/") || strings.HasPrefix(raw, base5+"/") || raw == base4 || raw == base5
+	return raw == statusPath || strings.HasPrefix(raw, base4+"/") || strings.HasPrefix(raw, base5+"/") || raw == base4 ||
+		raw == base5
 }
 
 // Where the APIs are, and what a node says of itself to everybody.

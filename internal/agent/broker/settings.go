@@ -25,9 +25,9 @@ const (
 // holds. They print without secrets.
 type Settings struct {
 	// DashboardURL is scheme, host and port of the dashboard, which in 5.x is the
-	// API's, too; "" = http://127.0.0.1:18083.
+	// API's, too; empty means http://127.0.0.1:18083.
 	DashboardURL string `json:"dashboardUrl,omitempty"`
-	// APIURL is that of the API; "" = the dashboard's in 5.x, port 8081 of its host
+	// APIURL is that of the API; empty means the dashboard's in 5.x, port 8081 of its host
 	// in 4.4.
 	APIURL string `json:"apiUrl,omitempty"`
 	// Username and Password are a dashboard user's.
@@ -37,12 +37,12 @@ type Settings struct {
 	// are tried before the user.
 	APIKey    string `json:"apiKey,omitempty"`
 	APISecret string `json:"apiSecret,omitempty"`
-	// CAFile holds certificates (PEM) that EMQX's own may be signed by; "" = the
+	// CAFile holds certificates (PEM) that EMQX's own may be signed by; empty means the
 	// system's. SkipVerify takes any certificate, as is done on loopback where no
 	// file is given: there only this host can answer.
 	CAFile     string `json:"caFile,omitempty"`
 	SkipVerify bool   `json:"skipVerify,omitempty"`
-	// LogCollection lets the agent read EMQX's log files, in LogDir; "" = where they
+	// LogCollection lets the agent read EMQX's log files, in LogDir; empty means where they
 	// are found.
 	LogCollection bool   `json:"logCollection,omitempty"`
 	LogDir        string `json:"logDir,omitempty"`
@@ -93,7 +93,8 @@ func (s Settings) Or(o Settings) Settings {
 		s.APISecret = cmp.Or(s.APISecret, o.APISecret)
 	}
 	s.CAFile, s.LogDir = cmp.Or(s.CAFile, o.CAFile), cmp.Or(s.LogDir, o.LogDir)
-	s.SkipVerify, s.LogCollection, s.ReadOnly = s.SkipVerify || o.SkipVerify, s.LogCollection || o.LogCollection, s.ReadOnly || o.ReadOnly
+	s.SkipVerify, s.LogCollection, s.ReadOnly = s.SkipVerify || o.SkipVerify, s.LogCollection ||
+		o.LogCollection, s.ReadOnly || o.ReadOnly
 	return s
 }
 
@@ -124,7 +125,8 @@ func (s Settings) api4() string {
 // the field as the flags do.
 func (s Settings) Check() error {
 	var errs []error
-	for _, f := range []struct{ flag, value string }{{"--emqx-dashboard-url", s.DashboardURL}, {"--emqx-api-url", s.APIURL}} {
+	for _, f := range []struct{ flag, value string }{{"--emqx-dashboard-url", s.DashboardURL},
+		{"--emqx-api-url", s.APIURL}} {
 		if f.value == "" {
 			continue
 		}
@@ -132,7 +134,8 @@ func (s Settings) Check() error {
 			errs = append(errs, fmt.Errorf("%s %w", f.flag, err))
 		}
 	}
-	for _, f := range []struct{ flag, name, secret string }{{"--emqx-dashboard-username", s.Username, s.Password}, {"--emqx-api-key", s.APIKey, s.APISecret}} {
+	for _, f := range []struct{ flag, name, secret string }{{"--emqx-dashboard-username", s.Username, s.Password},
+		{"--emqx-api-key", s.APIKey, s.APISecret}} {
 		switch {
 		case strings.Contains(f.name, ":"):
 			errs = append(errs, fmt.Errorf("%s has a colon in it, which EMQX cannot be sent", f.flag))

@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if dir := os.Getenv("HOME_TEST_WRITE"); dir != "" { // another process that may write little
-		if err := home.WriteFile(home.Dir(dir).Broker(), make([]byte, 1<<20)); err == nil || !strings.Contains(err.Error(), "the file is as it was") {
+		if err := home.WriteFile(home.Dir(dir).Broker(), make([]byte, 1<<20)); err == nil ||
+			!strings.Contains(err.Error(), "the file is as it was") {
 			fmt.Fprintln(os.Stdout, "wrote more than may be:", err)
 			os.Exit(1)
 		}

@@ -93,7 +93,7 @@ func (d Dir) Running() (pid int, running bool, err error) {
 	}
 }
 
-// pidIn reads the process id in the file; 0 = none.
+// pidIn reads the process id in the file; 0 means none.
 func pidIn(f *os.File) int {
 	var b [32]byte
 	n, _ := f.ReadAt(b[:], 0)

@@ -25,7 +25,8 @@ func (d Dir) Prepare() (mended []string, err error) {
 	for _, dir := range append([]string{""}, folders...) {
 		path := d.join(dir)
 		if err := os.MkdirAll(path, dirMode); err != nil {
-			return mended, fmt.Errorf("make the agent's directory: %w; run as a user who may write there, or choose another with --home or %s", plain(err), Variable)
+			return mended, fmt.Errorf("make the agent's directory: %w; run as a user who may write there, or choose another "+
+				"with --home or %s", plain(err), Variable)
 		}
 		said, err := mend(path, dirMode, true)
 		mended = append(mended, said...)
@@ -58,7 +59,8 @@ func mend(path string, mode fs.FileMode, dir bool) ([]string, error) {
 		}
 	}
 	if info.IsDir() != dir || !dir && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a %s; move it away", path, map[bool]string{true: "directory", false: "regular file"}[dir])
+		return nil, fmt.Errorf("%s is not a %s; move it away", path,
+			map[bool]string{true: "directory", false: "regular file"}[dir])
 	}
 	if info.Mode().Perm()&others == 0 {
 		return nil, nil
@@ -66,7 +68,8 @@ func mend(path string, mode fs.FileMode, dir bool) ([]string, error) {
 	if err := os.Chmod(path, mode); err != nil {
 		return nil, fmt.Errorf("others can read %s (mode %04o) and that cannot be changed: %w; run `chmod %04o %s` as its owner", path, info.Mode().Perm(), plain(err), mode, path)
 	}
-	return []string{fmt.Sprintf("others could use %s (mode %04o); it has mode %04o now", path, info.Mode().Perm(), mode)}, nil
+	return []string{fmt.Sprintf("others could use %s (mode %04o); it has mode %04o now", path, info.Mode().Perm(),
+		mode)}, nil
 }
 
 // KeepPrivate takes away what others may do with a file of secrets (some volumes give

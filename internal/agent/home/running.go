@@ -5,7 +5,7 @@ import "fmt"
 // RunningError says that another process runs on the directory.
 type RunningError struct {
 	Home string
-	PID  int // 0 = it has not said yet
+	PID  int // 0 means it has not said yet
 }
 
 // Error names the process and what to do.

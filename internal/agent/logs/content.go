@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// content is what a file holds, unpacked.
+// content is the content of a file, decompressed if need be.
 type content interface {
 	io.ReaderAt
 	io.Closer
 }
 
-// errMoved: another file has the name now.
+// errMoved means that another file has the name now.
 var errMoved = errors.New("the file has been renamed")
 
 // open opens a file of a list.
@@ -51,8 +51,8 @@ func (d *Dir) open(f file) (content, error) {
 	return opened, nil
 }
 
-// unpacked reads a compressed file from its beginning on. What is before the place
-// that it is at is unpacked anew.
+// unpacked decompresses a file from its beginning on. To read before the current place it
+// begins again.
 type unpacked struct {
 	file *os.File
 	size int64 // when it was opened
@@ -96,7 +96,7 @@ func (u *unpacked) rewind() (err error) {
 	return err
 }
 
-// check finds out whether the file is still the one that was opened.
+// check returns an error if the file has changed since it was opened.
 func (u *unpacked) check() error {
 	info, err := u.file.Stat()
 	if err == nil && (info.Size() != u.size || !info.ModTime().Equal(u.mod)) {
@@ -120,12 +120,12 @@ func readAll(c io.ReaderAt, p []byte, off int64) ([]byte, error) {
 // headOf returns the beginning of a file.
 func headOf(c content) ([]byte, error) { return readAll(c, make([]byte, headSize), 0) }
 
-// fit says how what a file holds goes together with a mark.
+// fit is how the content of a file agrees with a mark.
 type fit int
 
 const (
 	foreign fit = iota // it is another file
-	partial            // it begins as the file of the mark, but ends before the mark or goes on otherwise
+	partial            // it begins as the file of the mark does, but ends before the mark or goes on differently
 	exact              // it holds what is before the mark
 )
 

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Dir is the directory into which EMQX writes its log files. It may be missing, and
-// come and go.
+// Dir is the directory into which EMQX writes its log files. It may be missing, and it may
+// appear and disappear later.
 type Dir struct {
 	path string
-	zone *time.Location // of times that name none
-	poll time.Duration  // how often the directory is looked at while somebody follows
+	zone *time.Location // of times without a zone
+	poll time.Duration  // how often the directory is listed while a caller follows the log
 
 	openFile func(path string, flags int, mode os.FileMode) (*os.File, error)
 }
 
-// Open returns the reader of a directory, which must be an absolute path. It looks at
-// nothing yet.
+// Open returns the reader of a directory, which must be an absolute path. It opens nothing
+// yet.
 func Open(dir string) (*Dir, error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fmt.Errorf("%q is no absolute path of a directory of log files", dir)

@@ -231,7 +231,8 @@ func TestTruncated(t *testing.T) {
 		require.Equal(t, "49 50 gap 60 61", f.sees())
 		require.Contains(t, f.gap(0), "emqx.log was truncated")
 		d.put("emqx.log", lines(100, 200))
-		require.Equal(t, "49 50 gap 60 61 gap 100", strings.Join(strings.Fields(f.sees())[:7], " "), "also where it is longer than before")
+		require.Equal(t, "49 50 gap 60 61 gap 100", strings.Join(strings.Fields(f.sees())[:7], " "),
+			"also where it is longer than before")
 
 		n := len(strings.Fields(f.sees()))
 		require.NoError(t, os.Truncate(d.file("emqx.log"), int64(len(lines(100, 150)))))
@@ -287,7 +288,8 @@ func TestHalfLine(t *testing.T) {
 		require.Equal(t, "1 2", f.sees())
 		d.put("emqx.log.2", "")
 		d.put("emqx.log.idx", "\x00\x00\x00\x00\x00\x02\x00\x00\x00\x02")
-		require.Equal(t, "1 2", f.sees(), "what the writer still has for the old file comes before the new one holds something")
+		require.Equal(t, "1 2", f.sees(),
+			"what the writer still has for the old file comes before the new one holds something")
 		d.append("emqx.log.2", lines(4, 4))
 		require.Equal(t, "1 2 "+numbered(3)[:40]+" 4", f.sees())
 		f.stop()
@@ -320,7 +322,8 @@ func TestKilledInRotation(t *testing.T) {
 // TestLongLine: of a long line the beginning is given, and one goes on after it.
 func TestLongLine(t *testing.T) {
 	d := newDir(t)
-	for _, size := range []int{MaxLine - 1, MaxLine, MaxLine + 1, blockSize - 1, blockSize, blockSize + 1, blockSize + tailSize, 3 * blockSize, 5 << 20} {
+	for _, size := range []int{MaxLine - 1, MaxLine, MaxLine + 1, blockSize - 1, blockSize, blockSize + 1,
+		blockSize + tailSize, 3 * blockSize, 5 << 20} {
 		d.put("emqx.log", lines(1, 1)+strings.Repeat("x", size)+"\r\n"+lines(2, 3))
 		var got []Line
 		keep := func(l Line) error {

@@ -12,9 +12,9 @@ import (
 // that of its packages.
 var usualDirs = []string{"/opt/emqx/log", "/var/log/emqx"}
 
-// Find returns the directory with EMQX's log files: dir, else the first of the usual
-// ones that is there. The error says what is wrong with it; the directory is then the
-// one that was looked at.
+// Find returns the directory with EMQX's log files: dir if it is not empty, otherwise the
+// first of the usual ones that exists. If that directory cannot be used, Find returns it
+// with an error that says why.
 func Find(dir string) (string, error) {
 	if dir != "" {
 		return dir, readable(dir)
@@ -24,10 +24,11 @@ func Find(dir string) (string, error) {
 			return dir, readable(dir)
 		}
 	}
-	return usualDirs[0], fmt.Errorf("found no directory of EMQX's log files (%s); name it with --emqx-log-collection-dir", strings.Join(usualDirs, ", "))
+	return usualDirs[0], fmt.Errorf("found no directory of EMQX's log files (%s); name it with --emqx-log-collection-dir",
+		strings.Join(usualDirs, ", "))
 }
 
-// readable returns why the newest log file in a directory cannot be read.
+// readable returns an error if the newest log file in a directory cannot be read.
 func readable(dir string) error {
 	d, err := Open(dir)
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 )
 
-// maxWrap bounds the number of a file of a wrap log; Erlang's own limit is lower.
+// maxWrap is the largest number of a file of a wrap log; Erlang's own limit is lower.
 const maxWrap = 1 << 20
 
-// readIndex returns the number of the file that a wrap log is written to, from its
-// index; 0 where that tells nothing.
+// readIndex reads the index of a wrap log and returns the number of the file that is
+// written to, or 0 if that is not known.
 func (d *Dir) readIndex(log string) int {
 	f, err := os.OpenFile(filepath.Join(d.path, log+".idx"), openFlags, 0)
 	if err != nil {

@@ -11,47 +11,46 @@ import (
 	"time"
 )
 
-// What is looked at in a directory at most.
+// Limits of one directory.
 const (
 	maxNames = 100_000 // entries
 	maxLogs  = 64      // different logs
 	maxFiles = 4096    // files of one log
 )
 
-// fileID tells a file from every other one while somebody has it open, whatever its
-// name.
+// fileID identifies a file, whatever its name, as long as it is open.
 type fileID struct{ device, inode uint64 }
 
-// owner is whom a file or directory belongs to.
+// owner is the user and the group of a file or directory.
 type owner struct{ user, group uint32 }
 
-// file is a file of the log as it was seen.
+// file is a file of the log as it was listed.
 type file struct {
 	name string
 	part part
 	id   fileID
 	size int64 // as stored, where it is compressed
 	mod  time.Time
-	why  string // why it is not read; empty where it may be
+	why  string // why it must not be read; empty if it may be
 }
 
-// errRenamed: no moment was found at which the directory stood still.
+// errRenamed means that the names in the directory changed each time it was listed.
 var errRenamed = errors.New("the log files are renamed all the time")
 
-// errNoLog: the directory holds no log.
+// errNoLog means that the directory holds no log.
 var errNoLog = errors.New("no log file")
 
-// list returns the files of the log as they were at one moment, the oldest first.
-// Names change hands one by one in a rotation; so the directory is read until it is
-// found the same twice.
+// list returns the files of the log as they were at one moment, the oldest first. A
+// rotation renames files one by one; therefore the directory is read until two listings are
+// the same.
 func (d *Dir) list() ([]file, error) {
 	if !supported {
 		return nil, errors.New("log files are read on Unix systems only")
 	}
 	const tries = 100
-	var before seen
+	var before listing
 	for n := range tries {
-		now, err := d.look()
+		now, err := d.listOnce()
 		if err != nil {
 			return nil, d.explain(err)
 		}
@@ -63,25 +62,25 @@ func (d *Dir) list() ([]file, error) {
 	return nil, errRenamed
 }
 
-// seen is a directory at a look.
-type seen struct {
+// listing is what the directory held when it was read once.
+type listing struct {
 	log   string
 	files []file // by name
-	index int    // number of the current file of a wrap log; 0 means that it is no wrap log
+	index int    // number of the current file of a wrap log; 0 for other logs
 }
 
-func (s seen) same(o seen) bool {
+func (s listing) same(o listing) bool {
 	return s.log == o.log && s.index == o.index &&
 		slices.EqualFunc(s.files, o.files, func(a, b file) bool { return a.name == b.name && a.id == b.id })
 }
 
-// look reads the directory once.
-func (d *Dir) look() (seen, error) {
+// listOnce reads the directory once.
+func (d *Dir) listOnce() (listing, error) {
 	names, err := d.names()
 	if err != nil {
-		return seen{}, err
+		return listing{}, err
 	}
-	s := seen{log: names.log}
+	s := listing{log: names.log}
 	if names.index {
 		s.index = d.readIndex(s.log)
 	}
@@ -91,12 +90,12 @@ func (d *Dir) look() (seen, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			continue // it has been renamed since
 		case err != nil:
-			return seen{}, err
+			return listing{}, err
 		}
 		s.files = append(s.files, describe(name, info, names.owner))
 	}
 	if len(s.files) == 0 {
-		return seen{}, errNoLog
+		return listing{}, errNoLog
 	}
 	return s, nil
 }
@@ -140,7 +139,7 @@ func (d *Dir) names() (logNames, error) {
 	return out, nil
 }
 
-// collect sorts a name under its log.
+// collect adds a name to its log.
 func collect(name string, forms map[string]map[form]bool, files map[string][]string) {
 	p := split(name)
 	if forms[p.log] == nil {
@@ -155,7 +154,7 @@ func collect(name string, forms map[string]map[form]bool, files map[string][]str
 	}
 }
 
-// describe says what is known of a file without opening it.
+// describe returns what is known of a file without opening it.
 func describe(name string, info fs.FileInfo, dir owner) file {
 	f := file{name: name, part: split(name), size: info.Size(), mod: info.ModTime()}
 	var of owner
@@ -169,27 +168,28 @@ func describe(name string, info fs.FileInfo, dir owner) file {
 	return f
 }
 
-// mayRead reports whether the owner of a directory may read a file in it. What this
-// user can move or link into the directory is not read out for it by an agent that may
-// read more. Root may read everything.
+// mayRead reports whether the owner of a directory may read a file in it. That user can
+// move or link files into the directory; an agent with more rights must not read those for
+// them. Root may read everything.
 func mayRead(dir, of owner, mode fs.FileMode) bool {
 	return dir.user == 0 || of.user == dir.user || mode&0o004 != 0 || of.group == dir.group && mode&0o040 != 0
 }
 
-// explain says for people what is wrong with the directory.
+// explain returns an error for people that says what is wrong with the directory.
 func (d *Dir) explain(err error) error {
 	switch {
 	case errors.Is(err, errNoLog):
 		return noLog{d.path}
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s is not there; name the directory of EMQX's log files with --emqx-log-collection-dir: %w", d.path, fs.ErrNotExist)
+		return fmt.Errorf("%s is not there; name the directory of EMQX's log files with --emqx-log-collection-dir: %w",
+			d.path, fs.ErrNotExist)
 	case errors.Is(err, fs.ErrPermission):
 		return forbidden{d.path}
 	}
 	return fmt.Errorf("%s cannot be read: %w", d.path, plain(err))
 }
 
-// plain takes the name of a call and its path away, which the message has already.
+// plain removes the system call and the path from an error; the message has them already.
 func plain(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -198,27 +198,31 @@ func plain(err error) error {
 	return err
 }
 
-// noLog says that a directory holds no log.
+// noLog is the error for a directory without a log.
 type noLog struct{ dir string }
 
 func (e noLog) Error() string {
-	return fmt.Sprintf("there is no log file of EMQX in %s; let EMQX log to files (log.to = file in 4.4, log.file.enable = true in 5.x), or name the right directory with --emqx-log-collection-dir", e.dir)
+	return fmt.Sprintf("there is no log file of EMQX in %s; let EMQX log to files (log.to = file in 4.4, "+
+		"log.file.enable = true in 5.x), or name the right directory with --emqx-log-collection-dir", e.dir)
 }
 
-// forbidden says that a log file or its directory may not be read.
+// forbidden is the error for a log file or directory that the agent may not read.
 type forbidden struct{ path string }
 
 func (e forbidden) Error() string {
-	return fmt.Sprintf("%s cannot be read by the user the agent runs as (uid %d); add that user to the group of the log files", e.path, os.Getuid())
+	return fmt.Sprintf("%s cannot be read by the user the agent runs as (uid %d); add that user to the group of the "+
+		"log files", e.path, os.Getuid())
 }
 
 // Unwrap is fs.ErrPermission.
 func (e forbidden) Unwrap() error { return fs.ErrPermission }
 
 // order sorts the files of a log, the oldest first.
-func (d *Dir) order(s seen) []file {
+func (d *Dir) order(s listing) []file {
 	files := onePerNumber(s.files)
-	wrap := s.index > 0 && slices.ContainsFunc(files, func(f file) bool { return f.part.form == numberedForm && f.part.number == int64(s.index) })
+	wrap := s.index > 0 && slices.ContainsFunc(files, func(f file) bool {
+		return f.part.form == numberedForm && f.part.number == int64(s.index)
+	})
 	has := func(is func(part) bool) bool {
 		return slices.ContainsFunc(files, func(f file) bool { return is(f.part) })
 	}
@@ -233,7 +237,7 @@ func (d *Dir) order(s seen) []file {
 	return files
 }
 
-// onePerNumber leaves out what is compressed beside the file that it is made of.
+// onePerNumber removes compressed files whose originals are still there.
 func onePerNumber(files []file) []file {
 	there := map[part]bool{}
 	for _, f := range files {
@@ -246,8 +250,8 @@ func onePerNumber(files []file) []file {
 	})
 }
 
-// rotated compares the files of a log that are renamed in a rotation: higher numbers
-// are older, and the one without a number is written to.
+// rotated compares files that a rotation renames: higher numbers are older, and the file
+// without a number is the one that is written to.
 func rotated(a, b file) int {
 	rank := map[form]int{datedForm: 0, numberedForm: 1, bareForm: 2}
 	if a.part.form != b.part.form {
@@ -259,8 +263,8 @@ func rotated(a, b file) int {
 	return int(min(1, max(-1, a.part.number-b.part.number)))
 }
 
-// orderWrap sorts the files of a wrap log, which are written one after the other, the
-// first again after the last. One without a number is of a time without rotation.
+// orderWrap sorts the files of a wrap log. They are written one after the other, and the
+// first follows the last. A file without a number is from a time without rotation.
 func orderWrap(files []file, current int64) []file {
 	round := func(f file) int64 {
 		if f.part.number > current {
@@ -285,8 +289,8 @@ func orderWrap(files []file, current int64) []file {
 	return slices.Concat(others[:later], numbered, others[later:])
 }
 
-// orderByTime sorts files whose numbers tell nothing by their first times, else by
-// their last changes.
+// orderByTime sorts files whose numbers do not define an order. It uses the first time in
+// each file or, without one, the file's last change.
 func (d *Dir) orderByTime(files []file) {
 	first := map[string]time.Time{}
 	for _, f := range files {

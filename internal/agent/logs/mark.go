@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// How much of a file is compared to know it again, in bytes.
+// How many bytes of a file are compared to find it again.
 const (
 	headSize = 256 // at its beginning
 	tailSize = 256 // before the end of a line
 )
 
-// Mark is where a line ends in the log. It survives rotation and the agent's
-// restarts, and names no file: the file is known again by what it holds. The zero
-// Mark is before everything. Marks are compared with ==.
+// Mark is the place in the log at which a line ends. It survives rotation and restarts of
+// the agent. It names no file: the file is found again by its content. The zero Mark is
+// before everything. Marks are compared with ==.
 type Mark struct {
 	off  int64  // of the next line in its file
 	size int    // of the head that was compared, in bytes
@@ -30,13 +30,13 @@ type Mark struct {
 // IsZero reports whether m is before everything.
 func (m Mark) IsZero() bool { return m == Mark{} }
 
-// maxMark bounds the text of a Mark, in bytes.
+// maxMark is the largest size of the text of a Mark, in bytes.
 const maxMark = 100
 
 // markVersion begins the text of a Mark.
 const markVersion = "1"
 
-// String is the Mark as [ParseMark] reads it; the zero Mark is the empty text.
+// String returns the text that [ParseMark] reads. That of the zero Mark is empty.
 func (m Mark) String() string {
 	if m.IsZero() {
 		return ""
@@ -44,7 +44,7 @@ func (m Mark) String() string {
 	return fmt.Sprintf("%s.%x.%x.%x.%x.%x", markVersion, m.off, m.size, m.head, m.tail, m.at)
 }
 
-// ParseMark reads the text of a Mark, which may come from anybody.
+// ParseMark reads the text of a Mark. The text is untrusted.
 func ParseMark(s string) (Mark, error) {
 	if s == "" {
 		return Mark{}, nil
@@ -68,7 +68,8 @@ func ParseMark(s string) (Mark, error) {
 	return m, nil
 }
 
-// time is when the line before the mark was written; the zero time where no line is.
+// time returns when the line before the mark was written, or the zero time if there is no
+// line before it.
 func (m Mark) time() time.Time {
 	if m.IsZero() {
 		return time.Time{}
@@ -76,7 +77,7 @@ func (m Mark) time() time.Time {
 	return time.UnixMicro(m.at).UTC()
 }
 
-// sum is the hash of a piece of a file.
+// sum returns the hash of a piece of a file.
 func sum(piece []byte) uint64 {
 	h := fnv.New64a()
 	var size [8]byte

@@ -78,7 +78,8 @@ func (m *model) got(t require.TestingT, l Line) {
 	}
 	n := numberOf(m.t, string(l.Text))
 	require.False(t, n < m.next, "line %d comes twice or late; %d was next", n, m.next)
-	require.False(t, n > m.next && !m.gap && !m.mark.IsZero(), "lines from %d to %d are missing and nothing is said", m.next, n)
+	require.False(t, n > m.next && !m.gap && !m.mark.IsZero(), "lines from %d to %d are missing and nothing is said",
+		m.next, n)
 	m.next, m.gap, m.mark = n+1, false, l.Mark
 }
 
@@ -97,7 +98,8 @@ func (m *model) read(t *rapid.T, most int) {
 }
 
 func (m *model) allRead(t require.TestingT) {
-	require.True(t, m.next == m.written || m.gap || m.mark.IsZero(), "%d of %d lines were read, and nothing was said", m.next, m.written)
+	require.True(t, m.next == m.written || m.gap || m.mark.IsZero(), "%d of %d lines were read, and nothing was said",
+		m.next, m.written)
 }
 
 // TestReadModel: whoever comes back with a mark, sooner or later, is told of all that is

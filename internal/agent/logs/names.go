@@ -8,13 +8,13 @@ import (
 // The names of EMQX's logs, without what a rotation appends.
 const (
 	usualLog   = "emqx.log"   // of log.file in both majors
-	consoleLog = "erlang.log" // what a daemon prints; it is the log where EMQX writes no file of its own
+	consoleLog = "erlang.log" // output of a daemon; it is the log if EMQX writes no other file
 )
 
 // otherLogs are files beside the log that are no log of the broker.
 var otherLogs = map[string]bool{"audit.log": true, "run_erl.log": true, consoleLog: true}
 
-// form is what a file is within a log.
+// form is the role of a file in a log.
 type form int
 
 const (
@@ -25,7 +25,7 @@ const (
 	sizesForm                // emqx.log.siz: its limits
 )
 
-// part is what the name of a file says.
+// part is what the name of a file tells about it.
 type part struct {
 	log    string // whose file it is
 	form   form
@@ -33,7 +33,7 @@ type part struct {
 	gz     bool
 }
 
-// split reads the name of a file.
+// split parses the name of a file.
 func split(name string) part {
 	if log, ok := strings.CutSuffix(name, ".idx"); ok {
 		return part{log: log, form: indexForm}
@@ -65,9 +65,9 @@ func digitsAfter(name string, sep byte, least, most int) (string, int64, bool) {
 	return name[:i], n, err == nil
 }
 
-// pick returns the log of a directory, from the forms that there are of each: EMQX's
-// usual one, else the only other one, else what a daemon printed. It is empty where
-// there is none, and where nothing tells which of several it is.
+// pick chooses the log of a directory from the forms of files that each log has. It prefers
+// EMQX's usual log, then the only other one, then the output of a daemon. It returns an
+// empty name if there is no log, or if it is not clear which of several it is.
 func pick(logs map[string]map[form]bool) string {
 	if hasFiles(logs[usualLog]) {
 		return usualLog

@@ -18,12 +18,13 @@ func TestOrder(t *testing.T) {
 		index string // emqx.log.idx
 		other string // more files
 	}{
-		"alone":                   {want: "emqx.log"},
-		"renamed":                 {want: "emqx.log.10 emqx.log.9 emqx.log.1 emqx.log.0 emqx.log"},
-		"between two files":       {want: "emqx.log.1 emqx.log.0"},
-		"by logrotate":            {want: "emqx.log.2 emqx.log.1 emqx.log"},
-		"by day":                  {want: "emqx.log-20260318 emqx.log-20260319.gz emqx.log"},
-		"compressed":              {want: "emqx.log.2.gz emqx.log.1.gz emqx.log", other: "emqx.log.2.zst emqx.log.old emqx.log.1.gz.tmp"},
+		"alone":             {want: "emqx.log"},
+		"renamed":           {want: "emqx.log.10 emqx.log.9 emqx.log.1 emqx.log.0 emqx.log"},
+		"between two files": {want: "emqx.log.1 emqx.log.0"},
+		"by logrotate":      {want: "emqx.log.2 emqx.log.1 emqx.log"},
+		"by day":            {want: "emqx.log-20260318 emqx.log-20260319.gz emqx.log"},
+		"compressed": {want: "emqx.log.2.gz emqx.log.1.gz emqx.log",
+			other: "emqx.log.2.zst emqx.log.old emqx.log.1.gz.tmp"},
 		"being compressed":        {want: "emqx.log.1.gz emqx.log.0 emqx.log", other: "emqx.log.0.gz"},
 		"wrap log":                {want: "emqx.log.1 emqx.log.2 emqx.log.3", index: index(3), other: "emqx.log.siz"},
 		"wrap log, second round":  {want: "emqx.log.4 emqx.log.5 emqx.log.1 emqx.log.2 emqx.log.3", index: index(3)},
@@ -35,10 +36,11 @@ func TestOrder(t *testing.T) {
 		"empty index":             {want: "emqx.log.4 emqx.log.5 emqx.log.1 emqx.log.2", index: "\x00"},
 		"index of no file":        {want: "emqx.log.4 emqx.log.5 emqx.log.1 emqx.log.2", index: index(7)},
 		"huge index":              {want: "emqx.log.4 emqx.log.5 emqx.log.1 emqx.log.2", index: "\x00\xff\xff\xff\xff"},
-		"not of the log":          {want: "emqx.log.1 emqx.log", other: "audit.log.1 erlang.log.1 crash.dump run_erl.log emqx.log.x other.log"},
-		"of another name":         {want: "broker.log.2 broker.log.1 broker.log", other: "audit.log erlang.log.1 crash.dump"},
-		"of one of two names":     {want: "erlang.log.4 erlang.log.5 erlang.log.1", other: "a.log b.log"},
-		"only what is printed":    {want: "erlang.log.4 erlang.log.5 erlang.log.1", other: "run_erl.log crash.dump"},
+		"not of the log": {want: "emqx.log.1 emqx.log",
+			other: "audit.log.1 erlang.log.1 crash.dump run_erl.log emqx.log.x other.log"},
+		"of another name":      {want: "broker.log.2 broker.log.1 broker.log", other: "audit.log erlang.log.1 crash.dump"},
+		"of one of two names":  {want: "erlang.log.4 erlang.log.5 erlang.log.1", other: "a.log b.log"},
+		"only what is printed": {want: "erlang.log.4 erlang.log.5 erlang.log.1", other: "run_erl.log crash.dump"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDir(t)

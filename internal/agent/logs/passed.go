@@ -4,24 +4,24 @@ import (
 	"time"
 )
 
-// maxPassed bounds how many files a reader remembers.
+// maxPassed is the largest number of files that a reader remembers.
 const maxPassed = 2 * maxFiles
 
-// record says what of a file has been read, or is not wanted.
+// record is what of a file has been read, or is not selected.
 type record struct {
 	id    fileID
 	mark  Mark // up to where
 	whole bool // all of it, whatever it holds
 }
 
-// headKey is how files are found again: by how they begin.
+// headKey identifies files by their beginnings.
 type headKey struct {
 	size int
 	head uint64
 }
 
-// passed is what a reader has behind it, so that it reads nothing twice whatever
-// becomes of the names of files.
+// passed holds what a reader has read. With it nothing is read twice, however files are
+// renamed.
 type passed struct {
 	byHead map[headKey][]record
 	order  []headKey            // of byHead, as added
@@ -44,7 +44,7 @@ func (p *passed) add(r record) {
 	}
 }
 
-// unreadable notes a file that could not be read, and is not waited for.
+// unreadable records a file that could not be read and that the reader does not wait for.
 func (p *passed) unreadable(f file) {
 	if p.failed == nil || len(p.failed) > maxPassed {
 		p.failed = map[fileID]time.Time{}
@@ -52,15 +52,14 @@ func (p *passed) unreadable(f file) {
 	p.failed[f.id] = f.mod
 }
 
-// isUnreadable reports whether a file is one that could not be read, and has not
-// changed since.
+// isUnreadable reports whether a file could not be read and has not changed since.
 func (p *passed) isUnreadable(f file) bool {
 	mod, ok := p.failed[f.id]
 	return ok && mod.Equal(f.mod)
 }
 
-// newIn returns from where on a file holds what has not been read: 0 where all of it is
-// new, -1 where nothing is.
+// newIn returns where the part of a file begins that has not been read: 0 if all of it is
+// new, -1 if nothing is.
 func (p *passed) newIn(f file, c content) (int64, error) {
 	head, err := headOf(c)
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 func TestTimes(t *testing.T) {
 	d := newDir(t)
 	d.d.zone = time.FixedZone("", 2*60*60)
-	d.put("emqx.log.1", "at the start\n2024-03-20 11:08:39.568 [error] crash\n  in a\n{\"time\":1710929319568980,\"level\":\"info\",\"msg\":\"m\"}\n")
+	d.put("emqx.log.1", "at the start\n2024-03-20 11:08:39.568 [error] crash\n  in "+
+		"a\n{\"time\":1710929319568980,\"level\":\"info\",\"msg\":\"m\"}\n")
 	var got []time.Time
 	var marks []Mark
 	keep := func(l Line) error { got, marks = append(got, l.At), append(marks, l.Mark); return nil }
@@ -104,14 +105,17 @@ func TestQueries(t *testing.T) {
 		line := func(rt *rapid.T) string {
 			number++
 			at = at.Add(time.Duration(rapid.IntRange(0, 20_000).Draw(rt, "ms")) * time.Millisecond)
-			text := fmt.Sprintf("%s n%d %s", rapid.SampledFrom([]string{"apple", "Pear", "plum"}).Draw(rt, "word"), number, strings.Repeat("~", padding))
+			text := fmt.Sprintf("%s n%d %s", rapid.SampledFrom([]string{"apple", "Pear", "plum"}).Draw(rt, "word"), number,
+				strings.Repeat("~", padding))
 			switch rapid.IntRange(0, 5).Draw(rt, "form") {
 			case 0, 1:
 				return text // goes on with the entry before it
 			case 2:
-				return fmt.Sprintf(`{"time":%d,"level":"%s","msg":"%s"}`, at.UnixMicro(), rapid.SampledFrom(emqxlog.Levels()).Draw(rt, "level"), text)
+				return fmt.Sprintf(`{"time":%d,"level":"%s","msg":"%s"}`, at.UnixMicro(),
+					rapid.SampledFrom(emqxlog.Levels()).Draw(rt, "level"), text)
 			default:
-				return fmt.Sprintf("%s [%s] %s", at.Format("2006-01-02T15:04:05.000000Z07:00"), rapid.SampledFrom(emqxlog.Levels()).Draw(rt, "level"), text)
+				return fmt.Sprintf("%s [%s] %s", at.Format("2006-01-02T15:04:05.000000Z07:00"),
+					rapid.SampledFrom(emqxlog.Levels()).Draw(rt, "level"), text)
 			}
 		}
 		var files []string
@@ -127,7 +131,8 @@ func TestQueries(t *testing.T) {
 			_ = os.Remove(filepath.Join(dir, fmt.Sprintf("emqx.log.%d", n)))
 		}
 		when := rapid.Custom(func(rt *rapid.T) time.Time {
-			return start.Add(time.Duration(rapid.Int64Range(0, int64(at.Sub(start))+1).Draw(rt, "after")).Truncate(time.Millisecond))
+			return start.Add(time.Duration(rapid.Int64Range(0, int64(at.Sub(start))+1).Draw(rt,
+				"after")).Truncate(time.Millisecond))
 		})
 		q := Query{
 			Level: rapid.SampledFrom(append([]emqxlog.Level{"", "", ""}, emqxlog.Levels()...)).Draw(rt, "least"),
@@ -174,7 +179,8 @@ func TestLargeFiles(t *testing.T) {
 	d.put("emqx.log", lines(2*n, 3*n-1))
 	zero := time.Date(2026, 3, 20, 11, 0, 0, 0, time.UTC)
 	for _, from := range []int{0, 1, n - 1, n, n + 2_345, 3*n - 2} {
-		got := strings.Fields(d.read(Query{Since: zero.Add(time.Duration(from) * 100 * time.Microsecond), Until: zero.Add(time.Duration(from+1000) * 100 * time.Microsecond)}))
+		got := strings.Fields(d.read(Query{Since: zero.Add(time.Duration(from) * 100 * time.Microsecond),
+			Until: zero.Add(time.Duration(from+1000) * 100 * time.Microsecond)}))
 		require.Equal(t, fmt.Sprint(from), got[0])
 		require.Len(t, got, min(1000, 3*n-from))
 	}
@@ -184,5 +190,6 @@ func TestLargeFiles(t *testing.T) {
 		require.Equal(t, fmt.Sprint(max(0, 3*n-tail)), got[0])
 	}
 	require.Equal(t, "20002 20003 20004 20005 20006 20007 20008 20009",
-		d.read(Query{Text: "N: 2000", Tail: 8, Since: zero.Add(1500 * time.Millisecond), Until: zero.Add(2800 * time.Millisecond)}))
+		d.read(Query{Text: "N: 2000", Tail: 8, Since: zero.Add(1500 * time.Millisecond),
+			Until: zero.Add(2800 * time.Millisecond)}))
 }

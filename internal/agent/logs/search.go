@@ -10,10 +10,11 @@ import (
 	"github.com/openecp/openecp/internal/emqxlog"
 )
 
-// MaxTail bounds how many of the newest entries are given; a larger Tail means so many.
+// MaxTail is the largest number of newest entries that Read returns; a larger Tail means
+// MaxTail.
 const MaxTail = 100_000
 
-// How much is read at a time where a place is searched for, in bytes.
+// How many bytes are read at a time in the search for a place.
 const (
 	backBlock  = 32 << 10
 	leastChunk = 256 << 10
@@ -21,7 +22,7 @@ const (
 	nearEnough = 64 << 10
 )
 
-// lineStart returns the last place at or before off where a line begins.
+// lineStart returns the last place at or before off at which a line begins.
 func lineStart(c content, off int64) (int64, error) {
 	block := make([]byte, backBlock)
 	for off > 0 {
@@ -38,8 +39,8 @@ func lineStart(c content, off int64) (int64, error) {
 	return 0, nil
 }
 
-// entryStart returns where the entry begins that a line at off belongs to: off itself
-// if it has no first line within reach.
+// entryStart returns the place at which the entry of the line at off begins. That is off
+// itself if the entry has no first line within reach.
 func entryStart(f file, c content, off int64) (int64, error) {
 	for back := int64(4 << 10); off > 0; back *= 8 {
 		back = min(back, reach, off)
@@ -63,8 +64,8 @@ func entryStart(f file, c content, off int64) (int64, error) {
 	return off, nil
 }
 
-// eachLine calls do with the whole lines of a file between two places, until it returns
-// false. It reads nothing behind the second one, however long a line or hole is.
+// eachLine calls do with the whole lines of a file between two places, until do returns
+// false. It reads nothing behind the second place, however long a line or a hole is.
 func eachLine(f file, c content, from, to int64, do func(raw) bool) error {
 	src, err := newSource(f, c, from)
 	if err != nil {
@@ -79,7 +80,7 @@ func eachLine(f file, c content, from, to int64, do func(raw) bool) error {
 	}
 }
 
-// firstTime returns the first time that a file tells near its beginning.
+// firstTime returns the first time near the beginning of a file.
 func (d *Dir) firstTime(f file) (time.Time, bool) {
 	c, err := d.open(f)
 	if err != nil {
@@ -89,7 +90,7 @@ func (d *Dir) firstTime(f file) (time.Time, bool) {
 	return d.timeFrom(f, c, 0)
 }
 
-// timeFrom returns the first time that stands in the lines from a place on.
+// timeFrom returns the first time in the lines from a place on.
 func (d *Dir) timeFrom(f file, c content, from int64) (at time.Time, ok bool) {
 	_ = eachLine(f, c, from, from+reach, func(l raw) bool {
 		if e := emqxlog.Parse(string(l.text)); !e.At.IsZero() {
@@ -100,13 +101,13 @@ func (d *Dir) timeFrom(f file, c content, from int64) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// place is where to begin: in which file of a list, and at which of its lines.
+// place is where to begin reading: a file of a list, and a line of that file.
 type place struct {
 	index int
 	off   int64
 }
 
-// sinceTime finds a place before everything that was written at a time or later.
+// sinceTime returns a place before everything that was written at a time or later.
 func (d *Dir) sinceTime(files []file, since time.Time) place {
 	early := since.Add(-slack)
 	for i := len(files) - 1; i >= 0; i-- {
@@ -124,7 +125,7 @@ func (d *Dir) sinceTime(files []file, since time.Time) place {
 	return place{}
 }
 
-// sinceIn finds a line before everything in a file that was written later.
+// sinceIn returns a line before everything in a file that was written later.
 func (d *Dir) sinceIn(f file, c content, early time.Time) int64 {
 	if f.part.gz {
 		return 0
@@ -145,11 +146,11 @@ func (d *Dir) sinceIn(f file, c content, early time.Time) int64 {
 	return low
 }
 
-// newest finds a place behind which there are as many wanted entries as the query's
-// Tail says, or fewer if there are not as many.
+// newest returns a place behind which there are as many selected entries as the query's
+// Tail asks for, or all of them if there are fewer.
 func (d *Dir) newest(files []file, q Query, stop func() error) (place, error) {
 	need := min(q.Tail, MaxTail)
-	begin := place{len(files), 0} // where nothing is wanted: at the end
+	begin := place{len(files), 0} // if nothing is selected, reading begins at the end
 	for i := len(files) - 1; i >= 0 && need > 0; i-- {
 		c, err := d.open(files[i])
 		switch {
@@ -177,12 +178,12 @@ func (d *Dir) newest(files []file, q Query, stop func() error) (place, error) {
 		}
 	}
 	if begin.index == len(files) {
-		return place{}, nil // no file holds anything
+		return place{}, nil // all files are empty
 	}
 	return begin, nil
 }
 
-// tailScan goes through a file from its end.
+// tailScan reads a file from its end.
 type tailScan struct {
 	d       *Dir
 	file    file
@@ -191,10 +192,10 @@ type tailScan struct {
 	need    int
 	stop    func() error
 
-	begin int64 // where the first of the entries begins that are wanted; else the last entry
+	begin int64 // where the first selected entry begins; without one, the last entry
 	end   int64 // of the last whole line
-	any   bool  // an entry is wanted
-	past  bool  // what is before is older than what is wanted
+	any   bool  // an entry is selected
+	past  bool  // everything before is too old
 }
 
 func (t *tailScan) run() error {
@@ -234,7 +235,7 @@ func (t *tailScan) run() error {
 	return nil
 }
 
-// lastEntry is where the entry of the last whole line begins.
+// lastEntry returns where the entry of the last whole line begins.
 func (t *tailScan) lastEntry(end int64) (int64, error) {
 	if end == 0 {
 		return 0, nil
@@ -246,13 +247,13 @@ func (t *tailScan) lastEntry(end int64) (int64, error) {
 	return entryStart(t.file, t.content, line)
 }
 
-// chunk counts the wanted entries between two places. It reports whether it begins
-// before what is wanted.
+// chunk counts the selected entries between two places. It reports whether the first place
+// is before everything that can be selected.
 func (t *tailScan) chunk(from, to int64) (past bool, err error) {
 	starts := make([]int64, 0, min(t.need, 1024)) // a ring of the last ones
 	n, last := 0, int64(-1)
 	var first time.Time
-	s := newSieve(t.query, t.d.zone, from, time.Time{}, func() time.Time { return t.d.leadTime(t.file, t.content) })
+	s := newFilter(t.query, t.d.zone, from, time.Time{}, func() time.Time { return t.d.leadTime(t.file, t.content) })
 	emit := func(l found) error {
 		if l.entry == last {
 			return nil
@@ -291,7 +292,7 @@ func (t *tailScan) chunk(from, to int64) (past bool, err error) {
 	return first.Before(t.query.Since.Add(-slack)), nil
 }
 
-// leadTime is the time of the lines at the head of a file that tell none.
+// leadTime returns the time of the lines at the head of a file that have none.
 func (d *Dir) leadTime(f file, c content) time.Time {
 	if at, ok := d.timeFrom(f, c, 0); ok {
 		return at

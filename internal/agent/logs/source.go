@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// blockSize is how much of a file is read at a time, in bytes. A whole line finds
-// place in it.
+// blockSize is how many bytes of a file are read at a time. A whole line fits in it.
 const blockSize = 128 << 10
 
-// errTruncated: what has been read of a file is no longer what it holds.
+// errTruncated means that a file no longer holds what was read from it.
 var errTruncated = errors.New("the file was truncated")
 
 // raw is a line as it stands in a file.
@@ -23,18 +22,18 @@ type raw struct {
 	tail       []byte // the last bytes before end
 }
 
-// source reads the lines of one file. It holds tailSize bytes before the line that is
-// under way, so that it sees when the file is no longer the one it was.
+// source reads the lines of one file. It keeps tailSize bytes before the current line, so
+// that it notices when the content of the file has changed.
 type source struct {
 	file    file
 	content content
-	limit   int64  // up to where in the file lines are looked for
+	limit   int64  // where reading ends
 	head    []byte // the first bytes; at most headSize
 	buf     []byte // a piece of the file
 	base    int64  // where buf begins in the file
-	line    int    // where the line that is under way begins in buf
-	scanned int    // up to where buf holds no end of it
-	long    []byte // the beginning of a line that buf has no room for
+	line    int    // where the current line begins in buf
+	scanned int    // up to here buf holds no end of it
+	long    []byte // the beginning of a line that is longer than buf
 	start   int64  // where that line begins
 	before  uint64 // hash of what is before it
 }
@@ -63,10 +62,10 @@ func (s *source) seek(off int64) error {
 	return nil
 }
 
-// end is up to where the file has been read.
+// end returns the place up to which the file has been read.
 func (s *source) end() int64 { return s.base + int64(len(s.buf)) }
 
-// at is where the line that is under way begins.
+// at returns where the current line begins.
 func (s *source) at() int64 {
 	if s.long != nil {
 		return s.start
@@ -74,8 +73,8 @@ func (s *source) at() int64 {
 	return s.base + int64(s.line)
 }
 
-// next returns the next line that has an end. Without more it is false. The texts are
-// valid until the next call.
+// next returns the next line that has an end, and reports whether there is one. Its texts
+// are valid until the next call.
 func (s *source) next() (raw, bool, error) {
 	for {
 		if s.long == nil {
@@ -91,8 +90,7 @@ func (s *source) next() (raw, bool, error) {
 	}
 }
 
-// rest returns a last line that has no end, as one of a file that is no longer
-// written to.
+// rest returns a last line without an end, as a file may have that is no longer written to.
 func (s *source) rest() (raw, bool) {
 	if s.long == nil && s.line == len(s.buf) {
 		return raw{}, false
@@ -100,7 +98,7 @@ func (s *source) rest() (raw, bool) {
 	return s.take(len(s.buf), len(s.buf)), true
 }
 
-// take ends the line under way at stop; the next one begins at after.
+// take returns the current line, which ends at stop; the next one begins at after.
 func (s *source) take(stop, after int) raw {
 	l := raw{start: s.at(), end: s.base + int64(after), text: s.buf[s.line:stop]}
 	if s.long != nil {
@@ -114,8 +112,8 @@ func (s *source) take(stop, after int) raw {
 	return l
 }
 
-// skipHole leaves out NUL bytes at the beginning of a line: those of a hole, where a
-// file was truncated under a writer that goes on at its old place.
+// skipHole skips NUL bytes at the beginning of a line. They are a hole, which a file has if
+// it was truncated while its writer goes on at the old place.
 func (s *source) skipHole() {
 	for s.line < len(s.buf) && s.buf[s.line] == 0 {
 		s.line++
@@ -123,7 +121,7 @@ func (s *source) skipHole() {
 	s.scanned = max(s.scanned, s.line)
 }
 
-// fill reads on. It is false at the end of the file, or of what is looked at.
+// fill reads the next block. It reports false at the end of the file, or at the limit.
 func (s *source) fill() (bool, error) {
 	s.makeRoom()
 	end := s.end()
@@ -152,8 +150,8 @@ func (s *source) fill() (bool, error) {
 	return len(got) > 0, nil
 }
 
-// check finds out, after a read, whether what was read goes on from what was read
-// before: then what is before it still stands there.
+// check returns an error if the bytes before a block have changed since they were read: the
+// block is then no continuation of them.
 func (s *source) check(was []byte, end int64) error {
 	if u, ok := s.content.(*unpacked); ok {
 		return u.check()
@@ -172,7 +170,7 @@ func (s *source) check(was []byte, end int64) error {
 	return nil
 }
 
-// makeRoom drops what is no longer needed from buf.
+// makeRoom drops from buf what is no longer needed.
 func (s *source) makeRoom() {
 	if len(s.buf) < cap(s.buf) && (s.line <= tailSize || len(s.buf) < cap(s.buf)/2) {
 		return
@@ -191,7 +189,7 @@ func (s *source) makeRoom() {
 	s.scanned = max(0, s.scanned-drop)
 }
 
-// mark is where the line under way begins, after an entry of that time.
+// mark returns the place where the current line begins, after an entry of the given time.
 func (s *source) mark(at time.Time) Mark {
 	m := s.markAt(s.at(), s.buf[max(0, s.line-tailSize):s.line], at)
 	if s.long != nil {
@@ -200,7 +198,7 @@ func (s *source) mark(at time.Time) Mark {
 	return m
 }
 
-// markAt is the Mark at a place, before which tail stands.
+// markAt returns the Mark of a place that follows the bytes of tail.
 func (s *source) markAt(off int64, tail []byte, at time.Time) Mark {
 	return Mark{off: off, size: len(s.head), head: sum(s.head), tail: sum(tail), at: at.UnixMicro()}
 }

@@ -20,7 +20,8 @@ var errEnough = errors.New("enough for now")
 // numbered is a line of a log that tells its number.
 func numbered(n int) string {
 	at := time.Date(2026, 3, 20, 11, 0, 0, 0, time.UTC).Add(time.Duration(n) * 100 * time.Microsecond)
-	return fmt.Sprintf("%s [warning] c%d@10.0.0.9:47860 msg: torture, n: %d\n", at.Format("2006-01-02T15:04:05.000000Z07:00"), n%7, n)
+	return fmt.Sprintf("%s [warning] c%d@10.0.0.9:47860 msg: torture, n: %d\n",
+		at.Format("2006-01-02T15:04:05.000000Z07:00"), n%7, n)
 }
 
 // numberOf is the number that a line of the log tells.

@@ -53,7 +53,8 @@ func newWrapWriter(t testing.TB, dir string, bytes, files int) *wrapWriter {
 	var err error
 	w.index, err = os.OpenFile(filepath.Join(dir, "emqx.log.idx"), os.O_RDWR|os.O_CREATE, 0o600)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "emqx.log.siz"), binary.BigEndian.AppendUint32([]byte{2, 0, 0, 0, 0, 0, 0, 0, 0}, uint32(files)), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "emqx.log.siz"),
+		binary.BigEndian.AppendUint32([]byte{2, 0, 0, 0, 0, 0, 0, 0, 0}, uint32(files)), 0o600))
 	w.file = w.open(1)
 	w.point()
 	t.Cleanup(func() { w.file.Close(); w.index.Close() })
@@ -114,7 +115,7 @@ type renamer struct {
 	bytes, files, first int
 	compress            bool
 	size                int
-	file                *os.File // nil = killed before it was made anew
+	file                *os.File // nil means killed before it was made anew
 }
 
 func newRenamer(t testing.TB, dir string, bytes, files, first int, compress bool) *renamer {

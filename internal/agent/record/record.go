@@ -13,16 +13,16 @@ import (
 // State is what held when the last records were made. It outlives the process beside
 // them.
 type State struct {
-	Members map[string]agentproto.MemberStatus `json:"members,omitempty"` // nil = none was ever read
+	Members map[string]agentproto.MemberStatus `json:"members,omitempty"` // nil means none was ever read
 	Alarms  map[string]time.Time               `json:"alarms,omitempty"`  // active ones, since when
-	Broker  string                             `json:"broker,omitempty"`  // ok, or an error's code; empty = never asked
+	Broker  string                             `json:"broker,omitempty"`  // ok, or an error's code; empty means never asked
 	Server  string                             `json:"server,omitempty"`  // lost, or empty
 }
 
 // Look is one look at the broker, and at the connection to the server.
 type Look struct {
 	Report  agentproto.Report
-	Traffic *ecp.Traffic // nil = it was not told
+	Traffic *ecp.Traffic // nil means it was not told
 	Alarms  []ecp.Alarm  // the active ones
 	Alarmed bool         // Alarms were told
 	// Connected reports whether the server is reached.
@@ -33,9 +33,9 @@ type Look struct {
 type Recorder struct {
 	state State
 
-	at     time.Time // of the look before; zero = there was none
+	at     time.Time // of the look before; zero means there was none
 	counts map[string]ecp.MessageTotals
-	away   time.Time // since when the server is not reached; zero = it is
+	away   time.Time // since when the server is not reached; zero means it is
 }
 
 // Bounds of what is told and when.
@@ -51,7 +51,7 @@ const (
 	mostAlarms = 256
 )
 
-// Restore returns a recorder that goes on from what was kept; nil = from nothing.
+// Restore returns a recorder that goes on from what was kept; nil means from nothing.
 func Restore(state json.RawMessage) *Recorder {
 	r := &Recorder{}
 	if json.Unmarshal(state, &r.state) != nil {
@@ -109,14 +109,16 @@ func (r *Recorder) server(records *[]agentproto.HistoryRecord, now time.Time, co
 	switch {
 	case connected:
 		if r.state.Server == agentproto.ServerLost {
-			changed(records, agentproto.Change{About: agentproto.AboutServer, From: agentproto.ServerLost, To: agentproto.ServerConnected, Since: r.away})
+			changed(records, agentproto.Change{About: agentproto.AboutServer, From: agentproto.ServerLost,
+				To: agentproto.ServerConnected, Since: r.away})
 			r.state.Server = ""
 		}
 		r.away = time.Time{}
 	case r.away.IsZero():
 		r.away = now
 	case r.state.Server == "" && now.Sub(r.away) >= serverPatience:
-		changed(records, agentproto.Change{About: agentproto.AboutServer, From: agentproto.ServerConnected, To: agentproto.ServerLost, Since: r.away})
+		changed(records, agentproto.Change{About: agentproto.AboutServer, From: agentproto.ServerConnected,
+			To: agentproto.ServerLost, Since: r.away})
 		r.state.Server = agentproto.ServerLost
 	}
 }
@@ -152,7 +154,8 @@ func (r *Recorder) members(records *[]agentproto.HistoryRecord, all []agentproto
 	maps.Copy(names, is)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if was[name] != is[name] {
-			changed(records, agentproto.Change{About: agentproto.AboutMember, Name: name, From: string(was[name]), To: string(is[name])})
+			changed(records, agentproto.Change{About: agentproto.AboutMember, Name: name, From: string(was[name]),
+				To: string(is[name])})
 		}
 	}
 }
@@ -169,13 +172,15 @@ func (r *Recorder) alarms(records *[]agentproto.HistoryRecord, all []ecp.Alarm) 
 		if !known {
 			since = a.Since
 			*records = append(*records, agentproto.HistoryRecord{Kind: agentproto.HistoryAlarm,
-				Alarm: &agentproto.Alarm{Name: a.Name, Active: true, Message: short(a.Message), Nodes: firstOf(a.Nodes), Since: since}})
+				Alarm: &agentproto.Alarm{Name: a.Name, Active: true, Message: short(a.Message), Nodes: firstOf(a.Nodes),
+					Since: since}})
 		}
 		is[a.Name] = since
 	}
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		if _, still := is[name]; !still {
-			*records = append(*records, agentproto.HistoryRecord{Kind: agentproto.HistoryAlarm, Alarm: &agentproto.Alarm{Name: name, Since: was[name]}})
+			*records = append(*records, agentproto.HistoryRecord{Kind: agentproto.HistoryAlarm,
+				Alarm: &agentproto.Alarm{Name: name, Since: was[name]}})
 		}
 	}
 	r.state.Alarms = is
@@ -210,8 +215,9 @@ func (r *Recorder) sample(records *[]agentproto.HistoryRecord, before *Recorder,
 	}
 	t, sum := l.Traffic, messagesSince(before.counts, r.counts)
 	s := agentproto.Sample{
-		OverMS: over.Milliseconds(), Connections: t.Connections, Sessions: t.Sessions, Topics: t.Topics, Subscriptions: t.Subscriptions,
-		Received: sum.Received, Sent: sum.Sent, Dropped: sum.Dropped, Members: len(l.Report.Members),
+		OverMS: over.Milliseconds(), Connections: t.Connections, Sessions: t.Sessions, Topics: t.Topics,
+		Subscriptions: t.Subscriptions,
+		Received:      sum.Received, Sent: sum.Sent, Dropped: sum.Dropped, Members: len(l.Report.Members),
 	}
 	for _, m := range l.Report.Members {
 		if m.Status == agentproto.MemberRunning {

@@ -15,7 +15,8 @@ import (
 
 // look is one with members in words: "a" runs, "-a" does not.
 func look(received int64, members ...string) record.Look {
-	l := record.Look{Connected: true, Alarmed: true, Traffic: &ecp.Traffic{Connections: 5, Nodes: []ecp.NodeTraffic{{Node: "a", Totals: ecp.MessageTotals{Received: received}}}}}
+	l := record.Look{Connected: true, Alarmed: true, Traffic: &ecp.Traffic{Connections: 5,
+		Nodes: []ecp.NodeTraffic{{Node: "a", Totals: ecp.MessageTotals{Received: received}}}}}
 	for _, m := range members {
 		status := agentproto.MemberRunning
 		if m[0] == '-' {
@@ -27,7 +28,9 @@ func look(received int64, members ...string) record.Look {
 }
 
 func failed(code agentproto.ErrorCode) record.Look {
-	return record.Look{Connected: true, Report: agentproto.Report{Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: code, Message: "refused"}}}}
+	return record.Look{Connected: true,
+		Report: agentproto.Report{Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: code,
+			Message: "refused"}}}}
 }
 
 func with(l record.Look, f func(*record.Look)) record.Look {
@@ -39,7 +42,8 @@ func words(records []agentproto.HistoryRecord) (out []string) {
 	for _, r := range records {
 		switch {
 		case r.Sample != nil:
-			out = append(out, fmt.Sprintf("%d in %ds, %d/%d", r.Sample.Received, r.Sample.OverMS/1000, r.Sample.Running, r.Sample.Members))
+			out = append(out, fmt.Sprintf("%d in %ds, %d/%d", r.Sample.Received, r.Sample.OverMS/1000, r.Sample.Running,
+				r.Sample.Members))
 		case r.Alarm != nil:
 			out = append(out, fmt.Sprintf("%s %v", r.Alarm.Name, r.Alarm.Active))
 		case r.State != nil:
@@ -65,15 +69,18 @@ func TestRecorder(t *testing.T) {
 	var since []agentproto.HistoryRecord
 	for i, step := range []struct {
 		look  record.Look
-		after time.Duration // 0 = ten seconds
+		after time.Duration // 0 means ten seconds
 		want  []string
 	}{
 		{look: look(100, "a", "b")},
 		{look: look(130, "a", "b"), want: []string{"30 in 10s, 2/2"}},
-		{look: with(look(150, "a", "-b"), alarm("cpu")), want: []string{"memberb running>stopped", "cpu true", "20 in 10s, 1/2"}},
+		{look: with(look(150, "a", "-b"), alarm("cpu")), want: []string{"memberb running>stopped", "cpu true",
+			"20 in 10s, 1/2"}},
 		{look: with(look(150, "a", "-b"), alarm("cpu")), want: []string{"0 in 10s, 1/2"}},
-		{look: with(look(7, "a"), alarm("mem")), want: []string{"memberb stopped>", "mem true", "cpu false", "7 in 10s, 1/1"}},
-		{look: with(look(8, "a", "c"), func(l *record.Look) { l.Alarmed = false }), want: []string{"memberc >running", "1 in 10s, 2/2"}},
+		{look: with(look(7, "a"), alarm("mem")), want: []string{"memberb stopped>", "mem true", "cpu false",
+			"7 in 10s, 1/1"}},
+		{look: with(look(8, "a", "c"), func(l *record.Look) { l.Alarmed = false }),
+			want: []string{"memberc >running", "1 in 10s, 2/2"}},
 		{look: failed(agentproto.CodeUnreachable), want: []string{"broker ok>unreachable"}},
 		{look: failed(agentproto.CodeUnreachable)},
 		{look: failed(agentproto.CodeAuthFailed), want: []string{"broker unreachable>auth_failed"}},
@@ -82,7 +89,8 @@ func TestRecorder(t *testing.T) {
 		{look: look(9000, "a", "c"), after: time.Hour},
 		{look: with(look(9001, "a", "c"), away), want: []string{"1 in 10s, 2/2"}},
 		{look: with(look(9001, "a", "c"), away), want: []string{"0 in 10s, 2/2"}},
-		{look: with(look(9001, "a", "c"), away), after: 20 * time.Second, want: []string{"server connected>lost", "0 in 20s, 2/2"}},
+		{look: with(look(9001, "a", "c"), away), after: 20 * time.Second,
+			want: []string{"server connected>lost", "0 in 20s, 2/2"}},
 		{look: with(look(9001, "a", "c"), away), want: []string{"0 in 10s, 2/2"}},
 		{look: look(9001, "a", "c"), want: []string{"server lost>connected", "0 in 10s, 2/2"}},
 	} {

@@ -23,5 +23,6 @@ func logFiles(s broker.Settings, out *agentproto.Report) []agentproto.ReportErro
 	if errors.Is(err, fs.ErrPermission) {
 		code = agentproto.CodeAuthFailed
 	}
-	return []agentproto.ReportError{{Stage: agentproto.StageLogsFetch, Code: code, Message: short(err.Error(), mostMessage)}}
+	return []agentproto.ReportError{{Stage: agentproto.StageLogsFetch, Code: code,
+		Message: short(err.Error(), mostMessage)}}
 }

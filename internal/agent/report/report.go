@@ -31,18 +31,18 @@ type Reporter struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	broker   ecp.Broker    // nil = not found yet
-	proved   ecp.Detection // what it was proved to be; zero = nothing yet
+	broker   ecp.Broker    // nil means not found yet
+	proved   ecp.Detection // what it was proved to be; zero means nothing yet
 	uptime   time.Duration // of the node in the last report that was complete
 	limits   limits
 	limitsAt time.Time
 
-	traffic *ecp.Traffic // of the last report; nil = it was not told
+	traffic *ecp.Traffic // of the last report; nil means it was not told
 	alarms  []ecp.Alarm  // that are active; of the last report
 	alarmed bool         // they were told
 }
 
-// Traffic returns how busy the cluster was when the last report was made; nil = the
+// Traffic returns how busy the cluster was when the last report was made; nil means the
 // broker did not tell.
 func (r *Reporter) Traffic() *ecp.Traffic { return r.traffic }
 
@@ -87,7 +87,8 @@ func (r *Reporter) Collect(ctx context.Context) (out agentproto.Report) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.ErrorContext(ctx, "panic while a report was made", "panic", p, "stack", string(debug.Stack()))
-			out.Errors = append(out.Errors, agentproto.ReportError{Stage: agentproto.StageClusterFetch, Code: agentproto.CodeInternal, Message: "a fault of the agent's; its log has more"})
+			out.Errors = append(out.Errors, agentproto.ReportError{Stage: agentproto.StageClusterFetch,
+				Code: agentproto.CodeInternal, Message: "a fault of the agent's; its log has more"})
 		}
 	}()
 	if e := r.cluster(ctx, &out); e != nil {
@@ -111,7 +112,8 @@ func (r *Reporter) cluster(ctx context.Context, out *agentproto.Report) *agentpr
 	if out.Version, out.Edition = found.Version, found.Edition; err != nil {
 		return r.notDescribed(ctx, err, found, trace.Answered())
 	}
-	if d.Version != found.Version || d.Edition != "" && d.Edition != found.Edition { // an upgrade: next time it is looked at anew
+	// an upgrade: next time it is looked at anew
+	if d.Version != found.Version || d.Edition != "" && d.Edition != found.Edition {
 		r.forget()
 	}
 	describe(out, d)
@@ -154,7 +156,8 @@ func (r *Reporter) forget() {
 
 // notDescribed is the error of a report that lacks the members. Whether it was the
 // node or the cluster that did not answer is asked of the node alone.
-func (r *Reporter) notDescribed(ctx context.Context, err error, found ecp.Detection, answered bool) *agentproto.ReportError {
+func (r *Reporter) notDescribed(ctx context.Context, err error, found ecp.Detection,
+	answered bool) *agentproto.ReportError {
 	code := codeOf(err, found, answered)
 	stage := agentproto.StageNodeConnect
 	switch code {
@@ -187,7 +190,7 @@ func (r *Reporter) health(ctx context.Context, within time.Duration) (ecp.Health
 }
 
 // self is the name of the node beside the agent: as it says itself, else the only
-// member; "" = not known.
+// member; empty means not known.
 func (r *Reporter) self(ctx context.Context, d ecp.Description) string {
 	if h, err := r.health(ctx, time.Second); err == nil && h.Node != "" {
 		return h.Node
@@ -213,7 +216,8 @@ func describe(out *agentproto.Report, d ecp.Description) {
 }
 
 var statuses = map[ecp.NodeStatus]agentproto.MemberStatus{
-	ecp.NodeRunning: agentproto.MemberRunning, ecp.NodeStopped: agentproto.MemberStopped, ecp.NodeUnknown: agentproto.MemberUnknown,
+	ecp.NodeRunning: agentproto.MemberRunning, ecp.NodeStopped: agentproto.MemberStopped,
+	ecp.NodeUnknown: agentproto.MemberUnknown,
 }
 
 // extras asks, all at once, for what a report can do without.

@@ -98,19 +98,32 @@ func TestFaults(t *testing.T) {
 		says     string
 		partial  bool // the report is complete all the same
 	}{
-		{name: "wrong password", settings: broker.Settings{Username: "admin", Password: "canary"}, stage: agentproto.StageNodeConnect, code: agentproto.CodeAuthFailed, says: "emqxee-agent register"},
-		{name: "wrong password of 4", config: emqxsim.ClusterConfig{Version: "4.4.24"}, settings: broker.Settings{Username: "admin", Password: "canary"}, stage: agentproto.StageNodeConnect, code: agentproto.CodeAuthFailed, says: "emqxee-agent register"},
-		{name: "open source", config: emqxsim.ClusterConfig{Edition: emqxsim.OpenSource}, stage: agentproto.StageNodeConnect, code: agentproto.CodeOpenSource, says: "needed"},
-		{name: "open source of 4", config: emqxsim.ClusterConfig{Version: "4.4.19", Edition: emqxsim.OpenSource}, stage: agentproto.StageNodeConnect, code: agentproto.CodeOpenSource, says: "needed"},
-		{name: "too old", config: emqxsim.ClusterConfig{Version: "5.5.1"}, stage: agentproto.StageNodeConnect, code: agentproto.CodeUnsupportedVersion, says: "5.6.0"},
-		{name: "stopped", harm: func(r *rig) { r.dashboard.Close(); r.api.Close() }, stage: agentproto.StageNodeConnect, code: agentproto.CodeUnreachable, says: "refused"},
-		{name: "hangs", fault: &emqxsim.Fault{Hang: true}, stage: agentproto.StageNodeConnect, code: agentproto.CodeTimeout, says: "no answer in time"},
-		{name: "the cluster hangs", fault: &emqxsim.Fault{Path: "/api/v5/nodes**", Hang: true}, stage: agentproto.StageClusterFetch, code: agentproto.CodeTimeout, says: "no answer in time"},
-		{name: "garbage", fault: &emqxsim.Fault{Path: "/api/v5/nodes", Status: 200, Body: "<html>", ContentType: "application/json"}, stage: agentproto.StageClusterFetch, code: agentproto.CodeMalformed},
-		{name: "no metrics", fault: &emqxsim.Fault{Path: "/api/v5/monitor_current**", Status: 500}, more: []string{"/api/v5/stats**", "/api/v5/metrics**", "/api/v5/nodes/**"},
+		{name: "wrong password", settings: broker.Settings{Username: "admin", Password: "canary"},
+			stage: agentproto.StageNodeConnect, code: agentproto.CodeAuthFailed, says: "emqxee-agent register"},
+		{name: "wrong password of 4", config: emqxsim.ClusterConfig{Version: "4.4.24"},
+			settings: broker.Settings{Username: "admin",
+				Password: "canary"}, stage: agentproto.StageNodeConnect, code: agentproto.CodeAuthFailed, says: "emqxee-agent register"},
+		{name: "open source", config: emqxsim.ClusterConfig{Edition: emqxsim.OpenSource}, stage: agentproto.StageNodeConnect,
+			code: agentproto.CodeOpenSource, says: "needed"},
+		{name: "open source of 4", config: emqxsim.ClusterConfig{Version: "4.4.19", Edition: emqxsim.OpenSource},
+			stage: agentproto.StageNodeConnect, code: agentproto.CodeOpenSource, says: "needed"},
+		{name: "too old", config: emqxsim.ClusterConfig{Version: "5.5.1"}, stage: agentproto.StageNodeConnect,
+			code: agentproto.CodeUnsupportedVersion, says: "5.6.0"},
+		{name: "stopped", harm: func(r *rig) { r.dashboard.Close(); r.api.Close() }, stage: agentproto.StageNodeConnect,
+			code: agentproto.CodeUnreachable, says: "refused"},
+		{name: "hangs", fault: &emqxsim.Fault{Hang: true}, stage: agentproto.StageNodeConnect, code: agentproto.CodeTimeout,
+			says: "no answer in time"},
+		{name: "the cluster hangs", fault: &emqxsim.Fault{Path: "/api/v5/nodes**", Hang: true},
+			stage: agentproto.StageClusterFetch, code: agentproto.CodeTimeout, says: "no answer in time"},
+		{name: "garbage", fault: &emqxsim.Fault{Path: "/api/v5/nodes", Status: 200, Body: "<html>",
+			ContentType: "application/json"}, stage: agentproto.StageClusterFetch, code: agentproto.CodeMalformed},
+		{name: "no metrics", fault: &emqxsim.Fault{Path: "/api/v5/monitor_current**", Status: 500},
+			more:  []string{"/api/v5/stats**", "/api/v5/metrics**", "/api/v5/nodes/**"},
 			stage: agentproto.StageMetricsFetch, code: agentproto.CodeUnreachable, partial: true},
-		{name: "no dashboard", fault: &emqxsim.Fault{Path: "/", Status: 503}, stage: agentproto.StageTunnel, code: agentproto.CodeUnreachable, partial: true},
-		{name: "no logs", settings: broker.Settings{LogCollection: true, LogDir: "/gone/emqx"}, stage: agentproto.StageLogsFetch, code: agentproto.CodeUnreachable, says: "/gone/emqx", partial: true},
+		{name: "no dashboard", fault: &emqxsim.Fault{Path: "/", Status: 503}, stage: agentproto.StageTunnel,
+			code: agentproto.CodeUnreachable, partial: true},
+		{name: "no logs", settings: broker.Settings{LogCollection: true, LogDir: "/gone/emqx"},
+			stage: agentproto.StageLogsFetch, code: agentproto.CodeUnreachable, says: "/gone/emqx", partial: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -161,7 +174,8 @@ func TestFailed(t *testing.T) {
 	got := report.Failed(&ecp.Error{Code: ecp.CodeDenied, Message: "no"}, broker.Settings{}, time.Now())
 	require.Equal(t, agentproto.CodeAuthFailed, got.Errors[0].Code)
 	require.False(t, got.Complete())
-	require.Equal(t, agentproto.CodeInternal, report.Failed(errors.New("canary"), broker.Settings{}, time.Now()).Errors[0].Code)
+	require.Equal(t, agentproto.CodeInternal, report.Failed(errors.New("canary"), broker.Settings{},
+		time.Now()).Errors[0].Code)
 	require.NotContains(t, report.Failed(errors.New("canary"), broker.Settings{}, time.Now()).Errors[0].Message, "canary")
 }
 
@@ -170,12 +184,16 @@ func TestFailed(t *testing.T) {
 func TestStartedAnew(t *testing.T) {
 	now := time.Now()
 	cluster := func(edition emqxsim.Edition) *emqxsim.Node {
-		return emqxsim.NewCluster(emqxsim.ClusterConfig{Edition: edition, Now: func() time.Time { return now }}).Join("emqx@10.0.0.1")
+		return emqxsim.NewCluster(emqxsim.ClusterConfig{Edition: edition,
+			Now: func() time.Time { return now }}).Join("emqx@10.0.0.1")
 	}
 	there := cluster(emqxsim.Enterprise)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { there.Dashboard().ServeHTTP(w, r) }))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		there.Dashboard().ServeHTTP(w, r)
+	}))
 	defer s.Close()
-	a, err := broker.New(broker.Config{Settings: broker.Settings{DashboardURL: s.URL, Username: "admin", Password: "public"}})
+	a, err := broker.New(broker.Config{Settings: broker.Settings{DashboardURL: s.URL, Username: "admin",
+		Password: "public"}})
 	require.NoError(t, err)
 	defer a.Close(t.Context())
 	reporter := report.New(a, nil, nil)

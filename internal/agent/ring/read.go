@@ -65,7 +65,8 @@ func (r *Ring) segmentsLocked() []segment {
 
 // readSegment reads a segment to the length that it had. What is damaged is left out:
 // the numbers of the others tell.
-func (r *Ring) readSegment(ctx context.Context, s segment, do func(agentproto.HistoryRecord) bool) (more bool, err error) {
+func (r *Ring) readSegment(ctx context.Context, s segment, do func(agentproto.HistoryRecord) bool) (more bool,
+	err error) {
 	f, err := r.root.OpenFile(s.name(), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) { // dropped meanwhile
 		return true, nil
@@ -100,7 +101,7 @@ func (r *Ring) readSegment(ctx context.Context, s segment, do func(agentproto.Hi
 type passage struct {
 	q      agentproto.HistoryQuery
 	passed bool                     // the position that was asked for lies behind
-	before agentproto.HistoryRecord // zero = none yet
+	before agentproto.HistoryRecord // zero means none yet
 }
 
 // take passes a record on if it is selected, and a gap in front of it where records
@@ -126,7 +127,8 @@ func (p *passage) take(rec agentproto.HistoryRecord, yield func(agentproto.Histo
 // missing returns the gap between two records that follow one another in a ring. The
 // first record that is left, or is left of the run that was read before, follows what
 // was read before, or else what was dropped.
-func missing(before, rec agentproto.HistoryRecord, after agentproto.Position) (gap agentproto.HistoryRecord, lost bool) {
+func missing(before, rec agentproto.HistoryRecord, after agentproto.Position) (gap agentproto.HistoryRecord,
+	lost bool) {
 	g := agentproto.Gap{From: before.At, Until: rec.At, Why: agentproto.GapDamaged}
 	switch before.Epoch {
 	case 0:
@@ -142,7 +144,8 @@ func missing(before, rec agentproto.HistoryRecord, after agentproto.Position) (g
 	if rec.Kind == agentproto.HistoryGap && rec.Gap != nil { // it begins earlier than it was noticed
 		g.Until = earlier(rec.Gap.From, g.Until)
 	}
-	return agentproto.HistoryRecord{Epoch: rec.Epoch, Seq: rec.Seq - 1, At: g.Until, Kind: agentproto.HistoryGap, Gap: &g}, lost
+	return agentproto.HistoryRecord{Epoch: rec.Epoch, Seq: rec.Seq - 1, At: g.Until, Kind: agentproto.HistoryGap,
+		Gap: &g}, lost
 }
 
 // earlier returns the earlier of two times; a zero one does not count.

@@ -23,7 +23,7 @@ type Config struct {
 	Size int64         // bytes of all files together, at most
 	Now  func() time.Time
 	// Fold returns what holds after records, of what held before them, which is nil
-	// where nothing is known; it is called for what an earlier run has left. nil = no
+	// where nothing is known; it is called for what an earlier run has left. nil means no
 	// state is kept.
 	Fold func(state json.RawMessage, records []agentproto.HistoryRecord) json.RawMessage
 }
@@ -37,12 +37,12 @@ type Ring struct {
 
 	mu       sync.Mutex      // also guards cfg.Age and cfg.Size
 	segments []*segment      // oldest first; guarded by mu, as all below
-	file     *os.File        // the last segment, open for appending; nil = a new one has to be begun
+	file     *os.File        // the last segment, open for appending; nil means a new one has to be begun
 	number   int             // of the newest segment
-	state    json.RawMessage // what holds after the newest record; nil = nothing is known
-	last     uint64          // number of the newest record; 0 = none in this run
+	state    json.RawMessage // what holds after the newest record; nil means nothing is known
+	last     uint64          // number of the newest record; 0 means none in this run
 	newest   agentproto.Position
-	lost     time.Time // since when records could not be written; zero = all were
+	lost     time.Time // since when records could not be written; zero means all were
 	closed   bool
 }
 
@@ -62,7 +62,7 @@ const (
 
 // Open opens a ring and begins a run of its own. Where an earlier run has left records
 // the first of this one is a gap that begins where they end. state is what held then;
-// nil = nothing is known.
+// nil means nothing is known.
 func Open(c Config) (r *Ring, state json.RawMessage, err error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -126,7 +126,8 @@ func (r *Ring) Append(records []agentproto.HistoryRecord, state json.RawMessage,
 	}
 	if !r.lost.IsZero() {
 		now := r.cfg.Now()
-		gap := agentproto.HistoryRecord{At: now, Kind: agentproto.HistoryGap, Gap: &agentproto.Gap{From: r.lost, Until: now, Why: agentproto.GapDamaged}}
+		gap := agentproto.HistoryRecord{At: now, Kind: agentproto.HistoryGap,
+			Gap: &agentproto.Gap{From: r.lost, Until: now, Why: agentproto.GapDamaged}}
 		records = slices.Concat([]agentproto.HistoryRecord{gap}, records)
 	}
 	err := r.appendLocked(records, state, sync)

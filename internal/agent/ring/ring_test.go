@@ -28,11 +28,13 @@ func newClock() *clock { return &clock{time.Now()} } // with a monotonic reading
 func (c *clock) read() time.Time { return c.now }
 
 func sample(n int) agentproto.HistoryRecord {
-	return agentproto.HistoryRecord{Kind: agentproto.HistorySample, Sample: &agentproto.Sample{OverMS: 10_000, Connections: n}}
+	return agentproto.HistoryRecord{Kind: agentproto.HistorySample,
+		Sample: &agentproto.Sample{OverMS: 10_000, Connections: n}}
 }
 
 func change(n int) agentproto.HistoryRecord {
-	return agentproto.HistoryRecord{Kind: agentproto.HistoryState, State: &agentproto.Change{About: agentproto.AboutMember, Name: fmt.Sprintf("n%d@h", n)}}
+	return agentproto.HistoryRecord{Kind: agentproto.HistoryState,
+		State: &agentproto.Change{About: agentproto.AboutMember, Name: fmt.Sprintf("n%d@h", n)}}
 }
 
 // fold keeps the name that was changed last.
@@ -110,12 +112,14 @@ func TestRing(t *testing.T) {
 	require.JSONEq(t, `"n1@h"`, string(state))
 	words, _ = read(t, r2, agentproto.HistoryQuery{After: first})
 	require.Equal(t, []string{"s2", "not_running"}, words)
-	words, last := read(t, r2, agentproto.HistoryQuery{Kinds: []agentproto.HistoryKind{agentproto.HistoryState, agentproto.HistoryGap}})
+	words, last := read(t, r2, agentproto.HistoryQuery{Kinds: []agentproto.HistoryKind{agentproto.HistoryState,
+		agentproto.HistoryGap}})
 	require.Equal(t, []string{"n1@h", "not_running"}, words)
 	require.Equal(t, last, r2.Newest())
 	words, _ = read(t, r2, agentproto.HistoryQuery{After: agentproto.Position{Epoch: 1, Seq: 7}})
 	require.Equal(t, []string{"dropped", "s1", "n1@h", "s2", "not_running"}, words, "of a ring that is gone")
-	for rec, err := range r2.History(ctx, agentproto.HistoryQuery{After: first, Kinds: []agentproto.HistoryKind{agentproto.HistoryGap}}) {
+	for rec, err := range r2.History(ctx, agentproto.HistoryQuery{After: first,
+		Kinds: []agentproto.HistoryKind{agentproto.HistoryGap}}) {
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, rec.Gap.Until.Sub(rec.Gap.From).Round(time.Second))
 	}
@@ -221,7 +225,8 @@ func TestDamage(t *testing.T) {
 	path := segments(t, dir)[0]
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), `"connections":2`, `"connections":7`, 1)), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), `"connections":2`, `"connections":7`, 1)),
+		0o600))
 	words, _ := read(t, r, agentproto.HistoryQuery{})
 	require.Equal(t, []string{"s0", "s1", "damaged", "s3", "s4"}, words)
 	require.NoError(t, r.Close())
@@ -348,7 +353,8 @@ func TestModel(t *testing.T) {
 				}
 				var left []int // what is lost at the end was never read by whoever comes now
 				for _, w := range written {
-					if slices.Contains(kept, fmt.Sprintf("n%d@h", w)) || slices.Contains(got, w) || len(kept) > 0 && w < number(kept[0]) || len(kept) == 0 {
+					if slices.Contains(kept, fmt.Sprintf("n%d@h", w)) || slices.Contains(got, w) || len(kept) > 0 &&
+						w < number(kept[0]) || len(kept) == 0 {
 						left = append(left, w)
 					}
 				}

@@ -23,7 +23,7 @@ const (
 
 func (s *segment) name() string { return fmt.Sprintf("%0*d%s", nameDigits, s.number, suffix) }
 
-// numberOf returns the number of a segment's file; false = it is none.
+// numberOf returns the number of a segment's file; false means it is none.
 func numberOf(name string) (int, bool) {
 	digits, ok := strings.CutSuffix(name, suffix)
 	n, err := strconv.Atoi(digits)

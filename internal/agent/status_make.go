@@ -10,7 +10,7 @@ import (
 	"github.com/openecp/openecp/internal/agent/logs"
 )
 
-// Status returns what the agent knows now, and what a person should do.
+// Status returns the present status.
 func (a *Agent) Status() Status {
 	a.state.mu.Lock()
 	defer a.state.mu.Unlock()
@@ -64,7 +64,8 @@ func reportStatus(r agentproto.Report) ReportStatus {
 }
 
 func brokerStatus(st *state) (BrokerStatus, LogsStatus) {
-	b := BrokerStatus{Version: st.last.Version, Edition: st.last.Edition, Node: st.last.Node, Dashboard: st.last.Dashboard, Credentials: "none"}
+	b := BrokerStatus{Version: st.last.Version, Edition: st.last.Edition, Node: st.last.Node, Dashboard: st.last.Dashboard,
+		Credentials: "none"}
 	if st.access == nil {
 		return b, LogsStatus{}
 	}
@@ -84,35 +85,41 @@ func brokerStatus(st *state) (BrokerStatus, LogsStatus) {
 	return b, l
 }
 
-// clockTolerance is how far the clock may be from the server's before somebody is
-// told, and expirySoon how long before its end a certificate is told of.
+// clockTolerance is the difference to the server's clock from which on the status mentions
+// it, and expirySoon the remaining time of a certificate.
 const (
 	clockTolerance = time.Minute
 	expirySoon     = 7 * 24 * time.Hour
 )
 
-// todo is what a person should do, most urgent first.
+// todo returns what a person should do, most urgent first.
 func todo(s Status, now time.Time, tried []string) (list []string) {
 	add := func(when bool, format string, args ...any) {
 		if when {
 			list = append(list, fmt.Sprintf(format, args...))
 		}
 	}
-	add(s.Phase == PhaseUnregistered, "register the agent with the command of the cluster's guide: `emqxee-agent register --url … --registration-token …`")
-	gone := s.Server.Refusal == string(agentproto.RefusedUnknownAgent) || s.Server.Refusal == string(agentproto.RefusedRemoved)
+	add(s.Phase == PhaseUnregistered,
+		"register the agent with the command of the cluster's guide: `emqxee-agent register --url … --registration-token …`")
+	gone := s.Server.Refusal == string(agentproto.RefusedUnknownAgent) ||
+		s.Server.Refusal == string(agentproto.RefusedRemoved)
 	add(gone, "the server does not know this agent any more: register it again with a token of the cluster's guide, or `emqxee-agent uninstall` it")
 	add(!gone && s.Phase != PhaseConnected && s.Server.Hint != "", "%s", s.Server.Hint)
 	add(!gone && s.Phase == PhaseRefused && s.Server.Hint == "", "the server refuses this agent: %s", s.Server.Error)
-	later := s.Server.Refusal == string(agentproto.RefusedGoingAway) || s.Server.Refusal == string(agentproto.RefusedBusy) // it comes back by itself
-	add(!gone && !later && s.Phase != PhaseConnected && s.Phase != PhaseRefused && s.Server.Error != "" && s.Server.Hint == "", "find out with `emqxee-agent doctor` why the server cannot be reached: %s", s.Server.Error)
+	// it comes back by itself
+	later := s.Server.Refusal == string(agentproto.RefusedGoingAway) || s.Server.Refusal == string(agentproto.RefusedBusy)
+	add(!gone && !later && s.Phase != PhaseConnected && s.Phase != PhaseRefused && s.Server.Error != "" &&
+		s.Server.Hint == "", "find out with `emqxee-agent doctor` why the server cannot be reached: %s", s.Server.Error)
 	for _, e := range s.Report.Errors {
 		list = append(list, adviceOn(e))
 	}
 	if skew := time.Duration(s.Server.ClockSkewMS) * time.Millisecond; skew.Abs() > clockTolerance {
-		list = append(list, fmt.Sprintf("set this host's clock: it is %s %s the server's", skew.Abs().Round(time.Second), map[bool]string{true: "ahead of", false: "behind"}[skew > 0]))
+		list = append(list, fmt.Sprintf("set this host's clock: it is %s %s the server's", skew.Abs().Round(time.Second),
+			map[bool]string{true: "ahead of", false: "behind"}[skew > 0]))
 	}
 	end := s.Server.TLS.NotAfter
-	add(!end.IsZero() && end.Sub(now) < expirySoon, "let the server's certificate be renewed: it ends %s", end.UTC().Format(time.RFC3339))
+	add(!end.IsZero() && end.Sub(now) < expirySoon, "let the server's certificate be renewed: it ends %s",
+		end.UTC().Format(time.RFC3339))
 	list = append(list, s.Problems...)
 	if len(tried) > 0 {
 		list = append(list, "credentials of EMQX were looked for in vain: "+strings.Join(tried, "; "))
@@ -120,7 +127,7 @@ func todo(s Status, now time.Time, tried []string) (list []string) {
 	return list
 }
 
-// adviceOn is what to do about an error of a report; what is wrong is in its words.
+// adviceOn returns what to do about an error of a report.
 func adviceOn(e agentproto.ReportError) string {
 	lead := map[agentproto.ErrorCode]string{
 		agentproto.CodeAuthFailed:         "give the agent credentials that EMQX takes",
@@ -131,7 +138,8 @@ func adviceOn(e agentproto.ReportError) string {
 		agentproto.CodeMalformed:          "look at what answers in EMQX's place",
 	}[e.Code]
 	what := map[agentproto.Stage]string{
-		agentproto.StageMetricsFetch: "metrics: ", agentproto.StageLogsFetch: "log files: ", agentproto.StageTunnel: "dashboard: ",
+		agentproto.StageMetricsFetch: "metrics: ", agentproto.StageLogsFetch: "log files: ",
+		agentproto.StageTunnel: "dashboard: ",
 	}[e.Stage]
 	if lead == "" || what != "" {
 		return what + e.Message

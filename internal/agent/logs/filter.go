@@ -14,21 +14,21 @@ const (
 	// in bytes. Farther ones are entries of their own, so that the beginning of an entry
 	// is found without reading a whole file.
 	reach = 256 << 10
-	// slack is how far times may be out of order: lines are written after the time that
-	// they tell, by many processes.
+	// slack is how far times may be out of order: many processes write lines, a moment
+	// after the time that stands in them.
 	slack = time.Minute
 )
 
-// fate says whether an entry is wanted.
-type fate int
+// decision is whether an entry is selected.
+type decision int
 
 const (
-	undecided fate = iota // its lines so far do not contain the text
+	undecided decision = iota // its lines so far do not contain the text
 	wanted
 	unwanted
 )
 
-// found is a line that is wanted.
+// found is a line that the query selects.
 type found struct {
 	raw
 
@@ -36,43 +36,42 @@ type found struct {
 	entry int64 // where its entry begins
 }
 
-// sieve puts the lines of one file together to entries and lets those pass that a
-// query wants.
-type sieve struct {
+// filter joins the lines of one file to entries and selects those that a query asks for.
+type filter struct {
 	query Query // its Text in lower case
 	zone  *time.Location
 	lead  func() time.Time // the time of lines before any time
-	from  int64            // lines that begin before are not given, but tell what goes on after
+	from  int64            // earlier lines are not selected, but they may begin an entry that goes on here
 	at    time.Time        // of the line before
-	over  bool             // nothing more is wanted
+	over  bool             // nothing more can be selected
 
-	entry  int64 // where the entry under way begins
-	begins bool  // it has a first line with a time or level
-	fate   fate
-	held   []found // of an undecided entry
-	text   []byte  // theirs, in lower case
+	entry    int64 // where the entry under way begins
+	begins   bool  // it has a first line with a time or level
+	decision decision
+	held     []found // of an undecided entry
+	text     []byte  // theirs, in lower case
 }
 
-// newSieve returns the sieve of a file from a place on. The line before had the time at.
-func newSieve(q Query, zone *time.Location, from int64, at time.Time, lead func() time.Time) *sieve {
+// newFilter returns the filter of a file from a place on. The line before had the time at.
+func newFilter(q Query, zone *time.Location, from int64, at time.Time, lead func() time.Time) *filter {
 	q.Text = strings.ToLower(q.Text)
-	return &sieve{query: q, zone: zone, from: from, at: at, lead: lead}
+	return &filter{query: q, zone: zone, from: from, at: at, lead: lead}
 }
 
-// add takes the next line of the file and calls emit for the lines that are now known
-// to be wanted. They are valid as long as l is.
-func (s *sieve) add(l raw, emit func(found) error) error {
+// add takes the next line of the file and calls emit for the lines that are now known to
+// be selected. They are valid as long as l is.
+func (s *filter) add(l raw, emit func(found) error) error {
 	e := emqxlog.Parse(string(l.text))
 	begins := e.Level != "" || !e.At.IsZero()
 	s.date(e)
 	if begins || !s.begins || l.start-s.entry > reach {
 		s.start(l.start, begins, e.Level)
 	}
-	if s.fate == undecided {
+	if s.decision == undecided {
 		s.search(e.Raw)
 	}
 	line := found{l, s.at, s.entry}
-	switch s.fate {
+	switch s.decision {
 	case wanted:
 	case unwanted:
 		s.held = nil
@@ -93,8 +92,8 @@ func (s *sieve) add(l raw, emit func(found) error) error {
 	return nil
 }
 
-// date finds the time of a line.
-func (s *sieve) date(e emqxlog.Entry) {
+// date sets the time of a line.
+func (s *filter) date(e emqxlog.Entry) {
 	switch {
 	case !e.At.IsZero():
 		s.at = timeOf(e, s.zone)
@@ -103,7 +102,7 @@ func (s *sieve) date(e emqxlog.Entry) {
 	}
 }
 
-// timeOf is the time of an entry that tells one.
+// timeOf returns the time of an entry that has one.
 func timeOf(e emqxlog.Entry, zone *time.Location) time.Time {
 	t := e.At
 	if !e.Zoned {
@@ -113,25 +112,25 @@ func timeOf(e emqxlog.Entry, zone *time.Location) time.Time {
 }
 
 // start begins an entry.
-func (s *sieve) start(at int64, begins bool, level emqxlog.Level) {
+func (s *filter) start(at int64, begins bool, level emqxlog.Level) {
 	s.entry, s.begins, s.held, s.text = at, begins, nil, s.text[:0]
 	q := s.query
 	switch {
 	case !q.Until.IsZero() && !s.at.Before(q.Until):
-		s.fate = unwanted
+		s.decision = unwanted
 		s.over = s.over || begins && s.at.After(q.Until.Add(slack))
 	case s.at.Before(q.Since) || !level.AtLeast(q.Level):
-		s.fate = unwanted
+		s.decision = unwanted
 	case q.Text == "":
-		s.fate = wanted
+		s.decision = wanted
 	default:
-		s.fate = undecided
+		s.decision = undecided
 	}
 }
 
 // search looks for the text in the next line of an entry. Like the entry, what is
 // searched is bounded.
-func (s *sieve) search(line string) {
+func (s *filter) search(line string) {
 	before := len(s.text)
 	if before > 0 {
 		s.text = append(s.text, '\n')
@@ -139,8 +138,8 @@ func (s *sieve) search(line string) {
 	s.text = append(s.text, strings.ToLower(line)...)
 	switch {
 	case bytes.Contains(s.text[max(0, before-len(s.query.Text)):], []byte(s.query.Text)):
-		s.fate = wanted
+		s.decision = wanted
 	case len(s.text) > emqxlog.MaxEntry:
-		s.fate = unwanted
+		s.decision = unwanted
 	}
 }

@@ -12,13 +12,12 @@ import (
 	"github.com/openecp/openecp/internal/agent/report"
 )
 
-// lookAgain is how long after EMQX refused all guesses they are tried again: brokers
-// lock users.
+// lookAgain is the time after which guessed credentials are tried again if EMQX has refused
+// all of them: brokers lock users.
 const lookAgain = 5 * time.Minute
 
-// runBroker asks the broker and reports what it says, anew after each change of its
-// settings. Nothing is asked before there is a registration: until then nobody has
-// said with which credentials.
+// runBroker queries the broker and makes reports. It starts again after each change of the
+// broker's settings. Before a registration it sends nothing to the broker.
 func (a *Agent) runBroker(ctx context.Context) {
 	for ctx.Err() == nil {
 		if a.state.registered() {
@@ -58,10 +57,10 @@ func (a *Agent) reportUntilChanged(ctx context.Context) {
 	}
 }
 
-// take keeps a look at the broker with its report, and logs what has changed since the one before. It reports
-// whether something is wrong that was not before.
+// take keeps an observation of the broker with its report, and logs the changes since the
+// last one. It reports whether there is a new fault.
 func (a *Agent) take(ctx context.Context, l record.Look) (fault bool) {
-	if ctx.Err() != nil { // cut short, it says nothing of the broker
+	if ctx.Err() != nil { // a report that was cut short is worthless
 		return false
 	}
 	a.state.mu.Lock()
@@ -81,8 +80,8 @@ func (a *Agent) take(ctx context.Context, l record.Look) (fault bool) {
 	return worse(before, now)
 }
 
-// worse reports whether something is wrong that was not before: the server believes
-// it when it has seen it twice, so that the next report is not to be waited for long.
+// worse reports whether there is a new fault. The server accepts a fault only after it was
+// reported twice, so the next report should follow soon.
 func worse(before, now agentproto.Report) bool {
 	return before.Complete() && !now.Complete() || before.Seq > 0 && running(now) < running(before)
 }
@@ -97,11 +96,10 @@ func running(r agentproto.Report) (n int) {
 	return n
 }
 
-// looksAgain is how long after a report that tells of something new that is wrong the
-// next one is made.
+// looksAgain is the time between a report with a new fault and the next report.
 const looksAgain = 2 * time.Second
 
-// news says what is wrong where that is not what was wrong before.
+// news returns the errors of a report if they are not those of the report before.
 func news(before, now agentproto.Report) string {
 	words := func(r agentproto.Report) (s string) {
 		for _, e := range r.Errors {
@@ -119,8 +117,9 @@ func news(before, now agentproto.Report) string {
 	}
 }
 
-// waitForNext waits until the next report is due, counted from when the last one
-// began, and sooner after a fault; false = something changed, or ctx has ended.
+// waitForNext waits until the next report is due. The interval begins with the last report,
+// and is shorter after a fault. waitForNext reports false if the settings have changed or
+// ctx has ended.
 func (a *Agent) waitForNext(ctx context.Context, began time.Time, fault bool) bool {
 	pause := a.state.getSettings().Monitoring
 	if fault {
@@ -137,8 +136,8 @@ func (a *Agent) waitForNext(ctx context.Context, began time.Time, fault bool) bo
 	return false
 }
 
-// openBroker returns the way to the broker by the settings that were saved. Where they
-// have no credentials it looks for some.
+// openBroker returns the access to the broker with the stored settings. If they have no
+// credentials, it looks for some.
 func (a *Agent) openBroker(ctx context.Context) (access *broker.Access, tried []string, err error) {
 	s, err := broker.Load(a.home)
 	if err != nil && !broker.IsMissing(err) {
@@ -147,7 +146,8 @@ func (a *Agent) openBroker(ctx context.Context) (access *broker.Access, tried []
 	}
 	a.state.problem("broker settings", "")
 	if !s.HasCredentials() {
-		s, tried, err = broker.Discover(ctx, broker.DiscoverConfig{Home: a.home, Getenv: a.config.Getenv, Root: a.config.Root, Logger: a.log, Now: a.now})
+		s, tried, err = broker.Discover(ctx, broker.DiscoverConfig{Home: a.home, Getenv: a.config.Getenv, Root: a.config.Root,
+			Logger: a.log, Now: a.now})
 		if err != nil {
 			return nil, tried, err
 		}
@@ -157,7 +157,7 @@ func (a *Agent) openBroker(ctx context.Context) (access *broker.Access, tried []
 	return access, nil, err
 }
 
-// reportFailure reports that the broker was not found, until it is time to look again.
+// reportFailure reports that the broker was not found, until the next search.
 func (a *Agent) reportFailure(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return

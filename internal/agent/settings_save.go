@@ -12,8 +12,8 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// SaveWay writes into agent.yaml how the server is reached, and leaves what else a
-// person wrote there as it is. An empty tunnel or proxy changes nothing.
+// SaveWay stores tunnel and proxy in agent.yaml and keeps everything else in it. An empty
+// tunnel or proxy is not changed.
 func SaveWay(dir string, tunnel agentproto.TunnelMode, proxy string) error {
 	path := home.Dir(dir).Settings()
 	before, err := home.ReadFile(path)
@@ -30,7 +30,7 @@ func SaveWay(dir string, tunnel agentproto.TunnelMode, proxy string) error {
 	return home.WriteFile(path, after)
 }
 
-// withWay is the text of an agent.yaml with other values for tunnel and proxy.
+// withWay returns the text of an agent.yaml with new values for tunnel and proxy.
 func withWay(text []byte, tunnel agentproto.TunnelMode, proxy string) ([]byte, error) {
 	if tunnel == "" && proxy == "" {
 		return text, nil
