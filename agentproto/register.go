@@ -256,8 +256,8 @@ func (c *serverCall) explainHTTP(ctx context.Context, err error) error {
 
 // notOurs returns the error for an answer that is not of an OpenECP server.
 func (c *serverCall) notOurs(what string) *Failure {
-	return &Failure{Step: StepHTTP, Code: FailedHTTP, Message: fmt.Sprintf("%s answers agents with %s", c.dialer.server,
-		what),
+	return &Failure{Step: StepHTTP, Code: FailedHTTP,
+		Message: fmt.Sprintf("%s answers agents with %s", c.dialer.server, what),
 		Hint: "Check that the URL is that of an OpenECP server that takes agents, as its setup page shows it"}
 }
 
