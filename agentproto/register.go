@@ -258,7 +258,7 @@ func (c *serverCall) explainHTTP(ctx context.Context, err error) error {
 func (c *serverCall) notOurs(what string) *Failure {
 	return &Failure{Step: StepHTTP, Code: FailedHTTP,
 		Message: fmt.Sprintf("%s answers agents with %s", c.dialer.server, what),
-		Hint: "Check that the URL is that of an OpenECP server that takes agents, as its setup page shows it"}
+		Hint:    "Check that the URL is that of an OpenECP server that takes agents, as its setup page shows it"}
 }
 
 func (c *serverCall) redirected(resp *http.Response) *Failure {
