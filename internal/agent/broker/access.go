@@ -33,7 +33,7 @@ const (
 	mostTries = 5
 )
 
-// Config is what an Access is made of.
+// Config configures an [Access].
 type Config struct {
 	Settings Settings
 	Logger   *slog.Logger     // nil means silent
@@ -48,9 +48,9 @@ type Found struct {
 	Base    *url.URL // of its API, as far as requests with the credentials go
 }
 
-// Access is the way to the broker with the agent's credentials. As a RoundTripper
-// it sends a request's path to the broker, wherever the request's own URL points,
-// and authenticates it. It may be used from several goroutines.
+// Access sends requests to the broker with the agent's credentials. As a RoundTripper it
+// sends a request to the broker, whatever the host in its URL, and authenticates it. It is
+// safe for use by several goroutines.
 type Access struct {
 	settings  Settings
 	dashboard *url.URL
@@ -75,7 +75,7 @@ type Access struct {
 	refused  time.Time    // guarded by mu: since when all ways are refused; zero means they are not
 }
 
-// New checks the settings. It asks nobody.
+// New checks the settings. It sends nothing.
 func New(c Config) (*Access, error) {
 	if err := c.Settings.Check(); err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func New(c Config) (*Access, error) {
 	return a, err
 }
 
-// Close logs out and gives back the connections.
+// Close logs out and closes the connections.
 func (a *Access) Close(ctx context.Context) {
 	a.mu.Lock()
 	token, ways, way := a.token, a.ways, a.way
@@ -111,29 +111,29 @@ func (a *Access) Close(ctx context.Context) {
 	a.transport.CloseIdleConnections()
 }
 
-// Settings are those that it was made of.
+// Settings returns the settings of the Access.
 func (a *Access) Settings() Settings { return a.settings }
 
-// DashboardURL is where the dashboard is.
+// DashboardURL returns the URL of the dashboard.
 func (a *Access) DashboardURL() string { return a.dashboard.String() }
 
-// Forget lets the next request find out anew what answers.
+// Forget makes the next request detect the broker again.
 func (a *Access) Forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.found = nil
 }
 
-// Refused returns since when the broker refuses the credentials; zero means it does
-// not, as far as is known.
+// Refused returns the time since which the broker refuses the credentials. It is zero if no
+// refusal is known.
 func (a *Access) Refused() (since time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.refused
 }
 
-// TryAgainAt is when credentials that were refused are tried again; zero means they may
-// be tried now.
+// TryAgainAt returns when refused credentials are tried again. It is zero if they may be
+// tried now.
 func (a *Access) TryAgainAt() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -143,7 +143,7 @@ func (a *Access) TryAgainAt() time.Time {
 	return a.no.until
 }
 
-// Using names the way to log in that is in use, without secrets; empty means none is.
+// Using describes the credentials in use, without secrets. It is empty if none are.
 func (a *Access) Using() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -157,7 +157,7 @@ func (a *Access) Using() string {
 	return w.kind + " at " + w.base.String() // the name of a key is half of it
 }
 
-// adapters ask brokers of both majors within a time.
+// adapters returns the adapters of both majors, with a time-out for each call.
 func (a *Access) adapters(timeout time.Duration) []ecp.Adapter {
 	return []ecp.Adapter{
 		emqxv5.New(emqxv5.Config{Timeout: timeout, MaxAnswer: mostAnswer, Logger: a.log}),
@@ -169,8 +169,8 @@ func (a *Access) adapters(timeout time.Duration) []ecp.Adapter {
 
 const mostAnswer = 4 << 20 // bytes of an answer that is read into memory
 
-// Open returns the broker that was found, as its major's adapter speaks to it with
-// the agent's credentials. Close it after use.
+// Open returns the broker, opened by the adapter of its major with the agent's credentials.
+// The caller must close it.
 func (a *Access) Open(ctx context.Context, timeout time.Duration) (ecp.Broker, Found, error) {
 	f, err := a.Find(ctx)
 	if err != nil {
@@ -185,8 +185,8 @@ func (a *Access) Open(ctx context.Context, timeout time.Duration) (ecp.Broker, F
 	return nil, f, fail(ecp.CodeUnsupported, "open EMQX", "there is no adapter for its major version")
 }
 
-// Find returns the broker that answers, from memory where it has answered before.
-// The error says what was found in its place, or that nothing was.
+// Find returns the broker that answers. It is cached once it has answered. The error
+// says what answers in its place, or that nothing does.
 func (a *Access) Find(ctx context.Context) (Found, error) {
 	f, tried, err, ok := a.have(-1)
 	if ok {
@@ -271,8 +271,8 @@ func (a *Access) detect(ctx context.Context) (Found, error) {
 	return Found{}, first
 }
 
-// RoundTrip sends a request to the broker with credentials, in place of whatever
-// it has. A refusal that stands is answered without asking.
+// RoundTrip sends a request to the broker with the agent's credentials, which replace those
+// of the request. While a refusal is cached, it returns that without sending anything.
 func (a *Access) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := a.roundTrip(r)
 	if t := traceOf(r.Context()); t != nil && err == nil {
@@ -319,7 +319,7 @@ func (a *Access) roundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// send makes the request on the wire. The one that was handed in is not changed.
+// send sends a copy of the request.
 func (a *Access) send(r *http.Request, base *url.URL, header string) (*http.Response, error) {
 	out := r.Clone(r.Context())
 	to(base, out)
@@ -331,8 +331,8 @@ func (a *Access) send(r *http.Request, base *url.URL, header string) (*http.Resp
 	return a.transport.RoundTrip(out)
 }
 
-// again returns the request for another sending; the error says that its body was
-// sent and cannot be had again.
+// again returns a copy of the request to send it again, or an error if its body cannot be
+// read again.
 func again(r *http.Request) (*http.Request, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, nil

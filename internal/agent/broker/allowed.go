@@ -8,7 +8,7 @@ import (
 	"github.com/openecp/openecp/agentproto"
 )
 
-// objection is why a request through the tunnel does not reach EMQX.
+// objection is the reason for which a request through the tunnel is refused.
 type objection struct {
 	status  int
 	code    agentproto.AnswerCode
@@ -17,8 +17,8 @@ type objection struct {
 
 func (o *objection) answer(w http.ResponseWriter) { answer(w, o.status, o.code, o.message) }
 
-// harmless are the methods that change nothing, and changing those that may; no
-// other reaches EMQX. TRACE would show the agent's credentials to whoever sends it.
+// harmless are the methods that change nothing, and changing those that may. All others
+// are refused: TRACE would return the agent's credentials to the client.
 var (
 	harmless = []string{http.MethodGet, http.MethodHead, http.MethodOptions}
 	changing = []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
@@ -28,7 +28,7 @@ var (
 // method. EMQX does not; what may stand in front of it is not known.
 var overrides = []string{"X-Http-Method", "X-Http-Method-Override", "X-Method-Override"}
 
-// checkRequest objects to what is led nowhere, whatever it is for.
+// checkRequest refuses requests that neither handler passes on.
 func checkRequest(r *http.Request) *objection {
 	if why := checkTarget(r); why != "" {
 		return &objection{http.StatusBadRequest, agentproto.AnswerBadRequest, why}
@@ -40,8 +40,7 @@ func checkRequest(r *http.Request) *objection {
 	return nil
 }
 
-// checkAPI objects to what is not for the API, which is all that the credentials are
-// for.
+// checkAPI refuses requests that are not for the API: the credentials are for nothing else.
 func checkAPI(r *http.Request) *objection {
 	switch {
 	case !isAPI(r.URL.EscapedPath()):
@@ -54,7 +53,7 @@ func checkAPI(r *http.Request) *objection {
 	return nil
 }
 
-// checkUpgrade objects to protocols whose requests the agent would not see.
+// checkUpgrade refuses upgrades to protocols whose requests the agent could not check.
 func checkUpgrade(r *http.Request) *objection {
 	all := r.Header.Values("Upgrade")
 	if len(all) == 0 || len(all) == 1 && strings.EqualFold(all[0], "websocket") && r.Method == http.MethodGet {

@@ -29,7 +29,7 @@ const (
 	copyBuffer = 64 << 10
 )
 
-// gate lets so many through at once.
+// gate limits how many requests run at once.
 type gate chan struct{}
 
 // bounded lets requests through the gate and bounds their time; an upgraded
@@ -57,7 +57,7 @@ func bounded(g gate, h http.Handler) http.Handler {
 
 var errReplyTooLong = errors.New("the answer is longer than may pass")
 
-// shortened ends an answer that is too long.
+// shortened cuts off an answer that is too long.
 type shortened struct {
 	io.ReadCloser
 	left int64
@@ -78,7 +78,7 @@ func (s *shortened) Read(p []byte) (int, error) {
 // buffers are what bodies are copied through.
 type buffers struct{ pool sync.Pool }
 
-// Get returns a buffer.
+// Get returns a buffer, new or reused.
 func (b *buffers) Get() []byte {
 	if p, ok := b.pool.Get().(*[]byte); ok {
 		return *p
@@ -86,5 +86,5 @@ func (b *buffers) Get() []byte {
 	return make([]byte, copyBuffer)
 }
 
-// Put takes it back.
+// Put returns a buffer for reuse.
 func (b *buffers) Put(p []byte) { b.pool.Put(&p) }

@@ -15,9 +15,9 @@ import (
 // callTime bounds one call of the broker's.
 const callTime = 4 * time.Second
 
-// Detect logs in to the broker and returns what it is. The error says what is wrong
-// with it or with the credentials: unsupported for what cannot be managed, denied for
-// credentials, unavailable for silence. The Detection then holds what is known.
+// Detect logs in to the broker and returns its version and edition. The error has the code
+// unsupported for a broker that cannot be managed, denied for wrong credentials, and
+// unavailable if nothing answers. The Detection then contains what is known.
 func (a *Access) Detect(ctx context.Context) (ecp.Detection, error) {
 	f, err := a.Find(ctx)
 	if err != nil {
@@ -33,13 +33,13 @@ func (a *Access) Detect(ctx context.Context) (ecp.Detection, error) {
 		"there is no adapter for its major version")
 }
 
-// foundError is the error for a broker that cannot be managed; it knows which one.
+// foundError is the error for a broker that cannot be managed, with its Detection.
 type foundError struct {
 	error
 	found ecp.Detection
 }
 
-// Unwrap is the error itself.
+// Unwrap returns the error without the Detection.
 func (e *foundError) Unwrap() error { return e.error }
 
 func foundInstead(d ecp.Detection, err error) error {
@@ -49,8 +49,8 @@ func foundInstead(d ecp.Detection, err error) error {
 	return err
 }
 
-// FoundIn returns what was found in place of a broker that can be managed, where the
-// error of this package knows it.
+// FoundIn returns the Detection of a broker that cannot be managed, if an error of this
+// package contains one.
 func FoundIn(err error) ecp.Detection {
 	var e *foundError
 	if errors.As(err, &e) {
@@ -59,7 +59,7 @@ func FoundIn(err error) ecp.Detection {
 	return ecp.Detection{}
 }
 
-// Prove is Detect in words.
+// Prove returns the result of Detect as a text.
 func (a *Access) Prove(ctx context.Context) (string, error) {
 	d, err := a.Detect(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *Access) Prove(ctx context.Context) (string, error) {
 	return "EMQX " + d.Version + " (" + d.Edition + ") takes them", nil
 }
 
-// Advise adds the command that mends it to a refusal of the credentials.
+// Advise adds to a refusal of the credentials the command that sets others.
 func (a *Access) Advise(err error) error {
 	var e *ecp.Error
 	if !errors.As(err, &e) || e.Code != ecp.CodeDenied {
@@ -79,8 +79,8 @@ func (a *Access) Advise(err error) error {
 	return &told
 }
 
-// command is what gives the agent other credentials. The password is no part of it:
-// the shell's history would keep it.
+// command returns the command that sets other credentials. The password is not part of it,
+// because the shell's history would keep it.
 func (a *Access) command() string {
 	return "emqxee-agent register --emqx-dashboard-url " + a.dashboard.String() + " --emqx-dashboard-username NAME"
 }
@@ -88,7 +88,7 @@ func (a *Access) command() string {
 // StepLogin is the name of the step of [Check] that needs credentials.
 const StepLogin = "broker login"
 
-// Check tries the way to the broker step by step.
+// Check tries to connect to the broker, and returns the steps.
 func Check(ctx context.Context, s Settings) []agentproto.CheckStep {
 	a, err := New(Config{Settings: s})
 	if err != nil {
@@ -123,7 +123,7 @@ func Check(ctx context.Context, s Settings) []agentproto.CheckStep {
 	return append(steps, find, login, dash)
 }
 
-// hint is what a person can do about an error of [Access.Find] or [Access.Detect].
+// hint returns what a person can do about an error of [Access.Find] or [Access.Detect].
 func (a *Access) hint(err error) string {
 	switch {
 	case errors.Is(err, ecp.ErrDenied):
@@ -153,7 +153,7 @@ func (a *Access) checkTCP(ctx context.Context, u *url.URL) agentproto.CheckStep 
 	return step
 }
 
-// AskDashboard asks for the dashboard's page without credentials.
+// AskDashboard requests the dashboard's page without credentials.
 func (a *Access) AskDashboard(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()

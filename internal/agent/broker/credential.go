@@ -60,8 +60,8 @@ func (c credential) basic() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.name+":"+c.secret))
 }
 
-// refusal is a broker's no to credentials, kept to be answered again without
-// asking.
+// refusal is an answer with which the broker has refused credentials. It is kept, and
+// returned again without a request.
 type refusal struct {
 	status int
 	header http.Header
@@ -71,7 +71,7 @@ type refusal struct {
 	kind   string    // of the credentials
 }
 
-// refusalHeaders are what is kept of the broker's header.
+// refusalHeaders are the headers of the answer that are kept.
 var refusalHeaders = []string{"Content-Type", "Www-Authenticate"}
 
 const mostRefusal = 16 << 10 // bytes of a refusal that are kept
@@ -97,7 +97,7 @@ func (f *refusal) response(r *http.Request) *http.Response {
 // keptRefusal is the body of an answer for which EMQX was not asked.
 type keptRefusal struct{ *bytes.Reader }
 
-// Close does nothing.
+// Close implements io.Closer.
 func (*keptRefusal) Close() error { return nil }
 
 // said are the code and words of a refusal as 5.x writes them.
@@ -140,7 +140,7 @@ const (
 
 var errNoToken = errors.New("its answer to a login has no token")
 
-// login asks for a token; refused is the broker's no.
+// login requests a token, or returns the broker's refusal.
 func (a *Access) login(ctx context.Context, c credential) (token string, no *refusal, err error) {
 	body, err := json.Marshal(map[string]string{"username": c.name, "password": c.secret})
 	if err != nil {

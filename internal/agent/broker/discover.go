@@ -12,7 +12,7 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// DiscoverConfig says where settings may come from.
+// DiscoverConfig defines where settings may come from.
 type DiscoverConfig struct {
 	// Given is what the flags say; it comes first.
 	Given Settings
@@ -32,15 +32,15 @@ type DiscoverConfig struct {
 	Now func() time.Time
 }
 
-// Discover finds settings that EMQX takes: those that were given, else those of the
-// file, the environment, a person, EMQX's own configuration on this host, and at last
-// the user that EMQX comes with, each tried once. What somebody gave the agent is not
-// replaced by a guess where EMQX refuses it.
+// Discover finds settings that EMQX accepts. It tries, each once and in this order: the
+// given settings, those of the file, of the environment and of a person, those of EMQX's own
+// configuration on this host, and finally EMQX's default user. Credentials that were
+// configured are never replaced by a guess if EMQX refuses them.
 //
-// tried tells people, without secrets, what was looked at and what came of it. The
-// error is denied where EMQX refused all of it, unavailable where it cannot be
-// reached, unsupported where something else answers; the settings are then those that
-// were given, without guesses, and can be saved: the agent looks again by itself.
+// tried describes for people, without secrets, what was tried with which result. The error
+// has the code denied if EMQX refused everything, unavailable if it cannot be reached, and
+// unsupported if something else answers. The settings are then the given ones, without
+// guesses, and can be saved: the agent searches again later.
 func Discover(ctx context.Context, c DiscoverConfig) (s Settings, tried []string, err error) {
 	if c.Getenv == nil {
 		c.Getenv = func(string) string { return "" }
@@ -95,7 +95,7 @@ func (d *discovery) run(ctx context.Context) (Settings, error) {
 	return orKnown(s, known, err), err
 }
 
-// orKnown keeps guesses only where EMQX takes them.
+// orKnown keeps guesses only if EMQX accepts them.
 func orKnown(s, known Settings, err error) Settings {
 	if err != nil {
 		return known
@@ -103,7 +103,7 @@ func orKnown(s, known Settings, err error) Settings {
 	return s
 }
 
-// tell says which of EMQX's own files were read.
+// tell adds to tried which of EMQX's own files were read.
 func (d *discovery) tell(h hostConfig) {
 	if len(h.read) > 0 {
 		d.say("EMQX's configuration: read %s", strings.Join(h.read, ", "))
@@ -116,7 +116,7 @@ func (d *discovery) tell(h hostConfig) {
 	}
 }
 
-// known is what was given in some way.
+// known returns the settings that were configured in some way.
 func (d *discovery) known() (Settings, error) {
 	s := d.config.Given
 	if s.HasCredentials() {
@@ -143,15 +143,15 @@ func (d *discovery) known() (Settings, error) {
 	return s, nil
 }
 
-// found says where the credentials that are used come from.
+// found adds to tried where the credentials come from.
 func (d *discovery) found(before, more Settings, from string) {
 	if !before.HasCredentials() && more.HasCredentials() {
 		d.say("%s: %s", from, more.Credentials())
 	}
 }
 
-// guess tries one after the other until EMQX takes one, or nobody can be asked. done
-// is false where all were refused, or there was none.
+// guess tries one guess after the other until EMQX accepts one, or cannot be reached. done
+// is false if all were refused, or there are none.
 func (d *discovery) guess(ctx context.Context, known Settings, guesses []guess) (s Settings, err error, done bool) {
 	err = errNoCredentials
 	for _, g := range guesses {
@@ -168,7 +168,7 @@ func (d *discovery) guess(ctx context.Context, known Settings, guesses []guess) 
 	return s, err, false
 }
 
-// try asks EMQX once.
+// try tries settings once.
 func (d *discovery) try(ctx context.Context, s Settings, from string) error {
 	a, err := New(Config{Settings: s, Logger: d.config.Logger, Now: d.config.Now})
 	if err != nil {

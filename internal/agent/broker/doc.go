@@ -2,16 +2,15 @@
 // where they come from, credentials, and the two handlers that requests through
 // the tunnel reach.
 //
-// What it promises:
+// Its guarantees:
 //
-//   - It dials the addresses that were configured and no others: targets of
-//     requests, Host headers and redirects lead nowhere else, and no proxy of the
-//     environment stands in between.
-//   - The API handler adds credentials to requests and takes away whatever
-//     credentials came with them. The dashboard handler never adds any.
-//   - Credentials that the broker refused are not tried again for five minutes
-//     (brokers lock users), by nobody: reports, calls through the tunnel and
-//     detection share one [Access].
-//   - Secrets are in the requests that need them and in broker.json, and in no
-//     error, log or status.
+//   - It dials only the configured addresses: targets of requests, Host headers and
+//     redirects do not change that, and no proxy of the environment is used.
+//   - The API handler replaces the credentials of requests by the agent's. The
+//     dashboard handler never adds any.
+//   - Credentials that the broker has refused are not tried again for five minutes,
+//     because brokers lock users. Reports, calls through the tunnel and detection
+//     share one [Access] and thus this rule.
+//   - Secrets are only in the requests that need them and in broker.json, never in
+//     an error, a log or a status.
 package broker

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ownVariables are the agent's own.
+// ownVariables is the prefix of the agent's own variables.
 const ownVariables = "EMQXEE_AGENT_EMQX_"
 
 // fromEnvironment reads the agent's own variables.
@@ -29,8 +29,8 @@ func yes(text string) bool {
 	return false
 }
 
-// fromEMQX reads EMQX's own variables, which are there where the agent runs in EMQX's
-// container. A value is written as in EMQX's configuration: quoted, perhaps.
+// fromEMQX reads EMQX's own variables, which exist if the agent runs in EMQX's container.
+// Values may be quoted as in EMQX's configuration.
 func fromEMQX(getenv func(string) string) values {
 	v := values{}
 	for name, key := range map[string]string{
@@ -57,7 +57,7 @@ func fromEMQX(getenv func(string) string) values {
 	return v
 }
 
-// unquote takes HOCON's quotes away.
+// unquote removes HOCON's quotes.
 func unquote(text string) string {
 	for _, q := range []string{`"""`, `"`} {
 		if len(text) >= 2*len(q) && strings.HasPrefix(text, q) && strings.HasSuffix(text, q) {
@@ -89,7 +89,7 @@ const (
 	key4AppsFile = "management.bootstrap_apps_file"
 )
 
-// over returns v with what w has in place of it.
+// over returns v with the values of w replacing its own.
 func (v values) over(w values) values {
 	out := values{}
 	for _, m := range []values{v, w} {
@@ -109,7 +109,7 @@ func (v values) first(keys ...string) string {
 	return ""
 }
 
-// addresses are the URLs that the values lead to; empty means they do not say.
+// addresses returns the URLs that follow from the values. They are empty if unknown.
 func (v values) addresses() Settings {
 	s := Settings{APIURL: local("http", v[key4API])}
 	s.DashboardURL = cmp.Or(local("http", v.first(keyHTTP, key4HTTP)), local("https", v.first(keyHTTPS, key4HTTPS)))

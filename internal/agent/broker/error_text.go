@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// unreachedSays is what an error means that left no answer of the broker; the first
-// row that fits counts. The errors' own texts may quote what was sent.
+// unreachedSays has the texts for errors without an answer of the broker; the first row that
+// matches is used. The texts of the errors themselves may quote what was sent.
 var unreachedSays = []struct {
 	is   func(error) bool
 	says string
@@ -42,7 +42,7 @@ func as[T error](err error) bool {
 	return errors.As(err, &target)
 }
 
-// wordsOf says what became of a request.
+// wordsOf returns the text for an error of a request.
 func wordsOf(err error) string {
 	for _, row := range unreachedSays {
 		if row.is(err) {

@@ -4,17 +4,17 @@ import (
 	"strings"
 )
 
-// guess is a way to log in that nobody gave the agent.
+// guess is credentials that were not configured for the agent.
 type guess struct {
 	from     string // for people
 	settings Settings
 }
 
-// comesWith is the user and the application that EMQX comes with.
+// EMQX's default user and application.
 const comesWithUser, comesWithPassword = "admin", "public"
 
-// guessesOf are the ways to log in that EMQX's own settings tell: keys before users,
-// since trying a key locks nobody out.
+// guessesOf returns the credentials in EMQX's own settings. Keys come before users, because
+// trying a key locks nobody out.
 func guessesOf(v values, h hostConfig, from string) (all []guess, said []string) {
 	for _, file := range []string{v[keyKeysFile], v[key4AppsFile]} {
 		if file = h.expand(file); file == "" {

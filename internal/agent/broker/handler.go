@@ -16,8 +16,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// API returns the handler of requests that reach EMQX's API with the agent's
-// credentials. Only paths of the API are led there, and no upgrades.
+// API returns the handler that passes requests to EMQX's API with the agent's credentials.
+// It refuses upgrades, and paths that are not of the API.
 func (a *Access) API() http.Handler {
 	proxy := a.proxy(a)
 	rewrite := proxy.Rewrite
@@ -51,8 +51,8 @@ func (a *Access) API() http.Handler {
 	}))
 }
 
-// Dashboard returns the handler of requests that reach EMQX's dashboard as they
-// are, WebSockets too. It adds no credentials.
+// Dashboard returns the handler that passes requests, including WebSockets, to EMQX's
+// dashboard unchanged. It adds no credentials.
 func (a *Access) Dashboard() http.Handler {
 	proxy := a.proxy(a.transport)
 	rewrite := proxy.Rewrite
@@ -72,7 +72,7 @@ func (a *Access) Dashboard() http.Handler {
 	}))
 }
 
-// proxy passes requests on to the dashboard's address, or where rt leads them.
+// proxy passes requests on to the dashboard's address, or to that of rt.
 func (a *Access) proxy(rt http.RoundTripper) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport: rt, FlushInterval: -1, BufferPool: &buffers{}, ErrorLog: slog.NewLogLogger(a.log.Handler(),
@@ -100,8 +100,8 @@ func (a *Access) proxy(rt http.RoundTripper) *httputil.ReverseProxy {
 	}
 }
 
-// keepHere makes a redirect to EMQX's own address one to a path: whoever is
-// redirected does not reach it by the address that the agent does.
+// keepHere replaces EMQX's own address in a redirect by the path: the client cannot reach
+// EMQX by the address that the agent uses.
 func keepHere(h http.Header, own *url.URL) {
 	to, err := url.Parse(h.Get("Location"))
 	if err == nil && to.Host != "" && strings.EqualFold(to.Host, own.Host) &&
@@ -140,8 +140,8 @@ func keep(r *http.Request) error {
 	return nil
 }
 
-// refusing is the error for a refusal of the agent's credentials: to whoever asks it
-// is not said that theirs are wrong.
+// refusing returns the error for a refusal of the agent's credentials, so that clients do
+// not take it for a refusal of their own.
 func (a *Access) refusing(kept *keptRefusal) error {
 	says := "it refuses the agent's credentials"
 	body, _ := io.ReadAll(kept) // it is in memory
@@ -151,7 +151,7 @@ func (a *Access) refusing(kept *keptRefusal) error {
 	return a.Advise(fail(ecp.CodeDenied, "ask EMQX at "+a.dashboard.String(), says))
 }
 
-// unanswered answers for a broker that did not.
+// unanswered answers in place of a broker that did not.
 func (a *Access) unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	status, code := http.StatusBadGateway, agentproto.AnswerUnreachable
 	var words string
@@ -178,12 +178,12 @@ func (a *Access) unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	answer(w, status, code, words)
 }
 
-// answer answers in place of EMQX.
+// answer writes an answer of the agent in place of EMQX's.
 func answer(w http.ResponseWriter, status int, code agentproto.AnswerCode, message string) {
 	agentproto.Answer{Code: code, Message: message}.Write(w, status)
 }
 
-// Unknown answers a request where it is not known yet which broker it is for.
+// Unknown answers a request while the broker is not known yet.
 func Unknown(w http.ResponseWriter) {
 	answer(w, http.StatusServiceUnavailable, agentproto.AnswerUnknown,
 		"the agent has not found its EMQX yet, or has no credentials that it takes; `emqxee-agent status` on its host says more")

@@ -9,15 +9,14 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// errNoCredentials tells what to do where there are none.
+// errNoCredentials is the error if there are no credentials.
 var errNoCredentials = &ecp.Error{
 	Code: ecp.CodeDenied, Op: "log in to EMQX",
 	Message: "there are no credentials; the agent was given none, and found none",
 }
 
-// header returns the header Authorization to send now, and to where; no is the
-// refusal that stands in its place. One caller at a time logs in; those that
-// waited share what it got, a failure too.
+// header returns the Authorization header to send, or the cached refusal. One caller at a
+// time logs in; callers that wait for it share the result, which may be a failure.
 func (a *Access) header(ctx context.Context) (way credential, header string, no *refusal, err error) {
 	way, header, no, tried, err := a.inHand(-1)
 	if header != "" || no != nil || err != nil {
@@ -30,7 +29,7 @@ func (a *Access) header(ctx context.Context) (way credential, header string, no 
 	way, header, no, _, err = a.inHand(tried)
 	for header == "" && no == nil && err == nil { // until a way is taken, or all are refused
 		token, refusal, loginErr := a.login(ctx, way)
-		if loginErr != nil && ctx.Err() != nil { // ours alone: it was given up
+		if loginErr != nil && ctx.Err() != nil { // only this caller has given up
 			return way, "", nil, a.unreached(loginErr)
 		}
 		a.note(way, token, refusal, loginErr)
@@ -42,12 +41,12 @@ func (a *Access) header(ctx context.Context) (way credential, header string, no 
 	return way, header, no, err
 }
 
-// inHand returns what can be sent, or what is to be said instead; nothing of both =
-// log in with the way first.
+// inHand returns the header to send, or the cached refusal. If it returns neither, the caller
+// has to log in first.
 func (a *Access) inHand(seen int) (way credential, header string, no *refusal, tried int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.no != nil && !a.now().Before(a.no.until) { // begin anew
+	if a.no != nil && !a.now().Before(a.no.until) { // try all again
 		a.no, a.way, a.token = nil, 0, ""
 	}
 	switch {
@@ -86,7 +85,7 @@ func (a *Access) note(way credential, token string, no *refusal, err error) {
 // refused for a while, with the first one's words: it is the one that people meant.
 func (a *Access) refusedLocked(way credential, no *refusal) {
 	if a.way >= len(a.ways) || a.ways[a.way] != way {
-		return // somebody else has noticed
+		return // another goroutine has noticed
 	}
 	if a.way == 0 || a.firstNo == nil {
 		a.firstNo = no

@@ -1,9 +1,9 @@
-// Package home is the agent's directory on disk: where things are in it, who may
-// read them, and which process owns it.
+// Package home is the agent's directory on disk: the names of its files, their
+// modes, and the process that uses it.
 //
-//   - Directories have mode 0700 and files 0600. [Dir.Prepare] mends what others
-//     can read, and says so; what it cannot mend is an error.
-//   - A file is replaced whole or not at all: a full disk, a crash or a power
-//     failure leaves the one that was there.
-//   - [Dir.Lock] lets one process run on a directory and names the one that does.
+//   - Directories have mode 0700 and files 0600. [Dir.Prepare] corrects the modes,
+//     and returns an error if it cannot.
+//   - A file is replaced as a whole: after a full disk, a crash or a power failure
+//     the old file is still there.
+//   - [Dir.Lock] lets only one process use a directory, and names that process.
 package home

@@ -19,8 +19,8 @@ const Variable = "EMQXEE_AGENT_HOME"
 // Dir is the agent's directory.
 type Dir string
 
-// Of returns the directory that was given, else the one that the environment
-// names, else [Default].
+// Of returns the given directory if it is not empty, otherwise the one in the environment,
+// otherwise [Default].
 func Of(given string) Dir {
 	return Dir(cmp.Or(given, os.Getenv(Variable), Default))
 }
@@ -38,10 +38,10 @@ func (d Dir) Identity() string { return d.join("data", "identity.json") }
 // Broker is the file with EMQX's URLs and credentials.
 func (d Dir) Broker() string { return d.join("data", "broker.json") }
 
-// Buffer is the directory of what is kept for a server that is away.
+// Buffer is the directory of the history that is kept while the server is away.
 func (d Dir) Buffer() string { return d.join("data", "buffer") }
 
-// Log is the file the agent logs to where nothing else collects its output.
+// Log is the file to which the agent logs if nothing else collects its output.
 func (d Dir) Log() string { return d.join("log", "agent.log") }
 
 // PID is the file that is locked while an agent runs, and holds its process id.

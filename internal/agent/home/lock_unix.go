@@ -13,14 +13,13 @@ import (
 	"time"
 )
 
-// noLinks opens a file that somebody else may have put there: no link is followed, and
-// a pipe is not waited for.
+// noLinks are the flags for a file that another user may have created: no link is followed,
+// and opening a pipe does not block.
 const noLinks = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// Lock makes this process the one that runs on the directory until release is
-// called. The error is a [*RunningError] while another one does. The lock is the
-// kernel's: it ends with the process however that ends, and what is written in
-// the file alone locks nobody out.
+// Lock reserves the directory for this process until release is called. The error is a
+// [*RunningError] if another process has it. It is a lock of the kernel, which ends with the
+// process; the content of the file has no effect.
 func (d Dir) Lock() (release func(), err error) {
 	f, err := os.OpenFile(d.PID(), os.O_RDWR|os.O_CREATE|noLinks, fileMode)
 	if err != nil {
@@ -69,11 +68,11 @@ func lockPatiently(f *os.File) (err error) {
 	return err
 }
 
-// flock takes or gives back the lock of a file, and waits for nobody.
+// flock takes or releases the lock of a file without waiting.
 func flock(f *os.File, how int) error { return syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB) }
 
-// Running reports the process that runs on the directory: its id, 0 where it has
-// not written it yet. The lock is tried for a moment only.
+// Running returns the id of the process that uses the directory, or 0 if it has not written
+// it yet, and reports whether there is one. It takes the lock only for a moment.
 func (d Dir) Running() (pid int, running bool, err error) {
 	f, err := os.OpenFile(d.PID(), os.O_RDONLY|noLinks, 0)
 	switch {
@@ -93,7 +92,7 @@ func (d Dir) Running() (pid int, running bool, err error) {
 	}
 }
 
-// pidIn reads the process id in the file; 0 means none.
+// pidIn returns the process id in the file, or 0 if there is none.
 func pidIn(f *os.File) int {
 	var b [32]byte
 	n, _ := f.ReadAt(b[:], 0)

@@ -8,16 +8,15 @@ import (
 	"path/filepath"
 )
 
-// What others may do with the agent's files: nothing.
+// The modes of the agent's directories and files: only their owner may use them.
 const (
 	dirMode  fs.FileMode = 0o700
 	fileMode fs.FileMode = 0o600
 	others   fs.FileMode = 0o077
 )
 
-// Prepare makes the directory and those below it, and takes away what others may
-// do with them and with the files in them. It returns a sentence for each that
-// was mended.
+// Prepare creates the directory and those below it, and removes the rights of other users to
+// them and their files. It returns a sentence for each change.
 func (d Dir) Prepare() (mended []string, err error) {
 	if !filepath.IsAbs(string(d)) {
 		return nil, fmt.Errorf("the agent's directory %q is not an absolute path; give one that begins with /", string(d))
@@ -44,8 +43,7 @@ func (d Dir) Prepare() (mended []string, err error) {
 	return mended, nil
 }
 
-// mend takes the rights of others away from what is at path. What is not there is
-// well.
+// mend removes the rights of other users to a path. It does nothing if there is no file.
 func mend(path string, mode fs.FileMode, dir bool) ([]string, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -72,9 +70,8 @@ func mend(path string, mode fs.FileMode, dir bool) ([]string, error) {
 		mode)}, nil
 }
 
-// KeepPrivate takes away what others may do with a file of secrets (some volumes give
-// such rights at every mount). The error says that it cannot be, or that there is no
-// such file.
+// KeepPrivate removes the rights of other users to a file with secrets. (Some volumes are
+// mounted with such rights.) It returns an error if it cannot, or if there is no such file.
 func KeepPrivate(path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return err
@@ -83,7 +80,7 @@ func KeepPrivate(path string) error {
 	return err
 }
 
-// plain is the error of a file without the operation's name, which the sentence
+// plain returns the error of a file without the operation and the path, which the message
 // around it has.
 func plain(err error) error {
 	var p *fs.PathError

@@ -2,7 +2,7 @@ package home
 
 import "fmt"
 
-// RunningError says that another process runs on the directory.
+// RunningError is the error if another process uses the directory.
 type RunningError struct {
 	Home string
 	PID  int // 0 means it has not said yet

@@ -11,12 +11,11 @@ import (
 	"strconv"
 )
 
-// longestSocket is how long the path of a Unix socket may be in the kernel's
-// address, in bytes.
+// longestSocket is the longest path of a Unix socket, in bytes.
 const longestSocket = 107
 
-// Listen opens the socket for the owner of the directory. A socket that a process
-// left behind is replaced: call it while the lock is held.
+// Listen opens the socket, for the owner of the directory only. It replaces a socket of an
+// earlier process, so it must be called while the lock is held.
 func (d Dir) Listen() (net.Listener, error) {
 	if err := os.Remove(d.Socket()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("replace the agent's socket: %w", plain(err))
@@ -37,13 +36,13 @@ func (d Dir) Listen() (net.Listener, error) {
 	return &socket{listener, d.Socket()}, nil
 }
 
-// socket takes its own name away when it is closed.
+// socket removes its file when it is closed.
 type socket struct {
 	net.Listener
 	path string
 }
 
-// Close ends the listener.
+// Close closes the listener and removes its file.
 func (s *socket) Close() error {
 	_ = os.Remove(s.path)
 	return s.Listener.Close()
@@ -58,8 +57,8 @@ func (d Dir) Dial(ctx context.Context) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// shortly calls fn with a path to the socket that fits the kernel's address: where
-// the directory's own is too long, by an open directory's entry in /proc.
+// shortly calls fn with a path of the socket that is short enough for the kernel. If the
+// directory's own is too long, that is the entry of the open directory in /proc.
 func (d Dir) shortly(fn func(path string) error) error {
 	if len(d.Socket()) <= longestSocket {
 		return fn(d.Socket())

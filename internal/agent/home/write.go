@@ -11,14 +11,13 @@ import (
 	"github.com/openecp/openecp/internal/atomicfile"
 )
 
-// largestFile bounds what is read of a file of the agent's own, in bytes.
+// largestFile is the largest size of the agent's own files, in bytes.
 const largestFile = 1 << 20
 
-// WriteFile replaces a file: afterwards it holds data, or the error says why it
-// still holds what it did.
+// WriteFile replaces a file as a whole. If it returns an error, the old file is unchanged.
 func WriteFile(path string, data []byte) error { return atomicfile.Write(path, data, fileMode) }
 
-// ReadFile reads a file of the agent's own, which is never large.
+// ReadFile reads one of the agent's own files. It returns an error for a large file.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -44,9 +43,8 @@ func WriteJSON(path string, v any) error {
 	return WriteFile(path, append(data, '\n'))
 }
 
-// ReadJSON reads a file with secrets into v. Its errors say where the file is
-// wrong and never what is in it; fs.ErrNotExist is among their causes where there
-// is none.
+// ReadJSON decodes a file with secrets into v. Its errors name the place in the file but do
+// not quote it. If there is no file, the error is fs.ErrNotExist.
 func ReadJSON(path string, v any) error {
 	data, err := ReadFile(path)
 	if err != nil {
@@ -67,15 +65,15 @@ func ReadJSON(path string, v any) error {
 	return nil
 }
 
-// Stamp tells one content of a file from the next: when it was written, how long
-// it is, and which file it is. The zero value is that of no file.
+// Stamp identifies one content of a file by its time, its size and its inode. The zero value
+// means that there is no file.
 type Stamp struct {
 	modified int64 // nanoseconds since 1970
 	size     int64
 	file     uint64
 }
 
-// StampOf looks at a file; one that is not there has the zero Stamp.
+// StampOf returns the Stamp of a file, which is zero if there is none.
 func StampOf(path string) (Stamp, error) {
 	info, err := os.Stat(path)
 	switch {

@@ -1,7 +1,8 @@
-// Package record decides what of an agent's reports is worth keeping: figures of each,
-// and what has changed since the one before. It is pure: files are [ring]'s business.
+// Package record decides which records are kept of an agent's observations: figures of
+// each of them, and the changes since the one before. It does no I/O; package ring writes
+// the records to files.
 //
-// What could not be read is neither up nor down: nothing is recorded of it, and nothing
-// is filled in. Messages are counted from one look to the next; where there was none for
-// a while, counting begins anew, and the time between is a gap.
+// A value that could not be read is neither up nor down: it is not recorded, and nothing is
+// filled in. Messages are counted between two observations; after a longer break counting
+// begins again, and the time between is a gap.
 package record

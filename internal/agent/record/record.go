@@ -10,8 +10,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// State is what held when the last records were made. It outlives the process beside
-// them.
+// State is the state after the last records. It is stored with them.
 type State struct {
 	Members map[string]agentproto.MemberStatus `json:"members,omitempty"` // nil means none was ever read
 	Alarms  map[string]time.Time               `json:"alarms,omitempty"`  // active ones, since when
@@ -19,7 +18,7 @@ type State struct {
 	Server  string                             `json:"server,omitempty"`  // lost, or empty
 }
 
-// Look is one look at the broker, and at the connection to the server.
+// Look is one observation of the broker, and of the connection to the server.
 type Look struct {
 	Report  agentproto.Report
 	Traffic *ecp.Traffic // nil means it was not told
@@ -29,7 +28,7 @@ type Look struct {
 	Connected bool
 }
 
-// Recorder makes records of looks. It is not safe for use by several goroutines.
+// Recorder makes records of observations. It is not safe for use by several goroutines.
 type Recorder struct {
 	state State
 
@@ -38,7 +37,7 @@ type Recorder struct {
 	away   time.Time // since when the server is not reached; zero means it is
 }
 
-// Bounds of what is told and when.
+// Limits of records.
 const (
 	// serverPatience is how long the server may be away before that is recorded: it is
 	// started anew now and then.
@@ -51,7 +50,7 @@ const (
 	mostAlarms = 256
 )
 
-// Restore returns a recorder that goes on from what was kept; nil means from nothing.
+// Restore returns a recorder that goes on from a stored state, which may be nil.
 func Restore(state json.RawMessage) *Recorder {
 	r := &Recorder{}
 	if json.Unmarshal(state, &r.state) != nil {
@@ -60,7 +59,7 @@ func Restore(state json.RawMessage) *Recorder {
 	return r
 }
 
-// State returns what holds now, to be kept.
+// State returns the present state, to be stored.
 func (r *Recorder) State() json.RawMessage {
 	text, err := json.Marshal(r.state)
 	if err != nil { // a time beyond the year 9999: what is known is learned anew
@@ -69,8 +68,8 @@ func (r *Recorder) State() json.RawMessage {
 	return text
 }
 
-// Next returns what a look at a moment is worth, and a function that takes it as
-// recorded: where writing fails it is noticed anew. now has a monotonic reading.
+// Next returns the records of an observation. The caller calls took when they are written;
+// if it does not, the next call returns the changes again. now has a monotonic reading.
 func (r *Recorder) Next(now time.Time, l Look) (records []agentproto.HistoryRecord, took func()) {
 	next := *r
 	next.at = now
@@ -94,8 +93,8 @@ func changed(records *[]agentproto.HistoryRecord, c agentproto.Change) {
 	*records = append(*records, agentproto.HistoryRecord{Kind: agentproto.HistoryState, State: &c})
 }
 
-// clock notices that the clock was set: it has gone on by more, or less, than the time
-// that has passed.
+// clock records that the clock was set: it has advanced by more, or less, than the monotonic
+// clock.
 func (r *Recorder) clock(records *[]agentproto.HistoryRecord, before time.Time) {
 	if before.IsZero() {
 		return
@@ -123,7 +122,7 @@ func (r *Recorder) server(records *[]agentproto.HistoryRecord, now time.Time, co
 	}
 }
 
-// broker notices that the broker answers no more, otherwise than before, or again.
+// broker records changes of whether and how the broker answers.
 func (r *Recorder) broker(records *[]agentproto.HistoryRecord, report agentproto.Report) {
 	is, says := agentproto.BrokerOK, ""
 	if !report.Complete() {
@@ -160,8 +159,8 @@ func (r *Recorder) members(records *[]agentproto.HistoryRecord, all []agentproto
 	}
 }
 
-// alarms notices which alarms have come and which have gone. Those that are there at
-// the first look are news to the server, too.
+// alarms records which alarms were raised and which are over. Alarms of the first
+// observation count as raised.
 func (r *Recorder) alarms(records *[]agentproto.HistoryRecord, all []ecp.Alarm) {
 	was, is := r.state.Alarms, map[string]time.Time{}
 	for _, a := range all {
@@ -202,7 +201,8 @@ func short(s string) string {
 
 func firstOf(nodes []string) []string { return nodes[:min(len(nodes), mostNodes)] }
 
-// sample makes the figures of a look, if messages can be counted since the one before.
+// sample records the figures of an observation, if messages can be counted since the last
+// one.
 func (r *Recorder) sample(records *[]agentproto.HistoryRecord, before *Recorder, l Look) {
 	r.counts = nil
 	if l.Traffic == nil {
@@ -227,7 +227,8 @@ func (r *Recorder) sample(records *[]agentproto.HistoryRecord, before *Recorder,
 	*records = append(*records, agentproto.HistoryRecord{Kind: agentproto.HistorySample, Sample: &s})
 }
 
-// countsOf are the counters of each node that tells them, which begin at its start.
+// countsOf returns the counters of each node that has reported them. They begin with the
+// node's start.
 func countsOf(t ecp.Traffic) map[string]ecp.MessageTotals {
 	out := map[string]ecp.MessageTotals{}
 	for _, n := range t.Nodes {
@@ -241,9 +242,9 @@ func countsOf(t ecp.Traffic) map[string]ecp.MessageTotals {
 	return out
 }
 
-// messagesSince adds up what the nodes have counted between two looks. A node that has
-// begun to count anew has counted what it says; one that was not asked before is left
-// out this time.
+// messagesSince returns how many messages the nodes have counted between two observations. A
+// node that has restarted has counted what it reports. A node that was not observed before
+// is left out.
 func messagesSince(before, now map[string]ecp.MessageTotals) (sum ecp.MessageTotals) {
 	for node, n := range now {
 		b, known := before[node]
@@ -260,8 +261,7 @@ func messagesSince(before, now map[string]ecp.MessageTotals) (sum ecp.MessageTot
 	return sum
 }
 
-// Fold returns the state behind records that were made after it, of a run that has
-// ended; see ring.Config.
+// Fold returns the state after some records of an earlier run; see ring.Config.
 func Fold(state json.RawMessage, records []agentproto.HistoryRecord) json.RawMessage {
 	r := Restore(state)
 	for _, rec := range records {

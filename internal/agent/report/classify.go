@@ -8,10 +8,11 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// mostMessage bounds what an error of a report says, in bytes.
+// mostMessage is the largest size of the message of an error, in bytes.
 const mostMessage = 1000
 
-// codeOf says how asking the broker failed. answered says that something came back.
+// codeOf returns the code for a failed query. answered means that the broker has answered
+// something.
 func codeOf(err error, found ecp.Detection, answered bool) agentproto.ErrorCode {
 	var said *ecp.BrokerError
 	switch {
@@ -33,7 +34,7 @@ func codeOf(err error, found ecp.Detection, answered bool) agentproto.ErrorCode 
 	return agentproto.CodeInternal
 }
 
-// failure is an error of a report.
+// failure returns an error of a report.
 func failure(stage agentproto.Stage, code agentproto.ErrorCode, err error) agentproto.ReportError {
 	return agentproto.ReportError{Stage: stage, Code: code, Message: short(ecp.MessageOf(err), mostMessage)}
 }

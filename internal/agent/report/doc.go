@@ -1,8 +1,8 @@
-// Package report looks at the EMQX beside an agent and tells what it saw as reports
-// of agentproto. It asks by the adapters that the server uses for its own clusters,
-// so that both say the same of the same broker.
+// Package report observes the EMQX node beside an agent and makes reports of
+// agentproto. It uses the adapters that the server uses for hosted clusters, so that
+// both report the same about the same broker.
 //
-// A [Reporter] asks for one report at a time. Whatever the broker does, a report is
-// made within seconds: what is missing from it is among its errors, with a code for
+// A [Reporter] makes one report at a time, within seconds, whatever the broker does.
+// Values that could not be read are listed in the report's errors, with a code for
 // programs and a sentence for people.
 package report

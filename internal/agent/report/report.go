@@ -42,14 +42,14 @@ type Reporter struct {
 	alarmed bool         // they were told
 }
 
-// Traffic returns how busy the cluster was when the last report was made; nil means the
-// broker did not tell.
+// Traffic returns the traffic figures of the last report, or nil if the broker did not
+// return them.
 func (r *Reporter) Traffic() *ecp.Traffic { return r.traffic }
 
-// Alarms returns the alarms that were active then; see Alarmed.
+// Alarms returns the active alarms of the last report; see Alarmed.
 func (r *Reporter) Alarms() []ecp.Alarm { return r.alarms }
 
-// Alarmed reports whether the broker told its alarms.
+// Alarmed reports whether the broker returned its alarms.
 func (r *Reporter) Alarmed() bool { return r.alarmed }
 
 // limits is what hardly changes.
@@ -60,7 +60,7 @@ type limits struct {
 	inForce int // the limit when this was asked for
 }
 
-// New makes a Reporter. log and now may be nil: silent, time.Now.
+// New returns a Reporter. If log is nil, nothing is logged; if now is nil, it is time.Now.
 func New(a *broker.Access, log *slog.Logger, now func() time.Time) *Reporter {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -71,7 +71,7 @@ func New(a *broker.Access, log *slog.Logger, now func() time.Time) *Reporter {
 	return &Reporter{access: a, log: log, now: now}
 }
 
-// Close gives back what asking the broker has held. The Access is the caller's.
+// Close closes the connections of the Reporter, but not the Access.
 func (r *Reporter) Close() {
 	if r.broker != nil {
 		r.broker.Close()
@@ -79,8 +79,8 @@ func (r *Reporter) Close() {
 	}
 }
 
-// Collect asks the broker. A report is there in any case; its time is when asking
-// began.
+// Collect queries the broker and returns a report, even if the broker does not answer. The
+// time of the report is that of the beginning.
 func (r *Reporter) Collect(ctx context.Context) (out agentproto.Report) {
 	out = agentproto.Report{At: r.now()}
 	r.traffic, r.alarms, r.alarmed = nil, nil, false
@@ -148,7 +148,7 @@ func (r *Reporter) prove(ctx context.Context) (ecp.Detection, error) {
 	return found, nil
 }
 
-// forget lets the next report find out anew what answers.
+// forget makes the next report detect the broker again.
 func (r *Reporter) forget() {
 	r.proved = ecp.Detection{}
 	r.access.Forget()
@@ -189,8 +189,8 @@ func (r *Reporter) health(ctx context.Context, within time.Duration) (ecp.Health
 	return source.Health(ctx)
 }
 
-// self is the name of the node beside the agent: as it says itself, else the only
-// member; empty means not known.
+// self returns the name of the node beside the agent: the one that it reports, otherwise
+// that of the only member. It is empty if neither is known.
 func (r *Reporter) self(ctx context.Context, d ecp.Description) string {
 	if h, err := r.health(ctx, time.Second); err == nil && h.Node != "" {
 		return h.Node
@@ -201,7 +201,7 @@ func (r *Reporter) self(ctx context.Context, d ecp.Description) string {
 	return ""
 }
 
-// describe fills in what the broker says of the cluster.
+// describe adds the broker's description of the cluster.
 func describe(out *agentproto.Report, d ecp.Description) {
 	out.Version, out.Connections, out.Limit = d.Version, d.Connections, d.Limit
 	if d.Edition != "" {
@@ -274,8 +274,7 @@ func (r *Reporter) metrics(ctx context.Context) []agentproto.ReportError {
 	return nil
 }
 
-// askAlarms asks for the alarms that are active. That they are not told is no fault of
-// a report: those who ask the broker are told why.
+// askAlarms reads the active alarms. If that fails, it is no error of the report.
 func (r *Reporter) askAlarms(ctx context.Context) {
 	source, ok := r.broker.(ecp.AlarmSource)
 	if !ok {
@@ -324,8 +323,8 @@ func short(s string, n int) string {
 // String names the reporter in a log.
 func (r *Reporter) String() string { return fmt.Sprintf("reporter of %v", r.access.Settings()) }
 
-// Failed is the report where not even the way to a broker was found; what the settings
-// say of its log files can be read all the same.
+// Failed returns the report if no broker was found. It contains what is known of the log
+// files from the settings.
 func Failed(err error, s broker.Settings, now time.Time) agentproto.Report {
 	found := broker.FoundIn(err)
 	out := agentproto.Report{
