@@ -86,7 +86,7 @@ func (c *adopted) token() setup {
 	return call[setup](c.t, c.s, http.MethodPost, c.path("/setup"), map[string]any{})
 }
 
-// agentView is what the API tells of an agent.
+// agentView is an agent in the API.
 type agentView struct {
 	ID, Node, Hostname, Remote, Message string
 	Connected                           bool
@@ -104,8 +104,8 @@ func (c *adopted) agentViews() []agentView {
 // from there.
 func (c *adopted) broken() { c.fault = time.Now() }
 
-// patience is what everything gets at least: on a busy machine the programs are late.
-// What a quiet one needs stands beside what was seen, in the log.
+// patience is the shortest time-out: on a busy machine the programs are late. The log has
+// the time that a quiet machine needs.
 const patience = time.Minute
 
 // until waits until the cluster is shown so, and returns what is shown. The time that
@@ -256,7 +256,7 @@ func (a *agent) stop() {
 	a.process = nil
 }
 
-// status is what emqxee-agent status says.
+// status returns the output of emqxee-agent status.
 func (a *agent) status() string {
 	a.t.Helper()
 	out, _ := a.run("status")
@@ -298,7 +298,7 @@ func (c *adopted) connected(a *agent, meant time.Duration) (view agentView) {
 	return view
 }
 
-// told is what emqxee-agent status --json says.
+// told returns the output of emqxee-agent status --json.
 func (a *agent) told() (s struct {
 	PID    int
 	Server struct{ Agent string }

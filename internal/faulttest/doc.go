@@ -1,5 +1,5 @@
-// Package faulttest breaks what connects EMQX, its agent and the daemon, with the
-// real programs on hosts of their own, and holds what is shown against a table:
-// which state, which reason, within which time, and whether it mends by itself.
-// It holds tests only.
+// Package faulttest injects faults between EMQX, its agent and the daemon. It runs the real
+// programs on hosts with networks of their own, and compares what the daemon shows with a
+// table: the state, the reason, the time, and whether the cluster recovers by itself. It
+// contains tests only.
 package faulttest

@@ -28,7 +28,8 @@ import (
 // adminToken is the token of the API.
 const adminToken = "0123456789abcdef0123456789abcdef"
 
-// nowhere leads to a Kubernetes that is not there: nothing hosted is needed.
+// nowhere is the configuration of a Kubernetes that does not exist: there are no hosted
+// clusters.
 const nowhere = `apiVersion: v1
 kind: Config
 clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}]
@@ -64,7 +65,7 @@ type server struct {
 	news chan struct{}      // guarded by mu; closed when seen grows
 }
 
-// sight is what was shown of a cluster from some time on.
+// sight is what was shown of a cluster since a time.
 type sight struct {
 	at      time.Time
 	state   ecp.State
@@ -84,7 +85,7 @@ func startServer(t *testing.T, port int, args ...string) *server {
 	return s
 }
 
-// prepareServer makes one that does not run yet.
+// prepareServer returns a server that does not run yet.
 func prepareServer(t *testing.T, port int, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, url: fmt.Sprintf("https://%s:%d", serverAddress, port), dir: t.TempDir(),
@@ -116,7 +117,7 @@ func prepareServer(t *testing.T, port int, args ...string) *server {
 
 func (s *server) log() string { return filepath.Join(s.dir, "log") }
 
-// begin runs the daemon and waits until it answers.
+// begin starts the daemon and waits until it answers.
 func (s *server) begin(t *testing.T) {
 	t.Helper()
 	cmd := exec.CommandContext(context.Background(), daemonFile(), s.args...)
@@ -194,7 +195,7 @@ func call[T any](t *testing.T, s *server, method, path string, body any) (out T)
 	return out
 }
 
-// watch takes down what is shown of each cluster until ctx ends.
+// watch records what is shown of each cluster, until ctx ends.
 func (s *server) watch(ctx context.Context) {
 	tick := time.NewTicker(150 * time.Millisecond)
 	defer tick.Stop()
