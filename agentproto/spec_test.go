@@ -66,7 +66,7 @@ var specLimits = map[string]any{
 	"maxControlBytes": maxControlBytes, "maxRegisterBody": maxRegisterBody, "maxAnswerBody": maxAnswerBody, "maxToken": maxToken,
 	"maxHTTPNonce": maxHTTPNonce, "maxAuthorities": maxAuthorities, "maxAnnounced": maxAnnounced, "maxIdentity": maxIdentity,
 	"maxRetryAfter": maxRetryAfter, "minHeartbeat": minHeartbeat, "maxHeartbeat": maxHeartbeat, "maxProxyAnswer": maxProxyAnswer,
-	"nonceLife": nonceLife, "maxUsedNonces": maxUsedNonces, "maxClaims": maxClaims, "maxGuessers": maxGuessers, "connectBurst": connectBurst,
+	"nonceLife": nonceLife, "maxUsedNonces": maxUsedNonces, "maxClaims": maxClaims, "maxGuessers": maxGuessers, "guessBurst": guessBurst, "guessInterval": guessInterval, "connectBurst": connectBurst,
 	"registerWorkers": registerWorkers, "registerWaiting": registerWaiting, "registerPatience": registerPatience,
 	"registerReading": registerReading, "registerTries": registerTries, "stepTimeout": stepTimeout, "rawGrace": rawGrace,
 	"maxHistoryBytes": maxHistoryBytes, "maxHistoryRecords": maxHistoryRecords, "maxHistories": maxHistories, "maxHistoryKinds": maxHistoryKinds,
