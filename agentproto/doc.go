@@ -4,9 +4,9 @@
 // requests that travel the other way over the connection it opened.
 //
 // The wire protocol is described in spec.md, with every message, limit and
-// version. This package is both ends of it and depends on nothing else of the
-// module: [Server] is an [net/http.Handler] plus what a TLS listener needs, and
-// [Agent] is one call, Run.
+// version. This package has both ends of it and can be used without the rest of the
+// module. [Server] is an [net/http.Handler] that also prepares a TLS listener. An
+// agent calls [Register] once, and then [Agent.Run].
 //
 // # What a server can ask of an agent
 //

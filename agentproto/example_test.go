@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -33,7 +34,7 @@ func must[T any](v T, err error) T {
 
 // connect starts a server and an agent that has registered with it, and waits
 // until it is connected. stop ends both.
-func connect(reports *agentproto.ReportLog) (server *agentproto.Server, agent string, stop func()) {
+func connect(change func(*agentproto.AgentConfig)) (server *agentproto.Server, agent string, stop func()) {
 	registry := agentproto.NewMemoryRegistry()
 	seen := arrivals{make(chan string, 1), make(chan string, 1)}
 	web := httptest.NewUnstartedServer(nil)
@@ -49,8 +50,9 @@ func connect(reports *agentproto.ReportLog) (server *agentproto.Server, agent st
 		URL: web.URL, Token: registry.MintToken(time.Hour), CASHA256: []string{agentproto.Fingerprint(web.Certificate())},
 		Proxy: noProxy,
 	}))
-	a := must(agentproto.NewAgent(agentproto.AgentConfig{Identity: identity, API: http.HandlerFunc(broker),
-		Reports: reports, Proxy: noProxy}))
+	cfg := agentproto.AgentConfig{Identity: identity, API: http.HandlerFunc(broker), Proxy: noProxy}
+	change(&cfg)
+	a := must(agentproto.NewAgent(cfg))
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	agent = <-seen.came
@@ -63,10 +65,10 @@ func connect(reports *agentproto.ReportLog) (server *agentproto.Server, agent st
 	}
 }
 
-// A server asks the broker beside an agent that it cannot dial. Whatever the URL's
-// host is, the request goes to this agent's virtual host.
+// A server sends requests to the broker beside an agent that it cannot dial. The host in
+// the URL does not matter: the requests go to the virtual host of this agent.
 func ExampleServer_Transport() {
-	server, agent, stop := connect(nil)
+	server, agent, stop := connect(func(*agentproto.AgentConfig) {})
 	defer stop()
 	client := &http.Client{Transport: server.Transport(agent, agentproto.HostAPI)}
 	resp := must(client.Get("http://broker/api/v5/nodes")) //nolint:bodyclose // the next line closes it
@@ -82,10 +84,9 @@ func ExampleServer_Transport() {
 	// 404 {"code":"NOT_FOUND","message":"this agent does not offer the broker's dashboard"}
 }
 
-// Dial opens a connection that speaks HTTP/1.1 to a virtual host, for libraries that
-// want one.
+// Dial opens a connection for HTTP/1.1 to a virtual host, for libraries that need one.
 func ExampleServer_Dial() {
-	server, agent, stop := connect(nil)
+	server, agent, stop := connect(func(*agentproto.AgentConfig) {})
 	defer stop()
 	conn := must(server.Dial(context.Background(), agent, agentproto.HostAPI))
 	defer conn.Close()
@@ -96,12 +97,12 @@ func ExampleServer_Dial() {
 	// Output: 200 OK broker: GET /status
 }
 
-// A server that stores reports asks for those after the last one that it has.
+// A server that stores reports requests those after the last one that it has.
 func ExampleServer_Reports() {
 	log := agentproto.NewReportLog(100)
 	first := log.Append(agentproto.Report{Node: "emqx@a", Version: "5.8.0"})
 	log.Append(agentproto.Report{Node: "emqx@a", Connections: 7})
-	server, agent, stop := connect(log)
+	server, agent, stop := connect(func(c *agentproto.AgentConfig) { c.Reports = log })
 	defer stop()
 	for report, err := range server.Reports(context.Background(), agent, first.Position()) {
 		if err != nil {
@@ -113,7 +114,41 @@ func ExampleServer_Reports() {
 	// Output: 2 emqx@a 7
 }
 
-// An agent that was removed is told so, and does not ask again.
+// alarms is the history of an agent.
+type alarms []agentproto.HistoryRecord
+
+func (all alarms) History(_ context.Context, q agentproto.HistoryQuery) iter.Seq2[agentproto.HistoryRecord, error] {
+	return func(yield func(agentproto.HistoryRecord, error) bool) {
+		for _, r := range all {
+			if q.Wants(r) && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// A server that was away reads what has happened in the meantime.
+func ExampleServer_History() {
+	at := time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
+	history := alarms{
+		{Epoch: 1, Seq: 1, At: at, Kind: agentproto.HistoryAlarm, Alarm: &agentproto.Alarm{Name: "high_cpu", Active: true}},
+		{Epoch: 1, Seq: 2, At: at.Add(time.Minute), Kind: agentproto.HistoryAlarm, Alarm: &agentproto.Alarm{Name: "high_cpu"}},
+	}
+	server, agent, stop := connect(func(c *agentproto.AgentConfig) { c.History = history })
+	defer stop()
+	for record, err := range server.History(context.Background(), agent, agentproto.HistoryQuery{Since: at}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(record.At.Format(time.TimeOnly), record.Alarm.Name, record.Alarm.Active)
+	}
+	// Output:
+	// 08:00:00 high_cpu true
+	// 08:01:00 high_cpu false
+}
+
+// An agent that was removed gets a final refusal, and Run returns it.
 func ExampleAgent_Run() {
 	registry := agentproto.NewMemoryRegistry()
 	web := httptest.NewUnstartedServer(nil)
