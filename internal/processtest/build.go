@@ -121,7 +121,8 @@ func inRoot(args ...string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout) // no test's own: all tests share what is built
+	// The context is no test's own: all tests share what is built.
+	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = root
