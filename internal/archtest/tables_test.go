@@ -103,7 +103,7 @@ var outsides = []outside{
 		why: "argon2id, the slow hash for passwords; the standard library has PBKDF2 only, which costs an attacker no memory"},
 	{prefix: "golang.org/x/term", code: []string{"cmd/..."},
 		why: "a password typed at a terminal is not shown; the standard library has no call for that"},
-	{prefix: "modernc.org/sqlite", code: []string{"sqlstore"},
+	{prefix: "modernc.org/sqlite", code: []string{"sqlstore"}, tests: []string{"cmd/ecpd"},
 		why: "a database inside the daemon, without cgo"},
 	{prefix: "github.com/pressly/goose/v3", code: []string{"sqlstore"},
 		why: "numbered migrations"},
