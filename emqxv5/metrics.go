@@ -22,8 +22,8 @@ func (b *broker) WriteMetrics(ctx context.Context, w io.Writer, s ecp.MetricsSco
 	ctx, cancel := b.client.BoundBy(ctx, 3)
 	defer cancel()
 	write := func(ctx context.Context) (int64, error) {
-		return b.client.WriteExposition(ctx, w, emqxhttp.Request{Path: expoPath, Query: url.Values{"mode": {mode}}},
-			b.refused)
+		r := emqxhttp.Request{Path: expoPath, Query: url.Values{"mode": {mode}}}
+		return b.client.WriteExposition(ctx, w, r, b.refused)
 	}
 	if s == ecp.MetricsOfNode {
 		return write(ctx)

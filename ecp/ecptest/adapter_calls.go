@@ -77,8 +77,7 @@ func query[I, T any](p part[I], name string, is traits, do func(context.Context,
 // command returns a method with only an error.
 func command[I any](p part[I], name string, is traits, do func(context.Context, subject, I) error) call {
 	return p.call(name, is|changes, func(ctx context.Context, a subject, i I) (any, error) {
-		return nil,
-			do(ctx, a, i)
+		return nil, do(ctx, a, i)
 	})
 }
 
@@ -123,10 +122,10 @@ var calls = []call{
 		func(ctx context.Context, _ subject, b ecp.Monitor) (ecp.Traffic, error) {
 			return b.Traffic(ctx)
 		}, checkTraffic),
-	query(asMonitor, "TrafficSeries", 0, func(ctx context.Context, _ subject, b ecp.Monitor) ([]ecp.TrafficSample,
-		error) {
-		return b.TrafficSeries(ctx, seriesOf)
-	}, checkSeries),
+	query(asMonitor, "TrafficSeries", 0,
+		func(ctx context.Context, _ subject, b ecp.Monitor) ([]ecp.TrafficSample, error) {
+			return b.TrafficSeries(ctx, seriesOf)
+		}, checkSeries),
 
 	query(asAlarms, "ActiveAlarms", 0, func(ctx context.Context, _ subject, b ecp.AlarmSource) ([]ecp.Alarm, error) {
 		return b.ActiveAlarms(ctx)
@@ -135,10 +134,10 @@ var calls = []call{
 		return b.AlarmHistory(ctx)
 	}, checkHistory),
 
-	query(asIntegrations, "Rules", 0, func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Rule,
-		error) {
-		return b.Rules(ctx)
-	}, checkRules),
+	query(asIntegrations, "Rules", 0,
+		func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Rule, error) {
+			return b.Rules(ctx)
+		}, checkRules),
 	query(asIntegrations, "Integrations", 0,
 		func(ctx context.Context, _ subject, b ecp.IntegrationSource) ([]ecp.Integration, error) {
 			return b.Integrations(ctx)

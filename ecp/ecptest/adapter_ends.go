@@ -128,9 +128,9 @@ func testCancelled(t *testing.T, s AdapterSuite, c call, after int, hang http.Ha
 	}
 }
 
-// testDeadline lets a call meet its deadline. One that goes on without what hangs may
-// succeed just before it: whether that was in time cannot be seen from here, so such a
-// call is made again. One that takes no notice of its deadline does so each time.
+// testDeadline checks a call that meets its deadline. A call that can do without the answer
+// that hangs may succeed just before the deadline, which cannot be distinguished from a late
+// success. Such a call is repeated: a call that ignores its deadline is late each time.
 func testDeadline(t *testing.T, s AdapterSuite, c call, after int, hang http.HandlerFunc) {
 	const tries = 10
 	for n := 1; ; n++ {
@@ -146,10 +146,10 @@ func testDeadline(t *testing.T, s AdapterSuite, c call, after int, hang http.Han
 	}
 }
 
-// meetDeadline makes a call of which all requests but the first few hang, and returns
-// for how long its deadline was over by then, and its error.
-func meetDeadline(t *testing.T, s AdapterSuite, c call, after int, hang http.HandlerFunc) (over time.Duration,
-	err error) {
+// meetDeadline makes a call all of whose requests after the first few hang. It returns how
+// long after its deadline the call ended, and its error.
+func meetDeadline(t *testing.T, s AdapterSuite, c call, after int,
+	hang http.HandlerFunc) (over time.Duration, err error) {
 	t.Helper()
 	g := gateTo(t, s.way(t, c), func(w http.ResponseWriter, r *http.Request, n int) bool {
 		if n > after {

@@ -281,8 +281,7 @@ func TestStream(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/good", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "emqx_x 1\n") })
 	mux.HandleFunc("/long", func(w http.ResponseWriter, _ *http.Request) {
-		_,
-			_ = io.WriteString(w, strings.Repeat("x", 200))
+		_, _ = io.WriteString(w, strings.Repeat("x", 200))
 	})
 	mux.HandleFunc("/half", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")

@@ -153,8 +153,8 @@ func realm(challenge string) string {
 
 // send sends the request. take reads the answer, also of every attempt that is repeated.
 // The caller closes the body.
-func (c *Client) send(ctx context.Context, r Request, header string, take func(*http.Response) error) (*http.Response,
-	error) {
+func (c *Client) send(ctx context.Context, r Request, header string,
+	take func(*http.Response) error) (*http.Response, error) {
 	req, err := c.request(withPolicy(ctx, policy{r, c.booting}), r)
 	if err != nil {
 		return nil, c.Fail(ecp.CodeInternal, "the request "+r.String()+" could not be made", err)
