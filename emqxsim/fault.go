@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Fault makes HTTP answers of a cluster go wrong. If several faults apply, the first one
-// that was added counts. The fields below When say what a fault does; those with their zero
-// value do nothing.
+// Fault makes HTTP answers of a cluster go wrong. If several faults apply, the first one that
+// was added counts. The first fields say when a fault applies, the others what it does; those
+// with their zero value do nothing.
 type Fault struct {
 	// When a fault applies: on one node (an empty Node means every node), for one method
 	// (empty means every method), for escaped paths that match the pattern Path as in
