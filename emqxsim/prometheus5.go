@@ -154,28 +154,28 @@ func (q *request) prometheusIntegration(nodes []*Node) map[string][]labelled {
 	}
 	under := strings.NewReplacer(".", "_")
 	for _, r := range q.db.rules {
-		put("emqx_rule_enable", r.id, truth(r.enable))
+		put("emqx_rule_enable", r.id, asNumber(r.enable))
 		for k, v := range r.sums(q, nodes) {
 			put("emqx_rule_"+under.Replace(k), r.id, v)
 		}
 	}
 	for _, a := range q.db.ofKind(kindAction) {
 		s, _ := a.overall(nodes)
-		put("emqx_action_enable", a.id(), truth(a.enable))
-		put("emqx_action_status", a.id(), truth(s == connected))
+		put("emqx_action_enable", a.id(), asNumber(a.enable))
+		put("emqx_action_status", a.id(), asNumber(s == connected))
 		for k, v := range a.sums(q, nodes) {
 			put("emqx_action_"+under.Replace(k), a.id(), v)
 		}
 	}
 	for _, c := range q.db.ofKind(kindConnector) {
 		s, _ := c.overall(nodes)
-		put("emqx_connector_enable", c.id(), truth(c.enable))
-		put("emqx_connector_status", c.id(), truth(s == connected))
+		put("emqx_connector_enable", c.id(), asNumber(c.enable))
+		put("emqx_connector_status", c.id(), asNumber(s == connected))
 	}
 	return out
 }
 
-func truth(b bool) int {
+func asNumber(b bool) int {
 	if b {
 		return 1
 	}

@@ -24,40 +24,40 @@ type listener struct {
 
 // serve runs the cluster until ctx ends.
 func serve(ctx context.Context, o options, stdout io.Writer) (err error) {
-	doors := o.listeners(o.cluster())
+	all := o.listeners(o.cluster())
 	defer func() {
-		for _, d := range doors {
+		for _, d := range all {
 			if d.listener != nil {
 				_ = d.listener.Close()
 			}
 		}
 	}()
 	port := o.port
-	for i := range doors {
+	for i := range all {
 		address := net.JoinHostPort(o.host, strconv.Itoa(port))
-		if doors[i].listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
-			return fmt.Errorf("open %s for the %s of %s: %w", address, doors[i].what, doors[i].node, err)
+		if all[i].listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
+			return fmt.Errorf("open %s for the %s of %s: %w", address, all[i].what, all[i].node, err)
 		}
 		if port != 0 {
 			port++
 		}
 	}
-	for _, d := range doors {
+	for _, d := range all {
 		if _, err := fmt.Fprintf(stdout, "%s %s http://%s %s:%s\n", d.node, d.what, d.listener.Addr(), d.user,
 			d.password); err != nil {
 			return err
 		}
 	}
-	return serveAll(ctx, o.version, doors)
+	return serveAll(ctx, o.version, all)
 }
 
 // serveAll serves every listener until ctx ends or one of them fails.
-func serveAll(ctx context.Context, version string, doors []listener) error {
+func serveAll(ctx context.Context, version string, all []listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
 	var servers []*http.Server
-	for _, d := range doors {
+	for _, d := range all {
 		s := emqxsim.NewServer(version, d.handler)
 		servers = append(servers, s)
 		running.Go(func() {
