@@ -42,7 +42,8 @@ func (f clusterObjects) access() *corev1.Service {
 
 // balanced reports whether a Service has the address of a load balancer.
 func balanced(s *corev1.Service) bool {
-	return slices.ContainsFunc(s.Status.LoadBalancer.Ingress, func(in corev1.LoadBalancerIngress) bool { return in.IP != "" || in.Hostname != "" })
+	return slices.ContainsFunc(s.Status.LoadBalancer.Ingress,
+		func(in corev1.LoadBalancerIngress) bool { return in.IP != "" || in.Hostname != "" })
 }
 
 // How often events are asked for while a load balancer has no address.
@@ -92,7 +93,10 @@ func (p *Provisioner) addressPending(ctx context.Context, f clusterObjects) stri
 
 // newestEvent returns the newest event about an object. The newest notes come first.
 func newestEvent(notes []corev1.Event, kind, name string) string {
-	i := slices.IndexFunc(notes, func(e corev1.Event) bool { return e.InvolvedObject.Kind == kind && e.InvolvedObject.Name == name })
+	i := slices.IndexFunc(notes, func(e corev1.Event) bool {
+		return e.InvolvedObject.Kind == kind &&
+			e.InvolvedObject.Name == name
+	})
 	if i < 0 {
 		return ""
 	}

@@ -30,7 +30,8 @@ func TestKubeconfigIsReadAgain(t *testing.T) {
 	one, two := server("new"), server("moved")
 	file, token := filepath.Join(t.TempDir(), "kubeconfig"), filepath.Join(t.TempDir(), "token")
 	write := func(s *httptest.Server, user string) {
-		ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+		ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE",
+			Bytes: s.Certificate().Raw}))
 		text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"t","user":"u"}}],
 			"clusters":[{"name":"t","cluster":{"server":%q,"certificate-authority-data":%q}}],"users":[{"name":"u","user":%s}]}`, s.URL, ca, user)
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))

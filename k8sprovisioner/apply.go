@@ -56,7 +56,8 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 		return missed.joined(false)
 	}
 	p.withMemo(d.ID, func(m *memo) { m.rendered = objects })
-	if err := errors.Join(p.growClaims(ctx, f, in), p.deleteClaims(ctx, f, d), p.replaceOutdated(ctx, f, d.Roll), p.replaceNamed(ctx, f, d.Replace)); err != nil {
+	if err := errors.Join(p.growClaims(ctx, f, in), p.deleteClaims(ctx, f, d), p.replaceOutdated(ctx, f, d.Roll),
+		p.replaceNamed(ctx, f, d.Replace)); err != nil {
 		return failure(op, err)
 	}
 	return missed.joined(true)
@@ -144,7 +145,8 @@ func replicas(f clusterObjects) int {
 // scaleDown stops nodes that should not run. It may be called after a loss, since it
 // creates nothing.
 func (p *Provisioner) scaleDown(ctx context.Context, f clusterObjects, in input) error {
-	if f.foreign != "" || f.unlabeled || f.workload == nil || f.namespace.DeletionTimestamp != nil || in.Replicas >= replicas(f) {
+	if f.foreign != "" || f.unlabeled || f.workload == nil || f.namespace.DeletionTimestamp != nil ||
+		in.Replicas >= replicas(f) {
 		return nil
 	}
 	objects, err := render(renderers, in)
@@ -164,7 +166,8 @@ func (in *input) keepLive(f clusterObjects) {
 	in.network, in.completed = f.network(in.network), f.completedServices(in.names)
 	if w := f.workload; w != nil && w.Name == in.names.workload() {
 		for _, t := range w.Spec.VolumeClaimTemplates {
-			in.storage = storage{class: t.Spec.StorageClassName, size: t.Spec.Resources.Requests[corev1.ResourceStorage]}
+			in.storage = storage{class: t.Spec.StorageClassName,
+				size: t.Spec.Resources.Requests[corev1.ResourceStorage]}
 		}
 	}
 	if in.Replicas == 0 && f.workload != nil {
@@ -200,7 +203,8 @@ func (p *Provisioner) createOnce(ctx context.Context, f *clusterObjects, in *inp
 func (p *Provisioner) createNamespace(ctx context.Context, f *clusterObjects, o object) error {
 	made, err := p.create(ctx, o.stamped(f.permit.epochStamp(), nil))
 	if apierrors.IsAlreadyExists(err) {
-		return conflict("create namespace", fmt.Sprintf("a namespace %s has been created meanwhile; it is tried again", f.id), err)
+		return conflict("create namespace", fmt.Sprintf("a namespace %s has been created meanwhile; it is tried again",
+			f.id), err)
 	}
 	if err != nil {
 		return err

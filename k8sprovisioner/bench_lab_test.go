@@ -58,7 +58,8 @@ func BenchmarkFleet(b *testing.B) {
 		begun := time.Now()
 		for i := range fleetClusters {
 			_, _, err := w.Create(system(b.Context()), ecp.CreateRequest{
-				Mode: ecp.Hosted, Name: fmt.Sprint("fleet ", i), Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: fleetNodes, Connections: 1000}},
+				Mode: ecp.Hosted, Name: fmt.Sprint("fleet ", i),
+				Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: fleetNodes, Connections: 1000}},
 			})
 			require.NoError(b, err)
 		}
@@ -103,15 +104,18 @@ func BenchmarkFleet(b *testing.B) {
 		require.NoError(b, err)
 		for _, id := range w.ids(b) {
 			<-tick.C
-			require.NoError(b, client.CoreV1().Pods(string(id)).Delete(b.Context(), string(id)+"-emqx-1", metav1.DeleteOptions{}))
+			require.NoError(b, client.CoreV1().Pods(string(id)).Delete(b.Context(), string(id)+"-emqx-1",
+				metav1.DeleteOptions{}))
 		}
 		tick.Stop()
 		states.all(b, ecp.Degraded)
-		labtest.Eventually(b, settled, "the benchmark's own watch has seen every loss", func(context.Context) (bool, string) {
-			maps.Copy(lost, pods.lostAt())
-			missing := slices.DeleteFunc(w.ids(b), func(id ecp.ID) bool { _, seen := lost[string(id)]; return seen })
-			return len(missing) == 0, fmt.Sprint("not of ", missing)
-		})
+		labtest.Eventually(b, settled, "the benchmark's own watch has seen every loss",
+			func(context.Context) (bool, string) {
+				maps.Copy(lost, pods.lostAt())
+				missing := slices.DeleteFunc(w.ids(b),
+					func(id ecp.ID) bool { _, seen := lost[string(id)]; return seen })
+				return len(missing) == 0, fmt.Sprint("not of ", missing)
+			})
 		var shown []time.Duration
 		for id, at := range states.times(ecp.Degraded) {
 			shown = append(shown, at.Sub(lost[string(id)]))
@@ -206,7 +210,8 @@ func watchPods(b *testing.B, c *rest.Config) *podWatch {
 	client, err := kubernetes.NewForConfig(c)
 	require.NoError(b, err)
 	w := &podWatch{ready: map[string]map[string]time.Time{}, lost: map[string]time.Time{}}
-	f := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = labelCluster }))
+	f := informers.NewSharedInformerFactoryWithOptions(client, 0,
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = labelCluster }))
 	see := func(o any) {
 		pod, ok := o.(*corev1.Pod)
 		if !ok {

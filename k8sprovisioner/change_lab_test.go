@@ -59,7 +59,8 @@ func (c *changing) change(what string, cmd ecp.Command, most int) ecp.Info {
 	c.ends(o)
 	info := c.awaitSettled()
 	requests := c.requests.since(before)
-	c.Logf("%s took %v and %d writes: %v", what, time.Since(begun).Round(100*time.Millisecond), writes(requests), requests)
+	c.Logf("%s took %v and %d writes: %v", what, time.Since(begun).Round(100*time.Millisecond), writes(requests),
+		requests)
 	require.LessOrEqual(c, writes(requests), most, "%s: %v", what, requests)
 	require.Zero(c, requests["delete pods"], "healthy pods go through the Eviction API")
 	return info
@@ -73,7 +74,8 @@ func (c *changing) awaitSettled() (info ecp.Info) {
 		var err error
 		info, err = c.get(ctx, c.id)
 		is := ecp.ConditionOf(info.Status.Conditions, ecp.CondSettled)
-		return err == nil && info.Status.State == ecp.Running && is.Status == ecp.True, fmt.Sprintf("%+v; %s", is, describe(info, err))
+		return err == nil && info.Status.State == ecp.Running && is.Status == ecp.True,
+			fmt.Sprintf("%+v; %s", is, describe(info, err))
 	})
 	return info
 }
@@ -113,7 +115,8 @@ func (c *changing) settledDown() {
 	labtest.Eventually(c, settled, "it was looked at by another process", func(ctx context.Context) (bool, string) {
 		info, err := c.get(ctx, c.id)
 		s := c.Stats()
-		return err == nil && s.Applies > 0 && s.Queue == 0 && !info.LookedAt.IsZero() && info.ReadyNodes == info.Spec.Hosted.Nodes, describe(info, err)
+		return err == nil && s.Applies > 0 && s.Queue == 0 && !info.LookedAt.IsZero() &&
+			info.ReadyNodes == info.Spec.Hosted.Nodes, describe(info, err)
 	})
 	require.Zero(c, writes(c.requests.since(before)), "%v", c.requests.since(before))
 }
@@ -132,7 +135,8 @@ func (c *changing) onlyClaims(want []string) {
 func (c *changing) service() corev1.Service {
 	c.Helper()
 	var s corev1.Service
-	require.NoError(c, json.Unmarshal([]byte(c.kubectl(c, "get", "service", string(c.id)+"-emqx", "-n", string(c.id), "-o", "json")), &s))
+	require.NoError(c, json.Unmarshal([]byte(c.kubectl(c, "get", "service", string(c.id)+"-emqx", "-n", string(c.id),
+		"-o", "json")), &s))
 	return s
 }
 
@@ -166,7 +170,8 @@ func (c *changing) templateChanged(when string) {
 	labtest.Eventually(c, settled, "UpToDate is false "+when, func(ctx context.Context) (bool, string) {
 		info, err := c.get(ctx, c.id)
 		is := ecp.ConditionOf(info.Status.Conditions, ecp.CondUpToDate)
-		return err == nil && is.Status == ecp.False && is.Reason == ecp.ReasonTemplateChanged && info.Status.State == ecp.Running, describe(info, err)
+		return err == nil && is.Status == ecp.False && is.Reason == ecp.ReasonTemplateChanged &&
+			info.Status.State == ecp.Running, describe(info, err)
 	})
 }
 
@@ -253,7 +258,8 @@ func (d *podDiary) read() (fewest, ended int) {
 // rights.
 func TestChangesOnKubernetes(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
-		"nodes and network": nodesAndNetwork, "what pods are made of": whatPodsAreMadeOf, "all at once on 4.4": allAtOnce4,
+		"nodes and network": nodesAndNetwork, "what pods are made of": whatPodsAreMadeOf,
+		"all at once on 4.4": allAtOnce4,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -287,19 +293,22 @@ func nodesAndNetwork(t *testing.T) {
 
 	c.kubectl(t, "rollout", "restart", "statefulset", string(c.id)+"-emqx", "-n", string(c.id))
 	c.templateChanged("after it was changed by hand")
-	_, err := c.Cluster(c.id).Do(system(t.Context()), ecp.Update{Patch: json.RawMessage(`{"network":{"annotations":{"a b":"c"}}}`)})
+	_, err := c.Cluster(c.id).Do(system(t.Context()),
+		ecp.Update{Patch: json.RawMessage(`{"network":{"annotations":{"a b":"c"}}}`)})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 	plan, err := c.Cluster(c.id).Plan(system(t.Context()), ecp.Update{Patch: json.RawMessage(`{"connections":900}`)})
 	require.NoError(t, err)
 	require.Len(t, plan.Notes, 1)
 	require.Contains(t, plan.Notes[0], "2 nodes run on an older pod template")
-	require.Equal(t, podUIDs(two), podUIDs(c.patch("book less", `{"connections":900}`, 2)), "that is no reason to replace nodes")
+	require.Equal(t, podUIDs(two), podUIDs(c.patch("book less", `{"connections":900}`, 2)),
+		"that is no reason to replace nodes")
 	c.templateChanged("and stays so")
 
 	again := c.patch("scale out again", `{"nodes":3}`, 1)
 	require.Len(t, again.Nodes, 3)
 	for _, claim := range c.claims(t, c.id) {
-		require.False(t, slices.Contains(all, claim) && !slices.Contains(claims, claim), "%s had been left behind", claim)
+		require.False(t, slices.Contains(all, claim) && !slices.Contains(claims, claim), "%s had been left behind",
+			claim)
 	}
 	require.Equal(t, open.Endpoints, again.Endpoints, "addresses stay")
 
@@ -338,7 +347,8 @@ func whatPodsAreMadeOf(t *testing.T) {
 		{"restart", ecp.Restart{}, `"openecp.io/restarts":"1"`, 0},
 	} {
 		c.pods.begin()
-		after := c.change(change.name, change.cmd, 1+3+3+change.grow) // an eviction may be refused until the budget has seen the last one's end
+		// an eviction may be refused until the budget has seen the last one's end
+		after := c.change(change.name, change.cmd, 1+3+3+change.grow)
 		require.Equal(t, []string{"5.8.5", "5.8.5", "5.8.5"}, c.versions(after))
 		fewest, ended := c.pods.read() // a notice of a second is too short for probes to see it: TestProbesSeeANotice
 		require.Equal(t, 2, fewest, "one node is away at a time")
@@ -346,7 +356,8 @@ func whatPodsAreMadeOf(t *testing.T) {
 		connected()
 		for _, n := range after.Nodes {
 			require.NotContains(t, podUIDs(before), n.PodUID)
-			require.Contains(t, c.kubectl(t, "get", "pod", n.Pod, "-n", string(c.id), "-o", "json"), strings.ReplaceAll(change.is, `":"`, `": "`))
+			require.Contains(t, c.kubectl(t, "get", "pod", n.Pod, "-n", string(c.id), "-o", "json"),
+				strings.ReplaceAll(change.is, `":"`, `": "`))
 		}
 		require.Equal(t, claims, c.claims(t, c.id))
 		require.Equal(t, endpoints, after.Endpoints, "addresses stay")
@@ -363,7 +374,9 @@ func allAtOnce4(t *testing.T) {
 	claims := c.claims(t, c.id)
 	connected := c.clients(9)
 	c.pods.begin()
-	after := c.patch("image, size, network and nodes", `{"image":"t-4.4.24","size":"2C4G","nodes":2,"network":{"type":"NodePort"}}`, 2+2+2+2+3) // the claims grow, that of the node that leaves, too
+	// the claims grow, that of the node that leaves, too
+	after := c.patch("image, size, network and nodes",
+		`{"image":"t-4.4.24","size":"2C4G","nodes":2,"network":{"type":"NodePort"}}`, 2+2+2+2+3)
 	require.Equal(t, []string{"4.4.24", "4.4.24"}, c.versions(after))
 	fewest, ended := c.pods.read()
 	require.Equal(t, 1, fewest, "of two, one is away at a time")

@@ -46,7 +46,8 @@ func (p *Provisioner) Check(ctx context.Context, d ecp.Desired) error {
 }
 
 // dryRunAll makes a dry run of every write of Apply, until one is not answered.
-func (p *Provisioner) dryRunAll(ctx context.Context, f clusterObjects, in input, objects []object) (missed applyErrors) {
+func (p *Provisioner) dryRunAll(ctx context.Context, f clusterObjects, in input,
+	objects []object) (missed applyErrors) {
 	for _, o := range objects {
 		if was := f.liveObject(o); was != nil && len(differences(o, fields(o, was))) == 0 {
 			continue
@@ -65,7 +66,8 @@ func (p *Provisioner) dryRunAll(ctx context.Context, f clusterObjects, in input,
 	for _, c := range thin {
 		err := p.send(ctx, growRequest(p, c, in.want).Param("dryRun", metav1.DryRunAll), nil)
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			return append(missed, objectError{claimObject(c), failure("let "+c.Name+" grow", err)}) // the others are of the same class
+			// the others are of the same class
+			return append(missed, objectError{claimObject(c), failure("let "+c.Name+" grow", err)})
 		}
 	}
 	return missed
@@ -86,7 +88,8 @@ func claimObject(c *corev1.PersistentVolumeClaim) object {
 }
 
 func missingRight(what string, r *right) error {
-	return &ecp.Error{Code: ecp.CodeUnsupported, Message: what + " cannot be told: the account has no right to " + r.name}
+	return &ecp.Error{Code: ecp.CodeUnsupported, Message: what + " cannot be told: the account has no right to " +
+		r.name}
 }
 
 // checkClass returns an error for a storage class that does not exist, before the first
@@ -102,21 +105,25 @@ func (p *Provisioner) checkClass(ctx context.Context, f clusterObjects, in input
 		if in.Spec.Storage == "" {
 			field = "spec.size"
 		}
-		return applyErrors{{object{kind: kindClass, name: *class}, &ecp.Error{Code: ecp.CodeInvalid, Message: why, Fields: []ecp.FieldError{{Field: field, Message: why}}}}}
+		return applyErrors{{object{kind: kindClass, name: *class},
+			&ecp.Error{Code: ecp.CodeInvalid, Message: why, Fields: []ecp.FieldError{{Field: field, Message: why}}}}}
 	}
 	if f.workload != nil {
 		if is := f.storageClass(); is != "" && is != *class {
-			return never(fmt.Sprintf("the volumes of the cluster are of the storage class %q, and no volume changes its class: take a size of that class, or make a new cluster", is))
+			return never(fmt.Sprintf("the volumes of the cluster are of the storage class %q, and no volume changes "+
+				"its class: take a size of that class, or make a new cluster", is))
 		}
 		return nil
 	}
 	if p.rights.lacks(getClasses) {
-		return applyErrors{{object{kind: kindClass, name: *class}, missingRight(fmt.Sprintf("whether there is a StorageClass %q", *class), getClasses)}}
+		return applyErrors{{object{kind: kindClass, name: *class},
+			missingRight(fmt.Sprintf("whether there is a StorageClass %q", *class), getClasses)}}
 	}
 	err := p.send(ctx, classes(p.client).Get().Resource("storageclasses").Name(*class), new(storagev1.StorageClass))
 	switch {
 	case apierrors.IsNotFound(err):
-		return never(fmt.Sprintf("there is no StorageClass %q: no volume would ever be made; make it first (for volumes made by hand, one with the provisioner kubernetes.io/no-provisioner), or name another", *class))
+		return never(fmt.Sprintf("there is no StorageClass %q: no volume would ever be made; make it first (for "+
+			"volumes made by hand, one with the provisioner kubernetes.io/no-provisioner), or name another", *class))
 	case err != nil:
 		return applyErrors{{object{kind: kindClass, name: *class}, failure("read StorageClass "+*class, err)}}
 	}
@@ -140,11 +147,13 @@ func (m applyErrors) checkError(op string) error {
 	if len(m) == 0 {
 		return nil
 	}
-	never := slices.DeleteFunc(slices.Clone(m), func(x objectError) bool { return ecp.CodeOf(x.err) != ecp.CodeInvalid })
+	never := slices.DeleteFunc(slices.Clone(m),
+		func(x objectError) bool { return ecp.CodeOf(x.err) != ecp.CodeInvalid })
 	if len(never) == 0 {
 		return m[0].err
 	}
-	out := &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "Kubernetes would never take it", Cause: never.joined(true)}
+	out := &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "Kubernetes would never take it",
+		Cause: never.joined(true)}
 	for _, x := range never {
 		out.Fields = append(out.Fields, ecp.FieldError{Field: x.field(), Message: message(x.err)})
 	}

@@ -49,8 +49,10 @@ func knownBefore(t *testing.T, p *Provisioner, d ecp.Desired) {
 		taken              bool
 	}{
 		{
-			name: "another class of load balancers", field: "spec.network.loadBalancerClass", words: "may not change once set",
-			edit: func(d *ecp.Desired) { d.Spec.Network.LoadBalancerClass = "example.com/second" }, taken: d.Spec.Network.Type != ecp.LoadBalancer,
+			name: "another class of load balancers", field: "spec.network.loadBalancerClass",
+			words: "may not change once set",
+			edit:  func(d *ecp.Desired) { d.Spec.Network.LoadBalancerClass = "example.com/second" },
+			taken: d.Spec.Network.Type != ecp.LoadBalancer,
 		},
 		{
 			name: "volumes that cannot grow", field: "spec.size", words: "must support resize",

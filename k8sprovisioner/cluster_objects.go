@@ -75,7 +75,8 @@ func ours(n *corev1.Namespace) bool {
 
 // findUnlabeledClaims reads the claims that must exist, because they were seen before or
 // a pod uses them, and that no watch shows. A claim that has lost our label is not lost.
-func (p *Provisioner) findUnlabeledClaims(ctx context.Context, f clusterObjects) (map[int]*corev1.PersistentVolumeClaim, error) {
+func (p *Provisioner) findUnlabeledClaims(ctx context.Context, f clusterObjects) (map[int]*corev1.PersistentVolumeClaim,
+	error) {
 	if f.workload == nil {
 		return nil, nil
 	}
@@ -97,7 +98,8 @@ func (p *Provisioner) findUnlabeledClaims(ctx context.Context, f clusterObjects)
 		if claims[i] != nil {
 			continue
 		}
-		o, err := p.read(ctx, core(p.client), "persistentvolumeclaims", string(f.id), name, new(corev1.PersistentVolumeClaim))
+		o, err := p.read(ctx, core(p.client), "persistentvolumeclaims", string(f.id), name,
+			new(corev1.PersistentVolumeClaim))
 		if err != nil {
 			return nil, err
 		}
@@ -116,11 +118,13 @@ func (p *Provisioner) findUnlabeledClaims(ctx context.Context, f clusterObjects)
 func (f clusterObjects) labelObstacles() (out []string) {
 	label := labelCluster + "=" + string(f.id)
 	if f.unlabeled {
-		out = append(out, fmt.Sprintf("the namespace %s has lost its label, and nothing is written in it until it is back: kubectl label namespace %s %s", f.id, f.id, label))
+		out = append(out, fmt.Sprintf("the namespace %s has lost its label, and nothing is written in it until it "+
+			"is back: kubectl label namespace %s %s", f.id, f.id, label))
 	}
 	for _, i := range slices.Sorted(maps.Keys(f.unlabeledClaims)) {
 		name := f.unlabeledClaims[i].Name
-		out = append(out, fmt.Sprintf("the claim %s has lost its label; its data is there: kubectl label pvc -n %s %s %s", name, f.id, name, label))
+		out = append(out, fmt.Sprintf("the claim %s has lost its label; its data is there: kubectl label pvc -n %s "+
+			"%s %s", name, f.id, name, label))
 	}
 	return out
 }
@@ -152,7 +156,8 @@ func (f clusterObjects) annotation(name string) string {
 
 func (f clusterObjects) lookupWorkload() *appsv1.StatefulSet {
 	for _, m := range []major{major5, major4} {
-		if s, ok := f.informers.get(kindStatefulSet, string(f.id), names{f.id, m}.workload()).(*appsv1.StatefulSet); ok {
+		if s, ok := f.informers.get(kindStatefulSet, string(f.id),
+			names{f.id, m}.workload()).(*appsv1.StatefulSet); ok {
 			return s
 		}
 	}
@@ -170,7 +175,8 @@ func (f clusterObjects) controllerCaughtUp() bool {
 // Secrets are not watched, but the Secret owns the ConfigMap, which the garbage
 // collector removes after it.
 func (p *Provisioner) findAuthSecret(ctx context.Context, f clusterObjects) (string, error) {
-	if c, ok := f.informers.get(kindConfigMap, string(f.id), configName(f.id)).(*corev1.ConfigMap); ok && c.DeletionTimestamp == nil {
+	if c, ok := f.informers.get(kindConfigMap, string(f.id), configName(f.id)).(*corev1.ConfigMap); ok &&
+		c.DeletionTimestamp == nil {
 		for _, o := range c.OwnerReferences {
 			if o.Kind == kindSecret && o.Name == authName(f.id) {
 				return string(o.UID), nil
@@ -224,7 +230,8 @@ func (f clusterObjects) claims() map[int]*corev1.PersistentVolumeClaim {
 // StatefulSet, and -1 for other names.
 func (f clusterObjects) ordinal(name, prefix string) int {
 	for _, m := range []major{major5, major4} {
-		if rest, ok := strings.CutPrefix(name, prefix+names{f.id, m}.workload()+"-"); ok && !strings.Contains(rest, "-") {
+		if rest, ok := strings.CutPrefix(name, prefix+names{f.id, m}.workload()+"-"); ok &&
+			!strings.Contains(rest, "-") {
 			return ordinal(name)
 		}
 	}

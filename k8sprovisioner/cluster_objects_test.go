@@ -23,12 +23,16 @@ func TestOursWithoutALabel(t *testing.T) {
 		"named by somebody's tool": {map[string]string{"app.kubernetes.io/managed-by": "helm"}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, c.ours, ours(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Labels: c.labels, Annotations: c.annotations}}))
+			require.Equal(t, c.ours, ours(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Labels: c.labels,
+				Annotations: c.annotations}}))
 		})
 	}
-	f := clusterObjects{id: testID, unlabeled: true, unlabeledClaims: map[int]*corev1.PersistentVolumeClaim{1: {ObjectMeta: metav1.ObjectMeta{Name: "data-x-1"}}}}
+	f := clusterObjects{id: testID, unlabeled: true,
+		unlabeledClaims: map[int]*corev1.PersistentVolumeClaim{1: {ObjectMeta: metav1.ObjectMeta{Name: "data-x-1"}}}}
 	require.Equal(t, []string{
-		"the namespace emqx-1a2b3c4d has lost its label, and nothing is written in it until it is back: kubectl label namespace emqx-1a2b3c4d openecp.io/cluster=emqx-1a2b3c4d",
-		"the claim data-x-1 has lost its label; its data is there: kubectl label pvc -n emqx-1a2b3c4d data-x-1 openecp.io/cluster=emqx-1a2b3c4d",
+		"the namespace emqx-1a2b3c4d has lost its label, and nothing is written in it until it is back: kubectl " +
+			"label namespace emqx-1a2b3c4d openecp.io/cluster=emqx-1a2b3c4d",
+		"the claim data-x-1 has lost its label; its data is there: kubectl label pvc -n emqx-1a2b3c4d data-x-1 " +
+			"openecp.io/cluster=emqx-1a2b3c4d",
 	}, f.labelObstacles())
 }

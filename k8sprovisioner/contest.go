@@ -40,7 +40,8 @@ type contest struct {
 // paused reports whether an object is not to be written for now: only contested fields
 // differ, and they were written not long ago.
 func (c contest) paused(now time.Time, hash string, fields []string) bool {
-	return c.hash == hash && now.Before(c.wrote.Add(c.pause)) && len(fields) > 0 && !slices.ContainsFunc(fields, func(f string) bool { return c.undone[f] < contestThreshold })
+	return c.hash == hash && now.Before(c.wrote.Add(c.pause)) && len(fields) > 0 &&
+		!slices.ContainsFunc(fields, func(f string) bool { return c.undone[f] < contestThreshold })
 }
 
 // next returns the contest after one more write because of these fields. Each field is
@@ -108,7 +109,8 @@ func (p *Provisioner) recordContest(ctx context.Context, id ecp.ID, o object, fi
 		if by := p.otherManager(ctx, id, o, fields); by != "" && !slices.Contains(fields, gone) {
 			c.by = by
 		}
-		p.cfg.Logger.WarnContext(ctx, "somebody else keeps changing what OpenECP writes; it waits before it writes that again",
+		p.cfg.Logger.WarnContext(ctx, "somebody else keeps changing what OpenECP writes; it waits before it writes "+
+			"that again",
 			"cluster", id, "object", o.String(), "fields", fields, "manager", c.by, "writes", c.writes, "wait", c.pause)
 	}
 	p.withMemo(id, func(m *memo) {

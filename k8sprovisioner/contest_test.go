@@ -87,7 +87,8 @@ func TestManagerOf(t *testing.T) {
 	}
 	entries := []metav1.ManagedFieldsEntry{
 		{Manager: fieldManager, Time: at(9), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{}}}`)}},
-		{Manager: "kube-controller-manager", Subresource: "status", Time: at(8), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)}},
+		{Manager: "kube-controller-manager", Subresource: "status", Time: at(8),
+			FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)}},
 		{Manager: "policy-engine", Time: at(1), FieldsV1: &metav1.FieldsV1{Raw: []byte(
 			`{"f:metadata":{"f:annotations":{"f:example.com/a":{}}},"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"emqx\"}":{"f:image":{}}}}}}}`)}},
 		{Manager: "kubectl", Time: at(2), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:paused":{}}}`)}},
@@ -101,5 +102,6 @@ func TestManagerOf(t *testing.T) {
 		require.Equal(t, want, managerOf(entries, []string{field}), field)
 	}
 	require.Empty(t, managerOf(entries[:2], []string{"spec.paused"}))
-	require.Equal(t, []string{"spec.template.spec.a", "metadata.labels.x/y"}, fieldsOf([]string{"StatefulSet.spec.template.spec.a=1=2", "StatefulSet.metadata.labels.x/y=<nil>"}))
+	require.Equal(t, []string{"spec.template.spec.a", "metadata.labels.x/y"},
+		fieldsOf([]string{"StatefulSet.spec.template.spec.a=1=2", "StatefulSet.metadata.labels.x/y=<nil>"}))
 }

@@ -23,16 +23,19 @@ type objectError struct {
 // nodes would start with another configuration, without names, or open to everybody.
 func isRequired(o object, n names) bool {
 	return slices.Contains([]string{
-		kindNamespace + " " + n.namespace(), kindConfigMap + " " + n.config(), kindService + " " + n.headless(), kindPolicy + " " + n.workload(),
+		kindNamespace + " " + n.namespace(), kindConfigMap + " " + n.config(), kindService + " " + n.headless(),
+		kindPolicy + " " + n.workload(),
 	}, o.String())
 }
 
 // convergeAll writes the objects that differ. An object that is refused holds up only
 // those that need it. If the API server does not answer, the rest is not tried.
-func (p *Provisioner) convergeAll(ctx context.Context, f clusterObjects, n names, objects []object, op string) applyErrors {
+func (p *Provisioner) convergeAll(ctx context.Context, f clusterObjects, n names, objects []object,
+	op string) applyErrors {
 	var out applyErrors
 	for _, o := range objects {
-		if len(out) > 0 && (o.kind == kindStatefulSet && slices.ContainsFunc(out, func(m objectError) bool { return isRequired(m.object, n) }) || out.unanswered()) {
+		if len(out) > 0 && (o.kind == kindStatefulSet &&
+			slices.ContainsFunc(out, func(m objectError) bool { return isRequired(m.object, n) }) || out.unanswered()) {
 			out = append(out, objectError{object: o})
 			continue
 		}
@@ -66,14 +69,16 @@ func (m applyErrors) joined(rest bool) error {
 		case ecp.CodeOf(x.err) != ecp.CodeInvalid:
 			return x.err
 		default:
-			what, why, all = append(what, x.String()), append(why, strings.TrimPrefix(message(x.err), kubernetesSays)), append(all, x.err)
+			what, why, all = append(what, x.String()), append(why, strings.TrimPrefix(message(x.err), kubernetesSays)),
+				append(all, x.err)
 		}
 	}
 	if len(all) == 0 {
 		return nil
 	}
 	r := &ecp.Refusal{What: strings.Join(what, ", "), Why: strings.Join(why, "; "), Rest: rest}
-	return &ecp.Error{Code: ecp.CodeInvalid, Op: "apply " + r.What, Message: kubernetesSays + r.Why, Cause: errors.Join(append([]error{r}, all...)...)}
+	return &ecp.Error{Code: ecp.CodeInvalid, Op: "apply " + r.What, Message: kubernetesSays + r.Why,
+		Cause: errors.Join(append([]error{r}, all...)...)}
 }
 
 // message returns the message of an error of this package, without the operation.

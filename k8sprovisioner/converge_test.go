@@ -19,16 +19,19 @@ func answered(code int32, message string) error {
 
 // TestWhatAnswersMean sorts refusals as API servers word them.
 func TestWhatAnswersMean(t *testing.T) {
-	ending := &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusForbidden, Message: "unable to create new content",
+	ending := &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusForbidden,
+		Message: "unable to create new content",
 		Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}}}}
 	for name, c := range map[string]struct {
 		err  error
 		code ecp.Code
 	}{
-		"invalid":             {answered(422, `Service "x" is invalid: spec.loadBalancerClass: Invalid value: "b": may not change once set`), ecp.CodeInvalid},
-		"too large":           {answered(413, "Request entity too large: limit is 3145728"), ecp.CodeInvalid},
-		"webhook":             {answered(403, `admission webhook "x.example.com" denied the request: no node ports here`), ecp.CodeInvalid},
-		"webhook's own code":  {answered(418, `admission webhook "x.example.com" denied the request: tea only`), ecp.CodeInvalid},
+		"invalid":   {answered(422, `Service "x" is invalid: spec.loadBalancerClass: Invalid value: "b": may not change once set`), ecp.CodeInvalid},
+		"too large": {answered(413, "Request entity too large: limit is 3145728"), ecp.CodeInvalid},
+		"webhook": {answered(403, `admission webhook "x.example.com" denied the request: no node ports here`),
+			ecp.CodeInvalid},
+		"webhook's own code": {answered(418, `admission webhook "x.example.com" denied the request: tea only`),
+			ecp.CodeInvalid},
 		"policy":              {answered(422, `services "x" is forbidden: ValidatingAdmissionPolicy 'no-lb' with binding 'no-lb' denied request: no load balancers`), ecp.CodeInvalid},
 		"plugin":              {answered(403, `persistentvolumeclaims "x" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`), ecp.CodeInvalid},
 		"our own policy":      {answered(422, `services "x" is forbidden: ValidatingAdmissionPolicy 'openecp-ecpd' with binding 'openecp-ecpd' denied request: ecpd may write only`), ecp.CodeDenied},
@@ -55,10 +58,13 @@ func TestSeveralMisses(t *testing.T) {
 
 	err := applyErrors{service, missed(kindBudget, answered(422, "no budgets here"))}.joined(true)
 	require.ErrorIs(t, err, ecp.ErrInvalid)
-	require.Equal(t, "apply Service x, PodDisruptionBudget x: Kubernetes says: may not change once set; no budgets here", ecp.MessageOf(err))
-	require.Equal(t, &ecp.Refusal{What: "Service x, PodDisruptionBudget x", Why: "may not change once set; no budgets here", Rest: true}, ecp.RefusalOf(err))
+	require.Equal(t, "apply Service x, PodDisruptionBudget x: Kubernetes says: may not change once set; no budgets "+
+		"here", ecp.MessageOf(err))
+	require.Equal(t, &ecp.Refusal{What: "Service x, PodDisruptionBudget x",
+		Why: "may not change once set; no budgets here", Rest: true}, ecp.RefusalOf(err))
 
-	require.False(t, ecp.RefusalOf(applyErrors{missed(kindConfigMap, answered(422, "too long")), {object: object{kind: kindStatefulSet}}}.joined(false)).Rest)
+	require.False(t, ecp.RefusalOf(applyErrors{missed(kindConfigMap, answered(422, "too long")),
+		{object: object{kind: kindStatefulSet}}}.joined(false)).Rest)
 
 	err = applyErrors{service, missed(kindBudget, answered(500, "away"))}.joined(true)
 	require.ErrorIs(t, err, ecp.ErrUnavailable)

@@ -32,7 +32,8 @@ func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
 	defer leave()
 	is := f.namespace.UID
 	answer := new(corev1.Namespace)
-	err = p.sendWrite(ctx, core(p.client).Delete().Resource("namespaces").Name(string(id)).Body(only(f.namespace)), answer)
+	err = p.sendWrite(ctx, core(p.client).Delete().Resource("namespaces").Name(string(id)).Body(only(f.namespace)),
+		answer)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -32,7 +32,8 @@ func (p *Provisioner) deleteClaims(ctx context.Context, f clusterObjects, d ecp.
 	claims, keep := f.claims(), max(claimCount(d), replicas(f))
 	for _, i := range d.Drop {
 		c := claims[i]
-		if i < keep || c == nil || c.DeletionTimestamp != nil || p.deletionRequested(f.id, i, c) || f.mountsClaim(c.Name) {
+		if i < keep || c == nil || c.DeletionTimestamp != nil || p.deletionRequested(f.id, i, c) ||
+			f.mountsClaim(c.Name) {
 			continue
 		}
 		if err := p.deleteClaim(ctx, f.id, i, c); err != nil {
@@ -61,7 +62,8 @@ func (p *Provisioner) deletionRequested(id ecp.ID, ordinal int, c *corev1.Persis
 
 // deleteClaim deletes the claim with the UID and version that were seen.
 func (p *Provisioner) deleteClaim(ctx context.Context, id ecp.ID, ordinal int, c *corev1.PersistentVolumeClaim) error {
-	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(string(id)).Resource("persistentvolumeclaims").Name(c.Name).Body(only(c)), nil)
+	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(string(id)).Resource("persistentvolumeclaims").
+		Name(c.Name).Body(only(c)), nil)
 	if apierrors.IsConflict(err) { // it has changed since: it is looked at again
 		return nil
 	}

@@ -80,7 +80,14 @@ func TestLostClaim(t *testing.T) {
 			g.p.volumes(g.f)
 			g.gone(c)
 		}, 2, -1},
-		"dropped": {func(g *glimpse) { g.claim(0, "a"); c := g.claim(1, "b"); g.drop(c, 1); g.p.volumes(g.f); g.gone(c) }, 2, -1},
+		"dropped": {func(g *glimpse) {
+			g.claim(0, "a")
+			c := g.claim(1, "b")
+			g.drop(c,
+				1)
+			g.p.volumes(g.f)
+			g.gone(c)
+		}, 2, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, want := newGlimpse(t, 3), ""
@@ -114,7 +121,8 @@ func TestDropAsksOnce(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		asked = append(asked, fmt.Sprint(r.Method, " ", path.Base(r.URL.Path), " ", bytes.Contains(body, []byte("uid-of-1"))))
+		asked = append(asked, fmt.Sprint(r.Method, " ", path.Base(r.URL.Path), " ",
+			bytes.Contains(body, []byte("uid-of-1"))))
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Success"}`)
 	}))
@@ -129,7 +137,8 @@ func TestDropAsksOnce(t *testing.T) {
 	}
 	require.NoError(t, g.f.informers.caches[kindStatefulSet].Add(g.f.workload))
 	for range 3 {
-		require.NoError(t, p.deleteClaims(t.Context(), g.f, ecp.Desired{ID: testID, Replicas: 1, Drop: []int{0, 1, 1, 2, 3}}))
+		require.NoError(t, p.deleteClaims(t.Context(), g.f,
+			ecp.Desired{ID: testID, Replicas: 1, Drop: []int{0, 1, 1, 2, 3}}))
 	}
 	require.Equal(t, []string{"DELETE data-" + string(testID) + "-emqx-1 true"}, asked)
 	require.Equal(t, []bool{false, true, false}, going(p.volumes(g.f)))

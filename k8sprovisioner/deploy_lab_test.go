@@ -33,7 +33,8 @@ func TestDeployREADME(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(root, "deploy"), filepath.Join(dir, "deploy")))
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", strings.Join(script, "\n"))
 	cmd.Dir = dir
-	cmd.Env = []string{"HOME=" + dir, "KUBECONFIG=" + lab.Kubeconfig, "PATH=" + filepath.Dir(lab.KubectlCommand(t.Context()).Path) + ":" + os.Getenv("PATH")}
+	cmd.Env = []string{"HOME=" + dir, "KUBECONFIG=" + lab.Kubeconfig, "PATH=" +
+		filepath.Dir(lab.KubectlCommand(t.Context()).Path) + ":" + os.Getenv("PATH")}
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 

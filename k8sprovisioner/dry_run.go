@@ -30,7 +30,8 @@ func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) erro
 		return unavailable(op, "nothing of the cluster runs")
 	}
 	if p.rights.lacks(createPods) {
-		return &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "the account has no right to create pods, not even as a dry run"}
+		return &ecp.Error{Code: ecp.CodeUnsupported, Op: op,
+			Message: "the account has no right to create pods, not even as a dry run"}
 	}
 	pod := podOfTemplate(f.workload, ordinal)
 	err = p.send(ctx, dryRunPod(p, pod), nil)
@@ -38,7 +39,8 @@ func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) erro
 	case err == nil, apierrors.IsAlreadyExists(err):
 		return nil
 	case unauthorized(err), apierrors.IsBadRequest(err): // the second: somebody's webhook that takes no dry runs
-		return &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "Kubernetes takes no dry run of a pod", Cause: err}
+		return &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "Kubernetes takes no dry run of a pod",
+			Cause: err}
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
 		if full, sure := p.quotaFull(ctx, f, ordinal, pod); full == "" {
 			return nil
@@ -72,7 +74,8 @@ func refusalCause(err error, pod string) string {
 func podOfTemplate(w *appsv1.StatefulSet, ordinal int) *corev1.Pod {
 	name := w.Name + "-" + strconv.Itoa(ordinal)
 	t := w.Spec.Template.DeepCopy()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.Namespace, Labels: t.Labels, Annotations: t.Annotations}, Spec: t.Spec}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.Namespace, Labels: t.Labels,
+		Annotations: t.Annotations}, Spec: t.Spec}
 	if pod.Labels == nil {
 		pod.Labels = map[string]string{}
 	}
@@ -90,7 +93,8 @@ func podOfTemplate(w *appsv1.StatefulSet, ordinal int) *corev1.Pod {
 // quotaFull counts a quota without the pod that is to be replaced, since an exhausted
 // quota has room for its successor. full names what is exceeded and may be empty. sure
 // is false if the quotas cannot be read.
-func (p *Provisioner) quotaFull(ctx context.Context, f clusterObjects, ordinal int, next *corev1.Pod) (full string, sure bool) {
+func (p *Provisioner) quotaFull(ctx context.Context, f clusterObjects, ordinal int, next *corev1.Pod) (full string,
+	sure bool) {
 	if p.rights.lacks(listQuotas) {
 		return "", true // it is as likely that there is room
 	}
@@ -119,7 +123,8 @@ func exceededQuota(quotas []corev1.ResourceQuota, old, next *corev1.Pod) string 
 			sum.Add(need)
 			if sum.Cmp(hard) > 0 {
 				used, was := q.Status.Used[name], before[name]
-				return fmt.Sprintf("exceeded quota: %s: it wants %s=%s, the one it replaces has %s; %s of %s are used", q.Name, name, need.String(), was.String(), used.String(), hard.String())
+				return fmt.Sprintf("exceeded quota: %s: it wants %s=%s, the one it replaces has %s; %s of %s are used",
+					q.Name, name, need.String(), was.String(), used.String(), hard.String())
 			}
 		}
 	}

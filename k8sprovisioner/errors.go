@@ -42,7 +42,8 @@ func failure(op string, err error) error {
 const kubernetesSays = "Kubernetes says: "
 
 // credentialsHint is the hint if the API server does not accept the credentials.
-const credentialsHint = "; the credentials are not accepted: they have expired, were revoked, or are another cluster's; no right is missing. Give new ones in the kubeconfig"
+const credentialsHint = "; the credentials are not accepted: they have expired, were revoked, or are another " +
+	"cluster's; no right is missing. Give new ones in the kubeconfig"
 
 // rightsHint is the hint for a refusal.
 const rightsHint = "; if a right is missing, compare the account's with the ClusterRole in deploy/kubernetes"
@@ -59,7 +60,8 @@ var answers = []struct {
 		return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 	}, ecp.CodeConflict, ""},
 	{coded(http.StatusUnauthorized), ecp.CodeDenied, credentialsHint},
-	{saying(ownPolicy), ecp.CodeDenied, "; the rules of deploy/kubernetes/admission.yaml are older than this build, or somebody has changed the namespace's label"},
+	{saying(ownPolicy), ecp.CodeDenied, "; the rules of deploy/kubernetes/admission.yaml are older than this build, " +
+		"or somebody has changed the namespace's label"},
 	{func(_ error, s metav1.Status) bool {
 		return s.Code == http.StatusForbidden && rightsMissing.MatchString(s.Message)
 	}, ecp.CodeDenied, rightsHint},
@@ -67,8 +69,10 @@ var answers = []struct {
 		return s.Code == http.StatusForbidden && strings.Contains(s.Message, "quota")
 	}, ecp.CodeUnavailable, "; it is tried again: give the quota more room, or ask for less"},
 	{coded(http.StatusConflict), ecp.CodeConflict, ""},
-	{saying("failed to create typed patch object"), ecp.CodeInvalid, ""}, // a server-side apply that contradicts itself is answered with 500
-	{coded(http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusBadRequest, http.StatusRequestEntityTooLarge), ecp.CodeInvalid, ""},
+	// a server-side apply that contradicts itself is answered with 500
+	{saying("failed to create typed patch object"), ecp.CodeInvalid, ""},
+	{coded(http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusBadRequest,
+		http.StatusRequestEntityTooLarge), ecp.CodeInvalid, ""},
 	{func(_ error, s metav1.Status) bool {
 		return s.Code >= 400 && s.Code < 500 && strings.Contains(s.Message, "denied the request")
 	}, ecp.CodeInvalid, ""}, // a webhook may answer with any code

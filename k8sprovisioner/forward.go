@@ -43,7 +43,8 @@ func (p *Provisioner) forwarded(pod *corev1.Pod) http.RoundTripper {
 // forward opens a stream to a pod's port through the API server.
 func (p *Provisioner) forward(ctx context.Context, pod *corev1.Pod, port int) (*forwardedConn, error) {
 	over := p.api.config()
-	target := p.api.redirect(core(p.client).Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("portforward").URL())
+	target := p.api.redirect(core(p.client).Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
+		SubResource("portforward").URL())
 	overWebSocket, err := portforward.NewSPDYOverWebsocketDialer(target, over)
 	if err != nil {
 		return nil, err
@@ -52,9 +53,10 @@ func (p *Provisioner) forward(ctx context.Context, pod *corev1.Pod, port int) (*
 	if err != nil {
 		return nil, err
 	}
-	dialer := portforward.NewFallbackDialer(overWebSocket, spdy.NewDialer(upgrader, &http.Client{Transport: round}, http.MethodPost, target), func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	})
+	dialer := portforward.NewFallbackDialer(overWebSocket,
+		spdy.NewDialer(upgrader, &http.Client{Transport: round}, http.MethodPost, target), func(err error) bool {
+			return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+		})
 	type outcome struct {
 		conn *forwardedConn
 		err  error

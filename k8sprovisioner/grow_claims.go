@@ -51,7 +51,8 @@ func (f clusterObjects) undersized(want resource.Quantity, below int) []*corev1.
 	var out []*corev1.PersistentVolumeClaim
 	claims := f.claims()
 	for _, i := range slices.Sorted(maps.Keys(claims)) {
-		if c := claims[i]; i < below && c.DeletionTimestamp == nil && c.Status.Phase == corev1.ClaimBound && requestedSize(c).Cmp(want) < 0 {
+		if c := claims[i]; i < below && c.DeletionTimestamp == nil && c.Status.Phase == corev1.ClaimBound &&
+			requestedSize(c).Cmp(want) < 0 {
 			out = append(out, c)
 		}
 	}
@@ -64,14 +65,17 @@ func requestedSize(c *corev1.PersistentVolumeClaim) *resource.Quantity {
 }
 
 // claimsToGrow returns the undersized claims that are not paused.
-func (p *Provisioner) claimsToGrow(f clusterObjects, want resource.Quantity, below int) []*corev1.PersistentVolumeClaim {
+func (p *Provisioner) claimsToGrow(f clusterObjects, want resource.Quantity,
+	below int) []*corev1.PersistentVolumeClaim {
 	if want.IsZero() || p.rights.lacks(patchClaims) {
 		return nil
 	}
 	thin := f.undersized(want, below)
 	p.withMemo(f.id, func(m *memo) {
 		now := time.Now()
-		thin = slices.DeleteFunc(thin, func(c *corev1.PersistentVolumeClaim) bool { return m.growthAttempts[c.UID].paused(want, now) })
+		thin = slices.DeleteFunc(thin, func(c *corev1.PersistentVolumeClaim) bool {
+			return m.growthAttempts[c.UID].paused(want, now)
+		})
 	})
 	return thin
 }
@@ -106,7 +110,8 @@ func growRequest(p *Provisioner, c *corev1.PersistentVolumeClaim, to resource.Qu
 	if err != nil {
 		panic(err) // texts always encode
 	}
-	return core(p.client).Patch(types.MergePatchType).Namespace(c.Namespace).Resource("persistentvolumeclaims").Name(c.Name).
+	return core(p.client).Patch(types.MergePatchType).Namespace(c.Namespace).Resource("persistentvolumeclaims").
+		Name(c.Name).
 		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager}, scheme.ParameterCodec).Body(body)
 }
 
@@ -149,7 +154,9 @@ var resizeConditions = []struct {
 }{
 	{corev1.PersistentVolumeClaimControllerResizeError, "the storage driver cannot make it larger"},
 	{corev1.PersistentVolumeClaimNodeResizeError, "its file system cannot be made larger"},
-	{corev1.PersistentVolumeClaimFileSystemResizePending, "the volume is larger, and its file system is when its node has been started again (restart does that, unless Kubernetes does it while the node runs)"},
+	{corev1.PersistentVolumeClaimFileSystemResizePending,
+		"the volume is larger, and its file system is when its node has been started again (restart does that, " +
+			"unless Kubernetes does it while the node runs)"},
 	{corev1.PersistentVolumeClaimResizing, "it is being made larger"},
 }
 

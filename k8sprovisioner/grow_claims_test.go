@@ -22,7 +22,8 @@ import (
 
 // sized gives a claim that asks for some room and has some.
 func sized(asks, has string, conditions ...corev1.PersistentVolumeClaimCondition) *corev1.PersistentVolumeClaim {
-	c := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: string(testID), UID: "uid", ResourceVersion: "7"}}
+	c := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: string(testID), UID: "uid",
+		ResourceVersion: "7"}}
 	c.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(asks)}
 	c.Status.Phase, c.Status.Conditions = corev1.ClaimBound, conditions
 	c.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(has)}
@@ -42,21 +43,30 @@ func TestPendingVolumes(t *testing.T) {
 		mayNot bool
 		want   string
 	}{
-		"as wanted":           {claim: sized("20Gi", "20Gi")},
-		"larger than wanted":  {claim: sized("10Gi", "30Gi")},
-		"not asked yet":       {claim: sized("10Gi", "10Gi"), want: has + "more is about to be asked for"},
-		"no right":            {claim: sized("10Gi", "10Gi"), mayNot: true, want: has + "the account has no right to patch persistentvolumeclaims; see deploy/kubernetes/rights.yaml"},
-		"refused":             {claim: sized("10Gi", "10Gi"), last: growth{to: "20Gi", why: "Kubernetes says: no"}, want: has + "Kubernetes says: no"},
-		"refused, of another": {claim: sized("10Gi", "10Gi"), last: growth{to: "15Gi", why: "Kubernetes says: no"}, want: has + "more is about to be asked for"},
-		"not begun":           {claim: sized("20Gi", "10Gi"), want: has + "more has been asked for, and the storage driver has not begun"},
-		"resizing":            {claim: sized("20Gi", "10Gi", told(corev1.PersistentVolumeClaimResizing, "")), want: has + "it is being made larger"},
+		"as wanted":          {claim: sized("20Gi", "20Gi")},
+		"larger than wanted": {claim: sized("10Gi", "30Gi")},
+		"not asked yet":      {claim: sized("10Gi", "10Gi"), want: has + "more is about to be asked for"},
+		"no right": {claim: sized("10Gi", "10Gi"), mayNot: true, want: has +
+			"the account has no right to patch persistentvolumeclaims; see deploy/kubernetes/rights.yaml"},
+		"refused": {claim: sized("10Gi", "10Gi"), last: growth{to: "20Gi", why: "Kubernetes says: no"},
+			want: has + "Kubernetes says: no"},
+		"refused, of another": {claim: sized("10Gi", "10Gi"), last: growth{to: "15Gi", why: "Kubernetes says: no"},
+			want: has + "more is about to be asked for"},
+		"not begun": {claim: sized("20Gi", "10Gi"), want: has +
+			"more has been asked for, and the storage driver has not begun"},
+		"resizing": {claim: sized("20Gi", "10Gi", told(corev1.PersistentVolumeClaimResizing, "")),
+			want: has + "it is being made larger"},
 		"the file system waits": {
-			claim: sized("20Gi", "10Gi", told(corev1.PersistentVolumeClaimResizing, ""), told(corev1.PersistentVolumeClaimFileSystemResizePending, "Waiting for user to (re-)start a pod")),
-			want:  has + "the volume is larger, and its file system is when its node has been started again (restart does that, unless Kubernetes does it while the node runs): Waiting for user to (re-)start a pod",
+			claim: sized("20Gi", "10Gi", told(corev1.PersistentVolumeClaimResizing, ""),
+				told(corev1.PersistentVolumeClaimFileSystemResizePending, "Waiting for user to (re-)start a pod")),
+			want: has + "the volume is larger, and its file system is when its node has been started again " +
+				"(restart does that, unless Kubernetes does it while the node runs): Waiting for user to (re-)start " +
+				"a pod",
 		},
 		"the driver cannot": {
-			claim: sized("20Gi", "10Gi", told(corev1.PersistentVolumeClaimResizing, ""), told(corev1.PersistentVolumeClaimControllerResizeError, "quota of disks exceeded")),
-			want:  has + "the storage driver cannot make it larger: quota of disks exceeded",
+			claim: sized("20Gi", "10Gi", told(corev1.PersistentVolumeClaimResizing, ""),
+				told(corev1.PersistentVolumeClaimControllerResizeError, "quota of disks exceeded")),
+			want: has + "the storage driver cannot make it larger: quota of disks exceeded",
 		},
 	} {
 		require.Equal(t, c.want, c.last.pending(c.claim, resource.MustParse("20Gi"), !c.mayNot), name)
@@ -115,7 +125,8 @@ func TestGrowAsksOnce(t *testing.T) {
 		require.Empty(t, drift)
 	}
 	name := names{testID, major5}.claimOf(0)
-	require.Equal(t, []string{"PATCH " + name + ` {"metadata":{"resourceVersion":"7","uid":"uid-of-` + name + `"},"spec":{"resources":{"requests":{"storage":"20Gi"}}}}`}, asked())
+	require.Equal(t, []string{"PATCH " + name + ` {"metadata":{"resourceVersion":"7","uid":"uid-of-` + name +
+		`"},"spec":{"resources":{"requests":{"storage":"20Gi"}}}}`}, asked())
 }
 
 // A claim that cannot grow is told, rests, and holds up nothing.
@@ -149,7 +160,8 @@ func TestGrowWithoutTheRight(t *testing.T) {
 	d.Spec.Storage = "fast"
 	in, err := newInput(d, testConfig())
 	require.NoError(t, err)
-	missed := append(g.p.checkClass(t.Context(), clusterObjects{informers: g.f.informers, id: testID}, in), g.p.dryRunAll(t.Context(), g.f, input{Desired: d, want: resource.MustParse("20Gi")}, nil)...)
+	missed := append(g.p.checkClass(t.Context(), clusterObjects{informers: g.f.informers, id: testID}, in),
+		g.p.dryRunAll(t.Context(), g.f, input{Desired: d, want: resource.MustParse("20Gi")}, nil)...)
 	require.Len(t, missed, 2)
 	for i, word := range []string{"get storageclasses", "patch persistentvolumeclaims"} {
 		require.Nil(t, ecp.RefusalOf(missed[i].err), "it refuses nothing")
@@ -165,7 +177,8 @@ func TestReleaseOfTheVeryPod(t *testing.T) {
 	c, asked := answering(t, http.StatusConflict, answer)
 	p, err := New(Config{REST: c})
 	require.NoError(t, err)
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: string(testID), Name: "x", UID: "uid", ResourceVersion: "7"}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: string(testID), Name: "x", UID: "uid",
+		ResourceVersion: "7"}}
 	require.NoError(t, p.forceDelete(t.Context(), testID, pod))
 	pod.ResourceVersion = "8"
 	require.NoError(t, p.forceDelete(t.Context(), testID, pod))

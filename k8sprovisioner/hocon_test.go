@@ -23,19 +23,25 @@ func TestHOCON(t *testing.T) {
 		// Sizes, durations, percents and enums are taken quoted.
 		"10MB": `"10MB"`, "15s": `"15s"`, "95%": `"95%"`, "infinity": `"infinity"`, "round_robin": `"round_robin"`,
 		// Syntax errors that stop the boot when they are bare.
-		"1.2.3.4": `"1.2.3.4"`, "1-2": `"1-2"`, "1e5": `"1e5"`, "1E400": `"1E400"`, "3.": `"3."`, "-": `"-"`, "%": `"%"`, "include": `"include"`,
+		"1.2.3.4": `"1.2.3.4"`, "1-2": `"1-2"`, "1e5": `"1e5"`, "1E400": `"1E400"`, "3.": `"3."`, "-": `"-"`,
+		"%": `"%"`, "include": `"include"`,
 		// Read as something else when they are bare.
 		"007": `"007"`, "00": `"00"`, "+1": `"+1"`, ".5": `".5"`, "null": `"null"`, "True": `"True"`,
 		// No escapes but these are read; & < > are no longer made into any.
-		"a&b<c>d": `"a&b<c>d"`, `a\u0041`: `"a\\u0041"`, "a\tb": `"a\tb"`, `a\b`: `"a\\b"`, `a"b`: `"a\"b"`, "": `""`, "é": `"é"`,
+		"a&b<c>d": `"a&b<c>d"`, `a\u0041`: `"a\\u0041"`, "a\tb": `"a\tb"`, `a\b`: `"a\\b"`, `a"b`: `"a\"b"`, "": `""`,
+		"é": `"é"`,
 		// Nothing ends the setting.
-		"1, node.cookie = x": `"1, node.cookie = x"`, "${HOME}": `"${HOME}"`, "a # b": `"a # b"`, "a\nb": `"a\nb"`, "round robin": `"round robin"`,
+		"1, node.cookie = x": `"1, node.cookie = x"`, "${HOME}": `"${HOME}"`, "a # b": `"a # b"`, "a\nb": `"a\nb"`,
+		"round robin": `"round robin"`,
 		// JSON is encoded anew.
-		`"x y"`: `"x y"`, `"\u0026\/"`: `"&/"`, `["a", "b"]`: `["a","b"]`, ` {"b": 1, "a": [true, null, 1.50]}`: `{"a":[true,null,1.50],"b":1}`,
-		`[1e5, 12.5E1, 1e-3, -2E+2, 0e9]`: `[100000,125,0.001,-200,0]`, `{"a&b":"<"}`: `{"a&b":"<"}`, `[1e99999999999]`: `["1e99999999999"]`,
-		`{"a":`: `"{\"a\":"`,
+		`"x y"`: `"x y"`, `"\u0026\/"`: `"&/"`, `["a", "b"]`: `["a","b"]`,
+		` {"b": 1, "a": [true, null, 1.50]}`: `{"a":[true,null,1.50],"b":1}`,
+		`[1e5, 12.5E1, 1e-3, -2E+2, 0e9]`:    `[100000,125,0.001,-200,0]`, `{"a&b":"<"}`: `{"a&b":"<"}`,
+		`[1e99999999999]`: `["1e99999999999"]`,
+		`{"a":`:           `"{\"a\":"`,
 		// Whole numbers have no end, fractions do.
-		huge: huge, huge + ".5": `"` + huge + `.5"`, `[` + huge + `.5]`: `["` + huge + `.5"]`, `[1e400]`: "[1" + strings.Repeat("0", 400) + "]", "-0": "-0", "-0.0": "-0.0",
+		huge: huge, huge + ".5": `"` + huge + `.5"`, `[` + huge + `.5]`: `["` + huge + `.5"]`, `[1e400]`: "[1" +
+			strings.Repeat("0", 400) + "]", "-0": "-0", "-0.0": "-0.0",
 		// A text that ends with a backslash would swallow the next one on its line.
 		`["a\\","b"]`: "[\n\"a\\\\\",\n\"b\"\n]",
 	} {
@@ -71,7 +77,8 @@ func jsonValue(depth int) *rapid.Generator[any] {
 	inner := rapid.Deferred(func() *rapid.Generator[any] { return jsonValue(depth - 1) })
 	return rapid.OneOf(scalar,
 		rapid.Map(rapid.SliceOfN(inner, 0, 3), func(l []any) any { return append([]any{}, l...) }),
-		rapid.Map(rapid.MapOfN(rapid.StringMatching(`[a-c\\".]{1,3}`), inner, 0, 3), func(m map[string]any) any { return m }),
+		rapid.Map(rapid.MapOfN(rapid.StringMatching(`[a-c\\".]{1,3}`), inner, 0, 3),
+			func(m map[string]any) any { return m }),
 	)
 }
 

@@ -33,7 +33,9 @@ func kubeSystemUID(ctx context.Context, client kubernetes.Interface) (string, er
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		return "", &ecp.Error{Code: ecp.CodeUnsupported, Op: asking, Cause: err,
-			Message: "the account may not read the namespace " + metav1.NamespaceSystem + ", whose uid tells this Kubernetes from every other; deploy/kubernetes/rights.yaml gives the right (get namespaces)"}
+			Message: "the account may not read the namespace " + metav1.NamespaceSystem +
+				", whose uid tells this Kubernetes from every other; deploy/kubernetes/rights.yaml gives the right " +
+				"(get namespaces)"}
 	case err != nil:
 		return "", failure(asking, err)
 	}
@@ -41,9 +43,10 @@ func kubeSystemUID(ctx context.Context, client kubernetes.Interface) (string, er
 }
 
 // getKubeSystem is the right to identify the Kubernetes cluster.
-var getKubeSystem = &right{"get namespaces", "to tell this Kubernetes from another one: of kube-system", func(p *Provisioner) *rest.Request {
-	return core(p.client).Get().Resource("namespaces").Name(metav1.NamespaceSystem)
-}}
+var getKubeSystem = &right{"get namespaces", "to tell this Kubernetes from another one: of kube-system",
+	func(p *Provisioner) *rest.Request {
+		return core(p.client).Get().Resource("namespaces").Name(metav1.NamespaceSystem)
+	}}
 
 // sameKubernetes returns an error if a configuration leads to another Kubernetes cluster
 // than the one in use. If that is not known yet, it is checked again during use.
@@ -64,5 +67,6 @@ func (p *Provisioner) sameKubernetes(ctx context.Context, next *rest.Config) err
 	if err != nil || uid == is {
 		return nil // its errors appear when it is used
 	}
-	return fmt.Errorf("it leads to another Kubernetes (%s) than the one in use (%s); the one in use stays, until the daemon is started again", uid, is)
+	return fmt.Errorf("it leads to another Kubernetes (%s) than the one in use (%s); the one in use stays, until "+
+		"the daemon is started again", uid, is)
 }

@@ -24,9 +24,11 @@ import (
 func kubeSystem(t *testing.T, uid types.UID) *httptest.Server {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		var body any = metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden}
+		var body any = metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+			Status: metav1.StatusFailure, Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden}
 		if uid != "" && r.URL.Path == "/api/v1/namespaces/kube-system" {
-			body = corev1.Namespace{TypeMeta: metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: "kube-system", UID: uid}}
+			body = corev1.Namespace{TypeMeta: metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"},
+				ObjectMeta: metav1.ObjectMeta{Name: "kube-system", UID: uid}}
 		} else {
 			w.WriteHeader(http.StatusForbidden)
 		}
@@ -41,7 +43,8 @@ func kubeSystem(t *testing.T, uid types.UID) *httptest.Server {
 func TestIdentity(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	leads := func(s *httptest.Server, token string) {
-		ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+		ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE",
+			Bytes: s.Certificate().Raw}))
 		text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"t","user":"u"}}],
 			"clusters":[{"name":"t","cluster":{"server":%q,"certificate-authority-data":%q}}],"users":[{"name":"u","user":{"token":%q}}]}`, s.URL, ca, token)
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))

@@ -24,10 +24,12 @@ func ParseKubeconfig(text []byte) (*rest.Config, error) {
 	}
 	c, err := clientcmd.NewDefaultClientConfig(*config, nil).ClientConfig()
 	if err != nil {
-		return nil, errors.New("the kubeconfig's current context does not lead to a cluster and a user; check current-context, contexts, clusters and users")
+		return nil, errors.New("the kubeconfig's current context does not lead to a cluster and a user; check " +
+			"current-context, contexts, clusters and users")
 	}
 	if !strings.HasPrefix(c.Host, "https://") {
-		return nil, errors.New("the kubeconfig's server does not begin with https://: its credentials would travel unencrypted")
+		return nil, errors.New("the kubeconfig's server does not begin with https://: its credentials would travel " +
+			"unencrypted")
 	}
 	return c, nil
 }
@@ -40,13 +42,15 @@ func selfContained(c *api.Config) error {
 			"client-certificate": u.ClientCertificate != "", "client-key": u.ClientKey != "",
 		} {
 			if used {
-				return fmt.Errorf("the kubeconfig's user %.60q has %s, which leads out of the file; put token, client-certificate-data and client-key-data into it", name, field)
+				return fmt.Errorf("the kubeconfig's user %.60q has %s, which leads out of the file; put token, "+
+					"client-certificate-data and client-key-data into it", name, field)
 			}
 		}
 	}
 	for name, cluster := range c.Clusters {
 		if cluster.CertificateAuthority != "" {
-			return fmt.Errorf("the kubeconfig's cluster %.60q has certificate-authority, which leads out of the file; put certificate-authority-data into it", name)
+			return fmt.Errorf("the kubeconfig's cluster %.60q has certificate-authority, which leads out of the "+
+				"file; put certificate-authority-data into it", name)
 		}
 	}
 	return nil

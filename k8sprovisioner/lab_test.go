@@ -55,7 +55,8 @@ func counting(c *rest.Config) *counter {
 	return n
 }
 
-var verbs = map[string]string{http.MethodPost: "create", http.MethodPatch: "patch", http.MethodDelete: "delete", http.MethodPut: "update"}
+var verbs = map[string]string{http.MethodPost: "create", http.MethodPatch: "patch", http.MethodDelete: "delete",
+	http.MethodPut: "update"}
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
@@ -64,14 +65,16 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // ofTheTarget are objects that tell which Kubernetes it is and how it is set up.
 // They are asked for now and then, whatever is done to clusters.
 var ofTheTarget = []string{
-	"/api/v1/namespaces/kube-system", "/api/v1/namespaces/kube-system/configmaps/coredns", "/api/v1/namespaces/default/services/kubernetes",
+	"/api/v1/namespaces/kube-system", "/api/v1/namespaces/kube-system/configmaps/coredns",
+	"/api/v1/namespaces/default/services/kubernetes",
 }
 
 func (n *counter) count(r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	verb, what := verbs[r.Method], r.URL.Path
 	aboutTarget := slices.Contains(parts, nowhere) || slices.Contains(ofTheTarget, r.URL.Path)
-	if r.URL.Query().Has("dryRun") || aboutTarget { // it makes nothing, or asks what the account may do and how the target is set up
+	// it makes nothing, or asks what the account may do and how the target is set up
+	if r.URL.Query().Has("dryRun") || aboutTarget {
 		verb = "try"
 	}
 	switch i := slices.Index(parts, "namespaces"); {
@@ -128,7 +131,8 @@ func (n *counter) all() map[string]int {
 func writes(requests map[string]int) int {
 	sum := 0
 	for k, v := range requests {
-		if verb, what, _ := strings.Cut(k, " "); what != "leases" && verb != "try" && verb != "get" && verb != "list" && verb != "watch" {
+		if verb, what, _ := strings.Cut(k, " "); what != "leases" && verb != "try" && verb != "get" && verb != "list" &&
+			verb != "watch" {
 			sum += v
 		}
 	}
@@ -195,33 +199,36 @@ func TestObjectsOfAClusterOnTheAPIServer(t *testing.T) {
 				require.NotEmpty(t, found.Auth)
 				require.EqualValues(t, 7, found.Generation)
 
-				labtest.Eventually(t, 3*time.Minute, "three pods with claims", func(ctx context.Context) (bool, string) {
-					found, err = p.Observe(ctx, d.ID)
-					bound := 0
-					for _, v := range found.Volumes {
-						if v.Bound {
-							bound++
+				labtest.Eventually(t, 3*time.Minute, "three pods with claims",
+					func(ctx context.Context) (bool, string) {
+						found, err = p.Observe(ctx, d.ID)
+						bound := 0
+						for _, v := range found.Volumes {
+							if v.Bound {
+								bound++
+							}
 						}
-					}
-					running := 0
-					for _, n := range found.Nodes {
-						if n.IP != "" {
-							running++
+						running := 0
+						for _, n := range found.Nodes {
+							if n.IP != "" {
+								running++
+							}
 						}
-					}
-					return err == nil && bound == 3 && running == 3, fmt.Sprintf("%+v %v", found, err)
-				})
+						return err == nil && bound == 3 && running == 3, fmt.Sprintf("%+v %v", found, err)
+					})
 				d.Create = false
 				before = requests.all()
 				require.NoError(t, p.Apply(ctx, d))
 				require.Empty(t, requests.since(before), "a pass that changes nothing sends nothing")
 				knownBefore(t, p, d)
-				require.Zero(t, writes(requests.since(before)), "what is only tried writes nothing: %v", requests.since(before))
+				require.Zero(t, writes(requests.since(before)), "what is only tried writes nothing: %v",
+					requests.since(before))
 
 				again := watched(t, Config{REST: c, Namespace: "openecp-system"}, nil)
 				before = requests.all()
 				require.NoError(t, again.Apply(ctx, d))
-				require.Zero(t, writes(requests.since(before)), "a new process finds everything as it should be: %v", requests.since(before))
+				require.Zero(t, writes(requests.since(before)), "a new process finds everything as it should be: %v",
+					requests.since(before))
 
 				require.NoError(t, p.Delete(ctx, d.ID))
 				require.NoError(t, p.Delete(ctx, d.ID))

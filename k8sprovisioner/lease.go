@@ -203,14 +203,16 @@ func (p *writePermit) checkEpoch(op string, o metav1.Object) error {
 		return nil
 	}
 	if p.epoch == 0 {
-		return unavailable(op, fmt.Sprintf("it was written by a daemon that held the Lease %s, and this one has none: %s", leaseNamespace, f.lease.Message))
+		return unavailable(op, fmt.Sprintf("it was written by a daemon that held the Lease %s, and this one has "+
+			"none: %s", leaseNamespace, f.lease.Message))
 	}
 	f.foundEpoch, f.raiseEpoch = max(f.foundEpoch, epoch), true
 	select {
 	case f.wake <- struct{}{}:
 	default:
 	}
-	return unavailable(op, fmt.Sprintf("it was written under a later lease (epoch %d, ours is %d); whether this daemon still holds the target is looked up first", epoch, p.epoch))
+	return unavailable(op, fmt.Sprintf("it was written under a later lease (epoch %d, ours is %d); whether this "+
+		"daemon still holds the target is looked up first", epoch, p.epoch))
 }
 
 // Hold implements [ecp.Fencer]. It takes the lease of the target when no other process has
@@ -245,7 +247,8 @@ func (p *Provisioner) Hold(ctx context.Context, changed func()) error {
 
 // sameLease reports whether two leases are equal but for their times.
 func sameLease(a, b ecp.Lease) bool {
-	return a.Held == b.Held && a.Unfenced == b.Unfenced && a.Epoch == b.Epoch && a.Message == b.Message && a.Holder.Incarnation == b.Holder.Incarnation
+	return a.Held == b.Held && a.Unfenced == b.Unfenced && a.Epoch == b.Epoch && a.Message == b.Message &&
+		a.Holder.Incarnation == b.Holder.Incarnation
 }
 
 // leaseKeeper reads and writes the Lease object.
@@ -272,7 +275,8 @@ func (k *leaseKeeper) renew(ctx context.Context) bool {
 	}
 	k.f.mu.Lock()
 	defer k.f.mu.Unlock()
-	k.f.lease.Message = "the Lease " + leaseNamespace + "/" + k.name + " cannot be used: " + ecp.MessageOf(failure("hold the target", err))
+	k.f.lease.Message = "the Lease " + leaseNamespace + "/" + k.name + " cannot be used: " +
+		ecp.MessageOf(failure("hold the target", err))
 	if apierrors.IsForbidden(err) && !k.usable {
 		k.f.lease.Unfenced = true
 	}
@@ -349,7 +353,8 @@ func (k *leaseKeeper) acquire(ctx context.Context, old *coordinationv1.Lease) er
 	var err error
 	if old != nil {
 		now, err = leases.Update(asking, next, metav1.UpdateOptions{FieldManager: fieldManager})
-	} else if now, err = leases.Create(asking, next, metav1.CreateOptions{FieldManager: fieldManager}); apierrors.IsNotFound(err) {
+	} else if now, err = leases.Create(asking, next,
+		metav1.CreateOptions{FieldManager: fieldManager}); apierrors.IsNotFound(err) {
 		if err = k.makeNamespace(asking); err == nil {
 			now, err = leases.Create(asking, next, metav1.CreateOptions{FieldManager: fieldManager})
 		}
@@ -391,14 +396,16 @@ func (k *leaseKeeper) nextLease(old *coordinationv1.Lease, above int64, now time
 		l.Annotations = map[string]string{}
 	}
 	l.Annotations[annotationEpoch] = fmt.Sprintf("%s/%s/%d", k.f.incarnation, wholeTarget, epoch)
-	l.Spec.HolderIdentity, l.Spec.RenewTime, l.Spec.LeaseDurationSeconds, l.Spec.LeaseTransitions = &identity, &at, &life, &transitions
+	l.Spec.HolderIdentity, l.Spec.RenewTime, l.Spec.LeaseDurationSeconds, l.Spec.LeaseTransitions = &identity, &at,
+		&life, &transitions
 	return l
 }
 
 // makeNamespace creates the namespace of the Lease, which rights.yaml contains, too.
 func (k *leaseKeeper) makeNamespace(ctx context.Context) error {
 	_, err := k.p.client.CoreV1().Namespaces().Create(ctx,
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: leaseNamespace}}, metav1.CreateOptions{FieldManager: fieldManager})
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: leaseNamespace}},
+		metav1.CreateOptions{FieldManager: fieldManager})
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}
@@ -416,7 +423,8 @@ func (k *leaseKeeper) stop(ctx context.Context) {
 	defer f.writing.Unlock()
 	if held {
 		if err := k.releaseLease(ctx); err != nil {
-			k.p.cfg.Logger.WarnContext(ctx, "the lease could not be given free; another daemon takes over when it has run out",
+			k.p.cfg.Logger.WarnContext(ctx, "the lease could not be given free; another daemon takes over when it "+
+				"has run out",
 				"lease", leaseNamespace+"/"+k.name, "error", err)
 		}
 	}
@@ -431,7 +439,8 @@ func (k *leaseKeeper) releaseLease(ctx context.Context) error {
 	l := k.seen.DeepCopy()
 	nobody := ""
 	l.Spec.HolderIdentity = &nobody
-	_, err := k.p.client.CoordinationV1().Leases(leaseNamespace).Update(ctx, l, metav1.UpdateOptions{FieldManager: fieldManager})
+	_, err := k.p.client.CoordinationV1().Leases(leaseNamespace).Update(ctx, l,
+		metav1.UpdateOptions{FieldManager: fieldManager})
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) { // somebody has it already
 		return nil
 	}

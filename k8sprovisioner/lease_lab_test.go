@@ -44,10 +44,12 @@ func removing(lab *kubelab.Lab) func(*testing.T, ecp.ID) {
 func TestFencerSuite(t *testing.T) {
 	t.Parallel()
 	lab := labtest.Start(t)
-	ecptest.TestFencer(t, ecptest.FencerSuite{Within: settled, Remove: removing(lab), New: func(t *testing.T) (ecp.Provisioner, ecp.Provisioner) {
-		name := newLease()
-		return watched(t, Config{REST: shipped(t, lab), Lease: name}, nil), watched(t, Config{REST: shipped(t, lab), Lease: name}, nil)
-	}})
+	ecptest.TestFencer(t, ecptest.FencerSuite{Within: settled, Remove: removing(lab),
+		New: func(t *testing.T) (ecp.Provisioner, ecp.Provisioner) {
+			name := newLease()
+			return watched(t, Config{REST: shipped(t, lab), Lease: name}, nil),
+				watched(t, Config{REST: shipped(t, lab), Lease: name}, nil)
+		}})
 }
 
 // TestLeaseOnTheAPIServer is what becomes of a holder that cannot renew, of one
@@ -63,7 +65,11 @@ func TestLeaseOnTheAPIServer(t *testing.T) {
 		t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
 	}
 	becomes := func(p *Provisioner, what string, is func(ecp.Lease) bool) ecp.Lease {
-		labtest.Eventually(t, settled, what, func(context.Context) (bool, string) { l := p.Lease(); return is(l), l.Waiting() + l.Message })
+		labtest.Eventually(t, settled, what, func(context.Context) (bool, string) {
+			l := p.Lease()
+			return is(l),
+				l.Waiting() + l.Message
+		})
 		return p.Lease()
 	}
 	held := func(l ecp.Lease) bool { return l.Held }
@@ -79,7 +85,8 @@ func TestLeaseOnTheAPIServer(t *testing.T) {
 	require.NoError(t, a.Apply(t.Context(), d))
 	d.Create = false
 	t.Cleanup(func() { removing(lab)(t, d.ID) })
-	stamp, err := lab.Kubectl(t.Context(), "", "get", "sts", "-n", string(d.ID), "-o", `jsonpath={.items[*].metadata.annotations.openecp\.io/epoch}`)
+	stamp, err := lab.Kubectl(t.Context(), "", "get", "sts", "-n", string(d.ID), "-o",
+		`jsonpath={.items[*].metadata.annotations.openecp\.io/epoch}`)
 	require.NoError(t, err)
 	require.Equal(t, first.Holder.Incarnation+"/all/1", stamp)
 

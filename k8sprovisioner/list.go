@@ -19,7 +19,8 @@ func (p *Provisioner) Clusters(ctx context.Context) ([]ecp.FoundCluster, error) 
 	for _, o := range s.caches[kindNamespace].List() {
 		n, ok := o.(*corev1.Namespace)
 		if ok && ecp.ID(n.Name).Valid() && n.Labels[labelCluster] == n.Name {
-			out = append(out, ecp.FoundCluster{ID: ecp.ID(n.Name), Name: n.Annotations[annotationName], Project: n.Annotations[annotationProject], Since: n.CreationTimestamp.UTC()})
+			out = append(out, ecp.FoundCluster{ID: ecp.ID(n.Name), Name: n.Annotations[annotationName],
+				Project: n.Annotations[annotationProject], Since: n.CreationTimestamp.UTC()})
 		}
 	}
 	return out, nil

@@ -29,7 +29,8 @@ func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.Lo
 	}
 	body, err := core(p.client).Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("log").
 		VersionedParams(logOptions(o), scheme.ParameterCodec).Stream(ctx)
-	if err = failure(op, err); ecp.CodeOf(err) == ecp.CodeInvalid { // the answer for a container that has not started yet
+	// the answer for a container that has not started yet
+	if err = failure(op, err); ecp.CodeOf(err) == ecp.CodeInvalid {
 		return nil, unavailable(op, ecp.MessageOf(err))
 	}
 	return body, err

@@ -18,7 +18,8 @@ import (
 // a person knows whether the machine is off or merely cut off. They tell Kubernetes by
 // the taint out-of-service, or by deleting the Node.
 const (
-	machineCheckAfter = 10 * time.Second // before which the machine of a pod that does not end, or is not ready, is not checked
+	// before which the machine of a pod that does not end, or is not ready, is not checked
+	machineCheckAfter = 10 * time.Second
 	machineCheckEvery = 10 * time.Second // between two checks of one machine
 )
 
@@ -60,7 +61,8 @@ func pastGrace(pod *corev1.Pod, now time.Time) bool {
 // kubelet's last report, so that it was not the kubelet that changed it.
 func lostContact(pod *corev1.Pod, now time.Time) bool {
 	c, r := statusOf(pod), condition(pod, corev1.PodReady)
-	return c != nil && c.Ready && r != nil && r.Status != corev1.ConditionTrue && now.Sub(r.LastTransitionTime.Time) > machineCheckAfter
+	return c != nil && c.Ready && r != nil && r.Status != corev1.ConditionTrue &&
+		now.Sub(r.LastTransitionTime.Time) > machineCheckAfter
 }
 
 func deletionObstacle(pod *corev1.Pod) string {
@@ -102,19 +104,24 @@ func (p *Provisioner) machine(ctx context.Context, name string, now time.Time) m
 // not exist.
 func machineOf(name string, node *corev1.Node) machine {
 	if node == nil {
-		return machine{state: ecp.MachineGone, reason: fmt.Sprintf("its machine %s has been removed from Kubernetes", name)}
+		return machine{state: ecp.MachineGone,
+			reason: fmt.Sprintf("its machine %s has been removed from Kubernetes", name)}
 	}
 	for _, t := range node.Spec.Taints {
 		if t.Key == corev1.TaintNodeOutOfService {
-			return machine{state: ecp.MachineGone, reason: fmt.Sprintf("its machine %s is out of service, as its taint says", name)}
+			return machine{state: ecp.MachineGone,
+				reason: fmt.Sprintf("its machine %s is out of service, as its taint says", name)}
 		}
 	}
-	i := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
+	i := slices.IndexFunc(node.Status.Conditions,
+		func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
 	if i >= 0 && node.Status.Conditions[i].Status != corev1.ConditionTrue {
 		c := node.Status.Conditions[i]
 		return machine{state: ecp.MachineSilent, reason: joinParts(
-			fmt.Sprintf("its machine %s is not ready since %s (%s)", name, c.LastTransitionTime.UTC().Format(time.RFC3339), joinParts(c.Reason, c.Message)),
-			fmt.Sprintf("if it is off for good, say so: kubectl taint node %s %s=nodeshutdown:NoExecute, or kubectl delete node %s", name, corev1.TaintNodeOutOfService, name))}
+			fmt.Sprintf("its machine %s is not ready since %s (%s)", name,
+				c.LastTransitionTime.UTC().Format(time.RFC3339), joinParts(c.Reason, c.Message)),
+			fmt.Sprintf("if it is off for good, say so: kubectl taint node %s %s=nodeshutdown:NoExecute, or kubectl "+
+				"delete node %s", name, corev1.TaintNodeOutOfService, name))}
 	}
 	var taints []string
 	for _, t := range node.Spec.Taints {
@@ -123,7 +130,9 @@ func machineOf(name string, node *corev1.Node) machine {
 		}
 	}
 	if len(taints) > 0 {
-		return machine{state: ecp.MachineThere, reason: fmt.Sprintf("its machine %s has the taint %s, which sends pods away", name, strings.Join(taints, ", "))}
+		return machine{state: ecp.MachineThere,
+			reason: fmt.Sprintf("its machine %s has the taint %s, which sends pods away", name,
+				strings.Join(taints, ", "))}
 	}
 	return machine{state: ecp.MachineThere}
 }

@@ -32,7 +32,8 @@ const atOnce = 5
 // of cores, unless somebody chose one.
 func sideBySide() {
 	flag.Parse()
-	if n, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); err == nil && n == runtime.GOMAXPROCS(0) && n < atOnce {
+	if n, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); err == nil && n == runtime.GOMAXPROCS(0) &&
+		n < atOnce {
 		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
 			panic(err) // it is a number
 		}

@@ -51,7 +51,8 @@ var (
 	major4 = major{
 		number: 4, suffix: "-emqx-ee", api: 8081,
 		management: []port{{"api", 8081}, {"dashboard", dashboardPort}},
-		status:     "/status", available: "/api/v4/load_rebalance/availability_check", since: ecp.Version{Major: 4, Minor: 4, Patch: 24},
+		status:     "/status", available: "/api/v4/load_rebalance/availability_check",
+		since:   ecp.Version{Major: 4, Minor: 4, Patch: 24},
 		environ: environ4, config: config4,
 		listener: map[ecp.Protocol]string{
 			ecp.MQTT: "listener.tcp.external", ecp.MQTTS: "listener.ssl.external",

@@ -62,7 +62,8 @@ func (w *world) manage(t testing.TB, store ecp.Store, p ecp.Provisioner) {
 	m, err := ecp.New(t.Context(), ecp.Config{
 		Store: store, Provisioners: map[string]ecp.Provisioner{"default": p},
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
-		Timings:  ecp.Timings{Notice: time.Second, Takeover: time.Second}, // no load balancer has to notice anything here
+		// no load balancer has to notice anything here
+		Timings: ecp.Timings{Notice: time.Second, Takeover: time.Second},
 	})
 	require.NoError(t, err)
 	w.Manager = m
@@ -93,7 +94,8 @@ func (w *world) createSpec(t testing.TB, spec ecp.HostedSpec) ecp.ID {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, _, _ = w.lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+string(info.ID), nil)
+		_, _, _ = w.lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+string(info.ID),
+			nil)
 	})
 	return info.ID
 }
@@ -138,7 +140,8 @@ func describe(info ecp.Info, err error) string {
 		return err.Error()
 	}
 	b, _ := json.Marshal(info.Nodes)
-	return fmt.Sprintf("%s %s %q stale %v nodes %s", info.Status.State, info.Status.Reason, info.Status.Message, info.Status.StaleFrom, b)
+	return fmt.Sprintf("%s %s %q stale %v nodes %s", info.Status.State, info.Status.Reason, info.Status.Message,
+		info.Status.StaleFrom, b)
 }
 
 // history collects the states a cluster goes through from now on.
@@ -154,7 +157,8 @@ func (w *world) history(t testing.TB, id ecp.ID) func() []ecp.State {
 		var out []ecp.State
 		for c, err := range w.store.Changes(ctx, from) {
 			require.NoError(t, err)
-			if r, ok := c.Payload.(ecp.ClusterRecord); ok && r.ID == id && (len(out) == 0 || out[len(out)-1] != r.Status.State) {
+			if r, ok := c.Payload.(ecp.ClusterRecord); ok && r.ID == id &&
+				(len(out) == 0 || out[len(out)-1] != r.Status.State) {
 				out = append(out, r.Status.State)
 			}
 			if c.Seq >= to {
@@ -195,7 +199,8 @@ func (w *world) kubectl(t testing.TB, args ...string) string {
 }
 
 func TestLifeCycleOnKubernetes(t *testing.T) {
-	for image, reach := range map[string]Reach{"emqx-ee-4.4.19": PodIP, "emqx-ee-4.4.24": PortForward, "emqx-ee-5.8.9": PodIP} {
+	for image, reach := range map[string]Reach{"emqx-ee-4.4.19": PodIP, "emqx-ee-4.4.24": PortForward,
+		"emqx-ee-5.8.9": PodIP} {
 		t.Run(image+" by "+string(reach), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, reach)
@@ -228,7 +233,8 @@ func TestLifeCycleOnKubernetes(t *testing.T) {
 
 			w.do(t, id, ecp.Delete{})
 			w.awaitGone(t, id)
-			require.Equal(t, []ecp.State{ecp.Running, ecp.Stopping, ecp.Stopped, ecp.Starting, ecp.Running, ecp.Stopping, ecp.Stopped, ecp.Gone}, withoutFirst(states()))
+			require.Equal(t, []ecp.State{ecp.Running, ecp.Stopping, ecp.Stopped, ecp.Starting, ecp.Running,
+				ecp.Stopping, ecp.Stopped, ecp.Gone}, withoutFirst(states()))
 			status, _, err := w.lab.Do(t.Context(), http.MethodGet, "/api/v1/namespaces/"+string(id), nil)
 			require.NoError(t, err)
 			require.Equal(t, http.StatusNotFound, status)
@@ -305,10 +311,13 @@ func TestWhatComesBackByItself(t *testing.T) {
 		return status == http.StatusOK, fmt.Sprintf("%s %v", body, err)
 	})
 	w.kubectl(t, "label", "service", sts+"", "-n", ns, "openecp.io/cluster-")
-	w.kubectl(t, "patch", "statefulset", sts, "-n", ns, "--type=merge", `-p={"spec":{"updateStrategy":{"type":"RollingUpdate"}}}`)
+	w.kubectl(t, "patch", "statefulset", sts, "-n", ns, "--type=merge",
+		`-p={"spec":{"updateStrategy":{"type":"RollingUpdate"}}}`)
 	labtest.Eventually(t, settled, "changed fields are back", func(ctx context.Context) (bool, string) {
-		out, err := w.lab.Kubectl(ctx, "", "get", "statefulset,service", "-n", ns, "-l", "openecp.io/cluster", "-o", "jsonpath={.items[*].spec.updateStrategy.type} {.items[*].metadata.name}")
-		return err == nil && strings.HasPrefix(out, "OnDelete ") && len(strings.Fields(out)) == 5, fmt.Sprintf("%s %v", out, err)
+		out, err := w.lab.Kubectl(ctx, "", "get", "statefulset,service", "-n", ns, "-l", "openecp.io/cluster", "-o",
+			"jsonpath={.items[*].spec.updateStrategy.type} {.items[*].metadata.name}")
+		return err == nil && strings.HasPrefix(out, "OnDelete ") && len(strings.Fields(out)) == 5,
+			fmt.Sprintf("%s %v", out, err)
 	})
 	w.await(t, id, ecp.Running)
 	w.contested(t, id)
@@ -320,16 +329,21 @@ func (w *world) contested(t testing.TB, id ecp.ID) {
 	t.Helper()
 	sts, theirs, before := string(id)+"-emqx", 0, w.requests.all()
 	labtest.Eventually(t, settled, "the fight is told", func(ctx context.Context) (bool, string) {
-		is, err := w.lab.Kubectl(ctx, "", "get", "statefulset", sts, "-n", string(id), "-o", "jsonpath={.spec.template.spec.terminationGracePeriodSeconds}")
+		is, err := w.lab.Kubectl(ctx, "", "get", "statefulset", sts, "-n", string(id), "-o",
+			"jsonpath={.spec.template.spec.terminationGracePeriodSeconds}")
 		if err == nil && is != "120" {
-			_, err = w.lab.Kubectl(ctx, "", "patch", "statefulset", sts, "-n", string(id), "--field-manager=policy-engine", "-p", `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":120}}}}`)
+			_, err = w.lab.Kubectl(ctx, "", "patch", "statefulset", sts, "-n", string(id),
+				"--field-manager=policy-engine", "-p",
+				`{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":120}}}}`)
 			theirs++
 		}
 		info, _ := w.get(ctx, id)
 		c := ecp.ConditionOf(info.Status.Conditions, ecp.CondProvisioned)
-		return c.Reason == ecp.ReasonContested && strings.Contains(c.Message, "policy-engine") && strings.Contains(c.Message, "spec.template.spec.terminationGracePeriodSeconds"), fmt.Sprint(c, err)
+		return c.Reason == ecp.ReasonContested && strings.Contains(c.Message, "policy-engine") &&
+			strings.Contains(c.Message, "spec.template.spec.terminationGracePeriodSeconds"), fmt.Sprint(c, err)
 	})
-	require.LessOrEqual(t, w.requests.since(before)["patch statefulsets"], contestThreshold+2, "they wrote %d times", theirs)
+	require.LessOrEqual(t, w.requests.since(before)["patch statefulsets"], contestThreshold+2, "they wrote %d times",
+		theirs)
 	require.Equal(t, map[string]int{"policy-engine": 1}, w.Stats().Contested)
 	require.Equal(t, ecp.Running, w.await(t, id, ecp.Running).Status.State)
 }
@@ -354,9 +368,15 @@ func TestWhatIsLostStaysLost(t *testing.T) {
 		reason ecp.Reason
 		remove func(sts string) []string
 	}{
-		"claim":     {ecp.ReasonDataLost, func(sts string) []string { return []string{"pvc", "data-" + sts + "-1"} }},
-		"secret":    {ecp.ReasonSecretLost, func(sts string) []string { return []string{"secret", strings.TrimSuffix(sts, "-emqx") + "-auth"} }},
-		"namespace": {ecp.ReasonDataLost, func(sts string) []string { return []string{"namespace", strings.TrimSuffix(sts, "-emqx")} }},
+		"claim": {ecp.ReasonDataLost, func(sts string) []string { return []string{"pvc", "data-" + sts + "-1"} }},
+		"secret": {ecp.ReasonSecretLost, func(sts string) []string {
+			return []string{"secret",
+				strings.TrimSuffix(sts, "-emqx") + "-auth"}
+		}},
+		"namespace": {ecp.ReasonDataLost, func(sts string) []string {
+			return []string{"namespace",
+				strings.TrimSuffix(sts, "-emqx")}
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -404,7 +424,8 @@ func TestNamespaceOfSomebodyElse(t *testing.T) {
 	w.awaitReason(t, id, ecp.Abnormal, ecp.ReasonForeignOwner)
 	w.do(t, id, ecp.Delete{})
 	w.awaitGone(t, id)
-	require.Equal(t, uid, w.kubectl(t, "get", "namespace", string(id), "-o", "jsonpath={.metadata.uid} {.metadata.resourceVersion}"))
+	require.Equal(t, uid, w.kubectl(t, "get", "namespace", string(id), "-o",
+		"jsonpath={.metadata.uid} {.metadata.resourceVersion}"))
 	w.kubectl(t, "get", "configmap", "theirs", "-n", string(id))
 }
 
@@ -424,7 +445,8 @@ func TestAPIServerAway(t *testing.T) {
 	for _, id := range []ecp.ID{running, stopped} {
 		labtest.Eventually(t, settled, "stale", func(ctx context.Context) (bool, string) {
 			info, err := w.get(ctx, id)
-			return err == nil && !info.Status.StaleFrom.IsZero() && ecp.ConditionOf(info.Status.Conditions, ecp.CondReady).Status == ecp.Unknown, describe(info, err)
+			return err == nil && !info.Status.StaleFrom.IsZero() &&
+				ecp.ConditionOf(info.Status.Conditions, ecp.CondReady).Status == ecp.Unknown, describe(info, err)
 		})
 	}
 	t.Logf("stale after %v", time.Since(away))
@@ -464,7 +486,8 @@ func TestKilledAnywhere(t *testing.T) {
 				if err != nil || len(page.Items) > 0 {
 					return err
 				}
-				_, _, err = w.Create(ctx, ecp.CreateRequest{Mode: ecp.Hosted, Name: name, Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 1000}}})
+				_, _, err = w.Create(ctx, ecp.CreateRequest{Mode: ecp.Hosted, Name: name,
+					Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 1000}}})
 				return err
 			})
 			page, err := w.Clusters(system(t.Context()), ecp.ListOptions{})
@@ -483,7 +506,11 @@ func TestKilledAnywhere(t *testing.T) {
 			require.Equal(t, claims, w.claims(t, id))
 			w.ledger(t, 1, 1000)
 
-			w.killed(t, n, func(ctx context.Context) error { _, err := w.Cluster(id).Do(ctx, ecp.Delete{}); return err })
+			w.killed(t, n, func(ctx context.Context) error {
+				_,
+					err := w.Cluster(id).Do(ctx, ecp.Delete{})
+				return err
+			})
 			w.awaitGone(t, id)
 			w.ledger(t, 0, 0)
 			operations, err := w.Operations(system(t.Context()), id, ecp.OperationOptions{})
@@ -493,7 +520,8 @@ func TestKilledAnywhere(t *testing.T) {
 				require.Equal(t, ecp.PhaseSucceeded, o.Phase, "%+v", o)
 				succeeded[o.Kind]++
 			}
-			require.Equal(t, map[ecp.OperationKind]int{ecp.OpCreate: 1, ecp.OpStop: 1, ecp.OpStart: 1, ecp.OpDelete: 1}, succeeded)
+			require.Equal(t, map[ecp.OperationKind]int{ecp.OpCreate: 1, ecp.OpStop: 1, ecp.OpStart: 1, ecp.OpDelete: 1},
+				succeeded)
 		})
 	}
 }

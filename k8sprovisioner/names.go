@@ -18,16 +18,19 @@ const (
 	annotationManifest   = "openecp.io/manifest"       // the Manager's text; on the StatefulSet
 	annotationRender     = "openecp.io/render-version" // on the StatefulSet
 	annotationVolumes    = "openecp.io/volumes"        // on a stopped StatefulSet: ordinals below it have claims
-	annotationRestarts   = "openecp.io/restarts"       // on the pod template: how often all nodes were asked to be replaced
-	annotationLicense    = "openecp.io/license-hash"   // on the ConfigMap: keyed hash of the license Secret
-	annotationPull       = "openecp.io/pull-hash"      // on the ConfigMap: keyed hash of the pull Secret
-	annotationSettings   = "openecp.io/settings-hash"  // on the ConfigMap: keyed hash of the settings Secret
-	annotationEpoch      = "openecp.io/epoch"          // HOLDER/SHARD/EPOCH of the lease under which the object was last written; on all but pods
-	annotationName       = "openecp.io/name"           // on the namespace
-	annotationProject    = "openecp.io/project"        // on the namespace
-	annotationDomain     = "openecp.io/cluster-domain" // on the namespace, as the two below: the network that it was made with
-	annotationFamily     = "openecp.io/ip-family"
-	annotationFamilies   = "openecp.io/ip-family-policy"
+	// on the pod template: how often all nodes were asked to be replaced
+	annotationRestarts = "openecp.io/restarts"
+	annotationLicense  = "openecp.io/license-hash"  // on the ConfigMap: keyed hash of the license Secret
+	annotationPull     = "openecp.io/pull-hash"     // on the ConfigMap: keyed hash of the pull Secret
+	annotationSettings = "openecp.io/settings-hash" // on the ConfigMap: keyed hash of the settings Secret
+	// HOLDER/SHARD/EPOCH of the lease under which the object was last written; on all but pods
+	annotationEpoch   = "openecp.io/epoch"
+	annotationName    = "openecp.io/name"    // on the namespace
+	annotationProject = "openecp.io/project" // on the namespace
+	// on the namespace, as the two below: the network that it was made with
+	annotationDomain   = "openecp.io/cluster-domain"
+	annotationFamily   = "openecp.io/ip-family"
+	annotationFamilies = "openecp.io/ip-family-policy"
 )
 
 // container is the one container of a pod; claim the name of its volume.

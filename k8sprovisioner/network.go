@@ -110,7 +110,8 @@ func (in input) anyAddress() string {
 // checkFamily returns an error for a version whose nodes could never reach each other.
 func (in input) checkFamily() error {
 	if in.major.number == 4 && in.network.IPFamily == ecp.IPv6 {
-		return invalid("image.version", "is %s; EMQX 4 reaches its other nodes over IPv4 only, and nodes on this target talk over IPv6", in.Image.Version)
+		return invalid("image.version", "is %s; EMQX 4 reaches its other nodes over IPv4 only, and nodes on this "+
+			"target talk over IPv6", in.Image.Version)
 	}
 	return nil
 }
@@ -157,7 +158,8 @@ func inFamilies(s *corev1ac.ServiceSpecApplyConfiguration, in input, name string
 	if p != "" {
 		s.WithIPFamilyPolicy(corev1.IPFamilyPolicy(p))
 	}
-	if second := otherFamily(in.network.IPFamily); second != "" && (p == ecp.RequireDualStack || p == ecp.PreferDualStack && in.completed[name]) {
+	if second := otherFamily(in.network.IPFamily); second != "" &&
+		(p == ecp.RequireDualStack || p == ecp.PreferDualStack && in.completed[name]) {
 		s.WithIPFamilies(second)
 	}
 }
@@ -178,7 +180,8 @@ func otherFamily(f ecp.IPFamily) corev1.IPFamily {
 func (f clusterObjects) completedServices(n names) map[string]bool {
 	out := map[string]bool{}
 	for _, name := range []string{n.access(), n.management()} {
-		if s, ok := f.informers.get(kindService, string(f.id), name).(*corev1.Service); ok && len(s.Spec.IPFamilies) > 1 {
+		if s, ok := f.informers.get(kindService, string(f.id), name).(*corev1.Service); ok &&
+			len(s.Spec.IPFamilies) > 1 {
 			out[name] = true
 		}
 	}

@@ -16,9 +16,10 @@ import (
 
 // networkFacts is what is known about the network of Kubernetes.
 type networkFacts struct {
-	mu      sync.Mutex
-	family  ecp.IPFamily // guarded by mu; of the API server's own Service, which is that of Services that ask for none; "" = not known
-	domains []string     // guarded by mu; that CoreDNS answers for; empty = not known
+	mu sync.Mutex
+	// guarded by mu; of the API server's own Service, which is that of Services that ask for none; "" = not known
+	family  ecp.IPFamily
+	domains []string // guarded by mu; that CoreDNS answers for; empty = not known
 }
 
 // checkNetwork reads the Service of the API server and the configuration of CoreDNS, once.
@@ -26,12 +27,14 @@ type networkFacts struct {
 func (p *Provisioner) checkNetwork(ctx context.Context) {
 	var family ecp.IPFamily
 	var domains []string
-	if o, err := p.read(ctx, core(p.client), "services", corev1.NamespaceDefault, "kubernetes", new(corev1.Service)); err == nil {
+	if o, err := p.read(ctx, core(p.client), "services", corev1.NamespaceDefault, "kubernetes",
+		new(corev1.Service)); err == nil {
 		if s, ok := o.(*corev1.Service); ok && len(s.Spec.IPFamilies) > 0 {
 			family = ecp.IPFamily(s.Spec.IPFamilies[0])
 		}
 	}
-	if o, err := p.read(ctx, core(p.client), "configmaps", "kube-system", "coredns", new(corev1.ConfigMap)); err == nil {
+	if o, err := p.read(ctx, core(p.client), "configmaps", "kube-system", "coredns",
+		new(corev1.ConfigMap)); err == nil {
 		if c, ok := o.(*corev1.ConfigMap); ok {
 			domains = domainsIn(c.Data["Corefile"])
 		}
@@ -69,13 +72,18 @@ func (p *Provisioner) networkWarnings() (out []string) {
 	family, domains := p.networkFacts.family, p.networkFacts.domains
 	p.networkFacts.mu.Unlock()
 	if len(domains) > 0 && !slices.Contains(domains, n.ClusterDomain) {
-		out = append(out, fmt.Sprintf("the DNS domain of clusters that are made is %s, and Kubernetes' DNS answers for %s: their nodes would not find each other; set clusterDomain of the target", n.ClusterDomain, strings.Join(domains, ", ")))
+		out = append(out, fmt.Sprintf("the DNS domain of clusters that are made is %s, and Kubernetes' DNS answers "+
+			"for %s: their nodes would not find each other; set clusterDomain of the target", n.ClusterDomain,
+			strings.Join(domains, ", ")))
 	}
 	switch {
 	case n.IPFamily == "" && family == ecp.IPv6:
-		out = append(out, "Services of this Kubernetes cluster have addresses of IPv6, and EMQX is made for IPv4: set ipFamily of the target to IPv6, or to IPv4 where it has both")
+		out = append(out, "Services of this Kubernetes cluster have addresses of IPv6, and EMQX is made for IPv4: "+
+			"set ipFamily of the target to IPv6, or to IPv4 where it has both")
 	case n.IPFamily != "" && family != "" && n.IPFamily != family:
-		out = append(out, fmt.Sprintf("nodes are made for %s, and Services of this Kubernetes cluster have addresses of %s where they ask for none: unless it has both, clusters are refused; see ipFamily of the target", n.IPFamily, family))
+		out = append(out, fmt.Sprintf("nodes are made for %s, and Services of this Kubernetes cluster have "+
+			"addresses of %s where they ask for none: unless it has both, clusters are refused; see ipFamily of the "+
+			"target", n.IPFamily, family))
 	}
 	return append(out, p.divergingClusters()...)
 }
@@ -107,7 +115,8 @@ func (p *Provisioner) divergingClusters() (out []string) {
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(others)) {
-		out = append(out, fmt.Sprintf("%d clusters were made with %s and keep that: EMQX has stored the names of its nodes", others[what], what))
+		out = append(out, fmt.Sprintf("%d clusters were made with %s and keep that: EMQX has stored the names of "+
+			"its nodes", others[what], what))
 	}
 	return out
 }

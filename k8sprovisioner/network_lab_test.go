@@ -29,13 +29,16 @@ func TestServicesOfTwoFamilies(t *testing.T) {
 		families string // of the Services headless, for clients, for management
 	}{
 		{"5.8.9", ecp.TargetNetwork{}, "IPv4|IPv4|IPv4"},
-		{"4.4.24", ecp.TargetNetwork{ClusterDomain: "k8s.example", IPFamily: ecp.IPv4, IPFamilyPolicy: ecp.PreferDualStack}, "IPv4|IPv4 IPv6|IPv4 IPv6"},
-		{"5.8.9", ecp.TargetNetwork{IPFamily: ecp.IPv6, IPFamilyPolicy: ecp.RequireDualStack}, "IPv6|IPv6 IPv4|IPv6 IPv4"},
+		{"4.4.24", ecp.TargetNetwork{ClusterDomain: "k8s.example", IPFamily: ecp.IPv4,
+			IPFamilyPolicy: ecp.PreferDualStack}, "IPv4|IPv4 IPv6|IPv4 IPv6"},
+		{"5.8.9", ecp.TargetNetwork{IPFamily: ecp.IPv6, IPFamilyPolicy: ecp.RequireDualStack},
+			"IPv6|IPv6 IPv4|IPv6 IPv4"},
 		{"5.8.9", ecp.TargetNetwork{IPFamilyPolicy: ecp.RequireDualStack}, "IPv4|IPv4 IPv6|IPv4 IPv6"},
 	} {
 		t.Run(fmt.Sprint(c.version, c.network), func(t *testing.T) {
 			t.Parallel()
-			over := Config{REST: rest.CopyConfig(config), Namespace: "openecp-system", Network: c.network, Lease: newLease()}
+			over := Config{REST: rest.CopyConfig(config), Namespace: "openecp-system", Network: c.network,
+				Lease: newLease()}
 			p := watched(t, over, nil)
 			d := desired(c.version)
 			d.ID, d.Replicas = ecptest.NewID(), 0
@@ -46,7 +49,8 @@ func TestServicesOfTwoFamilies(t *testing.T) {
 				in, err := newInput(d, p.cfg)
 				require.NoError(t, err)
 				for _, name := range []string{in.names.headless(), in.names.access(), in.names.management()} {
-					s, err := lab.Kubectl(t.Context(), "", "get", "service", "-n", string(d.ID), name, "-o", "jsonpath={.spec.ipFamilies[*]}")
+					s, err := lab.Kubectl(t.Context(), "", "get", "service", "-n", string(d.ID), name, "-o",
+						"jsonpath={.spec.ipFamilies[*]}")
 					require.NoError(t, err)
 					out = append(out, s)
 				}
@@ -55,12 +59,15 @@ func TestServicesOfTwoFamilies(t *testing.T) {
 			require.Equal(t, c.families, families())
 
 			d.Create, d.Generation = false, d.Generation+1
-			d.Spec.Network = ecp.Network{Type: ecp.LoadBalancer, Listeners: []ecp.Listener{{Protocol: ecp.MQTT, Port: 2883}}}
+			d.Spec.Network = ecp.Network{Type: ecp.LoadBalancer,
+				Listeners: []ecp.Listener{{Protocol: ecp.MQTT, Port: 2883}}}
 			require.NoError(t, p.Apply(t.Context(), d))
 			require.Equal(t, c.families, families())
 			labtest.Eventually(t, time.Minute, "addresses of every family", func(ctx context.Context) (bool, string) {
 				o, err := p.Observe(ctx, d.ID)
-				return err == nil && len(o.Drift) == 0 && len(o.Endpoints.External) == len(strings.Fields(strings.Split(c.families, "|")[1])), fmt.Sprintf("%+v %v", o, err)
+				return err == nil && len(o.Drift) == 0 &&
+						len(o.Endpoints.External) == len(strings.Fields(strings.Split(c.families, "|")[1])),
+					fmt.Sprintf("%+v %v", o, err)
 			})
 			o, err := p.Observe(t.Context(), d.ID)
 			require.NoError(t, err)
@@ -70,7 +77,8 @@ func TestServicesOfTwoFamilies(t *testing.T) {
 			again := watched(t, over, nil)
 			before := requests.all()
 			require.NoError(t, again.Apply(t.Context(), d))
-			require.Zero(t, writes(requests.since(before)), "a cluster keeps what it was made with: %v", requests.since(before))
+			require.Zero(t, writes(requests.since(before)), "a cluster keeps what it was made with: %v",
+				requests.since(before))
 		})
 	}
 }
@@ -89,7 +97,8 @@ func TestIPv6ControlPlane(t *testing.T) {
 	require.NoError(t, err)
 	w.manage(t, w.store, p)
 
-	_, _, err = w.Create(system(t.Context()), ecp.CreateRequest{Mode: ecp.Hosted, Name: "of 4.4", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: "emqx-ee-4.4.24"}}})
+	_, _, err = w.Create(system(t.Context()), ecp.CreateRequest{Mode: ecp.Hosted, Name: "of 4.4",
+		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: "emqx-ee-4.4.24"}}})
 	require.ErrorContains(t, err, "over IPv4 only")
 	id := w.create(t, "emqx-ee-5.8.9", 2)
 	info := w.await(t, id, ecp.Running)
@@ -108,7 +117,8 @@ func TestIPv6ControlPlane(t *testing.T) {
 	require.Empty(t, p.Warnings())
 
 	// A family that this Kubernetes cluster does not have.
-	q := watched(t, Config{REST: w.config, Namespace: "openecp-system", Lease: newLease(), Network: ecp.TargetNetwork{IPFamily: ecp.IPv4}}, nil)
+	q := watched(t, Config{REST: w.config, Namespace: "openecp-system", Lease: newLease(),
+		Network: ecp.TargetNetwork{IPFamily: ecp.IPv4}}, nil)
 	d := desired("5.8.9")
 	d.ID, d.Replicas = ecptest.NewID(), 0
 	err = q.Apply(t.Context(), d)
@@ -116,7 +126,8 @@ func TestIPv6ControlPlane(t *testing.T) {
 	require.ErrorContains(t, err, "IPv4")
 	labtest.Eventually(t, time.Minute, "it is warned of", func(context.Context) (bool, string) {
 		text := strings.Join(q.Warnings(), "\n")
-		return strings.Contains(text, "addresses of IPv6") && strings.Contains(text, "1 clusters were made with the DNS domain k8s.example"), text
+		return strings.Contains(text, "addresses of IPv6") &&
+			strings.Contains(text, "1 clusters were made with the DNS domain k8s.example"), text
 	})
 }
 

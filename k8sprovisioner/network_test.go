@@ -23,7 +23,8 @@ func made(t *testing.T, version string, rendering int, n ecp.TargetNetwork) clus
 	require.NoError(t, err)
 	f := clusterObjects{id: testID, namespace: new(corev1.Namespace), workload: new(appsv1.StatefulSet)}
 	for key, into := range map[string]any{
-		kindNamespace + " " + in.names.namespace(): f.namespace, kindStatefulSet + " " + in.names.workload(): f.workload,
+		kindNamespace + " " + in.names.namespace(): f.namespace, kindStatefulSet + " " +
+			in.names.workload(): f.workload,
 	} {
 		require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(objects[key].body, into))
 	}
@@ -34,7 +35,8 @@ func made(t *testing.T, version string, rendering int, n ecp.TargetNetwork) clus
 // target is set to later, a cluster keeps the domain and the family that it was made
 // with, also one of an earlier build, and one whose StatefulSet has gone.
 func TestClustersKeepTheirNetwork(t *testing.T) {
-	plain, moved := ecp.TargetNetwork{}.WithDefaults(), ecp.TargetNetwork{ClusterDomain: "k8s.example", IPFamily: ecp.IPv6, IPFamilyPolicy: ecp.RequireDualStack}
+	plain, moved := ecp.TargetNetwork{}.WithDefaults(),
+		ecp.TargetNetwork{ClusterDomain: "k8s.example", IPFamily: ecp.IPv6, IPFamilyPolicy: ecp.RequireDualStack}
 	other := ecp.TargetNetwork{ClusterDomain: "one.example"}
 	for name, c := range map[string]struct {
 		version   string
@@ -43,17 +45,24 @@ func TestClustersKeepTheirNetwork(t *testing.T) {
 		change    func(*clusterObjects)
 		now, want ecp.TargetNetwork
 	}{
-		"not there yet":               {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace, f.workload = nil, nil }, moved, moved},
-		"of the first rendering":      {"5.8.9", 1, plain, nil, moved, plain},
-		"4.4 of the first rendering":  {"4.4.24", 1, other, nil, moved, other},
-		"of this rendering":           {"5.8.9", 2, plain, nil, moved, plain},
-		"over IPv6":                   {"5.8.9", 2, moved, nil, plain, moved},
-		"the StatefulSet has gone":    {"5.8.9", 2, moved, func(f *clusterObjects) { f.workload = nil }, plain, moved},
-		"the annotations have gone":   {"5.8.9", 2, moved, func(f *clusterObjects) { f.namespace.Annotations = nil }, plain, ecp.TargetNetwork{ClusterDomain: "k8s.example", IPFamily: ecp.IPv6}},
-		"the domain changed by hand":  {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace.Annotations[annotationDomain] = "x.example" }, plain, plain},
-		"the family changed by hand":  {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace.Annotations[annotationFamily] = "IPv6" }, plain, plain},
-		"the policy changed by hand":  {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace.Annotations[annotationFamilies] = "PreferDualStack" }, plain, ecp.TargetNetwork{ClusterDomain: "cluster.local", IPFamilyPolicy: ecp.PreferDualStack}},
-		"nonsense by hand":            {"5.8.9", 2, plain, func(f *clusterObjects) { f.namespace.Annotations[annotationFamilies] = "Both" }, moved, plain},
+		"not there yet": {"5.8.9", 2, plain,
+			func(f *clusterObjects) { f.namespace, f.workload = nil, nil }, moved, moved},
+		"of the first rendering":     {"5.8.9", 1, plain, nil, moved, plain},
+		"4.4 of the first rendering": {"4.4.24", 1, other, nil, moved, other},
+		"of this rendering":          {"5.8.9", 2, plain, nil, moved, plain},
+		"over IPv6":                  {"5.8.9", 2, moved, nil, plain, moved},
+		"the StatefulSet has gone":   {"5.8.9", 2, moved, func(f *clusterObjects) { f.workload = nil }, plain, moved},
+		"the annotations have gone": {"5.8.9", 2, moved, func(f *clusterObjects) { f.namespace.Annotations = nil },
+			plain, ecp.TargetNetwork{ClusterDomain: "k8s.example", IPFamily: ecp.IPv6}},
+		"the domain changed by hand": {"5.8.9", 2, plain,
+			func(f *clusterObjects) { f.namespace.Annotations[annotationDomain] = "x.example" }, plain, plain},
+		"the family changed by hand": {"5.8.9", 2, plain,
+			func(f *clusterObjects) { f.namespace.Annotations[annotationFamily] = "IPv6" }, plain, plain},
+		"the policy changed by hand": {"5.8.9", 2, plain,
+			func(f *clusterObjects) { f.namespace.Annotations[annotationFamilies] = "PreferDualStack" }, plain,
+			ecp.TargetNetwork{ClusterDomain: "cluster.local", IPFamilyPolicy: ecp.PreferDualStack}},
+		"nonsense by hand": {"5.8.9", 2, plain,
+			func(f *clusterObjects) { f.namespace.Annotations[annotationFamilies] = "Both" }, moved, plain},
 		"only the namespace is there": {"5.8.9", 1, plain, func(f *clusterObjects) { f.workload = nil }, other, other},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +85,8 @@ func TestIPv6IsNotFor4(t *testing.T) {
 // TestFamiliesAreCompleted: the API server adds the second family of a Service that
 // prefers two. That is no drift; another first one is.
 func TestFamiliesAreCompleted(t *testing.T) {
-	want := object{kind: kindService, name: "a", body: map[string]any{"spec": map[string]any{"ipFamilies": []any{"IPv4"}}}}
+	want := object{kind: kindService, name: "a",
+		body: map[string]any{"spec": map[string]any{"ipFamilies": []any{"IPv4"}}}}
 	for _, c := range []struct {
 		live    []any
 		differs bool
@@ -89,7 +99,9 @@ func TestFamiliesAreCompleted(t *testing.T) {
 // TestNetworkWarnings: what Kubernetes tells of its network is compared with what
 // is configured.
 func TestNetworkWarnings(t *testing.T) {
-	require.Equal(t, []string{"k8s.example", "cluster.local"}, domainsIn(".:53 {\n    errors\n    kubernetes k8s.example cluster.local. in-addr.arpa ip6.arpa {\n       pods insecure\n    }\n}\n"))
+	require.Equal(t, []string{"k8s.example", "cluster.local"},
+		domainsIn(".:53 {\n    errors\n    kubernetes k8s.example cluster.local. in-addr.arpa ip6.arpa {\n       "+
+			"pods insecure\n    }\n}\n"))
 	require.Empty(t, domainsIn(""))
 	for name, c := range map[string]struct {
 		network ecp.TargetNetwork

@@ -30,8 +30,9 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		return none, nil
 	}
 	o := ecp.Observation{
-		Exists: true, Terminating: f.namespace.DeletionTimestamp != nil, Replicas: replicas(f), Auth: f.auth, Generation: f.generation(),
-		ChangeID: f.annotation(annotationChange), Manifest: f.annotation(annotationManifest),
+		Exists: true, Terminating: f.namespace.DeletionTimestamp != nil, Replicas: replicas(f), Auth: f.auth,
+		Generation: f.generation(),
+		ChangeID:   f.annotation(annotationChange), Manifest: f.annotation(annotationManifest),
 		Nodes: p.nodes(f), Volumes: p.volumes(f), Endpoints: endpoints(f, p.network(f).ClusterDomain),
 	}
 	if o.Terminating {

@@ -47,7 +47,8 @@ func (p *Provisioner) addPodEvents(ctx context.Context, f clusterObjects, o *ecp
 		}
 		h = m.eventHints
 	})
-	if !h.since.IsZero() && now.Sub(h.since) >= eventsAfter && now.Sub(h.asked) >= eventsEvery && !p.rights.lacks(listEvents) {
+	if !h.since.IsZero() && now.Sub(h.since) >= eventsAfter && now.Sub(h.asked) >= eventsEvery &&
+		!p.rights.lacks(listEvents) {
 		h.asked = now
 		if notes, err := p.warnings(ctx, f.id); err == nil {
 			h.events = notes
@@ -88,11 +89,15 @@ func missingPods(f clusterObjects) (missing []string, pending map[string]*corev1
 func (p *Provisioner) warnings(ctx context.Context, id ecp.ID) ([]corev1.Event, error) {
 	list := new(corev1.EventList)
 	err := p.send(ctx, core(p.client).Get().Namespace(string(id)).Resource("events").
-		VersionedParams(&metav1.ListOptions{FieldSelector: "type=" + corev1.EventTypeWarning, Limit: maxEvents}, scheme.ParameterCodec), list)
+		VersionedParams(&metav1.ListOptions{FieldSelector: "type=" + corev1.EventTypeWarning, Limit: maxEvents},
+			scheme.ParameterCodec), list)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list.Items, func(a, b corev1.Event) int { return cmp.Compare(lastSeenAt(b).UnixNano(), lastSeenAt(a).UnixNano()) })
+	slices.SortFunc(list.Items, func(a, b corev1.Event) int {
+		return cmp.Compare(lastSeenAt(b).UnixNano(),
+			lastSeenAt(a).UnixNano())
+	})
 	return list.Items, nil
 }
 
@@ -117,7 +122,8 @@ func refusedPods(notes []corev1.Event, missing []string, now time.Time) []string
 	pods := map[string][]string{} // by cause
 	for _, pod := range missing {
 		i := slices.IndexFunc(notes, func(e corev1.Event) bool {
-			return e.InvolvedObject.Kind == kindStatefulSet && e.Reason == "FailedCreate" && now.Sub(lastSeenAt(e)) < refusalMaxAge && mentions(e.Message, pod)
+			return e.InvolvedObject.Kind == kindStatefulSet && e.Reason == "FailedCreate" &&
+				now.Sub(lastSeenAt(e)) < refusalMaxAge && mentions(e.Message, pod)
 		})
 		if i < 0 {
 			continue
@@ -137,7 +143,8 @@ func refusedPods(notes []corev1.Event, missing []string, now time.Time) []string
 
 // mentions reports whether a text contains the whole name of a pod.
 func mentions(text, pod string) bool {
-	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '"' || r == ',' || r == ':' }), pod)
+	return slices.Contains(strings.FieldsFunc(text,
+		func(r rune) bool { return r == ' ' || r == '"' || r == ',' || r == ':' }), pod)
 }
 
 // shortCause removes the pod's name from the controller's message, so that refusals for
@@ -155,13 +162,15 @@ func addEventTo(n *ecp.NodeObservation, pod *corev1.Pod, notes []corev1.Event) {
 	for _, e := range notes {
 		about := e.InvolvedObject
 		switch {
-		case about.Kind == kindPod && about.UID == pod.UID && n.Broken && explainPlatform(e.Message) != e.Message: // the back-off does not say it
+		// the back-off does not say it
+		case about.Kind == kindPod && about.UID == pod.UID && n.Broken && explainPlatform(e.Message) != e.Message:
 			n.Message = explainPlatform(e.Message)
 			return
 		case about.Kind == kindPod && about.UID == pod.UID && e.Reason != "FailedScheduling" && !n.Broken:
 			n.Reason, n.Message = e.Reason, e.Message
 			return
-		case about.Kind == kindClaim && about.Name == n.Volume && pod.Spec.NodeName == "" && e.Reason == "ProvisioningFailed":
+		case about.Kind == kindClaim && about.Name == n.Volume && pod.Spec.NodeName == "" &&
+			e.Reason == "ProvisioningFailed":
 			n.Reason, n.Message = e.Reason, "claim "+about.Name+": "+e.Message
 			return
 		}
@@ -178,7 +187,8 @@ func terminationObstacles(n *corev1.Namespace) []string {
 		}
 	}
 	if len(n.Finalizers) > 0 {
-		out = append(out, fmt.Sprintf("the namespace %s is held by the finalizers %s", n.Name, strings.Join(n.Finalizers, ", ")))
+		out = append(out, fmt.Sprintf("the namespace %s is held by the finalizers %s", n.Name,
+			strings.Join(n.Finalizers, ", ")))
 	}
 	return out
 }

@@ -19,7 +19,8 @@ var hintNow = time.Date(2026, 11, 28, 17, 0, 0, 0, time.UTC)
 
 func warned(kind, name, reason, message string, ago time.Duration) corev1.Event {
 	return corev1.Event{
-		InvolvedObject: corev1.ObjectReference{Kind: kind, Name: name, UID: uid(name)}, Reason: reason, Message: message,
+		InvolvedObject: corev1.ObjectReference{Kind: kind, Name: name, UID: uid(name)}, Reason: reason,
+		Message:       message,
 		LastTimestamp: metav1.NewTime(hintNow.Add(-ago)),
 	}
 }
@@ -30,7 +31,8 @@ func TestRefusals(t *testing.T) {
 	const quota = `exceeded quota: project-quota, requested: pods=1, used: pods=3, limited: pods=3`
 	const scc = `ValidatingAdmissionPolicy 'uid-range' with binding 'uid-range' denied request: unable to validate against any security context constraint: runAsUser 1000 is not in [1000650000, 1000659999]`
 	created := func(pod, cause string) string {
-		return `create Pod ` + pod + ` in StatefulSet emqx-1a2b3c4d-emqx failed error: pods "` + pod + `" is forbidden: ` + cause
+		return `create Pod ` + pod + ` in StatefulSet emqx-1a2b3c4d-emqx failed error: pods "` + pod +
+			`" is forbidden: ` + cause
 	}
 	three, four, forty := "emqx-1a2b3c4d-emqx-3", "emqx-1a2b3c4d-emqx-4", "emqx-1a2b3c4d-emqx-40"
 	for name, c := range map[string]struct {
@@ -39,7 +41,8 @@ func TestRefusals(t *testing.T) {
 		want    []string
 	}{
 		"one cause for several": {
-			[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(four, quota), 0), warned(kindStatefulSet, "w", "FailedCreate", created(three, quota), time.Second)},
+			[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(four, quota), 0),
+				warned(kindStatefulSet, "w", "FailedCreate", created(three, quota), time.Second)},
 			[]string{three, four}, []string{"Kubernetes refuses to make " + three + ", " + four + ": " + quota},
 		},
 		"admission of somebody else": {
@@ -47,12 +50,16 @@ func TestRefusals(t *testing.T) {
 			[]string{three}, []string{"Kubernetes refuses to make " + three + ": " + scc},
 		},
 		"the newest counts": {
-			[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(three, scc), 0), warned(kindStatefulSet, "w", "FailedCreate", created(three, quota), time.Minute)},
+			[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(three, scc), 0),
+				warned(kindStatefulSet, "w", "FailedCreate", created(three, quota), time.Minute)},
 			[]string{three}, []string{"Kubernetes refuses to make " + three + ": " + scc},
 		},
-		"another pod's name": {[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(forty, quota), 0)}, []string{four}, nil},
-		"no news any more":   {[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(three, quota), time.Hour)}, []string{three}, nil},
-		"nothing is missing": {[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(three, quota), 0)}, nil, nil},
+		"another pod's name": {[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(forty, quota), 0)},
+			[]string{four}, nil},
+		"no news any more": {[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(three, quota),
+			time.Hour)}, []string{three}, nil},
+		"nothing is missing": {[]corev1.Event{warned(kindStatefulSet, "w", "FailedCreate", created(three, quota), 0)},
+			nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, refusedPods(c.notes, c.missing, hintNow)) })
 	}
@@ -62,41 +69,54 @@ func TestRefusals(t *testing.T) {
 func TestEventsOfPendingPods(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "p"}, Spec: corev1.PodSpec{NodeName: "m"}}
 	n := ecp.NodeObservation{Pod: "p", Volume: "data-p", Reason: "ContainerCreating"}
-	addEventTo(&n, pod, []corev1.Event{warned(kindPod, "q", "FailedMount", "of another", 0), warned(kindPod, "p", "FailedMount", "secret not found", 0)})
+	addEventTo(&n, pod, []corev1.Event{warned(kindPod, "q", "FailedMount", "of another", 0),
+		warned(kindPod, "p", "FailedMount", "secret not found", 0)})
 	require.Equal(t, "FailedMount", n.Reason)
 	require.Equal(t, "secret not found", n.Message)
 
 	pod.Spec.NodeName, n.Reason = "", "Unschedulable"
-	addEventTo(&n, pod, []corev1.Event{warned(kindPod, "p", "FailedScheduling", "unbound claims", 0), warned(kindClaim, "data-p", "ProvisioningFailed", "no such class", 0)})
+	addEventTo(&n, pod, []corev1.Event{warned(kindPod, "p", "FailedScheduling", "unbound claims", 0),
+		warned(kindClaim, "data-p", "ProvisioningFailed", "no such class", 0)})
 	require.Equal(t, "ProvisioningFailed", n.Reason)
 	require.Equal(t, "claim data-p: no such class", n.Message)
 }
 
 func TestHoldingNamespace(t *testing.T) {
-	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "emqx-1a2b3c4d"}, Status: corev1.NamespaceStatus{Conditions: []corev1.NamespaceCondition{
-		{Type: corev1.NamespaceDeletionDiscoveryFailure, Status: corev1.ConditionFalse, Message: "All resources successfully discovered"},
-		{Type: corev1.NamespaceFinalizersRemaining, Status: corev1.ConditionTrue, Message: "backup.example.com/hold in 1 resource instances"},
-	}}}
-	require.Equal(t, []string{"the namespace emqx-1a2b3c4d cannot end: backup.example.com/hold in 1 resource instances"}, terminationObstacles(n))
+	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "emqx-1a2b3c4d"},
+		Status: corev1.NamespaceStatus{Conditions: []corev1.NamespaceCondition{
+			{Type: corev1.NamespaceDeletionDiscoveryFailure, Status: corev1.ConditionFalse,
+				Message: "All resources successfully discovered"},
+			{Type: corev1.NamespaceFinalizersRemaining, Status: corev1.ConditionTrue,
+				Message: "backup.example.com/hold in 1 resource instances"},
+		}}}
+	require.Equal(t, []string{"the namespace emqx-1a2b3c4d cannot end: backup.example.com/hold in 1 resource " +
+		"instances"}, terminationObstacles(n))
 }
 
 // Whether a machine is dead is said only where somebody knows.
 func TestMachineOf(t *testing.T) {
 	ready := func(s corev1.ConditionStatus, taints ...corev1.Taint) *corev1.Node {
-		return &corev1.Node{Spec: corev1.NodeSpec{Taints: taints}, Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{
-			{Type: corev1.NodeReady, Status: s, Reason: "NodeStatusUnknown", Message: "Kubelet stopped posting node status.", LastTransitionTime: metav1.NewTime(hintNow)},
-		}}}
+		return &corev1.Node{Spec: corev1.NodeSpec{Taints: taints},
+			Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{
+				{Type: corev1.NodeReady, Status: s, Reason: "NodeStatusUnknown",
+					Message: "Kubelet stopped posting node status.", LastTransitionTime: metav1.NewTime(hintNow)},
+			}}}
 	}
 	for name, c := range map[string]struct {
 		node  *corev1.Node
 		state ecp.MachineState
 		says  string
 	}{
-		"removed":        {nil, ecp.MachineGone, "m has been removed from Kubernetes"},
-		"out of service": {ready(corev1.ConditionUnknown, corev1.Taint{Key: corev1.TaintNodeOutOfService, Effect: corev1.TaintEffectNoExecute}), ecp.MachineGone, "out of service"},
-		"silent":         {ready(corev1.ConditionUnknown), ecp.MachineSilent, "not ready since 2026-11-28T17:00:00Z (NodeStatusUnknown; Kubelet stopped posting node status.); if it is off for good, say so: kubectl taint node m node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"},
-		"tainted":        {ready(corev1.ConditionTrue, corev1.Taint{Key: "dead", Value: "true", Effect: corev1.TaintEffectNoExecute}), ecp.MachineThere, "dead=true:NoExecute"},
-		"well":           {ready(corev1.ConditionTrue), ecp.MachineThere, ""},
+		"removed": {nil, ecp.MachineGone, "m has been removed from Kubernetes"},
+		"out of service": {ready(corev1.ConditionUnknown, corev1.Taint{Key: corev1.TaintNodeOutOfService,
+			Effect: corev1.TaintEffectNoExecute}), ecp.MachineGone, "out of service"},
+		"silent": {ready(corev1.ConditionUnknown), ecp.MachineSilent,
+			"not ready since 2026-11-28T17:00:00Z (NodeStatusUnknown; Kubelet stopped posting node status.); if it " +
+				"is off for good, say so: kubectl taint node m " +
+				"node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"},
+		"tainted": {ready(corev1.ConditionTrue, corev1.Taint{Key: "dead", Value: "true",
+			Effect: corev1.TaintEffectNoExecute}), ecp.MachineThere, "dead=true:NoExecute"},
+		"well": {ready(corev1.ConditionTrue), ecp.MachineThere, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := machineOf("m", c.node)
@@ -123,7 +143,8 @@ func TestQuotaWithoutThePodThatIsReplaced(t *testing.T) {
 		list := func(v string) corev1.ResourceList {
 			return corev1.ResourceList{corev1.ResourceName(name): resource.MustParse(v)}
 		}
-		return []corev1.ResourceQuota{{ObjectMeta: metav1.ObjectMeta{Name: "q"}, Status: corev1.ResourceQuotaStatus{Used: list(used), Hard: list(hard)}}}
+		return []corev1.ResourceQuota{{ObjectMeta: metav1.ObjectMeta{Name: "q"},
+			Status: corev1.ResourceQuotaStatus{Used: list(used), Hard: list(hard)}}}
 	}
 	for name, c := range map[string]struct {
 		quotas    []corev1.ResourceQuota
@@ -190,7 +211,8 @@ func TestOtherProcessors(t *testing.T) {
 // Where the placement names processors it has the last word.
 func TestArchitecturesOfAnImage(t *testing.T) {
 	affinity := func(d ecp.Desired) any {
-		return dig(rendered(t, d)[kindStatefulSet+" "+string(testID)+"-emqx"].body, "spec", "template", "spec", "affinity")
+		return dig(rendered(t, d)[kindStatefulSet+" "+string(testID)+"-emqx"].body, "spec", "template", "spec",
+			"affinity")
 	}
 	require.Nil(t, affinity(desired("5.8.9")))
 	d := ofArchitectures(desired("5.8.9"))

@@ -13,8 +13,10 @@ import (
 
 // stuckReasons are the kubelet's reasons for a container that will not start without help.
 var stuckReasons = map[string]bool{
-	"CrashLoopBackOff": true, "CreateContainerConfigError": true, "CreateContainerError": true, "ErrImageNeverPull": true,
-	"ErrImagePull": true, "ImageInspectError": true, "ImagePullBackOff": true, "InvalidImageName": true, "RunContainerError": true,
+	"CrashLoopBackOff": true, "CreateContainerConfigError": true, "CreateContainerError": true,
+	"ErrImageNeverPull": true,
+	"ErrImagePull":      true, "ImageInspectError": true, "ImagePullBackOff": true, "InvalidImageName": true,
+	"RunContainerError": true,
 }
 
 // reasonOOM is the kubelet's reason for a process that the kernel has killed because it
@@ -69,7 +71,8 @@ func notReadyReason(pod *corev1.Pod) (reason, message string) {
 			return reason, prefixed("container "+c.Name, message)
 		}
 	}
-	for _, t := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
+	for _, t := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady,
+		corev1.PodReady} {
 		if c := condition(pod, t); c != nil && c.Status == corev1.ConditionFalse {
 			return c.Reason, c.Message
 		}
@@ -83,14 +86,17 @@ func succeeded(c corev1.ContainerStatus) bool {
 
 // wrongPlatformTexts are in the messages of registries and kernels about an image that is
 // not for the processors of a machine.
-var wrongPlatformTexts = []string{"no match for platform", "no matching manifest for", "exec format error", "does not match the specified platform"}
+var wrongPlatformTexts = []string{"no match for platform", "no matching manifest for", "exec format error",
+	"does not match the specified platform"}
 
 // explainPlatform adds the meaning and a remedy to the message about an image that is for
 // other processors.
 func explainPlatform(message string) string {
 	for _, words := range wrongPlatformTexts {
 		if strings.Contains(message, words) {
-			return joinParts("the image has no variant for the processors of this machine: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image that has one", message)
+			return joinParts("the image has no variant for the processors of this machine: name its architectures "+
+				"in the catalogue, so that nodes are placed on such machines only, or take an image that has one",
+				message)
 		}
 	}
 	return message
@@ -112,7 +118,8 @@ func containerProblem(c corev1.ContainerStatus, pod *corev1.Pod) (reason, messag
 	case c.State.Waiting != nil && last.Reason == reasonOOM:
 		return last.Reason, joinParts(exitMessage(*last), c.State.Waiting.Message)
 	case c.State.Waiting != nil:
-		return c.State.Waiting.Reason, explainPlatform(joinParts(c.State.Waiting.Message, "it last ended with "+exitMessage(*last)))
+		return c.State.Waiting.Reason, explainPlatform(joinParts(c.State.Waiting.Message,
+			"it last ended with "+exitMessage(*last)))
 	case last != nil && !readySinceStart(c, pod):
 		return last.Reason, joinParts(exitMessage(*last), "it has been started again")
 	}
@@ -123,7 +130,8 @@ func containerProblem(c corev1.ContainerStatus, pod *corev1.Pod) (reason, messag
 // last started: how it ended before that is not why it is not ready now.
 func readySinceStart(c corev1.ContainerStatus, pod *corev1.Pod) bool {
 	r := condition(pod, corev1.PodReady)
-	return r != nil && c.State.Running != nil && !c.State.Running.StartedAt.IsZero() && r.LastTransitionTime.After(c.State.Running.StartedAt.Time)
+	return r != nil && c.State.Running != nil && !c.State.Running.StartedAt.IsZero() &&
+		r.LastTransitionTime.After(c.State.Running.StartedAt.Time)
 }
 
 // exitMessage returns how a process ended, with a remedy if the cause is certain.

@@ -18,7 +18,8 @@ func runningSince(t time.Time) corev1.ContainerState {
 }
 
 func ended(reason string, code int32, message string) corev1.ContainerState {
-	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code, Message: message}}
+	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code,
+		Message: message}}
 }
 
 // The cause is told, whichever container of the pod it is in, and restarts are
@@ -26,10 +27,12 @@ func ended(reason string, code int32, message string) corev1.ContainerState {
 func TestTroubleOfPods(t *testing.T) {
 	began := time.Date(2026, 11, 28, 17, 0, 0, 0, time.UTC)
 	notReady := func(at time.Time) []corev1.PodCondition {
-		return []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ContainersNotReady", Message: "unready: [emqx]", LastTransitionTime: metav1.NewTime(at)}}
+		return []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse,
+			Reason: "ContainersNotReady", Message: "unready: [emqx]", LastTransitionTime: metav1.NewTime(at)}}
 	}
 	const more = "exit code 137: it used more memory than its limit; a size with more memory, or less load, helps"
-	const elsewhere = "the image has no variant for the processors of this machine: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image that has one"
+	const elsewhere = "the image has no variant for the processors of this machine: name its architectures in the " +
+		"catalogue, so that nodes are placed on such machines only, or take an image that has one"
 	type containers = []corev1.ContainerStatus
 	for name, c := range map[string]struct {
 		init, main      containers
@@ -39,43 +42,56 @@ func TestTroubleOfPods(t *testing.T) {
 		restarts        int
 	}{
 		"an init container of somebody else crashes": {
-			init:   containers{{Name: "istio-init", RestartCount: 7, State: waiting("CrashLoopBackOff", "back-off 5m0s"), LastTerminationState: ended("Error", 1, "no iptables")}},
+			init: containers{{Name: "istio-init", RestartCount: 7, State: waiting("CrashLoopBackOff",
+				"back-off 5m0s"), LastTerminationState: ended("Error", 1, "no iptables")}},
 			main:   containers{{Name: "emqx", State: waiting("PodInitializing", "")}},
-			reason: "CrashLoopBackOff", message: "init container istio-init: back-off 5m0s; it last ended with exit code 1; no iptables", broken: true,
+			reason: "CrashLoopBackOff", message: "init container istio-init: back-off 5m0s; it last ended with exit " +
+				"code 1; no iptables", broken: true,
 		},
 		"an init container runs still": {
-			init:       containers{{Name: "first", State: ended("Completed", 0, "")}, {Name: "istio-init", State: runningSince(began)}},
+			init: containers{{Name: "first", State: ended("Completed", 0, "")},
+				{Name: "istio-init", State: runningSince(began)}},
 			main:       containers{{Name: "emqx", State: waiting("PodInitializing", "")}},
 			conditions: notReady(began), reason: "PodInitializing",
 		},
 		"a proxy restarts, EMQX was short of memory": {
 			main: containers{
 				{Name: "aaa-proxy", RestartCount: 41, Ready: true, State: runningSince(began)},
-				{Name: "emqx", RestartCount: 1, State: runningSince(began), LastTerminationState: ended("OOMKilled", 137, "")},
+				{Name: "emqx", RestartCount: 1, State: runningSince(began),
+					LastTerminationState: ended("OOMKilled", 137, "")},
 			},
 			conditions: notReady(began.Add(-time.Second)),
 			reason:     "OOMKilled", message: more + "; it has been started again", restarts: 1,
 		},
 		"EMQX is short of memory again and again": {
-			main:   containers{{Name: "emqx", RestartCount: 9, State: waiting("CrashLoopBackOff", "back-off 5m0s"), LastTerminationState: ended("OOMKilled", 137, "")}},
+			main: containers{{Name: "emqx", RestartCount: 9, State: waiting("CrashLoopBackOff", "back-off 5m0s"),
+				LastTerminationState: ended("OOMKilled", 137, "")}},
 			reason: "OOMKilled", message: more + "; back-off 5m0s", broken: true, restarts: 9,
 		},
 		"EMQX ends by itself": {
-			main:   containers{{Name: "emqx", RestartCount: 2, State: waiting("CrashLoopBackOff", "back-off 20s"), LastTerminationState: ended("Error", 1, "")}},
-			reason: "CrashLoopBackOff", message: "back-off 20s; it last ended with exit code 1", broken: true, restarts: 2,
+			main: containers{{Name: "emqx", RestartCount: 2, State: waiting("CrashLoopBackOff", "back-off 20s"),
+				LastTerminationState: ended("Error", 1, "")}},
+			reason: "CrashLoopBackOff", message: "back-off 20s; it last ended with exit code 1", broken: true,
+			restarts: 2,
 		},
 		"what ended long ago is not why": {
-			main:       containers{{Name: "emqx", RestartCount: 1, State: runningSince(began), LastTerminationState: ended("OOMKilled", 137, "")}},
+			main: containers{{Name: "emqx", RestartCount: 1, State: runningSince(began),
+				LastTerminationState: ended("OOMKilled", 137, "")}},
 			conditions: notReady(began.Add(time.Hour)),
 			reason:     "ContainersNotReady", message: "unready: [emqx]", restarts: 1,
 		},
 		"the image is for other processors": {
-			main:   containers{{Name: "emqx", State: waiting("ErrImagePull", "no match for platform in manifest: not found")}},
+			main: containers{{Name: "emqx", State: waiting("ErrImagePull",
+				"no match for platform in manifest: not found")}},
 			reason: "ErrImagePull", message: elsewhere + "; no match for platform in manifest: not found", broken: true,
 		},
 		"the program is for other processors": {
-			main:   containers{{Name: "emqx", RestartCount: 2, State: waiting("CrashLoopBackOff", "back-off 20s"), LastTerminationState: ended("StartError", 128, "exec /usr/bin/docker-entrypoint.sh: exec format error")}},
-			reason: "CrashLoopBackOff", message: elsewhere + "; back-off 20s; it last ended with exit code 128; exec /usr/bin/docker-entrypoint.sh: exec format error", broken: true, restarts: 2,
+			main: containers{{Name: "emqx", RestartCount: 2, State: waiting("CrashLoopBackOff", "back-off 20s"),
+				LastTerminationState: ended("StartError", 128,
+					"exec /usr/bin/docker-entrypoint.sh: exec format error")}},
+			reason: "CrashLoopBackOff", message: elsewhere +
+				"; back-off 20s; it last ended with exit code 128; exec /usr/bin/docker-entrypoint.sh: exec format " +
+				"error", broken: true, restarts: 2,
 		},
 		"only the proxy fails": {
 			main: containers{
@@ -86,7 +102,8 @@ func TestTroubleOfPods(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := &corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: c.conditions, InitContainerStatuses: c.init, ContainerStatuses: c.main}}
+			pod := &corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: c.conditions,
+				InitContainerStatuses: c.init, ContainerStatuses: c.main}}
 			n := node(0, pod, testID, "cluster.local")
 			require.Equal(t, c.reason, n.Reason)
 			require.Equal(t, c.message, n.Message)

@@ -135,7 +135,8 @@ func (p *Provisioner) withMemo(id ecp.ID, fn func(*memo)) {
 	defer p.mu.Unlock()
 	m := p.memos[id]
 	if m == nil {
-		m = &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1, deletedClaims: map[int]string{}, growthAttempts: map[types.UID]growth{}}
+		m = &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1,
+			deletedClaims: map[int]string{}, growthAttempts: map[types.UID]growth{}}
 		p.memos[id] = m
 	}
 	fn(m)

@@ -175,7 +175,8 @@ func render(set map[int]renderer, in input) ([]object, error) {
 	if !ok {
 		return nil, &ecp.Error{
 			Code: ecp.CodeUnsupported, Op: "render cluster " + string(in.ID),
-			Message: fmt.Sprintf("its objects are of rendering %d, this build knows 1 to %d; run the newer build that made them", in.RenderVersion, newest(set)),
+			Message: fmt.Sprintf("its objects are of rendering %d, this build knows 1 to %d; run the newer build "+
+				"that made them", in.RenderVersion, newest(set)),
 		}
 	}
 	return r(in)

@@ -67,7 +67,8 @@ func environ4(in input) []env {
 }
 
 func environ5(in input) []env {
-	return append(slices.Concat(nodeIdentity(in), ticktime(in, strconv.Quote(strconv.Itoa(netTicktime)+"s")), families5(in)),
+	return append(slices.Concat(nodeIdentity(in), ticktime(in, strconv.Quote(strconv.Itoa(netTicktime)+"s")),
+		families5(in)),
 		env{name: "EMQX_NODE__DATA_DIR", value: "data"},
 		env{name: "EMQX_NODE__ROLE", value: "core"},
 		env{name: "EMQX_CLUSTER__DISCOVERY_STRATEGY", value: "dns"},
@@ -84,9 +85,11 @@ func environ5(in input) []env {
 // the license is. It is not part of the pod template, so that a change replaces no pod; a
 // pod that starts reads its present content. All Secrets own it, as secretRef explains.
 func configMap(in input) *corev1ac.ConfigMapApplyConfiguration {
-	cm := corev1ac.ConfigMap(in.names.config(), in.names.namespace()).WithLabels(labels(in.ID)).WithData(in.major.config(in))
+	cm := corev1ac.ConfigMap(in.names.config(),
+		in.names.namespace()).WithLabels(labels(in.ID)).WithData(in.major.config(in))
 	own := func(name, by string) {
-		cm.WithOwnerReferences(metav1ac.OwnerReference().WithAPIVersion("v1").WithKind(kindSecret).WithName(name).WithUID(uid(by)))
+		cm.WithOwnerReferences(metav1ac.OwnerReference().WithAPIVersion("v1").WithKind(kindSecret).WithName(name).
+			WithUID(uid(by)))
 	}
 	if in.auth != "" {
 		own(in.names.auth(), in.auth)
@@ -141,7 +144,8 @@ func envName4(key string) string {
 
 // certificates are those of the image; EMQX puts its own folder in.
 var certificates = []setting{
-	{"keyfile", "${EMQX_ETC_DIR}/certs/key.pem"}, {"certfile", "${EMQX_ETC_DIR}/certs/cert.pem"}, {"cacertfile", "${EMQX_ETC_DIR}/certs/cacert.pem"},
+	{"keyfile", "${EMQX_ETC_DIR}/certs/key.pem"}, {"certfile", "${EMQX_ETC_DIR}/certs/cert.pem"},
+	{"cacertfile", "${EMQX_ETC_DIR}/certs/cacert.pem"},
 }
 
 // setting is one of EMQX, its value as text.

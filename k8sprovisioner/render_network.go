@@ -106,12 +106,14 @@ func policy(in input) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	own := networkingv1ac.NetworkPolicyPeer().WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID)))
 	rules := []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{
 		networkingv1ac.NetworkPolicyIngressRule().WithPorts(policyPorts(mqtt)...),
-		networkingv1ac.NetworkPolicyIngressRule().WithFrom(own).WithPorts(policyPorts(peerPorts, in.major.management)...),
+		networkingv1ac.NetworkPolicyIngressRule().WithFrom(own).WithPorts(policyPorts(peerPorts,
+			in.major.management)...),
 	}
 	if in.daemon != "" {
 		daemon := networkingv1ac.NetworkPolicyPeer().WithNamespaceSelector(
 			metav1ac.LabelSelector().WithMatchLabels(map[string]string{corev1.LabelMetadataName: in.daemon}))
-		rules = append(rules, networkingv1ac.NetworkPolicyIngressRule().WithFrom(daemon).WithPorts(policyPorts(in.major.management)...))
+		rules = append(rules, networkingv1ac.NetworkPolicyIngressRule().WithFrom(daemon).
+			WithPorts(policyPorts(in.major.management)...))
 	}
 	return networkingv1ac.NetworkPolicy(in.names.workload(), in.names.namespace()).WithLabels(labels(in.ID)).
 		WithSpec(networkingv1ac.NetworkPolicySpec().
@@ -124,7 +126,8 @@ func policyPorts(groups ...[]port) []*networkingv1ac.NetworkPolicyPortApplyConfi
 	var out []*networkingv1ac.NetworkPolicyPortApplyConfiguration
 	for _, g := range groups {
 		for _, p := range g {
-			out = append(out, networkingv1ac.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP).WithPort(intstr.FromInt32(int32(p.number))))
+			out = append(out, networkingv1ac.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP).
+				WithPort(intstr.FromInt32(int32(p.number))))
 		}
 	}
 	return out

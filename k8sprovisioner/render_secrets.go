@@ -68,7 +68,8 @@ func pullData(in input) map[string][]byte {
 		host = dockerHubKey
 	}
 	b, err := json.Marshal(map[string]any{"auths": map[string]any{host: map[string]string{
-		"username": user, "password": password, "auth": base64.StdEncoding.EncodeToString([]byte(user + ":" + password)),
+		"username": user, "password": password,
+		"auth": base64.StdEncoding.EncodeToString([]byte(user + ":" + password)),
 	}}})
 	if err != nil {
 		return nil // texts always encode

@@ -37,7 +37,8 @@ func TestLicenceFile(t *testing.T) {
 		require.Equal(t, c.want, string(licenseData(inputOf(t, d))[keyLicense]), "%s %q", c.version, string(c.licence))
 		require.Equal(t, c.want != "", licenseRow.wanted(inputOf(t, d)))
 		for _, o := range rendered(t, d) {
-			require.Equal(t, c.want != "" && (o.kind == kindStatefulSet || o.kind == kindSecret || o.kind == kindConfigMap),
+			require.Equal(t, c.want != "" && (o.kind == kindStatefulSet || o.kind == kindSecret ||
+				o.kind == kindConfigMap),
 				strings.Contains(string(o.json()), "license"), "%v of %s", o, c.version)
 		}
 	}
@@ -100,7 +101,8 @@ func TestSecretsStayInSecrets(t *testing.T) {
 				continue
 			}
 			require.NotContains(t, string(o.json()), "obviously-fake", "%v", o)
-			require.NotContains(t, string(o.json()), base64.StdEncoding.EncodeToString([]byte("obviously-fake-licence")), "%v", o)
+			require.NotContains(t, string(o.json()),
+				base64.StdEncoding.EncodeToString([]byte("obviously-fake-licence")), "%v", o)
 		}
 	}
 }

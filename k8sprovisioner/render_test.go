@@ -23,7 +23,8 @@ func elaborate(d ecp.Desired) ecp.Desired {
 		Listeners:   []ecp.Listener{{Protocol: ecp.MQTTS, Port: 443}, {Protocol: ecp.MQTT}},
 		Annotations: map[string]string{"example.com/internal": "true"},
 	}
-	d.Spec.Config = map[string]string{"mqtt.max_packet_size": "10MB", "mqtt.shared_subscription_strategy": "round_robin"}
+	d.Spec.Config = map[string]string{"mqtt.max_packet_size": "10MB",
+		"mqtt.shared_subscription_strategy": "round_robin"}
 	d.Spec.Placement = ecp.Placement{
 		NodeSelector: map[string]string{"pool": "mqtt"},
 		Tolerations:  []ecp.Toleration{{Key: "mqtt", Operator: "Exists", Effect: "NoSchedule"}},
@@ -55,14 +56,16 @@ func TestGolden(t *testing.T) {
 	first := map[string]ecp.Desired{
 		"4.4.24-secrets": secretive(desired("4.4.24")), "5.8.9-secrets": secretive(desired("5.8.9")),
 		"5.8.9-restarted": restarted(desired("5.8.9")),
-		"4.4.19":          desired("4.4.19"), "4.4.24": elaborate(desired("4.4.24")), "5.8.9": desired("5.8.9"), "5.8.9-elaborate": elaborate(desired("5.8.9")),
+		"4.4.19":          desired("4.4.19"), "4.4.24": elaborate(desired("4.4.24")), "5.8.9": desired("5.8.9"),
+		"5.8.9-elaborate": elaborate(desired("5.8.9")),
 	}
 	all := map[string]ecp.Desired{}
 	for name, d := range first {
 		d.RenderVersion = 1
 		all[name] = d
 	}
-	for name, d := range map[string]ecp.Desired{"4.4.24-rendering2": elaborate(desired("4.4.24")), "5.8.9-rendering2": elaborate(secretive(desired("5.8.9")))} {
+	for name, d := range map[string]ecp.Desired{"4.4.24-rendering2": elaborate(desired("4.4.24")),
+		"5.8.9-rendering2": elaborate(secretive(desired("5.8.9")))} {
 		d.RenderVersion = 2
 		all[name] = d
 	}
@@ -94,7 +97,9 @@ func TestGolden(t *testing.T) {
 			}
 			want, err := os.ReadFile(file)
 			require.NoError(t, err)
-			require.Equal(t, string(want), got.String(), "a rendering must never change once released; before that: go test ./k8sprovisioner -run Golden -update")
+			require.Equal(t, string(want), got.String(),
+				"a rendering must never change once released; before that: go test ./k8sprovisioner -run Golden "+
+					"-update")
 		})
 	}
 }
@@ -209,7 +214,8 @@ func TestSteadiness(t *testing.T) {
 		objects := rendered(t, d)
 		in, err := newInput(d, testConfig())
 		require.NoError(t, err)
-		container := dig(objects[kindStatefulSet+" "+in.names.workload()].body, "spec", "template", "spec", "containers").([]any)[0].(map[string]any)
+		container := dig(objects[kindStatefulSet+" "+in.names.workload()].body, "spec", "template", "spec",
+			"containers").([]any)[0].(map[string]any)
 		require.Equal(t, c.success, dig(container, "readinessProbe", "successThreshold"), c)
 		var ticktime any
 		for _, e := range container["env"].([]any) {
@@ -235,7 +241,8 @@ func TestProbesSeeANotice(t *testing.T) {
 			d.RenderVersion = render
 			in, err := newInput(d, testConfig())
 			require.NoError(t, err)
-			container := dig(rendered(t, d)[kindStatefulSet+" "+in.names.workload()].body, "spec", "template", "spec", "containers").([]any)[0]
+			container := dig(rendered(t, d)[kindStatefulSet+" "+in.names.workload()].body, "spec", "template", "spec",
+				"containers").([]any)[0]
 			period, _ := dig(container, "readinessProbe", "periodSeconds").(int64)
 			failures, _ := dig(container, "readinessProbe", "failureThreshold").(int64)
 			require.Positive(t, period*failures)

@@ -52,12 +52,14 @@ func template(in input) *corev1ac.PodTemplateSpecApplyConfiguration {
 
 func claimTemplate(in input) *corev1ac.PersistentVolumeClaimApplyConfiguration {
 	spec := corev1ac.PersistentVolumeClaimSpec().WithAccessModes(corev1.ReadWriteOnce).
-		WithResources(corev1ac.VolumeResourceRequirements().WithRequests(corev1.ResourceList{corev1.ResourceStorage: in.storage.size}))
+		WithResources(corev1ac.VolumeResourceRequirements().
+			WithRequests(corev1.ResourceList{corev1.ResourceStorage: in.storage.size}))
 	if in.storage.class != nil {
 		spec.WithStorageClassName(*in.storage.class)
 	}
 	// Without kind and version, which the API server leaves out of a template.
-	return new(corev1ac.PersistentVolumeClaimApplyConfiguration).WithName(claim).WithLabels(labels(in.ID)).WithSpec(spec)
+	return new(corev1ac.PersistentVolumeClaimApplyConfiguration).WithName(claim).WithLabels(labels(in.ID)).
+		WithSpec(spec)
 }
 
 func podSpec(in input) (*corev1ac.PodSpecApplyConfiguration, error) {
@@ -113,7 +115,8 @@ func architectures(in input) *corev1ac.AffinityApplyConfiguration {
 		WithRequiredDuringSchedulingIgnoredDuringExecution(corev1ac.NodeSelector().
 			WithNodeSelectorTerms(corev1ac.NodeSelectorTerm().
 				WithMatchExpressions(corev1ac.NodeSelectorRequirement().
-					WithKey(corev1.LabelArchStable).WithOperator(corev1.NodeSelectorOpIn).WithValues(in.Image.Architectures...)))))
+					WithKey(corev1.LabelArchStable).WithOperator(corev1.NodeSelectorOpIn).
+					WithValues(in.Image.Architectures...)))))
 }
 
 // spread prefers to place the nodes apart, and allows them together if there is no other
@@ -178,7 +181,8 @@ func mounts(in input) []*corev1ac.VolumeMountApplyConfiguration {
 		corev1ac.VolumeMount().WithName(volumeAuth).WithMountPath(bootstrapDir).WithReadOnly(true),
 	}
 	if f := in.major.configFile; f != "" {
-		out = append(out, corev1ac.VolumeMount().WithName(volumeConfig).WithMountPath("/opt/emqx/etc/"+f).WithSubPath(f).WithReadOnly(true))
+		out = append(out, corev1ac.VolumeMount().WithName(volumeConfig).WithMountPath("/opt/emqx/etc/"+f).
+			WithSubPath(f).WithReadOnly(true))
 	}
 	if licenseRow.wanted(in) { // the whole folder: the kubelet follows changes of it, not of a sub-path
 		out = append(out, corev1ac.VolumeMount().WithName(volumeLicense).WithMountPath(licenseDir).WithReadOnly(true))
@@ -203,12 +207,15 @@ func emqxContainer(in input) (*corev1ac.ContainerApplyConfiguration, error) {
 		WithSecurityContext(corev1ac.SecurityContext().WithAllowPrivilegeEscalation(false).
 			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))).
 		// A node with much data takes minutes to load it.
-		WithStartupProbe(probe(in, in.major.status).WithPeriodSeconds(5).WithTimeoutSeconds(5).WithFailureThreshold(180)).
+		WithStartupProbe(probe(in, in.major.status).WithPeriodSeconds(5).WithTimeoutSeconds(5).
+			WithFailureThreshold(180)).
 		WithReadinessProbe(readiness(in)).
 		// A restart drops every client: only what has been dead for minutes is restarted.
-		WithLivenessProbe(probe(in, in.major.status).WithPeriodSeconds(30).WithTimeoutSeconds(25).WithFailureThreshold(6))
+		WithLivenessProbe(probe(in, in.major.status).WithPeriodSeconds(30).WithTimeoutSeconds(25).
+			WithFailureThreshold(6))
 	if in.major.configFile == "" {
-		c.WithEnvFrom(corev1ac.EnvFromSource().WithConfigMapRef(corev1ac.ConfigMapEnvSource().WithName(in.names.config())))
+		c.WithEnvFrom(corev1ac.EnvFromSource().
+			WithConfigMapRef(corev1ac.ConfigMapEnvSource().WithName(in.names.config())))
 	}
 	return c, nil
 }
@@ -243,7 +250,8 @@ func containerPorts(in input) []*corev1ac.ContainerPortApplyConfiguration {
 	all = append(append(all, in.major.management...), peerPorts[1:3]...)
 	out := make([]*corev1ac.ContainerPortApplyConfiguration, len(all))
 	for i, p := range all {
-		out[i] = corev1ac.ContainerPort().WithName(p.name).WithContainerPort(int32(p.number)).WithProtocol(corev1.ProtocolTCP)
+		out[i] = corev1ac.ContainerPort().WithName(p.name).WithContainerPort(int32(p.number)).
+			WithProtocol(corev1.ProtocolTCP)
 	}
 	return out
 }

@@ -29,13 +29,15 @@ func (p *Provisioner) replaceOutdated(ctx context.Context, f clusterObjects, ord
 	pods := f.pods()
 	for _, i := range ordinals {
 		pod := pods[i]
-		if pod != nil && !ready(pod) && pod.Spec.NodeName != "" && p.machine(ctx, pod.Spec.NodeName, time.Now()).state == ecp.MachineGone {
+		if pod != nil && !ready(pod) && pod.Spec.NodeName != "" &&
+			p.machine(ctx, pod.Spec.NodeName, time.Now()).state == ecp.MachineGone {
 			if err := p.forceDelete(ctx, f.id, pod); err != nil {
 				return err
 			}
 			continue
 		}
-		if pod == nil || pod.DeletionTimestamp != nil || pod.Labels[appsv1.StatefulSetRevisionLabel] == f.workload.Status.UpdateRevision {
+		if pod == nil || pod.DeletionTimestamp != nil ||
+			pod.Labels[appsv1.StatefulSetRevisionLabel] == f.workload.Status.UpdateRevision {
 			continue
 		}
 		if err := p.evictOrDelete(ctx, pod); err != nil {
@@ -58,7 +60,8 @@ func (p *Provisioner) forceDelete(ctx context.Context, id ecp.ID, pod *corev1.Po
 	}
 	none, very := int64(0), only(pod)
 	very.GracePeriodSeconds = &none
-	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).Body(very), nil)
+	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).Body(very),
+		nil)
 	if err != nil && !apierrors.IsNotFound(err) { // it is tried again, with the pod as it is then
 		p.withMemo(id, func(m *memo) { m.forceDeleted = "" })
 	}

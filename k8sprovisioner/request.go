@@ -93,7 +93,8 @@ func (p *Provisioner) write(ctx context.Context, r *rest.Request, o object) (liv
 }
 
 // read reads an object from the API server. It returns nil if there is none.
-func (p *Provisioner) read(ctx context.Context, c rest.Interface, resource, namespace, name string, o live) (live, error) {
+func (p *Provisioner) read(ctx context.Context, c rest.Interface, resource, namespace, name string, o live) (live,
+	error) {
 	r := c.Get().Resource(resource).Name(name)
 	if namespace != "" {
 		r.Namespace(namespace)

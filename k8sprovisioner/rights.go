@@ -29,23 +29,30 @@ type right struct {
 
 var (
 	listEvents = &right{"list events", "to say why Kubernetes refuses a pod", func(p *Provisioner) *rest.Request {
-		return core(p.client).Get().Namespace(nowhere).Resource("events").VersionedParams(&metav1.ListOptions{Limit: 1}, scheme.ParameterCodec)
+		return core(p.client).Get().Namespace(nowhere).Resource("events").VersionedParams(&metav1.ListOptions{Limit: 1},
+			scheme.ParameterCodec)
 	}}
 	getNodes = &right{"get nodes", "to tell a dead machine from a slow one", func(p *Provisioner) *rest.Request {
 		return core(p.client).Get().Resource("nodes").Name(nowhere)
 	}}
-	listQuotas = &right{"list resourcequotas", "to see whether a full quota leaves room for a pod that takes another's place", func(p *Provisioner) *rest.Request {
-		return core(p.client).Get().Namespace(nowhere).Resource("resourcequotas").VersionedParams(&metav1.ListOptions{Limit: 1}, scheme.ParameterCodec)
-	}}
-	createPods = &right{"create pods", "to try without making anything whether a pod would be taken, before one that serves goes", func(p *Provisioner) *rest.Request {
+	listQuotas = &right{"list resourcequotas",
+		"to see whether a full quota leaves room for a pod that takes another's place",
+		func(p *Provisioner) *rest.Request {
+			return core(p.client).Get().Namespace(nowhere).Resource("resourcequotas").
+				VersionedParams(&metav1.ListOptions{Limit: 1}, scheme.ParameterCodec)
+		}}
+	createPods = &right{"create pods", "to try without making anything whether a pod would be taken, before one " +
+		"that serves goes", func(p *Provisioner) *rest.Request {
 		return dryRunPod(p, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}})
 	}}
 	patchClaims = &right{"patch persistentvolumeclaims", "to let volumes grow", func(p *Provisioner) *rest.Request {
-		return growRequest(p, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}}, resource.Quantity{}).Param("dryRun", metav1.DryRunAll)
+		return growRequest(p, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: nowhere,
+			Namespace: nowhere}}, resource.Quantity{}).Param("dryRun", metav1.DryRunAll)
 	}}
-	getClasses = &right{"get storageclasses", "to refuse a cluster whose storage class is not there", func(p *Provisioner) *rest.Request {
-		return classes(p.client).Get().Resource("storageclasses").Name(nowhere)
-	}}
+	getClasses = &right{"get storageclasses", "to refuse a cluster whose storage class is not there",
+		func(p *Provisioner) *rest.Request {
+			return classes(p.client).Get().Resource("storageclasses").Name(nowhere)
+		}}
 
 	optionalRights = []*right{getKubeSystem, listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses}
 )
@@ -79,7 +86,8 @@ func (s *rightSet) warning() string {
 	for _, r := range s.missing {
 		parts = append(parts, r.name+" ("+r.purpose+")")
 	}
-	return "the account has fewer rights than deploy/kubernetes/rights.yaml gives it; it works on without: " + strings.Join(parts, ", ")
+	return "the account has fewer rights than deploy/kubernetes/rights.yaml gives it; it works on without: " +
+		strings.Join(parts, ", ")
 }
 
 // checkRights checks which of the later rights are missing, again from time to time while
@@ -128,7 +136,8 @@ func unauthorized(err error) bool {
 // quotas, and creates nothing.
 func dryRunPod(p *Provisioner, pod *corev1.Pod) *rest.Request {
 	return core(p.client).Verb(http.MethodPost).Namespace(pod.Namespace).Resource("pods").
-		VersionedParams(&metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: fieldManager}, scheme.ParameterCodec).Body(pod)
+		VersionedParams(&metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: fieldManager},
+			scheme.ParameterCodec).Body(pod)
 }
 
 // Warnings implements [ecp.Warner]. It returns what an operator should know about the
@@ -145,6 +154,7 @@ func (p *Provisioner) Warnings() []string {
 }
 
 // insecureTLS is the warning about a kubeconfig that disables verification.
-const insecureTLS = "insecure-skip-tls-verify is set: whoever is on the way to the API server can pose as it, read the credentials and every cluster's keys; give certificate-authority-data instead"
+const insecureTLS = "insecure-skip-tls-verify is set: whoever is on the way to the API server can pose as it, read " +
+	"the credentials and every cluster's keys; give certificate-authority-data instead"
 
 var _ ecp.Warner = (*Provisioner)(nil)

@@ -112,7 +112,10 @@ func (f clusterObjects) usesSecret(r secretRow) bool {
 	}
 	return slices.ContainsFunc(specs, func(s corev1.PodSpec) bool {
 		return slices.Contains(s.ImagePullSecrets, corev1.LocalObjectReference{Name: r.name(f.id)}) ||
-			slices.ContainsFunc(s.Volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == r.name(f.id) }) ||
+			slices.ContainsFunc(s.Volumes, func(v corev1.Volume) bool {
+				return v.Secret != nil &&
+					v.Secret.SecretName == r.name(f.id)
+			}) ||
 			len(secretKeys(s, r.name(f.id))) > 0
 	})
 }

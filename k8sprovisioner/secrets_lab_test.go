@@ -30,7 +30,8 @@ type vault struct {
 // secret reads a Secret as an administrator; nil = it is not there.
 func (v *vault) secret(suffix string) *corev1.Secret {
 	v.Helper()
-	out, err := v.lab.Kubectl(v.Context(), "", "get", "secret", string(v.d.ID)+suffix, "-n", string(v.d.ID), "-o", "json", "--ignore-not-found")
+	out, err := v.lab.Kubectl(v.Context(), "", "get", "secret", string(v.d.ID)+suffix, "-n", string(v.d.ID), "-o",
+		"json", "--ignore-not-found")
 	require.NoError(v, err)
 	if strings.TrimSpace(out) == "" {
 		return nil
@@ -131,7 +132,8 @@ func (v *vault) areLeftAlone(config *rest.Config) {
 	require.NoError(v, err)
 	before := requests.all()
 	require.NoError(v, again.Apply(v.Context(), v.d))
-	require.Equal(v, map[string]int{"get secrets": 1}, requests.since(before), "a new process reads the cluster's keys, once")
+	require.Equal(v, map[string]int{"get secrets": 1}, requests.since(before),
+		"a new process reads the cluster's keys, once")
 	before = requests.all()
 	require.NoError(v, again.Apply(v.Context(), v.d))
 	require.Empty(v, requests.since(before))
@@ -145,15 +147,18 @@ func (v *vault) areConfined(kubeconfig string) {
 		"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}}`, "create", "-n", id, "-f", "-")
 	require.NoError(v, err)
 	for args, refused := range map[string]string{
-		"create secret generic x --from-literal=a=b":            refusal,
-		"delete secret " + id + "-auth":                         refusal,
-		"label secret " + id + "-auth a=b":                      refusal,
-		"get secrets":                                           "forbidden",
-		"delete pvc data-of-somebody --wait=false":              "ecpd may delete only the volume claims of a cluster's nodes",
-		"label pvc data-of-somebody a=b":                        "ecpd may delete only the volume claims of a cluster's nodes",
+		"create secret generic x --from-literal=a=b": refusal,
+		"delete secret " + id + "-auth":              refusal,
+		"label secret " + id + "-auth a=b":           refusal,
+		"get secrets":                                "forbidden",
+		"delete pvc data-of-somebody --wait=false": "ecpd may delete only the volume claims of a " +
+			"cluster's nodes",
+		"label pvc data-of-somebody a=b": "ecpd may delete only the volume claims of a " +
+			"cluster's nodes",
 		"label secret " + id + "-pull example.com/somebody=was": "",
 	} {
-		out, err := v.lab.Kubectl(v.Context(), "", append([]string{"--kubeconfig=" + kubeconfig, "-n", id}, strings.Fields(args)...)...)
+		out, err := v.lab.Kubectl(v.Context(), "",
+			append([]string{"--kubeconfig=" + kubeconfig, "-n", id}, strings.Fields(args)...)...)
 		if refused == "" {
 			require.NoError(v, err, args)
 		} else {
@@ -168,7 +173,8 @@ func (v *vault) comeBack() {
 			before := v.secret(suffix)
 			_, err := v.lab.Kubectl(v.Context(), "", "delete", "secret", before.Name, "-n", before.Namespace)
 			require.NoError(v, err)
-			v.until("the loss of "+suffix+" is seen", func(o ecp.Observation) bool { return len(o.Drift) > 0 && o.Auth != "" })
+			v.until("the loss of "+suffix+" is seen",
+				func(o ecp.Observation) bool { return len(o.Drift) > 0 && o.Auth != "" })
 			v.apply()
 			v.undrifted()
 			after := v.secret(suffix)
@@ -194,7 +200,8 @@ func (v *vault) areChanged() {
 		require.Empty(v, v.apply())
 	})
 	v.same("changed by hand", func() {
-		_, err := v.lab.Kubectl(v.Context(), "", "patch", "secret", string(v.d.ID)+"-license", "-n", string(v.d.ID), "-p", `{"data":{"emqx.lic":"eA=="}}`)
+		_, err := v.lab.Kubectl(v.Context(), "", "patch", "secret", string(v.d.ID)+"-license", "-n", string(v.d.ID),
+			"-p", `{"data":{"emqx.lic":"eA=="}}`)
 		require.NoError(v, err)
 		v.d.Generation++
 		v.apply()

@@ -60,11 +60,13 @@ func TestProvisionerSuite(t *testing.T) {
 			require.NoError(t, pods.Kill(string(id), fmt.Sprintf("%s-%d", workload(p, id), ordinal)))
 		},
 		ScaleByHand: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) {
-			_, err := lab.Kubectl(t.Context(), "", "scale", "statefulset", workload(p, id), "-n", string(id), fmt.Sprint("--replicas=", n))
+			_, err := lab.Kubectl(t.Context(), "", "scale", "statefulset", workload(p, id), "-n", string(id),
+				fmt.Sprint("--replicas=", n))
 			require.NoError(t, err)
 		},
 		ChangeTemplate: func(t *testing.T, p ecp.Provisioner, id ecp.ID) {
-			_, err := lab.Kubectl(t.Context(), "", "rollout", "restart", "statefulset", workload(p, id), "-n", string(id))
+			_, err := lab.Kubectl(t.Context(), "", "rollout", "restart", "statefulset", workload(p, id), "-n",
+				string(id))
 			require.NoError(t, err)
 		},
 		Refused: func(d *ecp.Desired, made bool) {
@@ -86,7 +88,8 @@ func TestProvisionerSuite(t *testing.T) {
 			_, err := lab.Kubectl(t.Context(), "", "create", "namespace", string(id))
 			require.NoError(t, err)
 			t.Cleanup(func() {
-				_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+string(id), nil)
+				_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete,
+					"/api/v1/namespaces/"+string(id), nil)
 			})
 		},
 		RefusePods: func(t *testing.T, _ ecp.Provisioner, id ecp.ID, refuse bool) string {
@@ -146,43 +149,57 @@ func TestConfinement(t *testing.T) {
 	_, err = lab.Kubectl(t.Context(), theirs, "create", "-n", own, "-f", "-")
 	require.NoError(t, err)
 	for _, ns := range []string{foreign, lookalike, own} { // of others the API server lets nobody change the size
-		_, err := lab.Kubectl(t.Context(), "", "wait", "--for=jsonpath={.status.phase}=Bound", "pvc", "--all", "-n", ns, "--timeout="+settled.String())
+		_, err := lab.Kubectl(t.Context(), "", "wait", "--for=jsonpath={.status.phase}=Bound", "pvc", "--all", "-n", ns,
+			"--timeout="+settled.String())
 		require.NoError(t, err)
 	}
 	claimFile := filepath.Join(t.TempDir(), "claim.json")
 	require.NoError(t, os.WriteFile(claimFile, []byte(theirs), 0o600))
 	for name, c := range map[string]struct{ args, refusal string }{
-		"a Secret elsewhere":           {"create secret generic x -n " + foreign + " --from-literal=a=b", "ecpd may write only"},
-		"a ConfigMap elsewhere":        {"create configmap x -n kube-system --from-literal=a=b", "ecpd may write only"},
-		"a ConfigMap in a lookalike":   {"create configmap x -n " + lookalike + " --from-literal=a=b", "ecpd may write only"},
+		"a Secret elsewhere": {"create secret generic x -n " + foreign + " --from-literal=a=b",
+			"ecpd may write only"},
+		"a ConfigMap elsewhere": {"create configmap x -n kube-system --from-literal=a=b", "ecpd may write only"},
+		"a ConfigMap in a lookalike": {"create configmap x -n " + lookalike + " --from-literal=a=b",
+			"ecpd may write only"},
 		"deleting a foreign namespace": {"delete namespace " + foreign, "ecpd may write only"},
 		"deleting a lookalike":         {"delete namespace " + lookalike, "ecpd may write only"},
-		"adopting a lookalike":         {"label namespace " + lookalike + " openecp.io/cluster=" + lookalike, "ecpd may write only"},
+		"adopting a lookalike": {"label namespace " + lookalike + " openecp.io/cluster=" + lookalike,
+			"ecpd may write only"},
 		"a namespace of another name":  {"create namespace elsewhere", "ecpd may write only"},
 		"listing Secrets":              {"get secrets -A", "forbidden"},
 		"listing Secrets of a cluster": {"get secrets -n " + lookalike, "forbidden"},
 		"making a pod":                 {"run x --image=x -n " + own, "ecpd makes no pods"},
 		"trying a pod elsewhere":       {"run x --image=x --dry-run=server -n " + lookalike, "ecpd may write only"},
-		"deleting a claim elsewhere":   {"delete pvc data-" + foreign + "-emqx-0 --wait=false -n " + foreign, "ecpd may write only"},
-		"deleting a lookalike's claim": {"delete pvc data-" + lookalike + "-emqx-0 --wait=false -n " + lookalike, "ecpd may write only"},
-		"deleting claims at large":     {"delete --raw /api/v1/namespaces/" + lookalike + "/persistentvolumeclaims", "forbidden"},
-		"changing a lookalike's claim": {"patch pvc data-" + lookalike + "-emqx-0 -n " + lookalike + ` --type=merge -p={"spec":{"resources":{"requests":{"storage":"2Mi"}}}}`, "ecpd may write only"},
-		"labelling a claim":            {"label pvc data-" + own + "-emqx-0 a=b -n " + own, "and change nothing else of it"},
-		"another claim's size":         {"patch pvc theirs -n " + own + ` --type=merge -p={"spec":{"resources":{"requests":{"storage":"2Mi"}}}}`, "ecpd may delete only the volume claims"},
-		"a finalizer, and more room":   {"patch pvc data-" + own + "-emqx-0 -n " + own + ` --type=merge -p={"metadata":{"finalizers":["x.example/y"]},"spec":{"resources":{"requests":{"storage":"2Mi"}}}}`, "and change nothing else of it"},
-		"making a claim":               {"create -n " + own + " -f " + claimFile, "forbidden"},
-		"listing storage classes":      {"get storageclasses", "forbidden"},
-		"giving itself rights":         {"create clusterrolebinding x --clusterrole=cluster-admin --user=x", "forbidden"},
-		"taking the policy away":       {"delete validatingadmissionpolicy openecp-ecpd", "forbidden"},
-		"running something in a pod":   {"auth can-i create pods --subresource=exec -A", "exit status 1"},
-		"listing machines":             {"get nodes", "forbidden"},
-		"changing a machine":           {"delete node x", "forbidden"},
-		"changing events":              {"delete event x -n " + own, "forbidden"},
-		"changing a quota":             {"create quota x -n " + own, "forbidden"},
+		"deleting a claim elsewhere": {"delete pvc data-" + foreign + "-emqx-0 --wait=false -n " + foreign,
+			"ecpd may write only"},
+		"deleting a lookalike's claim": {"delete pvc data-" + lookalike + "-emqx-0 --wait=false -n " + lookalike,
+			"ecpd may write only"},
+		"deleting claims at large": {"delete --raw /api/v1/namespaces/" + lookalike + "/persistentvolumeclaims",
+			"forbidden"},
+		"changing a lookalike's claim": {"patch pvc data-" + lookalike + "-emqx-0 -n " + lookalike +
+			` --type=merge -p={"spec":{"resources":{"requests":{"storage":"2Mi"}}}}`, "ecpd may write only"},
+		"labelling a claim": {"label pvc data-" + own + "-emqx-0 a=b -n " + own,
+			"and change nothing else of it"},
+		"another claim's size": {"patch pvc theirs -n " + own +
+			` --type=merge -p={"spec":{"resources":{"requests":{"storage":"2Mi"}}}}`,
+			"ecpd may delete only the volume claims"},
+		"a finalizer, and more room": {"patch pvc data-" + own + "-emqx-0 -n " + own +
+			` --type=merge -p={"metadata":{"finalizers":["x.example/y"]},"spec":{"resources":{"requests":{"storage":"2Mi"}}}}`, "and change nothing else of it"},
+		"making a claim":          {"create -n " + own + " -f " + claimFile, "forbidden"},
+		"listing storage classes": {"get storageclasses", "forbidden"},
+		"giving itself rights": {"create clusterrolebinding x --clusterrole=cluster-admin --user=x",
+			"forbidden"},
+		"taking the policy away":     {"delete validatingadmissionpolicy openecp-ecpd", "forbidden"},
+		"running something in a pod": {"auth can-i create pods --subresource=exec -A", "exit status 1"},
+		"listing machines":           {"get nodes", "forbidden"},
+		"changing a machine":         {"delete node x", "forbidden"},
+		"changing events":            {"delete event x -n " + own, "forbidden"},
+		"changing a quota":           {"create quota x -n " + own, "forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, err := lab.Kubectl(t.Context(), "", append([]string{"--kubeconfig=" + kubeconfig}, strings.Fields(c.args)...)...)
+			out, err := lab.Kubectl(t.Context(), "",
+				append([]string{"--kubeconfig=" + kubeconfig}, strings.Fields(c.args)...)...)
 			require.ErrorContains(t, err, c.refusal, "%s", out)
 		})
 	}
@@ -197,9 +214,10 @@ func TestMissingRight(t *testing.T) {
 	p := watched(t, Config{REST: loaded(t, path)}, nil)
 	labtest.Eventually(t, settled, "the missing right is named", func(ctx context.Context) (bool, string) {
 		_, err := p.Observe(ctx, ecptest.NewID())
-		return ecp.CodeOf(err) == ecp.CodeUnavailable && slices.ContainsFunc([]string{"cannot list", "cannot watch"}, func(s string) bool {
-			return strings.Contains(ecp.MessageOf(err), s)
-		}), fmt.Sprint(err)
+		return ecp.CodeOf(err) == ecp.CodeUnavailable &&
+			slices.ContainsFunc([]string{"cannot list", "cannot watch"}, func(s string) bool {
+				return strings.Contains(ecp.MessageOf(err), s)
+			}), fmt.Sprint(err)
 	})
 }
 

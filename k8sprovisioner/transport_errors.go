@@ -18,24 +18,31 @@ var transportErrors = []struct {
 	is  func(error) bool
 	say func(error) string
 }{
-	{is: as[x509.UnknownAuthorityError], say: fixed("the certificate of the Kubernetes API is signed by an authority that the kubeconfig does not name; give that authority in certificate-authority-data")},
+	{is: as[x509.UnknownAuthorityError], say: fixed("the certificate of the Kubernetes API is signed by an " +
+		"authority that the kubeconfig does not name; give that authority in certificate-authority-data")},
 	{is: as[x509.HostnameError], say: func(err error) string {
 		var h x509.HostnameError
 		errors.As(err, &h)
-		return fmt.Sprintf("the certificate of the Kubernetes API is not for the name %s; give a server that it is for, or tls-server-name", h.Host)
+		return fmt.Sprintf("the certificate of the Kubernetes API is not for the name %s; give a server that it is "+
+			"for, or tls-server-name", h.Host)
 	}},
-	{is: expired, say: fixed("the certificate of the Kubernetes API has expired or is not valid yet; renew it, and compare the clocks")},
+	{is: expired, say: fixed("the certificate of the Kubernetes API has expired or is not valid yet; renew it, and " +
+		"compare the clocks")},
 	{is: as[x509.CertificateInvalidError], say: fixed("the certificate of the Kubernetes API is not valid")},
 	{is: as[*tls.CertificateVerificationError], say: fixed("the certificate of the Kubernetes API cannot be verified")},
-	{is: func(err error) bool { return as[tls.RecordHeaderError](err) || errors.Is(err, http.ErrSchemeMismatch) }, say: fixed("what answers at the server of the kubeconfig does not speak TLS; compare address and port")},
-	{is: as[tls.AlertError], say: fixed("the Kubernetes API refused the TLS connection, most likely for the client certificate; compare client-certificate-data")},
-	{is: proxied, say: fixed("the proxy in front of the Kubernetes API does not answer or refuses; compare proxy-url and HTTPS_PROXY")},
+	{is: func(err error) bool { return as[tls.RecordHeaderError](err) || errors.Is(err, http.ErrSchemeMismatch) },
+		say: fixed("what answers at the server of the kubeconfig does not speak TLS; compare address and port")},
+	{is: as[tls.AlertError], say: fixed("the Kubernetes API refused the TLS connection, most likely for the client " +
+		"certificate; compare client-certificate-data")},
+	{is: proxied, say: fixed("the proxy in front of the Kubernetes API does not answer or refuses; compare " +
+		"proxy-url and HTTPS_PROXY")},
 	{is: as[*net.DNSError], say: func(err error) string {
 		var d *net.DNSError
 		errors.As(err, &d)
 		return fmt.Sprintf("the name %s of the Kubernetes API is not found in DNS", d.Name)
 	}},
-	{is: is(syscall.ECONNREFUSED), say: fixed("the Kubernetes API refuses connections: nothing listens at its address and port")},
+	{is: is(syscall.ECONNREFUSED), say: fixed("the Kubernetes API refuses connections: nothing listens at its " +
+		"address and port")},
 	{is: is(syscall.EHOSTUNREACH, syscall.ENETUNREACH), say: fixed("there is no network route to the Kubernetes API")},
 	{is: is(context.Canceled), say: fixed("")},
 	{is: timedOut, say: fixed("the Kubernetes API did not answer in time")},

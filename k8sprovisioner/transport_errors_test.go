@@ -39,9 +39,13 @@ func TestWhyTheAPIServerDoesNotAnswer(t *testing.T) {
 	plain := httptest.NewServer(answer)
 	t.Cleanup(plain.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request) {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	}))
 	t.Cleanup(proxy.Close)
-	const closed = "https://127.0.0.1:1" // of a service that is not in use any more; a port that was free may be taken by now
+	// of a service that is not in use any more; a port that was free may be taken by now
+	const closed = "https://127.0.0.1:1"
 	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = silent.Close() })
@@ -51,15 +55,22 @@ func TestWhyTheAPIServerDoesNotAnswer(t *testing.T) {
 		says string
 		code ecp.Code
 	}{
-		"another authority":  {rest.Config{Host: secure.URL}, "signed by an authority", ecp.CodeUnavailable},
-		"another name":       {rest.Config{Host: secure.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca, ServerName: "other.test"}}, "not for the name other.test", ecp.CodeUnavailable},
-		"no TLS":             {rest.Config{Host: strings.Replace(plain.URL, "http:", "https:", 1)}, "does not speak TLS", ecp.CodeUnavailable},
-		"no such name":       {rest.Config{Host: "https://nowhere.invalid"}, "the name nowhere.invalid of the Kubernetes API is not found", ecp.CodeUnavailable},
-		"nothing listens":    {rest.Config{Host: closed}, "refuses connections", ecp.CodeUnavailable},
-		"nobody answers":     {rest.Config{Host: "https://" + silent.Addr().String(), Timeout: 100 * time.Millisecond}, "did not answer in time", ecp.CodeUnavailable},
-		"a proxy refuses":    {rest.Config{Host: secure.URL, Proxy: http.ProxyURL(mustURL(t, proxy.URL))}, "the proxy in front", ecp.CodeUnavailable},
-		"a proxy is away":    {rest.Config{Host: secure.URL, Proxy: http.ProxyURL(mustURL(t, strings.Replace(closed, "https:", "http:", 1)))}, "the proxy in front", ecp.CodeUnavailable},
-		"credentials rotted": {rest.Config{Host: secure.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}, BearerToken: "old"}, "the credentials are not accepted", ecp.CodeDenied},
+		"another authority": {rest.Config{Host: secure.URL}, "signed by an authority", ecp.CodeUnavailable},
+		"another name": {rest.Config{Host: secure.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca,
+			ServerName: "other.test"}}, "not for the name other.test", ecp.CodeUnavailable},
+		"no TLS": {rest.Config{Host: strings.Replace(plain.URL, "http:", "https:", 1)},
+			"does not speak TLS", ecp.CodeUnavailable},
+		"no such name": {rest.Config{Host: "https://nowhere.invalid"},
+			"the name nowhere.invalid of the Kubernetes API is not found", ecp.CodeUnavailable},
+		"nothing listens": {rest.Config{Host: closed}, "refuses connections", ecp.CodeUnavailable},
+		"nobody answers": {rest.Config{Host: "https://" + silent.Addr().String(), Timeout: 100 * time.Millisecond},
+			"did not answer in time", ecp.CodeUnavailable},
+		"a proxy refuses": {rest.Config{Host: secure.URL, Proxy: http.ProxyURL(mustURL(t, proxy.URL))},
+			"the proxy in front", ecp.CodeUnavailable},
+		"a proxy is away": {rest.Config{Host: secure.URL, Proxy: http.ProxyURL(mustURL(t,
+			strings.Replace(closed, "https:", "http:", 1)))}, "the proxy in front", ecp.CodeUnavailable},
+		"credentials rotted": {rest.Config{Host: secure.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca},
+			BearerToken: "old"}, "the credentials are not accepted", ecp.CodeDenied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, err := kubernetes.NewForConfig(&c.rest)

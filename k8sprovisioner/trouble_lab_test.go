@@ -45,7 +45,8 @@ func (w *world) heldNamespace(t testing.TB, id ecp.ID) (release func()) {
 	t.Helper()
 	w.kubectl(t, "create", "configmap", "backup-agent", "-n", string(id))
 	hold := func(finalizers string) {
-		w.kubectl(t, "patch", "configmap", "backup-agent", "-n", string(id), "--type=merge", `-p={"metadata":{"finalizers":`+finalizers+`}}`)
+		w.kubectl(t, "patch", "configmap", "backup-agent", "-n", string(id), "--type=merge",
+			`-p={"metadata":{"finalizers":`+finalizers+`}}`)
 	}
 	hold(`["backup.example.com/hold"]`)
 	return func() {
@@ -71,7 +72,8 @@ func TestDeadMachine(t *testing.T) {
 	dead, ns := info.Nodes[1], string(id)
 	require.NotEqual(t, info.Nodes[0].Host, dead.Host)
 
-	w.kubectl(t, "patch", "pod", dead.Pod, "-n", ns, "--type=merge", `-p={"metadata":{"finalizers":["test.example.com/node-is-away"]}}`)
+	w.kubectl(t, "patch", "pod", dead.Pod, "-n", ns, "--type=merge",
+		`-p={"metadata":{"finalizers":["test.example.com/node-is-away"]}}`)
 	w.kubectl(t, "delete", "pod", dead.Pod, "-n", ns, "--grace-period=1", "--wait=false")
 	w.saysOf(t, id, "1 of 2 nodes are ready", dead.Pod, "test.example.com/node-is-away")
 	require.Equal(t, ecp.Degraded, w.await(t, id, ecp.Degraded).Status.State)
@@ -80,10 +82,11 @@ func TestDeadMachine(t *testing.T) {
 	w.kubectl(t, "taint", "node", dead.Host, "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute")
 	w.saysOf(t, id, dead.Pod, "out of service")
 	operation := w.do(t, id, ecp.Repair{})
-	labtest.Eventually(t, settled, "the pod is removed without its machine's word", func(context.Context) (bool, string) {
-		now := w.requests.since(before)
-		return now["delete pods"] > 0, fmt.Sprint(now)
-	})
+	labtest.Eventually(t, settled, "the pod is removed without its machine's word",
+		func(context.Context) (bool, string) {
+			now := w.requests.since(before)
+			return now["delete pods"] > 0, fmt.Sprint(now)
+		})
 	w.kubectl(t, "patch", "pod", dead.Pod, "-n", ns, "--type=merge", `-p={"metadata":{"finalizers":null}}`)
 	info = w.await(t, id, ecp.Running)
 	require.Equal(t, info.Nodes[0].Host, info.Nodes[1].Host, "it runs where there is a machine")
@@ -100,7 +103,8 @@ func (w *world) machine(t testing.TB, name, label string) {
 		"spec":{"taints":[{"key":"example.com/for","value":%[2]q,"effect":"NoSchedule"}]}}`, name, label)
 	_, err := w.lab.Kubectl(t.Context(), node, "create", "-f", "-")
 	require.NoError(t, err)
-	labtest.Eventually(t, settled, "machine "+name+" takes pods", func(ctx context.Context) (bool, string) { // Ready comes before that
+	// Ready comes before that
+	labtest.Eventually(t, settled, "machine "+name+" takes pods", func(ctx context.Context) (bool, string) {
 		taints, err := w.lab.Kubectl(ctx, "", "get", "node", name, "-o", "jsonpath={.spec.taints[*].key}")
 		return err == nil && taints == "example.com/for", fmt.Sprint(taints, err)
 	})
