@@ -46,7 +46,7 @@ type Hang struct{}
 // ServeHTTP waits until the caller gives up.
 func (Hang) ServeHTTP(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// WithContentType gives every answer of h another content type.
+// WithContentType replaces the content type of every answer of h.
 func WithContentType(h http.Handler, kind string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := httptest.NewRecorder()
