@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ import (
 const (
 	suffix      = ".seg"
 	nameDigits  = 10
-	mostNumbers = 1 << 31
+	mostNumbers = math.MaxInt32 // an int has 32 bits on ARMv6
 )
 
 func (s *segment) name() string { return fmt.Sprintf("%0*d%s", nameDigits, s.number, suffix) }
@@ -27,7 +28,7 @@ func (s *segment) name() string { return fmt.Sprintf("%0*d%s", nameDigits, s.num
 func numberOf(name string) (int, bool) {
 	digits, ok := strings.CutSuffix(name, suffix)
 	n, err := strconv.Atoi(digits)
-	return n, ok && err == nil && len(digits) == nameDigits && n > 0 && n < mostNumbers
+	return n, ok && err == nil && len(digits) == nameDigits && n > 0 && n <= mostNumbers
 }
 
 // leftover is what earlier runs have left: what held at some moment, what was recorded
