@@ -14,9 +14,8 @@ import (
 // mostAnswer bounds what is read of one answer.
 const mostAnswer = 64 << 20
 
-// Do sends one request to the API server as the administrator and returns the
-// answer's status and body. The error is about the transport; a refusal is a
-// status.
+// Do sends one request to the API server as the administrator, and returns the
+// status and the body of the answer. An error means that there was no answer.
 func (l *Lab) Do(ctx context.Context, method, path string, body []byte) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -37,8 +36,8 @@ func (l *Lab) Do(ctx context.Context, method, path string, body []byte) (int, []
 	return resp.StatusCode, b, nil
 }
 
-// Kubectl runs kubectl as the administrator and returns what it printed. An
-// error holds what kubectl said.
+// Kubectl runs kubectl as the administrator and returns its standard output. An
+// error contains its standard error.
 func (l *Lab) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := l.KubectlCommand(ctx, args...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -70,7 +69,7 @@ func (l *Lab) User(name string, groups ...string) (string, error) {
 	return path, nil
 }
 
-// answers asks whether the API server answers 200 at path.
+// answers returns a function that reports whether the API server answers 200 at path.
 func (l *Lab) answers(path string) func(context.Context) (bool, string) {
 	return func(ctx context.Context) (bool, string) {
 		status, body, err := l.Do(ctx, http.MethodGet, path, nil)
@@ -81,8 +80,8 @@ func (l *Lab) answers(path string) func(context.Context) (bool, string) {
 	}
 }
 
-// until asks again and again. It gives up when ctx ends, or at once when a
-// program has died, and says what was seen last.
+// until calls ok until it returns true. It fails when ctx ends, with the text that ok
+// returned last, and at once when a program has ended.
 func (l *Lab) until(ctx context.Context, what string, ok func(context.Context) (bool, string)) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -92,7 +91,7 @@ func (l *Lab) until(ctx context.Context, what string, ok func(context.Context) (
 		if yes {
 			return nil
 		}
-		if ctx.Err() == nil { // else it says only that time is over
+		if ctx.Err() == nil { // otherwise it is only the error of ctx
 			seen = now
 		}
 		if err := l.death(); err != nil {
@@ -106,7 +105,7 @@ func (l *Lab) until(ctx context.Context, what string, ok func(context.Context) (
 	}
 }
 
-// death describes the first process found dead.
+// death returns the error of the first process that has ended by itself.
 func (l *Lab) death() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

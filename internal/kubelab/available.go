@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Available says in one line what this machine lacks for a lab and what to do
-// about it; nil means that Start can be tried. It also brings the loopback
-// interface up, which in a new network namespace is down, because that takes
-// exactly the right that a lab needs.
+// Available returns nil if Start can be tried here. Otherwise its error names in one
+// line what this machine lacks for a lab, and what to do about it. It also brings the
+// loopback interface up, which is down in a new network namespace: that takes exactly
+// the right that a lab needs.
 func Available() error {
 	if runtime.GOOS != "linux" {
 		return errors.New("kubelab: pod addresses need Linux's local routes; run on Linux")

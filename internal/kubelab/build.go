@@ -22,9 +22,9 @@ var toolNames = []string{"etcd", "kube-apiserver", "kube-controller-manager", "k
 // Build returns the folder with the control plane's programs. It builds them
 // when the cache has none for the present content of the tools folder and Go
 // version. That takes five minutes or more on two cores when Go's own build
-// cache is cold, 20 seconds when it is warm; one line on standard error says so.
-// Processes that ask at the same time wait for one build. A build that is cut
-// off leaves nothing that could be taken for a result.
+// cache is cold, and 20 seconds when it is warm; a line on standard error announces
+// it. Processes that call Build at the same time wait for one build. A build that is
+// interrupted leaves nothing that could be mistaken for a result.
 func Build(ctx context.Context, log *slog.Logger) (string, error) {
 	tools, err := toolsDir()
 	if err != nil {

@@ -27,12 +27,12 @@ func CacheDir() (string, error) {
 	return filepath.Join(base, "openecp"), nil
 }
 
-// fileLock is a lock that the kernel gives back when its holder ends, however
-// it ends. That makes "is the owner alive?" a question about the lock, free of
-// process ids that are used again.
+// fileLock is a lock that the kernel releases when its holder ends, however it ends.
+// So the lock shows whether the owner is alive, which a process id does not: ids are
+// used again.
 type fileLock struct{ f *os.File }
 
-// errLocked says that somebody else holds the lock.
+// errLocked means that another process holds the lock.
 var errLocked = errors.New("locked by another process")
 
 // tryLock takes the lock at path or returns errLocked at once.

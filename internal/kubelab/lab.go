@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// Config says what lab to start; the zero value is a good one.
+// Config describes the lab to start. Its zero value can be used.
 type Config struct {
-	// Nodes is how many nodes there are, 1 to 16; 3 when zero. Each holds 1000
-	// pods and stands in a zone of its own.
+	// Nodes is the number of nodes, 1 to 16. Zero means 3. Each node can run 1000
+	// pods and is in a zone of its own.
 	Nodes int
-	// IPv6 is a lab whose pods and services have addresses of IPv6 only. Without it
-	// pods have addresses of IPv4, and services of both families where they ask for it.
+	// IPv6 gives pods and services IPv6 addresses only. Without it pods have IPv4
+	// addresses, and services have both families on request.
 	IPv6 bool
-	// Logger is told of slow and unexpected things; nil is silence.
+	// Logger gets slow and unexpected events. Without one nothing is logged.
 	Logger *slog.Logger
 }
 
-// Lab is a running control plane. The fields are for reading. Methods may be
+// Lab is a running control plane. Its fields must not be changed. Its methods may be
 // called from several goroutines.
 type Lab struct {
 	Dir        string // everything the lab writes; removed by Stop
@@ -97,8 +97,8 @@ func (l *Lab) start(ctx context.Context, nodes int) error {
 			return err
 		}
 	}
-	// Ready, not only alive: until it has made its roles it forbids the others
-	// everything, and they come back after ever longer pauses.
+	// It must be ready, not only alive: before it has created its roles it refuses the
+	// other programs, which then try again after ever longer pauses.
 	if err := l.until(ctx, "the API server is ready", l.answers("/readyz")); err != nil {
 		return err
 	}
@@ -133,8 +133,8 @@ func (l *Lab) prepare() error {
 	return err
 }
 
-// keepLogs moves the logs of a failed start to where Stop does not remove them
-// and says where; there is one such place, for the last failure.
+// keepLogs moves the logs of a failed start to a folder that Stop does not remove,
+// and returns a text that names it. The folder has the logs of the last failure only.
 func (l *Lab) keepLogs() string {
 	if l.lock == nil {
 		return ""
@@ -159,7 +159,7 @@ func (l *Lab) run(p program) error {
 	return nil
 }
 
-// watch reports the end of a process that nobody asked for.
+// watch reports that a process has ended by itself.
 func (l *Lab) watch(p *process) {
 	<-p.done
 	if !l.has(p) {
@@ -184,8 +184,8 @@ func (l *Lab) has(p *process) bool {
 	return false
 }
 
-// take removes the process of that name from those watched over; nil when
-// there is none.
+// take returns the process of that name, which is then not watched any more. It
+// returns nil if there is none.
 func (l *Lab) take(name string) *process {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -198,12 +198,12 @@ func (l *Lab) take(name string) *process {
 	return nil
 }
 
-// Failed yields an error when a program ends that nobody stopped: the lab is
-// then broken and should be stopped.
+// Failed returns a channel that yields an error when a program has ended by itself.
+// The lab is then broken and should be stopped.
 func (l *Lab) Failed() <-chan error { return l.failed }
 
-// Stop ends every program, gives the addresses back and removes the lab's
-// folders, also those of its volumes. Further calls return the same result.
+// Stop ends every program, releases the addresses, and removes the lab's folders,
+// including those of its volumes. Further calls return the same result.
 func (l *Lab) Stop() error {
 	l.once.Do(func() { l.result = l.stop() })
 	return l.result

@@ -14,10 +14,10 @@ import (
 	"strings"
 )
 
-// network is the part of the address space that one lab owns. Its number is
-// taken by adding the local route, which fails where another lab has it: the
-// route is the lock, and with it go the loopback addresses of the same number,
-// on which ports need not be searched for.
+// network is the part of the address space that one lab owns. A lab takes a number by
+// adding the local route, which fails if another lab has it: the route is the lock.
+// The loopback addresses of the same number belong to the lab, too, so that it need
+// not search for free ports.
 type network struct {
 	octet int
 	ipv6  bool // pods and services have addresses of IPv6 only
@@ -74,8 +74,8 @@ func (n network) loopback() string { return fmt.Sprintf("127.%d.0.1", n.octet) }
 // prefix is the first two octets.
 func (n network) prefix() string { return fmt.Sprintf("10.%d", n.octet) }
 
-// claim takes a free network. record is called before each try, so that a
-// claim is on disk before it can be left behind.
+// claim takes a free network. It calls record before each try, so that the claim is on
+// disk before it can be left behind.
 func claim(ctx context.Context, ipv6 bool, record func(network) error) (network, error) {
 	used := addressesInUse()
 	order := rand.Perm(networkCount)
@@ -103,7 +103,7 @@ func claim(ctx context.Context, ipv6 bool, record func(network) error) (network,
 	return network{}, errors.New("add a local route for pod addresses: all of 10.64.0.0/16 to 10.95.0.0/16 are taken; see `ip route show table local`")
 }
 
-// release gives the network back. A route that is gone already is no error.
+// release releases the network. A route that is gone already is no error.
 func (n network) release(ctx context.Context) error {
 	_ = ip(ctx, "-6", "route", "del", "local", n.route6(), "dev", "lo") // most labs have none
 	err := ip(ctx, "route", "del", "local", n.route(), "dev", "lo")
@@ -122,8 +122,8 @@ func ip(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// addressesInUse are the networks of this machine's interfaces, which a local
-// route would cut off. It is empty when they cannot be read.
+// addressesInUse returns the networks of this machine's interfaces, which a local
+// route would cut off. It returns none if they cannot be read.
 func addressesInUse() []netip.Prefix {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
@@ -148,8 +148,8 @@ func overlapsAny(cidr string, used []netip.Prefix) bool {
 	return false
 }
 
-// netNamespace names the network namespace of this process: a route of another
-// namespace can neither be seen nor removed from here.
+// netNamespace returns the name of this process's network namespace. A route of
+// another namespace can neither be seen nor removed from here.
 func netNamespace() string {
 	s, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
@@ -158,9 +158,9 @@ func netNamespace() string {
 	return s
 }
 
-// namespaceGone says whether certainly no process is left in a network
-// namespace, so that its routes are gone too. It is false when some process may
-// not be looked at.
+// namespaceGone reports whether it is certain that no process is left in a network
+// namespace, so that its routes are gone, too. It returns false if a process may not
+// be inspected.
 func namespaceGone(ns string) bool {
 	links, err := filepath.Glob("/proc/[0-9]*/ns/net")
 	if err != nil || len(links) == 0 {

@@ -5,10 +5,9 @@ import (
 	"errors"
 )
 
-// StopAPIServer takes the API server away: connections break and new ones are
-// refused until StartAPIServer. etcd and everything else keep running, pods'
-// addresses too. An outage beyond two minutes also makes nodes NotReady when it
-// ends, as in any cluster.
+// StopAPIServer ends the API server: connections break, and new ones are refused until
+// StartAPIServer. Everything else goes on, including the addresses of pods. After an
+// outage of more than two minutes nodes are NotReady at first, as in any cluster.
 func (l *Lab) StopAPIServer() error {
 	p := l.take("kube-apiserver")
 	if p == nil {
@@ -18,8 +17,8 @@ func (l *Lab) StopAPIServer() error {
 	return nil
 }
 
-// StartAPIServer gives the API server back, at the same address and with the
-// same objects, and returns when it is ready.
+// StartAPIServer starts the API server again, at the same address and with the same
+// objects, and returns when it is ready.
 func (l *Lab) StartAPIServer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, errors.New("it took too long"))
 	defer cancel()

@@ -32,12 +32,12 @@ type authority struct {
 	key    crypto.Signer
 }
 
-// identity is whom a certificate is for.
+// identity is the user or server that a certificate is for.
 type identity struct {
 	file   string // base name of the files
 	name   string // user name
 	groups []string
-	hosts  []net.IP // non-empty: may also serve on these addresses
+	hosts  []net.IP // addresses that it may serve on; may be empty
 }
 
 func newAuthority(dir, server string) (*authority, error) {
@@ -64,7 +64,8 @@ func newAuthority(dir, server string) (*authority, error) {
 
 func (a *authority) path(name string) string { return filepath.Join(a.dir, name) }
 
-// issue writes id's certificate, key and kubeconfig; it returns the last's path.
+// issue writes the certificate, the key and the kubeconfig of id, and returns the path
+// of the kubeconfig.
 func (a *authority) issue(id identity) (string, error) {
 	key, err := newKey()
 	if err != nil {
@@ -118,8 +119,8 @@ func (a *authority) signingKey(file string) error {
 	return errors.Join(writeKey(a.path(file+".key"), key), writePEM(a.path(file+".pub"), "PUBLIC KEY", der))
 }
 
-// client returns an HTTP client that speaks as the identity in file. It uses no
-// proxy.
+// client returns an HTTP client with the certificate of the identity in file. It uses
+// no proxy.
 func (a *authority) client(file string) (*http.Client, error) {
 	pair, err := tls.LoadX509KeyPair(a.path(file+".crt"), a.path(file+".key"))
 	if err != nil {
@@ -133,7 +134,7 @@ func (a *authority) client(file string) (*http.Client, error) {
 	}}, nil
 }
 
-// fileName makes a user name, which may hold slashes and colons, one for files.
+// fileName turns a user name, which may contain slashes and colons, into a file name.
 func fileName(user string) string { return "user-" + url.QueryEscape(user) }
 
 func template(name string) *x509.Certificate {

@@ -7,13 +7,13 @@ import (
 	"net/http"
 )
 
-// StorageClass is the default class. Its volumes are bound as soon as they are
-// claimed and are empty folders that no process sees.
+// StorageClass is the default class. Its volumes are folders, and a claim is bound to
+// one at once.
 const StorageClass = "standard"
 
 type object = map[string]any
 
-// populate makes what a cluster has when one gets it: nodes and a storage class.
+// populate creates what a new Kubernetes cluster has: nodes and a storage class.
 func (l *Lab) populate(ctx context.Context, nodes int) error {
 	for i := range nodes {
 		name := fmt.Sprintf("node-%d", i)
@@ -40,11 +40,11 @@ func (l *Lab) populate(ctx context.Context, nodes int) error {
 	if err := l.until(ctx, fmt.Sprintf("%d nodes are ready", nodes), l.nodesReady(nodes)); err != nil {
 		return err
 	}
-	// Pods are refused in a namespace until it has this.
+	// Pods cannot be created in a namespace before it has this account.
 	return l.until(ctx, "the default service account exists", l.answers("/api/v1/namespaces/default/serviceaccounts/default"))
 }
 
-// create posts an object until the API server takes it: right after a start it
+// create posts an object until the API server accepts it: right after a start it
 // refuses some kinds for a moment.
 func (l *Lab) create(ctx context.Context, path string, o object) error {
 	body, err := json.Marshal(o)
@@ -60,7 +60,7 @@ func (l *Lab) create(ctx context.Context, path string, o object) error {
 	})
 }
 
-// nodesReady asks whether n nodes are Ready, have addresses for pods and no
+// nodesReady reports whether n nodes are Ready, have addresses for pods, and have no
 // taint that keeps pods away.
 func (l *Lab) nodesReady(n int) func(context.Context) (bool, string) {
 	return func(ctx context.Context) (bool, string) {

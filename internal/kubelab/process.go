@@ -25,9 +25,9 @@ type process struct {
 	err  error
 }
 
-// launcher starts all programs of a lab on one thread and keeps that thread
-// until the lab ends: the kernel kills a child when the thread that started it
-// ends, and Go ends threads as it likes.
+// launcher starts all programs of a lab on one thread, which lives as long as the lab:
+// the kernel kills a child when the thread that started it ends, and the Go runtime
+// may end its threads at any time.
 type launcher struct {
 	bin, dir string
 	requests chan launch
@@ -60,8 +60,8 @@ func (l *launcher) close() {
 	<-l.stopped
 }
 
-// start runs p with its output appended to its log. Its environment is only
-// what it needs: proxies, a user's kubeconfig or GODEBUG must not reach it.
+// start starts p, whose output is appended to its log. The environment has only what
+// the program needs: proxies, a user's kubeconfig or GODEBUG must not reach it.
 func (l *launcher) start(p program) (*process, error) {
 	path := filepath.Join(l.dir, "logs", p.name+".log")
 	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -87,15 +87,15 @@ func (l *launcher) start(p program) (*process, error) {
 	return proc, nil
 }
 
-// kill ends the process and waits for that. Killing, because a graceful end of
-// the API server takes ten seconds and nothing here is worth keeping.
+// kill ends the process by SIGKILL and waits for its end. A graceful end of the API
+// server takes ten seconds, and a lab has nothing to save.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.done
 }
 
-// death describes a process that ended by itself, with the end of its log;
-// nil while it runs.
+// death returns an error with the end of the log if the process has ended by itself,
+// and nil while it runs.
 func (p *process) death() error {
 	select {
 	case <-p.done:
@@ -105,7 +105,7 @@ func (p *process) death() error {
 	}
 }
 
-// tail returns the last lines of a file; a reason when it cannot be read.
+// tail returns the last lines of a file, or the reason why it cannot be read.
 func tail(path string) string {
 	f, err := os.Open(path)
 	if err != nil {

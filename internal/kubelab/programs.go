@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Ports are fixed: every lab has a loopback address of its own, and below
-// 32768 nothing is given out for outgoing connections.
+// Ports are fixed, since every lab has a loopback address of its own. They are below
+// 32768, where the kernel takes none for outgoing connections.
 const (
 	etcdPort    = "12379"
 	peerPort    = "12380"
@@ -27,7 +27,7 @@ func (l *Lab) etcd() program {
 	client, peer := "http://"+l.loopback(etcdPort), "http://"+l.loopback(peerPort)
 	return program{"etcd", []string{
 		"--name=lab", "--data-dir=" + filepath.Join(l.Dir, "etcd"), "--log-level=warn",
-		"--unsafe-no-fsync", // nobody restarts a lab from its disk
+		"--unsafe-no-fsync", // a lab is never restarted from its disk
 		"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
 		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=lab=" + peer,
 	}}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// owner is what a lab writes into its folder, for whoever finds the folder
-// after the lab was killed.
+// owner describes a lab in its folder, for the lab that finds the folder after this
+// one was killed.
 type owner struct {
 	Pid       int
 	Octet     int
@@ -19,8 +19,8 @@ type owner struct {
 	Started   time.Time
 }
 
-// settle gives the lab a folder and a network, after removing what killed runs
-// have left. One process at a time does this.
+// settle takes a folder and a network for the lab, after removing those of labs that
+// were killed. One process at a time does this.
 func (l *Lab) settle(ctx context.Context) error {
 	cache, err := CacheDir()
 	if err != nil {
@@ -50,8 +50,8 @@ func (l *Lab) settle(ctx context.Context) error {
 	return err
 }
 
-// sweep removes the folders, routes and volumes of labs whose owner is dead,
-// which is so when their lock is free. Failing to is not worth failing a start.
+// sweep removes the folders, routes and volumes of labs whose owner is dead, which
+// holds if their lock is free. A failure is only logged: it must not fail a start.
 func (l *Lab) sweep(ctx context.Context, labs string) {
 	entries, err := os.ReadDir(labs)
 	if err != nil {
@@ -74,8 +74,8 @@ func (l *Lab) sweep(ctx context.Context, labs string) {
 	}
 }
 
-// removeDead removes one dead lab. The folder goes last, so that what fails
-// here is tried again by the next start.
+// removeDead removes one dead lab. The folder is removed last, so that the next start
+// tries again what fails here.
 func removeDead(ctx context.Context, dir string) error {
 	b, err := os.ReadFile(filepath.Join(dir, "owner.json"))
 	if errors.Is(err, os.ErrNotExist) { // killed before it had a route
@@ -100,7 +100,7 @@ func removeDead(ctx context.Context, dir string) error {
 	return errors.Join(removeEmptyVolumes(o.Started), os.RemoveAll(dir))
 }
 
-// removeBulk removes what takes room and leaves what tells of the route.
+// removeBulk removes what takes space, and keeps the record of the route.
 func removeBulk(dir string) error {
 	var errs []error
 	for _, name := range []string{"etcd", "logs", "pki", "kubectl"} {

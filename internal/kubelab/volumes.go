@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// volumeRoot is where the host-path provisioner of Kubernetes makes a folder
-// for every volume; it cannot be told another place.
+// volumeRoot is the folder in which the host-path provisioner of Kubernetes creates a
+// folder for every volume. It cannot be configured.
 const volumeRoot = "/tmp/hostpath_pv"
 
-// removeVolumes removes the folders of the volumes that exist. A lab whose API
-// server is away leaves its empty folders.
+// removeVolumes removes the folders of all volumes. If the API server does not answer,
+// they stay.
 func (l *Lab) removeVolumes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -48,9 +48,9 @@ func (l *Lab) removeVolumes(ctx context.Context) error {
 
 var uuid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// removeEmptyVolumes removes what a killed lab may have left: nobody knows its
-// volumes any more, but they are empty, since no process runs in its pods, and
-// younger than it. Taking an empty folder from a lab that lives harms nobody.
+// removeEmptyVolumes removes the volumes of a killed lab. Which ones they were is not
+// known any more, but they are younger than the lab, and they are empty unless package
+// podexec ran its pods. Removing an empty folder of a lab that runs does no harm.
 func removeEmptyVolumes(since time.Time) error {
 	entries, err := os.ReadDir(volumeRoot)
 	if errors.Is(err, os.ErrNotExist) {

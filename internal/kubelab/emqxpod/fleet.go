@@ -4,17 +4,18 @@
 //   - The pods of one namespace are one EMQX cluster. A node's name, version and
 //     credentials are what EMQX would read: EMQX_NODE_NAME, the image's tag, the
 //     bootstrap file or variables; so a mistake in what is rendered shows.
-//   - Who joined stays a member: a pod that is killed, deleted or scaled in is
-//     shown as stopped by the others until somebody makes it leave, and is the
-//     same member when it comes back.
-//   - What a cluster knows outlives its pods as long as its claims do. A pod that
-//     comes back with a new claim joins as a new member; when it had been one and
-//     nobody else runs, the whole cluster begins anew.
-//   - API keys are those every started pod brought, as in EMQX's own database.
-//   - When the namespace is gone, so is the cluster.
+//   - A node that has joined stays a member. If its pod is killed, deleted or scaled
+//     in, the other nodes show it as stopped until it is removed from the cluster, and
+//     it is the same member when it comes back.
+//   - The state of a cluster lives as long as its claims. A pod that comes back with a
+//     new claim joins as a new member. If no other node runs then, the cluster starts
+//     with an empty state.
+//   - The API keys of all pods that were ever started are accepted, as in EMQX's own
+//     database.
+//   - The cluster goes with its namespace.
 //
-// The management port answers; the ports of MQTT and of the nodes among each
-// other take connections and say nothing.
+// The management port answers. The ports of MQTT and of the nodes among each other
+// accept connections and do not answer.
 package emqxpod
 
 import (
@@ -37,12 +38,12 @@ import (
 	"github.com/openecp/openecp/internal/kubelab/podsim"
 )
 
-// Config tunes a fleet; the zero value is a good one.
+// Config tunes a fleet. Its zero value can be used.
 type Config struct {
 	ProbeEvery   time.Duration    // see podsim.Config
-	RestartAfter time.Duration    // of killed nodes; 0 = never
-	Now          func() time.Time // of the brokers; nil = time.Now
-	Logger       *slog.Logger     // nil = silence
+	RestartAfter time.Duration    // of killed nodes; zero means never
+	Now          func() time.Time // clock of the brokers; time.Now if it is nil
+	Logger       *slog.Logger     // may be nil
 }
 
 // Fleet runs the nodes. Its methods may be called from any goroutine.
@@ -50,13 +51,13 @@ type Fleet struct {
 	sim   *podsim.Sim
 	now   func() time.Time
 	log   *slog.Logger
-	close func() // of Start; nil else
+	close func() // set by Start only
 
 	mu       sync.Mutex
 	clusters map[string]*cluster // guarded by mu; by namespace
 }
 
-// New makes a fleet for the pods of lab. It starts nothing; see Run and Start.
+// New returns a fleet for the pods of lab. [Fleet.Run] runs it.
 func New(lab *kubelab.Lab, cfg Config) (*Fleet, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -73,12 +74,11 @@ func New(lab *kubelab.Lab, cfg Config) (*Fleet, error) {
 	return f, err
 }
 
-// Run runs nodes until ctx ends and returns when the last has ended. Call it
-// once.
+// Run runs nodes until ctx ends, and returns when the last node has ended. It must
+// be called once.
 func (f *Fleet) Run(ctx context.Context) error { return f.sim.Run(ctx) }
 
-// Start runs a fleet on lab until the test ends. One lab bears one fleet at a
-// time.
+// Start runs a fleet on lab until the test ends. A lab can have one fleet at a time.
 func Start(t testing.TB, lab *kubelab.Lab, opts ...func(*Config)) *Fleet {
 	t.Helper()
 	var cfg Config
@@ -103,7 +103,7 @@ func Start(t testing.TB, lab *kubelab.Lab, opts ...func(*Config)) *Fleet {
 	return f
 }
 
-// Close ends what Start started before the test ends.
+// Close ends a fleet of Start before the test ends.
 func (f *Fleet) Close() {
 	if f.close != nil {
 		f.close()
@@ -119,8 +119,8 @@ func (f *Fleet) Revive(namespace, pod string) error { return f.sim.Revive(namesp
 // Restart ends the node and starts it again as the kubelet does, counted.
 func (f *Fleet) Restart(namespace, pod string) error { return f.sim.Restart(namespace, pod) }
 
-// Cluster is the EMQX cluster of a namespace, for its fault hooks; nil while no
-// pod of it has started.
+// Cluster returns the EMQX cluster of a namespace, for its fault hooks. It returns
+// nil before the first pod has started.
 func (f *Fleet) Cluster(namespace string) *emqxsim.Cluster {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -146,7 +146,7 @@ type cluster struct {
 	up     map[string]bool      // nodes with a process
 }
 
-// boot is a node's start: it joins its namespace's cluster.
+// boot starts a node, which joins the cluster of its namespace.
 func (f *Fleet) boot(_ context.Context, p podsim.Pod) (podsim.Process, error) {
 	b, err := read(p)
 	if err != nil {
@@ -178,8 +178,8 @@ func (f *Fleet) boot(_ context.Context, p podsim.Pod) (podsim.Process, error) {
 	}, nil
 }
 
-// lost says that the cluster's data is gone: a member comes back without its
-// own, and nobody is there to give it.
+// lost reports whether the cluster's data is gone: a member comes back without its
+// data, and no other node runs.
 func (c *cluster) lost(b boot) bool {
 	was, known := c.claims[b.node]
 	return known && was != b.claim && len(c.up) == 0
@@ -209,8 +209,8 @@ func (f *Fleet) exit(c *cluster, n *emqxsim.Node) {
 	delete(c.up, n.Name())
 }
 
-// managementPorts are where a node answers HTTP: the API of EMQX 4 has a port
-// beside the dashboard's, 5 has one for both.
+// managementPorts returns the ports on which a node answers HTTP. EMQX 4 has one for
+// the API and one for the dashboard, EMQX 5 has one for both.
 func managementPorts(b boot) []int {
 	if b.version.Major == 4 {
 		return []int{8081, 18083}
@@ -227,7 +227,7 @@ func (f *Fleet) management(c *cluster, b boot, node *emqxsim.Node) map[int]http.
 	return out
 }
 
-// letIn lets every key in that a pod brought, as if it were the first.
+// letIn accepts the key of every pod as if it were the first one's.
 func (f *Fleet) letIn(c *cluster, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name, secret, ok := r.BasicAuth(); ok {
@@ -243,19 +243,19 @@ func (f *Fleet) letIn(c *cluster, next http.Handler) http.Handler {
 	})
 }
 
-// boot is what a node reads when it starts.
+// boot is the configuration that a node reads when it starts.
 type boot struct {
 	node    string
 	version ecp.Version
-	tag     string // the version alone: image variants say the same in their API
+	tag     string // the version alone, as variants of an image report it in their API
 	key     credentials
-	claim   string // uid; "" = no data is kept
+	claim   string // uid; empty if no data is kept
 }
 
 type credentials struct{ name, secret string }
 
-// read finds what EMQX would. Its errors are those that keep a broker from
-// starting.
+// read returns the configuration as EMQX would read it. It returns an error if EMQX
+// would not start.
 func read(p podsim.Pod) (boot, error) {
 	b := boot{node: p.Env["EMQX_NODE_NAME"], claim: p.Claims["data"]}
 	var ok bool
@@ -277,7 +277,7 @@ func read(p podsim.Pod) (boot, error) {
 	return b, err
 }
 
-// tagOf is the tag of an image reference; "" when it has none.
+// tagOf returns the tag of an image reference, or an empty string if it has none.
 func tagOf(image string) string {
 	image, _, _ = strings.Cut(image, "@")
 	i := strings.LastIndexByte(image, ':')
@@ -287,8 +287,8 @@ func tagOf(image string) string {
 	return image[i+1:]
 }
 
-// keyOf is the API key (v5) or application (v4) that a node starts with: the
-// first of the bootstrap file, else the default application of v4.
+// keyOf returns the API key (v5) or application (v4) that a node starts with: the
+// first one of the bootstrap file, or the default application of v4.
 func keyOf(p podsim.Pod, major int) (credentials, error) {
 	variable := "EMQX_API_KEY__BOOTSTRAP_FILE"
 	if major == 4 {

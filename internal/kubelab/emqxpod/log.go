@@ -12,8 +12,8 @@ import (
 	"github.com/openecp/openecp/emqxsim"
 )
 
-// logOf serves what a node has written since its process began, by the query
-// of a kubelet: sinceTime, tailLines, follow and timestamps.
+// logOf serves what a node has logged since its process began. It understands the
+// query of a kubelet: sinceTime, tailLines, follow and timestamps.
 func logOf(node *emqxsim.Node, began time.Time) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -32,7 +32,7 @@ func logOf(node *emqxsim.Node, began time.Time) http.Handler {
 	})
 }
 
-// copyLog writes line by line, and out where none waits.
+// copyLog copies line by line, and flushes when no further line is buffered.
 func copyLog(w http.ResponseWriter, body io.Reader, stamped bool) {
 	lines := bufio.NewReader(body)
 	for {

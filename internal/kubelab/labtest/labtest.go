@@ -1,9 +1,9 @@
-// Package labtest gives tests a control plane of package kubelab: one for the
-// whole test binary, started by the first test that asks and stopped by M.
+// Package labtest starts a control plane of package kubelab for tests: one for the
+// whole test binary, which the first call of Start starts and M stops.
 //
-// A test that cannot have one is skipped with one line that says what is
-// missing. Where the control plane must not be missing, as in CI, the
-// environment variable OPENECP_REQUIRE_KUBELAB=1 turns that into a failure.
+// Where a control plane cannot be started, the test is skipped with one line that
+// names what is missing. With the environment variable OPENECP_REQUIRE_KUBELAB=1,
+// as in CI, it fails instead.
 //
 //	func TestMain(m *testing.M) { goleak.VerifyTestMain(labtest.M(m)) }
 //
@@ -32,9 +32,9 @@ import (
 // RequireEnv names the variable that makes a missing control plane a failure.
 const RequireEnv = "OPENECP_REQUIRE_KUBELAB"
 
-// UnreadCloseError is the goroutine that SPDY's library keeps for ten minutes, in
-// case somebody asks, where a connection that it closes is gone already. Nobody can
-// ask through client-go. For goleak.IgnoreTopFunction.
+// UnreadCloseError is a function for goleak.IgnoreTopFunction. If a connection is
+// gone already when the SPDY library closes it, a goroutine offers the error for ten
+// minutes, and client-go has no way to receive it.
 const UnreadCloseError = "github.com/moby/spdystream.(*Connection).shutdown"
 
 // shared is the test binary's lab.
@@ -63,17 +63,17 @@ func Start(t testing.TB) *kubelab.Lab {
 	return shared.lab
 }
 
-// Own returns a lab that nobody shares, for a test that breaks one: after an
-// outage of the API server the controllers need up to half a minute to come
-// back. It costs five seconds and most of a gigabyte; it goes with the test.
+// Own returns a lab for this test alone, which may break it: after an outage of the
+// API server the controllers need up to half a minute to come back. It takes five
+// seconds and most of a gigabyte, and is stopped when the test ends.
 func Own(t testing.TB) *kubelab.Lab {
 	t.Helper()
 	Need(t)
 	return own(t, kubelab.Config{})
 }
 
-// IPv6 returns a lab that nobody shares, whose pods and services have addresses of
-// IPv6 only. It costs as much as Own.
+// IPv6 returns a lab for this test alone, whose pods and services have IPv6
+// addresses only. It costs as much as Own.
 func IPv6(t testing.TB) *kubelab.Lab {
 	t.Helper()
 	Need(t)
@@ -102,8 +102,8 @@ func start(ctx context.Context, cfg kubelab.Config) (*kubelab.Lab, error) {
 	return kubelab.Start(ctx, cfg)
 }
 
-// Need skips the test where no lab can be had, for a test that starts one in
-// its own way.
+// Need skips the test if no lab can be started here. It is for tests that start one
+// in their own way.
 func Need(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
@@ -152,9 +152,9 @@ func stop() error {
 	return lab.Stop()
 }
 
-// Namespace makes a namespace with the given labels (given as
-// key, value, key, value) for one test and returns its name. It is deleted when
-// the test ends; nobody waits for that, since it takes five seconds and more.
+// Namespace creates a namespace for one test, with labels that are given as key,
+// value, key, value, and returns its name. It is deleted when
+// the test ends. The test does not wait for that, which takes five seconds or more.
 func Namespace(t testing.TB, lab *kubelab.Lab, labels ...string) string {
 	t.Helper()
 	name := fmt.Sprintf("test-%08x", rand.Uint32())
@@ -172,8 +172,8 @@ func Namespace(t testing.TB, lab *kubelab.Lab, labels ...string) string {
 	if err != nil || status != http.StatusCreated {
 		t.Fatalf("create namespace %s: %d %s %v", name, status, answer, err)
 	}
-	// Until it has one, pods made by hand are refused. Kubernetes' own controllers
-	// take their time to come back after an outage of the API server.
+	// Pods cannot be created before it exists, and Kubernetes' controllers need a while
+	// to come back after an outage of the API server.
 	Eventually(t, 2*time.Minute, "namespace "+name+" has its service account", func(ctx context.Context) (bool, string) {
 		status, answer, err := lab.Do(ctx, http.MethodGet, "/api/v1/namespaces/"+name+"/serviceaccounts/default", nil)
 		return err == nil && status == http.StatusOK, fmt.Sprintf("%d %s %v", status, answer, err)
@@ -192,8 +192,8 @@ func Namespace(t testing.TB, lab *kubelab.Lab, labels ...string) string {
 // cores with the race detector.
 const leastLimit = 2 * time.Minute
 
-// Eventually asks ok every 50 ms until it says yes and fails the test after
-// limit, which is two minutes at least, with what ok saw last.
+// Eventually calls ok every 50 ms until it returns true. After limit, which is two minutes
+// at least, it fails the test with the text that ok returned last.
 func Eventually(t testing.TB, limit time.Duration, what string, ok func(ctx context.Context) (bool, string)) {
 	t.Helper()
 	limit = max(limit, leastLimit)
@@ -207,7 +207,7 @@ func Eventually(t testing.TB, limit time.Duration, what string, ok func(ctx cont
 		if yes {
 			return
 		}
-		if ctx.Err() == nil { // else it says only that time is over
+		if ctx.Err() == nil { // otherwise it is only the error of ctx
 			seen = now
 		}
 		select {

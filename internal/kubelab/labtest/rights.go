@@ -13,18 +13,17 @@ import (
 	"github.com/openecp/openecp/internal/kubelab"
 )
 
-// account is the one that deploy/kubernetes gives rights to.
+// account is the service account of deploy/kubernetes.
 const account = "system:serviceaccount:openecp-system:ecpd"
 
-// granted is the test binary's.
+// granted keeps the labs of the test binary that have the rights.
 var granted struct {
 	mu  sync.Mutex
 	lab map[*kubelab.Lab]string // guarded by mu; the kubeconfig for it
 }
 
-// Shipped applies the rights and the admission policy of deploy/kubernetes as
-// they ship, once for a lab, and returns the path of a kubeconfig of
-// the account they are for.
+// Shipped applies the rights and the admission policy of deploy/kubernetes, once for
+// each lab, and returns the path of a kubeconfig of their account.
 func Shipped(t testing.TB, lab *kubelab.Lab) string {
 	t.Helper()
 	granted.mu.Lock()
@@ -46,7 +45,7 @@ func Shipped(t testing.TB, lab *kubelab.Lab) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The API server takes the policy up a moment after it was made.
+	// The API server enforces a policy a moment after it was created.
 	Eventually(t, 2*time.Minute, "the admission policy is in force", func(ctx context.Context) (bool, string) {
 		out, err := lab.Kubectl(ctx, "", "--kubeconfig="+kubeconfig, "create", "namespace", "not-a-cluster", "--dry-run=server")
 		if err == nil {

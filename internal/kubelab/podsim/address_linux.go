@@ -9,8 +9,9 @@ import (
 // freebind is IPV6_FREEBIND, which package syscall does not have.
 const freebind = 78
 
-// anyAddress lets a socket listen on an address of IPv6 that no interface has: the
-// local route of a lab brings its connections here. With IPv4 the route is enough.
+// anyAddress lets a socket listen on an IPv6 address that no interface has. The
+// local route of a lab leads its connections to this machine. For IPv4 addresses
+// the route alone is enough.
 func anyAddress(network, _ string, c syscall.RawConn) error {
 	if !strings.HasSuffix(network, "6") {
 		return nil

@@ -4,5 +4,5 @@ package podsim
 
 import "syscall"
 
-// anyAddress does nothing: there are labs on Linux only.
+// anyAddress does nothing: labs run on Linux only.
 func anyAddress(_, _ string, _ syscall.RawConn) error { return nil }

@@ -9,7 +9,7 @@ import (
 	"github.com/openecp/openecp/internal/kubelab"
 )
 
-// Admin is the administrator's way to a lab's API server.
+// Admin returns the configuration of a client that is the administrator of a lab.
 func Admin(lab *kubelab.Lab) (*rest.Config, error) {
 	c, err := clientcmd.BuildConfigFromFlags("", lab.Kubeconfig)
 	if err != nil {

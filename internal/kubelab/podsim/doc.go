@@ -1,17 +1,17 @@
 // Package podsim is what kubelab's nodes lack: a process behind every pod's
 // own address, and the readiness probe that is really run against it.
 //
-// What holds, for every pod that carries the label and that kwok made Running:
+// What holds, for every selected pod that kwok made Running:
 //
 //   - A [Factory] makes its process from what the container would see: its
 //     variables and the files mounted from ConfigMaps and Secrets, resolved as
 //     the kubelet resolves them. A pod that refers to something missing waits
 //     with the kubelet's reason and starts when it is there.
-//   - The process listens on the pod's address, nowhere else. Every address of
-//     a lab leads to this machine; see package kubelab.
-//   - The pod is Ready when its start-up and readiness probes have said so over
-//     the network, counted by their thresholds, and not Ready when they say
-//     otherwise. Its status is written when it changes, and only then.
+//   - The process listens on the pod's address and nowhere else: in a lab of
+//     package kubelab every address of a pod leads to this machine.
+//   - The pod is Ready after its start-up and readiness probes have succeeded over
+//     the network as often as their thresholds want, and not Ready after they have
+//     failed as often. Its status is written only when it changes.
 //   - [Sim.Kill] closes listeners and resets connections before it returns. The
 //     container stays "running": the probe finds out. Only [Sim.Restart] or
 //     [Config.RestartAfter] count as a restart.
@@ -20,5 +20,5 @@
 //
 // Not simulated: variables of services, resource fields, readiness gates,
 // liveness probes, commands run as probes, and a pod's containers after the
-// first, which are taken to be well.
+// first, which count as ready.
 package podsim

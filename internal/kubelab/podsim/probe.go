@@ -14,17 +14,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// health counts what probes say, as the kubelet does.
+// health counts the results of probes, as the kubelet does.
 type health struct {
 	started  bool
 	ready    bool
 	counting bool // the last probe disagrees with ready or started
 	run      int32
-	last     bool // what the last probe said
+	last     bool // result of the last probe
 }
 
 // startup takes the result of a start-up probe. Its failures are not counted:
-// nobody restarts a process that starts slowly here.
+// a process that starts slowly is not restarted here.
 func (h *health) startup(c *corev1.Container, ok bool) {
 	h.count(ok)
 	h.started = ok && h.run >= threshold(c.StartupProbe, true)
@@ -74,10 +74,11 @@ func period(c *corev1.Container, started bool) time.Duration {
 	return time.Duration(p.PeriodSeconds) * time.Second
 }
 
-// newProber makes the client of all probes. Like the kubelet's it uses no
-// proxy, follows nothing and does not look at certificates. Unlike it, it keeps
-// the connection to a pod: with a process that dies its connections are reset,
-// so the next probe notices all the same, and 300 pods take half the time.
+// newProber returns the client of all probes. Like the kubelet's, it uses no
+// proxy, follows no redirect and does not verify certificates. Unlike the
+// kubelet's, it keeps the connection to a pod, which halves the cost of 300 pods.
+// The next probe notices a dead process all the same, because its connections
+// are reset.
 func newProber() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -90,7 +91,7 @@ func newProber() *http.Client {
 	}
 }
 
-// check runs a probe once against a pod's address; nil is success.
+// check runs a probe once against a pod's address. It returns nil for success.
 func check(ctx context.Context, client *http.Client, ip string, c *corev1.Container, p *corev1.Probe) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(max(1, p.TimeoutSeconds))*time.Second)
 	defer cancel()
@@ -154,7 +155,7 @@ func checkTCP(ctx context.Context, ip string, c *corev1.Container, to *corev1.TC
 	return conn.Close()
 }
 
-// portOf is a probe's port: a number, or the name of a container's port.
+// portOf returns the port of a probe, which is a number or the name of a container's port.
 func portOf(c *corev1.Container, p intstr.IntOrString) (int, error) {
 	if p.Type == intstr.Int {
 		return p.IntValue(), nil

@@ -22,6 +22,7 @@ var errExited = errors.New("the process exited")
 // running is a started process: its listeners and everything they accepted.
 type running struct {
 	cancel  context.CancelFunc // of the factory's context and of every request's
+	ended   <-chan error       // of Process
 	exit    func()
 	servers []*http.Server
 	ports   []net.Listener
@@ -34,8 +35,8 @@ type running struct {
 	closed bool                  // guarded by mu; take no more
 }
 
-// launch makes a pod's process and opens its ports. All are open when it
-// returns, or none.
+// launch calls the factory and opens the ports of the process. Either all of
+// them are open when it returns, or none.
 func launch(ctx context.Context, p Pod, make Factory) (*running, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &running{cancel: cancel, conns: map[net.Conn]struct{}{}}
@@ -44,7 +45,7 @@ func launch(ctx context.Context, p Pod, make Factory) (*running, error) {
 		cancel()
 		return nil, fmt.Errorf("%w: %w", errExited, err)
 	}
-	r.exit = proc.Exit
+	r.exit, r.ended = proc.Exit, proc.Ended
 	for _, port := range slices.Sorted(maps.Keys(proc.HTTP)) {
 		err = errors.Join(err, r.serveHTTP(ctx, p.IP, port, proc.HTTP[port]))
 	}
@@ -116,9 +117,8 @@ func (r *running) serveTCP(ctx context.Context, ip string, port int, speak func(
 	return nil
 }
 
-// kill closes the listeners, resets the connections, waits for everything that
-// was under way and tells the process. Further calls wait for the first. It may
-// be called on nil.
+// kill closes the listeners, resets the connections, waits for the handlers and
+// calls Exit. Further calls wait for the first one. The receiver may be nil.
 func (r *running) kill() {
 	if r == nil {
 		return
@@ -133,7 +133,7 @@ func (r *running) kill() {
 			reset(c)
 		}
 		r.mu.Unlock()
-		r.cancel() // after the resets: what a handler says now reaches nobody
+		r.cancel() // after the resets: what a handler answers now must not reach a client
 		r.serving.Wait()
 		for _, srv := range r.servers {
 			_ = srv.Close()
@@ -162,7 +162,7 @@ type tracked struct {
 	r *running
 }
 
-// Accept waits for a connection; one that comes too late is reset.
+// Accept waits for a connection. One that comes after kill is reset.
 func (l *tracked) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {

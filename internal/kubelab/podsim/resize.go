@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// resize plays the part of a storage driver and the kubelet: the volume of a claim
-// with the label, which asks for more than it has, is that large at once.
+// resize does what a storage driver and the kubelet do: it gives a selected claim
+// that requests more than it has the requested capacity at once.
 func (s *Sim) resize(ctx context.Context, o any) {
 	claim, ok := o.(*corev1.PersistentVolumeClaim)
 	if !ok || claim.DeletionTimestamp != nil || claim.Status.Phase != corev1.ClaimBound {
@@ -28,7 +28,7 @@ func (s *Sim) resize(ctx context.Context, o any) {
 		s.log.Error("encode a claim's status", "error", err)
 		return
 	}
-	s.running.Go(func() { // events of others must go on
+	s.running.Go(func() { // the events of other objects come from this goroutine
 		_, err := s.client.CoreV1().PersistentVolumeClaims(claim.Namespace).Patch(ctx, claim.Name, types.MergePatchType, body, metav1.PatchOptions{}, "status")
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("resize a volume", "claim", claim.Namespace+"/"+claim.Name, "error", err)

@@ -15,7 +15,7 @@ import (
 )
 
 // Pod is what a process sees of the pod it runs in. It belongs to the factory
-// that gets it.
+// that is called with it.
 type Pod struct {
 	Namespace, Name, UID string
 	IP, Node             string
@@ -26,10 +26,23 @@ type Pod struct {
 	Files                map[string][]byte // of ConfigMaps and Secrets, by absolute path
 	Claims               map[string]string // uid of each volume claim, by the volume's name
 	Restarts             int               // how often the container was restarted
+
+	// Spec is the pod's own, and Containers are what its containers see: the init
+	// containers in their order, then the first container.
+	Spec       corev1.PodSpec
+	Containers []Container
 }
 
-// source gives the objects a pod refers to; apierrors.IsNotFound tells which
-// are not there.
+// Container is one container of a pod. References to variables in its command and
+// its arguments are replaced.
+type Container struct {
+	corev1.Container
+	Env   map[string]string // as in Pod
+	Files map[string][]byte // as in Pod
+}
+
+// source reads the objects that a pod refers to. apierrors.IsNotFound holds for
+// the error of an object that does not exist.
 type source interface {
 	ConfigMap(ctx context.Context, namespace, name string) (*corev1.ConfigMap, error)
 	Secret(ctx context.Context, namespace, name string) (*corev1.Secret, error)
@@ -51,7 +64,7 @@ func (l live) Claim(ctx context.Context, ns, name string) (*corev1.PersistentVol
 	return l.client.CoreV1().PersistentVolumeClaims(ns).Get(ctx, name, metav1.GetOptions{})
 }
 
-// resolve reads what the first container of a pod sees. Volumes come before
+// resolve reads what the containers of a pod see. Volumes come before
 // variables, as with the kubelet, so that a missing one is named first.
 func resolve(ctx context.Context, from source, pod *corev1.Pod) (Pod, error) {
 	c := &pod.Spec.Containers[0]
@@ -59,6 +72,7 @@ func resolve(ctx context.Context, from source, pod *corev1.Pod) (Pod, error) {
 	p := Pod{
 		Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID), IP: pod.Status.PodIP, Node: pod.Spec.NodeName,
 		Labels: maps.Clone(pod.Labels), Annotations: maps.Clone(pod.Annotations), Image: c.Image, Claims: map[string]string{},
+		Spec: *pod.Spec.DeepCopy(),
 	}
 	for _, port := range c.Ports {
 		if port.Protocol == corev1.ProtocolTCP || port.Protocol == "" {
@@ -69,14 +83,37 @@ func resolve(ctx context.Context, from source, pod *corev1.Pod) (Pod, error) {
 	if err != nil {
 		return Pod{}, err
 	}
-	if p.Env, err = r.environment(ctx, c); err != nil {
-		return Pod{}, err
+	for _, c := range append(slices.Clone(p.Spec.InitContainers), *c) {
+		one, err := r.container(ctx, c, contents)
+		if err != nil {
+			return Pod{}, err
+		}
+		p.Containers = append(p.Containers, one)
+		p.Env, p.Files = one.Env, one.Files
 	}
-	p.Files, err = mount(contents, c.VolumeMounts, p.Env)
-	return p, err
+	return p, nil
 }
 
-// Reasons the kubelet gives.
+// container reads what one container sees.
+func (r *resolver) container(ctx context.Context, c corev1.Container, contents map[string]map[string][]byte) (Container, error) {
+	env, err := r.environment(ctx, &c)
+	if err != nil {
+		return Container{}, err
+	}
+	files, err := mount(contents, c.VolumeMounts, env)
+	if err != nil {
+		return Container{}, err
+	}
+	c = *c.DeepCopy()
+	for _, words := range [][]string{c.Command, c.Args} {
+		for i := range words {
+			words[i] = expand(words[i], env)
+		}
+	}
+	return Container{c, env, files}, nil
+}
+
+// Reasons that the kubelet writes into a status.
 const (
 	reasonConfig = "CreateContainerConfigError" // a variable has no source
 	reasonVolume = "ContainerCreating"          // a volume cannot be mounted
@@ -89,13 +126,13 @@ type resolver struct {
 	texts map[string]*texts // by kind and name
 }
 
-// texts is the content of a ConfigMap or Secret; its keys may be absent.
+// texts is the content of a ConfigMap or Secret.
 type texts struct {
 	name string // "configmap x", for messages
 	data map[string][]byte
 }
 
-// get reads a ConfigMap or Secret; nil when it is not there.
+// get reads a ConfigMap or Secret. It returns nil if there is none.
 func (r *resolver) get(ctx context.Context, kind, name string) (*texts, error) {
 	id := kind + " " + name
 	if t, ok := r.texts[id]; ok {
@@ -132,8 +169,8 @@ const (
 	kindSecret    = "secret"
 )
 
-// environment gives the container's variables: those of envFrom, then those of
-// env, which win and may refer to what stands before them.
+// environment returns the variables of a container: those of envFrom, then those
+// of env, which override them and may refer to earlier ones.
 func (r *resolver) environment(ctx context.Context, c *corev1.Container) (map[string]string, error) {
 	env := map[string]string{"HOSTNAME": r.pod.Name}
 	for _, f := range c.EnvFrom {
@@ -184,7 +221,8 @@ func (r *resolver) envFrom(ctx context.Context, f corev1.EnvFromSource, env map[
 	return nil
 }
 
-// valueFrom gives one variable; false when it is optional and has no source.
+// valueFrom returns the value of one variable. It returns false if the variable is
+// optional and its source does not exist.
 func (r *resolver) valueFrom(ctx context.Context, v *corev1.EnvVarSource) (string, bool, error) {
 	switch {
 	case v.FieldRef != nil:
@@ -241,8 +279,8 @@ func field(pod *corev1.Pod, name string) (string, bool) {
 	return value, ok
 }
 
-// volumes gives the files of every volume by its name, and fills in the uids
-// of claims. Volumes without content of the API's are empty.
+// volumes returns the files of every volume by its name, and fills in the uids of
+// claims. A volume whose content does not come from the API is empty.
 func (r *resolver) volumes(ctx context.Context, claims map[string]string) (map[string]map[string][]byte, error) {
 	out := map[string]map[string][]byte{}
 	for _, v := range r.pod.Spec.Volumes {
@@ -325,8 +363,8 @@ func (r *resolver) project(ctx context.Context, volume string, p projection, fil
 	return nil
 }
 
-// mount puts volumes where the container sees them; with a sub-path only the
-// file or the folder of that name.
+// mount returns the files by their paths in the container. Of a volume that is
+// mounted with a sub-path it returns the file or the folder of that name.
 func mount(volumes map[string]map[string][]byte, mounts []corev1.VolumeMount, env map[string]string) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	for _, m := range mounts {
@@ -352,8 +390,8 @@ func mount(volumes map[string]map[string][]byte, mounts []corev1.VolumeMount, en
 	return out, nil
 }
 
-// expand replaces $(NAME) by the variable of that name. One that is not there
-// stays as written; $$ is a dollar sign that begins nothing.
+// expand replaces $(NAME) with the variable of that name, as the kubelet does.
+// A reference to an unknown variable stays as it is, and $$ becomes a dollar sign.
 func expand(s string, env map[string]string) string {
 	var b strings.Builder
 	for {
@@ -384,7 +422,8 @@ func expand(s string, env map[string]string) string {
 	}
 }
 
-// missing is what a pod refers to and is not there; reason is the kubelet's.
+// missing is the error for an object that a pod refers to and that does not exist.
+// The reason is the one that the kubelet writes.
 type missing struct{ reason, what string }
 
 func (m *missing) Error() string { return m.what }

@@ -1,6 +1,7 @@
 package podsim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,34 +42,41 @@ type Process struct {
 	// HTTP is served at each port. A handler must return when its request's
 	// context ends: the end of the process waits for it.
 	HTTP map[int]http.Handler
-	// TCP lists ports that take connections and read what comes, without ever
-	// answering but where Clients has something for them.
+	// TCP lists ports that accept connections and discard what they read. They
+	// answer only if Clients has a function for the port.
 	TCP []int
-	// Clients speaks with whoever connects to a port of TCP. It must return when the
-	// connection ends.
+	// Clients has the function that serves a connection to a port of TCP. It must
+	// return when the connection ends.
 	Clients map[int]func(net.Conn)
+	// Ended yields one error when the process ends by itself: the container is then
+	// restarted as after a failure of the Factory. A nil Ended is for a process that
+	// never does.
+	Ended <-chan error
 	// Exit is called once, after the last connection is closed and before a
-	// successor of the same name is made; nil = nothing to do.
+	// successor of the same name is made. It may be nil.
 	Exit func()
 }
 
-// Config says whose pods are simulated and how.
+// Config tells which pods are simulated, and how.
 type Config struct {
 	// REST is the administrator's way to the API server. Required.
 	REST *rest.Config
 	// Factory makes the processes. Required.
 	Factory Factory
-	// ProbeEvery is the time between two probes; 0 = the probe's own period,
-	// but at most 500 ms. While a count is under way (a probe that disagrees
-	// with what the pod says) it is a fifth of that.
+	// Selector selects the pods that get a process, by their labels. An empty
+	// Selector selects those with Label.
+	Selector string
+	// ProbeEvery is the time between two probes. Zero means the probe's own period,
+	// but at most 500 ms. While the results of a probe differ from the pod's
+	// status, the time is a fifth of that.
 	ProbeEvery time.Duration
-	// RestartAfter is when a killed process is restarted, as the kubelet does;
-	// 0 = never.
+	// RestartAfter is the time after which a killed process is restarted, as by the
+	// kubelet. Zero means that it is not restarted.
 	RestartAfter time.Duration
 	// NamespaceGone is called when a namespace with the label is gone and its
-	// processes have ended; nil = not.
+	// processes have ended. It may be nil.
 	NamespaceGone func(name string)
-	// Logger is told what goes wrong; nil = nothing.
+	// Logger gets what goes wrong. Without one nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -93,6 +101,7 @@ func New(cfg Config) (*Sim, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.Selector = cmp.Or(cfg.Selector, Label)
 	to, err := clientConfig(cfg.REST)
 	if err != nil {
 		return nil, fmt.Errorf("podsim: %w", err)
@@ -107,9 +116,9 @@ func New(cfg Config) (*Sim, error) {
 	return s, nil
 }
 
-// clientConfig is c without client-go's own limit, in the short encoding, and
-// with the certificates read: from files they would be read again and again by
-// a goroutine that nobody can stop.
+// clientConfig returns a copy of c without client-go's rate limit and with the
+// protobuf encoding. It contains the certificates themselves: client-go would read
+// files again and again in a goroutine that cannot be stopped.
 func clientConfig(c *rest.Config) (*rest.Config, error) {
 	c = rest.CopyConfig(c)
 	if err := rest.LoadTLSFiles(c); err != nil {
@@ -123,14 +132,15 @@ func clientConfig(c *rest.Config) (*rest.Config, error) {
 	return c, nil
 }
 
-// Run simulates until ctx ends, then ends every process and returns nil. While
-// the API server is away processes live on and statuses wait. Call it once.
+// Run simulates until ctx ends, then ends every process and returns nil. During
+// an outage of the API server processes go on, and statuses are written later.
+// It must be called once.
 func (s *Sim) Run(ctx context.Context) error {
 	defer utilnet.CloseIdleConnectionsFor(s.http.Transport)
 	defer s.prober.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(ctx)
 	factory := informers.NewSharedInformerFactoryWithOptions(s.client, 0,
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = Label }),
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = s.cfg.Selector }),
 		informers.WithTransform(strip))
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { s.see(ctx, o) },
@@ -158,7 +168,7 @@ func (s *Sim) Run(ctx context.Context) error {
 	return err
 }
 
-// strip leaves out what takes half of a pod's memory and tells nothing here.
+// strip drops the managed fields, which take half of a pod's memory and are not used.
 func strip(o any) (any, error) {
 	if m, ok := o.(metav1.Object); ok {
 		m.SetManagedFields(nil)
@@ -166,7 +176,7 @@ func strip(o any) (any, error) {
 	return o, nil
 }
 
-// see takes up a pod as it now is.
+// see starts a worker for a pod that runs, and ends the one of a pod that does not.
 func (s *Sim) see(ctx context.Context, o any) {
 	pod, ok := o.(*corev1.Pod)
 	if !ok {
@@ -196,7 +206,8 @@ func (s *Sim) see(ctx context.Context, o any) {
 	s.running.Go(func() { w.run(ctx) })
 }
 
-// gone ends a pod's process. Nobody waits here: events of other pods must go on.
+// gone ends a pod's process. It does not wait for the end, since the events of
+// other pods come from the same goroutine.
 func (s *Sim) gone(o any) {
 	if d, ok := o.(cache.DeletedFinalStateUnknown); ok {
 		o = d.Obj
@@ -212,7 +223,7 @@ func (s *Sim) gone(o any) {
 	}
 }
 
-// forget takes out a worker that has ended, unless a successor is there.
+// forget removes a worker that has ended, unless it has a successor.
 func (s *Sim) forget(w *worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,25 +257,25 @@ func (s *Sim) namespaceGone(o any) {
 	})
 }
 
-// Kill ends the process of a pod and returns when it no longer answers. It
-// stays dead until Revive, Restart or the pod's replacement.
+// Kill ends the process of a pod and returns when it no longer answers. It is not
+// started again before Revive, Restart or the pod's replacement.
 func (s *Sim) Kill(namespace, pod string) error { return s.tell(namespace, pod, (*worker).kill) }
 
 // Revive makes a killed process answer again, as if the container had never
-// ended. A living one is left alone.
+// ended. A process that runs is left alone.
 func (s *Sim) Revive(namespace, pod string) error { return s.tell(namespace, pod, (*worker).revive) }
 
-// Restart ends the process, if it lives, and starts it anew as the kubelet
-// would: with one more on the container's count of restarts.
+// Restart ends the process, if it runs, and starts it again as the kubelet does:
+// the container's count of restarts grows by one.
 func (s *Sim) Restart(namespace, pod string) error { return s.tell(namespace, pod, (*worker).restart) }
 
-// tell does something to a pod's process.
+// tell calls do with the worker of a pod.
 func (s *Sim) tell(namespace, pod string, do func(*worker)) error {
 	s.mu.Lock()
 	w := s.workers[types.NamespacedName{Namespace: namespace, Name: pod}]
 	s.mu.Unlock()
 	if w == nil {
-		return fmt.Errorf("podsim: pod %s/%s does not run (or lacks the label %s)", namespace, pod, Label)
+		return fmt.Errorf("podsim: pod %s/%s does not run (or is not selected by %s)", namespace, pod, s.cfg.Selector)
 	}
 	do(w)
 	return nil

@@ -9,19 +9,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// found is what a pod's status says of its first container. Times are Unix
-// seconds, as the API keeps them, so that two can be compared by ==.
+// found is the status of a pod's first container. Times are Unix seconds, as in
+// the API, so that two values can be compared with ==.
 type found struct {
 	started, ready bool
 	restarts       int32
 	since          int64  // of running
-	waiting        string // reason; "" = running
+	waiting        string // reason; empty while it runs
 	message        string // why it waits
-	exit           int32  // exit code of the last run; 0 = there was none
+	exit           int32  // exit code of the last run, or zero before the first one has ended
 	exitAt         int64
 }
 
-// foundIn reads a status back.
+// foundIn reads the status of a pod.
 func foundIn(pod *corev1.Pod) found {
 	s := pod.Status.ContainerStatuses[0]
 	f := found{started: s.Started != nil && *s.Started, ready: s.Ready, restarts: s.RestartCount}
@@ -37,7 +37,7 @@ func foundIn(pod *corev1.Pod) found {
 	return f
 }
 
-// container is the status of the first container.
+// container returns the status of the first container for the API.
 func (f found) container(was corev1.ContainerStatus) corev1.ContainerStatus {
 	was.Ready, was.Started, was.RestartCount = f.ready, &f.started, f.restarts
 	was.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Unix(f.since, 0)}}
@@ -62,9 +62,9 @@ func (f found) phase() corev1.PodPhase {
 	return corev1.PodRunning
 }
 
-// patch is the strategic merge patch from one status to another. It names the
-// pod's uid, so that it cannot hit a successor, and touches conditions only
-// when they change, so that their times stay true.
+// patch returns the strategic merge patch from one status to another. It contains
+// the pod's uid, so that it cannot hit a successor, and only the conditions that
+// change, so that the times of the others stay.
 func patch(pod *corev1.Pod, from, to found, now time.Time) ([]byte, error) {
 	containers := append([]corev1.ContainerStatus{}, pod.Status.ContainerStatuses...)
 	containers[0] = to.container(containers[0])
@@ -85,8 +85,8 @@ func patch(pod *corev1.Pod, from, to found, now time.Time) ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": status})
 }
 
-// condition is a map, because a merge removes what is null and leaves what is
-// left out.
+// condition returns a map, because a merge removes a field that is null and keeps
+// one that is absent.
 func condition(kind corev1.PodConditionType, ok bool, container string, now time.Time) map[string]any {
 	c := map[string]any{
 		"type": kind, "status": corev1.ConditionTrue, "reason": nil, "message": nil,

@@ -3,6 +3,7 @@ package podsim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -21,7 +22,7 @@ const (
 	crashMost   = 10 * time.Second
 )
 
-// worker is one pod: its loop starts the process, probes it and writes the
+// worker runs one pod: its loop starts the process, probes it and writes the
 // pod's status.
 type worker struct {
 	sim    *Sim
@@ -30,19 +31,19 @@ type worker struct {
 	before <-chan struct{}    // closed when the predecessor of that name has ended; may be nil
 	cancel context.CancelFunc // ends the loop
 	done   chan struct{}      // closed when it has ended
-	wake   chan struct{}      // one slot: look at what is below now
+	wake   chan struct{}      // one slot; makes the loop run at once
 
 	mu       sync.Mutex
 	proc     *running  // guarded by mu; nil while nothing runs
-	last     *running  // guarded by mu; what was killed last, perhaps still ending
-	dead     bool      // guarded by mu; killed: start nothing
+	last     *running  // guarded by mu; the process that was killed last and may still be ending
+	dead     bool      // guarded by mu; the process was killed, so none is started
 	diedAt   time.Time // guarded by mu
 	restarts int32     // guarded by mu; counted by Restart, not yet by the status
 
 	// The loop's own.
 	health  health
-	wanted  found     // what the status should say
-	said    found     // what it says
+	wanted  found     // the status to be written
+	said    found     // the status that was written last
 	tryAt   time.Time // not before: start
 	probeAt time.Time // not before: probe
 	patchAt time.Time // not before: write the status
@@ -74,6 +75,8 @@ func (w *worker) run(ctx context.Context) {
 		case <-timer.C:
 		case <-w.wake:
 			w.probeAt = time.Time{}
+		case err := <-w.ended():
+			w.exited(err)
 		}
 		w.live(ctx)
 		w.probe(ctx)
@@ -82,7 +85,30 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// next is when the loop has something to do again.
+// ended yields an error when the process that runs ends by itself.
+func (w *worker) ended() <-chan error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.proc == nil {
+		return nil
+	}
+	return w.proc.ended
+}
+
+// exited takes note that the process has ended by itself; it is started again later.
+func (w *worker) exited(err error) {
+	w.mu.Lock()
+	proc := w.proc
+	w.proc = nil
+	w.mu.Unlock()
+	if proc == nil { // killed meanwhile
+		return
+	}
+	proc.kill()
+	w.failed(fmt.Errorf("%w: %w", errExited, err))
+}
+
+// next returns when the loop has something to do again.
 func (w *worker) next() time.Time {
 	at := w.probeAt
 	w.mu.Lock()
@@ -107,7 +133,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// live starts the process where it should run and does not.
+// live starts the process if it should run and does not.
 func (w *worker) live(ctx context.Context) {
 	now := time.Now()
 	w.mu.Lock()
@@ -148,7 +174,7 @@ func (w *worker) live(ctx context.Context) {
 	}
 }
 
-// restarted notes that the container has ended and begins again.
+// restarted records that the container has ended and starts again.
 func (w *worker) restarted(now time.Time) {
 	w.health = health{}
 	w.wanted.started, w.wanted.ready = false, false
@@ -168,7 +194,8 @@ func (w *worker) start(ctx context.Context) (*running, error) {
 	return launch(ctx, p, w.sim.cfg.Factory)
 }
 
-// failed says in the status why nothing runs and when it is tried again.
+// failed puts the reason why nothing runs into the status, and sets the time of the
+// next try.
 func (w *worker) failed(err error) {
 	now := time.Now()
 	w.health = health{}
@@ -184,13 +211,13 @@ func (w *worker) failed(err error) {
 		w.wanted.restarts++
 		w.wanted.exit, w.wanted.exitAt = 1, now.Unix()
 		w.wanted.waiting, w.wanted.message = "CrashLoopBackOff", err.Error()
-	default: // nothing is known of the pod, so nothing is said
+	default: // the cause is not in the pod, so its status stays
 		w.log.Warn("start a pod's process", "err", err)
 	}
 }
 
-// probe runs the probe that is due. A process that is dead is probed too: that
-// nobody answers is for the probe to find out.
+// probe runs the probe that is due. It also probes a process that was killed: the
+// probe has to find out that it does not answer.
 func (w *worker) probe(ctx context.Context) {
 	w.mu.Lock()
 	starting := w.proc == nil && !w.dead
@@ -207,15 +234,15 @@ func (w *worker) probe(ctx context.Context) {
 		w.health.readiness(c, w.check(ctx, c.ReadinessProbe))
 	}
 	if ctx.Err() != nil {
-		w.health = before // cut off: it says nothing
+		w.health = before // the probe was cut off, so its result does not count
 		return
 	}
 	w.wanted.started, w.wanted.ready = w.health.started, w.health.ready
 	w.probeAt = time.Now().Add(w.pause(c))
 }
 
-// check runs one probe. Kill ends a probe that waits for an answer by closing
-// the connection.
+// check runs one probe. Kill closes the connection of a probe that waits for an
+// answer, and so ends it.
 func (w *worker) check(ctx context.Context, p *corev1.Probe) bool {
 	if p == nil {
 		w.mu.Lock()
@@ -229,7 +256,7 @@ func (w *worker) check(ctx context.Context, p *corev1.Probe) bool {
 	return err == nil
 }
 
-// pause is how long to wait before the next probe.
+// pause returns the time until the next probe.
 func (w *worker) pause(c *corev1.Container) time.Duration {
 	every := w.sim.cfg.ProbeEvery
 	if every == 0 {
@@ -241,8 +268,8 @@ func (w *worker) pause(c *corev1.Container) time.Duration {
 	return every
 }
 
-// publish writes the status if it changed. A pod that is gone or replaced is
-// none of ours any more; its loop ends with the event that says so.
+// publish writes the status if it has changed. It ignores that the pod is gone or
+// was replaced: the loop ends with the event of that.
 func (w *worker) publish(ctx context.Context) {
 	if w.wanted == w.said || time.Now().Before(w.patchAt) {
 		return
@@ -299,7 +326,7 @@ func (w *worker) restart() {
 	w.now()
 }
 
-// now wakes the loop.
+// now makes the loop run at once.
 func (w *worker) now() {
 	select {
 	case w.wake <- struct{}{}:

@@ -2,7 +2,7 @@
 // the background, with a simulated EMQX behind every pod of a cluster, so that
 // kubectl and the daemon can be tried by hand.
 //
-//	kubelab-up up     start it, unless it runs, and say how to reach it
+//	kubelab-up up     start it, unless it runs, and print how to reach it
 //	kubelab-up down   stop it and wait until everything is gone
 //	kubelab-up run    run it in the foreground until SIGINT or SIGTERM
 //
@@ -30,7 +30,7 @@ func main() {
 	os.Exit(code)
 }
 
-// errUsage is a command line that says nothing.
+// errUsage is the error for an invalid command line.
 var errUsage = errors.New("usage: kubelab-up [-dir folder] up | down | run")
 
 // run carries out a command line and returns the exit code.
@@ -76,7 +76,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	return errUsage
 }
 
-// placeAt makes the folder for the files; "" is the default one.
+// placeAt creates the folder for the files. An empty name means the default one.
 func placeAt(dir string) (place, error) {
 	if dir == "" {
 		cache, err := kubelab.CacheDir()

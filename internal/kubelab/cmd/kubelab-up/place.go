@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// place is the folder of one background control plane. Whoever runs it holds
-// the lock; the kernel gives that back however it ends. The record says who it
-// is, and is believed only while that very process lives.
+// place is the folder of one background control plane. The process that runs it holds
+// the lock, which the kernel releases however the process ends. The record names that
+// process, and is valid only while the process lives.
 type place string
 
 func (p place) lock() string       { return filepath.Join(string(p), "lock") }
@@ -22,7 +22,7 @@ func (p place) record() string     { return filepath.Join(string(p), "running.js
 func (p place) log() string        { return filepath.Join(string(p), "log") }
 func (p place) kubeconfig() string { return filepath.Join(string(p), "kubeconfig") }
 
-// record is what the running process says of itself.
+// record describes the process that runs.
 type record struct {
 	Pid   int
 	Birth string // when the process began, in the kernel's ticks: pids are used again
@@ -35,14 +35,14 @@ func self(ready bool) (record, error) {
 	return record{os.Getpid(), birth, ready}, err
 }
 
-// birthOf reads when a process began. One that has ended and waits for its
-// parent to take notice is gone.
+// birthOf returns when a process began. A process that has ended and waits for its
+// parent counts as gone.
 func birthOf(pid int) (string, error) {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return "", err
 	}
-	// The name before may hold anything, also ")" and blanks.
+	// The name before it may contain anything, including ")" and blanks.
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 	const at = 19 // field 22 of the line; the name is field 2, the state 3
 	if len(fields) <= at {
@@ -54,7 +54,7 @@ func birthOf(pid int) (string, error) {
 	return fields[at], nil
 }
 
-// errHeld says that somebody runs the control plane.
+// errHeld means that another process runs the control plane.
 var errHeld = errors.New("it is running already")
 
 // hold takes the lock until the file is closed.
@@ -73,7 +73,7 @@ func (p place) hold() (*os.File, error) {
 	return f, nil
 }
 
-// held says whether somebody runs the control plane.
+// held reports whether a process runs the control plane.
 func (p place) held() (bool, error) {
 	f, err := p.hold()
 	if errors.Is(err, errHeld) {
@@ -98,8 +98,8 @@ func (p place) write(r record) error {
 	return os.Rename(tmp, p.record())
 }
 
-// read gives the record and the process; false while there is no record or the
-// process it tells of is gone.
+// read returns the record and its process. It returns false if there is no record or
+// its process is gone.
 func (p place) read() (record, *os.Process, bool, error) {
 	var r record
 	b, err := os.ReadFile(p.record())
@@ -110,9 +110,9 @@ func (p place) read() (record, *os.Process, bool, error) {
 		return r, nil, false, err
 	}
 	if bad := json.Unmarshal(b, &r); bad != nil || r.Pid <= 0 {
-		return r, nil, false, nil //nolint:nilerr // half a record is none: whoever wrote it has died
+		return r, nil, false, nil //nolint:nilerr // half a record is none: its writer has died
 	}
-	// The handle first: it stays with the process whose birth is then checked.
+	// The handle comes first: it stays with the process whose birth is then checked.
 	proc, err := os.FindProcess(r.Pid)
 	if err != nil {
 		return r, nil, false, err
@@ -124,7 +124,7 @@ func (p place) read() (record, *os.Process, bool, error) {
 	return r, proc, true, nil
 }
 
-// sweep removes what tells of a run that is over.
+// sweep removes the record and the kubeconfig of a run that is over.
 func (p place) sweep() error {
 	var errs []error
 	for _, name := range []string{p.record(), p.kubeconfig()} {

@@ -40,7 +40,7 @@ func serve(ctx context.Context, p place, stdout, stderr io.Writer) (err error) {
 	return brokers(ctx, p, lab, log, stdout)
 }
 
-// brokers runs what is behind the pods.
+// brokers runs the simulated EMQX behind the pods.
 func brokers(ctx context.Context, p place, lab *kubelab.Lab, log *slog.Logger, stdout io.Writer) error {
 	fleet, err := emqxpod.New(lab, emqxpod.Config{Logger: log})
 	if err != nil {
@@ -66,7 +66,7 @@ func brokers(ctx context.Context, p place, lab *kubelab.Lab, log *slog.Logger, s
 	return errors.Join(err, <-ended)
 }
 
-// publish puts the kubeconfig where it stays the same over all runs, and says
+// publish copies the kubeconfig to a path that is the same for all runs, and records
 // that the control plane is ready.
 func publish(p place, lab *kubelab.Lab) error {
 	b, err := os.ReadFile(lab.Kubeconfig)
@@ -87,7 +87,7 @@ func announce(p place, ready bool) error {
 	return p.write(r)
 }
 
-// holdSoon takes the lock; up and down hold it for an instant when they look.
+// holdSoon takes the lock. It waits for up and down, which hold it for an instant.
 func holdSoon(ctx context.Context, p place) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

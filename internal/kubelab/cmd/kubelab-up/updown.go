@@ -27,7 +27,7 @@ func up(ctx context.Context, p place, stdout io.Writer) error {
 	if err := kubelab.Available(); err != nil {
 		return err
 	}
-	// Here, where the one line it prints is seen.
+	// It is built in this process, so that the line it prints is seen.
 	bin, err := kubelab.Build(ctx, nil)
 	if err != nil {
 		return err
@@ -88,13 +88,13 @@ func spawn(p place) (*background, error) {
 	b := &background{cmd.Process, make(chan struct{})}
 	go func() { // ends with this process at the latest
 		defer close(b.done)
-		_ = cmd.Wait() // what it ended with says nothing that its log does not
+		_ = cmd.Wait() // the reason is in its log
 	}()
 	return b, nil
 }
 
-// ready waits until the control plane is. child is nil when somebody else has
-// started it; a start that is given up takes the child along.
+// ready waits until the control plane is ready. child is nil if another process has
+// started it. If ready gives up, it ends the child.
 func ready(ctx context.Context, p place, child *background) error {
 	var ended <-chan struct{}
 	if child != nil {
@@ -119,7 +119,7 @@ func ready(ctx context.Context, p place, child *background) error {
 			}
 			return fmt.Errorf("wait for the control plane: %w; see %s", context.Cause(ctx), p.log())
 		case <-ended:
-			// Perhaps somebody else was faster and it gave way.
+			// Perhaps another process holds the lock, and the child has ended for that.
 			ended, child = nil, nil
 		case <-tick.C:
 		}
@@ -131,7 +131,7 @@ func ready(ctx context.Context, p place, child *background) error {
 	}
 }
 
-// lastLine is the end of a log.
+// lastLine returns the last line of a log.
 func lastLine(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -141,7 +141,7 @@ func lastLine(path string) string {
 	return lines[len(lines)-1]
 }
 
-// down ends the background process and waits for that.
+// down ends the background process and waits for its end.
 func down(ctx context.Context, p place, stdout io.Writer) error {
 	held, err := p.held()
 	if err != nil {
@@ -168,15 +168,15 @@ func done(stdout io.Writer, err error) error {
 	return err
 }
 
-// signalUntilFree sends a signal to the process that holds the lock, once it is
-// known for certain which one that is, and waits until the lock is free and the
-// process gone.
+// signalUntilFree sends a signal to the process that holds the lock, once it is known
+// for certain which one that is. It waits until the lock is free and the process is
+// gone.
 func signalUntilFree(ctx context.Context, p place, sig os.Signal) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, stopLimit, fmt.Errorf("it is still there after %v; see %s", stopLimit, p.log()))
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	var told record // who got the signal
+	var told record // of the process that got the signal
 	for {
 		r, proc, alive, err := p.read()
 		if err != nil {
@@ -202,7 +202,7 @@ func signalUntilFree(ctx context.Context, p place, sig os.Signal) error {
 	}
 }
 
-// gone says whether the process of a record has ended; nobody has.
+// gone reports whether the process of a record has ended. The zero record has none.
 func (r record) gone() bool {
 	birth, err := birthOf(r.Pid)
 	return r.Pid == 0 || err != nil || birth != r.Birth
