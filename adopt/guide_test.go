@@ -232,7 +232,7 @@ func TestGuidePod(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
 			out, err = exec.CommandContext(t.Context(), "sh", "-nc",
-				set.Spec.Template.Spec.Containers[0].Args[0]).CombinedOutput()
+				set.Spec.Template.Spec.InitContainers[1].Args[0]).CombinedOutput()
 			require.NoError(t, err, "%s", out)
 		})
 	}

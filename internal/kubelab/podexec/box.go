@@ -51,7 +51,8 @@ func privileges(pod *corev1.PodSecurityContext, own *corev1.SecurityContext) ([]
 	if pod.FSGroup != nil {
 		groups = append(groups, strconv.FormatInt(*pod.FSGroup, 10))
 	}
-	line := []string{"/usr/bin/setpriv", "--reuid", strconv.FormatInt(user, 10), "--regid", strconv.FormatInt(group, 10), "--groups", strings.Join(groups, ",")}
+	line := []string{"/usr/bin/setpriv", "--reuid", strconv.FormatInt(user, 10), "--regid",
+		strconv.FormatInt(group, 10), "--groups", strings.Join(groups, ",")}
 	if own.AllowPrivilegeEscalation != nil && !*own.AllowPrivilegeEscalation {
 		line = append(line, "--no-new-privs")
 	}
@@ -88,7 +89,8 @@ func (b *box) checkSizes() error {
 			return err
 		}
 		if limit := v.EmptyDir.SizeLimit.Value(); used > limit {
-			return fmt.Errorf("usage of EmptyDir volume %q exceeds the limit %q: %d bytes", v.Name, v.EmptyDir.SizeLimit, used)
+			return fmt.Errorf("usage of EmptyDir volume %q exceeds the limit %q: %d bytes", v.Name,
+				v.EmptyDir.SizeLimit, used)
 		}
 	}
 	return nil

@@ -120,7 +120,8 @@ func (b *box) command(ctx context.Context, c podsim.Container) (*exec.Cmd, error
 		return nil, err
 	}
 	readOnly := c.SecurityContext != nil && is(c.SecurityContext.ReadOnlyRootFilesystem)
-	args := []string{"-c", containerScript, "container.sh", root, b.pod.Name, strconv.FormatBool(readOnly), cmp.Or(c.WorkingDir, "/"), b.hosts}
+	args := []string{"-c", containerScript, "container.sh", root, b.pod.Name, strconv.FormatBool(readOnly),
+		cmp.Or(c.WorkingDir, "/"), b.hosts}
 	for _, m := range c.VolumeMounts {
 		mode := "rw"
 		if m.ReadOnly {

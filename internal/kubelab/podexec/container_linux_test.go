@@ -25,11 +25,14 @@ func newTestBox(t *testing.T, script string) (*box, podsim.Container) {
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o755))
 	limit := resource.MustParse("1Ki")
-	b := &box{dir: dir, hosts: filepath.Join(dir, "hosts"), volumes: map[string]string{"rw": filepath.Join(dir, "rw"), "ro": filepath.Join(dir, "ro")}}
+	b := &box{dir: dir, hosts: filepath.Join(dir, "hosts"),
+		volumes: map[string]string{"rw": filepath.Join(dir, "rw"), "ro": filepath.Join(dir, "ro")}}
 	b.pod.Name = "pod-0"
 	b.pod.Spec = corev1.PodSpec{
-		SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: to(true), RunAsUser: to(int64(1000)), RunAsGroup: to(int64(1001)), FSGroup: to(int64(1002))},
-		Volumes:         []corev1.Volume{{Name: "rw", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &limit}}}},
+		SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: to(true), RunAsUser: to(int64(1000)),
+			RunAsGroup: to(int64(1001)), FSGroup: to(int64(1002))},
+		Volumes: []corev1.Volume{{Name: "rw",
+			VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &limit}}}},
 	}
 	require.NoError(t, os.WriteFile(b.hosts, []byte("10.64.0.7 emqx\n"), 0o600))
 	for _, folder := range b.volumes {
@@ -38,9 +41,11 @@ func newTestBox(t *testing.T, script string) (*box, podsim.Container) {
 	}
 	return b, podsim.Container{Env: map[string]string{"GIVEN": "a b"}, Container: corev1.Container{
 		Name: "c", Command: []string{"sh", "-euc"}, Args: []string{script},
-		VolumeMounts: []corev1.VolumeMount{{Name: "rw", MountPath: "/data/rw"}, {Name: "ro", MountPath: "/data/ro", ReadOnly: true}},
+		VolumeMounts: []corev1.VolumeMount{{Name: "rw", MountPath: "/data/rw"},
+			{Name: "ro", MountPath: "/data/ro", ReadOnly: true}},
 		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: to(false), ReadOnlyRootFilesystem: to(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			AllowPrivilegeEscalation: to(false), ReadOnlyRootFilesystem: to(true),
+			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		},
 	}}
 }

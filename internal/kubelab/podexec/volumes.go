@@ -98,7 +98,8 @@ func (r *Runner) hosts(ctx context.Context, p podsim.Pod) (string, error) {
 		service := s.Labels[discoveryv1.LabelServiceName]
 		for _, e := range s.Endpoints {
 			if len(e.Addresses) > 0 && is(e.Conditions.Ready) {
-				fmt.Fprintf(&b, "%s %s %[2]s.%s %[2]s.%[3]s.svc %[2]s.%[3]s.svc.cluster.local\n", e.Addresses[0], service, p.Namespace)
+				fmt.Fprintf(&b, "%s %s %[2]s.%s %[2]s.%[3]s.svc %[2]s.%[3]s.svc.cluster.local\n", e.Addresses[0],
+					service, p.Namespace)
 				break
 			}
 		}
