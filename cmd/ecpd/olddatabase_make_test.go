@@ -13,6 +13,7 @@ import (
 
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/internal/agent"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // makeDatabase runs a daemon, does a bit of everything with it, and keeps in folder what
@@ -32,7 +33,7 @@ func makeDatabase(t *testing.T, folder string) {
 	known := d.makeLogins(t)
 	lost := d.makeHosted(t)
 	d.makeAdopted(t)
-	code, _ := d.terminate(t)
+	code, _ := d.Terminate(t)
 	require.Zero(t, code)
 	require.NoError(t, os.Remove(filepath.Join(data, "sim", lost+".json")), "somebody removes what is there of a cluster")
 
@@ -40,12 +41,12 @@ func makeDatabase(t *testing.T, folder string) {
 	d.reaches(t, lost, "abnormal")
 	var begun cluster
 	d.call(t, "POST", "/api/v1/clusters", hostedAs("default/default", "begun", `"nodes":3,"connections":1000`), &begun, 202)
-	eventually(t, 10*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 10*time.Second, func() (bool, string) {
 		_, err := os.Stat(filepath.Join(data, "sim", begun.ID+".json"))
 		return err == nil, fmt.Sprint(err)
 	})
 	made := time.Now()
-	d.kill() // in the middle of a creation
+	d.Kill() // in the middle of a creation
 	keepDatabase(t, data, folder, made, known)
 }
 
@@ -171,7 +172,7 @@ func (d *daemon) makeAdopted(t *testing.T) {
 	d.call(t, "PATCH", "/api/v1/clusters/"+id, `{"spec":{"serviceAddress":"https://emqx.example.com:18083"}}`, nil, 200, 202)
 	node.RaiseAlarm("too_many_processes", "process usage is high", nil)
 	other.Kill()
-	eventually(t, time.Minute, func() (bool, string) {
+	processtest.Eventually(t, time.Minute, func() (bool, string) {
 		seen := fmt.Sprint(d.history(t, id))
 		return strings.Contains(seen, "too_many_processes") && strings.Contains(seen, "member"), seen
 	})

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 var makeDatabaseIn = flag.String("make-database", "", "keep a database made anew in this folder")
@@ -114,7 +116,7 @@ func (d *daemon) answersAs(t *testing.T, file string) {
 	}
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
-	eventually(t, 30*time.Second, func() (bool, string) {
+	processtest.Eventually(t, 30*time.Second, func() (bool, string) {
 		got := d.readAll(t)
 		return bytes.Equal(want, got), differs(string(want), string(got)) + "\nwhere that is meant: go test ./cmd/ecpd -run TestDatabaseOfBefore -update"
 	})
@@ -139,7 +141,7 @@ func (d *daemon) settles(t *testing.T) {
 	t.Helper()
 	var last []byte
 	since := time.Now()
-	eventually(t, 2*time.Minute, func() (bool, string) {
+	processtest.Eventually(t, 2*time.Minute, func() (bool, string) {
 		if now := d.readAll(t); !bytes.Equal(now, last) {
 			last, since = now, time.Now()
 		}
