@@ -424,7 +424,7 @@ func chain(err error) []error {
 		return nil
 	}
 	out := []error{err}
-	switch e := err.(type) { // the chain itself is needed
+	switch e := err.(type) { //nolint:errorlint // the chain itself is needed
 	case interface{ Unwrap() error }:
 		out = append(out, chain(e.Unwrap())...)
 	case interface{ Unwrap() []error }:
