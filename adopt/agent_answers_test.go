@@ -36,7 +36,10 @@ func TestAnswersOfAgents(t *testing.T) {
 		{400, `{"code":"BAD_REQUEST","message":"dots"}`, ecp.CodeInvalid, "dots"},
 		{413, `{"code":"TOO_LONG","message":"long"}`, ecp.CodeInvalid, "long"},
 		{405, `{"code":"METHOD_NOT_ALLOWED","message":"trace"}`, ecp.CodeInvalid, "trace"},
-		{403, `{"code":"OF_LATER","message":"no\u001b[31m\r\nway` + strings.Repeat("x", 100_000) + `"}`, ecp.CodeDenied, "emqxee-agent status"}, // cut, so not read
+		// This one is cut off, and so not read.
+		{403, `{"code":"OF_LATER","message":"no\u001b[31m\r\nway` + strings.Repeat("x", 100_000) + `"}`,
+			ecp.CodeDenied, "emqxee-agent status"},
+		// This one is cut off, and so not read.
 		{403, `{"code":"OF_LATER","message":"no\u001b[31m\r\nway"}`, ecp.CodeDenied, "no[31m way"},
 		{429, `{"code":"OF_LATER","message":"later"}`, ecp.CodeThrottled, "later"},
 		{418, `not JSON`, ecp.CodeInvalid, "emqxee-agent status"},
@@ -52,7 +55,8 @@ func TestAnswersOfAgents(t *testing.T) {
 				return &http.Response{StatusCode: c.status, Header: h, Body: body}
 			}
 			by := agentproto.ByAgent
-			way := brokerTransport{roundTripper(func(*http.Request) (*http.Response, error) { return answer(by), nil }), "a1"}
+			way := brokerTransport{roundTripper(func(*http.Request) (*http.Response, error) { return answer(by), nil }),
+				"a1"}
 			r := httptest.NewRequest(http.MethodGet, "/api/v5/nodes", http.NoBody)
 			res, err := way.RoundTrip(r) //nolint:bodyclose // there is none
 			require.Nil(t, res)

@@ -78,7 +78,8 @@ func (b *beside) start() {
 	b.note(agentproto.AgentStatus{})
 	log := agentproto.NewReportLog(10)
 	agent, err := agentproto.NewAgent(agentproto.AgentConfig{
-		Identity: b.identity, Hello: b.hello, Tunnel: b.tunnel, API: b.api(), Dashboard: b.node.Dashboard(), Reports: log,
+		Identity: b.identity, Hello: b.hello, Tunnel: b.tunnel, API: b.api(), Dashboard: b.node.Dashboard(),
+		Reports: log,
 		Status:  b.note,
 		Timings: agentproto.AgentTimings{BackoffMin: 20 * time.Millisecond, BackoffMax: 100 * time.Millisecond},
 	})

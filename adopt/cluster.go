@@ -180,7 +180,8 @@ func sameReport(a, b ecp.AgentReport) bool {
 	da, db := a.Description, b.Description
 	return a.Node == b.Node && a.LimitCall == b.LimitCall && a.LicenseType == b.LicenseType &&
 		a.Dashboard == b.Dashboard && a.Logs == b.Logs &&
-		slices.Equal(a.Errors, b.Errors) && da.Version == db.Version && da.Edition == db.Edition && da.Limit == db.Limit &&
+		slices.Equal(a.Errors, b.Errors) && da.Version == db.Version && da.Edition == db.Edition &&
+		da.Limit == db.Limit &&
 		slices.EqualFunc(da.Nodes, db.Nodes, func(a, b ecp.BrokerNode) bool {
 			return a.Name == b.Name && a.Status == b.Status && a.Role == b.Role && a.Version == b.Version
 		})

@@ -96,7 +96,8 @@ func (h *Hub) Conflicted(serving, refused agentproto.Connection) {
 		return
 	}
 	a.copied = objection{until: h.now().Add(h.cfg.Timings.Refused), words: fmt.Sprintf(
-		"the key of agent %s is used by two processes: one on %s serves, one on %s was refused; register the second host "+
+		"the key of agent %s is used by two processes: one on %s serves, one on %s was refused; register the second "+
+			"host "+
 			"with a key of its own",
 		a.id, whereFrom(serving), whereFrom(refused))}
 	h.changedLocked(a.cluster)

@@ -215,7 +215,8 @@ type rig struct {
 func inBubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, hub: newHub(Config{Name: "ecp"}), manager: &fakeManager{agents: map[ecp.AgentID]ecp.AgentRecord{}}}
+		r := &rig{t: t, hub: newHub(Config{Name: "ecp"}),
+			manager: &fakeManager{agents: map[ecp.AgentID]ecp.AgentRecord{}}}
 		r.server = &fakeServer{hub: r.hub, live: map[string]*fakeConnection{}, mute: map[string]bool{},
 			refused: map[string][]agentproto.Refusal{}}
 		r.hub.server = r.server
@@ -261,8 +262,9 @@ func (r *rig) connect(agent ecp.AgentID) {
 	_, err := r.hub.PublicKey(r.t.Context(), string(agent))
 	require.NoError(r.t, err)
 	c := &fakeConnection{
-		info: agentproto.Connection{Agent: string(agent), Instance: "i" + string(agent), Carrier: agentproto.CarrierDirect,
-			Remote: "192.0.2.1:5", Since: time.Now(), Hello: agentproto.Hello{Hostname: "host-" + string(agent),
+		info: agentproto.Connection{Agent: string(agent), Instance: "i" + string(agent),
+			Carrier: agentproto.CarrierDirect,
+			Remote:  "192.0.2.1:5", Since: time.Now(), Hello: agentproto.Hello{Hostname: "host-" + string(agent),
 				Time: time.Now()}},
 		reports: make(chan agentproto.Report, 1), gone: make(chan struct{}),
 	}
@@ -310,7 +312,8 @@ func says(node string, members ...string) agentproto.Report {
 
 // fails is a report of a broker that does not answer as it should.
 func fails(node string, code agentproto.ErrorCode) agentproto.Report {
-	return agentproto.Report{Node: node, Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: code,
+	return agentproto.Report{Node: node, Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect,
+		Code:    code,
 		Message: "the broker says no"}}}
 }
 

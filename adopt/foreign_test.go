@@ -26,7 +26,8 @@ func TestForeignAgents(t *testing.T) {
 		"members overlap": {[]claim{{agent: "1", members: abc},
 			{agent: "2", members: []string{"emqx@c", "emqx@d"}}}, nil},
 		"overlap by way of another": {[]claim{{agent: "1", members: abc},
-			{agent: "2", members: []string{"emqx@d", "emqx@e"}}, {agent: "3", members: []string{"emqx@c", "emqx@d"}}}, nil},
+			{agent: "2", members: []string{"emqx@d", "emqx@e"}}, {agent: "3",
+				members: []string{"emqx@c", "emqx@d"}}}, nil},
 		"foreign beside one that is": {[]claim{{agent: "1", members: abc, serving: early}, {agent: "2", members: fg}},
 			[]ecp.AgentID{"2"}},
 		"the first stays": {[]claim{{agent: "1", members: fg}, {agent: "2", members: abc, serving: late}},
@@ -47,7 +48,8 @@ func TestForeignAgents(t *testing.T) {
 		"two foreign ones": {[]claim{{agent: "1", members: fg}, {agent: "2", members: fg},
 			{agent: "3", recorded: "emqx@a", members: abc}}, []ecp.AgentID{"1", "2"}},
 		"one of its nodes has left": {[]claim{{agent: "1", recorded: "emqx@a", members: []string{"emqx@a", "emqx@b"},
-			serving: early}, {agent: "2", recorded: "emqx@c", members: []string{"emqx@c"}, serving: early}}, []ecp.AgentID{"2"}},
+			serving: early}, {agent: "2", recorded: "emqx@c", members: []string{"emqx@c"},
+			serving: early}}, []ecp.AgentID{"2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := foreignAgents(c.claims)

@@ -97,8 +97,9 @@ func NewGuide(r GuideRequest) (Guide, error) {
 	if err != nil {
 		return Guide{}, err
 	}
-	data := guideData{GuideRequest: r, Token: string(r.Token), Expires: r.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"),
-		Sums: r.sums(), Name: "emqxee-agent-" + string(r.Cluster)}
+	data := guideData{GuideRequest: r, Token: string(r.Token),
+		Expires: r.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"),
+		Sums:    r.sums(), Name: "emqxee-agent-" + string(r.Cluster)}
 	g := Guide{Method: r.Method, Arch: r.Arch}
 	if r.Method == MethodKubernetes {
 		g.Arch = ""

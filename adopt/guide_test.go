@@ -27,7 +27,8 @@ const (
 
 func request(method adopt.Method, arch string) adopt.GuideRequest {
 	return adopt.GuideRequest{
-		URL: "https://ecp.example.com:8443", CASHA256: sampleCA, Token: sampleToken, ExpiresAt: time.Date(2026, 3, 4, 5, 6, 7,
+		URL: "https://ecp.example.com:8443", CASHA256: sampleCA, Token: sampleToken, ExpiresAt: time.Date(2026, 3, 4, 5,
+			6, 7,
 			0, time.UTC),
 		Method: method, Arch: arch, Cluster: "emqx-01234567",
 		Checksums: map[string]string{"amd64": strings.Repeat("1", 64), "arm64": strings.Repeat("2", 64),
@@ -44,7 +45,8 @@ func TestGuide(t *testing.T) {
 			require.Len(t, g.Steps, 3)
 			var b strings.Builder
 			for _, s := range g.Steps {
-				fmt.Fprintf(&b, "%d. %s / %s\n\n%s\n\n%s\n\n%s\n\n", s.Number, s.Title.ZH, s.Title.EN, s.Text.ZH, s.Text.EN,
+				fmt.Fprintf(&b, "%d. %s / %s\n\n%s\n\n%s\n\n%s\n\n", s.Number, s.Title.ZH, s.Title.EN, s.Text.ZH,
+					s.Text.EN,
 					s.Command)
 			}
 			file := filepath.Join("testdata", "guide-"+string(method)+".golden")
@@ -162,8 +164,10 @@ func TestGuideRefuses(t *testing.T) {
 		"unknown machine":  {func(r *adopt.GuideRequest) { r.Arch = "s390x" }, ecp.CodeInvalid, "arch"},
 		"no token":         {func(r *adopt.GuideRequest) { r.Token = "" }, ecp.CodeInvalid, "token"},
 		"half a pin":       {func(r *adopt.GuideRequest) { r.CASHA256 = "abc" }, ecp.CodeInvalid, "caSha256"},
-		"a strange sum":    {func(r *adopt.GuideRequest) { r.Checksums["arm"] = "$(id)" }, ecp.CodeInvalid, "checksums.arm"},
-		"not built":        {func(r *adopt.GuideRequest) { delete(r.Checksums, "amd64") }, ecp.CodeConflict, "make agents"},
+		"a strange sum": {func(r *adopt.GuideRequest) { r.Checksums["arm"] = "$(id)" }, ecp.CodeInvalid,
+			"checksums.arm"},
+		"not built": {func(r *adopt.GuideRequest) { delete(r.Checksums, "amd64") }, ecp.CodeConflict,
+			"make agents"},
 		"not built for any": {func(r *adopt.GuideRequest) { r.Method, r.Checksums = adopt.MethodKubernetes, nil },
 			ecp.CodeConflict, "make agents"},
 	} {

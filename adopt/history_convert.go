@@ -86,7 +86,8 @@ func entryOf(r agentproto.HistoryRecord, ahead time.Duration) (e ecp.HistoryEntr
 			e.Nodes = append(e.Nodes, text(n, maxName))
 		}
 	case r.Gap != nil:
-		e.Kind, e.To, e.Since, e.Until = ecp.HistoryGap, text(string(r.Gap.Why), maxWord), ours(r.Gap.From), ours(r.Gap.Until)
+		e.Kind, e.To, e.Since, e.Until = ecp.HistoryGap, text(string(r.Gap.Why),
+			maxWord), ours(r.Gap.From), ours(r.Gap.Until)
 		e.Message = gapWords[r.Gap.Why]
 	case r.State != nil:
 		if e.Kind, ok = changeKinds[r.State.About]; !ok {

@@ -185,7 +185,8 @@ func TestEntriesOf(t *testing.T) {
 	}{
 		{"as told", 0, []agentproto.HistoryRecord{lost(1, "a", ago(time.Hour)), lost(2, "b", ago(time.Second))},
 			[]time.Duration{time.Hour, time.Second}, []bool{false, false}},
-		{"clock ahead", time.Hour, []agentproto.HistoryRecord{lost(1, "a", now)}, []time.Duration{time.Hour}, []bool{false}},
+		{"clock ahead", time.Hour, []agentproto.HistoryRecord{lost(1, "a", now)}, []time.Duration{time.Hour},
+			[]bool{false}},
 		{"clock was ahead", 0, []agentproto.HistoryRecord{lost(1, "a", now.Add(59*time.Minute)),
 			moved(2, ago(30*time.Second), -time.Hour), lost(3, "b", ago(time.Second))},
 			[]time.Duration{time.Minute, 30 * time.Second, time.Second}, []bool{false, false, false}},

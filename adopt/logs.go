@@ -22,14 +22,16 @@ func (h *Hub) Logs(ctx context.Context, id ecp.ID, agent ecp.AgentID,
 			return
 		}
 		asked := agentproto.LogQuery{
-			After: q.After, Since: q.Since, Until: q.Until, Tail: q.Tail, Level: string(q.Level), Text: q.Text, Follow: q.Follow,
+			After: q.After, Since: q.Since, Until: q.Until, Tail: q.Tail, Level: string(q.Level), Text: q.Text,
+			Follow: q.Follow,
 		}
 		for l, err := range h.server.Logs(ctx, string(agent), asked) {
 			if err != nil {
 				yield(ecp.AgentLogLine{}, logError(host, err))
 				return
 			}
-			if !yield(ecp.AgentLogLine{At: l.At, Text: l.Text, Mark: l.Mark, Cut: l.Cut, Gap: l.Gap, Passed: l.Passed}, nil) {
+			if !yield(ecp.AgentLogLine{At: l.At, Text: l.Text, Mark: l.Mark, Cut: l.Cut, Gap: l.Gap, Passed: l.Passed},
+				nil) {
 				return
 			}
 		}

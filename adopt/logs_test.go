@@ -19,7 +19,8 @@ func TestLogs(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.register("a", "")
 		r.connect("a")
-		q := ecp.AgentLogQuery{After: "7", Since: time.Unix(1, 0), Until: time.Unix(2, 0), Tail: 3, Level: "error", Text: "x",
+		q := ecp.AgentLogQuery{After: "7", Since: time.Unix(1, 0), Until: time.Unix(2, 0), Tail: 3, Level: "error",
+			Text:   "x",
 			Follow: true}
 		want := agentproto.LogQuery{After: "7", Since: time.Unix(1, 0), Until: time.Unix(2, 0), Tail: 3, Level: "error",
 			Text: "x", Follow: true}
@@ -29,7 +30,8 @@ func TestLogs(t *testing.T) {
 			require.Equal(r.t, want, got)
 			return func(yield func(agentproto.LogLine, error) bool) {
 				_ = yield(agentproto.LogLine{At: time.Unix(1, 5), Text: "t", Mark: "8", Cut: true}, nil) &&
-					yield(agentproto.LogLine{Gap: "g", Mark: "9", Passed: true}, nil) && yield(agentproto.LogLine{}, fault)
+					yield(agentproto.LogLine{Gap: "g", Mark: "9", Passed: true}, nil) &&
+					yield(agentproto.LogLine{}, fault)
 			}
 		}
 		read := func(id ecp.ID, agent ecp.AgentID) (lines []ecp.AgentLogLine, err error) {

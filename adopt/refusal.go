@@ -19,10 +19,12 @@ const (
 	sayRemoved   = "This agent was removed on the server, or its cluster was deleted. To bring it back: " + newCommand
 	sayMoved     = "This agent was registered with another cluster. It connects again by itself."
 	sayNotReady  = "The server cannot answer registrations yet; the agent asks again by itself."
-	sayTakenNode = "Another agent serves the EMQX node %s of this cluster already: %s. It goes on. Stop one of the two " +
+	sayTakenNode = "Another agent serves the EMQX node %s of this cluster already: %s. It goes on. Stop one of the " +
+		"two " +
 		"(emqxee-agent stop), or give the node beside this agent a name of its own; this agent asks again by itself."
 	sayForeign = "The EMQX beside this agent belongs to another cluster: %s. Register this agent with the cluster " +
-		"that it belongs to, or join its node to this one; if the cluster's nodes were all replaced, remove the agents of " +
+		"that it belongs to, or join its node to this one; if the cluster's nodes were all replaced, remove the " +
+		"agents of " +
 		"the old ones on the server."
 	sayMovedOn = "Another agent has taken over the EMQX node %s because this one did not answer. It asks again by " +
 		"itself."

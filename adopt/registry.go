@@ -33,7 +33,8 @@ func (h *Hub) Register(ctx context.Context, r agentproto.Registration) (agentpro
 	if info, err := m.Cluster(rec.Cluster).Get(ecp.WithActor(ctx, ecp.System)); err == nil {
 		out.Cluster = info.Name
 	}
-	h.log.InfoContext(ctx, "agent registered", "agent", rec.ID, "cluster", rec.Cluster, "hostname", rec.Hostname, "remote",
+	h.log.InfoContext(ctx, "agent registered", "agent", rec.ID, "cluster", rec.Cluster, "hostname", rec.Hostname,
+		"remote",
 		r.Remote)
 	return out, nil
 }

@@ -19,11 +19,13 @@ import (
 func TestConvert(t *testing.T) {
 	at := time.Unix(1000, 0)
 	got := convert(agentproto.Report{
-		Node: "emqx@a", Version: "5.8.9", Edition: "enterprise", Connections: 7, Limit: 25, LimitCall: true, LicenseType: 3,
-		Dashboard: true,
+		Node: "emqx@a", Version: "5.8.9", Edition: "enterprise", Connections: 7, Limit: 25, LimitCall: true,
+		LicenseType: 3,
+		Dashboard:   true,
 		Members: []agentproto.Member{
 			{Name: "emqx@b", Status: agentproto.MemberStopped},
-			{Name: "emqx@a", Status: agentproto.MemberRunning, Role: "core", Version: "5.8.9", UptimeMS: 1500, Connections: 7},
+			{Name: "emqx@a", Status: agentproto.MemberRunning, Role: "core", Version: "5.8.9", UptimeMS: 1500,
+				Connections: 7},
 			{Name: "emqx@b", Status: agentproto.MemberRunning},
 			{Name: "no name", Status: agentproto.MemberRunning},
 			{Name: "emqx@c", Status: "quite fine"},
@@ -35,7 +37,8 @@ func TestConvert(t *testing.T) {
 		At: at, Node: "emqx@a", LimitCall: true, LicenseType: 3, Dashboard: true,
 		Description: ecp.Description{Version: "5.8.9", Edition: ecp.EditionEnterprise, Connections: 7, Limit: 25,
 			Nodes: []ecp.BrokerNode{
-				{Name: "emqx@a", Status: ecp.NodeRunning, Role: "core", Version: "5.8.9", Uptime: 1500 * time.Millisecond,
+				{Name: "emqx@a", Status: ecp.NodeRunning, Role: "core", Version: "5.8.9",
+					Uptime:      1500 * time.Millisecond,
 					Connections: 7},
 				{Name: "emqx@b", Status: ecp.NodeStopped},
 				{Name: "emqx@c", Status: ecp.NodeUnknown},
@@ -54,7 +57,8 @@ func TestStagesAndCodes(t *testing.T) {
 	require.Equal(t, []string{ecp.AgentFaultUnreachable, ecp.AgentFaultAuth, ecp.AgentFaultOpenSource,
 		ecp.AgentFaultVersion, ecp.AgentFaultTimeout, ecp.AgentFaultMalformed, ecp.AgentFaultInternal},
 		texts(agentproto.CodeUnreachable, agentproto.CodeAuthFailed, agentproto.CodeOpenSource,
-			agentproto.CodeUnsupportedVersion, agentproto.CodeTimeout, agentproto.CodeMalformed, agentproto.CodeInternal))
+			agentproto.CodeUnsupportedVersion, agentproto.CodeTimeout, agentproto.CodeMalformed,
+			agentproto.CodeInternal))
 }
 
 func texts[S ~string](all ...S) (out []string) {
@@ -80,11 +84,14 @@ func TestNodeName(t *testing.T) {
 func TestConvertBounds(t *testing.T) {
 	long := strings.Repeat("\x00é\u202e", 10_000)
 	var r agentproto.Report
-	r.Node, r.Version, r.Edition, r.Connections, r.Limit, r.LicenseType = long, long, long, math.MaxInt, math.MinInt, math.MinInt
+	r.Node, r.Version, r.Edition = long, long, long
+	r.Connections, r.Limit, r.LicenseType = math.MaxInt, math.MinInt, math.MinInt
 	for i := range 5000 {
-		r.Members = append(r.Members, agentproto.Member{Name: fmt.Sprintf("n%d@h", i), Status: agentproto.MemberStatus(long),
-			Role: long, Version: long, UptimeMS: math.MaxInt64, Connections: math.MinInt})
-		r.Errors = append(r.Errors, agentproto.ReportError{Stage: agentproto.Stage(long), Code: agentproto.ErrorCode(long),
+		r.Members = append(r.Members, agentproto.Member{Name: fmt.Sprintf("n%d@h", i),
+			Status: agentproto.MemberStatus(long),
+			Role:   long, Version: long, UptimeMS: math.MaxInt64, Connections: math.MinInt})
+		r.Errors = append(r.Errors, agentproto.ReportError{Stage: agentproto.Stage(long),
+			Code:    agentproto.ErrorCode(long),
 			Message: long})
 	}
 	got := convert(r, time.Now())

@@ -78,8 +78,9 @@ func notTold(op string, agents []*sampling, told int) error {
 	}
 	switch {
 	case len(failed) > 0:
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "what agents have kept could not be read to its end: " +
-			strings.Join(failed, "; "), Cause: errors.Join(causes...)}
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: op,
+			Message: "what agents have kept could not be read to its end: " +
+				strings.Join(failed, "; "), Cause: errors.Join(causes...)}
 	case told > 0:
 		return nil
 	case len(agents) == 0:

@@ -51,7 +51,8 @@ func TestSamples(t *testing.T) {
 
 		ago := func(d time.Duration) time.Time { return time.Now().UTC().Add(-d) }
 		r.server.past["a"] = []agentproto.HistoryRecord{figures(1, ago(2*time.Hour), 10*time.Second, 1),
-			lost(2, "emqx@x", ago(time.Hour)), figures(3, ago(30*time.Minute), 10*time.Second, 2), figures(4, ago(time.Minute),
+			lost(2, "emqx@x", ago(time.Hour)), figures(3, ago(30*time.Minute), 10*time.Second, 2), figures(4,
+				ago(time.Minute),
 				10*time.Second, 3)}
 		r.server.past["b"] = []agentproto.HistoryRecord{}
 		all, err := r.hub.Samples(r.t.Context(), testCluster, time.Now().Add(-time.Hour))
@@ -125,8 +126,10 @@ func TestReadSamples(t *testing.T) {
 	}{
 		{"as told", 0, tells{sample(30*s, 10*s), sample(20*s, 10*s)}, []time.Duration{30 * s, 20 * s},
 			[]time.Duration{10 * s, 10 * s}},
-		{"clock ahead", time.Hour, tells{sample(-time.Hour+30*s, 10*s)}, []time.Duration{30 * s}, []time.Duration{10 * s}},
-		{"clock behind", -time.Hour, tells{sample(time.Hour+30*s, 10*s)}, []time.Duration{30 * s}, []time.Duration{10 * s}},
+		{"clock ahead", time.Hour, tells{sample(-time.Hour+30*s, 10*s)}, []time.Duration{30 * s},
+			[]time.Duration{10 * s}},
+		{"clock behind", -time.Hour, tells{sample(time.Hour+30*s, 10*s)}, []time.Duration{30 * s},
+			[]time.Duration{10 * s}},
 		{"clock set back", 0, tells{sample(50*s, 10*s), sample(20*s, 10*s), sample(10*s, 10*s), sample(25*s, 10*s),
 			sample(15*s, 10*s)},
 			[]time.Duration{50 * s, 25 * s, 15 * s}, []time.Duration{10 * s, 10 * s, 10 * s}},
@@ -135,7 +138,8 @@ func TestReadSamples(t *testing.T) {
 		{"overlapping", 0, tells{sample(30*s, 10*s), sample(25*s, 60*s)}, []time.Duration{30 * s, 25 * s},
 			[]time.Duration{10 * s, 5 * s}},
 		{"of no time", 0, tells{sample(30*s, 0), sample(20*s, -5*s)}, nil, nil},
-		{"of too long a time", 0, tells{sample(30*s, 24*time.Hour)}, []time.Duration{30 * s}, []time.Duration{longestSample}},
+		{"of too long a time", 0, tells{sample(30*s, 24*time.Hour)}, []time.Duration{30 * s},
+			[]time.Duration{longestSample}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := readAt(t, now, time.Hour, c.ahead, c.records)
@@ -187,10 +191,12 @@ func TestSamplesAreBounded(t *testing.T) {
 			}
 			r := figures(n+1, at, 0, rapid.Int64().Draw(t, "received"))
 			r.Sample.OverMS = rapid.OneOf(rapid.Int64(), rapid.Int64Range(1, 60_000)).Draw(t, "over")
-			r.Sample.Connections, r.Sample.Sessions = rapid.Int().Draw(t, "connections"), rapid.Int().Draw(t, "sessions")
+			r.Sample.Connections, r.Sample.Sessions = rapid.Int().Draw(t, "connections"), rapid.Int().Draw(t,
+				"sessions")
 			records = append(records, r)
 		}
-		window := time.Duration(rapid.Int64Range(1, int64(ecp.LongestSeries/time.Second)).Draw(t, "window")) * time.Second
+		window := time.Duration(rapid.Int64Range(1, int64(ecp.LongestSeries/time.Second)).Draw(t,
+			"window")) * time.Second
 		last := time.Time{}
 		for _, s := range readAt(t, now, window, time.Duration(rapid.Int64Range(0, 2).Draw(t, "ahead"))*time.Hour,
 			records).kept {
@@ -207,7 +213,8 @@ func TestSamplesAreBounded(t *testing.T) {
 	})
 	var many tells
 	for n := range uint64(4 * samplesOfOne) { // no two follow each other
-		many = append(many, figures(n+1, now.Add(time.Duration(n+1)*2*time.Second-24*time.Hour), 100*time.Millisecond, 1))
+		many = append(many, figures(n+1, now.Add(time.Duration(n+1)*2*time.Second-24*time.Hour), 100*time.Millisecond,
+			1))
 	}
 	a := readAt(t, now, 24*time.Hour, 0, many)
 	require.ErrorContains(t, a.err, "more than any agent keeps")

@@ -190,7 +190,8 @@ func eventually(t *testing.T, is func() bool, seen func() string) {
 func newCertificate(t *testing.T) (tls.Certificate, string) {
 	t.Helper()
 	make := func(of *x509.Certificate, by *x509.Certificate, key, byKey *ecdsa.PrivateKey) *x509.Certificate {
-		of.SerialNumber, of.NotBefore, of.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+		of.SerialNumber = big.NewInt(time.Now().UnixNano())
+		of.NotBefore, of.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 		der, err := x509.CreateCertificate(rand.Reader, of, by, key.Public(), byKey)
 		require.NoError(t, err)
 		c, err := x509.ParseCertificate(der)
@@ -205,6 +206,7 @@ func newCertificate(t *testing.T) (tls.Certificate, string) {
 		KeyUsage: x509.KeyUsageCertSign}
 	ca := make(root, root, caKey, caKey)
 	leaf := make(&x509.Certificate{Subject: pkix.Name{CommonName: "ecp"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, ca, key, caKey)
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}},
+		ca, key, caKey)
 	return tls.Certificate{Certificate: [][]byte{leaf.Raw, ca.Raw}, PrivateKey: key}, agentproto.Fingerprint(ca)
 }

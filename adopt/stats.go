@@ -38,7 +38,8 @@ var countedRefusals = []agentproto.RefusalCode{
 func (h *Hub) Stats() ecp.AgentStats {
 	out := ecp.AgentStats{
 		Connected: map[string]int{string(agentproto.CarrierDirect): 0, string(agentproto.CarrierWebSocket): 0},
-		Refusals:  map[string]uint64{}, Registrations: h.stats.registrations.Load(), Connections: h.stats.connections.Load(),
+		Refusals:  map[string]uint64{}, Registrations: h.stats.registrations.Load(),
+		Connections:   h.stats.connections.Load(),
 		Reconnections: h.stats.reconnections.Load(), Reports: h.stats.reports.Load(),
 	}
 	for _, code := range countedRefusals { // a rate needs a zero to begin at

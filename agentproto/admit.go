@@ -104,7 +104,8 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 	at := &attempt{}
 	defer s.forget(at)
 	h, err := acceptHandshake(ctx, c, acceptConfig{
-		Name: s.cfg.Name, Registry: watchedRegistry{s.cfg.Registry, s, at}, Carrier: c.kind, Remote: remote, Now: time.Now,
+		Name: s.cfg.Name, Registry: watchedRegistry{s.cfg.Registry, s,
+			at}, Carrier: c.kind, Remote: remote, Now: time.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -178,7 +179,8 @@ func (s *Server) claim(ctx context.Context, agent string) (release func(), err e
 		many := first.waiting > maxClaims
 		s.mu.Unlock()
 		if many {
-			return nil, &Refusal{Code: RefusedBusy, Message: "too many connections of this agent wait to be admitted at once",
+			return nil, &Refusal{Code: RefusedBusy,
+				Message:    "too many connections of this agent wait to be admitted at once",
 				RetryAfter: 5 * time.Second}
 		}
 		select {

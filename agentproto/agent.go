@@ -132,7 +132,8 @@ func (a *Agent) connect(ctx context.Context) (way, proven, error) {
 // learn keeps what the server has announced in a handshake or later. It returns an error
 // if an announcement is not followed, or cannot be saved.
 func (a *Agent) learn(w way, p proven) error {
-	id, changed, err := a.identity.learnedFrom(w.trust, w.chain, w.conn.kind == CarrierDirect, p.Authorities, p.ServerTime)
+	id, changed, err := a.identity.learnedFrom(w.trust, w.chain, w.conn.kind == CarrierDirect, p.Authorities,
+		p.ServerTime)
 	if err != nil {
 		a.cfg.Logger.Warn("the server announces authorities that do not fit its own certificate; they are not followed",
 			"error", err)
@@ -144,7 +145,8 @@ func (a *Agent) learn(w way, p proven) error {
 	saved := a.cfg.Save(id)
 	a.unsaved = saved != nil
 	if saved != nil {
-		a.cfg.Logger.Error("the identity cannot be saved; the agent goes on with what it knows, and tries again at its "+
+		a.cfg.Logger.Error("the identity cannot be saved; the agent goes on with what it knows, and tries again at "+
+			"its "+
 			"next connection", "error", saved)
 	}
 	return errors.Join(err, saved)

@@ -119,7 +119,8 @@ func (c AgentConfig) withDefaults() (AgentConfig, error) {
 		c.Tunnel = TunnelAuto
 	}
 	if !slices.Contains([]TunnelMode{TunnelAuto, TunnelDirect, TunnelWebSocket}, c.Tunnel) {
-		return c, fmt.Errorf("tunnel %q is not known; use %s, %s or %s", c.Tunnel, TunnelAuto, TunnelDirect, TunnelWebSocket)
+		return c, fmt.Errorf("tunnel %q is not known; use %s, %s or %s", c.Tunnel, TunnelAuto, TunnelDirect,
+			TunnelWebSocket)
 	}
 	if c.Instance == "" {
 		var b [12]byte

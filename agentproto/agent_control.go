@@ -9,7 +9,9 @@ import (
 // control returns the handler of the control host.
 func (s *served) control() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+pathPing, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("POST "+pathPing, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("POST "+pathGoodbye, s.takeGoodbye)
 	mux.HandleFunc("POST "+pathTrust, s.takeAuthorities)
 	mux.HandleFunc("GET "+pathReports, func(w http.ResponseWriter, r *http.Request) { s.sendReports(w, r, false) })

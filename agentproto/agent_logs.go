@@ -36,7 +36,8 @@ func (s *served) sendLogs(w http.ResponseWriter, r *http.Request) {
 	case s.agent.logs <- struct{}{}:
 		defer func() { <-s.agent.logs }()
 	default:
-		refuseLogs(w, &LogError{Code: LogBusy, Message: "the agent sends " + strconv.Itoa(maxLogReaders) + " logs already"})
+		refuseLogs(w, &LogError{Code: LogBusy, Message: "the agent sends " + strconv.Itoa(maxLogReaders) +
+			" logs already"})
 		return
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
@@ -96,7 +97,8 @@ func asLogError(err error) *LogError {
 
 // logStatuses are the HTTP statuses of refused queries.
 var logStatuses = map[LogCode]int{
-	LogDisabled: http.StatusForbidden, LogBusy: http.StatusServiceUnavailable, LogStopped: http.StatusServiceUnavailable,
+	LogDisabled: http.StatusForbidden, LogBusy: http.StatusServiceUnavailable,
+	LogStopped:  http.StatusServiceUnavailable,
 	LogBadQuery: http.StatusBadRequest, LogUnsupported: http.StatusNotFound,
 }
 

@@ -84,7 +84,8 @@ func (a *Agent) httpServer(base context.Context, h http.Handler, p *http.Protoco
 }
 
 func (a *Agent) newServed(base context.Context, stop <-chan struct{}) *served {
-	s := &served{agent: a, stop: stop, raw: map[Host]*http.Server{}, news: make(chan news), settled: make(chan struct{})}
+	s := &served{agent: a, stop: stop, raw: map[Host]*http.Server{}, news: make(chan news),
+		settled: make(chan struct{})}
 	s.hosts = map[Host]http.Handler{
 		HostControl:   s.control(),
 		HostAPI:       orAbsent(a.cfg.API, "this agent does not offer the broker's API"),

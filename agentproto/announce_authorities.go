@@ -27,7 +27,8 @@ func CheckAuthorities(certs []*x509.Certificate) error {
 		size += len(c.Raw)
 	}
 	if size > maxAnnounced {
-		return fmt.Errorf("the certificates of authorities have %d bytes, more than the %d that agents take: name only "+
+		return fmt.Errorf("the certificates of authorities have %d bytes, more than the %d that agents take: name "+
+			"only "+
 			"those that sign this server's certificate", size, maxAnnounced)
 	}
 	return nil
@@ -77,7 +78,8 @@ func (s *Server) Announce(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.Timings.Handshake)
 		defer cancel()
 		if _, err := sess.control(ctx, http.MethodPost, pathTrust, announcement{list}); err != nil && sess.live() {
-			s.cfg.Logger.Warn("an agent does not take the authorities that it is to trust from now on", "agent", sess.info.Agent,
+			s.cfg.Logger.Warn("an agent does not take the authorities that it is to trust from now on", "agent",
+				sess.info.Agent,
 				"error", err)
 		}
 	})

@@ -17,7 +17,8 @@ import (
 func (r *rig) relay(alpn ...string) (url string) {
 	r.t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{r.ca.server(r.t, "127.0.0.1").pair()}, NextProtos: alpn, MinVersion: tls.VersionTLS12,
+		Certificates: []tls.Certificate{r.ca.server(r.t,
+			"127.0.0.1").pair()}, NextProtos: alpn, MinVersion: tls.VersionTLS12,
 	})
 	require.NoError(r.t, err)
 	roots := x509.NewCertPool()

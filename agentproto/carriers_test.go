@@ -166,7 +166,8 @@ func TestConfigsAreChecked(t *testing.T) {
 	id.Server = "ftp://x"
 	_, err = NewAgent(AgentConfig{Identity: id})
 	require.Error(t, err)
-	a, err := NewAgent(AgentConfig{Identity: Identity{Agent: "a", Key: make([]byte, 64), Server: "https://127.0.0.1:1"}})
+	a, err := NewAgent(AgentConfig{Identity: Identity{Agent: "a", Key: make([]byte, 64),
+		Server: "https://127.0.0.1:1"}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -76,7 +76,8 @@ func TestCheck(t *testing.T) {
 		run.stop()
 	})
 	t.Run("not registered", func(t *testing.T) {
-		steps := Check(t.Context(), AgentConfig{Identity: Identity{Server: r.url, CASHA256: id.CASHA256}, Proxy: noProxy})
+		steps := Check(t.Context(), AgentConfig{Identity: Identity{Server: r.url, CASHA256: id.CASHA256},
+			Proxy: noProxy})
 		for step, result := range stepsOf(steps) {
 			assert.Equal(t, "ok", result, step)
 		}

@@ -139,7 +139,8 @@ func explainDial(err error, address, what string) *Failure {
 		f.Hint = "Check host and port, and that what listens there runs"
 	case isTimeout && timeout.Timeout():
 		f.Message = fmt.Sprintf("connect to %s: %v", what, errNoAnswer)
-		f.Hint = fmt.Sprintf("A firewall may drop what goes to port %s: allow it for this host, or set HTTPS_PROXY", port)
+		f.Hint = fmt.Sprintf("A firewall may drop what goes to port %s: allow it for this host, or set HTTPS_PROXY",
+			port)
 	default:
 		f.Message = fmt.Sprintf("connect to %s: %v", what, cause(err))
 		f.Hint = "Check the network of this host: its route to the server, and firewalls between"
@@ -180,7 +181,8 @@ func (d *serverDialer) explainTLS(err error) *Failure {
 	case errors.Is(err, errNoAnswer):
 		f.Code = FailedUnreachable
 		f.Message = fmt.Sprintf("TLS with %s: %v", host, errNoAnswer)
-		f.Hint = "The port takes connections and says nothing: check that it is the server's, and what stands in between"
+		f.Hint = "The port takes connections and says nothing: check that it is the server's, and what stands in " +
+			"between"
 	case errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
 		f.Code = FailedInterruption
 		f.Message = fmt.Sprintf("TLS with %s: the connection was closed in the middle", host)

@@ -131,8 +131,10 @@ func (all alarms) History(_ context.Context, q agentproto.HistoryQuery) iter.Seq
 func ExampleServer_History() {
 	at := time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
 	history := alarms{
-		{Epoch: 1, Seq: 1, At: at, Kind: agentproto.HistoryAlarm, Alarm: &agentproto.Alarm{Name: "high_cpu", Active: true}},
-		{Epoch: 1, Seq: 2, At: at.Add(time.Minute), Kind: agentproto.HistoryAlarm, Alarm: &agentproto.Alarm{Name: "high_cpu"}},
+		{Epoch: 1, Seq: 1, At: at, Kind: agentproto.HistoryAlarm,
+			Alarm: &agentproto.Alarm{Name: "high_cpu", Active: true}},
+		{Epoch: 1, Seq: 2, At: at.Add(time.Minute), Kind: agentproto.HistoryAlarm,
+			Alarm: &agentproto.Alarm{Name: "high_cpu"}},
 	}
 	server, agent, stop := connect(func(c *agentproto.AgentConfig) { c.History = history })
 	defer stop()
@@ -152,7 +154,8 @@ func ExampleServer_History() {
 func ExampleAgent_Run() {
 	registry := agentproto.NewMemoryRegistry()
 	web := httptest.NewUnstartedServer(nil)
-	server := must(agentproto.NewServer(agentproto.ServerConfig{Name: web.Listener.Addr().String(), Registry: registry}))
+	server := must(agentproto.NewServer(agentproto.ServerConfig{Name: web.Listener.Addr().String(),
+		Registry: registry}))
 	web.Config.Handler = server
 	web.StartTLS() // without ConfigureTLS there is the WebSocket carrier only
 	defer web.Close()

@@ -30,7 +30,8 @@ func parseFingerprints(words []string) ([]string, error) {
 		if raw, err := hex.DecodeString(clean); err != nil || len(raw) != sha256.Size {
 			return nil, &Failure{Step: StepTLS, Code: FailedAuthority,
 				Message: fmt.Sprintf("the SHA-256 of the CA %q is not 64 hex digits", cleanText(word, 100)),
-				Hint: "Copy the value of --ca-sha256 from the cluster's setup page, or print it of the CA's file: openssl " +
+				Hint: "Copy the value of --ca-sha256 from the cluster's setup page, or print it of the CA's file: " +
+					"openssl " +
 					"x509 -noout -fingerprint -sha256 -in ca.pem"}
 		}
 		out = append(out, clean)

@@ -362,7 +362,8 @@ func FuzzWebSocket(f *testing.F) {
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		near, far := net.Pipe()
 		l := newSingleListener(near)
-		h := &http.Server{Handler: s, ReadHeaderTimeout: time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+		h := &http.Server{Handler: s, ReadHeaderTimeout: time.Second,
+			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)

@@ -19,7 +19,8 @@ func TestFloodFromOneAddress(t *testing.T) {
 		var evicted atomic.Int64
 		flood := func(n int) (in int) {
 			for i := range n {
-				if _, ok := g.enter(fmt.Sprintf("192.0.2.1:%d", 1000+i), func() error { evicted.Add(1); return nil }); ok {
+				if _, ok := g.enter(fmt.Sprintf("192.0.2.1:%d", 1000+i),
+					func() error { evicted.Add(1); return nil }); ok {
 					in++
 				}
 			}

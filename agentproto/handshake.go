@@ -135,7 +135,8 @@ func checkProof(ctx context.Context, c acceptConfig, nonce []byte, p proof) erro
 	}
 	if !verify(key, p.Signature, labelConnect, p.signed(nonce, c.Name)...) {
 		return &Refusal{Code: RefusedBadSignature, Message: fmt.Sprintf(
-			"the proof does not fit agent %s at server %s: the agent's key is another one, or it was registered with another "+
+			"the proof does not fit agent %s at server %s: the agent's key is another one, or it was registered "+
+				"with another "+
 				"server; register it again", p.Agent, c.Name)}
 	}
 	return nil

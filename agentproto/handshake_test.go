@@ -167,14 +167,16 @@ func TestStolenProofs(t *testing.T) {
 		{"another server", func() proof { return good }, nonce, "other.example.com"},
 		{"another instance", func() proof { p := good; p.Instance = "i-2"; return p }, nonce, "ecp.example.com"},
 		{"another agent", func() proof { p := good; p.Agent = "agent-2"; return p }, nonce, "ecp.example.com"},
-		{"bytes moved between fields", func() proof { p := good; p.Agent, p.Instance = "agent-1i", "-1"; return p }, nonce,
+		{"bytes moved between fields", func() proof { p := good; p.Agent, p.Instance = "agent-1i", "-1"; return p },
+			nonce,
 			"ecp.example.com"},
 		{"a signature for unregister", func() proof {
 			p := good
 			p.Signature = sign(id.Key, labelUnregister, p.signed(nonce, id.ServerName)...)
 			return p
 		}, nonce, "ecp.example.com"},
-		{"a cut signature", func() proof { p := good; p.Signature = p.Signature[:32]; return p }, nonce, "ecp.example.com"},
+		{"a cut signature", func() proof { p := good; p.Signature = p.Signature[:32]; return p }, nonce,
+			"ecp.example.com"},
 	}
 	keys := keyring{keys: map[string]ed25519.PublicKey{}}
 	// one key under every name: only the signature tells them apart
@@ -384,7 +386,8 @@ func FuzzChallenge(f *testing.F) {
 		go func() {
 			defer b.Close()
 			for i, body := range [][]byte{first, second} {
-				if _, err := b.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)); err != nil {
+				if _, err := b.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))),
+					body...)); err != nil {
 					return
 				}
 				if i == 0 {

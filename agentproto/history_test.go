@@ -132,7 +132,8 @@ func TestHistoryOfOlderAgents(t *testing.T) {
 	_, err = readHistory(t, r.server, "agent-nobody", HistoryQuery{})
 	require.ErrorIs(t, err, ErrNotConnected)
 	for _, query := range []string{"?epoch=x", "?since=yesterday"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://control"+pathHistory+query, http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://control"+pathHistory+query,
+			http.NoBody)
 		require.NoError(t, err)
 		res, err := r.server.Transport(a.id, HostControl).RoundTrip(req)
 		require.NoError(t, err)
@@ -155,10 +156,13 @@ func TestDecodeHistory(t *testing.T) {
 		says     string
 	}{
 		{"not JSON", "hello\n", HistoryQuery{}, "not a history record"},
-		{"no position", `{"at":"2026-11-29T08:00:00Z","kind":"sample","sample":{}}` + "\n", HistoryQuery{}, "no position"},
+		{"no position", `{"at":"2026-11-29T08:00:00Z","kind":"sample","sample":{}}` + "\n", HistoryQuery{},
+			"no position"},
 		{"no kind", `{"epoch":1,"seq":1}` + "\n", HistoryQuery{}, "kind"},
-		{"another kind's", `{"epoch":1,"seq":1,"kind":"alarm","sample":{}}` + "\n", HistoryQuery{}, "not what its kind says"},
-		{"two", `{"epoch":1,"seq":1,"kind":"alarm","alarm":{},"sample":{}}` + "\n", HistoryQuery{}, "not what its kind says"},
+		{"another kind's", `{"epoch":1,"seq":1,"kind":"alarm","sample":{}}` + "\n", HistoryQuery{},
+			"not what its kind says"},
+		{"two", `{"epoch":1,"seq":1,"kind":"alarm","alarm":{},"sample":{}}` + "\n", HistoryQuery{},
+			"not what its kind says"},
 		{"twice", good + good, HistoryQuery{}, "comes after"},
 		{"before the position", good, HistoryQuery{After: Position{9, 2}}, "comes after"},
 		{"not asked for", good, HistoryQuery{Kinds: []HistoryKind{HistoryAlarm}}, "not asked for"},

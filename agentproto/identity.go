@@ -98,7 +98,8 @@ func decodeIdentity(raw []byte) (Identity, error) {
 		return Identity{}, errors.New("it is damaged: no version, or no key")
 	}
 	id := Identity{
-		Agent: f.Agent, Key: ed25519.NewKeyFromSeed(f.Key), Cluster: f.Cluster, Server: f.Server, ServerName: f.ServerName,
+		Agent: f.Agent, Key: ed25519.NewKeyFromSeed(f.Key), Cluster: f.Cluster, Server: f.Server,
+		ServerName:  f.ServerName,
 		Authorities: f.Authorities, CASHA256: f.CASHA256, LastServerTime: f.LastServerTime,
 	}
 	return id, checkIdentity(id)

@@ -88,7 +88,8 @@ func keepPrivate(f *os.File) error {
 		return nil
 	}
 	if err := f.Chmod(0o600); err != nil {
-		return fmt.Errorf("others can read the key in %s (mode %04o), and that cannot be changed: %w; as its owner run: "+
+		return fmt.Errorf("others can read the key in %s (mode %04o), and that cannot be changed: %w; as its owner "+
+			"run: "+
 			"chmod 600 %s",
 			f.Name(), info.Mode().Perm(), err, f.Name())
 	}

@@ -224,7 +224,8 @@ func FuzzIdentity(f *testing.F) {
 		}
 		back, err := decodeIdentity(again)
 		if err != nil || back.Agent != id.Agent || !back.Key.Equal(id.Key) || back.Server != id.Server ||
-			back.ServerName != id.ServerName || back.Cluster != id.Cluster || !back.LastServerTime.Equal(id.LastServerTime) {
+			back.ServerName != id.ServerName || back.Cluster != id.Cluster ||
+			!back.LastServerTime.Equal(id.LastServerTime) {
 			t.Fatalf("%v became %v (%v)", id, back, err)
 		}
 	})

@@ -13,7 +13,8 @@ import (
 func TestWaitingForALineHoldsLittle(t *testing.T) {
 	for _, length := range []int{10, lineBuffer, 900, 3 * lineBuffer, 100_000} {
 		var waits int // the room with which it asks for what is not there yet
-		in := &lines{text: strings.Repeat(strings.Repeat("x", length)+"\n", 3), drained: func(room int) { waits = room }}
+		in := &lines{text: strings.Repeat(strings.Repeat("x", length)+"\n", 3),
+			drained: func(room int) { waits = room }}
 		l := lineReader{in: in, max: maxReportBytes}
 		for range 3 {
 			line, err := l.next()

@@ -120,7 +120,8 @@ func answerPlainHTTP(err error) {
 	if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil {
 		switch string(re.RecordHeader[:]) {
 		case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
-			_, _ = io.WriteString(re.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+			_, _ = io.WriteString(re.Conn,
+				"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 		}
 	}
 }

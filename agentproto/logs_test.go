@@ -128,12 +128,13 @@ func TestLogs(t *testing.T) {
 
 		more := numbered(30_000, 30_003, "late")
 		go log.add(more[0])
-		got, _, err = r.texts(t.Context(), run.id, LogQuery{After: mark, Follow: true}, func(texts []string, _ string) bool {
-			if len(texts) == 1 {
-				log.add(more[1:]...)
-			}
-			return len(texts) == 3
-		})
+		got, _, err = r.texts(t.Context(), run.id, LogQuery{After: mark, Follow: true},
+			func(texts []string, _ string) bool {
+				if len(texts) == 1 {
+					log.add(more[1:]...)
+				}
+				return len(texts) == 3
+			})
 		require.NoError(t, err)
 		require.Equal(t, more, got)
 		r.eventually("the agent stops reading", func() bool { return log.open.Load() == 0 })
@@ -237,7 +238,8 @@ func TestLogsRefused(t *testing.T) {
 		require.NotEmpty(t, e.Message)
 		return e.Code
 	}
-	require.Equal(t, LogUnsupported, code(r.connected(TunnelDirect).id, LogQuery{}), "an agent that knows nothing of logs")
+	require.Equal(t, LogUnsupported, code(r.connected(TunnelDirect).id, LogQuery{}),
+		"an agent that knows nothing of logs")
 
 	log := newMemoryLog("a")
 	log.refuse = &LogError{Code: LogDisabled, Message: "say --emqx-log-collection-enabled"}

@@ -68,7 +68,8 @@ func proveTo(ctx context.Context, conn net.Conn, c proveConfig) (proven, error) 
 	}
 	p := proven{Version: version, Authorities: v.Authorities, ServerTime: asked.Time}
 	if v.HeartbeatMS > 0 {
-		p.Heartbeat = min(max(time.Duration(min(v.HeartbeatMS, maxHeartbeat.Milliseconds()))*time.Millisecond, minHeartbeat),
+		p.Heartbeat = min(max(time.Duration(min(v.HeartbeatMS, maxHeartbeat.Milliseconds()))*time.Millisecond,
+			minHeartbeat),
 			maxHeartbeat)
 	}
 	if !asked.Time.IsZero() {
@@ -97,7 +98,8 @@ func checkServerName(says, registered string) error {
 		return nil
 	}
 	return &Failure{Step: StepProof, Code: FailedServerName,
-		Message: fmt.Sprintf("the server calls itself %q, this agent was registered with %q; it proves itself to that one "+
+		Message: fmt.Sprintf("the server calls itself %q, this agent was registered with %q; it proves itself to "+
+			"that one "+
 			"only",
 			cleanText(says, maxWord), registered),
 		Hint: "If it is the right server, unregister this agent and register it anew, so that it has a new key"}

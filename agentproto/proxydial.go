@@ -140,7 +140,8 @@ func explainProxy(err error, proxy, target string) *Failure {
 	case status.code == http.StatusProxyAuthRequired:
 		f.Code, f.Hint = FailedProxyAuth, "It wants a user and a password: set HTTPS_PROXY=http://USER:PASSWORD@"+proxy
 	case status.code == http.StatusForbidden || status.code == http.StatusMethodNotAllowed:
-		f.Hint = fmt.Sprintf("Have CONNECT to %s allowed there, or set NO_PROXY=%s if the server can be reached without "+
+		f.Hint = fmt.Sprintf("Have CONNECT to %s allowed there, or set NO_PROXY=%s if the server can be reached "+
+			"without "+
 			"the proxy", target, host)
 	case status.code >= 500:
 		f.Hint = "The proxy cannot reach the server itself: check the server's address, and what the proxy may reach"

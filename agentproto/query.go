@@ -17,7 +17,8 @@ type parameters map[string]any
 func (p *Position) parameters() parameters { return parameters{"epoch": &p.Epoch, "seq": &p.Seq} }
 
 func (q *HistoryQuery) parameters() parameters {
-	return parameters{"epoch": &q.After.Epoch, "seq": &q.After.Seq, "since": &q.Since, "until": &q.Until, "kind": &q.Kinds}
+	return parameters{"epoch": &q.After.Epoch, "seq": &q.After.Seq, "since": &q.Since, "until": &q.Until,
+		"kind": &q.Kinds}
 }
 
 func (q *LogQuery) parameters() parameters {

@@ -61,7 +61,8 @@ func (s *registrar) register(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !validToken(ask.Token):
 		s.refuse(w, r, 0, &Refusal{Code: RefusedTokenUnknown,
-			Message: "the registration token is not one that a server gave: copy it again from the cluster's setup page"})
+			Message: "the registration token is not one that a server gave: copy it again from the cluster's setup " +
+				"page"})
 		return
 	case !validPublicKey(ask.PublicKey):
 		s.refuse(w, r, 0, &Refusal{Code: RefusedBadRequest, Message: "the request has no Ed25519 public key"})
@@ -135,7 +136,8 @@ func (s *registrar) unregister(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	if err := s.forget(r.Context(), ask); err != nil {
 		if _, known := errors.AsType[*Refusal](err); !known {
-			s.logger.ErrorContext(r.Context(), "unregistering failed", "agent", ask.Agent, "remote", r.RemoteAddr, "err", err)
+			s.logger.ErrorContext(r.Context(), "unregistering failed", "agent", ask.Agent, "remote", r.RemoteAddr,
+				"err", err)
 		}
 		s.refuse(w, r, 0, refusalFor(err))
 		return
@@ -158,8 +160,9 @@ func (s *registrar) forget(ctx context.Context, ask unregisterRequest) error {
 		return err
 	}
 	if !verify(key, ask.Signature, labelUnregister, ask.signed(s.name)...) {
-		return &Refusal{Code: RefusedBadSignature, Message: "the request is not signed with the agent's key, for server " +
-			s.name}
+		return &Refusal{Code: RefusedBadSignature,
+			Message: "the request is not signed with the agent's key, for server " +
+				s.name}
 	}
 	if !s.nonces.use(labelUnregister, ask.Nonce) {
 		return staleNonce()

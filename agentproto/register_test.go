@@ -147,7 +147,9 @@ func TestKeyIsNotUsedForAnotherServer(t *testing.T) {
 		"its name is told": func(_ *registrarServer, c *RegisterConfig) {
 			c.ServerName = "ecp.example.com"
 		},
-		"no name is told, and the URL differs": func(s *registrarServer, _ *RegisterConfig) { s.name = "ecp.example.com" },
+		"no name is told, and the URL differs": func(s *registrarServer, _ *RegisterConfig) {
+			s.name = "ecp.example.com"
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newRegistrarServer(t)
@@ -293,7 +295,8 @@ func TestRegistrationIsBounded(t *testing.T) {
 			raw, err := json.Marshal(r)
 			require.NoError(t, err)
 			w := httptest.NewRecorder()
-			s.register(w, httptest.NewRequest(http.MethodPost, PathRegister, bytes.NewReader(raw)).WithContext(t.Context()))
+			s.register(w, httptest.NewRequest(http.MethodPost, PathRegister,
+				bytes.NewReader(raw)).WithContext(t.Context()))
 			return w
 		}
 		var wg sync.WaitGroup
@@ -315,7 +318,8 @@ func TestRegistrationIsBounded(t *testing.T) {
 		for c := range codes {
 			count[c]++
 		}
-		assert.Equal(t, map[int]int{http.StatusOK: registerWorkers, http.StatusServiceUnavailable: registerWaiting}, count)
+		assert.Equal(t, map[int]int{http.StatusOK: registerWorkers, http.StatusServiceUnavailable: registerWaiting},
+			count)
 	})
 }
 
@@ -410,12 +414,14 @@ func TestAnswersThatAreNotOfAServer(t *testing.T) {
 			"no agents are taken here"},
 		"JSON of another":   {answer(200, "application/json", `{"hello":1}`), "without a nonce"},
 		"an endless answer": {answer(200, "application/json", strings.Repeat(" ", maxAnswerBody+1)), "larger answer"},
-		"a nonce too long": {answer(200, "application/json", `{"server":"x","nonce":"`+strings.Repeat("AAAA", 1000)+`"}`),
+		"a nonce too long": {answer(200, "application/json", `{"server":"x","nonce":"`+strings.Repeat("AAAA",
+			1000)+`"}`),
 			"without a nonce"},
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://u:canary@login.example.com/?x=canary", http.StatusTemporaryRedirect)
 		}, "https://login.example.com"},
-		"a connection closed": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "gives no answer"},
+		"a connection closed": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			"gives no answer"},
 		"terminal codes": {answer(403, "application/problem+json",
 			`{"refusal":{"code":"removed","message":"a\u001b[2Jb"}}`), "a[2Jb"},
 	}
@@ -458,7 +464,9 @@ func TestRegisterWaitsForABusyServer(t *testing.T) {
 		})
 		require.NoError(t, err)
 		begin := time.Now()
-		err = call.untilDone(t.Context(), func() error { return &Refusal{Code: RefusedBusy, RetryAfter: 10 * time.Second} })
+		err = call.untilDone(t.Context(), func() error {
+			return &Refusal{Code: RefusedBusy, RetryAfter: 10 * time.Second}
+		})
 		require.Error(t, err)
 		assert.Equal(t, (registerTries-1)*10*time.Second, time.Since(begin))
 

@@ -89,7 +89,8 @@ func (r *rig) start(addr string, change ...func(*ServerConfig)) {
 	mux.HandleFunc("/people", func(w http.ResponseWriter, q *http.Request) { fmt.Fprint(w, q.Proto) })
 	h := &http.Server{
 		Handler: mux,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{r.ca.server(r.t, "127.0.0.1",
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{r.ca.server(r.t,
+			"127.0.0.1",
 			"localhost").pair()}},
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}

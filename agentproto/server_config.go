@@ -75,7 +75,8 @@ func (t ServerTimings) withDefaults() ServerTimings {
 func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	switch {
 	case c.Name == "":
-		return c, errors.New("agentproto: ServerConfig.Name is empty: agents sign it; set the host of the URL that they dial")
+		return c, errors.New("agentproto: ServerConfig.Name is empty: agents sign it; set the host of the URL that " +
+			"they dial")
 	case c.Registry == nil:
 		return c, errors.New("agentproto: ServerConfig.Registry is nil: nobody could tell which agents there are")
 	case c.MaxAgents < 0 || c.MaxHandshakes < 0:

@@ -142,7 +142,8 @@ func FuzzReports(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if r.Seq == 0 || r.Epoch == after.Epoch && r.Seq <= after.Seq || r.Uptime < 0 || len(r.Members) > maxMembers ||
+			if r.Seq == 0 || r.Epoch == after.Epoch && r.Seq <= after.Seq || r.Uptime < 0 ||
+				len(r.Members) > maxMembers ||
 				len(r.Errors) > maxReportErrors {
 				t.Fatalf("accepted %+v after %+v", r, after)
 			}

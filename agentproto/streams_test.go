@@ -194,7 +194,8 @@ func TestVirtualHosts(t *testing.T) {
 						body, err := io.ReadAll(resp.Body)
 						require.NoError(t, err)
 						require.NoError(t, resp.Body.Close())
-						assert.Equal(t, "the dashboard dashboard", string(body), "%s host %q opaque %q upgrade %q", at, host, opaque,
+						assert.Equal(t, "the dashboard dashboard", string(body), "%s host %q opaque %q upgrade %q", at,
+							host, opaque,
 							upgrade)
 					}
 				}

@@ -60,20 +60,24 @@ func (t trust) explainAuthority(f *Failure, presented []*x509.Certificate) {
 	shown := "it sends no certificate of a CA; the server has to send its CA's together with its own"
 	accept := ""
 	if ca := topAuthority(presented); ca != nil {
-		shown = fmt.Sprintf("its CA is %q with the SHA-256 %s", cleanText(ca.Subject.String(), maxWord), Fingerprint(ca))
+		shown = fmt.Sprintf("its CA is %q with the SHA-256 %s", cleanText(ca.Subject.String(), maxWord),
+			Fingerprint(ca))
 		accept = fmt.Sprintf("emqxee-agent register --url %s --registration-token TOKEN --ca-sha256 %s", t.server,
 			Fingerprint(ca))
 	}
-	const compare = "compare this SHA-256 with the cluster's setup page (if they differ, something else answers in the " +
+	const compare = "compare this SHA-256 with the cluster's setup page (if they differ, something else answers in " +
+		"the " +
 		"server's place). If they are equal, accept it: "
 	switch {
 	case len(t.pins) == 0:
-		f.Message = fmt.Sprintf("the certificate of %s is signed by nobody that this host trusts: %s", t.server.Host, shown)
+		f.Message = fmt.Sprintf("the certificate of %s is signed by nobody that this host trusts: %s", t.server.Host,
+			shown)
 		f.Hint = "If the server has a CA of its own, register with the --ca-sha256 that the cluster's setup page shows"
 	case t.pinned(presented) != nil:
 		f.Message = fmt.Sprintf("%s sends the CA with the right SHA-256, but its own certificate is not signed by it",
 			t.server.Host)
-		f.Hint = "The server has to send the certificates between its own and the CA's too; if it does, something else " +
+		f.Hint = "The server has to send the certificates between its own and the CA's too; if it does, something " +
+			"else " +
 			"answers in its place"
 	case len(t.authorities) == 0:
 		f.Message = fmt.Sprintf("none of the certificates that %s presents has the SHA-256 given with --ca-sha256: %s",
@@ -131,7 +135,8 @@ func (t trust) explainTime(f *Failure, presented []*x509.Certificate) {
 	if out == nil {
 		out = presented[0]
 	}
-	span := fmt.Sprintf("from %s to %s", out.NotBefore.UTC().Format(time.RFC3339), out.NotAfter.UTC().Format(time.RFC3339))
+	span := fmt.Sprintf("from %s to %s", out.NotBefore.UTC().Format(time.RFC3339),
+		out.NotAfter.UTC().Format(time.RFC3339))
 	switch {
 	case begins:
 		f.Code = FailedNotYetValid
@@ -142,12 +147,14 @@ func (t trust) explainTime(f *Failure, presented []*x509.Certificate) {
 		f.Code = FailedExpired
 		f.Message = fmt.Sprintf("the certificate of %s is valid %s; it has ended: it is certainly past %s, though %s",
 			t.server.Host, span, at.UTC().Format(time.RFC3339), clock)
-		f.Hint = "Set the clock of this host; the server needs a new certificate. If the server's clock was wrong when " +
+		f.Hint = "Set the clock of this host; the server needs a new certificate. If the server's clock was wrong " +
+			"when " +
 			"the agent last saw it, register the agent again"
 	default:
 		f.Code = FailedExpired
 		f.Message = fmt.Sprintf("the certificate of %s is valid %s, and %s", t.server.Host, span, clock)
-		f.Hint = "If that is not the time, the clock of this host is ahead: set it (timedatectl, chronyc makestep, date " +
+		f.Hint = "If that is not the time, the clock of this host is ahead: set it (timedatectl, chronyc makestep, " +
+			"date " +
 			"-s). If it is, the server needs a new certificate"
 	}
 }

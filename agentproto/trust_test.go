@@ -28,8 +28,9 @@ func TestTrust(t *testing.T) {
 		"192.0.2.1")
 	selfSigned := issue(t, nil, "server", certOptions{names: []string{trustedHost}, noCA: true})
 	selfSignedCA := issue(t, nil, "server", certOptions{names: []string{trustedHost}})
-	old := issue(t, ca, "server", certOptions{names: []string{trustedHost}, noCA: true, notBefore: now.AddDate(-2, 0, 0),
-		notAfter: now.Add(-time.Minute)})
+	old := issue(t, ca, "server", certOptions{names: []string{trustedHost}, noCA: true,
+		notBefore: now.AddDate(-2, 0, 0),
+		notAfter:  now.Add(-time.Minute)})
 	future := issue(t, ca, "server", certOptions{names: []string{trustedHost}, noCA: true,
 		notBefore: now.AddDate(0, 1, 0)})
 	notCA := issue(t, ca, "Not a CA", certOptions{noCA: true})
@@ -79,7 +80,8 @@ func TestTrust(t *testing.T) {
 		{"pinned CA sent by one who has no certificate of it", []func(*trust){pin(ca)},
 			certs(other.server(t, trustedHost), other, ca), FailedAuthority},
 		{"pinned CA, intermediate missing", []func(*trust){pin(ca)}, certs(below, ca), FailedAuthority},
-		{"pins leave the system's authorities out", []func(*trust){pin(other), system(ca)}, certs(leaf, ca), FailedAuthority},
+		{"pins leave the system's authorities out", []func(*trust){pin(other), system(ca)}, certs(leaf, ca),
+			FailedAuthority},
 		{"pinned leaf", []func(*trust){pin(selfSigned)}, certs(selfSigned), ""},
 		{"pinned leaf that is a CA", []func(*trust){pin(selfSignedCA)}, certs(selfSignedCA), ""},
 		{"pinned leaf behind another certificate", []func(*trust){pin(selfSigned)},
@@ -98,7 +100,8 @@ func TestTrust(t *testing.T) {
 		{"expired and for another name", []func(*trust){authority(ca)},
 			certs(issue(t, ca, "x", certOptions{names: []string{"x"}, noCA: true,
 				notAfter: now.Add(-time.Second)})), FailedName},
-		{"clock in the far future", []func(*trust){authority(ca), clock(now.AddDate(10, 0, 0))}, certs(leaf), FailedExpired},
+		{"clock in the far future", []func(*trust){authority(ca), clock(now.AddDate(10, 0, 0))}, certs(leaf),
+			FailedExpired},
 		{"clock an hour behind the certificate's begin", []func(*trust){authority(ca), clock(now.Add(-2 * time.Hour))},
 			certs(leaf), ""},
 		{"clock a month behind it", []func(*trust){authority(ca)}, certs(future), FailedNotYetValid},
@@ -108,7 +111,8 @@ func TestTrust(t *testing.T) {
 			floor(now.AddDate(-1, 0, 0))}, certs(leaf), ""},
 		{"clock at 1970, CA by its pin", []func(*trust){pin(ca), clock(time.Unix(0, 0)), floor(now.AddDate(-1, 0, 0))},
 			certs(leaf, ca), ""},
-		{"clock at 1970, server seen today", []func(*trust){authority(ca), clock(time.Unix(0, 0)), floor(now)}, certs(leaf),
+		{"clock at 1970, server seen today", []func(*trust){authority(ca), clock(time.Unix(0, 0)), floor(now)},
+			certs(leaf),
 			""},
 		{"clock set back to revive an old certificate", []func(*trust){authority(ca), clock(now.AddDate(-1, 0, 0)),
 			floor(now)}, certs(old), FailedExpired},

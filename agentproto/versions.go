@@ -39,7 +39,8 @@ func refuseVersion(asked int, mine []int) *Refusal {
 	}
 	todo := "The agent is too old: install the one that this server offers for download, and start it again"
 	if asked > mine[0] {
-		todo = "The server is too old for this agent: update the server, or install the agent that it offers for download"
+		todo = "The server is too old for this agent: update the server, or install the agent that it offers for " +
+			"download"
 	}
 	return &Refusal{Code: RefusedUnsupportedProtocol, Message: fmt.Sprintf(
 		"the agent speaks version %d of the protocol at most, and this server %s. %s", asked, versionList(mine), todo)}

@@ -60,7 +60,8 @@ func secretsIn(args []string) []string {
 		if !joined && i+1 < len(args) {
 			value = args[i+1]
 		}
-		if slices.Contains(secretFlags, name) || slices.Contains(addressFlags, name) && strings.ContainsAny(value, "@?") {
+		if slices.Contains(secretFlags, name) || slices.Contains(addressFlags, name) &&
+			strings.ContainsAny(value, "@?") {
 			found = append(found, value)
 		}
 	}

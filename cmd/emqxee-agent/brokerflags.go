@@ -16,7 +16,8 @@ func (r *registration) defineBroker(flags *pflag.FlagSet) {
 	flags.StringVar(&b.DashboardURL, "emqx-dashboard-url", "", "address of EMQX's dashboard, as http://127.0.0.1:18083")
 	flags.StringVar(&b.APIURL, "emqx-api-url", "",
 		"address of EMQX's API where it is another, as http://127.0.0.1:8081 for 4.4")
-	flags.StringVar(&b.APIKey, "emqx-api-key", "", "API key of EMQX 5, or application of 4.4; it is used before the user")
+	flags.StringVar(&b.APIKey, "emqx-api-key", "",
+		"API key of EMQX 5, or application of 4.4; it is used before the user")
 	defineSecret(flags, "emqx-api-secret", "secret of that key")
 	flags.StringVar(&b.CAFile, "emqx-ca-file", "", "certificates (PEM) that EMQX's own may be signed by")
 	defineSwitch(flags, &b.LogCollection, "emqx-log-collection-enabled", "let the agent read EMQX's log files")
@@ -37,7 +38,8 @@ func (r *registration) readBroker(ctx context.Context, secrets secretReader) (er
 	for _, missing := range []struct {
 		name, question string
 		secret         *string
-	}{{b.Username, "Password of the dashboard user " + b.Username + ":", &b.Password}, {b.APIKey, "Secret of the API key:",
+	}{{b.Username, "Password of the dashboard user " + b.Username + ":", &b.Password}, {b.APIKey,
+		"Secret of the API key:",
 		&b.APISecret}} {
 		if missing.name != "" && *missing.secret == "" && r.atTerminal() {
 			if *missing.secret, err = r.ask(ctx, missing.question, true); err != nil {

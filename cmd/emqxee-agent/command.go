@@ -63,7 +63,8 @@ func (p *program) command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return fail(exitUsage, commandList(cmd)+"\nemqxee-agent --help says more.", "a command is missing; there are:")
+			return fail(exitUsage, commandList(cmd)+"\nemqxee-agent --help says more.",
+				"a command is missing; there are:")
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -75,7 +76,8 @@ func (p *program) command() *cobra.Command {
 	flags.StringVar(&p.root, "root", p.variable("ROOT"),
 		"put everything outside the home below this directory, as for an image (EMQXEE_AGENT_ROOT)")
 	root.AddCommand(
-		p.installCommand(), p.uninstallCommand(), p.startCommand(), p.stopCommand(), p.restartCommand(), p.statusCommand(),
+		p.installCommand(), p.uninstallCommand(), p.startCommand(), p.stopCommand(), p.restartCommand(),
+		p.statusCommand(),
 		p.registerCommand(), p.unregisterCommand(), p.doctorCommand(), p.versionCommand(), p.runCommand(),
 		p.superviseCommand(),
 	)

@@ -76,7 +76,8 @@ func TestContainer(t *testing.T) {
 	}
 	register := "env EMQXEE_AGENT_REGISTRATION_TOKEN=" + w.token() + " ./emqxee-agent register --url " + w.url +
 		" --ca-sha256 " + w.pin + " " + strings.Join(b.flags(), " ")
-	cmd := exec.Command("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", containerSetup, "setup",
+	cmd := exec.Command("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", containerSetup,
+		"setup",
 		data, strings.ReplaceAll(containerScript, "$REGISTER", register))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.CombinedOutput()

@@ -43,7 +43,8 @@ func (p *program) takeVariables(cmd *cobra.Command) (err error) {
 			return
 		}
 		if bad := cmd.Flags().Set(f.Name, value); bad != nil {
-			err = errors.Join(err, fail(exitUsage, "", "the variable %s does not fit --%s: %s", variable, f.Name, cause(bad)))
+			err = errors.Join(err, fail(exitUsage, "", "the variable %s does not fit --%s: %s", variable, f.Name,
+				cause(bad)))
 		}
 	})
 	return err

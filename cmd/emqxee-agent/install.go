@@ -100,7 +100,10 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 	if self == target {
 		steps = append(steps, step{"program " + target + " (already there)", nil})
 	} else {
-		steps = append(steps, step{"program " + target, func(context.Context) error { return copyProgram(self, target) }})
+		steps = append(steps, step{"program " + target, func(context.Context) error {
+			return copyProgram(self,
+				target)
+		}})
 	}
 	if !s.booted() {
 		return append(steps, step{"no service: systemd does not run here. emqxee-agent start runs the agent in the " +
@@ -114,7 +117,10 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 			return atomicfile.Write(s.unitFile(), []byte(unitText(s.finalHome(), owner.name)), 0o644)
 		}},
 		step{"systemctl daemon-reload", func(ctx context.Context) error { return s.systemctl(ctx, "daemon-reload") }},
-		step{"systemctl enable " + unitName, func(ctx context.Context) error { return s.systemctl(ctx, "enable", unitName) }},
+		step{"systemctl enable " + unitName, func(ctx context.Context) error {
+			return s.systemctl(ctx, "enable",
+				unitName)
+		}},
 		step{"next: emqxee-agent start, then emqxee-agent register", nil},
 	), nil
 }

@@ -148,14 +148,16 @@ func TestUsage(t *testing.T) {
 		{"register", "--url is missing"},
 		{"register --url http://example.com --registration-token a", "--url"},
 		{"register --url https://example.com", "a registration token is missing"},
-		{"register --url https://example.com --registration-token a --registration-token-file b", "one of them is enough"},
+		{"register --url https://example.com --registration-token a --registration-token-file b",
+			"one of them is enough"},
 		{"register --url https://example.com --registration-token-file /nowhere", "/nowhere"},
 		{"register --url https://example.com --registration-token a --ca-sha256 12", "64 hexadecimal digits"},
 		{"register --url https://example.com --registration-token a --tunnel udp", "auto, direct or websocket"},
 		{"register --url https://example.com --registration-token a --proxy socks5://x:1", "--proxy"},
 		{"register --url https://example.com --registration-token a --emqx-dashboard-password b",
 			"--emqx-dashboard-username"},
-		{"register --url https://example.com --registration-token a --emqx-log-collection-dir logs", "not an absolute path"},
+		{"register --url https://example.com --registration-token a --emqx-log-collection-dir logs",
+			"not an absolute path"},
 	} {
 		code, _, stderr := runs(t, nil, strings.Fields(row.args)...)
 		assert.Equal(t, exitUsage, code, "%s: %s", row.args, stderr)
@@ -264,7 +266,8 @@ func TestLogFileCountsWhatIsLost(t *testing.T) {
 func TestStatusInWords(t *testing.T) {
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	s := agent.Status{
-		Version: "v1.2.3", Home: "/opt/emqxee-agent", PID: 42, Started: now.Add(-3 * time.Hour), Phase: agent.PhaseConnected,
+		Version: "v1.2.3", Home: "/opt/emqxee-agent", PID: 42, Started: now.Add(-3 * time.Hour),
+		Phase: agent.PhaseConnected,
 		Server: agent.ServerStatus{
 			URL: "https://ecp.example.com", Agent: "a-1", Cluster: "site one", Carrier: agentproto.CarrierWebSocket,
 			CarrierWhy: "TLS ends on the way", ClockSkewMS: -3600_000,
@@ -330,7 +333,8 @@ func TestStatusCode(t *testing.T) {
 	}{
 		{agent.Status{Phase: agent.PhaseConnected}, exitDone},
 		{agent.Status{Phase: agent.PhaseConnected, Todo: []string{"x"}}, exitFailed},
-		{agent.Status{Phase: agent.PhaseConnected, Report: agent.ReportStatus{Errors: make([]agentproto.ReportError, 1)}},
+		{agent.Status{Phase: agent.PhaseConnected, Report: agent.ReportStatus{Errors: make([]agentproto.ReportError,
+			1)}},
 			exitFailed},
 		{agent.Status{Phase: agent.PhaseWaiting}, exitFailed},
 		{agent.Status{Phase: agent.PhaseStopped}, exitNotRunning},

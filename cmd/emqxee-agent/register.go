@@ -102,7 +102,8 @@ func (r *registration) read(cmd *cobra.Command) (err error) {
 	if r.token == "" {
 		if !r.atTerminal() {
 			return fail(exitUsage,
-				"The guide in the server's console has one; give it by --registration-token, --registration-token-file or "+variableOf("registration-token")+".", "a registration token is missing")
+				"The guide in the server's console has one; give it by --registration-token, "+
+					"--registration-token-file or "+variableOf("registration-token")+".", "a registration token is missing")
 		}
 		if r.token, err = r.ask(cmd.Context(), "Registration token:", true); err != nil {
 			return err
@@ -128,7 +129,8 @@ func (r *registration) run(ctx context.Context) (err error) {
 		return fail(exitNotRunning, "The guide in the server's console has the whole command.",
 			"the agent is not registered, and --url is missing")
 	case err != nil && !missing:
-		return fail(exitFailed, "Move the file away to register as a new agent.", "read the identity that is there: %w", err)
+		return fail(exitFailed, "Move the file away to register as a new agent.", "read the identity that is there: %w",
+			err)
 	}
 	settings, problem, err := r.findBroker(ctx)
 	if err != nil {
@@ -317,7 +319,8 @@ var adviceOn = map[agentproto.RefusalCode]string{
 	agentproto.RefusedTokenRevoked: "Take a new command from the guide in the server's console.",
 	agentproto.RefusedUnsupportedVersion: "Take the program that the server offers: the guide in its console has the " +
 		"address.",
-	agentproto.RefusedUnsupportedProtocol: "Take the program that the server offers: the guide in its console has the " +
+	agentproto.RefusedUnsupportedProtocol: "Take the program that the server offers: the guide in its console has " +
+		"the " +
 		"address.",
 	agentproto.RefusedClusterMismatch: "Use the guide of the cluster that this EMQX belongs to.",
 	agentproto.RefusedBusy:            "Run the same command again in a minute.",

@@ -29,10 +29,12 @@ func TestStartThenRegister(t *testing.T) {
 			c := w.connected()
 			processtest.Eventually(t, 20*time.Second, func() (bool, any) {
 				r := p.run("status")
-				return r.Code == 0 && strings.Contains(r.Stdout, "node emqx@"), r // the first report comes after the connection
+				// the first report comes after the connection
+				return r.Code == 0 && strings.Contains(r.Stdout, "node emqx@"), r
 			})
 			s := p.ok("status")
-			for _, part := range []string{"is connected to its server", w.url, c.Agent, "direct", version, "emqx@127.0.0.1",
+			for _, part := range []string{"is connected to its server", w.url, c.Agent, "direct", version,
+				"emqx@127.0.0.1",
 				"dashboard user"} {
 				assert.Contains(t, s.Stdout, part)
 			}
@@ -236,7 +238,8 @@ func TestSecretsFromElsewhere(t *testing.T) {
 		b.flags()...)
 	t.Run("variables", func(t *testing.T) {
 		p := newPlace(t)
-		p.environ = []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=" + w.token(), "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=public",
+		p.environ = []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=" + w.token(),
+			"EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=public",
 			"EMQXEE_AGENT_EMQX_API_URL="}
 		p.ok(flags...)
 	})
@@ -245,11 +248,13 @@ func TestSecretsFromElsewhere(t *testing.T) {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(dir+"/token", []byte(w.token()+"\n"), 0o600))
 		require.NoError(t, os.WriteFile(dir+"/password", []byte("public\r\nmore"), 0o600))
-		p.ok(append(flags, "--registration-token-file", dir+"/token", "--emqx-dashboard-password-file", dir+"/password")...)
+		p.ok(append(flags, "--registration-token-file", dir+"/token", "--emqx-dashboard-password-file",
+			dir+"/password")...)
 	})
 	t.Run("standard input", func(t *testing.T) {
 		p := newPlace(t)
-		r := p.runIn(w.token()+"\npublic\n", append(flags, "--registration-token-file", "-", "--emqx-dashboard-password-file",
+		r := p.runIn(w.token()+"\npublic\n", append(flags, "--registration-token-file", "-",
+			"--emqx-dashboard-password-file",
 			"-")...)
 		require.Zero(t, r.Code, "%s", r)
 	})

@@ -32,7 +32,8 @@ func (p *program) dropRights(dir home.Dir) error {
 		return nil
 	}
 	if err := becomeUser(uid, gid); err != nil {
-		return fail(exitNotAllowed, "Run it as that user.", "%s belongs to user %d, and this process cannot act for them: %w",
+		return fail(exitNotAllowed, "Run it as that user.",
+			"%s belongs to user %d, and this process cannot act for them: %w",
 			dir, uid, err)
 	}
 	return nil

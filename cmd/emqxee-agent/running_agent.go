@@ -69,7 +69,8 @@ func endRunning(dir home.Dir) (bool, error) {
 		return true, err
 	}
 	if !until(endsWithin, gone) {
-		return true, fail(exitTimedOut, "", "%s has not ended, not even by SIGKILL", who(max(left.supervisor, left.agent)))
+		return true, fail(exitTimedOut, "", "%s has not ended, not even by SIGKILL",
+			who(max(left.supervisor, left.agent)))
 	}
 	return true, nil
 }
@@ -89,7 +90,8 @@ func signalAll(r running, owner int, s syscall.Signal) error {
 			continue
 		}
 		if err := signalProcess(pid, owner, s); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fail(exitNotAllowed, "Run it as the user that started the agent, or with sudo.", "end process %d: %w", pid,
+			return fail(exitNotAllowed, "Run it as the user that started the agent, or with sudo.",
+				"end process %d: %w", pid,
 				err)
 		}
 	}

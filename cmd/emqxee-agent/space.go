@@ -19,7 +19,8 @@ func checkSpace(dir home.Dir) error {
 		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
 	}
 	if err != nil {
-		return fail(classOf(err), nextOf(err), "the agent's directory %s takes no files; the token has not been used: %w",
+		return fail(classOf(err), nextOf(err),
+			"the agent's directory %s takes no files; the token has not been used: %w",
 			dir, err)
 	}
 	return nil

@@ -122,8 +122,10 @@ func statusLines(s agent.Status, now time.Time) []statusLine {
 	if s.Server.URL != "" {
 		lines = append(lines,
 			statusLine{"Server", s.Server.URL},
-			statusLine{"Registered as", strings.Join(nonEmpty(s.Server.Agent, prefixed("for ", s.Server.Cluster)), " ")},
-			statusLine{"Carrier", strings.Join(nonEmpty(string(s.Server.Carrier), prefixed("because ", s.Server.CarrierWhy)),
+			statusLine{"Registered as", strings.Join(nonEmpty(s.Server.Agent, prefixed("for ", s.Server.Cluster)),
+				" ")},
+			statusLine{"Carrier", strings.Join(nonEmpty(string(s.Server.Carrier),
+				prefixed("because ", s.Server.CarrierWhy)),
 				", ")},
 			statusLine{"Certificate", tlsWords(s.Server.TLS)},
 			statusLine{"Clock", skewWords(s.Server)},

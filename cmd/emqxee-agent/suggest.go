@@ -24,7 +24,8 @@ func flagError(cmd *cobra.Command, err error) error {
 				names = append(names, f.Name)
 			}
 		})
-		if near := nearest(unknown.GetSpecifiedName(), names); near != "" && len(unknown.GetSpecifiedShortnames()) == 0 {
+		if near := nearest(unknown.GetSpecifiedName(), names); near != "" &&
+			len(unknown.GetSpecifiedShortnames()) == 0 {
 			next = "Is --" + near + " meant? " + next
 		}
 	}

@@ -51,13 +51,17 @@ func (p *program) uninstallSteps(dir home.Dir, purge bool) []step {
 					unitName)
 			}},
 			removal(s.unitFile()),
-			step{"systemctl daemon-reload", func(ctx context.Context) error { return s.systemctl(ctx, "daemon-reload") }})
+			step{"systemctl daemon-reload", func(ctx context.Context) error {
+				return s.systemctl(ctx,
+					"daemon-reload")
+			}})
 	} else if exists(s.unitFile()) && !s.booted() && s.ofAnother() == "" {
 		steps = append(steps, removal(s.unitFile()))
 	}
 	switch target, other := p.installedBinary(dir), s.ofAnother(); {
 	case other != "" && exists(target):
-		steps = append(steps, step{"program " + target + " and the service stay: they are of the agent of " + other, nil})
+		steps = append(steps, step{"program " + target + " and the service stay: they are of the agent of " + other,
+			nil})
 	case exists(target):
 		steps = append(steps, removal(target))
 	}

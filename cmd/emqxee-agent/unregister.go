@@ -29,7 +29,8 @@ If the server cannot be reached nothing is changed; with --force the agent forge
 the server nevertheless, which then lists an agent that does not come back: remove it there.
 
 ` + exitHelp,
-		Example: "  sudo emqxee-agent unregister\n  sudo emqxee-agent unregister --force    # the server is gone for good",
+		Example: "  sudo emqxee-agent unregister\n  sudo emqxee-agent unregister --force    # the server is gone " +
+			"for good",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := p.enter()
 			if err != nil {
@@ -45,7 +46,8 @@ the server nevertheless, which then lists an agent that does not come back: remo
 			if err != nil && !force {
 				failed := serverFailure(err, "unregister the agent")
 				code, _ := classify(failed)
-				return fail(code, "emqxee-agent doctor says which step of the way fails. If the server is gone for good: "+
+				return fail(code, "emqxee-agent doctor says which step of the way fails. If the server is gone for "+
+					"good: "+
 					"emqxee-agent unregister --force.", "%w", failed)
 			}
 			if err != nil {

@@ -144,7 +144,8 @@ func (w *world) token() string { return w.registry.MintToken(time.Hour) }
 
 // registering are the flags that register with it.
 func (w *world) registering(more ...string) []string {
-	return append([]string{"register", "--url", w.url, "--registration-token", w.token(), "--ca-sha256", w.pin}, more...)
+	return append([]string{"register", "--url", w.url, "--registration-token", w.token(), "--ca-sha256", w.pin},
+		more...)
 }
 
 // connected waits until one agent is connected and returns its connection.

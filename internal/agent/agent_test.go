@@ -82,7 +82,8 @@ func TestUpgradeThroughTheTunnel(t *testing.T) {
 					return
 				}
 				defer conn.Close()
-				_, _ = both.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+				_, _ = both.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
+					"websocket\r\n\r\n")
 				_ = both.Flush()
 				line, _ := both.ReadString('\n')
 				_, _ = both.WriteString("echo " + line)

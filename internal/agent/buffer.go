@@ -41,7 +41,8 @@ const (
 func setBufferAge(s *Settings, text string) error {
 	d, err := time.ParseDuration(text)
 	if err != nil || d != 0 && (d < leastBufferAge || d > mostBufferAge) {
-		return fmt.Errorf("has to be a time from %s to %s, e.g. 6h, or 0 to keep nothing", leastBufferAge, mostBufferAge)
+		return fmt.Errorf("has to be a time from %s to %s, e.g. 6h, or 0 to keep nothing", leastBufferAge,
+			mostBufferAge)
 	}
 	s.Buffer.Age = d
 	return nil
@@ -178,7 +179,8 @@ func (b *buffer) status() BufferStatus {
 		s.Used = b.ring.Size()
 	}
 	if b.failed != nil {
-		s.Error = fmt.Sprintf("what is kept for a server that is away cannot be written (%v); make room on the disk, or "+
+		s.Error = fmt.Sprintf("what is kept for a server that is away cannot be written (%v); make room on the "+
+			"disk, or "+
 			"set openecp.buffer.age to 0", b.failed)
 	}
 	return s

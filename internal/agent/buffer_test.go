@@ -68,7 +68,8 @@ func TestBuffer(t *testing.T) {
 	w.noSecrets(s, w.buffered())
 
 	// Off: what was kept goes, and the server is told that there is nothing.
-	require.NoError(t, os.WriteFile(w.dir.Settings(), []byte("monitoring: {interval: 1s}\nopenecp: {buffer: {age: 0}}\n"),
+	require.NoError(t, os.WriteFile(w.dir.Settings(),
+		[]byte("monitoring: {interval: 1s}\nopenecp: {buffer: {age: 0}}\n"),
 		0o600))
 	w.until("nothing kept", func(s agent.Status) bool {
 		_, err := os.Stat(w.dir.Buffer())

@@ -60,7 +60,8 @@ func (s *logSource) ReadLogs(ctx context.Context, q agentproto.LogQuery) (iter.S
 					return &agentproto.LogError{Code: agentproto.LogDisabled, Message: sayCollect}
 				}
 			}
-			out := agentproto.LogLine{At: l.At, Text: masker.Text(string(l.Text)), Mark: l.Mark.String(), Cut: l.Cut, Gap: l.Gap,
+			out := agentproto.LogLine{At: l.At, Text: masker.Text(string(l.Text)), Mark: l.Mark.String(), Cut: l.Cut,
+				Gap:    l.Gap,
 				Passed: l.Passed}
 			if !yield(out, nil) {
 				return errEnough

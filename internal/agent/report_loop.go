@@ -72,7 +72,8 @@ func (a *Agent) take(ctx context.Context, l record.Look) (fault bool) {
 	a.state.setReport(a.reports.Append(now))
 	if changed := news(before, now); changed != "" {
 		if len(now.Errors) == 0 {
-			a.log.InfoContext(ctx, "EMQX answers", "node", now.Node, "version", now.Version, "members", len(now.Members))
+			a.log.InfoContext(ctx, "EMQX answers", "node", now.Node, "version", now.Version, "members",
+				len(now.Members))
 		} else {
 			a.log.WarnContext(ctx, "EMQX is not as it should be", "errors", changed)
 		}
@@ -146,7 +147,8 @@ func (a *Agent) openBroker(ctx context.Context) (access *broker.Access, tried []
 	}
 	a.state.problem("broker settings", "")
 	if !s.HasCredentials() {
-		s, tried, err = broker.Discover(ctx, broker.DiscoverConfig{Home: a.home, Getenv: a.config.Getenv, Root: a.config.Root,
+		s, tried, err = broker.Discover(ctx, broker.DiscoverConfig{Home: a.home, Getenv: a.config.Getenv,
+			Root:   a.config.Root,
 			Logger: a.log, Now: a.now})
 		if err != nil {
 			return nil, tried, err

@@ -87,7 +87,8 @@ func (w *world) startServer() {
 		w.server.ServeHTTP(rw, r)
 	}))
 	var err error
-	w.server, err = agentproto.NewServer(agentproto.ServerConfig{Name: w.front.Listener.Addr().String(), Registry: w.roll,
+	w.server, err = agentproto.NewServer(agentproto.ServerConfig{Name: w.front.Listener.Addr().String(),
+		Registry: w.roll,
 		Observer: watcher{}})
 	require.NoError(w, err)
 	w.server.ConfigureTLS(w.front.Config)
@@ -114,7 +115,8 @@ func (w *world) register(id string) agentproto.Identity {
 	w.roll.keys[id] = pub
 	w.roll.mu.Unlock()
 	i := agentproto.Identity{
-		Agent: id, Key: key, Cluster: "emqx-12345678", Server: w.front.URL, ServerName: w.front.Listener.Addr().String(),
+		Agent: id, Key: key, Cluster: "emqx-12345678", Server: w.front.URL,
+		ServerName:  w.front.Listener.Addr().String(),
 		Authorities: [][]byte{w.front.Certificate().Raw}, CASHA256: []string{agentproto.Fingerprint(w.front.Certificate())},
 	}
 	require.NoError(w, agentproto.WriteIdentity(w.dir.Identity(), i))
@@ -124,7 +126,8 @@ func (w *world) register(id string) agentproto.Identity {
 // broker saves EMQX's settings.
 func (w *world) broker(user, password string) {
 	w.Helper()
-	require.NoError(w, agent.SaveBroker(string(w.dir), agent.BrokerSettings{DashboardURL: w.emqx.URL, APIURL: w.emqx.URL,
+	require.NoError(w, agent.SaveBroker(string(w.dir), agent.BrokerSettings{DashboardURL: w.emqx.URL,
+		APIURL:   w.emqx.URL,
 		Username: user, Password: password}))
 }
 
@@ -132,7 +135,8 @@ func (w *world) broker(user, password string) {
 func (w *world) run() (stop func()) {
 	w.Helper()
 	a, err := agent.New(agent.Config{
-		Home: string(w.dir), Version: "1.2.3", Getenv: func(name string) string { return w.env[name] }, Root: w.TempDir(),
+		Home: string(w.dir), Version: "1.2.3", Getenv: func(name string) string { return w.env[name] },
+		Root:    w.TempDir(),
 		Timings: agentproto.AgentTimings{BackoffMin: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond},
 	})
 	require.NoError(w, err)

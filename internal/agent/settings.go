@@ -237,7 +237,8 @@ const noProxy = "none"
 func setProxy(s *Settings, text string) error {
 	if text != noProxy && text != "" {
 		u, err := url.Parse(text) // its error quotes a password
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+			strings.Trim(u.Path, "/") != "" {
 			return errors.New("has to be the URL of a proxy, e.g. http://proxy:3128, or none")
 		}
 	}

@@ -16,9 +16,11 @@ func TestSaveWay(t *testing.T) {
 		"no file":        {"", "websocket", "none", "openecp:\n  tunnel: websocket\n  proxy: none\n"},
 		"comments alone": {"# mine\n", "", "none", "# mine\nopenecp:\n  proxy: none\n"},
 		"theirs stays": {
-			"# mine\nlogger: debug # loud\nopenecp:\n  # why\n  proxy: http://old:3128\nmonitoring:\n  exporter_url: x\n",
+			"# mine\nlogger: debug # loud\nopenecp:\n  # why\n  proxy: http://old:3128\nmonitoring:\n  " +
+				"exporter_url: x\n",
 			"direct", "http://new:3128",
-			"# mine\nlogger: debug # loud\nopenecp:\n  # why\n  proxy: http://new:3128\n  tunnel: direct\nmonitoring:\n  " +
+			"# mine\nlogger: debug # loud\nopenecp:\n  # why\n  proxy: http://new:3128\n  tunnel: " +
+				"direct\nmonitoring:\n  " +
 				"exporter_url: x\n",
 		},
 	} {

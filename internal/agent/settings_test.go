@@ -50,7 +50,8 @@ openecp:
 		"a: [":                               "it is not YAML",
 		"- a":                                "has to be a section",
 		"logger: info\nlogger: debug":        "line 2: logger is there twice, first in line 1",
-		"heartbeat: {interval: 5s}\nheartbeat.interval: 6s": "line 2: heartbeat.interval is there twice, first in line 1",
+		"heartbeat: {interval: 5s}\nheartbeat.interval: 6s": "line 2: heartbeat.interval is there twice, first in " +
+			"line 1",
 	} {
 		_, err := agent.ParseSettings([]byte(text))
 		require.ErrorContains(t, err, says, text)

@@ -143,7 +143,8 @@ func notRunning(err error) bool {
 
 // callSocket makes a request of the running agent.
 func callSocket(ctx context.Context, d home.Dir, method, path string) ([]byte, error) {
-	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn,
+		error) {
 		return d.Dial(ctx)
 	}}
 	defer t.CloseIdleConnections()

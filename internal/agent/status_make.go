@@ -54,7 +54,8 @@ func serverStatus(id agentproto.Identity, t agentproto.AgentStatus) ServerStatus
 		s.Refusal = string(t.Refusal.Code)
 	}
 	if t.TLS != nil {
-		s.TLS = TLSStatus{Version: t.TLS.Version, Subject: t.TLS.Subject, Issuer: t.TLS.Issuer, NotAfter: t.TLS.NotAfter}
+		s.TLS = TLSStatus{Version: t.TLS.Version, Subject: t.TLS.Subject, Issuer: t.TLS.Issuer,
+			NotAfter: t.TLS.NotAfter}
 	}
 	return s
 }
@@ -64,7 +65,8 @@ func reportStatus(r agentproto.Report) ReportStatus {
 }
 
 func brokerStatus(st *state) (BrokerStatus, LogsStatus) {
-	b := BrokerStatus{Version: st.last.Version, Edition: st.last.Edition, Node: st.last.Node, Dashboard: st.last.Dashboard,
+	b := BrokerStatus{Version: st.last.Version, Edition: st.last.Edition, Node: st.last.Node,
+		Dashboard:   st.last.Dashboard,
 		Credentials: "none"}
 	if st.access == nil {
 		return b, LogsStatus{}
@@ -107,14 +109,16 @@ func todo(s Status, now time.Time, tried []string) (list []string) {
 	add(!gone && s.Phase != PhaseConnected && s.Server.Hint != "", "%s", s.Server.Hint)
 	add(!gone && s.Phase == PhaseRefused && s.Server.Hint == "", "the server refuses this agent: %s", s.Server.Error)
 	// it comes back by itself
-	later := s.Server.Refusal == string(agentproto.RefusedGoingAway) || s.Server.Refusal == string(agentproto.RefusedBusy)
+	later := s.Server.Refusal == string(agentproto.RefusedGoingAway) ||
+		s.Server.Refusal == string(agentproto.RefusedBusy)
 	add(!gone && !later && s.Phase != PhaseConnected && s.Phase != PhaseRefused && s.Server.Error != "" &&
 		s.Server.Hint == "", "find out with `emqxee-agent doctor` why the server cannot be reached: %s", s.Server.Error)
 	for _, e := range s.Report.Errors {
 		list = append(list, adviceOn(e))
 	}
 	if skew := time.Duration(s.Server.ClockSkewMS) * time.Millisecond; skew.Abs() > clockTolerance {
-		list = append(list, fmt.Sprintf("set this host's clock: it is %s %s the server's", skew.Abs().Round(time.Second),
+		list = append(list, fmt.Sprintf("set this host's clock: it is %s %s the server's",
+			skew.Abs().Round(time.Second),
 			map[bool]string{true: "ahead of", false: "behind"}[skew > 0]))
 	}
 	end := s.Server.TLS.NotAfter

@@ -95,7 +95,8 @@ func (a *Agent) connect(ctx context.Context, id agentproto.Identity) {
 func (a *Agent) refusedForGood(ctx context.Context, err error) {
 	var r *agentproto.Refusal
 	if errors.As(err, &r) {
-		a.log.ErrorContext(ctx, "the server does not know this agent any more; register it again", "code", r.Code, "reason",
+		a.log.ErrorContext(ctx, "the server does not know this agent any more; register it again", "code", r.Code,
+			"reason",
 			r.Message)
 		a.waitForIdentity(ctx)
 	}

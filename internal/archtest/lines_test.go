@@ -19,7 +19,6 @@ const maxColumns = 120
 var stillWide = []string{
 	"CONTRIBUTING.md",
 	"README.md",
-	"adopt",
 	"agentproto",
 	"agentproto/bench/README.md",
 	"agentproto/spec.md",

@@ -79,11 +79,14 @@ func checkSizes(t *testing.T, fset *token.FileSet, all []built) (errs []error) {
 			}
 			files = append(files, f)
 		}
-		cfg := types.Config{Sizes: types.SizesFor("gc", "arm"), FakeImportC: true, Importer: standardOnly{own}, Error: func(err error) {
-			if strings.Contains(err.Error(), "overflow") || strings.Contains(err.Error(), "cannot represent") {
-				errs = append(errs, err)
-			}
-		}}
+		cfg := types.Config{
+			Sizes: types.SizesFor("gc", "arm"), FakeImportC: true, Importer: standardOnly{own},
+			Error: func(err error) {
+				if strings.Contains(err.Error(), "overflow") || strings.Contains(err.Error(), "cannot represent") {
+					errs = append(errs, err)
+				}
+			},
+		}
 		_, _ = cfg.Check(p.ImportPath, fset, files, nil) // errors went to Error
 	}
 	return errs

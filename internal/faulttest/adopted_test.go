@@ -118,7 +118,8 @@ func (c *adopted) until(state ecp.State, reason ecp.Reason, meant time.Duration)
 		seen, more := c.s.shown(c.id)
 		for _, now := range seen {
 			if now.state == state && (reason == "" || now.reason == reason) && !now.at.Before(c.fault) {
-				c.t.Logf("%s/%s after %.1f s (%v are meant for it): %s", state, now.reason, now.at.Sub(c.fault).Seconds(), meant,
+				c.t.Logf("%s/%s after %.1f s (%v are meant for it): %s", state, now.reason,
+					now.at.Sub(c.fault).Seconds(), meant,
 					now.message)
 				noted(c.t, now, now.at.Sub(c.fault), meant)
 				return now

@@ -56,7 +56,8 @@ func withClock(t *testing.T, s *server, now func() time.Time) (agentView, intern
 	})
 	require.NoError(t, err)
 	require.NoError(t, agentproto.WriteIdentity(filepath.Join(home, "data", "identity.json"), id))
-	require.NoError(t, internal.SaveBroker(home, internal.BrokerSettings{DashboardURL: relayTo(t, node), Username: "admin",
+	require.NoError(t, internal.SaveBroker(home, internal.BrokerSettings{DashboardURL: relayTo(t, node),
+		Username: "admin",
 		Password: "public"}))
 	a, err := internal.New(internal.Config{Home: home, Logger: slog.New(slog.DiscardHandler), Version: "test",
 		BuildTime: built, Now: now})

@@ -345,7 +345,8 @@ func nodeReplaced(t *testing.T, s *server) {
 	c.until(ecp.Abnormal, ecp.ReasonAgentDisconnected, grace)
 	within(t, oneReport, func() (bool, string) { // the others tell
 		seen, _ := s.shown(c.id)
-		return strings.Contains(seen[len(seen)-1].message, "no member of the cluster any more"), seen[len(seen)-1].message
+		return strings.Contains(seen[len(seen)-1].message,
+			"no member of the cluster any more"), seen[len(seen)-1].message
 	})
 	fresh := newAgent(t, s, c.sim.Join("emqx@10.0.0.99"))
 	fresh.mustRegister(c.token())

@@ -121,7 +121,8 @@ func (s *server) log() string { return filepath.Join(s.dir, "log") }
 func (s *server) begin(t *testing.T) {
 	t.Helper()
 	cmd := exec.CommandContext(context.Background(), daemonFile(), s.args...)
-	cmd.Dir, cmd.Env = s.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "ECPD_BOOTSTRAP_TOKEN=" + adminToken}
+	cmd.Dir, cmd.Env = s.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir,
+		"ECPD_BOOTSTRAP_TOKEN=" + adminToken}
 	s.process = launch(t, cmd, s.log())
 	within(t, 30*time.Second, func() (bool, string) {
 		if err := s.trust(); err != nil {
@@ -232,7 +233,8 @@ func (s *server) look() {
 	defer s.mu.Unlock()
 	grown := false
 	for _, c := range page.Items {
-		now, before := sight{time.Now(), c.Status.State, c.Status.Reason, c.Status.Message, c.Status.Stale}, s.seen[c.ID]
+		now, before := sight{time.Now(), c.Status.State, c.Status.Reason, c.Status.Message,
+			c.Status.Stale}, s.seen[c.ID]
 		if n := len(before); n > 0 {
 			same := before[n-1]
 			if same.at = now.at; same == now {

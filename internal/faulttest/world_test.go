@@ -128,8 +128,9 @@ type host struct {
 func newHost(t *testing.T) *host {
 	t.Helper()
 	n := hosts.Add(1)
-	h := &host{t: t, name: fmt.Sprintf("host-%d", n), plug: fmt.Sprintf("plug%d", n), addr: fmt.Sprintf("10.77.1.%d", n),
-		dir: t.TempDir()}
+	h := &host{t: t, name: fmt.Sprintf("host-%d", n), plug: fmt.Sprintf("plug%d", n),
+		addr: fmt.Sprintf("10.77.1.%d", n),
+		dir:  t.TempDir()}
 	h.sh(`ip netns add ` + h.name + `
 ip link add ` + h.plug + ` type veth peer name eth0 netns ` + h.name + `
 ip link set ` + h.plug + ` master br0 up
@@ -153,7 +154,8 @@ func (h *host) mend() { h.t.Helper(); h.sh("ip link set " + h.plug + " master br
 // middlebox does that has forgotten it; new connections get through.
 func (h *host) forget(port int) {
 	h.t.Helper()
-	h.sh(fmt.Sprintf("ip -n %[1]s rule add pref 10 ipproto tcp sport %[2]d blackhole; ip -n %[1]s rule add pref 11 iif "+
+	h.sh(fmt.Sprintf("ip -n %[1]s rule add pref 10 ipproto tcp sport %[2]d blackhole; ip -n %[1]s rule add pref 11 "+
+		"iif "+
 		"eth0 ipproto tcp dport %[2]d blackhole", h.name, port))
 }
 

@@ -163,7 +163,8 @@ func (a *Access) adapters(timeout time.Duration) []ecp.Adapter {
 		emqxv5.New(emqxv5.Config{Timeout: timeout, MaxAnswer: mostAnswer, Logger: a.log}),
 		// That a broker lists a call which sets its limit is worth knowing, whatever
 		// the call takes; nothing is set from here.
-		emqxv4.New(emqxv4.Config{Timeout: timeout, MaxAnswer: mostAnswer, Logger: a.log, LimitField: "max_connections"}),
+		emqxv4.New(emqxv4.Config{Timeout: timeout, MaxAnswer: mostAnswer, Logger: a.log,
+			LimitField: "max_connections"}),
 	}
 }
 
@@ -252,7 +253,8 @@ func (a *Access) detect(ctx context.Context) (Found, error) {
 			break
 		}
 		tctx, cancel := context.WithTimeout(ctx, findTime/2)
-		d, err := ecp.Detect(tctx, ecp.Endpoint{BaseURL: base.String(), Transport: a.transport}, a.adapters(findTime/2)...)
+		d, err := ecp.Detect(tctx, ecp.Endpoint{BaseURL: base.String(), Transport: a.transport},
+			a.adapters(findTime/2)...)
 		cancel()
 		f := Found{Major: d.Major, Version: d.Version, Edition: d.Edition, Base: base}
 		if d.Major != 0 {

@@ -33,14 +33,16 @@ func TestLogins(t *testing.T) {
 		{"5 by key", "5.8.9", broker.Settings{APIKey: "key-77", APISecret: "secret-77"}, "", "API key at"},
 		{"5 by a key in the user's place", "5.8.9", broker.Settings{Username: "key-77", Password: "secret-77"}, "",
 			"API key at"},
-		{"5 by user where the key is none", "5.8.9", broker.Settings{APIKey: "key-78", APISecret: "x", Username: "admin",
+		{"5 by user where the key is none", "5.8.9", broker.Settings{APIKey: "key-78", APISecret: "x",
+			Username: "admin",
 			Password: "public"}, "", `dashboard user "admin" at`},
 		{"5 refused", "5.8.9", broker.Settings{Username: "admin", Password: "canary-1"}, ecp.CodeDenied, ""},
 		{"5 key refused", "5.8.9", broker.Settings{APIKey: "key-78", APISecret: "canary-2"}, ecp.CodeDenied, ""},
 		{"6 by user", "6.0.2", user, "", `dashboard user "admin" at`},
 		{"4 by user", "4.4.24", user, "", `dashboard user "admin" at`},
 		{"4 by application", "4.4.24", broker.Settings{APIKey: "key-77", APISecret: "secret-77"}, "", "application at"},
-		{"4 by an application in the user's place", "4.4.24", broker.Settings{Username: "key-77", Password: "secret-77"}, "",
+		{"4 by an application in the user's place", "4.4.24", broker.Settings{Username: "key-77",
+			Password: "secret-77"}, "",
 			"application at"},
 		{"4 refused", "4.4.24", broker.Settings{Username: "admin", Password: "canary-3"}, ecp.CodeDenied, ""},
 		{"nothing", "5.8.9", broker.Settings{}, ecp.CodeDenied, ""},
@@ -206,7 +208,8 @@ func TestTLS(t *testing.T) {
 
 // TestAway: nobody there, something else there, one that hangs: words and bounds.
 func TestAway(t *testing.T) {
-	const gone = "http://127.0.0.1:1" // of a service that is not in use any more; a port that was free may be taken by now
+	// of a service that is not in use any more; a port that was free may be taken by now
+	const gone = "http://127.0.0.1:1"
 	other := serve(t, http.NotFoundHandler(), (*httptest.Server).Start)
 	hangs := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
 		(*httptest.Server).Start)

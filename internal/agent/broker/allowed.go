@@ -35,7 +35,8 @@ func checkRequest(r *http.Request) *objection {
 	}
 	if !slices.Contains(harmless, r.Method) && !slices.Contains(changing, r.Method) {
 		return &objection{http.StatusMethodNotAllowed, agentproto.AnswerBadMethod,
-			"the agent passes on " + strings.Join(append(slices.Clone(harmless), changing...), ", ") + ", and no other method"}
+			"the agent passes on " + strings.Join(append(slices.Clone(harmless), changing...), ", ") +
+				", and no other method"}
 	}
 	return nil
 }

@@ -80,7 +80,8 @@ func TestAllowed(t *testing.T) {
 		{"GET /mqtt HTTP/1.1" + socket, none, ok, none, no},
 		{"GET /api/v5/x HTTP/1.1" + socket, bad, ok, bad, no},
 		{"POST /mqtt HTTP/1.1" + socket, none, bad, none, bad},
-		{"GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA",
+		{"GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: " +
+			"AAMAAABkAAQAoAAAAAIAAAAA",
 			none, bad, none, bad},
 		{"GET / HTTP/1.1" + socket + "\r\nUpgrade: h2c", none, bad, none, bad},
 		{"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket, h2c", none, bad, none, bad},
@@ -97,7 +98,8 @@ func TestAllowed(t *testing.T) {
 				}
 				seen := b.total()
 				res, body := raw(t, h,
-					c.request+"\r\nHost: x\r\nX-HTTP-Method-Override: DELETE\r\nX-HTTP-Method: DELETE\r\nX-Method-Override: "+
+					c.request+"\r\nHost: x\r\nX-HTTP-Method-Override: DELETE\r\nX-HTTP-Method: "+
+						"DELETE\r\nX-Method-Override: "+
 						"DELETE\r\nContent-Length: 0\r\n\r\n")
 				what := fmt.Sprintf("%s, read-only %t: %q: %d %s", host, readOnly, c.request, res.StatusCode, body)
 				require.Equal(t, want, codeOf(t, res, body), what)
@@ -124,7 +126,8 @@ func TestRedirectsLeadNowhere(t *testing.T) {
 			"by host": strings.TrimPrefix(bystander.URL, "http:") + "/api/v5/nodes"} {
 			for who, s := range map[string]broker.Settings{"user": user, "key": {APIKey: "k", APISecret: "canary"}} {
 				b := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if r.Header.Get("Authorization") == "" && r.URL.Path == "/api/v5/nodes" { // as 5.x, so that it is found
+					// as 5.x, so that it is found
+					if r.Header.Get("Authorization") == "" && r.URL.Path == "/api/v5/nodes" {
 						w.Header().Set("WWW-Authenticate", `Basic Realm="emqx-dashboard"`)
 						w.WriteHeader(http.StatusUnauthorized)
 						_, _ = io.WriteString(w, `{"code":"BAD_TOKEN"}`)

@@ -90,7 +90,8 @@ func refusalOf(res *http.Response, body []byte, kind string) *refusal {
 func (f *refusal) response(r *http.Request) *http.Response {
 	return &http.Response{
 		Status: http.StatusText(f.status), StatusCode: f.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: f.header.Clone(), Body: &keptRefusal{bytes.NewReader(f.body)}, ContentLength: int64(len(f.body)), Request: r,
+		Header: f.header.Clone(), Body: &keptRefusal{bytes.NewReader(f.body)}, ContentLength: int64(len(f.body)),
+		Request: r,
 	}
 }
 

@@ -45,22 +45,27 @@ func TestDiscover(t *testing.T) {
 		{name: "flags", version: "5.8.9", given: broker.Settings{Username: "op", Password: "pass-word-1"}, user: "op",
 			says: "the flags"},
 		{name: "flags refused are not replaced", version: "5.8.9",
-			given: broker.Settings{Username: "op", Password: "canary-x"}, user: "op", code: ecp.CodeDenied, says: "register"},
-		{name: "flags before the file", version: "5.8.9", given: broker.Settings{Username: "op", Password: "pass-word-1"},
+			given: broker.Settings{Username: "op",
+				Password: "canary-x"}, user: "op", code: ecp.CodeDenied, says: "register"},
+		{name: "flags before the file", version: "5.8.9", given: broker.Settings{Username: "op",
+			Password: "pass-word-1"},
 			file: broker.Settings{Username: "admin", Password: "canary-x"}, user: "op", says: "the flags"},
 		{name: "the file", version: "5.8.9", file: broker.Settings{Username: "op", Password: "pass-word-1"},
 			env: map[string]string{"EMQXEE_AGENT_EMQX_DASHBOARD_USERNAME": "no",
 				"EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD": "canary-x"}, user: "op", says: "broker.json"},
 		{name: "the environment", version: "5.8.9", env: map[string]string{"EMQXEE_AGENT_EMQX_API_KEY": "key-77",
 			"EMQXEE_AGENT_EMQX_API_SECRET": "secret-77"}, key: "key-77", says: "environment"},
-		{name: "EMQX's environment", version: "5.8.9", env: map[string]string{"EMQX_DASHBOARD__DEFAULT_USERNAME": `"op"`,
-			"EMQX_DASHBOARD__DEFAULT_PASSWORD": `"pass-word-1"`}, user: "op", says: "EMQX's environment"},
+		{name: "EMQX's environment", version: "5.8.9",
+			env: map[string]string{"EMQX_DASHBOARD__DEFAULT_USERNAME": `"op"`,
+				"EMQX_DASHBOARD__DEFAULT_PASSWORD": `"pass-word-1"`}, user: "op", says: "EMQX's environment"},
 		{name: "EMQX's environment of 4", version: "4.4.24",
 			env: map[string]string{"EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID": "key-77",
 				"EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET": "secret-77"}, key: "key-77", says: "default application"},
-		{name: "a person", version: "5.8.9", prompt: &broker.Settings{Username: "op", Password: "pass-word-1"}, user: "op",
+		{name: "a person", version: "5.8.9", prompt: &broker.Settings{Username: "op", Password: "pass-word-1"},
+			user: "op",
 			says: "what was typed"},
-		{name: "a person who says nothing", version: "5.8.9", prompt: &broker.Settings{}, user: "admin", says: "comes with"},
+		{name: "a person who says nothing", version: "5.8.9", prompt: &broker.Settings{}, user: "admin",
+			says: "comes with"},
 		{name: "EMQX's keys", version: "5.8.9", files: map[string]string{
 			"opt/emqx/etc/emqx.conf": "dashboard { listeners.http.bind = 1 }\napi_key {\n  bootstrap_file = " +
 				"\"${EMQX_ETC_DIR}/keys\"\n}", "opt/emqx/etc/keys": "\nview:x:viewer\nkey-77:secret-77:administrator\n"}, key: "key-77", says: "a key of"},
@@ -94,7 +99,9 @@ func TestDiscover(t *testing.T) {
 			if c.file.HasCredentials() {
 				require.NoError(t, broker.Save(dir, c.file))
 			}
-			d := broker.DiscoverConfig{Given: r.settings(c.given), Home: dir, Getenv: func(n string) string { return c.env[n] },
+			d := broker.DiscoverConfig{Given: r.settings(c.given), Home: dir, Getenv: func(n string) string {
+				return c.env[n]
+			},
 				Root: files(t, c.files)}
 			if c.prompt != nil {
 				d.Prompt = func(context.Context, broker.Settings) (broker.Settings, error) { return *c.prompt, nil }
@@ -121,7 +128,8 @@ func TestDiscoverTriesOnce(t *testing.T) {
 	r := start(t, emqxsim.ClusterConfig{Version: "5.10.1", Username: "key-77"})
 	r.cluster.AddUser("admin", "other-word-1", "administrator")
 	root := files(t, map[string]string{"opt/emqx/etc/emqx.conf": `dashboard.default_password = public`})
-	s, tried, err := broker.Discover(t.Context(), broker.DiscoverConfig{Given: r.settings(broker.Settings{}), Root: root})
+	s, tried, err := broker.Discover(t.Context(), broker.DiscoverConfig{Given: r.settings(broker.Settings{}),
+		Root: root})
 	require.ErrorIs(t, err, ecp.ErrDenied)
 	require.ErrorContains(t, err, "emqxee-agent register")
 	require.Equal(t, 1, r.dashboard.count("/api/v5/login"), tried)

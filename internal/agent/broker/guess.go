@@ -28,7 +28,8 @@ func guessesOf(v values, h hostConfig, from string) (all []guess, said []string)
 		all = append(all, guess{"a key of " + file, Settings{APIKey: key, APISecret: secret}})
 	}
 	if v[key4App] != "" && usable(v[key4Secret]) {
-		all = append(all, guess{"the default application of " + from, Settings{APIKey: v[key4App], APISecret: v[key4Secret]}})
+		all = append(all, guess{"the default application of " + from,
+			Settings{APIKey: v[key4App], APISecret: v[key4Secret]}})
 	}
 	user := v.first(keyUser, key4User)
 	if user == "" {

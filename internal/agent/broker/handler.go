@@ -174,7 +174,8 @@ func (a *Access) unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		words = "EMQX at " + a.dashboard.String() + " " + wordsOf(err)
 	}
-	a.log.DebugContext(r.Context(), "EMQX did not answer a request through the tunnel", "path", r.URL.Path, "error", words)
+	a.log.DebugContext(r.Context(), "EMQX did not answer a request through the tunnel", "path", r.URL.Path, "error",
+		words)
 	answer(w, status, code, words)
 }
 

@@ -86,13 +86,16 @@ func TestSmuggling(t *testing.T) {
 		{"plain", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\n\r\n", 200, 200},
 		{"status", "GET /status HTTP/1.1\r\nHost: api\r\n\r\n", 200, 200},
 		{"their credentials",
-			"GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer evil\r\nCookie: evil\r\nProxy-Authorization: " +
+			"GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer evil\r\nCookie: " +
+				"evil\r\nProxy-Authorization: " +
 				theirs + "\r\nX-Forwarded-For: evil\r\nForwarded: for=evil\r\n\r\n", 200, 200},
 		{"credentials twice",
-			"GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer evil\r\nauthorization: Bearer evil2\r\n\r\n", 200,
+			"GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer evil\r\nauthorization: Bearer " +
+				"evil2\r\n\r\n", 200,
 			200},
 		{"underscored", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nX_Forwarded_For: evil\r\n\r\n", 200, 200},
-		{"hop by hop", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nConnection: close, Authorization, X-Evil\r\nX-Evil: " +
+		{"hop by hop", "GET /api/v5/stats HTTP/1.1\r\nHost: api\r\nConnection: close, Authorization, " +
+			"X-Evil\r\nX-Evil: " +
 			"evil\r\nTE: trailers\r\nKeep-Alive: 1\r\n\r\n", 200, 200},
 		{"another host", "GET /api/v5/stats HTTP/1.1\r\nHost: " + other + "\r\n\r\n", 200, 200},
 		{"absolute form", "GET http://" + other + "/api/v5/stats HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
@@ -109,9 +112,11 @@ func TestSmuggling(t *testing.T) {
 		{"control character", "GET /api/v5/a%0d%0aX:y HTTP/1.1\r\nHost: api\r\n\r\n", 400, 400},
 		{"not of the API", "GET / HTTP/1.1\r\nHost: api\r\n\r\n", 404, 200},
 		{"nearly of the API", "GET /api/v50/x HTTP/1.1\r\nHost: api\r\n\r\n", 404, 200},
-		{"upgrade", "GET /api/v5/x HTTP/1.1\r\nHost: api\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400, 200},
+		{"upgrade", "GET /api/v5/x HTTP/1.1\r\nHost: api\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400,
+			200},
 		{"body", "POST /api/v5/publish HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\n\r\n{}", 200, 200},
-		{"chunked", "POST /api/v5/publish HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		{"chunked", "POST /api/v5/publish HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: " +
+			"chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
 			200, 200},
 		{"two lengths", "POST /api/v5/publish HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\nTransfer-Encoding: " +
 			"chunked\r\n\r\n0\r\n\r\nGET /api/v5/evil HTTP/1.1\r\n\r\n", 200, 200},
@@ -130,7 +135,8 @@ func TestSmuggling(t *testing.T) {
 				}
 				require.Empty(t, res.Header.Get(agentproto.AnsweredBy), "only the agent's own answers say so")
 				require.Equal(t, strings.TrimPrefix(b.URL, "http://"), got.Host)
-				require.NotContains(t, fmt.Sprint(got.Header["X-Evil"], got.Header["Proxy-Authorization"], got.Header["Te"]),
+				require.NotContains(t, fmt.Sprint(got.Header["X-Evil"], got.Header["Proxy-Authorization"],
+					got.Header["Te"]),
 					"evil")
 				if host == "api" {
 					require.Equal(t, []string{"Bearer canary-token"}, got.Header["Authorization"])
@@ -245,7 +251,8 @@ func TestReadOnly(t *testing.T) {
 	a := open(t, s, nil)
 	for request, want := range map[string]int{
 		"GET /api/v5/stats": 200, "POST /api/v5/login": 200, "POST /api/v5/logout": 200, "POST /api/v4/auth": 200,
-		"POST /api/v5/publish": 403, "DELETE /api/v5/rules/1": 403, "PUT /api/v5/login": 403, "POST /api/v5/login/x": 403,
+		"POST /api/v5/publish": 403, "DELETE /api/v5/rules/1": 403, "PUT /api/v5/login": 403,
+		"POST /api/v5/login/x":          403,
 		"POST /api/v5/%6cogin/../rules": 400,
 	} {
 		for _, h := range []http.Handler{a.API(), a.Dashboard()} {

@@ -46,7 +46,8 @@ func TestLocal(t *testing.T) {
 // FuzzConfigs: a configuration file of somebody else, whatever is in it, is read in
 // bounded time.
 func FuzzConfigs(f *testing.F) {
-	for _, text := range []string{"a = 1", "a {b = \"x\"", "a = [\"", "\"\"\"", "a = ${x", "{{{{", "a.b.c : {d=e}", "x=\\",
+	for _, text := range []string{"a = 1", "a {b = \"x\"", "a = [\"", "\"\"\"", "a = ${x", "{{{{", "a.b.c : {d=e}",
+		"x=\\",
 		"a = \"\\"} {
 		f.Add(text)
 	}

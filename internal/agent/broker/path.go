@@ -76,7 +76,8 @@ func unescape(s string) string {
 // isAPI reports whether a path is one of the API's: credentials are for nothing
 // else.
 func isAPI(raw string) bool {
-	return raw == statusPath || strings.HasPrefix(raw, base4+"/") || strings.HasPrefix(raw, base5+"/") || raw == base4 ||
+	return raw == statusPath || strings.HasPrefix(raw, base4+"/") || strings.HasPrefix(raw, base5+"/") ||
+		raw == base4 ||
 		raw == base5
 }
 

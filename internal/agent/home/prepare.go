@@ -19,12 +19,14 @@ const (
 // them and their files. It returns a sentence for each change.
 func (d Dir) Prepare() (mended []string, err error) {
 	if !filepath.IsAbs(string(d)) {
-		return nil, fmt.Errorf("the agent's directory %q is not an absolute path; give one that begins with /", string(d))
+		return nil, fmt.Errorf("the agent's directory %q is not an absolute path; give one that begins with /",
+			string(d))
 	}
 	for _, dir := range append([]string{""}, folders...) {
 		path := d.join(dir)
 		if err := os.MkdirAll(path, dirMode); err != nil {
-			return mended, fmt.Errorf("make the agent's directory: %w; run as a user who may write there, or choose another "+
+			return mended, fmt.Errorf("make the agent's directory: %w; run as a user who may write there, or choose "+
+				"another "+
 				"with --home or %s", plain(err), Variable)
 		}
 		said, err := mend(path, dirMode, true)

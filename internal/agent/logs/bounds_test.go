@@ -35,7 +35,8 @@ func TestReadsLittle(t *testing.T) {
 	d.append("emqx.log.1", numbered(1)+"  more\n")
 	d.put("emqx.log.2", strings.Repeat("x", huge)+"\n"+lines(2, 3))
 	d.put("emqx.log.3", lines(4, 5))
-	wants := map[string]int64{"emqx.log.1": huge, "emqx.log.2": huge + 1, "emqx.log.3": 0} // entries before the last line
+	// entries before the last line
+	wants := map[string]int64{"emqx.log.1": huge, "emqx.log.2": huge + 1, "emqx.log.3": 0}
 	files, err := d.d.list()
 	require.NoError(t, err)
 	require.Len(t, files, 3)

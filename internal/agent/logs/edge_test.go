@@ -336,7 +336,8 @@ func TestLongLine(t *testing.T) {
 		require.Equal(t, strings.Repeat("x", min(size, MaxLine)), string(got[1].Text))
 		require.Equal(t, size > MaxLine, got[1].Cut)
 		require.Equal(t, "2 3", d.read(Query{After: got[1].Mark}), size)
-		require.Equal(t, fmt.Sprint(strings.Repeat("x", min(size, MaxLine)), " 2 3"), d.read(Query{After: got[0].Mark}), size)
+		require.Equal(t, fmt.Sprint(strings.Repeat("x", min(size, MaxLine)), " 2 3"), d.read(Query{After: got[0].Mark}),
+			size)
 		require.Equal(t, "2 3", d.read(Query{Tail: 2}), size)
 	}
 }

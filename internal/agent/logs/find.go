@@ -24,7 +24,8 @@ func Find(dir string) (string, error) {
 			return dir, readable(dir)
 		}
 	}
-	return usualDirs[0], fmt.Errorf("found no directory of EMQX's log files (%s); name it with --emqx-log-collection-dir",
+	return usualDirs[0], fmt.Errorf("found no directory of EMQX's log files (%s); name it with "+
+		"--emqx-log-collection-dir",
 		strings.Join(usualDirs, ", "))
 }
 

@@ -53,7 +53,8 @@ func FuzzRead(f *testing.F) {
 		if m, err := ParseMark(mark); err == nil {
 			require.NoError(t, d.Read(t.Context(), Query{After: m}, keep))
 		}
-		for _, q := range []Query{{Tail: int(at)}, {Since: time.Unix(int64(at)<<24, 0), Text: "a"}, {Level: "error"}, {}} {
+		for _, q := range []Query{{Tail: int(at)}, {Since: time.Unix(int64(at)<<24, 0), Text: "a"}, {Level: "error"},
+			{}} {
 			texts, marks = nil, nil
 			require.NoError(t, d.Read(t.Context(), q, keep))
 		}
@@ -61,7 +62,8 @@ func FuzzRead(f *testing.F) {
 			all := texts
 			texts = nil
 			require.NoError(t, d.Read(t.Context(), Query{After: marks[n]}, keep))
-			if !bytes.Contains(first, second[:min(len(second), 1)]) && len(second) > 0 { // else files may not be told apart
+			// else files may not be told apart
+			if !bytes.Contains(first, second[:min(len(second), 1)]) && len(second) > 0 {
 				require.Equal(t, append([][]byte{}, all[n+1:]...), append([][]byte{}, texts...))
 			}
 		}

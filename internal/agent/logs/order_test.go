@@ -38,7 +38,8 @@ func TestOrder(t *testing.T) {
 		"huge index":              {want: "emqx.log.4 emqx.log.5 emqx.log.1 emqx.log.2", index: "\x00\xff\xff\xff\xff"},
 		"not of the log": {want: "emqx.log.1 emqx.log",
 			other: "audit.log.1 erlang.log.1 crash.dump run_erl.log emqx.log.x other.log"},
-		"of another name":      {want: "broker.log.2 broker.log.1 broker.log", other: "audit.log erlang.log.1 crash.dump"},
+		"of another name": {want: "broker.log.2 broker.log.1 broker.log",
+			other: "audit.log erlang.log.1 crash.dump"},
 		"of one of two names":  {want: "erlang.log.4 erlang.log.5 erlang.log.1", other: "a.log b.log"},
 		"only what is printed": {want: "erlang.log.4 erlang.log.5 erlang.log.1", other: "run_erl.log crash.dump"},
 	} {

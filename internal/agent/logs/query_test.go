@@ -105,7 +105,8 @@ func TestQueries(t *testing.T) {
 		line := func(rt *rapid.T) string {
 			number++
 			at = at.Add(time.Duration(rapid.IntRange(0, 20_000).Draw(rt, "ms")) * time.Millisecond)
-			text := fmt.Sprintf("%s n%d %s", rapid.SampledFrom([]string{"apple", "Pear", "plum"}).Draw(rt, "word"), number,
+			text := fmt.Sprintf("%s n%d %s", rapid.SampledFrom([]string{"apple", "Pear", "plum"}).Draw(rt, "word"),
+				number,
 				strings.Repeat("~", padding))
 			switch rapid.IntRange(0, 5).Draw(rt, "form") {
 			case 0, 1:

@@ -76,8 +76,9 @@ func (r *reader) resume(files []file) (place, error) {
 	case err != nil || fit == exact:
 		return at, err
 	case fit == partial:
-		return at, r.reportGap("mark", fmt.Sprintf("%s was truncated; lines after the last one that was read may be missing",
-			files[at.index].name))
+		return at, r.reportGap("mark",
+			fmt.Sprintf("%s was truncated; lines after the last one that was read may be missing",
+				files[at.index].name))
 	}
 	return r.d.after(files, m.time()), r.reportGap("mark",
 		"the file with the last line that was read is no longer there; lines after it may be missing")

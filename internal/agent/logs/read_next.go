@@ -111,7 +111,8 @@ func (r *reader) advance(ctx context.Context, files []file) (more bool, err erro
 			return true, r.finish(ctx)
 		}
 		if !found && !r.gapped {
-			if err := r.gap("the file that was read is no longer there; lines that were written to others after it may be " +
+			if err := r.gap("the file that was read is no longer there; lines that were written to others after it " +
+				"may be " +
 				"missing"); err != nil {
 				if c != nil {
 					c.Close()

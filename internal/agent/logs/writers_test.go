@@ -23,7 +23,9 @@ type logWriter interface {
 
 // styles are the writers by name. Each keeps so many bytes in each of so many files.
 var styles = map[string]func(t testing.TB, dir string, bytes, files int) logWriter{
-	"wrap log": func(t testing.TB, dir string, bytes, files int) logWriter { return newWrapWriter(t, dir, bytes, files) },
+	"wrap log": func(t testing.TB, dir string, bytes, files int) logWriter {
+		return newWrapWriter(t, dir, bytes, files)
+	},
 	"renamed": func(t testing.TB, dir string, bytes, files int) logWriter {
 		return newRenamer(t, dir, bytes, files, 0, false)
 	},
@@ -33,7 +35,9 @@ var styles = map[string]func(t testing.TB, dir string, bytes, files int) logWrit
 	"logrotate": func(t testing.TB, dir string, bytes, files int) logWriter {
 		return newRenamer(t, dir, bytes, files, 1, false)
 	},
-	"copy truncate": func(t testing.TB, dir string, bytes, files int) logWriter { return newCopier(t, dir, bytes, files) },
+	"copy truncate": func(t testing.TB, dir string, bytes, files int) logWriter {
+		return newCopier(t, dir, bytes, files)
+	},
 }
 
 // wrapWriter writes as Erlang's disk_log does to a wrap log: the files in turn, each
@@ -62,7 +66,8 @@ func newWrapWriter(t testing.TB, dir string, bytes, files int) *wrapWriter {
 }
 
 func (w *wrapWriter) open(n int) *os.File {
-	f, err := os.OpenFile(filepath.Join(w.dir, fmt.Sprintf("emqx.log.%d", n)), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(filepath.Join(w.dir, fmt.Sprintf("emqx.log.%d", n)), os.O_WRONLY|os.O_CREATE|os.O_TRUNC,
+		0o600)
 	require.NoError(w.t, err)
 	return f
 }

@@ -14,8 +14,9 @@ import (
 type State struct {
 	Members map[string]agentproto.MemberStatus `json:"members,omitempty"` // nil means none was ever read
 	Alarms  map[string]time.Time               `json:"alarms,omitempty"`  // active ones, since when
-	Broker  string                             `json:"broker,omitempty"`  // ok, or an error's code; empty means never asked
-	Server  string                             `json:"server,omitempty"`  // lost, or empty
+	// ok, or an error's code; empty means never asked
+	Broker string `json:"broker,omitempty"`
+	Server string `json:"server,omitempty"` // lost, or empty
 }
 
 // Look is one observation of the broker, and of the connection to the server.

@@ -269,7 +269,8 @@ func (r *Reporter) metrics(ctx context.Context) []agentproto.ReportError {
 	if err == nil {
 		r.traffic = &traffic
 	} else {
-		return []agentproto.ReportError{failure(agentproto.StageMetricsFetch, codeOf(err, r.proved, trace.Answered()), err)}
+		return []agentproto.ReportError{failure(agentproto.StageMetricsFetch, codeOf(err, r.proved, trace.Answered()),
+			err)}
 	}
 	return nil
 }

@@ -103,15 +103,17 @@ func TestFaults(t *testing.T) {
 		{name: "wrong password of 4", config: emqxsim.ClusterConfig{Version: "4.4.24"},
 			settings: broker.Settings{Username: "admin",
 				Password: "canary"}, stage: agentproto.StageNodeConnect, code: agentproto.CodeAuthFailed, says: "emqxee-agent register"},
-		{name: "open source", config: emqxsim.ClusterConfig{Edition: emqxsim.OpenSource}, stage: agentproto.StageNodeConnect,
-			code: agentproto.CodeOpenSource, says: "needed"},
+		{name: "open source", config: emqxsim.ClusterConfig{Edition: emqxsim.OpenSource},
+			stage: agentproto.StageNodeConnect,
+			code:  agentproto.CodeOpenSource, says: "needed"},
 		{name: "open source of 4", config: emqxsim.ClusterConfig{Version: "4.4.19", Edition: emqxsim.OpenSource},
 			stage: agentproto.StageNodeConnect, code: agentproto.CodeOpenSource, says: "needed"},
 		{name: "too old", config: emqxsim.ClusterConfig{Version: "5.5.1"}, stage: agentproto.StageNodeConnect,
 			code: agentproto.CodeUnsupportedVersion, says: "5.6.0"},
 		{name: "stopped", harm: func(r *rig) { r.dashboard.Close(); r.api.Close() }, stage: agentproto.StageNodeConnect,
 			code: agentproto.CodeUnreachable, says: "refused"},
-		{name: "hangs", fault: &emqxsim.Fault{Hang: true}, stage: agentproto.StageNodeConnect, code: agentproto.CodeTimeout,
+		{name: "hangs", fault: &emqxsim.Fault{Hang: true}, stage: agentproto.StageNodeConnect,
+			code: agentproto.CodeTimeout,
 			says: "no answer in time"},
 		{name: "the cluster hangs", fault: &emqxsim.Fault{Path: "/api/v5/nodes**", Hang: true},
 			stage: agentproto.StageClusterFetch, code: agentproto.CodeTimeout, says: "no answer in time"},
@@ -176,7 +178,8 @@ func TestFailed(t *testing.T) {
 	require.False(t, got.Complete())
 	require.Equal(t, agentproto.CodeInternal, report.Failed(errors.New("canary"), broker.Settings{},
 		time.Now()).Errors[0].Code)
-	require.NotContains(t, report.Failed(errors.New("canary"), broker.Settings{}, time.Now()).Errors[0].Message, "canary")
+	require.NotContains(t, report.Failed(errors.New("canary"), broker.Settings{}, time.Now()).Errors[0].Message,
+		"canary")
 }
 
 // TestStartedAnew: an EMQX of another edition that takes the place of one of the same

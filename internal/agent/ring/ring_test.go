@@ -225,7 +225,8 @@ func TestDamage(t *testing.T) {
 	path := segments(t, dir)[0]
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), `"connections":2`, `"connections":7`, 1)),
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), `"connections":2`, `"connections":7`,
+		1)),
 		0o600))
 	words, _ := read(t, r, agentproto.HistoryQuery{})
 	require.Equal(t, []string{"s0", "s1", "damaged", "s3", "s4"}, words)
@@ -247,7 +248,8 @@ func TestDiskFails(t *testing.T) {
 	require.NoError(t, r.Append([]agentproto.HistoryRecord{sample(4)}, nil, false))
 	words, _ := read(t, r, agentproto.HistoryQuery{})
 	require.Equal(t, []string{"s1", "damaged", "s4"}, words)
-	for rec, err := range r.History(ctx, agentproto.HistoryQuery{Kinds: []agentproto.HistoryKind{agentproto.HistoryGap}}) {
+	for rec, err := range r.History(ctx,
+		agentproto.HistoryQuery{Kinds: []agentproto.HistoryKind{agentproto.HistoryGap}}) {
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, rec.Gap.Until.Sub(rec.Gap.From).Round(time.Second))
 	}
@@ -297,7 +299,8 @@ func TestModel(t *testing.T) {
 			"append": func(t *rapid.T) {
 				for range rapid.IntRange(1, 20).Draw(t, "records") {
 					n++
-					require.NoError(t, r.Append([]agentproto.HistoryRecord{change(n)}, []byte(fmt.Sprintf(`"n%d@h"`, n)), false))
+					require.NoError(t, r.Append([]agentproto.HistoryRecord{change(n)},
+						[]byte(fmt.Sprintf(`"n%d@h"`, n)), false))
 					written = append(written, n)
 				}
 			},
@@ -319,7 +322,8 @@ func TestModel(t *testing.T) {
 					if len(got) > 0 {
 						require.Greater(t, number, got[len(got)-1], "in order, once")
 					}
-					if len(got) == 0 && number != written[0] || len(got) > 0 && number != next(written, got[len(got)-1]) {
+					if len(got) == 0 && number != written[0] || len(got) > 0 &&
+						number != next(written, got[len(got)-1]) {
 						require.Positive(t, gaps, "record %d is missing, and no gap was told", number)
 					}
 					gaps = 0
