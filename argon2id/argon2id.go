@@ -55,7 +55,7 @@ type params struct {
 	threads      uint8
 }
 
-// New gives a Hasher; parameters beyond what Verify takes are an error.
+// New returns a Hasher; parameters beyond what Verify takes are an error.
 func New(c Config) (*Hasher, error) {
 	set := func(n *int, v int) {
 		if *n == 0 {
@@ -83,7 +83,7 @@ func checked(memory, time, threads int) (params, error) {
 	return params{uint32(memory), uint32(time), uint8(threads)}, nil
 }
 
-// Hash gives the PHC text of a password, with a salt of its own.
+// Hash returns the PHC text of a password, with a salt of its own.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	rand.Read(salt) // never fails: the program ends instead
@@ -95,7 +95,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.p.memory, h.p.time, h.p.threads, b64(salt), b64(key)), nil
 }
 
-// Verify says whether a PHC text is a password's, and whether it was made with
+// Verify reports whether a PHC text is a password's, and whether it was made with
 // weaker parameters than h's. The comparison takes the same time for every
 // password.
 func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, outdated bool, err error) {

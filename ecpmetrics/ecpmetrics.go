@@ -164,7 +164,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	m.fleet.describe(ch)
 }
 
-// Collect gives every metric as it is now.
+// Collect sends every metric as it is now.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	stats := m.manager.Stats()
 	for _, c := range counters {

@@ -11,7 +11,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// mayBegin says whether there is no database yet, so that one may be made. What
+// mayBegin reports whether there is no database yet, so that one may be made. What
 // was emptied or cut off is no new installation: it is refused, and not touched.
 func (s *Store) mayBegin() (isNew bool, err error) {
 	log, err := os.Stat(s.file + logSuffix)

@@ -31,7 +31,7 @@ func (s *Store) publish(changes []ecp.Change) {
 	close(old.next)
 }
 
-// after gives the changes behind a position, and false if they are not all in
+// after returns the changes behind a position, and false if they are not all in
 // memory.
 func (f *feed) after(seq int64) ([]ecp.Change, bool) {
 	n := f.last - seq
@@ -117,7 +117,7 @@ func (s *Store) replay(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// unpack gives one change of a backlog, which shares nothing with it.
+// unpack returns one change of a backlog, which shares nothing with it.
 func (s *Store) unpack(ctx context.Context, from backlog, i int) (c ecp.Change, err error) {
 	c = from.changes[i]
 	if from.payloads == nil {
@@ -136,7 +136,7 @@ func (s *Store) unpack(ctx context.Context, from backlog, i int) (c ecp.Change, 
 	return c, nil
 }
 
-// changesAfter gives some of the changes behind a position, in order; none if
+// changesAfter returns some of the changes behind a position, in order; none if
 // there are none yet.
 func (s *Store) changesAfter(ctx context.Context, f *feed, after int64) (out backlog, err error) {
 	if changes, ok := f.after(after); ok {

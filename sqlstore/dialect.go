@@ -115,7 +115,7 @@ var texts = [statements]string{
 // readFrom are the statements that reading connections need.
 var readFrom = []statement{getRecord, listAll, listProject, listParent, listBoth, lastSeq, firstSeq, listChanges}
 
-// foreign says whether a database belongs to another program. One without any
+// foreign reports whether a database belongs to another program. One without any
 // table is new; goose makes its own before the first migration. Nothing is
 // changed by asking.
 func foreign(ctx context.Context, file string) (_ bool, err error) {
@@ -156,7 +156,7 @@ func takenBy(err error) taken {
 	return notTaken
 }
 
-// code gives the driver's code of an error; 0 if it is not the driver's.
+// code returns the driver's code of an error; 0 if it is not the driver's.
 func code(err error) int {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
@@ -165,7 +165,7 @@ func code(err error) int {
 	return 0
 }
 
-// fault gives an error of the driver a class, and words that say what to do.
+// fault wraps an error of the driver with a class, and words that say what to do.
 // Errors that have these already, and those of a context, stay as they are.
 // Tenants read the words, so that the file is in the cause only, but where the
 // store is opened: nobody but the operator is there then.

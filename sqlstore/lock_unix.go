@@ -32,7 +32,7 @@ func fileIdentity(f *os.File) string {
 	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// asFolder gives files to the owner of the folder, where root has made them for
+// asFolder hands files to the owner of the folder, where root has made them for
 // somebody else.
 func asFolder(dir string, files ...string) error {
 	info, err := os.Stat(dir)

@@ -228,7 +228,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// release gives back what Open took, as far as it came.
+// release returns what Open took, as far as it came.
 func (s *Store) release() error {
 	var errs []error
 	for _, db := range []*sql.DB{s.readers, s.writer} {

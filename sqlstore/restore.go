@@ -212,7 +212,7 @@ func inWords(file string, err error) error {
 
 var stagedName = regexp.MustCompile(`\S*/\.restore-\d+/` + regexp.QuoteMeta(fileName))
 
-// putAside gives the database that is there a second name, so that its own is
+// putAside links the database that is there under a second name, so that its own is
 // free to be taken in one step: at no moment is there none, since a start would
 // then begin anew. What its log holds goes into it first, as far as it can be
 // read; else the log is put aside, too.

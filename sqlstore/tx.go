@@ -134,7 +134,7 @@ func (r *row) record(kinds ecp.Codec) (ecp.Record, error) {
 
 func utc(nanoseconds int64) time.Time { return time.Unix(0, nanoseconds).UTC() }
 
-// Get gives a record; see [ecp.Tx].
+// Get returns a record, as [ecp.Tx] says.
 func (t *tx) Get(kind ecp.Kind, key string) (ecp.Record, error) {
 	if err := t.usable(); err != nil {
 		return ecp.Record{}, err

@@ -94,7 +94,7 @@ func useFleet(ctx context.Context, m *ecp.Manager, out io.Writer) error {
 	return err
 }
 
-// holds says whether a condition is true. States are for people; programs wait
+// holds reports whether a condition is true. States are for people; programs wait
 // on conditions.
 func holds(rec ecp.ClusterRecord, t ecp.ConditionType) bool {
 	return ecp.ConditionOf(rec.Status.Conditions, t).Status == ecp.True

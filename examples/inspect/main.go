@@ -35,7 +35,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// run gives the exit status: 0 when all was shown that the broker has, 1 when
+// run returns the exit status: 0 when all was shown that the broker has, 1 when
 // something could not be asked, 2 when the command line is wrong.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("inspect", flag.ContinueOnError)

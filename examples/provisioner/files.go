@@ -106,7 +106,7 @@ func (h *host) makeAuth(id ecp.ID) error {
 	return h.writeJSON(h.path(id, authFile), auth{UID: newUID(), Username: "openecp", Password: rand.Text()})
 }
 
-// volume gives what identifies the data of a node.
+// volume returns what identifies the data of a node.
 func (h *host) volume(id ecp.ID, ordinal int) (string, error) {
 	b, err := os.ReadFile(h.path(id, volumeName(ordinal), uidFile))
 	return string(b), err
@@ -168,7 +168,7 @@ func sweep(dir string) error {
 	return err
 }
 
-// openPorts gives every listener a port outside that no other cluster has,
+// openPorts finds for every listener a port outside that no other cluster has,
 // where it has none yet.
 func (h *host) openPorts(id ecp.ID, rec *record) error {
 	if rec.Network.Type != ecp.NodePort {

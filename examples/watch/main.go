@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return w.follow(ctx)
 }
 
-// newClient gives a client that follows no redirect: it would not hand the token
+// newClient returns a client that follows no redirect: it would not hand the token
 // on. Only the answer's head is waited for; a stream has no end.
 func newClient(caFile string) (*http.Client, error) {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 20 * time.Second}

@@ -70,7 +70,6 @@ var stillUsed = map[string]string{
 	"README.md":                   "licence",
 	"agentproto":                  "judge",
 	"agentproto/spec.md":          "judge",
-	"argon2id":                    "gives, says whether",
 	"cmd/ecpd":                    "licence, complain, look, truth, furnish, doors, gives, says whether",
 	"cmd/emqxee-agent":            "gives",
 	"deploy/kubernetes/README.md": "licence, judge",
@@ -84,12 +83,10 @@ var stillUsed = map[string]string{
 	"ecp/...": "licence, judge, deed, complain, look at, look, node move, next move, vacate, take back, " +
 		"given up, leaving, departure, truth, deaf, roster, shelf, pile, inquiry, bury, tidy, " +
 		"sight, book, gives, says whether",
-	"ecpmetrics":           "gives",
 	"examples/...":         "licence, look, gives, says whether",
 	"httpapi":              "licence, shelf, gives, says whether",
 	"internal/agent/...":   "judge, look at, look, gives",
 	"internal/kubelab/...": "gives, says whether",
 	"k8sprovisioner":       "licence, complain, look at, look, eyes, sight, traces, gives, says whether, tells whether",
 	"proxy":                "judge, quay, berth, dog, book, gives, says whether",
-	"sqlstore":             "gives, says whether",
 }
