@@ -44,7 +44,8 @@ func (l *Lab) Kubectl(ctx context.Context, stdin string, args ...string) (string
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, lastLines(stderr.Bytes(), 10))
+		return stdout.String(), fmt.Errorf("kubectl %s: %w: %s",
+			strings.Join(args, " "), err, lastLines(stderr.Bytes(), 10))
 	}
 	return stdout.String(), nil
 }

@@ -21,7 +21,8 @@ func Available() error {
 		return errors.New("kubelab: the ip command is missing: `apt-get install iproute2`")
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("kubelab: the go command is missing, the control plane is built with it: install Go and put it on PATH")
+		return errors.New("kubelab: the go command is missing, which builds the control plane: " +
+			"install Go and put it on PATH")
 	}
 	if _, err := CacheDir(); err != nil {
 		return err
@@ -30,7 +31,8 @@ func Available() error {
 	defer cancel()
 	err := ip(ctx, "link", "set", "dev", "lo", "up")
 	if err != nil && strings.Contains(err.Error(), "not permitted") {
-		return errors.New("kubelab: no CAP_NET_ADMIN, so pod addresses cannot be routed here: run as root or under `unshare -Urn`")
+		return errors.New("kubelab: no CAP_NET_ADMIN, so pod addresses cannot be routed here: " +
+			"run as root or under `unshare -Urn`")
 	}
 	return err
 }

@@ -17,7 +17,9 @@ import (
 )
 
 // toolNames are the programs the one binary can be; each gets a link.
-var toolNames = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kwok"}
+var toolNames = []string{
+	"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kwok",
+}
 
 // Build returns the folder with the control plane's programs. It builds them
 // when the cache has none for the present content of the tools folder and Go
@@ -109,7 +111,8 @@ func goOutput(ctx context.Context, dir string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("go %s in %s: %w: %s", args[0], dir, errors.Join(err, context.Cause(ctx)), lastLines(stderr.Bytes(), 10))
+		return "", fmt.Errorf("go %s in %s: %w: %s",
+			args[0], dir, errors.Join(err, context.Cause(ctx)), lastLines(stderr.Bytes(), 10))
 	}
 	return strings.TrimSpace(stdout.String()), nil
 }
@@ -150,7 +153,8 @@ func toolsDir() (string, error) {
 			return dir, nil
 		}
 		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("find internal/kubelab/tools above %s: no such folder; run inside the source tree", start)
+			return "", fmt.Errorf("find internal/kubelab/tools above %s: no such folder; run inside the source tree",
+				start)
 		}
 	}
 }

@@ -69,6 +69,6 @@ func waitLock(ctx context.Context, path string) (*fileLock, error) {
 	}
 }
 
-// unlock gives the lock back. The file stays: removing it would let two
+// unlock releases the lock. The file stays: removing it would let two
 // processes lock two files of one name.
 func (l *fileLock) unlock() { _ = l.f.Close() }

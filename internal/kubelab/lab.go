@@ -81,7 +81,8 @@ func Start(ctx context.Context, cfg Config) (*Lab, error) {
 		kept := l.keepLogs()
 		return nil, errors.Join(fmt.Errorf("start the control plane: %w%s", err, kept), l.Stop())
 	}
-	l.log.Info("control plane ready", "url", l.URL, "pods", l.PodCIDR, "took", time.Since(begun).Round(time.Millisecond))
+	l.log.Info("control plane ready",
+		"url", l.URL, "pods", l.PodCIDR, "took", time.Since(begun).Round(time.Millisecond))
 	return l, nil
 }
 

@@ -43,11 +43,12 @@ func shows(t *testing.T, lab *kubelab.Lab, want string, args ...string) string {
 	t.Helper()
 	var out string
 	match := regexp.MustCompile(want)
-	labtest.Eventually(t, 20*time.Second, fmt.Sprintf("kubectl %s shows %s", strings.Join(args, " "), want), func(ctx context.Context) (bool, string) {
-		var err error
-		out, err = lab.Kubectl(ctx, "", args...)
-		return err == nil && match.MatchString(out), fmt.Sprint(out, err)
-	})
+	labtest.Eventually(t, 20*time.Second, fmt.Sprintf("kubectl %s shows %s", strings.Join(args, " "), want),
+		func(ctx context.Context) (bool, string) {
+			var err error
+			out, err = lab.Kubectl(ctx, "", args...)
+			return err == nil && match.MatchString(out), fmt.Sprint(out, err)
+		})
 	return out
 }
 
@@ -63,7 +64,8 @@ func TestKubectlSeesNodesAndDefaultStorage(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
 	}
-	if version := kubectl(t, lab, "", "version"); !regexp.MustCompile(`Server Version: v1\.3\d\.\d+`).MatchString(version) {
+	if version := kubectl(t, lab, "", "version"); !regexp.MustCompile(`Server Version: v1\.3\d\.\d+`).
+		MatchString(version) {
 		t.Errorf("clients that look at the version will refuse: %s", version)
 	}
 }
@@ -72,7 +74,8 @@ func TestKubectlSeesNodesAndDefaultStorage(t *testing.T) {
 func TestPods(t *testing.T) {
 	lab := labtest.Start(t)
 	ns := labtest.Namespace(t, lab)
-	kubectl(t, lab, pod("anybody", `"a":"b"`, "x:1")+pod("ours", `"openecp.io/cluster":"x"`, "x:1")+pod("broken", "", "x:bad"), "apply", "-n", ns, "-f", "-")
+	kubectl(t, lab, pod("anybody", `"a":"b"`, "x:1")+pod("ours", `"openecp.io/cluster":"x"`, "x:1")+pod("broken", "",
+		"x:bad"), "apply", "-n", ns, "-f", "-")
 	path := `jsonpath={.status.phase} {.status.conditions[?(@.type=="Ready")].status} {.status.containerStatuses[0].state.waiting.reason}`
 	shows(t, lab, "^Running True $", "get", "pod", "-n", ns, "anybody", "-o", path)
 	shows(t, lab, "^Running False $", "get", "pod", "-n", ns, "ours", "-o", path)
@@ -107,8 +110,10 @@ metadata: {name: data}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 `, "apply", "-n", ns, "-f", "-")
 	prefix, _, _ := strings.Cut(lab.PodCIDR, ".0.0/")
-	shows(t, lab, "^"+regexp.QuoteMeta(prefix)+`\.\d+\.\d+$`, "get", "service", "-n", ns, "lb", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
-	shows(t, lab, "^Bound "+kubelab.StorageClass+"$", "get", "pvc", "-n", ns, "data", "-o", "jsonpath={.status.phase} {.spec.storageClassName}")
+	shows(t, lab, "^"+regexp.QuoteMeta(prefix)+`\.\d+\.\d+$`, "get", "service", "-n", ns, "lb", "-o",
+		"jsonpath={.status.loadBalancer.ingress[0].ip}")
+	shows(t, lab, "^Bound "+kubelab.StorageClass+"$", "get", "pvc", "-n", ns, "data", "-o",
+		"jsonpath={.status.phase} {.spec.storageClassName}")
 }
 
 // TestUser: a user may do what RBAC objects say, and nothing else.
@@ -122,7 +127,8 @@ func TestUser(t *testing.T) {
 	as := func(args ...string) (string, error) {
 		return lab.Kubectl(t.Context(), "", append([]string{"--kubeconfig=" + config, "-n", ns}, args...)...)
 	}
-	if out, err := as("get", "pods"); err == nil || !strings.Contains(err.Error(), `User "test:alice/a" cannot list resource "pods"`) {
+	if out, err := as("get", "pods"); err == nil ||
+		!strings.Contains(err.Error(), `User "test:alice/a" cannot list resource "pods"`) {
 		t.Errorf("without a role: %q, %v", out, err)
 	}
 	kubectl(t, lab, "", "create", "role", "-n", ns, "r", "--verb=list", "--resource=pods")

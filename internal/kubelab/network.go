@@ -90,7 +90,8 @@ func claim(ctx context.Context, ipv6 bool, record func(network) error) (network,
 		err := ip(ctx, "route", "add", "local", n.route(), "dev", "lo")
 		if err == nil && ipv6 {
 			if err := ip(ctx, "-6", "route", "add", "local", n.route6(), "dev", "lo"); err != nil {
-				return n, fmt.Errorf("add a local route for pod addresses of IPv6: %w", errors.Join(err, n.release(ctx)))
+				return n, fmt.Errorf("add a local route for pod addresses of IPv6: %w",
+					errors.Join(err, n.release(ctx)))
 			}
 		}
 		if err == nil {
@@ -100,7 +101,9 @@ func claim(ctx context.Context, ipv6 bool, record func(network) error) (network,
 			return network{}, fmt.Errorf("add a local route for pod addresses: %w", err)
 		}
 	}
-	return network{}, errors.New("add a local route for pod addresses: all of 10.64.0.0/16 to 10.95.0.0/16 are taken; see `ip route show table local`")
+	return network{}, errors.New("add a local route for pod addresses: all of 10.64.0.0/16 to 10.95.0.0/16 are " +
+		"taken; " +
+		"see `ip route show table local`")
 }
 
 // release releases the network. A route that is gone already is no error.

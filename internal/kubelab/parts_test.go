@@ -15,7 +15,8 @@ func TestNetworks(t *testing.T) {
 	n := network{octet: 70}
 	cidr, _ := n.pods()
 	for got, want := range map[string]string{
-		n.route(): "10.70.0.0/16", cidr: "10.70.0.0/17", n.node(): "10.70.255.1", n.loopback(): "127.70.0.1", n.prefix(): "10.70",
+		n.route(): "10.70.0.0/16", cidr: "10.70.0.0/17", n.node(): "10.70.255.1", n.loopback(): "127.70.0.1",
+		n.prefix(): "10.70",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -26,7 +27,8 @@ func TestNetworks(t *testing.T) {
 		n := network{octet: firstOctet + i}
 		cidr, _ := n.pods()
 		route, pods := netip.MustParsePrefix(n.route()), netip.MustParsePrefix(cidr)
-		if route.Overlaps(services) || pods.Contains(netip.MustParseAddr(n.node())) || !route.Contains(netip.MustParseAddr(n.node())) {
+		if route.Overlaps(services) || pods.Contains(netip.MustParseAddr(n.node())) ||
+			!route.Contains(netip.MustParseAddr(n.node())) {
 			t.Errorf("network %d: pods %s, node %s and services %s overlap", n.octet, pods, n.node(), services)
 		}
 	}
@@ -130,7 +132,8 @@ func TestCacheDir(t *testing.T) {
 
 func TestAvailableSaysWhatIsMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if err := Available(); err == nil || !strings.Contains(err.Error(), "apt-get install iproute2") || strings.Contains(err.Error(), "\n") {
+	if err := Available(); err == nil || !strings.Contains(err.Error(), "apt-get install iproute2") ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -140,7 +143,8 @@ func TestTail(t *testing.T) {
 	if got := tail(path); !strings.Contains(got, "no such file") {
 		t.Errorf("of no file: %q", got)
 	}
-	if err := os.WriteFile(path, []byte(strings.Repeat(strings.Repeat("x", 99)+"\n", 500)+"last\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Repeat(strings.Repeat("x", 99)+"\n", 500)+"last\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	got := tail(path)

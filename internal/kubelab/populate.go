@@ -41,7 +41,8 @@ func (l *Lab) populate(ctx context.Context, nodes int) error {
 		return err
 	}
 	// Pods cannot be created in a namespace before it has this account.
-	return l.until(ctx, "the default service account exists", l.answers("/api/v1/namespaces/default/serviceaccounts/default"))
+	const account = "/api/v1/namespaces/default/serviceaccounts/default"
+	return l.until(ctx, "the default service account exists", l.answers(account))
 }
 
 // create posts an object until the API server accepts it: right after a start it

@@ -69,7 +69,8 @@ func (l *launcher) start(p program) (*process, error) {
 		return nil, err
 	}
 	defer out.Close()
-	cmd := exec.Command(filepath.Join(l.bin, p.name), p.args...) //nolint:noctx // it lives until kill, not as long as the call that starts it
+	//nolint:noctx // it lives until kill, not as long as the call that starts it
+	cmd := exec.Command(filepath.Join(l.bin, p.name), p.args...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Dir = l.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "TMPDIR=" + l.dir}

@@ -46,7 +46,8 @@ func (l *Lab) apiServer() program {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + pki("sa.pub"), "--service-account-signing-key-file=" + pki("sa.key"),
 		"--service-cluster-ip-range=" + l.net.services(),
-		"--kubelet-client-certificate=" + pki("apiserver-kubelet.crt"), "--kubelet-client-key=" + pki("apiserver-kubelet.key"),
+		"--kubelet-client-certificate=" + pki("apiserver-kubelet.crt"),
+		"--kubelet-client-key=" + pki("apiserver-kubelet.key"),
 		"--kubelet-certificate-authority=" + pki("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
 		"--enable-admission-plugins=NodeRestriction", "--profiling=false",
 	}}
@@ -56,10 +57,13 @@ func (l *Lab) controllerManager() program {
 	pki := l.ca.path
 	pods, mask := l.net.pods()
 	return program{"kube-controller-manager", []string{
-		"--kubeconfig=" + pki("controller-manager.kubeconfig"), "--leader-elect=false", "--secure-port=0", "--profiling=false",
-		"--use-service-account-credentials=true", "--service-account-private-key-file=" + pki("sa.key"), "--root-ca-file=" + pki("ca.crt"),
+		"--kubeconfig=" + pki("controller-manager.kubeconfig"),
+		"--leader-elect=false", "--secure-port=0", "--profiling=false",
+		"--use-service-account-credentials=true",
+		"--service-account-private-key-file=" + pki("sa.key"), "--root-ca-file=" + pki("ca.crt"),
 		"--cluster-signing-cert-file=" + pki("ca.crt"), "--cluster-signing-key-file=" + pki("ca.key"),
-		"--allocate-node-cidrs=true", "--cluster-cidr=" + pods, "--node-cidr-mask-size=" + mask, "--service-cluster-ip-range=" + l.net.services(),
+		"--allocate-node-cidrs=true", "--cluster-cidr=" + pods, "--node-cidr-mask-size=" + mask,
+		"--service-cluster-ip-range=" + l.net.services(),
 		// A busy machine must not look like a broken node.
 		"--node-monitor-grace-period=2m",
 		"--kube-api-qps=2000", "--kube-api-burst=4000",
@@ -72,7 +76,8 @@ func (l *Lab) controllerManager() program {
 
 func (l *Lab) scheduler() program {
 	return program{"kube-scheduler", []string{
-		"--kubeconfig=" + l.ca.path("scheduler.kubeconfig"), "--leader-elect=false", "--secure-port=0", "--profiling=false",
+		"--kubeconfig=" + l.ca.path("scheduler.kubeconfig"),
+		"--leader-elect=false", "--secure-port=0", "--profiling=false",
 		"--kube-api-qps=2000", "--kube-api-burst=4000",
 	}}
 }

@@ -171,8 +171,9 @@ func (f *Fleet) boot(_ context.Context, p podsim.Pod) (podsim.Process, error) {
 	served := f.management(c, b, node)
 	served[podsim.LogPort] = logOf(node, started)
 	return podsim.Process{
-		HTTP:    served,
-		TCP:     slices.DeleteFunc(slices.Clone(p.Ports), func(port int) bool { return slices.Contains(managementPorts(b), port) }),
+		HTTP: served,
+		TCP: slices.DeleteFunc(slices.Clone(p.Ports),
+			func(p int) bool { return slices.Contains(managementPorts(b), p) }),
 		Clients: map[int]func(net.Conn){1883: node.ServeMQTT},
 		Exit:    func() { f.exit(c, node) },
 	}, nil
@@ -269,7 +270,8 @@ func read(p podsim.Pod) (boot, error) {
 	if b.node == "" {
 		b.node = "emqx@" + p.IP
 	}
-	if user, host, ok := strings.Cut(b.node, "@"); !ok || user == "" || host == "" || strings.ContainsAny(b.node, "$() ") {
+	user, host, ok := strings.Cut(b.node, "@")
+	if !ok || user == "" || host == "" || strings.ContainsAny(b.node, "$() ") {
 		return b, fmt.Errorf("%q is no node name: it needs the form name@host", b.node)
 	}
 	var err error

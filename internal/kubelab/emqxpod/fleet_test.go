@@ -25,8 +25,10 @@ func TestTagOf(t *testing.T) {
 // pod4 and pod5 are pods as the provisioner renders them.
 func pod4(name, claim string) podsim.Pod {
 	return podsim.Pod{
-		Namespace: "ns", Name: name, IP: "10.64.0.1", Image: "emqx/emqx-ee:4.4.24", Ports: []int{1883, 8081, 18083, 4370},
-		Env:    map[string]string{"EMQX_NODE_NAME": "emqx@" + name, "EMQX_MANAGEMENT__BOOTSTRAP_APPS_FILE": "/auth/boot"},
+		Namespace: "ns", Name: name, IP: "10.64.0.1", Image: "emqx/emqx-ee:4.4.24",
+		Ports: []int{1883, 8081, 18083, 4370},
+		Env: map[string]string{"EMQX_NODE_NAME": "emqx@" + name,
+			"EMQX_MANAGEMENT__BOOTSTRAP_APPS_FILE": "/auth/boot"},
 		Files:  map[string][]byte{"/auth/boot": []byte("key:secret\n")},
 		Claims: map[string]string{"data": claim},
 	}
@@ -55,19 +57,26 @@ func TestRead(t *testing.T) {
 			delete(p.Env, "EMQX_NODE_NAME")
 			p.Env["EMQX_NAME"], p.Env["EMQX_HOST"] = "ee", "h.x"
 		}, pod4("p", ""), "ee@h.x", credentials{"key", "secret"}, ""},
-		{"nothing said", func(p *podsim.Pod) { clear(p.Env) }, pod4("p", ""), "emqx@10.64.0.1", credentials{"admin", "public"}, ""},
+		{"nothing said", func(p *podsim.Pod) { clear(p.Env) }, pod4("p", ""), "emqx@10.64.0.1",
+			credentials{"admin", "public"}, ""},
 		{"v4's default application", func(p *podsim.Pod) {
 			clear(p.Env)
 			p.Env["EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID"], p.Env["EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET"] = "i", "s"
 		}, pod4("p", ""), "emqx@10.64.0.1", credentials{"i", "s"}, ""},
 
-		{"v5 without a key", func(p *podsim.Pod) { clear(p.Env) }, pod5("p", ""), "", credentials{}, "EMQX_API_KEY__BOOTSTRAP_FILE is not set"},
-		{"no version", func(p *podsim.Pod) { p.Image = "emqx:latest" }, pod4("p", ""), "", credentials{}, "no version of EMQX"},
-		{"version 3", func(p *podsim.Pod) { p.Image = "emqx:3.4.8" }, pod4("p", ""), "", credentials{}, "no version of EMQX"},
-		{"a variable nobody set", func(p *podsim.Pod) { p.Env["EMQX_NODE_NAME"] = "emqx@$(EMQX_HOST)" }, pod4("p", ""), "", credentials{}, "no node name"},
-		{"no host", func(p *podsim.Pod) { p.Env["EMQX_NODE_NAME"] = "emqx" }, pod4("p", ""), "", credentials{}, "no node name"},
+		{"v5 without a key", func(p *podsim.Pod) { clear(p.Env) }, pod5("p", ""), "", credentials{},
+			"EMQX_API_KEY__BOOTSTRAP_FILE is not set"},
+		{"no version", func(p *podsim.Pod) { p.Image = "emqx:latest" }, pod4("p", ""), "", credentials{},
+			"no version of EMQX"},
+		{"version 3", func(p *podsim.Pod) { p.Image = "emqx:3.4.8" }, pod4("p", ""), "", credentials{},
+			"no version of EMQX"},
+		{"a variable nobody set", func(p *podsim.Pod) { p.Env["EMQX_NODE_NAME"] = "emqx@$(EMQX_HOST)" }, pod4("p", ""),
+			"", credentials{}, "no node name"},
+		{"no host", func(p *podsim.Pod) { p.Env["EMQX_NODE_NAME"] = "emqx" }, pod4("p", ""), "", credentials{},
+			"no node name"},
 		{"no file", func(p *podsim.Pod) { clear(p.Files) }, pod4("p", ""), "", credentials{}, "no such file"},
-		{"no secret", func(p *podsim.Pod) { p.Files["/auth/boot"] = []byte("hidden\n") }, pod4("p", ""), "", credentials{}, "not key:secret"},
+		{"no secret", func(p *podsim.Pod) { p.Files["/auth/boot"] = []byte("hidden\n") }, pod4("p", ""), "",
+			credentials{}, "not key:secret"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.change(&c.pod)

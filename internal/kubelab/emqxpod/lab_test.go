@@ -49,7 +49,8 @@ func create(t *testing.T, lab *kubelab.Lab, version string) cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects := []string{`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"` + c.id + `","labels":{"openecp.io/cluster":"` + c.id + `"}}}`,
+	objects := []string{`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"` + c.id +
+		`","labels":{"openecp.io/cluster":"` + c.id + `"}}}`,
 		`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"` + c.id + `-auth","namespace":"` + c.id + `"},"stringData":{
 			"cookie":"c1","api-key":"key","api-secret":"secret1","dashboard-password":"d1","bootstrap":"key:secret1\n"}}`}
 	for _, doc := range strings.Split(strings.ReplaceAll(string(text), rendered, c.id), "\n---\n") {
@@ -89,20 +90,22 @@ func (c cluster) pod(i int) string { return fmt.Sprintf("%s-%d", c.set, i) }
 func (c cluster) readyNodes(t *testing.T, n int) {
 	t.Helper()
 	begun := time.Now()
-	labtest.Eventually(t, 30*time.Second, fmt.Sprintf("%d pods of %s are ready", n, c.id), func(ctx context.Context) (bool, string) {
-		var s struct {
-			Status struct{ Replicas, ReadyReplicas int }
-		}
-		status, body, err := c.lab.Do(ctx, http.MethodGet, "/apis/apps/v1/namespaces/"+c.id+"/statefulsets/"+c.set, nil)
-		if err != nil || status != http.StatusOK || json.Unmarshal(body, &s) != nil {
-			return false, fmt.Sprintf("%d %s %v", status, body, err)
-		}
-		if s.Status.ReadyReplicas == n {
-			return true, ""
-		}
-		why, err := c.lab.Kubectl(ctx, "", "get", "pods", "-n", c.id, "-o", `jsonpath={range .items[*]}{.metadata.name}: {.status.phase} {.status.containerStatuses[0].state}{"\n"}{end}`)
-		return false, fmt.Sprintf("%+v\n%s %v", s.Status, why, err)
-	})
+	labtest.Eventually(t, 30*time.Second, fmt.Sprintf("%d pods of %s are ready", n, c.id),
+		func(ctx context.Context) (bool, string) {
+			var s struct {
+				Status struct{ Replicas, ReadyReplicas int }
+			}
+			status, body, err := c.lab.Do(ctx, http.MethodGet, "/apis/apps/v1/namespaces/"+c.id+"/statefulsets/"+c.set, nil)
+			if err != nil || status != http.StatusOK || json.Unmarshal(body, &s) != nil {
+				return false, fmt.Sprintf("%d %s %v", status, body, err)
+			}
+			if s.Status.ReadyReplicas == n {
+				return true, ""
+			}
+			why, err := c.lab.Kubectl(ctx, "", "get", "pods", "-n", c.id, "-o",
+				`jsonpath={range .items[*]}{.metadata.name}: {.status.phase} {.status.containerStatuses[0].state}{"\n"}{end}`)
+			return false, fmt.Sprintf("%+v\n%s %v", s.Status, why, err)
+		})
 	t.Logf("%d ready after %v", n, time.Since(begun).Round(time.Millisecond))
 }
 
@@ -110,14 +113,16 @@ func (c cluster) readyNodes(t *testing.T, n int) {
 // or "stopped", by ordinal. EMQX 4 leaves out those that are stopped.
 func (c cluster) sees(t *testing.T, from int, want ...string) {
 	t.Helper()
-	labtest.Eventually(t, 20*time.Second, fmt.Sprintf("node %d sees %q", from, want), func(ctx context.Context) (bool, string) {
-		ip := strings.TrimSpace(c.kubectl(t, "", "get", "pod", c.pod(from), "-n", c.id, "-o", "jsonpath={.status.podIP}"))
-		status, body, err := call(ctx, "http://"+ip+":"+c.port+"/api/"+c.major+"/nodes")
-		if err != nil || status != http.StatusOK {
-			return false, fmt.Sprintf("%d %s %v", status, body, err)
-		}
-		return c.match(body, want), body
-	})
+	labtest.Eventually(t, 20*time.Second, fmt.Sprintf("node %d sees %q", from, want),
+		func(ctx context.Context) (bool, string) {
+			ip := strings.TrimSpace(c.kubectl(t, "", "get", "pod", c.pod(from), "-n", c.id, "-o",
+				"jsonpath={.status.podIP}"))
+			status, body, err := call(ctx, "http://"+ip+":"+c.port+"/api/"+c.major+"/nodes")
+			if err != nil || status != http.StatusOK {
+				return false, fmt.Sprintf("%d %s %v", status, body, err)
+			}
+			return c.match(body, want), body
+		})
 }
 
 // match reads the list of nodes of either major.
@@ -198,9 +203,10 @@ func TestRenderedClusterLives(t *testing.T) {
 				t.Error("stopped and started, the cluster is another")
 			}
 			c.kubectl(t, "", "delete", "namespace", c.id, "--wait=false")
-			labtest.Eventually(t, 60*time.Second, "the cluster of the deleted namespace is forgotten", func(context.Context) (bool, string) {
-				return fleet.Cluster(c.id) == nil, "still there"
-			})
+			labtest.Eventually(t, 60*time.Second, "the cluster of the deleted namespace is forgotten",
+				func(context.Context) (bool, string) {
+					return fleet.Cluster(c.id) == nil, "still there"
+				})
 		})
 	}
 }
@@ -215,7 +221,8 @@ func TestLostSecret(t *testing.T) {
 	c.kubectl(t, "", "delete", "secret", "-n", c.id, c.id+"-auth")
 	c.kubectl(t, "", "delete", "pod", "-n", c.id, c.pod(0), "--wait=false")
 	labtest.Eventually(t, 20*time.Second, "the new pod waits for the Secret", func(context.Context) (bool, string) {
-		out := c.kubectl(t, "", "get", "pod", "-n", c.id, c.pod(0), "--ignore-not-found", "-o", "jsonpath={.status.containerStatuses[0].state.waiting}")
+		out := c.kubectl(t, "", "get", "pod", "-n", c.id, c.pod(0), "--ignore-not-found", "-o",
+			"jsonpath={.status.containerStatuses[0].state.waiting}")
 		return strings.Contains(out, "ContainerCreating") && strings.Contains(out, c.id+"-auth"), out
 	})
 	c.sees(t, 1, "stopped", "running", "running")

@@ -174,7 +174,8 @@ func Namespace(t testing.TB, lab *kubelab.Lab, labels ...string) string {
 	}
 	// Pods cannot be created before it exists, and Kubernetes' controllers need a while
 	// to come back after an outage of the API server.
-	Eventually(t, 2*time.Minute, "namespace "+name+" has its service account", func(ctx context.Context) (bool, string) {
+	has := "namespace " + name + " has its service account"
+	Eventually(t, 2*time.Minute, has, func(ctx context.Context) (bool, string) {
 		status, answer, err := lab.Do(ctx, http.MethodGet, "/api/v1/namespaces/"+name+"/serviceaccounts/default", nil)
 		return err == nil && status == http.StatusOK, fmt.Sprintf("%d %s %v", status, answer, err)
 	})

@@ -47,7 +47,8 @@ func Shipped(t testing.TB, lab *kubelab.Lab) string {
 	}
 	// The API server enforces a policy a moment after it was created.
 	Eventually(t, 2*time.Minute, "the admission policy is in force", func(ctx context.Context) (bool, string) {
-		out, err := lab.Kubectl(ctx, "", "--kubeconfig="+kubeconfig, "create", "namespace", "not-a-cluster", "--dry-run=server")
+		out, err := lab.Kubectl(ctx, "",
+			"--kubeconfig="+kubeconfig, "create", "namespace", "not-a-cluster", "--dry-run=server")
 		if err == nil {
 			return false, out
 		}

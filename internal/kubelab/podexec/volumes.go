@@ -54,7 +54,7 @@ func (r *Runner) mountVolumes(ctx context.Context, b *box) error {
 	return nil
 }
 
-// mode gives a volume to the group of fsGroup, unless its root has it already and the
+// mode lets the group of fsGroup use a volume, unless its root has that group already and the
 // pod wants no more than that.
 func mode(of *corev1.PodSecurityContext, folder string) error {
 	if of == nil || of.FSGroup == nil {

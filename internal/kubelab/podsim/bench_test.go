@@ -50,7 +50,8 @@ func BenchmarkPods(b *testing.B) {
 		}
 		labtest.Eventually(b, 3*time.Minute, "all pods are ready", func(ctx context.Context) (bool, string) {
 			_, body, err := lab.Do(ctx, http.MethodGet, "/apis/apps/v1/namespaces/"+ns+"/statefulsets/s", nil)
-			return strings.Contains(string(body), fmt.Sprintf(`"readyReplicas":%d,`, benchPods)), fmt.Sprintf("%s %v", body, err)
+			return strings.Contains(string(body), fmt.Sprintf(`"readyReplicas":%d,`, benchPods)),
+				fmt.Sprintf("%s %v", body, err)
 		})
 		b.ReportMetric(time.Since(begun).Seconds(), "s-until-ready")
 		idle(b)

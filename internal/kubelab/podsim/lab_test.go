@@ -89,7 +89,8 @@ const container = `{"name":"web","image":"web:1","ports":[{"containerPort":8080}
 // pod makes a pod whose container has more fields.
 func (b *bed) pod(t *testing.T, name, more string) {
 	t.Helper()
-	b.post(t, "pods", fmt.Sprintf(`{"metadata":{"name":%q,"labels":{%q:"test"}},"spec":{"containers":[`+container+`]}}`, name, podsim.Label, more))
+	b.post(t, "pods", fmt.Sprintf(`{"metadata":{"name":%q,"labels":{%q:"test"}},"spec":{"containers":[`+container+`]}}`,
+		name, podsim.Label, more))
 }
 
 func (b *bed) post(t *testing.T, kind, body string) {
@@ -217,7 +218,10 @@ func TestReadinessFollowsTheProbe(t *testing.T) {
 	if err := b.Restart(b.ns, "p"); err != nil {
 		t.Fatal(err)
 	}
-	p, _ = b.until(t, "p", "restarted", func(p seen) bool { return p.Status.ContainerStatuses[0].RestartCount == 1 && ready("True")(p) })
+	p, _ = b.until(t, "p", "restarted", func(p seen) bool {
+		return p.Status.ContainerStatuses[0].RestartCount == 1 &&
+			ready("True")(p)
+	})
 	if p.Metadata.UID != before.Metadata.UID {
 		t.Error("restarted is another pod")
 	}
@@ -301,7 +305,10 @@ func TestRestartAfter(t *testing.T) {
 	if err := b.Kill(b.ns, "p"); err != nil {
 		t.Fatal(err)
 	}
-	b.until(t, "p", "restarted", func(p seen) bool { return ready("True")(p) && p.Status.ContainerStatuses[0].RestartCount == 1 })
+	b.until(t, "p", "restarted", func(p seen) bool {
+		return ready("True")(p) &&
+			p.Status.ContainerStatuses[0].RestartCount == 1
+	})
 }
 
 // TestSuccessorWaits: a pod that comes again under its name finds its
@@ -344,7 +351,8 @@ func TestSuccessorWaits(t *testing.T) {
 	case <-time.After(60 * time.Second):
 		t.Fatal("nobody said within a minute that the namespace is gone")
 	}
-	want := []string{"start " + first.Metadata.UID, "exit " + first.Metadata.UID, "start " + second.Metadata.UID, "exit " + second.Metadata.UID}
+	want := []string{"start " + first.Metadata.UID, "exit " + first.Metadata.UID, "start " + second.Metadata.UID,
+		"exit " + second.Metadata.UID}
 	mu.Lock()
 	if fmt.Sprint(events) != fmt.Sprint(want) {
 		t.Errorf("got %q, want %q", events, want)

@@ -104,7 +104,9 @@ func check(ctx context.Context, client *http.Client, ip string, c *corev1.Contai
 	return fmt.Errorf("a probe of this kind is not simulated")
 }
 
-func checkHTTP(ctx context.Context, client *http.Client, ip string, c *corev1.Container, get *corev1.HTTPGetAction) error {
+func checkHTTP(
+	ctx context.Context, client *http.Client, ip string, c *corev1.Container, get *corev1.HTTPGetAction,
+) error {
 	port, err := portOf(c, get.Port)
 	if err != nil {
 		return err
@@ -117,7 +119,8 @@ func checkHTTP(ctx context.Context, client *http.Client, ip string, c *corev1.Co
 		scheme = "http"
 	}
 	path := "/" + strings.TrimPrefix(get.Path, "/")
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+net.JoinHostPort(ip, strconv.Itoa(port))+path, nil)
+	url := scheme + "://" + net.JoinHostPort(ip, strconv.Itoa(port)) + path
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}

@@ -98,13 +98,16 @@ func TestCheckHTTP(t *testing.T) {
 		{corev1.HTTPGetAction{Path: "/up", Port: intstr.FromInt32(1)}, false},
 		{corev1.HTTPGetAction{Path: "/up", Port: number, Scheme: corev1.URISchemeHTTPS}, false},
 	} {
-		err := check(t.Context(), client, ip, container, &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &c.get}})
+		err := check(t.Context(), client, ip, container,
+			&corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &c.get}})
 		if (err == nil) != c.ok {
 			t.Errorf("%+v: got %v, want success %t", c.get, err, c.ok)
 		}
 	}
-	get := &corev1.HTTPGetAction{Path: "/up?x=1", Port: number, HTTPHeaders: []corev1.HTTPHeader{{Name: "host", Value: "a.b"}, {Name: "X-A", Value: "1"}}}
-	if err := check(t.Context(), client, ip, container, &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: get}}); err != nil {
+	get := &corev1.HTTPGetAction{Path: "/up?x=1", Port: number,
+		HTTPHeaders: []corev1.HTTPHeader{{Name: "host", Value: "a.b"}, {Name: "X-A", Value: "1"}}}
+	if err := check(t.Context(), client, ip, container,
+		&corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: get}}); err != nil {
 		t.Fatal(err)
 	}
 	if seen.Host != "a.b" || seen.Header.Get("X-A") != "1" || seen.URL.RawQuery != "x=1" {
@@ -118,7 +121,8 @@ func TestCheckHTTP(t *testing.T) {
 	if err := check(t.Context(), client, ip, container, tcp); err == nil {
 		t.Error("TCP probe of a dead process succeeds")
 	}
-	if err := check(t.Context(), client, ip, container, &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{}}}); err == nil {
+	if err := check(t.Context(), client, ip, container,
+		&corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{}}}); err == nil {
 		t.Error("a probe that cannot be run succeeds")
 	}
 }
@@ -127,7 +131,8 @@ func TestCheckHTTP(t *testing.T) {
 func TestPatch(t *testing.T) {
 	no := false
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "emqx", Image: "i:1", Started: &no}, {Name: "side", Ready: true}}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "emqx", Image: "i:1", Started: &no},
+		{Name: "side", Ready: true}}
 	now := time.Unix(2000, 0).UTC()
 	base := found{since: 1000}
 	for _, c := range []struct {
@@ -140,10 +145,13 @@ func TestPatch(t *testing.T) {
 			[]string{`"uid":"u"`, `"lastTransitionTime":"1970-01-01T00:33:20Z","message":null,"reason":null,"status":"True","type":"Ready"`, `"type":"ContainersReady"`, `"name":"side"`, `"image":"i:1"`, `"started":true`}, []string{"phase"}},
 		{"not ready", found{started: true, ready: true}, found{started: true},
 			[]string{`"message":"containers with unready status: [emqx]","reason":"ContainersNotReady","status":"False"`}, []string{"phase"}},
-		{"started only", base, found{started: true, since: 1000}, []string{`"started":true`}, []string{"conditions", "phase"}},
+		{"started only", base, found{started: true, since: 1000}, []string{`"started":true`},
+			[]string{"conditions", "phase"}},
 		{"waits and never ran", base, found{waiting: reasonConfig, message: "m"},
-			[]string{`"phase":"Pending"`, `"waiting":{"reason":"CreateContainerConfigError","message":"m"}`}, []string{"conditions", "running"}},
-		{"runs at last", found{waiting: reasonConfig}, found{since: 1000}, []string{`"phase":"Running"`, `"running":{"startedAt":"1970-01-01T00:16:40Z"}`}, []string{"waiting"}},
+			[]string{`"phase":"Pending"`, `"waiting":{"reason":"CreateContainerConfigError","message":"m"}`},
+			[]string{"conditions", "running"}},
+		{"runs at last", found{waiting: reasonConfig}, found{since: 1000},
+			[]string{`"phase":"Running"`, `"running":{"startedAt":"1970-01-01T00:16:40Z"}`}, []string{"waiting"}},
 		{"crashed", base, found{waiting: "CrashLoopBackOff", restarts: 1, exit: 1, exitAt: 1500},
 			[]string{`"restartCount":1`, `"exitCode":1`, `"finishedAt":"1970-01-01T00:25:00Z"`}, []string{"phase"}},
 	} {

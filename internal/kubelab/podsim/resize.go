@@ -29,7 +29,8 @@ func (s *Sim) resize(ctx context.Context, o any) {
 		return
 	}
 	s.running.Go(func() { // the events of other objects come from this goroutine
-		_, err := s.client.CoreV1().PersistentVolumeClaims(claim.Namespace).Patch(ctx, claim.Name, types.MergePatchType, body, metav1.PatchOptions{}, "status")
+		_, err := s.client.CoreV1().PersistentVolumeClaims(claim.Namespace).
+			Patch(ctx, claim.Name, types.MergePatchType, body, metav1.PatchOptions{}, "status")
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("resize a volume", "claim", claim.Namespace+"/"+claim.Name, "error", err)
 		}

@@ -71,7 +71,8 @@ func resolve(ctx context.Context, from source, pod *corev1.Pod) (Pod, error) {
 	r := resolver{pod: pod, from: from, texts: map[string]*texts{}}
 	p := Pod{
 		Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID), IP: pod.Status.PodIP, Node: pod.Spec.NodeName,
-		Labels: maps.Clone(pod.Labels), Annotations: maps.Clone(pod.Annotations), Image: c.Image, Claims: map[string]string{},
+		Labels: maps.Clone(pod.Labels), Annotations: maps.Clone(pod.Annotations),
+		Image: c.Image, Claims: map[string]string{},
 		Spec: *pod.Spec.DeepCopy(),
 	}
 	for _, port := range c.Ports {
@@ -95,7 +96,9 @@ func resolve(ctx context.Context, from source, pod *corev1.Pod) (Pod, error) {
 }
 
 // container reads what one container sees.
-func (r *resolver) container(ctx context.Context, c corev1.Container, contents map[string]map[string][]byte) (Container, error) {
+func (r *resolver) container(
+	ctx context.Context, c corev1.Container, contents map[string]map[string][]byte,
+) (Container, error) {
 	env, err := r.environment(ctx, &c)
 	if err != nil {
 		return Container{}, err
@@ -365,7 +368,9 @@ func (r *resolver) project(ctx context.Context, volume string, p projection, fil
 
 // mount returns the files by their paths in the container. Of a volume that is
 // mounted with a sub-path it returns the file or the folder of that name.
-func mount(volumes map[string]map[string][]byte, mounts []corev1.VolumeMount, env map[string]string) (map[string][]byte, error) {
+func mount(
+	volumes map[string]map[string][]byte, mounts []corev1.VolumeMount, env map[string]string,
+) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	for _, m := range mounts {
 		files, ok := volumes[m.Name]

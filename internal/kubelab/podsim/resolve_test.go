@@ -68,7 +68,8 @@ func world() *objects {
 func podOf(t *testing.T, spec string) *corev1.Pod {
 	t.Helper()
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-		Name: "p-0", Namespace: "ns", UID: "u1", Labels: map[string]string{"app": "x"}, Annotations: map[string]string{"a.b/c": "note"},
+		Name: "p-0", Namespace: "ns", UID: "u1", Labels: map[string]string{"app": "x"},
+		Annotations: map[string]string{"a.b/c": "note"},
 	}}
 	p.Status.PodIP, p.Status.HostIP = "10.64.0.9", "10.64.255.1"
 	if err := yaml.UnmarshalStrict([]byte(spec), &p.Spec); err != nil {
@@ -83,13 +84,19 @@ func TestEnvironment(t *testing.T) {
 		want            map[string]string // beside HOSTNAME
 	}{
 		{"plain", `env: [{name: A, value: b}]`, map[string]string{"A": "b"}},
-		{"reference to what stands before", `env: [{name: A, value: x}, {name: B, value: "$(A)-$(A)"}]`, map[string]string{"A": "x", "B": "x-x"}},
-		{"reference to what stands after stays", `env: [{name: B, value: "$(A)"}, {name: A, value: x}]`, map[string]string{"A": "x", "B": "$(A)"}},
-		{"a value read from elsewhere is not expanded", `env: [{name: A, valueFrom: {configMapKeyRef: {name: d, key: V}}}]`, map[string]string{"A": "$(HOSTNAME)"}},
-		{"the last of a name wins", `env: [{name: A, value: x}, {name: A, value: "$(A)y"}]`, map[string]string{"A": "xy"}},
-		{"secret", `env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: key}}}, {name: B, value: "is $(A)"}]`, map[string]string{"A": "k1", "B": "is k1"}},
+		{"reference to what stands before", `env: [{name: A, value: x}, {name: B, value: "$(A)-$(A)"}]`,
+			map[string]string{"A": "x", "B": "x-x"}},
+		{"reference to what stands after stays", `env: [{name: B, value: "$(A)"}, {name: A, value: x}]`,
+			map[string]string{"A": "x", "B": "$(A)"}},
+		{"a value read from elsewhere is not expanded",
+			`env: [{name: A, valueFrom: {configMapKeyRef: {name: d, key: V}}}]`, map[string]string{"A": "$(HOSTNAME)"}},
+		{"the last of a name wins", `env: [{name: A, value: x}, {name: A, value: "$(A)y"}]`,
+			map[string]string{"A": "xy"}},
+		{"secret", `env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: key}}}, {name: B, value: "is $(A)"}]`,
+			map[string]string{"A": "k1", "B": "is k1"}},
 		{"optional key", `env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: none, optional: true}}}, {name: B, value: "$(A)"}]`, map[string]string{"B": "$(A)"}},
-		{"optional object", `env: [{name: A, valueFrom: {configMapKeyRef: {name: none, key: k, optional: true}}}]`, map[string]string{}},
+		{"optional object", `env: [{name: A, valueFrom: {configMapKeyRef: {name: none, key: k, optional: true}}}]`,
+			map[string]string{}},
 		{"fields", `env:
 - {name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
 - {name: S, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
@@ -101,7 +108,8 @@ func TestEnvironment(t *testing.T) {
 		{"envFrom with prefix; env wins and may refer to it", `
 envFrom: [{configMapRef: {name: e}, prefix: P_}, {configMapRef: {name: none, optional: true}}]
 env: [{name: P_SIZE, value: "not $(P_SIZE)"}]`, map[string]string{"P_COLOUR": "red", "P_SIZE": "not small"}},
-		{"envFrom, the later wins", `envFrom: [{configMapRef: {name: e}}, {secretRef: {name: e}}]`, map[string]string{"COLOUR": "blue", "SIZE": "small"}},
+		{"envFrom, the later wins", `envFrom: [{configMapRef: {name: e}}, {secretRef: {name: e}}]`,
+			map[string]string{"COLOUR": "blue", "SIZE": "small"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := world()
@@ -125,13 +133,19 @@ env: [{name: P_SIZE, value: "not $(P_SIZE)"}]`, map[string]string{"P_COLOUR": "r
 
 func TestMissing(t *testing.T) {
 	for _, c := range []struct{ name, spec, reason, message string }{
-		{"secret", `containers: [{name: c, env: [{name: A, valueFrom: {secretKeyRef: {name: none, key: k}}}]}]`, reasonConfig, `secret "none" not found`},
-		{"key", `containers: [{name: c, env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: none}}}]}]`, reasonConfig, "couldn't find key none in secret s"},
-		{"envFrom", `containers: [{name: c, envFrom: [{configMapRef: {name: none}}]}]`, reasonConfig, `configmap "none" not found`},
-		{"volume", `{containers: [{name: c}], volumes: [{name: v, secret: {secretName: none}}]}`, reasonVolume, `volume "v": secret "none" not found`},
+		{"secret", `containers: [{name: c, env: [{name: A, valueFrom: {secretKeyRef: {name: none, key: k}}}]}]`,
+			reasonConfig, `secret "none" not found`},
+		{"key", `containers: [{name: c, env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: none}}}]}]`,
+			reasonConfig, "couldn't find key none in secret s"},
+		{"envFrom", `containers: [{name: c, envFrom: [{configMapRef: {name: none}}]}]`, reasonConfig,
+			`configmap "none" not found`},
+		{"volume", `{containers: [{name: c}], volumes: [{name: v, secret: {secretName: none}}]}`, reasonVolume,
+			`volume "v": secret "none" not found`},
 		{"volume's key", `{containers: [{name: c}], volumes: [{name: v, configMap: {name: c, items: [{key: none, path: x}]}}]}`, reasonVolume, `couldn't find key none in configmap c`},
-		{"claim", `{containers: [{name: c}], volumes: [{name: v, persistentVolumeClaim: {claimName: none}}]}`, reasonVolume, `persistentvolumeclaim "none" not found`},
-		{"field", `containers: [{name: c, env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.none}}}]}]`, reasonConfig, "metadata.none"},
+		{"claim", `{containers: [{name: c}], volumes: [{name: v, persistentVolumeClaim: {claimName: none}}]}`,
+			reasonVolume, `persistentvolumeclaim "none" not found`},
+		{"field", `containers: [{name: c, env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.none}}}]}]`,
+			reasonConfig, "metadata.none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := resolve(t.Context(), world(), podOf(t, c.spec))
@@ -146,7 +160,8 @@ func TestMissing(t *testing.T) {
 func TestUnreadableIsNotMissing(t *testing.T) {
 	w := world()
 	w.broken = errors.New("connection refused")
-	_, err := resolve(t.Context(), w, podOf(t, `containers: [{name: c, envFrom: [{configMapRef: {name: c, optional: true}}]}]`))
+	_, err := resolve(t.Context(), w, podOf(t,
+		`containers: [{name: c, envFrom: [{configMapRef: {name: c, optional: true}}]}]`))
 	var m *missing
 	if !errors.Is(err, w.broken) || errors.As(err, &m) {
 		t.Errorf("got %v, want the read's own error and nothing called missing", err)
@@ -196,15 +211,18 @@ volumes:
 		t.Errorf("ports: got %v, want the TCP ones", got.Ports)
 	}
 	if w.reads != 4 {
-		t.Errorf("%d reads, want one for each of two secrets and configmaps, the claim and the absent configmap", w.reads)
+		t.Errorf("%d reads, want one for each of two secrets and configmaps, the claim and the absent configmap",
+			w.reads)
 	}
 }
 
 func TestExpand(t *testing.T) {
 	env := map[string]string{"A": "1", "B": "$(A)", "": "nothing"}
 	for in, want := range map[string]string{
-		"": "", "x": "x", "$(A)": "1", "a$(A)b$(A)": "a1b1", "$(C)": "$(C)", "$A": "$A", "$": "$", "$$": "$", "$$(A)": "$(A)",
-		"$$$(A)": "$1", "$(A": "$(A", "$()": "nothing", "$(B)": "$(A)", "$(C$(A))": "$(C$(A))", "a$": "a$", "$ (A)": "$ (A)", "(A)": "(A)",
+		"": "", "x": "x", "$(A)": "1", "a$(A)b$(A)": "a1b1", "$(C)": "$(C)", "$A": "$A", "$": "$", "$$": "$",
+		"$$(A)":  "$(A)",
+		"$$$(A)": "$1", "$(A": "$(A", "$()": "nothing", "$(B)": "$(A)", "$(C$(A))": "$(C$(A))", "a$": "a$",
+		"$ (A)": "$ (A)", "(A)": "(A)",
 	} {
 		if got := expand(in, env); got != want {
 			t.Errorf("expand(%q) = %q, want %q", in, got, want)

@@ -148,7 +148,8 @@ func (s *Sim) Run(ctx context.Context) error {
 		DeleteFunc: s.gone,
 	})
 	if err == nil {
-		_, err = factory.Core().V1().PersistentVolumeClaims().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		claims := factory.Core().V1().PersistentVolumeClaims().Informer()
+		_, err = claims.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(o any) { s.resize(ctx, o) },
 			UpdateFunc: func(_, o any) { s.resize(ctx, o) },
 		})

@@ -150,7 +150,8 @@ func TestUpAndDown(t *testing.T) {
 	if r := running(t, dir); r != first {
 		t.Errorf("the second up left %+v running, the first %+v", r, first)
 	}
-	if code, _, bad := call(t, dir, "run"); code != 1 || !strings.Contains(bad, "running already") || strings.Count(bad, "\n") != 1 {
+	if code, _, bad := call(t, dir, "run"); code != 1 || !strings.Contains(bad, "running already") ||
+		strings.Count(bad, "\n") != 1 {
 		t.Errorf("a second run: exit code %d, said %q", code, bad)
 	}
 	mustCall(t, dir, "down")
@@ -256,7 +257,8 @@ func TestCannotRun(t *testing.T) {
 func TestUsage(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{{}, {"sideways"}, {"up", "down"}, {"-x"}} {
-		if code, out, bad := call(t, dir, args...); code != 2 || out != "" || !strings.Contains(bad, "usage: kubelab-up") {
+		if code, out, bad := call(t, dir, args...); code != 2 || out != "" ||
+			!strings.Contains(bad, "usage: kubelab-up") {
 			t.Errorf("%v: exit code %d, printed %q, complained %q", args, code, out, bad)
 		}
 	}

@@ -172,7 +172,8 @@ func done(stdout io.Writer, err error) error {
 // for certain which one that is. It waits until the lock is free and the process is
 // gone.
 func signalUntilFree(ctx context.Context, p place, sig os.Signal) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, stopLimit, fmt.Errorf("it is still there after %v; see %s", stopLimit, p.log()))
+	late := fmt.Errorf("it is still there after %v; see %s", stopLimit, p.log())
+	ctx, cancel := context.WithTimeoutCause(ctx, stopLimit, late)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
