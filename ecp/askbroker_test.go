@@ -395,7 +395,7 @@ func TestBrokerOfAdopted(t *testing.T) {
 		require.Eventually(t, func() bool {
 			info, err := m.Cluster(id).Get(asSystem())
 			return err == nil && info.Status.State == ecp.Running
-		}, 10*time.Second, time.Millisecond)
+		}, time.Minute, time.Millisecond)
 		traffic, err := m.Traffic(asSystem(), id)
 		require.NoError(t, err)
 		require.Len(t, traffic.Nodes, 1)

@@ -155,7 +155,7 @@ func TestQueueUnderLoad(t *testing.T) {
 			}
 		}
 		return q.depth() == 0
-	}, 5*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	cancel()
 	all.Wait()
 	q.stop()

@@ -100,7 +100,7 @@ func system(t *testing.T) context.Context { return ecp.WithActor(t.Context(), ec
 
 func (r *rig) eventually(what string, cond func() bool) {
 	r.t.Helper()
-	require.Eventually(r.t, cond, 20*time.Second, 2*time.Millisecond, what)
+	require.Eventually(r.t, cond, time.Minute, 2*time.Millisecond, what)
 }
 
 // token makes a token and gives its secret and id.

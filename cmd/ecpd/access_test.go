@@ -41,7 +41,7 @@ func TestFail2banReadsJSON(t *testing.T) {
 	a, err := d.try("GET", `/api/v1/time=x%20level=WARN%20msg=%22login%20refused%22%20remote=198.51.100.1%20user=`, "")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNotFound, a.status)
-	require.Eventually(t, func() bool { return strings.Count(d.Stderr.String(), `"msg":"login refused"`) == 3 }, 10*time.Second, 10*time.Millisecond, "%s", d.Stderr)
+	require.Eventually(t, func() bool { return strings.Count(d.Stderr.String(), `"msg":"login refused"`) == 3 }, time.Minute, 10*time.Millisecond, "%s", d.Stderr)
 	require.Equal(t, []string{"127.0.0.1", "127.0.0.1", "127.0.0.1"}, addresses(fail2banFilter(t), d.Stderr.String()))
 }
 
