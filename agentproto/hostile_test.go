@@ -88,7 +88,8 @@ func TestGarbage(t *testing.T) {
 // TestHandshakesThatSayNothing checks that the server ends them when their time is over,
 // which is that of TLS, too.
 func TestHandshakesThatSayNothing(t *testing.T) {
-	r := newRig(t, func(c *ServerConfig) { c.Timings.Handshake = 2 * time.Second })
+	t.Parallel()
+	r := newRig(t, func(c *ServerConfig) { c.Timings.Handshake = 5 * time.Second })
 	conns := map[string]*tls.Conn{}
 	for name, first := range map[string]string{
 		"nothing": "", "a large frame": "\xff\xff\xff\xff", "half a frame": "\x00\x00\x00\x09{}",
@@ -111,6 +112,7 @@ func TestHandshakesThatSayNothing(t *testing.T) {
 
 // TestHostileAgents have proved themselves and then break the protocol.
 func TestHostileAgents(t *testing.T) {
+	t.Parallel()
 	const preface = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" // SETTINGS
 	for name, bytes := range map[string]string{
 		"not HTTP/2":       "HTTP/1.1 200 OK\r\n\r\n",

@@ -54,9 +54,10 @@ func TestConnectionThatIsCut(t *testing.T) {
 // TestHalfOpen lets a connection fall silent without an end: each side notices
 // by itself.
 func TestHalfOpen(t *testing.T) {
+	t.Parallel()
 	eachCarrier(t, func(t *testing.T, tunnel TunnelMode) {
 		t.Parallel()
-		const heartbeat, silence = 500 * time.Millisecond, 3 * time.Second
+		const heartbeat, silence = 500 * time.Millisecond, 5 * time.Second
 		r := newRig(t, func(c *ServerConfig) { c.Timings.Heartbeat, c.Timings.Silence = heartbeat, silence })
 		k := newLink(t, r.addr)
 		a := r.agent(r.behind(k), tunnel, never, func(c *AgentConfig) { c.Timings.Silence = silence })
@@ -75,11 +76,12 @@ func TestHalfOpen(t *testing.T) {
 // TestHalfOpenIsReplaced shows that a process whose connection is half-open
 // need not wait for the server to notice.
 func TestHalfOpenIsReplaced(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(c *ServerConfig) { c.Timings.Heartbeat, c.Timings.Silence = time.Hour, 3*time.Hour })
 	k := newLink(t, r.addr)
 	a := r.agent(r.behind(k), TunnelDirect, func(c *AgentConfig) {
-		c.Timings.Heartbeat, c.Timings.Silence = 500*time.Millisecond, 3*time.Second
-		c.Timings.Handshake = 3 * time.Second // the link may freeze before the first byte of HTTP/2
+		c.Timings.Heartbeat, c.Timings.Silence = 500*time.Millisecond, 5*time.Second
+		c.Timings.Handshake = 5 * time.Second // the link may freeze before the first byte of HTTP/2
 	})
 	r.waitBoth(a)
 	k.freeze()
@@ -91,6 +93,7 @@ func TestHalfOpenIsReplaced(t *testing.T) {
 
 // TestQuietConnectionsLive shows that nothing but heartbeats keeps one.
 func TestQuietConnectionsLive(t *testing.T) {
+	t.Parallel()
 	eachCarrier(t, func(t *testing.T, tunnel TunnelMode) {
 		t.Parallel()
 		const silence = 4 * time.Second
