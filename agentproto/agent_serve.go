@@ -23,7 +23,8 @@ type served struct {
 	closed  bool          // no new request is served
 	running int           // handlers
 	busy    bool          // HTTP/2 has streams whose answers have not been sent
-	settled chan struct{} // closed once it is closed and neither running nor busy
+	unsent  bool          // the end of the last answer is in the buffer of HTTP/2, which is written next
+	settled chan struct{} // closed once it is closed, and neither running nor busy nor unsent
 	goodbye *Refusal      // why the server closes the connection, if it has sent that
 }
 
@@ -39,7 +40,7 @@ func (a *Agent) serve(ctx context.Context, w way, p proven) error {
 	srv.HTTP2 = http2Config(heartbeat, silence, agentStreamWindow, agentWindow)
 	srv.ConnState = func(_ net.Conn, state http.ConnState) { s.mark(state) }
 	c.multiplexed.Store(true)
-	out := &newsConn{Conn: c}
+	out := &newsConn{Conn: c, wrote: s.wrote}
 	changed := a.cfg.Reports.changes() // before the server can ask for what there is
 	a.work.Go(func() { _ = srv.Serve(newSingleListener(out)) })
 	a.work.Go(func() { s.announceReports(out, c.ended, changed) })
@@ -155,16 +156,25 @@ func (s *served) done() {
 }
 
 // mark records whether HTTP/2 has active streams: a handler may have returned before its
-// answer is sent.
+// answer is sent. HTTP/2 becomes idle when the last stream has ended, and writes the end
+// of the answer to the connection after that.
 func (s *served) mark(state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.busy = state == http.StateActive
+	s.busy, s.unsent = state == http.StateActive, state == http.StateIdle
+	s.settleLocked()
+}
+
+// wrote is called when HTTP/2 has written its buffer to the connection.
+func (s *served) wrote() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsent = false
 	s.settleLocked()
 }
 
 func (s *served) settleLocked() {
-	if !s.closed || s.running > 0 || s.busy {
+	if !s.closed || s.running > 0 || s.busy || s.unsent {
 		return
 	}
 	select {

@@ -9,6 +9,7 @@ import (
 // frames of HTTP/2.
 type newsConn struct {
 	net.Conn
+	wrote func() // called after each write of HTTP/2; nil means that nothing is called
 
 	mu  sync.Mutex // one write at a time; guards all below
 	out frames
@@ -17,6 +18,14 @@ type newsConn struct {
 
 // Write writes p, and then a newsFrame if one is due.
 func (c *newsConn) Write(p []byte) (int, error) {
+	n, err := c.write(p)
+	if c.wrote != nil {
+		c.wrote()
+	}
+	return n, err
+}
+
+func (c *newsConn) write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, err := c.Conn.Write(p)

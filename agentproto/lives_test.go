@@ -278,3 +278,31 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 	assert.False(t, cancelled.Load())
 	require.NoError(t, <-a.err)
 }
+
+// TestStopSendsTheLastAnswer checks that an agent does not end its connection between
+// the end of the last stream and the write that sends it.
+func TestStopSendsTheLastAnswer(t *testing.T) {
+	id, _ := newTestIdentity(t)
+	a, err := NewAgent(AgentConfig{Identity: id})
+	require.NoError(t, err)
+	s := a.newServed(t.Context(), closedChannel())
+	out := &newsConn{Conn: &bytesConn{}, wrote: s.wrote}
+	settled := func() bool {
+		select {
+		case <-s.settled:
+			return true
+		default:
+			return false
+		}
+	}
+	s.mark(http.StateActive)
+	require.True(t, s.begin())
+	s.close()
+	s.done()
+	require.False(t, settled(), "the stream is open")
+	s.mark(http.StateIdle)
+	require.False(t, settled(), "its end is in a buffer")
+	_, err = out.Write(frame(10))
+	require.NoError(t, err)
+	require.True(t, settled())
+}
