@@ -26,8 +26,8 @@ func (a *api) agentRoutes() {
 	a.json(route{
 		method: http.MethodPost, path: clusterPath + "/setup", id: "setupCluster",
 		summary: "Make a registration token, and the guide to an agent that uses it",
-		description: "The token is in the commands, and is shown this once. Agents of several nodes may use it until it " +
-			"expires or is revoked.",
+		description: "The token is in the commands, and is shown this once. Agents of several nodes may use it " +
+			"until it expires or is revoked.",
 		body: schemaOf[setupBody], success: returns[setupView](http.StatusCreated),
 		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeUnsupported},
 	}, decoded(a.setupCluster))
@@ -48,21 +48,23 @@ func (a *api) agentRoutes() {
 		return success{status: http.StatusNoContent}, a.manager.RevokeRegistration(ctx, c.ID(), r.PathValue("token"))
 	})
 	a.json(route{
-		method: http.MethodGet, path: clusterPath + "/agents", id: "listAgents", summary: "List a cluster's agents, as " +
-			"last heard",
+		method: http.MethodGet, path: clusterPath + "/agents", id: "listAgents",
+		summary: "List a cluster's agents, as last heard",
 		success: returns[page[agentView]](http.StatusOK), refuses: []ecp.Code{ecp.CodeUnsupported},
 	}, a.listAgents)
 	a.json(route{
 		method: http.MethodDelete, path: clusterPath + "/agents/{agent}", id: "removeAgent",
-		summary:     "Remove an agent: its key is forgotten and its connection closed",
-		description: "It comes back with a registration token only. Where it was the last one, the cluster is created again.",
-		success:     noContent(), refuses: []ecp.Code{ecp.CodeUnsupported},
+		summary: "Remove an agent: its key is forgotten and its connection closed",
+		description: "It comes back with a registration token only. Where it was the last one, the cluster is " +
+			"created again.",
+		success: noContent(), refuses: []ecp.Code{ecp.CodeUnsupported},
 	}, func(ctx context.Context, r *http.Request, _ body) (success, error) {
 		c, p := a.cluster(r)
 		if p != nil {
 			return success{}, p
 		}
-		return success{status: http.StatusNoContent}, a.manager.RemoveAgent(ctx, c.ID(), ecp.AgentID(r.PathValue("agent")))
+		return success{status: http.StatusNoContent},
+			a.manager.RemoveAgent(ctx, c.ID(), ecp.AgentID(r.PathValue("agent")))
 	})
 }
 
@@ -165,8 +167,8 @@ func lifeOf(text string) (time.Duration, *problemView) {
 	}
 	life, err := time.ParseDuration(text)
 	if err != nil || life <= 0 {
-		return 0, newProblem(ecp.CodeInvalid, "the token's life is not valid", fieldView{"/life", "is not a time such " +
-			"as 90m or 24h"})
+		return 0, newProblem(ecp.CodeInvalid, "the token's life is not valid",
+			fieldView{"/life", "is not a time such as 90m or 24h"})
 	}
 	return life, nil
 }
@@ -232,7 +234,8 @@ func viewAgent(i ecp.AgentInfo) agentView {
 		v.LastSeen = i.Seen.LastSeen
 	}
 	if i.Seen.Connected {
-		v.Carrier, v.Remote, v.ClockSkew = i.Seen.Carrier, i.Seen.Remote, int(i.Seen.ClockSkew.Round(time.Second)/time.Second)
+		v.Carrier, v.Remote = i.Seen.Carrier, i.Seen.Remote
+		v.ClockSkew = int(i.Seen.ClockSkew.Round(time.Second) / time.Second)
 		if i.Seen.Report != nil {
 			for _, e := range i.Seen.Report.Errors {
 				v.Errors = append(v.Errors, agentErrorView{e.Stage, e.Code, e.Message})

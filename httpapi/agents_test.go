@@ -177,7 +177,8 @@ func TestViewAgent(t *testing.T) {
 	require.Equal(t, agentView{
 		ID: "agt-1", Node: "emqx@a", RegisteredAt: at, Connected: true, Since: at, LastSeen: at.Add(time.Hour),
 		Carrier: "direct", Remote: "192.0.2.7", ClockSkew: -90,
-		Reason: "EMQXAuthFailed", Message: "…", Errors: []agentErrorView{{ecp.AgentStageNode, ecp.AgentFaultAuth, "401"}},
+		Reason: "EMQXAuthFailed", Message: "…",
+		Errors: []agentErrorView{{ecp.AgentStageNode, ecp.AgentFaultAuth, "401"}},
 	}, v)
 	i.Seen.Connected = false // what was true of a connection is not of none
 	v = viewAgent(i)

@@ -29,7 +29,8 @@ func TestAuditOverHTTP(t *testing.T) {
 	query := "kind=cluster&key=" + id
 	for cursor := ""; ; {
 		var p page[ecp.AuditEntry]
-		f.admin(http.MethodGet, "/api/v1/audit?limit=3&"+query+"&cursor="+url.QueryEscape(cursor), "").want(http.StatusOK).
+		f.admin(http.MethodGet, "/api/v1/audit?limit=3&"+query+"&cursor="+url.QueryEscape(cursor), "").
+			want(http.StatusOK).
 			into(&p)
 		all = append(all, p.Items...)
 		if cursor = p.Next; cursor == "" {

@@ -124,8 +124,9 @@ func (f *fixture) try(op *route, a attempt) {
 	p := got.problem()
 	assert.Less(f.t, len(got.body), 8<<10, what)
 	if a.refuse && a.what != "path" {
-		assert.Contains(f.t, []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
-			http.StatusUnprocessableEntity}, got.status, "%s: %s", what, got.body)
+		assert.Contains(f.t,
+			[]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+				http.StatusUnprocessableEntity}, got.status, "%s: %s", what, got.body)
 	}
 	if a.refuse && a.pointer != "" && p.Code != ecp.CodeUnsupported { // else whatever is sent, it cannot be done
 		assert.Truef(f.t, slices.ContainsFunc(p.Errors, func(e fieldView) bool {
@@ -147,7 +148,8 @@ func (f *fixture) attempts(op *route, places map[string]string) []attempt {
 	if len(samples) > 0 {
 		good.body = string(mustJSON(f.t, samples[0].body))
 	}
-	out := slices.Concat(brokenQueries(op, good), brokenHeaders(op, good), brokenPaths(op, good), brokenBodies(op, good))
+	out := slices.Concat(brokenQueries(op, good), brokenHeaders(op, good), brokenPaths(op, good),
+		brokenBodies(op, good))
 	if op.RequestBody != nil {
 		for _, s := range samples {
 			b := breaker{f: f, good: good}
@@ -241,7 +243,8 @@ func brokenHeaders(op *route, good attempt) (out []attempt) {
 		}
 		for _, v := range brokenScalars(p.Schema) {
 			a := good
-			a.what, a.header, a.pointer, a.refuse = "header "+p.Name, map[string]string{p.Name: v}, "/header/"+p.Name, true
+			a.what, a.header, a.pointer, a.refuse = "header "+p.Name, map[string]string{p.Name: v}, "/header/"+p.Name,
+				true
 			out = append(out, a)
 		}
 	}
@@ -254,7 +257,8 @@ func brokenPaths(op *route, good attempt) (out []attempt) {
 		if p.In != "path" {
 			continue
 		}
-		for _, v := range []string{"%00", "%ff", "x", "..%2f..%2fetc", strings.Repeat("y", 5000), "%E2%80%AE", "a%2fb", "*",
+		for _, v := range []string{"%00", "%ff", "x", "..%2f..%2fetc", strings.Repeat("y", 5000), "%E2%80%AE",
+			"a%2fb", "*",
 			"null", "-1", " "} {
 			a := good
 			a.what, a.refuse = "path", true
@@ -409,7 +413,8 @@ func (b *breaker) set(what string, path []string, v any, refuse bool) {
 
 // unset tries the body without what stands at a path.
 func (b *breaker) unset(path []string) {
-	b.change("missing", path, true, func(parent map[string]any, name string) { delete(parent, name) }, func([]any, int) {})
+	b.change("missing", path, true, func(parent map[string]any, name string) { delete(parent, name) },
+		func([]any, int) {})
 }
 
 func (b *breaker) change(what string, path []string, refuse bool, inMap func(map[string]any, string),
@@ -455,7 +460,7 @@ func (b *breaker) add(what string, path []string, refuse bool, body string) {
 	b.out = append(b.out, a)
 }
 
-// twice gives a field of the body's root a second time.
+// twice repeats a field of the body's root.
 func (b *breaker) twice(path []string, name string) {
 	if len(path) > 0 {
 		return

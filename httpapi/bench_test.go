@@ -64,9 +64,11 @@ func exampleRecord() ecp.ClusterRecord {
 		ID: exampleCluster, Name: "orders", Description: "of the shops", Project: exampleProject, Mode: ecp.Hosted,
 		Creator:   "ann",
 		CreatedAt: exampleTime, UpdatedAt: exampleTime, Spec: ecp.Spec{Hosted: &spec}, Generation: 1, Revision: 1,
-		Status: ecp.Status{State: ecp.Running, Reason: ecp.ReasonAsExpected, Since: exampleTime, Conditions: []ecp.Condition{
-			{Type: ecp.CondAvailable, Status: ecp.True, Reason: ecp.ReasonAsExpected, Generation: 1, Since: exampleTime},
-		}},
+		Status: ecp.Status{State: ecp.Running, Reason: ecp.ReasonAsExpected, Since: exampleTime,
+			Conditions: []ecp.Condition{
+				{Type: ecp.CondAvailable, Status: ecp.True, Reason: ecp.ReasonAsExpected, Generation: 1,
+					Since: exampleTime},
+			}},
 	}
 }
 

@@ -48,7 +48,8 @@ func (rt *route) readBody(w http.ResponseWriter, r *http.Request) (body, *proble
 		return body{}, tooLarge()
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(requestTimeout)) // not every writer can; the server has its own limit then
+	// Not every writer can set a deadline; the server has a limit of its own then.
+	_ = control.SetReadDeadline(time.Now().Add(requestTimeout))
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	_ = control.SetReadDeadline(time.Time{})
 	var large *http.MaxBytesError

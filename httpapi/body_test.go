@@ -68,9 +68,11 @@ func TestBadBodiesNameEveryField(t *testing.T) {
 			"/small is 128; a whole number is wanted that is not too large, /yes is a string; a boolean is wanted, " +
 			"/at is not a time such as 2026-01-02T03:04:05Z, /maybe is an array; a whole number is wanted",
 		`{"text":7,"at":{},"list":{},"map":[],"inner":"x"}`: "/text is a number; a string is wanted, " +
-			"/at is an object; a time such as 2026-01-02T03:04:05Z is wanted, /list is an object; an array is wanted, " +
+			"/at is an object; a time such as 2026-01-02T03:04:05Z is wanted, " +
+			"/list is an object; an array is wanted, " +
 			"/map is an array; an object is wanted, /inner is a string; an object is wanted",
-		`{"text":"x","list":[{},{"port":"1"}],"map":{"a/b":1}}`: "/list/1/port is a string; a whole number is wanted, " +
+		`{"text":"x","list":[{},{"port":"1"}],"map":{"a/b":1}}`: "" +
+			"/list/1/port is a string; a whole number is wanted, " +
 			"/map/a~1b is a number; a string is wanted",
 		`{"text":"x","inner":{"Limit":"1"}}`:        "/inner/Limit is not known; known are request, limit",
 		`{"text":"x","inner":{},"inner":{}}`:        "/inner stands twice",
@@ -148,7 +150,8 @@ func TestBodiesHaveKnownKinds(t *testing.T) {
 	for _, v := range []any{
 		createBody[ecp.HostedSpec]{}, createBody[ecp.AdoptedSpec]{}, updateBody[ecp.HostedSpec]{},
 		updateBody[ecp.AdoptedSpec]{},
-		setupBody{}, transferBody{}, scaleBody{}, resizeBody{}, connectionsBody{}, imageBody{}, ecp.Network{}, takeOverBody{},
+		setupBody{}, transferBody{}, scaleBody{}, resizeBody{}, connectionsBody{}, imageBody{}, ecp.Network{},
+		takeOverBody{},
 		imageEntry{}, sizeEntry{}, registryEntry{}, licenceEntry{}, lbProfileEntry{}, targetEntry{}, identityBody{},
 		poolEntry{},
 		quotaEntry{}, orgBody{}, projectBody{}, describedPatch{}, userBody{}, userPatch{}, tokenBody{}, loginBody{},

@@ -45,8 +45,8 @@ func (a *api) brokerRoutes() {
 	a.json(connectors, brokerList(a, "connectors:", a.manager.Integrations, viewConnector))
 
 	metrics := ask("metrics", "getMetrics", "Ask a cluster's broker for its metrics, in Prometheus' text format")
-	metrics.description += " The answer is passed on as it comes; where it cannot be read to its end, the connection " +
-		"is cut."
+	metrics.description += " The answer is passed on as it comes; where it cannot be read to its end, the " +
+		"connection is cut."
 	metrics.timeout = time.Minute + requestTimeout
 	metrics.parameters = []*huma.Param{
 		query("scope", scopeText, text(string(ecp.MetricsOfNodes))), query("node", nodeText, text()),
@@ -60,13 +60,12 @@ func anyText(huma.Registry) *huma.Schema { return text() }
 
 const (
 	windowText = "adds the series of the last while: a duration from 1s to 168h, e.g. 1h. Where the broker of an " +
-		"adopted cluster " +
-		"keeps none it is what the cluster's agents have kept, and gaps says of which times they tell nothing"
+		"adopted cluster keeps none it is what the cluster's agents have kept, and gaps says of which times they " +
+		"tell nothing"
 	scopeText = "nodes: of every node, with a label node (EMQX 5; EMQX 4 gives the node that answers); left out: of " +
 		"the node that answers"
 	nodeText = "EMQX name of a node whose metrics are wanted, as it gives them; of an adopted cluster one with an " +
-		"agent beside it. " +
-		"Not with scope"
+		"agent beside it. Not with scope"
 )
 
 const brokerText = "The broker is asked now, one node after the other until one answers, for 20 seconds at most. " +
@@ -93,7 +92,8 @@ func (a *api) stats(ctx context.Context, r *http.Request, _ body) (success, erro
 		if err != nil && gaps == nil && !errors.Is(err, ecp.ErrUnsupported) {
 			return success{}, err
 		}
-		v.Series, v.SeriesError = convert(series, viewSample), ecp.MessageOf(err) // the present figures are shown all the same
+		// The present figures are shown also where there is no series.
+		v.Series, v.SeriesError = convert(series, viewSample), ecp.MessageOf(err)
 		v.Gaps = gaps
 	}
 	return success{status: http.StatusOK, body: v}, nil

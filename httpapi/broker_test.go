@@ -175,14 +175,17 @@ func TestBrokerParameters(t *testing.T) {
 	asking(t, "emqx-ee-5.8.9", func(f *fixture, path string, sim *emqxsim.Cluster) {
 		sim.AddFault(emqxsim.Fault{Status: http.StatusInternalServerError})
 		for query, pointer := range map[string]string{
-			"/stats?window=soon": "/query/window", "/stats?window=0s": "/query/window", "/stats?window=169h": "/query/window",
-			"/stats?window=-1h": "/query/window",
-			"/stats?window=":    "/query/window", "/metrics?scope=all": "/query/scope", "/alarms?active=maybe": "/query/active",
+			"/stats?window=soon": "/query/window", "/stats?window=0s": "/query/window",
+			"/stats?window=169h": "/query/window",
+			"/stats?window=-1h":  "/query/window",
+			"/stats?window=":     "/query/window", "/metrics?scope=all": "/query/scope",
+			"/alarms?active=maybe": "/query/active",
 			"/rules?limit=0":       "/query/limit",
 			"/connectors?cursor=x": "/query/cursor", "/metrics?node=emqx@a&scope=nodes": "/query/node",
 			"/metrics?node=": "/query/node", "/stats?from=2026-01-01T00:00:00Z": "/query/from",
 		} {
-			require.Equal(t, pointer, f.read(path + query).want(http.StatusUnprocessableEntity).problem().Errors[0].Pointer,
+			require.Equal(t, pointer, f.read(path + query).want(http.StatusUnprocessableEntity).problem().
+				Errors[0].Pointer,
 				query)
 		}
 	})
@@ -206,7 +209,8 @@ var brokerTrouble = []struct {
 	{"another type of content", []emqxsim.Fault{{ContentType: "text/html"}}, http.StatusServiceUnavailable,
 		ecp.CodeUnavailable, "text/html", 5 * time.Second},
 	{"nothing but faults",
-		[]emqxsim.Fault{{Status: 500, Body: `{"code":"INTERNAL_ERROR","message":"oops"}`, ContentType: "application/json"}},
+		[]emqxsim.Fault{{Status: 500, Body: `{"code":"INTERNAL_ERROR","message":"oops"}`,
+			ContentType: "application/json"}},
 		http.StatusServiceUnavailable, ecp.CodeUnavailable, "answered 500 (INTERNAL_ERROR", 5 * time.Second},
 	{"refused credentials", []emqxsim.Fault{{Status: 401, Body: `{"code":"BAD_API_KEY_OR_SECRET","message":"Check it"}`,
 		ContentType: "application/json"}},
@@ -313,14 +317,16 @@ func TestBrokerOfAStoppedCluster(t *testing.T) {
 	asking(t, "emqx-ee-5.8.9", func(f *fixture, path string, _ *emqxsim.Cluster) {
 		for state, says := range map[string]string{"stopping": "start it to ask it", "stopped": "start it first"} {
 			f.serve(asAdmin, http.MethodPost, path+"/stop", "", nil)
-			f.eventually("it is "+state, func() (bool, any) { s := f.read(path).cluster().Status.State; return s == state, s })
+			f.eventually("it is "+state,
+				func() (bool, any) { s := f.read(path).cluster().Status.State; return s == state, s })
 			for _, route := range brokerPaths {
 				p := f.read(path + route).want(http.StatusConflict).problem()
 				require.Contains(t, p.Detail, "the cluster is "+state)
 				require.Contains(t, p.Detail, says)
 			}
 			f.serve(asAdmin, http.MethodPost, path+"/start", "", nil).want(http.StatusAccepted)
-			f.eventually("it runs", func() (bool, any) { s := f.read(path).cluster().Status.State; return s == "running", s })
+			f.eventually("it runs",
+				func() (bool, any) { s := f.read(path).cluster().Status.State; return s == "running", s })
 		}
 	})
 }

@@ -126,7 +126,8 @@ func viewStats(at time.Time, t ecp.Traffic) statsView {
 		SharedSubscriptions: t.SharedSubscriptions, Retained: t.Retained, Totals: totalsView(t.Totals),
 		Nodes: convert(t.Nodes, func(n ecp.NodeTraffic) nodeStatsView {
 			return nodeStatsView{
-				Node: n.Node, Connections: n.Connections, Sessions: n.Sessions, Totals: totalsView(n.Totals), Error: n.Error,
+				Node: n.Node, Connections: n.Connections, Sessions: n.Sessions, Totals: totalsView(n.Totals),
+				Error: n.Error,
 			}
 		}),
 	}

@@ -38,10 +38,13 @@ func (a *api) images() resource[ecp.Image] {
 			return imageEntry{i.ID, i.Reference, i.Version, i.Default, i.Architectures}
 		},
 		entry: func(b imageEntry, i ecp.Image) ecp.Image {
-			i.ID, i.Reference, i.Version, i.Default, i.Architectures = b.ID, b.Reference, b.Version, b.Default, b.Architectures
+			i.ID, i.Reference, i.Version, i.Default = b.ID, b.Reference, b.Version, b.Default
+			i.Architectures = b.Architectures
 			return i
 		},
-		create: func(ctx context.Context, i ecp.Image, _ imageEntry) (ecp.Image, error) { return m.CreateImage(ctx, i) },
+		create: func(ctx context.Context, i ecp.Image, _ imageEntry) (ecp.Image, error) {
+			return m.CreateImage(ctx, i)
+		},
 		update: func(ctx context.Context, i ecp.Image, _ body) (ecp.Image, error) {
 			return m.UpdateImage(ctx, i)
 		},
@@ -93,10 +96,12 @@ func (a *api) sizes() resource[ecp.Size] {
 		},
 	}
 	return resource[ecp.Size]{
-		path: "/api/v1/sizes", at: "/{size}", one: "Size", many: "Sizes", word: "size", words: "the sizes a node can have",
-		key: func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision },
+		path: "/api/v1/sizes", at: "/{size}", one: "Size", many: "Sizes", word: "size",
+		words: "the sizes a node can have",
+		key:   func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision },
 		refuses: catalogProblems,
-		list:    m.Sizes, get: m.Size, create: c.add, change: c.change, form: schemaOf[sizeEntry], patch: patchOf[sizeEntry],
+		list:    m.Sizes, get: m.Size, create: c.add, change: c.change, form: schemaOf[sizeEntry],
+		patch:  patchOf[sizeEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteSize(ctx, key, ifRevision(ctx)) },
 	}
 }
@@ -126,10 +131,11 @@ func (a *api) registries() resource[ecp.Registry] {
 	}
 	return resource[ecp.Registry]{
 		path: "/api/v1/registries", at: "/{registry}", one: "Registry", many: "Registries", word: "registry",
-		words: "the registries that want a password",
-		key:   func(r ecp.Registry) string { return r.Name }, revision: func(r ecp.Registry) int64 { return r.Revision },
-		refuses: catalogProblems,
-		list:    m.Registries, get: m.Registry, create: c.add, change: c.change, form: schemaOf[registryEntry],
+		words:    "the registries that want a password",
+		key:      func(r ecp.Registry) string { return r.Name },
+		revision: func(r ecp.Registry) int64 { return r.Revision },
+		refuses:  catalogProblems,
+		list:     m.Registries, get: m.Registry, create: c.add, change: c.change, form: schemaOf[registryEntry],
 		patch:  patchOf[registryEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteRegistry(ctx, key, ifRevision(ctx)) },
 	}
@@ -184,7 +190,8 @@ func (a *api) lbProfiles() resource[ecp.LBProfile] {
 			return lbProfileEntry{l.Name, l.MinConnections, l.MaxConnections, l.Annotations}
 		},
 		entry: func(b lbProfileEntry, l ecp.LBProfile) ecp.LBProfile {
-			l.Name, l.MinConnections, l.MaxConnections, l.Annotations = b.Name, b.MinConnections, b.MaxConnections, b.Annotations
+			l.Name, l.Annotations = b.Name, b.Annotations
+			l.MinConnections, l.MaxConnections = b.MinConnections, b.MaxConnections
 			return l
 		},
 		create: func(ctx context.Context, l ecp.LBProfile, _ lbProfileEntry) (ecp.LBProfile, error) {
@@ -195,11 +202,13 @@ func (a *api) lbProfiles() resource[ecp.LBProfile] {
 		},
 	}
 	return resource[ecp.LBProfile]{
-		path: "/api/v1/lb-profiles", at: "/{profile}", one: "LBProfile", many: "LBProfiles", word: "load-balancer profile",
-		words: "the load-balancer profiles; where two fit, the older wins",
-		key:   func(l ecp.LBProfile) string { return l.Name }, revision: func(l ecp.LBProfile) int64 { return l.Revision },
-		refuses: catalogProblems,
-		list:    m.LBProfiles, get: m.LBProfile, create: c.add, change: c.change, form: schemaOf[lbProfileEntry],
+		path: "/api/v1/lb-profiles", at: "/{profile}", one: "LBProfile", many: "LBProfiles",
+		word:     "load-balancer profile",
+		words:    "the load-balancer profiles; where two fit, the older wins",
+		key:      func(l ecp.LBProfile) string { return l.Name },
+		revision: func(l ecp.LBProfile) int64 { return l.Revision },
+		refuses:  catalogProblems,
+		list:     m.LBProfiles, get: m.LBProfile, create: c.add, change: c.change, form: schemaOf[lbProfileEntry],
 		patch:  patchOf[lbProfileEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteLBProfile(ctx, key, ifRevision(ctx)) },
 	}
@@ -247,10 +256,11 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 	}
 	return resource[ecp.TargetInfo]{
 		path: "/api/v1/kubernetes-targets", at: "/{target}", one: "Target", many: "Targets", word: "Kubernetes target",
-		words: "the Kubernetes targets, with their health",
-		key:   func(t ecp.TargetInfo) string { return t.Name }, revision: func(t ecp.TargetInfo) int64 { return t.Revision },
-		refuses: catalogProblems,
-		list:    m.Targets, get: m.Target, create: c.add, change: c.change, form: schemaOf[targetEntry],
+		words:    "the Kubernetes targets, with their health",
+		key:      func(t ecp.TargetInfo) string { return t.Name },
+		revision: func(t ecp.TargetInfo) int64 { return t.Revision },
+		refuses:  catalogProblems,
+		list:     m.Targets, get: m.Target, create: c.add, change: c.change, form: schemaOf[targetEntry],
 		patch:  patchOf[targetEntry],
 		remove: func(ctx context.Context, key string) error { return m.DeleteTarget(ctx, key, ifRevision(ctx)) },
 	}
@@ -270,7 +280,8 @@ func (a *api) pool() resource[ecp.Pool] {
 		get: get, set: func(p *ecp.Pool, n int64) { p.Revision = n },
 		form: func(p ecp.Pool) poolEntry { return poolEntry{p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt} },
 		entry: func(b poolEntry, p ecp.Pool) ecp.Pool {
-			p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt = b.Connections, b.LargestCluster, b.Clusters, b.ExpiresAt
+			p.Connections, p.LargestCluster, p.Clusters = b.Connections, b.LargestCluster, b.Clusters
+			p.ExpiresAt = b.ExpiresAt
 			return p
 		},
 		update: func(ctx context.Context, p ecp.Pool, _ body) (ecp.Pool, error) {

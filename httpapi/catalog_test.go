@@ -172,7 +172,8 @@ func TestChangeOfACluster(t *testing.T) {
 	path := clustersPath + "/" + id
 	f.awaitState(id, "running")
 	got := f.call(asAdmin, http.MethodPatch, path,
-		`{"name":"two","description":"d","spec":{"connections":2000,"evacuation":{"rate":7}}}`).want(http.StatusAccepted)
+		`{"name":"two","description":"d","spec":{"connections":2000,"evacuation":{"rate":7}}}`).
+		want(http.StatusAccepted)
 	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(got.header.Get("Operation-Location")).Phase)
 	c := f.call(asUser, http.MethodGet, path, "").want(http.StatusOK).cluster()
 	require.Equal(t, "two", c.Name)
@@ -180,7 +181,8 @@ func TestChangeOfACluster(t *testing.T) {
 	f.awaitState(id, "running")
 	renamed := f.call(asAdmin, http.MethodPatch, path, `{"name":"three","description":null}`).want(http.StatusOK)
 	require.Equal(t, "three", renamed.cluster().Name)
-	plan := f.call(asAdmin, http.MethodPost, path+"/connections?dryRun=true", `{"connections":3000}`).want(http.StatusOK)
+	plan := f.call(asAdmin, http.MethodPost, path+"/connections?dryRun=true", `{"connections":3000}`).
+		want(http.StatusOK)
 	require.Contains(t, string(plan.body), `"command":"update"`)
 	sugar := f.call(asAdmin, http.MethodPost, path+"/connections", `{"connections":3000}`).want(http.StatusAccepted)
 	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(sugar.header.Get("Operation-Location")).Phase)
@@ -199,7 +201,8 @@ func TestChangeOfACluster(t *testing.T) {
 		require.NotEmpty(t, p.Errors, body)
 		require.Equal(t, pointer, p.Errors[0].Pointer, body)
 	}
-	p := f.call(asAdmin, http.MethodPost, path+"/connections", `{"connections":0}`).want(http.StatusUnprocessableEntity).
+	p := f.call(asAdmin, http.MethodPost, path+"/connections", `{"connections":0}`).
+		want(http.StatusUnprocessableEntity).
 		problem()
 	require.Equal(t, "/connections", p.Errors[0].Pointer)
 }
@@ -211,11 +214,13 @@ func TestWhatThePlatformNeverTakes(t *testing.T) {
 	path := clustersPath + "/" + id
 	f.awaitState(id, "running")
 	first := f.call(asAdmin, http.MethodPatch, path,
-		`{"spec":{"network":{"type":"LoadBalancer","loadBalancerClass":"example.com/first"}}}`).want(http.StatusAccepted)
+		`{"spec":{"network":{"type":"LoadBalancer","loadBalancerClass":"example.com/first"}}}`).
+		want(http.StatusAccepted)
 	require.Equal(t, ecp.PhaseSucceeded, f.waitFor(first.header.Get("Operation-Location")).Phase)
 	for _, dryRun := range []string{"", "?dryRun=true"} {
 		p := f.call(asAdmin, http.MethodPatch, path+dryRun,
-			`{"spec":{"network":{"loadBalancerClass":"example.com/second"}}}`).want(http.StatusUnprocessableEntity).problem()
+			`{"spec":{"network":{"loadBalancerClass":"example.com/second"}}}`).want(http.StatusUnprocessableEntity).
+			problem()
 		require.Equal(t, "/spec/network/loadBalancerClass", p.Errors[0].Pointer)
 		require.Contains(t, p.Errors[0].Detail, "may not change once set")
 	}
@@ -236,8 +241,9 @@ func TestNullTakesNoNumberAway(t *testing.T) {
 	user, profile := places["/api/v1/users"], places["/api/v1/lb-profiles"]
 	f.admin(http.MethodPatch, user, `{"disabled":true}`).want(http.StatusOK)
 	for path, fields := range map[string][]string{
-		user: {"disabled"}, profile: {"minConnections", "maxConnections"}, "/api/v1/orgs/default/quota": {"connections"},
-		places["/api/v1/sizes"]: {"default"}, places["/api/v1/images"]: {"default"},
+		user: {"disabled"}, profile: {"minConnections", "maxConnections"},
+		"/api/v1/orgs/default/quota": {"connections"},
+		places["/api/v1/sizes"]:      {"default"}, places["/api/v1/images"]: {"default"},
 	} {
 		before := f.stored()
 		for _, field := range fields {
@@ -254,7 +260,8 @@ func TestNullTakesNoNumberAway(t *testing.T) {
 func TestPoolKeepsItsLimits(t *testing.T) {
 	f := newFixture(t, setup{})
 	for _, field := range []string{"connections", "largestCluster", "clusters"} {
-		p := f.call(asSystem, http.MethodPatch, "/api/v1/pool", `{"`+field+`":null}`).want(http.StatusUnprocessableEntity).
+		p := f.call(asSystem, http.MethodPatch, "/api/v1/pool", `{"`+field+`":null}`).
+			want(http.StatusUnprocessableEntity).
 			problem()
 		require.Equal(t, "/"+field, p.Errors[0].Pointer)
 	}

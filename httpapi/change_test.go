@@ -30,7 +30,8 @@ func TestSettingsHideSecrets(t *testing.T) {
 		`{"spec":{"config":{"authentication.1.password":"[redacted]","exhook.passphrase":"[redacted]",`+
 			`"mqtt.max_packet_size":"2MB"}}}`).
 		want(http.StatusOK)
-	p := f.call(asAdmin, http.MethodPost, clustersPath, body("[redacted]")).want(http.StatusUnprocessableEntity).problem()
+	p := f.call(asAdmin, http.MethodPost, clustersPath, body("[redacted]")).want(http.StatusUnprocessableEntity).
+		problem()
 	require.Equal(t, "/spec/config/authentication.1.password", p.Errors[0].Pointer)
 }
 
@@ -51,7 +52,8 @@ func TestChanges(t *testing.T) {
 		{http.MethodPost, "/network", `{"type":"NodePort"}`, `"type":"NodePort"`},
 		{http.MethodPost, "/connections", `{"connections":77}`, `"connections":77`},
 		{http.MethodPost, "/restart", ``, `"state":"running"`},
-		{http.MethodPatch, "", `{"name":"two","spec":{"nodes":3,"size":"1C1G","image":"emqx-ee-5.8.9","connections":5}}`,
+		{http.MethodPatch, "",
+			`{"name":"two","spec":{"nodes":3,"size":"1C1G","image":"emqx-ee-5.8.9","connections":5}}`,
 			`"name":"two"`},
 	} {
 		plan := f.call(asAdmin, c.method, path+c.at+"?dryRun=true", c.body).want(http.StatusOK)

@@ -19,8 +19,8 @@ const (
 func (a *api) clusterRoutes() {
 	a.json(route{
 		method: http.MethodPost, path: clustersPath, id: "createCluster", summary: "Create a cluster",
-		description: "A hosted cluster is made from now on: 202, and Operation-Location leads to its operation. " +
-			"An adopted one is there at once: 201.",
+		description: "A hosted cluster is made from now on: 202, and Operation-Location leads to its operation. An " +
+			"adopted one is there at once: 201.",
 		parameters: []*huma.Param{dryRun()},
 		body:       eitherMode[createBody[ecp.HostedSpec], createBody[ecp.AdoptedSpec]]("CreateBody"),
 		success: []answer{
@@ -134,8 +134,9 @@ func (a *api) listClusters(ctx context.Context, r *http.Request, _ body) (succes
 		return success{}, badParameter(wrong...)
 	}
 	found, err := a.manager.Clusters(ctx, ecp.ListOptions{
-		Project: project, Mode: ecp.Mode(mode), State: ecp.State(state), Version: query.Get("version"), Query: query.Get("q"),
-		Sort: sortKey(sort), Descending: descending, Cursor: after, Limit: limit,
+		Project: project, Mode: ecp.Mode(mode), State: ecp.State(state), Version: query.Get("version"),
+		Query: query.Get("q"),
+		Sort:  sortKey(sort), Descending: descending, Cursor: after, Limit: limit,
 	})
 	out := page[clusterView]{Items: convert(found.Items, viewCluster), Next: makeCursor(clusterCursor, found.Next)}
 	return success{status: http.StatusOK, body: out}, ofQuery(err)
@@ -188,7 +189,8 @@ func (a *api) cluster(r *http.Request) (ecp.Cluster, *problemView) {
 // clusterOf returns the handle of a cluster; a text that is no id names none.
 func (a *api) clusterOf(id string) (ecp.Cluster, *problemView) {
 	if !ecp.ID(id).Valid() {
-		return nil, newProblem(ecp.CodeNotFound, "there is no cluster of that id; ids are emqx- and 8 hexadecimal digits")
+		return nil, newProblem(ecp.CodeNotFound,
+			"there is no cluster of that id; ids are emqx- and 8 hexadecimal digits")
 	}
 	return a.manager.Cluster(ecp.ID(id)), nil
 }

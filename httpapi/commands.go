@@ -46,7 +46,8 @@ var verbs = []verb{
 		schemaOf[scaleBody], specCommand[scaleBody]("")},
 	{"resize", "Change the size of the nodes", `{"size":null}`,
 		schemaOf[resizeBody], specCommand[resizeBody]("")},
-	{"connections", "Change how many connections are booked, of an adopted cluster: the limit that its EMQX keeps to", "",
+	{"connections", "Change how many connections are booked, of an adopted cluster: the limit that its EMQX keeps to",
+		"",
 		schemaOf[connectionsBody], specCommand[connectionsBody]("")},
 	{"image", "Change to another image, and so to another version", `{"image":null}`,
 		schemaOf[imageBody], specCommand[imageBody]("")},
@@ -112,7 +113,8 @@ func (a *api) commandRoutes() {
 			return out, v.asAsked(err)
 		})
 	}
-	update := commandRoute(http.MethodPatch, "", "updateCluster", "Change a cluster: one operation, however many fields")
+	update := commandRoute(http.MethodPatch, "", "updateCluster",
+		"Change a cluster: one operation, however many fields")
 	update.description = mergePatchText + " " + update.description
 	update.body = eitherSpec[updateBody[ecp.HostedSpec], updateBody[ecp.AdoptedSpec]]("UpdateBody")
 	a.json(update, a.updateCluster)
@@ -155,8 +157,8 @@ func commandRoute(method, path, id, summary string) route {
 	return route{
 		method: method, path: clusterPath + path, id: id, summary: summary,
 		description: "202: the operation that was begun, which Operation-Location leads to. 200: nothing has to be " +
-			"waited for, " +
-			"the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours to see any more.",
+			"waited for, the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours " +
+			"to see any more.",
 		parameters: []*huma.Param{dryRun(), ifMatchParameter()},
 		refuses:    []ecp.Code{ecp.CodeConflict, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported},
 		success: []answer{

@@ -145,7 +145,8 @@ func TestDocumentIsComplete(t *testing.T) {
 		media := op.RequestBody.Content["application/json"]
 		require.NotEmpty(t, media.Examples, pattern)
 		for name, e := range media.Examples {
-			require.Empty(t, f.violations(media.Schema, plain(t, e.Value), huma.ModeWriteToServer), "%s %s", pattern, name)
+			require.Empty(t, f.violations(media.Schema, plain(t, e.Value), huma.ModeWriteToServer), "%s %s", pattern,
+				name)
 		}
 	}
 	for id := range requestExamples {
@@ -154,7 +155,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	}
 }
 
-// plain gives a value as it looks after JSON.
+// plain returns a value as it looks after JSON.
 func plain(t testing.TB, v any) (out any) {
 	t.Helper()
 	b, err := json.Marshal(v)
@@ -186,7 +187,8 @@ func TestConformanceNotices(t *testing.T) {
 		{ResponseWriter: &headerOnly{http.Header{"Content-Type": {"application/json"}}}, status: http.StatusOK,
 			body: *bytes.NewBufferString(`{"items":[{}]}`)},
 		{ResponseWriter: &headerOnly{http.Header{"Content-Type": {"application/problem+json"}}},
-			status: http.StatusForbidden, body: *bytes.NewBufferString(string(mustJSON(t, newProblem(ecp.CodeGone, "x"))))},
+			status: http.StatusForbidden,
+			body:   *bytes.NewBufferString(string(mustJSON(t, newProblem(ecp.CodeGone, "x"))))},
 	} {
 		f.t = new(testing.T)
 		f.conform(op, k)

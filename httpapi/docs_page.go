@@ -49,7 +49,8 @@ func (a *api) pageRoutes() {
 		success: []answer{{status: http.StatusOK, content: map[string]schema{"text/html": nil}}},
 	}, func(w http.ResponseWriter, _ *http.Request) { servePage(w, "index.html") })
 	a.stream(route{
-		method: http.MethodGet, path: pagePath + "/{file}", id: "docsFile", summary: "Get a part of the page", open: true,
+		method: http.MethodGet, path: pagePath + "/{file}", id: "docsFile", summary: "Get a part of the page",
+		open:    true,
 		success: []answer{{status: http.StatusOK, content: map[string]schema{"text/css": nil, "text/javascript": nil}}},
 	}, func(w http.ResponseWriter, r *http.Request) { servePage(w, r.PathValue("file")) })
 }

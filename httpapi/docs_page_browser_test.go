@@ -55,7 +55,8 @@ func TestPageInABrowser(t *testing.T) {
 	hosted, adopted := strings.Index(create, "example: hosted"), strings.Index(create, "example: adopted")
 	require.True(t, 0 <= hosted && hosted < adopted, "the example of a hosted cluster comes first")
 	for _, p := range strings.Split(about, "\n\n") {
-		require.Contains(t, drawn, "<p>"+strings.ReplaceAll(p, "\n", " ")+"</p>", "paragraphs break where the text has none")
+		require.Contains(t, drawn, "<p>"+strings.ReplaceAll(p, "\n", " ")+"</p>",
+			"paragraphs break where the text has none")
 	}
 }
 

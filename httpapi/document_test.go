@@ -23,7 +23,8 @@ func golden(t *testing.T, file string, got []byte) {
 	}
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, string(want), string(got), "%s is out of date; if the change is meant: go generate ./httpapi", file)
+	require.Equal(t, string(want), string(got), "%s is out of date; if the change is meant: go generate ./httpapi",
+		file)
 }
 
 func TestDocumentIsCurrent(t *testing.T) {
@@ -80,8 +81,9 @@ func TestClusterAnswer(t *testing.T) {
 		ClusterRecord: ecp.ClusterRecord{
 			ID: "emqx-0a1b2c3d", Name: "测试 one", Description: "for <golden> & others", Project: "default/default",
 			Mode:    ecp.Hosted,
-			Creator: "ann", CreatedAt: at, UpdatedAt: at.Add(time.Minute), Spec: ecp.Spec{Hosted: &hosted}, Generation: 2,
-			Revision: 3,
+			Creator: "ann", CreatedAt: at, UpdatedAt: at.Add(time.Minute), Spec: ecp.Spec{Hosted: &hosted},
+			Generation: 2,
+			Revision:   3,
 			Status: ecp.Status{
 				State: ecp.Degraded, Reason: ecp.ReasonNodeDown, Message: "1 of 2 nodes are ready", Since: at,
 				StaleFrom: at.Add(time.Hour),
@@ -92,8 +94,10 @@ func TestClusterAnswer(t *testing.T) {
 		},
 		Version: "5.8.9", ReadyNodes: 1, Current: ecp.ConnectionsInfo{Current: 12, Limit: 1000, EnforcedBy: "none"},
 		Nodes: []ecp.NodeInfo{
-			{NodeObservation: ecp.NodeObservation{Ordinal: 0, Name: "emqx@a", Pod: "a", PodUID: "u", Host: "h", IP: "10.0.0.1",
-				Ready: true, Image: "i", Volume: "data-a", Since: at}, Member: true, Version: "5.8.9", Uptime: 90 * time.Second,
+			{NodeObservation: ecp.NodeObservation{Ordinal: 0, Name: "emqx@a", Pod: "a", PodUID: "u", Host: "h",
+				IP:    "10.0.0.1",
+				Ready: true, Image: "i", Volume: "data-a", Since: at}, Member: true, Version: "5.8.9",
+				Uptime:      90 * time.Second,
 				Connections: 12},
 			{NodeObservation: ecp.NodeObservation{Ordinal: 1, Name: "emqx@b", Pod: "b", Broken: true,
 				Reason: "ImagePullBackOff", Message: "no such image", Restarts: 3}},
@@ -135,7 +139,8 @@ func TestOperationsAreAnsweredAlike(t *testing.T) {
 				begin++
 			}
 			if _, made := r.Headers["Location"]; made && status != "201" {
-				require.Contains(t, []string{"createCluster", "takeOverUnrecorded"}, op.OperationID, "%s %s makes nothing",
+				require.Contains(t, []string{"createCluster", "takeOverUnrecorded"}, op.OperationID,
+					"%s %s makes nothing",
 					pattern, status)
 			}
 		}

@@ -29,10 +29,9 @@ func (a *api) eventRoutes() {
 
 const eventsText = "" +
 	"The event's id is the number of the change, its name the kind of record, its data an Event. A stream\n" +
-	"begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it " +
-	"by themselves)\n" +
-	"or since. A position that is older than what is kept is answered with 410: list again, then follow from " +
-	"now.\n" +
+	"begins with an id, so that it can be resumed before the first event: with Last-Event-ID (browsers send it by " +
+	"themselves)\n" +
+	"or since. A position that is older than what is kept is answered with 410: list again, then follow from now.\n" +
 	"An event named problem, with a Problem as its data, ends a stream: the process ends, the token is not valid " +
 	"any more, or\n" +
 	"what its holder may see has changed. Between events there is a comment every 15 seconds.\n\n" +

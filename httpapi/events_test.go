@@ -154,7 +154,8 @@ func TestEventsOfAgents(t *testing.T) {
 		}
 	}
 	for i, e := range got {
-		require.Equal(t, []any{string(a.ID), id, "default/default", i == 1}, []any{e.Key, e.Parent, e.Project, e.Deleted})
+		require.Equal(t, []any{string(a.ID), id, "default/default", i == 1},
+			[]any{e.Key, e.Parent, e.Project, e.Deleted})
 		object := e.Object.(map[string]any)
 		delete(object, "registeredAt")
 		require.Equal(t, map[string]any{"id": string(a.ID), "hostname": "broker-1"}, object)
@@ -420,7 +421,8 @@ func TestEventsEndAtOnce(t *testing.T) {
 			ctx := ecp.WithActor(t.Context(), ecp.System)
 			const password = "correct horse battery"
 			grant := ecp.Grant{Role: ecp.RoleUser, Project: "default/default"}
-			_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{grant}})
+			_, err := f.manager.CreateUser(ctx,
+				ecp.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{grant}})
 			require.NoError(t, err)
 			session, err := f.manager.Login(t.Context(), "sam", password)
 			require.NoError(t, err)
@@ -438,7 +440,8 @@ func TestEventsEndAtOnce(t *testing.T) {
 				e := l.next()
 				require.NotEqual(t, "cluster", e.name, "%+v", e.data)
 				if e.name == "problem" {
-					require.Equal(t, name != "new grants", e.problem.Status == http.StatusUnauthorized, "%+v", e.problem)
+					require.Equal(t, name != "new grants", e.problem.Status == http.StatusUnauthorized, "%+v",
+						e.problem)
 					break
 				}
 			}

@@ -18,8 +18,8 @@ type example struct {
 type object map[string]any
 
 // exampleLicense has the form of a key of EMQX 5, and opens nothing.
-const exampleLicense = "MjIwMTExCjAKMTAKRXhhbXBsZQpvcHNAZXhhbXBsZS5jb20KZGVmYXVsdAoyMDI2MDEwMQozNjUwCjEwMDAK" +
-	".c2lnbmF0dXJl"
+const exampleLicense = "MjIwMTExCjAKMTAKRXhhbXBsZQpvcHNAZXhhbXBsZS5jb20KZGVmYXVsdAoy" +
+	"MDI2MDEwMQozNjUwCjEwMDAK.c2lnbmF0dXJl"
 
 // Ids in the examples, the same wherever one is shown.
 const (
@@ -33,7 +33,8 @@ var requestExamples = map[string][]example{
 	"createCluster": {
 		{"hosted", object{"mode": "hosted", "project": exampleProject, "name": "orders", "description": "of the shops",
 			"spec": object{
-				"image": "emqx-ee-5.8.9", "nodes": 3, "size": "1C1G", "connections": 1000, "power": "on", "target": "default",
+				"image": "emqx-ee-5.8.9", "nodes": 3, "size": "1C1G", "connections": 1000, "power": "on",
+				"target":     "default",
 				"network":    exampleNetwork,
 				"config":     object{"mqtt.max_packet_size": "2MB"},
 				"evacuation": object{"rate": 500, "deadline": 600, "onDeadline": "go-on"},
@@ -74,7 +75,8 @@ var requestExamples = map[string][]example{
 	}}},
 	"updateImage": {{"reference", object{"reference": "registry.example.com/emqx/emqx-enterprise:5.8.8-1"}}},
 	"createSize": {{"size", object{
-		"name": "8C16G", "cpu": object{"request": "4", "limit": "8"}, "memory": object{"request": "16Gi", "limit": "16Gi"},
+		"name": "8C16G", "cpu": object{"request": "4", "limit": "8"},
+		"memory":  object{"request": "16Gi", "limit": "16Gi"},
 		"storage": object{"class": "fast", "size": "80Gi"}, "default": false,
 	}}},
 	"updateSize": {{"storage", object{"storage": object{"class": nil, "size": "160Gi"}}}},

@@ -53,7 +53,8 @@ func TestExamplesAreAnswers(t *testing.T) {
 	public, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	_, err = f.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{
-		Token: ecp.Secret(guide.Token), PublicKey: public, Version: "1.0.0", OS: "linux", Arch: "arm64", Hostname: "broker-1",
+		Token: ecp.Secret(guide.Token), PublicKey: public, Version: "1.0.0", OS: "linux", Arch: "arm64",
+		Hostname: "broker-1",
 	})
 	require.NoError(t, err)
 	for name, list := range map[string]string{"Registration": "/registrations", "Agent": "/agents"} {

@@ -55,7 +55,7 @@ func FuzzCreate(f *testing.F) {
 	})
 }
 
-// before gives what is stored, for the test that runs now.
+// before returns what is stored, for the test that runs now.
 func before(f *fixture, t testing.TB) stored {
 	f.t = t
 	return f.stored()

@@ -67,7 +67,7 @@ func (l *accessLog) level(status int) slog.Level {
 // finish logs a request and answers for one that panicked.
 func (a *api) finish(ctx context.Context, out *responseRecorder, line *accessLog) {
 	cause := recover()
-	if cause != nil && !out.broken && cause != http.ErrAbortHandler { //nolint:errorlint // the sentinel itself is thrown
+	if cause != nil && !out.broken && cause != http.ErrAbortHandler { //nolint:errorlint // the value itself is thrown
 		a.log.ErrorContext(ctx, "request panicked", "route", line.pattern, "request", line.request,
 			"panic", cause, "stack", string(debug.Stack()))
 		if out.status == 0 {
@@ -79,7 +79,8 @@ func (a *api) finish(ctx context.Context, out *responseRecorder, line *accessLog
 	if level < slog.LevelInfo {
 		line.path = ""
 	}
-	a.log.Log(ctx, level, "request", "method", line.method, "route", line.pattern, "path", line.path, "status", out.status,
+	a.log.Log(ctx, level, "request", "method", line.method, "route", line.pattern, "path", line.path,
+		"status", out.status,
 		"duration", time.Since(line.began), "actor", line.actor, "remote", line.remote, "request", line.request)
 	a.observe(out, line)
 	if cause != nil {
@@ -237,7 +238,7 @@ func (a *api) authenticate(r *http.Request) (ecp.Actor, *problemView) {
 	}
 	actor, err := a.manager.Authenticate(r.Context(), token)
 	var e *ecp.Error
-	if errors.Is(err, ecp.ErrDenied) && errors.As(err, &e) { // not known, or expired: whoever has the token may know which
+	if errors.Is(err, ecp.ErrDenied) && errors.As(err, &e) { // not known, or expired: the client may know which
 		return ecp.Actor{}, refuse(e.Message, `Bearer realm="openecp", error="invalid_token"`)
 	}
 	if err != nil {

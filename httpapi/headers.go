@@ -170,8 +170,8 @@ func idempotencyKeyParameter() *huma.Param {
 	return &huma.Param{
 		In: "header", Name: headerKey,
 		Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest, Pattern: `^[\x20-\x7e]+$`},
-		Description: "1 to 255 printable ASCII characters that name this one request: " +
-			"who sends it again within 24 hours gets the first answer, and nothing happens twice",
+		Description: "1 to 255 printable ASCII characters that name this one request: who sends it again within 24 " +
+			"hours gets the first answer, and nothing happens twice",
 	}
 }
 

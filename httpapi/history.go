@@ -23,10 +23,10 @@ func (a *api) historyRoutes() {
 }
 
 const historyText = "" +
-	"Also of the time in which this server did not run, or could not be reached: agents keep what happens for " +
-	"some hours, and tell\n" +
-	"it once when they are back. Each entry has its own time. A gap is a time of which nothing is known: nothing " +
-	"is filled in. Entries are kept for 30 days,\n" +
+	"Also of the time in which this server did not run, or could not be reached: agents keep what happens for some " +
+	"hours, and tell\n" +
+	"it once when they are back. Each entry has its own time. A gap is a time of which nothing is known: nothing is " +
+	"filled in. Entries are kept for 30 days,\n" +
 	"and 1000 of a cluster at most. No agent is asked."
 
 // historyView is one thing that happened to a cluster.
@@ -50,9 +50,10 @@ type historyView struct {
 
 func viewHistory(e ecp.HistoryEntry) historyView {
 	return historyView{
-		ID: e.ID, At: e.At, Uncertain: e.Uncertain, Kind: e.Kind, Name: e.Name, From: e.From, To: e.To, Message: e.Message,
-		Nodes: list(e.Nodes),
-		Since: e.Since, Until: e.Until, Source: "agent", Agents: list(e.Agents), Replayed: e.Replayed,
+		ID: e.ID, At: e.At, Uncertain: e.Uncertain, Kind: e.Kind, Name: e.Name, From: e.From, To: e.To,
+		Message: e.Message,
+		Nodes:   list(e.Nodes),
+		Since:   e.Since, Until: e.Until, Source: "agent", Agents: list(e.Agents), Replayed: e.Replayed,
 		ReceivedAt: e.ReceivedAt,
 	}
 }

@@ -37,7 +37,8 @@ func (f *fixture) waitFor(location string) ecp.Operation {
 
 func TestLife(t *testing.T) {
 	f := newFixture(t, setup{run: true})
-	created := conform[clusterView](f.call(asAdmin, http.MethodPost, clustersPath, hostedBody).want(http.StatusAccepted),
+	created := conform[clusterView](f.call(asAdmin, http.MethodPost, clustersPath, hostedBody).
+		want(http.StatusAccepted),
 		f.api)
 	c := created.cluster()
 	path := clustersPath + "/" + c.ID
@@ -66,7 +67,8 @@ func TestLife(t *testing.T) {
 		var plan ecp.Plan
 		conform[ecp.Plan](f.call(asAdmin, http.MethodDelete, path+"?dryRun=true&force=true", "").want(http.StatusOK),
 			f.api).into(&plan)
-		require.Equal(t, ecp.Plan{Command: ecp.CommandDelete, From: ecp.Running, To: ecp.Stopping, Steps: plan.Steps}, plan)
+		require.Equal(t, ecp.Plan{Command: ecp.CommandDelete, From: ecp.Running, To: ecp.Stopping, Steps: plan.Steps},
+			plan)
 		require.NotEmpty(t, plan.Steps)
 		require.Equal(t, before.position, f.stored().position)
 	})
@@ -112,7 +114,8 @@ func TestLife(t *testing.T) {
 func TestAdopted(t *testing.T) {
 	f := newFixture(t, setup{})
 	r := conform[clusterView](f.call(asAdmin, http.MethodPost, clustersPath,
-		`{"mode":"adopted","name":"far","spec":{"serviceAddress":"https://emqx.example.com"}}`).want(http.StatusCreated),
+		`{"mode":"adopted","name":"far","spec":{"serviceAddress":"https://emqx.example.com"}}`).
+		want(http.StatusCreated),
 		f.api)
 	require.Empty(t, r.header.Get("Operation-Location"))
 	require.Equal(t, ecp.Label{ZH: "已创建", EN: "Created"}, r.cluster().Status.Label)
@@ -130,7 +133,8 @@ func TestAdoptedClustersRefuseWhatIsForHostedOnes(t *testing.T) {
 		header.Get("Location")
 	before := f.stored()
 	for _, c := range []struct{ method, at, body, pointer string }{
-		{"POST", "/start", "", ""}, {"POST", "/stop", "", ""}, {"POST", "/restart", "", ""}, {"POST", "/repair", "", ""},
+		{"POST", "/start", "", ""}, {"POST", "/stop", "", ""}, {"POST", "/restart", "", ""},
+		{"POST", "/repair", "", ""},
 		{"POST", "/take-over", "", ""}, {"POST", "/put-back", "", ""},
 		{"POST", "/scale", `{"nodes":3}`, "/nodes"}, {"POST", "/scale", `{"nodes":"3"}`, "/nodes"},
 		{"POST", "/scale?dryRun=true", `{}`, "/nodes"},
@@ -154,7 +158,8 @@ func TestAdoptedClustersRefuseWhatIsForHostedOnes(t *testing.T) {
 	}
 	require.Equal(t, before.position, f.stored().position)
 	require.Equal(t, ecp.CodeInvalid, f.call(asAdmin, "PATCH", path, `{"spec":{"replicas":3}}`).problem().Code)
-	require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, "POST", path+"/connections", `{"connections":3}`).problem().Code)
+	require.Equal(t, ecp.CodeUnsupported, f.call(asAdmin, "POST", path+"/connections", `{"connections":3}`).problem().
+		Code)
 	var operations page[ecp.Operation]
 	f.call(asAdmin, "GET", path+"/operations", "").want(http.StatusOK).into(&operations)
 	require.Empty(t, operations.Items)
@@ -171,7 +176,8 @@ func TestListIsPagedAndFiltered(t *testing.T) {
 
 	read := func(token, query string) (names []string, next string) {
 		var p page[clusterReply]
-		conform[page[clusterView]](f.call(token, http.MethodGet, clustersPath+query, "").want(http.StatusOK), f.api).into(&p)
+		conform[page[clusterView]](f.call(token, http.MethodGet, clustersPath+query, "").want(http.StatusOK), f.api).
+			into(&p)
 		for _, c := range p.Items {
 			names = append(names, c.Name)
 		}

@@ -78,7 +78,8 @@ func listing(r *http.Request, kind string) (limit int, after string, wrong []fie
 	if text := query.Get("limit"); query.Has("limit") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxLimit {
-			wrong = append(wrong, fieldView{"/query/limit", "is not a whole number from 1 to " + strconv.Itoa(maxLimit)})
+			wrong = append(wrong,
+				fieldView{"/query/limit", "is not a whole number from 1 to " + strconv.Itoa(maxLimit)})
 		}
 		limit = n
 	}

@@ -65,7 +65,8 @@ func TestSortedPages(t *testing.T) {
 
 	var p clusterPage
 	f.admin(http.MethodGet, clustersPath+"?limit=5&sort=name", "").want(http.StatusOK).into(&p)
-	other := f.admin(http.MethodGet, clustersPath+"?sort=-name&cursor="+p.Next, "").want(http.StatusUnprocessableEntity).
+	other := f.admin(http.MethodGet, clustersPath+"?sort=-name&cursor="+p.Next, "").
+		want(http.StatusUnprocessableEntity).
 		problem()
 	require.Equal(t, "/query/cursor", other.Errors[0].Pointer)
 	wrong := f.admin(http.MethodGet, clustersPath+"?sort=colour", "").want(http.StatusUnprocessableEntity).problem()
@@ -91,7 +92,8 @@ func TestPagesOfResources(t *testing.T) {
 	}
 	require.Len(t, paths, 7)
 	require.True(t, slices.IsSorted(paths))
-	f.admin(http.MethodGet, "/api/v1/projects?cursor="+makeCursor("Users:", "x"), "").want(http.StatusUnprocessableEntity)
+	f.admin(http.MethodGet, "/api/v1/projects?cursor="+makeCursor("Users:", "x"), "").
+		want(http.StatusUnprocessableEntity)
 }
 
 // What q finds is what the document says: a part of the id or the name.

@@ -18,8 +18,9 @@ import (
 func (a *api) logRoutes() {
 	a.stream(route{
 		method: http.MethodGet, path: clusterPath + "/logs", id: "readLogs",
-		summary: "Read the logs of a cluster's nodes, or follow them", description: logsText, parameters: logParameters(),
-		unbounded: true, // see readLogs
+		summary: "Read the logs of a cluster's nodes, or follow them", description: logsText,
+		parameters: logParameters(),
+		unbounded:  true, // see readLogs
 		success: []answer{{status: http.StatusOK, content: map[string]schema{
 			"application/json": schemaOf[logsView], eventStream: schemaOf[logView], "text/plain": anyText,
 		}}},
@@ -34,14 +35,14 @@ const logsText = "" +
 	"cannot be read, wholly or in part, stands in\n" +
 	"gaps with the reason; the others are shown all the same.\n\n" +
 	"With format=text the answer is the lines as EMQX wrote them, and a gap is a line that begins with #.\n\n" +
-	"With follow=true the answer is a stream of server-sent events, which goes on with what is written from now " +
-	"on, also over\n" +
-	"nodes that are replaced: events named line with a Log as data, and gap with a LogGap. An event named " +
-	"problem, with a\n" +
+	"With follow=true the answer is a stream of server-sent events, which goes on with what is written from now on, " +
+	"also over\n" +
+	"nodes that are replaced: events named line with a Log as data, and gap with a LogGap. An event named problem, " +
+	"with a\n" +
 	"Problem as its data, ends it: the process ends, the cluster is gone, or the token or a right is. Between " +
 	"events there is\n" +
-	"a comment every 15 seconds. To go on after a stream has broken, give since: the time of the last line that " +
-	"was seen."
+	"a comment every 15 seconds. To go on after a stream has broken, give since: the time of the last line that was " +
+	"seen."
 
 // logsView is the answer where logs are not followed.
 type logsView struct {
@@ -104,7 +105,8 @@ func logQuery(r *http.Request) (q ecp.LogQuery, asText bool, wrong []fieldView) 
 	if query.Has("limit") {
 		n, err := strconv.Atoi(query.Get("limit"))
 		if q.Limit = n; err != nil || n < 1 || n > ecp.MaxLogLimit {
-			wrong = append(wrong, fieldView{"/query/limit", "is not a whole number from 1 to " + strconv.Itoa(ecp.MaxLogLimit)})
+			wrong = append(wrong,
+				fieldView{"/query/limit", "is not a whole number from 1 to " + strconv.Itoa(ecp.MaxLogLimit)})
 		}
 	}
 	follow, p := readBool(r, "follow")

@@ -89,7 +89,8 @@ func TestLogs(t *testing.T) {
 func TestLogsRefuse(t *testing.T) {
 	l := newLogLife(t, setup{})
 	for query, pointer := range map[string]string{
-		"level=loud": "/query/level", "limit=0": "/query/limit", "limit=10001": "/query/limit", "limit=x": "/query/limit",
+		"level=loud": "/query/level", "limit=0": "/query/limit", "limit=10001": "/query/limit",
+		"limit=x":         "/query/limit",
 		"since=yesterday": "/query/since", "until=2026-01-01": "/query/until", "follow=yes": "/query/follow",
 		"format=xml":                                            "/query/format",
 		"format=text&follow=true":                               "/query/format",
@@ -126,7 +127,8 @@ type logStream struct {
 func (l *logLife) follow(token, query string) *logStream {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
-	resp, err := l.server.Client().Do(l.request(token, http.MethodGet, l.path+"?follow=true"+query, nil).WithContext(ctx))
+	resp, err := l.server.Client().
+		Do(l.request(token, http.MethodGet, l.path+"?follow=true"+query, nil).WithContext(ctx))
 	require.NoError(l.t, err)
 	l.t.Cleanup(func() { cancel(); resp.Body.Close() })
 	require.Equal(l.t, http.StatusOK, resp.StatusCode)

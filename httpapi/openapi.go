@@ -40,13 +40,13 @@ const about = "" +
 	"Creates and runs fleets of EMQX clusters.\n\n" +
 	"Every route but /healthz, /readyz, /openapi.json, /docs/api and /api/v1/version needs a bearer token. Every " +
 	"answer that is not a\n" +
-	"success is application/problem+json: see the schema Problem. Request bodies, but those for a broker, are " +
-	"read strictly: one\n" +
+	"success is application/problem+json: see the schema Problem. Request bodies, but those for a broker, are read " +
+	"strictly: one\n" +
 	"JSON object of at most 1 MiB, known fields only. Lists are {\"items\": [...], \"next\": cursor}.\n\n" +
 	"A change can be sent with an Idempotency-Key, so that it happens once however often it is sent, and with " +
 	"If-Match, so that\n" +
-	"it happens only where nobody was quicker. Every answer has an X-Request-Id; the request's own is taken " +
-	"where it is of 1 to\n" +
+	"it happens only where nobody was quicker. Every answer has an X-Request-Id; the request's own is taken where " +
+	"it is of 1 to\n" +
 	"64 letters, digits, dots, - and _, and the audit keeps it. POST /api/v1/login gives a person a token."
 
 // groups are the parts of the API, in the order in which they are shown.
@@ -175,7 +175,8 @@ func (a *api) describe() ([]byte, error) {
 	for _, name := range []string{"HostedSpec", "AdoptedSpec"} {
 		schemas[name+"Patch"] = patchSchema(schemas[name])
 		schemas["UpdateBody"+name].Properties["spec"] = &huma.Schema{
-			Ref: schemaPrefix + name + "Patch", Description: "merge patch of the spec; power and target are not changed by it",
+			Ref:         schemaPrefix + name + "Patch",
+			Description: "merge patch of the spec; power and target are not changed by it",
 		}
 	}
 	return indented(a.openapi)

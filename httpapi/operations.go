@@ -21,13 +21,14 @@ var operationForm = regexp.MustCompile(`^op-[0-9a-f]{16}$`)
 func (a *api) operationRoutes() {
 	a.json(route{
 		method: http.MethodGet, path: clusterPath + "/operations", id: "listOperations",
-		summary:    "List a cluster's operations, newest first; also those of one that is gone, for as long as they are kept",
+		summary: "List a cluster's operations, newest first; also those of one that is gone, for as long as they " +
+			"are kept",
 		parameters: append([]*huma.Param{clusterParameter()}, pageParameters()...),
 		success:    returns[page[ecp.Operation]](http.StatusOK),
 	}, a.listOperations)
 	a.json(route{
-		method: http.MethodGet, path: operationsPath + "/{id}", id: "getOperation", summary: "Get an operation, or wait " +
-			"for its end",
+		method: http.MethodGet, path: operationsPath + "/{id}", id: "getOperation",
+		summary: "Get an operation, or wait for its end",
 		parameters: []*huma.Param{
 			describedTwice("path", "id", "the operation's", exampleText(exampleOperation)),
 			describedTwice("query", "wait", "answer only when the operation has ended, or after this long: "+
@@ -38,11 +39,9 @@ func (a *api) operationRoutes() {
 	a.json(route{
 		method: http.MethodPost, path: operationsPath + "/{id}/cancel", id: "cancelOperation",
 		summary: "End an operation, and go back to what was wanted before it",
-		description: "A start, a stop and a change can be taken back from wherever they have come to; for a create, a " +
-			"repair and a " +
-			"deletion the answer is 409 and says what to do instead. 202: the operation that leads back; the cancelled one " +
-			"names " +
-			"it as supersededBy. 200: it was cancelled before, here it is.",
+		description: "A start, a stop and a change can be taken back from wherever they have come to; for a create, " +
+			"a repair and a deletion the answer is 409 and says what to do instead. 202: the operation that leads " +
+			"back; the cancelled one names it as supersededBy. 200: it was cancelled before, here it is.",
 		success: []answer{
 			answerOf[ecp.Operation](http.StatusOK).saying("cancelled already"),
 			answerOf[ecp.Operation](http.StatusAccepted, "Operation-Location").saying("on the way back"),
@@ -84,7 +83,8 @@ func (a *api) listOperations(ctx context.Context, r *http.Request, _ body) (succ
 		return success{}, badParameter(wrong...)
 	}
 	found, err := a.manager.Operations(ctx, c.ID(), ecp.OperationOptions{Cursor: after, Limit: limit})
-	out := page[ecp.Operation]{Items: convert(found.Items, viewOperation), Next: makeCursor(operationCursor, found.Next)}
+	out := page[ecp.Operation]{Items: convert(found.Items, viewOperation),
+		Next: makeCursor(operationCursor, found.Next)}
 	return success{status: http.StatusOK, body: out}, ofQuery(err)
 }
 
@@ -97,7 +97,8 @@ func (a *api) getOperation(ctx context.Context, r *http.Request, _ body) (succes
 	if text != "" {
 		var err error
 		if wait, err = time.ParseDuration(text); err != nil || wait < 0 || wait > longestWait {
-			return success{}, badParameter(fieldView{"/query/wait", "is not a duration from 0s to 60s, such as 30s or 500ms"})
+			const why = "is not a duration from 0s to 60s, such as 30s or 500ms"
+			return success{}, badParameter(fieldView{"/query/wait", why})
 		}
 	}
 	o, err := a.waitOperation(ctx, ecp.OperationID(id), wait)

@@ -37,14 +37,14 @@ const aboutBroker = "" +
 	"topics, alarms and\n" +
 	"the like) need read. Path and query go on as they are, escapes and all: /emqx/api/v5/rules/rule%3A1. Only " +
 	"/status and what is\n" +
-	"below /api/v4 and /api/v5 can be reached, and none of EMQX' own logins; empty and dot segments and " +
-	"backslashes are refused.\n\n" +
+	"below /api/v4 and /api/v5 can be reached, and none of EMQX' own logins; empty and dot segments and backslashes " +
+	"are refused.\n\n" +
 	"Of the headers a list goes on, and a list comes back; Authorization and cookies do not. A redirect of the " +
 	"broker is refused.\n" +
 	"A body may have 16 MiB, an answer 256 MiB; nothing may stand still for 30 seconds, and all of it takes 10 " +
 	"minutes at most.\n" +
-	"An answer that cannot come to its end is cut off. Of calls that last longer than 5 seconds only a few run " +
-	"at once: the others\n" +
+	"An answer that cannot come to its end is cut off. Of calls that last longer than 5 seconds only a few run at " +
+	"once: the others\n" +
 	"are ended with 429. Ecp-Answered-By says whose an answer is: broker, or ecp, with a Problem."
 
 // passthroughRoutes lead to brokers: to their API, and to their dashboards.
@@ -52,7 +52,8 @@ func (a *api) passthroughRoutes() (err error) {
 	for _, m := range brokerMethods {
 		rt := a.add(route{
 			method: m.method, path: brokerPath, id: m.id, summary: m.summary, description: aboutBroker,
-			passthrough: true, unbounded: true, keyless: true, refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeThrottled},
+			passthrough: true, unbounded: true, keyless: true,
+			refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeThrottled},
 			parameters: []*huma.Param{
 				pathParameter("id", pathTexts["id"], exampleCluster),
 				pathParameter("path", "path at the broker as it is, slashes and escapes too",
@@ -70,16 +71,18 @@ func (a *api) passthroughRoutes() (err error) {
 		return err
 	}
 	if a.dashboards == nil {
-		if a.dashboards, err = proxy.NewDashboards(proxy.DashboardsConfig{Manager: a.manager, Logger: a.log}); err != nil {
+		links := proxy.DashboardsConfig{Manager: a.manager, Logger: a.log}
+		if a.dashboards, err = proxy.NewDashboards(links); err != nil {
 			return err
 		}
 	}
 	a.json(route{
 		method: http.MethodPost, path: clusterPath + "/dashboard", id: "openDashboard", summary: "Make a link to a " +
 			"cluster's dashboard",
-		description: dashboardText, parameters: []*huma.Param{query("via", viaText, text(words(ecp.DashboardVias()...)...))},
-		keyless: true, // the answer is a secret
-		success: returns[linkView](http.StatusCreated), refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeThrottled},
+		description: dashboardText,
+		parameters:  []*huma.Param{query("via", viaText, text(words(ecp.DashboardVias()...)...))},
+		keyless:     true, // the answer is a secret
+		success:     returns[linkView](http.StatusCreated), refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeThrottled},
 	}, a.openDashboard)
 	return nil
 }
@@ -87,8 +90,8 @@ func (a *api) passthroughRoutes() (err error) {
 const dashboardText = "" +
 	"The link is good once, within a minute, for whoever opens it first: hand it to a browser at once, and to " +
 	"nobody else. It\n" +
-	"leads to an origin of the cluster's own and is exchanged there for a cookie, which is good for 8 hours, or " +
-	"as long as the token or\n" +
+	"leads to an origin of the cluster's own and is exchanged there for a cookie, which is good for 8 hours, or as " +
+	"long as the token or\n" +
 	"session that asked for it, and its rights, are. Nobody is logged in to EMQX by it: the dashboard asks for a " +
 	"login of its own.\n\n" +
 	"An adopted cluster of EMQX 5 or later that has a serviceAddress is opened there: via is serviceAddress, and " +
@@ -98,8 +101,7 @@ const dashboardText = "" +
 	"dashboard is shown through an agent of the cluster. The audit says who asked, and which way they were led."
 
 const viaText = "the way to take; what fits the cluster when left out. agent and serviceAddress are for adopted " +
-	"clusters, " +
-	"target is for hosted ones"
+	"clusters, target is for hosted ones"
 
 // linkView is a link to a dashboard.
 type linkView struct {
@@ -203,7 +205,8 @@ func (a *api) describePassthrough() {
 
 // brokerAnswers describe what a broker answers, by status.
 var brokerAnswers = map[string]string{
-	"2XX": "the broker's answer", "304": "the broker's answer", "4XX": "the broker's refusal", "5XX": "the broker's fault",
+	"2XX": "the broker's answer", "304": "the broker's answer", "4XX": "the broker's refusal",
+	"5XX": "the broker's fault",
 }
 
 // orBroker adds to an answer of ours that it may be a broker's.
@@ -218,7 +221,7 @@ func orBroker(r *huma.Response, whose *huma.Param) *huma.Response {
 	out.Content["*/*"] = &huma.MediaType{}
 	for _, name := range proxy.AnswerHeaders() {
 		if !slices.Contains([]string{"Content-Type", "Content-Length"}, name) && out.Headers[name] == nil {
-			out.Headers[name] = &huma.Param{Description: "as the broker says", Schema: &huma.Schema{Type: huma.TypeString}}
+			out.Headers[name] = &huma.Param{Description: "as the broker says", Schema: text()}
 		}
 	}
 	return &out

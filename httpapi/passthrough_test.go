@@ -85,8 +85,9 @@ func TestPassthrough(t *testing.T) {
 	f.call(asAdmin, http.MethodGet, at, "").want(http.StatusNotFound)
 	f.call(asAdmin, http.MethodGet, clustersPath+"/emqx-1/emqx/status", "").want(http.StatusNotFound)
 	for target, status := range map[string]int{
-		at + "/api/v5/../v5/nodes": 400, at + "//api/v5/nodes": 400, at + "/api/v5//nodes": 400, at + `/api/v5\nodes`: 400,
-		at + "/../../" + id: 400, at + "/api/v5/./nodes": 400, at + `/api/v5/"`: 400,
+		at + "/api/v5/../v5/nodes": 400, at + "//api/v5/nodes": 400, at + "/api/v5//nodes": 400,
+		at + `/api/v5\nodes`: 400,
+		at + "/../../" + id:  400, at + "/api/v5/./nodes": 400, at + `/api/v5/"`: 400,
 		"/api/v1/x/../clusters/" + id + "/emqx/status": 404, "/api/v1//clusters/" + id + "/emqx/status": 404,
 		clustersPath + "/" + id + "/%65mqx/status": 404, at + "/status": 200,
 	} {

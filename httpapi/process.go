@@ -23,7 +23,8 @@ func (a *api) processRoutes() {
 		success: returns[health](http.StatusOK),
 	}, a.readiness)
 	a.json(route{
-		method: http.MethodGet, path: "/api/v1/version", id: "getVersion", summary: "Say which build answers", open: true,
+		method: http.MethodGet, path: "/api/v1/version", id: "getVersion", summary: "Say which build answers",
+		open:    true,
 		success: returns[versionView](http.StatusOK),
 	}, func(context.Context, *http.Request, body) (success, error) {
 		build := versionView{a.version.Version, a.version.Commit, a.version.Go, a.dev}

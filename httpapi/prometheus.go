@@ -24,11 +24,10 @@ func (a *api) prometheusRoutes() {
 	}, a.listTargets)
 }
 
-const targetsText = "The answer is the document of Prometheus' http_sd_configs, for all clusters that the token " +
-	"may read, in a stable order; [] where there is none. " +
-	"Scraping a target is GET /api/v1/clusters/{id}/metrics with the same token. EMQX 5 has one target for all its " +
-	"nodes, EMQX 4 one for each. " +
-	"422: the daemon does not know under which address it is reached, and what to set."
+const targetsText = "The answer is the document of Prometheus' http_sd_configs, for all clusters that the token may " +
+	"read, in a stable order; [] where there is none. Scraping a target is GET /api/v1/clusters/{id}/metrics with " +
+	"the same token. EMQX 5 has one target for all its nodes, EMQX 4 one for each. 422: the daemon does not know " +
+	"under which address it is reached, and what to set."
 
 // targetView is a group of targets, as Prometheus reads them.
 type targetView struct {
@@ -66,8 +65,9 @@ func (a *api) listTargets(ctx context.Context, r *http.Request, _ body) (success
 	}
 	public, err := url.Parse(a.public)
 	if err != nil || public.Host == "" {
-		return success{}, newProblem(ecp.CodeUnsupported, "it is not known under which address Prometheus reaches this "+
-			"API; set publicUrl (--public-url)")
+		return success{},
+			newProblem(ecp.CodeUnsupported, "it is not known under which address Prometheus reaches this "+
+				"API; set publicUrl (--public-url)")
 	}
 	options := ecp.ListOptions{Project: query.Get("project"), Mode: ecp.Mode(query.Get("mode"))}
 	all, err := a.manager.ScrapeTargets(ctx, options)

@@ -42,9 +42,11 @@ func TestPrometheusTargets(t *testing.T) {
 			{"Five", "default/default", "emqx-ee-5.8.9"}, {"four", "default/default", "emqx-ee-4.4.24"},
 			{"second", "default/second", "emqx-ee-5.8.9"}, {"off", "default/default", "emqx-ee-5.8.9"},
 		} {
-			body := fmt.Sprintf(`{"mode":"hosted","name":%q,"project":%q,"spec":{"nodes":2,"connections":10,"image":%q}}`,
+			body := fmt.Sprintf(`{"mode":"hosted","name":%q,"project":%q,`+
+				`"spec":{"nodes":2,"connections":10,"image":%q}}`,
 				c.name, c.project, c.image)
-			ids[c.name] = f.serve(asSystem, http.MethodPost, clustersPath, body, nil).want(http.StatusAccepted).cluster().ID
+			ids[c.name] = f.serve(asSystem, http.MethodPost, clustersPath, body, nil).want(http.StatusAccepted).
+				cluster().ID
 		}
 		require.Empty(t, f.targets(asSystem, ""), "they are being made")
 		for name, id := range ids {
@@ -54,7 +56,8 @@ func TestPrometheusTargets(t *testing.T) {
 			})
 		}
 		f.serve(asAdmin, http.MethodPost, clustersPath+"/"+ids["off"]+"/stop", "", nil).want(http.StatusAccepted)
-		f.serve(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"plant"}`, nil).want(http.StatusCreated)
+		f.serve(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"plant"}`, nil).
+			want(http.StatusCreated)
 
 		all := f.targets(asUser, "")
 		require.Len(t, all, 3, "%v", all)
@@ -91,8 +94,9 @@ func TestPrometheusAddress(t *testing.T) {
 		"http://[::1]": "[::1]:80", "http://127.0.0.1:18180": "127.0.0.1:18180"} {
 		f := newFixture(t, setup{bare: true, public: public})
 		require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
-			return ecp.Put(tx, ecp.ClusterRecord{ID: "emqx-00000001", Name: "a", Project: "default/default", Mode: ecp.Adopted,
-				Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}, Status: ecp.Status{State: ecp.Abnormal}}, 0)
+			return ecp.Put(tx,
+				ecp.ClusterRecord{ID: "emqx-00000001", Name: "a", Project: "default/default", Mode: ecp.Adopted,
+					Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}, Status: ecp.Status{State: ecp.Abnormal}}, 0)
 		}))
 		got := f.serve(asUser, http.MethodGet, "http://evil.example.com"+targetsPath, "",
 			map[string]string{"X-Forwarded-Host": "evil.example.com"}).want(http.StatusOK)

@@ -85,7 +85,8 @@ var refusals = []refused{
 	{name: "wrong types",
 		body: `{"mode":"hosted","name":7,"description":true,"spec":{"nodes":"3","connections":1.5,"network":[],` +
 			`"config":{"a.b":1},"image":{}}}`, status: 422, code: ecp.CodeInvalid,
-		pointers: []string{"/name", "/description", "/spec/nodes", "/spec/connections", "/spec/network", "/spec/config/a.b",
+		pointers: []string{"/name", "/description", "/spec/nodes", "/spec/connections", "/spec/network",
+			"/spec/config/a.b",
 			"/spec/image"}},
 	{name: "too large a number", body: spec(`,"evacuation":{"rate":99999999999999999999}`), status: 422,
 		code: ecp.CodeInvalid, pointers: []string{"/spec/evacuation/rate"}},
@@ -126,7 +127,8 @@ var refusals = []refused{
 	{name: "illegal project", token: asSystem, body: strings.Replace(hostedBody, "default/default", "nope", 1),
 		status: 422, code: ecp.CodeInvalid, pointers: []string{"/project"}},
 	{name: "illegal listener",
-		body: spec(`,"network":{"listeners":[{"protocol":"mqtt","port":70000},{"protocol":"coap","port":1}]}`), status: 422,
+		body:     spec(`,"network":{"listeners":[{"protocol":"mqtt","port":70000},{"protocol":"coap","port":1}]}`),
+		status:   422,
 		code:     ecp.CodeInvalid,
 		pointers: []string{"/spec/network/listeners/0/port", "/spec/network/listeners/1/protocol"}},
 	{name: "illegal config", body: spec(`,"config":{"node.cookie":"x"}`), status: 422, code: ecp.CodeInvalid,
@@ -142,9 +144,11 @@ var refusals = []refused{
 
 	// Which one.
 	{name: "unknown path", method: "GET", path: "/api/v1/nothing", status: 404, code: ecp.CodeNotFound},
-	{name: "path with a slash at its end", method: "GET", path: clustersPath + "/", status: 404, code: ecp.CodeNotFound},
+	{name: "path with a slash at its end", method: "GET", path: clustersPath + "/", status: 404,
+		code: ecp.CodeNotFound},
 	{name: "path that is not clean", method: "GET", path: "/api//v1/clusters", status: 404, code: ecp.CodeNotFound},
-	{name: "unknown cluster", method: "GET", path: clustersPath + "/emqx-00000000", status: 404, code: ecp.CodeNotFound},
+	{name: "unknown cluster", method: "GET", path: clustersPath + "/emqx-00000000", status: 404,
+		code: ecp.CodeNotFound},
 	{name: "no cluster's id", method: "GET", path: clustersPath + "/EMQX-1", status: 404, code: ecp.CodeNotFound},
 	{name: "escaped id", method: "DELETE", path: clustersPath + "/emqx-%2e%2e%2f", status: 404, code: ecp.CodeNotFound},
 	{name: "operations of no cluster", method: "GET", path: clustersPath + "/emqx-00000000/operations", status: 404,
@@ -154,7 +158,8 @@ var refusals = []refused{
 	{name: "no operation's id", method: "GET", path: operationsPath + "/7", status: 404, code: ecp.CodeNotFound},
 	{name: "delete of an unknown one", method: "DELETE", path: clustersPath + "/emqx-00000000", status: 404,
 		code: ecp.CodeNotFound},
-	{name: "method of no route", method: "PUT", path: clustersPath + "/" + thisID, status: 405, code: ecp.CodeUnsupported},
+	{name: "method of no route", method: "PUT", path: clustersPath + "/" + thisID, status: 405,
+		code: ecp.CodeUnsupported},
 	{name: "delete of all", method: "DELETE", path: clustersPath, status: 405, code: ecp.CodeUnsupported},
 	{name: "restart while it is made", path: clustersPath + "/" + thisID + "/restart", status: 409,
 		code: ecp.CodeConflict},
@@ -173,7 +178,8 @@ var refusals = []refused{
 		pointers: []string{"/query/colour"}},
 	{name: "parameter of another route", path: clustersPath + "?force=true", body: hostedBody, status: 422,
 		code: ecp.CodeInvalid, pointers: []string{"/query/force"}},
-	{name: "parameter twice", method: "GET", path: clustersPath + "?limit=1&limit=2", status: 422, code: ecp.CodeInvalid,
+	{name: "parameter twice", method: "GET", path: clustersPath + "?limit=1&limit=2", status: 422,
+		code:     ecp.CodeInvalid,
 		pointers: []string{"/query/limit"}},
 	{name: "malformed query", method: "GET", path: clustersPath + "?q=%zz", status: 400, code: ecp.CodeInvalid,
 		pointers: []string{"/query"}},
@@ -320,7 +326,8 @@ var errSecret = errors.New("disk 7 of host alpha: secret-value")
 
 func TestFaultsAreBland(t *testing.T) {
 	f := newFixture(t, setup{})
-	p := f.api.failed(t.Context(), &ecp.Error{Code: ecp.CodeInternal, Op: "read", Message: "could not", Cause: errSecret})
+	p := f.api.failed(t.Context(),
+		&ecp.Error{Code: ecp.CodeInternal, Op: "read", Message: "could not", Cause: errSecret})
 	require.Equal(t, http.StatusInternalServerError, p.Status)
 	require.Equal(t, blandText, p.Detail)
 	p = f.api.failed(t.Context(), errSecret)

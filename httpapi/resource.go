@@ -36,8 +36,8 @@ type resource[V any] struct {
 }
 
 // mergePatchText says how the body of a PATCH is read (RFC 7396).
-const mergePatchText = "The body is a JSON merge patch: what is left out stays, null takes a value back. " +
-	"It may be sent as " + mergePatchType + ", too."
+const mergePatchText = "The body is a JSON merge patch: what is left out stays, null takes a value back. It may be " +
+	"sent as " + mergePatchType + ", too."
 
 // addResource adds the routes of a resource.
 func addResource[V any](a *api, res resource[V]) {
@@ -59,7 +59,8 @@ func addResource[V any](a *api, res resource[V]) {
 	if res.create != nil {
 		a.json(route{
 			method: http.MethodPost, path: res.path, id: "create" + res.one, summary: "Make " + article(res.word),
-			body: res.form, refuses: res.refuses, success: returns[V](http.StatusCreated, append(res.headers(), "Location")...),
+			body: res.form, refuses: res.refuses,
+			success: returns[V](http.StatusCreated, append(res.headers(), "Location")...),
 		}, func(ctx context.Context, _ *http.Request, b body) (success, error) {
 			v, err := res.create(ctx, b)
 			if err != nil {
@@ -77,7 +78,8 @@ func addResource[V any](a *api, res resource[V]) {
 func addChanges[V any](a *api, res resource[V]) {
 	if res.change != nil {
 		a.json(route{
-			method: http.MethodPatch, path: res.path + res.at, id: "update" + res.one, summary: "Change " + article(res.word),
+			method: http.MethodPatch, path: res.path + res.at, id: "update" + res.one,
+			summary:     "Change " + article(res.word),
 			description: mergePatchText, parameters: res.conditions(), body: res.patch, refuses: res.refuses,
 			keyless: true, // a patch that is sent twice changes nothing more
 			success: returns[V](http.StatusOK, res.headers()...),
@@ -88,8 +90,10 @@ func addChanges[V any](a *api, res resource[V]) {
 	}
 	if res.remove != nil {
 		a.json(route{
-			method: http.MethodDelete, path: res.path + res.at, id: "delete" + res.one, summary: "Remove " + article(res.word),
-			parameters: res.conditions(), refuses: append(slices.Clone(res.refuses), ecp.CodeConflict), success: noContent(),
+			method: http.MethodDelete, path: res.path + res.at, id: "delete" + res.one,
+			summary:    "Remove " + article(res.word),
+			parameters: res.conditions(), refuses: append(slices.Clone(res.refuses), ecp.CodeConflict),
+			success: noContent(),
 		}, func(ctx context.Context, r *http.Request, _ body) (success, error) {
 			return success{status: http.StatusNoContent}, res.remove(ctx, res.keyOf(r))
 		})

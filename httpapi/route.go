@@ -117,7 +117,8 @@ func (a *api) add(rt route) *route {
 		rt.timeout = requestTimeout
 	}
 	if rt.body != nil {
-		op.RequestBody = &huma.RequestBody{Required: true, Content: a.content(map[string]schema{"application/json": rt.body})}
+		op.RequestBody = &huma.RequestBody{Required: true,
+			Content: a.content(map[string]schema{"application/json": rt.body})}
 	}
 	for _, r := range rt.success {
 		op.Responses[strconv.Itoa(r.status)] = a.describeAnswer(r)

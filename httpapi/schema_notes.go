@@ -69,13 +69,13 @@ var notes = []note{
 	},
 	{
 		schema: "ConnectionsInfo", property: "limit",
-		says: "what is booked, or less where the licence allows less; of an adopted cluster what its EMQX keeps to, as " +
-			"far as is known",
+		says: "what is booked, or less where the licence allows less; of an adopted cluster what its EMQX keeps to, " +
+			"as far as is known",
 	},
 	{
 		schema: "ConnectionsInfo", property: "enforcedBy",
-		says: "who sees to the limit: the licence, listeners (approximately: each takes as many), or nobody, as far as " +
-			"is known",
+		says: "who sees to the limit: the licence, listeners (approximately: each takes as many), or nobody, as far " +
+			"as is known",
 		words: words(ecp.EnforcedByLicence, ecp.EnforcedByListeners, ecp.EnforcedByNone),
 	},
 	{schema: "HostedSpec", required: []string{"nodes", "connections"}},
@@ -97,14 +97,14 @@ var notes = []note{
 	{schema: "HostedSpec", property: "storage", says: "storage class; the size's, else the platform's when left out"},
 	{
 		schema: "AdoptedSpec", property: "serviceAddress",
-		says: "http(s) URL of the dashboard as browsers reach it: they are led there, and the daemon never dials it. No " +
-			"loopback, link-local, multicast or unspecified address, and none where clouds keep metadata, in any spelling, " +
-			"unless the daemon allows it",
+		says: "http(s) URL of the dashboard as browsers reach it: they are led there, and the daemon never dials " +
+			"it. No loopback, link-local, multicast or unspecified address, and none where clouds keep metadata, in " +
+			"any spelling, unless the daemon allows it",
 	},
 	{
 		schema: "AdoptedSpec", property: "connections",
-		says: "the connection limit that its EMQX keeps to, booked in the pool; 0 or left out: EMQX keeps its own. It " +
-			"is set once an agent has reported, where the feature connectionLimit is available",
+		says: "the connection limit that its EMQX keeps to, booked in the pool; 0 or left out: EMQX keeps its own. " +
+			"It is set once an agent has reported, where the feature connectionLimit is available",
 		minimum: number(0), maximum: number(ecp.MaxConnections),
 	},
 	{schema: "Network"},

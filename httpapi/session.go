@@ -12,9 +12,11 @@ import (
 // sessionRoutes are about the caller: login, logout, and what one may do.
 func (a *api) sessionRoutes() {
 	a.json(route{
-		method: http.MethodPost, path: "/api/v1/login", id: "login", summary: "Get a bearer token for a user's password",
-		description: "The token ends after a while, with a logout, and when the user gets another password or is disabled.",
-		open:        true, keyless: true, body: schemaOf[loginBody], success: returns[sessionView](http.StatusOK),
+		method: http.MethodPost, path: "/api/v1/login", id: "login",
+		summary: "Get a bearer token for a user's password",
+		description: "The token ends after a while, with a logout, and when the user gets another password or is " +
+			"disabled.",
+		open: true, keyless: true, body: schemaOf[loginBody], success: returns[sessionView](http.StatusOK),
 		refuses: []ecp.Code{ecp.CodeThrottled, ecp.CodeUnsupported},
 	}, decoded(a.login))
 	a.json(route{
@@ -32,7 +34,8 @@ func (a *api) sessionRoutes() {
 		return success{status: http.StatusOK, body: me}, nil
 	})
 	a.json(route{
-		method: http.MethodPost, path: "/api/v1/me/password", id: "changePassword", summary: "Change one's own password",
+		method: http.MethodPost, path: "/api/v1/me/password", id: "changePassword",
+		summary:     "Change one's own password",
 		description: "Every session of the user ends, also the one that asks: log in again.",
 		keyless:     true, body: schemaOf[passwordBody], success: noContent(),
 		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeUnsupported, ecp.CodeThrottled},
@@ -73,7 +76,8 @@ type meView struct {
 func (a *api) login(ctx context.Context, _ *http.Request, b loginBody) (success, error) {
 	s, err := a.manager.Login(ctx, b.Name, b.Password)
 	if errors.Is(err, ecp.ErrDenied) { // nobody is logged in yet, so it is not 403
-		return success{}, a.failed(ctx, err).as(http.StatusUnauthorized).with("WWW-Authenticate", `Bearer realm="openecp"`)
+		return success{}, a.failed(ctx, err).as(http.StatusUnauthorized).
+			with("WWW-Authenticate", `Bearer realm="openecp"`)
 	}
 	if err != nil {
 		return success{}, err

@@ -64,7 +64,8 @@ func TestStreamsAreBounded(t *testing.T) {
 func TestEventTextsAreShared(t *testing.T) {
 	e := newEventCache()
 	change := func(seq int64, size int) ecp.Change {
-		return ecp.Change{Seq: seq, Kind: ecp.KindOrg, Payload: ecp.Org{Name: "a", Description: strings.Repeat("x", size)}}
+		return ecp.Change{Seq: seq, Kind: ecp.KindOrg,
+			Payload: ecp.Org{Name: "a", Description: strings.Repeat("x", size)}}
 	}
 	one, err := e.of(t.Context(), change(1, 1))
 	require.NoError(t, err)

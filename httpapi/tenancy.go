@@ -23,9 +23,9 @@ func (a *api) tenancyRoutes() {
 func (a *api) orgs() resource[ecp.Org] {
 	m := a.manager
 	return resource[ecp.Org]{
-		path: "/api/v1/orgs", at: "/{org}", one: "Org", many: "Orgs", word: "organisation", words: "the organisations " +
-			"you have a role in",
-		key: func(o ecp.Org) string { return o.Name }, revision: func(o ecp.Org) int64 { return o.Revision },
+		path: "/api/v1/orgs", at: "/{org}", one: "Org", many: "Orgs", word: "organisation",
+		words: "the organisations you have a role in",
+		key:   func(o ecp.Org) string { return o.Name }, revision: func(o ecp.Org) int64 { return o.Revision },
 		list: m.Orgs, get: m.Org, refuses: []ecp.Code{ecp.CodeExists, ecp.CodeQuotaExceeded},
 		form: schemaOf[orgBody], patch: schemaOf[describedPatch],
 		create: func(ctx context.Context, b body) (ecp.Org, error) {
@@ -135,8 +135,9 @@ func describe[V any](
 func (a *api) users() resource[ecp.User] {
 	m := a.manager
 	return resource[ecp.User]{
-		path: "/api/v1/users", at: "/{user}", one: "User", many: "Users", word: "user", words: "the users within your reach",
-		key: func(u ecp.User) string { return u.Name }, label: func(u ecp.User) string { return u.DisplayName },
+		path: "/api/v1/users", at: "/{user}", one: "User", many: "Users", word: "user",
+		words: "the users within your reach",
+		key:   func(u ecp.User) string { return u.Name }, label: func(u ecp.User) string { return u.DisplayName },
 		revision: func(u ecp.User) int64 { return u.Revision },
 		list:     m.Users, get: m.User,
 		refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeExists, ecp.CodeConflict, ecp.CodeNotFound},
@@ -195,9 +196,9 @@ type tokenBody struct {
 func (a *api) tokens() resource[tokenView] {
 	m := a.manager
 	return resource[tokenView]{
-		path: "/api/v1/tokens", at: "/{token}", one: "Token", many: "Tokens", word: "API token", words: "the API tokens " +
-			"within your reach",
-		key: func(t tokenView) string { return t.ID }, label: func(t tokenView) string { return t.Name },
+		path: "/api/v1/tokens", at: "/{token}", one: "Token", many: "Tokens", word: "API token",
+		words: "the API tokens within your reach",
+		key:   func(t tokenView) string { return t.ID }, label: func(t tokenView) string { return t.Name },
 		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeNotFound},
 		form:    schemaOf[tokenBody],
 		list: func(ctx context.Context) ([]tokenView, error) {
@@ -242,7 +243,8 @@ var (
 		"emqx-licenses/license": "main",
 		"lb-profiles/profile":   "large", "kubernetes-targets/target": "default",
 		"process/file":           "page.js",
-		"unrecorded-clusters/id": exampleCluster, "clusters/id": exampleCluster, "clusters/token": "reg-0123456789abcdef",
+		"unrecorded-clusters/id": exampleCluster, "clusters/id": exampleCluster,
+		"clusters/token": "reg-0123456789abcdef",
 		"clusters/agent": "agt-0123456789abcdef", "operations/id": exampleOperation,
 	}
 )

@@ -71,8 +71,9 @@ var rightsTable = map[string]string{
 	"deleteLicense": "ydddddd",
 
 	"getOrg": "yyyyyhh", "createOrg": "ydddddd", "updateOrg": "yydddhh", "deleteOrg": "yddddhh",
-	"getOrgQuota": "yydddhh", "updateOrgQuota": "yddddhh", "getProjectQuota": "yyyyhhh", "updateProjectQuota": "yyddhhh",
-	"getProject": "yyyyhhh", "createProject": "yydddhh", "updateProject": "yyddhhh", "deleteProject": "yyddhhh",
+	"getOrgQuota": "yydddhh", "updateOrgQuota": "yddddhh", "getProjectQuota": "yyyyhhh",
+	"updateProjectQuota": "yyddhhh",
+	"getProject":         "yyyyhhh", "createProject": "yydddhh", "updateProject": "yyddhhh", "deleteProject": "yyddhhh",
 	"getUser": "yyyhhhh", "createUser": "yyydddd", "updateUser": "yyyhhhh", "deleteUser": "yyyhhhh",
 	"unlockUser": "yyyhhhh",
 	"getToken":   "yyyhhhh", "createToken": "yyydddd", "deleteToken": "yyyhhhh",
@@ -195,13 +196,14 @@ func TestRightsToAdoptedClusters(t *testing.T) {
 				continue
 			}
 			got := f.serve(strings.Replace(c.token, "disabled", disabled, 1), op.Method, path, body, nil)
-			assert.Equal(t, string(want[i]), outcome(got.status), "%s as %s: %d %s", pattern, c.name, got.status, got.body)
+			assert.Equal(t, string(want[i]), outcome(got.status), "%s as %s: %d %s", pattern, c.name, got.status,
+				got.body)
 		}
 	}
 	f.unchanged(before, "what is refused, and read")
 }
 
-// disabledUser gives the session of somebody who may not come any more.
+// disabledUser returns the session of a user who was disabled.
 func (f *fixture) disabledUser() string {
 	f.t.Helper()
 	ctx := ecp.WithActor(f.t.Context(), ecp.System)
@@ -226,8 +228,8 @@ func TestListsShowNothingForeign(t *testing.T) {
 	own := f.serve(asOrg, http.MethodPost, clustersPath, `{"mode":"adopted","project":"other/one","name":"ours"}`, nil)
 	require.Equal(t, http.StatusCreated, own.status, "%s", own.body)
 	for pattern, op := range f.api.routes {
-		if op.Method != http.MethodGet || strings.Contains(op.Path,
-			"{") || len(op.Security) == 0 || op.OperationID == "watchEvents" || needs[op.OperationID] == ecp.RightCatalog {
+		if op.Method != http.MethodGet || strings.Contains(op.Path, "{") || len(op.Security) == 0 ||
+			op.OperationID == "watchEvents" || needs[op.OperationID] == ecp.RightCatalog {
 			continue
 		}
 		for _, token := range []string{asOrg, asForeign} {
@@ -257,7 +259,8 @@ func TestTransferNeedsBothSides(t *testing.T) {
 	got := f.serve(asHead, http.MethodPost, path+"/transfer", to, nil)
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 	require.Equal(t, "default/second", got.cluster().Project)
-	for project, connections := range map[string]int{"default/default": 0, "default/second": 1000} { // the quota follows
+	for project, connections := range map[string]int{"default/default": 0,
+		"default/second": 1000} { // the quota follows
 		var p projectView
 		f.admin(http.MethodGet, "/api/v1/projects/"+project, "").want(http.StatusOK).into(&p)
 		require.Equal(t, ecp.Usage{Clusters: connections / 1000, Connections: connections}, p.Usage, project)
@@ -302,9 +305,8 @@ func TestRoutesDocument(t *testing.T) {
 	b.WriteString(`# Routes and rights
 
 This page is made from the API's own tables by a test: go generate ./httpapi. [roles.md](roles.md) says what the
-rights mean and how far each role reaches; [the document](../httpapi/openapi.json), or ` + "`/docs/api`" +
-		` of a running daemon, says the
-rest.
+rights mean and how far each role reaches; [the document](../httpapi/openapi.json), or ` + "`/docs/api`" + `
+of a running daemon, says the rest.
 
 | route | needs | held by |
 |---|---|---|
@@ -317,7 +319,8 @@ rest.
 		}
 	}
 	for pattern, op := range f.api.routes {
-		require.True(t, slices.ContainsFunc(groups, func(g *huma.Tag) bool { return g.Name == group(op.Path) }), pattern)
+		require.True(t, slices.ContainsFunc(groups, func(g *huma.Tag) bool { return g.Name == group(op.Path) }),
+			pattern)
 	}
 	golden(t, "../docs/routes.md", []byte(b.String()))
 }

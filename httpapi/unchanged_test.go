@@ -27,7 +27,8 @@ func TestPatchOfNothing(t *testing.T) {
 		tag := f.admin(http.MethodPatch, path, change).want(http.StatusOK).header.Get("ETag")
 		before := f.stored()
 		for _, same := range []string{change, `{}`} {
-			require.Equal(t, tag, f.admin(http.MethodPatch, path, same).want(http.StatusOK).header.Get("ETag"), "%s %s", path,
+			require.Equal(t, tag, f.admin(http.MethodPatch, path, same).want(http.StatusOK).header.Get("ETag"),
+				"%s %s", path,
 				same)
 			f.unchanged(before, path)
 		}

@@ -18,16 +18,15 @@ func (a *api) unrecordedRoutes() {
 	a.json(route{
 		method: http.MethodGet, path: unrecordedPath, id: "listUnrecorded",
 		summary: "List clusters that are there and that no record knows",
-		description: "They are left alone until somebody takes them over or removes them. Targets that cannot be seen " +
-			"are left out.",
+		description: "They are left alone until somebody takes them over or removes them. Targets that cannot be " +
+			"seen are left out.",
 		success: returns[page[unrecordedView]](http.StatusOK),
 	}, a.listUnrecorded)
 	a.json(route{
 		method: http.MethodPost, path: unrecordedPath + "/{id}/take-over", id: "takeOverUnrecorded",
 		summary: "Make a record of a cluster that is there and has none",
-		description: "The record is made from what the cluster's objects say they were made from; the id is kept, the " +
-			"connections " +
-			"are booked, and no node is replaced.",
+		description: "The record is made from what the cluster's objects say they were made from; the id is kept, " +
+			"the connections are booked, and no node is replaced.",
 		parameters: []*huma.Param{dryRun()}, body: schemaOf[takeOverBody],
 		success: []answer{
 			answerOf[ecp.Plan](http.StatusOK).saying("a plan"),
@@ -39,9 +38,11 @@ func (a *api) unrecordedRoutes() {
 	name.Required = true
 	a.json(route{
 		method: http.MethodDelete, path: unrecordedPath + "/{id}", id: "removeUnrecorded",
-		summary: "Remove a cluster that no record knows, with its data", description: "The removal goes on after the answer.",
-		parameters: []*huma.Param{name, query("target", "where it was found; needed where it is on several targets", text())},
-		success:    []answer{{status: http.StatusNoContent, text: "begun"}}, refuses: []ecp.Code{ecp.CodeConflict},
+		summary:     "Remove a cluster that no record knows, with its data",
+		description: "The removal goes on after the answer.",
+		parameters: []*huma.Param{name,
+			query("target", "where it was found; needed where it is on several targets", text())},
+		success: []answer{{status: http.StatusNoContent, text: "begun"}}, refuses: []ecp.Code{ecp.CodeConflict},
 	}, a.removeUnrecorded)
 }
 
@@ -67,9 +68,10 @@ type unrecordedView struct {
 
 func viewUnrecorded(u ecp.UnrecordedCluster) unrecordedView {
 	v := unrecordedView{
-		ID: u.ID, Target: u.Target, Name: u.Name, Project: u.Project, CreatedAt: u.Since, Generation: u.Found.Generation,
-		Nodes:   len(u.Found.Nodes),
-		Volumes: len(u.Found.Volumes), Going: u.Found.Terminating,
+		ID: u.ID, Target: u.Target, Name: u.Name, Project: u.Project, CreatedAt: u.Since,
+		Generation: u.Found.Generation,
+		Nodes:      len(u.Found.Nodes),
+		Volumes:    len(u.Found.Volumes), Going: u.Found.Terminating,
 		CanTake: u.Manifest && u.RecordedOn == "" && !u.Found.Terminating, Why: u.Why, Settings: u.Settings,
 		RecordedOn: u.RecordedOn,
 	}
@@ -89,7 +91,7 @@ func (a *api) listUnrecorded(ctx context.Context, _ *http.Request, _ body) (succ
 	return success{status: http.StatusOK, body: page[unrecordedView]{Items: convert(found, viewUnrecorded)}}, err
 }
 
-// takeOverBody gives what a cluster's objects do not say, or what is to be different.
+// takeOverBody holds what a cluster's objects do not say, or what is to be different.
 type takeOverBody struct {
 	Name    string            `json:"name" required:"false" maxLength:"200" doc:"as its objects say when left out"`
 	Project string            `json:"project" required:"false" doc:"org/project; as its objects say when left out"`

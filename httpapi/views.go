@@ -126,7 +126,8 @@ func viewNode(n ecp.NodeInfo) nodeView {
 		Ordinal: n.Ordinal, Name: n.Name, Pod: n.Pod, Host: n.Host, IP: n.IP, Ready: n.Ready, Going: n.Going,
 		Broken: n.Broken,
 		Reason: n.Reason, Message: n.Message, Image: n.Image, Volume: n.Volume, Restarts: n.Restarts, Since: n.Since,
-		Member: n.Member, Status: string(n.Status), Role: n.Role, Version: n.Version, Uptime: int64(n.Uptime / time.Second),
+		Member: n.Member, Status: string(n.Status), Role: n.Role, Version: n.Version,
+		Uptime:      int64(n.Uptime / time.Second),
 		Connections: n.Connections,
 	}
 }

@@ -22,7 +22,8 @@ func TestGeneratedClient(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(overlay, b, 0o600))
 
-	drive := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-tags=generated", "-overlay="+overlay, "-run=^TestDrive$", ".")
+	drive := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-tags=generated", "-overlay="+overlay,
+		"-run=^TestDrive$", ".")
 	drive.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
 	out, err := drive.CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -34,7 +35,8 @@ func generate(t *testing.T) string {
 	t.Helper()
 	doc, err := util.LoadSwagger(document)
 	require.NoError(t, err)
-	config := codegen.Configuration{PackageName: "clienttest", Generate: codegen.GenerateOptions{Client: true, Models: true}}
+	config := codegen.Configuration{PackageName: "clienttest",
+		Generate: codegen.GenerateOptions{Client: true, Models: true}}
 	require.NoError(t, config.Validate())
 	code, err := codegen.Generate(doc, config.UpdateDefaults())
 	require.NoError(t, err)

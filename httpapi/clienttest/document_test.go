@@ -42,7 +42,7 @@ func valid(t *testing.T, b []byte) string {
 	return out.String()
 }
 
-// schemas gives every schema of a document by where it stands. OpenAPI leaves
+// schemas returns every schema of a document by where it stands. OpenAPI leaves
 // what is in them to JSON Schema.
 func schemas(at string, v any) map[string]any {
 	out := map[string]any{}

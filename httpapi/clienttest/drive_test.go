@@ -29,13 +29,15 @@ func serve(t *testing.T) (string, *ecp.Manager) {
 	t.Helper()
 	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 20 * time.Millisecond})
 	require.NoError(t, err)
-	m, err := ecp.New(t.Context(), ecp.Config{Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{"default": p}, AgentAddress: agentsURL})
+	m, err := ecp.New(t.Context(), ecp.Config{Store: memstore.New(),
+		Provisioners: map[string]ecp.Provisioner{"default": p}, AgentAddress: agentsURL})
 	require.NoError(t, err)
 	_, err = m.Bootstrap(t.Context(), secret)
 	require.NoError(t, err)
-	handler, err := httpapi.New(httpapi.Config{Manager: m, Agents: httpapi.AgentSetup{URL: agentsURL, Checksums: func() map[string]string {
-		return map[string]string{"amd64": strings.Repeat("1", 64)}
-	}}})
+	handler, err := httpapi.New(httpapi.Config{Manager: m,
+		Agents: httpapi.AgentSetup{URL: agentsURL, Checksums: func() map[string]string {
+			return map[string]string{"amd64": strings.Repeat("1", 64)}
+		}}})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -62,7 +64,8 @@ func TestDrive(t *testing.T) {
 	var body CreateClusterJSONRequestBody
 	project := "default/default"
 	require.NoError(t, body.FromCreateBodyHostedSpec(CreateBodyHostedSpec{
-		Mode: CreateBodyHostedSpecModeHosted, Project: &project, Name: "driven", Spec: HostedSpec{Nodes: 3, Connections: 1000},
+		Mode: CreateBodyHostedSpecModeHosted, Project: &project, Name: "driven",
+		Spec: HostedSpec{Nodes: 3, Connections: 1000},
 	}))
 	key := "drive-1"
 	created, err := c.CreateClusterWithResponse(ctx, &CreateClusterParams{IdempotencyKey: &key}, body)
@@ -71,7 +74,8 @@ func TestDrive(t *testing.T) {
 	id := created.JSON202.Id
 
 	wait := "30s"
-	operation, err := c.GetOperationWithResponse(ctx, created.JSON202.Status.Operation, &GetOperationParams{Wait: &wait})
+	operation, err := c.GetOperationWithResponse(ctx, created.JSON202.Status.Operation,
+		&GetOperationParams{Wait: &wait})
 	require.NoError(t, err)
 	require.Equal(t, "succeeded", operation.JSON200.Phase)
 
@@ -105,7 +109,8 @@ func TestDrive(t *testing.T) {
 func driveAdopted(t *testing.T, c *ClientWithResponses, manager *ecp.Manager) {
 	ctx := t.Context()
 	var body CreateClusterJSONRequestBody
-	require.NoError(t, body.FromCreateBodyAdoptedSpec(CreateBodyAdoptedSpec{Mode: CreateBodyAdoptedSpecModeAdopted, Name: "plant", Spec: &AdoptedSpec{}}))
+	require.NoError(t, body.FromCreateBodyAdoptedSpec(CreateBodyAdoptedSpec{Mode: CreateBodyAdoptedSpecModeAdopted,
+		Name: "plant", Spec: &AdoptedSpec{}}))
 	created, err := c.CreateClusterWithResponse(ctx, nil, body)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
@@ -117,7 +122,8 @@ func driveAdopted(t *testing.T, c *ClientWithResponses, manager *ecp.Manager) {
 	require.Len(t, guide.JSON201.Steps, 3)
 	public, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	agent, err := manager.RegisterAgent(ctx, ecp.AgentRegistration{Token: ecp.Secret(*guide.JSON201.Token), PublicKey: public, Hostname: "broker-1"})
+	agent, err := manager.RegisterAgent(ctx,
+		ecp.AgentRegistration{Token: ecp.Secret(*guide.JSON201.Token), PublicKey: public, Hostname: "broker-1"})
 	require.NoError(t, err)
 
 	agents, err := c.ListAgentsWithResponse(ctx, id)

@@ -84,7 +84,7 @@ var stillUsed = map[string]string{
 		"given up, leaving, departure, truth, deaf, roster, shelf, pile, inquiry, bury, tidy, " +
 		"sight, book, gives, says whether",
 	"examples/...":         "licence, look, gives, says whether",
-	"httpapi":              "licence, shelf, gives, says whether",
+	"httpapi":              "licence",
 	"internal/agent/...":   "judge, look at, look, gives",
 	"internal/kubelab/...": "gives, says whether",
 	"k8sprovisioner":       "licence, complain, look at, look, eyes, sight, traces, gives, says whether, tells whether",
