@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/http"
 	"strings"
 	"time"
 )
@@ -26,6 +27,9 @@ func (a *api) observe(out *responseRecorder, line *accessLog) {
 	method, route, _ := strings.Cut(line.pattern, " ")
 	a.observer(Observation{
 		Method: method, Route: route, Status: out.status, Took: time.Since(line.began),
-		Stream: out.Header().Get("Content-Type") == eventStream,
+		Stream: IsEventStream(out.Header()),
 	})
 }
+
+// IsEventStream reports whether the headers of a response are those of an event stream.
+func IsEventStream(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type"), eventStream) }

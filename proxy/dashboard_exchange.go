@@ -134,8 +134,8 @@ func (d dashboardRequest) rewrite(q *httputil.ProxyRequest, base *url.URL) {
 // origin, tell a proxy in front of this one what to do, or say what it is made with.
 var removedHeaders = []string{
 	"Access-Control-", "Alt-Svc", "Clear-Site-Data", "Expect-Ct", "Nel", "Public-Key-Pins", "Refresh", "Report-To",
-	"Reporting-Endpoints", "Server", "Service-Worker-Allowed", "Strict-Transport-Security", "Via", "X-Accel-", "X-Powered-By",
-	"X-Sendfile",
+	"Reporting-Endpoints", "Server", "Service-Worker-Allowed", "Strict-Transport-Security", "Via", "X-Accel-",
+	"X-Powered-By", "X-Sendfile",
 }
 
 // filterResponse makes the response to the browser. The body stays as it is,

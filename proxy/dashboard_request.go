@@ -55,7 +55,7 @@ func (d dashboardRequest) enter(w http.ResponseWriter, r *http.Request, secret s
 		return
 	}
 	http.SetCookie(w, d.cookies.set(session))
-	if d.ports != nil { // the port may have been another cluster's: this cluster's pages must not see what is stored for that
+	if d.ports != nil { // the port may have been another cluster's, whose stored data this cluster's pages must not see
 		w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	}
 	w.Header().Set("Location", "/")
@@ -117,7 +117,9 @@ func (d dashboardRequest) show(w http.ResponseWriter, r *http.Request) {
 // how the dashboard is reached. A session stays with its node. If that serves no
 // longer, the session moves to another node, which knows the same logins, and stays
 // there.
-func (d dashboardRequest) endpoint(ctx context.Context, secret string, t ticket) (context.Context, ecp.Endpoint, error) {
+func (d dashboardRequest) endpoint(
+	ctx context.Context, secret string, t ticket,
+) (context.Context, ecp.Endpoint, error) {
 	actor, err := d.manager.Reauthenticate(ctx, t.actor)
 	if err != nil {
 		return ctx, ecp.Endpoint{}, err

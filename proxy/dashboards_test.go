@@ -378,8 +378,10 @@ func TestDashboardHeaders(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "<html>", string(plain))
 
-	do(t, b, "GET", origin+"/", "", "Authorization", "Bearer "+user)
-	require.Empty(t, seen.Header.Get("Authorization"), "a token of ours is none of the broker's business")
+	for _, scheme := range []string{"Bearer ", "bearer ", "Bearer  "} {
+		do(t, b, "GET", origin+"/", "", "Authorization", scheme+user)
+		require.Empty(t, seen.Header.Get("Authorization"), "%q: the broker must not see a token of this program", scheme)
+	}
 }
 
 func TestLocations(t *testing.T) {

@@ -90,7 +90,8 @@ func (p *Passthrough) Serve(w http.ResponseWriter, r *http.Request, id ecp.ID, p
 	slot := p.calls.acquire(r.Context(), id, actor.Identity()) // before the audit records the call
 	if slot == nil {
 		p.refuse(w, r, &ecp.Error{Code: ecp.CodeThrottled, Op: passOn, RetryAfter: time.Second,
-			Message: "too many calls to the broker are running already, in all or of yours; send fewer at once, or try again soon"})
+			Message: "too many calls to the broker are running already, in all or of yours; " +
+				"send fewer at once, or try again soon"})
 		return
 	}
 	defer slot.release()
@@ -121,11 +122,13 @@ func (p *Passthrough) endpoint(ctx context.Context, method string, id ecp.ID, t 
 func checkRequest(r *http.Request, b Bounds) *Refusal {
 	switch {
 	case r.Header.Get("Upgrade") != "":
-		return refuse(http.StatusBadRequest, ecp.CodeInvalid, "the protocol cannot be changed here; leave out the header Upgrade")
+		return refuse(http.StatusBadRequest, ecp.CodeInvalid,
+			"the protocol cannot be changed here; leave out the header Upgrade")
 	case r.Header.Get("Expect") != "":
 		return refuse(http.StatusExpectationFailed, ecp.CodeInvalid, "the header Expect is not supported here; leave it out")
 	case r.ContentLength > b.Body:
-		return refuse(http.StatusRequestEntityTooLarge, ecp.CodeInvalid, "the body is too large; "+inMiB(b.Body)+" are allowed")
+		return refuse(http.StatusRequestEntityTooLarge, ecp.CodeInvalid,
+			"the body is too large; "+inMiB(b.Body)+" are allowed")
 	}
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 		return refuse(http.StatusBadRequest, ecp.CodeInvalid, "the query is not well-formed")
@@ -137,7 +140,9 @@ func checkRequest(r *http.Request, b Bounds) *Refusal {
 func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, slot *slot[ecp.ID], t target, e ecp.Endpoint) {
 	base, err := url.Parse(e.BaseURL)
 	if err != nil {
-		p.refuse(w, r, &ecp.Error{Code: ecp.CodeInternal, Op: passOn, Message: "the address of the broker is no URL", Cause: err})
+		p.refuse(w, r, &ecp.Error{
+			Code: ecp.CodeInternal, Op: passOn, Message: "the address of the broker is no URL", Cause: err,
+		})
 		return
 	}
 	ctx, dog, stop := watch(r.Context(), p.bounds)
@@ -153,7 +158,9 @@ func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, slot *slo
 		FlushInterval: -1, // what arrives slowly is sent at once
 		ErrorLog:      slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 		Rewrite: func(q *httputil.ProxyRequest) {
-			q.Out.URL = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: t.plain, RawPath: t.raw, RawQuery: q.In.URL.RawQuery}
+			q.Out.URL = &url.URL{
+				Scheme: base.Scheme, Host: base.Host, Path: t.plain, RawPath: t.raw, RawQuery: q.In.URL.RawQuery,
+			}
 			q.Out.Host = ""
 			q.Out.Header, q.Out.Trailer = brokerHeader(q.In.Header), nil
 			if c := e.Credentials; c != (ecp.Credentials{}) {
@@ -199,14 +206,15 @@ func transportOf(e ecp.Endpoint) http.RoundTripper {
 
 // requestHeaders are the headers of a caller that a broker receives.
 var requestHeaders = []string{
-	"Accept", "Accept-Encoding", "Accept-Language", "Content-Encoding", "Content-Type", "If-Modified-Since", "If-None-Match", "Range",
+	"Accept", "Accept-Encoding", "Accept-Language", "Content-Encoding", "Content-Type", "If-Modified-Since",
+	"If-None-Match", "Range",
 }
 
 // answerHeaders are the headers of a broker that a caller receives. A Location, a
 // cookie or a WWW-Authenticate is not among them.
 var answerHeaders = []string{
-	"Accept-Ranges", "Allow", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range",
-	"Content-Type", "Etag", "Last-Modified", "Retry-After", "Vary",
+	"Accept-Ranges", "Allow", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length",
+	"Content-Range", "Content-Type", "Etag", "Last-Modified", "Retry-After", "Vary",
 }
 
 // AnswerHeaders lists the headers of a broker's response that a caller receives.

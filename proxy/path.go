@@ -51,11 +51,12 @@ func parseTarget(raw string) (target, *Refusal) {
 		return target{}, refuse(http.StatusBadRequest, ecp.CodeInvalid, "the broker's path "+why)
 	}
 	if raw != statusPath && !within(t.raws, roots) {
-		return target{}, refuse(0, ecp.CodeNotFound, "only /status and paths below /api/v4 and /api/v5 of the broker can be reached")
+		return target{}, refuse(0, ecp.CodeNotFound,
+			"only /status and paths below /api/v4 and /api/v5 of the broker can be reached")
 	}
 	if within(strings.FieldsFunc(plain, func(r rune) bool { return r == '/' }), loginPaths) {
-		return target{}, refuse(0, ecp.CodeDenied, "EMQX's own logins are not passed on; calls are made with the cluster's key, "+
-			"and the dashboard has a link of its own")
+		return target{}, refuse(0, ecp.CodeDenied, "EMQX's own logins are not passed on; "+
+			"calls are made with the cluster's key, and the dashboard has a link of its own")
 	}
 	return t, nil
 }
@@ -69,10 +70,14 @@ func wrongForm(raw string) string {
 		return "is missing"
 	case strings.Contains(raw, "//"):
 		return "has an empty segment"
-	case strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`\"<>^{|}?#`+"`", r) }):
+	case strings.ContainsFunc(raw, mustBeEscaped):
 		return "has a character that has to be percent-encoded"
 	}
 	return ""
+}
+
+func mustBeEscaped(r rune) bool {
+	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`\"<>^{|}?#`+"`", r)
 }
 
 // maxEscapes is how many times over a path may be escaped. Nobody needs more than two,

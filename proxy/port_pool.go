@@ -36,7 +36,9 @@ var errNoPort = errors.New("every port for dashboards is in use")
 // assign returns a cluster's port, and opens one if it has none. If all are in use, it
 // takes the port of a cluster for which unused reports that nobody comes there any
 // more.
-func (p *portPool) assign(ctx context.Context, id ecp.ID, serve func(port int) http.Handler, unused func(ecp.ID) bool) (int, error) {
+func (p *portPool) assign(
+	ctx context.Context, id ecp.ID, serve func(port int) http.Handler, unused func(ecp.ID) bool,
+) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if port, ok := p.of[id]; ok {

@@ -74,7 +74,8 @@ func refusalOf(ctx context.Context, err error, in *requestBody, b Bounds) *Refus
 const mayBeDone = "what was asked of it may have been done all the same"
 
 // overloaded is what a caller learns whose exchange lasted and found no long slot.
-const overloaded = "the broker did not answer within 5 seconds, and as many slow requests as are allowed are running already, " +
-	"in all, to this cluster or of yours; wait until one of them has ended; what was asked of the broker may have been done all the same"
+const overloaded = "the broker did not answer within 5 seconds, and as many slow requests as are allowed are running " +
+	"already, in all, to this cluster or of yours; wait until one of them has ended; " +
+	"what was asked of the broker may have been done all the same"
 
 func inMiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }

@@ -117,8 +117,9 @@ func (a *authority) renew(now time.Time) error {
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{Organization: []string{"OpenECP"}, CommonName: "ecpd"},
-		NotBefore: latest(now.Add(-slowClocks), a.ca.Leaf.NotBefore), NotAfter: earliest(now.Add(serverLife), a.ca.Leaf.NotAfter),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		NotBefore: latest(now.Add(-slowClocks), a.ca.Leaf.NotBefore),
+		NotAfter:  earliest(now.Add(serverLife), a.ca.Leaf.NotAfter),
+		KeyUsage:  x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	for _, name := range a.names {
 		if ip := net.ParseIP(name); ip != nil {
@@ -149,7 +150,8 @@ func (a *authority) serves(leaf *x509.Certificate, now time.Time) bool {
 	}
 	for _, name := range a.names {
 		ip := net.ParseIP(name)
-		if ip == nil && !slices.Contains(leaf.DNSNames, name) || ip != nil && !slices.ContainsFunc(leaf.IPAddresses, ip.Equal) {
+		if ip == nil && !slices.Contains(leaf.DNSNames, name) ||
+			ip != nil && !slices.ContainsFunc(leaf.IPAddresses, ip.Equal) {
 			return false
 		}
 	}

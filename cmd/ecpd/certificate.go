@@ -51,7 +51,8 @@ func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, e
 // warn logs if clients refuse the certificate because it is not valid now.
 func (c *certificate) warn(ctx context.Context) {
 	if why := outOfTime(c.pair.Load().Leaf, time.Now()); why != "" {
-		c.log.WarnContext(ctx, "clients refuse the certificate: "+why+"; replace its file, no restart is needed", "file", c.certFile)
+		c.log.WarnContext(ctx, "clients refuse the certificate: "+why+"; replace its file, no restart is needed",
+			"file", c.certFile)
 	}
 }
 

@@ -35,7 +35,8 @@ func (c *config) check() error {
 	if c.metricsListen != "" {
 		c.checkListener(bad, "metrics-listen", c.metricsListen)
 		if _, port, _ := net.SplitHostPort(c.listen); c.metricsListen == c.listen && port != "0" {
-			bad("metrics-listen", "is the address of the API, %s; leave it out to have /metrics there, or give another", c.listen)
+			bad("metrics-listen", "is the address of the API, %s; leave it out to have /metrics there, or give another",
+				c.listen)
 		}
 	}
 	if c.dev && c.kubeconfig != "" {

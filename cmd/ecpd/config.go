@@ -18,7 +18,8 @@ const envPrefix = "ECPD_"
 // envToken is the variable of the one setting that is no flag.
 const envToken = envPrefix + "BOOTSTRAP_TOKEN"
 
-const environmentHelp = "Every flag can be given as a variable instead, --data-dir as " + envPrefix + "DATA_DIR, or in the file of --config.\n" +
+const environmentHelp = "Every flag can be given as a variable instead, --data-dir as " + envPrefix + "DATA_DIR, " +
+	"or in the file of --config.\n" +
 	"A flag wins over a variable, a variable over the file. ecpd config check shows what they come to.\n" +
 	envToken + " is the API token of a system administrator, stored (as a hash) at the first start."
 
@@ -83,7 +84,9 @@ func (c *config) readEnvironment(environ []string) (warnings []string, err error
 	for _, s := range c.settings() {
 		known[s.variable()] = s
 	}
-	inPod := slices.ContainsFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, "KUBERNETES_SERVICE_HOST=") })
+	inPod := slices.ContainsFunc(environ, func(kv string) bool {
+		return strings.HasPrefix(kv, "KUBERNETES_SERVICE_HOST=")
+	})
 	for _, kv := range environ {
 		name, text, _ := strings.Cut(kv, "=")
 		if !strings.HasPrefix(name, envPrefix) || inPod && isServiceLink(name) {
@@ -118,7 +121,8 @@ func unknownVariable(name string, known []string) string {
 // isServiceLink reports whether Kubernetes itself has set a variable, because there
 // is a Service named ecpd beside the pod.
 func isServiceLink(name string) bool {
-	return strings.HasPrefix(name, envPrefix+"SERVICE_") || name == envPrefix+"PORT" || strings.HasPrefix(name, envPrefix+"PORT_")
+	name = strings.TrimPrefix(name, envPrefix)
+	return name == "PORT" || strings.HasPrefix(name, "PORT_") || strings.HasPrefix(name, "SERVICE_")
 }
 
 // readFile takes from the file what neither a flag nor a variable has set.

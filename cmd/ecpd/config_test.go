@@ -111,6 +111,28 @@ func plainDefault(t *testing.T, o setting) string {
 	return o.flag().String()
 }
 
+// The bounds of a setting are values of its kind, and its default lies within.
+func TestBounds(t *testing.T) {
+	for _, s := range new(config).settings() {
+		for _, text := range []string{s.least, s.most} {
+			if text != "" {
+				require.NoError(t, s.flag().Set(text), s.name)
+			}
+		}
+		s.reset()
+		require.Empty(t, s.outOfBounds(), s.name)
+	}
+}
+
+// A value that cannot be parsed changes nothing: the default stays.
+func TestUnusableValuesChangeNothing(t *testing.T) {
+	c, _, err := configOf(t, nil, []string{"ECPD_WORKERS=many", "ECPD_DRAIN=soon", "ECPD_DEV=perhaps"})
+	require.Error(t, err)
+	require.Equal(t, 20, c.workers)
+	require.Equal(t, time.Second, c.drain)
+	require.NoError(t, c.check())
+}
+
 func TestUnknownVariables(t *testing.T) {
 	links := []string{"ECPD_SERVICE_HOST=10.0.0.1", "ECPD_PORT=tcp://10.0.0.1:80", "ECPD_PORT_80_TCP_ADDR=10.0.0.1"}
 	_, warnings, err := configOf(t, nil, append(links, "ECPD_LISTENN=x", "PATH=/bin", "ECPDX=1"))

@@ -77,8 +77,8 @@ func (c *config) dashboardPorts() (*portRange, error) {
 		r.host = host
 	}
 	if ip := net.ParseIP(r.host); r.host == "" || ip != nil && ip.IsUnspecified() {
-		return nil, fmt.Errorf("is %q, every address of this host: give --dashboard-host, the name or address that browsers use",
-			c.dashListen)
+		return nil, fmt.Errorf("is %q, every address of this host: "+
+			"give --dashboard-host, the name or address that browsers use", c.dashListen)
 	}
 	return r, nil
 }
@@ -108,8 +108,8 @@ func (c *config) checkDashboards(bad complain) {
 }
 
 // dashboardSetup says what to set so that dashboards are shown.
-const dashboardSetup = "set `dashboard.domain` (the flag --dashboard-domain) to a domain whose names lead to the daemon, " +
-	"or `dashboard.listen` (--dashboard-listen) to a range of ports for them"
+const dashboardSetup = "set `dashboard.domain` (the flag --dashboard-domain) to a domain " +
+	"whose names lead to the daemon, or `dashboard.listen` (--dashboard-listen) to a range of ports for them"
 
 // newLinkHint tells a person how to get a new link to a dashboard.
 func newLinkHint(id ecp.ID) string {

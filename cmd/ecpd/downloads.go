@@ -60,7 +60,9 @@ func (d *downloads) handler() http.Handler {
 		}
 	}
 	names := programNames()
-	mux.HandleFunc("GET "+adopt.DownloadPath+sumsName, func(w http.ResponseWriter, r *http.Request) { d.serveSums(w, r, names...) })
+	mux.HandleFunc("GET "+adopt.DownloadPath+sumsName, func(w http.ResponseWriter, r *http.Request) {
+		d.serveSums(w, r, names...)
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		_, pattern := mux.Handler(r)
@@ -70,7 +72,8 @@ func (d *downloads) handler() http.Handler {
 			problem(w, http.StatusMethodNotAllowed, ecp.CodeUnsupported, "downloads take GET and HEAD")
 		case pattern == "":
 			problem(w, http.StatusNotFound, ecp.CodeNotFound,
-				"there is no such download; there are "+strings.Join(names, ", ")+", each with .sha256 after its name, and "+sumsName)
+				"there is no such download; there are "+strings.Join(names, ", ")+
+					", each with .sha256 after its name, and "+sumsName)
 		default:
 			mux.ServeHTTP(w, r)
 		}

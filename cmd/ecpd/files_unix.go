@@ -17,7 +17,8 @@ const enoughFiles = 1024
 func warnOfFewFiles(ctx context.Context, agents int, log *slog.Logger) {
 	var limit syscall.Rlimit
 	enough := uint64(enoughFiles + agents)
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil || uint64(limit.Cur) >= enough { //nolint:unconvert // it has another type elsewhere
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	if err != nil || uint64(limit.Cur) >= enough { //nolint:unconvert // it has another type elsewhere
 		return
 	}
 	log.WarnContext(ctx, "few files may be open at once, and every connection is one: "+

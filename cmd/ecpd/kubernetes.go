@@ -18,8 +18,8 @@ import (
 const serviceAccountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // errNoKubernetes is the error of a start without any way to Kubernetes.
-var errNoKubernetes = errors.New("no Kubernetes to make clusters on: give --kubeconfig FILE, run in a pod with a service account, " +
-	"or try --dev; with --cluster-agent alone, for adopted clusters, none is needed")
+var errNoKubernetes = errors.New("no Kubernetes to make clusters on: give --kubeconfig FILE, " +
+	"run in a pod with a service account, or try --dev; with --cluster-agent alone, for adopted clusters, none is needed")
 
 // kubernetesConfig finds and reads the way to the API server, without a call to it. A
 // daemon for adopted clusters needs none; the result then has no REST.
@@ -75,7 +75,8 @@ var networkSettings = map[string]string{
 func newTargets(c config, kube k8sprovisioner.Config, log *slog.Logger) ecp.ProvisionerFactory {
 	if c.dev {
 		return func(_ context.Context, t ecp.TargetConfig) (ecp.Provisioner, error) {
-			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: filepath.Join(c.dataDir, "targets", t.Name), Logger: log})
+			dir := filepath.Join(c.dataDir, "targets", t.Name)
+			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: dir, Logger: log})
 		}
 	}
 	return func(_ context.Context, t ecp.TargetConfig) (ecp.Provisioner, error) {

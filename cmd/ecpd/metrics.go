@@ -57,12 +57,20 @@ func newMetrics() *metrics {
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		requests: counter("ecpd_http_requests_total", "Answered requests to the API; route is empty where there is no such path.", "method", "route", "code"),
-		took:     histogram("ecpd_http_request_duration_seconds", "Time to answer a request to the API; streams of events are left out, requests with wait= are not.", "method", "route"),
-		streams:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "ecpd_event_streams", Help: "Streams of events that are open."}),
-		lost:     counter("ecpd_event_streams_lost_total", "Streams of events that broke, by reason: slow = cut off because the client did not read, gone = its connection broke.", "reason"),
-		store:    histogram("ecpd_store_duration_seconds", "Time of a transaction of the database, with the wait for its turn: only one writes at a time.", "access"),
-		reloads:  counter("ecpd_reloads_total", "Attempts to take a changed certificate or, with SIGHUP, the settings anew.", "result"),
+		requests: counter("ecpd_http_requests_total",
+			"Answered requests to the API; route is empty where there is no such path.", "method", "route", "code"),
+		took: histogram("ecpd_http_request_duration_seconds",
+			"Time to answer a request to the API; streams of events are left out, requests with wait= are not.",
+			"method", "route"),
+		streams: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ecpd_event_streams", Help: "Streams of events that are open.",
+		}),
+		lost: counter("ecpd_event_streams_lost_total", "Streams of events that broke, by reason: "+
+			"slow = cut off because the client did not read, gone = its connection broke.", "reason"),
+		store: histogram("ecpd_store_duration_seconds",
+			"Time of a transaction of the database, with the wait for its turn: only one writes at a time.", "access"),
+		reloads: counter("ecpd_reloads_total",
+			"Attempts to take a changed certificate or, with SIGHUP, the settings anew.", "result"),
 	}
 	for _, reason := range []string{lostSlow, lostGone} {
 		m.lost.WithLabelValues(reason)
@@ -85,7 +93,8 @@ func (m *metrics) register(manager *ecp.Manager, dataDir string, pair *certifica
 	}
 	if pair != nil {
 		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "ecpd_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate in use stops being valid, as seconds since 1970.",
+			Name: "ecpd_tls_certificate_expiry_timestamp_seconds",
+			Help: "When the certificate in use stops being valid, as seconds since 1970.",
 		}, func() float64 { return float64(pair.notAfter().Unix()) }))
 	}
 	for _, c := range all {
@@ -163,7 +172,8 @@ func withMetrics(api, metrics http.Handler, m *ecp.Manager) http.Handler {
 		case err != nil:
 			problem(w, http.StatusInternalServerError, ecp.CodeInternal, ecp.MessageOf(err))
 		case !actor.May(ecp.RightAdmin, ""):
-			problem(w, http.StatusForbidden, ecp.CodeDenied, "metrics show every project; only a system administrator may read them")
+			problem(w, http.StatusForbidden, ecp.CodeDenied,
+				"metrics show every project; only a system administrator may read them")
 		default:
 			metrics.ServeHTTP(w, r)
 		}

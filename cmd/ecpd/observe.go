@@ -5,12 +5,12 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/httpapi"
 	"github.com/openecp/openecp/sqlstore"
 )
 
@@ -87,7 +87,7 @@ type streamWriter struct {
 
 // WriteHeader counts a stream that begins.
 func (s *streamWriter) WriteHeader(status int) {
-	if !s.stream && strings.HasPrefix(s.Header().Get("Content-Type"), "text/event-stream") {
+	if !s.stream && httpapi.IsEventStream(s.Header()) {
 		s.stream = true
 		s.metrics.streams.Inc()
 		s.begins()

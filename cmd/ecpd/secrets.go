@@ -83,8 +83,8 @@ func keyRing(text, at string) (ecp.Sealer, error) {
 func reseal(ctx context.Context, m *ecp.Manager, keyed bool, log *slog.Logger) {
 	n, err := m.ResealSecrets(ecp.WithActor(ctx, ecp.System))
 	if err != nil && !keyed {
-		log.WarnContext(ctx, "the database holds encrypted secrets, and no key is configured: what needs them does not work; "+
-			"give --secrets-key-file with the old keys", "error", err)
+		log.WarnContext(ctx, "the database holds encrypted secrets, and no key is configured: "+
+			"what needs them does not work; give --secrets-key-file with the old keys", "error", err)
 	} else if err != nil {
 		log.WarnContext(ctx, "secrets could not all be encrypted with the newest key; keep the older ones", "error", err)
 	} else if n > 0 {

@@ -56,13 +56,16 @@ func serve(ctx context.Context, c config, with started) (err error) {
 			return err
 		}
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Kinds: ecp.Kinds(), Platform: platformOf(c), Unmarked: unmarked(c), Logger: log})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{
+		Dir: c.dataDir, Kinds: ecp.Kinds(), Platform: platformOf(c), Unmarked: unmarked(c), Logger: log,
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	d := &daemon{
-		config: c, store: store, log: log, metrics: newMetrics(), notify: newNotifier(with.environ), done: make(chan struct{}),
+		config: c, store: store, log: log, metrics: newMetrics(), notify: newNotifier(with.environ),
+		done: make(chan struct{}),
 	}
 	if err := d.build(ctx, kube, with.stdout); err != nil {
 		return err
@@ -266,7 +269,8 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 		return nil, err
 	}
 	api, err = httpapi.New(httpapi.Config{
-		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Notes: d.notes, Dev: d.config.dev, Done: d.done,
+		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Notes: d.notes, Dev: d.config.dev,
+		Done:           d.done,
 		Streams:        httpapi.Streams{InAll: d.config.streams, PerActor: d.config.actorStreams},
 		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards, Agents: d.agentSetup(),
 		PublicURL: d.publicURL(),
@@ -322,7 +326,8 @@ func (d *daemon) newProvisioners(ctx context.Context, kube k8sprovisioner.Config
 		case hosted > 0:
 			return nil, fmt.Errorf("the database has %d hosted clusters on the target default: %w", hosted, errNoKubernetes)
 		}
-		d.log.InfoContext(ctx, "no Kubernetes: clusters are adopted, and hosted clusters need a target that is added over the API")
+		d.log.InfoContext(ctx, "no Kubernetes: clusters are adopted, "+
+			"and hosted clusters need a target that is added over the API")
 		return nil, nil
 	}
 	p, err := newProvisioner(d.config, kube, d.log)
@@ -355,7 +360,9 @@ func countHosted(ctx context.Context, store ecp.Store, target string) (n int, er
 // seedSimulation gives a simulated cluster a few clients, and a rule that forwards what
 // they publish, so that there is something to see.
 func seedSimulation(c *emqxsim.Cluster) {
-	c.AddClients(emqxsim.Clients{Name: "sensor", Count: 5, Subscribe: []string{"commands/%c"}, Topic: "readings/%c", Rate: 0.5})
+	c.AddClients(emqxsim.Clients{
+		Name: "sensor", Count: 5, Subscribe: []string{"commands/%c"}, Topic: "readings/%c", Rate: 0.5,
+	})
 	c.AddClients(emqxsim.Clients{Name: "reader", Count: 1, Subscribe: []string{"readings/#"}})
 	c.AddConnector("http", "archive", nil)
 	c.AddAction("http", "store", "archive")

@@ -30,7 +30,9 @@ type server struct {
 
 // listen opens an address. Clients can connect from then on; they are served after the
 // call of serve.
-func listen(ctx context.Context, setting, address string, pair *certificate, handler http.Handler, log *slog.Logger) (*server, error) {
+func listen(
+	ctx context.Context, setting, address string, pair *certificate, handler http.Handler, log *slog.Logger,
+) (*server, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {

@@ -19,7 +19,9 @@ import (
 
 // bootstrap makes sure that somebody can call the API. The first token comes from the
 // environment or, with --dev, is made here.
-func bootstrap(ctx context.Context, c config, store ecp.Store, m *ecp.Manager, stdout io.Writer, log *slog.Logger) error {
+func bootstrap(
+	ctx context.Context, c config, store ecp.Store, m *ecp.Manager, stdout io.Writer, log *slog.Logger,
+) error {
 	some, err := hasToken(ctx, store)
 	switch {
 	case err != nil:
@@ -37,8 +39,8 @@ func bootstrap(ctx context.Context, c config, store ecp.Store, m *ecp.Manager, s
 		return err
 	case !some:
 		log.WarnContext(ctx, "there is no API token, so only users with a password can call the API; "+
-			"ecpd token create makes one while no daemon runs, and the first start of an installation with the variable set does",
-			"variable", envToken)
+			"ecpd token create makes one while no daemon runs, "+
+			"and the first start of an installation with the variable set does", "variable", envToken)
 	}
 	return nil
 }
@@ -96,8 +98,8 @@ func checkDevToken(ctx context.Context, c config, m *ecp.Manager, log *slog.Logg
 		_, err = m.Authenticate(ctx, token)
 	}
 	if err != nil {
-		log.WarnContext(ctx, "the token file does not hold the token of this data directory; to begin anew, remove the directory",
-			"file", devTokenFile(c), "error", err)
+		log.WarnContext(ctx, "the token file does not hold the token of this data directory; "+
+			"to begin anew, remove the directory", "file", devTokenFile(c), "error", err)
 	}
 	return nil
 }

@@ -70,8 +70,8 @@ func (r tokenRequest) request(now time.Time) (ecp.TokenRequest, error) {
 	}
 	at, err := time.Parse(time.RFC3339, r.expires)
 	if err != nil {
-		return out, usageError{fmt.Errorf("--expires %q is neither a time such as 2027-01-02T15:04:05Z nor a duration such as 720h",
-			r.expires)}
+		return out, usageError{fmt.Errorf("--expires %q is neither a time such as 2027-01-02T15:04:05Z "+
+			"nor a duration such as 720h", r.expires)}
 	}
 	out.ExpiresAt = at
 	return out, nil
@@ -102,11 +102,13 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 		return err
 	}
 	if database, _ := sqlstore.Files(c.dataDir); !isThere(database) {
-		return fmt.Errorf("there is no database in the data directory %s yet; start ecpd on it once, or give --data-dir", c.dataDir)
+		return fmt.Errorf("there is no database in the data directory %s yet; start ecpd on it once, or give --data-dir",
+			c.dataDir)
 	}
 	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Kinds: ecp.Kinds(), Logger: slog.New(slog.DiscardHandler)})
 	if errors.Is(err, ecp.ErrConflict) {
-		return fmt.Errorf("a daemon runs on the data directory %s; let its API make the token: POST /api/v1/tokens", c.dataDir)
+		return fmt.Errorf("a daemon runs on the data directory %s; let its API make the token: POST /api/v1/tokens",
+			c.dataDir)
 	}
 	if err != nil {
 		return err
