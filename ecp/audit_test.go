@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (o *company) audit(ctx context.Context, q AuditOptions) []AuditEntry {
-	o.t.Helper()
-	page, err := o.m.Audit(ctx, q)
-	require.NoError(o.t, err)
+func (c *company) audit(ctx context.Context, q AuditOptions) []AuditEntry {
+	c.t.Helper()
+	page, err := c.m.Audit(ctx, q)
+	require.NoError(c.t, err)
 	return page.Items
 }
 

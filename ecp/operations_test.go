@@ -27,13 +27,13 @@ func withOperations(t *testing.T, n int) (*company, ID) {
 	return o, info.ID
 }
 
-func (o *company) operations(ctx context.Context, id ID, limit int) (out []Operation) {
-	o.t.Helper()
+func (c *company) operations(ctx context.Context, id ID, limit int) (out []Operation) {
+	c.t.Helper()
 	q := OperationOptions{Limit: limit}
 	for {
-		page, err := o.m.Operations(ctx, id, q)
-		require.NoError(o.t, err)
-		require.LessOrEqual(o.t, len(page.Items), limit)
+		page, err := c.m.Operations(ctx, id, q)
+		require.NoError(c.t, err)
+		require.LessOrEqual(c.t, len(page.Items), limit)
 		out = append(out, page.Items...)
 		if q.Cursor = page.Next; page.Next == "" {
 			return out

@@ -28,7 +28,7 @@ func fill(v reflect.Value, at string, words map[string]reflect.Type) error {
 		v.Set(reflect.ValueOf(time.Date(2026, 3, 1, 12, 30, 0, int(n), time.UTC).Add(time.Duration(n) * time.Minute)))
 		return nil
 	}
-	switch v.Kind() { //nolint:exhaustive // the rest is refused
+	switch v.Kind() {
 	case reflect.String:
 		v.SetString(at)
 		if v.Type().PkgPath() != "" {
