@@ -31,6 +31,9 @@ type carrierConn struct {
 	onNews      func()       // called by Read when the agent announces reports; may be nil; set before HTTP/2 begins
 	onEnd       func()       // called by the first Close, in its own goroutine; may be nil; set before HTTP/2 begins
 
+	out  sync.Mutex // one write at a time; guards last
+	last bool       // the goodbyeFrame is written: nothing may follow it
+
 	in    frames // what Read has read since HTTP/2 began, if onNews is set
 	once  sync.Once
 	ended chan struct{} // closed by Close
@@ -80,6 +83,25 @@ func (c *carrierConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write writes to the carrier, and nothing more once the goodbyeFrame is written: what
+// follows it would hide from the other side that the end is an orderly one.
+func (c *carrierConn) Write(p []byte) (int, error) {
+	c.out.Lock()
+	defer c.out.Unlock()
+	if c.last {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *carrierConn) writeGoodbye() {
+	_ = c.SetWriteDeadline(time.Now().Add(goodbyePatience)) // the other side may read no more
+	c.out.Lock()
+	defer c.out.Unlock()
+	c.last = true
+	_, _ = c.Conn.Write([]byte(goodbyeFrame))
+}
+
 // remember keeps the last bytes if they may belong to a goodbyeFrame.
 func (c *carrierConn) remember(p []byte) {
 	if len(c.tail) == 0 && !mayBeGoodbye(p) { // nearly always
@@ -123,8 +145,7 @@ func (c *carrierConn) Close() error {
 		c.mu.Unlock()
 		if c.bye.Load() {
 			if c.multiplexed.Load() {
-				_ = c.SetWriteDeadline(time.Now().Add(goodbyePatience)) // the other side may read no more
-				_, _ = c.Write([]byte(goodbyeFrame))
+				c.writeGoodbye()
 			}
 			err = c.orderly()
 		} else {
