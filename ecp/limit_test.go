@@ -290,7 +290,7 @@ func TestLimitOf44(t *testing.T) {
 
 		r.sim.SetDynamicLicense(http.MethodPut, "limit") // the field has another name
 		op = r.becomes(600, ecp.PhaseFailed)
-		require.Contains(t, op.Error, "does not take the number in the field max_connections")
+		require.Contains(t, op.Error, "does not accept the number in the field max_connections")
 		require.Zero(t, r.rec().Booked())
 	})
 }

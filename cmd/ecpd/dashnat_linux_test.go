@@ -127,7 +127,7 @@ func TestDashboardsThroughNAT(t *testing.T) {
 
 	// Beside one another: what one dashboard's page keeps, the other's does not see.
 	b.open(t, at("other5")+"/")
-	b.shows(t, "You are not let in here")
+	b.shows(t, "There is no session with this dashboard")
 	used := reader.link(t, ids["other5"])
 	b.open(t, used)
 	b.becomes(t, "document.querySelector('form input[type=password]')")
@@ -144,12 +144,12 @@ func TestDashboardsThroughNAT(t *testing.T) {
 	b.open(t, used)
 	b.shows(t, "used already")
 	b.open(t, strings.Replace(reader.link(t, ids["plant5"]), ids["plant5"], ids["other5"], 1))
-	b.shows(t, "not one for this dashboard")
+	b.shows(t, "belongs to another dashboard")
 	b.open(t, at("other5")+"/")
 	b.shows(t, "emqx@sim-1") // its own session is none the worse
 	b.movesCookie(t, ids["plant5"], ids["other5"])
 	b.open(t, at("other5")+"/")
-	b.shows(t, "You are not let in here")
+	b.shows(t, "There is no session with this dashboard")
 	admin.ask(t, "POST", "/projects", `{"path":"default/elsewhere"}`, nil, http.StatusCreated)
 	stranger, _ := admin.with(t, "stranger", "project-admin", "default/elsewhere")
 	stranger.ask(t, "POST", "/clusters/"+ids["plant5"]+"/dashboard", "", nil, http.StatusNotFound)

@@ -37,7 +37,7 @@ func TestMonitoringThroughAgents(t *testing.T) {
 				sim.AddRule("r1", `SELECT * FROM "t/#"`, "http:a1")
 			}
 			node.RaiseAlarm("too_many_processes", "process usage is high", nil)
-			d := dev(t, filepath.Join(t.TempDir(), "data"))
+			d := dev(t, filepath.Join(t.TempDir(), "data"), "--agents-dir", processtest.Agents(t))
 			id, agent := d.runBeside(t, node)
 			d.reaches(t, id, "running")
 			m := &monitored{daemon: d, id: id, path: "/api/v1/clusters/" + id}

@@ -51,7 +51,7 @@ func TestWhileTheServerIsAway(t *testing.T) {
 			sim := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version})
 			node, other := sim.Join("emqx@10.0.0.1"), sim.Join("emqx@10.0.0.2")
 			data, address := filepath.Join(t.TempDir(), "data"), net.JoinHostPort("127.0.0.1", freePort(t))
-			d := dev(t, data, "--listen", address)
+			d := dev(t, data, "--listen", address, "--agents-dir", processtest.Agents(t))
 			id, agent := d.runBeside(t, node)
 			d.reaches(t, id, "running")
 			require.Empty(t, d.history(t, id), "nothing has happened")
@@ -77,7 +77,7 @@ func TestWhileTheServerIsAway(t *testing.T) {
 			agent.noticed(t)
 			mark()
 
-			d = dev(t, data, "--listen", address)
+			d = dev(t, data, "--listen", address, "--agents-dir", processtest.Agents(t))
 			d.reaches(t, id, "running")
 			d.toldOf(t, id, times, []string{
 				"alarm too_many_processes  active", "alarm too_many_processes active over", "member emqx@10.0.0.2 running " + down,
