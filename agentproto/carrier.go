@@ -1,10 +1,12 @@
 package agentproto
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -180,10 +182,16 @@ func (c *carrierConn) ending(peer string, silence time.Duration) (clean bool, re
 		return true, "the " + peer + " said goodbye"
 	case errors.Is(cause, io.EOF) || errors.Is(cause, io.ErrUnexpectedEOF):
 		return false, "the connection broke: the " + peer + " is gone without a goodbye"
+	case (cause == nil || isTimeout(cause)) && c.silentFor() > silence/2:
+		return false, "nothing was heard of the " + peer + " for " + c.silentFor().Round(10*time.Millisecond).String()
 	case cause != nil:
 		return false, "the connection broke: " + cause.Error()
-	case c.silentFor() > silence/2:
-		return false, "nothing was heard of the " + peer + " for " + c.silentFor().Round(10*time.Millisecond).String()
 	}
 	return false, "the connection was closed because of a fault in what the " + peer + " sent"
+}
+
+// isTimeout reports whether a read ended at its deadline, such as that of the first bytes
+// of HTTP/2. The WebSocket carrier makes a cancelled context of it.
+func isTimeout(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.Canceled)
 }
