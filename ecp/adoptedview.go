@@ -264,7 +264,7 @@ func nodesDown(r AgentReport) (out []string) {
 	return out
 }
 
-// reportTroubled says whether a report tells of something that has to be seen twice.
+// reportTroubled reports whether a report tells of something that has to be seen twice.
 func reportTroubled(r AgentReport) bool { return !r.Complete() || len(nodesDown(r)) > 0 }
 
 // apartReports says in words which nodes disagree on who is a member, and when the

@@ -34,7 +34,7 @@ func (c *config) programsDir() string {
 	return filepath.Join(filepath.Dir(self), agentsFolder)
 }
 
-// checkAgents says what is wrong with the settings of agents.
+// checkAgents reports what is wrong with the settings of agents.
 func (c *config) checkAgents(bad complain) {
 	if _, err := c.agentAddress(); err != nil {
 		bad("cluster-agent", "cannot be used: %w", err)

@@ -83,7 +83,7 @@ func (c *config) dashboardPorts() (*portRange, error) {
 	return r, nil
 }
 
-// checkDashboards says what is wrong with the settings of dashboards.
+// checkDashboards reports what is wrong with the settings of dashboards.
 func (c *config) checkDashboards(bad complain) {
 	if c.dashDomain != "" && c.dashListen != "" {
 		bad("dashboard-domain", "and --dashboard-listen exclude one another: dashboards have names or ports")
@@ -107,7 +107,7 @@ func (c *config) checkDashboards(bad complain) {
 	}
 }
 
-// dashboardSetup says what to set so that dashboards are shown.
+// dashboardSetup names what to set so that dashboards are shown.
 const dashboardSetup = "set `dashboard.domain` (the flag --dashboard-domain) to a domain " +
 	"whose names lead to the daemon, or `dashboard.listen` (--dashboard-listen) to a range of ports for them"
 

@@ -185,7 +185,7 @@ func (s setting) flag() value {
 	return value{flags.Lookup(s.name).Value}
 }
 
-// reset gives the setting its default.
+// reset sets the setting to its default.
 func (s setting) reset() {
 	if err := s.flag().Set(s.value); err != nil {
 		panic("default of --" + s.name + ": " + err.Error())
