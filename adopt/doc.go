@@ -2,14 +2,14 @@
 // else made become adopted ones through the agents beside their brokers.
 //
 // A [Hub] has three roles. For [agentproto.Server] it is the registry of agents and
-// their keys, and the observer of their connections. For [ecp.Manager] it is the
+// their keys, and the observer of their connections. For [fleet.Manager] it is the
 // [ecp.Link]: it turns the reports of agents into observations, from which the
 // Manager derives states, and it reaches brokers through the connections of their
 // agents. [NewGuide] returns the commands with which a person installs and registers
 // an agent.
 //
 //	hub, err := adopt.NewHub(adopt.Config{Name: "ecp.example.com"})
-//	m, err := ecp.New(ctx, ecp.Config{Store: store, Adapters: adapters, Link: hub})
+//	m, err := fleet.New(ctx, fleet.Config{Store: store, Adapters: adapters, Link: hub})
 //	hub.Bind(m)
 //	mux.Handle("/agent/v1/", hub.Server())
 //	hub.Server().ConfigureTLS(httpServer)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/adopt"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxv5"
 )
@@ -21,7 +22,7 @@ func ExampleHub() {
 		panic(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	manager, err := ecp.New(ctx, ecp.Config{
+	manager, err := fleet.New(ctx, fleet.Config{
 		Store: memstore.New(), Link: hub, Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
 	})
 	if err != nil {

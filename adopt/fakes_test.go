@@ -15,6 +15,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // fakeServer holds connections of agents that are not there. It calls the hub back
@@ -124,9 +125,9 @@ type fakeManager struct {
 	mu     sync.Mutex
 	agents map[ecp.AgentID]ecp.AgentRecord // guarded by mu, as all below
 	notes  []ecp.AgentNote
-	refuse error                // of RegisterAgent and NoteAgent
-	broken bool                 // nothing can be read
-	stored [][]ecp.AgentHistory // by transaction
+	refuse error                  // of RegisterAgent and NoteAgent
+	broken bool                   // nothing can be read
+	stored [][]fleet.AgentHistory // by transaction
 }
 
 func (m *fakeManager) RegisterAgent(_ context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error) {

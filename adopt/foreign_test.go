@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // TestForeignAgents: which agents' brokers belong to another cluster.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // What agents have kept of the time in which they were not heard is fetched when a
@@ -33,10 +34,10 @@ type historySource interface {
 	History(ctx context.Context, agent string, q agentproto.HistoryQuery) iter.Seq2[agentproto.HistoryRecord, error]
 }
 
-// historyStore is what it needs of an [ecp.Manager].
+// historyStore is what it needs of an [fleet.Manager].
 type historyStore interface {
 	AgentKey(ctx context.Context, agent ecp.AgentID) (ecp.AgentRecord, error)
-	StoreHistory(ctx context.Context, all []ecp.AgentHistory) error
+	StoreHistory(ctx context.Context, all []fleet.AgentHistory) error
 }
 
 // historyQueue fetches what agents have kept. Its queue is fed by reports.
@@ -59,7 +60,7 @@ type historyJob struct {
 
 // fetchedHistory is what an agent has told; nothing = it had nothing to tell.
 type fetchedHistory struct {
-	ecp.AgentHistory
+	fleet.AgentHistory
 	nothing bool
 }
 
@@ -231,7 +232,7 @@ func (h *Hub) storeSome(ctx context.Context, some []fetchedHistory) error {
 	if !able {
 		return errors.ErrUnsupported
 	}
-	var all []ecp.AgentHistory
+	var all []fleet.AgentHistory
 	for _, one := range some {
 		if !one.nothing {
 			all = append(all, one.AgentHistory)

@@ -11,9 +11,10 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
-// manager has the methods of an [ecp.Manager] that a Hub calls.
+// manager has the methods of an [fleet.Manager] that a Hub calls.
 type manager interface {
 	RegisterAgent(ctx context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error)
 	UnregisterAgent(ctx context.Context, agent ecp.AgentID) error
@@ -103,7 +104,7 @@ func newHub(c Config) *Hub {
 
 // Bind sets the Manager, which must have been created with this Hub as its Link.
 // Until Bind is called agents are refused as busy, and try again later.
-func (h *Hub) Bind(m *ecp.Manager) { h.bind(m) }
+func (h *Hub) Bind(m *fleet.Manager) { h.bind(m) }
 
 func (h *Hub) bind(m manager) {
 	h.mu.Lock()

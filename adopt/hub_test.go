@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 func TestReportsBecomeObservations(t *testing.T) {
@@ -435,9 +436,9 @@ func TestStoreAway(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		for code, err := range map[agentproto.RefusalCode]error{
-			agentproto.RefusedTokenUnknown: &ecp.Error{Code: ecp.CodeDenied, Cause: ecp.ErrTokenUnknown},
-			agentproto.RefusedTokenExpired: &ecp.Error{Code: ecp.CodeDenied, Cause: ecp.ErrTokenExpired},
-			agentproto.RefusedTokenRevoked: &ecp.Error{Code: ecp.CodeDenied, Cause: ecp.ErrTokenRevoked},
+			agentproto.RefusedTokenUnknown: &ecp.Error{Code: ecp.CodeDenied, Cause: fleet.ErrTokenUnknown},
+			agentproto.RefusedTokenExpired: &ecp.Error{Code: ecp.CodeDenied, Cause: fleet.ErrTokenExpired},
+			agentproto.RefusedTokenRevoked: &ecp.Error{Code: ecp.CodeDenied, Cause: fleet.ErrTokenRevoked},
 			agentproto.RefusedBadRequest:   &ecp.Error{Code: ecp.CodeInvalid, Message: "the public key has 3 bytes"},
 		} {
 			r.manager.refuse = err

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/stretchr/testify/require"
 )
 
 // TestNobodyDialsTheServiceAddress: it is for people's browsers. Whatever is asked
@@ -43,8 +43,8 @@ func TestNobodyDialsTheServiceAddress(t *testing.T) {
 		t.Helper()
 		way, err := s.manager.OpenDashboard(s.as(), s.id, "")
 		require.NoError(t, err)
-		require.Equal(t, ecp.DashboardWay{Via: ecp.ViaServiceAddress, Address: address}, way)
-		_, _ = s.manager.OpenDashboard(s.as(), s.id, ecp.ViaAgent)
+		require.Equal(t, fleet.DashboardWay{Via: fleet.ViaServiceAddress, Address: address}, way)
+		_, _ = s.manager.OpenDashboard(s.as(), s.id, fleet.ViaAgent)
 		for _, way := range []func() (ecp.Endpoint, error){
 			func() (ecp.Endpoint, error) { return s.manager.DashboardEndpoint(s.as(), s.id, "") },
 			func() (ecp.Endpoint, error) { return s.manager.Endpoint(s.as(), ecp.RightWrite, s.id, "") },

@@ -22,6 +22,7 @@ import (
 	"github.com/openecp/openecp/adopt"
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
@@ -57,7 +58,7 @@ type site struct {
 	pki   tls.Certificate
 	pin   string // of the CA
 
-	manager *ecp.Manager
+	manager *fleet.Manager
 	hub     *adopt.Hub
 	halt    func() // ends the program; the store stays
 }
@@ -87,7 +88,7 @@ func (s *site) start(address string) {
 	log := slog.New(slog.DiscardHandler)
 	s.hub, err = adopt.NewHub(adopt.Config{Name: s.name, Logger: log, Timings: hubTimings})
 	require.NoError(s.t, err)
-	s.manager, err = ecp.New(s.as(), ecp.Config{
+	s.manager, err = fleet.New(s.as(), fleet.Config{
 		Store: s.store, Link: s.hub, Timings: managerTimings, Logger: log, AgentAddress: "https://" +
 			s.name, LocalServiceAddresses: true,
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
@@ -120,7 +121,7 @@ func (s *site) restart() {
 // adopt creates a cluster and a token for it.
 func (s *site) adopt(name string) (ecp.ID, ecp.Secret) {
 	s.t.Helper()
-	info, _, err := s.manager.Create(s.as(), ecp.CreateRequest{Mode: ecp.Adopted, Name: name,
+	info, _, err := s.manager.Create(s.as(), fleet.CreateRequest{Mode: ecp.Adopted, Name: name,
 		Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 	require.NoError(s.t, err)
 	return info.ID, s.token(info.ID)

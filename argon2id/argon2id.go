@@ -5,7 +5,7 @@
 // under way takes its memory, so that a [Hasher] makes few at once and lets
 // others wait their turn, no longer than their context.
 //
-// It is an [ecp.PasswordHasher]; it knows nothing else of ecp.
+// It is an [tenancy.PasswordHasher]; it knows nothing else of ecp.
 package argon2id
 
 import (

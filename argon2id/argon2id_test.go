@@ -6,15 +6,14 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/openecp/openecp/ecp/tenancy"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var _ ecp.PasswordHasher = (*Hasher)(nil)
+var _ tenancy.PasswordHasher = (*Hasher)(nil)
 
 // small is quick enough for tests of everything but the strength.
 var small = Config{MemoryKiB: 64, Time: 1}

@@ -51,7 +51,7 @@ func ActorFrom(ctx context.Context) (Actor, bool) {
 // uses; it is never empty. A user with several sessions is one actor. Two tokens are
 // two actors, also where they have the same name.
 func (a Actor) Identity() string {
-	if user := a.user(); user != "" {
+	if user := a.User(); user != "" {
 		return "user " + user
 	}
 	return a.Name + "\x00" + a.Credential
@@ -59,7 +59,7 @@ func (a Actor) Identity() string {
 
 // wellFormed reports whether the grant has the reach that its role needs, and no
 // other. It is asked for every right, so it looks at the parts only and not at
-// their letters, as validateGrant does.
+// their letters, as ValidateGrant does.
 func (g Grant) wellFormed() bool {
 	switch g.Role {
 	case RoleSystem:
@@ -85,8 +85,8 @@ func (g Grant) Where() string {
 	return ""
 }
 
-// orgOfGrant is the organisation the grant lies in; "" = everywhere.
-func orgOfGrant(g Grant) string {
+// OrgOfGrant is the organisation the grant lies in; "" = everywhere.
+func OrgOfGrant(g Grant) string {
 	org, _, _ := strings.Cut(g.Where(), "/")
 	return org
 }
@@ -112,74 +112,47 @@ func (g Grant) reaches(where string) bool {
 // organisation ("org"); "" asks for the right wherever it reaches.
 func (a Actor) May(right Right, where string) bool {
 	return slices.ContainsFunc(a.Grants, func(g Grant) bool {
-		return rights[g.Role][right] && g.wellFormed() && (where == "" || g.reaches(where))
+		return Rights[g.Role][right] && g.wellFormed() && (where == "" || g.reaches(where))
 	})
 }
 
-// sees says whether an organisation exists for a: it has a grant there.
-func (a Actor) sees(org string) bool {
+// Sees says whether an organisation exists for a: it has a grant there.
+func (a Actor) Sees(org string) bool {
 	return slices.ContainsFunc(a.Grants, func(g Grant) bool {
-		return g.wellFormed() && (g.Role == RoleSystem || org != "" && orgOfGrant(g) == org)
+		return g.wellFormed() && (g.Role == RoleSystem || org != "" && OrgOfGrant(g) == org)
 	})
 }
 
-// holds says whether a may give a grant to somebody: only within its reach, and
+// Holds says whether a may give a grant to somebody: only within its reach, and
 // there nobody who may give anything has less than what can be given.
-func (a Actor) holds(g Grant) bool {
+func (a Actor) Holds(g Grant) bool {
 	return slices.ContainsFunc(a.Grants, func(own Grant) bool {
-		if isSystem(own) {
+		if IsSystem(own) {
 			return true // also what is malformed, which somebody has to remove
 		}
-		return rights[own.Role][RightMembers] && g.wellFormed() && g.Where() != "" && own.reaches(g.Where())
+		return Rights[own.Role][RightMembers] && g.wellFormed() && g.Where() != "" && own.reaches(g.Where())
 	})
 }
 
-// validateGrant says what is wrong with the form of a grant.
-func validateGrant(p *problems, field string, g Grant) {
-	if rights[g.Role] == nil {
-		p.add(field+".role", `is %q; "system", "org-admin", "project-admin" and "user" are allowed`, g.Role)
-		return
-	}
-	org, project := g.Role == RoleOrgAdmin, g.Role == RoleProjectAdmin || g.Role == RoleUser
-	if why := validateReach(g.Org, org, ValidateOrg); why != "" {
-		p.add(field+".org", "%s", why)
-	}
-	if why := validateReach(g.Project, project, ValidateProject); why != "" {
-		p.add(field+".project", "%s", why)
-	}
-}
-
-func validateReach(reach string, wanted bool, form func(string) string) string {
-	switch {
-	case !wanted && reach != "":
-		return "does not belong to this role; leave it out"
-	case wanted && reach == "":
-		return "is missing: it is what the role reaches"
-	case wanted:
-		return form(reach)
-	}
-	return ""
-}
-
-// authorize gives the actor of ctx if it holds the right over where; see
+// Authorize gives the actor of ctx if it holds the right over where; see
 // [Actor.permit].
-func authorize(ctx context.Context, op string, right Right, where string) (Actor, error) {
+func Authorize(ctx context.Context, op string, right Right, where string) (Actor, error) {
 	a, ok := ActorFrom(ctx)
 	if !ok {
-		return Actor{}, fail(CodeDenied, op, "the call carries no actor; authenticate first, or use ecp.WithActor")
+		return Actor{}, NewError(CodeDenied, op, "the call carries no actor; authenticate first, or use ecp.WithActor")
 	}
-	return a, a.permit(op, right, where)
+	return a, a.Permit(op, right, where)
 }
 
-// permit says why a does not hold a right over where; nil if it does. What an
+// Permit says why a does not hold a right over where; nil if it does. What an
 // actor may not read does not exist for it: not_found. What it may read but
 // not do is denied.
-func (a Actor) permit(op string, right Right, where string) error {
+func (a Actor) Permit(op string, right Right, where string) error {
 	if a.May(right, where) {
 		return nil
 	}
-	if where != "" && !a.May(RightRead, where) && (strings.Contains(where, "/") || !a.sees(where)) {
-		return &Error{Code: CodeNotFound, Op: op, Message: "there is no such thing in a project you may see", Cause: errRefused}
+	if where != "" && !a.May(RightRead, where) && (strings.Contains(where, "/") || !a.Sees(where)) {
+		return &Error{Code: CodeNotFound, Op: op, Message: "there is no such thing in a project you may see", Cause: ErrRefused}
 	}
 	var roles []string
 	for _, g := range a.Grants {
@@ -191,16 +164,16 @@ func (a Actor) permit(op string, right Right, where string) error {
 	if len(roles) == 0 {
 		held = "this needs a role, and no grant of the actor gives one: a role needs its own reach, and no other"
 	}
-	return &Error{Code: CodeDenied, Op: op, Message: fmt.Sprintf("%s; ask somebody with the role %s", held, lowest(right)), Cause: errRefused}
+	return &Error{Code: CodeDenied, Op: op, Message: fmt.Sprintf("%s; ask somebody with the role %s", held, lowest(right)), Cause: ErrRefused}
 }
 
-// permitProject is permit for a right over a project that the caller names: it
+// PermitProject is permit for a right over a project that the caller names: it
 // is told which it named.
-func (a Actor) permitProject(op string, right Right, path string) error {
-	err := a.permit(op, right, path)
+func (a Actor) PermitProject(op string, right Right, path string) error {
+	err := a.Permit(op, right, path)
 	if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	return &Error{Code: CodeNotFound, Op: op, Message: fmt.Sprintf("there is no project %q", path), Cause: errRefused,
+	return &Error{Code: CodeNotFound, Op: op, Message: fmt.Sprintf("there is no project %q", path), Cause: ErrRefused,
 		Fields: []FieldError{{"project", "is not there, or not yours to see"}}}
 }

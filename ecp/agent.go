@@ -12,9 +12,9 @@ import (
 // key, so that who comes again with the same key is the same agent.
 type AgentID string
 
-// agentIDOf names the agent of a public key. What else has the same id by chance
+// AgentIDOf names the agent of a public key. What else has the same id by chance
 // has another key, which is compared.
-func agentIDOf(key []byte) AgentID {
+func AgentIDOf(key []byte) AgentID {
 	sum := sha256.Sum256(key)
 	return AgentID("agt-" + hex.EncodeToString(sum[:8]))
 }
@@ -59,8 +59,8 @@ func (a AgentRecord) Copy() Payload {
 	return a
 }
 
-// name is what people know the agent by.
-func (a AgentRecord) name() string {
+// Name is what people know the agent by.
+func (a AgentRecord) Name() string {
 	var about []string
 	for _, s := range []string{a.Hostname, a.Node} {
 		if s != "" {

@@ -44,8 +44,8 @@ type AgentsObservation struct {
 	Agents []AgentObservation
 }
 
-// of returns what is known of an agent; false where it was not heard.
-func (o AgentsObservation) of(id AgentID) (AgentObservation, bool) {
+// Of returns what is known of an agent; false where it was not heard.
+func (o AgentsObservation) Of(id AgentID) (AgentObservation, bool) {
 	for _, a := range o.Agents {
 		if a.Agent == id {
 			return a, true
@@ -121,10 +121,10 @@ const (
 
 // Complete reports whether the report tells how the cluster is: its members are
 // known, and nothing went wrong on the way to them.
-func (r AgentReport) Complete() bool { return len(r.Description.Nodes) > 0 && r.fault() == nil }
+func (r AgentReport) Complete() bool { return len(r.Description.Nodes) > 0 && r.Fault() == nil }
 
-// logFault says why the agent cannot read log files that it may read; empty = nothing.
-func (r AgentReport) logFault() string {
+// LogFault says why the agent cannot read log files that it may read; empty = nothing.
+func (r AgentReport) LogFault() string {
 	for _, e := range r.Errors {
 		if e.Stage == AgentStageLogs {
 			return cmp.Or(e.Message, e.Code)
@@ -133,8 +133,8 @@ func (r AgentReport) logFault() string {
 	return ""
 }
 
-// fault returns the first error on the way to what the cluster is; nil = none.
-func (r AgentReport) fault() *AgentError {
+// Fault returns the first error on the way to what the cluster is; nil = none.
+func (r AgentReport) Fault() *AgentError {
 	for _, e := range r.Errors {
 		if e.Stage == AgentStageNode || e.Stage == AgentStageCluster {
 			return &e

@@ -1,6 +1,8 @@
 package ecp
 
-import "strings"
+import (
+	"strings"
+)
 
 // What the secrets begin with that stand for an actor. Scanners of repositories find
 // them by it, and a proxy knows what it must keep from others.

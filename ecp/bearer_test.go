@@ -3,9 +3,8 @@ package ecp_test
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/stretchr/testify/require"
 )
 
 func TestIsBearerSecret(t *testing.T) {

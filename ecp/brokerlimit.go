@@ -40,16 +40,16 @@ func (l *BrokerLimit) Clone() *BrokerLimit {
 	return &out
 }
 
-// untouched reports whether nothing that was sent from here can be at the broker.
-func (l BrokerLimit) untouched() bool { return l.Set == 0 && len(l.Sent) == 0 }
+// Untouched reports whether nothing that was sent from here can be at the broker.
+func (l BrokerLimit) Untouched() bool { return l.Set == 0 && len(l.Sent) == 0 }
 
-// ours reports whether a number that the broker has may have come from here.
-func (l BrokerLimit) ours(n int) bool {
+// Ours reports whether a number that the broker has may have come from here.
+func (l BrokerLimit) Ours(n int) bool {
 	return l.Set > 0 && (n == l.Set || n == l.InForce) || slices.Contains(l.Sent, n)
 }
 
-// formerLimit reports whether the broker had a number before the first change from here.
-func formerLimit(l BrokerLimit, n int) bool { return l.Former != nil && *l.Former == n }
+// FormerLimit reports whether the broker had a number before the first change from here.
+func FormerLimit(l BrokerLimit, n int) bool { return l.Former != nil && *l.Former == n }
 
 // LimitDropped is how a broker was that took a connection limit and dropped it. As
 // long as it is reported to be the same, no other try is made.
@@ -70,9 +70,9 @@ func (r ClusterRecord) Booked() int {
 	return n
 }
 
-// limitTarget is the number that the broker is to have, and whether that is what it
+// LimitTarget is the number that the broker is to have, and whether that is what it
 // had before the first change from here.
-func (r ClusterRecord) limitTarget() (n int, release bool) {
+func (r ClusterRecord) LimitTarget() (n int, release bool) {
 	if n := r.Spec.Connections(); n > 0 && !r.Deleting {
 		return n, false
 	}
@@ -82,17 +82,17 @@ func (r ClusterRecord) limitTarget() (n int, release bool) {
 	return n, true
 }
 
-// owesRelease reports whether a cluster that is being deleted has to have its
+// OwesRelease reports whether a cluster that is being deleted has to have its
 // broker's own limit put back first.
-func (r ClusterRecord) owesRelease() bool {
-	return r.Mode == Adopted && r.Deleting && !r.Force && r.Status.Limit != nil && !r.Status.Limit.untouched()
+func (r ClusterRecord) OwesRelease() bool {
+	return r.Mode == Adopted && r.Deleting && !r.Force && r.Status.Limit != nil && !r.Status.Limit.Untouched()
 }
 
-// limitLeft says what stays behind at a broker whose cluster is removed without
+// LimitLeft says what stays behind at a broker whose cluster is removed without
 // putting its own limit back; "" means nothing does.
-func (r ClusterRecord) limitLeft() string {
+func (r ClusterRecord) LimitLeft() string {
 	l := r.Status.Limit
-	if l == nil || l.untouched() {
+	if l == nil || l.Untouched() {
 		return ""
 	}
 	has := fmt.Sprintf("the limit of %d connections that was set from here", l.Set)
@@ -102,7 +102,7 @@ func (r ClusterRecord) limitLeft() string {
 			numbers = append(numbers, l.Set)
 		}
 		slices.Sort(numbers)
-		has = fmt.Sprintf("one of the limits that were sent from here (%s connections)", joinNumbers(slices.Compact(numbers)))
+		has = fmt.Sprintf("one of the limits that were sent from here (%s connections)", JoinNumbers(slices.Compact(numbers)))
 	}
 	former := "which it had before is not known"
 	if l.Former != nil {
@@ -111,7 +111,8 @@ func (r ClusterRecord) limitLeft() string {
 	return "EMQX may keep " + has + "; " + former + ": set it there by hand"
 }
 
-func joinNumbers(all []int) (out string) {
+// JoinNumbers lists numbers for people, as in "1883, 8883".
+func JoinNumbers(all []int) (out string) {
 	for i, n := range all {
 		if i > 0 {
 			out += ", "

@@ -1,6 +1,8 @@
 package ecp
 
-import "context"
+import (
+	"context"
+)
 
 // SettingsSource is a Broker that tells the settings it runs with. EMQX 4.4 has
 // none: it cannot be asked for them.

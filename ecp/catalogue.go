@@ -1,6 +1,8 @@
 package ecp
 
-import "time"
+import (
+	"time"
+)
 
 // Image is an entry of the image catalogue.
 type Image struct {

@@ -1,6 +1,8 @@
 package ecp
 
-import "encoding/json"
+import (
+	"encoding/json"
+)
 
 // Command is something that can be asked of a cluster: [Start], [Stop], [Restart],
 // [Update], [Repair], [TakeOver], [PutBack], [Transfer] or [Delete]. The Manager

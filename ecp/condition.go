@@ -1,6 +1,8 @@
 package ecp
 
-import "time"
+import (
+	"time"
+)
 
 // Truth is the status of a condition.
 type Truth string

@@ -60,7 +60,7 @@ func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, er
 		}
 		return Detection{}, worst
 	case len(strangers) == 0:
-		return Detection{}, fail(CodeUnsupported, op, "no adapter can tell what answers; configure those of EMQX 4 and 5")
+		return Detection{}, NewError(CodeUnsupported, op, "no adapter can tell what answers; configure those of EMQX 4 and 5")
 	}
 	return Detection{}, &Error{
 		Code: CodeUnsupported, Op: op, Cause: errors.Join(strangers...),

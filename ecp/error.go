@@ -131,8 +131,8 @@ func MessageOf(err error) string {
 	return "internal error; the daemon's log has the cause"
 }
 
-// fail builds an Error in one line.
-func fail(code Code, op, message string) *Error {
+// NewError builds an Error in one line.
+func NewError(code Code, op, message string) *Error {
 	return &Error{Code: code, Op: op, Message: message}
 }
 

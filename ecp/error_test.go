@@ -30,7 +30,7 @@ func TestErrorsMatchTheirCodeOnly(t *testing.T) {
 		var e *Error
 		require.ErrorAs(t, err, &e)
 	}
-	a, b := fail(CodeConflict, "x", "y"), fail(CodeConflict, "x", "z")
+	a, b := NewError(CodeConflict, "x", "y"), NewError(CodeConflict, "x", "z")
 	require.NotErrorIs(t, a, b, "only a sentinel matches a whole code")
 }
 
@@ -56,7 +56,7 @@ func TestForeignErrorsAreBland(t *testing.T) {
 	require.Empty(t, CodeOf(nil))
 	require.Empty(t, MessageOf(nil))
 
-	got := explain("create cluster", err, "", "")
+	got := WrapError("create cluster", err, "", "")
 	require.ErrorIs(t, got, ErrInternal)
 	require.ErrorIs(t, got, err, "the log gets the cause")
 	require.NotContains(t, got.Error(), "hunter2")
@@ -80,7 +80,7 @@ func TestRetryability(t *testing.T) {
 func TestExplainNamesTheField(t *testing.T) {
 	in := &Error{Code: CodeExists, Op: "write cluster", Message: `the name "a" is taken in "p"`}
 	var e *Error
-	require.ErrorAs(t, explain("create cluster", in, "name", "choose another"), &e)
+	require.ErrorAs(t, WrapError("create cluster", in, "name", "choose another"), &e)
 	require.Equal(t, &Error{Code: CodeExists, Op: "create cluster", Message: "the name is taken", Fields: []FieldError{{"name", "choose another"}}}, e)
 	require.Equal(t, "write cluster", in.Op, "what a store returned is not touched")
 }

@@ -59,15 +59,15 @@ type featureRow struct {
 }
 
 var featureRows = []featureRow{
-	{FeaturePower, hostedOnly},
-	{FeatureScale, hostedOnly},
-	{FeatureResize, hostedOnly},
-	{FeatureNetwork, hostedOnly},
-	{FeatureImage, hostedOnly},
-	{FeatureRepair, hostedOnly},
+	{FeaturePower, HostedOnly},
+	{FeatureScale, HostedOnly},
+	{FeatureResize, HostedOnly},
+	{FeatureNetwork, HostedOnly},
+	{FeatureImage, HostedOnly},
+	{FeatureRepair, HostedOnly},
 	{FeatureDelete, always},
 	{FeatureTransfer, always},
-	{FeatureLogs, logsOf},
+	{FeatureLogs, LogsOf},
 	{FeatureConnectionLimit, connectionLimit},
 	{FeatureMonitoring, throughAgent},
 	{FeatureAlarms, throughAgent},
@@ -89,7 +89,9 @@ func Features(mode Mode, version string, c Capabilities) []FeatureInfo {
 
 func always(Mode, Version, Capabilities) string { return "" }
 
-func hostedOnly(mode Mode, _ Version, _ Capabilities) string {
+// HostedOnly says why an adopted cluster cannot have a feature of hosted ones; "" for
+// hosted clusters. It has the form of the checks in the table of features.
+func HostedOnly(mode Mode, _ Version, _ Capabilities) string {
 	if mode == Hosted {
 		return ""
 	}
@@ -98,8 +100,8 @@ func hostedOnly(mode Mode, _ Version, _ Capabilities) string {
 
 // The whys of what adopted clusters wait for.
 const (
-	needsAgent  = "needs a connected agent"
-	notReported = "not known yet: no agent has reported"
+	NeedsAgent  = "needs a connected agent"
+	NotReported = "not known yet: no agent has reported"
 )
 
 // throughAgent is what an adopted cluster's agent is asked for.
@@ -108,20 +110,20 @@ func throughAgent(mode Mode, v Version, c Capabilities) string {
 	case mode == Hosted:
 		return ""
 	case !c.Agent:
-		return c.withoutAgent(needsAgent)
+		return c.WithoutAgent(NeedsAgent)
 	case v.Major == 0 && c.Trouble != "":
 		return "not known yet: the agent cannot ask EMQX: " + c.Trouble
 	case v.Major == 0:
-		return notReported
+		return NotReported
 	}
 	return ""
 }
 
-// withoutAgent returns why something that takes an agent cannot be used: where no
+// WithoutAgent returns why something that takes an agent cannot be used: where no
 // agent can ever connect, that is the cause, and not that none does.
-func (c Capabilities) withoutAgent(why string) string {
+func (c Capabilities) WithoutAgent(why string) string {
 	if c.NoAgentAddress {
-		return string(ReasonNoAgentAddress) + ": " + noAgentAddress
+		return string(ReasonNoAgentAddress) + ": " + NoAgentAddress
 	}
 	return why
 }
@@ -131,13 +133,13 @@ func connectionLimit(mode Mode, v Version, c Capabilities) string {
 	case mode == Hosted:
 		return ""
 	case !c.Agent && v.Major == 0:
-		return c.withoutAgent(notReported)
+		return c.WithoutAgent(NotReported)
 	case v.Major == 0:
-		return notReported
+		return NotReported
 	case v.Major >= 5 && v.Before(Version{5, 7, 0}):
 		return "needs EMQX 5.7.0 or later"
 	case !c.Agent:
-		return c.withoutAgent(needsAgent)
+		return c.WithoutAgent(NeedsAgent)
 	case v.Major == 4 && !c.LimitCall:
 		return "this broker does not list the call that sets its connection limit"
 	case v.Major >= 5 && c.LicenceType != 3:
@@ -153,11 +155,11 @@ func dashboard(mode Mode, v Version, c Capabilities) string {
 	case mode == Hosted, c.Agent, v.Major >= 5 && c.ServiceAddress:
 		return ""
 	case v.Major == 0 && c.ServiceAddress:
-		return c.withoutAgent(notReported)
+		return c.WithoutAgent(NotReported)
 	case v.Major >= 5:
-		return c.withoutAgent("needs a service address or a connected agent")
+		return c.WithoutAgent("needs a service address or a connected agent")
 	}
-	return c.withoutAgent(needsAgent)
+	return c.WithoutAgent(NeedsAgent)
 }
 
 // Version is an EMQX version, e.g. 5.8.9.

@@ -1,6 +1,8 @@
 package ecp
 
-import "context"
+import (
+	"context"
+)
 
 // HealthSource is a Broker that tells without credentials whether the node that
 // answers lives and takes clients, as load balancers ask.

@@ -1,8 +1,6 @@
 package ecp
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"regexp"
 )
 
@@ -19,14 +17,3 @@ var idForm = regexp.MustCompile(`^emqx-[0-9a-f]{8}$`)
 // Valid says whether id has the form of a cluster id, so that it is safe in a
 // path, a label and a namespace name.
 func (id ID) Valid() bool { return idForm.MatchString(string(id)) }
-
-// newID draws a random id; whoever stores it checks that it is new.
-func newID() ID { return ID("emqx-" + randomHex(4)) }
-
-func newOperationID() OperationID { return OperationID("op-" + randomHex(8)) }
-
-func randomHex(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails since Go 1.24: the program ends instead
-	return hex.EncodeToString(b)
-}

@@ -3,7 +3,6 @@ package ecp
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -58,8 +57,8 @@ type LeaseHolder struct {
 // MayWrite says whether this program may write to the platform.
 func (l Lease) MayWrite() bool { return l.Held || l.Unfenced }
 
-// undecided says that nothing is known yet.
-func (l Lease) undecided() bool {
+// Undecided says that nothing is known yet.
+func (l Lease) Undecided() bool {
 	return !l.MayWrite() && l.Holder.Incarnation == "" && l.Message == ""
 }
 
@@ -77,99 +76,4 @@ func (l Lease) Waiting() string {
 		return "this daemon does not hold the lease of the platform: " + l.Message
 	}
 	return "this daemon does not hold the lease of the platform yet"
-}
-
-// lease is how this program stands to the Provisioner of a target; one that is no
-// Fencer is as if held, and so is one whose lease nobody asks for, because Run does
-// not run. A platform that is not known to be the right one is not held.
-func (m *Manager) lease(target string, p Provisioner) Lease {
-	if l := m.strange(target, p); l != nil {
-		return *l
-	}
-	f, ok := p.(Fencer)
-	if !ok || !m.running.Load() {
-		return Lease{Held: true}
-	}
-	return f.Lease()
-}
-
-// boundByLease gives a context that ends when the lease does, for writes that
-// do not go through the Provisioner; unavailable where it is not held.
-func (m *Manager) boundByLease(ctx context.Context, target string, p Provisioner) (context.Context, context.CancelFunc, error) {
-	l := m.lease(target, p)
-	if why := l.Waiting(); why != "" {
-		return ctx, nil, fail(CodeUnavailable, "", why)
-	}
-	if l.Until.IsZero() {
-		return ctx, func() {}, nil
-	}
-	ctx, cancel := context.WithDeadline(ctx, l.Until)
-	return ctx, cancel, nil
-}
-
-// holdTarget holds the lease of a target, where its Provisioner has one, from
-// when its platform is known to be the right one until ctx ends.
-func (m *Manager) holdTarget(ctx context.Context, name string, p Provisioner, recognized <-chan struct{}) error {
-	f, ok := p.(Fencer)
-	if !ok {
-		return nil
-	}
-	select {
-	case <-recognized:
-	case <-ctx.Done():
-		return nil
-	}
-	var mu sync.Mutex
-	var last Lease // guarded by mu
-	err := f.Hold(ctx, func() {
-		now := f.Lease()
-		mu.Lock()
-		before := last
-		last = now
-		mu.Unlock()
-		if ctx.Err() != nil {
-			return
-		}
-		m.tellLease(ctx, name, before, now)
-		if err := m.wakeTarget(ctx, name); err != nil && ctx.Err() == nil {
-			m.log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
-		}
-	})
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("hold the target %q: %w", name, err)
-	}
-	return nil
-}
-
-// tellLease logs what people who run the daemon should know of a lease.
-func (m *Manager) tellLease(ctx context.Context, name string, before, now Lease) {
-	log := m.log.With("target", name, "epoch", now.Epoch)
-	switch {
-	case now.Unfenced && !before.Unfenced:
-		log.WarnContext(ctx, "nothing keeps a second daemon from writing to this target at the same time", "reason", now.Message)
-	case now.Held && !before.Held:
-		log.InfoContext(ctx, "this daemon holds the target", "incarnation", now.Holder.Incarnation)
-	case !now.MayWrite() && (before.MayWrite() || before.Holder.Incarnation != now.Holder.Incarnation):
-		log.WarnContext(ctx, "this daemon writes nothing to the target", "reason", now.Waiting())
-	}
-}
-
-// Leases says for each target that has a lease how this program stands to it.
-// It asks nobody, and is for whoever runs the program: it needs no actor.
-func (m *Manager) Leases() map[string]Lease {
-	out := map[string]Lease{}
-	add := func(name string, p Provisioner) {
-		if l := m.strange(name, p); l != nil {
-			out[name] = *l
-		} else if f, ok := p.(Fencer); ok {
-			out[name] = f.Lease()
-		}
-	}
-	for name, p := range m.provisioners {
-		add(name, p)
-	}
-	for name, p := range m.targets.all() {
-		add(name, p)
-	}
-	return out
 }

@@ -1,6 +1,8 @@
 package ecp
 
-import "context"
+import (
+	"context"
+)
 
 // ConnectionLimiter is a Broker whose connection limit can be set at run time,
 // for the whole cluster.

@@ -1,6 +1,8 @@
 package ecp
 
-import "context"
+import (
+	"context"
+)
 
 // ListenerManager is a Broker that tells its MQTT listeners and lets them be
 // changed. A change is made on all nodes, without touching clients that are

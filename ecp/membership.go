@@ -1,6 +1,8 @@
 package ecp
 
-import "context"
+import (
+	"context"
+)
 
 // MemberManager is a Broker whose cluster can be given members and freed of
 // them. Who the members are Describe says.

@@ -1,6 +1,8 @@
 package ecp
 
-import "context"
+import (
+	"context"
+)
 
 // Origin is where a call came from, for the audit. It gives no rights; it decides
 // only which count of wrong passwords a login is held against.
@@ -16,8 +18,8 @@ func WithOrigin(ctx context.Context, o Origin) context.Context {
 	return context.WithValue(ctx, originKey{}, o)
 }
 
-// originFrom gives the origin of a context; zero if it has none.
-func originFrom(ctx context.Context) Origin {
+// OriginFrom gives the origin of a context; zero if it has none.
+func OriginFrom(ctx context.Context) Origin {
 	o, _ := ctx.Value(originKey{}).(Origin)
 	return o
 }
@@ -26,14 +28,15 @@ type idempotencyKey struct{}
 
 // WithIdempotencyKey gives a context in which a change is made once, however
 // often it is asked for: who repeats a call with the same key, within
-// [IdempotencyKept], gets the answer of the first. The key holds for one actor
+// [change.IdempotencyKept], gets the answer of the first. The key holds for one actor
 // and one kind of call on one thing; with other arguments it is refused with
 // [CodeKeyReused]. Secrets are not answered a second time. Reads ignore it.
 func WithIdempotencyKey(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, idempotencyKey{}, key)
 }
 
-func idempotencyKeyFrom(ctx context.Context) string {
+// IdempotencyKeyFrom returns the key that [WithIdempotencyKey] set; "" where there is none.
+func IdempotencyKeyFrom(ctx context.Context) string {
 	key, _ := ctx.Value(idempotencyKey{}).(string)
 	return key
 }

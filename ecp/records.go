@@ -7,8 +7,8 @@ import (
 	"reflect"
 )
 
-// poolKey is the key of the one pool record.
-const poolKey = "pool"
+// PoolKey is the key of the one pool record.
+const PoolKey = "pool"
 
 // Describe gives kind, key and index.
 func (r ClusterRecord) Describe() (Kind, string, Index) {
@@ -55,7 +55,7 @@ func (s Size) Describe() (Kind, string, Index) { return KindSize, s.Name, Index{
 func (s Size) Copy() Payload { return s }
 
 // Describe gives kind, key and index.
-func (p Pool) Describe() (Kind, string, Index) { return KindPool, poolKey, Index{} }
+func (p Pool) Describe() (Kind, string, Index) { return KindPool, PoolKey, Index{} }
 
 // Copy gives p itself: it holds no reference.
 func (p Pool) Copy() Payload { return p }

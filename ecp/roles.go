@@ -1,6 +1,8 @@
 package ecp
 
-import "slices"
+import (
+	"slices"
+)
 
 // Role is what an actor may do; a higher role holds the rights of every lower
 // one within its reach.
@@ -90,8 +92,8 @@ func lowest(right Right) Role {
 	return RoleSystem
 }
 
-// rights is the role table by role.
-var rights = func() map[Role]map[Right]bool {
+// Rights is the role table by role.
+var Rights = func() map[Role]map[Right]bool {
 	held := map[Role]map[Right]bool{}
 	for _, r := range roleInfos {
 		held[r.Role] = map[Right]bool{}

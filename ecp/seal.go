@@ -17,19 +17,20 @@ import (
 // marshals as "[redacted]". string(s) gives the text itself.
 type Secret string
 
-const redacted = "[redacted]"
+// Redacted stands for a secret wherever values are shown.
+const Redacted = "[redacted]"
 
 // String hides the text.
-func (Secret) String() string { return redacted }
+func (Secret) String() string { return Redacted }
 
 // GoString hides the text from %#v.
-func (Secret) GoString() string { return redacted }
+func (Secret) GoString() string { return Redacted }
 
 // LogValue hides the text from log handlers.
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (Secret) LogValue() slog.Value { return slog.StringValue(Redacted) }
 
 // MarshalJSON hides the text.
-func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Redacted + `"`), nil }
 
 // Sealer encrypts what must not be readable in a stolen database. [NewKeyRing]
 // makes one of keys.
@@ -49,7 +50,7 @@ type Key struct {
 }
 
 // KeyRing seals with AES-256-GCM. The first key seals, all of them open: to
-// rotate, put a new key in front, call [Manager.ResealSecrets], and drop the
+// rotate, put a new key in front, call [fleet.Manager.ResealSecrets], and drop the
 // old one.
 type KeyRing struct {
 	newest string
@@ -107,11 +108,11 @@ func (r *KeyRing) Open(sealed, binding string) ([]byte, error) {
 	form, rest, _ := strings.Cut(sealed, ".")
 	id, text, ok := strings.Cut(rest, ".")
 	if form != sealedForm || !ok {
-		return nil, fail(CodeInternal, "open secret", "what is stored was not sealed by a key ring")
+		return nil, NewError(CodeInternal, "open secret", "what is stored was not sealed by a key ring")
 	}
 	aead := r.keys[id]
 	if aead == nil {
-		return nil, fail(CodeUnavailable, "open secret", fmt.Sprintf("it was sealed with the key %q, which is not configured; add that key behind the newest one", id))
+		return nil, NewError(CodeUnavailable, "open secret", fmt.Sprintf("it was sealed with the key %q, which is not configured; add that key behind the newest one", id))
 	}
 	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	if err == nil && len(b) < aead.NonceSize() {

@@ -1,6 +1,8 @@
 package ecp
 
-import "maps"
+import (
+	"maps"
+)
 
 // Mode says who made a cluster and therefore what can be done with it.
 type Mode string

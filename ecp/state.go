@@ -1,5 +1,7 @@
 package ecp
 
+import ()
+
 // State says where a cluster's life stands, in one word for people. Software
 // waits on conditions instead. Which states follow each other is said by a
 // [StateMachine].
@@ -78,7 +80,7 @@ const (
 )
 
 // The reasons of adopted clusters, beside NodeDown and Partitioned; see
-// [AdoptedReasons] for their order.
+// [derive.AdoptedReasons] for their order.
 const (
 	ReasonIdentityConflict   Reason = "IdentityConflict"
 	ReasonClusterMismatch    Reason = "ClusterMismatch"

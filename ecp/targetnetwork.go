@@ -1,6 +1,6 @@
 package ecp
 
-import "strings"
+import ()
 
 // IPFamily is a version of the Internet Protocol, in Kubernetes' words.
 type IPFamily string
@@ -62,66 +62,23 @@ func (n TargetNetwork) DualStack() bool {
 
 // Wrong says what is wrong with n, by field; empty means nothing.
 func (n TargetNetwork) Wrong() []FieldError {
-	var p problems
-	if d := n.ClusterDomain; d != "" && (!isSubdomain(d) || len(d) > maxClusterDomain) {
-		p.add("clusterDomain", "is %q; a domain in lower case of at most %d characters such as %q is wanted, without a dot at either end", d, maxClusterDomain, DefaultClusterDomain)
+	var p FieldErrors
+	if d := n.ClusterDomain; d != "" && (!IsDNSSubdomain(d) || len(d) > maxClusterDomain) {
+		p.Add("clusterDomain", "is %q; a domain in lower case of at most %d characters such as %q is wanted, without a dot at either end", d, maxClusterDomain, DefaultClusterDomain)
 	}
 	if n.IPFamily != "" && n.IPFamily != IPv4 && n.IPFamily != IPv6 {
-		p.add("ipFamily", quotedText, n.IPFamily, `"IPv4" and "IPv6"`)
+		p.Add("ipFamily", QuotedText, n.IPFamily, `"IPv4" and "IPv6"`)
 	}
 	switch n.IPFamilyPolicy {
 	case "", SingleStack, PreferDualStack, RequireDualStack:
 	default:
-		p.add("ipFamilyPolicy", quotedText, n.IPFamilyPolicy, `"SingleStack", "PreferDualStack" and "RequireDualStack"`)
+		p.Add("ipFamilyPolicy", QuotedText, n.IPFamilyPolicy, `"SingleStack", "PreferDualStack" and "RequireDualStack"`)
 	}
 	return p
-}
-
-// movedFrom names the fields that make up the names and the way of nodes and that
-// differ from those of another network; empty means none.
-func (n TargetNetwork) movedFrom(old TargetNetwork) string {
-	var fields []string
-	if n.WithDefaults().ClusterDomain != old.WithDefaults().ClusterDomain {
-		fields = append(fields, "clusterDomain")
-	}
-	if n.IPFamily != old.IPFamily {
-		fields = append(fields, "ipFamily")
-	}
-	return strings.Join(fields, " and ")
 }
 
 // NetworkTeller is a Provisioner that knows what the network of its target is like.
 type NetworkTeller interface {
 	// Network returns what clusters are made with from now on. It asks nobody.
 	Network() TargetNetwork
-}
-
-// networkOf returns what a Provisioner says of its target's network.
-func networkOf(p Provisioner) TargetNetwork {
-	if t, ok := p.(NetworkTeller); ok {
-		return t.Network()
-	}
-	return TargetNetwork{}
-}
-
-// wrongFamily says why a version of EMQX cannot run on a target; empty means that
-// it can.
-func wrongFamily(version string, n TargetNetwork) string {
-	if v, ok := ParseVersion(version); ok && v.Major == 4 && n.IPFamily == IPv6 {
-		return "EMQX 4 reaches its other nodes over IPv4 only, and nodes on this Kubernetes target talk to one another over IPv6; take EMQX 5.6 or later, or a target with IPv4"
-	}
-	return ""
-}
-
-// insteadOf says where what a refused setting is for is set; empty means nowhere.
-func insteadOf(key string) string {
-	for _, part := range []string{"proto_dist", "listen_address", "tcp_server_ip", "ipv6", "inet6"} {
-		if strings.Contains(key, part) {
-			return "; the family of addresses is one of the Kubernetes target: its ipFamily and ipFamilyPolicy"
-		}
-	}
-	if strings.HasPrefix(key, "cluster.dns") || key == "node.name" {
-		return "; the DNS domain is one of the Kubernetes target: its clusterDomain"
-	}
-	return ""
 }

@@ -2,87 +2,15 @@ package ecp
 
 import (
 	"regexp"
-	"slices"
-	"strings"
-	"unicode/utf8"
 )
 
 // What follows checks words that go to Kubernetes unchanged. A word that the
 // API server would refuse must not be stored: every Apply would fail.
 
-var (
-	subdomain  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
-	labelWord  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
-	quotedText = `is %q; %s are allowed`
-)
+var subdomain = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 
-// maxAnnotations is the size of all annotations of one object together.
-const maxAnnotations = 256 << 10
+// QuotedText is the format of messages on a value that has a wrong form.
+var QuotedText = `is %q; %s are allowed`
 
-// ownPrefix is what the keys of our own labels and annotations begin with.
-const ownPrefix = "openecp.io"
-
-func isSubdomain(s string) bool { return len(s) <= 253 && subdomain.MatchString(s) }
-
-// qualified says whether s has the form of a label or annotation key: a word
-// of at most 63 characters, with or without "domain/" before it.
-func qualified(s string) bool {
-	if domain, word, found := strings.Cut(s, "/"); found {
-		return isSubdomain(domain) && labelWord.MatchString(word)
-	}
-	return labelWord.MatchString(s)
-}
-
-func validateAnnotations(p *problems, at string, annotations map[string]string) {
-	size := 0
-	for _, key := range sortedKeys(annotations) {
-		size += len(key) + len(annotations[key])
-		domain, _, _ := strings.Cut(key, "/")
-		switch {
-		case !qualified(strings.ToLower(key)):
-			p.add(at+"["+key+"]", `the key is not of the form "example.com/word"`)
-		case strings.ContainsFunc(annotations[key], deceives) || !utf8.ValidString(annotations[key]):
-			p.add(at+"["+key+"]", "has a character that cannot be shown or changes how others are")
-		case domain == ownPrefix || strings.HasSuffix(domain, "."+ownPrefix):
-			p.add(at+"["+key+"]", "keys of %s are OpenECP's own", ownPrefix)
-		}
-	}
-	if size > maxAnnotations {
-		p.add(at, "have %d bytes together; at most %d are allowed", size, maxAnnotations)
-	}
-}
-
-func validatePlacement(p *problems, placement Placement) {
-	for _, key := range sortedKeys(placement.NodeSelector) {
-		at := "spec.placement.nodeSelector[" + key + "]"
-		if !qualified(key) {
-			p.add(at, `the key is not of the form "example.com/word"`)
-		}
-		if v := placement.NodeSelector[key]; v != "" && !labelWord.MatchString(v) {
-			p.add(at, "%q is not the value of a label", v)
-		}
-	}
-	for i, t := range placement.Tolerations {
-		validateToleration(p, "spec.placement.tolerations["+itoa(i)+"]", t)
-	}
-}
-
-func validateToleration(p *problems, at string, t Toleration) {
-	if !slices.Contains([]string{"", "Exists", "Equal"}, t.Operator) {
-		p.add(at+".operator", quotedText, t.Operator, `"Exists" and "Equal"`)
-	}
-	if !slices.Contains([]string{"", "NoSchedule", "PreferNoSchedule", "NoExecute"}, t.Effect) {
-		p.add(at+".effect", quotedText, t.Effect, `"NoSchedule", "PreferNoSchedule" and "NoExecute"`)
-	}
-	if t.Key == "" && t.Operator != "Exists" {
-		p.add(at+".key", `is missing; only the operator "Exists" goes without`)
-	}
-	if t.Key != "" && !qualified(t.Key) {
-		p.add(at+".key", `is not of the form "example.com/word"`)
-	}
-	if t.Operator == "Exists" && t.Value != "" {
-		p.add(at+".value", `must be empty with the operator "Exists"`)
-	} else if t.Value != "" && !labelWord.MatchString(t.Value) {
-		p.add(at+".value", "%q is not the value of a taint", t.Value)
-	}
-}
+// IsDNSSubdomain says whether s is a DNS subdomain as Kubernetes takes it for names.
+func IsDNSSubdomain(s string) bool { return len(s) <= 253 && subdomain.MatchString(s) }

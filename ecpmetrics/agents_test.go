@@ -5,20 +5,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
-
-	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/memstore"
 )
 
 // countingLink leads nowhere, and has counted.
 type countingLink struct {
 	ecp.Link
-	stats ecp.AgentStats
+	stats fleet.AgentStats
 }
 
-func (l countingLink) Stats() ecp.AgentStats { return l.stats }
+func (l countingLink) Stats() fleet.AgentStats { return l.stats }
 
 func (l countingLink) Watch(ctx context.Context, _ func(ecp.ID)) error {
 	<-ctx.Done()
@@ -26,7 +26,7 @@ func (l countingLink) Watch(ctx context.Context, _ func(ecp.ID)) error {
 }
 
 func TestAgents(t *testing.T) {
-	m, err := ecp.New(t.Context(), ecp.Config{Store: memstore.New(), Link: countingLink{stats: ecp.AgentStats{
+	m, err := fleet.New(t.Context(), fleet.Config{Store: memstore.New(), Link: countingLink{stats: fleet.AgentStats{
 		Connected: map[string]int{"direct": 7, "websocket": 2}, Away: 1, Registrations: 11,
 		Refusals: map[string]uint64{"token_expired": 3}, Connections: 20, Reconnections: 9, Reports: 1000,
 	}}})

@@ -15,9 +15,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Patience bounds how long one scrape waits for the store.
@@ -25,7 +25,7 @@ const Patience = 5 * time.Second
 
 // Config is what the metrics are made of. Manager is required.
 type Config struct {
-	Manager *ecp.Manager
+	Manager *fleet.Manager
 	// Logger is told when the fleet cannot be followed; nil = nothing is logged.
 	Logger *slog.Logger
 	// Retry is the time before the fleet is read again after that; 0 = a second.
@@ -36,7 +36,7 @@ type Config struct {
 // registry takes one of them: give each Manager of a process a registry of its
 // own, or one wrapped with a label.
 type Metrics struct {
-	manager *ecp.Manager
+	manager *fleet.Manager
 	log     *slog.Logger
 	retry   time.Duration
 	failed  atomic.Uint64 // reads of the store that did not work
@@ -47,7 +47,7 @@ type Metrics struct {
 // left out of the page. It fails where the Manager is missing.
 func New(c Config) (*Metrics, error) {
 	if c.Manager == nil {
-		return nil, errors.New("ecpmetrics: Config.Manager is missing; ecp.New makes one")
+		return nil, errors.New("ecpmetrics: Config.Manager is missing; fleet.New makes one")
 	}
 	m := &Metrics{manager: c.Manager, log: c.Logger, retry: c.Retry, fleet: newFleet()}
 	if m.log == nil {
@@ -63,19 +63,19 @@ func New(c Config) (*Metrics, error) {
 type counter struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
-	read func(ecp.Stats) float64
+	read func(fleet.Stats) float64
 }
 
 var counters = []counter{
-	{describe("passes_total", "Looks at a cluster with what followed from them."), prometheus.CounterValue, func(s ecp.Stats) float64 { return float64(s.Passes) }},
-	{describe("applies_total", "Calls that made a platform converge towards a spec."), prometheus.CounterValue, func(s ecp.Stats) float64 { return float64(s.Applies) }},
-	{describe("apply_failures_total", "Calls to converge or remove a cluster that failed; they are repeated."), prometheus.CounterValue, func(s ecp.Stats) float64 { return float64(s.ApplyFailures) }},
-	{describe("writes_total", "Writes to the store by passes; a pass that finds nothing new makes none."), prometheus.CounterValue, func(s ecp.Stats) float64 { return float64(s.Writes) }},
-	{describe("broker_asks_total", "Questions to the management API of an EMQX node."), prometheus.CounterValue, func(s ecp.Stats) float64 { return float64(s.Asked) }},
-	{describe("broker_silent_total", "Passes in which no asked EMQX node of a cluster answered."), prometheus.CounterValue, func(s ecp.Stats) float64 { return float64(s.Silent) }},
-	{describe("unrecorded_clusters", "Clusters that are there and that no record knows, as last seen; they are left alone until somebody decides."), prometheus.GaugeValue, func(s ecp.Stats) float64 { return float64(s.Unrecorded) }},
-	{describe("foreign_members", "Members of EMQX clusters that are no nodes of their cluster, as last seen; repair removes those that have stopped."), prometheus.GaugeValue, func(s ecp.Stats) float64 { return float64(s.Foreign) }},
-	{describe("queue_depth", "Clusters that wait for a worker."), prometheus.GaugeValue, func(s ecp.Stats) float64 { return float64(s.Queue) }},
+	{describe("passes_total", "Looks at a cluster with what followed from them."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Passes) }},
+	{describe("applies_total", "Calls that made a platform converge towards a spec."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Applies) }},
+	{describe("apply_failures_total", "Calls to converge or remove a cluster that failed; they are repeated."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.ApplyFailures) }},
+	{describe("writes_total", "Writes to the store by passes; a pass that finds nothing new makes none."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Writes) }},
+	{describe("broker_asks_total", "Questions to the management API of an EMQX node."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Asked) }},
+	{describe("broker_silent_total", "Passes in which no asked EMQX node of a cluster answered."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Silent) }},
+	{describe("unrecorded_clusters", "Clusters that are there and that no record knows, as last seen; they are left alone until somebody decides."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.Unrecorded) }},
+	{describe("foreign_members", "Members of EMQX clusters that are no nodes of their cluster, as last seen; repair removes those that have stopped."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.Foreign) }},
+	{describe("queue_depth", "Clusters that wait for a worker."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.Queue) }},
 }
 
 // booking is a number of the pool.

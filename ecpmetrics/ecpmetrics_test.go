@@ -11,17 +11,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/ecpmetrics"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,18 +39,18 @@ func (s *brittleStore) Read(ctx context.Context, fn func(ecp.Tx) error) error {
 	return s.Store.Read(ctx, fn)
 }
 
-func newManager(t *testing.T, store ecp.Store) *ecp.Manager {
+func newManager(t *testing.T, store ecp.Store) *fleet.Manager {
 	t.Helper()
 	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
 	require.NoError(t, err)
-	m, err := ecp.New(t.Context(), ecp.Config{Store: store, Provisioners: map[string]ecp.Provisioner{"default": p}})
+	m, err := fleet.New(t.Context(), fleet.Config{Store: store, Provisioners: map[string]ecp.Provisioner{"default": p}})
 	require.NoError(t, err)
 	return m
 }
 
-func create(t *testing.T, m *ecp.Manager, mode ecp.Mode, name string, connections int) {
+func create(t *testing.T, m *fleet.Manager, mode ecp.Mode, name string, connections int) {
 	t.Helper()
-	r := ecp.CreateRequest{Mode: mode, Name: name, Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: connections}}}
+	r := fleet.CreateRequest{Mode: mode, Name: name, Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: connections}}}
 	if mode == ecp.Hosted {
 		r.Spec = ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 3, Connections: connections}}
 	}
@@ -59,7 +59,7 @@ func create(t *testing.T, m *ecp.Manager, mode ecp.Mode, name string, connection
 }
 
 // register makes the metrics of a Manager in a registry that checks them.
-func register(t *testing.T, m *ecp.Manager) (*prometheus.Registry, *ecpmetrics.Metrics) {
+func register(t *testing.T, m *fleet.Manager) (*prometheus.Registry, *ecpmetrics.Metrics) {
 	t.Helper()
 	metrics, err := ecpmetrics.New(ecpmetrics.Config{Manager: m, Retry: time.Millisecond})
 	require.NoError(t, err)
@@ -145,14 +145,14 @@ func TestLife(t *testing.T) {
 	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
 	require.NoError(t, err)
 	blind := &blindProvisioner{Provisioner: p}
-	m, err := ecp.New(t.Context(), ecp.Config{
+	m, err := fleet.New(t.Context(), fleet.Config{
 		Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{"default": blind},
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
 	})
 	require.NoError(t, err)
 	reg, metrics := register(t, m)
 	ctx := ecp.WithActor(t.Context(), ecp.System)
-	info, op, err := m.Create(ctx, ecp.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}}})
+	info, op, err := m.Create(ctx, fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}}})
 	require.NoError(t, err)
 	running(t, metrics.Run)
 	shows(t, reg, page(map[string]int{"hosted creating": 1}), "openecp_clusters")
@@ -245,7 +245,7 @@ func histogram(t *testing.T, reg *prometheus.Registry, name, label string) (uint
 }
 
 func TestUnlimitedPoolIsInfinite(t *testing.T) {
-	m, err := ecp.New(t.Context(), ecp.Config{Store: memstore.New(), Defaults: ecp.Defaults{Pool: &ecp.Pool{}}})
+	m, err := fleet.New(t.Context(), fleet.Config{Store: memstore.New(), Defaults: fleet.Defaults{Pool: &ecp.Pool{}}})
 	require.NoError(t, err)
 	reg, _ := register(t, m)
 	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
@@ -303,10 +303,10 @@ openecp_passes_total 0
 
 // BenchmarkCollect is a scrape of a fleet of ten thousand.
 func BenchmarkCollect(b *testing.B) {
-	m, err := ecp.New(b.Context(), ecp.Config{Store: memstore.New(), Defaults: ecp.Defaults{Pool: &ecp.Pool{}}})
+	m, err := fleet.New(b.Context(), fleet.Config{Store: memstore.New(), Defaults: fleet.Defaults{Pool: &ecp.Pool{}}})
 	require.NoError(b, err)
 	for i := range 10_000 {
-		_, _, err := m.Create(ecp.WithActor(b.Context(), ecp.System), ecp.CreateRequest{Mode: ecp.Adopted, Name: fmt.Sprintf("c%d", i), Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+		_, _, err := m.Create(ecp.WithActor(b.Context(), ecp.System), fleet.CreateRequest{Mode: ecp.Adopted, Name: fmt.Sprintf("c%d", i), Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 		require.NoError(b, err)
 	}
 	metrics, err := ecpmetrics.New(ecpmetrics.Config{Manager: m})

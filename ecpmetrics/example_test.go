@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/ecpmetrics"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // A program registers the metrics and lets them follow the fleet beside the
@@ -16,7 +15,7 @@ import (
 func ExampleNew() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	m, err := ecp.New(ctx, ecp.Config{Store: memstore.New()})
+	m, err := fleet.New(ctx, fleet.Config{Store: memstore.New()})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -5,9 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // fleet is what is known of clusters and operations from their changes.

@@ -8,10 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/stretchr/testify/require"
 )
 
 // available asks what load balancers ask; 0 = the connection is refused.

@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/stretchr/testify/require"
 )
 
 func TestNodeNamesAreThoseOnKubernetes(t *testing.T) {

@@ -5,11 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/internal/emqxtest"
+	"github.com/stretchr/testify/require"
 )
 
 const (

@@ -6,10 +6,9 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/emqxtest"
+	"github.com/stretchr/testify/require"
 )
 
 const prometheus = "/api/v4/emqx_prometheus"

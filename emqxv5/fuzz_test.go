@@ -7,11 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/emqxhttp"
 	"github.com/openecp/openecp/internal/emqxtest"
+	"github.com/stretchr/testify/require"
 )
 
 // fuzz feeds every recorded body and some odd ones to a decoder. What comes

@@ -6,12 +6,11 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/emqxtest"
+	"github.com/stretchr/testify/require"
 )
 
 const (

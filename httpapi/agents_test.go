@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/adopt"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // withAgents is a server that can set agents up, of two architectures.
@@ -77,7 +78,7 @@ func TestAgents(t *testing.T) {
 		f.call(asAdmin, http.MethodDelete, at+"/registrations/"+guide.TokenID, "").want(http.StatusNoContent)
 	}
 	_, err = register(guide.Token)
-	require.ErrorIs(t, err, ecp.ErrTokenRevoked)
+	require.ErrorIs(t, err, fleet.ErrTokenRevoked)
 	f.call(asAdmin, http.MethodDelete, at+"/registrations/reg-0000000000000000", "").want(http.StatusNotFound)
 
 	f.call(asAdmin, http.MethodDelete, at+"/agents/"+string(first.ID), "").want(http.StatusNoContent)

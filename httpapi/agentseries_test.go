@@ -9,10 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/stretchr/testify/require"
 )
 
 // farLink leads to one adopted cluster with one agent, which has kept samples.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
 )
 
 // auditRoutes show who changed what.
@@ -19,7 +19,7 @@ func (a *api) auditRoutes() {
 		summary:     "List what was changed, and refused for want of a right, newest first",
 		description: "A page may be short with a next cursor: enough was looked through for one request.",
 		parameters:  append(auditParameters(), listParameters()[:2]...),
-		success:     returns[page[ecp.AuditEntry]](http.StatusOK),
+		success:     returns[page[change.AuditEntry]](http.StatusOK),
 	}, a.listAudit)
 	a.stream(route{
 		method: http.MethodGet, path: "/api/v1/audit/export", id: "exportAudit",
@@ -27,12 +27,12 @@ func (a *api) auditRoutes() {
 		description: "The answer is newline-delimited JSON. Where it cannot be read to its end, the connection is cut.",
 		parameters:  auditParameters(), timeout: 10 * time.Minute,
 		success: []answer{{
-			status: http.StatusOK, content: map[string]schema{"application/x-ndjson": schemaOf[ecp.AuditEntry]},
+			status: http.StatusOK, content: map[string]schema{"application/x-ndjson": schemaOf[change.AuditEntry]},
 		}},
 	}, a.exportAudit)
 }
 
-var auditOutcomes = words(ecp.OutcomeDone, ecp.OutcomeDenied)
+var auditOutcomes = words(change.OutcomeDone, change.OutcomeDenied)
 
 func auditParameters() []*huma.Param {
 	return []*huma.Param{
@@ -47,13 +47,13 @@ func auditParameters() []*huma.Param {
 }
 
 // auditOptions reads what of the audit is wanted.
-func auditOptions(r *http.Request) (o ecp.AuditOptions, wrong []fieldView) {
+func auditOptions(r *http.Request) (o change.AuditOptions, wrong []fieldView) {
 	query := r.URL.Query()
 	since, badSince := readTime(r, "since")
 	until, badUntil := readTime(r, "until")
-	o = ecp.AuditOptions{
+	o = change.AuditOptions{
 		Actor: query.Get("actor"), Kind: ecp.Kind(query.Get("kind")), Key: query.Get("key"), Scope: query.Get("scope"),
-		Outcome: ecp.Outcome(query.Get("outcome")), Since: since, Until: until,
+		Outcome: change.Outcome(query.Get("outcome")), Since: since, Until: until,
 	}
 	return o, slices.Concat(badSince, badUntil, checkWord("outcome", query.Get("outcome"), auditOutcomes))
 }
@@ -69,7 +69,7 @@ func (a *api) listAudit(ctx context.Context, r *http.Request, _ body) (success, 
 	if err != nil {
 		return success{}, ofQuery(err)
 	}
-	out := page[ecp.AuditEntry]{Items: list(found.Items), Next: makeCursor(auditCursor, found.Next)}
+	out := page[change.AuditEntry]{Items: list(found.Items), Next: makeCursor(auditCursor, found.Next)}
 	return success{status: http.StatusOK, body: out}, nil
 }
 

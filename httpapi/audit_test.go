@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/ecp/change"
 	"github.com/stretchr/testify/require"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Every change is in the audit, with who, what and how; the export is the list
@@ -25,10 +24,10 @@ func TestAuditOverHTTP(t *testing.T) {
 	}
 	f.serve(asUser, http.MethodDelete, clustersPath+"/"+id, "", nil).want(http.StatusForbidden)
 
-	var all []ecp.AuditEntry
+	var all []change.AuditEntry
 	query := "kind=cluster&key=" + id
 	for cursor := ""; ; {
-		var p page[ecp.AuditEntry]
+		var p page[change.AuditEntry]
 		f.admin(http.MethodGet, "/api/v1/audit?limit=3&"+query+"&cursor="+url.QueryEscape(cursor), "").
 			want(http.StatusOK).
 			into(&p)
@@ -42,14 +41,14 @@ func TestAuditOverHTTP(t *testing.T) {
 		[]string{all[0].Actor, all[0].Action, string(all[0].Outcome)})
 	require.Equal(t, []string{"token:ann", "create", "done"},
 		[]string{all[7].Actor, all[7].Action, string(all[7].Outcome)})
-	require.Equal(t, []ecp.AuditChange{{Path: "/description", Before: `"d4"`, After: `"d5"`}}, all[1].Changes)
+	require.Equal(t, []change.AuditChange{{Path: "/description", Before: `"d4"`, After: `"d5"`}}, all[1].Changes)
 	require.Equal(t, "192.0.2.1", all[1].RemoteAddress) // as httptest says
 
 	export := f.admin(http.MethodGet, "/api/v1/audit/export?"+query, "").want(http.StatusOK)
 	require.Equal(t, "application/x-ndjson", export.header.Get("Content-Type"))
-	var lines []ecp.AuditEntry
+	var lines []change.AuditEntry
 	for line := range bytes.Lines(export.body) {
-		var e ecp.AuditEntry
+		var e change.AuditEntry
 		require.NoError(t, json.Unmarshal(line, &e))
 		lines = append(lines, e)
 	}

@@ -13,10 +13,9 @@ import (
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // attempt is one request made from the document by breaking one thing.

@@ -16,19 +16,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/stretchr/testify/require"
 )
 
 // fleet serves the API over a database with so many clusters.
-func largeFleet(b *testing.B, clusters int) (url string, m *ecp.Manager) {
+func largeFleet(b *testing.B, clusters int) (url string, m *fleet.Manager) {
 	b.Helper()
-	store, err := sqlstore.Open(b.Context(), sqlstore.Config{Dir: b.TempDir(), Kinds: ecp.Kinds()})
+	store, err := sqlstore.Open(b.Context(), sqlstore.Config{Dir: b.TempDir(), Kinds: fleet.Kinds()})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, store.Close()) })
-	m, err = ecp.New(b.Context(), ecp.Config{Store: store})
+	m, err = fleet.New(b.Context(), fleet.Config{Store: store})
 	require.NoError(b, err)
 	_, err = m.Bootstrap(b.Context(), asSystem)
 	require.NoError(b, err)

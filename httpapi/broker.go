@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // brokerRoutes ask a cluster's own broker. Nothing of it is kept: every request
@@ -78,7 +78,7 @@ func (a *api) stats(ctx context.Context, r *http.Request, _ body) (success, erro
 	if p != nil {
 		return success{}, p
 	}
-	window, p := readDuration(r, "window", time.Second, ecp.LongestSeries)
+	window, p := readDuration(r, "window", time.Second, fleet.LongestSeries)
 	if p != nil {
 		return success{}, p
 	}

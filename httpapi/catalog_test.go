@@ -7,10 +7,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 func (f *fixture) admin(method, path, body string, header ...string) reply {

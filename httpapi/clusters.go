@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 const (
@@ -73,7 +73,7 @@ type createBody[S any] struct {
 
 // decodeCreate reads a request with the spec of its mode. Of a request with an unknown
 // mode the spec is not looked at.
-func decodeCreate(b body) (ecp.CreateRequest, error) {
+func decodeCreate(b body) (fleet.CreateRequest, error) {
 	switch mode, _ := b.field("mode"); mode {
 	case string(ecp.Hosted):
 		return decodeMode(b, func(s ecp.HostedSpec) ecp.Spec { return ecp.Spec{Hosted: &s} })
@@ -83,9 +83,9 @@ func decodeCreate(b body) (ecp.CreateRequest, error) {
 	return decodeMode(b, func(any) ecp.Spec { return ecp.Spec{} })
 }
 
-func decodeMode[S any](raw body, spec func(S) ecp.Spec) (ecp.CreateRequest, error) {
+func decodeMode[S any](raw body, spec func(S) ecp.Spec) (fleet.CreateRequest, error) {
 	b, err := decode[createBody[S]](raw)
-	return ecp.CreateRequest{
+	return fleet.CreateRequest{
 		Mode: b.Mode, Project: b.Project, Name: b.Name, Description: b.Description, Spec: spec(b.Spec),
 	}, err
 }
@@ -133,7 +133,7 @@ func (a *api) listClusters(ctx context.Context, r *http.Request, _ body) (succes
 	if len(wrong) > 0 {
 		return success{}, badParameter(wrong...)
 	}
-	found, err := a.manager.Clusters(ctx, ecp.ListOptions{
+	found, err := a.manager.Clusters(ctx, fleet.ListOptions{
 		Project: project, Mode: ecp.Mode(mode), State: ecp.State(state), Version: query.Get("version"),
 		Query: query.Get("q"),
 		Sort:  sortKey(sort), Descending: descending, Cursor: after, Limit: limit,
@@ -144,18 +144,18 @@ func (a *api) listClusters(ctx context.Context, r *http.Request, _ body) (succes
 
 // sortNames lists what clusters can be ordered by, named as a cluster's fields
 // are.
-func sortNames() []string { return convert(ecp.SortKeys(), sortName) }
+func sortNames() []string { return convert(fleet.SortKeys(), sortName) }
 
-func sortName(k ecp.SortKey) string {
-	if k == ecp.SortCreated || k == ecp.SortUpdated {
+func sortName(k fleet.SortKey) string {
+	if k == fleet.SortCreated || k == fleet.SortUpdated {
 		return string(k) + "At"
 	}
 	return string(k)
 }
 
 // sortKey is the key of a name that is one.
-func sortKey(name string) ecp.SortKey {
-	for _, k := range ecp.SortKeys() {
+func sortKey(name string) fleet.SortKey {
+	for _, k := range fleet.SortKeys() {
 		if sortName(k) == name {
 			return k
 		}

@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/tenancy"
+	"github.com/stretchr/testify/require"
 )
 
 // event is one server-sent event as a client reads it.
@@ -366,7 +366,7 @@ func TestEventsEndWithTheRight(t *testing.T) {
 	f.api.heartbeat = 5 * time.Millisecond
 	ctx := ecp.WithActor(t.Context(), ecp.System)
 	const password = "correct horse battery"
-	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password,
+	_, err := f.manager.CreateUser(ctx, tenancy.UserRequest{Name: "sam", Password: password,
 		Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 	require.NoError(t, err)
 	login := func() string {
@@ -389,13 +389,13 @@ func TestEventsEndWithTheRight(t *testing.T) {
 	}
 	demoted := f.listen(login(), "", "")
 	grants := []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}
-	_, err = f.manager.UpdateUser(ctx, "sam", ecp.UserChange{Grants: &grants})
+	_, err = f.manager.UpdateUser(ctx, "sam", tenancy.UserChange{Grants: &grants})
 	require.NoError(t, err)
 	ends(demoted, ecp.CodeUnavailable)
 
 	disabled := f.listen(login(), "", "")
 	yes := true
-	_, err = f.manager.UpdateUser(ctx, "sam", ecp.UserChange{Disabled: &yes})
+	_, err = f.manager.UpdateUser(ctx, "sam", tenancy.UserChange{Disabled: &yes})
 	require.NoError(t, err)
 	ends(disabled, ecp.CodeDenied)
 }
@@ -412,7 +412,7 @@ func TestEventsEndAtOnce(t *testing.T) {
 		},
 		"new grants": func(f *fixture, ctx context.Context, _ string) {
 			grants := []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}
-			_, err := f.manager.UpdateUser(ctx, "sam", ecp.UserChange{Grants: &grants})
+			_, err := f.manager.UpdateUser(ctx, "sam", tenancy.UserChange{Grants: &grants})
 			require.NoError(f.t, err)
 		},
 	} {
@@ -422,11 +422,11 @@ func TestEventsEndAtOnce(t *testing.T) {
 			const password = "correct horse battery"
 			grant := ecp.Grant{Role: ecp.RoleUser, Project: "default/default"}
 			_, err := f.manager.CreateUser(ctx,
-				ecp.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{grant}})
+				tenancy.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{grant}})
 			require.NoError(t, err)
 			session, err := f.manager.Login(t.Context(), "sam", password)
 			require.NoError(t, err)
-			made, err := f.manager.CreateToken(ctx, ecp.TokenRequest{Name: "sam", Grant: grant})
+			made, err := f.manager.CreateToken(ctx, tenancy.TokenRequest{Name: "sam", Grant: grant})
 			require.NoError(t, err)
 			secret, lost := session.Secret, session.Secret
 			if name == "token deleted" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/httpapi"
@@ -25,7 +26,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	manager, err := ecp.New(ctx, ecp.Config{
+	manager, err := fleet.New(ctx, fleet.Config{
 		Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{"default": clusters},
 	})
 	if err != nil {

@@ -18,14 +18,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/proxy"
+	"github.com/stretchr/testify/require"
 )
 
 // The tokens of a fixture, one for each kind of caller.
@@ -59,7 +60,7 @@ type fixture struct {
 	t       testing.TB
 	store   ecp.Store
 	sim     *emqxsim.Provisioner
-	manager *ecp.Manager
+	manager *fleet.Manager
 	api     *api
 	server  *httptest.Server
 	log     *logBuffer
@@ -97,12 +98,12 @@ func newFixture(t testing.TB, s setup) *fixture {
 	}
 	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)})
 	require.NoError(t, err)
-	f.manager, err = ecp.New(t.Context(), ecp.Config{
+	f.manager, err = fleet.New(t.Context(), fleet.Config{
 		Store: f.store, Link: s.link, Adapters: adapters, Hasher: quickHasher{}, Sealer: ring,
 		NewProvisioner: func(context.Context, ecp.TargetConfig) (ecp.Provisioner, error) {
 			return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
 		}, Provisioners: map[string]ecp.Provisioner{"default": p},
-		Defaults: ecp.Defaults{Pool: s.pool, Projects: []string{"default/default", "default/second", "other/one"}},
+		Defaults: fleet.Defaults{Pool: s.pool, Projects: []string{"default/default", "default/second", "other/one"}},
 	})
 	require.NoError(t, err)
 	require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
@@ -281,7 +282,7 @@ type stored struct {
 	position int64
 	clusters string
 	pool     ecp.Pool
-	stats    ecp.Stats
+	stats    fleet.Stats
 }
 
 func (f *fixture) stored() stored {
@@ -290,7 +291,7 @@ func (f *fixture) stored() stored {
 	position, err := f.manager.Position(ctx)
 	require.NoError(f.t, err)
 	require.NoError(f.t, f.store.Read(ctx, func(tx ecp.Tx) error { // that something was refused is told
-		for _, err := range ecp.List[ecp.AuditEntry](tx, ecp.Query{}) {
+		for _, err := range ecp.List[change.AuditEntry](tx, ecp.Query{}) {
 			if err != nil {
 				return err
 			}
@@ -300,7 +301,7 @@ func (f *fixture) stored() stored {
 	}))
 	pool, err := f.manager.Pool(ctx)
 	require.NoError(f.t, err)
-	page, err := f.manager.Clusters(ctx, ecp.ListOptions{Limit: ecp.ListLimit})
+	page, err := f.manager.Clusters(ctx, fleet.ListOptions{Limit: ecp.ListLimit})
 	require.NoError(f.t, err)
 	clusters, err := json.Marshal(page)
 	require.NoError(f.t, err)
@@ -356,7 +357,7 @@ func (f *fixture) origin(peer, forwarded string) ecp.Origin {
 	w := httptest.NewRecorder()
 	f.api.ServeHTTP(w, r)
 	require.Equal(f.t, http.StatusOK, w.Code, "%s", w.Body)
-	audit, err := f.manager.Audit(ecp.WithActor(f.t.Context(), ecp.System), ecp.AuditOptions{Limit: 1})
+	audit, err := f.manager.Audit(ecp.WithActor(f.t.Context(), ecp.System), change.AuditOptions{Limit: 1})
 	require.NoError(f.t, err)
 	return audit.Items[0].Origin
 }

@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
 )
 
 // The headers in which a request describes itself, beside its token.
@@ -125,8 +125,8 @@ func (rt *route) keyProblem(keys []string) string {
 		return "is not minded by this path; leave it out"
 	case len(keys) > 1:
 		return "stands twice"
-	case len(keys[0]) == 0 || len(keys[0]) > ecp.MaxIdempotencyKey || strings.ContainsFunc(keys[0], notPrintable):
-		return "is not of 1 to " + strconv.Itoa(ecp.MaxIdempotencyKey) + " printable ASCII characters"
+	case len(keys[0]) == 0 || len(keys[0]) > change.MaxIdempotencyKey || strings.ContainsFunc(keys[0], notPrintable):
+		return "is not of 1 to " + strconv.Itoa(change.MaxIdempotencyKey) + " printable ASCII characters"
 	}
 	return ""
 }
@@ -166,7 +166,7 @@ func (rt *route) describeConditions() {
 }
 
 func idempotencyKeyParameter() *huma.Param {
-	longest := ecp.MaxIdempotencyKey
+	longest := change.MaxIdempotencyKey
 	return &huma.Param{
 		In: "header", Name: headerKey,
 		Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest, Pattern: `^[\x20-\x7e]+$`},

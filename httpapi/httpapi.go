@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/proxy"
 )
 
@@ -21,7 +20,7 @@ const MaxBody = 1 << 20
 // Config is what the API is made of. Manager is required; everything else has
 // a usable zero value.
 type Config struct {
-	Manager *ecp.Manager
+	Manager *fleet.Manager
 	// Logger gets internal errors and, at debug level, one line for each request. If it
 	// is nil, nothing is logged.
 	Logger *slog.Logger
@@ -70,7 +69,7 @@ type BuildInfo struct {
 
 // api is the handler. New sets everything in it, and nothing changes afterwards.
 type api struct {
-	manager *ecp.Manager
+	manager *fleet.Manager
 	log     *slog.Logger
 	version BuildInfo
 	ready   func(context.Context) error
@@ -112,7 +111,7 @@ func New(c Config) (http.Handler, error) {
 
 func newAPI(c Config) (*api, error) {
 	if c.Manager == nil {
-		return nil, errors.New("httpapi: Config.Manager is missing; ecp.New makes one")
+		return nil, errors.New("httpapi: Config.Manager is missing; fleet.New makes one")
 	}
 	a := &api{
 		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done,

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/tenancy"
+	"github.com/stretchr/testify/require"
 )
 
 // logLife is an API with a cluster of three nodes that run.
@@ -185,7 +185,7 @@ func TestLogsFollowEnds(t *testing.T) {
 	l := newLogLife(t, setup{})
 	ctx := ecp.WithActor(t.Context(), ecp.System)
 	const password = "correct horse battery"
-	_, err := l.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password,
+	_, err := l.manager.CreateUser(ctx, tenancy.UserRequest{Name: "sam", Password: password,
 		Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 	require.NoError(t, err)
 	session, err := l.manager.Login(t.Context(), "sam", password)
@@ -193,7 +193,7 @@ func TestLogsFollowEnds(t *testing.T) {
 	hers := l.follow(session.Secret, "")
 	hers.until("line", "running now")
 	yes := true
-	_, err = l.manager.UpdateUser(ctx, "sam", ecp.UserChange{Disabled: &yes})
+	_, err = l.manager.UpdateUser(ctx, "sam", tenancy.UserChange{Disabled: &yes})
 	require.NoError(t, err)
 	hers.until("problem", "denied")
 	hers.ends()

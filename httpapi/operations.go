@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 const operationsPath = "/api/v1/operations"
@@ -82,7 +82,7 @@ func (a *api) listOperations(ctx context.Context, r *http.Request, _ body) (succ
 	if len(wrong) > 0 {
 		return success{}, badParameter(wrong...)
 	}
-	found, err := a.manager.Operations(ctx, c.ID(), ecp.OperationOptions{Cursor: after, Limit: limit})
+	found, err := a.manager.Operations(ctx, c.ID(), fleet.OperationOptions{Cursor: after, Limit: limit})
 	out := page[ecp.Operation]{Items: convert(found.Items, viewOperation),
 		Next: makeCursor(operationCursor, found.Next)}
 	return success{status: http.StatusOK, body: out}, ofQuery(err)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // overviewRoutes sum up clusters.
@@ -14,7 +14,7 @@ func (a *api) overviewRoutes() {
 		{path: "/api/v1/projects/{org}/{project}/overview", id: "getProjectOverview",
 			summary: "Sum up the clusters of a project"},
 	} {
-		r.method, r.description, r.success = http.MethodGet, overviewText, returns[ecp.Overview](http.StatusOK)
+		r.method, r.description, r.success = http.MethodGet, overviewText, returns[fleet.Overview](http.StatusOK)
 		a.json(r, a.overview)
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // 25 creations and 25 increases at once, of one unit each, against a pool with
@@ -60,7 +60,7 @@ func TestManyAtOnceGetWhatThereIs(t *testing.T) {
 	now := f.stored()
 	require.Equal(t, each+room, now.pool.UsedConnections)
 	sum, count := 0, 0
-	page, err := f.manager.Clusters(ecp.WithActor(t.Context(), ecp.System), ecp.ListOptions{Limit: ecp.ListLimit})
+	page, err := f.manager.Clusters(ecp.WithActor(t.Context(), ecp.System), fleet.ListOptions{Limit: ecp.ListLimit})
 	require.NoError(t, err)
 	for _, c := range page.Items {
 		sum += c.Spec.Connections()

@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // spec is a create body with something in its spec.

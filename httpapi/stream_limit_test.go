@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/tenancy"
+	"github.com/stretchr/testify/require"
 )
 
 // Streams are bounded for one user or token and in all; who wants one more is
@@ -19,7 +19,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	f.awaitState(id, "running")
 	const password = "correct horse battery"
 	ctx := ecp.WithActor(t.Context(), ecp.System)
-	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "sam", Password: password,
+	_, err := f.manager.CreateUser(ctx, tenancy.UserRequest{Name: "sam", Password: password,
 		Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 	require.NoError(t, err)
 	login := func() string {

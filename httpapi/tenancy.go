@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/tenancy"
 )
 
 // tenancyRoutes are about organisations, projects, users and tokens.
@@ -43,7 +45,7 @@ func (a *api) orgs() resource[ecp.Org] {
 // projectView is a project with what its clusters have booked.
 type projectView struct {
 	ecp.Project
-	Usage ecp.Usage `json:"usage" doc:"what its clusters have booked in the pool"`
+	Usage fleet.Usage `json:"usage" doc:"what its clusters have booked in the pool"`
 }
 
 // withUsage adds to projects what their clusters have booked.
@@ -147,7 +149,7 @@ func (a *api) users() resource[ecp.User] {
 			if err != nil {
 				return ecp.User{}, err
 			}
-			return m.CreateUser(ctx, ecp.UserRequest{
+			return m.CreateUser(ctx, tenancy.UserRequest{
 				Name: form.Name, DisplayName: form.DisplayName, Password: form.Password, Grants: form.Grants,
 			})
 		},
@@ -156,7 +158,7 @@ func (a *api) users() resource[ecp.User] {
 			if err != nil {
 				return ecp.User{}, err
 			}
-			return m.UpdateUser(ctx, key, ecp.UserChange{
+			return m.UpdateUser(ctx, key, tenancy.UserChange{
 				DisplayName: p.DisplayName, Grants: p.Grants, Disabled: p.Disabled, Password: p.Password,
 				IfRevision: ifRevision(ctx),
 			})
@@ -181,7 +183,7 @@ type userPatch struct {
 
 // tokenView is an API token. Only the answer that makes it has the secret.
 type tokenView struct {
-	ecp.TokenInfo
+	tenancy.TokenInfo
 	Token string `json:"token,omitempty" doc:"the bearer token: shown when it is made, and never again"`
 }
 
@@ -219,7 +221,7 @@ func (a *api) tokens() resource[tokenView] {
 				return tokenView{}, err
 			}
 			grant := ecp.Grant{Role: form.Role, Org: form.Org, Project: form.Project}
-			t, err := m.CreateToken(ctx, ecp.TokenRequest{Name: form.Name, Grant: grant, ExpiresAt: form.ExpiresAt})
+			t, err := m.CreateToken(ctx, tenancy.TokenRequest{Name: form.Name, Grant: grant, ExpiresAt: form.ExpiresAt})
 			return tokenView{t.TokenInfo, t.Secret}, within("grant.", err)
 		},
 		remove: m.DeleteToken,

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/tenancy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // The callers of the table, in its order. All requests are about default/default
@@ -208,14 +209,14 @@ func (f *fixture) disabledUser() string {
 	f.t.Helper()
 	ctx := ecp.WithActor(f.t.Context(), ecp.System)
 	const password = "correct horse battery"
-	_, err := f.manager.CreateUser(ctx, ecp.UserRequest{Name: "dan", Password: password,
+	_, err := f.manager.CreateUser(ctx, tenancy.UserRequest{Name: "dan", Password: password,
 		Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "default/default"}}})
 	require.NoError(f.t, err)
 	s, err := f.manager.Login(f.t.Context(), "dan", password)
 	require.NoError(f.t, err)
 	require.Equal(f.t, http.StatusOK, f.serve(s.Secret, http.MethodGet, "/api/v1/me", "", nil).status)
 	yes := true
-	_, err = f.manager.UpdateUser(ctx, "dan", ecp.UserChange{Disabled: &yes})
+	_, err = f.manager.UpdateUser(ctx, "dan", tenancy.UserChange{Disabled: &yes})
 	require.NoError(f.t, err)
 	return s.Secret
 }
@@ -263,7 +264,7 @@ func TestTransferNeedsBothSides(t *testing.T) {
 		"default/second": 1000} { // the quota follows
 		var p projectView
 		f.admin(http.MethodGet, "/api/v1/projects/"+project, "").want(http.StatusOK).into(&p)
-		require.Equal(t, ecp.Usage{Clusters: connections / 1000, Connections: connections}, p.Usage, project)
+		require.Equal(t, fleet.Usage{Clusters: connections / 1000, Connections: connections}, p.Usage, project)
 	}
 	require.Equal(t, http.StatusNotFound, f.serve(asAdmin, http.MethodGet, path, "", nil).status)
 	require.Equal(t, http.StatusNotFound, f.serve(asAdmin, http.MethodGet, path+"/operations", "", nil).status)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 
 	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
 )
 

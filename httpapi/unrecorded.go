@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 const unrecordedPath = "/api/v1/unrecorded-clusters"
@@ -66,7 +66,7 @@ type unrecordedView struct {
 	RecordedOn string    `json:"recordedOn,omitempty" doc:"target that a cluster of this id is recorded on"`
 }
 
-func viewUnrecorded(u ecp.UnrecordedCluster) unrecordedView {
+func viewUnrecorded(u fleet.UnrecordedCluster) unrecordedView {
 	v := unrecordedView{
 		ID: u.ID, Target: u.Target, Name: u.Name, Project: u.Project, CreatedAt: u.Since,
 		Generation: u.Found.Generation,
@@ -108,7 +108,7 @@ func (a *api) takeOverUnrecorded(ctx context.Context, r *http.Request, b takeOve
 	if p != nil {
 		return success{}, p
 	}
-	ask := ecp.TakeOverRequest{ID: c.ID(), Target: b.Target, Name: b.Name, Project: b.Project, Config: b.Config}
+	ask := fleet.TakeOverRequest{ID: c.ID(), Target: b.Target, Name: b.Name, Project: b.Project, Config: b.Config}
 	if dryRun {
 		plan, err := a.manager.PlanTakeOverUnrecorded(ctx, ask)
 		plan.Steps = list(plan.Steps)

@@ -6,9 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/openecp/openecp/ecp"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // endpoints returns the addresses for clients, which the access Service has.

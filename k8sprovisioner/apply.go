@@ -10,13 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Apply implements [ecp.Provisioner]. It writes the objects that differ from d, in an

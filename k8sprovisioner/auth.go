@@ -3,11 +3,10 @@ package k8sprovisioner
 import (
 	"crypto/rand"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Keys of the auth Secret.

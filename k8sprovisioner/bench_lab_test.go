@@ -12,6 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/internal/kubelab"
+	"github.com/openecp/openecp/internal/kubelab/labtest"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,11 +24,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-
-	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/ecptest"
-	"github.com/openecp/openecp/internal/kubelab"
-	"github.com/openecp/openecp/internal/kubelab/labtest"
 )
 
 // The fleet of the benchmark.
@@ -57,7 +57,7 @@ func BenchmarkFleet(b *testing.B) {
 		states := watchStates(b, w)
 		begun := time.Now()
 		for i := range fleetClusters {
-			_, _, err := w.Create(system(b.Context()), ecp.CreateRequest{
+			_, _, err := w.Create(system(b.Context()), fleet.CreateRequest{
 				Mode: ecp.Hosted, Name: fmt.Sprint("fleet ", i),
 				Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: fleetNodes, Connections: 1000}},
 			})
@@ -320,7 +320,7 @@ func (s *stateWatch) all(b *testing.B, state ecp.State) {
 }
 
 func (w *world) ids(b *testing.B) []ecp.ID {
-	page, err := w.Clusters(system(b.Context()), ecp.ListOptions{Limit: ecp.ListLimit})
+	page, err := w.Clusters(system(b.Context()), fleet.ListOptions{Limit: ecp.ListLimit})
 	require.NoError(b, err)
 	var ids []ecp.ID
 	for _, i := range page.Items {

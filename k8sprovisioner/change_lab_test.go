@@ -10,16 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/internal/kubelab/labtest"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
-
-	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/emqxsim"
-	"github.com/openecp/openecp/internal/kubelab/labtest"
 )
 
 // changing is a running cluster with a Manager of its own that is changed.

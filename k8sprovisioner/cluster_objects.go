@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openecp/openecp/ecp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // clusterObjects are the objects of one cluster, as they were last seen.

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/openecp/openecp/ecp"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Reach tells how the management API of a node is reached.

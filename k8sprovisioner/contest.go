@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/openecp/openecp/ecp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // How a contest is handled, in which another writer undoes our writes.

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	"github.com/openecp/openecp/ecp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // applyErrors are the objects that could not be converged, with the reason.

@@ -5,12 +5,11 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 func answered(code int32, message string) error {

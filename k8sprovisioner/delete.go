@@ -4,10 +4,9 @@ import (
 	"context"
 	"strings"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Delete implements [ecp.Provisioner]. It starts the deletion of the namespace, and with

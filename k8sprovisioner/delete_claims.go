@@ -5,10 +5,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // claimCount returns how many ordinals are meant to have claims.

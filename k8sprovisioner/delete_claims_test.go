@@ -9,14 +9,13 @@ import (
 	"path"
 	"testing"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // glimpse is what the watches of a Provisioner have brought, put there by hand.

@@ -7,13 +7,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openecp/openecp/ecp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Rehearse implements [ecp.Rehearser]. It asks the API server, by a dry run, whether it

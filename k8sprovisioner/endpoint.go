@@ -10,9 +10,8 @@ import (
 	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/openecp/openecp/ecp"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // authKeys is a cluster's API key, kept in memory only.

@@ -8,11 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // invalid returns an error about one field of a Desired.

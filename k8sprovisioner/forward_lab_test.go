@@ -7,10 +7,9 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
+	"github.com/stretchr/testify/require"
 )
 
 // TestPortForward reaches every node of a cluster through the API server, and

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,8 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // sized gives a claim that asks for some room and has some.

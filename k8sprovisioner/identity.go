@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/openecp/openecp/ecp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 var _ ecp.Identified = (*Provisioner)(nil)

@@ -11,12 +11,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // kubeSystem is an API server that has a namespace kube-system with a uid, or, ""

@@ -7,11 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // firstListTimeout is how long a call waits for the first lists after the provisioner

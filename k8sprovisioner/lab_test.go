@@ -11,13 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"k8s.io/client-go/rest"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/internal/kubelab"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
 )
 
 // shipped gives the way to the API server of the account that ships.

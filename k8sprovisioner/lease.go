@@ -12,12 +12,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Where the lease is. It is not configurable, since every daemon on one Kubernetes cluster

@@ -6,13 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-	"k8s.io/client-go/rest"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/internal/kubelab"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
 )
 
 // pausing is a way to the API server that a test can hold up, as SIGSTOP does.

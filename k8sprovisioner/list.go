@@ -3,9 +3,8 @@ package k8sprovisioner
 import (
 	"context"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/openecp/openecp/ecp"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Clusters implements [ecp.ClusterLister]. It returns all namespaces with our label, from

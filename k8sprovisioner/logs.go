@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Logs implements [ecp.LogReader]. It returns what the container emqx of a node's pod has

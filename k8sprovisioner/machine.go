@@ -7,10 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // The pods of a dead machine stay in Kubernetes: they are marked as deleted after five

@@ -12,17 +12,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"k8s.io/client-go/rest"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/kubelab"
 	"github.com/openecp/openecp/internal/kubelab/emqxpod"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
 )
 
 // settled bounds every wait on the control plane: two busy cores with the race
@@ -31,7 +31,7 @@ const settled = 4 * time.Minute
 
 // world is a Manager on the control plane, with an EMQX behind every pod.
 type world struct {
-	*ecp.Manager
+	*fleet.Manager
 	lab      *kubelab.Lab
 	pods     *emqxpod.Fleet
 	store    ecp.Store
@@ -59,7 +59,7 @@ func newWorld(t testing.TB, reach Reach) *world {
 // manage runs a Manager until the test ends or stop is called.
 func (w *world) manage(t testing.TB, store ecp.Store, p ecp.Provisioner) {
 	t.Helper()
-	m, err := ecp.New(t.Context(), ecp.Config{
+	m, err := fleet.New(t.Context(), fleet.Config{
 		Store: store, Provisioners: map[string]ecp.Provisioner{"default": p},
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
 		// no load balancer has to notice anything here
@@ -89,7 +89,7 @@ func (w *world) create(t testing.TB, image string, nodes int) ecp.ID {
 
 func (w *world) createSpec(t testing.TB, spec ecp.HostedSpec) ecp.ID {
 	t.Helper()
-	info, _, err := w.Create(system(t.Context()), ecp.CreateRequest{
+	info, _, err := w.Create(system(t.Context()), fleet.CreateRequest{
 		Mode: ecp.Hosted, Name: fmt.Sprintf("made at %d", time.Now().UnixNano()), Spec: ecp.Spec{Hosted: &spec},
 	})
 	require.NoError(t, err)
@@ -482,15 +482,15 @@ func TestKilledAnywhere(t *testing.T) {
 			w := newWorld(t, PodIP)
 			name := fmt.Sprint("killed at ", n)
 			w.killed(t, n, func(ctx context.Context) error {
-				page, err := w.Clusters(ctx, ecp.ListOptions{})
+				page, err := w.Clusters(ctx, fleet.ListOptions{})
 				if err != nil || len(page.Items) > 0 {
 					return err
 				}
-				_, _, err = w.Create(ctx, ecp.CreateRequest{Mode: ecp.Hosted, Name: name,
+				_, _, err = w.Create(ctx, fleet.CreateRequest{Mode: ecp.Hosted, Name: name,
 					Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 1000}}})
 				return err
 			})
-			page, err := w.Clusters(system(t.Context()), ecp.ListOptions{})
+			page, err := w.Clusters(system(t.Context()), fleet.ListOptions{})
 			require.NoError(t, err)
 			require.Len(t, page.Items, 1)
 			id := page.Items[0].ID
@@ -513,7 +513,7 @@ func TestKilledAnywhere(t *testing.T) {
 			})
 			w.awaitGone(t, id)
 			w.ledger(t, 0, 0)
-			operations, err := w.Operations(system(t.Context()), id, ecp.OperationOptions{})
+			operations, err := w.Operations(system(t.Context()), id, fleet.OperationOptions{})
 			require.NoError(t, err)
 			succeeded := map[ecp.OperationKind]int{}
 			for _, o := range operations.Items {

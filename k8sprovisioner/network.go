@@ -3,11 +3,10 @@ package k8sprovisioner
 import (
 	"strings"
 
+	"github.com/openecp/openecp/ecp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // A cluster keeps the network that it was created with: EMQX stores the names of its

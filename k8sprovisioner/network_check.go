@@ -8,10 +8,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/openecp/openecp/ecp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // networkFacts is what is known about the network of Kubernetes.

@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"k8s.io/client-go/rest"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/internal/kubelab/emqxpod"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
 )
 
 // TestServicesOfTwoFamilies: the API server takes what is rendered, completes it, and
@@ -97,7 +97,7 @@ func TestIPv6ControlPlane(t *testing.T) {
 	require.NoError(t, err)
 	w.manage(t, w.store, p)
 
-	_, _, err = w.Create(system(t.Context()), ecp.CreateRequest{Mode: ecp.Hosted, Name: "of 4.4",
+	_, _, err = w.Create(system(t.Context()), fleet.CreateRequest{Mode: ecp.Hosted, Name: "of 4.4",
 		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: "emqx-ee-4.4.24"}}})
 	require.ErrorContains(t, err, "over IPv4 only")
 	id := w.create(t, "emqx-ee-5.8.9", 2)

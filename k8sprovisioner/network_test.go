@@ -3,12 +3,11 @@ package k8sprovisioner
 import (
 	"testing"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // made is a cluster as it is found that was made in a rendering on a target.

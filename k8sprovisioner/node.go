@@ -1,10 +1,9 @@
 package k8sprovisioner
 
 import (
+	"github.com/openecp/openecp/ecp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // node describes a pod.

@@ -6,11 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Observe implements [ecp.Provisioner]. It reads the informers, and asks the API server

@@ -8,11 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // If a pod cannot be created, the reason is in events of the controllers. Events are read

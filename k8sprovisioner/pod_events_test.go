@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -11,8 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 var hintNow = time.Date(2026, 11, 28, 17, 0, 0, 0, time.UTC)

@@ -7,11 +7,10 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // input contains everything that rendering reads.

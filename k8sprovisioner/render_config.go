@@ -5,10 +5,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openecp/openecp/ecp"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // env is one variable of the container: a value, or a key of the auth Secret.

@@ -1,6 +1,7 @@
 package k8sprovisioner
 
 import (
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -9,8 +10,6 @@ import (
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
 	policyv1ac "k8s.io/client-go/applyconfigurations/policy/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 func service(in input, name string) *corev1ac.ServiceApplyConfiguration {

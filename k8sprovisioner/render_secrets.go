@@ -7,10 +7,9 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // secretRow is a Secret that is rendered from what the Manager knows. Unlike the auth

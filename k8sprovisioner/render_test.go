@@ -10,10 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // elaborate uses every field of the spec that is rendered.

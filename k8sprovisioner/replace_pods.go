@@ -4,13 +4,12 @@ import (
 	"context"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // replaceOutdated replaces the pods of the given ordinals that are not of the newest

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // requestTimeout bounds one request. Admission webhooks may take ten seconds of it.

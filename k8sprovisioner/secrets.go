@@ -4,11 +4,10 @@ import (
 	"context"
 	"slices"
 
+	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // secretRef is what the ConfigMap contains of a Secret, since Secrets are neither listed

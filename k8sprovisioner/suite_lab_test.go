@@ -12,13 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
+	"github.com/stretchr/testify/require"
 )
 
 // TestProvisionerSuite holds us to every sentence on the interface, on a real

@@ -15,11 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 // Every way in which an API server can fail to answer is told apart, as it

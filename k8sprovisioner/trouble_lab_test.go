@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
+	"github.com/stretchr/testify/require"
 )
 
 // saysOf waits until the state's message, or what is waited for, has all words.

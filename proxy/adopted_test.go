@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/stretchr/testify/require"
 )
 
 // crew is the agents of one adopted cluster, each with a dashboard beside it that
@@ -89,13 +90,13 @@ func (c *crew) Drop(ecp.ID, ...ecp.AgentID) {}
 func newAdopted(t *testing.T, change func(*DashboardsConfig)) (*house, *crew) {
 	t.Helper()
 	c := &crew{t: t, at: map[string]*httptest.Server{}}
-	m, err := ecp.New(t.Context(), ecp.Config{
+	m, err := fleet.New(t.Context(), fleet.Config{
 		Store: memstore.New(), Hasher: quickHasher{}, Link: c, AgentAddress: "https://ecp.example.com",
-		Defaults: ecp.Defaults{Projects: []string{"default/default", "other/one"}},
+		Defaults: fleet.Defaults{Projects: []string{"default/default", "other/one"}},
 	})
 	require.NoError(t, err)
 	r := rigOf(t, m)
-	info, _, err := m.Create(system(t), ecp.CreateRequest{Mode: ecp.Adopted, Name: "one", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+	info, _, err := m.Create(system(t), fleet.CreateRequest{Mode: ecp.Adopted, Name: "one", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 	require.NoError(t, err)
 	r.id = info.ID
 	t.Cleanup(func() { require.Zero(t, c.wrong, "nobody who came to a dashboard was led to the API") })
@@ -127,7 +128,7 @@ func TestDashboardsOfAdoptedClusters(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrNotFound)
 	link, err := h.d.Open(h.as(user), h.id, "")
 	require.NoError(t, err)
-	require.Equal(t, ecp.ViaAgent, link.Via)
+	require.Equal(t, fleet.ViaAgent, link.Via)
 
 	b, origin := h.enter(user)
 	node := func() string {
@@ -154,7 +155,7 @@ func TestDashboardsOfAdoptedClusters(t *testing.T) {
 	got := get(t, b, origin+"/")
 	require.Equal(t, 503, got.status)
 	require.Contains(t, got.body, "no agent of the cluster is connected")
-	for _, via := range []ecp.DashboardVia{"", ecp.ViaAgent} {
+	for _, via := range []fleet.DashboardVia{"", fleet.ViaAgent} {
 		_, err = h.d.Open(h.as(user), h.id, via)
 		require.ErrorIs(t, err, ecp.ErrUnavailable)
 		require.ErrorContains(t, err, "agent")
@@ -184,15 +185,15 @@ func TestDirectDashboards(t *testing.T) {
 	for range maxLinksPerActor + 1 {
 		link, err := h.d.Open(h.as(user), h.id, "")
 		require.NoError(t, err)
-		require.Equal(t, Link{URL: address, Via: ecp.ViaServiceAddress}, link)
+		require.Equal(t, Link{URL: address, Via: fleet.ViaServiceAddress}, link)
 	}
 	require.Empty(t, h.d.sessions.links)
 	require.Empty(t, h.d.ports.of)
 	opened := h.audit("open dashboard")
 	require.Len(t, opened, maxLinksPerActor+1)
-	require.Contains(t, opened[0].Changes, ecp.AuditChange{Path: "/via", After: `"serviceAddress"`})
+	require.Contains(t, opened[0].Changes, change.AuditChange{Path: "/via", After: `"serviceAddress"`})
 
-	link, err := h.d.Open(h.as(user), h.id, ecp.ViaAgent)
+	link, err := h.d.Open(h.as(user), h.id, fleet.ViaAgent)
 	require.NoError(t, err)
 	require.NotContains(t, link.URL, "emqx.example.com")
 	require.Contains(t, link.URL, enterPath)
@@ -204,7 +205,7 @@ func TestDirectDashboards(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, address, link.URL)
 	before := len(h.audit("open dashboard"))
-	_, err = nowhere.Open(h.as(user), h.id, ecp.ViaAgent)
+	_, err = nowhere.Open(h.as(user), h.id, fleet.ViaAgent)
 	require.ErrorIs(t, err, ecp.ErrUnsupported)
 	require.ErrorContains(t, err, "set dashboard.domain")
 	require.Len(t, h.audit("open dashboard"), before, "nobody was let through")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // The pages of this package on a dashboard's origin are below this path. EMQX has
@@ -29,7 +30,7 @@ const internalError = "Internal error; its cause was logged."
 // Domain and Ports. With neither, no dashboard is shown here, and people are only
 // directed to dashboards that have an address of their own.
 type DashboardsConfig struct {
-	Manager *ecp.Manager
+	Manager *fleet.Manager
 	Domain  *Domain
 	Ports   *Ports
 	// SetupHint completes the error about dashboards that are not shown, where there
@@ -58,13 +59,13 @@ type Link struct {
 	URL       string
 	ExpiresAt time.Time
 	// Via is the way that the link leads.
-	Via ecp.DashboardVia
+	Via fleet.DashboardVia
 }
 
 // Dashboards shows the dashboards of clusters, each on an origin of its own. Its
 // methods may be called concurrently.
 type Dashboards struct {
-	manager     *ecp.Manager
+	manager     *fleet.Manager
 	domain      *Domain   // nil where dashboards have ports
 	ports       *portPool // nil where dashboards have names; if both are nil, nothing is shown
 	setupHint   string
@@ -126,7 +127,7 @@ func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
 // Unless the dashboard has an address of its own, the link can be used once and for a
 // minute. Whoever opens it sees the dashboard as the actor, so it must be shown to
 // nobody else.
-func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (Link, error) {
+func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via fleet.DashboardVia) (Link, error) {
 	way, err := d.manager.DashboardWay(ctx, id, via)
 	if errors.Is(err, ecp.ErrDenied) || errors.Is(err, ecp.ErrNotFound) {
 		_, err = d.manager.OpenDashboard(ctx, id, via) // which records the refusal in the audit
@@ -134,7 +135,7 @@ func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via ecp.DashboardVia) 
 	if err != nil {
 		return Link{}, err
 	}
-	if way.Via != ecp.ViaServiceAddress {
+	if way.Via != fleet.ViaServiceAddress {
 		return d.newLink(ctx, id, way.Via)
 	}
 	if way, err = d.manager.OpenDashboard(ctx, id, way.Via); err != nil {
@@ -145,7 +146,7 @@ func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via ecp.DashboardVia) 
 
 // newLink makes a link to an origin of this package. An actor with too many links is
 // refused before anything is recorded.
-func (d *Dashboards) newLink(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (Link, error) {
+func (d *Dashboards) newLink(ctx context.Context, id ecp.ID, via fleet.DashboardVia) (Link, error) {
 	const op = "open dashboard"
 	if d.domain == nil && d.ports == nil {
 		return Link{}, &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "dashboards are not shown here: " + d.setupHint}
@@ -166,7 +167,7 @@ func (d *Dashboards) newLink(ctx context.Context, id ecp.ID, via ecp.DashboardVi
 
 // openOrigin checks the right of the actor, records that the dashboard is opened, and
 // returns its origin.
-func (d *Dashboards) openOrigin(ctx context.Context, id ecp.ID, via ecp.DashboardVia) (*url.URL, error) {
+func (d *Dashboards) openOrigin(ctx context.Context, id ecp.ID, via fleet.DashboardVia) (*url.URL, error) {
 	if _, err := d.manager.OpenDashboard(ctx, id, via); err != nil {
 		return nil, err
 	}

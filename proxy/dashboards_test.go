@@ -17,9 +17,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/tenancy"
+	"github.com/stretchr/testify/require"
 )
 
 // house is Dashboards on ports of this host, and a clock.
@@ -198,7 +199,7 @@ func TestLinks(t *testing.T) {
 	require.NoError(t, h.manager.DeleteToken(system(t), id))
 	require.Equal(t, 403, get(t, browser(t), link).status, "the token has gone")
 
-	other, _, err := h.manager.Create(system(t), ecp.CreateRequest{Mode: ecp.Hosted, Name: "two", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image5, Nodes: 1, Connections: 10}}})
+	other, _, err := h.manager.Create(system(t), fleet.CreateRequest{Mode: ecp.Hosted, Name: "two", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image5, Nodes: 1, Connections: 10}}})
 	require.NoError(t, err)
 	h.eventually("the other runs", func() bool { _, err := h.sim.Endpoint(t.Context(), other.ID, ""); return err == nil })
 	user, _ = h.token(ecp.RoleUser, "default/default")
@@ -238,7 +239,7 @@ func TestSessionsEnd(t *testing.T) {
 	h := newRig(t, image5).onPorts(nil)
 	people := func(name string, grants ...ecp.Grant) (secret string) {
 		const password = "correct horse battery"
-		_, err := h.manager.CreateUser(system(t), ecp.UserRequest{Name: name, Password: password, Grants: grants})
+		_, err := h.manager.CreateUser(system(t), tenancy.UserRequest{Name: name, Password: password, Grants: grants})
 		require.NoError(t, err)
 		s, err := h.manager.Login(t.Context(), name, password)
 		require.NoError(t, err)
@@ -253,11 +254,11 @@ func TestSessionsEnd(t *testing.T) {
 	}{
 		"logout": {403, func(secret, _ string) { require.NoError(t, h.manager.Logout(h.as(secret))) }},
 		"disabled": {403, func(_, name string) {
-			_, err := h.manager.UpdateUser(system(t), name, ecp.UserChange{Disabled: &disabled})
+			_, err := h.manager.UpdateUser(system(t), name, tenancy.UserChange{Disabled: &disabled})
 			require.NoError(t, err)
 		}},
 		"role lost": {404, func(_, name string) {
-			_, err := h.manager.UpdateUser(system(t), name, ecp.UserChange{Grants: &elsewhere})
+			_, err := h.manager.UpdateUser(system(t), name, tenancy.UserChange{Grants: &elsewhere})
 			require.NoError(t, err)
 		}},
 		"user deleted": {403, func(_, name string) { require.NoError(t, h.manager.DeleteUser(system(t), name, 0)) }},

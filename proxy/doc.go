@@ -1,6 +1,6 @@
 // Package proxy lets programs and people reach the brokers of a fleet. A [Passthrough]
 // passes calls on to their management APIs, and [Dashboards] shows their dashboards.
-// Both go the way that [ecp.Manager] returns for the actor of a request: straight to a
+// Both go the way that [fleet.Manager] returns for the actor of a request: straight to a
 // broker, through Kubernetes, or through the agent of an adopted cluster.
 //
 // # Calls

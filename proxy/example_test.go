@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/proxy"
 )
 
@@ -18,7 +19,7 @@ func writeError(w http.ResponseWriter, _ *http.Request, err error) {
 // A program with an API of its own passes what is called below /brokers/ID/ on to the
 // management API of that cluster's broker.
 func ExamplePassthrough() {
-	handler := func(m *ecp.Manager) (http.Handler, error) {
+	handler := func(m *fleet.Manager) (http.Handler, error) {
 		calls, err := proxy.NewPassthrough(proxy.PassthroughConfig{Manager: m, Refuse: writeError})
 		if err != nil {
 			return nil, err
@@ -41,7 +42,7 @@ func ExamplePassthrough() {
 // A program shows dashboards below dash.example.com, and makes links to them at
 // /dashboard?cluster=ID, on the same listener.
 func ExampleDashboards() {
-	handler := func(m *ecp.Manager) (http.Handler, *proxy.Dashboards, error) {
+	handler := func(m *fleet.Manager) (http.Handler, *proxy.Dashboards, error) {
 		domain := proxy.Domain{Scheme: "https", Host: "dash.example.com"}
 		dashboards, err := proxy.NewDashboards(proxy.DashboardsConfig{Manager: m, Domain: &domain})
 		if err != nil {

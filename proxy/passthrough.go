@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // AnsweredBy is the header of every response that tells who made it: [Broker] or
@@ -36,7 +37,7 @@ var (
 
 // PassthroughConfig is the configuration of a [Passthrough].
 type PassthroughConfig struct {
-	Manager *ecp.Manager
+	Manager *fleet.Manager
 	// Refuse answers a request that did not reach the broker; err is an [*ecp.Error]
 	// or a [*Refusal] around one. Nothing has been written when it is called.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
@@ -48,7 +49,7 @@ type PassthroughConfig struct {
 
 // Passthrough passes calls on to the management APIs of brokers.
 type Passthrough struct {
-	manager *ecp.Manager
+	manager *fleet.Manager
 	refuse  func(http.ResponseWriter, *http.Request, error)
 	log     *slog.Logger
 	bounds  Bounds
@@ -108,7 +109,7 @@ func (p *Passthrough) endpoint(ctx context.Context, method string, id ecp.ID, t 
 	if rightFor(method, t) == ecp.RightRead {
 		return p.manager.Endpoint(ctx, ecp.RightRead, id, "")
 	}
-	e, err := p.manager.EndpointForCall(ctx, id, ecp.BrokerCall{Method: method, Path: t.raw})
+	e, err := p.manager.EndpointForCall(ctx, id, fleet.BrokerCall{Method: method, Path: t.raw})
 	var denied *ecp.Error
 	if errors.As(err, &denied) && denied.Code == ecp.CodeDenied && isRead(method) {
 		told := *denied

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/stretchr/testify/require"
 )
 
 const (
@@ -66,8 +66,8 @@ func TestWhoIsLetThrough(t *testing.T) {
 				}
 				require.Equal(t, "default/default", e.Scope)
 				said = append(said, e.Actor+" "+string(e.Outcome)+" "+e.Why)
-				if e.Outcome == ecp.OutcomeDone && e.Changes[0].After == `"POST"` {
-					require.Equal(t, []ecp.AuditChange{{Path: "/method", After: `"POST"`}, {Path: "/path", After: strconv.Quote(base + "/rules")}}, e.Changes)
+				if e.Outcome == change.OutcomeDone && e.Changes[0].After == `"POST"` {
+					require.Equal(t, []change.AuditChange{{Path: "/method", After: `"POST"`}, {Path: "/path", After: strconv.Quote(base + "/rules")}}, e.Changes)
 				}
 			}
 			require.ElementsMatch(t, []string{

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/stretchr/testify/require"
 )
 
 // gets are all paths that EMQX 4.4 and 5.6 to 5.8 answer GET on, from the lists

@@ -13,11 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/openecp/openecp/ecp/tenancy"
 	"github.com/openecp/openecp/emqxsim"
+	"github.com/stretchr/testify/require"
 )
 
 // rig is a Manager with a running simulated cluster, and what is in front of it.
@@ -25,7 +27,7 @@ type rig struct {
 	t       *testing.T
 	sim     *emqxsim.Provisioner
 	detour  *detour
-	manager *ecp.Manager
+	manager *fleet.Manager
 	id      ecp.ID
 	log     *logBuffer
 	logger  *slog.Logger
@@ -64,14 +66,14 @@ func newRig(t *testing.T, image string) *rig {
 	sim, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 10 * time.Millisecond})
 	require.NoError(t, err)
 	way := &detour{Provisioner: sim}
-	m, err := ecp.New(t.Context(), ecp.Config{
+	m, err := fleet.New(t.Context(), fleet.Config{
 		Store: memstore.New(), Hasher: quickHasher{}, Provisioners: map[string]ecp.Provisioner{"default": way},
-		Defaults: ecp.Defaults{Projects: []string{"default/default", "other/one"}},
+		Defaults: fleet.Defaults{Projects: []string{"default/default", "other/one"}},
 	})
 	require.NoError(t, err)
 	r := rigOf(t, m)
 	r.sim, r.detour = sim, way
-	info, _, err := r.manager.Create(system(t), ecp.CreateRequest{Mode: ecp.Hosted, Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image, Nodes: 1, Connections: 10}}})
+	info, _, err := r.manager.Create(system(t), fleet.CreateRequest{Mode: ecp.Hosted, Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image, Nodes: 1, Connections: 10}}})
 	require.NoError(t, err)
 	r.id = info.ID
 	r.eventually("a node is ready", func() bool {
@@ -82,7 +84,7 @@ func newRig(t *testing.T, image string) *rig {
 }
 
 // rigOf lets a Manager run.
-func rigOf(t *testing.T, m *ecp.Manager) *rig {
+func rigOf(t *testing.T, m *fleet.Manager) *rig {
 	t.Helper()
 	r := &rig{t: t, manager: m, log: &logBuffer{}}
 	r.logger = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -106,7 +108,7 @@ func (r *rig) eventually(what string, cond func() bool) {
 // token makes a token and gives its secret and id.
 func (r *rig) token(role ecp.Role, project string) (secret, id string) {
 	r.t.Helper()
-	made, err := r.manager.CreateToken(system(r.t), ecp.TokenRequest{Name: string(role) + " of " + strings.ReplaceAll(project, "/", "-"), Grant: ecp.Grant{Role: role, Project: project}})
+	made, err := r.manager.CreateToken(system(r.t), tenancy.TokenRequest{Name: string(role) + " of " + strings.ReplaceAll(project, "/", "-"), Grant: ecp.Grant{Role: role, Project: project}})
 	require.NoError(r.t, err)
 	return made.Secret, made.ID
 }
@@ -120,11 +122,11 @@ func (r *rig) as(secret string) context.Context {
 }
 
 // audit lists what was done to the cluster by way of this package, oldest last.
-func (r *rig) audit(action string) []ecp.AuditEntry {
+func (r *rig) audit(action string) []change.AuditEntry {
 	r.t.Helper()
-	page, err := r.manager.Audit(system(r.t), ecp.AuditOptions{Kind: ecp.KindCluster, Key: string(r.id), Limit: 100})
+	page, err := r.manager.Audit(system(r.t), change.AuditOptions{Kind: ecp.KindCluster, Key: string(r.id), Limit: 100})
 	require.NoError(r.t, err)
-	var out []ecp.AuditEntry
+	var out []change.AuditEntry
 	for _, e := range page.Items {
 		if e.Action == action {
 			out = append(out, e)

@@ -11,10 +11,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/tenancy"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/stretchr/testify/require"
 )
 
 // officeEnv makes the test's program administer the store in the folder before
@@ -24,8 +26,8 @@ const officeEnv = "SQLSTORE_TEST_OFFICE"
 // desk is one thing that is made, changed and removed again and again.
 type desk struct {
 	kind                   string
-	create, change, remove func(m *ecp.Manager, ctx context.Context, name string) error
-	revision               func(m *ecp.Manager, ctx context.Context, name string) (int64, error)
+	create, change, remove func(m *fleet.Manager, ctx context.Context, name string) error
+	revision               func(m *fleet.Manager, ctx context.Context, name string) (int64, error)
 }
 
 var someGrant = []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}
@@ -35,68 +37,68 @@ var someGrant = []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}
 var desks = []desk{
 	{
 		kind: "user",
-		create: func(m *ecp.Manager, ctx context.Context, name string) error {
-			_, err := m.CreateUser(ctx, ecp.UserRequest{Name: name, Password: "password of " + name, Grants: someGrant})
+		create: func(m *fleet.Manager, ctx context.Context, name string) error {
+			_, err := m.CreateUser(ctx, tenancy.UserRequest{Name: name, Password: "password of " + name, Grants: someGrant})
 			return err
 		},
-		change: func(m *ecp.Manager, ctx context.Context, name string) error {
+		change: func(m *fleet.Manager, ctx context.Context, name string) error {
 			if _, err := m.Login(ctx, name, "password of "+name); err != nil {
 				return err
 			}
 			word := "another of " + name
-			_, err := m.UpdateUser(ctx, name, ecp.UserChange{Password: &word})
+			_, err := m.UpdateUser(ctx, name, tenancy.UserChange{Password: &word})
 			return err
 		},
-		remove: func(m *ecp.Manager, ctx context.Context, name string) error { return m.DeleteUser(ctx, name, 0) },
-		revision: func(m *ecp.Manager, ctx context.Context, name string) (int64, error) {
+		remove: func(m *fleet.Manager, ctx context.Context, name string) error { return m.DeleteUser(ctx, name, 0) },
+		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
 			u, err := m.User(ctx, name)
 			return u.Revision, err
 		},
 	},
 	{
 		kind: "size",
-		create: func(m *ecp.Manager, ctx context.Context, name string) error {
+		create: func(m *fleet.Manager, ctx context.Context, name string) error {
 			_, err := m.CreateSize(ctx, aSize(name, false))
 			return err
 		},
-		change: func(m *ecp.Manager, ctx context.Context, name string) error { // takes the default from another
+		change: func(m *fleet.Manager, ctx context.Context, name string) error { // takes the default from another
 			if _, err := m.UpdateSize(ctx, aSize(name, true)); err != nil {
 				return err
 			}
 			_, err := m.UpdateSize(ctx, ecp.Size{Name: "1C1G", CPU: ecp.Resource{Request: "1", Limit: "1"}, Memory: ecp.Resource{Request: "1Gi", Limit: "1Gi"}, Storage: ecp.Storage{Size: "10Gi"}, Default: true})
 			return err
 		},
-		remove: func(m *ecp.Manager, ctx context.Context, name string) error { return m.DeleteSize(ctx, name, 0) },
-		revision: func(m *ecp.Manager, ctx context.Context, name string) (int64, error) {
+		remove: func(m *fleet.Manager, ctx context.Context, name string) error { return m.DeleteSize(ctx, name, 0) },
+		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
 			s, err := m.Size(ctx, name)
 			return s.Revision, err
 		},
 	},
 	{
 		kind: "registry",
-		create: func(m *ecp.Manager, ctx context.Context, name string) error {
+		create: func(m *fleet.Manager, ctx context.Context, name string) error {
 			_, err := m.CreateRegistry(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "u"}, "password")
 			return err
 		},
-		change: func(m *ecp.Manager, ctx context.Context, name string) error {
+		change: func(m *fleet.Manager, ctx context.Context, name string) error {
 			word := ecp.Secret(strings.Repeat("x", 3000))
 			_, err := m.UpdateRegistry(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "v"}, &word)
 			return err
 		},
-		remove: func(m *ecp.Manager, ctx context.Context, name string) error { return m.DeleteRegistry(ctx, name, 0) },
-		revision: func(m *ecp.Manager, ctx context.Context, name string) (int64, error) {
+		remove: func(m *fleet.Manager, ctx context.Context, name string) error { return m.DeleteRegistry(ctx, name, 0) },
+		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
 			r, err := m.Registry(ctx, name)
 			return r.Revision, err
 		},
 	},
 	{
 		kind: "project",
-		create: func(m *ecp.Manager, ctx context.Context, name string) error {
+		create: func(m *fleet.Manager, ctx context.Context, name string) error {
 			_, err := m.CreateProject(ctx, "default/"+name, "")
 			return err
 		},
-		change: func(m *ecp.Manager, ctx context.Context, name string) error {
-			n, err := m.CreateToken(ctx, ecp.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleUser, Project: "default/" + name}})
+		change: func(m *fleet.Manager, ctx context.Context, name string) error {
+			n, err := m.CreateToken(ctx, tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleUser, Project: "default/" + name}})
 			if err != nil {
 				return err
 			}
@@ -105,10 +107,10 @@ var desks = []desk{
 			}
 			return m.DeleteToken(ctx, n.ID)
 		},
-		remove: func(m *ecp.Manager, ctx context.Context, name string) error {
+		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
 			return m.DeleteProject(ctx, "default/"+name, 0)
 		},
-		revision: func(m *ecp.Manager, ctx context.Context, name string) (int64, error) {
+		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
 			p, err := m.Project(ctx, "default/"+name)
 			return p.Revision, err
 		},
@@ -127,12 +129,12 @@ func (quickHasher) Verify(_ context.Context, h, p string) (bool, bool, error) {
 	return h == "hash of "+p, false, nil
 }
 
-func officeManager(ctx context.Context, s ecp.Store, keys ...ecp.Key) (*ecp.Manager, error) {
+func officeManager(ctx context.Context, s ecp.Store, keys ...ecp.Key) (*fleet.Manager, error) {
 	ring, err := ecp.NewKeyRing(keys...)
 	if err != nil {
 		return nil, err
 	}
-	return ecp.New(ctx, ecp.Config{Store: s, Hasher: quickHasher{}, Sealer: ring, Limits: ecp.Limits{ProjectsPerOrg: 1 << 20, Projects: 1 << 20}})
+	return fleet.New(ctx, fleet.Config{Store: s, Hasher: quickHasher{}, Sealer: ring, Limits: fleet.Limits{ProjectsPerOrg: 1 << 20, Projects: 1 << 20}})
 }
 
 func officeKey(id string) ecp.Key { return ecp.Key{ID: id, Secret: bytes.Repeat([]byte(id[:1]), 32)} }
@@ -142,7 +144,7 @@ func officeKey(id string) ecp.Key { return ecp.Key{ID: id, Secret: bytes.Repeat(
 func administerUntilKilled(where string) int {
 	ctx := ecp.WithActor(context.Background(), ecp.System)
 	dir, prefix, _ := strings.Cut(where, ":")
-	s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
+	s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -156,7 +158,7 @@ func administerUntilKilled(where string) int {
 	for i, d := range desks {
 		group.Go(func() {
 			for n := 0; ; n++ {
-				for verb, do := range []func(*ecp.Manager, context.Context, string) error{d.create, d.change, d.remove} {
+				for verb, do := range []func(*fleet.Manager, context.Context, string) error{d.create, d.change, d.remove} {
 					n := n
 					if verb == 2 { // the last few stay
 						n -= 3
@@ -223,7 +225,7 @@ func administerAndKill(t *testing.T, dir, prefix string, lines int) []done {
 // nobody was told of.
 func inOrder(t *testing.T, dir, prefix string, acknowledged []done) {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	m, err := officeManager(t.Context(), s, officeKey("b"), officeKey("a"))
@@ -249,7 +251,7 @@ func inOrder(t *testing.T, dir, prefix string, acknowledged []done) {
 }
 
 // wholeOffice holds against each other what belongs together.
-func wholeOffice(t *testing.T, s *sqlstore.Store, m *ecp.Manager, ctx context.Context) {
+func wholeOffice(t *testing.T, s *sqlstore.Store, m *fleet.Manager, ctx context.Context) {
 	t.Helper()
 	sizes, err := m.Sizes(ctx)
 	require.NoError(t, err)
@@ -290,7 +292,7 @@ func wholeOffice(t *testing.T, s *sqlstore.Store, m *ecp.Manager, ctx context.Co
 		require.EqualValues(t, 1, u.Revision, "a new password ends sessions")
 	}
 	told := map[string]int{} // changes by kind and key that the audit tells of
-	for e, err := range m.ExportAudit(ctx, ecp.AuditOptions{}) {
+	for e, err := range m.ExportAudit(ctx, change.AuditOptions{}) {
 		require.NoError(t, err)
 		told[string(e.Kind)+"/"+e.Key]++
 	}

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/stretchr/testify/require"
 )
 
 // imagesIn counts the images of a copy of a database.
@@ -204,7 +204,7 @@ func TestRestoreKeepsTheIncarnation(t *testing.T) {
 // A copy that is none changes nothing.
 func TestRefusedRestores(t *testing.T) {
 	dir := t.TempDir()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds(), Platform: sqlstore.Simulated})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: fleet.Kinds(), Platform: sqlstore.Simulated})
 	require.NoError(t, err)
 	put(t, s, ecp.Image{ID: "a"})
 	require.NoError(t, s.Close())
@@ -238,7 +238,7 @@ func TestRefusedRestores(t *testing.T) {
 	refused(t, dir, ecp.ErrInvalid, "is no file")
 	refused(t, filepath.Join(dir, "ecpd.db"), ecp.ErrInvalid, "is the database itself")
 	other := t.TempDir()
-	s, err = sqlstore.Open(t.Context(), sqlstore.Config{Dir: other, Kinds: ecp.Kinds(), Platform: sqlstore.Kubernetes})
+	s, err = sqlstore.Open(t.Context(), sqlstore.Config{Dir: other, Kinds: fleet.Kinds(), Platform: sqlstore.Kubernetes})
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	refused(t, filepath.Join(other, "ecpd.db"), ecp.ErrConflict, "holds clusters on Kubernetes")

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/stretchr/testify/require"
 )
 
 // record gives a cluster of usual size: 1.5 KB of JSON.
@@ -151,7 +151,7 @@ func BenchmarkList(b *testing.B) {
 func BenchmarkManagerList(b *testing.B) {
 	const clusters = 10_000
 	s := openIn(b, fastDir(b))
-	m, err := ecp.New(b.Context(), ecp.Config{Store: s})
+	m, err := fleet.New(b.Context(), fleet.Config{Store: s})
 	require.NoError(b, err)
 	for i := 0; i < clusters; i += 500 {
 		var batch []ecp.Payload
@@ -161,13 +161,13 @@ func BenchmarkManagerList(b *testing.B) {
 		put(b, s, batch...)
 	}
 	ctx := ecp.WithActor(b.Context(), ecp.System)
-	for name, o := range map[string]ecp.ListOptions{
+	for name, o := range map[string]fleet.ListOptions{
 		"by id":                    {},
-		"by name, of a state":      {Sort: ecp.SortName, State: ecp.Running},
-		"by version, downwards":    {Sort: ecp.SortVersion, Descending: true, Mode: ecp.Hosted},
-		"by creation, of a name":   {Sort: ecp.SortCreated, Query: "cluster 99"},
-		"by name, of a project":    {Sort: ecp.SortName, Project: "org/p42"},
-		"by name, nothing matches": {Sort: ecp.SortName, Query: "nothing like it"},
+		"by name, of a state":      {Sort: fleet.SortName, State: ecp.Running},
+		"by version, downwards":    {Sort: fleet.SortVersion, Descending: true, Mode: ecp.Hosted},
+		"by creation, of a name":   {Sort: fleet.SortCreated, Query: "cluster 99"},
+		"by name, of a project":    {Sort: fleet.SortName, Project: "org/p42"},
+		"by name, nothing matches": {Sort: fleet.SortName, Query: "nothing like it"},
 	} {
 		for _, busy := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%s, busy=%t", name, busy), func(b *testing.B) {
@@ -198,7 +198,7 @@ func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
 	require.NoError(b, openIn(b, dir).Close())
 	for b.Loop() {
-		s, err := sqlstore.Open(b.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
+		s, err := sqlstore.Open(b.Context(), sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
 		require.NoError(b, err)
 		require.NoError(b, s.Close())
 	}

@@ -9,10 +9,9 @@ import (
 	"net/url"
 	"path/filepath"
 
+	"github.com/openecp/openecp/ecp"
 	"modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 //go:embed migrations/sqlite/*.sql

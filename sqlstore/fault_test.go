@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/stretchr/testify/require"
 )
 
 func openHere(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), Config{Dir: t.TempDir(), Kinds: ecp.Kinds()})
+	s, err := Open(t.Context(), Config{Dir: t.TempDir(), Kinds: fleet.Kinds()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/stretchr/testify/require"
 )
 
 const (
@@ -34,7 +34,7 @@ const (
 // all share; a line says which count was acknowledged. Nothing is buffered.
 func writeUntilKilled(dir string) int {
 	ctx := context.Background()
-	s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
+	s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -171,7 +171,7 @@ func killAfter(t *testing.T, dir string, lines int, acknowledged *[writers]int) 
 // of, one for each writer.
 func survived(t *testing.T, dir string, acknowledged *[writers]int) {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
 	require.NoError(t, err, "the lock ended with the process")
 	defer func() { require.NoError(t, s.Close()) }()
 	sum, last := 0, int64(0)

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // TestLikeMemstore gives a store in a file and one in memory the same random
@@ -27,7 +27,7 @@ func likeMemstore(t *rapid.T) {
 	dir := fastDir(t)
 	ctx := context.Background()
 	reopen := func() *sqlstore.Store {
-		s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
+		s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
 		require.NoError(t, err)
 		return s
 	}

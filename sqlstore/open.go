@@ -11,9 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pressly/goose/v3"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/pressly/goose/v3"
 )
 
 const (
@@ -28,7 +27,7 @@ type Config struct {
 	// Dir is the folder of the database, made if it is not there. It MUST be
 	// on a local disk: locks of network file systems do not hold.
 	Dir string
-	// Kinds knows the payloads of the records that are kept: [ecp.Kinds] for those of
+	// Kinds knows the payloads of the records that are kept: [fleet.Kinds] for those of
 	// a Manager, and kinds of an embedder's own.
 	Kinds ecp.Codec
 	// Platform is what the clusters in the database are made on. A database that

@@ -10,15 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/stretchr/testify/require"
 )
 
 func tryOpen(t *testing.T, dir string) error {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
 	if err == nil {
 		err = s.Close()
 	}
@@ -180,7 +180,7 @@ func TestOpenHonoursContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	dir := t.TempDir()
-	_, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
+	_, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, tryOpen(t, dir))
 }
@@ -263,7 +263,7 @@ func TestPlatforms(t *testing.T) {
 	for _, p := range [][2]sqlstore.Platform{{sqlstore.Simulated, sqlstore.Kubernetes}, {sqlstore.Kubernetes, sqlstore.Simulated}} {
 		dir := t.TempDir()
 		open := func(as, unmarked sqlstore.Platform) error {
-			s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds(), Platform: as, Unmarked: unmarked})
+			s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: fleet.Kinds(), Platform: as, Unmarked: unmarked})
 			if err != nil {
 				return err
 			}

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 // openIn opens the store of a folder, to be closed with the test at the latest.
 func openIn(t testing.TB, dir string) *sqlstore.Store {
 	t.Helper()
-	s, err := sqlstore.Open(context.WithoutCancel(t.Context()), sqlstore.Config{Dir: dir, Kinds: ecp.Kinds()})
+	s, err := sqlstore.Open(context.WithoutCancel(t.Context()), sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
@@ -98,7 +98,7 @@ func first(t *testing.T, s ecp.Store, after int64) (ecp.Change, error) {
 func TestPurge(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	dir := fastDir(t)
-	cfg := sqlstore.Config{Dir: dir, Kinds: ecp.Kinds(), Now: func() time.Time { return now }}
+	cfg := sqlstore.Config{Dir: dir, Kinds: fleet.Kinds(), Now: func() time.Time { return now }}
 	s, err := sqlstore.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()

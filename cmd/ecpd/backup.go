@@ -8,10 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/spf13/cobra"
 )
 
 // backupCommand copies the database while a daemon uses it.

@@ -8,13 +8,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecpmetrics"
+	"github.com/openecp/openecp/httpapi"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecpmetrics"
-	"github.com/openecp/openecp/httpapi"
 )
 
 // metrics are the metrics of the fleet and of the daemon itself, in a registry of their
@@ -82,7 +82,7 @@ func newMetrics() *metrics {
 }
 
 // register registers everything that can be scraped. pair may be nil.
-func (m *metrics) register(manager *ecp.Manager, dataDir string, pair *certificate, log *slog.Logger) (err error) {
+func (m *metrics) register(manager *fleet.Manager, dataDir string, pair *certificate, log *slog.Logger) (err error) {
 	if m.fleet, err = ecpmetrics.New(ecpmetrics.Config{Manager: manager, Logger: log}); err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func metricsOnly(metrics http.Handler) http.Handler {
 
 // withMetrics serves /metrics beside the API, to system administrators only, because the
 // page shows every project.
-func withMetrics(api, metrics http.Handler, m *ecp.Manager) http.Handler {
+func withMetrics(api, metrics http.Handler, m *fleet.Manager) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/metrics" {
 			api.ServeHTTP(w, r)

@@ -7,11 +7,10 @@ import (
 	"os"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/httpapi"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // timedStore measures the transactions of a store.

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/internal/atomicfile"
 )
 
@@ -80,7 +81,7 @@ func keyRing(text, at string) (ecp.Sealer, error) {
 
 // reseal encrypts again what an older key has encrypted, so that the key can be removed
 // before a later start. What cannot be decrypted stays as it is.
-func reseal(ctx context.Context, m *ecp.Manager, keyed bool, log *slog.Logger) {
+func reseal(ctx context.Context, m *fleet.Manager, keyed bool, log *slog.Logger) {
 	n, err := m.ResealSecrets(ecp.WithActor(ctx, ecp.System))
 	if err != nil && !keyed {
 		log.WarnContext(ctx, "the database holds encrypted secrets, and no key is configured: "+

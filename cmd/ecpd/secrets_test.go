@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/k8sprovisioner"
+	"github.com/stretchr/testify/require"
 )
 
 // TestDevKey: a daemon for trying out has a key of its own, for its owner only,
@@ -53,12 +53,12 @@ func TestMissingKeyIsTold(t *testing.T) {
 	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k", Secret: bytes.Repeat([]byte{1}, 32)})
 	require.NoError(t, err)
 	ctx := ecp.WithActor(t.Context(), ecp.System)
-	m, err := ecp.New(ctx, ecp.Config{Store: store, Sealer: ring})
+	m, err := fleet.New(ctx, fleet.Config{Store: store, Sealer: ring})
 	require.NoError(t, err)
 	var log bytes.Buffer
 	start := func() string {
 		log.Reset()
-		m, err := ecp.New(ctx, ecp.Config{Store: store})
+		m, err := fleet.New(ctx, fleet.Config{Store: store})
 		require.NoError(t, err)
 		reseal(ctx, m, false, slog.New(slog.NewTextHandler(&log, nil)))
 		return log.String()

@@ -23,6 +23,7 @@ import (
 	"github.com/openecp/openecp/adopt"
 	"github.com/openecp/openecp/argon2id"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
@@ -57,7 +58,7 @@ func serve(ctx context.Context, c config, with started) (err error) {
 		}
 	}
 	store, err := sqlstore.Open(ctx, sqlstore.Config{
-		Dir: c.dataDir, Kinds: ecp.Kinds(), Platform: platformOf(c), Unmarked: unmarked(c), Logger: log,
+		Dir: c.dataDir, Kinds: fleet.Kinds(), Platform: platformOf(c), Unmarked: unmarked(c), Logger: log,
 	})
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func serve(ctx context.Context, c config, with started) (err error) {
 type daemon struct {
 	config      config
 	store       *sqlstore.Store
-	manager     *ecp.Manager
+	manager     *fleet.Manager
 	metrics     *metrics
 	certificate *certificate // nil with plain HTTP
 	authorities *authorities
@@ -185,7 +186,7 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 	if err != nil {
 		return err
 	}
-	d.manager, err = ecp.New(ctx, ecp.Config{
+	d.manager, err = fleet.New(ctx, fleet.Config{
 		Store:          timedStore{d.store, d.metrics},
 		Provisioners:   provisioners,
 		NewProvisioner: newTargets(d.config, kube, d.log),
@@ -195,7 +196,7 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 		},
 		Logger:  d.log,
 		Workers: d.config.workers,
-		Limits: ecp.Limits{
+		Limits: fleet.Limits{
 			ProjectsPerOrg: d.config.projectsPerOrg, Projects: d.config.projects, Operations: d.config.operations,
 		},
 		Hasher:         hasher,

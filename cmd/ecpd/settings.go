@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/spf13/pflag"
 )
 
 // secret is a text that never shows in a log.

@@ -14,13 +14,14 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/internal/atomicfile"
 )
 
 // bootstrap makes sure that somebody can call the API. The first token comes from the
 // environment or, with --dev, is made here.
 func bootstrap(
-	ctx context.Context, c config, store ecp.Store, m *ecp.Manager, stdout io.Writer, log *slog.Logger,
+	ctx context.Context, c config, store ecp.Store, m *fleet.Manager, stdout io.Writer, log *slog.Logger,
 ) error {
 	some, err := hasToken(ctx, store)
 	switch {
@@ -59,7 +60,7 @@ func hasToken(ctx context.Context, store ecp.Store) (some bool, err error) {
 // makeDevToken makes the token of a simulated fleet, writes it to a file that only its
 // user can read, and prints it, this once. The file is written first, so that the next
 // start can go on after a crash.
-func makeDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Writer, log *slog.Logger) error {
+func makeDevToken(ctx context.Context, c config, m *fleet.Manager, stdout io.Writer, log *slog.Logger) error {
 	file := devTokenFile(c)
 	token := string(c.token)
 	if token == "" {
@@ -92,7 +93,7 @@ func makeDevToken(ctx context.Context, c config, m *ecp.Manager, stdout io.Write
 
 // checkDevToken warns about a file whose token is not valid. Only the hash of the token
 // is stored, so the file cannot be written again.
-func checkDevToken(ctx context.Context, c config, m *ecp.Manager, log *slog.Logger) error {
+func checkDevToken(ctx context.Context, c config, m *fleet.Manager, log *slog.Logger) error {
 	token, err := readDevToken(devTokenFile(c))
 	if err == nil {
 		_, err = m.Authenticate(ctx, token)

@@ -9,10 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/tenancy"
 	"github.com/openecp/openecp/sqlstore"
+	"github.com/spf13/cobra"
 )
 
 // tokenRequest holds the flags of `ecpd token create`.
@@ -53,8 +54,8 @@ func tokenCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 }
 
 // request makes the Manager's request from the flags.
-func (r tokenRequest) request(now time.Time) (ecp.TokenRequest, error) {
-	out := ecp.TokenRequest{Name: r.name, Grant: ecp.Grant{Role: ecp.Role(r.role), Org: r.org, Project: r.project}}
+func (r tokenRequest) request(now time.Time) (tenancy.TokenRequest, error) {
+	out := tenancy.TokenRequest{Name: r.name, Grant: ecp.Grant{Role: ecp.Role(r.role), Org: r.org, Project: r.project}}
 	if r.role == "" {
 		return out, usageError{errors.New("--role is missing: system, org-admin, project-admin or user")}
 	}
@@ -105,7 +106,7 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 		return fmt.Errorf("there is no database in the data directory %s yet; start ecpd on it once, or give --data-dir",
 			c.dataDir)
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Kinds: ecp.Kinds(), Logger: slog.New(slog.DiscardHandler)})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Kinds: fleet.Kinds(), Logger: slog.New(slog.DiscardHandler)})
 	if errors.Is(err, ecp.ErrConflict) {
 		return fmt.Errorf("a daemon runs on the data directory %s; let its API make the token: POST /api/v1/tokens",
 			c.dataDir)
@@ -114,7 +115,7 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	m, err := ecp.New(ctx, ecp.Config{Store: store})
+	m, err := fleet.New(ctx, fleet.Config{Store: store})
 	if err != nil {
 		return err
 	}

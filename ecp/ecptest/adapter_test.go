@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
+	"github.com/stretchr/testify/require"
 )
 
 const toyImpatience = 300 * time.Millisecond
@@ -90,7 +89,7 @@ func limitSuites(breaks string) map[string]ecptest.AdapterSuite {
 		change(b)
 		out[name] = ecptest.AdapterSuite{
 			Adapter:   toyAdapter{breaks: breaks, only: onlyLimiter},
-			Impatient: toyAdapter{breaks, toyImpatience, onlyLimiter},
+			Impatient: toyAdapter{breaks: breaks, patience: toyImpatience, only: onlyLimiter},
 			Want:      b.described, Bound: 5 * time.Second,
 			Limiter: &ecptest.WantLimiter{Limit: b.limit, Set: 70, Dropped: b.drops},
 			Open: func(t *testing.T) ecp.Endpoint {

@@ -11,11 +11,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/stretchr/testify/require"
 )
 
 // A wrapper that never crashes is the store inside.

@@ -104,7 +104,7 @@ func (d *duel) until(p ecp.Provisioner, what string, is func(ecp.Lease) bool) ec
 
 func held(l ecp.Lease) bool { return l.Held }
 
-// waitsFor is a lease that another incarnation is known to have.
+// WaitsFor is a lease that another incarnation is known to have.
 func waitsFor(incarnation string) func(ecp.Lease) bool {
 	return func(l ecp.Lease) bool { return !l.MayWrite() && l.Holder.Incarnation == incarnation }
 }

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/stretchr/testify/require"
 )
 
 // patience bounds every wait of the suites; what is waited for takes

@@ -7,9 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/stretchr/testify/require"
 )
 
 // TestStoreConcurrency holds a Store to its promises with many callers at
@@ -186,7 +185,7 @@ func testLedger(t *testing.T, s ecp.Store) {
 	require.Equal(t, writers*each*2/3, pool.UsedClusters)
 }
 
-// quotaOf is whose quota the ledger's case books in, beside the pool.
+// QuotaOf is whose quota the ledger's case books in, beside the pool.
 const quotaOf = "default"
 
 func ledgerAgrees(ctx context.Context, s ecp.Store) error {

@@ -5,9 +5,8 @@ import (
 	"io"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/stretchr/testify/require"
 )
 
 // TestDurableStore holds a Store that outlives its process to that. open opens

@@ -16,6 +16,7 @@ import (
 
 	"github.com/openecp/openecp/adopt"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv5"
@@ -52,7 +53,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	adapters := []ecp.Adapter{emqxv5.New(emqxv5.Config{})}
-	manager, err := ecp.New(ctx, ecp.Config{Store: memstore.New(), Link: hub, AgentAddress: "http://" + name, Adapters: adapters})
+	manager, err := fleet.New(ctx, fleet.Config{Store: memstore.New(), Link: hub, AgentAddress: "http://" + name, Adapters: adapters})
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func run(ctx context.Context, out io.Writer) error {
 	work(func() error { return manager.Run(ctx) })
 
 	// A token lets agents register with the cluster; each makes a key of its own.
-	info, _, err := manager.Create(ctx, ecp.CreateRequest{Mode: ecp.Adopted, Name: "their meters"})
+	info, _, err := manager.Create(ctx, fleet.CreateRequest{Mode: ecp.Adopted, Name: "their meters"})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
@@ -36,7 +37,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m, err := ecp.New(ctx, ecp.Config{
+	m, err := fleet.New(ctx, fleet.Config{
 		Store:        memstore.New(),
 		Provisioners: map[string]ecp.Provisioner{"default": platform},
 		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
@@ -57,9 +58,9 @@ func run(ctx context.Context, out io.Writer) error {
 // snippet begins
 
 // useFleet creates a cluster, waits until it runs, shows its nodes and deletes it.
-func useFleet(ctx context.Context, m *ecp.Manager, out io.Writer) error {
+func useFleet(ctx context.Context, m *fleet.Manager, out io.Writer) error {
 	ctx = ecp.WithActor(ctx, ecp.System) // this program decides by itself who may do what
-	info, _, err := m.Create(ctx, ecp.CreateRequest{
+	info, _, err := m.Create(ctx, fleet.CreateRequest{
 		Mode: ecp.Hosted,
 		Name: "sensors",
 		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 3, Connections: 1000}},

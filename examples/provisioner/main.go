@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/sqlstore"
 )
@@ -40,7 +41,7 @@ func main() {
 func run(ctx context.Context, dir string, out io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ecp.WithActor(ctx, ecp.System), time.Minute)
 	defer cancel()
-	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: filepath.Join(dir, "store"), Kinds: ecp.Kinds()})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: filepath.Join(dir, "store"), Kinds: fleet.Kinds()})
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func run(ctx context.Context, dir string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	m, err := ecp.New(ctx, ecp.Config{
+	m, err := fleet.New(ctx, fleet.Config{
 		Store:        store,
 		Provisioners: map[string]ecp.Provisioner{"default": host},
 		Adapters:     []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
@@ -66,7 +67,7 @@ func run(ctx context.Context, dir string, out io.Writer) (err error) {
 }
 
 // show waits for the one cluster and prints its nodes.
-func show(ctx context.Context, m *ecp.Manager, host *host, out io.Writer) error {
+func show(ctx context.Context, m *fleet.Manager, host *host, out io.Writer) error {
 	cluster, err := theCluster(ctx, m)
 	if err != nil {
 		return err
@@ -90,15 +91,15 @@ func show(ctx context.Context, m *ecp.Manager, host *host, out io.Writer) error 
 }
 
 // theCluster finds the cluster of an earlier run or makes one.
-func theCluster(ctx context.Context, m *ecp.Manager) (ecp.Cluster, error) {
-	page, err := m.Clusters(ctx, ecp.ListOptions{})
+func theCluster(ctx context.Context, m *fleet.Manager) (ecp.Cluster, error) {
+	page, err := m.Clusters(ctx, fleet.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
 	if len(page.Items) > 0 {
 		return m.Cluster(page.Items[0].ID), nil
 	}
-	info, _, err := m.Create(ctx, ecp.CreateRequest{
+	info, _, err := m.Create(ctx, fleet.CreateRequest{
 		Mode: ecp.Hosted, Name: "here", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 3, Connections: 100}},
 	})
 	if err != nil {

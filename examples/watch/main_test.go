@@ -20,15 +20,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/httpapi"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -91,11 +91,11 @@ func watching(t *testing.T, args ...string) (out, notes *output) {
 }
 
 // fleet is a Manager that runs, behind its API.
-func newFleet(t *testing.T) (*ecp.Manager, *httptest.Server) {
+func newFleet(t *testing.T) (*fleet.Manager, *httptest.Server) {
 	t.Helper()
 	platform, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 50 * time.Millisecond})
 	require.NoError(t, err)
-	m, err := ecp.New(t.Context(), ecp.Config{
+	m, err := fleet.New(t.Context(), fleet.Config{
 		Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{"default": platform},
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
 	})
@@ -118,8 +118,8 @@ func newFleet(t *testing.T) (*ecp.Manager, *httptest.Server) {
 	return m, server
 }
 
-func request(name string) ecp.CreateRequest {
-	return ecp.CreateRequest{Mode: ecp.Hosted, Name: name, Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 3, Connections: 10}}}
+func request(name string) fleet.CreateRequest {
+	return fleet.CreateRequest{Mode: ecp.Hosted, Name: name, Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 3, Connections: 10}}}
 }
 
 // Every change is printed once and in order, however often the connection

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/httpapi"
@@ -25,11 +26,11 @@ const (
 )
 
 // serve runs the API over simulated clusters and returns its address.
-func serve(t *testing.T) (string, *ecp.Manager) {
+func serve(t *testing.T) (string, *fleet.Manager) {
 	t.Helper()
 	p, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 20 * time.Millisecond})
 	require.NoError(t, err)
-	m, err := ecp.New(t.Context(), ecp.Config{Store: memstore.New(),
+	m, err := fleet.New(t.Context(), fleet.Config{Store: memstore.New(),
 		Provisioners: map[string]ecp.Provisioner{"default": p}, AgentAddress: agentsURL})
 	require.NoError(t, err)
 	_, err = m.Bootstrap(t.Context(), secret)
@@ -106,7 +107,7 @@ func TestDrive(t *testing.T) {
 
 // driveAdopted takes an adopted cluster from its creation over an agent, which
 // registers with the token of the guide, to its end.
-func driveAdopted(t *testing.T, c *ClientWithResponses, manager *ecp.Manager) {
+func driveAdopted(t *testing.T, c *ClientWithResponses, manager *fleet.Manager) {
 	ctx := t.Context()
 	var body CreateClusterJSONRequestBody
 	require.NoError(t, body.FromCreateBodyAdoptedSpec(CreateBodyAdoptedSpec{Mode: CreateBodyAdoptedSpecModeAdopted,

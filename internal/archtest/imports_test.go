@@ -68,10 +68,15 @@ func TestChecksFindBreaches(t *testing.T) {
 		ok   bool
 	}{
 		{"ecp", false, module + "/sqlstore", false},
-		{"ecp", true, module + "/sqlstore", true},
+		{"ecp/fleet", true, module + "/sqlstore", true},
 		{"ecp", true, module + "/k8sprovisioner", false},
 		{"ecp", true, module + "/ecp/memstore", true},
 		{"ecp", false, module + "/ecp/memstore", false},
+		{"ecp", false, module + "/ecp/change", false},
+		{"ecp/change", false, module + "/ecp/fleet", false},
+		{"ecp/catalog", false, module + "/ecp/tenancy", false},
+		{"ecp/tenancy", false, module + "/ecp/change", true},
+		{"ecp/fleet", false, module + "/ecp/catalog", true},
 		{"httpapi", false, module + "/cmd/ecpd", false},
 		{"cmd/ecpd", false, module + "/cmd/other", false},
 		{"cmd/ecpd", false, module + "/httpapi", true},

@@ -13,20 +13,32 @@ type layer struct {
 
 // testKit is what every package's tests may import of the module, unless the
 // package has to stand alone.
-var testKit = []string{"ecp", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest", "internal/processtest"}
+var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest", "internal/processtest"}
 
 // public is what a program outside the module could import too.
 var public = []string{
-	"ecp", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
+	"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
 	"emqxsim", "sqlstore", "argon2id", "proxy", "httpapi", "ecpmetrics",
 }
 
 // layers is the table of docs/architecture.md. The first row that matches a
 // package counts.
 var layers = []layer{
-	// ecp tells log lines by level and time; emqxlog is pure, and of the
-	// standard library, so that an embedder compiles nothing from elsewhere.
-	{pkg: "ecp", code: []string{"internal/emqxlog"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
+	// The rooms: ecp has the words, contracts and pure tables; change is the one door
+	// for changes; catalog and tenancy know nothing of one another or of clusters; fleet
+	// is the Manager. An embedder compiles nothing from elsewhere: emqxlog, which tells
+	// log lines by level and time, is pure.
+	{pkg: "ecp", code: []string{"internal/emqxlog"}},
+	{pkg: "ecp/internal/random"},
+	{pkg: "ecp/internal/validate", code: []string{"ecp"}},
+	{pkg: "ecp/internal/mapstore", code: []string{"ecp"}},
+	{pkg: "ecp/change", code: []string{"ecp", "ecp/internal/random"}, tests: []string{"ecp/internal/mapstore"}},
+	{pkg: "ecp/catalog", code: []string{"ecp", "ecp/change", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore"}},
+	{pkg: "ecp/tenancy", code: []string{"ecp", "ecp/change", "ecp/internal/random", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore"}},
+	{pkg: "ecp/fleet", code: []string{"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/fleet/internal/...", "ecp/internal/random", "ecp/internal/validate", "internal/emqxlog"},
+		tests: []string{"ecp/internal/mapstore", "emqxv4", "emqxv5", "sqlstore"}},
+	{pkg: "ecp/fleet/internal/derive", code: []string{"ecp", "ecp/internal/random"}, tests: []string{"ecp/catalog"}},
+	{pkg: "ecp/fleet/internal/...", code: []string{"ecp"}},
 	{pkg: "ecp/memstore", code: []string{"ecp"}},
 	{pkg: "ecp/ecptest", code: []string{"ecp", "ecp/memstore"}},
 
@@ -44,7 +56,7 @@ var layers = []layer{
 
 	// The agent's protocol is usable without OpenECP.
 	{pkg: "agentproto", code: []string{"internal/atomicfile"}},
-	{pkg: "adopt", code: []string{"ecp", "agentproto"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "adopt", code: []string{"ecp", "ecp/fleet", "agentproto"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	// What the agent's program runs. It asks the broker by the adapters that the
 	// Manager uses.
@@ -52,9 +64,9 @@ var layers = []layer{
 	{pkg: "internal/agent/logs", code: []string{"internal/emqxlog"}},
 	{pkg: "internal/agent/...", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...", "internal/atomicfile"}},
 
-	{pkg: "proxy", code: []string{"ecp"}},
-	{pkg: "httpapi", code: []string{"ecp", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
-	{pkg: "ecpmetrics", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "proxy", code: []string{"ecp", "ecp/fleet"}},
+	{pkg: "httpapi", code: []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/fleet", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
+	{pkg: "ecpmetrics", code: []string{"ecp", "ecp/fleet"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	// Programs wire parts together; nobody imports them.
 	{pkg: "cmd/...", code: append([]string{"internal/atomicfile", "internal/emqxlog", "internal/agent", "internal/agent/..."}, public...)},

@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 func at(second int) time.Time { return time.Unix(int64(second), 0).UTC() }

@@ -19,10 +19,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"github.com/openecp/openecp/ecp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

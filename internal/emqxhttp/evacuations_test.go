@@ -3,9 +3,8 @@ package emqxhttp
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/stretchr/testify/require"
 )
 
 // TestDecodeEvacuations: states and counts in every spelling, and no node that

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/stretchr/testify/require"
 )
 
 // TestExposition: text is copied, anything else not begun; a refusal is what

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-retryablehttp"
-
 	"github.com/openecp/openecp/ecp"
 )
 

@@ -16,11 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/internal/processtest"
+	"github.com/stretchr/testify/require"
 )
 
 // adopted is an adopted cluster in one row of the table.

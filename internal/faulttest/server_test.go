@@ -19,10 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/processtest"
+	"github.com/stretchr/testify/require"
 )
 
 // adminToken is the token of the API.

@@ -12,11 +12,10 @@ import (
 
 	"encoding/pem"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/internal/agent/broker"
+	"github.com/stretchr/testify/require"
 )
 
 var user = broker.Settings{Username: "admin", Password: "public"}

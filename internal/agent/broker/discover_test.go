@@ -8,12 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/internal/agent/broker"
 	"github.com/openecp/openecp/internal/agent/home"
+	"github.com/stretchr/testify/require"
 )
 
 // files writes files below a root.

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/openecp/openecp/internal/emqxlog"
 	"math"
 	"time"
+
+	"github.com/openecp/openecp/internal/emqxlog"
 )
 
 // begin goes to the place where the query begins.

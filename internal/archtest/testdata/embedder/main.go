@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 func main() {
@@ -22,14 +23,14 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	m, err := ecp.New(ctx, ecp.Config{Store: newStore(), Provisioners: map[string]ecp.Provisioner{"default": &platform{made: map[ecp.ID]ecp.Desired{}}}})
+	m, err := fleet.New(ctx, fleet.Config{Store: newStore(), Provisioners: map[string]ecp.Provisioner{"default": &platform{made: map[ecp.ID]ecp.Desired{}}}})
 	if err != nil {
 		return err
 	}
 	working, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(working) }()
-	info, op, err := m.Create(ctx, ecp.CreateRequest{Mode: ecp.Hosted, Name: "embedded", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 10}}})
+	info, op, err := m.Create(ctx, fleet.CreateRequest{Mode: ecp.Hosted, Name: "embedded", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 10}}})
 	if err != nil {
 		return err
 	}

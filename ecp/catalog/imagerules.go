@@ -1,0 +1,103 @@
+package catalog
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// imageRule is one line of what EMQX' documents allow of a change of version;
+// the first whose when holds forbids it.
+type imageRule struct {
+	when func(from, to ecp.Version, nodes int) bool
+	why  string
+}
+
+var imageRules = []imageRule{
+	{func(from, to ecp.Version, _ int) bool { return from.Major == 4 && to.Major > 4 }, "EMQX 4 cannot become EMQX 5: make a new cluster and migrate its data"},
+	{func(from, to ecp.Version, _ int) bool { return to.Major < from.Major }, "EMQX does not go back to an earlier major version"},
+	{func(from, to ecp.Version, _ int) bool {
+		return to.Major > from.Major && from.Before(ecp.Version{Major: 5, Minor: 8, Patch: 0})
+	}, "the way to EMQX 6 begins at 5.8.0: change to that first"},
+	{func(from, to ecp.Version, _ int) bool { return to.Major == from.Major && to.Minor < from.Minor }, "EMQX goes back within a minor version only: it may not read the data of a later one"},
+	{func(from, to ecp.Version, nodes int) bool {
+		return nodes > 1 && to == ecp.Version{Major: 4, Minor: 4, Patch: 25} && from.Before(to)
+	}, "a node of 4.4.25 cannot join an older cluster: take 4.4.26"},
+}
+
+// MayBecome says why a cluster of a number of nodes cannot change from one
+// version to another, node by node; "" = it can. What cannot be read is let pass.
+func MayBecome(from, to string, nodes int) string {
+	a, okA := ecp.ParseVersion(from)
+	b, okB := ecp.ParseVersion(to)
+	if !okA || !okB || a == b {
+		return ""
+	}
+	for _, r := range imageRules {
+		if r.when(a, b, nodes) {
+			return fmt.Sprintf("EMQX %s cannot become %s here: %s", from, to, r.why)
+		}
+	}
+	return ""
+}
+
+// hostedVersions are the ranges of EMQX versions that clusters can be made of:
+// each from its first on and before its second.
+var hostedVersions = [][2]ecp.Version{
+	{{Major: 4, Minor: 4, Patch: 6}, {Major: 4, Minor: 5, Patch: 0}},
+	{{Major: 5, Minor: 6, Patch: 0}, {Major: 7, Minor: 0, Patch: 0}},
+}
+
+// tagVersion finds the version that a reference's tag begins with.
+var tagVersion = regexp.MustCompile(`:v?([0-9]+\.[0-9]+\.[0-9]+)[^/:@]*(@|$)`)
+
+// wrongImageVersion says why an image cannot be of a version; "" = it can. A tag
+// that names a version has to name this one: what is pulled decides what runs.
+func wrongImageVersion(version, reference string) string {
+	v, ok := ecp.ParseVersion(version)
+	within := false
+	for _, r := range hostedVersions {
+		within = within || !v.Before(r[0]) && v.Before(r[1])
+	}
+	if !ok || !within {
+		return fmt.Sprintf(`is %q; EMQX Enterprise 4.4.6 to 4.4.x and 5.6.0 to 6.x can be run, such as "5.8.9"`, version)
+	}
+	if m := tagVersion.FindStringSubmatch(reference); m != nil {
+		if tag, ok := ecp.ParseVersion(m[1]); ok && tag != v {
+			return fmt.Sprintf("is %s, and the reference is tagged %s: they have to be the same", version, m[1])
+		}
+	}
+	return ""
+}
+
+// architecture is the form of Kubernetes' words for processors.
+var architecture = regexp.MustCompile(`^[a-z0-9][a-z0-9_]{0,31}$`)
+
+// MaxArchitectures bounds those of one image.
+const MaxArchitectures = 16
+
+// ValidateArchitectures checks the architectures that an image is built for.
+func ValidateArchitectures(p *ecp.FieldErrors, all []string) {
+	if len(all) > MaxArchitectures {
+		p.Add("architectures", "are %d; at most %d are allowed", len(all), MaxArchitectures)
+		return
+	}
+	for i, a := range all {
+		at := "architectures[" + strconv.Itoa(i) + "]"
+		switch {
+		case !architecture.MatchString(a):
+			p.Add(at, `is %q, which is no word of Kubernetes' for processors such as "amd64" or "arm64"`, a)
+		case slices.Contains(all[:i], a):
+			p.Add(at, "is there twice")
+		}
+	}
+}
+
+// WrongProcessor is what a kernel says of a program that is for other processors.
+const WrongProcessor = "exec format error"
+
+// OtherProcessors says what it means that a program is for other processors.
+const OtherProcessors = "the image is for machines with other processors than this one has: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image for these"

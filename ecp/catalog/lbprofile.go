@@ -1,0 +1,129 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/validate"
+)
+
+// profileCovers says whether the profile is for a number of connections.
+func profileCovers(l ecp.LBProfile, connections int) bool {
+	return connections >= l.MinConnections && (l.MaxConnections == 0 || connections <= l.MaxConnections)
+}
+
+func (c *Catalog) lbProfiles() *shelf[ecp.LBProfile] {
+	return &shelf[ecp.LBProfile]{
+		kind: ecp.KindLBProfile, what: "load-balancer profile", id: "name", read: ecp.RightCatalog,
+		key: func(l ecp.LBProfile) string { return l.Name }, rev: func(l *ecp.LBProfile) *int64 { return &l.Revision },
+		check: checkLBProfile,
+		prepare: func(w *change.Tx, old, l *ecp.LBProfile) error {
+			if old != nil {
+				l.CreatedAt = old.CreatedAt
+				return nil
+			}
+			l.CreatedAt = w.Now
+			return c.roomForLBProfile(w.Tx, l.Name)
+		},
+		uses: func(tx ecp.Tx, l ecp.LBProfile) ([]change.Use, error) {
+			u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Resolved.LBProfile == l.Name })
+			return []change.Use{u}, err
+		},
+	}
+}
+
+func checkLBProfile(p *ecp.FieldErrors, l *ecp.LBProfile) {
+	validateSlug(p, "name", l.Name)
+	if l.MinConnections < 0 || l.MinConnections > ecp.MaxConnections {
+		p.Add("minConnections", "is %d; 0 to %d are allowed", l.MinConnections, ecp.MaxConnections)
+	}
+	if l.MaxConnections < 0 || l.MaxConnections > ecp.MaxConnections {
+		p.Add("maxConnections", "is %d; 0 (without end) to %d are allowed", l.MaxConnections, ecp.MaxConnections)
+	} else if l.MaxConnections > 0 && l.MaxConnections < l.MinConnections {
+		p.Add("maxConnections", "is %d, which is less than minConnections", l.MaxConnections)
+	}
+	if len(l.Annotations) == 0 {
+		p.Add("annotations", "are missing: a profile is made of them")
+	}
+	validate.ValidateAnnotations(p, "annotations", l.Annotations)
+}
+
+func (c *Catalog) roomForLBProfile(tx ecp.Tx, name string) error {
+	n := 0
+	for l, err := range ecp.List[ecp.LBProfile](tx, ecp.Query{}) {
+		if err != nil {
+			return err
+		}
+		if l.Name == name {
+			return nil // the store says that it is there
+		}
+		n++
+	}
+	if n < c.lbProfilesMost {
+		return nil
+	}
+	return ecp.NewError(ecp.CodeQuotaExceeded, "", fmt.Sprintf("there are %d load-balancer profiles, which is the limit; delete one first", n))
+}
+
+// LBProfiles lists the load-balancer profiles.
+func (c *Catalog) LBProfiles(ctx context.Context) ([]ecp.LBProfile, error) {
+	return c.lbProfiles().List(ctx, c)
+}
+
+// LBProfile gives a load-balancer profile by its name.
+func (c *Catalog) LBProfile(ctx context.Context, name string) (ecp.LBProfile, error) {
+	return c.lbProfiles().get(ctx, c, name)
+}
+
+// CreateLBProfile adds a load-balancer profile.
+func (c *Catalog) CreateLBProfile(ctx context.Context, l ecp.LBProfile) (ecp.LBProfile, error) {
+	return c.lbProfiles().create(ctx, c, l, "")
+}
+
+// UpdateLBProfile replaces a load-balancer profile; its revision is the one
+// that was read, 0 = whatever. Clusters keep what they were made with.
+func (c *Catalog) UpdateLBProfile(ctx context.Context, l ecp.LBProfile) (ecp.LBProfile, error) {
+	return c.lbProfiles().update(ctx, c, l, nil)
+}
+
+// DeleteLBProfile removes a load-balancer profile that no cluster was made with.
+func (c *Catalog) DeleteLBProfile(ctx context.Context, name string, ifRevision int64) error {
+	return c.lbProfiles().delete(ctx, c, name, ifRevision)
+}
+
+// LbProfileFor finds the profile of a number of connections: the oldest that
+// covers it; not_found if none does.
+func LbProfileFor(tx ecp.Tx, connections int) (ecp.LBProfile, error) {
+	var fit []ecp.LBProfile
+	for l, err := range ecp.List[ecp.LBProfile](tx, ecp.Query{}) {
+		if err != nil {
+			return l, err
+		}
+		if profileCovers(l, connections) {
+			fit = append(fit, l)
+		}
+	}
+	if len(fit) == 0 {
+		return ecp.LBProfile{}, ecp.ErrNotFound
+	}
+	return slices.MinFunc(fit, func(a, b ecp.LBProfile) int { return a.CreatedAt.Compare(b.CreatedAt) }), nil
+}
+
+// ResolveLB notes the annotations a cluster's load balancer gets.
+func ResolveLB(tx ecp.Tx, rec *ecp.ClusterRecord) error {
+	rec.Resolved.LBProfile, rec.Resolved.LBAnnotations = "", nil
+	if rec.Spec.Hosted.Network.Type != ecp.LoadBalancer {
+		return nil
+	}
+	l, err := LbProfileFor(tx, rec.Spec.Hosted.Connections)
+	if errors.Is(err, ecp.ErrNotFound) {
+		return nil
+	}
+	rec.Resolved.LBProfile, rec.Resolved.LBAnnotations = l.Name, maps.Clone(l.Annotations)
+	return err
+}

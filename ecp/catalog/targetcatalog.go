@@ -1,0 +1,141 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/validate"
+)
+
+// TargetShelf is the catalogue of Kubernetes targets.
+func (c *Catalog) TargetShelf() *shelf[ecp.Target] {
+	return &shelf[ecp.Target]{
+		kind: ecp.KindTarget, what: "Kubernetes target", id: "name", read: ecp.RightCatalog, Secret: "kubeconfig",
+		key: func(t ecp.Target) string { return t.Name }, rev: func(t *ecp.Target) *int64 { return &t.Revision },
+		set: func(t *ecp.Target, set bool) { t.KubeconfigSet = set },
+		check: func(p *ecp.FieldErrors, t *ecp.Target) {
+			validateSlug(p, "name", t.Name)
+			validate.ValidateDescription(p, t.Description)
+			if !t.KubeconfigSet {
+				p.Add("kubeconfig", "is missing")
+			}
+			for _, f := range t.Network.Wrong() {
+				p.Add("network."+f.Field, "%s", f.Message)
+			}
+		},
+		learn: func(_ *ecp.FieldErrors, t *ecp.Target, _ ecp.Secret) { t.KubeconfigSet = true },
+		prepare: func(w *change.Tx, old, t *ecp.Target) error {
+			t.BuiltIn = false
+			if old != nil {
+				t.CreatedAt, t.KubeconfigSet = old.CreatedAt, old.KubeconfigSet
+				return keepsNetwork(w.Tx, *old, *t)
+			}
+			if c.builtInTarget(t.Name) {
+				return &ecp.Error{Code: ecp.CodeExists, Message: "the program itself has a target of that name"}
+			}
+			t.CreatedAt = w.Now
+			return change.DeleteIfThere(w.Tx, ecp.KindPlatform, t.Name) // of an earlier target of the name
+		},
+		uses: func(tx ecp.Tx, t ecp.Target) ([]change.Use, error) {
+			u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
+			return []change.Use{u}, err
+		},
+	}
+}
+
+// CreateTarget adds a Kubernetes target; its kubeconfig is stored encrypted.
+// Run begins to work with it at once.
+func (c *Catalog) CreateTarget(ctx context.Context, t ecp.Target, kubeconfig ecp.Secret) (ecp.Target, error) {
+	if err := c.tryTarget(ctx, "create Kubernetes target", t, kubeconfig); err != nil {
+		return ecp.Target{}, err
+	}
+	t, err := c.TargetShelf().create(ctx, c, t, kubeconfig)
+	c.targetsChanged()
+	return t, err
+}
+
+// UpdateTarget replaces a Kubernetes target; its revision is the one that was
+// read, 0 = whatever. kubeconfig nil = it stays.
+func (c *Catalog) UpdateTarget(ctx context.Context, t ecp.Target, kubeconfig *ecp.Secret) (ecp.Target, error) {
+	op := "update Kubernetes target " + t.Name
+	if err := c.refuseBuiltIn(ctx, op, t.Name); err != nil {
+		return ecp.Target{}, err
+	}
+	if kubeconfig != nil && *kubeconfig == "" {
+		return ecp.Target{}, &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "kubeconfig", Message: "is empty; it can be replaced, not taken away"}}}
+	}
+	if kubeconfig != nil {
+		if err := c.tryTarget(ctx, op, t, *kubeconfig); err != nil {
+			return ecp.Target{}, err
+		}
+	}
+	t, err := c.TargetShelf().update(ctx, c, t, kubeconfig)
+	c.targetsChanged()
+	return t, err
+}
+
+// DeleteTarget removes a Kubernetes target that no cluster names.
+func (c *Catalog) DeleteTarget(ctx context.Context, name string, ifRevision int64) error {
+	if err := c.refuseBuiltIn(ctx, "delete Kubernetes target "+name, name); err != nil {
+		return err
+	}
+	err := c.TargetShelf().delete(ctx, c, name, ifRevision)
+	c.targetsChanged()
+	return err
+}
+
+// refuseBuiltIn refuses to change a target that the program was given.
+func (c *Catalog) refuseBuiltIn(ctx context.Context, op, name string) error {
+	if !c.builtInTarget(name) {
+		return nil
+	}
+	if _, err := ecp.Authorize(ctx, op, ecp.RightAdmin, ""); err != nil {
+		return err
+	}
+	return ecp.NewError(ecp.CodeUnsupported, op, "the program itself was given this target; it is changed where that is configured")
+}
+
+// tryTarget refuses a kubeconfig that no Provisioner can be made of. It is
+// asked before the transaction, and reaches nobody.
+func (c *Catalog) tryTarget(ctx context.Context, op string, t ecp.Target, kubeconfig ecp.Secret) error {
+	a, ok := ecp.ActorFrom(ctx)
+	if !ok || !a.May(ecp.RightAdmin, "") || kubeconfig == "" || len(kubeconfig) > MaxSecret || len(t.Network.Wrong()) > 0 {
+		return nil // refused in the transaction
+	}
+	if c.hooks.TryTarget == nil {
+		return ecp.NewError(ecp.CodeUnsupported, op, "this program cannot add Kubernetes targets: it was given no Config.NewProvisioner")
+	}
+	if err := c.hooks.TryTarget(ctx, ecp.TargetConfig{Name: t.Name, Kubeconfig: kubeconfig, Network: t.Network}); err != nil {
+		return &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "kubeconfig", Message: "cannot be used: " + ecp.MessageOf(err)}}, Cause: err}
+	}
+	return nil
+}
+
+func (c *Catalog) builtInTarget(name string) bool {
+	return c.hooks.BuiltIn != nil && c.hooks.BuiltIn(name)
+}
+
+func (c *Catalog) targetsChanged() {
+	if c.hooks.TargetsChanged != nil {
+		c.hooks.TargetsChanged()
+	}
+}
+
+// keepsNetwork refuses to change what the nodes of clusters are named and reach one
+// another by: EMQX has stored these names, and the clusters would not take part in
+// the change.
+func keepsNetwork(tx ecp.Tx, old, t ecp.Target) error {
+	fields := movedFrom(t.Network, old.Network)
+	if fields == "" {
+		return nil
+	}
+	clusters, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
+	if err != nil || clusters.Count == 0 {
+		return err
+	}
+	return &ecp.Error{
+		Code: ecp.CodeConflict, Message: fmt.Sprintf("%s of the network cannot change while there are clusters on the target: their nodes keep the names and addresses that EMQX has stored; add another target, or delete these clusters first", fields),
+	}
+}

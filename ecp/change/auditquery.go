@@ -1,0 +1,142 @@
+package change
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// AuditOptions selects audit entries. Zero values select all that the actor
+// may read.
+type AuditOptions struct {
+	Actor   string // exactly
+	Kind    ecp.Kind
+	Key     string
+	Scope   string // "org/project": of that; "org": of the organisation and all its projects
+	Outcome Outcome
+	Since   time.Time // not older
+	Until   time.Time // older
+	Cursor  string    // Next of the page before
+	Limit   int       // 0 = 50; at most [ecp.ListLimit]
+}
+
+// AuditPage is a part of the audit, newest first.
+type AuditPage struct {
+	Items []AuditEntry
+	Next  string // Cursor of the next page; "" = this was the last
+}
+
+// Audit gives a page of the audit, newest first: what lies in projects and
+// organisations whose audit the actor may read.
+func (c *Writer) Audit(ctx context.Context, o AuditOptions) (AuditPage, error) {
+	if o.Limit <= 0 {
+		o.Limit = 50
+	}
+	o.Limit = min(o.Limit, ecp.ListLimit)
+	page, _, err := c.auditPage(ctx, o)
+	return page, err
+}
+
+// ExportAudit yields the audit that the options select, newest first, whatever
+// the limit. It reads in parts, so that it holds up nobody; entries that are
+// written meanwhile are not among them.
+func (c *Writer) ExportAudit(ctx context.Context, o AuditOptions) iter.Seq2[AuditEntry, error] {
+	return func(yield func(AuditEntry, error) bool) {
+		o.Limit = ecp.ListLimit
+		for {
+			page, more, err := c.auditPage(ctx, o)
+			for _, e := range page.Items {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(AuditEntry{}, err)
+				return
+			}
+			if !more {
+				return
+			}
+			o.Cursor = page.Next
+		}
+	}
+}
+
+// auditScanned is how many entries are looked at in one transaction at most.
+const auditScanned = 20_000
+
+// auditPage reads a page; more = there may be more behind Next, also where the
+// page is not full because enough was looked at for one transaction.
+func (c *Writer) auditPage(ctx context.Context, o AuditOptions) (page AuditPage, more bool, err error) {
+	const op = "read the audit"
+	a, err := ecp.Authorize(ctx, op, ecp.RightAudit, "")
+	if err != nil {
+		return AuditPage{Items: []AuditEntry{}}, false, err
+	}
+	after, last := o.Cursor, ""
+	if !o.Until.IsZero() {
+		after = max(after, AuditMark(o.Until)+"g") // behind every entry of that very moment
+	}
+	if o.Since.After(time.Unix(0, 0)) { // nothing is older than that
+		last = AuditMark(o.Since.Add(-time.Nanosecond))
+	}
+	q := ecp.Query{After: after}
+	if strings.Contains(o.Scope, "/") {
+		q.Project = o.Scope
+	}
+	if o.Kind != "" && o.Key != "" {
+		q.Parent = string(o.Kind) + "/" + o.Key
+	}
+	match := func(_ string, i ecp.Index) bool { return mayAudit(a, i.Project) && inScope(i.Project, o.Scope) }
+	q.Match = match
+	err = c.Store.Read(ctx, func(tx ecp.Tx) error {
+		page, more = AuditPage{Items: []AuditEntry{}}, false
+		scanned := 0
+		for e, err := range ecp.List[AuditEntry](tx, q) {
+			if err != nil {
+				return err
+			}
+			if last != "" && e.ID >= last {
+				return nil
+			}
+			scanned++
+			if _, _, i := e.Describe(); match(e.ID, i) && o.matches(e) {
+				if len(page.Items) == o.Limit {
+					page.Next, more = page.Items[o.Limit-1].ID, true
+					return nil
+				}
+				page.Items = append(page.Items, e)
+			}
+			if scanned == auditScanned {
+				page.Next, more = e.ID, true
+				return nil
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return AuditPage{Items: []AuditEntry{}}, false, ecp.WrapError(op, err, "", "")
+	}
+	return page, more, nil
+}
+
+// mayAudit says whether a may read the entries of a scope.
+func mayAudit(a ecp.Actor, scope string) bool {
+	if scope == "" {
+		return a.May(ecp.RightAdmin, "")
+	}
+	return a.May(ecp.RightAudit, scope)
+}
+
+// inScope says whether a scope is the wanted one or lies in it.
+func inScope(scope, wanted string) bool {
+	return wanted == "" || scope == wanted || ecp.Project{Path: scope}.Org() == wanted
+}
+
+func (o AuditOptions) matches(e AuditEntry) bool {
+	return (o.Actor == "" || e.Actor == o.Actor) && (o.Kind == "" || e.Kind == o.Kind) && (o.Key == "" || e.Key == o.Key) &&
+		(o.Outcome == "" || e.Outcome == o.Outcome)
+}

@@ -1,0 +1,115 @@
+package change
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// IdempotencyKept is how long a repeated call gets the answer of the first.
+const IdempotencyKept = 24 * time.Hour
+
+// MaxIdempotencyKey is the length of the longest key, in bytes.
+const MaxIdempotencyKey = 255
+
+// Answered is what is kept of a change that came with an idempotency key. The
+// key itself is not: the fingerprint is made with it, so that arguments cannot
+// be guessed from what is stored.
+type Answered struct {
+	ID          string    `json:"id"`          // hash of actor, route and key
+	Fingerprint string    `json:"fingerprint"` // of the arguments
+	At          time.Time `json:"at"`
+	Result      string    `json:"result"` // JSON
+}
+
+// Describe gives kind, key and index.
+func (a Answered) Describe() (ecp.Kind, string, ecp.Index) {
+	return ecp.KindAnswered, a.ID, ecp.Index{}
+}
+
+// Copy gives a itself: it holds no reference.
+func (a Answered) Copy() ecp.Payload { return a }
+
+// once makes one change happen once; nil = the caller gave no key.
+type once struct {
+	Answered
+	now time.Time
+}
+
+// Once looks for the idempotency key in ctx and returns what stands for it; nil without
+// one. A key that is too long is invalid.
+func (c *Writer) Once(ctx context.Context, a ecp.Actor, q Request) (*once, error) {
+	key := ecp.IdempotencyKeyFrom(ctx)
+	if key == "" {
+		return nil, nil //nolint:nilnil // nil is a once that does nothing
+	}
+	if len(key) > MaxIdempotencyKey {
+		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: q.Op, Message: fmt.Sprintf("the idempotency key has %d bytes; at most %d are allowed", len(key), MaxIdempotencyKey)}
+	}
+	asked, err := json.Marshal([]any{q.Asked, q.Secret})
+	if err != nil {
+		return nil, &ecp.Error{Code: ecp.CodeInternal, Op: q.Op, Message: "the request cannot be told from another", Cause: err}
+	}
+	route, err := json.Marshal([]string{keyHolder(a), a.Credential, q.Op, key})
+	if err != nil {
+		return nil, &ecp.Error{Code: ecp.CodeInternal, Op: q.Op, Message: "the request cannot be told from another", Cause: err}
+	}
+	id := sha256.Sum256(route)
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write(asked)
+	now := c.Now().UTC()
+	return &once{Answered{ID: hex.EncodeToString(id[:]), Fingerprint: hex.EncodeToString(mac.Sum(nil)), At: now}, now}, nil
+}
+
+// keyHolder returns the name that stands in the ids of answers: that of a token
+// without its prefix, as it was before tokens had one, so that a call is not made a
+// second time because the program was replaced by a newer one in between.
+func keyHolder(a ecp.Actor) string {
+	if strings.HasPrefix(a.Credential, ecp.TokenCredential) {
+		return strings.TrimPrefix(a.Name, ecp.TokenPrefix)
+	}
+	return a.Name
+}
+
+// Answer gives the answer of an earlier call with the same key, if there was one.
+func (o *once) Answer(tx ecp.Tx, into any) (known bool, err error) {
+	if o == nil {
+		return false, nil
+	}
+	before, _, err := ecp.Get[Answered](tx, o.ID)
+	if errors.Is(err, ecp.ErrNotFound) || (err == nil && before.Over(o.now)) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if before.Fingerprint != o.Fingerprint {
+		return false, ecp.NewError(ecp.CodeKeyReused, "", "the idempotency key was used for another request of this kind; give each request a key of its own")
+	}
+	return true, json.Unmarshal([]byte(before.Result), into)
+}
+
+// keep stores the answer for who asks again.
+func (o *once) keep(tx ecp.Tx, result any) error {
+	if o == nil {
+		return nil
+	}
+	b, err := json.Marshal(result)
+	if err != nil {
+		return err
+	}
+	a := o.Answered
+	a.Result = string(b)
+	return ecp.Put(tx, a, ecp.AnyVersion)
+}
+
+// Over says whether the answer has been kept for [IdempotencyKept].
+func (a Answered) Over(now time.Time) bool { return now.Sub(a.At) > IdempotencyKept }

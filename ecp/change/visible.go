@@ -1,0 +1,75 @@
+package change
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// NotFound says that there is no such thing, or none that the actor may know of;
+// the two read alike. cause nil = it is there, and was refused.
+func NotFound(what, name string, cause error) error {
+	if cause == nil {
+		cause = ecp.ErrRefused
+	}
+	return &ecp.Error{Code: ecp.CodeNotFound, Message: fmt.Sprintf("there is no %s %q", what, name), Cause: cause}
+}
+
+// ListVisible lists the records of a kind that the actor may see.
+func ListVisible[P ecp.Payload](ctx context.Context, s ecp.Store, op string, q ecp.Query, sees func(ecp.Actor, P) bool) ([]P, error) {
+	a, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
+	if err != nil {
+		return nil, err
+	}
+	out := []P{}
+	err = s.Read(ctx, func(tx ecp.Tx) error {
+		out = out[:0]
+		for p, err := range ecp.List[P](tx, q) {
+			if err != nil {
+				return err
+			}
+			if sees(a, p) {
+				out = append(out, revised(p))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, ecp.WrapError(op, err, "", "")
+	}
+	return out, nil
+}
+
+// ReadVisible gives one record; what the actor may not see is not found.
+func ReadVisible[P ecp.Payload](ctx context.Context, s ecp.Store, op, what, key string, sees func(ecp.Actor, P) bool) (P, error) {
+	var p P
+	a, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
+	if err != nil {
+		return p, err
+	}
+	err = s.Read(ctx, func(tx ecp.Tx) (err error) {
+		p, _, err = ecp.Get[P](tx, key)
+		return err
+	})
+	var zero P
+	switch {
+	case errors.Is(err, ecp.ErrNotFound) || (err == nil && !sees(a, p)):
+		return zero, ecp.WrapError(op, NotFound(what, key, err), "", "")
+	case err != nil:
+		return zero, ecp.WrapError(op, err, "", "")
+	}
+	return revised(p), nil
+}
+
+// revised gives a project of an earlier build, which knew no revisions, its first.
+func revised[P ecp.Payload](record P) P {
+	p, is := any(record).(ecp.Project)
+	if !is {
+		return record
+	}
+	p.Revision = max(p.Revision, 1)
+	first, _ := any(p).(P)
+	return first
+}

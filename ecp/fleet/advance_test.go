@@ -1,0 +1,23 @@
+package fleet
+
+import (
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/stretchr/testify/require"
+)
+
+func TestACommandWhileStaleHasItsWholeTime(t *testing.T) {
+	m := &Manager{now: func() time.Time { return t0.Add(time.Hour) }, timings: patient}
+	for _, cmd := range []ecp.Command{ecp.Stop{}, ecp.Delete{}} {
+		rec := aRecord(ecp.Running)
+		rec.Status.StaleFrom = t0
+		d, err := m.decide(nil, rec, cmd)
+		require.NoError(t, err)
+		back := t0.Add(2 * time.Hour)
+		seen := last(t, derive.Advance(patient, back, d.rec, nil, aLook(3, 3), derive.Deed{}))
+		require.Equal(t, back.Add(d.patience), seen.Status.Deadline, "%T", cmd)
+	}
+}

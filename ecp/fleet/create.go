@@ -1,0 +1,259 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/validate"
+)
+
+// CreateRequest asks for a cluster.
+type CreateRequest struct {
+	Mode        ecp.Mode
+	Project     string // "org/project"; "" = "default/default"
+	Name        string
+	Description string
+	Spec        ecp.Spec // the part of the mode; nil = all defaults where there are any
+}
+
+// Create checks a request, books its connections and stores the cluster, all
+// in one transaction; Run makes it so. The operation is the zero value for an
+// adopted cluster, which nothing has to be done for.
+func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Operation, error) {
+	const op = "create cluster"
+	if r.Project == "" {
+		r.Project = "default/default"
+	}
+	q := change.Request{Op: op, Action: "create", Kind: ecp.KindCluster, Scope: r.Project, Asked: r,
+		Taken: ecp.FieldError{Field: "name", Message: fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project)}}
+	if err := m.beforehand(ctx, q, func(tx ecp.Tx, a ecp.Actor) (proposal, error) {
+		if err := a.PermitProject("", ecp.RightWrite, r.Project); err != nil {
+			return proposal{}, err
+		}
+		rec, err := m.newRecord(tx, a, r)
+		return proposal{is: rec}, err
+	}); err != nil {
+		return ecp.Info{}, ecp.Operation{}, err
+	}
+	out, err := change.Submit(ctx, m.Writer, q, func(w *change.Tx) (created, error) {
+		if err := w.Actor.PermitProject("", ecp.RightWrite, r.Project); err != nil {
+			return created{}, err
+		}
+		rec, err := m.newRecord(w.Tx, w.Actor, r)
+		if err != nil {
+			return created{}, err
+		}
+		var operation ecp.Operation
+		if rec.Mode == ecp.Hosted {
+			operation = m.newOperation(rec, ecp.OpCreate, w.Actor, m.timings.Dispatch)
+			rec.Status.Operation, rec.Status.Deadline = operation.ID, operation.Deadline
+			if err := ecp.Put(w.Tx, operation, 0); err != nil {
+				return created{}, err
+			}
+		}
+		if err := change.MayBook(w.Tx, 0, rec.Spec.Connections()+1, w.Now); err != nil {
+			return created{}, err
+		}
+		if err := change.Reserve(w.Tx, w.Actor, change.BookingOf(rec)); err != nil {
+			return created{}, err
+		}
+		w.Note(string(rec.ID), rec.Project, nil, intentOf(rec))
+		return created{rec, operation}, ecp.Put(w.Tx, rec, 0)
+	})
+	if err != nil {
+		return ecp.Info{}, ecp.Operation{}, err
+	}
+	m.queue.Add(out.Cluster.ID)
+	// Who repeats the call gets the same answer: what was seen of the cluster
+	// since then is not for it, which may be somebody else's by now.
+	return m.unseen(out.Cluster), out.Operation, nil
+}
+
+// created is what a create answers.
+type created struct {
+	Cluster   ecp.ClusterRecord
+	Operation ecp.Operation
+}
+
+// newRecord makes the record of a cluster that is asked for: checked, with
+// its defaults filled in and the catalogue's entries copied.
+func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.ClusterRecord, error) {
+	var wrong ecp.FieldErrors
+	validate.ValidateText(&wrong, r.Name, r.Description)
+	now := m.now().UTC()
+	rec := ecp.ClusterRecord{
+		Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Creator: actor.Name, CreatorUser: actor.User(),
+		CreatedAt: now, UpdatedAt: now, Spec: r.Spec.Clone(), Generation: 1, Revision: 1,
+	}
+	if err := m.checkProject(tx, &wrong, r.Project); err != nil {
+		return rec, err
+	}
+	rec.Status = ecp.Status{State: ecp.Created, Reason: ecp.ReasonByRequest, Since: now}
+	switch r.Mode {
+	case ecp.Hosted:
+		rec.Status.State = ecp.Creating
+		if err := m.completeHosted(tx, &wrong, &rec); err != nil {
+			return rec, err
+		}
+	case ecp.Adopted:
+		if rec.Spec.Adopted == nil {
+			rec.Spec.Adopted = &ecp.AdoptedSpec{}
+		}
+		rec.Spec.Hosted = nil
+		m.validateAdopted(&wrong, *rec.Spec.Adopted, ecp.AdoptedSpec{})
+		if err := errors.Join(wrong.Err(""), limitAtCreation(*rec.Spec.Adopted)); err != nil {
+			return rec, err
+		}
+		rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.timings, now, rec, nil, derive.AdoptedLook{At: now, NoAddress: m.agentAddress == ""}))
+	default:
+		wrong.Add("mode", `is %q; "hosted" and "adopted" are allowed`, r.Mode)
+	}
+	if err := wrong.Err(""); err != nil {
+		return rec, err
+	}
+	id, err := freeID(tx)
+	rec.ID = id
+	if err == nil && rec.Mode == ecp.Hosted {
+		err = errors.Join(m.sealSettings(&wrong, id, rec.Spec.Hosted, nil), wrong.Err(""))
+	}
+	derive.NoteChange(&rec)
+	return rec, err
+}
+
+func (m *Manager) checkProject(tx ecp.Tx, wrong *ecp.FieldErrors, path string) error {
+	if why := ecp.ValidateProject(path); why != "" {
+		wrong.Add("project", "%s", why)
+		return nil
+	}
+	_, _, err := ecp.Get[ecp.Project](tx, path)
+	if errors.Is(err, ecp.ErrNotFound) {
+		wrong.Add("project", "there is no project %q", path)
+		return nil
+	}
+	return err
+}
+
+// completeHosted fills a hosted spec's defaults in, checks it, and copies what
+// it names from the catalogues.
+func (m *Manager) completeHosted(tx ecp.Tx, wrong *ecp.FieldErrors, rec *ecp.ClusterRecord) error {
+	if rec.Spec.Hosted == nil {
+		rec.Spec.Hosted = &ecp.HostedSpec{}
+	}
+	rec.Spec.Adopted = nil
+	s := rec.Spec.Hosted
+	fillIn(s)
+	keepSettings(wrong, s.Config, nil)
+	validate.ValidateHosted(wrong, *s)
+	image, err := pick(tx, wrong, "spec.image", s.Image, func(i ecp.Image) (string, bool) { return i.ID, i.Default })
+	if err != nil {
+		return err
+	}
+	size, err := pick(tx, wrong, "spec.size", s.Size, func(z ecp.Size) (string, bool) { return z.Name, z.Default })
+	if err != nil {
+		return err
+	}
+	s.Image, s.Size = image.ID, size.Name
+	if err := resolve(tx, rec, image, size); err != nil {
+		return err
+	}
+	p, err := m.targetFor(tx, wrong, s.Target)
+	if err != nil || p == nil {
+		return err
+	}
+	rec.Status.RenderVersion = derive.NewestRender(p)
+	if why := wrongFamily(rec.Resolved.Image.Version, networkOf(p)); why != "" {
+		wrong.Add("spec.image", "%s", why)
+	}
+	mayCluster(wrong, *rec)
+	mayLog(wrong, *rec)
+	mayRefer(wrong, *rec, nil)
+	return nil
+}
+
+// mayCluster: from 5.9 on what EMQX brings along is for one node.
+func mayCluster(wrong *ecp.FieldErrors, rec ecp.ClusterRecord) {
+	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
+	if n := rec.Spec.Hosted.Nodes; ok && n > 1 && !v.Before(ecp.Version{Major: 5, Minor: 9, Patch: 0}) && rec.Resolved.Licence == "" {
+		wrong.Add("spec.nodes", "is %d; EMQX %s runs more than one node only with a licence, and the catalogue has no default one for 5.x", n, rec.Resolved.Image.Version)
+	}
+}
+
+// resolve notes what the catalogues say now of what a spec names: the cluster
+// keeps it, whatever becomes of the catalogues.
+func resolve(tx ecp.Tx, rec *ecp.ClusterRecord, image ecp.Image, size ecp.Size) (err error) {
+	image.Revision, size.Revision = 0, 0
+	rec.Resolved = ecp.Resolved{Image: image, Size: size, Connections: rec.Spec.Connections()}
+	if rec.Resolved.Registry, err = catalog.RegistryOf(tx, image); err != nil {
+		return err
+	}
+	if rec.Resolved.Licence, err = catalog.LicenceFor(tx, image); err != nil {
+		return err
+	}
+	return catalog.ResolveLB(tx, rec)
+}
+
+// fillIn sets the defaults of a hosted spec.
+func fillIn(s *ecp.HostedSpec) {
+	if s.Power == "" {
+		s.Power = ecp.PowerOn
+	}
+	if s.Target == "" {
+		s.Target = "default"
+	}
+	if s.Network.Type == "" {
+		s.Network.Type = ecp.ClusterIP
+	}
+	if len(s.Network.Listeners) == 0 {
+		for _, p := range ecp.Protocols() {
+			s.Network.Listeners = append(s.Network.Listeners, ecp.Listener{Protocol: p})
+		}
+	}
+	for i, l := range s.Network.Listeners {
+		if l.Port == 0 {
+			s.Network.Listeners[i].Port = l.Protocol.ContainerPort()
+		}
+	}
+}
+
+// pick finds a catalogue entry by name, or the default one for "".
+func pick[P ecp.Payload](tx ecp.Tx, wrong *ecp.FieldErrors, field, name string, describe func(P) (string, bool)) (P, error) {
+	var zero P
+	var known []string
+	for p, err := range ecp.List[P](tx, ecp.Query{}) {
+		if err != nil {
+			return zero, err
+		}
+		key, dflt := describe(p)
+		if key == name || (name == "" && dflt) {
+			return p, nil
+		}
+		known = append(known, key)
+	}
+	if name == "" {
+		wrong.Add(field, "is missing and the catalogue has no default; it has %v", known)
+	} else {
+		wrong.Add(field, "there is no %q in the catalogue; it has %v", name, known)
+	}
+	return zero, nil
+}
+
+// freeID draws an id that no cluster has or had.
+func freeID(tx ecp.Tx) (ecp.ID, error) {
+	for range 16 {
+		id := newID()
+		if id == probeID {
+			continue
+		}
+		_, errCluster := tx.Get(ecp.KindCluster, string(id))
+		_, errTombstone := tx.Get(ecp.KindTombstone, string(id))
+		if errors.Is(errCluster, ecp.ErrNotFound) && errors.Is(errTombstone, ecp.ErrNotFound) {
+			return id, nil
+		}
+	}
+	return "", errors.New("no free cluster id was found in 16 draws")
+}

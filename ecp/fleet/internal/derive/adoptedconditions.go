@@ -1,0 +1,166 @@
+package derive
+
+import (
+	"github.com/openecp/openecp/ecp"
+)
+
+// adoptedRow computes one condition of an adopted cluster; v.rec already has the
+// state that follows.
+type adoptedRow struct {
+	kind ecp.ConditionType
+	// blind: the condition does not depend on what can be seen.
+	blind bool
+	eval  func(adoptedView) verdictOf
+}
+
+var adoptedConditionRows = []adoptedRow{
+	{ecp.CondAccepted, true, adoptedAccepted},
+	{ecp.CondAvailable, false, adoptedAvailable},
+	{ecp.CondReady, false, adoptedReady},
+	{ecp.CondManagementReachable, false, adoptedReachable},
+	{ecp.CondAgentConnected, false, agentConnected},
+	{ecp.CondUpToDate, false, adoptedUpToDate},
+	{ecp.CondSettled, false, adoptedSettled},
+	{ecp.CondHealthy, false, adoptedHealthy},
+}
+
+// AdoptedConditions gives a cluster's conditions. Since moves only when a status
+// changes.
+func AdoptedConditions(v adoptedView) []ecp.Condition {
+	out := make([]ecp.Condition, 0, len(adoptedConditionRows))
+	stale := v.Stale()
+	for _, row := range adoptedConditionRows {
+		if row.kind == ecp.CondUpToDate && v.rec.Status.Limit == nil {
+			continue
+		}
+		old := ecp.ConditionOf(v.rec.Status.Conditions, row.kind)
+		got := cannotBeSee
+		got.Message = stale
+		if row.blind || stale == "" {
+			got = row.eval(v)
+		}
+		if got == unchanged {
+			got = verdictOf{old.Status, old.Reason, old.Message}
+		}
+		c := ecp.Condition{Type: row.kind, Status: got.Status, Reason: got.Reason, Message: got.Message, Generation: v.rec.Generation, Since: old.Since}
+		if c.Status != old.Status || c.Since.IsZero() {
+			c.Since = v.now.UTC().Round(0)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func adoptedAccepted(v adoptedView) verdictOf {
+	return verdictOf{Status: ecp.True, Reason: ecp.ReasonAsExpected, Message: unverified(v.rec.Status.Version)}
+}
+
+// worst finds the first thing wrong that counts, of some reasons.
+func (v adoptedView) worst(reasons ...ecp.Reason) (verdictOf, bool) {
+	for _, f := range v.found {
+		for _, r := range reasons {
+			if f.sure <= missed && f.Reason == r {
+				return verdictOf{Status: ecp.False, Reason: r, Message: f.Message}, true
+			}
+		}
+	}
+	return verdictOf{}, false
+}
+
+// told gives the newest report that is complete; false where there is none.
+func (v adoptedView) told() (newest ecp.AgentReport, ok bool) {
+	for _, r := range v.fresh {
+		if r.Complete() && r.At.After(newest.At) {
+			newest, ok = r, true
+		}
+	}
+	return newest, ok
+}
+
+// notKnown is a condition of which no agent tells anything.
+func (v adoptedView) notKnown() verdictOf {
+	switch {
+	case len(v.agents) == 0:
+		return notAsked
+	case !v.heard && len(v.counting()) > 0:
+		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonAgentDisconnected}
+	case len(v.counting()) > 0:
+		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
+	}
+	return unchanged
+}
+
+func adoptedAvailable(v adoptedView) verdictOf {
+	r, ok := v.told()
+	if !ok {
+		return v.notKnown()
+	}
+	for _, n := range r.Description.Nodes {
+		if n.Status == ecp.NodeRunning {
+			return yes
+		}
+	}
+	return verdictOf{Status: ecp.False, Reason: ecp.ReasonNothingServes}
+}
+
+func adoptedReady(v adoptedView) verdictOf {
+	if bad, is := v.worst(ecp.ReasonPartitioned, ecp.ReasonNodeDown); is {
+		return bad
+	}
+	if _, ok := v.told(); !ok {
+		return v.notKnown()
+	}
+	if v.doubtful() {
+		return unchanged
+	}
+	return yes
+}
+
+func adoptedReachable(v adoptedView) verdictOf {
+	if bad, is := v.worst(ecp.ReasonUnsupportedVersion, ecp.ReasonEMQXAuthFailed, ecp.ReasonEMQXUnreachable); is {
+		return bad
+	}
+	if _, ok := v.told(); ok {
+		return yes
+	}
+	return v.notKnown()
+}
+
+func agentConnected(v adoptedView) verdictOf {
+	switch bad, is := v.worst(ecp.ReasonIdentityConflict, ecp.ReasonClusterMismatch, ecp.ReasonAgentDisconnected); {
+	case len(v.agents) == 0 && v.Look.NoAddress:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonNoAgentAddress, Message: ecp.NoAgentAddress}
+	case len(v.agents) == 0:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonNotAsked, Message: "no agent has registered yet"}
+	case is:
+		return bad
+	case v.heard:
+		return yes
+	}
+	return unchanged
+}
+
+func adoptedSettled(v adoptedView) verdictOf {
+	switch st := v.rec.Status; st.State {
+	case ecp.Created, ecp.Running:
+		if v.rec.Status.Operation != "" {
+			return verdictOf{Status: ecp.False, Reason: ecp.ReasonInProgress}
+		}
+		return yes
+	default:
+		return verdictOf{Status: ecp.False, Reason: st.Reason}
+	}
+}
+
+func adoptedHealthy(v adoptedView) verdictOf {
+	switch st := v.rec.Status; st.State {
+	case ecp.Running:
+		return yes
+	case ecp.Created:
+		return notAsked
+	case ecp.Abnormal:
+		return verdictOf{Status: ecp.False, Reason: st.Reason, Message: st.Message}
+	default:
+		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
+	}
+}

@@ -1,0 +1,183 @@
+package derive
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Deed is what was done to the platform in one pass.
+type Deed struct {
+	Applied      bool     // Apply returned nil
+	InLine       bool     // something is due, and no slot to do it in was free
+	Generation   int64    // the one it was called with
+	Lost         lostTime // in which nobody looked, or by which the clock has stepped
+	NewestRender int
+	FirstLook    bool               // nothing that was seen since the process began has been judged yet
+	Evacuated    *ecp.EvacuatedNode // what became of the clients of a node that may go
+	Leaving      *ecp.Leaving       // the node whose clients have to leave from now on
+	Left         bool               // nobody has to leave any more
+	Ordinals     int                // how many nodes belong to the cluster from now on; 0 = as many as before
+	Removing     int                // ordinal of the node whose membership is to be ended; 0 = none
+	Removed      bool               // its membership has ended
+}
+
+// Step is everything one pass writes: the cluster after each hop, the last one
+// final, and its operation. An empty step writes nothing.
+type Step struct {
+	Hops []ecp.ClusterRecord
+	Op   *ecp.Operation
+}
+
+// Advance is the pure core of a pass: from the stored record and operation, a
+// look and what was done, to what is to be stored. It is asked again with the
+// same input after a crash and gives the same answer.
+func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, look Look, did Deed) Step {
+	old := rec.Clone()
+	rec = rec.Clone()
+	if op != nil {
+		o := op.Clone()
+		op = &o
+	}
+	MoveDeadlines(t, now, &rec, op, look, did)
+	learn(t, now, &rec, op, look, did)
+
+	var out Step
+	j := Judge(now, rec, look)
+	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
+		Enter(t, now, &rec, s, j)
+		out.Hops = append(out.Hops, rec.Clone())
+	}
+	if j.State == rec.Status.State && !j.State.Unsteady() {
+		rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
+	}
+	newOp := finish(now, rec, op, look)
+	if newOp != nil {
+		tellEvacuated(newOp, did.Evacuated)
+	}
+	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
+		rec.Status.Operation, rec.Status.Before, rec.Status.RepairOf = "", nil, ""
+	}
+	rec.Status.Conditions = Conditions(now, NewView(now, rec, look), did.NewestRender)
+	if n := len(out.Hops); n > 0 {
+		out.Hops[n-1] = rec
+	} else if !sameStatus(old.Status, rec.Status) {
+		out.Hops = append(out.Hops, rec)
+	}
+	if newOp != nil && !SameOperation(*op, *newOp) {
+		out.Op = newOp
+	}
+	return out
+}
+
+// learn takes up what the pass did and what can be seen for the first time.
+func learn(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, look Look, did Deed) {
+	st := &rec.Status
+	if did.Applied {
+		Dispatched(t, now, rec, op)
+		st.Applied = did.Generation
+	}
+	if did.Ordinals > 0 {
+		st.Ordinals = did.Ordinals
+	}
+	if did.Removing > 0 {
+		st.Removing = did.Removing
+	} else if did.Removed {
+		st.Removing = 0
+	}
+	if did.Leaving != nil {
+		st.Leaving = did.Leaving
+	} else if did.Left {
+		st.Leaving = nil
+	}
+	forgetFormer(st, look.Settings)
+	learnRefusal(st, rec.Generation, look, did)
+	f := look.Found
+	if look.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting || RecordOlder(*rec, f) != nil {
+		return
+	}
+	st.Seen = true
+	if st.Auth == "" {
+		st.Auth = f.Auth
+	}
+	for _, v := range f.Volumes {
+		if _, known := st.Volumes[v.Ordinal]; !known && v.Bound && !v.Going && v.Ordinal < min(rec.Spec.Hosted.Nodes, OrdinalsOf(*rec)) {
+			if st.Volumes == nil {
+				st.Volumes = map[int]string{}
+			}
+			st.Volumes[v.Ordinal] = v.UID
+		}
+	}
+}
+
+// Dispatched notes that an Apply has succeeded. With the first one the time
+// for the task itself begins.
+func Dispatched(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation) {
+	st := &rec.Status
+	if st.Dispatched {
+		return
+	}
+	st.Dispatched = true
+	if st.State != ecp.Creating {
+		return
+	}
+	st.Deadline = now.Add(t.Create)
+	if op != nil {
+		op.Deadline = st.Deadline
+	}
+}
+
+// Enter moves a record into a state.
+func Enter(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, s ecp.State, j Judgement) {
+	st := &rec.Status
+	st.State, st.Since = s, now
+	st.Reason, st.Message = j.Reason, j.Message
+	if s != j.State {
+		st.Reason, st.Message = ecp.ReasonInProgress, ""
+	}
+	switch {
+	case !s.Unsteady() && (!rec.Deleting || s != ecp.Stopped):
+		st.Deadline = time.Time{}
+	case st.Deadline.IsZero():
+		st.Deadline = now.Add(patienceOf(t, s))
+	}
+}
+
+// patienceOf is how long a cluster may stay in an unsteady state.
+func patienceOf(t ecp.Timings, s ecp.State) time.Duration {
+	switch s {
+	case ecp.Creating, ecp.Updating, ecp.Syncing:
+		return t.Create
+	case ecp.Starting:
+		return t.Start
+	case ecp.Registering:
+		return t.Register
+	case ecp.Deleting:
+		return t.Delete
+	default:
+		return t.Stop
+	}
+}
+
+func sameStatus(a, b ecp.Status) bool {
+	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
+		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
+		a.Version == b.Version && (a.LimitDropped == nil) == (b.LimitDropped == nil) && a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
+		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+}
+
+func sameLeaving(a, b *ecp.Leaving) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Node == b.Node && a.Since.Equal(b.Since) && a.GivenUp == b.GivenUp && a.Begun.Equal(b.Begun)
+}
+
+func sameRefused(a, b *ecp.Refused) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// sameCondition leaves the message out: a new wording alone is no transition.
+func sameCondition(a, b ecp.Condition) bool {
+	return a.Type == b.Type && a.Status == b.Status && a.Reason == b.Reason && a.Generation == b.Generation
+}

@@ -1,0 +1,134 @@
+package derive
+
+import (
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// How much of the time between two looks counts, and what no clock is blamed for.
+const (
+	LookSlack  = 10 * time.Second // a look may be that much later than was planned
+	clockSlack = time.Second      // a smaller difference is left as it is
+)
+
+// Mark is when a cluster was last looked at, by both clocks, and the times that
+// its record had then. Stored times are those of the wall clock, which people
+// can read and another process can go on with; it steps. Patience is counted by
+// the monotonic one.
+type Mark struct {
+	Wall, Tick        time.Time
+	Planned           time.Duration // until the next look at the latest
+	deadline, leaving time.Time
+}
+
+// lostTime is what stored times have to be moved by: the wall clock has stepped,
+// or nobody looked for longer than was planned, because the process or the
+// machine stood still or no worker was free.
+type lostTime struct{ deadline, leaving time.Duration }
+
+// Lost compares the clocks with those of the last look. A time that was stored
+// since then, by a command, is right as it is.
+func (k Mark) Lost(st ecp.Status, wall, tick time.Time) (out lostTime) {
+	if k.Tick.IsZero() {
+		return out
+	}
+	d := wall.Round(0).Sub(k.Wall) - min(tick.Sub(k.Tick), k.Planned+LookSlack)
+	if d.Abs() < clockSlack {
+		return out
+	}
+	if st.Deadline.Equal(k.deadline) {
+		out.deadline = d
+	}
+	if st.Leaving != nil && st.Leaving.Since.Equal(k.leaving) {
+		out.leaving = d
+	}
+	return out
+}
+
+// NewMark notes a look that was stored.
+func NewMark(st ecp.Status, wall, tick time.Time) Mark {
+	k := Mark{Wall: wall.Round(0), Tick: tick, deadline: st.Deadline}
+	if st.Leaving != nil {
+		k.leaving = st.Leaving.Since
+	}
+	return k
+}
+
+// shiftDeadlines moves the times of a task on.
+func shiftDeadlines(st *ecp.Status, by lostTime) {
+	if !st.Deadline.IsZero() {
+		st.Deadline = st.Deadline.Add(by.deadline)
+	}
+	if st.Leaving != nil {
+		st.Leaving.Since = st.Leaving.Since.Add(by.leaving)
+		if !st.Leaving.Begun.IsZero() {
+			st.Leaving.Begun = st.Leaving.Begun.Add(by.leaving)
+		}
+	}
+}
+
+// MoveDeadlines lets time in which nothing could be seen, or done because
+// another program holds the platform, or in which nobody looked, not count, and
+// gives a cluster that was not looked at while the program was down a fair chance.
+func MoveDeadlines(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, look Look, did Deed) {
+	st := &rec.Status
+	stale := look.Unseen != ""
+	waiting := !stale && look.NotHeld != ""
+	if st.StaleFrom.IsZero() && st.WaitingFrom.IsZero() {
+		shiftDeadlines(st, did.Lost)
+	}
+	pauseDeadlines(st, &st.StaleFrom, stale, now)
+	pauseDeadlines(st, &st.WaitingFrom, waiting, now)
+	if stale || waiting {
+		return
+	}
+	if did.FirstLook {
+		fairTimes(t, now, rec)
+	}
+	if op != nil && !st.Deadline.IsZero() {
+		op.Deadline = st.Deadline
+	}
+}
+
+// pauseDeadlines notes in from since when deadlines stand still, and moves them on by
+// that time when they do not any more: what was left then is left now, whatever
+// the clock did.
+func pauseDeadlines(st *ecp.Status, from *time.Time, paused bool, now time.Time) {
+	switch {
+	case paused && from.IsZero():
+		*from = now
+	case !paused && !from.IsZero():
+		by := now.Sub(*from)
+		shiftDeadlines(st, lostTime{by, by})
+		*from = time.Time{}
+	}
+}
+
+// fairTimes bounds what another process has stored: a task has some time left,
+// and no more than it may have had, should the clock have been set back since.
+func fairTimes(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord) {
+	st := &rec.Status
+	least, most := now.Add(t.Dispatch), now.Add(longestPatience(t)+LeftToMove(*rec))
+	if !st.Deadline.IsZero() && st.Deadline.Before(least) {
+		st.Deadline = least
+	}
+	if st.Deadline.After(most) {
+		st.Deadline = most
+	}
+	if l := st.Leaving; l != nil {
+		patience := DrainDeadline(rec.Spec.Hosted.Evacuation)
+		if end := l.Since.Add(patience); end.Before(least) {
+			l.Since = least.Add(-patience)
+		}
+		if l.Since.After(now) {
+			l.Since = now
+		}
+		if !l.Begun.IsZero() { // how long ago that is by the clock, nobody knows
+			l.Begun = now
+		}
+	}
+}
+
+// longestPatience is the most that a task gets beside the time for clients to leave.
+func longestPatience(t ecp.Timings) time.Duration { return max(t.Create, t.Start, t.Stop, t.Delete) }

@@ -1,0 +1,191 @@
+package derive
+
+import (
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// verdictOf is what one look says of one condition; a zero Status keeps what
+// was said before.
+type verdictOf struct {
+	Status  ecp.Truth
+	Reason  ecp.Reason
+	Message string
+}
+
+var (
+	yes         = verdictOf{Status: ecp.True, Reason: ecp.ReasonAsExpected}
+	unchanged   = verdictOf{}
+	notAsked    = verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked}
+	poweredOff  = verdictOf{Status: ecp.False, Reason: ecp.ReasonPoweredOff}
+	onItsWay    = verdictOf{Status: ecp.False, Reason: ecp.ReasonInProgress}
+	cannotBeSee = verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonUnseen}
+)
+
+// conditionRow computes one condition of a hosted cluster; v.rec already has
+// the state the look led to.
+type conditionRow struct {
+	kind ecp.ConditionType
+	// blind: the condition does not depend on what can be seen.
+	blind bool
+	eval  func(v View, newestRender int) verdictOf
+}
+
+var conditionRows = []conditionRow{
+	{ecp.CondAccepted, true, func(View, int) verdictOf { return yes }},
+	{ecp.CondProvisioned, false, provisioned},
+	{ecp.CondAvailable, false, available},
+	{ecp.CondExposed, false, exposed},
+	{ecp.CondReady, false, readyCondition},
+	{ecp.CondManagementReachable, false, managementReachable},
+	{ecp.CondUpToDate, true, upToDate},
+	{ecp.CondConfigured, false, configured},
+	{ecp.CondSettled, false, settled},
+	{ecp.CondHealthy, false, healthy},
+}
+
+// Conditions gives a cluster's conditions after a look. Since moves only when
+// a status changes.
+func Conditions(now time.Time, v View, newestRender int) []ecp.Condition {
+	out := make([]ecp.Condition, 0, len(conditionRows))
+	for _, row := range conditionRows {
+		old := ecp.ConditionOf(v.Rec.Status.Conditions, row.kind)
+		got := cannotBeSee
+		got.Message = v.Look.Unseen
+		if row.blind || v.Look.Unseen == "" {
+			got = row.eval(v, newestRender)
+		}
+		if got == unchanged {
+			got = verdictOf{old.Status, old.Reason, old.Message}
+		}
+		c := ecp.Condition{Type: row.kind, Status: got.Status, Reason: got.Reason, Message: got.Message, Generation: v.Rec.Generation, Since: old.Since}
+		if c.Status != old.Status || c.Since.IsZero() {
+			c.Since = now
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func provisioned(v View, _ int) verdictOf {
+	f := v.Look.Found
+	switch {
+	case v.older != nil:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonRecordOlder, Message: v.older.Error()}
+	case v.Loss != nil:
+		return verdictOf{Status: ecp.False, Reason: v.Loss.Reason}
+	case f.Foreign != "":
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonForeignOwner}
+	case v.Refused() != nil:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonRefused, Message: ecp.MessageOf(v.Look.Failure)}
+	case len(f.Contested) > 0:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonContested, Message: f.Contested[0].String() + "; let only one side write it"}
+	case len(f.Obstacles) > 0:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonInProgress, Message: joinCauses(f.Obstacles...)}
+	case v.smallVolumes() != "":
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonVolumePending, Message: v.smallVolumes()}
+	case v.Rec.Status.Applied == v.Rec.Generation && f.Exists && !f.Terminating && len(f.Drift) == 0:
+		return yes
+	}
+	return onItsWay
+}
+
+func available(v View, _ int) verdictOf {
+	switch {
+	case v.silentToClients():
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Look.Mqtt.why}
+	case len(v.Ready) > 0 && v.Look.Mqtt.Unasked != "":
+		return verdictOf{Status: ecp.True, Reason: ecp.ReasonAsExpected, Message: "nodes are ready; MQTT itself was not asked: " + v.Look.Mqtt.Unasked}
+	case len(v.Ready) > 0:
+		return yes
+	case v.Want == 0:
+		return poweredOff
+	case v.settling() != "":
+		return onItsWay
+	}
+	return verdictOf{Status: ecp.False, Reason: ecp.ReasonNothingServes}
+}
+
+func readyCondition(v View, _ int) verdictOf {
+	switch {
+	case v.Agreed() && v.Want > 0:
+		return yes
+	case v.Want == 0:
+		return poweredOff
+	case v.Apart():
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonPartitioned, Message: ApartWords(v.Sides())}
+	case v.settling() != "":
+		return onItsWay
+	case len(v.Ready) < v.Want:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonNodeDown}
+	case v.Partitioned() && v.Look.Missing >= 2:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonPartitioned}
+	case v.Look.Missing >= 2:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonMemberMissing}
+	case v.Look.Silent >= 2:
+		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
+	}
+	return unchanged
+}
+
+func managementReachable(v View, _ int) verdictOf {
+	switch {
+	case len(v.Look.Views) > 0:
+		return yes
+	case v.Look.Silent >= 2:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonNoAnswer, Message: v.Look.SilentWhy}
+	case v.Look.Deaf || len(v.Ready) == 0:
+		return notAsked
+	}
+	return unchanged
+}
+
+func upToDate(v View, newest int) verdictOf {
+	if v.Look.Unseen != "" && ecp.ConditionOf(v.Rec.Status.Conditions, ecp.CondUpToDate).Reason == ecp.ReasonTemplateChanged {
+		return unchanged
+	}
+	if n := len(OutdatedOf(v.Look.Found)); n > 0 && !v.replaces() {
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonTemplateChanged, Message: templateChanged(n, len(v.Look.Found.Nodes))}
+	}
+	if v.Rec.Status.RenderVersion < newest {
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonRendererNewer}
+	}
+	return yes
+}
+
+func settled(v View, _ int) verdictOf {
+	st := v.Rec.Status
+	wanted := ecp.Running
+	if v.Want == 0 {
+		wanted = ecp.Stopped
+	}
+	switch {
+	case st.State != wanted || v.Rec.Deleting:
+		return verdictOf{Status: ecp.False, Reason: st.Reason}
+	case v.Refused() != nil:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonRefused}
+	case provisioned(v, 0) != yes:
+		return verdictOf{Status: ecp.False, Reason: provisioned(v, 0).Reason}
+	}
+	return yes
+}
+
+func healthy(v View, _ int) verdictOf {
+	st := v.Rec.Status
+	switch {
+	case st.State == ecp.Running && v.unexposedFor() > addressPatience:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonAddressPending}
+	case st.State == ecp.Running && v.silentToClients():
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Look.Mqtt.why}
+	case st.State == ecp.Running && ecp.HasForeign(st) && len(v.Look.Views) == 0: // EMQX does not say
+		return unchanged
+	case st.State == ecp.Running && len(v.Look.Foreign) > 0:
+		return verdictOf{Status: ecp.False, Reason: ecp.ReasonForeignMember, Message: ForeignWords(v.Look.Foreign)}
+	case st.State == ecp.Running, st.State == ecp.Stopped:
+		return yes
+	case st.State.Unsteady():
+		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
+	}
+	return verdictOf{Status: ecp.False, Reason: st.Reason}
+}

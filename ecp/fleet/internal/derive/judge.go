@@ -1,0 +1,297 @@
+package derive
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Judgement is where a cluster should stand, and why.
+type Judgement struct {
+	State   ecp.State
+	Reason  ecp.Reason
+	Message string
+	// Rule names the rule that matched, for tests and logs.
+	Rule string
+}
+
+// rule is one line of the ordered list; the first whose when holds decides.
+type rule struct {
+	name string
+	when func(v View) bool
+	then func(v View) (ecp.State, ecp.Reason, string)
+}
+
+// hostedRules are the rules for looks at hosted clusters, in order.
+var hostedRules = []rule{
+	// Unseen is not broken.
+	{"unseen keeps", func(v View) bool { return v.Look.Unseen != "" }, keep},
+
+	// On the way out.
+	{"deleted and absent is gone", func(v View) bool { return v.Rec.Deleting && v.absent() }, is(ecp.Gone, ecp.ReasonDeleted)},
+	{"record older than what is found", func(v View) bool {
+		return v.older != nil && (!v.Rec.Deleting || !v.Rec.Force) && v.Rec.Status.State != ecp.Nonexistent
+	}, olderRecord},
+	{"deletion overdue", func(v View) bool { return v.Rec.Deleting && v.overdue() }, failedAs(ecp.ReasonDeleteFailed)},
+	{"deleting without nodes is stopped", func(v View) bool {
+		return v.Rec.Deleting && len(v.Look.Found.Nodes) == 0 && v.Look.Found.Replicas <= 0 && v.Rec.Status.State != ecp.Stopped && v.Rec.Status.Reason != ecp.ReasonDeleteFailed
+	}, is(ecp.Stopped, ecp.ReasonByRequest)},
+	{"nodes in a stopped cluster that is deleted", func(v View) bool {
+		return v.Rec.Deleting && v.Rec.Status.State == ecp.Stopped && len(v.Look.Found.Nodes) > 0
+	}, is(ecp.Stopping, ecp.ReasonScaledByHand)},
+	{"deleting", func(v View) bool { return v.Rec.Deleting }, keep},
+
+	// Never begun.
+	{"nonexistent stays", inState(ecp.Nonexistent), keep},
+	{"refused before anything was made", func(v View) bool {
+		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.Refused() != nil && v.absent() && v.Look.Found.Foreign == ""
+	}, refusedFirst},
+	{"never dispatched", func(v View) bool {
+		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.overdue() && v.absent() && v.Look.Found.Foreign == ""
+	}, notDispatched},
+
+	// What is found contradicts itself.
+	{"namespace of somebody else", func(v View) bool { return v.Look.Found.Foreign != "" }, foreign},
+	{"not dispatched yet", func(v View) bool { return !v.Rec.Status.Dispatched && !v.overdue() && v.Refused() == nil }, keep},
+	{"something is lost", func(v View) bool { return v.Loss != nil }, lost},
+
+	// Power off.
+	{"nodes in a stopped cluster", func(v View) bool {
+		return v.Want == 0 && v.Rec.Status.State == ecp.Stopped && len(v.Look.Found.Nodes) > 0
+	}, is(ecp.Stopping, ecp.ReasonScaledByHand)},
+	{"no node is left", func(v View) bool { return v.Want == 0 && len(v.Look.Found.Nodes) == 0 && v.Look.Found.Replicas <= 0 }, is(ecp.Stopped, ecp.ReasonByRequest)},
+	{"stop refused", func(v View) bool {
+		return v.Want == 0 && v.Rec.Status.State.Unsteady() && v.Refused() != nil && !v.Refused().Rest
+	}, refusedTask},
+	{"stop overdue", func(v View) bool { return v.Want == 0 && v.overdue() }, failedAs(ecp.ReasonStopFailed)},
+	{"stopping", func(v View) bool { return v.Want == 0 }, keep},
+
+	// On the way up.
+	{"the platform refuses", func(v View) bool { return v.settling() != "" && v.refusedNow() }, refusedTask},
+	{"as asked for", func(v View) bool { return v.Agreed() }, is(ecp.Running, ecp.ReasonAsExpected)},
+	{"clients would not leave", func(v View) bool {
+		return v.settling() != "" && v.Rec.Status.Leaving != nil && v.Rec.Status.Leaving.GivenUp
+	}, taskFailed},
+	{"task overdue", func(v View) bool { return v.settling() != "" && v.overdue() }, taskFailed},
+	{"Kubernetes has converged", func(v View) bool { return v.Rec.Status.State == ecp.Updating && v.AsWanted() }, syncing},
+	{"diverged again", func(v View) bool { return v.Rec.Status.State == ecp.Syncing && !v.AsWanted() }, is(ecp.Updating, ecp.ReasonInProgress)},
+	{"on its way", func(v View) bool { return v.settling() != "" }, keep},
+
+	// Outside a plan.
+	{"the last task failed", func(v View) bool { return taskFailures[v.Rec.Status.Reason] }, keep},
+	{"nodes disagree on who is a member", func(v View) bool { return v.Partitioned() && v.Look.Missing >= 2 }, partition},
+	{"nothing serves", func(v View) bool { return len(v.Ready) == 0 }, nothingServes},
+	{"a node is away", func(v View) bool { return len(v.Ready) < v.Want }, nodeDown},
+	{"a member is missing", func(v View) bool { return v.Look.Missing >= 2 }, memberMissing},
+	{"nothing new", func(View) bool { return true }, keepOrRecover},
+}
+
+// taskFailures are the reasons of a failed task: the cluster stays abnormal
+// until what is found agrees with what is wanted.
+var taskFailures = map[ecp.Reason]bool{
+	ecp.ReasonCreateFailed: true, ecp.ReasonStartFailed: true, ecp.ReasonUpdateFailed: true, ecp.ReasonSyncFailed: true,
+	ecp.ReasonForeignOwner: true, ecp.ReasonDataLost: true, ecp.ReasonSecretLost: true, ecp.ReasonRefused: true,
+}
+
+// failureOf is the reason a state ends with when its deadline passes.
+var failureOf = map[ecp.State]ecp.Reason{
+	ecp.Creating: ecp.ReasonCreateFailed, ecp.Starting: ecp.ReasonStartFailed, ecp.Updating: ecp.ReasonUpdateFailed, ecp.Syncing: ecp.ReasonSyncFailed,
+}
+
+// Judge says where a hosted cluster should stand after a look. It is pure:
+// the rules are tried in order and the first that matches decides.
+func Judge(now time.Time, rec ecp.ClusterRecord, look Look) Judgement {
+	v := NewView(now, rec, look)
+	for _, r := range hostedRules {
+		if r.when(v) {
+			s, reason, message := r.then(v)
+			return Judgement{State: s, Reason: reason, Message: message, Rule: r.name}
+		}
+	}
+	return Judgement{State: rec.Status.State, Reason: rec.Status.Reason, Message: rec.Status.Message}
+}
+
+func (v View) absent() bool { return !v.Look.Found.Exists }
+
+// settling gives the unsteady state on the way up that the cluster is in; "" if none.
+func (v View) settling() ecp.State {
+	if _, ok := failureOf[v.Rec.Status.State]; ok {
+		return v.Rec.Status.State
+	}
+	return ""
+}
+
+func inState(s ecp.State) func(View) bool {
+	return func(v View) bool { return v.Rec.Status.State == s }
+}
+
+func is(s ecp.State, r ecp.Reason) func(View) (ecp.State, ecp.Reason, string) {
+	return func(View) (ecp.State, ecp.Reason, string) { return s, r, "" }
+}
+
+func keep(v View) (ecp.State, ecp.Reason, string) {
+	st := v.Rec.Status
+	return st.State, st.Reason, st.Message
+}
+
+func failedAs(r ecp.Reason) func(View) (ecp.State, ecp.Reason, string) {
+	return func(v View) (ecp.State, ecp.Reason, string) {
+		return ecp.Abnormal, r, "it is tried again for ever; " + v.WaitsFor()
+	}
+}
+
+func notDispatched(v View) (ecp.State, ecp.Reason, string) {
+	return ecp.Nonexistent, ecp.ReasonNotDispatched, "nothing of the cluster was made: " + v.WaitsFor() + "; repair tries again, delete removes the record"
+}
+
+func foreign(v View) (ecp.State, ecp.Reason, string) {
+	return ecp.Abnormal, ecp.ReasonForeignOwner, fmt.Sprintf("the namespace %s belongs to %s and is not touched; delete this cluster, or have that namespace removed", v.Rec.ID, v.Look.Found.Foreign)
+}
+
+func lost(v View) (ecp.State, ecp.Reason, string) {
+	return ecp.Abnormal, v.Loss.Reason, v.Loss.What + " has gone; nothing is made anew by itself: repair accepts the loss, delete removes the rest"
+}
+
+func partition(v View) (ecp.State, ecp.Reason, string) {
+	return ecp.Abnormal, ecp.ReasonPartitioned, Divided(v)
+}
+
+// taskFailed ends a task. A repair that has not helped leaves a cluster that
+// serves no worse than it found it.
+func taskFailed(v View) (ecp.State, ecp.Reason, string) {
+	if v.Rec.Status.RepairOf == ecp.Degraded && len(v.Ready) > 0 {
+		reason := ecp.ReasonMemberMissing
+		if len(v.Ready) < v.Want {
+			reason = ecp.ReasonNodeDown
+		}
+		return ecp.Degraded, reason, "repair has not helped: " + v.WaitsFor()
+	}
+	return ecp.Abnormal, failureOf[v.settling()], "not done in time: " + v.WaitsFor()
+}
+
+func syncing(v View) (ecp.State, ecp.Reason, string) {
+	return ecp.Syncing, ecp.ReasonInProgress, v.WaitsFor()
+}
+
+func nothingServes(v View) (ecp.State, ecp.Reason, string) {
+	return ecp.Abnormal, ecp.ReasonNothingServes, "no node is ready: " + v.WaitsFor()
+}
+
+func nodeDown(v View) (ecp.State, ecp.Reason, string) {
+	return ecp.Degraded, ecp.ReasonNodeDown, v.WaitsFor()
+}
+
+func memberMissing(v View) (ecp.State, ecp.Reason, string) {
+	return ecp.Degraded, ecp.ReasonMemberMissing, strings.Join(v.Missing(), "; ")
+}
+
+// keepOrRecover: every node is ready but the broker has not confirmed it, or
+// answers slowly. A state that is already good stays; one that was bad because
+// nodes were away is better than that now.
+func keepOrRecover(v View) (ecp.State, ecp.Reason, string) {
+	st := v.Rec.Status
+	if st.Reason == ecp.ReasonRecordOlder || st.Reason == ecp.ReasonNothingServes || st.Reason == ecp.ReasonNodeDown {
+		return ecp.Degraded, ecp.ReasonNodeDown, v.WaitsFor()
+	}
+	return keep(v)
+}
+
+// WaitsFor says in words what stands between what is found and what is wanted.
+func (v View) WaitsFor() string {
+	if v.Look.NotHeld != "" {
+		return v.Look.NotHeld
+	}
+	if v.Look.Failure != nil {
+		return ecp.MessageOf(v.Look.Failure)
+	}
+	if v.Want == 0 {
+		return v.stillThere()
+	}
+	if len(v.Ready) < v.Want { // what the platform says of it is the cause, the number is what follows
+		ready := fmt.Sprintf("%d of %d nodes are ready%s%s", len(v.Ready), v.Want, v.notReady(), v.wayBack())
+		return joinCauses(append(slices.Clone(v.Look.Found.Obstacles), v.Look.Waits, ready)...)
+	}
+	if v.Look.Waits != "" {
+		return v.Look.Waits
+	}
+	if v.Partitioned() {
+		return Divided(v)
+	}
+	if v.Look.SilentWhy != "" {
+		return "EMQX does not answer: " + v.Look.SilentWhy
+	}
+	if m := v.Missing(); len(v.Look.Views) > 0 && len(m) > 0 {
+		return strings.Join(m, "; ")
+	}
+	if len(v.Look.Found.Drift) > 0 {
+		return "objects differ: " + strings.Join(v.Look.Found.Drift, ", ")
+	}
+	return "Kubernetes has not finished"
+}
+
+// stillThere says what is left of a cluster that is to have no nodes, or to go.
+func (v View) stillThere() string {
+	f := v.Look.Found
+	left := fmt.Sprintf("%d nodes are still there%s", len(f.Nodes), v.notReady())
+	if f.Terminating && len(f.Nodes) == 0 {
+		left = "the namespace " + string(v.Rec.ID) + " is being removed"
+	}
+	return joinCauses(append(slices.Clone(f.Obstacles), left)...)
+}
+
+// joinCauses puts sentences one after the other and leaves empty ones out.
+func joinCauses(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
+}
+
+func (v View) notReady() string {
+	var b strings.Builder
+	for _, n := range v.Look.Found.Nodes {
+		if n.Ready && !n.Going {
+			continue
+		}
+		why, leaving := n.Reason, v.Rec.Status.Leaving
+		if n.Going {
+			why = "being deleted"
+		} else if leaving != nil && leaving.Node == n.Name && !n.Broken && v.serves(n) {
+			b.WriteString("; " + n.Pod + ": its clients are moved") // that its probe fails is meant so
+			continue
+		} else if why == "" {
+			why = "not ready"
+		}
+		b.WriteString("; " + n.Pod + ": " + why)
+		if n.Message != "" {
+			b.WriteString(" (" + n.Message + ")")
+		}
+	}
+	return b.String()
+}
+
+// whatHeals says what to expect of nodes that count different members.
+const whatHeals = "EMQX takes some minutes to find that its nodes have lost one another, and heals by itself when they reach one another again: it restarts the smaller part, whose clients are cut; look at the network between the nodes. Repair cannot join them"
+
+// whatUnites says what to expect of nodes that have never met.
+const whatUnites = "EMQX looks for others only when it starts, so that this does not heal by itself: the younger side is restarted, one node after the other, and joins; if it comes again, look whether the pods reach the DNS of Kubernetes over UDP and TCP. Repair cannot join them"
+
+func Divided(v View) string {
+	if sides := v.Sides(); len(sides) > 1 {
+		return ApartWords(sides) + "; " + whatUnites
+	}
+	return "nodes count different members: " + describeViews(v) + "; " + whatHeals
+}
+
+func describeViews(v View) string {
+	var parts []string
+	for _, node := range slices.Sorted(maps.Keys(v.Look.Views)) {
+		var names []string
+		for _, m := range v.Look.Views[node] {
+			names = append(names, m.Name)
+		}
+		parts = append(parts, node+" sees "+strings.Join(names, ", "))
+	}
+	return strings.Join(parts, "; ")
+}

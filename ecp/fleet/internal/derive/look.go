@@ -1,0 +1,202 @@
+package derive
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Look is one completed look at a hosted cluster: what the platform showed
+// and what EMQX said.
+type Look struct {
+	At   time.Time
+	Tick time.Time // the same by the monotonic clock
+	// Unseen says why nothing could be seen; "" = Found was seen.
+	Unseen string
+	Found  ecp.Observation
+	// NotHeld says why this program may not write to the platform; "" = it may.
+	NotHeld string
+	// Views are the members each asked node counts as running, by the name of
+	// the node that was asked; empty = EMQX was not asked or did not answer.
+	Views map[string][]Member
+	// Knows names the members that each asked node has ever heard of and has not
+	// forgotten, running or not, by the name of the node that was asked.
+	Knows map[string][]string
+	// Foreign are the members of EMQX that are no nodes of the cluster, as far as
+	// EMQX was asked.
+	Foreign []ecp.ForeignMember
+	// Deaf: there is no way to ask EMQX (no Accessor, or no Adapter for the
+	// version), so that what Kubernetes says has to do.
+	Deaf bool
+	// Silent counts the looks in a row, at least a second apart, in which no
+	// node answered; SilentWhy is what the last one said.
+	Silent    int
+	SilentWhy string
+	// Missing counts the looks in a row, at least a second apart, in which a
+	// ready node was not a member.
+	Missing int
+	// Waits says for people what has to come before the next node can go; "" =
+	// nothing, or no node has to.
+	Waits string
+	// Mqtt is what the nodes said to a client.
+	Mqtt MqttSeen
+	// Settings is what the last comparison of settings has found; nil = none was made
+	// of these nodes.
+	Settings *SettingsSeen
+	// Failure is why the last Apply or Delete did not succeed; nil = it did.
+	Failure error
+}
+
+// Member is a member of an EMQX cluster as one of its nodes sees it.
+type Member struct {
+	Name    string
+	Version string
+}
+
+// View is what the rules read: the record, the look, and what follows from both.
+type View struct {
+	now   time.Time
+	Rec   ecp.ClusterRecord
+	Look  Look
+	Want  int // nodes that should run
+	Ready []ecp.NodeObservation
+	Loss  *ecp.Loss
+	// older: what is found was made by a change the record does not know of. It
+	// says nothing of losses then.
+	older *ecp.RecordOlder
+}
+
+func NewView(now time.Time, rec ecp.ClusterRecord, look Look) View {
+	v := View{now: now, Rec: rec, Look: look, Want: WantedNodes(rec)}
+	for _, n := range look.Found.Nodes {
+		if n.Ready && !n.Going {
+			v.Ready = append(v.Ready, n)
+		}
+	}
+	if v.older = RecordOlder(rec, look.Found); v.older != nil {
+		return v
+	}
+	if !rec.Deleting { // what a deletion takes away is no loss
+		v.Loss = lossOf(rec, look.Found)
+		if v.Loss == nil && rec.Status.Dispatched {
+			errors.As(look.Failure, &v.Loss) // the platform may know of more than was ever looked at
+		}
+	}
+	return v
+}
+
+// WantedNodes is how many nodes should run.
+func WantedNodes(rec ecp.ClusterRecord) int {
+	h := rec.Spec.Hosted
+	if h == nil || h.Power == ecp.PowerOff || rec.Deleting {
+		return 0
+	}
+	return h.Nodes
+}
+
+// lossOf says what has gone that does not come back by itself; nil if nothing.
+func lossOf(rec ecp.ClusterRecord, found ecp.Observation) *ecp.Loss {
+	if !rec.Status.Dispatched || found.Foreign != "" {
+		return nil
+	}
+	if found.Terminating || (!found.Exists && rec.Status.Seen) {
+		return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "namespace " + string(rec.ID)}
+	}
+	if !found.Exists {
+		return nil
+	}
+	if rec.Status.Auth != "" && found.Auth != rec.Status.Auth {
+		return &ecp.Loss{Reason: ecp.ReasonSecretLost, What: "secret " + string(rec.ID) + "-auth"}
+	}
+	return lostClaim(rec.Status.Volumes, found.Volumes)
+}
+
+func lostClaim(known map[int]string, found []ecp.VolumeObservation) *ecp.Loss {
+	for _, ordinal := range slices.Sorted(maps.Keys(known)) {
+		i := slices.IndexFunc(found, func(v ecp.VolumeObservation) bool { return v.Ordinal == ordinal })
+		switch {
+		case i < 0:
+			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "the volume claim of node " + strconv.Itoa(ordinal)}
+		case found[i].UID != known[ordinal]:
+			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim " + found[i].Name + " (another of the same name is there now)"}
+		case found[i].Going:
+			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim " + found[i].Name + " (it is being deleted)"}
+		}
+	}
+	return nil
+}
+
+// members gives the largest view of an asked node, of several the first; nil if
+// none answered.
+func (v View) members() (out []Member) {
+	for _, n := range v.Ready {
+		if m := v.Look.Views[n.Name]; out == nil || len(m) > len(out) {
+			out = m
+		}
+	}
+	return out
+}
+
+// Missing names the ready nodes that the asked node does not count, or counts
+// at another version than wanted.
+func (v View) Missing() []string {
+	members := v.members()
+	var out []string
+	for _, n := range v.Ready {
+		i := slices.IndexFunc(members, func(m Member) bool { return m.Name == n.Name })
+		if i < 0 {
+			out = append(out, n.Name+" is not a member")
+		} else if want := v.Rec.Resolved.Image.Version; members[i].Version != want {
+			out = append(out, n.Name+" runs "+members[i].Version+", wanted is "+want)
+		}
+	}
+	return out
+}
+
+// AsWanted says that Kubernetes is where it should be: the current generation
+// is applied and found, and every wanted node is there, of the newest revision
+// where that is wanted, and ready.
+func (v View) AsWanted() bool {
+	f := v.Look.Found
+	found := f.Generation == 0 || f.Generation == v.Rec.Generation
+	settled := v.Rec.Status.Leaving == nil && v.Rec.Status.Removing == 0 && (v.Want == 0 || v.Want == OrdinalsOf(v.Rec) && len(Leftovers(v.Rec, f)) == 0)
+	return v.Refused() == nil && v.older == nil && found && settled && v.Rec.Status.Applied == v.Rec.Generation && v.converged() && f.Replicas == v.Want && len(v.Ready) == v.Want && len(f.Nodes) == v.Want
+}
+
+// Agreed says that EMQX, too, reports every wanted member at the wanted version.
+func (v View) Agreed() bool {
+	if v.Look.Deaf {
+		return v.AsWanted()
+	}
+	return v.AsWanted() && len(v.Look.Views) > 0 && len(v.Missing()) == 0 && !v.Partitioned() && v.stoppedForeign() == ""
+}
+
+// Partitioned says that two nodes were asked and each counts itself in a
+// cluster without the other.
+func (v View) Partitioned() bool {
+	for a, as := range v.Look.Views {
+		for b, bs := range v.Look.Views {
+			if a != b && !HasMember(as, b) && !HasMember(bs, a) && HasMember(as, a) && HasMember(bs, b) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func HasMember(list []Member, name string) bool {
+	return slices.ContainsFunc(list, func(m Member) bool { return m.Name == name })
+}
+
+// overdue says that the deadline of an unsteady state has passed. Judge is not
+// asked while nothing can be seen, nor does anything become overdue while another
+// program holds the platform, and the engine moves the deadline on
+// afterwards, so that time in which nothing could be seen does not count.
+func (v View) overdue() bool {
+	d := v.Rec.Status.Deadline
+	return v.Look.NotHeld == "" && !d.IsZero() && v.now.After(d)
+}

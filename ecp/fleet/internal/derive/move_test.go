@@ -1,0 +1,175 @@
+package derive
+
+import (
+	"testing"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/stretchr/testify/require"
+)
+
+// moving is a cluster of three nodes under an update, as a look shows it.
+type moving struct {
+	rec  ecp.ClusterRecord
+	look Look
+}
+
+func newMoving(change func(*moving)) moving {
+	m := moving{aRecord(ecp.Updating), aLook(3, 3)}
+	change(&m)
+	return m
+}
+
+func (m *moving) outdated(ordinals ...int) {
+	for _, i := range ordinals {
+		m.look.Found.Nodes[i].Outdated = true
+	}
+}
+
+func (m *moving) notReady(i int) { m.look.Found.Nodes[i].Ready = false }
+
+func (m *moving) leaving(i int) { m.rec.Status.Leaving = &ecp.Leaving{Node: nodeName(i), Since: t0} }
+
+// fewer lets the spec want fewer nodes than belong to the cluster.
+func (m *moving) fewer(nodes int) {
+	m.rec.Status.Ordinals, m.rec.Spec.Hosted.Nodes = m.rec.Spec.Hosted.Nodes, nodes
+}
+
+func TestNextMove(t *testing.T) {
+	for name, c := range map[string]struct {
+		is      func(*moving)
+		vacated bool
+		want    NodeMove
+	}{
+		"nothing to do":          {func(*moving) {}, false, NodeMove{}},
+		"the highest first":      {func(m *moving) { m.outdated(0, 1, 2) }, false, NodeMove{Vacate: nodeName(2)}},
+		"it may go":              {func(m *moving) { m.outdated(0, 1, 2) }, true, NodeMove{Roll: []int{2}}},
+		"then the next":          {func(m *moving) { m.outdated(0, 1) }, false, NodeMove{Vacate: nodeName(1)}},
+		"not ready before ready": {func(m *moving) { m.outdated(0, 1, 2); m.notReady(0) }, false, NodeMove{Roll: []int{0}}},
+		"broken before not ready": {func(m *moving) {
+			m.outdated(0, 1, 2)
+			m.notReady(1)
+			m.notReady(0)
+			m.look.Found.Nodes[0].Broken = true
+		}, false, NodeMove{Roll: []int{0}}},
+		"another is away":            {func(m *moving) { m.outdated(0, 1); m.notReady(2) }, false, NodeMove{Waits: "n2 is not ready"}},
+		"another is going":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes[2].Going = true }, false, NodeMove{Waits: "n2 is not ready"}},
+		"a pod is missing":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, NodeMove{Waits: "2 of 3 nodes are there"}},
+		"a new one is no member yet": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2] }, false, NodeMove{Waits: nodeName(2) + " is not a member"}},
+		"a new one of a wrong kind":  {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][2].Version = "5.8.1" }, false, NodeMove{Waits: nodeName(2) + " runs 5.8.1, wanted is 5.8.9"}},
+		"an old one of the old kind": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][0].Version = "5.8.1" }, false, NodeMove{Vacate: nodeName(1)}},
+		"nobody answers":             {func(m *moving) { m.outdated(0, 1, 2); m.look.Views = nil }, true, NodeMove{Roll: []int{2}}},
+		"nobody to move clients to":  {func(m *moving) { m.outdated(0); m.look = aLook(1, 1); m.look.Found.Replicas = 1; m.outdated(0) }, false, NodeMove{Roll: []int{0}}},
+		"not ready as it is leaving": {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2) }, false, NodeMove{Vacate: nodeName(2)}},
+		"not ready, nobody to ask":   {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2); m.look.Views = nil }, false, NodeMove{Vacate: nodeName(2)}},
+		"no other is ready":          {func(m *moving) { m.look = aLook(3, 0); m.outdated(0, 1, 2); m.leaving(2) }, false, NodeMove{Back: nodeName(2)}},
+		"dead while leaving": {func(m *moving) {
+			m.outdated(0, 1, 2)
+			m.leaving(2)
+			m.notReady(2)
+			m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2]
+		}, false, NodeMove{Roll: []int{2}}},
+		"it is being replaced":        {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.look.Found.Nodes[2].Going = true }, false, NodeMove{Waits: "n2 is going"}},
+		"replaced, takes clients":     {func(m *moving) { m.outdated(0, 1); m.leaving(2); m.notReady(2) }, false, NodeMove{Back: nodeName(2)}},
+		"taken back by a new change":  {func(m *moving) { m.leaving(1) }, false, NodeMove{Back: nodeName(1)}},
+		"one of another cluster":      {func(m *moving) { m.leaving(5) }, false, NodeMove{Forget: true}},
+		"clients would not leave":     {func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Leaving.GivenUp = true }, false, NodeMove{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
+		"fewer: the highest":          {func(m *moving) { m.fewer(1) }, false, NodeMove{Vacate: nodeName(2)}},
+		"fewer: it may go":            {func(m *moving) { m.fewer(1) }, true, NodeMove{Lower: true}},
+		"fewer: it goes":              {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Going = true }, false, NodeMove{Waits: "n2 is going"}},
+		"fewer: it has gone":          {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, NodeMove{Remove: 2}},
+		"fewer: its pod is lost":      {func(m *moving) { m.fewer(1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, NodeMove{Lower: true}},
+		"fewer: not while one is out": {func(m *moving) { m.fewer(1); m.notReady(0) }, false, NodeMove{Waits: "n0 is not ready"}},
+		"fewer before outdated":       {func(m *moving) { m.fewer(2); m.outdated(0, 1, 2) }, false, NodeMove{Vacate: nodeName(2)}},
+		"more before outdated": {func(m *moving) {
+			m.outdated(0, 1, 2)
+			m.rec.Spec.Hosted.Nodes, m.rec.Status.Ordinals, m.look.Found.Replicas = 4, 4, 4
+		}, false, NodeMove{Waits: "3 of 4 nodes are there"}},
+	} {
+		m := newMoving(c.is)
+		require.Equal(t, c.want, NextMove(NewView(t0, m.rec, m.look), c.vacated), name)
+	}
+}
+
+func TestReplicasAndLeftovers(t *testing.T) {
+	claims := func(n int) (out []ecp.VolumeObservation) {
+		for i := range n {
+			out = append(out, ecp.VolumeObservation{Ordinal: i})
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		nodes, ordinals, replicas, claims int
+		power                             ecp.Power
+		want                              int
+		drop                              []int
+	}{
+		"as wanted":                        {3, 3, 3, 3, ecp.PowerOn, 3, nil},
+		"from before it was noted":         {3, 0, 3, 3, ecp.PowerOn, 3, nil},
+		"new":                              {3, 0, -1, 0, ecp.PowerOn, 3, nil},
+		"more":                             {5, 3, 3, 3, ecp.PowerOn, 5, nil},
+		"more, with what others have left": {5, 3, 3, 5, ecp.PowerOn, 3, []int{3, 4}},
+		"more, on the way":                 {5, 3, 5, 5, ecp.PowerOn, 5, nil},
+		"fewer":                            {3, 5, 5, 5, ecp.PowerOn, 5, nil},
+		"fewer, on the way":                {3, 5, 4, 5, ecp.PowerOn, 4, nil},
+		"fewer, one has left":              {3, 4, 4, 5, ecp.PowerOn, 4, []int{4}},
+		"fewer, from a stop":               {3, 5, 0, 5, ecp.PowerOn, 3, nil},
+		"fewer, scaled by hand":            {3, 5, 7, 5, ecp.PowerOn, 5, nil},
+		"off":                              {3, 5, 5, 5, ecp.PowerOff, 0, nil},
+	} {
+		rec := aRecord(ecp.Updating)
+		rec.Spec.Hosted.Nodes, rec.Spec.Hosted.Power, rec.Status.Ordinals = c.nodes, c.power, c.ordinals
+		found := ecp.Observation{Replicas: c.replicas, Volumes: claims(c.claims)}
+		require.Equal(t, c.want, replicasFor(rec, found), name)
+		require.Equal(t, c.drop, Leftovers(rec, found), name)
+		d := DesiredOf(rec, found)
+		for _, i := range d.Drop {
+			require.GreaterOrEqual(t, i, max(d.Replicas, d.Spec.Nodes), name)
+		}
+	}
+}
+
+func TestACalmClusterHasNoLeftovers(t *testing.T) {
+	found := ecp.Observation{Replicas: 3, Volumes: []ecp.VolumeObservation{{Ordinal: 2}, {Ordinal: 3}}}
+	for state, want := range map[ecp.State][]int{ecp.Running: nil, ecp.Degraded: nil, ecp.Stopped: nil, ecp.Updating: {3}, ecp.Starting: {3}} {
+		require.Equal(t, want, Leftovers(aRecord(state), found), "%s", state)
+	}
+}
+
+func TestMayBecome(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		nodes    int
+		says     string
+	}{
+		{"5.8.1", "5.8.9", 3, ""}, {"5.8.9", "5.8.1", 3, ""}, {"5.6.1", "5.10.0", 3, ""}, {"5.8.0", "6.1.0", 3, ""}, {"4.4.6", "4.4.24", 3, ""},
+		{"4.4.24", "5.8.9", 1, "make a new cluster"}, {"4.4.24", "6.1.0", 1, "make a new cluster"}, {"5.8.9", "4.4.24", 1, "earlier major"},
+		{"5.7.2", "6.0.1", 1, "begins at 5.8.0"}, {"5.8.1", "5.7.2", 1, "within a minor version only"},
+		{"4.4.24", "4.4.25", 2, "take 4.4.26"}, {"4.4.24", "4.4.25", 1, ""}, {"4.4.26", "4.4.25", 2, ""},
+		{"latest", "5.8.9", 1, ""},
+	} {
+		got := catalog.MayBecome(c.from, c.to, c.nodes)
+		require.Contains(t, got, c.says, "%s to %s", c.from, c.to)
+		require.Equal(t, c.says == "", got == "", "%s to %s: %s", c.from, c.to, got)
+	}
+}
+
+// What a failed change has left to be done is done, also where its nodes were
+// cut off from one another in between.
+func TestAPartitionEndsNoChange(t *testing.T) {
+	m := newMoving(func(m *moving) { m.outdated(0, 1, 2); m.leaving(2) })
+	m.rec.Status.State, m.rec.Status.Reason = ecp.Abnormal, ecp.ReasonUpdateFailed
+	apart := m.look
+	apart.Missing = 2
+	apart.Views = map[string][]Member{}
+	for i := range 2 {
+		apart.Views[nodeName(i)] = []Member{{nodeName(i), "5.8.9"}}
+	}
+	rec := m.rec
+	for _, look := range []Look{apart, m.look} {
+		if s := Advance(patient, t0, rec, nil, look, Deed{}); len(s.Hops) > 0 {
+			rec = s.Hops[len(s.Hops)-1]
+		}
+	}
+	require.True(t, NewView(t0, rec, m.look).MayMove(), "%s, %s: %s", rec.Status.State, rec.Status.Reason, rec.Status.Message)
+}

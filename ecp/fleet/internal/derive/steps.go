@@ -1,0 +1,213 @@
+package derive
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// stepRow is one step of an operation: its name and how much of it is done, as
+// found. Nothing is remembered between looks.
+type stepRow struct {
+	name     string
+	progress func(v View) (done, total int)
+}
+
+var (
+	stepObjects  = stepRow{"objects", appliedObjects}
+	stepNodes    = stepRow{"nodes", func(v View) (int, int) { return min(len(v.Ready), v.Want), v.Want }}
+	stepMembers  = stepRow{"members", joinedMembers}
+	stepReplaced = stepRow{"nodes-replaced", nodesReplaced}
+	stepSurplus  = stepRow{"surplus-gone", func(v View) (int, int) {
+		if v.Want == 0 { // they leave at the next start
+			return 0, 0
+		}
+		return Truth(OrdinalsOf(v.Rec) <= v.Rec.Spec.Hosted.Nodes && v.Rec.Status.Removing == 0), 1
+	}}
+	stepNodesGone   = stepRow{"nodes-gone", nodesGone}
+	stepObjectsGone = stepRow{"objects-gone", func(v View) (int, int) { return Truth(v.absent()), 1 }}
+)
+
+// OperationSteps are the steps of each kind of operation, in order.
+var OperationSteps = map[ecp.OperationKind][]stepRow{
+	ecp.OpCreate:   {stepObjects, stepNodes, stepMembers},
+	ecp.OpStart:    {stepObjects, stepNodes, stepMembers},
+	ecp.OpRestart:  {stepObjects, stepReplaced, stepNodes, stepMembers},
+	ecp.OpUpdate:   {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
+	ecp.OpRepair:   {stepObjects, stepNodes, stepMembers},
+	ecp.OpTakeOver: {stepObjects, stepNodes, stepMembers},
+	ecp.OpPutBack:  {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
+	ecp.OpStop:     {stepObjects, stepNodesGone},
+	ecp.OpDelete:   {stepNodesGone, stepObjectsGone},
+}
+
+// What deleting an adopted cluster takes: what it has booked is given back, and before
+// that the limit of its broker, where one was set.
+var (
+	quotaReleased = stepRow{name: "quota-released"}
+	limitReleased = stepRow{name: "limit-released"}
+)
+
+func appliedObjects(v View) (int, int) { return Truth(v.Rec.Status.Applied == v.Rec.Generation), 1 }
+
+func nodesReplaced(v View) (int, int) {
+	done := 0
+	for _, n := range v.Ready {
+		if (!n.Outdated || !v.replaces()) && n.Ordinal < v.Want {
+			done++
+		}
+	}
+	return done, v.Want
+}
+
+func joinedMembers(v View) (int, int) {
+	if len(v.Look.Views) == 0 {
+		return 0, v.Want
+	}
+	return min(len(v.Ready)-len(v.Missing()), v.Want), v.Want
+}
+
+func nodesGone(v View) (int, int) {
+	total := max(v.Rec.Spec.Hosted.Nodes, len(v.Look.Found.Nodes))
+	return total - len(v.Look.Found.Nodes), total
+}
+
+func Truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// NewSteps are an operation's steps before anything was looked at.
+func NewSteps(rows []stepRow) []ecp.Step {
+	out := make([]ecp.Step, len(rows))
+	for i, r := range rows {
+		out[i] = ecp.Step{Name: r.name}
+	}
+	return out
+}
+
+// progressOf tells how far a step is; nil for one that operations of the kind do
+// not have.
+func progressOf(kind ecp.OperationKind, name string) func(View) (done, total int) {
+	for _, r := range OperationSteps[kind] {
+		if r.name == name {
+			return r.progress
+		}
+	}
+	return nil
+}
+
+// stepsKnown reports whether an operation has the steps of its kind, of which
+// changes may have fewer.
+func stepsKnown(o ecp.Operation) bool {
+	if len(o.Steps) == 0 || o.Kind != ecp.OpUpdate && len(o.Steps) != len(OperationSteps[o.Kind]) {
+		return false
+	}
+	return !slices.ContainsFunc(o.Steps, func(s ecp.Step) bool { return progressOf(o.Kind, s.Name) == nil })
+}
+
+// StepsOf are the steps that a change needs: one that replaces no node, or lets
+// none go, has no step for that, and where no node runs only objects change.
+func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []stepRow {
+	rows := OperationSteps[kind]
+	switch {
+	case after.Mode == ecp.Adopted && kind == ecp.OpUpdate:
+		return limitSteps
+	case after.OwesRelease():
+		return []stepRow{limitReleased, quotaReleased}
+	case after.Mode == ecp.Adopted && kind == ecp.OpDelete:
+		return []stepRow{quotaReleased}
+	case after.Mode == ecp.Adopted:
+		return nil
+	}
+	if kind != ecp.OpUpdate {
+		return rows
+	}
+	if WantedNodes(after) == 0 {
+		return []stepRow{stepObjects}
+	}
+	needless := map[string]bool{
+		stepSurplus.name:  OrdinalsOf(before) <= after.Spec.Hosted.Nodes && before.Status.Removing == 0,
+		stepReplaced.name: !Replaces(kind, before, after),
+	}
+	return slices.DeleteFunc(slices.Clone(rows), func(r stepRow) bool { return needless[r.name] })
+}
+
+// StepNames names the steps of an operation, for plans.
+func StepNames(rows []stepRow) []string {
+	var out []string
+	for _, r := range rows {
+		out = append(out, r.name)
+	}
+	return out
+}
+
+// succeeds says in which states an operation has done what it is for.
+var succeeds = map[ecp.OperationKind][]ecp.State{
+	ecp.OpCreate:   {ecp.Running, ecp.Stopped},
+	ecp.OpStart:    {ecp.Running},
+	ecp.OpRestart:  {ecp.Running},
+	ecp.OpUpdate:   {ecp.Running, ecp.Stopped},
+	ecp.OpRepair:   {ecp.Running, ecp.Stopped},
+	ecp.OpTakeOver: {ecp.Running, ecp.Stopped},
+	ecp.OpPutBack:  {ecp.Running, ecp.Stopped},
+	ecp.OpStop:     {ecp.Stopped},
+	ecp.OpDelete:   {ecp.Gone},
+}
+
+// PhaseIn is where an operation stands with its cluster in a state. Every
+// operation ends in every state that the cluster can stay in. Only deletion is
+// never given up: it does not fail.
+func PhaseIn(kind ecp.OperationKind, s ecp.State) ecp.Phase {
+	switch {
+	case slices.Contains(succeeds[kind], s):
+		return ecp.PhaseSucceeded
+	case s.Unsteady(), kind == ecp.OpDelete:
+		return ecp.PhaseRunning
+	}
+	return ecp.PhaseFailed
+}
+
+// finish gives the operation after a look: its steps as found, and its end
+// where the cluster's state says so.
+func finish(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, look Look) *ecp.Operation {
+	if op == nil || op.Phase.Final() {
+		return nil
+	}
+	o := op.Clone()
+	if !stepsKnown(o) { // stored by another build
+		o.Steps = NewSteps(OperationSteps[o.Kind])
+	}
+	if look.Unseen == "" {
+		v := NewView(now, rec, look)
+		for i, s := range o.Steps {
+			o.Steps[i].Done, o.Steps[i].Total = progressOf(o.Kind, s.Name)(v)
+		}
+	}
+	o.Error = ""
+	if look.Failure != nil {
+		o.Error = ecp.MessageOf(look.Failure)
+	}
+	o.Phase = PhaseIn(o.Kind, rec.Status.State)
+	if o.Phase.Final() {
+		o.EndedAt = now
+	}
+	switch {
+	case o.Phase == ecp.PhaseSucceeded:
+		o.Error = ""
+	case o.Phase == ecp.PhaseFailed, rec.Status.State == ecp.Abnormal:
+		o.Error = cmp.Or(rec.Status.Message, fmt.Sprintf("the cluster is %s, where a %s does not lead", rec.Status.State, o.Kind))
+	}
+	return &o
+}
+
+func SameOperation(a, b ecp.Operation) bool {
+	return a.Phase == b.Phase && a.Error == b.Error && a.Deadline.Equal(b.Deadline) && slices.Equal(a.Evacuated, b.Evacuated) && slices.EqualFunc(a.Steps, b.Steps, func(x, y ecp.Step) bool {
+		return x.Name == y.Name && x.Done == y.Done && x.Total == y.Total
+	})
+}

@@ -1,0 +1,2 @@
+// Package mqttprobe asks a listener for one MQTT answer.
+package mqttprobe

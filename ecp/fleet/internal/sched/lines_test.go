@@ -1,0 +1,97 @@
+package sched
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Whatever waits and works: nobody is lost or handed out twice, slow ones keep
+// to their share, and a line that may go on is served before one that has more
+// at work.
+func TestLines(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLines()
+		l.Share = rapid.IntRange(1, 3).Draw(t, "share")
+		of := map[ecp.ID]Line{}
+		l.Of = func(id ecp.ID) Line { return of[id] }
+		var waiting []ecp.ID
+		working := map[ecp.ID]Line{}
+		for n := range rapid.IntRange(1, 80).Draw(t, "steps") {
+			switch rapid.IntRange(0, 2).Draw(t, "step") {
+			case 0:
+				id := ecp.ID(fmt.Sprint(n))
+				of[id] = Line{rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "target"), rapid.Bool().Draw(t, "slow")}
+				l.push(id)
+				waiting = append(waiting, id)
+			case 1:
+				id, from, ok := l.pop()
+				if !ok {
+					for _, id := range waiting {
+						require.True(t, of[id].Slow, "%s may go on", id)
+					}
+					continue
+				}
+				i := slices.Index(waiting, id)
+				require.GreaterOrEqual(t, i, 0)
+				require.Equal(t, of[id], from)
+				for _, earlier := range waiting[:i] {
+					require.NotEqual(t, from, of[earlier], "in order of arrival")
+				}
+				waiting = slices.Delete(waiting, i, i+1)
+				working[id] = from
+			case 2:
+				for _, id := range slices.Sorted(maps.Keys(working)) {
+					l.leave(working[id])
+					delete(working, id)
+					break
+				}
+			}
+			require.Equal(t, len(waiting), l.len())
+			slow := map[string]int{}
+			all := 0
+			for _, in := range working {
+				if in.Slow {
+					slow[in.Target]++
+					all++
+				}
+			}
+			for target, n := range slow {
+				require.LessOrEqual(t, n, l.Share, target)
+			}
+			require.LessOrEqual(t, all, 2*l.Share)
+		}
+		for _, id := range slices.Sorted(maps.Keys(working)) {
+			l.leave(working[id])
+		}
+		for range waiting {
+			_, from, ok := l.pop()
+			require.True(t, ok)
+			l.leave(from)
+		}
+		require.Zero(t, l.len())
+		require.Empty(t, l.working)
+		require.Empty(t, l.served, "nothing is kept of those that are gone")
+	})
+}
+
+func TestTheTargetWithFewestAtWorkGoesFirst(t *testing.T) {
+	l := newLines()
+	l.Of = func(id ecp.ID) Line { return Line{Target: string(id[:1])} }
+	for _, id := range []ecp.ID{"a1", "a2", "a3", "b1"} {
+		l.push(id)
+	}
+	var order []ecp.ID
+	for range 4 {
+		id, _, _ := l.pop()
+		order = append(order, id)
+	}
+	require.ElementsMatch(t, []ecp.ID{"a1", "b1"}, order[:2])
+	require.Equal(t, []ecp.ID{"a2", "a3"}, order[2:])
+}

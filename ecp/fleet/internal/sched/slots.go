@@ -1,0 +1,81 @@
+package sched
+
+import (
+	"sync"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Slots bound how many clusters are written to at once on one target: one that
+// answers slowly must not hold up the others. A cluster that finds none free
+// waits in line without holding a worker: writing takes seconds where the
+// platform is busy, and looking must not wait for it.
+type Slots struct {
+	mu      sync.Mutex
+	each    int                    // slots of a target
+	targets map[string]*slotsTaken // of the targets with a slot taken or somebody in line; guarded by mu
+}
+
+// slotsTaken is what is taken of the slots of one target. The targets' mutex guards it.
+type slotsTaken struct {
+	taken   int
+	waiting []ecp.ID // in line
+	inLine  map[ecp.ID]bool
+}
+
+func NewSlots(each int) *Slots { return &Slots{each: each, targets: map[string]*slotsTaken{}} }
+
+// Take gives a slot of a target, or puts the cluster in line.
+func (s *Slots) Take(target string, id ecp.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.targets[target]
+	if t == nil {
+		t = &slotsTaken{inLine: map[ecp.ID]bool{}}
+		s.targets[target] = t
+	}
+	if t.taken < s.each {
+		t.taken++
+		return true
+	}
+	if !t.inLine[id] {
+		t.inLine[id] = true
+		t.waiting = append(t.waiting, id)
+	}
+	return false
+}
+
+// Give returns a slot.
+func (s *Slots) Give(target string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.targets[target].taken--
+	s.drop(target)
+}
+
+// Next names the first in line of a target with a free slot, who is to try
+// again; "" if there is none or nobody waits. It is asked after every pass: who
+// was named may need no slot any more, and then the one behind must not wait
+// for it.
+func (s *Slots) Next() ecp.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for target, t := range s.targets {
+		if t.taken == s.each || len(t.waiting) == 0 {
+			continue
+		}
+		id := t.waiting[0]
+		t.waiting = t.waiting[1:]
+		delete(t.inLine, id)
+		s.drop(target)
+		return id
+	}
+	return ""
+}
+
+// drop forgets a target of which nothing is taken or waited for; mu is held.
+func (s *Slots) drop(target string) {
+	if t := s.targets[target]; t.taken == 0 && len(t.waiting) == 0 {
+		delete(s.targets, target)
+	}
+}

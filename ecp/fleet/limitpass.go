@@ -1,0 +1,278 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+)
+
+// limitRetry is how long a broker is left alone at most that did not take its limit:
+// it may be back with the next report of its agent.
+const limitRetry = 5 * time.Second
+
+// limitAgents is how many agents are asked at most in one pass, one after the other.
+const limitAgents = 2
+
+// errOvertaken says that something else is wanted by now.
+var errOvertaken = errors.New("another command came in between")
+
+// settleLimit brings the broker of an adopted cluster to the limit that it is to
+// have, where that is not done, and stores what came of it. It starts from what the
+// broker says and never from a remembered step. It returns when to try again; 0
+// means that nothing is to be done.
+func (m *Manager) settleLimit(ctx context.Context, id ecp.ID) time.Duration {
+	rec, op, err := m.load(ctx, id)
+	if err != nil || rec.Deleting || rec.Status.Limit == nil || !rec.Status.Limit.Pending {
+		return 0 // a record that cannot be read is complained of by the pass itself
+	}
+	mem := m.memoryOf(id)
+	if wait := mem.retryAt.Sub(m.tick()); wait > 0 && mem.tried == rec.Revision && !m.limitLate(id, op) {
+		return wait
+	}
+	out := m.bringLimit(ctx, rec, op != nil)
+	if ctx.Err() != nil {
+		return 0
+	}
+	if errors.Is(out.Err, errOvertaken) {
+		return time.Millisecond
+	}
+	ended, err := m.storeLimit(ctx, rec, out)
+	switch {
+	case err != nil && !errors.Is(err, ecp.ErrNotFound):
+		m.complain(ctx, "store limit", id, err)
+		return time.Second
+	case ended || err != nil:
+		mem.wait, mem.retryAt = 0, time.Time{}
+		return time.Millisecond
+	}
+	if op == nil || derive.Cause(ecp.MessageOf(out.Err)) != op.Error {
+		m.complain(ctx, "set connection limit", id, out.Err)
+	}
+	if op == nil {
+		return m.backOff(mem, rec.Revision, 30*time.Second)
+	}
+	return m.backOff(mem, rec.Revision, limitRetry)
+}
+
+// backOff says how long something that failed at a revision waits for its next try.
+func (m *Manager) backOff(mem *memory, revision int64, most time.Duration) time.Duration {
+	if mem.tried != revision {
+		mem.wait, mem.tried = 0, revision
+	}
+	mem.wait = min(max(2*mem.wait, m.timings.Retry), most)
+	mem.retryAt = m.tick().Add(mem.wait/2 + rand.N(mem.wait/2+1))
+	return max(mem.retryAt.Sub(m.tick()), time.Millisecond)
+}
+
+// limitLate reports whether the time of an operation is over: not while agents
+// cannot be heard, nor before they have had time to come back to this program.
+func (m *Manager) limitLate(id ecp.ID, op *ecp.Operation) bool {
+	if op == nil || op.Deadline.IsZero() || m.now().Before(op.Deadline) {
+		return false
+	}
+	obs := m.observe(id)
+	return obs.Unheard == "" && !m.now().Before(obs.Since.Add(m.timings.AgentReturn))
+}
+
+// bringLimit asks what the broker has and sends what it is to have, if that is
+// another number. What is about to be sent is stored before.
+func (m *Manager) bringLimit(ctx context.Context, rec ecp.ClusterRecord, asked bool) (out derive.LimitOutcome) {
+	l := *rec.Status.Limit
+	if n := rec.Spec.Connections(); len(l.Sent) == 0 && n == 0 && l.Set == 0 && !rec.Deleting || rec.Deleting && l.Untouched() {
+		return derive.LimitOutcome{Done: true} // nothing from here can be at the broker
+	}
+	is, major, err := m.askLimit(ctx, rec, func(ctx context.Context, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
+		return b.ConnectionLimit(ctx)
+	})
+	if err != nil {
+		return derive.LimitOutcome{Err: err, Final: lastWord(err)}
+	}
+	out = derive.LimitOutcome{Is: is, Read: true, Steps: 1}
+	next := derive.NextLimitStep(rec, asked, major, is)
+	out.Note = next.Note
+	switch next.Act {
+	case derive.LimitDone:
+		out.Done = true
+	case derive.LimitWait:
+		out.Steps, out.Err = 2, ecp.NewError(ecp.CodeUnavailable, "", next.Why)
+	case derive.LimitRefused:
+		out.Err, out.Final = ecp.NewError(ecp.CodeUnsupported, "", next.Why), true
+		out.Dropped = m.droppedNow(rec, next.Why)
+	case derive.LimitSend:
+		m.sendLimit(ctx, rec, next.N, &out)
+	}
+	return out
+}
+
+// sendLimit sets a limit at the broker and looks what came of it. The adapter
+// compares the echo and reads the license afterwards.
+func (m *Manager) sendLimit(ctx context.Context, rec ecp.ClusterRecord, n int, out *derive.LimitOutcome) {
+	if err := m.noteSending(ctx, rec, n, out.Is); err != nil {
+		out.Err = err
+		return
+	}
+	is, _, err := m.askLimit(ctx, rec, func(ctx context.Context, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
+		return b.SetConnectionLimit(ctx, n)
+	})
+	if err != nil {
+		out.Err, out.Final = err, lastWord(err)
+		if out.Read = out.Final; out.Final { // it said no, so that it has what it had
+			out.Refused = n
+		}
+		if errors.Is(err, ecp.ErrLicenceNotBusinessCritical) {
+			out.Dropped = m.droppedNow(rec, wordsOf(err))
+		}
+		return
+	}
+	out.Is, out.Steps = is, 2
+	if _, release := rec.LimitTarget(); !release && is.InForce > n {
+		out.Err = ecp.NewError(ecp.CodeUnavailable, "", derive.NextLimitStep(rec, true, 5, is).Why)
+		return
+	}
+	out.Done = true
+}
+
+// noteSending stores that a number is about to be sent: a program that takes over
+// here has to know what the broker had before, and what it may have since.
+func (m *Manager) noteSending(ctx context.Context, seen ecp.ClusterRecord, n int, is ecp.ConnectionLimit) error {
+	err := m.store.Write(ctx, func(tx ecp.Tx) error {
+		rec, _, err := loadTx(tx, seen.ID)
+		if err != nil {
+			return err
+		}
+		if overtaken(seen, rec) {
+			return errOvertaken
+		}
+		next := rec.Clone()
+		l := next.Status.Limit
+		if _, release := rec.LimitTarget(); !release && n != l.Set && !l.Ours(n) {
+			l.Sent = append(l.Sent, n)
+		}
+		if l.Former == nil {
+			former := is.Set
+			l.Former = &former
+		}
+		return putLimit(tx, rec, next)
+	})
+	m.counters.writes.Add(1)
+	return err
+}
+
+// overtaken reports whether something else is wanted of a cluster's limit than when
+// it was read.
+func overtaken(seen, is ecp.ClusterRecord) bool {
+	return is.Status.Limit == nil || is.Generation != seen.Generation || is.Deleting != seen.Deleting || is.Force != seen.Force || is.Status.Operation != seen.Status.Operation
+}
+
+// putLimit stores a record whose limit is another, with what it has booked: what it
+// gives back is free from then on.
+func putLimit(tx ecp.Tx, was, is ecp.ClusterRecord) error {
+	if err := change.Rebook(tx, ecp.System, change.BookingOf(was), change.BookingOf(is)); err != nil {
+		return err
+	}
+	return derive.PutHops(tx, []ecp.ClusterRecord{is})
+}
+
+// storeLimit stores what came of a try, unless something else is wanted by now. It
+// reports whether there is nothing left to do.
+func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out derive.LimitOutcome) (ended bool, _ error) {
+	id := seen.ID
+	q := change.Request{Op: "set connection limit of " + string(id), Action: "restore", Kind: ecp.KindCluster, Key: string(id)}
+	err := m.byItself(ctx, q, func(w *change.Tx) error {
+		w.Actor, w.Notes, ended = ecp.System, nil, true
+		rec, op, err := loadTx(w.Tx, id)
+		if err != nil || overtaken(seen, rec) {
+			return err
+		}
+		next, newOp := derive.LimitAfter(w.Now, rec, op, out, m.limitLate(id, op))
+		ended = newOp != nil && newOp.Phase.Final() || op == nil && out.Done
+		if next.Generation != rec.Generation { // what was asked for is taken back
+			w.Note(string(id), rec.Project, intentOf(rec), intentOf(next))
+		}
+		if newOp != nil && !derive.SameOperation(*op, *newOp) {
+			if err := ecp.Put(w.Tx, *newOp, ecp.AnyVersion); err != nil {
+				return err
+			}
+		}
+		if !ended {
+			return nil
+		}
+		agents, err := childrenIn[ecp.AgentRecord](w.Tx, id)
+		if err != nil {
+			return err
+		}
+		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.timings, w.Now, next, agents, m.adoptedLook(id)))
+		return putLimit(w.Tx, rec, next)
+	})
+	m.counters.writes.Add(1)
+	return ended, err
+}
+
+// askLimit asks the broker of an adopted cluster through an agent, and through
+// another one where that does not answer. It returns the major version that
+// answered, too.
+func (m *Manager) askLimit(ctx context.Context, rec ecp.ClusterRecord, question func(context.Context, ecp.ConnectionLimiter) (ecp.ConnectionLimit, error)) (ecp.ConnectionLimit, int, error) {
+	nodes := m.likeliestAgents(rec.ID)
+	if len(nodes) == 0 {
+		return ecp.ConnectionLimit{}, 0, ecp.NewError(ecp.CodeUnavailable, "", notConnected)
+	}
+	v, _ := ecp.ParseVersion(rec.Status.Version)
+	var told refusals
+	refused := len(nodes) <= limitAgents // by every agent that there is
+	q := inquiry{op: "set connection limit of " + string(rec.ID), id: rec.ID}
+	for _, node := range nodes[:min(len(nodes), limitAgents)] {
+		is, err := questionNode(ctx, m, q, rec, rec.Status.Version, node, nodes, question)
+		if err == nil {
+			return is, v.Major, nil
+		}
+		if final(err) || ctx.Err() != nil {
+			return is, v.Major, &ecp.Error{Code: ecp.CodeOf(err), Message: reasonOf(err), Cause: err}
+		}
+		told.add(node, err)
+		refused = refused && agentRefuses(err)
+	}
+	if refused {
+		return ecp.ConnectionLimit{}, 0, &ecp.Error{Code: ecp.CodeDenied, Message: told.String(), Cause: errors.Join(append(told.causes, errAgentsRefuse)...)}
+	}
+	return ecp.ConnectionLimit{}, 0, &ecp.Error{Code: ecp.CodeUnavailable, Message: "no agent gives an answer: " + told.String(), Cause: errors.Join(told.causes...)}
+}
+
+// errAgentsRefuse says that no agent of a cluster passes a question on.
+var errAgentsRefuse = errors.New("every agent of the cluster refuses it")
+
+// lastWord reports whether trying again would not help: the broker has said so, or
+// every agent, as those do that are read-only.
+func lastWord(err error) bool { return final(err) || errors.Is(err, errAgentsRefuse) }
+
+// agentRefuses reports whether an agent did not pass a question on and would not the
+// next time. The adapter cannot know: to it the way to the broker has failed.
+func agentRefuses(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		var e *ecp.Error
+		if !errors.As(err, &e) {
+			return false
+		}
+		switch e.Code { //nolint:exhaustive // all others may pass
+		case ecp.CodeDenied, ecp.CodeInvalid, ecp.CodeUnsupported:
+			return true
+		}
+		err = e
+	}
+	return false
+}
+
+// droppedNow notes how a broker is reported to be that takes no limit.
+func (m *Manager) droppedNow(rec ecp.ClusterRecord, why string) *ecp.LimitDropped {
+	d := ecp.LimitDropped{Why: derive.Clip(why, 500), Version: rec.Status.Version}
+	for _, a := range byReport(m.observe(rec.ID).Agents) {
+		if a.Connected && a.Report.Complete() {
+			d.LicenseType, d.Version, d.Limit = a.Report.LicenseType, a.Report.Description.Version, a.Report.Description.Limit
+		}
+	}
+	return &d
+}

@@ -1,0 +1,36 @@
+package fleet
+
+import (
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/stretchr/testify/require"
+)
+
+// TestChangedListener: limits leave the question what it is; whatever else may
+// change who is answered does not.
+func TestChangedListener(t *testing.T) {
+	for key, changed := range map[string]bool{
+		"listeners.tcp.default.max_connections": false, "listeners.tcp.default.tcp_options.backlog": false, "listeners.ssl.default.enable": false,
+		"mqtt.max_inflight": false, "listeners.tcp.defaults": false,
+		"listeners.tcp.default.enable": true, "listeners.tcp.default.proxy_protocol": true, "listeners.tcp.default": true, "listeners": true,
+		"listener.tcp.external": true, "listener.tcp.external.proxy_protocol": true, "listener.tcp.external.max_connections": false,
+	} {
+		require.Equal(t, changed, derive.ChangedListener(map[string]string{key: "x"}) != "", key)
+	}
+}
+
+// TestMuteNodesAreCounted once a second at most; one answer, or none to be had,
+// clears it.
+func TestMuteNodesAreCounted(t *testing.T) {
+	var s derive.MqttSeen
+	for i, ms := range []int{0, 500, 1000, 2500} {
+		s.Take(derive.MqttAnswer{Mute: "a does not answer"}, t0.Add(time.Duration(ms)*time.Millisecond))
+		require.Equal(t, []int{1, 1, 2, 3}[i], s.Mute)
+	}
+	s.Take(derive.MqttAnswer{Unseen: "no way"}, t0)
+	require.Equal(t, derive.MqttSeen{Unasked: "no way"}, s)
+	s.Take(derive.MqttAnswer{Serves: true}, t0)
+	require.Equal(t, derive.MqttSeen{}, s)
+}

@@ -1,0 +1,231 @@
+package fleet
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+)
+
+// OperationOptions selects a page of a cluster's operations.
+type OperationOptions struct {
+	Cursor string // Next of the page before
+	Limit  int    // 0 = 50; at most [ecp.ListLimit]
+}
+
+// OperationPage is a part of a cluster's operations, newest first.
+type OperationPage struct {
+	Items []ecp.Operation
+	Next  string // Cursor of the next page; "" = this was the last
+}
+
+// ownProject is the project an operation belongs to: that of its cluster now, or
+// at its end. The one in the record is where the cluster was when the operation
+// was last written; a transfer leaves those that have ended as they are.
+func ownProject(tx ecp.Tx, o ecp.Operation) (string, error) {
+	rec, _, err := ecp.Get[ecp.ClusterRecord](tx, string(o.Cluster))
+	if err == nil {
+		return rec.Project, nil
+	}
+	if !errors.Is(err, ecp.ErrNotFound) {
+		return "", err
+	}
+	t, _, err := ecp.Get[ecp.Tombstone](tx, string(o.Cluster))
+	if errors.Is(err, ecp.ErrNotFound) {
+		return o.Project, nil
+	}
+	return t.Project, err
+}
+
+// operationOf reads an operation with the project it belongs to now.
+func operationOf(tx ecp.Tx, id ecp.OperationID) (ecp.Operation, error) {
+	o, _, err := ecp.Get[ecp.Operation](tx, string(id))
+	if err == nil {
+		o.Project, err = ownProject(tx, o)
+	}
+	return o, err
+}
+
+// Operation gives an operation by its id. Who may read its cluster may read it.
+// Those that have ended are kept for a time, see [Limits] and [Config].
+func (m *Manager) Operation(ctx context.Context, id ecp.OperationID) (ecp.Operation, error) {
+	op := "read operation " + string(id)
+	if _, err := ecp.Authorize(ctx, op, ecp.RightRead, ""); err != nil {
+		return ecp.Operation{}, err
+	}
+	var o ecp.Operation
+	err := m.store.Read(ctx, func(tx ecp.Tx) (err error) { o, err = operationOf(tx, id); return err })
+	if err == nil {
+		_, err = ecp.Authorize(ctx, op, ecp.RightRead, o.Project)
+	}
+	if errors.Is(err, ecp.ErrNotFound) {
+		return ecp.Operation{}, ecp.NewError(ecp.CodeNotFound, op, fmt.Sprintf("there is no operation %q", id))
+	}
+	if err != nil {
+		return ecp.Operation{}, ecp.WrapError(op, err, "", "")
+	}
+	return o, nil
+}
+
+// Operations gives a page of a cluster's operations, newest first; also of one
+// that is gone, for as long as they are kept.
+func (m *Manager) Operations(ctx context.Context, id ecp.ID, o OperationOptions) (OperationPage, error) {
+	op := "list operations of " + string(id)
+	actor, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
+	if err != nil {
+		return OperationPage{}, err
+	}
+	after, err := o.openCursor()
+	if err != nil {
+		return OperationPage{}, ecp.WrapError(op, err, "", "")
+	}
+	var all []ecp.Operation
+	there, project := false, ""
+	err = m.store.Read(ctx, func(tx ecp.Tx) (err error) {
+		if all, err = operationsOf(tx, id); err != nil {
+			return err
+		}
+		there = len(all) > 0
+		if project, err = ownProject(tx, ecp.Operation{Cluster: id}); there && project == "" {
+			project = all[0].Project
+		}
+		_, _, none := ecp.Get[ecp.ClusterRecord](tx, string(id))
+		there = there || none == nil
+		return err
+	})
+	if err != nil {
+		return OperationPage{}, ecp.WrapError(op, err, "", "")
+	}
+	if !there || !actor.May(ecp.RightRead, project) {
+		return OperationPage{}, noCluster(op, id, nil)
+	}
+	return o.page(all, after, project), nil
+}
+
+// operationsOf lists a cluster's operations, newest first. There are not many:
+// see [Limits].
+func operationsOf(tx ecp.Tx, id ecp.ID) ([]ecp.Operation, error) {
+	var all []ecp.Operation
+	for o, err := range ecp.List[ecp.Operation](tx, ecp.Query{Parent: string(id)}) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(a, b ecp.Operation) int { return strings.Compare(placeOf(b), placeOf(a)) })
+	return all, nil
+}
+
+// placeOf is where an operation stands in a list: by time, and where that is the
+// same by id.
+func placeOf(o ecp.Operation) string { return sortableTime(o.CreatedAt) + " " + string(o.ID) }
+
+// page gives what comes behind a place, also where nothing stands there any more.
+func (o OperationOptions) page(all []ecp.Operation, after, project string) OperationPage {
+	if o.Limit <= 0 {
+		o.Limit = 50
+	}
+	o.Limit = min(o.Limit, ecp.ListLimit)
+	out := OperationPage{Items: []ecp.Operation{}}
+	for _, each := range all {
+		if after != "" && placeOf(each) >= after {
+			continue
+		}
+		if len(out.Items) == o.Limit {
+			out.Next = base64.RawURLEncoding.EncodeToString([]byte(placeOf(out.Items[o.Limit-1])))
+			break
+		}
+		each.Project = project
+		out.Items = append(out.Items, each)
+	}
+	return out
+}
+
+func (o OperationOptions) openCursor() (string, error) {
+	b, err := base64.RawURLEncoding.DecodeString(o.Cursor)
+	if o.Cursor == "" {
+		return "", nil
+	}
+	if _, id, ok := strings.Cut(string(b), " "); err != nil || !ok || !strings.HasPrefix(id, "op-") {
+		return "", &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "cursor", Message: "is not the next of a page of this list; begin without it"}}}
+	}
+	return string(b), nil
+}
+
+// pruneOperations removes the oldest of a cluster's operations that have ended,
+// where there are more than are kept.
+func (m *Manager) pruneOperations(tx ecp.Tx, id ecp.ID) error {
+	all, err := operationsOf(tx, id)
+	if err != nil {
+		return err
+	}
+	kept, removed := 0, 0
+	for _, o := range all {
+		if !o.Phase.Final() {
+			continue
+		}
+		if kept++; kept <= m.operationsMost || removed == tidyBatch {
+			continue
+		}
+		removed++
+		if err := tx.Delete(ecp.KindOperation, string(o.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overOperations names the operations that have ended and are kept no longer: by
+// their age, and by how many of the same cluster are newer.
+func (m *Manager) overOperations(tx ecp.Tx, now time.Time) (over []string, _ error) {
+	ended := map[ecp.ID][]ecp.Operation{}
+	for o, err := range ecp.List[ecp.Operation](tx, ecp.Query{}) {
+		if err != nil {
+			return nil, err
+		}
+		if o.Phase.Final() && o.EndedAt.Before(now.Add(-m.operationsKept)) {
+			over = append(over, string(o.ID))
+		} else if o.Phase.Final() {
+			ended[o.Cluster] = append(ended[o.Cluster], ecp.Operation{ID: o.ID, CreatedAt: o.CreatedAt})
+		}
+	}
+	for _, all := range ended {
+		if len(all) <= m.operationsMost {
+			continue
+		}
+		slices.SortFunc(all, func(a, b ecp.Operation) int { return strings.Compare(placeOf(b), placeOf(a)) })
+		for _, o := range all[m.operationsMost:] {
+			over = append(over, string(o.ID))
+		}
+	}
+	return over, nil
+}
+
+// tidyOperations removes, some in each transaction, what is kept no longer. What
+// has ended stays ended.
+func (m *Manager) tidyOperations(ctx context.Context, now time.Time) error {
+	var over []string
+	if err := m.store.Read(ctx, func(tx ecp.Tx) (err error) { over, err = m.overOperations(tx, now); return err }); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(over, tidyBatch) {
+		err := m.store.Write(ctx, func(tx ecp.Tx) error {
+			for _, id := range some {
+				if err := change.DeleteIfThere(tx, ecp.KindOperation, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,250 @@
+package fleet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+)
+
+// carryTakeOver lets the record say what the objects say.
+func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) error {
+	f, _ := m.found(rec.ID)
+	there, err := derive.ReadManifest(f)
+	if err != nil {
+		return noManifest(err)
+	}
+	spec, err := there.SpecWith(rec.Spec.Hosted.Config)
+	if err != nil {
+		return err
+	}
+	spec.Target = rec.Spec.Hosted.Target // targets may have been given other names
+	if err := m.mayTakeOver(tx, *rec, there); err != nil {
+		return err
+	}
+	d.notes = append([]string{fmt.Sprintf("the record of generation %d becomes what the objects say, generation %d", rec.Generation, f.Generation)},
+		differences(*rec.Spec.Hosted, spec, "record: ")...)
+	if names := there.Settings; len(names) > 0 {
+		d.notes = append(d.notes, "these settings may be secrets and are not kept with the objects, those recorded stay: "+strings.Join(names, ", "))
+	}
+	rec.Spec.Hosted, rec.Resolved, rec.Restarts = &spec, there.Resolved, there.Restarts
+	rec.Status.RenderVersion = there.RenderVersion
+	m.standOn(rec, f)
+	d.notes = append(d.notes, leaveAlone(rec, f))
+	d.kind, d.patience = ecp.OpTakeOver, m.timings.Create+time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(spec.Evacuation)
+	return nil
+}
+
+// mayTakeOver says why a record cannot become what the objects say: something it
+// names is not there.
+func (m *Manager) mayTakeOver(tx ecp.Tx, rec ecp.ClusterRecord, there derive.Manifest) error {
+	if p, err := m.provisioner(rec); err == nil {
+		if newest := derive.NewestRender(p); newest > 0 && there.RenderVersion > newest {
+			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the objects are of rendering %d, this build knows 1 to %d; run the newer build that made them", there.RenderVersion, newest))
+		}
+	}
+	for _, named := range []struct {
+		kind      ecp.Kind
+		key, word string
+	}{{ecp.KindRegistry, there.Resolved.Registry, "registry"}, {ecp.KindLicence, there.Resolved.Licence, "license"}} {
+		if named.key == "" {
+			continue
+		}
+		_, err := tx.Get(named.kind, named.key)
+		if errors.Is(err, ecp.ErrNotFound) {
+			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the cluster uses the %s %q, which the catalogue does not have; make it first", named.word, named.key))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func noManifest(err error) error {
+	return &ecp.Error{Code: ecp.CodeOf(err), Message: ecp.MessageOf(err) + "; put-back makes it what is recorded, delete with force removes it", Cause: err}
+}
+
+// carryPutBack lets the objects become what the record says, from wherever they are.
+func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
+	f, _ := m.found(rec.ID)
+	there, unknown := derive.ReadManifest(f)
+	before := rec.Clone()
+	spec := rec.Spec.Hosted
+	m.standOn(rec, f)
+	has := derive.OrdinalsOf(*rec)
+	if err := mayPutBack(*rec, f, there, unknown); err != nil {
+		return err
+	}
+	if unknown == nil {
+		rec.Restarts = max(rec.Restarts, there.Restarts) // a lower number would replace nodes for nothing
+	}
+	rec.Resolved.Connections = spec.Connections
+	d.notes = putBackNotes(before, *rec, f, there, unknown)
+	d.kind, d.patience = ecp.OpPutBack, m.timings.Create+time.Duration(max(has, spec.Nodes))*derive.DrainDeadline(spec.Evacuation)
+	return nil
+}
+
+// mayPutBack refuses a change of version that the image rules forbid.
+func mayPutBack(rec ecp.ClusterRecord, f ecp.Observation, there derive.Manifest, unknown error) error {
+	refuse := func(why string) error {
+		return &ecp.Error{Code: ecp.CodeUnsupported, Message: "what is recorded cannot be put back", Fields: []ecp.FieldError{{Field: "spec.image", Message: why + "; take-over records what is there"}}}
+	}
+	if unknown == nil {
+		if why := catalog.MayBecome(there.Resolved.Image.Version, rec.Resolved.Image.Version, max(derive.OrdinalsOf(rec), rec.Spec.Hosted.Nodes)); why != "" {
+			return refuse(why)
+		}
+		return nil
+	}
+	for _, n := range f.Nodes {
+		if n.Image != rec.Resolved.Image.Reference {
+			return refuse(fmt.Sprintf("node %s runs the image %s and would get %s, and what version that is nothing says", n.Pod, n.Image, rec.Resolved.Image.Reference))
+		}
+	}
+	return nil
+}
+
+// standOn lets a record start from what was found, on a generation of its own
+// that is newer than both: a person has decided what counts.
+func (m *Manager) standOn(rec *ecp.ClusterRecord, f ecp.Observation) {
+	rec.Generation = max(rec.Generation, f.Generation) + 1
+	if f.ChangeID != "" {
+		rec.Changes = append(slices.Clip(rec.Changes), ecp.ChangeID{Generation: f.Generation, ID: f.ChangeID})
+	}
+	st, nodes := &rec.Status, rec.Spec.Hosted.Nodes
+	st.Dispatched, st.Seen, st.Auth, st.Leaving, st.Before, st.Removing = true, true, f.Auth, nil, nil, 0
+	st.Ordinals = max(nodes, f.Replicas)
+	for _, n := range f.Nodes {
+		st.Ordinals = max(st.Ordinals, n.Ordinal+1)
+	}
+	st.Volumes = map[int]string{}
+	for _, v := range f.Volumes {
+		if f.Replicas > nodes {
+			st.Ordinals = max(st.Ordinals, v.Ordinal+1) // nodes were on their way out
+		}
+		if v.Bound && !v.Going && v.Ordinal < nodes {
+			st.Volumes[v.Ordinal] = v.UID
+		}
+	}
+}
+
+// leaveAlone lets nodes and volumes be as they were found, but for a change of
+// image that was on its way, and says so.
+func leaveAlone(rec *ecp.ClusterRecord, f ecp.Observation) string {
+	others := 0
+	for _, n := range f.Nodes {
+		if n.Outdated && n.Image != rec.Resolved.Image.Reference {
+			others++
+		}
+	}
+	rec.Status.KeepVolumes = f.Replicas <= rec.Spec.Hosted.Nodes
+	rec.Status.KeepOutdated = others == 0
+	if others > 0 {
+		return "a change of image was on its way and goes on: " + some(others, "is replaced", "are replaced, one at a time")
+	}
+	return "no node is replaced and no volume deleted for it"
+}
+
+// putBackNotes say what becomes of nodes, volumes and addresses.
+func putBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there derive.Manifest, unknown error) []string {
+	spec := *rec.Spec.Hosted
+	out := []string{fmt.Sprintf("the objects of generation %d become what is recorded, generation %d", f.Generation, before.Generation)}
+	if unknown != nil {
+		out = append(out, ecp.MessageOf(unknown)+"; what differs is not known but for what follows")
+	} else {
+		out = append(out, differences(*there.Spec, spec, "")...)
+		out = append(out, settingNotes(there, spec.Config)...)
+		if a, b := there.Resolved.Image.Version, rec.Resolved.Image.Version; a != b {
+			out = append(out, fmt.Sprintf("EMQX %s becomes %s: all nodes are replaced, one at a time", a, b))
+		}
+	}
+	if spec.Power == ecp.PowerOff {
+		return append(out, "all nodes are stopped at once")
+	}
+	var leave []string
+	for _, n := range f.Nodes {
+		if n.Ordinal >= spec.Nodes {
+			leave = append(leave, n.Pod)
+		}
+	}
+	if len(leave) > 0 {
+		out = append(out, fmt.Sprintf("nodes leave for good, one at a time after their clients: %s", strings.Join(leave, ", ")))
+	}
+	var gone []string
+	for _, v := range f.Volumes {
+		if v.Ordinal >= spec.Nodes && !v.Going {
+			gone = append(gone, v.Name)
+		}
+	}
+	if len(gone) > 0 {
+		out = append(out, "volumes are deleted with what they hold: "+strings.Join(gone, ", "))
+	}
+	for _, i := range slices.Sorted(maps.Keys(before.Status.Volumes)) {
+		if uid, ok := rec.Status.Volumes[i]; i < spec.Nodes && (!ok || uid != before.Status.Volumes[i]) {
+			out = append(out, fmt.Sprintf("node %d does not have the volume that is recorded any more: what that held is lost", i))
+		}
+	}
+	return out
+}
+
+// differences says field by field what becomes of a spec. Settings are named
+// only: their values may be secrets.
+func differences(from, to ecp.HostedSpec, who string) []string {
+	var out []string
+	a, b := asTree(from), asTree(to)
+	for _, field := range derive.Differing(ecp.Spec{Hosted: &from}, ecp.Spec{Hosted: &to}) {
+		if field == "config" {
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s%s %s becomes %s", who, field, orNothing(a[field]), orNothing(b[field])))
+	}
+	return out
+}
+
+// asTree gives the fields of a spec as JSON.
+func asTree(h ecp.HostedSpec) map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	b, err := json.Marshal(h)
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		return nil // it is made of texts, numbers and maps of texts
+	}
+	return out
+}
+
+func orNothing(value json.RawMessage) string {
+	if len(value) == 0 {
+		return "nothing"
+	}
+	return string(value)
+}
+
+// surplusNotes tell in the plan of any change which volumes it deletes of nodes
+// that the cluster does not have any more.
+func (m *Manager) surplusNotes(rec ecp.ClusterRecord, d decision) []string {
+	f, seen := m.found(rec.ID)
+	if !seen || rec.Mode != ecp.Hosted || d.nothing || d.kind == "" || d.kind == ecp.OpPutBack || derive.WantedNodes(d.rec) == 0 {
+		return nil
+	}
+	var names []string
+	for _, i := range derive.Leftovers(d.rec, f) {
+		for _, v := range f.Volumes {
+			if v.Ordinal == i {
+				names = append(names, v.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{"volumes of nodes that the cluster does not have are deleted with what they hold: " + strings.Join(names, ", ")}
+}

@@ -1,0 +1,265 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+)
+
+// settingBinding is what a sealed setting belongs to: it opens nowhere else.
+func settingBinding(id ecp.ID, key string) string {
+	return string(ecp.KindCluster) + "/" + string(id) + "/" + key
+}
+
+// openSetting returns the value of a setting of a cluster.
+func (m *Manager) openSetting(id ecp.ID, key, value string) (string, error) {
+	sealed, is := strings.CutPrefix(value, ecp.SealedPrefix)
+	if !is {
+		return value, nil
+	}
+	if m.sealer == nil {
+		return "", ecp.NewError(ecp.CodeUnavailable, "open setting", fmt.Sprintf("the setting %s is encrypted, and no key is configured", key))
+	}
+	b, err := m.sealer.Open(sealed, settingBinding(id, key))
+	if err != nil {
+		return "", &ecp.Error{Code: ecp.CodeOf(err), Op: "open setting", Message: fmt.Sprintf("the setting %s cannot be read: %s", key, ecp.MessageOf(err)), Cause: err}
+	}
+	return string(b), nil
+}
+
+// openSettings returns the settings of a cluster as EMQX gets them.
+func (m *Manager) openSettings(id ecp.ID, config map[string]string) (map[string]string, error) {
+	if config == nil {
+		return nil, nil //nolint:nilnil // no settings are no settings
+	}
+	out := make(map[string]string, len(config))
+	for key, value := range config {
+		var err error
+		if out[key], err = m.openSetting(id, key, value); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// sealSettings seals the values of a spec that may be secrets, and keeps the form
+// in which old has them where they are the same.
+func (m *Manager) sealSettings(wrong *ecp.FieldErrors, id ecp.ID, s *ecp.HostedSpec, old map[string]string) error {
+	for _, key := range slices.Sorted(maps.Keys(s.Config)) {
+		value := s.Config[key]
+		if ecp.IsSealed(value) || ecp.Harmless(key, value) {
+			continue
+		}
+		if m.sealer == nil {
+			wrong.Add("spec.config["+key+"]", "may be a secret, and no key was configured to encrypt secrets with: configure one, or leave the setting out")
+			continue
+		}
+		if was, ok := old[key]; ok && ecp.IsSealed(was) {
+			if plain, err := m.openSetting(id, key, was); err == nil && plain == value {
+				s.Config[key] = was
+				continue
+			}
+		}
+		sealed, err := m.sealer.Seal([]byte(value), settingBinding(id, key))
+		if err != nil {
+			return err
+		}
+		s.Config[key] = ecp.SealedPrefix + sealed
+	}
+	return nil
+}
+
+// keepSettings puts the stored value where a new spec says "[redacted]".
+func keepSettings(wrong *ecp.FieldErrors, config, old map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		was, had := old[key]
+		switch value := config[key]; {
+		case value == ecp.Redacted && had:
+			config[key] = was
+		case ecp.IsSealed(value) && value != was:
+			wrong.Add("spec.config["+key+"]", "must not begin with %q", ecp.SealedPrefix)
+			config[key] = ""
+		}
+	}
+}
+
+// sealRecord seals what a record has in plain text or under an older key, also in
+// what was wanted before. It reports whether it changed anything; failing leaves
+// the record as it was.
+func (m *Manager) sealRecord(rec *ecp.ClusterRecord) (bool, error) {
+	changed := false
+	all := []map[string]string{rec.Status.FormerSettings}
+	for _, s := range []*ecp.Spec{&rec.Spec, specBefore(&rec.Status)} {
+		if s != nil && s.Hosted != nil {
+			all = append(all, s.Hosted.Config)
+		}
+	}
+	for _, settings := range all {
+		for _, key := range slices.Sorted(maps.Keys(settings)) {
+			value := settings[key]
+			if ecp.Harmless(key, value) || ecp.IsSealed(value) && m.sealer != nil && m.sealer.Current(strings.TrimPrefix(value, ecp.SealedPrefix)) {
+				continue
+			}
+			plain, err := m.openSetting(rec.ID, key, value)
+			if err == nil && m.sealer == nil {
+				err = ecp.NewError(ecp.CodeUnsupported, "", "no key was configured to encrypt secrets with")
+			}
+			if err != nil {
+				return false, err
+			}
+			sealed, err := m.sealer.Seal([]byte(plain), settingBinding(rec.ID, key))
+			if err != nil {
+				return false, err
+			}
+			settings[key] = ecp.SealedPrefix + sealed
+			changed = true
+		}
+	}
+	return changed, nil
+}
+
+// specBefore is what was wanted before the running operation; nil = there is no way
+// back.
+func specBefore(st *ecp.Status) *ecp.Spec {
+	if st.Before == nil {
+		return nil
+	}
+	return &st.Before.Spec
+}
+
+// sealRecords seals the settings of all clusters that are not sealed with the
+// newest key. It reports how many records it wrote.
+func (m *Manager) sealRecords(tx ecp.Tx) (int, error) {
+	var due []ecp.ClusterRecord
+	for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
+		if err != nil {
+			return 0, err
+		}
+		rec = rec.Clone()
+		changed, err := m.sealRecord(&rec)
+		if err != nil {
+			return 0, fmt.Errorf("cluster %s: %w", rec.ID, err)
+		}
+		if changed {
+			due = append(due, rec)
+		}
+	}
+	for _, rec := range due {
+		if err := ecp.Put(tx, rec, ecp.AnyVersion); err != nil {
+			return 0, err
+		}
+	}
+	return len(due), nil
+}
+
+// sealStored seals what an earlier build has stored in plain text. Where that
+// cannot be done the cluster runs on, and the log says so.
+func (m *Manager) sealStored(ctx context.Context) {
+	n := 0
+	err := m.store.Read(ctx, func(tx ecp.Tx) error {
+		n = 0
+		for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
+			if err != nil {
+				return err
+			}
+			if plainSettings(rec) {
+				n++
+			}
+		}
+		return nil
+	})
+	if n == 0 && err == nil {
+		return
+	}
+	if err == nil {
+		err = m.store.Write(ctx, func(tx ecp.Tx) error {
+			_, err := m.sealRecords(tx)
+			return errors.Join(err, m.sealAnswers(tx), veilAudit(tx))
+		})
+	}
+	if err != nil && ctx.Err() == nil {
+		m.log.WarnContext(ctx, "settings of clusters that may be secrets are stored in plain text", "clusters", n, "error", err)
+	}
+}
+
+// sealAnswers seals what is kept to answer repeated calls with.
+func (m *Manager) sealAnswers(tx ecp.Tx) error {
+	var due []change.Answered
+	for a, err := range ecp.List[change.Answered](tx, ecp.Query{}) {
+		if err != nil {
+			return err
+		}
+		var made created
+		if json.Unmarshal([]byte(a.Result), &made) != nil || made.Cluster.ID == "" {
+			continue
+		}
+		if changed, err := m.sealRecord(&made.Cluster); err != nil {
+			return err
+		} else if !changed {
+			continue
+		}
+		b, err := json.Marshal(made)
+		if err != nil {
+			return err
+		}
+		a.Result = string(b)
+		due = append(due, a)
+	}
+	for _, a := range due {
+		if err := ecp.Put(tx, a, ecp.AnyVersion); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// veilAudit takes values of settings out of the audit that an earlier build has
+// written there.
+func veilAudit(tx ecp.Tx) error {
+	var due []change.AuditEntry
+	for e, err := range ecp.List[change.AuditEntry](tx, ecp.Query{}) {
+		if err != nil {
+			return err
+		}
+		veiled := false
+		e.Changes = slices.Clone(e.Changes)
+		for i, c := range e.Changes {
+			before, after := change.Veil(c.Path, c.Before), change.Veil(c.Path, c.After)
+			veiled = veiled || before != c.Before || after != c.After
+			e.Changes[i].Before, e.Changes[i].After = before, after
+		}
+		if veiled {
+			due = append(due, e)
+		}
+	}
+	for _, e := range due {
+		if err := ecp.Put(tx, e, ecp.AnyVersion); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plainSettings reports whether a record has values in plain text that may be
+// secrets.
+func plainSettings(rec ecp.ClusterRecord) bool {
+	plain := func(s ecp.Spec) bool {
+		if s.Hosted == nil {
+			return false
+		}
+		for key, value := range s.Hosted.Config {
+			if !ecp.IsSealed(value) && !ecp.Harmless(key, value) {
+				return true
+			}
+		}
+		return false
+	}
+	return plain(rec.Spec) || rec.Status.Before != nil && plain(rec.Status.Before.Spec)
+}

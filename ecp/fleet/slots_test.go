@@ -1,0 +1,30 @@
+package fleet
+
+import (
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet/internal/sched"
+	"github.com/stretchr/testify/require"
+)
+
+// A cluster in line whose turn comes when nothing is due for it any more hands
+// its turn on.
+func TestTheLineMovesOn(t *testing.T) {
+	b := newBench(t)
+	b.m.slots = sched.NewSlots(1)
+	require.True(t, b.m.slots.Take("default", "emqx-00000001"))
+	b.look(0)
+	require.Zero(t, b.w.applies, "it waits for a slot")
+	require.False(t, b.m.slots.Take("default", "emqx-00000002"), "another behind it")
+	b.m.queue.Stop()
+
+	b.w.unseen = true
+	b.m.slots.Give("default")
+	b.m.nextInLine()
+	id := take(b.m.queue)
+	require.Equal(t, b.id, id)
+	b.look(time.Second)
+	require.Equal(t, ecp.ID("emqx-00000002"), take(b.m.queue))
+}

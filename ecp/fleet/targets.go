@@ -1,0 +1,322 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/catalog"
+)
+
+// How targets are looked after.
+const (
+	healthEvery   = 5 * time.Second  // between two looks whether a target is seen
+	healthTakes   = 10 * time.Second // what a look may take
+	targetRetried = 10 * time.Second // after one that could not be started, or ended
+)
+
+// probeID is a cluster that nobody looks for: to see that it is not there is
+// to see.
+const probeID ecp.ID = "emqx-00000000"
+
+// targets are the Provisioners of the targets that were added at run time, and
+// the health of all.
+type targets struct {
+	wake chan struct{} // asks to compare with the store; holds one
+
+	mu      sync.Mutex
+	up      map[string]ecp.Provisioner  // guarded by mu
+	healths map[string]ecp.TargetHealth // guarded by mu
+}
+
+func newTargets() *targets {
+	return &targets{wake: make(chan struct{}, 1), up: map[string]ecp.Provisioner{}, healths: map[string]ecp.TargetHealth{}}
+}
+
+// poke says that a target was added, changed or removed.
+func (t *targets) poke() {
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// get gives the Provisioner of a target that was added at run time; nil if it
+// is not up.
+func (t *targets) get(name string) ecp.Provisioner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.up[name]
+}
+
+// all gives the Provisioners that are up, by target.
+func (t *targets) all() map[string]ecp.Provisioner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.up)
+}
+
+func (t *targets) set(name string, p ecp.Provisioner) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p == nil {
+		delete(t.up, name)
+	} else {
+		t.up[name] = p
+	}
+}
+
+// health gives what was last seen of a target.
+func (t *targets) health(name string) ecp.TargetHealth {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h, ok := t.healths[name]; ok {
+		return h
+	}
+	return ecp.TargetHealth{Reachable: ecp.Unknown, Message: "it has not been looked at yet"}
+}
+
+// saw notes whether a target was seen; why "" = it was.
+func (t *targets) saw(name string, now time.Time, why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	is := ecp.True
+	if why != "" {
+		is = ecp.False
+	}
+	h := t.healths[name]
+	if h.Reachable != is {
+		h.Since = now
+	}
+	h.Reachable, h.Message, h.CheckedAt = is, why, now
+	t.healths[name] = h
+}
+
+// warn notes what should be mended about a target.
+func (t *targets) warn(name string, warnings []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.healths[name]
+	h.Warnings = warnings
+	t.healths[name] = h
+}
+
+// unknown forgets what was seen of all, when nobody looks any more.
+func (t *targets) unknown() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.healths)
+}
+
+func (t *targets) forget(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.healths, name)
+}
+
+// runningTarget is a target that is worked with.
+type runningTarget struct {
+	made wantedTarget // what its Provisioner was made of: another one means another Provisioner
+	stop func()       // ends it and waits
+}
+
+// keepTargets works with the targets the store has until ctx ends: it begins
+// with new ones, begins anew with changed ones, and ends removed ones.
+func (m *Manager) keepTargets(ctx context.Context) {
+	running := map[string]runningTarget{}
+	defer func() {
+		for _, r := range running {
+			r.stop()
+		}
+	}()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.targets.wake:
+		case <-retry.C:
+		}
+		wanted, err := m.wantedTargets(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				m.log.WarnContext(ctx, "the Kubernetes targets could not be read; it is tried again", "error", err)
+			}
+			retry.Reset(targetRetried)
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(running)) {
+			if want, still := wanted[name]; !still || want != running[name].made {
+				running[name].stop()
+				delete(running, name)
+			}
+			if _, still := wanted[name]; !still {
+				m.targets.forget(name)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(wanted)) {
+			if _, ok := running[name]; !ok {
+				running[name] = runningTarget{wanted[name], m.beginTarget(ctx, name)}
+			}
+		}
+	}
+}
+
+// wantedTarget is what the Provisioner of a target is made of.
+type wantedTarget struct {
+	sealed  string // the kubeconfig as stored
+	network ecp.TargetNetwork
+}
+
+// wantedTargets returns what every target of the store is made of.
+func (m *Manager) wantedTargets(ctx context.Context) (map[string]wantedTarget, error) {
+	wanted := map[string]wantedTarget{}
+	err := m.store.Read(ctx, func(tx ecp.Tx) error {
+		clear(wanted)
+		for t, err := range ecp.List[ecp.Target](tx, ecp.Query{}) {
+			if err != nil {
+				return err
+			}
+			s, _, err := ecp.Get[catalog.SealedSecret](tx, catalog.SealedSecret{Kind: ecp.KindTarget, Key: t.Name, Field: "kubeconfig"}.Binding())
+			if err != nil && !errors.Is(err, ecp.ErrNotFound) {
+				return err
+			}
+			wanted[t.Name] = wantedTarget{s.Sealed, t.Network}
+		}
+		return nil
+	})
+	return wanted, err
+}
+
+// beginTarget works with one target in a goroutine of its own until the
+// function it gives is called, which waits for its end.
+func (m *Manager) beginTarget(ctx context.Context, name string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			if err := m.workTarget(ctx, name); err != nil && ctx.Err() == nil {
+				m.targets.saw(name, m.now().UTC(), ecp.MessageOf(err))
+				m.log.WarnContext(ctx, "a Kubernetes target is not up; it is tried again", "target", name, ecp.ErrorAttr(err))
+			}
+			sleep(ctx, targetRetried)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// workTarget makes a target's Provisioner and lets it watch, until ctx ends or
+// it cannot go on.
+func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
+	made := ecp.TargetConfig{Name: name}
+	err = m.store.Read(ctx, func(tx ecp.Tx) (err error) {
+		t, err := m.TargetShelf().Find(tx, name)
+		if err == nil {
+			made.Network = t.Network
+			made.Kubeconfig, err = m.Secret(tx, ecp.KindTarget, name, "kubeconfig")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if m.newProvisioner == nil {
+		return ecp.NewError(ecp.CodeUnsupported, "start Kubernetes target", "the program was given no Config.NewProvisioner")
+	}
+	p, err := m.newProvisioner(ctx, made)
+	if err != nil {
+		return err
+	}
+	m.targets.set(name, p)
+	if err := m.wakeTarget(ctx, name); err != nil && ctx.Err() == nil {
+		m.log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
+	}
+	watching, cancel := context.WithCancel(ctx)
+	var looks sync.WaitGroup
+	defer func() {
+		cancel()
+		looks.Wait()
+		m.targets.set(name, nil)
+		err = errors.Join(err, closeProvisioner(p))
+	}()
+	looks.Go(func() { m.watchHealth(watching, name, p) })
+	recognized := make(chan struct{})
+	looks.Go(func() { m.recognize(watching, name, p, func() { close(recognized) }) })
+	looks.Go(func() {
+		if err := m.holdTarget(watching, name, p, recognized); err != nil {
+			m.log.WarnContext(ctx, "the lease of a target is not looked after any more", "target", name, "error", err)
+		}
+	})
+	looks.Go(func() { m.watchUnrecorded(watching, name, p) })
+	w, ok := p.(ecp.Watcher)
+	if !ok {
+		<-ctx.Done()
+		return nil
+	}
+	if err := w.Watch(ctx, m.queue.Add); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("watch the target %q: %w", name, err)
+	}
+	return nil
+}
+
+// wakeTarget lets every cluster of a target be looked at: it can be now.
+func (m *Manager) wakeTarget(ctx context.Context, name string) error {
+	return m.store.Read(ctx, func(tx ecp.Tx) error {
+		for r, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
+			if err != nil {
+				return err
+			}
+			if r.Spec.Hosted != nil && r.Spec.Hosted.Target == name {
+				m.queue.Add(r.ID)
+			}
+		}
+		return nil
+	})
+}
+
+// watchHealth looks whether a target is seen, now and then until ctx ends.
+func (m *Manager) watchHealth(ctx context.Context, name string, p ecp.Provisioner) {
+	for ctx.Err() == nil {
+		look, cancel := context.WithTimeout(ctx, healthTakes)
+		_, err := p.Observe(look, probeID)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		m.targets.saw(name, m.now().UTC(), unseenWhy(err))
+		if w, ok := p.(ecp.Warner); ok {
+			m.targets.warn(name, w.Warnings())
+		}
+		sleep(ctx, healthEvery)
+	}
+}
+
+// unseenWhy says why a target is not seen, without the cluster that nobody has;
+// "" = it is.
+func unseenWhy(err error) string {
+	var e *ecp.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return ecp.MessageOf(err)
+}
+
+// sleep waits, no longer than ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

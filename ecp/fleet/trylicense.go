@@ -1,0 +1,186 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+)
+
+// A licence that EMQX refuses lets no node start that reads it, and nodes read it
+// whenever they start. So a changed one is loaded into one running cluster, over
+// EMQX' own API, before anything is stored or any platform gets it.
+
+const (
+	// licenseTries is how many clusters are asked, where they do not answer.
+	licenseTries = 3
+	// licensePatience bounds one of them.
+	licensePatience = 15 * time.Second
+)
+
+// tryLicense loads a licence into a cluster that uses it. The error says that EMQX
+// refuses it; where nobody can be asked there is none, and the log says so. undo
+// puts the one before back, as far as that can be done.
+func (m *Manager) tryLicense(ctx context.Context, l ecp.Licence, content ecp.Secret) (undo func(), err error) {
+	const op = "update licence"
+	undo = func() {}
+	if _, err := ecp.Authorize(ctx, op, ecp.RightAdmin, ""); err != nil {
+		return nil, err
+	}
+	var old ecp.Secret
+	var stored ecp.Licence
+	var users []ecp.ClusterRecord
+	err = m.store.Read(ctx, func(tx ecp.Tx) (err error) {
+		if stored, _, err = ecp.Get[ecp.Licence](tx, l.Name); err != nil {
+			return err
+		}
+		if old, err = m.Secret(tx, ecp.KindLicence, l.Name, catalog.Licences.Secret); err != nil {
+			return err
+		}
+		users, err = m.licensed(tx, l.Name)
+		return err
+	})
+	var wrong ecp.FieldErrors
+	check := stored
+	catalog.LearnLicence(&wrong, &check, content)
+	if err != nil || len(wrong) > 0 || content == old || l.Revision != 0 && l.Revision != stored.Revision || l.Format != stored.Format {
+		return undo, nil //nolint:nilerr // the update itself finds and says it
+	}
+	tried := 0
+	for _, rec := range users {
+		if tried++; tried > licenseTries {
+			break
+		}
+		got, err := m.loadLicense(ctx, rec, content)
+		switch {
+		case err == nil && got.Expired:
+			m.loadLicenseAgain(ctx, rec, old)
+			return nil, refusedLicense(op, rec, fmt.Sprintf("it ended on %s", got.Until.UTC().Format(time.DateOnly)), nil)
+		case err == nil:
+			return func() { m.loadLicenseAgain(ctx, rec, old) }, nil
+		case ecp.CodeOf(err) == ecp.CodeInvalid:
+			return nil, refusedLicense(op, rec, wordsOf(err), err)
+		case ctx.Err() != nil:
+			return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "it was given up", Cause: err}
+		}
+		m.log.WarnContext(ctx, "a changed licence could not be tried on a cluster", "licence", l.Name, "cluster", rec.ID, ecp.ErrorAttr(err))
+	}
+	if len(users) > 0 {
+		m.log.WarnContext(ctx, "a changed licence was not tried before it is handed out: no cluster that uses it answers", "licence", l.Name)
+	}
+	return undo, nil
+}
+
+// refusedLicense says that EMQX does not take a licence.
+func refusedLicense(op string, rec ecp.ClusterRecord, why string, cause error) error {
+	return &ecp.Error{
+		Code: ecp.CodeInvalid, Op: op, Cause: cause,
+		Message: fmt.Sprintf("EMQX of the cluster %s does not take it; nothing was changed, all clusters keep the one before", rec.ID),
+		Fields:  []ecp.FieldError{{Field: catalog.Licences.Secret, Message: "is refused: " + why}},
+	}
+}
+
+// wordsOf returns what a broker itself said, else what the error says.
+func wordsOf(err error) string {
+	var said *ecp.BrokerError
+	if errors.As(err, &said) && said.Error() != "" {
+		return said.Error()
+	}
+	return ecp.MessageOf(err)
+}
+
+// licensed returns the clusters that use a licence and have nodes that run, the
+// largest first: it has what can be refused, such as a licence for one node.
+func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err error) {
+	for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
+		if err != nil {
+			return nil, err
+		}
+		if rec.Mode == ecp.Hosted && rec.Resolved.Licence == name && !rec.Deleting && (rec.Status.State == ecp.Running || rec.Status.State == ecp.Degraded) {
+			out = append(out, rec.Clone())
+		}
+	}
+	slices.SortStableFunc(out, func(a, b ecp.ClusterRecord) int { return b.Spec.Hosted.Nodes - a.Spec.Hosted.Nodes })
+	return out, nil
+}
+
+// loadLicense loads a licence into a cluster, through the first node that answers.
+func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, content ecp.Secret) (ecp.License, error) {
+	ctx, cancel := context.WithTimeout(ctx, licensePatience)
+	defer cancel()
+	p, err := m.provisioner(rec)
+	if err != nil {
+		return ecp.License{}, err
+	}
+	m.mu.Lock()
+	var look derive.Look
+	if mem := m.looks[rec.ID]; mem != nil {
+		look = mem.look
+	}
+	m.mu.Unlock()
+	var got ecp.License
+	err = m.throughOther(ctx, p, derive.NewView(m.now(), rec, look), "", func(ctx context.Context, b ecp.Broker) (err error) {
+		l, ok := b.(ecp.LicenseManager)
+		if !ok {
+			return ecp.NewError(ecp.CodeUnsupported, "", "this adapter loads no licences")
+		}
+		got, err = l.SetLicense(ctx, ecp.LicenseChange{Key: string(content), Replace: true})
+		return err
+	})
+	return got, err
+}
+
+// loadLicenseAgain puts a licence back that was there before.
+func (m *Manager) loadLicenseAgain(ctx context.Context, rec ecp.ClusterRecord, old ecp.Secret) {
+	if old == "" {
+		return
+	}
+	if _, err := m.loadLicense(context.WithoutCancel(ctx), rec, old); err != nil {
+		m.log.WarnContext(ctx, "the licence before could not be put back; a restart of the cluster does", "cluster", rec.ID, ecp.ErrorAttr(err))
+	}
+}
+
+// handOutLicense lets all clusters that use a licence have it as it is now.
+func (m *Manager) handOutLicense(ctx context.Context, name string) {
+	due := m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.Licence == name })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range due {
+		m.relicensed[id] = true
+	}
+}
+
+// pushLicense loads a changed licence into a cluster that runs, so that it counts at
+// once: EMQX looks for a changed file every two minutes, and no more after one was
+// loaded over its API. It is tried again until EMQX has said something.
+func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look derive.Look) {
+	m.mu.Lock()
+	due := m.relicensed[rec.ID]
+	m.mu.Unlock()
+	if !due || rec.Resolved.Licence == "" || look.Unseen != "" || look.NotHeld != "" || !derive.NewView(look.At, rec, look).Agreed() {
+		return
+	}
+	var content ecp.Secret
+	err := m.store.Read(ctx, func(tx ecp.Tx) (err error) {
+		content, err = m.Secret(tx, ecp.KindLicence, rec.Resolved.Licence, catalog.Licences.Secret)
+		return err
+	})
+	if err == nil && content != "" {
+		_, err = m.loadLicense(ctx, rec, content)
+	}
+	if err != nil && !final(err) {
+		return
+	}
+	if err != nil {
+		m.log.WarnContext(ctx, "EMQX does not take the changed licence, and a node that starts reads it: put the one before back, or another",
+			"cluster", rec.ID, "licence", rec.Resolved.Licence, "why", wordsOf(err))
+	}
+	m.mu.Lock()
+	delete(m.relicensed, rec.ID)
+	m.mu.Unlock()
+}

@@ -1,0 +1,2 @@
+// Package random makes the random parts of ids and secrets.
+package random

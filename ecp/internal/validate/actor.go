@@ -1,0 +1,32 @@
+package validate
+
+import (
+	"github.com/openecp/openecp/ecp"
+)
+
+// ValidateGrant says what is wrong with the form of a grant.
+func ValidateGrant(p *ecp.FieldErrors, field string, g ecp.Grant) {
+	if ecp.Rights[g.Role] == nil {
+		p.Add(field+".role", `is %q; "system", "org-admin", "project-admin" and "user" are allowed`, g.Role)
+		return
+	}
+	org, project := g.Role == ecp.RoleOrgAdmin, g.Role == ecp.RoleProjectAdmin || g.Role == ecp.RoleUser
+	if why := validateReach(g.Org, org, ecp.ValidateOrg); why != "" {
+		p.Add(field+".org", "%s", why)
+	}
+	if why := validateReach(g.Project, project, ecp.ValidateProject); why != "" {
+		p.Add(field+".project", "%s", why)
+	}
+}
+
+func validateReach(reach string, wanted bool, form func(string) string) string {
+	switch {
+	case !wanted && reach != "":
+		return "does not belong to this role; leave it out"
+	case wanted && reach == "":
+		return "is missing: it is what the role reaches"
+	case wanted:
+		return form(reach)
+	}
+	return ""
+}

@@ -1,0 +1,29 @@
+package validate
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+func ValidateDescription(p *ecp.FieldErrors, text string) {
+	if n := utf8.RuneCountInString(text); n > ecp.MaxDescription {
+		p.Add("description", "has %d characters; at most %d are allowed", n, ecp.MaxDescription)
+	}
+	if !utf8.ValidString(text) {
+		p.Add("description", "is not valid UTF-8")
+	}
+	if i := strings.IndexFunc(text, deceives); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(text[i:])
+		p.Add("description", "has the character %U, which cannot be shown or changes how others are", r)
+	}
+}
+
+// deceives reports whether a character has no place in a text for people:
+// control characters but line end and tab, and those that turn the direction
+// of what stands around them (U+202A to U+202E, U+2066 to U+2069).
+func deceives(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}

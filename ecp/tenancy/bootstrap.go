@@ -1,0 +1,50 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+)
+
+// Bootstrap stores a system token in a store that has never let anybody in, and
+// reports whether it did. Where there is a token or a user it stores nothing: a
+// bootstrap token that was deleted must not come back with the next start. A
+// secret of fewer than [ecp.MinTokenLength] characters is invalid.
+func (d *Directory) Bootstrap(ctx context.Context, secret string) (bool, error) {
+	const op = "store the bootstrap token"
+	if len(secret) < ecp.MinTokenLength {
+		return false, ecp.NewError(ecp.CodeInvalid, op, fmt.Sprintf("it is too short; give at least %d characters", ecp.MinTokenLength))
+	}
+	stored := false
+	err := d.store.Write(ctx, func(tx ecp.Tx) error {
+		stored = false
+		if used, err := letsSomebodyIn(tx); used || err != nil {
+			return err
+		}
+		stored = true
+		t := ecp.Token{ID: "bootstrap", Hash: HashToken(secret), Name: "admin", Role: ecp.RoleSystem, CreatedAt: d.now().UTC(), CreatedBy: ecp.System.Name}
+		w := &change.Tx{Tx: tx, Actor: ecp.System, Now: t.CreatedAt}
+		w.Note(t.ID, "", nil, tokenInfo(t))
+		if err := w.WriteNotes(ctx, change.Request{Action: "create", Kind: ecp.KindToken}); err != nil {
+			return err
+		}
+		return ecp.Put(tx, t, 0)
+	})
+	if err != nil {
+		return false, ecp.WrapError(op, err, "", "")
+	}
+	return stored, nil
+}
+
+// letsSomebodyIn reports whether there is a token or a user, valid or not. The
+// last of them with the role system cannot be deleted.
+func letsSomebodyIn(tx ecp.Tx) (bool, error) {
+	for _, kind := range []ecp.Kind{ecp.KindToken, ecp.KindUser} {
+		for _, err := range tx.List(ecp.Query{Kind: kind, Limit: 1}) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,115 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// opWatch names following changes in errors.
+const opWatch = "watch changes"
+
+// ErrOver is why a credential has ended by its own time.
+var ErrOver = ecp.NewError(ecp.CodeDenied, opWatch, "the token or session has expired; log in again, or use another token")
+
+// ErrOtherRights ends what was begun with the rights of before.
+var ErrOtherRights = ecp.NewError(ecp.CodeUnavailable, opWatch, "your rights have changed; begin again from what you have seen last")
+
+// goodUntil is the end of the credential that the actor came with; zero where it
+// has none. The error says that it is no good now, or that its rights have
+// changed since. What an embedder vouches for is good for ever.
+func goodUntil(a ecp.Actor, tx ecp.Tx, now time.Time) (end time.Time, _ error) {
+	if user := a.User(); user != "" {
+		return sessionUntil(a, tx, user, now)
+	}
+	id, isToken := strings.CutPrefix(a.Credential, ecp.TokenCredential)
+	if !isToken {
+		return end, nil
+	}
+	for t, err := range ecp.List[ecp.Token](tx, ecp.Query{Parent: id}) {
+		if err == nil && !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) {
+			err = ErrOver
+		}
+		return t.ExpiresAt, err
+	}
+	return end, ecp.NewError(ecp.CodeDenied, opWatch, "the token was deleted")
+}
+
+func sessionUntil(a ecp.Actor, tx ecp.Tx, user string, now time.Time) (end time.Time, _ error) {
+	all, err := sessionsOf(tx, user)
+	if err != nil {
+		return end, err
+	}
+	i := slices.IndexFunc(all, func(s StoredSession) bool { return a.Credential == ecp.SessionCredential+s.ID })
+	if i < 0 {
+		return end, ecp.NewError(ecp.CodeDenied, opWatch, "the session has ended; log in again")
+	}
+	if !all[i].ExpiresAt.After(now) {
+		return end, ErrOver
+	}
+	u, _, err := ecp.Get[ecp.User](tx, user)
+	if err == nil {
+		err = EndedBy(a, ecp.Change{Kind: ecp.KindUser, Payload: u})
+	}
+	if errors.Is(err, ecp.ErrNotFound) {
+		err = ecp.NewError(ecp.CodeDenied, opWatch, "the session has ended; log in again")
+	}
+	return all[i].ExpiresAt, err
+}
+
+// Standing gives the end of the credential that the actor of ctx came with, and
+// the number of the last change: whatever ends the credential earlier comes
+// after it.
+func (d *Directory) Standing(ctx context.Context) (end time.Time, seq int64, _ error) {
+	actor, err := ecp.Authorize(ctx, opWatch, ecp.RightRead, "")
+	if err != nil {
+		return end, 0, err
+	}
+	err = d.store.Read(ctx, func(tx ecp.Tx) error {
+		end, err = goodUntil(actor, tx, d.now())
+		if err == nil {
+			seq, err = tx.Seq()
+		}
+		return err
+	})
+	return end, seq, err
+}
+
+// WhileGood gives a context that ends, with ErrOver as its cause, when the
+// credential of the actor of ctx does by its own time.
+func (d *Directory) WhileGood(ctx context.Context) (_ context.Context, cancel context.CancelFunc, seq int64, _ error) {
+	end, seq, err := d.Standing(ctx)
+	if err != nil {
+		return nil, nil, 0, ecp.WrapError(opWatch, err, "", "")
+	}
+	if end.IsZero() {
+		ctx, cancel = context.WithCancel(ctx)
+		return ctx, cancel, seq, nil
+	}
+	ctx, cancel = context.WithTimeoutCause(ctx, end.Sub(d.now()), ErrOver)
+	return ctx, cancel, seq, nil
+}
+
+// EndedBy says why a change leaves an actor with other rights than it came
+// with, or with none; nil if it does not.
+func EndedBy(a ecp.Actor, c ecp.Change) error {
+	switch p := c.Payload.(type) {
+	case ecp.Token:
+		if c.Deleted && a.Credential == ecp.TokenCredential+p.ID {
+			return ecp.NewError(ecp.CodeDenied, opWatch, "the token was deleted")
+		}
+	case StoredSession:
+		if c.Deleted && a.Credential == ecp.SessionCredential+p.ID {
+			return ecp.NewError(ecp.CodeDenied, opWatch, "the session has ended; log in again")
+		}
+	case ecp.User:
+		if a.User() == p.Name && !c.Deleted && !slices.Equal(p.Grants, a.Grants) {
+			return ErrOtherRights
+		}
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+)
+
+// PasswordHasher makes what is stored of passwords. Package argon2id has one;
+// this package brings none along, since the standard library has no function
+// that is slow and large enough.
+type PasswordHasher interface {
+	// Hash gives a text that Verify understands and that does not tell the
+	// password. It may wait its turn, no longer than ctx.
+	Hash(ctx context.Context, password string) (string, error)
+	// Verify says whether the hash is the password's, in a time that does not
+	// depend on the answer, and whether it should be made anew because it is
+	// weaker than those made now. An error means that it could not be found out.
+	Verify(ctx context.Context, hash, password string) (ok, outdated bool, err error)
+}
+
+// passwordHash is what is stored of a user's password.
+type passwordHash struct {
+	User string    `json:"user"`
+	Hash string    `json:"hash"`
+	At   time.Time `json:"at"`
+}
+
+// Describe gives kind, key and index.
+func (p passwordHash) Describe() (ecp.Kind, string, ecp.Index) {
+	return ecp.KindPassword, p.User, ecp.Index{}
+}
+
+// Copy gives p itself: it holds no reference.
+func (p passwordHash) Copy() ecp.Payload { return p }
+
+// hashPassword gives what is to be stored; "" for "". It is asked before the
+// transaction begins: hashing takes long on purpose.
+func (d *Directory) hashPassword(ctx context.Context, wrong *ecp.FieldErrors, op, password string) (string, error) {
+	if password == "" {
+		return "", nil
+	}
+	if why := ValidatePassword(password); why != "" {
+		wrong.Add("password", "%s", why)
+		return "", nil
+	}
+	a, _ := ecp.ActorFrom(ctx)
+	if may := a.May(ecp.RightMembers, "") || a.User() != ""; !may || len(*wrong) > 0 {
+		return "", nil // it will be refused: nobody gets our time for that
+	}
+	if d.hasher == nil {
+		return "", ecp.NewError(ecp.CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher")
+	}
+	hash, err := d.hasher.Hash(ctx, password)
+	if err != nil {
+		return "", ecp.WrapError(op, hasherBusy(err), "", "")
+	}
+	return hash, nil
+}
+
+func hasherBusy(err error) error {
+	return &ecp.Error{Code: ecp.CodeUnavailable, Message: "the password could not be worked on; try again", Cause: err}
+}
+
+// setPassword stores a password's hash, and says so in the audit; "" = nothing.
+func setPassword(w *change.Tx, user, hash string) error {
+	if hash == "" {
+		return nil
+	}
+	w.NoteSecret("password")
+	return ecp.Put(w.Tx, passwordHash{User: user, Hash: hash, At: w.Now}, ecp.AnyVersion)
+}
+
+// ChangePassword replaces the actor's own password, who logged in as a user,
+// and ends all of its sessions. The old one is wanted once more, since a
+// session may be left open.
+func (d *Directory) ChangePassword(ctx context.Context, old, password string) error {
+	const op = "change password"
+	a, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
+	if err != nil {
+		return err
+	}
+	name := a.User()
+	if name == "" {
+		return ecp.NewError(ecp.CodeUnsupported, op, "only a user who has logged in has a password to change")
+	}
+	q := change.Request{Op: op, Action: "update", Kind: ecp.KindUser, Key: name, Secret: password}
+	if _, err := d.checkPassword(ctx, op, guess{name: name, password: old, session: true}); errors.Is(err, ecp.ErrDenied) {
+		err = &ecp.Error{Code: ecp.CodeDenied, Op: op, Message: "the present password is another one", Fields: []ecp.FieldError{{Field: "currentPassword", Message: "is not the present password"}}, Cause: ecp.ErrRefused}
+		d.changes.AuditRefusal(ctx, a, q, err)
+		return err
+	} else if err != nil {
+		return err
+	}
+	var wrong ecp.FieldErrors
+	hash, err := d.hashPassword(ctx, &wrong, op, password)
+	if err != nil {
+		return err
+	}
+	if password == "" {
+		wrong.Add("password", "is missing")
+	}
+	return change.Do(ctx, d.changes, q, func(w *change.Tx) error {
+		u, _, err := ecp.Get[ecp.User](w.Tx, name)
+		if err != nil {
+			return err
+		}
+		if err := wrong.Err(""); err != nil {
+			return err
+		}
+		before := u
+		u.Revision++
+		u.UpdatedAt = w.Now
+		w.Note(name, userScope(u), before, u)
+		if err := setPassword(w, name, hash); err != nil {
+			return err
+		}
+		if err := endSessions(w.Tx, name); err != nil {
+			return err
+		}
+		return ecp.Put(w.Tx, u, ecp.AnyVersion)
+	})
+}

@@ -1,0 +1,70 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// Reauthenticate gives an actor that [Directory.Authenticate] gave earlier as its
+// credential makes it now, for what lasts longer than one request: the rights
+// are today's. Denied where the token was deleted or has expired, the session
+// has ended, or the user was disabled. An actor without a credential is the
+// embedder's own to vouch for and is given back as it is.
+func (d *Directory) Reauthenticate(ctx context.Context, a ecp.Actor) (ecp.Actor, error) {
+	const op = "authenticate again"
+	var find func(ecp.Tx, ecp.Actor, time.Time) (ecp.Actor, error)
+	switch {
+	case a.Credential == "":
+		return a, nil
+	case strings.HasPrefix(a.Credential, ecp.TokenCredential):
+		find = byTokenID
+	case strings.HasPrefix(a.Credential, ecp.SessionCredential):
+		find = bySessionID
+	default:
+		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, op, "the credential is not one of this program's")
+	}
+	var out ecp.Actor
+	now := d.now().UTC()
+	err := d.store.Read(ctx, func(tx ecp.Tx) (err error) {
+		out, err = find(tx, a, now)
+		return err
+	})
+	if errors.Is(err, ecp.ErrNotFound) {
+		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, op, "the token or session it began with has ended; log in again")
+	}
+	if err != nil {
+		return ecp.Actor{}, ecp.WrapError(op, err, "", "")
+	}
+	return out, nil
+}
+
+// byTokenID gives the actor of a token by the token's id.
+func byTokenID(tx ecp.Tx, a ecp.Actor, now time.Time) (ecp.Actor, error) {
+	id := strings.TrimPrefix(a.Credential, ecp.TokenCredential)
+	for t, err := range ecp.List[ecp.Token](tx, ecp.Query{Parent: id}) {
+		if err != nil {
+			return ecp.Actor{}, err
+		}
+		return TokenActor(t, now)
+	}
+	return ecp.Actor{}, ecp.ErrNotFound
+}
+
+// bySessionID gives the actor of a session by the session's id.
+func bySessionID(tx ecp.Tx, a ecp.Actor, now time.Time) (ecp.Actor, error) {
+	all, err := sessionsOf(tx, a.Name)
+	if err != nil {
+		return ecp.Actor{}, err
+	}
+	id := strings.TrimPrefix(a.Credential, ecp.SessionCredential)
+	i := slices.IndexFunc(all, func(s StoredSession) bool { return s.ID == id })
+	if i < 0 {
+		return ecp.Actor{}, ecp.ErrNotFound
+	}
+	return bySession(tx, all[i].Hash, now)
+}

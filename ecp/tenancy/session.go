@@ -1,0 +1,323 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/random"
+)
+
+// loginCredential is that of somebody who was not let in.
+const loginCredential = "login"
+
+// sessionsOfOne is how many sessions one user may have at a time; the oldest
+// ends when there is one more.
+const sessionsOfOne = 50
+
+// Session is what a login gives.
+type Session struct {
+	Secret    string    // the bearer token; shown this once
+	ID        string    // names the session in the audit
+	User      string    //
+	ExpiresAt time.Time // it ends then, or with a logout, a new password, or the user's disabling
+}
+
+// session is what is stored of one: the hash of its secret.
+type StoredSession struct {
+	ID        string    `json:"id"`
+	Hash      string    `json:"hash"` // hex SHA-256 of the secret
+	User      string    `json:"user"`
+	CreatedAt time.Time `json:"createdAt"`
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+// Describe gives kind, key and index: a session is looked up by its hash, and
+// those of a user by the name.
+func (s StoredSession) Describe() (ecp.Kind, string, ecp.Index) {
+	return ecp.KindSession, s.Hash, ecp.Index{Parent: s.User}
+}
+
+// Copy gives s itself: it holds no reference.
+func (s StoredSession) Copy() ecp.Payload { return s }
+
+// wrongLogin is all that anybody learns who cannot log in: whether there is
+// such a user is nobody's business.
+func wrongLogin(op string) error {
+	return &ecp.Error{Code: ecp.CodeDenied, Op: op, Message: "the user name or the password is wrong, or the user is disabled", Cause: ecp.ErrRefused}
+}
+
+// Login creates a session for a user whose password matches. It needs no actor.
+// Wrong guesses make the next ones wait, by name and by where they come from
+// ([ecp.WithOrigin]); the answer for a user who does not exist is the same, and takes
+// as long.
+func (d *Directory) Login(ctx context.Context, user, password string) (Session, error) {
+	const op = "log in"
+	q := change.Request{Op: op, Action: "login", Kind: ecp.KindSession}
+	g := guess{name: user, password: password, origin: originGroup(ecp.OriginFrom(ctx).RemoteAddress)}
+	who, err := d.checkPassword(ctx, op, g)
+	if err != nil {
+		d.loginRefused(ctx, who, q, err)
+		return Session{}, err
+	}
+	var out Session
+	err = d.store.Write(ctx, func(tx ecp.Tx) error {
+		u, err := checked(tx, op, user, who.stored.At)
+		if err != nil {
+			return err
+		}
+		now := d.now().UTC()
+		out = Session{Secret: ecp.SessionSecretPrefix + random.RandomHex(32), ID: random.RandomHex(8), User: user, ExpiresAt: now.Add(d.sessionLife)}
+		if err := roomForSession(tx, user, now); err != nil {
+			return err
+		}
+		w := &change.Tx{Tx: tx, Actor: ecp.Actor{Name: user, Credential: ecp.SessionCredential + out.ID}, Now: now}
+		w.Note(out.ID, userScope(u), nil, nil)
+		if err := w.WriteNotes(ctx, q); err != nil {
+			return err
+		}
+		if err := rememberOrigin(tx, user, g.origin, now); err != nil {
+			return err
+		}
+		return ecp.Put(tx, StoredSession{ID: out.ID, Hash: HashToken(out.Secret), User: user, CreatedAt: now, ExpiresAt: out.ExpiresAt}, 0)
+	})
+	if err != nil {
+		d.loginRefused(ctx, who, q, err)
+		return Session{}, ecp.WrapError(op, err, "", "")
+	}
+	return out, nil
+}
+
+// checked gives a user whose password was checked a moment ago: a new one, a
+// disabling or a deletion since then ends what the old one would have begun.
+func checked(tx ecp.Tx, op, user string, set time.Time) (ecp.User, error) {
+	u, _, err := ecp.Get[ecp.User](tx, user)
+	if err == nil {
+		var now passwordHash
+		now, _, err = ecp.Get[passwordHash](tx, user)
+		if err == nil && (u.Disabled || !now.At.Equal(set)) {
+			return u, wrongLogin(op)
+		}
+	}
+	if errors.Is(err, ecp.ErrNotFound) {
+		return u, wrongLogin(op)
+	}
+	return u, err
+}
+
+// guess is a name and a password that somebody brings.
+type guess struct {
+	name, password string
+	origin         string // see [originGroup]
+	session        bool   // who asks has logged in, and wants to do more
+}
+
+// account is what is known of the name in a guess.
+type account struct {
+	name    string
+	exists  bool   // it is a user's, who may be unable to log in
+	scope   string // whose audit the user belongs to
+	able    bool   // to log in
+	stored  passwordHash
+	origins loginOrigins
+}
+
+// accountOf reads what is known of a name; that there is no such user is no error.
+func accountOf(tx ecp.Tx, name string) (who account, err error) {
+	u, _, err := ecp.Get[ecp.User](tx, name)
+	if errors.Is(err, ecp.ErrNotFound) {
+		return account{}, nil
+	}
+	if err != nil {
+		return account{}, err
+	}
+	who = account{name: name, exists: true, scope: userScope(u)}
+	if who.origins, err = originsOf(tx, name); err != nil {
+		return who, err
+	}
+	who.stored, _, err = ecp.Get[passwordHash](tx, name)
+	if errors.Is(err, ecp.ErrNotFound) {
+		return who, nil
+	}
+	who.able = err == nil && !u.Disabled
+	return who, err
+}
+
+// checkPassword reports whether a password is a user's; every wrong one is
+// answered alike and after the same work. What is known of the name is returned in
+// any case.
+func (d *Directory) checkPassword(ctx context.Context, op string, g guess) (who account, _ error) {
+	if d.hasher == nil {
+		return who, ecp.NewError(ecp.CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher; use an API token")
+	}
+	if ValidateUserName(g.name) != "" || len(g.password) > MaxPassword {
+		g.name, g.password = "", ""
+	}
+	err := d.store.Read(ctx, func(tx ecp.Tx) (err error) {
+		who, err = accountOf(tx, g.name)
+		return err
+	})
+	if err != nil {
+		return who, ecp.WrapError(op, err, "", "")
+	}
+	now := d.now()
+	by, known := guesser{g.name, g.origin}, who.origins.has(g.origin, now)
+	if g.session {
+		by.origin, known = ecp.SessionCredential, true // one count, wherever the session is used
+	}
+	if wait := d.attempts.begin(by, known, now); wait > 0 {
+		wait = (wait + time.Second - 1).Truncate(time.Second)
+		return who, &ecp.Error{Code: ecp.CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
+	}
+	nobody, err := d.nobody(ctx)
+	if err != nil {
+		return who, ecp.WrapError(op, hasherBusy(err), "", "")
+	}
+	hash := nobody
+	if who.able {
+		hash = who.stored.Hash
+	}
+	ok, outdated, err := d.hasher.Verify(ctx, hash, g.password)
+	if err != nil {
+		return who, ecp.WrapError(op, hasherBusy(err), "", "")
+	}
+	if !ok || !who.able {
+		return who, wrongLogin(op)
+	}
+	d.attempts.succeeded(by, known)
+	if outdated {
+		d.strengthen(ctx, who.stored, g.password)
+	}
+	return who, nil
+}
+
+// nobody gives the hash that guesses for unknown users are compared with. It
+// is made before the first comparison, whoever that is for.
+func (d *Directory) nobody(ctx context.Context) (string, error) {
+	select {
+	case d.nobodyTurn <- struct{}{}:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	defer func() { <-d.nobodyTurn }()
+	if d.nobodyHash == "" {
+		hash, err := d.hasher.Hash(ctx, random.RandomHex(16))
+		if err != nil {
+			return "", err
+		}
+		d.nobodyHash = hash
+	}
+	return d.nobodyHash, nil
+}
+
+// strengthen stores a password's hash anew, as they are made now. That it
+// cannot is no reason to turn the user away.
+func (d *Directory) strengthen(ctx context.Context, old passwordHash, password string) {
+	hash, err := d.hasher.Hash(ctx, password)
+	if err == nil {
+		err = d.store.Write(ctx, func(tx ecp.Tx) error {
+			now, _, err := ecp.Get[passwordHash](tx, old.User)
+			if err != nil || now.Hash != old.Hash {
+				return err
+			}
+			now.Hash = hash
+			return ecp.Put(tx, now, ecp.AnyVersion)
+		})
+	}
+	if err != nil && ctx.Err() == nil {
+		d.log.WarnContext(ctx, "a password's hash could not be made stronger; the next login tries again", "user", old.User, "error", err)
+	}
+}
+
+// Logout ends the session the actor came with.
+func (d *Directory) Logout(ctx context.Context) error {
+	const op = "log out"
+	a, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
+	if err != nil {
+		return err
+	}
+	if a.User() == "" {
+		return ecp.NewError(ecp.CodeUnsupported, op, "only a session ends with a logout; an API token is deleted")
+	}
+	id := a.Credential[len(ecp.SessionCredential):]
+	return change.Do(ctx, d.changes, change.Request{Op: op, Action: "logout", Kind: ecp.KindSession, Key: id}, func(w *change.Tx) error {
+		all, err := sessionsOf(w.Tx, a.Name)
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			if s.ID == id {
+				u, _, err := ecp.Get[ecp.User](w.Tx, a.Name)
+				if err != nil && !errors.Is(err, ecp.ErrNotFound) {
+					return err
+				}
+				w.Note(id, userScope(u), nil, nil)
+				return w.Delete(ecp.KindSession, s.Hash)
+			}
+		}
+		return nil
+	})
+}
+
+// sessionsOf lists a user's sessions, oldest first.
+func sessionsOf(tx ecp.Tx, user string) ([]StoredSession, error) {
+	var all []StoredSession
+	for s, err := range ecp.List[StoredSession](tx, ecp.Query{Parent: user}) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b StoredSession) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return all, nil
+}
+
+func endSessions(tx ecp.Tx, user string) error {
+	all, err := sessionsOf(tx, user)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if err := tx.Delete(ecp.KindSession, s.Hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roomForSession ends sessions that are over, and the oldest of too many.
+func roomForSession(tx ecp.Tx, user string, now time.Time) error {
+	all, err := sessionsOf(tx, user)
+	if err != nil {
+		return err
+	}
+	for i, s := range all {
+		if s.ExpiresAt.After(now) && len(all)-i < sessionsOfOne {
+			continue
+		}
+		if err := tx.Delete(ecp.KindSession, s.Hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bySession gives the actor of a session that has not ended.
+func bySession(tx ecp.Tx, hash string, now time.Time) (ecp.Actor, error) {
+	s, _, err := ecp.Get[StoredSession](tx, hash)
+	if err != nil {
+		return ecp.Actor{}, err
+	}
+	u, _, err := ecp.Get[ecp.User](tx, s.User)
+	if err != nil {
+		return ecp.Actor{}, err
+	}
+	if u.Disabled || !s.ExpiresAt.After(now) {
+		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, "", "the session has ended; log in again")
+	}
+	return ecp.Actor{Name: u.Name, Grants: u.Grants, Credential: ecp.SessionCredential + s.ID}, nil
+}

@@ -1,0 +1,42 @@
+package tenancy
+
+import (
+	"context"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/change"
+)
+
+// UnlockUser forgets the wrong passwords that were tried under a user's name, so
+// that the next login is looked at at once. Guessing may go on: an address, where
+// one is given, becomes one that the user has logged in from, and so what others
+// guess does not touch logins from there for 30 days. It needs what changing the
+// user's password needs. Only this process forgets: counts are kept in memory.
+func (d *Directory) UnlockUser(ctx context.Context, name, address string) error {
+	q := change.Request{Op: "unlock user " + name, Action: "unlock", Kind: ecp.KindUser, Key: name, Asked: address}
+	err := change.Do(ctx, d.changes, q, func(w *change.Tx) error {
+		u, err := userForChange(w, name)
+		if err != nil {
+			return err
+		}
+		if err := governs(w, u); err != nil {
+			return err
+		}
+		group := originGroup(address)
+		if address != "" && group == "" {
+			var wrong ecp.FieldErrors
+			wrong.Add("address", "is not an IP address such as 192.0.2.7")
+			return wrong.Err("")
+		}
+		var after any
+		if group != "" {
+			after = map[string]string{"origin": group}
+		}
+		w.Note(name, userScope(u), nil, after)
+		return rememberOrigin(w.Tx, name, group, w.Now)
+	})
+	if err == nil {
+		d.attempts.forgive(name)
+	}
+	return err
+}
