@@ -85,7 +85,7 @@ func TestFromTokenToRunning(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "emqx@10.0.0.1", d.Nodes[0].Name)
 
-			agents, err := s.manager.Agents(s.as(), id)
+			agents, err := s.manager.Agents.List(s.as(), id)
 			require.NoError(t, err)
 			require.Len(t, agents, 1)
 			require.Equal(t, "emqx@10.0.0.1", agents[0].Node)
@@ -207,7 +207,7 @@ func TestSameNodeName(t *testing.T) {
 		func() string { return string(second.refusal()) })
 	require.NoError(t, s.agents[0].stop())
 	s.until(s.id, ecp.Running, ecp.ReasonAsExpected)
-	agents, err := s.manager.Agents(s.as(), s.id)
+	agents, err := s.manager.Agents.List(s.as(), s.id)
 	require.NoError(t, err)
 	for _, a := range agents {
 		if a.Hostname == "host-2" {
@@ -242,7 +242,7 @@ func TestForeignBroker(t *testing.T) {
 		require.NotEqual(t, "emqx@10.9.9.9", d.Nodes[0].Name)
 	}
 	require.NoError(t, foreign.stop())
-	require.NoError(t, s.manager.RemoveAgent(s.as(), s.id, ecp.AgentID(foreign.identity.Agent)))
+	require.NoError(t, s.manager.Agents.Remove(s.as(), s.id, ecp.AgentID(foreign.identity.Agent)))
 	s.until(s.id, ecp.Running, ecp.ReasonAsExpected)
 }
 
@@ -254,7 +254,7 @@ func TestEditWhileConnected(t *testing.T) {
 	s := startedCluster(t, "5.8.9", 2)
 	opened, before := s.hub.Stats().Connections, s.connections()
 	require.Len(t, before, 2)
-	_, err := s.manager.CreateProject(s.as(), "default/elsewhere", "")
+	_, err := s.manager.Directory.CreateProject(s.as(), "default/elsewhere", "")
 	require.NoError(t, err)
 	name, about := "electricity meters", "of the town"
 	for _, cmd := range []ecp.Command{
@@ -277,7 +277,7 @@ func TestEditWhileConnected(t *testing.T) {
 	require.EqualValues(t, 1, info.Generation)
 
 	// One that registers anew with its own key stays connected as well.
-	_, err = s.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: s.token(s.id),
+	_, err = s.manager.Agents.Register(t.Context(), ecp.AgentRegistration{Token: s.token(s.id),
 		PublicKey: s.agents[0].identity.Key.Public().(ed25519.PublicKey)})
 	require.NoError(t, err)
 	s.stays(s.id, ecp.Running, 300*time.Millisecond)
@@ -300,7 +300,7 @@ func TestRemoveAgent(t *testing.T) {
 	t.Parallel()
 	s := startedCluster(t, "5.8.9", 2)
 	gone := s.agents[1]
-	require.NoError(t, s.manager.RemoveAgent(s.as(), s.id, ecp.AgentID(gone.identity.Agent)))
+	require.NoError(t, s.manager.Agents.Remove(s.as(), s.id, ecp.AgentID(gone.identity.Agent)))
 	eventually(t, func() bool { return gone.refusal() != "" }, func() string { return "not told" })
 	var refusal *agentproto.Refusal
 	require.ErrorAs(t, gone.stop(), &refusal)

@@ -126,7 +126,7 @@ func (h *Hub) findLocked(id ecp.AgentID) *agent {
 // do: the key was looked up a moment ago.
 func (h *Hub) check(ctx context.Context, a *agent) bool {
 	m := h.boundTo()
-	rec, err := m.AgentKey(ctx, a.id)
+	rec, err := m.Key(ctx, a.id)
 	switch {
 	case errors.Is(err, ecp.ErrNotFound):
 		h.Drop(a.cluster.id, a.id)
@@ -159,7 +159,7 @@ func (h *Hub) loadCluster(ctx context.Context, m manager, c *cluster) {
 	if loaded {
 		return
 	}
-	all, err := m.Agents(ecp.WithActor(ctx, ecp.System), c.id)
+	all, err := m.List(ecp.WithActor(ctx, ecp.System), c.id)
 	if err != nil {
 		h.log.WarnContext(ctx, "agents of cluster cannot be read", "cluster", c.id, ecp.ErrorAttr(err))
 		return
@@ -175,7 +175,7 @@ func (h *Hub) loadCluster(ctx context.Context, m manager, c *cluster) {
 // note stores something about an agent; what fails is noted when it is seen again.
 func (h *Hub) note(ctx context.Context, id ecp.AgentID, n ecp.AgentNote) bool {
 	m := h.boundTo()
-	err := m.NoteAgent(ctx, id, n)
+	err := m.Note(ctx, id, n)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ecp.ErrNotFound) {
 		h.log.WarnContext(ctx, "what changed of an agent was not stored", "agent", id, ecp.ErrorAttr(err))
 	}

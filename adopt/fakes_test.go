@@ -15,7 +15,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 )
 
 // fakeServer holds connections of agents that are not there. It calls the hub back
@@ -125,12 +125,12 @@ type fakeManager struct {
 	mu     sync.Mutex
 	agents map[ecp.AgentID]ecp.AgentRecord // guarded by mu, as all below
 	notes  []ecp.AgentNote
-	refuse error                  // of RegisterAgent and NoteAgent
-	broken bool                   // nothing can be read
-	stored [][]fleet.AgentHistory // by transaction
+	refuse error                   // of RegisterAgent and NoteAgent
+	broken bool                    // nothing can be read
+	stored [][]agents.AgentHistory // by transaction
 }
 
-func (m *fakeManager) RegisterAgent(_ context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error) {
+func (m *fakeManager) Register(_ context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.refuse != nil {
@@ -141,14 +141,14 @@ func (m *fakeManager) RegisterAgent(_ context.Context, r ecp.AgentRegistration) 
 	return a, nil
 }
 
-func (m *fakeManager) UnregisterAgent(_ context.Context, agent ecp.AgentID) error {
+func (m *fakeManager) Unregister(_ context.Context, agent ecp.AgentID) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.agents, agent)
 	return nil
 }
 
-func (m *fakeManager) AgentKey(_ context.Context, agent ecp.AgentID) (ecp.AgentRecord, error) {
+func (m *fakeManager) Key(_ context.Context, agent ecp.AgentID) (ecp.AgentRecord, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.broken {
@@ -161,7 +161,7 @@ func (m *fakeManager) AgentKey(_ context.Context, agent ecp.AgentID) (ecp.AgentR
 	return a, nil
 }
 
-func (m *fakeManager) Agents(ctx context.Context, _ ecp.ID) (out []ecp.AgentInfo, _ error) {
+func (m *fakeManager) List(ctx context.Context, _ ecp.ID) (out []ecp.AgentInfo, _ error) {
 	if _, ok := ecp.ActorFrom(ctx); !ok {
 		return nil, ecp.ErrDenied
 	}
@@ -173,7 +173,7 @@ func (m *fakeManager) Agents(ctx context.Context, _ ecp.ID) (out []ecp.AgentInfo
 	return out, nil
 }
 
-func (m *fakeManager) NoteAgent(_ context.Context, agent ecp.AgentID, n ecp.AgentNote) error {
+func (m *fakeManager) Note(_ context.Context, agent ecp.AgentID, n ecp.AgentNote) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.refuse != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 )
 
 // What agents have kept of the time in which they were not heard is fetched when a
@@ -36,8 +36,8 @@ type historySource interface {
 
 // historyStore is what it needs of an [fleet.Manager].
 type historyStore interface {
-	AgentKey(ctx context.Context, agent ecp.AgentID) (ecp.AgentRecord, error)
-	StoreHistory(ctx context.Context, all []fleet.AgentHistory) error
+	Key(ctx context.Context, agent ecp.AgentID) (ecp.AgentRecord, error)
+	StoreHistory(ctx context.Context, all []agents.AgentHistory) error
 }
 
 // historyQueue fetches what agents have kept. Its queue is fed by reports.
@@ -60,7 +60,7 @@ type historyJob struct {
 
 // fetchedHistory is what an agent has told; nothing = it had nothing to tell.
 type fetchedHistory struct {
-	fleet.AgentHistory
+	agents.AgentHistory
 	nothing bool
 }
 
@@ -170,7 +170,7 @@ func (h *Hub) fetchHistory(ctx context.Context, source historySource, j historyJ
 	if !able {
 		return out, errors.ErrUnsupported
 	}
-	rec, err := store.AgentKey(ctx, j.agent)
+	rec, err := store.Key(ctx, j.agent)
 	if err != nil {
 		return out, err
 	}
@@ -232,7 +232,7 @@ func (h *Hub) storeSome(ctx context.Context, some []fetchedHistory) error {
 	if !able {
 		return errors.ErrUnsupported
 	}
-	var all []fleet.AgentHistory
+	var all []agents.AgentHistory
 	for _, one := range some {
 		if !one.nothing {
 			all = append(all, one.AgentHistory)

@@ -6,14 +6,14 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 )
 
 // How far the times that agents tell are believed.
 const (
-	mostClockAhead = time.Minute       // beyond now: nothing has happened yet
-	oldestHistory  = fleet.HistoryKept // before now: it would not be kept
-	skewNoticed    = 2 * time.Second   // a handshake's own time is within
+	mostClockAhead = time.Minute        // beyond now: nothing has happened yet
+	oldestHistory  = agents.HistoryKept // before now: it would not be kept
+	skewNoticed    = 2 * time.Second    // a handshake's own time is within
 	mostNodesNamed = 64
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 )
 
 // History tells what an agent has kept behind a position.
@@ -48,7 +48,7 @@ func (s *fakeServer) History(ctx context.Context, agent string,
 	}
 }
 
-func (m *fakeManager) StoreHistory(_ context.Context, all []fleet.AgentHistory) error {
+func (m *fakeManager) StoreHistory(_ context.Context, all []agents.AgentHistory) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.refuse != nil {
@@ -247,11 +247,11 @@ func TestEntriesAreBounded(t *testing.T) {
 		h.offer(historyJob{agent: "a", newest: agentproto.Position{Epoch: 1, Seq: 1}}, time.Now())
 		j, ok := h.take()
 		require.True(t, ok)
-		h.done(fetchedHistory{AgentHistory: fleet.AgentHistory{Agent: j.agent}}, false, time.Now())
+		h.done(fetchedHistory{AgentHistory: agents.AgentHistory{Agent: j.agent}}, false, time.Now())
 		for range 100 {
 			h.offer(j, time.Now())
 			if _, ok := h.take(); ok {
-				h.done(fetchedHistory{AgentHistory: fleet.AgentHistory{Agent: j.agent}}, false, time.Now())
+				h.done(fetchedHistory{AgentHistory: agents.AgentHistory{Agent: j.agent}}, false, time.Now())
 			}
 		}
 		h.offer(j, time.Now())

@@ -11,18 +11,27 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // manager has the methods of an [fleet.Manager] that a Hub calls.
 type manager interface {
-	RegisterAgent(ctx context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error)
-	UnregisterAgent(ctx context.Context, agent ecp.AgentID) error
-	AgentKey(ctx context.Context, agent ecp.AgentID) (ecp.AgentRecord, error)
-	Agents(ctx context.Context, id ecp.ID) ([]ecp.AgentInfo, error)
-	NoteAgent(ctx context.Context, agent ecp.AgentID, n ecp.AgentNote) error
+	Register(ctx context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error)
+	Unregister(ctx context.Context, agent ecp.AgentID) error
+	Key(ctx context.Context, agent ecp.AgentID) (ecp.AgentRecord, error)
+	List(ctx context.Context, id ecp.ID) ([]ecp.AgentInfo, error)
+	Note(ctx context.Context, agent ecp.AgentID, n ecp.AgentNote) error
 	Cluster(id ecp.ID) ecp.Cluster
 }
+
+// managed is a Manager with its registry of agents.
+type managed struct {
+	*agents.Registry
+	clusters interface{ Cluster(id ecp.ID) ecp.Cluster }
+}
+
+func (m managed) Cluster(id ecp.ID) ecp.Cluster { return m.clusters.Cluster(id) }
 
 // server has the methods of an [agentproto.Server] that a Hub calls.
 type server interface {
@@ -104,7 +113,7 @@ func newHub(c Config) *Hub {
 
 // Bind sets the Manager, which must have been created with this Hub as its Link.
 // Until Bind is called agents are refused as busy, and try again later.
-func (h *Hub) Bind(m *fleet.Manager) { h.bind(m) }
+func (h *Hub) Bind(m *fleet.Manager) { h.bind(managed{m.Agents, m}) }
 
 func (h *Hub) bind(m manager) {
 	h.mu.Lock()

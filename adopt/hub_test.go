@@ -9,7 +9,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 )
 
 func TestReportsBecomeObservations(t *testing.T) {
@@ -436,9 +436,9 @@ func TestStoreAway(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		for code, err := range map[agentproto.RefusalCode]error{
-			agentproto.RefusedTokenUnknown: &ecp.Error{Code: ecp.CodeDenied, Cause: fleet.ErrTokenUnknown},
-			agentproto.RefusedTokenExpired: &ecp.Error{Code: ecp.CodeDenied, Cause: fleet.ErrTokenExpired},
-			agentproto.RefusedTokenRevoked: &ecp.Error{Code: ecp.CodeDenied, Cause: fleet.ErrTokenRevoked},
+			agentproto.RefusedTokenUnknown: &ecp.Error{Code: ecp.CodeDenied, Cause: agents.ErrTokenUnknown},
+			agentproto.RefusedTokenExpired: &ecp.Error{Code: ecp.CodeDenied, Cause: agents.ErrTokenExpired},
+			agentproto.RefusedTokenRevoked: &ecp.Error{Code: ecp.CodeDenied, Cause: agents.ErrTokenRevoked},
 			agentproto.RefusedBadRequest:   &ecp.Error{Code: ecp.CodeInvalid, Message: "the public key has 3 bytes"},
 		} {
 			r.manager.refuse = err

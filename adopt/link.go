@@ -212,7 +212,7 @@ func (h *Hub) forget(id ecp.ID, all bool, agents []ecp.AgentID) (connected []ecp
 // dismiss closes the connection of an agent that was dropped. An agent that has been
 // registered with another cluster connects again.
 func (h *Hub) dismiss(ctx context.Context, agent ecp.AgentID) {
-	if _, err := h.boundTo().AgentKey(ctx, agent); err == nil {
+	if _, err := h.boundTo().Key(ctx, agent); err == nil {
 		h.disconnect(agent, agentproto.Refusal{Code: agentproto.RefusedGoingAway, Message: sayMoved})
 		return
 	}

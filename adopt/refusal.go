@@ -5,7 +5,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 )
 
 // Words for the person at the agent.
@@ -38,9 +38,9 @@ var refusals = []struct {
 	code    agentproto.RefusalCode
 	message string // empty means the Manager's own, which is made for people
 }{
-	{fleet.ErrTokenUnknown, agentproto.RefusedTokenUnknown, sayUnknown},
-	{fleet.ErrTokenExpired, agentproto.RefusedTokenExpired, sayExpired},
-	{fleet.ErrTokenRevoked, agentproto.RefusedTokenRevoked, sayRevoked},
+	{agents.ErrTokenUnknown, agentproto.RefusedTokenUnknown, sayUnknown},
+	{agents.ErrTokenExpired, agentproto.RefusedTokenExpired, sayExpired},
+	{agents.ErrTokenRevoked, agentproto.RefusedTokenRevoked, sayRevoked},
 	{ecp.ErrNotFound, agentproto.RefusedUnknownAgent, sayNoAgent},
 	{ecp.ErrGone, agentproto.RefusedUnknownAgent, sayNoAgent},
 	{ecp.ErrInvalid, agentproto.RefusedBadRequest, ""},

@@ -19,7 +19,7 @@ func (h *Hub) Register(ctx context.Context, r agentproto.Registration) (agentpro
 	if m == nil {
 		return agentproto.Registered{}, h.refused(errUnbound)
 	}
-	rec, err := m.RegisterAgent(ctx, ecp.AgentRegistration{
+	rec, err := m.Register(ctx, ecp.AgentRegistration{
 		Token: ecp.Secret(r.Token), PublicKey: r.PublicKey, Remote: text(r.Remote, maxName),
 		Version: text(r.Hello.Version, maxWord), OS: text(r.Hello.OS, maxWord), Arch: text(r.Hello.Arch,
 			maxWord), Hostname: text(r.Hello.Hostname, maxName),
@@ -45,7 +45,7 @@ func (h *Hub) PublicKey(ctx context.Context, agent string) (ed25519.PublicKey, e
 	if m == nil {
 		return nil, h.refused(errUnbound)
 	}
-	rec, err := m.AgentKey(ctx, ecp.AgentID(agent))
+	rec, err := m.Key(ctx, ecp.AgentID(agent))
 	if err != nil {
 		return nil, h.refused(err)
 	}
@@ -59,7 +59,7 @@ func (h *Hub) Unregister(ctx context.Context, agent string) error {
 	if m == nil {
 		return h.refused(errUnbound)
 	}
-	err := m.UnregisterAgent(ctx, ecp.AgentID(agent))
+	err := m.Unregister(ctx, ecp.AgentID(agent))
 	if err == nil || errors.Is(err, ecp.ErrNotFound) {
 		h.log.InfoContext(ctx, "agent unregistered", "agent", agent)
 		return nil

@@ -12,7 +12,7 @@ import (
 
 	"github.com/openecp/openecp/agentproto"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/monitor"
 )
 
 // figures is the record of a sample.
@@ -196,7 +196,7 @@ func TestSamplesAreBounded(t *testing.T) {
 				"sessions")
 			records = append(records, r)
 		}
-		window := time.Duration(rapid.Int64Range(1, int64(fleet.LongestSeries/time.Second)).Draw(t,
+		window := time.Duration(rapid.Int64Range(1, int64(monitor.LongestSeries/time.Second)).Draw(t,
 			"window")) * time.Second
 		last := time.Time{}
 		for _, s := range readAt(t, now, window, time.Duration(rapid.Int64Range(0, 2).Draw(t, "ahead"))*time.Hour,

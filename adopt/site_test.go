@@ -129,7 +129,7 @@ func (s *site) adopt(name string) (ecp.ID, ecp.Secret) {
 
 func (s *site) token(id ecp.ID) ecp.Secret {
 	s.t.Helper()
-	_, token, err := s.manager.CreateRegistration(s.as(), id, 0)
+	_, token, err := s.manager.Agents.CreateRegistration(s.as(), id, 0)
 	require.NoError(s.t, err)
 	return token
 }

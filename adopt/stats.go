@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/openecp/openecp/agentproto"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 )
 
 // stats counts what has happened since the hub was made.
@@ -35,8 +35,8 @@ var countedRefusals = []agentproto.RefusalCode{
 }
 
 // Stats counts agents and what they do, for metrics.
-func (h *Hub) Stats() fleet.AgentStats {
-	out := fleet.AgentStats{
+func (h *Hub) Stats() agents.Stats {
+	out := agents.Stats{
 		Connected: map[string]int{string(agentproto.CarrierDirect): 0, string(agentproto.CarrierWebSocket): 0},
 		Refusals:  map[string]uint64{}, Registrations: h.stats.registrations.Load(),
 		Connections:   h.stats.connections.Load(),

@@ -39,7 +39,7 @@ type AgentsObservation struct {
 	// Unheard says why no agent can be heard at all, such as that no address takes
 	// their connections; "" = they can be.
 	Unheard string
-	// Agents are those that have connected since Since, by id. One that is not
+	// List are those that have connected since Since, by id. One that is not
 	// among them has not been heard.
 	Agents []AgentObservation
 }
@@ -87,7 +87,7 @@ type AgentReport struct {
 	// Errors are what went wrong; nil = nothing.
 	Errors    []AgentError
 	Dashboard bool // the dashboard answers
-	// Logs is the directory of the log files that the agent reads; empty = it reads none,
+	// Read is the directory of the log files that the agent reads; empty = it reads none,
 	// or cannot.
 	Logs string
 }

@@ -9,7 +9,7 @@ import (
 // LogLink is a [Link] that leads to the log files beside agents, too.
 type LogLink interface {
 	Link
-	// Logs returns what an agent of the cluster reads of the log files beside it. The
+	// Read returns what an agent of the cluster reads of the log files beside it. The
 	// first element tells that the log was opened (see [AgentLogLine].Passed). It MUST
 	// ask for no more than is taken. The sequence ends without an error when ctx ends,
 	// and where nothing is followed with the log; every other end is an error, after

@@ -1,7 +1,5 @@
 package ecp
 
-import ()
-
 // composed holds, by the mark, the letters that have a character of their own
 // together with it: pairs of the letter and that character. They are the
 // canonical compositions of Unicode 14 of which names can be made; those of

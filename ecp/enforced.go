@@ -1,7 +1,5 @@
 package ecp
 
-import ()
-
 // Who keeps a cluster to its number of connections.
 const (
 	EnforcedByLicence   = "licence"   // the broker's licence allows no more

@@ -1,7 +1,5 @@
 package ecp
 
-import ()
-
 // ReasonForeignMember means that EMQX has members that are no nodes of the cluster.
 const ReasonForeignMember Reason = "ForeignMember"
 

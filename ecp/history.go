@@ -13,7 +13,7 @@ type HistoryKind string
 type HistoryEntry struct {
 	ID      string `json:"id"` // in the order of time, newest first; unique in all
 	Cluster ID     `json:"cluster"`
-	// Agents noticed it, the first that told first.
+	// List noticed it, the first that told first.
 	Agents []AgentID `json:"agents"`
 	// At is when it was noticed, by this program's clock as far as that can be told.
 	At time.Time `json:"at"`

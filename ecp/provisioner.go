@@ -50,7 +50,7 @@ type Watcher interface {
 
 // LogReader is a Provisioner that can read a node's log.
 type LogReader interface {
-	// Logs gives what the node with the EMQX name wrote, since its process was
+	// Read gives what the node with the EMQX name wrote, since its process was
 	// last started at least; the caller closes it. Before each line stand the
 	// time at which the platform took it up (RFC 3339, never before that of the
 	// line above) and a space. Not found where no node has the name, unavailable

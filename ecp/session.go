@@ -1,6 +1,4 @@
 package ecp
 
-import ()
-
 // SessionCredential begins the credential of an actor who logged in.
 const SessionCredential = "session/"

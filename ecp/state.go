@@ -1,7 +1,5 @@
 package ecp
 
-import ()
-
 // State says where a cluster's life stands, in one word for people. Software
 // waits on conditions instead. Which states follow each other is said by a
 // [StateMachine].

@@ -1,7 +1,5 @@
 package ecp
 
-import ()
-
 // HostedStates is the state machine of hosted clusters. Do not assign to it.
 var HostedStates = StateMachine{rows: []stateRow{
 	{

@@ -21,7 +21,7 @@ type Target struct {
 type TargetInfo struct {
 	Target
 	Health TargetHealth `json:"health"`
-	// Clusters is how many name it; only counted for who may see all of them.
+	// List is how many name it; only counted for who may see all of them.
 	Clusters int `json:"clusters"`
 }
 

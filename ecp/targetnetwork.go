@@ -1,7 +1,5 @@
 package ecp
 
-import ()
-
 // IPFamily is a version of the Internet Protocol, in Kubernetes' words.
 type IPFamily string
 

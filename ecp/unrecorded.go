@@ -8,7 +8,7 @@ import (
 // ClusterLister is a Provisioner that can list what it finds of clusters, whoever
 // asked for them: after an older database was put back some have no record.
 type ClusterLister interface {
-	// Clusters lists every cluster of ours on the platform, in no order. Like
+	// List lists every cluster of ours on the platform, in no order. Like
 	// Observe it fails as unavailable where nothing can be seen.
 	Clusters(ctx context.Context) ([]FoundCluster, error)
 }

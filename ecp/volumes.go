@@ -1,7 +1,5 @@
 package ecp
 
-import ()
-
 // VolumeInfo is the volume of one node: how large it is, and is to be.
 type VolumeInfo struct {
 	Ordinal  int    `json:"ordinal"`

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -16,12 +16,12 @@ var (
 // agentCounters are those without a label.
 var agentCounters = []struct {
 	desc *prometheus.Desc
-	read func(fleet.AgentStats) uint64
+	read func(agents.Stats) uint64
 }{
-	{describe("agent_registrations_total", "Registration tokens that agents have redeemed."), func(s fleet.AgentStats) uint64 { return s.Registrations }},
-	{describe("agent_connections_total", "Connections of agents that proved who they are."), func(s fleet.AgentStats) uint64 { return s.Connections }},
-	{describe("agent_reconnections_total", "Of these, connections of agents that had been connected before."), func(s fleet.AgentStats) uint64 { return s.Reconnections }},
-	{describe("agent_reports_total", "Reports that agents have sent."), func(s fleet.AgentStats) uint64 { return s.Reports }},
+	{describe("agent_registrations_total", "Registration tokens that agents have redeemed."), func(s agents.Stats) uint64 { return s.Registrations }},
+	{describe("agent_connections_total", "Connections of agents that proved who they are."), func(s agents.Stats) uint64 { return s.Connections }},
+	{describe("agent_reconnections_total", "Of these, connections of agents that had been connected before."), func(s agents.Stats) uint64 { return s.Reconnections }},
+	{describe("agent_reports_total", "Reports that agents have sent."), func(s agents.Stats) uint64 { return s.Reports }},
 }
 
 func describeAgents(ch chan<- *prometheus.Desc) {
@@ -33,7 +33,7 @@ func describeAgents(ch chan<- *prometheus.Desc) {
 }
 
 // collectAgents shows nothing where the Manager has no Link that counts.
-func collectAgents(ch chan<- prometheus.Metric, s *fleet.AgentStats) {
+func collectAgents(ch chan<- prometheus.Metric, s *agents.Stats) {
 	if s == nil {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -15,10 +16,10 @@ import (
 // countingLink leads nowhere, and has counted.
 type countingLink struct {
 	ecp.Link
-	stats fleet.AgentStats
+	stats agents.Stats
 }
 
-func (l countingLink) Stats() fleet.AgentStats { return l.stats }
+func (l countingLink) Stats() agents.Stats { return l.stats }
 
 func (l countingLink) Watch(ctx context.Context, _ func(ecp.ID)) error {
 	<-ctx.Done()
@@ -26,7 +27,7 @@ func (l countingLink) Watch(ctx context.Context, _ func(ecp.ID)) error {
 }
 
 func TestAgents(t *testing.T) {
-	m, err := fleet.New(t.Context(), fleet.Config{Store: memstore.New(), Link: countingLink{stats: fleet.AgentStats{
+	m, err := fleet.New(t.Context(), fleet.Config{Store: memstore.New(), Link: countingLink{stats: agents.Stats{
 		Connected: map[string]int{"direct": 7, "websocket": 2}, Away: 1, Registrations: 11,
 		Refusals: map[string]uint64{"token_expired": 3}, Connections: 20, Reconnections: 9, Reports: 1000,
 	}}})

@@ -137,7 +137,7 @@ func limit(n int) float64 {
 }
 
 func (m *Metrics) collectQuotas(ctx context.Context, ch chan<- prometheus.Metric) {
-	quotas, err := m.manager.Quotas(ctx)
+	quotas, err := m.manager.Directory.Quotas(ctx)
 	if err != nil {
 		m.failed.Add(1)
 		return

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // Run reads the fleet and follows its changes until ctx ends, which is the only
@@ -61,7 +60,7 @@ func (m *Metrics) read(ctx context.Context) (map[string]place, map[string]work, 
 	clusters, operations := map[string]place{}, map[string]work{}
 	cursor := ""
 	for {
-		page, err := m.manager.Clusters(ctx, fleet.ListOptions{Cursor: cursor, Limit: ecp.ListLimit})
+		page, err := m.manager.Clusters(ctx, ecp.ListOptions{Cursor: cursor, Limit: ecp.ListLimit})
 		if err != nil {
 			return nil, nil, err
 		}

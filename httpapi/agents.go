@@ -45,7 +45,8 @@ func (a *api) agentRoutes() {
 		if p != nil {
 			return success{}, p
 		}
-		return success{status: http.StatusNoContent}, a.manager.RevokeRegistration(ctx, c.ID(), r.PathValue("token"))
+		err := a.manager.Agents.RevokeRegistration(ctx, c.ID(), r.PathValue("token"))
+		return success{status: http.StatusNoContent}, err
 	})
 	a.json(route{
 		method: http.MethodGet, path: clusterPath + "/agents", id: "listAgents",
@@ -64,7 +65,7 @@ func (a *api) agentRoutes() {
 			return success{}, p
 		}
 		return success{status: http.StatusNoContent},
-			a.manager.RemoveAgent(ctx, c.ID(), ecp.AgentID(r.PathValue("agent")))
+			a.manager.Agents.Remove(ctx, c.ID(), ecp.AgentID(r.PathValue("agent")))
 	})
 }
 
@@ -110,7 +111,7 @@ func (a *api) setupCluster(ctx context.Context, r *http.Request, b setupBody) (s
 	if err := a.checkSetup(ctx, ask); err != nil {
 		return success{}, err
 	}
-	token, secret, err := a.manager.CreateRegistration(ctx, c.ID(), life)
+	token, secret, err := a.manager.Agents.CreateRegistration(ctx, c.ID(), life)
 	if err != nil {
 		return success{}, err
 	}
@@ -148,7 +149,7 @@ func (a *api) guideFor(id ecp.ID, b setupBody) adopt.GuideRequest {
 // checkSetup returns why no guide can be made. It checks first that the actor may ask
 // for one.
 func (a *api) checkSetup(ctx context.Context, ask adopt.GuideRequest) error {
-	if _, err := a.manager.Registrations(ctx, ask.Cluster); err != nil {
+	if _, err := a.manager.Agents.Registrations(ctx, ask.Cluster); err != nil {
 		return err
 	}
 	if ask.URL == "" {
@@ -192,7 +193,7 @@ func (a *api) listRegistrations(ctx context.Context, r *http.Request, _ body) (s
 	if p != nil {
 		return success{}, p
 	}
-	all, err := a.manager.Registrations(ctx, c.ID())
+	all, err := a.manager.Agents.Registrations(ctx, c.ID())
 	return success{status: http.StatusOK, body: page[registrationView]{Items: convert(all, viewRegistration)}}, err
 }
 
@@ -250,6 +251,6 @@ func (a *api) listAgents(ctx context.Context, r *http.Request, _ body) (success,
 	if p != nil {
 		return success{}, p
 	}
-	all, err := a.manager.Agents(ctx, c.ID())
+	all, err := a.manager.Agents.List(ctx, c.ID())
 	return success{status: http.StatusOK, body: page[agentView]{Items: convert(all, viewAgent)}}, err
 }

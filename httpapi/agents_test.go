@@ -11,7 +11,7 @@ import (
 
 	"github.com/openecp/openecp/adopt"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 )
 
 // withAgents is a server that can set agents up, of two architectures.
@@ -47,24 +47,24 @@ func TestAgents(t *testing.T) {
 	require.Contains(t, guide.Steps[2].Command, guide.Token)
 	require.Empty(t, guide.Manifest)
 
-	var agents page[agentView]
-	f.call(asUser, http.MethodGet, at+"/agents", "").want(http.StatusOK).into(&agents)
-	require.Empty(t, agents.Items)
+	var known page[agentView]
+	f.call(asUser, http.MethodGet, at+"/agents", "").want(http.StatusOK).into(&known)
+	require.Empty(t, known.Items)
 	register := func(token string) (ecp.AgentRecord, error) {
 		public, _, err := ed25519.GenerateKey(nil)
 		require.NoError(t, err)
-		return f.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: ecp.Secret(token), PublicKey: public,
+		return f.manager.Agents.Register(t.Context(), ecp.AgentRegistration{Token: ecp.Secret(token), PublicKey: public,
 			Version: "1.2.3", OS: "linux", Arch: "arm64", Hostname: "broker-1"})
 	}
 	first, err := register(guide.Token)
 	require.NoError(t, err)
 	second, err := register(guide.Token)
 	require.NoError(t, err)
-	f.call(asUser, http.MethodGet, at+"/agents", "").want(http.StatusOK).into(&agents)
-	require.Len(t, agents.Items, 2)
-	require.Equal(t, "broker-1", agents.Items[0].Hostname)
-	require.False(t, agents.Items[0].Connected)
-	require.NotNil(t, agents.Items[0].Errors)
+	f.call(asUser, http.MethodGet, at+"/agents", "").want(http.StatusOK).into(&known)
+	require.Len(t, known.Items, 2)
+	require.Equal(t, "broker-1", known.Items[0].Hostname)
+	require.False(t, known.Items[0].Connected)
+	require.NotNil(t, known.Items[0].Errors)
 
 	var tokens page[registrationView]
 	listed := f.call(asAdmin, http.MethodGet, at+"/registrations", "").want(http.StatusOK)
@@ -78,14 +78,14 @@ func TestAgents(t *testing.T) {
 		f.call(asAdmin, http.MethodDelete, at+"/registrations/"+guide.TokenID, "").want(http.StatusNoContent)
 	}
 	_, err = register(guide.Token)
-	require.ErrorIs(t, err, fleet.ErrTokenRevoked)
+	require.ErrorIs(t, err, agents.ErrTokenRevoked)
 	f.call(asAdmin, http.MethodDelete, at+"/registrations/reg-0000000000000000", "").want(http.StatusNotFound)
 
 	f.call(asAdmin, http.MethodDelete, at+"/agents/"+string(first.ID), "").want(http.StatusNoContent)
 	f.call(asAdmin, http.MethodDelete, at+"/agents/"+string(first.ID), "").want(http.StatusNotFound)
-	f.call(asUser, http.MethodGet, at+"/agents", "").want(http.StatusOK).into(&agents)
-	require.Len(t, agents.Items, 1)
-	require.Equal(t, second.ID, agents.Items[0].ID)
+	f.call(asUser, http.MethodGet, at+"/agents", "").want(http.StatusOK).into(&known)
+	require.Len(t, known.Items, 1)
+	require.Equal(t, second.ID, known.Items[0].ID)
 	require.NotContains(t, f.log.String(), guide.Token)
 }
 

@@ -73,11 +73,11 @@ func TestSeriesOfAgents(t *testing.T) {
 		id := f.serve(asAdmin, http.MethodPost, clustersPath, `{"mode":"adopted","name":"far"}`, nil).
 			want(http.StatusCreated).cluster().ID
 		ctx := ecp.WithActor(t.Context(), ecp.System)
-		_, secret, err := f.manager.CreateRegistration(ctx, ecp.ID(id), 0)
+		_, secret, err := f.manager.Agents.CreateRegistration(ctx, ecp.ID(id), 0)
 		require.NoError(t, err)
 		key, _, err := ed25519.GenerateKey(nil)
 		require.NoError(t, err)
-		a, err := f.manager.RegisterAgent(ctx, ecp.AgentRegistration{Token: secret, PublicKey: key})
+		a, err := f.manager.Agents.Register(ctx, ecp.AgentRegistration{Token: secret, PublicKey: key})
 		require.NoError(t, err)
 		synctest.Wait()
 		l.mu.Lock()

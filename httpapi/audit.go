@@ -65,7 +65,7 @@ func (a *api) listAudit(ctx context.Context, r *http.Request, _ body) (success, 
 		return success{}, badParameter(wrong...)
 	}
 	o.Limit, o.Cursor = limit, after
-	found, err := a.manager.Audit(ctx, o)
+	found, err := a.manager.Changes.Audit(ctx, o)
 	if err != nil {
 		return success{}, ofQuery(err)
 	}
@@ -90,7 +90,7 @@ func (a *api) exportAudit(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	control, encoder := http.NewResponseController(w), json.NewEncoder(w)
-	for e, err := range a.manager.ExportAudit(r.Context(), o) {
+	for e, err := range a.manager.Changes.ExportAudit(r.Context(), o) {
 		if err != nil && begun {
 			_ = a.failed(r.Context(), err) // for the log: the status is out
 			panic(http.ErrAbortHandler)

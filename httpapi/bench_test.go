@@ -30,7 +30,7 @@ func largeFleet(b *testing.B, clusters int) (url string, m *fleet.Manager) {
 	b.Cleanup(func() { require.NoError(b, store.Close()) })
 	m, err = fleet.New(b.Context(), fleet.Config{Store: store})
 	require.NoError(b, err)
-	_, err = m.Bootstrap(b.Context(), asSystem)
+	_, err = m.Directory.Bootstrap(b.Context(), asSystem)
 	require.NoError(b, err)
 	states := []ecp.State{ecp.Running, ecp.Running, ecp.Running, ecp.Stopped, ecp.Updating}
 	for at := 0; at < clusters; at += 500 {
@@ -159,7 +159,7 @@ func BenchmarkFanOut(b *testing.B) {
 	for b.Loop() {
 		i++
 		began := time.Now()
-		_, err := m.UpdateOrg(system, "default", "at "+strconv.Itoa(i), 0)
+		_, err := m.Directory.UpdateOrg(system, "default", "at "+strconv.Itoa(i), 0)
 		require.NoError(b, err)
 		commits = append(commits, time.Since(began))
 		at := make([]time.Time, readers)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/monitor"
 )
 
 // brokerRoutes ask a cluster's own broker. Nothing of it is kept: every request
@@ -37,12 +37,12 @@ func (a *api) brokerRoutes() {
 
 	rules := ask("rules", "listRules", "Ask a cluster's broker for the rules of its rule engine")
 	rules.parameters, rules.success = listParameters(), returns[page[ruleView]](http.StatusOK)
-	a.json(rules, brokerList(a, "rules:", a.manager.Rules, viewRule))
+	a.json(rules, brokerList(a, "rules:", a.manager.Monitor.Rules, viewRule))
 
 	connectors := ask("connectors", "listConnectors",
 		"Ask a cluster's broker what leads to systems outside: connectors, actions and sources, resources of EMQX 4")
 	connectors.parameters, connectors.success = listParameters(), returns[page[connectorView]](http.StatusOK)
-	a.json(connectors, brokerList(a, "connectors:", a.manager.Integrations, viewConnector))
+	a.json(connectors, brokerList(a, "connectors:", a.manager.Monitor.Integrations, viewConnector))
 
 	metrics := ask("metrics", "getMetrics", "Ask a cluster's broker for its metrics, in Prometheus' text format")
 	metrics.description += " The answer is passed on as it comes; where it cannot be read to its end, the " +
@@ -78,17 +78,17 @@ func (a *api) stats(ctx context.Context, r *http.Request, _ body) (success, erro
 	if p != nil {
 		return success{}, p
 	}
-	window, p := readDuration(r, "window", time.Second, fleet.LongestSeries)
+	window, p := readDuration(r, "window", time.Second, monitor.LongestSeries)
 	if p != nil {
 		return success{}, p
 	}
-	traffic, err := a.manager.Traffic(ctx, c.ID())
+	traffic, err := a.manager.Monitor.Traffic(ctx, c.ID())
 	if err != nil {
 		return success{}, err
 	}
 	v := viewStats(time.Now().UTC(), traffic)
 	if window > 0 {
-		series, gaps, err := a.manager.TrafficHistory(ctx, c.ID(), window)
+		series, gaps, err := a.manager.Monitor.TrafficHistory(ctx, c.ID(), window)
 		if err != nil && gaps == nil && !errors.Is(err, ecp.ErrUnsupported) {
 			return success{}, err
 		}
@@ -100,14 +100,14 @@ func (a *api) stats(ctx context.Context, r *http.Request, _ body) (success, erro
 }
 
 func (a *api) listAlarms(ctx context.Context, r *http.Request, b body) (success, error) {
-	kind, list := "alarms:", a.manager.ActiveAlarms
+	kind, list := "alarms:", a.manager.Monitor.ActiveAlarms
 	if r.URL.Query().Has("active") {
 		active, p := readBool(r, "active")
 		if p != nil {
 			return success{}, p
 		}
 		if !active {
-			kind, list = "history:", a.manager.AlarmHistory
+			kind, list = "history:", a.manager.Monitor.AlarmHistory
 		}
 	}
 	return brokerList(a, kind, list, viewAlarm)(ctx, r, b)
@@ -170,9 +170,9 @@ func (a *api) metrics(w http.ResponseWriter, r *http.Request) {
 	out := &exposition{w: w, control: http.NewResponseController(w), timeout: a.writeTimeout}
 	var err error
 	if query.Has("node") {
-		_, err = a.manager.WriteNodeMetrics(r.Context(), c.ID(), query.Get("node"), out)
+		_, err = a.manager.Monitor.WriteNodeMetrics(r.Context(), c.ID(), query.Get("node"), out)
 	} else {
-		_, err = a.manager.WriteMetrics(r.Context(), c.ID(), out, ecp.MetricsScope(scope))
+		_, err = a.manager.Monitor.WriteMetrics(r.Context(), c.ID(), out, ecp.MetricsScope(scope))
 	}
 	switch {
 	case err == nil:

@@ -33,7 +33,7 @@ type imageEntry struct {
 func (a *api) images() resource[ecp.Image] {
 	m := a.manager
 	c := catalogEntry[ecp.Image, imageEntry]{
-		key: "id", get: m.Image, set: func(i *ecp.Image, n int64) { i.Revision = n },
+		key: "id", get: m.Catalog.Image, set: func(i *ecp.Image, n int64) { i.Revision = n },
 		form: func(i ecp.Image) imageEntry {
 			return imageEntry{i.ID, i.Reference, i.Version, i.Default, i.Architectures}
 		},
@@ -43,10 +43,10 @@ func (a *api) images() resource[ecp.Image] {
 			return i
 		},
 		create: func(ctx context.Context, i ecp.Image, _ imageEntry) (ecp.Image, error) {
-			return m.CreateImage(ctx, i)
+			return m.Catalog.CreateImage(ctx, i)
 		},
 		update: func(ctx context.Context, i ecp.Image, _ body) (ecp.Image, error) {
-			return m.UpdateImage(ctx, i)
+			return m.Catalog.UpdateImage(ctx, i)
 		},
 	}
 	return resource[ecp.Image]{
@@ -54,9 +54,9 @@ func (a *api) images() resource[ecp.Image] {
 			"hosted cluster can be made from",
 		key: func(i ecp.Image) string { return i.ID }, revision: func(i ecp.Image) int64 { return i.Revision },
 		refuses: catalogProblems,
-		list:    m.Images, get: m.Image, create: c.add, change: c.change,
+		list:    m.Catalog.Images, get: m.Catalog.Image, create: c.add, change: c.change,
 		form: schemaOf[imageEntry], patch: patchOf[imageEntry],
-		remove: func(ctx context.Context, key string) error { return m.DeleteImage(ctx, key, ifRevision(ctx)) },
+		remove: func(ctx context.Context, key string) error { return m.Catalog.DeleteImage(ctx, key, ifRevision(ctx)) },
 	}
 }
 
@@ -81,7 +81,7 @@ type storageEntry struct {
 func (a *api) sizes() resource[ecp.Size] {
 	m := a.manager
 	c := catalogEntry[ecp.Size, sizeEntry]{
-		key: "name", get: m.Size, set: func(z *ecp.Size, n int64) { z.Revision = n },
+		key: "name", get: m.Catalog.Size, set: func(z *ecp.Size, n int64) { z.Revision = n },
 		form: func(z ecp.Size) sizeEntry {
 			return sizeEntry{z.Name, quantityPair(z.CPU), quantityPair(z.Memory), storageEntry(z.Storage), z.Default}
 		},
@@ -90,9 +90,11 @@ func (a *api) sizes() resource[ecp.Size] {
 			z.CPU, z.Memory = ecp.Resource(b.CPU), ecp.Resource(b.Memory)
 			return z
 		},
-		create: func(ctx context.Context, z ecp.Size, _ sizeEntry) (ecp.Size, error) { return m.CreateSize(ctx, z) },
+		create: func(ctx context.Context, z ecp.Size, _ sizeEntry) (ecp.Size, error) {
+			return m.Catalog.CreateSize(ctx, z)
+		},
 		update: func(ctx context.Context, z ecp.Size, _ body) (ecp.Size, error) {
-			return m.UpdateSize(ctx, z)
+			return m.Catalog.UpdateSize(ctx, z)
 		},
 	}
 	return resource[ecp.Size]{
@@ -100,9 +102,9 @@ func (a *api) sizes() resource[ecp.Size] {
 		words: "the sizes a node can have",
 		key:   func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision },
 		refuses: catalogProblems,
-		list:    m.Sizes, get: m.Size, create: c.add, change: c.change, form: schemaOf[sizeEntry],
+		list:    m.Catalog.Sizes, get: m.Catalog.Size, create: c.add, change: c.change, form: schemaOf[sizeEntry],
 		patch:  patchOf[sizeEntry],
-		remove: func(ctx context.Context, key string) error { return m.DeleteSize(ctx, key, ifRevision(ctx)) },
+		remove: func(ctx context.Context, key string) error { return m.Catalog.DeleteSize(ctx, key, ifRevision(ctx)) },
 	}
 }
 
@@ -116,17 +118,17 @@ type registryEntry struct {
 func (a *api) registries() resource[ecp.Registry] {
 	m := a.manager
 	c := catalogEntry[ecp.Registry, registryEntry]{
-		key: "name", get: m.Registry, set: func(r *ecp.Registry, n int64) { r.Revision = n },
+		key: "name", get: m.Catalog.Registry, set: func(r *ecp.Registry, n int64) { r.Revision = n },
 		form: func(r ecp.Registry) registryEntry { return registryEntry{r.Name, r.Host, r.User, ""} },
 		entry: func(b registryEntry, r ecp.Registry) ecp.Registry {
 			r.Name, r.Host, r.User = b.Name, b.Host, b.User
 			return r
 		},
 		create: func(ctx context.Context, r ecp.Registry, b registryEntry) (ecp.Registry, error) {
-			return m.CreateRegistry(ctx, r, ecp.Secret(b.Password))
+			return m.Catalog.CreateRegistry(ctx, r, ecp.Secret(b.Password))
 		},
 		update: func(ctx context.Context, r ecp.Registry, patch body) (ecp.Registry, error) {
-			return m.UpdateRegistry(ctx, r, patch.secret("password"))
+			return m.Catalog.UpdateRegistry(ctx, r, patch.secret("password"))
 		},
 	}
 	return resource[ecp.Registry]{
@@ -135,9 +137,12 @@ func (a *api) registries() resource[ecp.Registry] {
 		key:      func(r ecp.Registry) string { return r.Name },
 		revision: func(r ecp.Registry) int64 { return r.Revision },
 		refuses:  catalogProblems,
-		list:     m.Registries, get: m.Registry, create: c.add, change: c.change, form: schemaOf[registryEntry],
-		patch:  patchOf[registryEntry],
-		remove: func(ctx context.Context, key string) error { return m.DeleteRegistry(ctx, key, ifRevision(ctx)) },
+		list:     m.Catalog.Registries, get: m.Catalog.Registry,
+		create: c.add, change: c.change, form: schemaOf[registryEntry],
+		patch: patchOf[registryEntry],
+		remove: func(ctx context.Context, key string) error {
+			return m.Catalog.DeleteRegistry(ctx, key, ifRevision(ctx))
+		},
 	}
 }
 
@@ -151,17 +156,17 @@ type licenceEntry struct {
 func (a *api) licenses() resource[ecp.Licence] {
 	m := a.manager
 	c := catalogEntry[ecp.Licence, licenceEntry]{
-		key: "name", get: m.Licence, set: func(l *ecp.Licence, n int64) { l.Revision = n },
+		key: "name", get: m.Catalog.Licence, set: func(l *ecp.Licence, n int64) { l.Revision = n },
 		form: func(l ecp.Licence) licenceEntry { return licenceEntry{l.Name, l.Format, l.Default, ""} },
 		entry: func(b licenceEntry, l ecp.Licence) ecp.Licence {
 			l.Name, l.Format, l.Default = b.Name, b.Format, b.Default
 			return l
 		},
 		create: func(ctx context.Context, l ecp.Licence, b licenceEntry) (ecp.Licence, error) {
-			return m.CreateLicence(ctx, l, ecp.Secret(b.Content))
+			return m.Catalog.CreateLicence(ctx, l, ecp.Secret(b.Content))
 		},
 		update: func(ctx context.Context, l ecp.Licence, patch body) (ecp.Licence, error) {
-			return m.UpdateLicence(ctx, l, patch.secret("content"))
+			return m.Catalog.UpdateLicence(ctx, l, patch.secret("content"))
 		},
 	}
 	return resource[ecp.Licence]{
@@ -169,9 +174,10 @@ func (a *api) licenses() resource[ecp.Licence] {
 		words: "the EMQX licences",
 		key:   func(l ecp.Licence) string { return l.Name }, revision: func(l ecp.Licence) int64 { return l.Revision },
 		refuses: catalogProblems,
-		list:    m.Licences, get: m.Licence, create: c.add, change: c.change, form: schemaOf[licenceEntry],
+		list:    m.Catalog.Licences,
+		get:     m.Catalog.Licence, create: c.add, change: c.change, form: schemaOf[licenceEntry],
 		patch:  patchOf[licenceEntry],
-		remove: func(ctx context.Context, key string) error { return m.DeleteLicence(ctx, key, ifRevision(ctx)) },
+		remove: func(ctx context.Context, key string) error { return m.Catalog.DeleteLicence(ctx, key, ifRevision(ctx)) },
 	}
 }
 
@@ -185,7 +191,7 @@ type lbProfileEntry struct {
 func (a *api) lbProfiles() resource[ecp.LBProfile] {
 	m := a.manager
 	c := catalogEntry[ecp.LBProfile, lbProfileEntry]{
-		key: "name", get: m.LBProfile, set: func(l *ecp.LBProfile, n int64) { l.Revision = n },
+		key: "name", get: m.Catalog.LBProfile, set: func(l *ecp.LBProfile, n int64) { l.Revision = n },
 		form: func(l ecp.LBProfile) lbProfileEntry {
 			return lbProfileEntry{l.Name, l.MinConnections, l.MaxConnections, l.Annotations}
 		},
@@ -195,10 +201,10 @@ func (a *api) lbProfiles() resource[ecp.LBProfile] {
 			return l
 		},
 		create: func(ctx context.Context, l ecp.LBProfile, _ lbProfileEntry) (ecp.LBProfile, error) {
-			return m.CreateLBProfile(ctx, l)
+			return m.Catalog.CreateLBProfile(ctx, l)
 		},
 		update: func(ctx context.Context, l ecp.LBProfile, _ body) (ecp.LBProfile, error) {
-			return m.UpdateLBProfile(ctx, l)
+			return m.Catalog.UpdateLBProfile(ctx, l)
 		},
 	}
 	return resource[ecp.LBProfile]{
@@ -208,9 +214,11 @@ func (a *api) lbProfiles() resource[ecp.LBProfile] {
 		key:      func(l ecp.LBProfile) string { return l.Name },
 		revision: func(l ecp.LBProfile) int64 { return l.Revision },
 		refuses:  catalogProblems,
-		list:     m.LBProfiles, get: m.LBProfile, create: c.add, change: c.change, form: schemaOf[lbProfileEntry],
-		patch:  patchOf[lbProfileEntry],
-		remove: func(ctx context.Context, key string) error { return m.DeleteLBProfile(ctx, key, ifRevision(ctx)) },
+		list:     m.Catalog.LBProfiles, get: m.Catalog.LBProfile, create: c.add, change: c.change, form: schemaOf[lbProfileEntry],
+		patch: patchOf[lbProfileEntry],
+		remove: func(ctx context.Context, key string) error {
+			return m.Catalog.DeleteLBProfile(ctx, key, ifRevision(ctx))
+		},
 	}
 }
 
@@ -246,11 +254,11 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 			return t
 		},
 		create: func(ctx context.Context, t ecp.TargetInfo, b targetEntry) (ecp.TargetInfo, error) {
-			made, err := m.CreateTarget(ctx, t.Target, ecp.Secret(b.Kubeconfig))
+			made, err := m.Catalog.CreateTarget(ctx, t.Target, ecp.Secret(b.Kubeconfig))
 			return info(ctx, made, err)
 		},
 		update: func(ctx context.Context, t ecp.TargetInfo, patch body) (ecp.TargetInfo, error) {
-			changed, err := m.UpdateTarget(ctx, t.Target, patch.secret("kubeconfig"))
+			changed, err := m.Catalog.UpdateTarget(ctx, t.Target, patch.secret("kubeconfig"))
 			return info(ctx, changed, err)
 		},
 	}
@@ -262,7 +270,7 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 		refuses:  catalogProblems,
 		list:     m.Targets, get: m.Target, create: c.add, change: c.change, form: schemaOf[targetEntry],
 		patch:  patchOf[targetEntry],
-		remove: func(ctx context.Context, key string) error { return m.DeleteTarget(ctx, key, ifRevision(ctx)) },
+		remove: func(ctx context.Context, key string) error { return m.Catalog.DeleteTarget(ctx, key, ifRevision(ctx)) },
 	}
 }
 
@@ -285,7 +293,7 @@ func (a *api) pool() resource[ecp.Pool] {
 			return p
 		},
 		update: func(ctx context.Context, p ecp.Pool, _ body) (ecp.Pool, error) {
-			return m.UpdatePool(ctx, p)
+			return m.Catalog.UpdatePool(ctx, p)
 		},
 	}
 	return resource[ecp.Pool]{

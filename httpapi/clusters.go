@@ -133,7 +133,7 @@ func (a *api) listClusters(ctx context.Context, r *http.Request, _ body) (succes
 	if len(wrong) > 0 {
 		return success{}, badParameter(wrong...)
 	}
-	found, err := a.manager.Clusters(ctx, fleet.ListOptions{
+	found, err := a.manager.Clusters(ctx, ecp.ListOptions{
 		Project: project, Mode: ecp.Mode(mode), State: ecp.State(state), Version: query.Get("version"),
 		Query: query.Get("q"),
 		Sort:  sortKey(sort), Descending: descending, Cursor: after, Limit: limit,
@@ -144,18 +144,18 @@ func (a *api) listClusters(ctx context.Context, r *http.Request, _ body) (succes
 
 // sortNames lists what clusters can be ordered by, named as a cluster's fields
 // are.
-func sortNames() []string { return convert(fleet.SortKeys(), sortName) }
+func sortNames() []string { return convert(ecp.SortKeys(), sortName) }
 
-func sortName(k fleet.SortKey) string {
-	if k == fleet.SortCreated || k == fleet.SortUpdated {
+func sortName(k ecp.SortKey) string {
+	if k == ecp.SortCreated || k == ecp.SortUpdated {
 		return string(k) + "At"
 	}
 	return string(k)
 }
 
 // sortKey is the key of a name that is one.
-func sortKey(name string) fleet.SortKey {
-	for _, k := range fleet.SortKeys() {
+func sortKey(name string) ecp.SortKey {
+	for _, k := range ecp.SortKeys() {
 		if sortName(k) == name {
 			return k
 		}

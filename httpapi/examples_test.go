@@ -51,7 +51,7 @@ func TestExamplesAreAnswers(t *testing.T) {
 		want(http.StatusCreated)).into(&guide)
 	public, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	_, err = f.manager.RegisterAgent(t.Context(), ecp.AgentRegistration{
+	_, err = f.manager.Agents.Register(t.Context(), ecp.AgentRegistration{
 		Token: ecp.Secret(guide.Token), PublicKey: public, Version: "1.0.0", OS: "linux", Arch: "arm64",
 		Hostname: "broker-1",
 	})

@@ -301,7 +301,7 @@ func (f *fixture) stored() stored {
 	}))
 	pool, err := f.manager.Pool(ctx)
 	require.NoError(f.t, err)
-	page, err := f.manager.Clusters(ctx, fleet.ListOptions{Limit: ecp.ListLimit})
+	page, err := f.manager.Clusters(ctx, ecp.ListOptions{Limit: ecp.ListLimit})
 	require.NoError(f.t, err)
 	clusters, err := json.Marshal(page)
 	require.NoError(f.t, err)
@@ -357,7 +357,7 @@ func (f *fixture) origin(peer, forwarded string) ecp.Origin {
 	w := httptest.NewRecorder()
 	f.api.ServeHTTP(w, r)
 	require.Equal(f.t, http.StatusOK, w.Code, "%s", w.Body)
-	audit, err := f.manager.Audit(ecp.WithActor(f.t.Context(), ecp.System), change.AuditOptions{Limit: 1})
+	audit, err := f.manager.Changes.Audit(ecp.WithActor(f.t.Context(), ecp.System), change.AuditOptions{Limit: 1})
 	require.NoError(f.t, err)
 	return audit.Items[0].Origin
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/agents"
 )
 
 // historyRoutes tell of the past of a cluster.
@@ -72,7 +72,7 @@ func (a *api) listHistory(ctx context.Context, r *http.Request, _ body) (success
 	if p != nil {
 		return success{}, p
 	}
-	found, err := a.manager.History(ctx, c.ID(), fleet.HistoryOptions{
+	found, err := a.manager.Agents.History(ctx, c.ID(), agents.HistoryOptions{
 		Kind: ecp.HistoryKind(kind), Since: since, Until: until, Cursor: after, Limit: limit,
 	})
 	out := page[historyView]{Items: convert(found.Items, viewHistory), Next: makeCursor(historyCursor, found.Next)}

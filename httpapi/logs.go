@@ -147,7 +147,7 @@ func (a *api) readLogs(w http.ResponseWriter, r *http.Request) {
 		defer stop()
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * requestTimeout)) // not every writer can
 	}
-	lines, err := a.manager.Logs(ctx, c.ID(), q)
+	lines, err := a.manager.Logs.Read(ctx, c.ID(), q)
 	switch {
 	case err != nil:
 		a.failed(r.Context(), ofQuery(err)).write(w)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/monitor"
 )
 
 // overviewRoutes sum up clusters.
@@ -14,7 +14,7 @@ func (a *api) overviewRoutes() {
 		{path: "/api/v1/projects/{org}/{project}/overview", id: "getProjectOverview",
 			summary: "Sum up the clusters of a project"},
 	} {
-		r.method, r.description, r.success = http.MethodGet, overviewText, returns[fleet.Overview](http.StatusOK)
+		r.method, r.description, r.success = http.MethodGet, overviewText, returns[monitor.Overview](http.StatusOK)
 		a.json(r, a.overview)
 	}
 }
@@ -31,6 +31,6 @@ func (a *api) overview(ctx context.Context, r *http.Request, _ body) (success, e
 	if org := r.PathValue("org"); org != "" {
 		project = org + "/" + r.PathValue("project")
 	}
-	o, err := a.manager.Overview(ctx, project)
+	o, err := a.manager.Monitor.Overview(ctx, project)
 	return success{status: http.StatusOK, body: o}, err
 }

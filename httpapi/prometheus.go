@@ -8,7 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/monitor"
 )
 
 // prometheusRoutes are for the service discovery of Prometheus.
@@ -69,8 +69,8 @@ func (a *api) listTargets(ctx context.Context, r *http.Request, _ body) (success
 			newProblem(ecp.CodeUnsupported, "it is not known under which address Prometheus reaches this "+
 				"API; set publicUrl (--public-url)")
 	}
-	options := fleet.ListOptions{Project: query.Get("project"), Mode: ecp.Mode(query.Get("mode"))}
-	all, err := a.manager.ScrapeTargets(ctx, options)
+	options := ecp.ListOptions{Project: query.Get("project"), Mode: ecp.Mode(query.Get("mode"))}
+	all, err := a.manager.Monitor.ScrapeTargets(ctx, options)
 	if err != nil {
 		return success{}, err
 	}
@@ -82,7 +82,7 @@ func (a *api) listTargets(ctx context.Context, r *http.Request, _ body) (success
 	return success{status: http.StatusOK, body: out}, nil
 }
 
-func viewTarget(t fleet.ScrapeTarget, scheme string) targetLabelsView {
+func viewTarget(t monitor.ScrapeTarget, scheme string) targetLabelsView {
 	org, _, _ := strings.Cut(t.Project, "/")
 	v := targetLabelsView{
 		Instance: string(t.Cluster), Cluster: string(t.Cluster), Project: t.Project, Node: t.Node,

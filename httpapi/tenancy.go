@@ -28,17 +28,17 @@ func (a *api) orgs() resource[ecp.Org] {
 		path: "/api/v1/orgs", at: "/{org}", one: "Org", many: "Orgs", word: "organisation",
 		words: "the organisations you have a role in",
 		key:   func(o ecp.Org) string { return o.Name }, revision: func(o ecp.Org) int64 { return o.Revision },
-		list: m.Orgs, get: m.Org, refuses: []ecp.Code{ecp.CodeExists, ecp.CodeQuotaExceeded},
+		list: m.Directory.Orgs, get: m.Directory.Org, refuses: []ecp.Code{ecp.CodeExists, ecp.CodeQuotaExceeded},
 		form: schemaOf[orgBody], patch: schemaOf[describedPatch],
 		create: func(ctx context.Context, b body) (ecp.Org, error) {
 			form, err := decode[orgBody](b)
 			if err != nil {
 				return ecp.Org{}, err
 			}
-			return m.CreateOrg(ctx, form.Name, form.Description)
+			return m.Directory.CreateOrg(ctx, form.Name, form.Description)
 		},
-		change: describe(m.Org, m.UpdateOrg),
-		remove: func(ctx context.Context, key string) error { return m.DeleteOrg(ctx, key, ifRevision(ctx)) },
+		change: describe(m.Directory.Org, m.Directory.UpdateOrg),
+		remove: func(ctx context.Context, key string) error { return m.Directory.DeleteOrg(ctx, key, ifRevision(ctx)) },
 	}
 }
 
@@ -70,7 +70,7 @@ func (a *api) projects() resource[projectView] {
 		}
 		return all[0], nil
 	}
-	change := describe(m.Project, m.UpdateProject)
+	change := describe(m.Directory.Project, m.Directory.UpdateProject)
 	return resource[projectView]{
 		path: "/api/v1/projects", at: "/{org}/{project}", one: "Project", many: "Projects", word: "project",
 		words: "the projects you may see",
@@ -78,11 +78,11 @@ func (a *api) projects() resource[projectView] {
 		refuses: []ecp.Code{ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeNotFound},
 		form:    schemaOf[projectBody], patch: schemaOf[describedPatch],
 		list: func(ctx context.Context) ([]projectView, error) {
-			all, err := m.Projects(ctx, "")
+			all, err := m.Directory.Projects(ctx, "")
 			return a.withUsage(ctx, all, err)
 		},
 		get: func(ctx context.Context, key string) (projectView, error) {
-			p, err := m.Project(ctx, key)
+			p, err := m.Directory.Project(ctx, key)
 			return one(ctx, p, err)
 		},
 		create: func(ctx context.Context, b body) (projectView, error) {
@@ -90,14 +90,16 @@ func (a *api) projects() resource[projectView] {
 			if err != nil {
 				return projectView{}, err
 			}
-			p, err := m.CreateProject(ctx, form.Path, form.Description)
+			p, err := m.Directory.CreateProject(ctx, form.Path, form.Description)
 			return one(ctx, p, err)
 		},
 		change: func(ctx context.Context, key string, b body) (projectView, error) {
 			p, err := change(ctx, key, b)
 			return one(ctx, p, err)
 		},
-		remove: func(ctx context.Context, key string) error { return m.DeleteProject(ctx, key, ifRevision(ctx)) },
+		remove: func(ctx context.Context, key string) error {
+			return m.Directory.DeleteProject(ctx, key, ifRevision(ctx))
+		},
 	}
 }
 
@@ -141,7 +143,7 @@ func (a *api) users() resource[ecp.User] {
 		words: "the users within your reach",
 		key:   func(u ecp.User) string { return u.Name }, label: func(u ecp.User) string { return u.DisplayName },
 		revision: func(u ecp.User) int64 { return u.Revision },
-		list:     m.Users, get: m.User,
+		list:     m.Directory.Users, get: m.Directory.User,
 		refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeExists, ecp.CodeConflict, ecp.CodeNotFound},
 		form:    schemaOf[userBody], patch: schemaOf[userPatch],
 		create: func(ctx context.Context, b body) (ecp.User, error) {
@@ -149,7 +151,7 @@ func (a *api) users() resource[ecp.User] {
 			if err != nil {
 				return ecp.User{}, err
 			}
-			return m.CreateUser(ctx, tenancy.UserRequest{
+			return m.Directory.CreateUser(ctx, tenancy.UserRequest{
 				Name: form.Name, DisplayName: form.DisplayName, Password: form.Password, Grants: form.Grants,
 			})
 		},
@@ -158,12 +160,14 @@ func (a *api) users() resource[ecp.User] {
 			if err != nil {
 				return ecp.User{}, err
 			}
-			return m.UpdateUser(ctx, key, tenancy.UserChange{
+			return m.Directory.UpdateUser(ctx, key, tenancy.UserChange{
 				DisplayName: p.DisplayName, Grants: p.Grants, Disabled: p.Disabled, Password: p.Password,
 				IfRevision: ifRevision(ctx),
 			})
 		},
-		remove: func(ctx context.Context, key string) error { return m.DeleteUser(ctx, key, ifRevision(ctx)) },
+		remove: func(ctx context.Context, key string) error {
+			return m.Directory.DeleteUser(ctx, key, ifRevision(ctx))
+		},
 	}
 }
 
@@ -204,7 +208,7 @@ func (a *api) tokens() resource[tokenView] {
 		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeNotFound},
 		form:    schemaOf[tokenBody],
 		list: func(ctx context.Context) ([]tokenView, error) {
-			all, err := m.Tokens(ctx)
+			all, err := m.Directory.Tokens(ctx)
 			out := make([]tokenView, len(all))
 			for i, t := range all {
 				out[i].TokenInfo = t
@@ -212,7 +216,7 @@ func (a *api) tokens() resource[tokenView] {
 			return out, err
 		},
 		get: func(ctx context.Context, key string) (tokenView, error) {
-			t, err := m.Token(ctx, key)
+			t, err := m.Directory.Token(ctx, key)
 			return tokenView{TokenInfo: t}, err
 		},
 		create: func(ctx context.Context, b body) (tokenView, error) {
@@ -221,10 +225,11 @@ func (a *api) tokens() resource[tokenView] {
 				return tokenView{}, err
 			}
 			grant := ecp.Grant{Role: form.Role, Org: form.Org, Project: form.Project}
-			t, err := m.CreateToken(ctx, tenancy.TokenRequest{Name: form.Name, Grant: grant, ExpiresAt: form.ExpiresAt})
+			r := tenancy.TokenRequest{Name: form.Name, Grant: grant, ExpiresAt: form.ExpiresAt}
+			t, err := m.Directory.CreateToken(ctx, r)
 			return tokenView{t.TokenInfo, t.Secret}, within("grant.", err)
 		},
-		remove: m.DeleteToken,
+		remove: m.Directory.DeleteToken,
 	}
 }
 

@@ -482,7 +482,7 @@ func TestKilledAnywhere(t *testing.T) {
 			w := newWorld(t, PodIP)
 			name := fmt.Sprint("killed at ", n)
 			w.killed(t, n, func(ctx context.Context) error {
-				page, err := w.Clusters(ctx, fleet.ListOptions{})
+				page, err := w.Clusters(ctx, ecp.ListOptions{})
 				if err != nil || len(page.Items) > 0 {
 					return err
 				}
@@ -490,7 +490,7 @@ func TestKilledAnywhere(t *testing.T) {
 					Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 1000}}})
 				return err
 			})
-			page, err := w.Clusters(system(t.Context()), fleet.ListOptions{})
+			page, err := w.Clusters(system(t.Context()), ecp.ListOptions{})
 			require.NoError(t, err)
 			require.Len(t, page.Items, 1)
 			id := page.Items[0].ID

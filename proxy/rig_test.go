@@ -108,7 +108,7 @@ func (r *rig) eventually(what string, cond func() bool) {
 // token makes a token and gives its secret and id.
 func (r *rig) token(role ecp.Role, project string) (secret, id string) {
 	r.t.Helper()
-	made, err := r.manager.CreateToken(system(r.t), tenancy.TokenRequest{Name: string(role) + " of " + strings.ReplaceAll(project, "/", "-"), Grant: ecp.Grant{Role: role, Project: project}})
+	made, err := r.manager.Directory.CreateToken(system(r.t), tenancy.TokenRequest{Name: string(role) + " of " + strings.ReplaceAll(project, "/", "-"), Grant: ecp.Grant{Role: role, Project: project}})
 	require.NoError(r.t, err)
 	return made.Secret, made.ID
 }
@@ -116,7 +116,7 @@ func (r *rig) token(role ecp.Role, project string) (secret, id string) {
 // as gives a context of whoever a secret stands for.
 func (r *rig) as(secret string) context.Context {
 	r.t.Helper()
-	a, err := r.manager.Authenticate(r.t.Context(), secret)
+	a, err := r.manager.Directory.Authenticate(r.t.Context(), secret)
 	require.NoError(r.t, err)
 	return ecp.WithActor(r.t.Context(), a)
 }
@@ -124,7 +124,7 @@ func (r *rig) as(secret string) context.Context {
 // audit lists what was done to the cluster by way of this package, oldest last.
 func (r *rig) audit(action string) []change.AuditEntry {
 	r.t.Helper()
-	page, err := r.manager.Audit(system(r.t), change.AuditOptions{Kind: ecp.KindCluster, Key: string(r.id), Limit: 100})
+	page, err := r.manager.Changes.Audit(system(r.t), change.AuditOptions{Kind: ecp.KindCluster, Key: string(r.id), Limit: 100})
 	require.NoError(r.t, err)
 	var out []change.AuditEntry
 	for _, e := range page.Items {
@@ -202,7 +202,7 @@ func (r *rig) passthrough(b Bounds) *calls {
 	})
 	require.NoError(r.t, err)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		a, err := r.manager.Authenticate(q.Context(), strings.TrimPrefix(q.Header.Get("Authorization"), "Bearer "))
+		a, err := r.manager.Directory.Authenticate(q.Context(), strings.TrimPrefix(q.Header.Get("Authorization"), "Bearer "))
 		if err == nil {
 			q = q.WithContext(ecp.WithActor(q.Context(), a))
 		}

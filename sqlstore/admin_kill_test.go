@@ -38,80 +38,86 @@ var desks = []desk{
 	{
 		kind: "user",
 		create: func(m *fleet.Manager, ctx context.Context, name string) error {
-			_, err := m.CreateUser(ctx, tenancy.UserRequest{Name: name, Password: "password of " + name, Grants: someGrant})
+			_, err := m.Directory.CreateUser(ctx, tenancy.UserRequest{Name: name, Password: "password of " + name, Grants: someGrant})
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error {
-			if _, err := m.Login(ctx, name, "password of "+name); err != nil {
+			if _, err := m.Directory.Login(ctx, name, "password of "+name); err != nil {
 				return err
 			}
 			word := "another of " + name
-			_, err := m.UpdateUser(ctx, name, tenancy.UserChange{Password: &word})
+			_, err := m.Directory.UpdateUser(ctx, name, tenancy.UserChange{Password: &word})
 			return err
 		},
-		remove: func(m *fleet.Manager, ctx context.Context, name string) error { return m.DeleteUser(ctx, name, 0) },
+		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
+			return m.Directory.DeleteUser(ctx, name, 0)
+		},
 		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
-			u, err := m.User(ctx, name)
+			u, err := m.Directory.User(ctx, name)
 			return u.Revision, err
 		},
 	},
 	{
 		kind: "size",
 		create: func(m *fleet.Manager, ctx context.Context, name string) error {
-			_, err := m.CreateSize(ctx, aSize(name, false))
+			_, err := m.Catalog.CreateSize(ctx, aSize(name, false))
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error { // takes the default from another
-			if _, err := m.UpdateSize(ctx, aSize(name, true)); err != nil {
+			if _, err := m.Catalog.UpdateSize(ctx, aSize(name, true)); err != nil {
 				return err
 			}
-			_, err := m.UpdateSize(ctx, ecp.Size{Name: "1C1G", CPU: ecp.Resource{Request: "1", Limit: "1"}, Memory: ecp.Resource{Request: "1Gi", Limit: "1Gi"}, Storage: ecp.Storage{Size: "10Gi"}, Default: true})
+			_, err := m.Catalog.UpdateSize(ctx, ecp.Size{Name: "1C1G", CPU: ecp.Resource{Request: "1", Limit: "1"}, Memory: ecp.Resource{Request: "1Gi", Limit: "1Gi"}, Storage: ecp.Storage{Size: "10Gi"}, Default: true})
 			return err
 		},
-		remove: func(m *fleet.Manager, ctx context.Context, name string) error { return m.DeleteSize(ctx, name, 0) },
+		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
+			return m.Catalog.DeleteSize(ctx, name, 0)
+		},
 		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
-			s, err := m.Size(ctx, name)
+			s, err := m.Catalog.Size(ctx, name)
 			return s.Revision, err
 		},
 	},
 	{
 		kind: "registry",
 		create: func(m *fleet.Manager, ctx context.Context, name string) error {
-			_, err := m.CreateRegistry(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "u"}, "password")
+			_, err := m.Catalog.CreateRegistry(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "u"}, "password")
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error {
 			word := ecp.Secret(strings.Repeat("x", 3000))
-			_, err := m.UpdateRegistry(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "v"}, &word)
+			_, err := m.Catalog.UpdateRegistry(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "v"}, &word)
 			return err
 		},
-		remove: func(m *fleet.Manager, ctx context.Context, name string) error { return m.DeleteRegistry(ctx, name, 0) },
+		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
+			return m.Catalog.DeleteRegistry(ctx, name, 0)
+		},
 		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
-			r, err := m.Registry(ctx, name)
+			r, err := m.Catalog.Registry(ctx, name)
 			return r.Revision, err
 		},
 	},
 	{
 		kind: "project",
 		create: func(m *fleet.Manager, ctx context.Context, name string) error {
-			_, err := m.CreateProject(ctx, "default/"+name, "")
+			_, err := m.Directory.CreateProject(ctx, "default/"+name, "")
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error {
-			n, err := m.CreateToken(ctx, tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleUser, Project: "default/" + name}})
+			n, err := m.Directory.CreateToken(ctx, tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleUser, Project: "default/" + name}})
 			if err != nil {
 				return err
 			}
-			if _, err := m.UpdateProject(ctx, "default/"+name, "changed", 0); err != nil {
+			if _, err := m.Directory.UpdateProject(ctx, "default/"+name, "changed", 0); err != nil {
 				return err
 			}
-			return m.DeleteToken(ctx, n.ID)
+			return m.Directory.DeleteToken(ctx, n.ID)
 		},
 		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
-			return m.DeleteProject(ctx, "default/"+name, 0)
+			return m.Directory.DeleteProject(ctx, "default/"+name, 0)
 		},
 		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
-			p, err := m.Project(ctx, "default/"+name)
+			p, err := m.Directory.Project(ctx, "default/"+name)
 			return p.Revision, err
 		},
 	},
@@ -253,7 +259,7 @@ func inOrder(t *testing.T, dir, prefix string, acknowledged []done) {
 // wholeOffice holds against each other what belongs together.
 func wholeOffice(t *testing.T, s *sqlstore.Store, m *fleet.Manager, ctx context.Context) {
 	t.Helper()
-	sizes, err := m.Sizes(ctx)
+	sizes, err := m.Catalog.Sizes(ctx)
 	require.NoError(t, err)
 	defaults := 0
 	for _, z := range sizes {
@@ -263,7 +269,7 @@ func wholeOffice(t *testing.T, s *sqlstore.Store, m *fleet.Manager, ctx context.
 	}
 	require.Equal(t, 1, defaults, "exactly one default size")
 
-	registries, err := m.Registries(ctx)
+	registries, err := m.Catalog.Registries(ctx)
 	require.NoError(t, err)
 	require.Len(t, records(t, s, ecp.KindSecret), len(registries), "a secret for each registry, and none besides")
 	_, err = m.ResealSecrets(ctx)
@@ -274,7 +280,7 @@ func wholeOffice(t *testing.T, s *sqlstore.Store, m *fleet.Manager, ctx context.
 	require.NoError(t, err)
 	require.Equal(t, len(registries), n)
 
-	users, err := m.Users(ctx)
+	users, err := m.Directory.Users(ctx)
 	require.NoError(t, err)
 	passwords := records(t, s, ecp.KindPassword)
 	require.Len(t, passwords, len(users), "a password for each user, and none besides")
@@ -287,12 +293,12 @@ func wholeOffice(t *testing.T, s *sqlstore.Store, m *fleet.Manager, ctx context.
 	for _, b := range records(t, s, ecp.KindSession) {
 		var session struct{ User string }
 		require.NoError(t, json.Unmarshal(b, &session))
-		u, err := m.User(ctx, session.User)
+		u, err := m.Directory.User(ctx, session.User)
 		require.NoError(t, err, "a session of nobody")
 		require.EqualValues(t, 1, u.Revision, "a new password ends sessions")
 	}
 	told := map[string]int{} // changes by kind and key that the audit tells of
-	for e, err := range m.ExportAudit(ctx, change.AuditOptions{}) {
+	for e, err := range m.Changes.ExportAudit(ctx, change.AuditOptions{}) {
 		require.NoError(t, err)
 		told[string(e.Kind)+"/"+e.Key]++
 	}

@@ -161,13 +161,13 @@ func BenchmarkManagerList(b *testing.B) {
 		put(b, s, batch...)
 	}
 	ctx := ecp.WithActor(b.Context(), ecp.System)
-	for name, o := range map[string]fleet.ListOptions{
+	for name, o := range map[string]ecp.ListOptions{
 		"by id":                    {},
-		"by name, of a state":      {Sort: fleet.SortName, State: ecp.Running},
-		"by version, downwards":    {Sort: fleet.SortVersion, Descending: true, Mode: ecp.Hosted},
-		"by creation, of a name":   {Sort: fleet.SortCreated, Query: "cluster 99"},
-		"by name, of a project":    {Sort: fleet.SortName, Project: "org/p42"},
-		"by name, nothing matches": {Sort: fleet.SortName, Query: "nothing like it"},
+		"by name, of a state":      {Sort: ecp.SortName, State: ecp.Running},
+		"by version, downwards":    {Sort: ecp.SortVersion, Descending: true, Mode: ecp.Hosted},
+		"by creation, of a name":   {Sort: ecp.SortCreated, Query: "cluster 99"},
+		"by name, of a project":    {Sort: ecp.SortName, Project: "org/p42"},
+		"by name, nothing matches": {Sort: ecp.SortName, Query: "nothing like it"},
 	} {
 		for _, busy := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%s, busy=%t", name, busy), func(b *testing.B) {

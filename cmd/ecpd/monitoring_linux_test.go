@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/monitor"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/internal/processtest"
 	"github.com/stretchr/testify/assert"
@@ -150,16 +150,16 @@ const projectOverview = "/api/v1/projects/default/default/overview"
 // summed waits until the overview knows all that there is.
 func (m *monitored) summed(t *testing.T) {
 	t.Helper()
-	var o fleet.Overview
+	var o monitor.Overview
 	processtest.Eventually(t, 30*time.Second, func() (bool, string) {
-		o = fleet.Overview{}
+		o = monitor.Overview{}
 		a := m.call(t, "GET", projectOverview, "", &o, 200)
 		return o.Alarms.Known == 1 && o.Connections.OfLive.Known == 1, string(a.body)
 	})
 	assert.Equal(t, 1, o.Clusters)
 	assert.Equal(t, 5, o.Connections.Live)
 	assert.Equal(t, 5, o.Connections.All)
-	assert.Equal(t, fleet.AgentTotals{Connected: 1}, o.Agents)
+	assert.Equal(t, monitor.AgentTotals{Connected: 1}, o.Agents)
 	assert.Equal(t, 1, o.Nodes.Running)
 	assert.Equal(t, 1, o.Rules.Running)
 	assert.Equal(t, 1, o.Connectors.Connected)
@@ -170,11 +170,11 @@ func (m *monitored) summed(t *testing.T) {
 // unknown looks at what is told while no agent is connected.
 func (m *monitored) unknown(t *testing.T) {
 	t.Helper()
-	var o fleet.Overview
+	var o monitor.Overview
 	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
-		o = fleet.Overview{}
+		o = monitor.Overview{}
 		a := m.call(t, "GET", projectOverview, "", &o, 200)
-		return o.Agents == fleet.AgentTotals{Away: 1}, string(a.body)
+		return o.Agents == monitor.AgentTotals{Away: 1}, string(a.body)
 	})
 	assert.Zero(t, o.Connections.OfLive.Known)
 	assert.Equal(t, 1, o.Connections.OfLive.Unknown)

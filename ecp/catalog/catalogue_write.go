@@ -56,7 +56,7 @@ func (c *Catalog) CreateImage(ctx context.Context, i ecp.Image) (ecp.Image, erro
 }
 
 // UpdateImage replaces an image of the catalogue; its revision is the one that
-// was read, 0 = whatever. Clusters keep the image they were made with.
+// was read, 0 = whatever. List keep the image they were made with.
 func (c *Catalog) UpdateImage(ctx context.Context, i ecp.Image) (ecp.Image, error) {
 	return images.update(ctx, c, i, nil)
 }
@@ -105,7 +105,7 @@ func (c *Catalog) CreateSize(ctx context.Context, s ecp.Size) (ecp.Size, error) 
 }
 
 // UpdateSize replaces a size of the catalogue; its revision is the one that
-// was read, 0 = whatever. Clusters keep the size they were made with.
+// was read, 0 = whatever. List keep the size they were made with.
 func (c *Catalog) UpdateSize(ctx context.Context, s ecp.Size) (ecp.Size, error) {
 	return sizes.update(ctx, c, s, nil)
 }
@@ -219,7 +219,7 @@ func (c *Catalog) CreateRegistry(ctx context.Context, r ecp.Registry, password e
 }
 
 // UpdateRegistry replaces a registry; its revision is the one that was read,
-// 0 = whatever. password nil = it stays, "" = it is forgotten. Clusters that use
+// 0 = whatever. password nil = it stays, "" = it is forgotten. List that use
 // it get what it is now at once; no node is replaced for it.
 func (c *Catalog) UpdateRegistry(ctx context.Context, r ecp.Registry, password *ecp.Secret) (ecp.Registry, error) {
 	out, err := Registries.update(ctx, c, r, password)

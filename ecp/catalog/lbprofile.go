@@ -86,7 +86,7 @@ func (c *Catalog) CreateLBProfile(ctx context.Context, l ecp.LBProfile) (ecp.LBP
 }
 
 // UpdateLBProfile replaces a load-balancer profile; its revision is the one
-// that was read, 0 = whatever. Clusters keep what they were made with.
+// that was read, 0 = whatever. List keep what they were made with.
 func (c *Catalog) UpdateLBProfile(ctx context.Context, l ecp.LBProfile) (ecp.LBProfile, error) {
 	return c.lbProfiles().update(ctx, c, l, nil)
 }

@@ -295,7 +295,7 @@ type faultyLogReader struct {
 	c      *Crasher
 }
 
-// Logs fails after the crash; a log that is open may be read on.
+// Read fails after the crash; a log that is open may be read on.
 func (l *faultyLogReader) Logs(ctx context.Context, id ecp.ID, node string, o ecp.LogOptions) (io.ReadCloser, error) {
 	if err := l.c.dead("logs"); err != nil {
 		return nil, err

@@ -104,9 +104,9 @@ func TestMalformedGrantsGiveNothing(t *testing.T) {
 // A refusal says who can help, and which name was not to be found.
 func TestRefusalsSayWhatNext(t *testing.T) {
 	o := newCompany(t)
-	_, err := o.m.CreateOrg(o.as("ap-lead"), "new", "")
+	_, err := o.m.Directory.CreateOrg(o.as("ap-lead"), "new", "")
 	require.EqualError(t, err, "create organisation: the role project-admin may not do this; ask somebody with the role system")
-	_, err = o.m.CreateProject(o.as("ap-lead"), "a/new", "")
+	_, err = o.m.Directory.CreateProject(o.as("ap-lead"), "a/new", "")
 	require.EqualError(t, err, "create project: the role project-admin may not do this; ask somebody with the role org-admin")
 	request := CreateRequest{Mode: ecp.Adopted, Project: "a/p", Name: "x"}
 	_, _, err = o.m.Create(o.as("ap-user"), request)
@@ -175,10 +175,10 @@ func everyCall(m *Manager, id ecp.ID, op ecp.OperationID) map[string]func(contex
 			_, _, err := m.Create(ctx, CreateRequest{Mode: ecp.Hosted, Name: "fresh", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}}})
 			return err
 		},
-		"c images": func(ctx context.Context) error { _, err := m.Images(ctx); return err },
-		"c sizes":  func(ctx context.Context) error { _, err := m.Sizes(ctx); return err },
+		"c images": func(ctx context.Context) error { _, err := m.Catalog.Images(ctx); return err },
+		"c sizes":  func(ctx context.Context) error { _, err := m.Catalog.Sizes(ctx); return err },
 		"c pool":   func(ctx context.Context) error { _, err := m.Pool(ctx); return err },
-		"c list":   func(ctx context.Context) error { _, err := m.Clusters(ctx, ListOptions{}); return err },
+		"c list":   func(ctx context.Context) error { _, err := m.Clusters(ctx, ecp.ListOptions{}); return err },
 	}
 }
 
@@ -234,7 +234,7 @@ func TestWhatMayNotBeReadLooksLikeNothing(t *testing.T) {
 		_, err = m.Cluster(id).Do(ctx, ecp.Stop{})
 		require.EqualError(t, err, `stop cluster `+string(id)+`: there is no cluster "`+string(id)+`"`)
 	}
-	page, err := m.Clusters(ctx, ListOptions{})
+	page, err := m.Clusters(ctx, ecp.ListOptions{})
 	require.NoError(t, err)
 	require.Empty(t, page.Items)
 }
@@ -275,20 +275,20 @@ func TestTransferToNowhere(t *testing.T) {
 func TestTokens(t *testing.T) {
 	m, s, _, _ := aManager(t)
 	ctx := context.Background()
-	_, err := m.Bootstrap(ctx, "fifteen letters")
+	_, err := m.Directory.Bootstrap(ctx, "fifteen letters")
 	require.ErrorIs(t, err, ecp.ErrInvalid)
-	stored, err := m.Bootstrap(ctx, "sixteen letters!")
+	stored, err := m.Directory.Bootstrap(ctx, "sixteen letters!")
 	require.NoError(t, err)
 	require.True(t, stored)
-	again, err := m.Bootstrap(ctx, "another that is long enough")
+	again, err := m.Directory.Bootstrap(ctx, "another that is long enough")
 	require.NoError(t, err)
 	require.False(t, again, "only where there is none")
 
-	a, err := m.Authenticate(ctx, "sixteen letters!")
+	a, err := m.Directory.Authenticate(ctx, "sixteen letters!")
 	require.NoError(t, err)
 	require.Equal(t, ecp.Actor{Name: "token:admin", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}, Credential: "token/bootstrap"}, a)
 	for _, wrong := range []string{"", "sixteen letters?", "another that is long enough", tenancy.HashToken("sixteen letters!")} {
-		_, err := m.Authenticate(ctx, wrong)
+		_, err := m.Directory.Authenticate(ctx, wrong)
 		require.ErrorIs(t, err, ecp.ErrDenied, "%q", wrong)
 	}
 	for key, r := range s.Records[ecp.KindToken] {

@@ -136,18 +136,18 @@ func officeHours(m *fleet.Manager) error {
 		step++
 		return ecp.WithIdempotencyKey(asSystem(), fmt.Sprint("step ", step))
 	}
-	_, err := m.CreateOrg(ctx(), "acme", "")
+	_, err := m.Directory.CreateOrg(ctx(), "acme", "")
 	if err == nil {
-		_, err = m.CreateProject(ctx(), "acme/p", "")
+		_, err = m.Directory.CreateProject(ctx(), "acme/p", "")
 	}
 	if err == nil {
-		_, err = m.CreateUser(ctx(), tenancy.UserRequest{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "acme/p"}}})
+		_, err = m.Directory.CreateUser(ctx(), tenancy.UserRequest{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "acme/p"}}})
 	}
 	if err == nil {
-		_, err = m.CreateToken(ctx(), tenancy.TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "acme/p"}})
+		_, err = m.Directory.CreateToken(ctx(), tenancy.TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "acme/p"}})
 	}
 	if err == nil {
-		_, err = m.CreateSize(ctx(), ecp.Size{Name: "huge", CPU: ecp.Resource{Request: "64", Limit: "64"}, Memory: ecp.Resource{Request: "1Ti", Limit: "1Ti"}, Storage: ecp.Storage{Size: "1Ti"}})
+		_, err = m.Catalog.CreateSize(ctx(), ecp.Size{Name: "huge", CPU: ecp.Resource{Request: "64", Limit: "64"}, Memory: ecp.Resource{Request: "1Ti", Limit: "1Ti"}, Storage: ecp.Storage{Size: "1Ti"}})
 	}
 	if err != nil {
 		return err
@@ -164,20 +164,20 @@ func officeHours(m *fleet.Manager) error {
 func counted(t *testing.T, m *fleet.Manager) []int {
 	t.Helper()
 	ctx := asSystem()
-	projects, err := m.Projects(ctx, "acme")
+	projects, err := m.Directory.Projects(ctx, "acme")
 	require.NoError(t, err)
-	users, err := m.Users(ctx)
+	users, err := m.Directory.Users(ctx)
 	require.NoError(t, err)
-	tokens, err := m.Tokens(ctx)
+	tokens, err := m.Directory.Tokens(ctx)
 	require.NoError(t, err)
-	_, err = m.Size(ctx, "huge")
+	_, err = m.Catalog.Size(ctx, "huge")
 	require.NoError(t, err)
-	page, err := m.Clusters(ctx, fleet.ListOptions{})
+	page, err := m.Clusters(ctx, ecp.ListOptions{})
 	require.NoError(t, err)
 	pool, err := m.Pool(ctx)
 	require.NoError(t, err)
 	audited := 0 // the create of the cluster, which must not be told twice
-	for e, err := range m.ExportAudit(ctx, change.AuditOptions{Kind: ecp.KindCluster}) {
+	for e, err := range m.Changes.ExportAudit(ctx, change.AuditOptions{Kind: ecp.KindCluster}) {
 		require.NoError(t, err)
 		if e.Action == "create" {
 			audited++

@@ -64,7 +64,7 @@ func TestAdoptedLife(t *testing.T) {
 	require.Equal(t, ecp.False, condition(rec, ecp.CondManagementReachable).Status)
 	require.Equal(t, ecp.True, condition(rec, ecp.CondAgentConnected).Status)
 	require.Equal(t, ecp.Unknown, condition(rec, ecp.CondAvailable).Status, "that it cannot be asked says nothing of MQTT")
-	agents, err := p.m.Agents(asSystem(), p.id)
+	agents, err := p.m.Agents.List(asSystem(), p.id)
 	require.NoError(t, err)
 	require.Equal(t, ecp.ReasonEMQXAuthFailed, agents[0].Reason)
 	p.reports(agent, "emqx@x", "emqx@y")
@@ -184,7 +184,7 @@ func TestDeletingAnAdoptedCluster(t *testing.T) {
 	require.Empty(t, p.s.Records[ecp.KindAgent])
 	require.Empty(t, p.s.Records[ecp.KindRegistrationToken])
 	require.Contains(t, p.link.all, p.id, "its connections are closed at once")
-	_, err = p.m.AgentKey(t.Context(), agent)
+	_, err = p.m.Agents.Key(t.Context(), agent)
 	require.ErrorIs(t, err, ecp.ErrNotFound)
 	require.Equal(t, ecp.Gone, p.look(0).Status.State)
 	require.Contains(t, p.s.Records[ecp.KindTombstone], string(p.id))
@@ -289,7 +289,7 @@ func TestChangesWhileAgentsAreConnected(t *testing.T) {
 	}
 	require.Empty(t, p.link.dropped)
 	require.Empty(t, p.link.all)
-	agents, err := p.m.Agents(ecp.WithActor(t.Context(), ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "b/p"}}}), p.id)
+	agents, err := p.m.Agents.List(ecp.WithActor(t.Context(), ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "b/p"}}}), p.id)
 	require.NoError(t, err)
 	require.Len(t, agents, 1)
 }
@@ -297,13 +297,13 @@ func TestChangesWhileAgentsAreConnected(t *testing.T) {
 // TestLikeliestAgents: those beside nodes that run come first.
 func TestLikeliestAgents(t *testing.T) {
 	p := newPlant(t)
-	require.Empty(t, p.m.likeliestAgents(p.id))
+	require.Empty(t, p.m.observed.LikeliestAgents(p.id))
 	x, y, z := p.agent("x"), p.agent("y"), p.agent("z")
 	p.show(z, ecp.AgentReport{At: p.now})
-	require.Equal(t, []string{""}, p.m.likeliestAgents(p.id))
+	require.Equal(t, []string{""}, p.m.observed.LikeliestAgents(p.id))
 	p.show(x, ecp.AgentReport{At: p.now, Node: "emqx@x", Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultTimeout, Message: "x"}}})
 	p.reports(y, "emqx@y")
-	require.Equal(t, []string{"emqx@y", "emqx@x"}, p.m.likeliestAgents(p.id))
+	require.Equal(t, []string{"emqx@y", "emqx@x"}, p.m.observed.LikeliestAgents(p.id))
 	p.away(y, true)
-	require.Equal(t, []string{"emqx@x"}, p.m.likeliestAgents(p.id))
+	require.Equal(t, []string{"emqx@x"}, p.m.observed.LikeliestAgents(p.id))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/openecp/openecp/ecp/monitor"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
@@ -189,7 +190,7 @@ func TestBrokerRefusesAnAgent(t *testing.T) {
 			return w.Result(), nil
 		})
 	}
-	_, err := o.m.Traffic(asSystem(), o.id)
+	_, err := o.m.Monitor.Traffic(asSystem(), o.id)
 	require.ErrorIs(t, err, ecp.ErrDenied)
 	require.ErrorContains(t, err, "the credentials of the agent beside it, not yours")
 	require.ErrorContains(t, err, "emqxee-agent register --emqx-dashboard-username")
@@ -203,7 +204,7 @@ func TestAgentThatHangsIsAskedLast(t *testing.T) {
 		var took [3]time.Duration
 		for i := range took {
 			began := time.Now()
-			_, err := o.m.Rules(asSystem(), o.id)
+			_, err := o.m.Monitor.Rules(asSystem(), o.id)
 			require.NoError(t, err)
 			took[i] = time.Since(began)
 		}
@@ -215,7 +216,7 @@ func TestAgentThatHangsIsAskedLast(t *testing.T) {
 		for i, a := range o.link.Observe(o.id).Agents { // reports are old by now
 			o.shows(a.Agent, i, "5.8.9")
 		}
-		_, err := o.m.Rules(asSystem(), o.id)
+		_, err := o.m.Monitor.Rules(asSystem(), o.id)
 		require.NoError(t, err)
 		require.Equal(t, []string{o.nodes[0].Name()}, o.asked, "it gets another chance")
 	})
@@ -235,7 +236,7 @@ func TestMembersWithoutAgents(t *testing.T) {
 					}
 					return next.RoundTrip(r)
 				})
-				traffic, err := o.m.Traffic(asSystem(), o.id)
+				traffic, err := o.m.Monitor.Traffic(asSystem(), o.id)
 				require.NoError(t, err)
 				require.Equal(t, 9, traffic.Connections, "%+v", traffic)
 			})
@@ -265,7 +266,7 @@ func TestMetricsOfANode(t *testing.T) {
 	for _, n := range o.nodes[:2] {
 		o.asked = nil
 		var out strings.Builder
-		written, err := o.m.WriteNodeMetrics(asSystem(), o.id, n.Name(), &out)
+		written, err := o.m.Monitor.WriteNodeMetrics(asSystem(), o.id, n.Name(), &out)
 		require.NoError(t, err)
 		require.EqualValues(t, out.Len(), written)
 		require.Contains(t, out.String(), "\nemqx_connections_count 1\n")
@@ -273,14 +274,14 @@ func TestMetricsOfANode(t *testing.T) {
 	}
 	o.ways[o.nodes[0].Name()] = agentSays{status: 502, body: `{"message":"EMQX is gone"}`}
 	for node, want := range map[string]error{o.nodes[0].Name(): ecp.ErrUnavailable, "emqx@elsewhere": ecp.ErrNotFound, "": ecp.ErrInvalid} {
-		_, err := o.m.WriteNodeMetrics(asSystem(), o.id, node, &strings.Builder{})
+		_, err := o.m.Monitor.WriteNodeMetrics(asSystem(), o.id, node, &strings.Builder{})
 		require.ErrorIs(t, err, want, node)
 	}
 	o.nodes = o.nodes[:2] // no agent is beside the third
-	_, err := o.m.WriteNodeMetrics(asSystem(), o.id, "emqx@10.0.0.3", &strings.Builder{})
+	_, err := o.m.Monitor.WriteNodeMetrics(asSystem(), o.id, "emqx@10.0.0.3", &strings.Builder{})
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
 	require.ErrorContains(t, err, "no agent beside the node emqx@10.0.0.3 is connected")
-	_, err = o.m.WriteNodeMetrics(context.Background(), o.id, "emqx@10.0.0.1", &strings.Builder{})
+	_, err = o.m.Monitor.WriteNodeMetrics(context.Background(), o.id, "emqx@10.0.0.1", &strings.Builder{})
 	require.ErrorIs(t, err, ecp.ErrDenied)
 }
 
@@ -290,10 +291,10 @@ func TestScrapeTargetsOfAdopted(t *testing.T) {
 	for version, want := range map[string][]string{"4.4.24": {"emqx@10.0.0.1", "emqx@10.0.0.2"}, "5.8.9": {""}} {
 		o := newOutpost(t, version, 2)
 		nodes := func() (out []string) {
-			all, err := o.m.ScrapeTargets(asSystem(), fleet.ListOptions{})
+			all, err := o.m.Monitor.ScrapeTargets(asSystem(), ecp.ListOptions{})
 			require.NoError(t, err)
 			for _, target := range all {
-				require.Equal(t, fleet.ScrapeTarget{Cluster: o.id, Name: "a", Project: "default/default", Mode: ecp.Adopted, State: ecp.Running, Version: version, Node: target.Node}, target)
+				require.Equal(t, monitor.ScrapeTarget{Cluster: o.id, Name: "a", Project: "default/default", Mode: ecp.Adopted, State: ecp.Running, Version: version, Node: target.Node}, target)
 				out = append(out, target.Node)
 			}
 			return out
@@ -304,7 +305,7 @@ func TestScrapeTargetsOfAdopted(t *testing.T) {
 		o.link.Show(o.id, away)
 		require.Equal(t, want, nodes())
 	}
-	_, err := newOutpost(t, "5.8.9", 1).m.ScrapeTargets(context.Background(), fleet.ListOptions{})
+	_, err := newOutpost(t, "5.8.9", 1).m.Monitor.ScrapeTargets(context.Background(), ecp.ListOptions{})
 	require.ErrorIs(t, err, ecp.ErrDenied)
 }
 
@@ -321,9 +322,9 @@ func TestOverviewIsGathered(t *testing.T) {
 		ran := make(chan error)
 		go func() { ran <- o.m.Run(ctx) }()
 		defer func() { cancel(); require.NoError(t, <-ran) }()
-		look := func() fleet.Overview {
+		look := func() monitor.Overview {
 			o.shows(o.link.Observe(o.id).Agents[0].Agent, 0, "5.8.9")
-			v, err := o.m.Overview(asSystem(), "default/default")
+			v, err := o.m.Monitor.Overview(asSystem(), "default/default")
 			require.NoError(t, err)
 			return v
 		}
@@ -349,11 +350,11 @@ func TestOverviewIsGathered(t *testing.T) {
 		require.Equal(t, []int{0, 1, 0}, []int{v.Rules.Known, v.Rules.Unknown, v.Rules.Running}, "%+v", v)
 		require.Contains(t, v.Missing[0].Why, "the agent says: EMQX is gone")
 
-		_, err := o.m.Overview(asSystem(), "default/nothing")
+		_, err := o.m.Monitor.Overview(asSystem(), "default/nothing")
 		require.ErrorIs(t, err, ecp.ErrNotFound)
-		_, err = o.m.Overview(context.Background(), "")
+		_, err = o.m.Monitor.Overview(context.Background(), "")
 		require.ErrorIs(t, err, ecp.ErrDenied)
-		none, err := o.m.Overview(ecp.WithActor(t.Context(), ecp.Actor{Name: "x", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}}), "")
+		none, err := o.m.Monitor.Overview(ecp.WithActor(t.Context(), ecp.Actor{Name: "x", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}}), "")
 		require.NoError(t, err)
 		require.Zero(t, none.Clusters)
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -88,11 +89,11 @@ func (g *grove) check() {
 	n := 0
 	for _, id := range g.ids {
 		rec := g.rec(id)
-		agents, err := childrenOf[ecp.AgentRecord](context.Background(), g.m, id)
+		agents, err := observed.ChildrenOf[ecp.AgentRecord](context.Background(), g.m.observed, id)
 		require.NoError(g.t, err)
 		if rec.Status.State == ecp.Gone || rec.Deleting {
 			g.require(len(agents) == 0, "%s has agents left", id)
-			tokens, err := childrenOf[ecp.RegistrationToken](context.Background(), g.m, id)
+			tokens, err := observed.ChildrenOf[ecp.RegistrationToken](context.Background(), g.m.observed, id)
 			require.NoError(g.t, err)
 			g.require(len(tokens) == 0, "%s has tokens left", id)
 		}
@@ -106,7 +107,7 @@ func (g *grove) check() {
 	g.require(g.pool().UsedClusters == n && g.pool().UsedConnections == 0, "%d clusters, booked are %+v", n, g.pool())
 	for _, name := range groveAgents {
 		id := ecp.AgentIDOf(keyOf(name))
-		a, err := g.m.AgentKey(context.Background(), id)
+		a, err := g.m.Agents.Key(context.Background(), id)
 		if where, may := g.keys[id]; may {
 			g.require(err == nil && a.Cluster == where, "%s cannot authenticate: %v", name, err)
 		} else {
@@ -182,7 +183,7 @@ func (g *grove) step() {
 	}
 	switch what {
 	case "register":
-		_, secret, err := g.m.CreateRegistration(asSystem(), id, 0)
+		_, secret, err := g.m.Agents.CreateRegistration(asSystem(), id, 0)
 		if err == nil {
 			_, _ = g.register(secret, name)
 		}
@@ -222,11 +223,11 @@ func (g *grove) step() {
 	case "crash":
 		g.crash = rapid.IntRange(1, 8).Draw(g.t, "boundary")
 	case "remove":
-		g.lost(agent, g.m.RemoveAgent(asSystem(), id, agent))
+		g.lost(agent, g.m.Agents.Remove(asSystem(), id, agent))
 	case "unregister":
-		g.lost(agent, g.m.UnregisterAgent(context.Background(), agent))
+		g.lost(agent, g.m.Agents.Unregister(context.Background(), agent))
 	case "node":
-		_ = g.m.NoteAgent(context.Background(), agent, ecp.AgentNote{Node: "emqx@" + rapid.SampledFrom(groveAgents).Draw(g.t, "node"), Seen: g.now})
+		_ = g.m.Agents.Note(context.Background(), agent, ecp.AgentNote{Node: "emqx@" + rapid.SampledFrom(groveAgents).Draw(g.t, "node"), Seen: g.now})
 	case "delete", "force":
 		if rapid.IntRange(0, 3).Draw(g.t, "really") == 0 {
 			_, _ = g.m.Cluster(id).Do(asSystem(), ecp.Delete{Force: what == "force"})
@@ -311,7 +312,7 @@ func TestAdoptedCrashes(t *testing.T) {
 			func() error { g.reports(ecp.AgentIDOf(keyOf("x")), "emqx@x"); g.look(time.Second); return nil },
 			func() error { _, err := g.register(secret, "y"); return err },
 			func() error {
-				if err := g.m.RemoveAgent(asSystem(), g.id, ecp.AgentIDOf(keyOf("x"))); !errors.Is(err, ecp.ErrNotFound) {
+				if err := g.m.Agents.Remove(asSystem(), g.id, ecp.AgentIDOf(keyOf("x"))); !errors.Is(err, ecp.ErrNotFound) {
 					return err
 				}
 				return nil // it went before the crash

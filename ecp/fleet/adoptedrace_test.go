@@ -67,7 +67,7 @@ func TestRegisteringWithAClusterThatIsDeleted(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrConflict)
 	require.ErrorContains(t, err, "is being deleted")
 	require.Empty(t, p.s.Records[ecp.KindAgent])
-	_, _, err = p.m.CreateRegistration(asSystem(), p.id, 0)
+	_, _, err = p.m.Agents.CreateRegistration(asSystem(), p.id, 0)
 	require.ErrorIs(t, err, ecp.ErrConflict)
 	p.m.pass(context.Background(), p.id)
 	require.Equal(t, ecp.Gone, p.rec(p.id).Status.State)

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/stretchr/testify/require"
 )
 
 func TestACommandWhileStaleHasItsWholeTime(t *testing.T) {
-	m := &Manager{now: func() time.Time { return t0.Add(time.Hour) }, timings: patient}
+	m := &Manager{observed: &observed.Clusters{Now: func() time.Time { return t0.Add(time.Hour) }, Timings: patient}}
 	for _, cmd := range []ecp.Command{ecp.Stop{}, ecp.Delete{}} {
 		rec := aRecord(ecp.Running)
 		rec.Status.StaleFrom = t0

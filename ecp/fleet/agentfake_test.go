@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // FakeLink is a Link whose agents are what a test says. The zero value has none,
@@ -37,7 +38,7 @@ func (l *FakeLink) Samples(_ context.Context, _ ecp.ID, since time.Time) ([][]ec
 	return l.Kept(since)
 }
 
-// Logs reads Files.
+// Read reads Files.
 func (l *FakeLink) Logs(ctx context.Context, _ ecp.ID, agent ecp.AgentID, q ecp.AgentLogQuery) iter.Seq2[ecp.AgentLogLine, error] {
 	if l.Files == nil {
 		return func(yield func(ecp.AgentLogLine, error) bool) {
@@ -66,7 +67,7 @@ func (l *FakeLink) Watch(ctx context.Context, wake func(ecp.ID)) error {
 // Endpoint leads to API.
 func (l *FakeLink) Endpoint(_ context.Context, _ ecp.ID, node string) (ecp.Endpoint, error) {
 	if l.API == nil {
-		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", notConnected)
+		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
 	}
 	return l.API(node)
 }
@@ -74,7 +75,7 @@ func (l *FakeLink) Endpoint(_ context.Context, _ ecp.ID, node string) (ecp.Endpo
 // Dashboard leads to Pages.
 func (l *FakeLink) Dashboard(_ context.Context, _ ecp.ID, node string) (ecp.Endpoint, error) {
 	if l.Pages == nil {
-		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", notConnected)
+		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
 	}
 	return l.Pages(node)
 }

@@ -286,7 +286,7 @@ func TestLogsOfAdoptedNodes(t *testing.T) {
 	inOrchard(t, 4, func(o *orchard) {
 		for n, agent := range o.agents {
 			o.files[agent].write(time.Now(), logged(time.Now(), "info", "of "+strconv.Itoa(n)))
-			require.NoError(t, o.m.NoteAgent(o.t.Context(), agent, ecp.AgentNote{Node: nodeName(n), Hostname: "host-" + strconv.Itoa(n)}))
+			require.NoError(t, o.m.Agents.Note(o.t.Context(), agent, ecp.AgentNote{Node: nodeName(n), Hostname: "host-" + strconv.Itoa(n)}))
 		}
 		o.link.Show(o.id, ecp.AgentObservation{Agent: o.agents[0], Connected: true, Report: &ecp.AgentReport{Logs: "/l", Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode}}}})
 		o.shows(1, false, ecp.AgentReport{})
@@ -306,7 +306,7 @@ func TestLogsOfAdoptedNodes(t *testing.T) {
 		all := o.readLogs(o.id, ecp.LogQuery{})
 		require.Contains(t, all[2].Gap, string(nameless)+" has not found out yet which node is beside it")
 		require.Empty(t, all[2].Node)
-		_, err := o.m.Logs(asSystem(), o.id, ecp.LogQuery{Node: "emqx@elsewhere"})
+		_, err := o.m.Logs.Read(asSystem(), o.id, ecp.LogQuery{Node: "emqx@elsewhere"})
 		require.ErrorIs(t, err, ecp.ErrNotFound)
 	})
 }
@@ -316,7 +316,7 @@ func TestLogsOfAdoptedRefused(t *testing.T) {
 	inOrchard(t, 1, func(o *orchard) {
 		why := func(want error) string {
 			t.Helper()
-			_, err := o.m.Logs(asSystem(), o.id, ecp.LogQuery{})
+			_, err := o.m.Logs.Read(asSystem(), o.id, ecp.LogQuery{})
 			require.ErrorIs(t, err, want)
 			info, getErr := o.m.Cluster(o.id).Get(asSystem())
 			require.NoError(t, getErr)

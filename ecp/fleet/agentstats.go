@@ -1,26 +1,13 @@
 package fleet
 
-import ()
-
-// AgentStats counts the agents of adopted clusters and what they have done since
-// the program can hear them.
-type AgentStats struct {
-	Connected     map[string]int    // agents that are connected now, by carrier
-	Away          int               // agents that were connected and are not now
-	Registrations uint64            // redeemed registration tokens
-	Refusals      map[string]uint64 // registrations and connections that were refused, by code
-	Connections   uint64            // connections of agents that proved who they are
-	Reconnections uint64            // of these, by agents that had been connected before
-	Reports       uint64            // received reports
-}
-
-// agentCounter is a [ecp.Link] that counts.
-type agentCounter interface{ Stats() AgentStats }
+import (
+	"github.com/openecp/openecp/ecp/agents"
+)
 
 // agentStats returns what the Link has counted; nil where it does not count, or
 // there is none.
-func (m *Manager) agentStats() *AgentStats {
-	counting, ok := m.link.(agentCounter)
+func (m *Manager) agentStats() *agents.Stats {
+	counting, ok := m.observed.Link.(agents.AgentCounter)
 	if !ok {
 		return nil
 	}

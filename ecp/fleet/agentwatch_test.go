@@ -24,24 +24,24 @@ func agentsAreWatched(t *testing.T) {
 	require.NoError(t, err)
 	info, _, err := m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Project: "a/p", Name: "plant"})
 	require.NoError(t, err)
-	_, secret, err := m.CreateRegistration(asSystem(), info.ID, 0)
+	_, secret, err := m.Agents.CreateRegistration(asSystem(), info.ID, 0)
 	require.NoError(t, err)
 	register := func(name string) ecp.AgentID {
 		key := sha256.Sum256([]byte(name))
-		a, err := m.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: key[:], Hostname: name})
+		a, err := m.Agents.Register(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: key[:], Hostname: name})
 		require.NoError(t, err)
 		return a.ID
 	}
 	x := register("x")
-	require.NoError(t, m.NoteAgent(t.Context(), x, ecp.AgentNote{Node: "emqx@x"}))
-	require.NoError(t, m.NoteAgent(t.Context(), x, ecp.AgentNote{Node: "emqx@x"}), "no news")
+	require.NoError(t, m.Agents.Note(t.Context(), x, ecp.AgentNote{Node: "emqx@x"}))
+	require.NoError(t, m.Agents.Note(t.Context(), x, ecp.AgentNote{Node: "emqx@x"}), "no news")
 	_, err = m.Cluster(info.ID).Do(asSystem(), ecp.Transfer{Project: "b/p"})
 	require.NoError(t, err)
-	require.NoError(t, m.NoteAgent(t.Context(), x, ecp.AgentNote{Seen: time.Now()}))
-	_, secret, err = m.CreateRegistration(asSystem(), info.ID, 0) // those of the old project are revoked
+	require.NoError(t, m.Agents.Note(t.Context(), x, ecp.AgentNote{Seen: time.Now()}))
+	_, secret, err = m.Agents.CreateRegistration(asSystem(), info.ID, 0) // those of the old project are revoked
 	require.NoError(t, err)
 	y := register("y")
-	require.NoError(t, m.RemoveAgent(asSystem(), info.ID, x))
+	require.NoError(t, m.Agents.Remove(asSystem(), info.ID, x))
 	_, err = m.Cluster(info.ID).Do(asSystem(), ecp.Delete{})
 	require.NoError(t, err)
 

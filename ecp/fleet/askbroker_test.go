@@ -13,6 +13,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/openecp/openecp/ecp/monitor"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
@@ -21,30 +22,36 @@ import (
 
 // brokerQuestions are all there are.
 var brokerQuestions = map[string]func(context.Context, *fleet.Manager, ecp.ID) error{
-	"traffic": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error { _, err := m.Traffic(ctx, id); return err },
+	"traffic": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
+		_, err := m.Monitor.Traffic(ctx, id)
+		return err
+	},
 	"series": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
-		_, err := m.TrafficSeries(ctx, id, time.Hour)
+		_, err := m.Monitor.TrafficSeries(ctx, id, time.Hour)
 		return err
 	},
 	"alarms": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
-		_, err := m.ActiveAlarms(ctx, id)
+		_, err := m.Monitor.ActiveAlarms(ctx, id)
 		return err
 	},
 	"history": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
-		_, err := m.AlarmHistory(ctx, id)
+		_, err := m.Monitor.AlarmHistory(ctx, id)
 		return err
 	},
-	"rules": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error { _, err := m.Rules(ctx, id); return err },
+	"rules": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
+		_, err := m.Monitor.Rules(ctx, id)
+		return err
+	},
 	"integrations": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
-		_, err := m.Integrations(ctx, id)
+		_, err := m.Monitor.Integrations(ctx, id)
 		return err
 	},
 	"licence": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
-		_, err := m.BrokerLicense(ctx, id)
+		_, err := m.Monitor.BrokerLicense(ctx, id)
 		return err
 	},
 	"metrics": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
-		_, err := m.WriteMetrics(ctx, id, io.Discard, ecp.MetricsOfNode)
+		_, err := m.Monitor.WriteMetrics(ctx, id, io.Discard, ecp.MetricsOfNode)
 		return err
 	},
 }
@@ -55,7 +62,7 @@ func (r *rig) nodeName(c ecp.Cluster, ordinal int) string { return r.found(c).No
 // asks asks for traffic and says how long that took.
 func (r *rig) asks(c ecp.Cluster) (ecp.Traffic, time.Duration, error) {
 	began := time.Now()
-	t, err := r.m.Traffic(asSystem(), c.ID())
+	t, err := r.m.Monitor.Traffic(asSystem(), c.ID())
 	return t, time.Since(began), err
 }
 
@@ -76,42 +83,42 @@ func TestBrokerAnswers(t *testing.T) {
 				sim.Node(r.nodeName(c, 1)).RaiseAlarm("too_hot", "the sun shines", map[string]any{"degrees": 41})
 				<-time.After(90 * time.Second)
 
-				traffic, err := r.m.Traffic(asSystem(), c.ID())
+				traffic, err := r.m.Monitor.Traffic(asSystem(), c.ID())
 				require.NoError(t, err)
 				require.Equal(t, 6, traffic.Connections)
 				require.Positive(t, traffic.Totals.Received)
 				require.Len(t, traffic.Nodes, 2)
 
-				series, err := r.m.TrafficSeries(asSystem(), c.ID(), time.Hour)
+				series, err := r.m.Monitor.TrafficSeries(asSystem(), c.ID(), time.Hour)
 				require.NoError(t, err)
 				require.NotEmpty(t, series)
 				require.Equal(t, 6, series[len(series)-1].Connections)
 
-				alarms, err := r.m.ActiveAlarms(asSystem(), c.ID())
+				alarms, err := r.m.Monitor.ActiveAlarms(asSystem(), c.ID())
 				require.NoError(t, err)
 				require.Len(t, alarms, 1)
 				require.Equal(t, "too_hot", alarms[0].Name)
 				require.Equal(t, []string{r.nodeName(c, 1)}, alarms[0].Nodes)
 				sim.Node(r.nodeName(c, 1)).ClearAlarm("too_hot")
-				alarms, err = r.m.ActiveAlarms(asSystem(), c.ID())
+				alarms, err = r.m.Monitor.ActiveAlarms(asSystem(), c.ID())
 				require.NoError(t, err)
 				require.Empty(t, alarms)
-				alarms, err = r.m.AlarmHistory(asSystem(), c.ID())
+				alarms, err = r.m.Monitor.AlarmHistory(asSystem(), c.ID())
 				require.NoError(t, err)
 				require.Len(t, alarms, 1)
 				require.False(t, alarms[0].Active())
 
-				rules, err := r.m.Rules(asSystem(), c.ID())
+				rules, err := r.m.Monitor.Rules(asSystem(), c.ID())
 				require.NoError(t, err)
 				require.Len(t, rules, 1)
 				require.Equal(t, "orders", rules[0].ID)
-				outside, err := r.m.Integrations(asSystem(), c.ID())
+				outside, err := r.m.Monitor.Integrations(asSystem(), c.ID())
 				require.NoError(t, err)
 				require.Len(t, outside, 1)
 				require.Equal(t, ecp.IntegrationConnected, outside[0].Status)
 
 				var text strings.Builder
-				n, err := r.m.WriteMetrics(asSystem(), c.ID(), &text, ecp.MetricsOfNodes)
+				n, err := r.m.Monitor.WriteMetrics(asSystem(), c.ID(), &text, ecp.MetricsOfNodes)
 				if image == "emqx-ee-4.4.24" { // which has a plugin for it that nobody has loaded
 					require.Equal(t, ecp.CodeUnsupported, ecp.CodeOf(err), "%v", err)
 					require.Contains(t, err.Error(), "emqx_ctl plugins load emqx_prometheus")
@@ -139,11 +146,11 @@ func TestWhoMayAskTheBroker(t *testing.T) {
 			require.ErrorIs(t, ask(as(ecp.RoleProjectAdmin, "other"), r.m, c.ID()), ecp.ErrNotFound, what)
 			require.ErrorIs(t, ask(asSystem(), r.m, "emqx-00000000"), ecp.ErrNotFound, what)
 		}
-		_, err := r.m.TrafficSeries(asSystem(), c.ID(), fleet.LongestSeries+1)
+		_, err := r.m.Monitor.TrafficSeries(asSystem(), c.ID(), monitor.LongestSeries+1)
 		require.ErrorIs(t, err, ecp.ErrInvalid)
-		_, err = r.m.TrafficSeries(asSystem(), c.ID(), 0)
+		_, err = r.m.Monitor.TrafficSeries(asSystem(), c.ID(), 0)
 		require.ErrorIs(t, err, ecp.ErrInvalid)
-		_, err = r.m.WriteMetrics(asSystem(), c.ID(), io.Discard, "all")
+		_, err = r.m.Monitor.WriteMetrics(asSystem(), c.ID(), io.Discard, "all")
 		require.ErrorIs(t, err, ecp.ErrInvalid)
 	})
 }
@@ -267,7 +274,7 @@ func TestBrokerTimeIsOver(t *testing.T) {
 		for _, patience := range []time.Duration{20 * time.Second, 7 * time.Second} {
 			began := time.Now()
 			ctx, cancel := context.WithTimeout(asSystem(), patience+time.Millisecond)
-			_, err := r.m.Rules(ctx, c.ID())
+			_, err := r.m.Monitor.Rules(ctx, c.ID())
 			cancel()
 			require.ErrorIs(t, err, ecp.ErrUnavailable)
 			if patience < 20*time.Second {
@@ -286,7 +293,7 @@ func TestBrokerErrorIsKept(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
 		r.sim.Cluster(c.ID()).AddFault(emqxsim.Fault{Path: "/api/v5/alarms", Status: 503, Body: `{"code":"BUSY","message":"later"}`, ContentType: "application/json"})
-		_, err := r.m.ActiveAlarms(asSystem(), c.ID())
+		_, err := r.m.Monitor.ActiveAlarms(asSystem(), c.ID())
 		require.ErrorIs(t, err, ecp.ErrUnavailable)
 		var said *ecp.BrokerError
 		require.ErrorAs(t, err, &said)
@@ -396,7 +403,7 @@ func TestBrokerOfAdopted(t *testing.T) {
 			info, err := m.Cluster(id).Get(asSystem())
 			return err == nil && info.Status.State == ecp.Running
 		}, time.Minute, time.Millisecond)
-		traffic, err := m.Traffic(asSystem(), id)
+		traffic, err := m.Monitor.Traffic(asSystem(), id)
 		require.NoError(t, err)
 		require.Len(t, traffic.Nodes, 1)
 		link.Show(id, ecp.AgentObservation{Agent: agent, Since: time.Now()})
@@ -416,11 +423,11 @@ func TestBrokerOfAdopted(t *testing.T) {
 
 // registered lets an agent register with a cluster.
 func registered(t *testing.T, m *fleet.Manager, id ecp.ID) ecp.AgentID {
-	_, secret, err := m.CreateRegistration(asSystem(), id, 0)
+	_, secret, err := m.Agents.CreateRegistration(asSystem(), id, 0)
 	require.NoError(t, err)
 	key, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	a, err := m.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: key})
+	a, err := m.Agents.Register(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: key})
 	require.NoError(t, err)
 	return a.ID
 }

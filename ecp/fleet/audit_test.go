@@ -17,7 +17,7 @@ import (
 
 func (c *company) audit(ctx context.Context, q change.AuditOptions) []change.AuditEntry {
 	c.t.Helper()
-	page, err := c.m.Audit(ctx, q)
+	page, err := c.m.Changes.Audit(ctx, q)
 	require.NoError(c.t, err)
 	return page.Items
 }
@@ -26,7 +26,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	o := newCompany(t)
 	o.now = o.now.Add(time.Hour)
 	ctx := ecp.WithOrigin(o.as("a-boss"), ecp.Origin{RemoteAddress: "192.0.2.7", RequestID: "r-1"})
-	_, err := o.m.UpdateProject(ctx, "a/p", "new words", 0)
+	_, err := o.m.Directory.UpdateProject(ctx, "a/p", "new words", 0)
 	require.NoError(t, err)
 	got := o.audit(o.system(), change.AuditOptions{Limit: 1})
 	require.Len(t, got, 1)
@@ -40,11 +40,11 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	since := o.now.Add(time.Second)
 	o.now = since
 	word, name := "another password", "New Name"
-	_, err = o.m.UpdateUser(o.as("a-boss"), "ap-user", tenancy.UserChange{Password: &word})
+	_, err = o.m.Directory.UpdateUser(o.as("a-boss"), "ap-user", tenancy.UserChange{Password: &word})
 	require.NoError(t, err)
-	made, err := o.m.CreateToken(o.system(), tenancy.TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
+	made, err := o.m.Directory.CreateToken(o.system(), tenancy.TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
 	require.NoError(t, err)
-	require.NoError(t, o.m.DeleteToken(o.as("ap-lead"), made.ID))
+	require.NoError(t, o.m.Directory.DeleteToken(o.as("ap-lead"), made.ID))
 	s := o.login("ap-lead")
 	ring, err := ecp.NewKeyRing(aKey("k1", 1))
 	require.NoError(t, err)
@@ -55,9 +55,9 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		_, err = o.m.Cluster(info.ID).Do(o.as("a-boss"), cmd)
 		require.NoError(t, err)
 	}
-	_, err = o.m.CreateOrg(o.as("root"), "z", "")
+	_, err = o.m.Directory.CreateOrg(o.as("root"), "z", "")
 	require.NoError(t, err)
-	require.NoError(t, o.m.DeleteOrg(o.as("root"), "z", 0))
+	require.NoError(t, o.m.Directory.DeleteOrg(o.as("root"), "z", 0))
 	var said []string
 	for _, e := range o.audit(o.system(), change.AuditOptions{Since: since, Limit: 100}) {
 		said = append(said, fmt.Sprintf("%s %s %s %s", e.Actor, e.Action, e.Kind, e.Scope))
@@ -87,7 +87,7 @@ func TestAuditIsReadWithinReach(t *testing.T) {
 		_, _, err := o.m.Create(o.system(), CreateRequest{Mode: ecp.Adopted, Project: p, Name: "x"})
 		require.NoError(t, err)
 	}
-	_, err := o.m.UpdateOrg(o.system(), "a", "x", 0)
+	_, err := o.m.Directory.UpdateOrg(o.system(), "a", "x", 0)
 	require.NoError(t, err)
 	for name, want := range map[string][]string{
 		"root": {"", "a", "a/p", "a/q", "b", "b/p"}, "a-boss": {"a", "a/p", "a/q"}, "b-boss": {"b", "b/p"}, "ap-lead": {"a/p"},
@@ -102,9 +102,9 @@ func TestAuditIsReadWithinReach(t *testing.T) {
 		require.Equal(t, want, got, name)
 		require.Empty(t, o.audit(o.as(name), change.AuditOptions{Scope: "none"}))
 	}
-	_, err = o.m.Audit(o.as("ap-user"), change.AuditOptions{})
+	_, err = o.m.Changes.Audit(o.as("ap-user"), change.AuditOptions{})
 	require.ErrorIs(t, err, ecp.ErrDenied)
-	_, err = o.m.Audit(context.Background(), change.AuditOptions{})
+	_, err = o.m.Changes.Audit(context.Background(), change.AuditOptions{})
 	require.ErrorIs(t, err, ecp.ErrDenied)
 	for scope, n := range map[string]int{"a": 7, "a/q": 2, "b": 2} { // the people's own entries, too
 		got := o.audit(o.system(), change.AuditOptions{Scope: scope, Limit: 100})
@@ -117,12 +117,12 @@ func TestAuditPagesAndExport(t *testing.T) {
 	var ids []string
 	for i := range 1234 {
 		o.now = o.now.Add(time.Second)
-		_, err := o.m.UpdateProject(o.system(), "a/p", fmt.Sprint(i), 0)
+		_, err := o.m.Directory.UpdateProject(o.system(), "a/p", fmt.Sprint(i), 0)
 		require.NoError(t, err)
 	}
 	q := change.AuditOptions{Kind: ecp.KindProject, Limit: 100}
 	for {
-		page, err := o.m.Audit(o.system(), q)
+		page, err := o.m.Changes.Audit(o.system(), q)
 		require.NoError(t, err)
 		for _, e := range page.Items {
 			ids = append(ids, e.ID)
@@ -135,7 +135,7 @@ func TestAuditPagesAndExport(t *testing.T) {
 	require.True(t, slices.IsSorted(ids))
 	var exported []string
 	var at []time.Time
-	for e, err := range o.m.ExportAudit(o.system(), change.AuditOptions{Kind: ecp.KindProject}) {
+	for e, err := range o.m.Changes.ExportAudit(o.system(), change.AuditOptions{Kind: ecp.KindProject}) {
 		require.NoError(t, err)
 		exported, at = append(exported, e.ID), append(at, e.At)
 	}
@@ -147,7 +147,7 @@ func TestAuditPagesAndExport(t *testing.T) {
 	require.Len(t, got, 10)
 	require.Equal(t, at[19], got[0].At)
 	require.Equal(t, at[10], got[9].At)
-	for _, err := range o.m.ExportAudit(o.as("ap-user"), change.AuditOptions{}) {
+	for _, err := range o.m.Changes.ExportAudit(o.as("ap-user"), change.AuditOptions{}) {
 		require.ErrorIs(t, err, ecp.ErrDenied)
 	}
 }
@@ -176,24 +176,24 @@ func TestRefusalsAreAuditedAndBounded(t *testing.T) {
 	require.Len(t, o.audit(o.as("ap-lead"), change.AuditOptions{Outcome: change.OutcomeDenied}), 1, "the project's own administrator sees it")
 
 	for range 1000 {
-		_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
+		_, err = o.m.Directory.CreateProject(o.as("ap-user"), "a/new", "")
 		require.ErrorIs(t, err, ecp.ErrDenied)
 	}
 	require.Len(t, refused(), 2+change.RefusalEntries.Burst)
 	o.now = o.now.Add(change.RefusalEntries.Every)
-	_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
+	_, err = o.m.Directory.CreateProject(o.as("ap-user"), "a/new", "")
 	require.ErrorIs(t, err, ecp.ErrDenied)
 	require.Equal(t, 1000-change.RefusalEntries.Burst, refused()[0].Unwritten)
 
 	o.now = o.now.Add(time.Second)
 	for range 1000 {
-		_, err = o.m.CreateProject(o.as("ap-user"), "a/new", "")
+		_, err = o.m.Directory.CreateProject(o.as("ap-user"), "a/new", "")
 		require.ErrorIs(t, err, ecp.ErrDenied)
 	}
-	o.m.TellRefusalsOnce(t.Context(), o.m.RefusedLogins)
+	o.m.Changes.TellRefusalsOnce(t.Context(), o.m.Directory.RefusedLogins)
 	require.Equal(t, 999, refused()[0].Unwritten, "what nothing follows is told of in sum")
 	before := len(refused())
-	o.m.TellRefusalsOnce(t.Context(), o.m.RefusedLogins)
+	o.m.Changes.TellRefusalsOnce(t.Context(), o.m.Directory.RefusedLogins)
 	require.Len(t, refused(), before, "once")
 }
 
@@ -216,24 +216,24 @@ func TestTidyRemovesWhatIsOver(t *testing.T) {
 	o := newCompany(t)
 	o.login("root")
 	ctx := ecp.WithIdempotencyKey(o.system(), "key")
-	_, err := o.m.CreateOrg(ctx, "fresh", "")
+	_, err := o.m.Directory.CreateOrg(ctx, "fresh", "")
 	require.NoError(t, err)
 	for range 3 * tidyBatch {
-		_, err := o.m.UpdateOrg(o.system(), "fresh", "x", 0)
+		_, err := o.m.Directory.UpdateOrg(o.system(), "fresh", "x", 0)
 		require.NoError(t, err)
 	}
 	require.NoError(t, o.m.tidyOnce(t.Context()))
 	require.Len(t, o.s.Records[ecp.KindSession], 1)
 	require.Len(t, o.s.Records[ecp.KindAnswered], 1)
-	o.m.tick = func() time.Time { return t0 } // the wall clock alone is set forward
+	o.m.observed.Tick = func() time.Time { return t0 } // the wall clock alone is set forward
 	o.now = t0.Add(change.IdempotencyKept + time.Second)
 	require.NoError(t, o.m.tidyOnce(t.Context()))
 	require.Len(t, o.s.Records[ecp.KindAnswered], 1, "nothing goes by a clock that was set forward")
-	o.m.tick = func() time.Time { return o.now }
+	o.m.observed.Tick = func() time.Time { return o.now }
 	require.NoError(t, o.m.tidyOnce(t.Context()))
 	require.Empty(t, o.s.Records[ecp.KindSession])
 	require.Empty(t, o.s.Records[ecp.KindAnswered])
-	_, err = o.m.UpdateOrg(o.system(), "fresh", "kept", 0)
+	_, err = o.m.Directory.UpdateOrg(o.system(), "fresh", "kept", 0)
 	require.NoError(t, err)
 	o.now = t0.Add(90*24*time.Hour + time.Second)
 	require.NoError(t, o.m.tidyOnce(t.Context()))
@@ -249,7 +249,7 @@ func TestRefusalsDoNotTellWhatIsThere(t *testing.T) {
 	o := newCompany(t)
 	info, operation, err := o.m.Create(o.system(), CreateRequest{Mode: ecp.Hosted, Project: "b/p", Name: "x", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}}})
 	require.NoError(t, err)
-	token, err := o.m.CreateToken(o.system(), tenancy.TokenRequest{Name: "x", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "b/p"}})
+	token, err := o.m.Directory.CreateToken(o.system(), tenancy.TokenRequest{Name: "x", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "b/p"}})
 	require.NoError(t, err)
 	for what, try := range map[string]func(context.Context, bool) error{
 		"cluster": func(ctx context.Context, there bool) error {
@@ -260,19 +260,21 @@ func TestRefusalsDoNotTellWhatIsThere(t *testing.T) {
 			_, err := o.m.CancelOperation(ctx, pickID(there, operation.ID, "op-0000000000000000"))
 			return err
 		},
-		"org": func(ctx context.Context, there bool) error { return o.m.DeleteOrg(ctx, pickID(there, "b", "none"), 0) },
+		"org": func(ctx context.Context, there bool) error {
+			return o.m.Directory.DeleteOrg(ctx, pickID(there, "b", "none"), 0)
+		},
 		"project": func(ctx context.Context, there bool) error {
-			return o.m.DeleteProject(ctx, pickID(there, "b/p", "b/none"), 0)
+			return o.m.Directory.DeleteProject(ctx, pickID(there, "b/p", "b/none"), 0)
 		},
 		"new project": func(ctx context.Context, there bool) error {
-			_, err := o.m.CreateProject(ctx, pickID(there, "b/new", "none/new"), "")
+			_, err := o.m.Directory.CreateProject(ctx, pickID(there, "b/new", "none/new"), "")
 			return err
 		},
 		"user": func(ctx context.Context, there bool) error {
-			return o.m.DeleteUser(ctx, pickID(there, "b-boss", "none"), 0)
+			return o.m.Directory.DeleteUser(ctx, pickID(there, "b-boss", "none"), 0)
 		},
 		"token": func(ctx context.Context, there bool) error {
-			return o.m.DeleteToken(ctx, pickID(there, token.ID, "tok-none"))
+			return o.m.Directory.DeleteToken(ctx, pickID(there, token.ID, "tok-none"))
 		},
 	} {
 		var writes []int64

@@ -42,7 +42,7 @@ func aFleet(t testing.TB, n int) (*fleet.Manager, *emqxsim.Provisioner, []ecp.ID
 	for range 5 {
 		look(3 * time.Second)
 	}
-	page, err := m.Clusters(asSystem(), fleet.ListOptions{State: ecp.Running, Limit: ecp.ListLimit})
+	page, err := m.Clusters(asSystem(), ecp.ListOptions{State: ecp.Running, Limit: ecp.ListLimit})
 	require.NoError(t, err)
 	require.Len(t, page.Items, min(n, ecp.ListLimit))
 	return m, sim, ids, look
@@ -100,8 +100,8 @@ func BenchmarkList(b *testing.B) {
 		}
 		return nil
 	}))
-	for name, o := range map[string]fleet.ListOptions{
-		"page": {Limit: 50}, "name": {Limit: 50, Sort: fleet.SortName, Descending: true}, "version": {Limit: 50, Sort: fleet.SortVersion, State: ecp.Running}, "state": {Limit: 50, State: ecp.Abnormal}, "query": {Limit: 50, Query: "ter 999"}, "none": {Limit: 50, Query: "nothing like it"},
+	for name, o := range map[string]ecp.ListOptions{
+		"page": {Limit: 50}, "name": {Limit: 50, Sort: ecp.SortName, Descending: true}, "version": {Limit: 50, Sort: ecp.SortVersion, State: ecp.Running}, "state": {Limit: 50, State: ecp.Abnormal}, "query": {Limit: 50, Query: "ter 999"}, "none": {Limit: 50, Query: "nothing like it"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			var took []time.Duration

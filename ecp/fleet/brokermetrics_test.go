@@ -21,7 +21,7 @@ func (r *rig) scrape(ctx context.Context, c ecp.Cluster) (text string, took time
 	r.t.Helper()
 	var b strings.Builder
 	began := time.Now()
-	n, err := r.m.WriteMetrics(ctx, c.ID(), &b, ecp.MetricsOfNode)
+	n, err := r.m.Monitor.WriteMetrics(ctx, c.ID(), &b, ecp.MetricsOfNode)
 	require.EqualValues(r.t, b.Len(), n)
 	return b.String(), time.Since(began), err
 }
@@ -82,7 +82,7 @@ func TestMetricsThatDoNotBegin(t *testing.T) {
 func TestMetricsThatTakeLong(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
-		_, err := r.m.WriteMetrics(asSystem(), c.ID(), writerThatFails{}, ecp.MetricsOfNode)
+		_, err := r.m.Monitor.WriteMetrics(asSystem(), c.ID(), writerThatFails{}, ecp.MetricsOfNode)
 		require.ErrorIs(t, err, errFull)
 		r.stop()
 		for lines, whole := range map[int]bool{5: true, 10: false} {
@@ -134,7 +134,7 @@ func (writerThatFails) Write([]byte) (int, error) { return 0, errFull }
 
 // TestTurnsAtABroker: four questions at once, whoever asks; others wait, as
 // long as they like to but no longer than a question may take, and other
-// clusters are not concerned.
+// List are not concerned.
 func TestTurnsAtABroker(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
@@ -146,7 +146,7 @@ func TestTurnsAtABroker(t *testing.T) {
 		for i := range 4 {
 			go func() { // two of one actor, and two of another
 				by := ecp.WithActor(context.Background(), ecp.Actor{Name: []string{"ann", "ben"}[i%2], Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
-				_, err := r.m.WriteMetrics(by, c.ID(), held{release: release}, ecp.MetricsOfNode)
+				_, err := r.m.Monitor.WriteMetrics(by, c.ID(), held{release: release}, ecp.MetricsOfNode)
 				done <- err
 			}()
 		}
@@ -159,7 +159,7 @@ func TestTurnsAtABroker(t *testing.T) {
 		require.Equal(t, 20*time.Second, took)
 		ctx, cancel := context.WithTimeout(asSystem(), 3*time.Second)
 		defer cancel()
-		_, err = r.m.Traffic(ctx, c.ID())
+		_, err = r.m.Monitor.Traffic(ctx, c.ID())
 		require.ErrorIs(t, err, ecp.ErrUnavailable)
 		_, took, err = r.asks(other)
 		require.NoError(t, err)

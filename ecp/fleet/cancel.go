@@ -9,7 +9,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // waysBack are the commands that lead back to what was wanted before an
@@ -66,7 +67,7 @@ var noWayBack = map[ecp.OperationKind]string{
 // instead.
 func (m *Manager) CancelOperation(ctx context.Context, id ecp.OperationID) (ecp.Operation, error) {
 	q := change.Request{Op: "cancel operation " + string(id), Action: "cancel", Kind: ecp.KindOperation, Key: string(id), Asked: id}
-	out, err := change.Submit(ctx, m.Writer, q, func(w *change.Tx) (ecp.Operation, error) { return m.cancelOperation(w, id) })
+	out, err := change.Submit(ctx, m.Changes, q, func(w *change.Tx) (ecp.Operation, error) { return m.cancelOperation(w, id) })
 	if err != nil {
 		return ecp.Operation{}, err
 	}
@@ -89,7 +90,7 @@ func (m *Manager) cancelOperation(w *change.Tx, id ecp.OperationID) (ecp.Operati
 	if o.Phase.Final() {
 		return o, ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("it has ended already: it is %s", o.Phase))
 	}
-	rec, running, err := loadTx(w.Tx, o.Cluster)
+	rec, running, err := observed.LoadTx(w.Tx, o.Cluster)
 	if err != nil {
 		return o, err
 	}

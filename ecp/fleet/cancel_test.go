@@ -133,7 +133,7 @@ func TestCancelIsAudited(t *testing.T) {
 		<-time.After(time.Second)
 		_, err := r.m.CancelOperation(asSystem(), op.ID)
 		require.NoError(t, err)
-		page, err := r.m.Audit(asSystem(), change.AuditOptions{Kind: ecp.KindCluster, Key: string(c.ID())})
+		page, err := r.m.Changes.Audit(asSystem(), change.AuditOptions{Kind: ecp.KindCluster, Key: string(c.ID())})
 		require.NoError(t, err)
 		e := page.Items[0]
 		require.Equal(t, "cancel", e.Action)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/stretchr/testify/require"
 )
 
@@ -54,95 +54,117 @@ var shopCalls = []struct {
 }{
 	{"image",
 		func(m *Manager, ctx context.Context) (int64, error) {
-			i, err := m.CreateImage(ctx, anImage)
+			i, err := m.Catalog.CreateImage(ctx, anImage)
 			return i.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
-			i, err := m.Image(ctx, anImage.ID)
+			i, err := m.Catalog.Image(ctx, anImage.ID)
 			return i.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
 			i := anImage
 			i.Reference, i.Revision = "emqx/emqx-enterprise:5.8.0-1", 1
-			i, err := m.UpdateImage(ctx, i)
+			i, err := m.Catalog.UpdateImage(ctx, i)
 			return i.Revision, err
 		},
-		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Images(ctx); return len(l), err },
-		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteImage(ctx, anImage.ID, rev) }, "", true},
+		func(m *Manager, ctx context.Context) (int, error) {
+			l, err := m.Catalog.Images(ctx)
+			return len(l), err
+		},
+		func(m *Manager, ctx context.Context, rev int64) error {
+			return m.Catalog.DeleteImage(ctx, anImage.ID, rev)
+		}, "", true},
 	{"size",
 		func(m *Manager, ctx context.Context) (int64, error) {
-			s, err := m.CreateSize(ctx, aSize)
+			s, err := m.Catalog.CreateSize(ctx, aSize)
 			return s.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
-			s, err := m.Size(ctx, aSize.Name)
+			s, err := m.Catalog.Size(ctx, aSize.Name)
 			return s.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
 			s := aSize
 			s.Storage.Size, s.Revision = "90Gi", 1
-			s, err := m.UpdateSize(ctx, s)
+			s, err := m.Catalog.UpdateSize(ctx, s)
 			return s.Revision, err
 		},
-		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Sizes(ctx); return len(l), err },
-		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteSize(ctx, aSize.Name, rev) }, "", true},
+		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Catalog.Sizes(ctx); return len(l), err },
+		func(m *Manager, ctx context.Context, rev int64) error {
+			return m.Catalog.DeleteSize(ctx, aSize.Name, rev)
+		}, "", true},
 	{"registry",
 		func(m *Manager, ctx context.Context) (int64, error) {
-			r, err := m.CreateRegistry(ctx, aRegistry, "hush-1")
+			r, err := m.Catalog.CreateRegistry(ctx, aRegistry, "hush-1")
 			return r.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
-			r, err := m.Registry(ctx, "ours")
+			r, err := m.Catalog.Registry(ctx, "ours")
 			return r.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
 			r, word := aRegistry, ecp.Secret("hush-2")
 			r.User, r.Revision = "other", 1
-			r, err := m.UpdateRegistry(ctx, r, &word)
+			r, err := m.Catalog.UpdateRegistry(ctx, r, &word)
 			return r.Revision, err
 		},
-		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Registries(ctx); return len(l), err },
-		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteRegistry(ctx, "ours", rev) }, "hush", false},
+		func(m *Manager, ctx context.Context) (int, error) {
+			l, err := m.Catalog.Registries(ctx)
+			return len(l), err
+		},
+		func(m *Manager, ctx context.Context, rev int64) error {
+			return m.Catalog.DeleteRegistry(ctx, "ours", rev)
+		}, "hush", false},
 	{"licence",
 		func(m *Manager, ctx context.Context) (int64, error) {
-			if _, err := m.CreateLicence(ctx, ecp.Licence{Name: "first", Format: ecp.LicenceV5}, "key"); err != nil && !errors.Is(err, ecp.ErrExists) {
+			if _, err := m.Catalog.CreateLicence(ctx, ecp.Licence{Name: "first", Format: ecp.LicenceV5}, "key"); err != nil && !errors.Is(err, ecp.ErrExists) {
 				return 0, err
 			}
-			l, err := m.CreateLicence(ctx, aLicence, aKeyText)
+			l, err := m.Catalog.CreateLicence(ctx, aLicence, aKeyText)
 			return l.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
-			l, err := m.Licence(ctx, "prod")
+			l, err := m.Catalog.Licence(ctx, "prod")
 			return l.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
 			l, key := aLicence, ecp.Secret("other-"+string(aKeyText))
 			l.Revision = 1
-			l, err := m.UpdateLicence(ctx, l, &key)
+			l, err := m.Catalog.UpdateLicence(ctx, l, &key)
 			return l.Revision, err
 		},
-		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Licences(ctx); return len(l), err },
-		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteLicence(ctx, "prod", rev) }, string(aKeyText), false},
+		func(m *Manager, ctx context.Context) (int, error) {
+			l, err := m.Catalog.Licences(ctx)
+			return len(l), err
+		},
+		func(m *Manager, ctx context.Context, rev int64) error {
+			return m.Catalog.DeleteLicence(ctx, "prod", rev)
+		}, string(aKeyText), false},
 	{"load-balancer profile",
 		func(m *Manager, ctx context.Context) (int64, error) {
-			l, err := m.CreateLBProfile(ctx, aLBProfile)
+			l, err := m.Catalog.CreateLBProfile(ctx, aLBProfile)
 			return l.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
-			l, err := m.LBProfile(ctx, "small")
+			l, err := m.Catalog.LBProfile(ctx, "small")
 			return l.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
 			l := aLBProfile
 			l.MinConnections, l.Revision = 5, 1
-			l, err := m.UpdateLBProfile(ctx, l)
+			l, err := m.Catalog.UpdateLBProfile(ctx, l)
 			return l.Revision, err
 		},
-		func(m *Manager, ctx context.Context) (int, error) { l, err := m.LBProfiles(ctx); return len(l), err },
-		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteLBProfile(ctx, "small", rev) }, "", true},
+		func(m *Manager, ctx context.Context) (int, error) {
+			l, err := m.Catalog.LBProfiles(ctx)
+			return len(l), err
+		},
+		func(m *Manager, ctx context.Context, rev int64) error {
+			return m.Catalog.DeleteLBProfile(ctx, "small", rev)
+		}, "", true},
 	{"Kubernetes target",
 		func(m *Manager, ctx context.Context) (int64, error) {
-			t, err := m.CreateTarget(ctx, aTarget, "apiVersion: hush-1")
+			t, err := m.Catalog.CreateTarget(ctx, aTarget, "apiVersion: hush-1")
 			return t.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
@@ -152,11 +174,13 @@ var shopCalls = []struct {
 		func(m *Manager, ctx context.Context) (int64, error) {
 			t, config := aTarget, ecp.Secret("apiVersion: hush-2")
 			t.Description, t.Revision = "words", 1
-			t, err := m.UpdateTarget(ctx, t, &config)
+			t, err := m.Catalog.UpdateTarget(ctx, t, &config)
 			return t.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int, error) { l, err := m.Targets(ctx); return len(l), err },
-		func(m *Manager, ctx context.Context, rev int64) error { return m.DeleteTarget(ctx, "west", rev) }, "hush", true},
+		func(m *Manager, ctx context.Context, rev int64) error {
+			return m.Catalog.DeleteTarget(ctx, "west", rev)
+		}, "hush", true},
 }
 
 func TestEveryCatalogue(t *testing.T) {
@@ -239,7 +263,7 @@ func TestRefusedEntries(t *testing.T) {
 	image := func(spoil func(*ecp.Image)) error {
 		i := anImage
 		spoil(&i)
-		_, err := o.m.CreateImage(ctx, i)
+		_, err := o.m.Catalog.CreateImage(ctx, i)
 		return err
 	}
 	one(image(func(i *ecp.Image) { i.ID = "Upper" }), "id")
@@ -248,7 +272,12 @@ func TestRefusedEntries(t *testing.T) {
 	one(image(func(i *ecp.Image) { i.Reference = "" }), "reference")
 	one(image(func(i *ecp.Image) { i.Version = "5.8" }), "version")
 	one(image(func(i *ecp.Image) { i.Version = "4.3.22" }), "version")
-	size := func(spoil func(*ecp.Size)) error { s := aSize; spoil(&s); _, err := o.m.CreateSize(ctx, s); return err }
+	size := func(spoil func(*ecp.Size)) error {
+		s := aSize
+		spoil(&s)
+		_, err := o.m.Catalog.CreateSize(ctx, s)
+		return err
+	}
 	one(size(func(s *ecp.Size) { s.Name = "a b" }), "name")
 	one(size(func(s *ecp.Size) { s.CPU.Request = "one" }), "cpu.request")
 	one(size(func(s *ecp.Size) { s.CPU.Limit = "500m" }), "cpu.limit")
@@ -263,44 +292,44 @@ func TestRefusedEntries(t *testing.T) {
 	registry := func(spoil func(*ecp.Registry)) error {
 		r := aRegistry
 		spoil(&r)
-		_, err := o.m.CreateRegistry(ctx, r, "x")
+		_, err := o.m.Catalog.CreateRegistry(ctx, r, "x")
 		return err
 	}
 	one(registry(func(r *ecp.Registry) { r.Host = "https://x" }), "host")
 	one(registry(func(r *ecp.Registry) { r.User = "" }), "user")
-	_, err := o.m.CreateRegistry(ctx, aRegistry, ecp.Secret(strings.Repeat("x", catalog.MaxSecret+1)))
+	_, err := o.m.Catalog.CreateRegistry(ctx, aRegistry, ecp.Secret(strings.Repeat("x", catalog.MaxSecret+1)))
 	one(err, "password")
-	_, err = o.m.CreateLicence(ctx, aLicence, "")
+	_, err = o.m.Catalog.CreateLicence(ctx, aLicence, "")
 	one(err, "content")
-	_, err = o.m.CreateLicence(ctx, aLicence, "two words")
+	_, err = o.m.Catalog.CreateLicence(ctx, aLicence, "two words")
 	one(err, "content")
-	_, err = o.m.CreateLicence(ctx, ecp.Licence{Name: "x", Format: "v6"}, "key")
+	_, err = o.m.Catalog.CreateLicence(ctx, ecp.Licence{Name: "x", Format: "v6"}, "key")
 	one(err, "format")
 	profile := func(spoil func(*ecp.LBProfile)) error {
 		l := aLBProfile
 		spoil(&l)
-		_, err := o.m.CreateLBProfile(ctx, l)
+		_, err := o.m.Catalog.CreateLBProfile(ctx, l)
 		return err
 	}
 	one(profile(func(l *ecp.LBProfile) { l.MinConnections = 1001 }), "maxConnections")
 	one(profile(func(l *ecp.LBProfile) { l.MinConnections = -1 }), "minConnections")
 	one(profile(func(l *ecp.LBProfile) { l.Annotations = nil }), "annotations")
 	one(profile(func(l *ecp.LBProfile) { l.Annotations = map[string]string{"openecp.io/cluster": "x"} }), "annotations[openecp.io/cluster]")
-	_, err = o.m.CreateTarget(ctx, aTarget, "not a kubeconfig")
+	_, err = o.m.Catalog.CreateTarget(ctx, aTarget, "not a kubeconfig")
 	one(err, "kubeconfig")
-	_, err = o.m.CreateTarget(ctx, aTarget, "")
+	_, err = o.m.Catalog.CreateTarget(ctx, aTarget, "")
 	one(err, "kubeconfig")
-	_, err = o.m.CreateTarget(ctx, ecp.Target{Name: "A"}, "apiVersion")
+	_, err = o.m.Catalog.CreateTarget(ctx, ecp.Target{Name: "A"}, "apiVersion")
 	one(err, "name")
-	_, err = o.m.CreateTarget(ctx, ecp.Target{Name: "default"}, "apiVersion")
+	_, err = o.m.Catalog.CreateTarget(ctx, ecp.Target{Name: "default"}, "apiVersion")
 	require.ErrorIs(t, err, ecp.ErrExists, "the program has one of that name")
-	require.ErrorIs(t, o.m.DeleteTarget(ctx, "default", 0), ecp.ErrUnsupported)
-	_, err = o.m.UpdateTarget(ctx, ecp.Target{Name: "default"}, nil)
+	require.ErrorIs(t, o.m.Catalog.DeleteTarget(ctx, "default", 0), ecp.ErrUnsupported)
+	_, err = o.m.Catalog.UpdateTarget(ctx, ecp.Target{Name: "default"}, nil)
 	require.ErrorIs(t, err, ecp.ErrUnsupported)
 	empty := ecp.Secret("")
-	_, err = o.m.CreateTarget(ctx, aTarget, "apiVersion")
+	_, err = o.m.Catalog.CreateTarget(ctx, aTarget, "apiVersion")
 	require.NoError(t, err)
-	_, err = o.m.UpdateTarget(ctx, aTarget, &empty)
+	_, err = o.m.Catalog.UpdateTarget(ctx, aTarget, &empty)
 	one(err, "kubeconfig")
 	require.NoError(t, registry(func(*ecp.Registry) {}))
 	twin := registry(func(r *ecp.Registry) { r.Name = "twin" })
@@ -308,10 +337,10 @@ func TestRefusedEntries(t *testing.T) {
 	require.ErrorContains(t, twin, "host: the registry")
 
 	o.begin(func(c *Config) { c.Sealer = nil })
-	_, err = o.m.CreateRegistry(ctx, ecp.Registry{Name: "b", Host: "b.example.com", User: "u"}, "x")
+	_, err = o.m.Catalog.CreateRegistry(ctx, ecp.Registry{Name: "b", Host: "b.example.com", User: "u"}, "x")
 	require.ErrorIs(t, err, ecp.ErrUnsupported, "no secret is stored in the clear")
 	o.begin(func(c *Config) { c.NewProvisioner = nil })
-	_, err = o.m.CreateTarget(ctx, ecp.Target{Name: "east"}, "apiVersion")
+	_, err = o.m.Catalog.CreateTarget(ctx, ecp.Target{Name: "east"}, "apiVersion")
 	require.ErrorIs(t, err, ecp.ErrUnsupported)
 }
 
@@ -320,7 +349,7 @@ func TestThereIsExactlyOneDefault(t *testing.T) {
 	ctx := o.system()
 	check := func(want string) {
 		t.Helper()
-		all, err := o.m.Images(ctx)
+		all, err := o.m.Catalog.Images(ctx)
 		require.NoError(t, err)
 		var defaults []string
 		for _, i := range all {
@@ -331,29 +360,29 @@ func TestThereIsExactlyOneDefault(t *testing.T) {
 		require.Equal(t, []string{want}, defaults)
 	}
 	check("emqx-ee-5.8.9")
-	require.ErrorIs(t, o.m.DeleteImage(ctx, "emqx-ee-5.8.9", 0), ecp.ErrConflict)
-	i, err := o.m.Image(ctx, "emqx-ee-5.8.9")
+	require.ErrorIs(t, o.m.Catalog.DeleteImage(ctx, "emqx-ee-5.8.9", 0), ecp.ErrConflict)
+	i, err := o.m.Catalog.Image(ctx, "emqx-ee-5.8.9")
 	require.NoError(t, err)
 	i.Default = false
-	_, err = o.m.UpdateImage(ctx, i)
+	_, err = o.m.Catalog.UpdateImage(ctx, i)
 	require.ErrorIs(t, err, ecp.ErrConflict)
 	fresh := anImage
 	fresh.Default = true
-	_, err = o.m.CreateImage(ctx, fresh)
+	_, err = o.m.Catalog.CreateImage(ctx, fresh)
 	require.NoError(t, err)
 	check(anImage.ID)
-	i, err = o.m.Image(ctx, "emqx-ee-5.8.9")
+	i, err = o.m.Catalog.Image(ctx, "emqx-ee-5.8.9")
 	require.NoError(t, err)
 	require.EqualValues(t, 2, i.Revision, "it has changed, too")
 	i.Default = true
-	_, err = o.m.UpdateImage(ctx, i)
+	_, err = o.m.Catalog.UpdateImage(ctx, i)
 	require.NoError(t, err)
 	check("emqx-ee-5.8.9")
-	require.NoError(t, o.m.DeleteImage(ctx, anImage.ID, 0))
+	require.NoError(t, o.m.Catalog.DeleteImage(ctx, anImage.ID, 0))
 
 	for _, format := range []ecp.LicenceFormat{ecp.LicenceV4, ecp.LicenceV5} { // one for each
 		for _, name := range []string{"a", "b"} {
-			l, err := o.m.CreateLicence(ctx, ecp.Licence{Name: string(format) + name, Format: format}, "key")
+			l, err := o.m.Catalog.CreateLicence(ctx, ecp.Licence{Name: string(format) + name, Format: format}, "key")
 			require.NoError(t, err)
 			require.Equal(t, name == "a", l.Default)
 		}
@@ -368,8 +397,8 @@ func TestCataloguesTouchNoCluster(t *testing.T) {
 	image := anImage
 	image.Reference, image.Default = "registry.example.com:5000/emqx/emqx:5.8.0", true
 	for _, err := range []error{
-		errOf(o.m.CreateRegistry(ctx, aRegistry, "hush")), errOf(o.m.CreateImage(ctx, image)), errOf(o.m.CreateSize(ctx, aSize)),
-		errOf(o.m.CreateLicence(ctx, aLicence, aKeyText)), errOf(o.m.CreateLBProfile(ctx, aLBProfile)),
+		errOf(o.m.Catalog.CreateRegistry(ctx, aRegistry, "hush")), errOf(o.m.Catalog.CreateImage(ctx, image)), errOf(o.m.Catalog.CreateSize(ctx, aSize)),
+		errOf(o.m.Catalog.CreateLicence(ctx, aLicence, aKeyText)), errOf(o.m.Catalog.CreateLBProfile(ctx, aLBProfile)),
 	} {
 		require.NoError(t, err)
 	}
@@ -380,30 +409,30 @@ func TestCataloguesTouchNoCluster(t *testing.T) {
 	made := info.Resolved
 	require.Equal(t, []any{"ours", "prod", "small", int64(0)}, []any{made.Registry, made.Licence, made.LBProfile, made.Image.Revision})
 	d := derive.Desired(info.ClusterRecord)
-	require.NoError(t, o.m.addSecrets(ctx, info.ClusterRecord, &d))
+	require.NoError(t, o.m.observed.AddSecrets(ctx, info.ClusterRecord, &d))
 	require.Equal(t, ecp.PullCredentials{Host: "registry.example.com:5000", User: "robot", Password: "hush"}, d.Pull)
 	require.Equal(t, aKeyText, d.Licence)
 	require.Equal(t, map[string]string{"example.com/own": "1", "example.com/class": "s"}, d.Spec.Network.Annotations)
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", d, d, d), "hush")
 
 	image.Reference = "elsewhere/emqx:5.8.0"
-	_, err = o.m.UpdateImage(ctx, image)
+	_, err = o.m.Catalog.UpdateImage(ctx, image)
 	require.NoError(t, err)
 	size := aSize
 	size.CPU = ecp.Resource{Request: "1", Limit: "1"}
-	_, err = o.m.UpdateSize(ctx, size)
+	_, err = o.m.Catalog.UpdateSize(ctx, size)
 	require.NoError(t, err)
 	profile := aLBProfile
 	profile.Annotations = map[string]string{"example.com/class": "xxl"}
-	_, err = o.m.UpdateLBProfile(ctx, profile)
+	_, err = o.m.Catalog.UpdateLBProfile(ctx, profile)
 	require.NoError(t, err)
 	got, err := o.m.Cluster(info.ID).Get(ctx)
 	require.NoError(t, err)
 	require.Equal(t, made, got.Resolved)
 
 	for what, err := range map[string]error{
-		"image": o.m.DeleteImage(ctx, image.ID, 0), "size": o.m.DeleteSize(ctx, aSize.Name, 0), "registry": o.m.DeleteRegistry(ctx, "ours", 0),
-		"licence": o.m.DeleteLicence(ctx, "prod", 0), "profile": o.m.DeleteLBProfile(ctx, "small", 0),
+		"image": o.m.Catalog.DeleteImage(ctx, image.ID, 0), "size": o.m.Catalog.DeleteSize(ctx, aSize.Name, 0), "registry": o.m.Catalog.DeleteRegistry(ctx, "ours", 0),
+		"licence": o.m.Catalog.DeleteLicence(ctx, "prod", 0), "profile": o.m.Catalog.DeleteLBProfile(ctx, "small", 0),
 	} {
 		require.ErrorIs(t, err, ecp.ErrConflict, what)
 		require.ErrorContains(t, err, "it is in use by cluster one", what)
@@ -417,7 +446,7 @@ func TestLBProfilesByRange(t *testing.T) {
 	o.begin(func(c *Config) { c.Limits.LBProfiles = 3 })
 	make := func(name string, low, high int) error {
 		o.now = o.now.Add(time.Second)
-		_, err := o.m.CreateLBProfile(o.system(), ecp.LBProfile{Name: name, MinConnections: low, MaxConnections: high, Annotations: map[string]string{"example.com/x": name}})
+		_, err := o.m.Catalog.CreateLBProfile(o.system(), ecp.LBProfile{Name: name, MinConnections: low, MaxConnections: high, Annotations: map[string]string{"example.com/x": name}})
 		return err
 	}
 	require.NoError(t, make("z-oldest", 100, 200))
@@ -432,7 +461,7 @@ func TestLBProfilesByRange(t *testing.T) {
 			return err
 		}))
 	}
-	require.NoError(t, o.m.DeleteLBProfile(o.system(), "a-younger", 0))
+	require.NoError(t, o.m.Catalog.DeleteLBProfile(o.system(), "a-younger", 0))
 	require.NoError(t, o.s.Read(t.Context(), func(tx ecp.Tx) error {
 		_, err := catalog.LbProfileFor(tx, 201)
 		require.ErrorIs(t, err, ecp.ErrNotFound)
@@ -457,17 +486,17 @@ func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
 		{ecp.Pool{Connections: -1}, ecp.CodeInvalid, "connections"},
 		{ecp.Pool{Revision: 7}, ecp.CodePrecondition, ""},
 	} {
-		_, err := o.m.UpdatePool(o.system(), c.pool)
+		_, err := o.m.Catalog.UpdatePool(o.system(), c.pool)
 		require.Equal(t, c.code, ecp.CodeOf(err), "%+v", c.pool)
 		var e *ecp.Error
 		if require.ErrorAs(t, err, &e); c.field != "" {
 			require.Equal(t, c.field, e.Fields[0].Field)
 		}
 	}
-	p, err := o.m.UpdatePool(o.system(), ecp.Pool{Connections: 42, LargestCluster: 30, Clusters: 3, UsedConnections: 999, ExpiresAt: t0.Add(time.Hour), Revision: 1})
+	p, err := o.m.Catalog.UpdatePool(o.system(), ecp.Pool{Connections: 42, LargestCluster: 30, Clusters: 3, UsedConnections: 999, ExpiresAt: t0.Add(time.Hour), Revision: 1})
 	require.NoError(t, err)
 	require.Equal(t, ecp.Pool{Connections: 42, LargestCluster: 30, Clusters: 3, UsedConnections: 42, UsedClusters: 2, ExpiresAt: t0.Add(time.Hour), Revision: 2}, p)
-	_, err = o.m.UpdatePool(o.as("a-boss"), ecp.Pool{})
+	_, err = o.m.Catalog.UpdatePool(o.as("a-boss"), ecp.Pool{})
 	require.ErrorIs(t, err, ecp.ErrDenied)
 
 	o.now = t0.Add(time.Hour)
@@ -475,7 +504,7 @@ func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrQuotaExceeded)
 	require.ErrorContains(t, err, "the pool expired at")
 	p.ExpiresAt = time.Time{}
-	_, err = o.m.UpdatePool(o.system(), p)
+	_, err = o.m.Catalog.UpdatePool(o.system(), p)
 	require.NoError(t, err)
 	_, _, err = o.m.Create(o.system(), CreateRequest{Mode: ecp.Adopted, Project: "a/p", Name: "late"})
 	require.NoError(t, err)
@@ -483,17 +512,17 @@ func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
 
 func TestWhatLicencesSayOfThemselves(t *testing.T) {
 	o := newShop(t)
-	l, err := o.m.CreateLicence(o.system(), aLicence, aKeyText)
+	l, err := o.m.Catalog.CreateLicence(o.system(), aLicence, aKeyText)
 	require.NoError(t, err)
 	require.Equal(t, ecp.Licence{
 		Name: "prod", Format: ecp.LicenceV5, Default: true, ContentSet: true, Customer: "Evaluation", Type: "evaluation", Limit: 100,
 		ExpiresAt: time.Date(2028, 1, 8, 0, 0, 0, 0, time.UTC), Revision: 1,
 	}, l)
 	other := ecp.Secret("a-key-of-an-unknown-form")
-	l, err = o.m.UpdateLicence(o.system(), ecp.Licence{Name: "prod", Format: ecp.LicenceV5, Default: true, Customer: "made up"}, &other)
+	l, err = o.m.Catalog.UpdateLicence(o.system(), ecp.Licence{Name: "prod", Format: ecp.LicenceV5, Default: true, Customer: "made up"}, &other)
 	require.NoError(t, err)
 	require.Equal(t, ecp.Licence{Name: "prod", Format: ecp.LicenceV5, Default: true, ContentSet: true, Revision: 2}, l, "what is not known is not said")
-	_, err = o.m.UpdateLicence(o.system(), ecp.Licence{Name: "prod", Format: ecp.LicenceV4, Default: true}, nil)
+	_, err = o.m.Catalog.UpdateLicence(o.system(), ecp.Licence{Name: "prod", Format: ecp.LicenceV4, Default: true}, nil)
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 }
 

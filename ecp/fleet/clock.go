@@ -8,7 +8,7 @@ import (
 // clock, or an earlier one where it has been set forward since the Manager was
 // made. What goes too late does no harm; what a wrong clock removes is lost.
 func (m *Manager) sureNow() time.Time {
-	now, counted := m.now(), m.made.Wall.Add(m.tick().Sub(m.made.Tick))
+	now, counted := m.observed.Now(), m.made.Wall.Add(m.observed.Tick().Sub(m.made.Tick))
 	if counted.Before(now) {
 		return counted
 	}

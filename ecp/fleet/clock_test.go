@@ -14,19 +14,19 @@ func TestTheClockSteps(t *testing.T) {
 	for name, step := range map[string]time.Duration{"forward": time.Hour, "back": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			b, wall := newBench(t), time.Duration(0)
-			b.m.now = func() time.Time { return b.now.Add(wall) }
+			b.m.observed.Now = func() time.Time { return b.now.Add(wall) }
 			b.runs(2)
 
 			b.w.failApply = true
 			b.change(`{"size":"2C4G","evacuation":{"deadline":120}}`)
 			b.look(time.Second)
-			left := b.rec().Status.Deadline.Sub(b.m.now())
+			left := b.rec().Status.Deadline.Sub(b.m.observed.Now())
 			applies := b.w.applies
 			wall += step
 			b.watch(40 * time.Second)
 			require.Greater(t, b.w.applies, applies, "a failed Apply waits by the monotonic clock")
 			require.Equal(t, ecp.Updating, b.rec().Status.State, b.rec().Status.Message)
-			require.InDelta(t, left-40*time.Second, b.rec().Status.Deadline.Sub(b.m.now()), float64(2*time.Second))
+			require.InDelta(t, left-40*time.Second, b.rec().Status.Deadline.Sub(b.m.observed.Now()), float64(2*time.Second))
 
 			b.w.failApply = false
 			for i := 0; b.rec().Status.Leaving == nil; i++ {

@@ -52,7 +52,7 @@ func newCompany(t *testing.T) *company {
 	}
 	c.begin(func(*Config) {})
 	for name, grant := range companyGrants {
-		_, err := c.m.CreateUser(c.system(), tenancy.UserRequest{Name: name, Password: companyPassword, Grants: []ecp.Grant{grant}})
+		_, err := c.m.Directory.CreateUser(c.system(), tenancy.UserRequest{Name: name, Password: companyPassword, Grants: []ecp.Grant{grant}})
 		require.NoError(t, err)
 	}
 	return c
@@ -77,7 +77,7 @@ func (c *company) as(name string) context.Context {
 
 func (c *company) login(name string) tenancy.Session {
 	c.t.Helper()
-	s, err := c.m.Login(context.Background(), name, companyPassword)
+	s, err := c.m.Directory.Login(context.Background(), name, companyPassword)
 	require.NoError(c.t, err)
 	return s
 }
@@ -89,10 +89,10 @@ func TestOrgsOfAnEarlierBuild(t *testing.T) {
 	}))
 	m, err := New(t.Context(), Config{Store: s})
 	require.NoError(t, err)
-	orgs, err := m.Orgs(ecp.WithActor(t.Context(), ecp.System))
+	orgs, err := m.Directory.Orgs(ecp.WithActor(t.Context(), ecp.System))
 	require.NoError(t, err)
 	require.Len(t, orgs, 1)
-	p, err := m.Project(ecp.WithActor(t.Context(), ecp.System), "old/p")
+	p, err := m.Directory.Project(ecp.WithActor(t.Context(), ecp.System), "old/p")
 	require.NoError(t, err)
 	require.EqualValues(t, 1, p.Revision)
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/validate"
+	"github.com/openecp/openecp/ecp/logs"
 )
 
 // CreateRequest asks for a cluster.
@@ -40,7 +41,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Op
 	}); err != nil {
 		return ecp.Info{}, ecp.Operation{}, err
 	}
-	out, err := change.Submit(ctx, m.Writer, q, func(w *change.Tx) (created, error) {
+	out, err := change.Submit(ctx, m.Changes, q, func(w *change.Tx) (created, error) {
 		if err := w.Actor.PermitProject("", ecp.RightWrite, r.Project); err != nil {
 			return created{}, err
 		}
@@ -50,7 +51,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Op
 		}
 		var operation ecp.Operation
 		if rec.Mode == ecp.Hosted {
-			operation = m.newOperation(rec, ecp.OpCreate, w.Actor, m.timings.Dispatch)
+			operation = m.newOperation(rec, ecp.OpCreate, w.Actor, m.observed.Timings.Dispatch)
 			rec.Status.Operation, rec.Status.Deadline = operation.ID, operation.Deadline
 			if err := ecp.Put(w.Tx, operation, 0); err != nil {
 				return created{}, err
@@ -71,7 +72,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Op
 	m.queue.Add(out.Cluster.ID)
 	// Who repeats the call gets the same answer: what was seen of the cluster
 	// since then is not for it, which may be somebody else's by now.
-	return m.unseen(out.Cluster), out.Operation, nil
+	return m.observed.Unseen(out.Cluster), out.Operation, nil
 }
 
 // created is what a create answers.
@@ -85,7 +86,7 @@ type created struct {
 func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.ClusterRecord, error) {
 	var wrong ecp.FieldErrors
 	validate.ValidateText(&wrong, r.Name, r.Description)
-	now := m.now().UTC()
+	now := m.observed.Now().UTC()
 	rec := ecp.ClusterRecord{
 		Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Creator: actor.Name, CreatorUser: actor.User(),
 		CreatedAt: now, UpdatedAt: now, Spec: r.Spec.Clone(), Generation: 1, Revision: 1,
@@ -109,7 +110,7 @@ func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.Cl
 		if err := errors.Join(wrong.Err(""), limitAtCreation(*rec.Spec.Adopted)); err != nil {
 			return rec, err
 		}
-		rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.timings, now, rec, nil, derive.AdoptedLook{At: now, NoAddress: m.agentAddress == ""}))
+		rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, nil, derive.AdoptedLook{At: now, NoAddress: m.observed.AgentAddress == ""}))
 	default:
 		wrong.Add("mode", `is %q; "hosted" and "adopted" are allowed`, r.Mode)
 	}
@@ -170,8 +171,8 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *ecp.FieldErrors, rec *ecp.Clu
 		wrong.Add("spec.image", "%s", why)
 	}
 	mayCluster(wrong, *rec)
-	mayLog(wrong, *rec)
-	mayRefer(wrong, *rec, nil)
+	logs.MayLog(wrong, *rec)
+	logs.MayRefer(wrong, *rec, nil)
 	return nil
 }
 

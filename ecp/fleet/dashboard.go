@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // DashboardVia is the way by which people get to a cluster's dashboard.
@@ -40,7 +41,7 @@ type DashboardWay struct {
 // where the dashboard can be opened in no such way. It wants [ecp.RightRead].
 func (m *Manager) DashboardWay(ctx context.Context, id ecp.ID, via DashboardVia) (DashboardWay, error) {
 	const op = "open dashboard"
-	rec, err := m.readable(ctx, op, ecp.RightRead, id)
+	rec, err := m.observed.Readable(ctx, op, ecp.RightRead, id)
 	if err != nil {
 		return DashboardWay{}, err
 	}
@@ -57,7 +58,7 @@ func (m *Manager) DashboardWay(ctx context.Context, id ecp.ID, via DashboardVia)
 // people may do at the dashboard is decided by their login to EMQX.
 func (m *Manager) OpenDashboard(ctx context.Context, id ecp.ID, via DashboardVia) (DashboardWay, error) {
 	var opened DashboardWay
-	_, err := m.letThrough(ctx, ecp.RightRead, id, "open dashboard", &opened, func(ctx context.Context, rec ecp.ClusterRecord, _ string) (e ecp.Endpoint, err error) {
+	_, err := m.observed.LetThrough(ctx, ecp.RightRead, id, "open dashboard", &opened, func(ctx context.Context, rec ecp.ClusterRecord, _ string) (e ecp.Endpoint, err error) {
 		way, err := m.dashboardWay(rec, via)
 		if err == nil && way.Via != ViaServiceAddress {
 			e, err = m.dashboard(ctx, rec, "")
@@ -78,7 +79,7 @@ func (m *Manager) OpenDashboard(ctx context.Context, id ecp.ID, via DashboardVia
 // stays together, such as an upload and what becomes of it; else, or if prefer is
 // empty, to any. It wants [ecp.RightRead].
 func (m *Manager) DashboardEndpoint(ctx context.Context, id ecp.ID, prefer string) (ecp.Endpoint, error) {
-	return m.reach(ctx, ecp.RightRead, id, "", func(ctx context.Context, rec ecp.ClusterRecord, _ string) (ecp.Endpoint, error) {
+	return m.observed.Reach(ctx, ecp.RightRead, id, "", func(ctx context.Context, rec ecp.ClusterRecord, _ string) (ecp.Endpoint, error) {
 		if prefer != "" && m.mayServe(rec, prefer) {
 			if e, err := m.dashboard(ctx, rec, prefer); err == nil {
 				return e, nil
@@ -94,7 +95,7 @@ func (m *Manager) mayServe(rec ecp.ClusterRecord, node string) bool {
 	if rec.Mode == ecp.Adopted {
 		return true
 	}
-	for _, n := range m.info(rec).Nodes {
+	for _, n := range m.observed.Info(rec).Nodes {
 		if n.Name == node {
 			return n.Ready
 		}
@@ -119,7 +120,7 @@ func (m *Manager) dashboardWay(rec ecp.ClusterRecord, via DashboardVia) (Dashboa
 }
 
 func (m *Manager) adoptedDashboardWay(rec ecp.ClusterRecord, via DashboardVia) (DashboardWay, error) {
-	address, info := "", m.info(rec)
+	address, info := "", m.observed.Info(rec)
 	if rec.Spec.Adopted != nil {
 		address = rec.Spec.Adopted.ServiceAddress
 	}
@@ -127,7 +128,7 @@ func (m *Manager) adoptedDashboardWay(rec ecp.ClusterRecord, via DashboardVia) (
 	direct := address != "" && v.Major >= 5
 	switch via {
 	case ViaAgent:
-		if m.agentAddress == "" && !m.agentConnected(rec.ID) {
+		if m.observed.AgentAddress == "" && !m.agentConnected(rec.ID) {
 			return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "", ecp.Capabilities{NoAgentAddress: true}.WithoutAgent(ecp.NeedsAgent))
 		}
 		return DashboardWay{Via: ViaAgent}, nil
@@ -167,7 +168,7 @@ func (m *Manager) dashboardUsable(rec ecp.ClusterRecord, info ecp.Info) error {
 			continue
 		}
 		code := ecp.CodeUnavailable
-		if m.agentAddress == "" {
+		if m.observed.AgentAddress == "" {
 			code = ecp.CodeUnsupported
 		}
 		return ecp.NewError(code, "", f.Why)
@@ -176,7 +177,7 @@ func (m *Manager) dashboardUsable(rec ecp.ClusterRecord, info ecp.Info) error {
 }
 
 // agentConnected reports whether any agent of a cluster is connected.
-func (m *Manager) agentConnected(id ecp.ID) bool { return len(m.likeliestAgents(id)) > 0 }
+func (m *Manager) agentConnected(id ecp.ID) bool { return len(m.observed.LikeliestAgents(id)) > 0 }
 
 // dashboard returns the way to a node's dashboard, or if node is empty to any's: a
 // hosted cluster's as to its management API, an adopted one's by what adds no
@@ -196,9 +197,9 @@ func (m *Manager) dashboard(ctx context.Context, rec ecp.ClusterRecord, node str
 func (m *Manager) dashboardOf(ctx context.Context, rec ecp.ClusterRecord, node string) (ecp.Endpoint, error) {
 	switch {
 	case rec.Mode == ecp.Hosted:
-		return m.endpoint(ctx, rec, node)
-	case m.link == nil:
-		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", notConnected)
+		return m.observed.Endpoint(ctx, rec, node)
+	case m.observed.Link == nil:
+		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
 	}
-	return m.link.Dashboard(ctx, rec.ID, node) // which agents' dashboards answer it knows best
+	return m.observed.Link.Dashboard(ctx, rec.ID, node) // which agents' dashboards answer it knows best
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -32,7 +33,7 @@ func TestWaysToDashboards(t *testing.T) {
 		{name: "5 with an address, no agent", version: "5.8.9", address: true, away: true, want: ViaServiceAddress},
 		{name: "5 with an address, asked for", version: "5.8.9", address: true, asked: ViaServiceAddress, want: ViaServiceAddress},
 		{name: "5 with an address, through the agent", version: "5.8.9", address: true, asked: ViaAgent, want: ViaAgent},
-		{name: "5 through an agent that is away", version: "5.8.9", address: true, away: true, asked: ViaAgent, code: ecp.CodeUnavailable, says: notConnected},
+		{name: "5 through an agent that is away", version: "5.8.9", address: true, away: true, asked: ViaAgent, code: ecp.CodeUnavailable, says: observed.NotConnected},
 		{name: "6 with an address", version: "6.0.1", address: true, want: ViaServiceAddress},
 		{name: "5 without an address", version: "5.8.9", want: ViaAgent},
 		{name: "5 without anything", version: "5.8.9", away: true, code: ecp.CodeUnavailable, says: "needs a service address or a connected agent"},
@@ -50,7 +51,7 @@ func TestWaysToDashboards(t *testing.T) {
 			p := newPlant(t)
 			p.link.Pages = func(string) (ecp.Endpoint, error) {
 				if c.away {
-					return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", notConnected)
+					return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
 				}
 				return ecp.Endpoint{BaseURL: "http://dashboard"}, nil
 			}
@@ -69,7 +70,7 @@ func TestWaysToDashboards(t *testing.T) {
 			require.Equal(t, c.code, ecp.CodeOf(err), "%v", err)
 			require.Equal(t, c.want, way.Via)
 			require.Equal(t, c.want == ViaServiceAddress, way.Address == address, "%q", way.Address)
-			page, failed := p.m.Audit(asSystem(), change.AuditOptions{Kind: ecp.KindCluster, Key: string(p.id), Limit: 100})
+			page, failed := p.m.Changes.Audit(asSystem(), change.AuditOptions{Kind: ecp.KindCluster, Key: string(p.id), Limit: 100})
 			require.NoError(t, failed)
 			opened := ""
 			for _, e := range page.Items {

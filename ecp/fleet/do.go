@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // handle is the Manager's Cluster.
@@ -72,7 +74,7 @@ func (m *Manager) decide(tx ecp.Tx, rec ecp.ClusterRecord, cmd ecp.Command) (dec
 		return d, err
 	}
 	rec.Revision++
-	rec.UpdatedAt = m.now().UTC()
+	rec.UpdatedAt = m.observed.Now().UTC()
 	if err := m.carry(tx, &d, &rec, cmd); err != nil || d.nothing {
 		d.to, d.rec = d.from, rec
 		return d, err
@@ -143,17 +145,17 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 		rec.Spec.Hosted.Power = ecp.PowerOn
 		rec.Resolved.Connections = rec.Spec.Hosted.Connections
 		rec.Generation++
-		d.kind, d.patience = ecp.OpStart, m.timings.Start+derive.LeftToMove(*rec)
+		d.kind, d.patience = ecp.OpStart, m.observed.Timings.Start+derive.LeftToMove(*rec)
 	case ecp.Stop:
 		rec.Spec.Hosted.Power = ecp.PowerOff
 		rec.Generation++
-		d.kind, d.patience = ecp.OpStop, m.timings.Stop
+		d.kind, d.patience = ecp.OpStop, m.observed.Timings.Stop
 	case ecp.Repair:
 		rec.Status.Dispatched, rec.Status.Seen, rec.Status.Auth, rec.Status.Volumes = false, false, "", nil
 		rec.Generation++
-		d.kind, d.patience = ecp.OpRepair, m.timings.Create+derive.LeftToMove(*rec)
+		d.kind, d.patience = ecp.OpRepair, m.observed.Timings.Create+derive.LeftToMove(*rec)
 		if rec.Status.State == ecp.Nonexistent {
-			d.patience = m.timings.Dispatch
+			d.patience = m.observed.Timings.Dispatch
 		}
 	case ecp.TakeOver:
 		return m.carryTakeOver(tx, d, rec)
@@ -165,7 +167,7 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 			return nil
 		}
 		rec.Force = rec.Force || c.Force
-		d.kind, d.patience = ecp.OpDelete, m.timings.Delete
+		d.kind, d.patience = ecp.OpDelete, m.observed.Timings.Delete
 		if !rec.Deleting {
 			rec.Deleting = true
 			rec.Status.Deadline = deadlineFrom(*rec, d.patience)
@@ -189,7 +191,7 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 		rec.Restarts++
 		rec.Resolved.Connections = rec.Spec.Hosted.Connections
 		rec.Generation++
-		d.kind, d.patience = ecp.OpRestart, m.timings.Create+time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(rec.Spec.Hosted.Evacuation)
+		d.kind, d.patience = ecp.OpRestart, m.observed.Timings.Create+time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(rec.Spec.Hosted.Evacuation)
 	default:
 		return ecp.NewError(ecp.CodeInvalid, "", fmt.Sprintf("%T is not a command of this package", cmd))
 	}
@@ -216,7 +218,7 @@ func (h handle) Do(ctx context.Context, cmd ecp.Command) (ecp.Operation, error) 
 	if err := h.m.beforehand(ctx, q, func(tx ecp.Tx, a ecp.Actor) (proposal, error) { return h.m.changeOf(tx, a, h.id, cmd) }); err != nil {
 		return ecp.Operation{}, err
 	}
-	operation, err := change.Submit(ctx, h.m.Writer, q, func(w *change.Tx) (ecp.Operation, error) { return h.m.take(w, h.id, cmd) })
+	operation, err := change.Submit(ctx, h.m.Changes, q, func(w *change.Tx) (ecp.Operation, error) { return h.m.take(w, h.id, cmd) })
 	if err != nil {
 		return ecp.Operation{}, err
 	}
@@ -290,7 +292,7 @@ func (m *Manager) begin(w *change.Tx, rec ecp.ClusterRecord, d decision, running
 		}
 	}
 	if d.rec.Mode == ecp.Adopted && d.rec.Deleting && !d.rec.OwesRelease() {
-		if err := removeAgents(w.Tx, d.rec.ID); err != nil {
+		if err := agents.RemoveAgents(w.Tx, d.rec.ID); err != nil {
 			return ecp.Operation{}, err
 		}
 	}
@@ -334,9 +336,9 @@ func intentOf(r ecp.ClusterRecord) intent {
 // right on both sides. scope is told whose cluster it is, also where the
 // actor is not.
 func (m *Manager) mayDo(tx ecp.Tx, a ecp.Actor, scope *string, id ecp.ID, cmd ecp.Command) (ecp.ClusterRecord, *ecp.Operation, error) {
-	rec, running, err := loadTx(tx, id)
+	rec, running, err := observed.LoadTx(tx, id)
 	if errors.Is(err, ecp.ErrNotFound) {
-		return rec, nil, noCluster("", id, nil)
+		return rec, nil, observed.NoCluster("", id, nil)
 	}
 	if err != nil {
 		return rec, nil, err
@@ -344,7 +346,7 @@ func (m *Manager) mayDo(tx ecp.Tx, a ecp.Actor, scope *string, id ecp.ID, cmd ec
 	*scope = rec.Project
 	err = a.Permit("", ecp.RightWrite, rec.Project)
 	if errors.Is(err, ecp.ErrNotFound) {
-		return rec, nil, noCluster("", id, ecp.ErrRefused)
+		return rec, nil, observed.NoCluster("", id, ecp.ErrRefused)
 	}
 	if t, ok := cmd.(ecp.Transfer); ok && err == nil {
 		err = a.PermitProject("", ecp.RightWrite, t.Project)
@@ -352,17 +354,11 @@ func (m *Manager) mayDo(tx ecp.Tx, a ecp.Actor, scope *string, id ecp.ID, cmd ec
 	return rec, running, err
 }
 
-// noCluster says that there is no such cluster, or none that the actor may
-// know of; cause tells the two apart for the audit.
-func noCluster(op string, id ecp.ID, cause error) error {
-	return &ecp.Error{Code: ecp.CodeNotFound, Op: op, Message: fmt.Sprintf("there is no cluster %q", id), Cause: cause}
-}
-
 // depart lets a cluster leave its project: what it has booked in the pool, which
 // is everybody's, goes with it. Its operations are those of its project, wherever
 // it is; the changes of the one that runs are from now on for that project to see.
 func (m *Manager) depart(w *change.Tx, rec ecp.ClusterRecord, running *ecp.Operation, to string) error {
-	if err := errors.Join(m.moveProject(w.Tx, to), revokeRegistrations(w, rec)); err != nil {
+	if err := errors.Join(m.moveProject(w.Tx, to), agents.RevokeRegistrations(w, rec)); err != nil {
 		return err
 	}
 	if running != nil && !running.Phase.Final() {
@@ -371,7 +367,7 @@ func (m *Manager) depart(w *change.Tx, rec ecp.ClusterRecord, running *ecp.Opera
 			return err
 		}
 	}
-	agents, err := childrenIn[ecp.AgentRecord](w.Tx, rec.ID)
+	agents, err := observed.ChildrenIn[ecp.AgentRecord](w.Tx, rec.ID)
 	if err != nil {
 		return err
 	}
@@ -397,14 +393,14 @@ func (m *Manager) moveProject(tx ecp.Tx, project string) error {
 // one that is running.
 func (m *Manager) beginOperation(tx ecp.Tx, d *decision, actor ecp.Actor, before ecp.ClusterRecord, running *ecp.Operation) (ecp.Operation, error) {
 	if d.rec.Mode == ecp.Hosted && d.kind != ecp.OpDelete && d.kind != ecp.OpTakeOver && !d.rec.Status.KeepOutdated {
-		if p, err := m.provisioner(d.rec); err == nil {
+		if p, err := m.observed.Provisioner(d.rec); err == nil {
 			d.rec.Status.RenderVersion = derive.NewestRender(p)
 		}
 	}
 	o := m.newOperation(d.rec, d.kind, actor, d.patience)
 	o.From, o.Steps = before.Generation, derive.NewSteps(derive.StepsOf(d.kind, before, d.rec))
 	if running != nil && !running.Phase.Final() {
-		running.Phase, running.EndedAt, running.SupersededBy = d.ends, m.now().UTC(), o.ID
+		running.Phase, running.EndedAt, running.SupersededBy = d.ends, m.observed.Now().UTC(), o.ID
 		if err := ecp.Put(tx, *running, ecp.AnyVersion); err != nil {
 			return ecp.Operation{}, err
 		}
@@ -430,7 +426,7 @@ func (m *Manager) beginOperation(tx ecp.Tx, d *decision, actor ecp.Actor, before
 }
 
 func (m *Manager) newOperation(rec ecp.ClusterRecord, kind ecp.OperationKind, actor ecp.Actor, patience time.Duration) ecp.Operation {
-	now := m.now().UTC()
+	now := m.observed.Now().UTC()
 	return ecp.Operation{
 		ID: newOperationID(), Cluster: rec.ID, Project: rec.Project, Kind: kind, Actor: actor.Name, User: actor.User(), Generation: rec.Generation,
 		Phase: ecp.PhaseQueued, Steps: derive.NewSteps(derive.OperationSteps[kind]), Deadline: now.Add(patience), CreatedAt: now,
@@ -446,7 +442,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 		return ecp.Plan{}, err
 	}
 	var planned proposal
-	err = h.m.store.Read(ctx, func(tx ecp.Tx) error {
+	err = h.m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		var scope string
 		rec, _, err := h.m.mayDo(tx, actor, &scope, h.id, cmd)
 		if err != nil {
@@ -456,7 +452,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 		if err != nil {
 			return err
 		}
-		if err := change.MayBook(tx, rec.Booked(), d.rec.Booked(), h.m.now()); err != nil {
+		if err := change.MayBook(tx, rec.Booked(), d.rec.Booked(), h.m.observed.Now()); err != nil {
 			return err
 		}
 		if err := change.MayRebook(tx, actor, change.BookingOf(rec), change.BookingOf(d.rec)); err != nil {
@@ -467,7 +463,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 				return err
 			}
 		}
-		plan = ecp.Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)), Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d), notes(h.m.timings, h.m.info(rec), d, h.m.outdated(rec.ID)), h.m.surplusNotes(rec, d))}
+		plan = ecp.Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)), Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d), notes(h.m.observed.Timings, h.m.observed.Info(rec), d, h.m.observed.Outdated(rec.ID)), h.m.surplusNotes(rec, d))}
 		planned = changeBy(rec, d)
 		return nil
 	})

@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
+	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/stretchr/testify/require"
 )
 
@@ -111,12 +112,12 @@ func TestBackOff(t *testing.T) {
 		tried := b.w.applies
 		b.look(0)
 		require.Equal(t, tried+1, b.w.applies)
-		mem := b.m.memoryOf(b.id)
-		waits = append(waits, mem.wait)
-		b.look(mem.retryAt.Sub(b.now) - time.Nanosecond)
+		mem := b.m.observed.MemoryOf(b.id)
+		waits = append(waits, mem.Wait)
+		b.look(mem.RetryAt.Sub(b.now) - time.Nanosecond)
 		require.Equal(t, tried+1, b.w.applies, "not before its time")
-		require.LessOrEqual(t, mem.retryAt.Sub(b.now), mem.wait)
-		b.now = mem.retryAt
+		require.LessOrEqual(t, mem.RetryAt.Sub(b.now), mem.Wait)
+		b.now = mem.RetryAt
 		b.s.Records[ecp.KindCluster][string(b.id)] = withDeadline(b.s.Records[ecp.KindCluster][string(b.id)], b.now.Add(time.Hour))
 	}
 	ms := time.Millisecond
@@ -127,10 +128,10 @@ func TestBackOff(t *testing.T) {
 	b.do(ecp.Stop{})
 	b.look(0)
 	require.Equal(t, tried+1, b.w.applies, "a command does not wait for the back-off of another")
-	require.Equal(t, patient.Retry, b.m.memoryOf(b.id).wait, "which begins anew")
+	require.Equal(t, patient.Retry, b.m.observed.MemoryOf(b.id).Wait, "which begins anew")
 	b.w.failApply = false
 	b.look(time.Second)
-	require.Zero(t, b.m.memoryOf(b.id).wait)
+	require.Zero(t, b.m.observed.MemoryOf(b.id).Wait)
 }
 
 func withDeadline(r ecp.Record, at time.Time) ecp.Record {
@@ -151,12 +152,12 @@ func TestAClusterOutlivesTheRecordOfItsOperation(t *testing.T) {
 func TestATargetThatIsNotConfigured(t *testing.T) {
 	b := newBench(t)
 	b.running()
-	p := b.m.provisioners["default"]
-	delete(b.m.provisioners, "default")
+	p := b.m.observed.Provisioners["default"]
+	delete(b.m.observed.Provisioners, "default")
 	rec := b.look(time.Minute)
 	require.Equal(t, ecp.Running, rec.Status.State)
 	require.Equal(t, b.now, rec.Status.StaleFrom)
-	b.m.provisioners["default"] = p
+	b.m.observed.Provisioners["default"] = p
 	require.Zero(t, b.look(time.Minute).Status.StaleFrom)
 }
 
@@ -352,11 +353,11 @@ func TestNewChecksItsConfig(t *testing.T) {
 	require.Equal(t, 1, s.Writes, "defaults are stored once")
 	require.Len(t, s.Records[ecp.KindImage], len(ecp.DefaultImages()))
 
-	m := &Manager{adapters: map[int]ecp.Adapter{5: worldAdapter{}}}
-	require.NotNil(t, m.adapterFor("5.8.9"))
-	require.NotNil(t, m.adapterFor("6.1.0"), "a later major is spoken to by the newest")
-	require.Nil(t, m.adapterFor("4.4.24"))
-	require.Nil(t, m.adapterFor("latest"))
+	m := &observed.Clusters{Adapters: map[int]ecp.Adapter{5: worldAdapter{}}}
+	require.NotNil(t, m.AdapterFor("5.8.9"))
+	require.NotNil(t, m.AdapterFor("6.1.0"), "a later major is spoken to by the newest")
+	require.Nil(t, m.AdapterFor("4.4.24"))
+	require.Nil(t, m.AdapterFor("latest"))
 }
 
 func TestWhatWasDoneIsLookedAt(t *testing.T) {

@@ -13,11 +13,11 @@ func (m *Manager) Pass(ctx context.Context, id ecp.ID) time.Duration { return m.
 // SetTick lets tests move the monotonic clock.
 func (m *Manager) SetTick(tick func() time.Time) { m.setTick(tick) }
 
-func (m *Manager) setTick(tick func() time.Time) { m.tick, m.made.Tick = tick, tick() }
+func (m *Manager) setTick(tick func() time.Time) { m.observed.Tick, m.made.Tick = tick, tick() }
 
 // Turns is of how many clusters turns at their broker are kept.
 func (m *Manager) Turns() int {
-	m.turns.Mu.Lock()
-	defer m.turns.Mu.Unlock()
-	return len(m.turns.Of)
+	m.observed.Turns.Mu.Lock()
+	defer m.observed.Turns.Mu.Unlock()
+	return len(m.observed.Turns.Of)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // foresight bounds how long a caller waits for the platform's opinion of a
@@ -38,7 +38,7 @@ func (m *Manager) foresee(ctx context.Context, c proposal) (note string, err err
 	if c.is.Mode != ecp.Hosted {
 		return "", nil
 	}
-	p, err := m.provisioner(c.is)
+	p, err := m.observed.Provisioner(c.is)
 	checker, ok := p.(ecp.Checker)
 	if err != nil || !ok {
 		return "", nil // that the target is not up is said where it matters
@@ -73,7 +73,7 @@ func (m *Manager) addForesight(ctx context.Context, plan *ecp.Plan, c proposal) 
 
 func (m *Manager) check(ctx context.Context, c ecp.Checker, rec ecp.ClusterRecord) error {
 	d := derive.Desired(rec)
-	if err := m.addSecrets(ctx, rec, &d); err != nil {
+	if err := m.observed.AddSecrets(ctx, rec, &d); err != nil {
 		return err
 	}
 	return c.Check(ctx, d)
@@ -100,12 +100,12 @@ func (m *Manager) beforehand(ctx context.Context, q change.Request, look func(tx
 	if !ok {
 		return nil
 	}
-	once, err := m.Writer.Once(ctx, a, q)
+	once, err := m.Changes.Once(ctx, a, q)
 	if err != nil {
 		return nil //nolint:nilerr // submit says it
 	}
 	var c proposal
-	err = m.store.Read(ctx, func(tx ecp.Tx) error {
+	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		c = proposal{}
 		var answer any
 		if known, err := once.Answer(tx, &answer); known || err != nil {

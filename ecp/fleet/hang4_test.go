@@ -35,7 +35,7 @@ func TestHangingMemberOf4(t *testing.T) {
 		}
 		require.Equal(t, 2, members)
 		asked := time.Now()
-		_, err = r.m.Traffic(asSystem(), c.ID())
+		_, err = r.m.Monitor.Traffic(asSystem(), c.ID())
 		require.NoError(t, err)
 		require.Less(t, time.Since(asked), 6*time.Second)
 	})

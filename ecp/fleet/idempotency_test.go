@@ -63,7 +63,7 @@ func TestARepeatedCallTellsNothingNew(t *testing.T) {
 	require.NoError(t, err)
 	_, err = o.m.Cluster(first.ID).Do(o.as("root"), ecp.Transfer{Project: "b/p"})
 	require.NoError(t, err)
-	o.m.memoryOf(first.ID).look.Found.Nodes = []ecp.NodeObservation{{Name: "emqx@secret", Ready: true}}
+	o.m.observed.MemoryOf(first.ID).Look.Found.Nodes = []ecp.NodeObservation{{Name: "emqx@secret", Ready: true}}
 	now, err := o.m.Cluster(first.ID).Get(o.as("root"))
 	require.NoError(t, err)
 	require.Len(t, now.Nodes, 1)
@@ -83,7 +83,7 @@ func TestARepeatedCallTellsNothingNew(t *testing.T) {
 func TestIdempotencyOfSecrets(t *testing.T) {
 	o := newCompany(t)
 	create := func(password string) error {
-		_, err := o.m.CreateUser(ecp.WithIdempotencyKey(o.system(), "the key itself"), tenancy.UserRequest{Name: "fresh", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+		_, err := o.m.Directory.CreateUser(ecp.WithIdempotencyKey(o.system(), "the key itself"), tenancy.UserRequest{Name: "fresh", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 		return err
 	}
 	require.NoError(t, create(companyPassword))

@@ -81,7 +81,7 @@ func (m *Manager) identify(ctx context.Context, target string, p ecp.Identified)
 	defer cancel()
 	found, err := p.Identity(ask)
 	if errors.Is(err, ecp.ErrUnsupported) {
-		m.log.WarnContext(ctx, "a platform cannot be told from others; it is taken for the one the clusters are on", "target", target, ecp.ErrorAttr(err))
+		m.observed.Log.WarnContext(ctx, "a platform cannot be told from others; it is taken for the one the clusters are on", "target", target, ecp.ErrorAttr(err))
 		return identified{}, nil
 	}
 	if err != nil {
@@ -105,11 +105,11 @@ func (m *Manager) platformOf(ctx context.Context, target, found string) (known e
 		known, _, err = ecp.Get[ecp.Platform](tx, target)
 		return err
 	}
-	err = m.store.Read(ctx, read)
+	err = m.observed.Store.Read(ctx, read)
 	if err == nil && known.Identity == found || err != nil && !errors.Is(err, ecp.ErrNotFound) {
 		return known, err
 	}
-	err = m.store.Write(ctx, func(tx ecp.Tx) error {
+	err = m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 		if err := read(tx); err != nil && !errors.Is(err, ecp.ErrNotFound) {
 			return err
 		}
@@ -117,7 +117,7 @@ func (m *Manager) platformOf(ctx context.Context, target, found string) (known e
 		if used, err := catalog.ClustersThat(tx, on); err != nil || known.Identity != "" && used.Count > 0 {
 			return err
 		}
-		known = ecp.Platform{Target: target, Identity: found, Since: m.now().UTC()}
+		known = ecp.Platform{Target: target, Identity: found, Since: m.observed.Now().UTC()}
 		return ecp.Put(tx, known, ecp.AnyVersion)
 	})
 	return known, err
@@ -166,10 +166,10 @@ func (m *Manager) recognize(ctx context.Context, target string, p ecp.Provisione
 
 func (m *Manager) tellIdentity(ctx context.Context, target string, is identified) {
 	if is.why != "" {
-		m.log.WarnContext(ctx, "nothing is written to a target, and nothing believed of it", "target", target, "reason", is.why)
+		m.observed.Log.WarnContext(ctx, "nothing is written to a target, and nothing believed of it", "target", target, "reason", is.why)
 	}
 	if err := m.wakeTarget(ctx, target); err != nil && ctx.Err() == nil {
-		m.log.WarnContext(ctx, "clusters of a target could not be woken", "target", target, "error", err)
+		m.observed.Log.WarnContext(ctx, "clusters of a target could not be woken", "target", target, "error", err)
 	}
 }
 
@@ -178,8 +178,8 @@ func (m *Manager) tellIdentity(ctx context.Context, target string, is identified
 // that is another. One that does not answer is no error: Run asks it again. It
 // is for whoever runs the program, before Run: it needs no actor.
 func (m *Manager) CheckPlatforms(ctx context.Context) error {
-	for _, target := range slices.Sorted(maps.Keys(m.provisioners)) {
-		p, ok := m.provisioners[target].(ecp.Identified)
+	for _, target := range slices.Sorted(maps.Keys(m.observed.Provisioners)) {
+		p, ok := m.observed.Provisioners[target].(ecp.Identified)
 		if !ok {
 			continue
 		}
@@ -200,7 +200,7 @@ func (m *Manager) CheckPlatforms(ctx context.Context) error {
 // cluster says so, and is repaired or deleted as somebody decides.
 func (m *Manager) AcceptPlatform(ctx context.Context, target, identity string) (ecp.Platform, error) {
 	q := change.Request{Op: "accept the platform of target " + target, Action: "update", Kind: ecp.KindPlatform, Key: target, Asked: identity}
-	return change.Submit(ctx, m.Writer, q, func(w *change.Tx) (ecp.Platform, error) {
+	return change.Submit(ctx, m.Changes, q, func(w *change.Tx) (ecp.Platform, error) {
 		next := ecp.Platform{Target: target, Identity: identity, Since: w.Now}
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
 			return next, err
@@ -211,7 +211,7 @@ func (m *Manager) AcceptPlatform(ctx context.Context, target, identity string) (
 		} else if is, _ := m.identities.get(target); is.found != "" && is.found != identity {
 			wrong.Add("identity", "is not that of the platform which the target leads to: %s", is.found)
 		}
-		if m.provisioners[target] == nil {
+		if m.observed.Provisioners[target] == nil {
 			if _, _, err := ecp.Get[ecp.Target](w.Tx, target); errors.Is(err, ecp.ErrNotFound) {
 				return next, change.NotFound("Kubernetes target", target, err)
 			} else if err != nil {

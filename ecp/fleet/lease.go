@@ -61,7 +61,7 @@ func (m *Manager) holdTarget(ctx context.Context, name string, p ecp.Provisioner
 		}
 		m.tellLease(ctx, name, before, now)
 		if err := m.wakeTarget(ctx, name); err != nil && ctx.Err() == nil {
-			m.log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
+			m.observed.Log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
 		}
 	})
 	if err != nil && ctx.Err() == nil {
@@ -72,7 +72,7 @@ func (m *Manager) holdTarget(ctx context.Context, name string, p ecp.Provisioner
 
 // tellLease logs what people who run the daemon should know of a lease.
 func (m *Manager) tellLease(ctx context.Context, name string, before, now ecp.Lease) {
-	log := m.log.With("target", name, "epoch", now.Epoch)
+	log := m.observed.Log.With("target", name, "epoch", now.Epoch)
 	switch {
 	case now.Unfenced && !before.Unfenced:
 		log.WarnContext(ctx, "nothing keeps a second daemon from writing to this target at the same time", "reason", now.Message)
@@ -94,7 +94,7 @@ func (m *Manager) Leases() map[string]ecp.Lease {
 			out[name] = f.Lease()
 		}
 	}
-	for name, p := range m.provisioners {
+	for name, p := range m.observed.Provisioners {
 		add(name, p)
 	}
 	for name, p := range m.targets.all() {

@@ -436,12 +436,12 @@ func TestDeleteReleasesTheLimit(t *testing.T) {
 		require.Contains(t, rec.Status.Message, "delete with force")
 		require.Equal(t, 500, rec.Booked())
 		require.Equal(t, ecp.True, ecp.ConditionOf(rec.Status.Conditions, ecp.CondAgentConnected).Status)
-		_, err = r.m.AgentKey(context.Background(), r.agent)
+		_, err = r.m.Agents.Key(context.Background(), r.agent)
 		require.NoError(t, err, "it is what the deletion needs")
 		r.exact()
 
 		// The host was made anew: another agent can register for it.
-		require.NoError(t, r.m.RemoveAgent(asSystem(), r.id, r.agent))
+		require.NoError(t, r.m.Agents.Remove(asSystem(), r.id, r.agent))
 		rec = r.pass(1, 10*time.Second)
 		require.Contains(t, rec.Status.Message, "no agent of the cluster is connected")
 		fail()
@@ -453,7 +453,7 @@ func TestDeleteReleasesTheLimit(t *testing.T) {
 		require.Equal(t, 25, r.actual())
 		require.Equal(t, ecp.PhaseSucceeded, r.ops()[0].Phase)
 		require.Equal(t, "limit-released 1/1 quota-released 1/1 ", done(r.ops()[0]))
-		_, err = r.m.AgentKey(context.Background(), r.agent)
+		_, err = r.m.Agents.Key(context.Background(), r.agent)
 		require.ErrorIs(t, err, ecp.ErrNotFound)
 		r.exact()
 	})
@@ -493,7 +493,7 @@ func TestReregistrationTouchesNoLimit(t *testing.T) {
 		r.becomes(500, ecp.PhaseSucceeded)
 		sent, was := len(r.sent), r.rec()
 		require.NoError(t, r.register("x"), "the same key")
-		require.NoError(t, r.m.RemoveAgent(asSystem(), r.id, r.agent))
+		require.NoError(t, r.m.Agents.Remove(asSystem(), r.id, r.agent))
 		rec := r.pass(2, 10*time.Second)
 		require.Equal(t, ecp.Created, rec.Status.State)
 		require.Equal(t, 500, rec.Booked(), "EMQX keeps to it")
@@ -513,7 +513,7 @@ func TestReregistrationTouchesNoLimit(t *testing.T) {
 func TestTransferOfALimit(t *testing.T) {
 	inLimitRig(t, emqxsim.ClusterConfig{}, func(r *limitRig) {
 		for of, n := range map[string]int{"a/p": 600, "a/q": 400, "a": 700} {
-			_, err := r.m.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: n})
+			_, err := r.m.Directory.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: n})
 			require.NoError(t, err)
 		}
 		_, err := r.set(601)

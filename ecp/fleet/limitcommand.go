@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // noLimit refuses a connection limit.
@@ -43,12 +44,12 @@ func (m *Manager) beginLimit(d *decision, rec *ecp.ClusterRecord) {
 	}
 	rec.Status.Limit.Pending = true
 	rec.Generation++
-	d.kind, d.patience = ecp.OpUpdate, m.timings.Limit
+	d.kind, d.patience = ecp.OpUpdate, m.observed.Timings.Limit
 }
 
 // noLimitFor says why no limit can be set for an adopted cluster now; "" = one can.
 func (m *Manager) noLimitFor(rec ecp.ClusterRecord) string {
-	all := m.info(rec).Features
+	all := m.observed.Info(rec).Features
 	i := slices.IndexFunc(all, func(f ecp.FeatureInfo) bool { return f.Feature == ecp.FeatureConnectionLimit })
 	return all[i].Why
 }
@@ -90,11 +91,11 @@ func limitNotes(was ecp.ClusterRecord, d decision) (out []string) {
 }
 
 // dropRemoved closes the connections of a cluster that is being deleted and whose
-// agents are gone: those through which its broker's own limit is put back stay until
+// Registry are gone: those through which its broker's own limit is put back stay until
 // that is done.
 func (m *Manager) dropRemoved(ctx context.Context, id ecp.ID) {
-	agents, err := childrenOf[ecp.AgentRecord](ctx, m, id)
+	agents, err := observed.ChildrenOf[ecp.AgentRecord](ctx, m.observed, id)
 	if err == nil && len(agents) == 0 {
-		m.drop(id)
+		m.Agents.Drop(id)
 	}
 }

@@ -187,7 +187,7 @@ func (m *limitModel) step() {
 			m.say("  deleted: %v", err)
 		}
 	case "remove":
-		_ = m.m.RemoveAgent(asSystem(), m.id, m.agent)
+		_ = m.m.Agents.Remove(asSystem(), m.id, m.agent)
 	case "register":
 		_ = m.register("x")
 	case "transfer":
@@ -216,7 +216,7 @@ func TestLimitInvariants(t *testing.T) {
 			defer func() { failed = recover() }() // rapid ends a case by a panic, which belongs outside
 			m.limitRig = newLimitRig(taleTeller{T: rt, outer: t, tale: &m.tale}, emqxsim.ClusterConfig{})
 			for of, n := range map[string]int{"a/p": 1600, "a/q": 400, "a": 1800} {
-				_, err := m.m.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: n})
+				_, err := m.m.Directory.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: n})
 				require.NoError(rt, err)
 			}
 			for range rapid.IntRange(5, 40).Draw(rt, "steps") {

@@ -8,7 +8,8 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // limitRetry is how long a broker is left alone at most that did not take its limit:
@@ -26,12 +27,12 @@ var errOvertaken = errors.New("another command came in between")
 // broker says and never from a remembered step. It returns when to try again; 0
 // means that nothing is to be done.
 func (m *Manager) settleLimit(ctx context.Context, id ecp.ID) time.Duration {
-	rec, op, err := m.load(ctx, id)
+	rec, op, err := m.observed.Load(ctx, id)
 	if err != nil || rec.Deleting || rec.Status.Limit == nil || !rec.Status.Limit.Pending {
 		return 0 // a record that cannot be read is complained of by the pass itself
 	}
-	mem := m.memoryOf(id)
-	if wait := mem.retryAt.Sub(m.tick()); wait > 0 && mem.tried == rec.Revision && !m.limitLate(id, op) {
+	mem := m.observed.MemoryOf(id)
+	if wait := mem.RetryAt.Sub(m.observed.Tick()); wait > 0 && mem.Tried == rec.Revision && !m.limitLate(id, op) {
 		return wait
 	}
 	out := m.bringLimit(ctx, rec, op != nil)
@@ -47,7 +48,7 @@ func (m *Manager) settleLimit(ctx context.Context, id ecp.ID) time.Duration {
 		m.complain(ctx, "store limit", id, err)
 		return time.Second
 	case ended || err != nil:
-		mem.wait, mem.retryAt = 0, time.Time{}
+		mem.Wait, mem.RetryAt = 0, time.Time{}
 		return time.Millisecond
 	}
 	if op == nil || derive.Cause(ecp.MessageOf(out.Err)) != op.Error {
@@ -60,23 +61,23 @@ func (m *Manager) settleLimit(ctx context.Context, id ecp.ID) time.Duration {
 }
 
 // backOff says how long something that failed at a revision waits for its next try.
-func (m *Manager) backOff(mem *memory, revision int64, most time.Duration) time.Duration {
-	if mem.tried != revision {
-		mem.wait, mem.tried = 0, revision
+func (m *Manager) backOff(mem *observed.Memory, revision int64, most time.Duration) time.Duration {
+	if mem.Tried != revision {
+		mem.Wait, mem.Tried = 0, revision
 	}
-	mem.wait = min(max(2*mem.wait, m.timings.Retry), most)
-	mem.retryAt = m.tick().Add(mem.wait/2 + rand.N(mem.wait/2+1))
-	return max(mem.retryAt.Sub(m.tick()), time.Millisecond)
+	mem.Wait = min(max(2*mem.Wait, m.observed.Timings.Retry), most)
+	mem.RetryAt = m.observed.Tick().Add(mem.Wait/2 + rand.N(mem.Wait/2+1))
+	return max(mem.RetryAt.Sub(m.observed.Tick()), time.Millisecond)
 }
 
 // limitLate reports whether the time of an operation is over: not while agents
 // cannot be heard, nor before they have had time to come back to this program.
 func (m *Manager) limitLate(id ecp.ID, op *ecp.Operation) bool {
-	if op == nil || op.Deadline.IsZero() || m.now().Before(op.Deadline) {
+	if op == nil || op.Deadline.IsZero() || m.observed.Now().Before(op.Deadline) {
 		return false
 	}
-	obs := m.observe(id)
-	return obs.Unheard == "" && !m.now().Before(obs.Since.Add(m.timings.AgentReturn))
+	obs := m.observed.Observe(id)
+	return obs.Unheard == "" && !m.observed.Now().Before(obs.Since.Add(m.observed.Timings.AgentReturn))
 }
 
 // bringLimit asks what the broker has and sends what it is to have, if that is
@@ -140,8 +141,8 @@ func (m *Manager) sendLimit(ctx context.Context, rec ecp.ClusterRecord, n int, o
 // noteSending stores that a number is about to be sent: a program that takes over
 // here has to know what the broker had before, and what it may have since.
 func (m *Manager) noteSending(ctx context.Context, seen ecp.ClusterRecord, n int, is ecp.ConnectionLimit) error {
-	err := m.store.Write(ctx, func(tx ecp.Tx) error {
-		rec, _, err := loadTx(tx, seen.ID)
+	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
+		rec, _, err := observed.LoadTx(tx, seen.ID)
 		if err != nil {
 			return err
 		}
@@ -159,7 +160,7 @@ func (m *Manager) noteSending(ctx context.Context, seen ecp.ClusterRecord, n int
 		}
 		return putLimit(tx, rec, next)
 	})
-	m.counters.writes.Add(1)
+	m.observed.Counters.Writes.Add(1)
 	return err
 }
 
@@ -183,9 +184,9 @@ func putLimit(tx ecp.Tx, was, is ecp.ClusterRecord) error {
 func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out derive.LimitOutcome) (ended bool, _ error) {
 	id := seen.ID
 	q := change.Request{Op: "set connection limit of " + string(id), Action: "restore", Kind: ecp.KindCluster, Key: string(id)}
-	err := m.byItself(ctx, q, func(w *change.Tx) error {
+	err := m.Agents.ByItself(ctx, q, func(w *change.Tx) error {
 		w.Actor, w.Notes, ended = ecp.System, nil, true
-		rec, op, err := loadTx(w.Tx, id)
+		rec, op, err := observed.LoadTx(w.Tx, id)
 		if err != nil || overtaken(seen, rec) {
 			return err
 		}
@@ -202,14 +203,14 @@ func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out de
 		if !ended {
 			return nil
 		}
-		agents, err := childrenIn[ecp.AgentRecord](w.Tx, id)
+		agents, err := observed.ChildrenIn[ecp.AgentRecord](w.Tx, id)
 		if err != nil {
 			return err
 		}
-		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.timings, w.Now, next, agents, m.adoptedLook(id)))
+		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, w.Now, next, agents, m.observed.AdoptedLook(id)))
 		return putLimit(w.Tx, rec, next)
 	})
-	m.counters.writes.Add(1)
+	m.observed.Counters.Writes.Add(1)
 	return ended, err
 }
 
@@ -217,29 +218,29 @@ func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out de
 // another one where that does not answer. It returns the major version that
 // answered, too.
 func (m *Manager) askLimit(ctx context.Context, rec ecp.ClusterRecord, question func(context.Context, ecp.ConnectionLimiter) (ecp.ConnectionLimit, error)) (ecp.ConnectionLimit, int, error) {
-	nodes := m.likeliestAgents(rec.ID)
+	nodes := m.observed.LikeliestAgents(rec.ID)
 	if len(nodes) == 0 {
-		return ecp.ConnectionLimit{}, 0, ecp.NewError(ecp.CodeUnavailable, "", notConnected)
+		return ecp.ConnectionLimit{}, 0, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
 	}
 	v, _ := ecp.ParseVersion(rec.Status.Version)
-	var told refusals
+	var told observed.Refusals
 	refused := len(nodes) <= limitAgents // by every agent that there is
-	q := inquiry{op: "set connection limit of " + string(rec.ID), id: rec.ID}
+	q := observed.Query{Op: "set connection limit of " + string(rec.ID), ID: rec.ID}
 	for _, node := range nodes[:min(len(nodes), limitAgents)] {
-		is, err := questionNode(ctx, m, q, rec, rec.Status.Version, node, nodes, question)
+		is, err := observed.AskNode(ctx, m.observed, q, rec, rec.Status.Version, node, nodes, question)
 		if err == nil {
 			return is, v.Major, nil
 		}
-		if final(err) || ctx.Err() != nil {
-			return is, v.Major, &ecp.Error{Code: ecp.CodeOf(err), Message: reasonOf(err), Cause: err}
+		if observed.Final(err) || ctx.Err() != nil {
+			return is, v.Major, &ecp.Error{Code: ecp.CodeOf(err), Message: observed.ReasonOf(err), Cause: err}
 		}
-		told.add(node, err)
+		told.Add(node, err)
 		refused = refused && agentRefuses(err)
 	}
 	if refused {
-		return ecp.ConnectionLimit{}, 0, &ecp.Error{Code: ecp.CodeDenied, Message: told.String(), Cause: errors.Join(append(told.causes, errAgentsRefuse)...)}
+		return ecp.ConnectionLimit{}, 0, &ecp.Error{Code: ecp.CodeDenied, Message: told.String(), Cause: errors.Join(append(told.Causes, errAgentsRefuse)...)}
 	}
-	return ecp.ConnectionLimit{}, 0, &ecp.Error{Code: ecp.CodeUnavailable, Message: "no agent gives an answer: " + told.String(), Cause: errors.Join(told.causes...)}
+	return ecp.ConnectionLimit{}, 0, &ecp.Error{Code: ecp.CodeUnavailable, Message: "no agent gives an answer: " + told.String(), Cause: errors.Join(told.Causes...)}
 }
 
 // errAgentsRefuse says that no agent of a cluster passes a question on.
@@ -247,7 +248,7 @@ var errAgentsRefuse = errors.New("every agent of the cluster refuses it")
 
 // lastWord reports whether trying again would not help: the broker has said so, or
 // every agent, as those do that are read-only.
-func lastWord(err error) bool { return final(err) || errors.Is(err, errAgentsRefuse) }
+func lastWord(err error) bool { return observed.Final(err) || errors.Is(err, errAgentsRefuse) }
 
 // agentRefuses reports whether an agent did not pass a question on and would not the
 // next time. The adapter cannot know: to it the way to the broker has failed.
@@ -269,7 +270,7 @@ func agentRefuses(err error) bool {
 // droppedNow notes how a broker is reported to be that takes no limit.
 func (m *Manager) droppedNow(rec ecp.ClusterRecord, why string) *ecp.LimitDropped {
 	d := ecp.LimitDropped{Why: derive.Clip(why, 500), Version: rec.Status.Version}
-	for _, a := range byReport(m.observe(rec.ID).Agents) {
+	for _, a := range observed.ByReport(m.observed.Observe(rec.ID).Agents) {
 		if a.Connected && a.Report.Complete() {
 			d.LicenseType, d.Version, d.Limit = a.Report.LicenseType, a.Report.Description.Version, a.Report.Description.Limit
 		}

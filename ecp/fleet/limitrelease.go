@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/agents"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // errLimitKept says that a broker has not got its own limit back; errNotHeard that it
@@ -24,20 +26,20 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error
 		return nil
 	}
 	out := m.bringLimit(ctx, rec, false)
-	obs := m.observe(rec.ID)
+	obs := m.observed.Observe(rec.ID)
 	switch {
 	case out.Done:
 	case ctx.Err() != nil || errors.Is(out.Err, errOvertaken):
 		return out.Err
-	case len(m.likeliestAgents(rec.ID)) == 0 && (obs.Unheard != "" || m.now().Before(obs.Since.Add(m.timings.AgentReturn))):
+	case len(m.observed.LikeliestAgents(rec.ID)) == 0 && (obs.Unheard != "" || m.observed.Now().Before(obs.Since.Add(m.observed.Timings.AgentReturn))):
 		return errNotHeard
 	default:
 		n, _ := rec.LimitTarget()
 		says := fmt.Sprintf("EMQX has not got its own limit of %d back: %s", n, derive.Cause(ecp.MessageOf(out.Err)))
 		return fmt.Errorf("%w: %w", derive.ErrNotReleased, &ecp.Error{Code: ecp.CodeUnavailable, Message: says, Cause: errors.Join(errLimitKept, out.Err)})
 	}
-	err := m.store.Write(ctx, func(tx ecp.Tx) error {
-		is, op, err := loadTx(tx, rec.ID)
+	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
+		is, op, err := observed.LoadTx(tx, rec.ID)
 		if err != nil {
 			return err
 		}
@@ -54,10 +56,10 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error
 				return err
 			}
 		}
-		return errors.Join(removeAgents(tx, rec.ID), putLimit(tx, is, next))
+		return errors.Join(agents.RemoveAgents(tx, rec.ID), putLimit(tx, is, next))
 	})
 	if err == nil {
-		m.drop(rec.ID)
+		m.Agents.Drop(rec.ID)
 	}
 	return err
 }

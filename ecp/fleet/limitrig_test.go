@@ -187,12 +187,12 @@ func (r *limitRig) adopt(name string) ecp.ID {
 
 // register lets an agent register, which is the one that reports from then on.
 func (r *limitRig) register(name string) error {
-	_, secret, err := r.m.CreateRegistration(asSystem(), r.id, 0)
+	_, secret, err := r.m.Agents.CreateRegistration(asSystem(), r.id, 0)
 	if err != nil {
 		return err
 	}
 	key := sha256.Sum256([]byte(name))
-	a, err := r.m.RegisterAgent(context.Background(), ecp.AgentRegistration{Token: secret, PublicKey: key[:], Hostname: "host", Version: "1.0.0", OS: "linux", Arch: "amd64"})
+	a, err := r.m.Agents.Register(context.Background(), ecp.AgentRegistration{Token: secret, PublicKey: key[:], Hostname: "host", Version: "1.0.0", OS: "linux", Arch: "amd64"})
 	if err == nil {
 		r.agent = a.ID
 	}

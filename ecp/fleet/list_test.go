@@ -46,7 +46,7 @@ func putAll(t require.TestingT, s ecp.Store, records ...ecp.ClusterRecord) {
 	}))
 }
 
-func pages(t require.TestingT, m *fleet.Manager, ctx context.Context, o fleet.ListOptions) (out []ecp.Info) {
+func pages(t require.TestingT, m *fleet.Manager, ctx context.Context, o ecp.ListOptions) (out []ecp.Info) {
 	for range 10_000 {
 		page, err := m.Clusters(ctx, o)
 		require.NoError(t, err)
@@ -61,21 +61,21 @@ func pages(t require.TestingT, m *fleet.Manager, ctx context.Context, o fleet.Li
 }
 
 // less is the order of each key, said another way than the code does.
-var less = map[fleet.SortKey]func(a, b ecp.ClusterRecord) int{
-	fleet.SortID: func(a, b ecp.ClusterRecord) int { return 0 },
-	fleet.SortName: func(a, b ecp.ClusterRecord) int {
+var less = map[ecp.SortKey]func(a, b ecp.ClusterRecord) int{
+	ecp.SortID: func(a, b ecp.ClusterRecord) int { return 0 },
+	ecp.SortName: func(a, b ecp.ClusterRecord) int {
 		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
 	},
-	fleet.SortProject: func(a, b ecp.ClusterRecord) int { return strings.Compare(a.Project, b.Project) },
-	fleet.SortState: func(a, b ecp.ClusterRecord) int {
+	ecp.SortProject: func(a, b ecp.ClusterRecord) int { return strings.Compare(a.Project, b.Project) },
+	ecp.SortState: func(a, b ecp.ClusterRecord) int {
 		return strings.Compare(string(a.Status.State), string(b.Status.State))
 	},
-	fleet.SortVersion: func(a, b ecp.ClusterRecord) int {
+	ecp.SortVersion: func(a, b ecp.ClusterRecord) int {
 		return slices.Index(listVersions, a.Resolved.Image.Version) - slices.Index(listVersions, b.Resolved.Image.Version)
 	},
-	fleet.SortCreated: func(a, b ecp.ClusterRecord) int { return a.CreatedAt.Compare(b.CreatedAt) },
-	fleet.SortUpdated: func(a, b ecp.ClusterRecord) int { return a.UpdatedAt.Compare(b.UpdatedAt) },
-	fleet.SortNodes: func(a, b ecp.ClusterRecord) int {
+	ecp.SortCreated: func(a, b ecp.ClusterRecord) int { return a.CreatedAt.Compare(b.CreatedAt) },
+	ecp.SortUpdated: func(a, b ecp.ClusterRecord) int { return a.UpdatedAt.Compare(b.UpdatedAt) },
+	ecp.SortNodes: func(a, b ecp.ClusterRecord) int {
 		nodes := func(r ecp.ClusterRecord) int {
 			if r.Spec.Hosted == nil {
 				return 0
@@ -84,7 +84,7 @@ var less = map[fleet.SortKey]func(a, b ecp.ClusterRecord) int{
 		}
 		return nodes(a) - nodes(b)
 	},
-	fleet.SortConnections: func(a, b ecp.ClusterRecord) int { return a.Spec.Connections() - b.Spec.Connections() },
+	ecp.SortConnections: func(a, b ecp.ClusterRecord) int { return a.Spec.Connections() - b.Spec.Connections() },
 }
 
 // Every key, direction, filter and page size gives what sorting everything at
@@ -99,10 +99,10 @@ func TestListsAreSortedAndFiltered(t *testing.T) {
 		all = append(all, listRecord(n))
 	}
 	putAll(t, store, all...)
-	require.Len(t, less, len(fleet.SortKeys()))
+	require.Len(t, less, len(ecp.SortKeys()))
 	rapid.Check(t, func(t *rapid.T) {
-		o := fleet.ListOptions{
-			Sort: rapid.SampledFrom(fleet.SortKeys()).Draw(t, "sort"), Descending: rapid.Bool().Draw(t, "descending"), Limit: rapid.IntRange(1, 130).Draw(t, "limit"),
+		o := ecp.ListOptions{
+			Sort: rapid.SampledFrom(ecp.SortKeys()).Draw(t, "sort"), Descending: rapid.Bool().Draw(t, "descending"), Limit: rapid.IntRange(1, 130).Draw(t, "limit"),
 			Project: rapid.SampledFrom([]string{"", "", "org/p1", "org/none"}).Draw(t, "project"), Mode: rapid.SampledFrom([]ecp.Mode{"", "", ecp.Hosted}).Draw(t, "mode"),
 			State: rapid.SampledFrom([]ecp.State{"", "", ecp.Running}).Draw(t, "state"), Version: rapid.SampledFrom([]string{"", "", "5.8.9"}).Draw(t, "version"),
 			Query: rapid.SampledFrom([]string{"", "", "B NAME", "emqx-0", "7"}).Draw(t, "query"),
@@ -137,7 +137,7 @@ func TestListsAreSortedAndFiltered(t *testing.T) {
 // While others come, go and move, who stays is listed exactly once.
 func TestPagesAreStable(t *testing.T) {
 	t.Parallel()
-	for _, by := range fleet.SortKeys() {
+	for _, by := range ecp.SortKeys() {
 		store := memstore.New()
 		m, err := fleet.New(t.Context(), fleet.Config{Store: store})
 		require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestPagesAreStable(t *testing.T) {
 			}
 		}
 		random := rand.New(rand.NewPCG(1, 2))
-		o := fleet.ListOptions{Sort: by, Limit: 7}
+		o := ecp.ListOptions{Sort: by, Limit: 7}
 		for step := 0; ; step++ {
 			page, err := m.Clusters(asSystem(), o)
 			require.NoError(t, err)
@@ -191,11 +191,11 @@ func TestRefusedLists(t *testing.T) {
 	m, err := fleet.New(t.Context(), fleet.Config{Store: store})
 	require.NoError(t, err)
 	putAll(t, store, listRecord(1), listRecord(2))
-	page, err := m.Clusters(asSystem(), fleet.ListOptions{Sort: fleet.SortName, Limit: 1})
+	page, err := m.Clusters(asSystem(), ecp.ListOptions{Sort: ecp.SortName, Limit: 1})
 	require.NoError(t, err)
 	require.NotEmpty(t, page.Next)
-	for _, o := range []fleet.ListOptions{
-		{Sort: "colour"}, {Cursor: "x"}, {Cursor: "e30"}, {Cursor: page.Next}, {Cursor: page.Next, Sort: fleet.SortName, Descending: true},
+	for _, o := range []ecp.ListOptions{
+		{Sort: "colour"}, {Cursor: "x"}, {Cursor: "e30"}, {Cursor: page.Next}, {Cursor: page.Next, Sort: ecp.SortName, Descending: true},
 	} {
 		_, err := m.Clusters(asSystem(), o)
 		require.ErrorIs(t, err, ecp.ErrInvalid, "%+v", o)
@@ -220,11 +220,11 @@ func TestListsSeeEveryWrite(t *testing.T) {
 		for n := range 20 {
 			info, _, err := m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Project: "org/p0", Name: fmt.Sprint(n)})
 			require.NoError(t, err)
-			require.Len(t, pages(t, m, asSystem(), fleet.ListOptions{Sort: fleet.SortName, Limit: 50}), n+1, name)
-			require.Len(t, pages(t, m, theirs, fleet.ListOptions{Limit: 50}), n)
+			require.Len(t, pages(t, m, asSystem(), ecp.ListOptions{Sort: ecp.SortName, Limit: 50}), n+1, name)
+			require.Len(t, pages(t, m, theirs, ecp.ListOptions{Limit: 50}), n)
 			_, err = m.Cluster(info.ID).Do(asSystem(), ecp.Transfer{Project: "org/p1"})
 			require.NoError(t, err)
-			require.Len(t, pages(t, m, theirs, fleet.ListOptions{Limit: 50}), n+1)
+			require.Len(t, pages(t, m, theirs, ecp.ListOptions{Limit: 50}), n+1)
 			counts, err := m.CountByState(theirs)
 			require.NoError(t, err)
 			require.Equal(t, n+1, counts[ecp.Adopted][ecp.Created])
@@ -247,8 +247,8 @@ func TestAdoptedClustersAreSortedByTheirNodes(t *testing.T) {
 		}
 		putAll(t, store, r)
 	}
-	list := func(o fleet.ListOptions) (out []int) {
-		o.Sort = fleet.SortNodes
+	list := func(o ecp.ListOptions) (out []int) {
+		o.Sort = ecp.SortNodes
 		for _, i := range pages(t, m, asSystem(), o) {
 			if out = append(out, nodes[i.ID]); i.Mode == ecp.Adopted {
 				require.Len(t, i.Nodes, nodes[i.ID])
@@ -258,7 +258,7 @@ func TestAdoptedClustersAreSortedByTheirNodes(t *testing.T) {
 		}
 		return out
 	}
-	require.IsIncreasing(t, append([]int{-1}, slices.Compact(list(fleet.ListOptions{Limit: 100}))...))
+	require.IsIncreasing(t, append([]int{-1}, slices.Compact(list(ecp.ListOptions{Limit: 100}))...))
 	for n := 1; n < 12; n += 2 {
 		id, agents := listRecord(n).ID, n%3 // none of some
 		nodes[id] = n % 5 * min(agents, 1)
@@ -270,10 +270,10 @@ func TestAdoptedClustersAreSortedByTheirNodes(t *testing.T) {
 			link.Show(id, ecp.AgentObservation{Agent: ecp.AgentID(fmt.Sprintf("agt-%d", a)), Connected: true, Report: r})
 		}
 	}
-	up := list(fleet.ListOptions{Limit: 2})
+	up := list(ecp.ListOptions{Limit: 2})
 	require.Len(t, up, 12)
 	require.True(t, slices.IsSorted(up), "%v", up)
-	down := list(fleet.ListOptions{Limit: 5, Descending: true})
+	down := list(ecp.ListOptions{Limit: 5, Descending: true})
 	slices.Reverse(down)
 	require.Equal(t, up, down)
 }

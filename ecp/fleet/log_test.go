@@ -19,7 +19,7 @@ import (
 // readLogs reads a query that ends by itself.
 func (r *rig) readLogs(id ecp.ID, q ecp.LogQuery) (out []ecp.LogLine) {
 	r.t.Helper()
-	lines, err := r.m.Logs(asSystem(), id, q)
+	lines, err := r.m.Logs.Read(asSystem(), id, q)
 	require.NoError(r.t, err)
 	for l, err := range lines {
 		require.NoError(r.t, err)
@@ -40,7 +40,7 @@ func (r *rig) followLogs(ctx context.Context, id ecp.ID, q ecp.LogQuery) *follow
 	r.t.Helper()
 	q.Follow = true
 	ctx, cancel := context.WithCancel(ctx)
-	lines, err := r.m.Logs(ctx, id, q)
+	lines, err := r.m.Logs.Read(ctx, id, q)
 	require.NoError(r.t, err)
 	f := &follower{r: r, stop: cancel, lines: make(chan ecp.LogLine), ended: make(chan error, 1)}
 	go func() {
@@ -153,7 +153,7 @@ func TestLogs(t *testing.T) {
 			if c.actor != nil {
 				ctx = ecp.WithActor(ctx, *c.actor)
 			}
-			_, err := r.m.Logs(ctx, c.id, c.q)
+			_, err := r.m.Logs.Read(ctx, c.id, c.q)
 			require.Equal(t, c.code, ecp.CodeOf(err), "%s: %v", name, err)
 			var e *ecp.Error
 			if errors.As(err, &e) && c.field != "" {

@@ -59,7 +59,7 @@ func TestLogsShowNoSecrets(t *testing.T) {
 		check(r.readLogs(info.ID, ecp.LogQuery{}))
 		ctx, cancel := context.WithCancel(asSystem())
 		defer cancel()
-		seq, err := r.m.Logs(ctx, info.ID, ecp.LogQuery{Follow: true})
+		seq, err := r.m.Logs.Read(ctx, info.ID, ecp.LogQuery{Follow: true})
 		require.NoError(t, err)
 		var followed []ecp.LogLine
 		for l, err := range seq {

@@ -13,10 +13,15 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
-	"github.com/openecp/openecp/ecp/fleet/internal/sched"
+	"github.com/openecp/openecp/ecp/fleet/internal/brokers"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
+	"github.com/openecp/openecp/ecp/internal/sched"
+	"github.com/openecp/openecp/ecp/logs"
+	"github.com/openecp/openecp/ecp/monitor"
 	"github.com/openecp/openecp/ecp/tenancy"
 )
 
@@ -91,30 +96,21 @@ type Defaults struct {
 // is found agree with what is wanted. All methods may be called at once, also
 // while Run is not running; commands then wait for it.
 type Manager struct {
-	store                 ecp.Store
-	provisioners          map[string]ecp.Provisioner
-	adapters              map[int]ecp.Adapter
-	link                  ecp.Link
-	agentAddress          string
+	observed              *observed.Clusters
 	localServiceAddresses bool
-	log                   *slog.Logger
-	now                   func() time.Time
-	tick                  func() time.Time // the monotonic clock
-	made                  derive.Mark      // when the Manager was
+	made                  derive.Mark // when the Manager was
 	workers               int
-	timings               ecp.Timings
 	queue                 *sched.Queue
 	slots                 *sched.Slots
-	turns                 sched.Turns // of users' questions to brokers
 	running               atomic.Bool
-	counters              counters
-	roster                roster  // for lists
-	surveys               surveys // for overviews
-	operationsMost        int     // ended ones of one cluster
-	sealer                ecp.Sealer
-	*change.Writer
-	*tenancy.Directory
-	*catalog.Catalog
+	Monitor               *monitor.Monitor
+	Agents                *agents.Registry
+	Logs                  *logs.Reader
+	brokers               *brokers.Brokers
+	operationsMost        int // ended ones of one cluster
+	Changes               *change.Writer
+	Directory             *tenancy.Directory
+	Catalog               *catalog.Catalog
 
 	newProvisioner ecp.ProvisionerFactory
 	targets        *targets
@@ -125,17 +121,6 @@ type Manager struct {
 
 	unrecorded     unrecordedSeen
 	unrecordedTurn sync.Mutex // held while somebody decides of an unrecorded cluster
-
-	knocks sync.WaitGroup // clients that ask whether MQTT is served; waited for after all passes
-
-	mu    sync.Mutex
-	looks map[ecp.ID]*memory // what was seen, by cluster; guarded by mu
-	// changed are clusters whose secrets have changed since they were applied;
-	// guarded by mu.
-	changed map[ecp.ID]bool
-	// relicensed are clusters whose licence has changed and that EMQX has not been
-	// given yet; guarded by mu.
-	relicensed map[ecp.ID]bool
 }
 
 // New checks the configuration and fills an empty store with defaults. It
@@ -144,16 +129,15 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	if c.Store == nil {
 		return nil, ecp.NewError(ecp.CodeInvalid, "new manager", "Config.Store is missing; memstore.New() or sqlstore.Open() give one")
 	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	m := &Manager{
-		store: c.Store, provisioners: c.Provisioners, link: c.Link, agentAddress: c.AgentAddress, localServiceAddresses: c.LocalServiceAddresses, log: c.Logger, now: c.Now, tick: time.Now, workers: c.Workers,
-		timings: c.Timings.WithDefaults(), adapters: map[int]ecp.Adapter{}, queue: sched.NewQueue(), looks: map[ecp.ID]*memory{}, changed: map[ecp.ID]bool{}, relicensed: map[ecp.ID]bool{},
-		sealer: c.Sealer, newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(), roster: newRoster(), surveys: newSurveys(), operationsMost: cmp.Or(c.Limits.Operations, 100), auditKept: c.AuditKept, operationsKept: c.OperationsKept,
-	}
-	if m.log == nil {
-		m.log = slog.New(slog.DiscardHandler)
-	}
-	if m.now == nil {
-		m.now = time.Now
+		localServiceAddresses: c.LocalServiceAddresses, workers: c.Workers, queue: sched.NewQueue(), newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(),
+		operationsMost: cmp.Or(c.Limits.Operations, 100), auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 	}
 	if m.workers <= 0 {
 		m.workers = 20
@@ -164,20 +148,28 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	if m.operationsKept <= 0 {
 		m.operationsKept = 90 * 24 * time.Hour
 	}
-	m.Writer = change.New(m.store, m.log, m.now)
+	m.Changes = change.New(c.Store, c.Logger, c.Now)
 	m.Directory = tenancy.New(tenancy.Config{
-		Changes: m.Writer, Hasher: c.Hasher, SessionLife: c.SessionLife,
+		Changes: m.Changes, Hasher: c.Hasher, SessionLife: c.SessionLife,
 		ProjectsPerOrg: c.Limits.ProjectsPerOrg, Projects: c.Limits.Projects,
 	})
-	m.Catalog = catalog.New(catalog.Config{Changes: m.Writer, Sealer: c.Sealer, LBProfiles: c.Limits.LBProfiles, Hooks: m.catalogHooks()})
-	m.made = derive.NewMark(ecp.Status{}, m.now(), m.tick())
+	m.Catalog = catalog.New(catalog.Config{Changes: m.Changes, Sealer: c.Sealer, LBProfiles: c.Limits.LBProfiles, Hooks: m.catalogHooks()})
+	m.observed = &observed.Clusters{
+		Store: c.Store, Changes: m.Changes, Catalog: m.Catalog, Provisioners: c.Provisioners, Added: m.targets.get, Adapters: map[int]ecp.Adapter{}, Link: c.Link, AgentAddress: c.AgentAddress,
+		Sealer: c.Sealer, Log: c.Logger, Now: c.Now, Tick: time.Now, Timings: c.Timings.WithDefaults(), Looks: map[ecp.ID]*observed.Memory{}, Changed: map[ecp.ID]bool{}, Relicensed: map[ecp.ID]bool{}, Roster: observed.NewRoster(),
+	}
+	m.Agents = &agents.Registry{Observed: m.observed, Wake: m.queue.Add}
+	m.Logs = &logs.Reader{Observed: m.observed, Directory: m.Directory}
+	m.brokers = &brokers.Brokers{Observed: m.observed, Wake: m.queue.Add, Bound: m.boundByLease}
+	m.Monitor = &monitor.Monitor{Observed: m.observed, Directory: m.Directory, Surveys: monitor.NewSurveys()}
+	m.made = derive.NewMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())
 	m.slots = sched.NewSlots(m.workers)
 	m.queue.Lines.Of, m.queue.Lines.Share = m.lineOf, m.workers
 	for _, a := range c.Adapters {
-		if _, twice := m.adapters[a.Major()]; twice {
+		if _, twice := m.observed.Adapters[a.Major()]; twice {
 			return nil, ecp.NewError(ecp.CodeInvalid, "new manager", fmt.Sprintf("Config.Adapters has two for EMQX %d", a.Major()))
 		}
-		m.adapters[a.Major()] = a
+		m.observed.Adapters[a.Major()] = a
 	}
 	if err := m.seed(ctx, c.Defaults); err != nil {
 		return nil, fmt.Errorf("fill the store with defaults: %w", err)
@@ -192,7 +184,7 @@ func (m *Manager) catalogHooks() catalog.Hooks {
 		RegistryChanged: func(ctx context.Context, name string) {
 			m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.Registry == name })
 		},
-		BuiltIn: func(name string) bool { return m.provisioners[name] != nil }, TargetsChanged: m.targets.poke,
+		BuiltIn: func(name string) bool { return m.observed.Provisioners[name] != nil }, TargetsChanged: m.targets.poke,
 	}
 	if m.newProvisioner != nil {
 		h.TryTarget = m.tryTarget
@@ -216,7 +208,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer func() {
 		cancel(nil)
 		group.Wait()
-		m.knocks.Wait()
+		m.brokers.Knocks.Wait()
 		release()
 		holds.Wait()
 		m.queue.Stop()
@@ -224,7 +216,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.targets.unknown()
 	}()
 	m.sealStored(ctx)
-	for target, p := range m.provisioners {
+	for target, p := range m.observed.Provisioners {
 		if w, ok := p.(ecp.Watcher); ok {
 			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
 		}
@@ -239,15 +231,15 @@ func (m *Manager) Run(ctx context.Context) error {
 		group.Go(func() { m.watchUnrecorded(ctx, target, p) })
 	}
 	group.Go(func() { m.keepTargets(ctx) })
-	if m.link != nil {
+	if m.observed.Link != nil {
 		group.Go(func() { m.watchAgents(ctx, cancel) })
 	}
 	for range lookers * m.workers {
 		group.Go(func() { m.work(ctx) })
 	}
 	group.Go(func() { m.tidy(ctx) })
-	group.Go(func() { m.surveyClusters(ctx) })
-	group.Go(func() { m.TellRefusals(ctx, m.RefusedLogins) })
+	group.Go(func() { m.Monitor.SurveyClusters(ctx) })
+	group.Go(func() { m.Changes.TellRefusals(ctx, m.Directory.RefusedLogins) })
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read the clusters: %w", err)
 	}
@@ -268,7 +260,7 @@ func (m *Manager) watchTarget(ctx context.Context, target string, w ecp.Watcher,
 
 // watchAgents lets the Link wake clusters, and ends the Run when it cannot go on.
 func (m *Manager) watchAgents(ctx context.Context, cancel context.CancelCauseFunc) {
-	if err := m.link.Watch(ctx, m.queue.Add); err != nil && ctx.Err() == nil {
+	if err := m.observed.Link.Watch(ctx, m.queue.Add); err != nil && ctx.Err() == nil {
 		cancel(fmt.Errorf("watch the agents: %w", err))
 	}
 }
@@ -280,9 +272,9 @@ func (m *Manager) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		began := m.tick()
+		began := m.observed.Tick()
 		again := m.pass(ctx, id)
-		m.remarkPace(id, m.tick().Sub(began))
+		m.remarkPace(id, m.observed.Tick().Sub(began))
 		m.queue.Done(id)
 		if again > 0 && ctx.Err() == nil {
 			m.queue.AddAfter(id, again)
@@ -291,7 +283,7 @@ func (m *Manager) work(ctx context.Context) {
 }
 
 func (m *Manager) enqueueAll(ctx context.Context) error {
-	return m.store.Read(ctx, func(tx ecp.Tx) error {
+	return m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 			if err != nil {
 				return err
@@ -317,8 +309,8 @@ func (m *Manager) seed(ctx context.Context, d Defaults) error {
 	if d.Pool != nil {
 		pool = *d.Pool
 	}
-	now := m.now().UTC()
-	return m.store.Write(ctx, func(tx ecp.Tx) error {
+	now := m.observed.Now().UTC()
+	return m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 		_, _, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
 		if err == nil {
 			return seedOrgs(tx, now)
@@ -374,35 +366,6 @@ func seedOrgs(tx ecp.Tx, now time.Time) error {
 // look may wait some seconds for a broker that is dead.
 const lookers = 4
 
-// provisioner gives the one a cluster is made by.
-func (m *Manager) provisioner(rec ecp.ClusterRecord) (ecp.Provisioner, error) {
-	target := rec.Spec.Hosted.Target
-	if p := m.provisioners[target]; p != nil {
-		return p, nil
-	}
-	if p := m.targets.get(target); p != nil {
-		return p, nil
-	}
-	return nil, ecp.NewError(ecp.CodeUnavailable, "reach the platform", fmt.Sprintf("the Kubernetes target %q is not configured, or not up", target))
-}
-
-// adapterFor gives the adapter for an EMQX version; nil if there is none.
-func (m *Manager) adapterFor(version string) ecp.Adapter {
-	v, ok := ecp.ParseVersion(version)
-	if !ok {
-		return nil
-	}
-	return m.adapterOf(v.Major)
-}
-
-// adapterOf is adapterFor a major version.
-func (m *Manager) adapterOf(major int) ecp.Adapter {
-	if a := m.adapters[major]; a != nil || major < 5 {
-		return a
-	}
-	return m.adapters[5]
-}
-
 // Stats counts what the Manager has done since it was made, for metrics.
 type Stats struct {
 	Passes, Applies, ApplyFailures, Writes, Asked, Silent uint64
@@ -412,31 +375,27 @@ type Stats struct {
 	// Contested counts objects that somebody else keeps changing, by the name
 	// that one has on the platform; "" = not known.
 	Contested map[string]int
-	// Agents counts those of adopted clusters; nil = no Link counts them.
-	Agents *AgentStats
+	// List counts those of adopted clusters; nil = no Link counts them.
+	Agents *agents.Stats
 }
-
-type counters struct{ passes, applies, applyFailures, writes, asked, silent atomic.Uint64 }
 
 // Stats gives the counters.
 func (m *Manager) Stats() Stats {
-	c := &m.counters
+	c := &m.observed.Counters
 	return Stats{
-		Passes: c.passes.Load(), Applies: c.applies.Load(), ApplyFailures: c.applyFailures.Load(), Writes: c.writes.Load(),
-		Asked: c.asked.Load(), Silent: c.silent.Load(), Queue: m.queue.Depth(), Contested: m.contested(), Unrecorded: m.unrecorded.count(),
-		Foreign: m.foreign(), Agents: m.agentStats(),
+		Passes: c.Passes.Load(), Applies: c.Applies.Load(), ApplyFailures: c.ApplyFailures.Load(), Writes: c.Writes.Load(),
+		Asked: c.Asked.Load(), Silent: c.Silent.Load(), Queue: m.queue.Depth(), Contested: m.observed.Contested(), Unrecorded: m.unrecorded.count(),
+		Foreign: m.observed.Foreign(), Agents: m.agentStats(),
 	}
 }
 
-// contested counts the contests that were last seen.
-func (m *Manager) contested() map[string]int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	out := map[string]int{}
-	for _, mem := range m.looks {
-		for _, c := range mem.look.Found.Contested {
-			out[c.Manager]++
-		}
-	}
-	return out
+// List lists the clusters that the actor may read.
+func (m *Manager) Clusters(ctx context.Context, o ecp.ListOptions) (ecp.Page, error) {
+	return m.observed.List(ctx, o)
+}
+
+// CountByState counts the clusters that the actor may read, for metrics. States that no
+// cluster is in are left out.
+func (m *Manager) CountByState(ctx context.Context) (map[ecp.Mode]map[ecp.State]int, error) {
+	return m.observed.CountByState(ctx)
 }

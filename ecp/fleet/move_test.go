@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet/internal/brokers"
 	"github.com/stretchr/testify/require"
 )
 
@@ -64,7 +65,7 @@ func TestACommandWhileANodeIsRemoved(t *testing.T) {
 			b.change(`{"nodes":3}`)
 		}
 	}}
-	b.m.adapters = map[int]ecp.Adapter{hook.Major(): hook}
+	b.m.observed.Adapters = map[int]ecp.Adapter{hook.Major(): hook}
 	b.change(`{"nodes":2}`)
 	b.runs(3)
 	require.True(t, asked)
@@ -94,7 +95,7 @@ func TestCrashBesideANodeThatComesOrGoes(t *testing.T) {
 		b.runs(3)
 		old, removed := b.w.at(b.id).claims[2], false
 		hook := hookedAdapter{worldAdapter{b.w}, func() { removed = true; crash(b) }}
-		b.m.adapters = map[int]ecp.Adapter{hook.Major(): hook}
+		b.m.observed.Adapters = map[int]ecp.Adapter{hook.Major(): hook}
 		b.change(`{"nodes":2}`)
 		for i := 0; !removed; i++ {
 			require.Less(t, i, 60)
@@ -118,7 +119,7 @@ func TestCrashBesideANodeThatComesOrGoes(t *testing.T) {
 		again(b, "2")
 		var left int
 		hook := hookedAdapter{worldAdapter{b.w}, func() { left++ }}
-		b.m.adapters = map[int]ecp.Adapter{hook.Major(): hook}
+		b.m.observed.Adapters = map[int]ecp.Adapter{hook.Major(): hook}
 		require.Equal(t, 2, b.runs(2).Status.Ordinals)
 		require.Equal(t, 2, left, "nodes that had come were members")
 	})
@@ -228,7 +229,7 @@ func TestEvacuationWhileAnotherHangs(t *testing.T) {
 	b.runs(2)
 	b.change(`{"nodes":3}`)
 	b.runs(3)
-	b.m.adapters = map[int]ecp.Adapter{5: hangingAdapter{worldAdapter{b.w}}}
+	b.m.observed.Adapters = map[int]ecp.Adapter{5: hangingAdapter{worldAdapter{b.w}}}
 	b.change(`{"nodes":2}`)
 	b.runs(2)
 }
@@ -242,10 +243,10 @@ func TestUntoldEvacuationMayWait(t *testing.T) {
 		want    bool
 	}{
 		{begun, ecp.EvacuationUntold, 20 * time.Second, true},
-		{begun, ecp.EvacuationUntold, 20*time.Second + askPatience, false},
+		{begun, ecp.EvacuationUntold, 20*time.Second + brokers.AskPatience, false},
 		{ecp.Leaving{}, ecp.EvacuationUntold, time.Hour, true},
 		{begun, ecp.EvacuationCutting, 0, false},
 	} {
-		require.Equal(t, c.want, waitsUnseen(c.leaving, ecp.EvacuationProgress{Phase: c.phase}, t0.Add(c.after), 20*time.Second), "%+v", c)
+		require.Equal(t, c.want, brokers.WaitsUnseen(c.leaving, ecp.EvacuationProgress{Phase: c.phase}, t0.Add(c.after), 20*time.Second), "%+v", c)
 	}
 }

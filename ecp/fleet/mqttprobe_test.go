@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/stretchr/testify/require"
 )
 

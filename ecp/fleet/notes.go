@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // notes say what nodes and clients will see of a command: for plans. outdated

@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // OperationOptions selects a page of a cluster's operations.
@@ -60,7 +61,7 @@ func (m *Manager) Operation(ctx context.Context, id ecp.OperationID) (ecp.Operat
 		return ecp.Operation{}, err
 	}
 	var o ecp.Operation
-	err := m.store.Read(ctx, func(tx ecp.Tx) (err error) { o, err = operationOf(tx, id); return err })
+	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { o, err = operationOf(tx, id); return err })
 	if err == nil {
 		_, err = ecp.Authorize(ctx, op, ecp.RightRead, o.Project)
 	}
@@ -87,7 +88,7 @@ func (m *Manager) Operations(ctx context.Context, id ecp.ID, o OperationOptions)
 	}
 	var all []ecp.Operation
 	there, project := false, ""
-	err = m.store.Read(ctx, func(tx ecp.Tx) (err error) {
+	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) {
 		if all, err = operationsOf(tx, id); err != nil {
 			return err
 		}
@@ -103,7 +104,7 @@ func (m *Manager) Operations(ctx context.Context, id ecp.ID, o OperationOptions)
 		return OperationPage{}, ecp.WrapError(op, err, "", "")
 	}
 	if !there || !actor.May(ecp.RightRead, project) {
-		return OperationPage{}, noCluster(op, id, nil)
+		return OperationPage{}, observed.NoCluster(op, id, nil)
 	}
 	return o.page(all, after, project), nil
 }
@@ -124,7 +125,7 @@ func operationsOf(tx ecp.Tx, id ecp.ID) ([]ecp.Operation, error) {
 
 // placeOf is where an operation stands in a list: by time, and where that is the
 // same by id.
-func placeOf(o ecp.Operation) string { return sortableTime(o.CreatedAt) + " " + string(o.ID) }
+func placeOf(o ecp.Operation) string { return observed.SortableTime(o.CreatedAt) + " " + string(o.ID) }
 
 // page gives what comes behind a place, also where nothing stands there any more.
 func (o OperationOptions) page(all []ecp.Operation, after, project string) OperationPage {
@@ -211,11 +212,11 @@ func (m *Manager) overOperations(tx ecp.Tx, now time.Time) (over []string, _ err
 // has ended stays ended.
 func (m *Manager) tidyOperations(ctx context.Context, now time.Time) error {
 	var over []string
-	if err := m.store.Read(ctx, func(tx ecp.Tx) (err error) { over, err = m.overOperations(tx, now); return err }); err != nil {
+	if err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { over, err = m.overOperations(tx, now); return err }); err != nil {
 		return err
 	}
 	for some := range slices.Chunk(over, tidyBatch) {
-		err := m.store.Write(ctx, func(tx ecp.Tx) error {
+		err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 			for _, id := range some {
 				if err := change.DeleteIfThere(tx, ecp.KindOperation, id); err != nil {
 					return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
+	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/stretchr/testify/require"
 )
 
@@ -123,7 +124,7 @@ func TestOperationsFollowTheirCluster(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrConflict, "it has ended")
 
 	require.NoError(t, o.s.Write(t.Context(), func(tx ecp.Tx) error {
-		rec, op, err := loadTx(tx, id)
+		rec, op, err := observed.LoadTx(tx, id)
 		if err != nil {
 			return err
 		}
@@ -151,7 +152,7 @@ func (s *purgedStore) Purge(_ context.Context, before time.Time) (int64, error) 
 func TestTidyPurgesChanges(t *testing.T) {
 	o, id := withOperations(t, 30)
 	s := &purgedStore{Store: o.s, err: fmt.Errorf("the disk is full")}
-	o.m.store, o.m.operationsMost = s, 10
+	o.m.observed.Store, o.m.operationsMost = s, 10
 	require.ErrorIs(t, o.m.tidyOnce(t.Context()), s.err)
 	require.Equal(t, []time.Time{o.now.UTC().Add(-ecp.ChangesKept)}, s.before)
 	require.Len(t, o.operations(o.system(), id, 50), 11)

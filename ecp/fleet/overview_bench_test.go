@@ -35,8 +35,8 @@ func BenchmarkFleet(b *testing.B) {
 		return nil
 	}))
 	for name, do := range map[string]func() error{
-		"overview": func() error { _, err := m.Overview(asSystem(), ""); return err },
-		"targets":  func() error { _, err := m.ScrapeTargets(asSystem(), fleet.ListOptions{}); return err },
+		"overview": func() error { _, err := m.Monitor.Overview(asSystem(), ""); return err },
+		"targets":  func() error { _, err := m.Monitor.ScrapeTargets(asSystem(), ecp.ListOptions{}); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
 			var took []time.Duration

@@ -2,7 +2,7 @@ package fleet
 
 import (
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // repairJoins refuses a repair while nodes count different members: it makes
@@ -16,10 +16,10 @@ func (m *Manager) repairJoins(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 	if rec.Status.Reason == ecp.ReasonPartitioned {
 		why = rec.Status.Message
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if mem := m.looks[rec.ID]; mem != nil && mem.look.Unseen == "" {
-		if v := derive.NewView(mem.look.At, rec, mem.look); v.Partitioned() {
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
+	if mem := m.observed.Looks[rec.ID]; mem != nil && mem.Look.Unseen == "" {
+		if v := derive.NewView(mem.Look.At, rec, mem.Look); v.Partitioned() {
 			why = derive.Divided(v)
 		}
 	}

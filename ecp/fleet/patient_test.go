@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
-	"github.com/openecp/openecp/ecp/fleet/internal/sched"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/sched"
 	"github.com/stretchr/testify/require"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // errPlanned takes back what a plan has tried.
@@ -30,12 +30,12 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (ecp.Plan, er
 	}
 	var plan ecp.Plan
 	var made ecp.ClusterRecord
-	err := m.store.Write(ctx, func(tx ecp.Tx) error {
+	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 		rec, err := m.newRecord(tx, actor, r)
 		if err != nil {
 			return err
 		}
-		if err := change.MayBook(tx, 0, rec.Spec.Connections()+1, m.now()); err != nil {
+		if err := change.MayBook(tx, 0, rec.Spec.Connections()+1, m.observed.Now()); err != nil {
 			return err
 		}
 		if err := change.Reserve(tx, actor, change.BookingOf(rec)); err != nil {

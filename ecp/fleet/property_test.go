@@ -10,13 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // fleet drives the engine by hand: random commands, looks, faults, crashes and
@@ -52,7 +51,7 @@ func newFleet(t *rapid.T) *fleetTest {
 	f.w.wrong = func(id ecp.ID, what string) { f.require(false, "%s: %s", id, what) }
 	f.restart()
 	for of, connections := range map[string]int{"default": 90, "default/default": 60, "default/other": 50} {
-		_, err := f.m.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: connections})
+		_, err := f.m.Directory.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: connections})
 		require.NoError(t, err)
 	}
 	return f
@@ -153,8 +152,8 @@ func (f *fleetTest) clock(old, rec ecp.ClusterRecord, known bool) {
 		tk.stale += f.now.Sub(from)
 	}
 	patience, failed := map[ecp.Reason]time.Duration{
-		ecp.ReasonCreateFailed: f.m.timings.Dispatch, ecp.ReasonNotDispatched: f.m.timings.Dispatch, ecp.ReasonStartFailed: f.m.timings.Start,
-		ecp.ReasonUpdateFailed: f.m.timings.Create, ecp.ReasonSyncFailed: f.m.timings.Create, ecp.ReasonStopFailed: f.m.timings.Stop, ecp.ReasonDeleteFailed: f.m.timings.Delete,
+		ecp.ReasonCreateFailed: f.m.observed.Timings.Dispatch, ecp.ReasonNotDispatched: f.m.observed.Timings.Dispatch, ecp.ReasonStartFailed: f.m.observed.Timings.Start,
+		ecp.ReasonUpdateFailed: f.m.observed.Timings.Create, ecp.ReasonSyncFailed: f.m.observed.Timings.Create, ecp.ReasonStopFailed: f.m.observed.Timings.Stop, ecp.ReasonDeleteFailed: f.m.observed.Timings.Delete,
 	}[st.Reason]
 	if gaveUp := st.Leaving != nil && st.Leaving.GivenUp; failed && !gaveUp && old.Status.Reason != st.Reason {
 		had := f.now.Sub(tk.began) - tk.stale
@@ -301,7 +300,7 @@ func (f *fleetTest) look(id ecp.ID) {
 		return
 	}
 	f.require(st.StaleFrom.IsZero(), "stale although everything can be seen")
-	f.require(st.Deadline.Sub(f.now) <= f.m.timings.Create+ecp.MaxNodes*derive.LeaveWithin, "%s has %s left", st.State, st.Deadline.Sub(f.now))
+	f.require(st.Deadline.Sub(f.now) <= f.m.observed.Timings.Create+ecp.MaxNodes*derive.LeaveWithin, "%s has %s left", st.State, st.Deadline.Sub(f.now))
 	f.require(!st.State.Unsteady() || !f.now.After(st.Deadline), "%s is overdue", st.State)
 	if p.lagging {
 		return

@@ -100,7 +100,7 @@ func TestRefusedCreates(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, c.field, e.Fields[0].Field, name)
 		}
-		page, err := r.m.Clusters(asSystem(), fleet.ListOptions{})
+		page, err := r.m.Clusters(asSystem(), ecp.ListOptions{})
 		require.NoError(t, err)
 		require.Empty(t, page.Items)
 		require.Zero(t, r.pool().UsedClusters)
@@ -121,7 +121,7 @@ func TestListing(t *testing.T) {
 			})
 			require.NoError(t, err)
 		}
-		for want, o := range map[int]fleet.ListOptions{
+		for want, o := range map[int]ecp.ListOptions{
 			7: {}, 4: {Mode: ecp.Hosted}, 3: {State: ecp.Created}, 1: {Query: "USTER 3"}, 0: {Query: "nothing like it"},
 		} {
 			page, err := r.m.Clusters(asSystem(), o)
@@ -130,7 +130,7 @@ func TestListing(t *testing.T) {
 			require.Empty(t, page.Next)
 		}
 		var seen []ecp.ID
-		o := fleet.ListOptions{Limit: 3}
+		o := ecp.ListOptions{Limit: 3}
 		for pages := 1; ; pages++ {
 			page, err := r.m.Clusters(asSystem(), o)
 			require.NoError(t, err)

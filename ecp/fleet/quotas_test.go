@@ -58,7 +58,7 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 				ids[i] = id
 			}
 			for of, n := range map[string]int{"acme": 35, "acme/a": 25, "acme/b": 15} {
-				q, err := m.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: n})
+				q, err := m.Directory.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: n})
 				require.NoError(t, err)
 				require.Equal(t, map[string]int{"acme": 20, "acme/a": 10, "acme/b": 10}[of], q.UsedConnections, "what was booked before counts")
 			}
@@ -87,7 +87,7 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 			all.Wait()
 			usage, err := m.UsageByProject(asSystem())
 			require.NoError(t, err)
-			quotas, err := m.Quotas(asSystem())
+			quotas, err := m.Directory.Quotas(asSystem())
 			require.NoError(t, err)
 			require.Len(t, quotas, 3)
 			for _, q := range quotas {
@@ -99,7 +99,7 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 				require.LessOrEqual(t, used, q.Connections, q.Of)
 			}
 			for id := range usage { // and what is not wanted any more is given back
-				page, err := m.Clusters(asSystem(), fleet.ListOptions{Project: id, Limit: 100})
+				page, err := m.Clusters(asSystem(), ecp.ListOptions{Project: id, Limit: 100})
 				require.NoError(t, err)
 				for _, c := range page.Items {
 					_, err := m.Cluster(c.ID).Do(asSystem(), bookedNow(1))
@@ -107,7 +107,7 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 				}
 			}
 			for _, of := range []string{"acme", "acme/a", "acme/b", "other", "other/c"} {
-				q, err := m.Quota(asSystem(), of)
+				q, err := m.Directory.Quota(asSystem(), of)
 				require.NoError(t, err)
 				there := 0
 				for project, u := range usage {
@@ -130,7 +130,7 @@ func TestQuotaRefusalsLeakNothing(t *testing.T) {
 		require.NoError(t, err)
 	}
 	for of, n := range map[string]int{"acme": 100, "acme/a": 70} {
-		_, err := m.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: n})
+		_, err := m.Directory.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: n})
 		require.NoError(t, err)
 	}
 	refused := func(ctx context.Context, n int) string {
@@ -157,11 +157,11 @@ func TestQuotaRefusalsLeakNothing(t *testing.T) {
 		head:  {"acme/a": nil, "acme/b": nil, "acme": nil, "other/c": ecp.ErrNotFound, "acme/none": ecp.ErrNotFound},
 	} {
 		for of, want := range sees {
-			_, err := m.Quota(ctx, of)
+			_, err := m.Directory.Quota(ctx, of)
 			require.ErrorIs(t, err, want, of)
 		}
 	}
-	seen, err := m.Quotas(admin)
+	seen, err := m.Directory.Quotas(admin)
 	require.NoError(t, err)
 	require.Equal(t, []ecp.Quota{{Of: "acme/a", Connections: 70, UsedConnections: 40, Revision: 2}}, seen)
 }
@@ -191,10 +191,10 @@ func TestUpdateQuota(t *testing.T) {
 		"by the administrator of it": {asSystem, ecp.Quota{Of: "acme", Connections: 50}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before, _ := m.Quota(asSystem(), c.q.Of)
-			_, err := m.UpdateQuota(c.who(), c.q)
+			before, _ := m.Directory.Quota(asSystem(), c.q.Of)
+			_, err := m.Directory.UpdateQuota(c.who(), c.q)
 			require.ErrorIs(t, err, c.want)
-			after, _ := m.Quota(asSystem(), c.q.Of)
+			after, _ := m.Directory.Quota(asSystem(), c.q.Of)
 			if c.want != nil {
 				require.Equal(t, before, after)
 			} else {
@@ -208,19 +208,19 @@ func TestUpdateQuota(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrQuotaExceeded)
 	_, err = m.Cluster(id).Do(asSystem(), ecp.Transfer{Project: "acme/b"})
 	require.ErrorIs(t, err, ecp.ErrQuotaExceeded)
-	_, err = m.UpdateQuota(head, ecp.Quota{Of: "acme/b"}) // unlimited again
+	_, err = m.Directory.UpdateQuota(head, ecp.Quota{Of: "acme/b"}) // unlimited again
 	require.NoError(t, err)
 	_, err = m.Cluster(id).Do(asSystem(), ecp.Transfer{Project: "acme/b"})
 	require.NoError(t, err)
-	q, err := m.Quota(head, "acme/b")
+	q, err := m.Directory.Quota(head, "acme/b")
 	require.NoError(t, err)
 	require.Equal(t, ecp.Quota{Of: "acme/b", UsedConnections: 40, Revision: 3}, q)
 
 	// It goes with what it is of.
-	require.NoError(t, m.DeleteProject(head, "acme/a", 0))
-	_, err = m.CreateProject(head, "acme/a", "")
+	require.NoError(t, m.Directory.DeleteProject(head, "acme/a", 0))
+	_, err = m.Directory.CreateProject(head, "acme/a", "")
 	require.NoError(t, err)
-	q, err = m.Quota(head, "acme/a")
+	q, err = m.Directory.Quota(head, "acme/a")
 	require.NoError(t, err)
 	require.Equal(t, ecp.Quota{Of: "acme/a", Revision: 1}, q)
 }

@@ -96,7 +96,7 @@ func TestLetThrough(t *testing.T) {
 			require.Equal(t, err == nil, e.BaseURL != "", row.name)
 		}
 		said := func() (out []string) {
-			page, err := r.m.Audit(asSystem(), change.AuditOptions{Kind: ecp.KindCluster, Limit: 100})
+			page, err := r.m.Changes.Audit(asSystem(), change.AuditOptions{Kind: ecp.KindCluster, Limit: 100})
 			require.NoError(t, err)
 			for _, e := range page.Items {
 				if e.Action == "call broker" || e.Action == "open dashboard" {

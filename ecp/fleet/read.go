@@ -4,97 +4,21 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/tenancy"
 )
 
 // Get gives a cluster; see [ecp.Cluster].
 func (h handle) Get(ctx context.Context) (ecp.Info, error) {
-	rec, err := h.m.readable(ctx, "read cluster "+string(h.id), ecp.RightRead, h.id)
+	rec, err := h.m.observed.Readable(ctx, "read cluster "+string(h.id), ecp.RightRead, h.id)
 	if err != nil {
 		return ecp.Info{}, err
 	}
-	return h.m.info(rec), nil
-}
-
-// unseen is a record of which nothing was seen yet.
-func (m *Manager) unseen(rec ecp.ClusterRecord) ecp.Info {
-	version := rec.EMQXVersion()
-	return ecp.Info{
-		ClusterRecord: rec, Version: version, Nodes: []ecp.NodeInfo{},
-		Current:  ecp.ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: ecp.EnforcedByNone},
-		Features: ecp.Features(rec.Mode, version, m.capabilities(rec, ecp.AgentsObservation{})),
-	}
-}
-
-// info joins a record with what was seen last. It asks nobody.
-func (m *Manager) info(rec ecp.ClusterRecord) ecp.Info {
-	i := m.unseen(rec)
-	if rec.Mode == ecp.Adopted {
-		m.addAgents(&i)
-		return i
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if mem := m.looks[rec.ID]; mem != nil {
-		i.LookedAt = mem.seenAt
-		i.Endpoints = mem.look.Found.Endpoints
-		i.Unseen, i.ForeignMembers = mem.look.Unseen, slices.Clone(mem.look.Foreign)
-		i.Volumes = derive.VolumesOf(rec, mem.look.Found)
-		switch {
-		case mem.look.NotHeld != "":
-			i.Waits = mem.look.NotHeld
-		case rec.Status.Operation == "":
-		case i.Unseen != "":
-			i.Waits = "nothing can be seen: " + i.Unseen
-		default:
-			i.Waits = derive.NewView(mem.look.At, rec, mem.look).WaitsFor()
-		}
-		if mem.look.Unseen == "" {
-			i.Status.Conditions = derive.Reworded(rec, mem.look)
-		}
-		described, members := brokerNodes(mem), []derive.Member(nil)
-		if len(described) > 0 {
-			i.Version, members = mem.brokers[0].Version, runningMembers(mem.brokers[0])
-		}
-		for _, n := range mem.look.Found.Nodes {
-			b := described[n.Name]
-			i.Nodes = append(i.Nodes, ecp.NodeInfo{NodeObservation: n, Member: derive.HasMember(members, n.Name), Status: b.Status, Role: b.Role, Version: b.Version, Uptime: b.Uptime, Connections: b.Connections})
-			i.Current.Current += b.Connections
-			if n.Ready {
-				i.ReadyNodes++
-			}
-		}
-		allowed := 0
-		if len(described) > 0 {
-			allowed = licensed(mem.brokers)
-		}
-		i.Current.Limit, i.Current.EnforcedBy = enforced(rec, allowed, i.ReadyNodes > 0)
-	}
-	i.Features = ecp.Features(ecp.Hosted, i.Version, ecp.Capabilities{})
-	return i
-}
-
-// brokerNodes is what EMQX said of its nodes, where the last look still stands
-// on it.
-func brokerNodes(mem *memory) map[string]ecp.BrokerNode {
-	out := map[string]ecp.BrokerNode{}
-	if len(mem.look.Views) == 0 {
-		return out
-	}
-	for _, d := range mem.brokers {
-		for _, n := range d.Nodes {
-			if old, ok := out[n.Name]; !ok || old.Status != ecp.NodeRunning {
-				out[n.Name] = n
-			}
-		}
-	}
-	return out
+	return h.m.observed.Info(rec), nil
 }
 
 // WaitOperation waits until an operation has ended or patience is over, and
@@ -137,7 +61,7 @@ func (m *Manager) Position(ctx context.Context) (seq int64, err error) {
 	if _, err := ecp.Authorize(ctx, op, ecp.RightRead, ""); err != nil {
 		return 0, err
 	}
-	err = m.store.Read(ctx, func(tx ecp.Tx) (err error) { seq, err = tx.Seq(); return err })
+	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { seq, err = tx.Seq(); return err })
 	if err != nil {
 		return 0, ecp.WrapError(op, err, "", "")
 	}
@@ -180,7 +104,7 @@ func readsCatalog(a ecp.Actor, _ ecp.Change) bool { return a.May(ecp.RightCatalo
 func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[ecp.Change, error] {
 	return func(yield func(ecp.Change, error) bool) {
 		actor, _ := ecp.ActorFrom(ctx)
-		good, cancel, now, err := m.WhileGood(ctx)
+		good, cancel, now, err := m.Directory.WhileGood(ctx)
 		if err != nil {
 			yield(ecp.Change{}, err)
 			return
@@ -189,7 +113,7 @@ func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[ecp.Change, 
 		if after < 0 {
 			after = now
 		}
-		for c, err := range m.store.Changes(good, after) {
+		for c, err := range m.observed.Store.Changes(good, after) {
 			if err != nil && ctx.Err() == nil && errors.Is(context.Cause(good), tenancy.ErrOver) {
 				err = tenancy.ErrOver
 			}
@@ -248,7 +172,7 @@ func (h handle) asChange(ctx context.Context) (ecp.Change, error) {
 		return ecp.Change{}, err
 	}
 	var c ecp.Change
-	err := h.m.store.Read(ctx, func(tx ecp.Tx) error {
+	err := h.m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		r, err := tx.Get(ecp.KindCluster, string(h.id))
 		if err != nil {
 			return err
@@ -259,7 +183,7 @@ func (h handle) asChange(ctx context.Context) (ecp.Change, error) {
 	})
 	op := "watch cluster " + string(h.id)
 	if errors.Is(err, ecp.ErrNotFound) {
-		return ecp.Change{}, noCluster(op, h.id, nil)
+		return ecp.Change{}, observed.NoCluster(op, h.id, nil)
 	}
 	if err != nil {
 		return ecp.Change{}, ecp.WrapError(op, err, "", "")
@@ -274,7 +198,7 @@ func (m *Manager) Pool(ctx context.Context) (ecp.Pool, error) {
 		return ecp.Pool{}, err
 	}
 	var p ecp.Pool
-	err := m.store.Read(ctx, func(tx ecp.Tx) (err error) { p, _, err = ecp.Get[ecp.Pool](tx, ecp.PoolKey); return err })
+	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { p, _, err = ecp.Get[ecp.Pool](tx, ecp.PoolKey); return err })
 	if err != nil {
 		return ecp.Pool{}, ecp.WrapError(op, err, "", "")
 	}

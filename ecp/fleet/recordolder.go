@@ -5,22 +5,23 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // toldOlder says whether the log has had its one line on a cluster whose record
 // is older than what is found; a cluster that is well again gets another one.
-func (m *Manager) toldOlder(mem *memory, older bool) (told bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	told, mem.older = mem.older, older
+func (m *Manager) toldOlder(mem *observed.Memory, older bool) (told bool) {
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
+	told, mem.Older = mem.Older, older
 	return told
 }
 
 // mayWhileOlder refuses commands whose outcome would be written over what the
 // record does not know of, and those that are for such a cluster only.
 func (m *Manager) mayWhileOlder(rec ecp.ClusterRecord, cmd ecp.Command) error {
-	f, seen := m.found(rec.ID)
+	f, seen := m.observed.Found(rec.ID)
 	older := rec.Status.Reason == ecp.ReasonRecordOlder || seen && derive.RecordOlder(rec, f) != nil
 	switch c := cmd.(type) {
 	case ecp.TakeOver, ecp.PutBack:
@@ -50,16 +51,4 @@ func (m *Manager) mayWhileOlder(rec ecp.ClusterRecord, cmd ecp.Command) error {
 		return nil
 	}
 	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the record is older than what is found, so that nothing is written; legal now: %s", strings.Join(derive.KindNames(ecp.CommandsHeldBack), ", ")))
-}
-
-// found gives what was last found of a cluster; false = nothing can be seen, or
-// nobody has looked yet.
-func (m *Manager) found(id ecp.ID) (ecp.Observation, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	mem := m.looks[id]
-	if mem == nil || mem.seenAt.IsZero() || mem.look.Unseen != "" {
-		return ecp.Observation{}, false
-	}
-	return mem.look.Found, true
 }

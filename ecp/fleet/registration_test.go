@@ -12,11 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
+	"github.com/openecp/openecp/ecp/internal/observed"
+	"github.com/stretchr/testify/require"
 )
 
 // plant is a Manager whose passes are made by hand, with an adopted cluster and a
@@ -58,7 +59,7 @@ func (p *plant) adopt(name, project string) ecp.ID {
 }
 
 func (p *plant) token(id ecp.ID) (ecp.RegistrationToken, ecp.Secret) {
-	t, secret, err := p.m.CreateRegistration(asSystem(), id, 0)
+	t, secret, err := p.m.Agents.CreateRegistration(asSystem(), id, 0)
 	require.NoError(p.t, err)
 	return t, secret
 }
@@ -70,7 +71,7 @@ func keyOf(name string) []byte {
 }
 
 func (p *plant) register(secret ecp.Secret, name string) (ecp.AgentRecord, error) {
-	return p.m.RegisterAgent(context.Background(), ecp.AgentRegistration{
+	return p.m.Agents.Register(context.Background(), ecp.AgentRegistration{
 		Token: secret, PublicKey: keyOf(name), Hostname: "host-" + name, Version: "1.0.0", OS: "linux", Arch: "arm64", Remote: "192.0.2.7",
 	})
 }
@@ -140,15 +141,15 @@ func TestRegistrationTokens(t *testing.T) {
 	require.Equal(t, p.now.Add(24*time.Hour), one.ExpiresAt)
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", secret, one, secret), string(secret))
 	p.now = p.now.Add(time.Minute)
-	two, _, err := p.m.CreateRegistration(asSystem(), p.id, time.Minute)
+	two, _, err := p.m.Agents.CreateRegistration(asSystem(), p.id, time.Minute)
 	require.NoError(t, err)
 	for _, life := range []time.Duration{-1, time.Minute - 1, 30*24*time.Hour + 1} {
-		_, _, err := p.m.CreateRegistration(asSystem(), p.id, life)
+		_, _, err := p.m.Agents.CreateRegistration(asSystem(), p.id, life)
 		var e *ecp.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, "life", e.Fields[0].Field, "%s", life)
 	}
-	list, err := p.m.Registrations(asSystem(), p.id)
+	list, err := p.m.Agents.Registrations(asSystem(), p.id)
 	require.NoError(t, err)
 	require.Equal(t, []ecp.RegistrationToken{two, one}, list, "the newest first")
 
@@ -157,27 +158,27 @@ func TestRegistrationTokens(t *testing.T) {
 		_, err := p.register(secret, name)
 		require.NoError(t, err)
 	}
-	agents, err := p.m.Agents(asSystem(), p.id)
+	found, err := p.m.Agents.List(asSystem(), p.id)
 	require.NoError(t, err)
-	require.Len(t, agents, 2)
-	list, _ = p.m.Registrations(asSystem(), p.id)
+	require.Len(t, found, 2)
+	list, _ = p.m.Agents.Registrations(asSystem(), p.id)
 	require.Equal(t, 3, list[1].Uses)
 
 	// What is over is told apart.
 	_, err = p.register("00000000000000000000000000000000", "z")
-	require.ErrorIs(t, err, ErrTokenUnknown)
+	require.ErrorIs(t, err, agents.ErrTokenUnknown)
 	require.ErrorIs(t, err, ecp.ErrDenied)
-	require.NoError(t, p.m.RevokeRegistration(asSystem(), p.id, one.ID))
-	require.NoError(t, p.m.RevokeRegistration(asSystem(), p.id, one.ID), "once more changes nothing")
+	require.NoError(t, p.m.Agents.RevokeRegistration(asSystem(), p.id, one.ID))
+	require.NoError(t, p.m.Agents.RevokeRegistration(asSystem(), p.id, one.ID), "once more changes nothing")
 	_, err = p.register(secret, "z")
-	require.ErrorIs(t, err, ErrTokenRevoked)
+	require.ErrorIs(t, err, agents.ErrTokenRevoked)
 	_, third := p.token(p.id)
 	p.now = p.now.Add(24 * time.Hour)
 	_, err = p.register(third, "z")
-	require.ErrorIs(t, err, ErrTokenExpired)
-	require.ErrorIs(t, p.m.RevokeRegistration(asSystem(), p.id, "reg-none"), ecp.ErrNotFound)
+	require.ErrorIs(t, err, agents.ErrTokenExpired)
+	require.ErrorIs(t, p.m.Agents.RevokeRegistration(asSystem(), p.id, "reg-none"), ecp.ErrNotFound)
 	other := p.adopt("other", "a/p")
-	require.ErrorIs(t, p.m.RevokeRegistration(asSystem(), other, two.ID), ecp.ErrNotFound, "of another cluster")
+	require.ErrorIs(t, p.m.Agents.RevokeRegistration(asSystem(), other, two.ID), ecp.ErrNotFound, "of another cluster")
 	require.ElementsMatch(t, []string{"system create a/p", "system create a/p", "system create a/p", "system revoke a/p"}, p.audit(ecp.KindRegistrationToken))
 	require.Equal(t, []string{"registration:" + one.ID + " register a/p", "registration:" + one.ID + " register a/p", "registration:" + one.ID + " register a/p"}, p.audit(ecp.KindAgent))
 	p.stored(string(secret), string(third))
@@ -199,9 +200,9 @@ func (p *plant) stored(secrets ...string) {
 func TestRegistrationSecretIsShownOnce(t *testing.T) {
 	p := newPlant(t)
 	ctx := ecp.WithIdempotencyKey(asSystem(), "k")
-	one, secret, err := p.m.CreateRegistration(ctx, p.id, 0)
+	one, secret, err := p.m.Agents.CreateRegistration(ctx, p.id, 0)
 	require.NoError(t, err)
-	again, none, err := p.m.CreateRegistration(ctx, p.id, 0)
+	again, none, err := p.m.Agents.CreateRegistration(ctx, p.id, 0)
 	require.NoError(t, err)
 	require.Equal(t, one, again)
 	require.Empty(t, string(none))
@@ -211,17 +212,17 @@ func TestRegistrationSecretIsShownOnce(t *testing.T) {
 func TestRegistrationsAreBounded(t *testing.T) {
 	p := newPlant(t)
 	var first ecp.RegistrationToken
-	for i := range maxRegistrations {
+	for i := range agents.MaxRegistrations {
 		one, _ := p.token(p.id)
 		if i == 0 {
 			first = one
 		}
 	}
-	_, _, err := p.m.CreateRegistration(asSystem(), p.id, 0)
+	_, _, err := p.m.Agents.CreateRegistration(asSystem(), p.id, 0)
 	require.ErrorIs(t, err, ecp.ErrConflict)
-	require.NoError(t, p.m.RevokeRegistration(asSystem(), p.id, first.ID))
+	require.NoError(t, p.m.Agents.RevokeRegistration(asSystem(), p.id, first.ID))
 	_, secret := p.token(p.id)
-	for i := range maxAgents {
+	for i := range agents.MaxAgents {
 		_, err := p.register(secret, fmt.Sprint(i))
 		require.NoError(t, err)
 	}
@@ -237,7 +238,7 @@ func TestRegistrationsAreBounded(t *testing.T) {
 func TestRegistrationsOverAreForgotten(t *testing.T) {
 	p := newPlant(t)
 	p.token(p.id)
-	p.now = p.now.Add(24*time.Hour + registrationKept - time.Second)
+	p.now = p.now.Add(24*time.Hour + agents.RegistrationKept - time.Second)
 	require.NoError(t, p.m.tidyOnce(asSystem()))
 	require.Len(t, p.s.Records[ecp.KindRegistrationToken], 1)
 	p.now = p.now.Add(time.Second)
@@ -251,19 +252,19 @@ func TestTokensThatAreOverAreFew(t *testing.T) {
 	p := newPlant(t)
 	kept, _ := p.token(p.id)
 	var last ecp.Secret
-	for range maxRegistrationsOver + 20 {
+	for range agents.MaxRegistrationsOver + 20 {
 		p.now = p.now.Add(time.Second)
 		var one ecp.RegistrationToken
 		one, last = p.token(p.id)
-		require.NoError(t, p.m.RevokeRegistration(asSystem(), p.id, one.ID))
+		require.NoError(t, p.m.Agents.RevokeRegistration(asSystem(), p.id, one.ID))
 	}
 	p.token(p.id)
-	all, err := p.m.Registrations(asSystem(), p.id)
+	all, err := p.m.Agents.Registrations(asSystem(), p.id)
 	require.NoError(t, err)
-	require.Len(t, all, maxRegistrationsOver+2)
+	require.Len(t, all, agents.MaxRegistrationsOver+2)
 	require.Equal(t, kept.ID, all[len(all)-1].ID, "one that is good is not forgotten, however old it is")
 	_, err = p.register(last, "x")
-	require.ErrorIs(t, err, ErrTokenRevoked)
+	require.ErrorIs(t, err, agents.ErrTokenRevoked)
 }
 
 // TestTombstonesAreForgotten: after a year, or later where operations or the audit
@@ -293,11 +294,11 @@ func TestRegistrationRights(t *testing.T) {
 		return ecp.WithActor(context.Background(), ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: role, Org: org, Project: project}}})
 	}
 	calls := map[string]func(ctx context.Context) error{
-		"create": func(ctx context.Context) error { _, _, err := p.m.CreateRegistration(ctx, p.id, 0); return err },
-		"list":   func(ctx context.Context) error { _, err := p.m.Registrations(ctx, p.id); return err },
-		"revoke": func(ctx context.Context) error { return p.m.RevokeRegistration(ctx, p.id, "reg-none") },
-		"remove": func(ctx context.Context) error { return p.m.RemoveAgent(ctx, p.id, "agt-none") },
-		"agents": func(ctx context.Context) error { _, err := p.m.Agents(ctx, p.id); return err },
+		"create": func(ctx context.Context) error { _, _, err := p.m.Agents.CreateRegistration(ctx, p.id, 0); return err },
+		"list":   func(ctx context.Context) error { _, err := p.m.Agents.Registrations(ctx, p.id); return err },
+		"revoke": func(ctx context.Context) error { return p.m.Agents.RevokeRegistration(ctx, p.id, "reg-none") },
+		"remove": func(ctx context.Context) error { return p.m.Agents.Remove(ctx, p.id, "agt-none") },
+		"agents": func(ctx context.Context) error { _, err := p.m.Agents.List(ctx, p.id); return err },
 	}
 	for name, call := range calls {
 		require.ErrorIs(t, call(context.Background()), ecp.ErrDenied, name)
@@ -311,9 +312,9 @@ func TestRegistrationRights(t *testing.T) {
 	}
 	hosted, _, err := p.m.Create(asSystem(), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "h", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}}})
 	require.NoError(t, err)
-	_, _, err = p.m.CreateRegistration(asSystem(), hosted.ID, 0)
+	_, _, err = p.m.Agents.CreateRegistration(asSystem(), hosted.ID, 0)
 	require.ErrorIs(t, err, ecp.ErrUnsupported)
-	require.ErrorIs(t, p.m.RemoveAgent(asSystem(), hosted.ID, agent), ecp.ErrUnsupported)
+	require.ErrorIs(t, p.m.Agents.Remove(asSystem(), hosted.ID, agent), ecp.ErrUnsupported)
 }
 
 // TestTheSameKeyIsTheSameAgent: registering again keeps id and history; a token of
@@ -321,10 +322,10 @@ func TestRegistrationRights(t *testing.T) {
 func TestTheSameKeyIsTheSameAgent(t *testing.T) {
 	p := newPlant(t)
 	first := p.agent("x")
-	require.NoError(t, p.m.NoteAgent(t.Context(), first, ecp.AgentNote{Node: "emqx@x", Seen: p.now}))
+	require.NoError(t, p.m.Agents.Note(t.Context(), first, ecp.AgentNote{Node: "emqx@x", Seen: p.now}))
 	p.now = p.now.Add(time.Minute)
 	require.Equal(t, first, p.agent("x"))
-	a, err := p.m.AgentKey(t.Context(), first)
+	a, err := p.m.Agents.Key(t.Context(), first)
 	require.NoError(t, err)
 	require.Equal(t, "emqx@x", a.Node)
 	require.Equal(t, p.now, a.RegisteredAt)
@@ -346,7 +347,7 @@ func TestTheSameKeyIsTheSameAgent(t *testing.T) {
 	told := strings.Join(p.audit(ecp.KindAgent), "\n")
 	require.Contains(t, told, " leave a/p")
 	require.Contains(t, told, " register b/p")
-	_, err = p.m.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: []byte("short")})
+	_, err = p.m.Agents.Register(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: []byte("short")})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 }
 
@@ -370,8 +371,8 @@ func TestRegisteringMovesTheCluster(t *testing.T) {
 	_, err := p.m.Cluster(p.id).Do(asSystem(), ecp.Delete{})
 	require.NoError(t, err)
 	_, err = p.register(secret, "z")
-	require.ErrorIs(t, err, ErrTokenUnknown, "tokens go with the command")
-	_, _, err = p.m.CreateRegistration(asSystem(), p.id, 0)
+	require.ErrorIs(t, err, agents.ErrTokenUnknown, "tokens go with the command")
+	_, _, err = p.m.Agents.CreateRegistration(asSystem(), p.id, 0)
 	require.ErrorIs(t, err, ecp.ErrConflict)
 }
 
@@ -381,17 +382,17 @@ func TestUnregisterAndRemove(t *testing.T) {
 	p.reports(x, "emqx@x")
 	p.reports(y, "emqx@x")
 	require.Equal(t, ecp.Running, p.look(time.Second).Status.State)
-	require.NoError(t, p.m.RemoveAgent(asSystem(), p.id, x))
+	require.NoError(t, p.m.Agents.Remove(asSystem(), p.id, x))
 	require.Equal(t, ecp.Running, p.rec(p.id).Status.State)
-	_, err := p.m.AgentKey(t.Context(), x)
+	_, err := p.m.Agents.Key(t.Context(), x)
 	require.ErrorIs(t, err, ecp.ErrNotFound)
-	require.ErrorIs(t, p.m.RemoveAgent(asSystem(), p.id, x), ecp.ErrNotFound)
-	require.NoError(t, p.m.UnregisterAgent(t.Context(), y))
+	require.ErrorIs(t, p.m.Agents.Remove(asSystem(), p.id, x), ecp.ErrNotFound)
+	require.NoError(t, p.m.Agents.Unregister(t.Context(), y))
 	require.Equal(t, ecp.Created, p.rec(p.id).Status.State, "in the transaction that takes the last one away")
-	require.ErrorIs(t, p.m.UnregisterAgent(t.Context(), y), ecp.ErrNotFound)
+	require.ErrorIs(t, p.m.Agents.Unregister(t.Context(), y), ecp.ErrNotFound)
 	require.Equal(t, []ecp.AgentID{x, y}, p.link.dropped)
 	require.Subset(t, p.audit(ecp.KindAgent), []string{"system remove a/p", "agent:" + string(y) + " unregister a/p"})
-	require.ErrorIs(t, p.m.NoteAgent(t.Context(), x, ecp.AgentNote{Version: "2"}), ecp.ErrNotFound)
+	require.ErrorIs(t, p.m.Agents.Note(t.Context(), x, ecp.AgentNote{Version: "2"}), ecp.ErrNotFound)
 }
 
 // TestTakingANodeOver: from an agent that is away; one that is there keeps it.
@@ -399,25 +400,25 @@ func TestTakingANodeOver(t *testing.T) {
 	p := newPlant(t)
 	old, fresh := p.agent("old"), p.agent("new")
 	p.reports(old, "emqx@n")
-	require.NoError(t, p.m.NoteAgent(t.Context(), old, ecp.AgentNote{Node: "emqx@n"}))
-	err := p.m.NoteAgent(t.Context(), fresh, ecp.AgentNote{Node: "emqx@n"})
+	require.NoError(t, p.m.Agents.Note(t.Context(), old, ecp.AgentNote{Node: "emqx@n"}))
+	err := p.m.Agents.Note(t.Context(), fresh, ecp.AgentNote{Node: "emqx@n"})
 	require.ErrorIs(t, err, ecp.ErrConflict)
 	require.ErrorContains(t, err, "host-old, emqx@n), which is connected")
 	_, secret := p.token(p.id)
-	third, err := p.m.RegisterAgent(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: keyOf("third"), Node: "emqx@n"})
+	third, err := p.m.Agents.Register(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: keyOf("third"), Node: "emqx@n"})
 	require.NoError(t, err, "it may register, but not in that place")
 	require.Empty(t, third.Node)
 
 	p.away(old, false)
-	require.NoError(t, p.m.NoteAgent(t.Context(), fresh, ecp.AgentNote{Node: "emqx@n"}))
-	was, err := p.m.AgentKey(t.Context(), old)
+	require.NoError(t, p.m.Agents.Note(t.Context(), fresh, ecp.AgentNote{Node: "emqx@n"}))
+	was, err := p.m.Agents.Key(t.Context(), old)
 	require.NoError(t, err)
 	require.Equal(t, fresh, was.Replaced)
 	require.Empty(t, was.Node)
 	require.Contains(t, p.audit(ecp.KindAgent), "agent:"+string(fresh)+" take over node a/p")
 
 	// It counts no more, and is forgotten after a day.
-	require.NoError(t, p.m.RemoveAgent(asSystem(), p.id, third.ID))
+	require.NoError(t, p.m.Agents.Remove(asSystem(), p.id, third.ID))
 	p.reports(fresh, "emqx@n")
 	require.Equal(t, ecp.Running, p.look(10*time.Second).Status.State)
 	for range 24 * 60 {
@@ -425,7 +426,7 @@ func TestTakingANodeOver(t *testing.T) {
 		p.reports(fresh, "emqx@n")
 		require.Equal(t, ecp.Running, p.look(0).Status.State)
 	}
-	_, err = p.m.AgentKey(t.Context(), old)
+	_, err = p.m.Agents.Key(t.Context(), old)
 	require.ErrorIs(t, err, ecp.ErrNotFound)
 	require.Contains(t, p.audit(ecp.KindAgent), "system forget a/p")
 }
@@ -435,22 +436,22 @@ func TestTakingANodeOver(t *testing.T) {
 func TestNodesAreNotTakenFromAgentsThatMayComeBack(t *testing.T) {
 	p := newPlant(t)
 	old, fresh := p.agent("old"), p.agent("new")
-	require.NoError(t, p.m.NoteAgent(t.Context(), old, ecp.AgentNote{Node: "emqx@n"}))
+	require.NoError(t, p.m.Agents.Note(t.Context(), old, ecp.AgentNote{Node: "emqx@n"}))
 	p.restart()
-	require.ErrorIs(t, p.m.NoteAgent(t.Context(), fresh, ecp.AgentNote{Node: "emqx@n"}), ecp.ErrUnavailable)
+	require.ErrorIs(t, p.m.Agents.Note(t.Context(), fresh, ecp.AgentNote{Node: "emqx@n"}), ecp.ErrUnavailable)
 	p.now = p.now.Add(time.Minute)
-	require.NoError(t, p.m.NoteAgent(t.Context(), fresh, ecp.AgentNote{Node: "emqx@n"}))
+	require.NoError(t, p.m.Agents.Note(t.Context(), fresh, ecp.AgentNote{Node: "emqx@n"}))
 }
 
 // TestWhatAgentsTellIsBounded: it comes from the network, and goes to people.
 func TestWhatAgentsTellIsBounded(t *testing.T) {
 	p := newPlant(t)
 	_, secret := p.token(p.id)
-	a, err := p.m.RegisterAgent(t.Context(), ecp.AgentRegistration{
+	a, err := p.m.Agents.Register(t.Context(), ecp.AgentRegistration{
 		Token: secret, PublicKey: keyOf("x"), Hostname: strings.Repeat("é", 300), Node: "emqx@\x1b[31m\nx", Version: "1\xff", OS: " linux ",
 	})
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(a.Hostname), maxAgentText)
+	require.LessOrEqual(t, len(a.Hostname), observed.MaxAgentText)
 	require.Equal(t, "emqx@ [31m x", a.Node)
 	require.Equal(t, "1�", a.Version)
 	require.Equal(t, "linux", a.OS)
@@ -469,10 +470,10 @@ func TestTokensOfBeforeATransfer(t *testing.T) {
 	_, err = p.m.Cluster(p.id).Do(asSystem(), ecp.Transfer{Project: "b/p"})
 	require.NoError(t, err)
 	_, err = p.register(secret, "z")
-	require.ErrorIs(t, err, ErrTokenRevoked)
+	require.ErrorIs(t, err, agents.ErrTokenRevoked)
 	_, err = p.register(secret, "x")
-	require.ErrorIs(t, err, ErrTokenRevoked)
-	_, err = p.m.AgentKey(context.Background(), agent)
+	require.ErrorIs(t, err, agents.ErrTokenRevoked)
+	_, err = p.m.Agents.Key(context.Background(), agent)
 	require.NoError(t, err)
 	require.Contains(t, p.audit(ecp.KindRegistrationToken)[len(p.audit(ecp.KindRegistrationToken))-1], "revoke")
 	_, fresh := p.token(p.id)

@@ -14,14 +14,14 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 	if kind != ecp.CommandRepair || rec.Status.Reason != ecp.ReasonNodeDown && rec.Status.Reason != ecp.ReasonNothingServes {
 		return nil
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	mem := m.looks[rec.ID]
-	if mem == nil || mem.look.Unseen != "" {
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
+	mem := m.observed.Looks[rec.ID]
+	if mem == nil || mem.Look.Unseen != "" {
 		return nil
 	}
 	why := ""
-	for _, n := range mem.look.Found.Nodes {
+	for _, n := range mem.Look.Found.Nodes {
 		switch {
 		case n.Ready:
 		case n.Machine != ecp.MachineSilent:
@@ -30,7 +30,7 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 			why = fmt.Sprintf("%s: %s", n.Pod, n.Message)
 		}
 	}
-	if why == "" || len(mem.look.Found.Nodes) < mem.look.Found.Replicas {
+	if why == "" || len(mem.Look.Found.Nodes) < mem.Look.Found.Replicas {
 		return nil
 	}
 	return ecp.NewError(ecp.CodeConflict, "", "repair cannot help while a machine does not answer: "+why+"; repair works once that is said, and nothing has to be done if the machine comes back")

@@ -11,12 +11,12 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // carryTakeOver lets the record say what the objects say.
 func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) error {
-	f, _ := m.found(rec.ID)
+	f, _ := m.observed.Found(rec.ID)
 	there, err := derive.ReadManifest(f)
 	if err != nil {
 		return noManifest(err)
@@ -38,14 +38,14 @@ func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) 
 	rec.Status.RenderVersion = there.RenderVersion
 	m.standOn(rec, f)
 	d.notes = append(d.notes, leaveAlone(rec, f))
-	d.kind, d.patience = ecp.OpTakeOver, m.timings.Create+time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(spec.Evacuation)
+	d.kind, d.patience = ecp.OpTakeOver, m.observed.Timings.Create+time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(spec.Evacuation)
 	return nil
 }
 
 // mayTakeOver says why a record cannot become what the objects say: something it
 // names is not there.
 func (m *Manager) mayTakeOver(tx ecp.Tx, rec ecp.ClusterRecord, there derive.Manifest) error {
-	if p, err := m.provisioner(rec); err == nil {
+	if p, err := m.observed.Provisioner(rec); err == nil {
 		if newest := derive.NewestRender(p); newest > 0 && there.RenderVersion > newest {
 			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the objects are of rendering %d, this build knows 1 to %d; run the newer build that made them", there.RenderVersion, newest))
 		}
@@ -74,7 +74,7 @@ func noManifest(err error) error {
 
 // carryPutBack lets the objects become what the record says, from wherever they are.
 func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
-	f, _ := m.found(rec.ID)
+	f, _ := m.observed.Found(rec.ID)
 	there, unknown := derive.ReadManifest(f)
 	before := rec.Clone()
 	spec := rec.Spec.Hosted
@@ -88,7 +88,7 @@ func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
 	}
 	rec.Resolved.Connections = spec.Connections
 	d.notes = putBackNotes(before, *rec, f, there, unknown)
-	d.kind, d.patience = ecp.OpPutBack, m.timings.Create+time.Duration(max(has, spec.Nodes))*derive.DrainDeadline(spec.Evacuation)
+	d.kind, d.patience = ecp.OpPutBack, m.observed.Timings.Create+time.Duration(max(has, spec.Nodes))*derive.DrainDeadline(spec.Evacuation)
 	return nil
 }
 
@@ -231,7 +231,7 @@ func orNothing(value json.RawMessage) string {
 // surplusNotes tell in the plan of any change which volumes it deletes of nodes
 // that the cluster does not have any more.
 func (m *Manager) surplusNotes(rec ecp.ClusterRecord, d decision) []string {
-	f, seen := m.found(rec.ID)
+	f, seen := m.observed.Found(rec.ID)
 	if !seen || rec.Mode != ecp.Hosted || d.nothing || d.kind == "" || d.kind == ecp.OpPutBack || derive.WantedNodes(d.rec) == 0 {
 		return nil
 	}

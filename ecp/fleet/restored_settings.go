@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // settingNotes say for a plan what becomes of EMQX' own settings where what is recorded

@@ -10,11 +10,14 @@ import (
 func TestRotation(t *testing.T) {
 	o := newShop(t)
 	ctx := o.system()
-	_, err := o.m.CreateRegistry(ctx, aRegistry, "hush")
+	_, err := o.m.Catalog.CreateRegistry(ctx, aRegistry, "hush")
 	require.NoError(t, err)
 	open := func() (ecp.Secret, error) {
 		var s ecp.Secret
-		err := o.s.Read(ctx, func(tx ecp.Tx) (err error) { s, err = o.m.Secret(tx, ecp.KindRegistry, "ours", "password"); return err })
+		err := o.s.Read(ctx, func(tx ecp.Tx) (err error) {
+			s, err = o.m.Catalog.Secret(tx, ecp.KindRegistry, "ours", "password")
+			return err
+		})
 		return s, err
 	}
 	only2, err := ecp.NewKeyRing(aKey("k2", 2))
@@ -26,7 +29,7 @@ func TestRotation(t *testing.T) {
 	require.ErrorContains(t, err, `the key "k1"`)
 	_, err = o.m.ResealSecrets(ctx)
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	r, err := o.m.Registry(ctx, "ours")
+	r, err := o.m.Catalog.Registry(ctx, "ours")
 	require.NoError(t, err, "everything but the secret is there")
 	require.True(t, r.PasswordSet)
 

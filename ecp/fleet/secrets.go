@@ -13,7 +13,7 @@ import (
 // catalogue's secrets is another now. Nothing of it is stored: a process that
 // begins applies every cluster once.
 func (m *Manager) handOut(ctx context.Context, uses func(ecp.ClusterRecord) bool) (due []ecp.ID) {
-	err := m.store.Read(context.WithoutCancel(ctx), func(tx ecp.Tx) error {
+	err := m.observed.Store.Read(context.WithoutCancel(ctx), func(tx ecp.Tx) error {
 		due = due[:0]
 		for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 			if err != nil {
@@ -26,14 +26,14 @@ func (m *Manager) handOut(ctx context.Context, uses func(ecp.ClusterRecord) bool
 		return nil
 	})
 	if err != nil {
-		m.log.WarnContext(ctx, "changed secrets reach their clusters with the next change or start only", "error", err)
+		m.observed.Log.WarnContext(ctx, "changed secrets reach their clusters with the next change or start only", "error", err)
 		return nil
 	}
-	m.mu.Lock()
+	m.observed.Mu.Lock()
 	for _, id := range due {
-		m.changed[id] = true
+		m.observed.Changed[id] = true
 	}
-	m.mu.Unlock()
+	m.observed.Mu.Unlock()
 	for _, id := range due {
 		m.queue.Add(id)
 	}
@@ -42,10 +42,10 @@ func (m *Manager) handOut(ctx context.Context, uses func(ecp.ClusterRecord) bool
 
 // takeChanged says whether a cluster is to be applied for its secrets' sake.
 func (m *Manager) takeChanged(id ecp.ID) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	was := m.changed[id]
-	delete(m.changed, id)
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
+	was := m.observed.Changed[id]
+	delete(m.observed.Changed, id)
 	return was
 }
 
@@ -54,7 +54,7 @@ func (m *Manager) takeChanged(id ecp.ID) bool {
 // opened nothing is changed.
 func (m *Manager) ResealSecrets(ctx context.Context) (int, error) {
 	q := change.Request{Op: "reseal secrets", Action: "reseal", Kind: ecp.KindSecret}
-	return change.Submit(ctx, m.Writer, q, func(w *change.Tx) (int, error) {
+	return change.Submit(ctx, m.Changes, q, func(w *change.Tx) (int, error) {
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
 			return 0, err
 		}
@@ -63,16 +63,16 @@ func (m *Manager) ResealSecrets(ctx context.Context) (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			if m.sealer == nil || !m.sealer.Current(s.Sealed) {
+			if m.observed.Sealer == nil || !m.observed.Sealer.Current(s.Sealed) {
 				old = append(old, s)
 			}
 		}
 		for _, s := range old {
-			plain, err := m.Secret(w.Tx, s.Kind, s.Key, s.Field)
+			plain, err := m.Catalog.Secret(w.Tx, s.Kind, s.Key, s.Field)
 			if err != nil {
 				return 0, err
 			}
-			if err := m.PutSecret(w.Tx, s.Kind, s.Key, s.Field, plain); err != nil {
+			if err := m.Catalog.PutSecret(w.Tx, s.Kind, s.Key, s.Field, plain); err != nil {
 				return 0, err
 			}
 			w.Note(s.Binding(), "", nil, nil)

@@ -11,43 +11,8 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
-
-// settingBinding is what a sealed setting belongs to: it opens nowhere else.
-func settingBinding(id ecp.ID, key string) string {
-	return string(ecp.KindCluster) + "/" + string(id) + "/" + key
-}
-
-// openSetting returns the value of a setting of a cluster.
-func (m *Manager) openSetting(id ecp.ID, key, value string) (string, error) {
-	sealed, is := strings.CutPrefix(value, ecp.SealedPrefix)
-	if !is {
-		return value, nil
-	}
-	if m.sealer == nil {
-		return "", ecp.NewError(ecp.CodeUnavailable, "open setting", fmt.Sprintf("the setting %s is encrypted, and no key is configured", key))
-	}
-	b, err := m.sealer.Open(sealed, settingBinding(id, key))
-	if err != nil {
-		return "", &ecp.Error{Code: ecp.CodeOf(err), Op: "open setting", Message: fmt.Sprintf("the setting %s cannot be read: %s", key, ecp.MessageOf(err)), Cause: err}
-	}
-	return string(b), nil
-}
-
-// openSettings returns the settings of a cluster as EMQX gets them.
-func (m *Manager) openSettings(id ecp.ID, config map[string]string) (map[string]string, error) {
-	if config == nil {
-		return nil, nil //nolint:nilnil // no settings are no settings
-	}
-	out := make(map[string]string, len(config))
-	for key, value := range config {
-		var err error
-		if out[key], err = m.openSetting(id, key, value); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
 
 // sealSettings seals the values of a spec that may be secrets, and keeps the form
 // in which old has them where they are the same.
@@ -57,17 +22,17 @@ func (m *Manager) sealSettings(wrong *ecp.FieldErrors, id ecp.ID, s *ecp.HostedS
 		if ecp.IsSealed(value) || ecp.Harmless(key, value) {
 			continue
 		}
-		if m.sealer == nil {
+		if m.observed.Sealer == nil {
 			wrong.Add("spec.config["+key+"]", "may be a secret, and no key was configured to encrypt secrets with: configure one, or leave the setting out")
 			continue
 		}
 		if was, ok := old[key]; ok && ecp.IsSealed(was) {
-			if plain, err := m.openSetting(id, key, was); err == nil && plain == value {
+			if plain, err := m.observed.OpenSetting(id, key, was); err == nil && plain == value {
 				s.Config[key] = was
 				continue
 			}
 		}
-		sealed, err := m.sealer.Seal([]byte(value), settingBinding(id, key))
+		sealed, err := m.observed.Sealer.Seal([]byte(value), observed.SettingBinding(id, key))
 		if err != nil {
 			return err
 		}
@@ -104,17 +69,17 @@ func (m *Manager) sealRecord(rec *ecp.ClusterRecord) (bool, error) {
 	for _, settings := range all {
 		for _, key := range slices.Sorted(maps.Keys(settings)) {
 			value := settings[key]
-			if ecp.Harmless(key, value) || ecp.IsSealed(value) && m.sealer != nil && m.sealer.Current(strings.TrimPrefix(value, ecp.SealedPrefix)) {
+			if ecp.Harmless(key, value) || ecp.IsSealed(value) && m.observed.Sealer != nil && m.observed.Sealer.Current(strings.TrimPrefix(value, ecp.SealedPrefix)) {
 				continue
 			}
-			plain, err := m.openSetting(rec.ID, key, value)
-			if err == nil && m.sealer == nil {
+			plain, err := m.observed.OpenSetting(rec.ID, key, value)
+			if err == nil && m.observed.Sealer == nil {
 				err = ecp.NewError(ecp.CodeUnsupported, "", "no key was configured to encrypt secrets with")
 			}
 			if err != nil {
 				return false, err
 			}
-			sealed, err := m.sealer.Seal([]byte(plain), settingBinding(rec.ID, key))
+			sealed, err := m.observed.Sealer.Seal([]byte(plain), observed.SettingBinding(rec.ID, key))
 			if err != nil {
 				return false, err
 			}
@@ -163,7 +128,7 @@ func (m *Manager) sealRecords(tx ecp.Tx) (int, error) {
 // cannot be done the cluster runs on, and the log says so.
 func (m *Manager) sealStored(ctx context.Context) {
 	n := 0
-	err := m.store.Read(ctx, func(tx ecp.Tx) error {
+	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		n = 0
 		for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 			if err != nil {
@@ -179,13 +144,13 @@ func (m *Manager) sealStored(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		err = m.store.Write(ctx, func(tx ecp.Tx) error {
+		err = m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 			_, err := m.sealRecords(tx)
 			return errors.Join(err, m.sealAnswers(tx), veilAudit(tx))
 		})
 	}
 	if err != nil && ctx.Err() == nil {
-		m.log.WarnContext(ctx, "settings of clusters that may be secrets are stored in plain text", "clusters", n, "error", err)
+		m.observed.Log.WarnContext(ctx, "settings of clusters that may be secrets are stored in plain text", "clusters", n, "error", err)
 	}
 }
 

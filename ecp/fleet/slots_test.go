@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/sched"
+	"github.com/openecp/openecp/ecp/internal/sched"
 	"github.com/stretchr/testify/require"
 )
 

@@ -13,7 +13,8 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/agents"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/tenancy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,7 +40,7 @@ func storedTypes(t *testing.T) map[string]stored {
 	out := map[string]stored{
 		"manifest":            textOf[derive.Manifest](), // with the objects of a hosted cluster
 		"answer-cluster":      textOf[created](),         // answers to idempotency keys that are no payloads
-		"answer-registration": textOf[newRegistration](),
+		"answer-registration": textOf[agents.NewRegistration](),
 		"answer-token":        textOf[tenancy.NewToken](),
 	}
 	for kind := range Kinds() {

@@ -16,12 +16,12 @@ import (
 // Targets lists the Kubernetes targets, by name, with their health.
 // Kubeconfigs are not shown.
 func (m *Manager) Targets(ctx context.Context) ([]ecp.TargetInfo, error) {
-	all, err := m.TargetShelf().List(ctx, m.Catalog)
+	all, err := m.Catalog.TargetShelf().List(ctx, m.Catalog)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.provisioners)) {
-		all = append(all, ecp.Target{Name: name, BuiltIn: true, Network: networkOf(m.provisioners[name]), Revision: 1})
+	for _, name := range slices.Sorted(maps.Keys(m.observed.Provisioners)) {
+		all = append(all, ecp.Target{Name: name, BuiltIn: true, Network: networkOf(m.observed.Provisioners[name]), Revision: 1})
 	}
 	slices.SortFunc(all, func(a, b ecp.Target) int { return strings.Compare(a.Name, b.Name) })
 	used, err := m.targetUses(ctx)
@@ -38,7 +38,7 @@ func (m *Manager) Targets(ctx context.Context) ([]ecp.TargetInfo, error) {
 // healthOf is what was last seen of a target, and who may write to it.
 func (m *Manager) healthOf(name string) ecp.TargetHealth {
 	h := m.targets.health(name)
-	p := m.provisioners[name]
+	p := m.observed.Provisioners[name]
 	if p == nil {
 		p = m.targets.get(name)
 	}
@@ -70,13 +70,13 @@ func (m *Manager) targetUses(ctx context.Context) (map[string]int, error) {
 	if a, _ := ecp.ActorFrom(ctx); !a.May(ecp.RightAdmin, "") {
 		return nil, nil
 	}
-	all, err := m.roster.all(ctx, m.store)
+	all, err := m.observed.Roster.All(ctx, m.observed.Store)
 	if err != nil {
 		return nil, ecp.WrapError("count clusters", err, "", "")
 	}
 	used := map[string]int{}
 	for _, l := range all {
-		used[l.target]++
+		used[l.Target]++
 	}
 	return used, nil
 }
@@ -99,7 +99,7 @@ func closeProvisioner(p ecp.Provisioner) error {
 
 // targetFor gives the Provisioner of the target that a new cluster names.
 func (m *Manager) targetFor(tx ecp.Tx, wrong *ecp.FieldErrors, name string) (ecp.Provisioner, error) {
-	if p := m.provisioners[name]; p != nil {
+	if p := m.observed.Provisioners[name]; p != nil {
 		return p, nil
 	}
 	_, _, err := ecp.Get[ecp.Target](tx, name)

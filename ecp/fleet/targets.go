@@ -146,7 +146,7 @@ func (m *Manager) keepTargets(ctx context.Context) {
 		wanted, err := m.wantedTargets(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				m.log.WarnContext(ctx, "the Kubernetes targets could not be read; it is tried again", "error", err)
+				m.observed.Log.WarnContext(ctx, "the Kubernetes targets could not be read; it is tried again", "error", err)
 			}
 			retry.Reset(targetRetried)
 			continue
@@ -177,7 +177,7 @@ type wantedTarget struct {
 // wantedTargets returns what every target of the store is made of.
 func (m *Manager) wantedTargets(ctx context.Context) (map[string]wantedTarget, error) {
 	wanted := map[string]wantedTarget{}
-	err := m.store.Read(ctx, func(tx ecp.Tx) error {
+	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		clear(wanted)
 		for t, err := range ecp.List[ecp.Target](tx, ecp.Query{}) {
 			if err != nil {
@@ -203,8 +203,8 @@ func (m *Manager) beginTarget(ctx context.Context, name string) (stop func()) {
 		defer close(ended)
 		for ctx.Err() == nil {
 			if err := m.workTarget(ctx, name); err != nil && ctx.Err() == nil {
-				m.targets.saw(name, m.now().UTC(), ecp.MessageOf(err))
-				m.log.WarnContext(ctx, "a Kubernetes target is not up; it is tried again", "target", name, ecp.ErrorAttr(err))
+				m.targets.saw(name, m.observed.Now().UTC(), ecp.MessageOf(err))
+				m.observed.Log.WarnContext(ctx, "a Kubernetes target is not up; it is tried again", "target", name, ecp.ErrorAttr(err))
 			}
 			sleep(ctx, targetRetried)
 		}
@@ -219,11 +219,11 @@ func (m *Manager) beginTarget(ctx context.Context, name string) (stop func()) {
 // it cannot go on.
 func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 	made := ecp.TargetConfig{Name: name}
-	err = m.store.Read(ctx, func(tx ecp.Tx) (err error) {
-		t, err := m.TargetShelf().Find(tx, name)
+	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) {
+		t, err := m.Catalog.TargetShelf().Find(tx, name)
 		if err == nil {
 			made.Network = t.Network
-			made.Kubeconfig, err = m.Secret(tx, ecp.KindTarget, name, "kubeconfig")
+			made.Kubeconfig, err = m.Catalog.Secret(tx, ecp.KindTarget, name, "kubeconfig")
 		}
 		return err
 	})
@@ -239,7 +239,7 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 	}
 	m.targets.set(name, p)
 	if err := m.wakeTarget(ctx, name); err != nil && ctx.Err() == nil {
-		m.log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
+		m.observed.Log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
 	}
 	watching, cancel := context.WithCancel(ctx)
 	var looks sync.WaitGroup
@@ -254,7 +254,7 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 	looks.Go(func() { m.recognize(watching, name, p, func() { close(recognized) }) })
 	looks.Go(func() {
 		if err := m.holdTarget(watching, name, p, recognized); err != nil {
-			m.log.WarnContext(ctx, "the lease of a target is not looked after any more", "target", name, "error", err)
+			m.observed.Log.WarnContext(ctx, "the lease of a target is not looked after any more", "target", name, "error", err)
 		}
 	})
 	looks.Go(func() { m.watchUnrecorded(watching, name, p) })
@@ -271,7 +271,7 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 
 // wakeTarget lets every cluster of a target be looked at: it can be now.
 func (m *Manager) wakeTarget(ctx context.Context, name string) error {
-	return m.store.Read(ctx, func(tx ecp.Tx) error {
+	return m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		for r, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 			if err != nil {
 				return err
@@ -293,7 +293,7 @@ func (m *Manager) watchHealth(ctx context.Context, name string, p ecp.Provisione
 		if ctx.Err() != nil {
 			return
 		}
-		m.targets.saw(name, m.now().UTC(), unseenWhy(err))
+		m.targets.saw(name, m.observed.Now().UTC(), unseenWhy(err))
 		if w, ok := p.(ecp.Warner); ok {
 			m.targets.warn(name, w.Warnings())
 		}

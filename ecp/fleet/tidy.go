@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/tenancy"
 )
@@ -30,7 +31,7 @@ func (m *Manager) tidy(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := m.tidyOnce(ctx); err != nil && ctx.Err() == nil {
-			m.log.WarnContext(ctx, "what is over could not be removed; it is tried again", "error", err)
+			m.observed.Log.WarnContext(ctx, "what is over could not be removed; it is tried again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -49,13 +50,13 @@ func (m *Manager) tidyOnce(ctx context.Context) error {
 // purgeChanges removes what nobody can resume from any more, where the store
 // does not do that by itself.
 func (m *Manager) purgeChanges(ctx context.Context, now time.Time) error {
-	p, ok := m.store.(ecp.Purger)
+	p, ok := m.observed.Store.(ecp.Purger)
 	if !ok {
 		return nil
 	}
 	n, err := p.Purge(ctx, now.Add(-ecp.ChangesKept))
 	if err == nil && n > 0 {
-		m.log.DebugContext(ctx, "old changes removed", "count", n)
+		m.observed.Log.DebugContext(ctx, "old changes removed", "count", n)
 	}
 	return err
 }
@@ -69,14 +70,14 @@ func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
 			return overdue(tx, ecp.Query{}, func(a change.Answered) bool { return a.Over(now) })
 		},
 		func(tx ecp.Tx) ([]ecp.Record, error) {
-			return overdue(tx, ecp.Query{}, func(t ecp.RegistrationToken) bool { return !t.ExpiresAt.Add(registrationKept).After(now) })
+			return overdue(tx, ecp.Query{}, func(t ecp.RegistrationToken) bool { return !t.ExpiresAt.Add(agents.RegistrationKept).After(now) })
 		},
 		func(tx ecp.Tx) ([]ecp.Record, error) {
 			old := now.Add(-max(tombstoneKept, m.auditKept, m.operationsKept))
 			return overdue(tx, ecp.Query{}, func(t ecp.Tombstone) bool { return t.DeletedAt.Before(old) })
 		},
 		func(tx ecp.Tx) ([]ecp.Record, error) {
-			return overdue(tx, ecp.Query{Match: historyOver(now)}, func(ecp.HistoryEntry) bool { return true })
+			return overdue(tx, ecp.Query{Match: agents.HistoryOver(now)}, func(ecp.HistoryEntry) bool { return true })
 		},
 		func(tx ecp.Tx) ([]ecp.Record, error) {
 			return overdue(tx, ecp.Query{After: change.AuditMark(now.Add(-m.auditKept))}, func(change.AuditEntry) bool { return true })
@@ -116,11 +117,11 @@ func overdue[P ecp.Payload](tx ecp.Tx, q ecp.Query, over func(P) bool) ([]ecp.Re
 // found nothing is written.
 func (m *Manager) removeBatch(ctx context.Context, find func(ecp.Tx) ([]ecp.Record, error)) (int, error) {
 	var found []ecp.Record
-	err := m.store.Read(ctx, func(tx ecp.Tx) (err error) { found, err = find(tx); return err })
+	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { found, err = find(tx); return err })
 	if err != nil || len(found) == 0 {
 		return 0, err
 	}
-	err = m.store.Write(ctx, func(tx ecp.Tx) (err error) {
+	err = m.observed.Store.Write(ctx, func(tx ecp.Tx) (err error) {
 		if found, err = find(tx); err != nil { // as it is now
 			return err
 		}

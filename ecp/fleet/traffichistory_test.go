@@ -43,7 +43,7 @@ func TestTrafficHistory(t *testing.T) {
 				require.WithinDuration(t, now.Add(-time.Hour), since, time.Minute)
 				return c.all, c.err
 			}
-			series, gaps, err := o.m.TrafficHistory(asSystem(), o.id, time.Hour)
+			series, gaps, err := o.m.Monitor.TrafficHistory(asSystem(), o.id, time.Hour)
 			require.Len(t, series, c.samples)
 			require.Len(t, gaps, c.gaps)
 			require.Equal(t, c.all != nil, gaps != nil)
@@ -64,19 +64,19 @@ func TestTrafficHistory(t *testing.T) {
 			asked++
 			return [][]ecp.AgentSample{kept(time.Minute, 30*time.Second)}, nil
 		}
-		series, gaps, err := o.m.TrafficHistory(asSystem(), o.id, time.Hour)
+		series, gaps, err := o.m.Monitor.TrafficHistory(asSystem(), o.id, time.Hour)
 		require.NoError(t, err)
 		require.Nil(t, gaps)
 		require.Equal(t, []ecp.TrafficSample{{At: time.UnixMilli(1795425640000).UTC(), Received: 3}}, series)
 		require.Zero(t, asked)
 		remove()
-		series, gaps, err = o.m.TrafficHistory(asSystem(), o.id, time.Hour)
+		series, gaps, err = o.m.Monitor.TrafficHistory(asSystem(), o.id, time.Hour)
 		require.NoError(t, err)
 		require.Len(t, series, 2, "it has kept nothing")
 		require.NotNil(t, gaps)
-		_, _, err = o.m.TrafficHistory(t.Context(), o.id, time.Hour)
+		_, _, err = o.m.Monitor.TrafficHistory(t.Context(), o.id, time.Hour)
 		require.ErrorIs(t, err, ecp.ErrDenied)
-		_, _, err = o.m.TrafficHistory(asSystem(), o.id, 0)
+		_, _, err = o.m.Monitor.TrafficHistory(asSystem(), o.id, 0)
 		require.ErrorIs(t, err, ecp.ErrInvalid)
 	})
 }

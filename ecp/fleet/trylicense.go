@@ -9,7 +9,8 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // A licence that EMQX refuses lets no node start that reads it, and nodes read it
@@ -35,11 +36,11 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.Licence, content ecp.Sec
 	var old ecp.Secret
 	var stored ecp.Licence
 	var users []ecp.ClusterRecord
-	err = m.store.Read(ctx, func(tx ecp.Tx) (err error) {
+	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) {
 		if stored, _, err = ecp.Get[ecp.Licence](tx, l.Name); err != nil {
 			return err
 		}
-		if old, err = m.Secret(tx, ecp.KindLicence, l.Name, catalog.Licences.Secret); err != nil {
+		if old, err = m.Catalog.Secret(tx, ecp.KindLicence, l.Name, catalog.Licences.Secret); err != nil {
 			return err
 		}
 		users, err = m.licensed(tx, l.Name)
@@ -68,10 +69,10 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.Licence, content ecp.Sec
 		case ctx.Err() != nil:
 			return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "it was given up", Cause: err}
 		}
-		m.log.WarnContext(ctx, "a changed licence could not be tried on a cluster", "licence", l.Name, "cluster", rec.ID, ecp.ErrorAttr(err))
+		m.observed.Log.WarnContext(ctx, "a changed licence could not be tried on a cluster", "licence", l.Name, "cluster", rec.ID, ecp.ErrorAttr(err))
 	}
 	if len(users) > 0 {
-		m.log.WarnContext(ctx, "a changed licence was not tried before it is handed out: no cluster that uses it answers", "licence", l.Name)
+		m.observed.Log.WarnContext(ctx, "a changed licence was not tried before it is handed out: no cluster that uses it answers", "licence", l.Name)
 	}
 	return undo, nil
 }
@@ -113,18 +114,18 @@ func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err
 func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, content ecp.Secret) (ecp.License, error) {
 	ctx, cancel := context.WithTimeout(ctx, licensePatience)
 	defer cancel()
-	p, err := m.provisioner(rec)
+	p, err := m.observed.Provisioner(rec)
 	if err != nil {
 		return ecp.License{}, err
 	}
-	m.mu.Lock()
+	m.observed.Mu.Lock()
 	var look derive.Look
-	if mem := m.looks[rec.ID]; mem != nil {
-		look = mem.look
+	if mem := m.observed.Looks[rec.ID]; mem != nil {
+		look = mem.Look
 	}
-	m.mu.Unlock()
+	m.observed.Mu.Unlock()
 	var got ecp.License
-	err = m.throughOther(ctx, p, derive.NewView(m.now(), rec, look), "", func(ctx context.Context, b ecp.Broker) (err error) {
+	err = m.brokers.ThroughOther(ctx, p, derive.NewView(m.observed.Now(), rec, look), "", func(ctx context.Context, b ecp.Broker) (err error) {
 		l, ok := b.(ecp.LicenseManager)
 		if !ok {
 			return ecp.NewError(ecp.CodeUnsupported, "", "this adapter loads no licences")
@@ -141,17 +142,17 @@ func (m *Manager) loadLicenseAgain(ctx context.Context, rec ecp.ClusterRecord, o
 		return
 	}
 	if _, err := m.loadLicense(context.WithoutCancel(ctx), rec, old); err != nil {
-		m.log.WarnContext(ctx, "the licence before could not be put back; a restart of the cluster does", "cluster", rec.ID, ecp.ErrorAttr(err))
+		m.observed.Log.WarnContext(ctx, "the licence before could not be put back; a restart of the cluster does", "cluster", rec.ID, ecp.ErrorAttr(err))
 	}
 }
 
 // handOutLicense lets all clusters that use a licence have it as it is now.
 func (m *Manager) handOutLicense(ctx context.Context, name string) {
 	due := m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.Licence == name })
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
 	for _, id := range due {
-		m.relicensed[id] = true
+		m.observed.Relicensed[id] = true
 	}
 }
 
@@ -159,28 +160,28 @@ func (m *Manager) handOutLicense(ctx context.Context, name string) {
 // once: EMQX looks for a changed file every two minutes, and no more after one was
 // loaded over its API. It is tried again until EMQX has said something.
 func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look derive.Look) {
-	m.mu.Lock()
-	due := m.relicensed[rec.ID]
-	m.mu.Unlock()
+	m.observed.Mu.Lock()
+	due := m.observed.Relicensed[rec.ID]
+	m.observed.Mu.Unlock()
 	if !due || rec.Resolved.Licence == "" || look.Unseen != "" || look.NotHeld != "" || !derive.NewView(look.At, rec, look).Agreed() {
 		return
 	}
 	var content ecp.Secret
-	err := m.store.Read(ctx, func(tx ecp.Tx) (err error) {
-		content, err = m.Secret(tx, ecp.KindLicence, rec.Resolved.Licence, catalog.Licences.Secret)
+	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) {
+		content, err = m.Catalog.Secret(tx, ecp.KindLicence, rec.Resolved.Licence, catalog.Licences.Secret)
 		return err
 	})
 	if err == nil && content != "" {
 		_, err = m.loadLicense(ctx, rec, content)
 	}
-	if err != nil && !final(err) {
+	if err != nil && !observed.Final(err) {
 		return
 	}
 	if err != nil {
-		m.log.WarnContext(ctx, "EMQX does not take the changed licence, and a node that starts reads it: put the one before back, or another",
+		m.observed.Log.WarnContext(ctx, "EMQX does not take the changed licence, and a node that starts reads it: put the one before back, or another",
 			"cluster", rec.ID, "licence", rec.Resolved.Licence, "why", wordsOf(err))
 	}
-	m.mu.Lock()
-	delete(m.relicensed, rec.ID)
-	m.mu.Unlock()
+	m.observed.Mu.Lock()
+	delete(m.observed.Relicensed, rec.ID)
+	m.observed.Mu.Unlock()
 }

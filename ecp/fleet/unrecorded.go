@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // UnrecordedCluster is a cluster that is there and that no record knows.
@@ -63,7 +63,7 @@ func (m *Manager) Unrecorded(ctx context.Context) ([]UnrecordedCluster, error) {
 // listers gives the Provisioners that can list clusters, by target.
 func (m *Manager) listers() map[string]ecp.Provisioner {
 	out := map[string]ecp.Provisioner{}
-	for target, p := range m.provisioners {
+	for target, p := range m.observed.Provisioners {
 		out[target] = p
 	}
 	m.targets.mu.Lock()
@@ -93,7 +93,7 @@ func (m *Manager) unrecordedOn(ctx context.Context, target string, p ecp.Provisi
 		return nil, err
 	}
 	var out []UnrecordedCluster
-	err = m.store.Read(ctx, func(tx ecp.Tx) error {
+	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		out = nil
 		for _, f := range all {
 			u := UnrecordedCluster{ID: f.ID, Target: target, Name: f.Name, Project: f.Project, Since: f.Since}
@@ -173,7 +173,7 @@ func (m *Manager) watchUnrecorded(ctx context.Context, target string, p ecp.Prov
 
 func (m *Manager) tellUnrecorded(ctx context.Context, target string, found []UnrecordedCluster) {
 	for _, u := range m.unrecorded.saw(target, found) {
-		m.log.WarnContext(ctx, "a cluster is there that no record knows; it is left alone", "cluster", u.ID, "target", target,
+		m.observed.Log.WarnContext(ctx, "a cluster is there that no record knows; it is left alone", "cluster", u.ID, "target", target,
 			"name", u.Name, "project", u.Project, "generation", u.Found.Generation, "deleted", u.Tombstone != nil)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
@@ -35,7 +35,7 @@ func (m *Manager) TakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (ec
 	m.unrecordedTurn.Lock()
 	defer m.unrecordedTurn.Unlock()
 	u, refused := m.mayTakeOverUnrecorded(ctx, r)
-	out, err := change.Submit(ctx, m.Writer, q, func(w *change.Tx) (created, error) {
+	out, err := change.Submit(ctx, m.Changes, q, func(w *change.Tx) (created, error) {
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
 			return created{}, err
 		}
@@ -55,7 +55,7 @@ func (m *Manager) TakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (ec
 	}
 	m.unrecorded.drop(out.Cluster.Spec.Hosted.Target, r.ID)
 	m.queue.Add(r.ID)
-	return m.unseen(out.Cluster), out.Operation, nil
+	return m.observed.Unseen(out.Cluster), out.Operation, nil
 }
 
 // PlanTakeOverUnrecorded says what TakeOverUnrecorded would do, and changes
@@ -71,12 +71,12 @@ func (m *Manager) PlanTakeOverUnrecorded(ctx context.Context, r TakeOverRequest)
 		return ecp.Plan{}, ecp.WrapError(op, err, "", "")
 	}
 	var plan ecp.Plan
-	err = m.store.Write(ctx, func(tx ecp.Tx) error {
+	err = m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 		rec, notes, err := m.recordOf(tx, actor, u, r)
 		if err != nil {
 			return err
 		}
-		if _, err := m.recordUnrecorded(&change.Tx{Tx: tx, Actor: actor, Now: m.now().UTC(), Asked: &change.Request{}}, &rec); err != nil {
+		if _, err := m.recordUnrecorded(&change.Tx{Tx: tx, Actor: actor, Now: m.observed.Now().UTC(), Asked: &change.Request{}}, &rec); err != nil {
 			return err
 		}
 		plan = ecp.Plan{Command: ecp.CommandTakeOver, To: rec.Status.State, Steps: derive.StepNames(derive.OperationSteps[ecp.OpTakeOver]), Notes: notes}
@@ -103,7 +103,7 @@ func (m *Manager) RemoveUnrecorded(ctx context.Context, id ecp.ID, target, name 
 		}
 		refused = &ecp.Error{Code: ecp.CodeInvalid, Message: "the cluster is removed with its data, and so has to be named", Fields: []ecp.FieldError{{Field: "name", Message: fmt.Sprintf("is %q; the cluster is called %q", name, called)}}}
 	}
-	err := change.Do(ctx, m.Writer, q, func(w *change.Tx) error {
+	err := change.Do(ctx, m.Changes, q, func(w *change.Tx) error {
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func (m *Manager) RemoveUnrecorded(ctx context.Context, id ecp.ID, target, name 
 	if err != nil {
 		return err
 	}
-	m.log.WarnContext(ctx, "an unrecorded cluster is removed by request", "cluster", id, "target", u.Target, "name", u.Name)
+	m.observed.Log.WarnContext(ctx, "an unrecorded cluster is removed by request", "cluster", id, "target", u.Target, "name", u.Name)
 	p := m.listers()[u.Target]
 	if p == nil {
 		return ecp.NewError(ecp.CodeUnavailable, q.Op, fmt.Sprintf("the Kubernetes target %q is not up", u.Target))
@@ -167,7 +167,7 @@ func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r Ta
 	if err != nil {
 		return rec, nil, err
 	}
-	now := m.now().UTC()
+	now := m.observed.Now().UTC()
 	rec = ecp.ClusterRecord{
 		ID: u.ID, Name: r.Name, Project: r.Project, Mode: ecp.Hosted, Creator: actor.Name, CreatorUser: actor.User(), CreatedAt: now, UpdatedAt: now,
 		Resolved: made.Resolved, Restarts: made.Restarts, Generation: made.Generation, Revision: 1,
@@ -219,7 +219,7 @@ func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r Ta
 
 // recordUnrecorded books and stores a record with its operation.
 func (m *Manager) recordUnrecorded(w *change.Tx, rec *ecp.ClusterRecord) (ecp.Operation, error) {
-	patience := m.timings.Create + derive.LeftToMove(*rec)
+	patience := m.observed.Timings.Create + derive.LeftToMove(*rec)
 	operation := m.newOperation(*rec, ecp.OpTakeOver, w.Actor, patience)
 	rec.Status.Operation, rec.Status.Deadline = operation.ID, operation.Deadline
 	if err := ecp.Put(w.Tx, operation, 0); err != nil {

@@ -10,8 +10,9 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/validate"
+	"github.com/openecp/openecp/ecp/logs"
 )
 
 // fixed are fields of a hosted spec that Update never changes.
@@ -40,7 +41,7 @@ func (m *Manager) carryUpdate(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, u 
 		return err
 	}
 	if rec.Mode == ecp.Hosted {
-		mayRefer(&wrong, *rec, before.Spec.Hosted.Config)
+		logs.MayRefer(&wrong, *rec, before.Spec.Hosted.Config)
 		if err := m.sealSettings(&wrong, rec.ID, rec.Spec.Hosted, before.Spec.Hosted.Config); err != nil {
 			return err
 		}
@@ -118,7 +119,7 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 		mayCluster(&wrong, *rec)
 	}
 	if is("image") || is("config") {
-		mayLog(&wrong, *rec)
+		logs.MayLog(&wrong, *rec)
 	}
 	return wrong.Err("")
 }
@@ -134,7 +135,7 @@ func (m *Manager) changeNodes(d *decision, rec *ecp.ClusterRecord, before ecp.Cl
 		moving = max(moving, was, h.Nodes)
 		rec.Resolved.Connections = h.Connections // nodes are made anew
 	}
-	d.kind, d.patience = ecp.OpUpdate, m.timings.Create+max(time.Duration(moving)*each, derive.LeftToMove(*rec))
+	d.kind, d.patience = ecp.OpUpdate, m.observed.Timings.Create+max(time.Duration(moving)*each, derive.LeftToMove(*rec))
 }
 
 // mergeUpdate puts the wanted spec into the record, checked and with its defaults.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // Usage is what the clusters of one project have booked together.
@@ -21,16 +22,16 @@ func (m *Manager) UsageByProject(ctx context.Context) (map[string]Usage, error) 
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.roster.all(ctx, m.store)
+	all, err := m.observed.Roster.All(ctx, m.observed.Store)
 	if err != nil {
 		return nil, ecp.WrapError(op, err, "", "")
 	}
 	out := map[string]Usage{}
-	seen := ListOptions{}.filter(actor)
+	seen := observed.Filter(ecp.ListOptions{}, actor)
 	for _, l := range all {
 		if seen(l) {
-			u := out[l.project]
-			out[l.project] = Usage{u.Clusters + 1, u.Connections + l.connections}
+			u := out[l.Project]
+			out[l.Project] = Usage{u.Clusters + 1, u.Connections + l.Connections}
 		}
 	}
 	return out, nil

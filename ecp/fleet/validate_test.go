@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/validate"
+	"github.com/stretchr/testify/require"
 )
 
 func TestDescriptions(t *testing.T) {

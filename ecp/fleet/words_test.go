@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/stretchr/testify/require"
 )
 
@@ -50,9 +51,9 @@ func TestANodeThatStartsIsWaitedFor(t *testing.T) {
 	look := aLook(2, 1)
 	v := derive.NewView(b.now, rec, look)
 	b.w.at(b.id).mute = true
-	require.Equal(t, nodeName(1)+" has to start", b.m.takeBack(t.Context(), b.w, v, nodeName(1), &derive.Deed{}))
+	require.Equal(t, nodeName(1)+" has to start", b.m.brokers.TakeBack(t.Context(), b.w, v, nodeName(1), &derive.Deed{}))
 	v.Look.Found.Nodes[1].Ready = true
-	require.Contains(t, b.m.takeBack(t.Context(), b.w, v, nodeName(1), &derive.Deed{}), "cannot be told to take clients again: ")
+	require.Contains(t, b.m.brokers.TakeBack(t.Context(), b.w, v, nodeName(1), &derive.Deed{}), "cannot be told to take clients again: ")
 }
 
 func TestANodeWhoseClientsLeaveIsNotReadyOnPurpose(t *testing.T) {
@@ -113,7 +114,7 @@ func TestWhoEnforcesTheLimit(t *testing.T) {
 		if c.adopted {
 			rec.Mode, rec.Spec = ecp.Adopted, ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: c.booked}}
 		}
-		limit, by := enforced(rec, c.licensed, !c.stopped)
+		limit, by := observed.Enforced(rec, c.licensed, !c.stopped)
 		require.Equal(t, c.limit, limit, c.name)
 		require.Equal(t, c.by, by, c.name)
 	}

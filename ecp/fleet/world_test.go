@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // world is a tiny platform: what hosted clusters are made on, with EMQX inside.

@@ -69,7 +69,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, token, err := manager.CreateRegistration(ctx, info.ID, time.Hour)
+	_, token, err := manager.Agents.CreateRegistration(ctx, info.ID, time.Hour)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func show(ctx context.Context, m *fleet.Manager, host *host, out io.Writer) erro
 
 // theCluster finds the cluster of an earlier run or makes one.
 func theCluster(ctx context.Context, m *fleet.Manager) (ecp.Cluster, error) {
-	page, err := m.Clusters(ctx, fleet.ListOptions{})
+	page, err := m.Clusters(ctx, ecp.ListOptions{})
 	if err != nil {
 		return nil, err
 	}

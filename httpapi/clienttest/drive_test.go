@@ -123,7 +123,7 @@ func driveAdopted(t *testing.T, c *ClientWithResponses, manager *fleet.Manager) 
 	require.Len(t, guide.JSON201.Steps, 3)
 	public, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	agent, err := manager.RegisterAgent(ctx,
+	agent, err := manager.Agents.Register(ctx,
 		ecp.AgentRegistration{Token: ecp.Secret(*guide.JSON201.Token), PublicKey: public, Hostname: "broker-1"})
 	require.NoError(t, err)
 

@@ -13,11 +13,11 @@ type layer struct {
 
 // testKit is what every package's tests may import of the module, unless the
 // package has to stand alone.
-var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest", "internal/processtest"}
+var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/agents", "ecp/logs", "ecp/monitor", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest", "internal/processtest"}
 
 // public is what a program outside the module could import too.
 var public = []string{
-	"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
+	"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/logs", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
 	"emqxsim", "sqlstore", "argon2id", "proxy", "httpapi", "ecpmetrics",
 }
 
@@ -25,19 +25,27 @@ var public = []string{
 // package counts.
 var layers = []layer{
 	// The rooms: ecp has the words, contracts and pure tables; change is the one door
-	// for changes; catalog and tenancy know nothing of one another or of clusters; fleet
-	// is the Manager. An embedder compiles nothing from elsewhere: emqxlog, which tells
-	// log lines by level and time, is pure.
+	// for changes; catalog and tenancy know nothing of one another or of clusters.
+	// observed is what monitor, agents, logs and the Manager in fleet share: what was
+	// last observed, and the ways to brokers. An embedder compiles nothing from
+	// elsewhere: emqxlog, which tells log lines by level and time, is pure.
 	{pkg: "ecp", code: []string{"internal/emqxlog"}},
 	{pkg: "ecp/internal/random"},
 	{pkg: "ecp/internal/validate", code: []string{"ecp"}},
 	{pkg: "ecp/internal/mapstore", code: []string{"ecp"}},
+	{pkg: "ecp/internal/sched", code: []string{"ecp"}},
+	{pkg: "ecp/internal/derive", code: []string{"ecp", "ecp/internal/random"}, tests: []string{"ecp/catalog"}},
 	{pkg: "ecp/change", code: []string{"ecp", "ecp/internal/random"}, tests: []string{"ecp/internal/mapstore"}},
 	{pkg: "ecp/catalog", code: []string{"ecp", "ecp/change", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore"}},
 	{pkg: "ecp/tenancy", code: []string{"ecp", "ecp/change", "ecp/internal/random", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore"}},
-	{pkg: "ecp/fleet", code: []string{"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/fleet/internal/...", "ecp/internal/random", "ecp/internal/validate", "internal/emqxlog"},
+	{pkg: "ecp/internal/observed", code: []string{"ecp", "ecp/change", "ecp/catalog", "ecp/internal/derive", "ecp/internal/sched"}, tests: []string{"ecp/internal/mapstore"}},
+	{pkg: "ecp/monitor", code: []string{"ecp", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed"}},
+	{pkg: "ecp/agents", code: []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random"}},
+	{pkg: "ecp/logs", code: []string{"ecp", "ecp/catalog", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/validate", "internal/emqxlog"}},
+	{pkg: "ecp/fleet", code: []string{"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/logs", "ecp/fleet/internal/...",
+		"ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random", "ecp/internal/sched", "ecp/internal/validate", "internal/emqxlog"},
 		tests: []string{"ecp/internal/mapstore", "emqxv4", "emqxv5", "sqlstore"}},
-	{pkg: "ecp/fleet/internal/derive", code: []string{"ecp", "ecp/internal/random"}, tests: []string{"ecp/catalog"}},
+	{pkg: "ecp/fleet/internal/brokers", code: []string{"ecp", "ecp/internal/derive", "ecp/internal/observed", "ecp/fleet/internal/mqttprobe"}},
 	{pkg: "ecp/fleet/internal/...", code: []string{"ecp"}},
 	{pkg: "ecp/memstore", code: []string{"ecp"}},
 	{pkg: "ecp/ecptest", code: []string{"ecp", "ecp/memstore"}},
@@ -56,7 +64,7 @@ var layers = []layer{
 
 	// The agent's protocol is usable without OpenECP.
 	{pkg: "agentproto", code: []string{"internal/atomicfile"}},
-	{pkg: "adopt", code: []string{"ecp", "ecp/fleet", "agentproto"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "adopt", code: []string{"ecp", "ecp/agents", "ecp/fleet", "agentproto"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	// What the agent's program runs. It asks the broker by the adapters that the
 	// Manager uses.
@@ -65,8 +73,8 @@ var layers = []layer{
 	{pkg: "internal/agent/...", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...", "internal/atomicfile"}},
 
 	{pkg: "proxy", code: []string{"ecp", "ecp/fleet"}},
-	{pkg: "httpapi", code: []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/fleet", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
-	{pkg: "ecpmetrics", code: []string{"ecp", "ecp/fleet"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "httpapi", code: []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/fleet", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
+	{pkg: "ecpmetrics", code: []string{"ecp", "ecp/agents", "ecp/monitor", "ecp/fleet"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	// Programs wire parts together; nobody imports them.
 	{pkg: "cmd/...", code: append([]string{"internal/atomicfile", "internal/emqxlog", "internal/agent", "internal/agent/..."}, public...)},

@@ -1,0 +1,111 @@
+package brokers
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
+)
+
+// AskPatience bounds one question to one node of EMQX.
+const AskPatience = 5 * time.Second
+
+// Ask lets EMQX itself say who its members are, where that is due: while
+// something is awaited, when other pods are ready than at the last time, and
+// at an interval.
+func (m *Brokers) Ask(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Look) {
+	m.takeMQTT(ctx, mem, look, 0)
+	v := derive.NewView(look.At, rec, *look)
+	if look.Unseen != "" || len(v.Ready) == 0 || v.Want == 0 {
+		look.Silent, look.SilentWhy, look.Missing, mem.Pods = 0, "", 0, ""
+		look.Mqtt = derive.MqttSeen{}
+		return
+	}
+	access, ok := p.(ecp.Accessor)
+	adapter := m.Observed.AdapterFor(rec.Resolved.Image.Version)
+	if !ok || adapter == nil {
+		look.Deaf = true
+		return
+	}
+	pods := readyPods(v.Ready)
+	awaited := rec.Status.State != ecp.Running || mem.Look.Silent > 0 || mem.Look.Missing > 0 || look.Mqtt.Mute > 0 ||
+		slices.ContainsFunc(mem.Look.Foreign, func(f ecp.ForeignMember) bool { return f.Running }) // it may be about to stop
+	if pods == mem.Pods && !awaited && look.Tick.Sub(mem.Asked) < m.Observed.Timings.Poll {
+		look.Views, look.Knows, look.Foreign = mem.Look.Views, mem.Look.Knows, mem.Look.Foreign
+		return
+	}
+	likeliest := byAnswer(v.Ready, mem.Look.Views)
+	m.beginMQTT(ctx, p, rec, mem, likeliest)
+	views, knows, descriptions, why := m.askNodes(ctx, access, adapter, v, likeliest)
+	m.takeMQTT(ctx, mem, look, derive.MqttGrace)
+	if ctx.Err() != nil || len(views) == 0 && m.Observed.Tick().Sub(look.Tick) > 2*AskPatience { // the program stood still, not EMQX
+		return
+	}
+	if pods != mem.Pods {
+		mem.Pace = 0
+	}
+	m.Observed.Mu.Lock()
+	mem.Asked, mem.Pods = look.Tick, pods
+	if len(descriptions) > 0 {
+		mem.Brokers = descriptions
+	}
+	m.Observed.Mu.Unlock()
+	look.Views, look.Knows, look.Foreign = views, knows, v.ForeignMembers(descriptions)
+	m.count(rec, mem, look, why)
+	m.askSettings(ctx, p, rec, mem, look)
+}
+
+// count keeps the two counters that debounce what EMQX says: each grows once
+// a second at most, and one good answer clears it.
+func (m *Brokers) count(rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Look, why string) {
+	grow := func(n *int) {
+		if *n == 0 || look.Tick.Sub(mem.Counted) >= time.Second {
+			*n++
+			mem.Counted = look.Tick
+		}
+	}
+	if len(look.Views) == 0 {
+		m.Observed.Counters.Silent.Add(1)
+		look.SilentWhy = why
+		grow(&look.Silent)
+		return
+	}
+	look.Silent, look.SilentWhy = 0, ""
+	if len(derive.NewView(look.At, rec, *look).Missing()) == 0 {
+		look.Missing = 0
+		return
+	}
+	grow(&look.Missing)
+}
+
+// knownTo lists whom a node knows, running or not.
+func knownTo(d ecp.Description) []string {
+	var out []string
+	for _, n := range d.Nodes {
+		out = append(out, n.Name)
+	}
+	return out
+}
+
+// askNode asks one node who its members are. That the others' names are known lets
+// it answer while one of them hangs, also where it would wait for that one.
+func (m *Brokers) askNode(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, v derive.View, node string) (ecp.Description, error) {
+	var d ecp.Description
+	err := m.through(ctx, access, adapter, v.Rec.ID, node, v.NodeNames(), func(ctx context.Context, b ecp.Broker) (err error) { d, err = b.Describe(ctx); return err })
+	return d, err
+}
+
+// readyPods is a fingerprint of which pods are ready since when.
+func readyPods(nodes []ecp.NodeObservation) string {
+	parts := make([]string, len(nodes))
+	for i, n := range nodes {
+		parts[i] = n.Pod + "/" + n.PodUID + "/" + strconv.FormatInt(n.Since.UnixNano(), 36)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,107 @@
+package brokers
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet/internal/mqttprobe"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
+)
+
+// beginMQTT lets a client knock at the ready nodes: at the likeliest first, at the
+// others where that does not help. No pass waits for a node that is silent: where
+// the round lasts, the cluster is woken at its end.
+func (m *Brokers) beginMQTT(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, ready []ecp.NodeObservation) {
+	dialer, ok := p.(ecp.ClientDialer)
+	if mem.Knocking != nil || !ok {
+		return
+	}
+	done := make(chan derive.MqttAnswer, 1)
+	mem.Knocking = done
+	if key := derive.ChangedListener(rec.Spec.Hosted.Config); key != "" {
+		done <- derive.MqttAnswer{Unseen: "the setting " + key + " changes the listener that could be asked"}
+		return
+	}
+	m.Knocks.Go(func() {
+		start := m.Observed.Tick()
+		answer := knock(ctx, dialer, rec.ID, ready)
+		lasted := m.Observed.Tick().Sub(start)
+		done <- answer
+		if ctx.Err() == nil && lasted > derive.MqttGrace/2 { // perhaps nobody waits for it any more
+			m.Wake(rec.ID)
+		}
+	})
+}
+
+// takeMQTT takes up the end of a round, for which it waits a moment at most.
+func (m *Brokers) takeMQTT(ctx context.Context, mem *observed.Memory, look *derive.Look, grace time.Duration) {
+	if mem.Knocking == nil {
+		return
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case a := <-mem.Knocking:
+		mem.Knocking = nil
+		look.Mqtt.Take(a, m.Observed.Tick())
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// knock asks the first node, with a head start, and the others.
+func knock(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.NodeObservation) derive.MqttAnswer {
+	ctx, cancel := context.WithCancel(ctx)
+	answers, open := make(chan derive.Knocked, len(ready)), 0
+	defer func() { // whoever still knocks is called off and waited for
+		cancel()
+		for ; open > 0; open-- {
+			<-answers
+		}
+	}()
+	begin := func(n ecp.NodeObservation) {
+		open++
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, derive.MqttPatience)
+			defer cancel()
+			dial := func(ctx context.Context) (net.Conn, error) { return dialer.DialMQTT(ctx, id, n.Name) }
+			answers <- derive.Knocked{Pod: n.Pod, Err: mqttprobe.MqttAnswers(ctx, dial, "openecp-probe-"+n.Pod)}
+		}()
+	}
+	head := time.NewTimer(askHeadStart)
+	defer head.Stop()
+	begin(ready[0])
+	rest := ready[1:]
+	var mute, unseen []string
+	for open > 0 {
+		select {
+		case <-head.C:
+		case a := <-answers:
+			open--
+			switch {
+			case a.Err == nil:
+				return derive.MqttAnswer{Serves: true}
+			case errors.Is(a.Err, mqttprobe.ErrMQTTUnreached):
+				unseen = append(unseen, a.Pod+" "+a.Err.Error())
+			default:
+				mute = append(mute, a.Pod+" "+a.Err.Error())
+			}
+		}
+		for _, n := range rest {
+			begin(n)
+		}
+		rest = nil
+	}
+	slices.Sort(mute)
+	slices.Sort(unseen)
+	if len(unseen) > 0 {
+		return derive.MqttAnswer{Unseen: strings.Join(unseen, "; ")}
+	}
+	return derive.MqttAnswer{Mute: strings.Join(mute, "; ")}
+}

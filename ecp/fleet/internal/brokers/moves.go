@@ -1,0 +1,157 @@
+package brokers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
+)
+
+// ThroughOther lets do speak to EMQX through ready nodes other than the one
+// named, until one answers.
+func (m *Brokers) ThroughOther(ctx context.Context, p ecp.Provisioner, v derive.View, node string, do func(context.Context, ecp.Broker) error) error {
+	access, ok := p.(ecp.Accessor)
+	adapter := m.Observed.AdapterFor(v.Rec.Resolved.Image.Version)
+	if !ok || adapter == nil {
+		return ecp.NewError(ecp.CodeUnsupported, "", "there is no way to ask EMQX")
+	}
+	ctx, done, err := m.Bound(ctx, v.Rec.Spec.Hosted.Target, p)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = error(ecp.NewError(ecp.CodeUnavailable, "", "no other node is ready"))
+	for _, n := range byAnswer(v.Ready, v.Look.Views) {
+		if n.Name == node {
+			continue
+		}
+		if err = m.through(ctx, access, adapter, v.Rec.ID, n.Name, v.NodeNames(), do); !errors.Is(err, ecp.ErrUnavailable) {
+			return err
+		}
+	}
+	return err
+}
+
+func (m *Brokers) through(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, id ecp.ID, node string, nodes []string, do func(context.Context, ecp.Broker) error) error {
+	m.Observed.Counters.Asked.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, AskPatience)
+	defer cancel()
+	e, err := access.Endpoint(ctx, id, node)
+	if err != nil {
+		return err
+	}
+	e.Nodes = nodes
+	b, err := adapter.Open(e)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	return do(ctx, b)
+}
+
+// withEvacuator lets do speak to EMQX about the clients of a node.
+func (m *Brokers) withEvacuator(ctx context.Context, p ecp.Provisioner, v derive.View, node string, do func(context.Context, ecp.Evacuator) error) error {
+	return m.ThroughOther(ctx, p, v, node, func(ctx context.Context, b ecp.Broker) error {
+		e, ok := b.(ecp.Evacuator)
+		if !ok {
+			return ecp.NewError(ecp.CodeUnsupported, "", "this adapter moves no clients")
+		}
+		return do(ctx, e)
+	})
+}
+
+// Vacate lets the clients of a node leave it, and says whether it may go. That
+// it has begun is stored before EMQX is told: an evacuation survives much, and
+// somebody has to end it.
+func (m *Brokers) Vacate(ctx context.Context, p ecp.Provisioner, v derive.View, node string, look *derive.Look, did *derive.Deed) bool {
+	leaving := v.Rec.Status.Leaving
+	if leaving == nil {
+		did.Leaving = &ecp.Leaving{Node: node, Since: look.At.UTC()}
+		did.Leaving.Clients, did.Leaving.Elsewhere = m.Observed.Connections(v.Rec.ID, node)
+		look.Waits = "the clients of " + node + " are about to be moved"
+		return false
+	}
+	spec := v.Rec.Spec.Hosted.Evacuation
+	end := leaving.Since.Add(derive.DrainDeadline(spec))
+	over := look.At.After(end) && !did.FirstLook // nobody looked while the program was down
+	var at ecp.EvacuationProgress
+	err := m.aboutClients(ctx, p, v, node, func(ctx context.Context, e ecp.Evacuator) (err error) {
+		at, err = e.EvacuationProgress(ctx, node)
+		switch {
+		case err != nil:
+			return err
+		case over && spec.OnDeadline == ecp.StopAtTime && at.Phase != ecp.EvacuationNone && !derive.NobodyLeft(at):
+			return e.StopEvacuation(ctx, node)
+		case at.Phase == ecp.EvacuationNone && (!over || spec.OnDeadline == ecp.StopAtTime):
+			return e.StartEvacuation(ctx, node, ecp.EvacuationOrder{ConnectionRate: spec.Rate, SessionRate: spec.Rate, WaitHealth: m.Observed.Timings.Notice, WaitTakeover: m.Observed.Timings.Takeover})
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, ecp.ErrUnsupported): // clients are cut, and come back elsewhere
+		return true
+	case err == nil && derive.NobodyLeft(at) && !WaitsUnseen(*leaving, at, look.At, derive.NoticeOf(m.Observed.Timings, v.Rec.Resolved.Image.Version)), over && spec.OnDeadline != ecp.StopAtTime:
+		did.Evacuated = m.Observed.Evacuated(v.Rec.ID, *leaving)
+		return true
+	case err != nil:
+		look.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, ecp.MessageOf(err))
+	case over && at.Phase == ecp.EvacuationNone: // it begins only now
+		did.Leaving = &ecp.Leaving{Node: node, Since: look.At.UTC(), Clients: leaving.Clients, Elsewhere: leaving.Elsewhere}
+	case over:
+		did.Leaving = &ecp.Leaving{Node: node, Since: leaving.Since, GivenUp: true, Clients: leaving.Clients, Elsewhere: leaving.Elsewhere}
+		look.Waits = fmt.Sprintf("%s still has %d clients and %d sessions, its time is over, and the spec wants it to stop there", node, at.Connections, at.Sessions)
+	default:
+		if leaving.Begun.IsZero() { // EMQX was told, now or before
+			did.Leaving = &ecp.Leaving{Node: node, Since: leaving.Since, Begun: look.At.UTC(), Clients: leaving.Clients, Elsewhere: leaving.Elsewhere}
+		}
+		look.Waits = derive.Evacuating(m.Observed.Timings, v.Rec.Resolved.Image.Version, node, at, end)
+	}
+	return false
+}
+
+// TakeBack lets a node take clients again. Where no other can tell it, it is told
+// itself: while it takes none it is not ready, and serves all the same.
+func (m *Brokers) TakeBack(ctx context.Context, p ecp.Provisioner, v derive.View, node string, did *derive.Deed) (waits string) {
+	stop := func(ctx context.Context, e ecp.Evacuator) error { return e.StopEvacuation(ctx, node) }
+	err := m.withEvacuator(ctx, p, v, "", stop)
+	if i := slices.IndexFunc(v.Look.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && !n.Ready }); i >= 0 && errors.Is(err, ecp.ErrUnavailable) {
+		v.Ready = v.Look.Found.Nodes[i : i+1]
+		err = m.withEvacuator(ctx, p, v, "", stop)
+	}
+	if err == nil || errors.Is(err, ecp.ErrUnsupported) {
+		did.Left = true
+		return ""
+	}
+	i := slices.IndexFunc(v.Look.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && n.Ready })
+	if i < 0 && (errors.Is(err, ecp.ErrUnavailable) || errors.Is(err, ecp.ErrNotFound)) { // nobody there to be told yet
+		return node + " has to start"
+	}
+	return fmt.Sprintf("%s cannot be told to take clients again: %s", node, ecp.MessageOf(err))
+}
+
+// RemoveMember ends the membership of a node that has gone for good.
+func (m *Brokers) RemoveMember(ctx context.Context, p ecp.Provisioner, v derive.View, ordinal int, did *derive.Deed) (waits string) {
+	name := v.NameOf(ordinal)
+	if name == "" && len(v.Look.Found.Nodes) == 0 {
+		return fmt.Sprintf("node %d has gone, and no other is there to end its membership", ordinal)
+	}
+	if name != "" {
+		if err := m.forceLeave(ctx, p, v, name); err != nil && !errors.Is(err, ecp.ErrUnsupported) {
+			return fmt.Sprintf("%s has gone, and is still a member: %s", name, ecp.MessageOf(err))
+		}
+	}
+	did.Removed = true
+	return ""
+}
+
+func (m *Brokers) forceLeave(ctx context.Context, p ecp.Provisioner, v derive.View, name string) error {
+	return m.ThroughOther(ctx, p, v, name, func(ctx context.Context, b ecp.Broker) error {
+		if members, ok := b.(ecp.MemberManager); ok {
+			return members.RemoveMember(ctx, name)
+		}
+		return nil
+	})
+}

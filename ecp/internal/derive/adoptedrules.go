@@ -1,0 +1,183 @@
+package derive
+
+import (
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// ReasonInfo is one row of the table of what can be wrong with adopted clusters.
+type ReasonInfo struct {
+	Reason  ecp.Reason `json:"reason"`
+	Meaning string     `json:"meaning"`
+	// Counts says what has to be seen before the state follows from it.
+	Counts string `json:"counts"`
+}
+
+// adoptedReasons are the reasons of adopted clusters, the most severe first: of
+// several the first counts, and all are told.
+var adoptedReasons = []ReasonInfo{
+	{ecp.ReasonIdentityConflict, "an agent's key, or its node's name, is used twice at the same time; the first goes on", "at once"},
+	{ecp.ReasonClusterMismatch, "an agent is beside a broker of another EMQX cluster", "at once"},
+	{ecp.ReasonUnsupportedVersion, "the broker is none of " + supportedBrokers, "at once"},
+	{ecp.ReasonAgentDisconnected, "an agent is not connected", "5 seconds after its connection ended; of one that has just registered after 60 seconds"},
+	{ecp.ReasonEMQXAuthFailed, "EMQX refuses the credentials that the agent has", twoReports},
+	{ecp.ReasonEMQXUnreachable, "the management API of EMQX does not answer its agent", twoReports},
+	{ecp.ReasonPartitioned, "nodes disagree on who is a member", twoReports},
+	{ecp.ReasonNodeDown, "a member of the cluster does not run", twoReports},
+	{ecp.ReasonReportStale, "an agent is connected and reports nothing", "after 45 seconds: a connection that is dead is noticed before"},
+	{ecp.ReasonQuotaReleaseFailed, "the cluster is being deleted, and its broker has not got its own connection limit back, or what it has booked could not be given back; it is tried again", "at once; delete with force ends it"},
+	{ecp.ReasonNoAgentAddress, "no address is configured that agents can dial", "never for the state: a condition and features of clusters without agents have it"},
+}
+
+// twoReports is what has to be seen of a fault that may be a hiccup.
+const twoReports = "when two reports in a row tell of it, at least a second apart; one good report ends it"
+
+// AdoptedReasons lists what can be wrong with adopted clusters, the most severe
+// first.
+func AdoptedReasons() []ReasonInfo { return slices.Clone(adoptedReasons) }
+
+// severity orders reasons: less is more severe.
+func severity(r ecp.Reason) int {
+	i := slices.IndexFunc(adoptedReasons, func(row ReasonInfo) bool { return row.Reason == r })
+	if i < 0 {
+		return len(adoptedReasons)
+	}
+	return i
+}
+
+// adoptedRule is one line of the ordered list; the first whose when holds decides.
+type adoptedRule struct {
+	name    string
+	follows string // from it, for the documentation
+	when    func(adoptedView) bool
+	then    func(adoptedView) (ecp.State, ecp.Reason, string)
+}
+
+// adoptedRules are the rules for what agents show, in order.
+var adoptedRules = []adoptedRule{
+	// No report moves a cluster that is on its way out.
+	{"not given back", "`abnormal` with QuotaReleaseFailed", func(v adoptedView) bool { return v.rec.Deleting && v.Look.Failure != nil }, notGivenBack},
+	{"deleting", "nothing: no report moves a cluster that is being deleted", func(v adoptedView) bool { return v.rec.Deleting }, keepAdopted},
+
+	{"no agent is left", "`created`", func(v adoptedView) bool { return len(v.agents) == 0 && v.rec.Status.State != ecp.Created }, isAdopted(ecp.Created, ecp.ReasonByRequest)},
+	{"no agent yet", "nothing: it stays `created`", func(v adoptedView) bool { return len(v.agents) == 0 }, keepAdopted},
+
+	// Unseen is not broken.
+	{"unheard keeps", "nothing: agents cannot be heard, or not yet, and the cluster is marked stale", func(v adoptedView) bool { return v.Stale() != "" }, keepAdopted},
+
+	{"something is wrong", "`abnormal` with the most severe reason", func(v adoptedView) bool { return len(v.counting()) > 0 }, wrongAdopted},
+	{"the first report is awaited", "nothing: it stays `registering`", func(v adoptedView) bool { return v.waiting() && v.good == 0 }, keepAdopted},
+	{"something may be wrong", "nothing: it was seen once, or an agent has just gone", func(v adoptedView) bool { return v.doubtful() }, keepAdopted},
+	{"reported complete", "`running`", func(v adoptedView) bool { return v.good > 0 }, isAdopted(ecp.Running, ecp.ReasonAsExpected)},
+	{"nothing new", "nothing", func(adoptedView) bool { return true }, keepAdopted},
+}
+
+// deriveAdopted says where an adopted cluster should stand. It is pure: the rules
+// are tried in order and the first that matches decides.
+func DeriveAdoptedState(v adoptedView) Judgement {
+	for _, r := range adoptedRules {
+		if r.when(v) {
+			s, reason, message := r.then(v)
+			return Judgement{State: s, Reason: reason, Message: message, Rule: r.name}
+		}
+	}
+	return Judgement{State: v.rec.Status.State, Reason: v.rec.Status.Reason, Message: v.rec.Status.Message}
+}
+
+func keepAdopted(v adoptedView) (ecp.State, ecp.Reason, string) {
+	st := v.rec.Status
+	return st.State, st.Reason, st.Message
+}
+
+func isAdopted(s ecp.State, r ecp.Reason) func(adoptedView) (ecp.State, ecp.Reason, string) {
+	return func(adoptedView) (ecp.State, ecp.Reason, string) { return s, r, "" }
+}
+
+func wrongAdopted(v adoptedView) (ecp.State, ecp.Reason, string) {
+	found := v.counting()
+	return ecp.Abnormal, found[0].Reason, tell(found)
+}
+
+func notGivenBack(v adoptedView) (ecp.State, ecp.Reason, string) {
+	return ecp.Abnormal, ecp.ReasonQuotaReleaseFailed, "what the cluster has booked cannot be given back, it is tried again; delete with force removes the record without: " + ecp.MessageOf(v.Look.Failure)
+}
+
+// waiting says that the cluster's first complete report is awaited and has time.
+func (v adoptedView) waiting() bool {
+	return v.rec.Status.State == ecp.Registering && !v.overdue()
+}
+
+func (v adoptedView) overdue() bool {
+	d := v.rec.Status.Deadline
+	return !d.IsZero() && v.now.After(d)
+}
+
+// counting are the findings that decide. While the first report is awaited nobody
+// minds that an agent is not there yet; when the time for it is over, whatever is
+// known to stand in the way counts.
+func (v adoptedView) counting() (out []finding) {
+	limit := missed
+	switch {
+	case v.waiting():
+		limit = certain
+	case v.rec.Status.State == ecp.Registering && v.good == 0:
+		limit = unsure
+	}
+	for _, f := range v.found {
+		if f.sure <= limit {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// doubtful says that something may be wrong that does not count yet: what is known
+// stays until that is certain. It holds up no cluster that would be better but for
+// an agent that has only just registered.
+func (v adoptedView) doubtful() bool {
+	return slices.ContainsFunc(v.found, func(f finding) bool {
+		return f.sure == unsure || f.sure == unheard && !v.joining(f.agent)
+	})
+}
+
+// joining says that an agent has registered a moment ago.
+func (v adoptedView) joining(id ecp.AgentID) bool {
+	i := slices.IndexFunc(v.agents, func(a ecp.AgentRecord) bool { return a.ID == id })
+	return i >= 0 && !v.past(v.agents[i].RegisteredAt, v.t.Register)
+}
+
+// Stale says why nothing at all can be told of the cluster; "" = something can.
+func (v adoptedView) Stale() string {
+	if len(v.agents) == 0 {
+		return ""
+	}
+	if v.Look.Obs.Unheard != "" {
+		return v.Look.Obs.Unheard
+	}
+	if v.heard || len(v.counting()) > 0 || v.rec.Status.State == ecp.Created {
+		return ""
+	}
+	for _, f := range v.found {
+		if f.sure == unheard && !v.joining(f.agent) {
+			return NoneHeard(v.Look.Obs)
+		}
+	}
+	return ""
+}
+
+func NoneHeard(obs ecp.AgentsObservation) string {
+	return "no agent of the cluster has connected since this program was started at " + stamp(obs.Since)
+}
+
+// worthStoring reports whether that is worth storing. List come back one after the
+// other when the program was started anew, those of thousands of clusters within most
+// of the time that they get: until then only [ecp.Info.Unseen] says so, from memory.
+func (v adoptedView) worthStoring() bool {
+	return v.Look.Obs.Unheard != "" || v.rec.Status.State == ecp.Registering || v.past(v.Look.Obs.Since, unheardAfter(v.t))
+}
+
+// unheardAfter is how long after a start of the program a cluster of which nobody was heard
+// is marked stale.
+func unheardAfter(t ecp.Timings) time.Duration { return t.AgentReturn * 3 / 4 }

@@ -1,0 +1,10 @@
+package derive
+
+// NodeNames are the EMQX names of the nodes that are there.
+func (v View) NodeNames() []string {
+	var names []string
+	for _, n := range v.Look.Found.Nodes {
+		names = append(names, n.Name)
+	}
+	return names
+}

@@ -1,0 +1,17 @@
+package observed
+
+import (
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
+)
+
+// AdoptedLook is what is known of an adopted cluster now. It asks nobody.
+func (m *Clusters) AdoptedLook(id ecp.ID) derive.AdoptedLook {
+	look := derive.AdoptedLook{At: m.Now(), Tick: m.Tick(), Obs: m.Observe(id), NoAddress: m.AgentAddress == ""}
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	if mem := m.Looks[id]; mem != nil {
+		look.Take(mem.Agents)
+	}
+	return look
+}

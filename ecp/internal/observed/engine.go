@@ -1,0 +1,110 @@
+package observed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/internal/derive"
+)
+
+// Memory is what the engine keeps of a cluster between passes; losing it costs
+// nothing but a look.
+type Memory struct {
+	Look     derive.Look
+	SeenAt   time.Time   // of the last look that saw anything
+	Mark     derive.Mark // of the last one that was stored
+	Asked    time.Time   // when EMQX was last asked; as all below by the monotonic clock
+	Pods     string      // which pods were ready then
+	Brokers  []ecp.Description
+	Settings SettingsAsked          // when settings were last compared
+	Knocking chan derive.MqttAnswer // where a client that knocks will tell; nil = none does
+	Counted  time.Time              // when Silent or Missing last grew
+	Known    bool                   // Apply has succeeded in this process
+	Older    bool                   // it is in the log that the record is older than what is found
+	Judged   bool                   // a look that saw something was judged and stored
+	Wait     time.Duration          // back-off after a failed Apply or Delete
+	RetryAt  time.Time
+	Tried    int64         // revision that failed: another one does not wait
+	Pace     time.Duration // between looks at EMQX while it is waited for
+	Target   string        // that the cluster is on; guarded by Manager.mu, as slow
+	Slow     bool          // the last pass was held up
+
+	Agents    derive.AgentMemory   // of an adopted cluster; guarded by Manager.mu
+	faltered  map[string]time.Time // when nodes of an adopted cluster gave no answer to a question; guarded by Manager.mu
+	Rehearsal Rehearsal            // the last that was made
+	Words     map[int]LastWords    // of nodes that did not start, by ordinal
+}
+
+func (m *Clusters) MemoryOf(id ecp.ID) *Memory {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	mem := m.Looks[id]
+	if mem == nil {
+		mem = &Memory{}
+		m.Looks[id] = mem
+	}
+	return mem
+}
+
+func (m *Clusters) Forget(id ecp.ID) {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	delete(m.Looks, id)
+	delete(m.Changed, id)
+	delete(m.Relicensed, id)
+}
+
+// Load reads a cluster and its running operation.
+func (m *Clusters) Load(ctx context.Context, id ecp.ID) (rec ecp.ClusterRecord, op *ecp.Operation, err error) {
+	err = m.Store.Read(ctx, func(tx ecp.Tx) error {
+		rec, op, err = LoadTx(tx, id)
+		return err
+	})
+	return rec, op, err
+}
+
+func LoadTx(tx ecp.Tx, id ecp.ID) (ecp.ClusterRecord, *ecp.Operation, error) {
+	rec, _, err := ecp.Get[ecp.ClusterRecord](tx, string(id))
+	if err != nil || rec.Status.Operation == "" {
+		return rec, nil, err
+	}
+	op, _, err := ecp.Get[ecp.Operation](tx, string(rec.Status.Operation))
+	if errors.Is(err, ecp.ErrNotFound) { // a cluster must not be lost with the record of its operation
+		rec.Status.Operation = ""
+		return rec, nil, nil
+	}
+	if err != nil {
+		return rec, nil, fmt.Errorf("read operation %s: %w", rec.Status.Operation, err)
+	}
+	return rec, &op, nil
+}
+
+// AddSecrets opens what a cluster was given of registries and licences.
+func (m *Clusters) AddSecrets(ctx context.Context, rec ecp.ClusterRecord, d *ecp.Desired) error {
+	var err error
+	if d.Spec.Config, err = m.OpenSettings(rec.ID, d.Spec.Config); err != nil {
+		return err
+	}
+	if rec.Resolved.Registry == "" && rec.Resolved.Licence == "" {
+		return nil
+	}
+	return m.Store.Read(ctx, func(tx ecp.Tx) error {
+		r, _, err := ecp.Get[ecp.Registry](tx, rec.Resolved.Registry)
+		if err == nil {
+			d.Pull = ecp.PullCredentials{Host: r.Host, User: r.User}
+			d.Pull.Password, err = m.Catalog.Secret(tx, ecp.KindRegistry, r.Name, catalog.Registries.Secret)
+		}
+		if err != nil && !errors.Is(err, ecp.ErrNotFound) {
+			return err
+		}
+		if rec.Resolved.Licence == "" {
+			return nil
+		}
+		d.Licence, err = m.Catalog.Secret(tx, ecp.KindLicence, rec.Resolved.Licence, catalog.Licences.Secret)
+		return err
+	})
+}

@@ -1,0 +1,222 @@
+package observed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
+)
+
+// Query is one question of a user to a cluster's own broker.
+type Query struct {
+	Op      string // in words, e.g. "read traffic of emqx-0a1b2c3d"
+	ID      ecp.ID
+	Feature ecp.Feature // that it is part of
+	Out     *Stream     // that the answer is written to as it comes; nil = it comes at once
+	Node    string      // EMQX name of the one that has to answer; "" = any may
+}
+
+// Ask lets a node of a cluster answer: one after the other, the likeliest
+// first, until one does. Another node is asked where one cannot be reached or
+// answers what makes no sense; where it refuses, all would.
+func Ask[I, R any](ctx context.Context, m *Clusters, q Query, question func(context.Context, I) (R, error)) (answer R, err error) {
+	rec, err := m.Readable(ctx, q.Op, ecp.RightRead, q.ID)
+	if err != nil {
+		return answer, err
+	}
+	version, nodes, err := m.askable(rec, q)
+	if err == nil && q.Node != "" {
+		nodes, err = []string{q.Node}, m.hasNode(rec, q)
+	}
+	if err != nil {
+		return answer, err
+	}
+	bounded, end := q.Within(ctx, QueryPatience)
+	defer end()
+	actor, _ := ecp.ActorFrom(ctx)
+	if err := m.Turns.Take(bounded, q.ID, actor); err != nil {
+		return answer, q.Untimely(ctx, "too many questions to this cluster are under way; ask again in a moment", err)
+	}
+	defer m.Turns.Give(q.ID, actor)
+	var told Refusals
+	for _, node := range nodes {
+		if bounded.Err() != nil {
+			told.Add(node, ecp.NewError(ecp.CodeUnavailable, "", "was not asked, the time was over"))
+			continue
+		}
+		answer, err = AskNode(bounded, m, q, rec, version, node, nodes, question)
+		if err == nil {
+			m.answered(rec, node, true)
+			return answer, nil
+		}
+		if ctx.Err() != nil {
+			return answer, q.Untimely(ctx, "", err)
+		}
+		told.Add(node, err)
+		if Final(err) || q.Out.begun() {
+			return answer, q.refused(rec, node, err)
+		}
+		m.answered(rec, node, false)
+		if ecp.CodeOf(err) == ecp.CodeInternal {
+			m.Log.WarnContext(ctx, "broker gave no answer that makes sense", "cluster", q.ID, "node", node, ecp.ErrorAttr(err))
+		}
+	}
+	return answer, &ecp.Error{Code: ecp.CodeUnavailable, Op: q.Op, Message: "no node gives an answer: " + told.String(), Cause: errors.Join(told.Causes...)}
+}
+
+// AskNode asks one node. The names of all let it tell of the others while one
+// of them hangs.
+func AskNode[I, R any](ctx context.Context, m *Clusters, q Query, rec ecp.ClusterRecord, version, node string, all []string, question func(context.Context, I) (R, error)) (answer R, err error) {
+	ctx, end := q.Within(ctx, nodePatience)
+	defer end()
+	m.Counters.Asked.Add(1)
+	endpoint, err := m.brokerEndpoint(ctx, rec, node)
+	if err != nil {
+		return answer, inTime(ctx, err)
+	}
+	adapter, err := m.adapterAt(ctx, endpoint, version)
+	if err != nil {
+		return answer, inTime(ctx, err)
+	}
+	if node != "" && len(endpoint.Nodes) == 0 {
+		endpoint.Nodes = all
+	}
+	broker, err := adapter.Open(endpoint)
+	if err != nil {
+		return answer, err
+	}
+	defer broker.Close()
+	able, ok := broker.(I)
+	if !ok {
+		return answer, ecp.NewError(ecp.CodeUnsupported, "", fmt.Sprintf("the adapter for EMQX %d in this build has no such question", adapter.Major()))
+	}
+	answer, err = question(ctx, able)
+	return answer, inTime(ctx, err)
+}
+
+// adapterAt gives the adapter for a version; "" = that of whatever answers, as
+// with a cluster of somebody else's that has not been reported on yet.
+func (m *Clusters) adapterAt(ctx context.Context, e ecp.Endpoint, version string) (ecp.Adapter, error) {
+	adapter := m.AdapterFor(version)
+	if version == "" {
+		var all []ecp.Adapter
+		for _, major := range slices.Sorted(maps.Keys(m.Adapters)) {
+			all = append(all, m.Adapters[major])
+		}
+		found, err := ecp.Detect(ctx, e, all...)
+		if err != nil {
+			return nil, err
+		}
+		adapter, version = m.adapterOf(found.Major), strconv.Itoa(found.Major)
+	}
+	if adapter == nil {
+		return nil, ecp.NewError(ecp.CodeUnsupported, "", "it is EMQX "+version+", and this program has no adapter for that major version")
+	}
+	return adapter, nil
+}
+
+// askable gives the version that is asked, "" = not known yet, and the nodes;
+// the error says why nobody can be asked.
+func (m *Clusters) askable(rec ecp.ClusterRecord, q Query) (version string, nodes []string, err error) {
+	info := m.Info(rec)
+	if rec.Mode == ecp.Adopted {
+		nodes, err = m.AskableAgents(rec, q)
+		if err != nil {
+			return "", nil, err
+		}
+	}
+	for _, f := range info.Features {
+		unknown := rec.Mode == ecp.Adopted && info.Version == "" // whatever hinders its agents is for them to say
+		if f.Feature == q.Feature && !f.Available && !unknown {
+			return "", nil, ecp.NewError(ecp.CodeUnsupported, q.Op, f.Why)
+		}
+	}
+	if rec.Mode == ecp.Adopted {
+		return info.Version, nodes, nil
+	}
+	nodes, ready := m.likeliest(rec)
+	if why := unaskable(rec, ready); why != "" {
+		return "", nil, ecp.NewError(ecp.CodeConflict, q.Op, fmt.Sprintf("the cluster is %s: %s", rec.Status.State, why))
+	}
+	return info.Version, nodes, nil
+}
+
+// hasNode returns an error unless the node that a question is for is one of the
+// cluster's, as far as its nodes are known.
+func (m *Clusters) hasNode(rec ecp.ClusterRecord, q Query) error {
+	known := membersReported(m.Observe(rec.ID).Agents)
+	if rec.Mode == ecp.Hosted {
+		m.Mu.Lock()
+		if mem := m.Looks[rec.ID]; mem != nil {
+			for _, n := range mem.Look.Found.Nodes {
+				known = append(known, n.Name)
+			}
+		}
+		m.Mu.Unlock()
+	}
+	if len(known) == 0 || slices.Contains(known, q.Node) {
+		return nil
+	}
+	return ecp.NewError(ecp.CodeNotFound, q.Op, fmt.Sprintf("the cluster has no node %q; its nodes are %s", derive.Clip(q.Node, MaxAgentText), strings.Join(known, ", ")))
+}
+
+// unaskable says why a cluster in its state answers nothing, and what to do;
+// "" = it may.
+func unaskable(rec ecp.ClusterRecord, ready bool) string {
+	upcoming := rec.Status.State == ecp.Creating || rec.Status.State == ecp.Starting
+	switch why := noBroker[rec.Status.State]; {
+	case rec.Deleting:
+		return "it is being deleted"
+	case upcoming && ready:
+		return ""
+	default:
+		return why
+	}
+}
+
+// noBroker are the states in which no node is meant to run, or none does yet.
+var noBroker = map[ecp.State]string{
+	ecp.Creating:    "no node is ready yet; ask again once it is running",
+	ecp.Starting:    "no node is ready yet; ask again once it is running",
+	ecp.Stopping:    "its nodes go away; start it to ask it",
+	ecp.Stopped:     "no node runs; start it first",
+	ecp.Nonexistent: "it was never made; repair it, or delete it",
+}
+
+// likeliest names the nodes to ask, those first that are likeliest to answer:
+// who answered the Manager's own last question, then who else is ready; where
+// nobody is ready everybody who is not going away. "" = any, where nobody is known.
+func (m *Clusters) likeliest(rec ecp.ClusterRecord) (nodes []string, ready bool) {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	mem := m.Looks[rec.ID]
+	if mem == nil {
+		return []string{""}, false
+	}
+	var answered, others, rest []string
+	for _, n := range mem.Look.Found.Nodes {
+		_, told := mem.Look.Views[n.Name]
+		switch {
+		case n.Going:
+		case n.Ready && told:
+			answered = append(answered, n.Name)
+		case n.Ready:
+			others = append(others, n.Name)
+		default:
+			rest = append(rest, n.Name)
+		}
+	}
+	switch up := append(answered, others...); {
+	case len(up) > 0:
+		return up, true
+	case len(rest) > 0:
+		return rest, false
+	}
+	return []string{""}, false
+}

@@ -1,0 +1,17 @@
+package observed
+
+import (
+	"github.com/openecp/openecp/ecp"
+)
+
+// Found gives what was last found of a cluster; false = nothing can be seen, or
+// nobody has looked yet.
+func (m *Clusters) Found(id ecp.ID) (ecp.Observation, bool) {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	mem := m.Looks[id]
+	if mem == nil || mem.SeenAt.IsZero() || mem.Look.Unseen != "" {
+		return ecp.Observation{}, false
+	}
+	return mem.Look.Found, true
+}

@@ -1,0 +1,114 @@
+package logs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
+	"github.com/openecp/openecp/internal/emqxlog"
+)
+
+// A setting or a licence that EMQX refuses ends it at its start. Kubernetes knows
+// only that the container ends again and again; why stands in EMQX's log.
+
+// The measures of reading it.
+const (
+	wordsPatience = 5 * time.Second
+	wordsTail     = 60  // lines
+	wordsMost     = 400 // bytes that are shown
+)
+
+// AddWords puts what EMQX said before it ended beside what Kubernetes says of a node
+// that does not start. The log is read once for each end.
+func (m *Reader) AddWords(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Look) {
+	reader, ok := p.(ecp.LogReader)
+	if !ok || rec.Deleting {
+		return
+	}
+	look.Found.Nodes = slices.Clone(look.Found.Nodes) // others may hold the list
+	for i := range look.Found.Nodes {
+		n := &look.Found.Nodes[i]
+		if !n.Broken || n.Restarts == 0 {
+			continue
+		}
+		of := fmt.Sprint(n.PodUID, " ", n.Restarts)
+		words, known := mem.Words[n.Ordinal]
+		if !known || words.Of != of {
+			said, err := m.readWords(ctx, p, reader, rec, n.Name)
+			if err != nil {
+				continue
+			}
+			words = observed.LastWords{Of: of, Said: said}
+			if mem.Words == nil {
+				mem.Words = map[int]observed.LastWords{}
+			}
+			mem.Words[n.Ordinal] = words
+		}
+		if strings.Contains(words.Said, catalog.WrongProcessor) && !strings.Contains(n.Message, catalog.WrongProcessor) {
+			n.Message = strings.TrimSuffix(words.Said+": "+catalog.OtherProcessors+"; "+n.Message, "; ")
+		} else if words.Said != "" {
+			n.Message = strings.TrimSuffix("EMQX says: "+words.Said+"; "+n.Message, "; ")
+		}
+	}
+}
+
+func (m *Reader) readWords(ctx context.Context, p ecp.Provisioner, reader ecp.LogReader, rec ecp.ClusterRecord, node string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, wordsPatience)
+	defer cancel()
+	r := podLogs{m: m, op: "read log of " + node, id: rec.ID, platform: p, reader: reader}
+	body, err := r.body(ctx, node, ecp.LogOptions{Tail: wordsTail})
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	var lines []string
+	err = takeLines(body, func(l takenLine) bool {
+		lines = append(lines, l.text)
+		return len(lines) < 2*wordsTail
+	})
+	return whyItEnded(lines), err
+}
+
+// lastRefusals are the words with which EMQX refuses its configuration or licence at a
+// start, the most telling first.
+var lastRefusals = []string{
+	catalog.WrongProcessor, // said of EMQX, by the kernel
+	"validation_error", "bad_license_format", "license_parse_error", "scan_error", "parse_error", "translation_error",
+	"failed_to_check_schema", "unknown_fields", "Conf file", "cuttlefish", "Failed to merge schema",
+}
+
+// whyItEnded finds in the last lines of a log what EMQX said of its end: what
+// refuses its configuration, else the last error; "" = neither.
+func whyItEnded(lines []string) string {
+	var last string
+	best := len(lastRefusals)
+	for _, line := range lines {
+		e := emqxlog.Parse(line)
+		for i, word := range lastRefusals[:best] {
+			if strings.Contains(line, word) {
+				best, last = i, line
+				break
+			}
+		}
+		normalEnd := strings.Contains(line, "received_terminate_signal")
+		if best == len(lastRefusals) && e.Level.AtLeast(emqxlog.Error) && !normalEnd {
+			last = line
+		}
+	}
+	if e := emqxlog.Parse(last); e.Level != "" {
+		if _, after, ok := strings.Cut(last, "["+string(e.Level)+"] "); ok {
+			last = after
+		}
+	}
+	last = strings.Join(strings.Fields(last), " ")
+	if len(last) > wordsMost {
+		last = strings.ToValidUTF8(last[:wordsMost], "") + "…"
+	}
+	return last
+}
