@@ -66,10 +66,10 @@ type Resolved struct {
 	// Connections is the limit the nodes were made with. Booking more or fewer
 	// changes no node that runs: nodes that are started get the booked limit.
 	Connections int `json:"connections,omitempty"`
-	// Registry and Licence name the entries whose secrets the cluster gets; ""
+	// Registry and License name the entries whose secrets the cluster gets; ""
 	// = it needs none, or there was none.
 	Registry string `json:"registry,omitempty"`
-	Licence  string `json:"licence,omitempty"`
+	License  string `json:"licence,omitempty"`
 	// LBProfile is where LBAnnotations come from, which its load balancer gets
 	// beneath the spec's own.
 	LBProfile     string            `json:"lbProfile,omitempty"`
@@ -259,5 +259,5 @@ type NodeInfo struct {
 type ConnectionsInfo struct {
 	Current    int    `json:"current"`    // live now, all nodes
 	Limit      int    `json:"limit"`      // what is booked, or less where the licence allows less
-	EnforcedBy string `json:"enforcedBy"` // see [EnforcedByLicence] and its like
+	EnforcedBy string `json:"enforcedBy"` // see [EnforcedByLicense] and its like
 }

@@ -36,7 +36,7 @@ type FeatureInfo struct {
 // Capabilities are what was learned of one cluster beyond its version.
 type Capabilities struct {
 	LimitCall      bool // the broker lists the call that sets its connection limit
-	LicenceType    int  // EMQX customer type; 3 = business critical
+	LicenseType    int  // EMQX customer type; 3 = business critical
 	ServiceAddress bool // an adopted cluster has one
 	Agent          bool // an agent is connected
 	Reported       bool // a connected agent has reported
@@ -142,10 +142,10 @@ func connectionLimit(mode Mode, v Version, c Capabilities) string {
 		return c.WithoutAgent(NeedsAgent)
 	case v.Major == 4 && !c.LimitCall:
 		return "this broker does not list the call that sets its connection limit"
-	case v.Major >= 5 && c.LicenceType != 3:
+	case v.Major >= 5 && c.LicenseType != 3:
 		return "needs a business critical license (type 3)"
 	case c.LimitDropped != "":
-		return ErrLicenceNotBusinessCritical.Code + ": " + c.LimitDropped
+		return ErrLicenseNotBusinessCritical.Code + ": " + c.LimitDropped
 	}
 	return ""
 }

@@ -36,7 +36,7 @@ var featureTable = []struct {
 	{Adopted, "5.8.9", Capabilities{ServiceAddress: true}, shared + " dashboard"},
 	{Adopted, "5.8.9", Capabilities{ServiceAddress: true, NoAgentAddress: true}, shared + " dashboard"},
 	{Adopted, "5.8.9", Capabilities{Agent: true}, through},
-	{Adopted, "e5.7.0-g1234", Capabilities{Agent: true, LicenceType: 3}, through + " connectionLimit"},
+	{Adopted, "e5.7.0-g1234", Capabilities{Agent: true, LicenseType: 3}, through + " connectionLimit"},
 	{Adopted, "6.0.1", Capabilities{Agent: true}, through},
 	{Adopted, "6.0.1", Capabilities{Agent: true, Reported: true, Logs: true}, shared + " logs monitoring alarms integrations dashboard"},
 
@@ -80,12 +80,12 @@ func TestWhatAdoptedFeaturesWaitFor(t *testing.T) {
 		{FeatureConnectionLimit, "4.4.24", Capabilities{Agent: true}, "does not list the call"},
 		{FeatureConnectionLimit, "4.4.24", Capabilities{LimitCall: true}, NeedsAgent},
 		{FeatureConnectionLimit, "4.4.24", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured"},
-		{FeatureConnectionLimit, "4.4.24", Capabilities{Agent: true, LimitCall: true, LimitDropped: "it dropped it"}, "LicenceNotBusinessCritical: it dropped it"},
-		{FeatureConnectionLimit, "5.8.9", Capabilities{LicenceType: 3}, NeedsAgent},
-		{FeatureConnectionLimit, "5.8.9", Capabilities{Agent: true, LicenceType: 3, LimitDropped: "it dropped it"}, "LicenceNotBusinessCritical: it dropped it"},
-		{FeatureConnectionLimit, "5.8.9", Capabilities{Agent: true, LicenceType: 10, LimitDropped: "it dropped it"}, "license (type 3)"},
-		{FeatureConnectionLimit, "5.6.9", Capabilities{LicenceType: 3}, "5.7.0 or later"},
-		{FeatureConnectionLimit, "5.7.0", Capabilities{Agent: true, LicenceType: 2}, "license (type 3)"},
+		{FeatureConnectionLimit, "4.4.24", Capabilities{Agent: true, LimitCall: true, LimitDropped: "it dropped it"}, "LicenseNotBusinessCritical: it dropped it"},
+		{FeatureConnectionLimit, "5.8.9", Capabilities{LicenseType: 3}, NeedsAgent},
+		{FeatureConnectionLimit, "5.8.9", Capabilities{Agent: true, LicenseType: 3, LimitDropped: "it dropped it"}, "LicenseNotBusinessCritical: it dropped it"},
+		{FeatureConnectionLimit, "5.8.9", Capabilities{Agent: true, LicenseType: 10, LimitDropped: "it dropped it"}, "license (type 3)"},
+		{FeatureConnectionLimit, "5.6.9", Capabilities{LicenseType: 3}, "5.7.0 or later"},
+		{FeatureConnectionLimit, "5.7.0", Capabilities{Agent: true, LicenseType: 2}, "license (type 3)"},
 	} {
 		for _, f := range Features(Adopted, c.version, c.caps) {
 			if f.Feature == c.feature {

@@ -9,10 +9,10 @@ import (
 // whole cluster.
 type LicenseManager interface {
 	// License says what is loaded. No broker gives the key itself back.
-	License(ctx context.Context) (License, error)
+	License(ctx context.Context) (BrokerLicense, error)
 	// SetLicense loads a key (5.x) or a licence file's text (4.x) and gives what
 	// is loaded then. A key that is refused changes nothing: invalid.
-	SetLicense(ctx context.Context, c LicenseChange) (License, error)
+	SetLicense(ctx context.Context, c LicenseChange) (BrokerLicense, error)
 	// LicenseSettings gives what is set beside the licence.
 	LicenseSettings(ctx context.Context) (LicenseSettings, error)
 	// SetLicenseSettings changes what is not zero in s and gives all of them.
@@ -31,8 +31,8 @@ type LicenseChange struct {
 	Replace bool
 }
 
-// License is a licence as a broker tells it.
-type License struct {
+// BrokerLicense is a license as a broker tells it.
+type BrokerLicense struct {
 	Customer     string    `json:"customer"`
 	Email        string    `json:"email,omitempty"`
 	Type         string    `json:"type"`            // "trial", "official", "community"; "" = not told

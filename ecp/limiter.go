@@ -13,16 +13,16 @@ type ConnectionLimiter interface {
 	// may be less than n where the licence itself allows less. Clients that
 	// are connected stay. It never loads a licence. Where the broker takes the
 	// number and drops it the error is unsupported and its chain has
-	// [ErrLicenceNotBusinessCritical]; nothing has then changed.
+	// [ErrLicenseNotBusinessCritical]; nothing has then changed.
 	//
 	// To release a cluster that is somebody else's, set [ConnectionLimit.Set]
 	// as it was before the first change.
 	SetConnectionLimit(ctx context.Context, n int) (ConnectionLimit, error)
 }
 
-// ErrLicenceNotBusinessCritical says why a broker dropped a limit: only a
+// ErrLicenseNotBusinessCritical says why a broker dropped a limit: only a
 // licence of customer type 3 takes one.
-var ErrLicenceNotBusinessCritical = &BrokerError{Code: "LicenceNotBusinessCritical", Message: "the licence takes no limit at run time"}
+var ErrLicenseNotBusinessCritical = &BrokerError{Code: "LicenseNotBusinessCritical", Message: "the licence takes no limit at run time"}
 
 // ConnectionLimit is how many connections a cluster takes.
 type ConnectionLimit struct {

@@ -202,9 +202,9 @@ type Desired struct {
 	Size     Size  // what Spec.Size names; volumes grow to its storage where the platform can, and never shrink
 	// Pull lets Kubernetes pull the image; zero = nothing is needed.
 	Pull PullCredentials
-	// Licence is EMQX': the text of a file (v4) or a key (v5); "" = EMQX runs
+	// License is EMQX': the text of a file (v4) or a key (v5); "" = EMQX runs
 	// with the one it brings along.
-	Licence Secret
+	License Secret
 	// Replicas is how many nodes should run: Spec.Nodes, or 0 when stopped.
 	// Ordinals below both are meant to have volume claims, others are not:
 	// whatever becomes of the claim of another is no loss.

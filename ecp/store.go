@@ -86,7 +86,7 @@ const (
 	KindDeparture Kind = "departure" // of a cluster from a project
 	KindSecret    Kind = "secret"    // encrypted, of a catalogue entry
 	KindRegistry  Kind = "registry"
-	KindLicence   Kind = "licence"
+	KindLicense   Kind = "licence"
 	KindLBProfile Kind = "lb-profile"
 	KindTarget    Kind = "target"
 	KindPlatform  Kind = "platform" // of a target: which one it is

@@ -53,8 +53,8 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 		s.UID = newUID()
 	}
 	s.Name, s.Project, s.License = d.Name, d.Project, ""
-	if _, ok := parseLicense(string(d.Licence), now); ok {
-		s.License = string(d.Licence)
+	if _, ok := parseLicense(string(d.License), now); ok {
+		s.License = string(d.License)
 	}
 	s.recreate(d, now, t)
 	svc, err := renderService(s.ID, d.Spec.Network, s.Service, give)

@@ -70,8 +70,8 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 			strconv.Itoa(l.limit()) + " is in force; needed: a license that takes a limit at run time, and " +
 			"the field's " +
 			"right name"
-		return ecp.ConnectionLimit{}, b.client.Deny(ecp.CodeUnsupported, says, *ecp.ErrLicenceNotBusinessCritical,
-			ecp.ErrLicenceNotBusinessCritical)
+		return ecp.ConnectionLimit{}, b.client.Deny(ecp.CodeUnsupported, says, *ecp.ErrLicenseNotBusinessCritical,
+			ecp.ErrLicenseNotBusinessCritical)
 	}
 	return limitOf(l, ""), nil
 }

@@ -16,17 +16,17 @@ import (
 
 // License merges the answers of two calls: /license_info, which the dashboard uses, has
 // everything; the older /license has limit and expiry.
-func (b *broker) License(ctx context.Context) (ecp.License, error) {
+func (b *broker) License(ctx context.Context) (ecp.BrokerLicense, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	return b.readLicense(ctx)
 }
 
 // readLicense reads the license in force.
-func (b *broker) readLicense(ctx context.Context) (ecp.License, error) {
+func (b *broker) readLicense(ctx context.Context) (ecp.BrokerLicense, error) {
 	l, err := b.license(ctx)
 	if err != nil {
-		return ecp.License{}, err
+		return ecp.BrokerLicense{}, err
 	}
 	return l.toLicense(time.Now()), nil
 }
@@ -48,30 +48,31 @@ func (b *broker) license(ctx context.Context) (l license, err error) {
 }
 
 // SetLicense uploads the text of a license file. The broker distributes it in the cluster.
-func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.License, error) {
+func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.BrokerLicense, error) {
 	ctx, cancel := b.client.BoundBy(ctx, 2)
 	defer cancel()
 	text := strings.TrimSpace(c.Key)
 	switch text {
 	case "":
-		return ecp.License{}, emqxhttp.Invalid("set license", "key", "is empty; give the text of a license file (.lic)")
+		return ecp.BrokerLicense{},
+			emqxhttp.Invalid("set license", "key", "is empty; give the text of a license file (.lic)")
 	case "default":
-		return ecp.License{}, emqxhttp.Invalid("set license", "key",
+		return ecp.BrokerLicense{}, emqxhttp.Invalid("set license", "key",
 			`is "default", which only EMQX 5 accepts; give the text of a license file (.lic)`)
 	}
 	if !c.Replace {
 		l, err := b.license(ctx)
 		if err != nil {
-			return ecp.License{}, err
+			return ecp.BrokerLicense{}, err
 		}
 		if !l.builtIn() {
-			return ecp.License{}, b.client.Fail(ecp.CodeConflict, "somebody has loaded a license there, which "+
+			return ecp.BrokerLicense{}, b.client.Fail(ecp.CodeConflict, "somebody has loaded a license there, which "+
 				"cannot be "+
 				"read back; set replace if you have a copy of it or do not need it", nil)
 		}
 	}
 	if err := b.upload(ctx, c.Key); err != nil {
-		return ecp.License{}, err
+		return ecp.BrokerLicense{}, err
 	}
 	return b.readLicense(ctx)
 }
@@ -154,8 +155,8 @@ func (l license) limit() int {
 func (l license) builtIn() bool { return l.CustomerType != nil && *l.CustomerType == evaluation }
 
 // toLicense converts the answer. now decides whether the license has expired.
-func (l license) toLicense(now time.Time) ecp.License {
-	out := ecp.License{
+func (l license) toLicense(now time.Time) ecp.BrokerLicense {
+	out := ecp.BrokerLicense{
 		Customer: string(l.Customer), Email: string(l.Email), Type: strings.ToLower(string(l.Type)), CustomerType: -1,
 		Limit: l.limit(), From: l.From.Time, Until: l.Until.Time, BuiltIn: l.builtIn(),
 		Expired: !l.Until.IsZero() && l.Until.Before(now),

@@ -33,26 +33,28 @@ func TestLicense(t *testing.T) {
 		name string
 		info http.Handler
 		old  http.Handler // /license; nil = that of the site
-		want ecp.License
+		want ecp.BrokerLicense
 		code ecp.Code
 	}{
-		{name: "evaluation", info: evaluationInfo, want: ecp.License{Customer: "EMQ X Evaluation",
+		{name: "evaluation", info: evaluationInfo, want: ecp.BrokerLicense{Customer: "EMQ X Evaluation",
 			Email: "contact@emqx.io",
 			Type:  "trial", CustomerType: 10, Limit: 10,
 			From: time.Date(2020, 6, 20, 3, 2, 52, 0, time.UTC), Until: time.Date(2049, 1, 1, 3, 2, 52, 0, time.UTC),
 			BuiltIn: true}},
-		{name: "somebody's, expired", info: ownInfo, want: ecp.License{Customer: "ACME", Type: "official",
+		{name: "somebody's, expired", info: ownInfo, want: ecp.BrokerLicense{Customer: "ACME", Type: "official",
 			CustomerType: 2,
 			Limit:        5000,
 			From:         time.Date(2024, 1, 31, 0, 0, 0, 0, time.UTC),
 			Until:        time.Date(2024, 12, 31, 0, 0, 0, 0, time.UTC),
 			Expired:      true}},
-		{name: "the older call only", info: nil, want: ecp.License{CustomerType: -1, Limit: 1000, Until: until}},
+		{name: "the older call only", info: nil, want: ecp.BrokerLicense{CustomerType: -1, Limit: 1000, Until: until}},
 		{name: "one completes the other", info: emqxtest.Body(`{"code":0,"data":{"customer":"ACME"}}`),
-			want: ecp.License{Customer: "ACME", CustomerType: -1, Limit: 1000, Until: until}},
+			want: ecp.BrokerLicense{Customer: "ACME", CustomerType: -1, Limit: 1000, Until: until}},
 		{name: "past, and not said to be", info: unknown,
 			old:  emqxtest.Body(`{"code":0,"data":{"expiry_at":"2001-01-01 00:00:00"}}`),
-			want: ecp.License{CustomerType: -1, Until: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), Expired: true}},
+			want: ecp.BrokerLicense{
+				CustomerType: -1, Until: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), Expired: true,
+			}},
 		{name: "nothing", info: emqxtest.Body(`{"code":0,"data":null}`), old: emqxtest.Status(500),
 			code: ecp.CodeUnavailable},
 	} {
@@ -217,7 +219,7 @@ func TestConnectionLimit(t *testing.T) {
 			refusedWith(t, err, c.code, c.says)
 			require.Equal(t, c.want, got)
 			if c.name == "dropped" {
-				require.ErrorIs(t, err, ecp.ErrLicenceNotBusinessCritical)
+				require.ErrorIs(t, err, ecp.ErrLicenseNotBusinessCritical)
 			}
 			if c.request == "" {
 				require.Empty(t, j.Changes())

@@ -72,7 +72,7 @@ func TestConformanceOfRecordings(t *testing.T) {
 			{ID: "ssl:default"},
 			{ID: "tcp:default", Protocol: ecp.MQTT, Connections: 2}, {ID: "ws:default"}, {ID: "wss:default"},
 		}},
-		License: &ecptest.WantLicense{License: ecp.License{Customer: "Evaluation", Limit: 25, BuiltIn: true},
+		License: &ecptest.WantLicense{License: ecp.BrokerLicense{Customer: "Evaluation", Limit: 25, BuiltIn: true},
 			Key:      "default",
 			Settings: ecp.LicenseSettings{HighWatermark: 0.8, LowWatermark: 0.75}},
 		Metrics: &ecptest.WantMetrics{Series: []string{"emqx_connections_count"}},

@@ -69,7 +69,7 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 	case s.dynamic == nil || *s.dynamic != n:
 		return ecp.ConnectionLimit{}, b.client.Fail(ecp.CodeUnsupported, "accepted the limit and dropped it: "+
 			notCritical+
-			"; load one first", ecp.ErrLicenceNotBusinessCritical)
+			"; load one first", ecp.ErrLicenseNotBusinessCritical)
 	}
 	l, err := b.license(ctx)
 	if err != nil {
@@ -82,7 +82,7 @@ func (b *broker) SetConnectionLimit(ctx context.Context, n int) (ecp.ConnectionL
 }
 
 // limit returns the part of the limit that follows from the license.
-func (b *broker) limit(l ecp.License, version string) ecp.ConnectionLimit {
+func (b *broker) limit(l ecp.BrokerLicense, version string) ecp.ConnectionLimit {
 	v, _ := ecp.ParseVersion(version)
 	return ecp.ConnectionLimit{InForce: l.Limit, Sessions: sessionsCount.In(v)}
 }

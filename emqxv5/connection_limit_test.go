@@ -93,8 +93,8 @@ func TestLimitIsDropped(t *testing.T) {
 	} {
 		b := open[ecp.ConnectionLimiter](t, emqxtest.Calls{"PUT " + setting: put}.Before(replay(t, "one")))
 		_, err := b.SetConnectionLimit(t.Context(), 100)
-		require.ErrorIs(t, err, ecp.ErrLicenceNotBusinessCritical)
-		refusedAs(t, err, ecp.CodeUnsupported, "LicenceNotBusinessCritical", "dropped it", "customer type 3")
+		require.ErrorIs(t, err, ecp.ErrLicenseNotBusinessCritical)
+		refusedAs(t, err, ecp.CodeUnsupported, "LicenseNotBusinessCritical", "dropped it", "customer type 3")
 	}
 }
 

@@ -41,7 +41,7 @@ func Example() {
 	// What a broker can do beyond that is asserted.
 	if limiter, ok := broker.(ecp.ConnectionLimiter); ok {
 		_, err := limiter.SetConnectionLimit(ctx, 5000)
-		fmt.Println("needs another license:", errors.Is(err, ecp.ErrLicenceNotBusinessCritical))
+		fmt.Println("needs another license:", errors.Is(err, ecp.ErrLicenseNotBusinessCritical))
 	}
 	if evacuator, ok := broker.(ecp.Evacuator); ok {
 		if err := evacuator.StartEvacuation(ctx, "emqx@10.0.0.2", ecp.EvacuationOrder{ConnectionRate: 50}); err != nil {

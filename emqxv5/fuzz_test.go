@@ -47,7 +47,7 @@ func FuzzNodes(f *testing.F) {
 // FuzzLicense: a limit is a number of connections or not said, and the limit
 // alone is read as with the rest.
 func FuzzLicense(f *testing.F) {
-	fuzz(f, decodeLicense, func(t *testing.T, l ecp.License) {
+	fuzz(f, decodeLicense, func(t *testing.T, l ecp.BrokerLicense) {
 		require.GreaterOrEqual(t, l.Limit, 0)
 		require.GreaterOrEqual(t, l.CustomerType, -1)
 		require.True(t, l.BuiltIn || !l.SingleNode)

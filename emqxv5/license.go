@@ -17,21 +17,21 @@ import (
 var keywords = map[string]bool{"default": true, "evaluation": true}
 
 // License reads the license.
-func (b *broker) License(ctx context.Context) (ecp.License, error) {
+func (b *broker) License(ctx context.Context) (ecp.BrokerLicense, error) {
 	ctx, cancel := b.client.Bound(ctx)
 	defer cancel()
 	return b.license(ctx)
 }
 
-func (b *broker) license(ctx context.Context) (ecp.License, error) {
+func (b *broker) license(ctx context.Context) (ecp.BrokerLicense, error) {
 	return query(ctx, b, emqxhttp.Request{Path: licensePath}, decodeLicense)
 }
 
 // SetLicense loads a key. It does not replace a key that somebody has loaded, unless the
 // change asks for that.
-func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.License, error) {
+func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.BrokerLicense, error) {
 	if strings.TrimSpace(c.Key) == "" {
-		return ecp.License{}, emqxhttp.Invalid("load license", "key",
+		return ecp.BrokerLicense{}, emqxhttp.Invalid("load license", "key",
 			`must not be empty; "default" is the license EMQX comes with`)
 	}
 	if !keywords[c.Key] {
@@ -41,10 +41,10 @@ func (b *broker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.Licen
 	defer cancel()
 	now, err := b.license(ctx)
 	if err != nil {
-		return ecp.License{}, err
+		return ecp.BrokerLicense{}, err
 	}
 	if !now.BuiltIn && !c.Replace {
-		return ecp.License{}, b.client.Fail(ecp.CodeConflict, "has a license of "+
+		return ecp.BrokerLicense{}, b.client.Fail(ecp.CodeConflict, "has a license of "+
 			strconv.Quote(b.client.Sanitize(now.Customer))+
 			" that somebody has loaded and that cannot be read back; set replace to replace it", nil)
 	}
@@ -129,15 +129,15 @@ type licenseBody struct {
 
 // decodeLicense reads /license. Up to 5.8 EMQX comes with a license for 25 connections of
 // the customer "Evaluation", from 5.9 on with a community license for one node.
-func decodeLicense(body []byte) (ecp.License, error) {
+func decodeLicense(body []byte) (ecp.BrokerLicense, error) {
 	var w licenseBody
 	if err := json.Unmarshal(body, &w); err != nil {
-		return ecp.License{}, err
+		return ecp.BrokerLicense{}, err
 	}
 	if w.MaxConnections == nil && w.MaxSessions == nil { // each version has one of them
-		return ecp.License{}, errNotIt
+		return ecp.BrokerLicense{}, errNotIt
 	}
-	l := ecp.License{
+	l := ecp.BrokerLicense{
 		Customer: string(w.Customer), Email: string(w.Email), Type: strings.ToLower(string(w.Type)), CustomerType: -1,
 		Limit: w.limit(), From: day(w.StartAt), Until: day(w.ExpiryAt), Expired: w.Expiry == true,
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var comesWith = ecp.License{
+var comesWith = ecp.BrokerLicense{
 	Customer: "Evaluation", Email: "contact@emqx.io", Type: "trial", CustomerType: 10, Limit: 25, BuiltIn: true,
 	From: time.Date(2024, 4, 18, 0, 0, 0, 0, time.UTC), Until: time.Date(2029, 4, 17, 0, 0, 0, 0, time.UTC),
 }
@@ -23,21 +23,22 @@ func TestLicense(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		h    http.Handler
-		want ecp.License
+		want ecp.BrokerLicense
 	}{
 		{"the one EMQX 5.8 comes with", replay(t, "one"), comesWith},
 		{"the one EMQX 5.9 comes with", emqxtest.Body(`{"customer":"EMQX Enterprise Community","type":"community",` +
 			`"customer_type":11,"max_sessions":10000000}`),
-			ecp.License{
+			ecp.BrokerLicense{
 				Customer: "EMQX Enterprise Community", Type: "community", CustomerType: 11, Limit: 10_000_000,
 				BuiltIn: true, SingleNode: true,
 			}},
 		{"one that was bought", emqxtest.Body(official),
-			ecp.License{
+			ecp.BrokerLicense{
 				Customer: `ACME "Ltd"`, Email: "ops@acme.example", Type: "official", CustomerType: 3, Limit: 50,
 				Until: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), Expired: true,
 			}},
-		{"one of which nothing is told", emqxtest.Body(`{"max_sessions":"infinity"}`), ecp.License{CustomerType: -1}},
+		{"one of which nothing is told", emqxtest.Body(`{"max_sessions":"infinity"}`),
+			ecp.BrokerLicense{CustomerType: -1}},
 	} {
 		got, err := open[ecp.LicenseManager](t, c.h).License(t.Context())
 		require.NoError(t, err, c.name)

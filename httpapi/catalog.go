@@ -148,36 +148,38 @@ func (a *api) registries() resource[ecp.Registry] {
 
 type licenceEntry struct {
 	Name    string            `json:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; never changes"`
-	Format  ecp.LicenceFormat `json:"format" required:"true" enum:"v4,v5" doc:"v4 is a file, v5 a key; never changes"`
+	Format  ecp.LicenseFormat `json:"format" required:"true" enum:"v4,v5" doc:"v4 is a file, v5 a key; never changes"`
 	Default bool              `json:"default" required:"false" doc:"taken for new clusters; one for each format"`
 	Content string            `json:"content" required:"true" writeOnly:"true" doc:"the file or the key; stored encrypted, never shown"`
 }
 
-func (a *api) licenses() resource[ecp.Licence] {
+func (a *api) licenses() resource[ecp.License] {
 	m := a.manager
-	c := catalogEntry[ecp.Licence, licenceEntry]{
-		key: "name", get: m.Catalog.Licence, set: func(l *ecp.Licence, n int64) { l.Revision = n },
-		form: func(l ecp.Licence) licenceEntry { return licenceEntry{l.Name, l.Format, l.Default, ""} },
-		entry: func(b licenceEntry, l ecp.Licence) ecp.Licence {
+	c := catalogEntry[ecp.License, licenceEntry]{
+		key: "name", get: m.Catalog.License, set: func(l *ecp.License, n int64) { l.Revision = n },
+		form: func(l ecp.License) licenceEntry { return licenceEntry{l.Name, l.Format, l.Default, ""} },
+		entry: func(b licenceEntry, l ecp.License) ecp.License {
 			l.Name, l.Format, l.Default = b.Name, b.Format, b.Default
 			return l
 		},
-		create: func(ctx context.Context, l ecp.Licence, b licenceEntry) (ecp.Licence, error) {
-			return m.Catalog.CreateLicence(ctx, l, ecp.Secret(b.Content))
+		create: func(ctx context.Context, l ecp.License, b licenceEntry) (ecp.License, error) {
+			return m.Catalog.CreateLicense(ctx, l, ecp.Secret(b.Content))
 		},
-		update: func(ctx context.Context, l ecp.Licence, patch body) (ecp.Licence, error) {
-			return m.Catalog.UpdateLicence(ctx, l, patch.secret("content"))
+		update: func(ctx context.Context, l ecp.License, patch body) (ecp.License, error) {
+			return m.Catalog.UpdateLicense(ctx, l, patch.secret("content"))
 		},
 	}
-	return resource[ecp.Licence]{
+	return resource[ecp.License]{
 		path: "/api/v1/emqx-licenses", at: "/{license}", one: "License", many: "Licenses", word: "EMQX licence",
 		words: "the EMQX licences",
-		key:   func(l ecp.Licence) string { return l.Name }, revision: func(l ecp.Licence) int64 { return l.Revision },
+		key:   func(l ecp.License) string { return l.Name }, revision: func(l ecp.License) int64 { return l.Revision },
 		refuses: catalogProblems,
-		list:    m.Catalog.Licences,
-		get:     m.Catalog.Licence, create: c.add, change: c.change, form: schemaOf[licenceEntry],
-		patch:  patchOf[licenceEntry],
-		remove: func(ctx context.Context, key string) error { return m.Catalog.DeleteLicence(ctx, key, ifRevision(ctx)) },
+		list:    m.Catalog.Licenses,
+		get:     m.Catalog.License, create: c.add, change: c.change, form: schemaOf[licenceEntry],
+		patch: patchOf[licenceEntry],
+		remove: func(ctx context.Context, key string) error {
+			return m.Catalog.DeleteLicense(ctx, key, ifRevision(ctx))
+		},
 	}
 }
 
@@ -214,7 +216,8 @@ func (a *api) lbProfiles() resource[ecp.LBProfile] {
 		key:      func(l ecp.LBProfile) string { return l.Name },
 		revision: func(l ecp.LBProfile) int64 { return l.Revision },
 		refuses:  catalogProblems,
-		list:     m.Catalog.LBProfiles, get: m.Catalog.LBProfile, create: c.add, change: c.change, form: schemaOf[lbProfileEntry],
+		list:     m.Catalog.LBProfiles, get: m.Catalog.LBProfile,
+		create: c.add, change: c.change, form: schemaOf[lbProfileEntry],
 		patch: patchOf[lbProfileEntry],
 		remove: func(ctx context.Context, key string) error {
 			return m.Catalog.DeleteLBProfile(ctx, key, ifRevision(ctx))

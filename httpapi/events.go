@@ -99,7 +99,7 @@ func viewEvent(c ecp.Change) (eventView, bool) {
 	case ecp.AgentRecord:
 		v.Object = viewAgentRecord(p)
 	case ecp.Tombstone, ecp.Departure, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.Quota, ecp.LBProfile,
-		ecp.Target, ecp.Registry, ecp.Licence:
+		ecp.Target, ecp.Registry, ecp.License:
 		v.Object = p
 	default:
 		return v, false

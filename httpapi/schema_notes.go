@@ -76,7 +76,7 @@ var notes = []note{
 		schema: "ConnectionsInfo", property: "enforcedBy",
 		says: "who sees to the limit: the licence, listeners (approximately: each takes as many), or nobody, as far " +
 			"as is known",
-		words: words(ecp.EnforcedByLicence, ecp.EnforcedByListeners, ecp.EnforcedByNone),
+		words: words(ecp.EnforcedByLicense, ecp.EnforcedByListeners, ecp.EnforcedByNone),
 	},
 	{schema: "HostedSpec", required: []string{"nodes", "connections"}},
 	{schema: "HostedSpec", property: "image", says: "id in GET /api/v1/images; the default one when left out"},

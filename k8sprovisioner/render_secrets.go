@@ -40,7 +40,7 @@ const (
 // licenseData returns the file that EMQX reads. EMQX 4.4 takes a license file unchanged,
 // and EMQX 5 a key without a newline.
 func licenseData(in input) map[string][]byte {
-	text := string(in.Licence)
+	text := string(in.License)
 	if in.major.number >= 5 {
 		text = strings.TrimSpace(text)
 	}

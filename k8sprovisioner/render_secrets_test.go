@@ -18,7 +18,7 @@ func inputOf(t testing.TB, d ecp.Desired) input {
 	return in
 }
 
-func TestLicenceFile(t *testing.T) {
+func TestLicenseFile(t *testing.T) {
 	const file = "-----BEGIN CERTIFICATE-----\nZmFrZQ==\n-----END CERTIFICATE-----\n"
 	for _, c := range []struct {
 		version string
@@ -32,7 +32,7 @@ func TestLicenceFile(t *testing.T) {
 		{"5.8.9", "ZmFrZQ==.ZmFrZQ==\n", "ZmFrZQ==.ZmFrZQ=="},
 	} {
 		d := desired(c.version)
-		d.Licence = c.licence
+		d.License = c.licence
 		require.Equal(t, c.want, string(licenseData(inputOf(t, d))[keyLicense]), "%s %q", c.version, string(c.licence))
 		require.Equal(t, c.want != "", licenseRow.wanted(inputOf(t, d)))
 		for _, o := range rendered(t, d) {
@@ -81,7 +81,7 @@ func TestSecretHash(t *testing.T) {
 	require.Equal(t, before, secretsOf(t, in, "cookie-1"))
 	note("first", before)
 	note("other key", secretsOf(t, in, "cookie-2"))
-	in.Licence, in.Pull.Password = "other", "other"
+	in.License, in.Pull.Password = "other", "other"
 	note("other content", secretsOf(t, in, "cookie-1"))
 	unkeyed, err := newObject(kindSecret, "x", before["-pull"].body)
 	require.NoError(t, err)

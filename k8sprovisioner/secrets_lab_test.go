@@ -191,7 +191,7 @@ func (v *vault) comeBack() {
 
 func (v *vault) areChanged() {
 	v.same("new contents", func() {
-		v.d.Licence, v.d.Pull.Password = "obviously-fake-new", "obviously-fake-new"
+		v.d.License, v.d.Pull.Password = "obviously-fake-new", "obviously-fake-new"
 		require.Equal(v, map[string]int{"patch secrets": 2, "patch configmaps": 1}, v.apply())
 		require.Equal(v, "obviously-fake-new", v.licence())
 		require.Contains(v, string(v.secret("-pull").Data[corev1.DockerConfigJsonKey]), "obviously-fake-new")
@@ -228,7 +228,7 @@ func (v *vault) surviveTheKeys() {
 
 // goUnused: what is not wanted any more stays for as long as a pod uses it.
 func (v *vault) goUnused() {
-	v.d.Licence, v.d.Pull = "", ecp.PullCredentials{}
+	v.d.License, v.d.Pull = "", ecp.PullCredentials{}
 	v.d.Generation++
 	v.apply()
 	require.NotNil(v, v.secret("-license"), "the pod still uses it")

@@ -26,10 +26,10 @@ type Catalog struct {
 type Hooks struct {
 	// TryLicense gives the content of a changed licence to a running cluster before
 	// it is stored. An error refuses the change; undo puts the content before back.
-	TryLicense func(ctx context.Context, l ecp.Licence, content ecp.Secret) (undo func(), err error)
-	// LicenceChanged and RegistryChanged are called after the secret of an entry has
+	TryLicense func(ctx context.Context, l ecp.License, content ecp.Secret) (undo func(), err error)
+	// LicenseChanged and RegistryChanged are called after the secret of an entry has
 	// changed.
-	LicenceChanged  func(ctx context.Context, name string)
+	LicenseChanged  func(ctx context.Context, name string)
 	RegistryChanged func(ctx context.Context, name string)
 	// TryTarget refuses a configuration that no Provisioner can be made of.
 	TryTarget func(ctx context.Context, t ecp.TargetConfig) error
@@ -62,5 +62,5 @@ func New(c Config) *Catalog {
 
 // Kinds returns the codec of the records of a catalog.
 func Kinds() ecp.Codec {
-	return ecp.CodecOf(ecp.Image{}, ecp.Size{}, ecp.Pool{}, ecp.Registry{}, ecp.Licence{}, ecp.LBProfile{}, ecp.Target{}, SealedSecret{})
+	return ecp.CodecOf(ecp.Image{}, ecp.Size{}, ecp.Pool{}, ecp.Registry{}, ecp.License{}, ecp.LBProfile{}, ecp.Target{}, SealedSecret{})
 }

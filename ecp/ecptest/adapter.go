@@ -129,7 +129,7 @@ type WantListeners struct {
 
 // WantLicense is the license of the cluster.
 type WantLicense struct {
-	License ecp.License
+	License ecp.BrokerLicense
 	// Key is a key that the broker accepts; if it is empty, none is loaded. It is a secret
 	// unless it is as short as "default".
 	Key string

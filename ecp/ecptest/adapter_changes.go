@@ -48,7 +48,7 @@ func testLimit(t *testing.T, s AdapterSuite) {
 	if want.Dropped || !want.Limit.Settable {
 		_, err := b.SetConnectionLimit(t.Context(), s.limit())
 		checkCode(t, err, g.secrets(s), ecp.CodeUnsupported)
-		if got := errors.Is(err, ecp.ErrLicenceNotBusinessCritical); got != want.Dropped {
+		if got := errors.Is(err, ecp.ErrLicenseNotBusinessCritical); got != want.Dropped {
 			t.Errorf("%v: that the license drops the limit is in the chain: %t, want %t", err, got, want.Dropped)
 		}
 		after, err := b.ConnectionLimit(t.Context())

@@ -167,7 +167,7 @@ func badArguments() []badArgument {
 	}
 	license := func(key string) call {
 		return query(asLicense, "SetLicense", changes,
-			func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.License, error) {
+			func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.BrokerLicense, error) {
 				return b.SetLicense(ctx, ecp.LicenseChange{Key: key, Replace: true})
 			}, checkLicense)
 	}

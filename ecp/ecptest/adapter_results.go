@@ -218,7 +218,7 @@ func checkListeners(t *testing.T, s AdapterSuite, list []ecp.BrokerListener) {
 	checkNames(t, "listeners", ids)
 }
 
-func checkLicense(t *testing.T, s AdapterSuite, l ecp.License) {
+func checkLicense(t *testing.T, s AdapterSuite, l ecp.BrokerLicense) {
 	t.Helper()
 	checkKnown(t, "the license's type", l.Type, "trial", "official", "community", "")
 	checkUTC(t, "the license's beginning", l.From, false)

@@ -48,7 +48,7 @@ func toySuite(breaks string) ecptest.AdapterSuite {
 			{Name: "its license is lost", Codes: []ecp.Code{ecp.CodeUnavailable}, Fails: []string{"License"},
 				Open: func(t *testing.T) ecp.Endpoint {
 					b := newToy()
-					b.license = ecp.License{}
+					b.license = ecp.BrokerLicense{}
 					return b.endpoint(t)
 				}},
 		},

@@ -24,7 +24,7 @@ func ExampleTestAdapter() {
 				Name: "its license is lost", Fails: []string{"License"},
 				Open: func(t *testing.T) ecp.Endpoint {
 					b := newToy()
-					b.license = ecp.License{}
+					b.license = ecp.BrokerLicense{}
 					return b.endpoint(t)
 				},
 			}},

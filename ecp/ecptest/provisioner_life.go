@@ -131,12 +131,12 @@ func (b *bench) writes() int {
 // contents reach it without a pod being replaced.
 func secretsChange(b *bench) {
 	d := b.desired(1)
-	d.Licence = "obviously-fake-licence"
+	d.License = "obviously-fake-licence"
 	d.Pull = ecp.PullCredentials{Host: "registry.example", User: "robot", Password: "obviously-fake-password"}
 	b.apply(d)
 	before := b.seen("running", running(1))
 	d.Create = false
-	d.Licence, d.Pull.Password = "another-fake-licence", "another-fake-password"
+	d.License, d.Pull.Password = "another-fake-licence", "another-fake-password"
 	b.apply(d)
 	writes := b.writes()
 	b.apply(d)

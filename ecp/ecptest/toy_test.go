@@ -26,7 +26,7 @@ type toy struct {
 	stranger   string
 	listeners  []ecp.BrokerListener
 	lagging    string // takes no change of a listener; "" = none
-	license    ecp.License
+	license    ecp.BrokerLicense
 	settings   ecp.LicenseSettings
 }
 
@@ -53,7 +53,7 @@ func newToy() *toy {
 			{ID: "tcp:default", Protocol: ecp.MQTT, Bind: "0.0.0.0:1883", Enabled: true, Running: ecp.True, Connections: 3, Limit: 7,
 				Nodes: []ecp.ListenerNode{{Node: "toy@a", Running: true, Connections: 1, Limit: 7}, {Node: "toy@b", Running: true, Connections: 2, Limit: 7}}},
 		},
-		license:  ecp.License{Customer: "toys", Type: "trial", CustomerType: 10, Limit: 100, BuiltIn: true},
+		license:  ecp.BrokerLicense{Customer: "toys", Type: "trial", CustomerType: 10, Limit: 100, BuiltIn: true},
 		settings: ecp.LicenseSettings{HighWatermark: 0.8, LowWatermark: 0.75},
 	}
 }
@@ -170,7 +170,7 @@ func (b *toy) load(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusBadRequest, "no licence: "+key)
 		return
 	}
-	b.license = ecp.License{Customer: "somebody", Type: "official", CustomerType: 3, Limit: 1000, Until: toyTime}
+	b.license = ecp.BrokerLicense{Customer: "somebody", Type: "official", CustomerType: 3, Limit: 1000, Until: toyTime}
 	say(w, http.StatusOK, b.license)
 }
 

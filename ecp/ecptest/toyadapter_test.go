@@ -304,7 +304,7 @@ func (b *toyBroker) SetConnectionLimit(ctx context.Context, n int) (ecp.Connecti
 		return l, nil
 	case l.Set != n && l.Settable:
 		return ecp.ConnectionLimit{}, b.fail(ecp.CodeUnsupported, "it dropped the number",
-			ecp.ErrLicenceNotBusinessCritical)
+			ecp.ErrLicenseNotBusinessCritical)
 	case !l.Settable:
 		return ecp.ConnectionLimit{}, b.fail(ecp.CodeUnsupported, l.Why, nil)
 	}
@@ -443,26 +443,26 @@ func (b *toyBroker) turn(ctx context.Context, id, what string) error {
 	return err
 }
 
-func (b *toyBroker) License(ctx context.Context) (ecp.License, error) {
-	return get(ctx, b, "/license", func(l ecp.License) bool { return l.Customer != "" })
+func (b *toyBroker) License(ctx context.Context) (ecp.BrokerLicense, error) {
+	return get(ctx, b, "/license", func(l ecp.BrokerLicense) bool { return l.Customer != "" })
 }
 
-func (b *toyBroker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.License, error) {
+func (b *toyBroker) SetLicense(ctx context.Context, c ecp.LicenseChange) (ecp.BrokerLicense, error) {
 	if err := b.invalid(strings.TrimSpace(c.Key) == ""); err != nil {
-		return ecp.License{}, err
+		return ecp.BrokerLicense{}, err
 	}
 	loaded, err := b.License(ctx)
 	if err != nil {
-		return ecp.License{}, err
+		return ecp.BrokerLicense{}, err
 	}
 	if !loaded.BuiltIn && !c.Replace && b.breaks != "replaces a license" {
-		return ecp.License{}, b.fail(ecp.CodeConflict, "somebody loaded one", nil)
+		return ecp.BrokerLicense{}, b.fail(ecp.CodeConflict, "somebody loaded one", nil)
 	}
-	var l ecp.License
+	var l ecp.BrokerLicense
 	status, _, err := b.ask(ctx, http.MethodPost, "/license", c.Key, &l)
 	switch {
 	case status == http.StatusBadRequest && b.breaks == "tells the key":
-		return ecp.License{}, b.fail(ecp.CodeInvalid, "it refused "+c.Key, err)
+		return ecp.BrokerLicense{}, b.fail(ecp.CodeInvalid, "it refused "+c.Key, err)
 	case err == nil && l.Customer == "":
 		err = b.fail(ecp.CodeUnavailable, "that is no license", nil)
 	}

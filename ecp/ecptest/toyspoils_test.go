@@ -59,10 +59,10 @@ var spoils = map[string]any{
 	},
 	"listener limit": func(v []ecp.BrokerListener) []ecp.BrokerListener { v[0].Nodes[1].Limit = 3; return v },
 	"listener sum":   func(v []ecp.BrokerListener) []ecp.BrokerListener { v[0].Connections++; return v },
-	"license backward": func(l ecp.License) ecp.License {
+	"license backward": func(l ecp.BrokerLicense) ecp.BrokerLicense {
 		l.From, l.Until = toyTime, toyTime.Add(-time.Hour)
 		return l
 	},
-	"license key":      func(l ecp.License) ecp.License { l.Email = goodKey; return l },
+	"license key":      func(l ecp.BrokerLicense) ecp.BrokerLicense { l.Email = goodKey; return l },
 	"settings percent": func(s ecp.LicenseSettings) ecp.LicenseSettings { s.HighWatermark *= 100; return s },
 }

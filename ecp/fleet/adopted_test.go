@@ -46,7 +46,7 @@ func TestAdoptedLife(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "5.8.9", info.Version)
 	require.Equal(t, 2, info.ReadyNodes)
-	require.Equal(t, ecp.ConnectionsInfo{Current: 14, Limit: 100, EnforcedBy: ecp.EnforcedByLicence}, info.Current)
+	require.Equal(t, ecp.ConnectionsInfo{Current: 14, Limit: 100, EnforcedBy: ecp.EnforcedByLicense}, info.Current)
 	require.Equal(t, "core", info.Nodes[1].Role)
 	require.Equal(t, ecp.NodeRunning, info.Nodes[1].Status)
 	require.Equal(t, p.now.Add(-10*time.Second), info.LookedAt)

@@ -37,7 +37,7 @@ var (
 	anImage    = ecp.Image{ID: "emqx-5.8.0", Reference: "emqx/emqx-enterprise:5.8.0", Version: "5.8.0"}
 	aSize      = ecp.Size{Name: "8C16G", CPU: ecp.Resource{Request: "8", Limit: "8"}, Memory: ecp.Resource{Request: "16Gi", Limit: "16Gi"}, Storage: ecp.Storage{Size: "80Gi"}}
 	aRegistry  = ecp.Registry{Name: "ours", Host: "registry.example.com:5000", User: "robot"}
-	aLicence   = ecp.Licence{Name: "prod", Format: ecp.LicenceV5}
+	aLicense   = ecp.License{Name: "prod", Format: ecp.LicenseV5}
 	aLBProfile = ecp.LBProfile{Name: "small", MaxConnections: 1000, Annotations: map[string]string{"example.com/class": "s"}}
 	aTarget    = ecp.Target{Name: "west"}
 	aKeyText   = ecp.Secret(base64.StdEncoding.EncodeToString([]byte("220111\n0\n10\nEvaluation\ncontact@emqx.io\ndefault\n20230109\n1825\n100\n")) + ".c2ln")
@@ -117,28 +117,28 @@ var shopCalls = []struct {
 		}, "hush", false},
 	{"licence",
 		func(m *Manager, ctx context.Context) (int64, error) {
-			if _, err := m.Catalog.CreateLicence(ctx, ecp.Licence{Name: "first", Format: ecp.LicenceV5}, "key"); err != nil && !errors.Is(err, ecp.ErrExists) {
+			if _, err := m.Catalog.CreateLicense(ctx, ecp.License{Name: "first", Format: ecp.LicenseV5}, "key"); err != nil && !errors.Is(err, ecp.ErrExists) {
 				return 0, err
 			}
-			l, err := m.Catalog.CreateLicence(ctx, aLicence, aKeyText)
+			l, err := m.Catalog.CreateLicense(ctx, aLicense, aKeyText)
 			return l.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
-			l, err := m.Catalog.Licence(ctx, "prod")
+			l, err := m.Catalog.License(ctx, "prod")
 			return l.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int64, error) {
-			l, key := aLicence, ecp.Secret("other-"+string(aKeyText))
+			l, key := aLicense, ecp.Secret("other-"+string(aKeyText))
 			l.Revision = 1
-			l, err := m.Catalog.UpdateLicence(ctx, l, &key)
+			l, err := m.Catalog.UpdateLicense(ctx, l, &key)
 			return l.Revision, err
 		},
 		func(m *Manager, ctx context.Context) (int, error) {
-			l, err := m.Catalog.Licences(ctx)
+			l, err := m.Catalog.Licenses(ctx)
 			return len(l), err
 		},
 		func(m *Manager, ctx context.Context, rev int64) error {
-			return m.Catalog.DeleteLicence(ctx, "prod", rev)
+			return m.Catalog.DeleteLicense(ctx, "prod", rev)
 		}, string(aKeyText), false},
 	{"load-balancer profile",
 		func(m *Manager, ctx context.Context) (int64, error) {
@@ -299,11 +299,11 @@ func TestRefusedEntries(t *testing.T) {
 	one(registry(func(r *ecp.Registry) { r.User = "" }), "user")
 	_, err := o.m.Catalog.CreateRegistry(ctx, aRegistry, ecp.Secret(strings.Repeat("x", catalog.MaxSecret+1)))
 	one(err, "password")
-	_, err = o.m.Catalog.CreateLicence(ctx, aLicence, "")
+	_, err = o.m.Catalog.CreateLicense(ctx, aLicense, "")
 	one(err, "content")
-	_, err = o.m.Catalog.CreateLicence(ctx, aLicence, "two words")
+	_, err = o.m.Catalog.CreateLicense(ctx, aLicense, "two words")
 	one(err, "content")
-	_, err = o.m.Catalog.CreateLicence(ctx, ecp.Licence{Name: "x", Format: "v6"}, "key")
+	_, err = o.m.Catalog.CreateLicense(ctx, ecp.License{Name: "x", Format: "v6"}, "key")
 	one(err, "format")
 	profile := func(spoil func(*ecp.LBProfile)) error {
 		l := aLBProfile
@@ -380,9 +380,9 @@ func TestThereIsExactlyOneDefault(t *testing.T) {
 	check("emqx-ee-5.8.9")
 	require.NoError(t, o.m.Catalog.DeleteImage(ctx, anImage.ID, 0))
 
-	for _, format := range []ecp.LicenceFormat{ecp.LicenceV4, ecp.LicenceV5} { // one for each
+	for _, format := range []ecp.LicenseFormat{ecp.LicenseV4, ecp.LicenseV5} { // one for each
 		for _, name := range []string{"a", "b"} {
-			l, err := o.m.Catalog.CreateLicence(ctx, ecp.Licence{Name: string(format) + name, Format: format}, "key")
+			l, err := o.m.Catalog.CreateLicense(ctx, ecp.License{Name: string(format) + name, Format: format}, "key")
 			require.NoError(t, err)
 			require.Equal(t, name == "a", l.Default)
 		}
@@ -398,7 +398,7 @@ func TestCataloguesTouchNoCluster(t *testing.T) {
 	image.Reference, image.Default = "registry.example.com:5000/emqx/emqx:5.8.0", true
 	for _, err := range []error{
 		errOf(o.m.Catalog.CreateRegistry(ctx, aRegistry, "hush")), errOf(o.m.Catalog.CreateImage(ctx, image)), errOf(o.m.Catalog.CreateSize(ctx, aSize)),
-		errOf(o.m.Catalog.CreateLicence(ctx, aLicence, aKeyText)), errOf(o.m.Catalog.CreateLBProfile(ctx, aLBProfile)),
+		errOf(o.m.Catalog.CreateLicense(ctx, aLicense, aKeyText)), errOf(o.m.Catalog.CreateLBProfile(ctx, aLBProfile)),
 	} {
 		require.NoError(t, err)
 	}
@@ -407,11 +407,11 @@ func TestCataloguesTouchNoCluster(t *testing.T) {
 	}}})
 	require.NoError(t, err)
 	made := info.Resolved
-	require.Equal(t, []any{"ours", "prod", "small", int64(0)}, []any{made.Registry, made.Licence, made.LBProfile, made.Image.Revision})
+	require.Equal(t, []any{"ours", "prod", "small", int64(0)}, []any{made.Registry, made.License, made.LBProfile, made.Image.Revision})
 	d := derive.Desired(info.ClusterRecord)
 	require.NoError(t, o.m.observed.AddSecrets(ctx, info.ClusterRecord, &d))
 	require.Equal(t, ecp.PullCredentials{Host: "registry.example.com:5000", User: "robot", Password: "hush"}, d.Pull)
-	require.Equal(t, aKeyText, d.Licence)
+	require.Equal(t, aKeyText, d.License)
 	require.Equal(t, map[string]string{"example.com/own": "1", "example.com/class": "s"}, d.Spec.Network.Annotations)
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", d, d, d), "hush")
 
@@ -432,7 +432,7 @@ func TestCataloguesTouchNoCluster(t *testing.T) {
 
 	for what, err := range map[string]error{
 		"image": o.m.Catalog.DeleteImage(ctx, image.ID, 0), "size": o.m.Catalog.DeleteSize(ctx, aSize.Name, 0), "registry": o.m.Catalog.DeleteRegistry(ctx, "ours", 0),
-		"licence": o.m.Catalog.DeleteLicence(ctx, "prod", 0), "profile": o.m.Catalog.DeleteLBProfile(ctx, "small", 0),
+		"licence": o.m.Catalog.DeleteLicense(ctx, "prod", 0), "profile": o.m.Catalog.DeleteLBProfile(ctx, "small", 0),
 	} {
 		require.ErrorIs(t, err, ecp.ErrConflict, what)
 		require.ErrorContains(t, err, "it is in use by cluster one", what)
@@ -510,29 +510,29 @@ func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestWhatLicencesSayOfThemselves(t *testing.T) {
+func TestWhatLicensesSayOfThemselves(t *testing.T) {
 	o := newShop(t)
-	l, err := o.m.Catalog.CreateLicence(o.system(), aLicence, aKeyText)
+	l, err := o.m.Catalog.CreateLicense(o.system(), aLicense, aKeyText)
 	require.NoError(t, err)
-	require.Equal(t, ecp.Licence{
-		Name: "prod", Format: ecp.LicenceV5, Default: true, ContentSet: true, Customer: "Evaluation", Type: "evaluation", Limit: 100,
+	require.Equal(t, ecp.License{
+		Name: "prod", Format: ecp.LicenseV5, Default: true, ContentSet: true, Customer: "Evaluation", Type: "evaluation", Limit: 100,
 		ExpiresAt: time.Date(2028, 1, 8, 0, 0, 0, 0, time.UTC), Revision: 1,
 	}, l)
 	other := ecp.Secret("a-key-of-an-unknown-form")
-	l, err = o.m.Catalog.UpdateLicence(o.system(), ecp.Licence{Name: "prod", Format: ecp.LicenceV5, Default: true, Customer: "made up"}, &other)
+	l, err = o.m.Catalog.UpdateLicense(o.system(), ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true, Customer: "made up"}, &other)
 	require.NoError(t, err)
-	require.Equal(t, ecp.Licence{Name: "prod", Format: ecp.LicenceV5, Default: true, ContentSet: true, Revision: 2}, l, "what is not known is not said")
-	_, err = o.m.Catalog.UpdateLicence(o.system(), ecp.Licence{Name: "prod", Format: ecp.LicenceV4, Default: true}, nil)
+	require.Equal(t, ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true, ContentSet: true, Revision: 2}, l, "what is not known is not said")
+	_, err = o.m.Catalog.UpdateLicense(o.system(), ecp.License{Name: "prod", Format: ecp.LicenseV4, Default: true}, nil)
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 }
 
-func FuzzLearnLicence(f *testing.F) {
+func FuzzLearnLicense(f *testing.F) {
 	f.Add("v5", string(aKeyText))
 	f.Add("v4", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----")
 	f.Fuzz(func(t *testing.T, format, content string) {
 		var wrong ecp.FieldErrors
-		l := ecp.Licence{Name: "x", Format: ecp.LicenceFormat(format)}
-		catalog.LearnLicence(&wrong, &l, ecp.Secret(content))
+		l := ecp.License{Name: "x", Format: ecp.LicenseFormat(format)}
+		catalog.LearnLicense(&wrong, &l, ecp.Secret(content))
 		if _, err := json.Marshal(l); err != nil {
 			t.Fatal(err)
 		}

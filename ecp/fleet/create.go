@@ -179,7 +179,7 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *ecp.FieldErrors, rec *ecp.Clu
 // mayCluster: from 5.9 on what EMQX brings along is for one node.
 func mayCluster(wrong *ecp.FieldErrors, rec ecp.ClusterRecord) {
 	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
-	if n := rec.Spec.Hosted.Nodes; ok && n > 1 && !v.Before(ecp.Version{Major: 5, Minor: 9, Patch: 0}) && rec.Resolved.Licence == "" {
+	if n := rec.Spec.Hosted.Nodes; ok && n > 1 && !v.Before(ecp.Version{Major: 5, Minor: 9, Patch: 0}) && rec.Resolved.License == "" {
 		wrong.Add("spec.nodes", "is %d; EMQX %s runs more than one node only with a licence, and the catalogue has no default one for 5.x", n, rec.Resolved.Image.Version)
 	}
 }
@@ -192,7 +192,7 @@ func resolve(tx ecp.Tx, rec *ecp.ClusterRecord, image ecp.Image, size ecp.Size) 
 	if rec.Resolved.Registry, err = catalog.RegistryOf(tx, image); err != nil {
 		return err
 	}
-	if rec.Resolved.Licence, err = catalog.LicenceFor(tx, image); err != nil {
+	if rec.Resolved.License, err = catalog.LicenseFor(tx, image); err != nil {
 		return err
 	}
 	return catalog.ResolveLB(tx, rec)

@@ -41,7 +41,7 @@ func pods(o ecp.Observation) (out []string) {
 }
 
 // From 5.9 on several nodes need a licence; with one they find each other.
-func TestSeveralNodesNeedALicence(t *testing.T) {
+func TestSeveralNodesNeedALicense(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.withSecrets()
 		ask := fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("five-ten", 3)}
@@ -50,7 +50,7 @@ func TestSeveralNodesNeedALicence(t *testing.T) {
 		require.ErrorContains(t, err, "spec.nodes: is 3; EMQX 5.10.0 runs more than one node only with a licence")
 		require.Zero(t, r.pool().UsedClusters)
 
-		_, err = r.m.Catalog.CreateLicence(asSystem(), ecp.Licence{Name: "prod", Format: ecp.LicenceV5, Default: true}, ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
+		_, err = r.m.Catalog.CreateLicense(asSystem(), ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true}, ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
 		require.NoError(t, err)
 		r.run()
 		info, create, err := r.m.Create(asSystem(), ask)
@@ -65,7 +65,7 @@ func TestSeveralNodesNeedALicence(t *testing.T) {
 func TestChangedSecretsReachTheirClusters(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.withSecrets()
-		_, err := r.m.Catalog.CreateLicence(asSystem(), ecp.Licence{Name: "prod", Format: ecp.LicenceV5, Default: true}, ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
+		_, err := r.m.Catalog.CreateLicense(asSystem(), ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true}, ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
 		require.NoError(t, err)
 		r.run()
 		info, create, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("five-ten", 2)})
@@ -76,9 +76,9 @@ func TestChangedSecretsReachTheirClusters(t *testing.T) {
 		require.Equal(t, ecp.PullCredentials{Host: "registry.example.com", User: "robot", Password: "hush"}, r.lastApplied().Pull)
 
 		key, password := ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 2000})), ecp.Secret("quiet")
-		_, err = r.m.Catalog.UpdateLicence(asSystem(), ecp.Licence{Name: "prod", Format: ecp.LicenceV5, Default: true}, &key)
+		_, err = r.m.Catalog.UpdateLicense(asSystem(), ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true}, &key)
 		require.NoError(t, err)
-		r.until("the licence is handed out", func() bool { return r.lastApplied().Licence == key }, func() any { return r.applied.Writes() })
+		r.until("the licence is handed out", func() bool { return r.lastApplied().License == key }, func() any { return r.applied.Writes() })
 		_, err = r.m.Catalog.UpdateRegistry(asSystem(), ecp.Registry{Name: "ours", Host: "registry.example.com", User: "robot-2"}, &password)
 		require.NoError(t, err)
 		want := ecp.PullCredentials{Host: "registry.example.com", User: "robot-2", Password: password}
@@ -96,13 +96,13 @@ func TestChangedSecretsReachTheirClusters(t *testing.T) {
 func TestRefusedLicenseReachesNobody(t *testing.T) {
 	for _, v := range []struct {
 		image  string
-		format ecp.LicenceFormat
+		format ecp.LicenseFormat
 		path   string // where the broker tells of its licence
 		text   func(emqxsim.License) string
 		words  string
 	}{
-		{"emqx-ee-5.8.9", ecp.LicenceV5, "/api/v5/license", emqxsim.LicenseKey, "Bad license key"},
-		{"emqx-ee-4.4.24", ecp.LicenceV4, "/api/v4/license", emqxsim.LicenseFile, ""},
+		{"emqx-ee-5.8.9", ecp.LicenseV5, "/api/v5/license", emqxsim.LicenseKey, "Bad license key"},
+		{"emqx-ee-4.4.24", ecp.LicenseV4, "/api/v4/license", emqxsim.LicenseFile, ""},
 	} {
 		t.Run(v.image, func(t *testing.T) {
 			inBubble(t, func(r *rig) {
@@ -113,7 +113,7 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 					s := ecp.Secret(v.text(emqxsim.License{Customer: name, Limit: limit, Expiry: until}))
 					return &s
 				}
-				l, err := r.m.Catalog.CreateLicence(asSystem(), ecp.Licence{Name: "prod", Format: v.format, Default: true}, *secret("First", 111, time.Time{}))
+				l, err := r.m.Catalog.CreateLicense(asSystem(), ecp.License{Name: "prod", Format: v.format, Default: true}, *secret("First", 111, time.Time{}))
 				require.NoError(t, err)
 				var all []ecp.Cluster
 				for _, name := range []string{"a", "b"} {
@@ -135,7 +135,7 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 				}
 				has(111)
 				for _, bad := range []*ecp.Secret{ptr(ecp.Secret("no-licence-at-all")), secret("Ended", 333, time.Now().Add(-24*time.Hour))} {
-					_, err = r.m.Catalog.UpdateLicence(asSystem(), l, bad)
+					_, err = r.m.Catalog.UpdateLicense(asSystem(), l, bad)
 					require.ErrorIs(t, err, ecp.ErrInvalid)
 					var e *ecp.Error
 					require.ErrorAs(t, err, &e)
@@ -144,14 +144,14 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 					require.NotContains(t, err.Error(), string(*bad))
 					has(111)
 				}
-				_, err = r.m.Catalog.UpdateLicence(asSystem(), l, ptr(ecp.Secret("no-licence-at-all")))
+				_, err = r.m.Catalog.UpdateLicense(asSystem(), l, ptr(ecp.Secret("no-licence-at-all")))
 				var refused *ecp.Error
 				require.ErrorAs(t, err, &refused)
 				require.Contains(t, refused.Fields[0].Message, v.words)
-				got, err := r.m.Catalog.Licence(asSystem(), "prod")
+				got, err := r.m.Catalog.License(asSystem(), "prod")
 				require.NoError(t, err)
 				require.Equal(t, l.Revision, got.Revision)
-				_, err = r.m.Catalog.UpdateLicence(asSystem(), l, secret("Second", 222, time.Time{}))
+				_, err = r.m.Catalog.UpdateLicense(asSystem(), l, secret("Second", 222, time.Time{}))
 				require.NoError(t, err)
 				has(222)
 			})

@@ -41,7 +41,7 @@ func TestConnectionLimitLife(t *testing.T) {
 		require.Equal(t, rec.Generation, ecp.ConditionOf(rec.Status.Conditions, ecp.CondSettled).Generation)
 		info, err := r.m.Cluster(r.id).Get(asSystem())
 		require.NoError(t, err)
-		require.Equal(t, ecp.ConnectionsInfo{Limit: 500, EnforcedBy: ecp.EnforcedByLicence}, info.Current, "not what the report before told")
+		require.Equal(t, ecp.ConnectionsInfo{Limit: 500, EnforcedBy: ecp.EnforcedByLicense}, info.Current, "not what the report before told")
 
 		again, err := r.set(500)
 		require.NoError(t, err)
@@ -172,13 +172,13 @@ func TestLimitAtBrokers(t *testing.T) {
 		{name: "has lost the license since the last report", fault: func(r *limitRig) {
 			r.sim.SetLicense(emqxsim.License{Limit: 100, CustomerType: emqxsim.LargeCustomer})
 			r.kind = 3
-		}, phase: ecp.PhaseFailed, says: "LicenceNotBusinessCritical"},
+		}, phase: ecp.PhaseFailed, says: "LicenseNotBusinessCritical"},
 		{name: "drops it", fault: func(r *limitRig) {
 			r.instead = answers(200, `{"connection_high_watermark":"80%","connection_low_watermark":"75%"}`)
-		}, phase: ecp.PhaseFailed, says: "LicenceNotBusinessCritical", has: 100},
+		}, phase: ecp.PhaseFailed, says: "LicenseNotBusinessCritical", has: 100},
 		{name: "echoes another number", fault: func(r *limitRig) {
 			r.instead = answers(200, `{"connection_high_watermark":"80%","connection_low_watermark":"75%","dynamic_max_connections":100}`)
-		}, phase: ecp.PhaseFailed, says: "LicenceNotBusinessCritical", has: 100},
+		}, phase: ecp.PhaseFailed, says: "LicenseNotBusinessCritical", has: 100},
 		{name: "answers 500 to the end", fault: func(r *limitRig) {
 			r.instead = answers(500, `{"code":"INTERNAL_ERROR","message":"x"}`)
 		}, phase: ecp.PhaseFailed, says: "its time was over", has: 100},
@@ -244,11 +244,11 @@ func TestDroppedLimitIsNotTriedAgain(t *testing.T) {
 		r.kind = 3
 		r.report()
 		op := r.becomes(300, ecp.PhaseFailed)
-		require.Contains(t, op.Error, "LicenceNotBusinessCritical: only a business critical license takes a limit")
+		require.Contains(t, op.Error, "LicenseNotBusinessCritical: only a business critical license takes a limit")
 		require.Zero(t, r.rec().Booked())
 		require.Nil(t, r.rec().Status.Limit, "nothing from here is there")
 		require.Empty(t, r.sent, "it says so before anything is sent")
-		require.Contains(t, r.feature().Why, "LicenceNotBusinessCritical: only a business critical license")
+		require.Contains(t, r.feature().Why, "LicenseNotBusinessCritical: only a business critical license")
 		_, err := r.set(300)
 		require.ErrorIs(t, err, ecp.ErrUnsupported)
 		r.report()
@@ -316,7 +316,7 @@ func TestLimitIsNotFoughtOver(t *testing.T) {
 		require.Equal(t, ecp.Running, rec.Status.State, "it is not broken")
 		info, err := r.m.Cluster(r.id).Get(asSystem())
 		require.NoError(t, err)
-		require.Equal(t, ecp.ConnectionsInfo{Limit: 700, EnforcedBy: ecp.EnforcedByLicence}, info.Current)
+		require.Equal(t, ecp.ConnectionsInfo{Limit: 700, EnforcedBy: ecp.EnforcedByLicense}, info.Current)
 		r.pass(20, 10*time.Second)
 		require.Len(t, r.sent, sent, "it is their cluster")
 		require.Equal(t, 500, r.rec().Booked())

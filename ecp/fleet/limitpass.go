@@ -125,7 +125,7 @@ func (m *Manager) sendLimit(ctx context.Context, rec ecp.ClusterRecord, n int, o
 		if out.Read = out.Final; out.Final { // it said no, so that it has what it had
 			out.Refused = n
 		}
-		if errors.Is(err, ecp.ErrLicenceNotBusinessCritical) {
+		if errors.Is(err, ecp.ErrLicenseNotBusinessCritical) {
 			out.Dropped = m.droppedNow(rec, wordsOf(err))
 		}
 		return

@@ -180,7 +180,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 // Hooks join the catalog to the fleet that is made of it.
 func (m *Manager) catalogHooks() catalog.Hooks {
 	h := catalog.Hooks{
-		TryLicense: m.tryLicense, LicenceChanged: m.handOutLicense,
+		TryLicense: m.tryLicense, LicenseChanged: m.handOutLicense,
 		RegistryChanged: func(ctx context.Context, name string) {
 			m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.Registry == name })
 		},

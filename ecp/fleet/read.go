@@ -85,7 +85,7 @@ var watchable = map[ecp.Kind]func(ecp.Actor, ecp.Change) bool{
 	ecp.KindLBProfile: readsCatalog,
 	ecp.KindTarget:    readsCatalog,
 	ecp.KindRegistry:  administers,
-	ecp.KindLicence:   administers,
+	ecp.KindLicense:   administers,
 }
 
 func readsProject(a ecp.Actor, c ecp.Change) bool {

@@ -53,7 +53,7 @@ func (m *Manager) mayTakeOver(tx ecp.Tx, rec ecp.ClusterRecord, there derive.Man
 	for _, named := range []struct {
 		kind      ecp.Kind
 		key, word string
-	}{{ecp.KindRegistry, there.Resolved.Registry, "registry"}, {ecp.KindLicence, there.Resolved.Licence, "license"}} {
+	}{{ecp.KindRegistry, there.Resolved.Registry, "registry"}, {ecp.KindLicense, there.Resolved.License, "license"}} {
 		if named.key == "" {
 			continue
 		}

@@ -27,20 +27,20 @@ const (
 // tryLicense loads a licence into a cluster that uses it. The error says that EMQX
 // refuses it; where nobody can be asked there is none, and the log says so. undo
 // puts the one before back, as far as that can be done.
-func (m *Manager) tryLicense(ctx context.Context, l ecp.Licence, content ecp.Secret) (undo func(), err error) {
+func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Secret) (undo func(), err error) {
 	const op = "update licence"
 	undo = func() {}
 	if _, err := ecp.Authorize(ctx, op, ecp.RightAdmin, ""); err != nil {
 		return nil, err
 	}
 	var old ecp.Secret
-	var stored ecp.Licence
+	var stored ecp.License
 	var users []ecp.ClusterRecord
 	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) {
-		if stored, _, err = ecp.Get[ecp.Licence](tx, l.Name); err != nil {
+		if stored, _, err = ecp.Get[ecp.License](tx, l.Name); err != nil {
 			return err
 		}
-		if old, err = m.Catalog.Secret(tx, ecp.KindLicence, l.Name, catalog.Licences.Secret); err != nil {
+		if old, err = m.Catalog.Secret(tx, ecp.KindLicense, l.Name, catalog.Licenses.Secret); err != nil {
 			return err
 		}
 		users, err = m.licensed(tx, l.Name)
@@ -48,7 +48,7 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.Licence, content ecp.Sec
 	})
 	var wrong ecp.FieldErrors
 	check := stored
-	catalog.LearnLicence(&wrong, &check, content)
+	catalog.LearnLicense(&wrong, &check, content)
 	if err != nil || len(wrong) > 0 || content == old || l.Revision != 0 && l.Revision != stored.Revision || l.Format != stored.Format {
 		return undo, nil //nolint:nilerr // the update itself finds and says it
 	}
@@ -82,7 +82,7 @@ func refusedLicense(op string, rec ecp.ClusterRecord, why string, cause error) e
 	return &ecp.Error{
 		Code: ecp.CodeInvalid, Op: op, Cause: cause,
 		Message: fmt.Sprintf("EMQX of the cluster %s does not take it; nothing was changed, all clusters keep the one before", rec.ID),
-		Fields:  []ecp.FieldError{{Field: catalog.Licences.Secret, Message: "is refused: " + why}},
+		Fields:  []ecp.FieldError{{Field: catalog.Licenses.Secret, Message: "is refused: " + why}},
 	}
 }
 
@@ -102,7 +102,7 @@ func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err
 		if err != nil {
 			return nil, err
 		}
-		if rec.Mode == ecp.Hosted && rec.Resolved.Licence == name && !rec.Deleting && (rec.Status.State == ecp.Running || rec.Status.State == ecp.Degraded) {
+		if rec.Mode == ecp.Hosted && rec.Resolved.License == name && !rec.Deleting && (rec.Status.State == ecp.Running || rec.Status.State == ecp.Degraded) {
 			out = append(out, rec.Clone())
 		}
 	}
@@ -111,12 +111,12 @@ func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err
 }
 
 // loadLicense loads a licence into a cluster, through the first node that answers.
-func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, content ecp.Secret) (ecp.License, error) {
+func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, content ecp.Secret) (ecp.BrokerLicense, error) {
 	ctx, cancel := context.WithTimeout(ctx, licensePatience)
 	defer cancel()
 	p, err := m.observed.Provisioner(rec)
 	if err != nil {
-		return ecp.License{}, err
+		return ecp.BrokerLicense{}, err
 	}
 	m.observed.Mu.Lock()
 	var look derive.Look
@@ -124,7 +124,7 @@ func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, conten
 		look = mem.Look
 	}
 	m.observed.Mu.Unlock()
-	var got ecp.License
+	var got ecp.BrokerLicense
 	err = m.brokers.ThroughOther(ctx, p, derive.NewView(m.observed.Now(), rec, look), "", func(ctx context.Context, b ecp.Broker) (err error) {
 		l, ok := b.(ecp.LicenseManager)
 		if !ok {
@@ -148,7 +148,7 @@ func (m *Manager) loadLicenseAgain(ctx context.Context, rec ecp.ClusterRecord, o
 
 // handOutLicense lets all clusters that use a licence have it as it is now.
 func (m *Manager) handOutLicense(ctx context.Context, name string) {
-	due := m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.Licence == name })
+	due := m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.License == name })
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
 	for _, id := range due {
@@ -163,12 +163,12 @@ func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look d
 	m.observed.Mu.Lock()
 	due := m.observed.Relicensed[rec.ID]
 	m.observed.Mu.Unlock()
-	if !due || rec.Resolved.Licence == "" || look.Unseen != "" || look.NotHeld != "" || !derive.NewView(look.At, rec, look).Agreed() {
+	if !due || rec.Resolved.License == "" || look.Unseen != "" || look.NotHeld != "" || !derive.NewView(look.At, rec, look).Agreed() {
 		return
 	}
 	var content ecp.Secret
 	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) {
-		content, err = m.Catalog.Secret(tx, ecp.KindLicence, rec.Resolved.Licence, catalog.Licences.Secret)
+		content, err = m.Catalog.Secret(tx, ecp.KindLicense, rec.Resolved.License, catalog.Licenses.Secret)
 		return err
 	})
 	if err == nil && content != "" {
@@ -179,7 +179,7 @@ func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look d
 	}
 	if err != nil {
 		m.observed.Log.WarnContext(ctx, "EMQX does not take the changed licence, and a node that starts reads it: put the one before back, or another",
-			"cluster", rec.ID, "licence", rec.Resolved.Licence, "why", wordsOf(err))
+			"cluster", rec.ID, "licence", rec.Resolved.License, "why", wordsOf(err))
 	}
 	m.observed.Mu.Lock()
 	delete(m.observed.Relicensed, rec.ID)

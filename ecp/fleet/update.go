@@ -95,8 +95,8 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 		if rec.Resolved.Registry, err = catalog.RegistryOf(tx, image); err != nil {
 			return err
 		}
-		if was.Licence == "" {
-			if rec.Resolved.Licence, err = catalog.LicenceFor(tx, image); err != nil {
+		if was.License == "" {
+			if rec.Resolved.License, err = catalog.LicenseFor(tx, image); err != nil {
 				return err
 			}
 		}

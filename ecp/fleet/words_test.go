@@ -99,8 +99,8 @@ func TestWhoEnforcesTheLimit(t *testing.T) {
 		by               string
 	}{
 		{name: "listeners", booked: 100, made: 100, licensed: 1000, limit: 100, by: ecp.EnforcedByListeners},
-		{name: "the licence is smaller", booked: 100, made: 100, licensed: 25, limit: 25, by: ecp.EnforcedByLicence},
-		{name: "the licence is as large", booked: 100, made: 100, licensed: 100, limit: 100, by: ecp.EnforcedByLicence},
+		{name: "the licence is smaller", booked: 100, made: 100, licensed: 25, limit: 25, by: ecp.EnforcedByLicense},
+		{name: "the licence is as large", booked: 100, made: 100, licensed: 100, limit: 100, by: ecp.EnforcedByLicense},
 		{name: "the broker does not say", booked: 100, made: 100, limit: 100, by: ecp.EnforcedByListeners},
 		{name: "nodes were made with less", booked: 100, made: 50, limit: 100, by: ecp.EnforcedByListeners},
 		{name: "nodes were made with more", booked: 100, made: 500, limit: 100, by: ecp.EnforcedByNone},

@@ -30,7 +30,7 @@ func (m *Reader) secretsOf(ctx context.Context, p ecp.Provisioner, rec ecp.Clust
 	if err := m.Observed.AddSecrets(ctx, rec, &d); err != nil {
 		return nil, err
 	}
-	out = append(out, string(d.Pull.Password), string(d.Licence))
+	out = append(out, string(d.Pull.Password), string(d.License))
 	specs := []ecp.Spec{rec.Spec}
 	if rec.Status.Before != nil {
 		specs = append(specs, rec.Status.Before.Spec)

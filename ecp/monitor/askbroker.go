@@ -73,8 +73,8 @@ func (m *Monitor) Integrations(ctx context.Context, id ecp.ID) ([]ecp.Integratio
 
 // BrokerLicense says what a cluster's broker tells of the licence it runs under,
 // to whoever may read the cluster: never the key, but whose it is.
-func (m *Monitor) BrokerLicense(ctx context.Context, id ecp.ID) (ecp.License, error) {
-	return observed.Ask(ctx, m.Observed, about("licence", id, ecp.FeatureMonitoring), func(ctx context.Context, b ecp.LicenseManager) (ecp.License, error) {
+func (m *Monitor) BrokerLicense(ctx context.Context, id ecp.ID) (ecp.BrokerLicense, error) {
+	return observed.Ask(ctx, m.Observed, about("licence", id, ecp.FeatureMonitoring), func(ctx context.Context, b ecp.LicenseManager) (ecp.BrokerLicense, error) {
 		return b.License(ctx)
 	})
 }

@@ -81,7 +81,7 @@ func (p *printer) head(r report) {
 		p.line("clients", fmt.Sprintf("%d connected, %d sessions, %d subscriptions, %d topics, %d retained messages", t.Connections, t.Sessions, t.Subscriptions, t.Topics, t.Retained))
 		p.line("messages", trafficWords(*t))
 	}
-	if l := r.Licence; l != nil {
+	if l := r.License; l != nil {
 		p.line("licence", licenceWords(*l))
 	}
 	if l := r.Limit; l != nil {
@@ -154,7 +154,7 @@ func trafficWords(t ecp.Traffic) string {
 	return words
 }
 
-func licenceWords(l ecp.License) string {
+func licenceWords(l ecp.BrokerLicense) string {
 	words := []string{strings.TrimSpace(l.Type + " of " + cmp.Or(l.Customer, "nobody named"))}
 	if l.Limit > 0 {
 		words = append(words, fmt.Sprintf("%d connections", l.Limit))

@@ -87,6 +87,6 @@ func TestDeny(t *testing.T) {
 		require.Equal(t, &ecp.BrokerError{Code: "BUSY", Message: "[redacted]"}, said)
 		require.NotPanics(t, func() { _ = errors.Unwrap(err).Error() })
 	}
-	err := c.Fail(ecp.CodeUnsupported, "no", ecp.ErrLicenceNotBusinessCritical)
-	require.ErrorIs(t, err, ecp.ErrLicenceNotBusinessCritical)
+	err := c.Fail(ecp.CodeUnsupported, "no", ecp.ErrLicenseNotBusinessCritical)
+	require.ErrorIs(t, err, ecp.ErrLicenseNotBusinessCritical)
 }

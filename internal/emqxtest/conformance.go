@@ -150,7 +150,7 @@ func Conformance(version string, edition emqxsim.Edition, loaded bool) ecptest.A
 }
 
 func wantLicense(version string, loaded bool) *ecptest.WantLicense {
-	l := &ecptest.WantLicense{License: ecp.License{BuiltIn: !loaded}, Refused: "no-license-51c0-at-all"}
+	l := &ecptest.WantLicense{License: ecp.BrokerLicense{BuiltIn: !loaded}, Refused: "no-license-51c0-at-all"}
 	if loaded {
 		l.License.Customer = licensed.Customer
 	}

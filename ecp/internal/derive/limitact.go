@@ -154,7 +154,7 @@ func limitFailure(out LimitOutcome, late bool) string {
 		why = "its time was over: " + why
 	}
 	if out.Final && out.Dropped != nil {
-		why = ecp.ErrLicenceNotBusinessCritical.Code + ": " + why
+		why = ecp.ErrLicenseNotBusinessCritical.Code + ": " + why
 	}
 	return Clip(why, 1000)
 }

@@ -37,7 +37,7 @@ func (m *Clusters) addAgents(i *ecp.Info) {
 			i.Version = r.Description.Version
 		}
 		if n := r.Description.Limit; fresh && n > 0 {
-			i.Current.Limit, i.Current.EnforcedBy = n, ecp.EnforcedByLicence
+			i.Current.Limit, i.Current.EnforcedBy = n, ecp.EnforcedByLicense
 			if l := i.Status.Limit; l != nil && l.InForce > 0 && !r.At.After(l.At) { // it was set after the report
 				i.Current.Limit = l.InForce
 			}
@@ -91,7 +91,7 @@ func (m *Clusters) Capabilities(rec ecp.ClusterRecord, obs ecp.AgentsObservation
 			if f := a.Report.Fault(); f != nil && a.Connected {
 				c.Trouble = cmp.Or(c.Trouble, derive.Cause(f.Message))
 			}
-			c.LimitCall, c.LicenceType = c.LimitCall || a.Report.LimitCall, max(c.LicenceType, a.Report.LicenseType)
+			c.LimitCall, c.LicenseType = c.LimitCall || a.Report.LimitCall, max(c.LicenseType, a.Report.LicenseType)
 		}
 	}
 	if d := rec.Status.LimitDropped; d != nil {

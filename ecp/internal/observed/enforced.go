@@ -20,7 +20,7 @@ func Enforced(rec ecp.ClusterRecord, licensed int, runs bool) (limit int, by str
 		by = ecp.EnforcedByListeners
 	}
 	if licensed > 0 && licensed <= limit {
-		limit, by = licensed, ecp.EnforcedByLicence
+		limit, by = licensed, ecp.EnforcedByLicense
 	}
 	return limit, by
 }

@@ -89,7 +89,7 @@ func (m *Clusters) AddSecrets(ctx context.Context, rec ecp.ClusterRecord, d *ecp
 	if d.Spec.Config, err = m.OpenSettings(rec.ID, d.Spec.Config); err != nil {
 		return err
 	}
-	if rec.Resolved.Registry == "" && rec.Resolved.Licence == "" {
+	if rec.Resolved.Registry == "" && rec.Resolved.License == "" {
 		return nil
 	}
 	return m.Store.Read(ctx, func(tx ecp.Tx) error {
@@ -101,10 +101,10 @@ func (m *Clusters) AddSecrets(ctx context.Context, rec ecp.ClusterRecord, d *ecp
 		if err != nil && !errors.Is(err, ecp.ErrNotFound) {
 			return err
 		}
-		if rec.Resolved.Licence == "" {
+		if rec.Resolved.License == "" {
 			return nil
 		}
-		d.Licence, err = m.Catalog.Secret(tx, ecp.KindLicence, rec.Resolved.Licence, catalog.Licences.Secret)
+		d.License, err = m.Catalog.Secret(tx, ecp.KindLicense, rec.Resolved.License, catalog.Licenses.Secret)
 		return err
 	})
 }

@@ -13,19 +13,19 @@ import (
 	"github.com/openecp/openecp/ecp/change"
 )
 
-// Licences is the catalogue of EMQX licenses.
-var Licences = &shelf[ecp.Licence]{
-	kind: ecp.KindLicence, what: "licence", id: "name", read: ecp.RightAdmin, Secret: "content",
-	key: func(l ecp.Licence) string { return l.Name }, rev: func(l *ecp.Licence) *int64 { return &l.Revision },
-	dflt: func(l *ecp.Licence) *bool { return &l.Default }, pile: func(l ecp.Licence) string { return string(l.Format) },
-	set: func(l *ecp.Licence, set bool) { l.ContentSet = set },
-	check: func(p *ecp.FieldErrors, l *ecp.Licence) {
+// Licenses is the catalogue of EMQX licenses.
+var Licenses = &shelf[ecp.License]{
+	kind: ecp.KindLicense, what: "licence", id: "name", read: ecp.RightAdmin, Secret: "content",
+	key: func(l ecp.License) string { return l.Name }, rev: func(l *ecp.License) *int64 { return &l.Revision },
+	dflt: func(l *ecp.License) *bool { return &l.Default }, pile: func(l ecp.License) string { return string(l.Format) },
+	set: func(l *ecp.License, set bool) { l.ContentSet = set },
+	check: func(p *ecp.FieldErrors, l *ecp.License) {
 		validateSlug(p, "name", l.Name)
-		if l.Format != ecp.LicenceV4 && l.Format != ecp.LicenceV5 {
+		if l.Format != ecp.LicenseV4 && l.Format != ecp.LicenseV5 {
 			p.Add("format", `is %q; "v4" and "v5" are allowed`, l.Format)
 		}
 	},
-	prepare: func(_ *change.Tx, old, l *ecp.Licence) error {
+	prepare: func(_ *change.Tx, old, l *ecp.License) error {
 		if old == nil {
 			if !l.ContentSet {
 				return &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "content", Message: "is missing"}}}
@@ -38,65 +38,65 @@ var Licences = &shelf[ecp.Licence]{
 		l.ContentSet, l.Customer, l.Type, l.Limit, l.ExpiresAt = old.ContentSet, old.Customer, old.Type, old.Limit, old.ExpiresAt
 		return nil
 	},
-	learn: LearnLicence,
-	uses: func(tx ecp.Tx, l ecp.Licence) ([]change.Use, error) {
-		u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Resolved.Licence == l.Name })
+	learn: LearnLicense,
+	uses: func(tx ecp.Tx, l ecp.License) ([]change.Use, error) {
+		u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Resolved.License == l.Name })
 		return []change.Use{u}, err
 	},
 }
 
-// Licences lists the EMQX licences; their contents are not shown.
-func (c *Catalog) Licences(ctx context.Context) ([]ecp.Licence, error) { return Licences.List(ctx, c) }
+// Licenses lists the EMQX licences; their contents are not shown.
+func (c *Catalog) Licenses(ctx context.Context) ([]ecp.License, error) { return Licenses.List(ctx, c) }
 
-// Licence gives an EMQX licence by its name; its content is not shown.
-func (c *Catalog) Licence(ctx context.Context, name string) (ecp.Licence, error) {
-	return Licences.get(ctx, c, name)
+// License gives an EMQX licence by its name; its content is not shown.
+func (c *Catalog) License(ctx context.Context, name string) (ecp.License, error) {
+	return Licenses.get(ctx, c, name)
 }
 
-// CreateLicence adds an EMQX licence: the text of a file (v4) or a key (v5),
+// CreateLicense adds an EMQX licence: the text of a file (v4) or a key (v5),
 // stored encrypted. What can be read from it fills l.
-func (c *Catalog) CreateLicence(ctx context.Context, l ecp.Licence, content ecp.Secret) (ecp.Licence, error) {
-	return Licences.create(ctx, c, l, content)
+func (c *Catalog) CreateLicense(ctx context.Context, l ecp.License, content ecp.Secret) (ecp.License, error) {
+	return Licenses.create(ctx, c, l, content)
 }
 
-// UpdateLicence replaces an EMQX licence; its revision is the one that was
+// UpdateLicense replaces an EMQX licence; its revision is the one that was
 // read, 0 = whatever. content nil = it stays. One of the running clusters that use
 // it is given the new content first: where its EMQX refuses it, the error is
 // invalid, has EMQX' words, and nothing has changed. Then the others and their
 // platforms get it at once.
-func (c *Catalog) UpdateLicence(ctx context.Context, l ecp.Licence, content *ecp.Secret) (ecp.Licence, error) {
+func (c *Catalog) UpdateLicense(ctx context.Context, l ecp.License, content *ecp.Secret) (ecp.License, error) {
 	undo := func() {}
 	if content != nil && c.hooks.TryLicense != nil {
 		var err error
 		if undo, err = c.hooks.TryLicense(ctx, l, *content); err != nil {
-			return ecp.Licence{}, err
+			return ecp.License{}, err
 		}
 	}
-	out, err := Licences.update(ctx, c, l, content)
+	out, err := Licenses.update(ctx, c, l, content)
 	if err != nil {
 		undo()
 		return out, err
 	}
-	if content != nil && c.hooks.LicenceChanged != nil {
-		c.hooks.LicenceChanged(ctx, l.Name)
+	if content != nil && c.hooks.LicenseChanged != nil {
+		c.hooks.LicenseChanged(ctx, l.Name)
 	}
 	return out, nil
 }
 
-// DeleteLicence removes an EMQX licence that no cluster uses. The default goes
+// DeleteLicense removes an EMQX licence that no cluster uses. The default goes
 // last.
-func (c *Catalog) DeleteLicence(ctx context.Context, name string, ifRevision int64) error {
-	return Licences.delete(ctx, c, name, ifRevision)
+func (c *Catalog) DeleteLicense(ctx context.Context, name string, ifRevision int64) error {
+	return Licenses.delete(ctx, c, name, ifRevision)
 }
 
-// LicenceFor finds the licence a new cluster gets; "" = none: EMQX runs with
+// LicenseFor finds the licence a new cluster gets; "" = none: EMQX runs with
 // the one it brings along.
-func LicenceFor(tx ecp.Tx, i ecp.Image) (string, error) {
-	format := ecp.LicenceV5
+func LicenseFor(tx ecp.Tx, i ecp.Image) (string, error) {
+	format := ecp.LicenseV5
 	if v, ok := ecp.ParseVersion(i.Version); ok && v.Major == 4 {
-		format = ecp.LicenceV4
+		format = ecp.LicenseV4
 	}
-	for l, err := range ecp.List[ecp.Licence](tx, ecp.Query{}) {
+	for l, err := range ecp.List[ecp.License](tx, ecp.Query{}) {
 		if err != nil {
 			return "", err
 		}
@@ -112,9 +112,9 @@ var customerTypes = map[string]string{
 	"0": "small", "1": "medium", "2": "large", "3": "business-critical", "4": "byoc", "5": "education", "10": "evaluation", "11": "developer",
 }
 
-// LearnLicence reads what a licence says of itself. What it does not say in a
+// LearnLicense reads what a licence says of itself. What it does not say in a
 // form known here stays unknown: EMQX decides whether it is valid.
-func LearnLicence(p *ecp.FieldErrors, l *ecp.Licence, content ecp.Secret) {
+func LearnLicense(p *ecp.FieldErrors, l *ecp.License, content ecp.Secret) {
 	l.Customer, l.Type, l.Limit, l.ExpiresAt = "", "", 0, time.Time{}
 	text := strings.TrimSpace(string(content))
 	switch {
@@ -122,9 +122,9 @@ func LearnLicence(p *ecp.FieldErrors, l *ecp.Licence, content ecp.Secret) {
 		p.Add("content", "is missing")
 	case strings.ContainsRune(text, 0):
 		p.Add("content", "is not text")
-	case l.Format == ecp.LicenceV5 && strings.ContainsAny(text, " \n\r\t"):
+	case l.Format == ecp.LicenseV5 && strings.ContainsAny(text, " \n\r\t"):
 		p.Add("content", "is not a key: it has spaces or line breaks")
-	case l.Format == ecp.LicenceV5:
+	case l.Format == ecp.LicenseV5:
 		learnKey(l, text)
 	default:
 		learnFile(l, text)
@@ -132,7 +132,7 @@ func LearnLicence(p *ecp.FieldErrors, l *ecp.Licence, content ecp.Secret) {
 }
 
 // learnKey reads a v5 key: base64 of lines, a dot, and a signature.
-func learnKey(l *ecp.Licence, key string) {
+func learnKey(l *ecp.License, key string) {
 	payload, _, _ := strings.Cut(key, ".")
 	b, err := base64.StdEncoding.DecodeString(payload)
 	lines := strings.Split(string(b), "\n")
@@ -150,7 +150,7 @@ func learnKey(l *ecp.Licence, key string) {
 }
 
 // learnFile reads a v4 file: a certificate.
-func learnFile(l *ecp.Licence, text string) {
+func learnFile(l *ecp.License, text string) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return

@@ -4,20 +4,20 @@ import (
 	"time"
 )
 
-// LicenceFormat is which EMQX a licence is for.
-type LicenceFormat string
+// LicenseFormat is which EMQX a licence is for.
+type LicenseFormat string
 
 // The formats.
 const (
-	LicenceV4 LicenceFormat = "v4" // the text of a licence file
-	LicenceV5 LicenceFormat = "v5" // a key
+	LicenseV4 LicenseFormat = "v4" // the text of a licence file
+	LicenseV5 LicenseFormat = "v5" // a key
 )
 
-// Licence is an EMQX licence. Its content is stored encrypted; what is shown of
+// License is an EMQX licence. Its content is stored encrypted; what is shown of
 // it is what could be read from it.
-type Licence struct {
+type License struct {
 	Name       string        `json:"name"` // slug; never changes
-	Format     LicenceFormat `json:"format"`
+	Format     LicenseFormat `json:"format"`
 	Default    bool          `json:"default"`            // taken for new clusters; one for each format
 	ContentSet bool          `json:"contentSet"`         //
 	Customer   string        `json:"customer,omitempty"` // "" = not known
@@ -28,7 +28,7 @@ type Licence struct {
 }
 
 // Describe gives kind, key and index.
-func (l Licence) Describe() (Kind, string, Index) { return KindLicence, l.Name, Index{} }
+func (l License) Describe() (Kind, string, Index) { return KindLicense, l.Name, Index{} }
 
 // Copy gives l itself: it holds no reference.
-func (l Licence) Copy() Payload { return l }
+func (l License) Copy() Payload { return l }
