@@ -51,7 +51,7 @@ func TestLicense(t *testing.T) {
 		{name: "one completes the other", info: emqxtest.Body(`{"code":0,"data":{"customer":"ACME"}}`),
 			want: ecp.BrokerLicense{Customer: "ACME", CustomerType: -1, Limit: 1000, Until: until}},
 		{name: "past, and not said to be", info: unknown,
-			old:  emqxtest.Body(`{"code":0,"data":{"expiry_at":"2001-01-01 00:00:00"}}`),
+			old: emqxtest.Body(`{"code":0,"data":{"expiry_at":"2001-01-01 00:00:00"}}`),
 			want: ecp.BrokerLicense{
 				CustomerType: -1, Until: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), Expired: true,
 			}},
