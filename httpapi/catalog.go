@@ -56,7 +56,9 @@ func (a *api) images() resource[ecp.Image] {
 		refuses: catalogProblems,
 		list:    m.Catalog.Images, get: m.Catalog.Image, create: c.add, change: c.change,
 		form: schemaOf[imageEntry], patch: patchOf[imageEntry],
-		remove: func(ctx context.Context, key string) error { return m.Catalog.DeleteImage(ctx, key, ifRevision(ctx)) },
+		remove: func(ctx context.Context, key string) error {
+			return m.Catalog.DeleteImage(ctx, key, ifRevision(ctx))
+		},
 	}
 }
 
@@ -104,7 +106,9 @@ func (a *api) sizes() resource[ecp.Size] {
 		refuses: catalogProblems,
 		list:    m.Catalog.Sizes, get: m.Catalog.Size, create: c.add, change: c.change, form: schemaOf[sizeEntry],
 		patch:  patchOf[sizeEntry],
-		remove: func(ctx context.Context, key string) error { return m.Catalog.DeleteSize(ctx, key, ifRevision(ctx)) },
+		remove: func(ctx context.Context, key string) error {
+			return m.Catalog.DeleteSize(ctx, key, ifRevision(ctx))
+		},
 	}
 }
 
@@ -273,7 +277,9 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 		refuses:  catalogProblems,
 		list:     m.Targets, get: m.Target, create: c.add, change: c.change, form: schemaOf[targetEntry],
 		patch:  patchOf[targetEntry],
-		remove: func(ctx context.Context, key string) error { return m.Catalog.DeleteTarget(ctx, key, ifRevision(ctx)) },
+		remove: func(ctx context.Context, key string) error {
+			return m.Catalog.DeleteTarget(ctx, key, ifRevision(ctx))
+		},
 	}
 }
 
