@@ -105,7 +105,7 @@ func (a *api) sizes() resource[ecp.Size] {
 		key:   func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision },
 		refuses: catalogProblems,
 		list:    m.Catalog.Sizes, get: m.Catalog.Size, create: c.add, change: c.change, form: schemaOf[sizeEntry],
-		patch:  patchOf[sizeEntry],
+		patch: patchOf[sizeEntry],
 		remove: func(ctx context.Context, key string) error {
 			return m.Catalog.DeleteSize(ctx, key, ifRevision(ctx))
 		},
@@ -276,7 +276,7 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 		revision: func(t ecp.TargetInfo) int64 { return t.Revision },
 		refuses:  catalogProblems,
 		list:     m.Targets, get: m.Target, create: c.add, change: c.change, form: schemaOf[targetEntry],
-		patch:  patchOf[targetEntry],
+		patch: patchOf[targetEntry],
 		remove: func(ctx context.Context, key string) error {
 			return m.Catalog.DeleteTarget(ctx, key, ifRevision(ctx))
 		},
