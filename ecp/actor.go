@@ -34,19 +34,6 @@ type Actor struct {
 // themselves and for the daemon's own work.
 var System = Actor{Name: "system", Grants: []Grant{{Role: RoleSystem}}}
 
-type actorKey struct{}
-
-// WithActor gives a context whose calls are made by a.
-func WithActor(ctx context.Context, a Actor) context.Context {
-	return context.WithValue(ctx, actorKey{}, a)
-}
-
-// ActorFrom gives the actor of a context; false if it has none.
-func ActorFrom(ctx context.Context) (Actor, bool) {
-	a, ok := ctx.Value(actorKey{}).(Actor)
-	return a, ok
-}
-
 // Identity returns a key that tells actors apart, for counting what each of them
 // uses; it is never empty. A user with several sessions is one actor. Two tokens are
 // two actors, also where they have the same name.
@@ -55,6 +42,15 @@ func (a Actor) Identity() string {
 		return "user " + user
 	}
 	return a.Name + "\x00" + a.Credential
+}
+
+// User gives the name of the user who logged in; "" for a token and for an
+// actor of an embedder's.
+func (a Actor) User() string {
+	if strings.HasPrefix(a.Credential, SessionCredential) {
+		return a.Name
+	}
+	return ""
 }
 
 // wellFormed reports whether the grant has the reach that its role needs, and no
@@ -90,6 +86,9 @@ func OrgOfGrant(g Grant) string {
 	org, _, _ := strings.Cut(g.Where(), "/")
 	return org
 }
+
+// IsSystem says whether a grant is that of a system administrator.
+func IsSystem(g Grant) bool { return g.Role == RoleSystem && g.wellFormed() }
 
 // reaches says whether the grant is about where: "org" or "org/project".
 func (g Grant) reaches(where string) bool {

@@ -2,6 +2,9 @@ package ecp
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -37,6 +40,57 @@ type Broker interface {
 	// Close gives back idle connections. The broker must not be used after it.
 	Close()
 }
+
+// Endpoint is the way to an EMQX management API, or to a dashboard.
+type Endpoint struct {
+	BaseURL   string            // e.g. "http://10.1.2.3:18083", no path
+	Transport http.RoundTripper // nil = http.DefaultTransport's settings; knows tunnels and port-forwards
+	// Credentials that the broker takes. Zero credentials mean that whoever uses
+	// the endpoint has none to send, not that none are needed.
+	Credentials Credentials
+	// Authenticated reports that the Transport logs in by itself: each request
+	// over it is made as the broker's administrator, whoever it comes from. Such
+	// an endpoint carries no Credentials, and MUST NOT be shown to a browser.
+	Authenticated bool
+	// DashboardURL is where the dashboard is, over the same Transport, no path;
+	// "" = at BaseURL, as in 5.x. Credentials are none of its users'.
+	DashboardURL string
+	// Node is the EMQX name of the node that the endpoint leads to, where the way
+	// knows it; "" = not known.
+	Node string
+	// Nodes are the EMQX names of the nodes that the cluster should have; nil =
+	// not known. While one of them hangs EMQX 4 lists none, and is asked for each
+	// of these.
+	Nodes []string
+}
+
+// Credentials are a key and its secret, or a user and a password. They print
+// as "[redacted]".
+type Credentials struct {
+	Username string
+	Password string
+	// Kind says what they are; "" = whichever of both the broker takes, the key
+	// being tried first.
+	Kind CredentialKind
+}
+
+// CredentialKind is what credentials are to EMQX.
+type CredentialKind string
+
+// The kinds.
+const (
+	CredentialKey  CredentialKind = "key"  // API key (5.x) or AppID (4.x), and its secret
+	CredentialUser CredentialKind = "user" // name and password of a dashboard user
+)
+
+// String hides both.
+func (Credentials) String() string { return "[redacted]" }
+
+// GoString hides both from %#v.
+func (Credentials) GoString() string { return "[redacted]" }
+
+// MarshalJSON hides both.
+func (Credentials) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
 
 // BrokerError is what a broker answered, in its own words.
 type BrokerError struct {
@@ -94,4 +148,73 @@ type BrokerNode struct {
 	MemoryUsed  int64         `json:"memoryUsedBytes"`
 	MemoryTotal int64         `json:"memoryTotalBytes"` // bytes; 0 = unknown
 	Error       string        `json:"error,omitempty"`  // why Status is unknown
+}
+
+// Detector is an Adapter that finds out whether an EMQX of its major answers.
+type Detector interface {
+	// Detect says what answers at e. Without credentials it tells what the
+	// broker tells everybody, which from some versions on is the major only.
+	//
+	// The error is unsupported where something else answers, or an EMQX that
+	// cannot be managed: it says what was found and what is needed. Denied
+	// where credentials were given and refused, unavailable where nothing
+	// answers. The Detection then holds all the same what is known.
+	Detect(ctx context.Context, e Endpoint) (Detection, error)
+}
+
+// Detection is what was found behind an endpoint.
+type Detection struct {
+	Major         int    `json:"major"`             // 0 = no EMQX that is known
+	Version       string `json:"version,omitempty"` // e.g. "5.8.9"; "" = not told
+	Edition       string `json:"edition,omitempty"` // as [Description.Edition]
+	Authenticated bool   `json:"authenticated"`     // the credentials were taken
+}
+
+// Detect asks each adapter that is a [Detector] until one finds its major
+// behind e. The error is that of the adapter whose EMQX answers, else the one
+// that says most: a refusal, an outage or a redirect before "something else
+// answers".
+func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, error) {
+	op := "detect EMQX"
+	if u, err := url.Parse(e.BaseURL); err == nil && u.Host != "" {
+		op += " at " + u.Scheme + "://" + u.Host // without what may be secret
+	}
+	var worst error
+	var strangers []error
+	for _, a := range adapters {
+		d, ok := a.(Detector)
+		if !ok {
+			continue
+		}
+		found, err := d.Detect(ctx, e)
+		if err == nil || found.Major != 0 || ctx.Err() != nil {
+			return found, err
+		}
+		if errors.Is(err, ErrUnsupported) && !redirects(err) {
+			strangers = append(strangers, err)
+		} else if worst == nil {
+			worst = err
+		}
+	}
+	switch {
+	case worst != nil:
+		var said *Error
+		if errors.As(worst, &said) { // which adapter asked first says nothing of what is there
+			worst = &Error{Code: said.Code, Op: op, Message: said.Message, Fields: said.Fields, Cause: worst}
+		}
+		return Detection{}, worst
+	case len(strangers) == 0:
+		return Detection{}, NewError(CodeUnsupported, op, "no adapter can tell what answers; configure those of EMQX 4 and 5")
+	}
+	return Detection{}, &Error{
+		Code: CodeUnsupported, Op: op, Cause: errors.Join(strangers...),
+		Message: "found no EMQX at this address; check host and port: the dashboard's is 18083 as a rule, that of EMQX 4's management API 8081",
+	}
+}
+
+// redirects says that what answered names another address, as in the scheme's
+// being another: that is worth more than that it is no EMQX.
+func redirects(err error) bool {
+	var said *BrokerError
+	return errors.As(err, &said) && said.Status/100 == 3
 }

@@ -3,10 +3,20 @@ package ecp
 import (
 	"context"
 	"iter"
-	"maps"
-	"slices"
+	"regexp"
 	"time"
 )
+
+// ID names a cluster for ever: "emqx-" and 8 hexadecimal digits. It is also
+// the name of the cluster's Kubernetes namespace. It is not given out twice: a
+// deleted cluster leaves a [Tombstone], for a year at least.
+type ID string
+
+var idForm = regexp.MustCompile(`^emqx-[0-9a-f]{8}$`)
+
+// Valid says whether id has the form of a cluster id, so that it is safe in a
+// path, a label and a namespace name.
+func (id ID) Valid() bool { return idForm.MatchString(string(id)) }
 
 // Cluster is the handle of one cluster. It holds no state: every call asks the
 // Manager it came from, and needs an [Actor] in its context.
@@ -26,196 +36,6 @@ type Cluster interface {
 	// operations, until ctx ends or the cluster is gone: nothing is missed in
 	// between. The iteration runs in the caller's goroutine.
 	Watch(ctx context.Context) iter.Seq2[Change, error]
-}
-
-// ClusterRecord is all that is stored of one cluster: intent (name,
-// description, project, spec, deleting), what was last found, and where its
-// operation stands.
-type ClusterRecord struct {
-	ID          ID     `json:"id"`
-	Name        string `json:"name"`        // unique in its project, see [ValidateName]
-	Description string `json:"description"` // at most 500 characters
-	Project     string `json:"project"`     // "org/project"
-	Mode        Mode   `json:"mode"`
-	Creator     string `json:"creator"` // name of the actor who created it
-	// CreatorUser is the user who had logged in to create it; "" for a token, and for
-	// records of releases that did not tell.
-	CreatorUser string    `json:"creatorUser,omitempty"`
-	CreatedAt   time.Time `json:"createdAt"`
-	UpdatedAt   time.Time `json:"updatedAt"` // last intent write
-
-	Spec       Spec     `json:"spec"`
-	Resolved   Resolved `json:"resolved"`           // catalogue entries as they were when the spec last changed
-	Deleting   bool     `json:"deleting,omitempty"` // never taken back
-	Force      bool     `json:"force,omitempty"`    // delete without waiting for nodes to stop
-	Restarts   int      `json:"restarts,omitempty"` // how often all nodes were asked to be replaced
-	Generation int64    `json:"generation"`         // grows when the spec changes
-	// Changes identify the generations that may be found on the platform, the
-	// newest last. Empty = an earlier build has made the record.
-	Changes  []ChangeID `json:"changes,omitempty"`
-	Revision int64      `json:"revision"` // grows with every intent write; the ETag
-
-	Status Status `json:"status"`
-}
-
-// Resolved holds the catalogue entries a hosted spec names, copied so that a
-// change of the catalogue never touches a running cluster.
-type Resolved struct {
-	Image Image `json:"image,omitzero"`
-	Size  Size  `json:"size,omitzero"`
-	// Connections is the limit the nodes were made with. Booking more or fewer
-	// changes no node that runs: nodes that are started get the booked limit.
-	Connections int `json:"connections,omitempty"`
-	// Registry and License name the entries whose secrets the cluster gets; ""
-	// = it needs none, or there was none.
-	Registry string `json:"registry,omitempty"`
-	License  string `json:"licence,omitempty"`
-	// LBProfile is where LBAnnotations come from, which its load balancer gets
-	// beneath the spec's own.
-	LBProfile     string            `json:"lbProfile,omitempty"`
-	LBAnnotations map[string]string `json:"lbAnnotations,omitempty"`
-}
-
-// Status is what is stored of what was found: transitions only. Node lists,
-// members and counts are looked at again and again and stay in memory.
-type Status struct {
-	State     State       `json:"state"`
-	Reason    Reason      `json:"reason"`
-	Message   string      `json:"message,omitempty"`
-	Since     time.Time   `json:"since"`               // when State was entered
-	Deadline  time.Time   `json:"deadline,omitzero"`   // when an unsteady state becomes abnormal; zero in steady ones
-	StaleFrom time.Time   `json:"staleFrom,omitzero"`  // since when nothing can be seen; zero = fresh. Deadlines stand still meanwhile
-	Operation OperationID `json:"operation,omitempty"` // the running one
-	Before    *Wanted     `json:"before,omitempty"`    // what was wanted before the running operation; nil = there is no way back
-
-	// RepairOf is the state that the running repair began in: where it does not
-	// help, the cluster is to be no worse. "" = no repair runs.
-	RepairOf State `json:"repairOf,omitempty"`
-
-	// Dispatched: an Apply has returned nil at least once. Until then nothing
-	// of the cluster may exist, after it everything must.
-	Dispatched bool `json:"dispatched,omitempty"`
-	// Seen: something of the cluster was found after that. Until then absence
-	// is no loss: the sight of the platform may lag behind what was done.
-	Seen bool `json:"seen,omitempty"`
-	// Applied is the generation last applied with success.
-	Applied int64 `json:"applied,omitempty"`
-	// RenderVersion is how the cluster's objects were last rendered; it rises with
-	// operations that make nodes anew only, so that a newer build of ours is no
-	// reason to replace any.
-	RenderVersion int `json:"renderVersion,omitempty"`
-	// Auth identifies the Secret with the cluster's cookie and keys, Volumes
-	// the claim of every ordinal: learned once, so that a loss shows.
-	Auth    string         `json:"auth,omitempty"`
-	Volumes map[int]string `json:"volumes,omitempty"`
-	// Ordinals is how many nodes belong to the cluster, beginning with 0: what a
-	// claim beyond holds is nobody's. 0 = as many as the spec says.
-	Ordinals int `json:"ordinals,omitempty"`
-	// KeepOutdated: what was asked for last is no reason to replace nodes, so that
-	// those of an older pod template than the platform has now are left as they
-	// are. Otherwise a task on its way replaces them.
-	KeepOutdated bool `json:"keepOutdated,omitempty"`
-	// Removing is the ordinal of a node that has gone for good and is no part of
-	// the cluster any more, while its membership of EMQX is yet to be ended: no
-	// node of that ordinal comes before that. 0 = none; the first node never goes.
-	Removing int `json:"removing,omitempty"`
-	// Refused is what the platform will not take; nil = nothing is known of.
-	Refused *Refused `json:"refused,omitempty"`
-	// KeepVolumes: volumes beyond Ordinals were there when the record took over what
-	// it found; they stay until the next change.
-	KeepVolumes bool `json:"keepVolumes,omitempty"`
-	// FormerSettings are settings that the spec no longer has and that nodes may
-	// still have, as they were stored: sealed where they may be secrets.
-	FormerSettings map[string]string `json:"formerSettings,omitempty"`
-	// Leaving is the node whose clients are moved to others; nil = none.
-	Leaving *Leaving `json:"leaving,omitempty"`
-	// WaitingFrom is since when another program holds the platform, so that this
-	// one writes nothing to it; zero = it may. Deadlines stand still meanwhile.
-	WaitingFrom time.Time `json:"waitingFrom,omitzero"`
-
-	Conditions []Condition `json:"conditions,omitempty"`
-
-	// Version is what EMQX was last reported to be, of an adopted cluster; "" =
-	// nothing was reported yet.
-	Version string `json:"version,omitempty"`
-
-	// Limit is what was set of connections at the broker of an adopted cluster; nil =
-	// nothing was, from here.
-	Limit *BrokerLimit `json:"limit,omitempty"`
-	// LimitDropped is set where the broker took a limit and dropped it, until it is
-	// reported to be another one.
-	LimitDropped *LimitDropped `json:"limitDropped,omitempty"`
-
-	// QuietAt is the revision at which the last write changed nothing that is
-	// shown; another than the record's, or 0 = it did. See [ClusterRecord.Quiet].
-	QuietAt int64 `json:"quietAt,omitempty"`
-}
-
-// Clone gives a copy that shares nothing with r.
-func (r ClusterRecord) Clone() ClusterRecord {
-	r.Spec = r.Spec.Clone()
-	r.Changes = slices.Clone(r.Changes)
-	r.Resolved.LBAnnotations = maps.Clone(r.Resolved.LBAnnotations)
-	r.Status.Conditions = slices.Clone(r.Status.Conditions)
-	r.Status.Volumes = maps.Clone(r.Status.Volumes)
-	r.Status.FormerSettings = maps.Clone(r.Status.FormerSettings)
-	if r.Status.Before != nil {
-		before := *r.Status.Before
-		before.Spec = before.Spec.Clone()
-		before.Resolved.LBAnnotations = maps.Clone(before.Resolved.LBAnnotations)
-		r.Status.Before = &before
-	}
-	if r.Status.Refused != nil {
-		refused := *r.Status.Refused
-		r.Status.Refused = &refused
-	}
-	if r.Status.Leaving != nil {
-		leaving := *r.Status.Leaving
-		r.Status.Leaving = &leaving
-	}
-	r.Status.Limit = r.Status.Limit.Clone()
-	if r.Status.LimitDropped != nil {
-		dropped := *r.Status.LimitDropped
-		r.Status.LimitDropped = &dropped
-	}
-	return r
-}
-
-// Wanted is what was asked for of a cluster at one time.
-type Wanted struct {
-	Spec     Spec     `json:"spec"`
-	Resolved Resolved `json:"resolved"`
-}
-
-// Leaving is a node whose clients are being moved away, so that it can go.
-type Leaving struct {
-	Node    string    `json:"node"` // its EMQX name
-	Since   time.Time `json:"since"`
-	GivenUp bool      `json:"givenUp,omitempty"` // its time was over, and it is not to go with clients on it
-	Begun   time.Time `json:"begun,omitzero"`    // EMQX had begun by then; zero = not seen yet
-	// Clients and Elsewhere are how many were connected to it, and to the others,
-	// before.
-	Clients   int `json:"clients,omitempty"`
-	Elsewhere int `json:"elsewhere,omitempty"`
-}
-
-// Tombstone is what is left of a deleted cluster, for a year or as long as
-// operations and audit entries tell of it: its id is not given out again.
-type Tombstone struct {
-	ID        ID        `json:"id"`
-	Name      string    `json:"name"`
-	Project   string    `json:"project"`
-	DeletedAt time.Time `json:"deletedAt"`
-	DeletedBy string    `json:"deletedBy"`
-}
-
-// Departure says that a cluster has left a project for another: for those who
-// watch the project it was in, and may not see where it is now.
-type Departure struct {
-	Cluster ID        `json:"cluster"`
-	Name    string    `json:"name"`
-	Project string    `json:"project"` // the one it left
-	At      time.Time `json:"at"`
 }
 
 // Info is a cluster as the Manager shows it: the record, what was seen at the
@@ -260,4 +80,82 @@ type ConnectionsInfo struct {
 	Current    int    `json:"current"`    // live now, all nodes
 	Limit      int    `json:"limit"`      // what is booked, or less where the licence allows less
 	EnforcedBy string `json:"enforcedBy"` // see [EnforcedByLicense] and its like
+}
+
+// Who keeps a cluster to its number of connections.
+const (
+	EnforcedByLicense   = "licence"   // the broker's licence allows no more
+	EnforcedByListeners = "listeners" // approximately: each listener of each node takes as many
+	EnforcedByNone      = "none"      // nobody does, or it is not known: no node runs, or none has answered
+)
+
+// ForeignMember is a member of an EMQX cluster that is no node of ours: what
+// somebody's own scaling has left behind, or a broker that was joined by hand.
+type ForeignMember struct {
+	Name string `json:"name"` // EMQX node name
+	// Running is false where EMQX reports it as stopped. One that may run is
+	// left alone: it would lose its clients and its data.
+	Running bool `json:"running"`
+}
+
+// VolumeInfo is the volume of one node: how large it is, and is to be.
+type VolumeInfo struct {
+	Ordinal  int    `json:"ordinal"`
+	Name     string `json:"name"`     // of the claim
+	Capacity string `json:"capacity"` // as the platform tells, e.g. "10Gi"; "" = it does not, or there is none yet
+	Wanted   string `json:"wanted"`   // by the cluster's size; a volume that is larger stays so
+	// Pending says why it is smaller than wanted; "" = it is not, or nobody said.
+	Pending string `json:"pending"`
+}
+
+// LargerThan reports whether the volume is larger than one of a size, e.g.
+// "10Gi"; false where either is no quantity.
+func (s Storage) LargerThan(size string) bool {
+	a, ok := ParseQuantity(s.Size)
+	b, known := ParseQuantity(size)
+	return ok && known && a > b
+}
+
+// ListLimit bounds a page.
+const ListLimit = 500
+
+// ListOptions selects and sorts clusters. Zero values select all, in the order
+// of their ids.
+type ListOptions struct {
+	Project    string
+	Mode       Mode
+	State      State
+	Version    string // as wanted, or of adopted clusters as reported; exactly
+	Query      string // part of the name or the id, in any case
+	Sort       SortKey
+	Descending bool
+	Cursor     string // Next of the page before, with the same Sort
+	Limit      int    // 0 = 50; at most [ListLimit]
+}
+
+// Page is a part of a list.
+type Page struct {
+	Items []Info
+	Next  string // Cursor of the next page; "" = this was the last
+}
+
+// SortKey is what a list is sorted by.
+type SortKey string
+
+// The keys. List that have the same are in the order of their ids.
+const (
+	SortID          SortKey = "id"
+	SortName        SortKey = "name" // without regard to case
+	SortProject     SortKey = "project"
+	SortState       SortKey = "state"
+	SortVersion     SortKey = "version" // as wanted, or of adopted clusters as reported
+	SortCreated     SortKey = "created"
+	SortUpdated     SortKey = "updated"     // last change of what is wanted
+	SortNodes       SortKey = "nodes"       // as wanted, or of adopted clusters as reported
+	SortConnections SortKey = "connections" // booked
+)
+
+// SortKeys lists the keys a list can be sorted by.
+func SortKeys() []SortKey {
+	return []SortKey{SortID, SortName, SortProject, SortState, SortVersion, SortCreated, SortUpdated, SortNodes, SortConnections}
 }

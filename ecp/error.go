@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -10,6 +11,23 @@ import (
 // Code is the stable class of an [Error]. Codes travel over the API unchanged;
 // new ones may be added, none is ever renamed.
 type Code string
+
+// Sentinels for errors.Is: they match every [Error] of the same code.
+var (
+	ErrInvalid       = &Error{Code: CodeInvalid}
+	ErrNotFound      = &Error{Code: CodeNotFound}
+	ErrExists        = &Error{Code: CodeExists}
+	ErrConflict      = &Error{Code: CodeConflict}
+	ErrDenied        = &Error{Code: CodeDenied}
+	ErrQuotaExceeded = &Error{Code: CodeQuotaExceeded}
+	ErrUnsupported   = &Error{Code: CodeUnsupported}
+	ErrUnavailable   = &Error{Code: CodeUnavailable}
+	ErrGone          = &Error{Code: CodeGone}
+	ErrPrecondition  = &Error{Code: CodePrecondition}
+	ErrKeyReused     = &Error{Code: CodeKeyReused}
+	ErrThrottled     = &Error{Code: CodeThrottled}
+	ErrInternal      = &Error{Code: CodeInternal}
+)
 
 // The codes. Each names who has to act: the caller (Invalid to Unsupported),
 // nobody but time (Unavailable), the maintainers (Internal).
@@ -27,23 +45,6 @@ const (
 	CodeKeyReused     Code = "idempotency_key_reused" // the same key with another request
 	CodeThrottled     Code = "throttled"              // too often in a short time; wait
 	CodeInternal      Code = "internal"               // a fault of ours; the cause is in the log, never in the message
-)
-
-// Sentinels for errors.Is: they match every [Error] of the same code.
-var (
-	ErrInvalid       = &Error{Code: CodeInvalid}
-	ErrNotFound      = &Error{Code: CodeNotFound}
-	ErrExists        = &Error{Code: CodeExists}
-	ErrConflict      = &Error{Code: CodeConflict}
-	ErrDenied        = &Error{Code: CodeDenied}
-	ErrQuotaExceeded = &Error{Code: CodeQuotaExceeded}
-	ErrUnsupported   = &Error{Code: CodeUnsupported}
-	ErrUnavailable   = &Error{Code: CodeUnavailable}
-	ErrGone          = &Error{Code: CodeGone}
-	ErrPrecondition  = &Error{Code: CodePrecondition}
-	ErrKeyReused     = &Error{Code: CodeKeyReused}
-	ErrThrottled     = &Error{Code: CodeThrottled}
-	ErrInternal      = &Error{Code: CodeInternal}
 )
 
 // FieldError is one thing wrong with one field of a request.
@@ -144,4 +145,27 @@ func ErrorAttr(err error) slog.Attr {
 		attrs = append(attrs, slog.Any("cause", cause))
 	}
 	return slog.Group("", attrs...) // of no name: the attributes stand where it stands
+}
+
+// ErrRefused is the cause of every refusal for want of a right, also where the
+// actor is told that there is no such thing: the audit tells them apart.
+var ErrRefused = errors.New("the actor does not hold the right")
+
+// WrapError gives an error the operation it happened in, and a store's exists
+// the field and words a user understands.
+func WrapError(op string, err error, field, exists string) error {
+	var e *Error
+	if !errors.As(err, &e) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return &Error{Code: CodeUnavailable, Op: op, Message: "it was given up before it was done: the caller went away or its time was over", Cause: err}
+	}
+	if !errors.As(err, &e) {
+		return &Error{Code: CodeInternal, Op: op, Message: "it could not be stored; the log has the cause", Cause: err}
+	}
+	out := *e
+	out.Op = op
+	if e.Code == CodeExists && exists != "" {
+		out.Code, out.Message = CodeExists, "the name is taken"
+		out.Fields = []FieldError{{Field: field, Message: exists}}
+	}
+	return &out
 }

@@ -104,6 +104,10 @@ const (
 	NotReported = "not known yet: no agent has reported"
 )
 
+// NoAgentAddress says what is missing where no address is configured that agents
+// can dial.
+const NoAgentAddress = "no address is configured that agents can dial: set `cluster.agent` (the flag --cluster-agent) to the https URL under which their hosts reach this program"
+
 // throughAgent is what an adopted cluster's agent is asked for.
 func throughAgent(mode Mode, v Version, c Capabilities) string {
 	switch {
@@ -160,6 +164,24 @@ func dashboard(mode Mode, v Version, c Capabilities) string {
 		return c.WithoutAgent("needs a service address or a connected agent")
 	}
 	return c.WithoutAgent(NeedsAgent)
+}
+
+// collectLogs is the command that lets an agent read logs.
+const collectLogs = "emqxee-agent register --emqx-log-collection-enabled"
+
+// LogsOf says why the logs of a cluster cannot be read.
+func LogsOf(mode Mode, _ Version, c Capabilities) string {
+	switch {
+	case mode == Hosted, c.Logs:
+		return ""
+	case !c.Agent:
+		return c.WithoutAgent(NeedsAgent)
+	case c.LogFault != "":
+		return "the agent cannot read EMQX's log files: " + strings.TrimSuffix(c.LogFault, ".")
+	case !c.Reported:
+		return NotReported
+	}
+	return "log collection is not enabled at its agents: run `" + collectLogs + "` on their hosts"
 }
 
 // Version is an EMQX version, e.g. 5.8.9.

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// OperationID names an operation: "op-" and 16 hexadecimal digits.
+type OperationID string
+
 // OperationKind says what an operation is for; create has no command of its own.
 type OperationKind string
 
@@ -81,4 +84,24 @@ type Step struct {
 func (o Operation) Clone() Operation {
 	o.Steps, o.Evacuated = slices.Clone(o.Steps), slices.Clone(o.Evacuated)
 	return o
+}
+
+// Describe gives kind, key and index.
+func (o Operation) Describe() (Kind, string, Index) {
+	return KindOperation, string(o.ID), Index{Project: o.Project, Parent: string(o.Cluster), State: string(o.Phase)}
+}
+
+// Copy gives a value that shares nothing with o.
+func (o Operation) Copy() Payload { return o.Clone() }
+
+// EvacuatedNode is what has become of the clients of a node that went, as far as
+// the nodes' own counts tell: clients also come and go by themselves.
+type EvacuatedNode struct {
+	Node  string    `json:"node"`  // its EMQX name
+	Since time.Time `json:"since"` // when its clients began to be moved
+	// Clients is how many were connected to it before; Returned how many of them
+	// were connected to others when it went. Fewer came back where a license or a
+	// listener's limit refuses them, or where they wait before they connect again.
+	Clients  int `json:"clients"`
+	Returned int `json:"returned"`
 }

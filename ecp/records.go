@@ -5,60 +5,73 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"time"
 )
+
+// Kind names a kind of record.
+type Kind string
+
+// The kinds.
+const (
+	KindCluster   Kind = "cluster"
+	KindTombstone Kind = "tombstone"
+	KindOperation Kind = "operation"
+	KindProject   Kind = "project"
+	KindImage     Kind = "image"
+	KindSize      Kind = "size"
+	KindPool      Kind = "pool"
+	KindQuota     Kind = "quota" // of an organisation or project
+	KindToken     Kind = "token"
+	KindDeparture Kind = "departure" // of a cluster from a project
+	KindSecret    Kind = "secret"    // encrypted, of a catalogue entry
+	KindRegistry  Kind = "registry"
+	KindLicense   Kind = "licence"
+	KindLBProfile Kind = "lb-profile"
+	KindTarget    Kind = "target"
+	KindPlatform  Kind = "platform" // of a target: which one it is
+	KindOrg       Kind = "org"
+	KindUser      Kind = "user"
+	KindPassword  Kind = "password" // hash of a user's
+	KindSession   Kind = "session"
+	// KindLoginOrigins are the places that a user has logged in from.
+	KindLoginOrigins Kind = "login-origins"
+	KindAudit        Kind = "audit"
+	KindAnswered     Kind = "answered" // what was answered to an idempotency key
+	// KindAgent and KindRegistrationToken are those of adopted clusters.
+	KindAgent             Kind = "agent"
+	KindRegistrationToken Kind = "registration-token"
+	// KindHistory is what agents have told of the past of an adopted cluster.
+	KindHistory Kind = "history"
+)
+
+// Record is something a Store keeps. The set of payloads is [Payload]'s.
+type Record struct {
+	Kind    Kind
+	Key     string    // unique in its kind
+	Index   Index     // what it is found by
+	Version int64     // grows with every Put; set by the store
+	At      time.Time // of the last Put, UTC; set by the store
+	Payload Payload   // a value, not a pointer
+}
+
+// Index is what a store finds records by.
+type Index struct {
+	Project string // "org/project"; "" = none
+	Name    string // unique in (kind, project), compared exactly; "" = none
+	Parent  string // e.g. the cluster of an operation; "" = none
+	State   string // shown in changes
+}
+
+// Payload is the content of a record. Values are plain data that survive JSON.
+type Payload interface {
+	// Describe gives kind, key and index.
+	Describe() (Kind, string, Index)
+	// Copy gives a value that shares nothing with the receiver.
+	Copy() Payload
+}
 
 // PoolKey is the key of the one pool record.
 const PoolKey = "pool"
-
-// Describe gives kind, key and index.
-func (r ClusterRecord) Describe() (Kind, string, Index) {
-	return KindCluster, string(r.ID), Index{Project: r.Project, Name: r.Name, State: string(r.Status.State)}
-}
-
-// Copy gives a value that shares nothing with r.
-func (r ClusterRecord) Copy() Payload { return r.Clone() }
-
-// Describe gives kind, key and index.
-func (t Tombstone) Describe() (Kind, string, Index) {
-	return KindTombstone, string(t.ID), Index{Project: t.Project, State: string(Gone)}
-}
-
-// Copy gives t itself: it holds no reference.
-func (t Tombstone) Copy() Payload { return t }
-
-// Describe gives kind, key and index: it is seen in the project that was left.
-func (d Departure) Describe() (Kind, string, Index) {
-	return KindDeparture, string(d.Cluster), Index{Project: d.Project, Parent: string(d.Cluster)}
-}
-
-// Copy gives d itself: it holds no reference.
-func (d Departure) Copy() Payload { return d }
-
-// Describe gives kind, key and index.
-func (o Operation) Describe() (Kind, string, Index) {
-	return KindOperation, string(o.ID), Index{Project: o.Project, Parent: string(o.Cluster), State: string(o.Phase)}
-}
-
-// Copy gives a value that shares nothing with o.
-func (o Operation) Copy() Payload { return o.Clone() }
-
-// Describe gives kind, key and index.
-func (i Image) Describe() (Kind, string, Index) { return KindImage, i.ID, Index{} }
-
-// Copy gives i itself: it holds no reference.
-func (i Image) Copy() Payload { return i }
-
-// Describe gives kind, key and index.
-func (s Size) Describe() (Kind, string, Index) { return KindSize, s.Name, Index{} }
-
-// Copy gives s itself: it holds no reference.
-func (s Size) Copy() Payload { return s }
-
-// Describe gives kind, key and index.
-func (p Pool) Describe() (Kind, string, Index) { return KindPool, PoolKey, Index{} }
-
-// Copy gives p itself: it holds no reference.
-func (p Pool) Copy() Payload { return p }
 
 // Codec makes payloads of the JSON that json.Marshal made of them, by kind; for
 // stores that keep text. Each package that stores records brings its own with

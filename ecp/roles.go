@@ -1,8 +1,6 @@
 package ecp
 
-import (
-	"slices"
-)
+import "slices"
 
 // Role is what an actor may do; a higher role holds the rights of every lower
 // one within its reach.

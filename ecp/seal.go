@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -148,4 +149,27 @@ func (r *KeyRing) Has(id string) bool { return r.keys[id] != nil }
 // Current says whether the newest key has sealed it; see [Sealer].
 func (r *KeyRing) Current(sealed string) bool {
 	return strings.HasPrefix(sealed, sealedForm+"."+r.newest+".")
+}
+
+// EMQX prints secrets: 4.4 its cookie with any error of its configuration, and at
+// level info the secret of its API and the password of its dashboard. So the
+// cluster's own secrets are taken out of whatever is shown of its logs.
+
+// SecretTeller is a Provisioner that tells the secrets it has made for a cluster, so
+// that they can be taken out of what is shown.
+type SecretTeller interface {
+	// Secrets gives the cookie, the keys and the passwords that were made for a
+	// cluster; none where there is no cluster. An error is unavailable.
+	Secrets(ctx context.Context, id ID) ([]Secret, error)
+}
+
+// secretWords in a path mean that the value is not to be shown: people put
+// passwords into settings of their brokers.
+var secretWords = []string{"password", "secret", "token", "private", "credential", "apikey", "api_key"}
+
+// NamesSecret says whether a path, such as that of an EMQX setting, sounds as if its
+// value were secret.
+func NamesSecret(path string) bool {
+	path = strings.ToLower(path)
+	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(path, w) })
 }

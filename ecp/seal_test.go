@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -71,3 +72,5 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, b.String()+string(j)+fmt.Sprintf("%v %+v %#v %s %q", s, s, s, s.S, s.S), "hush")
 }
+
+func aKey(id string, n byte) Key { return Key{ID: id, Secret: bytes.Repeat([]byte{n}, 32)} }

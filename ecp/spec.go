@@ -1,8 +1,6 @@
 package ecp
 
-import (
-	"maps"
-)
+import "maps"
 
 // Mode says who made a cluster and therefore what can be done with it.
 type Mode string
@@ -151,3 +149,13 @@ func (s Spec) Connections() int {
 	}
 	return 0
 }
+
+// Protocols lists the protocols in the order listeners are shown.
+func Protocols() []Protocol { return []Protocol{MQTT, MQTTS, WS, WSS} }
+
+// containerPorts maps each protocol to the port EMQX listens on for good.
+var containerPorts = map[Protocol]int{MQTT: 1883, MQTTS: 8883, WS: 8083, WSS: 8084}
+
+// ContainerPort is the port EMQX listens on for the protocol; 0 if there is no
+// such protocol.
+func (p Protocol) ContainerPort() int { return containerPorts[p] }

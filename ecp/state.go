@@ -91,3 +91,10 @@ const (
 	ReasonNoAgentAddress     Reason = "AgentAddressNotConfigured"
 	ReasonLimitDiffers       Reason = "LimitDiffers" // EMQX keeps to another limit than the one that was set from here
 )
+
+// ReasonForeignMember means that EMQX has members that are no nodes of the cluster.
+const ReasonForeignMember Reason = "ForeignMember"
+
+// ReasonRefused says that the platform does not take what is wanted, however
+// often it is asked.
+const ReasonRefused Reason = "Refused"

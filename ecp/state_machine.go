@@ -1,8 +1,6 @@
 package ecp
 
-import (
-	"slices"
-)
+import "slices"
 
 // StateMachine holds the states of the clusters of one mode and what moves a
 // cluster between them. Two kinds of input do: a command moves a cluster at once

@@ -69,68 +69,6 @@ type Query struct {
 	Match func(key string, i Index) bool
 }
 
-// Kind names a kind of record.
-type Kind string
-
-// The kinds.
-const (
-	KindCluster   Kind = "cluster"
-	KindTombstone Kind = "tombstone"
-	KindOperation Kind = "operation"
-	KindProject   Kind = "project"
-	KindImage     Kind = "image"
-	KindSize      Kind = "size"
-	KindPool      Kind = "pool"
-	KindQuota     Kind = "quota" // of an organisation or project
-	KindToken     Kind = "token"
-	KindDeparture Kind = "departure" // of a cluster from a project
-	KindSecret    Kind = "secret"    // encrypted, of a catalogue entry
-	KindRegistry  Kind = "registry"
-	KindLicense   Kind = "licence"
-	KindLBProfile Kind = "lb-profile"
-	KindTarget    Kind = "target"
-	KindPlatform  Kind = "platform" // of a target: which one it is
-	KindOrg       Kind = "org"
-	KindUser      Kind = "user"
-	KindPassword  Kind = "password" // hash of a user's
-	KindSession   Kind = "session"
-	// KindLoginOrigins are the places that a user has logged in from.
-	KindLoginOrigins Kind = "login-origins"
-	KindAudit        Kind = "audit"
-	KindAnswered     Kind = "answered" // what was answered to an idempotency key
-	// KindAgent and KindRegistrationToken are those of adopted clusters.
-	KindAgent             Kind = "agent"
-	KindRegistrationToken Kind = "registration-token"
-	// KindHistory is what agents have told of the past of an adopted cluster.
-	KindHistory Kind = "history"
-)
-
-// Record is something a Store keeps. The set of payloads is [Payload]'s.
-type Record struct {
-	Kind    Kind
-	Key     string    // unique in its kind
-	Index   Index     // what it is found by
-	Version int64     // grows with every Put; set by the store
-	At      time.Time // of the last Put, UTC; set by the store
-	Payload Payload   // a value, not a pointer
-}
-
-// Index is what a store finds records by.
-type Index struct {
-	Project string // "org/project"; "" = none
-	Name    string // unique in (kind, project), compared exactly; "" = none
-	Parent  string // e.g. the cluster of an operation; "" = none
-	State   string // shown in changes
-}
-
-// Payload is the content of a record. Values are plain data that survive JSON.
-type Payload interface {
-	// Describe gives kind, key and index.
-	Describe() (Kind, string, Index)
-	// Copy gives a value that shares nothing with the receiver.
-	Copy() Payload
-}
-
 // Change says that a record was written. It is stored with the record, in the
 // same transaction.
 type Change struct {

@@ -1,8 +1,6 @@
 package ecp
 
-import (
-	"time"
-)
+import "time"
 
 // Timings are the Manager's patience. Zero fields take the default.
 type Timings struct {

@@ -1,8 +1,6 @@
 package ecp
 
-import (
-	"context"
-)
+import "context"
 
 // ListenerManager is a Broker that tells its MQTT listeners and lets them be
 // changed. A change is made on all nodes, without touching clients that are
@@ -76,4 +74,24 @@ type ListenerNode struct {
 	Connections int    `json:"connections"`
 	Limit       int    `json:"limit,omitempty"` // 0 = none
 	Error       string `json:"error,omitempty"` // why nothing is told of it; "" = it is
+}
+
+// SettingsSource is a Broker that tells the settings it runs with. EMQX 4.4 has
+// none: it cannot be asked for them.
+type SettingsSource interface {
+	// Settings returns the settings in force on the node that answers, below
+	// these first words of keys, e.g. "mqtt". What the node does not tell of is
+	// left out. Secrets are among them: they MUST NOT be in an error or a log, and
+	// the caller keeps and shows none of them.
+	Settings(ctx context.Context, roots []string) (BrokerSettings, error)
+}
+
+// BrokerSettings are settings of one node.
+type BrokerSettings struct {
+	// InForce is a tree by the words of keys, of map[string]any, []any, string, bool
+	// and json.Number.
+	InForce map[string]any
+	// Defaults are the values of keys that nobody sets, as far as they are known
+	// and the same in every version.
+	Defaults map[string]string
 }

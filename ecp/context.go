@@ -1,8 +1,19 @@
 package ecp
 
-import (
-	"context"
-)
+import "context"
+
+// WithActor gives a context whose calls are made by a.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+type actorKey struct{}
+
+// ActorFrom gives the actor of a context; false if it has none.
+func ActorFrom(ctx context.Context) (Actor, bool) {
+	a, ok := ctx.Value(actorKey{}).(Actor)
+	return a, ok
+}
 
 // Origin is where a call came from, for the audit. It gives no rights; it decides
 // only which count of wrong passwords a login is held against.

@@ -1,0 +1,172 @@
+package ecp
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// ClusterRecord is all that is stored of one cluster: intent (name,
+// description, project, spec, deleting), what was last found, and where its
+// operation stands.
+type ClusterRecord struct {
+	ID          ID     `json:"id"`
+	Name        string `json:"name"`        // unique in its project, see [ValidateName]
+	Description string `json:"description"` // at most 500 characters
+	Project     string `json:"project"`     // "org/project"
+	Mode        Mode   `json:"mode"`
+	Creator     string `json:"creator"` // name of the actor who created it
+	// CreatorUser is the user who had logged in to create it; "" for a token, and for
+	// records of releases that did not tell.
+	CreatorUser string    `json:"creatorUser,omitempty"`
+	CreatedAt   time.Time `json:"createdAt"`
+	UpdatedAt   time.Time `json:"updatedAt"` // last intent write
+
+	Spec       Spec     `json:"spec"`
+	Resolved   Resolved `json:"resolved"`           // catalogue entries as they were when the spec last changed
+	Deleting   bool     `json:"deleting,omitempty"` // never taken back
+	Force      bool     `json:"force,omitempty"`    // delete without waiting for nodes to stop
+	Restarts   int      `json:"restarts,omitempty"` // how often all nodes were asked to be replaced
+	Generation int64    `json:"generation"`         // grows when the spec changes
+	// Changes identify the generations that may be found on the platform, the
+	// newest last. Empty = an earlier build has made the record.
+	Changes  []ChangeID `json:"changes,omitempty"`
+	Revision int64      `json:"revision"` // grows with every intent write; the ETag
+
+	Status Status `json:"status"`
+}
+
+// Resolved holds the catalogue entries a hosted spec names, copied so that a
+// change of the catalogue never touches a running cluster.
+type Resolved struct {
+	Image Image `json:"image,omitzero"`
+	Size  Size  `json:"size,omitzero"`
+	// Connections is the limit the nodes were made with. Booking more or fewer
+	// changes no node that runs: nodes that are started get the booked limit.
+	Connections int `json:"connections,omitempty"`
+	// Registry and License name the entries whose secrets the cluster gets; ""
+	// = it needs none, or there was none.
+	Registry string `json:"registry,omitempty"`
+	License  string `json:"licence,omitempty"`
+	// LBProfile is where LBAnnotations come from, which its load balancer gets
+	// beneath the spec's own.
+	LBProfile     string            `json:"lbProfile,omitempty"`
+	LBAnnotations map[string]string `json:"lbAnnotations,omitempty"`
+}
+
+// Clone gives a copy that shares nothing with r.
+func (r ClusterRecord) Clone() ClusterRecord {
+	r.Spec = r.Spec.Clone()
+	r.Changes = slices.Clone(r.Changes)
+	r.Resolved.LBAnnotations = maps.Clone(r.Resolved.LBAnnotations)
+	r.Status.Conditions = slices.Clone(r.Status.Conditions)
+	r.Status.Volumes = maps.Clone(r.Status.Volumes)
+	r.Status.FormerSettings = maps.Clone(r.Status.FormerSettings)
+	if r.Status.Before != nil {
+		before := *r.Status.Before
+		before.Spec = before.Spec.Clone()
+		before.Resolved.LBAnnotations = maps.Clone(before.Resolved.LBAnnotations)
+		r.Status.Before = &before
+	}
+	if r.Status.Refused != nil {
+		refused := *r.Status.Refused
+		r.Status.Refused = &refused
+	}
+	if r.Status.Leaving != nil {
+		leaving := *r.Status.Leaving
+		r.Status.Leaving = &leaving
+	}
+	r.Status.Limit = r.Status.Limit.Clone()
+	if r.Status.LimitDropped != nil {
+		dropped := *r.Status.LimitDropped
+		r.Status.LimitDropped = &dropped
+	}
+	return r
+}
+
+// Describe gives kind, key and index.
+func (r ClusterRecord) Describe() (Kind, string, Index) {
+	return KindCluster, string(r.ID), Index{Project: r.Project, Name: r.Name, State: string(r.Status.State)}
+}
+
+// Copy gives a value that shares nothing with r.
+func (r ClusterRecord) Copy() Payload { return r.Clone() }
+
+// Quiet reports whether the write that made r of the record before it changed
+// nothing that is shown of a cluster: notes of the Manager for itself only.
+func (r ClusterRecord) Quiet() bool { return r.Status.QuietAt != 0 && r.Status.QuietAt == r.Revision }
+
+// EMQXVersion returns the EMQX version that a record tells of: that of the image, or
+// what agents have reported last. It is empty where no agent has.
+func (r ClusterRecord) EMQXVersion() string {
+	if r.Mode == Adopted {
+		return r.Status.Version
+	}
+	return r.Resolved.Image.Version
+}
+
+// StateMachine returns the state machine that holds for the cluster now: that of its
+// mode, or the one of clusters that are being deleted.
+func (r ClusterRecord) StateMachine() StateMachine {
+	if r.Deleting {
+		return r.Mode.StateMachine().WhileDeleting()
+	}
+	return r.Mode.StateMachine()
+}
+
+// CommandsHeldBack are the commands that are legal while the record is older than
+// what is found; an update may change name and description.
+var CommandsHeldBack = []CommandKind{CommandTakeOver, CommandPutBack, CommandTransfer, CommandDelete}
+
+// Legal lists the commands that are taken of the cluster now.
+func (r ClusterRecord) Legal() []CommandKind {
+	all := r.StateMachine().Legal(r.Status.State)
+	older := r.Status.Reason == ReasonRecordOlder
+	return slices.DeleteFunc(all, func(k CommandKind) bool {
+		if r.Deleting {
+			return false
+		}
+		if older {
+			return !slices.Contains(CommandsHeldBack, k)
+		}
+		if k == CommandRepair && r.Mode == Hosted && r.Status.State == Running { // it works: only EMQX' members may want it
+			return !HasForeign(r.Status)
+		}
+		return k == CommandTakeOver || k == CommandPutBack
+	})
+}
+
+// Tombstone is what is left of a deleted cluster, for a year or as long as
+// operations and audit entries tell of it: its id is not given out again.
+type Tombstone struct {
+	ID        ID        `json:"id"`
+	Name      string    `json:"name"`
+	Project   string    `json:"project"`
+	DeletedAt time.Time `json:"deletedAt"`
+	DeletedBy string    `json:"deletedBy"`
+}
+
+// Describe gives kind, key and index.
+func (t Tombstone) Describe() (Kind, string, Index) {
+	return KindTombstone, string(t.ID), Index{Project: t.Project, State: string(Gone)}
+}
+
+// Copy gives t itself: it holds no reference.
+func (t Tombstone) Copy() Payload { return t }
+
+// Departure says that a cluster has left a project for another: for those who
+// watch the project it was in, and may not see where it is now.
+type Departure struct {
+	Cluster ID        `json:"cluster"`
+	Name    string    `json:"name"`
+	Project string    `json:"project"` // the one it left
+	At      time.Time `json:"at"`
+}
+
+// Describe gives kind, key and index: it is seen in the project that was left.
+func (d Departure) Describe() (Kind, string, Index) {
+	return KindDeparture, string(d.Cluster), Index{Project: d.Project, Parent: string(d.Cluster)}
+}
+
+// Copy gives d itself: it holds no reference.
+func (d Departure) Copy() Payload { return d }

@@ -1,4 +1,0 @@
-package ecp
-
-// SessionCredential begins the credential of an actor who logged in.
-const SessionCredential = "session/"

@@ -1,0 +1,158 @@
+package ecp
+
+import "time"
+
+// Status is what is stored of what was found: transitions only. Node lists,
+// members and counts are looked at again and again and stay in memory.
+type Status struct {
+	State     State       `json:"state"`
+	Reason    Reason      `json:"reason"`
+	Message   string      `json:"message,omitempty"`
+	Since     time.Time   `json:"since"`               // when State was entered
+	Deadline  time.Time   `json:"deadline,omitzero"`   // when an unsteady state becomes abnormal; zero in steady ones
+	StaleFrom time.Time   `json:"staleFrom,omitzero"`  // since when nothing can be seen; zero = fresh. Deadlines stand still meanwhile
+	Operation OperationID `json:"operation,omitempty"` // the running one
+	Before    *Wanted     `json:"before,omitempty"`    // what was wanted before the running operation; nil = there is no way back
+
+	// RepairOf is the state that the running repair began in: where it does not
+	// help, the cluster is to be no worse. "" = no repair runs.
+	RepairOf State `json:"repairOf,omitempty"`
+
+	// Dispatched: an Apply has returned nil at least once. Until then nothing
+	// of the cluster may exist, after it everything must.
+	Dispatched bool `json:"dispatched,omitempty"`
+	// Seen: something of the cluster was found after that. Until then absence
+	// is no loss: the sight of the platform may lag behind what was done.
+	Seen bool `json:"seen,omitempty"`
+	// Applied is the generation last applied with success.
+	Applied int64 `json:"applied,omitempty"`
+	// RenderVersion is how the cluster's objects were last rendered; it rises with
+	// operations that make nodes anew only, so that a newer build of ours is no
+	// reason to replace any.
+	RenderVersion int `json:"renderVersion,omitempty"`
+	// Auth identifies the Secret with the cluster's cookie and keys, Volumes
+	// the claim of every ordinal: learned once, so that a loss shows.
+	Auth    string         `json:"auth,omitempty"`
+	Volumes map[int]string `json:"volumes,omitempty"`
+	// Ordinals is how many nodes belong to the cluster, beginning with 0: what a
+	// claim beyond holds is nobody's. 0 = as many as the spec says.
+	Ordinals int `json:"ordinals,omitempty"`
+	// KeepOutdated: what was asked for last is no reason to replace nodes, so that
+	// those of an older pod template than the platform has now are left as they
+	// are. Otherwise a task on its way replaces them.
+	KeepOutdated bool `json:"keepOutdated,omitempty"`
+	// Removing is the ordinal of a node that has gone for good and is no part of
+	// the cluster any more, while its membership of EMQX is yet to be ended: no
+	// node of that ordinal comes before that. 0 = none; the first node never goes.
+	Removing int `json:"removing,omitempty"`
+	// Refused is what the platform will not take; nil = nothing is known of.
+	Refused *Refused `json:"refused,omitempty"`
+	// KeepVolumes: volumes beyond Ordinals were there when the record took over what
+	// it found; they stay until the next change.
+	KeepVolumes bool `json:"keepVolumes,omitempty"`
+	// FormerSettings are settings that the spec no longer has and that nodes may
+	// still have, as they were stored: sealed where they may be secrets.
+	FormerSettings map[string]string `json:"formerSettings,omitempty"`
+	// Leaving is the node whose clients are moved to others; nil = none.
+	Leaving *Leaving `json:"leaving,omitempty"`
+	// WaitingFrom is since when another program holds the platform, so that this
+	// one writes nothing to it; zero = it may. Deadlines stand still meanwhile.
+	WaitingFrom time.Time `json:"waitingFrom,omitzero"`
+
+	Conditions []Condition `json:"conditions,omitempty"`
+
+	// Version is what EMQX was last reported to be, of an adopted cluster; "" =
+	// nothing was reported yet.
+	Version string `json:"version,omitempty"`
+
+	// Limit is what was set of connections at the broker of an adopted cluster; nil =
+	// nothing was, from here.
+	Limit *BrokerLimit `json:"limit,omitempty"`
+	// LimitDropped is set where the broker took a limit and dropped it, until it is
+	// reported to be another one.
+	LimitDropped *LimitDropped `json:"limitDropped,omitempty"`
+
+	// QuietAt is the revision at which the last write changed nothing that is
+	// shown; another than the record's, or 0 = it did. See [ClusterRecord.Quiet].
+	QuietAt int64 `json:"quietAt,omitempty"`
+}
+
+// Wanted is what was asked for of a cluster at one time.
+type Wanted struct {
+	Spec     Spec     `json:"spec"`
+	Resolved Resolved `json:"resolved"`
+}
+
+// Leaving is a node whose clients are being moved away, so that it can go.
+type Leaving struct {
+	Node    string    `json:"node"` // its EMQX name
+	Since   time.Time `json:"since"`
+	GivenUp bool      `json:"givenUp,omitempty"` // its time was over, and it is not to go with clients on it
+	Begun   time.Time `json:"begun,omitzero"`    // EMQX had begun by then; zero = not seen yet
+	// Clients and Elsewhere are how many were connected to it, and to the others,
+	// before.
+	Clients   int `json:"clients,omitempty"`
+	Elsewhere int `json:"elsewhere,omitempty"`
+}
+
+// Refused is what the platform is known to refuse of a cluster.
+type Refused struct {
+	What       string `json:"what"`
+	Generation int64  `json:"generation"` // the first one with which it was
+}
+
+// HasForeign reports whether members that are no nodes were seen when the cluster was
+// last looked at.
+func HasForeign(st Status) bool {
+	return ConditionOf(st.Conditions, CondHealthy).Reason == ReasonForeignMember
+}
+
+// Truth is the status of a condition.
+type Truth string
+
+// The truths. Unknown means "not seen", never "broken".
+const (
+	True    Truth = "True"
+	False   Truth = "False"
+	Unknown Truth = "Unknown"
+)
+
+// ConditionType names one thing that was seen, or not, of a cluster.
+type ConditionType string
+
+// The condition types, in the order they are listed. Settled and Healthy are
+// roll-ups: wait on those.
+const (
+	CondAccepted            ConditionType = "Accepted"            // the spec was checked and booked
+	CondProvisioned         ConditionType = "Provisioned"         // every object is there as rendered
+	CondAvailable           ConditionType = "Available"           // MQTT is served by at least one node
+	CondExposed             ConditionType = "Exposed"             // the address that clients use is there; always so without a load balancer
+	CondReady               ConditionType = "Ready"               // every wanted node serves and is a member
+	CondManagementReachable ConditionType = "ManagementReachable" // the broker's management API answers
+	CondAgentConnected      ConditionType = "AgentConnected"      // adopted only
+	CondUpToDate            ConditionType = "UpToDate"            // rendered by the newest renderer, and every node is of the newest pod template; of an adopted cluster: its broker has the limit that was set from here
+	CondConfigured          ConditionType = "Configured"          // EMQX runs with the settings that are asked for
+	CondSettled             ConditionType = "Settled"             // nothing is left to do for this generation
+	CondHealthy             ConditionType = "Healthy"             // no attention needed
+)
+
+// Condition is one thing seen of a cluster.
+type Condition struct {
+	Type       ConditionType `json:"type"`
+	Status     Truth         `json:"status"`
+	Reason     Reason        `json:"reason"`
+	Message    string        `json:"message,omitempty"`
+	Generation int64         `json:"generation"` // of the spec it was seen for
+	Since      time.Time     `json:"since"`      // when Status last changed
+}
+
+// ConditionOf finds a condition by type; the zero Condition with Unknown if
+// it was never set.
+func ConditionOf(list []Condition, t ConditionType) Condition {
+	for _, c := range list {
+		if c.Type == t {
+			return c
+		}
+	}
+	return Condition{Type: t, Status: Unknown, Reason: ReasonNotAsked}
+}
