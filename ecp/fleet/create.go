@@ -9,6 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/random"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/openecp/openecp/ecp/logs"
 )
@@ -258,3 +259,6 @@ func freeID(tx ecp.Tx) (ecp.ID, error) {
 	}
 	return "", errors.New("no free cluster id was found in 16 draws")
 }
+
+// newID draws a random id; whoever stores it checks that it is new.
+func newID() ecp.ID { return ecp.ID("emqx-" + random.RandomHex(4)) }

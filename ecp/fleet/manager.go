@@ -3,11 +3,9 @@ package fleet
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,180 +190,6 @@ func (m *Manager) catalogHooks() catalog.Hooks {
 	return h
 }
 
-// Run works on the fleet until ctx ends, and returns after every goroutine it
-// started has ended: nil when ctx ended, else why it could not go on. A pass
-// that is under way when ctx ends is cut short; whatever it did is found
-// again by the next Run.
-func (m *Manager) Run(ctx context.Context) error {
-	if !m.running.CompareAndSwap(false, true) {
-		return ecp.NewError(ecp.CodeConflict, "run manager", "it is running already")
-	}
-	defer m.running.Store(false)
-	asked := ctx
-	ctx, cancel := context.WithCancelCause(ctx)
-	var group, holds sync.WaitGroup
-	holding, release := context.WithCancel(context.WithoutCancel(ctx)) // leases are given free when nobody works any more
-	defer func() {
-		cancel(nil)
-		group.Wait()
-		m.brokers.Knocks.Wait()
-		release()
-		holds.Wait()
-		m.queue.Stop()
-		m.forgetLooks()
-		m.targets.unknown()
-	}()
-	m.sealStored(ctx)
-	for target, p := range m.observed.Provisioners {
-		if w, ok := p.(ecp.Watcher); ok {
-			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
-		}
-		group.Go(func() { m.watchHealth(ctx, target, p) })
-		recognized := make(chan struct{})
-		group.Go(func() { m.recognize(ctx, target, p, func() { close(recognized) }) })
-		holds.Go(func() {
-			if err := m.holdTarget(holding, target, p, recognized); err != nil {
-				cancel(err)
-			}
-		})
-		group.Go(func() { m.watchUnrecorded(ctx, target, p) })
-	}
-	group.Go(func() { m.keepTargets(ctx) })
-	if m.observed.Link != nil {
-		group.Go(func() { m.watchAgents(ctx, cancel) })
-	}
-	for range lookers * m.workers {
-		group.Go(func() { m.work(ctx) })
-	}
-	group.Go(func() { m.tidy(ctx) })
-	group.Go(func() { m.Monitor.SurveyClusters(ctx) })
-	group.Go(func() { m.Changes.TellRefusals(ctx, m.Directory.RefusedLogins) })
-	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("read the clusters: %w", err)
-	}
-	<-ctx.Done()
-	if asked.Err() != nil { // whatever cause it gives: it is the caller's own
-		return nil
-	}
-	return context.Cause(ctx)
-}
-
-// watchTarget lets a Provisioner wake clusters, and ends the Run when it
-// cannot go on.
-func (m *Manager) watchTarget(ctx context.Context, target string, w ecp.Watcher, cancel context.CancelCauseFunc) {
-	if err := w.Watch(ctx, m.queue.Add); err != nil && ctx.Err() == nil {
-		cancel(fmt.Errorf("watch the target %q: %w", target, err))
-	}
-}
-
-// watchAgents lets the Link wake clusters, and ends the Run when it cannot go on.
-func (m *Manager) watchAgents(ctx context.Context, cancel context.CancelCauseFunc) {
-	if err := m.observed.Link.Watch(ctx, m.queue.Add); err != nil && ctx.Err() == nil {
-		cancel(fmt.Errorf("watch the agents: %w", err))
-	}
-}
-
-// work takes clusters from the queue until ctx ends.
-func (m *Manager) work(ctx context.Context) {
-	for {
-		id, ok := m.queue.Get(ctx)
-		if !ok {
-			return
-		}
-		began := m.observed.Tick()
-		again := m.pass(ctx, id)
-		m.remarkPace(id, m.observed.Tick().Sub(began))
-		m.queue.Done(id)
-		if again > 0 && ctx.Err() == nil {
-			m.queue.AddAfter(id, again)
-		}
-	}
-}
-
-func (m *Manager) enqueueAll(ctx context.Context) error {
-	return m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
-		for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
-			if err != nil {
-				return err
-			}
-			m.queue.Add(rec.ID)
-		}
-		return nil
-	})
-}
-
-// seed fills an empty store.
-func (m *Manager) seed(ctx context.Context, d Defaults) error {
-	images, sizes, projects, pool := d.Images, d.Sizes, d.Projects, ecp.DefaultPool()
-	if images == nil {
-		images = ecp.DefaultImages()
-	}
-	if sizes == nil {
-		sizes = ecp.DefaultSizes()
-	}
-	if projects == nil {
-		projects = []string{"default/default"}
-	}
-	if d.Pool != nil {
-		pool = *d.Pool
-	}
-	now := m.observed.Now().UTC()
-	return m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
-		_, _, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
-		if err == nil {
-			return seedOrgs(tx, now)
-		}
-		if !errors.Is(err, ecp.ErrNotFound) {
-			return err
-		}
-		payloads := []ecp.Payload{pool}
-		for _, i := range images {
-			i.Revision = 1
-			payloads = append(payloads, i)
-		}
-		for _, s := range sizes {
-			s.Revision = 1
-			payloads = append(payloads, s)
-		}
-		for _, p := range projects {
-			payloads = append(payloads, ecp.Project{Path: p, CreatedAt: now, Revision: 1})
-		}
-		for _, p := range payloads {
-			if err := ecp.Put(tx, p, 0); err != nil {
-				return err
-			}
-		}
-		return seedOrgs(tx, now)
-	})
-}
-
-// seedOrgs makes the organisations that projects name and that are not there:
-// those of a new store, and of one that an earlier build has filled.
-func seedOrgs(tx ecp.Tx, now time.Time) error {
-	missing := map[string]bool{}
-	for p, err := range ecp.List[ecp.Project](tx, ecp.Query{}) {
-		if err != nil {
-			return err
-		}
-		missing[p.Org()] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(missing)) {
-		if _, _, err := ecp.Get[ecp.Org](tx, name); err == nil {
-			continue
-		} else if !errors.Is(err, ecp.ErrNotFound) {
-			return err
-		}
-		if err := ecp.Put(tx, ecp.Org{Name: name, CreatedAt: now, Revision: 1}, 0); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lookers is how many clusters are looked at for each that is written to: a
-// look may wait some seconds for a broker that is dead.
-const lookers = 4
-
 // Stats counts what the Manager has done since it was made, for metrics.
 type Stats struct {
 	Passes, Applies, ApplyFailures, Writes, Asked, Silent uint64
@@ -389,13 +213,25 @@ func (m *Manager) Stats() Stats {
 	}
 }
 
-// List lists the clusters that the actor may read.
-func (m *Manager) Clusters(ctx context.Context, o ecp.ListOptions) (ecp.Page, error) {
-	return m.observed.List(ctx, o)
+// Kinds returns the codec of every kind of record that the package stores, for
+// stores that keep text.
+func Kinds() ecp.Codec {
+	c := ecp.CodecOf(
+		ecp.ClusterRecord{}, ecp.Tombstone{}, ecp.Operation{}, ecp.Departure{}, ecp.AgentRecord{}, ecp.RegistrationToken{}, ecp.HistoryEntry{}, ecp.Platform{},
+	)
+	for _, of := range []ecp.Codec{change.Kinds(), catalog.Kinds(), tenancy.Kinds()} {
+		maps.Copy(c, of)
+	}
+	return c
 }
 
-// CountByState counts the clusters that the actor may read, for metrics. States that no
-// cluster is in are left out.
-func (m *Manager) CountByState(ctx context.Context) (map[ecp.Mode]map[ecp.State]int, error) {
-	return m.observed.CountByState(ctx)
+// agentStats returns what the Link has counted; nil where it does not count, or
+// there is none.
+func (m *Manager) agentStats() *agents.Stats {
+	counting, ok := m.observed.Link.(agents.AgentCounter)
+	if !ok {
+		return nil
+	}
+	s := counting.Stats()
+	return &s
 }

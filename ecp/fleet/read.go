@@ -204,3 +204,44 @@ func (m *Manager) Pool(ctx context.Context) (ecp.Pool, error) {
 	}
 	return catalog.ShownPool(p), nil
 }
+
+// Usage is what the clusters of one project have booked together.
+type Usage struct {
+	Clusters    int `json:"clusters"`
+	Connections int `json:"connections"`
+}
+
+// UsageByProject says what each project the actor may read has booked of the
+// pool; projects without clusters are left out. It follows a cluster that is
+// transferred.
+func (m *Manager) UsageByProject(ctx context.Context) (map[string]Usage, error) {
+	const op = "sum up usage"
+	actor, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
+	if err != nil {
+		return nil, err
+	}
+	all, err := m.observed.Roster.All(ctx, m.observed.Store)
+	if err != nil {
+		return nil, ecp.WrapError(op, err, "", "")
+	}
+	out := map[string]Usage{}
+	seen := observed.Filter(ecp.ListOptions{}, actor)
+	for _, l := range all {
+		if seen(l) {
+			u := out[l.Project]
+			out[l.Project] = Usage{u.Clusters + 1, u.Connections + l.Connections}
+		}
+	}
+	return out, nil
+}
+
+// List lists the clusters that the actor may read.
+func (m *Manager) Clusters(ctx context.Context, o ecp.ListOptions) (ecp.Page, error) {
+	return m.observed.List(ctx, o)
+}
+
+// CountByState counts the clusters that the actor may read, for metrics. States that no
+// cluster is in are left out.
+func (m *Manager) CountByState(ctx context.Context) (map[ecp.Mode]map[ecp.State]int, error) {
+	return m.observed.CountByState(ctx)
+}

@@ -1,10 +1,8 @@
 package fleet
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -150,101 +148,4 @@ func leaveAlone(rec *ecp.ClusterRecord, f ecp.Observation) string {
 		return "a change of image was on its way and goes on: " + some(others, "is replaced", "are replaced, one at a time")
 	}
 	return "no node is replaced and no volume deleted for it"
-}
-
-// putBackNotes say what becomes of nodes, volumes and addresses.
-func putBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there derive.Manifest, unknown error) []string {
-	spec := *rec.Spec.Hosted
-	out := []string{fmt.Sprintf("the objects of generation %d become what is recorded, generation %d", f.Generation, before.Generation)}
-	if unknown != nil {
-		out = append(out, ecp.MessageOf(unknown)+"; what differs is not known but for what follows")
-	} else {
-		out = append(out, differences(*there.Spec, spec, "")...)
-		out = append(out, settingNotes(there, spec.Config)...)
-		if a, b := there.Resolved.Image.Version, rec.Resolved.Image.Version; a != b {
-			out = append(out, fmt.Sprintf("EMQX %s becomes %s: all nodes are replaced, one at a time", a, b))
-		}
-	}
-	if spec.Power == ecp.PowerOff {
-		return append(out, "all nodes are stopped at once")
-	}
-	var leave []string
-	for _, n := range f.Nodes {
-		if n.Ordinal >= spec.Nodes {
-			leave = append(leave, n.Pod)
-		}
-	}
-	if len(leave) > 0 {
-		out = append(out, fmt.Sprintf("nodes leave for good, one at a time after their clients: %s", strings.Join(leave, ", ")))
-	}
-	var gone []string
-	for _, v := range f.Volumes {
-		if v.Ordinal >= spec.Nodes && !v.Going {
-			gone = append(gone, v.Name)
-		}
-	}
-	if len(gone) > 0 {
-		out = append(out, "volumes are deleted with what they hold: "+strings.Join(gone, ", "))
-	}
-	for _, i := range slices.Sorted(maps.Keys(before.Status.Volumes)) {
-		if uid, ok := rec.Status.Volumes[i]; i < spec.Nodes && (!ok || uid != before.Status.Volumes[i]) {
-			out = append(out, fmt.Sprintf("node %d does not have the volume that is recorded any more: what that held is lost", i))
-		}
-	}
-	return out
-}
-
-// differences says field by field what becomes of a spec. Settings are named
-// only: their values may be secrets.
-func differences(from, to ecp.HostedSpec, who string) []string {
-	var out []string
-	a, b := asTree(from), asTree(to)
-	for _, field := range derive.Differing(ecp.Spec{Hosted: &from}, ecp.Spec{Hosted: &to}) {
-		if field == "config" {
-			continue
-		}
-		out = append(out, fmt.Sprintf("%s%s %s becomes %s", who, field, orNothing(a[field]), orNothing(b[field])))
-	}
-	return out
-}
-
-// asTree gives the fields of a spec as JSON.
-func asTree(h ecp.HostedSpec) map[string]json.RawMessage {
-	out := map[string]json.RawMessage{}
-	b, err := json.Marshal(h)
-	if err == nil {
-		err = json.Unmarshal(b, &out)
-	}
-	if err != nil {
-		return nil // it is made of texts, numbers and maps of texts
-	}
-	return out
-}
-
-func orNothing(value json.RawMessage) string {
-	if len(value) == 0 {
-		return "nothing"
-	}
-	return string(value)
-}
-
-// surplusNotes tell in the plan of any change which volumes it deletes of nodes
-// that the cluster does not have any more.
-func (m *Manager) surplusNotes(rec ecp.ClusterRecord, d decision) []string {
-	f, seen := m.observed.Found(rec.ID)
-	if !seen || rec.Mode != ecp.Hosted || d.nothing || d.kind == "" || d.kind == ecp.OpPutBack || derive.WantedNodes(d.rec) == 0 {
-		return nil
-	}
-	var names []string
-	for _, i := range derive.Leftovers(d.rec, f) {
-		for _, v := range f.Volumes {
-			if v.Ordinal == i {
-				names = append(names, v.Name)
-			}
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	return []string{"volumes of nodes that the cluster does not have are deleted with what they hold: " + strings.Join(names, ", ")}
 }

@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -133,4 +135,87 @@ func (m *Manager) removeBatch(ctx context.Context, find func(ecp.Tx) ([]ecp.Reco
 		return nil
 	})
 	return len(found), err
+}
+
+// sureNow is the time by which things are removed for good: that of the wall
+// clock, or an earlier one where it has been set forward since the Manager was
+// made. What goes too late does no harm; what a wrong clock removes is lost.
+func (m *Manager) sureNow() time.Time {
+	now, counted := m.observed.Now(), m.made.Wall.Add(m.observed.Tick().Sub(m.made.Tick))
+	if counted.Before(now) {
+		return counted
+	}
+	return now
+}
+
+// pruneOperations removes the oldest of a cluster's operations that have ended,
+// where there are more than are kept.
+func (m *Manager) pruneOperations(tx ecp.Tx, id ecp.ID) error {
+	all, err := operationsOf(tx, id)
+	if err != nil {
+		return err
+	}
+	kept, removed := 0, 0
+	for _, o := range all {
+		if !o.Phase.Final() {
+			continue
+		}
+		if kept++; kept <= m.operationsMost || removed == tidyBatch {
+			continue
+		}
+		removed++
+		if err := tx.Delete(ecp.KindOperation, string(o.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overOperations names the operations that have ended and are kept no longer: by
+// their age, and by how many of the same cluster are newer.
+func (m *Manager) overOperations(tx ecp.Tx, now time.Time) (over []string, _ error) {
+	ended := map[ecp.ID][]ecp.Operation{}
+	for o, err := range ecp.List[ecp.Operation](tx, ecp.Query{}) {
+		if err != nil {
+			return nil, err
+		}
+		if o.Phase.Final() && o.EndedAt.Before(now.Add(-m.operationsKept)) {
+			over = append(over, string(o.ID))
+		} else if o.Phase.Final() {
+			ended[o.Cluster] = append(ended[o.Cluster], ecp.Operation{ID: o.ID, CreatedAt: o.CreatedAt})
+		}
+	}
+	for _, all := range ended {
+		if len(all) <= m.operationsMost {
+			continue
+		}
+		slices.SortFunc(all, func(a, b ecp.Operation) int { return strings.Compare(placeOf(b), placeOf(a)) })
+		for _, o := range all[m.operationsMost:] {
+			over = append(over, string(o.ID))
+		}
+	}
+	return over, nil
+}
+
+// tidyOperations removes, some in each transaction, what is kept no longer. What
+// has ended stays ended.
+func (m *Manager) tidyOperations(ctx context.Context, now time.Time) error {
+	var over []string
+	if err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { over, err = m.overOperations(tx, now); return err }); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(over, tidyBatch) {
+		err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
+			for _, id := range some {
+				if err := change.DeleteIfThere(tx, ecp.KindOperation, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

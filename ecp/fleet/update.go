@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -279,4 +280,14 @@ func mergePatch(target, change map[string]any) map[string]any {
 		}
 	}
 	return target
+}
+
+// mayStore refuses a size that keeps its volumes in another storage class than
+// the cluster's are in: no volume moves. Where one of both is the platform's
+// default, only the platform knows.
+func mayStore(wrong *ecp.FieldErrors, s ecp.HostedSpec, was, is ecp.Size) {
+	from, to := cmp.Or(s.Storage, was.Storage.Class), cmp.Or(s.Storage, is.Storage.Class)
+	if from != "" && to != "" && from != to {
+		wrong.Add("spec.size", "is %q, whose volumes are of the storage class %q; those of this cluster are of %q, and no volume changes its class: take a size of that class, or make a new cluster", is.Name, to, from)
+	}
 }

@@ -4,11 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
 )
+
+// Plan says what Do would do; see [ecp.Cluster].
+func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err error) {
+	op := "plan " + string(cmd.Kind()) + " of cluster " + string(h.id)
+	actor, ok := ecp.ActorFrom(ctx)
+	if !ok {
+		_, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
+		return ecp.Plan{}, err
+	}
+	var planned proposal
+	err = h.m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
+		var scope string
+		rec, _, err := h.m.mayDo(tx, actor, &scope, h.id, cmd)
+		if err != nil {
+			return err
+		}
+		d, err := h.m.decide(tx, rec, cmd)
+		if err != nil {
+			return err
+		}
+		if err := change.MayBook(tx, rec.Booked(), d.rec.Booked(), h.m.observed.Now()); err != nil {
+			return err
+		}
+		if err := change.MayRebook(tx, actor, change.BookingOf(rec), change.BookingOf(d.rec)); err != nil {
+			return err
+		}
+		if d.moves {
+			if err := h.m.moveProject(tx, d.rec.Project); err != nil {
+				return err
+			}
+		}
+		plan = ecp.Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)), Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d), notes(h.m.observed.Timings, h.m.observed.Info(rec), d, h.m.observed.Outdated(rec.ID)), h.m.surplusNotes(rec, d))}
+		planned = changeBy(rec, d)
+		return nil
+	})
+	if err == nil {
+		err = h.m.addForesight(ctx, &plan, planned)
+	}
+	if err != nil {
+		return ecp.Plan{}, ecp.WrapError(op, err, "", "")
+	}
+	return plan, nil
+}
 
 // errPlanned takes back what a plan has tried.
 var errPlanned = errors.New("it was only a plan")

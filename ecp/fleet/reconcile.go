@@ -13,12 +13,6 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-func (m *Manager) forgetLooks() {
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	clear(m.observed.Looks)
-}
-
 // pass looks at a cluster, does the one thing that is due, and stores what
 // follows. It returns when to look again at the latest; 0 = only when woken.
 func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
@@ -346,4 +340,13 @@ func (m *Manager) complain(ctx context.Context, doing string, id ecp.ID, err err
 		return
 	}
 	m.observed.Log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, ecp.ErrorAttr(err))
+}
+
+// toldOlder says whether the log has had its one line on a cluster whose record
+// is older than what is found; a cluster that is well again gets another one.
+func (m *Manager) toldOlder(mem *observed.Memory, older bool) (told bool) {
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
+	told, mem.Older = mem.Older, older
+	return told
 }

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -72,24 +71,6 @@ func limitUnsure(r ecp.ClusterRecord) bool {
 	return r.Status.Limit != nil && r.Status.Operation == "" && ecp.ConditionOf(r.Status.Conditions, ecp.CondUpToDate).Status != ecp.True
 }
 
-// limitNotes say in a plan what a change of an adopted cluster's limit means.
-func limitNotes(was ecp.ClusterRecord, d decision) (out []string) {
-	if was.Mode != ecp.Adopted || d.nothing {
-		return nil
-	}
-	n, release := d.rec.LimitTarget()
-	l := cmp.Or(d.rec.Status.Limit, &ecp.BrokerLimit{})
-	switch {
-	case d.kind == ecp.OpUpdate && !release:
-		return []string{"EMQX drops no client that is connected; new ones are refused beyond the limit"}
-	case d.rec.Deleting && d.rec.Force && d.rec.LimitLeft() != "":
-		return []string{d.rec.LimitLeft()}
-	case (d.kind == ecp.OpUpdate || d.rec.OwesRelease()) && l.Former != nil:
-		return []string{"EMQX gets the limit back that it had before the first change from here: " + ecp.JoinNumbers([]int{n})}
-	}
-	return nil
-}
-
 // dropRemoved closes the connections of a cluster that is being deleted and whose
 // Registry are gone: those through which its broker's own limit is put back stay until
 // that is done.
@@ -98,4 +79,14 @@ func (m *Manager) dropRemoved(ctx context.Context, id ecp.ID) {
 	if err == nil && len(agents) == 0 {
 		m.Agents.Drop(id)
 	}
+}
+
+// limitAtCreation refuses a connection limit for an adopted cluster that is just being
+// made: nobody knows yet whether its broker takes one, and nothing is booked that is
+// not enforced.
+func limitAtCreation(s ecp.AdoptedSpec) error {
+	if s.Connections == 0 {
+		return nil
+	}
+	return noLimit("is set once an agent has reported, where EMQX takes one; leave it out until then")
 }

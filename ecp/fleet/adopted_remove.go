@@ -1,0 +1,174 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/agents"
+	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/observed"
+)
+
+// removeAdopted ends a cluster that is being deleted: the limit of its broker is put
+// back where one was set, then its agents are turned away, and what it has booked is
+// given back.
+func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time.Duration {
+	if !rec.OwesRelease() {
+		m.Agents.Drop(rec.ID)
+	}
+	mem := m.observed.MemoryOf(rec.ID)
+	if wait := mem.RetryAt.Sub(m.observed.Tick()); wait > 0 && mem.Tried == rec.Revision {
+		return wait
+	}
+	err := m.releaseLimit(ctx, rec)
+	if err == nil {
+		err = m.bury(ctx, rec.ID)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return 0
+	case err == nil || errors.Is(err, ecp.ErrNotFound) && !errors.Is(err, derive.ErrNotReleased), errors.Is(err, errOvertaken):
+		return time.Millisecond
+	case errors.Is(err, errNotHeard):
+		return min(m.observed.Timings.Retry, time.Second)
+	}
+	m.complain(ctx, "remove cluster", rec.ID, err)
+	most := 30 * time.Second
+	if errors.Is(err, errLimitKept) {
+		most = limitRetry
+	}
+	again := m.backOff(mem, rec.Revision, most)
+	if errors.Is(err, derive.ErrNotReleased) {
+		m.tellNotReleased(ctx, rec.ID, m.observed.Now().UTC(), err)
+	}
+	return again
+}
+
+// bury removes the record of a cluster that owes nobody anything any more.
+func (m *Manager) bury(ctx context.Context, id ecp.ID) error {
+	now := m.observed.Now().UTC()
+	return m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
+		rec, op, err := observed.LoadTx(tx, id)
+		if err != nil {
+			return err
+		}
+		if rec.OwesRelease() {
+			return errOvertaken
+		}
+		if err := agents.RemoveAgents(tx, id); err != nil {
+			return err
+		}
+		return writeStep(tx, m.removal(now, rec, op, derive.Judgement{State: ecp.Gone, Reason: ecp.ReasonDeleted}, nil), now)
+	})
+}
+
+// tellNotReleased shows that a cluster cannot go.
+func (m *Manager) tellNotReleased(ctx context.Context, id ecp.ID, now time.Time, why error) {
+	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
+		rec, op, err := observed.LoadTx(tx, id)
+		if err != nil || rec.Force && errors.Is(why, errLimitKept) {
+			return err
+		}
+		agents, err := observed.ChildrenIn[ecp.AgentRecord](tx, id)
+		if err != nil {
+			return err
+		}
+		v := derive.NewAdoptedView(m.observed.Timings, now, rec, nil, derive.AdoptedLook{At: now, Failure: why})
+		j := derive.DeriveAdoptedState(v)
+		if rec.Status.State == j.State && rec.Status.Message == j.Message {
+			return nil
+		}
+		return writeStep(tx, m.removal(now, rec, op, j, agents), now)
+	})
+	if err != nil && !errors.Is(err, ecp.ErrNotFound) {
+		m.complain(ctx, "store cluster", id, err)
+	}
+}
+
+// removal takes a cluster that is being deleted, and its operation, to where it
+// should stand. agents are those that it still has.
+func (m *Manager) removal(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, j derive.Judgement, agents []ecp.AgentRecord) (out derive.Step) {
+	rec = rec.Clone()
+	rec.Status.StaleFrom = time.Time{}
+	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
+		derive.Enter(m.observed.Timings, now, &rec, s, j)
+		out.Hops = append(out.Hops, rec.Clone())
+	}
+	rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
+	if op != nil && !op.Phase.Final() {
+		o := op.Clone()
+		o.Phase, o.Error = derive.PhaseIn(o.Kind, j.State), j.Message
+		if o.Phase.Final() {
+			o.EndedAt, rec.Status.Operation = now, ""
+			derive.StepsDone(&o, len(o.Steps))
+		}
+		out.Op = &o
+	}
+	look := derive.AdoptedLook{At: now}
+	if len(agents) > 0 {
+		look = m.observed.AdoptedLook(rec.ID)
+	}
+	rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, agents, look))
+	if n := len(out.Hops); n > 0 {
+		out.Hops[n-1] = rec
+	} else {
+		out.Hops = append(out.Hops, rec)
+	}
+	return out
+}
+
+// errLimitKept says that a broker has not got its own limit back; errNotHeard that it
+// is too early to say so, because agents get time to come back to this program.
+var (
+	errLimitKept = errors.New("the broker has not got its own limit back")
+	errNotHeard  = errors.New("no agent of the cluster was heard yet")
+)
+
+// releaseLimit puts the limit back that a broker had before the first change from
+// here, where its cluster is being deleted and that was not done yet. What it has
+// booked is given back with that, and its agents, which were needed for it, go.
+func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error {
+	if !rec.OwesRelease() {
+		return nil
+	}
+	out := m.bringLimit(ctx, rec, false)
+	obs := m.observed.Observe(rec.ID)
+	switch {
+	case out.Done:
+	case ctx.Err() != nil || errors.Is(out.Err, errOvertaken):
+		return out.Err
+	case len(m.observed.LikeliestAgents(rec.ID)) == 0 && (obs.Unheard != "" || m.observed.Now().Before(obs.Since.Add(m.observed.Timings.AgentReturn))):
+		return errNotHeard
+	default:
+		n, _ := rec.LimitTarget()
+		says := fmt.Sprintf("EMQX has not got its own limit of %d back: %s", n, derive.Cause(ecp.MessageOf(out.Err)))
+		return fmt.Errorf("%w: %w", derive.ErrNotReleased, &ecp.Error{Code: ecp.CodeUnavailable, Message: says, Cause: errors.Join(errLimitKept, out.Err)})
+	}
+	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
+		is, op, err := observed.LoadTx(tx, rec.ID)
+		if err != nil {
+			return err
+		}
+		if overtaken(rec, is) {
+			return errOvertaken
+		}
+		next := is.Clone()
+		next.Status.Limit, next.Spec.Adopted.Connections = nil, 0
+		if op != nil && !op.Phase.Final() {
+			o := op.Clone()
+			o.Note = out.Note
+			derive.StepsDone(&o, 1)
+			if err := ecp.Put(tx, o, ecp.AnyVersion); err != nil {
+				return err
+			}
+		}
+		return errors.Join(agents.RemoveAgents(tx, rec.ID), putLimit(tx, is, next))
+	})
+	if err == nil {
+		m.Agents.Drop(rec.ID)
+	}
+	return err
+}

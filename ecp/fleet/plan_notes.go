@@ -1,0 +1,246 @@
+package fleet
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
+)
+
+// notes say what nodes and clients will see of a command: for plans. outdated
+// is how many nodes are of an older pod template than the platform has now.
+func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
+	var out []string
+	rec := now.ClusterRecord
+	if rec.Mode == ecp.Hosted && !d.nothing && d.kind == ecp.OpStop {
+		return append(out, stopLoses)
+	}
+	if rec.Mode != ecp.Hosted || d.nothing || d.kind != ecp.OpUpdate && d.kind != ecp.OpRestart && d.kind != ecp.OpRepair {
+		return out
+	}
+	if d.kind == ecp.OpRepair && len(now.ForeignMembers) > 0 {
+		out = append(out, derive.ForeignWords(now.ForeignMembers))
+	}
+	if runs := derive.WantedNodes(rec); runs == 0 && d.kind != ecp.OpRepair {
+		return append(out, "no node runs: it shows when the cluster is started")
+	}
+	has, want := derive.OrdinalsOf(rec), d.rec.Spec.Hosted.Nodes
+	e := d.rec.Spec.Hosted.Evacuation
+	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", derive.DrainDeadline(e), derive.EachTakes(t, rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
+	if v, ok := ecp.ParseVersion(rec.Resolved.Image.Version); ok && v.Before(ecp.Version{Major: 4, Minor: 4, Patch: 12}) {
+		alone = "clients are cut: EMQX before 4.4.12 moves none"
+	}
+	alone += noRoom(now.Current)
+	if want > has {
+		out = append(out, some(want-has, "is added", "are added"))
+	}
+	if want < has {
+		out = append(out, some(has-want, "leaves for good with its volume; ", "leave for good with their volumes, one at a time; ")+alone)
+	}
+	n, why := min(has, want), ""
+	switch {
+	case outdated > 0 && d.rec.Status.KeepOutdated:
+		return append(out, some(outdated, "runs", "run")+" on an older pod template than the platform has now; this replaces none: a restart, or a change of image, size or placement does")
+	case !derive.Rolled(rec, d.rec):
+		if n = min(n, outdated); n == 0 || d.rec.Status.KeepOutdated {
+			return out
+		}
+		why = "an earlier change has not come to its end: "
+	}
+	if min(has, want) == 1 {
+		return append(out, why+"the only node is replaced: clients are cut and nothing serves until it is back; "+memoryLoses)
+	}
+	return append(out, why+some(n, "is replaced; ", "are replaced, one at a time; ")+alone)
+}
+
+// noRoom says that clients which have to leave a node will be refused elsewhere:
+// EMQX empties the node all the same, and calls that done.
+func noRoom(c ecp.ConnectionsInfo) string {
+	if c.Limit == 0 || c.Current < c.Limit {
+		return ""
+	}
+	return fmt.Sprintf("; warning: %d clients are connected and the limit is %d, so that those that leave a node may be refused by the others until there is room; raise the limit first", c.Current, c.Limit)
+}
+
+// What no node keeps where none runs.
+const (
+	memoryLoses = "what EMQX keeps in memory is lost: sessions, and retained messages unless they are set to be kept on disk"
+	stopLoses   = "all clients are cut; " + memoryLoses + "; configuration, users and rules stay on the volumes"
+)
+
+// some counts nodes in words.
+func some(n int, one, many string) string {
+	if n == 1 {
+		return "1 node " + one
+	}
+	return fmt.Sprintf("%d nodes %s", n, many)
+}
+
+// volumeNotes say in a plan what becomes of volumes when the size is another.
+func volumeNotes(was ecp.ClusterRecord, d decision) []string {
+	from, to := was.Resolved.Size.Storage.Size, d.rec.Resolved.Size.Storage.Size
+	a, ok := ecp.ParseQuantity(from)
+	b, known := ecp.ParseQuantity(to)
+	switch {
+	case d.nothing || !ok || !known || a == b:
+		return nil
+	case a < b:
+		return []string{fmt.Sprintf("volumes grow from %s to %s, each while its node runs or when it starts, as the storage class has it; those of nodes that come later are made as the first ones were, and grown then", from, to)}
+	}
+	return []string{fmt.Sprintf("volumes stay as large as they are: none becomes smaller (%s would do)", to)}
+}
+
+// settingNotes say for a plan what becomes of EMQX' own settings where what is recorded
+// is put back. Values that may be secrets are not kept with the objects: whether they
+// differ is not known, and said to be so.
+func settingNotes(there derive.Manifest, recorded map[string]string) (out []string) {
+	has := func(key string) bool {
+		_, plain := there.Spec.Config[key]
+		return plain || slices.Contains(there.Settings, key)
+	}
+	keys := slices.Concat(slices.Sorted(maps.Keys(there.Spec.Config)), there.Settings, slices.Sorted(maps.Keys(recorded)))
+	slices.Sort(keys)
+	var unknown []string
+	for _, key := range slices.Compact(keys) {
+		value, wanted := recorded[key]
+		was, plain := there.Spec.Config[key]
+		switch {
+		case !wanted:
+			out = append(out, fmt.Sprintf("the setting %s is taken away", key))
+		case !has(key):
+			out = append(out, fmt.Sprintf("the setting %s is set again", key))
+		case !plain || ecp.IsSealed(value) || !ecp.Harmless(key, value):
+			unknown = append(unknown, key)
+		case was != value:
+			out = append(out, fmt.Sprintf("the setting %s %q becomes %q", key, was, value))
+		}
+	}
+	if len(out) > 0 {
+		out = append(out, "for settings all nodes are replaced, one at a time")
+	}
+	if len(unknown) > 0 {
+		out = append(out, "whether these settings differ is not known, since values that may be secrets are not kept with the objects: "+strings.Join(unknown, ", ")+
+			"; those recorded are put back, and where they differ all nodes are replaced, one at a time")
+	}
+	return out
+}
+
+// limitNotes say in a plan what a change of an adopted cluster's limit means.
+func limitNotes(was ecp.ClusterRecord, d decision) (out []string) {
+	if was.Mode != ecp.Adopted || d.nothing {
+		return nil
+	}
+	n, release := d.rec.LimitTarget()
+	l := cmp.Or(d.rec.Status.Limit, &ecp.BrokerLimit{})
+	switch {
+	case d.kind == ecp.OpUpdate && !release:
+		return []string{"EMQX drops no client that is connected; new ones are refused beyond the limit"}
+	case d.rec.Deleting && d.rec.Force && d.rec.LimitLeft() != "":
+		return []string{d.rec.LimitLeft()}
+	case (d.kind == ecp.OpUpdate || d.rec.OwesRelease()) && l.Former != nil:
+		return []string{"EMQX gets the limit back that it had before the first change from here: " + ecp.JoinNumbers([]int{n})}
+	}
+	return nil
+}
+
+// surplusNotes tell in the plan of any change which volumes it deletes of nodes
+// that the cluster does not have any more.
+func (m *Manager) surplusNotes(rec ecp.ClusterRecord, d decision) []string {
+	f, seen := m.observed.Found(rec.ID)
+	if !seen || rec.Mode != ecp.Hosted || d.nothing || d.kind == "" || d.kind == ecp.OpPutBack || derive.WantedNodes(d.rec) == 0 {
+		return nil
+	}
+	var names []string
+	for _, i := range derive.Leftovers(d.rec, f) {
+		for _, v := range f.Volumes {
+			if v.Ordinal == i {
+				names = append(names, v.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{"volumes of nodes that the cluster does not have are deleted with what they hold: " + strings.Join(names, ", ")}
+}
+
+// putBackNotes say what becomes of nodes, volumes and addresses.
+func putBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there derive.Manifest, unknown error) []string {
+	spec := *rec.Spec.Hosted
+	out := []string{fmt.Sprintf("the objects of generation %d become what is recorded, generation %d", f.Generation, before.Generation)}
+	if unknown != nil {
+		out = append(out, ecp.MessageOf(unknown)+"; what differs is not known but for what follows")
+	} else {
+		out = append(out, differences(*there.Spec, spec, "")...)
+		out = append(out, settingNotes(there, spec.Config)...)
+		if a, b := there.Resolved.Image.Version, rec.Resolved.Image.Version; a != b {
+			out = append(out, fmt.Sprintf("EMQX %s becomes %s: all nodes are replaced, one at a time", a, b))
+		}
+	}
+	if spec.Power == ecp.PowerOff {
+		return append(out, "all nodes are stopped at once")
+	}
+	var leave []string
+	for _, n := range f.Nodes {
+		if n.Ordinal >= spec.Nodes {
+			leave = append(leave, n.Pod)
+		}
+	}
+	if len(leave) > 0 {
+		out = append(out, fmt.Sprintf("nodes leave for good, one at a time after their clients: %s", strings.Join(leave, ", ")))
+	}
+	var gone []string
+	for _, v := range f.Volumes {
+		if v.Ordinal >= spec.Nodes && !v.Going {
+			gone = append(gone, v.Name)
+		}
+	}
+	if len(gone) > 0 {
+		out = append(out, "volumes are deleted with what they hold: "+strings.Join(gone, ", "))
+	}
+	for _, i := range slices.Sorted(maps.Keys(before.Status.Volumes)) {
+		if uid, ok := rec.Status.Volumes[i]; i < spec.Nodes && (!ok || uid != before.Status.Volumes[i]) {
+			out = append(out, fmt.Sprintf("node %d does not have the volume that is recorded any more: what that held is lost", i))
+		}
+	}
+	return out
+}
+
+// differences says field by field what becomes of a spec. Settings are named
+// only: their values may be secrets.
+func differences(from, to ecp.HostedSpec, who string) []string {
+	var out []string
+	a, b := asTree(from), asTree(to)
+	for _, field := range derive.Differing(ecp.Spec{Hosted: &from}, ecp.Spec{Hosted: &to}) {
+		if field == "config" {
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s%s %s becomes %s", who, field, orNothing(a[field]), orNothing(b[field])))
+	}
+	return out
+}
+
+// asTree gives the fields of a spec as JSON.
+func asTree(h ecp.HostedSpec) map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	b, err := json.Marshal(h)
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		return nil // it is made of texts, numbers and maps of texts
+	}
+	return out
+}
+
+func orNothing(value json.RawMessage) string {
+	if len(value) == 0 {
+		return "nothing"
+	}
+	return string(value)
+}

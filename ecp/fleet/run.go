@@ -1,0 +1,149 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/observed"
+	"github.com/openecp/openecp/ecp/internal/sched"
+)
+
+// Run works on the fleet until ctx ends, and returns after every goroutine it
+// started has ended: nil when ctx ended, else why it could not go on. A pass
+// that is under way when ctx ends is cut short; whatever it did is found
+// again by the next Run.
+func (m *Manager) Run(ctx context.Context) error {
+	if !m.running.CompareAndSwap(false, true) {
+		return ecp.NewError(ecp.CodeConflict, "run manager", "it is running already")
+	}
+	defer m.running.Store(false)
+	asked := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	var group, holds sync.WaitGroup
+	holding, release := context.WithCancel(context.WithoutCancel(ctx)) // leases are given free when nobody works any more
+	defer func() {
+		cancel(nil)
+		group.Wait()
+		m.brokers.Knocks.Wait()
+		release()
+		holds.Wait()
+		m.queue.Stop()
+		m.forgetLooks()
+		m.targets.unknown()
+	}()
+	m.sealStored(ctx)
+	for target, p := range m.observed.Provisioners {
+		if w, ok := p.(ecp.Watcher); ok {
+			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
+		}
+		group.Go(func() { m.watchHealth(ctx, target, p) })
+		recognized := make(chan struct{})
+		group.Go(func() { m.recognize(ctx, target, p, func() { close(recognized) }) })
+		holds.Go(func() {
+			if err := m.holdTarget(holding, target, p, recognized); err != nil {
+				cancel(err)
+			}
+		})
+		group.Go(func() { m.watchUnrecorded(ctx, target, p) })
+	}
+	group.Go(func() { m.keepTargets(ctx) })
+	if m.observed.Link != nil {
+		group.Go(func() { m.watchAgents(ctx, cancel) })
+	}
+	for range lookers * m.workers {
+		group.Go(func() { m.work(ctx) })
+	}
+	group.Go(func() { m.tidy(ctx) })
+	group.Go(func() { m.Monitor.SurveyClusters(ctx) })
+	group.Go(func() { m.Changes.TellRefusals(ctx, m.Directory.RefusedLogins) })
+	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("read the clusters: %w", err)
+	}
+	<-ctx.Done()
+	if asked.Err() != nil { // whatever cause it gives: it is the caller's own
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// watchTarget lets a Provisioner wake clusters, and ends the Run when it
+// cannot go on.
+func (m *Manager) watchTarget(ctx context.Context, target string, w ecp.Watcher, cancel context.CancelCauseFunc) {
+	if err := w.Watch(ctx, m.queue.Add); err != nil && ctx.Err() == nil {
+		cancel(fmt.Errorf("watch the target %q: %w", target, err))
+	}
+}
+
+// watchAgents lets the Link wake clusters, and ends the Run when it cannot go on.
+func (m *Manager) watchAgents(ctx context.Context, cancel context.CancelCauseFunc) {
+	if err := m.observed.Link.Watch(ctx, m.queue.Add); err != nil && ctx.Err() == nil {
+		cancel(fmt.Errorf("watch the agents: %w", err))
+	}
+}
+
+// work takes clusters from the queue until ctx ends.
+func (m *Manager) work(ctx context.Context) {
+	for {
+		id, ok := m.queue.Get(ctx)
+		if !ok {
+			return
+		}
+		began := m.observed.Tick()
+		again := m.pass(ctx, id)
+		m.remarkPace(id, m.observed.Tick().Sub(began))
+		m.queue.Done(id)
+		if again > 0 && ctx.Err() == nil {
+			m.queue.AddAfter(id, again)
+		}
+	}
+}
+
+func (m *Manager) enqueueAll(ctx context.Context) error {
+	return m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
+		for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
+			if err != nil {
+				return err
+			}
+			m.queue.Add(rec.ID)
+		}
+		return nil
+	})
+}
+
+// lookers is how many clusters are looked at for each that is written to: a
+// look may wait some seconds for a broker that is dead.
+const lookers = 4
+
+// lineOf is where a cluster waits, by what its last pass was like.
+func (m *Manager) lineOf(id ecp.ID) sched.Line {
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
+	if mem := m.observed.Looks[id]; mem != nil {
+		return sched.Line{Target: mem.Target, Slow: mem.Slow}
+	}
+	return sched.Line{}
+}
+
+func (m *Manager) onTarget(mem *observed.Memory, rec ecp.ClusterRecord) {
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
+	mem.Target = rec.Spec.Hosted.Target
+}
+
+// remarkPace notes whether a pass was held up.
+func (m *Manager) remarkPace(id ecp.ID, took time.Duration) {
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
+	if mem := m.observed.Looks[id]; mem != nil {
+		mem.Slow = took > sched.SlowPass
+	}
+}
+
+func (m *Manager) forgetLooks() {
+	m.observed.Mu.Lock()
+	defer m.observed.Mu.Unlock()
+	clear(m.observed.Looks)
+}
