@@ -55,11 +55,6 @@ func TestForeignErrorsAreBland(t *testing.T) {
 	require.NotContains(t, MessageOf(err), "hunter2")
 	require.Empty(t, CodeOf(nil))
 	require.Empty(t, MessageOf(nil))
-
-	got := WrapError("create cluster", err, "", "")
-	require.ErrorIs(t, got, ErrInternal)
-	require.ErrorIs(t, got, err, "the log gets the cause")
-	require.NotContains(t, got.Error(), "hunter2")
 }
 
 type retryable bool
@@ -75,14 +70,6 @@ func TestRetryability(t *testing.T) {
 	require.False(t, (&Error{Code: CodeUnavailable, Cause: retryable(false)}).Retryable())
 	require.True(t, (&Error{Code: CodeInternal, Cause: ErrUnavailable}).Retryable())
 	require.False(t, (&Error{Code: CodeInternal, Cause: context.Canceled}).Retryable())
-}
-
-func TestExplainNamesTheField(t *testing.T) {
-	in := &Error{Code: CodeExists, Op: "write cluster", Message: `the name "a" is taken in "p"`}
-	var e *Error
-	require.ErrorAs(t, WrapError("create cluster", in, "name", "choose another"), &e)
-	require.Equal(t, &Error{Code: CodeExists, Op: "create cluster", Message: "the name is taken", Fields: []FieldError{{"name", "choose another"}}}, e)
-	require.Equal(t, "write cluster", in.Op, "what a store returned is not touched")
 }
 
 func TestCredentialsDoNotPrint(t *testing.T) {

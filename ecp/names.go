@@ -16,23 +16,6 @@ const (
 	MaxConnections = 100_000_000
 )
 
-// FieldErrors collects what is wrong with a request, field by field.
-type FieldErrors []FieldError
-
-// Add notes that a field, named as in the request, is wrong; the message goes on after
-// the name, as in "is 0; at least 1 is wanted".
-func (p *FieldErrors) Add(field, format string, args ...any) {
-	*p = append(*p, FieldError{Field: field, Message: fmt.Sprintf(format, args...)})
-}
-
-// Err gives an invalid error that names every field; nil if there is none.
-func (p FieldErrors) Err(op string) error {
-	if len(p) == 0 {
-		return nil
-	}
-	return &Error{Code: CodeInvalid, Op: op, Message: "the request is not valid", Fields: p}
-}
-
 // ValidateName says what is wrong with a cluster's name; "" if nothing. A name
 // has 1 to 200 characters: letters of any script, digits, space, "-" and "_",
 // with no space at either end.
@@ -206,9 +189,6 @@ func composedName(name string) string {
 // API server would refuse must not be stored: every Apply would fail.
 
 var subdomain = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
-
-// QuotedText is the format of messages on a value that has a wrong form.
-var QuotedText = `is %q; %s are allowed`
 
 // IsDNSSubdomain says whether s is a DNS subdomain as Kubernetes takes it for names.
 func IsDNSSubdomain(s string) bool { return len(s) <= 253 && subdomain.MatchString(s) }

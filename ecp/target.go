@@ -2,6 +2,7 @@ package ecp
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -116,21 +117,22 @@ func (n TargetNetwork) DualStack() bool {
 	return n.IPFamilyPolicy == PreferDualStack || n.IPFamilyPolicy == RequireDualStack
 }
 
-// Wrong says what is wrong with n, by field; empty means nothing.
-func (n TargetNetwork) Wrong() []FieldError {
-	var p FieldErrors
+// Wrong lists what is wrong with n, by field; it is empty where nothing is.
+func (n TargetNetwork) Wrong() (wrong []FieldError) {
 	if d := n.ClusterDomain; d != "" && (!IsDNSSubdomain(d) || len(d) > maxClusterDomain) {
-		p.Add("clusterDomain", "is %q; a domain in lower case of at most %d characters such as %q is wanted, without a dot at either end", d, maxClusterDomain, DefaultClusterDomain)
+		wrong = append(wrong, FieldError{"clusterDomain", fmt.Sprintf("is %q; a domain in lower case of at most %d "+
+			"characters such as %q is wanted, without a dot at either end", d, maxClusterDomain, DefaultClusterDomain)})
 	}
-	if n.IPFamily != "" && n.IPFamily != IPv4 && n.IPFamily != IPv6 {
-		p.Add("ipFamily", QuotedText, n.IPFamily, `"IPv4" and "IPv6"`)
+	if f := n.IPFamily; f != "" && f != IPv4 && f != IPv6 {
+		wrong = append(wrong, FieldError{"ipFamily", fmt.Sprintf(`is %q; "IPv4" and "IPv6" are allowed`, f)})
 	}
 	switch n.IPFamilyPolicy {
 	case "", SingleStack, PreferDualStack, RequireDualStack:
 	default:
-		p.Add("ipFamilyPolicy", QuotedText, n.IPFamilyPolicy, `"SingleStack", "PreferDualStack" and "RequireDualStack"`)
+		wrong = append(wrong, FieldError{"ipFamilyPolicy",
+			fmt.Sprintf(`is %q; "SingleStack", "PreferDualStack" and "RequireDualStack" are allowed`, n.IPFamilyPolicy)})
 	}
-	return p
+	return wrong
 }
 
 // Identified is a Provisioner whose platform can be told from every other one of

@@ -13,6 +13,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/tenancy"
 )
@@ -37,7 +38,7 @@ const (
 func (m *Registry) Register(ctx context.Context, r ecp.AgentRegistration) (ecp.AgentRecord, error) {
 	q := change.Request{Op: "register agent", Action: "register", Kind: ecp.KindAgent}
 	if len(r.PublicKey) != ed25519.PublicKeySize {
-		return ecp.AgentRecord{}, ecp.WrapError(q.Op, ecp.NewError(ecp.CodeInvalid, "", fmt.Sprintf("the public key has %d bytes; an Ed25519 key has %d", len(r.PublicKey), ed25519.PublicKeySize)), "", "")
+		return ecp.AgentRecord{}, fault.Wrap(q.Op, ecp.NewError(ecp.CodeInvalid, "", fmt.Sprintf("the public key has %d bytes; an Ed25519 key has %d", len(r.PublicKey), ed25519.PublicKeySize)))
 	}
 	if ecp.OriginFrom(ctx) == (ecp.Origin{}) {
 		ctx = ecp.WithOrigin(ctx, ecp.Origin{RemoteAddress: r.Remote})
@@ -202,7 +203,7 @@ func (m *Registry) Key(ctx context.Context, agent ecp.AgentID) (a ecp.AgentRecor
 		return ecp.AgentRecord{}, &ecp.Error{Code: ecp.CodeNotFound, Op: op, Message: "no such agent is registered here: it was removed, or registered with another server; register it anew with a token from the cluster's guide"}
 	}
 	if err != nil {
-		return ecp.AgentRecord{}, ecp.WrapError(op, err, "", "")
+		return ecp.AgentRecord{}, fault.Wrap(op, err)
 	}
 	return a, nil
 }
@@ -241,7 +242,7 @@ func (m *Registry) ByItself(ctx context.Context, q change.Request, fn func(*chan
 		return w.WriteNotes(ctx, q)
 	})
 	if err != nil {
-		return ecp.WrapError(q.Op, err, "", "")
+		return fault.Wrap(q.Op, err)
 	}
 	return nil
 }

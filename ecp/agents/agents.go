@@ -9,6 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
@@ -22,7 +23,7 @@ func (m *Registry) List(ctx context.Context, id ecp.ID) ([]ecp.AgentInfo, error)
 	}
 	agents, err := observed.ChildrenOf[ecp.AgentRecord](ctx, m.Observed, id)
 	if err != nil {
-		return nil, ecp.WrapError(op, err, "", "")
+		return nil, fault.Wrap(op, err)
 	}
 	v := derive.NewAdoptedView(m.Observed.Timings, m.Observed.Now(), rec, agents, m.Observed.AdoptedLook(id))
 	out := make([]ecp.AgentInfo, 0, len(agents))

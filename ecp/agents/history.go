@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // HistoryKept is how long entries are kept, and MostHistory how many of each cluster:
@@ -208,7 +209,7 @@ func (m *Registry) History(ctx context.Context, id ecp.ID, o HistoryOptions) (pa
 		return nil
 	})
 	if err != nil {
-		return HistoryPage{Items: []ecp.HistoryEntry{}}, ecp.WrapError(op, err, "", "")
+		return HistoryPage{Items: []ecp.HistoryEntry{}}, fault.Wrap(op, err)
 	}
 	return page, nil
 }

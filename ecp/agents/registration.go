@@ -10,6 +10,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/random"
 	"github.com/openecp/openecp/ecp/tenancy"
@@ -89,7 +90,7 @@ func (m *Registry) CreateRegistration(ctx context.Context, id ecp.ID, life time.
 		if rec.Deleting && !rec.OwesRelease() { // else an agent is what the deletion waits for
 			return NewRegistration{}, ecp.NewError(ecp.CodeConflict, "", "the cluster is being deleted; no agent can register with it")
 		}
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		if life < MinRegistrationLife || life > MaxRegistrationLife {
 			wrong.Add("life", "is %s; %s to %s are allowed", life, MinRegistrationLife, MaxRegistrationLife)
 		}
@@ -145,7 +146,7 @@ func (m *Registry) Registrations(ctx context.Context, id ecp.ID) ([]ecp.Registra
 	}
 	out, err := observed.ChildrenOf[ecp.RegistrationToken](ctx, m.Observed, id)
 	if err != nil {
-		return nil, ecp.WrapError(op, err, "", "")
+		return nil, fault.Wrap(op, err)
 	}
 	sortRegistrations(out)
 	return out, nil
@@ -221,7 +222,7 @@ func (m *Registry) readableAdopted(ctx context.Context, op string, right ecp.Rig
 		err = adoptedOnly(rec.Mode)
 	}
 	if err != nil {
-		return rec, ecp.WrapError(op, err, "", "")
+		return rec, fault.Wrap(op, err)
 	}
 	return rec, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 var (
@@ -17,7 +18,7 @@ var (
 	referenceForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 )
 
-func validateSlug(p *ecp.FieldErrors, field, value string) {
+func validateSlug(p *fault.Fields, field, value string) {
 	if !slugForm.MatchString(value) {
 		p.Add(field, `is not of 1 to 63 lower-case letters, digits, "-" and ".", with a letter or digit at both ends`)
 	}
@@ -26,7 +27,7 @@ func validateSlug(p *ecp.FieldErrors, field, value string) {
 var images = &shelf[ecp.Image]{
 	kind: ecp.KindImage, what: "image", id: "id", read: ecp.RightCatalog,
 	key: func(i ecp.Image) string { return i.ID }, rev: func(i *ecp.Image) *int64 { return &i.Revision }, dflt: func(i *ecp.Image) *bool { return &i.Default },
-	check: func(p *ecp.FieldErrors, i *ecp.Image) {
+	check: func(p *fault.Fields, i *ecp.Image) {
 		validateSlug(p, "id", i.ID)
 		if len(i.Reference) > 255 || !referenceForm.MatchString(i.Reference) {
 			p.Add("reference", `is not what Kubernetes can pull, such as "registry.example.com/emqx/emqx-enterprise:5.8.9"`)
@@ -69,7 +70,7 @@ func (c *Catalog) DeleteImage(ctx context.Context, id string, ifRevision int64) 
 var sizes = &shelf[ecp.Size]{
 	kind: ecp.KindSize, what: "size", id: "name", read: ecp.RightCatalog,
 	key: func(s ecp.Size) string { return s.Name }, rev: func(s *ecp.Size) *int64 { return &s.Revision }, dflt: func(s *ecp.Size) *bool { return &s.Default },
-	check: func(p *ecp.FieldErrors, s *ecp.Size) {
+	check: func(p *fault.Fields, s *ecp.Size) {
 		if !sizeNameForm.MatchString(s.Name) {
 			p.Add("name", `is not of 1 to 63 letters, digits, "-", "_" and "."`)
 		}
@@ -115,7 +116,7 @@ func (c *Catalog) DeleteSize(ctx context.Context, name string, ifRevision int64)
 	return sizes.delete(ctx, c, name, ifRevision)
 }
 
-func validateResource(p *ecp.FieldErrors, field string, r ecp.Resource) {
+func validateResource(p *fault.Fields, field string, r ecp.Resource) {
 	request, ok := ecp.ParseQuantity(r.Request)
 	if !ok || request <= 0 {
 		p.Add(field+".request", `is %q; a quantity above 0 is wanted, such as "500m" or "4Gi"`, r.Request)
@@ -140,7 +141,7 @@ const (
 // validateBytes refuses an amount that is no whole number of bytes, which is
 // always a slip of the unit ("512m" is half a byte), and one that is less than
 // the least. What is no quantity has been refused before.
-func validateBytes(p *ecp.FieldErrors, field, amount string, least float64) {
+func validateBytes(p *fault.Fields, field, amount string, least float64) {
 	q, ok := ecp.ParseQuantity(amount)
 	switch {
 	case !ok || q <= 0:
@@ -161,7 +162,7 @@ var Registries = &shelf[ecp.Registry]{
 	kind: ecp.KindRegistry, what: "registry", id: "name", read: ecp.RightAdmin, Secret: "password",
 	key: func(r ecp.Registry) string { return r.Name }, rev: func(r *ecp.Registry) *int64 { return &r.Revision },
 	set: func(r *ecp.Registry, set bool) { r.PasswordSet = set },
-	check: func(p *ecp.FieldErrors, r *ecp.Registry) {
+	check: func(p *fault.Fields, r *ecp.Registry) {
 		validateSlug(p, "name", r.Name)
 		if len(r.Host) > 253 || !hostForm.MatchString(r.Host) {
 			p.Add("host", `is %q; a host with or without port is wanted, such as "registry.example.com:5000"`, r.Host)
@@ -296,7 +297,7 @@ func largestCluster(tx ecp.Tx) (int, error) {
 
 // checkPool says what is wrong with new limits.
 func checkPool(p ecp.Pool, used ecp.Pool, largest int) error {
-	var wrong, below ecp.FieldErrors
+	var wrong, below fault.Fields
 	for _, limit := range []struct {
 		field    string
 		is, used int

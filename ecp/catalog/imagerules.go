@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // imageRule is one line of what EMQX' documents allow of a change of version;
@@ -80,7 +81,7 @@ var architecture = regexp.MustCompile(`^[a-z0-9][a-z0-9_]{0,31}$`)
 const MaxArchitectures = 16
 
 // ValidateArchitectures checks the architectures that an image is built for.
-func ValidateArchitectures(p *ecp.FieldErrors, all []string) {
+func ValidateArchitectures(p *fault.Fields, all []string) {
 	if len(all) > MaxArchitectures {
 		p.Add("architectures", "are %d; at most %d are allowed", len(all), MaxArchitectures)
 		return

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
@@ -37,7 +38,7 @@ func (c *Catalog) lbProfiles() *shelf[ecp.LBProfile] {
 	}
 }
 
-func checkLBProfile(p *ecp.FieldErrors, l *ecp.LBProfile) {
+func checkLBProfile(p *fault.Fields, l *ecp.LBProfile) {
 	validateSlug(p, "name", l.Name)
 	if l.MinConnections < 0 || l.MinConnections > ecp.MaxConnections {
 		p.Add("minConnections", "is %d; 0 to %d are allowed", l.MinConnections, ecp.MaxConnections)

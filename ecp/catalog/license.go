@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // Licenses is the catalogue of EMQX licenses.
@@ -19,7 +20,7 @@ var Licenses = &shelf[ecp.License]{
 	key: func(l ecp.License) string { return l.Name }, rev: func(l *ecp.License) *int64 { return &l.Revision },
 	dflt: func(l *ecp.License) *bool { return &l.Default }, pile: func(l ecp.License) string { return string(l.Format) },
 	set: func(l *ecp.License, set bool) { l.ContentSet = set },
-	check: func(p *ecp.FieldErrors, l *ecp.License) {
+	check: func(p *fault.Fields, l *ecp.License) {
 		validateSlug(p, "name", l.Name)
 		if l.Format != ecp.LicenseV4 && l.Format != ecp.LicenseV5 {
 			p.Add("format", `is %q; "v4" and "v5" are allowed`, l.Format)
@@ -114,7 +115,7 @@ var customerTypes = map[string]string{
 
 // LearnLicense reads what a licence says of itself. What it does not say in a
 // form known here stays unknown: EMQX decides whether it is valid.
-func LearnLicense(p *ecp.FieldErrors, l *ecp.License, content ecp.Secret) {
+func LearnLicense(p *fault.Fields, l *ecp.License, content ecp.Secret) {
 	l.Customer, l.Type, l.Limit, l.ExpiresAt = "", "", 0, time.Time{}
 	text := strings.TrimSpace(string(content))
 	switch {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // shelf is how one catalogue is kept: what differs between them is in here,
@@ -23,7 +24,7 @@ type shelf[E ecp.Payload] struct {
 	dflt func(*E) *bool  // marks the default; nil = there is none
 	pile func(E) string  // defaults are one for each; nil = one in all
 	// check says what is wrong with an entry, with its defaults filled in.
-	check func(*ecp.FieldErrors, *E)
+	check func(*fault.Fields, *E)
 	// prepare looks at what an entry is to be among the others; nil = nothing.
 	prepare func(w *change.Tx, old *E, e *E) error
 	// uses finds who uses an entry.
@@ -32,7 +33,7 @@ type shelf[E ecp.Payload] struct {
 	Secret string
 	set    func(*E, bool) // says in the entry that the secret is set
 	// learn takes from a new secret what may be shown; nil = nothing.
-	learn func(*ecp.FieldErrors, *E, ecp.Secret)
+	learn func(*fault.Fields, *E, ecp.Secret)
 }
 
 func (s *shelf[E]) request(verb, key string, asked any) change.Request {
@@ -73,7 +74,7 @@ func (s *shelf[E]) List(ctx context.Context, c *Catalog) ([]E, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, ecp.WrapError(op, err, "", "")
+		return nil, fault.Wrap(op, err)
 	}
 	return out, nil
 }
@@ -93,7 +94,7 @@ func (s *shelf[E]) get(ctx context.Context, c *Catalog, key string) (E, error) {
 	}
 	err := c.store.Read(ctx, func(tx ecp.Tx) (err error) { e, err = s.Find(tx, key); return err })
 	if err != nil {
-		return e, ecp.WrapError(op, err, "", "")
+		return e, fault.Wrap(op, err)
 	}
 	return e, nil
 }
@@ -115,7 +116,7 @@ func (s *shelf[E]) create(ctx context.Context, c *Catalog, e E, secret ecp.Secre
 			return e, err
 		}
 		e, _ := e.Copy().(E)
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		if s.set != nil {
 			s.set(&e, secret != "")
 		}
@@ -169,7 +170,7 @@ func (s *shelf[E]) update(ctx context.Context, c *Catalog, e E, secret *ecp.Secr
 }
 
 func (s *shelf[E]) replace(w *change.Tx, c *Catalog, old E, e *E, secret *ecp.Secret) error {
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	*s.rev(e) = *s.rev(&old)
 	if s.prepare != nil {
 		if err := s.prepare(w, &old, e); err != nil {
@@ -235,7 +236,7 @@ func (s *shelf[E]) delete(ctx context.Context, c *Catalog, key string, ifRevisio
 	})
 }
 
-func (s *shelf[E]) checkSecret(wrong *ecp.FieldErrors, e *E, secret ecp.Secret) {
+func (s *shelf[E]) checkSecret(wrong *fault.Fields, e *E, secret ecp.Secret) {
 	if len(secret) > MaxSecret {
 		wrong.Add(s.Secret, "has %d bytes; at most %d are allowed", len(secret), MaxSecret)
 	} else if s.learn != nil && secret != "" {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
@@ -15,7 +16,7 @@ func (c *Catalog) TargetShelf() *shelf[ecp.Target] {
 		kind: ecp.KindTarget, what: "Kubernetes target", id: "name", read: ecp.RightCatalog, Secret: "kubeconfig",
 		key: func(t ecp.Target) string { return t.Name }, rev: func(t *ecp.Target) *int64 { return &t.Revision },
 		set: func(t *ecp.Target, set bool) { t.KubeconfigSet = set },
-		check: func(p *ecp.FieldErrors, t *ecp.Target) {
+		check: func(p *fault.Fields, t *ecp.Target) {
 			validateSlug(p, "name", t.Name)
 			validate.ValidateDescription(p, t.Description)
 			if !t.KubeconfigSet {
@@ -25,7 +26,7 @@ func (c *Catalog) TargetShelf() *shelf[ecp.Target] {
 				p.Add("network."+f.Field, "%s", f.Message)
 			}
 		},
-		learn: func(_ *ecp.FieldErrors, t *ecp.Target, _ ecp.Secret) { t.KubeconfigSet = true },
+		learn: func(_ *fault.Fields, t *ecp.Target, _ ecp.Secret) { t.KubeconfigSet = true },
 		prepare: func(w *change.Tx, old, t *ecp.Target) error {
 			t.BuiltIn = false
 			if old != nil {

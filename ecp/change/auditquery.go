@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // AuditOptions selects audit entries. Zero values select all that the actor
@@ -118,7 +119,7 @@ func (c *Writer) auditPage(ctx context.Context, o AuditOptions) (page AuditPage,
 		return nil
 	})
 	if err != nil {
-		return AuditPage{Items: []AuditEntry{}}, false, ecp.WrapError(op, err, "", "")
+		return AuditPage{Items: []AuditEntry{}}, false, fault.Wrap(op, err)
 	}
 	return page, more, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // Writer is the one door for changes that actors ask for: it makes of each one
@@ -79,7 +80,7 @@ func Submit[R any](ctx context.Context, c *Writer, q Request, fn func(*Tx) (R, e
 	})
 	if err != nil {
 		c.AuditRefusal(ctx, a, q, err)
-		return zero, ecp.WrapError(q.Op, err, q.Taken.Field, q.Taken.Message)
+		return zero, fault.WrapTaken(q.Op, err, q.Taken.Field, q.Taken.Message)
 	}
 	return out, nil
 }

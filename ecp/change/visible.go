@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // NotFound says that there is no such thing, or none that the actor may know of;
@@ -37,7 +38,7 @@ func ListVisible[P ecp.Payload](ctx context.Context, s ecp.Store, op string, q e
 		return nil
 	})
 	if err != nil {
-		return nil, ecp.WrapError(op, err, "", "")
+		return nil, fault.Wrap(op, err)
 	}
 	return out, nil
 }
@@ -56,9 +57,9 @@ func ReadVisible[P ecp.Payload](ctx context.Context, s ecp.Store, op, what, key 
 	var zero P
 	switch {
 	case errors.Is(err, ecp.ErrNotFound) || (err == nil && !sees(a, p)):
-		return zero, ecp.WrapError(op, NotFound(what, key, err), "", "")
+		return zero, fault.Wrap(op, NotFound(what, key, err))
 	case err != nil:
-		return zero, ecp.WrapError(op, err, "", "")
+		return zero, fault.Wrap(op, err)
 	}
 	return revised(p), nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/openecp/openecp/ecp/tenancy"
@@ -84,7 +85,7 @@ func TestMalformedGrantsGiveNothing(t *testing.T) {
 		{Role: ecp.RoleProjectAdmin}, {Role: ecp.RoleProjectAdmin, Project: "a"}, {Role: ecp.RoleProjectAdmin, Project: "a/"}, {Role: ecp.RoleProjectAdmin, Project: "/p"},
 		{Role: ecp.RoleProjectAdmin, Project: "a/p/q"}, {Role: ecp.RoleProjectAdmin, Org: "a"}, {Role: ecp.RoleUser, Org: "a", Project: "a/p"}, {Role: ecp.RoleUser, Project: "a"},
 	} {
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		validate.ValidateGrant(&wrong, "grant", g)
 		require.NotEmpty(t, wrong, "%v is refused", g)
 		a := ecp.Actor{Name: "x", Grants: []ecp.Grant{g}}

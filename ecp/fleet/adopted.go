@@ -7,6 +7,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
@@ -82,7 +83,7 @@ func (m *Manager) settleAdopted(ctx context.Context, seen ecp.ClusterRecord, age
 
 // validateAdopted checks a spec. An address that was stored before, by whatever
 // rules, stands until it is changed.
-func (m *Manager) validateAdopted(p *ecp.FieldErrors, s, was ecp.AdoptedSpec) {
+func (m *Manager) validateAdopted(p *fault.Fields, s, was ecp.AdoptedSpec) {
 	if s.Connections < 0 || s.Connections > ecp.MaxConnections {
 		p.Add("spec.connections", "is %d; 0 to %d connections are allowed", s.Connections, ecp.MaxConnections)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/stretchr/testify/require"
 )
 
@@ -530,7 +531,7 @@ func FuzzLearnLicense(f *testing.F) {
 	f.Add("v5", string(aKeyText))
 	f.Add("v4", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----")
 	f.Fuzz(func(t *testing.T, format, content string) {
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		l := ecp.License{Name: "x", Format: ecp.LicenseFormat(format)}
 		catalog.LearnLicense(&wrong, &l, ecp.Secret(content))
 		if _, err := json.Marshal(l); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/random"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/openecp/openecp/ecp/logs"
@@ -85,7 +86,7 @@ type created struct {
 // newRecord makes the record of a cluster that is asked for: checked, with
 // its defaults filled in and the catalogue's entries copied.
 func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.ClusterRecord, error) {
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	validate.ValidateText(&wrong, r.Name, r.Description)
 	now := m.observed.Now().UTC()
 	rec := ecp.ClusterRecord{
@@ -127,7 +128,7 @@ func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.Cl
 	return rec, err
 }
 
-func (m *Manager) checkProject(tx ecp.Tx, wrong *ecp.FieldErrors, path string) error {
+func (m *Manager) checkProject(tx ecp.Tx, wrong *fault.Fields, path string) error {
 	if why := ecp.ValidateProject(path); why != "" {
 		wrong.Add("project", "%s", why)
 		return nil
@@ -142,7 +143,7 @@ func (m *Manager) checkProject(tx ecp.Tx, wrong *ecp.FieldErrors, path string) e
 
 // completeHosted fills a hosted spec's defaults in, checks it, and copies what
 // it names from the catalogues.
-func (m *Manager) completeHosted(tx ecp.Tx, wrong *ecp.FieldErrors, rec *ecp.ClusterRecord) error {
+func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.ClusterRecord) error {
 	if rec.Spec.Hosted == nil {
 		rec.Spec.Hosted = &ecp.HostedSpec{}
 	}
@@ -178,7 +179,7 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *ecp.FieldErrors, rec *ecp.Clu
 }
 
 // mayCluster: from 5.9 on what EMQX brings along is for one node.
-func mayCluster(wrong *ecp.FieldErrors, rec ecp.ClusterRecord) {
+func mayCluster(wrong *fault.Fields, rec ecp.ClusterRecord) {
 	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
 	if n := rec.Spec.Hosted.Nodes; ok && n > 1 && !v.Before(ecp.Version{Major: 5, Minor: 9, Patch: 0}) && rec.Resolved.License == "" {
 		wrong.Add("spec.nodes", "is %d; EMQX %s runs more than one node only with a licence, and the catalogue has no default one for 5.x", n, rec.Resolved.Image.Version)
@@ -223,7 +224,7 @@ func fillIn(s *ecp.HostedSpec) {
 }
 
 // pick finds a catalogue entry by name, or the default one for "".
-func pick[P ecp.Payload](tx ecp.Tx, wrong *ecp.FieldErrors, field, name string, describe func(P) (string, bool)) (P, error) {
+func pick[P ecp.Payload](tx ecp.Tx, wrong *fault.Fields, field, name string, describe func(P) (string, bool)) (P, error) {
 	var zero P
 	var known []string
 	for p, err := range ecp.List[P](tx, ecp.Query{}) {

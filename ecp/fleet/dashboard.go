@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
@@ -47,7 +48,7 @@ func (m *Manager) DashboardWay(ctx context.Context, id ecp.ID, via DashboardVia)
 	}
 	way, err := m.dashboardWay(rec, via)
 	if err != nil {
-		return DashboardWay{}, ecp.WrapError(op, err, "", "")
+		return DashboardWay{}, fault.Wrap(op, err)
 	}
 	return way, nil
 }

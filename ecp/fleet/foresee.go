@@ -8,6 +8,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // foresight bounds how long a caller waits for the platform's opinion of a
@@ -119,7 +120,7 @@ func (m *Manager) beforehand(ctx context.Context, q change.Request, look func(tx
 		return nil //nolint:nilerr // submit says it
 	}
 	if _, err := m.foresee(ctx, c); err != nil {
-		return ecp.WrapError(q.Op, err, "", "")
+		return fault.Wrap(q.Op, err)
 	}
 	return nil
 }

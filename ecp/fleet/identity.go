@@ -13,6 +13,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // How identities are looked after.
@@ -205,7 +206,7 @@ func (m *Manager) AcceptPlatform(ctx context.Context, target, identity string) (
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
 			return next, err
 		}
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		if strings.TrimSpace(identity) == "" || len(identity) > ecp.MaxName {
 			wrong.Add("identity", "is not of 1 to %d characters", ecp.MaxName)
 		} else if is, _ := m.identities.get(target); is.found != "" && is.found != identity {

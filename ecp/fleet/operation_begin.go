@@ -8,6 +8,7 @@ import (
 	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/random"
 )
@@ -106,7 +107,7 @@ func (m *Manager) depart(w *change.Tx, rec ecp.ClusterRecord, running *ecp.Opera
 
 // moveProject checks that a cluster can be moved to a project.
 func (m *Manager) moveProject(tx ecp.Tx, project string) error {
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	if err := m.checkProject(tx, &wrong, project); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
@@ -67,7 +68,7 @@ func (m *Manager) Operation(ctx context.Context, id ecp.OperationID) (ecp.Operat
 		return ecp.Operation{}, ecp.NewError(ecp.CodeNotFound, op, fmt.Sprintf("there is no operation %q", id))
 	}
 	if err != nil {
-		return ecp.Operation{}, ecp.WrapError(op, err, "", "")
+		return ecp.Operation{}, fault.Wrap(op, err)
 	}
 	return o, nil
 }
@@ -82,7 +83,7 @@ func (m *Manager) Operations(ctx context.Context, id ecp.ID, o OperationOptions)
 	}
 	after, err := o.openCursor()
 	if err != nil {
-		return OperationPage{}, ecp.WrapError(op, err, "", "")
+		return OperationPage{}, fault.Wrap(op, err)
 	}
 	var all []ecp.Operation
 	there, project := false, ""
@@ -99,7 +100,7 @@ func (m *Manager) Operations(ctx context.Context, id ecp.ID, o OperationOptions)
 		return err
 	})
 	if err != nil {
-		return OperationPage{}, ecp.WrapError(op, err, "", "")
+		return OperationPage{}, fault.Wrap(op, err)
 	}
 	if !there || !actor.May(ecp.RightRead, project) {
 		return OperationPage{}, observed.NoCluster(op, id, nil)

@@ -9,6 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // Plan says what Do would do; see [ecp.Cluster].
@@ -49,7 +50,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 		err = h.m.addForesight(ctx, &plan, planned)
 	}
 	if err != nil {
-		return ecp.Plan{}, ecp.WrapError(op, err, "", "")
+		return ecp.Plan{}, fault.Wrap(op, err)
 	}
 	return plan, nil
 }
@@ -97,5 +98,5 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (ecp.Plan, er
 			return plan, nil
 		}
 	}
-	return ecp.Plan{}, ecp.WrapError(op, err, "name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project))
+	return ecp.Plan{}, fault.WrapTaken(op, err, "name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project))
 }

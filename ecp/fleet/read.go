@@ -8,6 +8,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/tenancy"
 )
@@ -31,7 +32,7 @@ func (m *Manager) WaitOperation(ctx context.Context, id ecp.OperationID, patienc
 	defer cancel()
 	from, err := m.Position(waiting)
 	if err != nil {
-		return ecp.Operation{}, ecp.WrapError("wait for operation", err, "", "")
+		return ecp.Operation{}, fault.Wrap("wait for operation", err)
 	}
 	o, err := m.Operation(ctx, id)
 	if err != nil || o.Phase.Final() {
@@ -42,7 +43,7 @@ func (m *Manager) WaitOperation(ctx context.Context, id ecp.OperationID, patienc
 			break
 		}
 		if err != nil {
-			return ecp.Operation{}, ecp.WrapError("wait for operation", err, "", "")
+			return ecp.Operation{}, fault.Wrap("wait for operation", err)
 		}
 		if done, ok := c.Payload.(ecp.Operation); ok && done.ID == id && done.Phase.Final() {
 			return done, nil
@@ -63,7 +64,7 @@ func (m *Manager) Position(ctx context.Context) (seq int64, err error) {
 	}
 	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { seq, err = tx.Seq(); return err })
 	if err != nil {
-		return 0, ecp.WrapError(op, err, "", "")
+		return 0, fault.Wrap(op, err)
 	}
 	return seq, nil
 }
@@ -186,7 +187,7 @@ func (h handle) asChange(ctx context.Context) (ecp.Change, error) {
 		return ecp.Change{}, observed.NoCluster(op, h.id, nil)
 	}
 	if err != nil {
-		return ecp.Change{}, ecp.WrapError(op, err, "", "")
+		return ecp.Change{}, fault.Wrap(op, err)
 	}
 	return c, nil
 }
@@ -200,7 +201,7 @@ func (m *Manager) Pool(ctx context.Context) (ecp.Pool, error) {
 	var p ecp.Pool
 	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { p, _, err = ecp.Get[ecp.Pool](tx, ecp.PoolKey); return err })
 	if err != nil {
-		return ecp.Pool{}, ecp.WrapError(op, err, "", "")
+		return ecp.Pool{}, fault.Wrap(op, err)
 	}
 	return catalog.ShownPool(p), nil
 }
@@ -222,7 +223,7 @@ func (m *Manager) UsageByProject(ctx context.Context) (map[string]Usage, error) 
 	}
 	all, err := m.observed.Roster.All(ctx, m.observed.Store)
 	if err != nil {
-		return nil, ecp.WrapError(op, err, "", "")
+		return nil, fault.Wrap(op, err)
 	}
 	out := map[string]Usage{}
 	seen := observed.Filter(ecp.ListOptions{}, actor)

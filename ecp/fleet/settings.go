@@ -11,12 +11,13 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
 // sealSettings seals the values of a spec that may be secrets, and keeps the form
 // in which old has them where they are the same.
-func (m *Manager) sealSettings(wrong *ecp.FieldErrors, id ecp.ID, s *ecp.HostedSpec, old map[string]string) error {
+func (m *Manager) sealSettings(wrong *fault.Fields, id ecp.ID, s *ecp.HostedSpec, old map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(s.Config)) {
 		value := s.Config[key]
 		if ecp.IsSealed(value) || ecp.Harmless(key, value) {
@@ -42,7 +43,7 @@ func (m *Manager) sealSettings(wrong *ecp.FieldErrors, id ecp.ID, s *ecp.HostedS
 }
 
 // keepSettings puts the stored value where a new spec says "[redacted]".
-func keepSettings(wrong *ecp.FieldErrors, config, old map[string]string) {
+func keepSettings(wrong *fault.Fields, config, old map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		was, had := old[key]
 		switch value := config[key]; {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // Targets lists the Kubernetes targets, by name, with their health.
@@ -62,7 +63,7 @@ func (m *Manager) Target(ctx context.Context, name string) (ecp.TargetInfo, erro
 			return t, nil
 		}
 	}
-	return ecp.TargetInfo{}, ecp.WrapError("read Kubernetes target "+name, change.NotFound("Kubernetes target", name, ecp.ErrNotFound), "", "")
+	return ecp.TargetInfo{}, fault.Wrap("read Kubernetes target "+name, change.NotFound("Kubernetes target", name, ecp.ErrNotFound))
 }
 
 // targetUses counts the clusters of each target, for who may see all of them.
@@ -72,7 +73,7 @@ func (m *Manager) targetUses(ctx context.Context) (map[string]int, error) {
 	}
 	all, err := m.observed.Roster.All(ctx, m.observed.Store)
 	if err != nil {
-		return nil, ecp.WrapError("count clusters", err, "", "")
+		return nil, fault.Wrap("count clusters", err)
 	}
 	used := map[string]int{}
 	for _, l := range all {
@@ -98,7 +99,7 @@ func closeProvisioner(p ecp.Provisioner) error {
 }
 
 // targetFor gives the Provisioner of the target that a new cluster names.
-func (m *Manager) targetFor(tx ecp.Tx, wrong *ecp.FieldErrors, name string) (ecp.Provisioner, error) {
+func (m *Manager) targetFor(tx ecp.Tx, wrong *fault.Fields, name string) (ecp.Provisioner, error) {
 	if p := m.observed.Provisioners[name]; p != nil {
 		return p, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
@@ -46,7 +47,7 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 		users, err = m.licensed(tx, l.Name)
 		return err
 	})
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	check := stored
 	catalog.LearnLicense(&wrong, &check, content)
 	if err != nil || len(wrong) > 0 || content == old || l.Revision != 0 && l.Revision != stored.Revision || l.Format != stored.Format {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // UnrecordedCluster is a cluster that is there and that no record knows.
@@ -56,7 +57,7 @@ func (m *Manager) Unrecorded(ctx context.Context) ([]UnrecordedCluster, error) {
 		out = append(out, found...)
 	}
 	if failed != nil && len(out) == 0 {
-		return nil, ecp.WrapError(op, failed, "", "")
+		return nil, fault.Wrap(op, failed)
 	}
 	return out, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
@@ -68,7 +69,7 @@ func (m *Manager) PlanTakeOverUnrecorded(ctx context.Context, r TakeOverRequest)
 	}
 	u, err := m.mayTakeOverUnrecorded(ctx, r)
 	if err != nil {
-		return ecp.Plan{}, ecp.WrapError(op, err, "", "")
+		return ecp.Plan{}, fault.Wrap(op, err)
 	}
 	var plan ecp.Plan
 	err = m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
@@ -85,7 +86,7 @@ func (m *Manager) PlanTakeOverUnrecorded(ctx context.Context, r TakeOverRequest)
 	if errors.Is(err, errPlanned) {
 		return plan, nil
 	}
-	return ecp.Plan{}, ecp.WrapError(op, err, "name", "a cluster of that name is there already in the project; give another name")
+	return ecp.Plan{}, fault.WrapTaken(op, err, "name", "a cluster of that name is there already in the project; give another name")
 }
 
 // RemoveUnrecorded removes a cluster that no record knows, with its data. name
@@ -125,7 +126,7 @@ func (m *Manager) RemoveUnrecorded(ctx context.Context, id ecp.ID, target, name 
 		return ecp.NewError(ecp.CodeUnavailable, q.Op, fmt.Sprintf("the Kubernetes target %q is not up", u.Target))
 	}
 	if err := p.Delete(ctx, id); err != nil {
-		return ecp.WrapError(q.Op, err, "", "")
+		return fault.Wrap(q.Op, err)
 	}
 	return nil
 }
@@ -141,7 +142,7 @@ func (m *Manager) mayDecideUnrecorded(ctx context.Context, id ecp.ID, target str
 
 // mayTakeOverUnrecorded checks what was asked for before it looks for the cluster.
 func (m *Manager) mayTakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (UnrecordedCluster, error) {
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	if r.Name != "" {
 		validate.ValidateText(&wrong, r.Name, "")
 	}
@@ -178,7 +179,7 @@ func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r Ta
 	if rec.Project == "" {
 		rec.Project = u.Project
 	}
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	validate.ValidateText(&wrong, rec.Name, "")
 	if err := m.checkProject(tx, &wrong, rec.Project); err != nil {
 		return rec, nil, err

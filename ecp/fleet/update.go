@@ -12,6 +12,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/openecp/openecp/ecp/logs"
 )
@@ -32,7 +33,7 @@ func (m *Manager) carryUpdate(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, u 
 	if u.Description != nil {
 		rec.Description = *u.Description
 	}
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	validate.ValidateText(&wrong, rec.Name, rec.Description)
 	err := mergeUpdate(u, m, &wrong, rec)
 	if err != nil {
@@ -80,7 +81,7 @@ func (m *Manager) carryUpdate(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, u 
 // resolveAgain notes what the catalogues say now of what the changed fields
 // name; what the others name stays as it was.
 func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.ClusterRecord, changed []string) error {
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	s, is := rec.Spec.Hosted, func(field string) bool { return slices.Contains(changed, field) }
 	was := rec.Resolved
 	if is("image") {
@@ -140,7 +141,7 @@ func (m *Manager) changeNodes(d *decision, rec *ecp.ClusterRecord, before ecp.Cl
 }
 
 // mergeUpdate puts the wanted spec into the record, checked and with its defaults.
-func mergeUpdate(u ecp.Update, m *Manager, wrong *ecp.FieldErrors, rec *ecp.ClusterRecord) error {
+func mergeUpdate(u ecp.Update, m *Manager, wrong *fault.Fields, rec *ecp.ClusterRecord) error {
 	if u.Spec != nil && u.Patch != nil {
 		return ecp.NewError(ecp.CodeInvalid, "", "give a whole spec or a patch, not both")
 	}
@@ -189,7 +190,7 @@ func keepHosted(s *ecp.HostedSpec, old ecp.HostedSpec) {
 
 // mayUpdate says which of the changed fields this build cannot change.
 func mayUpdate(changed []string) error {
-	var wrong, later ecp.FieldErrors
+	var wrong, later fault.Fields
 	for _, field := range changed {
 		if why := fixed[field]; why != "" {
 			wrong.Add("spec."+field, "%s", why)
@@ -204,7 +205,7 @@ func mayUpdate(changed []string) error {
 }
 
 // patch merges a JSON merge patch (RFC 7396) into a spec.
-func patch[S any](wrong *ecp.FieldErrors, into *S, p json.RawMessage) error {
+func patch[S any](wrong *fault.Fields, into *S, p json.RawMessage) error {
 	if p == nil {
 		return nil
 	}
@@ -248,7 +249,7 @@ func patch[S any](wrong *ecp.FieldErrors, into *S, p json.RawMessage) error {
 var needed = []string{"nodes", "connections", "network", "network.type", "network.listeners"}
 
 // takesAway reports whether a patch sets such a field to null, and adds which.
-func takesAway(wrong *ecp.FieldErrors, change map[string]any) (does bool) {
+func takesAway(wrong *fault.Fields, change map[string]any) (does bool) {
 	for _, field := range needed {
 		at, last := change, field
 		if outer, inner, ok := strings.Cut(field, "."); ok {
@@ -285,7 +286,7 @@ func mergePatch(target, change map[string]any) map[string]any {
 // mayStore refuses a size that keeps its volumes in another storage class than
 // the cluster's are in: no volume moves. Where one of both is the platform's
 // default, only the platform knows.
-func mayStore(wrong *ecp.FieldErrors, s ecp.HostedSpec, was, is ecp.Size) {
+func mayStore(wrong *fault.Fields, s ecp.HostedSpec, was, is ecp.Size) {
 	from, to := cmp.Or(s.Storage, was.Storage.Class), cmp.Or(s.Storage, is.Storage.Class)
 	if from != "" && to != "" && from != to {
 		wrong.Add("spec.size", "is %q, whose volumes are of the storage class %q; those of this cluster are of %q, and no volume changes its class: take a size of that class, or make a new cluster", is.Name, to, from)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/stretchr/testify/require"
 )
@@ -20,13 +21,13 @@ func TestDescriptions(t *testing.T) {
 		strings.Repeat("述", 501): {"description"},
 		"\xff":                   {"description"},
 	} {
-		var p ecp.FieldErrors
+		var p fault.Fields
 		validate.ValidateText(&p, "a", description)
 		require.Equal(t, fields, fieldsOf(p), "%.20q", description)
 	}
 }
 
-func fieldsOf(p ecp.FieldErrors) []string {
+func fieldsOf(p fault.Fields) []string {
 	var out []string
 	for _, f := range p {
 		out = append(out, f.Field)
@@ -161,7 +162,7 @@ func TestHostedSpecs(t *testing.T) {
 			s := ecp.HostedSpec{Nodes: 3, Connections: 1000}
 			fillIn(&s)
 			c.change(&s)
-			var p ecp.FieldErrors
+			var p fault.Fields
 			validate.ValidateHosted(&p, s)
 			require.Equal(t, c.fields, fieldsOf(p), "%+v", p)
 			if c.fields != nil {
@@ -186,7 +187,7 @@ func TestSpecDefaults(t *testing.T) {
 
 func TestAdoptedSpecs(t *testing.T) {
 	for n, good := range map[int]bool{0: true, 5: true, -1: false, ecp.MaxConnections: true, ecp.MaxConnections + 1: false} {
-		var p ecp.FieldErrors
+		var p fault.Fields
 		(&Manager{}).validateAdopted(&p, ecp.AdoptedSpec{Connections: n}, ecp.AdoptedSpec{})
 		require.Equal(t, good, len(p) == 0, "%d", n)
 	}

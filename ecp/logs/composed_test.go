@@ -3,8 +3,8 @@ package logs
 import (
 	"testing"
 
-	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/stretchr/testify/require"
 )
 
@@ -18,7 +18,7 @@ func TestArchitectures(t *testing.T) {
 		{[]string{"amd64", "linux/arm64", "amd64", ""}, []string{"architectures[1]", "architectures[2]", "architectures[3]"}},
 		{make([]string, catalog.MaxArchitectures+1), []string{"architectures"}},
 	} {
-		var p ecp.FieldErrors
+		var p fault.Fields
 		catalog.ValidateArchitectures(&p, row.all)
 		var got []string
 		for _, f := range p {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/internal/emqxlog"
 )
 
@@ -30,11 +31,11 @@ func (m *Reader) Read(ctx context.Context, id ecp.ID, q ecp.LogQuery) (iter.Seq2
 	}
 	r := &logStream{m: m, op: op, id: id, q: q}
 	if r.from, err = m.logSource(op, rec, q.Node); err != nil {
-		return nil, ecp.WrapError(op, err, "", "")
+		return nil, fault.Wrap(op, err)
 	}
 	nodes, err := r.from.nodes(ctx)
 	if err != nil {
-		return nil, ecp.WrapError(op, err, "", "")
+		return nil, fault.Wrap(op, err)
 	}
 	if q.Node != "" && len(nodes) == 0 {
 		return nil, ecp.NewError(ecp.CodeNotFound, op, fmt.Sprintf("the cluster has no pod or agent of a node %q now", q.Node))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/tenancy"
 )
 
@@ -50,7 +51,7 @@ func (r *logStream) read(ctx context.Context, nodes []logNode, yield func(ecp.Lo
 	case r.q.Follow:
 		r.follow(ctx, sources, yield)
 	case ctx.Err() != nil:
-		yield(ecp.LogLine{}, ecp.WrapError(r.op, ctx.Err(), "", ""))
+		yield(ecp.LogLine{}, fault.Wrap(r.op, ctx.Err()))
 	}
 }
 
@@ -150,7 +151,7 @@ func (r *logStream) attend(ctx context.Context, group *sync.WaitGroup, sources m
 			err = ended
 		}
 		if err != nil && (over || ecp.CodeOf(err) != ecp.CodeUnavailable) && ctx.Err() == nil {
-			refused <- ecp.WrapError(r.op, err, "", "")
+			refused <- fault.Wrap(r.op, err)
 			tick.Stop()
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/openecp/openecp/internal/emqxlog"
 )
@@ -64,7 +65,7 @@ type maskedLog struct {
 func (p podLogs) body(ctx context.Context, node string, o ecp.LogOptions) (io.ReadCloser, error) {
 	rec, _, err := p.m.Observed.Load(ctx, p.id)
 	if err != nil {
-		return nil, ecp.WrapError(p.op, err, "", "")
+		return nil, fault.Wrap(p.op, err)
 	}
 	secrets, err := p.m.secretsOf(ctx, p.platform, rec)
 	if err != nil {
@@ -83,7 +84,7 @@ var printsSecrets = map[string]bool{"all": true, "debug": true, "info": true}
 
 // MayLog refuses levels of the log at which EMQX would print secrets, where they
 // are read by others than by us: on Kubernetes' machines and by what collects logs.
-func MayLog(wrong *ecp.FieldErrors, rec ecp.ClusterRecord) {
+func MayLog(wrong *fault.Fields, rec ecp.ClusterRecord) {
 	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
 	if !ok || v.Major > 4 {
 		return
@@ -100,7 +101,7 @@ func MayLog(wrong *ecp.FieldErrors, rec ecp.ClusterRecord) {
 // value for that setting's own, so that secrets could be brought where they can be
 // read, and does not start where there is no such setting. What was there before
 // stays.
-func MayRefer(wrong *ecp.FieldErrors, rec ecp.ClusterRecord, was map[string]string) {
+func MayRefer(wrong *fault.Fields, rec ecp.ClusterRecord, was map[string]string) {
 	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
 	if !ok || v.Major > 4 {
 		return

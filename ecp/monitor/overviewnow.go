@@ -6,6 +6,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
@@ -21,12 +22,12 @@ func (m *Monitor) Overview(ctx context.Context, project string) (Overview, error
 	}
 	if project != "" {
 		if _, err := m.Directory.Project(ctx, project); err != nil {
-			return Overview{}, ecp.WrapError(op, err, "", "")
+			return Overview{}, fault.Wrap(op, err)
 		}
 	}
 	all, err := m.Observed.Roster.Order(ctx, m.Observed.Store, ecp.SortID)
 	if err != nil {
-		return Overview{}, ecp.WrapError(op, err, "", "")
+		return Overview{}, fault.Wrap(op, err)
 	}
 	now := m.Observed.Now()
 	seen := observed.Filter(ecp.ListOptions{Project: project}, actor)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
@@ -47,7 +48,7 @@ func (m *Monitor) ScrapeTargets(ctx context.Context, o ecp.ListOptions) ([]Scrap
 	}
 	all, err := m.Observed.Roster.Order(ctx, m.Observed.Store, ecp.SortID)
 	if err != nil {
-		return nil, ecp.WrapError(op, err, "", "")
+		return nil, fault.Wrap(op, err)
 	}
 	out := make([]ScrapeTarget, 0, len(all))
 	seen := observed.Filter(o, actor)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // Bootstrap stores a system token in a store that has never let anybody in, and
@@ -33,7 +34,7 @@ func (d *Directory) Bootstrap(ctx context.Context, secret string) (bool, error) 
 		return ecp.Put(tx, t, 0)
 	})
 	if err != nil {
-		return false, ecp.WrapError(op, err, "", "")
+		return false, fault.Wrap(op, err)
 	}
 	return stored, nil
 }

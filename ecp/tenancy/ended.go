@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // opWatch names following changes in errors.
@@ -84,7 +85,7 @@ func (d *Directory) Standing(ctx context.Context) (end time.Time, seq int64, _ e
 func (d *Directory) WhileGood(ctx context.Context) (_ context.Context, cancel context.CancelFunc, seq int64, _ error) {
 	end, seq, err := d.Standing(ctx)
 	if err != nil {
-		return nil, nil, 0, ecp.WrapError(opWatch, err, "", "")
+		return nil, nil, 0, fault.Wrap(opWatch, err)
 	}
 	if end.IsZero() {
 		ctx, cancel = context.WithCancel(ctx)

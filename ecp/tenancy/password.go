@@ -7,6 +7,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // PasswordHasher makes what is stored of passwords. Package argon2id has one;
@@ -39,7 +40,7 @@ func (p passwordHash) Copy() ecp.Payload { return p }
 
 // hashPassword gives what is to be stored; "" for "". It is asked before the
 // transaction begins: hashing takes long on purpose.
-func (d *Directory) hashPassword(ctx context.Context, wrong *ecp.FieldErrors, op, password string) (string, error) {
+func (d *Directory) hashPassword(ctx context.Context, wrong *fault.Fields, op, password string) (string, error) {
 	if password == "" {
 		return "", nil
 	}
@@ -56,7 +57,7 @@ func (d *Directory) hashPassword(ctx context.Context, wrong *ecp.FieldErrors, op
 	}
 	hash, err := d.hasher.Hash(ctx, password)
 	if err != nil {
-		return "", ecp.WrapError(op, hasherBusy(err), "", "")
+		return "", fault.Wrap(op, hasherBusy(err))
 	}
 	return hash, nil
 }
@@ -95,7 +96,7 @@ func (d *Directory) ChangePassword(ctx context.Context, old, password string) er
 	} else if err != nil {
 		return err
 	}
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	hash, err := d.hashPassword(ctx, &wrong, op, password)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // Quota returns the quota of an organisation ("org") or project ("org/project"),
@@ -21,7 +22,7 @@ func (d *Directory) Quota(ctx context.Context, of string) (q ecp.Quota, err erro
 		return err
 	})
 	if err != nil {
-		return ecp.Quota{}, ecp.WrapError(op, err, "", "")
+		return ecp.Quota{}, fault.Wrap(op, err)
 	}
 	return q, nil
 }
@@ -83,7 +84,7 @@ func (d *Directory) UpdateQuota(ctx context.Context, q ecp.Quota) (ecp.Quota, er
 
 // checkQuota returns what is wrong with a new limit, as it is with the pool's.
 func checkQuota(q ecp.Quota, old ecp.Quota) error {
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	switch {
 	case q.Connections < 0:
 		wrong.Add("connections", "is %d; 0 means without a limit, else a number above 0 is wanted", q.Connections)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // Reauthenticate gives an actor that [Directory.Authenticate] gave earlier as its
@@ -38,7 +39,7 @@ func (d *Directory) Reauthenticate(ctx context.Context, a ecp.Actor) (ecp.Actor,
 		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, op, "the token or session it began with has ended; log in again")
 	}
 	if err != nil {
-		return ecp.Actor{}, ecp.WrapError(op, err, "", "")
+		return ecp.Actor{}, fault.Wrap(op, err)
 	}
 	return out, nil
 }

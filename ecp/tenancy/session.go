@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/random"
 )
 
@@ -87,7 +88,7 @@ func (d *Directory) Login(ctx context.Context, user, password string) (Session, 
 	})
 	if err != nil {
 		d.loginRefused(ctx, who, q, err)
-		return Session{}, ecp.WrapError(op, err, "", "")
+		return Session{}, fault.Wrap(op, err)
 	}
 	return out, nil
 }
@@ -162,7 +163,7 @@ func (d *Directory) checkPassword(ctx context.Context, op string, g guess) (who 
 		return err
 	})
 	if err != nil {
-		return who, ecp.WrapError(op, err, "", "")
+		return who, fault.Wrap(op, err)
 	}
 	now := d.now()
 	by, known := guesser{g.name, g.origin}, who.origins.has(g.origin, now)
@@ -175,7 +176,7 @@ func (d *Directory) checkPassword(ctx context.Context, op string, g guess) (who 
 	}
 	nobody, err := d.nobody(ctx)
 	if err != nil {
-		return who, ecp.WrapError(op, hasherBusy(err), "", "")
+		return who, fault.Wrap(op, hasherBusy(err))
 	}
 	hash := nobody
 	if who.able {
@@ -183,7 +184,7 @@ func (d *Directory) checkPassword(ctx context.Context, op string, g guess) (who 
 	}
 	ok, outdated, err := d.hasher.Verify(ctx, hash, g.password)
 	if err != nil {
-		return who, ecp.WrapError(op, hasherBusy(err), "", "")
+		return who, fault.Wrap(op, hasherBusy(err))
 	}
 	if !ok || !who.able {
 		return who, wrongLogin(op)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
@@ -29,7 +30,7 @@ func (d *Directory) CreateOrg(ctx context.Context, name, description string) (ec
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
 			return o, err
 		}
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		if why := ecp.ValidateOrg(name); why != "" {
 			wrong.Add("name", "%s", why)
 		}
@@ -50,7 +51,7 @@ func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifR
 		if err != nil {
 			return o, err
 		}
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		validate.ValidateDescription(&wrong, description)
 		if err := errors.Join(wrong.Err(""), change.CheckRevision(ifRevision, o.Revision)); err != nil {
 			return o, err
@@ -127,7 +128,7 @@ func (d *Directory) CreateProject(ctx context.Context, path, description string)
 		Taken: ecp.FieldError{Field: "path", Message: fmt.Sprintf("there is a project %q already", path)}}
 	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (ecp.Project, error) {
 		p := ecp.Project{Path: path, Description: description, CreatedAt: w.Now, Revision: 1}
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		if why := ecp.ValidateProject(path); why != "" {
 			if !w.Actor.May(ecp.RightProjects, "") {
 				return p, w.Permit(ecp.RightProjects, "")
@@ -183,7 +184,7 @@ func (d *Directory) UpdateProject(ctx context.Context, path, description string,
 		if err != nil {
 			return p, err
 		}
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		validate.ValidateDescription(&wrong, description)
 		if err := errors.Join(wrong.Err(""), change.CheckRevision(ifRevision, p.Revision)); err != nil {
 			return p, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/stretchr/testify/require"
@@ -302,7 +303,7 @@ func TestNoEscalation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := ecp.Actor{Name: "x", Grants: rapid.SliceOfN(grant, 0, 3).Draw(t, "grants")}
 		g := grant.Draw(t, "given")
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		if validate.ValidateGrant(&wrong, "g", g); len(wrong) > 0 || !a.Holds(g) {
 			return
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/random"
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
@@ -94,13 +95,13 @@ func (d *Directory) Authenticate(ctx context.Context, secret string) (ecp.Actor,
 		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, op, "the token is not known here")
 	}
 	if err != nil {
-		return ecp.Actor{}, ecp.WrapError(op, err, "", "")
+		return ecp.Actor{}, fault.Wrap(op, err)
 	}
 	if t.Hash == "" {
 		return a, nil
 	}
 	if a, err = TokenActor(t, now); err != nil {
-		return ecp.Actor{}, ecp.WrapError(op, err, "", "")
+		return ecp.Actor{}, fault.Wrap(op, err)
 	}
 	d.noteUse(ctx, t, now)
 	return a, nil
@@ -156,7 +157,7 @@ func (d *Directory) Token(ctx context.Context, id string) (TokenInfo, error) {
 		return TokenInfo{}, err
 	}
 	if len(found) == 0 || id == "" {
-		return TokenInfo{}, ecp.WrapError(op, change.NotFound("token", id, nil), "", "")
+		return TokenInfo{}, fault.Wrap(op, change.NotFound("token", id, nil))
 	}
 	return tokenInfo(found[0]), nil
 }
@@ -169,7 +170,7 @@ func (d *Directory) CreateToken(ctx context.Context, r TokenRequest) (NewToken, 
 		if err := w.Permit(ecp.RightMembers, ""); err != nil {
 			return NewToken{}, err
 		}
-		var wrong ecp.FieldErrors
+		var wrong fault.Fields
 		if why := ecp.ValidateName(r.Name); why != "" {
 			wrong.Add("name", "%s", why)
 		} else if r.Name == ecp.System.Name {

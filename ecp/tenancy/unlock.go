@@ -5,6 +5,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // UnlockUser forgets the wrong passwords that were tried under a user's name, so
@@ -24,7 +25,7 @@ func (d *Directory) UnlockUser(ctx context.Context, name, address string) error 
 		}
 		group := originGroup(address)
 		if address != "" && group == "" {
-			var wrong ecp.FieldErrors
+			var wrong fault.Fields
 			wrong.Add("address", "is not an IP address such as 192.0.2.7")
 			return wrong.Err("")
 		}

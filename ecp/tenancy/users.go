@@ -10,6 +10,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
@@ -119,7 +120,7 @@ func (d *Directory) CreateUser(ctx context.Context, r UserRequest) (ecp.User, er
 	u := ecp.User{Name: r.Name, DisplayName: r.DisplayName, Grants: slices.Clone(r.Grants), PasswordSet: r.Password != "", Revision: 1}
 	q := change.Request{Op: "create user", Action: "create", Kind: ecp.KindUser, Scope: userScope(u), Asked: u, Secret: r.Password,
 		Taken: ecp.FieldError{Field: "name", Message: fmt.Sprintf("there is a user %q already", r.Name)}}
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	if why := ValidateUserName(r.Name); why != "" {
 		wrong.Add("name", "%s", why)
 	}
@@ -155,7 +156,7 @@ func (d *Directory) UpdateUser(ctx context.Context, name string, c UserChange) (
 	plain := c
 	plain.Password = nil
 	q := change.Request{Op: "change user " + name, Action: "update", Kind: ecp.KindUser, Key: name, Asked: plain}
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	if c.DisplayName != nil {
 		validateDisplayName(&wrong, *c.DisplayName)
 	}
@@ -296,7 +297,7 @@ func governs(w *change.Tx, u ecp.User) error {
 // mayGrant refuses grants that the actor does not hold itself, and those to
 // places that are not there.
 func mayGrant(w *change.Tx, grants []ecp.Grant) error {
-	var wrong ecp.FieldErrors
+	var wrong fault.Fields
 	for i, g := range grants {
 		if !w.Actor.Holds(g) {
 			return &ecp.Error{Code: ecp.CodeDenied, Message: "nobody gives more than they hold: " + describeGrant(g) + " is outside your reach", Cause: ecp.ErrRefused}
@@ -341,7 +342,7 @@ func systemAdminStays(w *change.Tx, before, after ecp.User) error {
 	return ecp.NewError(ecp.CodeConflict, "", "it is the last user with the role system who can log in; give that role to another user first")
 }
 
-func validateDisplayName(p *ecp.FieldErrors, name string) {
+func validateDisplayName(p *fault.Fields, name string) {
 	if name == "" {
 		return
 	}
@@ -353,7 +354,7 @@ func validateDisplayName(p *ecp.FieldErrors, name string) {
 // maxGrants is the number of grants one user may have.
 const maxGrants = 100
 
-func validateGrants(p *ecp.FieldErrors, grants []ecp.Grant) {
+func validateGrants(p *fault.Fields, grants []ecp.Grant) {
 	if len(grants) == 0 || len(grants) > maxGrants {
 		p.Add("grants", "has %d entries; 1 to %d are allowed", len(grants), maxGrants)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // Final says that every node would say the same. What is denied by anybody but
@@ -46,7 +47,7 @@ func (q Query) refused(rec ecp.ClusterRecord, node string, err error) error {
 // whoever asked went away, else for the reason given.
 func (q Query) Untimely(ctx context.Context, why string, cause error) error {
 	if ctx.Err() != nil {
-		return ecp.WrapError(q.Op, ctx.Err(), "", "")
+		return fault.Wrap(q.Op, ctx.Err())
 	}
 	return &ecp.Error{Code: ecp.CodeUnavailable, Op: q.Op, Message: why, Cause: cause}
 }

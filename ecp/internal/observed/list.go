@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // cursor is the place a page ends at: behind what was the last item's value
@@ -63,11 +64,11 @@ func (m *Clusters) List(ctx context.Context, o ecp.ListOptions) (ecp.Page, error
 	}
 	at, err := openCursor(o)
 	if err != nil {
-		return ecp.Page{}, ecp.WrapError(op, err, "", "")
+		return ecp.Page{}, fault.Wrap(op, err)
 	}
 	all, err := m.Roster.Order(ctx, m.Store, o.Sort)
 	if err != nil {
-		return ecp.Page{}, ecp.WrapError(op, err, "", "")
+		return ecp.Page{}, fault.Wrap(op, err)
 	}
 	if o.Sort == ecp.SortNodes {
 		all = m.withNodesReported(all)
@@ -81,7 +82,7 @@ func (m *Clusters) List(ctx context.Context, o ecp.ListOptions) (ecp.Page, error
 	}
 	page.Items, err = m.infos(ctx, actor, found)
 	if err != nil {
-		return ecp.Page{}, ecp.WrapError(op, err, "", "")
+		return ecp.Page{}, fault.Wrap(op, err)
 	}
 	return page, nil
 }
@@ -194,7 +195,7 @@ func (m *Clusters) CountByState(ctx context.Context) (map[ecp.Mode]map[ecp.State
 	}
 	all, err := m.Roster.All(ctx, m.Store)
 	if err != nil {
-		return nil, ecp.WrapError(op, err, "", "")
+		return nil, fault.Wrap(op, err)
 	}
 	counts := map[ecp.Mode]map[ecp.State]int{ecp.Hosted: {}, ecp.Adopted: {}}
 	seen := Filter(ecp.ListOptions{}, actor)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // way leads to a node of a cluster; node "" = any.
@@ -24,7 +25,7 @@ func (m *Clusters) Reach(ctx context.Context, right ecp.Right, id ecp.ID, node s
 		err = ecp.NewError(ecp.CodeUnavailable, "", "nothing of the cluster runs")
 	}
 	if err != nil {
-		return ecp.Endpoint{}, ecp.WrapError(op, err, "", "")
+		return ecp.Endpoint{}, fault.Wrap(op, err)
 	}
 	return e, nil
 }
@@ -74,7 +75,7 @@ func (m *Clusters) Readable(ctx context.Context, op string, right ecp.Right, id 
 		return ecp.ClusterRecord{}, NoCluster(op, id, nil)
 	}
 	if err != nil {
-		return ecp.ClusterRecord{}, ecp.WrapError(op, err, "", "")
+		return ecp.ClusterRecord{}, fault.Wrap(op, err)
 	}
 	return rec, nil
 }

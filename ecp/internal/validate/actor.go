@@ -2,10 +2,11 @@ package validate
 
 import (
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // ValidateGrant says what is wrong with the form of a grant.
-func ValidateGrant(p *ecp.FieldErrors, field string, g ecp.Grant) {
+func ValidateGrant(p *fault.Fields, field string, g ecp.Grant) {
 	if ecp.Rights[g.Role] == nil {
 		p.Add(field+".role", `is %q; "system", "org-admin", "project-admin" and "user" are allowed`, g.Role)
 		return

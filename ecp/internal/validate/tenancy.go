@@ -6,9 +6,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-func ValidateDescription(p *ecp.FieldErrors, text string) {
+func ValidateDescription(p *fault.Fields, text string) {
 	if n := utf8.RuneCountInString(text); n > ecp.MaxDescription {
 		p.Add("description", "has %d characters; at most %d are allowed", n, ecp.MaxDescription)
 	}

@@ -10,16 +10,17 @@ import (
 	"unicode/utf8"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-func ValidateText(p *ecp.FieldErrors, name, description string) {
+func ValidateText(p *fault.Fields, name, description string) {
 	if m := ecp.ValidateName(name); m != "" {
 		p.Add("name", "%s", m)
 	}
 	ValidateDescription(p, description)
 }
 
-func ValidateHosted(p *ecp.FieldErrors, s ecp.HostedSpec) {
+func ValidateHosted(p *fault.Fields, s ecp.HostedSpec) {
 	if s.Nodes < 1 || s.Nodes > ecp.MaxNodes {
 		p.Add("spec.nodes", "is %d; 1 to %d nodes are allowed", s.Nodes, ecp.MaxNodes)
 	}
@@ -47,7 +48,7 @@ func ValidateHosted(p *ecp.FieldErrors, s ecp.HostedSpec) {
 	}
 }
 
-func validateNetwork(p *ecp.FieldErrors, n ecp.Network) {
+func validateNetwork(p *fault.Fields, n ecp.Network) {
 	switch n.Type {
 	case ecp.ClusterIP, ecp.NodePort, ecp.LoadBalancer:
 	default:
@@ -106,7 +107,7 @@ func ownedBy(key string) string {
 	return ""
 }
 
-func validateConfig(p *ecp.FieldErrors, config map[string]string) {
+func validateConfig(p *fault.Fields, config map[string]string) {
 	size := 0
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		at, value := "spec.config["+key+"]", config[key]

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 var labelWord = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
@@ -28,7 +29,7 @@ func qualified(s string) bool {
 	return labelWord.MatchString(s)
 }
 
-func ValidateAnnotations(p *ecp.FieldErrors, at string, annotations map[string]string) {
+func ValidateAnnotations(p *fault.Fields, at string, annotations map[string]string) {
 	size := 0
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		size += len(key) + len(annotations[key])
@@ -47,7 +48,7 @@ func ValidateAnnotations(p *ecp.FieldErrors, at string, annotations map[string]s
 	}
 }
 
-func validatePlacement(p *ecp.FieldErrors, placement ecp.Placement) {
+func validatePlacement(p *fault.Fields, placement ecp.Placement) {
 	for _, key := range slices.Sorted(maps.Keys(placement.NodeSelector)) {
 		at := "spec.placement.nodeSelector[" + key + "]"
 		if !qualified(key) {
@@ -62,12 +63,12 @@ func validatePlacement(p *ecp.FieldErrors, placement ecp.Placement) {
 	}
 }
 
-func validateToleration(p *ecp.FieldErrors, at string, t ecp.Toleration) {
+func validateToleration(p *fault.Fields, at string, t ecp.Toleration) {
 	if !slices.Contains([]string{"", "Exists", "Equal"}, t.Operator) {
-		p.Add(at+".operator", ecp.QuotedText, t.Operator, `"Exists" and "Equal"`)
+		p.Add(at+".operator", quotedText, t.Operator, `"Exists" and "Equal"`)
 	}
 	if !slices.Contains([]string{"", "NoSchedule", "PreferNoSchedule", "NoExecute"}, t.Effect) {
-		p.Add(at+".effect", ecp.QuotedText, t.Effect, `"NoSchedule", "PreferNoSchedule" and "NoExecute"`)
+		p.Add(at+".effect", quotedText, t.Effect, `"NoSchedule", "PreferNoSchedule" and "NoExecute"`)
 	}
 	if t.Key == "" && t.Operator != "Exists" {
 		p.Add(at+".key", `is missing; only the operator "Exists" goes without`)
@@ -81,3 +82,6 @@ func validateToleration(p *ecp.FieldErrors, at string, t ecp.Toleration) {
 		p.Add(at+".value", "%q is not the value of a taint", t.Value)
 	}
 }
+
+// quotedText is the format of messages on a value that has a wrong form.
+const quotedText = `is %q; %s are allowed`
