@@ -145,7 +145,7 @@ func (m *Registry) awaitReports(w *change.Tx, rec ecp.ClusterRecord, is ecp.Agen
 		return nil
 	}
 	st.StaleFrom = time.Time{} // somebody was heard
-	return derive.PutHops(w.Tx, []ecp.ClusterRecord{rec})
+	return derive.PutTransitions(w.Tx, []ecp.ClusterRecord{rec})
 }
 
 // takeNode gives an agent the node that it says to be beside. From an agent that
@@ -191,7 +191,7 @@ func (m *Registry) leaveTx(w *change.Tx, a ecp.AgentRecord, action string) error
 	if err != nil || len(rest) > 0 || rec.Deleting {
 		return err
 	}
-	return derive.PutHops(w.Tx, derive.AdvanceAdopted(m.Observed.Timings, w.Now, rec, nil, nil, m.Observed.AdoptedLook(rec.ID), derive.Deed{}).Hops)
+	return derive.PutTransitions(w.Tx, derive.AdvanceAdopted(m.Observed.Timings, w.Now, rec, nil, nil, m.Observed.AdoptedLook(rec.ID), derive.Outcome{}).Transitions)
 }
 
 // Key returns an agent that may connect, with its key; not found where it

@@ -28,7 +28,7 @@ func (m *Registry) List(ctx context.Context, id ecp.ID) ([]ecp.AgentInfo, error)
 	v := derive.NewAdoptedView(m.Observed.Timings, m.Observed.Now(), rec, agents, m.Observed.AdoptedLook(id))
 	out := make([]ecp.AgentInfo, 0, len(agents))
 	for _, a := range agents {
-		seen, _ := v.Look.Obs.Of(a.ID)
+		seen, _ := v.Snapshot.Agents.Of(a.ID)
 		i := ecp.AgentInfo{AgentRecord: a, Seen: seen}
 		if f := v.WorstOf(a.ID); f != nil {
 			i.Reason, i.Message = f.Reason, f.Message

@@ -26,16 +26,16 @@ func (m *Manager) passAdopted(ctx context.Context, rec ecp.ClusterRecord) time.D
 	mem, look := m.observed.MemoryOf(rec.ID), m.observed.AdoptedLook(rec.ID)
 	m.observed.Mu.Lock()
 	mem.Agents = mem.Agents.After(look.Tick, agents, derive.NewAdoptedView(m.observed.Timings, look.At, rec, agents, look))
-	look.Take(mem.Agents)
+	look.AddMemory(mem.Agents)
 	m.observed.Mu.Unlock()
 	v := derive.NewAdoptedView(m.observed.Timings, look.At, rec, agents, look)
-	if err := m.Agents.AgeOut(ctx, rec.ID, v.Departs); err != nil {
+	if err := m.Agents.AgeOut(ctx, rec.ID, v.Expired); err != nil {
 		m.complain(ctx, "forget agents", rec.ID, err)
-	} else if len(v.Departs) > 0 {
+	} else if len(v.Expired) > 0 {
 		return time.Millisecond
 	}
 	again := m.settleAdopted(ctx, rec, agents, look)
-	if look.Limit.N == 1 { // the next report decides, and wakes nobody where it says the same
+	if look.OtherLimit.N == 1 { // the next report decides, and wakes nobody where it says the same
 		again = derive.Soonest(again, m.observed.Timings.Retry)
 	}
 	return derive.Soonest(again, m.settleLimit(ctx, rec.ID))
@@ -43,11 +43,11 @@ func (m *Manager) passAdopted(ctx context.Context, rec ecp.ClusterRecord) time.D
 
 // settleAdopted stores what follows from what the agents show, and says when to
 // look again.
-func (m *Manager) settleAdopted(ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, look derive.AdoptedLook) time.Duration {
+func (m *Manager) settleAdopted(ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, look derive.AdoptedSnapshot) time.Duration {
 	now, mem := look.At.UTC(), m.observed.MemoryOf(seen.ID)
-	did := derive.Deed{FirstLook: !mem.Judged, Lost: mem.Mark.Lost(seen.Status, now, look.Tick)}
+	did := derive.Outcome{FirstObservation: !mem.Judged, Lost: mem.Mark.Lost(seen.Status, now, look.Tick)}
 	after := seen
-	if s := derive.AdvanceAdopted(m.observed.Timings, now, seen, nil, agents, look, did); len(s.Hops) > 0 {
+	if s := derive.AdvanceAdopted(m.observed.Timings, now, seen, nil, agents, look, did); len(s.Transitions) > 0 {
 		err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 			rec, op, err := observed.LoadTx(tx, seen.ID)
 			if err != nil {
@@ -58,8 +58,8 @@ func (m *Manager) settleAdopted(ctx context.Context, seen ecp.ClusterRecord, age
 			}
 			after = rec
 			s := derive.AdvanceAdopted(m.observed.Timings, now, rec, op, agents, look, did)
-			if n := len(s.Hops); n > 0 {
-				after = s.Hops[n-1]
+			if n := len(s.Transitions); n > 0 {
+				after = s.Transitions[n-1]
 			}
 			return writeStep(tx, s, now)
 		})
@@ -72,8 +72,8 @@ func (m *Manager) settleAdopted(ctx context.Context, seen ecp.ClusterRecord, age
 		}
 	}
 	v := derive.NewAdoptedView(m.observed.Timings, now, after, agents, look)
-	again := v.Again()
-	mem.Judged, mem.Mark = mem.Judged || v.Stale() == "", derive.NewMark(after.Status, now, look.Tick)
+	again := v.RequeueAfter()
+	mem.Judged, mem.Mark = mem.Judged || v.Stale() == "", derive.NewClockMark(after.Status, now, look.Tick)
 	mem.Mark.Planned = again
 	if after.Status.State != seen.Status.State {
 		m.observed.Log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State, "to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)

@@ -61,7 +61,7 @@ func (m *Manager) bury(ctx context.Context, id ecp.ID) error {
 		if err := agents.RemoveAgents(tx, id); err != nil {
 			return err
 		}
-		return writeStep(tx, m.removal(now, rec, op, derive.Judgement{State: ecp.Gone, Reason: ecp.ReasonDeleted}, nil), now)
+		return writeStep(tx, m.removal(now, rec, op, derive.Derived{State: ecp.Gone, Reason: ecp.ReasonDeleted}, nil), now)
 	})
 }
 
@@ -76,7 +76,7 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ecp.ID, now time.Time,
 		if err != nil {
 			return err
 		}
-		v := derive.NewAdoptedView(m.observed.Timings, now, rec, nil, derive.AdoptedLook{At: now, Failure: why})
+		v := derive.NewAdoptedView(m.observed.Timings, now, rec, nil, derive.AdoptedSnapshot{At: now, Failure: why})
 		j := derive.DeriveAdoptedState(v)
 		if rec.Status.State == j.State && rec.Status.Message == j.Message {
 			return nil
@@ -90,12 +90,12 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ecp.ID, now time.Time,
 
 // removal takes a cluster that is being deleted, and its operation, to where it
 // should stand. agents are those that it still has.
-func (m *Manager) removal(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, j derive.Judgement, agents []ecp.AgentRecord) (out derive.Step) {
+func (m *Manager) removal(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, j derive.Derived, agents []ecp.AgentRecord) (out derive.Result) {
 	rec = rec.Clone()
 	rec.Status.StaleFrom = time.Time{}
 	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
-		derive.Enter(m.observed.Timings, now, &rec, s, j)
-		out.Hops = append(out.Hops, rec.Clone())
+		derive.EnterState(m.observed.Timings, now, &rec, s, j)
+		out.Transitions = append(out.Transitions, rec.Clone())
 	}
 	rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
 	if op != nil && !op.Phase.Final() {
@@ -105,17 +105,17 @@ func (m *Manager) removal(now time.Time, rec ecp.ClusterRecord, op *ecp.Operatio
 			o.EndedAt, rec.Status.Operation = now, ""
 			derive.StepsDone(&o, len(o.Steps))
 		}
-		out.Op = &o
+		out.Operation = &o
 	}
-	look := derive.AdoptedLook{At: now}
+	look := derive.AdoptedSnapshot{At: now}
 	if len(agents) > 0 {
 		look = m.observed.AdoptedLook(rec.ID)
 	}
 	rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, agents, look))
-	if n := len(out.Hops); n > 0 {
-		out.Hops[n-1] = rec
+	if n := len(out.Transitions); n > 0 {
+		out.Transitions[n-1] = rec
 	} else {
-		out.Hops = append(out.Hops, rec)
+		out.Transitions = append(out.Transitions, rec)
 	}
 	return out
 }

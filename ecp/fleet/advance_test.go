@@ -18,7 +18,7 @@ func TestACommandWhileStaleHasItsWholeTime(t *testing.T) {
 		d, err := m.decide(nil, rec, cmd)
 		require.NoError(t, err)
 		back := t0.Add(2 * time.Hour)
-		seen := last(t, derive.Advance(patient, back, d.rec, nil, aLook(3, 3), derive.Deed{}))
+		seen := last(t, derive.Advance(patient, back, d.rec, nil, aLook(3, 3), derive.Outcome{}))
 		require.Equal(t, back.Add(d.patience), seen.Status.Deadline, "%T", cmd)
 	}
 }

@@ -153,7 +153,7 @@ func (m *Manager) decide(tx ecp.Tx, rec ecp.ClusterRecord, cmd ecp.Command) (dec
 		return d, err
 	}
 	if rec.Mode == ecp.Hosted && old.Spec.Hosted != nil {
-		derive.NoteFormer(&rec.Status, old.Spec.Hosted.Config, rec.Spec.Hosted.Config)
+		derive.RememberFormer(&rec.Status, old.Spec.Hosted.Config, rec.Spec.Hosted.Config)
 	}
 	if d.kind == "" && cmd.Kind() == ecp.CommandUpdate { // nothing that nodes would notice
 		next = rec.Status.State
@@ -162,7 +162,7 @@ func (m *Manager) decide(tx ecp.Tx, rec ecp.ClusterRecord, cmd ecp.Command) (dec
 		next = ecp.Stopping
 	}
 	if d.kind != "" && d.kind != ecp.OpTakeOver && rec.Mode == ecp.Hosted {
-		rec.Status.KeepOutdated = !derive.Replaces(d.kind, old, rec)
+		rec.Status.KeepOutdated = !derive.ReplacesOutdated(d.kind, old, rec)
 	}
 	if next != rec.Status.State {
 		rec.Status.State, rec.Status.Since = next, rec.UpdatedAt
@@ -218,7 +218,7 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 		rec.Spec.Hosted.Power = ecp.PowerOn
 		rec.Resolved.Connections = rec.Spec.Hosted.Connections
 		rec.Generation++
-		d.kind, d.patience = ecp.OpStart, m.observed.Timings.Start+derive.LeftToMove(*rec)
+		d.kind, d.patience = ecp.OpStart, m.observed.Timings.Start+derive.DrainTime(*rec)
 	case ecp.Stop:
 		rec.Spec.Hosted.Power = ecp.PowerOff
 		rec.Generation++
@@ -226,7 +226,7 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 	case ecp.Repair:
 		rec.Status.Dispatched, rec.Status.Seen, rec.Status.Auth, rec.Status.Volumes = false, false, "", nil
 		rec.Generation++
-		d.kind, d.patience = ecp.OpRepair, m.observed.Timings.Create+derive.LeftToMove(*rec)
+		d.kind, d.patience = ecp.OpRepair, m.observed.Timings.Create+derive.DrainTime(*rec)
 		if rec.Status.State == ecp.Nonexistent {
 			d.patience = m.observed.Timings.Dispatch
 		}

@@ -17,7 +17,7 @@ func illegal(rec ecp.ClusterRecord, kind ecp.CommandKind) error {
 	if rec.Deleting {
 		state += " and being deleted"
 	}
-	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a cluster that is %s cannot take %s; legal now: %s", state, kind, strings.Join(derive.KindNames(rec.Legal()), ", ")))
+	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a cluster that is %s cannot take %s; legal now: %s", state, kind, strings.Join(derive.CommandNames(rec.Legal()), ", ")))
 }
 
 // commandFeatures are the features of commands that only hosted clusters take.
@@ -112,10 +112,10 @@ func (m *Manager) repairExpels(rec ecp.ClusterRecord, kind ecp.CommandKind) erro
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
 	mem := m.observed.Looks[rec.ID]
-	if mem == nil || slices.ContainsFunc(mem.Look.Foreign, func(f ecp.ForeignMember) bool { return !f.Running }) {
+	if mem == nil || slices.ContainsFunc(mem.Look.ForeignMembers, func(f ecp.ForeignMember) bool { return !f.Running }) {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeConflict, "", derive.ForeignWords(mem.Look.Foreign))
+	return ecp.NewError(ecp.CodeConflict, "", derive.DescribeForeign(mem.Look.ForeignMembers))
 }
 
 // repairJoins refuses a repair while nodes count different members: it makes
@@ -133,7 +133,7 @@ func (m *Manager) repairJoins(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 	defer m.observed.Mu.Unlock()
 	if mem := m.observed.Looks[rec.ID]; mem != nil && mem.Look.Unseen == "" {
 		if v := derive.NewView(mem.Look.At, rec, mem.Look); v.Partitioned() {
-			why = derive.Divided(v)
+			why = derive.DescribePartition(v)
 		}
 	}
 	if why == "" {
@@ -174,5 +174,5 @@ func (m *Manager) mayWhileOlder(rec ecp.ClusterRecord, cmd ecp.Command) error {
 	if !older || rec.Mode != ecp.Hosted {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the record is older than what is found, so that nothing is written; legal now: %s", strings.Join(derive.KindNames(ecp.CommandsHeldBack), ", ")))
+	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the record is older than what is found, so that nothing is written; legal now: %s", strings.Join(derive.CommandNames(ecp.CommandsHeldBack), ", ")))
 }

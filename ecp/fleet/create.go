@@ -112,7 +112,7 @@ func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.Cl
 		if err := errors.Join(wrong.Err(""), limitAtCreation(*rec.Spec.Adopted)); err != nil {
 			return rec, err
 		}
-		rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, nil, derive.AdoptedLook{At: now, NoAddress: m.observed.AgentAddress == ""}))
+		rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, nil, derive.AdoptedSnapshot{At: now, NoAddress: m.observed.AgentAddress == ""}))
 	default:
 		wrong.Add("mode", `is %q; "hosted" and "adopted" are allowed`, r.Mode)
 	}
@@ -124,7 +124,7 @@ func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.Cl
 	if err == nil && rec.Mode == ecp.Hosted {
 		err = errors.Join(m.sealSettings(&wrong, id, rec.Spec.Hosted, nil), wrong.Err(""))
 	}
-	derive.NoteChange(&rec)
+	derive.AddChangeID(&rec)
 	return rec, err
 }
 

@@ -64,8 +64,8 @@ func (b *bench) look(after time.Duration) ecp.ClusterRecord {
 
 // watch lets the engine look all the time, and gives the record.
 func (b *bench) watch(during time.Duration) ecp.ClusterRecord {
-	for ; during > derive.LookSlack; during -= derive.LookSlack {
-		b.look(derive.LookSlack)
+	for ; during > derive.ObserveSlack; during -= derive.ObserveSlack {
+		b.look(derive.ObserveSlack)
 	}
 	return b.look(during)
 }

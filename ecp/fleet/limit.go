@@ -96,7 +96,7 @@ func (m *Manager) bringLimit(ctx context.Context, rec ecp.ClusterRecord, asked b
 	out = derive.LimitOutcome{Is: is, Read: true, Steps: 1}
 	next := derive.NextLimitStep(rec, asked, major, is)
 	out.Note = next.Note
-	switch next.Act {
+	switch next.Action {
 	case derive.LimitDone:
 		out.Done = true
 	case derive.LimitWait:
@@ -105,7 +105,7 @@ func (m *Manager) bringLimit(ctx context.Context, rec ecp.ClusterRecord, asked b
 		out.Err, out.Final = ecp.NewError(ecp.CodeUnsupported, "", next.Why), true
 		out.Dropped = m.droppedNow(rec, next.Why)
 	case derive.LimitSend:
-		m.sendLimit(ctx, rec, next.N, &out)
+		m.sendLimit(ctx, rec, next.Limit, &out)
 	}
 	return out
 }
@@ -176,7 +176,7 @@ func putLimit(tx ecp.Tx, was, is ecp.ClusterRecord) error {
 	if err := change.Rebook(tx, ecp.System, change.BookingOf(was), change.BookingOf(is)); err != nil {
 		return err
 	}
-	return derive.PutHops(tx, []ecp.ClusterRecord{is})
+	return derive.PutTransitions(tx, []ecp.ClusterRecord{is})
 }
 
 // storeLimit stores what came of a try, unless something else is wanted by now. It

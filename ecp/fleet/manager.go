@@ -96,7 +96,7 @@ type Defaults struct {
 type Manager struct {
 	observed              *observed.Clusters
 	localServiceAddresses bool
-	made                  derive.Mark // when the Manager was
+	made                  derive.ClockMark // when the Manager was
 	workers               int
 	queue                 *sched.Queue
 	slots                 *sched.Slots
@@ -160,7 +160,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.Logs = &logs.Reader{Observed: m.observed, Directory: m.Directory}
 	m.brokers = &brokers.Brokers{Observed: m.observed, Wake: m.queue.Add, Bound: m.boundByLease}
 	m.Monitor = &monitor.Monitor{Observed: m.observed, Directory: m.Directory, Surveys: monitor.NewSurveys()}
-	m.made = derive.NewMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())
+	m.made = derive.NewClockMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())
 	m.slots = sched.NewSlots(m.workers)
 	m.queue.Lines.Of, m.queue.Lines.Share = m.lineOf, m.workers
 	for _, a := range c.Adapters {

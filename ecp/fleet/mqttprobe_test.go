@@ -24,13 +24,13 @@ func TestChangedListener(t *testing.T) {
 // TestMuteNodesAreCounted once a second at most; one answer, or none to be had,
 // clears it.
 func TestMuteNodesAreCounted(t *testing.T) {
-	var s derive.MqttSeen
+	var s derive.MQTTObservation
 	for i, ms := range []int{0, 500, 1000, 2500} {
-		s.Take(derive.MqttAnswer{Mute: "a does not answer"}, t0.Add(time.Duration(ms)*time.Millisecond))
-		require.Equal(t, []int{1, 1, 2, 3}[i], s.Mute)
+		s.Record(derive.MQTTResult{Unserved: "a does not answer"}, t0.Add(time.Duration(ms)*time.Millisecond))
+		require.Equal(t, []int{1, 1, 2, 3}[i], s.Unserved)
 	}
-	s.Take(derive.MqttAnswer{Unseen: "no way"}, t0)
-	require.Equal(t, derive.MqttSeen{Unasked: "no way"}, s)
-	s.Take(derive.MqttAnswer{Serves: true}, t0)
-	require.Equal(t, derive.MqttSeen{}, s)
+	s.Record(derive.MQTTResult{Unseen: "no way"}, t0)
+	require.Equal(t, derive.MQTTObservation{NotAsked: "no way"}, s)
+	s.Record(derive.MQTTResult{Serves: true}, t0)
+	require.Equal(t, derive.MQTTObservation{}, s)
 }

@@ -23,7 +23,7 @@ func (m *Manager) begin(w *change.Tx, rec ecp.ClusterRecord, d decision, running
 		return ecp.Operation{}, err
 	}
 	if d.rec.Generation != rec.Generation && d.rec.Mode == ecp.Hosted {
-		derive.NoteChange(&d.rec)
+		derive.AddChangeID(&d.rec)
 	}
 	before, after := intentOf(rec), intentOf(d.rec)
 	left := ""

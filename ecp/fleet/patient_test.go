@@ -43,7 +43,7 @@ func aRecord(s ecp.State) ecp.ClusterRecord {
 func nodeName(i int) string { return fmt.Sprintf("emqx@n%d", i) }
 
 // aLook sees the first `ready` of `pods` nodes ready and members of one cluster.
-func aLook(pods, ready int) derive.Look {
+func aLook(pods, ready int) derive.Snapshot {
 	f := ecp.Observation{Exists: true, Replicas: 3, Converged: ready == 3 && pods == 3, Auth: "auth-1"}
 	var members []derive.Member
 	for i := range 3 {
@@ -56,7 +56,7 @@ func aLook(pods, ready int) derive.Look {
 			members = append(members, derive.Member{Name: nodeName(i), Version: "5.8.9"})
 		}
 	}
-	l := derive.Look{At: t0, Found: f}
+	l := derive.Snapshot{At: t0, Found: f}
 	if ready > 0 {
 		l.Views = map[string][]derive.Member{nodeName(0): members}
 	}
@@ -64,10 +64,10 @@ func aLook(pods, ready int) derive.Look {
 }
 
 // last gives the record after a step.
-func last(t *testing.T, s derive.Step) ecp.ClusterRecord {
+func last(t *testing.T, s derive.Result) ecp.ClusterRecord {
 	t.Helper()
-	require.NotEmpty(t, s.Hops)
-	return s.Hops[len(s.Hops)-1]
+	require.NotEmpty(t, s.Transitions)
+	return s.Transitions[len(s.Transitions)-1]
 }
 
 // take gives what the queue hands out at once; "" = nothing waits.

@@ -24,14 +24,14 @@ func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
 		return out
 	}
 	if d.kind == ecp.OpRepair && len(now.ForeignMembers) > 0 {
-		out = append(out, derive.ForeignWords(now.ForeignMembers))
+		out = append(out, derive.DescribeForeign(now.ForeignMembers))
 	}
 	if runs := derive.WantedNodes(rec); runs == 0 && d.kind != ecp.OpRepair {
 		return append(out, "no node runs: it shows when the cluster is started")
 	}
 	has, want := derive.OrdinalsOf(rec), d.rec.Spec.Hosted.Nodes
 	e := d.rec.Spec.Hosted.Evacuation
-	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", derive.DrainDeadline(e), derive.EachTakes(t, rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
+	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", derive.DrainDeadline(e), derive.DescribeDrainTime(t, rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
 	if v, ok := ecp.ParseVersion(rec.Resolved.Image.Version); ok && v.Before(ecp.Version{Major: 4, Minor: 4, Patch: 12}) {
 		alone = "clients are cut: EMQX before 4.4.12 moves none"
 	}
@@ -46,7 +46,7 @@ func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
 	switch {
 	case outdated > 0 && d.rec.Status.KeepOutdated:
 		return append(out, some(outdated, "runs", "run")+" on an older pod template than the platform has now; this replaces none: a restart, or a change of image, size or placement does")
-	case !derive.Rolled(rec, d.rec):
+	case !derive.ReplacesNodes(rec, d.rec):
 		if n = min(n, outdated); n == 0 || d.rec.Status.KeepOutdated {
 			return out
 		}
@@ -216,7 +216,7 @@ func putBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there derive
 func differences(from, to ecp.HostedSpec, who string) []string {
 	var out []string
 	a, b := asTree(from), asTree(to)
-	for _, field := range derive.Differing(ecp.Spec{Hosted: &from}, ecp.Spec{Hosted: &to}) {
+	for _, field := range derive.ChangedFields(ecp.Spec{Hosted: &from}, ecp.Spec{Hosted: &to}) {
 		if field == "config" {
 			continue
 		}

@@ -300,7 +300,7 @@ func (f *fleetTest) look(id ecp.ID) {
 		return
 	}
 	f.require(st.StaleFrom.IsZero(), "stale although everything can be seen")
-	f.require(st.Deadline.Sub(f.now) <= f.m.observed.Timings.Create+ecp.MaxNodes*derive.LeaveWithin, "%s has %s left", st.State, st.Deadline.Sub(f.now))
+	f.require(st.Deadline.Sub(f.now) <= f.m.observed.Timings.Create+ecp.MaxNodes*derive.DefaultDrainDeadline, "%s has %s left", st.State, st.Deadline.Sub(f.now))
 	f.require(!st.State.Unsteady() || !f.now.After(st.Deadline), "%s is overdue", st.State)
 	if p.lagging {
 		return
@@ -398,8 +398,8 @@ func (f *fleetTest) wait() {
 		f.now = f.now.Add(d)
 		return
 	}
-	for ; d > 0; d -= derive.LookSlack {
-		f.now = f.now.Add(min(d, derive.LookSlack))
+	for ; d > 0; d -= derive.ObserveSlack {
+		f.now = f.now.Add(min(d, derive.ObserveSlack))
 		for _, id := range f.live() {
 			f.look(id)
 		}
@@ -455,7 +455,7 @@ func (f *fleetTest) heal() {
 		f.now = f.now.Add(time.Second)
 		if round == 40 { // what was lost before it was ever seen shows by its deadline only
 			for range 16 * 6 {
-				f.now = f.now.Add(derive.LookSlack)
+				f.now = f.now.Add(derive.ObserveSlack)
 				for _, id := range f.live() {
 					f.look(id)
 				}

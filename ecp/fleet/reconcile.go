@@ -32,7 +32,7 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 	}
 	p, err := m.observed.Provisioner(rec)
 	if err != nil {
-		return m.settle(ctx, rec, op, derive.Look{At: m.observed.Now(), Unseen: ecp.MessageOf(err)}, derive.Deed{})
+		return m.settle(ctx, rec, op, derive.Snapshot{At: m.observed.Now(), Unseen: ecp.MessageOf(err)}, derive.Outcome{})
 	}
 	if m.lease(rec.Spec.Hosted.Target, p).Undecided() { // it is woken when that is known
 		return 5 * time.Second
@@ -44,10 +44,10 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 	}
 	look := m.lookAt(ctx, p, rec, *mem)
 	m.Logs.AddWords(ctx, p, rec, mem, &look)
-	did := derive.Deed{FirstLook: !mem.Judged, NewestRender: derive.NewestRender(p), Lost: mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick())}
+	did := derive.Outcome{FirstObservation: !mem.Judged, NewestRender: derive.NewestRender(p), Lost: mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick())}
 	stored := rec
 	rec = rec.Clone()
-	derive.MoveDeadlines(m.observed.Timings, m.observed.Now().UTC(), &rec, nil, look, did)
+	derive.AdjustDeadlines(m.observed.Timings, m.observed.Now().UTC(), &rec, nil, look, did)
 	if m.act(ctx, p, rec, mem, &look, &did) { // what was seen before says nothing of what was done
 		failure := look.Failure // of what was done in part
 		look = m.lookAt(ctx, p, rec, *mem)
@@ -71,7 +71,7 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 	m.pushLicense(ctx, rec, look)
 	was := mem.Mark.Tick
 	again := m.settle(ctx, stored, op, look, did)
-	if did.InLine && again >= time.Second { // it is woken when its turn comes
+	if did.Queued && again >= time.Second { // it is woken when its turn comes
 		again = max(again, m.observed.Timings.Poll)
 	}
 	if mem.Mark.Tick != was {
@@ -87,7 +87,7 @@ func (m *Manager) nextInLine() {
 	}
 }
 
-func (m *Manager) remember(mem *observed.Memory, look derive.Look) {
+func (m *Manager) remember(mem *observed.Memory, look derive.Snapshot) {
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
 	if look.Unseen != "" { // what was seen before is the best there is
@@ -98,9 +98,9 @@ func (m *Manager) remember(mem *observed.Memory, look derive.Look) {
 }
 
 // lookAt asks the platform. Counters of earlier looks are carried on.
-func (m *Manager) lookAt(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem observed.Memory) derive.Look {
+func (m *Manager) lookAt(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem observed.Memory) derive.Snapshot {
 	target := rec.Spec.Hosted.Target
-	look := derive.Look{At: m.observed.Now(), Tick: m.observed.Tick(), NotHeld: m.lease(target, p).Waiting(), Silent: mem.Look.Silent, SilentWhy: mem.Look.SilentWhy, Missing: mem.Look.Missing, Settings: mem.Look.Settings, Mqtt: mem.Look.Mqtt}
+	look := derive.Snapshot{At: m.observed.Now(), Tick: m.observed.Tick(), NotHeld: m.lease(target, p).Waiting(), Unanswered: mem.Look.Unanswered, UnansweredWhy: mem.Look.UnansweredWhy, MissingMembers: mem.Look.MissingMembers, Settings: mem.Look.Settings, MQTT: mem.Look.MQTT}
 	if l := m.strange(target, p); l != nil { // what is there says nothing of the cluster
 		look.Unseen = l.Message
 		return look
@@ -122,11 +122,11 @@ const oldLook = time.Second
 
 // lookAfresh asks the platform once more and keeps what EMQX has said of the
 // nodes that are still ready, and what was done.
-func (m *Manager) lookAfresh(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, old derive.Look) derive.Look {
+func (m *Manager) lookAfresh(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, old derive.Snapshot) derive.Snapshot {
 	look := m.lookAt(ctx, p, rec, *mem)
 	m.Logs.AddWords(ctx, p, rec, mem, &look)
-	look.Knows, look.Settings, look.Mqtt = old.Knows, old.Settings, old.Mqtt
-	look.Deaf, look.Silent, look.SilentWhy, look.Missing, look.Failure = old.Deaf, old.Silent, old.SilentWhy, old.Missing, old.Failure
+	look.Known, look.Settings, look.MQTT = old.Known, old.Settings, old.MQTT
+	look.NoAdapter, look.Unanswered, look.UnansweredWhy, look.MissingMembers, look.Failure = old.NoAdapter, old.Unanswered, old.UnansweredWhy, old.MissingMembers, old.Failure
 	if look.Unseen != "" {
 		look.Views = old.Views
 		return look
@@ -144,22 +144,22 @@ func (m *Manager) lookAfresh(ctx context.Context, p ecp.Provisioner, rec ecp.Clu
 
 // act does what is due on the platform: at most one Apply or Delete. It says
 // whether something was done.
-func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Look, did *derive.Deed) bool {
+func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome) bool {
 	if look.Unseen != "" || look.NotHeld != "" || look.Found.Foreign != "" {
 		return false
 	}
-	if held := derive.HeldBack(rec, look.Found); m.toldOlder(mem, held) != held && held {
+	if held := derive.WritesHeld(rec, look.Found); m.toldOlder(mem, held) != held && held {
 		m.observed.Log.WarnContext(ctx, "the record is older than what is found; nothing is written", "cluster", rec.ID, "found", look.Found.Generation, "recorded", rec.Generation)
 	}
 	if look.Tick.Before(mem.RetryAt) && mem.Tried == rec.Revision {
 		look.Failure = mem.Look.Failure
 		return false
 	}
-	act := derive.Due(rec, look.Found, mem.Known, look.At, m.observed.Timings)
-	if act == derive.DueNothing {
+	act := derive.NextAction(rec, look.Found, mem.Known, look.At, m.observed.Timings)
+	if act == derive.ActionNone {
 		return false
 	}
-	if act == derive.DueDelete {
+	if act == derive.ActionDelete {
 		return m.write(ctx, rec, mem, look, did, func() error { return p.Delete(ctx, rec.ID) })
 	}
 	d := derive.DesiredOf(rec, look.Found)
@@ -171,7 +171,7 @@ func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRec
 }
 
 // apply asks the platform for what is wanted now.
-func (m *Manager) apply(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, d ecp.Desired, mem *observed.Memory, look *derive.Look, did *derive.Deed) bool {
+func (m *Manager) apply(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, d ecp.Desired, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome) bool {
 	return m.write(ctx, rec, mem, look, did, func() error {
 		m.observed.Counters.Applies.Add(1)
 		err := m.observed.AddSecrets(ctx, rec, &d)
@@ -188,10 +188,10 @@ func (m *Manager) apply(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterR
 
 // write does something to the platform in a slot, and backs off where that
 // fails. It says whether it was done.
-func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Look, did *derive.Deed, do func() error) bool {
+func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome, do func() error) bool {
 	target := rec.Spec.Hosted.Target
 	if !m.slots.Take(target, rec.ID) {
-		did.InLine = true
+		did.Queued = true
 		return false
 	}
 	defer m.nextInLine()
@@ -210,7 +210,7 @@ func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observe
 	}
 	look.Failure = err
 	if r := ecp.RefusalOf(err); r != nil {
-		mem.Wait, mem.Tried, mem.RetryAt = 0, rec.Revision, look.Tick.Add(derive.RefusedAgain)
+		mem.Wait, mem.Tried, mem.RetryAt = 0, rec.Revision, look.Tick.Add(derive.RefusedRetry)
 		return r.Rest
 	}
 	if mem.Tried != rec.Revision {
@@ -222,12 +222,12 @@ func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observe
 }
 
 // settle stores what follows from a look, and says when to look again.
-func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Operation, look derive.Look, did derive.Deed) time.Duration {
+func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Operation, look derive.Snapshot, did derive.Outcome) time.Duration {
 	now, tick, mem := m.observed.Now().UTC(), m.observed.Tick(), m.observed.MemoryOf(seen.ID)
 	did.Lost = mem.Mark.Lost(seen.Status, now, tick)
 	first := derive.Advance(m.observed.Timings, now, seen, op, look, did)
-	if len(first.Hops) == 0 && first.Op == nil {
-		mem.Judged, mem.Mark = look.Unseen == "", derive.NewMark(seen.Status, now, tick)
+	if len(first.Transitions) == 0 && first.Operation == nil {
+		mem.Judged, mem.Mark = look.Unseen == "", derive.NewClockMark(seen.Status, now, tick)
 		return m.again(seen, look)
 	}
 	var after ecp.ClusterRecord
@@ -241,13 +241,13 @@ func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Op
 			if !did.Applied || seen.Status.Dispatched {
 				return nil
 			}
-			derive.Dispatched(m.observed.Timings, now, &rec, op)
+			derive.MarkDispatched(m.observed.Timings, now, &rec, op)
 			after = rec
-			return writeStep(tx, derive.Step{Hops: []ecp.ClusterRecord{rec}, Op: op}, now)
+			return writeStep(tx, derive.Result{Transitions: []ecp.ClusterRecord{rec}, Operation: op}, now)
 		}
 		s := derive.Advance(m.observed.Timings, now, rec, op, look, did)
-		if n := len(s.Hops); n > 0 {
-			after = s.Hops[n-1]
+		if n := len(s.Transitions); n > 0 {
+			after = s.Transitions[n-1]
 		}
 		return writeStep(tx, s, now)
 	})
@@ -259,7 +259,7 @@ func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Op
 		return time.Second
 	}
 	if after.Revision == seen.Revision {
-		mem.Mark = derive.NewMark(after.Status, now, tick)
+		mem.Mark = derive.NewClockMark(after.Status, now, tick)
 	}
 	if after.Revision == seen.Revision && after.Status.State != seen.Status.State {
 		mem.Judged = true
@@ -278,17 +278,17 @@ func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Op
 
 // writeStep stores a step, each hop a change of its own; a cluster that is
 // gone leaves a tombstone and gives its booking back.
-func writeStep(tx ecp.Tx, s derive.Step, now time.Time) error {
-	if err := derive.PutHops(tx, s.Hops); err != nil {
+func writeStep(tx ecp.Tx, s derive.Result, now time.Time) error {
+	if err := derive.PutTransitions(tx, s.Transitions); err != nil {
 		return err
 	}
-	if s.Op != nil {
-		if err := ecp.Put(tx, *s.Op, ecp.AnyVersion); err != nil {
+	if s.Operation != nil {
+		if err := ecp.Put(tx, *s.Operation, ecp.AnyVersion); err != nil {
 			return err
 		}
 	}
-	if n := len(s.Hops); n > 0 && s.Hops[n-1].Status.State == ecp.Gone {
-		return bury(tx, s.Hops[n-1], s.Op, now)
+	if n := len(s.Transitions); n > 0 && s.Transitions[n-1].Status.State == ecp.Gone {
+		return bury(tx, s.Transitions[n-1], s.Operation, now)
 	}
 	return nil
 }
@@ -312,16 +312,16 @@ func bury(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.Time) er
 }
 
 // again says when a cluster is to be looked at without being woken.
-func (m *Manager) again(rec ecp.ClusterRecord, look derive.Look) time.Duration {
+func (m *Manager) again(rec ecp.ClusterRecord, look derive.Snapshot) time.Duration {
 	mem := m.observed.MemoryOf(rec.ID)
 	settledDown := !rec.Status.State.Unsteady() && !rec.Deleting
 	v := derive.NewView(look.At, rec, look)
 	switch {
 	case look.Unseen != "" || look.NotHeld != "":
 		return 5 * time.Second
-	case v.Stuck():
+	case v.Blocked():
 		return max(mem.RetryAt.Sub(m.observed.Tick()), time.Millisecond)
-	case look.Silent == 1 || look.Missing == 1 || look.Mqtt.Mute == 1:
+	case look.Unanswered == 1 || look.MissingMembers == 1 || look.MQTT.Unserved == 1:
 		return time.Second
 	case v.Want > 0 && v.AsWanted() && !v.Agreed():
 		mem.Pace = min(mem.Pace*3/2+100*time.Millisecond, 2*time.Second)

@@ -120,7 +120,7 @@ func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, conten
 		return ecp.BrokerLicense{}, err
 	}
 	m.observed.Mu.Lock()
-	var look derive.Look
+	var look derive.Snapshot
 	if mem := m.observed.Looks[rec.ID]; mem != nil {
 		look = mem.Look
 	}
@@ -160,7 +160,7 @@ func (m *Manager) handOutLicense(ctx context.Context, name string) {
 // pushLicense loads a changed licence into a cluster that runs, so that it counts at
 // once: EMQX looks for a changed file every two minutes, and no more after one was
 // loaded over its API. It is tried again until EMQX has said something.
-func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look derive.Look) {
+func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look derive.Snapshot) {
 	m.observed.Mu.Lock()
 	due := m.observed.Relicensed[rec.ID]
 	m.observed.Mu.Unlock()

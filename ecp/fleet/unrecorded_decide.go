@@ -203,7 +203,7 @@ func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r Ta
 	}
 	rec.Status = ecp.Status{State: ecp.Updating, Reason: ecp.ReasonByRequest, Since: now, RenderVersion: made.RenderVersion}
 	m.standOn(&rec, u.Found)
-	derive.NoteChange(&rec)
+	derive.AddChangeID(&rec)
 	if derive.WantedNodes(rec) == 0 {
 		rec.Status.State = ecp.Stopping
 	}
@@ -220,7 +220,7 @@ func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r Ta
 
 // recordUnrecorded books and stores a record with its operation.
 func (m *Manager) recordUnrecorded(w *change.Tx, rec *ecp.ClusterRecord) (ecp.Operation, error) {
-	patience := m.observed.Timings.Create + derive.LeftToMove(*rec)
+	patience := m.observed.Timings.Create + derive.DrainTime(*rec)
 	operation := m.newOperation(*rec, ecp.OpTakeOver, w.Actor, patience)
 	rec.Status.Operation, rec.Status.Deadline = operation.ID, operation.Deadline
 	if err := ecp.Put(w.Tx, operation, 0); err != nil {

@@ -51,7 +51,7 @@ func (m *Manager) carryUpdate(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, u 
 			return err
 		}
 	}
-	changed := derive.Differing(before.Spec, rec.Spec)
+	changed := derive.ChangedFields(before.Spec, rec.Spec)
 	if err := mayUpdate(changed); rec.Mode == ecp.Hosted && err != nil {
 		return err
 	}
@@ -133,11 +133,11 @@ func (m *Manager) changeNodes(d *decision, rec *ecp.ClusterRecord, before ecp.Cl
 	rec.Status.Ordinals = was
 	maps.DeleteFunc(rec.Status.Volumes, func(i int, _ string) bool { return i >= h.Nodes })
 	each, moving := derive.DrainDeadline(h.Evacuation), max(0, was-h.Nodes)
-	if derive.Rolled(before, *rec) {
+	if derive.ReplacesNodes(before, *rec) {
 		moving = max(moving, was, h.Nodes)
 		rec.Resolved.Connections = h.Connections // nodes are made anew
 	}
-	d.kind, d.patience = ecp.OpUpdate, m.observed.Timings.Create+max(time.Duration(moving)*each, derive.LeftToMove(*rec))
+	d.kind, d.patience = ecp.OpUpdate, m.observed.Timings.Create+max(time.Duration(moving)*each, derive.DrainTime(*rec))
 }
 
 // mergeUpdate puts the wanted spec into the record, checked and with its defaults.
@@ -194,14 +194,14 @@ func mayUpdate(changed []string) error {
 	for _, field := range changed {
 		if why := fixed[field]; why != "" {
 			wrong.Add("spec."+field, "%s", why)
-		} else if _, can := derive.Rolls[field]; !can {
+		} else if _, can := derive.RolledFields[field]; !can {
 			later.Add("spec."+field, "cannot be changed on a cluster that is there, by this build")
 		}
 	}
 	if err := wrong.Err(""); err != nil || len(later) == 0 {
 		return err
 	}
-	return &ecp.Error{Code: ecp.CodeUnsupported, Message: "this build changes " + strings.Join(slices.Sorted(maps.Keys(derive.Rolls)), ", ") + " only", Fields: later}
+	return &ecp.Error{Code: ecp.CodeUnsupported, Message: "this build changes " + strings.Join(slices.Sorted(maps.Keys(derive.RolledFields)), ", ") + " only", Fields: later}
 }
 
 // patch merges a JSON merge patch (RFC 7396) into a spec.
@@ -237,7 +237,7 @@ func patch[S any](wrong *fault.Fields, into *S, p json.RawMessage) error {
 	d := json.NewDecoder(bytes.NewReader(merged))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&out); err != nil {
-		wrong.Add(derive.FieldOf(err), "does not have the documented form")
+		wrong.Add(derive.InvalidField(err), "does not have the documented form")
 		return nil
 	}
 	*into = out

@@ -28,7 +28,7 @@ func TestEvacuationsSayWhatTheyWaitFor(t *testing.T) {
 		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationMoving, Sessions: 4}, "n1 has no clients any more, and moves the 4 sessions that are left"},
 		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationOther, Sessions: 4}, "n1 still has 0 clients and 4 sessions"},
 	} {
-		require.Equal(t, c.want+"; clients are given until 2026-01-02T03:04:05Z", derive.Evacuating(times, c.version, "n1", c.at, t0))
+		require.Equal(t, c.want+"; clients are given until 2026-01-02T03:04:05Z", derive.DescribeEvacuation(times, c.version, "n1", c.at, t0))
 	}
 }
 
@@ -38,7 +38,7 @@ func TestWaitingIsNotEmpty(t *testing.T) {
 		ecp.EvacuationNone: false, ecp.EvacuationWaiting: false, ecp.EvacuationOther: false,
 		ecp.EvacuationCutting: true, ecp.EvacuationTakeover: true, ecp.EvacuationMoving: true, ecp.EvacuationProhibited: true,
 	} {
-		require.Equal(t, empty, derive.NobodyLeft(ecp.EvacuationProgress{Phase: phase}), phase)
+		require.Equal(t, empty, derive.IsDrained(ecp.EvacuationProgress{Phase: phase}), phase)
 	}
 }
 
@@ -51,9 +51,9 @@ func TestANodeThatStartsIsWaitedFor(t *testing.T) {
 	look := aLook(2, 1)
 	v := derive.NewView(b.now, rec, look)
 	b.w.at(b.id).mute = true
-	require.Equal(t, nodeName(1)+" has to start", b.m.brokers.TakeBack(t.Context(), b.w, v, nodeName(1), &derive.Deed{}))
-	v.Look.Found.Nodes[1].Ready = true
-	require.Contains(t, b.m.brokers.TakeBack(t.Context(), b.w, v, nodeName(1), &derive.Deed{}), "cannot be told to take clients again: ")
+	require.Equal(t, nodeName(1)+" has to start", b.m.brokers.TakeBack(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}))
+	v.Snapshot.Found.Nodes[1].Ready = true
+	require.Contains(t, b.m.brokers.TakeBack(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}), "cannot be told to take clients again: ")
 }
 
 func TestANodeWhoseClientsLeaveIsNotReadyOnPurpose(t *testing.T) {
@@ -67,13 +67,13 @@ func TestANodeWhoseClientsLeaveIsNotReadyOnPurpose(t *testing.T) {
 
 // A deletion takes away what it is meant to: nothing of that is a loss.
 func TestADeletionIsNoLoss(t *testing.T) {
-	for name, edit := range map[string]func(*derive.Look){
-		"the namespace ends":     func(l *derive.Look) { l.Found.Terminating = true },
-		"claims end":             func(l *derive.Look) { l.Found.Volumes[0].Going = true },
-		"the secret has gone":    func(l *derive.Look) { l.Found.Auth = "" },
-		"the platform calls so":  func(l *derive.Look) { l.Failure = &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim"} },
-		"nothing is there":       func(l *derive.Look) { l.Found = ecp.Observation{Replicas: -1} },
-		"and nothing to be seen": func(*derive.Look) {},
+	for name, edit := range map[string]func(*derive.Snapshot){
+		"the namespace ends":     func(l *derive.Snapshot) { l.Found.Terminating = true },
+		"claims end":             func(l *derive.Snapshot) { l.Found.Volumes[0].Going = true },
+		"the secret has gone":    func(l *derive.Snapshot) { l.Found.Auth = "" },
+		"the platform calls so":  func(l *derive.Snapshot) { l.Failure = &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim"} },
+		"nothing is there":       func(l *derive.Snapshot) { l.Found = ecp.Observation{Replicas: -1} },
+		"and nothing to be seen": func(*derive.Snapshot) {},
 	} {
 		rec, look := aRecord(ecp.Stopping), aLook(0, 0)
 		rec.Deleting = true

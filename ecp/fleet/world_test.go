@@ -143,7 +143,7 @@ func (w *world) roll(id ecp.ID, p *platform, i int) {
 	if pod == nil || pod.going || pod.made == madeOf(p.applied) {
 		return
 	}
-	if len(p.pods) > 1 && p.ready()-derive.Truth(pod.ready) < len(p.pods)-1 && (pod.ready || p.leaving[i] > 0) && !p.lagging {
+	if len(p.pods) > 1 && p.ready()-derive.OneIf(pod.ready) < len(p.pods)-1 && (pod.ready || p.leaving[i] > 0) && !p.lagging {
 		w.wrong(id, fmt.Sprintf("node %d is replaced while another is away", i))
 	}
 	pod.going, pod.ready = true, false

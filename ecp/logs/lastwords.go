@@ -26,14 +26,14 @@ const (
 
 // AddWords puts what EMQX said before it ended beside what Kubernetes says of a node
 // that does not start. The log is read once for each end.
-func (m *Reader) AddWords(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Look) {
+func (m *Reader) AddWords(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot) {
 	reader, ok := p.(ecp.LogReader)
 	if !ok || rec.Deleting {
 		return
 	}
-	look.Found.Nodes = slices.Clone(look.Found.Nodes) // others may hold the list
-	for i := range look.Found.Nodes {
-		n := &look.Found.Nodes[i]
+	snap.Found.Nodes = slices.Clone(snap.Found.Nodes) // others may hold the list
+	for i := range snap.Found.Nodes {
+		n := &snap.Found.Nodes[i]
 		if !n.Broken || n.Restarts == 0 {
 			continue
 		}

@@ -144,7 +144,7 @@ func (o *Overview) add(c *clusterFigures) {
 	}
 	o.States[c.mode][c.state]++
 	o.Versions[c.version]++
-	o.Stale += derive.Truth(c.stale)
+	o.Stale += derive.OneIf(c.stale)
 	o.Connections.Booked += c.booked
 	o.Agents.Connected += c.connected
 	o.Agents.Away += c.away
@@ -214,7 +214,7 @@ func (c *Coverage) count(known bool, at time.Time) bool {
 func totalsOfRules(rules []ecp.Rule) *RuleTotals {
 	t := &RuleTotals{Total: len(rules)}
 	for _, r := range rules {
-		t.Running += derive.Truth(r.Running)
+		t.Running += derive.OneIf(r.Running)
 	}
 	t.Stopped = t.Total - t.Running
 	return t

@@ -61,7 +61,7 @@ func (m *Monitor) figuresOf(l *observed.Entry, now time.Time) clusterFigures {
 		return c
 	}
 	for _, n := range mem.Look.Found.Nodes {
-		c.running += derive.Truth(n.Ready)
+		c.running += derive.OneIf(n.Ready)
 	}
 	if c.seen, c.seenAt = len(mem.Look.Views) > 0, mem.SeenAt; c.seen {
 		for _, n := range observed.BrokerNodes(mem) {
@@ -82,8 +82,8 @@ func (c *clusterFigures) takeAgents(agents []ecp.AgentObservation, now time.Time
 	var nodes []node
 	for i := range agents {
 		a := &agents[i]
-		c.connected += derive.Truth(a.Connected)
-		c.away += derive.Truth(!a.Connected)
+		c.connected += derive.OneIf(a.Connected)
+		c.away += derive.OneIf(!a.Connected)
 		if a.Report == nil || a.Mismatch != "" || a.Conflict != "" {
 			continue
 		}
@@ -111,7 +111,7 @@ func (c *clusterFigures) takeAgents(agents []ecp.AgentObservation, now time.Time
 	}
 	for _, n := range nodes {
 		c.nodes++
-		c.running += derive.Truth(n.runs)
+		c.running += derive.OneIf(n.runs)
 		c.live += n.live
 	}
 }

@@ -10,7 +10,7 @@ type adoptedRow struct {
 	kind ecp.ConditionType
 	// blind: the condition does not depend on what can be seen.
 	blind bool
-	eval  func(adoptedView) verdictOf
+	eval  func(AdoptedView) verdict
 }
 
 var adoptedConditionRows = []adoptedRow{
@@ -26,7 +26,7 @@ var adoptedConditionRows = []adoptedRow{
 
 // AdoptedConditions gives a cluster's conditions. Since moves only when a status
 // changes.
-func AdoptedConditions(v adoptedView) []ecp.Condition {
+func AdoptedConditions(v AdoptedView) []ecp.Condition {
 	out := make([]ecp.Condition, 0, len(adoptedConditionRows))
 	stale := v.Stale()
 	for _, row := range adoptedConditionRows {
@@ -34,13 +34,13 @@ func AdoptedConditions(v adoptedView) []ecp.Condition {
 			continue
 		}
 		old := ecp.ConditionOf(v.rec.Status.Conditions, row.kind)
-		got := cannotBeSee
+		got := cannotBeSeen
 		got.Message = stale
 		if row.blind || stale == "" {
 			got = row.eval(v)
 		}
 		if got == unchanged {
-			got = verdictOf{old.Status, old.Reason, old.Message}
+			got = verdict{old.Status, old.Reason, old.Message}
 		}
 		c := ecp.Condition{Type: row.kind, Status: got.Status, Reason: got.Reason, Message: got.Message, Generation: v.rec.Generation, Since: old.Since}
 		if c.Status != old.Status || c.Since.IsZero() {
@@ -51,25 +51,25 @@ func AdoptedConditions(v adoptedView) []ecp.Condition {
 	return out
 }
 
-func adoptedAccepted(v adoptedView) verdictOf {
-	return verdictOf{Status: ecp.True, Reason: ecp.ReasonAsExpected, Message: unverified(v.rec.Status.Version)}
+func adoptedAccepted(v AdoptedView) verdict {
+	return verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected, Message: unverified(v.rec.Status.Version)}
 }
 
 // worst finds the first thing wrong that counts, of some reasons.
-func (v adoptedView) worst(reasons ...ecp.Reason) (verdictOf, bool) {
-	for _, f := range v.found {
+func (v AdoptedView) worst(reasons ...ecp.Reason) (verdict, bool) {
+	for _, f := range v.findings {
 		for _, r := range reasons {
-			if f.sure <= missed && f.Reason == r {
-				return verdictOf{Status: ecp.False, Reason: r, Message: f.Message}, true
+			if f.certainty <= missed && f.Reason == r {
+				return verdict{Status: ecp.False, Reason: r, Message: f.Message}, true
 			}
 		}
 	}
-	return verdictOf{}, false
+	return verdict{}, false
 }
 
-// told gives the newest report that is complete; false where there is none.
-func (v adoptedView) told() (newest ecp.AgentReport, ok bool) {
-	for _, r := range v.fresh {
+// newestReport gives the newest report that is complete; false where there is none.
+func (v AdoptedView) newestReport() (newest ecp.AgentReport, ok bool) {
+	for _, r := range v.reports {
 		if r.Complete() && r.At.After(newest.At) {
 			newest, ok = r, true
 		}
@@ -78,20 +78,20 @@ func (v adoptedView) told() (newest ecp.AgentReport, ok bool) {
 }
 
 // notKnown is a condition of which no agent tells anything.
-func (v adoptedView) notKnown() verdictOf {
+func (v AdoptedView) notKnown() verdict {
 	switch {
 	case len(v.agents) == 0:
 		return notAsked
-	case !v.heard && len(v.counting()) > 0:
-		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonAgentDisconnected}
-	case len(v.counting()) > 0:
-		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
+	case !v.heard && len(v.deciding()) > 0:
+		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonAgentDisconnected}
+	case len(v.deciding()) > 0:
+		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
 	}
 	return unchanged
 }
 
-func adoptedAvailable(v adoptedView) verdictOf {
-	r, ok := v.told()
+func adoptedAvailable(v AdoptedView) verdict {
+	r, ok := v.newestReport()
 	if !ok {
 		return v.notKnown()
 	}
@@ -100,14 +100,14 @@ func adoptedAvailable(v adoptedView) verdictOf {
 			return yes
 		}
 	}
-	return verdictOf{Status: ecp.False, Reason: ecp.ReasonNothingServes}
+	return verdict{Status: ecp.False, Reason: ecp.ReasonNothingServes}
 }
 
-func adoptedReady(v adoptedView) verdictOf {
+func adoptedReady(v AdoptedView) verdict {
 	if bad, is := v.worst(ecp.ReasonPartitioned, ecp.ReasonNodeDown); is {
 		return bad
 	}
-	if _, ok := v.told(); !ok {
+	if _, ok := v.newestReport(); !ok {
 		return v.notKnown()
 	}
 	if v.doubtful() {
@@ -116,22 +116,22 @@ func adoptedReady(v adoptedView) verdictOf {
 	return yes
 }
 
-func adoptedReachable(v adoptedView) verdictOf {
+func adoptedReachable(v AdoptedView) verdict {
 	if bad, is := v.worst(ecp.ReasonUnsupportedVersion, ecp.ReasonEMQXAuthFailed, ecp.ReasonEMQXUnreachable); is {
 		return bad
 	}
-	if _, ok := v.told(); ok {
+	if _, ok := v.newestReport(); ok {
 		return yes
 	}
 	return v.notKnown()
 }
 
-func agentConnected(v adoptedView) verdictOf {
+func agentConnected(v AdoptedView) verdict {
 	switch bad, is := v.worst(ecp.ReasonIdentityConflict, ecp.ReasonClusterMismatch, ecp.ReasonAgentDisconnected); {
-	case len(v.agents) == 0 && v.Look.NoAddress:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonNoAgentAddress, Message: ecp.NoAgentAddress}
+	case len(v.agents) == 0 && v.Snapshot.NoAddress:
+		return verdict{Status: ecp.False, Reason: ecp.ReasonNoAgentAddress, Message: ecp.NoAgentAddress}
 	case len(v.agents) == 0:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonNotAsked, Message: "no agent has registered yet"}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonNotAsked, Message: "no agent has registered yet"}
 	case is:
 		return bad
 	case v.heard:
@@ -140,27 +140,27 @@ func agentConnected(v adoptedView) verdictOf {
 	return unchanged
 }
 
-func adoptedSettled(v adoptedView) verdictOf {
+func adoptedSettled(v AdoptedView) verdict {
 	switch st := v.rec.Status; st.State {
 	case ecp.Created, ecp.Running:
 		if v.rec.Status.Operation != "" {
-			return verdictOf{Status: ecp.False, Reason: ecp.ReasonInProgress}
+			return verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
 		}
 		return yes
 	default:
-		return verdictOf{Status: ecp.False, Reason: st.Reason}
+		return verdict{Status: ecp.False, Reason: st.Reason}
 	}
 }
 
-func adoptedHealthy(v adoptedView) verdictOf {
+func adoptedHealthy(v AdoptedView) verdict {
 	switch st := v.rec.Status; st.State {
 	case ecp.Running:
 		return yes
 	case ecp.Created:
 		return notAsked
 	case ecp.Abnormal:
-		return verdictOf{Status: ecp.False, Reason: st.Reason, Message: st.Message}
+		return verdict{Status: ecp.False, Reason: st.Reason, Message: st.Message}
 	default:
-		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
+		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
 	}
 }

@@ -51,82 +51,82 @@ func severity(r ecp.Reason) int {
 type adoptedRule struct {
 	name    string
 	follows string // from it, for the documentation
-	when    func(adoptedView) bool
-	then    func(adoptedView) (ecp.State, ecp.Reason, string)
+	when    func(AdoptedView) bool
+	then    func(AdoptedView) (ecp.State, ecp.Reason, string)
 }
 
 // adoptedRules are the rules for what agents show, in order.
 var adoptedRules = []adoptedRule{
 	// No report moves a cluster that is on its way out.
-	{"not given back", "`abnormal` with QuotaReleaseFailed", func(v adoptedView) bool { return v.rec.Deleting && v.Look.Failure != nil }, notGivenBack},
-	{"deleting", "nothing: no report moves a cluster that is being deleted", func(v adoptedView) bool { return v.rec.Deleting }, keepAdopted},
+	{"not given back", "`abnormal` with QuotaReleaseFailed", func(v AdoptedView) bool { return v.rec.Deleting && v.Snapshot.Failure != nil }, notGivenBack},
+	{"deleting", "nothing: no report moves a cluster that is being deleted", func(v AdoptedView) bool { return v.rec.Deleting }, keepAdopted},
 
-	{"no agent is left", "`created`", func(v adoptedView) bool { return len(v.agents) == 0 && v.rec.Status.State != ecp.Created }, isAdopted(ecp.Created, ecp.ReasonByRequest)},
-	{"no agent yet", "nothing: it stays `created`", func(v adoptedView) bool { return len(v.agents) == 0 }, keepAdopted},
+	{"no agent is left", "`created`", func(v AdoptedView) bool { return len(v.agents) == 0 && v.rec.Status.State != ecp.Created }, isAdopted(ecp.Created, ecp.ReasonByRequest)},
+	{"no agent yet", "nothing: it stays `created`", func(v AdoptedView) bool { return len(v.agents) == 0 }, keepAdopted},
 
 	// Unseen is not broken.
-	{"unheard keeps", "nothing: agents cannot be heard, or not yet, and the cluster is marked stale", func(v adoptedView) bool { return v.Stale() != "" }, keepAdopted},
+	{"unheard keeps", "nothing: agents cannot be heard, or not yet, and the cluster is marked stale", func(v AdoptedView) bool { return v.Stale() != "" }, keepAdopted},
 
-	{"something is wrong", "`abnormal` with the most severe reason", func(v adoptedView) bool { return len(v.counting()) > 0 }, wrongAdopted},
-	{"the first report is awaited", "nothing: it stays `registering`", func(v adoptedView) bool { return v.waiting() && v.good == 0 }, keepAdopted},
-	{"something may be wrong", "nothing: it was seen once, or an agent has just gone", func(v adoptedView) bool { return v.doubtful() }, keepAdopted},
-	{"reported complete", "`running`", func(v adoptedView) bool { return v.good > 0 }, isAdopted(ecp.Running, ecp.ReasonAsExpected)},
-	{"nothing new", "nothing", func(adoptedView) bool { return true }, keepAdopted},
+	{"something is wrong", "`abnormal` with the most severe reason", func(v AdoptedView) bool { return len(v.deciding()) > 0 }, wrongAdopted},
+	{"the first report is awaited", "nothing: it stays `registering`", func(v AdoptedView) bool { return v.waiting() && v.healthy == 0 }, keepAdopted},
+	{"something may be wrong", "nothing: it was seen once, or an agent has just gone", func(v AdoptedView) bool { return v.doubtful() }, keepAdopted},
+	{"reported complete", "`running`", func(v AdoptedView) bool { return v.healthy > 0 }, isAdopted(ecp.Running, ecp.ReasonAsExpected)},
+	{"nothing new", "nothing", func(AdoptedView) bool { return true }, keepAdopted},
 }
 
 // deriveAdopted says where an adopted cluster should stand. It is pure: the rules
 // are tried in order and the first that matches decides.
-func DeriveAdoptedState(v adoptedView) Judgement {
+func DeriveAdoptedState(v AdoptedView) Derived {
 	for _, r := range adoptedRules {
 		if r.when(v) {
 			s, reason, message := r.then(v)
-			return Judgement{State: s, Reason: reason, Message: message, Rule: r.name}
+			return Derived{State: s, Reason: reason, Message: message, Rule: r.name}
 		}
 	}
-	return Judgement{State: v.rec.Status.State, Reason: v.rec.Status.Reason, Message: v.rec.Status.Message}
+	return Derived{State: v.rec.Status.State, Reason: v.rec.Status.Reason, Message: v.rec.Status.Message}
 }
 
-func keepAdopted(v adoptedView) (ecp.State, ecp.Reason, string) {
+func keepAdopted(v AdoptedView) (ecp.State, ecp.Reason, string) {
 	st := v.rec.Status
 	return st.State, st.Reason, st.Message
 }
 
-func isAdopted(s ecp.State, r ecp.Reason) func(adoptedView) (ecp.State, ecp.Reason, string) {
-	return func(adoptedView) (ecp.State, ecp.Reason, string) { return s, r, "" }
+func isAdopted(s ecp.State, r ecp.Reason) func(AdoptedView) (ecp.State, ecp.Reason, string) {
+	return func(AdoptedView) (ecp.State, ecp.Reason, string) { return s, r, "" }
 }
 
-func wrongAdopted(v adoptedView) (ecp.State, ecp.Reason, string) {
-	found := v.counting()
-	return ecp.Abnormal, found[0].Reason, tell(found)
+func wrongAdopted(v AdoptedView) (ecp.State, ecp.Reason, string) {
+	found := v.deciding()
+	return ecp.Abnormal, found[0].Reason, describeFindings(found)
 }
 
-func notGivenBack(v adoptedView) (ecp.State, ecp.Reason, string) {
-	return ecp.Abnormal, ecp.ReasonQuotaReleaseFailed, "what the cluster has booked cannot be given back, it is tried again; delete with force removes the record without: " + ecp.MessageOf(v.Look.Failure)
+func notGivenBack(v AdoptedView) (ecp.State, ecp.Reason, string) {
+	return ecp.Abnormal, ecp.ReasonQuotaReleaseFailed, "what the cluster has booked cannot be given back, it is tried again; delete with force removes the record without: " + ecp.MessageOf(v.Snapshot.Failure)
 }
 
 // waiting says that the cluster's first complete report is awaited and has time.
-func (v adoptedView) waiting() bool {
+func (v AdoptedView) waiting() bool {
 	return v.rec.Status.State == ecp.Registering && !v.overdue()
 }
 
-func (v adoptedView) overdue() bool {
+func (v AdoptedView) overdue() bool {
 	d := v.rec.Status.Deadline
 	return !d.IsZero() && v.now.After(d)
 }
 
-// counting are the findings that decide. While the first report is awaited nobody
+// deciding are the findings that decide. While the first report is awaited nobody
 // minds that an agent is not there yet; when the time for it is over, whatever is
 // known to stand in the way counts.
-func (v adoptedView) counting() (out []finding) {
+func (v AdoptedView) deciding() (out []finding) {
 	limit := missed
 	switch {
 	case v.waiting():
 		limit = certain
-	case v.rec.Status.State == ecp.Registering && v.good == 0:
+	case v.rec.Status.State == ecp.Registering && v.healthy == 0:
 		limit = unsure
 	}
-	for _, f := range v.found {
-		if f.sure <= limit {
+	for _, f := range v.findings {
+		if f.certainty <= limit {
 			out = append(out, f)
 		}
 	}
@@ -136,46 +136,46 @@ func (v adoptedView) counting() (out []finding) {
 // doubtful says that something may be wrong that does not count yet: what is known
 // stays until that is certain. It holds up no cluster that would be better but for
 // an agent that has only just registered.
-func (v adoptedView) doubtful() bool {
-	return slices.ContainsFunc(v.found, func(f finding) bool {
-		return f.sure == unsure || f.sure == unheard && !v.joining(f.agent)
+func (v AdoptedView) doubtful() bool {
+	return slices.ContainsFunc(v.findings, func(f finding) bool {
+		return f.certainty == unsure || f.certainty == unheard && !v.joining(f.agent)
 	})
 }
 
 // joining says that an agent has registered a moment ago.
-func (v adoptedView) joining(id ecp.AgentID) bool {
+func (v AdoptedView) joining(id ecp.AgentID) bool {
 	i := slices.IndexFunc(v.agents, func(a ecp.AgentRecord) bool { return a.ID == id })
 	return i >= 0 && !v.past(v.agents[i].RegisteredAt, v.t.Register)
 }
 
 // Stale says why nothing at all can be told of the cluster; "" = something can.
-func (v adoptedView) Stale() string {
+func (v AdoptedView) Stale() string {
 	if len(v.agents) == 0 {
 		return ""
 	}
-	if v.Look.Obs.Unheard != "" {
-		return v.Look.Obs.Unheard
+	if v.Snapshot.Agents.Unheard != "" {
+		return v.Snapshot.Agents.Unheard
 	}
-	if v.heard || len(v.counting()) > 0 || v.rec.Status.State == ecp.Created {
+	if v.heard || len(v.deciding()) > 0 || v.rec.Status.State == ecp.Created {
 		return ""
 	}
-	for _, f := range v.found {
-		if f.sure == unheard && !v.joining(f.agent) {
-			return NoneHeard(v.Look.Obs)
+	for _, f := range v.findings {
+		if f.certainty == unheard && !v.joining(f.agent) {
+			return NoAgentHeard(v.Snapshot.Agents)
 		}
 	}
 	return ""
 }
 
-func NoneHeard(obs ecp.AgentsObservation) string {
-	return "no agent of the cluster has connected since this program was started at " + stamp(obs.Since)
+func NoAgentHeard(obs ecp.AgentsObservation) string {
+	return "no agent of the cluster has connected since this program was started at " + formatTime(obs.Since)
 }
 
 // worthStoring reports whether that is worth storing. List come back one after the
 // other when the program was started anew, those of thousands of clusters within most
 // of the time that they get: until then only [ecp.Info.Unseen] says so, from memory.
-func (v adoptedView) worthStoring() bool {
-	return v.Look.Obs.Unheard != "" || v.rec.Status.State == ecp.Registering || v.past(v.Look.Obs.Since, unheardAfter(v.t))
+func (v AdoptedView) worthStoring() bool {
+	return v.Snapshot.Agents.Unheard != "" || v.rec.Status.State == ecp.Registering || v.past(v.Snapshot.Agents.Since, unheardAfter(v.t))
 }
 
 // unheardAfter is how long after a start of the program a cluster of which nobody was heard

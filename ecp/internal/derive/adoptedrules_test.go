@@ -17,7 +17,7 @@ import (
 type scene struct {
 	rec    ecp.ClusterRecord
 	agents []ecp.AgentRecord
-	look   AdoptedLook
+	look   AdoptedSnapshot
 }
 
 func newScene(state ecp.State) *scene {
@@ -26,7 +26,7 @@ func newScene(state ecp.State) *scene {
 	if state == ecp.Registering {
 		c.rec.Status.Deadline = t0.Add(30 * time.Second)
 	}
-	c.look = AdoptedLook{At: t0, Tick: t0, Obs: ecp.AgentsObservation{Since: t0.Add(-time.Hour)}, Bad: map[ecp.AgentID]streak{}, Away: map[ecp.AgentID]time.Time{}}
+	c.look = AdoptedSnapshot{At: t0, Tick: t0, Agents: ecp.AgentsObservation{Since: t0.Add(-time.Hour)}, Troubled: map[ecp.AgentID]streak{}, Away: map[ecp.AgentID]time.Time{}}
 	names := []string{"a", "b", "c"}
 	for _, name := range names {
 		id, node := ecp.AgentID("agt-"+name), "emqx@"+name
@@ -35,13 +35,13 @@ func newScene(state ecp.State) *scene {
 		for _, other := range names {
 			r.Description.Nodes = append(r.Description.Nodes, ecp.BrokerNode{Name: "emqx@" + other, Status: ecp.NodeRunning})
 		}
-		c.look.Obs.Agents = append(c.look.Obs.Agents, ecp.AgentObservation{Agent: id, Connected: true, Since: t0.Add(-time.Hour), LastSeen: t0, Report: r})
+		c.look.Agents.Agents = append(c.look.Agents.Agents, ecp.AgentObservation{Agent: id, Connected: true, Since: t0.Add(-time.Hour), LastSeen: t0, Report: r})
 	}
 	return c
 }
 
 // seen is what agent n shows, to be changed.
-func (c *scene) seen(n int) *ecp.AgentObservation { return &c.look.Obs.Agents[n] }
+func (c *scene) seen(n int) *ecp.AgentObservation { return &c.look.Agents.Agents[n] }
 
 func (c *scene) report(n int) *ecp.AgentReport { return c.seen(n).Report }
 
@@ -49,18 +49,18 @@ func (c *scene) report(n int) *ecp.AgentReport { return c.seen(n).Report }
 func (c *scene) fails(n, times int, code string) {
 	r := c.report(n)
 	r.Description, r.Errors = ecp.Description{}, []ecp.AgentError{{Stage: ecp.AgentStageCluster, Code: code, Message: "the words of " + code}}
-	c.look.Bad[c.agents[n].ID] = streak{times, r.At}
+	c.look.Troubled[c.agents[n].ID] = streak{times, r.At}
 }
 
 // stops lets the node of agent n be seen as stopped by the others.
 func (c *scene) stops(n, times int) {
-	for i := range c.look.Obs.Agents {
+	for i := range c.look.Agents.Agents {
 		if i == n {
 			continue
 		}
 		c.report(i).Description.Nodes = slices.Clone(c.report(i).Description.Nodes)
 		c.report(i).Description.Nodes[n].Status = ecp.NodeStopped
-		c.look.Bad[c.agents[i].ID] = streak{times, t0}
+		c.look.Troubled[c.agents[i].ID] = streak{times, t0}
 	}
 }
 
@@ -72,7 +72,7 @@ func (c *scene) leaves(n int, since time.Duration, clean bool) {
 
 // alone leaves the first agent only, beside the only node.
 func (c *scene) alone() {
-	c.agents, c.look.Obs.Agents = c.agents[:1], c.look.Obs.Agents[:1]
+	c.agents, c.look.Agents.Agents = c.agents[:1], c.look.Agents.Agents[:1]
 	c.report(0).Description.Nodes = c.report(0).Description.Nodes[:1]
 }
 
@@ -101,21 +101,21 @@ var adoptedCases = []struct {
 	}, ecp.Abnormal, ecp.ReasonQuotaReleaseFailed, "not given back", "delete with force"},
 
 	// Unseen is not broken.
-	{"agents cannot be heard", ecp.Running, func(c *scene) { c.look.Obs = ecp.AgentsObservation{Unheard: "no listener"} }, ecp.Running, "", "unheard keeps", ""},
-	{"agents cannot be heard, it was wrong", ecp.Abnormal, func(c *scene) { c.look.Obs = ecp.AgentsObservation{Unheard: "no listener"} }, ecp.Abnormal, "", "unheard keeps", ""},
-	{"just started", ecp.Running, func(c *scene) { c.look.Obs = ecp.AgentsObservation{Since: t0.Add(-59 * time.Second)} }, ecp.Running, "", "unheard keeps", ""},
+	{"agents cannot be heard", ecp.Running, func(c *scene) { c.look.Agents = ecp.AgentsObservation{Unheard: "no listener"} }, ecp.Running, "", "unheard keeps", ""},
+	{"agents cannot be heard, it was wrong", ecp.Abnormal, func(c *scene) { c.look.Agents = ecp.AgentsObservation{Unheard: "no listener"} }, ecp.Abnormal, "", "unheard keeps", ""},
+	{"just started", ecp.Running, func(c *scene) { c.look.Agents = ecp.AgentsObservation{Since: t0.Add(-59 * time.Second)} }, ecp.Running, "", "unheard keeps", ""},
 	{"just started, registering overdue", ecp.Registering, func(c *scene) {
-		c.look.Obs, c.rec.Status.Deadline = ecp.AgentsObservation{Since: t0.Add(-59 * time.Second)}, t0.Add(-time.Second)
+		c.look.Agents, c.rec.Status.Deadline = ecp.AgentsObservation{Since: t0.Add(-59 * time.Second)}, t0.Add(-time.Second)
 	}, ecp.Registering, "", "unheard keeps", ""},
-	{"started a minute ago", ecp.Running, func(c *scene) { c.look.Obs = ecp.AgentsObservation{Since: t0.Add(-time.Minute)} }, ecp.Abnormal, ecp.ReasonAgentDisconnected, "something is wrong", "agt-c (host-c, emqx@c) has not been heard since 20"},
+	{"started a minute ago", ecp.Running, func(c *scene) { c.look.Agents = ecp.AgentsObservation{Since: t0.Add(-time.Minute)} }, ecp.Abnormal, ecp.ReasonAgentDisconnected, "something is wrong", "agt-c (host-c, emqx@c) has not been heard since 20"},
 	{"one of three has come back", ecp.Running, func(c *scene) {
-		c.look.Obs.Since, c.look.Obs.Agents = t0.Add(-time.Second), c.look.Obs.Agents[:1]
+		c.look.Agents.Since, c.look.Agents.Agents = t0.Add(-time.Second), c.look.Agents.Agents[:1]
 	}, ecp.Running, "", "something may be wrong", ""},
 	{"one of three has come back to what was wrong", ecp.Abnormal, func(c *scene) {
-		c.look.Obs.Since, c.look.Obs.Agents = t0.Add(-time.Second), c.look.Obs.Agents[:1]
+		c.look.Agents.Since, c.look.Agents.Agents = t0.Add(-time.Second), c.look.Agents.Agents[:1]
 	}, ecp.Abnormal, "", "something may be wrong", ""},
 	{"one has come back with what is wrong", ecp.Running, func(c *scene) {
-		c.look.Obs.Since, c.look.Obs.Agents = t0.Add(-time.Second), c.look.Obs.Agents[:1]
+		c.look.Agents.Since, c.look.Agents.Agents = t0.Add(-time.Second), c.look.Agents.Agents[:1]
 		c.fails(0, 2, ecp.AgentFaultAuth)
 	}, ecp.Abnormal, ecp.ReasonEMQXAuthFailed, "something is wrong", ""},
 
@@ -140,7 +140,7 @@ var adoptedCases = []struct {
 	{"unreachable twice", ecp.Running, func(c *scene) { c.fails(0, 2, ecp.AgentFaultUnreachable) }, ecp.Abnormal, ecp.ReasonEMQXUnreachable, "something is wrong", "the words of unreachable"},
 	{"slow twice", ecp.Running, func(c *scene) { c.fails(0, 2, ecp.AgentFaultTimeout) }, ecp.Abnormal, ecp.ReasonEMQXUnreachable, "something is wrong", "(timeout)"},
 	{"no members", ecp.Running, func(c *scene) {
-		c.report(0).Description.Nodes, c.look.Bad["agt-a"] = nil, streak{2, t0}
+		c.report(0).Description.Nodes, c.look.Troubled["agt-a"] = nil, streak{2, t0}
 	}, ecp.Abnormal, ecp.ReasonEMQXUnreachable, "something is wrong", "no members"},
 	{"metrics fail", ecp.Running, func(c *scene) {
 		c.report(0).Errors = []ecp.AgentError{{Stage: ecp.AgentStageMetrics, Code: ecp.AgentFaultTimeout, Message: "x"}}
@@ -161,11 +161,11 @@ var adoptedCases = []struct {
 	{"a node is down", ecp.Running, func(c *scene) { c.stops(2, 2); c.fails(2, 2, ecp.AgentFaultUnreachable) }, ecp.Abnormal, ecp.ReasonEMQXUnreachable, "something is wrong", "NodeDown: emqx@c is stopped"},
 	{"a node is down that has no agent", ecp.Running, func(c *scene) {
 		c.stops(2, 2)
-		c.agents, c.look.Obs.Agents = c.agents[:2], c.look.Obs.Agents[:2]
+		c.agents, c.look.Agents.Agents = c.agents[:2], c.look.Agents.Agents[:2]
 	}, ecp.Abnormal, ecp.ReasonNodeDown, "something is wrong", "emqx@c is stopped"},
 	{"its host is down", ecp.Running, func(c *scene) { c.stops(2, 2); c.leaves(2, time.Minute, false) }, ecp.Abnormal, ecp.ReasonAgentDisconnected, "something is wrong", "NodeDown: emqx@c is stopped"},
-	{"they disagree, once", ecp.Running, func(c *scene) { c.stops(2, 2); c.look.Apart = streak{1, t0} }, ecp.Abnormal, ecp.ReasonNodeDown, "something is wrong", ""},
-	{"they disagree", ecp.Running, func(c *scene) { c.stops(2, 2); c.look.Apart = streak{2, t0} }, ecp.Abnormal, ecp.ReasonPartitioned, "something is wrong", "emqx@a does not count emqx@c as running, which runs"},
+	{"they disagree, once", ecp.Running, func(c *scene) { c.stops(2, 2); c.look.Disagreeing = streak{1, t0} }, ecp.Abnormal, ecp.ReasonNodeDown, "something is wrong", ""},
+	{"they disagree", ecp.Running, func(c *scene) { c.stops(2, 2); c.look.Disagreeing = streak{2, t0} }, ecp.Abnormal, ecp.ReasonPartitioned, "something is wrong", "emqx@a does not count emqx@c as running, which runs"},
 	{"another cluster", ecp.Running, func(c *scene) { c.seen(1).Mismatch = "its members are emqx@x" }, ecp.Abnormal, ecp.ReasonClusterMismatch, "something is wrong", "its members are emqx@x"},
 	{"used twice", ecp.Running, func(c *scene) { c.seen(1).Conflict = "a second host at 192.0.2.7" }, ecp.Abnormal, ecp.ReasonIdentityConflict, "something is wrong", "192.0.2.7"},
 	{"the most severe counts, and all are told", ecp.Running, func(c *scene) {
@@ -175,17 +175,17 @@ var adoptedCases = []struct {
 	}, ecp.Abnormal, ecp.ReasonClusterMismatch, "something is wrong", "AgentDisconnected: the agent agt-b"},
 
 	// Registering.
-	{"registering, not connected", ecp.Registering, func(c *scene) { c.alone(); c.look.Obs.Agents = nil; c.agents[0].RegisteredAt = t0 }, ecp.Registering, "", "the first report is awaited", ""},
+	{"registering, not connected", ecp.Registering, func(c *scene) { c.alone(); c.look.Agents.Agents = nil; c.agents[0].RegisteredAt = t0 }, ecp.Registering, "", "the first report is awaited", ""},
 	{"registering, connected", ecp.Registering, func(c *scene) { c.alone(); c.seen(0).Report = nil; c.seen(0).Since = t0 }, ecp.Registering, "", "the first report is awaited", ""},
 	{"registering, refused once", ecp.Registering, func(c *scene) { c.alone(); c.fails(0, 1, ecp.AgentFaultAuth) }, ecp.Registering, "", "the first report is awaited", ""},
 	{"registering, refused twice", ecp.Registering, func(c *scene) { c.alone(); c.fails(0, 2, ecp.AgentFaultAuth) }, ecp.Abnormal, ecp.ReasonEMQXAuthFailed, "something is wrong", ""},
 	{"registering, one of three reports", ecp.Registering, func(c *scene) {
 		c.agents[1].RegisteredAt, c.agents[2].RegisteredAt = t0, t0
-		c.look.Obs.Agents = c.look.Obs.Agents[:1]
+		c.look.Agents.Agents = c.look.Agents.Agents[:1]
 	}, ecp.Running, ecp.ReasonAsExpected, "reported complete", ""},
 	{"in vain, never connected", ecp.Registering, func(c *scene) {
 		c.alone()
-		c.look.Obs.Agents, c.rec.Status.Deadline = nil, t0.Add(-1)
+		c.look.Agents.Agents, c.rec.Status.Deadline = nil, t0.Add(-1)
 	}, ecp.Abnormal, ecp.ReasonAgentDisconnected, "something is wrong", ""},
 	{"in vain, refused once", ecp.Registering, func(c *scene) { c.alone(); c.fails(0, 1, ecp.AgentFaultAuth); c.rec.Status.Deadline = t0.Add(-1) }, ecp.Abnormal, ecp.ReasonEMQXAuthFailed, "something is wrong", ""},
 	{"in vain, nothing reported", ecp.Registering, func(c *scene) {
@@ -246,7 +246,7 @@ func TestAdoptedSeverity(t *testing.T) {
 		ecp.ReasonEMQXAuthFailed:     func(c *scene) { failing(c.another("agt-p").Report, ecp.AgentFaultAuth) },
 		ecp.ReasonEMQXUnreachable:    func(c *scene) { failing(c.another("agt-u").Report, ecp.AgentFaultTimeout) },
 		ecp.ReasonPartitioned: func(c *scene) {
-			c.look.Apart = streak{2, t0}
+			c.look.Disagreeing = streak{2, t0}
 			r := c.another("agt-r").Report
 			r.Node = "emqx@r"
 			r.Description.Nodes = append(r.Description.Nodes, ecp.BrokerNode{Name: "emqx@r", Status: ecp.NodeRunning})
@@ -277,13 +277,13 @@ func TestAdoptedSeverity(t *testing.T) {
 
 // another adds an agent like the third, whose trouble was seen twice.
 func (c *scene) another(id ecp.AgentID) *ecp.AgentObservation {
-	o, r := c.look.Obs.Agents[2], *c.look.Obs.Agents[2].Report
+	o, r := c.look.Agents.Agents[2], *c.look.Agents.Agents[2].Report
 	o.Agent, o.Report, r.Node = id, &r, ""
 	r.Description.Nodes = slices.Clone(r.Description.Nodes[:3])
 	c.agents = append(c.agents, ecp.AgentRecord{ID: id, RegisteredAt: t0.Add(-time.Hour)})
-	c.look.Obs.Agents = append(c.look.Obs.Agents, o)
-	c.look.Bad[id] = streak{2, t0}
-	return &c.look.Obs.Agents[len(c.look.Obs.Agents)-1]
+	c.look.Agents.Agents = append(c.look.Agents.Agents, o)
+	c.look.Troubled[id] = streak{2, t0}
+	return &c.look.Agents.Agents[len(c.look.Agents.Agents)-1]
 }
 
 func failing(r *ecp.AgentReport, code string) {
@@ -317,7 +317,7 @@ func TestReportsInARow(t *testing.T) {
 		}
 		s.seen(0).Report = &r
 		mem = mem.After(r.At, s.agents, NewAdoptedView(patient, r.At, s.rec, s.agents, s.look))
-		return mem.bad["agt-a"].N
+		return mem.troubled["agt-a"].N
 	}
 	require.Equal(t, 1, at(0, true))
 	require.Equal(t, 1, at(0, true), "the same one, looked at again")
@@ -327,7 +327,7 @@ func TestReportsInARow(t *testing.T) {
 	require.Equal(t, 1, at(3, true))
 	s.leaves(0, 0, false)
 	mem = mem.After(t0, s.agents, NewAdoptedView(patient, t0.Add(4*time.Second), s.rec, s.agents, s.look))
-	require.Equal(t, 1, mem.bad["agt-a"].N, "while it is away nothing is learned")
+	require.Equal(t, 1, mem.troubled["agt-a"].N, "while it is away nothing is learned")
 }
 
 // TestDisagreementNeedsNewReportsOfBoth: the old word of one side is no second
@@ -340,7 +340,7 @@ func TestDisagreementNeedsNewReportsOfBoth(t *testing.T) {
 		now := t0.Add(time.Duration(max(a, c) * float64(time.Second)))
 		s.report(0).At, s.report(1).At, s.report(2).At = t0.Add(time.Duration(a*float64(time.Second))), t0.Add(time.Duration(a*float64(time.Second))), t0.Add(time.Duration(c*float64(time.Second)))
 		mem = mem.After(now, s.agents, NewAdoptedView(patient, now, s.rec, s.agents, s.look))
-		return mem.apart.N
+		return mem.disagreeing.N
 	}
 	require.Equal(t, 1, take(0, -5))
 	require.Equal(t, 1, take(3, -5))

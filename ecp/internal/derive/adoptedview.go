@@ -10,20 +10,20 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// AdoptedLook is what is known of an adopted cluster at one time: what its agents
+// AdoptedSnapshot is what is known of an adopted cluster at one time: what its agents
 // show now, and what the engine remembers of their last reports.
-type AdoptedLook struct {
-	At  time.Time
-	Obs ecp.AgentsObservation
-	// Bad counts, by agent, the reports in a row, at least a second apart, that
+type AdoptedSnapshot struct {
+	At     time.Time
+	Agents ecp.AgentsObservation
+	// Troubled counts, by agent, the reports in a row, at least a second apart, that
 	// told of something wrong.
-	Bad map[ecp.AgentID]streak
-	// Apart counts in the same way the reports in which nodes disagreed on who is
+	Troubled map[ecp.AgentID]streak
+	// Disagreeing counts in the same way the reports in which nodes disagreed on who is
 	// a member.
-	Apart streak
-	// Limit counts those in which the broker keeps to another limit than the one that
+	Disagreeing streak
+	// OtherLimit counts those in which the broker keeps to another limit than the one that
 	// was set from here.
-	Limit streak
+	OtherLimit streak
 	// Away is since when an agent has been away whose node is no member any more,
 	// or is another agent's now, by the same clock as Tick, which does not step.
 	Away map[ecp.AgentID]time.Time
@@ -69,52 +69,52 @@ const (
 
 // finding is one thing that is wrong with an agent, its broker, or all of them.
 type finding struct {
-	agent   ecp.AgentID // "" = the cluster's
-	Reason  ecp.Reason
-	Message string
-	sure    certainty
+	agent     ecp.AgentID // "" = the cluster's
+	Reason    ecp.Reason
+	Message   string
+	certainty certainty
 }
 
-// adoptedView is what the rules read: the record, the look, and what follows from
+// AdoptedView is what the rules read: the record, the look, and what follows from
 // both.
-type adoptedView struct {
-	t      ecp.Timings
-	now    time.Time
-	rec    ecp.ClusterRecord
-	agents []ecp.AgentRecord
-	Look   AdoptedLook
+type AdoptedView struct {
+	t        ecp.Timings
+	now      time.Time
+	rec      ecp.ClusterRecord
+	agents   []ecp.AgentRecord
+	Snapshot AdoptedSnapshot
 
-	found   []finding         // the most severe first; those that do not count, or not yet, too
-	fresh   []ecp.AgentReport // the last reports of connected agents that are not too old
-	good    int               // agents whose last report is complete and shows nothing wrong
-	heard   bool              // some agent was heard by this program
-	Departs []ecp.AgentID     // whose nodes have left the cluster long ago
+	findings []finding         // the most severe first; those that do not count, or not yet, too
+	reports  []ecp.AgentReport // the last reports of connected agents that are not too old
+	healthy  int               // agents whose last report is complete and shows nothing wrong
+	heard    bool              // some agent was heard by this program
+	Expired  []ecp.AgentID     // whose nodes have left the cluster long ago
 }
 
-func NewAdoptedView(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, agents []ecp.AgentRecord, look AdoptedLook) adoptedView {
-	v := adoptedView{t: t, now: now, rec: rec, agents: agents, Look: look}
+func NewAdoptedView(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, agents []ecp.AgentRecord, snap AdoptedSnapshot) AdoptedView {
+	v := AdoptedView{t: t, now: now, rec: rec, agents: agents, Snapshot: snap}
 	for _, a := range agents {
-		if seen, heard := look.Obs.Of(a.ID); heard {
+		if seen, heard := snap.Agents.Of(a.ID); heard {
 			v.heard = v.heard || seen.Connected
 			if v.reportsOf(seen) {
-				v.fresh = append(v.fresh, *seen.Report)
+				v.reports = append(v.reports, *seen.Report)
 			}
 		}
 	}
 	for _, a := range agents {
-		v.study(a)
+		v.inspectAgent(a)
 	}
-	if words, _ := apartReports(v.fresh); words != "" {
-		v.add(finding{"", ecp.ReasonPartitioned, words, sureAt(look.Apart)})
+	if words, _ := apartReports(v.reports); words != "" {
+		v.add(finding{"", ecp.ReasonPartitioned, words, certaintyOf(snap.Disagreeing)})
 	}
-	slices.SortStableFunc(v.found, func(a, b finding) int { return severity(a.Reason) - severity(b.Reason) })
+	slices.SortStableFunc(v.findings, func(a, b finding) int { return severity(a.Reason) - severity(b.Reason) })
 	return v
 }
 
-func (v *adoptedView) add(f finding) { v.found = append(v.found, f) }
+func (v *AdoptedView) add(f finding) { v.findings = append(v.findings, f) }
 
-// sureAt says how certain is what was seen so often in a row.
-func sureAt(s streak) certainty {
+// certaintyOf says how certain is what was seen so often in a row.
+func certaintyOf(s streak) certainty {
 	if s.N >= enough {
 		return certain
 	}
@@ -122,19 +122,19 @@ func sureAt(s streak) certainty {
 }
 
 // reportsOf says whether an agent's last report tells how things are now.
-func (v *adoptedView) reportsOf(seen ecp.AgentObservation) bool {
+func (v *AdoptedView) reportsOf(seen ecp.AgentObservation) bool {
 	return seen.Connected && seen.Report != nil && seen.Mismatch == "" && seen.Conflict == "" && !v.past(seen.Report.At, v.t.ReportStale)
 }
 
 // past says whether a time is over. One that lies far ahead is no time that this
 // clock has shown: it counts as over.
-func (v *adoptedView) past(from time.Time, d time.Duration) bool {
+func (v *AdoptedView) past(from time.Time, d time.Duration) bool {
 	return !v.now.Before(from.Add(d)) || v.now.Before(from.Add(-d-clockSlack))
 }
 
-// study finds out what is wrong with one agent and the broker beside it.
-func (v *adoptedView) study(a ecp.AgentRecord) {
-	seen, heard := v.Look.Obs.Of(a.ID)
+// inspectAgent finds out what is wrong with one agent and the broker beside it.
+func (v *AdoptedView) inspectAgent(a ecp.AgentRecord) {
+	seen, heard := v.Snapshot.Agents.Of(a.ID)
 	say := func(reason ecp.Reason, sure certainty, format string, args ...any) {
 		v.add(finding{a.ID, reason, "the agent " + a.Name() + " " + fmt.Sprintf(format, args...), sure})
 	}
@@ -146,44 +146,44 @@ func (v *adoptedView) study(a ecp.AgentRecord) {
 	}
 	switch {
 	case v.replaced(a) && !seen.Connected:
-		v.departing(a)
+		v.noteExpiry(a)
 	case !heard && !v.past(a.RegisteredAt, v.t.Register):
 		say(ecp.ReasonAgentDisconnected, v.newcomer(), "has registered and not connected yet; look at `emqxee-agent status` on its host")
-	case !heard && !v.past(v.Look.Obs.Since, v.t.AgentReturn):
-		say(ecp.ReasonAgentDisconnected, unheard, "has not connected since this program was started at %s", stamp(v.Look.Obs.Since))
+	case !heard && !v.past(v.Snapshot.Agents.Since, v.t.AgentReturn):
+		say(ecp.ReasonAgentDisconnected, unheard, "has not connected since this program was started at %s", formatTime(v.Snapshot.Agents.Since))
 	case !seen.Connected:
-		v.away(a, seen, say)
+		v.inspectAway(a, seen, say)
 	case seen.Report == nil || seen.Report.At.Before(seen.Since):
 		if v.past(seen.Since, v.t.ReportStale) {
-			say(ecp.ReasonReportStale, missed, "is connected and has reported nothing since %s; look at `emqxee-agent status` on its host", stamp(seen.Since))
+			say(ecp.ReasonReportStale, missed, "is connected and has reported nothing since %s; look at `emqxee-agent status` on its host", formatTime(seen.Since))
 		} else {
 			say(ecp.ReasonReportStale, unsure, "has just connected and not reported yet")
 		}
 	case v.past(seen.Report.At, v.t.ReportStale):
-		say(ecp.ReasonReportStale, missed, "is connected and has reported nothing since %s; look at `emqxee-agent status` on its host", stamp(seen.Report.At))
+		say(ecp.ReasonReportStale, missed, "is connected and has reported nothing since %s; look at `emqxee-agent status` on its host", formatTime(seen.Report.At))
 	case seen.Mismatch == "" && seen.Conflict == "":
-		v.broker(a, *seen.Report, say)
+		v.inspectBroker(a, *seen.Report, say)
 	}
 }
 
 // replaced says that another agent of the cluster has taken the node over.
-func (v *adoptedView) replaced(a ecp.AgentRecord) bool {
+func (v *AdoptedView) replaced(a ecp.AgentRecord) bool {
 	return a.Replaced != "" && slices.ContainsFunc(v.agents, func(b ecp.AgentRecord) bool { return b.ID == a.Replaced })
 }
 
-// departing notes an agent that has been of no use for long, and reports whether
+// noteExpiry notes an agent that has been of no use for long, and reports whether
 // it is of none.
-func (v *adoptedView) departing(a ecp.AgentRecord) bool {
-	since, useless := v.Look.Away[a.ID]
-	if useless && v.Look.Tick.Sub(since) >= v.t.AgentAge {
-		v.Departs = append(v.Departs, a.ID)
+func (v *AdoptedView) noteExpiry(a ecp.AgentRecord) bool {
+	since, useless := v.Snapshot.Away[a.ID]
+	if useless && v.Snapshot.Tick.Sub(since) >= v.t.AgentAge {
+		v.Expired = append(v.Expired, a.ID)
 	}
 	return useless
 }
 
 // newcomer is how much it weighs that an agent which has just registered has not
 // connected: nothing, where others are there.
-func (v *adoptedView) newcomer() certainty {
+func (v *AdoptedView) newcomer() certainty {
 	if v.rec.Status.State == ecp.Registering {
 		return missed
 	}
@@ -201,17 +201,17 @@ func agentSince(a ecp.AgentRecord, seen ecp.AgentObservation) time.Time {
 	return last
 }
 
-// away judges an agent that is not connected.
-func (v *adoptedView) away(a ecp.AgentRecord, seen ecp.AgentObservation, say func(ecp.Reason, certainty, string, ...any)) {
+// inspectAway judges an agent that is not connected.
+func (v *AdoptedView) inspectAway(a ecp.AgentRecord, seen ecp.AgentObservation, say func(ecp.Reason, certainty, string, ...any)) {
 	why := ""
-	if v.departing(a) {
+	if v.noteExpiry(a) {
 		why = fmt.Sprintf("; its node is no member of the cluster any more: remove the agent, or it is forgotten %s after that", v.t.AgentAge)
 	}
 	since := agentSince(a, seen)
-	if seen.Agent == "" && v.Look.Obs.Since.After(since) {
-		since = v.Look.Obs.Since
+	if seen.Agent == "" && v.Snapshot.Agents.Since.After(since) {
+		since = v.Snapshot.Agents.Since
 	}
-	switch since := stamp(since); {
+	switch since := formatTime(since); {
 	case seen.Agent != "" && !v.past(seen.Since, v.t.AgentGrace):
 		say(ecp.ReasonAgentDisconnected, unsure, "has just disconnected")
 	case seen.Clean:
@@ -221,13 +221,13 @@ func (v *adoptedView) away(a ecp.AgentRecord, seen ecp.AgentObservation, say fun
 	}
 }
 
-// broker judges what an agent reported of the broker beside it.
-func (v *adoptedView) broker(a ecp.AgentRecord, r ecp.AgentReport, say func(ecp.Reason, certainty, string, ...any)) {
+// inspectBroker judges what an agent reported of the broker beside it.
+func (v *AdoptedView) inspectBroker(a ecp.AgentRecord, r ecp.AgentReport, say func(ecp.Reason, certainty, string, ...any)) {
 	if why := unsupportedBroker(r); why != "" {
 		say(ecp.ReasonUnsupportedVersion, certain, "found %s", why)
 		return
 	}
-	sure := sureAt(v.Look.Bad[a.ID])
+	sure := certaintyOf(v.Snapshot.Troubled[a.ID])
 	switch f := r.Fault(); {
 	case f != nil && f.Code == ecp.AgentFaultAuth:
 		say(ecp.ReasonEMQXAuthFailed, sure, "was refused by EMQX: %s; %s", Cause(f.Message), HowToLogIn)
@@ -241,7 +241,7 @@ func (v *adoptedView) broker(a ecp.AgentRecord, r ecp.AgentReport, say func(ecp.
 			v.add(finding{"", ecp.ReasonNodeDown, words, sure})
 		}
 		if len(down) == 0 {
-			v.good++
+			v.healthy++
 		}
 	}
 }
@@ -271,7 +271,7 @@ func reportTroubled(r ecp.AgentReport) bool { return !r.Complete() || len(nodesD
 
 // apartReports says in words which nodes disagree on who is a member, and when the
 // oldest report was received that says so; "" = none do.
-func apartReports(reports []ecp.AgentReport) (told string, at time.Time) {
+func apartReports(reports []ecp.AgentReport) (text string, at time.Time) {
 	var words []string
 	for _, a := range reports {
 		for _, b := range reports {
@@ -346,13 +346,13 @@ var ephemeral = regexp.MustCompile(`\S+:\d+->`)
 // report to report while the fault stays the same.
 func Cause(s string) string { return Clip(ephemeral.ReplaceAllString(s, ""), 300) }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // WorstOf gives the most severe thing that is wrong with one agent; nil = nothing
 // is known to be.
-func (v *adoptedView) WorstOf(id ecp.AgentID) *finding {
-	for _, f := range v.found {
-		if f.agent == id && f.sure <= missed {
+func (v *AdoptedView) WorstOf(id ecp.AgentID) *finding {
+	for _, f := range v.findings {
+		if f.agent == id && f.certainty <= missed {
 			return &f
 		}
 	}
@@ -362,8 +362,8 @@ func (v *adoptedView) WorstOf(id ecp.AgentID) *finding {
 // maxListed is how many things that are wrong are told of at once.
 const maxListed = 5
 
-// tell tells of what is wrong, the most severe first.
-func tell(found []finding) string {
+// describeFindings tells of what is wrong, the most severe first.
+func describeFindings(found []finding) string {
 	var out []string
 	for i, f := range found {
 		text := f.Message

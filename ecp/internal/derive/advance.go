@@ -8,94 +8,94 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Deed is what was done to the platform in one pass.
-type Deed struct {
-	Applied      bool     // Apply returned nil
-	InLine       bool     // something is due, and no slot to do it in was free
-	Generation   int64    // the one it was called with
-	Lost         lostTime // in which nobody looked, or by which the clock has stepped
-	NewestRender int
-	FirstLook    bool               // nothing that was seen since the process began has been judged yet
-	Evacuated    *ecp.EvacuatedNode // what became of the clients of a node that may go
-	Leaving      *ecp.Leaving       // the node whose clients have to leave from now on
-	Left         bool               // nobody has to leave any more
-	Ordinals     int                // how many nodes belong to the cluster from now on; 0 = as many as before
-	Removing     int                // ordinal of the node whose membership is to be ended; 0 = none
-	Removed      bool               // its membership has ended
+// Outcome is what was done to the platform in one pass.
+type Outcome struct {
+	Applied          bool     // Apply returned nil
+	Queued           bool     // something is due, and no slot to do it in was free
+	Generation       int64    // the one it was called with
+	Lost             LostTime // in which nobody looked, or by which the clock has stepped
+	NewestRender     int
+	FirstObservation bool               // nothing that was seen since the process began has been judged yet
+	Evacuated        *ecp.EvacuatedNode // what became of the clients of a node that may go
+	Draining         *ecp.Leaving       // the node whose clients have to leave from now on
+	Drained          bool               // nobody has to leave any more
+	Ordinals         int                // how many nodes belong to the cluster from now on; 0 = as many as before
+	Removing         int                // ordinal of the node whose membership is to be ended; 0 = none
+	Removed          bool               // its membership has ended
 }
 
-// Step is everything one pass writes: the cluster after each hop, the last one
+// Result is everything one pass writes: the cluster after each hop, the last one
 // final, and its operation. An empty step writes nothing.
-type Step struct {
-	Hops []ecp.ClusterRecord
-	Op   *ecp.Operation
+type Result struct {
+	Transitions []ecp.ClusterRecord
+	Operation   *ecp.Operation
 }
 
 // Advance is the pure core of a pass: from the stored record and operation, a
 // look and what was done, to what is to be stored. It is asked again with the
 // same input after a crash and gives the same answer.
-func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, look Look, did Deed) Step {
+func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, snap Snapshot, outcome Outcome) Result {
 	old := rec.Clone()
 	rec = rec.Clone()
 	if op != nil {
 		o := op.Clone()
 		op = &o
 	}
-	MoveDeadlines(t, now, &rec, op, look, did)
-	learn(t, now, &rec, op, look, did)
+	AdjustDeadlines(t, now, &rec, op, snap, outcome)
+	recordFindings(t, now, &rec, op, snap, outcome)
 
-	var out Step
-	j := Judge(now, rec, look)
+	var out Result
+	j := DeriveState(now, rec, snap)
 	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
-		Enter(t, now, &rec, s, j)
-		out.Hops = append(out.Hops, rec.Clone())
+		EnterState(t, now, &rec, s, j)
+		out.Transitions = append(out.Transitions, rec.Clone())
 	}
 	if j.State == rec.Status.State && !j.State.Unsteady() {
 		rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
 	}
-	newOp := finish(now, rec, op, look)
+	newOp := advanceOperation(now, rec, op, snap)
 	if newOp != nil {
-		tellEvacuated(newOp, did.Evacuated)
+		recordEvacuated(newOp, outcome.Evacuated)
 	}
 	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
 		rec.Status.Operation, rec.Status.Before, rec.Status.RepairOf = "", nil, ""
 	}
-	rec.Status.Conditions = Conditions(now, NewView(now, rec, look), did.NewestRender)
-	if n := len(out.Hops); n > 0 {
-		out.Hops[n-1] = rec
+	rec.Status.Conditions = Conditions(now, NewView(now, rec, snap), outcome.NewestRender)
+	if n := len(out.Transitions); n > 0 {
+		out.Transitions[n-1] = rec
 	} else if !sameStatus(old.Status, rec.Status) {
-		out.Hops = append(out.Hops, rec)
+		out.Transitions = append(out.Transitions, rec)
 	}
 	if newOp != nil && !SameOperation(*op, *newOp) {
-		out.Op = newOp
+		out.Operation = newOp
 	}
 	return out
 }
 
-// learn takes up what the pass did and what can be seen for the first time.
-func learn(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, look Look, did Deed) {
+// recordFindings takes up what the pass did and what can be seen for the first time.
+func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, snap Snapshot, outcome Outcome) {
 	st := &rec.Status
-	if did.Applied {
-		Dispatched(t, now, rec, op)
-		st.Applied = did.Generation
+	if outcome.Applied {
+		MarkDispatched(t, now, rec, op)
+		st.Applied = outcome.Generation
 	}
-	if did.Ordinals > 0 {
-		st.Ordinals = did.Ordinals
+	if outcome.Ordinals > 0 {
+		st.Ordinals = outcome.Ordinals
 	}
-	if did.Removing > 0 {
-		st.Removing = did.Removing
-	} else if did.Removed {
+	if outcome.Removing > 0 {
+		st.Removing = outcome.Removing
+	} else if outcome.Removed {
 		st.Removing = 0
 	}
-	if did.Leaving != nil {
-		st.Leaving = did.Leaving
-	} else if did.Left {
+	if outcome.Draining != nil {
+		st.Leaving = outcome.Draining
+	} else if outcome.Drained {
 		st.Leaving = nil
 	}
-	forgetFormer(st, look.Settings)
-	learnRefusal(st, rec.Generation, look, did)
-	f := look.Found
-	if look.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting || RecordOlder(*rec, f) != nil {
+	forgetFormer(st, snap.Settings)
+	recordRefusal(st, rec.Generation, snap, outcome)
+	f := snap.Found
+	if snap.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting || RecordOlder(*rec, f) != nil {
 		return
 	}
 	st.Seen = true
@@ -112,9 +112,9 @@ func learn(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operati
 	}
 }
 
-// Dispatched notes that an Apply has succeeded. With the first one the time
+// MarkDispatched notes that an Apply has succeeded. With the first one the time
 // for the task itself begins.
-func Dispatched(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation) {
+func MarkDispatched(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation) {
 	st := &rec.Status
 	if st.Dispatched {
 		return
@@ -129,8 +129,8 @@ func Dispatched(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Op
 	}
 }
 
-// Enter moves a record into a state.
-func Enter(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, s ecp.State, j Judgement) {
+// EnterState moves a record into a state.
+func EnterState(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, s ecp.State, j Derived) {
 	st := &rec.Status
 	st.State, st.Since = s, now
 	st.Reason, st.Message = j.Reason, j.Message
@@ -165,10 +165,10 @@ func sameStatus(a, b ecp.Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
 		a.Version == b.Version && (a.LimitDropped == nil) == (b.LimitDropped == nil) && a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
-		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated && sameLeaving(a.Leaving, b.Leaving) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated && sameDraining(a.Leaving, b.Leaving) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 
-func sameLeaving(a, b *ecp.Leaving) bool {
+func sameDraining(a, b *ecp.Leaving) bool {
 	if a == nil || b == nil {
 		return a == b
 	}

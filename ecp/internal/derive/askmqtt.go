@@ -7,43 +7,43 @@ import (
 	"time"
 )
 
-// MqttPatience bounds how long one node may take to answer a client.
-const MqttPatience = 3 * time.Second
+// MQTTTimeout bounds how long one node may take to answer a client.
+const MQTTTimeout = 3 * time.Second
 
-// MqttSeen is what the nodes said to a client.
-type MqttSeen struct {
-	// Mute counts the looks in a row, at least a second apart, in which every ready
+// MQTTObservation is what the nodes said to a client.
+type MQTTObservation struct {
+	// Unserved counts the looks in a row, at least a second apart, in which every ready
 	// node could be reached and none took a client; why is what they did.
-	Mute int
-	why  string
-	at   time.Time // when it last grew, by the monotonic clock
-	// Unasked is why MQTT was not asked; "" = it was, or nobody knows a way.
-	Unasked string
+	Unserved int
+	why      string
+	at       time.Time // when it last grew, by the monotonic clock
+	// NotAsked is why MQTT was not asked; "" = it was, or nobody knows a way.
+	NotAsked string
 }
 
-// MqttAnswer is what came of one round.
-type MqttAnswer struct {
-	Serves bool
-	Mute   string // what each node did, where all could be reached and none serves
-	Unseen string // why nothing was learned
+// MQTTResult is what came of one round.
+type MQTTResult struct {
+	Serves   bool
+	Unserved string // what each node did, where all could be reached and none serves
+	Unseen   string // why nothing was learned
 }
 
-// MqttGrace is how long a pass waits for an answer that it could do without: those
+// MQTTGrace is how long a pass waits for an answer that it could do without: those
 // who serve have answered by then.
-const MqttGrace = 200 * time.Millisecond
+const MQTTGrace = 200 * time.Millisecond
 
-type Knocked struct {
+type ProbeResult struct {
 	Pod string
 	Err error
 }
 
-// Take notes what a round has found.
-func (s *MqttSeen) Take(a MqttAnswer, tick time.Time) {
+// Record notes what a round has found.
+func (s *MQTTObservation) Record(a MQTTResult, tick time.Time) {
 	switch {
-	case a.Mute == "":
-		*s = MqttSeen{Unasked: a.Unseen}
-	case s.Mute == 0 || tick.Sub(s.at) >= time.Second:
-		*s = MqttSeen{Mute: s.Mute + 1, why: a.Mute, at: tick}
+	case a.Unserved == "":
+		*s = MQTTObservation{NotAsked: a.Unseen}
+	case s.Unserved == 0 || tick.Sub(s.at) >= time.Second:
+		*s = MQTTObservation{Unserved: s.Unserved + 1, why: a.Unserved, at: tick}
 	}
 }
 
@@ -60,7 +60,7 @@ func ChangedListener(config map[string]string) string {
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		for _, listener := range plainListeners {
 			rest, below := strings.CutPrefix(key, listener+".")
-			if strings.HasPrefix(listener+".", key+".") || below && !slices.Contains(listenerLimits, FirstWord(rest)) {
+			if strings.HasPrefix(listener+".", key+".") || below && !slices.Contains(listenerLimits, FirstKey(rest)) {
 				return key
 			}
 		}
@@ -69,4 +69,4 @@ func ChangedListener(config map[string]string) string {
 }
 
 // silentToClients reports whether nodes are ready and none of them takes a client.
-func (v View) silentToClients() bool { return len(v.Ready) > 0 && v.Look.Mqtt.Mute >= 2 }
+func (v View) silentToClients() bool { return len(v.Ready) > 0 && v.Snapshot.MQTT.Unserved >= 2 }

@@ -8,83 +8,83 @@ import (
 
 // How much of the time between two looks counts, and what no clock is blamed for.
 const (
-	LookSlack  = 10 * time.Second // a look may be that much later than was planned
-	clockSlack = time.Second      // a smaller difference is left as it is
+	ObserveSlack = 10 * time.Second // a look may be that much later than was planned
+	clockSlack   = time.Second      // a smaller difference is left as it is
 )
 
-// Mark is when a cluster was last looked at, by both clocks, and the times that
+// ClockMark is when a cluster was last looked at, by both clocks, and the times that
 // its record had then. Stored times are those of the wall clock, which people
 // can read and another process can go on with; it steps. Patience is counted by
 // the monotonic one.
-type Mark struct {
-	Wall, Tick        time.Time
-	Planned           time.Duration // until the next look at the latest
-	deadline, leaving time.Time
+type ClockMark struct {
+	Wall, Tick         time.Time
+	Planned            time.Duration // until the next look at the latest
+	deadline, draining time.Time
 }
 
-// lostTime is what stored times have to be moved by: the wall clock has stepped,
+// LostTime is what stored times have to be moved by: the wall clock has stepped,
 // or nobody looked for longer than was planned, because the process or the
 // machine stood still or no worker was free.
-type lostTime struct{ deadline, leaving time.Duration }
+type LostTime struct{ deadline, draining time.Duration }
 
 // Lost compares the clocks with those of the last look. A time that was stored
 // since then, by a command, is right as it is.
-func (k Mark) Lost(st ecp.Status, wall, tick time.Time) (out lostTime) {
+func (k ClockMark) Lost(st ecp.Status, wall, tick time.Time) (out LostTime) {
 	if k.Tick.IsZero() {
 		return out
 	}
-	d := wall.Round(0).Sub(k.Wall) - min(tick.Sub(k.Tick), k.Planned+LookSlack)
+	d := wall.Round(0).Sub(k.Wall) - min(tick.Sub(k.Tick), k.Planned+ObserveSlack)
 	if d.Abs() < clockSlack {
 		return out
 	}
 	if st.Deadline.Equal(k.deadline) {
 		out.deadline = d
 	}
-	if st.Leaving != nil && st.Leaving.Since.Equal(k.leaving) {
-		out.leaving = d
+	if st.Leaving != nil && st.Leaving.Since.Equal(k.draining) {
+		out.draining = d
 	}
 	return out
 }
 
-// NewMark notes a look that was stored.
-func NewMark(st ecp.Status, wall, tick time.Time) Mark {
-	k := Mark{Wall: wall.Round(0), Tick: tick, deadline: st.Deadline}
+// NewClockMark notes a look that was stored.
+func NewClockMark(st ecp.Status, wall, tick time.Time) ClockMark {
+	k := ClockMark{Wall: wall.Round(0), Tick: tick, deadline: st.Deadline}
 	if st.Leaving != nil {
-		k.leaving = st.Leaving.Since
+		k.draining = st.Leaving.Since
 	}
 	return k
 }
 
 // shiftDeadlines moves the times of a task on.
-func shiftDeadlines(st *ecp.Status, by lostTime) {
+func shiftDeadlines(st *ecp.Status, by LostTime) {
 	if !st.Deadline.IsZero() {
 		st.Deadline = st.Deadline.Add(by.deadline)
 	}
 	if st.Leaving != nil {
-		st.Leaving.Since = st.Leaving.Since.Add(by.leaving)
+		st.Leaving.Since = st.Leaving.Since.Add(by.draining)
 		if !st.Leaving.Begun.IsZero() {
-			st.Leaving.Begun = st.Leaving.Begun.Add(by.leaving)
+			st.Leaving.Begun = st.Leaving.Begun.Add(by.draining)
 		}
 	}
 }
 
-// MoveDeadlines lets time in which nothing could be seen, or done because
+// AdjustDeadlines lets time in which nothing could be seen, or done because
 // another program holds the platform, or in which nobody looked, not count, and
 // gives a cluster that was not looked at while the program was down a fair chance.
-func MoveDeadlines(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, look Look, did Deed) {
+func AdjustDeadlines(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, snap Snapshot, outcome Outcome) {
 	st := &rec.Status
-	stale := look.Unseen != ""
-	waiting := !stale && look.NotHeld != ""
+	stale := snap.Unseen != ""
+	waiting := !stale && snap.NotHeld != ""
 	if st.StaleFrom.IsZero() && st.WaitingFrom.IsZero() {
-		shiftDeadlines(st, did.Lost)
+		shiftDeadlines(st, outcome.Lost)
 	}
 	pauseDeadlines(st, &st.StaleFrom, stale, now)
 	pauseDeadlines(st, &st.WaitingFrom, waiting, now)
 	if stale || waiting {
 		return
 	}
-	if did.FirstLook {
-		fairTimes(t, now, rec)
+	if outcome.FirstObservation {
+		boundTimes(t, now, rec)
 	}
 	if op != nil && !st.Deadline.IsZero() {
 		op.Deadline = st.Deadline
@@ -100,16 +100,16 @@ func pauseDeadlines(st *ecp.Status, from *time.Time, paused bool, now time.Time)
 		*from = now
 	case !paused && !from.IsZero():
 		by := now.Sub(*from)
-		shiftDeadlines(st, lostTime{by, by})
+		shiftDeadlines(st, LostTime{by, by})
 		*from = time.Time{}
 	}
 }
 
-// fairTimes bounds what another process has stored: a task has some time left,
+// boundTimes bounds what another process has stored: a task has some time left,
 // and no more than it may have had, should the clock have been set back since.
-func fairTimes(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord) {
+func boundTimes(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord) {
 	st := &rec.Status
-	least, most := now.Add(t.Dispatch), now.Add(longestPatience(t)+LeftToMove(*rec))
+	least, most := now.Add(t.Dispatch), now.Add(longestPatience(t)+DrainTime(*rec))
 	if !st.Deadline.IsZero() && st.Deadline.Before(least) {
 		st.Deadline = least
 	}

@@ -20,15 +20,15 @@ func TestPatienceAndClocks(t *testing.T) {
 		"the clock is set forward":          {time.Hour + time.Second, time.Second, time.Hour},
 		"the clock is set back":             {time.Second - time.Hour, time.Second, -time.Hour},
 		"the machine was asleep":            {time.Hour, time.Second, time.Hour - time.Second},
-		"the process was suspended":         {time.Hour, time.Hour, time.Hour - time.Second - LookSlack},
-		"suspended, and the clock set back": {0, time.Hour, -time.Second - LookSlack},
+		"the process was suspended":         {time.Hour, time.Hour, time.Hour - time.Second - ObserveSlack},
+		"suspended, and the clock set back": {0, time.Hour, -time.Second - ObserveSlack},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := ecp.Status{Deadline: t0.Add(time.Minute), Leaving: &ecp.Leaving{Node: "a", Since: t0}}
-			k := NewMark(st, t0, t0)
+			k := NewClockMark(st, t0, t0)
 			k.Planned = time.Second
 			lost := k.Lost(st, t0.Add(c.wall), t0.Add(c.tick))
-			require.Equal(t, lostTime{c.lost, c.lost}, lost)
+			require.Equal(t, LostTime{c.lost, c.lost}, lost)
 			shiftDeadlines(&st, lost)
 			require.Equal(t, t0.Add(time.Minute+c.lost), st.Deadline)
 			require.Equal(t, t0.Add(c.lost), st.Leaving.Since)
@@ -37,7 +37,7 @@ func TestPatienceAndClocks(t *testing.T) {
 			require.Zero(t, k.Lost(st, t0.Add(c.wall), t0.Add(c.tick)))
 		})
 	}
-	require.Zero(t, Mark{}.Lost(ecp.Status{Deadline: t0}, t0.Add(time.Hour), t0.Add(time.Hour)), "nothing was looked at yet")
+	require.Zero(t, ClockMark{}.Lost(ecp.Status{Deadline: t0}, t0.Add(time.Hour), t0.Add(time.Hour)), "nothing was looked at yet")
 }
 
 // What another process has stored under another clock is bounded.
@@ -46,9 +46,9 @@ func TestTimesOfAnotherProcess(t *testing.T) {
 		rec := aRecord(ecp.Updating)
 		rec.Status.Deadline, rec.Status.Leaving = t0.Add(time.Minute), &ecp.Leaving{Node: nodeName(2), Since: t0}
 		now := t0.Add(back)
-		MoveDeadlines(patient, now, &rec, nil, aLook(3, 3), Deed{FirstLook: true})
-		require.WithinRange(t, rec.Status.Deadline, now.Add(patient.Dispatch), now.Add(longestPatience(patient)+LeftToMove(rec)), name)
+		AdjustDeadlines(patient, now, &rec, nil, aLook(3, 3), Outcome{FirstObservation: true})
+		require.WithinRange(t, rec.Status.Deadline, now.Add(patient.Dispatch), now.Add(longestPatience(patient)+DrainTime(rec)), name)
 		require.False(t, rec.Status.Leaving.Since.After(now), name)
-		require.False(t, rec.Status.Leaving.Since.Add(LeaveWithin).Before(now.Add(patient.Dispatch)), name)
+		require.False(t, rec.Status.Leaving.Since.Add(DefaultDrainDeadline).Before(now.Add(patient.Dispatch)), name)
 	}
 }

@@ -6,21 +6,21 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// verdictOf is what one look says of one condition; a zero Status keeps what
+// verdict is what one look says of one condition; a zero Status keeps what
 // was said before.
-type verdictOf struct {
+type verdict struct {
 	Status  ecp.Truth
 	Reason  ecp.Reason
 	Message string
 }
 
 var (
-	yes         = verdictOf{Status: ecp.True, Reason: ecp.ReasonAsExpected}
-	unchanged   = verdictOf{}
-	notAsked    = verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked}
-	poweredOff  = verdictOf{Status: ecp.False, Reason: ecp.ReasonPoweredOff}
-	onItsWay    = verdictOf{Status: ecp.False, Reason: ecp.ReasonInProgress}
-	cannotBeSee = verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonUnseen}
+	yes          = verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected}
+	unchanged    = verdict{}
+	notAsked     = verdict{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked}
+	poweredOff   = verdict{Status: ecp.False, Reason: ecp.ReasonPoweredOff}
+	onItsWay     = verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
+	cannotBeSeen = verdict{Status: ecp.Unknown, Reason: ecp.ReasonUnseen}
 )
 
 // conditionRow computes one condition of a hosted cluster; v.rec already has
@@ -29,11 +29,11 @@ type conditionRow struct {
 	kind ecp.ConditionType
 	// blind: the condition does not depend on what can be seen.
 	blind bool
-	eval  func(v View, newestRender int) verdictOf
+	eval  func(v View, newestRender int) verdict
 }
 
 var conditionRows = []conditionRow{
-	{ecp.CondAccepted, true, func(View, int) verdictOf { return yes }},
+	{ecp.CondAccepted, true, func(View, int) verdict { return yes }},
 	{ecp.CondProvisioned, false, provisioned},
 	{ecp.CondAvailable, false, available},
 	{ecp.CondExposed, false, exposed},
@@ -51,13 +51,13 @@ func Conditions(now time.Time, v View, newestRender int) []ecp.Condition {
 	out := make([]ecp.Condition, 0, len(conditionRows))
 	for _, row := range conditionRows {
 		old := ecp.ConditionOf(v.Rec.Status.Conditions, row.kind)
-		got := cannotBeSee
-		got.Message = v.Look.Unseen
-		if row.blind || v.Look.Unseen == "" {
+		got := cannotBeSeen
+		got.Message = v.Snapshot.Unseen
+		if row.blind || v.Snapshot.Unseen == "" {
 			got = row.eval(v, newestRender)
 		}
 		if got == unchanged {
-			got = verdictOf{old.Status, old.Reason, old.Message}
+			got = verdict{old.Status, old.Reason, old.Message}
 		}
 		c := ecp.Condition{Type: row.kind, Status: got.Status, Reason: got.Reason, Message: got.Message, Generation: v.Rec.Generation, Since: old.Since}
 		if c.Status != old.Status || c.Since.IsZero() {
@@ -68,35 +68,35 @@ func Conditions(now time.Time, v View, newestRender int) []ecp.Condition {
 	return out
 }
 
-func provisioned(v View, _ int) verdictOf {
-	f := v.Look.Found
+func provisioned(v View, _ int) verdict {
+	f := v.Snapshot.Found
 	switch {
 	case v.older != nil:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonRecordOlder, Message: v.older.Error()}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonRecordOlder, Message: v.older.Error()}
 	case v.Loss != nil:
-		return verdictOf{Status: ecp.False, Reason: v.Loss.Reason}
+		return verdict{Status: ecp.False, Reason: v.Loss.Reason}
 	case f.Foreign != "":
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonForeignOwner}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonForeignOwner}
 	case v.Refused() != nil:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonRefused, Message: ecp.MessageOf(v.Look.Failure)}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonRefused, Message: ecp.MessageOf(v.Snapshot.Failure)}
 	case len(f.Contested) > 0:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonContested, Message: f.Contested[0].String() + "; let only one side write it"}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonContested, Message: f.Contested[0].String() + "; let only one side write it"}
 	case len(f.Obstacles) > 0:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonInProgress, Message: joinCauses(f.Obstacles...)}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonInProgress, Message: joinCauses(f.Obstacles...)}
 	case v.smallVolumes() != "":
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonVolumePending, Message: v.smallVolumes()}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonVolumePending, Message: v.smallVolumes()}
 	case v.Rec.Status.Applied == v.Rec.Generation && f.Exists && !f.Terminating && len(f.Drift) == 0:
 		return yes
 	}
 	return onItsWay
 }
 
-func available(v View, _ int) verdictOf {
+func available(v View, _ int) verdict {
 	switch {
 	case v.silentToClients():
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Look.Mqtt.why}
-	case len(v.Ready) > 0 && v.Look.Mqtt.Unasked != "":
-		return verdictOf{Status: ecp.True, Reason: ecp.ReasonAsExpected, Message: "nodes are ready; MQTT itself was not asked: " + v.Look.Mqtt.Unasked}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Snapshot.MQTT.why}
+	case len(v.Ready) > 0 && v.Snapshot.MQTT.NotAsked != "":
+		return verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected, Message: "nodes are ready; MQTT itself was not asked: " + v.Snapshot.MQTT.NotAsked}
 	case len(v.Ready) > 0:
 		return yes
 	case v.Want == 0:
@@ -104,57 +104,57 @@ func available(v View, _ int) verdictOf {
 	case v.settling() != "":
 		return onItsWay
 	}
-	return verdictOf{Status: ecp.False, Reason: ecp.ReasonNothingServes}
+	return verdict{Status: ecp.False, Reason: ecp.ReasonNothingServes}
 }
 
-func readyCondition(v View, _ int) verdictOf {
+func readyCondition(v View, _ int) verdict {
 	switch {
 	case v.Agreed() && v.Want > 0:
 		return yes
 	case v.Want == 0:
 		return poweredOff
-	case v.Apart():
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonPartitioned, Message: ApartWords(v.Sides())}
+	case v.NeverMet():
+		return verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned, Message: DescribeSides(v.Sides())}
 	case v.settling() != "":
 		return onItsWay
 	case len(v.Ready) < v.Want:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonNodeDown}
-	case v.Partitioned() && v.Look.Missing >= 2:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonPartitioned}
-	case v.Look.Missing >= 2:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonMemberMissing}
-	case v.Look.Silent >= 2:
-		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonNodeDown}
+	case v.Partitioned() && v.Snapshot.MissingMembers >= 2:
+		return verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned}
+	case v.Snapshot.MissingMembers >= 2:
+		return verdict{Status: ecp.False, Reason: ecp.ReasonMemberMissing}
+	case v.Snapshot.Unanswered >= 2:
+		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
 	}
 	return unchanged
 }
 
-func managementReachable(v View, _ int) verdictOf {
+func managementReachable(v View, _ int) verdict {
 	switch {
-	case len(v.Look.Views) > 0:
+	case len(v.Snapshot.Views) > 0:
 		return yes
-	case v.Look.Silent >= 2:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonNoAnswer, Message: v.Look.SilentWhy}
-	case v.Look.Deaf || len(v.Ready) == 0:
+	case v.Snapshot.Unanswered >= 2:
+		return verdict{Status: ecp.False, Reason: ecp.ReasonNoAnswer, Message: v.Snapshot.UnansweredWhy}
+	case v.Snapshot.NoAdapter || len(v.Ready) == 0:
 		return notAsked
 	}
 	return unchanged
 }
 
-func upToDate(v View, newest int) verdictOf {
-	if v.Look.Unseen != "" && ecp.ConditionOf(v.Rec.Status.Conditions, ecp.CondUpToDate).Reason == ecp.ReasonTemplateChanged {
+func upToDate(v View, newest int) verdict {
+	if v.Snapshot.Unseen != "" && ecp.ConditionOf(v.Rec.Status.Conditions, ecp.CondUpToDate).Reason == ecp.ReasonTemplateChanged {
 		return unchanged
 	}
-	if n := len(OutdatedOf(v.Look.Found)); n > 0 && !v.replaces() {
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonTemplateChanged, Message: templateChanged(n, len(v.Look.Found.Nodes))}
+	if n := len(OutdatedOf(v.Snapshot.Found)); n > 0 && !v.replaces() {
+		return verdict{Status: ecp.False, Reason: ecp.ReasonTemplateChanged, Message: templateChanged(n, len(v.Snapshot.Found.Nodes))}
 	}
 	if v.Rec.Status.RenderVersion < newest {
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonRendererNewer}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonRendererNewer}
 	}
 	return yes
 }
 
-func settled(v View, _ int) verdictOf {
+func settled(v View, _ int) verdict {
 	st := v.Rec.Status
 	wanted := ecp.Running
 	if v.Want == 0 {
@@ -162,30 +162,30 @@ func settled(v View, _ int) verdictOf {
 	}
 	switch {
 	case st.State != wanted || v.Rec.Deleting:
-		return verdictOf{Status: ecp.False, Reason: st.Reason}
+		return verdict{Status: ecp.False, Reason: st.Reason}
 	case v.Refused() != nil:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonRefused}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonRefused}
 	case provisioned(v, 0) != yes:
-		return verdictOf{Status: ecp.False, Reason: provisioned(v, 0).Reason}
+		return verdict{Status: ecp.False, Reason: provisioned(v, 0).Reason}
 	}
 	return yes
 }
 
-func healthy(v View, _ int) verdictOf {
+func healthy(v View, _ int) verdict {
 	st := v.Rec.Status
 	switch {
 	case st.State == ecp.Running && v.unexposedFor() > addressPatience:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonAddressPending}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonAddressPending}
 	case st.State == ecp.Running && v.silentToClients():
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Look.Mqtt.why}
-	case st.State == ecp.Running && ecp.HasForeign(st) && len(v.Look.Views) == 0: // EMQX does not say
+		return verdict{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Snapshot.MQTT.why}
+	case st.State == ecp.Running && ecp.HasForeign(st) && len(v.Snapshot.Views) == 0: // EMQX does not say
 		return unchanged
-	case st.State == ecp.Running && len(v.Look.Foreign) > 0:
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonForeignMember, Message: ForeignWords(v.Look.Foreign)}
+	case st.State == ecp.Running && len(v.Snapshot.ForeignMembers) > 0:
+		return verdict{Status: ecp.False, Reason: ecp.ReasonForeignMember, Message: DescribeForeign(v.Snapshot.ForeignMembers)}
 	case st.State == ecp.Running, st.State == ecp.Stopped:
 		return yes
 	case st.State.Unsteady():
-		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
+		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
 	}
-	return verdictOf{Status: ecp.False, Reason: st.Reason}
+	return verdict{Status: ecp.False, Reason: st.Reason}
 }

@@ -7,55 +7,55 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// dueAct is what is due on the platform.
-type dueAct int
+// Action is what is due on the platform.
+type Action int
 
 const (
-	DueNothing dueAct = iota
-	dueApply
-	DueDelete
+	ActionNone Action = iota
+	ActionApply
+	ActionDelete
 )
 
-// Due says what to do next on the platform. known: this process has applied
+// NextAction says what to do next on the platform. known: this process has applied
 // the cluster before, so that the Provisioner can tell a drift.
-func Due(rec ecp.ClusterRecord, found ecp.Observation, known bool, now time.Time, t ecp.Timings) dueAct {
-	if HeldBack(rec, found) {
-		return DueNothing
+func NextAction(rec ecp.ClusterRecord, found ecp.Observation, known bool, now time.Time, t ecp.Timings) Action {
+	if WritesHeld(rec, found) {
+		return ActionNone
 	}
 	if rec.Deleting {
-		return dueDeleting(rec, found, now, t)
+		return nextDeletion(rec, found, now, t)
 	}
 	if rec.Status.State == ecp.Nonexistent {
-		return DueNothing
+		return ActionNone
 	}
 	want := WantedNodes(rec)
 	if lossOf(rec, found) != nil {
 		// Nothing is made anew, but nodes that should not run are taken away.
 		if want == 0 && found.Exists && !found.Terminating && found.Replicas > 0 {
-			return dueApply
+			return ActionApply
 		}
-		return DueNothing
+		return ActionNone
 	}
 	if !known || rec.Status.Refused != nil || !rec.Status.Dispatched || rec.Status.Applied != rec.Generation || found.Replicas != replicasFor(rec, found) || len(found.Drift) > 0 || len(Leftovers(rec, found)) > 0 && want > 0 {
-		return dueApply
+		return ActionApply
 	}
-	return DueNothing
+	return ActionNone
 }
 
-// dueDeleting: nodes are stopped in order first, for as long as a stop may
+// nextDeletion: nodes are stopped in order first, for as long as a stop may
 // take; then everything is removed.
-func dueDeleting(rec ecp.ClusterRecord, found ecp.Observation, now time.Time, t ecp.Timings) dueAct {
+func nextDeletion(rec ecp.ClusterRecord, found ecp.Observation, now time.Time, t ecp.Timings) Action {
 	switch {
 	case !found.Exists || found.Terminating:
-		return DueNothing
+		return ActionNone
 	case rec.Force || !rec.Status.Dispatched || lossOf(rec, found) != nil:
-		return DueDelete
+		return ActionDelete
 	case found.Replicas > 0:
-		return dueApply
+		return ActionApply
 	case len(found.Nodes) > 0 && now.Before(rec.Status.Deadline.Add(t.Stop-t.Delete)): // from when it was asked for on
-		return DueNothing
+		return ActionNone
 	}
-	return DueDelete
+	return ActionDelete
 }
 
 // DesiredOf is what a record wants of its platform now, where this was found.

@@ -9,8 +9,8 @@ import (
 // mostEvacuated bounds how many nodes an operation tells of.
 const mostEvacuated = 64
 
-// tellEvacuated adds what was last seen of a node to an operation.
-func tellEvacuated(o *ecp.Operation, e *ecp.EvacuatedNode) {
+// recordEvacuated adds what was last seen of a node to an operation.
+func recordEvacuated(o *ecp.Operation, e *ecp.EvacuatedNode) {
 	if e == nil {
 		return
 	}

@@ -10,21 +10,21 @@ import (
 // noticeOn4 is how long EMQX 4 waits for load balancers, whatever it is told.
 const noticeOn4 = time.Minute
 
-// NoticeOf is how long a node of a version waits for load balancers before it
+// NoticePeriod is how long a node of a version waits for load balancers before it
 // cuts the first client.
-func NoticeOf(t ecp.Timings, version string) time.Duration {
+func NoticePeriod(t ecp.Timings, version string) time.Duration {
 	if v, _ := ecp.ParseVersion(version); v.Major < 5 {
 		return noticeOn4
 	}
 	return t.Notice
 }
 
-// evacuationWords say, by the phase of an evacuation, what it waits for. Others
+// evacuationTexts say, by the phase of an evacuation, what it waits for. Others
 // say how many clients and sessions are left.
-var evacuationWords = map[ecp.EvacuationPhase]func(t ecp.Timings, version string, at ecp.EvacuationProgress) string{
+var evacuationTexts = map[ecp.EvacuationPhase]func(t ecp.Timings, version string, at ecp.EvacuationProgress) string{
 	ecp.EvacuationNone: func(ecp.Timings, string, ecp.EvacuationProgress) string { return "begins to move its clients" },
 	ecp.EvacuationWaiting: func(t ecp.Timings, version string, at ecp.EvacuationProgress) string {
-		return fmt.Sprintf("waits %s until load balancers have noticed that it is to get no clients; it has %d clients and %d sessions", NoticeOf(t, version), at.Connections, at.Sessions)
+		return fmt.Sprintf("waits %s until load balancers have noticed that it is to get no clients; it has %d clients and %d sessions", NoticePeriod(t, version), at.Connections, at.Sessions)
 	},
 	ecp.EvacuationUntold: func(_ ecp.Timings, _ string, at ecp.EvacuationProgress) string {
 		return clientsLeft(at) + " by its own count, as another node does not answer; it goes when it has none and load balancers have had their time to notice"
@@ -47,18 +47,18 @@ func clientsLeft(at ecp.EvacuationProgress) string {
 	return fmt.Sprintf("still has %d clients and %d sessions", at.Connections, at.Sessions)
 }
 
-// Evacuating says in words what the evacuation of a node waits for.
-func Evacuating(t ecp.Timings, version, node string, at ecp.EvacuationProgress, until time.Time) string {
+// DescribeEvacuation says in words what the evacuation of a node waits for.
+func DescribeEvacuation(t ecp.Timings, version, node string, at ecp.EvacuationProgress, until time.Time) string {
 	words := clientsLeft(at)
-	if say := evacuationWords[at.Phase]; say != nil {
+	if say := evacuationTexts[at.Phase]; say != nil {
 		words = say(t, version, at)
 	}
 	return fmt.Sprintf("%s %s; clients are given until %s", node, words, until.UTC().Format(time.RFC3339))
 }
 
-// EachTakes says how long the clients of one of several nodes will need at least
+// DescribeDrainTime says how long the clients of one of several nodes will need at least
 // to leave it, with so many of them on all of them together.
-func EachTakes(t ecp.Timings, version string, e ecp.Evacuation, clients, nodes int) string {
+func DescribeDrainTime(t ecp.Timings, version string, e ecp.Evacuation, clients, nodes int) string {
 	rate := e.Rate
 	if rate == 0 {
 		rate = usualRate
@@ -66,7 +66,7 @@ func EachTakes(t ecp.Timings, version string, e ecp.Evacuation, clients, nodes i
 	each := (clients + nodes - 1) / nodes
 	moving := time.Duration((each+rate-1)/rate) * time.Second
 	words := fmt.Sprintf("each takes about %s: %s until load balancers have noticed, %s for clients to come back elsewhere",
-		NoticeOf(t, version)+t.Takeover+moving, NoticeOf(t, version), t.Takeover)
+		NoticePeriod(t, version)+t.Takeover+moving, NoticePeriod(t, version), t.Takeover)
 	if each > 0 {
 		words += fmt.Sprintf(", %s to move %d clients, %d a second", moving, each, rate)
 	}

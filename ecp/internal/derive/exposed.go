@@ -12,30 +12,30 @@ import (
 const addressPatience = 5 * time.Minute
 
 // exposed says whether clients have the address that they are to have.
-func exposed(v View, _ int) verdictOf {
+func exposed(v View, _ int) verdict {
 	switch {
-	case v.Look.Found.AddressPending != "":
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonAddressPending, Message: v.Look.Found.AddressPending}
-	case v.Look.Found.Exists:
+	case v.Snapshot.Found.AddressPending != "":
+		return verdict{Status: ecp.False, Reason: ecp.ReasonAddressPending, Message: v.Snapshot.Found.AddressPending}
+	case v.Snapshot.Found.Exists:
 		return yes
 	}
-	return verdictOf{Status: ecp.False, Reason: ecp.ReasonInProgress}
+	return verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
 }
 
 // unexposedFor is how long the address has been missing; 0 where it is not.
 func (v View) unexposedFor() time.Duration {
 	was := ecp.ConditionOf(v.Rec.Status.Conditions, ecp.CondExposed)
-	if v.Look.Found.AddressPending == "" || was.Status != ecp.False || was.Reason != ecp.ReasonAddressPending {
+	if v.Snapshot.Found.AddressPending == "" || was.Status != ecp.False || was.Reason != ecp.ReasonAddressPending {
 		return 0
 	}
 	return v.now.Sub(was.Since)
 }
 
-// Reworded returns stored conditions in the words of the last look, where that
+// RefreshMessages returns stored conditions in the words of the last look, where that
 // says the same: a new wording alone is not stored.
-func Reworded(rec ecp.ClusterRecord, look Look) []ecp.Condition {
+func RefreshMessages(rec ecp.ClusterRecord, snap Snapshot) []ecp.Condition {
 	out := slices.Clone(rec.Status.Conditions)
-	for i, now := range Conditions(look.At, NewView(look.At, rec, look), rec.Status.RenderVersion) {
+	for i, now := range Conditions(snap.At, NewView(snap.At, rec, snap), rec.Status.RenderVersion) {
 		if i < len(out) && out[i].Type == now.Type && out[i].Status == now.Status && out[i].Reason == now.Reason {
 			out[i].Message = now.Message
 		}

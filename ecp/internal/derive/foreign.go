@@ -11,14 +11,14 @@ import (
 // cluster, by name: neither pods that are there nor those that are to be there.
 // Where the names of nodes cannot be told it returns none.
 func (v View) ForeignMembers(described []ecp.Description) []ecp.ForeignMember {
-	if len(v.Look.Found.Nodes) == 0 || v.NameOf(0) == "" {
+	if len(v.Snapshot.Found.Nodes) == 0 || v.NameOf(0) == "" {
 		return nil
 	}
 	own := map[string]bool{}
-	for _, n := range v.Look.Found.Nodes {
+	for _, n := range v.Snapshot.Found.Nodes {
 		own[n.Name] = true
 	}
-	for i := range max(v.Want, OrdinalsOf(v.Rec), v.Look.Found.Replicas, v.Rec.Status.Removing+1) {
+	for i := range max(v.Want, OrdinalsOf(v.Rec), v.Snapshot.Found.Replicas, v.Rec.Status.Removing+1) {
 		own[v.NameOf(i)] = true
 	}
 	var out []ecp.ForeignMember
@@ -38,8 +38,8 @@ func (v View) ForeignMembers(described []ecp.Description) []ecp.ForeignMember {
 	return out
 }
 
-// ForeignWords describes members that are no nodes, and what helps.
-func ForeignWords(members []ecp.ForeignMember) string {
+// DescribeForeign describes members that are no nodes, and what helps.
+func DescribeForeign(members []ecp.ForeignMember) string {
 	var stopped, running []string
 	for _, f := range members {
 		if f.Running {
@@ -61,10 +61,10 @@ func ForeignWords(members []ecp.ForeignMember) string {
 // stoppedForeign names a member that a running repair is to remove; empty means that
 // there is none.
 func (v View) stoppedForeign() string {
-	if v.Rec.Status.RepairOf == "" || v.Look.Unseen != "" {
+	if v.Rec.Status.RepairOf == "" || v.Snapshot.Unseen != "" {
 		return ""
 	}
-	for _, f := range v.Look.Foreign {
+	for _, f := range v.Snapshot.ForeignMembers {
 		if !f.Running {
 			return f.Name
 		}

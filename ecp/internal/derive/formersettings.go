@@ -11,10 +11,10 @@ import (
 // fills in from what it keeps itself. Such settings are remembered until no node
 // has their value.
 
-// NoteFormer remembers the settings that are in the older spec and not in the
+// RememberFormer remembers the settings that are in the older spec and not in the
 // newer one, with their values as they are stored: sealed where they may be
 // secrets. They take no more room than settings may.
-func NoteFormer(st *ecp.Status, older, newer map[string]string) {
+func RememberFormer(st *ecp.Status, older, newer map[string]string) {
 	out := map[string]string{}
 	room := ecp.MaxSettings
 	keep := func(settings map[string]string) {
@@ -37,7 +37,7 @@ func NoteFormer(st *ecp.Status, older, newer map[string]string) {
 }
 
 // forgetFormer forgets those that no node has the value of any more.
-func forgetFormer(st *ecp.Status, seen *SettingsSeen) {
+func forgetFormer(st *ecp.Status, seen *SettingsDiff) {
 	if seen == nil || len(seen.Ended) == 0 {
 		return
 	}

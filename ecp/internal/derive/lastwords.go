@@ -7,7 +7,7 @@ import (
 // wayBack says what a person can do about nodes that EMQX's refusal keeps from
 // starting; "" where none is.
 func (v View) wayBack() string {
-	for _, n := range v.Look.Found.Nodes {
+	for _, n := range v.Snapshot.Found.Nodes {
 		if !n.Broken || !strings.HasPrefix(n.Message, "EMQX says: ") {
 			continue
 		}

@@ -8,32 +8,32 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// limitAct is what is to be done next about the limit of a broker.
-type limitAct int
+// LimitAction is what is to be done next about the limit of a broker.
+type LimitAction int
 
 const (
-	LimitDone    limitAct = iota // the broker has what it is to have
-	LimitSend                    // it is to be sent
-	LimitWait                    // it was taken, and does not show yet
-	LimitRefused                 // it takes none
+	LimitDone    LimitAction = iota // the broker has what it is to have
+	LimitSend                       // it is to be sent
+	LimitWait                       // it was taken, and does not show yet
+	LimitRefused                    // it takes none
 )
 
-// limitStep is such an act, and what there is to say of it.
-type limitStep struct {
-	Act  limitAct
-	N    int    // the number that the broker is to have
-	Note string // what was left as it is, and why; "" means nothing was
-	Why  string // of a wait or a refusal
+// LimitStep is such an act, and what there is to say of it.
+type LimitStep struct {
+	Action LimitAction
+	Limit  int    // the number that the broker is to have
+	Note   string // what was left as it is, and why; "" means nothing was
+	Why    string // of a wait or a refusal
 }
 
 // NextLimitStep compares what a broker has with what it is to have. It is pure, and
 // knows of earlier steps only what is in the record. asked says that an operation
 // waits for it: what somebody else has set at the broker since is overwritten only
 // then, and never where a limit is given back.
-func NextLimitStep(rec ecp.ClusterRecord, asked bool, major int, is ecp.ConnectionLimit) limitStep {
+func NextLimitStep(rec ecp.ClusterRecord, asked bool, major int, is ecp.ConnectionLimit) LimitStep {
 	l := *rec.Status.Limit
 	n, release := rec.LimitTarget()
-	out := limitStep{N: n}
+	out := LimitStep{Limit: n}
 	switch {
 	case release && (l.Untouched() || l.Former == nil): // nothing was sent
 		return out
@@ -44,21 +44,21 @@ func NextLimitStep(rec ecp.ClusterRecord, asked bool, major int, is ecp.Connecti
 		}
 		return out
 	case !is.Settable:
-		out.Act, out.Why = LimitRefused, is.Why
+		out.Action, out.Why = LimitRefused, is.Why
 		return out
 	case l.Former == nil && major < 5 && is.Set == 0:
-		out.Act, out.Why = LimitRefused, "EMQX does not tell which limit it has, so that it could not be put back"
+		out.Action, out.Why = LimitRefused, "EMQX does not tell which limit it has, so that it could not be put back"
 		return out
 	case is.Set == n && (release || is.InForce <= n):
 		return out
 	case is.Set == n:
-		out.Act, out.Why = LimitWait, fmt.Sprintf("EMQX has taken %d and still allows %d connections", n, is.InForce)
+		out.Action, out.Why = LimitWait, fmt.Sprintf("EMQX has taken %d and still allows %d connections", n, is.InForce)
 		return out
 	case release && !l.Ours(is.Set), !asked && !l.Ours(is.Set) && !ecp.FormerLimit(l, is.Set):
 		out.Note = fmt.Sprintf("somebody else has set %d at EMQX since; that was left", is.Set)
 		return out
 	}
-	out.Act = LimitSend
+	out.Action = LimitSend
 	return out
 }
 
@@ -77,7 +77,7 @@ type LimitOutcome struct {
 }
 
 // limitSteps are the steps of an operation that sets a limit.
-var limitSteps = []stepRow{{name: "limit-read"}, {name: "limit-set"}, {name: "limit-verified"}}
+var limitSteps = []StepRow{{name: "limit-read"}, {name: "limit-set"}, {name: "limit-verified"}}
 
 // LimitAfter is what a record and its operation become by an outcome: pure, so that
 // it can be asked again in the transaction that stores it. late says that the time
@@ -179,6 +179,6 @@ func endLimit(o *ecp.Operation, now time.Time, p ecp.Phase, why string, out Limi
 // StepsDone marks the first steps as done.
 func StepsDone(o *ecp.Operation, n int) {
 	for i := range o.Steps {
-		o.Steps[i].Done, o.Steps[i].Total = Truth(i < n), 1
+		o.Steps[i].Done, o.Steps[i].Total = OneIf(i < n), 1
 	}
 }

@@ -6,20 +6,20 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// LeaveWithin is the patience with the clients of one node where the spec names
+// DefaultDrainDeadline is the patience with the clients of one node where the spec names
 // none.
-const LeaveWithin = 10 * time.Minute
+const DefaultDrainDeadline = 10 * time.Minute
 
 func DrainDeadline(e ecp.Evacuation) time.Duration {
 	if e.DeadlineS > 0 {
 		return time.Duration(e.DeadlineS) * time.Second
 	}
-	return LeaveWithin
+	return DefaultDrainDeadline
 }
 
-// NobodyLeft says that the node has neither clients nor sessions, and gets none:
+// IsDrained says that the node has neither clients nor sessions, and gets none:
 // it takes clients until it has waited for load balancers to notice.
-func NobodyLeft(at ecp.EvacuationProgress) bool {
+func IsDrained(at ecp.EvacuationProgress) bool {
 	takes := at.Phase == ecp.EvacuationNone || at.Phase == ecp.EvacuationOther || at.Phase == ecp.EvacuationWaiting
 	return !takes && at.Connections == 0 && at.Sessions == 0
 }

@@ -4,13 +4,13 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Rolled says that a change replaces nodes.
-func Rolled(before, after ecp.ClusterRecord) bool {
+// ReplacesNodes says that a change replaces nodes.
+func ReplacesNodes(before, after ecp.ClusterRecord) bool {
 	if after.Restarts != before.Restarts {
 		return true
 	}
-	for _, field := range Differing(before.Spec, after.Spec) {
-		if Rolls[field] {
+	for _, field := range ChangedFields(before.Spec, after.Spec) {
+		if RolledFields[field] {
 			return true
 		}
 	}

@@ -13,13 +13,13 @@ import (
 // what we write. The latter wait for a change that replaces nodes anyway, or
 // for a restart: clients are not moved for what nobody asked for here.
 
-// Replaces reports whether a command is a reason to replace nodes that are
+// ReplacesOutdated reports whether a command is a reason to replace nodes that are
 // outdated. A change that has not come to its end goes on with a later one.
-func Replaces(kind ecp.OperationKind, before, after ecp.ClusterRecord) bool {
+func ReplacesOutdated(kind ecp.OperationKind, before, after ecp.ClusterRecord) bool {
 	if kind != ecp.OpUpdate && kind != ecp.OpRepair {
 		return true
 	}
-	return Rolled(before, after) || unfinished(before.Status)
+	return ReplacesNodes(before, after) || unfinished(before.Status)
 }
 
 // unfinished reports whether a task that replaces nodes has not ended.
@@ -38,7 +38,7 @@ func OutdatedOf(found ecp.Observation) []ecp.NodeObservation {
 // template will do: that they are known as such says that the platform has
 // taken up the newest.
 func (v View) converged() bool {
-	f := v.Look.Found
+	f := v.Snapshot.Found
 	return f.Converged || !v.replaces() && len(OutdatedOf(f)) > 0
 }
 

@@ -7,9 +7,9 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// PutHops writes what a cluster becomes, each hop a change of its own, and notes
+// PutTransitions writes what a cluster becomes, each hop a change of its own, and notes
 // which of them nobody can tell from the one before.
-func PutHops(tx ecp.Tx, hops []ecp.ClusterRecord) error {
+func PutTransitions(tx ecp.Tx, hops []ecp.ClusterRecord) error {
 	if len(hops) == 0 {
 		return nil
 	}

@@ -15,9 +15,9 @@ func newChangeID(generation int64) ecp.ChangeID {
 	return ecp.ChangeID{Generation: generation, ID: random.RandomHex(8)}
 }
 
-// NoteChange gives the record's generation a change id of its own. Those that
+// AddChangeID gives the record's generation a change id of its own. Those that
 // may still be found stay: all since the last one that is known to be applied.
-func NoteChange(rec *ecp.ClusterRecord) {
+func AddChangeID(rec *ecp.ClusterRecord) {
 	if n := len(rec.Changes); n >= changesKept && rec.Status.Applied == rec.Changes[n-1].Generation {
 		rec.Changes = rec.Changes[n-changesKept+1:]
 	}
@@ -46,9 +46,9 @@ func RecordOlder(rec ecp.ClusterRecord, f ecp.Observation) *ecp.RecordOlder {
 	return &ecp.RecordOlder{Found: f.Generation, Recorded: rec.Generation}
 }
 
-// HeldBack says that nothing is written to the cluster: the record is older than
+// WritesHeld says that nothing is written to the cluster: the record is older than
 // what is found, and nobody has decided to remove the cluster all the same.
-func HeldBack(rec ecp.ClusterRecord, f ecp.Observation) bool {
+func WritesHeld(rec ecp.ClusterRecord, f ecp.Observation) bool {
 	return RecordOlder(rec, f) != nil && (!rec.Deleting || !rec.Force)
 }
 
@@ -60,7 +60,7 @@ func olderRecord(v View) (ecp.State, ecp.Reason, string) {
 	return ecp.Abnormal, ecp.ReasonRecordOlder, v.older.Error() + ": an older database was put back, or another program works with a copy of it. Nothing is written; " + next
 }
 
-func KindNames(kinds []ecp.CommandKind) []string {
+func CommandNames(kinds []ecp.CommandKind) []string {
 	out := make([]string, len(kinds))
 	for i, k := range kinds {
 		out[i] = string(k)

@@ -6,17 +6,17 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// RefusedAgain is how long a refused Apply rests where nothing else is wanted
+// RefusedRetry is how long a refused Apply rests where nothing else is wanted
 // meanwhile. The platform itself may come to take it: an admission rule is
 // mended, a class is installed.
-const RefusedAgain = time.Minute
+const RefusedRetry = time.Minute
 
-// learnRefusal notes what is refused. What an earlier generation asked for in
+// recordRefusal notes what is refused. What an earlier generation asked for in
 // vain does not stop a later one that changes something else.
-func learnRefusal(st *ecp.Status, generation int64, look Look, did Deed) {
-	r := ecp.RefusalOf(look.Failure)
+func recordRefusal(st *ecp.Status, generation int64, snap Snapshot, outcome Outcome) {
+	r := ecp.RefusalOf(snap.Failure)
 	switch {
-	case r == nil && did.Applied:
+	case r == nil && outcome.Applied:
 		st.Refused = nil
 	case r != nil && (st.Refused == nil || st.Refused.What != r.What):
 		st.Refused = &ecp.Refused{What: r.What, Generation: generation}
@@ -25,7 +25,7 @@ func learnRefusal(st *ecp.Status, generation int64, look Look, did Deed) {
 
 // Refused is what of the current generation the platform has refused; nil if
 // nothing.
-func (v View) Refused() *ecp.Refusal { return ecp.RefusalOf(v.Look.Failure) }
+func (v View) Refused() *ecp.Refusal { return ecp.RefusalOf(v.Snapshot.Failure) }
 
 // refusedNow reports whether the task on its way ends here: the platform has
 // refused what this generation asks for, or nothing else is left to be done.
@@ -41,17 +41,17 @@ func (v View) refusedNow() bool {
 // refused beside them.
 func (v View) RestAsWanted() bool {
 	if v.Want == 0 {
-		return len(v.Look.Found.Nodes) == 0 && v.Look.Found.Replicas <= 0
+		return len(v.Snapshot.Found.Nodes) == 0 && v.Snapshot.Found.Replicas <= 0
 	}
-	v.Look.Failure = nil
+	v.Snapshot.Failure = nil
 	return v.Agreed()
 }
 
-// Stuck reports whether the last write failed in a way that holds everything
+// Blocked reports whether the last write failed in a way that holds everything
 // else up, too.
-func (v View) Stuck() bool {
+func (v View) Blocked() bool {
 	r := v.Refused()
-	return v.Look.Failure != nil && (r == nil || !r.Rest)
+	return v.Snapshot.Failure != nil && (r == nil || !r.Rest)
 }
 
 func refusedTask(v View) (ecp.State, ecp.Reason, string) {
@@ -64,7 +64,7 @@ func refusedFirst(v View) (ecp.State, ecp.Reason, string) {
 
 // refusedBy gives the platform's words, and what has become of the rest.
 func refusedBy(v View) string {
-	out := ecp.MessageOf(v.Look.Failure)
+	out := ecp.MessageOf(v.Snapshot.Failure)
 	if r := v.Refused(); r != nil && r.Rest && v.RestAsWanted() {
 		out += " (everything else is as wanted)"
 	}

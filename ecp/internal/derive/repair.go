@@ -9,7 +9,7 @@ import (
 // end.
 func (v View) stranded() []int {
 	var out []int
-	for _, n := range v.Look.Found.Nodes {
+	for _, n := range v.Snapshot.Found.Nodes {
 		if n.Machine == ecp.MachineGone && !n.Ready {
 			out = append(out, n.Ordinal)
 		}

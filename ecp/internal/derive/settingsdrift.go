@@ -9,30 +9,30 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// SettingsSeen is what a comparison of the settings in force with those that
+// SettingsDiff is what a comparison of the settings in force with those that
 // should be has found: keys, and never values.
-type SettingsSeen struct {
+type SettingsDiff struct {
 	// Differ are keys that some node has another value for than asked for.
-	Differ []settingSeen
+	Differ []SettingDiff
 	// Linger are keys that are not asked for any more and still have the value
 	// that was; MayLinger those of which that may be EMQX' own.
-	Linger, MayLinger []settingSeen
+	Linger, MayLinger []SettingDiff
 	// Ended are keys that are not asked for any more, and that no node has the
 	// value of.
 	Ended []string
-	// Untold says why nothing can be compared; "" = it can.
-	Untold string
+	// NotComparable says why nothing can be compared; "" = it can.
+	NotComparable string
 	// Partial: some node did not answer.
 	Partial bool
 }
 
-// settingSeen is a setting, and the nodes that it was seen on; none = on all.
-type settingSeen struct {
+// SettingDiff is a setting, and the nodes that it was seen on; none = on all.
+type SettingDiff struct {
 	Key   string
 	Nodes []string
 }
 
-func (s settingSeen) String() string {
+func (s SettingDiff) String() string {
 	if len(s.Nodes) == 0 {
 		return s.Key
 	}
@@ -41,8 +41,8 @@ func (s settingSeen) String() string {
 
 // CompareSettings compares what nodes say of themselves, by their names, with what
 // they should have (wanted) and with what is not asked for any more (former).
-func CompareSettings(wanted, former map[string]string, nodes map[string]ecp.BrokerSettings) SettingsSeen {
-	var out SettingsSeen
+func CompareSettings(wanted, former map[string]string, nodes map[string]ecp.BrokerSettings) SettingsDiff {
+	var out SettingsDiff
 	should := map[string]any{}
 	settingLeaves(should, wanted)
 	for _, key := range slices.Sorted(maps.Keys(should)) {
@@ -51,7 +51,7 @@ func CompareSettings(wanted, former map[string]string, nodes map[string]ecp.Brok
 			return known && !same
 		})
 		if on != nil {
-			out.Differ = append(out.Differ, settingSeen{key, on})
+			out.Differ = append(out.Differ, SettingDiff{key, on})
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(former)) {
@@ -75,7 +75,7 @@ const (
 
 // formerOn says what a node has of one leaf of such a setting.
 func formerOn(n ecp.BrokerSettings, leaf string, was any) formerState {
-	if _, told := n.InForce[FirstWord(leaf)]; !told {
+	if _, ok := n.InForce[FirstKey(leaf)]; !ok {
 		return formerUntold
 	}
 	have := valueAt(n.InForce, leaf)
@@ -93,7 +93,7 @@ func formerOn(n ecp.BrokerSettings, leaf string, was any) formerState {
 }
 
 // addFormer says what has become of one setting that is not asked for any more.
-func (s *SettingsSeen) addFormer(key string, was, should map[string]any, nodes map[string]ecp.BrokerSettings) {
+func (s *SettingsDiff) addFormer(key string, was, should map[string]any, nodes map[string]ecp.BrokerSettings) {
 	states, worst := map[string]formerState{}, formerEnded
 	for name, n := range nodes {
 		for leaf, value := range was {
@@ -106,9 +106,9 @@ func (s *SettingsSeen) addFormer(key string, was, should map[string]any, nodes m
 	on := nodesThat(nodes, func(name string) bool { return states[name] >= formerMaybe })
 	switch worst {
 	case formerLives:
-		s.Linger = append(s.Linger, settingSeen{key, on})
+		s.Linger = append(s.Linger, SettingDiff{key, on})
 	case formerMaybe:
-		s.MayLinger = append(s.MayLinger, settingSeen{key, on})
+		s.MayLinger = append(s.MayLinger, SettingDiff{key, on})
 	case formerEnded:
 		s.Ended = append(s.Ended, key)
 	case formerUntold:
@@ -129,7 +129,7 @@ func nodesThat(nodes map[string]ecp.BrokerSettings, is func(name string) bool) [
 	return out
 }
 
-func FirstWord(key string) string {
+func FirstKey(key string) string {
 	word, _, _ := strings.Cut(key, ".")
 	return word
 }
@@ -150,7 +150,7 @@ func valueAt(tree map[string]any, key string) any {
 // mostKeysSaid is how many keys a message names.
 const mostKeysSaid = 10
 
-func settingNames(list []settingSeen) string {
+func settingNames(list []SettingDiff) string {
 	var words []string
 	for i, s := range list {
 		if i == mostKeysSaid {
@@ -169,7 +169,7 @@ const (
 	maybeHelp  = "EMQX has the value that is not asked for any more: %s; it may be EMQX' own, or one that it keeps in its cluster.hocon: put the wanted value into spec.config to be sure"
 )
 
-func settingsSay(help string, list []settingSeen) string {
+func settingsSay(help string, list []SettingDiff) string {
 	if len(list) == 0 {
 		return ""
 	}
@@ -177,30 +177,30 @@ func settingsSay(help string, list []settingSeen) string {
 }
 
 // configured says whether EMQX runs with the settings that are asked for.
-func configured(v View, _ int) verdictOf {
-	seen := v.Look.Settings
+func configured(v View, _ int) verdict {
+	seen := v.Snapshot.Settings
 	switch {
 	case seen == nil && len(v.Rec.Spec.Hosted.Config) == 0 && len(v.Rec.Status.FormerSettings) == 0:
 		return yes
 	case v.Want == 0:
 		return notAsked
 	case v.settling() != "":
-		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
+		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
 	case seen == nil:
 		return unchanged
-	case seen.Untold != "":
-		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked, Message: seen.Untold}
+	case seen.NotComparable != "":
+		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked, Message: seen.NotComparable}
 	}
 	differ, linger := settingsSay(differHelp, seen.Differ), settingsSay(lingerHelp, seen.Linger)
 	switch {
 	case differ != "":
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonSettingsDiffer, Message: joinCauses(differ, linger)}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonSettingsDiffer, Message: joinCauses(differ, linger)}
 	case linger != "":
-		return verdictOf{Status: ecp.False, Reason: ecp.ReasonSettingsLinger, Message: linger}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonSettingsLinger, Message: linger}
 	case seen.Partial:
 		return unchanged
 	case len(seen.MayLinger) > 0:
-		return verdictOf{Status: ecp.Unknown, Reason: ecp.ReasonSettingsLinger, Message: settingsSay(maybeHelp, seen.MayLinger)}
+		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonSettingsLinger, Message: settingsSay(maybeHelp, seen.MayLinger)}
 	}
 	return yes
 }

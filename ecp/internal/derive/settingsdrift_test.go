@@ -85,24 +85,24 @@ func TestCompareSettings(t *testing.T) {
 	for name, c := range map[string]struct {
 		wanted, former map[string]string
 		nodes          map[string]ecp.BrokerSettings
-		want           SettingsSeen
+		want           SettingsDiff
 	}{
-		"as asked for": {map[string]string{"mqtt.max_inflight": "64"}, nil, two(`{"max_inflight":64}`, `{"max_inflight":"64"}`), SettingsSeen{}},
+		"as asked for": {map[string]string{"mqtt.max_inflight": "64"}, nil, two(`{"max_inflight":64}`, `{"max_inflight":"64"}`), SettingsDiff{}},
 		"one node differs": {map[string]string{"mqtt.max_inflight": "64"}, nil, two(`{"max_inflight":64}`, `{"max_inflight":32}`),
-			SettingsSeen{Differ: []settingSeen{{"mqtt.max_inflight", []string{"node-1"}}}}},
+			SettingsDiff{Differ: []SettingDiff{{"mqtt.max_inflight", []string{"node-1"}}}}},
 		"all differ": {map[string]string{"mqtt": `{"max_inflight":64}`}, nil, two(`{"max_inflight":32}`, `{"max_inflight":33}`),
-			SettingsSeen{Differ: []settingSeen{{"mqtt.max_inflight", []string{}}}}},
-		"a longer key wins":    {map[string]string{"mqtt": `{"max_inflight":64}`, "mqtt.max_inflight": "65"}, nil, two(`{"max_inflight":65}`, `{"max_inflight":65}`), SettingsSeen{}},
-		"nothing is told":      {map[string]string{"zones.a.mqtt.max_inflight": "64", "mqtt.old_name": "1"}, map[string]string{"other.x": "1"}, two(`{}`, `{}`), SettingsSeen{}},
-		"former, ended":        {nil, map[string]string{"mqtt.max_inflight": "64"}, two(`{"max_inflight":32}`, `{"max_inflight":32}`), SettingsSeen{Ended: []string{"mqtt.max_inflight"}}},
-		"former, was the same": {nil, map[string]string{"mqtt.max_inflight": "32"}, two(`{"max_inflight":32}`, `{"max_inflight":32}`), SettingsSeen{Ended: []string{"mqtt.max_inflight"}}},
+			SettingsDiff{Differ: []SettingDiff{{"mqtt.max_inflight", []string{}}}}},
+		"a longer key wins":    {map[string]string{"mqtt": `{"max_inflight":64}`, "mqtt.max_inflight": "65"}, nil, two(`{"max_inflight":65}`, `{"max_inflight":65}`), SettingsDiff{}},
+		"nothing is told":      {map[string]string{"zones.a.mqtt.max_inflight": "64", "mqtt.old_name": "1"}, map[string]string{"other.x": "1"}, two(`{}`, `{}`), SettingsDiff{}},
+		"former, ended":        {nil, map[string]string{"mqtt.max_inflight": "64"}, two(`{"max_inflight":32}`, `{"max_inflight":32}`), SettingsDiff{Ended: []string{"mqtt.max_inflight"}}},
+		"former, was the same": {nil, map[string]string{"mqtt.max_inflight": "32"}, two(`{"max_inflight":32}`, `{"max_inflight":32}`), SettingsDiff{Ended: []string{"mqtt.max_inflight"}}},
 		"former, lives on": {nil, map[string]string{"mqtt.max_packet_size": "2048KB"}, two(`{"max_packet_size":"2MB"}`, `{"max_packet_size":"1MB"}`),
-			SettingsSeen{Linger: []settingSeen{{"mqtt.max_packet_size", []string{"node-0"}}}}},
+			SettingsDiff{Linger: []SettingDiff{{"mqtt.max_packet_size", []string{"node-0"}}}}},
 		"former, nobody knows EMQX' own": {nil, map[string]string{"mqtt.retry_interval": "30s"}, two(`{"retry_interval":"30s"}`, `{"retry_interval":"30s"}`),
-			SettingsSeen{MayLinger: []settingSeen{{"mqtt.retry_interval", []string{}}}}},
+			SettingsDiff{MayLinger: []SettingDiff{{"mqtt.retry_interval", []string{}}}}},
 		"former, asked for again in another way": {map[string]string{"mqtt": `{"max_inflight":64}`}, map[string]string{"mqtt.max_inflight": "64"},
-			two(`{"max_inflight":64}`, `{"max_inflight":64}`), SettingsSeen{Ended: []string{"mqtt.max_inflight"}}},
-		"former, masked": {nil, map[string]string{"mqtt.max_inflight": "64"}, two(`{"max_inflight":"******"}`, `{"max_inflight":"******"}`), SettingsSeen{}},
+			two(`{"max_inflight":64}`, `{"max_inflight":64}`), SettingsDiff{Ended: []string{"mqtt.max_inflight"}}},
+		"former, masked": {nil, map[string]string{"mqtt.max_inflight": "64"}, two(`{"max_inflight":"******"}`, `{"max_inflight":"******"}`), SettingsDiff{}},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, CompareSettings(c.wanted, c.former, c.nodes)) })
 	}
@@ -113,7 +113,7 @@ func TestFormerSettingsAreBounded(t *testing.T) {
 	var s ecp.Status
 	big := strings.Repeat("x", ecp.MaxSetting)
 	for _, key := range strings.Fields("a b c d e f g") {
-		NoteFormer(&s, map[string]string{key: big}, nil)
+		RememberFormer(&s, map[string]string{key: big}, nil)
 	}
 	size := 0
 	for key, value := range s.FormerSettings {
@@ -121,6 +121,6 @@ func TestFormerSettingsAreBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, size, ecp.MaxSettings)
 	require.Contains(t, s.FormerSettings, "g")
-	NoteFormer(&s, nil, map[string]string{"g": "1"})
+	RememberFormer(&s, nil, map[string]string{"g": "1"})
 	require.NotContains(t, s.FormerSettings, "g", "it is asked for again")
 }

@@ -63,7 +63,7 @@ func writeMode(b *strings.Builder, mode ecp.Mode) {
 	m := mode.StateMachine()
 	fmt.Fprintf(b, "\n## %s clusters\n\n| state | 中文 | meaning | legal commands |\n|---|---|---|---|\n", map[ecp.Mode]string{ecp.Hosted: "Hosted", ecp.Adopted: "Adopted"}[mode])
 	for _, s := range m.States() {
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s, m.Label(s).ZH, m.Meaning(s), strings.Join(KindNames(m.Legal(s)), ", "))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s, m.Label(s).ZH, m.Meaning(s), strings.Join(CommandNames(m.Legal(s)), ", "))
 	}
 	b.WriteString("\nWhile a cluster is being deleted only delete is taken (to add force).\n\n```mermaid\nstateDiagram-v2\n")
 	fmt.Fprintf(b, "    [*] --> %s: create\n", m.States()[0])

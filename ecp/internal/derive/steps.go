@@ -9,30 +9,30 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// stepRow is one step of an operation: its name and how much of it is done, as
+// StepRow is one step of an operation: its name and how much of it is done, as
 // found. Nothing is remembered between looks.
-type stepRow struct {
+type StepRow struct {
 	name     string
 	progress func(v View) (done, total int)
 }
 
 var (
-	stepObjects  = stepRow{"objects", appliedObjects}
-	stepNodes    = stepRow{"nodes", func(v View) (int, int) { return min(len(v.Ready), v.Want), v.Want }}
-	stepMembers  = stepRow{"members", joinedMembers}
-	stepReplaced = stepRow{"nodes-replaced", nodesReplaced}
-	stepSurplus  = stepRow{"surplus-gone", func(v View) (int, int) {
+	stepObjects  = StepRow{"objects", appliedObjects}
+	stepNodes    = StepRow{"nodes", func(v View) (int, int) { return min(len(v.Ready), v.Want), v.Want }}
+	stepMembers  = StepRow{"members", joinedMembers}
+	stepReplaced = StepRow{"nodes-replaced", nodesReplaced}
+	stepSurplus  = StepRow{"surplus-gone", func(v View) (int, int) {
 		if v.Want == 0 { // they leave at the next start
 			return 0, 0
 		}
-		return Truth(OrdinalsOf(v.Rec) <= v.Rec.Spec.Hosted.Nodes && v.Rec.Status.Removing == 0), 1
+		return OneIf(OrdinalsOf(v.Rec) <= v.Rec.Spec.Hosted.Nodes && v.Rec.Status.Removing == 0), 1
 	}}
-	stepNodesGone   = stepRow{"nodes-gone", nodesGone}
-	stepObjectsGone = stepRow{"objects-gone", func(v View) (int, int) { return Truth(v.absent()), 1 }}
+	stepNodesGone   = StepRow{"nodes-gone", nodesGone}
+	stepObjectsGone = StepRow{"objects-gone", func(v View) (int, int) { return OneIf(v.absent()), 1 }}
 )
 
 // OperationSteps are the steps of each kind of operation, in order.
-var OperationSteps = map[ecp.OperationKind][]stepRow{
+var OperationSteps = map[ecp.OperationKind][]StepRow{
 	ecp.OpCreate:   {stepObjects, stepNodes, stepMembers},
 	ecp.OpStart:    {stepObjects, stepNodes, stepMembers},
 	ecp.OpRestart:  {stepObjects, stepReplaced, stepNodes, stepMembers},
@@ -47,11 +47,11 @@ var OperationSteps = map[ecp.OperationKind][]stepRow{
 // What deleting an adopted cluster takes: what it has booked is given back, and before
 // that the limit of its broker, where one was set.
 var (
-	quotaReleased = stepRow{name: "quota-released"}
-	limitReleased = stepRow{name: "limit-released"}
+	quotaReleased = StepRow{name: "quota-released"}
+	limitReleased = StepRow{name: "limit-released"}
 )
 
-func appliedObjects(v View) (int, int) { return Truth(v.Rec.Status.Applied == v.Rec.Generation), 1 }
+func appliedObjects(v View) (int, int) { return OneIf(v.Rec.Status.Applied == v.Rec.Generation), 1 }
 
 func nodesReplaced(v View) (int, int) {
 	done := 0
@@ -64,18 +64,18 @@ func nodesReplaced(v View) (int, int) {
 }
 
 func joinedMembers(v View) (int, int) {
-	if len(v.Look.Views) == 0 {
+	if len(v.Snapshot.Views) == 0 {
 		return 0, v.Want
 	}
-	return min(len(v.Ready)-len(v.Missing()), v.Want), v.Want
+	return min(len(v.Ready)-len(v.MissingMembers()), v.Want), v.Want
 }
 
 func nodesGone(v View) (int, int) {
-	total := max(v.Rec.Spec.Hosted.Nodes, len(v.Look.Found.Nodes))
-	return total - len(v.Look.Found.Nodes), total
+	total := max(v.Rec.Spec.Hosted.Nodes, len(v.Snapshot.Found.Nodes))
+	return total - len(v.Snapshot.Found.Nodes), total
 }
 
-func Truth(b bool) int {
+func OneIf(b bool) int {
 	if b {
 		return 1
 	}
@@ -83,7 +83,7 @@ func Truth(b bool) int {
 }
 
 // NewSteps are an operation's steps before anything was looked at.
-func NewSteps(rows []stepRow) []ecp.Step {
+func NewSteps(rows []StepRow) []ecp.Step {
 	out := make([]ecp.Step, len(rows))
 	for i, r := range rows {
 		out[i] = ecp.Step{Name: r.name}
@@ -113,15 +113,15 @@ func stepsKnown(o ecp.Operation) bool {
 
 // StepsOf are the steps that a change needs: one that replaces no node, or lets
 // none go, has no step for that, and where no node runs only objects change.
-func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []stepRow {
+func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []StepRow {
 	rows := OperationSteps[kind]
 	switch {
 	case after.Mode == ecp.Adopted && kind == ecp.OpUpdate:
 		return limitSteps
 	case after.OwesRelease():
-		return []stepRow{limitReleased, quotaReleased}
+		return []StepRow{limitReleased, quotaReleased}
 	case after.Mode == ecp.Adopted && kind == ecp.OpDelete:
-		return []stepRow{quotaReleased}
+		return []StepRow{quotaReleased}
 	case after.Mode == ecp.Adopted:
 		return nil
 	}
@@ -129,17 +129,17 @@ func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []stepRow 
 		return rows
 	}
 	if WantedNodes(after) == 0 {
-		return []stepRow{stepObjects}
+		return []StepRow{stepObjects}
 	}
 	needless := map[string]bool{
 		stepSurplus.name:  OrdinalsOf(before) <= after.Spec.Hosted.Nodes && before.Status.Removing == 0,
-		stepReplaced.name: !Replaces(kind, before, after),
+		stepReplaced.name: !ReplacesOutdated(kind, before, after),
 	}
-	return slices.DeleteFunc(slices.Clone(rows), func(r stepRow) bool { return needless[r.name] })
+	return slices.DeleteFunc(slices.Clone(rows), func(r StepRow) bool { return needless[r.name] })
 }
 
 // StepNames names the steps of an operation, for plans.
-func StepNames(rows []stepRow) []string {
+func StepNames(rows []StepRow) []string {
 	var out []string
 	for _, r := range rows {
 		out = append(out, r.name)
@@ -173,9 +173,9 @@ func PhaseIn(kind ecp.OperationKind, s ecp.State) ecp.Phase {
 	return ecp.PhaseFailed
 }
 
-// finish gives the operation after a look: its steps as found, and its end
+// advanceOperation gives the operation after a look: its steps as found, and its end
 // where the cluster's state says so.
-func finish(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, look Look) *ecp.Operation {
+func advanceOperation(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, snap Snapshot) *ecp.Operation {
 	if op == nil || op.Phase.Final() {
 		return nil
 	}
@@ -183,15 +183,15 @@ func finish(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, look Look) 
 	if !stepsKnown(o) { // stored by another build
 		o.Steps = NewSteps(OperationSteps[o.Kind])
 	}
-	if look.Unseen == "" {
-		v := NewView(now, rec, look)
+	if snap.Unseen == "" {
+		v := NewView(now, rec, snap)
 		for i, s := range o.Steps {
 			o.Steps[i].Done, o.Steps[i].Total = progressOf(o.Kind, s.Name)(v)
 		}
 	}
 	o.Error = ""
-	if look.Failure != nil {
-		o.Error = ecp.MessageOf(look.Failure)
+	if snap.Failure != nil {
+		o.Error = ecp.MessageOf(snap.Failure)
 	}
 	o.Phase = PhaseIn(o.Kind, rec.Status.State)
 	if o.Phase.Final() {

@@ -17,12 +17,12 @@ import (
 // up to 5 s, as seen.
 const apartFor = 15 * time.Second
 
-// Apart says that ready nodes have never met: each of two that were asked knows
+// NeverMet says that ready nodes have never met: each of two that were asked knows
 // itself, and has never heard of the other, while all that are wanted are ready. In
 // a split of the network nodes know each other, as stopped ones; EMQX heals that by
 // itself.
-func (v View) Apart() bool {
-	if len(v.Ready) < v.Want || len(v.Ready) != len(v.Look.Found.Nodes) || v.Look.Missing < 2 {
+func (v View) NeverMet() bool {
+	if len(v.Ready) < v.Want || len(v.Ready) != len(v.Snapshot.Found.Nodes) || v.Snapshot.MissingMembers < 2 {
 		return false
 	}
 	for _, n := range v.Ready {
@@ -39,13 +39,13 @@ func (v View) Apart() bool {
 func (v View) Sides() [][]ecp.NodeObservation {
 	var out [][]ecp.NodeObservation
 	placed := map[string]bool{}
-	for _, asked := range slices.Sorted(maps.Keys(v.Look.Knows)) {
-		if placed[asked] || !slices.Contains(v.Look.Knows[asked], asked) {
+	for _, asked := range slices.Sorted(maps.Keys(v.Snapshot.Known)) {
+		if placed[asked] || !slices.Contains(v.Snapshot.Known[asked], asked) {
 			continue
 		}
 		var side []ecp.NodeObservation
 		for _, n := range v.Ready {
-			if slices.Contains(v.Look.Knows[asked], n.Name) {
+			if slices.Contains(v.Snapshot.Known[asked], n.Name) {
 				if placed[n.Name] {
 					return nil // two sides know it
 				}
@@ -71,8 +71,8 @@ func firstReady(side []ecp.NodeObservation) time.Time {
 	return slices.MinFunc(side, func(a, b ecp.NodeObservation) int { return a.Since.Compare(b.Since) }).Since
 }
 
-// ApartWords says in words who has found whom.
-func ApartWords(sides [][]ecp.NodeObservation) string {
+// DescribeSides says in words who has found whom.
+func DescribeSides(sides [][]ecp.NodeObservation) string {
 	var parts []string
 	for _, side := range sides {
 		var names []string

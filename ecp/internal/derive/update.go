@@ -11,16 +11,16 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Rolls says of every field of a hosted spec that can be changed on a cluster
+// RolledFields says of every field of a hosted spec that can be changed on a cluster
 // that is there whether nodes are replaced for it.
-var Rolls = map[string]bool{
+var RolledFields = map[string]bool{
 	"connections": false, "evacuation": false, "network": false, "nodes": false,
 	"image": true, "size": true, "placement": true, "config": true,
 }
 
-// LeftToMove is the time that the clients of all nodes may need to leave, where
+// DrainTime is the time that the clients of all nodes may need to leave, where
 // an earlier change has perhaps not come to its end; else 0.
-func LeftToMove(rec ecp.ClusterRecord) time.Duration {
+func DrainTime(rec ecp.ClusterRecord) time.Duration {
 	st := rec.Status
 	if st.State != ecp.Updating && st.State != ecp.Syncing && st.Reason != ecp.ReasonUpdateFailed && st.Reason != ecp.ReasonSyncFailed {
 		return 0
@@ -28,9 +28,9 @@ func LeftToMove(rec ecp.ClusterRecord) time.Duration {
 	return time.Duration(OrdinalsOf(rec)) * DrainDeadline(rec.Spec.Hosted.Evacuation)
 }
 
-// Differing names the fields, by their JSON names, in which two specs of one
+// ChangedFields names the fields, by their JSON names, in which two specs of one
 // mode differ.
-func Differing(a, b ecp.Spec) []string {
+func ChangedFields(a, b ecp.Spec) []string {
 	var x, y reflect.Value
 	switch {
 	case a.Hosted != nil && b.Hosted != nil:
@@ -67,8 +67,8 @@ func normal(h ecp.HostedSpec) ecp.HostedSpec {
 	return h
 }
 
-// FieldOf says which field of a patch is of a wrong type, or not known.
-func FieldOf(err error) string {
+// InvalidField says which field of a patch is of a wrong type, or not known.
+func InvalidField(err error) string {
 	var e *json.UnmarshalTypeError
 	if errors.As(err, &e) && e.Field != "" {
 		return "spec." + e.Field

@@ -19,7 +19,7 @@ func VolumesOf(rec ecp.ClusterRecord, found ecp.Observation) []ecp.VolumeInfo {
 // there is none.
 func (v View) smallVolumes() string {
 	var parts []string
-	for _, c := range v.Look.Found.Volumes {
+	for _, c := range v.Snapshot.Found.Volumes {
 		if c.Pending != "" && !c.Going {
 			parts = append(parts, "the volume "+c.Name+": "+c.Pending)
 		}

@@ -6,12 +6,12 @@ import (
 )
 
 // AdoptedLook is what is known of an adopted cluster now. It asks nobody.
-func (m *Clusters) AdoptedLook(id ecp.ID) derive.AdoptedLook {
-	look := derive.AdoptedLook{At: m.Now(), Tick: m.Tick(), Obs: m.Observe(id), NoAddress: m.AgentAddress == ""}
+func (m *Clusters) AdoptedLook(id ecp.ID) derive.AdoptedSnapshot {
+	snap := derive.AdoptedSnapshot{At: m.Now(), Tick: m.Tick(), Agents: m.Observe(id), NoAddress: m.AgentAddress == ""}
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
 	if mem := m.Looks[id]; mem != nil {
-		look.Take(mem.Agents)
+		snap.AddMemory(mem.Agents)
 	}
-	return look
+	return snap
 }

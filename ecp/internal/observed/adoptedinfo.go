@@ -56,7 +56,7 @@ func (m *Clusters) addAgents(i *ecp.Info) {
 	case !i.Status.StaleFrom.IsZero():
 		i.Unseen = cmp.Or(obs.Unheard, ecp.ConditionOf(i.Status.Conditions, ecp.CondAgentConnected).Message)
 	case len(obs.Agents) == 0 && now.Before(obs.Since.Add(m.Timings.AgentReturn)) && (i.Status.State == ecp.Running || i.Status.State == ecp.Abnormal):
-		i.Unseen = derive.NoneHeard(obs)
+		i.Unseen = derive.NoAgentHeard(obs)
 	}
 	able := m.Capabilities(i.ClusterRecord, obs)
 	i.Features = ecp.Features(ecp.Adopted, i.Version, able)

@@ -14,14 +14,14 @@ import (
 // Memory is what the engine keeps of a cluster between passes; losing it costs
 // nothing but a look.
 type Memory struct {
-	Look     derive.Look
-	SeenAt   time.Time   // of the last look that saw anything
-	Mark     derive.Mark // of the last one that was stored
-	Asked    time.Time   // when EMQX was last asked; as all below by the monotonic clock
-	Pods     string      // which pods were ready then
+	Look     derive.Snapshot
+	SeenAt   time.Time        // of the last look that saw anything
+	Mark     derive.ClockMark // of the last one that was stored
+	Asked    time.Time        // when EMQX was last asked; as all below by the monotonic clock
+	Pods     string           // which pods were ready then
 	Brokers  []ecp.Description
 	Settings SettingsAsked          // when settings were last compared
-	Knocking chan derive.MqttAnswer // where a client that knocks will tell; nil = none does
+	Knocking chan derive.MQTTResult // where a client that knocks will tell; nil = none does
 	Counted  time.Time              // when Silent or Missing last grew
 	Known    bool                   // Apply has succeeded in this process
 	Older    bool                   // it is in the log that the record is older than what is found

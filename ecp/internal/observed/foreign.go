@@ -8,7 +8,7 @@ func (m *Clusters) Foreign() int {
 	defer m.Mu.Unlock()
 	n := 0
 	for _, mem := range m.Looks {
-		n += len(mem.Look.Foreign)
+		n += len(mem.Look.ForeignMembers)
 	}
 	return n
 }

@@ -29,7 +29,7 @@ func (m *Clusters) Info(rec ecp.ClusterRecord) ecp.Info {
 	if mem := m.Looks[rec.ID]; mem != nil {
 		i.LookedAt = mem.SeenAt
 		i.Endpoints = mem.Look.Found.Endpoints
-		i.Unseen, i.ForeignMembers = mem.Look.Unseen, slices.Clone(mem.Look.Foreign)
+		i.Unseen, i.ForeignMembers = mem.Look.Unseen, slices.Clone(mem.Look.ForeignMembers)
 		i.Volumes = derive.VolumesOf(rec, mem.Look.Found)
 		switch {
 		case mem.Look.NotHeld != "":
@@ -41,7 +41,7 @@ func (m *Clusters) Info(rec ecp.ClusterRecord) ecp.Info {
 			i.Waits = derive.NewView(mem.Look.At, rec, mem.Look).WaitsFor()
 		}
 		if mem.Look.Unseen == "" {
-			i.Status.Conditions = derive.Reworded(rec, mem.Look)
+			i.Status.Conditions = derive.RefreshMessages(rec, mem.Look)
 		}
 		described, members := BrokerNodes(mem), []derive.Member(nil)
 		if len(described) > 0 {

@@ -18,69 +18,69 @@ const AskPatience = 5 * time.Second
 // Ask lets EMQX itself say who its members are, where that is due: while
 // something is awaited, when other pods are ready than at the last time, and
 // at an interval.
-func (m *Brokers) Ask(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Look) {
-	m.takeMQTT(ctx, mem, look, 0)
-	v := derive.NewView(look.At, rec, *look)
-	if look.Unseen != "" || len(v.Ready) == 0 || v.Want == 0 {
-		look.Silent, look.SilentWhy, look.Missing, mem.Pods = 0, "", 0, ""
-		look.Mqtt = derive.MqttSeen{}
+func (m *Brokers) Ask(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot) {
+	m.takeMQTT(ctx, mem, snap, 0)
+	v := derive.NewView(snap.At, rec, *snap)
+	if snap.Unseen != "" || len(v.Ready) == 0 || v.Want == 0 {
+		snap.Unanswered, snap.UnansweredWhy, snap.MissingMembers, mem.Pods = 0, "", 0, ""
+		snap.MQTT = derive.MQTTObservation{}
 		return
 	}
 	access, ok := p.(ecp.Accessor)
 	adapter := m.Observed.AdapterFor(rec.Resolved.Image.Version)
 	if !ok || adapter == nil {
-		look.Deaf = true
+		snap.NoAdapter = true
 		return
 	}
 	pods := readyPods(v.Ready)
-	awaited := rec.Status.State != ecp.Running || mem.Look.Silent > 0 || mem.Look.Missing > 0 || look.Mqtt.Mute > 0 ||
-		slices.ContainsFunc(mem.Look.Foreign, func(f ecp.ForeignMember) bool { return f.Running }) // it may be about to stop
-	if pods == mem.Pods && !awaited && look.Tick.Sub(mem.Asked) < m.Observed.Timings.Poll {
-		look.Views, look.Knows, look.Foreign = mem.Look.Views, mem.Look.Knows, mem.Look.Foreign
+	awaited := rec.Status.State != ecp.Running || mem.Look.Unanswered > 0 || mem.Look.MissingMembers > 0 || snap.MQTT.Unserved > 0 ||
+		slices.ContainsFunc(mem.Look.ForeignMembers, func(f ecp.ForeignMember) bool { return f.Running }) // it may be about to stop
+	if pods == mem.Pods && !awaited && snap.Tick.Sub(mem.Asked) < m.Observed.Timings.Poll {
+		snap.Views, snap.Known, snap.ForeignMembers = mem.Look.Views, mem.Look.Known, mem.Look.ForeignMembers
 		return
 	}
 	likeliest := byAnswer(v.Ready, mem.Look.Views)
 	m.beginMQTT(ctx, p, rec, mem, likeliest)
 	views, knows, descriptions, why := m.askNodes(ctx, access, adapter, v, likeliest)
-	m.takeMQTT(ctx, mem, look, derive.MqttGrace)
-	if ctx.Err() != nil || len(views) == 0 && m.Observed.Tick().Sub(look.Tick) > 2*AskPatience { // the program stood still, not EMQX
+	m.takeMQTT(ctx, mem, snap, derive.MQTTGrace)
+	if ctx.Err() != nil || len(views) == 0 && m.Observed.Tick().Sub(snap.Tick) > 2*AskPatience { // the program stood still, not EMQX
 		return
 	}
 	if pods != mem.Pods {
 		mem.Pace = 0
 	}
 	m.Observed.Mu.Lock()
-	mem.Asked, mem.Pods = look.Tick, pods
+	mem.Asked, mem.Pods = snap.Tick, pods
 	if len(descriptions) > 0 {
 		mem.Brokers = descriptions
 	}
 	m.Observed.Mu.Unlock()
-	look.Views, look.Knows, look.Foreign = views, knows, v.ForeignMembers(descriptions)
-	m.count(rec, mem, look, why)
-	m.askSettings(ctx, p, rec, mem, look)
+	snap.Views, snap.Known, snap.ForeignMembers = views, knows, v.ForeignMembers(descriptions)
+	m.count(rec, mem, snap, why)
+	m.askSettings(ctx, p, rec, mem, snap)
 }
 
 // count keeps the two counters that debounce what EMQX says: each grows once
 // a second at most, and one good answer clears it.
-func (m *Brokers) count(rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Look, why string) {
+func (m *Brokers) count(rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot, why string) {
 	grow := func(n *int) {
-		if *n == 0 || look.Tick.Sub(mem.Counted) >= time.Second {
+		if *n == 0 || snap.Tick.Sub(mem.Counted) >= time.Second {
 			*n++
-			mem.Counted = look.Tick
+			mem.Counted = snap.Tick
 		}
 	}
-	if len(look.Views) == 0 {
+	if len(snap.Views) == 0 {
 		m.Observed.Counters.Silent.Add(1)
-		look.SilentWhy = why
-		grow(&look.Silent)
+		snap.UnansweredWhy = why
+		grow(&snap.Unanswered)
 		return
 	}
-	look.Silent, look.SilentWhy = 0, ""
-	if len(derive.NewView(look.At, rec, *look).Missing()) == 0 {
-		look.Missing = 0
+	snap.Unanswered, snap.UnansweredWhy = 0, ""
+	if len(derive.NewView(snap.At, rec, *snap).MissingMembers()) == 0 {
+		snap.MissingMembers = 0
 		return
 	}
-	grow(&look.Missing)
+	grow(&snap.MissingMembers)
 }
 
 // knownTo lists whom a node knows, running or not.

@@ -22,10 +22,10 @@ func (m *Brokers) beginMQTT(ctx context.Context, p ecp.Provisioner, rec ecp.Clus
 	if mem.Knocking != nil || !ok {
 		return
 	}
-	done := make(chan derive.MqttAnswer, 1)
+	done := make(chan derive.MQTTResult, 1)
 	mem.Knocking = done
 	if key := derive.ChangedListener(rec.Spec.Hosted.Config); key != "" {
-		done <- derive.MqttAnswer{Unseen: "the setting " + key + " changes the listener that could be asked"}
+		done <- derive.MQTTResult{Unseen: "the setting " + key + " changes the listener that could be asked"}
 		return
 	}
 	m.Knocks.Go(func() {
@@ -33,14 +33,14 @@ func (m *Brokers) beginMQTT(ctx context.Context, p ecp.Provisioner, rec ecp.Clus
 		answer := knock(ctx, dialer, rec.ID, ready)
 		lasted := m.Observed.Tick().Sub(start)
 		done <- answer
-		if ctx.Err() == nil && lasted > derive.MqttGrace/2 { // perhaps nobody waits for it any more
+		if ctx.Err() == nil && lasted > derive.MQTTGrace/2 { // perhaps nobody waits for it any more
 			m.Wake(rec.ID)
 		}
 	})
 }
 
 // takeMQTT takes up the end of a round, for which it waits a moment at most.
-func (m *Brokers) takeMQTT(ctx context.Context, mem *observed.Memory, look *derive.Look, grace time.Duration) {
+func (m *Brokers) takeMQTT(ctx context.Context, mem *observed.Memory, snap *derive.Snapshot, grace time.Duration) {
 	if mem.Knocking == nil {
 		return
 	}
@@ -49,16 +49,16 @@ func (m *Brokers) takeMQTT(ctx context.Context, mem *observed.Memory, look *deri
 	select {
 	case a := <-mem.Knocking:
 		mem.Knocking = nil
-		look.Mqtt.Take(a, m.Observed.Tick())
+		snap.MQTT.Record(a, m.Observed.Tick())
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
 
 // knock asks the first node, with a head start, and the others.
-func knock(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.NodeObservation) derive.MqttAnswer {
+func knock(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.NodeObservation) derive.MQTTResult {
 	ctx, cancel := context.WithCancel(ctx)
-	answers, open := make(chan derive.Knocked, len(ready)), 0
+	answers, open := make(chan derive.ProbeResult, len(ready)), 0
 	defer func() { // whoever still knocks is called off and waited for
 		cancel()
 		for ; open > 0; open-- {
@@ -68,10 +68,10 @@ func knock(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.
 	begin := func(n ecp.NodeObservation) {
 		open++
 		go func() {
-			ctx, cancel := context.WithTimeout(ctx, derive.MqttPatience)
+			ctx, cancel := context.WithTimeout(ctx, derive.MQTTTimeout)
 			defer cancel()
 			dial := func(ctx context.Context) (net.Conn, error) { return dialer.DialMQTT(ctx, id, n.Name) }
-			answers <- derive.Knocked{Pod: n.Pod, Err: mqttprobe.MqttAnswers(ctx, dial, "openecp-probe-"+n.Pod)}
+			answers <- derive.ProbeResult{Pod: n.Pod, Err: mqttprobe.MqttAnswers(ctx, dial, "openecp-probe-"+n.Pod)}
 		}()
 	}
 	head := time.NewTimer(askHeadStart)
@@ -86,7 +86,7 @@ func knock(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.
 			open--
 			switch {
 			case a.Err == nil:
-				return derive.MqttAnswer{Serves: true}
+				return derive.MQTTResult{Serves: true}
 			case errors.Is(a.Err, mqttprobe.ErrMQTTUnreached):
 				unseen = append(unseen, a.Pod+" "+a.Err.Error())
 			default:
@@ -101,7 +101,7 @@ func knock(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.
 	slices.Sort(mute)
 	slices.Sort(unseen)
 	if len(unseen) > 0 {
-		return derive.MqttAnswer{Unseen: strings.Join(unseen, "; ")}
+		return derive.MQTTResult{Unseen: strings.Join(unseen, "; ")}
 	}
-	return derive.MqttAnswer{Mute: strings.Join(mute, "; ")}
+	return derive.MQTTResult{Unserved: strings.Join(mute, "; ")}
 }

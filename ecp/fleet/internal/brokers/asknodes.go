@@ -135,7 +135,7 @@ func byAnswer(nodes []ecp.NodeObservation, views map[string][]derive.Member) []e
 	slices.SortStableFunc(out, func(x, y ecp.NodeObservation) int {
 		_, a := views[x.Name]
 		_, b := views[y.Name]
-		return cmp.Compare(derive.Truth(b), derive.Truth(a))
+		return cmp.Compare(derive.OneIf(b), derive.OneIf(a))
 	})
 	return out
 }

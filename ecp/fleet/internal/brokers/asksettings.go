@@ -19,11 +19,11 @@ const settingsEvery = 5 * time.Minute
 
 // askSettings compares the settings that nodes run with with those that they
 // should have, once all of them are as wanted: before that they may differ.
-func (m *Brokers) askSettings(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Look) {
-	v := derive.NewView(look.At, rec, *look)
-	now := observed.SettingsAsked{At: look.Tick, Pods: readyPods(v.Ready), Rev: rec.Revision}
+func (m *Brokers) askSettings(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot) {
+	v := derive.NewView(snap.At, rec, *snap)
+	now := observed.SettingsAsked{At: snap.Tick, Pods: readyPods(v.Ready), Rev: rec.Revision}
 	if was := mem.Settings; was.Pods != now.Pods || was.Rev != now.Rev {
-		look.Settings = nil // it was of others
+		snap.Settings = nil // it was of others
 	} else if now.At.Sub(was.At) < settingsEvery {
 		return
 	}
@@ -35,11 +35,11 @@ func (m *Brokers) askSettings(ctx context.Context, p ecp.Provisioner, rec ecp.Cl
 	wanted, former, err := m.comparedSettings(p, rec)
 	switch {
 	case err != nil:
-		look.Settings = &derive.SettingsSeen{Untold: ecp.MessageOf(err)}
+		snap.Settings = &derive.SettingsDiff{NotComparable: ecp.MessageOf(err)}
 	case len(wanted)+len(former) > 0:
-		look.Settings = m.settingsOf(ctx, access, adapter, v, wanted, former)
+		snap.Settings = m.settingsOf(ctx, access, adapter, v, wanted, former)
 	}
-	if ctx.Err() == nil && (look.Settings == nil || !look.Settings.Partial) {
+	if ctx.Err() == nil && (snap.Settings == nil || !snap.Settings.Partial) {
 		mem.Settings = now
 	}
 }
@@ -63,11 +63,11 @@ func (m *Brokers) comparedSettings(p ecp.Provisioner, rec ecp.ClusterRecord) (wa
 }
 
 // settingsOf asks the nodes, side by side.
-func (m *Brokers) settingsOf(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, v derive.View, wanted, former map[string]string) *derive.SettingsSeen {
+func (m *Brokers) settingsOf(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, v derive.View, wanted, former map[string]string) *derive.SettingsDiff {
 	var roots []string
 	for _, settings := range []map[string]string{wanted, former} {
 		for key := range settings {
-			roots = append(roots, derive.FirstWord(key))
+			roots = append(roots, derive.FirstKey(key))
 		}
 	}
 	slices.Sort(roots)
@@ -101,7 +101,7 @@ func (m *Brokers) settingsOf(ctx context.Context, access ecp.Accessor, adapter e
 	}
 	group.Wait()
 	if len(told) == 0 && observed.Final(untold) {
-		return &derive.SettingsSeen{Untold: ecp.MessageOf(untold)}
+		return &derive.SettingsDiff{NotComparable: ecp.MessageOf(untold)}
 	}
 	seen := derive.CompareSettings(wanted, former, told)
 	seen.Partial = untoldBy > 0

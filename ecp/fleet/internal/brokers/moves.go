@@ -24,7 +24,7 @@ func (m *Brokers) ThroughOther(ctx context.Context, p ecp.Provisioner, v derive.
 	}
 	defer done()
 	err = error(ecp.NewError(ecp.CodeUnavailable, "", "no other node is ready"))
-	for _, n := range byAnswer(v.Ready, v.Look.Views) {
+	for _, n := range byAnswer(v.Ready, v.Snapshot.Views) {
 		if n.Name == node {
 			continue
 		}
@@ -66,24 +66,24 @@ func (m *Brokers) withEvacuator(ctx context.Context, p ecp.Provisioner, v derive
 // Vacate lets the clients of a node leave it, and says whether it may go. That
 // it has begun is stored before EMQX is told: an evacuation survives much, and
 // somebody has to end it.
-func (m *Brokers) Vacate(ctx context.Context, p ecp.Provisioner, v derive.View, node string, look *derive.Look, did *derive.Deed) bool {
-	leaving := v.Rec.Status.Leaving
-	if leaving == nil {
-		did.Leaving = &ecp.Leaving{Node: node, Since: look.At.UTC()}
-		did.Leaving.Clients, did.Leaving.Elsewhere = m.Observed.Connections(v.Rec.ID, node)
-		look.Waits = "the clients of " + node + " are about to be moved"
+func (m *Brokers) Vacate(ctx context.Context, p ecp.Provisioner, v derive.View, node string, snap *derive.Snapshot, outcome *derive.Outcome) bool {
+	draining := v.Rec.Status.Leaving
+	if draining == nil {
+		outcome.Draining = &ecp.Leaving{Node: node, Since: snap.At.UTC()}
+		outcome.Draining.Clients, outcome.Draining.Elsewhere = m.Observed.Connections(v.Rec.ID, node)
+		snap.Waits = "the clients of " + node + " are about to be moved"
 		return false
 	}
 	spec := v.Rec.Spec.Hosted.Evacuation
-	end := leaving.Since.Add(derive.DrainDeadline(spec))
-	over := look.At.After(end) && !did.FirstLook // nobody looked while the program was down
+	end := draining.Since.Add(derive.DrainDeadline(spec))
+	over := snap.At.After(end) && !outcome.FirstObservation // nobody looked while the program was down
 	var at ecp.EvacuationProgress
 	err := m.aboutClients(ctx, p, v, node, func(ctx context.Context, e ecp.Evacuator) (err error) {
 		at, err = e.EvacuationProgress(ctx, node)
 		switch {
 		case err != nil:
 			return err
-		case over && spec.OnDeadline == ecp.StopAtTime && at.Phase != ecp.EvacuationNone && !derive.NobodyLeft(at):
+		case over && spec.OnDeadline == ecp.StopAtTime && at.Phase != ecp.EvacuationNone && !derive.IsDrained(at):
 			return e.StopEvacuation(ctx, node)
 		case at.Phase == ecp.EvacuationNone && (!over || spec.OnDeadline == ecp.StopAtTime):
 			return e.StartEvacuation(ctx, node, ecp.EvacuationOrder{ConnectionRate: spec.Rate, SessionRate: spec.Rate, WaitHealth: m.Observed.Timings.Notice, WaitTakeover: m.Observed.Timings.Takeover})
@@ -93,39 +93,39 @@ func (m *Brokers) Vacate(ctx context.Context, p ecp.Provisioner, v derive.View, 
 	switch {
 	case errors.Is(err, ecp.ErrUnsupported): // clients are cut, and come back elsewhere
 		return true
-	case err == nil && derive.NobodyLeft(at) && !WaitsUnseen(*leaving, at, look.At, derive.NoticeOf(m.Observed.Timings, v.Rec.Resolved.Image.Version)), over && spec.OnDeadline != ecp.StopAtTime:
-		did.Evacuated = m.Observed.Evacuated(v.Rec.ID, *leaving)
+	case err == nil && derive.IsDrained(at) && !WaitsUnseen(*draining, at, snap.At, derive.NoticePeriod(m.Observed.Timings, v.Rec.Resolved.Image.Version)), over && spec.OnDeadline != ecp.StopAtTime:
+		outcome.Evacuated = m.Observed.Evacuated(v.Rec.ID, *draining)
 		return true
 	case err != nil:
-		look.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, ecp.MessageOf(err))
+		snap.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, ecp.MessageOf(err))
 	case over && at.Phase == ecp.EvacuationNone: // it begins only now
-		did.Leaving = &ecp.Leaving{Node: node, Since: look.At.UTC(), Clients: leaving.Clients, Elsewhere: leaving.Elsewhere}
+		outcome.Draining = &ecp.Leaving{Node: node, Since: snap.At.UTC(), Clients: draining.Clients, Elsewhere: draining.Elsewhere}
 	case over:
-		did.Leaving = &ecp.Leaving{Node: node, Since: leaving.Since, GivenUp: true, Clients: leaving.Clients, Elsewhere: leaving.Elsewhere}
-		look.Waits = fmt.Sprintf("%s still has %d clients and %d sessions, its time is over, and the spec wants it to stop there", node, at.Connections, at.Sessions)
+		outcome.Draining = &ecp.Leaving{Node: node, Since: draining.Since, GivenUp: true, Clients: draining.Clients, Elsewhere: draining.Elsewhere}
+		snap.Waits = fmt.Sprintf("%s still has %d clients and %d sessions, its time is over, and the spec wants it to stop there", node, at.Connections, at.Sessions)
 	default:
-		if leaving.Begun.IsZero() { // EMQX was told, now or before
-			did.Leaving = &ecp.Leaving{Node: node, Since: leaving.Since, Begun: look.At.UTC(), Clients: leaving.Clients, Elsewhere: leaving.Elsewhere}
+		if draining.Begun.IsZero() { // EMQX was told, now or before
+			outcome.Draining = &ecp.Leaving{Node: node, Since: draining.Since, Begun: snap.At.UTC(), Clients: draining.Clients, Elsewhere: draining.Elsewhere}
 		}
-		look.Waits = derive.Evacuating(m.Observed.Timings, v.Rec.Resolved.Image.Version, node, at, end)
+		snap.Waits = derive.DescribeEvacuation(m.Observed.Timings, v.Rec.Resolved.Image.Version, node, at, end)
 	}
 	return false
 }
 
 // TakeBack lets a node take clients again. Where no other can tell it, it is told
 // itself: while it takes none it is not ready, and serves all the same.
-func (m *Brokers) TakeBack(ctx context.Context, p ecp.Provisioner, v derive.View, node string, did *derive.Deed) (waits string) {
+func (m *Brokers) TakeBack(ctx context.Context, p ecp.Provisioner, v derive.View, node string, outcome *derive.Outcome) (waits string) {
 	stop := func(ctx context.Context, e ecp.Evacuator) error { return e.StopEvacuation(ctx, node) }
 	err := m.withEvacuator(ctx, p, v, "", stop)
-	if i := slices.IndexFunc(v.Look.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && !n.Ready }); i >= 0 && errors.Is(err, ecp.ErrUnavailable) {
-		v.Ready = v.Look.Found.Nodes[i : i+1]
+	if i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && !n.Ready }); i >= 0 && errors.Is(err, ecp.ErrUnavailable) {
+		v.Ready = v.Snapshot.Found.Nodes[i : i+1]
 		err = m.withEvacuator(ctx, p, v, "", stop)
 	}
 	if err == nil || errors.Is(err, ecp.ErrUnsupported) {
-		did.Left = true
+		outcome.Drained = true
 		return ""
 	}
-	i := slices.IndexFunc(v.Look.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && n.Ready })
+	i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && n.Ready })
 	if i < 0 && (errors.Is(err, ecp.ErrUnavailable) || errors.Is(err, ecp.ErrNotFound)) { // nobody there to be told yet
 		return node + " has to start"
 	}
@@ -133,9 +133,9 @@ func (m *Brokers) TakeBack(ctx context.Context, p ecp.Provisioner, v derive.View
 }
 
 // RemoveMember ends the membership of a node that has gone for good.
-func (m *Brokers) RemoveMember(ctx context.Context, p ecp.Provisioner, v derive.View, ordinal int, did *derive.Deed) (waits string) {
+func (m *Brokers) RemoveMember(ctx context.Context, p ecp.Provisioner, v derive.View, ordinal int, outcome *derive.Outcome) (waits string) {
 	name := v.NameOf(ordinal)
-	if name == "" && len(v.Look.Found.Nodes) == 0 {
+	if name == "" && len(v.Snapshot.Found.Nodes) == 0 {
 		return fmt.Sprintf("node %d has gone, and no other is there to end its membership", ordinal)
 	}
 	if name != "" {
@@ -143,7 +143,7 @@ func (m *Brokers) RemoveMember(ctx context.Context, p ecp.Provisioner, v derive.
 			return fmt.Sprintf("%s has gone, and is still a member: %s", name, ecp.MessageOf(err))
 		}
 	}
-	did.Removed = true
+	outcome.Removed = true
 	return ""
 }
 

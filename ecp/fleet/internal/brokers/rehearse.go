@@ -23,7 +23,7 @@ func (m *Brokers) Rehearse(ctx context.Context, p ecp.Provisioner, v derive.View
 		return ""
 	}
 	of := fmt.Sprint(n.PodUID, " ", v.Rec.Generation)
-	if last := mem.Rehearsal; last.Of == of && last.Why != "" && v.Look.At.Sub(last.At) < rehearseEvery {
+	if last := mem.Rehearsal; last.Of == of && last.Why != "" && v.Snapshot.At.Sub(last.At) < rehearseEvery {
 		return last.Why
 	}
 	why := ""
@@ -35,6 +35,6 @@ func (m *Brokers) Rehearse(ctx context.Context, p ecp.Provisioner, v derive.View
 	default:
 		why = fmt.Sprintf("%s stays as it is: it cannot be told whether its successor would be taken: %s", n.Pod, ecp.MessageOf(err))
 	}
-	mem.Rehearsal = observed.Rehearsal{Of: of, At: v.Look.At, Why: why}
+	mem.Rehearsal = observed.Rehearsal{Of: of, At: v.Snapshot.At, Why: why}
 	return why
 }

@@ -14,11 +14,11 @@ import (
 // and where none of them can tell, because a member hangs, to the node itself.
 func (m *Brokers) aboutClients(ctx context.Context, p ecp.Provisioner, v derive.View, node string, do func(context.Context, ecp.Evacuator) error) error {
 	err := m.withEvacuator(ctx, p, v, node, do)
-	i := slices.IndexFunc(v.Look.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && !n.Going && !n.Broken })
+	i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && !n.Going && !n.Broken })
 	if i < 0 || !errors.Is(err, ecp.ErrUnavailable) {
 		return err
 	}
-	v.Ready = v.Look.Found.Nodes[i : i+1]
+	v.Ready = v.Snapshot.Found.Nodes[i : i+1]
 	if m.withEvacuator(ctx, p, v, "", do) != nil {
 		return err
 	}

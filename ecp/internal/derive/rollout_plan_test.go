@@ -11,7 +11,7 @@ import (
 // moving is a cluster of three nodes under an update, as a look shows it.
 type moving struct {
 	rec  ecp.ClusterRecord
-	look Look
+	look Snapshot
 }
 
 func newMoving(change func(*moving)) moving {
@@ -39,55 +39,55 @@ func TestNextMove(t *testing.T) {
 	for name, c := range map[string]struct {
 		is      func(*moving)
 		vacated bool
-		want    NodeMove
+		want    RolloutStep
 	}{
-		"nothing to do":          {func(*moving) {}, false, NodeMove{}},
-		"the highest first":      {func(m *moving) { m.outdated(0, 1, 2) }, false, NodeMove{Vacate: nodeName(2)}},
-		"it may go":              {func(m *moving) { m.outdated(0, 1, 2) }, true, NodeMove{Roll: []int{2}}},
-		"then the next":          {func(m *moving) { m.outdated(0, 1) }, false, NodeMove{Vacate: nodeName(1)}},
-		"not ready before ready": {func(m *moving) { m.outdated(0, 1, 2); m.notReady(0) }, false, NodeMove{Roll: []int{0}}},
+		"nothing to do":          {func(*moving) {}, false, RolloutStep{}},
+		"the highest first":      {func(m *moving) { m.outdated(0, 1, 2) }, false, RolloutStep{Drain: nodeName(2)}},
+		"it may go":              {func(m *moving) { m.outdated(0, 1, 2) }, true, RolloutStep{Replace: []int{2}}},
+		"then the next":          {func(m *moving) { m.outdated(0, 1) }, false, RolloutStep{Drain: nodeName(1)}},
+		"not ready before ready": {func(m *moving) { m.outdated(0, 1, 2); m.notReady(0) }, false, RolloutStep{Replace: []int{0}}},
 		"broken before not ready": {func(m *moving) {
 			m.outdated(0, 1, 2)
 			m.notReady(1)
 			m.notReady(0)
 			m.look.Found.Nodes[0].Broken = true
-		}, false, NodeMove{Roll: []int{0}}},
-		"another is away":            {func(m *moving) { m.outdated(0, 1); m.notReady(2) }, false, NodeMove{Waits: "n2 is not ready"}},
-		"another is going":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes[2].Going = true }, false, NodeMove{Waits: "n2 is not ready"}},
-		"a pod is missing":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, NodeMove{Waits: "2 of 3 nodes are there"}},
-		"a new one is no member yet": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2] }, false, NodeMove{Waits: nodeName(2) + " is not a member"}},
-		"a new one of a wrong kind":  {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][2].Version = "5.8.1" }, false, NodeMove{Waits: nodeName(2) + " runs 5.8.1, wanted is 5.8.9"}},
-		"an old one of the old kind": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][0].Version = "5.8.1" }, false, NodeMove{Vacate: nodeName(1)}},
-		"nobody answers":             {func(m *moving) { m.outdated(0, 1, 2); m.look.Views = nil }, true, NodeMove{Roll: []int{2}}},
-		"nobody to move clients to":  {func(m *moving) { m.outdated(0); m.look = aLook(1, 1); m.look.Found.Replicas = 1; m.outdated(0) }, false, NodeMove{Roll: []int{0}}},
-		"not ready as it is leaving": {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2) }, false, NodeMove{Vacate: nodeName(2)}},
-		"not ready, nobody to ask":   {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2); m.look.Views = nil }, false, NodeMove{Vacate: nodeName(2)}},
-		"no other is ready":          {func(m *moving) { m.look = aLook(3, 0); m.outdated(0, 1, 2); m.leaving(2) }, false, NodeMove{Back: nodeName(2)}},
+		}, false, RolloutStep{Replace: []int{0}}},
+		"another is away":            {func(m *moving) { m.outdated(0, 1); m.notReady(2) }, false, RolloutStep{Waits: "n2 is not ready"}},
+		"another is going":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes[2].Going = true }, false, RolloutStep{Waits: "n2 is not ready"}},
+		"a pod is missing":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{Waits: "2 of 3 nodes are there"}},
+		"a new one is no member yet": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2] }, false, RolloutStep{Waits: nodeName(2) + " is not a member"}},
+		"a new one of a wrong kind":  {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][2].Version = "5.8.1" }, false, RolloutStep{Waits: nodeName(2) + " runs 5.8.1, wanted is 5.8.9"}},
+		"an old one of the old kind": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][0].Version = "5.8.1" }, false, RolloutStep{Drain: nodeName(1)}},
+		"nobody answers":             {func(m *moving) { m.outdated(0, 1, 2); m.look.Views = nil }, true, RolloutStep{Replace: []int{2}}},
+		"nobody to move clients to":  {func(m *moving) { m.outdated(0); m.look = aLook(1, 1); m.look.Found.Replicas = 1; m.outdated(0) }, false, RolloutStep{Replace: []int{0}}},
+		"not ready as it is leaving": {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2) }, false, RolloutStep{Drain: nodeName(2)}},
+		"not ready, nobody to ask":   {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2); m.look.Views = nil }, false, RolloutStep{Drain: nodeName(2)}},
+		"no other is ready":          {func(m *moving) { m.look = aLook(3, 0); m.outdated(0, 1, 2); m.leaving(2) }, false, RolloutStep{Undrain: nodeName(2)}},
 		"dead while leaving": {func(m *moving) {
 			m.outdated(0, 1, 2)
 			m.leaving(2)
 			m.notReady(2)
 			m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2]
-		}, false, NodeMove{Roll: []int{2}}},
-		"it is being replaced":        {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.look.Found.Nodes[2].Going = true }, false, NodeMove{Waits: "n2 is going"}},
-		"replaced, takes clients":     {func(m *moving) { m.outdated(0, 1); m.leaving(2); m.notReady(2) }, false, NodeMove{Back: nodeName(2)}},
-		"taken back by a new change":  {func(m *moving) { m.leaving(1) }, false, NodeMove{Back: nodeName(1)}},
-		"one of another cluster":      {func(m *moving) { m.leaving(5) }, false, NodeMove{Forget: true}},
-		"clients would not leave":     {func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Leaving.GivenUp = true }, false, NodeMove{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
-		"fewer: the highest":          {func(m *moving) { m.fewer(1) }, false, NodeMove{Vacate: nodeName(2)}},
-		"fewer: it may go":            {func(m *moving) { m.fewer(1) }, true, NodeMove{Lower: true}},
-		"fewer: it goes":              {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Going = true }, false, NodeMove{Waits: "n2 is going"}},
-		"fewer: it has gone":          {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, NodeMove{Remove: 2}},
-		"fewer: its pod is lost":      {func(m *moving) { m.fewer(1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, NodeMove{Lower: true}},
-		"fewer: not while one is out": {func(m *moving) { m.fewer(1); m.notReady(0) }, false, NodeMove{Waits: "n0 is not ready"}},
-		"fewer before outdated":       {func(m *moving) { m.fewer(2); m.outdated(0, 1, 2) }, false, NodeMove{Vacate: nodeName(2)}},
+		}, false, RolloutStep{Replace: []int{2}}},
+		"it is being replaced":        {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.look.Found.Nodes[2].Going = true }, false, RolloutStep{Waits: "n2 is going"}},
+		"replaced, takes clients":     {func(m *moving) { m.outdated(0, 1); m.leaving(2); m.notReady(2) }, false, RolloutStep{Undrain: nodeName(2)}},
+		"taken back by a new change":  {func(m *moving) { m.leaving(1) }, false, RolloutStep{Undrain: nodeName(1)}},
+		"one of another cluster":      {func(m *moving) { m.leaving(5) }, false, RolloutStep{ForgetDrain: true}},
+		"clients would not leave":     {func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Leaving.GivenUp = true }, false, RolloutStep{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
+		"fewer: the highest":          {func(m *moving) { m.fewer(1) }, false, RolloutStep{Drain: nodeName(2)}},
+		"fewer: it may go":            {func(m *moving) { m.fewer(1) }, true, RolloutStep{ScaleDown: true}},
+		"fewer: it goes":              {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Going = true }, false, RolloutStep{Waits: "n2 is going"}},
+		"fewer: it has gone":          {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{RemoveOrdinal: 2}},
+		"fewer: its pod is lost":      {func(m *moving) { m.fewer(1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{ScaleDown: true}},
+		"fewer: not while one is out": {func(m *moving) { m.fewer(1); m.notReady(0) }, false, RolloutStep{Waits: "n0 is not ready"}},
+		"fewer before outdated":       {func(m *moving) { m.fewer(2); m.outdated(0, 1, 2) }, false, RolloutStep{Drain: nodeName(2)}},
 		"more before outdated": {func(m *moving) {
 			m.outdated(0, 1, 2)
 			m.rec.Spec.Hosted.Nodes, m.rec.Status.Ordinals, m.look.Found.Replicas = 4, 4, 4
-		}, false, NodeMove{Waits: "3 of 4 nodes are there"}},
+		}, false, RolloutStep{Waits: "3 of 4 nodes are there"}},
 	} {
 		m := newMoving(c.is)
-		require.Equal(t, c.want, NextMove(NewView(t0, m.rec, m.look), c.vacated), name)
+		require.Equal(t, c.want, NextRolloutStep(NewView(t0, m.rec, m.look), c.vacated), name)
 	}
 }
 
@@ -160,16 +160,16 @@ func TestAPartitionEndsNoChange(t *testing.T) {
 	m := newMoving(func(m *moving) { m.outdated(0, 1, 2); m.leaving(2) })
 	m.rec.Status.State, m.rec.Status.Reason = ecp.Abnormal, ecp.ReasonUpdateFailed
 	apart := m.look
-	apart.Missing = 2
+	apart.MissingMembers = 2
 	apart.Views = map[string][]Member{}
 	for i := range 2 {
 		apart.Views[nodeName(i)] = []Member{{nodeName(i), "5.8.9"}}
 	}
 	rec := m.rec
-	for _, look := range []Look{apart, m.look} {
-		if s := Advance(patient, t0, rec, nil, look, Deed{}); len(s.Hops) > 0 {
-			rec = s.Hops[len(s.Hops)-1]
+	for _, snap := range []Snapshot{apart, m.look} {
+		if s := Advance(patient, t0, rec, nil, snap, Outcome{}); len(s.Transitions) > 0 {
+			rec = s.Transitions[len(s.Transitions)-1]
 		}
 	}
-	require.True(t, NewView(t0, rec, m.look).MayMove(), "%s, %s: %s", rec.Status.State, rec.Status.Reason, rec.Status.Message)
+	require.True(t, NewView(t0, rec, m.look).MayRollOut(), "%s, %s: %s", rec.Status.State, rec.Status.Reason, rec.Status.Message)
 }

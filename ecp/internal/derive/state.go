@@ -10,8 +10,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Judgement is where a cluster should stand, and why.
-type Judgement struct {
+// Derived is where a cluster should stand, and why.
+type Derived struct {
 	State   ecp.State
 	Reason  ecp.Reason
 	Message string
@@ -26,10 +26,10 @@ type rule struct {
 	then func(v View) (ecp.State, ecp.Reason, string)
 }
 
-// hostedRules are the rules for looks at hosted clusters, in order.
-var hostedRules = []rule{
+// stateRules are the rules for looks at hosted clusters, in order.
+var stateRules = []rule{
 	// Unseen is not broken.
-	{"unseen keeps", func(v View) bool { return v.Look.Unseen != "" }, keep},
+	{"unseen keeps", func(v View) bool { return v.Snapshot.Unseen != "" }, keep},
 
 	// On the way out.
 	{"deleted and absent is gone", func(v View) bool { return v.Rec.Deleting && v.absent() }, is(ecp.Gone, ecp.ReasonDeleted)},
@@ -38,32 +38,34 @@ var hostedRules = []rule{
 	}, olderRecord},
 	{"deletion overdue", func(v View) bool { return v.Rec.Deleting && v.overdue() }, failedAs(ecp.ReasonDeleteFailed)},
 	{"deleting without nodes is stopped", func(v View) bool {
-		return v.Rec.Deleting && len(v.Look.Found.Nodes) == 0 && v.Look.Found.Replicas <= 0 && v.Rec.Status.State != ecp.Stopped && v.Rec.Status.Reason != ecp.ReasonDeleteFailed
+		return v.Rec.Deleting && len(v.Snapshot.Found.Nodes) == 0 && v.Snapshot.Found.Replicas <= 0 && v.Rec.Status.State != ecp.Stopped && v.Rec.Status.Reason != ecp.ReasonDeleteFailed
 	}, is(ecp.Stopped, ecp.ReasonByRequest)},
 	{"nodes in a stopped cluster that is deleted", func(v View) bool {
-		return v.Rec.Deleting && v.Rec.Status.State == ecp.Stopped && len(v.Look.Found.Nodes) > 0
+		return v.Rec.Deleting && v.Rec.Status.State == ecp.Stopped && len(v.Snapshot.Found.Nodes) > 0
 	}, is(ecp.Stopping, ecp.ReasonScaledByHand)},
 	{"deleting", func(v View) bool { return v.Rec.Deleting }, keep},
 
 	// Never begun.
 	{"nonexistent stays", inState(ecp.Nonexistent), keep},
 	{"refused before anything was made", func(v View) bool {
-		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.Refused() != nil && v.absent() && v.Look.Found.Foreign == ""
+		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.Refused() != nil && v.absent() && v.Snapshot.Found.Foreign == ""
 	}, refusedFirst},
 	{"never dispatched", func(v View) bool {
-		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.overdue() && v.absent() && v.Look.Found.Foreign == ""
+		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.overdue() && v.absent() && v.Snapshot.Found.Foreign == ""
 	}, notDispatched},
 
 	// What is found contradicts itself.
-	{"namespace of somebody else", func(v View) bool { return v.Look.Found.Foreign != "" }, foreign},
+	{"namespace of somebody else", func(v View) bool { return v.Snapshot.Found.Foreign != "" }, foreignOwner},
 	{"not dispatched yet", func(v View) bool { return !v.Rec.Status.Dispatched && !v.overdue() && v.Refused() == nil }, keep},
 	{"something is lost", func(v View) bool { return v.Loss != nil }, lost},
 
 	// Power off.
 	{"nodes in a stopped cluster", func(v View) bool {
-		return v.Want == 0 && v.Rec.Status.State == ecp.Stopped && len(v.Look.Found.Nodes) > 0
+		return v.Want == 0 && v.Rec.Status.State == ecp.Stopped && len(v.Snapshot.Found.Nodes) > 0
 	}, is(ecp.Stopping, ecp.ReasonScaledByHand)},
-	{"no node is left", func(v View) bool { return v.Want == 0 && len(v.Look.Found.Nodes) == 0 && v.Look.Found.Replicas <= 0 }, is(ecp.Stopped, ecp.ReasonByRequest)},
+	{"no node is left", func(v View) bool {
+		return v.Want == 0 && len(v.Snapshot.Found.Nodes) == 0 && v.Snapshot.Found.Replicas <= 0
+	}, is(ecp.Stopped, ecp.ReasonByRequest)},
 	{"stop refused", func(v View) bool {
 		return v.Want == 0 && v.Rec.Status.State.Unsteady() && v.Refused() != nil && !v.Refused().Rest
 	}, refusedTask},
@@ -83,10 +85,10 @@ var hostedRules = []rule{
 
 	// Outside a plan.
 	{"the last task failed", func(v View) bool { return taskFailures[v.Rec.Status.Reason] }, keep},
-	{"nodes disagree on who is a member", func(v View) bool { return v.Partitioned() && v.Look.Missing >= 2 }, partition},
+	{"nodes disagree on who is a member", func(v View) bool { return v.Partitioned() && v.Snapshot.MissingMembers >= 2 }, partition},
 	{"nothing serves", func(v View) bool { return len(v.Ready) == 0 }, nothingServes},
 	{"a node is away", func(v View) bool { return len(v.Ready) < v.Want }, nodeDown},
-	{"a member is missing", func(v View) bool { return v.Look.Missing >= 2 }, memberMissing},
+	{"a member is missing", func(v View) bool { return v.Snapshot.MissingMembers >= 2 }, memberMissing},
 	{"nothing new", func(View) bool { return true }, keepOrRecover},
 }
 
@@ -102,20 +104,20 @@ var failureOf = map[ecp.State]ecp.Reason{
 	ecp.Creating: ecp.ReasonCreateFailed, ecp.Starting: ecp.ReasonStartFailed, ecp.Updating: ecp.ReasonUpdateFailed, ecp.Syncing: ecp.ReasonSyncFailed,
 }
 
-// Judge says where a hosted cluster should stand after a look. It is pure:
+// DeriveState says where a hosted cluster should stand after a look. It is pure:
 // the rules are tried in order and the first that matches decides.
-func Judge(now time.Time, rec ecp.ClusterRecord, look Look) Judgement {
-	v := NewView(now, rec, look)
-	for _, r := range hostedRules {
+func DeriveState(now time.Time, rec ecp.ClusterRecord, snap Snapshot) Derived {
+	v := NewView(now, rec, snap)
+	for _, r := range stateRules {
 		if r.when(v) {
 			s, reason, message := r.then(v)
-			return Judgement{State: s, Reason: reason, Message: message, Rule: r.name}
+			return Derived{State: s, Reason: reason, Message: message, Rule: r.name}
 		}
 	}
-	return Judgement{State: rec.Status.State, Reason: rec.Status.Reason, Message: rec.Status.Message}
+	return Derived{State: rec.Status.State, Reason: rec.Status.Reason, Message: rec.Status.Message}
 }
 
-func (v View) absent() bool { return !v.Look.Found.Exists }
+func (v View) absent() bool { return !v.Snapshot.Found.Exists }
 
 // settling gives the unsteady state on the way up that the cluster is in; "" if none.
 func (v View) settling() ecp.State {
@@ -148,8 +150,8 @@ func notDispatched(v View) (ecp.State, ecp.Reason, string) {
 	return ecp.Nonexistent, ecp.ReasonNotDispatched, "nothing of the cluster was made: " + v.WaitsFor() + "; repair tries again, delete removes the record"
 }
 
-func foreign(v View) (ecp.State, ecp.Reason, string) {
-	return ecp.Abnormal, ecp.ReasonForeignOwner, fmt.Sprintf("the namespace %s belongs to %s and is not touched; delete this cluster, or have that namespace removed", v.Rec.ID, v.Look.Found.Foreign)
+func foreignOwner(v View) (ecp.State, ecp.Reason, string) {
+	return ecp.Abnormal, ecp.ReasonForeignOwner, fmt.Sprintf("the namespace %s belongs to %s and is not touched; delete this cluster, or have that namespace removed", v.Rec.ID, v.Snapshot.Found.Foreign)
 }
 
 func lost(v View) (ecp.State, ecp.Reason, string) {
@@ -157,7 +159,7 @@ func lost(v View) (ecp.State, ecp.Reason, string) {
 }
 
 func partition(v View) (ecp.State, ecp.Reason, string) {
-	return ecp.Abnormal, ecp.ReasonPartitioned, Divided(v)
+	return ecp.Abnormal, ecp.ReasonPartitioned, DescribePartition(v)
 }
 
 // taskFailed ends a task. A repair that has not helped leaves a cluster that
@@ -186,7 +188,7 @@ func nodeDown(v View) (ecp.State, ecp.Reason, string) {
 }
 
 func memberMissing(v View) (ecp.State, ecp.Reason, string) {
-	return ecp.Degraded, ecp.ReasonMemberMissing, strings.Join(v.Missing(), "; ")
+	return ecp.Degraded, ecp.ReasonMemberMissing, strings.Join(v.MissingMembers(), "; ")
 }
 
 // keepOrRecover: every node is ready but the broker has not confirmed it, or
@@ -202,40 +204,40 @@ func keepOrRecover(v View) (ecp.State, ecp.Reason, string) {
 
 // WaitsFor says in words what stands between what is found and what is wanted.
 func (v View) WaitsFor() string {
-	if v.Look.NotHeld != "" {
-		return v.Look.NotHeld
+	if v.Snapshot.NotHeld != "" {
+		return v.Snapshot.NotHeld
 	}
-	if v.Look.Failure != nil {
-		return ecp.MessageOf(v.Look.Failure)
+	if v.Snapshot.Failure != nil {
+		return ecp.MessageOf(v.Snapshot.Failure)
 	}
 	if v.Want == 0 {
 		return v.stillThere()
 	}
 	if len(v.Ready) < v.Want { // what the platform says of it is the cause, the number is what follows
 		ready := fmt.Sprintf("%d of %d nodes are ready%s%s", len(v.Ready), v.Want, v.notReady(), v.wayBack())
-		return joinCauses(append(slices.Clone(v.Look.Found.Obstacles), v.Look.Waits, ready)...)
+		return joinCauses(append(slices.Clone(v.Snapshot.Found.Obstacles), v.Snapshot.Waits, ready)...)
 	}
-	if v.Look.Waits != "" {
-		return v.Look.Waits
+	if v.Snapshot.Waits != "" {
+		return v.Snapshot.Waits
 	}
 	if v.Partitioned() {
-		return Divided(v)
+		return DescribePartition(v)
 	}
-	if v.Look.SilentWhy != "" {
-		return "EMQX does not answer: " + v.Look.SilentWhy
+	if v.Snapshot.UnansweredWhy != "" {
+		return "EMQX does not answer: " + v.Snapshot.UnansweredWhy
 	}
-	if m := v.Missing(); len(v.Look.Views) > 0 && len(m) > 0 {
+	if m := v.MissingMembers(); len(v.Snapshot.Views) > 0 && len(m) > 0 {
 		return strings.Join(m, "; ")
 	}
-	if len(v.Look.Found.Drift) > 0 {
-		return "objects differ: " + strings.Join(v.Look.Found.Drift, ", ")
+	if len(v.Snapshot.Found.Drift) > 0 {
+		return "objects differ: " + strings.Join(v.Snapshot.Found.Drift, ", ")
 	}
 	return "Kubernetes has not finished"
 }
 
 // stillThere says what is left of a cluster that is to have no nodes, or to go.
 func (v View) stillThere() string {
-	f := v.Look.Found
+	f := v.Snapshot.Found
 	left := fmt.Sprintf("%d nodes are still there%s", len(f.Nodes), v.notReady())
 	if f.Terminating && len(f.Nodes) == 0 {
 		left = "the namespace " + string(v.Rec.ID) + " is being removed"
@@ -250,14 +252,14 @@ func joinCauses(parts ...string) string {
 
 func (v View) notReady() string {
 	var b strings.Builder
-	for _, n := range v.Look.Found.Nodes {
+	for _, n := range v.Snapshot.Found.Nodes {
 		if n.Ready && !n.Going {
 			continue
 		}
-		why, leaving := n.Reason, v.Rec.Status.Leaving
+		why, draining := n.Reason, v.Rec.Status.Leaving
 		if n.Going {
 			why = "being deleted"
-		} else if leaving != nil && leaving.Node == n.Name && !n.Broken && v.serves(n) {
+		} else if draining != nil && draining.Node == n.Name && !n.Broken && v.serves(n) {
 			b.WriteString("; " + n.Pod + ": its clients are moved") // that its probe fails is meant so
 			continue
 		} else if why == "" {
@@ -277,18 +279,18 @@ const whatHeals = "EMQX takes some minutes to find that its nodes have lost one 
 // whatUnites says what to expect of nodes that have never met.
 const whatUnites = "EMQX looks for others only when it starts, so that this does not heal by itself: the younger side is restarted, one node after the other, and joins; if it comes again, look whether the pods reach the DNS of Kubernetes over UDP and TCP. Repair cannot join them"
 
-func Divided(v View) string {
+func DescribePartition(v View) string {
 	if sides := v.Sides(); len(sides) > 1 {
-		return ApartWords(sides) + "; " + whatUnites
+		return DescribeSides(sides) + "; " + whatUnites
 	}
 	return "nodes count different members: " + describeViews(v) + "; " + whatHeals
 }
 
 func describeViews(v View) string {
 	var parts []string
-	for _, node := range slices.Sorted(maps.Keys(v.Look.Views)) {
+	for _, node := range slices.Sorted(maps.Keys(v.Snapshot.Views)) {
 		var names []string
-		for _, m := range v.Look.Views[node] {
+		for _, m := range v.Snapshot.Views[node] {
 			names = append(names, m.Name)
 		}
 		parts = append(parts, node+" sees "+strings.Join(names, ", "))

@@ -9,82 +9,82 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// NodeMove is the next thing to be done to the nodes of a cluster that is being
+// RolloutStep is the next thing to be done to the nodes of a cluster that is being
 // changed: at most one of its fields says something.
-type NodeMove struct {
-	Vacate string // EMQX name of the node whose clients are to leave
-	Back   string // EMQX name of a node that is to take clients again
-	Forget bool   // that a node was to lose its clients: it is none of the cluster's any more
-	Roll   []int  // the pod to be replaced
-	Lower  bool   // ask for one node less
-	Expel  string // EMQX name of a member that is no node of the cluster and has stopped
-	Remove int    // ordinal of a node that has gone for good and is to be no member any more; 0 = none: the first never goes
-	Waits  string // for people: what has to come first
+type RolloutStep struct {
+	Drain         string // EMQX name of the node whose clients are to leave
+	Undrain       string // EMQX name of a node that is to take clients again
+	ForgetDrain   bool   // that a node was to lose its clients: it is none of the cluster's any more
+	Replace       []int  // the pod to be replaced
+	ScaleDown     bool   // ask for one node less
+	RemoveForeign string // EMQX name of a member that is no node of the cluster and has stopped
+	RemoveOrdinal int    // ordinal of a node that has gone for good and is to be no member any more; 0 = none: the first never goes
+	Waits         string // for people: what has to come first
 }
 
-// NextMove says what to do next to the nodes, after a look: surplus ones leave
+// NextRolloutStep says what to do next to the nodes, after a look: surplus ones leave
 // first, the highest before the others, then outdated ones are made anew. One
 // node at a time, and a healthy one only while all others are. vacated: the
 // node in turn has no clients any more, or cannot be freed of them.
-func NextMove(v View, vacated bool) NodeMove {
+func NextRolloutStep(v View, vacated bool) RolloutStep {
 	last := OrdinalsOf(v.Rec) - 1
-	leaving := v.Rec.Status.Leaving
-	n := v.nextToGo(last)
+	draining := v.Rec.Status.Leaving
+	n := v.nextNode(last)
 	if gone := v.stranded(); len(gone) > 0 {
-		return NodeMove{Roll: gone}
+		return RolloutStep{Replace: gone}
 	}
 	switch {
 	case v.Rec.Status.Removing > 0:
-		return NodeMove{Remove: v.Rec.Status.Removing}
-	case v.Want <= last && v.Look.Found.Replicas <= last: // it was asked to go
+		return RolloutStep{RemoveOrdinal: v.Rec.Status.Removing}
+	case v.Want <= last && v.Snapshot.Found.Replicas <= last: // it was asked to go
 		if n != nil {
-			return NodeMove{Waits: n.Pod + " is going"}
+			return RolloutStep{Waits: n.Pod + " is going"}
 		}
-		return NodeMove{Remove: last}
-	case leaving != nil && !v.hasNode(leaving.Node):
-		return NodeMove{Forget: true}
-	case leaving != nil && (n == nil || n.Name != leaving.Node):
-		if i := slices.IndexFunc(v.Look.Found.Nodes, func(o ecp.NodeObservation) bool { return o.Name == leaving.Node && o.Going }); i >= 0 {
-			return NodeMove{Waits: v.Look.Found.Nodes[i].Pod + " is going"} // it would take clients until it has gone
+		return RolloutStep{RemoveOrdinal: last}
+	case draining != nil && !v.hasNode(draining.Node):
+		return RolloutStep{ForgetDrain: true}
+	case draining != nil && (n == nil || n.Name != draining.Node):
+		if i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(o ecp.NodeObservation) bool { return o.Name == draining.Node && o.Going }); i >= 0 {
+			return RolloutStep{Waits: v.Snapshot.Found.Nodes[i].Pod + " is going"} // it would take clients until it has gone
 		}
-		return NodeMove{Back: leaving.Node}
+		return RolloutStep{Undrain: draining.Node}
 	case n == nil && v.Want <= last:
-		return NodeMove{Lower: true}
+		return RolloutStep{ScaleDown: true}
 	case n == nil:
-		return NodeMove{Expel: v.stoppedForeign()}
-	case leaving != nil && leaving.GivenUp:
-		return NodeMove{Waits: "the clients of " + n.Name + " did not leave in time"}
+		return RolloutStep{RemoveForeign: v.stoppedForeign()}
+	case draining != nil && draining.GivenUp:
+		return RolloutStep{Waits: "the clients of " + n.Name + " did not leave in time"}
 	}
 	if v.serves(*n) {
-		if leaving != nil && len(v.Ready) == 0 { // its clients have nowhere to go
-			return NodeMove{Back: n.Name}
+		if draining != nil && len(v.Ready) == 0 { // its clients have nowhere to go
+			return RolloutStep{Undrain: n.Name}
 		}
-		if waits := v.unsteady(n.Name); waits != "" {
-			return NodeMove{Waits: waits}
+		if waits := v.whyNotNow(n.Name); waits != "" {
+			return RolloutStep{Waits: waits}
 		}
 		if !vacated && slices.ContainsFunc(v.Ready, func(o ecp.NodeObservation) bool { return o.Name != n.Name }) {
-			return NodeMove{Vacate: n.Name}
+			return RolloutStep{Drain: n.Name}
 		}
 	}
 	if v.Want <= last {
-		return NodeMove{Lower: true}
+		return RolloutStep{ScaleDown: true}
 	}
-	return NodeMove{Roll: []int{n.Ordinal}}
+	return RolloutStep{Replace: []int{n.Ordinal}}
 }
 
 // serves says that a node may have clients: it is ready, or it is not because
 // its clients are being moved, and as far as can be told EMQX still counts it.
 func (v View) serves(n ecp.NodeObservation) bool {
 	l := v.Rec.Status.Leaving
-	leaving := l != nil && l.Node == n.Name && !n.Going && !n.Broken
-	return n.Ready || leaving && (len(v.Look.Views) == 0 || HasMember(v.members(), n.Name))
+	draining := l != nil && l.Node == n.Name && !n.Going && !n.Broken
+	return n.Ready || draining && (len(v.Snapshot.Views) == 0 || HasMember(v.members(), n.Name))
 }
 
-// nextToGo is the node whose turn it is; nil if none has to go. Of outdated ones
+// nextNode is the node whose turn it is; nil if none has to go. Of outdated ones
 // those that serve nobody come first: what is broken gets no worse.
-func (v View) nextToGo(last int) *ecp.NodeObservation {
+func (v View) nextNode(last int) *ecp.NodeObservation {
 	var out *ecp.NodeObservation
-	nodes := v.Look.Found.Nodes
+	nodes := v.Snapshot.Found.Nodes
 	for i := range nodes {
 		n := &nodes[i]
 		switch {
@@ -110,10 +110,10 @@ func rank(n ecp.NodeObservation) int {
 	return 0
 }
 
-// unsteady says why no healthy node may go now; "" = one may. name is the one
+// whyNotNow says why no healthy node may go now; "" = one may. name is the one
 // that would.
-func (v View) unsteady(name string) string {
-	f := v.Look.Found
+func (v View) whyNotNow(name string) string {
+	f := v.Snapshot.Found
 	if len(f.Nodes) != f.Replicas {
 		return fmt.Sprintf("%d of %d nodes are there", len(f.Nodes), f.Replicas)
 	}
@@ -122,7 +122,7 @@ func (v View) unsteady(name string) string {
 			return n.Pod + " is not ready"
 		}
 	}
-	if len(v.Look.Views) == 0 { // nobody to ask, or nobody answers: what Kubernetes says has to do
+	if len(v.Snapshot.Views) == 0 { // nobody to ask, or nobody answers: what Kubernetes says has to do
 		return ""
 	}
 	if v.Partitioned() {
@@ -184,7 +184,7 @@ func Leftovers(rec ecp.ClusterRecord, found ecp.Observation) []int {
 // NameOf gives the EMQX name of the node of an ordinal whose pod is not there,
 // by that of one that is; "" where that does not tell.
 func (v View) NameOf(ordinal int) string {
-	for _, n := range v.Look.Found.Nodes {
+	for _, n := range v.Snapshot.Found.Nodes {
 		if base, ok := strings.CutSuffix(n.Pod, strconv.Itoa(n.Ordinal)); ok && strings.Contains(n.Name, n.Pod) {
 			return strings.Replace(n.Name, n.Pod, base+strconv.Itoa(ordinal), 1)
 		}
@@ -209,10 +209,10 @@ func changing(st ecp.Status) bool {
 	return onItsWay || taskFailures[st.Reason]
 }
 
-// MayMove says that nodes may be replaced or let go now: something is being
+// MayRollOut says that nodes may be replaced or let go now: something is being
 // changed, all of it is on the platform, and nothing is in doubt.
-func (v View) MayMove() bool {
+func (v View) MayRollOut() bool {
 	st := v.Rec.Status
-	return changing(st) && v.Look.Unseen == "" && v.Look.NotHeld == "" && !v.Stuck() && v.Loss == nil && v.older == nil && v.Want > 0 &&
-		v.Look.Found.Exists && !v.Look.Found.Terminating && v.Look.Found.Foreign == "" && st.Applied == v.Rec.Generation && (len(v.Look.Found.Drift) == 0 || v.Refused() != nil)
+	return changing(st) && v.Snapshot.Unseen == "" && v.Snapshot.NotHeld == "" && !v.Blocked() && v.Loss == nil && v.older == nil && v.Want > 0 &&
+		v.Snapshot.Found.Exists && !v.Snapshot.Found.Terminating && v.Snapshot.Found.Foreign == "" && st.Applied == v.Rec.Generation && (len(v.Snapshot.Found.Drift) == 0 || v.Refused() != nil)
 }

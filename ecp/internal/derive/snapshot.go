@@ -10,9 +10,9 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Look is one completed look at a hosted cluster: what the platform showed
+// Snapshot is one completed look at a hosted cluster: what the platform showed
 // and what EMQX said.
-type Look struct {
+type Snapshot struct {
 	At   time.Time
 	Tick time.Time // the same by the monotonic clock
 	// Unseen says why nothing could be seen; "" = Found was seen.
@@ -23,30 +23,30 @@ type Look struct {
 	// Views are the members each asked node counts as running, by the name of
 	// the node that was asked; empty = EMQX was not asked or did not answer.
 	Views map[string][]Member
-	// Knows names the members that each asked node has ever heard of and has not
+	// Known names the members that each asked node has ever heard of and has not
 	// forgotten, running or not, by the name of the node that was asked.
-	Knows map[string][]string
-	// Foreign are the members of EMQX that are no nodes of the cluster, as far as
+	Known map[string][]string
+	// ForeignMembers are the members of EMQX that are no nodes of the cluster, as far as
 	// EMQX was asked.
-	Foreign []ecp.ForeignMember
-	// Deaf: there is no way to ask EMQX (no Accessor, or no Adapter for the
+	ForeignMembers []ecp.ForeignMember
+	// NoAdapter: there is no way to ask EMQX (no Accessor, or no Adapter for the
 	// version), so that what Kubernetes says has to do.
-	Deaf bool
-	// Silent counts the looks in a row, at least a second apart, in which no
+	NoAdapter bool
+	// Unanswered counts the looks in a row, at least a second apart, in which no
 	// node answered; SilentWhy is what the last one said.
-	Silent    int
-	SilentWhy string
-	// Missing counts the looks in a row, at least a second apart, in which a
+	Unanswered    int
+	UnansweredWhy string
+	// MissingMembers counts the looks in a row, at least a second apart, in which a
 	// ready node was not a member.
-	Missing int
+	MissingMembers int
 	// Waits says for people what has to come before the next node can go; "" =
 	// nothing, or no node has to.
 	Waits string
-	// Mqtt is what the nodes said to a client.
-	Mqtt MqttSeen
+	// MQTT is what the nodes said to a client.
+	MQTT MQTTObservation
 	// Settings is what the last comparison of settings has found; nil = none was made
 	// of these nodes.
-	Settings *SettingsSeen
+	Settings *SettingsDiff
 	// Failure is why the last Apply or Delete did not succeed; nil = it did.
 	Failure error
 }
@@ -59,31 +59,31 @@ type Member struct {
 
 // View is what the rules read: the record, the look, and what follows from both.
 type View struct {
-	now   time.Time
-	Rec   ecp.ClusterRecord
-	Look  Look
-	Want  int // nodes that should run
-	Ready []ecp.NodeObservation
-	Loss  *ecp.Loss
+	now      time.Time
+	Rec      ecp.ClusterRecord
+	Snapshot Snapshot
+	Want     int // nodes that should run
+	Ready    []ecp.NodeObservation
+	Loss     *ecp.Loss
 	// older: what is found was made by a change the record does not know of. It
 	// says nothing of losses then.
 	older *ecp.RecordOlder
 }
 
-func NewView(now time.Time, rec ecp.ClusterRecord, look Look) View {
-	v := View{now: now, Rec: rec, Look: look, Want: WantedNodes(rec)}
-	for _, n := range look.Found.Nodes {
+func NewView(now time.Time, rec ecp.ClusterRecord, snap Snapshot) View {
+	v := View{now: now, Rec: rec, Snapshot: snap, Want: WantedNodes(rec)}
+	for _, n := range snap.Found.Nodes {
 		if n.Ready && !n.Going {
 			v.Ready = append(v.Ready, n)
 		}
 	}
-	if v.older = RecordOlder(rec, look.Found); v.older != nil {
+	if v.older = RecordOlder(rec, snap.Found); v.older != nil {
 		return v
 	}
 	if !rec.Deleting { // what a deletion takes away is no loss
-		v.Loss = lossOf(rec, look.Found)
+		v.Loss = lossOf(rec, snap.Found)
 		if v.Loss == nil && rec.Status.Dispatched {
-			errors.As(look.Failure, &v.Loss) // the platform may know of more than was ever looked at
+			errors.As(snap.Failure, &v.Loss) // the platform may know of more than was ever looked at
 		}
 	}
 	return v
@@ -134,16 +134,16 @@ func lostClaim(known map[int]string, found []ecp.VolumeObservation) *ecp.Loss {
 // none answered.
 func (v View) members() (out []Member) {
 	for _, n := range v.Ready {
-		if m := v.Look.Views[n.Name]; out == nil || len(m) > len(out) {
+		if m := v.Snapshot.Views[n.Name]; out == nil || len(m) > len(out) {
 			out = m
 		}
 	}
 	return out
 }
 
-// Missing names the ready nodes that the asked node does not count, or counts
+// MissingMembers names the ready nodes that the asked node does not count, or counts
 // at another version than wanted.
-func (v View) Missing() []string {
+func (v View) MissingMembers() []string {
 	members := v.members()
 	var out []string
 	for _, n := range v.Ready {
@@ -161,7 +161,7 @@ func (v View) Missing() []string {
 // is applied and found, and every wanted node is there, of the newest revision
 // where that is wanted, and ready.
 func (v View) AsWanted() bool {
-	f := v.Look.Found
+	f := v.Snapshot.Found
 	found := f.Generation == 0 || f.Generation == v.Rec.Generation
 	settled := v.Rec.Status.Leaving == nil && v.Rec.Status.Removing == 0 && (v.Want == 0 || v.Want == OrdinalsOf(v.Rec) && len(Leftovers(v.Rec, f)) == 0)
 	return v.Refused() == nil && v.older == nil && found && settled && v.Rec.Status.Applied == v.Rec.Generation && v.converged() && f.Replicas == v.Want && len(v.Ready) == v.Want && len(f.Nodes) == v.Want
@@ -169,17 +169,17 @@ func (v View) AsWanted() bool {
 
 // Agreed says that EMQX, too, reports every wanted member at the wanted version.
 func (v View) Agreed() bool {
-	if v.Look.Deaf {
+	if v.Snapshot.NoAdapter {
 		return v.AsWanted()
 	}
-	return v.AsWanted() && len(v.Look.Views) > 0 && len(v.Missing()) == 0 && !v.Partitioned() && v.stoppedForeign() == ""
+	return v.AsWanted() && len(v.Snapshot.Views) > 0 && len(v.MissingMembers()) == 0 && !v.Partitioned() && v.stoppedForeign() == ""
 }
 
 // Partitioned says that two nodes were asked and each counts itself in a
 // cluster without the other.
 func (v View) Partitioned() bool {
-	for a, as := range v.Look.Views {
-		for b, bs := range v.Look.Views {
+	for a, as := range v.Snapshot.Views {
+		for b, bs := range v.Snapshot.Views {
 			if a != b && !HasMember(as, b) && !HasMember(bs, a) && HasMember(as, a) && HasMember(bs, b) {
 				return true
 			}
@@ -198,5 +198,5 @@ func HasMember(list []Member, name string) bool {
 // afterwards, so that time in which nothing could be seen does not count.
 func (v View) overdue() bool {
 	d := v.Rec.Status.Deadline
-	return v.Look.NotHeld == "" && !d.IsZero() && v.now.After(d)
+	return v.Snapshot.NotHeld == "" && !d.IsZero() && v.now.After(d)
 }
