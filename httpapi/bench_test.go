@@ -30,7 +30,7 @@ func largeFleet(b *testing.B, clusters int) (url string, m *fleet.Manager) {
 	b.Cleanup(func() { require.NoError(b, store.Close()) })
 	m, err = fleet.New(b.Context(), fleet.Config{Store: store})
 	require.NoError(b, err)
-	_, err = m.Directory.Bootstrap(b.Context(), asSystem)
+	_, err = m.Accounts.Bootstrap(b.Context(), asSystem)
 	require.NoError(b, err)
 	states := []ecp.State{ecp.Running, ecp.Running, ecp.Running, ecp.Stopped, ecp.Updating}
 	for at := 0; at < clusters; at += 500 {

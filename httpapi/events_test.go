@@ -366,11 +366,11 @@ func TestEventsEndWithTheRight(t *testing.T) {
 	f.api.heartbeat = 5 * time.Millisecond
 	ctx := ecp.WithActor(t.Context(), ecp.System)
 	const password = "correct horse battery"
-	_, err := f.manager.Directory.CreateUser(ctx, tenancy.UserRequest{Name: "sam", Password: password,
+	_, err := f.manager.Accounts.CreateUser(ctx, tenancy.UserRequest{Name: "sam", Password: password,
 		Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 	require.NoError(t, err)
 	login := func() string {
-		s, err := f.manager.Directory.Login(t.Context(), "sam", password)
+		s, err := f.manager.Accounts.Login(t.Context(), "sam", password)
 		require.NoError(t, err)
 		return s.Secret
 	}
@@ -389,13 +389,13 @@ func TestEventsEndWithTheRight(t *testing.T) {
 	}
 	demoted := f.listen(login(), "", "")
 	grants := []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}
-	_, err = f.manager.Directory.UpdateUser(ctx, "sam", tenancy.UserChange{Grants: &grants})
+	_, err = f.manager.Accounts.UpdateUser(ctx, "sam", tenancy.UserChange{Grants: &grants})
 	require.NoError(t, err)
 	ends(demoted, ecp.CodeUnavailable)
 
 	disabled := f.listen(login(), "", "")
 	yes := true
-	_, err = f.manager.Directory.UpdateUser(ctx, "sam", tenancy.UserChange{Disabled: &yes})
+	_, err = f.manager.Accounts.UpdateUser(ctx, "sam", tenancy.UserChange{Disabled: &yes})
 	require.NoError(t, err)
 	ends(disabled, ecp.CodeDenied)
 }
@@ -405,14 +405,14 @@ func TestEventsEndWithTheRight(t *testing.T) {
 func TestEventsEndAtOnce(t *testing.T) {
 	for name, lose := range map[string]func(f *fixture, ctx context.Context, token string){
 		"token deleted": func(f *fixture, ctx context.Context, token string) {
-			require.NoError(f.t, f.manager.Directory.DeleteToken(ctx, token))
+			require.NoError(f.t, f.manager.Accounts.DeleteToken(ctx, token))
 		},
 		"logged out": func(f *fixture, _ context.Context, token string) {
 			f.call(token, http.MethodPost, "/api/v1/logout", "").want(http.StatusNoContent)
 		},
 		"new grants": func(f *fixture, ctx context.Context, _ string) {
 			grants := []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}
-			_, err := f.manager.Directory.UpdateUser(ctx, "sam", tenancy.UserChange{Grants: &grants})
+			_, err := f.manager.Accounts.UpdateUser(ctx, "sam", tenancy.UserChange{Grants: &grants})
 			require.NoError(f.t, err)
 		},
 	} {
@@ -421,12 +421,12 @@ func TestEventsEndAtOnce(t *testing.T) {
 			ctx := ecp.WithActor(t.Context(), ecp.System)
 			const password = "correct horse battery"
 			grant := ecp.Grant{Role: ecp.RoleUser, Project: "default/default"}
-			_, err := f.manager.Directory.CreateUser(ctx,
+			_, err := f.manager.Accounts.CreateUser(ctx,
 				tenancy.UserRequest{Name: "sam", Password: password, Grants: []ecp.Grant{grant}})
 			require.NoError(t, err)
-			session, err := f.manager.Directory.Login(t.Context(), "sam", password)
+			session, err := f.manager.Accounts.Login(t.Context(), "sam", password)
 			require.NoError(t, err)
-			made, err := f.manager.Directory.CreateToken(ctx, tenancy.TokenRequest{Name: "sam", Grant: grant})
+			made, err := f.manager.Accounts.CreateToken(ctx, tenancy.TokenRequest{Name: "sam", Grant: grant})
 			require.NoError(t, err)
 			secret, lost := session.Secret, session.Secret
 			if name == "token deleted" {

@@ -32,7 +32,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := manager.Directory.Bootstrap(ctx, token); err != nil { // the first token, which may do everything
+	if _, err := manager.Accounts.Bootstrap(ctx, token); err != nil { // the first token, which may do everything
 		log.Fatal(err)
 	}
 	api, err := httpapi.New(httpapi.Config{Manager: manager, Done: ctx.Done()})

@@ -235,7 +235,7 @@ func (a *api) authenticate(r *http.Request) (ecp.Actor, *problemView) {
 		return ecp.Actor{}, refuse("the Authorization header is not understood; "+wanted,
 			`Bearer realm="openecp", error="invalid_request"`)
 	}
-	actor, err := a.manager.Directory.Authenticate(r.Context(), token)
+	actor, err := a.manager.Accounts.Authenticate(r.Context(), token)
 	var e *ecp.Error
 	if errors.Is(err, ecp.ErrDenied) && errors.As(err, &e) { // not known, or expired: the client may know which
 		return ecp.Actor{}, refuse(e.Message, `Bearer realm="openecp", error="invalid_token"`)

@@ -185,15 +185,15 @@ func TestLogsFollowEnds(t *testing.T) {
 	l := newLogLife(t, setup{})
 	ctx := ecp.WithActor(t.Context(), ecp.System)
 	const password = "correct horse battery"
-	_, err := l.manager.Directory.CreateUser(ctx, tenancy.UserRequest{Name: "sam", Password: password,
+	_, err := l.manager.Accounts.CreateUser(ctx, tenancy.UserRequest{Name: "sam", Password: password,
 		Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 	require.NoError(t, err)
-	session, err := l.manager.Directory.Login(t.Context(), "sam", password)
+	session, err := l.manager.Accounts.Login(t.Context(), "sam", password)
 	require.NoError(t, err)
 	hers := l.follow(session.Secret, "")
 	hers.until("line", "running now")
 	yes := true
-	_, err = l.manager.Directory.UpdateUser(ctx, "sam", tenancy.UserChange{Disabled: &yes})
+	_, err = l.manager.Accounts.UpdateUser(ctx, "sam", tenancy.UserChange{Disabled: &yes})
 	require.NoError(t, err)
 	hers.until("problem", "denied")
 	hers.ends()

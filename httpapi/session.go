@@ -23,7 +23,7 @@ func (a *api) sessionRoutes() {
 		method: http.MethodPost, path: "/api/v1/logout", id: "logout", summary: "End the session whose token is sent",
 		keyless: true, success: noContent(), refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeUnsupported},
 	}, func(ctx context.Context, _ *http.Request, _ body) (success, error) {
-		return success{status: http.StatusNoContent}, a.manager.Directory.Logout(ctx)
+		return success{status: http.StatusNoContent}, a.manager.Accounts.Logout(ctx)
 	})
 	a.json(route{
 		method: http.MethodGet, path: "/api/v1/me", id: "getMe", summary: "Say who asks, and what they may do",
@@ -40,7 +40,7 @@ func (a *api) sessionRoutes() {
 		keyless:     true, body: schemaOf[passwordBody], success: noContent(),
 		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeUnsupported, ecp.CodeThrottled},
 	}, decoded(func(ctx context.Context, _ *http.Request, b passwordBody) (success, error) {
-		return success{status: http.StatusNoContent}, a.manager.Directory.ChangePassword(ctx, b.Current, b.Password)
+		return success{status: http.StatusNoContent}, a.manager.Accounts.ChangePassword(ctx, b.Current, b.Password)
 	}))
 	a.json(route{
 		method: http.MethodGet, path: "/api/v1/roles", id: "listRoles", summary: "List what each role may do",
@@ -74,7 +74,7 @@ type meView struct {
 }
 
 func (a *api) login(ctx context.Context, _ *http.Request, b loginBody) (success, error) {
-	s, err := a.manager.Directory.Login(ctx, b.Name, b.Password)
+	s, err := a.manager.Accounts.Login(ctx, b.Name, b.Password)
 	if errors.Is(err, ecp.ErrDenied) { // nobody is logged in yet, so it is not 403
 		return success{}, a.failed(ctx, err).as(http.StatusUnauthorized).
 			with("WWW-Authenticate", `Bearer realm="openecp"`)

@@ -19,11 +19,11 @@ func TestStreamsAreBounded(t *testing.T) {
 	f.awaitState(id, "running")
 	const password = "correct horse battery"
 	ctx := ecp.WithActor(t.Context(), ecp.System)
-	_, err := f.manager.Directory.CreateUser(ctx, tenancy.UserRequest{Name: "sam", Password: password,
+	_, err := f.manager.Accounts.CreateUser(ctx, tenancy.UserRequest{Name: "sam", Password: password,
 		Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 	require.NoError(t, err)
 	login := func() string {
-		s, err := f.manager.Directory.Login(t.Context(), "sam", password)
+		s, err := f.manager.Accounts.Login(t.Context(), "sam", password)
 		require.NoError(t, err)
 		return s.Secret
 	}

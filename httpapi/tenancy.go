@@ -143,7 +143,7 @@ func (a *api) users() resource[ecp.User] {
 		words: "the users within your reach",
 		key:   func(u ecp.User) string { return u.Name }, label: func(u ecp.User) string { return u.DisplayName },
 		revision: func(u ecp.User) int64 { return u.Revision },
-		list:     m.Directory.Users, get: m.Directory.User,
+		list:     m.Accounts.Users, get: m.Accounts.User,
 		refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeExists, ecp.CodeConflict, ecp.CodeNotFound},
 		form:    schemaOf[userBody], patch: schemaOf[userPatch],
 		create: func(ctx context.Context, b body) (ecp.User, error) {
@@ -151,7 +151,7 @@ func (a *api) users() resource[ecp.User] {
 			if err != nil {
 				return ecp.User{}, err
 			}
-			return m.Directory.CreateUser(ctx, tenancy.UserRequest{
+			return m.Accounts.CreateUser(ctx, tenancy.UserRequest{
 				Name: form.Name, DisplayName: form.DisplayName, Password: form.Password, Grants: form.Grants,
 			})
 		},
@@ -160,13 +160,13 @@ func (a *api) users() resource[ecp.User] {
 			if err != nil {
 				return ecp.User{}, err
 			}
-			return m.Directory.UpdateUser(ctx, key, tenancy.UserChange{
+			return m.Accounts.UpdateUser(ctx, key, tenancy.UserChange{
 				DisplayName: p.DisplayName, Grants: p.Grants, Disabled: p.Disabled, Password: p.Password,
 				IfRevision: ifRevision(ctx),
 			})
 		},
 		remove: func(ctx context.Context, key string) error {
-			return m.Directory.DeleteUser(ctx, key, ifRevision(ctx))
+			return m.Accounts.DeleteUser(ctx, key, ifRevision(ctx))
 		},
 	}
 }
@@ -208,7 +208,7 @@ func (a *api) tokens() resource[tokenView] {
 		refuses: []ecp.Code{ecp.CodeConflict, ecp.CodeNotFound},
 		form:    schemaOf[tokenBody],
 		list: func(ctx context.Context) ([]tokenView, error) {
-			all, err := m.Directory.Tokens(ctx)
+			all, err := m.Accounts.Tokens(ctx)
 			out := make([]tokenView, len(all))
 			for i, t := range all {
 				out[i].TokenInfo = t
@@ -216,7 +216,7 @@ func (a *api) tokens() resource[tokenView] {
 			return out, err
 		},
 		get: func(ctx context.Context, key string) (tokenView, error) {
-			t, err := m.Directory.Token(ctx, key)
+			t, err := m.Accounts.Token(ctx, key)
 			return tokenView{TokenInfo: t}, err
 		},
 		create: func(ctx context.Context, b body) (tokenView, error) {
@@ -226,10 +226,10 @@ func (a *api) tokens() resource[tokenView] {
 			}
 			grant := ecp.Grant{Role: form.Role, Org: form.Org, Project: form.Project}
 			r := tenancy.TokenRequest{Name: form.Name, Grant: grant, ExpiresAt: form.ExpiresAt}
-			t, err := m.Directory.CreateToken(ctx, r)
+			t, err := m.Accounts.CreateToken(ctx, r)
 			return tokenView{t.TokenInfo, t.Secret}, within("grant.", err)
 		},
-		remove: m.Directory.DeleteToken,
+		remove: m.Accounts.DeleteToken,
 	}
 }
 

@@ -209,14 +209,14 @@ func (f *fixture) disabledUser() string {
 	f.t.Helper()
 	ctx := ecp.WithActor(f.t.Context(), ecp.System)
 	const password = "correct horse battery"
-	_, err := f.manager.Directory.CreateUser(ctx, tenancy.UserRequest{Name: "dan", Password: password,
+	_, err := f.manager.Accounts.CreateUser(ctx, tenancy.UserRequest{Name: "dan", Password: password,
 		Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "default/default"}}})
 	require.NoError(f.t, err)
-	s, err := f.manager.Directory.Login(f.t.Context(), "dan", password)
+	s, err := f.manager.Accounts.Login(f.t.Context(), "dan", password)
 	require.NoError(f.t, err)
 	require.Equal(f.t, http.StatusOK, f.serve(s.Secret, http.MethodGet, "/api/v1/me", "", nil).status)
 	yes := true
-	_, err = f.manager.Directory.UpdateUser(ctx, "dan", tenancy.UserChange{Disabled: &yes})
+	_, err = f.manager.Accounts.UpdateUser(ctx, "dan", tenancy.UserChange{Disabled: &yes})
 	require.NoError(f.t, err)
 	return s.Secret
 }

@@ -27,6 +27,6 @@ func (a *api) unlockRoutes() {
 			return success{}, badParameter(fieldView{"/query/address", "is not an IP address such as 192.0.2.7"})
 		}
 		return success{status: http.StatusNoContent},
-			a.manager.Directory.UnlockUser(ctx, r.PathValue("user"), query.Get("address"))
+			a.manager.Accounts.UnlockUser(ctx, r.PathValue("user"), query.Get("address"))
 	})
 }

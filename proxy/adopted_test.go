@@ -167,7 +167,7 @@ func TestDashboardsOfAdoptedClusters(t *testing.T) {
 	c.connected("emqx@a")
 	require.Equal(t, "emqx@a", node(), "the session lives on")
 
-	require.NoError(t, h.manager.Directory.DeleteToken(system(t), id))
+	require.NoError(t, h.manager.Accounts.DeleteToken(system(t), id))
 	_, err = in.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
 	require.Equal(t, 403, get(t, b, origin+"/").status)

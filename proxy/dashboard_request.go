@@ -120,7 +120,7 @@ func (d dashboardRequest) show(w http.ResponseWriter, r *http.Request) {
 func (d dashboardRequest) endpoint(
 	ctx context.Context, secret string, t ticket,
 ) (context.Context, ecp.Endpoint, error) {
-	actor, err := d.manager.Directory.Reauthenticate(ctx, t.actor)
+	actor, err := d.manager.Accounts.Reauthenticate(ctx, t.actor)
 	if err != nil {
 		return ctx, ecp.Endpoint{}, err
 	}

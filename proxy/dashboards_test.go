@@ -196,7 +196,7 @@ func TestLinks(t *testing.T) {
 
 	link = h.mint(user)
 	require.Equal(t, 403, get(t, browser(t), link[:len(link)-1]+"!").status, "guessed")
-	require.NoError(t, h.manager.Directory.DeleteToken(system(t), id))
+	require.NoError(t, h.manager.Accounts.DeleteToken(system(t), id))
 	require.Equal(t, 403, get(t, browser(t), link).status, "the token has gone")
 
 	other, _, err := h.manager.Create(system(t), fleet.CreateRequest{Mode: ecp.Hosted, Name: "two", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image5, Nodes: 1, Connections: 10}}})
@@ -239,9 +239,9 @@ func TestSessionsEnd(t *testing.T) {
 	h := newRig(t, image5).onPorts(nil)
 	people := func(name string, grants ...ecp.Grant) (secret string) {
 		const password = "correct horse battery"
-		_, err := h.manager.Directory.CreateUser(system(t), tenancy.UserRequest{Name: name, Password: password, Grants: grants})
+		_, err := h.manager.Accounts.CreateUser(system(t), tenancy.UserRequest{Name: name, Password: password, Grants: grants})
 		require.NoError(t, err)
-		s, err := h.manager.Directory.Login(t.Context(), name, password)
+		s, err := h.manager.Accounts.Login(t.Context(), name, password)
 		require.NoError(t, err)
 		return s.Secret
 	}
@@ -252,16 +252,16 @@ func TestSessionsEnd(t *testing.T) {
 		status int
 		happen func(secret, name string)
 	}{
-		"logout": {403, func(secret, _ string) { require.NoError(t, h.manager.Directory.Logout(h.as(secret))) }},
+		"logout": {403, func(secret, _ string) { require.NoError(t, h.manager.Accounts.Logout(h.as(secret))) }},
 		"disabled": {403, func(_, name string) {
-			_, err := h.manager.Directory.UpdateUser(system(t), name, tenancy.UserChange{Disabled: &disabled})
+			_, err := h.manager.Accounts.UpdateUser(system(t), name, tenancy.UserChange{Disabled: &disabled})
 			require.NoError(t, err)
 		}},
 		"role lost": {404, func(_, name string) {
-			_, err := h.manager.Directory.UpdateUser(system(t), name, tenancy.UserChange{Grants: &elsewhere})
+			_, err := h.manager.Accounts.UpdateUser(system(t), name, tenancy.UserChange{Grants: &elsewhere})
 			require.NoError(t, err)
 		}},
-		"user deleted": {403, func(_, name string) { require.NoError(t, h.manager.Directory.DeleteUser(system(t), name, 0)) }},
+		"user deleted": {403, func(_, name string) { require.NoError(t, h.manager.Accounts.DeleteUser(system(t), name, 0)) }},
 		"its own time": {403, func(string, string) { h.pass(sessionLifetime) }},
 	} {
 		name := strings.ReplaceAll(what, " ", "-")
@@ -274,7 +274,7 @@ func TestSessionsEnd(t *testing.T) {
 	}
 	token, id := h.token(ecp.RoleUser, "default/default")
 	b, origin := h.enter(token)
-	require.NoError(t, h.manager.Directory.DeleteToken(system(t), id))
+	require.NoError(t, h.manager.Accounts.DeleteToken(system(t), id))
 	require.Equal(t, 403, get(t, b, origin+"/").status, "token deleted")
 
 	token, _ = h.token(ecp.RoleUser, "default/default")
@@ -529,7 +529,7 @@ func TestWebSockets(t *testing.T) {
 	quiet := time.NewTimer(400 * time.Millisecond)
 	<-quiet.C
 	said(conn, in, "still there")
-	require.NoError(t, h.manager.Directory.DeleteToken(system(t), id))
+	require.NoError(t, h.manager.Accounts.DeleteToken(system(t), id))
 	_, err := in.ReadByte()
 	require.ErrorIs(t, err, io.EOF, "it is cut when the token goes")
 

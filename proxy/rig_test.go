@@ -108,7 +108,7 @@ func (r *rig) eventually(what string, cond func() bool) {
 // token makes a token and gives its secret and id.
 func (r *rig) token(role ecp.Role, project string) (secret, id string) {
 	r.t.Helper()
-	made, err := r.manager.Directory.CreateToken(system(r.t), tenancy.TokenRequest{Name: string(role) + " of " + strings.ReplaceAll(project, "/", "-"), Grant: ecp.Grant{Role: role, Project: project}})
+	made, err := r.manager.Accounts.CreateToken(system(r.t), tenancy.TokenRequest{Name: string(role) + " of " + strings.ReplaceAll(project, "/", "-"), Grant: ecp.Grant{Role: role, Project: project}})
 	require.NoError(r.t, err)
 	return made.Secret, made.ID
 }
@@ -116,7 +116,7 @@ func (r *rig) token(role ecp.Role, project string) (secret, id string) {
 // as gives a context of whoever a secret stands for.
 func (r *rig) as(secret string) context.Context {
 	r.t.Helper()
-	a, err := r.manager.Directory.Authenticate(r.t.Context(), secret)
+	a, err := r.manager.Accounts.Authenticate(r.t.Context(), secret)
 	require.NoError(r.t, err)
 	return ecp.WithActor(r.t.Context(), a)
 }
@@ -202,7 +202,7 @@ func (r *rig) passthrough(b Bounds) *calls {
 	})
 	require.NoError(r.t, err)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		a, err := r.manager.Directory.Authenticate(q.Context(), strings.TrimPrefix(q.Header.Get("Authorization"), "Bearer "))
+		a, err := r.manager.Accounts.Authenticate(q.Context(), strings.TrimPrefix(q.Header.Get("Authorization"), "Bearer "))
 		if err == nil {
 			q = q.WithContext(ecp.WithActor(q.Context(), a))
 		}

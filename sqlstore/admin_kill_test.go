@@ -38,22 +38,22 @@ var desks = []desk{
 	{
 		kind: "user",
 		create: func(m *fleet.Manager, ctx context.Context, name string) error {
-			_, err := m.Directory.CreateUser(ctx, tenancy.UserRequest{Name: name, Password: "password of " + name, Grants: someGrant})
+			_, err := m.Accounts.CreateUser(ctx, tenancy.UserRequest{Name: name, Password: "password of " + name, Grants: someGrant})
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error {
-			if _, err := m.Directory.Login(ctx, name, "password of "+name); err != nil {
+			if _, err := m.Accounts.Login(ctx, name, "password of "+name); err != nil {
 				return err
 			}
 			word := "another of " + name
-			_, err := m.Directory.UpdateUser(ctx, name, tenancy.UserChange{Password: &word})
+			_, err := m.Accounts.UpdateUser(ctx, name, tenancy.UserChange{Password: &word})
 			return err
 		},
 		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
-			return m.Directory.DeleteUser(ctx, name, 0)
+			return m.Accounts.DeleteUser(ctx, name, 0)
 		},
 		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
-			u, err := m.Directory.User(ctx, name)
+			u, err := m.Accounts.User(ctx, name)
 			return u.Revision, err
 		},
 	},
@@ -104,14 +104,14 @@ var desks = []desk{
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error {
-			n, err := m.Directory.CreateToken(ctx, tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleUser, Project: "default/" + name}})
+			n, err := m.Accounts.CreateToken(ctx, tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleUser, Project: "default/" + name}})
 			if err != nil {
 				return err
 			}
 			if _, err := m.Directory.UpdateProject(ctx, "default/"+name, "changed", 0); err != nil {
 				return err
 			}
-			return m.Directory.DeleteToken(ctx, n.ID)
+			return m.Accounts.DeleteToken(ctx, n.ID)
 		},
 		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
 			return m.Directory.DeleteProject(ctx, "default/"+name, 0)
@@ -280,7 +280,7 @@ func wholeOffice(t *testing.T, s *sqlstore.Store, m *fleet.Manager, ctx context.
 	require.NoError(t, err)
 	require.Equal(t, len(registries), n)
 
-	users, err := m.Directory.Users(ctx)
+	users, err := m.Accounts.Users(ctx)
 	require.NoError(t, err)
 	passwords := records(t, s, ecp.KindPassword)
 	require.Len(t, passwords, len(users), "a password for each user, and none besides")
@@ -293,7 +293,7 @@ func wholeOffice(t *testing.T, s *sqlstore.Store, m *fleet.Manager, ctx context.
 	for _, b := range records(t, s, ecp.KindSession) {
 		var session struct{ User string }
 		require.NoError(t, json.Unmarshal(b, &session))
-		u, err := m.Directory.User(ctx, session.User)
+		u, err := m.Accounts.User(ctx, session.User)
 		require.NoError(t, err, "a session of nobody")
 		require.EqualValues(t, 1, u.Revision, "a new password ends sessions")
 	}

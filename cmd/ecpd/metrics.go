@@ -164,7 +164,7 @@ func withMetrics(api, metrics http.Handler, m *fleet.Manager) http.Handler {
 			problem(w, http.StatusUnauthorized, ecp.CodeDenied, "send a token: Authorization: Bearer TOKEN")
 			return
 		}
-		actor, err := m.Directory.Authenticate(r.Context(), strings.TrimSpace(token))
+		actor, err := m.Accounts.Authenticate(r.Context(), strings.TrimSpace(token))
 		switch {
 		case ecp.CodeOf(err) == ecp.CodeDenied:
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)

@@ -32,7 +32,7 @@ func bootstrap(
 	case c.dev:
 		return makeDevToken(ctx, c, m, stdout, log)
 	case c.token != "":
-		stored, err := m.Directory.Bootstrap(ctx, string(c.token))
+		stored, err := m.Accounts.Bootstrap(ctx, string(c.token))
 		if err == nil && !stored {
 			log.InfoContext(ctx, "the bootstrap token is not stored, because there are tokens or users already "+
 				"(a token that was deleted does not come back); remove the setting", "setting", c.at("bootstrap-token"))
@@ -78,7 +78,7 @@ func makeDevToken(ctx context.Context, c config, m *fleet.Manager, stdout io.Wri
 	if err := atomicfile.Write(file, []byte(token+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keep the token: %w", err)
 	}
-	stored, err := m.Directory.Bootstrap(ctx, token)
+	stored, err := m.Accounts.Bootstrap(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func makeDevToken(ctx context.Context, c config, m *fleet.Manager, stdout io.Wri
 func checkDevToken(ctx context.Context, c config, m *fleet.Manager, log *slog.Logger) error {
 	token, err := readDevToken(devTokenFile(c))
 	if err == nil {
-		_, err = m.Directory.Authenticate(ctx, token)
+		_, err = m.Accounts.Authenticate(ctx, token)
 	}
 	if err != nil {
 		log.WarnContext(ctx, "the token file does not hold the token of this data directory; "+

@@ -120,7 +120,7 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 		return err
 	}
 	ctx = ecp.WithOrigin(ecp.WithActor(ctx, ecp.System), ecp.Origin{RemoteAddress: "ecpd token create"})
-	token, err := m.Directory.CreateToken(ctx, request)
+	token, err := m.Accounts.CreateToken(ctx, request)
 	if err != nil {
 		return asFlags(err)
 	}

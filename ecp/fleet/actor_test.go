@@ -276,20 +276,20 @@ func TestTransferToNowhere(t *testing.T) {
 func TestTokens(t *testing.T) {
 	m, s, _, _ := aManager(t)
 	ctx := context.Background()
-	_, err := m.Directory.Bootstrap(ctx, "fifteen letters")
+	_, err := m.Accounts.Bootstrap(ctx, "fifteen letters")
 	require.ErrorIs(t, err, ecp.ErrInvalid)
-	stored, err := m.Directory.Bootstrap(ctx, "sixteen letters!")
+	stored, err := m.Accounts.Bootstrap(ctx, "sixteen letters!")
 	require.NoError(t, err)
 	require.True(t, stored)
-	again, err := m.Directory.Bootstrap(ctx, "another that is long enough")
+	again, err := m.Accounts.Bootstrap(ctx, "another that is long enough")
 	require.NoError(t, err)
 	require.False(t, again, "only where there is none")
 
-	a, err := m.Directory.Authenticate(ctx, "sixteen letters!")
+	a, err := m.Accounts.Authenticate(ctx, "sixteen letters!")
 	require.NoError(t, err)
 	require.Equal(t, ecp.Actor{Name: "token:admin", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}, Credential: "token/bootstrap"}, a)
 	for _, wrong := range []string{"", "sixteen letters?", "another that is long enough", tenancy.HashToken("sixteen letters!")} {
-		_, err := m.Directory.Authenticate(ctx, wrong)
+		_, err := m.Accounts.Authenticate(ctx, wrong)
 		require.ErrorIs(t, err, ecp.ErrDenied, "%q", wrong)
 	}
 	for key, r := range s.Records[ecp.KindToken] {

@@ -141,10 +141,10 @@ func officeHours(m *fleet.Manager) error {
 		_, err = m.Directory.CreateProject(ctx(), "acme/p", "")
 	}
 	if err == nil {
-		_, err = m.Directory.CreateUser(ctx(), tenancy.UserRequest{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "acme/p"}}})
+		_, err = m.Accounts.CreateUser(ctx(), tenancy.UserRequest{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "acme/p"}}})
 	}
 	if err == nil {
-		_, err = m.Directory.CreateToken(ctx(), tenancy.TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "acme/p"}})
+		_, err = m.Accounts.CreateToken(ctx(), tenancy.TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "acme/p"}})
 	}
 	if err == nil {
 		_, err = m.Catalog.CreateSize(ctx(), ecp.Size{Name: "huge", CPU: ecp.Resource{Request: "64", Limit: "64"}, Memory: ecp.Resource{Request: "1Ti", Limit: "1Ti"}, Storage: ecp.Storage{Size: "1Ti"}})
@@ -166,9 +166,9 @@ func counted(t *testing.T, m *fleet.Manager) []int {
 	ctx := asSystem()
 	projects, err := m.Directory.Projects(ctx, "acme")
 	require.NoError(t, err)
-	users, err := m.Directory.Users(ctx)
+	users, err := m.Accounts.Users(ctx)
 	require.NoError(t, err)
-	tokens, err := m.Directory.Tokens(ctx)
+	tokens, err := m.Accounts.Tokens(ctx)
 	require.NoError(t, err)
 	_, err = m.Catalog.Size(ctx, "huge")
 	require.NoError(t, err)

@@ -40,11 +40,11 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	since := o.now.Add(time.Second)
 	o.now = since
 	word, name := "another password", "New Name"
-	_, err = o.m.Directory.UpdateUser(o.as("a-boss"), "ap-user", tenancy.UserChange{Password: &word})
+	_, err = o.m.Accounts.UpdateUser(o.as("a-boss"), "ap-user", tenancy.UserChange{Password: &word})
 	require.NoError(t, err)
-	made, err := o.m.Directory.CreateToken(o.system(), tenancy.TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
+	made, err := o.m.Accounts.CreateToken(o.system(), tenancy.TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
 	require.NoError(t, err)
-	require.NoError(t, o.m.Directory.DeleteToken(o.as("ap-lead"), made.ID))
+	require.NoError(t, o.m.Accounts.DeleteToken(o.as("ap-lead"), made.ID))
 	s := o.login("ap-lead")
 	ring, err := ecp.NewKeyRing(aKey("k1", 1))
 	require.NoError(t, err)
@@ -190,10 +190,10 @@ func TestRefusalsAreAuditedAndBounded(t *testing.T) {
 		_, err = o.m.Directory.CreateProject(o.as("ap-user"), "a/new", "")
 		require.ErrorIs(t, err, ecp.ErrDenied)
 	}
-	o.m.Changes.TellRefusalsOnce(t.Context(), o.m.Directory.RefusedLogins)
+	o.m.Changes.TellRefusalsOnce(t.Context(), o.m.Accounts.RefusedLogins)
 	require.Equal(t, 999, refused()[0].Unwritten, "what nothing follows is told of in sum")
 	before := len(refused())
-	o.m.Changes.TellRefusalsOnce(t.Context(), o.m.Directory.RefusedLogins)
+	o.m.Changes.TellRefusalsOnce(t.Context(), o.m.Accounts.RefusedLogins)
 	require.Len(t, refused(), before, "once")
 }
 
@@ -249,7 +249,7 @@ func TestRefusalsDoNotTellWhatIsThere(t *testing.T) {
 	o := newCompany(t)
 	info, operation, err := o.m.Create(o.system(), CreateRequest{Mode: ecp.Hosted, Project: "b/p", Name: "x", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}}})
 	require.NoError(t, err)
-	token, err := o.m.Directory.CreateToken(o.system(), tenancy.TokenRequest{Name: "x", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "b/p"}})
+	token, err := o.m.Accounts.CreateToken(o.system(), tenancy.TokenRequest{Name: "x", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "b/p"}})
 	require.NoError(t, err)
 	for what, try := range map[string]func(context.Context, bool) error{
 		"cluster": func(ctx context.Context, there bool) error {
@@ -271,10 +271,10 @@ func TestRefusalsDoNotTellWhatIsThere(t *testing.T) {
 			return err
 		},
 		"user": func(ctx context.Context, there bool) error {
-			return o.m.Directory.DeleteUser(ctx, pickID(there, "b-boss", "none"), 0)
+			return o.m.Accounts.DeleteUser(ctx, pickID(there, "b-boss", "none"), 0)
 		},
 		"token": func(ctx context.Context, there bool) error {
-			return o.m.Directory.DeleteToken(ctx, pickID(there, token.ID, "tok-none"))
+			return o.m.Accounts.DeleteToken(ctx, pickID(there, token.ID, "tok-none"))
 		},
 	} {
 		var writes []int64

@@ -52,7 +52,7 @@ func newCompany(t *testing.T) *company {
 	}
 	c.begin(func(*Config) {})
 	for name, grant := range companyGrants {
-		_, err := c.m.Directory.CreateUser(c.system(), tenancy.UserRequest{Name: name, Password: companyPassword, Grants: []ecp.Grant{grant}})
+		_, err := c.m.Accounts.CreateUser(c.system(), tenancy.UserRequest{Name: name, Password: companyPassword, Grants: []ecp.Grant{grant}})
 		require.NoError(t, err)
 	}
 	return c
@@ -77,7 +77,7 @@ func (c *company) as(name string) context.Context {
 
 func (c *company) login(name string) tenancy.Session {
 	c.t.Helper()
-	s, err := c.m.Directory.Login(context.Background(), name, companyPassword)
+	s, err := c.m.Accounts.Login(context.Background(), name, companyPassword)
 	require.NoError(c.t, err)
 	return s
 }

@@ -40,18 +40,18 @@ func newCredentials(t *testing.T) *credentials {
 	require.NoError(t, err)
 	c := &credentials{t: t, store: store, m: m}
 	grant := ecp.Grant{Role: ecp.RoleUser, Project: "default/default"}
-	_, err = m.Directory.CreateUser(asSystem(), tenancy.UserRequest{Name: "ann", Password: "a good password", Grants: []ecp.Grant{grant}})
+	_, err = m.Accounts.CreateUser(asSystem(), tenancy.UserRequest{Name: "ann", Password: "a good password", Grants: []ecp.Grant{grant}})
 	require.NoError(t, err)
-	c.token, err = m.Directory.CreateToken(asSystem(), tenancy.TokenRequest{Name: "robot", Grant: grant, ExpiresAt: time.Now().Add(time.Hour)})
+	c.token, err = m.Accounts.CreateToken(asSystem(), tenancy.TokenRequest{Name: "robot", Grant: grant, ExpiresAt: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
-	c.login, err = m.Directory.Login(context.Background(), "ann", "a good password")
+	c.login, err = m.Accounts.Login(context.Background(), "ann", "a good password")
 	require.NoError(t, err)
 	return c
 }
 
 func (c *credentials) as(secret string) context.Context {
 	c.t.Helper()
-	a, err := c.m.Directory.Authenticate(context.Background(), secret)
+	a, err := c.m.Accounts.Authenticate(context.Background(), secret)
 	require.NoError(c.t, err)
 	return ecp.WithActor(context.Background(), a)
 }
@@ -60,7 +60,7 @@ func (c *credentials) as(secret string) context.Context {
 func TestWatchesEndWithTheirCredential(t *testing.T) {
 	t.Parallel()
 	user := func(change tenancy.UserChange) func(*credentials) error {
-		return func(c *credentials) error { _, err := c.m.Directory.UpdateUser(asSystem(), "ann", change); return err }
+		return func(c *credentials) error { _, err := c.m.Accounts.UpdateUser(asSystem(), "ann", change); return err }
 	}
 	yes, other, grants := true, "another password", []ecp.Grant{{Role: ecp.RoleSystem}}
 	for _, c := range []struct {
@@ -70,12 +70,12 @@ func TestWatchesEndWithTheirCredential(t *testing.T) {
 		want  ecp.Code
 	}{
 		{"the token expires", true, nil, ecp.CodeDenied},
-		{"the token is deleted", true, func(c *credentials) error { return c.m.Directory.DeleteToken(asSystem(), c.token.ID) }, ecp.CodeDenied},
+		{"the token is deleted", true, func(c *credentials) error { return c.m.Accounts.DeleteToken(asSystem(), c.token.ID) }, ecp.CodeDenied},
 		{"the session's time is over", false, nil, ecp.CodeDenied},
-		{"logout", false, func(c *credentials) error { return c.m.Directory.Logout(c.as(c.login.Secret)) }, ecp.CodeDenied},
+		{"logout", false, func(c *credentials) error { return c.m.Accounts.Logout(c.as(c.login.Secret)) }, ecp.CodeDenied},
 		{"the user is disabled", false, user(tenancy.UserChange{Disabled: &yes}), ecp.CodeDenied},
 		{"the user has another password", false, user(tenancy.UserChange{Password: &other}), ecp.CodeDenied},
-		{"the user is deleted", false, func(c *credentials) error { return c.m.Directory.DeleteUser(asSystem(), "ann", 0) }, ecp.CodeDenied},
+		{"the user is deleted", false, func(c *credentials) error { return c.m.Accounts.DeleteUser(asSystem(), "ann", 0) }, ecp.CodeDenied},
 		{"the user has other rights", false, user(tenancy.UserChange{Grants: &grants}), ecp.CodeUnavailable},
 	} {
 		for _, when := range []string{"before the watch", "during it"} {

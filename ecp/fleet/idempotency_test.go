@@ -83,7 +83,7 @@ func TestARepeatedCallTellsNothingNew(t *testing.T) {
 func TestIdempotencyOfSecrets(t *testing.T) {
 	o := newCompany(t)
 	create := func(password string) error {
-		_, err := o.m.Directory.CreateUser(ecp.WithIdempotencyKey(o.system(), "the key itself"), tenancy.UserRequest{Name: "fresh", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+		_, err := o.m.Accounts.CreateUser(ecp.WithIdempotencyKey(o.system(), "the key itself"), tenancy.UserRequest{Name: "fresh", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 		return err
 	}
 	require.NoError(t, create(companyPassword))

@@ -256,7 +256,7 @@ func TestWatchSeesOnlyWhatMayBeRead(t *testing.T) {
 				}
 			}
 		}()
-		_, err := r.m.Directory.Bootstrap(context.Background(), "a token that is long enough")
+		_, err := r.m.Accounts.Bootstrap(context.Background(), "a token that is long enough")
 		require.NoError(t, err)
 		c, _ := r.create("not for them")
 		r.reaches(c, ecp.Running)

@@ -108,6 +108,7 @@ type Manager struct {
 	operationsMost        int // ended ones of one cluster
 	Changes               *change.Writer
 	Directory             *tenancy.Directory
+	Accounts              *tenancy.Accounts
 	Catalog               *catalog.Catalog
 
 	newProvisioner ecp.ProvisionerFactory
@@ -147,17 +148,15 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		m.operationsKept = 90 * 24 * time.Hour
 	}
 	m.Changes = change.New(c.Store, c.Logger, c.Now)
-	m.Directory = tenancy.New(tenancy.Config{
-		Changes: m.Changes, Hasher: c.Hasher, SessionLife: c.SessionLife,
-		ProjectsPerOrg: c.Limits.ProjectsPerOrg, Projects: c.Limits.Projects,
-	})
+	m.Directory = tenancy.NewDirectory(tenancy.DirectoryConfig{Changes: m.Changes, ProjectsPerOrg: c.Limits.ProjectsPerOrg, Projects: c.Limits.Projects})
+	m.Accounts = tenancy.NewAccounts(tenancy.AccountsConfig{Changes: m.Changes, Hasher: c.Hasher, SessionLife: c.SessionLife})
 	m.Catalog = catalog.New(catalog.Config{Changes: m.Changes, Sealer: c.Sealer, LBProfiles: c.Limits.LBProfiles, Hooks: m.catalogHooks()})
 	m.observed = &observed.Clusters{
 		Store: c.Store, Changes: m.Changes, Catalog: m.Catalog, Provisioners: c.Provisioners, Added: m.targets.get, Adapters: map[int]ecp.Adapter{}, Link: c.Link, AgentAddress: c.AgentAddress,
 		Sealer: c.Sealer, Log: c.Logger, Now: c.Now, Tick: time.Now, Timings: c.Timings.WithDefaults(), Looks: map[ecp.ID]*observed.Memory{}, Changed: map[ecp.ID]bool{}, Relicensed: map[ecp.ID]bool{}, Roster: observed.NewRoster(),
 	}
 	m.Agents = &agents.Registry{Observed: m.observed, Wake: m.queue.Add}
-	m.Logs = &logs.Reader{Observed: m.observed, Directory: m.Directory}
+	m.Logs = &logs.Reader{Observed: m.observed, Accounts: m.Accounts}
 	m.brokers = &brokers.Brokers{Observed: m.observed, Wake: m.queue.Add, Bound: m.boundByLease}
 	m.Monitor = &monitor.Monitor{Observed: m.observed, Directory: m.Directory, Surveys: monitor.NewSurveys()}
 	m.made = derive.NewClockMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())

@@ -105,7 +105,7 @@ func readsCatalog(a ecp.Actor, _ ecp.Change) bool { return a.May(ecp.RightCatalo
 func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[ecp.Change, error] {
 	return func(yield func(ecp.Change, error) bool) {
 		actor, _ := ecp.ActorFrom(ctx)
-		good, cancel, now, err := m.Directory.WhileGood(ctx)
+		good, cancel, now, err := m.Accounts.WhileGood(ctx)
 		if err != nil {
 			yield(ecp.Change{}, err)
 			return

@@ -15,13 +15,13 @@ import (
 func TestTokensAreNotTakenForPersons(t *testing.T) {
 	o := newCompany(t)
 	for _, name := range []string{"root", "admin", "ap-lead"} {
-		n, err := o.m.Directory.CreateToken(o.as("ap-lead"), tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleProjectAdmin, Project: "a/p"}})
+		n, err := o.m.Accounts.CreateToken(o.as("ap-lead"), tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleProjectAdmin, Project: "a/p"}})
 		require.NoError(t, err)
 		require.Equal(t, name, n.Name)
-		a, err := o.m.Directory.Authenticate(context.Background(), n.Secret)
+		a, err := o.m.Accounts.Authenticate(context.Background(), n.Secret)
 		require.NoError(t, err)
 		require.Equal(t, "token:"+name, a.Name)
-		again, err := o.m.Directory.Reauthenticate(context.Background(), a)
+		again, err := o.m.Accounts.Reauthenticate(context.Background(), a)
 		require.NoError(t, err)
 		require.Equal(t, a, again)
 
@@ -42,7 +42,7 @@ func TestTokensAreNotTakenForPersons(t *testing.T) {
 func TestTheUserBehindASessionIsTold(t *testing.T) {
 	o := newCompany(t)
 	o.now = o.now.Add(time.Second)
-	a, err := o.m.Directory.Authenticate(context.Background(), o.login("ap-lead").Secret)
+	a, err := o.m.Accounts.Authenticate(context.Background(), o.login("ap-lead").Secret)
 	require.NoError(t, err)
 	c, op, err := o.m.Create(ecp.WithActor(context.Background(), a), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "x", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}}})
 	require.NoError(t, err)
@@ -59,10 +59,10 @@ func TestTheUserBehindASessionIsTold(t *testing.T) {
 // The names of tokens are nobody else's.
 func TestTokenPrefixIsRefused(t *testing.T) {
 	o := newCompany(t)
-	_, err := o.m.Directory.CreateUser(o.system(), tenancy.UserRequest{Name: "token:ci", Password: companyPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err := o.m.Accounts.CreateUser(o.system(), tenancy.UserRequest{Name: "token:ci", Password: companyPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 	require.ErrorContains(t, err, `name: begins with "token:", which is for API tokens`)
-	_, err = o.m.Directory.CreateToken(o.system(), tenancy.TokenRequest{Name: "token:ci", Grant: ecp.Grant{Role: ecp.RoleSystem}})
+	_, err = o.m.Accounts.CreateToken(o.system(), tenancy.TokenRequest{Name: "token:ci", Grant: ecp.Grant{Role: ecp.RoleSystem}})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 }
 

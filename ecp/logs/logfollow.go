@@ -145,7 +145,7 @@ func (r *logStream) attend(ctx context.Context, group *sync.WaitGroup, sources m
 		if err == nil {
 			_, err = r.m.Observed.Readable(ctx, r.op, ecp.RightRead, r.id)
 		}
-		_, _, ended := r.m.Directory.Standing(ctx)
+		_, _, ended := r.m.Accounts.Standing(ctx)
 		over := errors.Is(ended, tenancy.ErrOtherRights)
 		if over || err == nil {
 			err = ended

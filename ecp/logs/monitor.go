@@ -7,6 +7,6 @@ import (
 
 // Reader reads and follows the logs of clusters.
 type Reader struct {
-	Observed  *observed.Clusters
-	Directory *tenancy.Directory
+	Observed *observed.Clusters
+	Accounts *tenancy.Accounts
 }

@@ -18,7 +18,7 @@ func from(address string) context.Context {
 }
 
 func (o *office) loginFrom(address, name, password string) error {
-	_, err := o.m.Login(from(address), name, password)
+	_, err := o.accounts.Login(from(address), name, password)
 	return err
 }
 
@@ -67,14 +67,14 @@ func TestOriginsAreStored(t *testing.T) {
 		o.now = o.now.Add(time.Minute)
 		require.NoError(t, o.loginFrom(fmt.Sprintf("192.0.2.%d", i), "root", goodPassword))
 	}
-	o.m.attempts = attempts{}
+	o.accounts.attempts = attempts{}
 	o.guessFrom("root", 100)
 	require.NoError(t, o.loginFrom("192.0.2.54", "root", goodPassword))
 	require.NoError(t, o.loginFrom("192.0.2.5", "root", goodPassword))
 	require.ErrorIs(t, o.loginFrom("192.0.2.0", "root", goodPassword), ecp.ErrThrottled, "the oldest are forgotten")
-	_, err := o.m.CreateUser(o.system(), UserRequest{Name: "second", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err := o.accounts.CreateUser(o.system(), UserRequest{Name: "second", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
-	require.NoError(t, o.m.DeleteUser(o.system(), "root", 0))
+	require.NoError(t, o.accounts.DeleteUser(o.system(), "root", 0))
 	require.Empty(t, o.s.Records[ecp.KindLoginOrigins], "what is known of a user goes with the user")
 }
 
@@ -83,16 +83,16 @@ func TestUnlock(t *testing.T) {
 	o.guessFrom("ap-user", 100)
 	require.ErrorIs(t, o.loginFrom("192.0.2.7", "ap-user", goodPassword), ecp.ErrThrottled)
 	for name, want := range map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ecp.CodeDenied, "aq-lead": ecp.CodeNotFound, "b-boss": ecp.CodeNotFound} {
-		require.Equal(t, want, ecp.CodeOf(o.m.UnlockUser(o.as(name), "ap-user", "")), name)
+		require.Equal(t, want, ecp.CodeOf(o.accounts.UnlockUser(o.as(name), "ap-user", "")), name)
 	}
 	require.NoError(t, o.loginFrom("192.0.2.7", "ap-user", goodPassword))
 
 	o.guessFrom("ap-user", 100)
-	err := o.m.UnlockUser(o.as("ap-lead"), "ap-user", "the office")
+	err := o.accounts.UnlockUser(o.as("ap-lead"), "ap-user", "the office")
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 	require.ErrorContains(t, err, "address: is not an IP address")
 	o.now = o.now.Add(time.Second)
-	require.NoError(t, o.m.UnlockUser(o.as("ap-lead"), "ap-user", "192.0.2.8"))
+	require.NoError(t, o.accounts.UnlockUser(o.as("ap-lead"), "ap-user", "192.0.2.8"))
 	o.guessFrom("ap-user", 100) // it goes on
 	require.NoError(t, o.loginFrom("192.0.2.8", "ap-user", goodPassword), "named by an administrator")
 	got := o.audit(o.as("ap-lead"), change.AuditOptions{Kind: ecp.KindUser, Key: "ap-user", Outcome: change.OutcomeDone})
@@ -108,10 +108,10 @@ func TestGuessingThePresentPassword(t *testing.T) {
 	}
 	for i := range attemptsFree {
 		ctx := ecp.WithOrigin(o.as("root"), ecp.Origin{RemoteAddress: fmt.Sprintf("192.0.2.%d", i)})
-		require.ErrorIs(t, o.m.ChangePassword(ctx, "wrong password", "another password"), ecp.ErrDenied)
+		require.ErrorIs(t, o.accounts.ChangePassword(ctx, "wrong password", "another password"), ecp.ErrDenied)
 	}
 	require.Equal(t, attemptsFree, refused(), "and the audit tells of it")
-	require.ErrorIs(t, o.m.ChangePassword(o.as("root"), goodPassword, "another password"), ecp.ErrThrottled)
+	require.ErrorIs(t, o.accounts.ChangePassword(o.as("root"), goodPassword, "another password"), ecp.ErrThrottled)
 	require.NoError(t, o.loginFrom("192.0.2.7", "root", goodPassword), "which locks nobody out")
 }
 

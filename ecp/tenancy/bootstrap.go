@@ -13,19 +13,19 @@ import (
 // reports whether it did. Where there is a token or a user it stores nothing: a
 // bootstrap token that was deleted must not come back with the next start. A
 // secret of fewer than [ecp.MinTokenLength] characters is invalid.
-func (d *Directory) Bootstrap(ctx context.Context, secret string) (bool, error) {
+func (ac *Accounts) Bootstrap(ctx context.Context, secret string) (bool, error) {
 	const op = "store the bootstrap token"
 	if len(secret) < ecp.MinTokenLength {
 		return false, ecp.NewError(ecp.CodeInvalid, op, fmt.Sprintf("it is too short; give at least %d characters", ecp.MinTokenLength))
 	}
 	stored := false
-	err := d.store.Write(ctx, func(tx ecp.Tx) error {
+	err := ac.store.Write(ctx, func(tx ecp.Tx) error {
 		stored = false
 		if used, err := letsSomebodyIn(tx); used || err != nil {
 			return err
 		}
 		stored = true
-		t := ecp.Token{ID: "bootstrap", Hash: HashToken(secret), Name: "admin", Role: ecp.RoleSystem, CreatedAt: d.now().UTC(), CreatedBy: ecp.System.Name}
+		t := ecp.Token{ID: "bootstrap", Hash: HashToken(secret), Name: "admin", Role: ecp.RoleSystem, CreatedAt: ac.now().UTC(), CreatedBy: ecp.System.Name}
 		w := &change.Tx{Tx: tx, Actor: ecp.System, Now: t.CreatedAt}
 		w.Note(t.ID, "", nil, tokenInfo(t))
 		if err := w.WriteNotes(ctx, change.Request{Action: "create", Kind: ecp.KindToken}); err != nil {

@@ -15,7 +15,7 @@ import (
 // A token that was deleted does not come back with the variable that made it.
 func TestBootstrapTokenStaysDeleted(t *testing.T) {
 	s := mapstore.New()
-	m := New(Config{Changes: change.New(s, slog.New(slog.DiscardHandler), time.Now)})
+	m := NewAccounts(AccountsConfig{Changes: change.New(s, slog.New(slog.DiscardHandler), time.Now)})
 	ctx := ecp.WithActor(context.Background(), ecp.System)
 	stored, err := m.Bootstrap(ctx, "sixteen letters!")
 	require.NoError(t, err)

@@ -65,13 +65,13 @@ func sessionUntil(a ecp.Actor, tx ecp.Tx, user string, now time.Time) (end time.
 // Standing gives the end of the credential that the actor of ctx came with, and
 // the number of the last change: whatever ends the credential earlier comes
 // after it.
-func (d *Directory) Standing(ctx context.Context) (end time.Time, seq int64, _ error) {
+func (ac *Accounts) Standing(ctx context.Context) (end time.Time, seq int64, _ error) {
 	actor, err := ecp.Authorize(ctx, opWatch, ecp.RightRead, "")
 	if err != nil {
 		return end, 0, err
 	}
-	err = d.store.Read(ctx, func(tx ecp.Tx) error {
-		end, err = goodUntil(actor, tx, d.now())
+	err = ac.store.Read(ctx, func(tx ecp.Tx) error {
+		end, err = goodUntil(actor, tx, ac.now())
 		if err == nil {
 			seq, err = tx.Seq()
 		}
@@ -82,8 +82,8 @@ func (d *Directory) Standing(ctx context.Context) (end time.Time, seq int64, _ e
 
 // WhileGood gives a context that ends, with ErrOver as its cause, when the
 // credential of the actor of ctx does by its own time.
-func (d *Directory) WhileGood(ctx context.Context) (_ context.Context, cancel context.CancelFunc, seq int64, _ error) {
-	end, seq, err := d.Standing(ctx)
+func (ac *Accounts) WhileGood(ctx context.Context) (_ context.Context, cancel context.CancelFunc, seq int64, _ error) {
+	end, seq, err := ac.Standing(ctx)
 	if err != nil {
 		return nil, nil, 0, fault.Wrap(opWatch, err)
 	}
@@ -91,7 +91,7 @@ func (d *Directory) WhileGood(ctx context.Context) (_ context.Context, cancel co
 		ctx, cancel = context.WithCancel(ctx)
 		return ctx, cancel, seq, nil
 	}
-	ctx, cancel = context.WithTimeoutCause(ctx, end.Sub(d.now()), ErrOver)
+	ctx, cancel = context.WithTimeoutCause(ctx, end.Sub(ac.now()), ErrOver)
 	return ctx, cancel, seq, nil
 }
 

@@ -38,41 +38,41 @@ func newLoginRefusals() loginRefusals {
 // loginRefused tells the audit and the log of a login that was refused, one by one
 // or in sum; see [change.Writer.TellRefusals]. Other errors are not about who asked.
 // Whoever hangs up before the answer is told of, too.
-func (d *Directory) loginRefused(ctx context.Context, who account, q change.Request, err error) {
+func (ac *Accounts) loginRefused(ctx context.Context, who account, q change.Request, err error) {
 	if !errors.Is(err, ecp.ErrDenied) && !errors.Is(err, ecp.ErrThrottled) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), change.RefusalPatience)
 	defer cancel()
-	a, now := ecp.Actor{Credential: loginCredential}, d.now().UTC()
-	of := &d.logins.made
+	a, now := ecp.Actor{Credential: loginCredential}, ac.now().UTC()
+	of := &ac.logins.made
 	if who.exists {
 		a.Name, q.Scope = who.name, who.scope
-		of = &d.logins.users
+		of = &ac.logins.users
 	}
 	e := change.NewAuditEntry(ctx, a, q, now)
 	e.Outcome, e.Why = change.OutcomeDenied, string(ecp.CodeOf(err))
 	group := originGroup(e.RemoteAddress)
-	if missed, ok := d.logins.origins.Take(group, e, now); ok {
-		d.logLogin(ctx, e, missed)
+	if missed, ok := ac.logins.origins.Take(group, e, now); ok {
+		ac.logLogin(ctx, e, missed)
 	}
 	if missed, ok := of.Take(guesser{a.Name, group}, e, now); ok {
 		e.Unwritten = missed
-		d.changes.WriteRefusals(ctx, []change.AuditEntry{e})
+		ac.changes.WriteRefusals(ctx, []change.AuditEntry{e})
 	}
 }
 
 // logLogin writes the line that programs which shut out addresses look for; the
 // address comes first. docs/operations.md and deploy/fail2ban know its form.
-func (d *Directory) logLogin(ctx context.Context, e change.AuditEntry, missed int) {
-	d.log.WarnContext(ctx, "login refused", "remote", e.RemoteAddress, "user", e.Actor, "reason", e.Why, "attempts", missed+1)
+func (ac *Accounts) logLogin(ctx context.Context, e change.AuditEntry, missed int) {
+	ac.log.WarnContext(ctx, "login refused", "remote", e.RemoteAddress, "user", e.Actor, "reason", e.Why, "attempts", missed+1)
 }
 
 // RefusedLogins logs the sums of refused logins that were too many to be logged one
 // by one, and returns those for the audit.
-func (d *Directory) RefusedLogins(ctx context.Context) []change.AuditEntry {
-	for _, e := range d.logins.origins.Overdue(change.RefusalSums) {
-		d.logLogin(ctx, e, e.Unwritten)
+func (ac *Accounts) RefusedLogins(ctx context.Context) []change.AuditEntry {
+	for _, e := range ac.logins.origins.Overdue(change.RefusalSums) {
+		ac.logLogin(ctx, e, e.Unwritten)
 	}
-	return append(d.logins.users.Overdue(change.RefusalSums), d.logins.made.Overdue(change.RefusalSums)...)
+	return append(ac.logins.users.Overdue(change.RefusalSums), ac.logins.made.Overdue(change.RefusalSums)...)
 }

@@ -52,7 +52,7 @@ func TestRefusedLoginsAreAllTold(t *testing.T) {
 	}
 	require.NotZero(t, told(o.refusedLogins())["root@203.0.113.9"], "at once")
 	require.LessOrEqual(t, len(o.refusedLogins()), 3*loginEntries.Burst)
-	o.changes.TellRefusalsOnce(t.Context(), o.m.RefusedLogins)
+	o.changes.TellRefusalsOnce(t.Context(), o.accounts.RefusedLogins)
 	got := o.refusedLogins()
 	require.Equal(t, map[string]int{"@203.0.113.9": 2000, "root@203.0.113.9": 7, "ap-user@198.51.100.3": 7}, told(got))
 	require.LessOrEqual(t, len(got), 3*(loginEntries.Burst+1))
@@ -73,7 +73,7 @@ func TestRefusedLoginsFromManyOrigins(t *testing.T) {
 		_ = o.loginFrom(address, "root", "wrong password")
 	}
 	_ = o.loginFrom("198.51.100.3", "ap-user", "wrong password")
-	o.changes.TellRefusalsOnce(t.Context(), o.m.RefusedLogins)
+	o.changes.TellRefusalsOnce(t.Context(), o.accounts.RefusedLogins)
 	got := o.refusedLogins()
 	require.LessOrEqual(t, len(got), 2*(loginEntriesAll.Burst+change.RefusalSums)+3, "the rest in one for each user")
 	named, all := map[string]bool{}, 0
@@ -89,7 +89,7 @@ func TestRefusedLoginsFromManyOrigins(t *testing.T) {
 func TestRefusedLoginsAreLogged(t *testing.T) {
 	o := newOffice(t)
 	var log bytes.Buffer
-	o.m.log = slog.New(slog.NewTextHandler(&log, nil))
+	o.accounts.log = slog.New(slog.NewTextHandler(&log, nil))
 	for range 30 {
 		_ = o.loginFrom("203.0.113.9", "root", "wrong password")
 	}
@@ -100,12 +100,12 @@ func TestRefusedLoginsAreLogged(t *testing.T) {
 	require.Contains(t, lines[9], `reason=throttled attempts=1`)
 	require.Contains(t, lines[10], `remote=2001:db8::1 user="" reason=denied attempts=1`)
 	log.Reset()
-	o.changes.TellRefusalsOnce(context.Background(), o.m.RefusedLogins)
+	o.changes.TellRefusalsOnce(context.Background(), o.accounts.RefusedLogins)
 	require.Contains(t, log.String(), `msg="login refused" remote=203.0.113.9 user=root reason=throttled attempts=20`)
 	log.Reset()
 	o.now = o.now.Add(time.Hour)
 	require.NoError(t, o.loginFrom("203.0.113.9", "root", goodPassword))
-	o.changes.TellRefusalsOnce(context.Background(), o.m.RefusedLogins)
+	o.changes.TellRefusalsOnce(context.Background(), o.accounts.RefusedLogins)
 	require.Empty(t, log.String())
 }
 
@@ -125,12 +125,12 @@ func TestRefusedLoginsOfWhoHangsUp(t *testing.T) {
 	o := newOffice(t)
 	for range attemptsFree + 1 {
 		ctx, cancel := context.WithCancel(from("203.0.113.9"))
-		o.m.hasher = hangsUp{o.hasher, cancel}
-		_, err := o.m.Login(ctx, "root", "wrong password")
+		o.accounts.hasher = hangsUp{o.hasher, cancel}
+		_, err := o.accounts.Login(ctx, "root", "wrong password")
 		require.Error(t, err)
 		cancel()
 	}
-	o.changes.TellRefusalsOnce(t.Context(), o.m.RefusedLogins)
+	o.changes.TellRefusalsOnce(t.Context(), o.accounts.RefusedLogins)
 	require.Equal(t, map[string]int{"root@203.0.113.9": attemptsFree + 1}, told(o.refusedLogins()))
 }
 
@@ -142,6 +142,6 @@ func TestSumsOfRefusalsAreWrittenAtTheEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	o.changes.TellRefusals(ctx, o.m.RefusedLogins)
+	o.changes.TellRefusals(ctx, o.accounts.RefusedLogins)
 	require.Equal(t, map[string]int{"root@203.0.113.9": 10}, told(o.refusedLogins()))
 }

@@ -40,7 +40,7 @@ func (p passwordHash) Copy() ecp.Payload { return p }
 
 // hashPassword gives what is to be stored; "" for "". It is asked before the
 // transaction begins: hashing takes long on purpose.
-func (d *Directory) hashPassword(ctx context.Context, wrong *fault.Fields, op, password string) (string, error) {
+func (ac *Accounts) hashPassword(ctx context.Context, wrong *fault.Fields, op, password string) (string, error) {
 	if password == "" {
 		return "", nil
 	}
@@ -52,10 +52,10 @@ func (d *Directory) hashPassword(ctx context.Context, wrong *fault.Fields, op, p
 	if may := a.May(ecp.RightMembers, "") || a.User() != ""; !may || len(*wrong) > 0 {
 		return "", nil // it will be refused: nobody gets our time for that
 	}
-	if d.hasher == nil {
+	if ac.hasher == nil {
 		return "", ecp.NewError(ecp.CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher")
 	}
-	hash, err := d.hasher.Hash(ctx, password)
+	hash, err := ac.hasher.Hash(ctx, password)
 	if err != nil {
 		return "", fault.Wrap(op, hasherBusy(err))
 	}
@@ -78,7 +78,7 @@ func setPassword(w *change.Tx, user, hash string) error {
 // ChangePassword replaces the actor's own password, who logged in as a user,
 // and ends all of its sessions. The old one is wanted once more, since a
 // session may be left open.
-func (d *Directory) ChangePassword(ctx context.Context, old, password string) error {
+func (ac *Accounts) ChangePassword(ctx context.Context, old, password string) error {
 	const op = "change password"
 	a, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
 	if err != nil {
@@ -89,22 +89,22 @@ func (d *Directory) ChangePassword(ctx context.Context, old, password string) er
 		return ecp.NewError(ecp.CodeUnsupported, op, "only a user who has logged in has a password to change")
 	}
 	q := change.Request{Op: op, Action: "update", Kind: ecp.KindUser, Key: name, Secret: password}
-	if _, err := d.checkPassword(ctx, op, guess{name: name, password: old, session: true}); errors.Is(err, ecp.ErrDenied) {
+	if _, err := ac.checkPassword(ctx, op, guess{name: name, password: old, session: true}); errors.Is(err, ecp.ErrDenied) {
 		err = &ecp.Error{Code: ecp.CodeDenied, Op: op, Message: "the present password is another one", Fields: []ecp.FieldError{{Field: "currentPassword", Message: "is not the present password"}}, Cause: ecp.ErrRefused}
-		d.changes.AuditRefusal(ctx, a, q, err)
+		ac.changes.AuditRefusal(ctx, a, q, err)
 		return err
 	} else if err != nil {
 		return err
 	}
 	var wrong fault.Fields
-	hash, err := d.hashPassword(ctx, &wrong, op, password)
+	hash, err := ac.hashPassword(ctx, &wrong, op, password)
 	if err != nil {
 		return err
 	}
 	if password == "" {
 		wrong.Add("password", "is missing")
 	}
-	return change.Do(ctx, d.changes, q, func(w *change.Tx) error {
+	return change.Do(ctx, ac.changes, q, func(w *change.Tx) error {
 		u, _, err := ecp.Get[ecp.User](w.Tx, name)
 		if err != nil {
 			return err

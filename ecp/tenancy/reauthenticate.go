@@ -11,12 +11,12 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// Reauthenticate gives an actor that [Directory.Authenticate] gave earlier as its
+// Reauthenticate gives an actor that [Accounts.Authenticate] gave earlier as its
 // credential makes it now, for what lasts longer than one request: the rights
 // are today's. Denied where the token was deleted or has expired, the session
 // has ended, or the user was disabled. An actor without a credential is the
 // embedder's own to vouch for and is given back as it is.
-func (d *Directory) Reauthenticate(ctx context.Context, a ecp.Actor) (ecp.Actor, error) {
+func (ac *Accounts) Reauthenticate(ctx context.Context, a ecp.Actor) (ecp.Actor, error) {
 	const op = "authenticate again"
 	var find func(ecp.Tx, ecp.Actor, time.Time) (ecp.Actor, error)
 	switch {
@@ -30,8 +30,8 @@ func (d *Directory) Reauthenticate(ctx context.Context, a ecp.Actor) (ecp.Actor,
 		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, op, "the credential is not one of this program's")
 	}
 	var out ecp.Actor
-	now := d.now().UTC()
-	err := d.store.Read(ctx, func(tx ecp.Tx) (err error) {
+	now := ac.now().UTC()
+	err := ac.store.Read(ctx, func(tx ecp.Tx) (err error) {
 		out, err = find(tx, a, now)
 		return err
 	})

@@ -56,23 +56,23 @@ func wrongLogin(op string) error {
 // Wrong guesses make the next ones wait, by name and by where they come from
 // ([ecp.WithOrigin]); the answer for a user who does not exist is the same, and takes
 // as long.
-func (d *Directory) Login(ctx context.Context, user, password string) (Session, error) {
+func (ac *Accounts) Login(ctx context.Context, user, password string) (Session, error) {
 	const op = "log in"
 	q := change.Request{Op: op, Action: "login", Kind: ecp.KindSession}
 	g := guess{name: user, password: password, origin: originGroup(ecp.OriginFrom(ctx).RemoteAddress)}
-	who, err := d.checkPassword(ctx, op, g)
+	who, err := ac.checkPassword(ctx, op, g)
 	if err != nil {
-		d.loginRefused(ctx, who, q, err)
+		ac.loginRefused(ctx, who, q, err)
 		return Session{}, err
 	}
 	var out Session
-	err = d.store.Write(ctx, func(tx ecp.Tx) error {
+	err = ac.store.Write(ctx, func(tx ecp.Tx) error {
 		u, err := checked(tx, op, user, who.stored.At)
 		if err != nil {
 			return err
 		}
-		now := d.now().UTC()
-		out = Session{Secret: ecp.SessionSecretPrefix + random.RandomHex(32), ID: random.RandomHex(8), User: user, ExpiresAt: now.Add(d.sessionLife)}
+		now := ac.now().UTC()
+		out = Session{Secret: ecp.SessionSecretPrefix + random.RandomHex(32), ID: random.RandomHex(8), User: user, ExpiresAt: now.Add(ac.sessionLife)}
 		if err := roomForSession(tx, user, now); err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (d *Directory) Login(ctx context.Context, user, password string) (Session, 
 		return ecp.Put(tx, StoredSession{ID: out.ID, Hash: HashToken(out.Secret), User: user, CreatedAt: now, ExpiresAt: out.ExpiresAt}, 0)
 	})
 	if err != nil {
-		d.loginRefused(ctx, who, q, err)
+		ac.loginRefused(ctx, who, q, err)
 		return Session{}, fault.Wrap(op, err)
 	}
 	return out, nil
@@ -151,30 +151,30 @@ func accountOf(tx ecp.Tx, name string) (who account, err error) {
 // checkPassword reports whether a password is a user's; every wrong one is
 // answered alike and after the same work. What is known of the name is returned in
 // any case.
-func (d *Directory) checkPassword(ctx context.Context, op string, g guess) (who account, _ error) {
-	if d.hasher == nil {
+func (ac *Accounts) checkPassword(ctx context.Context, op string, g guess) (who account, _ error) {
+	if ac.hasher == nil {
 		return who, ecp.NewError(ecp.CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher; use an API token")
 	}
 	if ValidateUserName(g.name) != "" || len(g.password) > MaxPassword {
 		g.name, g.password = "", ""
 	}
-	err := d.store.Read(ctx, func(tx ecp.Tx) (err error) {
+	err := ac.store.Read(ctx, func(tx ecp.Tx) (err error) {
 		who, err = accountOf(tx, g.name)
 		return err
 	})
 	if err != nil {
 		return who, fault.Wrap(op, err)
 	}
-	now := d.now()
+	now := ac.now()
 	by, known := guesser{g.name, g.origin}, who.origins.has(g.origin, now)
 	if g.session {
 		by.origin, known = ecp.SessionCredential, true // one count, wherever the session is used
 	}
-	if wait := d.attempts.begin(by, known, now); wait > 0 {
+	if wait := ac.attempts.begin(by, known, now); wait > 0 {
 		wait = (wait + time.Second - 1).Truncate(time.Second)
 		return who, &ecp.Error{Code: ecp.CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
 	}
-	nobody, err := d.nobody(ctx)
+	nobody, err := ac.nobody(ctx)
 	if err != nil {
 		return who, fault.Wrap(op, hasherBusy(err))
 	}
@@ -182,45 +182,45 @@ func (d *Directory) checkPassword(ctx context.Context, op string, g guess) (who 
 	if who.able {
 		hash = who.stored.Hash
 	}
-	ok, outdated, err := d.hasher.Verify(ctx, hash, g.password)
+	ok, outdated, err := ac.hasher.Verify(ctx, hash, g.password)
 	if err != nil {
 		return who, fault.Wrap(op, hasherBusy(err))
 	}
 	if !ok || !who.able {
 		return who, wrongLogin(op)
 	}
-	d.attempts.succeeded(by, known)
+	ac.attempts.succeeded(by, known)
 	if outdated {
-		d.strengthen(ctx, who.stored, g.password)
+		ac.strengthen(ctx, who.stored, g.password)
 	}
 	return who, nil
 }
 
 // nobody gives the hash that guesses for unknown users are compared with. It
 // is made before the first comparison, whoever that is for.
-func (d *Directory) nobody(ctx context.Context) (string, error) {
+func (ac *Accounts) nobody(ctx context.Context) (string, error) {
 	select {
-	case d.nobodyTurn <- struct{}{}:
+	case ac.nobodyTurn <- struct{}{}:
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	defer func() { <-d.nobodyTurn }()
-	if d.nobodyHash == "" {
-		hash, err := d.hasher.Hash(ctx, random.RandomHex(16))
+	defer func() { <-ac.nobodyTurn }()
+	if ac.nobodyHash == "" {
+		hash, err := ac.hasher.Hash(ctx, random.RandomHex(16))
 		if err != nil {
 			return "", err
 		}
-		d.nobodyHash = hash
+		ac.nobodyHash = hash
 	}
-	return d.nobodyHash, nil
+	return ac.nobodyHash, nil
 }
 
 // strengthen stores a password's hash anew, as they are made now. That it
 // cannot is no reason to turn the user away.
-func (d *Directory) strengthen(ctx context.Context, old passwordHash, password string) {
-	hash, err := d.hasher.Hash(ctx, password)
+func (ac *Accounts) strengthen(ctx context.Context, old passwordHash, password string) {
+	hash, err := ac.hasher.Hash(ctx, password)
 	if err == nil {
-		err = d.store.Write(ctx, func(tx ecp.Tx) error {
+		err = ac.store.Write(ctx, func(tx ecp.Tx) error {
 			now, _, err := ecp.Get[passwordHash](tx, old.User)
 			if err != nil || now.Hash != old.Hash {
 				return err
@@ -230,12 +230,12 @@ func (d *Directory) strengthen(ctx context.Context, old passwordHash, password s
 		})
 	}
 	if err != nil && ctx.Err() == nil {
-		d.log.WarnContext(ctx, "a password's hash could not be made stronger; the next login tries again", "user", old.User, "error", err)
+		ac.log.WarnContext(ctx, "a password's hash could not be made stronger; the next login tries again", "user", old.User, "error", err)
 	}
 }
 
 // Logout ends the session the actor came with.
-func (d *Directory) Logout(ctx context.Context) error {
+func (ac *Accounts) Logout(ctx context.Context) error {
 	const op = "log out"
 	a, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
 	if err != nil {
@@ -245,7 +245,7 @@ func (d *Directory) Logout(ctx context.Context) error {
 		return ecp.NewError(ecp.CodeUnsupported, op, "only a session ends with a logout; an API token is deleted")
 	}
 	id := a.Credential[len(ecp.SessionCredential):]
-	return change.Do(ctx, d.changes, change.Request{Op: op, Action: "logout", Kind: ecp.KindSession, Key: id}, func(w *change.Tx) error {
+	return change.Do(ctx, ac.changes, change.Request{Op: op, Action: "logout", Kind: ecp.KindSession, Key: id}, func(w *change.Tx) error {
 		all, err := sessionsOf(w.Tx, a.Name)
 		if err != nil {
 			return err

@@ -15,18 +15,18 @@ func TestLoginAndLogout(t *testing.T) {
 	o := newOffice(t)
 	s := o.login("a-boss")
 	require.Equal(t, dayOne.Add(time.Hour), s.ExpiresAt)
-	a, err := o.m.Authenticate(context.Background(), s.Secret)
+	a, err := o.accounts.Authenticate(context.Background(), s.Secret)
 	require.NoError(t, err)
 	require.Equal(t, ecp.Actor{Name: "a-boss", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "a"}}, Credential: "session/" + s.ID}, a)
 	require.True(t, a.May(ecp.RightWrite, "a/p"))
 
 	other := o.login("a-boss")
-	require.NoError(t, o.m.Logout(ecp.WithActor(context.Background(), a)))
-	_, err = o.m.Authenticate(context.Background(), s.Secret)
+	require.NoError(t, o.accounts.Logout(ecp.WithActor(context.Background(), a)))
+	_, err = o.accounts.Authenticate(context.Background(), s.Secret)
 	require.ErrorIs(t, err, ecp.ErrDenied)
-	_, err = o.m.Authenticate(context.Background(), other.Secret)
+	_, err = o.accounts.Authenticate(context.Background(), other.Secret)
 	require.NoError(t, err, "the other session goes on")
-	require.ErrorIs(t, o.m.Logout(o.system()), ecp.ErrUnsupported)
+	require.ErrorIs(t, o.accounts.Logout(o.system()), ecp.ErrUnsupported)
 }
 
 // A session holds what the user holds now, and ends with the user's rights.
@@ -35,22 +35,22 @@ func TestSessionsFollowTheUser(t *testing.T) {
 	for name, end := range map[string]func(o *office, ctx context.Context) error{
 		"time": func(o *office, _ context.Context) error { o.now = dayOne.Add(time.Hour); return nil },
 		"disabled": func(o *office, _ context.Context) error {
-			_, err := o.m.UpdateUser(o.as("root"), "ap-lead", UserChange{Disabled: &yes})
+			_, err := o.accounts.UpdateUser(o.as("root"), "ap-lead", UserChange{Disabled: &yes})
 			return err
 		},
 		"new password": func(o *office, _ context.Context) error {
-			_, err := o.m.UpdateUser(o.as("root"), "ap-lead", UserChange{Password: &word})
+			_, err := o.accounts.UpdateUser(o.as("root"), "ap-lead", UserChange{Password: &word})
 			return err
 		},
-		"own password": func(o *office, ctx context.Context) error { return o.m.ChangePassword(ctx, goodPassword, word) },
-		"deleted":      func(o *office, _ context.Context) error { return o.m.DeleteUser(o.as("a-boss"), "ap-lead", 0) },
+		"own password": func(o *office, ctx context.Context) error { return o.accounts.ChangePassword(ctx, goodPassword, word) },
+		"deleted":      func(o *office, _ context.Context) error { return o.accounts.DeleteUser(o.as("a-boss"), "ap-lead", 0) },
 	} {
 		o := newOffice(t)
 		s := o.login("ap-lead")
-		a, err := o.m.Authenticate(context.Background(), s.Secret)
+		a, err := o.accounts.Authenticate(context.Background(), s.Secret)
 		require.NoError(t, err)
 		require.NoError(t, end(o, ecp.WithActor(context.Background(), a)), name)
-		_, err = o.m.Authenticate(context.Background(), s.Secret)
+		_, err = o.accounts.Authenticate(context.Background(), s.Secret)
 		require.ErrorIs(t, err, ecp.ErrDenied, name)
 		if name != "time" {
 			require.Empty(t, o.s.Records[ecp.KindSession], name)
@@ -59,9 +59,9 @@ func TestSessionsFollowTheUser(t *testing.T) {
 	o := newOffice(t)
 	s := o.login("ap-lead")
 	less := []ecp.Grant{{Role: ecp.RoleUser, Project: "a/q"}}
-	_, err := o.m.UpdateUser(o.as("root"), "ap-lead", UserChange{Grants: &less})
+	_, err := o.accounts.UpdateUser(o.as("root"), "ap-lead", UserChange{Grants: &less})
 	require.NoError(t, err)
-	a, err := o.m.Authenticate(context.Background(), s.Secret)
+	a, err := o.accounts.Authenticate(context.Background(), s.Secret)
 	require.NoError(t, err)
 	require.False(t, a.May(ecp.RightRead, "a/p"))
 	require.True(t, a.May(ecp.RightRead, "a/q"))
@@ -85,12 +85,12 @@ func TestNothingBeginsWithAnOldPassword(t *testing.T) {
 	yes, word := true, "another password"
 	for name, change := range map[string]UserChange{"disabled": {Disabled: &yes}, "new password": {Password: &word}, "new grants": {Grants: &[]ecp.Grant{{Role: ecp.RoleUser, Project: "a/q"}}}} {
 		o := newOffice(t)
-		o.m.hasher = slowHasher{o.hasher, func() {
+		o.accounts.hasher = slowHasher{o.hasher, func() {
 			o.now = o.now.Add(time.Millisecond)
-			_, err := o.m.UpdateUser(o.as("root"), "ap-lead", change)
+			_, err := o.accounts.UpdateUser(o.as("root"), "ap-lead", change)
 			require.NoError(t, err)
 		}}
-		_, err := o.m.Login(context.Background(), "ap-lead", goodPassword)
+		_, err := o.accounts.Login(context.Background(), "ap-lead", goodPassword)
 		if change.Grants != nil { // the session has those of the user, whatever they are
 			require.NoError(t, err, name)
 			continue
@@ -104,9 +104,9 @@ func TestNothingBeginsWithAnOldPassword(t *testing.T) {
 func TestFailedLoginsLookAlike(t *testing.T) {
 	o := newOffice(t)
 	yes := true
-	_, err := o.m.UpdateUser(o.system(), "b-boss", UserChange{Disabled: &yes})
+	_, err := o.accounts.UpdateUser(o.system(), "b-boss", UserChange{Disabled: &yes})
 	require.NoError(t, err)
-	_, err = o.m.CreateUser(o.system(), UserRequest{Name: "no-password", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err = o.accounts.CreateUser(o.system(), UserRequest{Name: "no-password", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
 	o.login("root")
 	const want = "log in: the user name or the password is wrong, or the user is disabled"
@@ -116,7 +116,7 @@ func TestFailedLoginsLookAlike(t *testing.T) {
 	} {
 		o.now = o.now.Add(time.Hour)
 		compared := len(o.hasher.verified)
-		_, err := o.m.Login(context.Background(), c.user, c.password)
+		_, err := o.accounts.Login(context.Background(), c.user, c.password)
 		require.EqualError(t, err, want, "%q", c.user)
 		require.ErrorIs(t, err, ecp.ErrDenied)
 		require.Len(t, o.hasher.verified, compared+1, "%q", c.user)
@@ -126,7 +126,10 @@ func TestFailedLoginsLookAlike(t *testing.T) {
 func TestGuessingIsSlowedDown(t *testing.T) {
 	for _, user := range []string{"root", "nobody"} { // alike
 		o := newOffice(t)
-		guess := func(password string) error { _, err := o.m.Login(context.Background(), user, password); return err }
+		guess := func(password string) error {
+			_, err := o.accounts.Login(context.Background(), user, password)
+			return err
+		}
 		for range attemptsFree {
 			require.ErrorIs(t, guess("wrong"), ecp.ErrDenied)
 		}
@@ -169,12 +172,12 @@ func TestABusyHasher(t *testing.T) {
 	o := newOffice(t)
 	o.login("root")
 	o.hasher.err = errors.New("no turn in time")
-	_, err := o.m.Login(context.Background(), "root", goodPassword)
+	_, err := o.accounts.Login(context.Background(), "root", goodPassword)
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	_, err = o.m.CreateUser(o.system(), UserRequest{Name: "fresh", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err = o.accounts.CreateUser(o.system(), UserRequest{Name: "fresh", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	o.m.hasher = nil
-	_, err = o.m.Login(context.Background(), "root", goodPassword)
+	o.accounts.hasher = nil
+	_, err = o.accounts.Login(context.Background(), "root", goodPassword)
 	require.ErrorIs(t, err, ecp.ErrUnsupported)
 }
 
@@ -186,24 +189,24 @@ func TestSessionsOfOneAreBounded(t *testing.T) {
 		all = append(all, o.login("root"))
 	}
 	require.Len(t, o.s.Records[ecp.KindSession], sessionsOfOne)
-	_, err := o.m.Authenticate(context.Background(), all[4].Secret)
+	_, err := o.accounts.Authenticate(context.Background(), all[4].Secret)
 	require.ErrorIs(t, err, ecp.ErrDenied, "the oldest have ended")
-	_, err = o.m.Authenticate(context.Background(), all[5].Secret)
+	_, err = o.accounts.Authenticate(context.Background(), all[5].Secret)
 	require.NoError(t, err)
 }
 
 func TestChangePassword(t *testing.T) {
 	o := newOffice(t)
-	require.ErrorIs(t, o.m.ChangePassword(o.system(), "x", "another password"), ecp.ErrUnsupported)
+	require.ErrorIs(t, o.accounts.ChangePassword(o.system(), "x", "another password"), ecp.ErrUnsupported)
 	ctx := o.as("ap-user")
-	err := o.m.ChangePassword(ctx, "wrong", "another password")
+	err := o.accounts.ChangePassword(ctx, "wrong", "another password")
 	require.ErrorIs(t, err, ecp.ErrDenied)
 	require.ErrorContains(t, err, "currentPassword: is not the present password")
-	require.ErrorIs(t, o.m.ChangePassword(ctx, goodPassword, "short"), ecp.ErrInvalid)
-	require.ErrorIs(t, o.m.ChangePassword(ctx, goodPassword, ""), ecp.ErrInvalid)
-	require.NoError(t, o.m.ChangePassword(ctx, goodPassword, "another password"))
-	_, err = o.m.Login(context.Background(), "ap-user", goodPassword)
+	require.ErrorIs(t, o.accounts.ChangePassword(ctx, goodPassword, "short"), ecp.ErrInvalid)
+	require.ErrorIs(t, o.accounts.ChangePassword(ctx, goodPassword, ""), ecp.ErrInvalid)
+	require.NoError(t, o.accounts.ChangePassword(ctx, goodPassword, "another password"))
+	_, err = o.accounts.Login(context.Background(), "ap-user", goodPassword)
 	require.ErrorIs(t, err, ecp.ErrDenied)
-	_, err = o.m.Login(context.Background(), "ap-user", "another password")
+	_, err = o.accounts.Login(context.Background(), "ap-user", "another password")
 	require.NoError(t, err)
 }

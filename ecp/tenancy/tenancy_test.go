@@ -41,14 +41,15 @@ func (h *plainHasher) Verify(_ context.Context, hash, password string) (bool, bo
 // dayOne is when tests begin.
 var dayOne = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// office is a Directory with two organisations and people in them.
+// office is Directory and Accounts with two organisations and people in them.
 type office struct {
-	t       *testing.T
-	changes *change.Writer
-	m       *Directory
-	s       *mapstore.Store
-	hasher  *plainHasher
-	now     time.Time
+	t         *testing.T
+	changes   *change.Writer
+	directory *Directory
+	accounts  *Accounts
+	s         *mapstore.Store
+	hasher    *plainHasher
+	now       time.Time
 }
 
 // grants of people in the office, by name.
@@ -63,7 +64,8 @@ func newOffice(t *testing.T) *office {
 	t.Helper()
 	o := &office{t: t, s: mapstore.New(), hasher: &plainHasher{version: "1"}, now: dayOne}
 	o.changes = change.New(o.s, slog.New(slog.DiscardHandler), func() time.Time { return o.now })
-	o.m = New(Config{Changes: o.changes, Hasher: o.hasher, ProjectsPerOrg: 4, Projects: 6})
+	o.directory = NewDirectory(DirectoryConfig{Changes: o.changes, ProjectsPerOrg: 4, Projects: 6})
+	o.accounts = NewAccounts(AccountsConfig{Changes: o.changes, Hasher: o.hasher})
 	for _, org := range []string{"a", "b"} {
 		require.NoError(t, o.s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Org{Name: org, CreatedAt: dayOne, Revision: 1}, 0) }))
 	}
@@ -71,7 +73,7 @@ func newOffice(t *testing.T) *office {
 		require.NoError(t, o.s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Project{Path: path, CreatedAt: dayOne, Revision: 1}, 0) }))
 	}
 	for _, name := range slices.Sorted(maps.Keys(officeGrants)) {
-		_, err := o.m.CreateUser(o.system(), UserRequest{Name: name, Password: goodPassword, Grants: []ecp.Grant{officeGrants[name]}})
+		_, err := o.accounts.CreateUser(o.system(), UserRequest{Name: name, Password: goodPassword, Grants: []ecp.Grant{officeGrants[name]}})
 		require.NoError(t, err)
 	}
 	return o
@@ -88,50 +90,50 @@ func (o *office) as(name string) context.Context {
 
 func (o *office) login(name string) Session {
 	o.t.Helper()
-	s, err := o.m.Login(context.Background(), name, goodPassword)
+	s, err := o.accounts.Login(context.Background(), name, goodPassword)
 	require.NoError(o.t, err)
 	return s
 }
 
 func TestOrgsAndProjects(t *testing.T) {
 	o := newOffice(t)
-	org, err := o.m.CreateOrg(o.as("root"), "c", "third")
+	org, err := o.directory.CreateOrg(o.as("root"), "c", "third")
 	require.NoError(t, err)
 	require.Equal(t, ecp.Org{Name: "c", Description: "third", CreatedAt: dayOne, Revision: 1}, org)
-	_, err = o.m.CreateOrg(o.as("root"), "c", "")
+	_, err = o.directory.CreateOrg(o.as("root"), "c", "")
 	require.ErrorIs(t, err, ecp.ErrExists)
-	_, err = o.m.CreateOrg(o.as("root"), "C d", strings.Repeat("x", 501))
+	_, err = o.directory.CreateOrg(o.as("root"), "C d", strings.Repeat("x", 501))
 	var e *ecp.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, ecp.CodeInvalid, e.Code)
 	require.Len(t, e.Fields, 2)
 
-	p, err := o.m.CreateProject(o.as("root"), "c/x", "")
+	p, err := o.directory.CreateProject(o.as("root"), "c/x", "")
 	require.NoError(t, err)
 	require.Equal(t, "c", p.Org())
-	_, err = o.m.CreateProject(o.as("root"), "none/x", "")
+	_, err = o.directory.CreateProject(o.as("root"), "none/x", "")
 	require.EqualError(t, err, `create project: there is no organisation "none"`)
 
-	changed, err := o.m.UpdateOrg(o.as("root"), "c", "changed", 1)
+	changed, err := o.directory.UpdateOrg(o.as("root"), "c", "changed", 1)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, changed.Revision)
-	_, err = o.m.UpdateOrg(o.as("root"), "c", "once more", 1)
+	_, err = o.directory.UpdateOrg(o.as("root"), "c", "once more", 1)
 	require.ErrorIs(t, err, ecp.ErrPrecondition)
-	again, err := o.m.UpdateProject(o.as("root"), "c/x", "changed", 1)
+	again, err := o.directory.UpdateProject(o.as("root"), "c/x", "changed", 1)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, again.Revision)
-	require.ErrorIs(t, o.m.DeleteProject(o.as("root"), "c/x", 1), ecp.ErrPrecondition)
+	require.ErrorIs(t, o.directory.DeleteProject(o.as("root"), "c/x", 1), ecp.ErrPrecondition)
 
-	require.EqualError(t, o.m.DeleteOrg(o.as("root"), "c", 0), "delete organisation c: it is in use by project c/x; change or remove what uses it first")
-	require.NoError(t, o.m.DeleteProject(o.as("root"), "c/x", 2))
-	require.NoError(t, o.m.DeleteOrg(o.as("root"), "c", 2))
-	_, err = o.m.Org(o.as("root"), "c")
+	require.EqualError(t, o.directory.DeleteOrg(o.as("root"), "c", 0), "delete organisation c: it is in use by project c/x; change or remove what uses it first")
+	require.NoError(t, o.directory.DeleteProject(o.as("root"), "c/x", 2))
+	require.NoError(t, o.directory.DeleteOrg(o.as("root"), "c", 2))
+	_, err = o.directory.Org(o.as("root"), "c")
 	require.ErrorIs(t, err, ecp.ErrNotFound)
 }
 
 func TestWhatIsInUseIsNotDeleted(t *testing.T) {
 	o := newOffice(t)
-	err := o.m.DeleteProject(o.system(), "a/p", 0)
+	err := o.directory.DeleteProject(o.system(), "a/p", 0)
 	require.EqualError(t, err, "delete project a/p: it is in use by 2 users (ap-lead, ap-user); change or remove what uses it first")
 	for i := range 7 {
 		name := fmt.Sprint("n", i)
@@ -139,19 +141,19 @@ func TestWhatIsInUseIsNotDeleted(t *testing.T) {
 			return ecp.Put(tx, ecp.ClusterRecord{ID: ecp.ID(name), Mode: ecp.Adopted, Project: "a/p", Name: name}, 0)
 		}))
 	}
-	_, err = o.m.CreateToken(o.system(), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
+	_, err = o.accounts.CreateToken(o.system(), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
 	require.NoError(t, err)
-	err = o.m.DeleteProject(o.system(), "a/p", 0)
+	err = o.directory.DeleteProject(o.system(), "a/p", 0)
 	require.ErrorIs(t, err, ecp.ErrConflict)
 	require.ErrorContains(t, err, "2 users (ap-lead, ap-user), token ci, 7 clusters (")
 	require.ErrorContains(t, err, ", …)")
-	err = o.m.DeleteOrg(o.system(), "a", 0)
+	err = o.directory.DeleteOrg(o.system(), "a", 0)
 	require.ErrorContains(t, err, "4 users (a-boss, ap-lead, ap-user, aq-lead), token ci, 2 projects (a/p, a/q)")
 }
 
 func TestProjectLimits(t *testing.T) {
 	o := newOffice(t)
-	make := func(path string) error { _, err := o.m.CreateProject(o.system(), path, ""); return err }
+	make := func(path string) error { _, err := o.directory.CreateProject(o.system(), path, ""); return err }
 	require.NoError(t, make("a/3"))
 	require.NoError(t, make("a/4"))
 	err := make("a/5")
@@ -162,7 +164,7 @@ func TestProjectLimits(t *testing.T) {
 	err = make("b/3")
 	require.ErrorIs(t, err, ecp.ErrQuotaExceeded)
 	require.ErrorContains(t, err, "there are 6 projects")
-	require.NoError(t, o.m.DeleteProject(o.system(), "a/3", 0))
+	require.NoError(t, o.directory.DeleteProject(o.system(), "a/3", 0))
 	require.NoError(t, make("b/3"))
 }
 
@@ -175,52 +177,64 @@ type officeCall struct {
 }
 
 var officeCalls = []officeCall{
-	{"read org", func(o *office, ctx context.Context) error { _, err := o.m.Org(ctx, "a"); return err },
+	{"read org", func(o *office, ctx context.Context) error { _, err := o.directory.Org(ctx, "a"); return err },
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "aq-lead": "", "ap-user": ""}},
-	{"update org", func(o *office, ctx context.Context) error { _, err := o.m.UpdateOrg(ctx, "a", "x", 0); return err },
+	{"update org", func(o *office, ctx context.Context) error {
+		_, err := o.directory.UpdateOrg(ctx, "a", "x", 0)
+		return err
+	},
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
-	{"create org", func(o *office, ctx context.Context) error { _, err := o.m.CreateOrg(ctx, "fresh", ""); return err },
+	{"create org", func(o *office, ctx context.Context) error {
+		_, err := o.directory.CreateOrg(ctx, "fresh", "")
+		return err
+	},
 		map[string]ecp.Code{"root": "", "a-boss": ecp.CodeDenied, "b-boss": ecp.CodeDenied, "ap-lead": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
-	{"delete org", func(o *office, ctx context.Context) error { return o.m.DeleteOrg(ctx, "a", 0) },
+	{"delete org", func(o *office, ctx context.Context) error { return o.directory.DeleteOrg(ctx, "a", 0) },
 		map[string]ecp.Code{"root": ecp.CodeConflict, "a-boss": ecp.CodeDenied, "ap-lead": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
-	{"read project", func(o *office, ctx context.Context) error { _, err := o.m.Project(ctx, "a/p"); return err },
+	{"read project", func(o *office, ctx context.Context) error { _, err := o.directory.Project(ctx, "a/p"); return err },
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ""}},
-	{"create project", func(o *office, ctx context.Context) error { _, err := o.m.CreateProject(ctx, "a/new", ""); return err },
+	{"create project", func(o *office, ctx context.Context) error {
+		_, err := o.directory.CreateProject(ctx, "a/new", "")
+		return err
+	},
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
 	{"update project", func(o *office, ctx context.Context) error {
-		_, err := o.m.UpdateProject(ctx, "a/p", "x", 0)
+		_, err := o.directory.UpdateProject(ctx, "a/p", "x", 0)
 		return err
 	},
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
-	{"delete project", func(o *office, ctx context.Context) error { return o.m.DeleteProject(ctx, "a/p", 0) },
+	{"delete project", func(o *office, ctx context.Context) error { return o.directory.DeleteProject(ctx, "a/p", 0) },
 		map[string]ecp.Code{"root": ecp.CodeConflict, "a-boss": ecp.CodeConflict, "ap-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
-	{"read user", func(o *office, ctx context.Context) error { _, err := o.m.User(ctx, "ap-user"); return err },
+	{"read user", func(o *office, ctx context.Context) error { _, err := o.accounts.User(ctx, "ap-user"); return err },
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ""}},
 	{"create user", func(o *office, ctx context.Context) error {
-		_, err := o.m.CreateUser(ctx, UserRequest{Name: "fresh", Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "a/p"}}})
+		_, err := o.accounts.CreateUser(ctx, UserRequest{Name: "fresh", Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "a/p"}}})
 		return err
 	}, map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "b-boss": ecp.CodeDenied}},
 	{"update user", func(o *office, ctx context.Context) error {
 		yes := true
-		_, err := o.m.UpdateUser(ctx, "ap-user", UserChange{Disabled: &yes})
+		_, err := o.accounts.UpdateUser(ctx, "ap-user", UserChange{Disabled: &yes})
 		return err
 	}, map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ecp.CodeDenied}},
-	{"delete user", func(o *office, ctx context.Context) error { return o.m.DeleteUser(ctx, "ap-user", 0) },
+	{"delete user", func(o *office, ctx context.Context) error { return o.accounts.DeleteUser(ctx, "ap-user", 0) },
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ecp.CodeDenied}},
 	{"create token", func(o *office, ctx context.Context) error {
-		_, err := o.m.CreateToken(ctx, TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
+		_, err := o.accounts.CreateToken(ctx, TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
 		return err
 	}, map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "b-boss": ecp.CodeDenied}},
-	{"read token", func(o *office, ctx context.Context) error { _, err := o.m.Token(ctx, o.token("a/p")); return err },
+	{"read token", func(o *office, ctx context.Context) error {
+		_, err := o.accounts.Token(ctx, o.token("a/p"))
+		return err
+	},
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": ""}},
-	{"delete token", func(o *office, ctx context.Context) error { return o.m.DeleteToken(ctx, o.token("a/p")) },
+	{"delete token", func(o *office, ctx context.Context) error { return o.accounts.DeleteToken(ctx, o.token("a/p")) },
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": ""}},
 }
 
 // token gives the id of a token for a user of a project.
 func (o *office) token(project string) string {
 	o.t.Helper()
-	n, err := o.m.CreateToken(o.system(), TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: project}})
+	n, err := o.accounts.CreateToken(o.system(), TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: project}})
 	require.NoError(o.t, err)
 	return n.ID
 }
@@ -244,14 +258,14 @@ func TestListsShowWhatIsWithinReach(t *testing.T) {
 		"root": {2, 3, 6}, "a-boss": {1, 2, 4}, "b-boss": {1, 1, 1}, "ap-lead": {1, 1, 2}, "ap-user": {1, 1, 1},
 	} {
 		o := newOffice(t)
-		orgs, err := o.m.Orgs(o.as(name))
+		orgs, err := o.directory.Orgs(o.as(name))
 		require.NoError(t, err)
-		projects, err := o.m.Projects(o.as(name), "")
+		projects, err := o.directory.Projects(o.as(name), "")
 		require.NoError(t, err)
-		users, err := o.m.Users(o.as(name))
+		users, err := o.accounts.Users(o.as(name))
 		require.NoError(t, err)
 		require.Equal(t, want, struct{ orgs, projects, users int }{len(orgs), len(projects), len(users)}, name)
-		of, err := o.m.Projects(o.as(name), "b")
+		of, err := o.directory.Projects(o.as(name), "b")
 		require.NoError(t, err)
 		require.Len(t, of, map[string]int{"root": 1, "b-boss": 1}[name], name)
 	}
@@ -261,32 +275,32 @@ func TestListsShowWhatIsWithinReach(t *testing.T) {
 func TestUserOfTwoOrgs(t *testing.T) {
 	o := newOffice(t)
 	both := []ecp.Grant{{Role: ecp.RoleUser, Project: "a/p"}, {Role: ecp.RoleUser, Project: "b/p"}}
-	_, err := o.m.CreateUser(o.as("a-boss"), UserRequest{Name: "two", Grants: both})
+	_, err := o.accounts.CreateUser(o.as("a-boss"), UserRequest{Name: "two", Grants: both})
 	require.ErrorIs(t, err, ecp.ErrDenied, "nobody gives what they do not hold")
-	_, err = o.m.CreateUser(o.as("root"), UserRequest{Name: "two", Password: goodPassword, Grants: both})
+	_, err = o.accounts.CreateUser(o.as("root"), UserRequest{Name: "two", Password: goodPassword, Grants: both})
 	require.NoError(t, err)
-	u, err := o.m.User(o.as("a-boss"), "two")
+	u, err := o.accounts.User(o.as("a-boss"), "two")
 	require.NoError(t, err)
 	require.Equal(t, both[:1], u.Grants)
 
 	yes, word := true, "another password"
 	for _, c := range []UserChange{{Disabled: &yes}, {Password: &word}} {
-		_, err = o.m.UpdateUser(o.as("a-boss"), "two", c)
+		_, err = o.accounts.UpdateUser(o.as("a-boss"), "two", c)
 		require.ErrorIs(t, err, ecp.ErrDenied)
 	}
-	require.ErrorIs(t, o.m.DeleteUser(o.as("a-boss"), "two", 0), ecp.ErrDenied)
+	require.ErrorIs(t, o.accounts.DeleteUser(o.as("a-boss"), "two", 0), ecp.ErrDenied)
 	more := []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "a/q"}}
-	u, err = o.m.UpdateUser(o.as("a-boss"), "two", UserChange{Grants: &more})
+	u, err = o.accounts.UpdateUser(o.as("a-boss"), "two", UserChange{Grants: &more})
 	require.NoError(t, err)
 	require.Equal(t, more, u.Grants)
-	u, err = o.m.User(o.as("root"), "two")
+	u, err = o.accounts.User(o.as("root"), "two")
 	require.NoError(t, err)
 	require.Equal(t, []ecp.Grant{both[1], more[0]}, u.Grants, "what the other organisation gave stays")
 	for _, g := range []ecp.Grant{{Role: ecp.RoleSystem}, {Role: ecp.RoleOrgAdmin, Org: "b"}, {Role: ecp.RoleUser, Project: "b/p"}} {
 		up := []ecp.Grant{g}
-		_, err = o.m.UpdateUser(o.as("a-boss"), "ap-user", UserChange{Grants: &up})
+		_, err = o.accounts.UpdateUser(o.as("a-boss"), "ap-user", UserChange{Grants: &up})
 		require.ErrorIs(t, err, ecp.ErrDenied, "%v", g)
-		_, err = o.m.CreateToken(o.as("a-boss"), TokenRequest{Name: "up", Grant: g})
+		_, err = o.accounts.CreateToken(o.as("a-boss"), TokenRequest{Name: "up", Grant: g})
 		require.ErrorIs(t, err, ecp.ErrDenied, "%v", g)
 	}
 }
@@ -327,26 +341,26 @@ func TestTheLastSystemAdminStays(t *testing.T) {
 	last := func() {
 		t.Helper()
 		for _, c := range []UserChange{{Disabled: &yes}, {Grants: &less}} {
-			_, err := o.m.UpdateUser(o.system(), "root", c)
+			_, err := o.accounts.UpdateUser(o.system(), "root", c)
 			require.ErrorIs(t, err, ecp.ErrConflict)
 			require.ErrorContains(t, err, "last user with the role system")
 		}
-		require.ErrorIs(t, o.m.DeleteUser(o.system(), "root", 0), ecp.ErrConflict)
+		require.ErrorIs(t, o.accounts.DeleteUser(o.system(), "root", 0), ecp.ErrConflict)
 	}
 	last()
-	_, err := o.m.CreateUser(o.system(), UserRequest{Name: "idle", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err := o.accounts.CreateUser(o.system(), UserRequest{Name: "idle", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
 	last()
-	require.NoError(t, o.m.DeleteUser(o.system(), "idle", 0), "who cannot log in keeps nobody from anything")
-	_, err = o.m.CreateUser(o.system(), UserRequest{Name: "second", Password: "a password of some length", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	require.NoError(t, o.accounts.DeleteUser(o.system(), "idle", 0), "who cannot log in keeps nobody from anything")
+	_, err = o.accounts.CreateUser(o.system(), UserRequest{Name: "second", Password: "a password of some length", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
-	_, err = o.m.UpdateUser(o.system(), "second", UserChange{Disabled: &yes})
+	_, err = o.accounts.UpdateUser(o.system(), "second", UserChange{Disabled: &yes})
 	require.NoError(t, err)
 	last()
 	no := false
-	_, err = o.m.UpdateUser(o.system(), "second", UserChange{Disabled: &no})
+	_, err = o.accounts.UpdateUser(o.system(), "second", UserChange{Disabled: &no})
 	require.NoError(t, err)
-	require.NoError(t, o.m.DeleteUser(o.system(), "root", 0))
+	require.NoError(t, o.accounts.DeleteUser(o.system(), "root", 0))
 }
 
 func TestRefusedUsers(t *testing.T) {
@@ -371,7 +385,7 @@ func TestRefusedUsers(t *testing.T) {
 		r := ok()
 		spoil(&r)
 		before := len(o.s.Records[ecp.KindUser])
-		_, err := o.m.CreateUser(o.system(), r)
+		_, err := o.accounts.CreateUser(o.system(), r)
 		var e *ecp.Error
 		require.ErrorAs(t, err, &e, field)
 		require.Equal(t, ecp.CodeInvalid, e.Code, field)
@@ -379,24 +393,24 @@ func TestRefusedUsers(t *testing.T) {
 		require.NotContains(t, err.Error(), r.Password+" ")
 		require.Len(t, o.s.Records[ecp.KindUser], before)
 	}
-	_, err := o.m.CreateUser(o.system(), ok())
+	_, err := o.accounts.CreateUser(o.system(), ok())
 	require.NoError(t, err)
-	_, err = o.m.CreateUser(o.system(), ok())
+	_, err = o.accounts.CreateUser(o.system(), ok())
 	require.ErrorIs(t, err, ecp.ErrExists)
 }
 
 // Nothing that is stored, listed or audited holds a secret.
 func TestSecretsAreStoredAsHashesOnly(t *testing.T) {
 	o := newOffice(t)
-	o.m.hasher = opaqueHasher{}
-	_, err := o.m.CreateUser(o.system(), UserRequest{Name: "fresh", Password: "the-password", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	o.accounts.hasher = opaqueHasher{}
+	_, err := o.accounts.CreateUser(o.system(), UserRequest{Name: "fresh", Password: "the-password", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
 	ctx := ecp.WithIdempotencyKey(o.system(), "k")
-	n, err := o.m.CreateToken(ctx, TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleSystem}})
+	n, err := o.accounts.CreateToken(ctx, TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleSystem}})
 	require.NoError(t, err)
-	s, err := o.m.Login(context.Background(), "fresh", "the-password")
+	s, err := o.accounts.Login(context.Background(), "fresh", "the-password")
 	require.NoError(t, err)
-	again, err := o.m.CreateToken(ctx, TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleSystem}})
+	again, err := o.accounts.CreateToken(ctx, TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleSystem}})
 	require.NoError(t, err)
 	require.Equal(t, NewToken{TokenInfo: n.TokenInfo}, again, "the same token, and the secret is not told again")
 	for kind, table := range o.s.Records {
@@ -422,16 +436,16 @@ func (opaqueHasher) Verify(_ context.Context, h, p string) (bool, bool, error) {
 
 func TestTokenLife(t *testing.T) {
 	o := newOffice(t)
-	n, err := o.m.CreateToken(o.as("a-boss"), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}, ExpiresAt: dayOne.Add(time.Hour)})
+	n, err := o.accounts.CreateToken(o.as("a-boss"), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}, ExpiresAt: dayOne.Add(time.Hour)})
 	require.NoError(t, err)
 	require.Equal(t, "a-boss", n.CreatedBy)
 	lastUsed := func() time.Time {
-		i, err := o.m.Token(o.as("ap-lead"), n.ID)
+		i, err := o.accounts.Token(o.as("ap-lead"), n.ID)
 		require.NoError(t, err)
 		return i.LastUsed
 	}
 	require.Zero(t, lastUsed())
-	use := func() error { _, err := o.m.Authenticate(context.Background(), n.Secret); return err }
+	use := func() error { _, err := o.accounts.Authenticate(context.Background(), n.Secret); return err }
 	writes := o.s.Writes
 	for range 100 {
 		require.NoError(t, use())
@@ -442,24 +456,24 @@ func TestTokenLife(t *testing.T) {
 	require.NoError(t, use())
 	require.Equal(t, writes+2, o.s.Writes)
 	require.Equal(t, dayOne.Truncate(time.Minute).Add(time.Minute), lastUsed(), "the minute it was, though less than one has passed")
-	a, err := o.m.Authenticate(context.Background(), n.Secret)
+	a, err := o.accounts.Authenticate(context.Background(), n.Secret)
 	require.NoError(t, err)
 	require.Equal(t, ecp.Actor{Name: "token:ci", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "a/p"}}, Credential: "token/" + n.ID}, a)
 	o.now = dayOne.Add(time.Hour)
 	require.ErrorIs(t, use(), ecp.ErrDenied, "it has expired")
 
-	n, err = o.m.CreateToken(o.as("a-boss"), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
+	n, err = o.accounts.CreateToken(o.as("a-boss"), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
 	require.NoError(t, err)
 	require.NoError(t, use())
-	require.NoError(t, o.m.DeleteToken(o.as("ap-lead"), n.ID))
+	require.NoError(t, o.accounts.DeleteToken(o.as("ap-lead"), n.ID))
 	require.ErrorIs(t, use(), ecp.ErrDenied)
-	_, err = o.m.CreateToken(o.as("a-boss"), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}, ExpiresAt: dayOne})
+	_, err = o.accounts.CreateToken(o.as("a-boss"), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}, ExpiresAt: dayOne})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 }
 
 func TestTheLastWayInStays(t *testing.T) {
 	s := mapstore.New()
-	m := New(Config{Changes: change.New(s, slog.New(slog.DiscardHandler), time.Now), Hasher: &plainHasher{}})
+	m := NewAccounts(AccountsConfig{Changes: change.New(s, slog.New(slog.DiscardHandler), time.Now), Hasher: &plainHasher{}})
 	_, err := m.Bootstrap(t.Context(), "sixteen letters!")
 	require.NoError(t, err)
 	ctx := ecp.WithActor(t.Context(), ecp.System)

@@ -79,12 +79,12 @@ func (u *uses) claim(hash string, now time.Time) bool {
 
 // Authenticate gives the actor that a token, or the secret of a session,
 // stands for. Any other is denied. Only hashes are stored and compared.
-func (d *Directory) Authenticate(ctx context.Context, secret string) (ecp.Actor, error) {
+func (ac *Accounts) Authenticate(ctx context.Context, secret string) (ecp.Actor, error) {
 	const op = "authenticate"
 	var t ecp.Token
 	var a ecp.Actor
-	hash, now := HashToken(secret), d.now().UTC()
-	err := d.store.Read(ctx, func(tx ecp.Tx) (err error) {
+	hash, now := HashToken(secret), ac.now().UTC()
+	err := ac.store.Read(ctx, func(tx ecp.Tx) (err error) {
 		t, _, err = ecp.Get[ecp.Token](tx, hash)
 		if errors.Is(err, ecp.ErrNotFound) {
 			a, err = bySession(tx, hash, now)
@@ -103,7 +103,7 @@ func (d *Directory) Authenticate(ctx context.Context, secret string) (ecp.Actor,
 	if a, err = TokenActor(t, now); err != nil {
 		return ecp.Actor{}, fault.Wrap(op, err)
 	}
-	d.noteUse(ctx, t, now)
+	ac.noteUse(ctx, t, now)
 	return a, nil
 }
 
@@ -117,12 +117,12 @@ func TokenActor(t ecp.Token, now time.Time) (ecp.Actor, error) {
 
 // noteUse writes in which minute a token was last used. Where that fails the
 // token is still good.
-func (d *Directory) noteUse(ctx context.Context, t ecp.Token, now time.Time) {
+func (ac *Accounts) noteUse(ctx context.Context, t ecp.Token, now time.Time) {
 	now = now.Truncate(lastUseEvery)
-	if !now.After(t.LastUsed) || !d.uses.claim(t.Hash, now) {
+	if !now.After(t.LastUsed) || !ac.uses.claim(t.Hash, now) {
 		return
 	}
-	err := d.store.Write(ctx, func(tx ecp.Tx) error {
+	err := ac.store.Write(ctx, func(tx ecp.Tx) error {
 		t, _, err := ecp.Get[ecp.Token](tx, t.Hash)
 		if err != nil {
 			return err
@@ -131,13 +131,13 @@ func (d *Directory) noteUse(ctx context.Context, t ecp.Token, now time.Time) {
 		return ecp.Put(tx, t, ecp.AnyVersion)
 	})
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ecp.ErrNotFound) {
-		d.log.WarnContext(ctx, "the last use of a token could not be written", "token", t.ID, "error", err)
+		ac.log.WarnContext(ctx, "the last use of a token could not be written", "token", t.ID, "error", err)
 	}
 }
 
 // Tokens lists the API tokens whose grant lies within the actor's reach, by name.
-func (d *Directory) Tokens(ctx context.Context) ([]TokenInfo, error) {
-	all, err := change.ListVisible(ctx, d.store, "list tokens", ecp.Query{}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
+func (ac *Accounts) Tokens(ctx context.Context) ([]TokenInfo, error) {
+	all, err := change.ListVisible(ctx, ac.store, "list tokens", ecp.Query{}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
 	if err != nil {
 		return nil, err
 	}
@@ -150,9 +150,9 @@ func (d *Directory) Tokens(ctx context.Context) ([]TokenInfo, error) {
 }
 
 // Token gives an API token by its id.
-func (d *Directory) Token(ctx context.Context, id string) (TokenInfo, error) {
+func (ac *Accounts) Token(ctx context.Context, id string) (TokenInfo, error) {
 	op := "read token " + id
-	found, err := change.ListVisible(ctx, d.store, op, ecp.Query{Parent: id}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
+	found, err := change.ListVisible(ctx, ac.store, op, ecp.Query{Parent: id}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
 	if err != nil {
 		return TokenInfo{}, err
 	}
@@ -164,9 +164,9 @@ func (d *Directory) Token(ctx context.Context, id string) (TokenInfo, error) {
 
 // CreateToken makes an API token with a grant that the actor holds itself. It
 // is valid until it expires or is deleted, whatever becomes of who made it.
-func (d *Directory) CreateToken(ctx context.Context, r TokenRequest) (NewToken, error) {
+func (ac *Accounts) CreateToken(ctx context.Context, r TokenRequest) (NewToken, error) {
 	q := change.Request{Op: "create token", Action: "create", Kind: ecp.KindToken, Scope: r.Grant.Where(), Asked: r}
-	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (NewToken, error) {
+	return change.Submit(ctx, ac.changes, q, func(w *change.Tx) (NewToken, error) {
 		if err := w.Permit(ecp.RightMembers, ""); err != nil {
 			return NewToken{}, err
 		}
@@ -214,9 +214,9 @@ func regrant(err error) error {
 }
 
 // DeleteToken makes a token invalid at once.
-func (d *Directory) DeleteToken(ctx context.Context, id string) error {
+func (ac *Accounts) DeleteToken(ctx context.Context, id string) error {
 	q := change.Request{Op: "delete token " + id, Action: "delete", Kind: ecp.KindToken, Key: id}
-	return change.Do(ctx, d.changes, q, func(w *change.Tx) error {
+	return change.Do(ctx, ac.changes, q, func(w *change.Tx) error {
 		t, err := tokenForChange(w, id)
 		if err != nil {
 			return err

@@ -13,9 +13,9 @@ import (
 // one is given, becomes one that the user has logged in from, and so what others
 // guess does not touch logins from there for 30 days. It needs what changing the
 // user's password needs. Only this process forgets: counts are kept in memory.
-func (d *Directory) UnlockUser(ctx context.Context, name, address string) error {
+func (ac *Accounts) UnlockUser(ctx context.Context, name, address string) error {
 	q := change.Request{Op: "unlock user " + name, Action: "unlock", Kind: ecp.KindUser, Key: name, Asked: address}
-	err := change.Do(ctx, d.changes, q, func(w *change.Tx) error {
+	err := change.Do(ctx, ac.changes, q, func(w *change.Tx) error {
 		u, err := userForChange(w, name)
 		if err != nil {
 			return err
@@ -37,7 +37,7 @@ func (d *Directory) UnlockUser(ctx context.Context, name, address string) error 
 		return rememberOrigin(w.Tx, name, group, w.Now)
 	})
 	if err == nil {
-		d.attempts.forgive(name)
+		ac.attempts.forgive(name)
 	}
 	return err
 }

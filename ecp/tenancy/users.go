@@ -95,8 +95,8 @@ func shownTo(a ecp.Actor, u ecp.User) (ecp.User, bool) {
 }
 
 // Users lists the users with a grant within the actor's reach.
-func (d *Directory) Users(ctx context.Context) ([]ecp.User, error) {
-	users, err := change.ListVisible(ctx, d.store, "list users", ecp.Query{}, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
+func (ac *Accounts) Users(ctx context.Context) ([]ecp.User, error) {
+	users, err := change.ListVisible(ctx, ac.store, "list users", ecp.Query{}, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
 	a, _ := ecp.ActorFrom(ctx)
 	for i, u := range users {
 		users[i], _ = shownTo(a, u)
@@ -105,8 +105,8 @@ func (d *Directory) Users(ctx context.Context) ([]ecp.User, error) {
 }
 
 // User gives a user by name; everybody may read themselves.
-func (d *Directory) User(ctx context.Context, name string) (ecp.User, error) {
-	u, err := change.ReadVisible(ctx, d.store, "read user "+name, "user", name, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
+func (ac *Accounts) User(ctx context.Context, name string) (ecp.User, error) {
+	u, err := change.ReadVisible(ctx, ac.store, "read user "+name, "user", name, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
 	if err != nil {
 		return ecp.User{}, err
 	}
@@ -116,7 +116,7 @@ func (d *Directory) User(ctx context.Context, name string) (ecp.User, error) {
 }
 
 // CreateUser makes a user with grants that the actor holds itself.
-func (d *Directory) CreateUser(ctx context.Context, r UserRequest) (ecp.User, error) {
+func (ac *Accounts) CreateUser(ctx context.Context, r UserRequest) (ecp.User, error) {
 	u := ecp.User{Name: r.Name, DisplayName: r.DisplayName, Grants: slices.Clone(r.Grants), PasswordSet: r.Password != "", Revision: 1}
 	q := change.Request{Op: "create user", Action: "create", Kind: ecp.KindUser, Scope: userScope(u), Asked: u, Secret: r.Password,
 		Taken: ecp.FieldError{Field: "name", Message: fmt.Sprintf("there is a user %q already", r.Name)}}
@@ -126,11 +126,11 @@ func (d *Directory) CreateUser(ctx context.Context, r UserRequest) (ecp.User, er
 	}
 	validateDisplayName(&wrong, r.DisplayName)
 	validateGrants(&wrong, r.Grants)
-	hash, err := d.hashPassword(ctx, &wrong, q.Op, r.Password)
+	hash, err := ac.hashPassword(ctx, &wrong, q.Op, r.Password)
 	if err != nil {
 		return ecp.User{}, err
 	}
-	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (ecp.User, error) {
+	return change.Submit(ctx, ac.changes, q, func(w *change.Tx) (ecp.User, error) {
 		if err := w.Permit(ecp.RightMembers, ""); err != nil {
 			return ecp.User{}, err
 		}
@@ -152,7 +152,7 @@ func (d *Directory) CreateUser(ctx context.Context, r UserRequest) (ecp.User, er
 
 // UpdateUser changes a user. Password and disabling need that all of the
 // user's grants lie within the actor's reach; grants are changed within it.
-func (d *Directory) UpdateUser(ctx context.Context, name string, c UserChange) (ecp.User, error) {
+func (ac *Accounts) UpdateUser(ctx context.Context, name string, c UserChange) (ecp.User, error) {
 	plain := c
 	plain.Password = nil
 	q := change.Request{Op: "change user " + name, Action: "update", Kind: ecp.KindUser, Key: name, Asked: plain}
@@ -170,11 +170,11 @@ func (d *Directory) UpdateUser(ctx context.Context, name string, c UserChange) (
 			wrong.Add("password", "is empty; a password can be replaced, not taken away: disable the user")
 		}
 		var err error
-		if hash, err = d.hashPassword(ctx, &wrong, q.Op, *c.Password); err != nil {
+		if hash, err = ac.hashPassword(ctx, &wrong, q.Op, *c.Password); err != nil {
 			return ecp.User{}, err
 		}
 	}
-	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (ecp.User, error) {
+	return change.Submit(ctx, ac.changes, q, func(w *change.Tx) (ecp.User, error) {
 		before, err := userForChange(w, name)
 		if err != nil {
 			return ecp.User{}, err
@@ -244,9 +244,9 @@ func changedUser(w *change.Tx, u ecp.User, c UserChange) (ecp.User, error) {
 
 // DeleteUser removes a user and ends the sessions. Tokens the user has made
 // stay: they are the project's.
-func (d *Directory) DeleteUser(ctx context.Context, name string, ifRevision int64) error {
+func (ac *Accounts) DeleteUser(ctx context.Context, name string, ifRevision int64) error {
 	q := change.Request{Op: "delete user " + name, Action: "delete", Kind: ecp.KindUser, Key: name, Asked: ifRevision}
-	return change.Do(ctx, d.changes, q, func(w *change.Tx) error {
+	return change.Do(ctx, ac.changes, q, func(w *change.Tx) error {
 		u, err := userForChange(w, name)
 		if err != nil {
 			return err

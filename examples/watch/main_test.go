@@ -100,7 +100,7 @@ func newFleet(t *testing.T) (*fleet.Manager, *httptest.Server) {
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
 	})
 	require.NoError(t, err)
-	_, err = m.Directory.Bootstrap(t.Context(), token)
+	_, err = m.Accounts.Bootstrap(t.Context(), token)
 	require.NoError(t, err)
 	done := make(chan struct{})
 	api, err := httpapi.New(httpapi.Config{Manager: m, Done: done})
