@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/stretchr/testify/require"
 )
 
@@ -41,13 +41,13 @@ func TestNobodyDialsTheServiceAddress(t *testing.T) {
 	require.NoError(t, err)
 	ask := func() {
 		t.Helper()
-		way, err := s.manager.OpenDashboard(s.as(), s.id, "")
+		way, err := s.manager.Access.OpenDashboard(s.as(), s.id, "")
 		require.NoError(t, err)
-		require.Equal(t, fleet.DashboardWay{Via: fleet.ViaServiceAddress, Address: address}, way)
-		_, _ = s.manager.OpenDashboard(s.as(), s.id, fleet.ViaAgent)
+		require.Equal(t, access.DashboardWay{Via: access.ViaServiceAddress, Address: address}, way)
+		_, _ = s.manager.Access.OpenDashboard(s.as(), s.id, access.ViaAgent)
 		for _, way := range []func() (ecp.Endpoint, error){
-			func() (ecp.Endpoint, error) { return s.manager.DashboardEndpoint(s.as(), s.id, "") },
-			func() (ecp.Endpoint, error) { return s.manager.Endpoint(s.as(), ecp.RightWrite, s.id, "") },
+			func() (ecp.Endpoint, error) { return s.manager.Access.DashboardEndpoint(s.as(), s.id, "") },
+			func() (ecp.Endpoint, error) { return s.manager.Access.Endpoint(s.as(), ecp.RightWrite, s.id, "") },
 		} {
 			e, err := way()
 			require.NotContains(t, e.BaseURL+e.DashboardURL, listener.Addr().String())

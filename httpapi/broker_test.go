@@ -222,7 +222,7 @@ func TestBrokerTrouble(t *testing.T) {
 	for _, c := range brokerTrouble {
 		t.Run(c.name, func(t *testing.T) {
 			asking(t, "emqx-ee-5.8.9", func(f *fixture, path string, sim *emqxsim.Cluster) {
-				key, err := f.manager.Endpoint(ecp.WithActor(t.Context(), ecp.System), ecp.RightWrite,
+				key, err := f.manager.Access.Endpoint(ecp.WithActor(t.Context(), ecp.System), ecp.RightWrite,
 					ecp.ID(strings.TrimPrefix(path, clustersPath+"/")), "")
 				require.NoError(t, err)
 				for _, fault := range c.faults {

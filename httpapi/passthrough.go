@@ -12,7 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/openecp/openecp/proxy"
 )
 
@@ -80,7 +80,7 @@ func (a *api) passthroughRoutes() (err error) {
 		method: http.MethodPost, path: clusterPath + "/dashboard", id: "openDashboard", summary: "Make a link to a " +
 			"cluster's dashboard",
 		description: dashboardText,
-		parameters:  []*huma.Param{query("via", viaText, text(words(fleet.DashboardVias()...)...))},
+		parameters:  []*huma.Param{query("via", viaText, text(words(access.DashboardVias()...)...))},
 		keyless:     true, // the answer is a secret
 		success:     returns[linkView](http.StatusCreated), refuses: []ecp.Code{ecp.CodeUnsupported, ecp.CodeThrottled},
 	}, a.openDashboard)
@@ -105,9 +105,9 @@ const viaText = "the way to take; what fits the cluster when left out. agent and
 
 // linkView is a link to a dashboard.
 type linkView struct {
-	URL       string             `json:"url" doc:"to be opened in a browser; holds a secret, unless via is serviceAddress"`
-	Via       fleet.DashboardVia `json:"via" enum:"serviceAddress,agent,target" doc:"the way that it leads: serviceAddress is the dashboard's own address, which browsers open without the daemon"`
-	ExpiresAt time.Time          `json:"expiresAt,omitzero" doc:"when it is too late to open it; left out of a serviceAddress, which stays"`
+	URL       string              `json:"url" doc:"to be opened in a browser; holds a secret, unless via is serviceAddress"`
+	Via       access.DashboardVia `json:"via" enum:"serviceAddress,agent,target" doc:"the way that it leads: serviceAddress is the dashboard's own address, which browsers open without the daemon"`
+	ExpiresAt time.Time           `json:"expiresAt,omitzero" doc:"when it is too late to open it; left out of a serviceAddress, which stays"`
 }
 
 func (a *api) openDashboard(ctx context.Context, r *http.Request, _ body) (success, error) {
@@ -116,10 +116,10 @@ func (a *api) openDashboard(ctx context.Context, r *http.Request, _ body) (succe
 		return success{}, p
 	}
 	via := r.URL.Query().Get("via")
-	if wrong := checkWord("via", via, words(fleet.DashboardVias()...)); wrong != nil {
+	if wrong := checkWord("via", via, words(access.DashboardVias()...)); wrong != nil {
 		return success{}, badParameter(wrong...)
 	}
-	link, err := a.dashboards.Open(ctx, c.ID(), fleet.DashboardVia(via))
+	link, err := a.dashboards.Open(ctx, c.ID(), access.DashboardVia(via))
 	return success{status: http.StatusCreated, body: linkView{link.URL, link.Via, link.ExpiresAt}}, err
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/openecp/openecp/proxy"
 	"github.com/stretchr/testify/require"
 )
@@ -108,7 +108,7 @@ func TestDashboardLink(t *testing.T) {
 	var link linkView
 	got := f.call(asUser, http.MethodPost, clustersPath+"/"+id+"/dashboard", "").want(http.StatusCreated)
 	got.into(&link)
-	require.Equal(t, fleet.ViaTarget, link.Via)
+	require.Equal(t, access.ViaTarget, link.Via)
 	require.True(t, strings.HasPrefix(link.URL, "https://"+id+".dash.example.com/_ecp/enter/"), link.URL)
 	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
 	require.NotContains(t, f.log.String(), link.URL[strings.LastIndex(link.URL, "/")+1:])

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/ecp/memstore"
@@ -128,7 +129,7 @@ func TestDashboardsOfAdoptedClusters(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrNotFound)
 	link, err := h.d.Open(h.as(user), h.id, "")
 	require.NoError(t, err)
-	require.Equal(t, fleet.ViaAgent, link.Via)
+	require.Equal(t, access.ViaAgent, link.Via)
 
 	b, origin := h.enter(user)
 	node := func() string {
@@ -155,7 +156,7 @@ func TestDashboardsOfAdoptedClusters(t *testing.T) {
 	got := get(t, b, origin+"/")
 	require.Equal(t, 503, got.status)
 	require.Contains(t, got.body, "no agent of the cluster is connected")
-	for _, via := range []fleet.DashboardVia{"", fleet.ViaAgent} {
+	for _, via := range []access.DashboardVia{"", access.ViaAgent} {
 		_, err = h.d.Open(h.as(user), h.id, via)
 		require.ErrorIs(t, err, ecp.ErrUnavailable)
 		require.ErrorContains(t, err, "agent")
@@ -185,7 +186,7 @@ func TestDirectDashboards(t *testing.T) {
 	for range maxLinksPerActor + 1 {
 		link, err := h.d.Open(h.as(user), h.id, "")
 		require.NoError(t, err)
-		require.Equal(t, Link{URL: address, Via: fleet.ViaServiceAddress}, link)
+		require.Equal(t, Link{URL: address, Via: access.ViaServiceAddress}, link)
 	}
 	require.Empty(t, h.d.sessions.links)
 	require.Empty(t, h.d.ports.of)
@@ -193,7 +194,7 @@ func TestDirectDashboards(t *testing.T) {
 	require.Len(t, opened, maxLinksPerActor+1)
 	require.Contains(t, opened[0].Changes, change.AuditChange{Path: "/via", After: `"serviceAddress"`})
 
-	link, err := h.d.Open(h.as(user), h.id, fleet.ViaAgent)
+	link, err := h.d.Open(h.as(user), h.id, access.ViaAgent)
 	require.NoError(t, err)
 	require.NotContains(t, link.URL, "emqx.example.com")
 	require.Contains(t, link.URL, enterPath)
@@ -205,7 +206,7 @@ func TestDirectDashboards(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, address, link.URL)
 	before := len(h.audit("open dashboard"))
-	_, err = nowhere.Open(h.as(user), h.id, fleet.ViaAgent)
+	_, err = nowhere.Open(h.as(user), h.id, access.ViaAgent)
 	require.ErrorIs(t, err, ecp.ErrUnsupported)
 	require.ErrorContains(t, err, "set dashboard.domain")
 	require.Len(t, h.audit("open dashboard"), before, "nobody was let through")

@@ -125,7 +125,7 @@ func (d dashboardRequest) endpoint(
 		return ctx, ecp.Endpoint{}, err
 	}
 	ctx = ecp.WithActor(ctx, actor)
-	e, err := d.manager.DashboardEndpoint(ctx, d.id, t.node)
+	e, err := d.manager.Access.DashboardEndpoint(ctx, d.id, t.node)
 	if err == nil {
 		err = mayBeShown(e)
 	}

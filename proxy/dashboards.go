@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/openecp/openecp/ecp/fleet"
 )
 
@@ -59,7 +60,7 @@ type Link struct {
 	URL       string
 	ExpiresAt time.Time
 	// Via is the way that the link leads.
-	Via fleet.DashboardVia
+	Via access.DashboardVia
 }
 
 // Dashboards shows the dashboards of clusters, each on an origin of its own. Its
@@ -127,18 +128,18 @@ func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
 // Unless the dashboard has an address of its own, the link can be used once and for a
 // minute. Whoever opens it sees the dashboard as the actor, so it must be shown to
 // nobody else.
-func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via fleet.DashboardVia) (Link, error) {
-	way, err := d.manager.DashboardWay(ctx, id, via)
+func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via access.DashboardVia) (Link, error) {
+	way, err := d.manager.Access.DashboardWay(ctx, id, via)
 	if errors.Is(err, ecp.ErrDenied) || errors.Is(err, ecp.ErrNotFound) {
-		_, err = d.manager.OpenDashboard(ctx, id, via) // which records the refusal in the audit
+		_, err = d.manager.Access.OpenDashboard(ctx, id, via) // which records the refusal in the audit
 	}
 	if err != nil {
 		return Link{}, err
 	}
-	if way.Via != fleet.ViaServiceAddress {
+	if way.Via != access.ViaServiceAddress {
 		return d.newLink(ctx, id, way.Via)
 	}
-	if way, err = d.manager.OpenDashboard(ctx, id, way.Via); err != nil {
+	if way, err = d.manager.Access.OpenDashboard(ctx, id, way.Via); err != nil {
 		return Link{}, err
 	}
 	return Link{URL: way.Address, Via: way.Via}, nil
@@ -146,7 +147,7 @@ func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via fleet.DashboardVia
 
 // newLink makes a link to an origin of this package. An actor with too many links is
 // refused before anything is recorded.
-func (d *Dashboards) newLink(ctx context.Context, id ecp.ID, via fleet.DashboardVia) (Link, error) {
+func (d *Dashboards) newLink(ctx context.Context, id ecp.ID, via access.DashboardVia) (Link, error) {
 	const op = "open dashboard"
 	if d.domain == nil && d.ports == nil {
 		return Link{}, &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "dashboards are not shown here: " + d.setupHint}
@@ -167,8 +168,8 @@ func (d *Dashboards) newLink(ctx context.Context, id ecp.ID, via fleet.Dashboard
 
 // openOrigin checks the right of the actor, records that the dashboard is opened, and
 // returns its origin.
-func (d *Dashboards) openOrigin(ctx context.Context, id ecp.ID, via fleet.DashboardVia) (*url.URL, error) {
-	if _, err := d.manager.OpenDashboard(ctx, id, via); err != nil {
+func (d *Dashboards) openOrigin(ctx context.Context, id ecp.ID, via access.DashboardVia) (*url.URL, error) {
+	if _, err := d.manager.Access.OpenDashboard(ctx, id, via); err != nil {
 		return nil, err
 	}
 	if d.domain != nil {

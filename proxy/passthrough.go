@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/openecp/openecp/ecp/fleet"
 )
 
@@ -107,9 +108,9 @@ func (p *Passthrough) Serve(w http.ResponseWriter, r *http.Request, id ecp.ID, p
 // endpoint returns the way to the broker for a call that its actor may make.
 func (p *Passthrough) endpoint(ctx context.Context, method string, id ecp.ID, t target) (ecp.Endpoint, error) {
 	if rightFor(method, t) == ecp.RightRead {
-		return p.manager.Endpoint(ctx, ecp.RightRead, id, "")
+		return p.manager.Access.Endpoint(ctx, ecp.RightRead, id, "")
 	}
-	e, err := p.manager.EndpointForCall(ctx, id, fleet.BrokerCall{Method: method, Path: t.raw})
+	e, err := p.manager.Access.EndpointForCall(ctx, id, access.BrokerCall{Method: method, Path: t.raw})
 	var denied *ecp.Error
 	if errors.As(err, &denied) && denied.Code == ecp.CodeDenied && isRead(method) {
 		told := *denied

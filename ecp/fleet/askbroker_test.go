@@ -233,7 +233,7 @@ func TestBrokerFaults(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			inBubble(t, func(r *rig) {
 				c, _ := r.running()
-				key, err := r.m.Endpoint(asSystem(), ecp.RightWrite, c.ID(), "")
+				key, err := r.m.Access.Endpoint(asSystem(), ecp.RightWrite, c.ID(), "")
 				require.NoError(t, err)
 				r.stop() // nobody but the test asks
 				r.make(r.store, &r.applied)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/stretchr/testify/require"
@@ -24,27 +25,27 @@ func TestWaysToDashboards(t *testing.T) {
 		version string // of the broker; empty = no agent has reported
 		address bool
 		away    bool // the agent is
-		asked   DashboardVia
-		want    DashboardVia
+		asked   access.DashboardVia
+		want    access.DashboardVia
 		code    ecp.Code
 		says    string
 	}{
-		{name: "5 with an address", version: "5.8.9", address: true, want: ViaServiceAddress},
-		{name: "5 with an address, no agent", version: "5.8.9", address: true, away: true, want: ViaServiceAddress},
-		{name: "5 with an address, asked for", version: "5.8.9", address: true, asked: ViaServiceAddress, want: ViaServiceAddress},
-		{name: "5 with an address, through the agent", version: "5.8.9", address: true, asked: ViaAgent, want: ViaAgent},
-		{name: "5 through an agent that is away", version: "5.8.9", address: true, away: true, asked: ViaAgent, code: ecp.CodeUnavailable, says: observed.NotConnected},
-		{name: "6 with an address", version: "6.0.1", address: true, want: ViaServiceAddress},
-		{name: "5 without an address", version: "5.8.9", want: ViaAgent},
+		{name: "5 with an address", version: "5.8.9", address: true, want: access.ViaServiceAddress},
+		{name: "5 with an address, no agent", version: "5.8.9", address: true, away: true, want: access.ViaServiceAddress},
+		{name: "5 with an address, asked for", version: "5.8.9", address: true, asked: access.ViaServiceAddress, want: access.ViaServiceAddress},
+		{name: "5 with an address, through the agent", version: "5.8.9", address: true, asked: access.ViaAgent, want: access.ViaAgent},
+		{name: "5 through an agent that is away", version: "5.8.9", address: true, away: true, asked: access.ViaAgent, code: ecp.CodeUnavailable, says: observed.NotConnected},
+		{name: "6 with an address", version: "6.0.1", address: true, want: access.ViaServiceAddress},
+		{name: "5 without an address", version: "5.8.9", want: access.ViaAgent},
 		{name: "5 without anything", version: "5.8.9", away: true, code: ecp.CodeUnavailable, says: "needs a service address or a connected agent"},
-		{name: "5 without an address, asked for", version: "5.8.9", asked: ViaServiceAddress, code: ecp.CodeUnsupported, says: "spec.serviceAddress"},
-		{name: "4 with an address", version: "4.4.24", address: true, want: ViaAgent},
-		{name: "4 with an address, asked for", version: "4.4.24", address: true, asked: ViaServiceAddress, code: ecp.CodeUnsupported, says: "EMQX 4"},
+		{name: "5 without an address, asked for", version: "5.8.9", asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: "spec.serviceAddress"},
+		{name: "4 with an address", version: "4.4.24", address: true, want: access.ViaAgent},
+		{name: "4 with an address, asked for", version: "4.4.24", address: true, asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: "EMQX 4"},
 		{name: "4 without an agent", version: "4.4.24", address: true, away: true, code: ecp.CodeUnavailable, says: ecp.NeedsAgent},
-		{name: "unknown with an address", address: true, want: ViaAgent},
+		{name: "unknown with an address", address: true, want: access.ViaAgent},
 		{name: "unknown with an address, no agent", address: true, away: true, code: ecp.CodeUnavailable, says: ecp.NotReported},
-		{name: "unknown with an address, asked for", address: true, asked: ViaServiceAddress, code: ecp.CodeUnsupported, says: ecp.NotReported},
-		{name: "by a target", version: "5.8.9", asked: ViaTarget, code: ecp.CodeUnsupported, says: "adopted"},
+		{name: "unknown with an address, asked for", address: true, asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: ecp.NotReported},
+		{name: "by a target", version: "5.8.9", asked: access.ViaTarget, code: ecp.CodeUnsupported, says: "adopted"},
 		{name: "by nothing that there is", version: "5.8.9", asked: "x", code: ecp.CodeInvalid, says: "via"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -66,10 +67,10 @@ func TestWaysToDashboards(t *testing.T) {
 				p.away(agent, true)
 				p.look(0)
 			}
-			way, err := p.m.OpenDashboard(ecp.WithActor(t.Context(), ann), p.id, c.asked)
+			way, err := p.m.Access.OpenDashboard(ecp.WithActor(t.Context(), ann), p.id, c.asked)
 			require.Equal(t, c.code, ecp.CodeOf(err), "%v", err)
 			require.Equal(t, c.want, way.Via)
-			require.Equal(t, c.want == ViaServiceAddress, way.Address == address, "%q", way.Address)
+			require.Equal(t, c.want == access.ViaServiceAddress, way.Address == address, "%q", way.Address)
 			page, failed := p.m.Changes.Audit(asSystem(), change.AuditOptions{Kind: ecp.KindCluster, Key: string(p.id), Limit: 100})
 			require.NoError(t, failed)
 			opened := ""
@@ -116,8 +117,8 @@ func TestNoWayWithCredentials(t *testing.T) {
 		}
 		p.link.Pages = func(string) (ecp.Endpoint, error) { return e, nil }
 		ctx := ecp.WithActor(context.Background(), ann)
-		got, err := p.m.DashboardEndpoint(ctx, p.id, rapid.SampledFrom([]string{"", "emqx@x"}).Draw(t, "prefer"))
-		_, opened := p.m.OpenDashboard(ctx, p.id, ViaAgent)
+		got, err := p.m.Access.DashboardEndpoint(ctx, p.id, rapid.SampledFrom([]string{"", "emqx@x"}).Draw(t, "prefer"))
+		_, opened := p.m.Access.OpenDashboard(ctx, p.id, access.ViaAgent)
 		if e.Authenticated {
 			require.ErrorIs(t, err, ecp.ErrUnsupported)
 			require.ErrorIs(t, opened, ecp.ErrUnsupported)
@@ -146,7 +147,7 @@ func TestDashboardStaysWithItsNode(t *testing.T) {
 		return ecp.Endpoint{BaseURL: "http://dashboard", Node: node}, nil
 	}
 	ask := func(prefer string) string {
-		e, err := p.m.DashboardEndpoint(ecp.WithActor(t.Context(), ann), p.id, prefer)
+		e, err := p.m.Access.DashboardEndpoint(ecp.WithActor(t.Context(), ann), p.id, prefer)
 		require.NoError(t, err)
 		return e.Node
 	}
@@ -154,6 +155,6 @@ func TestDashboardStaysWithItsNode(t *testing.T) {
 	require.Equal(t, "emqx@x", ask("emqx@x"))
 	gone = "emqx@x"
 	require.Equal(t, "emqx@any", ask("emqx@x"))
-	_, err := p.m.DashboardEndpoint(ecp.WithActor(t.Context(), ecp.Actor{Name: "bob", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "b/p"}}}), p.id, "")
+	_, err := p.m.Access.DashboardEndpoint(ecp.WithActor(t.Context(), ecp.Actor{Name: "bob", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "b/p"}}}), p.id, "")
 	require.ErrorIs(t, err, ecp.ErrNotFound)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
@@ -101,6 +102,7 @@ type Manager struct {
 	queue                 *sched.Queue
 	slots                 *sched.Slots
 	running               atomic.Bool
+	Access                *access.Gateway
 	Monitor               *monitor.Monitor
 	Agents                *agents.Registry
 	Logs                  *logs.Reader
@@ -158,6 +160,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.Agents = &agents.Registry{Observed: m.observed, Wake: m.queue.Add}
 	m.Logs = &logs.Reader{Observed: m.observed, Accounts: m.Accounts}
 	m.brokers = &brokers.Brokers{Observed: m.observed, Wake: m.queue.Add, Bound: m.boundByLease}
+	m.Access = &access.Gateway{Observed: m.observed}
 	m.Monitor = &monitor.Monitor{Observed: m.observed, Directory: m.Directory, Surveys: monitor.NewSurveys()}
 	m.made = derive.NewClockMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())
 	m.slots = sched.NewSlots(m.workers)

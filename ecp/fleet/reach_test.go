@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/stretchr/testify/require"
 )
 
@@ -36,7 +36,7 @@ func TestEndpoint(t *testing.T) {
 			"no node of that name":   {ecp.System, ecp.RightWrite, c.ID(), "emqx@elsewhere", ecp.CodeNotFound},
 			"system, whatever right": {ecp.System, ecp.RightWrite, c.ID(), "", ""},
 		} {
-			e, err := r.m.Endpoint(ctxOf(c.who), c.right, c.id, c.node)
+			e, err := r.m.Access.Endpoint(ctxOf(c.who), c.right, c.id, c.node)
 			require.Equal(t, c.code, ecp.CodeOf(err), "%s: %v", name, err)
 			if err != nil {
 				continue
@@ -67,13 +67,13 @@ func TestLetThrough(t *testing.T) {
 		as := func(role ecp.Role, project string) ecp.Actor {
 			return ecp.Actor{Name: string(role) + " of " + project, Grants: []ecp.Grant{{Role: role, Project: "default/" + project}}}
 		}
-		call := fleet.BrokerCall{Method: "POST", Path: "/api/v5/publish"}
-		dashboard := fleet.BrokerCall{}
+		call := access.BrokerCall{Method: "POST", Path: "/api/v5/publish"}
+		dashboard := access.BrokerCall{}
 		for _, row := range []struct {
 			name string
 			who  ecp.Actor // zero = none
 			id   ecp.ID
-			call fleet.BrokerCall
+			call access.BrokerCall
 			code ecp.Code
 		}{
 			{"no actor", ecp.Actor{}, c.ID(), call, ecp.CodeDenied},
@@ -87,10 +87,10 @@ func TestLetThrough(t *testing.T) {
 			var e ecp.Endpoint
 			var err error
 			if row.call == dashboard {
-				_, err = r.m.OpenDashboard(ctxOf(row.who), row.id, "")
+				_, err = r.m.Access.OpenDashboard(ctxOf(row.who), row.id, "")
 				e.BaseURL = map[bool]string{true: "opened"}[err == nil]
 			} else {
-				e, err = r.m.EndpointForCall(ctxOf(row.who), row.id, row.call)
+				e, err = r.m.Access.EndpointForCall(ctxOf(row.who), row.id, row.call)
 			}
 			require.Equal(t, row.code, ecp.CodeOf(err), "%s: %v", row.name, err)
 			require.Equal(t, err == nil, e.BaseURL != "", row.name)
@@ -121,9 +121,9 @@ func TestLetThrough(t *testing.T) {
 		require.ElementsMatch(t, want, said())
 
 		require.NoError(t, r.sim.KillAll(c.ID()))
-		_, err := r.m.EndpointForCall(asSystem(), c.ID(), call)
+		_, err := r.m.Access.EndpointForCall(asSystem(), c.ID(), call)
 		require.ErrorIs(t, err, ecp.ErrUnavailable)
-		_, err = r.m.OpenDashboard(asSystem(), c.ID(), "")
+		_, err = r.m.Access.OpenDashboard(asSystem(), c.ID(), "")
 		require.ErrorIs(t, err, ecp.ErrUnavailable)
 		require.ElementsMatch(t, want, said(), "where there was no way, nobody was let through")
 	})

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/access"
 	"github.com/stretchr/testify/require"
 )
 
@@ -36,9 +37,9 @@ func TestServiceAddressIsCheckedWhenItIsSet(t *testing.T) {
 	agent := p.agent("x")
 	p.reports(agent, "emqx@x")
 	p.look(0)
-	way, err := p.m.OpenDashboard(ecp.WithActor(t.Context(), ann), p.id, "")
+	way, err := p.m.Access.OpenDashboard(ecp.WithActor(t.Context(), ann), p.id, "")
 	require.NoError(t, err)
-	require.Equal(t, DashboardWay{ViaServiceAddress, old}, way)
+	require.Equal(t, access.DashboardWay{Via: access.ViaServiceAddress, Address: old}, way)
 	require.ErrorIs(t, patch(`{"serviceAddress":"http://127.0.0.2"}`), ecp.ErrInvalid)
 	require.NoError(t, patch(`{"serviceAddress":null}`))
 	require.ErrorIs(t, patch(`{"serviceAddress":"`+old+`"}`), ecp.ErrInvalid)

@@ -13,11 +13,11 @@ type layer struct {
 
 // testKit is what every package's tests may import of the module, unless the
 // package has to stand alone.
-var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/agents", "ecp/logs", "ecp/monitor", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest", "internal/processtest"}
+var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/agents", "ecp/logs", "ecp/monitor", "ecp/access", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest", "internal/processtest"}
 
 // public is what a program outside the module could import too.
 var public = []string{
-	"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/logs", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
+	"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/logs", "ecp/access", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
 	"emqxsim", "sqlstore", "argon2id", "proxy", "httpapi", "ecpmetrics",
 }
 
@@ -43,7 +43,8 @@ var layers = []layer{
 	{pkg: "ecp/monitor", code: []string{"ecp", "ecp/internal/fault", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed"}},
 	{pkg: "ecp/agents", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random"}},
 	{pkg: "ecp/logs", code: []string{"ecp", "ecp/internal/fault", "ecp/catalog", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/validate", "internal/emqxlog"}},
-	{pkg: "ecp/fleet", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/logs", "ecp/fleet/internal/...",
+	{pkg: "ecp/access", code: []string{"ecp", "ecp/internal/fault", "ecp/internal/observed"}},
+	{pkg: "ecp/fleet", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/access", "ecp/agents", "ecp/logs", "ecp/fleet/internal/...",
 		"ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random", "ecp/internal/sched", "ecp/internal/validate", "internal/emqxlog"},
 		tests: []string{"ecp/internal/mapstore", "emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecp/fleet/internal/brokers", code: []string{"ecp", "ecp/internal/derive", "ecp/internal/observed", "ecp/fleet/internal/mqttprobe"}},
@@ -73,8 +74,8 @@ var layers = []layer{
 	{pkg: "internal/agent/logs", code: []string{"internal/emqxlog"}},
 	{pkg: "internal/agent/...", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...", "internal/atomicfile"}},
 
-	{pkg: "proxy", code: []string{"ecp", "ecp/fleet"}},
-	{pkg: "httpapi", code: []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/fleet", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
+	{pkg: "proxy", code: []string{"ecp", "ecp/access", "ecp/fleet"}},
+	{pkg: "httpapi", code: []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/access", "ecp/fleet", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecpmetrics", code: []string{"ecp", "ecp/agents", "ecp/monitor", "ecp/fleet"}, tests: []string{"emqxv4", "emqxv5"}},
 
 	// Programs wire parts together; nobody imports them.
