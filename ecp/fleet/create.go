@@ -8,6 +8,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/random"
@@ -122,7 +123,7 @@ func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.Cl
 	id, err := freeID(tx)
 	rec.ID = id
 	if err == nil && rec.Mode == ecp.Hosted {
-		err = errors.Join(m.sealSettings(&wrong, id, rec.Spec.Hosted, nil), wrong.Err(""))
+		err = errors.Join(m.settings.Seal(&wrong, id, rec.Spec.Hosted, nil), wrong.Err(""))
 	}
 	derive.AddChangeID(&rec)
 	return rec, err
@@ -150,7 +151,7 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 	rec.Spec.Adopted = nil
 	s := rec.Spec.Hosted
 	fillIn(s)
-	keepSettings(wrong, s.Config, nil)
+	sealing.Keep(wrong, s.Config, nil)
 	validate.ValidateHosted(wrong, *s)
 	image, err := pick(tx, wrong, "spec.image", s.Image, func(i ecp.Image) (string, bool) { return i.ID, i.Default })
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/fleet/internal/brokers"
+	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/sched"
@@ -107,6 +108,7 @@ type Manager struct {
 	Agents                *agents.Registry
 	Logs                  *logs.Reader
 	brokers               *brokers.Brokers
+	settings              sealing.Settings
 	operationsMost        int // ended ones of one cluster
 	Changes               *change.Writer
 	Directory             *tenancy.Directory
@@ -160,6 +162,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.Agents = &agents.Registry{Observed: m.observed, Wake: m.queue.Add}
 	m.Logs = &logs.Reader{Observed: m.observed, Accounts: m.Accounts}
 	m.brokers = &brokers.Brokers{Observed: m.observed, Wake: m.queue.Add, Bound: m.boundByLease}
+	m.settings = sealing.Settings{Observed: m.observed}
 	m.Access = &access.Gateway{Observed: m.observed}
 	m.Monitor = &monitor.Monitor{Observed: m.observed, Directory: m.Directory, Surveys: monitor.NewSurveys()}
 	m.made = derive.NewClockMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())

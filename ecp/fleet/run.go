@@ -34,7 +34,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.forgetLooks()
 		m.targets.unknown()
 	}()
-	m.sealStored(ctx)
+	m.settings.SealStored(ctx)
 	for target, p := range m.observed.Provisioners {
 		if w, ok := p.(ecp.Watcher); ok {
 			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })

@@ -77,7 +77,7 @@ func (m *Manager) ResealSecrets(ctx context.Context) (int, error) {
 			}
 			w.Note(s.Binding(), "", nil, nil)
 		}
-		clusters, err := m.sealRecords(w.Tx)
-		return len(old) + clusters, errors.Join(err, m.sealAnswers(w.Tx))
+		clusters, err := m.settings.SealRecords(w.Tx)
+		return len(old) + clusters, errors.Join(err, m.settings.SealAnswers(w.Tx))
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
@@ -188,12 +189,12 @@ func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r Ta
 		return rec, nil, err
 	}
 	config := maps.Clone(r.Config)
-	keepSettings(&wrong, config, nil)
+	sealing.Keep(&wrong, config, nil)
 	spec, err := made.SpecWith(config)
 	if err != nil {
 		return rec, nil, err
 	}
-	if err := errors.Join(m.sealSettings(&wrong, u.ID, &spec, nil), wrong.Err("")); err != nil {
+	if err := errors.Join(m.settings.Seal(&wrong, u.ID, &spec, nil), wrong.Err("")); err != nil {
 		return rec, nil, err
 	}
 	spec.Target = u.Target

@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/validate"
@@ -44,7 +45,7 @@ func (m *Manager) carryUpdate(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, u 
 	}
 	if rec.Mode == ecp.Hosted {
 		logs.MayRefer(&wrong, *rec, before.Spec.Hosted.Config)
-		if err := m.sealSettings(&wrong, rec.ID, rec.Spec.Hosted, before.Spec.Hosted.Config); err != nil {
+		if err := m.settings.Seal(&wrong, rec.ID, rec.Spec.Hosted, before.Spec.Hosted.Config); err != nil {
 			return err
 		}
 		if err := wrong.Err(""); err != nil {
@@ -160,7 +161,7 @@ func mergeUpdate(u ecp.Update, m *Manager, wrong *fault.Fields, rec *ecp.Cluster
 			return err
 		}
 		keepHosted(spec.Hosted, *old.Hosted)
-		keepSettings(wrong, spec.Hosted.Config, old.Hosted.Config)
+		sealing.Keep(wrong, spec.Hosted.Config, old.Hosted.Config)
 		fillIn(spec.Hosted)
 		validate.ValidateHosted(wrong, *spec.Hosted)
 	default:

@@ -48,6 +48,7 @@ var layers = []layer{
 		"ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random", "ecp/internal/sched", "ecp/internal/validate", "internal/emqxlog"},
 		tests: []string{"ecp/internal/mapstore", "emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecp/fleet/internal/brokers", code: []string{"ecp", "ecp/internal/derive", "ecp/internal/observed", "ecp/fleet/internal/mqttprobe"}},
+	{pkg: "ecp/fleet/internal/sealing", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/observed"}},
 	{pkg: "ecp/fleet/internal/...", code: []string{"ecp"}},
 	{pkg: "ecp/memstore", code: []string{"ecp"}},
 	{pkg: "ecp/ecptest", code: []string{"ecp", "ecp/memstore"}},

@@ -1,4 +1,4 @@
-package fleet
+package sealing
 
 import (
 	"context"
@@ -15,35 +15,38 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-// sealSettings seals the values of a spec that may be secrets, and keeps the form
+// Settings seals and opens the settings of clusters.
+type Settings struct{ Observed *observed.Clusters }
+
+// Seal seals the values of a spec that may be secrets, and keeps the form
 // in which old has them where they are the same.
-func (m *Manager) sealSettings(wrong *fault.Fields, id ecp.ID, s *ecp.HostedSpec, old map[string]string) error {
-	for _, key := range slices.Sorted(maps.Keys(s.Config)) {
-		value := s.Config[key]
+func (s Settings) Seal(wrong *fault.Fields, id ecp.ID, spec *ecp.HostedSpec, old map[string]string) error {
+	for _, key := range slices.Sorted(maps.Keys(spec.Config)) {
+		value := spec.Config[key]
 		if ecp.IsSealed(value) || ecp.Harmless(key, value) {
 			continue
 		}
-		if m.observed.Sealer == nil {
+		if s.Observed.Sealer == nil {
 			wrong.Add("spec.config["+key+"]", "may be a secret, and no key was configured to encrypt secrets with: configure one, or leave the setting out")
 			continue
 		}
 		if was, ok := old[key]; ok && ecp.IsSealed(was) {
-			if plain, err := m.observed.OpenSetting(id, key, was); err == nil && plain == value {
-				s.Config[key] = was
+			if plain, err := s.Observed.OpenSetting(id, key, was); err == nil && plain == value {
+				spec.Config[key] = was
 				continue
 			}
 		}
-		sealed, err := m.observed.Sealer.Seal([]byte(value), observed.SettingBinding(id, key))
+		sealed, err := s.Observed.Sealer.Seal([]byte(value), observed.SettingBinding(id, key))
 		if err != nil {
 			return err
 		}
-		s.Config[key] = ecp.SealedPrefix + sealed
+		spec.Config[key] = ecp.SealedPrefix + sealed
 	}
 	return nil
 }
 
-// keepSettings puts the stored value where a new spec says "[redacted]".
-func keepSettings(wrong *fault.Fields, config, old map[string]string) {
+// Keep puts the stored value where a new spec says "[redacted]".
+func Keep(wrong *fault.Fields, config, old map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		was, had := old[key]
 		switch value := config[key]; {
@@ -59,28 +62,28 @@ func keepSettings(wrong *fault.Fields, config, old map[string]string) {
 // sealRecord seals what a record has in plain text or under an older key, also in
 // what was wanted before. It reports whether it changed anything; failing leaves
 // the record as it was.
-func (m *Manager) sealRecord(rec *ecp.ClusterRecord) (bool, error) {
+func (s Settings) sealRecord(rec *ecp.ClusterRecord) (bool, error) {
 	changed := false
 	all := []map[string]string{rec.Status.FormerSettings}
-	for _, s := range []*ecp.Spec{&rec.Spec, specBefore(&rec.Status)} {
-		if s != nil && s.Hosted != nil {
-			all = append(all, s.Hosted.Config)
+	for _, spec := range []*ecp.Spec{&rec.Spec, specBefore(&rec.Status)} {
+		if spec != nil && spec.Hosted != nil {
+			all = append(all, spec.Hosted.Config)
 		}
 	}
 	for _, settings := range all {
 		for _, key := range slices.Sorted(maps.Keys(settings)) {
 			value := settings[key]
-			if ecp.Harmless(key, value) || ecp.IsSealed(value) && m.observed.Sealer != nil && m.observed.Sealer.Current(strings.TrimPrefix(value, ecp.SealedPrefix)) {
+			if ecp.Harmless(key, value) || ecp.IsSealed(value) && s.Observed.Sealer != nil && s.Observed.Sealer.Current(strings.TrimPrefix(value, ecp.SealedPrefix)) {
 				continue
 			}
-			plain, err := m.observed.OpenSetting(rec.ID, key, value)
-			if err == nil && m.observed.Sealer == nil {
+			plain, err := s.Observed.OpenSetting(rec.ID, key, value)
+			if err == nil && s.Observed.Sealer == nil {
 				err = ecp.NewError(ecp.CodeUnsupported, "", "no key was configured to encrypt secrets with")
 			}
 			if err != nil {
 				return false, err
 			}
-			sealed, err := m.observed.Sealer.Seal([]byte(plain), observed.SettingBinding(rec.ID, key))
+			sealed, err := s.Observed.Sealer.Seal([]byte(plain), observed.SettingBinding(rec.ID, key))
 			if err != nil {
 				return false, err
 			}
@@ -100,16 +103,16 @@ func specBefore(st *ecp.Status) *ecp.Spec {
 	return &st.Before.Spec
 }
 
-// sealRecords seals the settings of all clusters that are not sealed with the
+// SealRecords seals the settings of all clusters that are not sealed with the
 // newest key. It reports how many records it wrote.
-func (m *Manager) sealRecords(tx ecp.Tx) (int, error) {
+func (s Settings) SealRecords(tx ecp.Tx) (int, error) {
 	var due []ecp.ClusterRecord
 	for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 		if err != nil {
 			return 0, err
 		}
 		rec = rec.Clone()
-		changed, err := m.sealRecord(&rec)
+		changed, err := s.sealRecord(&rec)
 		if err != nil {
 			return 0, fmt.Errorf("cluster %s: %w", rec.ID, err)
 		}
@@ -125,11 +128,11 @@ func (m *Manager) sealRecords(tx ecp.Tx) (int, error) {
 	return len(due), nil
 }
 
-// sealStored seals what an earlier build has stored in plain text. Where that
+// SealStored seals what an earlier build has stored in plain text. Where that
 // cannot be done the cluster runs on, and the log says so.
-func (m *Manager) sealStored(ctx context.Context) {
+func (s Settings) SealStored(ctx context.Context) {
 	n := 0
-	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
+	err := s.Observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		n = 0
 		for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 			if err != nil {
@@ -145,28 +148,31 @@ func (m *Manager) sealStored(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		err = m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
-			_, err := m.sealRecords(tx)
-			return errors.Join(err, m.sealAnswers(tx), veilAudit(tx))
+		err = s.Observed.Store.Write(ctx, func(tx ecp.Tx) error {
+			_, err := s.SealRecords(tx)
+			return errors.Join(err, s.SealAnswers(tx), veilAudit(tx))
 		})
 	}
 	if err != nil && ctx.Err() == nil {
-		m.observed.Log.WarnContext(ctx, "settings of clusters that may be secrets are stored in plain text", "clusters", n, "error", err)
+		s.Observed.Log.WarnContext(ctx, "settings of clusters that may be secrets are stored in plain text", "clusters", n, "error", err)
 	}
 }
 
-// sealAnswers seals what is kept to answer repeated calls with.
-func (m *Manager) sealAnswers(tx ecp.Tx) error {
+// SealAnswers seals what is kept to answer repeated calls with.
+func (s Settings) SealAnswers(tx ecp.Tx) error {
 	var due []change.Answered
 	for a, err := range ecp.List[change.Answered](tx, ecp.Query{}) {
 		if err != nil {
 			return err
 		}
-		var made created
+		var made struct { // what a create answers
+			Cluster   ecp.ClusterRecord
+			Operation json.RawMessage
+		}
 		if json.Unmarshal([]byte(a.Result), &made) != nil || made.Cluster.ID == "" {
 			continue
 		}
-		if changed, err := m.sealRecord(&made.Cluster); err != nil {
+		if changed, err := s.sealRecord(&made.Cluster); err != nil {
 			return err
 		} else if !changed {
 			continue
