@@ -2,7 +2,6 @@ package ecp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,14 +80,8 @@ func (g Grant) Where() string {
 	return ""
 }
 
-// OrgOfGrant is the organisation the grant lies in; "" = everywhere.
-func OrgOfGrant(g Grant) string {
-	org, _, _ := strings.Cut(g.Where(), "/")
-	return org
-}
-
-// IsSystem says whether a grant is that of a system administrator.
-func IsSystem(g Grant) bool { return g.Role == RoleSystem && g.wellFormed() }
+// IsSystem reports whether the grant is that of a system administrator.
+func (g Grant) IsSystem() bool { return g.Role == RoleSystem && g.wellFormed() }
 
 // reaches says whether the grant is about where: "org" or "org/project".
 func (g Grant) reaches(where string) bool {
@@ -111,14 +104,15 @@ func (g Grant) reaches(where string) bool {
 // organisation ("org"); "" asks for the right wherever it reaches.
 func (a Actor) May(right Right, where string) bool {
 	return slices.ContainsFunc(a.Grants, func(g Grant) bool {
-		return Rights[g.Role][right] && g.wellFormed() && (where == "" || g.reaches(where))
+		return rights[g.Role][right] && g.wellFormed() && (where == "" || g.reaches(where))
 	})
 }
 
 // Sees says whether an organisation exists for a: it has a grant there.
 func (a Actor) Sees(org string) bool {
 	return slices.ContainsFunc(a.Grants, func(g Grant) bool {
-		return g.wellFormed() && (g.Role == RoleSystem || org != "" && OrgOfGrant(g) == org)
+		in, _, _ := strings.Cut(g.Where(), "/")
+		return g.wellFormed() && (g.Role == RoleSystem || org != "" && in == org)
 	})
 }
 
@@ -126,10 +120,10 @@ func (a Actor) Sees(org string) bool {
 // there nobody who may give anything has less than what can be given.
 func (a Actor) Holds(g Grant) bool {
 	return slices.ContainsFunc(a.Grants, func(own Grant) bool {
-		if IsSystem(own) {
+		if own.IsSystem() {
 			return true // also what is malformed, which somebody has to remove
 		}
-		return Rights[own.Role][RightMembers] && g.wellFormed() && g.Where() != "" && own.reaches(g.Where())
+		return rights[own.Role][RightMembers] && g.wellFormed() && g.Where() != "" && own.reaches(g.Where())
 	})
 }
 
@@ -151,7 +145,7 @@ func (a Actor) Permit(op string, right Right, where string) error {
 		return nil
 	}
 	if where != "" && !a.May(RightRead, where) && (strings.Contains(where, "/") || !a.Sees(where)) {
-		return &Error{Code: CodeNotFound, Op: op, Message: "there is no such thing in a project you may see", Cause: ErrRefused}
+		return &Error{Code: CodeNotFound, Op: op, Message: "there is no such thing in a project you may see", Cause: ErrNoRight}
 	}
 	var roles []string
 	for _, g := range a.Grants {
@@ -163,16 +157,5 @@ func (a Actor) Permit(op string, right Right, where string) error {
 	if len(roles) == 0 {
 		held = "this needs a role, and no grant of the actor gives one: a role needs its own reach, and no other"
 	}
-	return &Error{Code: CodeDenied, Op: op, Message: fmt.Sprintf("%s; ask somebody with the role %s", held, lowest(right)), Cause: ErrRefused}
-}
-
-// PermitProject is permit for a right over a project that the caller names: it
-// is told which it named.
-func (a Actor) PermitProject(op string, right Right, path string) error {
-	err := a.Permit(op, right, path)
-	if !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	return &Error{Code: CodeNotFound, Op: op, Message: fmt.Sprintf("there is no project %q", path), Cause: ErrRefused,
-		Fields: []FieldError{{"project", "is not there, or not yours to see"}}}
+	return &Error{Code: CodeDenied, Op: op, Message: fmt.Sprintf("%s; ask somebody with the role %s", held, lowest(right)), Cause: ErrNoRight}
 }

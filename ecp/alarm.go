@@ -14,12 +14,12 @@ type AlarmSource interface {
 	// error is unavailable and names the member.
 	ActiveAlarms(ctx context.Context) ([]Alarm, error)
 	// AlarmHistory lists what was wrong and is over, the newest first, as far
-	// back as the broker keeps it and no more than [MostAlarms].
+	// back as the broker keeps it and no more than [MaxAlarms].
 	AlarmHistory(ctx context.Context) ([]Alarm, error)
 }
 
-// MostAlarms is how many alarms of a history are read.
-const MostAlarms = 10_000
+// MaxAlarms is how many alarms of a history are read.
+const MaxAlarms = 10_000
 
 // Alarm is one thing that is or was wrong with a cluster.
 type Alarm struct {

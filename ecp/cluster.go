@@ -116,8 +116,8 @@ func (s Storage) LargerThan(size string) bool {
 	return ok && known && a > b
 }
 
-// ListLimit bounds a page.
-const ListLimit = 500
+// MaxListLimit is the largest Limit of [ListOptions].
+const MaxListLimit = 500
 
 // ListOptions selects and sorts clusters. Zero values select all, in the order
 // of their ids.
@@ -130,7 +130,7 @@ type ListOptions struct {
 	Sort       SortKey
 	Descending bool
 	Cursor     string // Next of the page before, with the same Sort
-	Limit      int    // 0 = 50; at most [ListLimit]
+	Limit      int    // 0 = 50; at most [MaxListLimit]
 }
 
 // Page is a part of a list.

@@ -114,9 +114,9 @@ func (r ClusterRecord) StateMachine() StateMachine {
 	return r.Mode.StateMachine()
 }
 
-// CommandsHeldBack are the commands that are legal while the record is older than
-// what is found; an update may change name and description.
-var CommandsHeldBack = []CommandKind{CommandTakeOver, CommandPutBack, CommandTransfer, CommandDelete}
+// whileOlder are the commands that are legal while the record is older than what is
+// found; an update may change name and description.
+var whileOlder = []CommandKind{CommandTakeOver, CommandPutBack, CommandTransfer, CommandDelete}
 
 // Legal lists the commands that are taken of the cluster now.
 func (r ClusterRecord) Legal() []CommandKind {
@@ -127,10 +127,10 @@ func (r ClusterRecord) Legal() []CommandKind {
 			return false
 		}
 		if older {
-			return !slices.Contains(CommandsHeldBack, k)
+			return !slices.Contains(whileOlder, k)
 		}
 		if k == CommandRepair && r.Mode == Hosted && r.Status.State == Running { // it works: only EMQX' members may want it
-			return !HasForeign(r.Status)
+			return !r.Status.HasForeignMembers()
 		}
 		return k == CommandTakeOver || k == CommandPutBack
 	})

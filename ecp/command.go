@@ -1,7 +1,6 @@
 package ecp
 
 import (
-	"bytes"
 	"encoding/json"
 )
 
@@ -120,12 +119,4 @@ type Plan struct {
 	Nothing bool        `json:"nothing"`         // what is asked already holds
 	Steps   []string    `json:"steps"`           // names of the operation's steps, in order
 	Notes   []string    `json:"notes,omitempty"` // what nodes and clients will see of it, in words
-}
-
-// DecodeNumbers decodes JSON and keeps numbers as they are written, so that large ones
-// stay exact.
-func DecodeNumbers(b []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	return d.Decode(into)
 }

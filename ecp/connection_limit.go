@@ -2,7 +2,6 @@ package ecp
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -84,8 +83,8 @@ func (l BrokerLimit) Ours(n int) bool {
 	return l.Set > 0 && (n == l.Set || n == l.InForce) || slices.Contains(l.Sent, n)
 }
 
-// FormerLimit reports whether the broker had a number before the first change from here.
-func FormerLimit(l BrokerLimit, n int) bool { return l.Former != nil && *l.Former == n }
+// Theirs reports whether the broker had a number before the first change from here.
+func (l BrokerLimit) Theirs(n int) bool { return l.Former != nil && *l.Former == n }
 
 // LimitDropped is how a broker was that took a connection limit and dropped it. As
 // long as it is reported to be the same, no other try is made.
@@ -122,40 +121,6 @@ func (r ClusterRecord) LimitTarget() (n int, release bool) {
 // broker's own limit put back first.
 func (r ClusterRecord) OwesRelease() bool {
 	return r.Mode == Adopted && r.Deleting && !r.Force && r.Status.Limit != nil && !r.Status.Limit.Untouched()
-}
-
-// LimitLeft says what stays behind at a broker whose cluster is removed without
-// putting its own limit back; "" means nothing does.
-func (r ClusterRecord) LimitLeft() string {
-	l := r.Status.Limit
-	if l == nil || l.Untouched() {
-		return ""
-	}
-	has := fmt.Sprintf("the limit of %d connections that was set from here", l.Set)
-	if len(l.Sent) > 0 {
-		numbers := slices.Clone(l.Sent)
-		if l.Set > 0 {
-			numbers = append(numbers, l.Set)
-		}
-		slices.Sort(numbers)
-		has = fmt.Sprintf("one of the limits that were sent from here (%s connections)", JoinNumbers(slices.Compact(numbers)))
-	}
-	former := "which it had before is not known"
-	if l.Former != nil {
-		former = fmt.Sprintf("before the first change it was %d", *l.Former)
-	}
-	return "EMQX may keep " + has + "; " + former + ": set it there by hand"
-}
-
-// JoinNumbers lists numbers for people, as in "1883, 8883".
-func JoinNumbers(all []int) (out string) {
-	for i, n := range all {
-		if i > 0 {
-			out += ", "
-		}
-		out += fmt.Sprint(n)
-	}
-	return out
 }
 
 // LicenseManager is a Broker whose licence can be read and replaced, for the

@@ -146,6 +146,6 @@ func ErrorAttr(err error) slog.Attr {
 	return slog.Group("", attrs...) // of no name: the attributes stand where it stands
 }
 
-// ErrRefused is the cause of every refusal for want of a right, also where the
+// ErrNoRight is the cause of every refusal for want of a right, also where the
 // actor is told that there is no such thing: the audit tells them apart.
-var ErrRefused = errors.New("the actor does not hold the right")
+var ErrNoRight = errors.New("the actor does not hold the right")

@@ -59,15 +59,15 @@ type featureRow struct {
 }
 
 var featureRows = []featureRow{
-	{FeaturePower, HostedOnly},
-	{FeatureScale, HostedOnly},
-	{FeatureResize, HostedOnly},
-	{FeatureNetwork, HostedOnly},
-	{FeatureImage, HostedOnly},
-	{FeatureRepair, HostedOnly},
+	{FeaturePower, hostedOnly},
+	{FeatureScale, hostedOnly},
+	{FeatureResize, hostedOnly},
+	{FeatureNetwork, hostedOnly},
+	{FeatureImage, hostedOnly},
+	{FeatureRepair, hostedOnly},
 	{FeatureDelete, always},
 	{FeatureTransfer, always},
-	{FeatureLogs, LogsOf},
+	{FeatureLogs, logs},
 	{FeatureConnectionLimit, connectionLimit},
 	{FeatureMonitoring, throughAgent},
 	{FeatureAlarms, throughAgent},
@@ -87,11 +87,20 @@ func Features(mode Mode, version string, c Capabilities) []FeatureInfo {
 	return out
 }
 
+// Why says why a cluster of the mode and version cannot use the feature; it is empty
+// where it can.
+func (f Feature) Why(mode Mode, v Version, c Capabilities) string {
+	for _, row := range featureRows {
+		if row.feature == f {
+			return row.why(mode, v, c)
+		}
+	}
+	return "there is no such feature"
+}
+
 func always(Mode, Version, Capabilities) string { return "" }
 
-// HostedOnly says why an adopted cluster cannot have a feature of hosted ones; "" for
-// hosted clusters. It has the form of the checks in the table of features.
-func HostedOnly(mode Mode, _ Version, _ Capabilities) string {
+func hostedOnly(mode Mode, _ Version, _ Capabilities) string {
 	if mode == Hosted {
 		return ""
 	}
@@ -100,8 +109,8 @@ func HostedOnly(mode Mode, _ Version, _ Capabilities) string {
 
 // The whys of what adopted clusters wait for.
 const (
-	NeedsAgent  = "needs a connected agent"
-	NotReported = "not known yet: no agent has reported"
+	needsAgent  = "needs a connected agent"
+	notReported = "not known yet: no agent has reported"
 )
 
 // NoAgentAddress says what is missing where no address is configured that agents
@@ -114,18 +123,18 @@ func throughAgent(mode Mode, v Version, c Capabilities) string {
 	case mode == Hosted:
 		return ""
 	case !c.Agent:
-		return c.WithoutAgent(NeedsAgent)
+		return c.withoutAgent(needsAgent)
 	case v.Major == 0 && c.Trouble != "":
 		return "not known yet: the agent cannot ask EMQX: " + c.Trouble
 	case v.Major == 0:
-		return NotReported
+		return notReported
 	}
 	return ""
 }
 
-// WithoutAgent returns why something that takes an agent cannot be used: where no
+// withoutAgent returns why something that takes an agent cannot be used: where no
 // agent can ever connect, that is the cause, and not that none does.
-func (c Capabilities) WithoutAgent(why string) string {
+func (c Capabilities) withoutAgent(why string) string {
 	if c.NoAgentAddress {
 		return string(ReasonNoAgentAddress) + ": " + NoAgentAddress
 	}
@@ -137,13 +146,13 @@ func connectionLimit(mode Mode, v Version, c Capabilities) string {
 	case mode == Hosted:
 		return ""
 	case !c.Agent && v.Major == 0:
-		return c.WithoutAgent(NotReported)
+		return c.withoutAgent(notReported)
 	case v.Major == 0:
-		return NotReported
+		return notReported
 	case v.Major >= 5 && v.Before(Version{5, 7, 0}):
 		return "needs EMQX 5.7.0 or later"
 	case !c.Agent:
-		return c.WithoutAgent(NeedsAgent)
+		return c.withoutAgent(needsAgent)
 	case v.Major == 4 && !c.LimitCall:
 		return "this broker does not list the call that sets its connection limit"
 	case v.Major >= 5 && c.LicenseType != 3:
@@ -159,27 +168,27 @@ func dashboard(mode Mode, v Version, c Capabilities) string {
 	case mode == Hosted, c.Agent, v.Major >= 5 && c.ServiceAddress:
 		return ""
 	case v.Major == 0 && c.ServiceAddress:
-		return c.WithoutAgent(NotReported)
+		return c.withoutAgent(notReported)
 	case v.Major >= 5:
-		return c.WithoutAgent("needs a service address or a connected agent")
+		return c.withoutAgent("needs a service address or a connected agent")
 	}
-	return c.WithoutAgent(NeedsAgent)
+	return c.withoutAgent(needsAgent)
 }
 
 // collectLogs is the command that lets an agent read logs.
 const collectLogs = "emqxee-agent register --emqx-log-collection-enabled"
 
-// LogsOf says why the logs of a cluster cannot be read.
-func LogsOf(mode Mode, _ Version, c Capabilities) string {
+// logs says why the logs of a cluster cannot be read.
+func logs(mode Mode, _ Version, c Capabilities) string {
 	switch {
 	case mode == Hosted, c.Logs:
 		return ""
 	case !c.Agent:
-		return c.WithoutAgent(NeedsAgent)
+		return c.withoutAgent(needsAgent)
 	case c.LogFault != "":
 		return "the agent cannot read EMQX's log files: " + strings.TrimSuffix(c.LogFault, ".")
 	case !c.Reported:
-		return NotReported
+		return notReported
 	}
 	return "log collection is not enabled at its agents: run `" + collectLogs + "` on their hosts"
 }

@@ -20,11 +20,8 @@ func LogLevels() []LogLevel {
 	return out
 }
 
-// How many lines of history are given, unless asked otherwise and at most.
-const (
-	DefaultLogLimit = 500
-	MaxLogLimit     = 10_000
-)
+// MaxLogLimit is the largest Limit of a [LogQuery].
+const MaxLogLimit = 10_000
 
 // LogQuery says what of a cluster's logs is wanted. The zero value is the
 // newest lines of all nodes.
@@ -34,7 +31,7 @@ type LogQuery struct {
 	Query string   // stands in the line, whatever the case; "" = anything
 	Since time.Time
 	Until time.Time // not with Follow
-	Limit int       // lines of history; 0 = DefaultLogLimit
+	Limit int       // lines of history; 0 = 500; at most [MaxLogLimit]
 	// Follow goes on with what is written after the history until ctx ends.
 	Follow bool
 }

@@ -90,8 +90,8 @@ func lowest(right Right) Role {
 	return RoleSystem
 }
 
-// Rights is the role table by role.
-var Rights = func() map[Role]map[Right]bool {
+// rights is the role table by role.
+var rights = func() map[Role]map[Right]bool {
 	held := map[Role]map[Right]bool{}
 	for _, r := range roleInfos {
 		held[r.Role] = map[Right]bool{}

@@ -69,11 +69,11 @@ A user has one or more grants, an API token has one. A grant is a role with its 
 
 // Each role holds the rights of every lower one.
 func TestHigherRolesHoldMore(t *testing.T) {
-	require.Len(t, Rights, len(roleInfos))
+	require.Len(t, rights, len(roleInfos))
 	for i, lower := range Roles() {
 		for _, higher := range Roles()[:i] {
-			for right := range Rights[lower] {
-				require.True(t, Rights[higher][right], "%s %s", higher, right)
+			for right := range rights[lower] {
+				require.True(t, rights[higher][right], "%s %s", higher, right)
 			}
 		}
 	}

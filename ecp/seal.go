@@ -12,26 +12,25 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // Secret is a text that is stored sealed and never shown: it prints, logs and
 // marshals as "[redacted]". string(s) gives the text itself.
 type Secret string
 
-// Redacted stands for a secret wherever values are shown.
-const Redacted = "[redacted]"
-
 // String hides the text.
-func (Secret) String() string { return Redacted }
+func (Secret) String() string { return setting.Redacted }
 
 // GoString hides the text from %#v.
-func (Secret) GoString() string { return Redacted }
+func (Secret) GoString() string { return setting.Redacted }
 
 // LogValue hides the text from log handlers.
-func (Secret) LogValue() slog.Value { return slog.StringValue(Redacted) }
+func (Secret) LogValue() slog.Value { return slog.StringValue(setting.Redacted) }
 
 // MarshalJSON hides the text.
-func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Redacted + `"`), nil }
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + setting.Redacted + `"`), nil }
 
 // Sealer encrypts what must not be readable in a stolen database. [NewKeyRing]
 // makes one of keys.
@@ -161,15 +160,4 @@ type SecretTeller interface {
 	// Secrets gives the cookie, the keys and the passwords that were made for a
 	// cluster; none where there is no cluster. An error is unavailable.
 	Secrets(ctx context.Context, id ID) ([]Secret, error)
-}
-
-// secretWords in a path mean that the value is not to be shown: people put
-// passwords into settings of their brokers.
-var secretWords = []string{"password", "secret", "token", "private", "credential", "apikey", "api_key"}
-
-// NamesSecret says whether a path, such as that of an EMQX setting, sounds as if its
-// value were secret.
-func NamesSecret(path string) bool {
-	path = strings.ToLower(path)
-	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(path, w) })
 }

@@ -1,6 +1,10 @@
 package ecp
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/openecp/openecp/ecp/internal/setting"
+)
 
 // Mode says who made a cluster and therefore what can be done with it.
 type Mode string
@@ -159,3 +163,20 @@ var containerPorts = map[Protocol]int{MQTT: 1883, MQTTS: 8883, WS: 8083, WSS: 80
 // ContainerPort is the port EMQX listens on for the protocol; 0 if there is no
 // such protocol.
 func (p Protocol) ContainerPort() int { return containerPorts[p] }
+
+// Redacted returns a spec as it can be shown to who may read the cluster: values of
+// EMQX settings that may be secrets are "[redacted]". Update takes that for the
+// value that is stored, so that what was read can be applied again; Create does
+// not.
+func (s Spec) Redacted() Spec {
+	s = s.Clone()
+	if s.Hosted == nil {
+		return s
+	}
+	for key, value := range s.Hosted.Config {
+		if !setting.Harmless(key, value) {
+			s.Hosted.Config[key] = setting.Redacted
+		}
+	}
+	return s
+}

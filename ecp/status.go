@@ -101,9 +101,9 @@ type Refused struct {
 	Generation int64  `json:"generation"` // the first one with which it was
 }
 
-// HasForeign reports whether members that are no nodes were seen when the cluster was
-// last looked at.
-func HasForeign(st Status) bool {
+// HasForeignMembers reports whether EMQX had members that are no nodes of the cluster
+// when it was last observed.
+func (st Status) HasForeignMembers() bool {
 	return ConditionOf(st.Conditions, CondHealthy).Reason == ReasonForeignMember
 }
 

@@ -3,6 +3,7 @@ package ecp
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"time"
 )
 
@@ -104,6 +105,8 @@ type TargetNetwork struct {
 // node: a name in DNS has at most 253 characters.
 const maxClusterDomain = 150
 
+var clusterDomainForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
 // WithDefaults returns n with what is left out filled in.
 func (n TargetNetwork) WithDefaults() TargetNetwork {
 	if n.ClusterDomain == "" {
@@ -119,7 +122,7 @@ func (n TargetNetwork) DualStack() bool {
 
 // Wrong lists what is wrong with n, by field; it is empty where nothing is.
 func (n TargetNetwork) Wrong() (wrong []FieldError) {
-	if d := n.ClusterDomain; d != "" && (!IsDNSSubdomain(d) || len(d) > maxClusterDomain) {
+	if d := n.ClusterDomain; d != "" && (!clusterDomainForm.MatchString(d) || len(d) > maxClusterDomain) {
 		wrong = append(wrong, FieldError{"clusterDomain", fmt.Sprintf("is %q; a domain in lower case of at most %d "+
 			"characters such as %q is wanted, without a dot at either end", d, maxClusterDomain, DefaultClusterDomain)})
 	}

@@ -128,9 +128,6 @@ func IsBearerSecret(text string) bool {
 	return strings.HasPrefix(text, TokenSecretPrefix) || strings.HasPrefix(text, SessionSecretPrefix)
 }
 
-// MinTokenLength is the shortest secret that is taken for a token.
-const MinTokenLength = 16
-
 // TokenPrefix begins the name under which a token acts. No user's name can begin
 // with it, so that a token is never taken for a person who is called alike.
 const TokenPrefix = "token:"

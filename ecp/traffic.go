@@ -77,12 +77,12 @@ type Metrics interface {
 	// WriteMetrics copies the exposition to w as it comes and says how many
 	// bytes that were. Where the error is not nil, what was written is not
 	// whole: whoever serves it on has to say so. An answer that is no
-	// exposition is not begun. No more than [MostMetrics] bytes are copied.
+	// exposition is not begun. No more than [MaxMetrics] bytes are copied.
 	WriteMetrics(ctx context.Context, w io.Writer, s MetricsScope) (int64, error)
 }
 
-// MostMetrics is the size of the largest exposition that is copied, in bytes.
-const MostMetrics = 256 << 20
+// MaxMetrics is the size of the largest exposition that is copied, in bytes.
+const MaxMetrics = 256 << 20
 
 // MetricsScope says whose metrics are wanted.
 type MetricsScope string

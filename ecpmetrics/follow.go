@@ -60,7 +60,7 @@ func (m *Metrics) read(ctx context.Context) (map[string]place, map[string]work, 
 	clusters, operations := map[string]place{}, map[string]work{}
 	cursor := ""
 	for {
-		page, err := m.manager.Clusters(ctx, ecp.ListOptions{Cursor: cursor, Limit: ecp.ListLimit})
+		page, err := m.manager.Clusters(ctx, ecp.ListOptions{Cursor: cursor, Limit: ecp.MaxListLimit})
 		if err != nil {
 			return nil, nil, err
 		}

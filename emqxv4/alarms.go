@@ -35,7 +35,7 @@ func (b *broker) ActiveAlarms(ctx context.Context) ([]ecp.Alarm, error) {
 // thousand alarms.
 func (b *broker) AlarmHistory(ctx context.Context) ([]ecp.Alarm, error) {
 	all, err := b.alarms(ctx, pastAlarms, false)
-	return all[:min(len(all), ecp.MostAlarms)], err
+	return all[:min(len(all), ecp.MaxAlarms)], err
 }
 
 func (b *broker) alarms(ctx context.Context, q nodeQuery, active bool) ([]ecp.Alarm, error) {

@@ -27,7 +27,7 @@ func (b *broker) alarms(ctx context.Context, active bool) ([]ecp.Alarm, error) {
 	defer cancel()
 	raised, err := ofAllMembers(ctx, b, func(ctx context.Context) ([]emqxhttp.NodeAlarm, error) {
 		raised, _, err := pages(ctx, b, alarmsPath, url.Values{"activated": {strconv.FormatBool(active)}},
-			ecp.MostAlarms,
+			ecp.MaxAlarms,
 			func(body []byte) (emqxhttp.Page[emqxhttp.NodeAlarm], error) {
 				return decodeAlarms(body, active)
 			})

@@ -95,7 +95,7 @@ func TestAlarmPages(t *testing.T) {
 	requests = emqxtest.Requests{}
 	got, err = open[ecp.AlarmSource](t, requests.Record(full(1000, true))).AlarmHistory(t.Context())
 	require.NoError(t, err)
-	require.Len(t, got, ecp.MostAlarms)
+	require.Len(t, got, ecp.MaxAlarms)
 	require.Len(t, requests.Sent(), 10)
 }
 

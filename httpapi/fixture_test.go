@@ -301,7 +301,7 @@ func (f *fixture) stored() stored {
 	}))
 	pool, err := f.manager.Pool(ctx)
 	require.NoError(f.t, err)
-	page, err := f.manager.Clusters(ctx, ecp.ListOptions{Limit: ecp.ListLimit})
+	page, err := f.manager.Clusters(ctx, ecp.ListOptions{Limit: ecp.MaxListLimit})
 	require.NoError(f.t, err)
 	clusters, err := json.Marshal(page)
 	require.NoError(f.t, err)

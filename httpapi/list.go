@@ -51,7 +51,7 @@ func pageOf[V any](all []V, key func(V) string, kind, after string, limit int) p
 
 const (
 	defaultLimit = 50
-	maxLimit     = ecp.ListLimit
+	maxLimit     = ecp.MaxListLimit
 )
 
 const (

@@ -59,7 +59,7 @@ func TestManyAtOnceGetWhatThereIs(t *testing.T) {
 	now := f.stored()
 	require.Equal(t, each+room, now.pool.UsedConnections)
 	sum, count := 0, 0
-	page, err := f.manager.Clusters(ecp.WithActor(t.Context(), ecp.System), ecp.ListOptions{Limit: ecp.ListLimit})
+	page, err := f.manager.Clusters(ecp.WithActor(t.Context(), ecp.System), ecp.ListOptions{Limit: ecp.MaxListLimit})
 	require.NoError(t, err)
 	for _, c := range page.Items {
 		sum += c.Spec.Connections()

@@ -320,7 +320,7 @@ func (s *stateWatch) all(b *testing.B, state ecp.State) {
 }
 
 func (w *world) ids(b *testing.B) []ecp.ID {
-	page, err := w.Clusters(system(b.Context()), ecp.ListOptions{Limit: ecp.ListLimit})
+	page, err := w.Clusters(system(b.Context()), ecp.ListOptions{Limit: ecp.MaxListLimit})
 	require.NoError(b, err)
 	var ids []ecp.ID
 	for _, i := range page.Items {

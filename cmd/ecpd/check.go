@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/tenancy"
 )
 
 // maxDrain bounds the drain: the whole end of the program may take 15 s.
@@ -122,8 +122,8 @@ func wrongToken(token string) string {
 	switch {
 	case token == "":
 		return ""
-	case len(token) < ecp.MinTokenLength:
-		return fmt.Sprintf("has %d characters; give at least %d", len(token), ecp.MinTokenLength)
+	case len(token) < tenancy.MinTokenLength:
+		return fmt.Sprintf("has %d characters; give at least %d", len(token), tenancy.MinTokenLength)
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return "holds a space, a line end or something else that a header cannot carry"
 	}

@@ -130,7 +130,7 @@ func (g *Gateway) adoptedDashboardWay(rec ecp.ClusterRecord, via DashboardVia) (
 	switch via {
 	case ViaAgent:
 		if g.Observed.AgentAddress == "" && !g.agentConnected(rec.ID) {
-			return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "", ecp.Capabilities{NoAgentAddress: true}.WithoutAgent(ecp.NeedsAgent))
+			return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "", ecp.FeatureDashboard.Why(ecp.Adopted, v, ecp.Capabilities{NoAgentAddress: true}))
 		}
 		return DashboardWay{Via: ViaAgent}, nil
 	case ViaTarget:
@@ -156,7 +156,7 @@ func whyNotDirect(address string, v ecp.Version) string {
 	case address == "":
 		return "the cluster has no service address; set spec.serviceAddress, or open the dashboard through an agent"
 	case v.Major == 0:
-		return "the dashboard of EMQX 4 is opened through an agent only, and the version is " + ecp.NotReported
+		return "the dashboard of EMQX 4 is opened through an agent only, and the version is not known yet: no agent has reported"
 	}
 	return "the dashboard of EMQX 4 is opened through an agent only"
 }

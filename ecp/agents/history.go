@@ -161,7 +161,7 @@ type HistoryOptions struct {
 	Since  time.Time // not older
 	Until  time.Time // older
 	Cursor string    // Next of the page before
-	Limit  int       // 0 = 50; at most [ecp.ListLimit]
+	Limit  int       // 0 = 50; at most [ecp.MaxListLimit]
 }
 
 // HistoryPage is a part of a cluster's history, newest first.
@@ -182,7 +182,7 @@ func (m *Registry) History(ctx context.Context, id ecp.ID, o HistoryOptions) (pa
 	if o.Limit <= 0 {
 		o.Limit = 50
 	}
-	o.Limit = min(o.Limit, ecp.ListLimit)
+	o.Limit = min(o.Limit, ecp.MaxListLimit)
 	after := string(id) + "/"
 	if o.Cursor != "" {
 		after += o.Cursor

@@ -208,7 +208,7 @@ func adoptedForChange(w *change.Tx, id ecp.ID, right ecp.Right) (ecp.ClusterReco
 	}
 	w.Asked.Scope = rec.Project
 	if err := w.Permit(right, rec.Project); errors.Is(err, ecp.ErrNotFound) {
-		return rec, observed.NoCluster("", id, ecp.ErrRefused)
+		return rec, observed.NoCluster("", id, ecp.ErrNoRight)
 	} else if err != nil {
 		return rec, err
 	}

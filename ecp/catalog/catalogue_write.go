@@ -10,6 +10,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/fault"
+	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
 var (
@@ -82,7 +83,7 @@ var sizes = &shelf[ecp.Size]{
 			p.Add("storage.size", `is %q; a quantity such as "10Gi" is wanted`, s.Storage.Size)
 		}
 		validateBytes(p, "storage.size", s.Storage.Size, leastStorage)
-		if s.Storage.Class != "" && !ecp.IsDNSSubdomain(s.Storage.Class) {
+		if s.Storage.Class != "" && !validate.IsDNSSubdomain(s.Storage.Class) {
 			p.Add("storage.class", "is %q, which is not the name of a storage class", s.Storage.Class)
 		}
 	},

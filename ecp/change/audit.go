@@ -15,6 +15,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/random"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // AuditEntry says who changed what, from where, and how. It is written in the
@@ -116,7 +117,7 @@ func (c *Writer) AuditRefusal(ctx context.Context, a ecp.Actor, q Request, err e
 // one, too, for who may not see everything: if only things that are there left
 // a trace, the number of changes would tell which are.
 func wasRefused(a ecp.Actor, err error) bool {
-	return errors.Is(err, ecp.ErrRefused) || errors.Is(err, ecp.ErrNotFound) && !a.May(ecp.RightAdmin, "")
+	return errors.Is(err, ecp.ErrNoRight) || errors.Is(err, ecp.ErrNotFound) && !a.May(ecp.RightAdmin, "")
 }
 
 // Compare lists the fields in which two values differ, as JSON sees them.
@@ -182,8 +183,8 @@ func Veil(path, value string) string {
 	if !strings.HasPrefix(value, `"`) { // secrets are text
 		return value
 	}
-	if ecp.NamesSecret(path) || hidesSetting(path, value) {
-		return `"` + ecp.Redacted + `"`
+	if setting.NamesSecret(path) || hidesSetting(path, value) {
+		return `"` + setting.Redacted + `"`
 	}
 	return value
 }
@@ -195,5 +196,5 @@ const settingsPath = "/spec/hosted/config/"
 // secret.
 func hidesSetting(path, value string) bool {
 	key, is := strings.CutPrefix(path, settingsPath)
-	return is && !ecp.Harmless(key, strings.Trim(value, `"`))
+	return is && !setting.Harmless(key, strings.Trim(value, `"`))
 }

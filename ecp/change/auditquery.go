@@ -21,7 +21,7 @@ type AuditOptions struct {
 	Since   time.Time // not older
 	Until   time.Time // older
 	Cursor  string    // Next of the page before
-	Limit   int       // 0 = 50; at most [ecp.ListLimit]
+	Limit   int       // 0 = 50; at most [ecp.MaxListLimit]
 }
 
 // AuditPage is a part of the audit, newest first.
@@ -36,7 +36,7 @@ func (c *Writer) Audit(ctx context.Context, o AuditOptions) (AuditPage, error) {
 	if o.Limit <= 0 {
 		o.Limit = 50
 	}
-	o.Limit = min(o.Limit, ecp.ListLimit)
+	o.Limit = min(o.Limit, ecp.MaxListLimit)
 	page, _, err := c.auditPage(ctx, o)
 	return page, err
 }
@@ -46,7 +46,7 @@ func (c *Writer) Audit(ctx context.Context, o AuditOptions) (AuditPage, error) {
 // written meanwhile are not among them.
 func (c *Writer) ExportAudit(ctx context.Context, o AuditOptions) iter.Seq2[AuditEntry, error] {
 	return func(yield func(AuditEntry, error) bool) {
-		o.Limit = ecp.ListLimit
+		o.Limit = ecp.MaxListLimit
 		for {
 			page, more, err := c.auditPage(ctx, o)
 			for _, e := range page.Items {

@@ -13,7 +13,7 @@ import (
 // the two read alike. cause nil = it is there, and was refused.
 func NotFound(what, name string, cause error) error {
 	if cause == nil {
-		cause = ecp.ErrRefused
+		cause = ecp.ErrNoRight
 	}
 	return &ecp.Error{Code: ecp.CodeNotFound, Message: fmt.Sprintf("there is no %s %q", what, name), Cause: cause}
 }

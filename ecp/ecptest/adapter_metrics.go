@@ -184,7 +184,7 @@ var badMetrics = []struct {
 	}, true, true},
 	{"without end", func(w http.ResponseWriter, _ *http.Request) {
 		chunk := []byte(strings.Repeat(line, 1<<20/len(line)))
-		for n := 0; n < ecp.MostMetrics+64<<20; n += len(chunk) {
+		for n := 0; n < ecp.MaxMetrics+64<<20; n += len(chunk) {
 			if _, err := w.Write(chunk); err != nil {
 				return
 			}
@@ -210,7 +210,7 @@ func testMetricsEnds(t *testing.T, s AdapterSuite) {
 			n, err := b.WriteMetrics(t.Context(), w, ecp.MetricsOfNode)
 			checkBound(t, s, start)
 			checkCode(t, err, []string{s.secret()}, ecp.CodeUnavailable, ecp.CodeUnsupported)
-			if n != w.n.Load() || (n > 0) != c.begun || n > ecp.MostMetrics+1 {
+			if n != w.n.Load() || (n > 0) != c.begun || n > ecp.MaxMetrics+1 {
 				t.Errorf("%d bytes were written, and %d said to be; that something was should be %t", w.n.Load(), n,
 					c.begun)
 			}

@@ -105,8 +105,8 @@ func checkHistory(t *testing.T, s AdapterSuite, list []ecp.Alarm) {
 	if !slices.IsSortedFunc(list, since) && !slices.IsSortedFunc(list, until) {
 		t.Errorf("the history does not begin with the newest: %+v", list)
 	}
-	if len(list) > ecp.MostAlarms {
-		t.Errorf("the history has %d alarms, more than %d", len(list), ecp.MostAlarms)
+	if len(list) > ecp.MaxAlarms {
+		t.Errorf("the history has %d alarms, more than %d", len(list), ecp.MaxAlarms)
 	}
 }
 

@@ -536,7 +536,7 @@ func (b *toyBroker) WriteMetrics(outer context.Context, w io.Writer, _ ecp.Metri
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") && b.breaks != "metrics of any type" {
 		return 0, b.fail(ecp.CodeUnavailable, "those are no metrics", nil)
 	}
-	from := io.LimitReader(resp.Body, ecp.MostMetrics+1)
+	from := io.LimitReader(resp.Body, ecp.MaxMetrics+1)
 	switch b.breaks {
 	case "metrics held":
 		all, err := io.ReadAll(from)
@@ -560,7 +560,7 @@ func (b *toyBroker) WriteMetrics(outer context.Context, w io.Writer, _ ecp.Metri
 		return n, b.unreached(outer, err)
 	case err != nil:
 		return n, b.fail(ecp.CodeUnavailable, "what it sends cannot be passed on", err)
-	case n > ecp.MostMetrics:
+	case n > ecp.MaxMetrics:
 		return n, b.fail(ecp.CodeUnavailable, "it does not end", nil)
 	}
 	return n, nil

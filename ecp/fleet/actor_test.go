@@ -90,7 +90,8 @@ func TestMalformedGrantsGiveNothing(t *testing.T) {
 		require.NotEmpty(t, wrong, "%v is refused", g)
 		a := ecp.Actor{Name: "x", Grants: []ecp.Grant{g}}
 		require.False(t, a.Sees("a"), "%v sees an organisation", g)
-		for right := range ecp.Rights[ecp.RoleSystem] {
+		for _, row := range ecp.RoleTable() {
+			right := row.Right
 			for _, where := range []string{"", "a", "a/p", "a/p/q", "/p", "a/"} {
 				require.False(t, a.May(right, where), "%v may %s %q", g, right, where)
 			}

@@ -42,9 +42,9 @@ func aFleet(t testing.TB, n int) (*fleet.Manager, *emqxsim.Provisioner, []ecp.ID
 	for range 5 {
 		look(3 * time.Second)
 	}
-	page, err := m.Clusters(asSystem(), ecp.ListOptions{State: ecp.Running, Limit: ecp.ListLimit})
+	page, err := m.Clusters(asSystem(), ecp.ListOptions{State: ecp.Running, Limit: ecp.MaxListLimit})
 	require.NoError(t, err)
-	require.Len(t, page.Items, min(n, ecp.ListLimit))
+	require.Len(t, page.Items, min(n, ecp.MaxListLimit))
 	return m, sim, ids, look
 }
 

@@ -91,10 +91,10 @@ func (m *Manager) mayDo(tx ecp.Tx, a ecp.Actor, scope *string, id ecp.ID, cmd ec
 	*scope = rec.Project
 	err = a.Permit("", ecp.RightWrite, rec.Project)
 	if errors.Is(err, ecp.ErrNotFound) {
-		return rec, nil, observed.NoCluster("", id, ecp.ErrRefused)
+		return rec, nil, observed.NoCluster("", id, ecp.ErrNoRight)
 	}
 	if t, ok := cmd.(ecp.Transfer); ok && err == nil {
-		err = a.PermitProject("", ecp.RightWrite, t.Project)
+		err = permitProject(a, "", ecp.RightWrite, t.Project)
 	}
 	return rec, running, err
 }

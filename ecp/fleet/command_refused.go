@@ -32,7 +32,7 @@ func refuseHostedOnly(mode ecp.Mode, cmd ecp.Command) error {
 	if mode != ecp.Adopted {
 		return nil
 	}
-	refuse := &ecp.Error{Code: ecp.CodeUnsupported, Message: ecp.HostedOnly(mode, ecp.Version{}, ecp.Capabilities{})}
+	refuse := &ecp.Error{Code: ecp.CodeUnsupported, Message: ecp.FeaturePower.Why(mode, ecp.Version{}, ecp.Capabilities{})}
 	if commandFeatures[cmd.Kind()] != "" {
 		return refuse
 	}
@@ -106,7 +106,7 @@ func (m *Manager) repairExpels(rec ecp.ClusterRecord, kind ecp.CommandKind) erro
 	if kind != ecp.CommandRepair || rec.Status.State != ecp.Running {
 		return nil
 	}
-	if !ecp.HasForeign(rec.Status) {
+	if !rec.Status.HasForeignMembers() {
 		return illegal(rec, kind)
 	}
 	m.observed.Mu.Lock()
@@ -174,5 +174,5 @@ func (m *Manager) mayWhileOlder(rec ecp.ClusterRecord, cmd ecp.Command) error {
 	if !older || rec.Mode != ecp.Hosted {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the record is older than what is found, so that nothing is written; legal now: %s", strings.Join(derive.CommandNames(ecp.CommandsHeldBack), ", ")))
+	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the record is older than what is found, so that nothing is written; legal now: %s", strings.Join(derive.CommandNames(rec.Legal()), ", ")))
 }

@@ -36,7 +36,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Op
 	q := change.Request{Op: op, Action: "create", Kind: ecp.KindCluster, Scope: r.Project, Asked: r,
 		Taken: ecp.FieldError{Field: "name", Message: fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project)}}
 	if err := m.beforehand(ctx, q, func(tx ecp.Tx, a ecp.Actor) (proposal, error) {
-		if err := a.PermitProject("", ecp.RightWrite, r.Project); err != nil {
+		if err := permitProject(a, "", ecp.RightWrite, r.Project); err != nil {
 			return proposal{}, err
 		}
 		rec, err := m.newRecord(tx, a, r)
@@ -45,7 +45,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Op
 		return ecp.Info{}, ecp.Operation{}, err
 	}
 	out, err := change.Submit(ctx, m.Changes, q, func(w *change.Tx) (created, error) {
-		if err := w.Actor.PermitProject("", ecp.RightWrite, r.Project); err != nil {
+		if err := permitProject(w.Actor, "", ecp.RightWrite, r.Project); err != nil {
 			return created{}, err
 		}
 		rec, err := m.newRecord(w.Tx, w.Actor, r)
@@ -264,3 +264,16 @@ func freeID(tx ecp.Tx) (ecp.ID, error) {
 
 // newID draws a random id; whoever stores it checks that it is new.
 func newID() ecp.ID { return ecp.ID("emqx-" + random.RandomHex(4)) }
+
+// permitProject is [ecp.Actor.Permit] for a project that the caller has named: the
+// error says which one.
+func permitProject(a ecp.Actor, op string, right ecp.Right, path string) error {
+	err := a.Permit(op, right, path)
+	if !errors.Is(err, ecp.ErrNotFound) {
+		return err
+	}
+	return &ecp.Error{
+		Code: ecp.CodeNotFound, Op: op, Message: fmt.Sprintf("there is no project %q", path), Cause: ecp.ErrNoRight,
+		Fields: []ecp.FieldError{{Field: "project", Message: "is not there, or not yours to see"}},
+	}
+}

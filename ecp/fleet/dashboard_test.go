@@ -41,10 +41,10 @@ func TestWaysToDashboards(t *testing.T) {
 		{name: "5 without an address, asked for", version: "5.8.9", asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: "spec.serviceAddress"},
 		{name: "4 with an address", version: "4.4.24", address: true, want: access.ViaAgent},
 		{name: "4 with an address, asked for", version: "4.4.24", address: true, asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: "EMQX 4"},
-		{name: "4 without an agent", version: "4.4.24", address: true, away: true, code: ecp.CodeUnavailable, says: ecp.NeedsAgent},
+		{name: "4 without an agent", version: "4.4.24", address: true, away: true, code: ecp.CodeUnavailable, says: "needs a connected agent"},
 		{name: "unknown with an address", address: true, want: access.ViaAgent},
-		{name: "unknown with an address, no agent", address: true, away: true, code: ecp.CodeUnavailable, says: ecp.NotReported},
-		{name: "unknown with an address, asked for", address: true, asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: ecp.NotReported},
+		{name: "unknown with an address, no agent", address: true, away: true, code: ecp.CodeUnavailable, says: "not known yet: no agent has reported"},
+		{name: "unknown with an address, asked for", address: true, asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: "not known yet: no agent has reported"},
 		{name: "by a target", version: "5.8.9", asked: access.ViaTarget, code: ecp.CodeUnsupported, says: "adopted"},
 		{name: "by nothing that there is", version: "5.8.9", asked: "x", code: ecp.CodeInvalid, says: "via"},
 	} {

@@ -103,7 +103,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		}
 		require.NoError(t, m.Agents.StoreHistory(t.Context(), []agents.AgentHistory{h}))
 	}
-	all := told(t, m, id, agents.HistoryOptions{Limit: ecp.ListLimit})
+	all := told(t, m, id, agents.HistoryOptions{Limit: ecp.MaxListLimit})
 	require.Len(t, all, agents.MostHistory)
 	require.Equal(t, "1 by 1", all[len(all)-1])
 }

@@ -28,7 +28,7 @@ func (m *Manager) begin(w *change.Tx, rec ecp.ClusterRecord, d decision, running
 	before, after := intentOf(rec), intentOf(d.rec)
 	left := ""
 	if d.rec.Mode == ecp.Adopted && d.rec.Force {
-		left = d.rec.LimitLeft()
+		left = limitLeft(d.rec)
 		after.Left = left
 	}
 	w.Note(string(rec.ID), rec.Project, before, after)

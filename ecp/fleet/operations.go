@@ -16,7 +16,7 @@ import (
 // OperationOptions selects a page of a cluster's operations.
 type OperationOptions struct {
 	Cursor string // Next of the page before
-	Limit  int    // 0 = 50; at most [ecp.ListLimit]
+	Limit  int    // 0 = 50; at most [ecp.MaxListLimit]
 }
 
 // OperationPage is a part of a cluster's operations, newest first.
@@ -131,7 +131,7 @@ func (o OperationOptions) page(all []ecp.Operation, after, project string) Opera
 	if o.Limit <= 0 {
 		o.Limit = 50
 	}
-	o.Limit = min(o.Limit, ecp.ListLimit)
+	o.Limit = min(o.Limit, ecp.MaxListLimit)
 	out := OperationPage{Items: []ecp.Operation{}}
 	for _, each := range all {
 		if after != "" && placeOf(each) >= after {

@@ -70,7 +70,7 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (ecp.Plan, er
 		_, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
 		return ecp.Plan{}, err
 	}
-	if err := actor.PermitProject(op, ecp.RightWrite, r.Project); err != nil {
+	if err := permitProject(actor, op, ecp.RightWrite, r.Project); err != nil {
 		return ecp.Plan{}, err
 	}
 	var plan ecp.Plan

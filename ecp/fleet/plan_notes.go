@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // notes say what nodes and clients will see of a command: for plans. outdated
@@ -114,7 +116,7 @@ func settingNotes(there derive.Manifest, recorded map[string]string) (out []stri
 			out = append(out, fmt.Sprintf("the setting %s is taken away", key))
 		case !has(key):
 			out = append(out, fmt.Sprintf("the setting %s is set again", key))
-		case !plain || ecp.IsSealed(value) || !ecp.Harmless(key, value):
+		case !plain || setting.IsSealed(value) || !setting.Harmless(key, value):
 			unknown = append(unknown, key)
 		case was != value:
 			out = append(out, fmt.Sprintf("the setting %s %q becomes %q", key, was, value))
@@ -140,10 +142,10 @@ func limitNotes(was ecp.ClusterRecord, d decision) (out []string) {
 	switch {
 	case d.kind == ecp.OpUpdate && !release:
 		return []string{"EMQX drops no client that is connected; new ones are refused beyond the limit"}
-	case d.rec.Deleting && d.rec.Force && d.rec.LimitLeft() != "":
-		return []string{d.rec.LimitLeft()}
+	case d.rec.Deleting && d.rec.Force && limitLeft(d.rec) != "":
+		return []string{limitLeft(d.rec)}
 	case (d.kind == ecp.OpUpdate || d.rec.OwesRelease()) && l.Former != nil:
-		return []string{"EMQX gets the limit back that it had before the first change from here: " + ecp.JoinNumbers([]int{n})}
+		return []string{"EMQX gets the limit back that it had before the first change from here: " + strconv.Itoa(n)}
 	}
 	return nil
 }
@@ -243,4 +245,28 @@ func orNothing(value json.RawMessage) string {
 		return "nothing"
 	}
 	return string(value)
+}
+
+// limitLeft says what stays behind at a broker whose cluster is removed without
+// putting its own limit back; it is empty where nothing does.
+func limitLeft(r ecp.ClusterRecord) string {
+	l := r.Status.Limit
+	if l == nil || l.Untouched() {
+		return ""
+	}
+	has := fmt.Sprintf("the limit of %d connections that was set from here", l.Set)
+	if len(l.Sent) > 0 {
+		numbers := slices.Clone(l.Sent)
+		if l.Set > 0 {
+			numbers = append(numbers, l.Set)
+		}
+		slices.Sort(numbers)
+		all := strings.Trim(strings.ReplaceAll(fmt.Sprint(slices.Compact(numbers)), " ", ", "), "[]")
+		has = fmt.Sprintf("one of the limits that were sent from here (%s connections)", all)
+	}
+	former := "which it had before is not known"
+	if l.Former != nil {
+		former = fmt.Sprintf("before the first change it was %d", *l.Former)
+	}
+	return "EMQX may keep " + has + "; " + former + ": set it there by hand"
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/setting"
 	"github.com/stretchr/testify/require"
 )
 
@@ -20,7 +21,7 @@ func TestSettingsThatArePutBack(t *testing.T) {
 		"for settings all nodes are replaced, one at a time",
 		"whether these settings differ is not known, since values that may be secrets are not kept with the objects: a.secret; those recorded are put back, and where they differ all nodes are replaced, one at a time",
 	}, settingNotes(there, map[string]string{
-		"mqtt.max_packet_size": "1MB", "mqtt.keepalive_multiplier": "1.5", "a.secret": ecp.SealedPrefix + "x", "a.old": ecp.SealedPrefix + "y",
+		"mqtt.max_packet_size": "1MB", "mqtt.keepalive_multiplier": "1.5", "a.secret": setting.SealedPrefix + "x", "a.old": setting.SealedPrefix + "y",
 	}))
 	require.Empty(t, settingNotes(derive.Manifest{Spec: &ecp.HostedSpec{}}, nil))
 	require.Empty(t, settingNotes(derive.Manifest{Spec: &ecp.HostedSpec{Config: map[string]string{"mqtt.max_packet_size": "2MB"}}}, map[string]string{"mqtt.max_packet_size": "2MB"}))

@@ -14,6 +14,7 @@ import (
 	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
+	"github.com/openecp/openecp/ecp/internal/setting"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/openecp/openecp/ecp/logs"
 )
@@ -211,7 +212,7 @@ func patch[S any](wrong *fault.Fields, into *S, p json.RawMessage) error {
 		return nil
 	}
 	var change any
-	if err := ecp.DecodeNumbers(p, &change); err != nil || !json.Valid(p) {
+	if err := setting.DecodeNumbers(p, &change); err != nil || !json.Valid(p) {
 		return ecp.NewError(ecp.CodeInvalid, "", "the patch is not JSON")
 	}
 	object, ok := change.(map[string]any)
@@ -227,7 +228,7 @@ func patch[S any](wrong *fault.Fields, into *S, p json.RawMessage) error {
 		return err
 	}
 	var tree map[string]any
-	if err := ecp.DecodeNumbers(was, &tree); err != nil {
+	if err := setting.DecodeNumbers(was, &tree); err != nil {
 		return err
 	}
 	merged, err := json.Marshal(mergePatch(tree, object))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/fault"
+	"github.com/openecp/openecp/ecp/internal/setting"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/stretchr/testify/require"
 )
@@ -69,11 +70,11 @@ var specCases = map[string]struct {
 	"an empty setting":                 {config("", "1"), []string{"spec.config[]"}},
 	"a value of two lines":             {config("a", "1\nnode.cookie = x"), []string{"spec.config[a]"}},
 	"a setting of a control character": {config("a", "x\x01"), []string{"spec.config[a]"}},
-	"a setting that is too large":      {config("a", strings.Repeat("x", ecp.MaxSetting+1)), []string{"spec.config[a]"}},
+	"a setting that is too large":      {config("a", strings.Repeat("x", setting.MaxValue+1)), []string{"spec.config[a]"}},
 	"settings that are too large": {func(s *ecp.HostedSpec) {
 		s.Config = map[string]string{}
 		for i := range 5 {
-			s.Config["a"+strconv.Itoa(i)] = strings.Repeat("x", ecp.MaxSetting)
+			s.Config["a"+strconv.Itoa(i)] = strings.Repeat("x", setting.MaxValue)
 		}
 	}, []string{"spec.config"}},
 	"a setting of a number":         {config("1a.b", "1"), []string{"spec.config[1a.b]"}},

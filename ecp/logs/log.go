@@ -63,7 +63,7 @@ func checkedQuery(q ecp.LogQuery, op string) (ecp.LogQuery, error) {
 		return q, &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "the query is not valid", Fields: wrong}
 	}
 	if q.Limit == 0 {
-		q.Limit = ecp.DefaultLogLimit
+		q.Limit = defaultLimit
 	}
 	q.Query = strings.ToLower(q.Query)
 	return q, nil
@@ -85,3 +85,6 @@ func wanted(q ecp.LogQuery, l ecp.LogLine) bool {
 
 // unfiltered: the last lines of a log are those that are asked for.
 func unfiltered(q ecp.LogQuery) bool { return q.Level == "" && q.Query == "" && q.Until.IsZero() }
+
+// defaultLimit is how many lines of history are read unless the query says otherwise.
+const defaultLimit = 500

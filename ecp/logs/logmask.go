@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/fault"
+	"github.com/openecp/openecp/ecp/internal/setting"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/openecp/openecp/internal/emqxlog"
 )
@@ -41,7 +42,7 @@ func (m *Reader) secretsOf(ctx context.Context, p ecp.Provisioner, rec ecp.Clust
 			continue
 		}
 		for key, stored := range s.Hosted.Config {
-			if ecp.Harmless(key, stored) {
+			if setting.Harmless(key, stored) {
 				continue
 			}
 			plain, err := m.Observed.OpenSetting(rec.ID, key, stored)

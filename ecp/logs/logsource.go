@@ -221,7 +221,7 @@ func (m *Reader) logSource(op string, rec ecp.ClusterRecord, node string) (logSo
 func (m *Reader) agentLogs(op string, rec ecp.ClusterRecord, node string) (logSource, error) {
 	obs := m.Observed.Observe(rec.ID)
 	caps := m.Observed.Capabilities(rec, obs)
-	why := ecp.LogsOf(rec.Mode, ecp.Version{}, caps)
+	why := ecp.FeatureLogs.Why(rec.Mode, ecp.Version{}, caps)
 	link, ok := m.Observed.Link.(ecp.LogLink)
 	switch {
 	case !caps.Agent:
@@ -229,7 +229,7 @@ func (m *Reader) agentLogs(op string, rec ecp.ClusterRecord, node string) (logSo
 			return nil, err
 		}
 		return nil, ecp.NewError(ecp.CodeUnavailable, op, observed.NotConnected)
-	case why == ecp.NotReported, caps.LogFault != "" && why != "": // it may pass, and is looked at every few seconds
+	case why != "" && (caps.LogFault != "" || !caps.Reported): // it may pass, and is looked at every few seconds
 		return nil, ecp.NewError(ecp.CodeUnavailable, op, why)
 	case why != "":
 		return nil, ecp.NewError(ecp.CodeUnsupported, op, why)

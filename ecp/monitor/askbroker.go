@@ -49,7 +49,7 @@ func (m *Monitor) ActiveAlarms(ctx context.Context, id ecp.ID) ([]ecp.Alarm, err
 }
 
 // AlarmHistory lists what was wrong with a cluster and is over, the newest
-// first, as far as its broker has kept it and no more than [ecp.MostAlarms].
+// first, as far as its broker has kept it and no more than [ecp.MaxAlarms].
 func (m *Monitor) AlarmHistory(ctx context.Context, id ecp.ID) ([]ecp.Alarm, error) {
 	return observed.Ask(ctx, m.Observed, about("alarms", id, ecp.FeatureAlarms), func(ctx context.Context, b ecp.AlarmSource) ([]ecp.Alarm, error) {
 		return b.AlarmHistory(ctx)

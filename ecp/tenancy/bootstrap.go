@@ -9,14 +9,17 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
+// MinTokenLength is the length of the shortest secret that is taken for a token, in characters.
+const MinTokenLength = 16
+
 // Bootstrap stores a system token in a store that has never let anybody in, and
 // reports whether it did. Where there is a token or a user it stores nothing: a
 // bootstrap token that was deleted must not come back with the next start. A
-// secret of fewer than [ecp.MinTokenLength] characters is invalid.
+// secret of fewer than [MinTokenLength] characters is invalid.
 func (ac *Accounts) Bootstrap(ctx context.Context, secret string) (bool, error) {
 	const op = "store the bootstrap token"
-	if len(secret) < ecp.MinTokenLength {
-		return false, ecp.NewError(ecp.CodeInvalid, op, fmt.Sprintf("it is too short; give at least %d characters", ecp.MinTokenLength))
+	if len(secret) < MinTokenLength {
+		return false, ecp.NewError(ecp.CodeInvalid, op, fmt.Sprintf("it is too short; give at least %d characters", MinTokenLength))
 	}
 	stored := false
 	err := ac.store.Write(ctx, func(tx ecp.Tx) error {

@@ -90,7 +90,7 @@ func (ac *Accounts) ChangePassword(ctx context.Context, old, password string) er
 	}
 	q := change.Request{Op: op, Action: "update", Kind: ecp.KindUser, Key: name, Secret: password}
 	if _, err := ac.checkPassword(ctx, op, guess{name: name, password: old, session: true}); errors.Is(err, ecp.ErrDenied) {
-		err = &ecp.Error{Code: ecp.CodeDenied, Op: op, Message: "the present password is another one", Fields: []ecp.FieldError{{Field: "currentPassword", Message: "is not the present password"}}, Cause: ecp.ErrRefused}
+		err = &ecp.Error{Code: ecp.CodeDenied, Op: op, Message: "the present password is another one", Fields: []ecp.FieldError{{Field: "currentPassword", Message: "is not the present password"}}, Cause: ecp.ErrNoRight}
 		ac.changes.AuditRefusal(ctx, a, q, err)
 		return err
 	} else if err != nil {

@@ -49,7 +49,7 @@ func (s StoredSession) Copy() ecp.Payload { return s }
 // wrongLogin is all that anybody learns who cannot log in: whether there is
 // such a user is nobody's business.
 func wrongLogin(op string) error {
-	return &ecp.Error{Code: ecp.CodeDenied, Op: op, Message: "the user name or the password is wrong, or the user is disabled", Cause: ecp.ErrRefused}
+	return &ecp.Error{Code: ecp.CodeDenied, Op: op, Message: "the user name or the password is wrong, or the user is disabled", Cause: ecp.ErrNoRight}
 }
 
 // Login creates a session for a user whose password matches. It needs no actor.

@@ -81,7 +81,7 @@ func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64
 		if err != nil {
 			return err
 		}
-		people, err := granted(w.Tx, func(g ecp.Grant) bool { return ecp.OrgOfGrant(g) == name })
+		people, err := granted(w.Tx, func(g ecp.Grant) bool { return orgOf(g) == name })
 		if err != nil {
 			return err
 		}

@@ -256,7 +256,7 @@ func wayInStays(w *change.Tx, t ecp.Token) error {
 		return err
 	}
 	users, err := change.UsesOf(w.Tx, "user", ecp.Query{}, func(u ecp.User) (string, bool) {
-		return u.Name, !u.Disabled && u.PasswordSet && anyGrant(u.Grants, ecp.IsSystem)
+		return u.Name, !u.Disabled && u.PasswordSet && anyGrant(u.Grants, ecp.Grant.IsSystem)
 	})
 	if err != nil || users.Count > 0 {
 		return err

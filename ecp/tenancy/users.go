@@ -20,12 +20,12 @@ func userScope(u ecp.User) string {
 	for i, g := range u.Grants {
 		where := g.Where()
 		switch {
-		case where == "" || ecp.OrgOfGrant(g) != ecp.OrgOfGrant(u.Grants[0]):
+		case where == "" || orgOf(g) != orgOf(u.Grants[0]):
 			return ""
 		case i == 0:
 			scope = where
 		case where != scope:
-			scope = ecp.OrgOfGrant(g)
+			scope = orgOf(g)
 		}
 	}
 	return scope
@@ -289,7 +289,7 @@ func userForChange(w *change.Tx, name string) (ecp.User, error) {
 // governs says why an actor may not decide over the whole of a user.
 func governs(w *change.Tx, u ecp.User) error {
 	if anyGrant(u.Grants, func(g ecp.Grant) bool { return !w.Actor.Holds(g) }) {
-		return &ecp.Error{Code: ecp.CodeDenied, Message: "the user has rights outside your reach, too; ask an administrator of these, or change the rights within yours", Cause: ecp.ErrRefused}
+		return &ecp.Error{Code: ecp.CodeDenied, Message: "the user has rights outside your reach, too; ask an administrator of these, or change the rights within yours", Cause: ecp.ErrNoRight}
 	}
 	return nil
 }
@@ -300,7 +300,7 @@ func mayGrant(w *change.Tx, grants []ecp.Grant) error {
 	var wrong fault.Fields
 	for i, g := range grants {
 		if !w.Actor.Holds(g) {
-			return &ecp.Error{Code: ecp.CodeDenied, Message: "nobody gives more than they hold: " + describeGrant(g) + " is outside your reach", Cause: ecp.ErrRefused}
+			return &ecp.Error{Code: ecp.CodeDenied, Message: "nobody gives more than they hold: " + describeGrant(g) + " is outside your reach", Cause: ecp.ErrNoRight}
 		}
 		var err error
 		field := fmt.Sprintf("grants[%d]", i)
@@ -331,7 +331,7 @@ func describeGrant(g ecp.Grant) string {
 // systemAdminStays refuses a change that leaves nobody who can log in and may do
 // everything.
 func systemAdminStays(w *change.Tx, before, after ecp.User) error {
-	admin := func(u ecp.User) bool { return u.PasswordSet && !u.Disabled && anyGrant(u.Grants, ecp.IsSystem) }
+	admin := func(u ecp.User) bool { return u.PasswordSet && !u.Disabled && anyGrant(u.Grants, ecp.Grant.IsSystem) }
 	if !admin(before) || admin(after) {
 		return nil
 	}
@@ -365,4 +365,10 @@ func validateGrants(p *fault.Fields, grants []ecp.Grant) {
 			p.Add(field, "stands twice")
 		}
 	}
+}
+
+// orgOf returns the organisation that a grant lies in; empty means everywhere.
+func orgOf(g ecp.Grant) string {
+	org, _, _ := strings.Cut(g.Where(), "/")
+	return org
 }

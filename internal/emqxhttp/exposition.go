@@ -20,7 +20,7 @@ var (
 func (c *Client) WriteExposition(ctx context.Context, w io.Writer, r Request,
 	refused func(context.Context, Answer) error) (int64, error) {
 	r.Accept = "text/plain"
-	a, n, err := c.Stream(ctx, r, w, ecp.MostMetrics, func(a Answer) error {
+	a, n, err := c.Stream(ctx, r, w, ecp.MaxMetrics, func(a Answer) error {
 		if a.Type != "text/plain" && a.Type != "application/openmetrics-text" {
 			return c.Unreadable(a, errNoExposition)
 		}

@@ -178,7 +178,7 @@ func healthy(v View, _ int) verdict {
 		return verdict{Status: ecp.False, Reason: ecp.ReasonAddressPending}
 	case st.State == ecp.Running && v.silentToClients():
 		return verdict{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Snapshot.MQTT.why}
-	case st.State == ecp.Running && ecp.HasForeign(st) && len(v.Snapshot.Views) == 0: // EMQX does not say
+	case st.State == ecp.Running && st.HasForeignMembers() && len(v.Snapshot.Views) == 0: // EMQX does not say
 		return unchanged
 	case st.State == ecp.Running && len(v.Snapshot.ForeignMembers) > 0:
 		return verdict{Status: ecp.False, Reason: ecp.ReasonForeignMember, Message: DescribeForeign(v.Snapshot.ForeignMembers)}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // What a record once asked for and does not any more may live on in EMQX, which
@@ -16,7 +17,7 @@ import (
 // secrets. They take no more room than settings may.
 func RememberFormer(st *ecp.Status, older, newer map[string]string) {
 	out := map[string]string{}
-	room := ecp.MaxSettings
+	room := setting.MaxTotal
 	keep := func(settings map[string]string) {
 		for _, key := range slices.Sorted(maps.Keys(settings)) {
 			size := len(key) + len(settings[key])

@@ -37,7 +37,7 @@ func NextLimitStep(rec ecp.ClusterRecord, asked bool, major int, is ecp.Connecti
 	switch {
 	case release && (l.Untouched() || l.Former == nil): // nothing was sent
 		return out
-	case !is.Settable && (release || !asked) && (major >= 5 || ecp.FormerLimit(l, is.InForce)):
+	case !is.Settable && (release || !asked) && (major >= 5 || l.Theirs(is.InForce)):
 		out.Note = "EMQX takes no limit at run time any more, so that none from here is in force: " + is.Why
 		if major >= 5 { // it keeps the setting, and cannot be told to forget it
 			out.Note += "; what was set from here counts again once a business critical license is loaded: set it by hand then"
@@ -54,7 +54,7 @@ func NextLimitStep(rec ecp.ClusterRecord, asked bool, major int, is ecp.Connecti
 	case is.Set == n:
 		out.Action, out.Why = LimitWait, fmt.Sprintf("EMQX has taken %d and still allows %d connections", n, is.InForce)
 		return out
-	case release && !l.Ours(is.Set), !asked && !l.Ours(is.Set) && !ecp.FormerLimit(l, is.Set):
+	case release && !l.Ours(is.Set), !asked && !l.Ours(is.Set) && !l.Theirs(is.Set):
 		out.Note = fmt.Sprintf("somebody else has set %d at EMQX since; that was left", is.Set)
 		return out
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // Manifest is what a record tells the platform to keep with the objects: enough
@@ -31,7 +32,7 @@ func manifestOf(rec ecp.ClusterRecord) string {
 	spec := rec.Spec.Hosted.Clone()
 	var settings []string
 	for _, key := range slices.Sorted(maps.Keys(spec.Config)) {
-		if value := spec.Config[key]; ecp.IsSealed(value) || !ecp.Harmless(key, value) {
+		if value := spec.Config[key]; setting.IsSealed(value) || !setting.Harmless(key, value) {
 			settings = append(settings, key)
 			delete(spec.Config, key)
 		}

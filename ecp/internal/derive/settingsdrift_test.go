@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/setting"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -49,7 +50,7 @@ func TestSameSetting(t *testing.T) {
 	} {
 		var have any
 		if c.have != "" {
-			require.NoError(t, ecp.DecodeNumbers([]byte(c.have), &have))
+			require.NoError(t, setting.DecodeNumbers([]byte(c.have), &have))
 		}
 		same, known := sameSetting(settingTree(c.want), have)
 		require.Equal(t, c.known, known, "%s, %s", c.want, c.have)
@@ -76,7 +77,7 @@ func TestEverySettingIsTheSameAsItself(t *testing.T) {
 func TestCompareSettings(t *testing.T) {
 	node := func(mqtt string) ecp.BrokerSettings {
 		var tree any
-		require.NoError(t, ecp.DecodeNumbers([]byte(mqtt), &tree))
+		require.NoError(t, setting.DecodeNumbers([]byte(mqtt), &tree))
 		return ecp.BrokerSettings{InForce: map[string]any{"mqtt": tree}, Defaults: map[string]string{"mqtt.max_inflight": "32", "mqtt.max_packet_size": "1MB"}}
 	}
 	two := func(a, b string) map[string]ecp.BrokerSettings {
@@ -111,7 +112,7 @@ func TestCompareSettings(t *testing.T) {
 // TestFormerSettingsAreBounded: they take no more room than settings may.
 func TestFormerSettingsAreBounded(t *testing.T) {
 	var s ecp.Status
-	big := strings.Repeat("x", ecp.MaxSetting)
+	big := strings.Repeat("x", setting.MaxValue)
 	for _, key := range strings.Fields("a b c d e f g") {
 		RememberFormer(&s, map[string]string{key: big}, nil)
 	}
@@ -119,7 +120,7 @@ func TestFormerSettingsAreBounded(t *testing.T) {
 	for key, value := range s.FormerSettings {
 		size += len(key) + len(value)
 	}
-	require.LessOrEqual(t, size, ecp.MaxSettings)
+	require.LessOrEqual(t, size, setting.MaxTotal)
 	require.Contains(t, s.FormerSettings, "g")
 	RememberFormer(&s, nil, map[string]string{"g": "1"})
 	require.NotContains(t, s.FormerSettings, "g", "it is asked for again")

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // settingTree returns the value of a setting as EMQX reads it: JSON arrays and
@@ -21,7 +21,7 @@ func settingTree(value string) any {
 		return value
 	}
 	var tree any
-	if ecp.DecodeNumbers([]byte(trimmed), &tree) != nil {
+	if setting.DecodeNumbers([]byte(trimmed), &tree) != nil {
 		return value
 	}
 	return tree

@@ -1,7 +1,5 @@
 package observed
 
-import ()
-
 // Foreign counts members of EMQX that are no nodes, of all clusters.
 func (m *Clusters) Foreign() int {
 	m.Mu.Lock()

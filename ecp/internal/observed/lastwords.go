@@ -1,7 +1,5 @@
 package observed
 
-import ()
-
 // LastWords are those of a process that ended, by the pod and its restarts.
 type LastWords struct {
 	Of   string

@@ -54,7 +54,7 @@ func (m *Clusters) List(ctx context.Context, o ecp.ListOptions) (ecp.Page, error
 	if o.Limit <= 0 {
 		o.Limit = 50
 	}
-	o.Limit = min(o.Limit, ecp.ListLimit)
+	o.Limit = min(o.Limit, ecp.MaxListLimit)
 	if o.Sort == "" {
 		o.Sort = ecp.SortID
 	}

@@ -44,7 +44,7 @@ func (m *Clusters) LetThrough(ctx context.Context, right ecp.Right, id ecp.ID, a
 		}
 		w.Asked.Scope = rec.Project
 		if err := w.Permit(right, rec.Project); errors.Is(err, ecp.ErrNotFound) {
-			return NoCluster("", id, ecp.ErrRefused)
+			return NoCluster("", id, ecp.ErrNoRight)
 		} else if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // SettingBinding is what a sealed setting belongs to: it opens nowhere else.
@@ -14,7 +15,7 @@ func SettingBinding(id ecp.ID, key string) string {
 
 // OpenSetting returns the value of a setting of a cluster.
 func (m *Clusters) OpenSetting(id ecp.ID, key, value string) (string, error) {
-	sealed, is := strings.CutPrefix(value, ecp.SealedPrefix)
+	sealed, is := strings.CutPrefix(value, setting.SealedPrefix)
 	if !is {
 		return value, nil
 	}

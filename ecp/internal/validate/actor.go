@@ -1,13 +1,15 @@
 package validate
 
 import (
+	"slices"
+
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // ValidateGrant says what is wrong with the form of a grant.
 func ValidateGrant(p *fault.Fields, field string, g ecp.Grant) {
-	if ecp.Rights[g.Role] == nil {
+	if !slices.Contains(ecp.Roles(), g.Role) {
 		p.Add(field+".role", `is %q; "system", "org-admin", "project-admin" and "user" are allowed`, g.Role)
 		return
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // TextsOf are the texts in the value of a setting: itself, and those of an array or
@@ -20,7 +20,7 @@ func TextsOf(value string) []string {
 // key with each name in it, unless key is nil.
 func visitTexts(value string, key, text func(string)) {
 	var tree any
-	if strings.ContainsAny(value, `[{"`) && ecp.DecodeNumbers([]byte(value), &tree) == nil {
+	if strings.ContainsAny(value, `[{"`) && setting.DecodeNumbers([]byte(value), &tree) == nil {
 		visitTree(tree, key, text)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/fault"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 func ValidateText(p *fault.Fields, name, description string) {
@@ -43,7 +44,7 @@ func ValidateHosted(p *fault.Fields, s ecp.HostedSpec) {
 	}
 	validateConfig(p, s.Config)
 	validatePlacement(p, s.Placement)
-	if s.Storage != "" && !ecp.IsDNSSubdomain(s.Storage) {
+	if s.Storage != "" && !IsDNSSubdomain(s.Storage) {
 		p.Add("spec.storage", "is %q, which is not the name of a storage class", s.Storage)
 	}
 }
@@ -111,13 +112,13 @@ func validateConfig(p *fault.Fields, config map[string]string) {
 	size := 0
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		at, value := "spec.config["+key+"]", config[key]
-		if ecp.IsSealed(value) { // stored as it was checked
+		if setting.IsSealed(value) { // stored as it was checked
 			size += len(key) + len(value)*3/4
 			continue
 		}
 		size += len(key) + len(value)
-		if len(value) > ecp.MaxSetting {
-			p.Add(at, "the value has %d bytes; at most %d are allowed", len(value), ecp.MaxSetting)
+		if len(value) > setting.MaxValue {
+			p.Add(at, "the value has %d bytes; at most %d are allowed", len(value), setting.MaxValue)
 		}
 		if !configKey.MatchString(key) || slices.Contains(noKeys, key) {
 			p.Add(at, "the key is not of the form a.b_c.d in lower case")
@@ -125,15 +126,15 @@ func validateConfig(p *fault.Fields, config map[string]string) {
 		if r, ok := unreadable(value); ok {
 			p.Add(at, "the value has a line break or the character %q, which EMQX cannot read", r)
 		}
-		if value == ecp.Redacted {
+		if value == setting.Redacted {
 			p.Add(at, "is what a secret is shown as; give the secret itself, or leave the setting out")
 		}
 		if own := ownedBy(key); own != "" {
 			p.Add(at, "%s.* is set by OpenECP and cannot be overridden%s", own, insteadOf(key))
 		}
 	}
-	if size > ecp.MaxSettings {
-		p.Add("spec.config", "has %d bytes of keys and values; at most %d are allowed", size, ecp.MaxSettings)
+	if size > setting.MaxTotal {
+		p.Add("spec.config", "has %d bytes of keys and values; at most %d are allowed", size, setting.MaxTotal)
 	}
 }
 

@@ -24,7 +24,7 @@ const ownPrefix = "openecp.io"
 // of at most 63 characters, with or without "domain/" before it.
 func qualified(s string) bool {
 	if domain, word, found := strings.Cut(s, "/"); found {
-		return ecp.IsDNSSubdomain(domain) && labelWord.MatchString(word)
+		return IsDNSSubdomain(domain) && labelWord.MatchString(word)
 	}
 	return labelWord.MatchString(s)
 }
@@ -85,3 +85,11 @@ func validateToleration(p *fault.Fields, at string, t ecp.Toleration) {
 
 // quotedText is the format of messages on a value that has a wrong form.
 const quotedText = `is %q; %s are allowed`
+
+// What follows checks words that go to Kubernetes unchanged. A word that the
+// API server would refuse must not be stored: every Apply would fail.
+
+var subdomain = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+// IsDNSSubdomain reports whether s is a DNS subdomain as Kubernetes takes it for names.
+func IsDNSSubdomain(s string) bool { return len(s) <= 253 && subdomain.MatchString(s) }

@@ -13,6 +13,7 @@ import (
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // Settings seals and opens the settings of clusters.
@@ -23,14 +24,14 @@ type Settings struct{ Observed *observed.Clusters }
 func (s Settings) Seal(wrong *fault.Fields, id ecp.ID, spec *ecp.HostedSpec, old map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(spec.Config)) {
 		value := spec.Config[key]
-		if ecp.IsSealed(value) || ecp.Harmless(key, value) {
+		if setting.IsSealed(value) || setting.Harmless(key, value) {
 			continue
 		}
 		if s.Observed.Sealer == nil {
 			wrong.Add("spec.config["+key+"]", "may be a secret, and no key was configured to encrypt secrets with: configure one, or leave the setting out")
 			continue
 		}
-		if was, ok := old[key]; ok && ecp.IsSealed(was) {
+		if was, ok := old[key]; ok && setting.IsSealed(was) {
 			if plain, err := s.Observed.OpenSetting(id, key, was); err == nil && plain == value {
 				spec.Config[key] = was
 				continue
@@ -40,7 +41,7 @@ func (s Settings) Seal(wrong *fault.Fields, id ecp.ID, spec *ecp.HostedSpec, old
 		if err != nil {
 			return err
 		}
-		spec.Config[key] = ecp.SealedPrefix + sealed
+		spec.Config[key] = setting.SealedPrefix + sealed
 	}
 	return nil
 }
@@ -50,10 +51,10 @@ func Keep(wrong *fault.Fields, config, old map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		was, had := old[key]
 		switch value := config[key]; {
-		case value == ecp.Redacted && had:
+		case value == setting.Redacted && had:
 			config[key] = was
-		case ecp.IsSealed(value) && value != was:
-			wrong.Add("spec.config["+key+"]", "must not begin with %q", ecp.SealedPrefix)
+		case setting.IsSealed(value) && value != was:
+			wrong.Add("spec.config["+key+"]", "must not begin with %q", setting.SealedPrefix)
 			config[key] = ""
 		}
 	}
@@ -73,7 +74,7 @@ func (s Settings) sealRecord(rec *ecp.ClusterRecord) (bool, error) {
 	for _, settings := range all {
 		for _, key := range slices.Sorted(maps.Keys(settings)) {
 			value := settings[key]
-			if ecp.Harmless(key, value) || ecp.IsSealed(value) && s.Observed.Sealer != nil && s.Observed.Sealer.Current(strings.TrimPrefix(value, ecp.SealedPrefix)) {
+			if setting.Harmless(key, value) || setting.IsSealed(value) && s.Observed.Sealer != nil && s.Observed.Sealer.Current(strings.TrimPrefix(value, setting.SealedPrefix)) {
 				continue
 			}
 			plain, err := s.Observed.OpenSetting(rec.ID, key, value)
@@ -87,7 +88,7 @@ func (s Settings) sealRecord(rec *ecp.ClusterRecord) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			settings[key] = ecp.SealedPrefix + sealed
+			settings[key] = setting.SealedPrefix + sealed
 			changed = true
 		}
 	}
@@ -227,7 +228,7 @@ func plainSettings(rec ecp.ClusterRecord) bool {
 			return false
 		}
 		for key, value := range s.Hosted.Config {
-			if !ecp.IsSealed(value) && !ecp.Harmless(key, value) {
+			if !setting.IsSealed(value) && !setting.Harmless(key, value) {
 				return true
 			}
 		}

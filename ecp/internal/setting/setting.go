@@ -1,6 +1,10 @@
-package ecp
+// Package setting tells which EMQX settings of a cluster may be shown, and keeps
+// their values. It knows keys and values as text only.
+package setting
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -11,8 +15,8 @@ import (
 
 // Bounds of a spec's settings, in bytes.
 const (
-	MaxSettings = 64 << 10 // keys and values together
-	MaxSetting  = 16 << 10 // one value
+	MaxTotal = 64 << 10 // keys and values together
+	MaxValue = 16 << 10 // one value
 )
 
 // SealedPrefix marks a value of a setting that is sealed. No value that is given
@@ -62,19 +66,24 @@ func matchesSetting(row, key []string) bool {
 // IsSealed says whether the value of a setting is kept encrypted, see [SealedPrefix].
 func IsSealed(value string) bool { return strings.HasPrefix(value, SealedPrefix) }
 
-// Redacted returns a spec as it can be shown to who may read the cluster: values of
-// EMQX settings that may be secrets are "[redacted]". Update takes that for the
-// value that is stored, so that what was read can be applied again; Create does
-// not.
-func (s Spec) Redacted() Spec {
-	s = s.Clone()
-	if s.Hosted == nil {
-		return s
-	}
-	for key, value := range s.Hosted.Config {
-		if !Harmless(key, value) {
-			s.Hosted.Config[key] = Redacted
-		}
-	}
-	return s
+// Redacted stands for a secret wherever values are shown.
+const Redacted = "[redacted]"
+
+// secretWords in a path mean that the value is not to be shown: people put
+// passwords into settings of their brokers.
+var secretWords = []string{"password", "secret", "token", "private", "credential", "apikey", "api_key"}
+
+// NamesSecret says whether a path, such as that of an EMQX setting, sounds as if its
+// value were secret.
+func NamesSecret(path string) bool {
+	path = strings.ToLower(path)
+	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(path, w) })
+}
+
+// DecodeNumbers decodes JSON and keeps numbers as they are written, so that large ones
+// stay exact.
+func DecodeNumbers(b []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return d.Decode(into)
 }

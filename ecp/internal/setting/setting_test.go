@@ -1,4 +1,4 @@
-package ecp
+package setting
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 
 // TestSettingsPage: the page names every setting whose value is shown.
 func TestSettingsPage(t *testing.T) {
-	page, err := os.ReadFile("../docs/settings.md")
+	page, err := os.ReadFile("../../../docs/settings.md")
 	require.NoError(t, err)
 	for _, key := range harmlessSettings {
 		require.Contains(t, string(page), "`"+key+"`")
