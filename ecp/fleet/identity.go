@@ -13,6 +13,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet/internal/targets"
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
@@ -22,45 +23,6 @@ const (
 	identityEvery = time.Minute     // afterwards: a kubeconfig or an address may lead elsewhere by then
 )
 
-// identities are what was seen of the platforms of targets.
-type identities struct {
-	mu sync.Mutex
-	at map[string]identified // by target; guarded by mu
-}
-
-// identified is what was seen of one platform.
-type identified struct {
-	found string // its identity; "" = not known
-	why   string // why it is not worked with; "" = it is
-	other bool   // it is another one than the records belong to
-}
-
-func newIdentities() *identities {
-	return &identities{at: map[string]identified{}}
-}
-
-func (i *identities) get(target string) (_ identified, known bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	is, known := i.at[target]
-	return is, known
-}
-
-// saw notes what was seen, and reports whether it is news.
-func (i *identities) saw(target string, is identified) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	was, known := i.at[target]
-	i.at[target] = is
-	return !known || was.why != is.why
-}
-
-func (i *identities) forget(target string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	delete(i.at, target)
-}
-
 // strange returns how this program stands to a platform that is not known to be
 // the right one: it does not write there, nor believe what it sees; nil if it is
 // known to be, or cannot be told apart.
@@ -68,35 +30,35 @@ func (m *Manager) strange(target string, p ecp.Provisioner) *ecp.Lease {
 	if _, ok := p.(ecp.Identified); !ok || !m.running.Load() {
 		return nil
 	}
-	is, known := m.identities.get(target)
-	if known && is.why == "" {
+	is, known := m.identities.Get(target)
+	if known && is.Why == "" {
 		return nil
 	}
-	return &ecp.Lease{Message: is.why, OtherPlatform: is.other}
+	return &ecp.Lease{Message: is.Why, OtherPlatform: is.Other}
 }
 
 // identify asks a platform who it is, and compares that with the record, which is
 // made where there is none. The error says why it is not worked with.
-func (m *Manager) identify(ctx context.Context, target string, p ecp.Identified) (identified, error) {
+func (m *Manager) identify(ctx context.Context, target string, p ecp.Identified) (targets.Identity, error) {
 	ask, cancel := context.WithTimeout(ctx, healthTakes)
 	defer cancel()
 	found, err := p.Identity(ask)
 	if errors.Is(err, ecp.ErrUnsupported) {
 		m.observed.Log.WarnContext(ctx, "a platform cannot be told from others; it is taken for the one the clusters are on", "target", target, ecp.ErrorAttr(err))
-		return identified{}, nil
+		return targets.Identity{}, nil
 	}
 	if err != nil {
-		return identified{why: "it is not known yet whether this is the platform that the clusters are on: " + ecp.MessageOf(err)}, err
+		return targets.Identity{Why: "it is not known yet whether this is the platform that the clusters are on: " + ecp.MessageOf(err)}, err
 	}
 	known, err := m.platformOf(ctx, target, found)
 	if err != nil {
-		return identified{found: found, why: "it could not be read which platform the clusters are on: " + ecp.MessageOf(err)}, err
+		return targets.Identity{Found: found, Why: "it could not be read which platform the clusters are on: " + ecp.MessageOf(err)}, err
 	}
 	if known.Identity == found {
-		return identified{found: found}, nil
+		return targets.Identity{Found: found}, nil
 	}
 	err = otherPlatform(known, found)
-	return identified{found: found, why: ecp.MessageOf(err), other: true}, err
+	return targets.Identity{Found: found, Why: ecp.MessageOf(err), Other: true}, err
 }
 
 // platformOf returns the record of a target's platform. The one that is found is
@@ -142,21 +104,21 @@ func (m *Manager) recognize(ctx context.Context, target string, p ecp.Provisione
 		<-ctx.Done()
 		return
 	}
-	defer m.identities.forget(target)
+	defer m.identities.Forget(target)
 	first = sync.OnceFunc(first)
 	for ctx.Err() == nil {
 		is, err := m.identify(ctx, target, who)
 		if ctx.Err() != nil {
 			return
 		}
-		if was, known := m.identities.get(target); err != nil && known && was.why == "" && !is.other {
+		if was, known := m.identities.Get(target); err != nil && known && was.Why == "" && !is.Other {
 			is = was // it was the right one a moment ago, and is only not seen now
 		}
-		if m.identities.saw(target, is) {
+		if m.identities.Observed(target, is) {
 			m.tellIdentity(ctx, target, is)
 		}
 		wait := identityEvery
-		if is.why == "" {
+		if is.Why == "" {
 			first()
 		} else {
 			wait = identityRetry
@@ -165,9 +127,9 @@ func (m *Manager) recognize(ctx context.Context, target string, p ecp.Provisione
 	}
 }
 
-func (m *Manager) tellIdentity(ctx context.Context, target string, is identified) {
-	if is.why != "" {
-		m.observed.Log.WarnContext(ctx, "nothing is written to a target, and nothing believed of it", "target", target, "reason", is.why)
+func (m *Manager) tellIdentity(ctx context.Context, target string, is targets.Identity) {
+	if is.Why != "" {
+		m.observed.Log.WarnContext(ctx, "nothing is written to a target, and nothing believed of it", "target", target, "reason", is.Why)
 	}
 	if err := m.wakeTarget(ctx, target); err != nil && ctx.Err() == nil {
 		m.observed.Log.WarnContext(ctx, "clusters of a target could not be woken", "target", target, "error", err)
@@ -185,10 +147,10 @@ func (m *Manager) CheckPlatforms(ctx context.Context) error {
 			continue
 		}
 		is, err := m.identify(ctx, target, p)
-		if is.found != "" {
-			m.identities.saw(target, is)
+		if is.Found != "" {
+			m.identities.Observed(target, is)
 		}
-		if is.other {
+		if is.Other {
 			return err
 		}
 	}
@@ -209,8 +171,8 @@ func (m *Manager) AcceptPlatform(ctx context.Context, target, identity string) (
 		var wrong fault.Fields
 		if strings.TrimSpace(identity) == "" || len(identity) > ecp.MaxName {
 			wrong.Add("identity", "is not of 1 to %d characters", ecp.MaxName)
-		} else if is, _ := m.identities.get(target); is.found != "" && is.found != identity {
-			wrong.Add("identity", "is not that of the platform which the target leads to: %s", is.found)
+		} else if is, _ := m.identities.Get(target); is.Found != "" && is.Found != identity {
+			wrong.Add("identity", "is not that of the platform which the target leads to: %s", is.Found)
 		}
 		if m.observed.Provisioners[target] == nil {
 			if _, _, err := ecp.Get[ecp.Target](w.Tx, target); errors.Is(err, ecp.ErrNotFound) {

@@ -97,7 +97,7 @@ func (m *Manager) Leases() map[string]ecp.Lease {
 	for name, p := range m.observed.Provisioners {
 		add(name, p)
 	}
-	for name, p := range m.targets.all() {
+	for name, p := range m.targets.All() {
 		add(name, p)
 	}
 	return out

@@ -17,6 +17,7 @@ import (
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/fleet/internal/brokers"
 	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
+	"github.com/openecp/openecp/ecp/fleet/internal/targets"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/sched"
@@ -116,13 +117,13 @@ type Manager struct {
 	Catalog               *catalog.Catalog
 
 	newProvisioner ecp.ProvisionerFactory
-	targets        *targets
-	identities     *identities
+	targets        *targets.Running
+	identities     targets.Identities
 
 	auditKept      time.Duration
 	operationsKept time.Duration
 
-	unrecorded     unrecordedSeen
+	unrecorded     targets.Unrecorded
 	unrecordedTurn sync.Mutex // held while somebody decides of an unrecorded cluster
 }
 
@@ -139,7 +140,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		c.Now = time.Now
 	}
 	m := &Manager{
-		localServiceAddresses: c.LocalServiceAddresses, workers: c.Workers, queue: sched.NewQueue(), newProvisioner: c.NewProvisioner, targets: newTargets(), identities: newIdentities(),
+		localServiceAddresses: c.LocalServiceAddresses, workers: c.Workers, queue: sched.NewQueue(), newProvisioner: c.NewProvisioner, targets: targets.New(),
 		operationsMost: cmp.Or(c.Limits.Operations, 100), auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 	}
 	if m.workers <= 0 {
@@ -156,7 +157,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.Accounts = tenancy.NewAccounts(tenancy.AccountsConfig{Changes: m.Changes, Hasher: c.Hasher, SessionLife: c.SessionLife})
 	m.Catalog = catalog.New(catalog.Config{Changes: m.Changes, Sealer: c.Sealer, LBProfiles: c.Limits.LBProfiles, Hooks: m.catalogHooks()})
 	m.observed = &observed.Clusters{
-		Store: c.Store, Changes: m.Changes, Catalog: m.Catalog, Provisioners: c.Provisioners, Added: m.targets.get, Adapters: map[int]ecp.Adapter{}, Link: c.Link, AgentAddress: c.AgentAddress,
+		Store: c.Store, Changes: m.Changes, Catalog: m.Catalog, Provisioners: c.Provisioners, Added: m.targets.Get, Adapters: map[int]ecp.Adapter{}, Link: c.Link, AgentAddress: c.AgentAddress,
 		Sealer: c.Sealer, Log: c.Logger, Now: c.Now, Tick: time.Now, Timings: c.Timings.WithDefaults(), Looks: map[ecp.ID]*observed.Memory{}, Changed: map[ecp.ID]bool{}, Relicensed: map[ecp.ID]bool{}, Roster: observed.NewRoster(),
 	}
 	m.Agents = &agents.Registry{Observed: m.observed, Wake: m.queue.Add}
@@ -187,7 +188,7 @@ func (m *Manager) catalogHooks() catalog.Hooks {
 		RegistryChanged: func(ctx context.Context, name string) {
 			m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.Registry == name })
 		},
-		BuiltIn: func(name string) bool { return m.observed.Provisioners[name] != nil }, TargetsChanged: m.targets.poke,
+		BuiltIn: func(name string) bool { return m.observed.Provisioners[name] != nil }, TargetsChanged: m.targets.Poke,
 	}
 	if m.newProvisioner != nil {
 		h.TryTarget = m.tryTarget
@@ -213,7 +214,7 @@ func (m *Manager) Stats() Stats {
 	c := &m.observed.Counters
 	return Stats{
 		Passes: c.Passes.Load(), Applies: c.Applies.Load(), ApplyFailures: c.ApplyFailures.Load(), Writes: c.Writes.Load(),
-		Asked: c.Asked.Load(), Silent: c.Silent.Load(), Queue: m.queue.Depth(), Contested: m.observed.Contested(), Unrecorded: m.unrecorded.count(),
+		Asked: c.Asked.Load(), Silent: c.Silent.Load(), Queue: m.queue.Depth(), Contested: m.observed.Contested(), Unrecorded: m.unrecorded.Count(),
 		Foreign: m.observed.Foreign(), Agents: m.agentStats(),
 	}
 }

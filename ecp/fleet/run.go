@@ -32,7 +32,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		holds.Wait()
 		m.queue.Stop()
 		m.forgetLooks()
-		m.targets.unknown()
+		m.targets.ForgetAll()
 	}()
 	m.settings.SealStored(ctx)
 	for target, p := range m.observed.Provisioners {

@@ -38,10 +38,10 @@ func (m *Manager) Targets(ctx context.Context) ([]ecp.TargetInfo, error) {
 
 // healthOf is what was last seen of a target, and who may write to it.
 func (m *Manager) healthOf(name string) ecp.TargetHealth {
-	h := m.targets.health(name)
+	h := m.targets.Health(name)
 	p := m.observed.Provisioners[name]
 	if p == nil {
-		p = m.targets.get(name)
+		p = m.targets.Get(name)
 	}
 	if l := m.strange(name, p); l != nil {
 		h.Lease = l
@@ -111,10 +111,10 @@ func (m *Manager) targetFor(tx ecp.Tx, wrong *fault.Fields, name string) (ecp.Pr
 	if err != nil {
 		return nil, err
 	}
-	if p := m.targets.get(name); p != nil {
+	if p := m.targets.Get(name); p != nil {
 		return p, nil
 	}
-	return nil, ecp.NewError(ecp.CodeUnavailable, "", fmt.Sprintf("the Kubernetes target %q is not up: %s", name, m.targets.health(name).Message))
+	return nil, ecp.NewError(ecp.CodeUnavailable, "", fmt.Sprintf("the Kubernetes target %q is not up: %s", name, m.targets.Health(name).Message))
 }
 
 // networkOf returns what a Provisioner says of its target's network.

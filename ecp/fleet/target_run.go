@@ -24,101 +24,6 @@ const (
 // to see.
 const probeID ecp.ID = "emqx-00000000"
 
-// targets are the Provisioners of the targets that were added at run time, and
-// the health of all.
-type targets struct {
-	wake chan struct{} // asks to compare with the store; holds one
-
-	mu      sync.Mutex
-	up      map[string]ecp.Provisioner  // guarded by mu
-	healths map[string]ecp.TargetHealth // guarded by mu
-}
-
-func newTargets() *targets {
-	return &targets{wake: make(chan struct{}, 1), up: map[string]ecp.Provisioner{}, healths: map[string]ecp.TargetHealth{}}
-}
-
-// poke says that a target was added, changed or removed.
-func (t *targets) poke() {
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
-}
-
-// get gives the Provisioner of a target that was added at run time; nil if it
-// is not up.
-func (t *targets) get(name string) ecp.Provisioner {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.up[name]
-}
-
-// all gives the Provisioners that are up, by target.
-func (t *targets) all() map[string]ecp.Provisioner {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return maps.Clone(t.up)
-}
-
-func (t *targets) set(name string, p ecp.Provisioner) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if p == nil {
-		delete(t.up, name)
-	} else {
-		t.up[name] = p
-	}
-}
-
-// health gives what was last seen of a target.
-func (t *targets) health(name string) ecp.TargetHealth {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if h, ok := t.healths[name]; ok {
-		return h
-	}
-	return ecp.TargetHealth{Reachable: ecp.Unknown, Message: "it has not been looked at yet"}
-}
-
-// saw notes whether a target was seen; why "" = it was.
-func (t *targets) saw(name string, now time.Time, why string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	is := ecp.True
-	if why != "" {
-		is = ecp.False
-	}
-	h := t.healths[name]
-	if h.Reachable != is {
-		h.Since = now
-	}
-	h.Reachable, h.Message, h.CheckedAt = is, why, now
-	t.healths[name] = h
-}
-
-// warn notes what should be mended about a target.
-func (t *targets) warn(name string, warnings []string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	h := t.healths[name]
-	h.Warnings = warnings
-	t.healths[name] = h
-}
-
-// unknown forgets what was seen of all, when nobody looks any more.
-func (t *targets) unknown() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	clear(t.healths)
-}
-
-func (t *targets) forget(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.healths, name)
-}
-
 // runningTarget is a target that is worked with.
 type runningTarget struct {
 	made wantedTarget // what its Provisioner was made of: another one means another Provisioner
@@ -140,7 +45,7 @@ func (m *Manager) keepTargets(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-m.targets.wake:
+		case <-m.targets.Changed():
 		case <-retry.C:
 		}
 		wanted, err := m.wantedTargets(ctx)
@@ -157,7 +62,7 @@ func (m *Manager) keepTargets(ctx context.Context) {
 				delete(running, name)
 			}
 			if _, still := wanted[name]; !still {
-				m.targets.forget(name)
+				m.targets.Forget(name)
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(wanted)) {
@@ -203,7 +108,7 @@ func (m *Manager) beginTarget(ctx context.Context, name string) (stop func()) {
 		defer close(ended)
 		for ctx.Err() == nil {
 			if err := m.workTarget(ctx, name); err != nil && ctx.Err() == nil {
-				m.targets.saw(name, m.observed.Now().UTC(), ecp.MessageOf(err))
+				m.targets.Observed(name, m.observed.Now().UTC(), ecp.MessageOf(err))
 				m.observed.Log.WarnContext(ctx, "a Kubernetes target is not up; it is tried again", "target", name, ecp.ErrorAttr(err))
 			}
 			sleep(ctx, targetRetried)
@@ -237,7 +142,7 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	m.targets.set(name, p)
+	m.targets.Set(name, p)
 	if err := m.wakeTarget(ctx, name); err != nil && ctx.Err() == nil {
 		m.observed.Log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
 	}
@@ -246,7 +151,7 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 	defer func() {
 		cancel()
 		looks.Wait()
-		m.targets.set(name, nil)
+		m.targets.Set(name, nil)
 		err = errors.Join(err, closeProvisioner(p))
 	}()
 	looks.Go(func() { m.watchHealth(watching, name, p) })
@@ -293,9 +198,9 @@ func (m *Manager) watchHealth(ctx context.Context, name string, p ecp.Provisione
 		if ctx.Err() != nil {
 			return
 		}
-		m.targets.saw(name, m.observed.Now().UTC(), unseenWhy(err))
+		m.targets.Observed(name, m.observed.Now().UTC(), unseenWhy(err))
 		if w, ok := p.(ecp.Warner); ok {
-			m.targets.warn(name, w.Warnings())
+			m.targets.Warn(name, w.Warnings())
 		}
 		sleep(ctx, healthEvery)
 	}

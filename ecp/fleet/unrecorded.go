@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -62,22 +61,11 @@ func (m *Manager) Unrecorded(ctx context.Context) ([]UnrecordedCluster, error) {
 	return out, nil
 }
 
-// listers gives the Provisioners that can list clusters, by target.
+// listers returns the Provisioners that can list clusters, by target.
 func (m *Manager) listers() map[string]ecp.Provisioner {
-	out := map[string]ecp.Provisioner{}
-	for target, p := range m.observed.Provisioners {
-		out[target] = p
-	}
-	m.targets.mu.Lock()
-	for target, p := range m.targets.up {
-		out[target] = p
-	}
-	m.targets.mu.Unlock()
-	for target, p := range out {
-		if _, ok := p.(ecp.ClusterLister); !ok {
-			delete(out, target)
-		}
-	}
+	out := m.targets.All()
+	maps.Copy(out, m.observed.Provisioners)
+	maps.DeleteFunc(out, func(_ string, p ecp.Provisioner) bool { _, ok := p.(ecp.ClusterLister); return !ok })
 	return out
 }
 
@@ -158,7 +146,7 @@ func (u *UnrecordedCluster) lookUp(tx ecp.Tx) (known bool, err error) {
 // watchUnrecorded looks for clusters of a target that no record knows, now and
 // then until ctx ends: each is in the log once, and counted.
 func (m *Manager) watchUnrecorded(ctx context.Context, target string, p ecp.Provisioner) {
-	defer m.unrecorded.forget(target)
+	defer m.unrecorded.Forget(target)
 	for ctx.Err() == nil {
 		wait := unrecordedEvery
 		look, cancel := context.WithTimeout(ctx, healthTakes)
@@ -174,7 +162,15 @@ func (m *Manager) watchUnrecorded(ctx context.Context, target string, p ecp.Prov
 }
 
 func (m *Manager) tellUnrecorded(ctx context.Context, target string, found []UnrecordedCluster) {
-	for _, u := range m.unrecorded.saw(target, found) {
+	now := map[ecp.ID]bool{}
+	for _, u := range found {
+		now[u.ID] = true
+	}
+	fresh := m.unrecorded.Observed(target, now)
+	for _, u := range found {
+		if !fresh[u.ID] {
+			continue
+		}
 		m.observed.Log.WarnContext(ctx, "a cluster is there that no record knows; it is left alone", "cluster", u.ID, "target", target,
 			"name", u.Name, "project", u.Project, "generation", u.Found.Generation, "deleted", u.Tombstone != nil)
 	}
@@ -206,51 +202,4 @@ func (m *Manager) oneUnrecorded(ctx context.Context, id ecp.ID, target string) (
 		return out[0], nil
 	}
 	return UnrecordedCluster{}, &ecp.Error{Code: ecp.CodeInvalid, Message: "the cluster is there on several targets", Fields: []ecp.FieldError{{Field: "target", Message: "is missing: say which one"}}}
-}
-
-// unrecordedSeen is what was last found of clusters that no record knows, by
-// target: for metrics, and so that each is logged once.
-type unrecordedSeen struct {
-	mu sync.Mutex
-	at map[string]map[ecp.ID]bool // guarded by mu
-}
-
-// saw takes what was found on a target, and gives what was not there before.
-func (s *unrecordedSeen) saw(target string, found []UnrecordedCluster) (fresh []UnrecordedCluster) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := map[ecp.ID]bool{}
-	for _, u := range found {
-		now[u.ID] = true
-		if !s.at[target][u.ID] {
-			fresh = append(fresh, u)
-		}
-	}
-	if s.at == nil {
-		s.at = map[string]map[ecp.ID]bool{}
-	}
-	s.at[target] = now
-	return fresh
-}
-
-func (s *unrecordedSeen) forget(target string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.at, target)
-}
-
-// drop notes that one is not unrecorded any more.
-func (s *unrecordedSeen) drop(target string, id ecp.ID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.at[target], id)
-}
-
-func (s *unrecordedSeen) count() (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, at := range s.at {
-		n += len(at)
-	}
-	return n
 }

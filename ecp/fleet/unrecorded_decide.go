@@ -55,7 +55,7 @@ func (m *Manager) TakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (ec
 	if err != nil {
 		return ecp.Info{}, ecp.Operation{}, err
 	}
-	m.unrecorded.drop(out.Cluster.Spec.Hosted.Target, r.ID)
+	m.unrecorded.Remove(out.Cluster.Spec.Hosted.Target, r.ID)
 	m.queue.Add(r.ID)
 	return m.observed.Unseen(out.Cluster), out.Operation, nil
 }
