@@ -42,7 +42,7 @@ type DashboardWay struct {
 // where the dashboard can be opened in no such way. It wants [ecp.RightRead].
 func (g *Gateway) DashboardWay(ctx context.Context, id ecp.ID, via DashboardVia) (DashboardWay, error) {
 	const op = "open dashboard"
-	rec, err := g.Observed.Readable(ctx, op, ecp.RightRead, id)
+	rec, err := g.Observed.LoadReadable(ctx, op, ecp.RightRead, id)
 	if err != nil {
 		return DashboardWay{}, err
 	}
@@ -59,7 +59,7 @@ func (g *Gateway) DashboardWay(ctx context.Context, id ecp.ID, via DashboardVia)
 // people may do at the dashboard is decided by their login to EMQX.
 func (g *Gateway) OpenDashboard(ctx context.Context, id ecp.ID, via DashboardVia) (DashboardWay, error) {
 	var opened DashboardWay
-	_, err := g.Observed.LetThrough(ctx, ecp.RightRead, id, "open dashboard", &opened, func(ctx context.Context, rec ecp.ClusterRecord, _ string) (e ecp.Endpoint, err error) {
+	_, err := g.Observed.ReachAudited(ctx, ecp.RightRead, id, "open dashboard", &opened, func(ctx context.Context, rec ecp.ClusterRecord, _ string) (e ecp.Endpoint, err error) {
 		way, err := g.dashboardWay(rec, via)
 		if err == nil && way.Via != ViaServiceAddress {
 			e, err = g.dashboard(ctx, rec, "")
@@ -200,7 +200,7 @@ func (g *Gateway) dashboardOf(ctx context.Context, rec ecp.ClusterRecord, node s
 	case rec.Mode == ecp.Hosted:
 		return g.Observed.Endpoint(ctx, rec, node)
 	case g.Observed.Link == nil:
-		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
+		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NoAgentConnected)
 	}
 	return g.Observed.Link.Dashboard(ctx, rec.ID, node) // which agents' dashboards answer it knows best
 }

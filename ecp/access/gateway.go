@@ -34,5 +34,5 @@ type BrokerCall struct {
 // what the broker made of it. It wants [ecp.RightWrite]; a refusal for want of it is
 // in the audit, too.
 func (g *Gateway) EndpointForCall(ctx context.Context, id ecp.ID, call BrokerCall) (ecp.Endpoint, error) {
-	return g.Observed.LetThrough(ctx, ecp.RightWrite, id, "call broker", call, g.Observed.Endpoint)
+	return g.Observed.ReachAudited(ctx, ecp.RightWrite, id, "call broker", call, g.Observed.Endpoint)
 }

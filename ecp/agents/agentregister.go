@@ -191,7 +191,7 @@ func (m *Registry) leaveTx(w *change.Tx, a ecp.AgentRecord, action string) error
 	if err != nil || len(rest) > 0 || rec.Deleting {
 		return err
 	}
-	return derive.PutTransitions(w.Tx, derive.AdvanceAdopted(m.Observed.Timings, w.Now, rec, nil, nil, m.Observed.AdoptedLook(rec.ID), derive.Outcome{}).Transitions)
+	return derive.PutTransitions(w.Tx, derive.AdvanceAdopted(m.Observed.Timings, w.Now, rec, nil, nil, m.Observed.AdoptedSnapshot(rec.ID), derive.Outcome{}).Transitions)
 }
 
 // Key returns an agent that may connect, with its key; not found where it

@@ -25,7 +25,7 @@ func (m *Registry) List(ctx context.Context, id ecp.ID) ([]ecp.AgentInfo, error)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	v := derive.NewAdoptedView(m.Observed.Timings, m.Observed.Now(), rec, agents, m.Observed.AdoptedLook(id))
+	v := derive.NewAdoptedView(m.Observed.Timings, m.Observed.Now(), rec, agents, m.Observed.AdoptedSnapshot(id))
 	out := make([]ecp.AgentInfo, 0, len(agents))
 	for _, a := range agents {
 		seen, _ := v.Snapshot.Agents.Of(a.ID)
@@ -106,8 +106,8 @@ func (m *Registry) Note(ctx context.Context, agent ecp.AgentID, n ecp.AgentNote)
 	return err
 }
 
-// AgeOut removes the agents whose nodes have left the cluster long ago.
-func (m *Registry) AgeOut(ctx context.Context, id ecp.ID, old []ecp.AgentID) error {
+// RemoveExpired removes the agents whose nodes have left the cluster long ago.
+func (m *Registry) RemoveExpired(ctx context.Context, id ecp.ID, old []ecp.AgentID) error {
 	if len(old) == 0 {
 		return nil
 	}

@@ -14,5 +14,5 @@ type Stats struct {
 	Reports       uint64            // received reports
 }
 
-// AgentCounter is a [ecp.Link] that counts.
-type AgentCounter interface{ Stats() Stats }
+// Counter is a [ecp.Link] that counts.
+type Counter interface{ Stats() Stats }

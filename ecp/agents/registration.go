@@ -97,9 +97,9 @@ func (m *Registry) CreateRegistration(ctx context.Context, id ecp.ID, life time.
 		if err := errors.Join(wrong.Err(""), roomForRegistration(w, id)); err != nil {
 			return NewRegistration{}, err
 		}
-		secret := random.RandomHex(16) // 128 bits
+		secret := random.Hex(16) // 128 bits
 		t := ecp.RegistrationToken{
-			ID: "reg-" + random.RandomHex(8), Hash: tenancy.HashToken(secret), Cluster: id, CreatedAt: w.Now, CreatedBy: w.Actor.Name, ExpiresAt: w.Now.Add(life),
+			ID: "reg-" + random.Hex(8), Hash: tenancy.HashToken(secret), Cluster: id, CreatedAt: w.Now, CreatedBy: w.Actor.Name, ExpiresAt: w.Now.Add(life),
 		}
 		w.Note(t.ID, rec.Project, nil, shownRegistration(t))
 		return NewRegistration{t, ecp.Secret(secret)}, ecp.Put(w.Tx, t, 0)
@@ -217,7 +217,7 @@ func adoptedForChange(w *change.Tx, id ecp.ID, right ecp.Right) (ecp.ClusterReco
 
 // readableAdopted is readable for what only adopted clusters have.
 func (m *Registry) readableAdopted(ctx context.Context, op string, right ecp.Right, id ecp.ID) (ecp.ClusterRecord, error) {
-	rec, err := m.Observed.Readable(ctx, op, right, id)
+	rec, err := m.Observed.LoadReadable(ctx, op, right, id)
 	if err == nil {
 		err = adoptedOnly(rec.Mode)
 	}

@@ -51,7 +51,7 @@ func checkLBProfile(p *fault.Fields, l *ecp.LBProfile) {
 	if len(l.Annotations) == 0 {
 		p.Add("annotations", "are missing: a profile is made of them")
 	}
-	validate.ValidateAnnotations(p, "annotations", l.Annotations)
+	validate.Annotations(p, "annotations", l.Annotations)
 }
 
 func (c *Catalog) roomForLBProfile(tx ecp.Tx, name string) error {

@@ -18,7 +18,7 @@ func (c *Catalog) TargetShelf() *shelf[ecp.Target] {
 		set: func(t *ecp.Target, set bool) { t.KubeconfigSet = set },
 		check: func(p *fault.Fields, t *ecp.Target) {
 			validateSlug(p, "name", t.Name)
-			validate.ValidateDescription(p, t.Description)
+			validate.Description(p, t.Description)
 			if !t.KubeconfigSet {
 				p.Add("kubeconfig", "is missing")
 			}

@@ -73,7 +73,7 @@ func (e AuditEntry) Copy() ecp.Payload {
 // AuditID gives ids whose order is that of time, turned round: lists begin
 // with the newest. n is the entry's place in its transaction.
 func AuditID(at time.Time, n int) string {
-	return AuditMark(at) + fmt.Sprintf("%08x", math.MaxUint32-uint32(n)) + random.RandomHex(4)
+	return AuditMark(at) + fmt.Sprintf("%08x", math.MaxUint32-uint32(n)) + random.Hex(4)
 }
 
 // AuditMark is less than the id of every entry older than a time, and not less

@@ -86,7 +86,7 @@ func TestMalformedGrantsGiveNothing(t *testing.T) {
 		{Role: ecp.RoleProjectAdmin, Project: "a/p/q"}, {Role: ecp.RoleProjectAdmin, Org: "a"}, {Role: ecp.RoleUser, Org: "a", Project: "a/p"}, {Role: ecp.RoleUser, Project: "a"},
 	} {
 		var wrong fault.Fields
-		validate.ValidateGrant(&wrong, "grant", g)
+		validate.Grant(&wrong, "grant", g)
 		require.NotEmpty(t, wrong, "%v is refused", g)
 		a := ecp.Actor{Name: "x", Grants: []ecp.Grant{g}}
 		require.False(t, a.Sees("a"), "%v sees an organisation", g)

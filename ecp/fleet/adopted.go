@@ -23,13 +23,13 @@ func (m *Manager) passAdopted(ctx context.Context, rec ecp.ClusterRecord) time.D
 		m.complain(ctx, "read agents", rec.ID, err)
 		return time.Second
 	}
-	mem, look := m.observed.MemoryOf(rec.ID), m.observed.AdoptedLook(rec.ID)
+	mem, look := m.observed.MemoryOf(rec.ID), m.observed.AdoptedSnapshot(rec.ID)
 	m.observed.Mu.Lock()
 	mem.Agents = mem.Agents.After(look.Tick, agents, derive.NewAdoptedView(m.observed.Timings, look.At, rec, agents, look))
 	look.AddMemory(mem.Agents)
 	m.observed.Mu.Unlock()
 	v := derive.NewAdoptedView(m.observed.Timings, look.At, rec, agents, look)
-	if err := m.Agents.AgeOut(ctx, rec.ID, v.Expired); err != nil {
+	if err := m.Agents.RemoveExpired(ctx, rec.ID, v.Expired); err != nil {
 		m.complain(ctx, "forget agents", rec.ID, err)
 	} else if len(v.Expired) > 0 {
 		return time.Millisecond
@@ -45,7 +45,7 @@ func (m *Manager) passAdopted(ctx context.Context, rec ecp.ClusterRecord) time.D
 // look again.
 func (m *Manager) settleAdopted(ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, look derive.AdoptedSnapshot) time.Duration {
 	now, mem := look.At.UTC(), m.observed.MemoryOf(seen.ID)
-	did := derive.Outcome{FirstObservation: !mem.Judged, Lost: mem.Mark.Lost(seen.Status, now, look.Tick)}
+	did := derive.Outcome{FirstObservation: !mem.Derived, Lost: mem.Mark.Lost(seen.Status, now, look.Tick)}
 	after := seen
 	if s := derive.AdvanceAdopted(m.observed.Timings, now, seen, nil, agents, look, did); len(s.Transitions) > 0 {
 		err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
@@ -73,7 +73,7 @@ func (m *Manager) settleAdopted(ctx context.Context, seen ecp.ClusterRecord, age
 	}
 	v := derive.NewAdoptedView(m.observed.Timings, now, after, agents, look)
 	again := v.RequeueAfter()
-	mem.Judged, mem.Mark = mem.Judged || v.Stale() == "", derive.NewClockMark(after.Status, now, look.Tick)
+	mem.Derived, mem.Mark = mem.Derived || v.Stale() == "", derive.NewClockMark(after.Status, now, look.Tick)
 	mem.Mark.Planned = again
 	if after.Status.State != seen.Status.State {
 		m.observed.Log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State, "to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)
@@ -90,7 +90,7 @@ func (m *Manager) validateAdopted(p *fault.Fields, s, was ecp.AdoptedSpec) {
 	if s.ServiceAddress == "" || s.ServiceAddress == was.ServiceAddress {
 		return
 	}
-	if why := validate.ValidateServiceAddress(s.ServiceAddress, m.localServiceAddresses); why != "" {
+	if why := validate.ServiceAddress(s.ServiceAddress, m.localServiceAddresses); why != "" {
 		p.Add("spec.serviceAddress", "%s", why)
 	}
 }

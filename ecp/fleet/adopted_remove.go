@@ -20,7 +20,7 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 		m.Agents.Drop(rec.ID)
 	}
 	mem := m.observed.MemoryOf(rec.ID)
-	if wait := mem.RetryAt.Sub(m.observed.Tick()); wait > 0 && mem.Tried == rec.Revision {
+	if wait := mem.RetryAt.Sub(m.observed.Tick()); wait > 0 && mem.FailedRevision == rec.Revision {
 		return wait
 	}
 	err := m.releaseLimit(ctx, rec)
@@ -109,7 +109,7 @@ func (m *Manager) removal(now time.Time, rec ecp.ClusterRecord, op *ecp.Operatio
 	}
 	look := derive.AdoptedSnapshot{At: now}
 	if len(agents) > 0 {
-		look = m.observed.AdoptedLook(rec.ID)
+		look = m.observed.AdoptedSnapshot(rec.ID)
 	}
 	rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, agents, look))
 	if n := len(out.Transitions); n > 0 {

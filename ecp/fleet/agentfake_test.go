@@ -67,7 +67,7 @@ func (l *FakeLink) Watch(ctx context.Context, wake func(ecp.ID)) error {
 // Endpoint leads to API.
 func (l *FakeLink) Endpoint(_ context.Context, _ ecp.ID, node string) (ecp.Endpoint, error) {
 	if l.API == nil {
-		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
+		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NoAgentConnected)
 	}
 	return l.API(node)
 }
@@ -75,7 +75,7 @@ func (l *FakeLink) Endpoint(_ context.Context, _ ecp.ID, node string) (ecp.Endpo
 // Dashboard leads to Pages.
 func (l *FakeLink) Dashboard(_ context.Context, _ ecp.ID, node string) (ecp.Endpoint, error) {
 	if l.Pages == nil {
-		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
+		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NoAgentConnected)
 	}
 	return l.Pages(node)
 }

@@ -80,12 +80,12 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 	}
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
-	mem := m.observed.Looks[rec.ID]
-	if mem == nil || mem.Look.Unseen != "" {
+	mem := m.observed.Memories[rec.ID]
+	if mem == nil || mem.Snapshot.Unseen != "" {
 		return nil
 	}
 	why := ""
-	for _, n := range mem.Look.Found.Nodes {
+	for _, n := range mem.Snapshot.Found.Nodes {
 		switch {
 		case n.Ready:
 		case n.Machine != ecp.MachineSilent:
@@ -94,7 +94,7 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 			why = fmt.Sprintf("%s: %s", n.Pod, n.Message)
 		}
 	}
-	if why == "" || len(mem.Look.Found.Nodes) < mem.Look.Found.Replicas {
+	if why == "" || len(mem.Snapshot.Found.Nodes) < mem.Snapshot.Found.Replicas {
 		return nil
 	}
 	return ecp.NewError(ecp.CodeConflict, "", "repair cannot help while a machine does not answer: "+why+"; repair works once that is said, and nothing has to be done if the machine comes back")
@@ -111,11 +111,11 @@ func (m *Manager) repairExpels(rec ecp.ClusterRecord, kind ecp.CommandKind) erro
 	}
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
-	mem := m.observed.Looks[rec.ID]
-	if mem == nil || slices.ContainsFunc(mem.Look.ForeignMembers, func(f ecp.ForeignMember) bool { return !f.Running }) {
+	mem := m.observed.Memories[rec.ID]
+	if mem == nil || slices.ContainsFunc(mem.Snapshot.ForeignMembers, func(f ecp.ForeignMember) bool { return !f.Running }) {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeConflict, "", derive.DescribeForeign(mem.Look.ForeignMembers))
+	return ecp.NewError(ecp.CodeConflict, "", derive.DescribeForeign(mem.Snapshot.ForeignMembers))
 }
 
 // repairJoins refuses a repair while nodes count different members: it makes
@@ -131,8 +131,8 @@ func (m *Manager) repairJoins(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 	}
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
-	if mem := m.observed.Looks[rec.ID]; mem != nil && mem.Look.Unseen == "" {
-		if v := derive.NewView(mem.Look.At, rec, mem.Look); v.Partitioned() {
+	if mem := m.observed.Memories[rec.ID]; mem != nil && mem.Snapshot.Unseen == "" {
+		if v := derive.NewView(mem.Snapshot.At, rec, mem.Snapshot); v.Partitioned() {
 			why = derive.DescribePartition(v)
 		}
 	}

@@ -15,7 +15,7 @@ func TestDescriptionsDoNotDeceive(t *testing.T) {
 		"nul\x00": false, "\u202eesrever": false, "\u2066isolated\u2069": false, "bell\a": false, "\u0085": false,
 	} {
 		var p fault.Fields
-		validate.ValidateDescription(&p, text)
+		validate.Description(&p, text)
 		require.Equal(t, ok, p.Err("") == nil, "%+q", text)
 	}
 }

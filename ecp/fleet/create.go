@@ -75,7 +75,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Op
 	m.queue.Add(out.Cluster.ID)
 	// Who repeats the call gets the same answer: what was seen of the cluster
 	// since then is not for it, which may be somebody else's by now.
-	return m.observed.Unseen(out.Cluster), out.Operation, nil
+	return m.observed.UnseenInfo(out.Cluster), out.Operation, nil
 }
 
 // created is what a create answers.
@@ -88,7 +88,7 @@ type created struct {
 // its defaults filled in and the catalogue's entries copied.
 func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.ClusterRecord, error) {
 	var wrong fault.Fields
-	validate.ValidateText(&wrong, r.Name, r.Description)
+	validate.Text(&wrong, r.Name, r.Description)
 	now := m.observed.Now().UTC()
 	rec := ecp.ClusterRecord{
 		Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Creator: actor.Name, CreatorUser: actor.User(),
@@ -152,7 +152,7 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 	s := rec.Spec.Hosted
 	fillIn(s)
 	sealing.Keep(wrong, s.Config, nil)
-	validate.ValidateHosted(wrong, *s)
+	validate.Hosted(wrong, *s)
 	image, err := pick(tx, wrong, "spec.image", s.Image, func(i ecp.Image) (string, bool) { return i.ID, i.Default })
 	if err != nil {
 		return err
@@ -174,8 +174,8 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 		wrong.Add("spec.image", "%s", why)
 	}
 	mayCluster(wrong, *rec)
-	logs.MayLog(wrong, *rec)
-	logs.MayRefer(wrong, *rec, nil)
+	logs.CheckLogLevels(wrong, *rec)
+	logs.CheckReferences(wrong, *rec, nil)
 	return nil
 }
 
@@ -263,7 +263,7 @@ func freeID(tx ecp.Tx) (ecp.ID, error) {
 }
 
 // newID draws a random id; whoever stores it checks that it is new.
-func newID() ecp.ID { return ecp.ID("emqx-" + random.RandomHex(4)) }
+func newID() ecp.ID { return ecp.ID("emqx-" + random.Hex(4)) }
 
 // permitProject is [ecp.Actor.Permit] for a project that the caller has named: the
 // error says which one.

@@ -34,7 +34,7 @@ func TestWaysToDashboards(t *testing.T) {
 		{name: "5 with an address, no agent", version: "5.8.9", address: true, away: true, want: access.ViaServiceAddress},
 		{name: "5 with an address, asked for", version: "5.8.9", address: true, asked: access.ViaServiceAddress, want: access.ViaServiceAddress},
 		{name: "5 with an address, through the agent", version: "5.8.9", address: true, asked: access.ViaAgent, want: access.ViaAgent},
-		{name: "5 through an agent that is away", version: "5.8.9", address: true, away: true, asked: access.ViaAgent, code: ecp.CodeUnavailable, says: observed.NotConnected},
+		{name: "5 through an agent that is away", version: "5.8.9", address: true, away: true, asked: access.ViaAgent, code: ecp.CodeUnavailable, says: observed.NoAgentConnected},
 		{name: "6 with an address", version: "6.0.1", address: true, want: access.ViaServiceAddress},
 		{name: "5 without an address", version: "5.8.9", want: access.ViaAgent},
 		{name: "5 without anything", version: "5.8.9", away: true, code: ecp.CodeUnavailable, says: "needs a service address or a connected agent"},
@@ -52,7 +52,7 @@ func TestWaysToDashboards(t *testing.T) {
 			p := newPlant(t)
 			p.link.Pages = func(string) (ecp.Endpoint, error) {
 				if c.away {
-					return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
+					return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", observed.NoAgentConnected)
 				}
 				return ecp.Endpoint{BaseURL: "http://dashboard"}, nil
 			}

@@ -17,7 +17,7 @@ func (m *Manager) setTick(tick func() time.Time) { m.observed.Tick, m.made.Tick 
 
 // Turns is of how many clusters turns at their broker are kept.
 func (m *Manager) Turns() int {
-	m.observed.Turns.Mu.Lock()
-	defer m.observed.Turns.Mu.Unlock()
-	return len(m.observed.Turns.Of)
+	m.observed.Queries.Mu.Lock()
+	defer m.observed.Queries.Mu.Unlock()
+	return len(m.observed.Queries.Of)
 }

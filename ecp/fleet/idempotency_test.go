@@ -63,7 +63,7 @@ func TestARepeatedCallTellsNothingNew(t *testing.T) {
 	require.NoError(t, err)
 	_, err = o.m.Cluster(first.ID).Do(o.as("root"), ecp.Transfer{Project: "b/p"})
 	require.NoError(t, err)
-	o.m.observed.MemoryOf(first.ID).Look.Found.Nodes = []ecp.NodeObservation{{Name: "emqx@secret", Ready: true}}
+	o.m.observed.MemoryOf(first.ID).Snapshot.Found.Nodes = []ecp.NodeObservation{{Name: "emqx@secret", Ready: true}}
 	now, err := o.m.Cluster(first.ID).Get(o.as("root"))
 	require.NoError(t, err)
 	require.Len(t, now.Nodes, 1)

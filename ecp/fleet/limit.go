@@ -32,7 +32,7 @@ func (m *Manager) settleLimit(ctx context.Context, id ecp.ID) time.Duration {
 		return 0 // a record that cannot be read is complained of by the pass itself
 	}
 	mem := m.observed.MemoryOf(id)
-	if wait := mem.RetryAt.Sub(m.observed.Tick()); wait > 0 && mem.Tried == rec.Revision && !m.limitLate(id, op) {
+	if wait := mem.RetryAt.Sub(m.observed.Tick()); wait > 0 && mem.FailedRevision == rec.Revision && !m.limitLate(id, op) {
 		return wait
 	}
 	out := m.bringLimit(ctx, rec, op != nil)
@@ -62,8 +62,8 @@ func (m *Manager) settleLimit(ctx context.Context, id ecp.ID) time.Duration {
 
 // backOff says how long something that failed at a revision waits for its next try.
 func (m *Manager) backOff(mem *observed.Memory, revision int64, most time.Duration) time.Duration {
-	if mem.Tried != revision {
-		mem.Wait, mem.Tried = 0, revision
+	if mem.FailedRevision != revision {
+		mem.Wait, mem.FailedRevision = 0, revision
 	}
 	mem.Wait = min(max(2*mem.Wait, m.observed.Timings.Retry), most)
 	mem.RetryAt = m.observed.Tick().Add(mem.Wait/2 + rand.N(mem.Wait/2+1))
@@ -207,7 +207,7 @@ func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out de
 		if err != nil {
 			return err
 		}
-		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, w.Now, next, agents, m.observed.AdoptedLook(id)))
+		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, w.Now, next, agents, m.observed.AdoptedSnapshot(id)))
 		return putLimit(w.Tx, rec, next)
 	})
 	m.observed.Counters.Writes.Add(1)
@@ -220,18 +220,18 @@ func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out de
 func (m *Manager) askLimit(ctx context.Context, rec ecp.ClusterRecord, question func(context.Context, ecp.ConnectionLimiter) (ecp.ConnectionLimit, error)) (ecp.ConnectionLimit, int, error) {
 	nodes := m.observed.LikeliestAgents(rec.ID)
 	if len(nodes) == 0 {
-		return ecp.ConnectionLimit{}, 0, ecp.NewError(ecp.CodeUnavailable, "", observed.NotConnected)
+		return ecp.ConnectionLimit{}, 0, ecp.NewError(ecp.CodeUnavailable, "", observed.NoAgentConnected)
 	}
 	v, _ := ecp.ParseVersion(rec.Status.Version)
-	var told observed.Refusals
+	var told observed.NodeErrors
 	refused := len(nodes) <= limitAgents // by every agent that there is
 	q := observed.Query{Op: "set connection limit of " + string(rec.ID), ID: rec.ID}
 	for _, node := range nodes[:min(len(nodes), limitAgents)] {
-		is, err := observed.AskNode(ctx, m.observed, q, rec, rec.Status.Version, node, nodes, question)
+		is, err := observed.QueryNode(ctx, m.observed, q, rec, rec.Status.Version, node, nodes, question)
 		if err == nil {
 			return is, v.Major, nil
 		}
-		if observed.Final(err) || ctx.Err() != nil {
+		if observed.IsFinal(err) || ctx.Err() != nil {
 			return is, v.Major, &ecp.Error{Code: ecp.CodeOf(err), Message: observed.ReasonOf(err), Cause: err}
 		}
 		told.Add(node, err)
@@ -248,7 +248,7 @@ var errAgentsRefuse = errors.New("every agent of the cluster refuses it")
 
 // lastWord reports whether trying again would not help: the broker has said so, or
 // every agent, as those do that are read-only.
-func lastWord(err error) bool { return observed.Final(err) || errors.Is(err, errAgentsRefuse) }
+func lastWord(err error) bool { return observed.IsFinal(err) || errors.Is(err, errAgentsRefuse) }
 
 // agentRefuses reports whether an agent did not pass a question on and would not the
 // next time. The adapter cannot know: to it the way to the broker has failed.

@@ -102,7 +102,7 @@ type Manager struct {
 	made                  derive.ClockMark // when the Manager was
 	workers               int
 	queue                 *sched.Queue
-	slots                 *sched.Slots
+	slots                 *sched.WriteLimiter
 	running               atomic.Bool
 	Access                *access.Gateway
 	Monitor               *monitor.Monitor
@@ -158,16 +158,16 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.Catalog = catalog.New(catalog.Config{Changes: m.Changes, Sealer: c.Sealer, LBProfiles: c.Limits.LBProfiles, Hooks: m.catalogHooks()})
 	m.observed = &observed.Clusters{
 		Store: c.Store, Changes: m.Changes, Catalog: m.Catalog, Provisioners: c.Provisioners, Added: m.targets.Get, Adapters: map[int]ecp.Adapter{}, Link: c.Link, AgentAddress: c.AgentAddress,
-		Sealer: c.Sealer, Log: c.Logger, Now: c.Now, Tick: time.Now, Timings: c.Timings.WithDefaults(), Looks: map[ecp.ID]*observed.Memory{}, Changed: map[ecp.ID]bool{}, Relicensed: map[ecp.ID]bool{}, Roster: observed.NewRoster(),
+		Sealer: c.Sealer, Log: c.Logger, Now: c.Now, Tick: time.Now, Timings: c.Timings.WithDefaults(), Memories: map[ecp.ID]*observed.Memory{}, Changed: map[ecp.ID]bool{}, Relicensed: map[ecp.ID]bool{}, Index: observed.NewListIndex(),
 	}
 	m.Agents = &agents.Registry{Observed: m.observed, Wake: m.queue.Add}
 	m.Logs = &logs.Reader{Observed: m.observed, Accounts: m.Accounts}
-	m.brokers = &brokers.Brokers{Observed: m.observed, Wake: m.queue.Add, Bound: m.boundByLease}
+	m.brokers = &brokers.Brokers{Observed: m.observed, Wake: m.queue.Add, WithLease: m.boundByLease}
 	m.settings = sealing.Settings{Observed: m.observed}
 	m.Access = &access.Gateway{Observed: m.observed}
 	m.Monitor = &monitor.Monitor{Observed: m.observed, Directory: m.Directory, Surveys: monitor.NewSurveys()}
 	m.made = derive.NewClockMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())
-	m.slots = sched.NewSlots(m.workers)
+	m.slots = sched.NewWriteLimiter(m.workers)
 	m.queue.Lines.Of, m.queue.Lines.Share = m.lineOf, m.workers
 	for _, a := range c.Adapters {
 		if _, twice := m.observed.Adapters[a.Major()]; twice {
@@ -214,8 +214,8 @@ func (m *Manager) Stats() Stats {
 	c := &m.observed.Counters
 	return Stats{
 		Passes: c.Passes.Load(), Applies: c.Applies.Load(), ApplyFailures: c.ApplyFailures.Load(), Writes: c.Writes.Load(),
-		Asked: c.Asked.Load(), Silent: c.Silent.Load(), Queue: m.queue.Depth(), Contested: m.observed.Contested(), Unrecorded: m.unrecorded.Count(),
-		Foreign: m.observed.Foreign(), Agents: m.agentStats(),
+		Asked: c.Queries.Load(), Silent: c.Unanswered.Load(), Queue: m.queue.Depth(), Contested: m.observed.Contested(), Unrecorded: m.unrecorded.Count(),
+		Foreign: m.observed.ForeignMembers(), Agents: m.agentStats(),
 	}
 }
 
@@ -234,7 +234,7 @@ func Kinds() ecp.Codec {
 // agentStats returns what the Link has counted; nil where it does not count, or
 // there is none.
 func (m *Manager) agentStats() *agents.Stats {
-	counting, ok := m.observed.Link.(agents.AgentCounter)
+	counting, ok := m.observed.Link.(agents.Counter)
 	if !ok {
 		return nil
 	}

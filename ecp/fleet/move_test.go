@@ -243,10 +243,10 @@ func TestUntoldEvacuationMayWait(t *testing.T) {
 		want    bool
 	}{
 		{begun, ecp.EvacuationUntold, 20 * time.Second, true},
-		{begun, ecp.EvacuationUntold, 20*time.Second + brokers.AskPatience, false},
+		{begun, ecp.EvacuationUntold, 20*time.Second + brokers.QueryTimeout, false},
 		{ecp.Leaving{}, ecp.EvacuationUntold, time.Hour, true},
 		{begun, ecp.EvacuationCutting, 0, false},
 	} {
-		require.Equal(t, c.want, brokers.WaitsUnseen(c.leaving, ecp.EvacuationProgress{Phase: c.phase}, t0.Add(c.after), 20*time.Second), "%+v", c)
+		require.Equal(t, c.want, brokers.MayStillWait(c.leaving, ecp.EvacuationProgress{Phase: c.phase}, t0.Add(c.after), 20*time.Second), "%+v", c)
 	}
 }

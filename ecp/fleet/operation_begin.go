@@ -158,4 +158,4 @@ func (m *Manager) newOperation(rec ecp.ClusterRecord, kind ecp.OperationKind, ac
 	}
 }
 
-func newOperationID() ecp.OperationID { return ecp.OperationID("op-" + random.RandomHex(8)) }
+func newOperationID() ecp.OperationID { return ecp.OperationID("op-" + random.Hex(8)) }

@@ -58,10 +58,10 @@ func ctxOf(a ecp.Actor) context.Context {
 	return ecp.WithActor(context.Background(), a)
 }
 
-// TestLetThrough: a call that may change something, and a dashboard that is
+// TestReachAudited: a call that may change something, and a dashboard that is
 // opened, are in the audit before the way is given; so is who was refused, and
 // who found nobody there, since the two must not be told apart.
-func TestLetThrough(t *testing.T) {
+func TestReachAudited(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
 		as := func(role ecp.Role, project string) ecp.Actor {

@@ -15,7 +15,7 @@ import (
 
 // Get gives a cluster; see [ecp.Cluster].
 func (h handle) Get(ctx context.Context) (ecp.Info, error) {
-	rec, err := h.m.observed.Readable(ctx, "read cluster "+string(h.id), ecp.RightRead, h.id)
+	rec, err := h.m.observed.LoadReadable(ctx, "read cluster "+string(h.id), ecp.RightRead, h.id)
 	if err != nil {
 		return ecp.Info{}, err
 	}
@@ -221,7 +221,7 @@ func (m *Manager) UsageByProject(ctx context.Context) (map[string]Usage, error) 
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.observed.Roster.All(ctx, m.observed.Store)
+	all, err := m.observed.Index.All(ctx, m.observed.Store)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}

@@ -43,21 +43,21 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 		mem.Known = false
 	}
 	look := m.lookAt(ctx, p, rec, *mem)
-	m.Logs.AddWords(ctx, p, rec, mem, &look)
-	did := derive.Outcome{FirstObservation: !mem.Judged, NewestRender: derive.NewestRender(p), Lost: mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick())}
+	m.Logs.AddExitMessages(ctx, p, rec, mem, &look)
+	did := derive.Outcome{FirstObservation: !mem.Derived, NewestRender: derive.NewestRender(p), Lost: mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick())}
 	stored := rec
 	rec = rec.Clone()
 	derive.AdjustDeadlines(m.observed.Timings, m.observed.Now().UTC(), &rec, nil, look, did)
 	if m.act(ctx, p, rec, mem, &look, &did) { // what was seen before says nothing of what was done
 		failure := look.Failure // of what was done in part
 		look = m.lookAt(ctx, p, rec, *mem)
-		m.Logs.AddWords(ctx, p, rec, mem, &look)
+		m.Logs.AddExitMessages(ctx, p, rec, mem, &look)
 		look.Failure = failure
 	}
 	if ctx.Err() != nil {
 		return 0
 	}
-	m.brokers.Ask(ctx, p, rec, mem, &look)
+	m.brokers.Observe(ctx, p, rec, mem, &look)
 	if m.observed.Tick().Sub(look.Tick) > oldLook && ctx.Err() == nil { // much may have happened while a node did not answer
 		look = m.lookAfresh(ctx, p, rec, mem, look)
 	}
@@ -91,16 +91,16 @@ func (m *Manager) remember(mem *observed.Memory, look derive.Snapshot) {
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
 	if look.Unseen != "" { // what was seen before is the best there is
-		mem.Look.Unseen, mem.Look.At = look.Unseen, look.At
+		mem.Snapshot.Unseen, mem.Snapshot.At = look.Unseen, look.At
 		return
 	}
-	mem.Look, mem.SeenAt = look, look.At
+	mem.Snapshot, mem.ObservedAt = look, look.At
 }
 
 // lookAt asks the platform. Counters of earlier looks are carried on.
 func (m *Manager) lookAt(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem observed.Memory) derive.Snapshot {
 	target := rec.Spec.Hosted.Target
-	look := derive.Snapshot{At: m.observed.Now(), Tick: m.observed.Tick(), NotHeld: m.lease(target, p).Waiting(), Unanswered: mem.Look.Unanswered, UnansweredWhy: mem.Look.UnansweredWhy, MissingMembers: mem.Look.MissingMembers, Settings: mem.Look.Settings, MQTT: mem.Look.MQTT}
+	look := derive.Snapshot{At: m.observed.Now(), Tick: m.observed.Tick(), NotHeld: m.lease(target, p).Waiting(), Unanswered: mem.Snapshot.Unanswered, UnansweredWhy: mem.Snapshot.UnansweredWhy, MissingMembers: mem.Snapshot.MissingMembers, Settings: mem.Snapshot.Settings, MQTT: mem.Snapshot.MQTT}
 	if l := m.strange(target, p); l != nil { // what is there says nothing of the cluster
 		look.Unseen = l.Message
 		return look
@@ -108,7 +108,7 @@ func (m *Manager) lookAt(ctx context.Context, p ecp.Provisioner, rec ecp.Cluster
 	found, err := p.Observe(ctx, rec.ID)
 	if err != nil {
 		look.Unseen = ecp.MessageOf(err)
-		if mem.Look.Unseen == "" && ctx.Err() == nil {
+		if mem.Snapshot.Unseen == "" && ctx.Err() == nil {
 			m.complain(ctx, "observe cluster", rec.ID, err)
 		}
 		return look
@@ -124,7 +124,7 @@ const oldLook = time.Second
 // nodes that are still ready, and what was done.
 func (m *Manager) lookAfresh(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, old derive.Snapshot) derive.Snapshot {
 	look := m.lookAt(ctx, p, rec, *mem)
-	m.Logs.AddWords(ctx, p, rec, mem, &look)
+	m.Logs.AddExitMessages(ctx, p, rec, mem, &look)
 	look.Known, look.Settings, look.MQTT = old.Known, old.Settings, old.MQTT
 	look.NoAdapter, look.Unanswered, look.UnansweredWhy, look.MissingMembers, look.Failure = old.NoAdapter, old.Unanswered, old.UnansweredWhy, old.MissingMembers, old.Failure
 	if look.Unseen != "" {
@@ -151,8 +151,8 @@ func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRec
 	if held := derive.WritesHeld(rec, look.Found); m.toldOlder(mem, held) != held && held {
 		m.observed.Log.WarnContext(ctx, "the record is older than what is found; nothing is written", "cluster", rec.ID, "found", look.Found.Generation, "recorded", rec.Generation)
 	}
-	if look.Tick.Before(mem.RetryAt) && mem.Tried == rec.Revision {
-		look.Failure = mem.Look.Failure
+	if look.Tick.Before(mem.RetryAt) && mem.FailedRevision == rec.Revision {
+		look.Failure = mem.Snapshot.Failure
 		return false
 	}
 	act := derive.NextAction(rec, look.Found, mem.Known, look.At, m.observed.Timings)
@@ -190,12 +190,12 @@ func (m *Manager) apply(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterR
 // fails. It says whether it was done.
 func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome, do func() error) bool {
 	target := rec.Spec.Hosted.Target
-	if !m.slots.Take(target, rec.ID) {
+	if !m.slots.TryAcquire(target, rec.ID) {
 		did.Queued = true
 		return false
 	}
 	defer m.nextInLine()
-	defer m.slots.Give(target)
+	defer m.slots.Release(target)
 	err := do()
 	if err == nil {
 		mem.Wait, mem.RetryAt, look.Failure = 0, time.Time{}, nil
@@ -205,16 +205,16 @@ func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observe
 		return false
 	}
 	m.observed.Counters.ApplyFailures.Add(1)
-	if ecp.RefusalOf(err) == nil || ecp.MessageOf(err) != ecp.MessageOf(mem.Look.Failure) {
+	if ecp.RefusalOf(err) == nil || ecp.MessageOf(err) != ecp.MessageOf(mem.Snapshot.Failure) {
 		m.complain(ctx, "converge cluster", rec.ID, err)
 	}
 	look.Failure = err
 	if r := ecp.RefusalOf(err); r != nil {
-		mem.Wait, mem.Tried, mem.RetryAt = 0, rec.Revision, look.Tick.Add(derive.RefusedRetry)
+		mem.Wait, mem.FailedRevision, mem.RetryAt = 0, rec.Revision, look.Tick.Add(derive.RefusedRetry)
 		return r.Rest
 	}
-	if mem.Tried != rec.Revision {
-		mem.Wait, mem.Tried = 0, rec.Revision
+	if mem.FailedRevision != rec.Revision {
+		mem.Wait, mem.FailedRevision = 0, rec.Revision
 	}
 	mem.Wait = min(max(2*mem.Wait, m.observed.Timings.Retry), 30*time.Second)
 	mem.RetryAt = look.Tick.Add(mem.Wait/2 + rand.N(mem.Wait/2+1))
@@ -227,7 +227,7 @@ func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Op
 	did.Lost = mem.Mark.Lost(seen.Status, now, tick)
 	first := derive.Advance(m.observed.Timings, now, seen, op, look, did)
 	if len(first.Transitions) == 0 && first.Operation == nil {
-		mem.Judged, mem.Mark = look.Unseen == "", derive.NewClockMark(seen.Status, now, tick)
+		mem.Derived, mem.Mark = look.Unseen == "", derive.NewClockMark(seen.Status, now, tick)
 		return m.again(seen, look)
 	}
 	var after ecp.ClusterRecord
@@ -262,14 +262,14 @@ func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Op
 		mem.Mark = derive.NewClockMark(after.Status, now, tick)
 	}
 	if after.Revision == seen.Revision && after.Status.State != seen.Status.State {
-		mem.Judged = true
+		mem.Derived = true
 		m.observed.Log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State, "to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)
 		return time.Millisecond
 	}
 	if after.Revision != seen.Revision {
 		return time.Millisecond
 	}
-	mem.Judged = look.Unseen == ""
+	mem.Derived = look.Unseen == ""
 	if did.Ordinals > 0 { // what was meant to be done next can be done now
 		return time.Millisecond
 	}
@@ -324,14 +324,14 @@ func (m *Manager) again(rec ecp.ClusterRecord, look derive.Snapshot) time.Durati
 	case look.Unanswered == 1 || look.MissingMembers == 1 || look.MQTT.Unserved == 1:
 		return time.Second
 	case v.Want > 0 && v.AsWanted() && !v.Agreed():
-		mem.Pace = min(mem.Pace*3/2+100*time.Millisecond, 2*time.Second)
-		return mem.Pace
+		mem.AskInterval = min(mem.AskInterval*3/2+100*time.Millisecond, 2*time.Second)
+		return mem.AskInterval
 	case settledDown && rec.Status.State == ecp.Stopped:
 		return 10 * m.observed.Timings.Poll
 	case settledDown && (rec.Status.State == ecp.Running || v.Refused() != nil && v.RestAsWanted()):
 		return m.observed.Timings.Poll
 	}
-	mem.Pace = 0
+	mem.AskInterval = 0
 	return time.Second
 }
 
@@ -347,6 +347,6 @@ func (m *Manager) complain(ctx context.Context, doing string, id ecp.ID, err err
 func (m *Manager) toldOlder(mem *observed.Memory, older bool) (told bool) {
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
-	told, mem.Older = mem.Older, older
+	told, mem.OlderLogged = mem.OlderLogged, older
 	return told
 }

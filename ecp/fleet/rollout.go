@@ -22,18 +22,18 @@ func (m *Manager) move(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRe
 	next := derive.NextRolloutStep(v, false)
 	look.Waits = next.Waits
 	if n := v.ToReplace(next); n != nil && rec.Status.Leaving == nil {
-		if look.Waits = m.brokers.Rehearse(ctx, p, v, *n, mem); look.Waits != "" {
+		if look.Waits = m.brokers.DryRun(ctx, p, v, *n, mem); look.Waits != "" {
 			return false
 		}
 	}
 	if next.Drain != "" {
-		done := m.brokers.Vacate(ctx, p, v, next.Drain, look, did)
+		done := m.brokers.Drain(ctx, p, v, next.Drain, look, did)
 		if !done || ctx.Err() != nil {
 			return false
 		}
 		next = derive.NextRolloutStep(v, true)
 		if n := v.ToReplace(next); n != nil { // much may have changed while its clients left
-			if look.Waits = m.brokers.Rehearse(ctx, p, v, *n, mem); look.Waits != "" {
+			if look.Waits = m.brokers.DryRun(ctx, p, v, *n, mem); look.Waits != "" {
 				next = derive.RolloutStep{Undrain: n.Name}
 			}
 		}
@@ -42,11 +42,11 @@ func (m *Manager) move(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRe
 	case next.ForgetDrain:
 		did.Drained = true
 	case next.Undrain != "":
-		if waits := m.brokers.TakeBack(ctx, p, v, next.Undrain, did); waits != "" || look.Waits == "" {
+		if waits := m.brokers.Undrain(ctx, p, v, next.Undrain, did); waits != "" || look.Waits == "" {
 			look.Waits = waits
 		}
 	case next.RemoveForeign != "":
-		look.Waits = m.brokers.Expel(ctx, p, v, next.RemoveForeign)
+		look.Waits = m.brokers.RemoveForeign(ctx, p, v, next.RemoveForeign)
 	case next.RemoveOrdinal > 0 && rec.Status.Removing == 0: // stored first: a command in between must not bring it back
 		did.Removing, did.Ordinals = next.RemoveOrdinal, next.RemoveOrdinal
 	case next.RemoveOrdinal > 0:

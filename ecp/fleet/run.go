@@ -27,7 +27,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer func() {
 		cancel(nil)
 		group.Wait()
-		m.brokers.Knocks.Wait()
+		m.brokers.Probes.Wait()
 		release()
 		holds.Wait()
 		m.queue.Stop()
@@ -57,7 +57,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		group.Go(func() { m.work(ctx) })
 	}
 	group.Go(func() { m.tidy(ctx) })
-	group.Go(func() { m.Monitor.SurveyClusters(ctx) })
+	group.Go(func() { m.Monitor.Run(ctx) })
 	group.Go(func() { m.Changes.TellRefusals(ctx, m.Accounts.RefusedLogins) })
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read the clusters: %w", err)
@@ -118,13 +118,13 @@ func (m *Manager) enqueueAll(ctx context.Context) error {
 const lookers = 4
 
 // lineOf is where a cluster waits, by what its last pass was like.
-func (m *Manager) lineOf(id ecp.ID) sched.Line {
+func (m *Manager) lineOf(id ecp.ID) sched.Flow {
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
-	if mem := m.observed.Looks[id]; mem != nil {
-		return sched.Line{Target: mem.Target, Slow: mem.Slow}
+	if mem := m.observed.Memories[id]; mem != nil {
+		return sched.Flow{Target: mem.Target, Slow: mem.Slow}
 	}
-	return sched.Line{}
+	return sched.Flow{}
 }
 
 func (m *Manager) onTarget(mem *observed.Memory, rec ecp.ClusterRecord) {
@@ -137,13 +137,13 @@ func (m *Manager) onTarget(mem *observed.Memory, rec ecp.ClusterRecord) {
 func (m *Manager) remarkPace(id ecp.ID, took time.Duration) {
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
-	if mem := m.observed.Looks[id]; mem != nil {
-		mem.Slow = took > sched.SlowPass
+	if mem := m.observed.Memories[id]; mem != nil {
+		mem.Slow = took > sched.SlowReconcile
 	}
 }
 
 func (m *Manager) forgetLooks() {
 	m.observed.Mu.Lock()
 	defer m.observed.Mu.Unlock()
-	clear(m.observed.Looks)
+	clear(m.observed.Memories)
 }

@@ -13,15 +13,15 @@ import (
 // its turn on.
 func TestTheLineMovesOn(t *testing.T) {
 	b := newBench(t)
-	b.m.slots = sched.NewSlots(1)
-	require.True(t, b.m.slots.Take("default", "emqx-00000001"))
+	b.m.slots = sched.NewWriteLimiter(1)
+	require.True(t, b.m.slots.TryAcquire("default", "emqx-00000001"))
 	b.look(0)
 	require.Zero(t, b.w.applies, "it waits for a slot")
-	require.False(t, b.m.slots.Take("default", "emqx-00000002"), "another behind it")
+	require.False(t, b.m.slots.TryAcquire("default", "emqx-00000002"), "another behind it")
 	b.m.queue.Stop()
 
 	b.w.unseen = true
-	b.m.slots.Give("default")
+	b.m.slots.Release("default")
 	b.m.nextInLine()
 	id := take(b.m.queue)
 	require.Equal(t, b.id, id)

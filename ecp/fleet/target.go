@@ -71,7 +71,7 @@ func (m *Manager) targetUses(ctx context.Context) (map[string]int, error) {
 	if a, _ := ecp.ActorFrom(ctx); !a.May(ecp.RightAdmin, "") {
 		return nil, nil
 	}
-	all, err := m.observed.Roster.All(ctx, m.observed.Store)
+	all, err := m.observed.Index.All(ctx, m.observed.Store)
 	if err != nil {
 		return nil, fault.Wrap("count clusters", err)
 	}

@@ -121,8 +121,8 @@ func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, conten
 	}
 	m.observed.Mu.Lock()
 	var look derive.Snapshot
-	if mem := m.observed.Looks[rec.ID]; mem != nil {
-		look = mem.Look
+	if mem := m.observed.Memories[rec.ID]; mem != nil {
+		look = mem.Snapshot
 	}
 	m.observed.Mu.Unlock()
 	var got ecp.BrokerLicense
@@ -175,7 +175,7 @@ func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look d
 	if err == nil && content != "" {
 		_, err = m.loadLicense(ctx, rec, content)
 	}
-	if err != nil && !observed.Final(err) {
+	if err != nil && !observed.IsFinal(err) {
 		return
 	}
 	if err != nil {

@@ -57,7 +57,7 @@ func (m *Manager) TakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (ec
 	}
 	m.unrecorded.Remove(out.Cluster.Spec.Hosted.Target, r.ID)
 	m.queue.Add(r.ID)
-	return m.observed.Unseen(out.Cluster), out.Operation, nil
+	return m.observed.UnseenInfo(out.Cluster), out.Operation, nil
 }
 
 // PlanTakeOverUnrecorded says what TakeOverUnrecorded would do, and changes
@@ -145,7 +145,7 @@ func (m *Manager) mayDecideUnrecorded(ctx context.Context, id ecp.ID, target str
 func (m *Manager) mayTakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (UnrecordedCluster, error) {
 	var wrong fault.Fields
 	if r.Name != "" {
-		validate.ValidateText(&wrong, r.Name, "")
+		validate.Text(&wrong, r.Name, "")
 	}
 	if why := ecp.ValidateProject(r.Project); r.Project != "" && why != "" {
 		wrong.Add("project", "%s", why)
@@ -181,7 +181,7 @@ func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r Ta
 		rec.Project = u.Project
 	}
 	var wrong fault.Fields
-	validate.ValidateText(&wrong, rec.Name, "")
+	validate.Text(&wrong, rec.Name, "")
 	if err := m.checkProject(tx, &wrong, rec.Project); err != nil {
 		return rec, nil, err
 	}

@@ -36,7 +36,7 @@ func (m *Manager) carryUpdate(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, u 
 		rec.Description = *u.Description
 	}
 	var wrong fault.Fields
-	validate.ValidateText(&wrong, rec.Name, rec.Description)
+	validate.Text(&wrong, rec.Name, rec.Description)
 	err := mergeUpdate(u, m, &wrong, rec)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (m *Manager) carryUpdate(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, u 
 		return err
 	}
 	if rec.Mode == ecp.Hosted {
-		logs.MayRefer(&wrong, *rec, before.Spec.Hosted.Config)
+		logs.CheckReferences(&wrong, *rec, before.Spec.Hosted.Config)
 		if err := m.settings.Seal(&wrong, rec.ID, rec.Spec.Hosted, before.Spec.Hosted.Config); err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 		mayCluster(&wrong, *rec)
 	}
 	if is("image") || is("config") {
-		logs.MayLog(&wrong, *rec)
+		logs.CheckLogLevels(&wrong, *rec)
 	}
 	return wrong.Err("")
 }
@@ -164,7 +164,7 @@ func mergeUpdate(u ecp.Update, m *Manager, wrong *fault.Fields, rec *ecp.Cluster
 		keepHosted(spec.Hosted, *old.Hosted)
 		sealing.Keep(wrong, spec.Hosted.Config, old.Hosted.Config)
 		fillIn(spec.Hosted)
-		validate.ValidateHosted(wrong, *spec.Hosted)
+		validate.Hosted(wrong, *spec.Hosted)
 	default:
 		if err := patch(wrong, spec.Adopted, u.Patch); err != nil {
 			return err

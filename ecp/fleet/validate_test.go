@@ -23,7 +23,7 @@ func TestDescriptions(t *testing.T) {
 		"\xff":                   {"description"},
 	} {
 		var p fault.Fields
-		validate.ValidateText(&p, "a", description)
+		validate.Text(&p, "a", description)
 		require.Equal(t, fields, fieldsOf(p), "%.20q", description)
 	}
 }
@@ -164,7 +164,7 @@ func TestHostedSpecs(t *testing.T) {
 			fillIn(&s)
 			c.change(&s)
 			var p fault.Fields
-			validate.ValidateHosted(&p, s)
+			validate.Hosted(&p, s)
 			require.Equal(t, c.fields, fieldsOf(p), "%+v", p)
 			if c.fields != nil {
 				require.ErrorIs(t, p.Err("create"), ecp.ErrInvalid)

@@ -51,9 +51,9 @@ func TestANodeThatStartsIsWaitedFor(t *testing.T) {
 	look := aLook(2, 1)
 	v := derive.NewView(b.now, rec, look)
 	b.w.at(b.id).mute = true
-	require.Equal(t, nodeName(1)+" has to start", b.m.brokers.TakeBack(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}))
+	require.Equal(t, nodeName(1)+" has to start", b.m.brokers.Undrain(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}))
 	v.Snapshot.Found.Nodes[1].Ready = true
-	require.Contains(t, b.m.brokers.TakeBack(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}), "cannot be told to take clients again: ")
+	require.Contains(t, b.m.brokers.Undrain(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}), "cannot be told to take clients again: ")
 }
 
 func TestANodeWhoseClientsLeaveIsNotReadyOnPurpose(t *testing.T) {

@@ -26,5 +26,5 @@ func TestArchitectures(t *testing.T) {
 		}
 		require.Equal(t, row.wrong, got, "%q", row.all)
 	}
-	require.Contains(t, whyItEnded([]string{"exec /usr/bin/docker-entrypoint.sh: exec format error"}), catalog.WrongProcessor)
+	require.Contains(t, exitMessage([]string{"exec /usr/bin/docker-entrypoint.sh: exec format error"}), catalog.WrongProcessor)
 }

@@ -19,14 +19,14 @@ import (
 
 // The measures of reading it.
 const (
-	wordsPatience = 5 * time.Second
-	wordsTail     = 60  // lines
-	wordsMost     = 400 // bytes that are shown
+	exitMessageTimeout = 5 * time.Second
+	exitMessageLines   = 60  // lines
+	maxExitMessage     = 400 // bytes that are shown
 )
 
-// AddWords puts what EMQX said before it ended beside what Kubernetes says of a node
+// AddExitMessages puts what EMQX said before it ended beside what Kubernetes says of a node
 // that does not start. The log is read once for each end.
-func (m *Reader) AddWords(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot) {
+func (m *Reader) AddExitMessages(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot) {
 	reader, ok := p.(ecp.LogReader)
 	if !ok || rec.Deleting {
 		return
@@ -38,31 +38,31 @@ func (m *Reader) AddWords(ctx context.Context, p ecp.Provisioner, rec ecp.Cluste
 			continue
 		}
 		of := fmt.Sprint(n.PodUID, " ", n.Restarts)
-		words, known := mem.Words[n.Ordinal]
+		words, known := mem.ExitMessages[n.Ordinal]
 		if !known || words.Of != of {
-			said, err := m.readWords(ctx, p, reader, rec, n.Name)
+			said, err := m.readExitMessage(ctx, p, reader, rec, n.Name)
 			if err != nil {
 				continue
 			}
-			words = observed.LastWords{Of: of, Said: said}
-			if mem.Words == nil {
-				mem.Words = map[int]observed.LastWords{}
+			words = observed.ExitMessage{Of: of, Text: said}
+			if mem.ExitMessages == nil {
+				mem.ExitMessages = map[int]observed.ExitMessage{}
 			}
-			mem.Words[n.Ordinal] = words
+			mem.ExitMessages[n.Ordinal] = words
 		}
-		if strings.Contains(words.Said, catalog.WrongProcessor) && !strings.Contains(n.Message, catalog.WrongProcessor) {
-			n.Message = strings.TrimSuffix(words.Said+": "+catalog.OtherProcessors+"; "+n.Message, "; ")
-		} else if words.Said != "" {
-			n.Message = strings.TrimSuffix("EMQX says: "+words.Said+"; "+n.Message, "; ")
+		if strings.Contains(words.Text, catalog.WrongProcessor) && !strings.Contains(n.Message, catalog.WrongProcessor) {
+			n.Message = strings.TrimSuffix(words.Text+": "+catalog.OtherProcessors+"; "+n.Message, "; ")
+		} else if words.Text != "" {
+			n.Message = strings.TrimSuffix("EMQX says: "+words.Text+"; "+n.Message, "; ")
 		}
 	}
 }
 
-func (m *Reader) readWords(ctx context.Context, p ecp.Provisioner, reader ecp.LogReader, rec ecp.ClusterRecord, node string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, wordsPatience)
+func (m *Reader) readExitMessage(ctx context.Context, p ecp.Provisioner, reader ecp.LogReader, rec ecp.ClusterRecord, node string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, exitMessageTimeout)
 	defer cancel()
 	r := podLogs{m: m, op: "read log of " + node, id: rec.ID, platform: p, reader: reader}
-	body, err := r.body(ctx, node, ecp.LogOptions{Tail: wordsTail})
+	body, err := r.body(ctx, node, ecp.LogOptions{Tail: exitMessageLines})
 	if err != nil {
 		return "", err
 	}
@@ -70,34 +70,34 @@ func (m *Reader) readWords(ctx context.Context, p ecp.Provisioner, reader ecp.Lo
 	var lines []string
 	err = takeLines(body, func(l takenLine) bool {
 		lines = append(lines, l.text)
-		return len(lines) < 2*wordsTail
+		return len(lines) < 2*exitMessageLines
 	})
-	return whyItEnded(lines), err
+	return exitMessage(lines), err
 }
 
-// lastRefusals are the words with which EMQX refuses its configuration or licence at a
+// refusalTexts are the words with which EMQX refuses its configuration or licence at a
 // start, the most telling first.
-var lastRefusals = []string{
+var refusalTexts = []string{
 	catalog.WrongProcessor, // said of EMQX, by the kernel
 	"validation_error", "bad_license_format", "license_parse_error", "scan_error", "parse_error", "translation_error",
 	"failed_to_check_schema", "unknown_fields", "Conf file", "cuttlefish", "Failed to merge schema",
 }
 
-// whyItEnded finds in the last lines of a log what EMQX said of its end: what
+// exitMessage finds in the last lines of a log what EMQX said of its end: what
 // refuses its configuration, else the last error; "" = neither.
-func whyItEnded(lines []string) string {
+func exitMessage(lines []string) string {
 	var last string
-	best := len(lastRefusals)
+	best := len(refusalTexts)
 	for _, line := range lines {
 		e := emqxlog.Parse(line)
-		for i, word := range lastRefusals[:best] {
+		for i, word := range refusalTexts[:best] {
 			if strings.Contains(line, word) {
 				best, last = i, line
 				break
 			}
 		}
 		normalEnd := strings.Contains(line, "received_terminate_signal")
-		if best == len(lastRefusals) && e.Level.AtLeast(emqxlog.Error) && !normalEnd {
+		if best == len(refusalTexts) && e.Level.AtLeast(emqxlog.Error) && !normalEnd {
 			last = line
 		}
 	}
@@ -107,8 +107,8 @@ func whyItEnded(lines []string) string {
 		}
 	}
 	last = strings.Join(strings.Fields(last), " ")
-	if len(last) > wordsMost {
-		last = strings.ToValidUTF8(last[:wordsMost], "") + "…"
+	if len(last) > maxExitMessage {
+		last = strings.ToValidUTF8(last[:maxExitMessage], "") + "…"
 	}
 	return last
 }

@@ -25,7 +25,7 @@ func (m *Reader) Read(ctx context.Context, id ecp.ID, q ecp.LogQuery) (iter.Seq2
 	if err != nil {
 		return nil, err
 	}
-	rec, err := m.Observed.Readable(ctx, op, ecp.RightRead, id)
+	rec, err := m.Observed.LoadReadable(ctx, op, ecp.RightRead, id)
 	if err != nil {
 		return nil, err
 	}

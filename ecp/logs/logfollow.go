@@ -143,7 +143,7 @@ func (r *logStream) attend(ctx context.Context, group *sync.WaitGroup, sources m
 			begin(n.name)
 		}
 		if err == nil {
-			_, err = r.m.Observed.Readable(ctx, r.op, ecp.RightRead, r.id)
+			_, err = r.m.Observed.LoadReadable(ctx, r.op, ecp.RightRead, r.id)
 		}
 		_, _, ended := r.m.Accounts.Standing(ctx)
 		over := errors.Is(ended, tenancy.ErrOtherRights)

@@ -83,9 +83,9 @@ func (p podLogs) body(ctx context.Context, node string, o ecp.LogOptions) (io.Re
 // the password of its dashboard.
 var printsSecrets = map[string]bool{"all": true, "debug": true, "info": true}
 
-// MayLog refuses levels of the log at which EMQX would print secrets, where they
+// CheckLogLevels refuses levels of the log at which EMQX would print secrets, where they
 // are read by others than by us: on Kubernetes' machines and by what collects logs.
-func MayLog(wrong *fault.Fields, rec ecp.ClusterRecord) {
+func CheckLogLevels(wrong *fault.Fields, rec ecp.ClusterRecord) {
 	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
 	if !ok || v.Major > 4 {
 		return
@@ -98,11 +98,11 @@ func MayLog(wrong *fault.Fields, rec ecp.ClusterRecord) {
 	}
 }
 
-// MayRefer refuses values that EMQX 4.4 would replace: it takes $(node.cookie) in a
+// CheckReferences refuses values that EMQX 4.4 would replace: it takes $(node.cookie) in a
 // value for that setting's own, so that secrets could be brought where they can be
 // read, and does not start where there is no such setting. What was there before
 // stays.
-func MayRefer(wrong *fault.Fields, rec ecp.ClusterRecord, was map[string]string) {
+func CheckReferences(wrong *fault.Fields, rec ecp.ClusterRecord, was map[string]string) {
 	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
 	if !ok || v.Major > 4 {
 		return

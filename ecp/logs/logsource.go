@@ -225,10 +225,10 @@ func (m *Reader) agentLogs(op string, rec ecp.ClusterRecord, node string) (logSo
 	link, ok := m.Observed.Link.(ecp.LogLink)
 	switch {
 	case !caps.Agent:
-		if _, err := m.Observed.AskableAgents(rec, observed.Query{Op: op}); err != nil {
+		if _, err := m.Observed.QueryableAgents(rec, observed.Query{Op: op}); err != nil {
 			return nil, err
 		}
-		return nil, ecp.NewError(ecp.CodeUnavailable, op, observed.NotConnected)
+		return nil, ecp.NewError(ecp.CodeUnavailable, op, observed.NoAgentConnected)
 	case why != "" && (caps.LogFault != "" || !caps.Reported): // it may pass, and is looked at every few seconds
 		return nil, ecp.NewError(ecp.CodeUnavailable, op, why)
 	case why != "":

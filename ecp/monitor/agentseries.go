@@ -23,13 +23,13 @@ func (m *Monitor) TrafficHistory(ctx context.Context, id ecp.ID, last time.Durat
 		return series, nil, err
 	}
 	q := about("traffic", id, ecp.FeatureMonitoring)
-	if rec, readErr := m.Observed.Readable(ctx, q.Op, ecp.RightRead, id); readErr != nil || rec.Mode != ecp.Adopted {
+	if rec, readErr := m.Observed.LoadReadable(ctx, q.Op, ecp.RightRead, id); readErr != nil || rec.Mode != ecp.Adopted {
 		return series, nil, err
 	}
 	now := m.Observed.Now().UTC()
 	all, askErr := m.askSamples(ctx, q, sampler, now.Add(-last))
 	if ctx.Err() != nil {
-		return nil, nil, q.Untimely(ctx, "", askErr)
+		return nil, nil, q.TimeoutError(ctx, "", askErr)
 	}
 	if len(all) > 0 {
 		series, gaps = mergeSamples(all, now.Add(-last), now)
@@ -43,13 +43,13 @@ func (m *Monitor) TrafficHistory(ctx context.Context, id ecp.ID, last time.Durat
 
 // askSamples asks the agents in the actor's turn, as brokers are.
 func (m *Monitor) askSamples(ctx context.Context, q observed.Query, sampler ecp.AgentSampler, since time.Time) ([][]ecp.AgentSample, error) {
-	ctx, end := q.Within(ctx, observed.QueryPatience)
+	ctx, end := q.WithTimeout(ctx, observed.QueryTimeout)
 	defer end()
 	actor, _ := ecp.ActorFrom(ctx)
-	if err := m.Observed.Turns.Take(ctx, q.ID, actor); err != nil {
+	if err := m.Observed.Queries.Acquire(ctx, q.ID, actor); err != nil {
 		return nil, ecp.NewError(ecp.CodeUnavailable, q.Op, "too many questions to this cluster are under way; ask again in a moment")
 	}
-	defer m.Observed.Turns.Give(q.ID, actor)
+	defer m.Observed.Queries.Release(q.ID, actor)
 	return sampler.Samples(ctx, q.ID, since)
 }
 

@@ -20,7 +20,7 @@ import (
 
 // Traffic says how busy a cluster is now.
 func (m *Monitor) Traffic(ctx context.Context, id ecp.ID) (ecp.Traffic, error) {
-	return observed.Ask(ctx, m.Observed, about("traffic", id, ecp.FeatureMonitoring), func(ctx context.Context, b ecp.Monitor) (ecp.Traffic, error) {
+	return observed.QueryBroker(ctx, m.Observed, about("traffic", id, ecp.FeatureMonitoring), func(ctx context.Context, b ecp.Monitor) (ecp.Traffic, error) {
 		return b.Traffic(ctx)
 	})
 }
@@ -35,7 +35,7 @@ func (m *Monitor) TrafficSeries(ctx context.Context, id ecp.ID, last time.Durati
 	if last <= 0 || last > LongestSeries {
 		return nil, q.Invalid("last", fmt.Sprintf("is %s; more than 0 and at most %s are allowed", last, LongestSeries))
 	}
-	return observed.Ask(ctx, m.Observed, q, func(ctx context.Context, b ecp.Monitor) ([]ecp.TrafficSample, error) {
+	return observed.QueryBroker(ctx, m.Observed, q, func(ctx context.Context, b ecp.Monitor) ([]ecp.TrafficSample, error) {
 		return b.TrafficSeries(ctx, last)
 	})
 }
@@ -43,7 +43,7 @@ func (m *Monitor) TrafficSeries(ctx context.Context, id ecp.ID, last time.Durati
 // ActiveAlarms lists what is wrong with a cluster now in its broker's eyes, the
 // newest first.
 func (m *Monitor) ActiveAlarms(ctx context.Context, id ecp.ID) ([]ecp.Alarm, error) {
-	return observed.Ask(ctx, m.Observed, about("alarms", id, ecp.FeatureAlarms), func(ctx context.Context, b ecp.AlarmSource) ([]ecp.Alarm, error) {
+	return observed.QueryBroker(ctx, m.Observed, about("alarms", id, ecp.FeatureAlarms), func(ctx context.Context, b ecp.AlarmSource) ([]ecp.Alarm, error) {
 		return b.ActiveAlarms(ctx)
 	})
 }
@@ -51,14 +51,14 @@ func (m *Monitor) ActiveAlarms(ctx context.Context, id ecp.ID) ([]ecp.Alarm, err
 // AlarmHistory lists what was wrong with a cluster and is over, the newest
 // first, as far as its broker has kept it and no more than [ecp.MaxAlarms].
 func (m *Monitor) AlarmHistory(ctx context.Context, id ecp.ID) ([]ecp.Alarm, error) {
-	return observed.Ask(ctx, m.Observed, about("alarms", id, ecp.FeatureAlarms), func(ctx context.Context, b ecp.AlarmSource) ([]ecp.Alarm, error) {
+	return observed.QueryBroker(ctx, m.Observed, about("alarms", id, ecp.FeatureAlarms), func(ctx context.Context, b ecp.AlarmSource) ([]ecp.Alarm, error) {
 		return b.AlarmHistory(ctx)
 	})
 }
 
 // Rules lists the rules of a cluster's rule engine, by id.
 func (m *Monitor) Rules(ctx context.Context, id ecp.ID) ([]ecp.Rule, error) {
-	return observed.Ask(ctx, m.Observed, about("rules", id, ecp.FeatureIntegrations), func(ctx context.Context, b ecp.IntegrationSource) ([]ecp.Rule, error) {
+	return observed.QueryBroker(ctx, m.Observed, about("rules", id, ecp.FeatureIntegrations), func(ctx context.Context, b ecp.IntegrationSource) ([]ecp.Rule, error) {
 		return b.Rules(ctx)
 	})
 }
@@ -66,7 +66,7 @@ func (m *Monitor) Rules(ctx context.Context, id ecp.ID) ([]ecp.Rule, error) {
 // Integrations lists what leads from a cluster to systems outside, by kind and
 // id.
 func (m *Monitor) Integrations(ctx context.Context, id ecp.ID) ([]ecp.Integration, error) {
-	return observed.Ask(ctx, m.Observed, about("integrations", id, ecp.FeatureIntegrations), func(ctx context.Context, b ecp.IntegrationSource) ([]ecp.Integration, error) {
+	return observed.QueryBroker(ctx, m.Observed, about("integrations", id, ecp.FeatureIntegrations), func(ctx context.Context, b ecp.IntegrationSource) ([]ecp.Integration, error) {
 		return b.Integrations(ctx)
 	})
 }
@@ -74,7 +74,7 @@ func (m *Monitor) Integrations(ctx context.Context, id ecp.ID) ([]ecp.Integratio
 // BrokerLicense says what a cluster's broker tells of the licence it runs under,
 // to whoever may read the cluster: never the key, but whose it is.
 func (m *Monitor) BrokerLicense(ctx context.Context, id ecp.ID) (ecp.BrokerLicense, error) {
-	return observed.Ask(ctx, m.Observed, about("licence", id, ecp.FeatureMonitoring), func(ctx context.Context, b ecp.LicenseManager) (ecp.BrokerLicense, error) {
+	return observed.QueryBroker(ctx, m.Observed, about("licence", id, ecp.FeatureMonitoring), func(ctx context.Context, b ecp.LicenseManager) (ecp.BrokerLicense, error) {
 		return b.License(ctx)
 	})
 }
@@ -111,7 +111,7 @@ func (m *Monitor) writeMetrics(ctx context.Context, q observed.Query, w io.Write
 	ctx, cancel := context.WithTimeout(ctx, metricsPatience)
 	defer cancel()
 	q.Out = &observed.Stream{W: w}
-	_, err := observed.Ask(ctx, m.Observed, q, func(ctx context.Context, b ecp.Metrics) (int64, error) { return b.WriteMetrics(ctx, q.Out, s) })
+	_, err := observed.QueryBroker(ctx, m.Observed, q, func(ctx context.Context, b ecp.Metrics) (int64, error) { return b.WriteMetrics(ctx, q.Out, s) })
 	return q.Out.N, err
 }
 

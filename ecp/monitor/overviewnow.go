@@ -25,7 +25,7 @@ func (m *Monitor) Overview(ctx context.Context, project string) (Overview, error
 			return Overview{}, fault.Wrap(op, err)
 		}
 	}
-	all, err := m.Observed.Roster.Order(ctx, m.Observed.Store, ecp.SortID)
+	all, err := m.Observed.Index.Order(ctx, m.Observed.Store, ecp.SortID)
 	if err != nil {
 		return Overview{}, fault.Wrap(op, err)
 	}
@@ -47,7 +47,7 @@ func (m *Monitor) Overview(ctx context.Context, project string) (Overview, error
 // figuresOf returns what is known of a cluster without asking anybody.
 func (m *Monitor) figuresOf(l *observed.Entry, now time.Time) clusterFigures {
 	c := clusterFigures{
-		id: l.ID, name: l.Called, mode: l.Mode, state: l.State, version: l.Version, stale: l.Stale, booked: l.Connections, serves: serving(l),
+		id: l.ID, name: l.Name, mode: l.Mode, state: l.State, version: l.Version, stale: l.Stale, booked: l.Connections, serves: serving(l),
 	}
 	if l.Mode == ecp.Adopted {
 		c.takeAgents(m.Observed.Observe(l.ID).Agents, now, m.Observed.Timings.ReportStale)
@@ -56,14 +56,14 @@ func (m *Monitor) figuresOf(l *observed.Entry, now time.Time) clusterFigures {
 	c.nodes = l.Nodes
 	m.Observed.Mu.Lock()
 	defer m.Observed.Mu.Unlock()
-	mem := m.Observed.Looks[l.ID]
-	if mem == nil || mem.Look.Unseen != "" {
+	mem := m.Observed.Memories[l.ID]
+	if mem == nil || mem.Snapshot.Unseen != "" {
 		return c
 	}
-	for _, n := range mem.Look.Found.Nodes {
+	for _, n := range mem.Snapshot.Found.Nodes {
 		c.running += derive.OneIf(n.Ready)
 	}
-	if c.seen, c.seenAt = len(mem.Look.Views) > 0, mem.SeenAt; c.seen {
+	if c.seen, c.seenAt = len(mem.Snapshot.Views) > 0, mem.ObservedAt; c.seen {
 		for _, n := range observed.BrokerNodes(mem) {
 			c.live += n.Connections
 		}

@@ -46,7 +46,7 @@ func (m *Monitor) ScrapeTargets(ctx context.Context, o ecp.ListOptions) ([]Scrap
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.Observed.Roster.Order(ctx, m.Observed.Store, ecp.SortID)
+	all, err := m.Observed.Index.Order(ctx, m.Observed.Store, ecp.SortID)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
@@ -56,7 +56,7 @@ func (m *Monitor) ScrapeTargets(ctx context.Context, o ecp.ListOptions) ([]Scrap
 		if !serving(l) || !seen(l) {
 			continue
 		}
-		t := ScrapeTarget{Cluster: l.ID, Name: l.Called, Project: l.Project, Mode: l.Mode, State: l.State, Version: l.Version}
+		t := ScrapeTarget{Cluster: l.ID, Name: l.Name, Project: l.Project, Mode: l.Mode, State: l.State, Version: l.Version}
 		nodes := m.scrapedNodes(l)
 		if len(nodes) == 0 {
 			out = append(out, t)
@@ -82,8 +82,8 @@ func (m *Monitor) scrapedNodes(l *observed.Entry) (nodes []string) {
 		}
 	} else {
 		m.Observed.Mu.Lock()
-		if mem := m.Observed.Looks[l.ID]; mem != nil {
-			for _, n := range mem.Look.Found.Nodes {
+		if mem := m.Observed.Memories[l.ID]; mem != nil {
+			for _, n := range mem.Snapshot.Found.Nodes {
 				if !n.Going {
 					nodes = append(nodes, n.Name)
 				}

@@ -136,8 +136,8 @@ func (s *surveys) told(id ecp.ID, t surveyed) {
 	}
 }
 
-// SurveyClusters asks the brokers of clusters that somebody looks at, until ctx ends.
-func (m *Monitor) SurveyClusters(ctx context.Context) {
+// Run asks the brokers of clusters that somebody looks at, until ctx ends.
+func (m *Monitor) Run(ctx context.Context) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	slots := make(chan struct{}, surveysAtOnce)
@@ -154,7 +154,7 @@ func (m *Monitor) SurveyClusters(ctx context.Context) {
 			}
 		case <-pause.C:
 		}
-		all, err := m.Observed.Roster.All(ctx, m.Observed.Store)
+		all, err := m.Observed.Index.All(ctx, m.Observed.Store)
 		if err != nil {
 			pause.Reset(5 * time.Second)
 			idle = false

@@ -72,7 +72,7 @@ func (ac *Accounts) Login(ctx context.Context, user, password string) (Session, 
 			return err
 		}
 		now := ac.now().UTC()
-		out = Session{Secret: ecp.SessionSecretPrefix + random.RandomHex(32), ID: random.RandomHex(8), User: user, ExpiresAt: now.Add(ac.sessionLife)}
+		out = Session{Secret: ecp.SessionSecretPrefix + random.Hex(32), ID: random.Hex(8), User: user, ExpiresAt: now.Add(ac.sessionLife)}
 		if err := roomForSession(tx, user, now); err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (ac *Accounts) nobody(ctx context.Context) (string, error) {
 	}
 	defer func() { <-ac.nobodyTurn }()
 	if ac.nobodyHash == "" {
-		hash, err := ac.hasher.Hash(ctx, random.RandomHex(16))
+		hash, err := ac.hasher.Hash(ctx, random.Hex(16))
 		if err != nil {
 			return "", err
 		}

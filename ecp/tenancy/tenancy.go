@@ -34,7 +34,7 @@ func (d *Directory) CreateOrg(ctx context.Context, name, description string) (ec
 		if why := ecp.ValidateOrg(name); why != "" {
 			wrong.Add("name", "%s", why)
 		}
-		validate.ValidateDescription(&wrong, description)
+		validate.Description(&wrong, description)
 		if err := wrong.Err(""); err != nil {
 			return o, err
 		}
@@ -52,7 +52,7 @@ func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifR
 			return o, err
 		}
 		var wrong fault.Fields
-		validate.ValidateDescription(&wrong, description)
+		validate.Description(&wrong, description)
 		if err := errors.Join(wrong.Err(""), change.CheckRevision(ifRevision, o.Revision)); err != nil {
 			return o, err
 		}
@@ -137,7 +137,7 @@ func (d *Directory) CreateProject(ctx context.Context, path, description string)
 		} else if _, err := orgForChange(w, p.Org(), ecp.RightProjects); err != nil {
 			return p, err
 		}
-		validate.ValidateDescription(&wrong, description)
+		validate.Description(&wrong, description)
 		if err := wrong.Err(""); err != nil {
 			return p, err
 		}
@@ -185,7 +185,7 @@ func (d *Directory) UpdateProject(ctx context.Context, path, description string,
 			return p, err
 		}
 		var wrong fault.Fields
-		validate.ValidateDescription(&wrong, description)
+		validate.Description(&wrong, description)
 		if err := errors.Join(wrong.Err(""), change.CheckRevision(ifRevision, p.Revision)); err != nil {
 			return p, err
 		}

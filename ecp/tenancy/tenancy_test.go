@@ -318,7 +318,7 @@ func TestNoEscalation(t *testing.T) {
 		a := ecp.Actor{Name: "x", Grants: rapid.SliceOfN(grant, 0, 3).Draw(t, "grants")}
 		g := grant.Draw(t, "given")
 		var wrong fault.Fields
-		if validate.ValidateGrant(&wrong, "g", g); len(wrong) > 0 || !a.Holds(g) {
+		if validate.Grant(&wrong, "g", g); len(wrong) > 0 || !a.Holds(g) {
 			return
 		}
 		given := ecp.Actor{Name: "y", Grants: []ecp.Grant{g}}

@@ -176,7 +176,7 @@ func (ac *Accounts) CreateToken(ctx context.Context, r TokenRequest) (NewToken, 
 		} else if r.Name == ecp.System.Name {
 			wrong.Add("name", "is the name under which the program itself works")
 		}
-		validate.ValidateGrant(&wrong, "grant", r.Grant)
+		validate.Grant(&wrong, "grant", r.Grant)
 		if !r.ExpiresAt.IsZero() && !r.ExpiresAt.After(w.Now) {
 			wrong.Add("expiresAt", "lies in the past")
 		}
@@ -186,9 +186,9 @@ func (ac *Accounts) CreateToken(ctx context.Context, r TokenRequest) (NewToken, 
 		if err := mayGrant(w, []ecp.Grant{r.Grant}); err != nil {
 			return NewToken{}, regrant(err)
 		}
-		secret := ecp.TokenSecretPrefix + random.RandomHex(32)
+		secret := ecp.TokenSecretPrefix + random.Hex(32)
 		t := ecp.Token{
-			ID: "tok-" + random.RandomHex(8), Hash: HashToken(secret), Name: r.Name, Role: r.Grant.Role, Org: r.Grant.Org, Project: r.Grant.Project,
+			ID: "tok-" + random.Hex(8), Hash: HashToken(secret), Name: r.Name, Role: r.Grant.Role, Org: r.Grant.Org, Project: r.Grant.Project,
 			CreatedAt: w.Now, CreatedBy: w.Actor.Name, ExpiresAt: r.ExpiresAt.UTC(),
 		}
 		if r.ExpiresAt.IsZero() {

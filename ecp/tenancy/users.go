@@ -360,7 +360,7 @@ func validateGrants(p *fault.Fields, grants []ecp.Grant) {
 	}
 	for i, g := range grants[:min(len(grants), maxGrants)] {
 		field := fmt.Sprintf("grants[%d]", i)
-		validate.ValidateGrant(p, field, g)
+		validate.Grant(p, field, g)
 		if slices.Contains(grants[:i], g) {
 			p.Add(field, "stands twice")
 		}

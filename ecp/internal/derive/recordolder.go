@@ -12,7 +12,7 @@ import (
 const changesKept = 16
 
 func newChangeID(generation int64) ecp.ChangeID {
-	return ecp.ChangeID{Generation: generation, ID: random.RandomHex(8)}
+	return ecp.ChangeID{Generation: generation, ID: random.Hex(8)}
 }
 
 // AddChangeID gives the record's generation a change id of its own. Those that

@@ -17,9 +17,9 @@ var noAgent = map[ecp.State]string{
 	ecp.Registering: "its agent has not reported yet; ask again once it is running",
 }
 
-// AskableAgents names the nodes to ask through their agents, the likeliest first;
+// QueryableAgents names the nodes to ask through their agents, the likeliest first;
 // the error says why nobody can be.
-func (m *Clusters) AskableAgents(rec ecp.ClusterRecord, q Query) ([]string, error) {
+func (m *Clusters) QueryableAgents(rec ecp.ClusterRecord, q Query) ([]string, error) {
 	why := noAgent[rec.Status.State]
 	if m.AgentAddress == "" && rec.Status.State == ecp.Created {
 		why = ecp.NoAgentAddress
@@ -32,13 +32,13 @@ func (m *Clusters) AskableAgents(rec ecp.ClusterRecord, q Query) ([]string, erro
 	}
 	nodes := m.LikeliestAgents(rec.ID)
 	if len(nodes) == 0 {
-		return nil, ecp.NewError(ecp.CodeUnavailable, q.Op, NotConnected)
+		return nil, ecp.NewError(ecp.CodeUnavailable, q.Op, NoAgentConnected)
 	}
 	return nodes, nil
 }
 
-// NotConnected says that nobody is there to be asked.
-const NotConnected = "no agent of the cluster is connected"
+// NoAgentConnected says that nobody is there to be asked.
+const NoAgentConnected = "no agent of the cluster is connected"
 
 // hesitation is for how long a node whose agent gave no answer is asked after the
 // others: an agent whose host hangs is noticed only when its heartbeat is missed.
@@ -90,7 +90,7 @@ func distinct(texts []string) (out []string) {
 func (m *Clusters) hasFaltered(id ecp.ID, node string) bool {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
-	mem := m.Looks[id]
+	mem := m.Memories[id]
 	if mem == nil {
 		return false
 	}
@@ -98,8 +98,8 @@ func (m *Clusters) hasFaltered(id ecp.ID, node string) bool {
 	return ok && m.Tick().Sub(at) < hesitation
 }
 
-// answered notes whether a node of an adopted cluster answered a question.
-func (m *Clusters) answered(rec ecp.ClusterRecord, node string, did bool) {
+// noteAnswer notes whether a node of an adopted cluster answered a question.
+func (m *Clusters) noteAnswer(rec ecp.ClusterRecord, node string, did bool) {
 	if rec.Mode != ecp.Adopted {
 		return
 	}
@@ -149,7 +149,7 @@ func (m *Clusters) brokerEndpoint(ctx context.Context, rec ecp.ClusterRecord, no
 // node means the likeliest to answer.
 func (m *Clusters) throughLink(ctx context.Context, rec ecp.ClusterRecord, node string) (ecp.Endpoint, error) {
 	if m.Link == nil {
-		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", NotConnected)
+		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnavailable, "", NoAgentConnected)
 	}
 	if nodes := m.LikeliestAgents(rec.ID); node == "" && len(nodes) > 0 {
 		node = nodes[0]

@@ -65,7 +65,7 @@ func (m *Clusters) addAgents(i *ecp.Info) {
 	case able.Agent:
 		i.Waits = "EMQX is asked to keep to its connection limit"
 	default:
-		i.Waits = NotConnected
+		i.Waits = NoAgentConnected
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// SettingsAsked is when that was last done, and for what.
-type SettingsAsked struct {
+// SettingsCheck is when that was last done, and for what.
+type SettingsCheck struct {
 	At   time.Time // by the monotonic clock
 	Pods string
 	Rev  int64

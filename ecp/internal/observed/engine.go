@@ -14,38 +14,38 @@ import (
 // Memory is what the engine keeps of a cluster between passes; losing it costs
 // nothing but a look.
 type Memory struct {
-	Look     derive.Snapshot
-	SeenAt   time.Time        // of the last look that saw anything
-	Mark     derive.ClockMark // of the last one that was stored
-	Asked    time.Time        // when EMQX was last asked; as all below by the monotonic clock
-	Pods     string           // which pods were ready then
-	Brokers  []ecp.Description
-	Settings SettingsAsked          // when settings were last compared
-	Knocking chan derive.MQTTResult // where a client that knocks will tell; nil = none does
-	Counted  time.Time              // when Silent or Missing last grew
-	Known    bool                   // Apply has succeeded in this process
-	Older    bool                   // it is in the log that the record is older than what is found
-	Judged   bool                   // a look that saw something was judged and stored
-	Wait     time.Duration          // back-off after a failed Apply or Delete
-	RetryAt  time.Time
-	Tried    int64         // revision that failed: another one does not wait
-	Pace     time.Duration // between looks at EMQX while it is waited for
-	Target   string        // that the cluster is on; guarded by Manager.mu, as slow
-	Slow     bool          // the last pass was held up
+	Snapshot       derive.Snapshot
+	ObservedAt     time.Time        // of the last look that saw anything
+	Mark           derive.ClockMark // of the last one that was stored
+	AskedAt        time.Time        // when EMQX was last asked; as all below by the monotonic clock
+	AskedPods      string           // which pods were ready then
+	Brokers        []ecp.Description
+	Settings       SettingsCheck          // when settings were last compared
+	MQTTProbe      chan derive.MQTTResult // where a client that knocks will tell; nil = none does
+	CountedAt      time.Time              // when Silent or Missing last grew
+	Known          bool                   // Apply has succeeded in this process
+	OlderLogged    bool                   // it is in the log that the record is older than what is found
+	Derived        bool                   // a look that saw something was judged and stored
+	Wait           time.Duration          // back-off after a failed Apply or Delete
+	RetryAt        time.Time
+	FailedRevision int64         // revision that failed: another one does not wait
+	AskInterval    time.Duration // between looks at EMQX while it is waited for
+	Target         string        // that the cluster is on; guarded by Manager.mu, as slow
+	Slow           bool          // the last pass was held up
 
-	Agents    derive.AgentMemory   // of an adopted cluster; guarded by Manager.mu
-	faltered  map[string]time.Time // when nodes of an adopted cluster gave no answer to a question; guarded by Manager.mu
-	Rehearsal Rehearsal            // the last that was made
-	Words     map[int]LastWords    // of nodes that did not start, by ordinal
+	Agents       derive.AgentMemory   // of an adopted cluster; guarded by Manager.mu
+	faltered     map[string]time.Time // when nodes of an adopted cluster gave no answer to a question; guarded by Manager.mu
+	DryRun       DryRun               // the last that was made
+	ExitMessages map[int]ExitMessage  // of nodes that did not start, by ordinal
 }
 
 func (m *Clusters) MemoryOf(id ecp.ID) *Memory {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
-	mem := m.Looks[id]
+	mem := m.Memories[id]
 	if mem == nil {
 		mem = &Memory{}
-		m.Looks[id] = mem
+		m.Memories[id] = mem
 	}
 	return mem
 }
@@ -53,7 +53,7 @@ func (m *Clusters) MemoryOf(id ecp.ID) *Memory {
 func (m *Clusters) Forget(id ecp.ID) {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
-	delete(m.Looks, id)
+	delete(m.Memories, id)
 	delete(m.Changed, id)
 	delete(m.Relicensed, id)
 }

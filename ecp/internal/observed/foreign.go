@@ -1,12 +1,12 @@
 package observed
 
-// Foreign counts members of EMQX that are no nodes, of all clusters.
-func (m *Clusters) Foreign() int {
+// ForeignMembers counts members of EMQX that are no nodes, of all clusters.
+func (m *Clusters) ForeignMembers() int {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
 	n := 0
-	for _, mem := range m.Looks {
-		n += len(mem.Look.ForeignMembers)
+	for _, mem := range m.Memories {
+		n += len(mem.Snapshot.ForeignMembers)
 	}
 	return n
 }

@@ -1,7 +1,7 @@
 package observed
 
-// LastWords are those of a process that ended, by the pod and its restarts.
-type LastWords struct {
+// ExitMessage are those of a process that ended, by the pod and its restarts.
+type ExitMessage struct {
 	Of   string
-	Said string // "" = nothing that says why
+	Text string // "" = nothing that says why
 }

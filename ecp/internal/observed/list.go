@@ -66,7 +66,7 @@ func (m *Clusters) List(ctx context.Context, o ecp.ListOptions) (ecp.Page, error
 	if err != nil {
 		return ecp.Page{}, fault.Wrap(op, err)
 	}
-	all, err := m.Roster.Order(ctx, m.Store, o.Sort)
+	all, err := m.Index.Order(ctx, m.Store, o.Sort)
 	if err != nil {
 		return ecp.Page{}, fault.Wrap(op, err)
 	}
@@ -111,7 +111,7 @@ func Filter(o ecp.ListOptions, actor ecp.Actor) func(*Entry) bool {
 	may := map[string]bool{}
 	return func(l *Entry) bool {
 		if o.Project != "" && l.Project != o.Project || o.Mode != "" && l.Mode != o.Mode || o.State != "" && l.State != o.State ||
-			o.Version != "" && l.Version != o.Version || q != "" && !strings.Contains(l.name, q) && !strings.Contains(string(l.ID), q) {
+			o.Version != "" && l.Version != o.Version || q != "" && !strings.Contains(l.lowerName, q) && !strings.Contains(string(l.ID), q) {
 			return false
 		}
 		yes, asked := may[l.Project]
@@ -193,7 +193,7 @@ func (m *Clusters) CountByState(ctx context.Context) (map[ecp.Mode]map[ecp.State
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.Roster.All(ctx, m.Store)
+	all, err := m.Index.All(ctx, m.Store)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}

@@ -36,15 +36,15 @@ func (m *Clusters) adapterOf(major int) ecp.Adapter {
 	return m.Adapters[5]
 }
 
-type counters struct{ Passes, Applies, ApplyFailures, Writes, Asked, Silent atomic.Uint64 }
+type counters struct{ Passes, Applies, ApplyFailures, Writes, Queries, Unanswered atomic.Uint64 }
 
 // Contested counts the contests that were last seen.
 func (m *Clusters) Contested() map[string]int {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
 	out := map[string]int{}
-	for _, mem := range m.Looks {
-		for _, c := range mem.Look.Found.Contested {
+	for _, mem := range m.Memories {
+		for _, c := range mem.Snapshot.Found.Contested {
 			out[c.Manager]++
 		}
 	}

@@ -27,12 +27,12 @@ type Clusters struct {
 	Now          func() time.Time
 	Tick         func() time.Time // the monotonic clock
 	Timings      ecp.Timings
-	Turns        sched.Turns // of users' questions to brokers
+	Queries      sched.BrokerLimiter // of users' questions to brokers
 	Counters     counters
-	Roster       roster // for lists
+	Index        listIndex // for lists
 
-	Mu    sync.Mutex
-	Looks map[ecp.ID]*Memory // what was seen, by cluster; guarded by mu
+	Mu       sync.Mutex
+	Memories map[ecp.ID]*Memory // what was seen, by cluster; guarded by mu
 	// Changed are clusters whose secrets have changed since they were applied;
 	// guarded by mu.
 	Changed map[ecp.ID]bool

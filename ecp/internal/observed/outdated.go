@@ -9,8 +9,8 @@ import (
 func (m *Clusters) Outdated(id ecp.ID) int {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
-	if mem := m.Looks[id]; mem != nil {
-		return len(derive.OutdatedOf(mem.Look.Found))
+	if mem := m.Memories[id]; mem != nil {
+		return len(derive.OutdatedOf(mem.Snapshot.Found))
 	}
 	return 0
 }

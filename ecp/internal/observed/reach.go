@@ -16,7 +16,7 @@ type way func(ctx context.Context, rec ecp.ClusterRecord, node string) (ecp.Endp
 // Reach gives the way to a node for an actor.
 func (m *Clusters) Reach(ctx context.Context, right ecp.Right, id ecp.ID, node string, way way) (ecp.Endpoint, error) {
 	op := "reach cluster " + string(id)
-	rec, err := m.Readable(ctx, op, right, id)
+	rec, err := m.LoadReadable(ctx, op, right, id)
 	if err != nil {
 		return ecp.Endpoint{}, err
 	}
@@ -30,8 +30,8 @@ func (m *Clusters) Reach(ctx context.Context, right ecp.Right, id ecp.ID, node s
 	return e, nil
 }
 
-// LetThrough gives the way to any node that is ready, and says so in the audit.
-func (m *Clusters) LetThrough(ctx context.Context, right ecp.Right, id ecp.ID, action string, what any, way way) (ecp.Endpoint, error) {
+// ReachAudited gives the way to any node that is ready, and says so in the audit.
+func (m *Clusters) ReachAudited(ctx context.Context, right ecp.Right, id ecp.ID, action string, what any, way way) (ecp.Endpoint, error) {
 	op := action + " of cluster " + string(id)
 	e, unreachable := m.Reach(ctx, right, id, "", way)
 	err := change.Do(ctx, m.Changes, change.Request{Op: op, Action: action, Kind: ecp.KindCluster, Key: string(id)}, func(w *change.Tx) error {
@@ -60,9 +60,9 @@ func (m *Clusters) LetThrough(ctx context.Context, right ecp.Right, id ecp.ID, a
 	return e, nil
 }
 
-// Readable loads a cluster over whose project the actor holds a right. Who may
+// LoadReadable loads a cluster over whose project the actor holds a right. Who may
 // not even read it is told that there is none.
-func (m *Clusters) Readable(ctx context.Context, op string, right ecp.Right, id ecp.ID) (ecp.ClusterRecord, error) {
+func (m *Clusters) LoadReadable(ctx context.Context, op string, right ecp.Right, id ecp.ID) (ecp.ClusterRecord, error) {
 	actor, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
 	if err != nil {
 		return ecp.ClusterRecord{}, err

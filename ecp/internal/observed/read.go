@@ -7,8 +7,8 @@ import (
 	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
-// Unseen is a record of which nothing was seen yet.
-func (m *Clusters) Unseen(rec ecp.ClusterRecord) ecp.Info {
+// UnseenInfo is a record of which nothing was seen yet.
+func (m *Clusters) UnseenInfo(rec ecp.ClusterRecord) ecp.Info {
 	version := rec.EMQXVersion()
 	return ecp.Info{
 		ClusterRecord: rec, Version: version, Nodes: []ecp.NodeInfo{},
@@ -19,35 +19,35 @@ func (m *Clusters) Unseen(rec ecp.ClusterRecord) ecp.Info {
 
 // Info joins a record with what was seen last. It asks nobody.
 func (m *Clusters) Info(rec ecp.ClusterRecord) ecp.Info {
-	i := m.Unseen(rec)
+	i := m.UnseenInfo(rec)
 	if rec.Mode == ecp.Adopted {
 		m.addAgents(&i)
 		return i
 	}
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
-	if mem := m.Looks[rec.ID]; mem != nil {
-		i.LookedAt = mem.SeenAt
-		i.Endpoints = mem.Look.Found.Endpoints
-		i.Unseen, i.ForeignMembers = mem.Look.Unseen, slices.Clone(mem.Look.ForeignMembers)
-		i.Volumes = derive.VolumesOf(rec, mem.Look.Found)
+	if mem := m.Memories[rec.ID]; mem != nil {
+		i.LookedAt = mem.ObservedAt
+		i.Endpoints = mem.Snapshot.Found.Endpoints
+		i.Unseen, i.ForeignMembers = mem.Snapshot.Unseen, slices.Clone(mem.Snapshot.ForeignMembers)
+		i.Volumes = derive.VolumesOf(rec, mem.Snapshot.Found)
 		switch {
-		case mem.Look.NotHeld != "":
-			i.Waits = mem.Look.NotHeld
+		case mem.Snapshot.NotHeld != "":
+			i.Waits = mem.Snapshot.NotHeld
 		case rec.Status.Operation == "":
 		case i.Unseen != "":
 			i.Waits = "nothing can be seen: " + i.Unseen
 		default:
-			i.Waits = derive.NewView(mem.Look.At, rec, mem.Look).WaitsFor()
+			i.Waits = derive.NewView(mem.Snapshot.At, rec, mem.Snapshot).WaitsFor()
 		}
-		if mem.Look.Unseen == "" {
-			i.Status.Conditions = derive.RefreshMessages(rec, mem.Look)
+		if mem.Snapshot.Unseen == "" {
+			i.Status.Conditions = derive.RefreshMessages(rec, mem.Snapshot)
 		}
 		described, members := BrokerNodes(mem), []derive.Member(nil)
 		if len(described) > 0 {
 			i.Version, members = mem.Brokers[0].Version, RunningMembers(mem.Brokers[0])
 		}
-		for _, n := range mem.Look.Found.Nodes {
+		for _, n := range mem.Snapshot.Found.Nodes {
 			b := described[n.Name]
 			i.Nodes = append(i.Nodes, ecp.NodeInfo{NodeObservation: n, Member: derive.HasMember(members, n.Name), Status: b.Status, Role: b.Role, Version: b.Version, Uptime: b.Uptime, Connections: b.Connections})
 			i.Current.Current += b.Connections
@@ -69,7 +69,7 @@ func (m *Clusters) Info(rec ecp.ClusterRecord) ecp.Info {
 // on it.
 func BrokerNodes(mem *Memory) map[string]ecp.BrokerNode {
 	out := map[string]ecp.BrokerNode{}
-	if len(mem.Look.Views) == 0 {
+	if len(mem.Snapshot.Views) == 0 {
 		return out
 	}
 	for _, d := range mem.Brokers {

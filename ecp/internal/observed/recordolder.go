@@ -9,9 +9,9 @@ import (
 func (m *Clusters) Found(id ecp.ID) (ecp.Observation, bool) {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
-	mem := m.Looks[id]
-	if mem == nil || mem.SeenAt.IsZero() || mem.Look.Unseen != "" {
+	mem := m.Memories[id]
+	if mem == nil || mem.ObservedAt.IsZero() || mem.Snapshot.Unseen != "" {
 		return ecp.Observation{}, false
 	}
-	return mem.Look.Found, true
+	return mem.Snapshot.Found, true
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 )
 
-func RandomHex(n int) string {
+func Hex(n int) string {
 	b := make([]byte, n)
 	rand.Read(b) // never fails since Go 1.24: the program ends instead
 	return hex.EncodeToString(b)

@@ -12,9 +12,9 @@ import (
 // time, and one that is added meanwhile is worked on once more afterwards.
 type Queue struct {
 	mu      sync.Mutex
-	Lines   lines               // those that wait; each once
+	Lines   fairQueue           // those that wait; each once
 	Dirty   map[ecp.ID]bool     // in a line, or to be put there when done
-	working map[ecp.ID]Line     // handed out, not done yet: from which line
+	working map[ecp.ID]Flow     // handed out, not done yet: from which line
 	timers  map[ecp.ID]*delayed // one each: the earliest
 	wake    chan struct{}       // closed and replaced when something arrives or may go on
 }
@@ -25,7 +25,7 @@ type delayed struct {
 }
 
 func NewQueue() *Queue {
-	return &Queue{Lines: newLines(), Dirty: map[ecp.ID]bool{}, working: map[ecp.ID]Line{}, timers: map[ecp.ID]*delayed{}, wake: make(chan struct{})}
+	return &Queue{Lines: newFairQueue(), Dirty: map[ecp.ID]bool{}, working: map[ecp.ID]Flow{}, timers: map[ecp.ID]*delayed{}, wake: make(chan struct{})}
 }
 
 // Add asks for one pass over the cluster as soon as a worker is free.

@@ -7,8 +7,8 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// ValidateGrant says what is wrong with the form of a grant.
-func ValidateGrant(p *fault.Fields, field string, g ecp.Grant) {
+// Grant says what is wrong with the form of a grant.
+func Grant(p *fault.Fields, field string, g ecp.Grant) {
 	if !slices.Contains(ecp.Roles(), g.Role) {
 		p.Add(field+".role", `is %q; "system", "org-admin", "project-admin" and "user" are allowed`, g.Role)
 		return

@@ -20,10 +20,10 @@ const (
 	allowLocal       = "; the setting cluster.localServiceAddresses (the flag --allow-local-service-addresses) allows it"
 )
 
-// ValidateServiceAddress says what is wrong with a service address; an empty
+// ServiceAddress says what is wrong with a service address; an empty
 // result means nothing. local allows addresses that lead to the browser's own host
 // or link, or to where clouds tell their machines secrets.
-func ValidateServiceAddress(address string, local bool) string {
+func ServiceAddress(address string, local bool) string {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":

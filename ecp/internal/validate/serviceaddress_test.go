@@ -35,7 +35,7 @@ func TestServiceAddresses(t *testing.T) {
 		"http://[::ffff:169.254.169.254]": local, "http://[64:ff9b::a9fe:a9fe]": local, "http://[fd00:ec2::254]": local, "http://[fd00:0ec2:0::254]": local, "http://[fd20:ce::254]": local, "http://metadata.google.internal": local, "http://METADATA.google.internal./computeMetadata/": local,
 		"http://metadata": local, "http://metadata.goog": local, "http://instance-data": local, "http://100.100.100.200": local, "http://168.63.129.16": local, "http://192.0.0.192": local,
 	} {
-		strict, allowed := ValidateServiceAddress(address, false), ValidateServiceAddress(address, true)
+		strict, allowed := ServiceAddress(address, false), ServiceAddress(address, true)
 		require.Equal(t, want == good, strict == "", "%q: %s", address, strict)
 		require.Equal(t, want != bad, allowed == "", "%q: %s", address, allowed)
 		if want == local {
@@ -65,7 +65,7 @@ func TestLoopbackInEverySpelling(t *testing.T) {
 		got, _, why := browserHost(host)
 		require.Empty(t, why, host)
 		require.Equal(t, netip.AddrFrom4(ip), got, host)
-		require.NotEmpty(t, ValidateServiceAddress("http://"+host+":18083/", false), host)
-		require.NotEmpty(t, ValidateServiceAddress("http://["+netip.AddrFrom16(netip.AddrFrom4(ip).As16()).String()+"]", false))
+		require.NotEmpty(t, ServiceAddress("http://"+host+":18083/", false), host)
+		require.NotEmpty(t, ServiceAddress("http://["+netip.AddrFrom16(netip.AddrFrom4(ip).As16()).String()+"]", false))
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-func ValidateDescription(p *fault.Fields, text string) {
+func Description(p *fault.Fields, text string) {
 	if n := utf8.RuneCountInString(text); n > ecp.MaxDescription {
 		p.Add("description", "has %d characters; at most %d are allowed", n, ecp.MaxDescription)
 	}

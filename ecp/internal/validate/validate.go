@@ -14,14 +14,14 @@ import (
 	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
-func ValidateText(p *fault.Fields, name, description string) {
+func Text(p *fault.Fields, name, description string) {
 	if m := ecp.ValidateName(name); m != "" {
 		p.Add("name", "%s", m)
 	}
-	ValidateDescription(p, description)
+	Description(p, description)
 }
 
-func ValidateHosted(p *fault.Fields, s ecp.HostedSpec) {
+func Hosted(p *fault.Fields, s ecp.HostedSpec) {
 	if s.Nodes < 1 || s.Nodes > ecp.MaxNodes {
 		p.Add("spec.nodes", "is %d; 1 to %d nodes are allowed", s.Nodes, ecp.MaxNodes)
 	}
@@ -60,7 +60,7 @@ func validateNetwork(p *fault.Fields, n ecp.Network) {
 	} else if n.LoadBalancerClass != "" && !qualified(n.LoadBalancerClass) {
 		p.Add("spec.network.loadBalancerClass", "is %q, which is not of the form \"example.com/word\"", n.LoadBalancerClass)
 	}
-	ValidateAnnotations(p, "spec.network.annotations", n.Annotations)
+	Annotations(p, "spec.network.annotations", n.Annotations)
 	protocols, ports := map[ecp.Protocol]bool{}, map[int]bool{}
 	for i, l := range n.Listeners {
 		at := fmt.Sprintf("spec.network.listeners[%d]", i)

@@ -29,7 +29,7 @@ func qualified(s string) bool {
 	return labelWord.MatchString(s)
 }
 
-func ValidateAnnotations(p *fault.Fields, at string, annotations map[string]string) {
+func Annotations(p *fault.Fields, at string, annotations map[string]string) {
 	size := 0
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		size += len(key) + len(annotations[key])

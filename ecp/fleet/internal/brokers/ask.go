@@ -12,17 +12,17 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-// AskPatience bounds one question to one node of EMQX.
-const AskPatience = 5 * time.Second
+// QueryTimeout bounds one question to one node of EMQX.
+const QueryTimeout = 5 * time.Second
 
-// Ask lets EMQX itself say who its members are, where that is due: while
+// Observe lets EMQX itself say who its members are, where that is due: while
 // something is awaited, when other pods are ready than at the last time, and
 // at an interval.
-func (m *Brokers) Ask(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot) {
-	m.takeMQTT(ctx, mem, snap, 0)
+func (m *Brokers) Observe(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot) {
+	m.takeProbe(ctx, mem, snap, 0)
 	v := derive.NewView(snap.At, rec, *snap)
 	if snap.Unseen != "" || len(v.Ready) == 0 || v.Want == 0 {
-		snap.Unanswered, snap.UnansweredWhy, snap.MissingMembers, mem.Pods = 0, "", 0, ""
+		snap.Unanswered, snap.UnansweredWhy, snap.MissingMembers, mem.AskedPods = 0, "", 0, ""
 		snap.MQTT = derive.MQTTObservation{}
 		return
 	}
@@ -33,44 +33,44 @@ func (m *Brokers) Ask(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRec
 		return
 	}
 	pods := readyPods(v.Ready)
-	awaited := rec.Status.State != ecp.Running || mem.Look.Unanswered > 0 || mem.Look.MissingMembers > 0 || snap.MQTT.Unserved > 0 ||
-		slices.ContainsFunc(mem.Look.ForeignMembers, func(f ecp.ForeignMember) bool { return f.Running }) // it may be about to stop
-	if pods == mem.Pods && !awaited && snap.Tick.Sub(mem.Asked) < m.Observed.Timings.Poll {
-		snap.Views, snap.Known, snap.ForeignMembers = mem.Look.Views, mem.Look.Known, mem.Look.ForeignMembers
+	awaited := rec.Status.State != ecp.Running || mem.Snapshot.Unanswered > 0 || mem.Snapshot.MissingMembers > 0 || snap.MQTT.Unserved > 0 ||
+		slices.ContainsFunc(mem.Snapshot.ForeignMembers, func(f ecp.ForeignMember) bool { return f.Running }) // it may be about to stop
+	if pods == mem.AskedPods && !awaited && snap.Tick.Sub(mem.AskedAt) < m.Observed.Timings.Poll {
+		snap.Views, snap.Known, snap.ForeignMembers = mem.Snapshot.Views, mem.Snapshot.Known, mem.Snapshot.ForeignMembers
 		return
 	}
-	likeliest := byAnswer(v.Ready, mem.Look.Views)
-	m.beginMQTT(ctx, p, rec, mem, likeliest)
-	views, knows, descriptions, why := m.askNodes(ctx, access, adapter, v, likeliest)
-	m.takeMQTT(ctx, mem, snap, derive.MQTTGrace)
-	if ctx.Err() != nil || len(views) == 0 && m.Observed.Tick().Sub(snap.Tick) > 2*AskPatience { // the program stood still, not EMQX
+	likeliest := byAnswer(v.Ready, mem.Snapshot.Views)
+	m.startProbe(ctx, p, rec, mem, likeliest)
+	views, knows, descriptions, why := m.queryMembers(ctx, access, adapter, v, likeliest)
+	m.takeProbe(ctx, mem, snap, derive.MQTTGrace)
+	if ctx.Err() != nil || len(views) == 0 && m.Observed.Tick().Sub(snap.Tick) > 2*QueryTimeout { // the program stood still, not EMQX
 		return
 	}
-	if pods != mem.Pods {
-		mem.Pace = 0
+	if pods != mem.AskedPods {
+		mem.AskInterval = 0
 	}
 	m.Observed.Mu.Lock()
-	mem.Asked, mem.Pods = snap.Tick, pods
+	mem.AskedAt, mem.AskedPods = snap.Tick, pods
 	if len(descriptions) > 0 {
 		mem.Brokers = descriptions
 	}
 	m.Observed.Mu.Unlock()
 	snap.Views, snap.Known, snap.ForeignMembers = views, knows, v.ForeignMembers(descriptions)
 	m.count(rec, mem, snap, why)
-	m.askSettings(ctx, p, rec, mem, snap)
+	m.compareSettings(ctx, p, rec, mem, snap)
 }
 
 // count keeps the two counters that debounce what EMQX says: each grows once
 // a second at most, and one good answer clears it.
 func (m *Brokers) count(rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot, why string) {
 	grow := func(n *int) {
-		if *n == 0 || snap.Tick.Sub(mem.Counted) >= time.Second {
+		if *n == 0 || snap.Tick.Sub(mem.CountedAt) >= time.Second {
 			*n++
-			mem.Counted = snap.Tick
+			mem.CountedAt = snap.Tick
 		}
 	}
 	if len(snap.Views) == 0 {
-		m.Observed.Counters.Silent.Add(1)
+		m.Observed.Counters.Unanswered.Add(1)
 		snap.UnansweredWhy = why
 		grow(&snap.Unanswered)
 		return
@@ -83,8 +83,8 @@ func (m *Brokers) count(rec ecp.ClusterRecord, mem *observed.Memory, snap *deriv
 	grow(&snap.MissingMembers)
 }
 
-// knownTo lists whom a node knows, running or not.
-func knownTo(d ecp.Description) []string {
+// memberNames lists whom a node knows, running or not.
+func memberNames(d ecp.Description) []string {
 	var out []string
 	for _, n := range d.Nodes {
 		out = append(out, n.Name)
@@ -92,9 +92,9 @@ func knownTo(d ecp.Description) []string {
 	return out
 }
 
-// askNode asks one node who its members are. That the others' names are known lets
+// describeThrough asks one node who its members are. That the others' names are known lets
 // it answer while one of them hangs, also where it would wait for that one.
-func (m *Brokers) askNode(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, v derive.View, node string) (ecp.Description, error) {
+func (m *Brokers) describeThrough(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, v derive.View, node string) (ecp.Description, error) {
 	var d ecp.Description
 	err := m.through(ctx, access, adapter, v.Rec.ID, node, v.NodeNames(), func(ctx context.Context, b ecp.Broker) (err error) { d, err = b.Describe(ctx); return err })
 	return d, err

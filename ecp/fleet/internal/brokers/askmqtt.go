@@ -14,23 +14,23 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-// beginMQTT lets a client knock at the ready nodes: at the likeliest first, at the
+// startProbe lets a client knock at the ready nodes: at the likeliest first, at the
 // others where that does not help. No pass waits for a node that is silent: where
 // the round lasts, the cluster is woken at its end.
-func (m *Brokers) beginMQTT(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, ready []ecp.NodeObservation) {
+func (m *Brokers) startProbe(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, ready []ecp.NodeObservation) {
 	dialer, ok := p.(ecp.ClientDialer)
-	if mem.Knocking != nil || !ok {
+	if mem.MQTTProbe != nil || !ok {
 		return
 	}
 	done := make(chan derive.MQTTResult, 1)
-	mem.Knocking = done
+	mem.MQTTProbe = done
 	if key := derive.ChangedListener(rec.Spec.Hosted.Config); key != "" {
 		done <- derive.MQTTResult{Unseen: "the setting " + key + " changes the listener that could be asked"}
 		return
 	}
-	m.Knocks.Go(func() {
+	m.Probes.Go(func() {
 		start := m.Observed.Tick()
-		answer := knock(ctx, dialer, rec.ID, ready)
+		answer := probeNodes(ctx, dialer, rec.ID, ready)
 		lasted := m.Observed.Tick().Sub(start)
 		done <- answer
 		if ctx.Err() == nil && lasted > derive.MQTTGrace/2 { // perhaps nobody waits for it any more
@@ -39,24 +39,24 @@ func (m *Brokers) beginMQTT(ctx context.Context, p ecp.Provisioner, rec ecp.Clus
 	})
 }
 
-// takeMQTT takes up the end of a round, for which it waits a moment at most.
-func (m *Brokers) takeMQTT(ctx context.Context, mem *observed.Memory, snap *derive.Snapshot, grace time.Duration) {
-	if mem.Knocking == nil {
+// takeProbe takes up the end of a round, for which it waits a moment at most.
+func (m *Brokers) takeProbe(ctx context.Context, mem *observed.Memory, snap *derive.Snapshot, grace time.Duration) {
+	if mem.MQTTProbe == nil {
 		return
 	}
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
-	case a := <-mem.Knocking:
-		mem.Knocking = nil
+	case a := <-mem.MQTTProbe:
+		mem.MQTTProbe = nil
 		snap.MQTT.Record(a, m.Observed.Tick())
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
 
-// knock asks the first node, with a head start, and the others.
-func knock(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.NodeObservation) derive.MQTTResult {
+// probeNodes asks the first node, with a head start, and the others.
+func probeNodes(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.NodeObservation) derive.MQTTResult {
 	ctx, cancel := context.WithCancel(ctx)
 	answers, open := make(chan derive.ProbeResult, len(ready)), 0
 	defer func() { // whoever still knocks is called off and waited for
@@ -71,10 +71,10 @@ func knock(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.
 			ctx, cancel := context.WithTimeout(ctx, derive.MQTTTimeout)
 			defer cancel()
 			dial := func(ctx context.Context) (net.Conn, error) { return dialer.DialMQTT(ctx, id, n.Name) }
-			answers <- derive.ProbeResult{Pod: n.Pod, Err: mqttprobe.MqttAnswers(ctx, dial, "openecp-probe-"+n.Pod)}
+			answers <- derive.ProbeResult{Pod: n.Pod, Err: mqttprobe.Probe(ctx, dial, "openecp-probe-"+n.Pod)}
 		}()
 	}
-	head := time.NewTimer(askHeadStart)
+	head := time.NewTimer(headStart)
 	defer head.Stop()
 	begin(ready[0])
 	rest := ready[1:]
@@ -87,7 +87,7 @@ func knock(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID, ready []ecp.
 			switch {
 			case a.Err == nil:
 				return derive.MQTTResult{Serves: true}
-			case errors.Is(a.Err, mqttprobe.ErrMQTTUnreached):
+			case errors.Is(a.Err, mqttprobe.ErrUnreached):
 				unseen = append(unseen, a.Pod+" "+a.Err.Error())
 			default:
 				mute = append(mute, a.Pod+" "+a.Err.Error())

@@ -12,12 +12,12 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-// askHeadStart is what the likeliest node gets to answer before the others are
+// headStart is what the likeliest node gets to answer before the others are
 // asked beside it: one that hangs must not hold up what all wait for.
-const askHeadStart = time.Second
+const headStart = time.Second
 
-// asking is one round of questions to the nodes of a cluster.
-type asking struct {
+// membersQuery is one round of questions to the nodes of a cluster.
+type membersQuery struct {
 	ask     func(ctx context.Context, node string) (ecp.Description, error)
 	answers chan nodeAnswer
 	open    map[string]bool // asked, not answered yet
@@ -32,15 +32,15 @@ type nodeAnswer struct {
 	err  error
 }
 
-// askNodes asks a node, and side by side those that it does not count: they may
+// queryMembers asks a node, and side by side those that it does not count: they may
 // see a cluster of their own. Where it does not answer soon all others are asked.
 // The round ends when every node has answered or is counted by one that has. The
 // descriptions begin with that of the largest cluster seen; why is the last
 // refusal.
-func (m *Brokers) askNodes(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, v derive.View, ready []ecp.NodeObservation) (views map[string][]derive.Member, knows map[string][]string, found []ecp.Description, why string) {
-	a := asking{
+func (m *Brokers) queryMembers(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, v derive.View, ready []ecp.NodeObservation) (views map[string][]derive.Member, knows map[string][]string, found []ecp.Description, why string) {
+	a := membersQuery{
 		ask: func(ctx context.Context, node string) (ecp.Description, error) {
-			return m.askNode(ctx, access, adapter, v, node)
+			return m.describeThrough(ctx, access, adapter, v, node)
 		},
 		answers: make(chan nodeAnswer, len(ready)), open: map[string]bool{}, views: map[string][]derive.Member{}, found: map[string]ecp.Description{},
 	}
@@ -55,7 +55,7 @@ func (m *Brokers) askNodes(ctx context.Context, access ecp.Accessor, adapter ecp
 	}
 	for _, n := range nodes {
 		if d, ok := a.found[n]; ok {
-			knows[n] = knownTo(d)
+			knows[n] = memberNames(d)
 			found = append(found, d)
 		}
 	}
@@ -67,7 +67,7 @@ func (m *Brokers) askNodes(ctx context.Context, access ecp.Accessor, adapter ecp
 
 // round asks, the first node with a head start, and returns when no question is
 // under way any more.
-func (a *asking) round(ctx context.Context, nodes []string) {
+func (a *membersQuery) round(ctx context.Context, nodes []string) {
 	asks, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -79,7 +79,7 @@ func (a *asking) round(ctx context.Context, nodes []string) {
 			a.answers <- nodeAnswer{node, d, err}
 		})
 	}
-	head := time.NewTimer(askHeadStart)
+	head := time.NewTimer(headStart)
 	defer head.Stop()
 	begin(nodes[0])
 	rest := nodes[1:]
@@ -101,7 +101,7 @@ func (a *asking) round(ctx context.Context, nodes []string) {
 }
 
 // awaited reports whether an answer is still to come that would tell more.
-func (a *asking) awaited() bool {
+func (a *membersQuery) awaited() bool {
 	for n := range a.open {
 		if !a.counted(n) {
 			return true
@@ -111,7 +111,7 @@ func (a *asking) awaited() bool {
 }
 
 // counted reports whether a node that answered counts this one.
-func (a *asking) counted(node string) bool {
+func (a *membersQuery) counted(node string) bool {
 	for _, view := range a.views {
 		if derive.HasMember(view, node) {
 			return true
@@ -120,7 +120,7 @@ func (a *asking) counted(node string) bool {
 	return false
 }
 
-func (a *asking) take(x nodeAnswer) {
+func (a *membersQuery) take(x nodeAnswer) {
 	delete(a.open, x.node)
 	if x.err != nil {
 		a.why = ecp.MessageOf(x.err)

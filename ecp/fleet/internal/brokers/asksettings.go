@@ -17,11 +17,11 @@ import (
 // should be, where no pod has changed.
 const settingsEvery = 5 * time.Minute
 
-// askSettings compares the settings that nodes run with with those that they
+// compareSettings compares the settings that nodes run with with those that they
 // should have, once all of them are as wanted: before that they may differ.
-func (m *Brokers) askSettings(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot) {
+func (m *Brokers) compareSettings(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot) {
 	v := derive.NewView(snap.At, rec, *snap)
-	now := observed.SettingsAsked{At: snap.Tick, Pods: readyPods(v.Ready), Rev: rec.Revision}
+	now := observed.SettingsCheck{At: snap.Tick, Pods: readyPods(v.Ready), Rev: rec.Revision}
 	if was := mem.Settings; was.Pods != now.Pods || was.Rev != now.Rev {
 		snap.Settings = nil // it was of others
 	} else if now.At.Sub(was.At) < settingsEvery {
@@ -100,7 +100,7 @@ func (m *Brokers) settingsOf(ctx context.Context, access ecp.Accessor, adapter e
 		})
 	}
 	group.Wait()
-	if len(told) == 0 && observed.Final(untold) {
+	if len(told) == 0 && observed.IsFinal(untold) {
 		return &derive.SettingsDiff{NotComparable: ecp.MessageOf(untold)}
 	}
 	seen := derive.CompareSettings(wanted, former, told)

@@ -8,9 +8,9 @@ import (
 	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
-// Expel ends the membership of one that is no node of the cluster. The broker is asked
+// RemoveForeign ends the membership of one that is no node of the cluster. The broker is asked
 // just before whether it runs.
-func (m *Brokers) Expel(ctx context.Context, p ecp.Provisioner, v derive.View, name string) (waits string) {
+func (m *Brokers) RemoveForeign(ctx context.Context, p ecp.Provisioner, v derive.View, name string) (waits string) {
 	if err := m.forceLeave(ctx, p, v, name); err != nil {
 		return fmt.Sprintf("%s is no node of the cluster, and is still a member: %s", name, ecp.MessageOf(err))
 	}

@@ -11,8 +11,8 @@ import (
 // Brokers is what the Manager says to the brokers of hosted clusters while it works on them.
 type Brokers struct {
 	Observed *observed.Clusters
-	Knocks   sync.WaitGroup // clients that ask whether MQTT is served; waited for after all passes
+	Probes   sync.WaitGroup // clients that ask whether MQTT is served; waited for after all passes
 	// bound ends a context when the lease on a target is lost.
-	Wake  func(ecp.ID)
-	Bound func(ctx context.Context, target string, p ecp.Provisioner) (context.Context, context.CancelFunc, error)
+	Wake      func(ecp.ID)
+	WithLease func(ctx context.Context, target string, p ecp.Provisioner) (context.Context, context.CancelFunc, error)
 }

@@ -18,7 +18,7 @@ func (m *Brokers) ThroughOther(ctx context.Context, p ecp.Provisioner, v derive.
 	if !ok || adapter == nil {
 		return ecp.NewError(ecp.CodeUnsupported, "", "there is no way to ask EMQX")
 	}
-	ctx, done, err := m.Bound(ctx, v.Rec.Spec.Hosted.Target, p)
+	ctx, done, err := m.WithLease(ctx, v.Rec.Spec.Hosted.Target, p)
 	if err != nil {
 		return err
 	}
@@ -36,8 +36,8 @@ func (m *Brokers) ThroughOther(ctx context.Context, p ecp.Provisioner, v derive.
 }
 
 func (m *Brokers) through(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, id ecp.ID, node string, nodes []string, do func(context.Context, ecp.Broker) error) error {
-	m.Observed.Counters.Asked.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, AskPatience)
+	m.Observed.Counters.Queries.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, QueryTimeout)
 	defer cancel()
 	e, err := access.Endpoint(ctx, id, node)
 	if err != nil {
@@ -63,10 +63,10 @@ func (m *Brokers) withEvacuator(ctx context.Context, p ecp.Provisioner, v derive
 	})
 }
 
-// Vacate lets the clients of a node leave it, and says whether it may go. That
+// Drain lets the clients of a node leave it, and says whether it may go. That
 // it has begun is stored before EMQX is told: an evacuation survives much, and
 // somebody has to end it.
-func (m *Brokers) Vacate(ctx context.Context, p ecp.Provisioner, v derive.View, node string, snap *derive.Snapshot, outcome *derive.Outcome) bool {
+func (m *Brokers) Drain(ctx context.Context, p ecp.Provisioner, v derive.View, node string, snap *derive.Snapshot, outcome *derive.Outcome) bool {
 	draining := v.Rec.Status.Leaving
 	if draining == nil {
 		outcome.Draining = &ecp.Leaving{Node: node, Since: snap.At.UTC()}
@@ -93,7 +93,7 @@ func (m *Brokers) Vacate(ctx context.Context, p ecp.Provisioner, v derive.View, 
 	switch {
 	case errors.Is(err, ecp.ErrUnsupported): // clients are cut, and come back elsewhere
 		return true
-	case err == nil && derive.IsDrained(at) && !WaitsUnseen(*draining, at, snap.At, derive.NoticePeriod(m.Observed.Timings, v.Rec.Resolved.Image.Version)), over && spec.OnDeadline != ecp.StopAtTime:
+	case err == nil && derive.IsDrained(at) && !MayStillWait(*draining, at, snap.At, derive.NoticePeriod(m.Observed.Timings, v.Rec.Resolved.Image.Version)), over && spec.OnDeadline != ecp.StopAtTime:
 		outcome.Evacuated = m.Observed.Evacuated(v.Rec.ID, *draining)
 		return true
 	case err != nil:
@@ -112,9 +112,9 @@ func (m *Brokers) Vacate(ctx context.Context, p ecp.Provisioner, v derive.View, 
 	return false
 }
 
-// TakeBack lets a node take clients again. Where no other can tell it, it is told
+// Undrain lets a node take clients again. Where no other can tell it, it is told
 // itself: while it takes none it is not ready, and serves all the same.
-func (m *Brokers) TakeBack(ctx context.Context, p ecp.Provisioner, v derive.View, node string, outcome *derive.Outcome) (waits string) {
+func (m *Brokers) Undrain(ctx context.Context, p ecp.Provisioner, v derive.View, node string, outcome *derive.Outcome) (waits string) {
 	stop := func(ctx context.Context, e ecp.Evacuator) error { return e.StopEvacuation(ctx, node) }
 	err := m.withEvacuator(ctx, p, v, "", stop)
 	if i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && !n.Ready }); i >= 0 && errors.Is(err, ecp.ErrUnavailable) {

@@ -11,19 +11,19 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-// rehearseEvery is the pause between two tries while a node's successor would
+// dryRunInterval is the pause between two tries while a node's successor would
 // be refused.
-const rehearseEvery = 10 * time.Second
+const dryRunInterval = 10 * time.Second
 
-// Rehearse says why the successor of a healthy node would not be taken now, so
+// DryRun says why the successor of a healthy node would not be taken now, so
 // that the node must stay; "" = it may go.
-func (m *Brokers) Rehearse(ctx context.Context, p ecp.Provisioner, v derive.View, n ecp.NodeObservation, mem *observed.Memory) string {
+func (m *Brokers) DryRun(ctx context.Context, p ecp.Provisioner, v derive.View, n ecp.NodeObservation, mem *observed.Memory) string {
 	r, ok := p.(ecp.Rehearser)
 	if !ok {
 		return ""
 	}
 	of := fmt.Sprint(n.PodUID, " ", v.Rec.Generation)
-	if last := mem.Rehearsal; last.Of == of && last.Why != "" && v.Snapshot.At.Sub(last.At) < rehearseEvery {
+	if last := mem.DryRun; last.Of == of && last.Why != "" && v.Snapshot.At.Sub(last.At) < dryRunInterval {
 		return last.Why
 	}
 	why := ""
@@ -35,6 +35,6 @@ func (m *Brokers) Rehearse(ctx context.Context, p ecp.Provisioner, v derive.View
 	default:
 		why = fmt.Sprintf("%s stays as it is: it cannot be told whether its successor would be taken: %s", n.Pod, ecp.MessageOf(err))
 	}
-	mem.Rehearsal = observed.Rehearsal{Of: of, At: v.Snapshot.At, Why: why}
+	mem.DryRun = observed.DryRun{Of: of, At: v.Snapshot.At, Why: why}
 	return why
 }

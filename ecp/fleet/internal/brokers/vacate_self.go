@@ -25,8 +25,8 @@ func (m *Brokers) aboutClients(ctx context.Context, p ecp.Provisioner, v derive.
 	return nil
 }
 
-// WaitsUnseen says that an evacuation whose phase nobody tells may be waiting
+// MayStillWait says that an evacuation whose phase nobody tells may be waiting
 // for load balancers still: an empty node takes clients then.
-func WaitsUnseen(l ecp.Leaving, at ecp.EvacuationProgress, now time.Time, notice time.Duration) bool {
-	return at.Phase == ecp.EvacuationUntold && (l.Begun.IsZero() || now.Before(l.Begun.Add(notice+AskPatience)))
+func MayStillWait(l ecp.Leaving, at ecp.EvacuationProgress, now time.Time, notice time.Duration) bool {
+	return at.Phase == ecp.EvacuationUntold && (l.Begun.IsZero() || now.Before(l.Begun.Add(notice+QueryTimeout)))
 }

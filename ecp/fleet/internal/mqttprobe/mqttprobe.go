@@ -32,15 +32,15 @@ var mqttTurnedAway = map[byte]string{
 	0x9C: "to use another node", 0x9D: "that it has moved",
 }
 
-// ErrMQTTUnreached says that nothing was learned of MQTT.
-var ErrMQTTUnreached = errors.New("it could not be reached")
+// ErrUnreached says that nothing was learned of MQTT.
+var ErrUnreached = errors.New("it could not be reached")
 
-// MqttAnswers connects to a node as a client and leaves. nil = it serves; an error
+// Probe connects to a node as a client and leaves. nil = it serves; an error
 // that is ErrMQTTUnreached says nothing of that. ctx bounds it all.
-func MqttAnswers(ctx context.Context, dial func(context.Context) (net.Conn, error), client string) error {
+func Probe(ctx context.Context, dial func(context.Context) (net.Conn, error), client string) error {
 	conn, err := dial(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMQTTUnreached, err)
+		return fmt.Errorf("%w: %w", ErrUnreached, err)
 	}
 	end := context.AfterFunc(ctx, func() { _ = conn.Close() }) // not every connection keeps deadlines
 	defer func() {
@@ -56,7 +56,7 @@ func MqttAnswers(ctx context.Context, dial func(context.Context) (net.Conn, erro
 	case err != nil && ctx.Err() != nil:
 		return errors.New("takes connections and does not answer MQTT")
 	case errors.Is(err, ecp.ErrUnavailable):
-		return fmt.Errorf("%w: %w", ErrMQTTUnreached, err)
+		return fmt.Errorf("%w: %w", ErrUnreached, err)
 	case errors.Is(err, errNoMQTT):
 		return err
 	case err != nil:

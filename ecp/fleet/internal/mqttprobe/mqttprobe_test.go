@@ -56,14 +56,14 @@ func TestMQTTAnswers(t *testing.T) {
 					}
 					_, _ = in.ReadByte()
 				}()
-				err := MqttAnswers(ctx, func(context.Context) (net.Conn, error) { return ours, c.err }, "openecp-probe-x")
+				err := Probe(ctx, func(context.Context) (net.Conn, error) { return ours, c.err }, "openecp-probe-x")
 				_ = ours.Close()
 				if c.want == "" {
 					require.NoError(t, err)
 					return
 				}
 				require.EqualError(t, err, c.want)
-				require.Equal(t, c.err != nil, errors.Is(err, ErrMQTTUnreached))
+				require.Equal(t, c.err != nil, errors.Is(err, ErrUnreached))
 			})
 		})
 	}

@@ -11,10 +11,10 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// roster is what lists filter and sort by, of every cluster, in memory: it is
+// listIndex is what lists filter and sort by, of every cluster, in memory: it is
 // brought up to date from the feed of changes before it is read, so that a
 // list sees every write that was acknowledged before it.
-type roster struct {
+type listIndex struct {
 	turn   chan struct{}            // held by who reads or changes the rest; of one
 	known  bool                     // entries hold what the store held at seq; guarded by turn
 	seq    int64                    // guarded by turn
@@ -22,11 +22,11 @@ type roster struct {
 	sorted map[ecp.SortKey][]*Entry // orders that still hold; guarded by turn
 }
 
-func NewRoster() roster { return roster{turn: make(chan struct{}, 1)} }
+func NewListIndex() listIndex { return listIndex{turn: make(chan struct{}, 1)} }
 
 // use runs fn alone, on entries that are up to date. Who waits for its turn, or
 // for the store, waits no longer than ctx.
-func (f *roster) use(ctx context.Context, store ecp.Store, fn func()) error {
+func (f *listIndex) use(ctx context.Context, store ecp.Store, fn func()) error {
 	select {
 	case f.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -44,8 +44,8 @@ func (f *roster) use(ctx context.Context, store ecp.Store, fn func()) error {
 type Entry struct {
 	ID          ecp.ID
 	Project     string
-	name        string // in lower case
-	Called      string // the name as it is
+	lowerName   string // in lower case
+	Name        string // the name as it is
 	Mode        ecp.Mode
 	State       ecp.State
 	Deleting    bool
@@ -60,7 +60,7 @@ type Entry struct {
 
 func listedOf(r ecp.ClusterRecord) *Entry {
 	l := &Entry{
-		ID: r.ID, Project: r.Project, name: strings.ToLower(r.Name), Called: r.Name, Mode: r.Mode, State: r.Status.State, Version: r.EMQXVersion(),
+		ID: r.ID, Project: r.Project, lowerName: strings.ToLower(r.Name), Name: r.Name, Mode: r.Mode, State: r.Status.State, Version: r.EMQXVersion(),
 		Deleting: r.Deleting, Stale: !r.Status.StaleFrom.IsZero(),
 		created: r.CreatedAt, updated: r.UpdatedAt, Connections: r.Spec.Connections(),
 	}
@@ -73,7 +73,7 @@ func listedOf(r ecp.ClusterRecord) *Entry {
 // sortValues give texts whose order is that of the key.
 var sortValues = map[ecp.SortKey]func(*Entry) string{
 	ecp.SortID:          func(*Entry) string { return "" },
-	ecp.SortName:        func(l *Entry) string { return l.name },
+	ecp.SortName:        func(l *Entry) string { return l.lowerName },
 	ecp.SortProject:     func(l *Entry) string { return l.Project },
 	ecp.SortState:       func(l *Entry) string { return string(l.State) },
 	ecp.SortVersion:     func(l *Entry) string { return sortableVersion(l.Version) },
@@ -92,7 +92,7 @@ func sortableVersion(s string) string {
 
 // Order gives every cluster in the order of a key. The list is shared: it must
 // not be changed.
-func (f *roster) Order(ctx context.Context, store ecp.Store, by ecp.SortKey) (out []*Entry, _ error) {
+func (f *listIndex) Order(ctx context.Context, store ecp.Store, by ecp.SortKey) (out []*Entry, _ error) {
 	err := f.use(ctx, store, func() {
 		if f.sorted[by] == nil {
 			f.sorted[by] = sortListed(f.of, sortValues[by])
@@ -127,7 +127,7 @@ func sortListed(of map[ecp.ID]*Entry, value func(*Entry) string) []*Entry {
 // catchUpLocked takes up what was written since. Where the feed does not reach
 // back that far, or reading everything costs less, everything is read. Where ctx
 // ends it, what was known stays known.
-func (f *roster) catchUpLocked(ctx context.Context, store ecp.Store) error {
+func (f *listIndex) catchUpLocked(ctx context.Context, store ecp.Store) error {
 	var now int64
 	if err := store.Read(ctx, func(tx ecp.Tx) (err error) { now, err = tx.Seq(); return err }); err != nil {
 		return err
@@ -144,7 +144,7 @@ func (f *roster) catchUpLocked(ctx context.Context, store ecp.Store) error {
 }
 
 // followLocked takes up the changes until a position.
-func (f *roster) followLocked(ctx context.Context, store ecp.Store, until int64) error {
+func (f *listIndex) followLocked(ctx context.Context, store ecp.Store, until int64) error {
 	for c, err := range store.Changes(ctx, f.seq) {
 		if err != nil {
 			return err
@@ -160,7 +160,7 @@ func (f *roster) followLocked(ctx context.Context, store ecp.Store, until int64)
 }
 
 // takeLocked takes up one change, and forgets the orders it upsets.
-func (f *roster) takeLocked(rec ecp.ClusterRecord, deleted bool) {
+func (f *listIndex) takeLocked(rec ecp.ClusterRecord, deleted bool) {
 	old, is := f.of[rec.ID], listedOf(rec)
 	if deleted {
 		delete(f.of, rec.ID)
@@ -174,7 +174,7 @@ func (f *roster) takeLocked(rec ecp.ClusterRecord, deleted bool) {
 	clear(f.sorted)
 }
 
-func (f *roster) readLocked(ctx context.Context, store ecp.Store) error {
+func (f *listIndex) readLocked(ctx context.Context, store ecp.Store) error {
 	var of map[ecp.ID]*Entry
 	var seq int64
 	err := store.Read(ctx, func(tx ecp.Tx) (err error) {
@@ -195,7 +195,7 @@ func (f *roster) readLocked(ctx context.Context, store ecp.Store) error {
 }
 
 // All gives every cluster, in no order.
-func (f *roster) All(ctx context.Context, store ecp.Store) (out []*Entry, _ error) {
+func (f *listIndex) All(ctx context.Context, store ecp.Store) (out []*Entry, _ error) {
 	err := f.use(ctx, store, func() { out = slices.Collect(maps.Values(f.of)) })
 	return out, err
 }

@@ -22,47 +22,47 @@ type Query struct {
 	Node    string      // EMQX name of the one that has to answer; "" = any may
 }
 
-// Ask lets a node of a cluster answer: one after the other, the likeliest
+// QueryBroker lets a node of a cluster answer: one after the other, the likeliest
 // first, until one does. Another node is asked where one cannot be reached or
 // answers what makes no sense; where it refuses, all would.
-func Ask[I, R any](ctx context.Context, m *Clusters, q Query, question func(context.Context, I) (R, error)) (answer R, err error) {
-	rec, err := m.Readable(ctx, q.Op, ecp.RightRead, q.ID)
+func QueryBroker[I, R any](ctx context.Context, m *Clusters, q Query, question func(context.Context, I) (R, error)) (answer R, err error) {
+	rec, err := m.LoadReadable(ctx, q.Op, ecp.RightRead, q.ID)
 	if err != nil {
 		return answer, err
 	}
-	version, nodes, err := m.askable(rec, q)
+	version, nodes, err := m.queryable(rec, q)
 	if err == nil && q.Node != "" {
 		nodes, err = []string{q.Node}, m.hasNode(rec, q)
 	}
 	if err != nil {
 		return answer, err
 	}
-	bounded, end := q.Within(ctx, QueryPatience)
+	bounded, end := q.WithTimeout(ctx, QueryTimeout)
 	defer end()
 	actor, _ := ecp.ActorFrom(ctx)
-	if err := m.Turns.Take(bounded, q.ID, actor); err != nil {
-		return answer, q.Untimely(ctx, "too many questions to this cluster are under way; ask again in a moment", err)
+	if err := m.Queries.Acquire(bounded, q.ID, actor); err != nil {
+		return answer, q.TimeoutError(ctx, "too many questions to this cluster are under way; ask again in a moment", err)
 	}
-	defer m.Turns.Give(q.ID, actor)
-	var told Refusals
+	defer m.Queries.Release(q.ID, actor)
+	var told NodeErrors
 	for _, node := range nodes {
 		if bounded.Err() != nil {
 			told.Add(node, ecp.NewError(ecp.CodeUnavailable, "", "was not asked, the time was over"))
 			continue
 		}
-		answer, err = AskNode(bounded, m, q, rec, version, node, nodes, question)
+		answer, err = QueryNode(bounded, m, q, rec, version, node, nodes, question)
 		if err == nil {
-			m.answered(rec, node, true)
+			m.noteAnswer(rec, node, true)
 			return answer, nil
 		}
 		if ctx.Err() != nil {
-			return answer, q.Untimely(ctx, "", err)
+			return answer, q.TimeoutError(ctx, "", err)
 		}
 		told.Add(node, err)
-		if Final(err) || q.Out.begun() {
-			return answer, q.refused(rec, node, err)
+		if IsFinal(err) || q.Out.begun() {
+			return answer, q.refusedBy(rec, node, err)
 		}
-		m.answered(rec, node, false)
+		m.noteAnswer(rec, node, false)
 		if ecp.CodeOf(err) == ecp.CodeInternal {
 			m.Log.WarnContext(ctx, "broker gave no answer that makes sense", "cluster", q.ID, "node", node, ecp.ErrorAttr(err))
 		}
@@ -70,12 +70,12 @@ func Ask[I, R any](ctx context.Context, m *Clusters, q Query, question func(cont
 	return answer, &ecp.Error{Code: ecp.CodeUnavailable, Op: q.Op, Message: "no node gives an answer: " + told.String(), Cause: errors.Join(told.Causes...)}
 }
 
-// AskNode asks one node. The names of all let it tell of the others while one
+// QueryNode asks one node. The names of all let it tell of the others while one
 // of them hangs.
-func AskNode[I, R any](ctx context.Context, m *Clusters, q Query, rec ecp.ClusterRecord, version, node string, all []string, question func(context.Context, I) (R, error)) (answer R, err error) {
-	ctx, end := q.Within(ctx, nodePatience)
+func QueryNode[I, R any](ctx context.Context, m *Clusters, q Query, rec ecp.ClusterRecord, version, node string, all []string, question func(context.Context, I) (R, error)) (answer R, err error) {
+	ctx, end := q.WithTimeout(ctx, nodeTimeout)
 	defer end()
-	m.Counters.Asked.Add(1)
+	m.Counters.Queries.Add(1)
 	endpoint, err := m.brokerEndpoint(ctx, rec, node)
 	if err != nil {
 		return answer, inTime(ctx, err)
@@ -121,12 +121,12 @@ func (m *Clusters) adapterAt(ctx context.Context, e ecp.Endpoint, version string
 	return adapter, nil
 }
 
-// askable gives the version that is asked, "" = not known yet, and the nodes;
+// queryable gives the version that is asked, "" = not known yet, and the nodes;
 // the error says why nobody can be asked.
-func (m *Clusters) askable(rec ecp.ClusterRecord, q Query) (version string, nodes []string, err error) {
+func (m *Clusters) queryable(rec ecp.ClusterRecord, q Query) (version string, nodes []string, err error) {
 	info := m.Info(rec)
 	if rec.Mode == ecp.Adopted {
-		nodes, err = m.AskableAgents(rec, q)
+		nodes, err = m.QueryableAgents(rec, q)
 		if err != nil {
 			return "", nil, err
 		}
@@ -140,8 +140,8 @@ func (m *Clusters) askable(rec ecp.ClusterRecord, q Query) (version string, node
 	if rec.Mode == ecp.Adopted {
 		return info.Version, nodes, nil
 	}
-	nodes, ready := m.likeliest(rec)
-	if why := unaskable(rec, ready); why != "" {
+	nodes, ready := m.likeliestNodes(rec)
+	if why := whyNotQueryable(rec, ready); why != "" {
 		return "", nil, ecp.NewError(ecp.CodeConflict, q.Op, fmt.Sprintf("the cluster is %s: %s", rec.Status.State, why))
 	}
 	return info.Version, nodes, nil
@@ -153,8 +153,8 @@ func (m *Clusters) hasNode(rec ecp.ClusterRecord, q Query) error {
 	known := membersReported(m.Observe(rec.ID).Agents)
 	if rec.Mode == ecp.Hosted {
 		m.Mu.Lock()
-		if mem := m.Looks[rec.ID]; mem != nil {
-			for _, n := range mem.Look.Found.Nodes {
+		if mem := m.Memories[rec.ID]; mem != nil {
+			for _, n := range mem.Snapshot.Found.Nodes {
 				known = append(known, n.Name)
 			}
 		}
@@ -166,9 +166,9 @@ func (m *Clusters) hasNode(rec ecp.ClusterRecord, q Query) error {
 	return ecp.NewError(ecp.CodeNotFound, q.Op, fmt.Sprintf("the cluster has no node %q; its nodes are %s", derive.Clip(q.Node, MaxAgentText), strings.Join(known, ", ")))
 }
 
-// unaskable says why a cluster in its state answers nothing, and what to do;
+// whyNotQueryable says why a cluster in its state answers nothing, and what to do;
 // "" = it may.
-func unaskable(rec ecp.ClusterRecord, ready bool) string {
+func whyNotQueryable(rec ecp.ClusterRecord, ready bool) string {
 	upcoming := rec.Status.State == ecp.Creating || rec.Status.State == ecp.Starting
 	switch why := noBroker[rec.Status.State]; {
 	case rec.Deleting:
@@ -189,19 +189,19 @@ var noBroker = map[ecp.State]string{
 	ecp.Nonexistent: "it was never made; repair it, or delete it",
 }
 
-// likeliest names the nodes to ask, those first that are likeliest to answer:
+// likeliestNodes names the nodes to ask, those first that are likeliest to answer:
 // who answered the Manager's own last question, then who else is ready; where
 // nobody is ready everybody who is not going away. "" = any, where nobody is known.
-func (m *Clusters) likeliest(rec ecp.ClusterRecord) (nodes []string, ready bool) {
+func (m *Clusters) likeliestNodes(rec ecp.ClusterRecord) (nodes []string, ready bool) {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
-	mem := m.Looks[rec.ID]
+	mem := m.Memories[rec.ID]
 	if mem == nil {
 		return []string{""}, false
 	}
 	var answered, others, rest []string
-	for _, n := range mem.Look.Found.Nodes {
-		_, told := mem.Look.Views[n.Name]
+	for _, n := range mem.Snapshot.Found.Nodes {
+		_, told := mem.Snapshot.Views[n.Name]
 		switch {
 		case n.Going:
 		case n.Ready && told:

@@ -11,9 +11,9 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// Final says that every node would say the same. What is denied by anybody but
+// IsFinal says that every node would say the same. What is denied by anybody but
 // the broker is a matter of how it is reached.
-func Final(err error) bool {
+func IsFinal(err error) bool {
 	switch ecp.CodeOf(err) {
 	case ecp.CodeDenied:
 		var said *ecp.BrokerError
@@ -25,8 +25,8 @@ func Final(err error) bool {
 	}
 }
 
-// refused is the error for what one node says, in its words.
-func (q Query) refused(rec ecp.ClusterRecord, node string, err error) error {
+// refusedBy is the error for what one node says, in its words.
+func (q Query) refusedBy(rec ecp.ClusterRecord, node string, err error) error {
 	out := ecp.Error{Code: ecp.CodeOf(err), Op: q.Op, Message: ReasonOf(err), Cause: err}
 	if out.Code == ecp.CodeInternal { // it is the broker that went wrong, and the log has how
 		out.Code = ecp.CodeUnavailable
@@ -43,9 +43,9 @@ func (q Query) refused(rec ecp.ClusterRecord, node string, err error) error {
 	return &out
 }
 
-// Untimely is the error for a question that ended before its answer: because
+// TimeoutError is the error for a question that ended before its answer: because
 // whoever asked went away, else for the reason given.
-func (q Query) Untimely(ctx context.Context, why string, cause error) error {
+func (q Query) TimeoutError(ctx context.Context, why string, cause error) error {
 	if ctx.Err() != nil {
 		return fault.Wrap(q.Op, ctx.Err())
 	}
@@ -61,14 +61,14 @@ func ReasonOf(err error) string {
 	return ecp.MessageOf(err)
 }
 
-// Refusals is what nodes have said instead of answers.
-type Refusals struct {
+// NodeErrors is what nodes have said instead of answers.
+type NodeErrors struct {
 	reasons []string            // each once
 	nodes   map[string][]string // by reason
 	Causes  []error
 }
 
-func (r *Refusals) Add(node string, err error) {
+func (r *NodeErrors) Add(node string, err error) {
 	if node == "" {
 		node = "any node"
 	}
@@ -85,7 +85,7 @@ func (r *Refusals) Add(node string, err error) {
 
 // String gives every reason with its nodes behind it: names are long, and where
 // the text is cut short a reason counts for more.
-func (r *Refusals) String() string {
+func (r *NodeErrors) String() string {
 	parts := make([]string, len(r.reasons))
 	for i, why := range r.reasons {
 		parts[i] = why + " (" + strings.Join(r.nodes[why], ", ") + ")"

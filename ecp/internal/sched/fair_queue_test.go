@@ -17,17 +17,17 @@ import (
 // at work.
 func TestLines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := newLines()
+		l := newFairQueue()
 		l.Share = rapid.IntRange(1, 3).Draw(t, "share")
-		of := map[ecp.ID]Line{}
-		l.Of = func(id ecp.ID) Line { return of[id] }
+		of := map[ecp.ID]Flow{}
+		l.Of = func(id ecp.ID) Flow { return of[id] }
 		var waiting []ecp.ID
-		working := map[ecp.ID]Line{}
+		working := map[ecp.ID]Flow{}
 		for n := range rapid.IntRange(1, 80).Draw(t, "steps") {
 			switch rapid.IntRange(0, 2).Draw(t, "step") {
 			case 0:
 				id := ecp.ID(fmt.Sprint(n))
-				of[id] = Line{rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "target"), rapid.Bool().Draw(t, "slow")}
+				of[id] = Flow{rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "target"), rapid.Bool().Draw(t, "slow")}
 				l.push(id)
 				waiting = append(waiting, id)
 			case 1:
@@ -82,8 +82,8 @@ func TestLines(t *testing.T) {
 }
 
 func TestTheTargetWithFewestAtWorkGoesFirst(t *testing.T) {
-	l := newLines()
-	l.Of = func(id ecp.ID) Line { return Line{Target: string(id[:1])} }
+	l := newFairQueue()
+	l.Of = func(id ecp.ID) Flow { return Flow{Target: string(id[:1])} }
 	for _, id := range []ecp.ID{"a1", "a2", "a3", "b1"} {
 		l.push(id)
 	}

@@ -6,35 +6,35 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// SlowPass is what a pass may take that is not held up by anything.
-const SlowPass = time.Second
+// SlowReconcile is what a pass may take that is not held up by anything.
+const SlowReconcile = time.Second
 
-// Line is one of the lines in which clusters wait for a worker. Those of every
+// Flow is one of the lines in which clusters wait for a worker. Those of every
 // target wait apart, and those apart whose last pass was held up, by a broker
 // or a platform that does not answer: they may hold a share of the workers only.
-type Line struct {
+type Flow struct {
 	Target string
 	Slow   bool
 }
 
-// lines hand clusters out: of the lines whose share is not used up that which
+// fairQueue hand clusters out: of the lines whose share is not used up that which
 // has the fewest at work, and of several that which was served longest ago. The
 // zero line, of clusters that nothing is known of yet, is a line as any other.
-type lines struct {
-	Of      func(ecp.ID) Line // nil = all wait in one
+type fairQueue struct {
+	Of      func(ecp.ID) Flow // nil = all wait in one
 	Share   int               // how many slow ones of a target may be at work; 0 = any number
-	waiting map[Line][]ecp.ID // in order of arrival; no empty ones
-	working map[Line]int
-	served  map[Line]int64 // when, in turns; of lines that wait or work
+	waiting map[Flow][]ecp.ID // in order of arrival; no empty ones
+	working map[Flow]int
+	served  map[Flow]int64 // when, in turns; of lines that wait or work
 	turn    int64
 }
 
-func newLines() lines {
-	return lines{waiting: map[Line][]ecp.ID{}, working: map[Line]int{}, served: map[Line]int64{}}
+func newFairQueue() fairQueue {
+	return fairQueue{waiting: map[Flow][]ecp.ID{}, working: map[Flow]int{}, served: map[Flow]int64{}}
 }
 
-func (l *lines) push(id ecp.ID) {
-	var in Line
+func (l *fairQueue) push(id ecp.ID) {
+	var in Flow
 	if l.Of != nil {
 		in = l.Of(id)
 	}
@@ -42,7 +42,7 @@ func (l *lines) push(id ecp.ID) {
 }
 
 // pop takes the next in turn; false where none may go on now.
-func (l *lines) pop() (id ecp.ID, from Line, ok bool) {
+func (l *fairQueue) pop() (id ecp.ID, from Flow, ok bool) {
 	for in := range l.waiting {
 		if !l.full(in) && (!ok || l.before(in, from)) {
 			from, ok = in, true
@@ -63,7 +63,7 @@ func (l *lines) pop() (id ecp.ID, from Line, ok bool) {
 
 // full reports whether a line has its share: of the slow ones of one target as
 // many as are written to at once, and twice that of all targets.
-func (l *lines) full(in Line) bool {
+func (l *fairQueue) full(in Flow) bool {
 	if !in.Slow || l.Share == 0 {
 		return false
 	}
@@ -76,7 +76,7 @@ func (l *lines) full(in Line) bool {
 	return l.working[in] >= l.Share || all >= 2*l.Share
 }
 
-func (l *lines) before(a, b Line) bool {
+func (l *fairQueue) before(a, b Flow) bool {
 	if l.working[a] != l.working[b] {
 		return l.working[a] < l.working[b]
 	}
@@ -84,7 +84,7 @@ func (l *lines) before(a, b Line) bool {
 }
 
 // leave says that one of a line is at work no more.
-func (l *lines) leave(from Line) {
+func (l *fairQueue) leave(from Flow) {
 	if l.working[from]--; l.working[from] <= 0 {
 		delete(l.working, from)
 		if _, more := l.waiting[from]; !more {
@@ -94,10 +94,10 @@ func (l *lines) leave(from Line) {
 }
 
 // clear drops those that wait.
-func (l *lines) clear() { clear(l.waiting) }
+func (l *fairQueue) clear() { clear(l.waiting) }
 
 // len is how many wait.
-func (l *lines) len() int {
+func (l *fairQueue) len() int {
 	n := 0
 	for _, ids := range l.waiting {
 		n += len(ids)

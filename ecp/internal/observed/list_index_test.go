@@ -63,7 +63,7 @@ func TestAListThatIsGivenUp(t *testing.T) {
 
 func listGivenUp(t *testing.T) {
 	s := &readStore{Store: mapstore.New()}
-	f := NewRoster()
+	f := NewListIndex()
 	write := func() {
 		require.NoError(t, s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Pool{}, ecp.AnyVersion) }))
 	}

@@ -6,32 +6,34 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Slots bound how many clusters are written to at once on one target: one that
+// WriteLimiter bound how many clusters are written to at once on one target: one that
 // answers slowly must not hold up the others. A cluster that finds none free
 // waits in line without holding a worker: writing takes seconds where the
 // platform is busy, and looking must not wait for it.
-type Slots struct {
+type WriteLimiter struct {
 	mu      sync.Mutex
-	each    int                    // slots of a target
-	targets map[string]*slotsTaken // of the targets with a slot taken or somebody in line; guarded by mu
+	each    int                      // slots of a target
+	targets map[string]*targetWrites // of the targets with a slot taken or somebody in line; guarded by mu
 }
 
-// slotsTaken is what is taken of the slots of one target. The targets' mutex guards it.
-type slotsTaken struct {
+// targetWrites is what is taken of the slots of one target. The targets' mutex guards it.
+type targetWrites struct {
 	taken   int
 	waiting []ecp.ID // in line
 	inLine  map[ecp.ID]bool
 }
 
-func NewSlots(each int) *Slots { return &Slots{each: each, targets: map[string]*slotsTaken{}} }
+func NewWriteLimiter(each int) *WriteLimiter {
+	return &WriteLimiter{each: each, targets: map[string]*targetWrites{}}
+}
 
-// Take gives a slot of a target, or puts the cluster in line.
-func (s *Slots) Take(target string, id ecp.ID) bool {
+// TryAcquire gives a slot of a target, or puts the cluster in line.
+func (s *WriteLimiter) TryAcquire(target string, id ecp.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.targets[target]
 	if t == nil {
-		t = &slotsTaken{inLine: map[ecp.ID]bool{}}
+		t = &targetWrites{inLine: map[ecp.ID]bool{}}
 		s.targets[target] = t
 	}
 	if t.taken < s.each {
@@ -45,8 +47,8 @@ func (s *Slots) Take(target string, id ecp.ID) bool {
 	return false
 }
 
-// Give returns a slot.
-func (s *Slots) Give(target string) {
+// Release returns a slot.
+func (s *WriteLimiter) Release(target string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.targets[target].taken--
@@ -57,7 +59,7 @@ func (s *Slots) Give(target string) {
 // again; "" if there is none or nobody waits. It is asked after every pass: who
 // was named may need no slot any more, and then the one behind must not wait
 // for it.
-func (s *Slots) Next() ecp.ID {
+func (s *WriteLimiter) Next() ecp.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for target, t := range s.targets {
@@ -74,7 +76,7 @@ func (s *Slots) Next() ecp.ID {
 }
 
 // drop forgets a target of which nothing is taken or waited for; mu is held.
-func (s *Slots) drop(target string) {
+func (s *WriteLimiter) drop(target string) {
 	if t := s.targets[target]; t.taken == 0 && len(t.waiting) == 0 {
 		delete(s.targets, target)
 	}

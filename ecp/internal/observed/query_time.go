@@ -12,21 +12,21 @@ import (
 // How long a user's question may take: at each node, and in all with the wait
 // for a turn.
 const (
-	nodePatience  = 10 * time.Second
-	QueryPatience = 20 * time.Second
+	nodeTimeout  = 10 * time.Second
+	QueryTimeout = 20 * time.Second
 )
 
-// errTooSlow is why a question to a node was ended.
-var errTooSlow = errors.New("the time for the question is over")
+// errQueryTimeout is why a question to a node was ended.
+var errQueryTimeout = errors.New("the time for the question is over")
 
-// Within bounds a question, or how long its answer may take to begin. The
+// WithTimeout bounds a question, or how long its answer may take to begin. The
 // function ends it.
-func (q Query) Within(ctx context.Context, d time.Duration) (context.Context, func()) {
+func (q Query) WithTimeout(ctx context.Context, d time.Duration) (context.Context, func()) {
 	if q.Out == nil {
-		return context.WithTimeoutCause(ctx, d, errTooSlow)
+		return context.WithTimeoutCause(ctx, d, errQueryTimeout)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	late := time.AfterFunc(d, func() { cancel(errTooSlow) })
+	late := time.AfterFunc(d, func() { cancel(errQueryTimeout) })
 	q.Out.late = append(q.Out.late, late)
 	return ctx, func() {
 		late.Stop()
@@ -57,7 +57,7 @@ func (s *Stream) begun() bool { return s != nil && s.N > 0 }
 // inTime says of a question that took too long that it did: to the broker's
 // client it was given up.
 func inTime(ctx context.Context, err error) error {
-	if err == nil || !errors.Is(context.Cause(ctx), errTooSlow) {
+	if err == nil || !errors.Is(context.Cause(ctx), errQueryTimeout) {
 		return err
 	}
 	return &ecp.Error{Code: ecp.CodeUnavailable, Message: "no answer in time", Cause: err}

@@ -10,61 +10,61 @@ import (
 // How many questions of users one cluster is asked at once, and how many of these
 // are one actor's: whoever asks for many waits behind their own.
 const (
-	turnsPerCluster = 4
-	turnsPerActor   = 2
+	queriesPerCluster = 4
+	queriesPerActor   = 2
 )
 
-// Turns bound how many questions of users go to one cluster at once: pages that
+// BrokerLimiter bound how many questions of users go to one cluster at once: pages that
 // show a fleet poll, and a broker in trouble must not get the more of them the
 // slower it answers. Who finds no turn waits. Sharing the answer of a question
 // that is under way would spare the broker more, but such a question belongs to
 // nobody: it needs a goroutine and a context of its own, and an exposition of
 // metrics cannot be shared while it streams. Four are enough for people, and
 // every answer is as new as the question. The zero value is ready.
-type Turns struct {
+type BrokerLimiter struct {
 	Mu sync.Mutex
-	Of map[asker]*turn // guarded by mu; those that somebody has or waits for
+	Of map[limiterKey]*semaphore // guarded by mu; those that somebody has or waits for
 }
 
-// asker is one actor at one cluster; without a who it is the cluster as a whole.
-type asker struct {
+// limiterKey is one actor at one cluster; without a who it is the cluster as a whole.
+type limiterKey struct {
 	id  ecp.ID
 	who string
 }
 
-// turn is what one asker has.
-type turn struct {
+// semaphore is what one asker has.
+type semaphore struct {
 	taken chan struct{}
 	users int // who have it or wait for it
 }
 
-// Take waits for a turn of an actor as long as ctx lasts. Who gets one has to give
+// Acquire waits for a turn of an actor as long as ctx lasts. Who gets one has to give
 // it back.
-func (t *Turns) Take(ctx context.Context, id ecp.ID, a ecp.Actor) error {
-	if err := t.takeOf(ctx, asker{id, a.Identity()}, turnsPerActor); err != nil {
+func (t *BrokerLimiter) Acquire(ctx context.Context, id ecp.ID, a ecp.Actor) error {
+	if err := t.acquire(ctx, limiterKey{id, a.Identity()}, queriesPerActor); err != nil {
 		return err
 	}
-	if err := t.takeOf(ctx, asker{id: id}, turnsPerCluster); err != nil {
-		t.giveOf(asker{id, a.Identity()})
+	if err := t.acquire(ctx, limiterKey{id: id}, queriesPerCluster); err != nil {
+		t.release(limiterKey{id, a.Identity()})
 		return err
 	}
 	return nil
 }
 
-// Give gives a turn back.
-func (t *Turns) Give(id ecp.ID, a ecp.Actor) {
-	t.giveOf(asker{id: id})
-	t.giveOf(asker{id, a.Identity()})
+// Release gives a turn back.
+func (t *BrokerLimiter) Release(id ecp.ID, a ecp.Actor) {
+	t.release(limiterKey{id: id})
+	t.release(limiterKey{id, a.Identity()})
 }
 
-func (t *Turns) takeOf(ctx context.Context, by asker, most int) error {
+func (t *BrokerLimiter) acquire(ctx context.Context, by limiterKey, most int) error {
 	t.Mu.Lock()
 	if t.Of == nil {
-		t.Of = map[asker]*turn{}
+		t.Of = map[limiterKey]*semaphore{}
 	}
 	own := t.Of[by]
 	if own == nil {
-		own = &turn{taken: make(chan struct{}, most)}
+		own = &semaphore{taken: make(chan struct{}, most)}
 		t.Of[by] = own
 	}
 	own.users++
@@ -78,7 +78,7 @@ func (t *Turns) takeOf(ctx context.Context, by asker, most int) error {
 	}
 }
 
-func (t *Turns) giveOf(by asker) {
+func (t *BrokerLimiter) release(by limiterKey) {
 	t.Mu.Lock()
 	own := t.Of[by]
 	t.Mu.Unlock()
@@ -87,7 +87,7 @@ func (t *Turns) giveOf(by asker) {
 }
 
 // leave forgets an asker with the last who was interested in it.
-func (t *Turns) leave(by asker) {
+func (t *BrokerLimiter) leave(by limiterKey) {
 	t.Mu.Lock()
 	defer t.Mu.Unlock()
 	own := t.Of[by]
