@@ -31,7 +31,7 @@ type Adapter interface {
 //     succeed later; denied, unsupported and invalid that it will not without a
 //     change, which the message names.
 //   - Units are the same for both majors: durations, bytes, UTC, lower case.
-//   - A call that this version, edition or licence does not have is
+//   - A call that this version, edition or license does not have is
 //     unsupported, and says what was found and what is needed.
 type Broker interface {
 	// Describe says who the members are and how they are. A cluster some of
@@ -115,7 +115,7 @@ type Description struct {
 	Nodes   []BrokerNode `json:"nodes"`             // every member the node knows of, by name
 	// Connections are those of the MQTT clients connected now, all nodes.
 	Connections int `json:"connections"`
-	// Limit is the number of connections the broker's licence allows; 0 = it
+	// Limit is the number of connections the broker's license allows; 0 = it
 	// does not say.
 	Limit int `json:"limit,omitempty"`
 }

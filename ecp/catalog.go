@@ -87,16 +87,16 @@ func (r Registry) Describe() (Kind, string, Index) { return KindRegistry, r.Name
 // Copy gives r itself: it holds no reference.
 func (r Registry) Copy() Payload { return r }
 
-// LicenseFormat is which EMQX a licence is for.
+// LicenseFormat is which EMQX a license is for.
 type LicenseFormat string
 
 // The formats.
 const (
-	LicenseV4 LicenseFormat = "v4" // the text of a licence file
+	LicenseV4 LicenseFormat = "v4" // the text of a license file
 	LicenseV5 LicenseFormat = "v5" // a key
 )
 
-// License is an EMQX licence. Its content is stored encrypted; what is shown of
+// License is an EMQX license. Its content is stored encrypted; what is shown of
 // it is what could be read from it.
 type License struct {
 	Name       string        `json:"name"` // slug; never changes

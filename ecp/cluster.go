@@ -78,13 +78,13 @@ type NodeInfo struct {
 // ConnectionsInfo is how many MQTT connections there are and may be.
 type ConnectionsInfo struct {
 	Current    int    `json:"current"`    // live now, all nodes
-	Limit      int    `json:"limit"`      // what is booked, or less where the licence allows less
+	Limit      int    `json:"limit"`      // what is booked, or less where the license allows less
 	EnforcedBy string `json:"enforcedBy"` // see [EnforcedByLicense] and its like
 }
 
 // Who keeps a cluster to its number of connections.
 const (
-	EnforcedByLicense   = "licence"   // the broker's licence allows no more
+	EnforcedByLicense   = "license"   // the broker's license allows no more
 	EnforcedByListeners = "listeners" // approximately: each listener of each node takes as many
 	EnforcedByNone      = "none"      // nobody does, or it is not known: no node runs, or none has answered
 )

@@ -1,6 +1,8 @@
 package ecp
 
 import (
+	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -47,11 +49,26 @@ type Resolved struct {
 	// Registry and License name the entries whose secrets the cluster gets; ""
 	// = it needs none, or there was none.
 	Registry string `json:"registry,omitempty"`
-	License  string `json:"licence,omitempty"`
+	License  string `json:"license,omitempty"`
 	// LBProfile is where LBAnnotations come from, which its load balancer gets
 	// beneath the spec's own.
 	LBProfile     string            `json:"lbProfile,omitempty"`
 	LBAnnotations map[string]string `json:"lbAnnotations,omitempty"`
+}
+
+// UnmarshalJSON reads the license under the name that earlier builds gave it, too:
+// stored records, answers, and the texts beside the objects of clusters have it.
+func (r *Resolved) UnmarshalJSON(b []byte) error {
+	type fields Resolved
+	both := struct {
+		*fields
+		Older string `json:"licence"`
+	}{fields: (*fields)(r)}
+	if err := json.Unmarshal(b, &both); err != nil {
+		return err
+	}
+	r.License = cmp.Or(r.License, both.Older)
+	return nil
 }
 
 // Clone gives a copy that shares nothing with r.

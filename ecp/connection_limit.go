@@ -12,8 +12,8 @@ type ConnectionLimiter interface {
 	// ConnectionLimit says which limit is in force.
 	ConnectionLimit(ctx context.Context) (ConnectionLimit, error)
 	// SetConnectionLimit sets the limit and gives what is in force then: that
-	// may be less than n where the licence itself allows less. Clients that
-	// are connected stay. It never loads a licence. Where the broker takes the
+	// may be less than n where the license itself allows less. Clients that
+	// are connected stay. It never loads a license. Where the broker takes the
 	// number and drops it the error is unsupported and its chain has
 	// [ErrLicenseNotBusinessCritical]; nothing has then changed.
 	//
@@ -23,15 +23,15 @@ type ConnectionLimiter interface {
 }
 
 // ErrLicenseNotBusinessCritical says why a broker dropped a limit: only a
-// licence of customer type 3 takes one.
-var ErrLicenseNotBusinessCritical = &BrokerError{Code: "LicenseNotBusinessCritical", Message: "the licence takes no limit at run time"}
+// license of customer type 3 takes one.
+var ErrLicenseNotBusinessCritical = &BrokerError{Code: "LicenseNotBusinessCritical", Message: "the license takes no limit at run time"}
 
 // ConnectionLimit is how many connections a cluster takes.
 type ConnectionLimit struct {
 	// Settable says that the broker takes a limit at run time; Why says why not.
 	Settable bool   `json:"settable"`
 	Why      string `json:"why,omitempty"`
-	// Set is the number set at run time, which the licence may cap; 0 where
+	// Set is the number set at run time, which the license may cap; 0 where
 	// none can be set.
 	Set int `json:"set,omitempty"`
 	// InForce is the limit that clients meet; 0 = not told.
@@ -123,26 +123,26 @@ func (r ClusterRecord) OwesRelease() bool {
 	return r.Mode == Adopted && r.Deleting && !r.Force && r.Status.Limit != nil && !r.Status.Limit.Untouched()
 }
 
-// LicenseManager is a Broker whose licence can be read and replaced, for the
+// LicenseManager is a Broker whose license can be read and replaced, for the
 // whole cluster.
 type LicenseManager interface {
 	// License says what is loaded. No broker gives the key itself back.
 	License(ctx context.Context) (BrokerLicense, error)
-	// SetLicense loads a key (5.x) or a licence file's text (4.x) and gives what
+	// SetLicense loads a key (5.x) or a license file's text (4.x) and gives what
 	// is loaded then. A key that is refused changes nothing: invalid.
 	SetLicense(ctx context.Context, c LicenseChange) (BrokerLicense, error)
-	// LicenseSettings gives what is set beside the licence.
+	// LicenseSettings gives what is set beside the license.
 	LicenseSettings(ctx context.Context) (LicenseSettings, error)
 	// SetLicenseSettings changes what is not zero in s and gives all of them.
 	SetLicenseSettings(ctx context.Context, s LicenseSettings) (LicenseSettings, error)
 }
 
-// LicenseChange is a licence to load.
+// LicenseChange is a license to load.
 type LicenseChange struct {
-	// Key is the key or the file's text; "default" is the licence that EMQX
+	// Key is the key or the file's text; "default" is the license that EMQX
 	// comes with (5.x). It is a secret.
 	Key string
-	// Replace lets it take the place of a licence that somebody has loaded.
+	// Replace lets it take the place of a license that somebody has loaded.
 	// Without it only the one EMQX comes with is replaced, else the error is a
 	// conflict: a key that was loaded cannot be read back, so that whoever
 	// loaded it could not restore it.

@@ -41,7 +41,7 @@
 //
 // # Catalogues
 //
-// What a cluster is made from (images, sizes, registries, licences, profiles)
+// What a cluster is made from (images, sizes, registries, licenses, profiles)
 // is copied to it when it is made, so that a change of a catalogue touches no
 // cluster, and what a cluster was made from cannot be deleted. Secrets stand in
 // records of their own, encrypted by a [Sealer] and bound to their entry; no

@@ -25,7 +25,7 @@ const (
 	KindDeparture Kind = "departure" // of a cluster from a project
 	KindSecret    Kind = "secret"    // encrypted, of a catalogue entry
 	KindRegistry  Kind = "registry"
-	KindLicense   Kind = "licence"
+	KindLicense   Kind = "license"
 	KindLBProfile Kind = "lb-profile"
 	KindTarget    Kind = "target"
 	KindPlatform  Kind = "platform" // of a target: which one it is

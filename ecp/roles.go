@@ -48,7 +48,7 @@ var roleTable = []RightInfo{
 	{RightMembers, "see, make, change and remove users and API tokens whose every right lies within reach; nobody gives more than they hold", "project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin}},
 	{RightAudit, "read and export the audit of a project", "project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin}},
 	{RightProjects, "make, change and remove projects of an organisation and set their quotas; see its own quota, and change what it is described as", "org", []Role{RoleSystem, RoleOrgAdmin}},
-	{RightAdmin, "make and remove organisations; change catalogues, the pool, quotas of organisations and Kubernetes targets; see registries and licences", "", []Role{RoleSystem}},
+	{RightAdmin, "make and remove organisations; change catalogues, the pool, quotas of organisations and Kubernetes targets; see registries and licenses", "", []Role{RoleSystem}},
 }
 
 // roleInfos say in words what each role reaches, highest first.

@@ -151,7 +151,7 @@ func TestBodiesHaveKnownKinds(t *testing.T) {
 		updateBody[ecp.AdoptedSpec]{},
 		setupBody{}, transferBody{}, scaleBody{}, resizeBody{}, connectionsBody{}, imageBody{}, ecp.Network{},
 		takeOverBody{},
-		imageEntry{}, sizeEntry{}, registryEntry{}, licenceEntry{}, lbProfileEntry{}, targetEntry{}, identityBody{},
+		imageEntry{}, sizeEntry{}, registryEntry{}, licenseEntry{}, lbProfileEntry{}, targetEntry{}, identityBody{},
 		poolEntry{},
 		quotaEntry{}, orgBody{}, projectBody{}, describedPatch{}, userBody{}, userPatch{}, tokenBody{}, loginBody{},
 		passwordBody{},

@@ -69,7 +69,7 @@ const (
 )
 
 const brokerText = "The broker is asked now, one node after the other until one answers, for 20 seconds at most. " +
-	"409: no node runs in the cluster's state. 422: its version, edition or licence has no such call. 403 may also " +
+	"409: no node runs in the cluster's state. 422: its version, edition or license has no such call. 403 may also " +
 	"say that the broker refuses the credentials that are kept for it. 503: no node answers; it says why."
 
 // stats answers with the present figures and, if asked for, with those of the past.

@@ -150,7 +150,7 @@ func (a *api) registries() resource[ecp.Registry] {
 	}
 }
 
-type licenceEntry struct {
+type licenseEntry struct {
 	Name    string            `json:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; never changes"`
 	Format  ecp.LicenseFormat `json:"format" required:"true" enum:"v4,v5" doc:"v4 is a file, v5 a key; never changes"`
 	Default bool              `json:"default" required:"false" doc:"taken for new clusters; one for each format"`
@@ -159,14 +159,14 @@ type licenceEntry struct {
 
 func (a *api) licenses() resource[ecp.License] {
 	m := a.manager
-	c := catalogEntry[ecp.License, licenceEntry]{
+	c := catalogEntry[ecp.License, licenseEntry]{
 		key: "name", get: m.Catalog.License, set: func(l *ecp.License, n int64) { l.Revision = n },
-		form: func(l ecp.License) licenceEntry { return licenceEntry{l.Name, l.Format, l.Default, ""} },
-		entry: func(b licenceEntry, l ecp.License) ecp.License {
+		form: func(l ecp.License) licenseEntry { return licenseEntry{l.Name, l.Format, l.Default, ""} },
+		entry: func(b licenseEntry, l ecp.License) ecp.License {
 			l.Name, l.Format, l.Default = b.Name, b.Format, b.Default
 			return l
 		},
-		create: func(ctx context.Context, l ecp.License, b licenceEntry) (ecp.License, error) {
+		create: func(ctx context.Context, l ecp.License, b licenseEntry) (ecp.License, error) {
 			return m.Catalog.CreateLicense(ctx, l, ecp.Secret(b.Content))
 		},
 		update: func(ctx context.Context, l ecp.License, patch body) (ecp.License, error) {
@@ -174,13 +174,13 @@ func (a *api) licenses() resource[ecp.License] {
 		},
 	}
 	return resource[ecp.License]{
-		path: "/api/v1/emqx-licenses", at: "/{license}", one: "License", many: "Licenses", word: "EMQX licence",
-		words: "the EMQX licences",
+		path: "/api/v1/emqx-licenses", at: "/{license}", one: "License", many: "Licenses", word: "EMQX license",
+		words: "the EMQX licenses",
 		key:   func(l ecp.License) string { return l.Name }, revision: func(l ecp.License) int64 { return l.Revision },
 		refuses: catalogProblems,
 		list:    m.Catalog.Licenses,
-		get:     m.Catalog.License, create: c.add, change: c.change, form: schemaOf[licenceEntry],
-		patch: patchOf[licenceEntry],
+		get:     m.Catalog.License, create: c.add, change: c.change, form: schemaOf[licenseEntry],
+		patch: patchOf[licenseEntry],
 		remove: func(ctx context.Context, key string) error {
 			return m.Catalog.DeleteLicense(ctx, key, ifRevision(ctx))
 		},

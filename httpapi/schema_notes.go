@@ -69,12 +69,12 @@ var notes = []note{
 	},
 	{
 		schema: "ConnectionsInfo", property: "limit",
-		says: "what is booked, or less where the licence allows less; of an adopted cluster what its EMQX keeps to, " +
+		says: "what is booked, or less where the license allows less; of an adopted cluster what its EMQX keeps to, " +
 			"as far as is known",
 	},
 	{
 		schema: "ConnectionsInfo", property: "enforcedBy",
-		says: "who sees to the limit: the licence, listeners (approximately: each takes as many), or nobody, as far " +
+		says: "who sees to the limit: the license, listeners (approximately: each takes as many), or nobody, as far " +
 			"as is known",
 		words: words(ecp.EnforcedByLicense, ecp.EnforcedByListeners, ecp.EnforcedByNone),
 	},

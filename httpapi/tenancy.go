@@ -239,7 +239,7 @@ var (
 		"org": "the organisation's name", "project": "the project's name in it", "user": "the user's name",
 		"token": "the token's id",
 		"image": "the image's id", "size": "the size's name", "registry": "the registry's name",
-		"license": "the licence's name",
+		"license": "the license's name",
 		"profile": "the profile's name", "target": "the target's name",
 		"id": "its id", "agent": "the agent's id", "file": "name of the part",
 	}

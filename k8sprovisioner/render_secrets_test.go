@@ -22,7 +22,7 @@ func TestLicenseFile(t *testing.T) {
 	const file = "-----BEGIN CERTIFICATE-----\nZmFrZQ==\n-----END CERTIFICATE-----\n"
 	for _, c := range []struct {
 		version string
-		licence ecp.Secret
+		license ecp.Secret
 		want    string // "" = no Secret
 	}{
 		{"4.4.24", "", ""},
@@ -32,8 +32,8 @@ func TestLicenseFile(t *testing.T) {
 		{"5.8.9", "ZmFrZQ==.ZmFrZQ==\n", "ZmFrZQ==.ZmFrZQ=="},
 	} {
 		d := desired(c.version)
-		d.License = c.licence
-		require.Equal(t, c.want, string(licenseData(inputOf(t, d))[keyLicense]), "%s %q", c.version, string(c.licence))
+		d.License = c.license
+		require.Equal(t, c.want, string(licenseData(inputOf(t, d))[keyLicense]), "%s %q", c.version, string(c.license))
 		require.Equal(t, c.want != "", licenseRow.wanted(inputOf(t, d)))
 		for _, o := range rendered(t, d) {
 			require.Equal(t, c.want != "" && (o.kind == kindStatefulSet || o.kind == kindSecret ||
@@ -101,7 +101,7 @@ func TestSecretsStayInSecrets(t *testing.T) {
 			}
 			require.NotContains(t, string(o.json()), "obviously-fake", "%v", o)
 			require.NotContains(t, string(o.json()),
-				base64.StdEncoding.EncodeToString([]byte("obviously-fake-licence")), "%v", o)
+				base64.StdEncoding.EncodeToString([]byte("obviously-fake-license")), "%v", o)
 		}
 	}
 }

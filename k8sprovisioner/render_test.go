@@ -32,9 +32,9 @@ func elaborate(d ecp.Desired) ecp.Desired {
 	return d
 }
 
-// secretive is a cluster with a licence and pull credentials.
+// secretive is a cluster with a license and pull credentials.
 func secretive(d ecp.Desired) ecp.Desired {
-	d.License = "obviously-fake-licence\n"
+	d.License = "obviously-fake-license\n"
 	d.Pull = ecp.PullCredentials{Host: "registry.example:5000", User: "robot", Password: "obviously-fake-password"}
 	return d
 }
@@ -118,7 +118,7 @@ func TestPodTemplateStays(t *testing.T) {
 		"nodes":       func(d *ecp.Desired) { d.Spec.Nodes, d.Replicas = 5, 5 },
 		"stop":        func(d *ecp.Desired) { d.Replicas = 0 },
 		"drop":        func(d *ecp.Desired) { d.Drop = []int{3} },
-		"licence":     func(d *ecp.Desired) { d.License = "another" },
+		"license":     func(d *ecp.Desired) { d.License = "another" },
 		"password":    func(d *ecp.Desired) { d.Pull.Password = "another" },
 		"registry":    func(d *ecp.Desired) { d.Pull.Host, d.Pull.User = "other.example", "other" },
 	} {
@@ -129,7 +129,7 @@ func TestPodTemplateStays(t *testing.T) {
 	for name, change := range map[string]func(*ecp.Desired){
 		"image":      func(d *ecp.Desired) { d.Image.Reference = "emqx/emqx-enterprise:5.8.10" },
 		"size":       func(d *ecp.Desired) { d.Size = ecp.DefaultSizes()[1] },
-		"no licence": func(d *ecp.Desired) { d.License = "" },
+		"no license": func(d *ecp.Desired) { d.License = "" },
 		"no pull":    func(d *ecp.Desired) { d.Pull = ecp.PullCredentials{} },
 		"restart":    func(d *ecp.Desired) { d.Restarts++ },
 		// One node after the other takes them: EMQX may refuse them.

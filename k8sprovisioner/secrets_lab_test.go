@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// vault is a cluster with a licence and pull credentials on the control plane.
+// vault is a cluster with a license and pull credentials on the control plane.
 type vault struct {
 	*testing.T
 	lab      *kubelab.Lab
@@ -40,7 +40,7 @@ func (v *vault) secret(suffix string) *corev1.Secret {
 	return s
 }
 
-func (v *vault) licence() string { return string(v.secret("-license").Data[keyLicense]) }
+func (v *vault) license() string { return string(v.secret("-license").Data[keyLicense]) }
 
 // apply applies and gives the requests it took.
 func (v *vault) apply() map[string]int {
@@ -85,7 +85,7 @@ func (v *vault) same(what string, do func()) {
 	require.Equal(v, pod, p, what)
 }
 
-// TestSecretsOfTheCatalogues: licence and pull credentials on a real API
+// TestSecretsOfTheCatalogues: license and pull credentials on a real API
 // server, under the shipped rights.
 func TestSecretsOfTheCatalogues(t *testing.T) {
 	lab := labtest.Start(t)
@@ -114,7 +114,7 @@ func (v *vault) areMade() {
 	v.apply()
 	v.d.Create = false
 	v.until("one pod", func(o ecp.Observation) bool { return len(o.Nodes) == 1 && len(o.Drift) == 0 })
-	require.Contains(v, v.licence(), "obviously-fake-licence")
+	require.Contains(v, v.license(), "obviously-fake-license")
 	pull := v.secret("-pull")
 	require.Equal(v, corev1.SecretTypeDockerConfigJson, pull.Type)
 	require.Contains(v, string(pull.Data[corev1.DockerConfigJsonKey]), "obviously-fake-password")
@@ -193,7 +193,7 @@ func (v *vault) areChanged() {
 	v.same("new contents", func() {
 		v.d.License, v.d.Pull.Password = "obviously-fake-new", "obviously-fake-new"
 		require.Equal(v, map[string]int{"patch secrets": 2, "patch configmaps": 1}, v.apply())
-		require.Equal(v, "obviously-fake-new", v.licence())
+		require.Equal(v, "obviously-fake-new", v.license())
 		require.Contains(v, string(v.secret("-pull").Data[corev1.DockerConfigJsonKey]), "obviously-fake-new")
 		v.undrifted()
 		require.Empty(v, v.apply())
@@ -204,7 +204,7 @@ func (v *vault) areChanged() {
 		require.NoError(v, err)
 		v.d.Generation++
 		v.apply()
-		require.Equal(v, "obviously-fake-new", v.licence())
+		require.Equal(v, "obviously-fake-new", v.license())
 		v.undrifted()
 	})
 }
@@ -223,7 +223,7 @@ func (v *vault) surviveTheKeys() {
 	v.d.Create = false
 	v.undrifted()
 	require.Empty(v, v.apply())
-	require.Equal(v, "obviously-fake-new", v.licence())
+	require.Equal(v, "obviously-fake-new", v.license())
 }
 
 // goUnused: what is not wanted any more stays for as long as a pod uses it.

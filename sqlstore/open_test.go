@@ -121,7 +121,7 @@ var refusedDatabases = []struct {
 	{"of a newer version", func(t *testing.T, file string) {
 		require.NoError(t, tryOpen(t, filepath.Dir(file)))
 		execIn(t, file, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (900, 1)")
-	}, ecp.ErrConflict, "is of version 900, this program knows versions up to 1 only; run the newer program that wrote it, or put the backup from before the upgrade in its place"},
+	}, ecp.ErrConflict, "is of version 900, this program knows versions up to 2 only; run the newer program that wrote it, or put the backup from before the upgrade in its place"},
 	{"damaged", func(t *testing.T, file string) {
 		require.NoError(t, tryOpen(t, filepath.Dir(file)))
 		b, err := os.ReadFile(file)

@@ -104,7 +104,7 @@ func TestConnectionLimit(t *testing.T) {
 	printed := onOwnHost(t, "", limitSession)
 	at := 0
 	for _, want := range []string{
-		"succeeded \n", "set: emqx 500, booked 500\n", `"connections":{"current":0,"limit":500,"enforcedBy":"licence"}`, "succeeded \n", "changed: emqx 300, booked 300\n",
+		"succeeded \n", "set: emqx 500, booked 500\n", `"connections":{"current":0,"limit":500,"enforcedBy":"license"}`, "succeeded \n", "changed: emqx 300, booked 300\n",
 		"succeeded \n", "killed: emqx 410, booked 410\n", "succeeded \n", "killed: emqx 420, booked 420\n", "succeeded \n", "killed: emqx 430, booked 430\n",
 		"booked while it hangs\n", "succeeded \n", "hung: emqx 600, booked 600\n",
 		"failed ", "the agent is read-only", "refused: emqx 600, booked 600\n", "succeeded \n", "released: emqx 25, booked 0\n", "succeeded \n",

@@ -9,7 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp/change"
 )
 
-// Catalog keeps what clusters are made of: images, sizes, registries, licences,
+// Catalog keeps what clusters are made of: images, sizes, registries, licenses,
 // load-balancer profiles, Kubernetes targets and the pool; secrets among it are
 // stored encrypted. It needs no Manager; all methods may be called at once.
 type Catalog struct {
@@ -24,7 +24,7 @@ type Catalog struct {
 
 // Hooks join a Catalog to what works with its entries. All of them may be nil.
 type Hooks struct {
-	// TryLicense gives the content of a changed licence to a running cluster before
+	// TryLicense gives the content of a changed license to a running cluster before
 	// it is stored. An error refuses the change; undo puts the content before back.
 	TryLicense func(ctx context.Context, l ecp.License, content ecp.Secret) (undo func(), err error)
 	// LicenseChanged and RegistryChanged are called after the secret of an entry has

@@ -16,7 +16,7 @@ import (
 
 // Licenses is the catalogue of EMQX licenses.
 var Licenses = &shelf[ecp.License]{
-	kind: ecp.KindLicense, what: "licence", id: "name", read: ecp.RightAdmin, Secret: "content",
+	kind: ecp.KindLicense, what: "license", id: "name", read: ecp.RightAdmin, Secret: "content",
 	key: func(l ecp.License) string { return l.Name }, rev: func(l *ecp.License) *int64 { return &l.Revision },
 	dflt: func(l *ecp.License) *bool { return &l.Default }, pile: func(l ecp.License) string { return string(l.Format) },
 	set: func(l *ecp.License, set bool) { l.ContentSet = set },
@@ -34,7 +34,7 @@ var Licenses = &shelf[ecp.License]{
 			return nil
 		}
 		if l.Format != old.Format {
-			return &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "format", Message: "is fixed; add another licence instead"}}}
+			return &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "format", Message: "is fixed; add another license instead"}}}
 		}
 		l.ContentSet, l.Customer, l.Type, l.Limit, l.ExpiresAt = old.ContentSet, old.Customer, old.Type, old.Limit, old.ExpiresAt
 		return nil
@@ -46,21 +46,21 @@ var Licenses = &shelf[ecp.License]{
 	},
 }
 
-// Licenses lists the EMQX licences; their contents are not shown.
+// Licenses lists the EMQX licenses; their contents are not shown.
 func (c *Catalog) Licenses(ctx context.Context) ([]ecp.License, error) { return Licenses.List(ctx, c) }
 
-// License gives an EMQX licence by its name; its content is not shown.
+// License gives an EMQX license by its name; its content is not shown.
 func (c *Catalog) License(ctx context.Context, name string) (ecp.License, error) {
 	return Licenses.get(ctx, c, name)
 }
 
-// CreateLicense adds an EMQX licence: the text of a file (v4) or a key (v5),
+// CreateLicense adds an EMQX license: the text of a file (v4) or a key (v5),
 // stored encrypted. What can be read from it fills l.
 func (c *Catalog) CreateLicense(ctx context.Context, l ecp.License, content ecp.Secret) (ecp.License, error) {
 	return Licenses.create(ctx, c, l, content)
 }
 
-// UpdateLicense replaces an EMQX licence; its revision is the one that was
+// UpdateLicense replaces an EMQX license; its revision is the one that was
 // read, 0 = whatever. content nil = it stays. One of the running clusters that use
 // it is given the new content first: where its EMQX refuses it, the error is
 // invalid, has EMQX' words, and nothing has changed. Then the others and their
@@ -84,13 +84,13 @@ func (c *Catalog) UpdateLicense(ctx context.Context, l ecp.License, content *ecp
 	return out, nil
 }
 
-// DeleteLicense removes an EMQX licence that no cluster uses. The default goes
+// DeleteLicense removes an EMQX license that no cluster uses. The default goes
 // last.
 func (c *Catalog) DeleteLicense(ctx context.Context, name string, ifRevision int64) error {
 	return Licenses.delete(ctx, c, name, ifRevision)
 }
 
-// LicenseFor finds the licence a new cluster gets; "" = none: EMQX runs with
+// LicenseFor finds the license a new cluster gets; "" = none: EMQX runs with
 // the one it brings along.
 func LicenseFor(tx ecp.Tx, i ecp.Image) (string, error) {
 	format := ecp.LicenseV5
@@ -113,7 +113,7 @@ var customerTypes = map[string]string{
 	"0": "small", "1": "medium", "2": "large", "3": "business-critical", "4": "byoc", "5": "education", "10": "evaluation", "11": "developer",
 }
 
-// LearnLicense reads what a licence says of itself. What it does not say in a
+// LearnLicense reads what a license says of itself. What it does not say in a
 // form known here stays unknown: EMQX decides whether it is valid.
 func LearnLicense(p *fault.Fields, l *ecp.License, content ecp.Secret) {
 	l.Customer, l.Type, l.Limit, l.ExpiresAt = "", "", 0, time.Time{}

@@ -20,6 +20,20 @@ type SealedSecret struct {
 // ciphertext to it.
 func (s SealedSecret) Binding() string { return string(s.Kind) + "/" + s.Key + "/" + s.Field }
 
+// open returns the secret. Those of licenses may be bound to the kind as earlier builds
+// spelled it, until they are sealed anew: without their key nobody can bind them to another.
+func (s SealedSecret) open(sealer ecp.Sealer) ([]byte, error) {
+	b, err := sealer.Open(s.Sealed, s.Binding())
+	if err == nil || s.Kind != ecp.KindLicense {
+		return b, err
+	}
+	s.Kind = "licence"
+	if older, failed := sealer.Open(s.Sealed, s.Binding()); failed == nil {
+		return older, nil
+	}
+	return nil, err
+}
+
 // Describe gives kind, key and index.
 func (s SealedSecret) Describe() (ecp.Kind, string, ecp.Index) {
 	return ecp.KindSecret, s.Binding(), ecp.Index{}
@@ -56,7 +70,7 @@ func (c *Catalog) Secret(tx ecp.Tx, kind ecp.Kind, key, field string) (ecp.Secre
 	if c.sealer == nil {
 		return "", ecp.NewError(ecp.CodeUnavailable, "open secret", fmt.Sprintf("the %s of %s %q is encrypted, and no key is configured", field, kind, key))
 	}
-	b, err := c.sealer.Open(s.Sealed, s.Binding())
+	b, err := s.open(c.sealer)
 	if err != nil {
 		return "", &ecp.Error{Code: ecp.CodeOf(err), Op: "open secret", Message: fmt.Sprintf("the %s of %s %q cannot be read: %s", field, kind, key, ecp.MessageOf(err)), Cause: err}
 	}

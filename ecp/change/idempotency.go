@@ -58,7 +58,7 @@ func (c *Writer) Once(ctx context.Context, a ecp.Actor, q Request) (*once, error
 	if err != nil {
 		return nil, &ecp.Error{Code: ecp.CodeInternal, Op: q.Op, Message: "the request cannot be told from another", Cause: err}
 	}
-	route, err := json.Marshal([]string{keyHolder(a), a.Credential, q.Op, key})
+	route, err := json.Marshal([]string{keyHolder(a), a.Credential, keyOp(q), key})
 	if err != nil {
 		return nil, &ecp.Error{Code: ecp.CodeInternal, Op: q.Op, Message: "the request cannot be told from another", Cause: err}
 	}
@@ -77,6 +77,15 @@ func keyHolder(a ecp.Actor) string {
 		return strings.TrimPrefix(a.Name, ecp.TokenPrefix)
 	}
 	return a.Name
+}
+
+// keyOp returns the operation that stands in the ids of answers: that of a license as it
+// was spelled before, for the same reason.
+func keyOp(q Request) string {
+	if q.Kind != ecp.KindLicense {
+		return q.Op
+	}
+	return strings.Replace(q.Op, "license", "licence", 1)
 }
 
 // Answer gives the answer of an earlier call with the same key, if there was one.

@@ -13,3 +13,8 @@ func TestIdempotencyKeysOutliveTheName(t *testing.T) {
 	require.Equal(t, "ann", keyHolder(ecp.Actor{Name: "ann", Credential: "session/1"}))
 	require.Equal(t, "token:own", keyHolder(ecp.Actor{Name: "token:own"}))
 }
+
+func TestIdempotencyKeysOutliveTheSpelling(t *testing.T) {
+	require.Equal(t, "update licence license-1", keyOp(Request{Op: "update license license-1", Kind: ecp.KindLicense}))
+	require.Equal(t, "update size license-1", keyOp(Request{Op: "update size license-1", Kind: ecp.KindSize}))
+}

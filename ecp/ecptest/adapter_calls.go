@@ -216,7 +216,7 @@ const seriesOf = time.Hour
 // Arguments for a suite that has none: names that brokers may have.
 
 // strangeKey is not a license, but must be hidden like one.
-const strangeKey = "LICENCE-51c0-not-to-be-shown"
+const strangeKey = "LICENSE-51c0-not-to-be-shown"
 
 func (s AdapterSuite) node() string {
 	if s.Evacuator != nil && s.Evacuator.Node != "" {

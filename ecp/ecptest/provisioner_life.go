@@ -17,7 +17,7 @@ var lifeCases = []provisionerCase{
 	{name: "absence is an observation", test: absence},
 	{name: "create converges", test: createConverges},
 	{name: "a second Apply changes nothing", test: secondApply},
-	{name: "licence and pull credentials replace no pod", test: secretsChange},
+	{name: "license and pull credentials replace no pod", test: secretsChange},
 	{name: "stop and start keep claims and keys", test: stopAndStart},
 	{name: "replicas go up and down", test: scaling},
 	{name: "node ports stay", test: nodePortsStay},
@@ -131,12 +131,12 @@ func (b *bench) writes() int {
 // contents reach it without a pod being replaced.
 func secretsChange(b *bench) {
 	d := b.desired(1)
-	d.License = "obviously-fake-licence"
+	d.License = "obviously-fake-license"
 	d.Pull = ecp.PullCredentials{Host: "registry.example", User: "robot", Password: "obviously-fake-password"}
 	b.apply(d)
 	before := b.seen("running", running(1))
 	d.Create = false
-	d.License, d.Pull.Password = "another-fake-licence", "another-fake-password"
+	d.License, d.Pull.Password = "another-fake-license", "another-fake-password"
 	b.apply(d)
 	writes := b.writes()
 	b.apply(d)

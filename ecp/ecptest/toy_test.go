@@ -20,7 +20,7 @@ type toy struct {
 	mu         sync.Mutex
 	described  ecp.Description // guarded by mu, as all below
 	limit      ecp.ConnectionLimit
-	most       int  // that the licence allows
+	most       int  // that the license allows
 	drops      bool // it takes a limit and forgets it
 	evacuating map[string]ecp.EvacuationProgress
 	stranger   string
@@ -36,8 +36,8 @@ var (
 )
 
 const (
-	goodKey = "good-licence-7d20"
-	badKey  = "bad-licence-19c4"
+	goodKey = "good-license-7d20"
+	badKey  = "bad-license-19c4"
 )
 
 func newToy() *toy {
@@ -167,7 +167,7 @@ func (b *toy) load(w http.ResponseWriter, r *http.Request) {
 	var key string
 	_ = json.NewDecoder(r.Body).Decode(&key)
 	if key != goodKey {
-		say(w, http.StatusBadRequest, "no licence: "+key)
+		say(w, http.StatusBadRequest, "no license: "+key)
 		return
 	}
 	b.license = ecp.BrokerLicense{Customer: "somebody", Type: "official", CustomerType: 3, Limit: 1000, Until: toyTime}

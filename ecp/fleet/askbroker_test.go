@@ -46,7 +46,7 @@ var brokerQuestions = map[string]func(context.Context, *fleet.Manager, ecp.ID) e
 		_, err := m.Monitor.Integrations(ctx, id)
 		return err
 	},
-	"licence": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
+	"license": func(ctx context.Context, m *fleet.Manager, id ecp.ID) error {
 		_, err := m.Monitor.BrokerLicense(ctx, id)
 		return err
 	},

@@ -116,7 +116,7 @@ var shopCalls = []struct {
 		func(m *Manager, ctx context.Context, rev int64) error {
 			return m.Catalog.DeleteRegistry(ctx, "ours", rev)
 		}, "hush", false},
-	{"licence",
+	{"license",
 		func(m *Manager, ctx context.Context) (int64, error) {
 			if _, err := m.Catalog.CreateLicense(ctx, ecp.License{Name: "first", Format: ecp.LicenseV5}, "key"); err != nil && !errors.Is(err, ecp.ErrExists) {
 				return 0, err
@@ -433,7 +433,7 @@ func TestCataloguesTouchNoCluster(t *testing.T) {
 
 	for what, err := range map[string]error{
 		"image": o.m.Catalog.DeleteImage(ctx, image.ID, 0), "size": o.m.Catalog.DeleteSize(ctx, aSize.Name, 0), "registry": o.m.Catalog.DeleteRegistry(ctx, "ours", 0),
-		"licence": o.m.Catalog.DeleteLicense(ctx, "prod", 0), "profile": o.m.Catalog.DeleteLBProfile(ctx, "small", 0),
+		"license": o.m.Catalog.DeleteLicense(ctx, "prod", 0), "profile": o.m.Catalog.DeleteLBProfile(ctx, "small", 0),
 	} {
 		require.ErrorIs(t, err, ecp.ErrConflict, what)
 		require.ErrorContains(t, err, "it is in use by cluster one", what)

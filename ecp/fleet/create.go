@@ -183,7 +183,7 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 func mayCluster(wrong *fault.Fields, rec ecp.ClusterRecord) {
 	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
 	if n := rec.Spec.Hosted.Nodes; ok && n > 1 && !v.Before(ecp.Version{Major: 5, Minor: 9, Patch: 0}) && rec.Resolved.License == "" {
-		wrong.Add("spec.nodes", "is %d; EMQX %s runs more than one node only with a licence, and the catalogue has no default one for 5.x", n, rec.Resolved.Image.Version)
+		wrong.Add("spec.nodes", "is %d; EMQX %s runs more than one node only with a license, and the catalogue has no default one for 5.x", n, rec.Resolved.Image.Version)
 	}
 }
 

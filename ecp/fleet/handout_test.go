@@ -40,14 +40,14 @@ func pods(o ecp.Observation) (out []string) {
 	return out
 }
 
-// From 5.9 on several nodes need a licence; with one they find each other.
+// From 5.9 on several nodes need a license; with one they find each other.
 func TestSeveralNodesNeedALicense(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.withSecrets()
 		ask := fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("five-ten", 3)}
 		_, _, err := r.m.Create(asSystem(), ask)
 		require.ErrorIs(t, err, ecp.ErrInvalid)
-		require.ErrorContains(t, err, "spec.nodes: is 3; EMQX 5.10.0 runs more than one node only with a licence")
+		require.ErrorContains(t, err, "spec.nodes: is 3; EMQX 5.10.0 runs more than one node only with a license")
 		require.Zero(t, r.pool().UsedClusters)
 
 		_, err = r.m.Catalog.CreateLicense(asSystem(), ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true}, ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
@@ -78,7 +78,7 @@ func TestChangedSecretsReachTheirClusters(t *testing.T) {
 		key, password := ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 2000})), ecp.Secret("quiet")
 		_, err = r.m.Catalog.UpdateLicense(asSystem(), ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true}, &key)
 		require.NoError(t, err)
-		r.until("the licence is handed out", func() bool { return r.lastApplied().License == key }, func() any { return r.applied.Writes() })
+		r.until("the license is handed out", func() bool { return r.lastApplied().License == key }, func() any { return r.applied.Writes() })
 		_, err = r.m.Catalog.UpdateRegistry(asSystem(), ecp.Registry{Name: "ours", Host: "registry.example.com", User: "robot-2"}, &password)
 		require.NoError(t, err)
 		want := ecp.PullCredentials{Host: "registry.example.com", User: "robot-2", Password: password}
@@ -90,14 +90,14 @@ func TestChangedSecretsReachTheirClusters(t *testing.T) {
 	})
 }
 
-// TestRefusedLicenseReachesNobody: one running cluster is given a changed licence
+// TestRefusedLicenseReachesNobody: one running cluster is given a changed license
 // first. What its EMQX refuses, or what has ended, is not stored and reaches no
 // other; what it takes is in force everywhere at once.
 func TestRefusedLicenseReachesNobody(t *testing.T) {
 	for _, v := range []struct {
 		image  string
 		format ecp.LicenseFormat
-		path   string // where the broker tells of its licence
+		path   string // where the broker tells of its license
 		text   func(emqxsim.License) string
 		words  string
 	}{
@@ -127,14 +127,14 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 					t.Helper()
 					for _, c := range all {
 						var body string
-						r.until("licence "+strconv.Itoa(limit), func() bool {
+						r.until("license "+strconv.Itoa(limit), func() bool {
 							body = r.inDashboard(c, http.MethodGet, v.path, "")
 							return strings.Contains(body, `"max_connections":`+strconv.Itoa(limit))
 						}, func() any { return body })
 					}
 				}
 				has(111)
-				for _, bad := range []*ecp.Secret{ptr(ecp.Secret("no-licence-at-all")), secret("Ended", 333, time.Now().Add(-24*time.Hour))} {
+				for _, bad := range []*ecp.Secret{ptr(ecp.Secret("no-license-at-all")), secret("Ended", 333, time.Now().Add(-24*time.Hour))} {
 					_, err = r.m.Catalog.UpdateLicense(asSystem(), l, bad)
 					require.ErrorIs(t, err, ecp.ErrInvalid)
 					var e *ecp.Error
@@ -144,7 +144,7 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 					require.NotContains(t, err.Error(), string(*bad))
 					has(111)
 				}
-				_, err = r.m.Catalog.UpdateLicense(asSystem(), l, ptr(ecp.Secret("no-licence-at-all")))
+				_, err = r.m.Catalog.UpdateLicense(asSystem(), l, ptr(ecp.Secret("no-license-at-all")))
 				var refused *ecp.Error
 				require.ErrorAs(t, err, &refused)
 				require.Contains(t, refused.Fields[0].Message, v.words)

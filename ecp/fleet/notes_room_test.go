@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A plan that moves clients warns where the licence or what is booked leaves no
+// A plan that moves clients warns where the license or what is booked leaves no
 // room for them elsewhere.
 func TestPlansWarnOfNoRoom(t *testing.T) {
 	plan := func(connected, limit int) string {

@@ -319,7 +319,7 @@ func TestImageRules(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.runningOn("5.8.5", 2)
 		for image, says := range map[string]string{
-			"emqx-ee-4.4.24": "does not go back to an earlier major version", "5.10.0": "runs more than one node only with a licence", "nine": "there is no",
+			"emqx-ee-4.4.24": "does not go back to an earlier major version", "5.10.0": "runs more than one node only with a license", "nine": "there is no",
 		} {
 			_, err := c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"image":"` + image + `"}`)})
 			require.ErrorContains(t, err, says)

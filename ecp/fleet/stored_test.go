@@ -99,6 +99,29 @@ func requireStoredAs(t *testing.T, file string, value any, s stored) {
 	}
 }
 
+// goldenBefore has what earlier builds stored in other words: what it decodes to is
+// stored under the names of fields of today, with nothing lost.
+const goldenBefore = "testdata/records-2026-11"
+
+func TestStoredBefore(t *testing.T) {
+	all := storedTypes(t)
+	all["licence"] = all[string(ecp.KindLicense)]
+	files, err := os.ReadDir(goldenBefore)
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, f := range files {
+		older, err := os.ReadFile(filepath.Join(goldenBefore, f.Name()))
+		require.NoError(t, err)
+		kind, _, _ := strings.Cut(f.Name(), ".")
+		value, err := all[kind].decode(older)
+		require.NoError(t, err)
+		text, err := json.Marshal(value)
+		require.NoError(t, err)
+		want := strings.ReplaceAll(string(older), `"licence":`, `"license":`)
+		assert.Equal(t, want, string(indented(t, text)), f.Name())
+	}
+}
+
 // enumGolden lists the words that fields of a type with constants are made of, by
 // the place where they stand.
 const enumGolden = "words.txt"

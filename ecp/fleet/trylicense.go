@@ -14,7 +14,7 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-// A licence that EMQX refuses lets no node start that reads it, and nodes read it
+// A license that EMQX refuses lets no node start that reads it, and nodes read it
 // whenever they start. So a changed one is loaded into one running cluster, over
 // EMQX' own API, before anything is stored or any platform gets it.
 
@@ -25,11 +25,11 @@ const (
 	licensePatience = 15 * time.Second
 )
 
-// tryLicense loads a licence into a cluster that uses it. The error says that EMQX
+// tryLicense loads a license into a cluster that uses it. The error says that EMQX
 // refuses it; where nobody can be asked there is none, and the log says so. undo
 // puts the one before back, as far as that can be done.
 func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Secret) (undo func(), err error) {
-	const op = "update licence"
+	const op = "update license"
 	undo = func() {}
 	if _, err := ecp.Authorize(ctx, op, ecp.RightAdmin, ""); err != nil {
 		return nil, err
@@ -70,15 +70,15 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 		case ctx.Err() != nil:
 			return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "it was given up", Cause: err}
 		}
-		m.observed.Log.WarnContext(ctx, "a changed licence could not be tried on a cluster", "licence", l.Name, "cluster", rec.ID, ecp.ErrorAttr(err))
+		m.observed.Log.WarnContext(ctx, "a changed license could not be tried on a cluster", "license", l.Name, "cluster", rec.ID, ecp.ErrorAttr(err))
 	}
 	if len(users) > 0 {
-		m.observed.Log.WarnContext(ctx, "a changed licence was not tried before it is handed out: no cluster that uses it answers", "licence", l.Name)
+		m.observed.Log.WarnContext(ctx, "a changed license was not tried before it is handed out: no cluster that uses it answers", "license", l.Name)
 	}
 	return undo, nil
 }
 
-// refusedLicense says that EMQX does not take a licence.
+// refusedLicense says that EMQX does not take a license.
 func refusedLicense(op string, rec ecp.ClusterRecord, why string, cause error) error {
 	return &ecp.Error{
 		Code: ecp.CodeInvalid, Op: op, Cause: cause,
@@ -96,8 +96,8 @@ func wordsOf(err error) string {
 	return ecp.MessageOf(err)
 }
 
-// licensed returns the clusters that use a licence and have nodes that run, the
-// largest first: it has what can be refused, such as a licence for one node.
+// licensed returns the clusters that use a license and have nodes that run, the
+// largest first: it has what can be refused, such as a license for one node.
 func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err error) {
 	for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 		if err != nil {
@@ -111,7 +111,7 @@ func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err
 	return out, nil
 }
 
-// loadLicense loads a licence into a cluster, through the first node that answers.
+// loadLicense loads a license into a cluster, through the first node that answers.
 func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, content ecp.Secret) (ecp.BrokerLicense, error) {
 	ctx, cancel := context.WithTimeout(ctx, licensePatience)
 	defer cancel()
@@ -129,7 +129,7 @@ func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, conten
 	err = m.brokers.ThroughOther(ctx, p, derive.NewView(m.observed.Now(), rec, look), "", func(ctx context.Context, b ecp.Broker) (err error) {
 		l, ok := b.(ecp.LicenseManager)
 		if !ok {
-			return ecp.NewError(ecp.CodeUnsupported, "", "this adapter loads no licences")
+			return ecp.NewError(ecp.CodeUnsupported, "", "this adapter loads no licenses")
 		}
 		got, err = l.SetLicense(ctx, ecp.LicenseChange{Key: string(content), Replace: true})
 		return err
@@ -137,17 +137,17 @@ func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, conten
 	return got, err
 }
 
-// loadLicenseAgain puts a licence back that was there before.
+// loadLicenseAgain puts a license back that was there before.
 func (m *Manager) loadLicenseAgain(ctx context.Context, rec ecp.ClusterRecord, old ecp.Secret) {
 	if old == "" {
 		return
 	}
 	if _, err := m.loadLicense(context.WithoutCancel(ctx), rec, old); err != nil {
-		m.observed.Log.WarnContext(ctx, "the licence before could not be put back; a restart of the cluster does", "cluster", rec.ID, ecp.ErrorAttr(err))
+		m.observed.Log.WarnContext(ctx, "the license before could not be put back; a restart of the cluster does", "cluster", rec.ID, ecp.ErrorAttr(err))
 	}
 }
 
-// handOutLicense lets all clusters that use a licence have it as it is now.
+// handOutLicense lets all clusters that use a license have it as it is now.
 func (m *Manager) handOutLicense(ctx context.Context, name string) {
 	due := m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.License == name })
 	m.observed.Mu.Lock()
@@ -157,7 +157,7 @@ func (m *Manager) handOutLicense(ctx context.Context, name string) {
 	}
 }
 
-// pushLicense loads a changed licence into a cluster that runs, so that it counts at
+// pushLicense loads a changed license into a cluster that runs, so that it counts at
 // once: EMQX looks for a changed file every two minutes, and no more after one was
 // loaded over its API. It is tried again until EMQX has said something.
 func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look derive.Snapshot) {
@@ -179,8 +179,8 @@ func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look d
 		return
 	}
 	if err != nil {
-		m.observed.Log.WarnContext(ctx, "EMQX does not take the changed licence, and a node that starts reads it: put the one before back, or another",
-			"cluster", rec.ID, "licence", rec.Resolved.License, "why", wordsOf(err))
+		m.observed.Log.WarnContext(ctx, "EMQX does not take the changed license, and a node that starts reads it: put the one before back, or another",
+			"cluster", rec.ID, "license", rec.Resolved.License, "why", wordsOf(err))
 	}
 	m.observed.Mu.Lock()
 	delete(m.observed.Relicensed, rec.ID)

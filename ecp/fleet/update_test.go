@@ -25,7 +25,7 @@ func TestUpdateOfARunningCluster(t *testing.T) {
 		r.settled(c)
 		require.Equal(t, "running updating syncing running", d.states())
 		info := r.get(c)
-		require.Equal(t, []any{"b", "x", 600, 25, int64(2), int64(2)}, []any{info.Name, info.Description, info.Spec.Connections(), info.Current.Limit, info.Generation, info.Revision}) // EMQX' own licence allows no more
+		require.Equal(t, []any{"b", "x", 600, 25, int64(2), int64(2)}, []any{info.Name, info.Description, info.Spec.Connections(), info.Current.Limit, info.Generation, info.Revision}) // EMQX' own license allows no more
 		require.Equal(t, before.Nodes, r.found(c).Nodes, "nothing restarts")
 		require.Equal(t, 600, r.pool().UsedConnections)
 

@@ -99,12 +99,12 @@ func TestWhoEnforcesTheLimit(t *testing.T) {
 		by               string
 	}{
 		{name: "listeners", booked: 100, made: 100, licensed: 1000, limit: 100, by: ecp.EnforcedByListeners},
-		{name: "the licence is smaller", booked: 100, made: 100, licensed: 25, limit: 25, by: ecp.EnforcedByLicense},
-		{name: "the licence is as large", booked: 100, made: 100, licensed: 100, limit: 100, by: ecp.EnforcedByLicense},
+		{name: "the license is smaller", booked: 100, made: 100, licensed: 25, limit: 25, by: ecp.EnforcedByLicense},
+		{name: "the license is as large", booked: 100, made: 100, licensed: 100, limit: 100, by: ecp.EnforcedByLicense},
 		{name: "the broker does not say", booked: 100, made: 100, limit: 100, by: ecp.EnforcedByListeners},
 		{name: "nodes were made with less", booked: 100, made: 50, limit: 100, by: ecp.EnforcedByListeners},
 		{name: "nodes were made with more", booked: 100, made: 500, limit: 100, by: ecp.EnforcedByNone},
-		{name: "with more, and a licence between", booked: 100, made: 500, licensed: 300, limit: 100, by: ecp.EnforcedByNone},
+		{name: "with more, and a license between", booked: 100, made: 500, licensed: 300, limit: 100, by: ecp.EnforcedByNone},
 		{name: "made by an earlier build", booked: 100, limit: 100, by: ecp.EnforcedByListeners},
 		{name: "nothing runs", booked: 100, made: 100, licensed: 25, stopped: true, limit: 100, by: ecp.EnforcedByNone},
 		{name: "adopted", booked: 100, licensed: 25, adopted: true, limit: 100, by: ecp.EnforcedByNone},

@@ -14,7 +14,7 @@ import (
 	"github.com/openecp/openecp/internal/emqxlog"
 )
 
-// A setting or a licence that EMQX refuses ends it at its start. Kubernetes knows
+// A setting or a license that EMQX refuses ends it at its start. Kubernetes knows
 // only that the container ends again and again; why stands in EMQX's log.
 
 // The measures of reading it.
@@ -75,7 +75,7 @@ func (m *Reader) readExitMessage(ctx context.Context, p ecp.Provisioner, reader 
 	return exitMessage(lines), err
 }
 
-// refusalTexts are the words with which EMQX refuses its configuration or licence at a
+// refusalTexts are the words with which EMQX refuses its configuration or license at a
 // start, the most telling first.
 var refusalTexts = []string{
 	catalog.WrongProcessor, // said of EMQX, by the kernel

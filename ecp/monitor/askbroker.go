@@ -15,7 +15,7 @@ import (
 // answer takes 20 seconds at most, or it is unavailable, naming every node that
 // was asked and why it did not answer. The error is a conflict where the
 // cluster's state says that no node runs, and what to do; unsupported where its
-// version, edition or licence has no such call; denied where EMQX refuses the
+// version, edition or license has no such call; denied where EMQX refuses the
 // credentials that are kept for it.
 
 // Traffic says how busy a cluster is now.
@@ -71,10 +71,10 @@ func (m *Monitor) Integrations(ctx context.Context, id ecp.ID) ([]ecp.Integratio
 	})
 }
 
-// BrokerLicense says what a cluster's broker tells of the licence it runs under,
+// BrokerLicense says what a cluster's broker tells of the license it runs under,
 // to whoever may read the cluster: never the key, but whose it is.
 func (m *Monitor) BrokerLicense(ctx context.Context, id ecp.ID) (ecp.BrokerLicense, error) {
-	return observed.QueryBroker(ctx, m.Observed, about("licence", id, ecp.FeatureMonitoring), func(ctx context.Context, b ecp.LicenseManager) (ecp.BrokerLicense, error) {
+	return observed.QueryBroker(ctx, m.Observed, about("license", id, ecp.FeatureMonitoring), func(ctx context.Context, b ecp.LicenseManager) (ecp.BrokerLicense, error) {
 		return b.License(ctx)
 	})
 }

@@ -1,5 +1,5 @@
 // Command inspect shows what a running EMQX says of itself: version, nodes,
-// connections, licence, alarms, rules and what they lead to.
+// connections, license, alarms, rules and what they lead to.
 //
 //	EMQX_USERNAME=key EMQX_PASSWORD=secret inspect http://10.1.2.3:18083
 //

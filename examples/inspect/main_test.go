@@ -67,7 +67,7 @@ func TestTables(t *testing.T) {
 		{"4.4 by the dashboard's port", "4.4.24", "enterprise", true, []string{
 			"EMQX      4.4.24 enterprise", "2 connected, 3 sessions", "asked     does not say whether it runs (it has no page /status",
 		}},
-		{"open source", "4.4.19", "opensource", false, []string{"no: found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later", "2 connected, 3 sessions", "NOT THERE", "licence"}},
+		{"open source", "4.4.19", "opensource", false, []string{"no: found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later", "2 connected, 3 sessions", "NOT THERE", "license"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := busy(c.version, c.edition)

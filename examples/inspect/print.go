@@ -82,7 +82,7 @@ func (p *printer) head(r report) {
 		p.line("messages", trafficWords(*t))
 	}
 	if l := r.License; l != nil {
-		p.line("licence", licenceWords(*l))
+		p.line("license", licenseWords(*l))
 	}
 	if l := r.Limit; l != nil {
 		p.line("limit", limitWords(*l))
@@ -154,7 +154,7 @@ func trafficWords(t ecp.Traffic) string {
 	return words
 }
 
-func licenceWords(l ecp.BrokerLicense) string {
+func licenseWords(l ecp.BrokerLicense) string {
 	words := []string{strings.TrimSpace(l.Type + " of " + cmp.Or(l.Customer, "nobody named"))}
 	if l.Limit > 0 {
 		words = append(words, fmt.Sprintf("%d connections", l.Limit))

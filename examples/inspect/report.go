@@ -22,7 +22,7 @@ type report struct {
 	Nodes        []nodeView           `json:"nodes,omitempty"`
 	Traffic      *ecp.Traffic         `json:"traffic,omitempty"`
 	Limit        *ecp.ConnectionLimit `json:"limit,omitempty"`
-	License      *ecp.BrokerLicense   `json:"licence,omitempty"`
+	License      *ecp.BrokerLicense   `json:"license,omitempty"`
 	Listeners    []ecp.BrokerListener `json:"listeners,omitempty"`
 	Alarms       []ecp.Alarm          `json:"alarms,omitzero"` // none is an empty list, here and below
 	Rules        []ecp.Rule           `json:"rules,omitzero"`
@@ -93,7 +93,7 @@ func (r *report) askAll(ctx context.Context, broker ecp.Broker, login bool) {
 		parts = append(parts,
 			of("nodes", broker, func(b ecp.Broker) error { return r.describe(ctx, b) }),
 			of("traffic", broker, func(b ecp.Monitor) (err error) { r.Traffic, err = pointer(b.Traffic(ctx)); return err }),
-			of("licence", broker, func(b ecp.LicenseManager) (err error) { r.License, err = pointer(b.License(ctx)); return err }),
+			of("license", broker, func(b ecp.LicenseManager) (err error) { r.License, err = pointer(b.License(ctx)); return err }),
 			of("limit", broker, func(b ecp.ConnectionLimiter) (err error) { r.Limit, err = pointer(b.ConnectionLimit(ctx)); return err }),
 			of("listeners", broker, func(b ecp.ListenerManager) (err error) { r.Listeners, err = b.Listeners(ctx); return err }),
 			of("alarms", broker, func(b ecp.AlarmSource) (err error) { r.Alarms, err = list(b.ActiveAlarms(ctx)); return err }),

@@ -19,7 +19,7 @@ func TestRetiredWords(t *testing.T) {
 	for _, w := range retiredWords {
 		for _, s := range texts {
 			at := w.find(s)
-			if at == nil {
+			if at == nil || slices.Contains(strings.Split(w.but, ", "), s.path) {
 				continue
 			}
 			if p := stillIn(w.word, s.dir); p != "" {

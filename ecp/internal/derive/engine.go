@@ -62,6 +62,7 @@ func nextDeletion(rec ecp.ClusterRecord, found ecp.Observation, now time.Time, t
 // Its number of nodes is that of those which are meant to have claims.
 func DesiredOf(rec ecp.ClusterRecord, found ecp.Observation) ecp.Desired {
 	d := Desired(rec)
+	d.Manifest = manifestFor(d.Manifest, found)
 	d.Replicas, d.Drop = replicasFor(rec, found), Leftovers(rec, found)
 	d.Spec.Nodes = d.Replicas
 	if d.Replicas == 0 {

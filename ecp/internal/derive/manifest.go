@@ -47,6 +47,22 @@ func manifestOf(rec ecp.ClusterRecord) string {
 	return string(b)
 }
 
+// manifestFor returns the manifest that is found where it says the same as text in the words
+// of an earlier build, and text otherwise: objects are not written for a word.
+func manifestFor(text string, found ecp.Observation) string {
+	if found.Manifest == text {
+		return text
+	}
+	there, err := ReadManifest(found)
+	if err != nil {
+		return text
+	}
+	if b, err := json.Marshal(there); err != nil || string(b) != text {
+		return text
+	}
+	return found.Manifest
+}
+
 // ReadManifest reads what the objects of a cluster were made from.
 func ReadManifest(f ecp.Observation) (Manifest, error) {
 	var m Manifest

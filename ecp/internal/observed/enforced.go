@@ -5,7 +5,7 @@ import (
 )
 
 // Enforced is how many connections a hosted cluster can have, and who sees to
-// that. licensed is what the broker says that its licence allows; 0 = it does not
+// that. licensed is what the broker says that its license allows; 0 = it does not
 // say. runs: nodes were seen that take clients.
 func Enforced(rec ecp.ClusterRecord, licensed int, runs bool) (limit int, by string) {
 	limit, by = rec.Spec.Connections(), ecp.EnforcedByNone
@@ -25,7 +25,7 @@ func Enforced(rec ecp.ClusterRecord, licensed int, runs bool) (limit int, by str
 	return limit, by
 }
 
-// licensed is how many connections the broker says that its licence allows.
+// licensed is how many connections the broker says that its license allows.
 func licensed(described []ecp.Description) int {
 	for _, d := range described {
 		if d.Limit > 0 {

@@ -83,7 +83,7 @@ func LoadTx(tx ecp.Tx, id ecp.ID) (ecp.ClusterRecord, *ecp.Operation, error) {
 	return rec, &op, nil
 }
 
-// AddSecrets opens what a cluster was given of registries and licences.
+// AddSecrets opens what a cluster was given of registries and licenses.
 func (m *Clusters) AddSecrets(ctx context.Context, rec ecp.ClusterRecord, d *ecp.Desired) error {
 	var err error
 	if d.Spec.Config, err = m.OpenSettings(rec.ID, d.Spec.Config); err != nil {

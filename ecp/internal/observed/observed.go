@@ -36,7 +36,7 @@ type Clusters struct {
 	// Changed are clusters whose secrets have changed since they were applied;
 	// guarded by mu.
 	Changed map[ecp.ID]bool
-	// Relicensed are clusters whose licence has changed and that EMQX has not been
+	// Relicensed are clusters whose license has changed and that EMQX has not been
 	// given yet; guarded by mu.
 	Relicensed map[ecp.ID]bool
 }
