@@ -28,12 +28,24 @@ func (t brokerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 				"emqxee-agent status on its host", Cause: err}
 	}
 	if err != nil {
-		return nil, err
+		return nil, t.brokenOff(r, err)
 	}
 	if answer, ok := agentproto.AnswerIn(res); ok {
 		return nil, t.errorOf(answer, res.StatusCode)
 	}
 	return res, nil
+}
+
+// brokenOff returns the error for a connection that ended before an answer. The errors of
+// contexts, and those that have a code, are returned as they are.
+func (t brokerTransport) brokenOff(r *http.Request, err error) error {
+	if r.Context().Err() != nil || ecp.CodeOf(err) != ecp.CodeInternal {
+		return err
+	}
+	return &ecp.Error{
+		Code: ecp.CodeUnavailable, Op: "ask the broker beside agent " + string(t.agent),
+		Message: "the connection to the agent ended before it answered" + mayBeApplied, Cause: err,
+	}
 }
 
 // errorClass is the code of the error for an agent's answer, and a text that is added to the
@@ -45,7 +57,7 @@ type errorClass struct {
 
 // answers has the errors for the answers of agents.
 var answers = map[agentproto.AnswerCode]errorClass{
-	agentproto.AnswerBadRequest:  {ecp.CodeInvalid, ""},
+	agentproto.AnswerBadRequest:  {ecp.CodeUnsupported, ""}, // the paths are those of programs: the agent is another version
 	agentproto.AnswerNotFound:    {ecp.CodeUnsupported, ""}, // the cluster is there
 	agentproto.AnswerBadMethod:   {ecp.CodeInvalid, ""},
 	agentproto.AnswerTooLong:     {ecp.CodeInvalid, ""},
@@ -67,6 +79,8 @@ func byStatus(status int) errorClass {
 		return errorClass{ecp.CodeDenied, ""}
 	case status == http.StatusTooManyRequests:
 		return errorClass{ecp.CodeThrottled, ""}
+	case status == http.StatusBadRequest, status == http.StatusNotFound:
+		return errorClass{ecp.CodeUnsupported, ""}
 	case status/100 == 4:
 		return errorClass{ecp.CodeInvalid, ""}
 	}

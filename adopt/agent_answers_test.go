@@ -1,6 +1,8 @@
 package adopt
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,7 +35,7 @@ func TestAnswersOfAgents(t *testing.T) {
 		{503, `{"code":"AGENT_STOPS","message":"the agent stops"}`, ecp.CodeUnavailable, "was not asked"},
 		{503, `{"code":"TOO_MANY_REQUESTS","message":"too many"}`, ecp.CodeThrottled, "too many"},
 		{404, `{"code":"NOT_FOUND","message":"leads nowhere"}`, ecp.CodeUnsupported, "leads nowhere"},
-		{400, `{"code":"BAD_REQUEST","message":"dots"}`, ecp.CodeInvalid, "dots"},
+		{400, `{"code":"BAD_REQUEST","message":"dots"}`, ecp.CodeUnsupported, "dots"},
 		{413, `{"code":"TOO_LONG","message":"long"}`, ecp.CodeInvalid, "long"},
 		{405, `{"code":"METHOD_NOT_ALLOWED","message":"trace"}`, ecp.CodeInvalid, "trace"},
 		// This one is cut off, and so not read.
@@ -41,6 +43,8 @@ func TestAnswersOfAgents(t *testing.T) {
 			ecp.CodeDenied, "emqxee-agent status"},
 		// This one is cut off, and so not read.
 		{403, `{"code":"OF_LATER","message":"no\u001b[31m\r\nway"}`, ecp.CodeDenied, "no[31m way"},
+		{400, `{"code":"OF_LATER","message":"no such form"}`, ecp.CodeUnsupported, "no such form"},
+		{404, `{"code":"OF_LATER","message":"no such call"}`, ecp.CodeUnsupported, "no such call"},
 		{429, `{"code":"OF_LATER","message":"later"}`, ecp.CodeThrottled, "later"},
 		{418, `not JSON`, ecp.CodeInvalid, "emqxee-agent status"},
 		{500, ``, ecp.CodeUnavailable, "emqxee-agent status"},
@@ -83,6 +87,39 @@ func TestAnswersOfAgents(t *testing.T) {
 	_, err := gone.RoundTrip(httptest.NewRequest(http.MethodGet, "/", http.NoBody)) //nolint:bodyclose // there is none
 	require.Equal(t, ecp.CodeUnavailable, ecp.CodeOf(err))
 	require.ErrorContains(t, err, "was not asked")
+}
+
+// A connection that breaks is an error of ours, too, without the addresses in its text; a
+// caller that goes away is none.
+func TestAgentBreaksOff(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	reset, coded := errors.New("stream reset by peer 10.9.8.7"), ecp.NewError(ecp.CodeThrottled, "", "later")
+	for name, c := range map[string]struct {
+		ctx    context.Context //nolint:containedctx // of one row
+		err    error
+		same   bool
+		wanted ecp.Code
+	}{
+		"reset":           {t.Context(), reset, false, ecp.CodeUnavailable},
+		"has a code":      {t.Context(), coded, true, ecp.CodeThrottled},
+		"the caller left": {ended, context.Canceled, true, ecp.CodeUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			way := brokerTransport{roundTripper(func(*http.Request) (*http.Response, error) { return nil, c.err }), "a1"}
+			r := httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/", http.NoBody)
+			_, err := way.RoundTrip(r) //nolint:bodyclose // there is none
+			require.ErrorIs(t, err, c.err)
+			if c.same {
+				require.Equal(t, c.err, err)
+				return
+			}
+			require.Equal(t, c.wanted, ecp.CodeOf(err))
+			require.ErrorContains(t, err, "the connection to the agent ended")
+			require.ErrorContains(t, err, "a1")
+			require.NotContains(t, err.Error(), "10.9.8.7")
+		})
+	}
 }
 
 type closable struct {

@@ -17,10 +17,17 @@ type Link interface {
 	// It blocks until ctx ends. wake returns at once and may be called from any
 	// goroutine; no lock that Observe takes may be held around it.
 	Watch(ctx context.Context, wake func(ID)) error
-	// Endpoint gives the way to the management API of the broker beside an agent
-	// of the cluster, by the EMQX name of its node; "" = any that is connected.
-	// The agent adds the broker's credentials: only for calls that the actor was
-	// allowed. Unavailable where no such agent is connected.
+	// Endpoint returns the way to the management API of the broker beside an agent
+	// of the cluster, by the EMQX name of its node. An empty node means any that is
+	// connected. The agent adds the broker's credentials: only for calls that the
+	// actor was allowed. Unavailable if no such agent is connected.
+	//
+	// The Transport returns the answers of the broker only. If the agent answers in its
+	// place, RoundTrip MUST return an [*Error] with the agent's words: denied if the
+	// agent lets nobody make such a call, unsupported if it does not know the call or
+	// its form, invalid if it never passes such a call on, throttled if it has too many,
+	// and unavailable if the broker could not be asked, or the connection broke before
+	// an answer. An error of a context that has ended is returned as it is.
 	Endpoint(ctx context.Context, id ID, node string) (Endpoint, error)
 	// Dashboard gives the way to the dashboard beside an agent. The agent passes
 	// bytes on as they are and MUST NOT add credentials.

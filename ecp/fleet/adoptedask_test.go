@@ -2,7 +2,6 @@ package fleet_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -118,21 +117,9 @@ func (o *outpost) loadPrometheus() {
 	}
 }
 
-// agentSays is a transport on whose far side an agent answers by itself.
-type agentSays struct {
-	status int
-	body   string
-}
-
-func (s agentSays) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	w.Header().Set("Ecp-Answered-By", "agent")
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(s.status)
-	_, _ = w.WriteString(s.body)
-	res := w.Result()
-	res.Request = r
-	return res, nil
+// agentSays is a transport on whose far side an agent answers in place of its broker.
+func agentSays(code ecp.Code, message string) http.RoundTripper {
+	return transport(func(*http.Request) (*http.Response, error) { return nil, ecp.NewError(code, "ask the broker", message) })
 }
 
 // transport is a function that is one.
@@ -153,13 +140,9 @@ func TestAnswersOfAgents(t *testing.T) {
 		way  http.RoundTripper
 		want string
 	}{
-		"no broker":        {agentSays{status: 502, body: `{"code":"BROKER_UNREACHABLE","message":"EMQX at http://127.0.0.1:18083 refuses the connection"}`}, "the agent says: EMQX at http://127.0.0.1:18083 refuses the connection"},
-		"no answer":        {agentSays{status: 504, body: `{"code":"BROKER_TIMEOUT","message":"EMQX at http://127.0.0.1:18083 gives no answer in time"}`}, "the agent says: EMQX at http://127.0.0.1:18083 gives no answer in time"},
-		"no broker yet":    {agentSays{status: 503, body: `{"code":"BROKER_UNKNOWN","message":"the agent has not found its EMQX yet"}`}, "the agent says: the agent has not found its EMQX yet"},
-		"too much":         {agentSays{status: 503, body: `{"code":"TOO_MANY_REQUESTS","message":"too many requests to EMQX run already"}`}, "the agent says: too many requests"},
-		"it does not let":  {agentSays{status: 403, body: `{"code":"READ_ONLY","message":"the agent is read-only"}`}, "the agent says: the agent is read-only"},
-		"without words":    {agentSays{status: 502, body: ``}, "the agent says: 502 Bad Gateway"},
-		"the tunnel broke": {transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("stream reset by peer 10.9.8.7") }), "the connection to the agent ended before it answered"},
+		"no broker":       {agentSays(ecp.CodeUnavailable, "EMQX at http://127.0.0.1:18083 refuses the connection"), "EMQX at http://127.0.0.1:18083 refuses the connection"},
+		"too much":        {agentSays(ecp.CodeThrottled, "too many requests to EMQX run already"), "too many requests"},
+		"it does not let": {agentSays(ecp.CodeDenied, "the agent is read-only"), "the agent is read-only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOutpost(t, "5.8.9", 2)
@@ -272,7 +255,7 @@ func TestMetricsOfANode(t *testing.T) {
 		require.Contains(t, out.String(), "\nemqx_connections_count 1\n")
 		require.Equal(t, []string{n.Name()}, o.asked)
 	}
-	o.ways[o.nodes[0].Name()] = agentSays{status: 502, body: `{"message":"EMQX is gone"}`}
+	o.ways[o.nodes[0].Name()] = agentSays(ecp.CodeUnavailable, "EMQX is gone")
 	for node, want := range map[string]error{o.nodes[0].Name(): ecp.ErrUnavailable, "emqx@elsewhere": ecp.ErrNotFound, "": ecp.ErrInvalid} {
 		_, err := o.m.Monitor.WriteNodeMetrics(asSystem(), o.id, node, &strings.Builder{})
 		require.ErrorIs(t, err, want, node)
@@ -344,11 +327,11 @@ func TestOverviewIsGathered(t *testing.T) {
 			synctest.Wait()
 		}
 		require.Equal(t, asked, o.count(), "looking often asks nobody more often")
-		o.leads(o.nodes[0].Name(), agentSays{status: 502, body: `{"message":"EMQX is gone"}`})
+		o.leads(o.nodes[0].Name(), agentSays(ecp.CodeUnavailable, "EMQX is gone"))
 		<-time.After(90 * time.Second)
 		v = look()
 		require.Equal(t, []int{0, 1, 0}, []int{v.Rules.Known, v.Rules.Unknown, v.Rules.Running}, "%+v", v)
-		require.Contains(t, v.Missing[0].Why, "the agent says: EMQX is gone")
+		require.Contains(t, v.Missing[0].Why, "EMQX is gone")
 
 		_, err := o.m.Monitor.Overview(asSystem(), "default/nothing")
 		require.ErrorIs(t, err, ecp.ErrNotFound)

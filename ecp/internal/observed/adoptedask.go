@@ -129,15 +129,12 @@ func membersReported(agents []ecp.AgentObservation) []string {
 	return slices.Compact(names)
 }
 
-// brokerEndpoint returns the way to a node for questions of the Manager's own: what
-// an agent answers by itself is an error there.
+// brokerEndpoint returns the way to a node for questions of the Manager's own, with the
+// names of all members.
 func (m *Clusters) brokerEndpoint(ctx context.Context, rec ecp.ClusterRecord, node string) (ecp.Endpoint, error) {
 	e, err := m.Endpoint(ctx, rec, node)
 	if err != nil || rec.Mode != ecp.Adopted {
 		return e, err
-	}
-	if e.Transport != nil {
-		e.Transport = agentTransport{e.Transport}
 	}
 	if len(e.Nodes) == 0 {
 		e.Nodes = membersReported(m.Observe(rec.ID).Agents)
