@@ -46,7 +46,7 @@ func (m *Registry) Register(ctx context.Context, r ecp.AgentRegistration) (ecp.A
 	hash := tenancy.HashToken(string(r.Token))
 	var is ecp.AgentRecord
 	var left ecp.ID // the cluster that the agent has left
-	err := m.ByItself(ctx, q, func(w *change.Tx) error {
+	err := m.Observed.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
 		t, _, err := ecp.Get[ecp.RegistrationToken](w.Tx, hash)
 		if errors.Is(err, ecp.ErrNotFound) {
 			return &ecp.Error{Code: ecp.CodeDenied, Message: "the registration token is not known here; copy all of it from the cluster's guide, or ask for a new one there", Cause: ErrTokenUnknown}
@@ -167,7 +167,7 @@ func (m *Registry) takeNode(w *change.Tx, project string, is *ecp.AgentRecord, o
 		}
 		was := other
 		other.Node, other.Replaced = "", is.ID
-		w.NoteAs("take over node", string(other.ID), project, auditedAgent(was), auditedAgent(other))
+		w.NoteAs("take over node", "", string(other.ID), project, auditedAgent(was), auditedAgent(other))
 		if err := ecp.Put(w.Tx, other, ecp.AnyVersion); err != nil {
 			return err
 		}
@@ -183,7 +183,7 @@ func (m *Registry) leaveTx(w *change.Tx, a ecp.AgentRecord, action string) error
 	if err != nil {
 		return err
 	}
-	w.NoteAs(action, string(a.ID), rec.Project, auditedAgent(a), nil)
+	w.NoteAs(action, "", string(a.ID), rec.Project, auditedAgent(a), nil)
 	if err := w.Delete(ecp.KindAgent, string(a.ID)); err != nil {
 		return err
 	}
@@ -216,8 +216,7 @@ func (m *Registry) Unregister(ctx context.Context, agent ecp.AgentID) error {
 		return err
 	}
 	q := change.Request{Op: "unregister agent " + string(agent), Action: "unregister", Kind: ecp.KindAgent, Key: string(agent)}
-	err = m.ByItself(ctx, q, func(w *change.Tx) error {
-		w.Actor = ecp.Actor{Name: agentActor + string(agent)}
+	err = m.Observed.Changes.DoAs(ctx, ecp.Actor{Name: agentActor + string(agent)}, q, func(w *change.Tx) error {
 		if a, _, err = ecp.Get[ecp.AgentRecord](w.Tx, string(agent)); err != nil {
 			return err
 		}
@@ -228,22 +227,6 @@ func (m *Registry) Unregister(ctx context.Context, agent ecp.AgentID) error {
 	}
 	m.Drop(a.Cluster, agent)
 	m.Wake(a.Cluster)
-	return nil
-}
-
-// ByItself carries out a change that no person asks for, in one transaction with
-// its audit. fn says who acts, and may run again.
-func (m *Registry) ByItself(ctx context.Context, q change.Request, fn func(*change.Tx) error) error {
-	err := m.Observed.Store.Write(ctx, func(tx ecp.Tx) error {
-		w := &change.Tx{Tx: tx, Now: m.Observed.Now().UTC(), Asked: &q}
-		if err := fn(w); err != nil {
-			return err
-		}
-		return w.WriteNotes(ctx, q)
-	})
-	if err != nil {
-		return fault.Wrap(q.Op, err)
-	}
 	return nil
 }
 

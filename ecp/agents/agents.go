@@ -50,7 +50,7 @@ func (m *Registry) Remove(ctx context.Context, id ecp.ID, agent ecp.AgentID) err
 		}
 		a, _, err := ecp.Get[ecp.AgentRecord](w.Tx, string(agent))
 		if errors.Is(err, ecp.ErrNotFound) || err == nil && a.Cluster != id {
-			return change.NotFound("agent", string(agent), ecp.ErrNotFound)
+			return fault.NotFound("agent", string(agent), ecp.ErrNotFound)
 		}
 		if err != nil {
 			return err
@@ -74,8 +74,7 @@ func (m *Registry) Note(ctx context.Context, agent ecp.AgentID, n ecp.AgentNote)
 	q := change.Request{Op: "note agent " + string(agent), Kind: ecp.KindAgent, Key: string(agent)}
 	var changed bool
 	var id ecp.ID
-	err := m.ByItself(ctx, q, func(w *change.Tx) error {
-		w.Actor = ecp.Actor{Name: agentActor + string(agent)}
+	err := m.Observed.Changes.DoAs(ctx, ecp.Actor{Name: agentActor + string(agent)}, q, func(w *change.Tx) error {
 		is, _, err := ecp.Get[ecp.AgentRecord](w.Tx, string(agent))
 		if err != nil {
 			return err
@@ -112,8 +111,7 @@ func (m *Registry) RemoveExpired(ctx context.Context, id ecp.ID, old []ecp.Agent
 		return nil
 	}
 	q := change.Request{Op: fmt.Sprintf("forget agents of %s whose nodes have left", id), Action: "forget", Kind: ecp.KindAgent}
-	err := m.ByItself(ctx, q, func(w *change.Tx) error {
-		w.Actor = ecp.System
+	err := m.Observed.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
 		all, err := observed.ChildrenIn[ecp.AgentRecord](w.Tx, id)
 		if err != nil {
 			return err

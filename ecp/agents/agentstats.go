@@ -1,7 +1,5 @@
 package agents
 
-import ()
-
 // Stats counts the agents of adopted clusters and what they have done since
 // the program can hear them.
 type Stats struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/fault"
+	"github.com/openecp/openecp/ecp/internal/timekey"
 )
 
 // HistoryKept is how long entries are kept, and MostHistory how many of each cluster:
@@ -22,11 +23,11 @@ const (
 )
 
 // historyMark is before the ids of a cluster's entries that are not newer than a time.
-func historyMark(id ecp.ID, at time.Time) string { return string(id) + "/" + change.AuditMark(at) }
+func historyMark(id ecp.ID, at time.Time) string { return string(id) + "/" + timekey.NewestFirst(at) }
 
 // HistoryOver finds, by their keys alone, the entries that are not kept any longer.
 func HistoryOver(now time.Time) func(key string, _ ecp.Index) bool {
-	mark := change.AuditMark(now.Add(-HistoryKept))
+	mark := timekey.NewestFirst(now.Add(-HistoryKept))
 	return func(key string, _ ecp.Index) bool {
 		_, at, _ := strings.Cut(key, "/")
 		return at > mark
@@ -54,8 +55,7 @@ type AgentHistory struct {
 // entry. An agent that is gone is left out. No state moves, and nobody is woken.
 func (m *Registry) StoreHistory(ctx context.Context, all []AgentHistory) error {
 	q := change.Request{Op: "store what agents have kept", Kind: ecp.KindHistory}
-	return m.ByItself(ctx, q, func(w *change.Tx) error {
-		w.Actor = ecp.System
+	return m.Observed.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
 		for _, h := range all {
 			a, _, err := ecp.Get[ecp.AgentRecord](w.Tx, string(h.Agent))
 			if errors.Is(err, ecp.ErrNotFound) || err == nil && a.History == h.Upto {

@@ -168,7 +168,7 @@ func (m *Registry) RevokeRegistration(ctx context.Context, id ecp.ID, token stri
 		}
 		i := slices.IndexFunc(all, func(t ecp.RegistrationToken) bool { return t.ID == token })
 		if i < 0 {
-			return change.NotFound("registration token", token, ecp.ErrNotFound)
+			return fault.NotFound("registration token", token, ecp.ErrNotFound)
 		}
 		t := all[i]
 		if !t.RevokedAt.IsZero() {
@@ -191,7 +191,7 @@ func RevokeRegistrations(w *change.Tx, rec ecp.ClusterRecord) error {
 		}
 		was := t
 		t.RevokedAt = w.Now
-		w.Notes = append(w.Notes, change.AuditEntry{Action: "revoke", Kind: ecp.KindRegistrationToken, Key: t.ID, Scope: rec.Project, Changes: change.Compare(shownRegistration(was), shownRegistration(t))})
+		w.NoteAs("revoke", ecp.KindRegistrationToken, t.ID, rec.Project, shownRegistration(was), shownRegistration(t))
 		err = errors.Join(err, ecp.Put(w.Tx, t, ecp.AnyVersion))
 	}
 	return err

@@ -276,7 +276,7 @@ func (c *Catalog) UpdatePool(ctx context.Context, p ecp.Pool) (ecp.Pool, error) 
 		}
 		next := old
 		next.Connections, next.LargestCluster, next.Clusters, next.ExpiresAt = p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt
-		if change.Same(old, next) {
+		if same(old, next) {
 			return old, nil
 		}
 		next.Revision++

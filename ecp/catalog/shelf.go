@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -102,7 +104,7 @@ func (s *shelf[E]) get(ctx context.Context, c *Catalog, key string) (E, error) {
 func (s *shelf[E]) Find(tx ecp.Tx, key string) (E, error) {
 	e, _, err := ecp.Get[E](tx, key)
 	if errors.Is(err, ecp.ErrNotFound) {
-		return e, change.NotFound(s.what, key, err)
+		return e, fault.NotFound(s.what, key, err)
 	}
 	return s.shown(e), err
 }
@@ -186,7 +188,7 @@ func (s *shelf[E]) replace(w *change.Tx, c *Catalog, old E, e *E, secret *ecp.Se
 			s.set(e, plain != "")
 		}
 	}
-	if err := wrong.Err(""); err != nil || secret == nil && change.Same(old, *e) {
+	if err := wrong.Err(""); err != nil || secret == nil && same(old, *e) {
 		return err
 	}
 	*s.rev(e)++
@@ -201,7 +203,7 @@ func (s *shelf[E]) replace(w *change.Tx, c *Catalog, old E, e *E, secret *ecp.Se
 		return nil
 	}
 	if plain == "" {
-		return s.forgetSecret(w.Tx, *e)
+		return s.forgetSecret(w, *e)
 	}
 	return s.store(w, c, *e, plain)
 }
@@ -229,7 +231,7 @@ func (s *shelf[E]) delete(ctx context.Context, c *Catalog, key string, ifRevisio
 			return err
 		}
 		w.Note(key, "", e, nil)
-		if err := s.forgetSecret(w.Tx, e); err != nil {
+		if err := s.forgetSecret(w, e); err != nil {
 			return err
 		}
 		return w.Delete(s.kind, key)
@@ -252,11 +254,19 @@ func (s *shelf[E]) store(w *change.Tx, c *Catalog, e E, secret ecp.Secret) error
 	return c.PutSecret(w.Tx, s.kind, s.key(e), s.Secret, secret)
 }
 
-func (s *shelf[E]) forgetSecret(tx ecp.Tx, e E) error {
+// same reports whether two entries are stored alike. Then nothing is written: a revision
+// that grows would refuse the next change of somebody who has read this one.
+func same(before, after any) bool {
+	a, errA := json.Marshal(before)
+	b, errB := json.Marshal(after)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+func (s *shelf[E]) forgetSecret(w *change.Tx, e E) error {
 	if s.Secret == "" {
 		return nil
 	}
-	return change.DeleteIfThere(tx, ecp.KindSecret, SealedSecret{Kind: s.kind, Key: s.key(e), Field: s.Secret}.Binding())
+	return w.Remove(ecp.KindSecret, SealedSecret{Kind: s.kind, Key: s.key(e), Field: s.Secret}.Binding())
 }
 
 // settleDefault sees to it that exactly one entry (of a pile) is the default:

@@ -37,7 +37,7 @@ func (c *Catalog) TargetShelf() *shelf[ecp.Target] {
 				return &ecp.Error{Code: ecp.CodeExists, Message: "the program itself has a target of that name"}
 			}
 			t.CreatedAt = w.Now
-			return change.DeleteIfThere(w.Tx, ecp.KindPlatform, t.Name) // of an earlier target of the name
+			return w.Remove(ecp.KindPlatform, t.Name) // of an earlier target of the name
 		},
 		uses: func(tx ecp.Tx, t ecp.Target) ([]change.Use, error) {
 			u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })

@@ -14,15 +14,15 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// IdempotencyKept is how long a repeated call gets the answer of the first.
+// IdempotencyKept is how long a repeated request gets the answer of the first.
 const IdempotencyKept = 24 * time.Hour
 
-// MaxIdempotencyKey is the length of the longest key, in bytes.
+// MaxIdempotencyKey is the length of the longest idempotency key, in bytes.
 const MaxIdempotencyKey = 255
 
-// Answered is what is kept of a change that came with an idempotency key. The
-// key itself is not: the fingerprint is made with it, so that arguments cannot
-// be guessed from what is stored.
+// Answered is the record of a change that came with an idempotency key. The key is not
+// stored. The fingerprint is made with it, so that nobody who reads the store can guess
+// arguments.
 type Answered struct {
 	ID          string    `json:"id"`          // hash of actor, route and key
 	Fingerprint string    `json:"fingerprint"` // of the arguments
@@ -30,48 +30,63 @@ type Answered struct {
 	Result      string    `json:"result"` // JSON
 }
 
-// Describe gives kind, key and index.
+// Describe returns kind, key and index.
 func (a Answered) Describe() (ecp.Kind, string, ecp.Index) {
 	return ecp.KindAnswered, a.ID, ecp.Index{}
 }
 
-// Copy gives a itself: it holds no reference.
+// Copy returns a itself: it holds no reference.
 func (a Answered) Copy() ecp.Payload { return a }
 
-// once makes one change happen once; nil = the caller gave no key.
+// once makes one change happen once. It is nil if the caller gave no key.
 type once struct {
 	Answered
 	now time.Time
 }
 
-// Once looks for the idempotency key in ctx and returns what stands for it; nil without
-// one. A key that is too long is invalid.
-func (c *Writer) Once(ctx context.Context, a ecp.Actor, q Request) (*once, error) {
+// once returns what stands for the idempotency key in ctx; nil without one. A key that
+// is too long is invalid.
+func (c *Writer) once(ctx context.Context, a ecp.Actor, q Request) (*once, error) {
+	var route []byte
 	key := ecp.IdempotencyKeyFrom(ctx)
 	if key == "" {
 		return nil, nil //nolint:nilnil // nil is a once that does nothing
 	}
 	if len(key) > MaxIdempotencyKey {
-		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: q.Op, Message: fmt.Sprintf("the idempotency key has %d bytes; at most %d are allowed", len(key), MaxIdempotencyKey)}
+		return nil, ecp.NewError(ecp.CodeInvalid, q.Op,
+			fmt.Sprintf("the idempotency key has %d bytes; at most %d are allowed", len(key), MaxIdempotencyKey))
 	}
 	asked, err := json.Marshal([]any{q.Asked, q.Secret})
-	if err != nil {
-		return nil, &ecp.Error{Code: ecp.CodeInternal, Op: q.Op, Message: "the request cannot be told from another", Cause: err}
+	if err == nil {
+		route, err = json.Marshal([]string{keyHolder(a), a.Credential, keyOp(q), key})
 	}
-	route, err := json.Marshal([]string{keyHolder(a), a.Credential, keyOp(q), key})
 	if err != nil {
-		return nil, &ecp.Error{Code: ecp.CodeInternal, Op: q.Op, Message: "the request cannot be told from another", Cause: err}
+		return nil, &ecp.Error{
+			Code: ecp.CodeInternal, Op: q.Op, Message: "the request cannot be told from another", Cause: err,
+		}
 	}
 	id := sha256.Sum256(route)
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write(asked)
 	now := c.Now().UTC()
-	return &once{Answered{ID: hex.EncodeToString(id[:]), Fingerprint: hex.EncodeToString(mac.Sum(nil)), At: now}, now}, nil
+	answer := Answered{ID: hex.EncodeToString(id[:]), Fingerprint: hex.EncodeToString(mac.Sum(nil)), At: now}
+	return &once{answer, now}, nil
 }
 
-// keyHolder returns the name that stands in the ids of answers: that of a token
-// without its prefix, as it was before tokens had one, so that a call is not made a
-// second time because the program was replaced by a newer one in between.
+// Repeated reports whether ctx has an idempotency key under which the request was
+// carried out before. [Submit] will return that answer, so there is nothing to prepare.
+func (c *Writer) Repeated(ctx context.Context, tx ecp.Tx, a ecp.Actor, q Request) (bool, error) {
+	o, err := c.once(ctx, a, q)
+	if err != nil {
+		return false, err
+	}
+	var answer any
+	return o.answer(tx, &answer)
+}
+
+// keyHolder returns the actor's name for the ids of answers. That of a token has no
+// prefix, as in builds before tokens had one: a request that is repeated after the
+// program was replaced must not be carried out twice.
 func keyHolder(a ecp.Actor) string {
 	if strings.HasPrefix(a.Credential, ecp.TokenCredential) {
 		return strings.TrimPrefix(a.Name, ecp.TokenPrefix)
@@ -79,8 +94,8 @@ func keyHolder(a ecp.Actor) string {
 	return a.Name
 }
 
-// keyOp returns the operation that stands in the ids of answers: that of a license as it
-// was spelled before, for the same reason.
+// keyOp returns the operation for the ids of answers. That of a license has its former
+// spelling, for the same reason.
 func keyOp(q Request) string {
 	if q.Kind != ecp.KindLicense {
 		return q.Op
@@ -88,8 +103,8 @@ func keyOp(q Request) string {
 	return strings.Replace(q.Op, "license", "licence", 1)
 }
 
-// Answer gives the answer of an earlier call with the same key, if there was one.
-func (o *once) Answer(tx ecp.Tx, into any) (known bool, err error) {
+// answer returns the answer of an earlier request with the same key, if there was one.
+func (o *once) answer(tx ecp.Tx, into any) (known bool, err error) {
 	if o == nil {
 		return false, nil
 	}
@@ -101,12 +116,13 @@ func (o *once) Answer(tx ecp.Tx, into any) (known bool, err error) {
 		return false, err
 	}
 	if before.Fingerprint != o.Fingerprint {
-		return false, ecp.NewError(ecp.CodeKeyReused, "", "the idempotency key was used for another request of this kind; give each request a key of its own")
+		return false, ecp.NewError(ecp.CodeKeyReused, "",
+			"the idempotency key was used for another request of this kind; give each request a key of its own")
 	}
 	return true, json.Unmarshal([]byte(before.Result), into)
 }
 
-// keep stores the answer for who asks again.
+// keep stores the answer for a repeated request.
 func (o *once) keep(tx ecp.Tx, result any) error {
 	if o == nil {
 		return nil
@@ -120,5 +136,5 @@ func (o *once) keep(tx ecp.Tx, result any) error {
 	return ecp.Put(tx, a, ecp.AnyVersion)
 }
 
-// Over says whether the answer has been kept for [IdempotencyKept].
+// Over reports whether the answer has been kept for [IdempotencyKept].
 func (a Answered) Over(now time.Time) bool { return now.Sub(a.At) > IdempotencyKept }

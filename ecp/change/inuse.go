@@ -7,18 +7,22 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Use is who uses something that was to be deleted.
+// Use is how many records of one kind use another record, which is to be deleted.
 type Use struct {
+	Count int
+
 	what  string   // "cluster", "user", …
 	names []string // the first few
-	Count int
 }
 
-// usesShown is how many users of a thing are named.
+// usesShown is how many names an error has.
 const usesShown = 5
 
-// UsesOf finds the records that use something.
-func UsesOf[P ecp.Payload](tx ecp.Tx, what string, q ecp.Query, uses func(P) (name string, yes bool)) (Use, error) {
+// UsesOf counts the records that q selects and for which uses returns true. What they
+// are called in an error is their name, after what kind of thing they are.
+func UsesOf[P ecp.Payload](
+	tx ecp.Tx, what string, q ecp.Query, uses func(P) (name string, yes bool),
+) (Use, error) {
 	u := Use{what: what}
 	for p, err := range ecp.List[P](tx, q) {
 		if err != nil {
@@ -35,7 +39,7 @@ func UsesOf[P ecp.Payload](tx ecp.Tx, what string, q ecp.Query, uses func(P) (na
 	return u, nil
 }
 
-// InUse refuses a deletion and says who uses the thing; nil if nobody does.
+// InUse returns an error that names what uses a record; nil if nothing does.
 func InUse(uses ...Use) error {
 	var parts []string
 	for _, u := range uses {
@@ -55,5 +59,6 @@ func InUse(uses ...Use) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeConflict, "", "it is in use by "+strings.Join(parts, ", ")+"; change or remove what uses it first")
+	return ecp.NewError(ecp.CodeConflict, "",
+		"it is in use by "+strings.Join(parts, ", ")+"; change or remove what uses it first")
 }

@@ -9,55 +9,110 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// booking is what one cluster has booked, and for which project.
+// booking is the number of connections of one cluster, which count in the quotas of
+// its project and organisation.
 type booking struct {
 	project     string
 	connections int
-	clusters    int
 }
 
-// BookingOf returns what a cluster books.
-func BookingOf(r ecp.ClusterRecord) booking {
-	return booking{r.Project, r.Booked(), 1}
-}
+func bookingOf(r ecp.ClusterRecord) booking { return booking{r.Project, r.Booked()} }
 
-// In is what of a booking counts in the quota of an organisation or project.
-func (b booking) In(of string) int {
+// in returns what of a booking counts in the quota of an organisation or project.
+func (b booking) in(of string) int {
 	if of == b.project || of == (ecp.Project{Path: b.project}).Org() {
 		return b.connections
 	}
 	return 0
 }
 
-// Reserve books a new cluster in the pool and in the quotas it counts in, in the
-// transaction of the change it belongs to: the pool's record is the point every
-// booking goes through.
-func Reserve(tx ecp.Tx, a ecp.Actor, b booking) error {
+// Reserve books a new cluster in the pool and in the quotas of its project and
+// organisation, in the transaction that stores the cluster. It returns an error if the
+// pool or a quota has no room, or if the pool has expired.
+func Reserve(tx ecp.Tx, a ecp.Actor, r ecp.ClusterRecord, now time.Time) error {
 	p, version, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
 	if err != nil {
 		return err
 	}
-	if err := poolRefuses(p, b.connections, b.clusters); err != nil {
+	b := bookingOf(r)
+	if err := poolExpired(p, now); err != nil {
+		return err
+	}
+	if err := poolRefuses(p, b.connections, 1); err != nil {
 		return err
 	}
 	p.UsedConnections += b.connections
-	p.UsedClusters += b.clusters
+	p.UsedClusters++
 	if err := bookQuotas(tx, a, booking{}, b, true); err != nil {
 		return err
 	}
 	return ecp.Put(tx, p, version)
 }
 
-// bookQuotas books in every quota what a cluster has there afterwards in place of
-// what it had before, or only says whether that would be refused. Less is never
-// refused, nor is what moves within an organisation in the organisation's quota.
+// Release takes a cluster out of the pool and of the quotas it is booked in.
+func Release(tx ecp.Tx, r ecp.ClusterRecord) error {
+	p, version, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
+	if err != nil {
+		return err
+	}
+	b := bookingOf(r)
+	p.UsedConnections -= b.connections
+	p.UsedClusters--
+	if err := bookQuotas(tx, ecp.Actor{}, b, booking{}, true); err != nil {
+		return err
+	}
+	return ecp.Put(tx, p, version)
+}
+
+// Rebook books a cluster that changes: another number of connections, another project,
+// or both. Fewer connections are never refused. More of them are refused after the pool
+// has expired; a zero now leaves that out.
+func Rebook(tx ecp.Tx, a ecp.Actor, before, after ecp.ClusterRecord, now time.Time) error {
+	from, to := bookingOf(before), bookingOf(after)
+	p, version, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
+	if err != nil || from == to {
+		return err
+	}
+	more := to.connections > from.connections
+	if err := poolExpired(p, now); more && err != nil {
+		return err
+	}
+	if err := bookQuotas(tx, a, from, to, true); err != nil || from.connections == to.connections {
+		return err
+	}
+	if err := poolRefusesMore(p, from.connections, to.connections); err != nil {
+		return err
+	}
+	p.UsedConnections += to.connections - from.connections
+	return ecp.Put(tx, p, version)
+}
+
+// MayRebook returns the error that [Rebook] would return, and books nothing.
+func MayRebook(tx ecp.Tx, a ecp.Actor, before, after ecp.ClusterRecord, now time.Time) error {
+	from, to := bookingOf(before), bookingOf(after)
+	p, _, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
+	if err != nil || from == to {
+		return err
+	}
+	if err := poolExpired(p, now); to.connections > from.connections && err != nil {
+		return err
+	}
+	if err := poolRefusesMore(p, from.connections, to.connections); err != nil {
+		return err
+	}
+	return bookQuotas(tx, a, from, to, false)
+}
+
+// bookQuotas replaces one booking by another in every quota that either counts in. With
+// book false it only returns the error that this would have. Less is never refused, nor
+// is a move within an organisation by the quota of the organisation.
 func bookQuotas(tx ecp.Tx, a ecp.Actor, from, to booking, book bool) error {
 	field := "spec.connections"
 	if from.project != "" && from.project != to.project {
 		field = "project"
 	}
 	for _, of := range quotasOf(from, to) {
-		more := to.In(of) - from.In(of)
+		more := to.in(of) - from.in(of)
 		if more == 0 {
 			continue
 		}
@@ -83,7 +138,8 @@ func bookQuotas(tx ecp.Tx, a ecp.Actor, from, to booking, book bool) error {
 // quotasOf names the quotas that two bookings count in, once each: projects
 // before organisations.
 func quotasOf(from, to booking) (out []string) {
-	for _, of := range []string{to.project, from.project, ecp.Project{Path: to.project}.Org(), ecp.Project{Path: from.project}.Org()} {
+	orgOf := func(b booking) string { return ecp.Project{Path: b.project}.Org() }
+	for _, of := range []string{to.project, from.project, orgOf(to), orgOf(from)} {
 		if of != "" && !slices.Contains(out, of) {
 			out = append(out, of)
 		}
@@ -91,7 +147,7 @@ func quotasOf(from, to booking) (out []string) {
 	return out
 }
 
-// poolRefuses says why the pool does not hold what is asked for; nil if it does.
+// poolRefuses returns why there is no room in the pool; nil if there is.
 func poolRefuses(p ecp.Pool, connections, clusters int) error {
 	quota := func(field, format string, args ...any) error {
 		return &ecp.Error{Code: ecp.CodeQuotaExceeded, Message: "the pool does not hold what was asked for",
@@ -109,54 +165,8 @@ func poolRefuses(p ecp.Pool, connections, clusters int) error {
 	return nil
 }
 
-// Release gives back what a cluster has booked.
-func Release(tx ecp.Tx, b booking) error {
-	p, version, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
-	if err != nil {
-		return err
-	}
-	p.UsedConnections -= b.connections
-	p.UsedClusters -= b.clusters
-	if err := bookQuotas(tx, ecp.Actor{}, b, booking{}, true); err != nil {
-		return err
-	}
-	return ecp.Put(tx, p, version)
-}
-
-// Rebook books what a cluster that is there has from now on: another number of
-// connections, or the same for another project.
-func Rebook(tx ecp.Tx, a ecp.Actor, from, to booking) error {
-	if from == to {
-		return nil
-	}
-	if err := bookQuotas(tx, a, from, to, true); err != nil || from.connections == to.connections {
-		return err
-	}
-	p, version, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
-	if err != nil {
-		return err
-	}
-	if err := poolRefusesMore(p, from.connections, to.connections); err != nil {
-		return err
-	}
-	p.UsedConnections += to.connections - from.connections
-	return ecp.Put(tx, p, version)
-}
-
-// MayRebook says whether rebook would be refused, and books nothing.
-func MayRebook(tx ecp.Tx, a ecp.Actor, from, to booking) error {
-	p, _, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
-	if err != nil || from == to {
-		return err
-	}
-	if err := poolRefusesMore(p, from.connections, to.connections); err != nil {
-		return err
-	}
-	return bookQuotas(tx, a, from, to, false)
-}
-
-// poolRefusesMore says why a cluster cannot have another number of connections;
-// giving some back is never refused.
+// poolRefusesMore is poolRefuses for a cluster that exists and gets another number of
+// connections. Fewer are never refused.
 func poolRefusesMore(p ecp.Pool, from, to int) error {
 	if to <= from {
 		return nil
@@ -165,19 +175,12 @@ func poolRefusesMore(p ecp.Pool, from, to int) error {
 	return poolRefuses(p, to, 0)
 }
 
-// MayBook says whether anything more can be booked at all.
-func MayBook(tx ecp.Tx, from, to int, now time.Time) error {
-	p, _, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
-	if err != nil || to <= from {
-		return err
-	}
-	return poolExpired(p, now)
-}
-
-// poolExpired says why nothing more can be booked at a time; "" if it can.
+// poolExpired returns why nothing more can be booked at a time; nil if something can.
 func poolExpired(p ecp.Pool, now time.Time) error {
 	if p.ExpiresAt.IsZero() || now.Before(p.ExpiresAt) {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeQuotaExceeded, "", fmt.Sprintf("the pool expired at %s: nothing more can be booked; have its expiry moved", p.ExpiresAt.UTC().Format("2006-01-02 15:04:05 UTC")))
+	return ecp.NewError(ecp.CodeQuotaExceeded, "",
+		fmt.Sprintf("the pool expired at %s: nothing more can be booked; have its expiry moved",
+			p.ExpiresAt.UTC().Format("2006-01-02 15:04:05 UTC")))
 }

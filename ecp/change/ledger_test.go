@@ -3,6 +3,7 @@ package change
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
@@ -44,8 +45,8 @@ func TestPoolRefuses(t *testing.T) {
 // What counts in whose quota, for every way a booking changes; what is refused
 // books nothing, and the field is the one that was asked for.
 func TestBookQuotas(t *testing.T) {
-	a, b, c := booking{"o/a", 10, 1}, booking{"o/b", 10, 1}, booking{"p/c", 10, 1}
-	grown := booking{"o/a", 25, 1}
+	a, b, c := booking{"o/a", 10}, booking{"o/b", 10}, booking{"p/c", 10}
+	grown := booking{"o/a", 25}
 	for _, row := range []struct {
 		name     string
 		free     map[string]int // of a limit; what is not named has no quota
@@ -97,18 +98,22 @@ func TestBookQuotas(t *testing.T) {
 }
 
 func TestReserveAndRelease(t *testing.T) {
+	now := time.Now()
+	record := func(connections int) ecp.ClusterRecord {
+		return ecp.ClusterRecord{Project: "a/b", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Connections: connections}}}
+	}
 	s := mapstore.New()
 	pool := func() ecp.Pool { return s.Records[ecp.KindPool][ecp.PoolKey].Payload.(ecp.Pool) }
 	write := func(fn func(ecp.Tx) error) error { return s.Write(context.Background(), fn) }
 	require.NoError(t, write(func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Pool{Connections: 10, Clusters: 2}, 0) }))
 
-	require.NoError(t, write(func(tx ecp.Tx) error { return Reserve(tx, ecp.System, booking{"a/b", 6, 1}) }))
+	require.NoError(t, write(func(tx ecp.Tx) error { return Reserve(tx, ecp.System, record(6), now) }))
 	require.Equal(t, 6, pool().UsedConnections)
-	require.ErrorIs(t, write(func(tx ecp.Tx) error { return Reserve(tx, ecp.System, booking{"a/b", 5, 1}) }), ecp.ErrQuotaExceeded)
+	require.ErrorIs(t, write(func(tx ecp.Tx) error { return Reserve(tx, ecp.System, record(5), now) }), ecp.ErrQuotaExceeded)
 	require.Equal(t, ecp.Pool{Connections: 10, Clusters: 2, UsedConnections: 6, UsedClusters: 1}, pool(), "what is refused books nothing")
-	require.NoError(t, write(func(tx ecp.Tx) error { return Reserve(tx, ecp.System, booking{"a/b", 4, 1}) }))
-	require.NoError(t, write(func(tx ecp.Tx) error { return Release(tx, booking{"a/b", 6, 1}) }))
-	require.NoError(t, write(func(tx ecp.Tx) error { return Release(tx, booking{"a/b", 4, 1}) }))
+	require.NoError(t, write(func(tx ecp.Tx) error { return Reserve(tx, ecp.System, record(4), now) }))
+	require.NoError(t, write(func(tx ecp.Tx) error { return Release(tx, record(6)) }))
+	require.NoError(t, write(func(tx ecp.Tx) error { return Release(tx, record(4)) }))
 	require.Equal(t, ecp.Pool{Connections: 10, Clusters: 2}, pool())
-	require.ErrorIs(t, mapstore.New().Write(context.Background(), func(tx ecp.Tx) error { return Reserve(tx, ecp.System, booking{"a/b", 1, 1}) }), ecp.ErrNotFound)
+	require.ErrorIs(t, mapstore.New().Write(context.Background(), func(tx ecp.Tx) error { return Reserve(tx, ecp.System, record(1), now) }), ecp.ErrNotFound)
 }

@@ -60,10 +60,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Op
 				return created{}, err
 			}
 		}
-		if err := change.MayBook(w.Tx, 0, rec.Spec.Connections()+1, w.Now); err != nil {
-			return created{}, err
-		}
-		if err := change.Reserve(w.Tx, w.Actor, change.BookingOf(rec)); err != nil {
+		if err := change.Reserve(w.Tx, w.Actor, rec, w.Now); err != nil {
 			return created{}, err
 		}
 		w.Note(string(rec.ID), rec.Project, nil, intentOf(rec))

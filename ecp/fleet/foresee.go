@@ -101,15 +101,10 @@ func (m *Manager) beforehand(ctx context.Context, q change.Request, look func(tx
 	if !ok {
 		return nil
 	}
-	once, err := m.Changes.Once(ctx, a, q)
-	if err != nil {
-		return nil //nolint:nilerr // submit says it
-	}
 	var c proposal
-	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
+	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		c = proposal{}
-		var answer any
-		if known, err := once.Answer(tx, &answer); known || err != nil {
+		if known, err := m.Changes.Repeated(ctx, tx, a, q); known || err != nil {
 			return err
 		}
 		var err error

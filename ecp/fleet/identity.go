@@ -176,7 +176,7 @@ func (m *Manager) AcceptPlatform(ctx context.Context, target, identity string) (
 		}
 		if m.observed.Provisioners[target] == nil {
 			if _, _, err := ecp.Get[ecp.Target](w.Tx, target); errors.Is(err, ecp.ErrNotFound) {
-				return next, change.NotFound("Kubernetes target", target, err)
+				return next, fault.NotFound("Kubernetes target", target, err)
 			} else if err != nil {
 				return next, err
 			}

@@ -173,7 +173,7 @@ func overtaken(seen, is ecp.ClusterRecord) bool {
 // putLimit stores a record whose limit is another, with what it has booked: what it
 // gives back is free from then on.
 func putLimit(tx ecp.Tx, was, is ecp.ClusterRecord) error {
-	if err := change.Rebook(tx, ecp.System, change.BookingOf(was), change.BookingOf(is)); err != nil {
+	if err := change.Rebook(tx, ecp.System, was, is, time.Time{}); err != nil {
 		return err
 	}
 	return derive.PutTransitions(tx, []ecp.ClusterRecord{is})
@@ -184,8 +184,8 @@ func putLimit(tx ecp.Tx, was, is ecp.ClusterRecord) error {
 func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out derive.LimitOutcome) (ended bool, _ error) {
 	id := seen.ID
 	q := change.Request{Op: "set connection limit of " + string(id), Action: "restore", Kind: ecp.KindCluster, Key: string(id)}
-	err := m.Agents.ByItself(ctx, q, func(w *change.Tx) error {
-		w.Actor, w.Notes, ended = ecp.System, nil, true
+	err := m.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
+		ended = true
 		rec, op, err := observed.LoadTx(w.Tx, id)
 		if err != nil || overtaken(seen, rec) {
 			return err

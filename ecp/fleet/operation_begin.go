@@ -16,10 +16,7 @@ import (
 // begin stores what was decided of a command: what it books, the audit, its
 // operation and the record.
 func (m *Manager) begin(w *change.Tx, rec ecp.ClusterRecord, d decision, running *ecp.Operation) (_ ecp.Operation, err error) {
-	if err := change.MayBook(w.Tx, rec.Booked(), d.rec.Booked(), w.Now); err != nil {
-		return ecp.Operation{}, err
-	}
-	if err := change.Rebook(w.Tx, w.Actor, change.BookingOf(rec), change.BookingOf(d.rec)); err != nil {
+	if err := change.Rebook(w.Tx, w.Actor, rec, d.rec, w.Now); err != nil {
 		return ecp.Operation{}, err
 	}
 	if d.rec.Generation != rec.Generation && d.rec.Mode == ecp.Hosted {

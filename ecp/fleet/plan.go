@@ -31,10 +31,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 		if err != nil {
 			return err
 		}
-		if err := change.MayBook(tx, rec.Booked(), d.rec.Booked(), h.m.observed.Now()); err != nil {
-			return err
-		}
-		if err := change.MayRebook(tx, actor, change.BookingOf(rec), change.BookingOf(d.rec)); err != nil {
+		if err := change.MayRebook(tx, actor, rec, d.rec, h.m.observed.Now()); err != nil {
 			return err
 		}
 		if d.moves {
@@ -80,10 +77,7 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (ecp.Plan, er
 		if err != nil {
 			return err
 		}
-		if err := change.MayBook(tx, 0, rec.Spec.Connections()+1, m.observed.Now()); err != nil {
-			return err
-		}
-		if err := change.Reserve(tx, actor, change.BookingOf(rec)); err != nil {
+		if err := change.Reserve(tx, actor, rec, m.observed.Now()); err != nil {
 			return err
 		}
 		plan = ecp.Plan{Command: ecp.CommandKind(ecp.OpCreate), To: rec.Status.State, Steps: []string{}}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
 	"github.com/stretchr/testify/require"
@@ -172,7 +171,10 @@ func (f *fleetTest) ledger() {
 	for _, r := range f.s.Records[ecp.KindQuota] {
 		q, used := r.Payload.(ecp.Quota), 0
 		for _, r := range f.s.Records[ecp.KindCluster] {
-			used += change.BookingOf(r.Payload.(ecp.ClusterRecord)).In(q.Of)
+			c := r.Payload.(ecp.ClusterRecord)
+			if c.Project == q.Of || strings.HasPrefix(c.Project, q.Of+"/") {
+				used += c.Booked()
+			}
 		}
 		f.require(q.UsedConnections == used && used <= q.Connections, "the quota is %+v, the clusters have %d", q, used)
 	}

@@ -299,13 +299,13 @@ func bury(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.Time) er
 	if op != nil {
 		by = op.Actor
 	}
-	if err := change.Release(tx, change.BookingOf(rec)); err != nil && (rec.Mode != ecp.Adopted || !rec.Force) {
+	if err := change.Release(tx, rec); err != nil && (rec.Mode != ecp.Adopted || !rec.Force) {
 		return fmt.Errorf("%w: %w", derive.ErrNotReleased, err)
 	}
 	if err := ecp.Put(tx, ecp.Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}, 0); err != nil {
 		return err
 	}
-	if err := change.DeleteIfThere(tx, ecp.KindDeparture, string(rec.ID)); err != nil {
+	if err := remove(tx, ecp.KindDeparture, string(rec.ID)); err != nil {
 		return err
 	}
 	return tx.Delete(ecp.KindCluster, string(rec.ID))

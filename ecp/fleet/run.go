@@ -58,7 +58,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	group.Go(func() { m.tidy(ctx) })
 	group.Go(func() { m.Monitor.Run(ctx) })
-	group.Go(func() { m.Changes.TellRefusals(ctx, m.Accounts.RefusedLogins) })
+	group.Go(func() { m.Changes.FlushRefusals(ctx, m.Accounts.RefusedLogins) })
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read the clusters: %w", err)
 	}

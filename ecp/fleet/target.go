@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
@@ -63,7 +62,7 @@ func (m *Manager) Target(ctx context.Context, name string) (ecp.TargetInfo, erro
 			return t, nil
 		}
 	}
-	return ecp.TargetInfo{}, fault.Wrap("read Kubernetes target "+name, change.NotFound("Kubernetes target", name, ecp.ErrNotFound))
+	return ecp.TargetInfo{}, fault.Wrap("read Kubernetes target "+name, fault.NotFound("Kubernetes target", name, ecp.ErrNotFound))
 }
 
 // targetUses counts the clusters of each target, for who may see all of them.

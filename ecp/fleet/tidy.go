@@ -82,7 +82,7 @@ func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
 			return overdue(tx, ecp.Query{Match: agents.HistoryOver(now)}, func(ecp.HistoryEntry) bool { return true })
 		},
 		func(tx ecp.Tx) ([]ecp.Record, error) {
-			return overdue(tx, ecp.Query{After: change.AuditMark(now.Add(-m.auditKept))}, func(change.AuditEntry) bool { return true })
+			return overdue(tx, change.AuditOlder(now.Add(-m.auditKept)), func(change.AuditEntry) bool { return true })
 		},
 	} {
 		for {
@@ -113,6 +113,14 @@ func overdue[P ecp.Payload](tx ecp.Tx, q ecp.Query, over func(P) bool) ([]ecp.Re
 		}
 	}
 	return out, nil
+}
+
+// remove deletes a record if there is one.
+func remove(tx ecp.Tx, kind ecp.Kind, key string) error {
+	if err := tx.Delete(kind, key); !errors.Is(err, ecp.ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // removeBatch removes what is found, and says how much. Where nothing is
@@ -207,7 +215,7 @@ func (m *Manager) tidyOperations(ctx context.Context, now time.Time) error {
 	for some := range slices.Chunk(over, tidyBatch) {
 		err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 			for _, id := range some {
-				if err := change.DeleteIfThere(tx, ecp.KindOperation, id); err != nil {
+				if err := remove(tx, ecp.KindOperation, id); err != nil {
 					return err
 				}
 			}

@@ -227,13 +227,10 @@ func (m *Manager) recordUnrecorded(w *change.Tx, rec *ecp.ClusterRecord) (ecp.Op
 	if err := ecp.Put(w.Tx, operation, 0); err != nil {
 		return ecp.Operation{}, err
 	}
-	if err := change.MayBook(w.Tx, 0, rec.Spec.Connections()+1, w.Now); err != nil {
+	if err := change.Reserve(w.Tx, w.Actor, *rec, w.Now); err != nil {
 		return ecp.Operation{}, err
 	}
-	if err := change.Reserve(w.Tx, w.Actor, change.BookingOf(*rec)); err != nil {
-		return ecp.Operation{}, err
-	}
-	if err := change.DeleteIfThere(w.Tx, ecp.KindTombstone, string(rec.ID)); err != nil {
+	if err := w.Remove(ecp.KindTombstone, string(rec.ID)); err != nil {
 		return ecp.Operation{}, err
 	}
 	w.Note(string(rec.ID), rec.Project, nil, intentOf(*rec))

@@ -6,7 +6,6 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
-	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
 // MinTokenLength is the length of the shortest secret that is taken for a token, in characters.
@@ -22,24 +21,18 @@ func (ac *Accounts) Bootstrap(ctx context.Context, secret string) (bool, error) 
 		return false, ecp.NewError(ecp.CodeInvalid, op, fmt.Sprintf("it is too short; give at least %d characters", MinTokenLength))
 	}
 	stored := false
-	err := ac.store.Write(ctx, func(tx ecp.Tx) error {
+	q := change.Request{Op: op, Action: "create", Kind: ecp.KindToken}
+	err := ac.changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
 		stored = false
-		if used, err := letsSomebodyIn(tx); used || err != nil {
+		if used, err := letsSomebodyIn(w); used || err != nil {
 			return err
 		}
 		stored = true
-		t := ecp.Token{ID: "bootstrap", Hash: HashToken(secret), Name: "admin", Role: ecp.RoleSystem, CreatedAt: ac.now().UTC(), CreatedBy: ecp.System.Name}
-		w := &change.Tx{Tx: tx, Actor: ecp.System, Now: t.CreatedAt}
+		t := ecp.Token{ID: "bootstrap", Hash: HashToken(secret), Name: "admin", Role: ecp.RoleSystem, CreatedAt: w.Now, CreatedBy: ecp.System.Name}
 		w.Note(t.ID, "", nil, tokenInfo(t))
-		if err := w.WriteNotes(ctx, change.Request{Action: "create", Kind: ecp.KindToken}); err != nil {
-			return err
-		}
-		return ecp.Put(tx, t, 0)
+		return ecp.Put(w.Tx, t, 0)
 	})
-	if err != nil {
-		return false, fault.Wrap(op, err)
-	}
-	return stored, nil
+	return stored && err == nil, err
 }
 
 // letsSomebodyIn reports whether there is a token or a user, valid or not. The

@@ -9,70 +9,68 @@ import (
 	"github.com/openecp/openecp/ecp/change"
 )
 
-// How much is written of logins that were refused.
+// How much is written about logins that were refused.
 var (
 	loginEntries    = change.Rate{Burst: 3, Every: time.Minute}      // of one name and origin, in the audit
 	loginEntriesAll = change.Rate{Burst: 60, Every: time.Second}     // of all together
 	loginLines      = change.Rate{Burst: 10, Every: 6 * time.Second} // of one origin, in the log
 )
 
-// loginRefusals limit what is written of refused logins. Names that are users have
-// entries of their own: whatever else is tried hides no attack on them. All other
-// names of an origin share: anybody can make them up, and some are passwords that
-// were typed into the wrong field.
+// loginRefusals limit what is written about refused logins. Each name of a user is
+// counted by itself, so that nothing else hides an attack on it. All other names from
+// one origin share a count: anybody can make them up, and some are passwords that were
+// typed into the wrong field.
 type loginRefusals struct {
-	users   change.Buckets[guesser]
-	made    change.Buckets[guesser] // names that are no users; the name is ""
-	origins change.Buckets[string]  // lines of the log
+	users   *change.Refusals[guesser]
+	made    *change.Refusals[guesser] // names of no user; the name is empty
+	origins *change.Refusals[string]  // lines of the log
 }
 
 func newLoginRefusals() loginRefusals {
 	ofUser := func(g guesser) guesser { return guesser{name: g.name} }
 	return loginRefusals{
-		users:   change.Buckets[guesser]{Each: loginEntries, All: loginEntriesAll, Watched: change.RefusalsWatched, Spare: ofUser},
-		made:    change.Buckets[guesser]{Each: loginEntries, All: loginEntriesAll, Watched: change.RefusalsWatched, Spare: ofUser},
-		origins: change.Buckets[string]{Each: loginLines, Watched: change.RefusalsWatched, Spare: func(string) string { return "" }},
+		users:   change.NewRefusals(loginEntries, loginEntriesAll, ofUser),
+		made:    change.NewRefusals(loginEntries, loginEntriesAll, ofUser),
+		origins: change.NewRefusals(loginLines, change.Rate{}, func(string) string { return "" }),
 	}
 }
 
-// loginRefused tells the audit and the log of a login that was refused, one by one
-// or in sum; see [change.Writer.TellRefusals]. Other errors are not about who asked.
-// Whoever hangs up before the answer is told of, too.
+// loginRefused writes to the audit and the log that a login was refused; of many some
+// are only counted, until [Accounts.RefusedLogins] is called. Errors that are not about
+// the caller are left out. A caller who hangs up before the answer is not.
 func (ac *Accounts) loginRefused(ctx context.Context, who account, q change.Request, err error) {
 	if !errors.Is(err, ecp.ErrDenied) && !errors.Is(err, ecp.ErrThrottled) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), change.RefusalPatience)
-	defer cancel()
-	a, now := ecp.Actor{Credential: loginCredential}, ac.now().UTC()
-	of := &ac.logins.made
+	a := ecp.Actor{Credential: loginCredential}
+	of := ac.logins.made
 	if who.exists {
 		a.Name, q.Scope = who.name, who.scope
-		of = &ac.logins.users
+		of = ac.logins.users
 	}
-	e := change.NewAuditEntry(ctx, a, q, now)
-	e.Outcome, e.Why = change.OutcomeDenied, string(ecp.CodeOf(err))
+	e := ac.changes.Refusal(ctx, a, q, err)
 	group := originGroup(e.RemoteAddress)
-	if missed, ok := ac.logins.origins.Take(group, e, now); ok {
+	if missed, ok := ac.logins.origins.Take(group, e, e.At); ok {
 		ac.logLogin(ctx, e, missed)
 	}
-	if missed, ok := of.Take(guesser{a.Name, group}, e, now); ok {
+	if missed, ok := of.Take(guesser{a.Name, group}, e, e.At); ok {
 		e.Unwritten = missed
-		ac.changes.WriteRefusals(ctx, []change.AuditEntry{e})
+		ac.changes.WriteRefusals(ctx, e)
 	}
 }
 
-// logLogin writes the line that programs which shut out addresses look for; the
-// address comes first. docs/operations.md and deploy/fail2ban know its form.
+// logLogin writes the line that programs which block addresses look for; the address
+// comes first. docs/operations.md and deploy/fail2ban know its form.
 func (ac *Accounts) logLogin(ctx context.Context, e change.AuditEntry, missed int) {
-	ac.log.WarnContext(ctx, "login refused", "remote", e.RemoteAddress, "user", e.Actor, "reason", e.Why, "attempts", missed+1)
+	ac.log.WarnContext(ctx, "login refused",
+		"remote", e.RemoteAddress, "user", e.Actor, "reason", e.Why, "attempts", missed+1)
 }
 
-// RefusedLogins logs the sums of refused logins that were too many to be logged one
-// by one, and returns those for the audit.
+// RefusedLogins logs the sums of refused logins that were too many to log each, and
+// returns those for the audit. [change.Writer.FlushRefusals] calls it.
 func (ac *Accounts) RefusedLogins(ctx context.Context) []change.AuditEntry {
-	for _, e := range ac.logins.origins.Overdue(change.RefusalSums) {
+	for _, e := range ac.logins.origins.Sums() {
 		ac.logLogin(ctx, e, e.Unwritten)
 	}
-	return append(ac.logins.users.Overdue(change.RefusalSums), ac.logins.made.Overdue(change.RefusalSums)...)
+	return append(ac.logins.users.Sums(), ac.logins.made.Sums()...)
 }

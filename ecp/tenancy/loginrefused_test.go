@@ -52,7 +52,7 @@ func TestRefusedLoginsAreAllTold(t *testing.T) {
 	}
 	require.NotZero(t, told(o.refusedLogins())["root@203.0.113.9"], "at once")
 	require.LessOrEqual(t, len(o.refusedLogins()), 3*loginEntries.Burst)
-	o.changes.TellRefusalsOnce(t.Context(), o.accounts.RefusedLogins)
+	o.flush()
 	got := o.refusedLogins()
 	require.Equal(t, map[string]int{"@203.0.113.9": 2000, "root@203.0.113.9": 7, "ap-user@198.51.100.3": 7}, told(got))
 	require.LessOrEqual(t, len(got), 3*(loginEntries.Burst+1))
@@ -67,21 +67,21 @@ func TestRefusedLoginsAreAllTold(t *testing.T) {
 // Many origins fill no disk either, and every user that is attacked is named.
 func TestRefusedLoginsFromManyOrigins(t *testing.T) {
 	o := newOffice(t)
-	for i := range 3 * change.RefusalsWatched {
+	for i := range 3 * 1000 {
 		address := fmt.Sprintf("203.%d.%d.%d", i/65536, i/256%256, i%256)
 		_ = o.loginFrom(address, "made-up", "wrong password")
 		_ = o.loginFrom(address, "root", "wrong password")
 	}
 	_ = o.loginFrom("198.51.100.3", "ap-user", "wrong password")
-	o.changes.TellRefusalsOnce(t.Context(), o.accounts.RefusedLogins)
+	o.flush()
 	got := o.refusedLogins()
-	require.LessOrEqual(t, len(got), 2*(loginEntriesAll.Burst+change.RefusalSums)+3, "the rest in one for each user")
+	require.LessOrEqual(t, len(got), 2*(loginEntriesAll.Burst+100)+3, "the rest in one for each user")
 	named, all := map[string]bool{}, 0
 	for _, e := range got {
 		named[e.Actor] = true
 		all += 1 + e.Unwritten
 	}
-	require.Equal(t, 6*change.RefusalsWatched+1, all)
+	require.Equal(t, 6*1000+1, all)
 	require.True(t, named["root"] && named["ap-user"])
 }
 
@@ -100,12 +100,12 @@ func TestRefusedLoginsAreLogged(t *testing.T) {
 	require.Contains(t, lines[9], `reason=throttled attempts=1`)
 	require.Contains(t, lines[10], `remote=2001:db8::1 user="" reason=denied attempts=1`)
 	log.Reset()
-	o.changes.TellRefusalsOnce(context.Background(), o.accounts.RefusedLogins)
+	o.flush()
 	require.Contains(t, log.String(), `msg="login refused" remote=203.0.113.9 user=root reason=throttled attempts=20`)
 	log.Reset()
 	o.now = o.now.Add(time.Hour)
 	require.NoError(t, o.loginFrom("203.0.113.9", "root", goodPassword))
-	o.changes.TellRefusalsOnce(context.Background(), o.accounts.RefusedLogins)
+	o.flush()
 	require.Empty(t, log.String())
 }
 
@@ -130,7 +130,7 @@ func TestRefusedLoginsOfWhoHangsUp(t *testing.T) {
 		require.Error(t, err)
 		cancel()
 	}
-	o.changes.TellRefusalsOnce(t.Context(), o.accounts.RefusedLogins)
+	o.flush()
 	require.Equal(t, map[string]int{"root@203.0.113.9": attemptsFree + 1}, told(o.refusedLogins()))
 }
 
@@ -142,6 +142,13 @@ func TestSumsOfRefusalsAreWrittenAtTheEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	o.changes.TellRefusals(ctx, o.accounts.RefusedLogins)
+	o.changes.FlushRefusals(ctx, o.accounts.RefusedLogins)
 	require.Equal(t, map[string]int{"root@203.0.113.9": 10}, told(o.refusedLogins()))
+}
+
+// flush writes the sums of refused logins to the audit.
+func (o *office) flush() {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	o.changes.FlushRefusals(ended, o.accounts.RefusedLogins)
 }

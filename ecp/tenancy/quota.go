@@ -35,7 +35,7 @@ func visibleQuota(tx ecp.Tx, a ecp.Actor, of string) (ecp.Quota, error) {
 	}
 	_, err := tx.Get(kind, of)
 	if errors.Is(err, ecp.ErrNotFound) || err == nil && !sees {
-		return ecp.Quota{}, change.NotFound(what, of, err)
+		return ecp.Quota{}, fault.NotFound(what, of, err)
 	}
 	if err == nil && kind == ecp.KindOrg {
 		err = a.Permit("", ecp.RightProjects, of)
@@ -48,7 +48,7 @@ func visibleQuota(tx ecp.Tx, a ecp.Actor, of string) (ecp.Quota, error) {
 
 // Quotas lists the quotas with a limit that the actor may see, by whose they are.
 func (d *Directory) Quotas(ctx context.Context) ([]ecp.Quota, error) {
-	return change.ListVisible(ctx, d.store, "list quotas", ecp.Query{}, func(a ecp.Actor, q ecp.Quota) bool { return q.Connections > 0 && q.SeenBy(a) })
+	return listVisible(ctx, d.store, "list quotas", ecp.Query{}, func(a ecp.Actor, q ecp.Quota) bool { return q.Connections > 0 && q.SeenBy(a) })
 }
 
 // UpdateQuota changes the limit of a quota; what is booked is the ledger's. Its
@@ -73,7 +73,7 @@ func (d *Directory) UpdateQuota(ctx context.Context, q ecp.Quota) (ecp.Quota, er
 			return ecp.Quota{}, err
 		}
 		next := old
-		if next.Connections = q.Connections; change.Same(old, next) {
+		if next.Connections = q.Connections; old == next {
 			return old, nil
 		}
 		next.Revision++

@@ -51,7 +51,7 @@ func byTokenID(tx ecp.Tx, a ecp.Actor, now time.Time) (ecp.Actor, error) {
 		if err != nil {
 			return ecp.Actor{}, err
 		}
-		return TokenActor(t, now)
+		return tokenActor(t, now)
 	}
 	return ecp.Actor{}, ecp.ErrNotFound
 }

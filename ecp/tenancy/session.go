@@ -65,30 +65,27 @@ func (ac *Accounts) Login(ctx context.Context, user, password string) (Session, 
 		ac.loginRefused(ctx, who, q, err)
 		return Session{}, err
 	}
-	var out Session
-	err = ac.store.Write(ctx, func(tx ecp.Tx) error {
-		u, err := checked(tx, op, user, who.stored.At)
+	out := Session{Secret: ecp.SessionSecretPrefix + random.Hex(32), ID: random.Hex(8), User: user}
+	by := ecp.Actor{Name: user, Credential: ecp.SessionCredential + out.ID}
+	err = ac.changes.DoAs(ctx, by, q, func(w *change.Tx) error {
+		u, err := checked(w.Tx, op, user, who.stored.At)
 		if err != nil {
 			return err
 		}
-		now := ac.now().UTC()
-		out = Session{Secret: ecp.SessionSecretPrefix + random.Hex(32), ID: random.Hex(8), User: user, ExpiresAt: now.Add(ac.sessionLife)}
-		if err := roomForSession(tx, user, now); err != nil {
+		if err := roomForSession(w.Tx, user, w.Now); err != nil {
 			return err
 		}
-		w := &change.Tx{Tx: tx, Actor: ecp.Actor{Name: user, Credential: ecp.SessionCredential + out.ID}, Now: now}
 		w.Note(out.ID, userScope(u), nil, nil)
-		if err := w.WriteNotes(ctx, q); err != nil {
+		if err := rememberOrigin(w.Tx, user, g.origin, w.Now); err != nil {
 			return err
 		}
-		if err := rememberOrigin(tx, user, g.origin, now); err != nil {
-			return err
-		}
-		return ecp.Put(tx, StoredSession{ID: out.ID, Hash: HashToken(out.Secret), User: user, CreatedAt: now, ExpiresAt: out.ExpiresAt}, 0)
+		out.ExpiresAt = w.Now.Add(ac.sessionLife)
+		s := StoredSession{ID: out.ID, Hash: HashToken(out.Secret), User: user, CreatedAt: w.Now, ExpiresAt: out.ExpiresAt}
+		return ecp.Put(w.Tx, s, 0)
 	})
 	if err != nil {
 		ac.loginRefused(ctx, who, q, err)
-		return Session{}, fault.Wrap(op, err)
+		return Session{}, err
 	}
 	return out, nil
 }

@@ -13,12 +13,12 @@ import (
 
 // Orgs lists the organisations the actor has a grant in.
 func (d *Directory) Orgs(ctx context.Context) ([]ecp.Org, error) {
-	return change.ListVisible(ctx, d.store, "list organisations", ecp.Query{}, func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
+	return listVisible(ctx, d.store, "list organisations", ecp.Query{}, func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
 }
 
 // Org gives an organisation by its name.
 func (d *Directory) Org(ctx context.Context, name string) (ecp.Org, error) {
-	return change.ReadVisible(ctx, d.store, "read organisation "+name, "organisation", name, func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
+	return readVisible(ctx, d.store, "read organisation "+name, "organisation", name, func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
 }
 
 // CreateOrg makes an organisation.
@@ -57,7 +57,7 @@ func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifR
 			return o, err
 		}
 		before := o
-		if o.Description = description; change.Same(before, o) {
+		if o.Description = description; before == o {
 			return o, nil
 		}
 		o.Revision++
@@ -89,7 +89,7 @@ func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64
 			return err
 		}
 		w.Note(name, name, o, nil)
-		return errors.Join(change.DeleteIfThere(w.Tx, ecp.KindQuota, name), w.Delete(ecp.KindOrg, name))
+		return errors.Join(w.Remove(ecp.KindQuota, name), w.Delete(ecp.KindOrg, name))
 	})
 }
 
@@ -97,7 +97,7 @@ func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64
 func orgForChange(w *change.Tx, name string, right ecp.Right) (ecp.Org, error) {
 	o, _, err := ecp.Get[ecp.Org](w.Tx, name)
 	if errors.Is(err, ecp.ErrNotFound) || (err == nil && !w.Actor.Sees(name)) {
-		return o, change.NotFound("organisation", name, err)
+		return o, fault.NotFound("organisation", name, err)
 	}
 	if err != nil {
 		return o, err
@@ -112,14 +112,14 @@ func orgForChange(w *change.Tx, name string, right ecp.Right) (ecp.Org, error) {
 // Projects lists the projects the actor may read; org "" = of every
 // organisation.
 func (d *Directory) Projects(ctx context.Context, org string) ([]ecp.Project, error) {
-	return change.ListVisible(ctx, d.store, "list projects", ecp.Query{}, func(a ecp.Actor, p ecp.Project) bool {
+	return listVisible(ctx, d.store, "list projects", ecp.Query{}, func(a ecp.Actor, p ecp.Project) bool {
 		return (org == "" || p.Org() == org) && a.May(ecp.RightRead, p.Path)
 	})
 }
 
 // Project gives a project by its path, "org/project".
 func (d *Directory) Project(ctx context.Context, path string) (ecp.Project, error) {
-	return change.ReadVisible(ctx, d.store, "read project "+path, "project", path, func(a ecp.Actor, p ecp.Project) bool { return a.May(ecp.RightRead, p.Path) })
+	return readVisible(ctx, d.store, "read project "+path, "project", path, func(a ecp.Actor, p ecp.Project) bool { return a.May(ecp.RightRead, p.Path) })
 }
 
 // CreateProject makes a project in an organisation that is there.
@@ -190,7 +190,7 @@ func (d *Directory) UpdateProject(ctx context.Context, path, description string,
 			return p, err
 		}
 		before := p
-		if p.Description = description; change.Same(before, p) {
+		if p.Description = description; before == p {
 			return p, nil
 		}
 		p.Revision++
@@ -223,7 +223,7 @@ func (d *Directory) DeleteProject(ctx context.Context, path string, ifRevision i
 			return err
 		}
 		w.Note(path, path, p, nil)
-		return errors.Join(change.DeleteIfThere(w.Tx, ecp.KindQuota, path), w.Delete(ecp.KindProject, path))
+		return errors.Join(w.Remove(ecp.KindQuota, path), w.Delete(ecp.KindProject, path))
 	})
 }
 
@@ -231,7 +231,7 @@ func (d *Directory) DeleteProject(ctx context.Context, path string, ifRevision i
 func projectForChange(w *change.Tx, path string) (ecp.Project, error) {
 	p, _, err := ecp.Get[ecp.Project](w.Tx, path)
 	if errors.Is(err, ecp.ErrNotFound) || (err == nil && !w.Actor.May(ecp.RightRead, path)) {
-		return p, change.NotFound("project", path, err)
+		return p, fault.NotFound("project", path, err)
 	}
 	if err != nil {
 		return p, err

@@ -100,15 +100,15 @@ func (ac *Accounts) Authenticate(ctx context.Context, secret string) (ecp.Actor,
 	if t.Hash == "" {
 		return a, nil
 	}
-	if a, err = TokenActor(t, now); err != nil {
+	if a, err = tokenActor(t, now); err != nil {
 		return ecp.Actor{}, fault.Wrap(op, err)
 	}
 	ac.noteUse(ctx, t, now)
 	return a, nil
 }
 
-// TokenActor gives who a token stands for while it is valid.
-func TokenActor(t ecp.Token, now time.Time) (ecp.Actor, error) {
+// tokenActor returns the actor of a token that has not expired.
+func tokenActor(t ecp.Token, now time.Time) (ecp.Actor, error) {
 	if !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) {
 		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, "", "the token has expired")
 	}
@@ -137,7 +137,7 @@ func (ac *Accounts) noteUse(ctx context.Context, t ecp.Token, now time.Time) {
 
 // Tokens lists the API tokens whose grant lies within the actor's reach, by name.
 func (ac *Accounts) Tokens(ctx context.Context) ([]TokenInfo, error) {
-	all, err := change.ListVisible(ctx, ac.store, "list tokens", ecp.Query{}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
+	all, err := listVisible(ctx, ac.store, "list tokens", ecp.Query{}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
 	if err != nil {
 		return nil, err
 	}
@@ -152,12 +152,12 @@ func (ac *Accounts) Tokens(ctx context.Context) ([]TokenInfo, error) {
 // Token gives an API token by its id.
 func (ac *Accounts) Token(ctx context.Context, id string) (TokenInfo, error) {
 	op := "read token " + id
-	found, err := change.ListVisible(ctx, ac.store, op, ecp.Query{Parent: id}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
+	found, err := listVisible(ctx, ac.store, op, ecp.Query{Parent: id}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
 	if err != nil {
 		return TokenInfo{}, err
 	}
 	if len(found) == 0 || id == "" {
-		return TokenInfo{}, fault.Wrap(op, change.NotFound("token", id, nil))
+		return TokenInfo{}, fault.Wrap(op, fault.NotFound("token", id, nil))
 	}
 	return tokenInfo(found[0]), nil
 }
@@ -236,11 +236,11 @@ func tokenForChange(w *change.Tx, id string) (ecp.Token, error) {
 			return t, err
 		}
 		if !w.Actor.Holds(t.Grant()) {
-			return t, change.NotFound("token", id, nil)
+			return t, fault.NotFound("token", id, nil)
 		}
 		return t, nil
 	}
-	return ecp.Token{}, change.NotFound("token", id, ecp.ErrNotFound)
+	return ecp.Token{}, fault.NotFound("token", id, ecp.ErrNotFound)
 }
 
 // wayInStays refuses to delete the last system token while no user can log in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -96,7 +97,7 @@ func shownTo(a ecp.Actor, u ecp.User) (ecp.User, bool) {
 
 // Users lists the users with a grant within the actor's reach.
 func (ac *Accounts) Users(ctx context.Context) ([]ecp.User, error) {
-	users, err := change.ListVisible(ctx, ac.store, "list users", ecp.Query{}, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
+	users, err := listVisible(ctx, ac.store, "list users", ecp.Query{}, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
 	a, _ := ecp.ActorFrom(ctx)
 	for i, u := range users {
 		users[i], _ = shownTo(a, u)
@@ -106,7 +107,7 @@ func (ac *Accounts) Users(ctx context.Context) ([]ecp.User, error) {
 
 // User gives a user by name; everybody may read themselves.
 func (ac *Accounts) User(ctx context.Context, name string) (ecp.User, error) {
-	u, err := change.ReadVisible(ctx, ac.store, "read user "+name, "user", name, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
+	u, err := readVisible(ctx, ac.store, "read user "+name, "user", name, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
 	if err != nil {
 		return ecp.User{}, err
 	}
@@ -189,7 +190,7 @@ func (ac *Accounts) UpdateUser(ctx context.Context, name string, c UserChange) (
 		if err := systemAdminStays(w, before, u); err != nil {
 			return ecp.User{}, err
 		}
-		if hash == "" && change.Same(before, u) {
+		if hash == "" && reflect.DeepEqual(before, u) {
 			shown, _ := shownTo(w.Actor, before)
 			return shown, nil
 		}
@@ -263,7 +264,7 @@ func (ac *Accounts) DeleteUser(ctx context.Context, name string, ifRevision int6
 		if err := endSessions(w.Tx, name); err != nil {
 			return err
 		}
-		if err := errors.Join(change.DeleteIfThere(w.Tx, ecp.KindPassword, name), change.DeleteIfThere(w.Tx, ecp.KindLoginOrigins, name)); err != nil {
+		if err := errors.Join(w.Remove(ecp.KindPassword, name), w.Remove(ecp.KindLoginOrigins, name)); err != nil {
 			return err
 		}
 		w.Note(name, userScope(u), u, nil)
@@ -275,13 +276,13 @@ func (ac *Accounts) DeleteUser(ctx context.Context, name string, ifRevision int6
 func userForChange(w *change.Tx, name string) (ecp.User, error) {
 	u, _, err := ecp.Get[ecp.User](w.Tx, name)
 	if errors.Is(err, ecp.ErrNotFound) {
-		return u, change.NotFound("user", name, err)
+		return u, fault.NotFound("user", name, err)
 	}
 	if err != nil {
 		return u, err
 	}
 	if _, ok := shownTo(w.Actor, u); !ok {
-		return u, change.NotFound("user", name, nil)
+		return u, fault.NotFound("user", name, nil)
 	}
 	return u, w.Permit(ecp.RightMembers, "")
 }

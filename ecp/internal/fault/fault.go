@@ -27,6 +27,15 @@ func (f Fields) Err(op string) error {
 	return &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "the request is not valid", Fields: f}
 }
 
+// NotFound returns the error for a record that does not exist, or that the actor may not
+// see: the two read alike. The cause is nil for the latter.
+func NotFound(what, name string, cause error) error {
+	if cause == nil {
+		cause = ecp.ErrNoRight
+	}
+	return &ecp.Error{Code: ecp.CodeNotFound, Message: fmt.Sprintf("there is no %s %q", what, name), Cause: cause}
+}
+
 // Wrap returns err with the operation in which it happened. What is no [ecp.Error]
 // comes from a store or from a context that has ended, and is not shown to users.
 func Wrap(op string, err error) error {

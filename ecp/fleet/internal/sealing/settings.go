@@ -151,7 +151,7 @@ func (s Settings) SealStored(ctx context.Context) {
 	if err == nil {
 		err = s.Observed.Store.Write(ctx, func(tx ecp.Tx) error {
 			_, err := s.SealRecords(tx)
-			return errors.Join(err, s.SealAnswers(tx), veilAudit(tx))
+			return errors.Join(err, s.SealAnswers(tx), redactAudit(tx))
 		})
 	}
 	if err != nil && ctx.Err() == nil {
@@ -193,22 +193,15 @@ func (s Settings) SealAnswers(tx ecp.Tx) error {
 	return nil
 }
 
-// veilAudit takes values of settings out of the audit that an earlier build has
+// redactAudit takes values of settings out of the audit that an earlier build has
 // written there.
-func veilAudit(tx ecp.Tx) error {
+func redactAudit(tx ecp.Tx) error {
 	var due []change.AuditEntry
 	for e, err := range ecp.List[change.AuditEntry](tx, ecp.Query{}) {
 		if err != nil {
 			return err
 		}
-		veiled := false
-		e.Changes = slices.Clone(e.Changes)
-		for i, c := range e.Changes {
-			before, after := change.Veil(c.Path, c.Before), change.Veil(c.Path, c.After)
-			veiled = veiled || before != c.Before || after != c.After
-			e.Changes[i].Before, e.Changes[i].After = before, after
-		}
-		if veiled {
+		if e, found := e.Redacted(); found {
 			due = append(due, e)
 		}
 	}

@@ -1,25 +1,17 @@
-package change
+package tenancy
 
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// NotFound says that there is no such thing, or none that the actor may know of;
-// the two read alike. cause nil = it is there, and was refused.
-func NotFound(what, name string, cause error) error {
-	if cause == nil {
-		cause = ecp.ErrNoRight
-	}
-	return &ecp.Error{Code: ecp.CodeNotFound, Message: fmt.Sprintf("there is no %s %q", what, name), Cause: cause}
-}
-
-// ListVisible lists the records of a kind that the actor may see.
-func ListVisible[P ecp.Payload](ctx context.Context, s ecp.Store, op string, q ecp.Query, sees func(ecp.Actor, P) bool) ([]P, error) {
+// listVisible lists the records of a kind that the actor may see.
+func listVisible[P ecp.Payload](
+	ctx context.Context, s ecp.Store, op string, q ecp.Query, sees func(ecp.Actor, P) bool,
+) ([]P, error) {
 	a, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
 	if err != nil {
 		return nil, err
@@ -43,8 +35,10 @@ func ListVisible[P ecp.Payload](ctx context.Context, s ecp.Store, op string, q e
 	return out, nil
 }
 
-// ReadVisible gives one record; what the actor may not see is not found.
-func ReadVisible[P ecp.Payload](ctx context.Context, s ecp.Store, op, what, key string, sees func(ecp.Actor, P) bool) (P, error) {
+// readVisible returns a record. One that the actor may not see is not found.
+func readVisible[P ecp.Payload](
+	ctx context.Context, s ecp.Store, op, what, key string, sees func(ecp.Actor, P) bool,
+) (P, error) {
 	var p P
 	a, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
 	if err != nil {
@@ -57,14 +51,14 @@ func ReadVisible[P ecp.Payload](ctx context.Context, s ecp.Store, op, what, key 
 	var zero P
 	switch {
 	case errors.Is(err, ecp.ErrNotFound) || (err == nil && !sees(a, p)):
-		return zero, fault.Wrap(op, NotFound(what, key, err))
+		return zero, fault.Wrap(op, fault.NotFound(what, key, err))
 	case err != nil:
 		return zero, fault.Wrap(op, err)
 	}
 	return revised(p), nil
 }
 
-// revised gives a project of an earlier build, which knew no revisions, its first.
+// revised returns a project of an earlier build, which knew no revisions, with the first.
 func revised[P ecp.Payload](record P) P {
 	p, is := any(record).(ecp.Project)
 	if !is {

@@ -10,8 +10,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// QuotaOf returns the quota of an organisation or project that is there. There is
-// a record only where a limit was ever set: before, what is used is counted.
+// QuotaOf returns the quota of an organisation or project that exists. Where no limit
+// was ever set there is no record, and QuotaOf counts the connections of the clusters.
 func QuotaOf(tx ecp.Tx, of string) (ecp.Quota, error) {
 	q, _, err := ecp.Get[ecp.Quota](tx, of)
 	if err == nil || !errors.Is(err, ecp.ErrNotFound) {
@@ -25,14 +25,14 @@ func QuotaOf(tx ecp.Tx, of string) (ecp.Quota, error) {
 	return q, err
 }
 
-// booked is what somebody has booked.
+// booked is a number of connections and whose they are.
 type booked struct {
-	name        string // of a cluster of a project, or of a project of an organisation
+	name        string // of a cluster in a project, or of a project in an organisation
 	connections int
 }
 
-// bookedIn lists what is booked in a project, by cluster, or in an organisation,
-// by project; most first.
+// bookedIn lists the connections of a project by cluster, or of an organisation by
+// project, the largest number first.
 func bookedIn(tx ecp.Tx, of string) ([]booked, error) {
 	byProject := !strings.Contains(of, "/")
 	q := ecp.Query{Project: of}
@@ -60,8 +60,8 @@ func bookedIn(tx ecp.Tx, of string) ([]booked, error) {
 	return out, nil
 }
 
-// quotaRefuses returns why an actor cannot have more connections; nil if it can.
-// Whoever may not see what others have booked is not told how much that is.
+// quotaRefuses returns why an actor cannot have more connections; nil if it can. The
+// error has the numbers only if the actor may see the quota.
 func quotaRefuses(q ecp.Quota, tx ecp.Tx, a ecp.Actor, more int, field string) error {
 	free := max(q.Connections-q.UsedConnections, 0)
 	if q.Connections == 0 || more <= free {
@@ -70,7 +70,9 @@ func quotaRefuses(q ecp.Quota, tx ecp.Tx, a ecp.Actor, more int, field string) e
 	refused := &ecp.Error{Code: ecp.CodeQuotaExceeded, Message: q.What() + " does not hold what was asked for"}
 	if !q.SeenBy(a) {
 		refused.Message += "; its administrators see what is booked, and can have some given back or the quota raised"
-		refused.Fields = []ecp.FieldError{{Field: field, Message: fmt.Sprintf("wants %d connections more; %s has fewer free", more, q.What())}}
+		refused.Fields = []ecp.FieldError{{
+			Field: field, Message: fmt.Sprintf("wants %d connections more; %s has fewer free", more, q.What()),
+		}}
 		return refused
 	}
 	all, err := bookedIn(tx, q.Of)
@@ -85,6 +87,7 @@ func quotaRefuses(q ecp.Quota, tx ecp.Tx, a ecp.Actor, more int, field string) e
 	if most != nil {
 		by = "; booked most: " + strings.Join(most, ", ")
 	}
-	refused.Fields = []ecp.FieldError{{Field: field, Message: fmt.Sprintf("wants %d connections more; %d of %d are free in %s%s", more, free, q.Connections, q.What(), by)}}
+	refused.Fields = []ecp.FieldError{{Field: field, Message: fmt.Sprintf(
+		"wants %d connections more; %d of %d are free in %s%s", more, free, q.Connections, q.What(), by)}}
 	return refused
 }

@@ -8,30 +8,31 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/fault"
+	"github.com/openecp/openecp/ecp/internal/timekey"
 )
 
-// AuditOptions selects audit entries. Zero values select all that the actor
-// may read.
+// AuditOptions selects audit entries. The zero value selects all that the actor may
+// read.
 type AuditOptions struct {
-	Actor   string // exactly
+	Actor   string // the whole name
 	Kind    ecp.Kind
 	Key     string
-	Scope   string // "org/project": of that; "org": of the organisation and all its projects
+	Scope   string // an "org/project", or an "org" with all its projects
 	Outcome Outcome
-	Since   time.Time // not older
-	Until   time.Time // older
+	Since   time.Time // entries of this time and newer ones
+	Until   time.Time // entries older than this
 	Cursor  string    // Next of the page before
-	Limit   int       // 0 = 50; at most [ecp.MaxListLimit]
+	Limit   int       // of a page; zero means 50, and [ecp.MaxListLimit] is the most
 }
 
-// AuditPage is a part of the audit, newest first.
+// AuditPage is a page of the audit, newest first.
 type AuditPage struct {
 	Items []AuditEntry
-	Next  string // Cursor of the next page; "" = this was the last
+	Next  string // Cursor of the next page; empty on the last one
 }
 
-// Audit gives a page of the audit, newest first: what lies in projects and
-// organisations whose audit the actor may read.
+// Audit returns a page of the audit, newest first. It has the entries of the projects
+// and organisations whose audit the actor may read.
 func (c *Writer) Audit(ctx context.Context, o AuditOptions) (AuditPage, error) {
 	if o.Limit <= 0 {
 		o.Limit = 50
@@ -41,9 +42,9 @@ func (c *Writer) Audit(ctx context.Context, o AuditOptions) (AuditPage, error) {
 	return page, err
 }
 
-// ExportAudit yields the audit that the options select, newest first, whatever
-// the limit. It reads in parts, so that it holds up nobody; entries that are
-// written meanwhile are not among them.
+// ExportAudit yields all entries that the options select, newest first; Limit does not
+// count. It reads in several transactions, so that it delays nobody. Entries that are
+// written meanwhile are left out.
 func (c *Writer) ExportAudit(ctx context.Context, o AuditOptions) iter.Seq2[AuditEntry, error] {
 	return func(yield func(AuditEntry, error) bool) {
 		o.Limit = ecp.MaxListLimit
@@ -66,11 +67,11 @@ func (c *Writer) ExportAudit(ctx context.Context, o AuditOptions) iter.Seq2[Audi
 	}
 }
 
-// auditScanned is how many entries are looked at in one transaction at most.
+// auditScanned is how many entries are read in one transaction at most.
 const auditScanned = 20_000
 
-// auditPage reads a page; more = there may be more behind Next, also where the
-// page is not full because enough was looked at for one transaction.
+// auditPage reads a page, and reports whether there may be more after Next. A page that
+// is not full can have more after it, when enough was read for one transaction.
 func (c *Writer) auditPage(ctx context.Context, o AuditOptions) (page AuditPage, more bool, err error) {
 	const op = "read the audit"
 	a, err := ecp.Authorize(ctx, op, ecp.RightAudit, "")
@@ -79,10 +80,10 @@ func (c *Writer) auditPage(ctx context.Context, o AuditOptions) (page AuditPage,
 	}
 	after, last := o.Cursor, ""
 	if !o.Until.IsZero() {
-		after = max(after, AuditMark(o.Until)+"g") // behind every entry of that very moment
+		after = max(after, timekey.NewestFirst(o.Until)+"g") // after every entry of that moment
 	}
 	if o.Since.After(time.Unix(0, 0)) { // nothing is older than that
-		last = AuditMark(o.Since.Add(-time.Nanosecond))
+		last = timekey.NewestFirst(o.Since.Add(-time.Nanosecond))
 	}
 	q := ecp.Query{After: after}
 	if strings.Contains(o.Scope, "/") {
@@ -124,7 +125,7 @@ func (c *Writer) auditPage(ctx context.Context, o AuditOptions) (page AuditPage,
 	return page, more, nil
 }
 
-// mayAudit says whether a may read the entries of a scope.
+// mayAudit reports whether a may read the entries of a scope.
 func mayAudit(a ecp.Actor, scope string) bool {
 	if scope == "" {
 		return a.May(ecp.RightAdmin, "")
@@ -132,12 +133,12 @@ func mayAudit(a ecp.Actor, scope string) bool {
 	return a.May(ecp.RightAudit, scope)
 }
 
-// inScope says whether a scope is the wanted one or lies in it.
+// inScope reports whether a scope is the wanted one or lies in it.
 func inScope(scope, wanted string) bool {
 	return wanted == "" || scope == wanted || ecp.Project{Path: scope}.Org() == wanted
 }
 
 func (o AuditOptions) matches(e AuditEntry) bool {
-	return (o.Actor == "" || e.Actor == o.Actor) && (o.Kind == "" || e.Kind == o.Kind) && (o.Key == "" || e.Key == o.Key) &&
-		(o.Outcome == "" || e.Outcome == o.Outcome)
+	return (o.Actor == "" || e.Actor == o.Actor) && (o.Kind == "" || e.Kind == o.Kind) &&
+		(o.Key == "" || e.Key == o.Key) && (o.Outcome == "" || e.Outcome == o.Outcome)
 }
