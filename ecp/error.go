@@ -128,7 +128,7 @@ func MessageOf(err error) string {
 	if err == nil {
 		return ""
 	}
-	return "internal error; the daemon's log has the cause"
+	return "internal error; the cause is logged"
 }
 
 // NewError builds an Error in one line.

@@ -7,7 +7,7 @@ import (
 )
 
 // Fencer is a Provisioner whose platform may be worked on by several programs,
-// such as two daemons with copies of one database, and lets one of them write
+// such as two instances with copies of one database, and lets one of them write
 // at a time.
 //
 // A Provisioner of which nobody asked for the lease writes as one that is no
@@ -70,10 +70,10 @@ func (l Lease) Waiting() string {
 	case l.OtherPlatform:
 		return l.Message
 	case h.Incarnation != "":
-		return fmt.Sprintf("another daemon holds this platform: %s on host %s, since %s, renewed %s; this one waits until it has gone",
+		return fmt.Sprintf("another instance holds this platform: %s on host %s, since %s, renewed %s; this one waits until it has gone",
 			h.Incarnation, h.Host, h.Since.UTC().Format(time.RFC3339), h.Renewed.UTC().Format(time.RFC3339))
 	case l.Message != "":
-		return "this daemon does not hold the lease of the platform: " + l.Message
+		return "this instance does not hold the lease of the platform: " + l.Message
 	}
-	return "this daemon does not hold the lease of the platform yet"
+	return "this instance does not hold the lease of the platform yet"
 }

@@ -97,7 +97,7 @@ func (p *Provisioner) write(s *program, op string, id ecp.ID, fn func(*state, ti
 	defer leave()
 	return p.change(id, func(st *state, now time.Time) error {
 		if epoch > 0 && st.Epoch > epoch {
-			return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "a daemon that took over later has " +
+			return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "an instance that took over later has " +
 				"written to " +
 				"it; nothing is written"}
 		}

@@ -202,7 +202,7 @@ func TestLogsFollowEnds(t *testing.T) {
 	s.until("line", "running now")
 	began := time.Now()
 	close(l.done)
-	s.until("problem", "the daemon is ending")
+	s.until("problem", "the server is shutting down")
 	s.ends()
 	require.Less(t, time.Since(began), 2*time.Second)
 }

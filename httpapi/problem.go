@@ -56,7 +56,7 @@ var codes = []struct {
 const retryAfter = "5"
 
 // blandText is all that a client learns of an internal error.
-const blandText = "internal error; the server's log has the cause"
+const blandText = "internal error; the cause is logged"
 
 // newProblem returns a problem with the usual status of its code.
 func newProblem(code ecp.Code, detail string, fields ...fieldView) *problemView {

@@ -46,7 +46,7 @@ func (a *api) readiness(ctx context.Context, _ *http.Request, _ body) (success, 
 			if errors.Is(err, ecp.ErrConflict) { // another daemon is where requests should go
 				return success{}, newProblem(ecp.CodeUnavailable, "not ready; "+ecp.MessageOf(err))
 			}
-			return success{}, newProblem(ecp.CodeUnavailable, "not ready; the server's log has the cause")
+			return success{}, newProblem(ecp.CodeUnavailable, "not ready; the cause is logged")
 		}
 	}
 	out := health{Status: "ready"}

@@ -88,7 +88,7 @@ func (a *api) sendHeartbeat(ctx context.Context, s *stream, r *http.Request) {
 func (a *api) sendShutdown(s *stream) {
 	select {
 	case <-a.done:
-		s.event("", "problem", newProblem(ecp.CodeUnavailable, "the daemon is ending; "+s.again))
+		s.event("", "problem", newProblem(ecp.CodeUnavailable, "the server is shutting down; "+s.again))
 	default:
 	}
 }

@@ -202,7 +202,7 @@ func (p *writePermit) checkEpoch(op string, o metav1.Object) error {
 		return nil
 	}
 	if p.epoch == 0 {
-		return unavailable(op, fmt.Sprintf("it was written by a daemon that held the Lease %s, and this one has "+
+		return unavailable(op, fmt.Sprintf("it was written by an instance that held the Lease %s, and this one has "+
 			"none: %s", leaseNamespace, f.lease.Message))
 	}
 	f.foundEpoch, f.raiseEpoch = max(f.foundEpoch, epoch), true
@@ -211,7 +211,7 @@ func (p *writePermit) checkEpoch(op string, o metav1.Object) error {
 	default:
 	}
 	return unavailable(op, fmt.Sprintf("it was written under a later lease (epoch %d, ours is %d); whether this "+
-		"daemon still holds the target is looked up first", epoch, p.epoch))
+		"instance still holds the target is looked up first", epoch, p.epoch))
 }
 
 // Hold implements [ecp.Fencer]. It takes the lease of the target when no other process has
@@ -416,13 +416,13 @@ func (k *leaseKeeper) stop(ctx context.Context) {
 	f := k.f
 	f.mu.Lock()
 	held := f.held
-	f.held, f.lease.Unfenced, f.lease.Message = false, false, "this daemon is ending"
+	f.held, f.lease.Unfenced, f.lease.Message = false, false, "this instance is shutting down"
 	f.mu.Unlock()
 	f.writing.Lock()
 	defer f.writing.Unlock()
 	if held {
 		if err := k.releaseLease(ctx); err != nil {
-			k.p.cfg.Logger.WarnContext(ctx, "the lease could not be given free; another daemon takes over when it "+
+			k.p.cfg.Logger.WarnContext(ctx, "the lease could not be given free; another instance takes over when it "+
 				"has run out",
 				"lease", leaseNamespace+"/"+k.name, "error", err)
 		}

@@ -173,7 +173,7 @@ func fault(op, file string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &known) {
 		return err
 	}
-	class, message, name := ecp.CodeInternal, "the database did not do as it was told; the log has the cause", "the database"
+	class, message, name := ecp.CodeInternal, "the database did not do as it was told; the cause is logged", "the database"
 	cause := fmt.Errorf("%s: %w", file, err)
 	if op == opening {
 		name, cause = "the database "+file, err

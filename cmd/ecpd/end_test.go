@@ -73,7 +73,7 @@ func TestTerm(t *testing.T) {
 	last := strings.TrimSpace(rest(t, stream))
 	i := strings.LastIndex(last, "event: ")
 	require.Positive(t, i, last)
-	assert.Regexp(t, `^event: problem\ndata: {.*"code":"unavailable".*the daemon is ending`, last[i:])
+	assert.Regexp(t, `^event: problem\ndata: {.*"code":"unavailable".*the server is shutting down`, last[i:])
 	assert.Equal(t, 200, (<-waiting).status, "who waits is answered with the operation as it stands")
 	assert.Zero(t, d.Wait(t, 20*time.Second))
 	assert.Less(t, time.Since(began), mostEnd)

@@ -55,7 +55,7 @@ func TestLogsOfACluster(t *testing.T) {
 	d.Signal(t, syscall.SIGTERM)
 	end := rest(t, stream)
 	assert.Contains(t, end, "event: problem")
-	assert.Contains(t, end, "the daemon is ending")
+	assert.Contains(t, end, "the server is shutting down")
 	require.Zero(t, d.Wait(t, 15*time.Second))
 	assert.Less(t, time.Since(began), mostEnd)
 }

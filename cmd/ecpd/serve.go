@@ -407,7 +407,7 @@ func (d *daemon) notes() (out []string) {
 	for _, target := range slices.Sorted(maps.Keys(leases)) {
 		if l := leases[target]; l.Unfenced {
 			out = append(out,
-				"target "+target+": nothing keeps a second daemon from writing to it at the same time: "+l.Message)
+				"target "+target+": nothing keeps a second instance from writing to it at the same time: "+l.Message)
 		}
 	}
 	return append(out, d.agentNotes()...)

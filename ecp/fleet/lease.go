@@ -70,16 +70,16 @@ func (m *Manager) holdTarget(ctx context.Context, name string, p ecp.Provisioner
 	return nil
 }
 
-// tellLease logs what people who run the daemon should know of a lease.
+// tellLease logs what operators should know of a lease.
 func (m *Manager) tellLease(ctx context.Context, name string, before, now ecp.Lease) {
 	log := m.observed.Log.With("target", name, "epoch", now.Epoch)
 	switch {
 	case now.Unfenced && !before.Unfenced:
-		log.WarnContext(ctx, "nothing keeps a second daemon from writing to this target at the same time", "reason", now.Message)
+		log.WarnContext(ctx, "nothing keeps a second instance from writing to this target at the same time", "reason", now.Message)
 	case now.Held && !before.Held:
-		log.InfoContext(ctx, "this daemon holds the target", "incarnation", now.Holder.Incarnation)
+		log.InfoContext(ctx, "this instance holds the target", "incarnation", now.Holder.Incarnation)
 	case !now.MayWrite() && (before.MayWrite() || before.Holder.Incarnation != now.Holder.Incarnation):
-		log.WarnContext(ctx, "this daemon writes nothing to the target", "reason", now.Waiting())
+		log.WarnContext(ctx, "this instance writes nothing to the target", "reason", now.Waiting())
 	}
 }
 

@@ -224,7 +224,7 @@ func TestComesBackAsTheServerAsks(t *testing.T) {
 	s := &script{answers: []http.HandlerFunc{
 		streams("retry: 1\nid: 5\n\n"+fmt.Sprintf(poolChange, 6, 6)+"id: 7\nevent: po", false), // cut short
 		problem(http.StatusServiceUnavailable, "not now"),
-		streams("retry: 1\nid: 6\n\n:\n\n"+fmt.Sprintf(poolChange, 7, 7)+"event: problem\ndata: {\"detail\":\"the daemon is ending\"}\n\n", false),
+		streams("retry: 1\nid: 6\n\n:\n\n"+fmt.Sprintf(poolChange, 7, 7)+"event: problem\ndata: {\"detail\":\"the server is shutting down\"}\n\n", false),
 		streams("retry: 1\nid: 7\n\n", true), // dead without a word
 		problem(http.StatusGone, "too old"),
 		streams("retry: 1\nid: 90\n\n", false),
@@ -252,7 +252,7 @@ func TestComesBackAsTheServerAsks(t *testing.T) {
 		"2026-01-02T03:04:05Z      6 pool      pool\n"+
 		"2026-01-02T03:04:05Z      7 pool      pool\n"+
 		listed, out.String())
-	for _, note := range []string{"503: not now", "the daemon is ending", "nothing came for 200ms", "410: too old"} {
+	for _, note := range []string{"503: not now", "the server is shutting down", "nothing came for 200ms", "410: too old"} {
 		require.Contains(t, notes.String(), note)
 	}
 	require.NotContains(t, notes.String(), token)
