@@ -115,8 +115,8 @@ func (m *Manager) Watch(ctx context.Context, after int64) iter.Seq2[ecp.Change, 
 			after = now
 		}
 		for c, err := range m.observed.Store.Changes(good, after) {
-			if err != nil && ctx.Err() == nil && errors.Is(context.Cause(good), tenancy.ErrOver) {
-				err = tenancy.ErrOver
+			if err != nil && ctx.Err() == nil && errors.Is(context.Cause(good), tenancy.ErrExpired) {
+				err = tenancy.ErrExpired
 			}
 			if err == nil && c.Seq > now { // what was before, the actor came with
 				err = tenancy.EndedBy(actor, c)

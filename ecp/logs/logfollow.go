@@ -146,7 +146,7 @@ func (r *logStream) attend(ctx context.Context, group *sync.WaitGroup, sources m
 			_, err = r.m.Observed.LoadReadable(ctx, r.op, ecp.RightRead, r.id)
 		}
 		_, _, ended := r.m.Accounts.Standing(ctx)
-		over := errors.Is(ended, tenancy.ErrOtherRights)
+		over := errors.Is(ended, tenancy.ErrRightsChanged)
 		if over || err == nil {
 			err = ended
 		}

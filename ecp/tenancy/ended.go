@@ -11,18 +11,19 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// opWatch names following changes in errors.
+// opWatch is the operation in errors.
 const opWatch = "watch changes"
 
-// ErrOver is why a credential has ended by its own time.
-var ErrOver = ecp.NewError(ecp.CodeDenied, opWatch, "the token or session has expired; log in again, or use another token")
+// ErrExpired means that a token or session has expired.
+var ErrExpired = ecp.NewError(ecp.CodeDenied, opWatch, "the token or session has expired; log in again, or use another token")
 
-// ErrOtherRights ends what was begun with the rights of before.
-var ErrOtherRights = ecp.NewError(ecp.CodeUnavailable, opWatch, "your rights have changed; begin again from what you have seen last")
+// ErrRightsChanged means that the rights of a user have changed. A watch that began with
+// the former ones ends; the user may begin another.
+var ErrRightsChanged = ecp.NewError(ecp.CodeUnavailable, opWatch, "your rights have changed; begin again from what you have seen last")
 
-// goodUntil is the end of the credential that the actor came with; zero where it
-// has none. The error says that it is no good now, or that its rights have
-// changed since. What an embedder vouches for is good for ever.
+// goodUntil returns when the credential of an actor expires, or a zero time. The error is
+// that it is not valid now, or that the rights have changed. An actor of an embedder,
+// which has no credential, is always valid.
 func goodUntil(a ecp.Actor, tx ecp.Tx, now time.Time) (end time.Time, _ error) {
 	if user := a.User(); user != "" {
 		return sessionUntil(a, tx, user, now)
@@ -33,7 +34,7 @@ func goodUntil(a ecp.Actor, tx ecp.Tx, now time.Time) (end time.Time, _ error) {
 	}
 	for t, err := range ecp.List[ecp.Token](tx, ecp.Query{Parent: id}) {
 		if err == nil && !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) {
-			err = ErrOver
+			err = ErrExpired
 		}
 		return t.ExpiresAt, err
 	}
@@ -50,7 +51,7 @@ func sessionUntil(a ecp.Actor, tx ecp.Tx, user string, now time.Time) (end time.
 		return end, ecp.NewError(ecp.CodeDenied, opWatch, "the session has ended; log in again")
 	}
 	if !all[i].ExpiresAt.After(now) {
-		return end, ErrOver
+		return end, ErrExpired
 	}
 	u, _, err := ecp.Get[ecp.User](tx, user)
 	if err == nil {
@@ -62,9 +63,8 @@ func sessionUntil(a ecp.Actor, tx ecp.Tx, user string, now time.Time) (end time.
 	return all[i].ExpiresAt, err
 }
 
-// Standing gives the end of the credential that the actor of ctx came with, and
-// the number of the last change: whatever ends the credential earlier comes
-// after it.
+// Standing returns when the credential of the actor in ctx expires, and the sequence
+// number of the last change. Changes that end the credential earlier come after it.
 func (ac *Accounts) Standing(ctx context.Context) (end time.Time, seq int64, _ error) {
 	actor, err := ecp.Authorize(ctx, opWatch, ecp.RightRead, "")
 	if err != nil {
@@ -80,8 +80,8 @@ func (ac *Accounts) Standing(ctx context.Context) (end time.Time, seq int64, _ e
 	return end, seq, err
 }
 
-// WhileGood gives a context that ends, with ErrOver as its cause, when the
-// credential of the actor of ctx does by its own time.
+// WhileGood returns a context that ends, with [ErrExpired] as its cause, when the
+// credential of the actor in ctx expires, and the number that [Accounts.Standing] returns.
 func (ac *Accounts) WhileGood(ctx context.Context) (_ context.Context, cancel context.CancelFunc, seq int64, _ error) {
 	end, seq, err := ac.Standing(ctx)
 	if err != nil {
@@ -91,12 +91,12 @@ func (ac *Accounts) WhileGood(ctx context.Context) (_ context.Context, cancel co
 		ctx, cancel = context.WithCancel(ctx)
 		return ctx, cancel, seq, nil
 	}
-	ctx, cancel = context.WithTimeoutCause(ctx, end.Sub(ac.now()), ErrOver)
+	ctx, cancel = context.WithTimeoutCause(ctx, end.Sub(ac.now()), ErrExpired)
 	return ctx, cancel, seq, nil
 }
 
-// EndedBy says why a change leaves an actor with other rights than it came
-// with, or with none; nil if it does not.
+// EndedBy returns an error if a change takes an actor's credential away, or changes its
+// rights. Whoever follows changes for an actor asks it of each, and ends then.
 func EndedBy(a ecp.Actor, c ecp.Change) error {
 	switch p := c.Payload.(type) {
 	case ecp.Token:
@@ -109,7 +109,7 @@ func EndedBy(a ecp.Actor, c ecp.Change) error {
 		}
 	case ecp.User:
 		if a.User() == p.Name && !c.Deleted && !slices.Equal(p.Grants, a.Grants) {
-			return ErrOtherRights
+			return ErrRightsChanged
 		}
 	}
 	return nil

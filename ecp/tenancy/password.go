@@ -10,16 +10,15 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// PasswordHasher makes what is stored of passwords. Package argon2id has one;
-// this package brings none along, since the standard library has no function
-// that is slow and large enough.
+// PasswordHasher hashes passwords. Package argon2id has one. This package has none: the
+// standard library has no function that needs enough time and memory.
 type PasswordHasher interface {
-	// Hash gives a text that Verify understands and that does not tell the
-	// password. It may wait its turn, no longer than ctx.
+	// Hash returns a text for Verify that does not reveal the password. It may wait
+	// for its turn, no longer than ctx.
 	Hash(ctx context.Context, password string) (string, error)
-	// Verify says whether the hash is the password's, in a time that does not
-	// depend on the answer, and whether it should be made anew because it is
-	// weaker than those made now. An error means that it could not be found out.
+	// Verify reports whether the hash is the password's, in a time that does not
+	// depend on the result, and whether the hash is weaker than those that Hash
+	// returns now. An error means that it could not find out.
 	Verify(ctx context.Context, hash, password string) (ok, outdated bool, err error)
 }
 
@@ -30,16 +29,16 @@ type passwordHash struct {
 	At   time.Time `json:"at"`
 }
 
-// Describe gives kind, key and index.
+// Describe returns kind, key and index.
 func (p passwordHash) Describe() (ecp.Kind, string, ecp.Index) {
 	return ecp.KindPassword, p.User, ecp.Index{}
 }
 
-// Copy gives p itself: it holds no reference.
+// Copy returns p itself: it holds no reference.
 func (p passwordHash) Copy() ecp.Payload { return p }
 
-// hashPassword gives what is to be stored; "" for "". It is asked before the
-// transaction begins: hashing takes long on purpose.
+// hashPassword returns the hash to store; an empty password has an empty one. It is
+// called before the transaction begins: hashing takes long on purpose.
 func (ac *Accounts) hashPassword(ctx context.Context, wrong *fault.Fields, op, password string) (string, error) {
 	if password == "" {
 		return "", nil
@@ -66,7 +65,8 @@ func hasherBusy(err error) error {
 	return &ecp.Error{Code: ecp.CodeUnavailable, Message: "the password could not be worked on; try again", Cause: err}
 }
 
-// setPassword stores a password's hash, and says so in the audit; "" = nothing.
+// setPassword stores the hash of a password, and adds to the audit that it was set. An
+// empty hash changes nothing.
 func setPassword(w *change.Tx, user, hash string) error {
 	if hash == "" {
 		return nil
@@ -75,9 +75,8 @@ func setPassword(w *change.Tx, user, hash string) error {
 	return ecp.Put(w.Tx, passwordHash{User: user, Hash: hash, At: w.Now}, ecp.AnyVersion)
 }
 
-// ChangePassword replaces the actor's own password, who logged in as a user,
-// and ends all of its sessions. The old one is wanted once more, since a
-// session may be left open.
+// ChangePassword replaces the password of the user who is logged in, and ends all of the
+// user's sessions. It needs the old password, since a session may be left open.
 func (ac *Accounts) ChangePassword(ctx context.Context, old, password string) error {
 	const op = "change password"
 	a, err := ecp.Authorize(ctx, op, ecp.RightRead, "")

@@ -51,10 +51,9 @@ func (d *Directory) Quotas(ctx context.Context) ([]ecp.Quota, error) {
 	return listVisible(ctx, d.store, "list quotas", ecp.Query{}, func(a ecp.Actor, q ecp.Quota) bool { return q.Connections > 0 && q.SeenBy(a) })
 }
 
-// UpdateQuota changes the limit of a quota; what is booked is the ledger's. Its
-// revision is the one that was read, 0 = whatever. No limit goes below what is
-// booked. An organisation's is changed by whoever administers all of them, a
-// project's by who administers its organisation.
+// UpdateQuota changes the limit of a quota, which cannot be less than what is used. A
+// revision other than 0 must be the present one. The quota of an organisation needs
+// [ecp.RightAdmin], that of a project [ecp.RightProjects] in its organisation.
 func (d *Directory) UpdateQuota(ctx context.Context, q ecp.Quota) (ecp.Quota, error) {
 	r := change.Request{Op: "change quota of " + q.Of, Action: "update", Kind: ecp.KindQuota, Key: q.Of, Scope: q.Of, Asked: q}
 	return change.Submit(ctx, d.changes, r, func(w *change.Tx) (ecp.Quota, error) {

@@ -11,11 +11,10 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// Reauthenticate gives an actor that [Accounts.Authenticate] gave earlier as its
-// credential makes it now, for what lasts longer than one request: the rights
-// are today's. Denied where the token was deleted or has expired, the session
-// has ended, or the user was disabled. An actor without a credential is the
-// embedder's own to vouch for and is given back as it is.
+// Reauthenticate returns an actor of [Accounts.Authenticate] with its present rights, for
+// what lasts longer than one request. It is denied when the token was deleted or has
+// expired, the session has ended, or the user was disabled. An actor without a
+// credential is one of the embedder's, and returned unchanged.
 func (ac *Accounts) Reauthenticate(ctx context.Context, a ecp.Actor) (ecp.Actor, error) {
 	const op = "authenticate again"
 	var find func(ecp.Tx, ecp.Actor, time.Time) (ecp.Actor, error)
@@ -44,7 +43,7 @@ func (ac *Accounts) Reauthenticate(ctx context.Context, a ecp.Actor) (ecp.Actor,
 	return out, nil
 }
 
-// byTokenID gives the actor of a token by the token's id.
+// byTokenID returns the actor of a token by the token's id.
 func byTokenID(tx ecp.Tx, a ecp.Actor, now time.Time) (ecp.Actor, error) {
 	id := strings.TrimPrefix(a.Credential, ecp.TokenCredential)
 	for t, err := range ecp.List[ecp.Token](tx, ecp.Query{Parent: id}) {
@@ -56,7 +55,7 @@ func byTokenID(tx ecp.Tx, a ecp.Actor, now time.Time) (ecp.Actor, error) {
 	return ecp.Actor{}, ecp.ErrNotFound
 }
 
-// bySessionID gives the actor of a session by the session's id.
+// bySessionID returns the actor of a session by the session's id.
 func bySessionID(tx ecp.Tx, a ecp.Actor, now time.Time) (ecp.Actor, error) {
 	all, err := sessionsOf(tx, a.Name)
 	if err != nil {

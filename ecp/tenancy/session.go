@@ -13,22 +13,22 @@ import (
 	"github.com/openecp/openecp/ecp/internal/random"
 )
 
-// loginCredential is that of somebody who was not let in.
+// loginCredential stands in the audit for somebody whose login was refused.
 const loginCredential = "login"
 
 // sessionsOfOne is how many sessions one user may have at a time; the oldest
 // ends when there is one more.
 const sessionsOfOne = 50
 
-// Session is what a login gives.
+// Session is the result of a login.
 type Session struct {
-	Secret    string    // the bearer token; shown this once
-	ID        string    // names the session in the audit
-	User      string    //
-	ExpiresAt time.Time // it ends then, or with a logout, a new password, or the user's disabling
+	Secret    string // the bearer token; only its hash is stored
+	ID        string // of the session in the audit
+	User      string
+	ExpiresAt time.Time // unless a logout, a new password or the user's disabling ends it earlier
 }
 
-// session is what is stored of one: the hash of its secret.
+// StoredSession is the record of a session. The Manager deletes those that have expired.
 type StoredSession struct {
 	ID        string    `json:"id"`
 	Hash      string    `json:"hash"` // hex SHA-256 of the secret
@@ -37,13 +37,13 @@ type StoredSession struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// Describe gives kind, key and index: a session is looked up by its hash, and
+// Describe returns kind, key and index: a session is looked up by its hash, and
 // those of a user by the name.
 func (s StoredSession) Describe() (ecp.Kind, string, ecp.Index) {
 	return ecp.KindSession, s.Hash, ecp.Index{Parent: s.User}
 }
 
-// Copy gives s itself: it holds no reference.
+// Copy returns s itself: it holds no reference.
 func (s StoredSession) Copy() ecp.Payload { return s }
 
 // wrongLogin is all that anybody learns who cannot log in: whether there is
@@ -90,8 +90,8 @@ func (ac *Accounts) Login(ctx context.Context, user, password string) (Session, 
 	return out, nil
 }
 
-// checked gives a user whose password was checked a moment ago: a new one, a
-// disabling or a deletion since then ends what the old one would have begun.
+// checked returns a user whose password was checked a moment ago. It refuses the login if
+// the password was changed, or the user disabled or deleted, since then.
 func checked(tx ecp.Tx, op, user string, set time.Time) (ecp.User, error) {
 	u, _, err := ecp.Get[ecp.User](tx, user)
 	if err == nil {
@@ -193,7 +193,7 @@ func (ac *Accounts) checkPassword(ctx context.Context, op string, g guess) (who 
 	return who, nil
 }
 
-// nobody gives the hash that guesses for unknown users are compared with. It
+// nobody returns the hash that guesses for unknown users are compared with. It
 // is made before the first comparison, whoever that is for.
 func (ac *Accounts) nobody(ctx context.Context) (string, error) {
 	select {
@@ -304,7 +304,7 @@ func roomForSession(tx ecp.Tx, user string, now time.Time) error {
 	return nil
 }
 
-// bySession gives the actor of a session that has not ended.
+// bySession returns the actor of a session that has not ended.
 func bySession(tx ecp.Tx, hash string, now time.Time) (ecp.Actor, error) {
 	s, _, err := ecp.Get[StoredSession](tx, hash)
 	if err != nil {

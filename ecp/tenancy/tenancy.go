@@ -16,12 +16,12 @@ func (d *Directory) Orgs(ctx context.Context) ([]ecp.Org, error) {
 	return listVisible(ctx, d.store, "list organisations", ecp.Query{}, func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
 }
 
-// Org gives an organisation by its name.
+// Org returns an organisation.
 func (d *Directory) Org(ctx context.Context, name string) (ecp.Org, error) {
 	return readVisible(ctx, d.store, "read organisation "+name, "organisation", name, func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
 }
 
-// CreateOrg makes an organisation.
+// CreateOrg creates an organisation. It needs [ecp.RightAdmin].
 func (d *Directory) CreateOrg(ctx context.Context, name, description string) (ecp.Org, error) {
 	q := change.Request{Op: "create organisation", Action: "create", Kind: ecp.KindOrg, Asked: []string{name, description},
 		Taken: ecp.FieldError{Field: "name", Message: fmt.Sprintf("there is an organisation %q already", name)}}
@@ -43,7 +43,8 @@ func (d *Directory) CreateOrg(ctx context.Context, name, description string) (ec
 	})
 }
 
-// UpdateOrg changes what an organisation is described as.
+// UpdateOrg changes the description of an organisation. An ifRevision other than 0 must
+// be the present revision.
 func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifRevision int64) (ecp.Org, error) {
 	q := change.Request{Op: "change organisation " + name, Action: "update", Kind: ecp.KindOrg, Key: name, Scope: name, Asked: []any{description, ifRevision}}
 	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (ecp.Org, error) {
@@ -66,7 +67,7 @@ func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifR
 	})
 }
 
-// DeleteOrg removes an organisation without projects and people.
+// DeleteOrg deletes an organisation that has no projects, users and tokens.
 func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64) error {
 	q := change.Request{Op: "delete organisation " + name, Action: "delete", Kind: ecp.KindOrg, Key: name, Scope: name, Asked: ifRevision}
 	return change.Do(ctx, d.changes, q, func(w *change.Tx) error {
@@ -93,7 +94,7 @@ func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64
 	})
 }
 
-// orgForChange gives an organisation for a change that needs a right over it.
+// orgForChange returns an organisation for a change that needs a right in it.
 func orgForChange(w *change.Tx, name string, right ecp.Right) (ecp.Org, error) {
 	o, _, err := ecp.Get[ecp.Org](w.Tx, name)
 	if errors.Is(err, ecp.ErrNotFound) || (err == nil && !w.Actor.Sees(name)) {
@@ -109,7 +110,7 @@ func orgForChange(w *change.Tx, name string, right ecp.Right) (ecp.Org, error) {
 	return o, w.Permit(right, where)
 }
 
-// Projects lists the projects the actor may read; org "" = of every
+// Projects lists the projects that the actor may read. An empty org means those of every
 // organisation.
 func (d *Directory) Projects(ctx context.Context, org string) ([]ecp.Project, error) {
 	return listVisible(ctx, d.store, "list projects", ecp.Query{}, func(a ecp.Actor, p ecp.Project) bool {
@@ -117,12 +118,12 @@ func (d *Directory) Projects(ctx context.Context, org string) ([]ecp.Project, er
 	})
 }
 
-// Project gives a project by its path, "org/project".
+// Project returns a project by its path, "org/project".
 func (d *Directory) Project(ctx context.Context, path string) (ecp.Project, error) {
 	return readVisible(ctx, d.store, "read project "+path, "project", path, func(a ecp.Actor, p ecp.Project) bool { return a.May(ecp.RightRead, p.Path) })
 }
 
-// CreateProject makes a project in an organisation that is there.
+// CreateProject creates a project in an organisation that exists.
 func (d *Directory) CreateProject(ctx context.Context, path, description string) (ecp.Project, error) {
 	q := change.Request{Op: "create project", Action: "create", Kind: ecp.KindProject, Scope: ecp.Project{Path: path}.Org(), Asked: []string{path, description},
 		Taken: ecp.FieldError{Field: "path", Message: fmt.Sprintf("there is a project %q already", path)}}
@@ -176,7 +177,8 @@ func (d *Directory) roomForProject(tx ecp.Tx, p ecp.Project) error {
 	return nil
 }
 
-// UpdateProject changes what a project is described as.
+// UpdateProject changes the description of a project. An ifRevision other than 0 must be
+// the present revision.
 func (d *Directory) UpdateProject(ctx context.Context, path, description string, ifRevision int64) (ecp.Project, error) {
 	q := change.Request{Op: "change project " + path, Action: "update", Kind: ecp.KindProject, Key: path, Scope: path, Asked: []any{description, ifRevision}}
 	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (ecp.Project, error) {
@@ -199,8 +201,7 @@ func (d *Directory) UpdateProject(ctx context.Context, path, description string,
 	})
 }
 
-// DeleteProject removes a project without clusters, and in which nobody has
-// a grant.
+// DeleteProject deletes a project that has no clusters, and in which nobody has a grant.
 func (d *Directory) DeleteProject(ctx context.Context, path string, ifRevision int64) error {
 	q := change.Request{Op: "delete project " + path, Action: "delete", Kind: ecp.KindProject, Key: path, Scope: path, Asked: ifRevision}
 	return change.Do(ctx, d.changes, q, func(w *change.Tx) error {
@@ -227,7 +228,7 @@ func (d *Directory) DeleteProject(ctx context.Context, path string, ifRevision i
 	})
 }
 
-// projectForChange gives a project for a change of it.
+// projectForChange returns a project for a change of it.
 func projectForChange(w *change.Tx, path string) (ecp.Project, error) {
 	p, _, err := ecp.Get[ecp.Project](w.Tx, path)
 	if errors.Is(err, ecp.ErrNotFound) || (err == nil && !w.Actor.May(ecp.RightRead, path)) {

@@ -20,15 +20,15 @@ import (
 // lastUseEvery is how often the last use of a token is written at most.
 const lastUseEvery = time.Minute
 
-// TokenInfo is what is shown of a token.
+// TokenInfo is a token without its secret.
 type TokenInfo struct {
 	ID        string    `json:"id"`
-	Name      string    `json:"name"` // with [ecp.TokenPrefix] before it, that of its actor
+	Name      string    `json:"name"` // [ecp.TokenPrefix] and this are the name of its actor
 	ecp.Grant           // the one thing it may do
 	CreatedAt time.Time `json:"createdAt"`
 	CreatedBy string    `json:"createdBy"`
-	ExpiresAt time.Time `json:"expiresAt,omitzero"` // zero = never
-	LastUsed  time.Time `json:"lastUsed,omitzero"`  // to the minute; zero = never
+	ExpiresAt time.Time `json:"expiresAt,omitzero"` // zero: never
+	LastUsed  time.Time `json:"lastUsed,omitzero"`  // to the minute; zero: never
 }
 
 func tokenInfo(t ecp.Token) TokenInfo {
@@ -39,14 +39,14 @@ func tokenInfo(t ecp.Token) TokenInfo {
 type TokenRequest struct {
 	Name      string // 1 to 200 characters, as for clusters; without [ecp.TokenPrefix]
 	Grant     ecp.Grant
-	ExpiresAt time.Time // zero = never
+	ExpiresAt time.Time // zero: never
 }
 
-// NewToken is a token that was just made.
+// NewToken is a token with its secret.
 type NewToken struct {
 	TokenInfo
-	// Secret is shown this once: only its hash is kept. It is "" in an answer
-	// that is given again for an idempotency key, and is never part of JSON.
+	// Secret is the bearer token. Only its hash is stored. It is empty in the answer
+	// to a repeated request with an idempotency key, and never part of JSON.
 	Secret string `json:"-"`
 }
 
@@ -77,8 +77,8 @@ func (u *uses) claim(hash string, now time.Time) bool {
 	return true
 }
 
-// Authenticate gives the actor that a token, or the secret of a session,
-// stands for. Any other is denied. Only hashes are stored and compared.
+// Authenticate returns the actor of a token, or of the secret of a session. Any other
+// secret is denied.
 func (ac *Accounts) Authenticate(ctx context.Context, secret string) (ecp.Actor, error) {
 	const op = "authenticate"
 	var t ecp.Token
@@ -149,7 +149,7 @@ func (ac *Accounts) Tokens(ctx context.Context) ([]TokenInfo, error) {
 	return out, nil
 }
 
-// Token gives an API token by its id.
+// Token returns an API token by its id.
 func (ac *Accounts) Token(ctx context.Context, id string) (TokenInfo, error) {
 	op := "read token " + id
 	found, err := listVisible(ctx, ac.store, op, ecp.Query{Parent: id}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
@@ -162,8 +162,8 @@ func (ac *Accounts) Token(ctx context.Context, id string) (TokenInfo, error) {
 	return tokenInfo(found[0]), nil
 }
 
-// CreateToken makes an API token with a grant that the actor holds itself. It
-// is valid until it expires or is deleted, whatever becomes of who made it.
+// CreateToken creates an API token with a grant that the actor holds itself. It is valid
+// until it expires or is deleted, also after its creator is gone.
 func (ac *Accounts) CreateToken(ctx context.Context, r TokenRequest) (NewToken, error) {
 	q := change.Request{Op: "create token", Action: "create", Kind: ecp.KindToken, Scope: r.Grant.Where(), Asked: r}
 	return change.Submit(ctx, ac.changes, q, func(w *change.Tx) (NewToken, error) {
@@ -213,7 +213,8 @@ func regrant(err error) error {
 	return &out
 }
 
-// DeleteToken makes a token invalid at once.
+// DeleteToken deletes an API token, which is invalid at once. The last way in with the
+// role system is kept: that is a conflict.
 func (ac *Accounts) DeleteToken(ctx context.Context, id string) error {
 	q := change.Request{Op: "delete token " + id, Action: "delete", Kind: ecp.KindToken, Key: id}
 	return change.Do(ctx, ac.changes, q, func(w *change.Tx) error {
@@ -229,7 +230,7 @@ func (ac *Accounts) DeleteToken(ctx context.Context, id string) error {
 	})
 }
 
-// tokenForChange gives a token for a change of it.
+// tokenForChange returns a token for a change of it.
 func tokenForChange(w *change.Tx, id string) (ecp.Token, error) {
 	for t, err := range ecp.List[ecp.Token](w.Tx, ecp.Query{Parent: id}) {
 		if err != nil {

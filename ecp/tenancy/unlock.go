@@ -8,11 +8,11 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// UnlockUser forgets the wrong passwords that were tried under a user's name, so
-// that the next login is looked at at once. Guessing may go on: an address, where
-// one is given, becomes one that the user has logged in from, and so what others
-// guess does not touch logins from there for 30 days. It needs what changing the
-// user's password needs. Only this process forgets: counts are kept in memory.
+// UnlockUser forgets the wrong passwords that were tried for a user, so that the next
+// login is not delayed. If an address is given, it counts as one that the user has logged
+// in from: for 30 days, what others try does not delay logins from there. UnlockUser
+// needs what changing the user's password needs. Counts are kept in memory, so only this
+// process forgets them.
 func (ac *Accounts) UnlockUser(ctx context.Context, name, address string) error {
 	q := change.Request{Op: "unlock user " + name, Action: "unlock", Kind: ecp.KindUser, Key: name, Asked: address}
 	err := change.Do(ctx, ac.changes, q, func(w *change.Tx) error {

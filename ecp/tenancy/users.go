@@ -32,26 +32,26 @@ func userScope(u ecp.User) string {
 	return scope
 }
 
-// UserRequest asks for a user.
+// UserRequest is a user to create.
 type UserRequest struct {
 	Name        string
 	DisplayName string
-	Password    string // "" = none yet: nobody can log in
+	Password    string // empty: the user cannot log in yet
 	Grants      []ecp.Grant
 }
 
 // UserChange changes parts of a user; nil fields stay as they are.
 type UserChange struct {
 	DisplayName *string
-	Grants      *[]ecp.Grant // instead of those the actor may know of; others stay
+	Grants      *[]ecp.Grant // replace those that the actor may see; others stay
 	Disabled    *bool        // true ends the user's sessions
 	Password    *string      // ends the user's sessions
-	IfRevision  int64        // 0 = whatever revision
+	IfRevision  int64        // 0: any revision
 }
 
 var userForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$`)
 
-// ValidateUserName says what is wrong with the form of a user's name; "" if nothing.
+// ValidateUserName returns what is wrong with the name of a user; empty if nothing is.
 func ValidateUserName(name string) string {
 	switch {
 	case strings.HasPrefix(name, ecp.TokenPrefix):
@@ -70,7 +70,7 @@ const (
 	MaxPassword = 256 // bytes
 )
 
-// ValidatePassword says why a password cannot be used; "" if it can.
+// ValidatePassword returns what is wrong with a password; empty if nothing is.
 func ValidatePassword(password string) string {
 	switch {
 	case len([]rune(password)) < MinPassword:
@@ -85,8 +85,8 @@ func anyGrant(grants []ecp.Grant, which func(ecp.Grant) bool) bool {
 	return slices.ContainsFunc(grants, which)
 }
 
-// shownTo gives a user as a may know it: without grants outside its reach.
-// false = not at all.
+// shownTo returns a user without the grants that an actor may not see, and reports
+// whether the actor may see the user at all.
 func shownTo(a ecp.Actor, u ecp.User) (ecp.User, bool) {
 	if a.User() == u.Name {
 		return u, true
@@ -105,7 +105,7 @@ func (ac *Accounts) Users(ctx context.Context) ([]ecp.User, error) {
 	return users, err
 }
 
-// User gives a user by name; everybody may read themselves.
+// User returns a user by name. Users may read themselves.
 func (ac *Accounts) User(ctx context.Context, name string) (ecp.User, error) {
 	u, err := readVisible(ctx, ac.store, "read user "+name, "user", name, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
 	if err != nil {
@@ -116,7 +116,7 @@ func (ac *Accounts) User(ctx context.Context, name string) (ecp.User, error) {
 	return u, nil
 }
 
-// CreateUser makes a user with grants that the actor holds itself.
+// CreateUser creates a user with grants that the actor holds itself.
 func (ac *Accounts) CreateUser(ctx context.Context, r UserRequest) (ecp.User, error) {
 	u := ecp.User{Name: r.Name, DisplayName: r.DisplayName, Grants: slices.Clone(r.Grants), PasswordSet: r.Password != "", Revision: 1}
 	q := change.Request{Op: "create user", Action: "create", Kind: ecp.KindUser, Scope: userScope(u), Asked: u, Secret: r.Password,
@@ -151,8 +151,8 @@ func (ac *Accounts) CreateUser(ctx context.Context, r UserRequest) (ecp.User, er
 	})
 }
 
-// UpdateUser changes a user. Password and disabling need that all of the
-// user's grants lie within the actor's reach; grants are changed within it.
+// UpdateUser changes a user. The password, the display name and Disabled can be changed
+// only by an actor who holds all grants of the user.
 func (ac *Accounts) UpdateUser(ctx context.Context, name string, c UserChange) (ecp.User, error) {
 	plain := c
 	plain.Password = nil
@@ -210,7 +210,7 @@ func (ac *Accounts) UpdateUser(ctx context.Context, name string, c UserChange) (
 	})
 }
 
-// changedUser gives a user as an actor wants it, if the actor may want that.
+// changedUser returns a user with the changes of an actor, if the actor may make them.
 func changedUser(w *change.Tx, u ecp.User, c UserChange) (ecp.User, error) {
 	if c.DisplayName != nil {
 		u.DisplayName = *c.DisplayName
@@ -243,8 +243,8 @@ func changedUser(w *change.Tx, u ecp.User, c UserChange) (ecp.User, error) {
 	return u, mayGrant(w, added)
 }
 
-// DeleteUser removes a user and ends the sessions. Tokens the user has made
-// stay: they are the project's.
+// DeleteUser deletes a user and ends the sessions. Tokens that the user has created stay:
+// they belong to the project.
 func (ac *Accounts) DeleteUser(ctx context.Context, name string, ifRevision int64) error {
 	q := change.Request{Op: "delete user " + name, Action: "delete", Kind: ecp.KindUser, Key: name, Asked: ifRevision}
 	return change.Do(ctx, ac.changes, q, func(w *change.Tx) error {
@@ -272,7 +272,7 @@ func (ac *Accounts) DeleteUser(ctx context.Context, name string, ifRevision int6
 	})
 }
 
-// userForChange gives a user for a change; who is outside the actor's reach is not there.
+// userForChange returns a user for a change. One that the actor may not see is not found.
 func userForChange(w *change.Tx, name string) (ecp.User, error) {
 	u, _, err := ecp.Get[ecp.User](w.Tx, name)
 	if errors.Is(err, ecp.ErrNotFound) {
@@ -287,7 +287,7 @@ func userForChange(w *change.Tx, name string) (ecp.User, error) {
 	return u, w.Permit(ecp.RightMembers, "")
 }
 
-// governs says why an actor may not decide over the whole of a user.
+// governs returns why an actor may not change all of a user; nil if it may.
 func governs(w *change.Tx, u ecp.User) error {
 	if anyGrant(u.Grants, func(g ecp.Grant) bool { return !w.Actor.Holds(g) }) {
 		return &ecp.Error{Code: ecp.CodeDenied, Message: "the user has rights outside your reach, too; ask an administrator of these, or change the rights within yours", Cause: ecp.ErrNoRight}
