@@ -33,7 +33,7 @@ type imageEntry struct {
 func (a *api) images() resource[ecp.Image] {
 	m := a.manager
 	c := catalogEntry[ecp.Image, imageEntry]{
-		key: "id", get: m.Catalog.Image, set: func(i *ecp.Image, n int64) { i.Revision = n },
+		key: "id", get: m.Catalog.Images.Get, set: func(i *ecp.Image, n int64) { i.Revision = n },
 		form: func(i ecp.Image) imageEntry {
 			return imageEntry{i.ID, i.Reference, i.Version, i.Default, i.Architectures}
 		},
@@ -43,10 +43,10 @@ func (a *api) images() resource[ecp.Image] {
 			return i
 		},
 		create: func(ctx context.Context, i ecp.Image, _ imageEntry) (ecp.Image, error) {
-			return m.Catalog.CreateImage(ctx, i)
+			return m.Catalog.Images.Create(ctx, i, "")
 		},
 		update: func(ctx context.Context, i ecp.Image, _ body) (ecp.Image, error) {
-			return m.Catalog.UpdateImage(ctx, i)
+			return m.Catalog.Images.Update(ctx, i, nil)
 		},
 	}
 	return resource[ecp.Image]{
@@ -54,10 +54,10 @@ func (a *api) images() resource[ecp.Image] {
 			"hosted cluster can be made from",
 		key: func(i ecp.Image) string { return i.ID }, revision: func(i ecp.Image) int64 { return i.Revision },
 		refuses: catalogProblems,
-		list:    m.Catalog.Images, get: m.Catalog.Image, create: c.add, change: c.change,
+		list:    m.Catalog.Images.List, get: m.Catalog.Images.Get, create: c.add, change: c.change,
 		form: schemaOf[imageEntry], patch: patchOf[imageEntry],
 		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.DeleteImage(ctx, key, ifRevision(ctx))
+			return m.Catalog.Images.Delete(ctx, key, ifRevision(ctx))
 		},
 	}
 }
@@ -83,7 +83,7 @@ type storageEntry struct {
 func (a *api) sizes() resource[ecp.Size] {
 	m := a.manager
 	c := catalogEntry[ecp.Size, sizeEntry]{
-		key: "name", get: m.Catalog.Size, set: func(z *ecp.Size, n int64) { z.Revision = n },
+		key: "name", get: m.Catalog.Sizes.Get, set: func(z *ecp.Size, n int64) { z.Revision = n },
 		form: func(z ecp.Size) sizeEntry {
 			return sizeEntry{z.Name, quantityPair(z.CPU), quantityPair(z.Memory), storageEntry(z.Storage), z.Default}
 		},
@@ -93,10 +93,10 @@ func (a *api) sizes() resource[ecp.Size] {
 			return z
 		},
 		create: func(ctx context.Context, z ecp.Size, _ sizeEntry) (ecp.Size, error) {
-			return m.Catalog.CreateSize(ctx, z)
+			return m.Catalog.Sizes.Create(ctx, z, "")
 		},
 		update: func(ctx context.Context, z ecp.Size, _ body) (ecp.Size, error) {
-			return m.Catalog.UpdateSize(ctx, z)
+			return m.Catalog.Sizes.Update(ctx, z, nil)
 		},
 	}
 	return resource[ecp.Size]{
@@ -104,10 +104,10 @@ func (a *api) sizes() resource[ecp.Size] {
 		words: "the sizes a node can have",
 		key:   func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision },
 		refuses: catalogProblems,
-		list:    m.Catalog.Sizes, get: m.Catalog.Size, create: c.add, change: c.change, form: schemaOf[sizeEntry],
+		list:    m.Catalog.Sizes.List, get: m.Catalog.Sizes.Get, create: c.add, change: c.change, form: schemaOf[sizeEntry],
 		patch: patchOf[sizeEntry],
 		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.DeleteSize(ctx, key, ifRevision(ctx))
+			return m.Catalog.Sizes.Delete(ctx, key, ifRevision(ctx))
 		},
 	}
 }
@@ -122,17 +122,17 @@ type registryEntry struct {
 func (a *api) registries() resource[ecp.Registry] {
 	m := a.manager
 	c := catalogEntry[ecp.Registry, registryEntry]{
-		key: "name", get: m.Catalog.Registry, set: func(r *ecp.Registry, n int64) { r.Revision = n },
+		key: "name", get: m.Catalog.Registries.Get, set: func(r *ecp.Registry, n int64) { r.Revision = n },
 		form: func(r ecp.Registry) registryEntry { return registryEntry{r.Name, r.Host, r.User, ""} },
 		entry: func(b registryEntry, r ecp.Registry) ecp.Registry {
 			r.Name, r.Host, r.User = b.Name, b.Host, b.User
 			return r
 		},
 		create: func(ctx context.Context, r ecp.Registry, b registryEntry) (ecp.Registry, error) {
-			return m.Catalog.CreateRegistry(ctx, r, ecp.Secret(b.Password))
+			return m.Catalog.Registries.Create(ctx, r, ecp.Secret(b.Password))
 		},
 		update: func(ctx context.Context, r ecp.Registry, patch body) (ecp.Registry, error) {
-			return m.Catalog.UpdateRegistry(ctx, r, patch.secret("password"))
+			return m.Catalog.Registries.Update(ctx, r, patch.secret("password"))
 		},
 	}
 	return resource[ecp.Registry]{
@@ -141,11 +141,11 @@ func (a *api) registries() resource[ecp.Registry] {
 		key:      func(r ecp.Registry) string { return r.Name },
 		revision: func(r ecp.Registry) int64 { return r.Revision },
 		refuses:  catalogProblems,
-		list:     m.Catalog.Registries, get: m.Catalog.Registry,
+		list:     m.Catalog.Registries.List, get: m.Catalog.Registries.Get,
 		create: c.add, change: c.change, form: schemaOf[registryEntry],
 		patch: patchOf[registryEntry],
 		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.DeleteRegistry(ctx, key, ifRevision(ctx))
+			return m.Catalog.Registries.Delete(ctx, key, ifRevision(ctx))
 		},
 	}
 }
@@ -160,17 +160,17 @@ type licenseEntry struct {
 func (a *api) licenses() resource[ecp.License] {
 	m := a.manager
 	c := catalogEntry[ecp.License, licenseEntry]{
-		key: "name", get: m.Catalog.License, set: func(l *ecp.License, n int64) { l.Revision = n },
+		key: "name", get: m.Catalog.Licenses.Get, set: func(l *ecp.License, n int64) { l.Revision = n },
 		form: func(l ecp.License) licenseEntry { return licenseEntry{l.Name, l.Format, l.Default, ""} },
 		entry: func(b licenseEntry, l ecp.License) ecp.License {
 			l.Name, l.Format, l.Default = b.Name, b.Format, b.Default
 			return l
 		},
 		create: func(ctx context.Context, l ecp.License, b licenseEntry) (ecp.License, error) {
-			return m.Catalog.CreateLicense(ctx, l, ecp.Secret(b.Content))
+			return m.Catalog.Licenses.Create(ctx, l, ecp.Secret(b.Content))
 		},
 		update: func(ctx context.Context, l ecp.License, patch body) (ecp.License, error) {
-			return m.Catalog.UpdateLicense(ctx, l, patch.secret("content"))
+			return m.Catalog.Licenses.Update(ctx, l, patch.secret("content"))
 		},
 	}
 	return resource[ecp.License]{
@@ -178,11 +178,11 @@ func (a *api) licenses() resource[ecp.License] {
 		words: "the EMQX licenses",
 		key:   func(l ecp.License) string { return l.Name }, revision: func(l ecp.License) int64 { return l.Revision },
 		refuses: catalogProblems,
-		list:    m.Catalog.Licenses,
-		get:     m.Catalog.License, create: c.add, change: c.change, form: schemaOf[licenseEntry],
+		list:    m.Catalog.Licenses.List,
+		get:     m.Catalog.Licenses.Get, create: c.add, change: c.change, form: schemaOf[licenseEntry],
 		patch: patchOf[licenseEntry],
 		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.DeleteLicense(ctx, key, ifRevision(ctx))
+			return m.Catalog.Licenses.Delete(ctx, key, ifRevision(ctx))
 		},
 	}
 }
@@ -197,7 +197,7 @@ type lbProfileEntry struct {
 func (a *api) lbProfiles() resource[ecp.LBProfile] {
 	m := a.manager
 	c := catalogEntry[ecp.LBProfile, lbProfileEntry]{
-		key: "name", get: m.Catalog.LBProfile, set: func(l *ecp.LBProfile, n int64) { l.Revision = n },
+		key: "name", get: m.Catalog.LBProfiles.Get, set: func(l *ecp.LBProfile, n int64) { l.Revision = n },
 		form: func(l ecp.LBProfile) lbProfileEntry {
 			return lbProfileEntry{l.Name, l.MinConnections, l.MaxConnections, l.Annotations}
 		},
@@ -207,10 +207,10 @@ func (a *api) lbProfiles() resource[ecp.LBProfile] {
 			return l
 		},
 		create: func(ctx context.Context, l ecp.LBProfile, _ lbProfileEntry) (ecp.LBProfile, error) {
-			return m.Catalog.CreateLBProfile(ctx, l)
+			return m.Catalog.LBProfiles.Create(ctx, l, "")
 		},
 		update: func(ctx context.Context, l ecp.LBProfile, _ body) (ecp.LBProfile, error) {
-			return m.Catalog.UpdateLBProfile(ctx, l)
+			return m.Catalog.LBProfiles.Update(ctx, l, nil)
 		},
 	}
 	return resource[ecp.LBProfile]{
@@ -220,11 +220,11 @@ func (a *api) lbProfiles() resource[ecp.LBProfile] {
 		key:      func(l ecp.LBProfile) string { return l.Name },
 		revision: func(l ecp.LBProfile) int64 { return l.Revision },
 		refuses:  catalogProblems,
-		list:     m.Catalog.LBProfiles, get: m.Catalog.LBProfile,
+		list:     m.Catalog.LBProfiles.List, get: m.Catalog.LBProfiles.Get,
 		create: c.add, change: c.change, form: schemaOf[lbProfileEntry],
 		patch: patchOf[lbProfileEntry],
 		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.DeleteLBProfile(ctx, key, ifRevision(ctx))
+			return m.Catalog.LBProfiles.Delete(ctx, key, ifRevision(ctx))
 		},
 	}
 }
@@ -261,11 +261,11 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 			return t
 		},
 		create: func(ctx context.Context, t ecp.TargetInfo, b targetEntry) (ecp.TargetInfo, error) {
-			made, err := m.Catalog.CreateTarget(ctx, t.Target, ecp.Secret(b.Kubeconfig))
+			made, err := m.Catalog.Targets.Create(ctx, t.Target, ecp.Secret(b.Kubeconfig))
 			return info(ctx, made, err)
 		},
 		update: func(ctx context.Context, t ecp.TargetInfo, patch body) (ecp.TargetInfo, error) {
-			changed, err := m.Catalog.UpdateTarget(ctx, t.Target, patch.secret("kubeconfig"))
+			changed, err := m.Catalog.Targets.Update(ctx, t.Target, patch.secret("kubeconfig"))
 			return info(ctx, changed, err)
 		},
 	}
@@ -278,7 +278,7 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 		list:     m.Targets, get: m.Target, create: c.add, change: c.change, form: schemaOf[targetEntry],
 		patch: patchOf[targetEntry],
 		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.DeleteTarget(ctx, key, ifRevision(ctx))
+			return m.Catalog.Targets.Delete(ctx, key, ifRevision(ctx))
 		},
 	}
 }

@@ -60,40 +60,40 @@ var desks = []desk{
 	{
 		kind: "size",
 		create: func(m *fleet.Manager, ctx context.Context, name string) error {
-			_, err := m.Catalog.CreateSize(ctx, aSize(name, false))
+			_, err := m.Catalog.Sizes.Create(ctx, aSize(name, false), "")
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error { // takes the default from another
-			if _, err := m.Catalog.UpdateSize(ctx, aSize(name, true)); err != nil {
+			if _, err := m.Catalog.Sizes.Update(ctx, aSize(name, true), nil); err != nil {
 				return err
 			}
-			_, err := m.Catalog.UpdateSize(ctx, ecp.Size{Name: "1C1G", CPU: ecp.Resource{Request: "1", Limit: "1"}, Memory: ecp.Resource{Request: "1Gi", Limit: "1Gi"}, Storage: ecp.Storage{Size: "10Gi"}, Default: true})
+			_, err := m.Catalog.Sizes.Update(ctx, ecp.Size{Name: "1C1G", CPU: ecp.Resource{Request: "1", Limit: "1"}, Memory: ecp.Resource{Request: "1Gi", Limit: "1Gi"}, Storage: ecp.Storage{Size: "10Gi"}, Default: true}, nil)
 			return err
 		},
 		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
-			return m.Catalog.DeleteSize(ctx, name, 0)
+			return m.Catalog.Sizes.Delete(ctx, name, 0)
 		},
 		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
-			s, err := m.Catalog.Size(ctx, name)
+			s, err := m.Catalog.Sizes.Get(ctx, name)
 			return s.Revision, err
 		},
 	},
 	{
 		kind: "registry",
 		create: func(m *fleet.Manager, ctx context.Context, name string) error {
-			_, err := m.Catalog.CreateRegistry(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "u"}, "password")
+			_, err := m.Catalog.Registries.Create(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "u"}, "password")
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error {
 			word := ecp.Secret(strings.Repeat("x", 3000))
-			_, err := m.Catalog.UpdateRegistry(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "v"}, &word)
+			_, err := m.Catalog.Registries.Update(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "v"}, &word)
 			return err
 		},
 		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
-			return m.Catalog.DeleteRegistry(ctx, name, 0)
+			return m.Catalog.Registries.Delete(ctx, name, 0)
 		},
 		revision: func(m *fleet.Manager, ctx context.Context, name string) (int64, error) {
-			r, err := m.Catalog.Registry(ctx, name)
+			r, err := m.Catalog.Registries.Get(ctx, name)
 			return r.Revision, err
 		},
 	},
@@ -259,7 +259,7 @@ func inOrder(t *testing.T, dir, prefix string, acknowledged []done) {
 // wholeOffice holds against each other what belongs together.
 func wholeOffice(t *testing.T, s *sqlstore.Store, m *fleet.Manager, ctx context.Context) {
 	t.Helper()
-	sizes, err := m.Catalog.Sizes(ctx)
+	sizes, err := m.Catalog.Sizes.List(ctx)
 	require.NoError(t, err)
 	defaults := 0
 	for _, z := range sizes {
@@ -269,7 +269,7 @@ func wholeOffice(t *testing.T, s *sqlstore.Store, m *fleet.Manager, ctx context.
 	}
 	require.Equal(t, 1, defaults, "exactly one default size")
 
-	registries, err := m.Catalog.Registries(ctx)
+	registries, err := m.Catalog.Registries.List(ctx)
 	require.NoError(t, err)
 	require.Len(t, records(t, s, ecp.KindSecret), len(registries), "a secret for each registry, and none besides")
 	_, err = m.ResealSecrets(ctx)

@@ -91,7 +91,7 @@ func TestBackupNamesTheKeys(t *testing.T) {
 	for _, id := range []string{"b", "a"} {
 		m, err := officeManager(ctx, s, officeKey(id))
 		require.NoError(t, err)
-		_, err = m.Catalog.CreateRegistry(ctx, ecp.Registry{Name: id, Host: id + ".example.com", User: "u"}, "hush")
+		_, err = m.Catalog.Registries.Create(ctx, ecp.Registry{Name: id, Host: id + ".example.com", User: "u"}, "hush")
 		require.NoError(t, err)
 	}
 	c, err := sqlstore.Backup(ctx, dir, filepath.Join(t.TempDir(), "b"))

@@ -13,6 +13,13 @@ import (
 // load-balancer profiles, Kubernetes targets and the pool; secrets among it are
 // stored encrypted. It needs no Manager; all methods may be called at once.
 type Catalog struct {
+	Images     *Entries[ecp.Image]     // by id
+	Sizes      *Entries[ecp.Size]      // by name, as all below
+	Registries *Entries[ecp.Registry]  // the secret is the password
+	Licenses   *Entries[ecp.License]   // the secret is a key (v5) or the text of a file (v4)
+	LBProfiles *Entries[ecp.LBProfile] //
+	Targets    *Entries[ecp.Target]    // the secret is the kubeconfig
+
 	changes *change.Writer
 	store   ecp.Store
 	now     func() time.Time
@@ -54,10 +61,13 @@ type Config struct {
 
 // New returns a Catalog. It starts nothing.
 func New(c Config) *Catalog {
-	return &Catalog{
+	cat := &Catalog{
 		changes: c.Changes, store: c.Changes.Store, now: c.Changes.Now, sealer: c.Sealer, hooks: c.Hooks,
 		lbProfilesMost: cmp.Or(c.LBProfiles, 100),
 	}
+	cat.Images, cat.Sizes, cat.Registries = cat.images(), cat.sizes(), cat.registries()
+	cat.Licenses, cat.LBProfiles, cat.Targets = cat.licenses(), cat.lbProfiles(), cat.targets()
+	return cat
 }
 
 // Kinds returns the codec of the records of a catalog.

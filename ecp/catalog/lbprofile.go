@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,8 +17,9 @@ func profileCovers(l ecp.LBProfile, connections int) bool {
 	return connections >= l.MinConnections && (l.MaxConnections == 0 || connections <= l.MaxConnections)
 }
 
-func (c *Catalog) lbProfiles() *shelf[ecp.LBProfile] {
-	return &shelf[ecp.LBProfile]{
+func (c *Catalog) lbProfiles() *Entries[ecp.LBProfile] {
+	return &Entries[ecp.LBProfile]{
+		c:    c,
 		kind: ecp.KindLBProfile, what: "load-balancer profile", id: "name", read: ecp.RightCatalog,
 		key: func(l ecp.LBProfile) string { return l.Name }, rev: func(l *ecp.LBProfile) *int64 { return &l.Revision },
 		check: checkLBProfile,
@@ -71,35 +71,9 @@ func (c *Catalog) roomForLBProfile(tx ecp.Tx, name string) error {
 	return ecp.NewError(ecp.CodeQuotaExceeded, "", fmt.Sprintf("there are %d load-balancer profiles, which is the limit; delete one first", n))
 }
 
-// LBProfiles lists the load-balancer profiles.
-func (c *Catalog) LBProfiles(ctx context.Context) ([]ecp.LBProfile, error) {
-	return c.lbProfiles().List(ctx, c)
-}
-
-// LBProfile gives a load-balancer profile by its name.
-func (c *Catalog) LBProfile(ctx context.Context, name string) (ecp.LBProfile, error) {
-	return c.lbProfiles().get(ctx, c, name)
-}
-
-// CreateLBProfile adds a load-balancer profile.
-func (c *Catalog) CreateLBProfile(ctx context.Context, l ecp.LBProfile) (ecp.LBProfile, error) {
-	return c.lbProfiles().create(ctx, c, l, "")
-}
-
-// UpdateLBProfile replaces a load-balancer profile; its revision is the one
-// that was read, 0 = whatever. List keep what they were made with.
-func (c *Catalog) UpdateLBProfile(ctx context.Context, l ecp.LBProfile) (ecp.LBProfile, error) {
-	return c.lbProfiles().update(ctx, c, l, nil)
-}
-
-// DeleteLBProfile removes a load-balancer profile that no cluster was made with.
-func (c *Catalog) DeleteLBProfile(ctx context.Context, name string, ifRevision int64) error {
-	return c.lbProfiles().delete(ctx, c, name, ifRevision)
-}
-
-// LbProfileFor finds the profile of a number of connections: the oldest that
+// lbProfileFor finds the profile of a number of connections: the oldest that
 // covers it; not_found if none does.
-func LbProfileFor(tx ecp.Tx, connections int) (ecp.LBProfile, error) {
+func lbProfileFor(tx ecp.Tx, connections int) (ecp.LBProfile, error) {
 	var fit []ecp.LBProfile
 	for l, err := range ecp.List[ecp.LBProfile](tx, ecp.Query{}) {
 		if err != nil {
@@ -121,7 +95,7 @@ func ResolveLB(tx ecp.Tx, rec *ecp.ClusterRecord) error {
 	if rec.Spec.Hosted.Network.Type != ecp.LoadBalancer {
 		return nil
 	}
-	l, err := LbProfileFor(tx, rec.Spec.Hosted.Connections)
+	l, err := lbProfileFor(tx, rec.Spec.Hosted.Connections)
 	if errors.Is(err, ecp.ErrNotFound) {
 		return nil
 	}

@@ -177,8 +177,8 @@ func everyCall(m *Manager, id ecp.ID, op ecp.OperationID) map[string]func(contex
 			_, _, err := m.Create(ctx, CreateRequest{Mode: ecp.Hosted, Name: "fresh", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}}})
 			return err
 		},
-		"c images": func(ctx context.Context) error { _, err := m.Catalog.Images(ctx); return err },
-		"c sizes":  func(ctx context.Context) error { _, err := m.Catalog.Sizes(ctx); return err },
+		"c images": func(ctx context.Context) error { _, err := m.Catalog.Images.List(ctx); return err },
+		"c sizes":  func(ctx context.Context) error { _, err := m.Catalog.Sizes.List(ctx); return err },
 		"c pool":   func(ctx context.Context) error { _, err := m.Pool(ctx); return err },
 		"c list":   func(ctx context.Context) error { _, err := m.Clusters(ctx, ecp.ListOptions{}); return err },
 	}

@@ -147,7 +147,7 @@ func officeHours(m *fleet.Manager) error {
 		_, err = m.Accounts.CreateToken(ctx(), tenancy.TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "acme/p"}})
 	}
 	if err == nil {
-		_, err = m.Catalog.CreateSize(ctx(), ecp.Size{Name: "huge", CPU: ecp.Resource{Request: "64", Limit: "64"}, Memory: ecp.Resource{Request: "1Ti", Limit: "1Ti"}, Storage: ecp.Storage{Size: "1Ti"}})
+		_, err = m.Catalog.Sizes.Create(ctx(), ecp.Size{Name: "huge", CPU: ecp.Resource{Request: "64", Limit: "64"}, Memory: ecp.Resource{Request: "1Ti", Limit: "1Ti"}, Storage: ecp.Storage{Size: "1Ti"}}, "")
 	}
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func counted(t *testing.T, m *fleet.Manager) []int {
 	require.NoError(t, err)
 	tokens, err := m.Accounts.Tokens(ctx)
 	require.NoError(t, err)
-	_, err = m.Catalog.Size(ctx, "huge")
+	_, err = m.Catalog.Sizes.Get(ctx, "huge")
 	require.NoError(t, err)
 	page, err := m.Clusters(ctx, ecp.ListOptions{})
 	require.NoError(t, err)

@@ -243,7 +243,7 @@ func TestPutBackMoreNodes(t *testing.T) {
 func TestPutBackRefusesDowngrades(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.run()
-		_, err := r.m.Catalog.CreateImage(asSystem(), ecp.Image{ID: "emqx-ee-5.7.2", Reference: "emqx/emqx-enterprise:5.7.2", Version: "5.7.2"})
+		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{ID: "emqx-ee-5.7.2", Reference: "emqx/emqx-enterprise:5.7.2", Version: "5.7.2"}, "")
 		require.NoError(r.t, err)
 		info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.7.2", 1)})
 		require.NoError(r.t, err)

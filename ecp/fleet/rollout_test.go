@@ -19,7 +19,7 @@ import (
 func (r *rig) runningOn(image string, nodes int) (ecp.Cluster, *diary) {
 	r.t.Helper()
 	for _, v := range []string{"5.8.1", "5.8.5", "5.10.0", "4.4.12", "4.4.6"} {
-		_, err := r.m.Catalog.CreateImage(asSystem(), ecp.Image{ID: v, Reference: "emqx/emqx-enterprise:" + v, Version: v})
+		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{ID: v, Reference: "emqx/emqx-enterprise:" + v, Version: v}, "")
 		require.NoError(r.t, err)
 	}
 	r.run()
@@ -332,7 +332,7 @@ func TestImageRules(t *testing.T) {
 // A node that has not left yet counts, and so does one that is to come.
 func TestImageRulesCountEveryNode(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		_, err := r.m.Catalog.CreateImage(asSystem(), ecp.Image{ID: "4.4.25", Reference: "emqx/emqx-ee:4.4.25", Version: "4.4.25"})
+		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{ID: "4.4.25", Reference: "emqx/emqx-ee:4.4.25", Version: "4.4.25"}, "")
 		require.NoError(t, err)
 		c, _ := r.runningOn("4.4.12", 2)
 		in := r.change(c, `{"nodes":1}`)

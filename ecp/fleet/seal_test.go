@@ -10,7 +10,7 @@ import (
 func TestRotation(t *testing.T) {
 	o := newShop(t)
 	ctx := o.system()
-	_, err := o.m.Catalog.CreateRegistry(ctx, aRegistry, "hush")
+	_, err := o.m.Catalog.Registries.Create(ctx, aRegistry, "hush")
 	require.NoError(t, err)
 	open := func() (ecp.Secret, error) {
 		var s ecp.Secret
@@ -29,7 +29,7 @@ func TestRotation(t *testing.T) {
 	require.ErrorContains(t, err, `the key "k1"`)
 	_, err = o.m.ResealSecrets(ctx)
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	r, err := o.m.Catalog.Registry(ctx, "ours")
+	r, err := o.m.Catalog.Registries.Get(ctx, "ours")
 	require.NoError(t, err, "everything but the secret is there")
 	require.True(t, r.PasswordSet)
 

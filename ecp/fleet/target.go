@@ -16,7 +16,7 @@ import (
 // Targets lists the Kubernetes targets, by name, with their health.
 // Kubeconfigs are not shown.
 func (m *Manager) Targets(ctx context.Context) ([]ecp.TargetInfo, error) {
-	all, err := m.Catalog.TargetShelf().List(ctx, m.Catalog)
+	all, err := m.Catalog.Targets.List(ctx)
 	if err != nil {
 		return nil, err
 	}

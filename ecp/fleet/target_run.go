@@ -125,7 +125,7 @@ func (m *Manager) beginTarget(ctx context.Context, name string) (stop func()) {
 func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 	made := ecp.TargetConfig{Name: name}
 	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) {
-		t, err := m.Catalog.TargetShelf().Find(tx, name)
+		t, err := m.Catalog.Targets.Find(tx, name)
 		if err == nil {
 			made.Network = t.Network
 			made.Kubeconfig, err = m.Catalog.Secret(tx, ecp.KindTarget, name, "kubeconfig")

@@ -128,7 +128,7 @@ func TestTargetsAreAddedChangedAndRemovedWhileRunning(t *testing.T) {
 		request := fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: on}
 		_, _, err := r.m.Create(asSystem(), request)
 		require.ErrorIs(t, err, ecp.ErrInvalid, "there is no such target")
-		_, err = r.m.Catalog.CreateTarget(asSystem(), ecp.Target{Name: "west"}, "west-1")
+		_, err = r.m.Catalog.Targets.Create(asSystem(), ecp.Target{Name: "west"}, "west-1")
 		require.NoError(t, err)
 		r.reachable("west", ecp.True)
 		info, _, err := r.m.Create(asSystem(), request)
@@ -136,7 +136,7 @@ func TestTargetsAreAddedChangedAndRemovedWhileRunning(t *testing.T) {
 		c := r.m.Cluster(info.ID)
 		r.reaches(c, ecp.Running)
 		require.Equal(t, 1, r.target("west").Clusters)
-		err = r.m.Catalog.DeleteTarget(asSystem(), "west", 0)
+		err = r.m.Catalog.Targets.Delete(asSystem(), "west", 0)
 		require.ErrorIs(t, err, ecp.ErrConflict)
 		require.ErrorContains(t, err, "in use by cluster a")
 
@@ -147,21 +147,21 @@ func TestTargetsAreAddedChangedAndRemovedWhileRunning(t *testing.T) {
 		require.True(t, r.reachable("west", ecp.True).Health.Since.After(h.Since))
 
 		bad, second := ecp.Secret("nonsense"), ecp.Secret("west-2")
-		_, err = r.m.Catalog.UpdateTarget(asSystem(), ecp.Target{Name: "west"}, &bad)
+		_, err = r.m.Catalog.Targets.Update(asSystem(), ecp.Target{Name: "west"}, &bad)
 		require.ErrorIs(t, err, ecp.ErrInvalid)
 		watching, _ := p.at("west-1")
 		require.Equal(t, 1, watching, "a bad kubeconfig changes nothing")
-		_, err = r.m.Catalog.UpdateTarget(asSystem(), ecp.Target{Name: "west", Description: "moved"}, &second)
+		_, err = r.m.Catalog.Targets.Update(asSystem(), ecp.Target{Name: "west", Description: "moved"}, &second)
 		require.NoError(t, err)
 		r.until("the second is watched", func() bool { n, _ := p.at("west-2"); return n == 1 }, func() any { return p.watching })
 		watching, _ = p.at("west-1")
 		require.Zero(t, watching, "the first has ended")
-		_, err = r.m.Catalog.UpdateTarget(asSystem(), ecp.Target{Name: "west", Description: "words only"}, nil)
+		_, err = r.m.Catalog.Targets.Update(asSystem(), ecp.Target{Name: "west", Description: "words only"}, nil)
 		require.NoError(t, err)
 
 		r.do(c, ecp.Delete{Force: true})
 		r.gone(c)
-		require.NoError(t, r.m.Catalog.DeleteTarget(asSystem(), "west", 0))
+		require.NoError(t, r.m.Catalog.Targets.Delete(asSystem(), "west", 0))
 		r.until("nothing is watched", func() bool { n, _ := p.at("west-2"); return n == 0 }, func() any { return p.watching })
 		_, err = r.m.Target(asSystem(), "west")
 		require.ErrorIs(t, err, ecp.ErrNotFound)
@@ -173,7 +173,7 @@ func TestTargetsAreAddedChangedAndRemovedWhileRunning(t *testing.T) {
 func TestATargetThatIsNotUp(t *testing.T) {
 	withTargets(t, func(r *rig, p *platforms) {
 		for _, name := range []string{"west-1", "west-2"} {
-			_, err := r.m.Catalog.CreateTarget(asSystem(), ecp.Target{Name: name}, ecp.Secret(name))
+			_, err := r.m.Catalog.Targets.Create(asSystem(), ecp.Target{Name: name}, ecp.Secret(name))
 			require.NoError(t, err)
 		}
 		on := spec("emqx-ee-5.8.9", 1)
@@ -218,7 +218,7 @@ func TestHealthOfABuiltInTarget(t *testing.T) {
 // and nothing is lost.
 func TestTargetWithoutItsKey(t *testing.T) {
 	withTargets(t, func(r *rig, p *platforms) {
-		_, err := r.m.Catalog.CreateTarget(asSystem(), ecp.Target{Name: "west"}, "west-1")
+		_, err := r.m.Catalog.Targets.Create(asSystem(), ecp.Target{Name: "west"}, "west-1")
 		require.NoError(t, err)
 		other, err := ecp.NewKeyRing(ecp.Key{ID: "other", Secret: bytes.Repeat([]byte{2}, 32)})
 		require.NoError(t, err)
@@ -245,13 +245,13 @@ func TestNetworkOfATarget(t *testing.T) {
 			"network.ipFamily":       {IPFamily: "6"},
 			"network.ipFamilyPolicy": {IPFamilyPolicy: "Both"},
 		} {
-			_, err := r.m.Catalog.CreateTarget(asSystem(), ecp.Target{Name: "west", Network: bad}, "west-1")
+			_, err := r.m.Catalog.Targets.Create(asSystem(), ecp.Target{Name: "west", Network: bad}, "west-1")
 			require.ErrorContains(t, err, field)
 		}
-		_, err := r.m.Catalog.CreateTarget(asSystem(), ecp.Target{Name: "west"}, "west-1")
+		_, err := r.m.Catalog.Targets.Create(asSystem(), ecp.Target{Name: "west"}, "west-1")
 		require.NoError(t, err)
 		r.reachable("west", ecp.True)
-		_, err = r.m.Catalog.UpdateTarget(asSystem(), ecp.Target{Name: "west", Network: six}, nil)
+		_, err = r.m.Catalog.Targets.Update(asSystem(), ecp.Target{Name: "west", Network: six}, nil)
 		require.NoError(t, err)
 		request := func(image string) fleet.CreateRequest {
 			s := spec(image, 1)
@@ -266,11 +266,11 @@ func TestNetworkOfATarget(t *testing.T) {
 		_, _, err = r.m.Create(asSystem(), request("emqx-ee-5.8.9"))
 		require.NoError(t, err)
 		for _, n := range []ecp.TargetNetwork{{ClusterDomain: "k8s.example"}, {IPFamily: ecp.IPv6}, {}} {
-			_, err = r.m.Catalog.UpdateTarget(asSystem(), ecp.Target{Name: "west", Network: n}, nil)
+			_, err = r.m.Catalog.Targets.Update(asSystem(), ecp.Target{Name: "west", Network: n}, nil)
 			require.ErrorIs(t, err, ecp.ErrConflict, "%+v", n)
 		}
 		six.IPFamilyPolicy = ecp.RequireDualStack
-		_, err = r.m.Catalog.UpdateTarget(asSystem(), ecp.Target{Name: "west", Network: six}, nil)
+		_, err = r.m.Catalog.Targets.Update(asSystem(), ecp.Target{Name: "west", Network: six}, nil)
 		require.NoError(t, err, "clusters that are made from now on have both")
 		require.Equal(t, six, r.target("west").Network)
 	})

@@ -10,7 +10,6 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/internal/derive"
-	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
@@ -41,16 +40,13 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 		if stored, _, err = ecp.Get[ecp.License](tx, l.Name); err != nil {
 			return err
 		}
-		if old, err = m.Catalog.Secret(tx, ecp.KindLicense, l.Name, catalog.Licenses.Secret); err != nil {
+		if old, err = m.Catalog.Licenses.Secret(tx, l.Name); err != nil {
 			return err
 		}
 		users, err = m.licensed(tx, l.Name)
 		return err
 	})
-	var wrong fault.Fields
-	check := stored
-	catalog.LearnLicense(&wrong, &check, content)
-	if err != nil || len(wrong) > 0 || content == old || l.Revision != 0 && l.Revision != stored.Revision || l.Format != stored.Format {
+	if err != nil || catalog.CheckLicense(stored.Format, content) != nil || content == old || l.Revision != 0 && l.Revision != stored.Revision || l.Format != stored.Format {
 		return undo, nil //nolint:nilerr // the update itself finds and says it
 	}
 	tried := 0
@@ -83,7 +79,7 @@ func refusedLicense(op string, rec ecp.ClusterRecord, why string, cause error) e
 	return &ecp.Error{
 		Code: ecp.CodeInvalid, Op: op, Cause: cause,
 		Message: fmt.Sprintf("EMQX of the cluster %s does not take it; nothing was changed, all clusters keep the one before", rec.ID),
-		Fields:  []ecp.FieldError{{Field: catalog.Licenses.Secret, Message: "is refused: " + why}},
+		Fields:  []ecp.FieldError{{Field: "content", Message: "is refused: " + why}},
 	}
 }
 
@@ -169,7 +165,7 @@ func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look d
 	}
 	var content ecp.Secret
 	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) {
-		content, err = m.Catalog.Secret(tx, ecp.KindLicense, rec.Resolved.License, catalog.Licenses.Secret)
+		content, err = m.Catalog.Licenses.Secret(tx, rec.Resolved.License)
 		return err
 	})
 	if err == nil && content != "" {

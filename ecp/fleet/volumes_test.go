@@ -77,7 +77,7 @@ func TestNoSizeOfAnotherClass(t *testing.T) {
 		for _, s := range []ecp.Size{{Name: "slow"}, {Name: "fast"}} {
 			s.CPU, s.Memory = ecp.Resource{Request: "1", Limit: "1"}, ecp.Resource{Request: "1Gi", Limit: "1Gi"}
 			s.Storage = ecp.Storage{Class: s.Name, Size: "10Gi"}
-			_, err := r.m.Catalog.CreateSize(asSystem(), s)
+			_, err := r.m.Catalog.Sizes.Create(asSystem(), s, "")
 			require.NoError(t, err)
 		}
 		c, _ := r.running()

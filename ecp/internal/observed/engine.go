@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
@@ -96,7 +95,7 @@ func (m *Clusters) AddSecrets(ctx context.Context, rec ecp.ClusterRecord, d *ecp
 		r, _, err := ecp.Get[ecp.Registry](tx, rec.Resolved.Registry)
 		if err == nil {
 			d.Pull = ecp.PullCredentials{Host: r.Host, User: r.User}
-			d.Pull.Password, err = m.Catalog.Secret(tx, ecp.KindRegistry, r.Name, catalog.Registries.Secret)
+			d.Pull.Password, err = m.Catalog.Registries.Secret(tx, r.Name)
 		}
 		if err != nil && !errors.Is(err, ecp.ErrNotFound) {
 			return err
@@ -104,7 +103,7 @@ func (m *Clusters) AddSecrets(ctx context.Context, rec ecp.ClusterRecord, d *ecp
 		if rec.Resolved.License == "" {
 			return nil
 		}
-		d.License, err = m.Catalog.Secret(tx, ecp.KindLicense, rec.Resolved.License, catalog.Licenses.Secret)
+		d.License, err = m.Catalog.Licenses.Secret(tx, rec.Resolved.License)
 		return err
 	})
 }

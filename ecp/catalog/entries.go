@@ -14,31 +14,87 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// shelf is how one catalogue is kept: what differs between them is in here,
-// the rest is the same for all.
-type shelf[E ecp.Payload] struct {
+// Entries is one catalog of a [Catalog], such as its images. An actor with
+// [ecp.RightAdmin] changes entries; each change is in the audit. A revision of 0 in a
+// change means that it is made whatever the entry's revision is; with any other one the
+// change is refused where somebody else has changed the entry since it was read.
+type Entries[E ecp.Payload] struct {
+	c    *Catalog
 	kind ecp.Kind
 	what string          // for people, e.g. "size"
 	key  func(E) string  //
 	id   string          // the name of the field that is the key
 	rev  func(*E) *int64 // the entry's revision
-	read ecp.Right       // who sees entries
-	dflt func(*E) *bool  // marks the default; nil = there is none
-	pile func(E) string  // defaults are one for each; nil = one in all
-	// check says what is wrong with an entry, with its defaults filled in.
+	read ecp.Right       // who may see entries
+	dflt func(*E) *bool  // marks the default; with nil there is none
+	// group separates entries that have a default each; with nil there is one in all.
+	group func(E) string
+	// check adds what is wrong with an entry, with its defaults filled in.
 	check func(*fault.Fields, *E)
-	// prepare looks at what an entry is to be among the others; nil = nothing.
+	// prepare compares an entry with the others before it is stored; it may be nil.
 	prepare func(w *change.Tx, old *E, e *E) error
 	// uses finds who uses an entry.
 	uses func(ecp.Tx, E) ([]change.Use, error)
-	// Secret is the name of the entry's secret field; "" = it has none.
-	Secret string
-	set    func(*E, bool) // says in the entry that the secret is set
-	// learn takes from a new secret what may be shown; nil = nothing.
+	// secret is the name of the entry's secret field; it is empty where there is none.
+	secret string
+	set    func(*E, bool) // notes in the entry whether the secret is set
+	// learn takes from a new secret what may be shown; it may be nil.
 	learn func(*fault.Fields, *E, ecp.Secret)
+	// try is called outside the transaction before an entry is created, updated or deleted
+	// (then it is the zero value). Its error refuses the change; undo is called where the
+	// change fails. changed is called after the change. Both may be nil.
+	try     func(ctx context.Context, verb, key string, e E, secret *ecp.Secret) (undo func(), err error)
+	changed func(ctx context.Context, key string, secret *ecp.Secret, err error)
 }
 
-func (s *shelf[E]) request(verb, key string, asked any) change.Request {
+// around makes a change between try and changed.
+func (s *Entries[E]) around(ctx context.Context, verb, key string, e E, secret *ecp.Secret, do func() error) error {
+	undo := func() {}
+	if s.try != nil {
+		var err error
+		if undo, err = s.try(ctx, verb, key, e, secret); err != nil {
+			return err
+		}
+	}
+	err := do()
+	if err != nil {
+		undo()
+	}
+	if s.changed != nil {
+		s.changed(ctx, key, secret, err)
+	}
+	return err
+}
+
+// Create adds an entry and returns it as it is stored. The secret is stored encrypted and
+// never returned; it is empty for entries that have none.
+func (s *Entries[E]) Create(ctx context.Context, e E, secret ecp.Secret) (made E, err error) {
+	err = s.around(ctx, "create", s.key(e), e, &secret, func() (err error) { made, err = s.create(ctx, e, secret); return err })
+	return made, err
+}
+
+// Update replaces an entry and returns it as it is stored. With a nil secret the one that
+// is stored stays, and an empty one takes it away where the entry can be without.
+// Clusters keep what was copied for them when they were made; those that use a changed
+// secret get it at once, and no node is replaced for it.
+func (s *Entries[E]) Update(ctx context.Context, e E, secret *ecp.Secret) (next E, err error) {
+	err = s.around(ctx, "update", s.key(e), e, secret, func() (err error) { next, err = s.update(ctx, e, secret); return err })
+	return next, err
+}
+
+// Delete removes an entry that nothing uses, with its secret. The default entry cannot be
+// removed.
+func (s *Entries[E]) Delete(ctx context.Context, key string, ifRevision int64) error {
+	var none E
+	return s.around(ctx, "delete", key, none, nil, func() error { return s.delete(ctx, key, ifRevision) })
+}
+
+// Secret opens the secret of an entry. It is empty where the entry has none.
+func (s *Entries[E]) Secret(tx ecp.Tx, key string) (ecp.Secret, error) {
+	return s.c.Secret(tx, s.kind, key, s.secret)
+}
+
+func (s *Entries[E]) request(verb, key string, asked any) change.Request {
 	op := verb + " " + s.what
 	if verb != "create" {
 		op += " " + key
@@ -47,7 +103,7 @@ func (s *shelf[E]) request(verb, key string, asked any) change.Request {
 }
 
 // free refuses a key that another entry has.
-func (s *shelf[E]) free(tx ecp.Tx, key string) error {
+func (s *Entries[E]) free(tx ecp.Tx, key string) error {
 	_, _, err := ecp.Get[E](tx, key)
 	if err == nil {
 		return &ecp.Error{Code: ecp.CodeExists, Message: "the name is taken", Fields: []ecp.FieldError{{Field: s.id, Message: fmt.Sprintf("there is a %s %q already", s.what, key)}}}
@@ -58,14 +114,14 @@ func (s *shelf[E]) free(tx ecp.Tx, key string) error {
 	return err
 }
 
-// List gives every entry in the order of keys.
-func (s *shelf[E]) List(ctx context.Context, c *Catalog) ([]E, error) {
+// List returns every entry in the order of their keys.
+func (s *Entries[E]) List(ctx context.Context) ([]E, error) {
 	op := "list " + strings.Replace(s.what+"s", "ys", "ies", 1)
 	if _, err := ecp.Authorize(ctx, op, s.read, ""); err != nil {
 		return nil, err
 	}
 	out := []E{}
-	err := c.store.Read(ctx, func(tx ecp.Tx) error {
+	err := s.c.store.Read(ctx, func(tx ecp.Tx) error {
 		out = out[:0]
 		for e, err := range ecp.List[E](tx, ecp.Query{}) {
 			if err != nil {
@@ -82,26 +138,28 @@ func (s *shelf[E]) List(ctx context.Context, c *Catalog) ([]E, error) {
 }
 
 // shown gives an entry of an earlier build, which knew no revisions, its first.
-func (s *shelf[E]) shown(e E) E {
+func (s *Entries[E]) shown(e E) E {
 	rev := s.rev(&e)
 	*rev = max(*rev, 1)
 	return e
 }
 
-func (s *shelf[E]) get(ctx context.Context, c *Catalog, key string) (E, error) {
+// Get returns the entry with a key.
+func (s *Entries[E]) Get(ctx context.Context, key string) (E, error) {
 	var e E
 	op := "read " + s.what + " " + key
 	if _, err := ecp.Authorize(ctx, op, s.read, ""); err != nil {
 		return e, err
 	}
-	err := c.store.Read(ctx, func(tx ecp.Tx) (err error) { e, err = s.Find(tx, key); return err })
+	err := s.c.store.Read(ctx, func(tx ecp.Tx) (err error) { e, err = s.Find(tx, key); return err })
 	if err != nil {
 		return e, fault.Wrap(op, err)
 	}
 	return e, nil
 }
 
-func (s *shelf[E]) Find(tx ecp.Tx, key string) (E, error) {
+// Find reads an entry in a transaction; nobody is asked for a right.
+func (s *Entries[E]) Find(tx ecp.Tx, key string) (E, error) {
 	e, _, err := ecp.Get[E](tx, key)
 	if errors.Is(err, ecp.ErrNotFound) {
 		return e, fault.NotFound(s.what, key, err)
@@ -109,11 +167,10 @@ func (s *shelf[E]) Find(tx ecp.Tx, key string) (E, error) {
 	return s.shown(e), err
 }
 
-// create puts an entry on the shelf; secret "" = none.
-func (s *shelf[E]) create(ctx context.Context, c *Catalog, e E, secret ecp.Secret) (E, error) {
+func (s *Entries[E]) create(ctx context.Context, e E, secret ecp.Secret) (E, error) {
 	q := s.request("create", "", e)
 	q.Secret = string(secret)
-	return change.Submit(ctx, c.changes, q, func(w *change.Tx) (E, error) {
+	return change.Submit(ctx, s.c.changes, q, func(w *change.Tx) (E, error) {
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
 			return e, err
 		}
@@ -143,19 +200,17 @@ func (s *shelf[E]) create(ctx context.Context, c *Catalog, e E, secret ecp.Secre
 			return e, err
 		}
 		w.Note(s.key(e), "", nil, e)
-		return e, s.store(w, c, e, secret)
+		return e, s.store(w, e, secret)
 	})
 }
 
-// update replaces an entry; its revision says which one was read, 0 = whatever.
-// secret nil = it stays.
-func (s *shelf[E]) update(ctx context.Context, c *Catalog, e E, secret *ecp.Secret) (E, error) {
+func (s *Entries[E]) update(ctx context.Context, e E, secret *ecp.Secret) (E, error) {
 	key := s.key(e)
 	q := s.request("update", key, e)
 	if secret != nil {
 		q.Secret = "set " + string(*secret)
 	}
-	return change.Submit(ctx, c.changes, q, func(w *change.Tx) (E, error) {
+	return change.Submit(ctx, s.c.changes, q, func(w *change.Tx) (E, error) {
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
 			return e, err
 		}
@@ -167,11 +222,11 @@ func (s *shelf[E]) update(ctx context.Context, c *Catalog, e E, secret *ecp.Secr
 		if err := change.CheckRevision(*s.rev(&e), *s.rev(&old)); err != nil {
 			return e, err
 		}
-		return e, s.replace(w, c, old, &e, secret)
+		return e, s.replace(w, old, &e, secret)
 	})
 }
 
-func (s *shelf[E]) replace(w *change.Tx, c *Catalog, old E, e *E, secret *ecp.Secret) error {
+func (s *Entries[E]) replace(w *change.Tx, old E, e *E, secret *ecp.Secret) error {
 	var wrong fault.Fields
 	*s.rev(e) = *s.rev(&old)
 	if s.prepare != nil {
@@ -205,11 +260,11 @@ func (s *shelf[E]) replace(w *change.Tx, c *Catalog, old E, e *E, secret *ecp.Se
 	if plain == "" {
 		return s.forgetSecret(w, *e)
 	}
-	return s.store(w, c, *e, plain)
+	return s.store(w, *e, plain)
 }
 
-func (s *shelf[E]) delete(ctx context.Context, c *Catalog, key string, ifRevision int64) error {
-	return change.Do(ctx, c.changes, s.request("delete", key, ifRevision), func(w *change.Tx) error {
+func (s *Entries[E]) delete(ctx context.Context, key string, ifRevision int64) error {
+	return change.Do(ctx, s.c.changes, s.request("delete", key, ifRevision), func(w *change.Tx) error {
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
 			return err
 		}
@@ -238,20 +293,22 @@ func (s *shelf[E]) delete(ctx context.Context, c *Catalog, key string, ifRevisio
 	})
 }
 
-func (s *shelf[E]) checkSecret(wrong *fault.Fields, e *E, secret ecp.Secret) {
-	if len(secret) > MaxSecret {
-		wrong.Add(s.Secret, "has %d bytes; at most %d are allowed", len(secret), MaxSecret)
+func (s *Entries[E]) checkSecret(wrong *fault.Fields, e *E, secret ecp.Secret) {
+	if s.secret == "" && secret != "" {
+		wrong.Add(s.id, "is of a %s, and those have no secret", s.what)
+	} else if len(secret) > MaxSecret {
+		wrong.Add(s.secret, "has %d bytes; at most %d are allowed", len(secret), MaxSecret)
 	} else if s.learn != nil && secret != "" {
 		s.learn(wrong, e, secret)
 	}
 }
 
-func (s *shelf[E]) store(w *change.Tx, c *Catalog, e E, secret ecp.Secret) error {
+func (s *Entries[E]) store(w *change.Tx, e E, secret ecp.Secret) error {
 	if secret == "" {
 		return nil
 	}
-	w.NoteSecret(s.Secret)
-	return c.PutSecret(w.Tx, s.kind, s.key(e), s.Secret, secret)
+	w.NoteSecret(s.secret)
+	return s.c.PutSecret(w.Tx, s.kind, s.key(e), s.secret, secret)
 }
 
 // same reports whether two entries are stored alike. Then nothing is written: a revision
@@ -262,20 +319,20 @@ func same(before, after any) bool {
 	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
-func (s *shelf[E]) forgetSecret(w *change.Tx, e E) error {
-	if s.Secret == "" {
+func (s *Entries[E]) forgetSecret(w *change.Tx, e E) error {
+	if s.secret == "" {
 		return nil
 	}
-	return w.Remove(ecp.KindSecret, SealedSecret{Kind: s.kind, Key: s.key(e), Field: s.Secret}.Binding())
+	return w.Remove(ecp.KindSecret, SealedSecret{Kind: s.kind, Key: s.key(e), Field: s.secret}.Binding())
 }
 
-// settleDefault sees to it that exactly one entry (of a pile) is the default:
+// settleDefault sees to it that exactly one entry (of a group) is the default:
 // the first one is, and a new default takes it from the old.
-func (s *shelf[E]) settleDefault(w *change.Tx, old, e *E) error {
+func (s *Entries[E]) settleDefault(w *change.Tx, old, e *E) error {
 	if s.dflt == nil {
 		return nil
 	}
-	others, err := s.pileOf(w.Tx, *e)
+	others, err := s.groupOf(w.Tx, *e)
 	if err != nil {
 		return err
 	}
@@ -306,21 +363,21 @@ func (s *shelf[E]) settleDefault(w *change.Tx, old, e *E) error {
 }
 
 // mayLeave refuses to delete the default.
-func (s *shelf[E]) mayLeave(_ *change.Tx, e E) error {
+func (s *Entries[E]) mayLeave(_ *change.Tx, e E) error {
 	if s.dflt == nil || !*s.dflt(&e) {
 		return nil
 	}
 	return ecp.NewError(ecp.CodeConflict, "", "it is the default; make another "+s.what+" the default first")
 }
 
-// pileOf gives the other entries that have the same default as e.
-func (s *shelf[E]) pileOf(tx ecp.Tx, e E) ([]E, error) {
+// groupOf returns the other entries that have the same default as e.
+func (s *Entries[E]) groupOf(tx ecp.Tx, e E) ([]E, error) {
 	var out []E
 	for o, err := range ecp.List[E](tx, ecp.Query{}) {
 		if err != nil {
 			return nil, err
 		}
-		if s.key(o) != s.key(e) && (s.pile == nil || s.pile(o) == s.pile(e)) {
+		if s.key(o) != s.key(e) && (s.group == nil || s.group(o) == s.group(e)) {
 			out = append(out, s.shown(o))
 		}
 	}

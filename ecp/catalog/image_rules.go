@@ -77,13 +77,13 @@ func wrongImageVersion(version, reference string) string {
 // architecture is the form of Kubernetes' words for processors.
 var architecture = regexp.MustCompile(`^[a-z0-9][a-z0-9_]{0,31}$`)
 
-// MaxArchitectures bounds those of one image.
-const MaxArchitectures = 16
+// maxArchitectures bounds those of one image.
+const maxArchitectures = 16
 
-// ValidateArchitectures checks the architectures that an image is built for.
-func ValidateArchitectures(p *fault.Fields, all []string) {
-	if len(all) > MaxArchitectures {
-		p.Add("architectures", "are %d; at most %d are allowed", len(all), MaxArchitectures)
+// validateArchitectures checks the architectures that an image is built for.
+func validateArchitectures(p *fault.Fields, all []string) {
+	if len(all) > maxArchitectures {
+		p.Add("architectures", "are %d; at most %d are allowed", len(all), maxArchitectures)
 		return
 	}
 	for i, a := range all {

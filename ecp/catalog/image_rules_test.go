@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/stretchr/testify/require"
 )
 
@@ -30,5 +31,25 @@ func TestImageVersions(t *testing.T) {
 	}
 	for _, i := range ecp.DefaultImages() {
 		require.Empty(t, wrongImageVersion(i.Version, i.Reference))
+	}
+}
+
+func TestArchitectures(t *testing.T) {
+	for _, row := range []struct {
+		all   []string
+		wrong []string
+	}{
+		{nil, nil},
+		{[]string{"amd64", "arm64"}, nil},
+		{[]string{"amd64", "linux/arm64", "amd64", ""}, []string{"architectures[1]", "architectures[2]", "architectures[3]"}},
+		{make([]string, maxArchitectures+1), []string{"architectures"}},
+	} {
+		var p fault.Fields
+		validateArchitectures(&p, row.all)
+		var got []string
+		for _, f := range p {
+			got = append(got, f.Field)
+		}
+		require.Equal(t, row.wrong, got, "%q", row.all)
 	}
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
@@ -10,10 +11,15 @@ import (
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
-// TargetShelf is the catalogue of Kubernetes targets.
-func (c *Catalog) TargetShelf() *shelf[ecp.Target] {
-	return &shelf[ecp.Target]{
-		kind: ecp.KindTarget, what: "Kubernetes target", id: "name", read: ecp.RightCatalog, Secret: "kubeconfig",
+func (c *Catalog) targets() *Entries[ecp.Target] {
+	return &Entries[ecp.Target]{
+		c: c, try: c.mayChangeTarget,
+		changed: func(context.Context, string, *ecp.Secret, error) {
+			if c.hooks.TargetsChanged != nil {
+				c.hooks.TargetsChanged()
+			}
+		},
+		kind: ecp.KindTarget, what: "Kubernetes target", id: "name", read: ecp.RightCatalog, secret: "kubeconfig",
 		key: func(t ecp.Target) string { return t.Name }, rev: func(t *ecp.Target) *int64 { return &t.Revision },
 		set: func(t *ecp.Target, set bool) { t.KubeconfigSet = set },
 		check: func(p *fault.Fields, t *ecp.Target) {
@@ -46,45 +52,24 @@ func (c *Catalog) TargetShelf() *shelf[ecp.Target] {
 	}
 }
 
-// CreateTarget adds a Kubernetes target; its kubeconfig is stored encrypted.
-// Run begins to work with it at once.
-func (c *Catalog) CreateTarget(ctx context.Context, t ecp.Target, kubeconfig ecp.Secret) (ecp.Target, error) {
-	if err := c.tryTarget(ctx, "create Kubernetes target", t, kubeconfig); err != nil {
-		return ecp.Target{}, err
+// mayChangeTarget refuses to change a target that the program was given, and a
+// kubeconfig that no Provisioner can be made of.
+func (c *Catalog) mayChangeTarget(ctx context.Context, verb, name string, t ecp.Target, kubeconfig *ecp.Secret) (undo func(), err error) {
+	op := verb + " Kubernetes target"
+	if verb != "create" {
+		op += " " + name
+		err = c.refuseBuiltIn(ctx, op, name)
 	}
-	t, err := c.TargetShelf().create(ctx, c, t, kubeconfig)
-	c.targetsChanged()
-	return t, err
-}
-
-// UpdateTarget replaces a Kubernetes target; its revision is the one that was
-// read, 0 = whatever. kubeconfig nil = it stays.
-func (c *Catalog) UpdateTarget(ctx context.Context, t ecp.Target, kubeconfig *ecp.Secret) (ecp.Target, error) {
-	op := "update Kubernetes target " + t.Name
-	if err := c.refuseBuiltIn(ctx, op, t.Name); err != nil {
-		return ecp.Target{}, err
+	if err != nil || kubeconfig == nil {
+		return func() {}, err
 	}
-	if kubeconfig != nil && *kubeconfig == "" {
-		return ecp.Target{}, &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "kubeconfig", Message: "is empty; it can be replaced, not taken away"}}}
-	}
-	if kubeconfig != nil {
-		if err := c.tryTarget(ctx, op, t, *kubeconfig); err != nil {
-			return ecp.Target{}, err
+	if verb == "update" && *kubeconfig == "" {
+		return nil, &ecp.Error{
+			Code: ecp.CodeInvalid, Op: op, Message: "the request is not valid",
+			Fields: []ecp.FieldError{{Field: "kubeconfig", Message: "is empty; it can be replaced, not taken away"}},
 		}
 	}
-	t, err := c.TargetShelf().update(ctx, c, t, kubeconfig)
-	c.targetsChanged()
-	return t, err
-}
-
-// DeleteTarget removes a Kubernetes target that no cluster names.
-func (c *Catalog) DeleteTarget(ctx context.Context, name string, ifRevision int64) error {
-	if err := c.refuseBuiltIn(ctx, "delete Kubernetes target "+name, name); err != nil {
-		return err
-	}
-	err := c.TargetShelf().delete(ctx, c, name, ifRevision)
-	c.targetsChanged()
-	return err
+	return func() {}, c.tryTarget(ctx, op, t, *kubeconfig)
 }
 
 // refuseBuiltIn refuses to change a target that the program was given.
@@ -118,12 +103,6 @@ func (c *Catalog) builtInTarget(name string) bool {
 	return c.hooks.BuiltIn != nil && c.hooks.BuiltIn(name)
 }
 
-func (c *Catalog) targetsChanged() {
-	if c.hooks.TargetsChanged != nil {
-		c.hooks.TargetsChanged()
-	}
-}
-
 // keepsNetwork refuses to change what the nodes of clusters are named and reach one
 // another by: EMQX has stored these names, and the clusters would not take part in
 // the change.
@@ -139,4 +118,17 @@ func keepsNetwork(tx ecp.Tx, old, t ecp.Target) error {
 	return &ecp.Error{
 		Code: ecp.CodeConflict, Message: fmt.Sprintf("%s of the network cannot change while there are clusters on the target: their nodes keep the names and addresses that EMQX has stored; add another target, or delete these clusters first", fields),
 	}
+}
+
+// movedFrom names the fields that make up the names and the way of nodes and that
+// differ from those of another network; empty means none.
+func movedFrom(n ecp.TargetNetwork, old ecp.TargetNetwork) string {
+	var fields []string
+	if n.WithDefaults().ClusterDomain != old.WithDefaults().ClusterDomain {
+		fields = append(fields, "clusterDomain")
+	}
+	if n.IPFamily != old.IPFamily {
+		fields = append(fields, "ipFamily")
+	}
+	return strings.Join(fields, " and ")
 }
