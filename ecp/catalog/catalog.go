@@ -23,7 +23,7 @@ type Catalog struct {
 	changes *change.Writer
 	store   ecp.Store
 	now     func() time.Time
-	sealer  ecp.Sealer // nil = no secrets can be stored
+	sealer  ecp.Sealer // with nil no secrets can be stored
 	hooks   Hooks
 
 	lbProfilesMost int // how many load-balancer profiles there may be
@@ -31,8 +31,8 @@ type Catalog struct {
 
 // Hooks join a Catalog to what works with its entries. All of them may be nil.
 type Hooks struct {
-	// TryLicense gives the content of a changed license to a running cluster before
-	// it is stored. An error refuses the change; undo puts the content before back.
+	// TryLicense loads the content of a changed license into a running cluster before it
+	// is stored. An error refuses the change; undo loads the previous content again.
 	TryLicense func(ctx context.Context, l ecp.License, content ecp.Secret) (undo func(), err error)
 	// LicenseChanged and RegistryChanged are called after the secret of an entry has
 	// changed.

@@ -137,7 +137,7 @@ func (s *Entries[E]) List(ctx context.Context) ([]E, error) {
 	return out, nil
 }
 
-// shown gives an entry of an earlier build, which knew no revisions, its first.
+// shown returns e with its first revision where an earlier build, which knew none, stored it.
 func (s *Entries[E]) shown(e E) E {
 	rev := s.rev(&e)
 	*rev = max(*rev, 1)

@@ -29,8 +29,9 @@ var imageRules = []imageRule{
 	}, "a node of 4.4.25 cannot join an older cluster: take 4.4.26"},
 }
 
-// MayBecome says why a cluster of a number of nodes cannot change from one
-// version to another, node by node; "" = it can. What cannot be read is let pass.
+// MayBecome returns why a cluster of a number of nodes cannot change from one version to
+// another, node by node. It is empty where the cluster can, and where a version cannot be
+// read.
 func MayBecome(from, to string, nodes int) string {
 	a, okA := ecp.ParseVersion(from)
 	b, okB := ecp.ParseVersion(to)
@@ -55,7 +56,7 @@ var hostedVersions = [][2]ecp.Version{
 // tagVersion finds the version that a reference's tag begins with.
 var tagVersion = regexp.MustCompile(`:v?([0-9]+\.[0-9]+\.[0-9]+)[^/:@]*(@|$)`)
 
-// wrongImageVersion says why an image cannot be of a version; "" = it can. A tag
+// wrongImageVersion returns why an image cannot be of a version, or nothing. A tag
 // that names a version has to name this one: what is pulled decides what runs.
 func wrongImageVersion(version, reference string) string {
 	v, ok := ecp.ParseVersion(version)
@@ -97,8 +98,8 @@ func validateArchitectures(p *fault.Fields, all []string) {
 	}
 }
 
-// WrongProcessor is what a kernel says of a program that is for other processors.
+// WrongProcessor is the message of a kernel about a program that is for other processors.
 const WrongProcessor = "exec format error"
 
-// OtherProcessors says what it means that a program is for other processors.
+// OtherProcessors explains [WrongProcessor] to people, with what to do.
 const OtherProcessors = "the image is for machines with other processors than this one has: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image for these"

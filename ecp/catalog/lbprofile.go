@@ -12,7 +12,7 @@ import (
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
-// profileCovers says whether the profile is for a number of connections.
+// profileCovers reports whether the profile is for a number of connections.
 func profileCovers(l ecp.LBProfile, connections int) bool {
 	return connections >= l.MinConnections && (l.MaxConnections == 0 || connections <= l.MaxConnections)
 }

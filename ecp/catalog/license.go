@@ -59,8 +59,9 @@ func (c *Catalog) licenses() *Entries[ecp.License] {
 	}
 }
 
-// LicenseFor finds the license a new cluster gets; "" = none: EMQX runs with
-// the one it brings along.
+// LicenseFor returns the name of the license that a new cluster gets: the default one of
+// its image's major version. It is empty where there is none, and EMQX runs with the one
+// that it brings along.
 func LicenseFor(tx ecp.Tx, i ecp.Image) (string, error) {
 	format := ecp.LicenseV5
 	if v, ok := ecp.ParseVersion(i.Version); ok && v.Major == 4 {

@@ -8,9 +8,9 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// UpdatePool changes what all clusters together may use: the limits and the
-// expiry of p; what is booked is the ledger's. p's revision is the one that
-// was read, 0 = whatever. No limit goes below what is booked.
+// UpdatePool changes the limits and the expiry of what all clusters together may use, and
+// returns the pool as it is stored. What is booked is not taken from p. No limit goes
+// below what is booked. A revision of 0 in p means whatever the pool's is.
 func (c *Catalog) UpdatePool(ctx context.Context, p ecp.Pool) (ecp.Pool, error) {
 	q := change.Request{Op: "change pool", Action: "update", Kind: ecp.KindPool, Key: ecp.PoolKey, Asked: p}
 	return change.Submit(ctx, c.changes, q, func(w *change.Tx) (ecp.Pool, error) {
@@ -54,7 +54,7 @@ func largestCluster(tx ecp.Tx) (int, error) {
 	return largest, nil
 }
 
-// checkPool says what is wrong with new limits.
+// checkPool returns what is wrong with new limits.
 func checkPool(p ecp.Pool, used ecp.Pool, largest int) error {
 	var wrong, below fault.Fields
 	for _, limit := range []struct {
@@ -79,7 +79,7 @@ func checkPool(p ecp.Pool, used ecp.Pool, largest int) error {
 	return &ecp.Error{Code: ecp.CodeConflict, Message: "a limit cannot go below what is used; make clusters smaller or delete some first", Fields: below}
 }
 
-// ShownPool gives the pool of an earlier build its first revision.
+// ShownPool returns a pool with its first revision where an earlier build stored it.
 func ShownPool(p ecp.Pool) ecp.Pool {
 	p.Revision = max(p.Revision, 1)
 	return p

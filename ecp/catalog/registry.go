@@ -70,8 +70,8 @@ func imageHost(i ecp.Image) string {
 	return host
 }
 
-// RegistryOf finds the registry an image is pulled from; "" if it is none of
-// the catalogue's.
+// RegistryOf returns the name of the registry that an image is pulled from. It is empty
+// where none of the catalog is of the image's host.
 func RegistryOf(tx ecp.Tx, i ecp.Image) (string, error) {
 	for r, err := range ecp.List[ecp.Registry](tx, ecp.Query{}) {
 		if err != nil {

@@ -39,7 +39,7 @@ var layers = []layer{
 	{pkg: "ecp/internal/sched", code: []string{"ecp"}},
 	{pkg: "ecp/internal/derive", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/random"}, tests: []string{"ecp/catalog"}},
 	{pkg: "ecp/change", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/internal/random", "ecp/internal/timekey"}, tests: []string{"ecp/internal/mapstore"}},
-	{pkg: "ecp/catalog", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore"}},
+	{pkg: "ecp/catalog", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore", "ecp/memstore"}},
 	{pkg: "ecp/tenancy", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/random", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore"}},
 	{pkg: "ecp/internal/observed", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/catalog", "ecp/internal/derive", "ecp/internal/sched"}, tests: []string{"ecp/internal/mapstore"}},
 	{pkg: "ecp/monitor", code: []string{"ecp", "ecp/internal/fault", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed"}},
