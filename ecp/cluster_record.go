@@ -79,19 +79,19 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	r.Status.Conditions = slices.Clone(r.Status.Conditions)
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
 	r.Status.FormerSettings = maps.Clone(r.Status.FormerSettings)
-	if r.Status.Before != nil {
-		before := *r.Status.Before
+	if r.Status.Previous != nil {
+		before := *r.Status.Previous
 		before.Spec = before.Spec.Clone()
 		before.Resolved.LBAnnotations = maps.Clone(before.Resolved.LBAnnotations)
-		r.Status.Before = &before
+		r.Status.Previous = &before
 	}
 	if r.Status.Refused != nil {
 		refused := *r.Status.Refused
 		r.Status.Refused = &refused
 	}
-	if r.Status.Leaving != nil {
-		leaving := *r.Status.Leaving
-		r.Status.Leaving = &leaving
+	if r.Status.Draining != nil {
+		leaving := *r.Status.Draining
+		r.Status.Draining = &leaving
 	}
 	r.Status.Limit = r.Status.Limit.Clone()
 	if r.Status.LimitDropped != nil {
@@ -171,9 +171,9 @@ func (t Tombstone) Describe() (Kind, string, Index) {
 // Copy gives t itself: it holds no reference.
 func (t Tombstone) Copy() Payload { return t }
 
-// Departure says that a cluster has left a project for another: for those who
+// TransferNotice says that a cluster has left a project for another: for those who
 // watch the project it was in, and may not see where it is now.
-type Departure struct {
+type TransferNotice struct {
 	Cluster ID        `json:"cluster"`
 	Name    string    `json:"name"`
 	Project string    `json:"project"` // the one it left
@@ -181,9 +181,9 @@ type Departure struct {
 }
 
 // Describe gives kind, key and index: it is seen in the project that was left.
-func (d Departure) Describe() (Kind, string, Index) {
-	return KindDeparture, string(d.Cluster), Index{Project: d.Project, Parent: string(d.Cluster)}
+func (d TransferNotice) Describe() (Kind, string, Index) {
+	return KindTransferNotice, string(d.Cluster), Index{Project: d.Project, Parent: string(d.Cluster)}
 }
 
 // Copy gives d itself: it holds no reference.
-func (d Departure) Copy() Payload { return d }
+func (d TransferNotice) Copy() Payload { return d }

@@ -31,12 +31,12 @@ type ListenerManager interface {
 
 // BrokerListener is a listener with its figures, of all nodes and of each.
 type BrokerListener struct {
-	ID          string   `json:"id"`       // e.g. "tcp:default" (5.x), "mqtt:tcp:external" (4.x)
-	Protocol    Protocol `json:"protocol"` // [MQTT], [MQTTS], [WS], [WSS], or the broker's word, e.g. "quic"
-	Bind        string   `json:"bind"`     // address, e.g. "0.0.0.0:1883"
-	Enabled     bool     `json:"enabled"`
-	Running     Truth    `json:"running"`     // on all nodes: Unknown = nodes differ
-	Connections int      `json:"connections"` // all nodes
+	ID          string          `json:"id"`       // e.g. "tcp:default" (5.x), "mqtt:tcp:external" (4.x)
+	Protocol    Protocol        `json:"protocol"` // [MQTT], [MQTTS], [WS], [WSS], or the broker's word, e.g. "quic"
+	Bind        string          `json:"bind"`     // address, e.g. "0.0.0.0:1883"
+	Enabled     bool            `json:"enabled"`
+	Running     ConditionStatus `json:"running"`     // on all nodes: Unknown = nodes differ
+	Connections int             `json:"connections"` // all nodes
 	// Limit is how many connections each node takes, the lowest of the nodes'
 	// limits where they differ; 0 = none of them has a limit.
 	Limit int            `json:"limit,omitempty"`

@@ -8,9 +8,9 @@ import (
 
 // Observation is what a Provisioner found of one cluster.
 type Observation struct {
-	Exists      bool   // something of the cluster is there
-	Terminating bool   // its removal has begun
-	Foreign     string // whose it is, where the name is somebody else's; nothing else is then filled in
+	Exists       bool   // something of the cluster is there
+	Terminating  bool   // its removal has begun
+	ForeignOwner string // whose it is, where the name is somebody else's; nothing else is then filled in
 	// Replicas is how many nodes the platform is asked for now; -1 where the
 	// object that says so does not exist.
 	Replicas int
@@ -68,23 +68,23 @@ func (c Contest) String() string {
 
 // NodeObservation is one pod.
 type NodeObservation struct {
-	Ordinal  int       `json:"ordinal"`
-	Name     string    `json:"name"` // EMQX node name, e.g. "emqx@emqx-…-0.….svc.cluster.local"
-	Pod      string    `json:"pod"`
-	PodUID   string    `json:"-"`
-	Host     string    `json:"host,omitempty"` // Kubernetes node
-	IP       string    `json:"ip,omitempty"`
-	Ready    bool      `json:"ready"`            // passes its readiness probe and is not going
-	Going    bool      `json:"going,omitempty"`  // being deleted
-	Broken   bool      `json:"broken,omitempty"` // will not start without help
-	Reason   string    `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
-	Message  string    `json:"message,omitempty"`
-	Revision string    `json:"revision,omitempty"`
-	Outdated bool      `json:"outdated,omitempty"` // the platform would make it anew in another way: it is not of the newest revision; false while that cannot be told
-	Image    string    `json:"image,omitempty"`
-	Volume   string    `json:"volume,omitempty"` // claim's name
-	Restarts int       `json:"restarts"`
-	Since    time.Time `json:"since,omitzero"` // when it became ready or not
+	Ordinal     int       `json:"ordinal"`
+	Name        string    `json:"name"` // EMQX node name, e.g. "emqx@emqx-…-0.….svc.cluster.local"
+	Pod         string    `json:"pod"`
+	PodUID      string    `json:"-"`
+	Host        string    `json:"host,omitempty"` // Kubernetes node
+	IP          string    `json:"ip,omitempty"`
+	Ready       bool      `json:"ready"`            // passes its readiness probe and is not going
+	Terminating bool      `json:"going,omitempty"`  // being deleted
+	Broken      bool      `json:"broken,omitempty"` // will not start without help
+	Reason      string    `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
+	Message     string    `json:"message,omitempty"`
+	Revision    string    `json:"revision,omitempty"`
+	Outdated    bool      `json:"outdated,omitempty"` // the platform would make it anew in another way: it is not of the newest revision; false while that cannot be told
+	Image       string    `json:"image,omitempty"`
+	Volume      string    `json:"volume,omitempty"` // claim's name
+	Restarts    int       `json:"restarts"`
+	Since       time.Time `json:"since,omitzero"` // when it became ready or not
 	// Machine is what is known of the machine under a node that does not end or
 	// answer; "" = nobody had to ask, or could.
 	Machine MachineState `json:"machine,omitempty"`
@@ -96,19 +96,19 @@ type MachineState string
 // The states of machines.
 const (
 	MachineThere MachineState = "there" // it works
-	// MachineSilent: it does not answer, and may or may not still run the node.
+	// MachineUnanswered: it does not answer, and may or may not still run the node.
 	// The node must not be taken for ended.
-	MachineSilent MachineState = "silent"
-	MachineGone   MachineState = "gone" // it is known to run nothing any more
+	MachineUnanswered MachineState = "silent"
+	MachineGone       MachineState = "gone" // it is known to run nothing any more
 )
 
 // VolumeObservation is one volume claim.
 type VolumeObservation struct {
-	Ordinal int
-	Name    string
-	UID     string // changes when the claim is made anew: its data is then new, too
-	Bound   bool
-	Going   bool // deletion was asked; the data goes as soon as no pod uses it
+	Ordinal     int
+	Name        string
+	UID         string // changes when the claim is made anew: its data is then new, too
+	Bound       bool
+	Terminating bool // deletion was asked; the data goes as soon as no pod uses it
 	// Capacity is how large the volume really is, as a quantity, e.g. "10Gi"; "" =
 	// the platform does not say, or has made none yet.
 	Capacity string

@@ -13,26 +13,26 @@ type Kind string
 
 // The kinds.
 const (
-	KindCluster   Kind = "cluster"
-	KindTombstone Kind = "tombstone"
-	KindOperation Kind = "operation"
-	KindProject   Kind = "project"
-	KindImage     Kind = "image"
-	KindSize      Kind = "size"
-	KindPool      Kind = "pool"
-	KindQuota     Kind = "quota" // of an organisation or project
-	KindToken     Kind = "token"
-	KindDeparture Kind = "departure" // of a cluster from a project
-	KindSecret    Kind = "secret"    // encrypted, of a catalogue entry
-	KindRegistry  Kind = "registry"
-	KindLicense   Kind = "license"
-	KindLBProfile Kind = "lb-profile"
-	KindTarget    Kind = "target"
-	KindPlatform  Kind = "platform" // of a target: which one it is
-	KindOrg       Kind = "org"
-	KindUser      Kind = "user"
-	KindPassword  Kind = "password" // hash of a user's
-	KindSession   Kind = "session"
+	KindCluster        Kind = "cluster"
+	KindTombstone      Kind = "tombstone"
+	KindOperation      Kind = "operation"
+	KindProject        Kind = "project"
+	KindImage          Kind = "image"
+	KindSize           Kind = "size"
+	KindPool           Kind = "pool"
+	KindQuota          Kind = "quota" // of an organisation or project
+	KindToken          Kind = "token"
+	KindTransferNotice Kind = "departure" // of a cluster from a project
+	KindSecret         Kind = "secret"    // encrypted, of a catalogue entry
+	KindRegistry       Kind = "registry"
+	KindLicense        Kind = "license"
+	KindLBProfile      Kind = "lb-profile"
+	KindTarget         Kind = "target"
+	KindPlatform       Kind = "platform" // of a target: which one it is
+	KindOrg            Kind = "org"
+	KindUser           Kind = "user"
+	KindPassword       Kind = "password" // hash of a user's
+	KindSession        Kind = "session"
 	// KindLoginOrigins are the places that a user has logged in from.
 	KindLoginOrigins Kind = "login-origins"
 	KindAudit        Kind = "audit"

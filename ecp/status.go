@@ -5,14 +5,14 @@ import "time"
 // Status is what is stored of what was found: transitions only. Node lists,
 // members and counts are looked at again and again and stay in memory.
 type Status struct {
-	State     State       `json:"state"`
-	Reason    Reason      `json:"reason"`
-	Message   string      `json:"message,omitempty"`
-	Since     time.Time   `json:"since"`               // when State was entered
-	Deadline  time.Time   `json:"deadline,omitzero"`   // when an unsteady state becomes abnormal; zero in steady ones
-	StaleFrom time.Time   `json:"staleFrom,omitzero"`  // since when nothing can be seen; zero = fresh. Deadlines stand still meanwhile
-	Operation OperationID `json:"operation,omitempty"` // the running one
-	Before    *Wanted     `json:"before,omitempty"`    // what was wanted before the running operation; nil = there is no way back
+	State     State         `json:"state"`
+	Reason    Reason        `json:"reason"`
+	Message   string        `json:"message,omitempty"`
+	Since     time.Time     `json:"since"`               // when State was entered
+	Deadline  time.Time     `json:"deadline,omitzero"`   // when an unsteady state becomes abnormal; zero in steady ones
+	StaleFrom time.Time     `json:"staleFrom,omitzero"`  // since when nothing can be seen; zero = fresh. Deadlines stand still meanwhile
+	Operation OperationID   `json:"operation,omitempty"` // the running one
+	Previous  *PreviousSpec `json:"before,omitempty"`    // what was wanted before the running operation; nil = there is no way back
 
 	// RepairOf is the state that the running repair began in: where it does not
 	// help, the cluster is to be no worse. "" = no repair runs.
@@ -53,8 +53,8 @@ type Status struct {
 	// FormerSettings are settings that the spec no longer has and that nodes may
 	// still have, as they were stored: sealed where they may be secrets.
 	FormerSettings map[string]string `json:"formerSettings,omitempty"`
-	// Leaving is the node whose clients are moved to others; nil = none.
-	Leaving *Leaving `json:"leaving,omitempty"`
+	// Draining is the node whose clients are moved to others; nil = none.
+	Draining *Draining `json:"leaving,omitempty"`
 	// WaitingFrom is since when another program holds the platform, so that this
 	// one writes nothing to it; zero = it may. Deadlines stand still meanwhile.
 	WaitingFrom time.Time `json:"waitingFrom,omitzero"`
@@ -77,18 +77,18 @@ type Status struct {
 	QuietAt int64 `json:"quietAt,omitempty"`
 }
 
-// Wanted is what was asked for of a cluster at one time.
-type Wanted struct {
+// PreviousSpec is what was asked for of a cluster at one time.
+type PreviousSpec struct {
 	Spec     Spec     `json:"spec"`
 	Resolved Resolved `json:"resolved"`
 }
 
-// Leaving is a node whose clients are being moved away, so that it can go.
-type Leaving struct {
-	Node    string    `json:"node"` // its EMQX name
-	Since   time.Time `json:"since"`
-	GivenUp bool      `json:"givenUp,omitempty"` // its time was over, and it is not to go with clients on it
-	Begun   time.Time `json:"begun,omitzero"`    // EMQX had begun by then; zero = not seen yet
+// Draining is a node whose clients are being moved away, so that it can go.
+type Draining struct {
+	Node     string    `json:"node"` // its EMQX name
+	Since    time.Time `json:"since"`
+	TimedOut bool      `json:"givenUp,omitempty"` // its time was over, and it is not to go with clients on it
+	Begun    time.Time `json:"begun,omitzero"`    // EMQX had begun by then; zero = not seen yet
 	// Clients and Elsewhere are how many were connected to it, and to the others,
 	// before.
 	Clients   int `json:"clients,omitempty"`
@@ -107,14 +107,14 @@ func (st Status) HasForeignMembers() bool {
 	return ConditionOf(st.Conditions, CondHealthy).Reason == ReasonForeignMember
 }
 
-// Truth is the status of a condition.
-type Truth string
+// ConditionStatus is the status of a condition.
+type ConditionStatus string
 
 // The truths. Unknown means "not seen", never "broken".
 const (
-	True    Truth = "True"
-	False   Truth = "False"
-	Unknown Truth = "Unknown"
+	True    ConditionStatus = "True"
+	False   ConditionStatus = "False"
+	Unknown ConditionStatus = "Unknown"
 )
 
 // ConditionType names one thing that was seen, or not, of a cluster.
@@ -138,12 +138,12 @@ const (
 
 // Condition is one thing seen of a cluster.
 type Condition struct {
-	Type       ConditionType `json:"type"`
-	Status     Truth         `json:"status"`
-	Reason     Reason        `json:"reason"`
-	Message    string        `json:"message,omitempty"`
-	Generation int64         `json:"generation"` // of the spec it was seen for
-	Since      time.Time     `json:"since"`      // when Status last changed
+	Type       ConditionType   `json:"type"`
+	Status     ConditionStatus `json:"status"`
+	Reason     Reason          `json:"reason"`
+	Message    string          `json:"message,omitempty"`
+	Generation int64           `json:"generation"` // of the spec it was seen for
+	Since      time.Time       `json:"since"`      // when Status last changed
 }
 
 // ConditionOf finds a condition by type; the zero Condition with Unknown if

@@ -30,10 +30,10 @@ type TargetInfo struct {
 // TargetHealth says whether a target can be seen. It is looked up every few
 // seconds while Run runs.
 type TargetHealth struct {
-	Reachable Truth     `json:"reachable"`
-	Message   string    `json:"message,omitempty"` // why not
-	Since     time.Time `json:"since,omitzero"`    // when Reachable last changed
-	CheckedAt time.Time `json:"checkedAt,omitzero"`
+	Reachable ConditionStatus `json:"reachable"`
+	Message   string          `json:"message,omitempty"` // why not
+	Since     time.Time       `json:"since,omitzero"`    // when Reachable last changed
+	CheckedAt time.Time       `json:"checkedAt,omitzero"`
 	// Lease is the right to write there: one daemon has it at a time. nil = this
 	// kind of platform has none, or the target is not up.
 	Lease *Lease `json:"lease,omitempty"`

@@ -134,6 +134,6 @@ type Health struct {
 	Running bool `json:"running"`
 	// Available says whether the node takes new clients: False while it is
 	// evacuated. Unknown where this version tells nobody without credentials.
-	Available Truth  `json:"available"`
-	Why       string `json:"why,omitempty"` // why it is not running or available
+	Available ConditionStatus `json:"available"`
+	Why       string          `json:"why,omitempty"` // why it is not running or available
 }

@@ -74,7 +74,7 @@ var counters = []counter{
 	{describe("broker_asks_total", "Questions to the management API of an EMQX node."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Asked) }},
 	{describe("broker_silent_total", "Passes in which no asked EMQX node of a cluster answered."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Silent) }},
 	{describe("unrecorded_clusters", "Clusters that are there and that no record knows, as last seen; they are left alone until somebody decides."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.Unrecorded) }},
-	{describe("foreign_members", "Members of EMQX clusters that are no nodes of their cluster, as last seen; repair removes those that have stopped."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.Foreign) }},
+	{describe("foreign_members", "Members of EMQX clusters that are no nodes of their cluster, as last seen; repair removes those that have stopped."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.ForeignMembers) }},
 	{describe("queue_depth", "Clusters that wait for a worker."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.Queue) }},
 }
 

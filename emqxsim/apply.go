@@ -67,7 +67,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	}
 	foreign := ""
 	if s.Workload != nil {
-		foreign = s.Workload.Foreign
+		foreign = s.Workload.ForeignOwner
 	}
 	s.Workload = &workload{
 		Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion,
@@ -103,8 +103,8 @@ func (s *state) dropClaims(d ecp.Desired) {
 // owned refuses a namespace that belongs to somebody else, or is being removed.
 func (s *state) owned(d ecp.Desired) error {
 	switch {
-	case s.Foreign != "":
-		return conflict("the namespace "+string(s.ID)+" belongs to "+s.Foreign+" and is not touched", nil)
+	case s.ForeignOwner != "":
+		return conflict("the namespace "+string(s.ID)+" belongs to "+s.ForeignOwner+" and is not touched", nil)
 	case s.Workload != nil && d.Older(s.Workload.Generation, s.Workload.ChangeID) != nil:
 		return ecp.RecordOlderError("apply cluster", d.Older(s.Workload.Generation, s.Workload.ChangeID))
 	case !s.Gone.IsZero() && d.Create:

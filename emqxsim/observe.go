@@ -10,8 +10,8 @@ import (
 
 // observe returns the observation of a settled state.
 func (s *state) observe(now time.Time) ecp.Observation {
-	if s.Foreign != "" {
-		return ecp.Observation{Foreign: s.Foreign}
+	if s.ForeignOwner != "" {
+		return ecp.Observation{ForeignOwner: s.ForeignOwner}
 	}
 	o := ecp.Observation{Exists: s.UID != "", Terminating: !s.Gone.IsZero(), Replicas: -1}
 	n := names{s.ID, s.version()}
@@ -32,7 +32,7 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	}
 	for _, c := range s.Claims {
 		o.Volumes = append(o.Volumes, ecp.VolumeObservation{
-			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Going: c.Terminating,
+			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Terminating: c.Terminating,
 			Capacity: c.size(s),
 			Pending:  s.pending(c),
 		})
@@ -89,17 +89,17 @@ func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
 	o := ecp.NodeObservation{
 		Ordinal: p.Ordinal, Name: n.node(p.Ordinal), Pod: n.pod(p.Ordinal), PodUID: p.UID, Host: "simulated",
 		IP:    podIP(p.UID),
-		Ready: p.ready(now), Going: !p.Deleted.IsZero(), Broken: p.Broken != "",
+		Ready: p.ready(now), Terminating: !p.Deleted.IsZero(), Broken: p.Broken != "",
 		Revision: p.Revision, Image: p.Image.Reference, Volume: n.claimOf(p.Ordinal), Restarts: p.Restarts,
 		Since: p.since(now),
 	}
 	o.Machine = p.Machine
 	switch {
-	case p.Machine == ecp.MachineSilent:
-		o.Reason, o.Message = "MachineSilent", "its machine does not answer; if it is off for good, say so"
+	case p.Machine == ecp.MachineUnanswered:
+		o.Reason, o.Message = "MachineUnanswered", "its machine does not answer; if it is off for good, say so"
 	case p.Machine == ecp.MachineGone:
 		o.Reason, o.Message = "MachineGone", "its machine is out of service"
-	case o.Ready || o.Going:
+	case o.Ready || o.Terminating:
 	case p.Broken == noSecret:
 		o.Reason, o.Message = p.Broken, "secret \""+n.auth()+"\" not found"
 	case p.Broken != "":
@@ -148,7 +148,7 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 	}
 	now := p.now()
 	st := p.at(id, now)
-	if st.absent() || st.Foreign != "" {
+	if st.absent() || st.ForeignOwner != "" {
 		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeNotFound, Op: op, Message: "there is no cluster " + string(id)}
 	}
 	if st.Auth == nil {

@@ -101,14 +101,14 @@ func (p *Provisioner) RestartByHand(id ecp.ID) error {
 func (p *Provisioner) LoseMachine(id ecp.ID, ordinal int) error {
 	return p.changePod(id, ordinal, func(_ *state, pod *pod, now time.Time) {
 		pod.kill(now)
-		pod.Deleted, pod.Gone, pod.Machine = now, time.Time{}, ecp.MachineSilent
+		pod.Deleted, pod.Gone, pod.Machine = now, time.Time{}, ecp.MachineUnanswered
 	})
 }
 
 // FenceMachine marks a lost machine as one that is known to run nothing.
 func (p *Provisioner) FenceMachine(id ecp.ID, ordinal int) error {
 	return p.changePod(id, ordinal, func(_ *state, pod *pod, _ time.Time) {
-		if pod.Machine == ecp.MachineSilent {
+		if pod.Machine == ecp.MachineUnanswered {
 			pod.Machine = ecp.MachineGone
 		}
 	})
@@ -186,7 +186,7 @@ func (p *Provisioner) DeleteService(id ecp.ID) error {
 // owner removes the namespace.
 func (p *Provisioner) SetForeign(id ecp.ID, owner string) error {
 	return p.change(id, func(s *state, _ time.Time) error {
-		*s = state{ID: id, Foreign: owner}
+		*s = state{ID: id, ForeignOwner: owner}
 		return nil
 	})
 }

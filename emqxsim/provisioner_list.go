@@ -15,7 +15,7 @@ func (p *Provisioner) Clusters(ctx context.Context) ([]ecp.FoundCluster, error) 
 	var out []ecp.FoundCluster
 	now := p.now()
 	for _, id := range p.ids() {
-		if st := p.at(id, now); st.UID != "" && st.Foreign == "" {
+		if st := p.at(id, now); st.UID != "" && st.ForeignOwner == "" {
 			out = append(out, ecp.FoundCluster{ID: id, Name: st.Name, Project: st.Project})
 		}
 	}

@@ -123,7 +123,7 @@ func TestRollKeepsTheDisruptionBudget(t *testing.T) {
 	d.Roll = []int{2, 1}
 	require.ErrorIs(t, h.Apply(t.Context(), d), ecp.ErrUnavailable, "two at a time")
 	o := h.observe(id)
-	require.True(t, o.Nodes[2].Going)
+	require.True(t, o.Nodes[2].Terminating)
 	require.Equal(t, before.Nodes[1], o.Nodes[1])
 }
 
@@ -153,7 +153,7 @@ func TestClaimInUse(t *testing.T) {
 	h.advance(time.Minute)
 	before := h.observe(id)
 	require.NoError(t, h.DeleteClaim(id, 1))
-	require.True(t, h.observe(id).Volumes[1].Going)
+	require.True(t, h.observe(id).Volumes[1].Terminating)
 	require.True(t, h.observe(id).Nodes[1].Ready, "a pod keeps its volume")
 	require.NoError(t, h.DeletePod(id, 1))
 	h.advance(time.Hour)
@@ -194,7 +194,7 @@ func TestLosingAClaimIsAccepted(t *testing.T) {
 	o := h.observe(id)
 	require.True(t, o.Converged)
 	require.NotEqual(t, before.Volumes[0].UID, o.Volumes[0].UID)
-	require.False(t, o.Volumes[0].Going)
+	require.False(t, o.Volumes[0].Terminating)
 	d.Create = false
 	h.apply(d)
 }
@@ -247,9 +247,9 @@ func TestForeignNamespaceComesAndGoes(t *testing.T) {
 	h, id := newHouse(t), ecptest.NewID()
 	require.NoError(t, h.SetForeign(id, "team-a"))
 	h.reopen()
-	require.Equal(t, ecp.Observation{Foreign: "team-a"}, h.observe(id))
+	require.Equal(t, ecp.Observation{ForeignOwner: "team-a"}, h.observe(id))
 	require.NoError(t, h.Delete(t.Context(), id))
-	require.Equal(t, "team-a", h.observe(id).Foreign)
+	require.Equal(t, "team-a", h.observe(id).ForeignOwner)
 	require.NoError(t, h.SetForeign(id, ""))
 	require.NoFileExists(t, h.file(id))
 	h.apply(wanted(id, "5.8.9", 1))

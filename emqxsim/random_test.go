@@ -220,7 +220,7 @@ func (l *randomLife) check(t *rapid.T) {
 	require.Equal(t, o, l.observe(t), "looking changes nothing")
 	require.Equal(t, l.model.exists, o.Exists && !o.Terminating, "existence")
 	for i, n := range o.Nodes {
-		require.False(t, n.Ready && (n.Going || n.Broken), "%+v", n)
+		require.False(t, n.Ready && (n.Terminating || n.Broken), "%+v", n)
 		require.False(t, i > 0 && n.Ordinal <= o.Nodes[i-1].Ordinal, "order of nodes")
 	}
 	if o.Converged {
@@ -235,7 +235,7 @@ func (l *randomLife) check(t *rapid.T) {
 		uid, going := "", false
 		for _, v := range o.Volumes {
 			if v.Ordinal == i {
-				uid, going = v.UID, v.Going
+				uid, going = v.UID, v.Terminating
 			}
 		}
 		c.check(t, "claim", uid, going)

@@ -103,7 +103,7 @@ func TestRestartWhileStopping(t *testing.T) {
 	h.advance(time.Second)
 	going := h.observe(id)
 	require.Len(t, going.Nodes, 2)
-	require.True(t, going.Nodes[0].Going && !going.Nodes[0].Ready)
+	require.True(t, going.Nodes[0].Terminating && !going.Nodes[0].Ready)
 
 	h.reopen()
 	require.Equal(t, going, h.observe(id))

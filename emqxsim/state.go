@@ -15,11 +15,11 @@ import (
 // settle derives the present state from the stored times and the clock alone, so that a
 // restart of the program changes nothing.
 type state struct {
-	ID      ecp.ID `json:"id"`
-	UID     string `json:"uid,omitempty"`     // of the namespace; empty if there is none of ours
-	Foreign string `json:"foreign,omitempty"` // the other owner of the namespace, if it is not ours
-	Name    string `json:"name,omitempty"`
-	Project string `json:"project,omitempty"`
+	ID           ecp.ID `json:"id"`
+	UID          string `json:"uid,omitempty"`     // of the namespace; empty if there is none of ours
+	ForeignOwner string `json:"foreign,omitempty"` // the other owner of the namespace, if it is not ours
+	Name         string `json:"name,omitempty"`
+	Project      string `json:"project,omitempty"`
 	// Gone is when the removal of everything ends; zero if none has begun.
 	Gone time.Time `json:"gone,omitzero"`
 	// Epoch is that of the lease under which it was last written; 0 means without a lease.
@@ -65,13 +65,13 @@ type workload struct {
 	Image      ecp.Image `json:"image"`
 	// Foreign is what somebody else has added to the pod template. Apply keeps it: it is
 	// part of every revision from then on.
-	Foreign string `json:"foreign,omitempty"`
-	Own     string `json:"own,omitempty"` // the revision without Foreign
+	ForeignOwner string `json:"foreign,omitempty"`
+	Own          string `json:"own,omitempty"` // the revision without Foreign
 }
 
 // setForeign sets the revision of a pod template to which somebody else has added something.
 func (w *workload) setForeign(foreign string) {
-	w.Foreign, w.Revision = foreign, w.Own
+	w.ForeignOwner, w.Revision = foreign, w.Own
 	if foreign != "" {
 		sum := sha256.Sum256([]byte(w.Own + foreign))
 		w.Revision = w.Own[:len(w.Own)-10] + hex.EncodeToString(sum[:5])
@@ -142,7 +142,7 @@ type pace struct {
 }
 
 // absent reports whether there is nothing at all, not even something foreign.
-func (s *state) absent() bool { return s.UID == "" && s.Foreign == "" }
+func (s *state) absent() bool { return s.UID == "" && s.ForeignOwner == "" }
 
 // settle changes the state to that at now.
 func (s *state) settle(now time.Time, d pace) {

@@ -36,7 +36,7 @@ func (b *broker) Health(ctx context.Context) (ecp.Health, error) {
 }
 
 // available returns whether the node accepts clients, and why not.
-func (b *broker) available(ctx context.Context) (is ecp.Truth, why string) {
+func (b *broker) available(ctx context.Context) (is ecp.ConditionStatus, why string) {
 	a, err := b.client.Do(ctx, open(availabilityPath))
 	switch {
 	case err != nil:

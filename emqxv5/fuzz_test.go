@@ -241,7 +241,7 @@ func FuzzListeners(f *testing.F) {
 		for i, l := range all {
 			require.NotEmpty(t, l.ID)
 			require.True(t, i == 0 || all[i-1].ID <= l.ID)
-			require.Contains(t, []ecp.Truth{ecp.True, ecp.False, ecp.Unknown}, l.Running)
+			require.Contains(t, []ecp.ConditionStatus{ecp.True, ecp.False, ecp.Unknown}, l.Running)
 			require.GreaterOrEqual(t, min(l.Connections, l.Limit), 0)
 		}
 	}, `[{"id":"a","status":null,"node_status":[{"node":1,"status":{"running":"true","max_connections":"infinity"}}]}]`)

@@ -49,7 +49,7 @@ func healthOf(a emqxhttp.Answer) (status, bool) {
 }
 
 // acceptsClients makes the query of load balancers.
-func (b *broker) acceptsClients(ctx context.Context) (ecp.Truth, string) {
+func (b *broker) acceptsClients(ctx context.Context) (ecp.ConditionStatus, string) {
 	r := statusRequest(false)
 	r.Path = takesPath
 	a, err := b.client.Do(ctx, r)

@@ -106,7 +106,7 @@ func (b *broker) StopListener(ctx context.Context, id string) error {
 	return b.switchListener(ctx, id, "stop", ecp.False)
 }
 
-func (b *broker) switchListener(ctx context.Context, id, what string, wanted ecp.Truth) error {
+func (b *broker) switchListener(ctx context.Context, id, what string, wanted ecp.ConditionStatus) error {
 	if _, err := checkListener(what+" listener", id); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (b *broker) switchListener(ctx context.Context, id, what string, wanted ecp
 // verifySwitched checks that a listener was started or stopped on all nodes: each node does
 // that by itself, and a failure on one shows nowhere else. failed is the error of the
 // change, which may have been made nevertheless, perhaps by some nodes only.
-func (b *broker) verifySwitched(ctx context.Context, id, what string, wanted ecp.Truth, failed error) error {
+func (b *broker) verifySwitched(ctx context.Context, id, what string, wanted ecp.ConditionStatus, failed error) error {
 	all, err := b.listeners(ctx)
 	if err != nil {
 		return cmp.Or(failed, err)
@@ -144,7 +144,7 @@ func (b *broker) verifySwitched(ctx context.Context, id, what string, wanted ecp
 	if len(nodes) == 0 {
 		return nil
 	}
-	is := map[ecp.Truth]string{ecp.True: "does not run", ecp.False: "still runs"}[wanted]
+	is := map[ecp.ConditionStatus]string{ecp.True: "does not run", ecp.False: "still runs"}[wanted]
 	says := "the listener " + b.client.Sanitize(id) + " " + is + " on " + b.client.Sanitize(strings.Join(nodes, ", ")) +
 		", where the " + what +
 		" failed or is late; call again, and look into EMQX's log there if that does not help"
@@ -153,7 +153,7 @@ func (b *broker) verifySwitched(ctx context.Context, id, what string, wanted ecp
 
 // nodesNotIn returns the nodes on which a listener is not in the wanted state. Without a
 // list of nodes the overall state counts.
-func nodesNotIn(l ecp.BrokerListener, wanted ecp.Truth) []string {
+func nodesNotIn(l ecp.BrokerListener, wanted ecp.ConditionStatus) []string {
 	var names []string
 	for _, n := range l.Nodes {
 		if n.Running != (wanted == ecp.True) {
@@ -200,7 +200,7 @@ type listenerStatus struct {
 }
 
 // running returns the state over all nodes.
-func (s listenerStatus) running() ecp.Truth {
+func (s listenerStatus) running() ecp.ConditionStatus {
 	switch s.Running {
 	case true, "true":
 		return ecp.True

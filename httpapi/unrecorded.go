@@ -48,22 +48,22 @@ func (a *api) unrecordedRoutes() {
 
 // unrecordedView is a cluster that no record knows.
 type unrecordedView struct {
-	ID         ecp.ID    `json:"id"`
-	Target     string    `json:"target" doc:"Kubernetes target it was found on"`
-	Name       string    `json:"name,omitempty" doc:"as its objects say"`
-	Project    string    `json:"project,omitempty" doc:"org/project, as its objects say"`
-	CreatedAt  time.Time `json:"createdAt,omitzero" doc:"when its namespace was made"`
-	Generation int64     `json:"generation" doc:"of its objects; 0 when they do not say"`
-	Nodes      int       `json:"nodes" doc:"pods that are there"`
-	ReadyNodes int       `json:"readyNodes"`
-	Volumes    int       `json:"volumes" doc:"volume claims that are there"`
-	Going      bool      `json:"terminating" doc:"its removal has begun"`
-	CanTake    bool      `json:"canTakeOver" doc:"its objects say what they were made from"`
-	Why        string    `json:"why,omitempty" doc:"why it cannot be taken over"`
-	Settings   []string  `json:"settings,omitempty" doc:"settings whose values are not kept with its objects: take-over needs them"`
-	DeletedAt  time.Time `json:"deletedAt,omitzero" doc:"a cluster of this id was deleted then"`
-	DeletedBy  string    `json:"deletedBy,omitempty" doc:"who asked for that"`
-	RecordedOn string    `json:"recordedOn,omitempty" doc:"target that a cluster of this id is recorded on"`
+	ID          ecp.ID    `json:"id"`
+	Target      string    `json:"target" doc:"Kubernetes target it was found on"`
+	Name        string    `json:"name,omitempty" doc:"as its objects say"`
+	Project     string    `json:"project,omitempty" doc:"org/project, as its objects say"`
+	CreatedAt   time.Time `json:"createdAt,omitzero" doc:"when its namespace was made"`
+	Generation  int64     `json:"generation" doc:"of its objects; 0 when they do not say"`
+	Nodes       int       `json:"nodes" doc:"pods that are there"`
+	ReadyNodes  int       `json:"readyNodes"`
+	Volumes     int       `json:"volumes" doc:"volume claims that are there"`
+	Terminating bool      `json:"terminating" doc:"its removal has begun"`
+	CanTake     bool      `json:"canTakeOver" doc:"its objects say what they were made from"`
+	Why         string    `json:"why,omitempty" doc:"why it cannot be taken over"`
+	Settings    []string  `json:"settings,omitempty" doc:"settings whose values are not kept with its objects: take-over needs them"`
+	DeletedAt   time.Time `json:"deletedAt,omitzero" doc:"a cluster of this id was deleted then"`
+	DeletedBy   string    `json:"deletedBy,omitempty" doc:"who asked for that"`
+	RecordedOn  string    `json:"recordedOn,omitempty" doc:"target that a cluster of this id is recorded on"`
 }
 
 func viewUnrecorded(u fleet.UnrecordedCluster) unrecordedView {
@@ -71,7 +71,7 @@ func viewUnrecorded(u fleet.UnrecordedCluster) unrecordedView {
 		ID: u.ID, Target: u.Target, Name: u.Name, Project: u.Project, CreatedAt: u.Since,
 		Generation: u.Found.Generation,
 		Nodes:      len(u.Found.Nodes),
-		Volumes:    len(u.Found.Volumes), Going: u.Found.Terminating,
+		Volumes:    len(u.Found.Volumes), Terminating: u.Found.Terminating,
 		CanTake: u.Manifest && u.RecordedOn == "" && !u.Found.Terminating, Why: u.Why, Settings: u.Settings,
 		RecordedOn: u.RecordedOn,
 	}

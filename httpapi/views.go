@@ -55,7 +55,7 @@ type nodeView struct {
 	Host        string    `json:"host" doc:"Kubernetes node"`
 	IP          string    `json:"ip"`
 	Ready       bool      `json:"ready" doc:"takes clients"`
-	Going       bool      `json:"going" doc:"is being taken away"`
+	Terminating bool      `json:"going" doc:"is being taken away"`
 	Broken      bool      `json:"broken" doc:"will not start without help"`
 	Reason      string    `json:"reason" doc:"why it is not ready"`
 	Message     string    `json:"message"`
@@ -122,7 +122,7 @@ func viewCluster(i ecp.Info) clusterView {
 
 func viewNode(n ecp.NodeInfo) nodeView {
 	return nodeView{
-		Ordinal: n.Ordinal, Name: n.Name, Pod: n.Pod, Host: n.Host, IP: n.IP, Ready: n.Ready, Going: n.Going,
+		Ordinal: n.Ordinal, Name: n.Name, Pod: n.Pod, Host: n.Host, IP: n.IP, Ready: n.Ready, Terminating: n.Terminating,
 		Broken: n.Broken,
 		Reason: n.Reason, Message: n.Message, Image: n.Image, Volume: n.Volume, Restarts: n.Restarts, Since: n.Since,
 		Member: n.Member, Status: string(n.Status), Role: n.Role, Version: n.Version,

@@ -157,7 +157,7 @@ func TestDroppedShowsAtOnce(t *testing.T) {
 
 func going(volumes []ecp.VolumeObservation) (out []bool) {
 	for _, v := range volumes {
-		out = append(out, v.Going)
+		out = append(out, v.Terminating)
 	}
 	return out
 }

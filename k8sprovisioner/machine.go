@@ -116,7 +116,7 @@ func machineOf(name string, node *corev1.Node) machine {
 		func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
 	if i >= 0 && node.Status.Conditions[i].Status != corev1.ConditionTrue {
 		c := node.Status.Conditions[i]
-		return machine{state: ecp.MachineSilent, reason: joinParts(
+		return machine{state: ecp.MachineUnanswered, reason: joinParts(
 			fmt.Sprintf("its machine %s is not ready since %s (%s)", name,
 				c.LastTransitionTime.UTC().Format(time.RFC3339), joinParts(c.Reason, c.Message)),
 			fmt.Sprintf("if it is off for good, say so: kubectl taint node %s %s=nodeshutdown:NoExecute, or kubectl "+

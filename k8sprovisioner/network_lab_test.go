@@ -131,7 +131,7 @@ func TestIPv6ControlPlane(t *testing.T) {
 	})
 }
 
-func conditionOf(info ecp.Info, kind ecp.ConditionType) ecp.Truth {
+func conditionOf(info ecp.Info, kind ecp.ConditionType) ecp.ConditionStatus {
 	for _, c := range info.Status.Conditions {
 		if c.Type == kind {
 			return c.Status

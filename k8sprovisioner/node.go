@@ -11,7 +11,7 @@ func node(i int, pod *corev1.Pod, id ecp.ID, domain string) ecp.NodeObservation 
 	n := ecp.NodeObservation{
 		Ordinal: i, Name: names{id: id}.node(pod.Name, domain), Pod: pod.Name, PodUID: string(pod.UID),
 		Host: pod.Spec.NodeName, IP: pod.Status.PodIP,
-		Ready: ready(pod), Going: pod.DeletionTimestamp != nil, Broken: stuck(pod),
+		Ready: ready(pod), Terminating: pod.DeletionTimestamp != nil, Broken: stuck(pod),
 		Revision: pod.Labels[appsv1.StatefulSetRevisionLabel],
 	}
 	if c := condition(pod, corev1.PodReady); c != nil {

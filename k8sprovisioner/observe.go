@@ -21,7 +21,7 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		return none, err
 	}
 	if f.foreign != "" {
-		none.Foreign = f.foreign
+		none.ForeignOwner = f.foreign
 		return none, nil
 	}
 	if f.namespace == nil {
@@ -105,12 +105,12 @@ func (p *Provisioner) volumes(f clusterObjects) []ecp.VolumeObservation {
 			c := claims[i]
 			v := ecp.VolumeObservation{
 				Ordinal: i, Name: c.Name, UID: string(c.UID), Bound: c.Status.Phase == corev1.ClaimBound,
-				Going: c.DeletionTimestamp != nil || m.deletedClaims[i] == string(c.UID), Capacity: capacity(c),
+				Terminating: c.DeletionTimestamp != nil || m.deletedClaims[i] == string(c.UID), Capacity: capacity(c),
 			}
 			if i < m.expected {
 				v.Pending = m.growthAttempts[c.UID].pending(c, m.want, mayAsk)
 			}
-			if _, known := m.claims[i]; !known && v.Bound && !v.Going && (m.expected < 0 || i < m.expected) {
+			if _, known := m.claims[i]; !known && v.Bound && !v.Terminating && (m.expected < 0 || i < m.expected) {
 				m.claims[i] = v.UID
 			}
 			out = append(out, v)

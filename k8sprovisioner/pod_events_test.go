@@ -109,7 +109,7 @@ func TestMachineOf(t *testing.T) {
 		"removed": {nil, ecp.MachineGone, "m has been removed from Kubernetes"},
 		"out of service": {ready(corev1.ConditionUnknown, corev1.Taint{Key: corev1.TaintNodeOutOfService,
 			Effect: corev1.TaintEffectNoExecute}), ecp.MachineGone, "out of service"},
-		"silent": {ready(corev1.ConditionUnknown), ecp.MachineSilent,
+		"silent": {ready(corev1.ConditionUnknown), ecp.MachineUnanswered,
 			"not ready since 2026-11-28T17:00:00Z (NodeStatusUnknown; Kubelet stopped posting node status.); if it " +
 				"is off for good, say so: kubectl taint node m " +
 				"node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"},

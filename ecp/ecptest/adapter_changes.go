@@ -278,7 +278,7 @@ func testListener(t *testing.T, s AdapterSuite) {
 			t.Errorf("%s the listener is %+v", when, list[i])
 		}
 	}
-	running := func(want ecp.Truth) func(ecp.BrokerListener) bool {
+	running := func(want ecp.ConditionStatus) func(ecp.BrokerListener) bool {
 		return func(l ecp.BrokerListener) bool { return l.Running == want }
 	}
 	found("as it was given", running(ecp.True))

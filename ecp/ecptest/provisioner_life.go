@@ -28,7 +28,7 @@ var lifeCases = []provisionerCase{
 
 func absence(b *bench) {
 	o := b.seen("observed", func(ecp.Observation) string { return "" })
-	if o.Exists || o.Terminating || o.Foreign != "" || o.Replicas != -1 || o.Auth != "" || len(o.Nodes)+len(o.Volumes) > 0 {
+	if o.Exists || o.Terminating || o.ForeignOwner != "" || o.Replicas != -1 || o.Auth != "" || len(o.Nodes)+len(o.Volumes) > 0 {
 		b.Errorf("a cluster that was never made is %s; want nothing, and replicas -1", describe(o))
 	}
 	if err := b.p.Delete(b.Context(), b.id); err != nil {
@@ -75,7 +75,7 @@ func createConverges(b *bench) {
 // bound is what is missing until n claims are bound.
 func bound(n int) func(o ecp.Observation) string {
 	return func(o ecp.Observation) string {
-		if len(o.Volumes) != n || slices.ContainsFunc(o.Volumes, func(v ecp.VolumeObservation) bool { return !v.Bound || v.Going }) {
+		if len(o.Volumes) != n || slices.ContainsFunc(o.Volumes, func(v ecp.VolumeObservation) bool { return !v.Bound || v.Terminating }) {
 			return fmt.Sprintf("not %d bound volumes", n)
 		}
 		return ""

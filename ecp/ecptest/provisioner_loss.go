@@ -144,7 +144,7 @@ func claimLostRunning(b *bench) {
 	b.seen("bound", bound(n))
 	b.suite.DeleteClaim(b.T, b.p, b.id, 1)
 	b.seen("losing the claim", func(o ecp.Observation) string {
-		if slices.ContainsFunc(o.Volumes, func(v ecp.VolumeObservation) bool { return v.Ordinal == 1 && !v.Going }) {
+		if slices.ContainsFunc(o.Volumes, func(v ecp.VolumeObservation) bool { return v.Ordinal == 1 && !v.Terminating }) {
 			return "the claim stays"
 		}
 		return ""
@@ -203,7 +203,7 @@ func notUnasked(b *bench) {
 func foreign(b *bench) {
 	b.suite.MakeForeign(b.T, b.p, b.id)
 	theirs := func(o ecp.Observation) string {
-		if o.Foreign == "" {
+		if o.ForeignOwner == "" {
 			return "nobody else's"
 		}
 		return ""

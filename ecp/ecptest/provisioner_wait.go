@@ -94,12 +94,12 @@ func (b *bench) seenOf(id ecp.ID, what string, missing func(o ecp.Observation) s
 func describe(o ecp.Observation) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "exists %v, terminating %v, foreign %q, replicas %d, converged %v, generation %d, auth there %v, drift %q",
-		o.Exists, o.Terminating, o.Foreign, o.Replicas, o.Converged, o.Generation, o.Auth != "", o.Drift)
+		o.Exists, o.Terminating, o.ForeignOwner, o.Replicas, o.Converged, o.Generation, o.Auth != "", o.Drift)
 	for _, n := range o.Nodes {
-		fmt.Fprintf(&s, ", node %d (ready %v, going %v, broken %v %s, %s, outdated %v)", n.Ordinal, n.Ready, n.Going, n.Broken, n.Reason, n.Revision, n.Outdated)
+		fmt.Fprintf(&s, ", node %d (ready %v, going %v, broken %v %s, %s, outdated %v)", n.Ordinal, n.Ready, n.Terminating, n.Broken, n.Reason, n.Revision, n.Outdated)
 	}
 	for _, v := range o.Volumes {
-		fmt.Fprintf(&s, ", volume %d (bound %v, going %v)", v.Ordinal, v.Bound, v.Going)
+		fmt.Fprintf(&s, ", volume %d (bound %v, going %v)", v.Ordinal, v.Bound, v.Terminating)
 	}
 	return s.String()
 }
@@ -109,12 +109,12 @@ func running(n int) func(o ecp.Observation) string {
 	return func(o ecp.Observation) string {
 		ready := 0
 		for _, node := range o.Nodes {
-			if node.Ready && !node.Going {
+			if node.Ready && !node.Terminating {
 				ready++
 			}
 		}
 		switch {
-		case !o.Exists || o.Terminating || o.Foreign != "":
+		case !o.Exists || o.Terminating || o.ForeignOwner != "":
 			return "it does not exist"
 		case o.Replicas != n:
 			return "other replicas"

@@ -247,7 +247,7 @@ func (b *toy) listener(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusConflict, "already")
 		return
 	default:
-		l.Running = map[string]ecp.Truth{"start": ecp.True, "stop": ecp.False}[what]
+		l.Running = map[string]ecp.ConditionStatus{"start": ecp.True, "stop": ecp.False}[what]
 		l.Connections = 0
 		for j := range l.Nodes {
 			if l.Nodes[j].Node != b.lagging {

@@ -16,15 +16,15 @@ import (
 // waysBack are the commands that lead back to what was wanted before an
 // operation, from wherever it has come to; nil = the same is wanted now. Kinds
 // that are not in it have no way back.
-var waysBack = map[ecp.OperationKind]func(before ecp.Wanted) ecp.Command{
-	ecp.OpStart:  func(before ecp.Wanted) ecp.Command { return backTo(before, ecp.PowerOff, ecp.Stop{}) },
-	ecp.OpStop:   func(before ecp.Wanted) ecp.Command { return backTo(before, ecp.PowerOn, ecp.Start{}) },
-	ecp.OpUpdate: func(before ecp.Wanted) ecp.Command { return goBack{before} },
+var waysBack = map[ecp.OperationKind]func(before ecp.PreviousSpec) ecp.Command{
+	ecp.OpStart:  func(before ecp.PreviousSpec) ecp.Command { return backTo(before, ecp.PowerOff, ecp.Stop{}) },
+	ecp.OpStop:   func(before ecp.PreviousSpec) ecp.Command { return backTo(before, ecp.PowerOn, ecp.Start{}) },
+	ecp.OpUpdate: func(before ecp.PreviousSpec) ecp.Command { return goBack{before} },
 }
 
 // goBack is an update to what was wanted at an earlier time, whatever the
 // catalogues say by now.
-type goBack struct{ to ecp.Wanted }
+type goBack struct{ to ecp.PreviousSpec }
 
 // Kind names the command.
 func (goBack) Kind() ecp.CommandKind { return ecp.CommandUpdate }
@@ -42,7 +42,7 @@ func (m *Manager) carryBack(d *decision, rec *ecp.ClusterRecord, c goBack) {
 }
 
 // backTo gives a command that leads to the power, if that was wanted before.
-func backTo(before ecp.Wanted, power ecp.Power, c ecp.Command) ecp.Command {
+func backTo(before ecp.PreviousSpec, power ecp.Power, c ecp.Command) ecp.Command {
 	if before.Spec.Hosted.Power != power {
 		return nil
 	}
@@ -95,15 +95,15 @@ func (m *Manager) cancelOperation(w *change.Tx, id ecp.OperationID) (ecp.Operati
 		return o, err
 	}
 	way := waysBack[o.Kind]
-	if way == nil || rec.Status.Before == nil {
+	if way == nil || rec.Status.Previous == nil {
 		return o, ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a %s has no way back: %s", o.Kind, cmp.Or(noWayBack[o.Kind], "it was begun by another build; a new change takes over from it")))
 	}
-	back := way(*rec.Status.Before)
+	back := way(*rec.Status.Previous)
 	if back == nil {
 		return o, ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the %s has changed nothing that was wanted, so there is nothing to go back to", o.Kind))
 	}
 	if rec.Mode == ecp.Hosted && o.Kind == ecp.OpUpdate {
-		if why := catalog.MayBecome(rec.Resolved.Image.Version, rec.Status.Before.Resolved.Image.Version, derive.OrdinalsOf(rec)); why != "" {
+		if why := catalog.MayBecome(rec.Resolved.Image.Version, rec.Status.Previous.Resolved.Image.Version, derive.OrdinalsOf(rec)); why != "" {
 			return o, ecp.NewError(ecp.CodeConflict, "", why+"; some nodes may run it already")
 		}
 	}

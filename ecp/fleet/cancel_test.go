@@ -60,7 +60,7 @@ func TestCancelAChange(t *testing.T) {
 		r.ends(first, ecp.PhaseSuperseded)
 		r.ends(back, ecp.PhaseSucceeded)
 		require.Equal(t, ecp.Running, r.get(c).Status.State)
-		require.Nil(t, r.get(c).Status.Before)
+		require.Nil(t, r.get(c).Status.Previous)
 	})
 }
 

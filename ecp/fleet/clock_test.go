@@ -29,15 +29,15 @@ func TestTheClockSteps(t *testing.T) {
 			require.InDelta(t, left-40*time.Second, b.rec().Status.Deadline.Sub(b.m.observed.Now()), float64(2*time.Second))
 
 			b.w.failApply = false
-			for i := 0; b.rec().Status.Leaving == nil; i++ {
+			for i := 0; b.rec().Status.Draining == nil; i++ {
 				require.Less(t, i, 60)
 				b.w.tick(b.id)
 				b.look(time.Second)
 			}
-			going := b.rec().Status.Leaving.Node
+			going := b.rec().Status.Draining.Node
 			wall += step
 			b.watch(100 * time.Second) // nobody leaves: the world stands still
-			require.Equal(t, going, b.rec().Status.Leaving.Node)
+			require.Equal(t, going, b.rec().Status.Draining.Node)
 			require.False(t, b.w.at(b.id).pods[ordinalOf(going)].going, "its clients have time left")
 			b.watch(30 * time.Second)
 			require.True(t, b.w.at(b.id).pods[ordinalOf(going)].going, "their time is over")

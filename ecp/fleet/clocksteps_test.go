@@ -33,7 +33,7 @@ func TestTheClockStepsWhileClientsLeave(t *testing.T) {
 				c, _ := r.runningOn("emqx-ee-5.8.9", 3)
 				connected := r.clients(c, 24)
 				op := r.change(c, `{"size":"2C4G","evacuation":{"rate":1}}`)
-				r.until("clients leave", func() bool { return r.get(c).Status.Leaving != nil }, func() any { return r.get(c).Status })
+				r.until("clients leave", func() bool { return r.get(c).Status.Draining != nil }, func() any { return r.get(c).Status })
 				<-time.After(25 * time.Second)
 				jump.Store(int64(step))
 				least := connected()

@@ -88,7 +88,7 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 	for _, n := range mem.Snapshot.Found.Nodes {
 		switch {
 		case n.Ready:
-		case n.Machine != ecp.MachineSilent:
+		case n.Machine != ecp.MachineUnanswered:
 			return nil
 		case why == "":
 			why = fmt.Sprintf("%s: %s", n.Pod, n.Message)

@@ -187,7 +187,7 @@ func TestASilentBrokerMovesOnlyItsCondition(t *testing.T) {
 	b := newBench(t)
 	b.running()
 	b.w.at(b.id).mute = true
-	reachable := func() ecp.Truth {
+	reachable := func() ecp.ConditionStatus {
 		return ecp.ConditionOf(b.rec().Status.Conditions, ecp.CondManagementReachable).Status
 	}
 	b.look(time.Minute)

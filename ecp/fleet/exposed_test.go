@@ -17,7 +17,7 @@ func TestLoadBalancerWithoutAddress(t *testing.T) {
 		condition := func(of ecp.ConditionType) ecp.Condition {
 			return ecp.ConditionOf(r.get(cluster).Status.Conditions, of)
 		}
-		until := func(of ecp.ConditionType, s ecp.Truth) ecp.Condition {
+		until := func(of ecp.ConditionType, s ecp.ConditionStatus) ecp.Condition {
 			r.until(string(of)+" "+string(s), func() bool { return condition(of).Status == s }, func() any { return r.get(cluster).Status })
 			return condition(of)
 		}

@@ -175,7 +175,7 @@ func TestTheNamespaceIsSomebodyElses(t *testing.T) {
 		r.ends(r.do(c, ecp.Delete{}), ecp.PhaseSucceeded)
 		r.gone(c)
 		require.Equal(t, writes, r.sim.Writes())
-		require.Equal(t, "team-b", r.found(c).Foreign)
+		require.Equal(t, "team-b", r.found(c).ForeignOwner)
 	})
 }
 

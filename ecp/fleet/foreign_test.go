@@ -37,7 +37,7 @@ func TestForeignMembers(t *testing.T) {
 		require.Contains(t, healthy().Message, "have stopped: ")
 		require.Contains(t, healthy().Message, "and run: emqx@guest.example.com")
 		require.Contains(t, legal(), ecp.CommandRepair)
-		require.Equal(t, 3, r.m.Stats().Foreign)
+		require.Equal(t, 3, r.m.Stats().ForeignMembers)
 
 		pods := r.found(c).Nodes
 		plan, err := c.Plan(asSystem(), ecp.Repair{})
@@ -54,7 +54,7 @@ func TestForeignMembers(t *testing.T) {
 		r.ends(r.do(c, ecp.Repair{}), ecp.PhaseSucceeded)
 		r.until("all is well", func() bool { return healthy().Status == ecp.True }, func() any { return r.get(c) })
 		require.NotContains(t, legal(), ecp.CommandRepair)
-		require.Zero(t, r.m.Stats().Foreign)
+		require.Zero(t, r.m.Stats().ForeignMembers)
 	})
 }
 

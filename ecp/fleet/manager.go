@@ -201,7 +201,7 @@ type Stats struct {
 	Passes, Applies, ApplyFailures, Writes, Asked, Silent uint64
 	Queue                                                 int // clusters waiting for a worker
 	Unrecorded                                            int // clusters that are there and that no record knows, as last seen
-	Foreign                                               int // members of EMQX that are no nodes of their cluster, as last seen
+	ForeignMembers                                        int // members of EMQX that are no nodes of their cluster, as last seen
 	// Contested counts objects that somebody else keeps changing, by the name
 	// that one has on the platform; "" = not known.
 	Contested map[string]int
@@ -215,7 +215,7 @@ func (m *Manager) Stats() Stats {
 	return Stats{
 		Passes: c.Passes.Load(), Applies: c.Applies.Load(), ApplyFailures: c.ApplyFailures.Load(), Writes: c.Writes.Load(),
 		Asked: c.Queries.Load(), Silent: c.Unanswered.Load(), Queue: m.queue.Depth(), Contested: m.observed.Contested(), Unrecorded: m.unrecorded.Count(),
-		Foreign: m.observed.ForeignMembers(), Agents: m.agentStats(),
+		ForeignMembers: m.observed.ForeignMembers(), Agents: m.agentStats(),
 	}
 }
 
@@ -223,7 +223,7 @@ func (m *Manager) Stats() Stats {
 // stores that keep text.
 func Kinds() ecp.Codec {
 	c := ecp.CodecOf(
-		ecp.ClusterRecord{}, ecp.Tombstone{}, ecp.Operation{}, ecp.Departure{}, ecp.AgentRecord{}, ecp.RegistrationToken{}, ecp.HistoryEntry{}, ecp.Platform{},
+		ecp.ClusterRecord{}, ecp.Tombstone{}, ecp.Operation{}, ecp.TransferNotice{}, ecp.AgentRecord{}, ecp.RegistrationToken{}, ecp.HistoryEntry{}, ecp.Platform{},
 	)
 	for _, of := range []ecp.Codec{change.Kinds(), catalog.Kinds(), tenancy.Kinds()} {
 		maps.Copy(c, of)

@@ -235,16 +235,16 @@ func TestEvacuationWhileAnotherHangs(t *testing.T) {
 }
 
 func TestUntoldEvacuationMayWait(t *testing.T) {
-	begun := ecp.Leaving{Begun: t0}
+	begun := ecp.Draining{Begun: t0}
 	for _, c := range []struct {
-		leaving ecp.Leaving
+		leaving ecp.Draining
 		phase   ecp.EvacuationPhase
 		after   time.Duration
 		want    bool
 	}{
 		{begun, ecp.EvacuationUntold, 20 * time.Second, true},
 		{begun, ecp.EvacuationUntold, 20*time.Second + brokers.QueryTimeout, false},
-		{ecp.Leaving{}, ecp.EvacuationUntold, time.Hour, true},
+		{ecp.Draining{}, ecp.EvacuationUntold, time.Hour, true},
 		{begun, ecp.EvacuationCutting, 0, false},
 	} {
 		require.Equal(t, c.want, brokers.MayStillWait(c.leaving, ecp.EvacuationProgress{Phase: c.phase}, t0.Add(c.after), 20*time.Second), "%+v", c)

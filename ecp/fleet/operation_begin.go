@@ -99,7 +99,7 @@ func (m *Manager) depart(w *change.Tx, rec ecp.ClusterRecord, running *ecp.Opera
 			return err
 		}
 	}
-	return ecp.Put(w.Tx, ecp.Departure{Cluster: rec.ID, Name: rec.Name, Project: rec.Project, At: w.Now}, ecp.AnyVersion)
+	return ecp.Put(w.Tx, ecp.TransferNotice{Cluster: rec.ID, Name: rec.Name, Project: rec.Project, At: w.Now}, ecp.AnyVersion)
 }
 
 // moveProject checks that a cluster can be moved to a project.
@@ -127,19 +127,19 @@ func (m *Manager) beginOperation(tx ecp.Tx, d *decision, actor ecp.Actor, before
 			return ecp.Operation{}, err
 		}
 	}
-	d.rec.Status.Operation, d.rec.Status.Before, d.rec.Status.RepairOf = o.ID, nil, ""
+	d.rec.Status.Operation, d.rec.Status.Previous, d.rec.Status.RepairOf = o.ID, nil, ""
 	if d.kind == ecp.OpRepair {
 		d.rec.Status.RepairOf = d.from
 	}
 	if d.kind != ecp.OpTakeOver {
 		d.rec.Status.KeepVolumes = false
 	}
-	if l := d.rec.Status.Leaving; l != nil { // it has its time anew
-		l.Since, l.GivenUp = d.rec.UpdatedAt, false
+	if l := d.rec.Status.Draining; l != nil { // it has its time anew
+		l.Since, l.TimedOut = d.rec.UpdatedAt, false
 	}
 	if _, ok := waysBack[d.kind]; ok {
 		was := before.Clone()
-		d.rec.Status.Before = &ecp.Wanted{Spec: was.Spec, Resolved: was.Resolved}
+		d.rec.Status.Previous = &ecp.PreviousSpec{Spec: was.Spec, Resolved: was.Resolved}
 	}
 	if err := ecp.Put(tx, o, 0); err != nil {
 		return ecp.Operation{}, err

@@ -52,7 +52,7 @@ func TestTemplateChangedBySomebodyElse(t *testing.T) {
 	}
 }
 
-func (r *rig) untilUpToDate(c ecp.Cluster, status ecp.Truth, reason ecp.Reason) {
+func (r *rig) untilUpToDate(c ecp.Cluster, status ecp.ConditionStatus, reason ecp.Reason) {
 	r.t.Helper()
 	r.until("UpToDate "+string(status)+" "+string(reason), func() bool {
 		is := ecp.ConditionOf(r.get(c).Status.Conditions, ecp.CondUpToDate)

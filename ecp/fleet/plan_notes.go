@@ -198,7 +198,7 @@ func putBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there derive
 	}
 	var gone []string
 	for _, v := range f.Volumes {
-		if v.Ordinal >= spec.Nodes && !v.Going {
+		if v.Ordinal >= spec.Nodes && !v.Terminating {
 			gone = append(gone, v.Name)
 		}
 	}

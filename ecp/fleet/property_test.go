@@ -32,7 +32,7 @@ type fleetTest struct {
 
 	stored map[ecp.ID]ecp.ClusterRecord
 	task   map[ecp.ID]*task
-	before map[ecp.OperationID]ecp.Wanted // what was wanted before each operation
+	before map[ecp.OperationID]ecp.PreviousSpec // what was wanted before each operation
 }
 
 // task keeps the time that an unsteady state has had, apart from the engine.
@@ -42,7 +42,7 @@ type task struct {
 }
 
 func newFleet(t *rapid.T) *fleetTest {
-	f := &fleetTest{t: t, s: mapstore.New(), w: newWorld(), now: t0, stored: map[ecp.ID]ecp.ClusterRecord{}, task: map[ecp.ID]*task{}, before: map[ecp.OperationID]ecp.Wanted{}}
+	f := &fleetTest{t: t, s: mapstore.New(), w: newWorld(), now: t0, stored: map[ecp.ID]ecp.ClusterRecord{}, task: map[ecp.ID]*task{}, before: map[ecp.OperationID]ecp.PreviousSpec{}}
 	f.s.Wrote = f.wrote
 	f.w.remade = func(id ecp.ID, what string) {
 		require.False(t, f.stored[id].Status.Dispatched, "%s of %s was made anew unasked\n%s", what, id, f.story())
@@ -118,7 +118,7 @@ func (f *fleetTest) hop(rec ecp.ClusterRecord, last bool) {
 	f.require(st.State == ecp.Gone || ecp.HostedStates.Label(st.State).EN != string(st.State), "%q is no state", st.State)
 	f.clock(old, rec, known)
 	if st.Operation != old.Status.Operation {
-		f.before[st.Operation] = ecp.Wanted{Spec: old.Spec, Resolved: old.Resolved}
+		f.before[st.Operation] = ecp.PreviousSpec{Spec: old.Spec, Resolved: old.Resolved}
 	}
 	f.stored[rec.ID] = rec
 	if st.State == ecp.Gone {
@@ -154,7 +154,7 @@ func (f *fleetTest) clock(old, rec ecp.ClusterRecord, known bool) {
 		ecp.ReasonCreateFailed: f.m.observed.Timings.Dispatch, ecp.ReasonNotDispatched: f.m.observed.Timings.Dispatch, ecp.ReasonStartFailed: f.m.observed.Timings.Start,
 		ecp.ReasonUpdateFailed: f.m.observed.Timings.Create, ecp.ReasonSyncFailed: f.m.observed.Timings.Create, ecp.ReasonStopFailed: f.m.observed.Timings.Stop, ecp.ReasonDeleteFailed: f.m.observed.Timings.Delete,
 	}[st.Reason]
-	if gaveUp := st.Leaving != nil && st.Leaving.GivenUp; failed && !gaveUp && old.Status.Reason != st.Reason {
+	if gaveUp := st.Draining != nil && st.Draining.TimedOut; failed && !gaveUp && old.Status.Reason != st.Reason {
 		had := f.now.Sub(tk.began) - tk.stale
 		f.require(had >= patience, "%s after %s of %s", st.Reason, had, patience)
 	}

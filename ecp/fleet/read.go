@@ -72,21 +72,21 @@ func (m *Manager) Position(ctx context.Context) (seq int64, err error) {
 // watchable says who may see the changes of each kind of record; nobody sees
 // those of a kind that is not in it. Who may read a record may see its changes.
 var watchable = map[ecp.Kind]func(ecp.Actor, ecp.Change) bool{
-	ecp.KindCluster:   readsProject,
-	ecp.KindTombstone: func(a ecp.Actor, c ecp.Change) bool { return !c.Deleted && readsProject(a, c) },
-	ecp.KindOperation: readsProject,
-	ecp.KindAgent:     readsProject,
-	ecp.KindDeparture: func(a ecp.Actor, c ecp.Change) bool { return !c.Deleted && readsProject(a, c) },
-	ecp.KindProject:   func(a ecp.Actor, c ecp.Change) bool { return a.May(ecp.RightRead, c.Key) },
-	ecp.KindOrg:       func(a ecp.Actor, c ecp.Change) bool { return a.Sees(c.Key) },
-	ecp.KindImage:     readsCatalog,
-	ecp.KindSize:      readsCatalog,
-	ecp.KindPool:      readsCatalog,
-	ecp.KindQuota:     func(a ecp.Actor, c ecp.Change) bool { return ecp.Quota{Of: c.Key}.SeenBy(a) },
-	ecp.KindLBProfile: readsCatalog,
-	ecp.KindTarget:    readsCatalog,
-	ecp.KindRegistry:  administers,
-	ecp.KindLicense:   administers,
+	ecp.KindCluster:        readsProject,
+	ecp.KindTombstone:      func(a ecp.Actor, c ecp.Change) bool { return !c.Deleted && readsProject(a, c) },
+	ecp.KindOperation:      readsProject,
+	ecp.KindAgent:          readsProject,
+	ecp.KindTransferNotice: func(a ecp.Actor, c ecp.Change) bool { return !c.Deleted && readsProject(a, c) },
+	ecp.KindProject:        func(a ecp.Actor, c ecp.Change) bool { return a.May(ecp.RightRead, c.Key) },
+	ecp.KindOrg:            func(a ecp.Actor, c ecp.Change) bool { return a.Sees(c.Key) },
+	ecp.KindImage:          readsCatalog,
+	ecp.KindSize:           readsCatalog,
+	ecp.KindPool:           readsCatalog,
+	ecp.KindQuota:          func(a ecp.Actor, c ecp.Change) bool { return ecp.Quota{Of: c.Key}.SeenBy(a) },
+	ecp.KindLBProfile:      readsCatalog,
+	ecp.KindTarget:         readsCatalog,
+	ecp.KindRegistry:       administers,
+	ecp.KindLicense:        administers,
 }
 
 func readsProject(a ecp.Actor, c ecp.Change) bool {
@@ -154,7 +154,7 @@ func (h handle) Watch(ctx context.Context) iter.Seq2[ecp.Change, error] {
 			if !yield(c, err) || err != nil {
 				return
 			}
-			if (c.Kind == ecp.KindCluster && c.Deleted) || (c.Kind == ecp.KindDeparture && h.lost(ctx)) {
+			if (c.Kind == ecp.KindCluster && c.Deleted) || (c.Kind == ecp.KindTransferNotice && h.lost(ctx)) {
 				return
 			}
 		}

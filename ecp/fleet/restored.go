@@ -117,7 +117,7 @@ func (m *Manager) standOn(rec *ecp.ClusterRecord, f ecp.Observation) {
 		rec.Changes = append(slices.Clip(rec.Changes), ecp.ChangeID{Generation: f.Generation, ID: f.ChangeID})
 	}
 	st, nodes := &rec.Status, rec.Spec.Hosted.Nodes
-	st.Dispatched, st.Seen, st.Auth, st.Leaving, st.Before, st.Removing = true, true, f.Auth, nil, nil, 0
+	st.Dispatched, st.Seen, st.Auth, st.Draining, st.Previous, st.Removing = true, true, f.Auth, nil, nil, 0
 	st.Ordinals = max(nodes, f.Replicas)
 	for _, n := range f.Nodes {
 		st.Ordinals = max(st.Ordinals, n.Ordinal+1)
@@ -127,7 +127,7 @@ func (m *Manager) standOn(rec *ecp.ClusterRecord, f ecp.Observation) {
 		if f.Replicas > nodes {
 			st.Ordinals = max(st.Ordinals, v.Ordinal+1) // nodes were on their way out
 		}
-		if v.Bound && !v.Going && v.Ordinal < nodes {
+		if v.Bound && !v.Terminating && v.Ordinal < nodes {
 			st.Volumes[v.Ordinal] = v.UID
 		}
 	}

@@ -21,7 +21,7 @@ func (m *Manager) move(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRe
 	}
 	next := derive.NextRolloutStep(v, false)
 	look.Waits = next.Waits
-	if n := v.ToReplace(next); n != nil && rec.Status.Leaving == nil {
+	if n := v.ToReplace(next); n != nil && rec.Status.Draining == nil {
 		if look.Waits = m.brokers.DryRun(ctx, p, v, *n, mem); look.Waits != "" {
 			return false
 		}

@@ -155,7 +155,7 @@ func TestOldSettingsAreSealed(t *testing.T) {
 			}
 			rec = rec.Clone()
 			rec.Spec.Hosted.Config["exhook.passphrase"] = "hush"
-			rec.Status.Before = &ecp.Wanted{Spec: rec.Spec.Clone()}
+			rec.Status.Previous = &ecp.PreviousSpec{Spec: rec.Spec.Clone()}
 			entry := change.AuditEntry{ID: "0", Kind: ecp.KindCluster, Changes: []change.AuditChange{{Path: "/spec/hosted/config/exhook.passphrase", After: `"hush"`}}}
 			if err := ecp.Put(tx, entry, 0); err != nil {
 				return err

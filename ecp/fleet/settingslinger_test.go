@@ -28,7 +28,7 @@ func (r *rig) inDashboard(c ecp.Cluster, method, path, body string) string {
 	return w.Body.String()
 }
 
-func (r *rig) configured(c ecp.Cluster, want ecp.Truth, reason ecp.Reason) ecp.Condition {
+func (r *rig) configured(c ecp.Cluster, want ecp.ConditionStatus, reason ecp.Reason) ecp.Condition {
 	r.t.Helper()
 	var got ecp.Condition
 	r.until("Configured "+string(want), func() bool {
@@ -76,7 +76,7 @@ func TestSettingsLiveOn(t *testing.T) {
 func TestAvailableIsWhatClientsSee(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
-		available := func(want ecp.Truth, reason ecp.Reason) ecp.Condition {
+		available := func(want ecp.ConditionStatus, reason ecp.Reason) ecp.Condition {
 			t.Helper()
 			var got ecp.Condition
 			r.until("Available "+string(want), func() bool {

@@ -114,7 +114,7 @@ func (r *rig) target(name string) ecp.TargetInfo {
 	return i
 }
 
-func (r *rig) reachable(name string, want ecp.Truth) ecp.TargetInfo {
+func (r *rig) reachable(name string, want ecp.ConditionStatus) ecp.TargetInfo {
 	r.t.Helper()
 	r.until("target "+string(want), func() bool { return r.target(name).Health.Reachable == want }, func() any { return r.target(name) })
 	return r.target(name)

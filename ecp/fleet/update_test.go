@@ -217,14 +217,14 @@ func TestTransferIsSeenFromBothSides(t *testing.T) {
 		}
 		require.Len(t, seen["default/default"], 1)
 		left := seen["default/default"][0]
-		require.Equal(t, ecp.KindDeparture, left.Kind)
-		d := left.Payload.(ecp.Departure)
+		require.Equal(t, ecp.KindTransferNotice, left.Kind)
+		d := left.Payload.(ecp.TransferNotice)
 		require.Equal(t, []any{c.ID(), "a", "default/default"}, []any{d.Cluster, d.Name, d.Project})
 		require.NotEmpty(t, seen["default/other"])
 		var last ecp.Change
 		for ch := range lost {
 			last = ch
 		}
-		require.Equal(t, ecp.KindDeparture, last.Kind, "that watch has ended")
+		require.Equal(t, ecp.KindTransferNotice, last.Kind, "that watch has ended")
 	})
 }

@@ -47,7 +47,7 @@ func TestANodeThatStartsIsWaitedFor(t *testing.T) {
 	b := newBench(t)
 	b.running()
 	rec := b.rec()
-	rec.Status.Leaving = &ecp.Leaving{Node: nodeName(1), Since: b.now}
+	rec.Status.Draining = &ecp.Draining{Node: nodeName(1), Since: b.now}
 	look := aLook(2, 1)
 	v := derive.NewView(b.now, rec, look)
 	b.w.at(b.id).mute = true
@@ -58,7 +58,7 @@ func TestANodeThatStartsIsWaitedFor(t *testing.T) {
 
 func TestANodeWhoseClientsLeaveIsNotReadyOnPurpose(t *testing.T) {
 	rec := aRecord(ecp.Updating)
-	rec.Status.Leaving = &ecp.Leaving{Node: nodeName(2), Since: t0}
+	rec.Status.Draining = &ecp.Draining{Node: nodeName(2), Since: t0}
 	look := aLook(3, 2)
 	look.Found.Nodes[2].Reason, look.Found.Nodes[2].Message = "Unhealthy", "HTTP probe failed with statuscode: 503"
 	look.Views, look.Waits = nil, "n2 moves"
@@ -69,7 +69,7 @@ func TestANodeWhoseClientsLeaveIsNotReadyOnPurpose(t *testing.T) {
 func TestADeletionIsNoLoss(t *testing.T) {
 	for name, edit := range map[string]func(*derive.Snapshot){
 		"the namespace ends":     func(l *derive.Snapshot) { l.Found.Terminating = true },
-		"claims end":             func(l *derive.Snapshot) { l.Found.Volumes[0].Going = true },
+		"claims end":             func(l *derive.Snapshot) { l.Found.Volumes[0].Terminating = true },
 		"the secret has gone":    func(l *derive.Snapshot) { l.Found.Auth = "" },
 		"the platform calls so":  func(l *derive.Snapshot) { l.Failure = &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim"} },
 		"nothing is there":       func(l *derive.Snapshot) { l.Found = ecp.Observation{Replicas: -1} },

@@ -183,7 +183,7 @@ func (w *world) Observe(_ context.Context, id ecp.ID) (ecp.Observation, error) {
 
 func (p *platform) observe() ecp.Observation {
 	if p.foreign != "" {
-		return ecp.Observation{Foreign: p.foreign, Replicas: -1}
+		return ecp.Observation{ForeignOwner: p.foreign, Replicas: -1}
 	}
 	o := ecp.Observation{Exists: p.there, Terminating: p.going, Replicas: -1, Auth: p.auth}
 	if p.rendered {
@@ -194,7 +194,7 @@ func (p *platform) observe() ecp.Observation {
 	}
 	for _, i := range slices.Sorted(maps.Keys(p.pods)) {
 		pod := p.pods[i]
-		o.Nodes = append(o.Nodes, ecp.NodeObservation{Ordinal: i, Name: nodeName(i), Pod: fmt.Sprint("n", i), PodUID: pod.uid, Ready: pod.ready && !pod.going, Going: pod.going, Outdated: pod.made != madeOf(p.applied)})
+		o.Nodes = append(o.Nodes, ecp.NodeObservation{Ordinal: i, Name: nodeName(i), Pod: fmt.Sprint("n", i), PodUID: pod.uid, Ready: pod.ready && !pod.going, Terminating: pod.going, Outdated: pod.made != madeOf(p.applied)})
 		o.Converged = o.Converged && pod.ready && !pod.going && pod.made == madeOf(p.applied)
 	}
 	for _, i := range slices.Sorted(maps.Keys(p.claims)) {

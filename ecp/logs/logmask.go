@@ -34,8 +34,8 @@ func (m *Reader) secretsOf(ctx context.Context, p ecp.Provisioner, rec ecp.Clust
 	}
 	out = append(out, string(d.Pull.Password), string(d.License))
 	specs := []ecp.Spec{rec.Spec}
-	if rec.Status.Before != nil {
-		specs = append(specs, rec.Status.Before.Spec)
+	if rec.Status.Previous != nil {
+		specs = append(specs, rec.Status.Previous.Spec)
 	}
 	for _, s := range specs {
 		if s.Hosted == nil {

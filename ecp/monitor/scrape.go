@@ -84,7 +84,7 @@ func (m *Monitor) scrapedNodes(l *observed.Entry) (nodes []string) {
 		m.Observed.Mu.Lock()
 		if mem := m.Observed.Memories[l.ID]; mem != nil {
 			for _, n := range mem.Snapshot.Found.Nodes {
-				if !n.Going {
+				if !n.Terminating {
 					nodes = append(nodes, n.Name)
 				}
 			}

@@ -147,7 +147,7 @@ func (h *host) observe(id ecp.ID) (ecp.Observation, error) {
 	rec, err := h.load(id)
 	switch {
 	case errors.Is(err, errForeign):
-		o.Foreign = "somebody else on this host"
+		o.ForeignOwner = "somebody else on this host"
 		return o, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return o, nil

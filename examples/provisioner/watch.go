@@ -64,7 +64,7 @@ func (h *host) round(ctx context.Context, seen map[ecp.ID]view) (changed []ecp.I
 			changed = append(changed, id)
 		}
 		seen[id] = now
-		if !now.unseen && !found.Exists && found.Foreign == "" {
+		if !now.unseen && !found.Exists && found.ForeignOwner == "" {
 			delete(seen, id)
 		}
 	}

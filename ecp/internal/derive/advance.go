@@ -17,7 +17,7 @@ type Outcome struct {
 	NewestRender     int
 	FirstObservation bool               // nothing that was seen since the process began has been judged yet
 	Evacuated        *ecp.EvacuatedNode // what became of the clients of a node that may go
-	Draining         *ecp.Leaving       // the node whose clients have to leave from now on
+	Draining         *ecp.Draining      // the node whose clients have to leave from now on
 	Drained          bool               // nobody has to leave any more
 	Ordinals         int                // how many nodes belong to the cluster from now on; 0 = as many as before
 	Removing         int                // ordinal of the node whose membership is to be ended; 0 = none
@@ -58,7 +58,7 @@ func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operat
 		recordEvacuated(newOp, outcome.Evacuated)
 	}
 	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
-		rec.Status.Operation, rec.Status.Before, rec.Status.RepairOf = "", nil, ""
+		rec.Status.Operation, rec.Status.Previous, rec.Status.RepairOf = "", nil, ""
 	}
 	rec.Status.Conditions = Conditions(now, NewView(now, rec, snap), outcome.NewestRender)
 	if n := len(out.Transitions); n > 0 {
@@ -88,9 +88,9 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 		st.Removing = 0
 	}
 	if outcome.Draining != nil {
-		st.Leaving = outcome.Draining
+		st.Draining = outcome.Draining
 	} else if outcome.Drained {
-		st.Leaving = nil
+		st.Draining = nil
 	}
 	forgetFormer(st, snap.Settings)
 	recordRefusal(st, rec.Generation, snap, outcome)
@@ -103,7 +103,7 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 		st.Auth = f.Auth
 	}
 	for _, v := range f.Volumes {
-		if _, known := st.Volumes[v.Ordinal]; !known && v.Bound && !v.Going && v.Ordinal < min(rec.Spec.Hosted.Nodes, OrdinalsOf(*rec)) {
+		if _, known := st.Volumes[v.Ordinal]; !known && v.Bound && !v.Terminating && v.Ordinal < min(rec.Spec.Hosted.Nodes, OrdinalsOf(*rec)) {
 			if st.Volumes == nil {
 				st.Volumes = map[int]string{}
 			}
@@ -165,14 +165,14 @@ func sameStatus(a, b ecp.Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
 		a.Version == b.Version && (a.LimitDropped == nil) == (b.LimitDropped == nil) && a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
-		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated && sameDraining(a.Leaving, b.Leaving) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated && sameDraining(a.Draining, b.Draining) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 
-func sameDraining(a, b *ecp.Leaving) bool {
+func sameDraining(a, b *ecp.Draining) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Node == b.Node && a.Since.Equal(b.Since) && a.GivenUp == b.GivenUp && a.Begun.Equal(b.Begun)
+	return a.Node == b.Node && a.Since.Equal(b.Since) && a.TimedOut == b.TimedOut && a.Begun.Equal(b.Begun)
 }
 
 func sameRefused(a, b *ecp.Refused) bool { return a == b || a != nil && b != nil && *a == *b }

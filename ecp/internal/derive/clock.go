@@ -40,7 +40,7 @@ func (k ClockMark) Lost(st ecp.Status, wall, tick time.Time) (out LostTime) {
 	if st.Deadline.Equal(k.deadline) {
 		out.deadline = d
 	}
-	if st.Leaving != nil && st.Leaving.Since.Equal(k.draining) {
+	if st.Draining != nil && st.Draining.Since.Equal(k.draining) {
 		out.draining = d
 	}
 	return out
@@ -49,8 +49,8 @@ func (k ClockMark) Lost(st ecp.Status, wall, tick time.Time) (out LostTime) {
 // NewClockMark notes a look that was stored.
 func NewClockMark(st ecp.Status, wall, tick time.Time) ClockMark {
 	k := ClockMark{Wall: wall.Round(0), Tick: tick, deadline: st.Deadline}
-	if st.Leaving != nil {
-		k.draining = st.Leaving.Since
+	if st.Draining != nil {
+		k.draining = st.Draining.Since
 	}
 	return k
 }
@@ -60,10 +60,10 @@ func shiftDeadlines(st *ecp.Status, by LostTime) {
 	if !st.Deadline.IsZero() {
 		st.Deadline = st.Deadline.Add(by.deadline)
 	}
-	if st.Leaving != nil {
-		st.Leaving.Since = st.Leaving.Since.Add(by.draining)
-		if !st.Leaving.Begun.IsZero() {
-			st.Leaving.Begun = st.Leaving.Begun.Add(by.draining)
+	if st.Draining != nil {
+		st.Draining.Since = st.Draining.Since.Add(by.draining)
+		if !st.Draining.Begun.IsZero() {
+			st.Draining.Begun = st.Draining.Begun.Add(by.draining)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func boundTimes(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord) {
 	if st.Deadline.After(most) {
 		st.Deadline = most
 	}
-	if l := st.Leaving; l != nil {
+	if l := st.Draining; l != nil {
 		patience := DrainDeadline(rec.Spec.Hosted.Evacuation)
 		if end := l.Since.Add(patience); end.Before(least) {
 			l.Since = least.Add(-patience)

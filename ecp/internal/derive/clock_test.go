@@ -24,16 +24,16 @@ func TestPatienceAndClocks(t *testing.T) {
 		"suspended, and the clock set back": {0, time.Hour, -time.Second - ObserveSlack},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := ecp.Status{Deadline: t0.Add(time.Minute), Leaving: &ecp.Leaving{Node: "a", Since: t0}}
+			st := ecp.Status{Deadline: t0.Add(time.Minute), Draining: &ecp.Draining{Node: "a", Since: t0}}
 			k := NewClockMark(st, t0, t0)
 			k.Planned = time.Second
 			lost := k.Lost(st, t0.Add(c.wall), t0.Add(c.tick))
 			require.Equal(t, LostTime{c.lost, c.lost}, lost)
 			shiftDeadlines(&st, lost)
 			require.Equal(t, t0.Add(time.Minute+c.lost), st.Deadline)
-			require.Equal(t, t0.Add(c.lost), st.Leaving.Since)
+			require.Equal(t, t0.Add(c.lost), st.Draining.Since)
 
-			st.Deadline, st.Leaving.Since = t0.Add(30*time.Minute), t0.Add(time.Minute) // by a command since then
+			st.Deadline, st.Draining.Since = t0.Add(30*time.Minute), t0.Add(time.Minute) // by a command since then
 			require.Zero(t, k.Lost(st, t0.Add(c.wall), t0.Add(c.tick)))
 		})
 	}
@@ -44,11 +44,11 @@ func TestPatienceAndClocks(t *testing.T) {
 func TestTimesOfAnotherProcess(t *testing.T) {
 	for name, back := range map[string]time.Duration{"set back": -24 * time.Hour, "down for long": 24 * time.Hour} {
 		rec := aRecord(ecp.Updating)
-		rec.Status.Deadline, rec.Status.Leaving = t0.Add(time.Minute), &ecp.Leaving{Node: nodeName(2), Since: t0}
+		rec.Status.Deadline, rec.Status.Draining = t0.Add(time.Minute), &ecp.Draining{Node: nodeName(2), Since: t0}
 		now := t0.Add(back)
 		AdjustDeadlines(patient, now, &rec, nil, aLook(3, 3), Outcome{FirstObservation: true})
 		require.WithinRange(t, rec.Status.Deadline, now.Add(patient.Dispatch), now.Add(longestPatience(patient)+DrainTime(rec)), name)
-		require.False(t, rec.Status.Leaving.Since.After(now), name)
-		require.False(t, rec.Status.Leaving.Since.Add(DefaultDrainDeadline).Before(now.Add(patient.Dispatch)), name)
+		require.False(t, rec.Status.Draining.Since.After(now), name)
+		require.False(t, rec.Status.Draining.Since.Add(DefaultDrainDeadline).Before(now.Add(patient.Dispatch)), name)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // verdict is what one look says of one condition; a zero Status keeps what
 // was said before.
 type verdict struct {
-	Status  ecp.Truth
+	Status  ecp.ConditionStatus
 	Reason  ecp.Reason
 	Message string
 }
@@ -75,7 +75,7 @@ func provisioned(v View, _ int) verdict {
 		return verdict{Status: ecp.False, Reason: ecp.ReasonRecordOlder, Message: v.older.Error()}
 	case v.Loss != nil:
 		return verdict{Status: ecp.False, Reason: v.Loss.Reason}
-	case f.Foreign != "":
+	case f.ForeignOwner != "":
 		return verdict{Status: ecp.False, Reason: ecp.ReasonForeignOwner}
 	case v.Refused() != nil:
 		return verdict{Status: ecp.False, Reason: ecp.ReasonRefused, Message: ecp.MessageOf(v.Snapshot.Failure)}

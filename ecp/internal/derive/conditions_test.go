@@ -41,7 +41,7 @@ var conditionCases = []struct {
 		ecp.CondReady: "False Partitioned", ecp.CondSettled: "False Partitioned", ecp.CondHealthy: "False Partitioned"}},
 	{name: "the secret is lost", state: ecp.Abnormal, rec: reason(ecp.ReasonSecretLost), look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.Auth = "" }, want: map[ecp.ConditionType]string{
 		ecp.CondProvisioned: "False SecretLost", ecp.CondSettled: "False SecretLost", ecp.CondHealthy: "False SecretLost"}},
-	{name: "somebody else's", state: ecp.Abnormal, rec: func(r *ecp.ClusterRecord) { undispatched(r); reason(ecp.ReasonForeignOwner)(r) }, look: Snapshot{Found: ecp.Observation{Foreign: "x"}}, want: map[ecp.ConditionType]string{
+	{name: "somebody else's", state: ecp.Abnormal, rec: func(r *ecp.ClusterRecord) { undispatched(r); reason(ecp.ReasonForeignOwner)(r) }, look: Snapshot{Found: ecp.Observation{ForeignOwner: "x"}}, want: map[ecp.ConditionType]string{
 		ecp.CondProvisioned: "False ForeignOwner", ecp.CondExposed: "False InProgress", ecp.CondAvailable: "False NothingServes", ecp.CondReady: "False NodeDown", ecp.CondManagementReachable: "Unknown NotAsked",
 		ecp.CondSettled: "False ForeignOwner", ecp.CondHealthy: "False ForeignOwner"}},
 	{name: "drift", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.Drift = []string{"Service"} }, want: map[ecp.ConditionType]string{

@@ -12,7 +12,7 @@ func (v View) wayBack() string {
 			continue
 		}
 		switch {
-		case v.Rec.Status.Before != nil:
+		case v.Rec.Status.Previous != nil:
 			return "; cancel the operation to go back to what was before, or change spec.config"
 		case len(v.Rec.Spec.Hosted.Config) > 0:
 			return "; change spec.config, or take the setting out"

@@ -100,7 +100,7 @@ func LimitAfter(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, out Lim
 		StepsDone(op, out.Steps)
 	}
 	if op != nil && op.Phase.Final() && rec.Status.Operation == op.ID {
-		rec.Status.Operation, rec.Status.Before = "", nil
+		rec.Status.Operation, rec.Status.Previous = "", nil
 	}
 	return rec, op
 }

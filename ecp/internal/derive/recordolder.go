@@ -36,7 +36,7 @@ func changeIDOf(r ecp.ClusterRecord) string {
 // RecordOlder says that what was found was made by a change that the record does
 // not know of; nil if it knows of it, or nothing tells.
 func RecordOlder(rec ecp.ClusterRecord, f ecp.Observation) *ecp.RecordOlder {
-	if !f.Exists || f.Foreign != "" {
+	if !f.Exists || f.ForeignOwner != "" {
 		return nil
 	}
 	known := f.ChangeID == "" || slices.ContainsFunc(rec.Changes, func(c ecp.ChangeID) bool { return c.ID == f.ChangeID })

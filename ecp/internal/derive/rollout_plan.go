@@ -28,7 +28,7 @@ type RolloutStep struct {
 // node in turn has no clients any more, or cannot be freed of them.
 func NextRolloutStep(v View, vacated bool) RolloutStep {
 	last := OrdinalsOf(v.Rec) - 1
-	draining := v.Rec.Status.Leaving
+	draining := v.Rec.Status.Draining
 	n := v.nextNode(last)
 	if gone := v.stranded(); len(gone) > 0 {
 		return RolloutStep{Replace: gone}
@@ -44,7 +44,7 @@ func NextRolloutStep(v View, vacated bool) RolloutStep {
 	case draining != nil && !v.hasNode(draining.Node):
 		return RolloutStep{ForgetDrain: true}
 	case draining != nil && (n == nil || n.Name != draining.Node):
-		if i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(o ecp.NodeObservation) bool { return o.Name == draining.Node && o.Going }); i >= 0 {
+		if i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(o ecp.NodeObservation) bool { return o.Name == draining.Node && o.Terminating }); i >= 0 {
 			return RolloutStep{Waits: v.Snapshot.Found.Nodes[i].Pod + " is going"} // it would take clients until it has gone
 		}
 		return RolloutStep{Undrain: draining.Node}
@@ -52,7 +52,7 @@ func NextRolloutStep(v View, vacated bool) RolloutStep {
 		return RolloutStep{ScaleDown: true}
 	case n == nil:
 		return RolloutStep{RemoveForeign: v.stoppedForeign()}
-	case draining != nil && draining.GivenUp:
+	case draining != nil && draining.TimedOut:
 		return RolloutStep{Waits: "the clients of " + n.Name + " did not leave in time"}
 	}
 	if v.serves(*n) {
@@ -75,8 +75,8 @@ func NextRolloutStep(v View, vacated bool) RolloutStep {
 // serves says that a node may have clients: it is ready, or it is not because
 // its clients are being moved, and as far as can be told EMQX still counts it.
 func (v View) serves(n ecp.NodeObservation) bool {
-	l := v.Rec.Status.Leaving
-	draining := l != nil && l.Node == n.Name && !n.Going && !n.Broken
+	l := v.Rec.Status.Draining
+	draining := l != nil && l.Node == n.Name && !n.Terminating && !n.Broken
 	return n.Ready || draining && (len(v.Snapshot.Views) == 0 || HasMember(v.members(), n.Name))
 }
 
@@ -92,7 +92,7 @@ func (v View) nextNode(last int) *ecp.NodeObservation {
 			if n.Ordinal == last {
 				return n
 			}
-		case !n.Outdated || n.Going || !v.replaces():
+		case !n.Outdated || n.Terminating || !v.replaces():
 		case out == nil || rank(*n) > rank(*out) || rank(*n) == rank(*out) && n.Ordinal > out.Ordinal:
 			out = n
 		}
@@ -118,7 +118,7 @@ func (v View) whyNotNow(name string) string {
 		return fmt.Sprintf("%d of %d nodes are there", len(f.Nodes), f.Replicas)
 	}
 	for _, n := range f.Nodes {
-		if n.Name != name && (!n.Ready || n.Going) {
+		if n.Name != name && (!n.Ready || n.Terminating) {
 			return n.Pod + " is not ready"
 		}
 	}
@@ -174,7 +174,7 @@ func Leftovers(rec ecp.ClusterRecord, found ecp.Observation) []int {
 	}
 	var out []int
 	for _, v := range found.Volumes {
-		if v.Ordinal >= max(OrdinalsOf(rec), found.Replicas) && !v.Going {
+		if v.Ordinal >= max(OrdinalsOf(rec), found.Replicas) && !v.Terminating {
 			out = append(out, v.Ordinal)
 		}
 	}
@@ -214,5 +214,5 @@ func changing(st ecp.Status) bool {
 func (v View) MayRollOut() bool {
 	st := v.Rec.Status
 	return changing(st) && v.Snapshot.Unseen == "" && v.Snapshot.NotHeld == "" && !v.Blocked() && v.Loss == nil && v.older == nil && v.Want > 0 &&
-		v.Snapshot.Found.Exists && !v.Snapshot.Found.Terminating && v.Snapshot.Found.Foreign == "" && st.Applied == v.Rec.Generation && (len(v.Snapshot.Found.Drift) == 0 || v.Refused() != nil)
+		v.Snapshot.Found.Exists && !v.Snapshot.Found.Terminating && v.Snapshot.Found.ForeignOwner == "" && st.Applied == v.Rec.Generation && (len(v.Snapshot.Found.Drift) == 0 || v.Refused() != nil)
 }

@@ -28,7 +28,7 @@ func (m *moving) outdated(ordinals ...int) {
 
 func (m *moving) notReady(i int) { m.look.Found.Nodes[i].Ready = false }
 
-func (m *moving) leaving(i int) { m.rec.Status.Leaving = &ecp.Leaving{Node: nodeName(i), Since: t0} }
+func (m *moving) leaving(i int) { m.rec.Status.Draining = &ecp.Draining{Node: nodeName(i), Since: t0} }
 
 // fewer lets the spec want fewer nodes than belong to the cluster.
 func (m *moving) fewer(nodes int) {
@@ -53,7 +53,7 @@ func TestNextMove(t *testing.T) {
 			m.look.Found.Nodes[0].Broken = true
 		}, false, RolloutStep{Replace: []int{0}}},
 		"another is away":            {func(m *moving) { m.outdated(0, 1); m.notReady(2) }, false, RolloutStep{Waits: "n2 is not ready"}},
-		"another is going":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes[2].Going = true }, false, RolloutStep{Waits: "n2 is not ready"}},
+		"another is going":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes[2].Terminating = true }, false, RolloutStep{Waits: "n2 is not ready"}},
 		"a pod is missing":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{Waits: "2 of 3 nodes are there"}},
 		"a new one is no member yet": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2] }, false, RolloutStep{Waits: nodeName(2) + " is not a member"}},
 		"a new one of a wrong kind":  {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][2].Version = "5.8.1" }, false, RolloutStep{Waits: nodeName(2) + " runs 5.8.1, wanted is 5.8.9"}},
@@ -69,14 +69,14 @@ func TestNextMove(t *testing.T) {
 			m.notReady(2)
 			m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2]
 		}, false, RolloutStep{Replace: []int{2}}},
-		"it is being replaced":        {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.look.Found.Nodes[2].Going = true }, false, RolloutStep{Waits: "n2 is going"}},
+		"it is being replaced":        {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.look.Found.Nodes[2].Terminating = true }, false, RolloutStep{Waits: "n2 is going"}},
 		"replaced, takes clients":     {func(m *moving) { m.outdated(0, 1); m.leaving(2); m.notReady(2) }, false, RolloutStep{Undrain: nodeName(2)}},
 		"taken back by a new change":  {func(m *moving) { m.leaving(1) }, false, RolloutStep{Undrain: nodeName(1)}},
 		"one of another cluster":      {func(m *moving) { m.leaving(5) }, false, RolloutStep{ForgetDrain: true}},
-		"clients would not leave":     {func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Leaving.GivenUp = true }, false, RolloutStep{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
+		"clients would not leave":     {func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Draining.TimedOut = true }, false, RolloutStep{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
 		"fewer: the highest":          {func(m *moving) { m.fewer(1) }, false, RolloutStep{Drain: nodeName(2)}},
 		"fewer: it may go":            {func(m *moving) { m.fewer(1) }, true, RolloutStep{ScaleDown: true}},
-		"fewer: it goes":              {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Going = true }, false, RolloutStep{Waits: "n2 is going"}},
+		"fewer: it goes":              {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Terminating = true }, false, RolloutStep{Waits: "n2 is going"}},
 		"fewer: it has gone":          {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{RemoveOrdinal: 2}},
 		"fewer: its pod is lost":      {func(m *moving) { m.fewer(1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{ScaleDown: true}},
 		"fewer: not while one is out": {func(m *moving) { m.fewer(1); m.notReady(0) }, false, RolloutStep{Waits: "n0 is not ready"}},

@@ -73,7 +73,7 @@ type View struct {
 func NewView(now time.Time, rec ecp.ClusterRecord, snap Snapshot) View {
 	v := View{now: now, Rec: rec, Snapshot: snap, Want: WantedNodes(rec)}
 	for _, n := range snap.Found.Nodes {
-		if n.Ready && !n.Going {
+		if n.Ready && !n.Terminating {
 			v.Ready = append(v.Ready, n)
 		}
 	}
@@ -100,7 +100,7 @@ func WantedNodes(rec ecp.ClusterRecord) int {
 
 // lossOf says what has gone that does not come back by itself; nil if nothing.
 func lossOf(rec ecp.ClusterRecord, found ecp.Observation) *ecp.Loss {
-	if !rec.Status.Dispatched || found.Foreign != "" {
+	if !rec.Status.Dispatched || found.ForeignOwner != "" {
 		return nil
 	}
 	if found.Terminating || (!found.Exists && rec.Status.Seen) {
@@ -123,7 +123,7 @@ func lostClaim(known map[int]string, found []ecp.VolumeObservation) *ecp.Loss {
 			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "the volume claim of node " + strconv.Itoa(ordinal)}
 		case found[i].UID != known[ordinal]:
 			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim " + found[i].Name + " (another of the same name is there now)"}
-		case found[i].Going:
+		case found[i].Terminating:
 			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim " + found[i].Name + " (it is being deleted)"}
 		}
 	}
@@ -163,7 +163,7 @@ func (v View) MissingMembers() []string {
 func (v View) AsWanted() bool {
 	f := v.Snapshot.Found
 	found := f.Generation == 0 || f.Generation == v.Rec.Generation
-	settled := v.Rec.Status.Leaving == nil && v.Rec.Status.Removing == 0 && (v.Want == 0 || v.Want == OrdinalsOf(v.Rec) && len(Leftovers(v.Rec, f)) == 0)
+	settled := v.Rec.Status.Draining == nil && v.Rec.Status.Removing == 0 && (v.Want == 0 || v.Want == OrdinalsOf(v.Rec) && len(Leftovers(v.Rec, f)) == 0)
 	return v.Refused() == nil && v.older == nil && found && settled && v.Rec.Status.Applied == v.Rec.Generation && v.converged() && f.Replicas == v.Want && len(v.Ready) == v.Want && len(f.Nodes) == v.Want
 }
 

@@ -48,14 +48,14 @@ var stateRules = []rule{
 	// Never begun.
 	{"nonexistent stays", inState(ecp.Nonexistent), keep},
 	{"refused before anything was made", func(v View) bool {
-		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.Refused() != nil && v.absent() && v.Snapshot.Found.Foreign == ""
+		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.Refused() != nil && v.absent() && v.Snapshot.Found.ForeignOwner == ""
 	}, refusedFirst},
 	{"never dispatched", func(v View) bool {
-		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.overdue() && v.absent() && v.Snapshot.Found.Foreign == ""
+		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.overdue() && v.absent() && v.Snapshot.Found.ForeignOwner == ""
 	}, notDispatched},
 
 	// What is found contradicts itself.
-	{"namespace of somebody else", func(v View) bool { return v.Snapshot.Found.Foreign != "" }, foreignOwner},
+	{"namespace of somebody else", func(v View) bool { return v.Snapshot.Found.ForeignOwner != "" }, foreignOwner},
 	{"not dispatched yet", func(v View) bool { return !v.Rec.Status.Dispatched && !v.overdue() && v.Refused() == nil }, keep},
 	{"something is lost", func(v View) bool { return v.Loss != nil }, lost},
 
@@ -76,7 +76,7 @@ var stateRules = []rule{
 	{"the platform refuses", func(v View) bool { return v.settling() != "" && v.refusedNow() }, refusedTask},
 	{"as asked for", func(v View) bool { return v.Agreed() }, is(ecp.Running, ecp.ReasonAsExpected)},
 	{"clients would not leave", func(v View) bool {
-		return v.settling() != "" && v.Rec.Status.Leaving != nil && v.Rec.Status.Leaving.GivenUp
+		return v.settling() != "" && v.Rec.Status.Draining != nil && v.Rec.Status.Draining.TimedOut
 	}, taskFailed},
 	{"task overdue", func(v View) bool { return v.settling() != "" && v.overdue() }, taskFailed},
 	{"Kubernetes has converged", func(v View) bool { return v.Rec.Status.State == ecp.Updating && v.AsWanted() }, syncing},
@@ -151,7 +151,7 @@ func notDispatched(v View) (ecp.State, ecp.Reason, string) {
 }
 
 func foreignOwner(v View) (ecp.State, ecp.Reason, string) {
-	return ecp.Abnormal, ecp.ReasonForeignOwner, fmt.Sprintf("the namespace %s belongs to %s and is not touched; delete this cluster, or have that namespace removed", v.Rec.ID, v.Snapshot.Found.Foreign)
+	return ecp.Abnormal, ecp.ReasonForeignOwner, fmt.Sprintf("the namespace %s belongs to %s and is not touched; delete this cluster, or have that namespace removed", v.Rec.ID, v.Snapshot.Found.ForeignOwner)
 }
 
 func lost(v View) (ecp.State, ecp.Reason, string) {
@@ -253,11 +253,11 @@ func joinCauses(parts ...string) string {
 func (v View) notReady() string {
 	var b strings.Builder
 	for _, n := range v.Snapshot.Found.Nodes {
-		if n.Ready && !n.Going {
+		if n.Ready && !n.Terminating {
 			continue
 		}
-		why, draining := n.Reason, v.Rec.Status.Leaving
-		if n.Going {
+		why, draining := n.Reason, v.Rec.Status.Draining
+		if n.Terminating {
 			why = "being deleted"
 		} else if draining != nil && draining.Node == n.Name && !n.Broken && v.serves(n) {
 			b.WriteString("; " + n.Pod + ": its clients are moved") // that its probe fails is meant so

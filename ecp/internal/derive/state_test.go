@@ -83,8 +83,8 @@ var judgeCases = []judgeCase{
 	{name: "all agree", state: ecp.Creating, look: aLook(3, 3), want: ecp.Running, reason: ecp.ReasonAsExpected},
 	{name: "agreement counts even when overdue", state: ecp.Creating, look: aLook(3, 3), now: late, want: ecp.Running},
 	{name: "EMQX was not heard yet", state: ecp.Creating, look: aLook(3, 3), change: func(l *Snapshot) { l.Views = nil }, want: ecp.Creating},
-	{name: "a node that clients would not leave", state: ecp.Updating, look: aLook(3, 3), rec: func(r *ecp.ClusterRecord) { r.Status.Leaving = &ecp.Leaving{Node: nodeName(2), GivenUp: true} }, want: ecp.Abnormal, reason: ecp.ReasonUpdateFailed},
-	{name: "clients are leaving", state: ecp.Updating, look: aLook(3, 3), rec: func(r *ecp.ClusterRecord) { r.Status.Leaving = &ecp.Leaving{Node: nodeName(2)} }, want: ecp.Updating},
+	{name: "a node that clients would not leave", state: ecp.Updating, look: aLook(3, 3), rec: func(r *ecp.ClusterRecord) { r.Status.Draining = &ecp.Draining{Node: nodeName(2), TimedOut: true} }, want: ecp.Abnormal, reason: ecp.ReasonUpdateFailed},
+	{name: "clients are leaving", state: ecp.Updating, look: aLook(3, 3), rec: func(r *ecp.ClusterRecord) { r.Status.Draining = &ecp.Draining{Node: nodeName(2)} }, want: ecp.Updating},
 	{name: "nodes have to leave yet", state: ecp.Updating, look: aLook(3, 3), rec: func(r *ecp.ClusterRecord) { r.Status.Ordinals = 4 }, want: ecp.Updating},
 	{name: "a claim is left over", state: ecp.Updating, look: aLook(3, 3), change: func(l *Snapshot) {
 		l.Found.Volumes = append(l.Found.Volumes, ecp.VolumeObservation{Ordinal: 3, UID: "v3", Bound: true})
@@ -124,7 +124,7 @@ var judgeCases = []judgeCase{
 
 	{name: "one node down", state: ecp.Running, look: aLook(3, 2), want: ecp.Degraded, reason: ecp.ReasonNodeDown},
 	{name: "one pod absent", state: ecp.Running, look: aLook(2, 2), want: ecp.Degraded, reason: ecp.ReasonNodeDown},
-	{name: "one pod going", state: ecp.Running, look: aLook(3, 3), change: func(l *Snapshot) { l.Found.Nodes[2].Going = true }, want: ecp.Degraded},
+	{name: "one pod going", state: ecp.Running, look: aLook(3, 3), change: func(l *Snapshot) { l.Found.Nodes[2].Terminating = true }, want: ecp.Degraded},
 	{name: "nothing ready", state: ecp.Running, look: aLook(3, 0), want: ecp.Abnormal, reason: ecp.ReasonNothingServes},
 	{name: "no pod at all", state: ecp.Degraded, look: aLook(0, 0), want: ecp.Abnormal, reason: ecp.ReasonNothingServes},
 	{name: "degraded is good again", state: ecp.Degraded, look: aLook(3, 3), want: ecp.Running},
@@ -146,7 +146,7 @@ var judgeCases = []judgeCase{
 	{name: "not dispatched, time left", state: ecp.Creating, rec: undispatched, look: Snapshot{At: t0}, want: ecp.Creating},
 	{name: "not dispatched in time, something is there", state: ecp.Creating, rec: undispatched, look: aLook(0, 0), now: late, want: ecp.Abnormal, reason: ecp.ReasonCreateFailed},
 	{name: "nonexistent stays", state: ecp.Nonexistent, rec: undispatched, look: Snapshot{At: t0}, now: late, want: ecp.Nonexistent},
-	{name: "foreign namespace", state: ecp.Creating, rec: undispatched, look: Snapshot{Found: ecp.Observation{Foreign: "team-a"}}, want: ecp.Abnormal, reason: ecp.ReasonForeignOwner},
+	{name: "foreign namespace", state: ecp.Creating, rec: undispatched, look: Snapshot{Found: ecp.Observation{ForeignOwner: "team-a"}}, want: ecp.Abnormal, reason: ecp.ReasonForeignOwner},
 
 	{name: "namespace not seen yet", state: ecp.Creating, rec: func(r *ecp.ClusterRecord) { undispatched(r); r.Status.Dispatched = true }, look: Snapshot{At: t0}, want: ecp.Creating},
 	{name: "an older generation is still found", state: ecp.Updating, rec: func(r *ecp.ClusterRecord) { r.Generation, r.Status.Applied = 2, 2 }, look: aLook(3, 3), change: func(l *Snapshot) { l.Found.Generation = 1 }, want: ecp.Updating},
@@ -155,7 +155,7 @@ var judgeCases = []judgeCase{
 	{name: "secret gone", state: ecp.Running, look: aLook(3, 3), change: func(l *Snapshot) { l.Found.Auth = "" }, want: ecp.Abnormal, reason: ecp.ReasonSecretLost},
 	{name: "claim gone", state: ecp.Running, look: aLook(3, 3), change: func(l *Snapshot) { l.Found.Volumes = l.Found.Volumes[:2] }, want: ecp.Abnormal, reason: ecp.ReasonDataLost},
 	{name: "claim made anew", state: ecp.Running, look: aLook(3, 3), change: func(l *Snapshot) { l.Found.Volumes[1].UID = "other" }, want: ecp.Abnormal, reason: ecp.ReasonDataLost},
-	{name: "claim going", state: ecp.Running, look: aLook(3, 3), change: func(l *Snapshot) { l.Found.Volumes[1].Going = true }, want: ecp.Abnormal, reason: ecp.ReasonDataLost},
+	{name: "claim going", state: ecp.Running, look: aLook(3, 3), change: func(l *Snapshot) { l.Found.Volumes[1].Terminating = true }, want: ecp.Abnormal, reason: ecp.ReasonDataLost},
 	{name: "claim gone that was never seen", state: ecp.Running, look: aLook(3, 3), change: func(l *Snapshot) {
 		l.Failure = &ecp.Error{Code: ecp.CodeConflict, Cause: &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim x"}}
 	}, want: ecp.Abnormal, reason: ecp.ReasonDataLost},
@@ -172,7 +172,7 @@ var judgeCases = []judgeCase{
 	{name: "deleting, stopped, nodes by hand", state: ecp.Stopped, rec: deleting, look: aLook(1, 1), want: ecp.Stopping, reason: ecp.ReasonScaledByHand},
 	{name: "deleting, none left", state: ecp.Stopping, rec: deleting, look: aLook(0, 0), change: func(l *Snapshot) { l.Found.Replicas = 0 }, want: ecp.Stopped},
 	{name: "deleted", state: ecp.Stopped, rec: deleting, look: Snapshot{At: t0}, want: ecp.Gone, reason: ecp.ReasonDeleted},
-	{name: "deleted, namespace of somebody else", state: ecp.Stopping, rec: deleting, look: Snapshot{Found: ecp.Observation{Foreign: "x"}}, want: ecp.Gone},
+	{name: "deleted, namespace of somebody else", state: ecp.Stopping, rec: deleting, look: Snapshot{Found: ecp.Observation{ForeignOwner: "x"}}, want: ecp.Gone},
 	{name: "deletion overdue", state: ecp.Stopping, rec: deleting, look: aLook(1, 1), now: late, want: ecp.Abnormal, reason: ecp.ReasonDeleteFailed},
 	{name: "a failed deletion goes on", state: ecp.Abnormal, rec: func(r *ecp.ClusterRecord) { deleting(r); r.Status.Reason = ecp.ReasonDeleteFailed }, look: aLook(0, 0), change: func(l *Snapshot) { l.Found.Replicas = 0 }, want: ecp.Abnormal, reason: ecp.ReasonDeleteFailed},
 	{name: "a failed deletion ends", state: ecp.Abnormal, rec: func(r *ecp.ClusterRecord) { deleting(r); r.Status.Reason = ecp.ReasonDeleteFailed }, look: Snapshot{At: t0}, want: ecp.Gone},

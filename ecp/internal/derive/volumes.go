@@ -8,7 +8,7 @@ import (
 func VolumesOf(rec ecp.ClusterRecord, found ecp.Observation) []ecp.VolumeInfo {
 	var out []ecp.VolumeInfo
 	for _, v := range found.Volumes {
-		if !v.Going {
+		if !v.Terminating {
 			out = append(out, ecp.VolumeInfo{Ordinal: v.Ordinal, Name: v.Name, Capacity: v.Capacity, Wanted: rec.Resolved.Size.Storage.Size, Pending: v.Pending})
 		}
 	}
@@ -20,7 +20,7 @@ func VolumesOf(rec ecp.ClusterRecord, found ecp.Observation) []ecp.VolumeInfo {
 func (v View) smallVolumes() string {
 	var parts []string
 	for _, c := range v.Snapshot.Found.Volumes {
-		if c.Pending != "" && !c.Going {
+		if c.Pending != "" && !c.Terminating {
 			parts = append(parts, "the volume "+c.Name+": "+c.Pending)
 		}
 	}

@@ -21,7 +21,7 @@ func (m *Clusters) Connections(id ecp.ID, node string) (here, elsewhere int) {
 }
 
 // Evacuated tells what has become of the clients of a node that may go now.
-func (m *Clusters) Evacuated(id ecp.ID, l ecp.Leaving) *ecp.EvacuatedNode {
+func (m *Clusters) Evacuated(id ecp.ID, l ecp.Draining) *ecp.EvacuatedNode {
 	_, now := m.Connections(id, l.Node)
 	return &ecp.EvacuatedNode{Node: l.Node, Since: l.Since, Clients: l.Clients, Returned: max(0, min(now-l.Elsewhere, l.Clients))}
 }

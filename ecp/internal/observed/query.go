@@ -203,7 +203,7 @@ func (m *Clusters) likeliestNodes(rec ecp.ClusterRecord) (nodes []string, ready 
 	for _, n := range mem.Snapshot.Found.Nodes {
 		_, told := mem.Snapshot.Views[n.Name]
 		switch {
-		case n.Going:
+		case n.Terminating:
 		case n.Ready && told:
 			answered = append(answered, n.Name)
 		case n.Ready:

@@ -67,9 +67,9 @@ func (m *Brokers) withEvacuator(ctx context.Context, p ecp.Provisioner, v derive
 // it has begun is stored before EMQX is told: an evacuation survives much, and
 // somebody has to end it.
 func (m *Brokers) Drain(ctx context.Context, p ecp.Provisioner, v derive.View, node string, snap *derive.Snapshot, outcome *derive.Outcome) bool {
-	draining := v.Rec.Status.Leaving
+	draining := v.Rec.Status.Draining
 	if draining == nil {
-		outcome.Draining = &ecp.Leaving{Node: node, Since: snap.At.UTC()}
+		outcome.Draining = &ecp.Draining{Node: node, Since: snap.At.UTC()}
 		outcome.Draining.Clients, outcome.Draining.Elsewhere = m.Observed.Connections(v.Rec.ID, node)
 		snap.Waits = "the clients of " + node + " are about to be moved"
 		return false
@@ -99,13 +99,13 @@ func (m *Brokers) Drain(ctx context.Context, p ecp.Provisioner, v derive.View, n
 	case err != nil:
 		snap.Waits = fmt.Sprintf("the clients of %s cannot be moved: %s", node, ecp.MessageOf(err))
 	case over && at.Phase == ecp.EvacuationNone: // it begins only now
-		outcome.Draining = &ecp.Leaving{Node: node, Since: snap.At.UTC(), Clients: draining.Clients, Elsewhere: draining.Elsewhere}
+		outcome.Draining = &ecp.Draining{Node: node, Since: snap.At.UTC(), Clients: draining.Clients, Elsewhere: draining.Elsewhere}
 	case over:
-		outcome.Draining = &ecp.Leaving{Node: node, Since: draining.Since, GivenUp: true, Clients: draining.Clients, Elsewhere: draining.Elsewhere}
+		outcome.Draining = &ecp.Draining{Node: node, Since: draining.Since, TimedOut: true, Clients: draining.Clients, Elsewhere: draining.Elsewhere}
 		snap.Waits = fmt.Sprintf("%s still has %d clients and %d sessions, its time is over, and the spec wants it to stop there", node, at.Connections, at.Sessions)
 	default:
 		if draining.Begun.IsZero() { // EMQX was told, now or before
-			outcome.Draining = &ecp.Leaving{Node: node, Since: draining.Since, Begun: snap.At.UTC(), Clients: draining.Clients, Elsewhere: draining.Elsewhere}
+			outcome.Draining = &ecp.Draining{Node: node, Since: draining.Since, Begun: snap.At.UTC(), Clients: draining.Clients, Elsewhere: draining.Elsewhere}
 		}
 		snap.Waits = derive.DescribeEvacuation(m.Observed.Timings, v.Rec.Resolved.Image.Version, node, at, end)
 	}

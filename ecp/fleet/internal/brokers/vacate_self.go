@@ -14,7 +14,7 @@ import (
 // and where none of them can tell, because a member hangs, to the node itself.
 func (m *Brokers) aboutClients(ctx context.Context, p ecp.Provisioner, v derive.View, node string, do func(context.Context, ecp.Evacuator) error) error {
 	err := m.withEvacuator(ctx, p, v, node, do)
-	i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && !n.Going && !n.Broken })
+	i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && !n.Terminating && !n.Broken })
 	if i < 0 || !errors.Is(err, ecp.ErrUnavailable) {
 		return err
 	}
@@ -27,6 +27,6 @@ func (m *Brokers) aboutClients(ctx context.Context, p ecp.Provisioner, v derive.
 
 // MayStillWait says that an evacuation whose phase nobody tells may be waiting
 // for load balancers still: an empty node takes clients then.
-func MayStillWait(l ecp.Leaving, at ecp.EvacuationProgress, now time.Time, notice time.Duration) bool {
+func MayStillWait(l ecp.Draining, at ecp.EvacuationProgress, now time.Time, notice time.Duration) bool {
 	return at.Phase == ecp.EvacuationUntold && (l.Begun.IsZero() || now.Before(l.Begun.Add(notice+QueryTimeout)))
 }

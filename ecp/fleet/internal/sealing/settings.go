@@ -98,10 +98,10 @@ func (s Settings) sealRecord(rec *ecp.ClusterRecord) (bool, error) {
 // specBefore is what was wanted before the running operation; nil = there is no way
 // back.
 func specBefore(st *ecp.Status) *ecp.Spec {
-	if st.Before == nil {
+	if st.Previous == nil {
 		return nil
 	}
-	return &st.Before.Spec
+	return &st.Previous.Spec
 }
 
 // SealRecords seals the settings of all clusters that are not sealed with the
@@ -227,5 +227,5 @@ func plainSettings(rec ecp.ClusterRecord) bool {
 		}
 		return false
 	}
-	return plain(rec.Spec) || rec.Status.Before != nil && plain(rec.Status.Before.Spec)
+	return plain(rec.Spec) || rec.Status.Previous != nil && plain(rec.Status.Previous.Spec)
 }
