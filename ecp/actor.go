@@ -43,7 +43,7 @@ func (a Actor) Identity() string {
 	return a.Name + "\x00" + a.Credential
 }
 
-// User gives the name of the user who logged in; "" for a token and for an
+// User returns the name of the user who logged in; "" for a token and for an
 // actor of an embedder's.
 func (a Actor) User() string {
 	if strings.HasPrefix(a.Credential, SessionCredential) {
@@ -53,8 +53,8 @@ func (a Actor) User() string {
 }
 
 // wellFormed reports whether the grant has the reach that its role needs, and no
-// other. It is asked for every right, so it looks at the parts only and not at
-// their letters, as ValidateGrant does.
+// other. Every check of a right calls it, so that it reads the parts only; their
+// letters were checked when the grant was stored.
 func (g Grant) wellFormed() bool {
 	switch g.Role {
 	case RoleSystem:
@@ -68,7 +68,8 @@ func (g Grant) wellFormed() bool {
 	return false
 }
 
-// Where is what the grant reaches: "" everything, "org", or "org/project".
+// Where returns what the grant reaches: "org" or "org/project". It is empty for a
+// system administrator, who reaches everything.
 func (g Grant) Where() string {
 	switch g.Role {
 	case RoleOrgAdmin:
@@ -83,7 +84,7 @@ func (g Grant) Where() string {
 // IsSystem reports whether the grant is that of a system administrator.
 func (g Grant) IsSystem() bool { return g.Role == RoleSystem && g.wellFormed() }
 
-// reaches says whether the grant is about where: "org" or "org/project".
+// reaches reports whether the grant is about where: "org" or "org/project".
 func (g Grant) reaches(where string) bool {
 	if !g.wellFormed() {
 		return false
@@ -100,7 +101,7 @@ func (g Grant) reaches(where string) bool {
 	return false
 }
 
-// May says whether a holds the right over a project ("org/project") or a whole
+// May reports whether a holds the right over a project ("org/project") or a whole
 // organisation ("org"); "" asks for the right wherever it reaches.
 func (a Actor) May(right Right, where string) bool {
 	return slices.ContainsFunc(a.Grants, func(g Grant) bool {
@@ -108,7 +109,8 @@ func (a Actor) May(right Right, where string) bool {
 	})
 }
 
-// Sees says whether an organisation exists for a: it has a grant there.
+// Sees reports whether a may know that an organisation exists, which any grant there
+// allows.
 func (a Actor) Sees(org string) bool {
 	return slices.ContainsFunc(a.Grants, func(g Grant) bool {
 		in, _, _ := strings.Cut(g.Where(), "/")
@@ -116,8 +118,8 @@ func (a Actor) Sees(org string) bool {
 	})
 }
 
-// Holds says whether a may give a grant to somebody: only within its reach, and
-// there nobody who may give anything has less than what can be given.
+// Holds reports whether a may grant g to somebody: administrators of members grant
+// what lies within their own reach.
 func (a Actor) Holds(g Grant) bool {
 	return slices.ContainsFunc(a.Grants, func(own Grant) bool {
 		if own.IsSystem() {
@@ -127,8 +129,8 @@ func (a Actor) Holds(g Grant) bool {
 	})
 }
 
-// Authorize gives the actor of ctx if it holds the right over where; see
-// [Actor.permit].
+// Authorize returns the actor of ctx if it holds the right over where; the error is
+// that of [Actor.Permit].
 func Authorize(ctx context.Context, op string, right Right, where string) (Actor, error) {
 	a, ok := ActorFrom(ctx)
 	if !ok {
@@ -137,15 +139,16 @@ func Authorize(ctx context.Context, op string, right Right, where string) (Actor
 	return a, a.Permit(op, right, where)
 }
 
-// Permit says why a does not hold a right over where; nil if it does. What an
-// actor may not read does not exist for it: not_found. What it may read but
-// not do is denied.
+// Permit returns nil if a holds a right over where, which is as for [Actor.May]. The
+// error is not_found where a may not even read it, and denied otherwise.
 func (a Actor) Permit(op string, right Right, where string) error {
 	if a.May(right, where) {
 		return nil
 	}
 	if where != "" && !a.May(RightRead, where) && (strings.Contains(where, "/") || !a.Sees(where)) {
-		return &Error{Code: CodeNotFound, Op: op, Message: "there is no such thing in a project you may see", Cause: ErrNoRight}
+		return &Error{
+			Code: CodeNotFound, Op: op, Cause: ErrNoRight, Message: "there is no such thing in a project you may see",
+		}
 	}
 	var roles []string
 	for _, g := range a.Grants {
@@ -157,5 +160,8 @@ func (a Actor) Permit(op string, right Right, where string) error {
 	if len(roles) == 0 {
 		held = "this needs a role, and no grant of the actor gives one: a role needs its own reach, and no other"
 	}
-	return &Error{Code: CodeDenied, Op: op, Message: fmt.Sprintf("%s; ask somebody with the role %s", held, lowest(right)), Cause: ErrNoRight}
+	return &Error{
+		Code: CodeDenied, Op: op, Cause: ErrNoRight,
+		Message: fmt.Sprintf("%s; ask somebody with the role %s", held, lowest(right)),
+	}
 }

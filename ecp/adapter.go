@@ -37,7 +37,7 @@ type Broker interface {
 	// Describe says who the members are and how they are. A cluster some of
 	// whose nodes are down still describes: those nodes say so.
 	Describe(ctx context.Context) (Description, error)
-	// Close gives back idle connections. The broker must not be used after it.
+	// Close releases idle connections. The broker must not be used after it.
 	Close()
 }
 
@@ -99,7 +99,7 @@ type BrokerError struct {
 	Message string // one line, shortened, without credentials; "" = none
 }
 
-// Error gives code and message.
+// Error returns code and message.
 func (e *BrokerError) Error() string {
 	if e.Code == "" || e.Message == "" {
 		return e.Code + e.Message
@@ -110,9 +110,10 @@ func (e *BrokerError) Error() string {
 // Description is a cluster as one of its nodes sees it. Units are the same
 // for both majors.
 type Description struct {
-	Version string       `json:"version,omitempty"` // of the node that answered, e.g. "5.8.9"
-	Edition string       `json:"edition,omitempty"` // [EditionEnterprise] or [EditionOpenSource]; "" = the broker does not say
-	Nodes   []BrokerNode `json:"nodes"`             // every member the node knows of, by name
+	Version string `json:"version,omitempty"` // of the node that answered, e.g. "5.8.9"
+	// Edition: [EditionEnterprise] or [EditionOpenSource]; "" = the broker does not say
+	Edition string       `json:"edition,omitempty"`
+	Nodes   []BrokerNode `json:"nodes"` // every member the node knows of, by name
 	// Connections are those of the MQTT clients connected now, all nodes.
 	Connections int `json:"connections"`
 	// Limit is the number of connections the broker's license allows; 0 = it
@@ -204,11 +205,13 @@ func Detect(ctx context.Context, e Endpoint, adapters ...Adapter) (Detection, er
 		}
 		return Detection{}, worst
 	case len(strangers) == 0:
-		return Detection{}, NewError(CodeUnsupported, op, "no adapter can tell what answers; configure those of EMQX 4 and 5")
+		return Detection{}, NewError(CodeUnsupported, op,
+			"no adapter can tell what answers; configure those of EMQX 4 and 5")
 	}
 	return Detection{}, &Error{
 		Code: CodeUnsupported, Op: op, Cause: errors.Join(strangers...),
-		Message: "found no EMQX at this address; check host and port: the dashboard's is 18083 as a rule, that of EMQX 4's management API 8081",
+		Message: "found no EMQX at this address; check host and port: the dashboard's is 18083 as a rule, " +
+			"that of EMQX 4's management API 8081",
 	}
 }
 

@@ -37,8 +37,9 @@ type AgentRecord struct {
 	Arch     string `json:"arch,omitempty"`
 	Hostname string `json:"hostname,omitempty"`
 
-	RegisteredAt time.Time `json:"registeredAt"`      // the last time
-	LastSeen     time.Time `json:"lastSeen,omitzero"` // when its last connection but the present one ended; zero = never
+	RegisteredAt time.Time `json:"registeredAt"` // the last time
+	// LastSeen: when its last connection but the present one ended; zero = never
+	LastSeen time.Time `json:"lastSeen,omitzero"`
 	// Token is the id of the registration token that it came with last.
 	Token string `json:"token"`
 	// Replaced is the agent that has taken its node over while it was away; "" =
@@ -48,12 +49,12 @@ type AgentRecord struct {
 	History HistoryPosition `json:"history,omitzero"`
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (a AgentRecord) Describe() (Kind, string, Index) {
 	return KindAgent, string(a.ID), Index{Project: a.Project, Parent: string(a.Cluster)}
 }
 
-// Copy gives a value that shares nothing with a.
+// Copy returns a value that shares nothing with a.
 func (a AgentRecord) Copy() Payload {
 	a.PublicKey = slices.Clone(a.PublicKey)
 	return a
@@ -116,10 +117,10 @@ type RegistrationToken struct {
 	Uses      int       `json:"uses,omitempty"`     // registrations so far
 }
 
-// Describe gives kind, key and index: a token is looked up by its hash.
+// Describe returns kind, key and index: a token is looked up by its hash.
 func (t RegistrationToken) Describe() (Kind, string, Index) {
 	return KindRegistrationToken, t.Hash, Index{Parent: string(t.Cluster)}
 }
 
-// Copy gives t itself: it holds no reference.
+// Copy returns t itself: it holds no reference.
 func (t RegistrationToken) Copy() Payload { return t }

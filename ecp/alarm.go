@@ -31,7 +31,7 @@ type Alarm struct {
 	Until   time.Time       `json:"until,omitzero"`    // of the last of them; zero = not over yet
 }
 
-// Active says that the cause is still there.
+// Active reports whether the cause is still there.
 func (a Alarm) Active() bool { return a.Until.IsZero() }
 
 // IntegrationSource is a Broker that tells its rules and what they lead to.
@@ -88,10 +88,11 @@ type Integration struct {
 	Description string            `json:"description,omitempty"`
 	Enabled     bool              `json:"enabled"`
 	Status      IntegrationStatus `json:"status"`
-	Reason      string            `json:"reason,omitempty"`    // why it is not connected; "" = it is, or the broker does not say
-	Nodes       []IntegrationNode `json:"nodes"`               // by name
-	Connector   string            `json:"connector,omitempty"` // of an action or source: id of its connector
-	Rules       []string          `json:"rules"`               // ids of the rules that use it, as far as told
+	// Reason: why it is not connected; "" = it is, or the broker does not say
+	Reason    string            `json:"reason,omitempty"`
+	Nodes     []IntegrationNode `json:"nodes"`               // by name
+	Connector string            `json:"connector,omitempty"` // of an action or source: id of its connector
+	Rules     []string          `json:"rules"`               // ids of the rules that use it, as far as told
 }
 
 // IntegrationNode is how an integration is on one node.

@@ -17,13 +17,14 @@ type Image struct {
 	// "amd64": nodes are placed on such machines only. Empty means that it is not
 	// said, and any machine is taken.
 	Architectures []string `json:"architectures,omitempty"`
-	Revision      int64    `json:"revision,omitempty"` // grows with every change; the ETag. 0 in what a cluster was made with
+	// Revision: grows with every change; the ETag. 0 in what a cluster was made with
+	Revision int64 `json:"revision,omitempty"`
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (i Image) Describe() (Kind, string, Index) { return KindImage, i.ID, Index{} }
 
-// Copy gives i itself: it holds no reference.
+// Copy returns i itself: it holds no reference.
 func (i Image) Copy() Payload { return i }
 
 // Size is an entry of the size catalogue: what one node of a cluster gets.
@@ -36,10 +37,10 @@ type Size struct {
 	Revision int64    `json:"revision,omitempty"` // as of an Image
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (s Size) Describe() (Kind, string, Index) { return KindSize, s.Name, Index{} }
 
-// Copy gives s itself: it holds no reference.
+// Copy returns s itself: it holds no reference.
 func (s Size) Copy() Payload { return s }
 
 // Resource is a Kubernetes resource: quantities such as "500m" or "4Gi".
@@ -81,10 +82,10 @@ type Registry struct {
 	Revision    int64  `json:"revision"` // grows with every change; the ETag
 }
 
-// Describe gives kind, key and index: hosts are unique.
+// Describe returns kind, key and index: hosts are unique.
 func (r Registry) Describe() (Kind, string, Index) { return KindRegistry, r.Name, Index{Name: r.Host} }
 
-// Copy gives r itself: it holds no reference.
+// Copy returns r itself: it holds no reference.
 func (r Registry) Copy() Payload { return r }
 
 // LicenseFormat is which EMQX a license is for.
@@ -110,14 +111,14 @@ type License struct {
 	Revision   int64         `json:"revision"`           // grows with every change; the ETag
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (l License) Describe() (Kind, string, Index) { return KindLicense, l.Name, Index{} }
 
-// Copy gives l itself: it holds no reference.
+// Copy returns l itself: it holds no reference.
 func (l License) Copy() Payload { return l }
 
-// LBProfile gives load balancers of clusters in a range of connections their
-// annotations, e.g. the class of machine a cloud makes them of. Where ranges
+// LBProfile has the annotations that load balancers of clusters in a range of
+// connections get, e.g. the class of machine a cloud makes them of. Where ranges
 // overlap the oldest profile wins.
 type LBProfile struct {
 	Name           string            `json:"name"`           // slug; never changes
@@ -128,10 +129,10 @@ type LBProfile struct {
 	Revision       int64             `json:"revision"` // grows with every change; the ETag
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (l LBProfile) Describe() (Kind, string, Index) { return KindLBProfile, l.Name, Index{} }
 
-// Copy gives a value that shares nothing with l.
+// Copy returns a value that shares nothing with l.
 func (l LBProfile) Copy() Payload {
 	l.Annotations = maps.Clone(l.Annotations)
 	return l
@@ -151,10 +152,10 @@ type Pool struct {
 	Revision  int64     `json:"revision,omitempty"` // grows when limits or expiry change; the ETag
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (p Pool) Describe() (Kind, string, Index) { return KindPool, PoolKey, Index{} }
 
-// Copy gives p itself: it holds no reference.
+// Copy returns p itself: it holds no reference.
 func (p Pool) Copy() Payload { return p }
 
 // DefaultImages is the image catalogue of a fresh installation.

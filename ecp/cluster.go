@@ -14,16 +14,16 @@ type ID string
 
 var idForm = regexp.MustCompile(`^emqx-[0-9a-f]{8}$`)
 
-// Valid says whether id has the form of a cluster id, so that it is safe in a
+// Valid reports whether id has the form of a cluster id, so that it is safe in a
 // path, a label and a namespace name.
 func (id ID) Valid() bool { return idForm.MatchString(string(id)) }
 
 // Cluster is the handle of one cluster. It holds no state: every call asks the
 // Manager it came from, and needs an [Actor] in its context.
 type Cluster interface {
-	// ID gives the cluster's id; the cluster need not exist.
+	// ID returns the cluster's id; the cluster need not exist.
 	ID() ID
-	// Get gives what is wanted and what was found last. It never waits for the
+	// Get returns what is wanted and what was found last. It never waits for the
 	// cluster itself.
 	Get(ctx context.Context) (Info, error)
 	// Do takes a command and returns at once; the Manager's Run carries it out.
@@ -50,8 +50,9 @@ type Info struct {
 	ForeignMembers []ForeignMember `json:"foreignMembers,omitempty"`
 	Current        ConnectionsInfo `json:"connections"`
 	Endpoints      Endpoints       `json:"endpoints"`
-	Volumes        []VolumeInfo    `json:"volumes"` // claims that are there, as last seen, by ordinal; of nodes that do not run, too
-	Features       []FeatureInfo   `json:"features"`
+	// Volumes: claims that are there, as last seen, by ordinal; of nodes that do not run, too
+	Volumes  []VolumeInfo  `json:"volumes"`
+	Features []FeatureInfo `json:"features"`
 	// Waits says in words what the running operation waits for, as last seen, e.g.
 	// how many clients have yet to leave a node; "" = nothing, or not known.
 	Waits string `json:"waits,omitempty"`
@@ -142,7 +143,7 @@ type Page struct {
 // SortKey is what a list is sorted by.
 type SortKey string
 
-// The keys. List that have the same are in the order of their ids.
+// The keys. Clusters that have the same value are in the order of their ids.
 const (
 	SortID          SortKey = "id"
 	SortName        SortKey = "name" // without regard to case
@@ -157,5 +158,7 @@ const (
 
 // SortKeys lists the keys a list can be sorted by.
 func SortKeys() []SortKey {
-	return []SortKey{SortID, SortName, SortProject, SortState, SortVersion, SortCreated, SortUpdated, SortNodes, SortConnections}
+	return []SortKey{
+		SortID, SortName, SortProject, SortState, SortVersion, SortCreated, SortUpdated, SortNodes, SortConnections,
+	}
 }

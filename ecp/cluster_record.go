@@ -71,7 +71,7 @@ func (r *Resolved) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Clone gives a copy that shares nothing with r.
+// Clone returns a copy that shares nothing with r.
 func (r ClusterRecord) Clone() ClusterRecord {
 	r.Spec = r.Spec.Clone()
 	r.Changes = slices.Clone(r.Changes)
@@ -90,8 +90,8 @@ func (r ClusterRecord) Clone() ClusterRecord {
 		r.Status.Refused = &refused
 	}
 	if r.Status.Draining != nil {
-		leaving := *r.Status.Draining
-		r.Status.Draining = &leaving
+		draining := *r.Status.Draining
+		r.Status.Draining = &draining
 	}
 	r.Status.Limit = r.Status.Limit.Clone()
 	if r.Status.LimitDropped != nil {
@@ -101,12 +101,12 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	return r
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (r ClusterRecord) Describe() (Kind, string, Index) {
 	return KindCluster, string(r.ID), Index{Project: r.Project, Name: r.Name, State: string(r.Status.State)}
 }
 
-// Copy gives a value that shares nothing with r.
+// Copy returns a value that shares nothing with r.
 func (r ClusterRecord) Copy() Payload { return r.Clone() }
 
 // Quiet reports whether the write that made r of the record before it changed
@@ -146,7 +146,7 @@ func (r ClusterRecord) Legal() []CommandKind {
 		if older {
 			return !slices.Contains(whileOlder, k)
 		}
-		if k == CommandRepair && r.Mode == Hosted && r.Status.State == Running { // it works: only EMQX' members may want it
+		if k == CommandRepair && r.Mode == Hosted && r.Status.State == Running { // it works, but for EMQX's members
 			return !r.Status.HasForeignMembers()
 		}
 		return k == CommandTakeOver || k == CommandPutBack
@@ -163,16 +163,16 @@ type Tombstone struct {
 	DeletedBy string    `json:"deletedBy"`
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (t Tombstone) Describe() (Kind, string, Index) {
 	return KindTombstone, string(t.ID), Index{Project: t.Project, State: string(Gone)}
 }
 
-// Copy gives t itself: it holds no reference.
+// Copy returns t itself: it holds no reference.
 func (t Tombstone) Copy() Payload { return t }
 
-// TransferNotice says that a cluster has left a project for another: for those who
-// watch the project it was in, and may not see where it is now.
+// TransferNotice is left in the project from which a cluster was transferred, for
+// those who watch that project and may not read the other one.
 type TransferNotice struct {
 	Cluster ID        `json:"cluster"`
 	Name    string    `json:"name"`
@@ -180,10 +180,10 @@ type TransferNotice struct {
 	At      time.Time `json:"at"`
 }
 
-// Describe gives kind, key and index: it is seen in the project that was left.
+// Describe returns kind, key and index: it is seen in the project that was left.
 func (d TransferNotice) Describe() (Kind, string, Index) {
 	return KindTransferNotice, string(d.Cluster), Index{Project: d.Project, Parent: string(d.Cluster)}
 }
 
-// Copy gives d itself: it holds no reference.
+// Copy returns d itself: it holds no reference.
 func (d TransferNotice) Copy() Payload { return d }

@@ -11,7 +11,7 @@ import (
 type ConnectionLimiter interface {
 	// ConnectionLimit says which limit is in force.
 	ConnectionLimit(ctx context.Context) (ConnectionLimit, error)
-	// SetConnectionLimit sets the limit and gives what is in force then: that
+	// SetConnectionLimit sets the limit and returns what is in force then: that
 	// may be less than n where the license itself allows less. Clients that
 	// are connected stay. It never loads a license. Where the broker takes the
 	// number and drops it the error is unsupported and its chain has
@@ -24,7 +24,9 @@ type ConnectionLimiter interface {
 
 // ErrLicenseNotBusinessCritical says why a broker dropped a limit: only a
 // license of customer type 3 takes one.
-var ErrLicenseNotBusinessCritical = &BrokerError{Code: "LicenseNotBusinessCritical", Message: "the license takes no limit at run time"}
+var ErrLicenseNotBusinessCritical = &BrokerError{
+	Code: "LicenseNotBusinessCritical", Message: "the license takes no limit at run time",
+}
 
 // ConnectionLimit is how many connections a cluster takes.
 type ConnectionLimit struct {
@@ -131,7 +133,7 @@ type LicenseManager interface {
 	// SetLicense loads a key (5.x) or a license file's text (4.x) and gives what
 	// is loaded then. A key that is refused changes nothing: invalid.
 	SetLicense(ctx context.Context, c LicenseChange) (BrokerLicense, error)
-	// LicenseSettings gives what is set beside the license.
+	// LicenseSettings returns what is set beside the license.
 	LicenseSettings(ctx context.Context) (LicenseSettings, error)
 	// SetLicenseSettings changes what is not zero in s and gives all of them.
 	SetLicenseSettings(ctx context.Context, s LicenseSettings) (LicenseSettings, error)

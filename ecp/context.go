@@ -2,14 +2,14 @@ package ecp
 
 import "context"
 
-// WithActor gives a context whose calls are made by a.
+// WithActor returns a context whose calls are made by a.
 func WithActor(ctx context.Context, a Actor) context.Context {
 	return context.WithValue(ctx, actorKey{}, a)
 }
 
 type actorKey struct{}
 
-// ActorFrom gives the actor of a context; false if it has none.
+// ActorFrom returns the actor of a context; false if it has none.
 func ActorFrom(ctx context.Context) (Actor, bool) {
 	a, ok := ctx.Value(actorKey{}).(Actor)
 	return a, ok
@@ -24,12 +24,12 @@ type Origin struct {
 
 type originKey struct{}
 
-// WithOrigin gives a context whose calls come from o.
+// WithOrigin returns a context whose calls come from o.
 func WithOrigin(ctx context.Context, o Origin) context.Context {
 	return context.WithValue(ctx, originKey{}, o)
 }
 
-// OriginFrom gives the origin of a context; zero if it has none.
+// OriginFrom returns the origin of a context; zero if it has none.
 func OriginFrom(ctx context.Context) Origin {
 	o, _ := ctx.Value(originKey{}).(Origin)
 	return o
@@ -37,7 +37,7 @@ func OriginFrom(ctx context.Context) Origin {
 
 type idempotencyKey struct{}
 
-// WithIdempotencyKey gives a context in which a change is made once, however
+// WithIdempotencyKey returns a context in which a change is made once, however
 // often it is asked for: who repeats a call with the same key, within
 // [change.IdempotencyKept], gets the answer of the first. The key holds for one actor
 // and one kind of call on one thing; with other arguments it is refused with

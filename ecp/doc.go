@@ -1,52 +1,52 @@
-// Package ecp manages fleets of EMQX clusters: what they are, which states
-// they can be in, which commands move them, and the [Manager] that makes what
-// is found agree with what is wanted.
+// Package ecp has the words and contracts for managing fleets of EMQX clusters:
+// what a cluster is, which states it can be in, which commands move it, who may do
+// what, and the interfaces behind which brokers, platforms and databases stand. The
+// Manager, which makes clusters what they are asked to be, is in package fleet.
 //
-// # The parts
+// # The rooms
 //
-// Users hold a *[Manager] and the [Cluster] handles it gives out. Implementers
-// write a [Provisioner] (makes hosted clusters), an [Adapter] (speaks to a
-// running EMQX of one major version), a [Store] (keeps records) or a [Link]
-// (leads to adopted clusters). The package imports nothing but the standard
-// library; ready-made parts are in the packages beside it, and ecptest has the
-// suites every implementation passes.
+// The packages below this one are rooms that import one another in one direction:
 //
-// # How a cluster moves
+//   - change makes every change: one transaction with its audit entry
+//   - catalog keeps what clusters are made from, and tenancy keeps who may do what
+//   - monitor, logs, agents and access read clusters and lead to them
+//   - fleet has the Manager, which joins all of these and hands out [Cluster] handles
+//   - memstore is a [Store] in memory, and ecptest has the tests that every
+//     implementation of an interface of this package passes
 //
-// Commands go through the tables of a [StateMachine], one for each mode. Everything
-// else is learned by looking: [Judge] is a pure function from a record and a [Look]
-// to the state the cluster should show, and the engine walks the edges of the
-// machine there one hop a write, each hop a [Change] on the stream. Nothing is
-// remembered between looks that is not in the record, so a missed event or a crash
-// between any two lines loses nothing.
+// This package compiles the standard library and pure helpers only.
 //
-// # Actors
+// # Clusters
 //
-// Every call needs an [Actor] in its context ([WithActor]); a call without one
-// is denied. Programs that authorise by themselves use [System]. An actor has
-// one or more grants: a role and what it reaches. [RoleTable] says which rights
-// a role holds there. What an actor may not read does not exist for it.
+// A [ClusterRecord] is all that is stored of a cluster: its [Spec] and its [Status].
+// The Manager shows it as an [Info], together with what was observed last. A
+// [Command] changes it; what takes time becomes an [Operation].
 //
-// [Manager.Authenticate] gives the actor of an API token or of a session, which
-// [Manager.Login] gives to who knows a user's password; a [PasswordHasher] is
-// brought along in the [Config].
+// A [StateMachine], one for each [Mode], says where a command leads and which states
+// follow each other. Everything else follows from what is observed: nothing is
+// remembered between two observations that is not in the record, so that a missed
+// event or a crash between any two lines loses nothing. People read the [State];
+// programs wait on [Condition] values.
 //
-// # Changes
+// # What to implement
 //
-// Every change that an actor asks for is one transaction: what is written, what
-// the ledger books, the audit entry that says who, what, from where
-// ([WithOrigin]) and how it was before, and the answer for whoever asks again
-// with the same key ([WithIdempotencyKey]). A revision, where one is given, has
-// to be the one that is stored. Where any of it fails nothing has happened.
+//   - [Provisioner] makes hosted clusters on a platform
+//   - [Adapter] opens a [Broker], an EMQX cluster of one major version
+//   - [Link] leads to adopted clusters through their agents
+//   - [Store] keeps records of any [Payload]; kinds of one's own come with a [Codec]
 //
-// # Catalogues
+// Each is small. What an implementation can do beyond it says with further
+// interfaces, which are found by assertion.
 //
-// What a cluster is made from (images, sizes, registries, licenses, profiles)
-// is copied to it when it is made, so that a change of a catalogue touches no
-// cluster, and what a cluster was made from cannot be deleted. Secrets stand in
-// records of their own, encrypted by a [Sealer] and bound to their entry; no
-// call gives them back. Kubernetes targets that are added at run time are made
-// by [Config].NewProvisioner, and worked with by Run.
+// # Actors, rights and errors
+//
+// Every call needs an [Actor] in its context, see [WithActor]; a call without one is
+// denied. Programs that authorize by themselves use [System]. A [Grant] is a [Role]
+// and what it reaches, and [RoleTable] lists the rights of each role. What an actor
+// may not read does not exist for it.
+//
+// Every error that leaves the rooms is an [Error]. Its [Code] says who has to act, and
+// its text is fit for users; the cause is for the log.
 //
 //go:generate go test -run TestStatesDocument|TestRolesDocument . -update
 package ecp

@@ -61,7 +61,7 @@ type EvacuationProgress struct {
 	Sessions           int             `json:"sessions"` // still on the node
 }
 
-// Done says that nobody is left on the node and nobody comes.
+// Done reports whether nobody is left on the node and nobody comes.
 func (p EvacuationProgress) Done() bool {
 	return p.Phase == EvacuationProhibited && p.Connections == 0 && p.Sessions == 0
 }

@@ -26,7 +26,7 @@ const (
 	FeatureDashboard       Feature = "dashboard"
 )
 
-// FeatureInfo says whether a feature can be used on a cluster and, where not, why.
+// FeatureInfo reports whether a feature can be used on a cluster and, where not, why.
 type FeatureInfo struct {
 	Feature   Feature `json:"feature"`
 	Available bool    `json:"available"`
@@ -115,7 +115,8 @@ const (
 
 // NoAgentAddress says what is missing where no address is configured that agents
 // can dial.
-const NoAgentAddress = "no address is configured that agents can dial: set `cluster.agent` (the flag --cluster-agent) to the https URL under which their hosts reach this program"
+const NoAgentAddress = "no address is configured that agents can dial: set `cluster.agent` " +
+	"(the flag --cluster-agent) to the https URL under which their hosts reach this program"
 
 // throughAgent is what an adopted cluster's agent is asked for.
 func throughAgent(mode Mode, v Version, c Capabilities) string {
@@ -218,7 +219,7 @@ func ParseVersion(s string) (Version, bool) {
 	return Version{n[0], n[1], n[2]}, true
 }
 
-// Before says whether v is an earlier version than w.
+// Before reports whether v is an earlier version than w.
 func (v Version) Before(w Version) bool {
 	a, b := [3]int{v.Major, v.Minor, v.Patch}, [3]int{w.Major, w.Minor, w.Patch}
 	for i := range a {

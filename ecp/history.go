@@ -40,12 +40,12 @@ type HistoryPosition struct {
 	Seq   uint64 `json:"seq"`
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (e HistoryEntry) Describe() (Kind, string, Index) {
 	return KindHistory, e.ID, Index{Parent: string(e.Cluster)}
 }
 
-// Copy gives a value that shares nothing with e.
+// Copy returns a value that shares nothing with e.
 func (e HistoryEntry) Copy() Payload {
 	e.Agents, e.Nodes = slices.Clone(e.Agents), slices.Clone(e.Nodes)
 	return e

@@ -29,7 +29,7 @@ type Link interface {
 	// and unavailable if the broker could not be asked, or the connection broke before
 	// an answer. An error of a context that has ended is returned as it is.
 	Endpoint(ctx context.Context, id ID, node string) (Endpoint, error)
-	// Dashboard gives the way to the dashboard beside an agent. The agent passes
+	// Dashboard returns the way to the dashboard beside an agent. The agent passes
 	// bytes on as they are and MUST NOT add credentials.
 	Dashboard(ctx context.Context, id ID, node string) (Endpoint, error)
 	// Drop closes the connections of the agents named, of all of the cluster's

@@ -46,7 +46,7 @@ func ValidateName(name string) string {
 	return ""
 }
 
-// inName says whether a name may have r after another character. Many scripts
+// inName reports whether a name may have r after another character. Many scripts
 // write vowels and accents as marks of their own: they belong to the letter
 // before them. What nobody can see is left out, so that names which look the
 // same are the same.

@@ -61,30 +61,34 @@ func (c Contest) String() string {
 		by = fmt.Sprintf("%q", c.Manager)
 	}
 	if len(c.Fields) == 0 {
-		return fmt.Sprintf("%s keeps removing %s, which was written %d times; the next time comes %s after the last", by, c.Object, c.Writes, c.Rest)
+		return fmt.Sprintf("%s keeps removing %s, which was written %d times; the next time comes %s after the last",
+			by, c.Object, c.Writes, c.Rest)
 	}
-	return fmt.Sprintf("%s keeps changing %s of %s, which was written %d times; the next time comes %s after the last", by, strings.Join(c.Fields, ", "), c.Object, c.Writes, c.Rest)
+	return fmt.Sprintf("%s keeps changing %s of %s, which was written %d times; the next time comes %s after the last",
+		by, strings.Join(c.Fields, ", "), c.Object, c.Writes, c.Rest)
 }
 
 // NodeObservation is one pod.
 type NodeObservation struct {
-	Ordinal     int       `json:"ordinal"`
-	Name        string    `json:"name"` // EMQX node name, e.g. "emqx@emqx-…-0.….svc.cluster.local"
-	Pod         string    `json:"pod"`
-	PodUID      string    `json:"-"`
-	Host        string    `json:"host,omitempty"` // Kubernetes node
-	IP          string    `json:"ip,omitempty"`
-	Ready       bool      `json:"ready"`            // passes its readiness probe and is not going
-	Terminating bool      `json:"going,omitempty"`  // being deleted
-	Broken      bool      `json:"broken,omitempty"` // will not start without help
-	Reason      string    `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
-	Message     string    `json:"message,omitempty"`
-	Revision    string    `json:"revision,omitempty"`
-	Outdated    bool      `json:"outdated,omitempty"` // the platform would make it anew in another way: it is not of the newest revision; false while that cannot be told
-	Image       string    `json:"image,omitempty"`
-	Volume      string    `json:"volume,omitempty"` // claim's name
-	Restarts    int       `json:"restarts"`
-	Since       time.Time `json:"since,omitzero"` // when it became ready or not
+	Ordinal     int    `json:"ordinal"`
+	Name        string `json:"name"` // EMQX node name, e.g. "emqx@emqx-…-0.….svc.cluster.local"
+	Pod         string `json:"pod"`
+	PodUID      string `json:"-"`
+	Host        string `json:"host,omitempty"` // Kubernetes node
+	IP          string `json:"ip,omitempty"`
+	Ready       bool   `json:"ready"`            // passes its readiness probe and is not going
+	Terminating bool   `json:"going,omitempty"`  // being deleted
+	Broken      bool   `json:"broken,omitempty"` // will not start without help
+	Reason      string `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
+	Message     string `json:"message,omitempty"`
+	Revision    string `json:"revision,omitempty"`
+	// Outdated: the platform would make it anew in another way: it is not of the newest revision;
+	// false while that cannot be told
+	Outdated bool      `json:"outdated,omitempty"`
+	Image    string    `json:"image,omitempty"`
+	Volume   string    `json:"volume,omitempty"` // claim's name
+	Restarts int       `json:"restarts"`
+	Since    time.Time `json:"since,omitzero"` // when it became ready or not
 	// Machine is what is known of the machine under a node that does not end or
 	// answer; "" = nobody had to ask, or could.
 	Machine MachineState `json:"machine,omitempty"`

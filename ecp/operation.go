@@ -37,7 +37,7 @@ const (
 	PhaseSuperseded Phase = "superseded" // a later command took over
 )
 
-// Final says whether the operation will not move any more.
+// Final reports whether the operation will not move any more.
 func (p Phase) Final() bool { return p != PhaseQueued && p != PhaseRunning }
 
 // Operation is the record of long work on one cluster. At most one of a
@@ -80,18 +80,18 @@ type Step struct {
 	Total int    `json:"total"`
 }
 
-// Clone gives a copy that shares nothing with o.
+// Clone returns a copy that shares nothing with o.
 func (o Operation) Clone() Operation {
 	o.Steps, o.Evacuated = slices.Clone(o.Steps), slices.Clone(o.Evacuated)
 	return o
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (o Operation) Describe() (Kind, string, Index) {
 	return KindOperation, string(o.ID), Index{Project: o.Project, Parent: string(o.Cluster), State: string(o.Phase)}
 }
 
-// Copy gives a value that shares nothing with o.
+// Copy returns a value that shares nothing with o.
 func (o Operation) Copy() Payload { return o.Clone() }
 
 // EvacuatedNode is what has become of the clients of a node that went, as far as

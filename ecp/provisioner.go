@@ -145,14 +145,16 @@ func (e *RecordOlder) Error() string {
 	if e.Found > e.Recorded {
 		return fmt.Sprintf("the objects are of generation %d, and the record is of generation %d", e.Found, e.Recorded)
 	}
-	return fmt.Sprintf("the objects were made by a change to generation %d that the record, which is of generation %d, does not know of", e.Found, e.Recorded)
+	return fmt.Sprintf("the objects were made by a change to generation %d that the record, which is of generation %d, "+
+		"does not know of", e.Found, e.Recorded)
 }
 
 // Older reports whether d must not be applied to objects that say this of
 // themselves: they are of a newer generation, or of the same one with another
 // content. It returns nil where d may be applied.
 func (d Desired) Older(generation int64, changeID string) *RecordOlder {
-	if generation > d.Generation || generation == d.Generation && d.ChangeID != "" && changeID != "" && d.ChangeID != changeID {
+	other := d.ChangeID != "" && changeID != "" && d.ChangeID != changeID
+	if generation > d.Generation || generation == d.Generation && other {
 		return &RecordOlder{Found: generation, Recorded: d.Generation}
 	}
 	return nil

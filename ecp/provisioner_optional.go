@@ -19,7 +19,7 @@ type Watcher interface {
 
 // LogReader is a Provisioner that can read a node's log.
 type LogReader interface {
-	// Read gives what the node with the EMQX name wrote, since its process was
+	// Read returns what the node with the EMQX name wrote, since its process was
 	// last started at least; the caller closes it. Before each line stand the
 	// time at which the platform took it up (RFC 3339, never before that of the
 	// line above) and a space. Not found where no node has the name, unavailable
@@ -41,7 +41,7 @@ type LogOptions struct {
 
 // Accessor is a Provisioner that knows the way to a node's management API.
 type Accessor interface {
-	// Endpoint gives the way to one node, by its EMQX node name; "" = any that
+	// Endpoint returns the way to one node, by its EMQX node name; "" = any that
 	// is ready. The endpoint stays usable until ctx of the call it is used in
 	// ends; it holds no resource that must be closed.
 	Endpoint(ctx context.Context, id ID, node string) (Endpoint, error)

@@ -22,7 +22,7 @@ const (
 	KindPool           Kind = "pool"
 	KindQuota          Kind = "quota" // of an organisation or project
 	KindToken          Kind = "token"
-	KindTransferNotice Kind = "departure" // of a cluster from a project
+	KindTransferNotice Kind = "departure" // in the project that a cluster has left
 	KindSecret         Kind = "secret"    // encrypted, of a catalogue entry
 	KindRegistry       Kind = "registry"
 	KindLicense        Kind = "license"
@@ -64,9 +64,9 @@ type Index struct {
 
 // Payload is the content of a record. Values are plain data that survive JSON.
 type Payload interface {
-	// Describe gives kind, key and index.
+	// Describe implements [Payload].
 	Describe() (Kind, string, Index)
-	// Copy gives a value that shares nothing with the receiver.
+	// Copy returns a value that shares nothing with the receiver.
 	Copy() Payload
 }
 
@@ -74,8 +74,9 @@ type Payload interface {
 const PoolKey = "pool"
 
 // Codec makes payloads of the JSON that json.Marshal made of them, by kind; for
-// stores that keep text. Each package that stores records brings its own with
-// [CodecOf]; whoever embeds them adds kinds of their own.
+// stores that keep text. Each room that stores records has a codec of its own kinds,
+// and fleet.Kinds is the union of them. A program that embeds the Manager adds its own
+// kinds to that, see [CodecOf].
 type Codec map[Kind]func([]byte) (Payload, error)
 
 // CodecOf returns the codec of the kinds of some payloads, whose values do not
@@ -117,7 +118,7 @@ func NewRecord(p Payload) Record {
 	return Record{Kind: kind, Key: key, Index: index, Payload: p.Copy()}
 }
 
-// Get gives a payload by key and the version it was read at.
+// Get returns a payload by key and the version it was read at.
 func Get[P Payload](tx Tx, key string) (P, int64, error) {
 	var zero P
 	kind, _, _ := zero.Describe()

@@ -42,13 +42,46 @@ type RightInfo struct {
 // roleTable is the whole of what roles may do. Everything else is made from
 // it: decisions, docs/roles.md, and the tests of every call.
 var roleTable = []RightInfo{
-	{RightRead, "see clusters, operations and events of a project, and the project itself; read of brokers what shows no secrets, and open their dashboards", "project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin, RoleUser}},
-	{RightCatalog, "see sizes, images, the pool, load-balancer profiles and Kubernetes targets", "", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin, RoleUser}},
-	{RightWrite, "create clusters in a project and command them, a transfer on both sides; call their brokers as an administrator", "project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin}},
-	{RightMembers, "see, make, change and remove users and API tokens whose every right lies within reach; nobody gives more than they hold", "project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin}},
-	{RightAudit, "read and export the audit of a project", "project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin}},
-	{RightProjects, "make, change and remove projects of an organisation and set their quotas; see its own quota, and change what it is described as", "org", []Role{RoleSystem, RoleOrgAdmin}},
-	{RightAdmin, "make and remove organisations; change catalogues, the pool, quotas of organisations and Kubernetes targets; see registries and licenses", "", []Role{RoleSystem}},
+	{
+		RightRead,
+		"see clusters, operations and events of a project, and the project itself; read of brokers what " +
+			"shows no secrets, and open their dashboards",
+		"project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin, RoleUser},
+	},
+	{
+		RightCatalog,
+		"see sizes, images, the pool, load-balancer profiles and Kubernetes targets",
+		"", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin, RoleUser},
+	},
+	{
+		RightWrite,
+		"create clusters in a project and command them, a transfer on both sides; call their brokers as " +
+			"an administrator",
+		"project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin},
+	},
+	{
+		RightMembers,
+		"see, make, change and remove users and API tokens whose every right lies within reach; nobody " +
+			"gives more than they hold",
+		"project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin},
+	},
+	{
+		RightAudit,
+		"read and export the audit of a project",
+		"project", []Role{RoleSystem, RoleOrgAdmin, RoleProjectAdmin},
+	},
+	{
+		RightProjects,
+		"make, change and remove projects of an organisation and set their quotas; see its own quota, and " +
+			"change what it is described as",
+		"org", []Role{RoleSystem, RoleOrgAdmin},
+	},
+	{
+		RightAdmin,
+		"make and remove organisations; change catalogues, the pool, quotas of organisations and " +
+			"Kubernetes targets; see registries and licenses",
+		"", []Role{RoleSystem},
+	},
 }
 
 // roleInfos say in words what each role reaches, highest first.
@@ -62,7 +95,7 @@ var roleInfos = []struct {
 	{RoleUser, "one project"},
 }
 
-// RoleTable gives the role table: every right and who holds it.
+// RoleTable returns the role table: every right and who holds it.
 func RoleTable() []RightInfo {
 	out := slices.Clone(roleTable)
 	for i := range out {

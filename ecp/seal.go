@@ -39,7 +39,7 @@ type Sealer interface {
 	Seal(plain []byte, binding string) (sealed string, err error)
 	// Open decrypts what Seal gave, also under older keys.
 	Open(sealed, binding string) ([]byte, error)
-	// Current says whether sealed was made with the newest key.
+	// Current reports whether sealed was made with the newest key.
 	Current(sealed string) bool
 }
 
@@ -63,7 +63,7 @@ const sealedForm = "ecp1"
 
 var keyIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
-// NewKeyRing gives a KeyRing of at least one key, newest first. It keeps no
+// NewKeyRing returns a KeyRing of at least one key, newest first. It keeps no
 // reference to the secrets.
 func NewKeyRing(keys ...Key) (*KeyRing, error) {
 	if len(keys) == 0 {
@@ -112,7 +112,8 @@ func (r *KeyRing) Open(sealed, binding string) ([]byte, error) {
 	}
 	aead := r.keys[id]
 	if aead == nil {
-		return nil, NewError(CodeUnavailable, "open secret", fmt.Sprintf("it was sealed with the key %q, which is not configured; add that key behind the newest one", id))
+		return nil, NewError(CodeUnavailable, "open secret",
+			fmt.Sprintf("it was sealed with the key %q, which is not configured; add that key behind the newest one", id))
 	}
 	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	if err == nil && len(b) < aead.NonceSize() {
@@ -123,7 +124,11 @@ func (r *KeyRing) Open(sealed, binding string) ([]byte, error) {
 		b, err = aead.Open(nil, b[:n], b[n:], bound(id, binding))
 	}
 	if err != nil {
-		return nil, &Error{Code: CodeInternal, Op: "open secret", Message: fmt.Sprintf("it does not open with the key %q: another key of the same id, or the record was changed from outside", id), Cause: err}
+		return nil, &Error{
+			Code: CodeInternal, Op: "open secret", Cause: err,
+			Message: fmt.Sprintf("it does not open with the key %q: another key of the same id, "+
+				"or the record was changed from outside", id),
+		}
 	}
 	return b, nil
 }
@@ -145,7 +150,7 @@ func SealedWith(record string) (ids []string) {
 // Has reports whether the ring has the key with this id.
 func (r *KeyRing) Has(id string) bool { return r.keys[id] != nil }
 
-// Current says whether the newest key has sealed it; see [Sealer].
+// Current reports whether the newest key has sealed it; see [Sealer].
 func (r *KeyRing) Current(sealed string) bool {
 	return strings.HasPrefix(sealed, sealedForm+"."+r.newest+".")
 }
@@ -157,7 +162,7 @@ func (r *KeyRing) Current(sealed string) bool {
 // SecretTeller is a Provisioner that tells the secrets it has made for a cluster, so
 // that they can be taken out of what is shown.
 type SecretTeller interface {
-	// Secrets gives the cookie, the keys and the passwords that were made for a
+	// Secrets returns the cookie, the keys and the passwords that were made for a
 	// cluster; none where there is no cluster. An error is unavailable.
 	Secrets(ctx context.Context, id ID) ([]Secret, error)
 }

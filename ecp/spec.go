@@ -25,23 +25,28 @@ type Spec struct {
 // HostedSpec is what is wanted of a hosted cluster. Zero values of fields
 // marked "default" are filled in when the cluster is created.
 type HostedSpec struct {
-	Image       string            `json:"image"`              // slug in the image catalogue; "" = the default image
-	Nodes       int               `json:"nodes"`              // 1 to 7
-	Size        string            `json:"size"`               // name in the size catalogue; "" = the default size
-	Connections int               `json:"connections"`        // MQTT connections booked in the pool, at least 1
-	Network     Network           `json:"network"`            // how clients reach it
-	Power       Power             `json:"power"`              // "" = on; moved by Start and Stop only
-	Target      string            `json:"target"`             // Kubernetes target; "" = "default"; fixed at creation
-	Evacuation  Evacuation        `json:"evacuation"`         // how clients are moved off a node before it goes
-	Config      map[string]string `json:"config,omitempty"`   // EMQX settings by dotted key, e.g. "mqtt.max_packet_size"; last word over ours
-	Placement   Placement         `json:"placement,omitzero"` // where nodes may run
-	Storage     string            `json:"storage,omitempty"`  // storage class; "" = the size's, else the cluster's default class
+	Image       string     `json:"image"`       // slug in the image catalogue; "" = the default image
+	Nodes       int        `json:"nodes"`       // 1 to 7
+	Size        string     `json:"size"`        // name in the size catalogue; "" = the default size
+	Connections int        `json:"connections"` // MQTT connections booked in the pool, at least 1
+	Network     Network    `json:"network"`     // how clients reach it
+	Power       Power      `json:"power"`       // "" = on; moved by Start and Stop only
+	Target      string     `json:"target"`      // Kubernetes target; "" = "default"; fixed at creation
+	Evacuation  Evacuation `json:"evacuation"`  // how clients are moved off a node before it goes
+	// Config: EMQX settings by dotted key, e.g. "mqtt.max_packet_size"; last word over ours
+	Config    map[string]string `json:"config,omitempty"`
+	Placement Placement         `json:"placement,omitzero"` // where nodes may run
+	// Storage: storage class; "" = the size's, else the cluster's default class
+	Storage string `json:"storage,omitempty"`
 }
 
 // AdoptedSpec is what is known and wanted of an adopted cluster.
 type AdoptedSpec struct {
-	ServiceAddress string `json:"serviceAddress,omitempty"` // http(s) URL of the dashboard as browsers reach it, which nobody dials here; "" = only through the agent
-	Connections    int    `json:"connections,omitempty"`    // limit that its broker keeps to, booked in the pool; 0 = the broker keeps its own
+	// ServiceAddress: http(s) URL of the dashboard as browsers reach it, which nobody dials here; "" =
+	// only through the agent
+	ServiceAddress string `json:"serviceAddress,omitempty"`
+	// Connections: limit that its broker keeps to, booked in the pool; 0 = the broker keeps its own
+	Connections int `json:"connections,omitempty"`
 }
 
 // Power is whether nodes should run at all.
@@ -77,10 +82,12 @@ const (
 
 // Network is how MQTT clients reach a hosted cluster.
 type Network struct {
-	Type              NetworkType       `json:"type"`                        // "" = ClusterIP
-	Listeners         []Listener        `json:"listeners,omitempty"`         // empty = all four protocols on their container ports
-	Annotations       map[string]string `json:"annotations,omitempty"`       // put on the access Service
-	LoadBalancerClass string            `json:"loadBalancerClass,omitempty"` // LoadBalancer only; "" = the platform's default
+	Type NetworkType `json:"type"` // "" = ClusterIP
+	// Listeners: empty = all four protocols on their container ports
+	Listeners   []Listener        `json:"listeners,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"` // put on the access Service
+	// LoadBalancerClass: LoadBalancer only; "" = the platform's default
+	LoadBalancerClass string `json:"loadBalancerClass,omitempty"`
 }
 
 // Listener is one port of the access Service.
@@ -120,7 +127,7 @@ type Toleration struct {
 	Effect   string `json:"effect,omitempty"` // "NoSchedule", "PreferNoSchedule", "NoExecute"; "" = all
 }
 
-// Clone gives a copy that shares nothing with s.
+// Clone returns a copy that shares nothing with s.
 func (s Spec) Clone() Spec {
 	if s.Hosted != nil {
 		h := s.Hosted.Clone()
@@ -133,7 +140,7 @@ func (s Spec) Clone() Spec {
 	return s
 }
 
-// Clone gives a copy that shares nothing with h.
+// Clone returns a copy that shares nothing with h.
 func (h HostedSpec) Clone() HostedSpec {
 	h.Config = maps.Clone(h.Config)
 	h.Network.Annotations = maps.Clone(h.Network.Annotations)

@@ -43,38 +43,48 @@ type Reason string
 
 // The reasons of hosted clusters.
 const (
-	ReasonAsExpected      Reason = "AsExpected"    // nothing to say
-	ReasonInProgress      Reason = "InProgress"    // an operation is on its way
-	ReasonByRequest       Reason = "ByRequest"     // somebody asked for it
-	ReasonNodeDown        Reason = "NodeDown"      // a pod is absent, not ready or going outside a plan
-	ReasonMemberMissing   Reason = "MemberMissing" // pods are ready, EMQX counts fewer members
-	ReasonNothingServes   Reason = "NothingServes" // no node is ready
-	ReasonPartitioned     Reason = "Partitioned"   // nodes disagree on who is a member
-	ReasonForeignOwner    Reason = "ForeignOwner"  // the namespace belongs to somebody else; it is not touched
-	ReasonDataLost        Reason = "DataLost"      // namespace or a volume claim has gone; nothing is made anew unasked
-	ReasonRecordOlder     Reason = "RecordOlder"   // what is found was made by a change that the record does not know of: an older database was put back; nothing is written
-	ReasonSecretLost      Reason = "SecretLost"    // the Secret with cookie and keys has gone; nothing is made anew unasked
-	ReasonCreateFailed    Reason = "CreateFailed"
-	ReasonStartFailed     Reason = "StartFailed"
-	ReasonUpdateFailed    Reason = "UpdateFailed"
-	ReasonSyncFailed      Reason = "SyncFailed"
-	ReasonStopFailed      Reason = "StopFailed"   // retried for ever
-	ReasonDeleteFailed    Reason = "DeleteFailed" // retried for ever
-	ReasonNotDispatched   Reason = "NotDispatched"
-	ReasonScaledByHand    Reason = "ScaledByHand" // pods appeared in a stopped cluster; they are taken away again
-	ReasonUnseen          Reason = "Unseen"       // Kubernetes or the link to it does not answer
-	ReasonNoAnswer        Reason = "NoAnswer"     // the broker's management API does not answer
-	ReasonNotAsked        Reason = "NotAsked"     // nothing has been asked yet
-	ReasonPoweredOff      Reason = "PoweredOff"   // stopped by request
-	ReasonRendererNewer   Reason = "RendererNewer"
-	ReasonAddressPending  Reason = "AddressPending"  // the platform has given the load balancer no address
-	ReasonVolumePending   Reason = "VolumePending"   // a volume is smaller than the cluster's size says: it grows, waits for its node to start, or cannot
-	ReasonContested       Reason = "Contested"       // somebody else keeps changing back what is written to an object
-	ReasonTemplateChanged Reason = "TemplateChanged" // nodes are of an older pod template than the platform has now, and nothing on its way replaces them
-	ReasonMQTTUnanswered  Reason = "MQTTUnanswered"  // nodes are ready, and none of them takes an MQTT client
-	ReasonSettingsDiffer  Reason = "SettingsDiffer"  // EMQX runs with other values than asked for: somebody changed them on the broker
-	ReasonSettingsLinger  Reason = "SettingsLinger"  // EMQX has values that are not asked for any more: it keeps them itself
-	ReasonDeleted         Reason = "Deleted"
+	ReasonAsExpected    Reason = "AsExpected"    // nothing to say
+	ReasonInProgress    Reason = "InProgress"    // an operation is on its way
+	ReasonByRequest     Reason = "ByRequest"     // somebody asked for it
+	ReasonNodeDown      Reason = "NodeDown"      // a pod is absent, not ready or going outside a plan
+	ReasonMemberMissing Reason = "MemberMissing" // pods are ready, EMQX counts fewer members
+	ReasonNothingServes Reason = "NothingServes" // no node is ready
+	ReasonPartitioned   Reason = "Partitioned"   // nodes disagree on who is a member
+	ReasonForeignOwner  Reason = "ForeignOwner"  // the namespace belongs to somebody else; it is not touched
+	ReasonDataLost      Reason = "DataLost"      // namespace or a volume claim has gone; nothing is made anew unasked
+	// ReasonRecordOlder: what is found was made by a change that the record does not know of: an older
+	// database was put back; nothing is written
+	ReasonRecordOlder Reason = "RecordOlder"
+	// ReasonSecretLost: the Secret with cookie and keys has gone; nothing is made anew unasked
+	ReasonSecretLost     Reason = "SecretLost"
+	ReasonCreateFailed   Reason = "CreateFailed"
+	ReasonStartFailed    Reason = "StartFailed"
+	ReasonUpdateFailed   Reason = "UpdateFailed"
+	ReasonSyncFailed     Reason = "SyncFailed"
+	ReasonStopFailed     Reason = "StopFailed"   // retried for ever
+	ReasonDeleteFailed   Reason = "DeleteFailed" // retried for ever
+	ReasonNotDispatched  Reason = "NotDispatched"
+	ReasonScaledByHand   Reason = "ScaledByHand" // pods appeared in a stopped cluster; they are taken away again
+	ReasonUnseen         Reason = "Unseen"       // Kubernetes or the link to it does not answer
+	ReasonNoAnswer       Reason = "NoAnswer"     // the broker's management API does not answer
+	ReasonNotAsked       Reason = "NotAsked"     // nothing has been asked yet
+	ReasonPoweredOff     Reason = "PoweredOff"   // stopped by request
+	ReasonRendererNewer  Reason = "RendererNewer"
+	ReasonAddressPending Reason = "AddressPending" // the platform has given the load balancer no address
+	// ReasonVolumePending: a volume is smaller than the cluster's size says: it grows, waits for its
+	// node to start, or cannot
+	ReasonVolumePending Reason = "VolumePending"
+	ReasonContested     Reason = "Contested" // somebody else keeps changing back what is written to an object
+	// ReasonTemplateChanged: nodes are of an older pod template than the platform has now, and nothing
+	// on its way replaces them
+	ReasonTemplateChanged Reason = "TemplateChanged"
+	ReasonMQTTUnanswered  Reason = "MQTTUnanswered" // nodes are ready, and none of them takes an MQTT client
+	// ReasonSettingsDiffer: EMQX runs with other values than asked for: somebody changed them on the
+	// broker
+	ReasonSettingsDiffer Reason = "SettingsDiffer"
+	// ReasonSettingsLinger: EMQX has values that are not asked for any more: it keeps them itself
+	ReasonSettingsLinger Reason = "SettingsLinger"
+	ReasonDeleted        Reason = "Deleted"
 )
 
 // The reasons of adopted clusters, beside NodeDown and Partitioned; see

@@ -40,7 +40,7 @@ var (
 	holds = commandMove{verdict: Holds}
 )
 
-// Verdict says whether a command is taken in a state, and what it does there.
+// Verdict reports whether a command is taken in a state, and what it does there.
 type Verdict int
 
 // The verdicts.

@@ -5,14 +5,16 @@ import "time"
 // Status is what is stored of what was found: transitions only. Node lists,
 // members and counts are looked at again and again and stay in memory.
 type Status struct {
-	State     State         `json:"state"`
-	Reason    Reason        `json:"reason"`
-	Message   string        `json:"message,omitempty"`
-	Since     time.Time     `json:"since"`               // when State was entered
-	Deadline  time.Time     `json:"deadline,omitzero"`   // when an unsteady state becomes abnormal; zero in steady ones
-	StaleFrom time.Time     `json:"staleFrom,omitzero"`  // since when nothing can be seen; zero = fresh. Deadlines stand still meanwhile
-	Operation OperationID   `json:"operation,omitempty"` // the running one
-	Previous  *PreviousSpec `json:"before,omitempty"`    // what was wanted before the running operation; nil = there is no way back
+	State    State     `json:"state"`
+	Reason   Reason    `json:"reason"`
+	Message  string    `json:"message,omitempty"`
+	Since    time.Time `json:"since"`             // when State was entered
+	Deadline time.Time `json:"deadline,omitzero"` // when an unsteady state becomes abnormal; zero in steady ones
+	// StaleFrom: since when nothing can be seen; zero = fresh. Deadlines stand still meanwhile
+	StaleFrom time.Time   `json:"staleFrom,omitzero"`
+	Operation OperationID `json:"operation,omitempty"` // the running one
+	// Previous: what was wanted before the running operation; nil = there is no way back
+	Previous *PreviousSpec `json:"before,omitempty"`
 
 	// RepairOf is the state that the running repair began in: where it does not
 	// help, the cluster is to be no worse. "" = no repair runs.
@@ -77,7 +79,7 @@ type Status struct {
 	QuietAt int64 `json:"quietAt,omitempty"`
 }
 
-// PreviousSpec is what was asked for of a cluster at one time.
+// PreviousSpec is what was asked for of a cluster before an operation began.
 type PreviousSpec struct {
 	Spec     Spec     `json:"spec"`
 	Resolved Resolved `json:"resolved"`
@@ -107,10 +109,10 @@ func (st Status) HasForeignMembers() bool {
 	return ConditionOf(st.Conditions, CondHealthy).Reason == ReasonForeignMember
 }
 
-// ConditionStatus is the status of a condition.
+// ConditionStatus says whether a condition holds.
 type ConditionStatus string
 
-// The truths. Unknown means "not seen", never "broken".
+// The statuses. Unknown means that it could not be observed, never that it is broken.
 const (
 	True    ConditionStatus = "True"
 	False   ConditionStatus = "False"
@@ -123,17 +125,20 @@ type ConditionType string
 // The condition types, in the order they are listed. Settled and Healthy are
 // roll-ups: wait on those.
 const (
-	CondAccepted            ConditionType = "Accepted"            // the spec was checked and booked
-	CondProvisioned         ConditionType = "Provisioned"         // every object is there as rendered
-	CondAvailable           ConditionType = "Available"           // MQTT is served by at least one node
-	CondExposed             ConditionType = "Exposed"             // the address that clients use is there; always so without a load balancer
+	CondAccepted    ConditionType = "Accepted"    // the spec was checked and booked
+	CondProvisioned ConditionType = "Provisioned" // every object is there as rendered
+	CondAvailable   ConditionType = "Available"   // MQTT is served by at least one node
+	// CondExposed: the address that clients use is there; always so without a load balancer
+	CondExposed             ConditionType = "Exposed"
 	CondReady               ConditionType = "Ready"               // every wanted node serves and is a member
 	CondManagementReachable ConditionType = "ManagementReachable" // the broker's management API answers
 	CondAgentConnected      ConditionType = "AgentConnected"      // adopted only
-	CondUpToDate            ConditionType = "UpToDate"            // rendered by the newest renderer, and every node is of the newest pod template; of an adopted cluster: its broker has the limit that was set from here
-	CondConfigured          ConditionType = "Configured"          // EMQX runs with the settings that are asked for
-	CondSettled             ConditionType = "Settled"             // nothing is left to do for this generation
-	CondHealthy             ConditionType = "Healthy"             // no attention needed
+	// CondUpToDate: rendered by the newest renderer, and every node is of the newest pod template; of
+	// an adopted cluster: its broker has the limit that was set from here
+	CondUpToDate   ConditionType = "UpToDate"
+	CondConfigured ConditionType = "Configured" // EMQX runs with the settings that are asked for
+	CondSettled    ConditionType = "Settled"    // nothing is left to do for this generation
+	CondHealthy    ConditionType = "Healthy"    // no attention needed
 )
 
 // Condition is one thing seen of a cluster.

@@ -11,7 +11,7 @@ type Store interface {
 	// Read runs fn on a consistent snapshot. Tx must not be used after fn
 	// returns, and writing to it is an error.
 	Read(ctx context.Context, fn func(Tx) error) error
-	// Write runs fn in a serialisable transaction: all or nothing. When Write
+	// Write runs fn in a serializable transaction: all or nothing. When Write
 	// returns nil the change survives a crash of the process and, where the
 	// store is durable, of the machine. fn may run again, does no I/O, and gets
 	// its error back unwrapped.
@@ -37,7 +37,7 @@ type Purger interface {
 // Tx reads and writes records. What goes in and out is copied. The typed
 // functions [Get], [List] and [Put] are nicer to use.
 type Tx interface {
-	// Get gives a record; not_found if there is none.
+	// Get returns a record; not_found if there is none.
 	Get(kind Kind, key string) (Record, error)
 	// List yields the records of a kind in the order of their keys. The
 	// transaction must not be written to during the iteration.

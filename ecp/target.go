@@ -27,7 +27,7 @@ type TargetInfo struct {
 	Clusters int `json:"clusters"`
 }
 
-// TargetHealth says whether a target can be seen. It is looked up every few
+// TargetHealth reports whether a target can be seen. It is looked up every few
 // seconds while Run runs.
 type TargetHealth struct {
 	Reachable ConditionStatus `json:"reachable"`
@@ -54,10 +54,10 @@ type TargetConfig struct {
 // of its own implements io.Closer, which is called after Watch has returned.
 type ProvisionerFactory func(ctx context.Context, t TargetConfig) (Provisioner, error)
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (t Target) Describe() (Kind, string, Index) { return KindTarget, t.Name, Index{} }
 
-// Copy gives t itself: it holds no reference.
+// Copy returns t itself: it holds no reference.
 func (t Target) Copy() Payload { return t }
 
 // IPFamily is a version of the Internet Protocol, in Kubernetes' words.
@@ -93,7 +93,7 @@ type TargetNetwork struct {
 	ClusterDomain string `json:"clusterDomain,omitempty"`
 	// IPFamily is the one that nodes talk to one another in, and the first of
 	// Services. Empty means IPv4 for nodes, and for Services what the Kubernetes
-	// cluster gives of its own.
+	// cluster returns of its own.
 	IPFamily IPFamily `json:"ipFamily,omitempty"`
 	// IPFamilyPolicy is that of the Services that clients and people use. With two
 	// families EMQX listens on both. Empty means what the Kubernetes cluster gives
@@ -156,8 +156,8 @@ type Platform struct {
 	Since    time.Time `json:"since"`    // when it was stored
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (p Platform) Describe() (Kind, string, Index) { return KindPlatform, p.Target, Index{} }
 
-// Copy gives p itself: it holds no reference.
+// Copy returns p itself: it holds no reference.
 func (p Platform) Copy() Payload { return p }

@@ -23,24 +23,24 @@ type Project struct {
 	Revision    int64     `json:"revision,omitempty"` // grows with every change; the ETag
 }
 
-// Org gives the organisation's name.
+// Org returns the organisation's name.
 func (p Project) Org() string {
 	org, _, _ := strings.Cut(p.Path, "/")
 	return org
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (o Org) Describe() (Kind, string, Index) { return KindOrg, o.Name, Index{} }
 
-// Copy gives o itself: it holds no reference.
+// Copy returns o itself: it holds no reference.
 func (o Org) Copy() Payload { return o }
 
-// Describe gives kind, key and index: a project is found by its organisation.
+// Describe returns kind, key and index: a project is found by its organisation.
 func (p Project) Describe() (Kind, string, Index) {
 	return KindProject, p.Path, Index{Parent: p.Org()}
 }
 
-// Copy gives p itself: it holds no reference.
+// Copy returns p itself: it holds no reference.
 func (p Project) Copy() Payload { return p }
 
 var orgForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -64,10 +64,10 @@ type Quota struct {
 	Revision        int64  `json:"revision"`        // grows when the limit changes; the ETag
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (q Quota) Describe() (Kind, string, Index) { return KindQuota, q.Of, Index{} }
 
-// Copy gives q itself: it holds no reference.
+// Copy returns q itself: it holds no reference.
 func (q Quota) Copy() Payload { return q }
 
 // OfProject reports whether the quota is a project's, not an organisation's.
@@ -105,10 +105,10 @@ type User struct {
 	Revision    int64     `json:"revision"` // grows with every change; the ETag
 }
 
-// Describe gives kind, key and index.
+// Describe implements [Payload].
 func (u User) Describe() (Kind, string, Index) { return KindUser, u.Name, Index{} }
 
-// Copy gives a value that shares nothing with u.
+// Copy returns a value that shares nothing with u.
 func (u User) Copy() Payload {
 	u.Grants = slices.Clone(u.Grants)
 	return u
@@ -154,11 +154,11 @@ type Token struct {
 // Grant returns what the token lets its bearer do, in the form that users have.
 func (t Token) Grant() Grant { return Grant{Role: t.Role, Org: t.Org, Project: t.Project} }
 
-// Describe gives kind, key and index: a token is looked up by its hash, and
+// Describe returns kind, key and index: a token is looked up by its hash, and
 // administered by its id.
 func (t Token) Describe() (Kind, string, Index) { return KindToken, t.Hash, Index{Parent: t.ID} }
 
-// Copy gives t itself: it holds no reference.
+// Copy returns t itself: it holds no reference.
 func (t Token) Copy() Payload { return t }
 
 // SessionCredential begins the credential of an actor who logged in.

@@ -20,9 +20,11 @@ type Timings struct {
 	Takeover time.Duration
 
 	// Of adopted clusters:
-	Register    time.Duration // until a cluster whose agent has registered must have reported; 60 s
-	AgentGrace  time.Duration // until an agent that has disconnected is missed; 5 s
-	ReportStale time.Duration // until a connected agent that reports nothing is missed; 45 s, longer than it takes to notice that a connection is dead
+	Register   time.Duration // until a cluster whose agent has registered must have reported; 60 s
+	AgentGrace time.Duration // until an agent that has disconnected is missed; 5 s
+	// ReportStale: until a connected agent that reports nothing is missed; 45 s, longer than it takes
+	// to notice that a connection is dead
+	ReportStale time.Duration
 	// AgentReturn is how long agents get to come back to a program that was started
 	// anew before one is missed; 60 s.
 	AgentReturn time.Duration

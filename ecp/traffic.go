@@ -11,7 +11,7 @@ type Monitor interface {
 	// Traffic says how busy the cluster is now. Nodes that cannot be asked are
 	// left out of the sums and MUST say so, rates that are missing too.
 	Traffic(ctx context.Context) (Traffic, error)
-	// TrafficSeries gives what the broker has kept of the last while, for the
+	// TrafficSeries returns what the broker has kept of the last while, for the
 	// whole cluster, oldest first; moments at which nothing was sampled are
 	// left out. Brokers keep hours to days and thin out what is older.
 	TrafficSeries(ctx context.Context, last time.Duration) ([]TrafficSample, error)
@@ -132,7 +132,7 @@ type Health struct {
 	// Running says that EMQX is up on the node: it need not have joined its
 	// cluster yet.
 	Running bool `json:"running"`
-	// Available says whether the node takes new clients: False while it is
+	// Available reports whether the node takes new clients: False while it is
 	// evacuated. Unknown where this version tells nobody without credentials.
 	Available ConditionStatus `json:"available"`
 	Why       string          `json:"why,omitempty"` // why it is not running or available

@@ -33,7 +33,7 @@ func put(t *testing.T, s ecp.Store, payloads ...ecp.Payload) {
 	}))
 }
 
-// first gives the first thing Changes yields.
+// first returns the first thing Changes yields.
 func first(ctx context.Context, s ecp.Store, after int64) (ecp.Change, error) {
 	for c, err := range s.Changes(ctx, after) {
 		return c, err

@@ -26,7 +26,7 @@ type state struct {
 	next   chan struct{}
 }
 
-// New gives an empty store.
+// New returns an empty store.
 func New() *Store {
 	s := &Store{turn: make(chan struct{}, 1)}
 	s.state.Store(&state{tables: map[ecp.Kind]*table{}, next: make(chan struct{})})

@@ -29,7 +29,7 @@ func (t *table) findName(i ecp.Index) (int, bool) {
 	})
 }
 
-// get gives a record; nil if there is none.
+// get returns a record; nil if there is none.
 func (t *table) get(key string) *ecp.Record {
 	if n, ok := t.find(key); ok {
 		return t.byKey[n]
@@ -37,7 +37,7 @@ func (t *table) get(key string) *ecp.Record {
 	return nil
 }
 
-// nameTaken says whether another record has the record's name.
+// nameTaken reports whether another record has the record's name.
 func (t *table) nameTaken(r ecp.Record) bool {
 	if r.Index.Name == "" {
 		return false

@@ -30,7 +30,7 @@ func (t *tx) table(kind ecp.Kind) *table {
 	return &empty
 }
 
-// ownTable gives the table of a kind for writing.
+// ownTable returns the table of a kind for writing.
 func (t *tx) ownTable(kind ecp.Kind) *table {
 	if !t.own[kind] {
 		if t.own == nil {
@@ -43,7 +43,7 @@ func (t *tx) ownTable(kind ecp.Kind) *table {
 	return t.tables[kind]
 }
 
-// Get gives a record; see [ecp.Tx].
+// Get returns a record; see [ecp.Tx].
 func (t *tx) Get(kind ecp.Kind, key string) (ecp.Record, error) {
 	if err := t.usable(); err != nil {
 		return ecp.Record{}, err
